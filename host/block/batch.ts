@@ -1,0 +1,54 @@
+import type { BlockEnvironment } from './environment.ts'
+
+/**
+ * A batch of decoded transactions as structure-of-arrays. Transaction i:
+ *
+ * type             u8[n]          0 legacy, 1 EIP-2930, 2 EIP-1559
+ * nonce, gasLimit  u32[2 n]       64-bit, low limb first
+ * maxFeePerGas, maxPriorityFeePerGas   u32[8 n] words, wei per gas; both are the gas price for types 0 and 1
+ * value            u32[8 n]       words, wei
+ * from, to         u32[5 n]       addresses as limbs (transpiler/layout/word.ts); `to` is zero where `creates` is 1
+ * creates          u8[n]          1 = contract creation
+ * data             bytes          calldata of i is data[dataStart[i] .. dataStart[i + 1]]
+ * access lists     entries of i are accessStart[i] .. accessStart[i + 1]; entry e has address accessAddress[5 e ..] and
+ *                  keys accessKeyStart[e] .. accessKeyStart[e + 1], each a word in accessKey[8 k ..]
+ */
+export interface TransactionBatch {
+  readonly count: number
+  readonly type: Uint8Array
+  readonly nonce: Uint32Array
+  readonly gasLimit: Uint32Array
+  readonly maxFeePerGas: Uint32Array
+  readonly maxPriorityFeePerGas: Uint32Array
+  readonly value: Uint32Array
+  readonly from: Uint32Array
+  readonly to: Uint32Array
+  readonly creates: Uint8Array
+  readonly data: Uint8Array
+  readonly dataStart: Uint32Array
+  readonly accessStart: Uint32Array
+  readonly accessAddress: Uint32Array
+  readonly accessKeyStart: Uint32Array
+  readonly accessKey: Uint32Array
+}
+
+/** One transaction in object form, for the edge of the library. Addresses and data are 0x-hex; quantities are bigint. */
+export interface TransactionObject {
+  readonly type?: 0 | 1 | 2
+  readonly from: string
+  /** Absent for a creation. */
+  readonly to?: string
+  readonly nonce: bigint
+  readonly gasLimit: bigint
+  readonly gasPrice?: bigint
+  readonly maxFeePerGas?: bigint
+  readonly maxPriorityFeePerGas?: bigint
+  readonly value?: bigint
+  readonly data?: string
+  readonly accessList?: readonly { readonly address: string; readonly storageKeys: readonly string[] }[]
+}
+
+export interface Block {
+  readonly env: BlockEnvironment
+  readonly transactions: TransactionBatch
+}

@@ -1,0 +1,41 @@
+/**
+ * The state a batch runs against: accounts, code, storage, block hashes. Reads come in bulk, so that a database can
+ * answer many at once; they may be synchronous or not. Layouts: transpiler/layout/word.ts.
+ */
+export interface State {
+  /** Reads `count` accounts whose addresses are `addresses[5 i ..]`. */
+  readAccounts(addresses: Uint32Array, count: number): AccountColumns | Promise<AccountColumns>
+  /** Reads the values of `count` slots: address `addresses[5 i ..]`, key `keys[8 i ..]`; absent slots are zero words. */
+  readSlots(addresses: Uint32Array, keys: Uint32Array, count: number): Uint32Array | Promise<Uint32Array>
+  /** Code by its keccak-256 hash (0x-hex). Throws where the hash is unknown. */
+  readCode(codeHash: string): Uint8Array | Promise<Uint8Array>
+  /** Hash of an ancestor block (0x-hex), or undefined where unknown. */
+  blockHash(number: bigint): string | undefined | Promise<string | undefined>
+  /** Applies all writes of a batch, or none. */
+  commit(writes: StateWrites): void | Promise<void>
+}
+
+/** exists: EIP-161 non-empty or present. codeHash: words (limb order); the hash of empty code for accounts without. */
+export interface AccountColumns {
+  readonly exists: Uint8Array
+  readonly nonce: Uint32Array
+  readonly balance: Uint32Array
+  readonly codeHash: Uint32Array
+}
+
+/**
+ * Last values only, each key once. Apply in this order: `deletedAccounts` (account and all its storage gone), then
+ * accounts, then slots, then code.
+ */
+export interface StateWrites {
+  readonly deletedAccounts: Uint32Array
+  readonly accountCount: number
+  readonly accountAddresses: Uint32Array
+  readonly accounts: AccountColumns
+  readonly slotCount: number
+  readonly slotAddresses: Uint32Array
+  readonly slotKeys: Uint32Array
+  readonly slotValues: Uint32Array
+  /** New code by hash (0x-hex). */
+  readonly code: ReadonlyMap<string, Uint8Array>
+}

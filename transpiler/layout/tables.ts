@@ -1,0 +1,49 @@
+/**
+ * The state tables as the device sees them. The host keeps the same arrays, so that an upload is a copy.
+ *
+ * Two open-addressing tables with linear probing share one form: `index` has a power-of-two number of buckets and a row
+ * array is dense by id. A bucket is vec2<u32>(id + 1, tag); (0, 0) is empty. A row is never removed.
+ *
+ * slot table      key (account id, storage key) -> slot id
+ *   slotIndex     vec2<u32>[capacity]        (slot id + 1, account id)
+ *   slotKeys      vec4<u32>[2 * slotCount]   storage key, limbs 0..3 then 4..7
+ *   slotValues    vec4<u32>[2 * slotCount]   committed value
+ *
+ * account table   key address -> account id
+ *   accountIndex  vec2<u32>[capacity]        (account id + 1, address limb 0)
+ *   accountRows   vec4<u32>[4 * accountCount]
+ *                 [0] address limbs 0..3     [1] (address limb 4, skeleton id, constants base, flags)
+ *                 [2] balance limbs 0..3     [3] balance limbs 4..7
+ *
+ * constants       vec4<u32>[2 * n]           per-account words, starting at `constants base` (an index in words):
+ *                 word 0 = code hash, word 1 = code size, word 2.. = lifted PUSH20 / PUSH32 immediates in code order
+ *
+ * skeleton id 0 = no code. flags bit 0 = account exists (EIP-161 non-empty).
+ */
+export const ACCOUNT_ROW_VECTORS = 4
+export const ACCOUNT_FLAG_EXISTS = 1
+
+/** A probe longer than this is a miss: the host answers it, so a crafted key set costs time, never a hang. */
+export const MAX_PROBES = 64
+
+const mix = (hash: number, limb: number): number => {
+  const h = Math.imul(hash ^ limb, 0x9e3779b1)
+  return (h ^ (h >>> 15)) >>> 0
+}
+
+/**
+ * Bucket hash of a slot: every limb of the storage key at `keys[at..at+8]` and the account id.
+ * The WGSL twin is `state_slot_hash` in kernels/state/state.wgsl; a kernel test compares both.
+ */
+export const slotHash = (account: number, keys: Uint32Array, at: number): number => {
+  let hash = mix(0x85ebca6b, account)
+  for (let limb = 0; limb < 8; limb++) hash = mix(hash, keys[at + limb]!)
+  return hash
+}
+
+/** Bucket hash of an address at `addresses[at..at+5]`. WGSL twin: `state_account_hash`. */
+export const accountHash = (addresses: Uint32Array, at: number): number => {
+  let hash = 0x27d4eb2f
+  for (let limb = 0; limb < 5; limb++) hash = mix(hash, addresses[at + limb]!)
+  return hash
+}

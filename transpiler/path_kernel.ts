@@ -1,0 +1,147 @@
+import type { Fork } from './spec/forks.ts'
+
+/**
+ * What a compiled path asks of the host and gives back: the contract between the transpiler and the dispatcher.
+ *
+ * Lanes are columns of vec4<u32>: column c of lane l is at `(c * laneCount + l)` in `lanesIn` and in `lanesOut`.
+ * A word takes two columns (limbs 0..3, then 4..7).
+ */
+export interface PathKernel {
+  /** Content address of the WGSL (hex); the pipeline cache and the counters are keyed by it. */
+  readonly id: string
+  /** The key under which the dispatcher finds the path. */
+  readonly key: PathKey
+  readonly wgsl: string
+  /** Name of the `@compute` entry in `wgsl`. */
+  readonly entryPoint: string
+  readonly inputs: readonly LaneInput[]
+  readonly inputColumns: number
+  /** First column of the hint area (`loads.length * 3` columns: value in 2, then (slot id, 0, 0, 0)); read when environment vector 0.y is 1. */
+  readonly hintColumn: number
+  readonly outputColumns: number
+  /** Skeleton keys (CodeSkeleton.key) that the environment must carry ids for, in order; [0] is the entry contract. */
+  readonly skeletons: readonly string[]
+  /** Every state look-up of the path in order; the host resolves misses with it. */
+  readonly lookups: readonly Lookup[]
+  readonly guards: readonly GuardInfo[]
+  /** The outcome all lanes share. */
+  readonly status: 'success' | 'revert' | 'halt'
+  readonly stores: readonly StoreOutput[]
+  readonly logs: readonly LogOutput[]
+  /** Return or revert data of the transaction. */
+  readonly output: ByteString
+  readonly report: PathReport
+}
+
+/**
+ * Equality of all fields selects the candidates for a transaction. `skeleton` is the code skeleton of the called account.
+ * `selector` is the first four bytes of calldata as a number, or -1 where calldata is shorter.
+ */
+export interface PathKey {
+  readonly fork: Fork
+  readonly skeleton: string
+  readonly selector: number
+  readonly calldataBytes: number
+  readonly valueIsZero: boolean
+}
+
+/**
+ * A word or scalar the host uploads per lane.
+ * `gas`: x = execution gas (gas limit minus intrinsic gas), y = entry account id; one column.
+ * The others are words of two columns: `caller`, `gasprice` (effective), `value`, `calldata` (the 32 bytes at `offset`,
+ * zero padded, as a big-endian word in limb order).
+ */
+export type LaneInput =
+  | { readonly kind: 'gas'; readonly column: number }
+  | { readonly kind: 'caller' | 'gasprice' | 'value'; readonly column: number }
+  | { readonly kind: 'calldata'; readonly offset: number; readonly column: number }
+
+/**
+ * Look-up i of a path. Its id stands in `lanesOut` at `column`, component `component` (MISSING if not in the table).
+ * After an EXIT_MISS the looked-up key stands as a word at `keyColumn`.
+ * account: the key is an address. slot: the key belongs to the account `account`: -1 is the entry account, else the
+ * index of an account look-up.
+ * `code`: the path depends on this account's code. `balance`: it depends on its balance. `written`: it stores to the slot.
+ */
+export type Lookup =
+  | {
+      readonly kind: 'account'
+      readonly column: number
+      readonly component: number
+      readonly keyColumn: number
+      readonly code: boolean
+      readonly balance: boolean
+    }
+  | {
+      readonly kind: 'slot'
+      readonly account: number
+      readonly column: number
+      readonly component: number
+      readonly keyColumn: number
+    }
+
+export interface GuardInfo {
+  /** What must hold, in words, as in `calldata word 4 fits 160 bits`. */
+  readonly meaning: string
+  readonly pc: number
+  readonly depth: number
+}
+
+/**
+ * The last value the path stores to the slot of look-up `lookup`, as a word at `column`.
+ * With `delta` the word is an amount to add to or subtract from the slot's current value, and the path's outcome holds
+ * for any current value c that meets `conditions` (x = the amount): see DeltaCondition.
+ */
+export interface StoreOutput {
+  readonly lookup: number
+  readonly column: number
+  readonly delta?: { readonly sign: 1 | -1; readonly conditions: readonly DeltaCondition[] }
+}
+
+/**
+ * `noUnderflow`: c >= x. `noOverflow`: c + x < 2^256. `sameZeroness`: (c == 0) and (c +- x == 0) are as for the value
+ * the lane read (SSTORE gas and refund depend on nothing else when x != 0 is unchanged).
+ */
+export type DeltaCondition = 'noUnderflow' | 'noOverflow' | 'sameZeroness'
+
+/**
+ * A log of the outcome, in order. `emitter`: -1 is the entry account, else the index of an account look-up whose id names it.
+ */
+export interface LogOutput {
+  readonly emitter: number
+  readonly topics: readonly OutputWord[]
+  readonly data: ByteString
+}
+
+/**
+ * A word the host can find: a constant of the path, a constant of the contract instance (index in words behind the
+ * constants base of `account`, as in `emitter`), a lane input (`column` in lanesIn), or computed on the device (`column` in lanesOut).
+ */
+export type OutputWord =
+  | { readonly kind: 'constant'; readonly value: bigint }
+  | { readonly kind: 'instance'; readonly account: number; readonly index: number }
+  | { readonly kind: 'input'; readonly column: number }
+  | { readonly kind: 'lane'; readonly column: number }
+
+/** Bytes made of whole words, cut to `bytes`: word i gives bytes 32 i .. 32 i + 31, big-endian. */
+export interface ByteString {
+  readonly bytes: number
+  readonly words: readonly OutputWord[]
+}
+
+/**
+ * Column 0 of `lanesOut`: (exit, gas used, refund, 0). Gas used is execution gas, without the intrinsic part; refund is
+ * the refund counter at the end (before the EIP-3529 cap). Both hold only when exit is EXIT_NONE.
+ * exit: EXIT_NONE, EXIT_MISS, else 1 + index into `guards` of the first guard that failed.
+ */
+export const EXIT_NONE = 0
+export const EXIT_MISS = 0xffffffff
+export const MISSING = 0xffffffff
+
+export interface PathReport {
+  readonly steps: number
+  readonly recordedValues: number
+  readonly liveValues: number
+  readonly codeUnits: number
+  readonly wgslBytes: number
+}
