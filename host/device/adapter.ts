@@ -1,0 +1,274 @@
+import { constants, tmpdir } from 'node:os'
+import { type AdapterKind, type Manifest, mesaVersion, systemManifests } from './manifest.ts'
+import { bundledSwiftShader } from './swiftshader.ts'
+
+/** What became of one driver that could have been used. */
+export interface AdapterReport {
+  readonly kind: AdapterKind
+  /** The device as its driver names it, or the driver where no device was reached. */
+  readonly name: string
+  readonly driver: string
+  readonly vendor: string
+  readonly accepted: boolean
+  /** Why it was refused, or why it stands where it stands. */
+  readonly reason: string
+}
+
+/** An adapter that answers. Owns the WebGPU instance: `instance` must stay referenced for as long as its device lives. */
+export interface OpenAdapter {
+  readonly instance: GPU
+  readonly adapter: GPUAdapter
+  readonly kind: AdapterKind
+  readonly name: string
+  readonly driver: string
+  readonly vendor: string
+  readonly software: boolean
+}
+
+/** A set of drivers that is tried as one WebGPU instance. */
+export interface Candidate {
+  readonly kind: AdapterKind
+  readonly label: string
+  /** Manifests the Vulkan loader may see; undefined leaves the choice to the platform (Metal, D3D12, or the loader itself). */
+  readonly manifests: readonly Manifest[] | undefined
+}
+
+/** No adapter fits the request. The message is one line and names what is there. */
+export class NoAdapterError extends Error {
+  override readonly name = 'NoAdapterError'
+  readonly reports: readonly AdapterReport[]
+  constructor(request: string | undefined, reports: readonly AdapterReport[]) {
+    const usable = reports.filter(({ accepted }) => accepted)
+    const refused = reports.filter(({ accepted }) => !accepted)
+    const wanted = request === undefined ? 'no WebGPU adapter works here' : `no adapter '${request}' here`
+    const there = usable.length > 0 ? `there is ${usable.map(({ kind, name }) => `${kind} (${name})`).join(', ')}` : ''
+    const not = refused.map(({ name, reason }) => `${name}: ${reason}`).join('; ')
+    super([wanted, there, not === '' ? '' : `refused: ${not}`].filter((part) => part !== '').join('; '))
+    this.reports = reports
+  }
+}
+
+/** Mesa releases before this one have a lavapipe that Dawn refuses. */
+export const OLDEST_MESA = 24
+
+const KINDS: readonly AdapterKind[] = ['gpu', 'lavapipe', 'swiftshader']
+
+/** A request is a kind of adapter, or else a part of an adapter's name (any case). */
+export const requestedKind = (request: string | undefined): AdapterKind | undefined =>
+  KINDS.find((kind) => kind === request?.toLowerCase())
+
+/**
+ * The drivers to try, best first: hardware, system lavapipe, system SwiftShader, bundled SwiftShader. Hardware drivers form
+ * one candidate, since the loader finds the best of them in one instance; on other systems than Linux the platform's own
+ * drivers are the only candidate.
+ */
+export const candidates = (
+  platform: NodeJS.Platform,
+  manifests: readonly Manifest[],
+  bundledManifest: string | undefined,
+): Candidate[] => {
+  if (platform !== 'linux') return [{ kind: 'gpu', label: 'the GPU of this system', manifests: undefined }]
+  const of = (kind: AdapterKind) => manifests.filter((manifest) => manifest.kind === kind)
+  const list: Candidate[] = []
+  if (manifests.length === 0) list.push({ kind: 'gpu', label: 'system Vulkan driver', manifests: undefined })
+  if (of('gpu').length > 0) list.push({ kind: 'gpu', label: 'hardware Vulkan driver', manifests: of('gpu') })
+  for (const manifest of of('lavapipe')) {
+    list.push({ kind: 'lavapipe', label: 'system lavapipe', manifests: [manifest] })
+  }
+  for (const manifest of of('swiftshader')) {
+    list.push({ kind: 'swiftshader', label: 'system SwiftShader', manifests: [manifest] })
+  }
+  if (bundledManifest !== undefined) {
+    const manifest: Manifest = { path: bundledManifest, library: 'libvk_swiftshader.so', kind: 'swiftshader' }
+    list.push({ kind: 'swiftshader', label: 'bundled SwiftShader', manifests: [manifest] })
+  }
+  return list
+}
+
+/** Whether an adapter is one the request asks for. */
+export const fits = (
+  request: string | undefined,
+  { kind, name, driver, vendor }: Pick<OpenAdapter, 'kind' | 'name' | 'driver' | 'vendor'>,
+): boolean => {
+  if (request === undefined) return true
+  const wanted = requestedKind(request)
+  if (wanted !== undefined) return kind === wanted
+  return [name, driver, vendor].some((text) => text.toLowerCase().includes(request.toLowerCase()))
+}
+
+/** The kind of an adapter that answered, whatever manifest it came through. */
+export const kindOf = (description: string): AdapterKind => {
+  if (/llvmpipe|lavapipe/i.test(description)) return 'lavapipe'
+  return /swiftshader/i.test(description) ? 'swiftshader' : 'gpu'
+}
+
+interface Vulkan {
+  readonly list: readonly Candidate[]
+  readonly refusals: readonly AdapterReport[]
+}
+
+let loaderReady = false
+
+/**
+ * The candidates of this process. On Linux it first makes sure that there is a Vulkan loader: Dawn looks for an already
+ * loaded library of the name `libvulkan.so.1`, so that the bundled one needs no LD_LIBRARY_PATH and no second process.
+ */
+const discover = (request: string | undefined): Vulkan => {
+  if (process.platform !== 'linux') return { list: candidates(process.platform, [], undefined), refusals: [] }
+  // lavapipe refuses to start without it.
+  process.env['XDG_RUNTIME_DIR'] ||= tmpdir()
+  const manifests = systemManifests()
+  const wanted = requestedKind(request)
+  const hasLoader = loaderReady || systemLoaderExists()
+  const needsBundled = !hasLoader || wanted === undefined || wanted === 'swiftshader'
+  const bundled = needsBundled ? bundledSwiftShader() : undefined
+  const refusals: AdapterReport[] = []
+  if (bundled !== undefined && 'missing' in bundled) {
+    refusals.push(refusal('swiftshader', 'bundled SwiftShader', bundled.missing))
+  }
+  const usable = bundled !== undefined && 'manifest' in bundled ? bundled : undefined
+  if (!hasLoader) {
+    if (usable === undefined) {
+      refusals.push(refusal('gpu', 'Vulkan', 'this system has no Vulkan loader (libvulkan.so.1)'))
+      return { list: [], refusals }
+    }
+    loadLibrary(usable.loader)
+  }
+  loaderReady = true
+  return { list: candidates('linux', manifests, usable?.manifest), refusals }
+}
+
+const RTLD_NODELETE = 0x1000
+
+/**
+ * Loads a shared library for good. Node expects an add-on and throws "Module did not self-register" after the library is
+ * loaded; RTLD_NODELETE keeps it there. Returns the message of the throw.
+ */
+const loadLibrary = (path: string): string => {
+  try {
+    process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_GLOBAL | RTLD_NODELETE)
+    return ''
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message : String(thrown)
+  }
+}
+
+const systemLoaderExists = (): boolean => !loadLibrary('libvulkan.so.1').includes('cannot open shared object')
+
+const refusal = (kind: AdapterKind, name: string, reason: string): AdapterReport => ({
+  kind,
+  name,
+  driver: '',
+  vendor: '',
+  accepted: false,
+  reason,
+})
+
+const VARIABLES = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'VK_ADD_DRIVER_FILES'] as const
+
+/**
+ * Runs `work` while the Vulkan loader is told to see only these manifests. Dawn creates its Vulkan instance inside the call of
+ * `requestAdapter`, and the loader reads the variables there, once per instance: so one process can hold several
+ * drivers side by side, and the environment is as before when this returns.
+ */
+const withManifests = <T>(manifests: readonly Manifest[] | undefined, work: () => T): T => {
+  if (manifests === undefined) return work()
+  const before = VARIABLES.map((name) => process.env[name])
+  const paths = manifests.map(({ path }) => path).join(':')
+  process.env['VK_DRIVER_FILES'] = paths
+  process.env['VK_ICD_FILENAMES'] = paths
+  delete process.env['VK_ADD_DRIVER_FILES']
+  try {
+    return work()
+  } finally {
+    VARIABLES.forEach((name, i) => {
+      const value = before[i]
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    })
+  }
+}
+
+const open = async (candidate: Candidate, flags: readonly string[]): Promise<OpenAdapter | AdapterReport> => {
+  const { create } = await import('webgpu')
+  try {
+    const { instance, pending } = withManifests(candidate.manifests, () => {
+      const instance = create([...flags])
+      return { instance, pending: instance.requestAdapter({ powerPreference: 'high-performance' }) }
+    })
+    const adapter = await pending
+    if (adapter === null) return refusal(candidate.kind, candidate.label, refusalReason(candidate))
+    const { description, device, vendor, isFallbackAdapter } = adapter.info
+    const kind = kindOf(`${description} ${device}`)
+    const name = device.replace(/-+$/, '') || description || candidate.label
+    return { instance, adapter, kind, name, driver: description, vendor, software: isFallbackAdapter || kind !== 'gpu' }
+  } catch (thrown) {
+    const message = thrown instanceof Error ? (thrown.message.split('\n', 1)[0] ?? '') : String(thrown)
+    return refusal(candidate.kind, candidate.label, message)
+  }
+}
+
+const refusalReason = ({ kind, manifests }: Candidate): string => {
+  if (kind === 'lavapipe' && manifests?.[0] !== undefined) {
+    const version = mesaVersion(manifests[0])
+    return version === undefined ? 'its library is missing or gives no device' : mesaReason(version)
+  }
+  return kind === 'gpu' ? 'no device answers' : 'the driver gives no device'
+}
+
+/** Why a lavapipe of this Mesa version gave no adapter. */
+export const mesaReason = (version: string): string =>
+  Number.parseInt(version, 10) < OLDEST_MESA
+    ? `Mesa ${version} is too old: Dawn needs lavapipe from Mesa >= ${OLDEST_MESA}`
+    : `Mesa ${version} gives no device that Dawn accepts`
+
+const isRefusal = (result: OpenAdapter | AdapterReport): result is AdapterReport => 'accepted' in result
+
+const acceptedReport = (found: OpenAdapter, reason: string): AdapterReport => {
+  const { kind, name, driver, vendor } = found
+  return { kind, name, driver, vendor, accepted: true, reason }
+}
+
+/** The request that holds: the argument, else WGEVM_ADAPTER, else none. */
+export const adapterRequest = (adapter: string | undefined): string | undefined =>
+  adapter || process.env['WGEVM_ADAPTER'] || undefined
+
+/**
+ * Opens the best adapter that fits the request. `flags` are Dawn flags (`enable-dawn-features=...`).
+ * Throws NoAdapterError.
+ */
+export const openAdapter = async (request: string | undefined, flags: readonly string[]): Promise<OpenAdapter> => {
+  const { list, refusals } = discover(request)
+  const wanted = requestedKind(request)
+  const reports = [...refusals]
+  for (const candidate of list) {
+    if (wanted !== undefined && candidate.kind !== wanted && candidate.manifests !== undefined) continue
+    const byName = wanted === undefined && request !== undefined && candidate.kind === 'gpu'
+    const result = byName ? await openByName(candidate, request, flags) : await open(candidate, flags)
+    if (!isRefusal(result) && fits(request, result)) return result
+    reports.push(isRefusal(result) ? result : acceptedReport(result, 'does not fit the request'))
+  }
+  if (wanted !== undefined) reports.push(...(await listAdapters()).filter((report) => report.kind !== wanted))
+  throw new NoAdapterError(request, reports)
+}
+
+/** Several hardware GPUs share a candidate: Dawn picks by name, in the driver's spelling; an error there means no match. */
+const openByName = async (
+  candidate: Candidate,
+  request: string,
+  flags: readonly string[],
+): Promise<OpenAdapter | AdapterReport> => {
+  const named = await open(candidate, [...flags, `adapter=${request}`])
+  return isRefusal(named) ? open(candidate, flags) : named
+}
+
+/** Every driver that could be used here, best first, with what became of it. Creates an instance of each. */
+export const listAdapters = async (): Promise<AdapterReport[]> => {
+  const { list, refusals } = discover(undefined)
+  const reports: AdapterReport[] = []
+  for (const candidate of list) {
+    const result = await open(candidate, [])
+    reports.push(isRefusal(result) ? result : acceptedReport(result, candidate.label))
+  }
+  return [...reports, ...refusals]
+}

@@ -1,0 +1,60 @@
+/** The device is gone: driver reset, GPU unplugged, process limits. Everything on it is lost; open another one. */
+export class DeviceLostError extends Error {
+  override readonly name = 'DeviceLostError'
+}
+
+/** The device has no room for a buffer or a dispatch. The device itself stays usable. */
+export class OutOfMemoryError extends Error {
+  override readonly name = 'OutOfMemoryError'
+}
+
+/** WebGPU refused a command: wrong usage, a range outside its buffer, a binding that does not fit. Our bug, or a driver's. */
+export class ValidationError extends Error {
+  override readonly name = 'ValidationError'
+}
+
+export type DeviceFault = DeviceLostError | OutOfMemoryError | ValidationError
+
+const FILTERS = ['internal', 'out-of-memory', 'validation'] as const
+
+export interface Scoped<T> {
+  readonly value: T
+  /** Resolves, after the device has seen the work, to the first fault in it. Never rejects. */
+  readonly fault: Promise<DeviceFault | undefined>
+}
+
+/**
+ * Runs synchronous device calls inside one error scope per kind of error, so that each error belongs to the calls that
+ * caused it. Scopes nest, and `work` cannot await: concurrent callers do not mix.
+ */
+export const scoped = <T>(gpu: GPUDevice, label: string, work: () => T): Scoped<T> => {
+  for (const filter of FILTERS) gpu.pushErrorScope(filter)
+  const popped: Promise<DeviceFault | undefined>[] = []
+  const pop = () => {
+    for (const filter of FILTERS.toReversed()) {
+      popped.push(
+        gpu.popErrorScope().then(
+          (error) => (error ? faultOf(filter, label, error) : undefined),
+          () => undefined,
+        ),
+      )
+    }
+  }
+  try {
+    const value = work()
+    pop()
+    return { value, fault: Promise.all(popped).then((faults) => faults.find((fault) => fault !== undefined)) }
+  } catch (thrown) {
+    if (popped.length === 0) pop()
+    throw thrown
+  }
+}
+
+/** The typed form of an error that WebGPU caught in a scope of this kind. */
+export const faultOf = (filter: GPUErrorFilter, label: string, error: GPUError): DeviceFault => {
+  const message = `${label}: ${firstLine(error.message)}`
+  if (filter === 'out-of-memory') return new OutOfMemoryError(message, { cause: error })
+  return new ValidationError(message, { cause: error })
+}
+
+const firstLine = (text: string): string => text.split('\n', 1)[0] ?? text
