@@ -71,7 +71,7 @@ describe('word arithmetic on limbs', () => {
     for (let limb = 0; limb < 8; limb++) {
       const a = at(5n)
       const b = at(5n)
-      b[8 + limb] ^= 0x80000000
+      b[8 + limb] = (b[8 + limb]! ^ 0x80000000) >>> 0
       expect(word.wordEquals(a, 8, b, 8)).toBe(false)
       expect(word.wordCompare(a, 8, b, 8)).toBe(-1)
       expect(word.wordIsZero(b, 8)).toBe(false)

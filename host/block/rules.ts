@@ -1,0 +1,159 @@
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
+import {
+  GAS_ACCESS_LIST_ADDRESS,
+  GAS_ACCESS_LIST_KEY,
+  GAS_CALLDATA_NONZERO_BY_FORK,
+  GAS_CALLDATA_ZERO,
+  GAS_FLOOR_TOKEN,
+  GAS_INITCODE_WORD,
+  GAS_TRANSACTION,
+  GAS_TRANSACTION_CREATE_BY_FORK,
+  MAX_INITCODE_BYTES,
+  MAX_TRANSACTION_GAS,
+  TOKENS_PER_NONZERO_BYTE,
+} from '../../transpiler/spec/gas.ts'
+import { wordAdd, wordCompare, wordCopy, wordFromBigInt, wordMulSmall, wordSub } from '../state/word.ts'
+import type { TransactionBatch } from './batch.ts'
+import type { BlockEnvironment } from './environment.ts'
+import { REJECTION } from './rejection.ts'
+
+/**
+ * The gas of each transaction that does not depend on execution. Doubles are exact: calldata is below 2^32 bytes.
+ *
+ * intrinsic   f64[n]   charged before the first step (YP 6.2; EIP-2, 2028, 2930, 3860)
+ * floor       f64[n]   least gas used in the end (EIP-7623, Prague); 0 before
+ */
+export interface GasBounds {
+  readonly intrinsic: Float64Array
+  readonly floor: Float64Array
+}
+
+/**
+ * The rules that a transaction meets whatever the state is. Words are in limb order, 8 u32 each.
+ *
+ * gasLimit    f64[n]     as a double: exact below 2^53, and no rule tells larger ones apart
+ * price       u32[8 n]   wei per gas that the sender pays (EIP-1559 effective gas price)
+ * priority    u32[8 n]   the part of it that the coinbase gets; the rest is burnt
+ * cost        u32[8 n]   wei the sender must hold: gas limit * max fee per gas + value
+ * rejection   u8[n]      REJECTION code, 0 where no static rule is broken; the columns above are zero where one is
+ *                        broken that makes them meaningless
+ */
+export interface TransactionRules extends GasBounds {
+  readonly gasLimit: Float64Array
+  readonly price: Uint32Array
+  readonly priority: Uint32Array
+  readonly cost: Uint32Array
+  readonly rejection: Uint8Array
+}
+
+/** Intrinsic gas and floor of every transaction of the batch at `fork`. */
+export const gasBounds = (batch: TransactionBatch, fork: Fork): GasBounds => {
+  const { count, data, dataStart, creates, accessStart, accessKeyStart } = batch
+  const intrinsic = new Float64Array(count)
+  const floor = new Float64Array(count)
+  const nonZeroGas = valueAt(GAS_CALLDATA_NONZERO_BY_FORK, fork)
+  const createGas = valueAt(GAS_TRANSACTION_CREATE_BY_FORK, fork)
+  const initcodeWordGas = isAtLeast(fork, 'shanghai') ? GAS_INITCODE_WORD : 0
+  const hasFloor = isAtLeast(fork, 'prague')
+  for (let i = 0; i < count; i++) {
+    const start = dataStart[i]!
+    const end = dataStart[i + 1]!
+    let nonZero = 0
+    for (let at = start; at < end; at++) if (data[at] !== 0) nonZero++
+    const zero = end - start - nonZero
+    let gas = GAS_TRANSACTION + zero * GAS_CALLDATA_ZERO + nonZero * nonZeroGas
+    if (creates[i] === 1) gas += createGas + initcodeWordGas * Math.ceil((end - start) / 32)
+    const entries = accessStart[i + 1]! - accessStart[i]!
+    if (entries !== 0) {
+      const keys = accessKeyStart[accessStart[i + 1]!]! - accessKeyStart[accessStart[i]!]!
+      gas += entries * GAS_ACCESS_LIST_ADDRESS + keys * GAS_ACCESS_LIST_KEY
+    }
+    intrinsic[i] = gas
+    if (hasFloor) floor[i] = GAS_TRANSACTION + GAS_FLOOR_TOKEN * (zero + TOKENS_PER_NONZERO_BYTE * nonZero)
+  }
+  return { intrinsic, floor }
+}
+
+/**
+ * Applies every static rule of `fork` to the batch.
+ * Cost on the machine of host/state/word.ts: 0.35 us per ERC-20 transfer (68 bytes of calldata), 0.2 us per plain transfer.
+ */
+export const transactionRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): TransactionRules => {
+  const { count } = batch
+  const { intrinsic, floor } = gasBounds(batch, fork)
+  const gasLimit = new Float64Array(count)
+  const price = new Uint32Array(LIMBS_PER_WORD * count)
+  const priority = new Uint32Array(LIMBS_PER_WORD * count)
+  const cost = new Uint32Array(LIMBS_PER_WORD * count)
+  const rejection = new Uint8Array(count)
+  const baseFee = new Uint32Array(LIMBS_PER_WORD)
+  wordFromBigInt(baseFee, 0, isAtLeast(fork, 'london') ? env.baseFeePerGas : 0n)
+  const highestType = isAtLeast(fork, 'london') ? 2 : isAtLeast(fork, 'berlin') ? 1 : 0
+  const gasCap = isAtLeast(fork, 'osaka') ? MAX_TRANSACTION_GAS : Infinity
+  const initcodeCap = isAtLeast(fork, 'shanghai') ? MAX_INITCODE_BYTES : Infinity
+  for (let i = 0; i < count; i++) {
+    const limit = batch.gasLimit[2 * i + 1]! * 0x1_0000_0000 + batch.gasLimit[2 * i]!
+    gasLimit[i] = limit
+    if (batch.type[i]! > highestType) {
+      rejection[i] = REJECTION.typeNotSupported
+      continue
+    }
+    let code: number = feePrices(batch, i, baseFee, price, priority)
+    if (upfrontCost(batch, i, cost) && code === 0) code = REJECTION.insufficientFunds
+    if (code === 0) {
+      if (limit < intrinsic[i]!) code = REJECTION.intrinsicGas
+      else if (limit < floor[i]!) code = REJECTION.floorGas
+      else if (batch.creates[i] === 1 && batch.dataStart[i + 1]! - batch.dataStart[i]! > initcodeCap)
+        code = REJECTION.initcodeSize
+    }
+    if (limit > gasCap) code = REJECTION.gasLimitTooHigh
+    if (batch.nonce[2 * i] === 0xffff_ffff && batch.nonce[2 * i + 1] === 0xffff_ffff) code = REJECTION.nonceMax
+    rejection[i] = code
+  }
+  return { intrinsic, floor, gasLimit, price, priority, cost, rejection }
+}
+
+/**
+ * Effective gas price and priority fee of transaction i (EIP-1559): priority = min(tip, fee cap - base fee). Types 0 and 1
+ * have both caps equal to their gas price. Returns the rejection code, 0 where the fees are in order.
+ */
+const feePrices = (
+  batch: TransactionBatch,
+  i: number,
+  baseFee: Uint32Array,
+  price: Uint32Array,
+  priority: Uint32Array,
+): number => {
+  const at = LIMBS_PER_WORD * i
+  const { maxFeePerGas, maxPriorityFeePerGas } = batch
+  if (batch.type[i] === 2 && wordCompare(maxPriorityFeePerGas, at, maxFeePerGas, at) > 0)
+    return REJECTION.tipAboveFeeCap
+  if (wordSub(priority, at, maxFeePerGas, at, baseFee, 0) !== 0) {
+    priority.fill(0, at, at + LIMBS_PER_WORD)
+    return REJECTION.feeCapBelowBaseFee
+  }
+  if (batch.type[i] !== 2 || wordCompare(maxPriorityFeePerGas, at, priority, at) >= 0) {
+    wordCopy(price, at, maxFeePerGas, at)
+    return 0
+  }
+  wordCopy(priority, at, maxPriorityFeePerGas, at)
+  wordAdd(price, at, maxPriorityFeePerGas, at, baseFee, 0)
+  return 0
+}
+
+const scratch = new Uint32Array(LIMBS_PER_WORD)
+
+/** cost[i] = gas limit * max fee + value. Returns whether it passes 2^256. */
+const upfrontCost = (batch: TransactionBatch, i: number, cost: Uint32Array): boolean => {
+  const at = LIMBS_PER_WORD * i
+  let overflow = wordMulSmall(cost, at, batch.maxFeePerGas, at, batch.gasLimit[2 * i]!)
+  const high = batch.gasLimit[2 * i + 1]!
+  if (high !== 0) {
+    overflow |= wordMulSmall(scratch, 0, batch.maxFeePerGas, at, high) | scratch[LIMBS_PER_WORD - 1]!
+    scratch.copyWithin(1, 0, LIMBS_PER_WORD - 1)
+    scratch[0] = 0
+    overflow |= wordAdd(cost, at, cost, at, scratch, 0)
+  }
+  return (overflow | wordAdd(cost, at, cost, at, batch.value, at)) !== 0
+}

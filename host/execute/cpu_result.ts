@@ -1,0 +1,83 @@
+import type { Rejection } from '../block/rejection.ts'
+
+/** codeHash is 0x-hex; the hash of no bytes where there is no code. */
+export interface AccountView {
+  readonly nonce: bigint
+  readonly balance: bigint
+  readonly codeHash: string
+}
+
+/**
+ * The state as one transaction finds it at its place in the order. Addresses and hashes are 0x-hex in lower case. Every
+ * getter may answer at once or later; the CPU tier awaits only promises.
+ */
+export interface StateSnapshot {
+  /** Undefined where the account does not exist. */
+  account(address: string): AccountView | undefined | Promise<AccountView | undefined>
+  /** Zero where absent. */
+  storage(address: string, key: bigint): bigint | Promise<bigint>
+  code(codeHash: string): Uint8Array | Promise<Uint8Array>
+  /** Hash of an ancestor (0x-hex), or undefined where unknown. */
+  blockHash(number: bigint): string | undefined | Promise<string | undefined>
+}
+
+export interface Log {
+  readonly address: string
+  readonly topics: readonly string[]
+  readonly data: string
+}
+
+/**
+ * What an execution took from its snapshot, each item once. An account counts as read whole: nonce, balance, code hash
+ * and existence are not told apart. The coinbase is read only where the transaction itself looked at it or named it.
+ */
+export interface CpuReads {
+  readonly accounts: readonly string[]
+  readonly slots: readonly { readonly address: string; readonly key: bigint; readonly value: bigint }[]
+  /** Hashes of the codes loaded. */
+  readonly code: readonly string[]
+  readonly blockHashes: readonly bigint[]
+}
+
+/**
+ * `account` is undefined where the account is gone after the transaction. `cleared`: all storage that the account had
+ * before is gone (it was destroyed, or made anew at its address); apply it before the slots.
+ */
+export interface AccountWrite {
+  readonly address: string
+  readonly account: AccountView | undefined
+  readonly cleared: boolean
+}
+
+/** Last values only, and only what differs from the snapshot. Order: accounts, then slots, then code. */
+export interface CpuWrites {
+  readonly accounts: readonly AccountWrite[]
+  readonly slots: readonly { readonly address: string; readonly key: bigint; readonly value: bigint }[]
+  /** New code by hash. */
+  readonly code: ReadonlyMap<string, Uint8Array>
+}
+
+/**
+ * A transaction that was included. `coinbaseFee` is what the coinbase is still to be given: a plain credit that depends
+ * on nothing. Where the transaction touched the coinbase itself, the fee is in `writes` and `coinbaseFee` is undefined.
+ * A credit of 0n still counts as a touch: an existing empty coinbase goes (EIP-161).
+ */
+export interface CpuExecution {
+  readonly status: 0 | 1
+  readonly gasUsed: bigint
+  readonly logs: readonly Log[]
+  readonly output: Uint8Array
+  /** Of a creation that succeeded. */
+  readonly contractAddress?: string
+  readonly coinbaseFee: bigint | undefined
+  readonly reads: CpuReads
+  readonly writes: CpuWrites
+}
+
+/** A transaction that may not be included at this place; nothing changed. */
+export interface CpuRejection {
+  readonly rejected: Rejection
+  readonly reads: CpuReads
+}
+
+export type CpuOutcome = CpuExecution | CpuRejection
