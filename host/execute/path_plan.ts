@@ -1,0 +1,94 @@
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import type { PathKernel } from '../../transpiler/path_kernel.ts'
+
+/** Bytes of one lane column. */
+export const COLUMN_BYTES = 16
+/** u32 of one lane column. */
+export const COLUMN_LIMBS = 4
+
+/** Lane inputs as numbers, in the order of PathKernel.inputs. */
+export const INPUT_GAS = 0
+export const INPUT_CALLER = 1
+export const INPUT_GASPRICE = 2
+export const INPUT_VALUE = 3
+export const INPUT_CALLDATA = 4
+
+/**
+ * What the hot loops need of a path, as flat arrays: look-ups and stores by column, without unions to switch over.
+ *
+ * A look-up's id is at `column * 4 * laneCount + 4 * lane + component` of lanesOut.
+ */
+export interface PathPlan {
+  readonly kernel: PathKernel
+  readonly inputKinds: Uint8Array
+  readonly inputColumns: Uint16Array
+  readonly inputOffsets: Uint32Array
+  /** Slot look-ups: position among all look-ups, columns, components, key columns, owner look-up or -1. */
+  readonly slots: LookupColumns
+  /** Account look-ups. */
+  readonly accounts: LookupColumns
+  /** For account look-up k: 1 = its code matters, 2 = its balance matters, 3 = both. */
+  readonly accountUse: Uint8Array
+  /** Stores: index into `slots`, and column of the value. */
+  readonly storeSlots: Uint16Array
+  readonly storeColumns: Uint16Array
+  readonly succeeds: boolean
+}
+
+export interface LookupColumns {
+  readonly count: number
+  readonly lookups: Uint16Array
+  readonly columns: Uint16Array
+  readonly components: Uint8Array
+  readonly keyColumns: Uint16Array
+  readonly owners: Int16Array
+}
+
+export const USE_CODE = 1
+export const USE_BALANCE = 2
+
+const INPUT_KINDS = { gas: INPUT_GAS, caller: INPUT_CALLER, gasprice: INPUT_GASPRICE, value: INPUT_VALUE } as const
+
+export const planPath = (kernel: PathKernel): PathPlan => {
+  const slotLookups: number[] = []
+  const accountLookups: number[] = []
+  const accountUse: number[] = []
+  kernel.lookups.forEach((lookup, i) => {
+    if (lookup.kind === 'slot') slotLookups.push(i)
+    else {
+      accountLookups.push(i)
+      accountUse.push((lookup.code ? USE_CODE : 0) | (lookup.balance ? USE_BALANCE : 0))
+    }
+  })
+  return {
+    kernel,
+    inputKinds: Uint8Array.from(kernel.inputs, (input) =>
+      input.kind === 'calldata' ? INPUT_CALLDATA : INPUT_KINDS[input.kind],
+    ),
+    inputColumns: Uint16Array.from(kernel.inputs, (input) => input.column),
+    inputOffsets: Uint32Array.from(kernel.inputs, (input) => (input.kind === 'calldata' ? input.offset : 0)),
+    slots: lookupColumns(kernel, slotLookups),
+    accounts: lookupColumns(kernel, accountLookups),
+    accountUse: Uint8Array.from(accountUse),
+    storeSlots: Uint16Array.from(kernel.stores, (store) => slotLookups.indexOf(store.lookup)),
+    storeColumns: Uint16Array.from(kernel.stores, (store) => store.column),
+    succeeds: kernel.status === 'success',
+  }
+}
+
+const lookupColumns = (kernel: PathKernel, lookups: readonly number[]): LookupColumns => {
+  const chosen = lookups.map((i) => kernel.lookups[i]!)
+  return {
+    count: chosen.length,
+    lookups: Uint16Array.from(lookups),
+    columns: Uint16Array.from(chosen, (lookup) => lookup.column),
+    components: Uint8Array.from(chosen, (lookup) => lookup.component),
+    keyColumns: Uint16Array.from(chosen, (lookup) => lookup.keyColumn),
+    owners: Int16Array.from(chosen, (lookup) => (lookup.kind === 'slot' ? lookup.account : -1)),
+  }
+}
+
+/** Columns of the hint area per look-up of kind slot: value in two, then (slot id, 0, 0, 0). */
+export const HINT_COLUMNS = 3
+export const HINT_LIMBS = HINT_COLUMNS * COLUMN_LIMBS
+export const WORD_COLUMNS = LIMBS_PER_WORD / COLUMN_LIMBS
