@@ -59,17 +59,14 @@ export const REFUND_SELFDESTRUCT_BY_FORK: ByFork = [
 ]
 
 /**
- * What SSTORE charges and refunds at a fork, for (original, current, new) values of a slot.
+ * The prices of SSTORE at a fork; `storeCost` applies them.
  *
- * `net` false (Frontier to Byzantium, Petersburg; YP H, 0x55): `set` where current = 0 and new != 0, else `reset`;
- *   `clearRefund` where current != 0 and new = 0. The original value plays no part.
- * `net` true (Constantinople EIP-1283; Istanbul on EIP-2200):
- *   new = current                -> `dirty`
- *   current = original           -> original = 0 ? `set` : `reset`; where new = 0 and original != 0: + `clearRefund`
- *   else (slot is dirty)         -> `dirty`, and for original != 0: current = 0 takes `clearRefund` back,
- *                                   new = 0 gives it; where new = original: + (original = 0 ? `set` : `reset`) - `dirty`
- * `sentry`: gas left must be above it (0 = no check). `cold`: charged on top where the slot is cold (EIP-2929; 0 before
- * Berlin). The warm price of an SSTORE is already in `dirty`, `set` and `reset`.
+ * net      false: Frontier to Byzantium and Petersburg (YP H, 0x55); the original value plays no part
+ *          true: Constantinople (EIP-1283) and from Istanbul on (EIP-2200)
+ * sentry   gas left must be above it; 0 = no check
+ * cold     charged on top where the slot is cold (EIP-2929); 0 before Berlin. The warm price is in the others.
+ * dirty    no change, or the slot was changed before in this transaction
+ * set      from zero; reset: from non-zero
  */
 export interface StoreGas {
   readonly net: boolean
@@ -94,6 +91,34 @@ export const storeGasAt = (fork: Fork): StoreGas => {
   }
   if (fork === 'constantinople') return { net: true, sentry: 0, cold: 0, dirty: 200, set, reset, clearRefund: 15000 }
   return { net: false, sentry: 0, cold: 0, dirty: reset, set, reset, clearRefund: 15000 }
+}
+
+export interface StoreCost {
+  readonly gas: number
+  /** Added to the refund counter; negative where an earlier refund is taken back. */
+  readonly refund: number
+}
+
+/**
+ * Gas (without the cold part) and refund of an SSTORE that changes `current` to `next`; `original` is the slot's value
+ * at the start of the transaction (EIP-2200, the case list of its specification).
+ */
+export const storeCost = (prices: StoreGas, original: bigint, current: bigint, next: bigint): StoreCost => {
+  const { dirty, set, reset, clearRefund } = prices
+  if (!prices.net) {
+    if (current === 0n) return { gas: next === 0n ? reset : set, refund: 0 }
+    return { gas: reset, refund: next === 0n ? clearRefund : 0 }
+  }
+  if (next === current) return { gas: dirty, refund: 0 }
+  if (current === original) {
+    if (original === 0n) return { gas: set, refund: 0 }
+    return { gas: reset, refund: next === 0n ? clearRefund : 0 }
+  }
+  let refund = 0
+  if (original !== 0n && current === 0n) refund -= clearRefund
+  if (original !== 0n && next === 0n) refund += clearRefund
+  if (next === original) refund += (original === 0n ? set : reset) - dirty
+  return { gas: dirty, refund }
 }
 
 /** Refund cap: gas used / quotient, rounded down (YP 6.2; EIP-3529 from London on). */
