@@ -91,4 +91,6 @@ export const mesaVersion = (manifest: Manifest): string | undefined => {
 
 /** Mesa writes `Mesa <version>` as its driver text into the library. */
 export const mesaVersionIn = (library: Uint8Array): string | undefined =>
-  /Mesa (\d+\.\d+\.\d+)/.exec(Buffer.from(library.buffer, library.byteOffset, library.byteLength).toString('latin1'))?.[1]
+  /Mesa (\d+\.\d+\.\d+)/.exec(
+    Buffer.from(library.buffer, library.byteOffset, library.byteLength).toString('latin1'),
+  )?.[1]

@@ -1,0 +1,314 @@
+import { adapterRequest, type OpenAdapter, openAdapter } from './adapter.ts'
+import type { BoundBuffer, BufferRange, Command, ComputeDevice, RunOptions, RunResult } from './compute_device.ts'
+import { type DeviceFault, DeviceLostError, OutOfMemoryError, scoped, ValidationError } from './fault.ts'
+import { type Kernel, KernelCache, type KernelSource } from './kernel.ts'
+import { splitWorkgroups } from './lanes.ts'
+import type { AdapterKind } from './manifest.ts'
+import { StagingPool } from './staging.ts'
+import { throttledWait } from './throttle.ts'
+import { COPY_DST, COPY_SRC, MAP_MODE_READ, QUERY_RESOLVE, STORAGE, UNIFORM } from './usage.ts'
+
+export interface DeviceOptions {
+  /** `gpu`, `lavapipe`, `swiftshader`, or a part of an adapter's name. Default: WGEVM_ADAPTER, else the best one. */
+  readonly adapter?: string
+  /** `on` keeps Dawn's index clamps and loop guards: for debugging generated code. */
+  readonly robustness?: 'on' | 'off'
+}
+
+/** Opens a device on the best adapter that fits. Throws NoAdapterError. */
+export const openDevice = async ({ adapter, robustness = 'off' }: DeviceOptions = {}): Promise<ComputeDevice> => {
+  const flags = ['disable-dawn-features=timestamp_quantization']
+  if (robustness === 'off') flags.push('enable-dawn-features=disable_robustness')
+  return deviceOn(await openAdapter(adapterRequest(adapter), flags))
+}
+
+const LIMITS = [
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupsPerDimension',
+  'maxStorageBuffersPerShaderStage',
+] as const
+
+const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups']
+
+/** A device on this adapter with the adapter's own limits. An adapter gives one device. */
+export const deviceOn = async (open: OpenAdapter): Promise<ComputeDevice> => {
+  const { adapter } = open
+  const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]))
+  const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature))
+  return new DawnDevice(open, await adapter.requestDevice({ requiredLimits, requiredFeatures }))
+}
+
+/** Instances of live devices: an instance that is collected takes its device with it. */
+const liveInstances = new Set<GPU>()
+
+/** Uploads go in pieces of this size: above 4 MiB Dawn makes a new staging buffer for each (0.88 ms against 2.9 ms at 4 MiB). */
+const UPLOAD_BYTES = 1 << 20
+
+class DawnDevice implements ComputeDevice {
+  readonly kind: AdapterKind
+  readonly name: string
+  readonly driver: string
+  readonly vendor: string
+  readonly software: boolean
+  readonly limits: GPUSupportedLimits
+  readonly features: ReadonlySet<string>
+  readonly gpu: GPUDevice
+  readonly lost: Promise<DeviceLostError>
+  readonly #kernels: KernelCache
+  readonly #staging: StagingPool
+  /** Faults of calls that have returned; the next wait reports them. */
+  #pending: Promise<DeviceFault | undefined>[] = []
+  readonly #openWaits = new Set<(error: DeviceLostError) => void>()
+  #lostError: DeviceLostError | undefined
+  #destroyed = false
+
+  constructor({ instance, kind, name, driver, vendor, software }: OpenAdapter, gpu: GPUDevice) {
+    this.kind = kind
+    this.name = name
+    this.driver = driver
+    this.vendor = vendor
+    this.software = software
+    this.gpu = gpu
+    this.limits = gpu.limits
+    this.features = gpu.features as ReadonlySet<string>
+    this.#kernels = new KernelCache({
+      gpu,
+      wait: (pending) => this.#wait(pending),
+      dispatchOnce: async (kernel, bindGroup) => {
+        await this.run([{ kind: 'dispatch', kernel, bindGroup, workgroups: 1 }])
+      },
+    })
+    this.#staging = new StagingPool(gpu)
+    liveInstances.add(instance)
+    this.lost = new Promise((resolve) => {
+      gpu.lost.then(({ message }) => {
+        liveInstances.delete(instance)
+        const error = new DeviceLostError(`device lost: ${message.split('\n', 1)[0] || 'no reason given'}`)
+        this.#lostError ??= error
+        for (const reject of this.#openWaits) reject(this.#lostError)
+        this.#openWaits.clear()
+        if (!this.#destroyed) resolve(error)
+      })
+    })
+    gpu.addEventListener('uncapturederror', (event) => {
+      event.preventDefault()
+      this.#pending.push(Promise.resolve(new ValidationError(event.error.message, { cause: event.error })))
+    })
+  }
+
+  get isLost(): boolean {
+    return this.#lostError !== undefined
+  }
+
+  storage(label: string, sizeBytes: number): GPUBuffer {
+    const most = Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize)
+    return this.#buffer(label, sizeBytes, STORAGE, most)
+  }
+
+  uniform(label: string, sizeBytes: number): GPUBuffer {
+    return this.#buffer(label, sizeBytes, UNIFORM, this.limits.maxUniformBufferBindingSize)
+  }
+
+  #buffer(label: string, sizeBytes: number, usage: number, mostBytes: number): GPUBuffer {
+    this.#assertUsable()
+    const size = Math.max(16, Math.ceil(sizeBytes / 16) * 16)
+    if (size > mostBytes) {
+      throw new OutOfMemoryError(`${label}: ${size} bytes, this device binds at most ${mostBytes}`)
+    }
+    return this.#later(`buffer ${label}`, () =>
+      this.gpu.createBuffer({ label, size, usage: usage | COPY_SRC | COPY_DST }),
+    )
+  }
+
+  upload(buffer: GPUBuffer, byteOffset: number, view: ArrayBufferView): void {
+    this.#assertUsable()
+    this.#later(`upload to ${buffer.label}`, () => {
+      for (let at = 0; at < view.byteLength; at += UPLOAD_BYTES) {
+        const sizeBytes = Math.min(UPLOAD_BYTES, view.byteLength - at)
+        const source = view.buffer as ArrayBuffer
+        this.gpu.queue.writeBuffer(buffer, byteOffset + at, source, view.byteOffset + at, sizeBytes)
+      }
+    })
+  }
+
+  kernel(source: KernelSource): Promise<Kernel> {
+    if (this.#lostError !== undefined) return Promise.reject(this.#lostError)
+    return this.#kernels.kernel(source)
+  }
+
+  bindGroup(kernel: Kernel, buffers: readonly BoundBuffer[]): GPUBindGroup {
+    this.#assertUsable()
+    const entries = buffers.map(({ binding, buffer, byteOffset = 0, byteLength }) => ({
+      binding,
+      resource:
+        byteLength === undefined ? { buffer, offset: byteOffset } : { buffer, offset: byteOffset, size: byteLength },
+    }))
+    return this.#later(`bind group of ${kernel.label}`, () =>
+      this.gpu.createBindGroup({ layout: kernel.layout, entries }),
+    )
+  }
+
+  async run(commands: readonly Command[], { reads = [], timestamps = false }: RunOptions = {}): Promise<RunResult> {
+    this.#assertUsable()
+    const dispatchCount = commands.filter(({ kind }) => kind === 'dispatch').length
+    const timed = timestamps && dispatchCount > 0 && this.features.has('timestamp-query')
+    const offsets = packed(reads)
+    const timesOffset = offsets.at(-1) ?? 0
+    const stagedBytes = timesOffset + (timed ? dispatchCount * 16 : 0)
+
+    const startedMs = performance.now()
+    const faults = this.#pending
+    this.#pending = []
+    const { value: staging, fault } = scoped(this.gpu, 'run', () => {
+      const temporaries: (GPUBuffer | GPUQuerySet)[] = []
+      const encoder = this.gpu.createCommandEncoder()
+      const staging = stagedBytes > 0 ? this.#staging.take(stagedBytes) : undefined
+      const queries = timed ? this.gpu.createQuerySet({ type: 'timestamp', count: 2 * dispatchCount }) : undefined
+      this.#encode(encoder, commands, queries)
+      reads.forEach(({ buffer, byteOffset, byteLength }, i) => {
+        if (byteLength > 0) encoder.copyBufferToBuffer(buffer, byteOffset, staging!, offsets[i]!, byteLength)
+      })
+      if (queries !== undefined) {
+        const size = dispatchCount * 16
+        const resolved = this.gpu.createBuffer({ label: 'timestamps', size, usage: QUERY_RESOLVE | COPY_SRC })
+        temporaries.push(queries, resolved)
+        encoder.resolveQuerySet(queries, 0, 2 * dispatchCount, resolved, 0)
+        encoder.copyBufferToBuffer(resolved, 0, staging!, timesOffset, size)
+      }
+      this.gpu.queue.submit([encoder.finish()])
+      // Submitted work keeps what it uses.
+      for (const temporary of temporaries) temporary.destroy()
+      return staging
+    })
+
+    const done = staging?.mapAsync(MAP_MODE_READ, 0, stagedBytes) ?? this.gpu.queue.onSubmittedWorkDone()
+    // Observed even where a fault throws first.
+    const outcome = done.then(
+      () => undefined,
+      (thrown: unknown) => ({ thrown }),
+    )
+    try {
+      const [failed, ...found] = await this.#wait(Promise.all([outcome, fault, ...faults]))
+      const first = found.find((one) => one !== undefined)
+      if (first !== undefined) throw first
+      if (failed !== undefined) throw await this.#faultOfWait(failed.thrown)
+    } catch (thrown) {
+      staging?.destroy()
+      throw thrown
+    }
+    const elapsedMs = performance.now() - startedMs
+    if (staging === undefined) return { reads: reads.map(() => new Uint32Array(0)), dispatchNs: undefined, elapsedMs }
+    const mapped = staging.getMappedRange(0, stagedBytes)
+    const copies = reads.map(({ byteLength }, i) => new Uint32Array(mapped, offsets[i]!, byteLength / 4).slice())
+    const dispatchNs = timed ? dispatchTimes(new BigUint64Array(mapped, timesOffset, 2 * dispatchCount)) : undefined
+    staging.unmap()
+    this.#staging.put(staging)
+    return { reads: copies, dispatchNs, elapsedMs }
+  }
+
+  #encode(encoder: GPUCommandEncoder, commands: readonly Command[], queries: GPUQuerySet | undefined): void {
+    let pass: GPUComputePassEncoder | undefined
+    let timedCount = 0
+    const endPass = () => {
+      pass?.end()
+      pass = undefined
+    }
+    for (const command of commands) {
+      if (command.kind === 'dispatch') {
+        const [x, y] = splitWorkgroups(command.workgroups, this.limits.maxComputeWorkgroupsPerDimension)
+        if (queries !== undefined) {
+          endPass()
+          const beginningOfPassWriteIndex = 2 * timedCount++
+          pass = encoder.beginComputePass({
+            timestampWrites: {
+              querySet: queries,
+              beginningOfPassWriteIndex,
+              endOfPassWriteIndex: beginningOfPassWriteIndex + 1,
+            },
+          })
+        }
+        pass ??= encoder.beginComputePass()
+        pass.setPipeline(command.kernel.pipeline)
+        pass.setBindGroup(0, command.bindGroup)
+        pass.dispatchWorkgroups(x, y)
+      } else {
+        endPass()
+        if (command.kind === 'copy') {
+          const { from, fromOffset, to, toOffset, sizeBytes } = command
+          encoder.copyBufferToBuffer(from, fromOffset, to, toOffset, sizeBytes)
+        } else encoder.clearBuffer(command.buffer, command.byteOffset, command.sizeBytes)
+      }
+    }
+    endPass()
+  }
+
+  async readback(buffer: GPUBuffer, byteOffset: number, byteLength: number): Promise<Uint32Array> {
+    const { reads } = await this.run([], { reads: [{ buffer, byteOffset, byteLength }] })
+    return reads[0]!
+  }
+
+  async settle(): Promise<void> {
+    this.#assertUsable()
+    const faults = this.#pending
+    this.#pending = []
+    const first = (await this.#wait(Promise.all(faults))).find((fault) => fault !== undefined)
+    if (first !== undefined) throw first
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return
+    this.#destroyed = true
+    this.#lostError ??= new DeviceLostError('the device was destroyed')
+    for (const reject of this.#openWaits) reject(this.#lostError)
+    this.#openWaits.clear()
+    this.#staging.destroy()
+    this.gpu.destroy()
+  }
+
+  #assertUsable(): void {
+    if (this.#lostError !== undefined) throw this.#lostError
+  }
+
+  /** Runs calls whose faults are known later; the next wait reports them. */
+  #later<T>(label: string, work: () => T): T {
+    const { value, fault } = scoped(this.gpu, label, work)
+    this.#pending.push(fault)
+    return value
+  }
+
+  /** Awaits device work. The device's loss ends it; a software adapter gets the core that the wait would spin on. */
+  #wait<T>(pending: Promise<T>): Promise<T> {
+    const wait = new Promise<T>((resolve, reject) => {
+      if (this.#lostError !== undefined) {
+        reject(this.#lostError)
+        return
+      }
+      this.#openWaits.add(reject)
+      pending.then(resolve, reject).finally(() => this.#openWaits.delete(reject))
+    })
+    return this.software ? throttledWait(wait) : wait
+  }
+
+  /** A map that was rejected: by the device's loss, whose own news may come a moment later, or by a fault of ours. */
+  async #faultOfWait(thrown: unknown): Promise<unknown> {
+    await this.#wait(new Promise((resolve) => setTimeout(resolve, LOSS_NEWS_MS)))
+    const message = thrown instanceof Error ? (thrown.message.split('\n', 1)[0] ?? '') : String(thrown)
+    return new ValidationError(`readback: ${message}`, { cause: thrown })
+  }
+}
+
+const LOSS_NEWS_MS = 50
+
+/** Offsets of the ranges in a staging buffer, each a multiple of 8, and at the end the size of all. */
+const packed = (ranges: readonly BufferRange[]): number[] => {
+  const offsets = [0]
+  for (const { byteLength } of ranges) offsets.push(offsets.at(-1)! + Math.ceil(byteLength / 8) * 8)
+  return offsets
+}
+
+const dispatchTimes = (stamps: BigUint64Array): number[] =>
+  Array.from({ length: stamps.length / 2 }, (_, i) => Number(stamps[2 * i + 1]! - stamps[2 * i]!))
