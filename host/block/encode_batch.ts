@@ -1,0 +1,205 @@
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import {
+  addressFromHex,
+  addressToHex,
+  quantityFromBigInt,
+  quantityToBigInt,
+  wordFromBigInt,
+  wordFromHex,
+  wordToBigInt,
+  wordToHex,
+} from '../state/word.ts'
+import type { TransactionBatch, TransactionObject } from './batch.ts'
+
+/** A transaction that cannot be read: which one, and why. Nothing of the batch was made. */
+export class TransactionInputError extends Error {
+  override readonly name = 'TransactionInputError'
+  readonly index: number
+  readonly reason: string
+
+  constructor(index: number, reason: string) {
+    super(`transaction ${index}: ${reason}`)
+    this.index = index
+    this.reason = reason
+  }
+}
+
+/** Room that a batch needs beyond its fixed columns. */
+export interface BatchSizes {
+  readonly dataBytes: number
+  readonly accessEntries: number
+  readonly accessKeys: number
+}
+
+/** A batch of `count` transactions with every column zero and every offset table to be filled. */
+export const emptyBatch = (count: number, sizes: BatchSizes): TransactionBatch => ({
+  count,
+  type: new Uint8Array(count),
+  nonce: new Uint32Array(2 * count),
+  gasLimit: new Uint32Array(2 * count),
+  maxFeePerGas: new Uint32Array(LIMBS_PER_WORD * count),
+  maxPriorityFeePerGas: new Uint32Array(LIMBS_PER_WORD * count),
+  value: new Uint32Array(LIMBS_PER_WORD * count),
+  from: new Uint32Array(LIMBS_PER_ADDRESS * count),
+  to: new Uint32Array(LIMBS_PER_ADDRESS * count),
+  creates: new Uint8Array(count),
+  data: new Uint8Array(sizes.dataBytes),
+  dataStart: new Uint32Array(count + 1),
+  accessStart: new Uint32Array(count + 1),
+  accessAddress: new Uint32Array(LIMBS_PER_ADDRESS * sizes.accessEntries),
+  accessKeyStart: new Uint32Array(sizes.accessEntries + 1),
+  accessKey: new Uint32Array(LIMBS_PER_WORD * sizes.accessKeys),
+})
+
+/**
+ * Object form to columns. Where `type` is absent it follows from the fields: fee caps make type 2, an access list type 1.
+ * Throws TransactionInputError for a field that is missing, malformed or out of range.
+ */
+export const encodeBatch = (objects: readonly TransactionObject[]): TransactionBatch => {
+  let dataBytes = 0
+  let accessEntries = 0
+  let accessKeys = 0
+  objects.forEach((object, i) => {
+    dataBytes += dataLength(object, i)
+    for (const entry of object.accessList ?? []) {
+      accessEntries++
+      accessKeys += entry.storageKeys.length
+    }
+  })
+  const batch = emptyBatch(objects.length, { dataBytes, accessEntries, accessKeys })
+  let entry = 0
+  let key = 0
+  for (let i = 0; i < objects.length; i++) {
+    const object = objects[i]!
+    const type = typeOf(object)
+    batch.type[i] = type
+    quantityFromBigInt(batch.nonce, 2 * i, unsigned(object.nonce, 64, 'nonce', i))
+    quantityFromBigInt(batch.gasLimit, 2 * i, unsigned(object.gasLimit, 64, 'gasLimit', i))
+    writeFees(batch, object, type, i)
+    wordFromBigInt(batch.value, LIMBS_PER_WORD * i, unsigned(object.value ?? 0n, 256, 'value', i))
+    writeAddress(batch.from, LIMBS_PER_ADDRESS * i, object.from, 'from', i)
+    if (object.to === undefined) batch.creates[i] = 1
+    else writeAddress(batch.to, LIMBS_PER_ADDRESS * i, object.to, 'to', i)
+    batch.dataStart[i + 1] = batch.dataStart[i]! + dataLength(object, i)
+    writeData(batch.data, batch.dataStart[i]!, object, i)
+    if (type === 0 && (object.accessList?.length ?? 0) > 0) {
+      throw new TransactionInputError(i, 'a transaction of type 0 has no access list')
+    }
+    for (const { address, storageKeys } of object.accessList ?? []) {
+      writeAddress(batch.accessAddress, LIMBS_PER_ADDRESS * entry, address, 'access list address', i)
+      for (const storageKey of storageKeys) writeKey(batch.accessKey, LIMBS_PER_WORD * key++, storageKey, i)
+      batch.accessKeyStart[++entry] = key
+    }
+    batch.accessStart[i + 1] = entry
+  }
+  return batch
+}
+
+/** Transaction i in object form. Type 2 carries its fee caps, the others a gas price. */
+export const decodeTransaction = (batch: TransactionBatch, i: number): TransactionObject => {
+  const type = batch.type[i] as 0 | 1 | 2
+  const maxFeePerGas = wordToBigInt(batch.maxFeePerGas, LIMBS_PER_WORD * i)
+  return {
+    type,
+    from: addressToHex(batch.from, LIMBS_PER_ADDRESS * i),
+    ...(batch.creates[i] === 1 ? {} : { to: addressToHex(batch.to, LIMBS_PER_ADDRESS * i) }),
+    nonce: quantityToBigInt(batch.nonce, 2 * i),
+    gasLimit: quantityToBigInt(batch.gasLimit, 2 * i),
+    ...(type === 2
+      ? { maxFeePerGas, maxPriorityFeePerGas: wordToBigInt(batch.maxPriorityFeePerGas, LIMBS_PER_WORD * i) }
+      : { gasPrice: maxFeePerGas }),
+    value: wordToBigInt(batch.value, LIMBS_PER_WORD * i),
+    data: bytesToHex(transactionData(batch, i)),
+    ...(type === 0 ? {} : { accessList: accessListOf(batch, i) }),
+  }
+}
+
+/** Calldata of transaction i: a view, not a copy. */
+export const transactionData = (batch: TransactionBatch, i: number): Uint8Array =>
+  batch.data.subarray(batch.dataStart[i]!, batch.dataStart[i + 1]!)
+
+/** The transactions of `indices` as a batch of their own, in that order. */
+export const selectTransactions = (batch: TransactionBatch, indices: ArrayLike<number>): TransactionBatch => {
+  const objects: TransactionObject[] = []
+  for (let n = 0; n < indices.length; n++) objects.push(decodeTransaction(batch, indices[n]!))
+  return encodeBatch(objects)
+}
+
+const accessListOf = (batch: TransactionBatch, i: number): NonNullable<TransactionObject['accessList']> => {
+  const list: { address: string; storageKeys: string[] }[] = []
+  for (let entry = batch.accessStart[i]!; entry < batch.accessStart[i + 1]!; entry++) {
+    const storageKeys: string[] = []
+    for (let key = batch.accessKeyStart[entry]!; key < batch.accessKeyStart[entry + 1]!; key++) {
+      storageKeys.push(wordToHex(batch.accessKey, LIMBS_PER_WORD * key))
+    }
+    list.push({ address: addressToHex(batch.accessAddress, LIMBS_PER_ADDRESS * entry), storageKeys })
+  }
+  return list
+}
+
+const typeOf = (object: TransactionObject): 0 | 1 | 2 => {
+  if (object.type !== undefined) return object.type
+  if (object.maxFeePerGas !== undefined || object.maxPriorityFeePerGas !== undefined) return 2
+  return object.accessList === undefined ? 0 : 1
+}
+
+const writeFees = (batch: TransactionBatch, object: TransactionObject, type: number, i: number): void => {
+  const at = LIMBS_PER_WORD * i
+  const [fee, tip] =
+    type === 2
+      ? ([object.maxFeePerGas ?? object.gasPrice, object.maxPriorityFeePerGas ?? object.gasPrice] as const)
+      : ([object.gasPrice, object.gasPrice] as const)
+  const name = type === 2 ? 'maxFeePerGas' : 'gasPrice'
+  if (fee === undefined) throw new TransactionInputError(i, `${name} is missing`)
+  if (tip === undefined) throw new TransactionInputError(i, 'maxPriorityFeePerGas is missing')
+  wordFromBigInt(batch.maxFeePerGas, at, unsigned(fee, 256, name, i))
+  wordFromBigInt(batch.maxPriorityFeePerGas, at, unsigned(tip, 256, 'maxPriorityFeePerGas', i))
+}
+
+const unsigned = (value: bigint, bits: number, name: string, i: number): bigint => {
+  if (typeof value !== 'bigint') throw new TransactionInputError(i, `${name} must be a bigint, got ${String(value)}`)
+  if (value < 0n || value >> BigInt(bits) !== 0n) {
+    throw new TransactionInputError(i, `${name} must be between 0 and 2^${bits} - 1, got ${value}`)
+  }
+  return value
+}
+
+const writeAddress = (dst: Uint32Array, at: number, hex: string, name: string, i: number): void => {
+  if (typeof hex !== 'string' || !/^0x[0-9a-fA-F]{40}$/.test(hex)) {
+    throw new TransactionInputError(i, `${name} must be 0x and 40 hex digits, got '${String(hex)}'`)
+  }
+  addressFromHex(dst, at, hex)
+}
+
+const writeKey = (dst: Uint32Array, at: number, hex: string, i: number): void => {
+  if (typeof hex !== 'string' || !/^0x[0-9a-fA-F]{64}$/.test(hex)) {
+    throw new TransactionInputError(i, `a storage key must be 0x and 64 hex digits, got '${String(hex)}'`)
+  }
+  wordFromHex(dst, at, hex)
+}
+
+const dataLength = (object: TransactionObject, i: number): number => {
+  const hex = object.data ?? '0x'
+  if (typeof hex !== 'string' || !hex.startsWith('0x') || hex.length % 2 !== 0) {
+    throw new TransactionInputError(i, 'data must be 0x and an even number of hex digits')
+  }
+  return (hex.length - 2) / 2
+}
+
+const writeData = (dst: Uint8Array, at: number, object: TransactionObject, i: number): void => {
+  const bytes = Buffer.from((object.data ?? '0x').slice(2), 'hex')
+  if (bytes.length !== dataLength(object, i)) throw new TransactionInputError(i, 'data has a digit that is not hex')
+  dst.set(bytes, at)
+}
+
+/** 0x-hex in lower case. */
+export const bytesToHex = (bytes: Uint8Array): string =>
+  `0x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')}`
+
+/** Bytes of 0x-hex with an even number of digits. Throws RangeError on anything else. */
+export const hexToBytes = (hex: string): Uint8Array => {
+  if (!/^0x([0-9a-fA-F]{2})*$/.test(hex))
+    throw new RangeError(`expected 0x and an even number of hex digits, got '${hex.slice(0, 80)}'`)
+  const buffer = Buffer.from(hex.slice(2), 'hex')
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
+}
