@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest'
+import { layerViolations } from '../../scripts/layers.ts'
+
+const dependencies = new Set(['webgpu', '@ethereumjs/evm', '@noble/curves'])
+const violations = (path: string, text: string): readonly string[] => layerViolations([{ path, text }], dependencies)
+
+describe('layers', () => {
+  test('forbid an import up the table, with its line', () => {
+    expect(violations('transpiler/emit/emit.ts', "\nimport { word } from '../../host/state/word.ts'\n")).toEqual([
+      'transpiler/emit/emit.ts:2: transpiler may not import host/state/word.ts',
+    ])
+  })
+
+  test('forbid the same import in each of its forms', () => {
+    const forms = [
+      "import '../host/index.ts'",
+      "import * as host from '../host/index.ts'",
+      "import type { Executor } from '../host/index.ts'",
+      "export { createExecutor } from '../host/index.ts'",
+      "export * from '../host/index.ts'",
+      "const host = await import('../host/index.ts')",
+      "type Executor = import('../host/index.ts').Executor",
+    ]
+    for (const form of forms) expect(violations('transpiler/index.ts', form), form).toHaveLength(1)
+  })
+
+  test('allow imports inside a layer and down the table', () => {
+    expect(violations('transpiler/passes/fold.ts', "import { x } from '../ir/ops.ts'")).toEqual([])
+    expect(violations('host/execute/waves.ts', "import { x } from '../device/device.ts'")).toEqual([])
+    expect(violations('host/device/kernel.ts', "import { PRELUDE } from '../../kernels/linked.generated.ts'")).toEqual(
+      [],
+    )
+  })
+
+  test('keep host/state and host/block apart but for types and word arithmetic', () => {
+    expect(violations('host/block/receipts.ts', "import { MemoryState } from '../state/memory_state.ts'")).toHaveLength(
+      1,
+    )
+    expect(violations('host/block/receipts.ts', "import { type State } from '../state/state.ts'")).toEqual([])
+    expect(violations('host/block/receipts.ts', "import { type State, x } from '../state/state.ts'")).toHaveLength(1)
+    expect(violations('host/block/rules.ts', "import { wordAdd } from '../state/word.ts'")).toEqual([])
+    expect(violations('host/state/tables.ts', "import { openDevice } from '../device/device.ts'")).toHaveLength(1)
+  })
+
+  test('let nothing import bench and test, except the two commands that need workloads', () => {
+    const fromBench = "import { WORKLOADS } from '../../bench/workloads.ts'"
+    expect(violations('cli/commands/doctor.ts', fromBench)).toHaveLength(1)
+    expect(violations('cli/commands/bench.ts', fromBench)).toEqual([])
+    expect(violations('host/index.ts', "import { x } from '../bench/oracle.ts'")).toHaveLength(1)
+    expect(violations('bench/oracle.ts', "import { x } from '../test/fixtures/edge_words.ts'")).toHaveLength(1)
+    expect(violations('scripts/generate.ts', "import { x } from '../test/fixtures/edge_words.ts'")).toHaveLength(1)
+  })
+
+  test('forbid packages that users do not install, and packages of another layer', () => {
+    expect(violations('host/index.ts', "import fc from 'fast-check'")).toHaveLength(1)
+    expect(violations('host/index.ts', "import { sha } from '@noble/curves/secp256k1.js'")).toEqual([])
+    expect(violations('host/state/root.ts', "import { create } from 'webgpu'")).toHaveLength(1)
+    expect(violations('host/device/instance.ts', "const dawn = await import('webgpu')")).toEqual([])
+    expect(violations('host/block/rules.ts', "import { createEVM } from '@ethereumjs/evm'")).toHaveLength(1)
+    expect(violations('transpiler/index.ts', "import { readFileSync } from 'node:fs'")).toHaveLength(1)
+    expect(violations('transpiler/index.ts', "import { readFileSync } from 'fs'")).toHaveLength(1)
+    expect(violations('test/null/x.test.ts', "import fc from 'fast-check'")).toEqual([])
+  })
+
+  test('forbid a WGSL library to import an entry', () => {
+    expect(violations('kernels/u256/add.wgsl', 'import package::entry::bloom::bloom;')).toHaveLength(1)
+    expect(violations('kernels/u256/add.wgsl', 'import package::u256::u256::U256;')).toEqual([])
+    expect(violations('kernels/entry/bloom.wgsl', 'import package::u256::u256::U256;')).toEqual([])
+  })
+})
