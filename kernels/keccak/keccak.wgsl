@@ -101,6 +101,20 @@ fn keccak_init_64(a: U256, b: U256) -> KeccakState {
   return s;
 }
 
+/// The same for the low 20 bytes of a word: an address as the bloom filter and the state trie hash it.
+fn keccak_init_20(address: U256) -> KeccakState {
+  let bytes = u256_reverse_bytes(address);
+  var s = KeccakState();
+  s.a0l = bytes.lo.w;
+  s.a0h = bytes.hi.x;
+  s.a1l = bytes.hi.y;
+  s.a1h = bytes.hi.z;
+  s.a2l = bytes.hi.w;
+  s.a2h = 1u;
+  s.a16h = 0x80000000u;
+  return s;
+}
+
 /// Adds one rate block to the state; the caller pads the last block and calls keccak_f after each.
 fn keccak_absorb(state: KeccakState, block: KeccakBlock) -> KeccakState {
   var s = state;
