@@ -19,35 +19,35 @@ export class DeploymentError extends Error {
   override readonly name = 'DeploymentError'
 }
 
-const DEPLOYER = '0x00000000000000000000000000000000000d0e01'
-
-/** A big-endian ABI word, 64 hex digits. */
-export const abiWord = (value: bigint | string): string => BigInt(value).toString(16).padStart(64, '0')
-
 /**
  * A scratch chain that runs constructors and set-up calls, so that pre-states hold what real deployments leave behind.
- * One deployer account with all the ether; every call must succeed.
+ * One deployer account with all the ether, its address made from a
+ * name so that the contracts of two deployments never share an address. Every call must succeed.
  */
 export class Deployment {
   readonly #evm: EVM
   readonly #state: SimpleStateManager
+  readonly deployer: string
 
-  private constructor(evm: EVM, state: SimpleStateManager) {
+  private constructor(evm: EVM, state: SimpleStateManager, deployer: string) {
     this.#evm = evm
     this.#state = state
+    this.deployer = deployer
   }
 
-  static async create(fork: Fork): Promise<Deployment> {
+  static async create(fork: Fork, name: string): Promise<Deployment> {
     const common = new Common({ chain: Mainnet, hardfork: ethereumjsHardfork(fork) })
     const state = new SimpleStateManager({ common })
     const evm = await createEVM({ common, stateManager: state, allowUnlimitedInitCodeSize: true })
-    await state.putAccount(createAddressFromString(DEPLOYER), new Account(1n, 10n ** 30n))
-    return new Deployment(evm as EVM, state)
+    const digest = keccak256(new TextEncoder().encode(`deployer of ${name}`))
+    const deployer = `0x${Buffer.from(digest.subarray(12)).toString('hex')}`
+    await state.putAccount(createAddressFromString(deployer), new Account(1n, 10n ** 30n))
+    return new Deployment(evm as EVM, state, deployer)
   }
 
   /** Runs creation code (0x-hex, constructor arguments appended) and returns the new contract's address. */
   async deploy(creation: string): Promise<string> {
-    const deployer = createAddressFromString(DEPLOYER)
+    const deployer = createAddressFromString(this.deployer)
     const { createdAddress, execResult } = await this.#evm.runCall({
       caller: deployer,
       origin: deployer,
@@ -67,7 +67,7 @@ export class Deployment {
 
   /** Calls `to` from the deployer and returns the output as 0x-hex. */
   async call(to: string, data: string, value = 0n): Promise<string> {
-    const deployer = createAddressFromString(DEPLOYER)
+    const deployer = createAddressFromString(this.deployer)
     const { execResult } = await this.#evm.runCall({
       caller: deployer,
       origin: deployer,
@@ -83,10 +83,6 @@ export class Deployment {
       throw new DeploymentError(`call of ${to} failed: ${execResult.exceptionError.error} ${reason}`)
     }
     return bytesToHex(execResult.returnValue)
-  }
-
-  get deployer(): string {
-    return DEPLOYER
   }
 
   /** The contract as it stands now. */

@@ -1,6 +1,7 @@
+import { keccak256 } from '../../host/state/keccak.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
-import { keccak } from '../keccak.ts'
-import { abiWord, Deployment, type Program } from './deployment.ts'
+import { abiWord } from './abi.ts'
+import { Deployment, type Program } from './deployment.ts'
 import { compileContract, openZeppelinVersion, publishedCreation } from './solidity.ts'
 
 /** What a Uniswap V2 market is made of. All tokens share one code; all pools share one code. */
@@ -26,16 +27,16 @@ const INFINITE = 2n ** 256n - 1n
 
 const hexBytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replace(/^0x/, ''), 'hex'))
 
-/** CREATE2 address of the pool of two tokens (EIP-1014 with the factory's salt keccak(token0 . token1)); sorts the tokens. */
+/** CREATE2 address of the pool of two tokens (EIP-1014 with the factory's salt keccak256(token0 . token1)); sorts the tokens. */
 export const poolAddress = (factory: string, initCodeHash: Uint8Array, tokenA: string, tokenB: string): string => {
   const [token0, token1] = tokenA.toLowerCase() < tokenB.toLowerCase() ? [tokenA, tokenB] : [tokenB, tokenA]
-  const salt = keccak(hexBytes(token0 + token1.slice(2)))
+  const salt = keccak256(hexBytes(token0 + token1.slice(2)))
   const preimage = new Uint8Array(85)
   preimage[0] = 0xff
   preimage.set(hexBytes(factory), 1)
   preimage.set(salt, 21)
   preimage.set(initCodeHash, 53)
-  return `0x${Buffer.from(keccak(preimage).subarray(12)).toString('hex')}`
+  return `0x${Buffer.from(keccak256(preimage).subarray(12)).toString('hex')}`
 }
 
 /**
@@ -43,7 +44,7 @@ export const poolAddress = (factory: string, initCodeHash: Uint8Array, tokenA: s
  * liquidity through the router.
  */
 export const deployUniswapV2 = async (fork: Fork): Promise<UniswapV2> => {
-  const chain = await Deployment.create(fork)
+  const chain = await Deployment.create(fork, 'uniswap')
   const published = (file: string) => `Uniswap's published ${file}`
   const wethAddress = await chain.deploy(publishedCreation('@uniswap/v2-periphery', 'WETH9'))
   const factoryAddress = await chain.deploy(
@@ -59,7 +60,7 @@ export const deployUniswapV2 = async (fork: Fork): Promise<UniswapV2> => {
   const liquidity = [token0, token1, RESERVE, RESERVE, 0n, 0n, chain.deployer, 2n ** 64n]
   await chain.call(routerAddress, `0xe8e33700${liquidity.map(abiWord).join('')}`)
 
-  const initCodeHash = keccak(hexBytes(publishedCreation('@uniswap/v2-core', 'UniswapV2Pair')))
+  const initCodeHash = keccak256(hexBytes(publishedCreation('@uniswap/v2-core', 'UniswapV2Pair')))
   const tokenOrigin = `OpenZeppelin ${openZeppelinVersion()} ERC-20 (${compiled.compiler})`
   const pool = await chain.program(
     poolAddress(factoryAddress, initCodeHash, token0, token1),

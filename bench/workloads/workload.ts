@@ -1,0 +1,84 @@
+import type { Block } from '../../host/block/batch.ts'
+import type { BlockEnvironment } from '../../host/block/environment.ts'
+import type { StateWrites } from '../../host/state/state.ts'
+import type { Fork } from '../../transpiler/spec/forks.ts'
+import { createRandom } from '../random.ts'
+import { BASE_FEE, type BatchWriter } from './batch_writer.ts'
+
+/** A named kind of traffic. */
+export interface Workload {
+  readonly name: string
+  /** One line for `--list`. */
+  readonly title: string
+  /** True where no transaction of a block reads what another transaction of it writes (nonces and fees aside). */
+  readonly independent: boolean
+  /** True where most of it is expected on the serial tier for now: the calibration starts smaller. */
+  readonly serial: boolean
+  build(options: WorkloadOptions): Promise<Scenario>
+}
+
+export interface WorkloadOptions {
+  /** Transactions per block. */
+  readonly size: number
+  readonly seed: number
+  /** Blocks that will be asked for at most. */
+  readonly blocks: number
+}
+
+/**
+ * A pre-state and the blocks that run on it one after another. Block k + 1 is meant for the state that block k leaves
+ * behind: its nonces follow, a tenth of its recipients are new, its timestamp is 12 s later.
+ */
+export interface Scenario {
+  readonly fork: Fork
+  readonly chainId: bigint
+  /** The pre-state, as one commit on an empty state. */
+  readonly genesis: StateWrites
+  /** Contracts in use and where they come from. */
+  readonly programs: readonly string[]
+  /** Facts of this scenario that a result should state, such as its number of pools. */
+  readonly notes: readonly string[]
+  next(): WorkloadBlock
+}
+
+/** A block and what an independent model says about its outcome. Every transaction is meant to succeed. */
+export interface WorkloadBlock extends Block {
+  /** Slot values after the block, from the workload's own arithmetic. Valid until the next block is made. */
+  readonly expected: SlotColumns
+  /** Wei moved by calls inside transactions: from `addresses[5 * 2 i]` to `addresses[5 * (2 i + 1)]`, `amounts[i]`. */
+  readonly internalTransfers?: { readonly addresses: Uint32Array; readonly amounts: readonly bigint[] }
+}
+
+export interface SlotColumns {
+  readonly count: number
+  /** 5 limbs each. */
+  readonly addresses: Uint32Array
+  /** Words. */
+  readonly keys: Uint32Array
+  readonly values: Uint32Array
+}
+
+export const WORKLOAD_FORK: Fork = 'osaka'
+export const WORKLOAD_CHAIN_ID = 1n
+export const COINBASE = '0x95222290dd7278aa3ddd389cc1e1d165cc4bafe5'
+/** Ether of every sender: 100,000. */
+export const WEALTH = 10n ** 23n
+
+const FIRST_BLOCK = 24_000_000n
+export const FIRST_TIMESTAMP = 1_764_800_000n
+const MAINNET_GAS_LIMIT = 60_000_000
+
+/** Environment of block `index`. The block gas limit is raised where the batch needs more than mainnet's. */
+export const workloadEnvironment = (seed: number, index: number, writer: BatchWriter): BlockEnvironment => {
+  const random = createRandom(seed, `prevrandao ${index}`)
+  let prevRandao = 0n
+  for (let limb = 0; limb < 8; limb++) prevRandao = (prevRandao << 32n) | BigInt(random.u32())
+  return {
+    number: FIRST_BLOCK + BigInt(index),
+    timestamp: FIRST_TIMESTAMP + 12n * BigInt(index),
+    coinbase: COINBASE,
+    gasLimit: BigInt(Math.max(MAINNET_GAS_LIMIT, writer.gasLimitSum)),
+    baseFeePerGas: BigInt(BASE_FEE),
+    prevRandao,
+  }
+}
