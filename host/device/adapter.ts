@@ -1,5 +1,5 @@
 import { constants, tmpdir } from 'node:os'
-import { type AdapterKind, type Manifest, mesaVersion, systemManifests } from './manifest.ts'
+import { type AdapterKind, gpuFiles, type Manifest, mesaVersion, systemManifests } from './manifest.ts'
 import { bundledSwiftShader } from './swiftshader.ts'
 
 /** What became of one driver that could have been used. */
@@ -70,7 +70,6 @@ export const candidates = (
   if (platform !== 'linux') return [{ kind: 'gpu', label: 'the GPU of this system', manifests: undefined }]
   const of = (kind: AdapterKind) => manifests.filter((manifest) => manifest.kind === kind)
   const list: Candidate[] = []
-  if (manifests.length === 0) list.push({ kind: 'gpu', label: 'system Vulkan driver', manifests: undefined })
   if (of('gpu').length > 0) list.push({ kind: 'gpu', label: 'hardware Vulkan driver', manifests: of('gpu') })
   for (const manifest of of('lavapipe')) {
     list.push({ kind: 'lavapipe', label: 'system lavapipe', manifests: [manifest] })
@@ -117,12 +116,17 @@ const discover = (request: string | undefined): Vulkan => {
   if (process.platform !== 'linux') return { list: candidates(process.platform, [], undefined), refusals: [] }
   // lavapipe refuses to start without it.
   process.env['XDG_RUNTIME_DIR'] ||= tmpdir()
-  const manifests = systemManifests()
   const wanted = requestedKind(request)
+  const refusals: AdapterReport[] = []
+  // Without a GPU the hardware drivers only write errors; who asks for one by its kind gets the attempt.
+  const hardware = wanted === 'gpu' || gpuFiles().length > 0
+  if (!hardware)
+    refusals.push(refusal('gpu', 'hardware GPU', 'no GPU device file in /dev (dri/renderD*, nvidia*, dxg)'))
+  const found = systemManifests()
+  const manifests = hardware ? found : found.filter(({ kind }) => kind !== 'gpu')
   const hasLoader = loaderReady || systemLoaderExists()
   const needsBundled = !hasLoader || wanted === undefined || wanted === 'swiftshader'
   const bundled = needsBundled ? bundledSwiftShader() : undefined
-  const refusals: AdapterReport[] = []
   if (bundled !== undefined && 'missing' in bundled) {
     refusals.push(refusal('swiftshader', 'bundled SwiftShader', bundled.missing))
   }
@@ -135,7 +139,9 @@ const discover = (request: string | undefined): Vulkan => {
     loadLibrary(usable.loader)
   }
   loaderReady = true
-  return { list: candidates('linux', manifests, usable?.manifest), refusals }
+  const list = candidates('linux', manifests, usable?.manifest)
+  if (hardware && found.length === 0) refusals.push(refusal('gpu', 'hardware GPU', 'no Vulkan driver manifest (icd.d)'))
+  return { list, refusals }
 }
 
 const RTLD_NODELETE = 0x1000
@@ -203,10 +209,15 @@ const open = async (candidate: Candidate, flags: readonly string[]): Promise<Ope
     const name = device.replace(/-+$/, '') || description || candidate.label
     return { instance, adapter, kind, name, driver: description, vendor, software: isFallbackAdapter || kind !== 'gpu' }
   } catch (thrown) {
-    const message = thrown instanceof Error ? (thrown.message.split('\n', 1)[0] ?? '') : String(thrown)
-    return refusal(candidate.kind, candidate.label, message)
+    return refusal(
+      candidate.kind,
+      candidate.label,
+      firstLine(thrown instanceof Error ? thrown.message : String(thrown)),
+    )
   }
 }
+
+const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''
 
 const refusalReason = ({ kind, manifests }: Candidate): string => {
   if (kind === 'lavapipe' && manifests?.[0] !== undefined) {

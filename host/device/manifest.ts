@@ -94,3 +94,16 @@ export const mesaVersionIn = (library: Uint8Array): string | undefined =>
   /Mesa (\d+\.\d+\.\d+)/.exec(
     Buffer.from(library.buffer, library.byteOffset, library.byteLength).toString('latin1'),
   )?.[1]
+
+/** Device files through which a hardware GPU would be driven on Linux (DRM render nodes, NVIDIA, WSL, Adreno, Mali). */
+export const gpuFiles = (root = '/dev'): string[] => [
+  ...filesIn(root, /^(nvidia\d+|dxg|kgsl-3d0|mali\d+)$/),
+  ...filesIn(join(root, 'dri'), /^renderD\d+$/),
+]
+
+const filesIn = (folder: string, pattern: RegExp): string[] =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => pattern.test(name))
+        .map((name) => join(folder, name))
+    : []

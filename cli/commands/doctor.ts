@@ -1,0 +1,128 @@
+import Table from 'cli-table3'
+import colors from 'picocolors'
+import type { CommandModule } from 'yargs'
+import { type AdapterReport, adapterRequest, listAdapters, NoAdapterError } from '../../host/device/adapter.ts'
+import { type Advice, adviceFor, systemFacts } from '../../host/device/advice.ts'
+import type { ComputeDevice } from '../../host/device/compute_device.ts'
+import { openDevice } from '../../host/device/device.ts'
+import { measureRates, type Rate } from '../../host/device/rate.ts'
+
+interface DoctorArguments {
+  adapter: string | undefined
+  json: boolean
+}
+
+/** Limits that bound a batch. */
+const SHOWN_LIMITS = [
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupsPerDimension',
+] as const
+
+interface Diagnosis {
+  /** Undefined where no adapter works. */
+  readonly chosen: AdapterReport | undefined
+  readonly software: boolean
+  readonly adapters: readonly AdapterReport[]
+  readonly limits: Readonly<Record<string, number>>
+  readonly features: readonly string[]
+  readonly rates: readonly Rate[]
+  readonly advice: readonly Advice[]
+}
+
+const diagnose = async (device: ComputeDevice, asked: string | undefined): Promise<Diagnosis> => {
+  const adapters = await listAdapters()
+  const { kind, name, driver, vendor, software, limits, features } = device
+  const reason = asked === undefined ? 'the best that answers' : `asked for: ${asked}`
+  return {
+    chosen: { kind, name, driver, vendor, accepted: true, reason },
+    software,
+    adapters,
+    limits: Object.fromEntries(SHOWN_LIMITS.map((limit) => [limit, limits[limit]])),
+    features: [...features].sort(),
+    rates: await measureRates(device),
+    advice: adviceFor(kind, adapters, systemFacts()),
+  }
+}
+
+const diagnoseNone = (adapters: readonly AdapterReport[]): Diagnosis => ({
+  chosen: undefined,
+  software: false,
+  adapters,
+  limits: {},
+  features: [],
+  rates: [],
+  advice: adviceFor(undefined, adapters, systemFacts()),
+})
+
+const perSecond = (rate: number): string =>
+  rate >= 1e9
+    ? `${(rate / 1e9).toFixed(2)} G/s`
+    : rate >= 1e6
+      ? `${(rate / 1e6).toFixed(2)} M/s`
+      : `${(rate / 1e3).toFixed(1)} k/s`
+
+const bytes = (count: number): string => (count >= 1 << 20 ? `${Math.round(count / (1 << 20))} MiB` : `${count}`)
+
+const factsTable = ({ chosen, software, limits, features, rates }: Diagnosis): string => {
+  if (chosen === undefined) return 'No adapter works here: everything runs on the CPU.'
+  const facts = new Table({ style: { head: [], border: [] } })
+  facts.push(
+    ['adapter', `${colors.bold(chosen.kind)} ${chosen.name}${software ? ' (software)' : ''}`],
+    ['why', chosen.reason],
+    ['driver', chosen.driver],
+    ...rates.map(({ name, perSecond: rate, compileMs, verifiedLanes }) => [
+      name,
+      `${perSecond(rate)}  (compiled in ${(compileMs / 1000).toFixed(2)} s; ${verifiedLanes} lanes verified)`,
+    ]),
+    ...Object.entries(limits).map(([limit, value]) => [limit, limit.endsWith('Size') ? bytes(value) : String(value)]),
+    ['features', features.filter((feature) => /timestamp|subgroup|f16/.test(feature)).join(' ') || 'none that we use'],
+  )
+  return facts.toString()
+}
+
+const text = (diagnosis: Diagnosis): string => {
+  const { adapters, advice } = diagnosis
+  const drivers = new Table({ head: ['driver', 'kind', '', 'reason'], style: { head: [], border: [] } })
+  for (const { name, kind, accepted, reason } of adapters) {
+    drivers.push([name, kind, accepted ? colors.green('works') : colors.red('refused'), reason])
+  }
+  const faster = advice.map(
+    ({ text: why, commands }) => `  ${why}\n${commands.map((line) => `    ${line}\n`).join('')}`,
+  )
+  const advised = faster.length === 0 ? 'Nothing to install would be faster here.' : `Faster:\n${faster.join('')}`
+  return `${factsTable(diagnosis)}\n\n${drivers.toString()}\n\n${advised.trimEnd()}\n`
+}
+
+export const doctorCommand: CommandModule<object, DoctorArguments> = {
+  command: 'doctor',
+  describe: 'Show the chosen adapter, what it can do, what was refused, and what would be faster',
+  builder: (parser) =>
+    parser
+      .option('adapter', {
+        type: 'string',
+        default: undefined,
+        describe: 'gpu, lavapipe, swiftshader, or a part of a name',
+      })
+      .option('json', { type: 'boolean', default: false, describe: 'print JSON' }),
+  handler: async ({ adapter, json }) => {
+    const print = (diagnosis: Diagnosis) =>
+      process.stdout.write(json ? `${JSON.stringify(diagnosis, null, 2)}\n` : text(diagnosis))
+    const asked = adapterRequest(adapter)
+    let device: ComputeDevice
+    try {
+      device = await openDevice(asked === undefined ? {} : { adapter: asked })
+    } catch (thrown) {
+      if (thrown instanceof NoAdapterError && asked === undefined) print(diagnoseNone(thrown.reports))
+      throw thrown
+    }
+    try {
+      print(await diagnose(device, asked))
+    } finally {
+      device.destroy()
+    }
+  },
+}

@@ -1,0 +1,33 @@
+/** Exit code of a mistake in the input: unknown name, bad number, missing or malformed file, no such adapter. */
+export const EXIT_BAD_INPUT = 2
+/** Exit code of everything else that went wrong. */
+export const EXIT_FAILURE = 1
+
+/** Bad input. The message is one line: what is wrong, where, and what would be right. */
+export class UserError extends Error {
+  override readonly name = 'UserError'
+}
+
+/** Errors that a user can mend, by class name: their one-line message is all that is shown. */
+const BAD_INPUT = new Set(['UserError', 'NoAdapterError', 'YError'])
+
+/** The exit code for an error. */
+export const exitCodeOf = (thrown: unknown): number =>
+  thrown instanceof Error && BAD_INPUT.has(thrown.name) ? EXIT_BAD_INPUT : EXIT_FAILURE
+
+/** What the user sees of an error: one line, or with `verbose` its stack and causes. */
+export const failureText = (thrown: unknown, verbose: boolean): string => {
+  if (!(thrown instanceof Error)) return `wgevm: ${String(thrown)}`
+  if (verbose) {
+    const cause = thrown.cause === undefined ? '' : `\ncaused by ${failureText(thrown.cause, true)}`
+    return `${thrown.stack ?? thrown.message}${cause}`
+  }
+  const line = thrown.message.replaceAll(/\s*\n\s*/g, ' ')
+  return exitCodeOf(thrown) === EXIT_BAD_INPUT ? `wgevm: ${line}` : `wgevm: ${line} (--verbose shows where)`
+}
+
+/** Prints an error to stderr and ends the process with its exit code. */
+export const fail = (thrown: unknown, verbose: boolean): never => {
+  process.stderr.write(`${failureText(thrown, verbose)}\n`)
+  process.exit(exitCodeOf(thrown))
+}
