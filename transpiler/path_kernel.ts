@@ -23,6 +23,8 @@ export interface PathKernel {
   readonly skeletons: readonly string[]
   /** Every state look-up of the path in order; the host resolves misses with it. */
   readonly lookups: readonly Lookup[]
+  /** The outcome depends on the entry account's balance (before the transaction). */
+  readonly readsEntryBalance: boolean
   readonly guards: readonly GuardInfo[]
   /** The outcome all lanes share. */
   readonly status: 'success' | 'revert' | 'halt'
@@ -35,7 +37,8 @@ export interface PathKernel {
 
 /**
  * Equality of all fields selects the candidates for a transaction. `skeleton` is the code skeleton of the called account.
- * `selector` is the first four bytes of calldata as a number, or -1 where calldata is shorter.
+ * A transaction with an access list
+ * has no path. `selector` is the first four bytes of calldata as a number, or -1 where calldata is shorter.
  */
 export interface PathKey {
   readonly fork: Fork

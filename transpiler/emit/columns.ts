@@ -1,0 +1,110 @@
+import type { PathIr, ValueId } from '../ir/path_ir.ts'
+import type { LaneInput, Lookup, OutputWord } from '../path_kernel.ts'
+
+/**
+ * Where the inputs and outputs of a path lie in the lane columns (path_kernel.ts).
+ *
+ * outputs   0: exit, gas, refund     1 ..: look-up ids, four to a column     then words, two columns each
+ * The word columns hold the outcome of a lane that ended, and the looked-up keys of a lane that missed: never both.
+ */
+export interface PathColumns {
+  readonly inputs: readonly LaneInput[]
+  readonly inputColumn: ReadonlyMap<ValueId, number>
+  readonly inputColumns: number
+  readonly lookups: readonly Lookup[]
+  /** Index into `lookups` by the value that looks up. */
+  readonly lookupIndex: ReadonlyMap<ValueId, number>
+  /** Position among slot look-ups, for the hint columns. */
+  readonly slotOrdinal: ReadonlyMap<ValueId, number>
+  readonly wordColumn: ReadonlyMap<ValueId, number>
+  readonly outputColumns: number
+}
+
+const WORD_INPUTS = new Set(['caller', 'gasprice', 'value', 'calldata'])
+const FIRST_LOOKUP_COLUMN = 1
+
+const inputOf = (op: string, attribute: unknown, column: number): LaneInput =>
+  op === 'calldata'
+    ? { kind: 'calldata', offset: attribute as number, column }
+    : { kind: op as 'caller' | 'gasprice' | 'value', column }
+
+/** Values whose word the host must read back: stored, logged or returned, and not a constant or an input. */
+const computedOutputs = (path: PathIr): ValueId[] => {
+  const outputs: ValueId[] = []
+  const add = (id: ValueId): void => {
+    const { op } = path.values[id]!
+    if (op !== 'const' && op !== 'instance' && !WORD_INPUTS.has(op) && !outputs.includes(id)) outputs.push(id)
+  }
+  for (const effect of path.effects) {
+    // A stored word is always read back: the commit takes it from the lane's columns.
+    if (effect.kind === 'store' && !outputs.includes(effect.value)) outputs.push(effect.value)
+    if (effect.kind === 'log') [...effect.topics, ...effect.data].forEach(add)
+  }
+  path.end.output.forEach(add)
+  return outputs
+}
+
+const lookupsOf = (path: PathIr, firstWord: number): { lookups: Lookup[]; index: Map<ValueId, number> } => {
+  const index = new Map<ValueId, number>()
+  path.values.forEach((value, id) => {
+    if (value.op === 'slot' || value.op === 'account') index.set(id, index.size)
+  })
+  const dependsOn = (account: ValueId, ops: readonly string[]): boolean =>
+    path.values.some((value) => ops.includes(value.op) && value.args[0] === account)
+  const lookups = [...index.entries()].map(([id, position]): Lookup => {
+    const value = path.values[id]!
+    const place = {
+      column: FIRST_LOOKUP_COLUMN + Math.floor(position / 4),
+      component: position % 4,
+      keyColumn: firstWord + 2 * position,
+    }
+    if (value.op === 'slot') return { kind: 'slot', account: index.get(value.args[0]!) ?? -1, ...place }
+    const code = dependsOn(id, ['skeleton', 'hascode', 'instance', 'exists'])
+    return { kind: 'account', code, balance: dependsOn(id, ['balance', 'exists']), ...place }
+  })
+  return { lookups, index }
+}
+
+export const layoutColumns = (path: PathIr): PathColumns => {
+  const inputs: LaneInput[] = [{ kind: 'gas', column: 0 }]
+  const inputColumn = new Map<ValueId, number>()
+  let column = 1
+  path.values.forEach((value, id) => {
+    if (!WORD_INPUTS.has(value.op)) return
+    inputs.push(inputOf(value.op, value.attribute, column))
+    inputColumn.set(id, column)
+    column += 2
+  })
+  const lookupCount = path.values.filter((value) => value.op === 'slot' || value.op === 'account').length
+  const firstWord = FIRST_LOOKUP_COLUMN + Math.ceil(lookupCount / 4)
+  const { lookups, index } = lookupsOf(path, firstWord)
+  const slotOrdinal = new Map<ValueId, number>()
+  for (const id of index.keys()) if (path.values[id]!.op === 'slot') slotOrdinal.set(id, slotOrdinal.size)
+  const wordColumn = new Map(computedOutputs(path).map((id, position) => [id, firstWord + 2 * position]))
+  return {
+    inputs,
+    inputColumn,
+    inputColumns: column,
+    lookups,
+    lookupIndex: index,
+    slotOrdinal,
+    wordColumn,
+    outputColumns: firstWord + 2 * Math.max(lookups.length, wordColumn.size),
+  }
+}
+
+/** How the host finds a word of a log or of the output. */
+export const outputWord = (path: PathIr, columns: PathColumns, id: ValueId): OutputWord => {
+  const value = path.values[id]!
+  if (value.op === 'const') return { kind: 'constant', value: value.attribute as bigint }
+  if (value.op === 'instance') {
+    return {
+      kind: 'instance',
+      account: columns.lookupIndex.get(value.args[0]!) ?? -1,
+      index: value.attribute as number,
+    }
+  }
+  const input = columns.inputColumn.get(id)
+  if (input !== undefined) return { kind: 'input', column: input }
+  return { kind: 'lane', column: columns.wordColumn.get(id)! }
+}

@@ -1,0 +1,18 @@
+/** The transpiler's public surface: bytecode and one transaction in, a path kernel out. No GPU, no I/O, no state. */
+export type { KernelForm } from './emit/emit.ts'
+export type { PathIr } from './ir/path_ir.ts'
+export { PathSyntaxError, parsePath, printPath } from './ir/text.ts'
+export { PathVerifyError, verifyPath } from './ir/verify.ts'
+export type * from './path_kernel.ts'
+export { EXIT_MISS, EXIT_NONE, MISSING } from './path_kernel.ts'
+export { pathKey, recordPath } from './record/record.ts'
+export type {
+  RecordedAccount,
+  RecordedTransaction,
+  RecordState,
+  TraceStep,
+  UnsupportedReason,
+} from './record/transaction.ts'
+export { CONSTANTS_BEFORE_IMMEDIATES, type CodeSkeleton, codeSkeleton } from './skeleton.ts'
+export type { Transpilation, TranspileResult } from './transpile.ts'
+export { lowerPath, PASSES, transpilePath } from './transpile.ts'

@@ -1,0 +1,137 @@
+import { OPCODES } from '../spec/opcodes.ts'
+
+/**
+ * The operations of path IR. Values are pure: state is read as it was before the transaction (the recorder forwards
+ * every load that follows a store), so a value may move anywhere below its operands.
+ */
+export type ValueType = 'bool' | 'u32' | 'word'
+
+/** Operations with one site per kernel; `emit` gives each a service in the step loop. */
+export type Service = 'keccak' | 'slot' | 'account' | 'mul' | 'divmod' | 'modular' | 'exp'
+
+export interface Operation {
+  readonly name: string
+  /** Operand types; a `word` operand also takes a bool or a u32 (zero-extended). 'variadic' = any number of words. */
+  readonly operands: readonly ValueType[] | 'variadic'
+  /** 'bitwise': bool when all operands are bool, else word. */
+  readonly result: ValueType | 'bitwise'
+  readonly service?: Service
+  /** Constant evaluation, operands top of stack first. */
+  readonly eval?: (operands: readonly bigint[]) => bigint
+  /** Function of the WGSL prelude, for operations that are one call. */
+  readonly wgsl?: string
+}
+
+const U32 = 0xffffffffn
+const wrap32 = (value: bigint): bigint => value & U32
+const truth = (value: boolean): bigint => (value ? 1n : 0n)
+
+/** EIP-2200 with the prices of EIP-2929, without the cold surcharge. */
+const sstoreGas = ([original, current, next]: readonly bigint[]): bigint => {
+  if (next === current) return 100n
+  if (original !== current) return 100n
+  return original === 0n ? 20000n : 2900n
+}
+
+/** Change of the refund counter, EIP-3529 (4800 for a cleared slot), modulo 2^32. */
+const sstoreRefund = ([original, current, next]: readonly bigint[]): bigint => {
+  if (next === current) return 0n
+  if (original === current) return original !== 0n && next === 0n ? 4800n : 0n
+  let change = 0n
+  if (original !== 0n) {
+    if (current === 0n) change -= 4800n
+    if (next === 0n) change += 4800n
+  }
+  if (next === original) change += original === 0n ? 19900n : 2800n
+  return wrap32(change)
+}
+
+/** The same before EIP-3529 (London): 15000 for a cleared slot. */
+const sstoreRefundBerlin = ([original, current, next]: readonly bigint[]): bigint => {
+  if (next === current) return 0n
+  if (original === current) return original !== 0n && next === 0n ? 15000n : 0n
+  let change = 0n
+  if (original !== 0n) {
+    if (current === 0n) change -= 15000n
+    if (next === 0n) change += 15000n
+  }
+  if (next === original) change += original === 0n ? 19900n : 2800n
+  return wrap32(change)
+}
+
+const LEAVES: readonly Operation[] = [
+  { name: 'const', operands: [], result: 'word' },
+  { name: 'caller', operands: [], result: 'word' },
+  { name: 'gasprice', operands: [], result: 'word' },
+  { name: 'value', operands: [], result: 'word' },
+  { name: 'calldata', operands: [], result: 'word' },
+  { name: 'environment', operands: [], result: 'word' },
+  { name: 'gas', operands: [], result: 'u32' },
+  { name: 'entry', operands: [], result: 'u32' },
+]
+
+const STATE: readonly Operation[] = [
+  { name: 'account', operands: ['word'], result: 'u32', service: 'account' },
+  { name: 'slot', operands: ['u32', 'word'], result: 'u32', service: 'slot' },
+  { name: 'load', operands: ['u32'], result: 'word' },
+  { name: 'address', operands: ['u32'], result: 'word' },
+  { name: 'balance', operands: ['u32'], result: 'word' },
+  { name: 'instance', operands: ['u32'], result: 'word' },
+  { name: 'exists', operands: ['u32'], result: 'bool' },
+  { name: 'hascode', operands: ['u32'], result: 'bool' },
+  { name: 'skeleton', operands: ['u32'], result: 'bool' },
+]
+
+const BYTES: readonly Operation[] = [
+  { name: 'keccak', operands: 'variadic', result: 'word', service: 'keccak' },
+  { name: 'concat', operands: 'variadic', result: 'word' },
+]
+
+const SCALARS: readonly Operation[] = [
+  { name: 'add32', operands: ['u32', 'u32'], result: 'u32', eval: ([a, b]) => wrap32(a! + b!) },
+  { name: 'sub32', operands: ['u32', 'u32'], result: 'u32', eval: ([a, b]) => wrap32(a! - b!) },
+  { name: 'mul32', operands: ['u32', 'u32'], result: 'u32', eval: ([a, b]) => wrap32(a! * b!) },
+  { name: 'ge32', operands: ['u32', 'u32'], result: 'bool', eval: ([a, b]) => truth(a! >= b!) },
+  { name: 'gt32', operands: ['u32', 'u32'], result: 'bool', eval: ([a, b]) => truth(a! > b!) },
+  { name: 'eq32', operands: ['u32', 'u32'], result: 'bool', eval: ([a, b]) => truth(a === b) },
+  { name: 'bytelength', operands: ['word'], result: 'u32', wgsl: 'u256_byte_length' },
+  { name: 'callgas', operands: ['word', 'u32'], result: 'u32' },
+  { name: 'sstoregas', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreGas },
+  { name: 'sstorerefund', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreRefund },
+  { name: 'sstorerefundberlin', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreRefundBerlin },
+]
+
+const COMPARISONS = new Set(['lt', 'gt', 'slt', 'sgt', 'eq', 'iszero'])
+const BITWISE = new Set(['and', 'or', 'xor'])
+const SERVICES: Readonly<Record<string, Service>> = {
+  mul: 'mul',
+  div: 'divmod',
+  sdiv: 'divmod',
+  mod: 'divmod',
+  smod: 'divmod',
+  addmod: 'modular',
+  mulmod: 'modular',
+  exp: 'exp',
+}
+
+/** Every pure row of the opcode table is an operation of the same name in lower case. */
+const evmOperations = (): Operation[] =>
+  OPCODES.flatMap((row) => {
+    if (row.eval === undefined || row.wgsl === undefined) return []
+    const name = row.mnemonic.toLowerCase()
+    const service = SERVICES[name]
+    return [
+      {
+        name,
+        operands: Array.from({ length: row.pops }, () => 'word' as const),
+        result: COMPARISONS.has(name) ? 'bool' : BITWISE.has(name) ? 'bitwise' : 'word',
+        eval: row.eval,
+        wgsl: row.wgsl,
+        ...(service === undefined ? {} : { service }),
+      } satisfies Operation,
+    ]
+  })
+
+export const OPERATIONS: ReadonlyMap<string, Operation> = new Map(
+  [...LEAVES, ...STATE, ...BYTES, ...SCALARS, ...evmOperations()].map((operation) => [operation.name, operation]),
+)

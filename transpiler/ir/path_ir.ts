@@ -1,0 +1,106 @@
+import type { PathKey } from '../path_kernel.ts'
+import type { ValueType } from './ops.ts'
+
+/** Position of a value in `PathIr.values`; every operand stands before its user. */
+export type ValueId = number
+
+/** What an operation carries besides its operands: a constant, an index, a name, or the pieces of a `concat`. */
+export type Attribute = bigint | number | string | readonly Piece[]
+
+/**
+ * `count` bytes of operand `argument`, from byte `from` (0 = most significant), put at byte `to` of the result.
+ * Pieces of a concat are disjoint and ascending by `to`; bytes that no piece covers are zero.
+ */
+export interface Piece {
+  readonly argument: number
+  readonly from: number
+  readonly count: number
+  readonly to: number
+}
+
+export interface Value {
+  readonly op: string
+  readonly args: readonly ValueId[]
+  readonly attribute?: Attribute
+  readonly type: ValueType
+  /** Proven: the value is below 2^bits. */
+  readonly bits: number
+}
+
+/** The path holds only where `condition` (a bool) is true. */
+export interface GuardEffect {
+  readonly kind: 'guard'
+  readonly condition: ValueId
+  readonly meaning: string
+  readonly pc: number
+  readonly depth: number
+}
+
+/** The last value written to a slot. `delta`: `value` is an amount to add (+1) or subtract (-1), see find_deltas.ts. */
+export interface StoreEffect {
+  readonly kind: 'store'
+  readonly slot: ValueId
+  readonly value: ValueId
+  readonly delta?: { readonly sign: 1 | -1; readonly conditions: readonly DeltaConditionName[] }
+}
+export type DeltaConditionName = 'noUnderflow' | 'noOverflow' | 'sameZeroness'
+
+export interface LogEffect {
+  readonly kind: 'log'
+  readonly emitter: ValueId
+  readonly topics: readonly ValueId[]
+  readonly bytes: number
+  readonly data: readonly ValueId[]
+}
+
+export type Effect = GuardEffect | StoreEffect | LogEffect
+
+/** How the transaction ends. `gas` is the execution gas used, `refund` the refund counter (u32 values). */
+export interface PathEnd {
+  readonly status: 'success' | 'revert' | 'halt'
+  readonly gas: ValueId
+  readonly refund: ValueId
+  readonly bytes: number
+  readonly output: readonly ValueId[]
+}
+
+export interface PathIr {
+  readonly key: PathKey
+  readonly values: readonly Value[]
+  readonly effects: readonly Effect[]
+  readonly end: PathEnd
+  /** Code skeletons by the index that `skeleton` values carry; [0] is the entry contract's. */
+  readonly skeletons: readonly string[]
+}
+
+/** Every value id an effect or the end uses. */
+export const usesOfEffect = (effect: Effect): readonly ValueId[] => {
+  switch (effect.kind) {
+    case 'guard':
+      return [effect.condition]
+    case 'store':
+      return [effect.slot, effect.value]
+    case 'log':
+      return [effect.emitter, ...effect.topics, ...effect.data]
+  }
+}
+
+export const usesOfEnd = (end: PathEnd): readonly ValueId[] => [end.gas, end.refund, ...end.output]
+
+export const mapEffect = (effect: Effect, map: (id: ValueId) => ValueId): Effect => {
+  switch (effect.kind) {
+    case 'guard':
+      return { ...effect, condition: map(effect.condition) }
+    case 'store':
+      return { ...effect, slot: map(effect.slot), value: map(effect.value) }
+    case 'log':
+      return { ...effect, emitter: map(effect.emitter), topics: effect.topics.map(map), data: effect.data.map(map) }
+  }
+}
+
+export const mapEnd = (end: PathEnd, map: (id: ValueId) => ValueId): PathEnd => ({
+  ...end,
+  gas: map(end.gas),
+  refund: map(end.refund),
+  output: end.output.map(map),
+})

@@ -1,0 +1,133 @@
+import { GAS_COPY_WORD } from '../spec/gas.ts'
+import type { PathAccount } from './accounts.ts'
+import { Frame, type FrameResult } from './frame.ts'
+import { FrameGas } from './gas.ts'
+import { type Bytes, EMPTY_BYTES, sliceBytes, type Word } from './memory.ts'
+import type { Recorder } from './recorder.ts'
+import { Unsupported } from './transaction.ts'
+
+export type CallKind = 'CALL' | 'STATICCALL' | 'DELEGATECALL'
+
+/** Bound on call depth in a path; the EVM's own bound (1024) is never reached below it. */
+export const MAX_DEPTH = 64
+
+const IDENTITY = 4n
+const GAS_IDENTITY = 15
+const GAS_WARM_PRECOMPILE = 100
+
+interface CallOperands {
+  readonly gas: Word
+  readonly to: Word
+  readonly value: Word | undefined
+  readonly input: Bytes
+  readonly outputOffset: number
+  readonly outputLength: number
+}
+
+const callOperands = (frame: Frame, kind: CallKind, words: readonly Word[]): CallOperands => {
+  const hasValue = kind === 'CALL'
+  const [inOffset, inLength, outOffset, outLength] = words.slice(hasValue ? 3 : 2) as [Word, Word, Word, Word]
+  const inputLength = Number(inLength.concrete)
+  return {
+    gas: words[0]!,
+    to: words[1]!,
+    value: hasValue ? words[2]! : undefined,
+    input: inputLength === 0 ? EMPTY_BYTES : frame.memory.read(Number(inOffset.concrete), inputLength),
+    outputOffset: Number(outOffset.concrete),
+    outputLength: Number(outLength.concrete),
+  }
+}
+
+/**
+ * CALL without value, STATICCALL, DELEGATECALL into known code, into an account without code, or into the identity precompile.
+ *
+ * The callee gets min(requested, left - left / 64) gas (EIP-150), a per-lane value; guards say that it covers what the
+ * recorded frame used. A reverting or halting callee drops its effects and its warm set; a halt also uses all its gas.
+ * Returns the success word.
+ */
+export const callFrame = async (
+  recorder: Recorder,
+  frame: Frame,
+  kind: CallKind,
+  words: readonly Word[],
+): Promise<Word> => {
+  const operands = callOperands(frame, kind, words)
+  if (operands.value !== undefined && recorder.guards.pin(operands.value, 'call value') !== 0n) {
+    throw new Unsupported('value-bearing call', frame.pc)
+  }
+  if (frame.context.depth >= MAX_DEPTH) throw new Unsupported('depth bound', frame.pc)
+  const address = operands.to.concrete & ((1n << 160n) - 1n)
+  if (address > 0n && address <= 0x1ffn) return callPrecompile(recorder, frame, operands, address)
+  const account = await recorder.accessAccount(frame, operands.to)
+  recorder.guardCode(account)
+  const gas = calleeGas(recorder, frame, operands.gas)
+  const result =
+    account.code.length === 0
+      ? { status: 'success' as const, output: EMPTY_BYTES }
+      : await runCallee(recorder, frame, kind, operands, account, gas)
+  return finishCall(recorder, frame, operands, result, gas)
+}
+
+const calleeGas = (recorder: Recorder, frame: Frame, requested: Word): FrameGas => {
+  const { builder, guards } = recorder
+  const { gas } = frame.context
+  guards.require(gas.sufficient(), 'gas left at a call is not negative')
+  const cap = gas.left - Math.floor(gas.left / 64)
+  const given = requested.concrete > BigInt(cap) ? cap : Number(requested.concrete)
+  return new FrameGas(builder, builder.make('callgas', [requested.value, gas.remaining()]), given)
+}
+
+const runCallee = async (
+  recorder: Recorder,
+  frame: Frame,
+  kind: CallKind,
+  operands: CallOperands,
+  account: PathAccount,
+  gas: FrameGas,
+): Promise<FrameResult> => {
+  const { context } = frame
+  const delegate = kind === 'DELEGATECALL'
+  const snapshot = recorder.journal.snapshot()
+  const result = await recorder.run(
+    new Frame({
+      self: delegate ? context.self : account,
+      codeAccount: account,
+      caller: delegate ? context.caller : context.self.address,
+      value: delegate ? context.value : recorder.constant(0n),
+      calldata: operands.input,
+      isStatic: context.isStatic || kind === 'STATICCALL',
+      depth: context.depth + 1,
+      gas,
+    }),
+  )
+  if (result.status !== 'success') recorder.journal.restore(snapshot)
+  return result
+}
+
+const finishCall = (
+  recorder: Recorder,
+  frame: Frame,
+  operands: CallOperands,
+  result: FrameResult,
+  callee: FrameGas,
+): Word => {
+  const { gas } = frame.context
+  recorder.guards.place = { pc: frame.pc, depth: frame.context.depth }
+  if (result.status === 'halt') gas.chargeDynamic(callee.given, callee.initial)
+  else gas.chargeDynamic(callee.used(), callee.initial - callee.left)
+  frame.returnData = result.output
+  const length = Math.min(operands.outputLength, result.output.cells.length)
+  if (length > 0) frame.memory.write(operands.outputOffset, sliceBytes(result.output, 0, length))
+  return recorder.constant(result.status === 'success' ? 1n : 0n)
+}
+
+const callPrecompile = (recorder: Recorder, frame: Frame, operands: CallOperands, address: bigint): Word => {
+  if (address !== IDENTITY) throw new Unsupported('precompile', frame.pc)
+  recorder.guards.pin(operands.to, 'call target')
+  frame.context.gas.charge(GAS_WARM_PRECOMPILE)
+  const gas = calleeGas(recorder, frame, operands.gas)
+  gas.charge(GAS_IDENTITY + GAS_COPY_WORD * Math.ceil(operands.input.cells.length / 32))
+  if (gas.left < 0) throw new Unsupported('out of gas', frame.pc)
+  recorder.guards.require(gas.sufficient(), 'gas covers the identity precompile')
+  return finishCall(recorder, frame, operands, { status: 'success', output: operands.input }, gas)
+}

@@ -1,0 +1,47 @@
+import type { Builder } from '../ir/builder.ts'
+import type { ValueId } from '../ir/path_ir.ts'
+
+interface KeyShape {
+  readonly base: ValueId
+  readonly offset: bigint
+}
+
+const HALF_RANGE = 1n << 64n
+const WORD = 1n << 256n
+
+const shapeOf = (builder: Builder, id: ValueId): KeyShape => {
+  const value = builder.value(id)
+  if (value.op === 'add') {
+    const offset = builder.constantOf(value.args[1]!)
+    if (offset !== undefined) return { base: value.args[0]!, offset }
+  }
+  return { base: id, offset: 0n }
+}
+
+const isSmall = (offset: bigint): boolean => offset < HALF_RANGE || WORD - offset < HALF_RANGE
+
+/**
+ * True when two keys differ for every lane, so that no guard is needed.
+ *
+ * Claims: unequal constants differ; k + a and k + b differ for constants a != b; hashes of different lengths, or of
+ * inputs that provably differ in one word, differ, also after adding offsets below 2^64 (collision resistance of
+ * keccak-256, on which Solidity's layout rests); a hash plus such an offset is no constant below 2^64.
+ * Everything else is left to a guard.
+ */
+export const provablyDistinct = (builder: Builder, a: ValueId, b: ValueId): boolean => {
+  if (a === b) return false
+  const ca = builder.constantOf(a)
+  const cb = builder.constantOf(b)
+  if (ca !== undefined && cb !== undefined) return ca !== cb
+  const left = shapeOf(builder, a)
+  const right = shapeOf(builder, b)
+  if (left.base === right.base) return left.offset !== right.offset
+  if (!isSmall(left.offset) || !isSmall(right.offset)) return false
+  const leftBase = builder.value(left.base)
+  const rightBase = builder.value(right.base)
+  if (leftBase.op === 'keccak' && cb !== undefined) return cb < HALF_RANGE
+  if (rightBase.op === 'keccak' && ca !== undefined) return ca < HALF_RANGE
+  if (leftBase.op !== 'keccak' || rightBase.op !== 'keccak') return false
+  if (leftBase.attribute !== rightBase.attribute) return true
+  return leftBase.args.some((argument, index) => provablyDistinct(builder, argument, rightBase.args[index]!))
+}

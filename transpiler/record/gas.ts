@@ -1,0 +1,50 @@
+import type { Builder } from '../ir/builder.ts'
+import type { ValueId } from '../ir/path_ir.ts'
+
+/**
+ * Gas of one frame: what it was given (a u32 value), and what it used as a constant plus a per-lane part.
+ * `left` follows the recorded transaction; it never goes below zero (the caller checks).
+ */
+export class FrameGas {
+  readonly given: ValueId
+  /** What the recorded transaction gave the frame. */
+  readonly initial: number
+  private readonly builder: Builder
+  private usedConstant = 0
+  private usedDynamic: ValueId
+  left: number
+
+  constructor(builder: Builder, given: ValueId, left: number) {
+    this.builder = builder
+    this.given = given
+    this.initial = left
+    this.left = left
+    this.usedDynamic = builder.constant(0n)
+  }
+
+  charge(amount: number): void {
+    this.usedConstant += amount
+    this.left -= amount
+  }
+
+  chargeDynamic(amount: ValueId, concrete: number): void {
+    const constant = this.builder.constantOf(amount)
+    if (constant !== undefined) return this.charge(Number(constant))
+    this.usedDynamic = this.builder.make('add32', [this.usedDynamic, amount])
+    this.left -= concrete
+  }
+
+  used(): ValueId {
+    return this.builder.make('add32', [this.usedDynamic, this.builder.constant(BigInt(this.usedConstant))])
+  }
+
+  /** Gas left as a value; exact where `sufficient` holds. */
+  remaining(): ValueId {
+    return this.builder.make('sub32', [this.given, this.used()])
+  }
+
+  /** True when the frame was given at least what it used so far. */
+  sufficient(): ValueId {
+    return this.builder.make('ge32', [this.given, this.used()])
+  }
+}

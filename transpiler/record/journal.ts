@@ -1,0 +1,169 @@
+import type { Builder } from '../ir/builder.ts'
+import type { LogEffect, StoreEffect, ValueId } from '../ir/path_ir.ts'
+import { describeValue } from '../ir/text.ts'
+import type { PathAccount } from './accounts.ts'
+import { provablyDistinct } from './distinct.ts'
+import type { Guards } from './guards.ts'
+import type { Word } from './memory.ts'
+import type { RecordState } from './transaction.ts'
+
+/** A storage slot of the path. Its original value is what the device loads; later loads forward the last store. */
+export interface PathSlot {
+  readonly index: number
+  readonly account: PathAccount
+  readonly key: Word
+  /** u32 value: its slot id. */
+  readonly id: ValueId
+  readonly original: Word
+}
+
+interface TransientSlot {
+  readonly account: PathAccount
+  readonly key: Word
+}
+
+/** What a revert undoes. Indexed by PathSlot.index or by transient index. */
+interface Undoable {
+  readonly current: Map<number, Word>
+  readonly warmSlots: Set<number>
+  readonly warmAccounts: Set<PathAccount>
+  readonly transient: Map<number, Word>
+  readonly logCount: number
+  readonly refund: Word
+}
+
+/**
+ * Storage, transient storage, warm sets, logs and the refund counter of the recorded transaction.
+ *
+ * Aliasing: two keys of one account that coincided in the recorded run are one slot, under a guard that they do; keys that
+ * differed stay two slots, under a guard on their slot ids unless `provablyDistinct`. Slots of different accounts differ
+ * because the accounts do (accounts.ts).
+ */
+export class Journal {
+  private readonly builder: Builder
+  private readonly guards: Guards
+  private readonly state: RecordState
+  readonly slots: PathSlot[] = []
+  private readonly transientSlots: TransientSlot[] = []
+  private current = new Map<number, Word>()
+  private warmSlots = new Set<number>()
+  private warmAccounts = new Set<PathAccount>()
+  private transient = new Map<number, Word>()
+  logs: LogEffect[] = []
+  refund: Word
+
+  constructor(builder: Builder, guards: Guards, state: RecordState) {
+    this.builder = builder
+    this.guards = guards
+    this.state = state
+    this.refund = { concrete: 0n, value: builder.constant(0n) }
+  }
+
+  snapshot(): Undoable {
+    return {
+      current: new Map(this.current),
+      warmSlots: new Set(this.warmSlots),
+      warmAccounts: new Set(this.warmAccounts),
+      transient: new Map(this.transient),
+      logCount: this.logs.length,
+      refund: this.refund,
+    }
+  }
+
+  restore(snapshot: Undoable): void {
+    this.current = snapshot.current
+    this.warmSlots = snapshot.warmSlots
+    this.warmAccounts = snapshot.warmAccounts
+    this.transient = snapshot.transient
+    this.logs = this.logs.slice(0, snapshot.logCount)
+    this.refund = snapshot.refund
+  }
+
+  /** True when the account was cold; it is warm from here on (EIP-2929). */
+  touchAccount(account: PathAccount): boolean {
+    const cold = !account.startsWarm && !this.warmAccounts.has(account)
+    this.warmAccounts.add(account)
+    return cold
+  }
+
+  touchSlot(slot: PathSlot): boolean {
+    const cold = !this.warmSlots.has(slot.index)
+    this.warmSlots.add(slot.index)
+    return cold
+  }
+
+  async slot(account: PathAccount, key: Word): Promise<PathSlot> {
+    const { builder, guards } = this
+    const sameAccount = this.slots.filter((slot) => slot.account === account)
+    const known = sameAccount.find((slot) => slot.key.concrete === key.concrete)
+    if (known !== undefined) {
+      guards.equal(key.value, known.key.value, `slot ${this.name(key)} is slot ${this.name(known.key)}`)
+      return known
+    }
+    const id = builder.make('slot', [account.id, key.value])
+    for (const other of sameAccount) {
+      if (provablyDistinct(builder, key.value, other.key.value)) continue
+      guards.requireNot(
+        builder.make('eq32', [id, other.id]),
+        `slot ${this.name(key)} is not slot ${this.name(other.key)}`,
+      )
+    }
+    const concrete = await this.state.storage(account.address.concrete, key.concrete)
+    const original = { concrete, value: builder.make('load', [id]) }
+    const slot: PathSlot = { index: this.slots.length, account, key, id, original }
+    this.slots.push(slot)
+    return slot
+  }
+
+  load(slot: PathSlot): Word {
+    return this.current.get(slot.index) ?? slot.original
+  }
+
+  store(slot: PathSlot, word: Word): void {
+    this.current.set(slot.index, word)
+  }
+
+  loadTransient(account: PathAccount, key: Word): Word {
+    return this.transient.get(this.transientSlot(account, key)) ?? { concrete: 0n, value: this.builder.constant(0n) }
+  }
+
+  storeTransient(account: PathAccount, key: Word, word: Word): void {
+    this.transient.set(this.transientSlot(account, key), word)
+  }
+
+  private transientSlot(account: PathAccount, key: Word): number {
+    const { builder, guards } = this
+    for (let index = 0; index < this.transientSlots.length; index++) {
+      const other = this.transientSlots[index]!
+      if (other.account !== account || other.key.concrete !== key.concrete) continue
+      guards.equal(key.value, other.key.value, `transient slot ${this.name(key)} is ${this.name(other.key)}`)
+      return index
+    }
+    for (const other of this.transientSlots) {
+      if (other.account !== account || provablyDistinct(builder, key.value, other.key.value)) continue
+      const equal = builder.make('eq', [key.value, other.key.value])
+      guards.requireNot(equal, `transient slot ${this.name(key)} is not ${this.name(other.key)}`)
+    }
+    return this.transientSlots.push({ account, key }) - 1
+  }
+
+  addRefund(change: ValueId, concrete: bigint): void {
+    this.refund = {
+      concrete: BigInt.asUintN(32, this.refund.concrete + concrete),
+      value: this.builder.make('add32', [this.refund.value, change]),
+    }
+  }
+
+  /** The last value of each slot that a store left different from what was loaded, as the same value id tells. */
+  stores(): StoreEffect[] {
+    return this.slots.flatMap((slot) => {
+      const word = this.current.get(slot.index)
+      if (word === undefined || word.value === slot.original.value) return []
+      return [{ kind: 'store' as const, slot: slot.id, value: word.value }]
+    })
+  }
+
+  private name(word: Word): string {
+    return describeValue(this.builder.values, word.value)
+  }
+}

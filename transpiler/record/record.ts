@@ -1,0 +1,109 @@
+import { Builder, PathTooLargeError } from '../ir/builder.ts'
+import type { Cell } from '../ir/cells.ts'
+import type { PathIr } from '../ir/path_ir.ts'
+import { MAX_PATH_SKELETONS } from '../layout/environment.ts'
+import type { PathKey } from '../path_kernel.ts'
+import { bytesToWord } from '../skeleton.ts'
+import { isAtLeast } from '../spec/forks.ts'
+import { PathAccounts } from './accounts.ts'
+import { Frame } from './frame.ts'
+import { FrameGas } from './gas.ts'
+import { Guards } from './guards.ts'
+import { Journal } from './journal.ts'
+import { type Bytes, wordsOfBytes } from './memory.ts'
+import { Recorder } from './recorder.ts'
+import {
+  type RecordedTransaction,
+  type RecordState,
+  type TraceStep,
+  Unsupported,
+  type UnsupportedReason,
+} from './transaction.ts'
+
+export type RecordResult =
+  | {
+      readonly kind: 'path'
+      readonly path: PathIr
+      readonly trace: readonly TraceStep[]
+      readonly recordedValues: number
+    }
+  | { readonly kind: 'unsupported'; readonly reason: UnsupportedReason; readonly pc: number }
+
+const SELECTOR_BYTES = 4
+
+/** The key a transaction to code with this skeleton is looked up by. */
+export const pathKey = (transaction: RecordedTransaction, skeleton: string): PathKey => ({
+  fork: transaction.fork,
+  skeleton,
+  selector: transaction.data.length < SELECTOR_BYTES ? -1 : Number(bytesToWord(transaction.data.subarray(0, 4))),
+  calldataBytes: transaction.data.length,
+  valueIsZero: transaction.value === 0n,
+})
+
+/**
+ * Calldata as symbolic bytes: the selector is constant (it is part of the path's key), the rest are 32-byte inputs at
+ * offsets 4 + 32 k, the words of the ABI. Shorter calldata is one input at offset 0. Bytes past the end are known zeros.
+ */
+const symbolicCalldata = (builder: Builder, data: Uint8Array): Bytes => {
+  const start = data.length < SELECTOR_BYTES ? 0 : SELECTOR_BYTES
+  const cells: Cell[] = []
+  for (let i = 0; i < data.length; i++) {
+    if (i < start) cells.push(data[i]!)
+    else {
+      const offset = start + 32 * Math.floor((i - start) / 32)
+      cells.push({ value: builder.make('calldata', [], offset), byte: i - offset })
+    }
+  }
+  return { concrete: data, cells }
+}
+
+/**
+ * Records the path of one concrete transaction: a concolic run over the opcode table, across calls.
+ * The entry account must have code. Never throws for what a transaction does; refusals are values.
+ */
+export const recordPath = async (transaction: RecordedTransaction, state: RecordState): Promise<RecordResult> => {
+  if (!isAtLeast(transaction.fork, 'berlin')) return { kind: 'unsupported', reason: 'fork before berlin', pc: 0 }
+  const builder = new Builder()
+  const guards = new Guards(builder)
+  const accounts = new PathAccounts(builder, guards, transaction, state)
+  const journal = new Journal(builder, guards, state)
+  const recorder = new Recorder(builder, guards, accounts, journal, transaction)
+  try {
+    const entry = await accounts.entry()
+    if (entry.skeleton === undefined) throw new Error('recordPath needs an account with code')
+    recorder.skeletonIndex(entry.skeleton.key)
+    const gas = new FrameGas(builder, builder.make('gas', []), transaction.gas)
+    const result = await recorder.run(
+      new Frame({
+        self: entry,
+        codeAccount: entry,
+        caller: recorder.leaf('caller', transaction.from),
+        value: recorder.entryValue(),
+        calldata: symbolicCalldata(builder, transaction.data),
+        isStatic: false,
+        depth: 0,
+        gas,
+      }),
+    )
+    if (recorder.skeletons.length > MAX_PATH_SKELETONS) throw new Unsupported('skeleton bound', 0)
+    const success = result.status === 'success'
+    const path: PathIr = {
+      key: pathKey(transaction, entry.skeleton.key),
+      values: builder.values,
+      effects: [...guards.effects, ...(success ? [...journal.stores(), ...journal.logs] : [])],
+      end: {
+        status: result.status,
+        gas: result.status === 'halt' ? gas.given : gas.used(),
+        refund: success ? journal.refund.value : builder.constant(0n),
+        bytes: result.output.cells.length,
+        output: wordsOfBytes(builder, result.output),
+      },
+      skeletons: recorder.skeletons,
+    }
+    return { kind: 'path', path, trace: recorder.trace, recordedValues: builder.requested }
+  } catch (error) {
+    if (error instanceof Unsupported) return { kind: 'unsupported', reason: error.reason, pc: error.pc }
+    if (error instanceof PathTooLargeError) return { kind: 'unsupported', reason: 'value bound', pc: guards.place.pc }
+    throw error
+  }
+}

@@ -1,0 +1,445 @@
+import { keccak_256 } from '@noble/hashes/sha3.js'
+import type { Builder } from '../ir/builder.ts'
+import { OPERATIONS } from '../ir/ops.ts'
+import { describeValue } from '../ir/text.ts'
+import { bytesToWord, CONSTANTS_BEFORE_IMMEDIATES } from '../skeleton.ts'
+import { isAtLeast } from '../spec/forks.ts'
+import {
+  GAS_COLD_ACCOUNT,
+  GAS_COLD_SLOAD,
+  GAS_COPY_WORD,
+  GAS_EXP_BYTE,
+  GAS_KECCAK_WORD,
+  GAS_LOG_BYTE,
+  GAS_SSTORE_SENTRY,
+  GAS_WARM,
+  MAX_STACK_WORDS,
+  memoryGas,
+} from '../spec/gas.ts'
+import { baseGasAt, type Opcode, opcodesAt } from '../spec/opcodes.ts'
+import type { PathAccount, PathAccounts } from './accounts.ts'
+import { callFrame } from './calls.ts'
+import type { Frame, FrameResult } from './frame.ts'
+import type { Guards } from './guards.ts'
+import type { Journal } from './journal.ts'
+import {
+  type Bytes,
+  bytesOfWord,
+  constantBytes,
+  EMPTY_BYTES,
+  sliceBytes,
+  type Word,
+  wordAt,
+  wordsOfBytes,
+} from './memory.ts'
+import { type RecordedTransaction, type TraceStep, Unsupported } from './transaction.ts'
+
+/** Bounds that keep recording cheap on hostile input; past them the transaction is simply not transpiled. */
+export const MAX_STEPS = 50_000
+export const MAX_MEMORY_BYTES = 1 << 18
+
+const HALT: FrameResult = { status: 'halt', output: EMPTY_BYTES }
+
+/**
+ * The concolic interpreter: runs one concrete transaction over the opcode table and builds the symbolic values beside it.
+ *
+ * What the concrete run takes for granted becomes a guard: branches, jump and call targets, lengths and memory offsets
+ * that were symbolic, aliasing, gas. So control flow, memory layout, warm and cold are constants of the path.
+ */
+export class Recorder {
+  readonly builder: Builder
+  readonly guards: Guards
+  readonly accounts: PathAccounts
+  readonly journal: Journal
+  readonly transaction: RecordedTransaction
+  readonly trace: TraceStep[] = []
+  /** Skeleton keys in the order met; position = index that a `skeleton` value carries. */
+  readonly skeletons: string[] = []
+  private readonly table: readonly (Opcode | undefined)[]
+
+  constructor(
+    builder: Builder,
+    guards: Guards,
+    accounts: PathAccounts,
+    journal: Journal,
+    transaction: RecordedTransaction,
+  ) {
+    this.builder = builder
+    this.guards = guards
+    this.accounts = accounts
+    this.journal = journal
+    this.transaction = transaction
+    this.table = opcodesAt(transaction.fork)
+  }
+
+  constant(value: bigint): Word {
+    return { concrete: value, value: this.builder.constant(value) }
+  }
+
+  leaf(op: string, concrete: bigint, attribute?: string): Word {
+    return { concrete, value: this.builder.make(op, [], attribute) }
+  }
+
+  async run(frame: Frame): Promise<FrameResult> {
+    for (;;) {
+      if (this.trace.length >= MAX_STEPS) throw new Unsupported('step bound', frame.pc)
+      const result = await this.step(frame)
+      if (result !== undefined) {
+        this.guards.require(frame.context.gas.sufficient(), `gas covers the frame at depth ${frame.context.depth}`)
+        return result
+      }
+    }
+  }
+
+  private async step(frame: Frame): Promise<FrameResult | undefined> {
+    const { pc, stack, context } = frame
+    const row = this.table[frame.code[pc] ?? 0]
+    this.guards.place = { pc, depth: context.depth }
+    this.trace.push({ depth: context.depth, pc, mnemonic: row?.mnemonic ?? 'INVALID' })
+    if (row === undefined || row.ends === 'invalid' || stack.length < row.pops) return HALT
+    if (stack.length - row.pops + row.pushes > MAX_STACK_WORDS) return HALT
+    if (row.staticForbidden === true && context.isStatic) return HALT
+    context.gas.charge(baseGasAt(row, this.transaction.fork))
+    this.checkGas(frame)
+    if (row.mnemonic.startsWith('DUP')) {
+      stack.push(stack[stack.length - row.pops]!)
+    } else if (row.mnemonic.startsWith('SWAP')) {
+      const at = stack.length - row.pops
+      const top = stack.length - 1
+      ;[stack[at], stack[top]] = [stack[top]!, stack[at]!]
+    } else {
+      const operands = stack.splice(stack.length - row.pops, row.pops).reverse()
+      await this.chargeDynamic(frame, row, operands)
+      const result = await this.execute(frame, row, operands)
+      if (result === HALT) return HALT
+      if (result !== undefined && 'status' in result) return result
+      if (result !== undefined) stack.push(result)
+    }
+    if (frame.pc === pc) frame.pc = pc + 1 + row.immediateBytes
+    return undefined
+  }
+
+  private checkGas(frame: Frame): void {
+    if (frame.context.gas.left < 0) throw new Unsupported('out of gas', frame.pc)
+  }
+
+  private async chargeDynamic(frame: Frame, row: Opcode, operands: readonly Word[]): Promise<void> {
+    const { gas } = frame.context
+    let length = 0
+    for (const range of row.memory ?? []) {
+      const bytes = 'length' in range ? this.pinLength(operands[range.length]!, row, frame.pc) : range.lengthBytes
+      length = bytes
+      if (bytes > 0) this.expandMemory(frame, this.pinLength(operands[range.offset]!, row, frame.pc) + bytes)
+    }
+    const words = Math.ceil(length / 32)
+    for (const tag of row.dynamicGas ?? []) {
+      if (tag === 'copyWord') gas.charge(words * GAS_COPY_WORD)
+      else if (tag === 'keccakWord') gas.charge(words * GAS_KECCAK_WORD)
+      else if (tag === 'logByte') gas.charge(length * GAS_LOG_BYTE)
+      else if (tag === 'expByte') this.chargeExponent(frame, operands[1]!)
+    }
+    this.checkGas(frame)
+  }
+
+  private pinLength(word: Word, row: Opcode, pc: number): number {
+    const value = this.guards.pin(word, `${row.mnemonic} offset or length`)
+    if (value > BigInt(MAX_MEMORY_BYTES)) throw new Unsupported('memory bound', pc)
+    return Number(value)
+  }
+
+  private expandMemory(frame: Frame, end: number): void {
+    const words = Math.ceil(end / 32)
+    if (words <= frame.memory.words) return
+    frame.context.gas.charge(memoryGas(words) - memoryGas(frame.memory.words))
+    this.checkGas(frame)
+    frame.memory.expand(words)
+  }
+
+  private chargeExponent(frame: Frame, exponent: Word): void {
+    const bytes = Math.ceil(exponent.concrete.toString(2).length / 8)
+    const concrete = exponent.concrete === 0n ? 0 : bytes
+    if (this.builder.constantOf(exponent.value) !== undefined) return frame.context.gas.charge(concrete * GAS_EXP_BYTE)
+    const length = this.builder.make('bytelength', [exponent.value])
+    const price = this.builder.make('mul32', [length, this.builder.constant(BigInt(GAS_EXP_BYTE))])
+    frame.context.gas.chargeDynamic(price, concrete * GAS_EXP_BYTE)
+  }
+
+  /** Charges an account access (EIP-2929) and returns the account. */
+  async accessAccount(frame: Frame, address: Word): Promise<PathAccount> {
+    const account = await this.accounts.resolve(address, frame.pc)
+    frame.context.gas.charge(this.journal.touchAccount(account) ? GAS_COLD_ACCOUNT : GAS_WARM)
+    this.checkGas(frame)
+    return account
+  }
+
+  /** Guards that an account has the code skeleton it had when recorded, or none. */
+  guardCode(account: PathAccount): void {
+    if (account.skeleton === undefined) {
+      this.guards.requireNot(this.builder.make('hascode', [account.id]), 'the account has no code')
+      return
+    }
+    const index = this.skeletonIndex(account.skeleton.key)
+    this.guards.require(this.builder.make('skeleton', [account.id], index), 'the account runs the recorded code')
+  }
+
+  skeletonIndex(key: string): number {
+    const known = this.skeletons.indexOf(key)
+    return known >= 0 ? known : this.skeletons.push(key) - 1
+  }
+
+  /** Code of an account as bytes; lifted immediates are constants of the instance. */
+  codeBytes(account: PathAccount): Bytes {
+    const bytes = constantBytes(account.code)
+    if (account.skeleton === undefined) return bytes
+    const cells = [...bytes.cells]
+    account.skeleton.places.forEach((place, index) => {
+      const value = this.builder.make('instance', [account.id], CONSTANTS_BEFORE_IMMEDIATES + index)
+      for (let i = 0; i < place.length; i++) cells[place.offset + i] = { value, byte: 32 - place.length + i }
+    })
+    return { concrete: bytes.concrete, cells }
+  }
+
+  private push(frame: Frame, row: Opcode): Word {
+    const bytes = sliceBytes(constantBytes(frame.code), frame.pc + 1, row.immediateBytes).concrete
+    const concrete = bytesToWord(bytes)
+    const places = frame.context.codeAccount.skeleton?.places ?? []
+    const index = row.immediateBytes < 20 ? -1 : places.findIndex((place) => place.offset === frame.pc + 1)
+    if (index < 0) return this.constant(concrete)
+    const at = CONSTANTS_BEFORE_IMMEDIATES + index
+    let value = this.builder.make('instance', [frame.context.codeAccount.id], at)
+    if (row.immediateBytes === 20) value = this.builder.make('and', [value, this.builder.constant((1n << 160n) - 1n)])
+    return { concrete, value }
+  }
+
+  private keccak(bytes: Bytes): Word {
+    const concrete = bytesToWord(keccak_256(bytes.concrete))
+    if (bytes.cells.every((cell) => typeof cell === 'number')) return this.constant(concrete)
+    return { concrete, value: this.builder.make('keccak', wordsOfBytes(this.builder, bytes), bytes.cells.length) }
+  }
+
+  private jump(frame: Frame, target: Word): FrameResult | undefined {
+    const to = this.guards.pin(target, 'jump target')
+    if (to >= BigInt(frame.code.length) || frame.jumpDestinations[Number(to)] !== 1) return HALT
+    frame.pc = Number(to)
+    return undefined
+  }
+
+  private branch(frame: Frame, target: Word, condition: Word): FrameResult | undefined {
+    const taken = condition.concrete !== 0n
+    const name = describeValue(this.builder.values, condition.value)
+    const zero = this.builder.make('iszero', [condition.value])
+    if (taken) this.guards.requireNot(zero, `branch taken: ${name}`)
+    else this.guards.require(zero, `branch not taken: ${name}`)
+    return taken ? this.jump(frame, target) : undefined
+  }
+
+  private copy(frame: Frame, source: Bytes, to: Word, from: Word, length: Word): void {
+    const count = Number(length.concrete)
+    if (count === 0) return
+    const start = this.guards.pin(from, 'copy source offset')
+    const at = start > BigInt(source.cells.length) ? source.cells.length : Number(start)
+    frame.memory.write(Number(to.concrete), sliceBytes(source, at, count))
+  }
+
+  private async execute(frame: Frame, row: Opcode, operands: readonly Word[]): Promise<Word | FrameResult | undefined> {
+    const { builder, transaction } = this
+    const { context, memory } = frame
+    const [a, b, c, d] = operands as [Word, Word, Word, Word]
+    if (row.eval !== undefined) {
+      const name = row.mnemonic.toLowerCase()
+      if (!OPERATIONS.has(name)) throw new Unsupported(`opcode ${row.mnemonic}`, frame.pc)
+      const concrete = row.eval(operands.map((word) => word.concrete))
+      return {
+        concrete,
+        value: builder.make(
+          name,
+          operands.map((word) => word.value),
+        ),
+      }
+    }
+    if (row.immediateBytes > 0) return this.push(frame, row)
+    switch (row.mnemonic) {
+      case 'STOP':
+        return { status: 'success', output: EMPTY_BYTES }
+      case 'RETURN':
+      case 'REVERT': {
+        const output = memory.read(Number(a.concrete), Number(b.concrete))
+        return { status: row.mnemonic === 'RETURN' ? 'success' : 'revert', output }
+      }
+      case 'KECCAK256':
+        return this.keccak(memory.read(Number(a.concrete), Number(b.concrete)))
+      case 'ADDRESS':
+        return context.self.address
+      case 'ORIGIN':
+        return this.leaf('caller', transaction.from)
+      case 'CALLER':
+        return context.caller
+      case 'CALLVALUE':
+        return context.value
+      case 'GASPRICE':
+        return this.leaf('gasprice', transaction.gasPrice)
+      case 'COINBASE':
+      case 'TIMESTAMP':
+      case 'NUMBER':
+      case 'PREVRANDAO':
+      case 'GASLIMIT':
+      case 'CHAINID':
+      case 'BASEFEE':
+      case 'BLOBBASEFEE': {
+        const name = row.mnemonic.toLowerCase() as keyof typeof transaction.environment
+        return this.leaf('environment', transaction.environment[name], name)
+      }
+      case 'DIFFICULTY':
+        return this.leaf('environment', transaction.environment.prevrandao, 'prevrandao')
+      case 'BLOBHASH':
+      case 'PUSH0':
+        return this.constant(0n)
+      case 'CALLDATALOAD': {
+        const offset = this.guards.pin(a, 'calldata offset')
+        return offset >= BigInt(context.calldata.cells.length)
+          ? this.constant(0n)
+          : wordAt(builder, context.calldata, Number(offset))
+      }
+      case 'CALLDATASIZE':
+        return this.constant(BigInt(context.calldata.cells.length))
+      case 'CALLDATACOPY':
+        return void this.copy(frame, context.calldata, a, b, c)
+      case 'CODESIZE':
+        return this.constant(BigInt(frame.code.length))
+      case 'CODECOPY':
+        return void this.copy(frame, this.codeBytes(context.codeAccount), a, b, c)
+      case 'RETURNDATASIZE':
+        return this.constant(BigInt(frame.returnData.cells.length))
+      case 'RETURNDATACOPY': {
+        const end = this.guards.pin(b, 'returndata offset') + c.concrete
+        if (end > BigInt(frame.returnData.cells.length)) return HALT
+        return void this.copy(frame, frame.returnData, a, b, c)
+      }
+      case 'BALANCE': {
+        const account = await this.accessAccount(frame, a)
+        return this.balance(frame, account)
+      }
+      case 'SELFBALANCE':
+        return this.balance(frame, context.self)
+      case 'EXTCODESIZE': {
+        const account = await this.accessAccount(frame, a)
+        this.guardCode(account)
+        return this.constant(BigInt(account.code.length))
+      }
+      case 'EXTCODEHASH': {
+        const account = await this.accessAccount(frame, a)
+        return this.codeHash(account)
+      }
+      case 'EXTCODECOPY': {
+        const account = await this.accessAccount(frame, a)
+        this.guardCode(account)
+        return void this.copy(frame, this.codeBytes(account), b, c, d)
+      }
+      case 'POP':
+      case 'JUMPDEST':
+        return undefined
+      case 'MLOAD':
+        return wordAt(builder, memory.read(Number(a.concrete), 32), 0)
+      case 'MSTORE':
+        return void memory.write(Number(a.concrete), bytesOfWord(builder, b))
+      case 'MSTORE8':
+        return void memory.write(Number(a.concrete), sliceBytes(bytesOfWord(builder, b), 31, 1))
+      case 'MCOPY':
+        if (c.concrete > 0n) {
+          memory.write(Number(a.concrete), memory.read(Number(b.concrete), Number(c.concrete)))
+        }
+        return undefined
+      case 'SLOAD': {
+        const slot = await this.journal.slot(context.self, a)
+        context.gas.charge(this.journal.touchSlot(slot) ? GAS_COLD_SLOAD : GAS_WARM)
+        this.checkGas(frame)
+        return this.journal.load(slot)
+      }
+      case 'SSTORE':
+        return void (await this.sstore(frame, a, b))
+      case 'TLOAD':
+        return this.journal.loadTransient(context.self, a)
+      case 'TSTORE':
+        return void this.journal.storeTransient(context.self, a, b)
+      case 'JUMP':
+        return this.jump(frame, a)
+      case 'JUMPI':
+        return this.branch(frame, a, b)
+      case 'PC':
+        return this.constant(BigInt(frame.pc))
+      case 'MSIZE':
+        return this.constant(BigInt(memory.words * 32))
+      case 'GAS':
+        return { concrete: BigInt(context.gas.left), value: context.gas.remaining() }
+      case 'LOG0':
+      case 'LOG1':
+      case 'LOG2':
+      case 'LOG3':
+      case 'LOG4': {
+        const bytes = memory.read(Number(a.concrete), Number(b.concrete))
+        this.journal.logs.push({
+          kind: 'log',
+          emitter: context.self.id,
+          topics: operands.slice(2).map((word) => word.value),
+          bytes: bytes.cells.length,
+          data: wordsOfBytes(builder, bytes),
+        })
+        return undefined
+      }
+      case 'CALL':
+      case 'STATICCALL':
+      case 'DELEGATECALL':
+        return callFrame(this, frame, row.mnemonic, operands)
+      default:
+        throw new Unsupported(`opcode ${row.mnemonic}`, frame.pc)
+    }
+  }
+
+  /** The entry account already holds the transaction's value; the sender has paid for gas, which no lane knows. */
+  private balance(frame: Frame, account: PathAccount): Word {
+    if (account.isSender) throw new Unsupported('balance of the sender', frame.pc)
+    const value = this.builder.make('balance', [account.id])
+    if (account !== this.accounts.all[0]) return { concrete: account.balance, value }
+    const sent = this.entryValue()
+    return {
+      concrete: account.balance + sent.concrete,
+      value: this.builder.make('add', [value, sent.value]),
+    }
+  }
+
+  entryValue(): Word {
+    return this.transaction.value === 0n ? this.constant(0n) : this.leaf('value', this.transaction.value)
+  }
+
+  private codeHash(account: PathAccount): Word {
+    this.guardCode(account)
+    if (account.skeleton !== undefined) {
+      return { concrete: account.skeleton.codeHash, value: this.builder.make('instance', [account.id], 0) }
+    }
+    const exists = this.builder.make('exists', [account.id])
+    if (account.exists) this.guards.require(exists, 'the account exists')
+    else this.guards.requireNot(exists, 'the account does not exist')
+    return this.constant(account.exists ? bytesToWord(keccak_256(new Uint8Array(0))) : 0n)
+  }
+
+  /** EIP-2200 with EIP-2929 and EIP-3529: price and refund follow per lane from (original, current, new). */
+  private async sstore(frame: Frame, key: Word, next: Word): Promise<void> {
+    const { builder, journal } = this
+    const { gas } = frame.context
+    if (gas.left <= GAS_SSTORE_SENTRY) throw new Unsupported('out of gas', frame.pc)
+    const sentry = builder.make('gt32', [gas.remaining(), builder.constant(BigInt(GAS_SSTORE_SENTRY))])
+    this.guards.require(sentry, 'gas left is above the SSTORE sentry')
+    const slot = await journal.slot(frame.context.self, key)
+    if (journal.touchSlot(slot)) gas.charge(GAS_COLD_SLOAD)
+    const current = journal.load(slot)
+    const words = [slot.original, current, next]
+    const values = words.map((word) => word.value)
+    const concretes = words.map((word) => word.concrete)
+    const price = OPERATIONS.get('sstoregas')!.eval!(concretes)
+    gas.chargeDynamic(builder.make('sstoregas', values), Number(price))
+    this.checkGas(frame)
+    const refund = isAtLeast(this.transaction.fork, 'london') ? 'sstorerefund' : 'sstorerefundberlin'
+    journal.addRefund(builder.make(refund, values), OPERATIONS.get(refund)!.eval!(concretes))
+    journal.store(slot, next)
+  }
+}

@@ -1,0 +1,63 @@
+import type { EnvironmentWord } from '../layout/environment.ts'
+import type { Fork } from '../spec/forks.ts'
+
+/** The transaction a path is recorded from. Addresses and quantities are words; `gas` is the limit minus intrinsic gas. */
+export interface RecordedTransaction {
+  readonly fork: Fork
+  readonly environment: Readonly<Record<EnvironmentWord, bigint>>
+  readonly from: bigint
+  readonly to: bigint
+  readonly value: bigint
+  /** Effective price, wei per gas. */
+  readonly gasPrice: bigint
+  readonly data: Uint8Array
+  /** Execution gas, below 2^32. */
+  readonly gas: number
+}
+
+export interface RecordedAccount {
+  readonly balance: bigint
+  readonly code: Uint8Array
+}
+
+/** State in front of the transaction. `account` is undefined where the account does not exist (EIP-161: is empty). */
+export interface RecordState {
+  account(address: bigint): RecordedAccount | undefined | Promise<RecordedAccount | undefined>
+  storage(address: bigint, key: bigint): bigint | Promise<bigint>
+}
+
+/** Why a transaction has no path: a closed set, counted by the dispatcher. */
+export type UnsupportedReason =
+  | `opcode ${string}`
+  | 'fork before berlin'
+  | 'delegated code'
+  | 'value-bearing call'
+  | 'precompile'
+  | 'out of gas'
+  | 'balance of the sender'
+  | 'low address'
+  | 'step bound'
+  | 'memory bound'
+  | 'depth bound'
+  | 'value bound'
+  | 'code size bound'
+  | 'skeleton bound'
+
+/** Thrown inside the recorder only; `recordPath` returns it as a value. */
+export class Unsupported extends Error {
+  override readonly name = 'Unsupported'
+  readonly reason: UnsupportedReason
+  readonly pc: number
+
+  constructor(reason: UnsupportedReason, pc: number) {
+    super(`${reason} at pc ${pc}`)
+    this.reason = reason
+    this.pc = pc
+  }
+}
+
+export interface TraceStep {
+  readonly depth: number
+  readonly pc: number
+  readonly mnemonic: string
+}

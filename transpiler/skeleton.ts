@@ -1,0 +1,70 @@
+import { keccak_256 } from '@noble/hashes/sha3.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
+
+/**
+ * Code without what differs between instances of the same contract: PUSH20 and PUSH32 immediates (Solidity immutables,
+ * linked addresses, hashes) are lifted into `constants` and zeroed in `skeleton`. Masks stay, so that they still fold.
+ */
+export interface CodeSkeleton {
+  /** 0x-hex keccak-256 of the zeroed code. */
+  readonly key: string
+  readonly codeHash: bigint
+  readonly codeBytes: number
+  /** Lifted immediates in code order. */
+  readonly constants: readonly bigint[]
+  /** Offset of the first byte of each lifted immediate, and its length: 20 or 32 bytes. */
+  readonly places: readonly { readonly offset: number; readonly length: 20 | 32 }[]
+}
+
+/** Words of the per-account constants table in front of the lifted immediates: code hash, code size (layout/tables.ts). */
+export const CONSTANTS_BEFORE_IMMEDIATES = 2
+
+const PUSH1 = 0x60
+const PUSH20 = 0x73
+const PUSH32 = 0x7f
+const ALL_ONES = (1n << 256n) - 1n
+
+export const bytesToWord = (bytes: Uint8Array): bigint => (bytes.length === 0 ? 0n : BigInt(`0x${bytesToHex(bytes)}`))
+const isMask = (value: bigint): boolean => (value & (value + 1n)) === 0n
+
+/** A run of ones at either end of the word: code, not an instance's constant. */
+const isStructural = (value: bigint): boolean => isMask(value) || isMask(ALL_ONES ^ value)
+
+export const codeSkeleton = (code: Uint8Array): CodeSkeleton => {
+  const zeroed = code.slice()
+  const constants: bigint[] = []
+  const places: { offset: number; length: 20 | 32 }[] = []
+  for (let pc = 0; pc < code.length; pc++) {
+    const op = code[pc]!
+    if (op < PUSH1 || op > PUSH32) continue
+    const length = op - PUSH1 + 1
+    const end = pc + 1 + length
+    if ((op === PUSH20 || op === PUSH32) && end <= code.length) {
+      const value = bytesToWord(code.subarray(pc + 1, end))
+      if (!isStructural(value)) {
+        constants.push(value)
+        places.push({ offset: pc + 1, length: op === PUSH20 ? 20 : 32 })
+        zeroed.fill(0, pc + 1, end)
+      }
+    }
+    pc += length
+  }
+  return {
+    key: `0x${bytesToHex(keccak_256(zeroed))}`,
+    codeHash: bytesToWord(keccak_256(code)),
+    codeBytes: code.length,
+    constants,
+    places,
+  }
+}
+
+/** Positions of JUMPDEST that are instructions, not immediates (YP 9.4.3). */
+export const jumpDestinations = (code: Uint8Array): Uint8Array => {
+  const valid = new Uint8Array(code.length)
+  for (let pc = 0; pc < code.length; pc++) {
+    const op = code[pc]!
+    if (op === 0x5b) valid[pc] = 1
+    else if (op >= PUSH1 && op <= PUSH32) pc += op - PUSH1 + 1
+  }
+  return valid
+}

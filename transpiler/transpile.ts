@@ -1,0 +1,107 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { layoutColumns, outputWord, type PathColumns } from './emit/columns.ts'
+import { ENTRY_POINT, emitWgsl, estimateCodeUnits, type KernelForm } from './emit/emit.ts'
+import type { PathIr, ValueId } from './ir/path_ir.ts'
+import { eliminateDeadCode } from './passes/dead_code.ts'
+import type { ByteString, GuardInfo, LogOutput, PathKernel, StoreOutput } from './path_kernel.ts'
+import { recordPath } from './record/record.ts'
+import type { RecordedTransaction, RecordState, TraceStep, UnsupportedReason } from './record/transaction.ts'
+
+/** Past this many estimated scalar operations a path gets no kernel of its own: it would compile for too long. */
+export const MAX_CODE_UNITS = 60_000
+
+/** A path IR to path IR step, by the name it has in dumps. */
+export interface Pass {
+  readonly name: string
+  readonly run: (path: PathIr) => PathIr
+}
+
+export const PASSES: readonly Pass[] = [{ name: 'dead_code', run: eliminateDeadCode }]
+
+/** What every stage produced, for `wgevm transpile`. `stages[0]` is the recorded path, then one entry per pass. */
+export interface Transpilation {
+  readonly kernel: PathKernel
+  readonly trace: readonly TraceStep[]
+  readonly stages: readonly { readonly name: string; readonly path: PathIr }[]
+}
+
+export type TranspileResult =
+  | ({ readonly kind: 'kernel' } & Transpilation)
+  | { readonly kind: 'unsupported'; readonly reason: UnsupportedReason; readonly pc: number }
+
+const byteString = (path: PathIr, columns: PathColumns, bytes: number, words: readonly ValueId[]): ByteString => ({
+  bytes,
+  words: words.map((id) => outputWord(path, columns, id)),
+})
+
+/** Lowers a path that all passes have seen to a kernel and its manifest. */
+export const lowerPath = (
+  path: PathIr,
+  report: { readonly steps: number; readonly recordedValues: number },
+  form: KernelForm = 'auto',
+): PathKernel => {
+  const columns = layoutColumns(path)
+  const wgsl = emitWgsl(path, columns, form)
+  const guards: GuardInfo[] = []
+  const stores: StoreOutput[] = []
+  const logs: LogOutput[] = []
+  for (const effect of path.effects) {
+    if (effect.kind === 'guard') guards.push({ meaning: effect.meaning, pc: effect.pc, depth: effect.depth })
+    else if (effect.kind === 'store') {
+      const { delta } = effect
+      const lookup = columns.lookupIndex.get(effect.slot)!
+      const column = columns.wordColumn.get(effect.value)!
+      stores.push({ lookup, column, ...(delta === undefined ? {} : { delta }) })
+    } else {
+      logs.push({
+        emitter: columns.lookupIndex.get(effect.emitter) ?? -1,
+        topics: effect.topics.map((id) => outputWord(path, columns, id)),
+        data: byteString(path, columns, effect.bytes, effect.data),
+      })
+    }
+  }
+  return {
+    id: bytesToHex(sha256(utf8ToBytes(wgsl))).slice(0, 32),
+    key: path.key,
+    wgsl,
+    entryPoint: ENTRY_POINT,
+    inputs: columns.inputs,
+    inputColumns: columns.inputColumns,
+    hintColumn: columns.inputColumns,
+    outputColumns: columns.outputColumns,
+    skeletons: path.skeletons,
+    lookups: columns.lookups,
+    readsEntryBalance: path.values.some(
+      (value) => value.op === 'balance' && path.values[value.args[0]!]!.op === 'entry',
+    ),
+    guards,
+    status: path.end.status,
+    stores,
+    logs,
+    output: byteString(path, columns, path.end.bytes, path.end.output),
+    report: {
+      steps: report.steps,
+      recordedValues: report.recordedValues,
+      liveValues: path.values.length,
+      codeUnits: estimateCodeUnits(path, form),
+      wgslBytes: wgsl.length,
+    },
+  }
+}
+
+/** Records the path of a transaction and lowers it: bytecode to WGSL in one call. Refusals are values. */
+export const transpilePath = async (
+  transaction: RecordedTransaction,
+  state: RecordState,
+  options: { readonly form?: KernelForm } = {},
+): Promise<TranspileResult> => {
+  const recorded = await recordPath(transaction, state)
+  if (recorded.kind === 'unsupported') return recorded
+  const stages = [{ name: 'record', path: recorded.path }]
+  for (const pass of PASSES) stages.push({ name: pass.name, path: pass.run(stages.at(-1)!.path) })
+  const report = { steps: recorded.trace.length, recordedValues: recorded.recordedValues }
+  const kernel = lowerPath(stages.at(-1)!.path, report, options.form)
+  if (kernel.report.codeUnits > MAX_CODE_UNITS) return { kind: 'unsupported', reason: 'code size bound', pc: 0 }
+  return { kind: 'kernel', kernel, trace: recorded.trace, stages }
+}
