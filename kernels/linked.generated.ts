@@ -694,12 +694,9 @@ fn u256_divide_digit(remainder: U256Digits, next: u32, d: U256Digits, reciprocal
   var digit = overflow + ((top + overflow * reciprocal + ((top * reciprocal) >> 16u)) >> 16u);
   digit = min(digit, 0xffffu);
   var rest = pair - digit * top_divisor;
-  let short1 = (rest >= top_divisor) & (digit < 0xffffu);
-  digit += select(0u, 1u, short1);
-  rest -= select(0u, top_divisor, short1);
-  let short2 = (rest >= top_divisor) & (digit < 0xffffu);
-  digit += select(0u, 1u, short2);
-  rest -= select(0u, top_divisor, short2);
+  let short = (rest >= top_divisor) & (digit < 0xffffu);
+  digit += select(0u, 1u, short);
+  rest -= select(0u, top_divisor, short);
   let long1 = (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
   digit -= select(0u, 1u, long1);
   rest += select(0u, top_divisor, long1);

@@ -58,7 +58,8 @@ struct U256DivideStep {
 /// than remainder. Gives the quotient digit and the new remainder.
 ///
 /// The digit is estimated from the two top digits of the dividend by a reciprocal instead of a division, which most targets
-/// lack; the estimate falls short by at most 2, is mended, and then tested against the divisor's second digit twice.
+/// lack. With v = floor((2^32 - 1) / top) the estimate floor(pair * v / 2^32) is short by at most 1, since
+/// pair / top - pair * v / 2^32 <= pair / 2^32 < 1; it is mended, and then tested against the divisor's second digit twice.
 /// The branch that adds the divisor back is taken about twice in 2^16 steps.
 fn u256_divide_digit(remainder: U256Digits, next: u32, d: U256Digits, reciprocal: u32) -> U256DivideStep {
   let overflow = remainder.d3.w;
@@ -69,12 +70,9 @@ fn u256_divide_digit(remainder: U256Digits, next: u32, d: U256Digits, reciprocal
   var digit = overflow + ((top + overflow * reciprocal + ((top * reciprocal) >> 16u)) >> 16u);
   digit = min(digit, 0xffffu);
   var rest = pair - digit * top_divisor;
-  let short1 = (rest >= top_divisor) & (digit < 0xffffu);
-  digit += select(0u, 1u, short1);
-  rest -= select(0u, top_divisor, short1);
-  let short2 = (rest >= top_divisor) & (digit < 0xffffu);
-  digit += select(0u, 1u, short2);
-  rest -= select(0u, top_divisor, short2);
+  let short = (rest >= top_divisor) & (digit < 0xffffu);
+  digit += select(0u, 1u, short);
+  rest -= select(0u, top_divisor, short);
   let long1 = (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
   digit -= select(0u, 1u, long1);
   rest += select(0u, top_divisor, long1);
