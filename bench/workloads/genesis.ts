@@ -97,6 +97,8 @@ export class Genesis {
   readonly #slotKeys = new Column()
   readonly #slotValues = new Column()
   readonly #code = new Map<string, Uint8Array>()
+  /** Hashes of code seen already: a market installs one code tens of thousands of times. */
+  readonly #hashes = new Map<Uint8Array, Uint8Array>()
 
   /** `count` accounts without code, nonce 0, each with `balance` wei. */
   accounts(addresses: Uint32Array, count: number, balance: bigint): void {
@@ -114,8 +116,12 @@ export class Genesis {
 
   /** A contract with its code and storage, nonce 1 (EIP-161). */
   program(program: Program, balance = 0n, at = program.address): void {
-    const hash = keccak256(program.code)
-    this.#code.set(`0x${Buffer.from(hash).toString('hex')}`, program.code)
+    let hash = this.#hashes.get(program.code)
+    if (hash === undefined) {
+      hash = keccak256(program.code)
+      this.#hashes.set(program.code, hash)
+      this.#code.set(`0x${Buffer.from(hash).toString('hex')}`, program.code)
+    }
     addressFromHex(this.#accounts.append(5), 0, at)
     quantityFromBigInt(this.#nonces.append(2), 0, 1n)
     wordFromBigInt(this.#balances.append(8), 0, balance)

@@ -1,0 +1,76 @@
+/** The result file of `wgevm bench --json`. Fields below `wgevm-bench/1` are only ever added; absent stages are 0. */
+export interface BenchReport {
+  readonly schema: 'wgevm-bench/1'
+  /** Commit of the checkout, `-dirty` appended where it had changes; `unknown` outside a checkout. */
+  readonly commit: string
+  /** ISO 8601, UTC. */
+  readonly date: string
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryBytes: number }
+  readonly adapter: { readonly kind: string; readonly name: string; readonly driver: string; readonly reason: string }
+  readonly node: string
+  readonly results: readonly WorkloadResult[]
+  /** Workloads that the time limit left out, with the reason. */
+  readonly skipped: readonly { readonly workload: string; readonly reason: string }[]
+}
+
+/** One workload. Times in milliseconds; counts are those of the sample with the median time. */
+export interface WorkloadResult {
+  readonly workload: string
+  /** Transactions per sample. */
+  readonly txCount: number
+  /** Gas used by the median sample. */
+  readonly gas: number
+  readonly verified: boolean
+  /** Transactions compared with serial execution, over all samples. */
+  readonly verifiedCount: number
+  /** What was verified, in words. */
+  readonly verification: string
+  readonly samplesMs: readonly number[]
+  readonly medianMs: number
+  readonly txPerSecond: number
+  readonly mgasPerSecond: number
+  /** Transactions by the tier that gave their final outcome. */
+  readonly tiers: TierCounts
+  readonly rounds: number
+  /** Transactions that left the device, by reason. */
+  readonly exits: Readonly<Record<string, number>>
+  readonly stagesMs: StageTimes
+  /** Time spent compiling kernels in this run, outside the samples: with an empty and with a filled driver cache; 0 = not measured. */
+  readonly compileMs: { readonly cold: number; readonly warm: number }
+  readonly deviceBytesPerTx: number
+  readonly peers: readonly PeerResult[]
+  /** The first block of a new executor whose kernels are compiled: state tables empty, paths recorded anew. */
+  readonly firstBlockMs: number
+  readonly chunks: number
+  readonly seed: number
+  /** Contracts in use and where they come from. */
+  readonly programs: readonly string[]
+  readonly notes: readonly string[]
+}
+
+export interface TierCounts {
+  readonly pathKernel: number
+  readonly pathProgram: number
+  readonly laneVm: number
+  readonly transfer: number
+  readonly cpu: number
+}
+
+export const STAGES = ['route', 'upload', 'execute', 'readback', 'validate', 'commit', 'receipts'] as const
+export type Stage = (typeof STAGES)[number]
+export type StageTimes = Readonly<Record<Stage, number>>
+
+/**
+ * Level of a comparison: `execution` runs decoded transactions with known senders to receipts and state; `block with
+ * sealing` adds the block's roots and header; `from signed bytes` adds decoding and sender recovery.
+ */
+export type PeerLevel = 'execution' | 'block with sealing' | 'from signed bytes'
+
+export interface PeerResult {
+  readonly name: string
+  readonly level: PeerLevel
+  readonly txCount: number
+  readonly txPerSecond: number
+  readonly mgasPerSecond: number
+  readonly note: string
+}
