@@ -131,8 +131,8 @@ export const laneBuffers = (environment: Uint32Array, lanesIn: Uint32Array, outp
 /** A compute entry `test` whose body sees `lane`, for the lanes of an execution kernel. */
 export const laneEntry = (body: string): string => `
 @compute @workgroup_size(${WORKGROUP_SIZE})
-fn test(@builtin(global_invocation_id) id: vec3<u32>) {
-  let lane = id.x;
+fn test(@builtin(global_invocation_id) invocation: vec3<u32>) {
+  let lane = invocation.x;
   if (lane >= lane_count()) {
     return;
   }
