@@ -22,26 +22,23 @@ import { wordToHex } from './word.ts'
  */
 export class ResidentState {
   readonly state: State
-  readonly #shapeOf: (code: Uint8Array) => CodeShape
   accounts: AccountTable
   slots: SlotTable
-  codes: CodeTable
+  readonly codes: CodeTable
   /** Counts `forget` calls: a mirror with another number is of other tables. */
   generation = 0
 
   constructor(state: State, shapeOf: (code: Uint8Array) => CodeShape) {
     this.state = state
-    this.#shapeOf = shapeOf
     this.accounts = new AccountTable()
     this.slots = new SlotTable()
     this.codes = new CodeTable(shapeOf)
   }
 
-  /** Drops everything resident, as after a failed batch. */
+  /** Drops accounts and slots, as after a failed batch. Code stays: its hash names it. */
   forget(): void {
     this.accounts = new AccountTable()
     this.slots = new SlotTable()
-    this.codes = new CodeTable(this.#shapeOf)
     this.generation++
   }
 
