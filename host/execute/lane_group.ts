@@ -1,7 +1,10 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { TransactionBatch } from '../block/batch.ts'
+import type { SlotTable } from '../state/slot_table.ts'
+import { wordEquals } from '../state/word.ts'
 import {
   COLUMN_LIMBS,
+  HINT_COLUMNS,
   INPUT_CALLDATA,
   INPUT_CALLER,
   INPUT_GAS,
@@ -145,3 +148,40 @@ const gatherCalldata = (
     }
   }
 }
+
+/**
+ * Whether the value that slot look-up `k` of the lane read (slot id `slot`) equals the word at `words[at]`: the hint that it
+ * was given, else the slot's base value.
+ */
+export const laneReadEquals = (
+  group: LaneGroup,
+  lane: number,
+  k: number,
+  slot: number,
+  slots: SlotTable,
+  words: Uint32Array,
+  at: number,
+): boolean => {
+  if (group.hinted) {
+    const { laneCount, lanesIn } = group
+    const low = ((group.plan.kernel.hintColumn + HINT_COLUMNS * k) * laneCount + lane) * COLUMN_LIMBS
+    const high = low + laneCount * COLUMN_LIMBS
+    if (lanesIn[high + laneCount * COLUMN_LIMBS] === slot) return splitEquals(lanesIn, low, high, words, at)
+  }
+  const entry = slots.entryOf[slot]!
+  return entry === 0
+    ? wordEquals(slots.values, slot * LIMBS_PER_WORD, words, at)
+    : wordEquals(slots.base, (entry - 1) * LIMBS_PER_WORD, words, at)
+}
+
+/** A word kept in two columns, limbs 0..3 at `low` and 4..7 at `high`, against one in a row. */
+const splitEquals = (columns: Uint32Array, low: number, high: number, words: Uint32Array, at: number): boolean =>
+  ((columns[low]! ^ words[at]!) |
+    (columns[low + 1]! ^ words[at + 1]!) |
+    (columns[low + 2]! ^ words[at + 2]!) |
+    (columns[low + 3]! ^ words[at + 3]!) |
+    (columns[high]! ^ words[at + 4]!) |
+    (columns[high + 1]! ^ words[at + 5]!) |
+    (columns[high + 2]! ^ words[at + 6]!) |
+    (columns[high + 3]! ^ words[at + 7]!)) ===
+  0

@@ -1,0 +1,50 @@
+/**
+ * Why a transaction was executed by the CPU tier: a closed set. `guard failed` and `not transpiled` carry what failed in
+ * words; the number of different words is bounded by the paths of the executor.
+ */
+export type ExitReason =
+  | 'create'
+  | 'access list'
+  | 'gas limit above 2^32'
+  | 'fork before berlin'
+  | 'precompile'
+  | 'delegated code'
+  | 'no path'
+  | 'no device'
+  | 'device lost'
+  | 'out of device memory'
+  | 'device error'
+  | 'shader did not compile'
+  | 'compiling'
+  | 'miss'
+  | 'conflict'
+  | 'balance conflict'
+  | 'code conflict'
+  | 'own balance'
+  | 'empty account'
+  | `guard failed: ${string}`
+  | `not transpiled: ${string}`
+
+/** Small numbers for reasons, so that a batch keeps one per transaction. 0 = none. */
+export class ExitReasons {
+  readonly #reasons: (ExitReason | '')[] = ['']
+  readonly #codes = new Map<ExitReason, number>()
+
+  code(reason: ExitReason): number {
+    const known = this.#codes.get(reason)
+    if (known !== undefined) return known
+    const code = this.#reasons.length
+    this.#reasons.push(reason)
+    this.#codes.set(reason, code)
+    return code
+  }
+
+  count(codes: Uint16Array): Record<string, number> {
+    const counts = new Uint32Array(this.#reasons.length)
+    for (let i = 0; i < codes.length; i++) counts[codes[i]!]!++
+    const byReason: Record<string, number> = {}
+    for (let code = 1; code < counts.length; code++)
+      if (counts[code]! > 0) byReason[this.#reasons[code]!] = counts[code]!
+    return byReason
+  }
+}

@@ -1,0 +1,79 @@
+import type { TransactionBatch } from '../block/batch.ts'
+import type { BlockEnvironment } from '../block/environment.ts'
+import type { TransactionRules } from '../block/rules.ts'
+import type { CpuExecution } from './cpu_result.ts'
+import type { LaneGroup } from './lane_group.ts'
+
+/** Which tier a transaction is meant for. */
+export const TIER_TRANSFER = 0
+export const TIER_LANE = 1
+export const TIER_CPU = 2
+
+/** What became of a transaction (Schedule.outcome). */
+export const OUTCOME_NONE = 0
+export const OUTCOME_TRANSFER = 1
+export const OUTCOME_LANE = 2
+export const OUTCOME_CPU = 3
+export const OUTCOME_REJECTED = 4
+
+/**
+ * One batch on its way through the executor, as columns. Transaction i:
+ *
+ * fromIds, toIds   i32[n]   account ids at routing (-1 for a creation)
+ * toCodes          u32[n]   code id of `to` at routing
+ * executionGas     f64[n]   gas limit less intrinsic gas; meaningless where a static rule is broken
+ * tier             u8[n]    TIER_*
+ * keyIds           i32[n]   path key of a call into code (PathRouter), else -1
+ * groups, lanes    i32[n]   where its last device execution is: index into `laneGroups`, lane; -1 = none
+ * reasons          u16[n]   why the CPU tier (ExitReasons); 0 = no reason yet
+ * outcome          u8[n]    OUTCOME_*
+ * rejections       u8[n]    REJECTION code of an OUTCOME_REJECTED
+ * gasUsed          f64[n]
+ * cpuResults       of the OUTCOME_CPU, by index
+ */
+export interface Schedule {
+  readonly batch: TransactionBatch
+  readonly env: BlockEnvironment
+  readonly rules: TransactionRules
+  readonly fromIds: Int32Array
+  readonly toIds: Int32Array
+  readonly toCodes: Uint32Array
+  readonly executionGas: Float64Array
+  readonly tier: Uint8Array
+  readonly keyIds: Int32Array
+  readonly groups: Int32Array
+  readonly lanes: Int32Array
+  readonly reasons: Uint16Array
+  readonly outcome: Uint8Array
+  readonly rejections: Uint8Array
+  readonly gasUsed: Float64Array
+  readonly cpuResults: Map<number, CpuExecution>
+  readonly laneGroups: LaneGroup[]
+  coinbaseId: number
+}
+
+export const createSchedule = (batch: TransactionBatch, env: BlockEnvironment, rules: TransactionRules): Schedule => {
+  const { count } = batch
+  const executionGas = new Float64Array(count)
+  for (let i = 0; i < count; i++) executionGas[i] = rules.gasLimit[i]! - rules.intrinsic[i]!
+  return {
+    batch,
+    env,
+    rules,
+    fromIds: new Int32Array(count),
+    toIds: new Int32Array(count).fill(-1),
+    toCodes: new Uint32Array(count),
+    executionGas,
+    tier: new Uint8Array(count),
+    keyIds: new Int32Array(count).fill(-1),
+    groups: new Int32Array(count).fill(-1),
+    lanes: new Int32Array(count).fill(-1),
+    reasons: new Uint16Array(count),
+    outcome: new Uint8Array(count),
+    rejections: new Uint8Array(count),
+    gasUsed: new Float64Array(count),
+    cpuResults: new Map(),
+    laneGroups: [],
+    coinbaseId: -1,
+  }
+}

@@ -1,0 +1,289 @@
+import { ACCOUNT_FLAG_EXISTS } from '../../transpiler/layout/tables.ts'
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
+import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
+import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
+import { REJECTION } from '../block/rejection.ts'
+import {
+  type AccountTable,
+  BASE_CODE,
+  BASE_LIMBS,
+  ROW_BALANCE,
+  ROW_FLAGS,
+  ROW_LIMBS,
+  STATE_RETIRED,
+} from '../state/account_table.ts'
+import type { ResidentState } from '../state/resident_state.ts'
+import type { SlotTable } from '../state/slot_table.ts'
+import { wordAdd, wordCompare, wordIsZero, wordMulSmall, wordSub } from '../state/word.ts'
+import type { ExitReasons } from './exit_reason.ts'
+import { type LaneGroup, laneReadEquals } from './lane_group.ts'
+import { COLUMN_LIMBS, USE_BALANCE, USE_CODE } from './path_plan.ts'
+import { OUTCOME_LANE, OUTCOME_REJECTED, OUTCOME_TRANSFER, type Schedule, TIER_CPU, TIER_LANE } from './schedule.ts'
+
+/**
+ * The last pass over a batch: every transaction in order, over the running values of the tables.
+ *
+ * At its place a transaction meets exactly the state that serial execution gives it, so here the conditions on nonce,
+ * balance, code and block gas are decided, fees and values move, and the writes of a device execution enter the tables
+ * when every value that it read still stands. `advance` stops at a transaction that it cannot finish: one meant for the
+ * CPU tier, or a device execution that no longer holds. The caller runs that one on the CPU tier and goes on behind it.
+ *
+ * Credits and debits (fees, values) are running sums here: they depend on nothing and make nothing depend on them but
+ * conditions at their own place. Cost: see docs/benchmarks.md (stage `commit`).
+ */
+export class Sweep {
+  readonly #schedule: Schedule
+  readonly #accounts: AccountTable
+  readonly #slots: SlotTable
+  readonly #reasons: SweepReasons
+  readonly #delegations: Uint8Array | undefined
+  /** Address's newer account id, by the id at routing; undefined until an account was made anew. */
+  #renewed: Map<number, number> | undefined
+  /** Set once a code changed in this batch. */
+  codeChanged = false
+  /** Gas used by the transactions before the present place. */
+  gasUsed = 0
+  readonly #blockGas: number
+  readonly #refundQuotient: number
+
+  constructor(fork: Fork, schedule: Schedule, resident: ResidentState, reasons: ExitReasons) {
+    this.#schedule = schedule
+    this.#accounts = resident.accounts
+    this.#slots = resident.slots
+    this.#reasons = {
+      conflict: reasons.code('conflict'),
+      balance: reasons.code('balance conflict'),
+      code: reasons.code('code conflict'),
+      own: reasons.code('own balance'),
+      empty: reasons.code('empty account'),
+    }
+    this.#delegations = isAtLeast(fork, 'prague') ? delegationFlags(resident) : undefined
+    this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
+    this.#blockGas = Number(schedule.env.gasLimit)
+  }
+
+  /** The present id of the account that had `id` at routing. */
+  current(id: number): number {
+    if (this.#renewed === undefined) return id
+    let at = id
+    for (let next = this.#renewed.get(at); next !== undefined; next = this.#renewed.get(at)) at = next
+    return at
+  }
+
+  renew(from: number, to: number): void {
+    this.#renewed ??= new Map()
+    this.#renewed.set(from, to)
+    this.codeChanged = true
+  }
+
+  /** Finishes transactions from `first` on; returns the first that it cannot finish, or the transaction count. */
+  advance(first: number): number {
+    const schedule = this.#schedule
+    const accounts = this.#accounts
+    const { batch, rules, tier, outcome, gasUsed, rejections, lanes, groups, laneGroups } = schedule
+    const { rows, nonces, codes, entryOf } = accounts
+    const { nonce, value, count } = batch
+    const { gasLimit, cost, price, priority, intrinsic, floor, rejection } = rules
+    const moved = this.#renewed !== undefined
+    const delegations = this.#delegations
+    let cumulative = this.gasUsed
+    let i = first
+    for (; i < count; i++) {
+      const from = moved ? this.current(schedule.fromIds[i]!) : schedule.fromIds[i]!
+      const sender = from * ROW_LIMBS
+      const at = i * LIMBS_PER_WORD
+
+      let refusal = 0
+      if (nonces[2 * from] !== nonce[2 * i] || nonces[2 * from + 1] !== nonce[2 * i + 1])
+        refusal = nonceRefusal(nonces, 2 * from, nonce, 2 * i)
+      else if (codes[from] !== 0 && !(delegations !== undefined && delegations[codes[from]!] === 1))
+        refusal = REJECTION.senderNotEoa
+      else if (wordCompare(rows, sender + ROW_BALANCE, cost, at) < 0) refusal = REJECTION.insufficientFunds
+      else if (cumulative + gasLimit[i]! > this.#blockGas) refusal = REJECTION.gasLimitReached
+      const fixed = rejection[i]!
+      if (refusal !== 0 || fixed !== 0) {
+        rejections[i] = refusal === 0 || (fixed !== 0 && fixed < refusal) ? fixed : refusal
+        outcome[i] = OUTCOME_REJECTED
+        continue
+      }
+      const kind = tier[i]
+      if (kind === TIER_CPU) break
+
+      const to = moved ? this.current(schedule.toIds[i]!) : schedule.toIds[i]!
+      if (this.codeChanged && codes[to] !== schedule.toCodes[i]) {
+        schedule.reasons[i] = this.#reasons.code
+        break
+      }
+      let gas = intrinsic[i]!
+      let credited = true
+      if (kind === TIER_LANE) {
+        const group = laneGroups[groups[i]!]!
+        const lane = lanes[i]!
+        const out = group.lanesOut
+        const head = lane * COLUMN_LIMBS
+        if (out[head] !== EXIT_NONE) break
+        const broken = this.#brokenRead(group, lane, from)
+        if (broken !== 0) {
+          schedule.reasons[i] = broken
+          break
+        }
+        gas += out[head + 1]!
+        const refund = out[head + 2]!
+        if (refund !== 0) gas -= Math.min(refund, Math.floor(gas / this.#refundQuotient))
+        credited = group.plan.succeeds
+        if (credited) this.#store(group, lane)
+        outcome[i] = OUTCOME_LANE
+      } else {
+        outcome[i] = OUTCOME_TRANSFER
+      }
+      if (gas < floor[i]!) gas = floor[i]!
+      gasUsed[i] = gas
+      cumulative += gas
+
+      if (entryOf[from] === 0) accounts.write(from)
+      wordMulSmall(fee, 0, price, at, gas)
+      wordSub(rows, sender + ROW_BALANCE, rows, sender + ROW_BALANCE, fee, 0)
+      const nextNonce = nonces[2 * from]! + 1
+      nonces[2 * from] = nextNonce
+      if (nextNonce > 0xffff_ffff) nonces[2 * from + 1] = nonces[2 * from + 1]! + 1
+      rows[sender + ROW_FLAGS] = rows[sender + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
+      if (credited) {
+        const target = to * ROW_LIMBS
+        if (!wordIsZero(value, at)) {
+          if (entryOf[to] === 0) accounts.write(to)
+          wordSub(rows, sender + ROW_BALANCE, rows, sender + ROW_BALANCE, value, at)
+          wordAdd(rows, target + ROW_BALANCE, rows, target + ROW_BALANCE, value, at)
+          rows[target + ROW_FLAGS] = rows[target + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
+        } else if (codes[to] === 0) this.#dropIfEmpty(to)
+      }
+      wordMulSmall(fee, 0, priority, at, gas)
+      this.payCoinbase(fee, 0)
+    }
+    this.gasUsed = cumulative
+    return i
+  }
+
+  /** Credits the coinbase; even a credit of zero touches it (EIP-161). */
+  payCoinbase(amount: Uint32Array, at: number): void {
+    const accounts = this.#accounts
+    const id = this.current(this.#schedule.coinbaseId)
+    if (wordIsZero(amount, at)) {
+      this.#dropIfEmpty(id)
+      return
+    }
+    accounts.write(id)
+    const row = id * ROW_LIMBS
+    const { rows } = accounts
+    wordAdd(rows, row + ROW_BALANCE, rows, row + ROW_BALANCE, amount, at)
+    rows[row + ROW_FLAGS] = rows[row + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
+  }
+
+  /** EIP-161: an empty account that is touched ceases to exist. */
+  #dropIfEmpty(id: number): void {
+    const accounts = this.#accounts
+    if (!accounts.exists(id) || !this.#isEmpty(id)) return
+    accounts.write(id)
+    accounts.setExists(id, false)
+  }
+
+  #isEmpty(id: number): boolean {
+    const { rows, nonces, codes } = this.#accounts
+    return (
+      codes[id] === 0 && (nonces[2 * id]! | nonces[2 * id + 1]!) === 0 && wordIsZero(rows, id * ROW_LIMBS + ROW_BALANCE)
+    )
+  }
+
+  /** The reason why the lane's execution does not hold at this place, 0 where it does. */
+  #brokenRead(group: LaneGroup, lane: number, from: number): number {
+    const { plan, lanesOut, laneCount } = group
+    const slots = this.#slots
+    const { columns, components, count } = plan.slots
+    const written = slots.entryOf
+    for (let k = 0; k < count; k++) {
+      const slot = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+      if (slot === MISSING) return this.#reasons.conflict
+      if (group.hinted || written[slot] !== 0) {
+        if (!laneReadEquals(group, lane, k, slot, slots, slots.values, slot * LIMBS_PER_WORD))
+          return this.#reasons.conflict
+      }
+      if (this.#renewed !== undefined && (this.#accounts.states[slots.owners[slot]!]! & STATE_RETIRED) !== 0)
+        return this.#reasons.code
+    }
+    if (plan.accounts.count !== 0) return this.#brokenAccount(group, lane, from)
+    return 0
+  }
+
+  #brokenAccount(group: LaneGroup, lane: number, from: number): number {
+    const { plan, lanesOut, laneCount } = group
+    const accounts = this.#accounts
+    const { columns, components, count } = plan.accounts
+    for (let k = 0; k < count; k++) {
+      const id = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+      if (id === MISSING) return this.#reasons.code
+      const use = plan.accountUse[k]!
+      const exists = accounts.exists(id)
+      if (id === from && ((use & USE_BALANCE) !== 0 || !exists)) return this.#reasons.own
+      if (exists && this.#isEmpty(id)) return this.#reasons.empty
+      const entry = accounts.entryOf[id]!
+      if (entry === 0) continue
+      const base = (entry - 1) * BASE_LIMBS
+      if ((accounts.states[id]! & STATE_RETIRED) !== 0) return this.#reasons.code
+      if ((use & USE_CODE) !== 0 && accounts.base[base + BASE_CODE] !== accounts.codes[id]) return this.#reasons.code
+      if (((accounts.base[base + ROW_FLAGS]! ^ accounts.rows[id * ROW_LIMBS + ROW_FLAGS]!) & ACCOUNT_FLAG_EXISTS) !== 0)
+        return this.#reasons.code
+      if (
+        (use & USE_BALANCE) !== 0 &&
+        wordCompare(accounts.rows, id * ROW_LIMBS + ROW_BALANCE, accounts.base, base + ROW_BALANCE) !== 0
+      )
+        return this.#reasons.balance
+    }
+    return 0
+  }
+
+  #store(group: LaneGroup, lane: number): void {
+    const { plan, lanesOut, laneCount } = group
+    const slots = this.#slots
+    const { columns, components } = plan.slots
+    const { storeSlots, storeColumns } = plan
+    for (let s = 0; s < storeSlots.length; s++) {
+      const k = storeSlots[s]!
+      const slot = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+      if (slots.entryOf[slot] === 0) slots.write(slot)
+      const values = slots.values
+      const low = (storeColumns[s]! * laneCount + lane) * COLUMN_LIMBS
+      const high = low + laneCount * COLUMN_LIMBS
+      const at = slot * LIMBS_PER_WORD
+      values[at] = lanesOut[low]!
+      values[at + 1] = lanesOut[low + 1]!
+      values[at + 2] = lanesOut[low + 2]!
+      values[at + 3] = lanesOut[low + 3]!
+      values[at + 4] = lanesOut[high]!
+      values[at + 5] = lanesOut[high + 1]!
+      values[at + 6] = lanesOut[high + 2]!
+      values[at + 7] = lanesOut[high + 3]!
+    }
+  }
+}
+
+interface SweepReasons {
+  readonly conflict: number
+  readonly balance: number
+  readonly code: number
+  readonly own: number
+  readonly empty: number
+}
+
+const fee = new Uint32Array(LIMBS_PER_WORD)
+
+/** By code id: 1 = an EIP-7702 delegation, whose account may still send. Undefined where there is none. */
+const delegationFlags = (resident: ResidentState): Uint8Array | undefined => {
+  const { codes } = resident.codes
+  if (!codes.some((code) => code.delegation)) return undefined
+  return Uint8Array.from(codes, (code) => (code.delegation ? 1 : 0))
+}
+
+const nonceRefusal = (have: Uint32Array, hi: number, given: Uint32Array, gi: number): number => {
+  const high = given[gi + 1]! - have[hi + 1]!
+  return (high !== 0 ? high : given[gi]! - have[hi]!) < 0 ? REJECTION.nonceTooLow : REJECTION.nonceTooHigh
+}

@@ -1,0 +1,127 @@
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
+import type { SlotTable } from '../state/slot_table.ts'
+import { wordEquals } from '../state/word.ts'
+import { laneReadEquals } from './lane_group.ts'
+import { COLUMN_LIMBS, HINT_LIMBS } from './path_plan.ts'
+import { type Schedule, TIER_LANE } from './schedule.ts'
+
+/**
+ * Device executions whose reads do not resolve to what they read.
+ *
+ * transactions   i32[count]                          ascending
+ * hintAt         u32[count]                          first limb of the transaction's hints
+ * hints          u32[12 per slot look-up of its path] value (8 limbs), slot id, 0, 0, 0: what the look-up should have
+ *                                                     read; slot id MISSING where the base value is right
+ */
+export interface Stale {
+  count: number
+  readonly transactions: Int32Array
+  readonly hintAt: Uint32Array
+  hints: Uint32Array
+}
+
+/**
+ * The versions that the device executions of one round write, and the resolution of every read against them.
+ *
+ * The read of slot s by transaction j resolves to the last write of s by a transaction below j, else to the base value.
+ * One walk in transaction order keeps the last write of each slot (`lastWrite`), which is what sorting the log by
+ * (slot, transaction) and searching each segment gives, at a third of the cost (docs/decisions/0005-one-walk-per-round.md).
+ *
+ * entry e     one write, in (transaction, store) order
+ *   slots     u32[entries]
+ *   values    u32[8 entries]
+ * lastWrite   i32[slot count]   entry + 1 of the last write so far, 0 = none
+ *
+ * A read is also valid where the version differs and the value does not. Writes of the other tiers are not known here:
+ * the sweep meets them.
+ */
+export class VersionLog {
+  #slots = new Uint32Array(1024)
+  #values = new Uint32Array(1024 * LIMBS_PER_WORD)
+  #entries = 0
+  #lastWrite = new Int32Array(1024)
+
+  resolve(schedule: Schedule, table: SlotTable): Stale {
+    const { batch, tier, groups, lanes, laneGroups } = schedule
+    if (this.#lastWrite.length < table.count) this.#lastWrite = new Int32Array(2 * table.count)
+    const lastWrite = this.#lastWrite
+    const stale: Stale = {
+      count: 0,
+      transactions: new Int32Array(batch.count),
+      hintAt: new Uint32Array(batch.count),
+      hints: new Uint32Array(1024),
+    }
+    let hintLimbs = 0
+    for (let i = 0; i < batch.count; i++) {
+      if (tier[i] !== TIER_LANE) continue
+      const group = laneGroups[groups[i]!]!
+      const lane = lanes[i]!
+      const { plan, lanesOut, laneCount, hinted } = group
+      if (lanesOut[lane * COLUMN_LIMBS] !== EXIT_NONE) continue
+      const { columns, components, count } = plan.slots
+      let valid = true
+      for (let k = 0; k < count && valid; k++) {
+        const slot = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+        const version = lastWrite[slot]!
+        if (version === 0) {
+          if (hinted) valid = laneReadEquals(group, lane, k, slot, table, table.values, slot * LIMBS_PER_WORD)
+        } else valid = laneReadEquals(group, lane, k, slot, table, this.#values, (version - 1) * LIMBS_PER_WORD)
+      }
+      if (!valid) {
+        const end = hintLimbs + count * HINT_LIMBS
+        if (end > stale.hints.length) stale.hints = doubled(stale.hints, end)
+        stale.transactions[stale.count] = i
+        stale.hintAt[stale.count] = hintLimbs
+        stale.count++
+        for (let k = 0; k < count; k++) {
+          const slot = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+          this.#hint(stale.hints, hintLimbs + k * HINT_LIMBS, slot, table)
+        }
+        hintLimbs = end
+      }
+      const { storeSlots, storeColumns } = plan
+      for (let s = 0; s < storeSlots.length; s++) {
+        const k = storeSlots[s]!
+        const slot = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+        this.#append(slot, lanesOut, (storeColumns[s]! * laneCount + lane) * COLUMN_LIMBS, laneCount * COLUMN_LIMBS)
+        lastWrite[slot] = this.#entries
+      }
+    }
+    for (let e = 0; e < this.#entries; e++) lastWrite[this.#slots[e]!] = 0
+    this.#entries = 0
+    return stale
+  }
+
+  /** What a read of `slot` resolves to now. */
+  #hint(hints: Uint32Array, at: number, slot: number, table: SlotTable): void {
+    const version = this.#lastWrite[slot]!
+    const from = (version - 1) * LIMBS_PER_WORD
+    const isBase = version === 0 || wordEquals(this.#values, from, table.values, slot * LIMBS_PER_WORD)
+    hints[at + LIMBS_PER_WORD] = isBase ? MISSING : slot
+    if (isBase) return
+    for (let limb = 0; limb < LIMBS_PER_WORD; limb++) hints[at + limb] = this.#values[from + limb]!
+  }
+
+  #append(slot: number, lanesOut: Uint32Array, low: number, columnLimbs: number): void {
+    const entry = this.#entries++
+    if (entry === this.#slots.length) {
+      this.#slots = doubled(this.#slots, 0)
+      this.#values = doubled(this.#values, 0)
+    }
+    this.#slots[entry] = slot
+    const values = this.#values
+    const to = entry * LIMBS_PER_WORD
+    const high = low + columnLimbs
+    for (let limb = 0; limb < 4; limb++) {
+      values[to + limb] = lanesOut[low + limb]!
+      values[to + 4 + limb] = lanesOut[high + limb]!
+    }
+  }
+}
+
+const doubled = (from: Uint32Array, least: number): Uint32Array<ArrayBuffer> => {
+  const to = new Uint32Array(Math.max(2 * from.length, least))
+  to.set(from)
+  return to
+}
