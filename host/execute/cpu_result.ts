@@ -1,3 +1,4 @@
+import type { Log } from '../block/receipts.ts'
 import type { Rejection } from '../block/rejection.ts'
 
 /** codeHash is 0x-hex; the hash of no bytes where there is no code. */
@@ -19,12 +20,6 @@ export interface StateSnapshot {
   code(codeHash: string): Uint8Array | Promise<Uint8Array>
   /** Hash of an ancestor (0x-hex), or undefined where unknown. */
   blockHash(number: bigint): string | undefined | Promise<string | undefined>
-}
-
-export interface Log {
-  readonly address: string
-  readonly topics: readonly string[]
-  readonly data: string
 }
 
 /**
