@@ -1,0 +1,210 @@
+import Table from 'cli-table3'
+import colors from 'picocolors'
+import { type BenchReport, type PeerResult, STAGES, type WorkloadResult } from './schema.ts'
+import { spread } from './statistics.ts'
+
+/** Whether the output may carry colour and box drawing, and how wide it is. */
+export interface TextStyle {
+  readonly decorated: boolean
+  readonly width: number
+}
+
+export const textStyle = (stream: NodeJS.WriteStream): TextStyle => ({
+  decorated: stream.isTTY === true,
+  width: Math.min(110, stream.columns ?? 90),
+})
+
+/** 1,234,567 */
+export const grouped = (value: number): string => Math.round(value).toLocaleString('en-US')
+
+/** Three significant digits, grouped from 1000 on. */
+export const rounded = (value: number): string => {
+  if (!Number.isFinite(value)) return '-'
+  if (value >= 1000) return grouped(Number(value.toPrecision(3)))
+  return String(Number(value.toPrecision(3)))
+}
+
+export const milliseconds = (ms: number): string => (ms >= 10_000 ? `${rounded(ms / 1000)} s` : `${rounded(ms)} ms`)
+
+const percent = (part: number, whole: number): string => {
+  const share = whole === 0 ? 0 : (100 * part) / whole
+  return `${share > 0 && share < 0.1 ? '<0.1' : Number(share.toFixed(1))} %`
+}
+
+const TIER_NAMES = {
+  pathKernel: 'path kernels',
+  pathProgram: 'path programs',
+  laneVm: 'lane VM',
+  transfer: 'plain transfers',
+  cpu: 'CPU',
+} as const
+
+/** `path kernels 98.2 %, CPU 1.8 %`: tiers that ran nothing are left out. */
+export const tierShares = ({ tiers, txCount }: WorkloadResult): string =>
+  (Object.keys(TIER_NAMES) as (keyof typeof TIER_NAMES)[])
+    .filter((tier) => tiers[tier] > 0)
+    .map((tier) => `${TIER_NAMES[tier]} ${percent(tiers[tier], txCount)}`)
+    .join(', ')
+
+/** Times faster or slower than a peer, as in `12.3x` or `0.4x`. */
+export const speedUp = (result: WorkloadResult, peer: PeerResult): string =>
+  `${rounded(result.txPerSecond / peer.txPerSecond)}x`
+
+const BAR = '█'
+const ASCII_BAR = '#'
+
+/** A bar of `length` cells, at least one for what is not zero. */
+const bar = (share: number, length: number, { decorated }: TextStyle): string =>
+  (decorated ? BAR : ASCII_BAR).repeat(share <= 0 ? 0 : Math.max(1, Math.round(share * length)))
+
+interface Bar {
+  readonly label: string
+  readonly value: number
+  readonly text: string
+}
+
+/** Horizontal bars, the longest as wide as there is room. */
+export const barChart = (bars: readonly Bar[], style: TextStyle): string => {
+  const labels = Math.max(...bars.map(({ label }) => label.length))
+  const texts = Math.max(...bars.map(({ text }) => text.length))
+  const room = Math.max(8, style.width - labels - texts - 6)
+  const top = Math.max(...bars.map(({ value }) => value))
+  return bars
+    .map(({ label, value, text }) => {
+      const drawn = bar(top === 0 ? 0 : value / top, room, style)
+      return `  ${label.padEnd(labels)}  ${style.decorated ? colors.cyan(drawn) : drawn} ${text}`
+    })
+    .join('\n')
+}
+
+const stageLine = ({ stagesMs, medianMs }: WorkloadResult): string =>
+  STAGES.filter((stage) => stagesMs[stage] >= 0.05)
+    .map((stage) => `${stage} ${rounded(stagesMs[stage])} (${percent(stagesMs[stage], medianMs)})`)
+    .join(', ')
+
+const exitLines = ({ exits, txCount }: WorkloadResult): string => {
+  const sorted = Object.entries(exits).sort(([, a], [, b]) => b - a)
+  if (sorted.length === 0) return 'none'
+  const shown = sorted.slice(0, 6).map(([reason, count]) => `${grouped(count)} (${percent(count, txCount)}) ${reason}`)
+  if (sorted.length > 6) shown.push(`${sorted.length - 6} more reasons`)
+  return shown.join('\n')
+}
+
+const compileLine = ({ compileMs: { cold, warm } }: WorkloadResult): string => {
+  const parts = []
+  if (cold > 0) parts.push(`${milliseconds(cold)} with an empty driver cache`)
+  if (warm > 0) parts.push(`${milliseconds(warm)} with the driver cache as it was`)
+  return parts.length === 0 ? 'nothing to compile' : parts.join(', ')
+}
+
+/** Rows of [what, value], as a box on a terminal and as aligned text elsewhere. */
+const factTable = (rows: readonly (readonly [string, string])[], style: TextStyle): string => {
+  const labels = Math.max(...rows.map(([label]) => label.length))
+  if (!style.decorated) {
+    return rows
+      .map(([label, value]) => `  ${label.padEnd(labels)}  ${value.replaceAll('\n', `\n  ${' '.repeat(labels + 2)}`)}`)
+      .join('\n')
+  }
+  const table = new Table({
+    style: { head: [], border: [] },
+    colWidths: [labels + 2, Math.max(20, style.width - labels - 5)],
+    wordWrap: true,
+  })
+  table.push(...rows.map(([label, value]) => [colors.dim(label), value]))
+  return table.toString()
+}
+
+const peerLines = (result: WorkloadResult): string =>
+  result.peers
+    .map((peer) => {
+      const rate = `${rounded(peer.txPerSecond)} tx/s, ${rounded(peer.mgasPerSecond)} Mgas/s`
+      return `${speedUp(result, peer)} of ${peer.name} (${rate}; ${peer.level}; ${grouped(peer.txCount)} transactions${peer.note === '' ? '' : `; ${peer.note}`})`
+    })
+    .join('\n')
+
+/** Everything about one workload. */
+export const workloadText = (result: WorkloadResult, style: TextStyle): string => {
+  const plusMinus = result.samplesMs.length > 1 ? ` ±${rounded(100 * spread(result.samplesMs))} %` : ''
+  const rows: [string, string][] = [
+    [
+      'speed',
+      `${rounded(result.txPerSecond)} tx/s, ${rounded(result.mgasPerSecond)} Mgas/s (median of ${result.samplesMs.length}${plusMinus}; ${milliseconds(result.medianMs)} for ${grouped(result.txCount)} transactions)`,
+    ],
+    ['against', peerLines(result)],
+    ['tiers', tierShares(result)],
+    ['rounds', String(result.rounds)],
+    ['exits', exitLines(result)],
+    ['stages, ms', stageLine(result)],
+    ['compile', compileLine(result)],
+    ['first block', `${milliseconds(result.firstBlockMs)} (state tables empty, kernels compiled)`],
+    [
+      'device memory',
+      `${grouped(result.deviceBytesPerTx)} bytes per transaction${result.chunks > 1 ? `, in ${result.chunks} chunks` : ''}`,
+    ],
+    ['verified', result.verification],
+  ]
+  if (result.programs.length > 0) rows.push(['contracts', [...new Set(result.programs)].join('\n')])
+  if (result.notes.length > 0) rows.push(['notes', result.notes.join('\n')])
+  const bars = [
+    { label: 'wgevm', value: result.txPerSecond, text: `${rounded(result.txPerSecond)} tx/s` },
+    ...result.peers.map((peer) => ({
+      label: peer.name,
+      value: peer.txPerSecond,
+      text: `${rounded(peer.txPerSecond)} tx/s`,
+    })),
+  ]
+  const title = style.decorated ? colors.bold(result.workload) : result.workload
+  return `${title}\n${factTable(rows, style)}\n${barChart(bars, style)}\n`
+}
+
+/** The last screen: one line per workload, then where and how it was measured. */
+export const summaryText = (report: BenchReport, style: TextStyle): string => {
+  const { adapter, machine, results, skipped } = report
+  const head = ['workload', 'transactions', 'tx/s', 'Mgas/s', '±', 'vs @ethereumjs/vm', 'vs revm', 'CPU tier']
+  const rows = results.map((result) => {
+    const serial = result.peers.find((peer) => peer.name.startsWith('@ethereumjs'))
+    const revm = result.peers.find((peer) => peer.name.startsWith('revm'))
+    return [
+      result.workload,
+      grouped(result.txCount),
+      rounded(result.txPerSecond),
+      rounded(result.mgasPerSecond),
+      result.samplesMs.length > 1 ? `${rounded(100 * spread(result.samplesMs))} %` : '-',
+      serial === undefined ? '-' : speedUp(result, serial),
+      revm === undefined ? '-' : speedUp(result, revm),
+      percent(result.tiers.cpu, result.txCount),
+    ]
+  })
+  const lines = [table(head, rows, style)]
+  for (const { workload, reason } of skipped) lines.push(`not run: ${workload} (${reason})`)
+  lines.push(`adapter  ${adapter.kind}: ${adapter.name}, ${adapter.driver} (${adapter.reason})`)
+  lines.push(
+    `machine  ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; node ${report.node}; commit ${report.commit}`,
+  )
+  lines.push('         tx/s: whole execute() call, from typed-array batch to committed state and receipts with blooms')
+  const levels = new Map(results.flatMap(({ peers }) => peers.map((peer) => [peer.name, peer.level] as const)))
+  for (const [name, level] of levels) lines.push(`peer     ${name}: ${level}`)
+  return `${lines.join('\n')}\n`
+}
+
+/** Columns: the first to the left, the others to the right. */
+const table = (head: readonly string[], rows: readonly (readonly string[])[], style: TextStyle): string => {
+  if (style.decorated) {
+    const drawn = new Table({
+      head: [...head],
+      style: { head: [], border: [] },
+      colAligns: head.map((_, column) => (column === 0 ? 'left' : 'right')),
+    })
+    drawn.push(...rows.map((row) => [...row]))
+    return drawn.toString()
+  }
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)))
+  return [head, ...rows]
+    .map((row) =>
+      row
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
