@@ -84,7 +84,7 @@ export const lowerPath = (
       steps: report.steps,
       recordedValues: report.recordedValues,
       liveValues: path.values.length,
-      codeUnits: estimateCodeUnits(path, form),
+      codeUnits: estimateCodeUnits(path, columns, form),
       wgslBytes: wgsl.length,
     },
   }

@@ -1,4 +1,4 @@
-import { OPERATIONS, type Service } from '../ir/ops.ts'
+import type { Service } from '../ir/ops.ts'
 import type { PathIr, ValueId } from '../ir/path_ir.ts'
 import { WORKGROUP_SIZE } from '../layout/environment.ts'
 import { EXIT_MISS } from '../path_kernel.ts'
@@ -235,10 +235,7 @@ class Emitter {
         if (effect.kind === 'guard') use(effect.condition, index)
       }
     })
-    for (const id of this.columns.wordColumn.keys()) use(id, last)
-    for (const id of this.columns.lookupIndex.keys()) use(id, last)
-    use(this.path.end.gas, last)
-    use(this.path.end.refund, last)
+    for (const id of outcomeValues(this.path, this.columns)) use(id, last)
   }
 
   private isLastBlock(call: ServiceCall): boolean {
@@ -360,9 +357,17 @@ const chooseForm = (form: KernelForm, steps: readonly Step[]): 'straight' | 'loo
   return [...sites].every(([service, count]) => count <= INLINE_SITES[service]) ? 'straight' : 'loop'
 }
 
+/** Values that the kernel writes out. */
+const outcomeValues = (path: PathIr, columns: PathColumns): ValueId[] => [
+  ...columns.wordColumn.keys(),
+  ...columns.lookupIndex.keys(),
+  path.end.gas,
+  path.end.refund,
+]
+
 /** WGSL of a path: helpers and one `@compute` entry, to be appended to the prelude. The same path gives the same bytes. */
 export const emitWgsl = (path: PathIr, columns: PathColumns, form: KernelForm = 'auto'): string => {
-  const steps = schedule(path)
+  const steps = schedule(path, outcomeValues(path, columns))
   const emitter = new Emitter(path, columns, steps)
   const straight = chooseForm(form, steps) === 'straight'
   const body = straight ? [...emitter.straight(), ...emitter.outcome()] : emitter.loop()
@@ -398,12 +403,12 @@ const WEIGHT: Readonly<Record<Service, number>> = {
 }
 
 /** Estimated size of the compiled kernel, in scalar operations: what compile time follows. */
-export const estimateCodeUnits = (path: PathIr, form: KernelForm = 'auto'): number => {
-  const steps = schedule(path)
+export const estimateCodeUnits = (path: PathIr, columns: PathColumns, form: KernelForm = 'auto'): number => {
+  const steps = schedule(path, outcomeValues(path, columns))
   const straight = chooseForm(form, steps) === 'straight'
   const services = steps.flatMap((step) => step.calls.map((call) => call.service))
   const sites = straight ? services : [...new Set(services)]
-  const light = path.values.filter((value) => OPERATIONS.get(value.op)!.service === undefined && value.op !== 'const')
+  const light = steps.flatMap((step) => step.light).filter((id) => path.values[id]!.op !== 'const')
   return (
     sites.reduce((sum, service) => sum + WEIGHT[service], 0) + light.length * (straight ? 12 : 18) + steps.length * 20
   )

@@ -1,5 +1,5 @@
 import { OPERATIONS, type Service } from '../ir/ops.ts'
-import { type PathIr, usesOfEffect, usesOfEnd, type ValueId } from '../ir/path_ir.ts'
+import type { PathIr, ValueId } from '../ir/path_ir.ts'
 
 /** One run of a service: `block` counts the 136-byte blocks of a keccak, 0 for everything else. */
 export interface ServiceCall {
@@ -24,9 +24,10 @@ export const keccakBlocks = (bytes: number): number => Math.floor(bytes / KECCAK
  *
  * Heavy operations go to the first step where their operands are known and their service is free; a long keccak takes
  * consecutive steps. Light values go to the step of their first user, which keeps few values alive between steps.
- * Guards go where their condition is known.
+ * Guards go where their condition is known. `outcome` are the values that the last step writes out; what only the host
+ * reads (a logged input, a constant of the instance) is in no step.
  */
-export const schedule = (path: PathIr): readonly Step[] => {
+export const schedule = (path: PathIr, outcome: readonly ValueId[]): readonly Step[] => {
   const { values } = path
   const ready = new Int32Array(values.length)
   const busy = new Map<Service, Set<number>>()
@@ -46,7 +47,8 @@ export const schedule = (path: PathIr): readonly Step[] => {
     while (Array.from({ length: blocks }, (_, i) => taken.has(start + i)).some(Boolean)) start++
     for (let block = 0; block < blocks; block++) {
       taken.add(start + block)
-      const calls = (callsAt[start + block] ??= [])
+      const calls = callsAt[start + block] ?? []
+      callsAt[start + block] = calls
       calls.push({ service, value: id, block })
     }
     ready[id] = start + blocks
@@ -61,7 +63,7 @@ export const schedule = (path: PathIr): readonly Step[] => {
   path.effects.forEach((effect, index) => {
     if (effect.kind === 'guard') guardStep.set(index, ready[effect.condition]!)
   })
-  placeLightValues(path, steps, ready, guardStep, isHeavy)
+  placeLightValues(path, steps, ready, guardStep, isHeavy, outcome)
   for (const [index, step] of guardStep) steps[step]!.guards.push(index)
   return steps
 }
@@ -73,6 +75,7 @@ const placeLightValues = (
   ready: Int32Array,
   guardStep: ReadonlyMap<number, number>,
   isHeavy: (id: ValueId) => Service | undefined,
+  outcome: Iterable<ValueId>,
 ): void => {
   const last = steps.length - 1
   const firstUse = new Int32Array(path.values.length).fill(last + 1)
@@ -80,14 +83,14 @@ const placeLightValues = (
     firstUse[id] = Math.min(firstUse[id]!, step)
   }
   path.effects.forEach((effect, index) => {
-    for (const id of usesOfEffect(effect)) use(id, guardStep.get(index) ?? last)
+    if (effect.kind === 'guard') use(effect.condition, guardStep.get(index)!)
   })
-  for (const id of usesOfEnd(path.end)) use(id, last)
+  for (const id of outcome) use(id, last)
   steps.forEach((step, index) => {
     for (const call of step.calls) for (const argument of path.values[call.value]!.args) use(argument, index)
   })
   for (let id = path.values.length - 1; id >= 0; id--) {
-    if (isHeavy(id) !== undefined) continue
+    if (isHeavy(id) !== undefined || firstUse[id] === last + 1) continue
     const step = Math.max(Math.min(firstUse[id]!, last), ready[id]!)
     for (const argument of path.values[id]!.args) use(argument, step)
     steps[step]!.light.push(id)

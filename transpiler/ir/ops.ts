@@ -26,6 +26,8 @@ const U32 = 0xffffffffn
 const wrap32 = (value: bigint): bigint => value & U32
 const truth = (value: boolean): bigint => (value ? 1n : 0n)
 
+const byteLength = (value: bigint): bigint => (value === 0n ? 0n : BigInt(Math.ceil(value.toString(2).length / 8)))
+
 /** EIP-2200 with the prices of EIP-2929, without the cold surcharge. */
 const sstoreGas = ([original, current, next]: readonly bigint[]): bigint => {
   if (next === current) return 100n
@@ -94,7 +96,7 @@ const SCALARS: readonly Operation[] = [
   { name: 'ge32', operands: ['u32', 'u32'], result: 'bool', eval: ([a, b]) => truth(a! >= b!) },
   { name: 'gt32', operands: ['u32', 'u32'], result: 'bool', eval: ([a, b]) => truth(a! > b!) },
   { name: 'eq32', operands: ['u32', 'u32'], result: 'bool', eval: ([a, b]) => truth(a === b) },
-  { name: 'bytelength', operands: ['word'], result: 'u32', wgsl: 'u256_byte_length' },
+  { name: 'bytelength', operands: ['word'], result: 'u32', eval: ([a]) => byteLength(a!), wgsl: 'u256_byte_length' },
   { name: 'callgas', operands: ['word', 'u32'], result: 'u32' },
   { name: 'sstoregas', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreGas },
   { name: 'sstorerefund', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreRefund },

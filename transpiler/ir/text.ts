@@ -7,13 +7,13 @@ import type { Attribute, DeltaConditionName, Effect, PathEnd, PathIr, Piece, Val
 const hex = (value: bigint): string => (value < 10n ? value.toString() : `0x${value.toString(16)}`)
 
 /** A value as an expression for people, at most `depth` operations deep. */
-export const describeValue = (values: readonly Value[], id: ValueId, depth = 3): string => {
+export const describeValue = (values: readonly Value[], id: ValueId, depth = 5): string => {
   const value = values[id]!
   if (value.op === 'const') return hex(value.attribute as bigint)
   if (value.op === 'calldata') return `calldata[${value.attribute}..]`
   if (value.op === 'environment') return String(value.attribute)
   if (value.args.length === 0) return value.op
-  if (depth === 0) return `v${id}`
+  if (depth === 0) return '…'
   const args = value.args.map((argument) => describeValue(values, argument, depth - 1)).join(', ')
   const attribute = typeof value.attribute === 'number' ? `#${value.attribute}` : ''
   return `${value.op}${attribute}(${args})`

@@ -29,9 +29,12 @@ export class FrameGas {
 
   chargeDynamic(amount: ValueId, concrete: number): void {
     const constant = this.builder.constantOf(amount)
-    if (constant !== undefined) return this.charge(Number(constant))
-    this.usedDynamic = this.builder.make('add32', [this.usedDynamic, amount])
-    this.left -= concrete
+    if (constant === undefined) {
+      this.usedDynamic = this.builder.make('add32', [this.usedDynamic, amount])
+      this.left -= concrete
+    } else {
+      this.charge(Number(constant))
+    }
   }
 
   used(): ValueId {

@@ -156,12 +156,10 @@ export class Recorder {
   }
 
   private chargeExponent(frame: Frame, exponent: Word): void {
-    const bytes = Math.ceil(exponent.concrete.toString(2).length / 8)
-    const concrete = exponent.concrete === 0n ? 0 : bytes
-    if (this.builder.constantOf(exponent.value) !== undefined) return frame.context.gas.charge(concrete * GAS_EXP_BYTE)
+    const bytes = exponent.concrete === 0n ? 0 : Math.ceil(exponent.concrete.toString(2).length / 8)
     const length = this.builder.make('bytelength', [exponent.value])
     const price = this.builder.make('mul32', [length, this.builder.constant(BigInt(GAS_EXP_BYTE))])
-    frame.context.gas.chargeDynamic(price, concrete * GAS_EXP_BYTE)
+    frame.context.gas.chargeDynamic(price, bytes * GAS_EXP_BYTE)
   }
 
   /** Charges an account access (EIP-2929) and returns the account. */
