@@ -5,15 +5,7 @@ import { compileContract } from '../contracts/solidity.ts'
 import { createRandom } from '../random.ts'
 import { BatchWriter } from './batch_writer.ts'
 import { countedKeys, createAddresses, Genesis, repeatAddress, repeatWord } from './genesis.ts'
-import {
-  COINBASE,
-  type Scenario,
-  WEALTH,
-  WORKLOAD_CHAIN_ID,
-  WORKLOAD_FORK,
-  type Workload,
-  workloadEnvironment,
-} from './workload.ts'
+import { COINBASE, type Scenario, WEALTH, WORKLOAD_CHAIN_ID, type Workload, workloadEnvironment } from './workload.ts'
 
 const TURN = selector('turn(uint256,uint256)')
 const MULTIPLIER = 6364136223846793005n
@@ -32,9 +24,9 @@ const conflicts = (rate: number): Workload => ({
   title: `${rate} % of the transactions update one shared slot, the others a slot of their own`,
   independent: rate === 0,
   serial: rate > 0,
-  build: async ({ size, seed }): Promise<Scenario> => {
+  build: async ({ fork, size, seed }): Promise<Scenario> => {
     const random = createRandom(seed, `conflict-${rate}`)
-    const chain = await Deployment.create(WORKLOAD_FORK, 'cells')
+    const chain = await Deployment.create(fork, 'cells')
     const { creation, compiler } = compileContract('Cells.sol', 'Cells')
     const program = await chain.program(await chain.deploy(creation), `bench/contracts/sources/Cells.sol (${compiler})`)
     const addresses = createAddresses(size, random)
@@ -54,7 +46,7 @@ const conflicts = (rate: number): Workload => ({
     const contract = repeatAddress(program.address, 1)
     let index = 0
     return {
-      fork: WORKLOAD_FORK,
+      fork,
       chainId: WORKLOAD_CHAIN_ID,
       genesis: genesis.writes(),
       programs: [program.origin],

@@ -18,7 +18,6 @@ import {
   type Scenario,
   WEALTH,
   WORKLOAD_CHAIN_ID,
-  WORKLOAD_FORK,
   type Workload,
   workloadEnvironment,
 } from './workload.ts'
@@ -46,18 +45,18 @@ export const mixed: Workload = {
   title: '60 % transfers, 30 % ERC-20, 5 % Uniswap V2 swaps, 5 % creations and precompiles (serial tier)',
   independent: true,
   serial: false,
-  build: async ({ size, seed, blocks }): Promise<Scenario> => {
+  build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
     const random = createRandom(seed, 'mixed')
     const share = shares(size)
     const ether = independentTraffic(share.transfer, blocks, random)
     const payers = createAddresses(ether.people, random)
-    const token = await openZeppelinToken(WORKLOAD_FORK)
+    const token = await openZeppelinToken(fork)
     const tokens = independentTraffic(share.token, blocks, random)
     const holders = createAddresses(tokens.people, random)
     const ledger = new TokenLedger(token, holders, tokens.funded)
     const traders = createAddresses(share.swap, random)
-    const market = new SwapMarket(await deployUniswapV2(WORKLOAD_FORK), traders, Math.max(1, share.swap), random)
-    const chain = await Deployment.create(WORKLOAD_FORK, 'creator')
+    const market = new SwapMarket(await deployUniswapV2(fork), traders, Math.max(1, share.swap), random)
+    const chain = await Deployment.create(fork, 'creator')
     const { creation, compiler } = compileContract('Creator.sol', 'Creator')
     const origin = `bench/contracts/sources/Creator.sol (${compiler})`
     const creator = await chain.program(await chain.deploy(creation), origin)
@@ -119,7 +118,7 @@ export const mixed: Workload = {
 
     let index = 0
     return {
-      fork: WORKLOAD_FORK,
+      fork,
       chainId: WORKLOAD_CHAIN_ID,
       genesis: genesis.writes(),
       programs: [...token.programs, ...market.programs, creator].map((program) => program.origin),

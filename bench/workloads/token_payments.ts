@@ -12,15 +12,7 @@ import {
   type TrafficPattern,
   zipfTraffic,
 } from './traffic.ts'
-import {
-  COINBASE,
-  type Scenario,
-  WEALTH,
-  WORKLOAD_CHAIN_ID,
-  WORKLOAD_FORK,
-  type Workload,
-  workloadEnvironment,
-} from './workload.ts'
+import { COINBASE, type Scenario, WEALTH, WORKLOAD_CHAIN_ID, type Workload, workloadEnvironment } from './workload.ts'
 
 const TRANSFER = selector('transfer(address,uint256)')
 
@@ -38,9 +30,9 @@ const tokenPayments = ({ name, title, token: load, pattern, independent }: Token
   title,
   independent,
   serial: !independent,
-  build: async ({ size, seed, blocks }): Promise<Scenario> => {
+  build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
     const random = createRandom(seed, name)
-    const token = await load(WORKLOAD_FORK)
+    const token = await load(fork)
     const traffic = pattern(size, blocks, random)
     const addresses = createAddresses(traffic.people, random)
     const ledger = new TokenLedger(token, addresses, traffic.funded)
@@ -56,7 +48,7 @@ const tokenPayments = ({ name, title, token: load, pattern, independent }: Token
     const to = new Uint32Array(size)
     let index = 0
     return {
-      fork: WORKLOAD_FORK,
+      fork,
       chainId: WORKLOAD_CHAIN_ID,
       genesis: genesis.writes(),
       programs: token.programs.map((program) => program.origin),

@@ -2,15 +2,7 @@ import { createRandom } from '../random.ts'
 import { BatchWriter } from './batch_writer.ts'
 import { createAddresses, Genesis } from './genesis.ts'
 import { independentTraffic } from './traffic.ts'
-import {
-  COINBASE,
-  type Scenario,
-  WEALTH,
-  WORKLOAD_CHAIN_ID,
-  WORKLOAD_FORK,
-  type Workload,
-  workloadEnvironment,
-} from './workload.ts'
+import { COINBASE, type Scenario, WEALTH, WORKLOAD_CHAIN_ID, type Workload, workloadEnvironment } from './workload.ts'
 
 const NO_SLOTS = { count: 0, addresses: new Uint32Array(0), keys: new Uint32Array(0), values: new Uint32Array(0) }
 
@@ -20,7 +12,7 @@ export const transfers: Workload = {
   title: 'plain value transfers, independent; a tenth create their recipient',
   independent: true,
   serial: false,
-  build: async ({ size, seed, blocks }): Promise<Scenario> => {
+  build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
     const random = createRandom(seed, 'transfers')
     const traffic = independentTraffic(size, blocks, random)
     const addresses = createAddresses(traffic.people, random)
@@ -31,7 +23,7 @@ export const transfers: Workload = {
     const to = new Uint32Array(size)
     let index = 0
     return {
-      fork: WORKLOAD_FORK,
+      fork,
       chainId: WORKLOAD_CHAIN_ID,
       genesis: genesis.writes(),
       programs: [],

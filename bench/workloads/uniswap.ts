@@ -9,7 +9,6 @@ import {
   type Scenario,
   WEALTH,
   WORKLOAD_CHAIN_ID,
-  WORKLOAD_FORK,
   type Workload,
   workloadEnvironment,
 } from './workload.ts'
@@ -22,17 +21,17 @@ const swaps = (name: string, title: string, poolCount: (size: number) => number,
   title,
   independent,
   serial: !independent,
-  build: async ({ size, seed }): Promise<Scenario> => {
+  build: async ({ fork, size, seed }): Promise<Scenario> => {
     const random = createRandom(seed, name)
     const traders = createAddresses(size, random)
-    const market = new SwapMarket(await deployUniswapV2(WORKLOAD_FORK), traders, poolCount(size), random)
+    const market = new SwapMarket(await deployUniswapV2(fork), traders, poolCount(size), random)
     const genesis = new Genesis()
     genesis.accounts(traders, size, WEALTH)
     genesis.account(COINBASE, 10n ** 18n)
     market.install(genesis)
     let index = 0
     return {
-      fork: WORKLOAD_FORK,
+      fork,
       chainId: WORKLOAD_CHAIN_ID,
       genesis: genesis.writes(),
       programs: market.programs.map((program) => program.origin),

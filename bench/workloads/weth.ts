@@ -6,15 +6,7 @@ import { BatchWriter } from './batch_writer.ts'
 import { createAddresses, Genesis, repeatAddress } from './genesis.ts'
 import { TokenLedger } from './token_ledger.ts'
 import { independentTraffic } from './traffic.ts'
-import {
-  COINBASE,
-  type Scenario,
-  WEALTH,
-  WORKLOAD_CHAIN_ID,
-  WORKLOAD_FORK,
-  type Workload,
-  workloadEnvironment,
-} from './workload.ts'
+import { COINBASE, type Scenario, WEALTH, WORKLOAD_CHAIN_ID, type Workload, workloadEnvironment } from './workload.ts'
 
 const TRANSFER = selector('transfer(address,uint256)')
 const DEPOSIT = selector('deposit()')
@@ -26,9 +18,9 @@ export const weth: Workload = {
   title: 'WETH9: 60 % transfers, 30 % deposits, 10 % withdrawals, independent',
   independent: true,
   serial: false,
-  build: async ({ size, seed, blocks }): Promise<Scenario> => {
+  build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
     const random = createRandom(seed, 'weth')
-    const token = await weth9(WORKLOAD_FORK)
+    const token = await weth9(fork)
     const traffic = independentTraffic(size, blocks, random)
     const addresses = createAddresses(traffic.people, random)
     const ledger = new TokenLedger(token, addresses, traffic.funded)
@@ -43,7 +35,7 @@ export const weth: Workload = {
     const to = new Uint32Array(size)
     let index = 0
     return {
-      fork: WORKLOAD_FORK,
+      fork,
       chainId: WORKLOAD_CHAIN_ID,
       genesis: genesis.writes(),
       programs: token.programs.map((program) => program.origin),

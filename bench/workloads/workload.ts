@@ -18,6 +18,8 @@ export interface Workload {
 }
 
 export interface WorkloadOptions {
+  /** Cancun or later. */
+  readonly fork: Fork
   /** Transactions per block. */
   readonly size: number
   readonly seed: number
@@ -58,7 +60,10 @@ export interface SlotColumns {
   readonly values: Uint32Array
 }
 
-export const WORKLOAD_FORK: Fork = 'osaka'
+/** The fork that mainnet runs. */
+export const DEFAULT_FORK: Fork = 'osaka'
+/** The contracts are compiled for it. */
+export const OLDEST_FORK: Fork = 'cancun'
 export const WORKLOAD_CHAIN_ID = 1n
 export const COINBASE = '0x95222290dd7278aa3ddd389cc1e1d165cc4bafe5'
 /** Ether of every sender: 100,000. */
