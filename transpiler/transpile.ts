@@ -4,6 +4,7 @@ import { layoutColumns, outputWord, type PathColumns } from './emit/columns.ts'
 import { ENTRY_POINT, emitWgsl, estimateCodeUnits, type KernelForm } from './emit/emit.ts'
 import type { PathIr, ValueId } from './ir/path_ir.ts'
 import { eliminateDeadCode } from './passes/dead_code.ts'
+import { subsumeGuards } from './passes/subsume_guards.ts'
 import type { ByteString, GuardInfo, LogOutput, PathKernel, StoreOutput } from './path_kernel.ts'
 import { recordPath } from './record/record.ts'
 import type { RecordedTransaction, RecordState, TraceStep, UnsupportedReason } from './record/transaction.ts'
@@ -17,7 +18,10 @@ export interface Pass {
   readonly run: (path: PathIr) => PathIr
 }
 
-export const PASSES: readonly Pass[] = [{ name: 'dead_code', run: eliminateDeadCode }]
+export const PASSES: readonly Pass[] = [
+  { name: 'subsume_guards', run: subsumeGuards },
+  { name: 'dead_code', run: eliminateDeadCode },
+]
 
 /** What every stage produced, for `wgevm transpile`. `stages[0]` is the recorded path, then one entry per pass. */
 export interface Transpilation {

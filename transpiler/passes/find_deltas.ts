@@ -1,0 +1,94 @@
+import {
+  type DeltaConditionName,
+  type Effect,
+  type PathIr,
+  type StoreEffect,
+  usesOfEffect,
+  usesOfEnd,
+  type ValueId,
+} from '../ir/path_ir.ts'
+
+/** Who uses each value: other values by id, effects by index; `end` for gas, refund and output. */
+interface Users {
+  readonly values: ReadonlyMap<ValueId, readonly ValueId[]>
+  readonly effects: ReadonlyMap<ValueId, readonly number[]>
+  readonly end: ReadonlySet<ValueId>
+}
+
+const usersOf = (path: PathIr): Users => {
+  const values = new Map<ValueId, ValueId[]>()
+  const effects = new Map<ValueId, number[]>()
+  path.values.forEach((value, id) => {
+    for (const argument of new Set(value.args)) values.set(argument, [...(values.get(argument) ?? []), id])
+  })
+  path.effects.forEach((effect, index) => {
+    for (const id of new Set(usesOfEffect(effect))) effects.set(id, [...(effects.get(id) ?? []), index])
+  })
+  return { values, effects, end: new Set(usesOfEnd(path.end)) }
+}
+
+/** The amount and sign where `next` is `loaded + amount` or `loaded - amount`. */
+const amountOf = (path: PathIr, loaded: ValueId, next: ValueId): { amount: ValueId; sign: 1 | -1 } | undefined => {
+  const { op, args } = path.values[next]!
+  const [a, b] = args
+  if (a === undefined || b === undefined || a === b) return undefined
+  if (op === 'add' && a === loaded) return { amount: b, sign: 1 }
+  if (op === 'add' && b === loaded) return { amount: a, sign: 1 }
+  return op === 'sub' && a === loaded ? { amount: b, sign: -1 } : undefined
+}
+
+/** True when `comparison` only ever makes guards that it is false. */
+const onlyGuardsAgainst = (path: PathIr, users: Users, comparison: ValueId): boolean => {
+  if (users.end.has(comparison) || users.effects.has(comparison)) return false
+  return (users.values.get(comparison) ?? []).every((negation) => {
+    if (path.values[negation]!.op !== 'iszero' || users.values.has(negation) || users.end.has(negation)) return false
+    return (users.effects.get(negation) ?? []).every((index) => path.effects[index]!.kind === 'guard')
+  })
+}
+
+/**
+ * Finds stores that only move a slot by an amount, so that transactions on one slot need not wait for each other.
+ *
+ * In: a verified path whose loads all read the state before the transaction. Out: the same path; a store of
+ * `load + x` or `load - x` becomes a delta of x where the loaded value v and the stored value w are used for nothing but
+ *   - each other,
+ *   - the price and refund of this SSTORE: they depend on v = 0, w = 0 and x = 0 alone       -> sameZeroness
+ *   - a guard against v < x, or against v < w for w = v - x                                   -> noUnderflow
+ *   - a guard against w < v or w < x for w = v + x                                            -> noOverflow
+ * For any current value c that meets the conditions the lane's outcome is the same and the slot becomes c + x or c - x.
+ * Not changed: guards stay, so a lane whose committed value fails one still exits.
+ */
+export const findDeltas = (path: PathIr): PathIr => {
+  const users = usersOf(path)
+  const effects = path.effects.map((effect): Effect => {
+    if (effect.kind !== 'store') return effect
+    const loaded = path.values.findIndex((value) => value.op === 'load' && value.args[0] === effect.slot)
+    return loaded < 0 ? effect : (deltaOf(path, users, effect, loaded) ?? effect)
+  })
+  return { ...path, effects }
+}
+
+const deltaOf = (path: PathIr, users: Users, store: StoreEffect, loaded: ValueId): StoreEffect | undefined => {
+  const next = store.value
+  const change = amountOf(path, loaded, next)
+  if (change === undefined) return undefined
+  const { amount, sign } = change
+  if (users.end.has(loaded) || users.end.has(next) || users.effects.has(loaded)) return undefined
+  if ((users.effects.get(next) ?? []).some((index) => path.effects[index] !== store)) return undefined
+  const conditions = new Set<DeltaConditionName>()
+  for (const user of [...(users.values.get(loaded) ?? []), ...(users.values.get(next) ?? [])]) {
+    if (user === next) continue
+    const { op, args } = path.values[user]!
+    if (op === 'sstoregas' || op.startsWith('sstorerefund')) {
+      if (args[0] !== loaded || args[1] !== loaded || args[2] !== next) return undefined
+      conditions.add('sameZeroness')
+      continue
+    }
+    if (op !== 'lt' || !onlyGuardsAgainst(path, users, user)) return undefined
+    const underflow = sign < 0 && args[0] === loaded && (args[1] === amount || args[1] === next)
+    const overflow = sign > 0 && args[0] === next && (args[1] === loaded || args[1] === amount)
+    if (!underflow && !overflow) return undefined
+    conditions.add(underflow ? 'noUnderflow' : 'noOverflow')
+  }
+  return { ...store, value: amount, delta: { sign, conditions: [...conditions].sort() } }
+}
