@@ -1,0 +1,209 @@
+import { readFileSync } from 'node:fs'
+import type { Block } from '../host/block/batch.ts'
+import { decodeTransaction } from '../host/block/encode_batch.ts'
+import type { MemoryState } from '../host/state/memory_state.ts'
+import type { RecordedTransaction, RecordState } from '../transpiler/index.ts'
+import type { EnvironmentWord } from '../transpiler/layout/environment.ts'
+import { type Fork, isAtLeast } from '../transpiler/spec/forks.ts'
+import { UserError } from './fail.ts'
+
+/** A transaction to transpile, and the state in front of it. */
+export interface PathSource {
+  readonly label: string
+  readonly transaction: RecordedTransaction
+  readonly state: RecordState
+}
+
+/** What the command line says about a bare bytecode's transaction. */
+export interface BytecodeCall {
+  readonly fork: Fork
+  readonly calldata: string
+  readonly caller: string
+  readonly value: bigint
+  readonly gas: number
+}
+
+const HEX = /^(0x)?([0-9a-fA-F]{2})*$/
+const CODE_ADDRESS = 0xc0de_0000_0000_0000_0001n
+const DEFAULT_GAS = 10_000_000
+const MAX_GAS = 2 ** 32 - 1
+
+export const parseHex = (text: string, what: string): Uint8Array => {
+  if (!HEX.test(text)) throw new UserError(`${what} is not hex: '${text.slice(0, 40)}'`)
+  return Uint8Array.from(Buffer.from(text.replace(/^0x/, ''), 'hex'))
+}
+
+const ENVIRONMENT: Readonly<Record<EnvironmentWord, bigint>> = {
+  number: 24_000_000n,
+  timestamp: 1_764_800_000n,
+  coinbase: 0x95222290dd7278aa3ddd389cc1e1d165cc4bafe5n,
+  prevrandao: 1n,
+  gaslimit: 60_000_000n,
+  chainid: 1n,
+  basefee: 1_000_000_000n,
+  blobbasefee: 1n,
+}
+
+export const bytecodeSource = (code: Uint8Array, call: BytecodeCall): PathSource[] => [
+  {
+    label: 'bytecode',
+    transaction: {
+      fork: call.fork,
+      environment: ENVIRONMENT,
+      from: BigInt(call.caller),
+      to: CODE_ADDRESS,
+      value: call.value,
+      gasPrice: 2_000_000_000n,
+      data: parseHex(call.calldata, '--calldata'),
+      gas: call.gas,
+    },
+    state: {
+      account: (address) => (address === CODE_ADDRESS ? { balance: 0n, code } : undefined),
+      storage: () => 0n,
+    },
+  },
+]
+
+interface ProgramFile {
+  readonly name: string
+  readonly fork: string
+  readonly env: Readonly<Record<string, string | number>>
+  readonly pre: Readonly<
+    Record<string, { balance?: string; code?: string; storage?: Readonly<Record<string, string>> }>
+  >
+  readonly calls: readonly {
+    label: string
+    from: string
+    to: string
+    value?: string
+    data: string
+    gasLimit?: string
+  }[]
+}
+
+const isProgram = (value: unknown): value is ProgramFile =>
+  typeof value === 'object' && value !== null && 'pre' in value && 'calls' in value && Array.isArray(value.calls)
+
+/** The calls of a program file: `{ name, fork, env, pre, calls }`, each on a fresh copy of `pre`. */
+export const programSources = (file: string, fork: Fork | undefined): PathSource[] => {
+  const program = readProgram(file)
+  const accounts = new Map(
+    Object.entries(program.pre).map(([address, account]) => [
+      BigInt(address),
+      {
+        balance: BigInt(account.balance ?? 0),
+        code: parseHex(account.code ?? '0x', `code of ${address} in ${file}`),
+        storage: new Map(Object.entries(account.storage ?? {}).map(([key, value]) => [BigInt(key), BigInt(value)])),
+      },
+    ]),
+  )
+  const state: RecordState = {
+    account: (address) => accounts.get(address),
+    storage: (address, key) => accounts.get(address)?.storage.get(key) ?? 0n,
+  }
+  const env = (name: string, fallback: bigint): bigint => BigInt(program.env[name] ?? fallback)
+  const environment = {
+    ...ENVIRONMENT,
+    number: env('number', ENVIRONMENT.number),
+    timestamp: env('timestamp', ENVIRONMENT.timestamp),
+    coinbase: env('coinbase', ENVIRONMENT.coinbase),
+    prevrandao: env('prevRandao', ENVIRONMENT.prevrandao),
+    gaslimit: env('gasLimit', ENVIRONMENT.gaslimit),
+    chainid: env('chainId', ENVIRONMENT.chainid),
+    basefee: env('baseFee', ENVIRONMENT.basefee),
+  }
+  return program.calls.map((call) => ({
+    label: `${program.name}: ${call.label}`,
+    transaction: {
+      fork: fork ?? (program.fork.toLowerCase() as Fork),
+      environment,
+      from: BigInt(call.from),
+      to: BigInt(call.to),
+      value: BigInt(call.value ?? 0),
+      gasPrice: environment.basefee,
+      data: parseHex(call.data, `calldata of ${call.label} in ${file}`),
+      gas: Math.min(Number(BigInt(call.gasLimit ?? DEFAULT_GAS)), MAX_GAS),
+    },
+    state,
+  }))
+}
+
+const readProgram = (file: string): ProgramFile => {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch {
+    throw new UserError(`cannot read ${file}: give bytecode in hex, a program file, or --workload NAME`)
+  }
+  try {
+    const value: unknown = JSON.parse(text)
+    if (isProgram(value)) return value
+  } catch {
+    // Told below, with what would be right.
+  }
+  throw new UserError(`${file} is no program file: expected JSON with { name, fork, env, pre, calls }`)
+}
+
+/** A state as the recorder reads it. */
+const recordStateOf = (state: MemoryState): RecordState => {
+  const hex = (address: bigint): string => `0x${address.toString(16).padStart(40, '0')}`
+  return {
+    account: (address) => {
+      const found = state.account(hex(address))
+      return found === undefined ? undefined : { balance: found.balance, code: state.code(found.codeHash) }
+    },
+    storage: (address, key) => state.storage(hex(address), key),
+  }
+}
+
+/** One transaction for every (skeleton, selector, calldata size) that a workload's block calls. */
+export const blockSources = (
+  name: string,
+  block: Block,
+  state: MemoryState,
+  fork: Fork,
+  chainId: bigint,
+): PathSource[] => {
+  const recordState = recordStateOf(state)
+  const { env, transactions } = block
+  const seen = new Set<string>()
+  const sources: PathSource[] = []
+  for (let i = 0; i < transactions.count; i++) {
+    const transaction = decodeTransaction(transactions, i)
+    if (transaction.to === undefined) continue
+    const data = transaction.data ?? '0x'
+    const account = recordState.account(BigInt(transaction.to))
+    if (account === undefined || account instanceof Promise || account.code.length === 0) continue
+    const key = `${account.code.length}/${data.slice(0, 10)}/${data.length}`
+    if (seen.has(key)) continue
+    seen.add(key)
+    const base = env.baseFeePerGas
+    const tip = transaction.maxPriorityFeePerGas ?? 0n
+    const cap = transaction.maxFeePerGas ?? transaction.gasPrice ?? 0n
+    sources.push({
+      label: `${name}: ${data.slice(0, 10)} on ${transaction.to}`,
+      transaction: {
+        fork,
+        environment: {
+          ...ENVIRONMENT,
+          number: env.number,
+          timestamp: env.timestamp,
+          coinbase: BigInt(env.coinbase),
+          prevrandao: env.prevRandao,
+          gaslimit: env.gasLimit,
+          chainid: chainId,
+          basefee: base,
+          blobbasefee: env.blobBaseFee ?? 1n,
+        },
+        from: BigInt(transaction.from),
+        to: BigInt(transaction.to),
+        value: transaction.value ?? 0n,
+        gasPrice: isAtLeast(fork, 'london') && base + tip < cap ? base + tip : cap,
+        data: parseHex(data, 'calldata'),
+        gas: Number(transaction.gasLimit),
+      },
+      state: recordState,
+    })
+  }
+  return sources
+}
