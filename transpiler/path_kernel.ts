@@ -7,7 +7,7 @@ import type { Fork } from './spec/forks.ts'
  * A word takes two columns (limbs 0..3, then 4..7).
  */
 export interface PathKernel {
-  /** Content address of the WGSL (hex); the pipeline cache and the counters are keyed by it. */
+  /** Content address of the path and its WGSL (hex); counters are keyed by it. */
   readonly id: string
   /** The key under which the dispatcher finds the path. */
   readonly key: PathKey

@@ -3,6 +3,7 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { layoutColumns, outputWord, type PathColumns } from './emit/columns.ts'
 import { ENTRY_POINT, emitWgsl, estimateCodeUnits, type KernelForm } from './emit/emit.ts'
 import type { PathIr, ValueId } from './ir/path_ir.ts'
+import { printPath } from './ir/text.ts'
 import { eliminateDeadCode } from './passes/dead_code.ts'
 import { subsumeGuards } from './passes/subsume_guards.ts'
 import type { ByteString, GuardInfo, LogOutput, PathKernel, StoreOutput } from './path_kernel.ts'
@@ -66,7 +67,7 @@ export const lowerPath = (
     }
   }
   return {
-    id: bytesToHex(sha256(utf8ToBytes(wgsl))).slice(0, 32),
+    id: bytesToHex(sha256(utf8ToBytes(printPath(path) + wgsl))).slice(0, 32),
     key: path.key,
     wgsl,
     entryPoint: ENTRY_POINT,
