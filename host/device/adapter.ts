@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
+import { basename } from 'node:path'
 import { type AdapterKind, gpuFiles, type Manifest, mesaVersion, systemManifests } from './manifest.ts'
 import { bundledSwiftShader } from './swiftshader.ts'
 
@@ -124,7 +126,7 @@ const discover = (request: string | undefined): Vulkan => {
     refusals.push(refusal('gpu', 'hardware GPU', 'no GPU device file in /dev (dri/renderD*, nvidia*, dxg)'))
   const found = systemManifests()
   const manifests = hardware ? found : found.filter(({ kind }) => kind !== 'gpu')
-  const hasLoader = loaderReady || systemLoaderExists()
+  const hasLoader = loaderReady || loadLibrary('libvulkan.so.1')
   const needsBundled = !hasLoader || wanted === undefined || wanted === 'swiftshader'
   const bundled = needsBundled ? bundledSwiftShader() : undefined
   if (bundled !== undefined && 'missing' in bundled) {
@@ -136,7 +138,10 @@ const discover = (request: string | undefined): Vulkan => {
       refusals.push(refusal('gpu', 'Vulkan', 'this system has no Vulkan loader (libvulkan.so.1)'))
       return { list: [], refusals }
     }
-    loadLibrary(usable.loader)
+    if (!loadLibrary(usable.loader)) {
+      refusals.push(refusal('swiftshader', 'bundled SwiftShader', 'its Vulkan loader cannot be loaded'))
+      return { list: [], refusals }
+    }
   }
   loaderReady = true
   const list = candidates('linux', manifests, usable?.manifest)
@@ -147,19 +152,17 @@ const discover = (request: string | undefined): Vulkan => {
 const RTLD_NODELETE = 0x1000
 
 /**
- * Loads a shared library for good. Node expects an add-on and throws "Module did not self-register" after the library is
- * loaded; RTLD_NODELETE keeps it there. Returns the message of the throw.
+ * Loads a shared library for good; says whether it is there. Node expects an add-on and throws "Module did not
+ * self-register" after the library is loaded, and RTLD_NODELETE keeps it: the memory map tells, not the throw.
  */
-const loadLibrary = (path: string): string => {
+const loadLibrary = (path: string): boolean => {
   try {
     process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_GLOBAL | RTLD_NODELETE)
-    return ''
-  } catch (thrown) {
-    return thrown instanceof Error ? thrown.message : String(thrown)
+  } catch {
+    // Thrown in either case.
   }
+  return readFileSync('/proc/self/maps', 'utf8').includes(basename(path))
 }
-
-const systemLoaderExists = (): boolean => !loadLibrary('libvulkan.so.1').includes('cannot open shared object')
 
 const refusal = (kind: AdapterKind, name: string, reason: string): AdapterReport => ({
   kind,
@@ -259,7 +262,10 @@ export const openAdapter = async (request: string | undefined, flags: readonly s
     if (!isRefusal(result) && fits(request, result)) return result
     reports.push(isRefusal(result) ? result : acceptedReport(result, 'does not fit the request'))
   }
-  if (wanted !== undefined) reports.push(...(await listAdapters()).filter((report) => report.kind !== wanted))
+  if (wanted !== undefined) {
+    const others = (await listAdapters()).filter(({ name }) => !reports.some((report) => report.name === name))
+    reports.push(...others.filter(({ kind }) => kind !== wanted))
+  }
   throw new NoAdapterError(request, reports)
 }
 

@@ -73,7 +73,7 @@ export const cacheRoots = (env: NodeJS.ProcessEnv = process.env): string[] => {
  * root that another user owns or may write to is refused.
  */
 export const unpackOnce = (packed: Uint8Array, root: string, name: string): string => {
-  mkdirSync(root, { recursive: true, mode: 0o700 })
+  makeFolder(root)
   const owner = statSync(root)
   if (process.getuid !== undefined && owner.uid !== process.getuid()) throw new Error('owned by another user')
   if ((owner.mode & 0o022) !== 0) throw new Error('writable by other users')
@@ -96,6 +96,17 @@ export const unpackOnce = (packed: Uint8Array, root: string, name: string): stri
     if (!isWhole()) throw thrown
   }
   return folder
+}
+
+/** mkdir -p. Node's own `recursive` never returns where a parent cannot be made in an existing folder (as in /proc). */
+const makeFolder = (path: string): void => {
+  if (existsSync(path)) return
+  makeFolder(dirname(path))
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (thrown) {
+    if (!existsSync(path)) throw thrown
+  }
 }
 
 /** The processor an ELF file is for, in Node's names (e_machine, ELF specification). */
