@@ -1,10 +1,7 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { TransactionBatch } from '../block/batch.ts'
-import type { SlotTable } from '../state/slot_table.ts'
-import { wordEquals } from '../state/word.ts'
 import {
   COLUMN_LIMBS,
-  HINT_COLUMNS,
   INPUT_CALLDATA,
   INPUT_CALLER,
   INPUT_GAS,
@@ -18,16 +15,18 @@ import {
  *
  * transactions   i32[laneCount]                            transaction of lane l, ascending
  * lanesIn        vec4<u32>[input columns (+ hints)][laneCount]
- * lanesOut       vec4<u32>[output columns][laneCount]      empty until the dispatch is done
+ * lanesOut       vec4<u32>[result columns][laneCount]      all output columns where a lane missed
  */
 export interface LaneGroup {
   readonly plan: PathPlan
   readonly laneCount: number
   readonly transactions: Int32Array
   readonly lanesIn: Uint32Array
-  lanesOut: Uint32Array
+  readonly lanesOut: Uint32Array
   /** Whether lanesIn carries hints, so that a slot's read value is not the base value. */
   readonly hinted: boolean
+  /** As Receipts takes them (host/block/receipts.ts). */
+  readonly bloomIndices?: Uint32Array
 }
 
 /** Per-transaction values that lane inputs are made of. */
@@ -148,40 +147,3 @@ const gatherCalldata = (
     }
   }
 }
-
-/**
- * Whether the value that slot look-up `k` of the lane read (slot id `slot`) equals the word at `words[at]`: the hint that it
- * was given, else the slot's base value.
- */
-export const laneReadEquals = (
-  group: LaneGroup,
-  lane: number,
-  k: number,
-  slot: number,
-  slots: SlotTable,
-  words: Uint32Array,
-  at: number,
-): boolean => {
-  if (group.hinted) {
-    const { laneCount, lanesIn } = group
-    const low = ((group.plan.kernel.hintColumn + HINT_COLUMNS * k) * laneCount + lane) * COLUMN_LIMBS
-    const high = low + laneCount * COLUMN_LIMBS
-    if (lanesIn[high + laneCount * COLUMN_LIMBS] === slot) return splitEquals(lanesIn, low, high, words, at)
-  }
-  const entry = slots.entryOf[slot]!
-  return entry === 0
-    ? wordEquals(slots.values, slot * LIMBS_PER_WORD, words, at)
-    : wordEquals(slots.base, (entry - 1) * LIMBS_PER_WORD, words, at)
-}
-
-/** A word kept in two columns, limbs 0..3 at `low` and 4..7 at `high`, against one in a row. */
-const splitEquals = (columns: Uint32Array, low: number, high: number, words: Uint32Array, at: number): boolean =>
-  ((columns[low]! ^ words[at]!) |
-    (columns[low + 1]! ^ words[at + 1]!) |
-    (columns[low + 2]! ^ words[at + 2]!) |
-    (columns[low + 3]! ^ words[at + 3]!) |
-    (columns[high]! ^ words[at + 4]!) |
-    (columns[high + 1]! ^ words[at + 5]!) |
-    (columns[high + 2]! ^ words[at + 6]!) |
-    (columns[high + 3]! ^ words[at + 7]!)) ===
-  0

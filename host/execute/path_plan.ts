@@ -1,5 +1,6 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import type { PathKernel } from '../../transpiler/path_kernel.ts'
+import type { DeltaCondition, OutputWord, PathKernel } from '../../transpiler/path_kernel.ts'
+import { type BloomItem, bloomItems } from '../block/receipts.ts'
 
 /** Bytes of one lane column. */
 export const COLUMN_BYTES = 16
@@ -32,7 +33,17 @@ export interface PathPlan {
   /** Stores: index into `slots`, and column of the value. */
   readonly storeSlots: Uint16Array
   readonly storeColumns: Uint16Array
+  /** Stores: 0 = the word is the new value; 1, -1 = it is an amount to add or subtract (StoreOutput.delta). */
+  readonly storeSigns: Int8Array
+  /** Stores: CONDITION_* bits of a delta. */
+  readonly storeConditions: Uint8Array
+  /** For slot look-up k: 1 + the store that moves it by a delta, 0 where its value matters as such. */
+  readonly deltaStores: Uint16Array
   readonly succeeds: boolean
+  /** Columns of lanesOut that a lane which ended needs; the columns behind hold looked-up keys only. */
+  readonly resultColumns: number
+  /** Topics whose bloom indices the device computes, as Receipts wants them. */
+  readonly blooms: readonly BloomItem[]
 }
 
 export interface LookupColumns {
@@ -46,6 +57,17 @@ export interface LookupColumns {
 
 export const USE_CODE = 1
 export const USE_BALANCE = 2
+
+/** DeltaCondition as bits. */
+export const CONDITION_NO_UNDERFLOW = 1
+export const CONDITION_NO_OVERFLOW = 2
+export const CONDITION_SAME_ZERONESS = 4
+
+const CONDITION_BITS: Readonly<Record<DeltaCondition, number>> = {
+  noUnderflow: CONDITION_NO_UNDERFLOW,
+  noOverflow: CONDITION_NO_OVERFLOW,
+  sameZeroness: CONDITION_SAME_ZERONESS,
+}
 
 const INPUT_KINDS = { gas: INPUT_GAS, caller: INPUT_CALLER, gasprice: INPUT_GASPRICE, value: INPUT_VALUE } as const
 
@@ -72,7 +94,17 @@ export const planPath = (kernel: PathKernel): PathPlan => {
     accountUse: Uint8Array.from(accountUse),
     storeSlots: Uint16Array.from(kernel.stores, (store) => slotLookups.indexOf(store.lookup)),
     storeColumns: Uint16Array.from(kernel.stores, (store) => store.column),
+    storeSigns: Int8Array.from(kernel.stores, (store) => store.delta?.sign ?? 0),
+    storeConditions: Uint8Array.from(kernel.stores, (store) =>
+      (store.delta?.conditions ?? []).reduce((bits, condition) => bits | CONDITION_BITS[condition], 0),
+    ),
+    deltaStores: Uint16Array.from(
+      slotLookups,
+      (lookup) => 1 + kernel.stores.findIndex((store) => store.lookup === lookup && store.delta !== undefined),
+    ),
     succeeds: kernel.status === 'success',
+    resultColumns: resultColumns(kernel),
+    blooms: bloomItems(kernel),
   }
 }
 
@@ -92,3 +124,18 @@ const lookupColumns = (kernel: PathKernel, lookups: readonly number[]): LookupCo
 export const HINT_COLUMNS = 3
 export const HINT_LIMBS = HINT_COLUMNS * COLUMN_LIMBS
 export const WORD_COLUMNS = LIMBS_PER_WORD / COLUMN_LIMBS
+
+const resultColumns = (kernel: PathKernel): number => {
+  const ends = [1]
+  const addWords = (words: readonly OutputWord[]): void => {
+    for (const word of words) if (word.kind === 'lane') ends.push(word.column + WORD_COLUMNS)
+  }
+  for (const lookup of kernel.lookups) ends.push(lookup.column + 1)
+  for (const store of kernel.stores) ends.push(store.column + WORD_COLUMNS)
+  for (const log of kernel.logs) {
+    addWords(log.topics)
+    addWords(log.data.words)
+  }
+  addWords(kernel.output.words)
+  return Math.max(...ends)
+}

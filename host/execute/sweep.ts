@@ -17,7 +17,8 @@ import type { ResidentState } from '../state/resident_state.ts'
 import type { SlotTable } from '../state/slot_table.ts'
 import { wordAdd, wordCompare, wordIsZero, wordMulSmall, wordSub } from '../state/word.ts'
 import type { ExitReasons } from './exit_reason.ts'
-import { type LaneGroup, laneReadEquals } from './lane_group.ts'
+import type { LaneGroup } from './lane_group.ts'
+import { laneReadHolds, laneSlot, laneStored } from './lane_store.ts'
 import { COLUMN_LIMBS, USE_BALANCE, USE_CODE } from './path_plan.ts'
 import { OUTCOME_LANE, OUTCOME_REJECTED, OUTCOME_TRANSFER, type Schedule, TIER_CPU, TIER_LANE } from './schedule.ts'
 
@@ -196,17 +197,17 @@ export class Sweep {
 
   /** The reason why the lane's execution does not hold at this place, 0 where it does. */
   #brokenRead(group: LaneGroup, lane: number, from: number): number {
-    const { plan, lanesOut, laneCount } = group
+    const { plan } = group
     const slots = this.#slots
-    const { columns, components, count } = plan.slots
     const written = slots.entryOf
+    const { count } = plan.slots
     for (let k = 0; k < count; k++) {
-      const slot = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
-      if (slot === MISSING) return this.#reasons.conflict
-      if (group.hinted || written[slot] !== 0) {
-        if (!laneReadEquals(group, lane, k, slot, slots, slots.values, slot * LIMBS_PER_WORD))
-          return this.#reasons.conflict
-      }
+      const slot = laneSlot(group, lane, k)
+      if (
+        (group.hinted || written[slot] !== 0) &&
+        !laneReadHolds(group, lane, k, slot, slots, slots.values, slot * LIMBS_PER_WORD)
+      )
+        return this.#reasons.conflict
       if (this.#renewed !== undefined && (this.#accounts.states[slots.owners[slot]!]! & STATE_RETIRED) !== 0)
         return this.#reasons.code
     }
@@ -242,26 +243,13 @@ export class Sweep {
   }
 
   #store(group: LaneGroup, lane: number): void {
-    const { plan, lanesOut, laneCount } = group
     const slots = this.#slots
-    const { columns, components } = plan.slots
-    const { storeSlots, storeColumns } = plan
-    for (let s = 0; s < storeSlots.length; s++) {
-      const k = storeSlots[s]!
-      const slot = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+    const { storeSlots } = group.plan
+    for (let store = 0; store < storeSlots.length; store++) {
+      const slot = laneSlot(group, lane, storeSlots[store]!)
       if (slots.entryOf[slot] === 0) slots.write(slot)
-      const values = slots.values
-      const low = (storeColumns[s]! * laneCount + lane) * COLUMN_LIMBS
-      const high = low + laneCount * COLUMN_LIMBS
       const at = slot * LIMBS_PER_WORD
-      values[at] = lanesOut[low]!
-      values[at + 1] = lanesOut[low + 1]!
-      values[at + 2] = lanesOut[low + 2]!
-      values[at + 3] = lanesOut[low + 3]!
-      values[at + 4] = lanesOut[high]!
-      values[at + 5] = lanesOut[high + 1]!
-      values[at + 6] = lanesOut[high + 2]!
-      values[at + 7] = lanesOut[high + 3]!
+      laneStored(group, lane, store, slots.values, at, slots.values, at)
     }
   }
 }

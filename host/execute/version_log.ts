@@ -2,7 +2,7 @@ import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
 import type { SlotTable } from '../state/slot_table.ts'
 import { wordEquals } from '../state/word.ts'
-import { laneReadEquals } from './lane_group.ts'
+import { laneReadHolds, laneSlot, laneStored } from './lane_store.ts'
 import { COLUMN_LIMBS, HINT_LIMBS } from './path_plan.ts'
 import { type Schedule, TIER_LANE } from './schedule.ts'
 
@@ -33,7 +33,8 @@ export interface Stale {
  *   values    u32[8 entries]
  * lastWrite   i32[slot count]   entry + 1 of the last write so far, 0 = none
  *
- * A read is also valid where the version differs and the value does not. Writes of the other tiers are not known here:
+ * A read is also valid where the version differs and the value does not, or where the transaction only moves the slot by a
+ * delta whose conditions hold for the version's value. Writes of the other tiers are not known here:
  * the sweep meets them.
  */
 export class VersionLog {
@@ -57,16 +58,16 @@ export class VersionLog {
       if (tier[i] !== TIER_LANE) continue
       const group = laneGroups[groups[i]!]!
       const lane = lanes[i]!
-      const { plan, lanesOut, laneCount, hinted } = group
-      if (lanesOut[lane * COLUMN_LIMBS] !== EXIT_NONE) continue
-      const { columns, components, count } = plan.slots
+      const { plan, hinted } = group
+      if (group.lanesOut[lane * COLUMN_LIMBS] !== EXIT_NONE) continue
+      const { count } = plan.slots
       let valid = true
       for (let k = 0; k < count && valid; k++) {
-        const slot = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+        const slot = laneSlot(group, lane, k)
         const version = lastWrite[slot]!
         if (version === 0) {
-          if (hinted) valid = laneReadEquals(group, lane, k, slot, table, table.values, slot * LIMBS_PER_WORD)
-        } else valid = laneReadEquals(group, lane, k, slot, table, this.#values, (version - 1) * LIMBS_PER_WORD)
+          if (hinted) valid = laneReadHolds(group, lane, k, slot, table, table.values, slot * LIMBS_PER_WORD)
+        } else valid = laneReadHolds(group, lane, k, slot, table, this.#values, (version - 1) * LIMBS_PER_WORD)
       }
       if (!valid) {
         const end = hintLimbs + count * HINT_LIMBS
@@ -75,17 +76,18 @@ export class VersionLog {
         stale.hintAt[stale.count] = hintLimbs
         stale.count++
         for (let k = 0; k < count; k++) {
-          const slot = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
-          this.#hint(stale.hints, hintLimbs + k * HINT_LIMBS, slot, table)
+          this.#hint(stale.hints, hintLimbs + k * HINT_LIMBS, laneSlot(group, lane, k), table)
         }
         hintLimbs = end
       }
-      const { storeSlots, storeColumns } = plan
-      for (let s = 0; s < storeSlots.length; s++) {
-        const k = storeSlots[s]!
-        const slot = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
-        this.#append(slot, lanesOut, (storeColumns[s]! * laneCount + lane) * COLUMN_LIMBS, laneCount * COLUMN_LIMBS)
-        lastWrite[slot] = this.#entries
+      for (let store = 0; store < plan.storeSlots.length; store++) {
+        const slot = laneSlot(group, lane, plan.storeSlots[store]!)
+        const entry = this.#append(slot)
+        const version = lastWrite[slot]!
+        const current = version === 0 ? table.values : this.#values
+        const at = (version === 0 ? slot : version - 1) * LIMBS_PER_WORD
+        laneStored(group, lane, store, current, at, this.#values, entry * LIMBS_PER_WORD)
+        lastWrite[slot] = entry + 1
       }
     }
     for (let e = 0; e < this.#entries; e++) lastWrite[this.#slots[e]!] = 0
@@ -103,20 +105,15 @@ export class VersionLog {
     for (let limb = 0; limb < LIMBS_PER_WORD; limb++) hints[at + limb] = this.#values[from + limb]!
   }
 
-  #append(slot: number, lanesOut: Uint32Array, low: number, columnLimbs: number): void {
+  /** A new entry for `slot`; its value is for the caller to write. */
+  #append(slot: number): number {
     const entry = this.#entries++
     if (entry === this.#slots.length) {
       this.#slots = doubled(this.#slots, 0)
       this.#values = doubled(this.#values, 0)
     }
     this.#slots[entry] = slot
-    const values = this.#values
-    const to = entry * LIMBS_PER_WORD
-    const high = low + columnLimbs
-    for (let limb = 0; limb < 4; limb++) {
-      values[to + limb] = lanesOut[low + limb]!
-      values[to + 4 + limb] = lanesOut[high + limb]!
-    }
+    return entry
   }
 }
 

@@ -1,0 +1,111 @@
+import { KERNELS } from '../../kernels/linked.generated.ts'
+import { WORKGROUP_SIZE } from '../../transpiler/layout/environment.ts'
+import type { BloomItem } from '../block/receipts.ts'
+import type { BufferRange, Command, ComputeDevice } from '../device/compute_device.ts'
+import type { Kernel } from '../device/kernel.ts'
+import type { BufferPool } from './buffer_pool.ts'
+import type { PathPlan } from './path_plan.ts'
+
+/** Items of one dispatch of kernels/entry/bloom.wgsl. */
+const MAX_ITEMS = 16
+const PARAMETER_BYTES = 5 * 16
+const INDEX_BYTES = 8
+
+/** The columns of a dispatch on the device. */
+export interface BloomSource {
+  readonly laneCount: number
+  readonly in: GPUBuffer
+  readonly out: GPUBuffer
+}
+
+/**
+ * Hashes the topics of a dispatch on the device, where they lie, in the same submission: the host would spend more on
+ * their keccak than on all else. Receipts take the bloom indices that come back.
+ */
+export class BloomRunner {
+  readonly #device: ComputeDevice
+  readonly #pool: BufferPool
+  #kernel: Promise<Kernel> | undefined
+  #taken: GPUBuffer[] = []
+
+  constructor(device: ComputeDevice, pool: BufferPool) {
+    this.#device = device
+    this.#pool = pool
+  }
+
+  /** Number of read ranges that `append` adds for a path. */
+  readsOf(plan: PathPlan): number {
+    return bloomCalls(plan.blooms).length
+  }
+
+  async append(plan: PathPlan, source: BloomSource, commands: Command[], reads: BufferRange[]): Promise<void> {
+    for (const call of bloomCalls(plan.blooms)) {
+      const kernel = await this.kernel()
+      const { laneCount } = source
+      const parameters = this.#pool.uniform(PARAMETER_BYTES)
+      const words = new Uint32Array(PARAMETER_BYTES / 4)
+      words.set([laneCount, call.items.length, laneCount, 0])
+      call.items.forEach((item, k) => {
+        words[4 + k] = plan.blooms[item]!.column
+      })
+      this.#device.upload(parameters, 0, words)
+      const byteLength = call.items.length * laneCount * INDEX_BYTES
+      const bits = this.#pool.storage(byteLength)
+      this.#taken.push(parameters, bits)
+      const bindGroup = this.#device.bindGroup(kernel, [
+        { binding: 0, buffer: parameters },
+        { binding: 1, buffer: call.source === 'input' ? source.in : source.out },
+        { binding: 2, buffer: bits },
+      ])
+      const workgroups = Math.ceil((call.items.length * laneCount) / WORKGROUP_SIZE)
+      commands.push({ kind: 'dispatch', kernel, bindGroup, workgroups })
+      reads.push({ buffer: bits, byteOffset: 0, byteLength })
+    }
+  }
+
+  /** The indices of all items in the order of `plan.blooms` (host/block/receipts.ts), from the ranges read at `first`. */
+  take(plan: PathPlan, results: readonly Uint32Array[], first: number): Uint32Array {
+    const calls = bloomCalls(plan.blooms)
+    if (calls.length === 1) return results[first]!
+    const perItem = results[first]!.length / calls[0]!.items.length
+    const indices = new Uint32Array(perItem * plan.blooms.length)
+    calls.forEach((call, c) => {
+      call.items.forEach((item, k) => {
+        indices.set(results[first + c]!.subarray(k * perItem, (k + 1) * perItem), item * perItem)
+      })
+    })
+    return indices
+  }
+
+  release(): void {
+    for (const buffer of this.#taken) this.#pool.put(buffer)
+    this.#taken = []
+  }
+
+  kernel(): Promise<Kernel> {
+    this.#kernel ??= this.#device.kernel({
+      label: 'bloom',
+      wgsl: KERNELS['bloom']!,
+      entryPoint: 'bloom',
+      bindings: [
+        { binding: 0, type: 'uniform' },
+        { binding: 1, type: 'read-only-storage' },
+        { binding: 2, type: 'storage' },
+      ],
+    })
+    return this.#kernel
+  }
+}
+
+/** The dispatches for these items: one per source and MAX_ITEMS items; `items` are positions in the list. */
+const bloomCalls = (
+  blooms: readonly BloomItem[],
+): { readonly source: 'input' | 'lane'; readonly items: readonly number[] }[] => {
+  const calls: { source: 'input' | 'lane'; items: number[] }[] = []
+  blooms.forEach(({ source }, item) => {
+    const open = calls.find((call) => call.source === source && call.items.length < MAX_ITEMS)
+    if (open === undefined) calls.push({ source, items: [item] })
+    else open.items.push(item)
+  })
+  return calls
+}

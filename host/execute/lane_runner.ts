@@ -1,0 +1,246 @@
+import {
+  BINDINGS,
+  ENVIRONMENT_BYTES,
+  ENVIRONMENT_SKELETONS_AT,
+  ENVIRONMENT_WORDS,
+  ENVIRONMENT_WORDS_AT,
+  WORKGROUP_SIZE,
+} from '../../transpiler/layout/environment.ts'
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { EXIT_MISS, MISSING } from '../../transpiler/path_kernel.ts'
+import type { BlockEnvironment } from '../block/environment.ts'
+import type { BoundBuffer, BufferRange, Command, ComputeDevice } from '../device/compute_device.ts'
+import type { Kernel } from '../device/kernel.ts'
+import { chunkLanes } from '../device/lanes.ts'
+import type { ResidentState } from '../state/resident_state.ts'
+import { wordFromBigInt } from '../state/word.ts'
+import { BloomRunner } from './bloom_runner.ts'
+import { BufferPool } from './buffer_pool.ts'
+import { DeviceTables } from './device_tables.ts'
+import { gatherLanes, type LaneGroup, type LaneSource } from './lane_group.ts'
+import { COLUMN_BYTES, COLUMN_LIMBS, HINT_COLUMNS, HINT_LIMBS, type PathPlan } from './path_plan.ts'
+
+/** Lanes of one path to run. With `hints`, lane l's hints are at `words[at[l] ..]` (Stale). */
+export interface LaneJob {
+  readonly plan: PathPlan
+  readonly kernel: Kernel
+  /** Ascending. */
+  readonly transactions: Int32Array
+  readonly hints?: { readonly words: Uint32Array; readonly at: Uint32Array }
+}
+
+export interface RunnerTimings {
+  upload: number
+  execute: number
+  readback: number
+}
+
+/**
+ * Runs lanes on one device: gathers and uploads their columns, dispatches every job of a wave in one submission, reads the
+ * results back. Lanes beyond the device's limits make further groups, counted in `chunks`.
+ */
+export class LaneRunner {
+  readonly device: ComputeDevice
+  readonly tables: DeviceTables
+  readonly timings: RunnerTimings = { upload: 0, execute: 0, readback: 0 }
+  /** Dispatches that a job needed beyond its first, because of the device's limits. */
+  chunks = 0
+  /** Most bytes of lane columns that one wave held on the device. */
+  laneBytes = 0
+  readonly #resident: ResidentState
+  readonly #chainId: bigint
+  readonly #pool: BufferPool
+  readonly #blooms: BloomRunner
+
+  constructor(device: ComputeDevice, resident: ResidentState, chainId: bigint) {
+    this.device = device
+    this.#resident = resident
+    this.#chainId = chainId
+    this.#pool = new BufferPool(device)
+    this.tables = new DeviceTables(device, resident)
+    this.#blooms = new BloomRunner(device, this.#pool)
+  }
+
+  /** Runs the jobs. Rejects with a fault of the device; nothing of the batch has changed then. */
+  async run(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<LaneGroup[]> {
+    const startedMs = performance.now()
+    const tables = this.tables.sync()
+    const runs: GroupRun[] = []
+    for (const job of jobs) for (const part of this.#chunked(job)) runs.push(this.#prepare(part, source, env, tables))
+    const commands: Command[] = []
+    const reads: BufferRange[] = []
+    for (const run of runs) {
+      commands.push({
+        kind: 'dispatch',
+        kernel: run.job.kernel,
+        bindGroup: run.bindGroup,
+        workgroups: Math.ceil(run.laneCount / WORKGROUP_SIZE),
+      })
+      reads.push({
+        buffer: run.out,
+        byteOffset: 0,
+        byteLength: run.job.plan.resultColumns * run.laneCount * COLUMN_BYTES,
+      })
+      await this.#blooms.append(run.job.plan, run, commands, reads)
+    }
+    const uploadedMs = performance.now()
+    const { reads: results } = await this.device.run(commands, { reads })
+    const ranMs = performance.now()
+    const groups: LaneGroup[] = []
+    let next = 0
+    for (const run of runs) {
+      const lanesOut = results[next++]!
+      const bloomIndices = run.job.plan.blooms.length === 0 ? undefined : this.#blooms.take(run.job.plan, results, next)
+      next += this.#blooms.readsOf(run.job.plan)
+      groups.push({
+        plan: run.job.plan,
+        laneCount: run.laneCount,
+        transactions: run.job.transactions,
+        lanesIn: run.lanesIn,
+        lanesOut: await this.#withKeys(run, lanesOut),
+        hinted: run.job.hints !== undefined,
+        ...(bloomIndices === undefined ? {} : { bloomIndices }),
+      })
+      this.#pool.put(run.in)
+      this.#pool.put(run.out)
+      this.#pool.put(run.environment)
+    }
+    this.#blooms.release()
+    const endedMs = performance.now()
+    this.timings.upload += uploadedMs - startedMs
+    this.timings.execute += ranMs - uploadedMs
+    this.timings.readback += endedMs - ranMs
+    return groups
+  }
+
+  destroy(): void {
+    this.#pool.destroy()
+    this.tables.destroy()
+  }
+
+  #chunked(job: LaneJob): LaneJob[] {
+    const { plan, transactions } = job
+    const inputColumns = plan.kernel.inputColumns + (job.hints === undefined ? 0 : HINT_COLUMNS * plan.slots.count)
+    const bytesPerLane = [inputColumns * COLUMN_BYTES, plan.kernel.outputColumns * COLUMN_BYTES]
+    const { lanesPerChunk, chunkCount } = chunkLanes(this.device, transactions.length, bytesPerLane, WORKGROUP_SIZE)
+    if (chunkCount <= 1) return [job]
+    this.chunks += chunkCount - 1
+    const parts: LaneJob[] = []
+    for (let first = 0; first < transactions.length; first += lanesPerChunk) {
+      const end = first + lanesPerChunk
+      const { hints } = job
+      parts.push({
+        ...job,
+        transactions: transactions.subarray(first, end),
+        ...(hints === undefined ? {} : { hints: { words: hints.words, at: hints.at.subarray(first, end) } }),
+      })
+    }
+    return parts
+  }
+
+  #prepare(job: LaneJob, source: LaneSource, env: BlockEnvironment, tables: readonly BoundBuffer[]): GroupRun {
+    const { plan, transactions, hints } = job
+    const { kernel } = plan
+    const laneCount = transactions.length
+    const hintColumns = hints === undefined ? 0 : HINT_COLUMNS * plan.slots.count
+    const lanesIn = new Uint32Array((kernel.inputColumns + hintColumns) * laneCount * COLUMN_LIMBS)
+    gatherLanes(plan, transactions, laneCount, source, lanesIn)
+    if (hints !== undefined) gatherHints(plan, transactions, hints, lanesIn)
+    const input = this.#pool.storage(lanesIn.byteLength)
+    const out = this.#pool.storage(kernel.outputColumns * laneCount * COLUMN_BYTES)
+    const environment = this.#pool.uniform(ENVIRONMENT_BYTES)
+    this.device.upload(input, 0, lanesIn)
+    this.device.upload(environment, 0, this.#environment(plan, laneCount, hints !== undefined, env))
+    this.laneBytes = Math.max(this.laneBytes, input.size + out.size)
+    const bindGroup = this.device.bindGroup(job.kernel, [
+      { binding: BINDINGS.environment, buffer: environment },
+      { binding: BINDINGS.lanesIn, buffer: input },
+      { binding: BINDINGS.lanesOut, buffer: out },
+      ...tables,
+    ])
+    return { job, laneCount, lanesIn, in: input, out, environment, bindGroup }
+  }
+
+  /** Layout: transpiler/layout/environment.ts. */
+  #environment(plan: PathPlan, laneCount: number, hinted: boolean, env: BlockEnvironment): Uint32Array {
+    const { slots, accounts, codes } = this.#resident
+    const words = new Uint32Array(ENVIRONMENT_BYTES / 4)
+    words[0] = laneCount
+    words[1] = hinted ? 1 : 0
+    words[2] = slots.index.mask
+    words[3] = accounts.index.mask
+    const values = environmentValues(env, this.#chainId)
+    ENVIRONMENT_WORDS.forEach((name, i) => {
+      wordFromBigInt(words, COLUMN_LIMBS * ENVIRONMENT_WORDS_AT + LIMBS_PER_WORD * i, values[name])
+    })
+    plan.kernel.skeletons.forEach((key, i) => {
+      words[COLUMN_LIMBS * ENVIRONMENT_SKELETONS_AT + i] = codes.skeletonId(key)
+    })
+    return words
+  }
+
+  /** Where a lane missed, the columns of looked-up keys come too. */
+  async #withKeys(run: GroupRun, lanesOut: Uint32Array): Promise<Uint32Array> {
+    const { plan } = run.job
+    const { resultColumns } = plan
+    if (plan.kernel.outputColumns === resultColumns || !anyMiss(lanesOut, run.laneCount)) return lanesOut
+    const columnBytes = run.laneCount * COLUMN_BYTES
+    const keys = await this.device.readback(
+      run.out,
+      resultColumns * columnBytes,
+      (plan.kernel.outputColumns - resultColumns) * columnBytes,
+    )
+    const whole = new Uint32Array(lanesOut.length + keys.length)
+    whole.set(lanesOut)
+    whole.set(keys, lanesOut.length)
+    return whole
+  }
+}
+
+interface GroupRun {
+  readonly job: LaneJob
+  readonly laneCount: number
+  readonly lanesIn: Uint32Array
+  readonly in: GPUBuffer
+  readonly out: GPUBuffer
+  readonly environment: GPUBuffer
+  readonly bindGroup: GPUBindGroup
+}
+
+export const environmentValues = (env: BlockEnvironment, chainId: bigint) => ({
+  number: env.number,
+  timestamp: env.timestamp,
+  coinbase: BigInt(env.coinbase),
+  prevrandao: env.prevRandao,
+  gaslimit: env.gasLimit,
+  chainid: chainId,
+  basefee: env.baseFeePerGas,
+  blobbasefee: env.blobBaseFee ?? 1n,
+})
+
+const anyMiss = (lanesOut: Uint32Array, laneCount: number): boolean => {
+  for (let lane = 0; lane < laneCount; lane++) if (lanesOut[lane * COLUMN_LIMBS] === EXIT_MISS) return true
+  return false
+}
+
+const gatherHints = (
+  plan: PathPlan,
+  transactions: Int32Array,
+  hints: { readonly words: Uint32Array; readonly at: Uint32Array },
+  lanesIn: Uint32Array,
+): void => {
+  const laneCount = transactions.length
+  const column = laneCount * COLUMN_LIMBS
+  for (let k = 0; k < plan.slots.count; k++) {
+    const first = (plan.kernel.hintColumn + HINT_COLUMNS * k) * column
+    for (let lane = 0; lane < laneCount; lane++) {
+      const from = hints.at[lane]! + k * HINT_LIMBS
+      const to = first + lane * COLUMN_LIMBS
+      for (let limb = 0; limb < COLUMN_LIMBS; limb++) {
+        lanesIn[to + limb] = hints.words[from + limb]!
+        lanesIn[to + column + limb] = hints.words[from + COLUMN_LIMBS + limb]!
+      }
+      lanesIn[to + 2 * column] = hints.words[from + LIMBS_PER_WORD] ?? MISSING
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import type { SlotTable } from '../state/slot_table.ts'
+import { wordAdd, wordCopy, wordEquals, wordIsZero, wordSub } from '../state/word.ts'
+import type { LaneGroup } from './lane_group.ts'
+import {
+  COLUMN_LIMBS,
+  CONDITION_NO_OVERFLOW,
+  CONDITION_NO_UNDERFLOW,
+  CONDITION_SAME_ZERONESS,
+  HINT_COLUMNS,
+} from './path_plan.ts'
+
+/** Slot id of slot look-up `k` of a lane. */
+export const laneSlot = (group: LaneGroup, lane: number, k: number): number => {
+  const { columns, components } = group.plan.slots
+  return group.lanesOut[(columns[k]! * group.laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+}
+
+const read = new Uint32Array(LIMBS_PER_WORD)
+const amount = new Uint32Array(LIMBS_PER_WORD)
+const moved = new Uint32Array(LIMBS_PER_WORD)
+
+/**
+ * Whether slot look-up `k` of a lane, which read slot `slot`, holds for the current value at `words[at]`: it read that value,
+ * or it only moves the slot by an amount and the delta's conditions hold for this value (transpiler/path_kernel.ts).
+ */
+export const laneReadHolds = (
+  group: LaneGroup,
+  lane: number,
+  k: number,
+  slot: number,
+  slots: SlotTable,
+  words: Uint32Array,
+  at: number,
+): boolean => {
+  readWord(group, lane, k, slot, slots)
+  if (wordEquals(read, 0, words, at)) return true
+  const store = group.plan.deltaStores[k]! - 1
+  return store >= 0 && deltaHolds(group, lane, store, words, at)
+}
+
+/** dst = what store `store` of a lane leaves in its slot, whose current value is at `words[at]`. */
+export const laneStored = (
+  group: LaneGroup,
+  lane: number,
+  store: number,
+  words: Uint32Array,
+  at: number,
+  dst: Uint32Array,
+  di: number,
+): void => {
+  const { plan, lanesOut, laneCount } = group
+  const sign = plan.storeSigns[store]!
+  const low = (plan.storeColumns[store]! * laneCount + lane) * COLUMN_LIMBS
+  if (sign === 0) {
+    copyColumns(dst, di, lanesOut, low, laneCount)
+    return
+  }
+  copyColumns(amount, 0, lanesOut, low, laneCount)
+  if (sign > 0) wordAdd(dst, di, words, at, amount, 0)
+  else wordSub(dst, di, words, at, amount, 0)
+}
+
+/** What the look-up read: its hint where the hint names the slot, else the slot's base value. Goes to `read`. */
+const readWord = (group: LaneGroup, lane: number, k: number, slot: number, slots: SlotTable): void => {
+  if (group.hinted) {
+    const { laneCount, lanesIn } = group
+    const low = ((group.plan.kernel.hintColumn + HINT_COLUMNS * k) * laneCount + lane) * COLUMN_LIMBS
+    if (lanesIn[low + 2 * laneCount * COLUMN_LIMBS] === slot) {
+      copyColumns(read, 0, lanesIn, low, laneCount)
+      return
+    }
+  }
+  const entry = slots.entryOf[slot]!
+  if (entry === 0) wordCopy(read, 0, slots.values, slot * LIMBS_PER_WORD)
+  else wordCopy(read, 0, slots.base, (entry - 1) * LIMBS_PER_WORD)
+}
+
+/** The conditions of a delta for the current value at `words[at]`, where the lane read `read`. */
+const deltaHolds = (group: LaneGroup, lane: number, store: number, words: Uint32Array, at: number): boolean => {
+  const { plan, lanesOut, laneCount } = group
+  const conditions = plan.storeConditions[store]!
+  const grows = plan.storeSigns[store]! > 0
+  copyColumns(amount, 0, lanesOut, (plan.storeColumns[store]! * laneCount + lane) * COLUMN_LIMBS, laneCount)
+  const wraps = grows ? wordAdd(moved, 0, words, at, amount, 0) : wordSub(moved, 0, words, at, amount, 0)
+  if (wraps !== 0 && (conditions & (grows ? CONDITION_NO_OVERFLOW : CONDITION_NO_UNDERFLOW)) !== 0) return false
+  if ((conditions & CONDITION_SAME_ZERONESS) === 0) return true
+  if (wordIsZero(words, at) !== wordIsZero(read, 0)) return false
+  const endsZero = wordIsZero(moved, 0)
+  if (grows) wordAdd(moved, 0, read, 0, amount, 0)
+  else wordSub(moved, 0, read, 0, amount, 0)
+  return endsZero === wordIsZero(moved, 0)
+}
+
+/** A word kept in two columns, limbs 0..3 at `low` and 4..7 one column on. */
+const copyColumns = (dst: Uint32Array, di: number, columns: Uint32Array, low: number, laneCount: number): void => {
+  const high = low + laneCount * COLUMN_LIMBS
+  dst[di] = columns[low]!
+  dst[di + 1] = columns[low + 1]!
+  dst[di + 2] = columns[low + 2]!
+  dst[di + 3] = columns[low + 3]!
+  dst[di + 4] = columns[high]!
+  dst[di + 5] = columns[high + 1]!
+  dst[di + 6] = columns[high + 2]!
+  dst[di + 7] = columns[high + 3]!
+}

@@ -1,0 +1,196 @@
+import { PRELUDE } from '../../kernels/linked.generated.ts'
+import { type PathKernel, type RecordedTransaction, type RecordState, transpilePath } from '../../transpiler/index.ts'
+import type { ComputeDevice } from '../device/compute_device.ts'
+import { DeviceLostError } from '../device/fault.ts'
+import type { Kernel } from '../device/kernel.ts'
+import type { ExitReason } from './exit_reason.ts'
+import { type PathPlan, planPath } from './path_plan.ts'
+
+/** Paths kept for one key; a key with more ways than this goes to the CPU tier for the rest. */
+export const MAX_PATHS_PER_KEY = 8
+/** Recordings of one key that gave no new path before it is left alone. */
+const MAX_FRUITLESS_RECORDINGS = 6
+
+export type CompileMode = 'wait' | 'background' | 'never'
+
+/** A recorded path and the state of its kernel on the device. */
+export interface PathCandidate {
+  readonly plan: PathPlan
+  /** Absent while it compiles. */
+  kernel?: Kernel
+  failure?: ExitReason
+  /** Lanes that ended on this path. */
+  lanes: number
+}
+
+/**
+ * What the executor knows of one path key (transpiler/path_kernel.ts): its paths, most used first, and how much work the CPU
+ * tier did for want of one.
+ */
+export interface PathKeyState {
+  readonly candidates: PathCandidate[]
+  /** Lanes that the CPU tier executed because no path took them. */
+  lanesOwed: number
+  fruitless: number
+  refusal?: ExitReason
+}
+
+/** Recorded paths by key, in flat columns so that routing makes no objects: key id by (skeleton, selector, size, value zero). */
+export class PathLibrary {
+  readonly keys: PathKeyState[] = []
+  /** Wall milliseconds of compilation, driver included, by kernel. */
+  readonly compileMs: number[] = []
+  readonly #kernels = new Map<PathPlan, Kernel>()
+  readonly #fields = new GrowingFields()
+  #index = new Int32Array(64)
+  #last = -1
+  #expectedCompileMs: number
+  /** Measured wall milliseconds of one transaction on the CPU tier; a guess before the first. */
+  cpuMs = 1
+
+  constructor(software: boolean) {
+    this.#expectedCompileMs = software ? 3000 : 1000
+  }
+
+  /** Id of a path key. `selector` as in PathKey: -1 where calldata is shorter than four bytes. */
+  keyId(skeleton: number, selector: number, calldataBytes: number, valueIsZero: boolean): number {
+    const zero = valueIsZero ? 1 : 0
+    const fields = this.#fields
+    if (this.#last >= 0 && fields.equal(this.#last, skeleton, selector, calldataBytes, zero)) return this.#last
+    const mask = this.#index.length - 1
+    let bucket = hashKey(skeleton, selector, calldataBytes, zero) & mask
+    for (;;) {
+      const id = this.#index[bucket]! - 1
+      if (id < 0) break
+      if (fields.equal(id, skeleton, selector, calldataBytes, zero)) {
+        this.#last = id
+        return id
+      }
+      bucket = (bucket + 1) & mask
+    }
+    const id = this.keys.length
+    this.keys.push({ candidates: [], lanesOwed: 0, fruitless: 0 })
+    fields.push(skeleton, selector, calldataBytes, zero)
+    this.#index[bucket] = id + 1
+    if (2 * this.keys.length > this.#index.length) this.#rehash()
+    this.#last = id
+    return id
+  }
+
+  /** Whether a path for `lanes` more transactions of this key is worth its compilation. */
+  pays(key: PathKeyState, lanes: number, recordFrom: number | undefined): boolean {
+    if (key.candidates.length >= MAX_PATHS_PER_KEY || key.fruitless >= MAX_FRUITLESS_RECORDINGS) return false
+    if (recordFrom !== undefined) return key.lanesOwed + lanes >= recordFrom
+    return (key.lanesOwed + lanes) * this.cpuMs > this.#expectedCompileMs
+  }
+
+  /**
+   * Records the path of a transaction of this key and starts its compilation. Returns the new candidate, or the reason why
+   * there is none. With `wait` the kernel is ready when this resolves.
+   */
+  async record(
+    key: PathKeyState,
+    transaction: RecordedTransaction,
+    state: RecordState,
+    device: ComputeDevice,
+    wait: boolean,
+  ): Promise<PathCandidate | ExitReason> {
+    const result = await transpilePath(transaction, state)
+    if (result.kind === 'unsupported') {
+      key.fruitless++
+      key.refusal = `not transpiled: ${result.reason}`
+      return key.refusal
+    }
+    const { kernel } = result
+    if (key.candidates.some((candidate) => candidate.plan.kernel.id === kernel.id)) {
+      key.fruitless++
+      return 'no path'
+    }
+    const candidate: PathCandidate = { plan: planPath(kernel), lanes: 0 }
+    key.candidates.push(candidate)
+    key.lanesOwed = 0
+    const compiled = this.#compile(candidate, kernel, device)
+    if (wait) await compiled
+    return candidate
+  }
+
+  /** The kernel of a path that has run. */
+  kernelOf(plan: PathPlan): Kernel {
+    const kernel = this.#kernels.get(plan)
+    if (kernel === undefined) throw new Error(`path ${plan.kernel.id} has no kernel`)
+    return kernel
+  }
+
+  /** The key's most used paths first. */
+  static rank(key: PathKeyState): void {
+    key.candidates.sort((a, b) => b.lanes - a.lanes)
+  }
+
+  async #compile(candidate: PathCandidate, kernel: PathKernel, device: ComputeDevice): Promise<void> {
+    const startedMs = performance.now()
+    try {
+      const compiled = await device.kernel({
+        label: `path ${kernel.id.slice(0, 8)}`,
+        wgsl: PRELUDE + kernel.wgsl,
+        entryPoint: kernel.entryPoint,
+        bindings: 'execution',
+      })
+      await compiled.warmUp()
+      candidate.kernel = compiled
+      this.#kernels.set(candidate.plan, compiled)
+      const elapsedMs = performance.now() - startedMs
+      this.compileMs.push(elapsedMs)
+      this.#expectedCompileMs = (this.#expectedCompileMs + elapsedMs) / 2
+    } catch (thrown) {
+      candidate.failure = thrown instanceof DeviceLostError ? 'device lost' : 'shader did not compile'
+    }
+  }
+
+  #rehash(): void {
+    this.#index = new Int32Array(2 * this.#index.length)
+    const mask = this.#index.length - 1
+    for (let id = 0; id < this.keys.length; id++) {
+      let bucket = this.#fields.hash(id) & mask
+      while (this.#index[bucket] !== 0) bucket = (bucket + 1) & mask
+      this.#index[bucket] = id + 1
+    }
+  }
+}
+
+const hashKey = (skeleton: number, selector: number, calldataBytes: number, zero: number): number => {
+  let hash = Math.imul(skeleton, 0x9e3779b1) ^ selector
+  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) ^ (2 * calldataBytes + zero)
+  hash = Math.imul(hash, 0xc2b2ae35)
+  return hash ^ (hash >>> 13)
+}
+
+/** f64[4 keys]: skeleton, selector, calldata bytes, value zero. Doubles, since a selector is -1 or any u32. */
+class GrowingFields {
+  #fields = new Float64Array(4 * 32)
+  #count = 0
+
+  push(skeleton: number, selector: number, calldataBytes: number, zero: number): void {
+    if (4 * this.#count === this.#fields.length) {
+      const grown = new Float64Array(2 * this.#fields.length)
+      grown.set(this.#fields)
+      this.#fields = grown
+    }
+    this.#fields.set([skeleton, selector, calldataBytes, zero], 4 * this.#count++)
+  }
+
+  equal(id: number, skeleton: number, selector: number, calldataBytes: number, zero: number): boolean {
+    const fields = this.#fields
+    const at = 4 * id
+    return (
+      fields[at] === skeleton &&
+      fields[at + 1] === selector &&
+      fields[at + 2] === calldataBytes &&
+      fields[at + 3] === zero
+    )
+  }
+
+  hash(id: number): number {
+    const fields = this.#fields
+    return hashKey(fields[4 * id]!, fields[4 * id + 1]!, fields[4 * id + 2]!, fields[4 * id + 3]!)
+  }
+}

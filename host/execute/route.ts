@@ -1,0 +1,92 @@
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import type { ResidentState } from '../state/resident_state.ts'
+import { addressFromHex, wordIsZero } from '../state/word.ts'
+import type { ExitReasons } from './exit_reason.ts'
+import type { PathLibrary } from './path_library.ts'
+import { type Schedule, TIER_CPU, TIER_LANE, TIER_TRANSFER } from './schedule.ts'
+
+/** Addresses up to here are precompiles at some fork, or may become some (EIP-7951: 0x100). */
+const LAST_LOW_ADDRESS = 0x1ff
+
+/** Makes every sender, called account and the coinbase resident, and fills `fromIds`, `toIds`, `coinbaseId`. */
+export const loadParties = (schedule: Schedule, resident: ResidentState): void | Promise<void> => {
+  const { batch, fromIds, toIds, env } = schedule
+  const coinbase = new Uint32Array(LIMBS_PER_ADDRESS)
+  addressFromHex(coinbase, 0, env.coinbase)
+  const coinbaseId = new Int32Array(1)
+  const second = (): void | Promise<void> => resident.accountIds(batch.to, batch.count, toIds)
+  const third = (): void | Promise<void> => resident.accountIds(coinbase, 1, coinbaseId)
+  const last = (): void => {
+    schedule.coinbaseId = coinbaseId[0]!
+    for (let i = 0; i < batch.count; i++) if (batch.creates[i] === 1) toIds[i] = -1
+  }
+  return after(after(after(resident.accountIds(batch.from, batch.count, fromIds), second), third), last)
+}
+
+/** Runs `next` when `before` is done: at once where it was synchronous. */
+const after = (before: void | Promise<void>, next: () => void | Promise<void>): void | Promise<void> =>
+  before === undefined ? next() : before.then(next)
+
+/** Chooses the tier of every transaction, and the path key of those that call code. */
+export const routeTransactions = (
+  fork: Fork,
+  schedule: Schedule,
+  resident: ResidentState,
+  library: PathLibrary,
+  reasons: ExitReasons,
+): void => {
+  const { batch, rules, toIds, toCodes, tier, keyIds } = schedule
+  const { data, dataStart, value, to, creates, accessStart, gasLimit } = batch
+  const { codes } = resident.accounts
+  const known = resident.codes.codes
+  const hasTransfers = isAtLeast(fork, 'spuriousDragon')
+  const hasPaths = isAtLeast(fork, 'berlin')
+  const hasDelegations = isAtLeast(fork, 'prague')
+  const toCpu = (i: number, reason: number): void => {
+    tier[i] = TIER_CPU
+    schedule.reasons[i] = reason
+  }
+  const created = reasons.code('create')
+  const precompile = reasons.code('precompile')
+  const earlyFork = reasons.code('fork before berlin')
+  const accessList = reasons.code('access list')
+  const gasAbove = reasons.code('gas limit above 2^32')
+  const delegated = reasons.code('delegated code')
+  for (let i = 0; i < batch.count; i++) {
+    if (rules.rejection[i] !== 0) {
+      tier[i] = TIER_TRANSFER
+      continue
+    }
+    if (creates[i] === 1) {
+      toCpu(i, created)
+      continue
+    }
+    const at = LIMBS_PER_ADDRESS * i
+    if (to[at]! <= LAST_LOW_ADDRESS && (to[at + 1]! | to[at + 2]! | to[at + 3]! | to[at + 4]!) === 0) {
+      toCpu(i, precompile)
+      continue
+    }
+    const code = codes[toIds[i]!]!
+    toCodes[i] = code
+    if (code === 0) {
+      if (hasTransfers) tier[i] = TIER_TRANSFER
+      else toCpu(i, earlyFork)
+      continue
+    }
+    if (!hasPaths) toCpu(i, earlyFork)
+    else if (accessStart[i + 1] !== accessStart[i]) toCpu(i, accessList)
+    else if (gasLimit[2 * i + 1] !== 0) toCpu(i, gasAbove)
+    else if (hasDelegations && known[code]!.delegation) toCpu(i, delegated)
+    else {
+      const start = dataStart[i]!
+      const bytes = dataStart[i + 1]! - start
+      const selector =
+        bytes < 4
+          ? -1
+          : ((data[start]! << 24) | (data[start + 1]! << 16) | (data[start + 2]! << 8) | data[start + 3]!) >>> 0
+      tier[i] = TIER_LANE
+      keyIds[i] = library.keyId(known[code]!.skeleton, selector, bytes, wordIsZero(value, LIMBS_PER_WORD * i))
+    }
+  }
+}
