@@ -42,12 +42,17 @@ export type Command =
 export interface RunOptions {
   /** Read back after the last command, in the same submission. */
   readonly reads?: readonly BufferRange[]
+  /**
+   * Takes the reads in place of `RunResult.reads`, one view each, in order, while the staging memory is mapped: no copy is made, and
+   * the views are dead when it returns. For large reads: a copy of 16 MiB costs as much as the transfer.
+   */
+  readonly consume?: (views: readonly Uint32Array[]) => void
   /** Time each dispatch on the device; it then has a pass of its own. */
   readonly timestamps?: boolean
 }
 
 export interface RunResult {
-  /** A copy of each range of `reads`, in order. */
+  /** A copy of each range of `reads`, in order; empty where `consume` took them. */
   readonly reads: readonly Uint32Array[]
   /** Nanoseconds of each dispatch; undefined where not asked for or not offered. */
   readonly dispatchNs: readonly number[] | undefined

@@ -1,6 +1,6 @@
 import { adapterRequest, type OpenAdapter, openAdapter } from './adapter.ts'
 import type { BoundBuffer, BufferRange, Command, ComputeDevice, RunOptions, RunResult } from './compute_device.ts'
-import { type DeviceFault, DeviceLostError, OutOfMemoryError, scoped, ValidationError } from './fault.ts'
+import { type DeviceFault, DeviceLostError, faultOf, OutOfMemoryError, scoped, ValidationError } from './fault.ts'
 import { type Kernel, KernelCache, type KernelSource } from './kernel.ts'
 import { splitWorkgroups } from './lanes.ts'
 import type { AdapterKind } from './manifest.ts'
@@ -96,7 +96,8 @@ class DawnDevice implements ComputeDevice {
     })
     gpu.addEventListener('uncapturederror', (event) => {
       event.preventDefault()
-      this.#pending.push(Promise.resolve(new ValidationError(event.error.message, { cause: event.error })))
+      const filter = event.error.constructor.name === 'GPUOutOfMemoryError' ? 'out-of-memory' : 'validation'
+      this.#pending.push(Promise.resolve(faultOf(filter, 'outside any call', event.error)))
     })
   }
 
@@ -152,7 +153,10 @@ class DawnDevice implements ComputeDevice {
     )
   }
 
-  async run(commands: readonly Command[], { reads = [], timestamps = false }: RunOptions = {}): Promise<RunResult> {
+  async run(
+    commands: readonly Command[],
+    { reads = [], consume, timestamps = false }: RunOptions = {},
+  ): Promise<RunResult> {
     this.#assertUsable()
     const dispatchCount = commands.filter(({ kind }) => kind === 'dispatch').length
     const timed = timestamps && dispatchCount > 0 && this.features.has('timestamp-query')
@@ -201,13 +205,22 @@ class DawnDevice implements ComputeDevice {
       throw thrown
     }
     const elapsedMs = performance.now() - startedMs
-    if (staging === undefined) return { reads: reads.map(() => new Uint32Array(0)), dispatchNs: undefined, elapsedMs }
+    if (staging === undefined) {
+      const views = reads.map(() => new Uint32Array(0))
+      consume?.(views)
+      return { reads: consume === undefined ? views : [], dispatchNs: undefined, elapsedMs }
+    }
     const mapped = staging.getMappedRange(0, stagedBytes)
-    const copies = reads.map(({ byteLength }, i) => new Uint32Array(mapped, offsets[i]!, byteLength / 4).slice())
-    const dispatchNs = timed ? dispatchTimes(new BigUint64Array(mapped, timesOffset, 2 * dispatchCount)) : undefined
-    staging.unmap()
-    this.#staging.put(staging)
-    return { reads: copies, dispatchNs, elapsedMs }
+    const views = reads.map(({ byteLength }, i) => new Uint32Array(mapped, offsets[i]!, byteLength / 4))
+    try {
+      const dispatchNs = timed ? dispatchTimes(new BigUint64Array(mapped, timesOffset, 2 * dispatchCount)) : undefined
+      const copies = consume === undefined ? views.map((view) => view.slice()) : []
+      consume?.(views)
+      return { reads: copies, dispatchNs, elapsedMs }
+    } finally {
+      staging.unmap()
+      this.#staging.put(staging)
+    }
   }
 
   #encode(encoder: GPUCommandEncoder, commands: readonly Command[], queries: GPUQuerySet | undefined): void {
