@@ -1,8 +1,8 @@
 import package::keccak::keccak::{KeccakBlock, keccak_absorb, keccak_digest, keccak_f, keccak_zero};
 import package::lane::lane::lane_index;
 
-/// keccak-256 of messages of any length in one byte buffer. One invocation per message; a workgroup takes as long as its
-/// longest message, so a caller with mixed lengths sorts them.
+/// keccak-256 of messages of any length in one byte buffer. One invocation per message; a workgroup takes as long as
+/// its longest message, so a caller with mixed lengths sorts them.
 
 /// (message count, 0, 0, 0)
 @group(0) @binding(0) var<uniform> keccak256_parameters: vec4<u32>;

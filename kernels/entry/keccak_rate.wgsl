@@ -2,8 +2,8 @@ import package::u256::u256::u256_from_u32;
 import package::keccak::keccak::{keccak_digest, keccak_f, keccak_init_32};
 import package::lane::lane::lane_index;
 
-/// Measures permutations per second: lane l starts with the word l and replaces it `iterations` times by the keccak-256 of its
-/// 32 bytes.
+/// Measures permutations per second: lane l starts with the word l and replaces it `iterations` times by the keccak-256
+/// of its 32 bytes.
 
 /// (lane count, iterations, 0, 0)
 @group(0) @binding(0) var<uniform> keccak_rate_parameters: vec4<u32>;

@@ -2,8 +2,8 @@ import package::u256::u256::U256;
 import package::u256::mul::u256_mul;
 import package::lane::lane::lane_index;
 
-/// Measures 256-bit multiplications per second: x starts as y and becomes (x * y mod 2^256) ^ i for i = 0 .. iterations - 1.
-/// Limb k of y in lane l is (8 l + k + 1) * 0x9e3779b1 mod 2^32.
+/// Measures 256-bit multiplications per second: x starts as y and becomes (x * y mod 2^256) ^ i for i = 0 .. iterations
+/// - 1. Limb k of y in lane l is (8 l + k + 1) * 0x9e3779b1 mod 2^32.
 
 /// (lane count, iterations, 0, 0)
 @group(0) @binding(0) var<uniform> mul_rate_parameters: vec4<u32>;

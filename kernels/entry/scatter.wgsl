@@ -1,10 +1,10 @@
 import package::lane::lane::lane_index;
 
-/// Writes a list of rows to their places in a row array: committed values to `slotValues` (2 vectors a row), accounts to
-/// `accountRows` (4 vectors a row). Layouts in transpiler/layout/tables.ts.
+/// Writes a list of rows to their places in a row array: committed values to `slotValues` (2 vectors a row), accounts
+/// to `accountRows` (4 vectors a row). Layouts in transpiler/layout/tables.ts.
 ///
-/// The places must differ: two items with one place leave either. An item whose place is not below the row count is dropped.
-/// One invocation per item.
+/// The places must differ: two items with one place leave either. An item whose place is not below the row count is
+/// dropped. One invocation per item.
 
 /// (item count, vectors per row, row count, 0)
 @group(0) @binding(0) var<uniform> scatter_parameters: vec4<u32>;

@@ -13,8 +13,8 @@ const LANE_SKELETONS_AT = 18u;
 /// Lanes per workgroup; WORKGROUP_SIZE on the host.
 const LANE_WORKGROUP = 64u;
 
-/// Number of an invocation in a dispatch that may be laid out in two dimensions (host/device/lanes.ts): global_invocation_id.x
-/// alone repeats above 65,535 workgroups.
+/// Number of an invocation in a dispatch that may be laid out in two dimensions (host/device/lanes.ts):
+/// global_invocation_id.x alone repeats above 65,535 workgroups.
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
   return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
 }

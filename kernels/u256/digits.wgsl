@@ -54,12 +54,12 @@ struct U256DivideStep {
   digit: u32,
 }
 
-/// Steps D3 to D6 of algorithm D: divides remainder * 2^16 + next by the divisor d, whose top bit is set and which is greater
-/// than remainder. Gives the quotient digit and the new remainder.
+/// Steps D3 to D6 of algorithm D: divides remainder * 2^16 + next by the divisor d, whose top bit is set and which is
+/// greater than remainder. Gives the quotient digit and the new remainder.
 ///
-/// The digit is estimated from the two top digits of the dividend by a reciprocal instead of a division, which most targets
-/// lack. With v = floor((2^32 - 1) / top) the estimate floor(pair * v / 2^32) is short by at most 1, since
-/// pair / top - pair * v / 2^32 <= pair / 2^32 < 1; it is mended, and then tested against the divisor's second digit twice.
+/// The digit is estimated from the two top digits of the dividend by a reciprocal instead of a division, which most
+/// targets lack. With v = floor((2^32 - 1) / top) the estimate floor(pair * v / 2^32) is short by at most 1, since pair
+/// / top - pair * v / 2^32 <= pair / 2^32 < 1; it is mended, and then tested against the divisor's second digit twice.
 /// The branch that adds the divisor back is taken about twice in 2^16 steps.
 fn u256_divide_digit(remainder: U256Digits, next: u32, d: U256Digits, reciprocal: u32) -> U256DivideStep {
   let overflow = remainder.d3.w;

@@ -2,7 +2,8 @@ import package::u256::u256::{U256, U256_ZERO, U256_ONE, u256_select};
 import package::u256::add::{u256_negate_if, u256_is_negative};
 import package::u256::bits::u256_bit_length;
 import package::u256::compare::u256_is_zero;
-import package::u256::digits::{U256Digits, u256_to_digits, u256_from_digits, u256_divide_digit, u256_digit_reciprocal, u256_append_digit};
+import package::u256::digits::{u256_append_digit, u256_digit_reciprocal, u256_divide_digit};
+import package::u256::digits::{u256_from_digits, u256_to_digits};
 import package::u256::shift::{u256_shift_left, u256_shift_right};
 
 struct U256DivMod {
@@ -12,10 +13,10 @@ struct U256DivMod {
 
 /// n / d and n mod d; both 0 for d = 0 (YP appendix H, 0x04 and 0x06).
 ///
-/// Knuth's algorithm D (TAOCP 4.3.1) in base 2^16 with a fixed shape: the divisor is shifted to fill 256 bits, so that every
-/// digit has a constant place and only the number of quotient digits varies. With k = bits(n) - bits(d) the quotient has
-/// m = k / 16 + 1 digits. The dividend is shifted to fill 256 bits less t = 16 m - k (1..16), so it stays below the divisor;
-/// the t bits pushed out are the only digit that is not zero among those fed to the remainder.
+/// Knuth's algorithm D (TAOCP 4.3.1) in base 2^16 with a fixed shape: the divisor is shifted to fill 256 bits, so that
+/// every digit has a constant place and only the number of quotient digits varies. With k = bits(n) - bits(d) the
+/// quotient has m = k / 16 + 1 digits. The dividend is shifted to fill 256 bits less t = 16 m - k (1..16), so it stays
+/// below the divisor; the t bits pushed out are the only digit that is not zero among those fed to the remainder.
 fn u256_divmod(n: U256, d: U256) -> U256DivMod {
   let by_zero = u256_is_zero(d);
   let divisor = u256_select(d, U256_ONE, by_zero);

@@ -5,8 +5,8 @@ import package::u256::shift::u256_shift_left;
 
 /// base ^ exponent mod 2^256, 0 ^ 0 = 1 (YP appendix H, 0x0a).
 ///
-/// Left-to-right square and multiply around a single multiplication site: each turn either squares, or multiplies by the
-/// base when the bit just squared for was set. The number of turns is bits(exponent) + ones(exponent) - 2.
+/// Left-to-right square and multiply around a single multiplication site: each turn either squares, or multiplies by
+/// the base when the bit just squared for was set. The number of turns is bits(exponent) + ones(exponent) - 2.
 fn u256_exp(base: U256, exponent: U256) -> U256 {
   let bits = u256_bit_length(exponent);
   let ones_of_limb = countOneBits(exponent.lo) + countOneBits(exponent.hi);

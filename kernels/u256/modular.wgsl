@@ -2,14 +2,15 @@ import package::u256::u256::{U256, U256_ZERO, U256_ONE, u256_from_u32, u256_sele
 import package::u256::add::u256_add_carry;
 import package::u256::bits::{u256_bit_length, u256_or};
 import package::u256::compare::u256_is_zero;
-import package::u256::digits::{u256_to_digits, u256_from_digits, u256_divide_digit, u256_digit_reciprocal, u256_append_digit};
+import package::u256::digits::{u256_append_digit, u256_digit_reciprocal, u256_divide_digit};
+import package::u256::digits::{u256_from_digits, u256_to_digits};
 import package::u256::mul::{U512, u256_mul_wide};
 import package::u256::shift::{u256_shift_left, u256_shift_right};
 
 /// x mod d for a 512-bit x; 0 for d = 0.
 ///
-/// The divider of u256_divmod over up to 32 quotient digits: the upper half of the shifted dividend starts as the remainder,
-/// the lower half and the t bits pushed out of it are fed digit by digit.
+/// The divider of u256_divmod over up to 32 quotient digits: the upper half of the shifted dividend starts as the
+/// remainder, the lower half and the t bits pushed out of it are fed digit by digit.
 fn u256_mod_wide(x: U512, d: U256) -> U256 {
   let by_zero = u256_is_zero(d);
   let divisor = u256_select(d, U256_ONE, by_zero);

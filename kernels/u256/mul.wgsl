@@ -1,7 +1,8 @@
 import package::u256::u256::U256;
 
-/// sum + a * b, where sum is a column sum of products: 96 bits as three limbs, least significant first. WGSL has no 64-bit product: the high half is built from 16-bit halves in the "ladder" form, which LLVM
-/// based drivers recognise as one wide multiplication; the low half is the plain wrapping product.
+/// sum + a * b, where sum is a column sum of products: 96 bits as three limbs, least significant first. WGSL has no
+/// 64-bit product: the high half is built from 16-bit halves in the "ladder" form, which LLVM based drivers recognise
+/// as one wide multiplication; the low half is the plain wrapping product.
 fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
   let a0 = a & 0xffffu;
   let a1 = a >> 16u;

@@ -1,7 +1,8 @@
 /// A 256-bit word of the EVM: 8 limbs of u32, least significant first (limb 0 = lo.x, limb 7 = hi.w).
 ///
 /// Every function of this library takes words by value, in EVM stack order (top of stack first), and has no branch that
-/// depends on data unless its comment says so: neighbouring lanes hold different words, and a select is cheaper than divergence.
+/// depends on data unless its comment says so: neighbouring lanes hold different words, and a select is cheaper than
+/// divergence.
 struct U256 {
   lo: vec4<u32>,
   hi: vec4<u32>,
