@@ -210,7 +210,7 @@ const packReserves = (reserve0: bigint, reserve1: bigint, timestamp: number): bi
 const text = (value: string) => keccak256(new TextEncoder().encode(value))
 
 /** EIP-712 domain of the pool's LP token, as its constructor stores it. */
-const domainSeparator = (pool: string): string => {
+export const domainSeparator = (pool: string): string => {
   const encoded = new Uint8Array(160)
   encoded.set(text('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)'), 0)
   encoded.set(text('Uniswap V2'), 32)

@@ -1,0 +1,153 @@
+import { existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { CommandModule } from 'yargs'
+import type { Workload } from '../../bench/workloads/workload.ts'
+import { FORKS, type Fork, isAtLeast, isFork } from '../../transpiler/spec/forks.ts'
+import { UserError } from '../fail.ts'
+
+interface BenchArguments {
+  workloads: string[] | undefined
+  list: boolean
+  size: string | undefined
+  samples: string
+  seed: string
+  adapter: string | undefined
+  fork: string | undefined
+  peers: string | undefined
+  json: string | undefined
+  cold: boolean
+}
+
+const LARGEST_SIZE = 2 ** 20
+const MOST_SAMPLES = 100
+
+/** What runs when no workload is named. */
+const DEFAULT_WORKLOADS = [
+  'transfers',
+  'erc20',
+  'erc20-hot-recipient',
+  'erc20-zipf',
+  'usdc-proxy',
+  'uniswap-v2',
+  'mixed',
+  'conflict-10',
+]
+
+/** A whole number in `least .. most`, or a UserError. */
+export const parseWhole = (option: string, value: string, least: number, most: number): number => {
+  const number = Number(value)
+  if (/^\d+$/.test(value) && number >= least && number <= most) return number
+  throw new UserError(`--${option} takes a whole number from ${least} to ${most}, got '${value}'`)
+}
+
+/** The workloads by name; `all` is every one. Throws UserError. */
+export const chooseWorkloads = (names: readonly string[], all: readonly Workload[]): readonly Workload[] => {
+  if (names.includes('all')) return all
+  const known = all.map(({ name }) => name)
+  for (const name of names) {
+    if (!known.includes(name)) throw new UserError(`unknown workload '${name}'; there is ${known.join(', ')}, all`)
+  }
+  const wanted = names.length === 0 ? DEFAULT_WORKLOADS : names
+  return all.filter(({ name }) => wanted.includes(name))
+}
+
+/** Throws UserError unless results can be written to `path`. */
+export const checkResultPath = (path: string): void => {
+  if (path === '') throw new UserError('--json takes a file name, got none')
+  const folder = dirname(resolve(path))
+  if (!existsSync(folder)) throw new UserError(`--json ${path}: there is no folder ${folder}`)
+  if (existsSync(path) && statSync(path).isDirectory()) throw new UserError(`--json ${path} is a folder; name a file`)
+}
+
+/** Writes the whole file or nothing. */
+const writeResult = (path: string, text: string): void => {
+  const temporary = `${path}.${process.pid}.tmp`
+  try {
+    writeFileSync(temporary, text)
+    renameSync(temporary, path)
+  } catch (thrown) {
+    rmSync(temporary, { force: true })
+    throw new UserError(`--json ${path} cannot be written: ${(thrown as Error).message}`)
+  }
+}
+
+const parsePeers = (peers: string | undefined): readonly string[] => {
+  const names = peers === undefined ? [] : peers.split(',')
+  for (const name of names) {
+    if (name !== 'revm') {
+      throw new UserError(`unknown peer '${name}'; there is revm (@ethereumjs/vm always runs)`)
+    }
+  }
+  return names
+}
+
+const parseFork = (name: string, oldest: Fork): Fork => {
+  const usable = FORKS.filter((fork) => isAtLeast(fork, oldest))
+  if (isFork(name) && usable.includes(name)) return name
+  throw new UserError(`--fork takes ${usable.join(', ')}; got '${name}'`)
+}
+
+const listText = (all: readonly Workload[]): string => {
+  const width = Math.max(...all.map(({ name }) => name.length))
+  return all.map(({ name, title }) => `${name.padEnd(width)}  ${title}\n`).join('')
+}
+
+const run = async (options: BenchArguments): Promise<void> => {
+  const { WORKLOADS } = await import('../../bench/workloads/index.ts')
+  const { DEFAULT_FORK, OLDEST_FORK } = await import('../../bench/workloads/workload.ts')
+  if (options.list) {
+    process.stdout.write(listText(WORKLOADS))
+    return
+  }
+  const workloads = chooseWorkloads(options.workloads ?? [], WORKLOADS)
+  const size = options.size === undefined ? {} : { size: parseWhole('size', options.size, 1, LARGEST_SIZE) }
+  const samples = parseWhole('samples', options.samples, 1, MOST_SAMPLES)
+  const seed = parseWhole('seed', options.seed, 0, 2 ** 32 - 1)
+  const fork = parseFork(options.fork ?? DEFAULT_FORK, OLDEST_FORK)
+  const peers = parsePeers(options.peers)
+  if (options.json !== undefined) checkResultPath(options.json)
+  const { ANVIL_HINT, findAnvil } = await import('../../bench/peers/anvil.ts')
+  const revm = peers.includes('revm')
+  if (revm && findAnvil() === undefined) throw new UserError(`--peers revm needs the anvil binary: ${ANVIL_HINT}`)
+
+  const { runSession } = await import('../../bench/session.ts')
+  const { createProgress } = await import('../../bench/report/progress.ts')
+  const { summaryText, textStyle, workloadText } = await import('../../bench/report/text.ts')
+  const style = textStyle(process.stdout)
+  const report = await runSession({
+    workloads,
+    fork,
+    ...size,
+    ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
+    samples,
+    seed,
+    revm,
+    cold: options.cold,
+    progress: createProgress(process.stderr),
+    onResult: (result) => process.stdout.write(`${workloadText(result, style)}\n`),
+  })
+  process.stdout.write(summaryText(report, style))
+  if (options.json !== undefined) {
+    writeResult(options.json, `${JSON.stringify(report, null, 2)}\n`)
+    process.stdout.write(`results  ${options.json}\n`)
+  }
+}
+
+export const benchCommand: CommandModule<object, BenchArguments> = {
+  command: 'bench [workloads..]',
+  describe: 'Run workloads, verify them against serial execution, and show what they cost',
+  builder: (parser) =>
+    parser
+      .positional('workloads', { type: 'string', array: true, describe: 'names (see --list), or all' })
+      .option('list', { type: 'boolean', default: false, describe: 'name the workloads and stop' })
+      .option('size', { type: 'string', describe: 'transactions per block [default: what fits the time]' })
+      .option('samples', { type: 'string', default: '3', describe: 'measured blocks per workload' })
+      .option('seed', { type: 'string', default: '1', describe: 'seed of the traffic and of the verified sample' })
+      .option('adapter', { type: 'string', describe: 'gpu, lavapipe, swiftshader, or a part of a name' })
+      .option('fork', { type: 'string', describe: 'cancun or later [default: osaka]' })
+      .option('peers', { type: 'string', describe: 'revm: native, through anvil' })
+      .option('json', { type: 'string', describe: 'write the results to this file' })
+      .option('cold', { type: 'boolean', default: false, describe: 'measure compilation with an empty driver cache' })
+      .strict(),
+  handler: run,
+}
