@@ -61,6 +61,13 @@ export class LaneRunner {
     this.#blooms = new BloomRunner(device, this.#pool)
   }
 
+  /** Starts the counters of a batch. */
+  begin(): void {
+    Object.assign(this.timings, { upload: 0, execute: 0, readback: 0 })
+    this.chunks = 0
+    this.laneBytes = 0
+  }
+
   /** Runs the jobs. Rejects with a fault of the device; nothing of the batch has changed then. */
   async run(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<LaneGroup[]> {
     const startedMs = performance.now()
@@ -83,6 +90,10 @@ export class LaneRunner {
       })
       await this.#blooms.append(run.job.plan, run, commands, reads)
     }
+    this.laneBytes = Math.max(
+      this.laneBytes,
+      runs.reduce((sum, run) => sum + run.in.size + run.out.size, 0),
+    )
     const uploadedMs = performance.now()
     const { reads: results } = await this.device.run(commands, { reads })
     const ranMs = performance.now()
@@ -151,7 +162,6 @@ export class LaneRunner {
     const environment = this.#pool.uniform(ENVIRONMENT_BYTES)
     this.device.upload(input, 0, lanesIn)
     this.device.upload(environment, 0, this.#environment(plan, laneCount, hints !== undefined, env))
-    this.laneBytes = Math.max(this.laneBytes, input.size + out.size)
     const bindGroup = this.device.bindGroup(job.kernel, [
       { binding: BINDINGS.environment, buffer: environment },
       { binding: BINDINGS.lanesIn, buffer: input },

@@ -42,6 +42,12 @@ export class ResidentState {
     this.generation++
   }
 
+  /** The open batch is committed: its running values are the base of the next. */
+  settle(): void {
+    this.accounts.settle()
+    this.slots.settle()
+  }
+
   /** ids[i] = the account of address `addresses[5 i ..]`; unknown ones are loaded. */
   accountIds(addresses: Uint32Array, count: number, ids: Int32Array): void | Promise<void> {
     const accounts = this.accounts

@@ -1,0 +1,366 @@
+import { codeSkeleton } from '../../transpiler/index.ts'
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import type { Fork } from '../../transpiler/spec/forks.ts'
+import type { TransactionBatch, TransactionObject } from '../block/batch.ts'
+import { encodeBatch } from '../block/encode_batch.ts'
+import type { BlockEnvironment } from '../block/environment.ts'
+import { Receipts } from '../block/receipts.ts'
+import { type Rejection, rejectionText } from '../block/rejection.ts'
+import { transactionRules } from '../block/rules.ts'
+import type { ComputeDevice } from '../device/compute_device.ts'
+import { DeviceLostError, OutOfMemoryError } from '../device/fault.ts'
+import { ResidentState } from '../state/resident_state.ts'
+import type { State, StateWrites } from '../state/state.ts'
+import { wordFromBigInt } from '../state/word.ts'
+import { collectWrites } from './collect_writes.ts'
+import { CpuTier } from './cpu_tier.ts'
+import { type ExitReason, ExitReasons } from './exit_reason.ts'
+import { LaneRunner } from './lane_runner.ts'
+import { LaneStage } from './lane_stage.ts'
+import { type CompileMode, PathLibrary } from './path_library.ts'
+import { loadParties, routeTransactions } from './route.ts'
+import { RunningState } from './running_state.ts'
+import {
+  createSchedule,
+  OUTCOME_CPU,
+  OUTCOME_LANE,
+  OUTCOME_REJECTED,
+  OUTCOME_TRANSFER,
+  type Schedule,
+  TIER_LANE,
+} from './schedule.ts'
+import { Sweep } from './sweep.ts'
+import { VersionLog } from './version_log.ts'
+
+export interface ExecutorOptions {
+  readonly fork: Fork
+  readonly chainId: bigint
+  readonly state: State
+  /** Without one everything but transfers runs on the CPU tier. The caller destroys it, after `close`. */
+  readonly device?: ComputeDevice
+  /**
+   * What to do about a call that has no kernel yet, once enough of its kind were seen to pay for one: `wait` for the
+   * compilation (default), compile in the `background` while the CPU tier carries it, or `never` compile.
+   */
+  readonly compile?: CompileMode
+  /** Transactions of one kind from which a path is recorded. Default: measured costs decide. */
+  readonly recordFrom?: number
+  /** A transaction that may not be included is left out (`skip`, default), or fails the batch (`throw`). */
+  readonly invalid?: 'skip' | 'throw'
+}
+
+export interface ExecuteRequest {
+  readonly env: BlockEnvironment
+  readonly transactions: TransactionBatch | readonly TransactionObject[]
+}
+
+export interface RejectedTransaction {
+  readonly index: number
+  readonly code: Rejection
+  readonly reason: string
+}
+
+/** Transactions by the tier that executed them; rejected ones are in none. */
+export interface TierCounts {
+  readonly pathKernel: number
+  readonly pathProgram: number
+  readonly laneVm: number
+  readonly transfer: number
+  readonly cpu: number
+}
+
+/** Wall milliseconds by stage. */
+export interface StageTimings {
+  route: number
+  upload: number
+  execute: number
+  readback: number
+  validate: number
+  commit: number
+  receipts: number
+}
+
+export interface ExecutionResult {
+  readonly receipts: Receipts
+  readonly rejected: readonly RejectedTransaction[]
+  readonly writes: StateWrites
+  readonly tiers: TierCounts
+  /** Rounds of device execution, at least 1. */
+  readonly rounds: number
+  /** Transactions that the CPU tier executed, by why. */
+  readonly exits: Readonly<Record<string, number>>
+  readonly timings: StageTimings
+  /** Dispatches more than one per path and round, because the batch passed the device's limits. */
+  readonly chunks: number
+  readonly deviceBytesPerTransaction: number
+  /** Spent on compilation inside this call, which no stage contains. */
+  readonly compileMs: number
+  /** What went wrong with the device; the result is exact all the same. */
+  readonly faults: readonly string[]
+}
+
+export interface Executor {
+  /** Executes a batch in order and commits it. One call at a time; a call that rejects has committed nothing. */
+  execute(request: ExecuteRequest): Promise<ExecutionResult>
+  /** Drops the resident copy of the state: call it when anybody else has committed to the State. */
+  forget(): void
+  /** Frees what the executor holds on the device. */
+  close(): void
+}
+
+/** The batch holds a transaction that may not be included, and the executor was told to `throw`. Nothing was committed. */
+export class InvalidTransactionError extends Error {
+  override readonly name = 'InvalidTransactionError'
+  readonly index: number
+  readonly code: Rejection
+
+  constructor(index: number, code: Rejection) {
+    super(`transaction ${index}: ${rejectionText(code)}`)
+    this.index = index
+    this.code = code
+  }
+}
+
+/** A batch of this many stale transactions or fewer is cheaper on the CPU tier than another round. */
+const LEAST_STALE = 8
+/** Rounds are bounded whatever the measured progress. */
+const MAX_ROUNDS = 32
+
+export const createExecutor = (options: ExecutorOptions): Executor => new BatchExecutor(options)
+
+class BatchExecutor implements Executor {
+  readonly #options: ExecutorOptions
+  readonly #cpu: CpuTier
+  readonly #resident: ResidentState
+  readonly #reasons = new ExitReasons()
+  readonly #library: PathLibrary
+  readonly #lanes: LaneStage
+  readonly #log = new VersionLog()
+  readonly #running: RunningState
+  #runner: LaneRunner | undefined
+  #busy = false
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options
+    this.#cpu = new CpuTier(options)
+    this.#resident = new ResidentState(options.state, codeSkeleton)
+    this.#library = new PathLibrary(options.device?.software ?? true)
+    const { fork, chainId, compile = 'wait', recordFrom } = options
+    const stage = { fork, chainId, compile, ...(recordFrom === undefined ? {} : { recordFrom }) }
+    this.#lanes = new LaneStage(stage, this.#resident, this.#library, this.#reasons)
+    this.#running = new RunningState(this.#resident)
+  }
+
+  async execute({ env, transactions }: ExecuteRequest): Promise<ExecutionResult> {
+    if (this.#busy) throw new Error('execute was called before the last call ended')
+    this.#busy = true
+    try {
+      return await this.#execute(env, isBatch(transactions) ? transactions : encodeBatch(transactions))
+    } catch (thrown) {
+      // The tables hold running values of a batch that was not committed.
+      this.forget()
+      throw thrown
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  forget(): void {
+    this.#resident.forget()
+  }
+
+  close(): void {
+    this.#runner?.destroy()
+    this.#runner = undefined
+  }
+
+  async #execute(env: BlockEnvironment, batch: TransactionBatch): Promise<ExecutionResult> {
+    const { fork } = this.#options
+    const timings: StageTimings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0 }
+    const compiledBefore = this.#library.compileMs.length
+    const faults: string[] = []
+    let startedMs = performance.now()
+    const lap = (): number => {
+      const now = performance.now()
+      const elapsed = now - startedMs
+      startedMs = now
+      return elapsed
+    }
+
+    const schedule = createSchedule(batch, env, transactionRules(batch, fork, env))
+    await loadParties(schedule, this.#resident)
+    routeTransactions(fork, schedule, this.#resident, this.#library, this.#reasons)
+    timings.route = lap()
+
+    const runner = this.#openRunner(schedule)
+    let rounds = 1
+    if (runner !== undefined) rounds = await this.#rounds(schedule, runner, timings, faults)
+    lap()
+
+    const sweep = new Sweep(fork, schedule, this.#resident, this.#reasons)
+    await this.#sweep(schedule, sweep)
+    const rejected = rejectedOf(schedule)
+    if (this.#options.invalid === 'throw' && rejected.length > 0)
+      throw new InvalidTransactionError(rejected[0]!.index, rejected[0]!.code)
+    const writes = collectWrites(this.#resident)
+    await this.#options.state.commit(writes)
+    runner?.tables.noteWrites()
+    this.#resident.settle()
+    timings.commit = lap()
+
+    const receipts = this.#receipts(schedule)
+    receipts.blooms()
+    timings.receipts = lap()
+    if (runner !== undefined) {
+      timings.upload = runner.timings.upload
+      timings.execute = runner.timings.execute
+      timings.readback = runner.timings.readback
+    }
+    return {
+      receipts,
+      rejected,
+      writes,
+      tiers: tierCounts(schedule),
+      rounds,
+      exits: this.#reasons.count(executedReasons(schedule)),
+      timings,
+      chunks: runner?.chunks ?? 0,
+      deviceBytesPerTransaction:
+        runner === undefined || batch.count === 0 ? 0 : (runner.laneBytes + runner.tables.sizeBytes) / batch.count,
+      compileMs: this.#library.compileMs.slice(compiledBefore).reduce((sum, ms) => sum + ms, 0),
+      faults,
+    }
+  }
+
+  /** The runner for this batch, or undefined where no transaction needs it or there is no device. */
+  #openRunner(schedule: Schedule): LaneRunner | undefined {
+    if (!schedule.tier.includes(TIER_LANE)) return this.#runner
+    const { device, chainId } = this.#options
+    if (device === undefined || device.isLost) {
+      this.#lanes.refuse(schedule, device === undefined ? 'no device' : 'device lost')
+      this.close()
+      return undefined
+    }
+    this.#runner ??= new LaneRunner(device, this.#resident, chainId)
+    this.#runner.begin()
+    return this.#runner
+  }
+
+  /** Executes the lanes, and again those that read a value which a transaction before them writes, while that pays. */
+  async #rounds(schedule: Schedule, runner: LaneRunner, timings: StageTimings, faults: string[]): Promise<number> {
+    let rounds = 1
+    try {
+      await this.#lanes.first(schedule, runner)
+      let before = Number.POSITIVE_INFINITY
+      for (; rounds < MAX_ROUNDS; rounds++) {
+        const startedMs = performance.now()
+        const stale = this.#log.resolve(schedule, this.#resident.slots)
+        timings.validate += performance.now() - startedMs
+        if (stale.count <= LEAST_STALE || stale.count > before / 2) break
+        before = stale.count
+        await this.#lanes.again(schedule, stale, runner)
+      }
+    } catch (thrown) {
+      const reason = faultReason(thrown)
+      if (reason === undefined) throw thrown
+      faults.push(thrown instanceof Error ? thrown.message : String(thrown))
+      this.#lanes.refuse(schedule, reason)
+      this.close()
+    }
+    return rounds
+  }
+
+  /** Walks the batch in order; what the sweep cannot finish runs on the CPU tier at its place. */
+  async #sweep(schedule: Schedule, sweep: Sweep): Promise<void> {
+    const { batch, env, rules } = schedule
+    const fee = new Uint32Array(LIMBS_PER_WORD)
+    let cpuMs = 0
+    let cpuCount = 0
+    for (let i = sweep.advance(0); i < batch.count; i = sweep.advance(i + 1)) {
+      const startedMs = performance.now()
+      const outcome = await this.#cpu.execute({ env, batch, index: i, rules, snapshot: this.#running })
+      if ('rejected' in outcome) {
+        schedule.outcome[i] = OUTCOME_REJECTED
+        schedule.rejections[i] = outcome.rejected
+        continue
+      }
+      schedule.outcome[i] = OUTCOME_CPU
+      schedule.gasUsed[i] = Number(outcome.gasUsed)
+      schedule.cpuResults.set(i, outcome)
+      sweep.gasUsed += schedule.gasUsed[i]!
+      await this.#running.apply(outcome.writes, sweep)
+      if (outcome.coinbaseFee !== undefined) {
+        wordFromBigInt(fee, 0, outcome.coinbaseFee)
+        sweep.payCoinbase(fee, 0)
+      }
+      cpuMs += performance.now() - startedMs
+      cpuCount++
+    }
+    if (cpuCount >= 16) this.#library.cpuMs = cpuMs / cpuCount
+  }
+
+  #receipts(schedule: Schedule): Receipts {
+    const { batch, outcome, gasUsed, groups, lanes, laneGroups } = schedule
+    const receipts = new Receipts(batch)
+    const tables = {
+      accountRows: this.#resident.accounts.rows,
+      constants: this.#resident.codes.constants,
+    }
+    for (const { plan, laneCount, lanesIn, lanesOut, bloomIndices } of laneGroups) {
+      const dispatch = { kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables }
+      receipts.addGroup(bloomIndices === undefined ? dispatch : { ...dispatch, bloomIndices })
+    }
+    for (let i = 0; i < batch.count; i++) {
+      switch (outcome[i]) {
+        case OUTCOME_TRANSFER:
+          receipts.setTransfer(i, gasUsed[i]!)
+          break
+        case OUTCOME_LANE:
+          receipts.setLane(i, groups[i]!, lanes[i]!, gasUsed[i]!)
+          break
+        case OUTCOME_CPU:
+          receipts.setCpu(i, schedule.cpuResults.get(i)!)
+          break
+        default:
+          receipts.setRejected(i, schedule.rejections[i] as Rejection)
+      }
+    }
+    return receipts
+  }
+}
+
+const isBatch = (transactions: TransactionBatch | readonly TransactionObject[]): transactions is TransactionBatch =>
+  !Array.isArray(transactions)
+
+/** The reason that a fault of the device gives its lanes; undefined for anything that is not such a fault. */
+const faultReason = (thrown: unknown): ExitReason | undefined => {
+  if (thrown instanceof DeviceLostError) return 'device lost'
+  if (thrown instanceof OutOfMemoryError) return 'out of device memory'
+  return thrown instanceof Error && thrown.name === 'ValidationError' ? 'device error' : undefined
+}
+
+const rejectedOf = ({ batch, outcome, rejections }: Schedule): RejectedTransaction[] => {
+  const rejected: RejectedTransaction[] = []
+  for (let index = 0; index < batch.count; index++) {
+    if (outcome[index] !== OUTCOME_REJECTED) continue
+    const code = rejections[index] as Rejection
+    rejected.push({ index, code, reason: rejectionText(code) })
+  }
+  return rejected
+}
+
+const tierCounts = ({ outcome }: Schedule): TierCounts => {
+  const counts = [0, 0, 0, 0, 0]
+  for (let i = 0; i < outcome.length; i++) counts[outcome[i]!]!++
+  return {
+    pathKernel: counts[OUTCOME_LANE]!,
+    pathProgram: 0,
+    laneVm: 0,
+    transfer: counts[OUTCOME_TRANSFER]!,
+    cpu: counts[OUTCOME_CPU]!,
+  }
+}
+
+/** Reasons of what the CPU tier executed; a transaction that was rejected in the end has none. */
+const executedReasons = ({ outcome, reasons }: Schedule): Uint16Array =>
+  reasons.map((reason, i) => (outcome[i] === OUTCOME_CPU ? reason : 0))

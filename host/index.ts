@@ -1,0 +1,21 @@
+/** The library: a batch of transactions in, receipts and a committed state out. */
+export type { Block, TransactionBatch, TransactionObject } from './block/batch.ts'
+export { decodeTransaction, encodeBatch, TransactionInputError } from './block/encode_batch.ts'
+export type { BlockEnvironment } from './block/environment.ts'
+export { type Log, type Receipt, Receipts } from './block/receipts.ts'
+export { REJECTION, type Rejection, rejectionText } from './block/rejection.ts'
+export type { ComputeDevice } from './device/compute_device.ts'
+export { openDevice } from './device/device.ts'
+export {
+  createExecutor,
+  type ExecuteRequest,
+  type ExecutionResult,
+  type Executor,
+  type ExecutorOptions,
+  InvalidTransactionError,
+  type RejectedTransaction,
+  type StageTimings,
+  type TierCounts,
+} from './execute/executor.ts'
+export { type Allocation, MemoryState } from './state/memory_state.ts'
+export type { AccountColumns, State, StateWrites } from './state/state.ts'
