@@ -1,12 +1,15 @@
 import { keccak_256 } from '@noble/hashes/sha3.js'
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { bytesToHex, concatBytes } from '@noble/hashes/utils.js'
 
 /**
  * Code without what differs between instances of the same contract: PUSH20 and PUSH32 immediates (Solidity immutables,
  * linked addresses, hashes) are lifted into `constants` and zeroed in `skeleton`. Masks stay, so that they still fold.
  */
 export interface CodeSkeleton {
-  /** 0x-hex keccak-256 of the zeroed code. */
+  /**
+   * 0x-hex keccak-256 of the code size, the zeroed code and the places. The places belong to it: an immediate that is
+   * zero itself stays, and looks like a lifted one.
+   */
   readonly key: string
   readonly codeHash: bigint
   readonly codeBytes: number
@@ -23,12 +26,16 @@ const PUSH1 = 0x60
 const PUSH20 = 0x73
 const PUSH32 = 0x7f
 const ALL_ONES = (1n << 256n) - 1n
+const HALF_ONES = (1n << 128n) - 1n
 
 export const bytesToWord = (bytes: Uint8Array): bigint => (bytes.length === 0 ? 0n : BigInt(`0x${bytesToHex(bytes)}`))
 const isMask = (value: bigint): boolean => (value & (value + 1n)) === 0n
 
-/** A run of ones at either end of the word: code, not an instance's constant. */
-const isStructural = (value: bigint): boolean => isMask(value) || isMask(ALL_ONES ^ value)
+/**
+ * Code rather than an instance's constant: a run of ones at either end of the word (a mask), or a word whose lower half is
+ * zero (a selector or a short text put in front of memory). Immutables are padded on the left or use the whole word.
+ */
+const isStructural = (value: bigint): boolean => isMask(value) || isMask(ALL_ONES ^ value) || (value & HALF_ONES) === 0n
 
 export const codeSkeleton = (code: Uint8Array): CodeSkeleton => {
   const zeroed = code.slice()
@@ -49,8 +56,9 @@ export const codeSkeleton = (code: Uint8Array): CodeSkeleton => {
     }
     pc += length
   }
+  const shape = Uint32Array.of(code.length, ...places.map((place) => place.offset))
   return {
-    key: `0x${bytesToHex(keccak_256(zeroed))}`,
+    key: `0x${bytesToHex(keccak_256(concatBytes(new Uint8Array(shape.buffer), zeroed)))}`,
     codeHash: bytesToWord(keccak_256(code)),
     codeBytes: code.length,
     constants,
