@@ -9,8 +9,8 @@ import package::lane::lane::lane_index;
 /// One invocation per (item, lane): lane count * item count in all.
 
 /// vector 0     (lane count, item count up to 16, output stride, 0)
-/// vector 1..4  item k in component k mod 4 of vector 1 + k / 4: first column of its word; bit 31 set for an address, of
-///              which the low 20 bytes are hashed instead of all 32
+/// vector 1..4  item k in component k mod 4 of vector 1 + k / 4: first column of its word; bit 31 set for an address,
+///              of which the low 20 bytes are hashed instead of all 32
 @group(0) @binding(0) var<uniform> bloom_parameters: array<vec4<u32>, 5>;
 /// Column c of lane l at c * lane count + l.
 @group(0) @binding(1) var<storage, read> bloom_columns: array<vec4<u32>>;
