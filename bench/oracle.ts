@@ -1,0 +1,313 @@
+import { createBlock } from '@ethereumjs/block'
+import type { Common } from '@ethereumjs/common'
+import { createAccessList2930Tx, createFeeMarket1559Tx, createLegacyTx, type TypedTransaction } from '@ethereumjs/tx'
+import { Address, bytesToHex, hexToBytes } from '@ethereumjs/util'
+import { createVM, type RunTxResult, runTx, type VM } from '@ethereumjs/vm'
+import type { TransactionBatch, TransactionObject } from '../host/block/batch.ts'
+import { decodeTransaction } from '../host/block/encode_batch.ts'
+import type { BlockEnvironment } from '../host/block/environment.ts'
+import type { Receipt, Receipts } from '../host/block/receipts.ts'
+import { REJECTION, type Rejection, rejectionText } from '../host/block/rejection.ts'
+import { commonOf } from '../host/execute/cpu_crypto.ts'
+import { type Allocation, MemoryState } from '../host/state/memory_state.ts'
+import { type Fork, isAtLeast } from '../transpiler/spec/forks.ts'
+import { SerialState } from './serial_state.ts'
+
+export interface SerialRequest {
+  readonly fork: Fork
+  readonly chainId: bigint
+  readonly env: BlockEnvironment
+  /** Left as it is. */
+  readonly state: MemoryState | Allocation
+  readonly transactions: TransactionBatch | readonly TransactionObject[]
+}
+
+export interface SerialRun {
+  /** Undefined where the transaction was rejected: skipped, with no effect. */
+  readonly receipts: readonly (Receipt | undefined)[]
+  /** Why; of several reasons the one @ethereumjs/vm finds first. REJECTION.none where included. */
+  readonly rejections: readonly (Rejection | 0)[]
+  readonly state: SerialState
+  readonly coinbase: string
+  readonly totalGasUsed: bigint
+  /** Time in `runTx` alone, of transactions already decoded and with known senders. */
+  readonly elapsedMs: number
+}
+
+type Hex = `0x${string}`
+
+/**
+ * The reference: the transactions one after another through `runTx` of @ethereumjs/vm, without signatures. A transaction
+ * that may not be included is skipped, as the executor does; the block's gas limit is kept.
+ */
+export const runSerial = async (request: SerialRequest): Promise<SerialRun> => {
+  const { fork, chainId, env } = request
+  const objects = 'count' in request.transactions ? objectsOf(request.transactions) : request.transactions
+  const base = request.state instanceof MemoryState ? request.state : MemoryState.from(request.state)
+  const common = commonOf(fork, chainId)
+  const state = new SerialState(base)
+  const vm = await createVM({ common, stateManager: state, blockchain: blockchainOf(base) })
+  const block = blockOf(env, fork, common)
+  const receipts: (Receipt | undefined)[] = []
+  const rejections: (Rejection | 0)[] = []
+  let cumulative = 0n
+  let elapsedMs = 0
+  for (const object of objects) {
+    let rejection: Rejection | 0 = REJECTION.none
+    let receipt: Receipt | undefined
+    try {
+      const tx = transactionOf(object, common)
+      if (cumulative + object.gasLimit > env.gasLimit) throw new GasLimitReached()
+      const start = performance.now()
+      const result = await runTx(vm as VM, { tx, block, skipHardForkValidation: true })
+      elapsedMs += performance.now() - start
+      cumulative += result.totalGasSpent
+      receipt = receiptOf(object, result, cumulative)
+    } catch (error) {
+      rejection = rejectionOf(error as Error)
+    }
+    receipts.push(receipt)
+    rejections.push(rejection)
+  }
+  return { receipts, rejections, state, coinbase: env.coinbase.toLowerCase(), totalGasUsed: cumulative, elapsedMs }
+}
+
+/** What `compareWithSerial` compares with a serial run. `state` is the state after the batch. */
+export interface ComparedRun {
+  readonly receipts: Receipts
+  readonly state?: MemoryState
+}
+
+export interface CompareOptions {
+  /**
+   * Which transactions of `ours` the serial run executed, where it executed a part. Cumulative gas is then not compared
+   * unless they are a prefix.
+   */
+  readonly indices?: ArrayLike<number>
+  /**
+   * `whole`: both states are equal, account by account and slot by slot. `touched`: what the serial run wrote is so in
+   * ours, the coinbase aside (for a part that nothing else interferes with). `none`: not compared.
+   * Default: `whole`, or `none` where `state` is absent.
+   */
+  readonly state?: 'whole' | 'touched' | 'none'
+}
+
+/** The first difference as one line, or undefined where there is none. */
+export const compareWithSerial = (
+  ours: ComparedRun,
+  serial: SerialRun,
+  options: CompareOptions = {},
+): string | undefined => {
+  const { indices } = options
+  const scope = options.state ?? (ours.state === undefined ? 'none' : 'whole')
+  if (indices === undefined && ours.receipts.count !== serial.receipts.length) {
+    return `${ours.receipts.count} transactions, serial ${serial.receipts.length}`
+  }
+  let isPrefix = true
+  for (let k = 0; k < serial.receipts.length; k++) {
+    const i = indices?.[k] ?? k
+    isPrefix &&= i === k
+    const difference = receiptDifference(ours.receipts, i, serial, k, isPrefix)
+    if (difference !== undefined) return `transaction ${i}: ${difference}`
+  }
+  if (scope === 'none') return undefined
+  if (ours.state === undefined) throw new RangeError(`a comparison of state '${scope}' needs the state`)
+  return scope === 'whole'
+    ? stateDifference(ours.state, serial.state.toMemoryState())
+    : touchedDifference(ours.state, serial)
+}
+
+const receiptDifference = (
+  receipts: Receipts,
+  i: number,
+  serial: SerialRun,
+  k: number,
+  cumulative: boolean,
+): string | undefined => {
+  const a = receipts.get(i)
+  const b = serial.receipts[k]
+  if (a === undefined || b === undefined) {
+    if (a === b) return undefined
+    if (b !== undefined) return `rejected (${rejectionText(receipts.rejection(i) as Rejection)}), serial included it`
+    return `included, serial rejected it (${rejectionText(serial.rejections[k] as Rejection)})`
+  }
+  const fields: [string, unknown, unknown][] = [
+    ['type', a.type, b.type],
+    ['status', a.status, b.status],
+    ['gasUsed', a.gasUsed, b.gasUsed],
+    ['output', a.output, b.output],
+    ['contractAddress', a.contractAddress, b.contractAddress],
+    ['number of logs', a.logs.length, b.logs.length],
+  ]
+  for (let n = 0; n < Math.min(a.logs.length, b.logs.length); n++) {
+    fields.push([`log ${n} address`, a.logs[n]!.address, b.logs[n]!.address])
+    fields.push([`log ${n} topics`, a.logs[n]!.topics.join(' '), b.logs[n]!.topics.join(' ')])
+    fields.push([`log ${n} data`, a.logs[n]!.data, b.logs[n]!.data])
+  }
+  fields.push(['logsBloom', a.logsBloom, b.logsBloom])
+  if (cumulative) fields.push(['cumulativeGasUsed', a.cumulativeGasUsed, b.cumulativeGasUsed])
+  return firstDifference(fields)
+}
+
+const firstDifference = (fields: readonly (readonly [string, unknown, unknown])[]): string | undefined => {
+  for (const [name, a, b] of fields) if (a !== b) return `${name} ${String(a)}, serial ${String(b)}`
+  return undefined
+}
+
+const stateDifference = (ours: MemoryState, serial: MemoryState): string | undefined => {
+  const a = ours.dump()
+  const b = serial.dump()
+  for (const address of new Set([...Object.keys(a), ...Object.keys(b)])) {
+    const x = a[address]
+    const y = b[address]
+    if (x === undefined) return `account ${address}: absent, serial has it`
+    if (y === undefined) return `account ${address}: exists, serial has none`
+    const fields: [string, unknown, unknown][] = [
+      ['nonce', x.nonce, y.nonce],
+      ['balance', x.balance, y.balance],
+      ['codeHash', x.codeHash, y.codeHash],
+    ]
+    for (const key of new Set([...Object.keys(x.storage), ...Object.keys(y.storage)])) {
+      fields.push([`slot ${key}`, x.storage[key] ?? 'zero', y.storage[key] ?? 'zero'])
+    }
+    const difference = firstDifference(fields)
+    if (difference !== undefined) return `account ${address}: ${difference}`
+  }
+  return undefined
+}
+
+const touchedDifference = (ours: MemoryState, { state, coinbase }: SerialRun): string | undefined => {
+  const serial = state.toMemoryState()
+  for (const address of state.touchedAccounts) {
+    if (address === coinbase) continue
+    const x = ours.account(address)
+    const y = serial.account(address)
+    const fields: [string, unknown, unknown][] = [
+      ['exists', x !== undefined, y !== undefined],
+      ['nonce', x?.nonce, y?.nonce],
+      ['balance', x?.balance, y?.balance],
+      ['codeHash', x?.codeHash, y?.codeHash],
+    ]
+    for (const key of state.touchedSlots(address)) {
+      fields.push([`slot ${key}`, ours.storage(address, BigInt(key)), serial.storage(address, BigInt(key))])
+    }
+    const difference = firstDifference(fields)
+    if (difference !== undefined) return `account ${address}: ${difference}`
+  }
+  return undefined
+}
+
+class GasLimitReached extends Error {}
+
+const objectsOf = (batch: TransactionBatch): TransactionObject[] =>
+  Array.from({ length: batch.count }, (_, i) => decodeTransaction(batch, i))
+
+/** A transaction object of @ethereumjs/tx that says who sent it, in place of a signature. */
+const transactionOf = (object: TransactionObject, common: Common): TypedTransaction => {
+  const { nonce, gasLimit } = object
+  const fields = {
+    nonce,
+    gasLimit,
+    value: object.value ?? 0n,
+    data: (object.data ?? '0x') as Hex,
+    ...(object.to === undefined ? {} : { to: object.to as Hex }),
+  }
+  const accessList = (object.accessList ?? []).map(({ address, storageKeys }) => ({
+    address: address as Hex,
+    storageKeys: storageKeys as Hex[],
+  }))
+  const options = { common, freeze: false }
+  const gasPrice = object.gasPrice ?? 0n
+  const chainId = common.chainId()
+  const tx =
+    object.type === 2
+      ? createFeeMarket1559Tx(
+          {
+            ...fields,
+            chainId,
+            accessList,
+            maxFeePerGas: object.maxFeePerGas ?? 0n,
+            maxPriorityFeePerGas: object.maxPriorityFeePerGas ?? 0n,
+          },
+          options,
+        )
+      : object.type === 1
+        ? createAccessList2930Tx({ ...fields, chainId, accessList, gasPrice }, options)
+        : createLegacyTx({ ...fields, gasPrice }, options)
+  const sender = new Address(hexToBytes(object.from as Hex))
+  Object.defineProperty(tx, 'getSenderAddress', { value: () => sender })
+  return tx
+}
+
+const blockOf = (env: BlockEnvironment, fork: Fork, common: Common) => {
+  const merged = isAtLeast(fork, 'paris')
+  const randao = `0x${env.prevRandao.toString(16).padStart(64, '0')}` as Hex
+  const block = createBlock(
+    {
+      header: {
+        number: env.number,
+        timestamp: env.timestamp,
+        coinbase: env.coinbase as Hex,
+        gasLimit: env.gasLimit,
+        ...(isAtLeast(fork, 'london') ? { baseFeePerGas: env.baseFeePerGas } : {}),
+        ...(merged ? { mixHash: randao } : { difficulty: env.prevRandao }),
+      },
+    },
+    { common, freeze: false, skipConsensusFormatValidation: true },
+  )
+  Object.defineProperty(block.header, 'getBlobGasPrice', { value: () => env.blobBaseFee ?? 1n })
+  return block
+}
+
+/** Ancestors by number, for BLOCKHASH; hash zero where unknown. */
+const blockchainOf = (state: MemoryState) => ({
+  getBlock: async (number: number) => {
+    const hash = state.blockHash(BigInt(number))
+    return { hash: () => (hash === undefined ? new Uint8Array(32) : hexToBytes(hash as Hex)) }
+  },
+  putBlock: async () => {},
+  shallowCopy() {
+    return this
+  },
+})
+
+const receiptOf = (object: TransactionObject, result: RunTxResult, cumulativeGasUsed: bigint): Receipt => {
+  const { execResult, createdAddress } = result
+  const status = execResult.exceptionError === undefined ? 1 : 0
+  return {
+    type: object.type ?? 0,
+    status,
+    gasUsed: result.totalGasSpent,
+    cumulativeGasUsed,
+    logs: (execResult.logs ?? []).map(([address, topics, data]) => ({
+      address: bytesToHex(address),
+      topics: topics.map((topic) => bytesToHex(topic)),
+      data: bytesToHex(data),
+    })),
+    logsBloom: bytesToHex(result.bloom.bitvector),
+    output: bytesToHex(execResult.returnValue),
+    ...(status === 1 && createdAddress !== undefined ? { contractAddress: createdAddress.toString() } : {}),
+  }
+}
+
+/** What @ethereumjs says where it refuses a transaction, and what that means. Anything else is a fault of ours. */
+const REFUSALS: readonly (readonly [RegExp, Rejection])[] = [
+  [/EIP-?\s?(2718|2930|1559) (not enabled|is not activated)/, REJECTION.typeNotSupported],
+  [/nonce cannot equal or exceed/, REJECTION.nonceMax],
+  [/exceeds the maximum allowed by EIP-7825/, REJECTION.gasLimitTooHigh],
+  [/address is not EOA/, REJECTION.senderNotEoa],
+  [/maxFeePerGas cannot be less than maxPriorityFeePerGas/, REJECTION.tipAboveFeeCap],
+  [/is less than the block's baseFeePerGas/, REJECTION.feeCapBelowBaseFee],
+  [/doesn't have enough funds|gas[lL]imit \* (gasPrice|maxFeePerGas) cannot exceed/, REJECTION.insufficientFunds],
+  [/higher gas limit than the block/, REJECTION.gasLimitReached],
+  [/INTRINSIC_GAS_TOO_LOW/, REJECTION.intrinsicGas],
+  [/initcode size of this transaction is too large/, REJECTION.initcodeSize],
+]
+
+const rejectionOf = (error: Error): Rejection => {
+  if (error instanceof GasLimitReached) return REJECTION.gasLimitReached
+  const nonces = /account has nonce of: (\d+) tx has nonce of: (\d+)/.exec(error.message)
+  if (nonces !== null) return BigInt(nonces[1]!) > BigInt(nonces[2]!) ? REJECTION.nonceTooLow : REJECTION.nonceTooHigh
+  for (const [text, rejection] of REFUSALS) if (text.test(error.message)) return rejection
+  throw error
+}

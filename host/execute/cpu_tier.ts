@@ -1,0 +1,258 @@
+import { createEVM, type EVM, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
+import { Account, Address } from '@ethereumjs/util'
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
+import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
+import type { TransactionBatch } from '../block/batch.ts'
+import { bytesToHex, hexToBytes, transactionData } from '../block/encode_batch.ts'
+import type { BlockEnvironment } from '../block/environment.ts'
+import type { Log } from '../block/receipts.ts'
+import { REJECTION, type Rejection } from '../block/rejection.ts'
+import type { TransactionRules } from '../block/rules.ts'
+import { addressToBytes, quantityToBigInt, wordToBigInt, wordToBytes } from '../state/word.ts'
+import { commonOf } from './cpu_crypto.ts'
+import type { CpuOutcome, StateSnapshot } from './cpu_result.ts'
+import { CpuState } from './cpu_state.ts'
+
+/**
+ * One transaction of a batch at its place in the order.
+ * `gasAvailable` is what the transactions before it left of the block's gas limit; absent: not checked.
+ */
+export interface CpuRequest {
+  readonly env: BlockEnvironment
+  readonly batch: TransactionBatch
+  readonly index: number
+  /** `transactionRules` of the batch. */
+  readonly rules: TransactionRules
+  readonly snapshot: StateSnapshot
+  readonly gasAvailable?: bigint
+}
+
+export interface CpuTierOptions {
+  readonly fork: Fork
+  readonly chainId: bigint
+}
+
+type EvmBlock = NonNullable<EVMRunCallOpts['block']>
+
+export const createCpuTier = async (options: CpuTierOptions): Promise<CpuTier> => {
+  const tier = new CpuTier(options)
+  await tier.prepare()
+  return tier
+}
+
+/**
+ * Executes whole transactions with @ethereumjs/evm: the reference tier. What @ethereumjs/vm does around the EVM in `runTx`
+ * is done here, for types 0, 1 and 2: buying gas, warm sets, refunds, the floor, fees, EIP-161 and EIP-6780 clean-up.
+ *
+ * One transaction at a time: `execute` must not be called before the one before it has ended.
+ */
+export class CpuTier {
+  readonly #fork: Fork
+  readonly #chainId: bigint
+  readonly #state = new CpuState()
+  readonly #blockHashes = new Set<bigint>()
+  #snapshot: StateSnapshot | undefined
+  #evm: EVM | undefined
+  #block: { readonly env: BlockEnvironment; readonly block: EvmBlock } | undefined
+
+  constructor({ fork, chainId }: CpuTierOptions) {
+    this.#fork = fork
+    this.#chainId = chainId
+  }
+
+  /** Makes the EVM, so that the first transaction does not wait for it. */
+  async prepare(): Promise<EVM> {
+    this.#evm ??= await createEVM({
+      common: commonOf(this.#fork, this.#chainId),
+      stateManager: this.#state,
+      blockchain: {
+        getBlock: (number) => this.#getBlock(BigInt(number)),
+        putBlock: async () => {},
+        shallowCopy() {
+          return this
+        },
+      },
+    })
+    return this.#evm
+  }
+
+  /**
+   * Executes transaction `index` on the snapshot. Rejects only where the snapshot does, or for a precompile that this
+   * build cannot run; the next call starts clean.
+   */
+  async execute(request: CpuRequest): Promise<CpuOutcome> {
+    const evm = await this.prepare()
+    this.#state.begin(request.snapshot)
+    this.#snapshot = request.snapshot
+    this.#blockHashes.clear()
+    try {
+      return await this.#transact(evm, request)
+    } catch (error) {
+      this.#evm = undefined
+      throw error
+    }
+  }
+
+  async #transact(evm: EVM, request: CpuRequest): Promise<CpuOutcome> {
+    const { env, batch, index, rules } = request
+    const state = this.#state
+    const sender = addressAt(batch.from, index)
+    const nonce = quantityToBigInt(batch.nonce, 2 * index)
+    const gasLimit = quantityToBigInt(batch.gasLimit, 2 * index)
+    const account = (await state.getAccount(sender)) ?? new Account()
+    const rejected = await this.#rejection(request, account, nonce, gasLimit)
+    if (rejected !== REJECTION.none) return { rejected, reads: state.reads([]) }
+
+    const price = wordToBigInt(rules.price, LIMBS_PER_WORD * index)
+    account.balance -= gasLimit * price
+    account.nonce = nonce + 1n
+    await evm.journal.putAccount(sender, account)
+    const to = batch.creates[index] === 1 ? undefined : addressAt(batch.to, index)
+    const block = this.#blockOf(env)
+    if (isAtLeast(this.#fork, 'berlin')) this.#warm(evm, request, sender, to, block.header.coinbase)
+
+    const intrinsic = BigInt(rules.intrinsic[index]!)
+    const result = await evm.runCall({
+      block,
+      gasPrice: price,
+      caller: sender,
+      gasLimit: gasLimit - intrinsic,
+      ...(to === undefined ? {} : { to }),
+      value: wordToBigInt(batch.value, LIMBS_PER_WORD * index),
+      data: transactionData(batch, index),
+      skipNonceIncrement: true,
+    })
+
+    const gasUsed = this.#gasUsed(result, intrinsic, BigInt(rules.floor[index]!))
+    const payer = (await state.getAccount(sender)) ?? new Account()
+    payer.balance += (gasLimit - gasUsed) * price
+    await evm.journal.putAccount(sender, payer)
+    const fee = gasUsed * wordToBigInt(rules.priority, LIMBS_PER_WORD * index)
+    const coinbaseFee = await this.#payCoinbase(evm, block.header.coinbase, fee)
+    await this.#destroy(evm, result)
+    await evm.journal.cleanup()
+
+    const { execResult, createdAddress } = result
+    const status = execResult.exceptionError === undefined ? 1 : 0
+    return {
+      status,
+      gasUsed,
+      logs: (execResult.logs ?? []).map(logOf),
+      output: execResult.returnValue,
+      ...(status === 1 && createdAddress !== undefined ? { contractAddress: createdAddress.toString() } : {}),
+      coinbaseFee,
+      reads: state.reads([...this.#blockHashes]),
+      writes: state.writes(),
+    }
+  }
+
+  /** The lowest REJECTION code that applies: the static one, or one that the state gives. */
+  async #rejection(
+    { batch, index, rules, gasAvailable }: CpuRequest,
+    account: Account,
+    nonce: bigint,
+    gasLimit: bigint,
+  ): Promise<Rejection | 0> {
+    const fixed = rules.rejection[index]! as Rejection | 0
+    let found: Rejection | 0 = REJECTION.none
+    if (gasAvailable !== undefined && gasLimit > gasAvailable) found = REJECTION.gasLimitReached
+    if (account.balance < wordToBigInt(rules.cost, LIMBS_PER_WORD * index)) found = REJECTION.insufficientFunds
+    if (account.isContract() && !(await this.#isDelegated(addressAt(batch.from, index)))) found = REJECTION.senderNotEoa
+    if (account.nonce > nonce) found = REJECTION.nonceTooLow
+    if (account.nonce < nonce) found = REJECTION.nonceTooHigh
+    if (fixed === REJECTION.none) return found
+    return found === REJECTION.none || fixed < found ? fixed : found
+  }
+
+  /** EIP-3607 with EIP-7702: a sender may have code only where it is a delegation, from Prague on. */
+  async #isDelegated(address: Address): Promise<boolean> {
+    if (!isAtLeast(this.#fork, 'prague')) return false
+    const code = await this.#state.getCode(address)
+    return code[0] === 0xef && code[1] === 0x01 && code[2] === 0x00
+  }
+
+  /** EIP-2929, 2930 and 3651: what is warm before the first step. The created address is warmed by the EVM. */
+  #warm(evm: EVM, { batch, index }: CpuRequest, sender: Address, to: Address | undefined, coinbase: Address): void {
+    const { journal } = evm
+    for (const address of evm.precompiles.keys()) journal.addAlwaysWarmAddress(address)
+    journal.addAlwaysWarmAddress(sender.toString())
+    if (to !== undefined) journal.addAlwaysWarmAddress(to.toString())
+    if (isAtLeast(this.#fork, 'shanghai')) journal.addAlwaysWarmAddress(coinbase.toString())
+    const key = new Uint8Array(32)
+    for (let entry = batch.accessStart[index]!; entry < batch.accessStart[index + 1]!; entry++) {
+      const address = addressAt(batch.accessAddress, entry).toString()
+      journal.addAlwaysWarmAddress(address)
+      for (let k = batch.accessKeyStart[entry]!; k < batch.accessKeyStart[entry + 1]!; k++) {
+        wordToBytes(key, 0, batch.accessKey, LIMBS_PER_WORD * k)
+        journal.addAlwaysWarmSlot(address, bytesToHex(key))
+      }
+    }
+  }
+
+  /** Refund capped (EIP-3529), then the floor (EIP-7623). */
+  #gasUsed({ execResult }: EVMResult, intrinsic: bigint, floor: bigint): bigint {
+    const spent = intrinsic + execResult.executionGasUsed
+    const cap = spent / BigInt(valueAt(MAX_REFUND_QUOTIENT_BY_FORK, this.#fork))
+    const refund = execResult.gasRefund ?? 0n
+    const used = spent - (refund < cap ? refund : cap)
+    return used < floor ? floor : used
+  }
+
+  /**
+   * Gives the coinbase its fee and returns undefined, where the transaction has looked at the coinbase. Otherwise nothing
+   * is read or written and the fee is returned. Before EIP-161 a fee of zero makes an account, so that it cannot wait.
+   */
+  async #payCoinbase(evm: EVM, coinbase: Address, fee: bigint): Promise<bigint | undefined> {
+    if (!this.#state.has(coinbase) && isAtLeast(this.#fork, 'spuriousDragon')) return fee
+    const account = (await this.#state.getAccount(coinbase)) ?? new Account()
+    account.balance += fee
+    await evm.journal.putAccount(coinbase, account)
+    return undefined
+  }
+
+  /** SELFDESTRUCT takes effect; from EIP-6780 on (Cancun) only for contracts made in this transaction. */
+  async #destroy(evm: EVM, { execResult }: EVMResult): Promise<void> {
+    for (const hex of execResult.selfdestruct?.keys() ?? []) {
+      if (isAtLeast(this.#fork, 'cancun') && execResult.createdAddresses?.has(hex) !== true) continue
+      await evm.journal.deleteAccount(new Address(hexToBytes(hex)))
+    }
+  }
+
+  #blockOf(env: BlockEnvironment): EvmBlock {
+    if (this.#block?.env !== env) this.#block = { env, block: evmBlock(env) }
+    return this.#block.block
+  }
+
+  async #getBlock(number: bigint): Promise<{ hash(): Uint8Array }> {
+    this.#blockHashes.add(number)
+    const hash = await this.#snapshot?.blockHash(number)
+    return { hash: () => (hash === undefined ? new Uint8Array(32) : hexToBytes(hash)) }
+  }
+}
+
+/** The block as EVM opcodes ask for it. An ancestor whose hash is unknown has hash zero. */
+const evmBlock = (env: BlockEnvironment): EvmBlock => ({
+  header: {
+    number: env.number,
+    coinbase: new Address(hexToBytes(env.coinbase)),
+    timestamp: env.timestamp,
+    difficulty: env.prevRandao,
+    prevRandao: hexToBytes(`0x${env.prevRandao.toString(16).padStart(64, '0')}`),
+    gasLimit: env.gasLimit,
+    baseFeePerGas: env.baseFeePerGas,
+    getBlobGasPrice: () => env.blobBaseFee ?? 1n,
+  },
+})
+
+const addressAt = (addresses: Uint32Array, n: number): Address => {
+  const bytes = new Uint8Array(20)
+  addressToBytes(bytes, 0, addresses, LIMBS_PER_ADDRESS * n)
+  return new Address(bytes)
+}
+
+const logOf = ([address, topics, data]: readonly [Uint8Array, Uint8Array[], Uint8Array]): Log => ({
+  address: bytesToHex(address),
+  topics: topics.map(bytesToHex),
+  data: bytesToHex(data),
+})
