@@ -410,6 +410,10 @@ const MISSING = 0xffffffffu;
 
 const MAX_PROBES = 64u;
 
+const STATE_ACCOUNT_VECTORS = 4u;
+
+const STATE_ACCOUNT_EXISTS = 1u;
+
 fn state_mix(hash: u32, limb: u32) -> u32 {
   let h = (hash ^ limb) * 0x9e3779b1u;
   return h ^ (h >> 15u);
@@ -466,7 +470,7 @@ fn state_account(address: U256) -> u32 {
     let bucket = state_account_index[(hash + probe) & mask];
     open = bucket.x != 0u;
     if (open & (bucket.y == address.lo.x)) {
-      let row = 4u * (bucket.x - 1u);
+      let row = STATE_ACCOUNT_VECTORS * (bucket.x - 1u);
       let low = state_account_rows[row] ^ address.lo;
       let same = (low.x | low.y | low.z | low.w | (state_account_rows[row + 1u].x ^ address.hi.x)) == 0u;
       found = select(found, bucket.x - 1u, same);
@@ -478,7 +482,7 @@ fn state_account(address: U256) -> u32 {
 
 fn state_account_vector(id: u32, i: u32) -> vec4<u32> {
   let missing = id == MISSING;
-  return select(state_account_rows[select(4u * id, 0u, missing) + i], vec4<u32>(0u), missing);
+  return select(state_account_rows[select(STATE_ACCOUNT_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
 }
 
 fn state_account_skeleton(id: u32) -> u32 {
@@ -494,7 +498,7 @@ fn state_account_balance(id: u32) -> U256 {
 }
 
 fn state_account_exists(id: u32) -> bool {
-  return (state_account_vector(id, 1u).w & 1u) != 0u;
+  return (state_account_vector(id, 1u).w & STATE_ACCOUNT_EXISTS) != 0u;
 }
 
 fn state_constant(account: u32, index: u32) -> U256 {

@@ -14,6 +14,9 @@ import package::lane::lane::lane_environment;
 const MISSING = 0xffffffffu;
 /// A longer probe ends as MISSING, as on the host.
 const MAX_PROBES = 64u;
+/// Vectors of an account row, and the flag of an account that exists.
+const STATE_ACCOUNT_VECTORS = 4u;
+const STATE_ACCOUNT_EXISTS = 1u;
 
 fn state_mix(hash: u32, limb: u32) -> u32 {
   let h = (hash ^ limb) * 0x9e3779b1u;
@@ -75,7 +78,7 @@ fn state_account(address: U256) -> u32 {
     let bucket = state_account_index[(hash + probe) & mask];
     open = bucket.x != 0u;
     if (open & (bucket.y == address.lo.x)) {
-      let row = 4u * (bucket.x - 1u);
+      let row = STATE_ACCOUNT_VECTORS * (bucket.x - 1u);
       let low = state_account_rows[row] ^ address.lo;
       let same = (low.x | low.y | low.z | low.w | (state_account_rows[row + 1u].x ^ address.hi.x)) == 0u;
       found = select(found, bucket.x - 1u, same);
@@ -88,7 +91,7 @@ fn state_account(address: U256) -> u32 {
 /// Vector i of an account's row; 0 for MISSING.
 fn state_account_vector(id: u32, i: u32) -> vec4<u32> {
   let missing = id == MISSING;
-  return select(state_account_rows[select(4u * id, 0u, missing) + i], vec4<u32>(0u), missing);
+  return select(state_account_rows[select(STATE_ACCOUNT_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
 }
 
 /// The account's code skeleton, 0 without code.
@@ -106,7 +109,7 @@ fn state_account_balance(id: u32) -> U256 {
 
 /// Whether the account exists and is not empty (EIP-161).
 fn state_account_exists(id: u32) -> bool {
-  return (state_account_vector(id, 1u).w & 1u) != 0u;
+  return (state_account_vector(id, 1u).w & STATE_ACCOUNT_EXISTS) != 0u;
 }
 
 /// Word `index` behind the account's constants base; 0 for MISSING.
