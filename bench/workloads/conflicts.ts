@@ -22,8 +22,7 @@ export const CONFLICT_RATES = [0, 10, 35, 50, 90] as const
 const conflicts = (rate: number): Workload => ({
   name: `conflict-${rate}`,
   title: `${rate} % of the transactions update one shared slot, the others a slot of their own`,
-  independent: rate === 0,
-  serial: rate > 0,
+  shares: rate === 0 ? 'nothing' : 'slots',
   build: async ({ fork, size, seed }): Promise<Scenario> => {
     const random = createRandom(seed, `conflict-${rate}`)
     const chain = await Deployment.create(fork, 'cells')

@@ -43,8 +43,7 @@ const shares = (size: number) => {
 export const mixed: Workload = {
   name: 'mixed',
   title: '60 % transfers, 30 % ERC-20, 5 % Uniswap V2 swaps, 5 % creations and precompiles (serial tier)',
-  independent: true,
-  serial: false,
+  shares: 'account',
   build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
     const random = createRandom(seed, 'mixed')
     const share = shares(size)

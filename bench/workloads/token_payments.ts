@@ -12,7 +12,15 @@ import {
   type TrafficPattern,
   zipfTraffic,
 } from './traffic.ts'
-import { COINBASE, type Scenario, WEALTH, WORKLOAD_CHAIN_ID, type Workload, workloadEnvironment } from './workload.ts'
+import {
+  COINBASE,
+  type Scenario,
+  type Sharing,
+  WEALTH,
+  WORKLOAD_CHAIN_ID,
+  type Workload,
+  workloadEnvironment,
+} from './workload.ts'
 
 const TRANSFER = selector('transfer(address,uint256)')
 
@@ -21,15 +29,14 @@ interface TokenPayments {
   readonly title: string
   readonly token: (fork: Fork) => Promise<Token>
   readonly pattern: TrafficPattern
-  readonly independent: boolean
+  readonly shares: Sharing
 }
 
 /** Calls of `transfer` on one token, paid between the people of a traffic pattern. */
-const tokenPayments = ({ name, title, token: load, pattern, independent }: TokenPayments): Workload => ({
+const tokenPayments = ({ name, title, token: load, pattern, shares }: TokenPayments): Workload => ({
   name,
   title,
-  independent,
-  serial: !independent,
+  shares,
   build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
     const random = createRandom(seed, name)
     const token = await load(fork)
@@ -79,7 +86,7 @@ export const erc20 = tokenPayments({
   title: 'ERC-20 transfers (OpenZeppelin 5), independent; a tenth reach a new holder',
   token: openZeppelinToken,
   pattern: independentTraffic,
-  independent: true,
+  shares: 'nothing',
 })
 
 export const erc20HotSender = tokenPayments({
@@ -87,7 +94,7 @@ export const erc20HotSender = tokenPayments({
   title: 'ERC-20 transfers, all from one holder (an airdrop)',
   token: openZeppelinToken,
   pattern: hotSenderTraffic,
-  independent: false,
+  shares: 'slots',
 })
 
 export const erc20HotRecipient = tokenPayments({
@@ -95,7 +102,7 @@ export const erc20HotRecipient = tokenPayments({
   title: 'ERC-20 transfers, all to one holder (deposits to an exchange)',
   token: openZeppelinToken,
   pattern: hotRecipientTraffic,
-  independent: false,
+  shares: 'slots',
 })
 
 export const erc20Zipf = tokenPayments({
@@ -103,7 +110,7 @@ export const erc20Zipf = tokenPayments({
   title: "ERC-20 transfers, payers and payees by Zipf's law",
   token: openZeppelinToken,
   pattern: zipfTraffic,
-  independent: false,
+  shares: 'slots',
 })
 
 export const usdtTransfers = tokenPayments({
@@ -111,7 +118,7 @@ export const usdtTransfers = tokenPayments({
   title: 'transfers of USDT, independent',
   token: usdt,
   pattern: independentTraffic,
-  independent: true,
+  shares: 'nothing',
 })
 
 export const usdcTransfers = tokenPayments({
@@ -119,5 +126,5 @@ export const usdcTransfers = tokenPayments({
   title: 'transfers of USDC through its delegating proxy, independent',
   token: usdcProxy,
   pattern: independentTraffic,
-  independent: true,
+  shares: 'nothing',
 })

@@ -8,7 +8,6 @@ export interface Traffic {
   readonly senders: number
   readonly funded: number
   readonly people: number
-  readonly independent: boolean
   /** Fills the payers and payees of the next block. */
   pairs(from: Uint32Array, to: Uint32Array): void
 }
@@ -37,7 +36,6 @@ export const independentTraffic: TrafficPattern = (size, blocks, random) => {
     senders: size,
     funded: 2 * size,
     people: 2 * size + blocks * freshPerBlock(size),
-    independent: true,
     pairs: (from, to) => {
       from.set(permutation(size, random))
       payees(to)
@@ -52,7 +50,6 @@ export const hotSenderTraffic: TrafficPattern = (size, blocks, random) => {
     senders: 1,
     funded: 1 + size,
     people: 1 + size + blocks * freshPerBlock(size),
-    independent: false,
     pairs: (from, to) => {
       from.fill(0)
       payees(to)
@@ -65,7 +62,6 @@ export const hotRecipientTraffic: TrafficPattern = (size, _blocks, random) => ({
   senders: size,
   funded: size + 1,
   people: size + 1,
-  independent: false,
   pairs: (from, to) => {
     from.set(permutation(size, random))
     to.fill(size)
@@ -80,7 +76,6 @@ export const zipfTraffic: TrafficPattern = (size, _blocks, random) => {
     senders: people,
     funded: people,
     people,
-    independent: false,
     pairs: (from, to) => {
       for (let i = 0; i < size; i++) {
         const payer = draw()

@@ -10,8 +10,7 @@ const NO_SLOTS = { count: 0, addresses: new Uint32Array(0), keys: new Uint32Arra
 export const transfers: Workload = {
   name: 'transfers',
   title: 'plain value transfers, independent; a tenth create their recipient',
-  independent: true,
-  serial: false,
+  shares: 'nothing',
   build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
     const random = createRandom(seed, 'transfers')
     const traffic = independentTraffic(size, blocks, random)

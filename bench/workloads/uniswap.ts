@@ -7,6 +7,7 @@ import {
   COINBASE,
   FIRST_TIMESTAMP,
   type Scenario,
+  type Sharing,
   WEALTH,
   WORKLOAD_CHAIN_ID,
   type Workload,
@@ -16,11 +17,10 @@ import {
 /** A swap sells this much or up to nine times as much, against reserves of 10^22. */
 export const SMALLEST_SWAP = 10 ** 15
 
-const swaps = (name: string, title: string, poolCount: (size: number) => number, independent: boolean): Workload => ({
+const swaps = (name: string, title: string, poolCount: (size: number) => number, shares: Sharing): Workload => ({
   name,
   title,
-  independent,
-  serial: !independent,
+  shares,
   build: async ({ fork, size, seed }): Promise<Scenario> => {
     const random = createRandom(seed, name)
     const traders = createAddresses(size, random)
@@ -54,12 +54,12 @@ export const uniswapV2 = swaps(
   'uniswap-v2',
   'Uniswap V2 swaps through the router, each trader at a pool of its own',
   (size) => size,
-  true,
+  'nothing',
 )
 
 export const uniswapV2OnePool = swaps(
   'uniswap-v2-one-pool',
   'Uniswap V2 swaps through the router, all at one pool',
   () => 1,
-  false,
+  'slots',
 )

@@ -16,8 +16,7 @@ const WITHDRAW = selector('withdraw(uint256)')
 export const weth: Workload = {
   name: 'weth',
   title: 'WETH9: 60 % transfers, 30 % deposits, 10 % withdrawals, independent',
-  independent: true,
-  serial: false,
+  shares: 'account',
   build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
     const random = createRandom(seed, 'weth')
     const token = await weth9(fork)

@@ -10,12 +10,17 @@ export interface Workload {
   readonly name: string
   /** One line for `--list`. */
   readonly title: string
-  /** True where no transaction of a block reads what another transaction of it writes (nonces and fees aside). */
-  readonly independent: boolean
-  /** True where most of it is expected on the serial tier for now: the calibration starts smaller. */
-  readonly serial: boolean
+  readonly shares: Sharing
   build(options: WorkloadOptions): Promise<Scenario>
 }
+
+/**
+ * What the transactions of one block share, the sender's nonce and the coinbase aside.
+ * `nothing`: each could run alone and leave the same values.
+ * `account`: the balance or nonce of a contract, on which no outcome depends: each could run alone with the same receipt.
+ * `slots`: storage slots, so that outcomes may depend on the order.
+ */
+export type Sharing = 'nothing' | 'account' | 'slots'
 
 export interface WorkloadOptions {
   /** Cancun or later. */

@@ -16,15 +16,15 @@ const conflictsOf = async (workload: Workload, size: number) =>
 const named = (name: string): Workload => WORKLOADS.find((workload) => workload.name === name)!
 
 describe('the storage that a workload touches', () => {
-  test.each(WORKLOADS.filter((workload) => workload.independent).map(({ name }) => name))(
-    '%s, said to be independent, has no two transactions that meet',
+  test.each(WORKLOADS.filter((workload) => workload.shares !== 'slots').map(({ name }) => name))(
+    '%s, said to share no slot, has no two transactions that meet',
     async (name) => {
       expect(conflictRate(await conflictsOf(named(name), SIZE))).toBe(0)
     },
   )
 
-  test.each(WORKLOADS.filter((workload) => !workload.independent).map(({ name }) => name))(
-    '%s, not said to be independent, has transactions that meet',
+  test.each(WORKLOADS.filter((workload) => workload.shares === 'slots').map(({ name }) => name))(
+    '%s, said to share slots, has transactions that meet',
     async (name) => {
       expect(conflictRate(await conflictsOf(named(name), SIZE))).toBeGreaterThan(0)
     },

@@ -1,0 +1,237 @@
+import type { ComputeDevice } from '../host/device/compute_device.ts'
+import { createExecutor, type ExecutionResult, type Executor } from '../host/execute/executor.ts'
+import { MemoryState } from '../host/state/memory_state.ts'
+import { ethereumjsHardfork, type Fork } from '../transpiler/spec/forks.ts'
+import { accessSets } from './access_sets.ts'
+import { chooseSize, type Probe } from './calibrate.ts'
+import { conflictMatrix, conflictRate, longestChain } from './conflict_matrix.ts'
+import { AnvilError, findAnvil, runAnvil } from './peers/anvil.ts'
+import type { Progress } from './report/progress.ts'
+import type { PeerResult, WorkloadResult } from './report/schema.ts'
+import { median, medianIndex } from './report/statistics.ts'
+import { type Verification, verificationText, verifyBlock } from './verify.ts'
+import type { Scenario, Workload, WorkloadBlock } from './workloads/workload.ts'
+
+export interface RunOptions {
+  readonly device: ComputeDevice | undefined
+  /** Opens one more device of the same kind, for the compile time with a filled driver cache; absent = not measured. */
+  readonly openSecond?: () => Promise<ComputeDevice>
+  readonly fork: Fork
+  /** Transactions per block; absent = what fits the time. */
+  readonly size?: number
+  readonly samples: number
+  readonly seed: number
+  readonly revm: boolean
+  /** Time for this workload where `size` is absent. */
+  readonly budgetMs: number
+  readonly progress: Progress
+}
+
+/** Blocks that are run before the first sample: one meets empty tables, one warms the host's code. */
+const WARM_UP_BLOCKS = 2
+const PROBE_SIZE = 2_048
+/** Where transactions conflict much runs on the serial tier. */
+const CONFLICT_PROBE_SIZE = 512
+const REVM_TRANSACTIONS = 10_000
+const CONFLICT_SAMPLE = 200
+
+/**
+ * Runs one workload: probe, warm-up, `samples` measured blocks, each verified, and the peers.
+ *
+ * One executor runs successive blocks on the state that they leave behind, as a sequencer does: kernels are compiled and
+ * the senders' accounts are in its tables, a tenth of the recipients is new in every block. A sample is one `execute` call
+ * from typed arrays to committed state and receipts with blooms. Making the block, copying the state for the verification,
+ * and verifying are outside.
+ */
+export const runWorkload = async (workload: Workload, options: RunOptions): Promise<WorkloadResult> => {
+  const { progress, samples, revm, openSecond } = options
+  progress.start(workload.name, 3 + samples + (revm ? 1 : 0) + (openSecond === undefined ? 0 : 1))
+  try {
+    return await measure(workload, options)
+  } finally {
+    progress.stop()
+  }
+}
+
+interface Sample {
+  readonly elapsedMs: number
+  readonly result: ExecutionResult
+  readonly verification: Verification
+}
+
+const measure = async (workload: Workload, options: RunOptions): Promise<WorkloadResult> => {
+  const { progress, samples, seed, fork, device } = options
+  progress.step('compiling contracts and kernels')
+  const probe = await runProbe(workload, options, device)
+  const conflictHeavy = workload.shares === 'slots'
+  const size = options.size ?? chooseSize(probe, samples + WARM_UP_BLOCKS, options.budgetMs / 2, conflictHeavy ? 1 : 4)
+  progress.step(`building ${size} transactions per block`)
+  const scenario = await workload.build({ fork, size, seed, blocks: samples + WARM_UP_BLOCKS })
+  const state = genesisState(scenario)
+  const executor = open(scenario, state, device)
+  const warmUp: TimedResult[] = []
+  const measured: Sample[] = []
+  try {
+    progress.step('warming up')
+    for (let i = 0; i < WARM_UP_BLOCKS; i++) warmUp.push(await execute(executor, scenario.next()))
+    for (let i = 0; i < samples; i++) {
+      progress.step(`sample ${i + 1} of ${samples}`)
+      const before = state.clone()
+      const block = scenario.next()
+      const timed = await execute(executor, block)
+      const executed = {
+        scenario,
+        shares: workload.shares,
+        block,
+        receipts: timed.result.receipts,
+        before,
+        after: state,
+      }
+      measured.push({ ...timed, verification: await verifyBlock(executed, seed + i) })
+    }
+  } finally {
+    executor.close()
+  }
+  const peers = [serialPeer(measured)]
+  if (options.revm) peers.push(await revmPeer(workload, options, size))
+  const compileMs = probe.compileMs + warmUp.reduce((sum, { result }) => sum + result.compileMs, 0)
+  const middle = measured[medianIndex(measured.map(({ elapsedMs }) => elapsedMs))]!
+  const { result } = middle
+  const samplesMs = measured.map(({ elapsedMs }) => elapsedMs)
+  const medianMs = median(samplesMs)
+  const gas = result.receipts.totalGasUsed
+  return {
+    workload: workload.name,
+    txCount: size,
+    gas,
+    verified: true,
+    verifiedCount: measured.reduce((sum, { verification }) => sum + verification.count, 0),
+    verification: verificationText(size, samples, workload.shares),
+    samplesMs,
+    medianMs,
+    txPerSecond: (1000 * size) / medianMs,
+    mgasPerSecond: gas / 1000 / medianMs,
+    tiers: result.tiers,
+    rounds: result.rounds,
+    exits: result.exits,
+    stagesMs: { ...result.timings },
+    compileMs: await compileTimes(workload, options, compileMs),
+    deviceBytesPerTx: result.deviceBytesPerTransaction,
+    peers,
+    firstBlockMs: warmUp[0]!.elapsedMs - warmUp[0]!.result.compileMs,
+    chunks: result.chunks,
+    seed,
+    programs: [...new Set(scenario.programs)],
+    notes: [
+      ...scenario.notes,
+      ...(conflictHeavy ? [await conflictNote(workload, options)] : []),
+      ...new Set(measured.flatMap((sample) => sample.result.faults.map((fault) => `device fault: ${fault}`))),
+    ],
+  }
+}
+
+interface CompiledProbe extends Probe {
+  readonly compileMs: number
+}
+
+/** Two small blocks: the first compiles the kernels, the second says how fast they are. */
+const runProbe = async (
+  workload: Workload,
+  { fork, seed, size }: RunOptions,
+  device: ComputeDevice | undefined,
+): Promise<CompiledProbe> => {
+  const probeSize = Math.min(size ?? PROBE_SIZE, workload.shares === 'slots' ? CONFLICT_PROBE_SIZE : PROBE_SIZE)
+  const start = performance.now()
+  const scenario = await workload.build({ fork, size: probeSize, seed, blocks: 2 })
+  const buildMs = performance.now() - start
+  const executor = open(scenario, genesisState(scenario), device)
+  try {
+    const first = await execute(executor, scenario.next())
+    const second = await execute(executor, scenario.next())
+    return {
+      size: probeSize,
+      buildMs,
+      blockMs: second.elapsedMs - second.result.compileMs,
+      compileMs: first.result.compileMs + second.result.compileMs,
+    }
+  } finally {
+    executor.close()
+  }
+}
+
+/**
+ * Without a second device the driver's cache was what it was: that counts as filled, except for SwiftShader, which keeps
+ * none. A second device shares nothing with the first but that cache.
+ */
+const compileTimes = async (
+  workload: Workload,
+  options: RunOptions,
+  compileMs: number,
+): Promise<WorkloadResult['compileMs']> => {
+  const { device, openSecond, progress } = options
+  if (openSecond === undefined) {
+    return device?.kind === 'swiftshader' ? { cold: compileMs, warm: 0 } : { cold: 0, warm: compileMs }
+  }
+  progress.step('compiling again')
+  const second = await openSecond()
+  try {
+    return { cold: compileMs, warm: (await runProbe(workload, options, second)).compileMs }
+  } finally {
+    second.destroy()
+  }
+}
+
+const genesisState = (scenario: Scenario): MemoryState => {
+  const state = new MemoryState()
+  state.commit(scenario.genesis)
+  return state
+}
+
+const open = ({ fork, chainId }: Scenario, state: MemoryState, device: ComputeDevice | undefined): Executor =>
+  createExecutor({ fork, chainId, state, ...(device === undefined ? {} : { device }) })
+
+interface TimedResult {
+  readonly elapsedMs: number
+  readonly result: ExecutionResult
+}
+
+const execute = async (executor: Executor, { env, transactions }: WorkloadBlock): Promise<TimedResult> => {
+  const start = performance.now()
+  const result = await executor.execute({ env, transactions })
+  return { elapsedMs: performance.now() - start, result }
+}
+
+/** The verification's own serial runs are the peer's time: the same transactions in the same run of this command. */
+const serialPeer = (measured: readonly Sample[]): PeerResult => {
+  const sum = (pick: (verification: Verification) => number) =>
+    measured.reduce((total, { verification }) => total + pick(verification), 0)
+  const elapsedMs = sum(({ serialMs }) => serialMs)
+  const txCount = sum(({ count }) => count)
+  return {
+    name: '@ethereumjs/vm',
+    level: 'execution',
+    txCount,
+    txPerSecond: (1000 * txCount) / elapsedMs,
+    mgasPerSecond: sum(({ serialGas }) => serialGas) / 1000 / elapsedMs,
+    note: 'serial runTx, senders known, native keccak',
+  }
+}
+
+/** The first block of the same traffic, from the same pre-state. */
+const revmPeer = async (workload: Workload, options: RunOptions, size: number): Promise<PeerResult> => {
+  const { fork, seed, progress } = options
+  progress.step('revm')
+  const binary = findAnvil()
+  if (binary === undefined) throw new AnvilError('the anvil binary is gone')
+  const scenario = await workload.build({ fork, size: Math.min(size, REVM_TRANSACTIONS), seed, blocks: 1 })
+  const { env, transactions } = scenario.next()
+  const { genesis, chainId } = scenario
+  return runAnvil(binary, { genesis, env, chainId, transactions, hardfork: ethereumjsHardfork(fork) })
+}
+
+const conflictNote = async (workload: Workload, { fork, seed }: RunOptions): Promise<string> => {
+  const scenario = await workload.build({ fork, size: CONFLICT_SAMPLE, seed, blocks: 1 })
+  const matrix = await conflictMatrix(await accessSets(scenario))
+  const rate = (100 * conflictRate(matrix)).toFixed(1)
+  return `${rate} % of ${CONFLICT_SAMPLE} transactions access a slot that an earlier one writes (measured by access sets); longest chain ${longestChain(matrix)}`
+}
