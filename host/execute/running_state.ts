@@ -1,6 +1,6 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
-import { EMPTY_CODE_HASH } from '../state/code_table.ts'
+import { EMPTY_CODE_HASH } from '../state/keccak.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { addressFromHex, quantityFromBigInt, quantityToBigInt, wordFromBigInt, wordToBigInt } from '../state/word.ts'
 import type { AccountView, CpuWrites, StateSnapshot } from './cpu_result.ts'

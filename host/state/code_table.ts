@@ -1,9 +1,7 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { grown } from './account_table.ts'
+import { EMPTY_CODE_HASH } from './keccak.ts'
 import { wordFromBigInt, wordFromHex, wordFromNumber, wordToHex } from './word.ts'
-
-/** keccak-256 of no bytes (YP appendix G). */
-export const EMPTY_CODE_HASH = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
 
 export interface CodeShape {
   /** Equal for codes that differ only in lifted immediates. */
