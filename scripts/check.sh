@@ -15,7 +15,7 @@ step() {
 }
 
 step lint biome check --error-on-warnings .
-step types tsc -p .
+step types tsc -p . --incremental --tsBuildInfoFile .cache/check.tsbuildinfo
 step layers tsx scripts/layers.ts
 step wgsl tsx scripts/validate_wgsl.ts
 step generated tsx scripts/generate.ts --check
