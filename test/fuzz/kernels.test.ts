@@ -1,0 +1,37 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { PRELUDE } from '../../kernels/linked.generated.ts'
+import { transpilePath } from '../../transpiler/transpile.ts'
+import { NullDevice } from '../fixtures/null_device.ts'
+import { Random, randomLane, randomProgram, sourceOf } from '../fixtures/random_programs.ts'
+import { recordState } from '../fixtures/world.ts'
+
+const RUNS = Number(process.env['WGEVM_RUNS'] ?? 40)
+const FIRST_SEED = Number(process.env['WGEVM_SEED'] ?? 1)
+
+describe('emitted WGSL', () => {
+  let device: NullDevice
+  beforeAll(async () => {
+    device = await NullDevice.open()
+  })
+  afterAll(() => {
+    device.close()
+  })
+
+  test.each(['straight', 'loop'] as const)(`is valid in the form %s for ${RUNS} random programs`, async (form) => {
+    let kernels = 0
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+      const program = randomProgram(new Random(seed))
+      const lane = randomLane(new Random(seed ^ 0x1a9e5), program)
+      const result = await transpilePath(lane.transaction, recordState(lane.world), { form })
+      if (result.kind === 'unsupported') continue
+      kernels++
+      const { wgsl, entryPoint } = result.kernel
+      const wrong = await device.validate(`${PRELUDE}\n${wgsl}`, entryPoint)
+      if (wrong.length > 0) {
+        const sources = program.contracts.map((contract, i) => `contract ${i}:\n${sourceOf(contract)}`).join('\n')
+        expect.fail(`seed ${seed}: ${wrong.join('\n')}\n${sources}\n${wgsl}`)
+      }
+    }
+    expect(kernels).toBeGreaterThan(RUNS / 3)
+  })
+})
