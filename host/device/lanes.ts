@@ -21,13 +21,14 @@ export const chunkLanes = (
   bytesPerLane: readonly number[],
   workgroupSize: number,
 ): { readonly lanesPerChunk: number; readonly chunkCount: number } => {
+  if (laneCount === 0) return { lanesPerChunk: 0, chunkCount: 0 }
   const bytes = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize)
   const widest = Math.max(1, ...bytesPerLane)
   const byMemory = Math.floor(bytes / widest / workgroupSize) * workgroupSize
   const byDispatch = limits.maxComputeWorkgroupsPerDimension ** 2 * workgroupSize
   const most = Math.min(byMemory, byDispatch)
   if (most < workgroupSize) throw new RangeError(`${widest} bytes per lane leave no room for one workgroup`)
-  if (laneCount <= most) return { lanesPerChunk: laneCount, chunkCount: laneCount === 0 ? 0 : 1 }
+  if (laneCount <= most) return { lanesPerChunk: laneCount, chunkCount: 1 }
   const chunkCount = Math.ceil(laneCount / most)
   const even = Math.ceil(laneCount / chunkCount / workgroupSize) * workgroupSize
   return { lanesPerChunk: even, chunkCount: Math.ceil(laneCount / even) }
