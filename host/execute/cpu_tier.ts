@@ -1,4 +1,4 @@
-import { createEVM, type EVM, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
+import type { EVM, EVMResult, EVMRunCallOpts } from '@ethereumjs/evm'
 import { Account, Address } from '@ethereumjs/util'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
@@ -11,6 +11,7 @@ import { REJECTION, type Rejection } from '../block/rejection.ts'
 import type { TransactionRules } from '../block/rules.ts'
 import { addressToBytes, quantityToBigInt, wordToBigInt, wordToBytes } from '../state/word.ts'
 import { commonOf } from './cpu_crypto.ts'
+import { createLeanEvm } from './cpu_evm.ts'
 import type { CpuOutcome, StateSnapshot } from './cpu_result.ts'
 import { CpuState } from './cpu_state.ts'
 
@@ -63,7 +64,7 @@ export class CpuTier {
 
   /** Makes the EVM, so that the first transaction does not wait for it. */
   async prepare(): Promise<EVM> {
-    this.#evm ??= await createEVM({
+    this.#evm ??= createLeanEvm({
       common: commonOf(this.#fork, this.#chainId),
       stateManager: this.#state,
       blockchain: {

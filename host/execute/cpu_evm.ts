@@ -1,0 +1,204 @@
+import type { Common } from '@ethereumjs/common'
+import { EVM, EVMError, type EVMOpts, type ExecResult, type Message, NobleBN254 } from '@ethereumjs/evm'
+import { Account, createZeroAddress } from '@ethereumjs/util'
+
+type RunState = NonNullable<ExecResult['runState']>
+type Interpreter = RunState['interpreter']
+type InterpreterClass = new (
+  evm: EVM,
+  stateManager: EVM['stateManager'],
+  blockchain: EVM['blockchain'],
+  env: RunState['env'],
+  gasLeft: bigint,
+  journal: EVM['journal'],
+  performanceLogs: LeanEvm['performanceLogger'],
+) => Interpreter
+
+/** One instruction as @ethereumjs/evm holds it. The base class declares its array of them without an element type. */
+interface Operation {
+  readonly opcodeInfo: {
+    readonly code: number
+    readonly feeBigInt: bigint
+    readonly dynamicGas: boolean
+    readonly isAsync: boolean
+    readonly isInvalid: boolean
+  }
+  readonly opHandler: (runState: RunState, common: Common) => void | Promise<void>
+  readonly gasHandler: (runState: RunState, gas: bigint, common: Common) => bigint | Promise<bigint>
+}
+
+interface Analysis {
+  readonly jumps: Uint8Array
+  readonly pushes: Record<number, bigint>
+  readonly opcodesCached: readonly Operation[]
+}
+
+/**
+ * @ethereumjs/evm with a leaner loop around its own instruction and gas handlers. The stock loop awaits every instruction,
+ * asks the fork about six future EIPs at each, and finds the jump destinations of a code again in every frame.
+ *
+ * In:  forks up to Osaka, legacy code, no tracing (`step` listeners are not called) and no profiler.
+ * Out: what `EVM.runInterpreter` returns, `runState` left out, which nobody above it reads.
+ *
+ * The Interpreter class is not exported, so that it is taken from the run state of the first frame, which the stock loop
+ * runs; where the package changes its shape, all frames stay with the stock loop.
+ */
+export class LeanEvm extends EVM {
+  readonly #analyses = new WeakMap<Uint8Array, Analysis>()
+  #loop: ((frame: Interpreter, code: Uint8Array) => Promise<EVMError | undefined>) | undefined
+  #interpreter: InterpreterClass | undefined
+
+  protected override async runInterpreter(message: Message, options?: object): Promise<ExecResult> {
+    if (this.#interpreter === undefined) {
+      const result = await super.runInterpreter(message, options)
+      this.#adopt(result.runState?.interpreter)
+      return result
+    }
+    const address = message.to ?? createZeroAddress()
+    const frame = new this.#interpreter(
+      this,
+      this.stateManager,
+      this.blockchain,
+      await this.#environment(message, address),
+      message.gasLimit,
+      this.journal,
+      this.performanceLogger,
+    )
+    const result = frame._result
+    if (message.selfdestruct) result.selfdestruct = message.selfdestruct
+    if (message.createdAddresses) result.createdAddresses = message.createdAddresses
+    const error = await this.#loop!(frame, message.code as Uint8Array)
+    const { gasLeft, gasRefund } = stateOf(frame)
+    const halted = error !== undefined
+    const consumesAll = halted && error.error !== EVMError.errorMessages.REVERT
+    return {
+      logs: halted ? [] : result.logs,
+      selfdestruct: halted ? new Map() : result.selfdestruct,
+      ...(halted
+        ? { createdAddresses: new Set<never>(), exceptionError: error }
+        : result.createdAddresses === undefined
+          ? {}
+          : { createdAddresses: result.createdAddresses }),
+      gas: gasLeft,
+      executionGasUsed: consumesAll ? message.gasLimit : message.gasLimit - gasLeft,
+      gasRefund,
+      returnValue: result.returnValue ?? new Uint8Array(0),
+    }
+  }
+
+  async #environment(message: Message, address: RunState['env']['address']): Promise<RunState['env']> {
+    return {
+      address,
+      caller: message.caller,
+      callData: message.data,
+      callValue: message.value,
+      code: message.code as Uint8Array,
+      isStatic: message.isStatic,
+      isCreate: (message as { isCreate?: boolean }).isCreate ?? false,
+      depth: message.depth,
+      gasPrice: this._tx!.gasPrice,
+      origin: this._tx!.origin ?? message.caller,
+      block: this._block!,
+      contract: (await this.stateManager.getAccount(address)) ?? new Account(),
+      codeAddress: message.codeAddress,
+      gasRefund: message.gasRefund,
+      blobVersionedHashes: message.blobVersionedHashes ?? [],
+      ...(message.createdAddresses === undefined ? {} : { createdAddresses: message.createdAddresses }),
+    }
+  }
+
+  #adopt(frame: Interpreter | undefined): void {
+    if (frame === undefined || typeof frame._getValidJumpDestinations !== 'function') return
+    const { common } = this
+    this.#interpreter = frame.constructor as InterpreterClass
+    this.#loop = async (frame, code) => {
+      const runState = stateOf(frame)
+      const { jumps, pushes, opcodesCached } = this.#analyse(frame, code)
+      runState.code = code
+      runState.validJumps = jumps
+      runState.cachedPushes = pushes
+      runState.shouldDoJumpAnalysis = false
+      const end = code.length
+      try {
+        while (runState.programCounter < end) {
+          const { opcodeInfo, opHandler, gasHandler } = opcodesCached[runState.programCounter]!
+          runState.opCode = opcodeInfo.code
+          let gas = opcodeInfo.feeBigInt
+          if (opcodeInfo.dynamicGas) {
+            const charged = gasHandler(runState, gas, common)
+            gas = typeof charged === 'bigint' ? charged : await charged
+          }
+          if (opcodeInfo.isInvalid) return new EVMError(EVMError.errorMessages.INVALID_OPCODE)
+          runState.gasLeft -= gas
+          if (runState.gasLeft < 0n) {
+            runState.gasLeft = 0n
+            return new EVMError(EVMError.errorMessages.OUT_OF_GAS)
+          }
+          runState.programCounter++
+          if (opcodeInfo.isAsync) await opHandler(runState, common)
+          else opHandler(runState, common)
+        }
+      } catch (thrown) {
+        if (!(thrown instanceof EVMError)) throw thrown
+        return thrown.error === EVMError.errorMessages.STOP ? undefined : thrown
+      }
+      return undefined
+    }
+  }
+
+  #analyse(frame: Interpreter, code: Uint8Array): Analysis {
+    let analysis = this.#analyses.get(code)
+    if (analysis === undefined) {
+      analysis = frame._getValidJumpDestinations(code)
+      this.#analyses.set(code, analysis)
+    }
+    return analysis
+  }
+}
+
+/** The run state of a frame; the declaration calls it protected. */
+const stateOf = (frame: Interpreter): RunState => (frame as unknown as { readonly _runState: RunState })._runState
+
+/** An EVM like `createEVM` of @ethereumjs/evm makes it, with the loop of LeanEvm. */
+export const createLeanEvm = (options: EVMOpts & { readonly common: Common }): LeanEvm => {
+  const evm = new LeanEvm({ ...options, bn254: new NobleBN254() })
+  memoise(options.common)
+  return evm
+}
+
+/**
+ * Remembers the answers of a Common whose fork will not change: it finds them again by walking lists, several times for
+ * each instruction.
+ */
+const memoise = (common: Common): void => {
+  const activated = common.isActivatedEIP.bind(common)
+  const answers = new Map<number, boolean>()
+  common.isActivatedEIP = (eip) => {
+    let answer = answers.get(eip)
+    if (answer === undefined) {
+      answer = activated(eip)
+      answers.set(eip, answer)
+    }
+    return answer
+  }
+  const paramOf = common.param.bind(common)
+  const params = new Map<string, bigint>()
+  common.param = (name) => {
+    let value = params.get(name)
+    if (value === undefined) {
+      value = paramOf(name)
+      params.set(name, value)
+    }
+    return value
+  }
+  const reaches = common.gteHardfork.bind(common)
+  const reached = new Map<string, boolean>()
+  common.gteHardfork = (hardfork) => {
+    let answer = reached.get(hardfork)
+    if (answer === undefined) {
+      answer = reaches(hardfork)
+      reached.set(hardfork, answer)
+    }
+    return answer
+  }
+}
