@@ -414,6 +414,8 @@ export class Recorder {
     if (account.skeleton !== undefined) {
       return { concrete: account.skeleton.codeHash, value: this.builder.make('instance', [account.id], 0) }
     }
+    // The sender's nonce was raised in front of the first step, so it exists whatever it was before.
+    if (account.isSender) return this.constant(bytesToWord(keccak_256(new Uint8Array(0))))
     const exists = this.builder.make('exists', [account.id])
     if (account.exists) this.guards.require(exists, 'the account exists')
     else this.guards.requireNot(exists, 'the account does not exist')

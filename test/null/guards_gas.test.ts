@@ -1,0 +1,213 @@
+import { describe, expect, test } from 'vitest'
+import type { PathIr } from '../../transpiler/ir/path_ir.ts'
+import type { RecordedTransaction } from '../../transpiler/record/transaction.ts'
+import type { Fork } from '../../transpiler/spec/forks.ts'
+import { assemble } from '../fixtures/assembler.ts'
+import { callOracle } from '../fixtures/call_oracle.ts'
+import { evaluatePath } from '../fixtures/evaluate_path.ts'
+import { expectHolds, expectNeedsGuard, pathThatHolds, refusalOf } from '../fixtures/path_claims.ts'
+import { abi, contract, transaction, type World, worldOf } from '../fixtures/world.ts'
+
+const CALLEE = 0xca11ee00000000000000000000000000000000b1n
+const DEEPER = 0xca11ee00000000000000000000000000000000b2n
+const argument = (index: number): string => `PUSH ${4 + 32 * index} CALLDATALOAD`
+const call = (kind: string, gas: string, to = CALLEE): string =>
+  `PUSH 32 PUSH 0 PUSH 0 PUSH 0 ${kind === 'CALL' ? 'PUSH 0' : ''} PUSH20 ${to} ${gas} ${kind}`
+
+/** The least gas with which the oracle does what it does with much gas, but for gas itself where `code` shows it. */
+const leastGas = async (world: World, much: RecordedTransaction): Promise<number> => {
+  const wanted = await callOracle(world, much)
+  let low = 0
+  let high = much.gas
+  while (high - low > 1) {
+    const middle = (low + high) >> 1
+    const outcome = await callOracle(world, { ...much, gas: middle })
+    const same = outcome.status === wanted.status && outcome.gas === wanted.gas
+    if (same && JSON.stringify(outcome.writes, text) === JSON.stringify(wanted.writes, text)) high = middle
+    else low = middle
+  }
+  return high
+}
+const text = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? value.toString() : value)
+
+/** The path holds with exactly enough gas, and a guard that is needed stops one less. */
+const expectPair = async (path: PathIr, guard: RegExp, world: World, much: RecordedTransaction): Promise<void> => {
+  const least = await leastGas(world, much)
+  await expectHolds(path, world, { ...much, gas: least })
+  await expectNeedsGuard(path, guard, world, { ...much, gas: least - 1 })
+}
+
+const FORKS: readonly Fork[] = ['berlin', 'london', 'prague']
+
+describe.each(FORKS)('SSTORE at %s', (fork) => {
+  const values = [0n, 1n, 2n]
+  const grid = values.flatMap((original) =>
+    values.flatMap((first) => values.map((second) => [original, first, second])),
+  )
+
+  test('one path has the price and the refund of every (original, current, new)', async () => {
+    const code = assemble(`${argument(0)} PUSH 7 SSTORE ${argument(1)} PUSH 7 SSTORE`)
+    const worldFor = (original: bigint): World => worldOf(code, [[7n, original]])
+    const path = await pathThatHolds(worldFor(0n), transaction({ fork, data: abi(1, 1n, 2n) }))
+    for (const [original, first, second] of grid) {
+      await expectHolds(path, worldFor(original!), transaction({ fork, data: abi(1, first!, second!) }))
+    }
+  })
+
+  test('the refund counter is that of three stores, one of them in a frame that reverts', async () => {
+    const store = (index: number): string => `${argument(index)} PUSH 7 SSTORE`
+    const callee = contract(assemble(`PUSH 9 PUSH 7 SSTORE PUSH 0 PUSH 7 SSTORE PUSH 0 PUSH 0 REVERT`))
+    const code = assemble(`${store(0)} ${call('DELEGATECALL', 'GAS')} POP ${store(1)} ${store(2)}`)
+    const worldFor = (original: bigint): World => worldOf(code, [[7n, original]], [[CALLEE, callee]])
+    const path = await pathThatHolds(worldFor(0n), transaction({ fork, data: abi(1, 1n, 2n, 3n) }))
+    for (const [original, first, second] of grid) {
+      for (const third of values) {
+        await expectHolds(path, worldFor(original!), transaction({ fork, data: abi(1, first!, second!, third) }))
+      }
+    }
+  })
+
+  test('needs more than 2300 gas left, even for a dirty slot at 100', async () => {
+    const world = worldOf(assemble(`${argument(0)} PUSH 7 SSTORE ${argument(1)} PUSH 7 SSTORE`))
+    const much = transaction({ fork, data: abi(1, 1n, 2n) })
+    const path = await pathThatHolds(world, much)
+    const { gas } = await callOracle(world, much)
+    const least = await leastGas(world, much)
+    expect(least).toBe(gas - 100 + 2301)
+    await expectPair(path, /sentry/, world, much)
+  })
+
+  test('the sentry counts in a callee', async () => {
+    const callee = contract(assemble('PUSH 1 PUSH 7 SSTORE PUSH 2 PUSH 7 SSTORE'))
+    const world = worldOf(assemble(`${call('CALL', argument(0))} PUSH 0 SSTORE`), [], [[CALLEE, callee]])
+    const path = await pathThatHolds(world, transaction({ fork, data: abi(1, 100_000n) }))
+    const needed = 20_000n + 2100n + 12n - 0n + 2301n
+    await expectHolds(path, world, transaction({ fork, data: abi(1, needed) }))
+    await expectNeedsGuard(path, /sentry/, world, transaction({ fork, data: abi(1, needed - 1n) }))
+  })
+})
+
+describe('gas', () => {
+  test('limits of exactly enough and one less', async () => {
+    const world = worldOf(assemble(`${argument(0)} PUSH 0 MSTORE PUSH 64 PUSH 0 KECCAK256 POP PUSH 32 PUSH 0 RETURN`))
+    const much = transaction({ data: abi(1, 5n) })
+    const path = await pathThatHolds(world, much)
+    await expectPair(path, /gas covers/, world, much)
+  })
+
+  test('limits of exactly enough and one less, where the price is the lane’s own', async () => {
+    const world = worldOf(assemble(`${argument(0)} PUSH 3 EXP PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN`))
+    const path = await pathThatHolds(world, transaction({ data: abi(1, 5n) }))
+    for (const exponent of [0n, 1n, 0xffn, 0x100n, 1n << 64n, (1n << 256n) - 1n]) {
+      await expectHolds(path, world, transaction({ data: abi(1, exponent) }))
+      await expectPair(path, /gas covers/, world, transaction({ data: abi(1, exponent) }))
+    }
+  })
+
+  test('that the GAS opcode sees is the lane’s own', async () => {
+    const world = worldOf(assemble(`${argument(0)} PUSH 3 SSTORE GAS PUSH 0 SSTORE`), [[3n, 9n]])
+    const path = await pathThatHolds(world, transaction({ data: abi(1, 5n) }))
+    await expectHolds(path, world, transaction({ data: abi(1, 5n), gas: 54_321 }))
+    await expectHolds(path, world, transaction({ data: abi(1, 0n), gas: 99_999 }))
+    await expectHolds(path, world, transaction({ data: abi(1, 9n), gas: 99_999 }))
+  })
+
+  test('of a transaction that halts is all of its limit', async () => {
+    const path = await pathThatHolds(worldOf(assemble('PUSH 1 PUSH 0 SSTORE INVALID')), transaction())
+    await expectHolds(path, worldOf(assemble('PUSH 1 PUSH 0 SSTORE INVALID')), transaction({ gas: 77_777 }))
+  })
+
+  test('that runs out when recorded gives a refusal', async () => {
+    expect(await refusalOf(worldOf(assemble('PUSH 1 PUSH 0 SSTORE')), transaction({ gas: 10_000 }))).toBe('out of gas')
+  })
+})
+
+describe('gas of a call (EIP-150)', () => {
+  const work = assemble('PUSH 5 PUSH 7 SSTORE PUSH 1 PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN')
+  const worker = contract(work)
+
+  test.each(['CALL', 'DELEGATECALL'])('%s with all gas: 63/64 is exactly enough, and one less is not', async (kind) => {
+    const world = worldOf(assemble(`${call(kind, 'GAS')} PUSH 0 SSTORE`), [], [[CALLEE, worker]])
+    const path = await pathThatHolds(world, transaction())
+    await expectPair(path, /gas covers|sentry/, world, transaction())
+  })
+
+  test('two levels deep, 63/64 of 63/64', async () => {
+    const middle = contract(assemble(`${call('CALL', 'GAS', DEEPER)} PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN`))
+    const world = worldOf(
+      assemble(`${call('CALL', 'GAS')} POP`),
+      [],
+      [
+        [CALLEE, middle],
+        [DEEPER, worker],
+      ],
+    )
+    const path = await pathThatHolds(world, transaction())
+    await expectPair(path, /gas covers|sentry/, world, transaction())
+  })
+
+  test('an explicit amount below the cap is what the callee has', async () => {
+    const callee = contract(assemble('GAS PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN'))
+    const code = assemble(`${call('STATICCALL', argument(0))} PUSH 0 MLOAD ADD PUSH 0 SSTORE`)
+    const world = worldOf(code, [], [[CALLEE, callee]])
+    const path = await pathThatHolds(world, transaction({ data: abi(1, 5000n) }))
+    for (const requested of [18n, 5001n, 900_000n, 1n << 40n, 1n << 32n, (1n << 256n) - 1n]) {
+      await expectHolds(path, world, transaction({ data: abi(1, requested) }))
+    }
+    await expectHolds(path, world, transaction({ data: abi(1, 5000n), gas: 40_000 }))
+    await expectNeedsGuard(path, /gas covers the frame at depth 1/, world, transaction({ data: abi(1, 13n) }))
+  })
+
+  test('an explicit amount that is exactly enough, and one less', async () => {
+    const callee = contract(assemble('PUSH 1 PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN'))
+    const world = worldOf(assemble(`${call('CALL', argument(0))} PUSH 0 SSTORE`), [], [[CALLEE, callee]])
+    const path = await pathThatHolds(world, transaction({ data: abi(1, 100_000n) }))
+    await expectHolds(path, world, transaction({ data: abi(1, 18n) }))
+    await expectNeedsGuard(path, /gas covers the frame at depth 1/, world, transaction({ data: abi(1, 17n) }))
+  })
+
+  test('the identity precompile has exactly enough gas, and one less', async () => {
+    const code = `PUSH 64 PUSH 0 PUSH 64 PUSH 0 PUSH 4 ${argument(0)} STATICCALL PUSH 0 SSTORE`
+    const world = worldOf(assemble(code))
+    const path = await pathThatHolds(world, transaction({ data: abi(1, 100_000n) }))
+    await expectHolds(path, world, transaction({ data: abi(1, 21n) }))
+    await expectNeedsGuard(path, /gas covers the identity/, world, transaction({ data: abi(1, 20n) }))
+  })
+
+  test('a callee that halts uses all it was given, and leaves its caller the rest', async () => {
+    for (const gas of ['GAS', argument(0)]) {
+      const callee = contract(assemble('PUSH 1 PUSH 0 SSTORE INVALID'))
+      const world = worldOf(assemble(`${call('CALL', gas)} PUSH 0 SSTORE GAS PUSH 1 SSTORE`), [], [[CALLEE, callee]])
+      const path = await pathThatHolds(world, transaction({ data: abi(1, 50_000n), gas: 3_000_000 }))
+      const other = transaction({ data: abi(1, 60_000n), gas: 4_000_000 })
+      await expectHolds(path, world, other)
+      expect(evaluatePath(path, world, other).outcome.writes.length).toBe(1)
+    }
+  })
+
+  test('a callee that reverts gives its gas back, and drops its effects and its warm set', async () => {
+    const callee = contract(
+      assemble(
+        `PUSH 5 PUSH 7 SSTORE PUSH 8 SLOAD POP PUSH20 ${DEEPER} BALANCE POP PUSH 0 PUSH 0 LOG0 PUSH 0 PUSH 0 REVERT`,
+      ),
+    )
+    const code = `${call('DELEGATECALL', 'GAS')} PUSH 0 SSTORE PUSH 7 SLOAD POP PUSH 8 SLOAD POP PUSH20 ${DEEPER} BALANCE POP`
+    const world = worldOf(assemble(code), [[7n, 1n]], [[CALLEE, callee]])
+    const path = await pathThatHolds(world, transaction())
+    await expectPair(path, /gas covers/, world, transaction())
+  })
+
+  test('a callee of a reverting callee stays reverted', async () => {
+    const inner = contract(assemble('PUSH 5 PUSH 7 SSTORE STOP'))
+    const middle = contract(assemble(`${call('CALL', 'GAS', DEEPER)} POP PUSH 4 PUSH 7 SSTORE PUSH 32 PUSH 0 REVERT`))
+    const world = worldOf(
+      assemble(`${call('CALL', 'GAS')} PUSH 0 SSTORE ${call('CALL', 'GAS', DEEPER)} POP`),
+      [],
+      [
+        [CALLEE, middle],
+        [DEEPER, inner],
+      ],
+    )
+    await pathThatHolds(world, transaction())
+  })
+})
