@@ -19,8 +19,8 @@ export const describeTranspilation = (source: PathSource, result: Transpilation)
       ({ name, path }) =>
         `    after ${name.padEnd(15)} ${String(path.values.length).padStart(6)} values  ${String(count(path, 'guard')).padStart(4)} guards`,
     ),
-    `  kernel        ${report.wgslBytes} bytes of WGSL, about ${report.codeUnits} scalar operations`,
-    `  lane          ${16 * kernel.inputColumns} bytes in, ${16 * kernel.outputColumns} bytes out`,
+    `  kernel        ${report.wgslBytes} bytes of WGSL in ${kernel.parts.length} part(s), about ${report.compileMs} ms to compile cold on lavapipe`,
+    `  lane          ${16 * kernel.inputColumns} bytes in, ${16 * kernel.outputColumns} bytes out, ${16 * kernel.scratchColumns} bytes between parts`,
     `  guards        ${kernel.guards.length}`,
     ...kernel.guards.map(
       (guard, index) => `    ${String(index).padStart(3)}  pc ${guard.pc} depth ${guard.depth}  ${guard.meaning}`,
@@ -47,7 +47,7 @@ export const disassemble = (code: Uint8Array, source: PathSource): string => {
 
 /**
  * Writes every stage of one transpilation to a folder: code.asm (the entry contract), path.txt (the executed steps),
- * ir.NN_pass.txt, kernel.wgsl (without the prelude), report.txt.
+ * ir.NN_pass.txt, kernel.wgsl or kernel.N.wgsl for each part (without the prelude), report.txt.
  */
 export const dumpTranspilation = (
   folder: string,
@@ -62,6 +62,7 @@ export const dumpTranspilation = (
   for (const [index, stage] of result.stages.entries()) {
     write(`ir.${String(index).padStart(2, '0')}_${stage.name}.txt`, printPath(stage.path))
   }
-  write('kernel.wgsl', result.kernel.wgsl)
+  const { parts } = result.kernel
+  for (const [index, part] of parts.entries()) write(parts.length === 1 ? 'kernel.wgsl' : `kernel.${index}.wgsl`, part)
   write('report.txt', describeTranspilation(source, result))
 }

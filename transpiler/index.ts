@@ -1,5 +1,5 @@
 /** The transpiler's public surface: bytecode and one transaction in, a path kernel out. No GPU, no I/O, no state. */
-export type { KernelForm } from './emit/emit.ts'
+export type { EmitOptions } from './emit/emit.ts'
 export type { PathIr } from './ir/path_ir.ts'
 export { PathSyntaxError, parsePath, printPath } from './ir/text.ts'
 export { PathVerifyError, verifyPath } from './ir/verify.ts'

@@ -11,14 +11,17 @@ export interface PathKernel {
   readonly id: string
   /** The key under which the dispatcher finds the path. */
   readonly key: PathKey
-  readonly wgsl: string
-  /** Name of the `@compute` entry in `wgsl`. */
+  /** WGSL of each part, for the prelude to stand in front; they run one after another on the same lanes and bindings. */
+  readonly parts: readonly string[]
+  /** Name of the `@compute` entry in every part. */
   readonly entryPoint: string
   readonly inputs: readonly LaneInput[]
   readonly inputColumns: number
   /** First column of the hint area (`loads.length * 3` columns: value in 2, then (slot id, 0, 0, 0)); read when environment vector 0.y is 1. */
   readonly hintColumn: number
   readonly outputColumns: number
+  /** Columns of `lanesOut` behind the outputs, through which parts hand values on. */
+  readonly scratchColumns: number
   /** Skeleton keys (CodeSkeleton.key) that the environment must carry ids for, in order; [0] is the entry contract. */
   readonly skeletons: readonly string[]
   /** Every state look-up of the path in order; the host resolves misses with it. */
@@ -145,6 +148,7 @@ export interface PathReport {
   readonly steps: number
   readonly recordedValues: number
   readonly liveValues: number
-  readonly codeUnits: number
+  /** Estimated compile time of all parts, milliseconds of one CPU core on lavapipe. */
+  readonly compileMs: number
   readonly wgslBytes: number
 }

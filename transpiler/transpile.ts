@@ -1,17 +1,18 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { layoutColumns, outputWord, type PathColumns } from './emit/columns.ts'
-import { ENTRY_POINT, emitWgsl, estimateCodeUnits, type KernelForm } from './emit/emit.ts'
+import { type EmitOptions, ENTRY_POINT, emitPath } from './emit/emit.ts'
 import type { PathIr, ValueId } from './ir/path_ir.ts'
 import { printPath } from './ir/text.ts'
 import { eliminateDeadCode } from './passes/dead_code.ts'
+import { propagatePins } from './passes/propagate_pins.ts'
 import { subsumeGuards } from './passes/subsume_guards.ts'
 import type { ByteString, GuardInfo, LogOutput, PathKernel, StoreOutput } from './path_kernel.ts'
 import { recordPath } from './record/record.ts'
 import type { RecordedTransaction, RecordState, TraceStep, UnsupportedReason } from './record/transaction.ts'
 
-/** Past this many estimated scalar operations a path gets no kernel of its own: it would compile for too long. */
-export const MAX_CODE_UNITS = 60_000
+/** Past this estimate (milliseconds of one CPU core on lavapipe) a path gets no kernels: they would compile for too long. */
+export const MAX_COMPILE_MS = 40_000
 
 /** A path IR to path IR step, by the name it has in dumps. */
 export interface Pass {
@@ -20,6 +21,7 @@ export interface Pass {
 }
 
 export const PASSES: readonly Pass[] = [
+  { name: 'propagate_pins', run: propagatePins },
   { name: 'subsume_guards', run: subsumeGuards },
   { name: 'dead_code', run: eliminateDeadCode },
 ]
@@ -44,10 +46,10 @@ const byteString = (path: PathIr, columns: PathColumns, bytes: number, words: re
 export const lowerPath = (
   path: PathIr,
   report: { readonly steps: number; readonly recordedValues: number },
-  form: KernelForm = 'auto',
+  options: EmitOptions = {},
 ): PathKernel => {
   const columns = layoutColumns(path)
-  const wgsl = emitWgsl(path, columns, form)
+  const emitted = emitPath(path, columns, options)
   const guards: GuardInfo[] = []
   const stores: StoreOutput[] = []
   const logs: LogOutput[] = []
@@ -67,14 +69,15 @@ export const lowerPath = (
     }
   }
   return {
-    id: bytesToHex(sha256(utf8ToBytes(printPath(path) + wgsl))).slice(0, 32),
+    id: bytesToHex(sha256(utf8ToBytes(printPath(path) + emitted.parts.join('\n')))).slice(0, 32),
     key: path.key,
-    wgsl,
+    parts: emitted.parts,
     entryPoint: ENTRY_POINT,
     inputs: columns.inputs,
     inputColumns: columns.inputColumns,
     hintColumn: columns.inputColumns,
     outputColumns: columns.outputColumns,
+    scratchColumns: emitted.scratchColumns,
     skeletons: path.skeletons,
     lookups: columns.lookups,
     readsEntryBalance: path.values.some(
@@ -89,8 +92,8 @@ export const lowerPath = (
       steps: report.steps,
       recordedValues: report.recordedValues,
       liveValues: path.values.length,
-      codeUnits: estimateCodeUnits(path, columns, form),
-      wgslBytes: wgsl.length,
+      compileMs: emitted.compileMs,
+      wgslBytes: emitted.parts.reduce((sum, part) => sum + part.length, 0),
     },
   }
 }
@@ -99,14 +102,14 @@ export const lowerPath = (
 export const transpilePath = async (
   transaction: RecordedTransaction,
   state: RecordState,
-  options: { readonly form?: KernelForm } = {},
+  options: EmitOptions = {},
 ): Promise<TranspileResult> => {
   const recorded = await recordPath(transaction, state)
   if (recorded.kind === 'unsupported') return recorded
   const stages = [{ name: 'record', path: recorded.path }]
   for (const pass of PASSES) stages.push({ name: pass.name, path: pass.run(stages.at(-1)!.path) })
   const report = { steps: recorded.trace.length, recordedValues: recorded.recordedValues }
-  const kernel = lowerPath(stages.at(-1)!.path, report, options.form)
-  if (kernel.report.codeUnits > MAX_CODE_UNITS) return { kind: 'unsupported', reason: 'code size bound', pc: 0 }
+  const kernel = lowerPath(stages.at(-1)!.path, report, options)
+  if (kernel.report.compileMs > MAX_COMPILE_MS) return { kind: 'unsupported', reason: 'code size bound', pc: 0 }
   return { kind: 'kernel', kernel, trace: recorded.trace, stages }
 }

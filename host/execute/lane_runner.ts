@@ -23,7 +23,8 @@ import { COLUMN_BYTES, COLUMN_LIMBS, HINT_COLUMNS, HINT_LIMBS, type PathPlan } f
 /** Lanes of one path to run. With `hints`, lane l's hints are at `words[at[l] ..]` (Stale). */
 export interface LaneJob {
   readonly plan: PathPlan
-  readonly kernel: Kernel
+  /** One for each part of the path, in order. */
+  readonly kernels: readonly Kernel[]
   /** Ascending. */
   readonly transactions: Int32Array
   readonly hints?: { readonly words: Uint32Array; readonly at: Uint32Array }
@@ -77,12 +78,10 @@ export class LaneRunner {
     const commands: Command[] = []
     const reads: BufferRange[] = []
     for (const run of runs) {
-      commands.push({
-        kind: 'dispatch',
-        kernel: run.job.kernel,
-        bindGroup: run.bindGroup,
-        workgroups: Math.ceil(run.laneCount / WORKGROUP_SIZE),
-      })
+      const workgroups = Math.ceil(run.laneCount / WORKGROUP_SIZE)
+      for (const kernel of run.job.kernels) {
+        commands.push({ kind: 'dispatch', kernel, bindGroup: run.bindGroup, workgroups })
+      }
       reads.push({
         buffer: run.out,
         byteOffset: 0,
@@ -132,7 +131,8 @@ export class LaneRunner {
   #chunked(job: LaneJob): LaneJob[] {
     const { plan, transactions } = job
     const inputColumns = plan.kernel.inputColumns + (job.hints === undefined ? 0 : HINT_COLUMNS * plan.slots.count)
-    const bytesPerLane = [inputColumns * COLUMN_BYTES, plan.kernel.outputColumns * COLUMN_BYTES]
+    const outputColumns = plan.kernel.outputColumns + plan.kernel.scratchColumns
+    const bytesPerLane = [inputColumns * COLUMN_BYTES, outputColumns * COLUMN_BYTES]
     const { lanesPerChunk, chunkCount } = chunkLanes(this.device, transactions.length, bytesPerLane, WORKGROUP_SIZE)
     if (chunkCount <= 1) return [job]
     this.chunks += chunkCount - 1
@@ -158,11 +158,11 @@ export class LaneRunner {
     gatherLanes(plan, transactions, laneCount, source, lanesIn)
     if (hints !== undefined) gatherHints(plan, transactions, hints, lanesIn)
     const input = this.#pool.storage(lanesIn.byteLength)
-    const out = this.#pool.storage(kernel.outputColumns * laneCount * COLUMN_BYTES)
+    const out = this.#pool.storage((kernel.outputColumns + kernel.scratchColumns) * laneCount * COLUMN_BYTES)
     const environment = this.#pool.uniform(ENVIRONMENT_BYTES)
     this.device.upload(input, 0, lanesIn)
     this.device.upload(environment, 0, this.#environment(plan, laneCount, hints !== undefined, env))
-    const bindGroup = this.device.bindGroup(job.kernel, [
+    const bindGroup = this.device.bindGroup(job.kernels[0]!, [
       { binding: BINDINGS.environment, buffer: environment },
       { binding: BINDINGS.lanesIn, buffer: input },
       { binding: BINDINGS.lanesOut, buffer: out },

@@ -70,8 +70,8 @@ export class LaneStage {
       leftovers.clear()
       if (pending.length === 0) break
       const jobs = pending.map((one): LaneJob => {
-        const { plan, kernel } = one.key.candidates[one.candidate]!
-        return { plan, kernel: kernel!, transactions: one.transactions }
+        const { plan, kernels } = one.key.candidates[one.candidate]!
+        return { plan, kernels: kernels!, transactions: one.transactions }
       })
       const groups = await runner.run(jobs, source, schedule.env)
       const next: Pending[] = []
@@ -116,7 +116,7 @@ export class LaneStage {
   #route(one: Pending, pending: Pending[], leftovers: Map<PathKeyState, Leftover>, reason: ExitReason): void {
     const { key, transactions } = one
     let at = one.candidate
-    while (at < key.candidates.length && key.candidates[at]!.kernel === undefined) at++
+    while (at < key.candidates.length && key.candidates[at]!.kernels === undefined) at++
     if (at < key.candidates.length) {
       pending.push({ ...one, candidate: at })
       return
@@ -190,7 +190,7 @@ export class LaneStage {
         wait,
       )
       if (typeof recorded === 'object' && wait) {
-        if (recorded.kernel !== undefined) {
+        if (recorded.kernels !== undefined) {
           pending.push({ key, candidate: key.candidates.indexOf(recorded), reruns: 0, transactions })
           return
         }
@@ -204,7 +204,8 @@ export class LaneStage {
 
   #whyNot(key: PathKeyState, reason: ExitReason): ExitReason {
     if (reason !== 'no path') return reason
-    if (key.candidates.some(({ kernel, failure }) => kernel === undefined && failure === undefined)) return 'compiling'
+    if (key.candidates.some(({ kernels, failure }) => kernels === undefined && failure === undefined))
+      return 'compiling'
     const failed = key.candidates.find(({ failure }) => failure !== undefined)
     return failed?.failure ?? key.refusal ?? reason
   }
@@ -338,7 +339,7 @@ const hintedJobs = (schedule: Schedule, stale: Stale, library: PathLibrary): Lan
   }
   return [...byPlan].map(([plan, members]) => ({
     plan,
-    kernel: library.kernelOf(plan),
+    kernels: library.kernelsOf(plan),
     transactions: Int32Array.from(members, (n) => stale.transactions[n]!),
     hints: { words: stale.hints, at: Uint32Array.from(members, (n) => stale.hintAt[n]!) },
   }))

@@ -13,11 +13,11 @@ const MAX_FRUITLESS_RECORDINGS = 6
 
 export type CompileMode = 'wait' | 'background' | 'never'
 
-/** A recorded path and the state of its kernel on the device. */
+/** A recorded path and the state of its kernels on the device, one for each part. */
 export interface PathCandidate {
   readonly plan: PathPlan
   /** Absent while it compiles. */
-  kernel?: Kernel
+  kernels?: readonly Kernel[]
   failure?: ExitReason
   /** Lanes that ended on this path. */
   lanes: number
@@ -40,7 +40,7 @@ export class PathLibrary {
   readonly keys: PathKeyState[] = []
   /** Wall milliseconds of compilation, driver included, by kernel. */
   readonly compileMs: number[] = []
-  readonly #kernels = new Map<PathPlan, Kernel>()
+  readonly #kernels = new Map<PathPlan, readonly Kernel[]>()
   readonly #fields = new GrowingFields()
   #index = new Int32Array(64)
   #last = -1
@@ -114,11 +114,11 @@ export class PathLibrary {
     return candidate
   }
 
-  /** The kernel of a path that has run. */
-  kernelOf(plan: PathPlan): Kernel {
-    const kernel = this.#kernels.get(plan)
-    if (kernel === undefined) throw new Error(`path ${plan.kernel.id} has no kernel`)
-    return kernel
+  /** The kernels of a path that has run. */
+  kernelsOf(plan: PathPlan): readonly Kernel[] {
+    const kernels = this.#kernels.get(plan)
+    if (kernels === undefined) throw new Error(`path ${plan.kernel.id} has no kernels`)
+    return kernels
   }
 
   /** The key's most used paths first. */
@@ -129,14 +129,18 @@ export class PathLibrary {
   async #compile(candidate: PathCandidate, kernel: PathKernel, device: ComputeDevice): Promise<void> {
     const startedMs = performance.now()
     try {
-      const compiled = await device.kernel({
-        label: `path ${kernel.id.slice(0, 8)}`,
-        wgsl: PRELUDE + kernel.wgsl,
-        entryPoint: kernel.entryPoint,
-        bindings: 'execution',
-      })
-      await compiled.warmUp()
-      candidate.kernel = compiled
+      const compiled = await Promise.all(
+        kernel.parts.map((part, index) =>
+          device.kernel({
+            label: `path ${kernel.id.slice(0, 8)} part ${index}`,
+            wgsl: PRELUDE + part,
+            entryPoint: kernel.entryPoint,
+            bindings: 'execution',
+          }),
+        ),
+      )
+      await Promise.all(compiled.map((part) => part.warmUp()))
+      candidate.kernels = compiled
       this.#kernels.set(candidate.plan, compiled)
       const elapsedMs = performance.now() - startedMs
       this.compileMs.push(elapsedMs)

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { PRELUDE } from '../../kernels/linked.generated.ts'
+import { PART_COMPILE_MS } from '../../transpiler/emit/parts.ts'
 import type { PathIr } from '../../transpiler/ir/path_ir.ts'
 import { printPath } from '../../transpiler/ir/text.ts'
 import { EXIT_MISS, type PathKernel } from '../../transpiler/path_kernel.ts'
@@ -15,7 +16,7 @@ const RUNS = Number(process.env['WGEVM_RUNS'] ?? 12)
 const FIRST_SEED = Number(process.env['WGEVM_SEED'] ?? 1)
 const LANES = 64
 /** Estimated code size of a kernel that these tests compile: a few seconds on lavapipe, more on slower compilers. */
-const MOST_CODE_UNITS = 9000
+const MOST_COMPILE_MS = 3000
 
 interface Subject {
   readonly seed: number
@@ -34,8 +35,8 @@ const subjects = async (): Promise<readonly Subject[]> => {
     const recorded = await recordPath(own.transaction, recordState(own.world))
     if (recorded.kind === 'unsupported') continue
     const path = PASSES.reduce((stage, pass) => pass.run(stage), recorded.path)
-    const { codeUnits } = lowerPath(path, { steps: 0, recordedValues: 0 }, 'straight').report
-    if (codeUnits > MOST_CODE_UNITS || path.values.length < 15) continue
+    const { compileMs } = lowerPath(path, { steps: 0, recordedValues: 0 }).report
+    if (compileMs > MOST_COMPILE_MS || path.values.length < 15) continue
     const lanes = Array.from({ length: LANES }, (_, i): Lane => {
       if (i === 0) return own
       const { transaction } = perturbedLane(random, own)
@@ -77,15 +78,15 @@ const withSlot = (world: World, address: bigint, key: bigint, value: bigint): Wo
 }
 
 describeOnAdapters('path kernels', (rig) => {
-  test.each(['straight', 'loop'] as const)(
-    `compute what path IR means, in the form %s, for ${RUNS} random programs`,
-    async (form) => {
+  test.each([PART_COMPILE_MS, 1])(
+    `compute what path IR means, in parts of %d ms, for ${RUNS} random programs`,
+    async (partCompileMs) => {
       let held = 0
       let missed = 0
       for (const { seed, source, path, lanes } of await subjects()) {
-        const kernel = lowerPath(path, { steps: 0, recordedValues: 0 }, form)
-        const wgsl = `${PRELUDE}\n${kernel.wgsl}`
-        const label = `${form} seed ${seed}`
+        const kernel = lowerPath(path, { steps: 0, recordedValues: 0 }, { partCompileMs })
+        const wgsl = kernel.parts.map((part) => `${PRELUDE}\n${part}`)
+        const label = `${kernel.parts.length} parts seed ${seed}`
         const { world, transaction } = lanes[0]!
         const run = async (tables: Tables, batch: readonly PathLane[]) => {
           const buffers = pathBuffers(kernel, tables, batch)

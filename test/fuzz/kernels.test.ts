@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PRELUDE } from '../../kernels/linked.generated.ts'
+import { PART_COMPILE_MS } from '../../transpiler/emit/parts.ts'
 import { transpilePath } from '../../transpiler/transpile.ts'
 import { NullDevice } from '../fixtures/null_device.ts'
 import { Random, randomLane, randomProgram, sourceOf } from '../fixtures/random_programs.ts'
@@ -17,19 +18,20 @@ describe('emitted WGSL', () => {
     device.close()
   })
 
-  test.each(['straight', 'loop'] as const)(`is valid in the form %s for ${RUNS} random programs`, async (form) => {
+  test.each([PART_COMPILE_MS, 1])(`is valid in parts of %d ms for ${RUNS} random programs`, async (partCompileMs) => {
     let kernels = 0
     for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
       const program = randomProgram(new Random(seed))
       const lane = randomLane(new Random(seed ^ 0x1a9e5), program)
-      const result = await transpilePath(lane.transaction, recordState(lane.world), { form })
+      const result = await transpilePath(lane.transaction, recordState(lane.world), { partCompileMs })
       if (result.kind === 'unsupported') continue
       kernels++
-      const { wgsl, entryPoint } = result.kernel
-      const wrong = await device.validate(`${PRELUDE}\n${wgsl}`, entryPoint)
+      const { parts, entryPoint } = result.kernel
+      const wrong: string[] = []
+      for (const part of parts) wrong.push(...(await device.validate(`${PRELUDE}\n${part}`, entryPoint)))
       if (wrong.length > 0) {
         const sources = program.contracts.map((contract, i) => `contract ${i}:\n${sourceOf(contract)}`).join('\n')
-        expect.fail(`seed ${seed}: ${wrong.join('\n')}\n${sources}\n${wgsl}`)
+        expect.fail(`seed ${seed}: ${wrong.join('\n')}\n${sources}\n${parts.join('\n')}`)
       }
     }
     expect(kernels).toBeGreaterThan(RUNS / 3)

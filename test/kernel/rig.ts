@@ -50,7 +50,8 @@ export interface RigBuffer extends Binding {
 
 export interface RigRun {
   readonly label: string
-  readonly wgsl: string
+  /** Several kernels of the same entry run one after another on the same buffers. */
+  readonly wgsl: string | readonly string[]
   readonly entryPoint: string
   readonly buffers: readonly RigBuffer[]
   readonly invocations: number
@@ -78,7 +79,8 @@ export class Rig {
   async run({ label, wgsl, entryPoint, buffers, invocations }: RigRun): Promise<readonly Uint32Array[]> {
     const { device } = this
     const bindings = buffers.map(({ binding, type }) => ({ binding, type }))
-    const kernel = await device.kernel({ label, wgsl, entryPoint, bindings })
+    const texts = typeof wgsl === 'string' ? [wgsl] : wgsl
+    const kernels = await Promise.all(texts.map((text) => device.kernel({ label, wgsl: text, entryPoint, bindings })))
     const made = buffers.map(({ binding, type, data, sizeBytes }) => {
       const bytes = data?.byteLength ?? sizeBytes ?? 0
       const buffer = type === 'uniform' ? device.uniform(label, bytes) : device.storage(label, bytes)
@@ -87,17 +89,20 @@ export class Rig {
     })
     if (!this.#seen.has(label)) {
       this.#seen.add(label)
-      const firstMs = await kernel.warmUp()
-      this.compileTimes.push(
-        `  ${label}: pipeline ${kernel.compileMs.toFixed(0)} ms, first dispatch ${firstMs.toFixed(0)} ms`,
-      )
+      for (const kernel of kernels) {
+        const firstMs = await kernel.warmUp()
+        this.compileTimes.push(
+          `  ${label}: pipeline ${kernel.compileMs.toFixed(0)} ms, first dispatch ${firstMs.toFixed(0)} ms`,
+        )
+      }
     }
     const bindGroup = device.bindGroup(
-      kernel,
+      kernels[0]!,
       made.map(({ binding, buffer }) => ({ binding, buffer })),
     )
     const workgroups = Math.ceil(invocations / WORKGROUP_SIZE)
-    const { reads } = await device.run([{ kind: 'dispatch', kernel, bindGroup, workgroups }], {
+    const commands = kernels.map((kernel) => ({ kind: 'dispatch' as const, kernel, bindGroup, workgroups }))
+    const { reads } = await device.run(commands, {
       reads: made.filter((_, i) => buffers[i]!.output),
     })
     for (const { buffer } of made) buffer.destroy()

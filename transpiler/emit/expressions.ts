@@ -1,4 +1,4 @@
-import { OPERATIONS, type ValueType } from '../ir/ops.ts'
+import { OPERATIONS } from '../ir/ops.ts'
 import type { Piece, Value, ValueId } from '../ir/path_ir.ts'
 import { ENVIRONMENT_WORDS, type EnvironmentWord } from '../layout/environment.ts'
 import type { PathColumns } from './columns.ts'
@@ -16,10 +16,7 @@ export const wordLiteral = (value: bigint): string => {
   return `U256(${half(0)}, ${half(4)})`
 }
 
-/** WGSL type of a value. */
-export const WGSL_TYPE: Readonly<Record<ValueType, string>> = { bool: 'bool', u32: 'u32', word: 'U256' }
-
-/** Expressions of the light operations, over the names v0, v1, ... of other values. */
+/** Expressions of all operations but hashes and look-ups, over the names v0, v1, ... of other values. */
 export class Expressions {
   private readonly values: readonly Value[]
   private readonly columns: PathColumns
@@ -46,7 +43,7 @@ export class Expressions {
     return value.op === 'const' ? String(value.attribute === 1n) : `v${id}`
   }
 
-  /** The right-hand side of a light value. */
+  /** The right-hand side of a value. */
   light(id: ValueId): string {
     const { op, args, attribute, type } = this.values[id]!
     const [a, b, c] = args as [ValueId, ValueId, ValueId]
@@ -75,7 +72,7 @@ export class Expressions {
       case 'skeleton':
         return `state_account_skeleton(${this.u32(a)}) == environment_skeleton(${attribute}u)`
       case 'load':
-        return `path_load(${this.u32(a)}, ${this.columns.slotOrdinal.get(a)}u, lane)`
+        return `path_load(${this.u32(a)}, ${this.columns.inputColumns + 3 * this.columns.slotOrdinal.get(a)!}u, lane)`
       case 'concat':
         return this.concat(args, attribute as readonly Piece[])
       case 'shl':

@@ -64,6 +64,17 @@ const orCell = (a: Cell, b: Cell): Cell | undefined => {
   return typeof a === 'number' && typeof b === 'number' ? a | b : undefined
 }
 
+/** `x * c / c == x` for a constant c != 0 holds exactly where x <= (2^256 - 1) / c: the product does not wrap. */
+const foldMultiplicationCheck = (builder: Builder, quotient: ValueId, x: ValueId): ValueId | undefined => {
+  const division = builder.value(quotient)
+  if (division.op !== 'div') return undefined
+  const divisor = builder.constantOf(division.args[1]!)
+  const product = builder.value(division.args[0]!)
+  if (divisor === undefined || divisor === 0n || product.op !== 'mul') return undefined
+  if (product.args[0] !== x || product.args[1] !== division.args[1]) return undefined
+  return builder.make('iszero', [builder.make('lt', [builder.constant(ALL_ONES / divisor), x])])
+}
+
 const RULES: Readonly<Record<string, Rule>> = {
   and: (builder, [a, b], [ca, cb]) => {
     if (ca !== undefined && cb === undefined) return builder.make('and', [b!, a!])
@@ -129,6 +140,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   eq: (builder, [a, b], [ca, cb]) => {
     if (a === b) return builder.constant(1n)
+    const checked = foldMultiplicationCheck(builder, a!, b!) ?? foldMultiplicationCheck(builder, b!, a!)
+    if (checked !== undefined) return checked
     if (ca !== undefined && cb === undefined) return builder.make('eq', [b!, a!])
     if (cb === 0n) return builder.make('iszero', [a!])
     if (cb === undefined) return undefined
