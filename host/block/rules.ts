@@ -13,7 +13,16 @@ import {
   MAX_TRANSACTION_GAS,
   TOKENS_PER_NONZERO_BYTE,
 } from '../../transpiler/spec/gas.ts'
-import { wordAdd, wordCompare, wordCopy, wordFromBigInt, wordMulSmall, wordSub } from '../state/word.ts'
+import {
+  wordAdd,
+  wordCompare,
+  wordCopy,
+  wordFromBigInt,
+  wordIsZero,
+  wordMulSmall,
+  wordSub,
+  wordToNumber,
+} from '../state/word.ts'
 import type { TransactionBatch } from './batch.ts'
 import type { BlockEnvironment } from './environment.ts'
 import { REJECTION } from './rejection.ts'
@@ -77,7 +86,7 @@ export const gasBounds = (batch: TransactionBatch, fork: Fork): GasBounds => {
 
 /**
  * Applies every static rule of `fork` to the batch.
- * Cost on the machine of host/state/word.ts: 0.35 us per ERC-20 transfer (68 bytes of calldata), 0.2 us per plain transfer.
+ * Cost on the machine of host/state/word.ts: 0.35 us per ERC-20 transfer (68 bytes of calldata), 0.25 us per plain transfer.
  */
 export const transactionRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): TransactionRules => {
   const { count } = batch
@@ -89,6 +98,7 @@ export const transactionRules = (batch: TransactionBatch, fork: Fork, env: Block
   const rejection = new Uint8Array(count)
   const baseFee = new Uint32Array(LIMBS_PER_WORD)
   wordFromBigInt(baseFee, 0, isAtLeast(fork, 'london') ? env.baseFeePerGas : 0n)
+  const base = wordToNumber(baseFee, 0)
   const highestType = isAtLeast(fork, 'london') ? 2 : isAtLeast(fork, 'berlin') ? 1 : 0
   const gasCap = isAtLeast(fork, 'osaka') ? MAX_TRANSACTION_GAS : Infinity
   const initcodeCap = isAtLeast(fork, 'shanghai') ? MAX_INITCODE_BYTES : Infinity
@@ -99,7 +109,7 @@ export const transactionRules = (batch: TransactionBatch, fork: Fork, env: Block
       rejection[i] = REJECTION.typeNotSupported
       continue
     }
-    let code: number = feePrices(batch, i, baseFee, price, priority)
+    let code: number = feePrices(batch, i, baseFee, base, price, priority)
     if (upfrontCost(batch, i, cost) && code === 0) code = REJECTION.insufficientFunds
     if (code === 0) {
       if (limit < intrinsic[i]!) code = REJECTION.intrinsicGas
@@ -117,8 +127,34 @@ export const transactionRules = (batch: TransactionBatch, fork: Fork, env: Block
 /**
  * Effective gas price and priority fee of transaction i (EIP-1559): priority = min(tip, fee cap - base fee). Types 0 and 1
  * have both caps equal to their gas price. Returns the rejection code, 0 where the fees are in order.
+ * `base` is the base fee as a number: fees below 2^53 wei are reckoned in doubles, in half the time.
  */
 const feePrices = (
+  batch: TransactionBatch,
+  i: number,
+  baseFee: Uint32Array,
+  base: number,
+  price: Uint32Array,
+  priority: Uint32Array,
+): number => {
+  const at = LIMBS_PER_WORD * i
+  const { maxFeePerGas, maxPriorityFeePerGas } = batch
+  const fee = wordToNumber(maxFeePerGas, at)
+  const tip = batch.type[i] === 2 ? wordToNumber(maxPriorityFeePerGas, at) : fee
+  if (fee === Infinity || tip === Infinity || base === Infinity) {
+    return wideFeePrices(batch, i, baseFee, price, priority)
+  }
+  if (tip > fee) return REJECTION.tipAboveFeeCap
+  if (fee < base) return REJECTION.feeCapBelowBaseFee
+  const paid = Math.min(tip, fee - base)
+  priority[at] = paid
+  priority[at + 1] = paid / 0x1_0000_0000
+  price[at] = paid + base
+  price[at + 1] = (paid + base) / 0x1_0000_0000
+  return 0
+}
+
+const wideFeePrices = (
   batch: TransactionBatch,
   i: number,
   baseFee: Uint32Array,
@@ -127,8 +163,9 @@ const feePrices = (
 ): number => {
   const at = LIMBS_PER_WORD * i
   const { maxFeePerGas, maxPriorityFeePerGas } = batch
-  if (batch.type[i] === 2 && wordCompare(maxPriorityFeePerGas, at, maxFeePerGas, at) > 0)
+  if (batch.type[i] === 2 && wordCompare(maxPriorityFeePerGas, at, maxFeePerGas, at) > 0) {
     return REJECTION.tipAboveFeeCap
+  }
   if (wordSub(priority, at, maxFeePerGas, at, baseFee, 0) !== 0) {
     priority.fill(0, at, at + LIMBS_PER_WORD)
     return REJECTION.feeCapBelowBaseFee
@@ -155,5 +192,6 @@ const upfrontCost = (batch: TransactionBatch, i: number, cost: Uint32Array): boo
     scratch[0] = 0
     overflow |= wordAdd(cost, at, cost, at, scratch, 0)
   }
+  if (wordIsZero(batch.value, at)) return overflow !== 0
   return (overflow | wordAdd(cost, at, cost, at, batch.value, at)) !== 0
 }
