@@ -86,7 +86,10 @@ export interface ComputeDevice {
   storage(label: string, sizeBytes: number): GPUBuffer
   /** The same for a uniform binding (at most 64 KiB). */
   uniform(label: string, sizeBytes: number): GPUBuffer
-  /** Queues a copy of the view's bytes to the buffer; the view may change afterwards. Offset and length: multiples of 4. */
+  /**
+   * Queues a copy of the view's bytes to the buffer; the view may change afterwards. Offset and length are multiples of 4.
+   * Throws ValidationError for a range outside the buffer.
+   */
   upload(buffer: GPUBuffer, byteOffset: number, view: ArrayBufferView): void
   /** Compiles, or returns the kernel of equal text, entry and layout. Rejects with ShaderCompileError. */
   kernel(source: KernelSource): Promise<Kernel>

@@ -127,13 +127,16 @@ class DawnDevice implements ComputeDevice {
 
   upload(buffer: GPUBuffer, byteOffset: number, view: ArrayBufferView): void {
     this.#assertUsable()
-    this.#later(`upload to ${buffer.label}`, () => {
-      for (let at = 0; at < view.byteLength; at += UPLOAD_BYTES) {
-        const sizeBytes = Math.min(UPLOAD_BYTES, view.byteLength - at)
-        const source = view.buffer as ArrayBuffer
-        this.gpu.queue.writeBuffer(buffer, byteOffset + at, source, view.byteOffset + at, sizeBytes)
-      }
-    })
+    const { byteOffset: start, byteLength } = view
+    if (byteOffset % 4 !== 0 || byteLength % 4 !== 0 || byteOffset + byteLength > buffer.size) {
+      const range = `${byteLength} bytes at ${byteOffset}`
+      throw new ValidationError(`upload to ${buffer.label}: ${range} of ${buffer.size}, in units of 4`)
+    }
+    // No error scope: one costs as much as ten small uploads, and the range is checked above.
+    for (let at = 0; at < byteLength; at += UPLOAD_BYTES) {
+      const sizeBytes = Math.min(UPLOAD_BYTES, byteLength - at)
+      this.gpu.queue.writeBuffer(buffer, byteOffset + at, view.buffer as ArrayBuffer, start + at, sizeBytes)
+    }
   }
 
   kernel(source: KernelSource): Promise<Kernel> {

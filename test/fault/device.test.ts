@@ -65,14 +65,24 @@ describe.each(ADAPTERS)('a fault on %s', (adapter) => {
     buffer.destroy()
   })
 
-  test('of an upload or a bind group comes with the next run', async () => {
+  test('of an upload is a ValidationError at once', async () => {
     const buffer = device.storage('small', 64)
-    device.upload(buffer, 64, Uint32Array.of(1))
-    await expect(device.run([])).rejects.toThrow('upload to small')
+    expect(() => device.upload(buffer, 64, Uint32Array.of(1))).toThrow('upload to small: 4 bytes at 64 of 64')
+    expect(() => device.upload(buffer, 2, Uint32Array.of(1))).toThrow('in units of 4')
+    expect(() => device.upload(buffer, 0, Uint8Array.of(1))).toThrow('in units of 4')
+    device.upload(buffer, 60, Uint32Array.of(1))
+    await expect(device.readback(buffer, 60, 4)).resolves.toEqual(Uint32Array.of(1))
+    buffer.destroy()
+  })
+
+  test('of a bind group, or outside any call, comes with the next wait and only with it', async () => {
+    const buffer = device.storage('small', 64)
     device.bindGroup(await addOne(device), [{ binding: 7, buffer }])
     await expect(device.settle()).rejects.toThrow('bind group of add one')
-    await expect(device.run([])).resolves.toMatchObject({ reads: [] })
     buffer.destroy()
+    device.upload(buffer, 0, Uint32Array.of(1))
+    await expect(device.run([])).rejects.toMatchObject({ name: 'ValidationError' })
+    await expect(device.run([])).resolves.toMatchObject({ reads: [] })
   })
 
   test('of loss rejects open waits and later calls, and resolves lost', async () => {
