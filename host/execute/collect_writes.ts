@@ -1,11 +1,15 @@
 import { ACCOUNT_FLAG_EXISTS } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import {
+  BASE_BALANCE,
   BASE_CODE,
+  BASE_FLAGS,
   BASE_LIMBS,
   BASE_NONCE,
+  HOST_CODE,
+  HOST_LIMBS,
+  HOST_NONCE,
   ROW_BALANCE,
-  ROW_FLAGS,
   ROW_LIMBS,
   STATE_FRESH,
   STATE_RETIRED,
@@ -26,13 +30,15 @@ export const collectWrites = (resident: ResidentState): StateWrites => {
   const balance = new Uint32Array(LIMBS_PER_WORD * accounts.entries)
   const codeHash = new Uint32Array(LIMBS_PER_WORD * accounts.entries)
   const code = new Map<string, Uint8Array>()
+  const { hosts } = accounts
   for (let entry = 0; entry < accounts.entries; entry++) {
     const id = accounts.written[entry]!
     const row = id * ROW_LIMBS
     const base = entry * BASE_LIMBS
-    const wasFresh = (accounts.states[id]! & STATE_FRESH) !== 0
-    const existed = (accounts.base[base + ROW_FLAGS]! & ACCOUNT_FLAG_EXISTS) !== 0
-    const isRetired = (accounts.states[id]! & STATE_RETIRED) !== 0
+    const host = id * HOST_LIMBS
+    const wasFresh = accounts.renewed && (accounts.states[id]! & STATE_FRESH) !== 0
+    const existed = (accounts.base[base + BASE_FLAGS]! & ACCOUNT_FLAG_EXISTS) !== 0
+    const isRetired = accounts.renewed && (accounts.states[id]! & STATE_RETIRED) !== 0
     if (isRetired || !accounts.exists(id)) {
       // Of an address made anew only its first row was in the State. It goes even where it did not exist: its slots may.
       if (isRetired ? !wasFresh : existed) {
@@ -41,12 +47,12 @@ export const collectWrites = (resident: ResidentState): StateWrites => {
       }
       continue
     }
-    const codeId = accounts.codes[id]!
+    const codeId = hosts[host + HOST_CODE]!
     if (existed && !wasFresh && sameAsBase(resident, id, base)) continue
     copyLimbs(accountAddresses, LIMBS_PER_ADDRESS * accountCount, accounts.rows, row, LIMBS_PER_ADDRESS)
     exists[accountCount] = 1
-    nonce[2 * accountCount] = accounts.nonces[2 * id]!
-    nonce[2 * accountCount + 1] = accounts.nonces[2 * id + 1]!
+    nonce[2 * accountCount] = hosts[host + HOST_NONCE]!
+    nonce[2 * accountCount + 1] = hosts[host + HOST_NONCE + 1]!
     copyLimbs(balance, LIMBS_PER_WORD * accountCount, accounts.rows, row + ROW_BALANCE, LIMBS_PER_WORD)
     const known = codes.codes[codeId]!
     copyLimbs(codeHash, LIMBS_PER_WORD * accountCount, codes.constants, known.constantsBase * LIMBS_PER_WORD, 8)
@@ -63,7 +69,7 @@ export const collectWrites = (resident: ResidentState): StateWrites => {
     const at = id * LIMBS_PER_WORD
     if (wordEquals(slots.values, at, slots.base, entry * LIMBS_PER_WORD)) continue
     const owner = slots.owners[id]!
-    if ((accounts.states[owner]! & STATE_RETIRED) !== 0) continue
+    if (accounts.renewed && (accounts.states[owner]! & STATE_RETIRED) !== 0) continue
     copyLimbs(slotAddresses, LIMBS_PER_ADDRESS * slotCount, accounts.rows, owner * ROW_LIMBS, LIMBS_PER_ADDRESS)
     copyLimbs(slotKeys, LIMBS_PER_WORD * slotCount, slots.keys, at, LIMBS_PER_WORD)
     copyLimbs(slotValues, LIMBS_PER_WORD * slotCount, slots.values, at, LIMBS_PER_WORD)
@@ -87,13 +93,13 @@ export const collectWrites = (resident: ResidentState): StateWrites => {
   }
 }
 
-const sameAsBase = (resident: ResidentState, id: number, base: number): boolean => {
-  const { accounts } = resident
+const sameAsBase = ({ accounts }: ResidentState, id: number, base: number): boolean => {
+  const host = id * HOST_LIMBS
   return (
-    accounts.nonces[2 * id] === accounts.base[base + BASE_NONCE] &&
-    accounts.nonces[2 * id + 1] === accounts.base[base + BASE_NONCE + 1] &&
-    accounts.codes[id] === accounts.base[base + BASE_CODE] &&
-    wordEquals(accounts.rows, id * ROW_LIMBS + ROW_BALANCE, accounts.base, base + ROW_BALANCE)
+    accounts.hosts[host + HOST_NONCE] === accounts.base[base + BASE_NONCE] &&
+    accounts.hosts[host + HOST_NONCE + 1] === accounts.base[base + BASE_NONCE + 1] &&
+    accounts.hosts[host + HOST_CODE] === accounts.base[base + BASE_CODE] &&
+    wordEquals(accounts.rows, id * ROW_LIMBS + ROW_BALANCE, accounts.base, base + BASE_BALANCE)
   )
 }
 

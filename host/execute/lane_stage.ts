@@ -388,7 +388,7 @@ class BaseState implements RecordState {
     const { accounts, codes } = this.#resident
     if (!accounts.exists(id)) return undefined
     const balance = wordToBigInt(accounts.rows, id * ROW_LIMBS + ROW_BALANCE)
-    return { balance, code: codes.codes[accounts.codes[id]!]!.bytes }
+    return { balance, code: codes.codes[accounts.code(id)]!.bytes }
   }
 
   async storage(address: bigint, key: bigint): Promise<bigint> {

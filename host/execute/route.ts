@@ -1,5 +1,6 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import { HOST_CODE, HOST_LIMBS } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { addressFromHex, wordIsZero } from '../state/word.ts'
 import type { ExitReasons } from './exit_reason.ts'
@@ -38,7 +39,7 @@ export const routeTransactions = (
 ): void => {
   const { batch, rules, toIds, toCodes, tier, keyIds } = schedule
   const { data, dataStart, value, to, creates, accessStart, gasLimit } = batch
-  const { codes } = resident.accounts
+  const { hosts } = resident.accounts
   const known = resident.codes.codes
   const hasTransfers = isAtLeast(fork, 'spuriousDragon')
   const hasPaths = isAtLeast(fork, 'berlin')
@@ -67,7 +68,7 @@ export const routeTransactions = (
       toCpu(i, precompile)
       continue
     }
-    const code = codes[toIds[i]!]!
+    const code = hosts[toIds[i]! * HOST_LIMBS + HOST_CODE]!
     toCodes[i] = code
     if (code === 0) {
       if (hasTransfers) tier[i] = TIER_TRANSFER

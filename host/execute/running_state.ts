@@ -1,5 +1,5 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
+import { HOST_LIMBS, HOST_NONCE, ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
 import { EMPTY_CODE_HASH } from '../state/keccak.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { addressFromHex, quantityFromBigInt, quantityToBigInt, wordFromBigInt, wordToBigInt } from '../state/word.ts'
@@ -56,11 +56,11 @@ export class RunningState implements StateSnapshot {
       accounts.write(id)
       accounts.setExists(id, account !== undefined)
       wordFromBigInt(accounts.rows, id * ROW_LIMBS + ROW_BALANCE, account?.balance ?? 0n)
-      quantityFromBigInt(accounts.nonces, 2 * id, account?.nonce ?? 0n)
+      quantityFromBigInt(accounts.hosts, id * HOST_LIMBS + HOST_NONCE, account?.nonce ?? 0n)
       const codeHash = account?.codeHash ?? EMPTY_CODE_HASH
       await this.#resident.loadCode(codeHash)
       const code = codes.findHash(codeHash)
-      if (code !== accounts.codes[id]) {
+      if (code !== accounts.code(id)) {
         this.#resident.setCode(id, code)
         sweep.codeChanged = true
       }
@@ -77,9 +77,9 @@ export class RunningState implements StateSnapshot {
     const { accounts, codes } = this.#resident
     if (!accounts.exists(id)) return undefined
     return {
-      nonce: quantityToBigInt(accounts.nonces, 2 * id),
+      nonce: quantityToBigInt(accounts.hosts, id * HOST_LIMBS + HOST_NONCE),
       balance: wordToBigInt(accounts.rows, id * ROW_LIMBS + ROW_BALANCE),
-      codeHash: codes.codes[accounts.codes[id]!]!.hash,
+      codeHash: codes.codes[accounts.code(id)]!.hash,
     }
   }
 

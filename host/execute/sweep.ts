@@ -6,8 +6,13 @@ import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
 import { REJECTION } from '../block/rejection.ts'
 import {
   type AccountTable,
+  BASE_BALANCE,
   BASE_CODE,
+  BASE_FLAGS,
   BASE_LIMBS,
+  HOST_CODE,
+  HOST_ENTRY,
+  HOST_LIMBS,
   ROW_BALANCE,
   ROW_FLAGS,
   ROW_LIMBS,
@@ -15,7 +20,7 @@ import {
 } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import type { SlotTable } from '../state/slot_table.ts'
-import { wordAdd, wordCompare, wordIsZero, wordMulSmall, wordSub } from '../state/word.ts'
+import { wordAdd, wordCompare, wordEquals, wordIsZero, wordMulSmall, wordSub } from '../state/word.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import type { LaneGroup } from './lane_group.ts'
 import { laneReadHolds, laneSlot, laneStored } from './lane_store.ts'
@@ -83,7 +88,7 @@ export class Sweep {
     const schedule = this.#schedule
     const accounts = this.#accounts
     const { batch, rules, tier, outcome, gasUsed, rejections, lanes, groups, laneGroups } = schedule
-    const { rows, nonces, codes, entryOf } = accounts
+    const { rows, hosts } = accounts
     const { nonce, value, count } = batch
     const { gasLimit, cost, price, priority, intrinsic, floor, rejection } = rules
     const moved = this.#renewed !== undefined
@@ -93,12 +98,16 @@ export class Sweep {
     for (; i < count; i++) {
       const from = moved ? this.current(schedule.fromIds[i]!) : schedule.fromIds[i]!
       const sender = from * ROW_LIMBS
+      const account = from * HOST_LIMBS
       const at = i * LIMBS_PER_WORD
 
       let refusal = 0
-      if (nonces[2 * from] !== nonce[2 * i] || nonces[2 * from + 1] !== nonce[2 * i + 1])
-        refusal = nonceRefusal(nonces, 2 * from, nonce, 2 * i)
-      else if (codes[from] !== 0 && !(delegations !== undefined && delegations[codes[from]!] === 1))
+      if (hosts[account] !== nonce[2 * i] || hosts[account + 1] !== nonce[2 * i + 1])
+        refusal = nonceRefusal(hosts, account, nonce, 2 * i)
+      else if (
+        hosts[account + HOST_CODE] !== 0 &&
+        !(delegations !== undefined && delegations[hosts[account + HOST_CODE]!] === 1)
+      )
         refusal = REJECTION.senderNotEoa
       else if (wordCompare(rows, sender + ROW_BALANCE, cost, at) < 0) refusal = REJECTION.insufficientFunds
       else if (cumulative + gasLimit[i]! > this.#blockGas) refusal = REJECTION.gasLimitReached
@@ -112,7 +121,7 @@ export class Sweep {
       if (kind === TIER_CPU) break
 
       const to = moved ? this.current(schedule.toIds[i]!) : schedule.toIds[i]!
-      if (this.codeChanged && codes[to] !== schedule.toCodes[i]) {
+      if (this.codeChanged && hosts[to * HOST_LIMBS + HOST_CODE] !== schedule.toCodes[i]) {
         schedule.reasons[i] = this.#reasons.code
         break
       }
@@ -124,7 +133,7 @@ export class Sweep {
         const out = group.lanesOut
         const head = lane * COLUMN_LIMBS
         if (out[head] !== EXIT_NONE) break
-        const broken = this.#brokenRead(group, lane, from)
+        const broken = this.#brokenRead(group, lane, from, to)
         if (broken !== 0) {
           schedule.reasons[i] = broken
           break
@@ -142,21 +151,21 @@ export class Sweep {
       gasUsed[i] = gas
       cumulative += gas
 
-      if (entryOf[from] === 0) accounts.write(from)
+      if (hosts[account + HOST_ENTRY] === 0) accounts.write(from)
       wordMulSmall(fee, 0, price, at, gas)
       wordSub(rows, sender + ROW_BALANCE, rows, sender + ROW_BALANCE, fee, 0)
-      const nextNonce = nonces[2 * from]! + 1
-      nonces[2 * from] = nextNonce
-      if (nextNonce > 0xffff_ffff) nonces[2 * from + 1] = nonces[2 * from + 1]! + 1
+      const nextNonce = hosts[account]! + 1
+      hosts[account] = nextNonce
+      if (nextNonce > 0xffff_ffff) hosts[account + 1] = hosts[account + 1]! + 1
       rows[sender + ROW_FLAGS] = rows[sender + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
       if (credited) {
         const target = to * ROW_LIMBS
         if (!wordIsZero(value, at)) {
-          if (entryOf[to] === 0) accounts.write(to)
+          if (hosts[to * HOST_LIMBS + HOST_ENTRY] === 0) accounts.write(to)
           wordSub(rows, sender + ROW_BALANCE, rows, sender + ROW_BALANCE, value, at)
           wordAdd(rows, target + ROW_BALANCE, rows, target + ROW_BALANCE, value, at)
           rows[target + ROW_FLAGS] = rows[target + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
-        } else if (codes[to] === 0) this.#dropIfEmpty(to)
+        } else if (hosts[to * HOST_LIMBS + HOST_CODE] === 0) this.#dropIfEmpty(to)
       }
       wordMulSmall(fee, 0, priority, at, gas)
       this.payCoinbase(fee, 0)
@@ -189,14 +198,16 @@ export class Sweep {
   }
 
   #isEmpty(id: number): boolean {
-    const { rows, nonces, codes } = this.#accounts
+    const { rows, hosts } = this.#accounts
+    const host = id * HOST_LIMBS
     return (
-      codes[id] === 0 && (nonces[2 * id]! | nonces[2 * id + 1]!) === 0 && wordIsZero(rows, id * ROW_LIMBS + ROW_BALANCE)
+      (hosts[host + HOST_CODE]! | hosts[host]! | hosts[host + 1]!) === 0 &&
+      wordIsZero(rows, id * ROW_LIMBS + ROW_BALANCE)
     )
   }
 
   /** The reason why the lane's execution does not hold at this place, 0 where it does. */
-  #brokenRead(group: LaneGroup, lane: number, from: number): number {
+  #brokenRead(group: LaneGroup, lane: number, from: number, to: number): number {
     const { plan } = group
     const slots = this.#slots
     const written = slots.entryOf
@@ -211,6 +222,7 @@ export class Sweep {
       if (this.#renewed !== undefined && (this.#accounts.states[slots.owners[slot]!]! & STATE_RETIRED) !== 0)
         return this.#reasons.code
     }
+    if (plan.kernel.readsEntryBalance && this.#balanceMoved(to)) return this.#reasons.balance
     if (plan.accounts.count !== 0) return this.#brokenAccount(group, lane, from)
     return 0
   }
@@ -226,20 +238,24 @@ export class Sweep {
       const exists = accounts.exists(id)
       if (id === from && ((use & USE_BALANCE) !== 0 || !exists)) return this.#reasons.own
       if (exists && this.#isEmpty(id)) return this.#reasons.empty
-      const entry = accounts.entryOf[id]!
-      if (entry === 0) continue
-      const base = (entry - 1) * BASE_LIMBS
+      const entry = accounts.entryOf(id)
+      if (entry < 0) continue
       if ((accounts.states[id]! & STATE_RETIRED) !== 0) return this.#reasons.code
-      if ((use & USE_CODE) !== 0 && accounts.base[base + BASE_CODE] !== accounts.codes[id]) return this.#reasons.code
-      if (((accounts.base[base + ROW_FLAGS]! ^ accounts.rows[id * ROW_LIMBS + ROW_FLAGS]!) & ACCOUNT_FLAG_EXISTS) !== 0)
-        return this.#reasons.code
-      if (
-        (use & USE_BALANCE) !== 0 &&
-        wordCompare(accounts.rows, id * ROW_LIMBS + ROW_BALANCE, accounts.base, base + ROW_BALANCE) !== 0
-      )
-        return this.#reasons.balance
+      if ((use & USE_CODE) !== 0) {
+        const base = entry * BASE_LIMBS
+        if (accounts.base[base + BASE_CODE] !== accounts.code(id)) return this.#reasons.code
+        const flags = accounts.base[base + BASE_FLAGS]! ^ accounts.rows[id * ROW_LIMBS + ROW_FLAGS]!
+        if ((flags & ACCOUNT_FLAG_EXISTS) !== 0) return this.#reasons.code
+      }
+      if ((use & USE_BALANCE) !== 0 && this.#balanceMoved(id)) return this.#reasons.balance
     }
     return 0
+  }
+
+  #balanceMoved(id: number): boolean {
+    const { rows, base } = this.#accounts
+    const entry = this.#accounts.entryOf(id)
+    return entry >= 0 && !wordEquals(rows, id * ROW_LIMBS + ROW_BALANCE, base, entry * BASE_LIMBS + BASE_BALANCE)
   }
 
   #store(group: LaneGroup, lane: number): void {

@@ -1,6 +1,7 @@
 import { ACCOUNT_FLAG_EXISTS, ACCOUNT_ROW_VECTORS, accountHash } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { BucketIndex } from './bucket_index.ts'
+import { wordCopy } from './word.ts'
 
 /** u32 per account row. */
 export const ROW_LIMBS = ACCOUNT_ROW_VECTORS * 4
@@ -15,43 +16,53 @@ export const STATE_RETIRED = 1
 /** The account was made anew in this batch: slots that are not in the table are zero, whatever the State says. */
 export const STATE_FRESH = 2
 
+/** u32 per account of what only the host needs, and positions inside. */
+export const HOST_LIMBS = 4
+export const HOST_NONCE = 0
+export const HOST_CODE = 2
+export const HOST_ENTRY = 3
+
+/** u32 per journal entry, and positions inside. */
+export const BASE_LIMBS = 12
+export const BASE_BALANCE = 0
+export const BASE_NONCE = 8
+export const BASE_CODE = 10
+export const BASE_FLAGS = 11
+
 /**
- * Accounts by dense id, the same rows as on the device, plus what only the host needs.
+ * Accounts by dense id, the same rows as on the device, plus what only the host needs. What a transaction touches of an
+ * account lies in two cache lines: its row, and its host limbs.
  *
  * rows      u32[16 count]   transpiler/layout/tables.ts
- * nonces    u32[2 count]    64-bit, low limb first
- * codes     u32[count]      code id (CodeTable); 0 = no code
+ * hosts     u32[4 count]    nonce (64-bit, low limb first), code id (CodeTable; 0 = no code), journal entry + 1 or 0
  * states    u8[count]       STATE_* bits
  *
  * The rows hold the running values of the batch. `write(id)` must come before the first change of a row in a batch: it
- * keeps the base value, so that a batch can be rolled back and a value read at the base can be compared.
+ * keeps the base value, so that a value read at the base can be compared with the running one.
  *
  * journal entry e (one per account written in the batch)
- *   written    u32[entries]      account id
- *   base       u32[20 entries]   the row (16), nonce (2), code id, states
- *   entryOf    u32[count]        e + 1, or 0 where the account was not written
+ *   written   u32[entries]      account id
+ *   base      u32[12 entries]   balance (8), nonce (2), code id, flags
  */
 export class AccountTable {
   readonly index: BucketIndex
   rows: Uint32Array
-  nonces: Uint32Array
-  codes: Uint32Array
+  hosts: Uint32Array
   states: Uint8Array
-  entryOf: Uint32Array
   count = 0
   written: Uint32Array
   base: Uint32Array
   entries = 0
+  /** Whether this batch made an account anew: only then do states matter. */
+  renewed = false
   #capacity: number
 
   constructor(capacity = 1024) {
     this.#capacity = capacity
     this.index = new BucketIndex(2 * capacity)
     this.rows = new Uint32Array(ROW_LIMBS * capacity)
-    this.nonces = new Uint32Array(2 * capacity)
-    this.codes = new Uint32Array(capacity)
+    this.hosts = new Uint32Array(HOST_LIMBS * capacity)
     this.states = new Uint8Array(capacity)
-    this.entryOf = new Uint32Array(capacity)
     this.written = new Uint32Array(256)
     this.base = new Uint32Array(256 * BASE_LIMBS)
   }
@@ -97,27 +108,38 @@ export class AccountTable {
     this.index.replace(accountHash(this.rows, at), id + 1, fresh + 1)
     this.write(id)
     this.write(fresh)
+    this.renewed = true
     this.states[id] = this.states[id]! | STATE_RETIRED
     this.states[fresh] = STATE_FRESH
     return fresh
   }
 
+  /** Journal entry of the account, or -1 where it was not written in this batch. */
+  entryOf(id: number): number {
+    return this.hosts[id * HOST_LIMBS + HOST_ENTRY]! - 1
+  }
+
+  code(id: number): number {
+    return this.hosts[id * HOST_LIMBS + HOST_CODE]!
+  }
+
   /** Notes that the row of `id` is about to change. */
   write(id: number): void {
-    if (this.entryOf[id] !== 0) return
+    const { hosts, rows } = this
+    const host = id * HOST_LIMBS
+    if (hosts[host + HOST_ENTRY] !== 0) return
     const entry = this.entries++
     if (entry === this.written.length) this.#growJournal()
     this.written[entry] = id
-    this.entryOf[id] = entry + 1
+    hosts[host + HOST_ENTRY] = entry + 1
     const base = this.base
     const to = entry * BASE_LIMBS
-    const rows = this.rows
-    const from = id * ROW_LIMBS
-    for (let limb = 0; limb < ROW_LIMBS; limb++) base[to + limb] = rows[from + limb]!
-    base[to + BASE_NONCE] = this.nonces[2 * id]!
-    base[to + BASE_NONCE + 1] = this.nonces[2 * id + 1]!
-    base[to + BASE_CODE] = this.codes[id]!
-    base[to + BASE_STATE] = this.states[id]!
+    const row = id * ROW_LIMBS
+    wordCopy(base, to + BASE_BALANCE, rows, row + ROW_BALANCE)
+    base[to + BASE_NONCE] = hosts[host + HOST_NONCE]!
+    base[to + BASE_NONCE + 1] = hosts[host + HOST_NONCE + 1]!
+    base[to + BASE_CODE] = hosts[host + HOST_CODE]!
+    base[to + BASE_FLAGS] = rows[row + ROW_FLAGS]!
   }
 
   exists(id: number): boolean {
@@ -134,9 +156,10 @@ export class AccountTable {
   settle(): void {
     for (let entry = 0; entry < this.entries; entry++) {
       const id = this.written[entry]!
-      this.entryOf[id] = 0
-      this.states[id] = this.states[id]! & ~STATE_FRESH
+      this.hosts[id * HOST_LIMBS + HOST_ENTRY] = 0
+      if (this.renewed) this.states[id] = this.states[id]! & ~STATE_FRESH
     }
+    this.renewed = false
     this.entries = 0
   }
 
@@ -158,9 +181,7 @@ export class AccountTable {
   #grow(): void {
     this.#capacity *= 2
     this.rows = grown(this.rows, ROW_LIMBS * this.#capacity)
-    this.nonces = grown(this.nonces, 2 * this.#capacity)
-    this.codes = grown(this.codes, this.#capacity)
-    this.entryOf = grown(this.entryOf, this.#capacity)
+    this.hosts = grown(this.hosts, HOST_LIMBS * this.#capacity)
     const states = new Uint8Array(this.#capacity)
     states.set(this.states)
     this.states = states
@@ -171,12 +192,6 @@ export class AccountTable {
     this.base = grown(this.base, 2 * this.base.length)
   }
 }
-
-/** u32 per journal entry, and positions behind the row inside it. */
-export const BASE_LIMBS = ROW_LIMBS + 4
-export const BASE_NONCE = ROW_LIMBS
-export const BASE_CODE = ROW_LIMBS + 2
-export const BASE_STATE = ROW_LIMBS + 3
 
 export const grown = (from: Uint32Array, length: number): Uint32Array<ArrayBuffer> => {
   const to = new Uint32Array(length)

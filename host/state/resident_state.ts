@@ -2,6 +2,9 @@ import { ACCOUNT_FLAG_EXISTS } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import {
   AccountTable,
+  HOST_CODE,
+  HOST_LIMBS,
+  HOST_NONCE,
   ROW_BALANCE,
   ROW_CONSTANTS,
   ROW_FLAGS,
@@ -90,7 +93,7 @@ export class ResidentState {
   }
 
   #fillAccounts(first: number, count: number, columns: AccountColumns): void | Promise<void> {
-    const { rows, nonces, codes } = this.accounts
+    const { rows, hosts } = this.accounts
     let unknownCodes: Set<string> | undefined
     for (let i = 0; i < count; i++) {
       const id = first + i
@@ -99,22 +102,23 @@ export class ResidentState {
       rows[row + ROW_FLAGS] = ACCOUNT_FLAG_EXISTS
       for (let limb = 0; limb < LIMBS_PER_WORD; limb++)
         rows[row + ROW_BALANCE + limb] = columns.balance[LIMBS_PER_WORD * i + limb]!
-      nonces[2 * id] = columns.nonce[2 * i]!
-      nonces[2 * id + 1] = columns.nonce[2 * i + 1]!
+      const host = id * HOST_LIMBS
+      hosts[host + HOST_NONCE] = columns.nonce[2 * i]!
+      hosts[host + HOST_NONCE + 1] = columns.nonce[2 * i + 1]!
       const code = this.codes.find(columns.codeHash, LIMBS_PER_WORD * i)
       if (code > 0) {
         this.setCode(id, code)
       } else if (code < 0) {
         unknownCodes ??= new Set()
         unknownCodes.add(wordToHex(columns.codeHash, LIMBS_PER_WORD * i))
-        codes[id] = UNRESOLVED_CODE
+        hosts[host + HOST_CODE] = UNRESOLVED_CODE
       }
     }
     if (unknownCodes === undefined) return
     const loaded = [...unknownCodes].map((hash) => this.loadCode(hash))
     const resolve = (): void => {
       for (let i = 0; i < count; i++) {
-        if (codes[first + i] === UNRESOLVED_CODE)
+        if (this.accounts.code(first + i) === UNRESOLVED_CODE)
           this.setCode(first + i, this.codes.find(columns.codeHash, LIMBS_PER_WORD * i))
       }
     }
@@ -136,7 +140,7 @@ export class ResidentState {
   setCode(account: number, codeId: number): void {
     const code = this.codes.codes[codeId]!
     const row = account * ROW_LIMBS
-    this.accounts.codes[account] = codeId
+    this.accounts.hosts[account * HOST_LIMBS + HOST_CODE] = codeId
     this.accounts.rows[row + ROW_SKELETON] = code.skeleton
     this.accounts.rows[row + ROW_CONSTANTS] = code.constantsBase
   }
