@@ -1,0 +1,258 @@
+import { hexToBytes } from '@ethereumjs/util'
+import { Bloom } from '@ethereumjs/vm'
+import { describe, expect, it } from 'vitest'
+import { createRandom } from '../../bench/random.ts'
+import { bytesToHex, encodeBatch } from '../../host/block/encode_batch.ts'
+import { bloomItems, type LaneGroup, Receipts, STATUS_REJECTED } from '../../host/block/receipts.ts'
+import { REJECTION } from '../../host/block/rejection.ts'
+import { keccak256 } from '../../host/state/keccak.ts'
+import { addressFromHex, wordFromBigInt, wordToBytes } from '../../host/state/word.ts'
+import type { PathKernel } from '../../transpiler/path_kernel.ts'
+
+type Hex = `0x${string}`
+const LANES = 5
+const ENTRY = `0x${'e1'.repeat(20)}`
+const OTHER = `0x${'07'.repeat(20)}`
+const word = (value: bigint): string => `0x${value.toString(16).padStart(64, '0')}`
+
+const batchOf = (count: number) =>
+  encodeBatch(
+    Array.from({ length: count }, (_, n) => ({
+      from: OTHER,
+      to: ENTRY,
+      nonce: BigInt(n),
+      gasLimit: 50_000n,
+      gasPrice: 1n,
+    })),
+  )
+
+/** A path with two logs that uses every kind of word and both kinds of emitter. */
+const KERNEL = {
+  status: 'success',
+  inputs: [
+    { kind: 'gas', column: 0 },
+    { kind: 'caller', column: 1 },
+  ],
+  inputColumns: 3,
+  outputColumns: 6,
+  lookups: [
+    { kind: 'slot', account: -1, column: 1, component: 1, keyColumn: 0 },
+    { kind: 'account', column: 1, component: 2, keyColumn: 0, code: true, balance: false },
+  ],
+  logs: [
+    {
+      emitter: -1,
+      topics: [
+        { kind: 'constant', value: 0xddf2n },
+        { kind: 'input', column: 1 },
+        { kind: 'lane', column: 2 },
+        { kind: 'input', column: 1 },
+      ],
+      data: { bytes: 32, words: [{ kind: 'lane', column: 4 }] },
+    },
+    {
+      emitter: 1,
+      topics: [
+        { kind: 'instance', account: 1, index: 2 },
+        { kind: 'lane', column: 2 },
+      ],
+      data: {
+        bytes: 37,
+        words: [
+          { kind: 'instance', account: -1, index: 2 },
+          { kind: 'lane', column: 4 },
+        ],
+      },
+    },
+  ],
+  output: {
+    bytes: 33,
+    words: [
+      { kind: 'constant', value: 1n },
+      { kind: 'lane', column: 4 },
+    ],
+  },
+} as unknown as PathKernel
+
+/** Lanes with random words; account 0 is the entry, accounts 1 and 2 are others, each with three constants. */
+const dispatch = (seed: number) => {
+  const random = createRandom(seed, 'lanes')
+  const draw = (): bigint => Array.from({ length: 8 }).reduce<bigint>((sum) => (sum << 32n) | BigInt(random.u32()), 0n)
+  const lanesIn = new Uint32Array(4 * KERNEL.inputColumns * LANES)
+  const lanesOut = new Uint32Array(4 * KERNEL.outputColumns * LANES)
+  const put = (lanes: Uint32Array, column: number, lane: number, value: bigint): bigint => {
+    const limbs = new Uint32Array(8)
+    wordFromBigInt(limbs, 0, value)
+    for (let limb = 0; limb < 8; limb++) lanes[4 * ((column + (limb >> 2)) * LANES + lane) + (limb & 3)] = limbs[limb]!
+    return value
+  }
+  const accountRows = new Uint32Array(16 * 3)
+  const constants = new Uint32Array(8 * 9)
+  const addresses = [ENTRY, `0x${'c1'.repeat(20)}`, `0x${'c2'.repeat(20)}`]
+  const instance = addresses.map((address, id) => {
+    addressFromHex(accountRows, 16 * id, address)
+    accountRows[16 * id + 6] = 3 * id
+    const value = draw()
+    wordFromBigInt(constants, 8 * (3 * id + 2), value)
+    return value
+  })
+  const expected = Array.from({ length: LANES }, (_, lane) => {
+    const account = 1 + (lane % 2)
+    lanesOut[4 * (LANES + lane) + 2] = account
+    const caller = put(lanesIn, 1, lane, BigInt(OTHER) + BigInt(lane))
+    const to = put(lanesOut, 2, lane, draw())
+    const amount = put(lanesOut, 4, lane, draw())
+    return {
+      logs: [
+        { address: ENTRY, topics: [word(0xddf2n), word(caller), word(to), word(caller)], data: word(amount) },
+        {
+          address: addresses[account]!,
+          topics: [word(instance[account]!), word(to)],
+          data: `${word(instance[0]!)}${word(amount).slice(2, 12)}`,
+        },
+      ],
+      output: `${word(1n)}${word(amount).slice(2, 4)}`,
+    }
+  })
+  const group: LaneGroup = { kernel: KERNEL, laneCount: LANES, lanesIn, lanesOut, tables: { accountRows, constants } }
+  return { group, expected }
+}
+
+const bloomOf = (logs: readonly { address: string; topics: readonly string[] }[]): string => {
+  const bloom = new Bloom()
+  for (const { address, topics } of logs) for (const item of [address, ...topics]) bloom.add(hexToBytes(item as Hex))
+  return bytesToHex(bloom.bitvector)
+}
+
+/** What kernels/entry/bloom.wgsl gives for the dynamic items of the lanes. */
+const indicesOf = ({ lanesIn, lanesOut }: LaneGroup): Uint32Array => {
+  const items = bloomItems(KERNEL)
+  const indices = new Uint32Array(2 * items.length * LANES)
+  items.forEach(({ source, column }, k) => {
+    for (let lane = 0; lane < LANES; lane++) {
+      const limbs = new Uint32Array(8)
+      const lanes = source === 'input' ? lanesIn : lanesOut
+      for (let limb = 0; limb < 8; limb++)
+        limbs[limb] = lanes[4 * ((column + (limb >> 2)) * LANES + lane) + (limb & 3)]!
+      const bytes = new Uint8Array(32)
+      wordToBytes(bytes, 0, limbs, 0)
+      const digest = keccak256(bytes)
+      const bit = (n: number): number => ((digest[2 * n]! << 8) | digest[2 * n + 1]!) & 2047
+      indices[2 * (k * LANES + lane)] = bit(0) | (bit(1) << 16)
+      indices[2 * (k * LANES + lane) + 1] = bit(2)
+    }
+  })
+  return indices
+}
+
+describe('Receipts', () => {
+  it('decode logs, output and bloom of a lane from its columns', () => {
+    const { group, expected } = dispatch(1)
+    const receipts = new Receipts(batchOf(LANES))
+    const g = receipts.addGroup(group)
+    for (let i = 0; i < LANES; i++) receipts.setLane(i, g, LANES - 1 - i, 30_000 + i)
+    for (let i = 0; i < LANES; i++) {
+      const { logs, output } = expected[LANES - 1 - i]!
+      expect(receipts.get(i)).toMatchObject({
+        status: 1,
+        gasUsed: BigInt(30_000 + i),
+        logs,
+        output,
+        logsBloom: bloomOf(logs),
+      })
+    }
+  })
+
+  it('take the bloom bits of dynamic topics from the device where it gives them', () => {
+    const { group, expected } = dispatch(2)
+    const receipts = new Receipts(batchOf(LANES))
+    const bloomIndices = indicesOf(group)
+    const g = receipts.addGroup({ ...group, bloomIndices })
+    for (let i = 0; i < LANES; i++) receipts.setLane(i, g, i, 1)
+    for (let i = 0; i < LANES; i++) expect(receipts.get(i)!.logsBloom).toBe(bloomOf(expected[i]!.logs))
+    bloomIndices[0] = bloomIndices[0]! ^ 1
+    receipts.setLane(0, g, 0, 1)
+    expect(receipts.get(0)!.logsBloom).not.toBe(bloomOf(expected[0]!.logs))
+  })
+
+  it('name each dynamic topic column once', () => {
+    expect(bloomItems(KERNEL)).toEqual([
+      { source: 'input', column: 1 },
+      { source: 'lane', column: 2 },
+    ])
+  })
+
+  it('keep executions in object form, with their blooms and contract addresses', () => {
+    const receipts = new Receipts(batchOf(2))
+    const logs = [{ address: ENTRY, topics: [word(5n)], data: '0x01' }]
+    receipts.setCpu(0, { status: 1, gasUsed: 60_000n, logs, output: Uint8Array.of(1, 2), contractAddress: OTHER })
+    receipts.setCpu(1, { status: 0, gasUsed: 40_000n, logs: [], output: new Uint8Array(0) })
+    expect(receipts.get(0)).toEqual({
+      type: 0,
+      status: 1,
+      gasUsed: 60_000n,
+      cumulativeGasUsed: 60_000n,
+      logs,
+      logsBloom: bloomOf(logs),
+      output: '0x0102',
+      contractAddress: OTHER,
+    })
+    expect(receipts.get(1)).not.toHaveProperty('contractAddress')
+    expect(receipts.get(1)!.cumulativeGasUsed).toBe(100_000n)
+    expect(receipts.get(1)!.logsBloom).toBe(`0x${'00'.repeat(256)}`)
+  })
+
+  it('give a rejected transaction no receipt, no gas, and its reason', () => {
+    const receipts = new Receipts(batchOf(3))
+    receipts.setTransfer(0, 21_000)
+    receipts.setRejected(1, REJECTION.nonceTooHigh)
+    receipts.setTransfer(2, 21_000)
+    expect(receipts.get(1)).toBeUndefined()
+    expect(receipts.status[1]).toBe(STATUS_REJECTED)
+    expect([0, 1, 2].map((i) => receipts.rejection(i))).toEqual([0, REJECTION.nonceTooHigh, 0])
+    expect([...receipts.cumulativeGasUsed]).toEqual([21_000, 21_000, 42_000])
+    expect(receipts.totalGasUsed).toBe(42_000)
+    expect(() => receipts.get(3)).toThrow('no transaction 3')
+  })
+
+  it('replace what was set before, in sums, logs and blooms', () => {
+    const { group, expected } = dispatch(3)
+    const receipts = new Receipts(batchOf(2))
+    const g = receipts.addGroup(group)
+    receipts.setCpu(0, {
+      status: 1,
+      gasUsed: 9n,
+      logs: [{ address: OTHER, topics: [], data: '0x' }],
+      output: Uint8Array.of(1),
+      contractAddress: OTHER,
+    })
+    receipts.setTransfer(1, 21_000)
+    expect(receipts.totalGasUsed).toBe(21_009)
+    expect(receipts.get(0)!.logsBloom).not.toBe(`0x${'00'.repeat(256)}`)
+    receipts.setTransfer(0, 21_000)
+    expect(receipts.totalGasUsed).toBe(42_000)
+    expect(receipts.get(0)).toMatchObject({ logs: [], output: '0x', logsBloom: `0x${'00'.repeat(256)}` })
+    expect(receipts.get(0)).not.toHaveProperty('contractAddress')
+    receipts.setLane(0, g, 2, 5)
+    expect(receipts.get(0)!.logs).toEqual(expected[2]!.logs)
+  })
+
+  it('join all blooms into the bloom of the block', () => {
+    const { group, expected } = dispatch(4)
+    const receipts = new Receipts(batchOf(LANES + 2))
+    const g = receipts.addGroup(group)
+    for (let i = 0; i < LANES; i++) receipts.setLane(i, g, i, 1)
+    const logs = [{ address: OTHER, topics: [word(77n)], data: '0x' }]
+    receipts.setCpu(LANES, { status: 1, gasUsed: 1n, logs, output: new Uint8Array(0) })
+    receipts.setRejected(LANES + 1, REJECTION.nonceTooLow)
+    expect(bytesToHex(receipts.blockBloom())).toBe(bloomOf([...expected.flatMap((lane) => lane.logs), ...logs]))
+  })
+
+  it('report a path that reverts as a failure', () => {
+    const { group } = dispatch(5)
+    const receipts = new Receipts(batchOf(1))
+    const g = receipts.addGroup({ ...group, kernel: { ...KERNEL, status: 'revert', logs: [] } })
+    receipts.setLane(0, g, 0, 25_000)
+    expect(receipts.get(0)).toMatchObject({ status: 0, logs: [], gasUsed: 25_000n })
+  })
+})
