@@ -22,20 +22,23 @@ export interface SessionOptions {
   readonly revm: boolean
   /** Start with an empty driver cache and measure kernel compilation both ways. */
   readonly cold: boolean
+  /** Time for the whole run, where sizes follow from the time; absent = WORKLOAD_MS for each workload. */
+  readonly timeMs?: number
   readonly progress: Progress
   /** Called with each result as soon as it is there. */
   readonly onResult: (result: WorkloadResult) => void
 }
 
-/** The whole default run, and one workload when named: the sizes follow from these where none is given. */
-const SESSION_MS = 95_000
-const NAMED_WORKLOAD_MS = 30_000
+/** The time that the default run keeps to. */
+export const DEFAULT_RUN_MS = 95_000
+/** Where no size is given, it follows from the time for the workload: this much at most. */
+const WORKLOAD_MS = 30_000
 /** A workload is not begun with less time than this left. */
 const LEAST_MS = 3_000
 
 /** Runs the workloads one after another on one device. Throws NoAdapterError, VerificationError, AnvilError. */
 export const runSession = async (options: SessionOptions): Promise<BenchReport> => {
-  const { workloads, size, cold } = options
+  const { workloads, cold } = options
   const emptyCache = cold ? useEmptyDriverCache() : undefined
   const asked = adapterRequest(options.adapter)
   const request = asked === undefined ? {} : { adapter: asked }
@@ -43,19 +46,22 @@ export const runSession = async (options: SessionOptions): Promise<BenchReport> 
   try {
     const results: WorkloadResult[] = []
     const skipped: { workload: string; reason: string }[] = []
-    const timeMs = Math.max(SESSION_MS, NAMED_WORKLOAD_MS * Math.min(3, workloads.length))
-    const end = performance.now() + timeMs
+    const end = performance.now() + (options.timeMs ?? Number.POSITIVE_INFINITY)
+    let late = false
     for (const [i, workload] of workloads.entries()) {
       const leftMs = end - performance.now()
-      if (size === undefined && i > 0 && leftMs < LEAST_MS) {
-        skipped.push({ workload: workload.name, reason: `the ${timeMs / 1000} s of this run are used up; name it` })
-        continue
-      }
-      const budgetMs = Math.min(NAMED_WORKLOAD_MS, leftMs / (workloads.length - i))
+      const budgetMs = Math.min(WORKLOAD_MS, leftMs / (workloads.length - i))
       const second = cold ? { openSecond: () => openDevice(request) } : {}
-      const result = await runWorkload(workload, { ...options, device, budgetMs, ...second })
-      results.push(result)
-      options.onResult(result)
+      late ||= leftMs < LEAST_MS
+      const run = { ...options, device, budgetMs, ...second }
+      const result: WorkloadResult | undefined = late ? undefined : await within(leftMs, runWorkload(workload, run))
+      late ||= result === undefined
+      if (result === undefined) {
+        skipped.push({ workload: workload.name, reason: OUT_OF_TIME })
+      } else {
+        results.push(result)
+        options.onResult(result)
+      }
     }
     return {
       schema: 'wgevm-bench/1',
@@ -70,6 +76,23 @@ export const runSession = async (options: SessionOptions): Promise<BenchReport> 
   } finally {
     device.destroy()
     if (emptyCache !== undefined) rmSync(emptyCache, { recursive: true, force: true })
+  }
+}
+
+const OUT_OF_TIME = 'the time of the default run is over; name it to run it alone'
+
+/** What `running` gives, or undefined when it takes longer: it then goes on unheard, so nothing may be measured after it. */
+const within = async <T>(limitMs: number, running: Promise<T>): Promise<T | undefined> => {
+  if (limitMs === Number.POSITIVE_INFINITY) return running
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, limitMs, undefined)
+  })
+  try {
+    return await Promise.race([running, late])
+  } finally {
+    clearTimeout(timer)
+    running.catch(() => {})
   }
 }
 

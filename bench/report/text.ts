@@ -1,7 +1,7 @@
 import Table from 'cli-table3'
 import colors from 'picocolors'
 import { type BenchReport, type PeerResult, STAGES, type WorkloadResult } from './schema.ts'
-import { spread } from './statistics.ts'
+import { medianIndex, spread } from './statistics.ts'
 
 /** Whether the output may carry colour and box drawing, and how wide it is. */
 export interface TextStyle {
@@ -77,10 +77,16 @@ export const barChart = (bars: readonly Bar[], style: TextStyle): string => {
     .join('\n')
 }
 
-const stageLine = ({ stagesMs, medianMs }: WorkloadResult): string =>
-  STAGES.filter((stage) => stagesMs[stage] >= 0.05)
-    .map((stage) => `${stage} ${rounded(stagesMs[stage])} (${percent(stagesMs[stage], medianMs)})`)
+/** What the stages do not hold: compilation inside the call, and the garbage collector between them. */
+const stageLine = ({ stagesMs, samplesMs, medianMs }: WorkloadResult): string => {
+  const elapsed = samplesMs[medianIndex(samplesMs)] ?? medianMs
+  const rest = elapsed - STAGES.reduce((sum, stage) => sum + stagesMs[stage], 0)
+  const stages = [...STAGES.map((stage) => [stage, stagesMs[stage]] as const), ['outside stages', rest] as const]
+  return stages
+    .filter(([, ms]) => ms >= 0.05)
+    .map(([stage, ms]) => `${stage} ${rounded(ms)} (${percent(ms, elapsed)})`)
     .join(', ')
+}
 
 const exitLines = ({ exits, txCount }: WorkloadResult): string => {
   const sorted = Object.entries(exits).sort(([, a], [, b]) => b - a)

@@ -28,9 +28,9 @@ const DEFAULT_WORKLOADS = [
   'erc20-hot-recipient',
   'erc20-zipf',
   'usdc-proxy',
-  'uniswap-v2',
   'mixed',
   'conflict-10',
+  'uniswap-v2',
 ]
 
 /** A whole number in `least .. most`, or a UserError. */
@@ -47,8 +47,8 @@ export const chooseWorkloads = (names: readonly string[], all: readonly Workload
   for (const name of names) {
     if (!known.includes(name)) throw new UserError(`unknown workload '${name}'; there is ${known.join(', ')}, all`)
   }
-  const wanted = names.length === 0 ? DEFAULT_WORKLOADS : names
-  return all.filter(({ name }) => wanted.includes(name))
+  const wanted = names.length === 0 ? DEFAULT_WORKLOADS : [...new Set(names)]
+  return wanted.flatMap((wantedName) => all.filter(({ name }) => name === wantedName))
 }
 
 /** Throws UserError unless results can be written to `path`. */
@@ -71,7 +71,8 @@ const writeResult = (path: string, text: string): void => {
   }
 }
 
-const parsePeers = (peers: string | undefined): readonly string[] => {
+/** Names of optional peers, separated by commas. Throws UserError. */
+export const parsePeers = (peers: string | undefined): readonly string[] => {
   const names = peers === undefined ? [] : peers.split(',')
   for (const name of names) {
     if (name !== 'revm') {
@@ -81,7 +82,8 @@ const parsePeers = (peers: string | undefined): readonly string[] => {
   return names
 }
 
-const parseFork = (name: string, oldest: Fork): Fork => {
+/** A fork from `oldest` on. Throws UserError. */
+export const parseFork = (name: string, oldest: Fork): Fork => {
   const usable = FORKS.filter((fork) => isAtLeast(fork, oldest))
   if (isFork(name) && usable.includes(name)) return name
   throw new UserError(`--fork takes ${usable.join(', ')}; got '${name}'`)
@@ -105,12 +107,13 @@ const run = async (options: BenchArguments): Promise<void> => {
   const seed = parseWhole('seed', options.seed, 0, 2 ** 32 - 1)
   const fork = parseFork(options.fork ?? DEFAULT_FORK, OLDEST_FORK)
   const peers = parsePeers(options.peers)
+  const isDefault = options.size === undefined && (options.workloads ?? []).length === 0
   if (options.json !== undefined) checkResultPath(options.json)
   const { ANVIL_HINT, findAnvil } = await import('../../bench/peers/anvil.ts')
   const revm = peers.includes('revm')
   if (revm && findAnvil() === undefined) throw new UserError(`--peers revm needs the anvil binary: ${ANVIL_HINT}`)
 
-  const { runSession } = await import('../../bench/session.ts')
+  const { DEFAULT_RUN_MS, runSession } = await import('../../bench/session.ts')
   const { createProgress } = await import('../../bench/report/progress.ts')
   const { summaryText, textStyle, workloadText } = await import('../../bench/report/text.ts')
   const style = textStyle(process.stdout)
@@ -118,6 +121,7 @@ const run = async (options: BenchArguments): Promise<void> => {
     workloads,
     fork,
     ...size,
+    ...(isDefault ? { timeMs: DEFAULT_RUN_MS } : {}),
     ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
     samples,
     seed,
@@ -131,6 +135,8 @@ const run = async (options: BenchArguments): Promise<void> => {
     writeResult(options.json, `${JSON.stringify(report, null, 2)}\n`)
     process.stdout.write(`results  ${options.json}\n`)
   }
+  // What ran out of time may still be compiling on the device, and would keep the process.
+  if (report.skipped.length > 0) process.exit(0)
 }
 
 export const benchCommand: CommandModule<object, BenchArguments> = {
