@@ -31,8 +31,11 @@ export interface OpenAdapter {
 export interface Candidate {
   readonly kind: AdapterKind
   readonly label: string
-  /** Manifests the Vulkan loader may see; undefined leaves the choice to the platform (Metal, D3D12, or the loader itself). */
-  readonly manifests: readonly Manifest[] | undefined
+  /**
+   * Manifests the Vulkan loader may see. `bundled`: that of the driver which comes with the package, unpacked when it is tried.
+   * `platform`: what Dawn finds by itself (Metal, D3D12).
+   */
+  readonly manifests: readonly Manifest[] | 'bundled' | 'platform'
 }
 
 /** No adapter fits the request. The message is one line and names what is there. */
@@ -64,12 +67,8 @@ export const requestedKind = (request: string | undefined): AdapterKind | undefi
  * one candidate, since the loader finds the best of them in one instance; on other systems than Linux the platform's own
  * drivers are the only candidate.
  */
-export const candidates = (
-  platform: NodeJS.Platform,
-  manifests: readonly Manifest[],
-  bundledManifest: string | undefined,
-): Candidate[] => {
-  if (platform !== 'linux') return [{ kind: 'gpu', label: 'the GPU of this system', manifests: undefined }]
+export const candidates = (platform: NodeJS.Platform, manifests: readonly Manifest[]): Candidate[] => {
+  if (platform !== 'linux') return [{ kind: 'gpu', label: 'the GPU of this system', manifests: 'platform' }]
   const of = (kind: AdapterKind) => manifests.filter((manifest) => manifest.kind === kind)
   const list: Candidate[] = []
   if (of('gpu').length > 0) list.push({ kind: 'gpu', label: 'hardware Vulkan driver', manifests: of('gpu') })
@@ -79,10 +78,7 @@ export const candidates = (
   for (const manifest of of('swiftshader')) {
     list.push({ kind: 'swiftshader', label: 'system SwiftShader', manifests: [manifest] })
   }
-  if (bundledManifest !== undefined) {
-    const manifest: Manifest = { path: bundledManifest, library: 'libvk_swiftshader.so', kind: 'swiftshader' }
-    list.push({ kind: 'swiftshader', label: 'bundled SwiftShader', manifests: [manifest] })
-  }
+  list.push({ kind: 'swiftshader', label: 'bundled SwiftShader', manifests: 'bundled' })
   return list
 }
 
@@ -115,38 +111,29 @@ let loaderReady = false
  * loaded library of the name `libvulkan.so.1`, so that the bundled one needs no LD_LIBRARY_PATH and no second process.
  */
 const discover = (request: string | undefined): Vulkan => {
-  if (process.platform !== 'linux') return { list: candidates(process.platform, [], undefined), refusals: [] }
+  if (process.platform !== 'linux') return { list: candidates(process.platform, []), refusals: [] }
   // lavapipe refuses to start without it.
   process.env['XDG_RUNTIME_DIR'] ||= tmpdir()
-  const wanted = requestedKind(request)
   const refusals: AdapterReport[] = []
-  // Without a GPU the hardware drivers only write errors; who asks for one by its kind gets the attempt.
-  const hardware = wanted === 'gpu' || gpuFiles().length > 0
-  if (!hardware)
-    refusals.push(refusal('gpu', 'hardware GPU', 'no GPU device file in /dev (dri/renderD*, nvidia*, dxg)'))
   const found = systemManifests()
-  const manifests = hardware ? found : found.filter(({ kind }) => kind !== 'gpu')
-  const hasLoader = loaderReady || loadLibrary('libvulkan.so.1')
-  const needsBundled = !hasLoader || wanted === undefined || wanted === 'swiftshader'
-  const bundled = needsBundled ? bundledSwiftShader() : undefined
-  if (bundled !== undefined && 'missing' in bundled) {
-    refusals.push(refusal('swiftshader', 'bundled SwiftShader', bundled.missing))
+  // Without a GPU the hardware drivers only write errors; who asks for one by its kind gets the attempt.
+  const hardware = requestedKind(request) === 'gpu' || gpuFiles().length > 0
+  if (!hardware) {
+    refusals.push(refusal('gpu', 'hardware GPU', 'no GPU device file in /dev (dri/renderD*, nvidia*, dxg)'))
+  } else if (!found.some(({ kind }) => kind === 'gpu')) {
+    refusals.push(refusal('gpu', 'hardware GPU', 'no Vulkan driver manifest (icd.d)'))
   }
-  const usable = bundled !== undefined && 'manifest' in bundled ? bundled : undefined
-  if (!hasLoader) {
-    if (usable === undefined) {
-      refusals.push(refusal('gpu', 'Vulkan', 'this system has no Vulkan loader (libvulkan.so.1)'))
-      return { list: [], refusals }
-    }
-    if (!loadLibrary(usable.loader)) {
-      refusals.push(refusal('swiftshader', 'bundled SwiftShader', 'its Vulkan loader cannot be loaded'))
-      return { list: [], refusals }
-    }
+  loaderReady ||= loadLibrary('libvulkan.so.1') || loadBundledLoader()
+  if (!loaderReady) {
+    refusals.push(refusal('gpu', 'Vulkan', 'no Vulkan loader: neither a system libvulkan.so.1 nor the bundled one'))
+    return { list: [], refusals }
   }
-  loaderReady = true
-  const list = candidates('linux', manifests, usable?.manifest)
-  if (hardware && found.length === 0) refusals.push(refusal('gpu', 'hardware GPU', 'no Vulkan driver manifest (icd.d)'))
-  return { list, refusals }
+  return { list: candidates('linux', hardware ? found : found.filter(({ kind }) => kind !== 'gpu')), refusals }
+}
+
+const loadBundledLoader = (): boolean => {
+  const bundled = bundledSwiftShader()
+  return 'loader' in bundled && loadLibrary(bundled.loader)
 }
 
 const RTLD_NODELETE = 0x1000
@@ -180,10 +167,10 @@ const VARIABLES = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'VK_ADD_DRIVER_FILES']
  * `requestAdapter`, and the loader reads the variables there, once per instance: so one process can hold several
  * drivers side by side, and the environment is as before when this returns.
  */
-const withManifests = <T>(manifests: readonly Manifest[] | undefined, work: () => T): T => {
+const withManifests = <T>(manifests: readonly string[] | undefined, work: () => T): T => {
   if (manifests === undefined) return work()
   const before = VARIABLES.map((name) => process.env[name])
-  const paths = manifests.map(({ path }) => path).join(':')
+  const paths = manifests.join(':')
   process.env['VK_DRIVER_FILES'] = paths
   process.env['VK_ICD_FILENAMES'] = paths
   delete process.env['VK_ADD_DRIVER_FILES']
@@ -199,9 +186,13 @@ const withManifests = <T>(manifests: readonly Manifest[] | undefined, work: () =
 }
 
 const open = async (candidate: Candidate, flags: readonly string[]): Promise<OpenAdapter | AdapterReport> => {
+  const manifests = manifestPaths(candidate)
+  if (manifests !== undefined && 'missing' in manifests) {
+    return refusal(candidate.kind, candidate.label, manifests.missing)
+  }
   const { create } = await import('webgpu')
   try {
-    const { instance, pending } = withManifests(candidate.manifests, () => {
+    const { instance, pending } = withManifests(manifests, () => {
       const instance = create([...flags])
       return { instance, pending: instance.requestAdapter({ powerPreference: 'high-performance' }) }
     })
@@ -220,11 +211,18 @@ const open = async (candidate: Candidate, flags: readonly string[]): Promise<Ope
   }
 }
 
+const manifestPaths = ({ manifests }: Candidate): readonly string[] | undefined | { readonly missing: string } => {
+  if (manifests === 'platform') return undefined
+  if (manifests !== 'bundled') return manifests.map(({ path }) => path)
+  const bundled = bundledSwiftShader()
+  return 'manifest' in bundled ? [bundled.manifest] : bundled
+}
+
 const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''
 
 const refusalReason = ({ kind, manifests }: Candidate): string => {
-  if (kind === 'lavapipe' && manifests?.[0] !== undefined) {
-    const version = mesaVersion(manifests[0])
+  if (kind === 'lavapipe' && typeof manifests !== 'string') {
+    const version = manifests.map(mesaVersion)[0]
     return version === undefined ? 'its library is missing or gives no device' : mesaReason(version)
   }
   return kind === 'gpu' ? 'no device answers' : 'the driver gives no device'
@@ -256,7 +254,7 @@ export const openAdapter = async (request: string | undefined, flags: readonly s
   const wanted = requestedKind(request)
   const reports = [...refusals]
   for (const candidate of list) {
-    if (wanted !== undefined && candidate.kind !== wanted && candidate.manifests !== undefined) continue
+    if (wanted !== undefined && candidate.kind !== wanted && candidate.manifests !== 'platform') continue
     const byName = wanted === undefined && request !== undefined && candidate.kind === 'gpu'
     const result = byName ? await openByName(candidate, request, flags) : await open(candidate, flags)
     if (!isRefusal(result) && fits(request, result)) return result

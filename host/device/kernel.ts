@@ -137,7 +137,12 @@ export class KernelCache {
       pipeline,
       compileMs,
       warmUp: () => {
-        warmed ??= this.#warmUp(kernel)
+        if (warmed === undefined) {
+          warmed = this.#warmUp(kernel)
+          warmed.catch(() => {
+            warmed = undefined
+          })
+        }
         return warmed
       },
     }

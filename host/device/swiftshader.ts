@@ -27,6 +27,13 @@ const FILES = [MANIFEST, DRIVER, LOADER]
  * The folder appears by one rename, so that a killed or a concurrent process leaves a whole folder or none.
  */
 export const bundledSwiftShader = (): BundledDriverResult => {
+  found ??= findBundled()
+  return found
+}
+
+let found: BundledDriverResult | undefined
+
+const findBundled = (): BundledDriverResult => {
   if (process.platform !== 'linux') return { missing: 'the bundled SwiftShader is for Linux only' }
   const archive = archivePath()
   if (archive === undefined) return { missing: 'optional dependency @sparticuz/chromium is not installed' }

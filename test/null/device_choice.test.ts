@@ -25,7 +25,6 @@ const RADEON: Manifest = { path: '/icd.d/radeon_icd.json', library: 'libvulkan_r
 const NVIDIA: Manifest = { path: '/icd.d/nvidia_icd.json', library: 'libGLX_nvidia.so.0', kind: 'gpu' }
 const LAVAPIPE: Manifest = { path: '/icd.d/lvp_icd.json', library: 'libvulkan_lvp.so', kind: 'lavapipe' }
 const SWIFTSHADER: Manifest = { path: '/icd.d/vk_swiftshader_icd.json', library: 'libx.so', kind: 'swiftshader' }
-const BUNDLED = '/cache/vk_swiftshader_icd.json'
 
 const LLVMPIPE = {
   kind: 'lavapipe',
@@ -36,7 +35,7 @@ const LLVMPIPE = {
 
 describe('candidates', () => {
   test('are hardware as one, then lavapipe, system SwiftShader, bundled SwiftShader, whatever the order found', () => {
-    const list = candidates('linux', [SWIFTSHADER, LAVAPIPE, RADEON, NVIDIA], BUNDLED)
+    const list = candidates('linux', [SWIFTSHADER, LAVAPIPE, RADEON, NVIDIA])
     expect(list.map(({ label }) => label)).toEqual([
       'hardware Vulkan driver',
       'system lavapipe',
@@ -46,18 +45,15 @@ describe('candidates', () => {
     expect(list[0]!.manifests).toEqual([RADEON, NVIDIA])
   })
 
-  test('with no manifest and nothing bundled are none', () => {
-    expect(candidates('linux', [], undefined)).toEqual([])
-  })
-
   test('with no manifest are the bundled driver alone', () => {
-    const list = candidates('linux', [], BUNDLED)
-    expect(list.map(({ kind, manifests }) => [kind, manifests?.[0]?.path])).toEqual([['swiftshader', BUNDLED]])
+    expect(candidates('linux', [])).toEqual([
+      { kind: 'swiftshader', label: 'bundled SwiftShader', manifests: 'bundled' },
+    ])
   })
 
   test.each(['darwin', 'win32'] as const)('on %s are what the platform has', (platform) => {
-    expect(candidates(platform, [LAVAPIPE], BUNDLED)).toEqual([
-      { kind: 'gpu', label: 'the GPU of this system', manifests: undefined },
+    expect(candidates(platform, [LAVAPIPE])).toEqual([
+      { kind: 'gpu', label: 'the GPU of this system', manifests: 'platform' },
     ])
   })
 })
