@@ -6,17 +6,29 @@ import type { Attribute, DeltaConditionName, Effect, PathEnd, PathIr, Piece, Val
 
 const hex = (value: bigint): string => (value < 10n ? value.toString() : `0x${value.toString(16)}`)
 
-/** A value as an expression for people, at most `depth` operations deep. */
+/** Operations that a description names; what is below them is left out. */
+const MAX_DESCRIBED = 48
+
+/** A value as an expression for people, at most `depth` operations deep and MAX_DESCRIBED long. */
 export const describeValue = (values: readonly Value[], id: ValueId, depth = 5): string => {
-  const value = values[id]!
-  if (value.op === 'const') return hex(value.attribute as bigint)
-  if (value.op === 'calldata') return `calldata[${value.attribute}..]`
-  if (value.op === 'environment') return String(value.attribute)
-  if (value.args.length === 0) return value.op
-  if (depth === 0) return '…'
-  const args = value.args.map((argument) => describeValue(values, argument, depth - 1)).join(', ')
-  const attribute = typeof value.attribute === 'number' ? `#${value.attribute}` : ''
-  return `${value.op}${attribute}(${args})`
+  let left = MAX_DESCRIBED
+  const describe = (part: ValueId, levels: number): string => {
+    const value = values[part]!
+    left--
+    if (value.op === 'const') return hex(value.attribute as bigint)
+    if (value.op === 'calldata') return `calldata[${value.attribute}..]`
+    if (value.op === 'environment') return String(value.attribute)
+    if (value.args.length === 0) return value.op
+    if (levels === 0 || left <= 0) return '…'
+    const args: string[] = []
+    for (const argument of value.args) {
+      args.push(left > 0 ? describe(argument, levels - 1) : '…')
+      if (left <= 0) break
+    }
+    const attribute = typeof value.attribute === 'number' ? `#${value.attribute}` : ''
+    return `${value.op}${attribute}(${args.join(', ')})`
+  }
+  return describe(id, depth)
 }
 
 const attributeText = (attribute: Attribute | undefined): string => {

@@ -18,6 +18,9 @@ const shapeOf = (builder: Builder, id: ValueId): KeyShape => {
   return { base: id, offset: 0n }
 }
 
+/** Pairs of keys that one question may look at: a nested mapping needs a few; chains of hashes would need 2^depth. */
+const MAX_PAIRS = 64
+
 const isSmall = (offset: bigint): boolean => offset < HALF_RANGE || WORD - offset < HALF_RANGE
 
 /**
@@ -28,8 +31,11 @@ const isSmall = (offset: bigint): boolean => offset < HALF_RANGE || WORD - offse
  * keccak-256, on which Solidity's layout rests); a hash plus such an offset is no constant below 2^64.
  * Everything else is left to a guard.
  */
-export const provablyDistinct = (builder: Builder, a: ValueId, b: ValueId): boolean => {
-  if (a === b) return false
+export const provablyDistinct = (builder: Builder, a: ValueId, b: ValueId): boolean =>
+  differ(builder, a, b, { pairs: MAX_PAIRS })
+
+const differ = (builder: Builder, a: ValueId, b: ValueId, budget: { pairs: number }): boolean => {
+  if (a === b || budget.pairs-- <= 0) return false
   const ca = builder.constantOf(a)
   const cb = builder.constantOf(b)
   if (ca !== undefined && cb !== undefined) return ca !== cb
@@ -43,5 +49,5 @@ export const provablyDistinct = (builder: Builder, a: ValueId, b: ValueId): bool
   if (rightBase.op === 'keccak' && ca !== undefined) return ca < HALF_RANGE
   if (leftBase.op !== 'keccak' || rightBase.op !== 'keccak') return false
   if (leftBase.attribute !== rightBase.attribute) return true
-  return leftBase.args.some((argument, index) => provablyDistinct(builder, argument, rightBase.args[index]!))
+  return leftBase.args.some((argument, index) => differ(builder, argument, rightBase.args[index]!, budget))
 }

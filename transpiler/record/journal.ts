@@ -5,7 +5,10 @@ import type { PathAccount } from './accounts.ts'
 import { provablyDistinct } from './distinct.ts'
 import type { Guards } from './guards.ts'
 import type { Word } from './memory.ts'
-import type { RecordState } from './transaction.ts'
+import { type RecordState, Unsupported } from './transaction.ts'
+
+/** Slots of a path: each new one is compared with all before it. */
+export const MAX_SLOTS = 1000
 
 /** A storage slot of the path. Its original value is what the device loads; later loads forward the last store. */
 export interface PathSlot {
@@ -100,6 +103,7 @@ export class Journal {
       guards.equal(key.value, known.key.value, `slot ${this.name(key)} is slot ${this.name(known.key)}`)
       return known
     }
+    if (this.slots.length >= MAX_SLOTS) throw new Unsupported('value bound', guards.place.pc)
     const id = builder.make('slot', [account.id, key.value])
     for (const other of sameAccount) {
       if (provablyDistinct(builder, key.value, other.key.value)) continue
@@ -144,6 +148,7 @@ export class Journal {
       const equal = builder.make('eq', [key.value, other.key.value])
       guards.requireNot(equal, `transient slot ${this.name(key)} is not ${this.name(other.key)}`)
     }
+    if (this.transientSlots.length >= MAX_SLOTS) throw new Unsupported('value bound', guards.place.pc)
     return this.transientSlots.push({ account, key }) - 1
   }
 

@@ -37,6 +37,8 @@ import { type RecordedTransaction, type TraceStep, Unsupported } from './transac
 /** Bounds that keep recording cheap on hostile input; past them the transaction is simply not transpiled. */
 export const MAX_STEPS = 50_000
 export const MAX_MEMORY_BYTES = 1 << 18
+/** Bytes that copies, hashes, logs and calls move in all; each is a symbolic byte of its own. */
+export const MAX_MOVED_BYTES = 1 << 20
 
 const HALT: FrameResult = { status: 'halt', output: EMPTY_BYTES }
 
@@ -55,6 +57,7 @@ export class Recorder {
   readonly trace: TraceStep[] = []
   /** Skeleton keys in the order met; position = index that a `skeleton` value carries. */
   readonly skeletons: string[] = []
+  private movedBytes = 0
   private readonly table: readonly (Opcode | undefined)[]
 
   constructor(
@@ -129,6 +132,7 @@ export class Recorder {
     for (const range of row.memory ?? []) {
       const bytes = 'length' in range ? this.pinLength(operands[range.length]!, row, frame.pc) : range.lengthBytes
       length = bytes
+      this.move(bytes, frame.pc)
       if (bytes > 0) this.expandMemory(frame, this.pinLength(operands[range.offset]!, row, frame.pc) + bytes)
     }
     const words = Math.ceil(length / 32)
@@ -139,6 +143,11 @@ export class Recorder {
       else if (tag === 'expByte') this.chargeExponent(frame, operands[1]!)
     }
     this.checkGas(frame)
+  }
+
+  private move(bytes: number, pc: number): void {
+    this.movedBytes += bytes
+    if (this.movedBytes > MAX_MOVED_BYTES) throw new Unsupported('memory bound', pc)
   }
 
   private pinLength(word: Word, row: Opcode, pc: number): number {
@@ -187,6 +196,7 @@ export class Recorder {
 
   /** Code of an account as bytes; lifted immediates are constants of the instance. */
   codeBytes(account: PathAccount): Bytes {
+    this.move(account.code.length, this.guards.place.pc)
     const bytes = constantBytes(account.code)
     if (account.skeleton === undefined) return bytes
     const cells = [...bytes.cells]
@@ -198,7 +208,8 @@ export class Recorder {
   }
 
   private push(frame: Frame, row: Opcode): Word {
-    const bytes = sliceBytes(constantBytes(frame.code), frame.pc + 1, row.immediateBytes).concrete
+    const bytes = new Uint8Array(row.immediateBytes)
+    bytes.set(frame.code.subarray(frame.pc + 1, frame.pc + 1 + row.immediateBytes))
     const concrete = bytesToWord(bytes)
     const places = frame.context.codeAccount.skeleton?.places ?? []
     const index = row.immediateBytes < 20 ? -1 : places.findIndex((place) => place.offset === frame.pc + 1)
