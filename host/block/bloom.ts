@@ -24,11 +24,8 @@ const indicesOf = (dst: Uint16Array, bytes: Uint8Array): void => {
   for (let n = 0; n < 3; n++) dst[n] = ((digest[2 * n]! << 8) | digest[2 * n + 1]!) & 2047
 }
 
-/** Sets the bits `indices` in the bloom at `blooms[at..at + 256]`. */
-export const setBloomBits = (blooms: Uint8Array, at: number, indices: Uint16Array): void => {
-  for (let n = 0; n < 3; n++) {
-    const index = indices[n]!
-    const byte = at + BLOOM_BYTES - 1 - (index >>> 3)
-    blooms[byte] = blooms[byte]! | (1 << (index & 7))
-  }
+/** Sets bit `index` (0 to 2047) in the bloom at `blooms[at..at + 256]`. */
+export const setBloomBit = (blooms: Uint8Array, at: number, index: number): void => {
+  const byte = at + BLOOM_BYTES - 1 - (index >>> 3)
+  blooms[byte] = blooms[byte]! | (1 << (index & 7))
 }
