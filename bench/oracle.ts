@@ -1,5 +1,5 @@
 import { createBlock } from '@ethereumjs/block'
-import type { Common } from '@ethereumjs/common'
+import type { Common, StateManagerInterface } from '@ethereumjs/common'
 import { createAccessList2930Tx, createFeeMarket1559Tx, createLegacyTx, type TypedTransaction } from '@ethereumjs/tx'
 import { Address, bytesToHex, hexToBytes } from '@ethereumjs/util'
 import { createVM, type RunTxResult, runTx, type VM } from '@ethereumjs/vm'
@@ -20,6 +20,8 @@ export interface SerialRequest {
   /** Left as it is. */
   readonly state: MemoryState | Allocation
   readonly transactions: TransactionBatch | readonly TransactionObject[]
+  /** Runs on this one, which must hold the same state; `SerialRun.state` then stays as it began. */
+  readonly stateManager?: StateManagerInterface
 }
 
 export interface SerialRun {
@@ -46,7 +48,7 @@ export const runSerial = async (request: SerialRequest): Promise<SerialRun> => {
   const base = request.state instanceof MemoryState ? request.state : MemoryState.from(request.state)
   const common = commonOf(fork, chainId)
   const state = new SerialState(base)
-  const vm = await createVM({ common, stateManager: state, blockchain: blockchainOf(base) })
+  const vm = await createVM({ common, stateManager: request.stateManager ?? state, blockchain: blockchainOf(base) })
   const block = blockOf(env, fork, common)
   const receipts: (Receipt | undefined)[] = []
   const rejections: (Rejection | 0)[] = []
