@@ -125,6 +125,8 @@ const untilReady = async (rpc: Rpc, child: ChildProcess): Promise<void> => {
   }
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 const hasTaskset = (): boolean => spawnSync('taskset', ['--version'], { stdio: 'ignore' }).status === 0
 
 export interface AnvilBlock {
@@ -153,7 +155,13 @@ export const runAnvil = async (binary: string, block: AnvilBlock): Promise<PeerR
   const command = pinned ? ['taskset', '-c', '0', binary, ...options] : [binary, ...options]
   const child = spawn(command[0]!, command.slice(1), { stdio: 'ignore', env: { ...process.env, HOME: folder } })
   const kill = () => child.kill('SIGKILL')
+  const killAndEnd = () => {
+    kill()
+    rmSync(folder, { recursive: true, force: true })
+    process.exit(1)
+  }
   process.once('exit', kill)
+  for (const signal of SIGNALS) process.once(signal, killAndEnd)
   try {
     await new Promise((resolve, reject) => {
       child.once('spawn', resolve)
@@ -190,6 +198,7 @@ export const runAnvil = async (binary: string, block: AnvilBlock): Promise<PeerR
     }
   } finally {
     process.off('exit', kill)
+    for (const signal of SIGNALS) process.off(signal, killAndEnd)
     kill()
     rmSync(folder, { recursive: true, force: true })
   }
