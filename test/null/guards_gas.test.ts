@@ -30,11 +30,14 @@ const leastGas = async (world: World, much: RecordedTransaction): Promise<number
 }
 const text = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? value.toString() : value)
 
-/** The path holds with exactly enough gas, and a guard that is needed stops one less. */
+/** The path holds with exactly enough gas, a guard that is needed stops one less, and guards stop all below. */
 const expectPair = async (path: PathIr, guard: RegExp, world: World, much: RecordedTransaction): Promise<void> => {
   const least = await leastGas(world, much)
   await expectHolds(path, world, { ...much, gas: least })
   await expectNeedsGuard(path, guard, world, { ...much, gas: least - 1 })
+  for (const gas of [1, 50, 2000, 2301, least >> 1, least - 2301, least - 2].filter((gas) => gas > 0 && gas < least)) {
+    expect(evaluatePath(path, world, { ...much, gas }).failed.length, `${gas} of ${least} gas`).toBeGreaterThan(0)
+  }
 }
 
 const FORKS: readonly Fork[] = ['berlin', 'london', 'prague']

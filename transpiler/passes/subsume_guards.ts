@@ -26,16 +26,10 @@ const isBounded = (path: PathIr, sum: Sum): boolean =>
 const covers = (larger: Sum, smaller: Sum): boolean =>
   larger.constant >= smaller.constant && [...smaller.terms].every(([id, count]) => (larger.terms.get(id) ?? 0) >= count)
 
-/** `given >= sum + margin`, as a guard's condition says it; undefined for any other condition. */
+/** `given >= sum`, as a guard's condition says it; undefined for any other condition. */
 const gasDemand = (path: PathIr, condition: ValueId): { given: ValueId; sum: Sum } | undefined => {
   const { op, args } = path.values[condition]!
-  if (op === 'ge32') return { given: args[0]!, sum: sumOf(path, args[1]!) }
-  if (op !== 'gt32') return undefined
-  const left = path.values[args[0]!]!
-  const margin = path.values[args[1]!]!
-  if (left.op !== 'sub32' || margin.op !== 'const') return undefined
-  const sum = sumOf(path, left.args[1]!)
-  return { given: left.args[0]!, sum: { terms: sum.terms, constant: sum.constant + Number(margin.attribute) + 1 } }
+  return op === 'ge32' ? { given: args[0]!, sum: sumOf(path, args[1]!) } : undefined
 }
 
 /**
@@ -44,8 +38,7 @@ const gasDemand = (path: PathIr, condition: ValueId): { given: ValueId; sum: Sum
  *
  * In: a verified path. Out: the same path with fewer guards; a lane passes all of them exactly when it passed before.
  * Sound only while sums cannot wrap, so only sums of SSTORE and EXP prices and constants take part; a callee's gas, which
- * a hostile lane can make any u32, keeps all its guards. (`left > margin` is `given >= used + margin + 1` for lanes that
- * pass the stronger guard, since then the subtraction does not wrap.)
+ * a hostile lane can make any u32, keeps all its guards.
  */
 export const subsumeGuards = (path: PathIr): PathIr => {
   const demands = path.effects.map((effect) =>

@@ -46,8 +46,10 @@ export class FrameGas {
     return this.builder.make('sub32', [this.given, this.used()])
   }
 
-  /** True when the frame was given at least what it used so far. */
-  sufficient(): ValueId {
-    return this.builder.make('ge32', [this.given, this.used()])
+  /** True when the frame was given at least what it used so far and `margin` more. As a sum it cannot wrap below zero. */
+  sufficient(margin = 0): ValueId {
+    const { builder } = this
+    const demand = builder.make('add32', [this.usedDynamic, builder.constant(BigInt(this.usedConstant + margin))])
+    return builder.make('ge32', [this.given, demand])
   }
 }

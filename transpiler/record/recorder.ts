@@ -438,8 +438,7 @@ export class Recorder {
     const { builder, journal } = this
     const { gas } = frame.context
     if (gas.left <= GAS_SSTORE_SENTRY) throw new Unsupported('out of gas', frame.pc)
-    const sentry = builder.make('gt32', [gas.remaining(), builder.constant(BigInt(GAS_SSTORE_SENTRY))])
-    this.guards.require(sentry, 'gas left is above the SSTORE sentry')
+    this.guards.require(gas.sufficient(GAS_SSTORE_SENTRY + 1), 'gas left is above the SSTORE sentry')
     const slot = await journal.slot(frame.context.self, key)
     if (journal.touchSlot(slot)) gas.charge(GAS_COLD_SLOAD)
     const current = journal.load(slot)
