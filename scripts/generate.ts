@@ -2,7 +2,6 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { benchmarksDoc } from './benchmarks_doc.ts'
-import { benchmarksDoc } from './benchmarks_doc.ts'
 import { linkKernels } from './link_kernels.ts'
 import { opcodesDoc } from './opcodes_doc.ts'
 
@@ -19,7 +18,6 @@ interface GeneratedFile {
 const FILES: readonly GeneratedFile[] = [
   { path: 'kernels/linked.generated.ts', text: linkKernels },
   { path: 'docs/opcodes.md', text: opcodesDoc },
-  { path: 'docs/benchmarks.md', text: () => benchmarksDoc() },
   { path: 'docs/benchmarks.md', text: () => benchmarksDoc() },
 ]
 
