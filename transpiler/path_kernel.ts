@@ -13,11 +13,13 @@ export interface PathKernel {
   readonly key: PathKey
   /** WGSL of each part, for the prelude to stand in front; they run one after another on the same lanes and bindings. */
   readonly parts: readonly string[]
+  /** The same parts for lanes with hints: every load looks at its hint columns first (compile them only when needed). */
+  readonly hintedParts: readonly string[]
   /** Name of the `@compute` entry in every part. */
   readonly entryPoint: string
   readonly inputs: readonly LaneInput[]
   readonly inputColumns: number
-  /** First column of the hint area (`loads.length * 3` columns: value in 2, then (slot id, 0, 0, 0)); read when environment vector 0.y is 1. */
+  /** First column of the hint area (3 for each slot look-up in order: value in 2, then (slot id, 0, 0, 0)); only `hintedParts` read it. */
   readonly hintColumn: number
   readonly outputColumns: number
   /** Columns of `lanesOut` behind the outputs, through which parts hand values on. */

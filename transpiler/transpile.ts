@@ -72,6 +72,7 @@ export const lowerPath = (
     id: bytesToHex(sha256(utf8ToBytes(printPath(path) + emitted.parts.join('\n')))).slice(0, 32),
     key: path.key,
     parts: emitted.parts,
+    hintedParts: emitted.hintedParts,
     entryPoint: ENTRY_POINT,
     inputs: columns.inputs,
     inputColumns: columns.inputColumns,

@@ -258,7 +258,7 @@ class BatchExecutor implements Executor {
         timings.validate += performance.now() - startedMs
         if (stale.count <= LEAST_STALE || stale.count > before / 2) break
         before = stale.count
-        await this.#lanes.again(schedule, stale, runner)
+        if (!(await this.#lanes.again(schedule, stale, runner))) break
       }
     } catch (thrown) {
       const reason = faultReason(thrown)

@@ -23,7 +23,7 @@ import { COLUMN_BYTES, COLUMN_LIMBS, HINT_COLUMNS, HINT_LIMBS, type PathPlan } f
 /** Lanes of one path to run. With `hints`, lane l's hints are at `words[at[l] ..]` (Stale). */
 export interface LaneJob {
   readonly plan: PathPlan
-  /** One for each part of the path, in order. */
+  /** One for each part of the path, in order; those of the hinted parts where there are hints. */
   readonly kernels: readonly Kernel[]
   /** Ascending. */
   readonly transactions: Int32Array
@@ -161,7 +161,7 @@ export class LaneRunner {
     const out = this.#pool.storage((kernel.outputColumns + kernel.scratchColumns) * laneCount * COLUMN_BYTES)
     const environment = this.#pool.uniform(ENVIRONMENT_BYTES)
     this.device.upload(input, 0, lanesIn)
-    this.device.upload(environment, 0, this.#environment(plan, laneCount, hints !== undefined, env))
+    this.device.upload(environment, 0, this.#environment(plan, laneCount, env))
     const bindGroup = this.device.bindGroup(job.kernels[0]!, [
       { binding: BINDINGS.environment, buffer: environment },
       { binding: BINDINGS.lanesIn, buffer: input },
@@ -172,11 +172,10 @@ export class LaneRunner {
   }
 
   /** Layout: transpiler/layout/environment.ts. */
-  #environment(plan: PathPlan, laneCount: number, hinted: boolean, env: BlockEnvironment): Uint32Array {
+  #environment(plan: PathPlan, laneCount: number, env: BlockEnvironment): Uint32Array {
     const { slots, accounts, codes } = this.#resident
     const words = new Uint32Array(ENVIRONMENT_BYTES / 4)
     words[0] = laneCount
-    words[1] = hinted ? 1 : 0
     words[2] = slots.index.mask
     words[3] = accounts.index.mask
     const values = environmentValues(env, this.#chainId)

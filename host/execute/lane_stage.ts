@@ -2,6 +2,7 @@ import { EXIT_MISS, EXIT_NONE, MISSING, type RecordedTransaction, type RecordSta
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { transactionData } from '../block/encode_batch.ts'
+import type { ComputeDevice } from '../device/compute_device.ts'
 import { ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { wordFromBigInt, wordToBigInt } from '../state/word.ts'
@@ -85,12 +86,13 @@ export class LaneStage {
 
   /**
    * Runs stale transactions again on the versions that they should have read. Those that leave their path or still miss keep
-   * the exit in their lane, and the sweep gives them to the CPU tier.
+   * the exit in their lane, and the sweep gives them to the CPU tier. False where none is worth its kernels.
    */
-  async again(schedule: Schedule, stale: Stale, runner: LaneRunner): Promise<void> {
+  async again(schedule: Schedule, stale: Stale, runner: LaneRunner): Promise<boolean> {
     const source = laneSource(schedule)
     const conflict = this.#reasons.code('conflict')
-    let jobs = hintedJobs(schedule, stale, this.#library)
+    let jobs = await hintedJobs(schedule, stale, this.#library, runner.device)
+    if (jobs.length === 0) return false
     for (let rerun = 0; jobs.length > 0; rerun++) {
       const groups = await runner.run(jobs, source, schedule.env)
       const next: LaneJob[] = []
@@ -110,6 +112,7 @@ export class LaneStage {
       }
       jobs = next
     }
+    return true
   }
 
   /** Sends lanes to their candidate, or to the leftovers where there is none ready. */
@@ -329,7 +332,12 @@ const mergeSorted = (parts: readonly Int32Array[]): Int32Array => {
   return merged.sort()
 }
 
-const hintedJobs = (schedule: Schedule, stale: Stale, library: PathLibrary): LaneJob[] => {
+const hintedJobs = async (
+  schedule: Schedule,
+  stale: Stale,
+  library: PathLibrary,
+  device: ComputeDevice,
+): Promise<LaneJob[]> => {
   const byPlan = new Map<PathPlan, number[]>()
   for (let n = 0; n < stale.count; n++) {
     const { plan } = schedule.laneGroups[schedule.groups[stale.transactions[n]!]!]!
@@ -337,12 +345,18 @@ const hintedJobs = (schedule: Schedule, stale: Stale, library: PathLibrary): Lan
     if (list === undefined) byPlan.set(plan, [n])
     else list.push(n)
   }
-  return [...byPlan].map(([plan, members]) => ({
-    plan,
-    kernels: library.kernelsOf(plan),
-    transactions: Int32Array.from(members, (n) => stale.transactions[n]!),
-    hints: { words: stale.hints, at: Uint32Array.from(members, (n) => stale.hintAt[n]!) },
-  }))
+  const jobs: LaneJob[] = []
+  for (const [plan, members] of byPlan) {
+    const kernels = await library.hintedKernels(plan, members.length, device)
+    if (kernels === undefined) continue
+    jobs.push({
+      plan,
+      kernels,
+      transactions: Int32Array.from(members, (n) => stale.transactions[n]!),
+      hints: { words: stale.hints, at: Uint32Array.from(members, (n) => stale.hintAt[n]!) },
+    })
+  }
+  return jobs
 }
 
 const hintedSubset = (job: LaneJob, transactions: readonly number[]): LaneJob => {

@@ -2,7 +2,7 @@ import { PRELUDE } from '../../kernels/linked.generated.ts'
 import { type PathKernel, type RecordedTransaction, type RecordState, transpilePath } from '../../transpiler/index.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { DeviceLostError } from '../device/fault.ts'
-import type { Kernel } from '../device/kernel.ts'
+import { type Kernel, ShaderCompileError } from '../device/kernel.ts'
 import type { ExitReason } from './exit_reason.ts'
 import { type PathPlan, planPath } from './path_plan.ts'
 
@@ -40,7 +40,8 @@ export class PathLibrary {
   readonly keys: PathKeyState[] = []
   /** Wall milliseconds of compilation, driver included, by kernel. */
   readonly compileMs: number[] = []
-  readonly #kernels = new Map<PathPlan, readonly Kernel[]>()
+  readonly #hinted = new Map<PathPlan, readonly Kernel[]>()
+  readonly #unhinted = new Set<PathPlan>()
   readonly #fields = new GrowingFields()
   #index = new Int32Array(64)
   #last = -1
@@ -114,11 +115,23 @@ export class PathLibrary {
     return candidate
   }
 
-  /** The kernels of a path that has run. */
-  kernelsOf(plan: PathPlan): readonly Kernel[] {
-    const kernels = this.#kernels.get(plan)
-    if (kernels === undefined) throw new Error(`path ${plan.kernel.id} has no kernels`)
-    return kernels
+  /**
+   * The kernels of a path for lanes with hints, compiled when `lanes` of them are the first to pay for it. Undefined where
+   * they do not, or where the driver refuses them.
+   */
+  async hintedKernels(plan: PathPlan, lanes: number, device: ComputeDevice): Promise<readonly Kernel[] | undefined> {
+    const known = this.#hinted.get(plan)
+    if (known !== undefined || this.#unhinted.has(plan)) return known
+    if (lanes * this.cpuMs < this.#expectedCompileMs) return undefined
+    try {
+      const kernels = await this.#compileParts(plan.kernel, plan.kernel.hintedParts, device)
+      this.#hinted.set(plan, kernels)
+      return kernels
+    } catch (thrown) {
+      if (!(thrown instanceof ShaderCompileError)) throw thrown
+      this.#unhinted.add(plan)
+      return undefined
+    }
   }
 
   /** The key's most used paths first. */
@@ -127,27 +140,30 @@ export class PathLibrary {
   }
 
   async #compile(candidate: PathCandidate, kernel: PathKernel, device: ComputeDevice): Promise<void> {
-    const startedMs = performance.now()
     try {
-      const compiled = await Promise.all(
-        kernel.parts.map((part, index) =>
-          device.kernel({
-            label: `path ${kernel.id.slice(0, 8)} part ${index}`,
-            wgsl: PRELUDE + part,
-            entryPoint: kernel.entryPoint,
-            bindings: 'execution',
-          }),
-        ),
-      )
-      await Promise.all(compiled.map((part) => part.warmUp()))
-      candidate.kernels = compiled
-      this.#kernels.set(candidate.plan, compiled)
-      const elapsedMs = performance.now() - startedMs
-      this.compileMs.push(elapsedMs)
-      this.#expectedCompileMs = (this.#expectedCompileMs + elapsedMs) / 2
+      candidate.kernels = await this.#compileParts(kernel, kernel.parts, device)
     } catch (thrown) {
       candidate.failure = thrown instanceof DeviceLostError ? 'device lost' : 'shader did not compile'
     }
+  }
+
+  async #compileParts(kernel: PathKernel, parts: readonly string[], device: ComputeDevice): Promise<readonly Kernel[]> {
+    const startedMs = performance.now()
+    const kernels = await Promise.all(
+      parts.map((part, index) =>
+        device.kernel({
+          label: `path ${kernel.id.slice(0, 8)} part ${index}`,
+          wgsl: PRELUDE + part,
+          entryPoint: kernel.entryPoint,
+          bindings: 'execution',
+        }),
+      ),
+    )
+    await Promise.all(kernels.map((part) => part.warmUp()))
+    const elapsedMs = performance.now() - startedMs
+    this.compileMs.push(elapsedMs)
+    this.#expectedCompileMs = (this.#expectedCompileMs + elapsedMs) / 2
+    return kernels
   }
 
   #rehash(): void {

@@ -23,11 +23,6 @@ fn lane_count() -> u32 {
   return lane_environment[0].x;
 }
 
-/// Whether the hint columns of lanes_in hold values.
-fn lane_hints() -> bool {
-  return lane_environment[0].y != 0u;
-}
-
 fn lane_in(column: u32, lane: u32) -> vec4<u32> {
   return lanes_in[column * lane_count() + lane];
 }

@@ -17,14 +17,14 @@ describeOnAdapters('lanes', (rig) => {
       wgsl:
         PRELUDE +
         laneEntry(`
-          lane_out(0u, lane, vec4<u32>(environment_skeleton(lane), select(0u, 1u, lane_hints()), lane_count(), 0u));
+          lane_out(0u, lane, vec4<u32>(environment_skeleton(lane), 7u, lane_count(), 0u));
           lane_out_word(1u, lane, environment_word(lane % ${words.length}u));`),
       entryPoint: 'test',
-      buffers: laneBuffers(environmentOf({ laneCount, hints: 1, words, skeletons }), new Uint32Array(4), 3),
+      buffers: laneBuffers(environmentOf({ laneCount, words, skeletons }), new Uint32Array(4), 3),
       invocations: laneCount,
     })
     for (let lane = 0; lane < laneCount; lane++) {
-      expect(laneVector(lanesOut!, laneCount, 0, lane)).toEqual([1000 + lane, 1, laneCount, 0])
+      expect(laneVector(lanesOut!, laneCount, 0, lane)).toEqual([1000 + lane, 7, laneCount, 0])
       expect(laneWord(lanesOut!, laneCount, 1, lane)).toBe(words[lane % words.length])
     }
   })

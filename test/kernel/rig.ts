@@ -113,14 +113,13 @@ export class Rig {
 /** The environment of an execution kernel; masks are capacity - 1. */
 export const environmentOf = (fields: {
   readonly laneCount: number
-  readonly hints?: number
   readonly slotMask?: number
   readonly accountMask?: number
   readonly words?: readonly bigint[]
   readonly skeletons?: readonly number[]
 }): Uint32Array => {
   const environment = new Uint32Array(ENVIRONMENT_BYTES / 4)
-  environment.set([fields.laneCount, fields.hints ?? 0, fields.slotMask ?? 0, fields.accountMask ?? 0])
+  environment.set([fields.laneCount, 0, fields.slotMask ?? 0, fields.accountMask ?? 0])
   environment.set(limbsOf(fields.words ?? []), ENVIRONMENT_WORDS_AT * 4)
   environment.set(fields.skeletons ?? [], ENVIRONMENT_SKELETONS_AT * 4)
   return environment

@@ -33,7 +33,7 @@ describe('the prelude', () => {
       ...'zero f init_20 init_32 init_64 absorb digest'.split(' ').map((name) => `keccak_${name}`),
       ...'slot_hash account_hash slot slot_value account constant'.split(' ').map((name) => `state_${name}`),
       ...'skeleton address balance exists'.split(' ').map((name) => `state_account_${name}`),
-      ...'count hints in in_word out out_word index'.split(' ').map((name) => `lane_${name}`),
+      ...'count in in_word out out_word index'.split(' ').map((name) => `lane_${name}`),
       'environment_word',
       'environment_skeleton',
     ]

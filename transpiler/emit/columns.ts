@@ -4,8 +4,8 @@ import type { LaneInput, Lookup, OutputWord } from '../path_kernel.ts'
 /**
  * Where the inputs and outputs of a path lie in the lane columns (path_kernel.ts).
  *
- * outputs   0: exit, gas, refund     1 ..: look-up ids, four to a column     then words, two columns each
- * The word columns hold the outcome of a lane that ended, and the looked-up keys of a lane that missed: never both.
+ * outputs   0: exit, gas, refund     1 ..: look-up ids, four to a column     then words of the outcome, two columns each,
+ *           then looked-up keys, two columns each, written where the look-up found nothing
  */
 export interface PathColumns {
   readonly inputs: readonly LaneInput[]
@@ -44,7 +44,7 @@ const computedOutputs = (path: PathIr): ValueId[] => {
   return outputs
 }
 
-const lookupsOf = (path: PathIr, firstWord: number): { lookups: Lookup[]; index: Map<ValueId, number> } => {
+const lookupsOf = (path: PathIr, firstKey: number): { lookups: Lookup[]; index: Map<ValueId, number> } => {
   const index = new Map<ValueId, number>()
   path.values.forEach((value, id) => {
     if (value.op === 'slot' || value.op === 'account') index.set(id, index.size)
@@ -56,7 +56,7 @@ const lookupsOf = (path: PathIr, firstWord: number): { lookups: Lookup[]; index:
     const place = {
       column: FIRST_LOOKUP_COLUMN + Math.floor(position / 4),
       component: position % 4,
-      keyColumn: firstWord + 2 * position,
+      keyColumn: firstKey + 2 * position,
     }
     if (value.op === 'slot') return { kind: 'slot', account: index.get(value.args[0]!) ?? -1, ...place }
     const code = dependsOn(id, ['skeleton', 'hascode', 'instance', 'exists'])
@@ -77,10 +77,12 @@ export const layoutColumns = (path: PathIr): PathColumns => {
   })
   const lookupCount = path.values.filter((value) => value.op === 'slot' || value.op === 'account').length
   const firstWord = FIRST_LOOKUP_COLUMN + Math.ceil(lookupCount / 4)
-  const { lookups, index } = lookupsOf(path, firstWord)
+  const outputs = computedOutputs(path)
+  const wordColumn = new Map(outputs.map((id, position) => [id, firstWord + 2 * position]))
+  const firstKey = firstWord + 2 * wordColumn.size
+  const { lookups, index } = lookupsOf(path, firstKey)
   const slotOrdinal = new Map<ValueId, number>()
   for (const id of index.keys()) if (path.values[id]!.op === 'slot') slotOrdinal.set(id, slotOrdinal.size)
-  const wordColumn = new Map(computedOutputs(path).map((id, position) => [id, firstWord + 2 * position]))
   return {
     inputs,
     inputColumn,
@@ -89,7 +91,7 @@ export const layoutColumns = (path: PathIr): PathColumns => {
     lookupIndex: index,
     slotOrdinal,
     wordColumn,
-    outputColumns: firstWord + 2 * Math.max(lookups.length, wordColumn.size),
+    outputColumns: firstKey + 2 * lookups.length,
   }
 }
 

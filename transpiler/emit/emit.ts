@@ -18,6 +18,8 @@ export interface EmitOptions {
 /** WGSL of a path: one kernel for each part, and the lane columns that carry values between them. */
 export interface EmittedPath {
   readonly parts: readonly string[]
+  /** The same parts with loads that look at the hint columns first. */
+  readonly hintedParts: readonly string[]
   readonly scratchColumns: number
   /** Estimated compile time of all parts, milliseconds of one CPU core on lavapipe. */
   readonly compileMs: number
@@ -29,10 +31,10 @@ class Emitter {
   private readonly expressions: Expressions
   private readonly guardExit = new Map<number, number>()
 
-  constructor(path: PathIr, columns: PathColumns) {
+  constructor(path: PathIr, columns: PathColumns, hinted: boolean) {
     this.path = path
     this.columns = columns
-    this.expressions = new Expressions(path.values, columns)
+    this.expressions = new Expressions(path.values, columns, hinted)
     let exit = 1
     path.effects.forEach((effect, index) => {
       if (effect.kind === 'guard') this.guardExit.set(index, exit++)
@@ -89,7 +91,7 @@ class Emitter {
   private light(step: Step): string[] {
     const lines = step.light
       .filter((id) => this.path.values[id]!.op !== 'const')
-      .map((id) => `let v${id} = ${this.expressions.light(id)};`)
+      .flatMap((id) => [`let v${id} = ${this.expressions.light(id)};`, ...this.output(id)])
     for (const index of step.guards) {
       const effect = this.path.effects[index]!
       if (effect.kind !== 'guard') continue
@@ -110,7 +112,7 @@ class Emitter {
         return [
           ...keccakInput(this.expressions, value, call.block, `k${id}_${call.block}`),
           'keccak_state = keccak_f(keccak_state);',
-          ...(isLast ? [`let v${id} = keccak_digest(keccak_state);`] : []),
+          ...(isLast ? [`let v${id} = keccak_digest(keccak_state);`, ...this.output(id)] : []),
         ]
       }
       case 'slot':
@@ -118,44 +120,39 @@ class Emitter {
       case 'account':
         return this.lookup(id, `state_account(${word(0)})`, word(0))
       default:
-        return [`let v${id} = ${this.expressions.light(id)};`]
+        return [`let v${id} = ${this.expressions.light(id)};`, ...this.output(id)]
     }
   }
 
-  private lookup(id: ValueId, search: string, key: string): string[] {
-    const { keyColumn } = this.columns.lookups[this.columns.lookupIndex.get(id)!]!
-    return [`let v${id} = ${search};`, `missed = path_missed(v${id}, ${keyColumn}u, ${key}, lane) | missed;`]
+  /** Writes a word of the outcome where it is known; it counts only if the lane ends. */
+  private output(id: ValueId): string[] {
+    const column = this.columns.wordColumn.get(id)
+    return column === undefined ? [] : [`lane_out_word(${column}u, lane, ${this.expressions.word(id)});`]
   }
 
-  /** Writes the lane's result; word columns only where the lane ended, so that a missed lane keeps its keys there. */
+  private lookup(id: ValueId, search: string, key: string): string[] {
+    const { column, component, keyColumn } = this.columns.lookups[this.columns.lookupIndex.get(id)!]!
+    return [
+      `let v${id} = ${search};`,
+      `lanes_out[${column}u * lane_count() + lane].${'xyzw'[component]} = v${id};`,
+      `missed = path_missed(v${id}, ${keyColumn}u, ${key}, lane) | missed;`,
+    ]
+  }
+
+  /** Ends the lane. Inputs and constants among the outcome's words, which no step computes, are written here. */
   private outcome(): string[] {
     const { columns, path } = this
     const gas = this.expressions.u32(path.end.gas)
     const refund = this.expressions.u32(path.end.refund)
-    const lines = [
+    return [
+      ...[...columns.wordColumn.keys()].filter((id) => isLeaf(path, id)).flatMap((id) => this.output(id)),
       ...(columns.lookups.length > 0 ? [`exit = select(exit, ${EXIT_MISS}u, missed);`] : []),
       `lane_out(0u, lane, vec4<u32>(exit, ${gas}, ${refund}, 0u));`,
     ]
-    const ids = [...columns.lookupIndex.keys()]
-    for (let at = 0; at < ids.length; at += 4) {
-      const four = [0, 1, 2, 3].map((i) => (ids[at + i] === undefined ? '0u' : `v${ids[at + i]}`))
-      lines.push(`lane_out(${1 + at / 4}u, lane, vec4<u32>(${four.join(', ')}));`)
-    }
-    if (columns.wordColumn.size === 0) return lines
-    const words = [...columns.wordColumn].map(
-      ([id, column]) => `  lane_out_word(${column}u, lane, ${this.expressions.word(id)});`,
-    )
-    return [...lines, 'if (exit == 0u) {', ...words, '}']
   }
 }
 
-/** Values that the last part writes out. */
-const outcomeValues = (path: PathIr, columns: PathColumns): ValueId[] => [
-  ...columns.wordColumn.keys(),
-  ...columns.lookupIndex.keys(),
-  path.end.gas,
-  path.end.refund,
-]
+const isLeaf = (path: PathIr, id: ValueId): boolean => path.values[id]!.args.length === 0
 
 const kernelText = (body: readonly string[]): string[] => [
   `@compute @workgroup_size(${WORKGROUP_SIZE})`,
@@ -178,17 +175,24 @@ const kernelText = (body: readonly string[]): string[] => [
  * No branches but the early ends, so lanes never diverge inside a part. The same path gives the same bytes.
  */
 export const emitPath = (path: PathIr, columns: PathColumns, options: EmitOptions = {}): EmittedPath => {
-  const outcome = outcomeValues(path, columns)
-  const steps = schedule(path, outcome)
+  const outputs = [...columns.wordColumn.keys()]
+  const steps = schedule(
+    path,
+    outputs.filter((id) => !isLeaf(path, id)),
+  )
+  const atEnd = [...outputs.filter((id) => isLeaf(path, id)), path.end.gas, path.end.refund]
   const budgetMs = options.partCompileMs ?? PART_COMPILE_MS
-  const { parts, scratchColumns } = planParts(path, steps, outcome, columns.outputColumns, budgetMs)
-  const emitter = new Emitter(path, columns)
-  const texts = parts.map((part, index) => {
-    const body = emitter.body(part, index === 0, index === parts.length - 1).map((line) => line.trimEnd())
-    return [...helpers(body), ...kernelText(body)].join('\n')
-  })
+  const { parts, scratchColumns } = planParts(path, steps, atEnd, columns.outputColumns, budgetMs)
+  const texts = (hinted: boolean): string[] => {
+    const emitter = new Emitter(path, columns, hinted)
+    return parts.map((part, index) => {
+      const body = emitter.body(part, index === 0, index === parts.length - 1)
+      return [...helpers(body), ...kernelText(body)].join('\n')
+    })
+  }
   return {
-    parts: texts,
+    parts: texts(false),
+    hintedParts: texts(true),
     scratchColumns,
     compileMs: Math.round(steps.reduce((sum, step) => sum + stepCompileMs(step), 0)),
   }

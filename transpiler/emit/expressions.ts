@@ -20,10 +20,13 @@ export const wordLiteral = (value: bigint): string => {
 export class Expressions {
   private readonly values: readonly Value[]
   private readonly columns: PathColumns
+  /** Loads look at the hint columns first. */
+  private readonly hinted: boolean
 
-  constructor(values: readonly Value[], columns: PathColumns) {
+  constructor(values: readonly Value[], columns: PathColumns, hinted: boolean) {
     this.values = values
     this.columns = columns
+    this.hinted = hinted
   }
 
   word(id: ValueId): string {
@@ -72,6 +75,7 @@ export class Expressions {
       case 'skeleton':
         return `state_account_skeleton(${this.u32(a)}) == environment_skeleton(${attribute}u)`
       case 'load':
+        if (!this.hinted) return `state_slot_value(${this.u32(a)})`
         return `path_load(${this.u32(a)}, ${this.columns.inputColumns + 3 * this.columns.slotOrdinal.get(a)!}u, lane)`
       case 'concat':
         return this.concat(args, attribute as readonly Piece[])

@@ -28,11 +28,7 @@ fn path_missed(id: u32, column: u32, key: U256, lane: u32) -> bool {
     name: 'path_load',
     wgsl: `/// Value of a slot: the hint of this look-up where it names the slot (a version inside the batch), else the committed value.
 fn path_load(slot: u32, hint: u32, lane: u32) -> U256 {
-  var value = state_slot_value(slot);
-  if (lane_hints()) {
-    value = u256_select(value, lane_in_word(hint, lane), lane_in(hint + 2u, lane).x == slot);
-  }
-  return value;
+  return u256_select(state_slot_value(slot), lane_in_word(hint, lane), lane_in(hint + 2u, lane).x == slot);
 }
 `,
   },

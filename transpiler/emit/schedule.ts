@@ -24,10 +24,10 @@ export const keccakBlocks = (bytes: number): number => Math.floor(bytes / KECCAK
  *
  * Heavy operations go to the first step where their operands are known and their service is free; a long keccak takes
  * consecutive steps. Light values go to the step of their first user, which keeps few values alive between steps.
- * Guards go where their condition is known. `outcome` are the values that the last step writes out; what only the host
- * reads (a logged input, a constant of the instance) is in no step.
+ * Guards and `outputs` (values that are written out) go where they are known; what only the host reads (a logged input, a
+ * constant of the instance) is in no step.
  */
-export const schedule = (path: PathIr, outcome: readonly ValueId[]): readonly Step[] => {
+export const schedule = (path: PathIr, outputs: readonly ValueId[]): readonly Step[] => {
   const { values } = path
   const ready = new Int32Array(values.length)
   const busy = new Map<Service, Set<number>>()
@@ -63,7 +63,7 @@ export const schedule = (path: PathIr, outcome: readonly ValueId[]): readonly St
   path.effects.forEach((effect, index) => {
     if (effect.kind === 'guard') guardStep.set(index, ready[effect.condition]!)
   })
-  placeLightValues(path, steps, ready, guardStep, isHeavy, outcome)
+  placeLightValues(path, steps, ready, guardStep, isHeavy, outputs)
   for (const [index, step] of guardStep) steps[step]!.guards.push(index)
   return steps
 }
@@ -75,7 +75,7 @@ const placeLightValues = (
   ready: Int32Array,
   guardStep: ReadonlyMap<number, number>,
   isHeavy: (id: ValueId) => Service | undefined,
-  outcome: Iterable<ValueId>,
+  outputs: readonly ValueId[],
 ): void => {
   const last = steps.length - 1
   const firstUse = new Int32Array(path.values.length).fill(last + 1)
@@ -85,7 +85,8 @@ const placeLightValues = (
   path.effects.forEach((effect, index) => {
     if (effect.kind === 'guard') use(effect.condition, guardStep.get(index)!)
   })
-  for (const id of outcome) use(id, last)
+  for (const id of outputs) use(id, ready[id]!)
+  for (const id of [path.end.gas, path.end.refund]) use(id, last)
   steps.forEach((step, index) => {
     for (const call of step.calls) for (const argument of path.values[call.value]!.args) use(argument, index)
   })

@@ -1,7 +1,7 @@
 /**
  * The uniform buffer of every execution kernel: `array<vec4<u32>, ENVIRONMENT_VECTORS>` at @group(0) @binding(0).
  *
- * vector 0   (lane count, hints present 0|1, slot table capacity - 1, account table capacity - 1)
+ * vector 0   (lane count, 0, slot table capacity - 1, account table capacity - 1)
  * vector 1   reserved, zero
  * vector 2.. one word (2 vectors) for each name of ENVIRONMENT_WORDS, in order
  * then       runtime skeleton ids: a path names the skeletons it met by their position in `PathKernel.skeletons`;

@@ -7,6 +7,35 @@ import {
   usesOfEnd,
   type ValueId,
 } from '../ir/path_ir.ts'
+import { provablyDistinct } from '../record/distinct.ts'
+
+/**
+ * True where two slots differ in every lane that has an outcome: a guard says so of the slots or of their accounts, or
+ * their keys or addresses do. Two look-ups can be one slot: a guard in front of the one that pins a key still has the
+ * key as it was.
+ */
+const areDistinct = (path: PathIr, one: ValueId, other: ValueId): boolean => {
+  const source = {
+    value: (id: ValueId) => path.values[id]!,
+    constantOf: (id: ValueId) => (path.values[id]!.op === 'const' ? (path.values[id]!.attribute as bigint) : undefined),
+  }
+  const [account, key] = path.values[one]!.args as [ValueId, ValueId]
+  const [otherAccount, otherKey] = path.values[other]!.args as [ValueId, ValueId]
+  if (guardedApart(path, one, other)) return true
+  if (account === otherAccount) return provablyDistinct(source, key, otherKey)
+  if (guardedApart(path, account, otherAccount)) return true
+  const [left, right] = [path.values[account]!, path.values[otherAccount]!]
+  return left.op === 'account' && right.op === 'account' && provablyDistinct(source, left.args[0]!, right.args[0]!)
+}
+
+/** True where a guard says that two ids are not equal. */
+const guardedApart = (path: PathIr, a: ValueId, b: ValueId): boolean =>
+  path.effects.some((effect) => {
+    if (effect.kind !== 'guard') return false
+    const negation = path.values[effect.condition]!
+    const equal = negation.op === 'iszero' ? path.values[negation.args[0]!]! : negation
+    return negation.op === 'iszero' && equal.op === 'eq32' && equal.args.includes(a) && equal.args.includes(b)
+  })
 
 /** Who uses each value: other values by id, effects by index; `end` for gas, refund and output. */
 interface Users {
@@ -55,6 +84,7 @@ const onlyGuardsAgainst = (path: PathIr, users: Users, comparison: ValueId): boo
  *   - the price and refund of this SSTORE: they depend on v = 0, w = 0 and x = 0 alone       -> sameZeroness
  *   - a guard against v < x, or against v < w for w = v - x                                   -> noUnderflow
  *   - a guard against w < v or w < x for w = v + x                                            -> noOverflow
+ * and no other look-up of the path may be of the same slot.
  * For any current value c that meets the conditions the lane's outcome is the same and the slot becomes c + x or c - x.
  * Not changed: guards stay, so a lane whose committed value fails one still exits.
  */
@@ -69,6 +99,8 @@ export const findDeltas = (path: PathIr): PathIr => {
 }
 
 const deltaOf = (path: PathIr, users: Users, store: StoreEffect, loaded: ValueId): StoreEffect | undefined => {
+  const slots = path.values.flatMap((value, id) => (value.op === 'slot' && id !== store.slot ? [id] : []))
+  if (!slots.every((other) => areDistinct(path, store.slot, other))) return undefined
   const next = store.value
   const change = amountOf(path, loaded, next)
   if (change === undefined) return undefined

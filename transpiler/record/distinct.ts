@@ -1,6 +1,9 @@
 import type { Builder } from '../ir/builder.ts'
 import type { ValueId } from '../ir/path_ir.ts'
 
+/** Where values are looked up: a builder, or the values of a finished path. */
+export type ValueSource = Pick<Builder, 'value' | 'constantOf'>
+
 interface KeyShape {
   readonly base: ValueId
   readonly offset: bigint
@@ -9,7 +12,7 @@ interface KeyShape {
 const HALF_RANGE = 1n << 64n
 const WORD = 1n << 256n
 
-const shapeOf = (builder: Builder, id: ValueId): KeyShape => {
+const shapeOf = (builder: ValueSource, id: ValueId): KeyShape => {
   const value = builder.value(id)
   if (value.op === 'add') {
     const offset = builder.constantOf(value.args[1]!)
@@ -31,10 +34,10 @@ const isSmall = (offset: bigint): boolean => offset < HALF_RANGE || WORD - offse
  * keccak-256, on which Solidity's layout rests); a hash plus such an offset is no constant below 2^64.
  * Everything else is left to a guard.
  */
-export const provablyDistinct = (builder: Builder, a: ValueId, b: ValueId): boolean =>
+export const provablyDistinct = (builder: ValueSource, a: ValueId, b: ValueId): boolean =>
   differ(builder, a, b, { pairs: MAX_PAIRS })
 
-const differ = (builder: Builder, a: ValueId, b: ValueId, budget: { pairs: number }): boolean => {
+const differ = (builder: ValueSource, a: ValueId, b: ValueId, budget: { pairs: number }): boolean => {
   if (a === b || budget.pairs-- <= 0) return false
   const ca = builder.constantOf(a)
   const cb = builder.constantOf(b)
