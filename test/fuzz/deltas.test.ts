@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { DeltaConditionName, PathIr, StoreEffect } from '../../transpiler/ir/path_ir.ts'
+import { printPath } from '../../transpiler/ir/text.ts'
 import { verifyPath } from '../../transpiler/ir/verify.ts'
 import { findDeltas } from '../../transpiler/passes/find_deltas.ts'
 import { recordPath } from '../../transpiler/record/record.ts'
@@ -55,7 +56,7 @@ const checkDeltas = (plain: PathIr, path: PathIr, { world, transaction }: Lane):
       if (!meetsConditions(store, amount, read, current)) continue
       tried++
       const other = evaluatePath(plain, withSlot(world, address, key, current), transaction)
-      expect(other.failed.map((guard) => guard.meaning)).toEqual([])
+      expect(other.failed.map((guard) => guard.meaning), `${current} for ${read}: ${printPath(path)}`).toEqual([])
       const { writes, ...otherRest } = other.outcome
       expect(otherRest).toEqual(rest)
       const after = BigInt.asUintN(256, current + BigInt(store.delta.sign) * amount)
