@@ -1,5 +1,5 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { HOST_LIMBS, HOST_NONCE, ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
+import { HOST_LIMBS, HOST_MARKS, HOST_NONCE, MARK_NEW_CODE, ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
 import { EMPTY_CODE_HASH } from '../state/keccak.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { addressFromHex, quantityFromBigInt, quantityToBigInt, wordFromBigInt, wordToBigInt } from '../state/word.ts'
@@ -62,6 +62,7 @@ export class RunningState implements StateSnapshot {
       const code = codes.findHash(codeHash)
       if (code !== accounts.code(id)) {
         this.#resident.setCode(id, code)
+        accounts.hosts[id * HOST_LIMBS + HOST_MARKS]! |= MARK_NEW_CODE
         sweep.codeChanged = true
       }
     }

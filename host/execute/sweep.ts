@@ -6,13 +6,9 @@ import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
 import { REJECTION } from '../block/rejection.ts'
 import {
   type AccountTable,
-  BASE_BALANCE,
-  BASE_CODE,
-  BASE_FLAGS,
-  BASE_LIMBS,
   HOST_CODE,
-  HOST_ENTRY,
   HOST_LIMBS,
+  HOST_MARKS,
   ROW_BALANCE,
   ROW_FLAGS,
   ROW_LIMBS,
@@ -20,11 +16,12 @@ import {
 } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import type { SlotTable } from '../state/slot_table.ts'
-import { wordAdd, wordCompare, wordEquals, wordIsZero, wordMulSmall, wordSub } from '../state/word.ts'
+import { wordCompare, wordIsZero } from '../state/word.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import type { LaneGroup } from './lane_group.ts'
 import { laneReadHolds, laneSlot, laneStored } from './lane_store.ts'
 import { COLUMN_LIMBS, USE_BALANCE, USE_CODE } from './path_plan.ts'
+import { credit, debit, FeeSum } from './payment.ts'
 import { OUTCOME_LANE, OUTCOME_REJECTED, OUTCOME_TRANSFER, type Schedule, TIER_CPU, TIER_LANE } from './schedule.ts'
 
 /**
@@ -50,6 +47,7 @@ export class Sweep {
   codeChanged = false
   /** Gas used by the transactions before the present place. */
   gasUsed = 0
+  readonly #fees = new FeeSum()
   readonly #blockGas: number
   readonly #refundQuotient: number
 
@@ -93,6 +91,8 @@ export class Sweep {
     const { gasLimit, cost, price, priority, intrinsic, floor, rejection } = rules
     const moved = this.#renewed !== undefined
     const delegations = this.#delegations
+    const fees = this.#fees
+    const coinbase = this.current(schedule.coinbaseId)
     let cumulative = this.gasUsed
     let i = first
     for (; i < count; i++) {
@@ -100,6 +100,7 @@ export class Sweep {
       const sender = from * ROW_LIMBS
       const account = from * HOST_LIMBS
       const at = i * LIMBS_PER_WORD
+      if (from === coinbase) this.#settleFees()
 
       let refusal = 0
       if (hosts[account] !== nonce[2 * i] || hosts[account + 1] !== nonce[2 * i + 1])
@@ -151,42 +152,42 @@ export class Sweep {
       gasUsed[i] = gas
       cumulative += gas
 
-      if (hosts[account + HOST_ENTRY] === 0) accounts.write(from)
-      wordMulSmall(fee, 0, price, at, gas)
-      wordSub(rows, sender + ROW_BALANCE, rows, sender + ROW_BALANCE, fee, 0)
+      if (hosts[account + HOST_MARKS] === 0) accounts.write(from)
+      debit(rows, sender + ROW_BALANCE, price, at, gas, credited ? value : nothing, credited ? at : 0)
       const nextNonce = hosts[account]! + 1
       hosts[account] = nextNonce
       if (nextNonce > 0xffff_ffff) hosts[account + 1] = hosts[account + 1]! + 1
       rows[sender + ROW_FLAGS] = rows[sender + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
       if (credited) {
-        const target = to * ROW_LIMBS
         if (!wordIsZero(value, at)) {
-          if (hosts[to * HOST_LIMBS + HOST_ENTRY] === 0) accounts.write(to)
-          wordSub(rows, sender + ROW_BALANCE, rows, sender + ROW_BALANCE, value, at)
-          wordAdd(rows, target + ROW_BALANCE, rows, target + ROW_BALANCE, value, at)
+          const target = to * ROW_LIMBS
+          if (hosts[to * HOST_LIMBS + HOST_MARKS] === 0) accounts.write(to)
+          credit(rows, target + ROW_BALANCE, value, at)
           rows[target + ROW_FLAGS] = rows[target + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
         } else if (hosts[to * HOST_LIMBS + HOST_CODE] === 0) this.#dropIfEmpty(to)
       }
-      wordMulSmall(fee, 0, priority, at, gas)
-      this.payCoinbase(fee, 0)
+      fees.add(priority, at, gas)
+      if (fees.isZero) this.#dropIfEmpty(coinbase)
     }
+    this.#settleFees()
     this.gasUsed = cumulative
     return i
   }
 
   /** Credits the coinbase; even a credit of zero touches it (EIP-161). */
   payCoinbase(amount: Uint32Array, at: number): void {
-    const accounts = this.#accounts
+    this.#fees.addWord(amount, at)
+    if (this.#fees.isZero) this.#dropIfEmpty(this.current(this.#schedule.coinbaseId))
+    else this.#settleFees()
+  }
+
+  #settleFees(): void {
+    if (this.#fees.isZero) return
     const id = this.current(this.#schedule.coinbaseId)
-    if (wordIsZero(amount, at)) {
-      this.#dropIfEmpty(id)
-      return
-    }
-    accounts.write(id)
-    const row = id * ROW_LIMBS
-    const { rows } = accounts
-    wordAdd(rows, row + ROW_BALANCE, rows, row + ROW_BALANCE, amount, at)
-    rows[row + ROW_FLAGS] = rows[row + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
+    const { rows } = this.#accounts
+    this.#accounts.write(id)
+    this.#fees.settle(rows, id * ROW_LIMBS + ROW_BALANCE)
+    rows[id * ROW_LIMBS + ROW_FLAGS] = rows[id * ROW_LIMBS + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
   }
 
   /** EIP-161: an empty account that is touched ceases to exist. */
@@ -222,8 +223,11 @@ export class Sweep {
       if (this.#renewed !== undefined && (this.#accounts.states[slots.owners[slot]!]! & STATE_RETIRED) !== 0)
         return this.#reasons.code
     }
-    if (plan.kernel.readsEntryBalance && this.#balanceMoved(to)) return this.#reasons.balance
-    if (plan.accounts.count !== 0) return this.#brokenAccount(group, lane, from)
+    if (plan.kernel.readsEntryBalance || plan.accounts.count !== 0) {
+      this.#settleFees()
+      if (plan.kernel.readsEntryBalance && this.#accounts.isWritten(to)) return this.#reasons.balance
+      return this.#brokenAccount(group, lane, from)
+    }
     return 0
   }
 
@@ -238,24 +242,12 @@ export class Sweep {
       const exists = accounts.exists(id)
       if (id === from && ((use & USE_BALANCE) !== 0 || !exists)) return this.#reasons.own
       if (exists && this.#isEmpty(id)) return this.#reasons.empty
-      const entry = accounts.entryOf(id)
-      if (entry < 0) continue
+      if (!accounts.isWritten(id)) continue
       if ((accounts.states[id]! & STATE_RETIRED) !== 0) return this.#reasons.code
-      if ((use & USE_CODE) !== 0) {
-        const base = entry * BASE_LIMBS
-        if (accounts.base[base + BASE_CODE] !== accounts.code(id)) return this.#reasons.code
-        const flags = accounts.base[base + BASE_FLAGS]! ^ accounts.rows[id * ROW_LIMBS + ROW_FLAGS]!
-        if ((flags & ACCOUNT_FLAG_EXISTS) !== 0) return this.#reasons.code
-      }
-      if ((use & USE_BALANCE) !== 0 && this.#balanceMoved(id)) return this.#reasons.balance
+      if ((use & USE_CODE) !== 0 && accounts.isOther(id)) return this.#reasons.code
+      if ((use & USE_BALANCE) !== 0) return this.#reasons.balance
     }
     return 0
-  }
-
-  #balanceMoved(id: number): boolean {
-    const { rows, base } = this.#accounts
-    const entry = this.#accounts.entryOf(id)
-    return entry >= 0 && !wordEquals(rows, id * ROW_LIMBS + ROW_BALANCE, base, entry * BASE_LIMBS + BASE_BALANCE)
   }
 
   #store(group: LaneGroup, lane: number): void {
@@ -278,7 +270,7 @@ interface SweepReasons {
   readonly empty: number
 }
 
-const fee = new Uint32Array(LIMBS_PER_WORD)
+const nothing = new Uint32Array(LIMBS_PER_WORD)
 
 /** By code id: 1 = an EIP-7702 delegation, whose account may still send. Undefined where there is none. */
 const delegationFlags = (resident: ResidentState): Uint8Array | undefined => {

@@ -1,7 +1,6 @@
 import { ACCOUNT_FLAG_EXISTS, ACCOUNT_ROW_VECTORS, accountHash } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { BucketIndex } from './bucket_index.ts'
-import { wordCopy } from './word.ts'
 
 /** u32 per account row. */
 export const ROW_LIMBS = ACCOUNT_ROW_VECTORS * 4
@@ -20,29 +19,23 @@ export const STATE_FRESH = 2
 export const HOST_LIMBS = 4
 export const HOST_NONCE = 0
 export const HOST_CODE = 2
-export const HOST_ENTRY = 3
+export const HOST_MARKS = 3
 
-/** u32 per journal entry, and positions inside. */
-export const BASE_LIMBS = 12
-export const BASE_BALANCE = 0
-export const BASE_NONCE = 8
-export const BASE_CODE = 10
-export const BASE_FLAGS = 11
+/** HOST_MARKS: written in this batch; existed before it; its code changed in it. */
+export const MARK_WRITTEN = 1
+export const MARK_EXISTED = 2
+export const MARK_NEW_CODE = 4
 
 /**
  * Accounts by dense id, the same rows as on the device, plus what only the host needs. What a transaction touches of an
  * account lies in two cache lines: its row, and its host limbs.
  *
  * rows      u32[16 count]   transpiler/layout/tables.ts
- * hosts     u32[4 count]    nonce (64-bit, low limb first), code id (CodeTable; 0 = no code), journal entry + 1 or 0
+ * hosts     u32[4 count]    nonce (64-bit, low limb first), code id (CodeTable; 0 = no code), MARK_* bits
  * states    u8[count]       STATE_* bits
+ * written   u32[entries]    ids written in this batch
  *
- * The rows hold the running values of the batch. `write(id)` must come before the first change of a row in a batch: it
- * keeps the base value, so that a value read at the base can be compared with the running one.
- *
- * journal entry e (one per account written in the batch)
- *   written   u32[entries]      account id
- *   base      u32[12 entries]   balance (8), nonce (2), code id, flags
+ * The rows hold the running values of the batch. `write(id)` must come before the first change of a row in a batch.
  */
 export class AccountTable {
   readonly index: BucketIndex
@@ -51,7 +44,6 @@ export class AccountTable {
   states: Uint8Array
   count = 0
   written: Uint32Array
-  base: Uint32Array
   entries = 0
   /** Whether this batch made an account anew: only then do states matter. */
   renewed = false
@@ -64,7 +56,6 @@ export class AccountTable {
     this.hosts = new Uint32Array(HOST_LIMBS * capacity)
     this.states = new Uint8Array(capacity)
     this.written = new Uint32Array(256)
-    this.base = new Uint32Array(256 * BASE_LIMBS)
   }
 
   /** Id of the address at `addresses[at..]`, or -1. */
@@ -88,6 +79,28 @@ export class AccountTable {
       }
       bucket = (bucket + 1) & mask
     }
+  }
+
+  /**
+   * ids[i] = what stands in the first bucket of each address, -1 where it is empty: nearly always the right account. One
+   * loop that only touches the index, and one (the caller's) that only touches rows, keep more cache misses in flight than
+   * a loop over both.
+   */
+  guess(addresses: Uint32Array, count: number, ids: Int32Array): void {
+    const { words, mask } = this.index
+    for (let i = 0; i < count; i++) ids[i] = words[2 * (accountHash(addresses, LIMBS_PER_ADDRESS * i) & mask)]! - 1
+  }
+
+  isAt(id: number, addresses: Uint32Array, at: number): boolean {
+    const { rows } = this
+    const row = id * ROW_LIMBS
+    return (
+      rows[row] === addresses[at] &&
+      rows[row + 1] === addresses[at + 1] &&
+      rows[row + 2] === addresses[at + 2] &&
+      rows[row + 3] === addresses[at + 3] &&
+      rows[row + 4] === addresses[at + 4]
+    )
   }
 
   /** Adds a row for an address that is not in the table; all else is zero. Returns its id. */
@@ -114,32 +127,30 @@ export class AccountTable {
     return fresh
   }
 
-  /** Journal entry of the account, or -1 where it was not written in this batch. */
-  entryOf(id: number): number {
-    return this.hosts[id * HOST_LIMBS + HOST_ENTRY]! - 1
-  }
-
   code(id: number): number {
     return this.hosts[id * HOST_LIMBS + HOST_CODE]!
   }
 
+  /** Whether the row may differ from its base value. */
+  isWritten(id: number): boolean {
+    return (this.hosts[id * HOST_LIMBS + HOST_MARKS]! & MARK_WRITTEN) !== 0
+  }
+
+  /** Whether the account came to exist, or ceased to, or got another code, in this batch. */
+  isOther(id: number): boolean {
+    const marks = this.hosts[id * HOST_LIMBS + HOST_MARKS]!
+    if ((marks & MARK_WRITTEN) === 0) return false
+    return (marks & MARK_NEW_CODE) !== 0 || ((marks & MARK_EXISTED) !== 0) !== this.exists(id)
+  }
+
   /** Notes that the row of `id` is about to change. */
   write(id: number): void {
-    const { hosts, rows } = this
-    const host = id * HOST_LIMBS
-    if (hosts[host + HOST_ENTRY] !== 0) return
-    const entry = this.entries++
-    if (entry === this.written.length) this.#growJournal()
-    this.written[entry] = id
-    hosts[host + HOST_ENTRY] = entry + 1
-    const base = this.base
-    const to = entry * BASE_LIMBS
-    const row = id * ROW_LIMBS
-    wordCopy(base, to + BASE_BALANCE, rows, row + ROW_BALANCE)
-    base[to + BASE_NONCE] = hosts[host + HOST_NONCE]!
-    base[to + BASE_NONCE + 1] = hosts[host + HOST_NONCE + 1]!
-    base[to + BASE_CODE] = hosts[host + HOST_CODE]!
-    base[to + BASE_FLAGS] = rows[row + ROW_FLAGS]!
+    const marks = id * HOST_LIMBS + HOST_MARKS
+    if (this.hosts[marks] !== 0) return
+    if (this.entries === this.written.length) this.written = grown(this.written, 2 * this.written.length)
+    this.written[this.entries++] = id
+    const existed = (this.rows[id * ROW_LIMBS + ROW_FLAGS]! & ACCOUNT_FLAG_EXISTS) !== 0
+    this.hosts[marks] = existed ? MARK_WRITTEN | MARK_EXISTED : MARK_WRITTEN
   }
 
   exists(id: number): boolean {
@@ -156,7 +167,7 @@ export class AccountTable {
   settle(): void {
     for (let entry = 0; entry < this.entries; entry++) {
       const id = this.written[entry]!
-      this.hosts[id * HOST_LIMBS + HOST_ENTRY] = 0
+      this.hosts[id * HOST_LIMBS + HOST_MARKS] = 0
       if (this.renewed) this.states[id] = this.states[id]! & ~STATE_FRESH
     }
     this.renewed = false
@@ -185,11 +196,6 @@ export class AccountTable {
     const states = new Uint8Array(this.#capacity)
     states.set(this.states)
     this.states = states
-  }
-
-  #growJournal(): void {
-    this.written = grown(this.written, 2 * this.written.length)
-    this.base = grown(this.base, 2 * this.base.length)
   }
 }
 

@@ -55,11 +55,12 @@ export class ResidentState {
   accountIds(addresses: Uint32Array, count: number, ids: Int32Array): void | Promise<void> {
     const accounts = this.accounts
     const first = accounts.count
+    accounts.guess(addresses, count, ids)
     for (let i = 0; i < count; i++) {
       const at = LIMBS_PER_ADDRESS * i
-      let id = accounts.find(addresses, at)
-      if (id < 0) id = accounts.add(addresses, at)
-      ids[i] = id
+      if (ids[i]! >= 0 && accounts.isAt(ids[i]!, addresses, at)) continue
+      const id = accounts.find(addresses, at)
+      ids[i] = id < 0 ? accounts.add(addresses, at) : id
     }
     return this.#loadAccounts(first)
   }
