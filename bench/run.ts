@@ -36,6 +36,8 @@ const MOST_WARM_UP_BLOCKS = 5
 const PROBE_SIZE = 2_048
 /** Where transactions conflict much runs on the serial tier. */
 const CONFLICT_PROBE_SIZE = 512
+/** Calls of one kind in a probe from which its kernel is compiled: an eighth of PROBE_SIZE, so that rare kinds are not. */
+const PROBE_RECORDS_FROM = 256
 const REVM_TRANSACTIONS = 10_000
 const CONFLICT_SAMPLE = 200
 
@@ -100,7 +102,7 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
   }
   const peers = [serialPeer(measured)]
   if (options.revm) peers.push(await revmPeer(workload, options, size))
-  const compileMs = probe.compileMs + warmUp.reduce((sum, { result }) => sum + result.compileMs, 0)
+  const compileMs = [...probe.blocks, ...warmUp].filter(compiled).reduce((sum, { result }) => sum + result.compileMs, 0)
   const middle = measured[medianIndex(measured.map(({ elapsedMs }) => elapsedMs))]!
   const { result } = middle
   const samplesMs = measured.map(({ elapsedMs }) => elapsedMs)
@@ -140,7 +142,7 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
 }
 
 interface CompiledProbe extends Probe {
-  readonly compileMs: number
+  readonly blocks: readonly TimedResult[]
 }
 
 /** Two small blocks: the first compiles the kernels, the second says how fast they are. */
@@ -153,7 +155,7 @@ const runProbe = async (
   const start = performance.now()
   const scenario = await workload.build({ fork, size: probeSize, seed, blocks: 2 })
   const buildMs = performance.now() - start
-  const executor = open(scenario, genesisState(scenario), device)
+  const executor = open(scenario, genesisState(scenario), device, PROBE_RECORDS_FROM)
   try {
     const first = await execute(executor, scenario.next())
     const second = await execute(executor, scenario.next())
@@ -161,7 +163,7 @@ const runProbe = async (
       size: probeSize,
       buildMs,
       blockMs: second.elapsedMs - second.result.compileMs,
-      compileMs: first.result.compileMs + second.result.compileMs,
+      blocks: [first, second],
     }
   } finally {
     executor.close()
@@ -184,7 +186,8 @@ const compileTimes = async (
   progress.step('compiling again')
   const second = await openSecond()
   try {
-    return { cold: compileMs, warm: (await runProbe(workload, options, second)).compileMs }
+    const { blocks } = await runProbe(workload, options, second)
+    return { cold: compileMs, warm: blocks.reduce((sum, { result }) => sum + result.compileMs, 0) }
   } finally {
     second.destroy()
   }
@@ -199,8 +202,19 @@ const genesisState = (scenario: Scenario): MemoryState => {
   return state
 }
 
-const open = ({ fork, chainId }: Scenario, state: MemoryState, device: ComputeDevice | undefined): Executor =>
-  createExecutor({ fork, chainId, state, ...(device === undefined ? {} : { device }) })
+const open = (
+  { fork, chainId }: Scenario,
+  state: MemoryState,
+  device: ComputeDevice | undefined,
+  recordFrom?: number,
+): Executor =>
+  createExecutor({
+    fork,
+    chainId,
+    state,
+    ...(device === undefined ? {} : { device }),
+    ...(recordFrom === undefined ? {} : { recordFrom }),
+  })
 
 interface TimedResult {
   readonly elapsedMs: number

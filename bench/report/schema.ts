@@ -39,7 +39,7 @@ export interface WorkloadResult {
   readonly compileMs: { readonly cold: number; readonly warm: number }
   readonly deviceBytesPerTx: number
   readonly peers: readonly PeerResult[]
-  /** The first block of a new executor whose kernels are compiled: state tables empty, paths recorded anew. */
+  /** The first block of a new executor, less compilation: its tables are empty and its paths not yet recorded. */
   readonly firstBlockMs: number
   readonly chunks: number
   readonly seed: number

@@ -99,9 +99,12 @@ const exitLines = ({ exits, txCount }: WorkloadResult): string => {
 const compileLine = ({ compileMs: { cold, warm } }: WorkloadResult): string => {
   const parts = []
   if (cold > 0) parts.push(`${milliseconds(cold)} with an empty driver cache`)
-  if (warm > 0) parts.push(`${milliseconds(warm)} with the driver cache as it was`)
-  return parts.length === 0 ? 'nothing to compile' : parts.join(', ')
+  if (warm > 0) parts.push(`${milliseconds(warm)} with the driver cache ${cold > 0 ? 'filled' : 'as it was'}`)
+  return parts.length === 0 ? 'nothing that was not compiled before' : parts.join(', ')
 }
+
+/** No line between rows. */
+const NO_RULES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' }
 
 /** Rows of [what, value], as a box on a terminal and as aligned text elsewhere. */
 const factTable = (rows: readonly (readonly [string, string])[], style: TextStyle): string => {
@@ -113,6 +116,7 @@ const factTable = (rows: readonly (readonly [string, string])[], style: TextStyl
   }
   const table = new Table({
     style: { head: [], border: [] },
+    chars: NO_RULES,
     colWidths: [labels + 2, Math.max(20, style.width - labels - 5)],
     wordWrap: true,
   })
@@ -142,7 +146,7 @@ export const workloadText = (result: WorkloadResult, style: TextStyle): string =
     ['exits', exitLines(result)],
     ['stages, ms', stageLine(result)],
     ['compile', compileLine(result)],
-    ['first block', `${milliseconds(result.firstBlockMs)} (state tables empty, kernels compiled)`],
+    ['first block', `${milliseconds(result.firstBlockMs)} (new executor: nothing in its tables, no path recorded yet)`],
     [
       'device memory',
       `${grouped(result.deviceBytesPerTx)} bytes per transaction${result.chunks > 1 ? `, in ${result.chunks} chunks` : ''}`,

@@ -74,7 +74,7 @@ describe('the text of a workload', () => {
     expect(text).toContain('path kernels 99 %, CPU 1 %')
     expect(text).toContain('600 (0.9 %) conflict')
     expect(text).toContain('outside stages 10 (4 %)')
-    expect(text).toContain('2,000 ms with an empty driver cache, 250 ms with the driver cache as it was')
+    expect(text).toContain('2,000 ms with an empty driver cache, 250 ms with the driver cache filled')
   })
 
   test('holds no control character and no box drawing where the output is no terminal', () => {
