@@ -91,7 +91,7 @@ export class LaneStage {
   async again(schedule: Schedule, stale: Stale, runner: LaneRunner): Promise<boolean> {
     const source = laneSource(schedule)
     const conflict = this.#reasons.code('conflict')
-    let jobs = await hintedJobs(schedule, stale, this.#library, runner.device)
+    let jobs = await this.#hintedJobs(schedule, stale, runner.device)
     if (jobs.length === 0) return false
     for (let rerun = 0; jobs.length > 0; rerun++) {
       const groups = await runner.run(jobs, source, schedule.env)
@@ -113,6 +113,31 @@ export class LaneStage {
       jobs = next
     }
     return true
+  }
+
+  /** Jobs for the stale transactions of every path that has, or is worth, kernels that read hints. */
+  async #hintedJobs(schedule: Schedule, stale: Stale, device: ComputeDevice): Promise<LaneJob[]> {
+    const { compile, recordFrom } = this.#options
+    if (compile === 'never') return []
+    const byPlan = new Map<PathPlan, number[]>()
+    for (let n = 0; n < stale.count; n++) {
+      const { plan } = schedule.laneGroups[schedule.groups[stale.transactions[n]!]!]!
+      const list = byPlan.get(plan)
+      if (list === undefined) byPlan.set(plan, [n])
+      else list.push(n)
+    }
+    const jobs: LaneJob[] = []
+    for (const [plan, members] of byPlan) {
+      const kernels = await this.#library.hintedKernels(plan, members.length, device, recordFrom)
+      if (kernels === undefined) continue
+      jobs.push({
+        plan,
+        kernels,
+        transactions: Int32Array.from(members, (n) => stale.transactions[n]!),
+        hints: { words: stale.hints, at: Uint32Array.from(members, (n) => stale.hintAt[n]!) },
+      })
+    }
+    return jobs
   }
 
   /** Sends lanes to their candidate, or to the leftovers where there is none ready. */
@@ -330,33 +355,6 @@ const mergeSorted = (parts: readonly Int32Array[]): Int32Array => {
     at += part.length
   }
   return merged.sort()
-}
-
-const hintedJobs = async (
-  schedule: Schedule,
-  stale: Stale,
-  library: PathLibrary,
-  device: ComputeDevice,
-): Promise<LaneJob[]> => {
-  const byPlan = new Map<PathPlan, number[]>()
-  for (let n = 0; n < stale.count; n++) {
-    const { plan } = schedule.laneGroups[schedule.groups[stale.transactions[n]!]!]!
-    const list = byPlan.get(plan)
-    if (list === undefined) byPlan.set(plan, [n])
-    else list.push(n)
-  }
-  const jobs: LaneJob[] = []
-  for (const [plan, members] of byPlan) {
-    const kernels = await library.hintedKernels(plan, members.length, device)
-    if (kernels === undefined) continue
-    jobs.push({
-      plan,
-      kernels,
-      transactions: Int32Array.from(members, (n) => stale.transactions[n]!),
-      hints: { words: stale.hints, at: Uint32Array.from(members, (n) => stale.hintAt[n]!) },
-    })
-  }
-  return jobs
 }
 
 const hintedSubset = (job: LaneJob, transactions: readonly number[]): LaneJob => {

@@ -119,10 +119,15 @@ export class PathLibrary {
    * The kernels of a path for lanes with hints, compiled when `lanes` of them are the first to pay for it. Undefined where
    * they do not, or where the driver refuses them.
    */
-  async hintedKernels(plan: PathPlan, lanes: number, device: ComputeDevice): Promise<readonly Kernel[] | undefined> {
+  async hintedKernels(
+    plan: PathPlan,
+    lanes: number,
+    device: ComputeDevice,
+    recordFrom: number | undefined,
+  ): Promise<readonly Kernel[] | undefined> {
     const known = this.#hinted.get(plan)
     if (known !== undefined || this.#unhinted.has(plan)) return known
-    if (lanes * this.cpuMs < this.#expectedCompileMs) return undefined
+    if (recordFrom === undefined ? lanes * this.cpuMs < this.#expectedCompileMs : lanes < recordFrom) return undefined
     try {
       const kernels = await this.#compileParts(plan.kernel, plan.kernel.hintedParts, device)
       this.#hinted.set(plan, kernels)
