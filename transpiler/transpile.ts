@@ -5,6 +5,7 @@ import { type EmitOptions, ENTRY_POINT, emitPath } from './emit/emit.ts'
 import type { PathIr, ValueId } from './ir/path_ir.ts'
 import { printPath } from './ir/text.ts'
 import { eliminateDeadCode } from './passes/dead_code.ts'
+import { findDeltas } from './passes/find_deltas.ts'
 import { propagatePins } from './passes/propagate_pins.ts'
 import { subsumeGuards } from './passes/subsume_guards.ts'
 import type { ByteString, GuardInfo, LogOutput, PathKernel, StoreOutput } from './path_kernel.ts'
@@ -23,6 +24,7 @@ export interface Pass {
 export const PASSES: readonly Pass[] = [
   { name: 'propagate_pins', run: propagatePins },
   { name: 'subsume_guards', run: subsumeGuards },
+  { name: 'find_deltas', run: findDeltas },
   { name: 'dead_code', run: eliminateDeadCode },
 ]
 
