@@ -1,3 +1,4 @@
+import { ENVIRONMENT_WORDS } from '../layout/environment.ts'
 import type { Fork } from '../spec/forks.ts'
 import { isFork } from '../spec/forks.ts'
 import { bitsOf } from './bits.ts'
@@ -97,6 +98,15 @@ const parsePieces = (text: string): Piece[] =>
 
 const NUMBER_ATTRIBUTES = new Set(['calldata', 'instance', 'skeleton', 'keccak'])
 
+const parseAttribute = (op: string, text: string): Attribute => {
+  const isNumber = /^(0x[0-9a-f]+|\d+)$/.test(text)
+  if (op === 'const' && isNumber) return BigInt(text)
+  if (op === 'concat') return parsePieces(text)
+  if (NUMBER_ATTRIBUTES.has(op) && isNumber) return Number(text)
+  if (op === 'environment' && (ENVIRONMENT_WORDS as readonly string[]).includes(text)) return text
+  throw new PathSyntaxError(`expected a value, found "${text}" behind ${op}`)
+}
+
 const parseValue = (text: string, values: readonly Value[]): Value => {
   const match = /^v\d+:(\w+) = (\w+)(.*)$/.exec(text)
   if (match === null) throw new PathSyntaxError(`expected a value, found "${text}"`)
@@ -107,9 +117,7 @@ const parseValue = (text: string, values: readonly Value[]): Value => {
   let attribute: Attribute | undefined
   if (first !== undefined && !first.startsWith('v')) {
     tokens.shift()
-    if (op === 'const') attribute = BigInt(first)
-    else if (op === 'concat') attribute = parsePieces(first)
-    else attribute = NUMBER_ATTRIBUTES.has(op) ? Number(first) : first
+    attribute = parseAttribute(op, first)
   }
   const args = tokens.map(parseId)
   const type: ValueType = typeName === 'bool' || typeName === 'u32' ? typeName : 'word'

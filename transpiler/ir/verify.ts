@@ -27,7 +27,7 @@ const verifyPieces = (id: number, value: Value): void => {
 /**
  * Checks that a path is well formed; run after every pass in tests. Throws PathVerifyError.
  *
- * Operands stand before users and have fitting types; widths are not narrower than the rules of bits.ts prove; guard
+ * Operands stand before users and have fitting types; results have their operation's type; widths are not narrower than the rules of bits.ts prove; guard
  * conditions are bools; each slot is stored once; gas and refund are u32.
  */
 export const verifyPath = (path: PathIr): void => {
@@ -44,6 +44,9 @@ export const verifyPath = (path: PathIr): void => {
         if (!typeFits(operand, wanted[index]!)) fail(`v${id}: operand ${index} of ${value.op} is ${operand.type}`)
       })
     }
+    const bitwise = operands.every((operand) => operand.type === 'bool') ? 'bool' : 'word'
+    const result = operation.result === 'bitwise' ? bitwise : operation.result
+    if (value.op !== 'const' && value.type !== result) fail(`v${id}: ${value.op} gives a ${result}`)
     if (value.op === 'concat') verifyPieces(id, value)
     if (value.op === 'skeleton' && path.skeletons[value.attribute as number] === undefined)
       fail(`v${id}: no such skeleton`)
