@@ -1,6 +1,6 @@
 import { createMPT } from '@ethereumjs/mpt'
 import { MerkleStateManager } from '@ethereumjs/statemanager'
-import { Account, createAddressFromString } from '@ethereumjs/util'
+import { Account, createAddressFromString, createContractAddress } from '@ethereumjs/util'
 import { describe, expect, it } from 'vitest'
 import { compareWithSerial, runSerial } from '../../bench/oracle.ts'
 import type { TransactionObject } from '../../host/block/batch.ts'
@@ -294,6 +294,24 @@ describe('what the CPU tier reports', () => {
     const reverted = await executeOne('PUSH 5 PUSH 3 SSTORE PUSH 0 PUSH 0 REVERT', { value: 5n })
     expect(reverted.outcome.writes.slots).toEqual([])
     expect(reverted.outcome.writes.accounts.map(({ address }) => address)).toEqual([ALICE])
+  })
+
+  it('says that old storage is gone where a contract is made at an address that had an account', async () => {
+    const made = createContractAddress(createAddressFromString(ALICE), 0n).toString()
+    const state = MemoryState.from({ [ALICE]: { balance: RICH }, [made]: { balance: 3n } })
+    const tier = await createCpuTier({ fork: 'osaka', chainId: CHAIN_ID })
+    const { to: _, ...creation } = call({ data: bytesToHex(assemble('PUSH 7 PUSH 1 SSTORE')) })
+    const batch = encodeBatch([creation])
+    const rules = transactionRules(batch, 'osaka', ENV)
+    const outcome = (await tier.execute({ env: ENV, batch, index: 0, rules, snapshot: state })) as CpuExecution
+    expect(outcome.contractAddress).toBe(made)
+    expect(outcome.writes.accounts.find(({ address }) => address === made)).toEqual({
+      address: made,
+      account: { nonce: 1n, balance: 3n, codeHash: EMPTY_CODE_HASH },
+      cleared: true,
+    })
+    expect(outcome.writes.slots).toEqual([{ address: made, key: 1n, value: 7n }])
+    expect(outcome.reads.slots).toEqual([])
   })
 
   it('leaves the fee apart where nobody looked at the coinbase, and pays it where somebody did', async () => {
