@@ -19,7 +19,9 @@ export interface Token {
   readonly initialBalance: bigint
 }
 
-const PROGRAM_FOLDER = join(projectRoot, '..', 'shared', 'data', 'programs')
+/** Where mainnet's contracts lie, if they do: they are too large and too mixed in licence for this repository. */
+const programFolder = (): string =>
+  process.env['WGEVM_PROGRAMS'] ?? join(projectRoot, '..', 'shared', 'data', 'programs')
 
 interface ProgramFile {
   readonly pre: Record<string, { readonly code?: string; readonly storage?: Record<string, string> }>
@@ -27,7 +29,7 @@ interface ProgramFile {
 
 /** A contract of mainnet from the data folder beside the project, or undefined where that folder is not there. */
 const mainnetPrograms = (name: string, addresses: readonly string[]): Program[] | undefined => {
-  const path = join(PROGRAM_FOLDER, `real.${name}.json`)
+  const path = join(programFolder(), `real.${name}.json`)
   if (!existsSync(path)) return undefined
   const { pre } = JSON.parse(readFileSync(path, 'utf8')) as ProgramFile
   return addresses.map((address) => {

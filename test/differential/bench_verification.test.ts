@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ExecutedBlock, VERIFIED_SAMPLE, verifyBlock } from '../../bench/verify.ts'
 import { WORKLOADS } from '../../bench/workloads/index.ts'
 import { DEFAULT_FORK } from '../../bench/workloads/workload.ts'
@@ -10,7 +10,7 @@ import type { StateWrites } from '../../host/state/state.ts'
 const SEED = 11
 
 /** Executes the second block of a workload without a device. */
-const executed = async (name: string, size: number): Promise<ExecutedBlock> => {
+const executed = async (name: string, size: number) => {
   const workload = WORKLOADS.find((candidate) => candidate.name === name)!
   const scenario = await workload.build({ fork: DEFAULT_FORK, size, seed: SEED, blocks: 2 })
   const state = new MemoryState()
@@ -22,7 +22,7 @@ const executed = async (name: string, size: number): Promise<ExecutedBlock> => {
   const block = scenario.next()
   const { receipts } = await executor.execute(block)
   executor.close()
-  return { scenario, shares: workload.shares, block, receipts, before, after: state }
+  return { scenario, shares: workload.shares, block, receipts, before, after: state } satisfies ExecutedBlock
 }
 
 /** The same block with something wrong in its receipts. */
@@ -81,6 +81,23 @@ describe('the verification of a block', () => {
     const size = VERIFIED_SAMPLE + 100
     expect((await verifyBlock(await executed('transfers', size), SEED)).count).toBe(VERIFIED_SAMPLE)
     expect((await verifyBlock(await executed('conflict-90', size), SEED)).count).toBe(VERIFIED_SAMPLE)
+  })
+})
+
+describe('the stand-ins for contracts of mainnet', () => {
+  const programs = process.env['WGEVM_PROGRAMS']
+  beforeAll(() => {
+    process.env['WGEVM_PROGRAMS'] = '/no/such/folder'
+  })
+  afterAll(() => {
+    if (programs === undefined) delete process.env['WGEVM_PROGRAMS']
+    else process.env['WGEVM_PROGRAMS'] = programs
+  })
+
+  test.each(['usdt', 'usdc-proxy', 'weth'])('carry the workload %s, and it says so', async (name) => {
+    const block = await executed(name, 24)
+    expect((await verifyBlock(block, SEED)).count).toBe(24)
+    expect(block.scenario.programs[0]).toMatch(/^stand-in for|^WETH9 as published by Uniswap/)
   })
 })
 
