@@ -13,7 +13,7 @@ export const describeTranspilation = (source: PathSource, result: Transpilation)
   const { report } = kernel
   const lines = [
     `${source.label}`,
-    `  outcome       ${kernel.status}, ${report.steps} EVM steps, ${kernel.lookups.length} look-ups, ${kernel.stores.length} stores, ${kernel.logs.length} logs`,
+    `  outcome       ${kernel.status}, ${report.steps} EVM steps, ${kernel.lookups.length} look-ups, ${kernel.stores.length} stores (${kernel.stores.filter((store) => store.delta !== undefined).length} of them deltas), ${kernel.logs.length} logs`,
     `  values        ${report.recordedValues} asked for while recording`,
     ...stages.map(
       ({ name, path }) =>

@@ -21,7 +21,7 @@ export interface PartPlan {
   readonly scratchColumns: number
 }
 
-/** Estimated compile time of one site, milliseconds of one CPU core on lavapipe (docs/decisions/0002, 0005). */
+/** Estimated compile time of one site, milliseconds of one CPU core on lavapipe (docs/decisions/0002, 0006). */
 const COMPILE_MS: Readonly<Record<Service, number>> = {
   keccak: 170,
   slot: 80,
