@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { verifyBlock } from '../../bench/verify.ts'
+import { WORKLOADS } from '../../bench/workloads/index.ts'
+import { DEFAULT_FORK } from '../../bench/workloads/workload.ts'
+import type { ComputeDevice } from '../../host/device/compute_device.ts'
+import { openDevice } from '../../host/device/device.ts'
+import { createExecutor, type TierCounts } from '../../host/execute/executor.ts'
+import { MemoryState } from '../../host/state/memory_state.ts'
+
+const SIZE = 60
+const SEED = 3
+
+/**
+ * The least that the device must do of SIZE transactions of each workload, so that a silent retreat to the CPU tier
+ * shows. Conflicting transactions may go to the CPU.
+ */
+const LEAST: Readonly<Record<string, Partial<TierCounts>>> = {
+  transfers: { transfer: SIZE },
+  erc20: { pathKernel: SIZE },
+  'erc20-hot-sender': { pathKernel: 1 },
+  'erc20-hot-recipient': { pathKernel: 1 },
+  'erc20-zipf': { pathKernel: 5 },
+  usdt: { pathKernel: SIZE },
+  'usdc-proxy': { pathKernel: SIZE },
+  weth: { pathKernel: 40 },
+  'uniswap-v2': { pathKernel: SIZE },
+  mixed: { transfer: 36, pathKernel: 18 },
+  'conflict-35': { pathKernel: 39 },
+}
+
+let device: ComputeDevice
+
+beforeAll(async () => {
+  device = await openDevice()
+})
+
+afterAll(() => device.destroy())
+
+describe('on the device, three blocks in a row', () => {
+  test.each(Object.entries(LEAST))('of %s are what serial execution makes of them', async (name, least) => {
+    const workload = WORKLOADS.find((candidate) => candidate.name === name)!
+    const scenario = await workload.build({ fork: DEFAULT_FORK, size: SIZE, seed: SEED, blocks: 3 })
+    const state = new MemoryState()
+    state.commit(scenario.genesis)
+    const { fork, chainId } = scenario
+    // Enough of a kind for token transfers and swaps of one direction, too few for what `mixed` has three of.
+    const executor = createExecutor({ fork, chainId, state, device, recordFrom: 6 })
+    for (let k = 0; k < 3; k++) {
+      const before = state.clone()
+      const block = scenario.next()
+      const { receipts, tiers, faults } = await executor.execute(block)
+      await verifyBlock({ scenario, shares: workload.shares, block, receipts, before, after: state }, SEED)
+      expect(faults).toEqual([])
+      if (k < 2) continue
+      for (const tier of Object.keys(least) as (keyof TierCounts)[]) {
+        expect(tiers[tier], `${tier} of ${JSON.stringify(tiers)}`).toBeGreaterThanOrEqual(least[tier]!)
+      }
+    }
+    executor.close()
+  })
+})
