@@ -4,6 +4,8 @@ import type { BoundBuffer, ComputeDevice } from '../device/compute_device.ts'
 import { ROW_LIMBS } from '../state/account_table.ts'
 import type { BucketIndex } from '../state/bucket_index.ts'
 import type { ResidentState } from '../state/resident_state.ts'
+import type { SlotTable } from '../state/slot_table.ts'
+import { wordCopy } from '../state/word.ts'
 import { DirtyPages } from './dirty_pages.ts'
 
 /** Rows per page of what changed: 64 KiB of slot values, 128 KiB of account rows. */
@@ -11,7 +13,9 @@ const ROWS_PER_PAGE = 2048
 
 /**
  * The resident tables on the device. `sync` brings it up to the host's arrays: new rows in one piece, changed rows by
- * page, an index whole or by bucket. It must not run while the host's arrays hold running values of an open batch.
+ * page, an index whole or by bucket. The device has base values only: in the middle of a batch, what the batch wrote goes
+ * up as it was before. Account rows may then carry running values, which no lane may rely on: the sweep refuses every read of a
+ * written account.
  *
  * Buffers grow by doubling and are then filled again from the host's copy.
  */
@@ -69,10 +73,9 @@ export class DeviceTables {
     this.#dirtyAccounts.drain(this.#accountRows.rows, (first, end) =>
       this.#accountRows.upload(accounts.rows, first, end),
     )
-    moved.push(
-      this.#slotValues.append(slots.values, slots.count),
-      this.#accountRows.append(accounts.rows, accounts.count),
-    )
+    const first = this.#slotValues.rows
+    const values = slots.entries === 0 ? slots.values : baseValues(slots, first)
+    moved.push(this.#slotValues.append(values, slots.count), this.#accountRows.append(accounts.rows, accounts.count))
     if (this.#buffers === undefined || moved.includes(true))
       this.#buffers = this.#mirrors().map((mirror) => ({ binding: mirror.binding, buffer: mirror.buffer }))
     return this.#buffers
@@ -85,6 +88,15 @@ export class DeviceTables {
   #mirrors(): readonly Mirror[] {
     return [this.#slotIndex, this.#slotKeys, this.#slotValues, this.#accountIndex, this.#accountRows, this.#constants]
   }
+}
+
+/** The slot values before the open batch. */
+const baseValues = (slots: SlotTable, first: number): Uint32Array => {
+  if (first === slots.count) return slots.values
+  const values = slots.values.slice()
+  for (let entry = 0; entry < slots.entries; entry++)
+    wordCopy(values, slots.written[entry]! * LIMBS_PER_WORD, slots.base, entry * LIMBS_PER_WORD)
+  return values
 }
 
 /** One array on the device, with room to grow. */

@@ -8,15 +8,16 @@ import { Receipts } from '../block/receipts.ts'
 import { type Rejection, rejectionText } from '../block/rejection.ts'
 import { transactionRules } from '../block/rules.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
-import { DeviceLostError, OutOfMemoryError } from '../device/fault.ts'
 import { ResidentState } from '../state/resident_state.ts'
 import type { State, StateWrites } from '../state/state.ts'
 import { wordFromBigInt } from '../state/word.ts'
 import { collectWrites } from './collect_writes.ts'
 import { CpuTier } from './cpu_tier.ts'
-import { type ExitReason, ExitReasons } from './exit_reason.ts'
+import { faultReason, faultText } from './device_fault.ts'
+import { ExitReasons } from './exit_reason.ts'
 import { LaneRunner } from './lane_runner.ts'
 import { LaneStage } from './lane_stage.ts'
+import { LaterRounds } from './later_rounds.ts'
 import { type CompileMode, PathLibrary } from './path_library.ts'
 import { loadParties, routeTransactions } from './route.ts'
 import { RunningState } from './running_state.ts'
@@ -30,7 +31,6 @@ import {
   TIER_LANE,
 } from './schedule.ts'
 import { Sweep } from './sweep.ts'
-import { VersionLog } from './version_log.ts'
 
 export interface ExecutorOptions {
   readonly fork: Fork
@@ -121,11 +121,6 @@ export class InvalidTransactionError extends Error {
   }
 }
 
-/** A batch of this many stale transactions or fewer is cheaper on the CPU tier than another round. */
-const LEAST_STALE = 8
-/** Rounds are bounded whatever the measured progress. */
-const MAX_ROUNDS = 32
-
 export const createExecutor = (options: ExecutorOptions): Executor => new BatchExecutor(options)
 
 class BatchExecutor implements Executor {
@@ -135,7 +130,6 @@ class BatchExecutor implements Executor {
   readonly #reasons = new ExitReasons()
   readonly #library: PathLibrary
   readonly #lanes: LaneStage
-  readonly #log = new VersionLog()
   readonly #running: RunningState
   #runner: LaneRunner | undefined
   #busy = false
@@ -192,41 +186,42 @@ class BatchExecutor implements Executor {
     routeTransactions(fork, schedule, this.#resident, this.#library, this.#reasons)
     timings.route = lap()
 
-    const runner = this.#openRunner(schedule)
-    let rounds = 1
-    if (runner !== undefined) rounds = await this.#rounds(schedule, runner, timings, faults)
+    let runner = this.#openRunner(schedule)
+    if (runner !== undefined && !(await this.#firstRound(schedule, runner, faults))) runner = undefined
     lap()
 
     const sweep = new Sweep(fork, schedule, this.#resident, this.#reasons)
-    await this.#sweep(schedule, sweep)
+    const again = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner)
+    const cpuMs = await this.#sweep(schedule, sweep, again)
+    faults.push(...again.faults)
+    timings.validate = lap() - cpuMs - again.deviceMs
     const rejected = rejectedOf(schedule)
     if (this.#options.invalid === 'throw' && rejected.length > 0)
       throw new InvalidTransactionError(rejected[0]!.index, rejected[0]!.code)
     const writes = collectWrites(this.#resident)
     await this.#options.state.commit(writes)
-    runner?.tables.noteWrites()
+    this.#runner?.tables.noteWrites()
     this.#resident.settle()
     timings.commit = lap()
 
     const receipts = this.#receipts(schedule)
     receipts.blooms()
     timings.receipts = lap()
-    if (runner !== undefined) {
-      timings.upload = runner.timings.upload
-      timings.execute = runner.timings.execute
-      timings.readback = runner.timings.readback
-    }
+    const used = runner
+    timings.upload = used?.timings.upload ?? 0
+    timings.execute = cpuMs + (used?.timings.execute ?? 0)
+    timings.readback = used?.timings.readback ?? 0
     return {
       receipts,
       rejected,
       writes,
       tiers: tierCounts(schedule),
-      rounds,
+      rounds: 1 + again.rounds,
       exits: this.#reasons.count(executedReasons(schedule)),
       timings,
-      chunks: runner?.chunks ?? 0,
+      chunks: used?.chunks ?? 0,
       deviceBytesPerTransaction:
-        runner === undefined || batch.count === 0 ? 0 : (runner.laneBytes + runner.tables.sizeBytes) / batch.count,
+        used === undefined || batch.count === 0 ? 0 : (used.laneBytes + used.tables.sizeBytes) / batch.count,
       compileMs: this.#library.compileMs.slice(compiledBefore).reduce((sum, ms) => sum + ms, 0),
       faults,
     }
@@ -246,57 +241,48 @@ class BatchExecutor implements Executor {
     return this.#runner
   }
 
-  /** Executes the lanes, and again those that read a value which a transaction before them writes, while that pays. */
-  async #rounds(schedule: Schedule, runner: LaneRunner, timings: StageTimings, faults: string[]): Promise<number> {
-    let rounds = 1
+  /** Executes the lanes on committed values. False where the device failed: what it had not done is for the CPU tier. */
+  async #firstRound(schedule: Schedule, runner: LaneRunner, faults: string[]): Promise<boolean> {
     try {
       await this.#lanes.first(schedule, runner)
-      let before = Number.POSITIVE_INFINITY
-      for (; rounds < MAX_ROUNDS; rounds++) {
-        const startedMs = performance.now()
-        const stale = this.#log.resolve(schedule, this.#resident.slots)
-        timings.validate += performance.now() - startedMs
-        if (stale.count <= LEAST_STALE || stale.count > before / 2) break
-        before = stale.count
-        if (!(await this.#lanes.again(schedule, stale, runner))) break
-      }
+      return true
     } catch (thrown) {
-      const reason = faultReason(thrown)
-      if (reason === undefined) throw thrown
-      faults.push(thrown instanceof Error ? thrown.message : String(thrown))
-      this.#lanes.refuse(schedule, reason)
+      faults.push(faultText(thrown))
+      this.#lanes.refuse(schedule, faultReason(thrown))
       this.close()
+      return false
     }
-    return rounds
   }
 
-  /** Walks the batch in order; what the sweep cannot finish runs on the CPU tier at its place. */
-  async #sweep(schedule: Schedule, sweep: Sweep): Promise<void> {
+  /**
+   * Walks the batch in order; what the sweep cannot finish runs again on the device where that pays, else on the CPU tier at
+   * its place. Returns the milliseconds of the CPU tier.
+   */
+  async #sweep(schedule: Schedule, sweep: Sweep, again: LaterRounds): Promise<number> {
     const { batch, env, rules } = schedule
     const fee = new Uint32Array(LIMBS_PER_WORD)
     let cpuMs = 0
     let cpuCount = 0
-    for (let i = sweep.advance(0); i < batch.count; i = sweep.advance(i + 1)) {
+    for (let i = sweep.advance(0); i < batch.count; i = sweep.advance(i)) {
+      if (await again.run(i)) continue
       const startedMs = performance.now()
       const outcome = await this.#cpu.execute({ env, batch, index: i, rules, snapshot: this.#running })
       if ('rejected' in outcome) {
-        schedule.outcome[i] = OUTCOME_REJECTED
-        schedule.rejections[i] = outcome.rejected
-        continue
-      }
-      schedule.outcome[i] = OUTCOME_CPU
-      schedule.gasUsed[i] = Number(outcome.gasUsed)
-      schedule.cpuResults.set(i, outcome)
-      sweep.gasUsed += schedule.gasUsed[i]!
-      await this.#running.apply(outcome.writes, sweep)
-      if (outcome.coinbaseFee !== undefined) {
-        wordFromBigInt(fee, 0, outcome.coinbaseFee)
-        sweep.payCoinbase(fee, 0)
+        sweep.reject(i, outcome.rejected)
+      } else {
+        schedule.cpuResults.set(i, outcome)
+        await this.#running.apply(outcome.writes, sweep)
+        if (outcome.coinbaseFee !== undefined) {
+          wordFromBigInt(fee, 0, outcome.coinbaseFee)
+          sweep.payCoinbase(fee, 0)
+        }
+        sweep.finish(i, Number(outcome.gasUsed))
       }
       cpuMs += performance.now() - startedMs
       cpuCount++
     }
     if (cpuCount >= 16) this.#library.cpuMs = cpuMs / cpuCount
+    return cpuMs
   }
 
   #receipts(schedule: Schedule): Receipts {
@@ -331,13 +317,6 @@ class BatchExecutor implements Executor {
 
 const isBatch = (transactions: TransactionBatch | readonly TransactionObject[]): transactions is TransactionBatch =>
   !Array.isArray(transactions)
-
-/** The reason that a fault of the device gives its lanes; undefined for anything that is not such a fault. */
-const faultReason = (thrown: unknown): ExitReason | undefined => {
-  if (thrown instanceof DeviceLostError) return 'device lost'
-  if (thrown instanceof OutOfMemoryError) return 'out of device memory'
-  return thrown instanceof Error && thrown.name === 'ValidationError' ? 'device error' : undefined
-}
 
 const rejectedOf = ({ batch, outcome, rejections }: Schedule): RejectedTransaction[] => {
   const rejected: RejectedTransaction[] = []

@@ -25,9 +25,19 @@ export interface LaneGroup {
   readonly lanesOut: Uint32Array
   /** Whether lanesIn carries hints, so that a slot's read value is not the base value. */
   readonly hinted: boolean
+  /** Where slot look-up k of lane 0 stands in lanesOut; a lane is COLUMN_LIMBS further. */
+  readonly slotAt: Uint32Array
+  /** Where the word of store s of lane 0 begins in lanesOut. */
+  readonly storeAt: Uint32Array
   /** As Receipts takes them (host/block/receipts.ts). */
   readonly bloomIndices?: Uint32Array
 }
+
+export const slotPlaces = ({ slots }: PathPlan, laneCount: number): Uint32Array =>
+  Uint32Array.from(slots.columns, (column, k) => column * laneCount * COLUMN_LIMBS + slots.components[k]!)
+
+export const storePlaces = ({ storeColumns }: PathPlan, laneCount: number): Uint32Array =>
+  Uint32Array.from(storeColumns, (column) => column * laneCount * COLUMN_LIMBS)
 
 /** Per-transaction values that lane inputs are made of. */
 export interface LaneSource {

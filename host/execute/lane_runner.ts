@@ -17,7 +17,7 @@ import { wordFromBigInt } from '../state/word.ts'
 import { BloomRunner } from './bloom_runner.ts'
 import { BufferPool } from './buffer_pool.ts'
 import { DeviceTables } from './device_tables.ts'
-import { gatherLanes, type LaneGroup, type LaneSource } from './lane_group.ts'
+import { gatherLanes, type LaneGroup, type LaneSource, slotPlaces, storePlaces } from './lane_group.ts'
 import { COLUMN_BYTES, COLUMN_LIMBS, HINT_COLUMNS, HINT_LIMBS, type PathPlan } from './path_plan.ts'
 
 /** Lanes of one path to run. With `hints`, lane l's hints are at `words[at[l] ..]` (Stale). */
@@ -109,6 +109,8 @@ export class LaneRunner {
         lanesIn: run.lanesIn,
         lanesOut: await this.#withKeys(run, lanesOut),
         hinted: run.job.hints !== undefined,
+        slotAt: slotPlaces(run.job.plan, run.laneCount),
+        storeAt: storePlaces(run.job.plan, run.laneCount),
         ...(bloomIndices === undefined ? {} : { bloomIndices }),
       })
       this.#pool.put(run.in)

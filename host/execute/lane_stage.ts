@@ -46,12 +46,15 @@ export class LaneStage {
     this.#reasons = reasons
   }
 
-  /** Sends every transaction of tier lane to the CPU tier for this reason. */
+  /** Sends every transaction of tier lane that has no execution to the CPU tier, for this reason. */
   refuse(schedule: Schedule, reason: ExitReason): void {
+    const { batch, tier, groups, lanes, laneGroups } = schedule
     const code = this.#reasons.code(reason)
-    for (let i = 0; i < schedule.batch.count; i++) {
-      if (schedule.tier[i] !== TIER_LANE) continue
-      schedule.tier[i] = TIER_CPU
+    for (let i = 0; i < batch.count; i++) {
+      if (tier[i] !== TIER_LANE) continue
+      const group = laneGroups[groups[i]!]
+      if (group !== undefined && group.lanesOut[lanes[i]! * COLUMN_LIMBS] === EXIT_NONE) continue
+      tier[i] = TIER_CPU
       schedule.reasons[i] = code
     }
   }

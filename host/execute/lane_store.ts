@@ -11,10 +11,8 @@ import {
 } from './path_plan.ts'
 
 /** Slot id of slot look-up `k` of a lane. */
-export const laneSlot = (group: LaneGroup, lane: number, k: number): number => {
-  const { columns, components } = group.plan.slots
-  return group.lanesOut[(columns[k]! * group.laneCount + lane) * COLUMN_LIMBS + components[k]!]!
-}
+export const laneSlot = (group: LaneGroup, lane: number, k: number): number =>
+  group.lanesOut[group.slotAt[k]! + lane * COLUMN_LIMBS]!
 
 const read = new Uint32Array(LIMBS_PER_WORD)
 const amount = new Uint32Array(LIMBS_PER_WORD)
@@ -49,9 +47,9 @@ export const laneStored = (
   dst: Uint32Array,
   di: number,
 ): void => {
-  const { plan, lanesOut, laneCount } = group
-  const sign = plan.storeSigns[store]!
-  const low = (plan.storeColumns[store]! * laneCount + lane) * COLUMN_LIMBS
+  const { lanesOut, laneCount } = group
+  const sign = group.plan.storeSigns[store]!
+  const low = group.storeAt[store]! + lane * COLUMN_LIMBS
   if (sign === 0) {
     copyColumns(dst, di, lanesOut, low, laneCount)
     return
@@ -81,7 +79,7 @@ const deltaHolds = (group: LaneGroup, lane: number, store: number, words: Uint32
   const { plan, lanesOut, laneCount } = group
   const conditions = plan.storeConditions[store]!
   const grows = plan.storeSigns[store]! > 0
-  copyColumns(amount, 0, lanesOut, (plan.storeColumns[store]! * laneCount + lane) * COLUMN_LIMBS, laneCount)
+  copyColumns(amount, 0, lanesOut, group.storeAt[store]! + lane * COLUMN_LIMBS, laneCount)
   const wraps = grows ? wordAdd(moved, 0, words, at, amount, 0) : wordSub(moved, 0, words, at, amount, 0)
   if (wraps !== 0 && (conditions & (grows ? CONDITION_NO_OVERFLOW : CONDITION_NO_UNDERFLOW)) !== 0) return false
   if ((conditions & CONDITION_SAME_ZERONESS) === 0) return true

@@ -3,7 +3,7 @@ import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
 import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
 import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
-import { REJECTION } from '../block/rejection.ts'
+import { REJECTION, type Rejection } from '../block/rejection.ts'
 import {
   type AccountTable,
   HOST_CODE,
@@ -22,7 +22,16 @@ import type { LaneGroup } from './lane_group.ts'
 import { laneReadHolds, laneSlot, laneStored } from './lane_store.ts'
 import { COLUMN_LIMBS, USE_BALANCE, USE_CODE } from './path_plan.ts'
 import { credit, debit, FeeSum } from './payment.ts'
-import { OUTCOME_LANE, OUTCOME_REJECTED, OUTCOME_TRANSFER, type Schedule, TIER_CPU, TIER_LANE } from './schedule.ts'
+import {
+  OUTCOME_CPU,
+  OUTCOME_LANE,
+  OUTCOME_NONE,
+  OUTCOME_REJECTED,
+  OUTCOME_TRANSFER,
+  type Schedule,
+  TIER_CPU,
+  TIER_LANE,
+} from './schedule.ts'
 
 /**
  * The last pass over a batch: every transaction in order, over the running values of the tables.
@@ -96,6 +105,7 @@ export class Sweep {
     let cumulative = this.gasUsed
     let i = first
     for (; i < count; i++) {
+      if (outcome[i] !== OUTCOME_NONE) continue
       const from = moved ? this.current(schedule.fromIds[i]!) : schedule.fromIds[i]!
       const sender = from * ROW_LIMBS
       const account = from * HOST_LIMBS
@@ -172,6 +182,18 @@ export class Sweep {
     this.#settleFees()
     this.gasUsed = cumulative
     return i
+  }
+
+  /** Transaction i was executed by the CPU tier and its writes are entered. */
+  finish(i: number, gasUsed: number): void {
+    this.#schedule.outcome[i] = OUTCOME_CPU
+    this.#schedule.gasUsed[i] = gasUsed
+    this.gasUsed += gasUsed
+  }
+
+  reject(i: number, rejection: Rejection): void {
+    this.#schedule.outcome[i] = OUTCOME_REJECTED
+    this.#schedule.rejections[i] = rejection
   }
 
   /** Credits the coinbase; even a credit of zero touches it (EIP-161). */

@@ -1,7 +1,7 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
 import type { SlotTable } from '../state/slot_table.ts'
-import { wordEquals } from '../state/word.ts'
+import { wordCopy } from '../state/word.ts'
 import { laneReadHolds, laneSlot, laneStored } from './lane_store.ts'
 import { COLUMN_LIMBS, HINT_LIMBS } from './path_plan.ts'
 import { type Schedule, TIER_LANE } from './schedule.ts'
@@ -43,7 +43,8 @@ export class VersionLog {
   #entries = 0
   #lastWrite = new Int32Array(1024)
 
-  resolve(schedule: Schedule, table: SlotTable): Stale {
+  /** Resolves the reads of transactions from `first` on; the table's values are those at the place of `first`. */
+  resolve(schedule: Schedule, table: SlotTable, first: number): Stale {
     const { batch, tier, groups, lanes, laneGroups } = schedule
     if (this.#lastWrite.length < table.count) this.#lastWrite = new Int32Array(2 * table.count)
     const lastWrite = this.#lastWrite
@@ -54,7 +55,7 @@ export class VersionLog {
       hints: new Uint32Array(1024),
     }
     let hintLimbs = 0
-    for (let i = 0; i < batch.count; i++) {
+    for (let i = first; i < batch.count; i++) {
       if (tier[i] !== TIER_LANE) continue
       const group = laneGroups[groups[i]!]!
       const lane = lanes[i]!
@@ -66,7 +67,8 @@ export class VersionLog {
         const slot = laneSlot(group, lane, k)
         const version = lastWrite[slot]!
         if (version === 0) {
-          if (hinted) valid = laneReadHolds(group, lane, k, slot, table, table.values, slot * LIMBS_PER_WORD)
+          if (hinted || table.entryOf[slot] !== 0)
+            valid = laneReadHolds(group, lane, k, slot, table, table.values, slot * LIMBS_PER_WORD)
         } else valid = laneReadHolds(group, lane, k, slot, table, this.#values, (version - 1) * LIMBS_PER_WORD)
       }
       if (!valid) {
@@ -98,11 +100,11 @@ export class VersionLog {
   /** What a read of `slot` resolves to now. */
   #hint(hints: Uint32Array, at: number, slot: number, table: SlotTable): void {
     const version = this.#lastWrite[slot]!
-    const from = (version - 1) * LIMBS_PER_WORD
-    const isBase = version === 0 || wordEquals(this.#values, from, table.values, slot * LIMBS_PER_WORD)
+    const words = version === 0 ? table.values : this.#values
+    const from = (version === 0 ? slot : version - 1) * LIMBS_PER_WORD
+    const isBase = table.equalsBase(slot, words, from)
     hints[at + LIMBS_PER_WORD] = isBase ? MISSING : slot
-    if (isBase) return
-    for (let limb = 0; limb < LIMBS_PER_WORD; limb++) hints[at + limb] = this.#values[from + limb]!
+    if (!isBase) wordCopy(hints, at, words, from)
   }
 
   /** A new entry for `slot`; its value is for the caller to write. */

@@ -2,6 +2,7 @@ import { slotHash } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { grown } from './account_table.ts'
 import { BucketIndex } from './bucket_index.ts'
+import { wordCopy, wordEquals } from './word.ts'
 
 /**
  * Storage slots by dense id, the same arrays as on the device, plus what only the host needs.
@@ -77,10 +78,15 @@ export class SlotTable {
     if (entry === this.written.length) this.#growJournal()
     this.written[entry] = id
     this.entryOf[id] = entry + 1
-    const { base, values } = this
-    const to = entry * LIMBS_PER_WORD
-    const from = id * LIMBS_PER_WORD
-    for (let limb = 0; limb < LIMBS_PER_WORD; limb++) base[to + limb] = values[from + limb]!
+    wordCopy(this.base, entry * LIMBS_PER_WORD, this.values, id * LIMBS_PER_WORD)
+  }
+
+  /** Whether the value before the batch equals the word at `words[at]`. */
+  equalsBase(id: number, words: Uint32Array, at: number): boolean {
+    const entry = this.entryOf[id]!
+    return entry === 0
+      ? wordEquals(this.values, id * LIMBS_PER_WORD, words, at)
+      : wordEquals(this.base, (entry - 1) * LIMBS_PER_WORD, words, at)
   }
 
   /** The batch is committed: running values are the base of the next one. */
