@@ -1,3 +1,5 @@
+import type { Fork } from '../spec/forks.ts'
+import { storeCost, storeGasAt } from '../spec/gas.ts'
 import { OPCODES } from '../spec/opcodes.ts'
 
 /**
@@ -28,38 +30,15 @@ const truth = (value: boolean): bigint => (value ? 1n : 0n)
 
 const byteLength = (value: bigint): bigint => (value === 0n ? 0n : BigInt(Math.ceil(value.toString(2).length / 8)))
 
-/** EIP-2200 with the prices of EIP-2929, without the cold surcharge. */
-const sstoreGas = ([original, current, next]: readonly bigint[]): bigint => {
-  if (next === current) return 100n
-  if (original !== current) return 100n
-  return original === 0n ? 20000n : 2900n
-}
+/** Price of an SSTORE to a warm slot; equal from Berlin on (EIP-2929). */
+const sstoreGas = ([original, current, next]: readonly bigint[]): bigint =>
+  BigInt(storeCost(storeGasAt('berlin'), original!, current!, next!).gas)
 
-/** Change of the refund counter, EIP-3529 (4800 for a cleared slot), modulo 2^32. */
-const sstoreRefund = ([original, current, next]: readonly bigint[]): bigint => {
-  if (next === current) return 0n
-  if (original === current) return original !== 0n && next === 0n ? 4800n : 0n
-  let change = 0n
-  if (original !== 0n) {
-    if (current === 0n) change -= 4800n
-    if (next === 0n) change += 4800n
-  }
-  if (next === original) change += original === 0n ? 19900n : 2800n
-  return wrap32(change)
-}
-
-/** The same before EIP-3529 (London): 15000 for a cleared slot. */
-const sstoreRefundBerlin = ([original, current, next]: readonly bigint[]): bigint => {
-  if (next === current) return 0n
-  if (original === current) return original !== 0n && next === 0n ? 15000n : 0n
-  let change = 0n
-  if (original !== 0n) {
-    if (current === 0n) change -= 15000n
-    if (next === 0n) change += 15000n
-  }
-  if (next === original) change += original === 0n ? 19900n : 2800n
-  return wrap32(change)
-}
+/** Change of the refund counter modulo 2^32, at the fork's refund for a cleared slot. */
+const sstoreRefund =
+  (fork: Fork) =>
+  ([original, current, next]: readonly bigint[]): bigint =>
+    wrap32(BigInt(storeCost(storeGasAt(fork), original!, current!, next!).refund))
 
 const LEAVES: readonly Operation[] = [
   { name: 'const', operands: [], result: 'word' },
@@ -99,8 +78,8 @@ const SCALARS: readonly Operation[] = [
   { name: 'bytelength', operands: ['word'], result: 'u32', eval: ([a]) => byteLength(a!), wgsl: 'u256_byte_length' },
   { name: 'callgas', operands: ['word', 'u32'], result: 'u32' },
   { name: 'sstoregas', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreGas },
-  { name: 'sstorerefund', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreRefund },
-  { name: 'sstorerefundberlin', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreRefundBerlin },
+  { name: 'sstorerefund', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreRefund('london') },
+  { name: 'sstorerefundberlin', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreRefund('berlin') },
 ]
 
 const COMPARISONS = new Set(['lt', 'gt', 'slt', 'sgt', 'eq', 'iszero'])
