@@ -28,11 +28,12 @@ export interface RunOptions {
 }
 
 /**
- * Blocks that are run before the first sample: one meets empty tables, one warms the host's code; more while kernels are
- * still being compiled, since a path earns its kernel by being seen often.
+ * Blocks that are run before the first sample: one meets empty tables; more while kernels are still being compiled (a path
+ * earns its kernel by being seen often); more until the host's own code is warm, which takes about six large blocks.
  */
 const WARM_UP_BLOCKS = 2
-const MOST_WARM_UP_BLOCKS = 5
+const MOST_WARM_UP_BLOCKS = 8
+const WARM_UP_MS = 3_000
 const PROBE_SIZE = 2_048
 /** Where transactions conflict much runs on the serial tier. */
 const CONFLICT_PROBE_SIZE = 512
@@ -70,7 +71,8 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
   progress.step('compiling contracts and kernels')
   const probe = await runProbe(workload, options, device)
   const conflictHeavy = workload.shares === 'slots'
-  const size = options.size ?? chooseSize(probe, samples + WARM_UP_BLOCKS, options.budgetMs / 2, conflictHeavy ? 1 : 4)
+  const size =
+    options.size ?? chooseSize(probe, samples + WARM_UP_BLOCKS + 1, options.budgetMs / 2, conflictHeavy ? 1 : 4)
   progress.step(`building ${size} transactions per block`)
   const scenario = await workload.build({ fork, size, seed, blocks: samples + MOST_WARM_UP_BLOCKS })
   const state = genesisState(scenario)
@@ -79,7 +81,9 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
   const measured: Sample[] = []
   try {
     progress.step('warming up')
-    while (warmUp.length < WARM_UP_BLOCKS || (compiled(warmUp.at(-1)) && warmUp.length < MOST_WARM_UP_BLOCKS)) {
+    const start = performance.now()
+    const isCold = () => compiled(warmUp.at(-1)) || performance.now() - start < WARM_UP_MS
+    while (warmUp.length < WARM_UP_BLOCKS || (warmUp.length < MOST_WARM_UP_BLOCKS && isCold())) {
       warmUp.push(await execute(executor, scenario.next()))
     }
     for (let i = 0; i < samples; i++) {
@@ -128,6 +132,7 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
     peers,
     firstBlockMs: warmUp[0]!.elapsedMs - warmUp[0]!.result.compileMs,
     chunks: result.chunks,
+    warmUpBlocks: warmUp.length,
     seed,
     programs: [...new Set(scenario.programs)],
     notes: [

@@ -42,6 +42,8 @@ export interface WorkloadResult {
   /** The first block of a new executor, less compilation: its tables are empty and its paths not yet recorded. */
   readonly firstBlockMs: number
   readonly chunks: number
+  /** Blocks that the executor ran before the first sample. */
+  readonly warmUpBlocks: number
   readonly seed: number
   /** Contracts in use and where they come from. */
   readonly programs: readonly string[]

@@ -138,7 +138,7 @@ export const workloadText = (result: WorkloadResult, style: TextStyle): string =
   const rows: [string, string][] = [
     [
       'speed',
-      `${rounded(result.txPerSecond)} tx/s, ${rounded(result.mgasPerSecond)} Mgas/s (median of ${result.samplesMs.length}${plusMinus}; ${milliseconds(result.medianMs)} for ${grouped(result.txCount)} transactions)`,
+      `${rounded(result.txPerSecond)} tx/s, ${rounded(result.mgasPerSecond)} Mgas/s (median of ${result.samplesMs.length}${plusMinus} after ${result.warmUpBlocks} warm-up blocks; ${milliseconds(result.medianMs)} for ${grouped(result.txCount)} transactions)`,
     ],
     ['against', peerLines(result)],
     ['tiers', tierShares(result)],

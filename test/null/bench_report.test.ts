@@ -44,6 +44,7 @@ const RESULT: WorkloadResult = {
   ],
   firstBlockMs: 700,
   chunks: 1,
+  warmUpBlocks: 6,
   seed: 1,
   programs: ['a token'],
   notes: ['a note'],
@@ -66,7 +67,9 @@ const DECORATED = { decorated: true, width: 110 }
 describe('the text of a workload', () => {
   test('says speed, spread, peers with their level, tiers, exits and what no stage holds', () => {
     const text = workloadText(RESULT, PLAIN)
-    expect(text).toContain('262,000 tx/s, 9,490 Mgas/s (median of 3 ±20 %; 250 ms for 65,536 transactions)')
+    expect(text).toContain(
+      '262,000 tx/s, 9,490 Mgas/s (median of 3 ±20 % after 6 warm-up blocks; 250 ms for 65,536 transactions)',
+    )
     expect(text).toContain('200x of @ethereumjs/vm (1,310 tx/s, 47 Mgas/s; execution; 6,000 transactions; serial)')
     expect(text).toContain(
       '0.5x of revm (anvil 1.7.1) (524,000 tx/s, 19,000 Mgas/s; block with sealing; 10,000 transactions)',
