@@ -40,11 +40,11 @@ export class SerialState implements StateManagerInterface {
 
   async getAccount(address: Address): Promise<Account | undefined> {
     const account = this.#account(address.toString())
-    return account && new Account(account.nonce, account.balance, undefined, account.codeHash)
+    return account && new Account(account.nonce, account.balance, account.storageRoot, account.codeHash)
   }
 
   async putAccount(address: Address, account?: Account): Promise<void> {
-    const copy = account && new Account(account.nonce, account.balance, undefined, account.codeHash)
+    const copy = account && new Account(account.nonce, account.balance, account.storageRoot, account.codeHash)
     this.#set(this.#accounts, address.toString(), copy)
   }
 
@@ -174,8 +174,10 @@ export class SerialState implements StateManagerInterface {
   #account(address: string): Account | undefined {
     if (this.#accounts.has(address)) return this.#accounts.get(address)
     const view = this.#base.account(address)
-    const account = view && new Account(view.nonce, view.balance, undefined, hexToBytes(view.codeHash as `0x${string}`))
-    return account
+    if (view === undefined) return undefined
+    // The EVM only asks whether a root is the empty one (EIP-7610), of accounts without nonce and code.
+    const root = view.nonce === 0n && this.#base.hasStorage(address) ? new Uint8Array(32) : undefined
+    return new Account(view.nonce, view.balance, root, hexToBytes(view.codeHash as `0x${string}`))
   }
 
   #set<V>(map: Map<string, V>, key: string, value: V): void {

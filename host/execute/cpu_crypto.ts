@@ -2,6 +2,7 @@ import { type Common, type CustomCrypto, createCustomCommon, Mainnet } from '@et
 import { ethereumjsHardfork, type Fork } from '../../transpiler/spec/forks.ts'
 import { recoverPublicKey } from '../block/recover.ts'
 import { keccak256 } from '../state/keccak.ts'
+import { verifyKzgProof } from './cpu_kzg.ts'
 
 /**
  * The primitives that @ethereumjs/evm is given in place of its own: keccak-256 eight times as fast, public key recovery
@@ -17,6 +18,8 @@ export const CUSTOM_CRYPTO: CustomCrypto = {
     if (publicKey === undefined) throw new Error('no public key has this signature')
     return publicKey
   },
+  // The EVM asks for nothing else of it; blobs are not made or checked here.
+  kzg: { verifyProof: verifyKzgProof } as NonNullable<CustomCrypto['kzg']>,
 }
 
 /** The rules of `fork` on a chain of this id, as @ethereumjs packages take them. */

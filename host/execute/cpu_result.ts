@@ -18,6 +18,11 @@ export interface StateSnapshot {
   /** Zero where absent. */
   storage(address: string, key: bigint): bigint | Promise<bigint>
   code(codeHash: string): Uint8Array | Promise<Uint8Array>
+  /**
+   * Whether any slot of the account is not zero. Asked for accounts without nonce and code only: a contract cannot be made
+   * where there is storage (EIP-7610). Where the snapshot does not say, such accounts are taken to have none.
+   */
+  hasStorage?(address: string): boolean | Promise<boolean>
   /** Hash of an ancestor (0x-hex), or undefined where unknown. */
   blockHash(number: bigint): string | undefined | Promise<string | undefined>
 }

@@ -12,6 +12,8 @@ interface Entry {
   nonce: bigint
   balance: bigint
   codeHash: Uint8Array
+  /** Whether the account has storage in the snapshot and could be taken for a place without a contract (EIP-7610). */
+  readonly occupied: boolean
   /** Whether slots that are not in `slots` are zero, whatever the snapshot says. */
   cleared: boolean
   /** By key, as 32 latin-1 characters. */
@@ -37,6 +39,8 @@ type Undo =
     }
 
 const NOTHING = new Uint8Array(0)
+/** A storage root that is not the empty one, which is all that the EVM asks of a root. */
+const OCCUPIED = new Uint8Array(32)
 const EMPTY_VIEW: AccountView = { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH }
 
 /** Codes kept by hash between transactions. */
@@ -99,7 +103,8 @@ export class CpuState implements StateManagerInterface {
   async getAccount(address: Address): Promise<Account | undefined> {
     const entry = this.#entries.get(latin(address.bytes)) ?? (await this.#load(address))
     if (!entry.exists) return undefined
-    return new Account(entry.nonce, entry.balance, undefined, entry.codeHash)
+    const root = entry.occupied && !entry.cleared ? OCCUPIED : undefined
+    return new Account(entry.nonce, entry.balance, root, entry.codeHash)
   }
 
   async putAccount(address: Address, account?: Account): Promise<void> {
@@ -233,6 +238,8 @@ export class CpuState implements StateManagerInterface {
     const loaded = this.#snapshot.account(hex)
     const base = loaded instanceof Promise ? await loaded : loaded
     const view = base ?? EMPTY_VIEW
+    const canHideStorage = base !== undefined && base.nonce === 0n && base.codeHash === EMPTY_CODE_HASH
+    const occupied = canHideStorage ? (this.#snapshot.hasStorage?.(hex) ?? false) : false
     const entry: Entry = {
       address: hex,
       base,
@@ -240,6 +247,7 @@ export class CpuState implements StateManagerInterface {
       nonce: view.nonce,
       balance: view.balance,
       codeHash: this.#bytesOfHash(view.codeHash),
+      occupied: typeof occupied === 'boolean' ? occupied : await occupied,
       cleared: false,
       slots: new Map(),
     }

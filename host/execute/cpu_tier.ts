@@ -79,8 +79,7 @@ export class CpuTier {
   }
 
   /**
-   * Executes transaction `index` on the snapshot. Rejects only where the snapshot does, or for a precompile that this
-   * build cannot run; the next call starts clean.
+   * Executes transaction `index` on the snapshot. Rejects only where the snapshot does; the next call starts clean.
    */
   async execute(request: CpuRequest): Promise<CpuOutcome> {
     const evm = await this.prepare()

@@ -43,6 +43,7 @@ wordFromHex(EMPTY_CODE, 0, EMPTY_CODE_HASH)
  *
  * accounts   rows by account id, in order of first write:
  *              addresses u32[5 n], exists u8[n], nonce u32[2 n], balance u32[8 n], codeHash u32[8 n], storage u32[n]
+ * storages   filled u32[k]: slots that are not zero, by name
  * slots      rows by slot id: owner u32[m], keys u32[8 m], values u32[8 m]
  * indices    u32[capacity], open addressing with linear probing, at most half full: id + 1, 0 is empty
  *
@@ -61,6 +62,7 @@ export class MemoryState implements State {
   #storage = new Uint32Array(64)
   #accountIndex = new Uint32Array(128)
   #storageCount = 0
+  #filled = new Uint32Array(64)
   #slotCount = 0
   #owner = new Uint32Array(64)
   #keys = new Uint32Array(64 * LIMBS_PER_WORD)
@@ -70,6 +72,7 @@ export class MemoryState implements State {
   readonly #blockHashes = new Map<bigint, string>()
   readonly #addressScratch = new Uint32Array(LIMBS_PER_ADDRESS)
   readonly #keyScratch = new Uint32Array(LIMBS_PER_WORD)
+  readonly #valueScratch = new Uint32Array(LIMBS_PER_WORD)
 
   static from(allocation: Allocation): MemoryState {
     const state = new MemoryState()
@@ -82,14 +85,14 @@ export class MemoryState implements State {
     addressFromHex(this.#addressScratch, 0, address)
     const id = this.#accountId(this.#addressScratch, 0)
     this.#exists[id] = 1
-    this.#storage[id] = this.#storageCount++
+    this.#storage[id] = this.#newStorage()
     quantityFromBigInt(this.#nonce, 2 * id, account.nonce ?? 0n)
     wordFromBigInt(this.#balance, LIMBS_PER_WORD * id, account.balance ?? 0n)
     wordFromHex(this.#codeHash, LIMBS_PER_WORD * id, this.addCode(codeBytes(account.code)))
     for (const [key, value] of Object.entries(account.storage ?? {})) {
       wordFromBigInt(this.#keyScratch, 0, BigInt(key))
-      const slot = this.#slotId(this.#storage[id]!, this.#keyScratch, 0)
-      wordFromBigInt(this.#values, LIMBS_PER_WORD * slot, BigInt(value))
+      wordFromBigInt(this.#valueScratch, 0, BigInt(value))
+      this.#writeSlot(this.#storage[id]!, this.#keyScratch, this.#valueScratch, 0)
     }
   }
 
@@ -153,7 +156,7 @@ export class MemoryState implements State {
       const id = this.#findAccount(deletedAccounts, at)
       if (id < 0) continue
       this.#exists[id] = 0
-      this.#storage[id] = this.#storageCount++
+      this.#storage[id] = this.#newStorage()
     }
     for (let i = 0; i < writes.accountCount; i++) {
       const id = this.#accountId(accountAddresses, LIMBS_PER_ADDRESS * i)
@@ -171,8 +174,7 @@ export class MemoryState implements State {
         const id = this.#accountId(slotAddresses, at)
         owner = this.#storage[id]!
       }
-      const slot = this.#slotId(owner, slotKeys, LIMBS_PER_WORD * i)
-      wordCopy(this.#values, LIMBS_PER_WORD * slot, slotValues, LIMBS_PER_WORD * i)
+      this.#writeSlot(owner, slotKeys, slotValues, LIMBS_PER_WORD * i)
     }
   }
 
@@ -208,6 +210,13 @@ export class MemoryState implements State {
     wordFromBigInt(this.#keyScratch, 0, key)
     const slot = this.#findSlot(this.#storage[id]!, this.#keyScratch, 0)
     return slot < 0 ? 0n : wordToBigInt(this.#values, LIMBS_PER_WORD * slot)
+  }
+
+  /** Whether any slot of the account is not zero. */
+  hasStorage(address: string): boolean {
+    addressFromHex(this.#addressScratch, 0, address)
+    const id = this.#findAccount(this.#addressScratch, 0)
+    return id >= 0 && this.#filled[this.#storage[id]!]! > 0
   }
 
   code(codeHash: string): Uint8Array {
@@ -250,6 +259,7 @@ export class MemoryState implements State {
     copy.#storage = this.#storage.slice()
     copy.#accountIndex = this.#accountIndex.slice()
     copy.#storageCount = this.#storageCount
+    copy.#filled = this.#filled.slice()
     copy.#slotCount = this.#slotCount
     copy.#owner = this.#owner.slice()
     copy.#keys = this.#keys.slice()
@@ -289,7 +299,7 @@ export class MemoryState implements State {
       this.#addresses[LIMBS_PER_ADDRESS * id + limb] = addresses[at + limb]!
     }
     wordCopy(this.#codeHash, LIMBS_PER_WORD * id, EMPTY_CODE, 0)
-    this.#storage[id] = this.#storageCount++
+    this.#storage[id] = this.#newStorage()
     insert(this.#accountIndex, accountHash(addresses, at), id)
     return id
   }
@@ -304,6 +314,21 @@ export class MemoryState implements State {
     wordCopy(this.#keys, LIMBS_PER_WORD * id, keys, at)
     insert(this.#slotIndex, slotHash(owner, keys, at), id)
     return id
+  }
+
+  /** Sets the slot with key `keys[at..]` to `values[at..]`. */
+  #writeSlot(owner: number, keys: Uint32Array, values: Uint32Array, at: number): void {
+    const to = LIMBS_PER_WORD * this.#slotId(owner, keys, at)
+    const filled = (wordIsZero(values, at) ? 0 : 1) - (wordIsZero(this.#values, to) ? 0 : 1)
+    if (filled !== 0) this.#filled[owner] = this.#filled[owner]! + filled
+    wordCopy(this.#values, to, values, at)
+  }
+
+  /** A name for a storage that is empty. */
+  #newStorage(): number {
+    const name = this.#storageCount++
+    if (name === this.#filled.length) this.#filled = doubled(this.#filled)
+    return name
   }
 
   #growAccounts(): void {

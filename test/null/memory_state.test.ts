@@ -154,6 +154,8 @@ describe('MemoryState', () => {
         for (let n = 0; n <= 300; n++) {
           const address = addressOf(n)
           if (state.account(address)?.balance !== accounts.get(address)) wrong.push(address)
+          const filled = [...slots].some(([name, value]) => name.startsWith(address) && value !== 0n)
+          if (state.hasStorage(address) !== filled) wrong.push(`storage of ${address}`)
           for (let key = 0; key <= 40; key++) {
             const name = `${address} ${key}`
             if (state.storage(address, BigInt(key)) !== (slots.get(name) ?? 0n)) wrong.push(name)
