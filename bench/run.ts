@@ -5,6 +5,7 @@ import { ethereumjsHardfork, type Fork } from '../transpiler/spec/forks.ts'
 import { accessSets } from './access_sets.ts'
 import { chooseSize, type Probe } from './calibrate.ts'
 import { conflictMatrix, conflictRate, longestChain } from './conflict_matrix.ts'
+import { collectGarbage } from './garbage.ts'
 import { AnvilError, findAnvil, runAnvil } from './peers/anvil.ts'
 import type { Progress } from './report/progress.ts'
 import type { PeerResult, WorkloadResult } from './report/schema.ts'
@@ -33,7 +34,8 @@ export interface RunOptions {
  */
 const WARM_UP_BLOCKS = 2
 const MOST_WARM_UP_BLOCKS = 8
-const WARM_UP_MS = 3_000
+/** Of execution, building the blocks aside. */
+const WARM_UP_MS = 4_000
 const PROBE_SIZE = 2_048
 /** Where transactions conflict much runs on the serial tier. */
 const CONFLICT_PROBE_SIZE = 512
@@ -81,8 +83,8 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
   const measured: Sample[] = []
   try {
     progress.step('warming up')
-    const start = performance.now()
-    const isCold = () => compiled(warmUp.at(-1)) || performance.now() - start < WARM_UP_MS
+    const isCold = () =>
+      compiled(warmUp.at(-1)) || warmUp.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0) < WARM_UP_MS
     while (warmUp.length < WARM_UP_BLOCKS || (warmUp.length < MOST_WARM_UP_BLOCKS && isCold())) {
       warmUp.push(await execute(executor, scenario.next()))
     }
@@ -90,6 +92,7 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
       progress.step(`sample ${i + 1} of ${samples}`)
       const before = state.clone()
       const block = scenario.next()
+      collectGarbage()
       const timed = await execute(executor, block)
       const executed = {
         scenario,
