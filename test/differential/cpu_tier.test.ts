@@ -327,6 +327,16 @@ describe('what the CPU tier reports', () => {
     })
   })
 
+  it('makes no contract where there is storage (EIP-7610)', async () => {
+    const made = createContractAddress(createAddressFromString(ALICE), 0n).toString()
+    const { to: _, ...creation } = call({ data: bytesToHex(assemble('PUSH 7 PUSH 1 SSTORE')), gasLimit: 100_000n })
+    const { receipt, state } = await planted('osaka', 'STOP', [creation], {
+      [made]: { balance: 3n, storage: { '0x01': 5n } },
+    })
+    expect(receipt(0)).toMatchObject({ status: 0, gasUsed: 100_000n })
+    expect(state.storage(made, 1n)).toBe(5n)
+  })
+
   it('reads a snapshot that answers later like one that answers at once', async () => {
     const code = 'PUSH 1 SLOAD PUSH 2 SSTORE CALLER BALANCE PUSH 3 SSTORE PUSH 99 BLOCKHASH PUSH 4 SSTORE'
     const now = await executeOne(code)
