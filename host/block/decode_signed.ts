@@ -42,7 +42,7 @@ interface Parsed {
  * Strict: canonical RLP and integers, fields of the right length, the chain's id, s in the lower half (EIP-2), r and s in
  * range. A legacy transaction without a chain id (before EIP-155) is accepted. Throws TransactionInputError.
  *
- * Cost: 15 us per transaction plus the recovery of its sender (recover.ts), which dominates.
+ * Cost: about 25 us per transaction plus the recovery of its sender (recover.ts), which dominates.
  */
 export const decodeSigned = (
   transactions: readonly Uint8Array[],
