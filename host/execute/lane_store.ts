@@ -37,6 +37,35 @@ export const laneReadHolds = (
   return store >= 0 && deltaHolds(group, lane, store, words, at)
 }
 
+/** Whether every slot look-up of a lane holds for the running values of the table. */
+export const laneReadsHold = (group: LaneGroup, lane: number, slots: SlotTable): boolean => {
+  const { lanesOut, slotAt, hinted } = group
+  const { entryOf } = slots
+  const offset = lane * COLUMN_LIMBS
+  for (let k = 0; k < slotAt.length; k++) {
+    const slot = lanesOut[slotAt[k]! + offset]!
+    if (!hinted && entryOf[slot] === 0) continue
+    if (!laneReadHolds(group, lane, k, slot, slots, slots.values, slot * LIMBS_PER_WORD)) return false
+  }
+  return true
+}
+
+/** Enters the stores of a lane as running values of the table. */
+export const storeLane = (group: LaneGroup, lane: number, slots: SlotTable): void => {
+  const { lanesOut, slotAt, storeAt, laneCount } = group
+  const { storeSlots, storeSigns } = group.plan
+  const { entryOf, values } = slots
+  const offset = lane * COLUMN_LIMBS
+  for (let store = 0; store < storeAt.length; store++) {
+    const slot = lanesOut[slotAt[storeSlots[store]!]! + offset]!
+    if (entryOf[slot] === 0) slots.write(slot)
+    const low = storeAt[store]! + offset
+    const sign = storeSigns[store]!
+    if (sign === 0) copyColumns(values, slot * LIMBS_PER_WORD, lanesOut, low, laneCount)
+    else moveByColumns(values, slot * LIMBS_PER_WORD, lanesOut, low, laneCount, sign)
+  }
+}
+
 /** dst = what store `store` of a lane leaves in its slot, whose current value is at `words[at]`. */
 export const laneStored = (
   group: LaneGroup,
@@ -54,9 +83,32 @@ export const laneStored = (
     copyColumns(dst, di, lanesOut, low, laneCount)
     return
   }
-  copyColumns(amount, 0, lanesOut, low, laneCount)
-  if (sign > 0) wordAdd(dst, di, words, at, amount, 0)
-  else wordSub(dst, di, words, at, amount, 0)
+  wordCopy(dst, di, words, at)
+  moveByColumns(dst, di, lanesOut, low, laneCount, sign)
+}
+
+/** dst += sign * the word in two columns. Amounts are mostly short, so the upper half is left where nothing moves it. */
+const moveByColumns = (
+  dst: Uint32Array,
+  di: number,
+  columns: Uint32Array,
+  low: number,
+  laneCount: number,
+  sign: number,
+): void => {
+  const high = low + laneCount * COLUMN_LIMBS
+  let carry = 0
+  for (let limb = 0; limb < COLUMN_LIMBS; limb++) {
+    const moved = dst[di + limb]! + sign * columns[low + limb]! + carry
+    dst[di + limb] = moved
+    carry = Math.floor(moved / 0x1_0000_0000)
+  }
+  if (carry === 0 && (columns[high]! | columns[high + 1]! | columns[high + 2]! | columns[high + 3]!) === 0) return
+  for (let limb = 0; limb < COLUMN_LIMBS; limb++) {
+    const moved = dst[di + COLUMN_LIMBS + limb]! + sign * columns[high + limb]! + carry
+    dst[di + COLUMN_LIMBS + limb] = moved
+    carry = Math.floor(moved / 0x1_0000_0000)
+  }
 }
 
 /** What the look-up read: its hint where the hint names the slot, else the slot's base value. Goes to `read`. */
@@ -93,12 +145,12 @@ const deltaHolds = (group: LaneGroup, lane: number, store: number, words: Uint32
 /** A word kept in two columns, limbs 0..3 at `low` and 4..7 one column on. */
 const copyColumns = (dst: Uint32Array, di: number, columns: Uint32Array, low: number, laneCount: number): void => {
   const high = low + laneCount * COLUMN_LIMBS
-  dst[di] = columns[low]!
-  dst[di + 1] = columns[low + 1]!
-  dst[di + 2] = columns[low + 2]!
-  dst[di + 3] = columns[low + 3]!
-  dst[di + 4] = columns[high]!
-  dst[di + 5] = columns[high + 1]!
-  dst[di + 6] = columns[high + 2]!
-  dst[di + 7] = columns[high + 3]!
+  dst[di] = columns[low]! | 0
+  dst[di + 1] = columns[low + 1]! | 0
+  dst[di + 2] = columns[low + 2]! | 0
+  dst[di + 3] = columns[low + 3]! | 0
+  dst[di + 4] = columns[high]! | 0
+  dst[di + 5] = columns[high + 1]! | 0
+  dst[di + 6] = columns[high + 2]! | 0
+  dst[di + 7] = columns[high + 3]! | 0
 }

@@ -19,7 +19,7 @@ import type { SlotTable } from '../state/slot_table.ts'
 import { wordCompare, wordIsZero } from '../state/word.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import type { LaneGroup } from './lane_group.ts'
-import { laneReadHolds, laneSlot, laneStored } from './lane_store.ts'
+import { laneReadsHold, laneSlot, storeLane } from './lane_store.ts'
 import { COLUMN_LIMBS, USE_BALANCE, USE_CODE } from './path_plan.ts'
 import { credit, debit, FeeSum } from './payment.ts'
 import {
@@ -153,7 +153,7 @@ export class Sweep {
         const refund = out[head + 2]!
         if (refund !== 0) gas -= Math.min(refund, Math.floor(gas / this.#refundQuotient))
         credited = group.plan.succeeds
-        if (credited) this.#store(group, lane)
+        if (credited) storeLane(group, lane, this.#slots)
         outcome[i] = OUTCOME_LANE
       } else {
         outcome[i] = OUTCOME_TRANSFER
@@ -232,19 +232,8 @@ export class Sweep {
   /** The reason why the lane's execution does not hold at this place, 0 where it does. */
   #brokenRead(group: LaneGroup, lane: number, from: number, to: number): number {
     const { plan } = group
-    const slots = this.#slots
-    const written = slots.entryOf
-    const { count } = plan.slots
-    for (let k = 0; k < count; k++) {
-      const slot = laneSlot(group, lane, k)
-      if (
-        (group.hinted || written[slot] !== 0) &&
-        !laneReadHolds(group, lane, k, slot, slots, slots.values, slot * LIMBS_PER_WORD)
-      )
-        return this.#reasons.conflict
-      if (this.#renewed !== undefined && (this.#accounts.states[slots.owners[slot]!]! & STATE_RETIRED) !== 0)
-        return this.#reasons.code
-    }
+    if (!laneReadsHold(group, lane, this.#slots)) return this.#reasons.conflict
+    if (this.#renewed !== undefined && this.#readsRetired(group, lane)) return this.#reasons.code
     if (plan.kernel.readsEntryBalance || plan.accounts.count !== 0) {
       this.#settleFees()
       if (plan.kernel.readsEntryBalance && this.#accounts.isWritten(to)) return this.#reasons.balance
@@ -272,15 +261,13 @@ export class Sweep {
     return 0
   }
 
-  #store(group: LaneGroup, lane: number): void {
-    const slots = this.#slots
-    const { storeSlots } = group.plan
-    for (let store = 0; store < storeSlots.length; store++) {
-      const slot = laneSlot(group, lane, storeSlots[store]!)
-      if (slots.entryOf[slot] === 0) slots.write(slot)
-      const at = slot * LIMBS_PER_WORD
-      laneStored(group, lane, store, slots.values, at, slots.values, at)
+  /** Whether a slot of the lane belongs to an account that was made anew in this batch. */
+  #readsRetired(group: LaneGroup, lane: number): boolean {
+    for (let k = 0; k < group.plan.slots.count; k++) {
+      const owner = this.#slots.owners[laneSlot(group, lane, k)]!
+      if ((this.#accounts.states[owner]! & STATE_RETIRED) !== 0) return true
     }
+    return false
   }
 }
 
