@@ -34,15 +34,16 @@ export interface RunOptions {
  */
 const WARM_UP_BLOCKS = 2
 const MOST_WARM_UP_BLOCKS = 8
-/** Of execution, building the blocks aside. */
+/** Of execution, building the blocks aside; at most this share of the workload's time. */
 const WARM_UP_MS = 4_000
+const WARM_UP_SHARE = 1 / 6
 const PROBE_SIZE = 2_048
 /** Where transactions conflict much runs on the serial tier. */
 const CONFLICT_PROBE_SIZE = 512
 /** Calls of one kind in a probe from which its kernel is compiled: an eighth of PROBE_SIZE, so that rare kinds are not. */
 const PROBE_RECORDS_FROM = 256
 const REVM_TRANSACTIONS = 10_000
-const CONFLICT_SAMPLE = 200
+const CONFLICT_SAMPLE = 100
 
 /**
  * Runs one workload: probe, warm-up, `samples` measured blocks, each verified, and the peers.
@@ -83,8 +84,8 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
   const measured: Sample[] = []
   try {
     progress.step('warming up')
-    const isCold = () =>
-      compiled(warmUp.at(-1)) || warmUp.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0) < WARM_UP_MS
+    const warmUpMs = Math.min(WARM_UP_MS, WARM_UP_SHARE * options.budgetMs)
+    const isCold = () => compiled(warmUp.at(-1)) || warmUp.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0) < warmUpMs
     while (warmUp.length < WARM_UP_BLOCKS || (warmUp.length < MOST_WARM_UP_BLOCKS && isCold())) {
       warmUp.push(await execute(executor, scenario.next()))
     }

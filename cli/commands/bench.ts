@@ -26,7 +26,6 @@ const DEFAULT_WORKLOADS = [
   'transfers',
   'erc20',
   'erc20-hot-recipient',
-  'erc20-zipf',
   'usdc-proxy',
   'mixed',
   'conflict-10',
