@@ -172,6 +172,7 @@ class BatchExecutor implements Executor {
     const { fork } = this.#options
     const timings: StageTimings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0 }
     const compiledBefore = this.#library.compileMs.length
+    const failedBefore = this.#library.failures.length
     const faults: string[] = []
     let startedMs = performance.now()
     const lap = (): number => {
@@ -186,14 +187,13 @@ class BatchExecutor implements Executor {
     routeTransactions(fork, schedule, this.#resident, this.#library, this.#reasons)
     timings.route = lap()
 
-    let runner = this.#openRunner(schedule)
-    if (runner !== undefined && !(await this.#firstRound(schedule, runner, faults))) runner = undefined
+    const runner = await this.#firstRound(schedule, faults)
     lap()
 
     const sweep = new Sweep(fork, schedule, this.#resident, this.#reasons)
     const again = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner)
     const cpuMs = await this.#sweep(schedule, sweep, again)
-    faults.push(...again.faults)
+    faults.push(...again.faults, ...this.#library.failures.slice(failedBefore))
     timings.validate = lap() - cpuMs - again.deviceMs
     const rejected = rejectedOf(schedule)
     if (this.#options.invalid === 'throw' && rejected.length > 0)
@@ -207,10 +207,9 @@ class BatchExecutor implements Executor {
     const receipts = this.#receipts(schedule)
     receipts.blooms()
     timings.receipts = lap()
-    const used = runner
-    timings.upload = used?.timings.upload ?? 0
-    timings.execute = cpuMs + (used?.timings.execute ?? 0)
-    timings.readback = used?.timings.readback ?? 0
+    timings.upload = runner?.timings.upload ?? 0
+    timings.execute = cpuMs + (runner?.timings.execute ?? 0)
+    timings.readback = runner?.timings.readback ?? 0
     return {
       receipts,
       rejected,
@@ -219,38 +218,36 @@ class BatchExecutor implements Executor {
       rounds: 1 + again.rounds,
       exits: this.#reasons.count(executedReasons(schedule)),
       timings,
-      chunks: used?.chunks ?? 0,
+      chunks: runner?.chunks ?? 0,
       deviceBytesPerTransaction:
-        used === undefined || batch.count === 0 ? 0 : (used.laneBytes + used.tables.sizeBytes) / batch.count,
+        runner === undefined || batch.count === 0 ? 0 : (runner.laneBytes + runner.tables.sizeBytes) / batch.count,
       compileMs: this.#library.compileMs.slice(compiledBefore).reduce((sum, ms) => sum + ms, 0),
       faults,
     }
   }
 
-  /** The runner for this batch, or undefined where no transaction needs it or there is no device. */
-  #openRunner(schedule: Schedule): LaneRunner | undefined {
-    if (!schedule.tier.includes(TIER_LANE)) return this.#runner
+  /**
+   * Executes the lanes on committed values. Returns the runner for later rounds; undefined where there is none, or where the
+   * device failed: what it had not done is for the CPU tier then.
+   */
+  async #firstRound(schedule: Schedule, faults: string[]): Promise<LaneRunner | undefined> {
+    if (!schedule.tier.includes(TIER_LANE)) return undefined
     const { device, chainId } = this.#options
     if (device === undefined || device.isLost) {
       this.#lanes.refuse(schedule, device === undefined ? 'no device' : 'device lost')
       this.close()
       return undefined
     }
-    this.#runner ??= new LaneRunner(device, this.#resident, chainId)
-    this.#runner.begin()
-    return this.#runner
-  }
-
-  /** Executes the lanes on committed values. False where the device failed: what it had not done is for the CPU tier. */
-  async #firstRound(schedule: Schedule, runner: LaneRunner, faults: string[]): Promise<boolean> {
     try {
-      await this.#lanes.first(schedule, runner)
-      return true
+      this.#runner ??= new LaneRunner(device, this.#resident, chainId)
+      this.#runner.begin()
+      await this.#lanes.first(schedule, this.#runner)
+      return this.#runner
     } catch (thrown) {
       faults.push(faultText(thrown))
       this.#lanes.refuse(schedule, faultReason(thrown))
       this.close()
-      return false
+      return undefined
     }
   }
 

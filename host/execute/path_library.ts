@@ -1,8 +1,8 @@
 import { PRELUDE } from '../../kernels/linked.generated.ts'
 import { type PathKernel, type RecordedTransaction, type RecordState, transpilePath } from '../../transpiler/index.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
-import { DeviceLostError } from '../device/fault.ts'
 import { type Kernel, ShaderCompileError } from '../device/kernel.ts'
+import { faultReason, faultText } from './device_fault.ts'
 import type { ExitReason } from './exit_reason.ts'
 import { type PathPlan, planPath } from './path_plan.ts'
 
@@ -40,6 +40,8 @@ export class PathLibrary {
   readonly keys: PathKeyState[] = []
   /** Wall milliseconds of compilation, driver included, by kernel. */
   readonly compileMs: number[] = []
+  /** What went wrong with compilations, in words. */
+  readonly failures: string[] = []
   readonly #hinted = new Map<PathPlan, readonly Kernel[]>()
   readonly #unhinted = new Set<PathPlan>()
   readonly #fields = new GrowingFields()
@@ -134,6 +136,7 @@ export class PathLibrary {
       return kernels
     } catch (thrown) {
       if (!(thrown instanceof ShaderCompileError)) throw thrown
+      this.failures.push(faultText(thrown))
       this.#unhinted.add(plan)
       return undefined
     }
@@ -148,7 +151,8 @@ export class PathLibrary {
     try {
       candidate.kernels = await this.#compileParts(kernel, kernel.parts, device)
     } catch (thrown) {
-      candidate.failure = thrown instanceof DeviceLostError ? 'device lost' : 'shader did not compile'
+      candidate.failure = thrown instanceof ShaderCompileError ? 'shader did not compile' : faultReason(thrown)
+      this.failures.push(faultText(thrown))
     }
   }
 
