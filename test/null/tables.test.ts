@@ -1,0 +1,248 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { createRandom } from '../../bench/random.ts'
+import { DirtyPages } from '../../host/execute/dirty_pages.ts'
+import {
+  AccountTable,
+  ROW_BALANCE,
+  ROW_FLAGS,
+  ROW_LIMBS,
+  STATE_FRESH,
+  STATE_RETIRED,
+} from '../../host/state/account_table.ts'
+import { CodeTable } from '../../host/state/code_table.ts'
+import { EMPTY_CODE_HASH } from '../../host/state/keccak.ts'
+import { MemoryState } from '../../host/state/memory_state.ts'
+import { ResidentState } from '../../host/state/resident_state.ts'
+import { SlotTable } from '../../host/state/slot_table.ts'
+import type { State } from '../../host/state/state.ts'
+import { addressFromHex, wordFromBigInt, wordFromHex, wordToBigInt } from '../../host/state/word.ts'
+import { ACCOUNT_FLAG_EXISTS, accountHash, slotHash } from '../../transpiler/layout/tables.ts'
+
+const randomLimbs = (seed: number, count: number): Uint32Array => {
+  const random = createRandom(seed, 'limbs')
+  return Uint32Array.from({ length: count }, () => random.u32())
+}
+
+const shapeOf = (code: Uint8Array) => ({ key: `shape ${code[0]}`, constants: [BigInt(code.length), 7n] })
+
+describe('an account table', () => {
+  test('finds every address that was added, across growth, and no other', () => {
+    const table = new AccountTable(4)
+    const addresses = randomLimbs(1, 5 * 3000)
+    for (let i = 0; i < 2000; i++) expect(table.add(addresses, 5 * i)).toBe(i)
+    for (let i = 0; i < 3000; i++) expect(table.find(addresses, 5 * i)).toBe(i < 2000 ? i : -1)
+  })
+
+  test('tells addresses apart that share their tag, or all but one limb', () => {
+    const table = new AccountTable(4)
+    const addresses = new Uint32Array(5 * 6)
+    for (let i = 1; i < 6; i++) addresses[5 * i + i - 1] = 1
+    for (let i = 0; i < 6; i++) table.add(addresses, 5 * i)
+    for (let i = 0; i < 6; i++) expect(table.find(addresses, 5 * i)).toBe(i)
+  })
+
+  test('stands in its index as the device probes it: at most half full, from the hash bucket on, without a gap', () => {
+    const table = new AccountTable(4)
+    const addresses = randomLimbs(2, 5 * 500)
+    for (let i = 0; i < 500; i++) table.add(addresses, 5 * i)
+    const { words, mask } = table.index
+    expect(2 * table.count).toBeLessThanOrEqual(mask + 1)
+    for (let i = 0; i < 500; i++) {
+      let bucket = accountHash(addresses, 5 * i) & mask
+      while (words[2 * bucket] !== i + 1) {
+        expect(words[2 * bucket]).not.toBe(0)
+        bucket = (bucket + 1) & mask
+      }
+      expect(words[2 * bucket + 1]).toBe(addresses[5 * i])
+    }
+  })
+
+  test('guesses only ids whose row can be checked', () => {
+    const table = new AccountTable(4)
+    const addresses = randomLimbs(3, 5 * 400)
+    for (let i = 0; i < 200; i++) table.add(addresses, 5 * i)
+    const ids = new Int32Array(400)
+    table.guess(addresses, 400, ids)
+    let right = 0
+    for (let i = 0; i < 400; i++) {
+      expect(ids[i]).toBeLessThan(200)
+      if (ids[i]! >= 0 && table.isAt(ids[i]!, addresses, 5 * i)) {
+        expect(ids[i]).toBe(i)
+        right++
+      }
+    }
+    expect(right).toBeGreaterThan(120)
+  })
+
+  test('gives an account made anew another row, and forgets which rows were written when the batch settles', () => {
+    const table = new AccountTable(4)
+    const address = randomLimbs(4, 5)
+    const old = table.add(address, 0)
+    const fresh = table.renew(old)
+    expect(table.find(address, 0)).toBe(fresh)
+    expect([table.states[old], table.states[fresh]]).toEqual([STATE_RETIRED, STATE_FRESH])
+    expect([...table.written.subarray(0, table.entries)]).toEqual([old, fresh])
+    table.settle()
+    expect([table.entries, table.isWritten(fresh), table.states[fresh], table.states[old]]).toEqual([
+      0,
+      false,
+      0,
+      STATE_RETIRED,
+    ])
+    for (let i = 0; i < 50; i++) table.add(randomLimbs(10 + i, 5), 0)
+    expect(table.find(address, 0)).toBe(fresh)
+  })
+
+  test('says that an account is another one when it came to exist or went, not when its balance moved', () => {
+    const table = new AccountTable()
+    const id = table.add(randomLimbs(5, 5), 0)
+    table.rows[ROW_LIMBS * id + ROW_FLAGS] = ACCOUNT_FLAG_EXISTS
+    table.write(id)
+    table.rows[ROW_LIMBS * id + ROW_BALANCE] = 9
+    expect([table.isWritten(id), table.isOther(id)]).toEqual([true, false])
+    table.setExists(id, false)
+    expect(table.isOther(id)).toBe(true)
+  })
+})
+
+describe('a slot table', () => {
+  test('finds every slot that was added, and keeps equal keys of two accounts apart', () => {
+    const table = new SlotTable(4)
+    const keys = randomLimbs(6, 8 * 1000)
+    for (let i = 0; i < 1000; i++) {
+      expect(table.add(1, keys, 8 * i)).toBe(2 * i)
+      expect(table.add(2, keys, 8 * i)).toBe(2 * i + 1)
+    }
+    for (let i = 0; i < 1000; i++) {
+      expect([table.find(1, keys, 8 * i), table.find(2, keys, 8 * i), table.find(3, keys, 8 * i)]).toEqual([
+        2 * i,
+        2 * i + 1,
+        -1,
+      ])
+    }
+  })
+
+  test('survives keys crafted to share a bucket', () => {
+    const table = new SlotTable(4)
+    const key = new Uint32Array(8)
+    const crafted: number[] = []
+    for (let low = 0; crafted.length < 100; low++) {
+      key[0] = low
+      if ((slotHash(1, key, 0) & 255) === 3) crafted.push(low)
+    }
+    for (const low of crafted) {
+      key[0] = low
+      table.add(1, key, 0)
+    }
+    crafted.forEach((low, id) => {
+      key[0] = low
+      expect(table.find(1, key, 0)).toBe(id)
+    })
+  })
+
+  test('keeps the base value of a written slot until the batch settles', () => {
+    const table = new SlotTable()
+    const key = randomLimbs(7, 8)
+    const id = table.add(1, key, 0)
+    const values = new Uint32Array(16)
+    wordFromBigInt(values, 0, 5n)
+    wordFromBigInt(values, 8, 6n)
+    table.values.set(values.subarray(0, 8), 8 * id)
+    expect(table.equalsBase(id, values, 0)).toBe(true)
+    table.write(id)
+    table.values.set(values.subarray(8), 8 * id)
+    expect([table.equalsBase(id, values, 0), table.equalsBase(id, values, 8)]).toEqual([true, false])
+    table.settle()
+    expect([table.equalsBase(id, values, 0), table.equalsBase(id, values, 8)]).toEqual([false, true])
+  })
+})
+
+describe('a code table', () => {
+  test('gives codes of one shape one skeleton, and each instance its own words', () => {
+    const table = new CodeTable(shapeOf)
+    const hash = (n: number) => `0x${n.toString(16).padStart(64, '0')}`
+    const a = table.add(hash(1), Uint8Array.of(1, 2))
+    const b = table.add(hash(2), Uint8Array.of(1, 3, 4))
+    const c = table.add(hash(3), Uint8Array.of(9))
+    expect(table.add(hash(1), Uint8Array.of(1, 2))).toBe(a)
+    expect(table.codes.map(({ skeleton }) => skeleton)).toEqual([0, 1, 1, 2])
+    const words = (id: number) =>
+      [0, 1, 2, 3].map((i) => wordToBigInt(table.constants, 8 * (table.codes[id]!.constantsBase + i)))
+    expect([a, b, c].map(words)).toEqual([
+      [1n, 2n, 2n, 7n],
+      [2n, 3n, 3n, 7n],
+      [3n, 1n, 1n, 7n],
+    ])
+  })
+
+  test('has the empty code as id 0, under its hash and under zero', () => {
+    const table = new CodeTable(shapeOf)
+    const hashes = new Uint32Array(16)
+    wordFromHex(hashes, 0, EMPTY_CODE_HASH)
+    expect([table.find(hashes, 0), table.find(hashes, 8)]).toEqual([0, 0])
+    expect([wordToBigInt(table.constants, 0), wordToBigInt(table.constants, 8)]).toEqual([BigInt(EMPTY_CODE_HASH), 0n])
+  })
+})
+
+describe('a resident state', () => {
+  const account = '0x00000000000000000000000000000000000000aa'
+  const allocation = { [account]: { balance: 5n, nonce: 3n, code: '0x010203', storage: { '0x1': 8n } } }
+  const address = new Uint32Array(5)
+  addressFromHex(address, 0, account)
+  const key = new Uint32Array(8)
+  key[0] = 1
+
+  test('loads each account and slot once', () => {
+    const state = MemoryState.from(allocation)
+    const asked: number[] = []
+    const counting: State = {
+      readAccounts: (addresses, count) => {
+        asked.push(count)
+        return state.readAccounts(addresses, count)
+      },
+      readSlots: (addresses, keys, count) => state.readSlots(addresses, keys, count),
+      readCode: (hash) => state.readCode(hash),
+      blockHash: () => undefined,
+      commit: () => {},
+    }
+    const resident = new ResidentState(counting, shapeOf)
+    const ids = new Int32Array(3)
+    const thrice = Uint32Array.from([...address, ...address, ...address])
+    expect(resident.accountIds(thrice, 3, ids)).toBeUndefined()
+    expect(resident.accountIds(address, 1, ids)).toBeUndefined()
+    expect([...ids]).toEqual([0, 0, 0])
+    expect(asked).toEqual([1])
+    expect(resident.codes.codes[resident.accounts.code(0)]!.bytes).toEqual(Uint8Array.of(1, 2, 3))
+    resident.slotIds(Int32Array.of(0), key, 1, ids)
+    expect(wordToBigInt(resident.slots.values, 0)).toBe(8n)
+  })
+
+  test('holds no slot of an account made anew, whatever the State says, until the batch settles', () => {
+    const resident = new ResidentState(MemoryState.from(allocation), shapeOf)
+    const ids = new Int32Array(1)
+    resident.accountIds(address, 1, ids)
+    const fresh = resident.accounts.renew(ids[0]!)
+    resident.slotIds(Int32Array.of(fresh), key, 1, ids)
+    expect(wordToBigInt(resident.slots.values, 8 * ids[0]!)).toBe(0n)
+  })
+})
+
+describe('dirty pages', () => {
+  test('upload every marked row below the count, and little else', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(500)), fc.integer({ min: 0, max: 500 }), (rows, count) => {
+        const pages = new DirtyPages(8)
+        for (const row of rows) pages.mark(row)
+        const uploaded = new Set<number>()
+        pages.drain(count, (first, end) => {
+          for (let row = first; row < end; row++) uploaded.add(row)
+        })
+        for (const row of rows) expect(uploaded.has(row)).toBe(row < count)
+        expect(uploaded.size).toBeLessThanOrEqual(8 * new Set(rows).size)
+        pages.drain(count, () => expect.fail('a drained page came again'))
+      }),
+      { seed: 8 },
+    )
+  })
+})
