@@ -103,6 +103,18 @@ describe('storage conflicts', () => {
     expect(result.rounds).toBe(2)
   })
 
+  test('what the CPU tier writes in the middle reaches the lanes behind it through another round', async () => {
+    const reads = (n: number) => call(sender(n), 'price board', 0n)
+    const accessList = [{ address: contractAddress('price board'), storageKeys: [] }]
+    const cpuSet = { ...call(sender(0), 'price board', 5n), type: 1 as const, accessList }
+    const { result, state } = await expectExact(
+      inOrder(...times(3, (n) => reads(n + 1)), cpuSet, ...times(12, (n) => reads(n))),
+    )
+    expect(state.storage(contractAddress('price board'), BigInt(sender(4)))).toBe(5n)
+    expect(result.tiers.cpu).toBe(1)
+    expect(result.rounds).toBe(2)
+  })
+
   test('swaps on one pool see the reserves that the swap before left', async () => {
     const { result } = await expectExact(inOrder(...times(12, (n) => call(sender(n), 'pool', 10n ** 18n + BigInt(n)))))
     expect(result.exits['conflict']).toBeGreaterThan(0)
