@@ -47,6 +47,7 @@ export const runSerial = async (request: SerialRequest): Promise<SerialRun> => {
   const objects = 'count' in request.transactions ? objectsOf(request.transactions) : request.transactions
   const base = request.state instanceof MemoryState ? request.state : MemoryState.from(request.state)
   const common = commonOf(fork, chainId)
+  const transactionCommon = sharedCommon(common)
   const state = new SerialState(base)
   const vm = await createVM({ common, stateManager: request.stateManager ?? state, blockchain: blockchainOf(base) })
   const block = blockOf(env, fork, common)
@@ -58,7 +59,7 @@ export const runSerial = async (request: SerialRequest): Promise<SerialRun> => {
     let rejection: Rejection | 0 = REJECTION.none
     let receipt: Receipt | undefined
     try {
-      const tx = transactionOf(object, common)
+      const tx = transactionOf(object, transactionCommon)
       if (cumulative + object.gasLimit > env.gasLimit) throw new GasLimitReached()
       const start = performance.now()
       const result = await runTx(vm as VM, { tx, block, skipHardForkValidation: true })
@@ -203,6 +204,23 @@ class GasLimitReached extends Error {}
 
 const objectsOf = (batch: TransactionBatch): TransactionObject[] =>
   Array.from({ length: batch.count }, (_, i) => decodeTransaction(batch, i))
+
+/**
+ * A Common for many transactions. Each constructor of @ethereumjs/tx copies the Common it is given and merges the same
+ * parameters into the copy, which takes a third of the time of a whole serial run; this one is its own copy and merges once.
+ */
+const sharedCommon = (common: Common): Common => {
+  const shared = common.copy()
+  const update = shared.updateParams.bind(shared)
+  const merged = new Set<unknown>()
+  shared.copy = () => shared
+  shared.updateParams = (params) => {
+    if (merged.has(params)) return
+    merged.add(params)
+    update(params)
+  }
+  return shared
+}
 
 /** A transaction object of @ethereumjs/tx that says who sent it, in place of a signature. */
 const transactionOf = (object: TransactionObject, common: Common): TypedTransaction => {

@@ -164,6 +164,8 @@ const runProbe = async (
   device: ComputeDevice | undefined,
 ): Promise<CompiledProbe> => {
   const probeSize = Math.min(size ?? PROBE_SIZE, workload.shares === 'slots' ? CONFLICT_PROBE_SIZE : PROBE_SIZE)
+  // Compiles the contracts, so that the time below is that of the traffic.
+  await workload.build({ fork, size: 1, seed, blocks: 1 })
   const start = performance.now()
   const scenario = await workload.build({ fork, size: probeSize, seed, blocks: PROBE_BLOCKS })
   const buildMs = performance.now() - start
