@@ -188,6 +188,19 @@ describe('gas of a call (EIP-150)', () => {
     }
   })
 
+  test('callees that halt with gas near 2^32 make sums that would wrap: such limits exit', async () => {
+    const halting = `${call('CALL', argument(0))} POP `
+    const world = worldOf(
+      assemble(`${halting.repeat(3)} PUSH 1 PUSH 0 SSTORE`),
+      [],
+      [[CALLEE, contract(assemble('INVALID'))]],
+    )
+    const path = await pathThatHolds(world, transaction({ data: abi(1, 5000n) }))
+    await expectHolds(path, world, transaction({ data: abi(1, 5000n), gas: 2 ** 31 - 1 }))
+    await expectNeedsGuard(path, /below 2\^31/, world, transaction({ data: abi(1, 1n << 40n), gas: 2 ** 32 - 1 }))
+    expect(await refusalOf(world, transaction({ data: abi(1, 5000n), gas: 2 ** 31 }))).toBe('gas bound')
+  })
+
   test('a callee that reverts gives its gas back, and drops its effects and its warm set', async () => {
     const callee = contract(
       assemble(

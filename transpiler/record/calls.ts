@@ -11,6 +11,9 @@ export type CallKind = 'CALL' | 'STATICCALL' | 'DELEGATECALL'
 /** Bound on call depth in a path; the EVM's own bound (1024) is never reached below it. */
 export const MAX_DEPTH = 64
 
+/** Most execution gas of a transaction in which a callee halts. */
+const MAX_HALTING_GAS = 2 ** 31 - 1
+
 const IDENTITY = 4n
 const GAS_IDENTITY = 15
 const GAS_WARM_PRECOMPILE = 100
@@ -113,12 +116,27 @@ const finishCall = (
 ): Word => {
   const { gas } = frame.context
   recorder.guards.place = { pc: frame.pc, depth: frame.context.depth }
-  if (result.status === 'halt') gas.chargeDynamic(callee.given, callee.initial)
-  else gas.chargeDynamic(callee.used(), callee.initial - callee.left)
+  if (result.status === 'halt') {
+    guardGasLimit(recorder, frame.pc)
+    gas.chargeDynamic(callee.given, callee.initial)
+  } else {
+    gas.chargeDynamic(callee.used(), callee.initial - callee.left)
+  }
   frame.returnData = result.output
   const length = Math.min(operands.outputLength, result.output.cells.length)
   if (length > 0) frame.memory.write(operands.outputOffset, sliceBytes(result.output, 0, length))
   return recorder.constant(result.status === 'success' ? 1n : 0n)
+}
+
+/**
+ * A callee that halts uses what the lane gave it, up to nearly the whole limit, and the frame's sum goes on from there. A
+ * limit below 2^31 keeps that sum below 2^32: all else in a path costs far less than 2^31 (its bounds on steps and bytes).
+ */
+const guardGasLimit = (recorder: Recorder, pc: number): void => {
+  const { builder, guards, transaction } = recorder
+  if (transaction.gas > MAX_HALTING_GAS) throw new Unsupported('gas bound', pc)
+  const below = builder.make('ge32', [builder.constant(BigInt(MAX_HALTING_GAS)), builder.make('gas', [])])
+  guards.require(below, 'the gas limit is below 2^31')
 }
 
 const callPrecompile = (recorder: Recorder, frame: Frame, operands: CallOperands, address: bigint): Word => {

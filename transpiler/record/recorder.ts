@@ -37,7 +37,7 @@ import { type RecordedTransaction, type TraceStep, Unsupported } from './transac
 /** Bounds that keep recording cheap on hostile input; past them the transaction is simply not transpiled. */
 export const MAX_STEPS = 50_000
 export const MAX_MEMORY_BYTES = 1 << 18
-/** Bytes that copies, hashes, logs and calls move in all; each is a symbolic byte of its own. */
+/** Bytes that memory grows by and that copies, hashes, logs and calls move, in all; each is a symbolic byte of its own. */
 export const MAX_MOVED_BYTES = 1 << 20
 
 const HALT: FrameResult = { status: 'halt', output: EMPTY_BYTES }
@@ -161,6 +161,7 @@ export class Recorder {
     if (words <= frame.memory.words) return
     frame.context.gas.charge(memoryGas(words) - memoryGas(frame.memory.words))
     this.checkGas(frame)
+    this.move(32 * (words - frame.memory.words), frame.pc)
     frame.memory.expand(words)
   }
 

@@ -34,6 +34,7 @@ export type UnsupportedReason =
   | 'value-bearing call'
   | 'precompile'
   | 'out of gas'
+  | 'gas bound'
   | 'balance of the sender'
   | 'low address'
   | 'step bound'
