@@ -1,0 +1,270 @@
+import { describe, expect, test } from 'vitest'
+import { createRandom } from '../../bench/random.ts'
+import { emptyBatch } from '../../host/block/encode_batch.ts'
+import { transactionRules } from '../../host/block/rules.ts'
+import { type LaneGroup, slotPlaces, storePlaces } from '../../host/execute/lane_group.ts'
+import { laneReadsHold, storeLane } from '../../host/execute/lane_store.ts'
+import { type PathPlan, planPath } from '../../host/execute/path_plan.ts'
+import { createSchedule, type Schedule, TIER_LANE } from '../../host/execute/schedule.ts'
+import { VersionLog } from '../../host/execute/version_log.ts'
+import { SlotTable } from '../../host/state/slot_table.ts'
+import { wordFromBigInt, wordToBigInt } from '../../host/state/word.ts'
+import { EXIT_NONE, MISSING, type PathKernel, type StoreOutput } from '../../transpiler/index.ts'
+import { BATCH_ENV } from '../fixtures/batch_world.ts'
+
+/**
+ * A path of two slot look-ups, that stores to the first. Columns of lanesOut: 0 exit, 1 slot ids, 2 and 3 the stored word.
+ * Without hints lanesIn is not looked at; the hint columns begin at 1.
+ */
+const kernel = (delta?: StoreOutput['delta']): PathKernel => ({
+  id: 'test',
+  key: { fork: 'prague', skeleton: '', selector: 0, calldataBytes: 0, valueIsZero: true },
+  parts: [''],
+  hintedParts: [''],
+  entryPoint: 'path',
+  inputs: [{ kind: 'gas', column: 0 }],
+  inputColumns: 1,
+  hintColumn: 1,
+  outputColumns: 4,
+  scratchColumns: 0,
+  skeletons: [''],
+  lookups: [0, 1].map((component) => ({
+    kind: 'slot',
+    account: -1,
+    column: 1,
+    component,
+    keyColumn: 2 + 2 * component,
+  })),
+  readsEntryBalance: false,
+  guards: [],
+  status: 'success',
+  stores: [{ lookup: 0, column: 2, ...(delta === undefined ? {} : { delta }) }],
+  logs: [],
+  output: { bytes: 0, words: [] },
+  report: { steps: 0, recordedValues: 0, liveValues: 0, compileMs: 0, wgslBytes: 0 },
+})
+
+interface Lane {
+  readonly reads: readonly [number, number]
+  /** The stored word, or the amount of a delta. */
+  readonly word: bigint
+  /** Hints by look-up: (value, slot). */
+  readonly hints?: readonly (readonly [bigint, number])[]
+}
+
+const groupOf = (plan: PathPlan, lanes: readonly Lane[], transactions: readonly number[]): LaneGroup => {
+  const laneCount = lanes.length
+  const lanesOut = new Uint32Array(4 * 4 * laneCount)
+  const lanesIn = new Uint32Array(4 * 7 * laneCount)
+  const put = (columns: Uint32Array, column: number, lane: number, value: bigint) => {
+    const limbs = new Uint32Array(8)
+    wordFromBigInt(limbs, 0, value)
+    columns.set(limbs.subarray(0, 4), 4 * (column * laneCount + lane))
+    columns.set(limbs.subarray(4), 4 * ((column + 1) * laneCount + lane))
+  }
+  lanes.forEach(({ reads, word, hints }, lane) => {
+    lanesOut[4 * lane] = EXIT_NONE
+    lanesOut.set(reads, 4 * (laneCount + lane))
+    put(lanesOut, 2, lane, word)
+    for (let k = 0; k < 2; k++) {
+      put(lanesIn, 1 + 3 * k, lane, hints?.[k]?.[0] ?? 0n)
+      lanesIn[4 * ((3 + 3 * k) * laneCount + lane)] = hints?.[k]?.[1] ?? MISSING
+    }
+  })
+  return {
+    plan,
+    laneCount,
+    transactions: Int32Array.from(transactions),
+    lanesIn,
+    lanesOut,
+    hinted: lanes.some(({ hints }) => hints !== undefined),
+    slotAt: slotPlaces(plan, laneCount),
+    storeAt: storePlaces(plan, laneCount),
+  }
+}
+
+const tableOf = (...values: bigint[]): SlotTable => {
+  const table = new SlotTable()
+  values.forEach((value, i) => {
+    const id = table.add(1, Uint32Array.of(i, 0, 0, 0, 0, 0, 0, 0), 0)
+    wordFromBigInt(table.values, 8 * id, value)
+  })
+  return table
+}
+
+const scheduleOf = (groups: readonly LaneGroup[]): Schedule => {
+  const count = groups.reduce((sum, { laneCount }) => sum + laneCount, 0)
+  const batch = emptyBatch(count, { dataBytes: 0, accessEntries: 0, accessKeys: 0 })
+  const schedule = createSchedule(batch, BATCH_ENV, transactionRules(batch, 'prague', BATCH_ENV))
+  schedule.tier.fill(TIER_LANE)
+  groups.forEach((group, number) => {
+    schedule.laneGroups.push(group)
+    group.transactions.forEach((i, lane) => {
+      schedule.groups[i] = number
+      schedule.lanes[i] = lane
+    })
+  })
+  return schedule
+}
+
+const plain = planPath(kernel())
+const resolve = (table: SlotTable, groups: readonly LaneGroup[], first = 0) => {
+  const { count, transactions, hintAt, hints } = new VersionLog().resolve(scheduleOf(groups), table, first)
+  return Array.from({ length: count }, (_, n) => ({
+    transaction: transactions[n],
+    hints: [0, 1].map((k) => {
+      const at = hintAt[n]! + 12 * k
+      return hints[at + 8] === MISSING ? undefined : [wordToBigInt(hints, at), hints[at + 8]]
+    }),
+  }))
+}
+
+describe('the version log', () => {
+  test('finds nobody stale where no transaction reads what a lower one writes', () => {
+    const lanes: Lane[] = [
+      { reads: [0, 2], word: 5n },
+      { reads: [1, 2], word: 6n },
+      { reads: [3, 2], word: 7n },
+    ]
+    expect(resolve(tableOf(1n, 2n, 3n, 4n), [groupOf(plain, lanes, [0, 1, 2])])).toEqual([])
+  })
+
+  test('gives a stale transaction the last version below it, and no hint where the base value is right', () => {
+    const lanes: Lane[] = [
+      { reads: [0, 1], word: 5n },
+      { reads: [0, 2], word: 6n },
+      { reads: [1, 0], word: 7n },
+    ]
+    expect(resolve(tableOf(1n, 2n, 3n), [groupOf(plain, lanes, [0, 1, 2])])).toEqual([
+      { transaction: 1, hints: [[5n, 0], undefined] },
+      { transaction: 2, hints: [undefined, [6n, 0]] },
+    ])
+  })
+
+  test('goes by transaction, not by dispatch or lane', () => {
+    const later = groupOf(plain, [{ reads: [0, 1], word: 5n }], [1])
+    const earlier = groupOf(plain, [{ reads: [2, 0], word: 9n }], [0])
+    expect(resolve(tableOf(1n, 2n, 3n), [later, earlier])).toEqual([])
+  })
+
+  test('lets a read stand whose version differs and whose value does not', () => {
+    const lanes: Lane[] = [
+      { reads: [0, 1], word: 1n },
+      { reads: [1, 0], word: 7n },
+    ]
+    expect(resolve(tableOf(1n, 2n), [groupOf(plain, lanes, [0, 1])])).toEqual([])
+  })
+
+  test('holds a hinted read against its hint, also where nobody writes the slot any more', () => {
+    const hinted = (value: bigint) => groupOf(plain, [{ reads: [0, 1], word: 5n, hints: [[value, 0]] }], [0])
+    expect(resolve(tableOf(1n, 2n), [hinted(1n)])).toEqual([])
+    expect(resolve(tableOf(1n, 2n), [hinted(9n)])).toEqual([{ transaction: 0, hints: [undefined, undefined] }])
+  })
+
+  test('starts from the running values at its first transaction', () => {
+    const table = tableOf(1n, 2n)
+    table.write(0)
+    wordFromBigInt(table.values, 0, 8n)
+    const lanes: Lane[] = [
+      { reads: [0, 1], word: 0n },
+      { reads: [1, 0], word: 7n },
+    ]
+    expect(resolve(table, [groupOf(plain, lanes, [0, 1])], 1)).toEqual([
+      { transaction: 1, hints: [undefined, [8n, 0]] },
+    ])
+  })
+
+  test('agrees with sorting the log and searching each segment, on random batches', () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const random = createRandom(seed, 'versions')
+      const slots = 2 + random.below(6)
+      const base = Array.from({ length: slots }, () => BigInt(random.below(3)))
+      const lanes = Array.from({ length: 1 + random.below(30) }, (): Lane => {
+        const first = random.below(slots)
+        return { reads: [first, (first + 1 + random.below(slots - 1)) % slots], word: BigInt(random.below(3)) }
+      })
+      const version = (slot: number, j: number) => {
+        const below = lanes.flatMap(({ reads, word }, i) => (i < j && reads[0] === slot ? [word] : []))
+        return below.at(-1) ?? base[slot]!
+      }
+      const expected = lanes.flatMap(({ reads }, j) =>
+        reads.some((slot) => version(slot, j) !== base[slot]) ? [j] : [],
+      )
+      const found = resolve(tableOf(...base), [
+        groupOf(
+          plain,
+          lanes,
+          lanes.map((_, i) => i),
+        ),
+      ])
+      expect(
+        found.map(({ transaction }) => transaction),
+        `seed ${seed}`,
+      ).toEqual(expected)
+    }
+  })
+})
+
+describe('a delta', () => {
+  const add = planPath(kernel({ sign: 1, conditions: ['noOverflow', 'sameZeroness'] }))
+  const subtract = planPath(kernel({ sign: -1, conditions: ['noUnderflow', 'sameZeroness'] }))
+  const wrapping = planPath(kernel({ sign: -1, conditions: [] }))
+  const most = (1n << 256n) - 1n
+
+  /** Whether a lane that read `base` holds for `current`, and what it stores there. */
+  const moved = (plan: PathPlan, base: bigint, current: bigint, amount: bigint): bigint | undefined => {
+    const table = tableOf(base, 0n)
+    const group = groupOf(plan, [{ reads: [0, 1], word: amount }], [0])
+    table.write(0)
+    wordFromBigInt(table.values, 0, current)
+    if (!laneReadsHold(group, 0, table)) return undefined
+    storeLane(group, 0, table)
+    return wordToBigInt(table.values, 0)
+  }
+
+  test('moves the current value, whatever the lane read', () => {
+    expect(moved(add, 10n, 100n, 5n)).toBe(105n)
+    expect(moved(subtract, 10n, 100n, 5n)).toBe(95n)
+    expect(moved(add, 1n, (1n << 128n) - 1n, 1n)).toBe(1n << 128n)
+    expect(moved(subtract, 9n, 1n << 200n, 1n)).toBe((1n << 200n) - 1n)
+  })
+
+  test('holds to the last unit above an underflow and below an overflow, and wraps where the contract does', () => {
+    expect(moved(subtract, 10n, 6n, 5n)).toBe(1n)
+    expect(moved(subtract, 10n, 4n, 5n)).toBeUndefined()
+    expect(moved(add, 10n, most - 5n, 5n)).toBe(most)
+    expect(moved(add, 10n, most - 4n, 5n)).toBeUndefined()
+    expect(moved(wrapping, 10n, 4n, 5n)).toBe(most)
+  })
+
+  test('does not hold where the slot was or becomes zero and for the lane it was not, since gas differs', () => {
+    expect(moved(add, 10n, 0n, 5n)).toBeUndefined()
+    expect(moved(add, 0n, 10n, 5n)).toBeUndefined()
+    expect(moved(subtract, 10n, 5n, 5n)).toBeUndefined()
+    expect(moved(subtract, 5n, 5n, 5n)).toBe(0n)
+    expect(moved(subtract, 5n, 6n, 5n)).toBeUndefined()
+  })
+
+  test('leaves other reads of the lane as strict as ever', () => {
+    const table = tableOf(10n, 1n)
+    const group = groupOf(add, [{ reads: [0, 1], word: 5n }], [0])
+    table.write(1)
+    wordFromBigInt(table.values, 8, 2n)
+    expect(laneReadsHold(group, 0, table)).toBe(false)
+  })
+
+  test('many on one slot make nobody stale, and each version is the one below it moved', () => {
+    const lanes = Array.from({ length: 20 }, (_, n): Lane => ({ reads: [0, 1], word: BigInt(n + 1) }))
+    const readers = groupOf(plain, [{ reads: [1, 0], word: 0n }], [20])
+    expect(
+      resolve(tableOf(100n, 2n), [
+        groupOf(
+          add,
+          lanes,
+          lanes.map((_, i) => i),
+        ),
+        readers,
+      ]),
+    ).toEqual([{ transaction: 20, hints: [undefined, [310n, 0]] }])
+  })
+})
