@@ -56,7 +56,10 @@ const checkDeltas = (plain: PathIr, path: PathIr, { world, transaction }: Lane):
       if (!meetsConditions(store, amount, read, current)) continue
       tried++
       const other = evaluatePath(plain, withSlot(world, address, key, current), transaction)
-      expect(other.failed.map((guard) => guard.meaning), `${current} for ${read}: ${printPath(path)}`).toEqual([])
+      expect(
+        other.failed.map((guard) => guard.meaning),
+        `${current} for ${read}: ${printPath(path)}`,
+      ).toEqual([])
       const { writes, ...otherRest } = other.outcome
       expect(otherRest).toEqual(rest)
       const after = BigInt.asUintN(256, current + BigInt(store.delta.sign) * amount)
