@@ -125,7 +125,8 @@ logs and blooms. One executor runs successive blocks on the state they leave beh
 are compiled and the senders are in its tables; a tenth of the recipients is new in every block. tx/s is the median of
 the samples, spread is half their range. Every sample was verified; below each table it is said how. Rows that lose stay in.
 
-The stage \`commit\` holds the walk that settles balances and nonces in order, and everything the CPU tier executes.
+The stage \`execute\` is the dispatches and whatever the CPU tier executes; \`validate\` holds the walk that settles versions, balances
+and nonces in order.
 Peers ran on the same machine in the same run. The level \`execution\` means: decoded transactions with known senders in,
 receipts and state out; \`block with sealing\` adds the block's roots and header.
 
