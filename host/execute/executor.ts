@@ -138,7 +138,7 @@ class BatchExecutor implements Executor {
     this.#options = options
     this.#cpu = new CpuTier(options)
     this.#resident = new ResidentState(options.state, codeSkeleton)
-    this.#library = new PathLibrary(options.device?.software ?? true)
+    this.#library = new PathLibrary()
     const { fork, chainId, compile = 'wait', recordFrom } = options
     const stage = { fork, chainId, compile, ...(recordFrom === undefined ? {} : { recordFrom }) }
     this.#lanes = new LaneStage(stage, this.#resident, this.#library, this.#reasons)

@@ -9,7 +9,7 @@ import { wordFromBigInt, wordToBigInt } from '../state/word.ts'
 import type { ExitReason, ExitReasons } from './exit_reason.ts'
 import type { LaneGroup, LaneSource } from './lane_group.ts'
 import { environmentValues, type LaneJob, type LaneRunner } from './lane_runner.ts'
-import { type CompileMode, type PathKeyState, PathLibrary } from './path_library.ts'
+import { type CompileMode, type PathCandidate, type PathKeyState, PathLibrary } from './path_library.ts'
 import { COLUMN_LIMBS, type PathPlan } from './path_plan.ts'
 import { type Schedule, TIER_CPU, TIER_LANE } from './schedule.ts'
 import type { Stale } from './version_log.ts'
@@ -209,34 +209,52 @@ export class LaneStage {
     runner: LaneRunner,
     pending: Pending[],
   ): Promise<void> {
-    const { compile, recordFrom } = this.#options
     const transactions = mergeSorted(leftover.parts.map((part) => part.transactions))
-    if (compile !== 'never' && this.#library.pays(key, transactions.length, recordFrom)) {
-      const wait = compile === 'wait'
-      const recorded = await this.#library.record(
-        key,
-        recordedTransaction(this.#options, schedule, transactions[0]!),
-        new BaseState(this.#resident),
-        runner.device,
-        wait,
-      )
-      if (typeof recorded === 'object' && wait) {
-        if (recorded.kernels !== undefined) {
-          pending.push({ key, candidate: key.candidates.indexOf(recorded), reruns: 0, transactions })
-          return
-        }
-        this.#toCpu(schedule, transactions, recorded.failure ?? 'shader did not compile')
-        return
-      }
+    const candidate = await this.#compiled(key, transactions, schedule, runner.device)
+    if (candidate?.kernels !== undefined) {
+      pending.push({ key, candidate: key.candidates.indexOf(candidate), reruns: 0, transactions })
+      return
+    }
+    if (candidate?.failure !== undefined) {
+      this.#toCpu(schedule, transactions, candidate.failure)
+      return
     }
     key.lanesOwed += transactions.length
     for (const part of leftover.parts) this.#toCpu(schedule, part.transactions, this.#whyNot(key, part.reason))
   }
 
+  /**
+   * A path for these transactions whose compilation has ended: one recorded before that is worth its kernels only now, else a
+   * new one. Undefined where none is worth it, or where it compiles in the background.
+   */
+  async #compiled(
+    key: PathKeyState,
+    transactions: Int32Array,
+    schedule: Schedule,
+    device: ComputeDevice,
+  ): Promise<PathCandidate | undefined> {
+    const { compile, recordFrom } = this.#options
+    if (compile === 'never') return undefined
+    let candidate = key.candidates.find(({ started }) => !started)
+    if (candidate === undefined) {
+      if (!this.#library.isWorthRecording(key, transactions.length, recordFrom)) return undefined
+      const transaction = recordedTransaction(this.#options, schedule, transactions[0]!)
+      const recorded = await this.#library.record(key, transaction, new BaseState(this.#resident))
+      if (typeof recorded !== 'object') return undefined
+      candidate = recorded
+    }
+    if (!this.#library.isWorthCompiling(candidate.plan, key.lanesOwed + transactions.length, recordFrom))
+      return undefined
+    const compilation = this.#library.compile(key, candidate, device)
+    if (compile === 'background') return undefined
+    await compilation
+    return candidate
+  }
+
   #whyNot(key: PathKeyState, reason: ExitReason): ExitReason {
     if (reason !== 'no path') return reason
-    if (key.candidates.some(({ kernels, failure }) => kernels === undefined && failure === undefined))
-      return 'compiling'
+    const compiles = key.candidates.some(({ started, kernels, failure }) => started && !kernels && !failure)
+    if (compiles) return 'compiling'
     const failed = key.candidates.find(({ failure }) => failure !== undefined)
     return failed?.failure ?? key.refusal ?? reason
   }

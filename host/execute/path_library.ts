@@ -10,13 +10,17 @@ import { type PathPlan, planPath } from './path_plan.ts'
 export const MAX_PATHS_PER_KEY = 8
 /** Recordings of one key that gave no new path before it is left alone. */
 const MAX_FRUITLESS_RECORDINGS = 6
+/** What a recording costs, at most, in milliseconds of the CPU tier. */
+const RECORDING_MS = 20
 
 export type CompileMode = 'wait' | 'background' | 'never'
 
 /** A recorded path and the state of its kernels on the device, one for each part. */
 export interface PathCandidate {
   readonly plan: PathPlan
-  /** Absent while it compiles. */
+  /** A compilation was started. */
+  started: boolean
+  /** Absent until it has compiled. */
   kernels?: readonly Kernel[]
   failure?: ExitReason
   /** Lanes that ended on this path. */
@@ -47,13 +51,10 @@ export class PathLibrary {
   readonly #fields = new GrowingFields()
   #index = new Int32Array(64)
   #last = -1
-  #expectedCompileMs: number
+  /** Measured compilation time over the path's own estimate: below 1 where the driver keeps a cache. */
+  #compileRatio = 1
   /** Measured wall milliseconds of one transaction on the CPU tier; a guess before the first. */
   cpuMs = 1
-
-  constructor(software: boolean) {
-    this.#expectedCompileMs = software ? 3000 : 1000
-  }
 
   /** Id of a path key. `selector` as in PathKey: -1 where calldata is shorter than four bytes. */
   keyId(skeleton: number, selector: number, calldataBytes: number, valueIsZero: boolean): number {
@@ -80,23 +81,24 @@ export class PathLibrary {
     return id
   }
 
-  /** Whether a path for `lanes` more transactions of this key is worth its compilation. */
-  pays(key: PathKeyState, lanes: number, recordFrom: number | undefined): boolean {
+  /** Whether recording a path is worth it for `lanes` more transactions of this key. */
+  isWorthRecording(key: PathKeyState, lanes: number, recordFrom: number | undefined): boolean {
     if (key.candidates.length >= MAX_PATHS_PER_KEY || key.fruitless >= MAX_FRUITLESS_RECORDINGS) return false
     if (recordFrom !== undefined) return key.lanesOwed + lanes >= recordFrom
-    return (key.lanesOwed + lanes) * this.cpuMs > this.#expectedCompileMs
+    return (key.lanesOwed + lanes) * this.cpuMs > RECORDING_MS
   }
 
-  /**
-   * Records the path of a transaction of this key and starts its compilation. Returns the new candidate, or the reason why
-   * there is none. With `wait` the kernel is ready when this resolves.
-   */
+  /** Whether kernels of this path are worth their compilation for `lanes` transactions. */
+  isWorthCompiling(plan: PathPlan, lanes: number, recordFrom: number | undefined): boolean {
+    if (recordFrom !== undefined) return lanes >= recordFrom
+    return lanes * this.cpuMs > plan.kernel.report.compileMs * this.#compileRatio
+  }
+
+  /** Records the path of a transaction of this key. Returns the new candidate, or the reason why there is none. */
   async record(
     key: PathKeyState,
     transaction: RecordedTransaction,
     state: RecordState,
-    device: ComputeDevice,
-    wait: boolean,
   ): Promise<PathCandidate | ExitReason> {
     const result = await transpilePath(transaction, state)
     if (result.kind === 'unsupported') {
@@ -109,12 +111,22 @@ export class PathLibrary {
       key.fruitless++
       return 'no path'
     }
-    const candidate: PathCandidate = { plan: planPath(kernel), lanes: 0 }
+    const candidate: PathCandidate = { plan: planPath(kernel), lanes: 0, started: false }
     key.candidates.push(candidate)
-    key.lanesOwed = 0
-    const compiled = this.#compile(candidate, kernel, device)
-    if (wait) await compiled
     return candidate
+  }
+
+  /** Compiles a candidate; resolves when it has its kernels, or its failure. */
+  async compile(key: PathKeyState, candidate: PathCandidate, device: ComputeDevice): Promise<void> {
+    candidate.started = true
+    key.lanesOwed = 0
+    const { kernel } = candidate.plan
+    try {
+      candidate.kernels = await this.#compileParts(kernel, kernel.parts, device)
+    } catch (thrown) {
+      candidate.failure = thrown instanceof ShaderCompileError ? 'shader did not compile' : faultReason(thrown)
+      this.failures.push(faultText(thrown))
+    }
   }
 
   /**
@@ -129,7 +141,7 @@ export class PathLibrary {
   ): Promise<readonly Kernel[] | undefined> {
     const known = this.#hinted.get(plan)
     if (known !== undefined || this.#unhinted.has(plan)) return known
-    if (recordFrom === undefined ? lanes * this.cpuMs < this.#expectedCompileMs : lanes < recordFrom) return undefined
+    if (!this.isWorthCompiling(plan, lanes, recordFrom)) return undefined
     try {
       const kernels = await this.#compileParts(plan.kernel, plan.kernel.hintedParts, device)
       this.#hinted.set(plan, kernels)
@@ -147,15 +159,6 @@ export class PathLibrary {
     key.candidates.sort((a, b) => b.lanes - a.lanes)
   }
 
-  async #compile(candidate: PathCandidate, kernel: PathKernel, device: ComputeDevice): Promise<void> {
-    try {
-      candidate.kernels = await this.#compileParts(kernel, kernel.parts, device)
-    } catch (thrown) {
-      candidate.failure = thrown instanceof ShaderCompileError ? 'shader did not compile' : faultReason(thrown)
-      this.failures.push(faultText(thrown))
-    }
-  }
-
   async #compileParts(kernel: PathKernel, parts: readonly string[], device: ComputeDevice): Promise<readonly Kernel[]> {
     const startedMs = performance.now()
     const kernels = await Promise.all(
@@ -171,7 +174,7 @@ export class PathLibrary {
     await Promise.all(kernels.map((part) => part.warmUp()))
     const elapsedMs = performance.now() - startedMs
     this.compileMs.push(elapsedMs)
-    this.#expectedCompileMs = (this.#expectedCompileMs + elapsedMs) / 2
+    this.#compileRatio = (this.#compileRatio + elapsedMs / Math.max(1, kernel.report.compileMs)) / 2
     return kernels
   }
 
