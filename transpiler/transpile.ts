@@ -2,6 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { layoutColumns, outputWord, type PathColumns } from './emit/columns.ts'
 import { type EmitOptions, ENTRY_POINT, emitPath } from './emit/emit.ts'
+import { pathCompileMs } from './emit/parts.ts'
 import type { PathIr, ValueId } from './ir/path_ir.ts'
 import { printPath } from './ir/text.ts'
 import { eliminateDeadCode } from './passes/dead_code.ts'
@@ -109,6 +110,10 @@ export const transpilePath = async (
 ): Promise<TranspileResult> => {
   const recorded = await recordPath(transaction, state)
   if (recorded.kind === 'unsupported') return recorded
+  // Passes and emission take more than linear time: what is too large by far goes no further.
+  if (pathCompileMs(eliminateDeadCode(recorded.path)) > 2 * MAX_COMPILE_MS) {
+    return { kind: 'unsupported', reason: 'code size bound', pc: 0 }
+  }
   const stages = [{ name: 'record', path: recorded.path }]
   for (const pass of PASSES) stages.push({ name: pass.name, path: pass.run(stages.at(-1)!.path) })
   const report = { steps: recorded.trace.length, recordedValues: recorded.recordedValues }

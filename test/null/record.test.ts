@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { printPath } from '../../transpiler/ir/text.ts'
 import type { RecordResult } from '../../transpiler/record/record.ts'
 import { recordPath } from '../../transpiler/record/record.ts'
+import { transpilePath } from '../../transpiler/transpile.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { pathThatHolds, refusalOf } from '../fixtures/path_claims.ts'
 import { abi, contract, ENTRY, recordState, transaction, worldOf } from '../fixtures/world.ts'
@@ -89,6 +90,43 @@ describe('recording is bounded', () => {
       const stores = Array.from({ length: 60 }, (_, i) => `DUP1 PUSH ${i} SSTORE`).join(' ')
       const call = `PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH20 ${CALLEE} GAS STATICCALL POP`
       expect((await record(`${INPUT} ${stores} l: ${call} PUSH @l JUMP`)).kind).toBe('unsupported')
+    },
+    QUICKLY,
+  )
+})
+
+describe('lowering is bounded', () => {
+  test.each([
+    ['products', `${INPUT} ${'DUP1 MUL CALLER ADD '.repeat(4000)} PUSH 0 SSTORE`],
+    ['hashes', `${INPUT} ${'PUSH 0 MSTORE PUSH 64 PUSH 0 KECCAK256 '.repeat(4000)} PUSH 0 SSTORE`],
+    [
+      'long hashes',
+      `${INPUT} PUSH 0 MSTORE ${'PUSH3 0x010000 PUSH 0 KECCAK256 PUSH 0 MSTORE '.repeat(14)} PUSH 0 MLOAD PUSH 0 SSTORE`,
+    ],
+    ['stores', `${INPUT} ${Array.from({ length: 900 }, (_, i) => `DUP1 PUSH ${i} SSTORE`).join(' ')}`],
+    [
+      'guards',
+      `${INPUT} ${Array.from({ length: 5000 }, (_, i) => `DUP1 PUSH ${i + 10} EQ PUSH @e JUMPI`).join(' ')} e: STOP`,
+    ],
+  ])(
+    'for many %s',
+    async (_, text) => {
+      const state = recordState(worldOf(assemble(text)))
+      const result = await transpilePath(transaction({ data: abi(1, 5n), gas: 30_000_000 }), state)
+      expect(result).toMatchObject({ kind: 'unsupported', reason: 'code size bound' })
+    },
+    QUICKLY,
+  )
+
+  test(
+    'for many stores that a kernel may still have',
+    async () => {
+      const text = `${INPUT} ${Array.from({ length: 300 }, (_, i) => `DUP1 PUSH ${i} SSTORE`).join(' ')}`
+      const result = await transpilePath(
+        transaction({ data: abi(1, 5n), gas: 30_000_000 }),
+        recordState(worldOf(assemble(text))),
+      )
+      expect(result.kind).toBe('kernel')
     },
     QUICKLY,
   )

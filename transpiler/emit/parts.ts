@@ -1,4 +1,4 @@
-import type { Service } from '../ir/ops.ts'
+import { OPERATIONS, type Service } from '../ir/ops.ts'
 import { type PathIr, usesOfEffect, type ValueId } from '../ir/path_ir.ts'
 import { keccakBlocks, type ServiceCall, type Step } from './schedule.ts'
 
@@ -38,6 +38,14 @@ const LIGHT_COMPILE_MS = 6
  * step loop and 57 s as straight code. Past this estimate a path goes on in another part.
  */
 export const PART_COMPILE_MS = 1200
+
+/** The estimate of a whole path, before its values are placed in steps. */
+export const pathCompileMs = (path: PathIr): number =>
+  path.values.reduce((sum, { op, attribute }) => {
+    const service = OPERATIONS.get(op)!.service
+    if (service === undefined) return sum + (op === 'const' ? 0 : LIGHT_COMPILE_MS)
+    return sum + COMPILE_MS[service] * (service === 'keccak' ? keccakBlocks(attribute as number) : 1)
+  }, 0)
 
 export const stepCompileMs = (step: Step): number =>
   step.calls.reduce((sum, call) => sum + COMPILE_MS[call.service], step.light.length * LIGHT_COMPILE_MS)

@@ -9,33 +9,45 @@ import {
 } from '../ir/path_ir.ts'
 import { provablyDistinct } from '../record/distinct.ts'
 
-/**
- * True where two slots differ in every lane that has an outcome: a guard says so of the slots or of their accounts, or
- * their keys or addresses do. Two look-ups can be one slot: a guard in front of the one that pins a key still has the
- * key as it was.
- */
-const areDistinct = (path: PathIr, one: ValueId, other: ValueId): boolean => {
-  const source = {
-    value: (id: ValueId) => path.values[id]!,
-    constantOf: (id: ValueId) => (path.values[id]!.op === 'const' ? (path.values[id]!.attribute as bigint) : undefined),
+/** The slots of a path, and which ids its guards tell apart. */
+class Slots {
+  readonly ids: readonly ValueId[]
+  private readonly path: PathIr
+  private readonly apart = new Set<string>()
+  private readonly source = {
+    value: (id: ValueId) => this.path.values[id]!,
+    constantOf: (id: ValueId) =>
+      this.path.values[id]!.op === 'const' ? (this.path.values[id]!.attribute as bigint) : undefined,
   }
-  const [account, key] = path.values[one]!.args as [ValueId, ValueId]
-  const [otherAccount, otherKey] = path.values[other]!.args as [ValueId, ValueId]
-  if (guardedApart(path, one, other)) return true
-  if (account === otherAccount) return provablyDistinct(source, key, otherKey)
-  if (guardedApart(path, account, otherAccount)) return true
-  const [left, right] = [path.values[account]!, path.values[otherAccount]!]
-  return left.op === 'account' && right.op === 'account' && provablyDistinct(source, left.args[0]!, right.args[0]!)
-}
 
-/** True where a guard says that two ids are not equal. */
-const guardedApart = (path: PathIr, a: ValueId, b: ValueId): boolean =>
-  path.effects.some((effect) => {
-    if (effect.kind !== 'guard') return false
-    const negation = path.values[effect.condition]!
-    const equal = negation.op === 'iszero' ? path.values[negation.args[0]!]! : negation
-    return negation.op === 'iszero' && equal.op === 'eq32' && equal.args.includes(a) && equal.args.includes(b)
-  })
+  constructor(path: PathIr) {
+    this.path = path
+    this.ids = path.values.flatMap((value, id) => (value.op === 'slot' ? [id] : []))
+    for (const effect of path.effects) {
+      if (effect.kind !== 'guard' || path.values[effect.condition]!.op !== 'iszero') continue
+      const equal = path.values[path.values[effect.condition]!.args[0]!]!
+      if (equal.op !== 'eq32') continue
+      const [a, b] = equal.args as [ValueId, ValueId]
+      this.apart.add(`${a} ${b}`).add(`${b} ${a}`)
+    }
+  }
+
+  /**
+   * True where two slots differ in every lane that has an outcome: a guard says so of the slots or of their accounts, or
+   * their keys or addresses do. Two look-ups can be one slot: a guard in front of the one that pins a key still has the
+   * key as it was.
+   */
+  areDistinct(one: ValueId, other: ValueId): boolean {
+    const { path, source, apart } = this
+    if (apart.has(`${one} ${other}`)) return true
+    const [account, key] = path.values[one]!.args as [ValueId, ValueId]
+    const [otherAccount, otherKey] = path.values[other]!.args as [ValueId, ValueId]
+    if (account === otherAccount) return provablyDistinct(source, key, otherKey)
+    if (apart.has(`${account} ${otherAccount}`)) return true
+    const [left, right] = [path.values[account]!, path.values[otherAccount]!]
+    return left.op === 'account' && right.op === 'account' && provablyDistinct(source, left.args[0]!, right.args[0]!)
+  }
+}
 
 /** Who uses each value: other values by id, effects by index; `end` for gas, refund and output. */
 interface Users {
@@ -90,20 +102,26 @@ const onlyGuardsAgainst = (path: PathIr, users: Users, comparison: ValueId): boo
  */
 export const findDeltas = (path: PathIr): PathIr => {
   const users = usersOf(path)
+  const slots = new Slots(path)
   const effects = path.effects.map((effect): Effect => {
     if (effect.kind !== 'store') return effect
     const loaded = path.values.findIndex((value) => value.op === 'load' && value.args[0] === effect.slot)
-    return loaded < 0 ? effect : (deltaOf(path, users, effect, loaded) ?? effect)
+    return loaded < 0 ? effect : (deltaOf(path, users, slots, effect, loaded) ?? effect)
   })
   return { ...path, effects }
 }
 
-const deltaOf = (path: PathIr, users: Users, store: StoreEffect, loaded: ValueId): StoreEffect | undefined => {
-  const slots = path.values.flatMap((value, id) => (value.op === 'slot' && id !== store.slot ? [id] : []))
-  if (!slots.every((other) => areDistinct(path, store.slot, other))) return undefined
+const deltaOf = (
+  path: PathIr,
+  users: Users,
+  slots: Slots,
+  store: StoreEffect,
+  loaded: ValueId,
+): StoreEffect | undefined => {
   const next = store.value
   const change = amountOf(path, loaded, next)
   if (change === undefined) return undefined
+  if (!slots.ids.every((other) => other === store.slot || slots.areDistinct(store.slot, other))) return undefined
   const { amount, sign } = change
   if (users.end.has(loaded) || users.end.has(next) || users.effects.has(loaded)) return undefined
   if ((users.effects.get(next) ?? []).some((index) => path.effects[index] !== store)) return undefined

@@ -59,8 +59,10 @@ class Rebuild {
    * the deepest such value and the constant: in front of what is known so far, both say the same.
    */
   assume(condition: ValueId): { readonly id: ValueId; readonly constant: bigint } | undefined {
+    const known = this.facts.size
     const pinned = this.learn(condition, 1n)
-    this.memo = new Map()
+    // A guard that pins nothing but itself leaves every other value as it is: a long path has hundreds of them.
+    if (this.facts.size - known > 1) this.memo = new Map()
     return pinned.id === condition ? undefined : pinned
   }
 

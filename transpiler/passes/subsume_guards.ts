@@ -23,13 +23,18 @@ const sumOf = (path: PathIr, id: ValueId): Sum => {
 const isBounded = (path: PathIr, sum: Sum): boolean =>
   [...sum.terms.keys()].every((id) => ['sstoregas', 'mul32'].includes(path.values[id]!.op)) && sum.constant < 2 ** 31
 
-const covers = (larger: Sum, smaller: Sum): boolean =>
-  larger.constant >= smaller.constant && [...smaller.terms].every(([id, count]) => (larger.terms.get(id) ?? 0) >= count)
+const covers = (larger: Sum, smaller: Sum): boolean => {
+  if (larger.constant < smaller.constant || larger.terms.size < smaller.terms.size) return false
+  for (const [id, count] of smaller.terms) if ((larger.terms.get(id) ?? 0) < count) return false
+  return true
+}
 
-/** `given >= sum`, as a guard's condition says it; undefined for any other condition. */
+/** `given >= sum`, as a guard's condition says it; undefined for any other condition, and where the sum may wrap. */
 const gasDemand = (path: PathIr, condition: ValueId): { given: ValueId; sum: Sum } | undefined => {
   const { op, args } = path.values[condition]!
-  return op === 'ge32' ? { given: args[0]!, sum: sumOf(path, args[1]!) } : undefined
+  if (op !== 'ge32') return undefined
+  const sum = sumOf(path, args[1]!)
+  return isBounded(path, sum) ? { given: args[0]!, sum } : undefined
 }
 
 /**
@@ -49,7 +54,7 @@ export const subsumeGuards = (path: PathIr): PathIr => {
     if (weak === undefined) return false
     return demands.some((strong, other) => {
       if (strong === undefined || other === index || strong.given !== weak.given) return false
-      if (!isBounded(path, strong.sum) || !isBounded(path, weak.sum) || !covers(strong.sum, weak.sum)) return false
+      if (!covers(strong.sum, weak.sum)) return false
       // Equal demands imply each other: the first stays.
       return !covers(weak.sum, strong.sum) || other < index
     })
