@@ -5,7 +5,7 @@ import { wordAdd, wordIsZero, wordMulSmall, wordSub } from '../state/word.ts'
  * Wei of one transaction, on balances in place. Words and offsets as in host/state/word.ts.
  *
  * Prices below 2^64, gas up to 2^21 and values below 2^128 take a path in doubles: every limb product stays below 2^53,
- * and sums of limbs carry late. All else takes the general functions. 15 ns against 90 ns (docs/decisions/0006).
+ * and sums of limbs carry late. All else takes the general functions (docs/decisions/0008-the-sweep-is-arithmetic.md).
  */
 
 const LIMB = 0x1_0000_0000
