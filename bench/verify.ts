@@ -62,11 +62,12 @@ export const verifyBlock = async (executed: ExecutedBlock, seed: number): Promis
 
 /** What `verifyBlock` does, in words. */
 export const verificationText = (count: number, samples: number, shares: Sharing): string => {
+  const blocks = samples === 1 ? '1 block' : `${samples} blocks`
   const model = 'every nonce, balance and modelled slot of all transactions'
   if (count <= VERIFIED_SAMPLE) {
-    return `every transaction of ${samples} blocks: receipts, logs, blooms and the whole state equal serial @ethereumjs/vm; ${model}`
+    return `every transaction of ${blocks}: receipts, logs, blooms and the whole state equal serial @ethereumjs/vm; ${model}`
   }
   const drawn = shares === 'slots' ? `the first ${VERIFIED_SAMPLE}` : `a seeded sample of ${VERIFIED_SAMPLE}`
   const compared = shares === 'nothing' ? 'receipts, logs, blooms and touched state' : 'receipts, logs and blooms'
-  return `${drawn} of ${count} transactions in each of ${samples} blocks: ${compared} equal serial @ethereumjs/vm; ${model}`
+  return `${drawn} of ${count} transactions in ${samples === 1 ? '1 block' : `each of ${samples} blocks`}: ${compared} equal serial @ethereumjs/vm; ${model}`
 }
