@@ -84,6 +84,22 @@ describe('recording is bounded', () => {
     QUICKLY,
   )
 
+  test('for calls into many codes', async () => {
+    const callees = Array.from(
+      { length: 33 },
+      (_, i) => [CALLEE + BigInt(i), contract(assemble(`PUSH ${i} POP`))] as const,
+    )
+    const calls = (count: number): string =>
+      callees
+        .slice(0, count)
+        .map(([to]) => `PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH20 ${to} GAS STATICCALL POP`)
+        .join(' ')
+    const recorded = (count: number) =>
+      recordPath(transaction(), recordState(worldOf(assemble(calls(count)), [], callees)))
+    expect((await recorded(31)).kind).toBe('path')
+    expect(await recorded(32)).toMatchObject({ reason: 'skeleton bound' })
+  })
+
   test(
     'for calls out of a frame with much state',
     async () => {
