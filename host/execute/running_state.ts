@@ -1,5 +1,13 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { HOST_LIMBS, HOST_MARKS, HOST_NONCE, MARK_NEW_CODE, ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
+import {
+  HOST_LIMBS,
+  HOST_MARKS,
+  HOST_NONCE,
+  MARK_NEW_CODE,
+  ROW_BALANCE,
+  ROW_LIMBS,
+  STATE_FRESH,
+} from '../state/account_table.ts'
 import { EMPTY_CODE_HASH } from '../state/keccak.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { addressFromHex, quantityFromBigInt, quantityToBigInt, wordFromBigInt, wordToBigInt } from '../state/word.ts'
@@ -40,6 +48,17 @@ export class RunningState implements StateSnapshot {
 
   blockHash(number: bigint): string | undefined | Promise<string | undefined> {
     return this.#resident.state.blockHash(number)
+  }
+
+  /** An account without nonce and code has run none in this batch, so that its storage is as the State has it. */
+  hasStorage(address: string): boolean | Promise<boolean> {
+    const has = (id: number): boolean | Promise<boolean> => {
+      const { accounts, state } = this.#resident
+      if ((accounts.states[id]! & STATE_FRESH) !== 0) return false
+      return state.hasStorage?.(address) ?? false
+    }
+    const id = this.#accountId(address)
+    return typeof id === 'number' ? has(id) : id.then(has)
   }
 
   /** Enters the writes of one transaction as running values. */

@@ -9,6 +9,11 @@ export interface State {
   readSlots(addresses: Uint32Array, keys: Uint32Array, count: number): Uint32Array | Promise<Uint32Array>
   /** Code by its keccak-256 hash (0x-hex). Throws where the hash is unknown. */
   readCode(codeHash: string): Uint8Array | Promise<Uint8Array>
+  /**
+   * Whether any slot of the account (0x-hex address) is not zero. Asked only where a contract is made at an address without
+   * nonce and code: it may not hide storage (EIP-7610). Absent: no such account has any.
+   */
+  hasStorage?(address: string): boolean | Promise<boolean>
   /** Hash of an ancestor block (0x-hex), or undefined where unknown. */
   blockHash(number: bigint): string | undefined | Promise<string | undefined>
   /** Applies all writes of a batch, or none. */
