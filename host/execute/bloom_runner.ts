@@ -19,8 +19,8 @@ export interface BloomSource {
 }
 
 /**
- * Hashes the topics of a dispatch on the device, where they lie, in the same submission: the host would spend more on
- * their keccak than on all else. Receipts take the bloom indices that come back.
+ * Hashes the topics of a dispatch on the device, where they lie: the host would spend more on their keccak than on all
+ * else. A submission of its own, which the host does not wait for before it needs receipts.
  */
 export class BloomRunner {
   readonly #device: ComputeDevice
@@ -77,9 +77,11 @@ export class BloomRunner {
     return indices
   }
 
-  release(): void {
-    for (const buffer of this.#taken) this.#pool.put(buffer)
+  /** Hands over the buffers taken since the last call; the caller puts them back when the device is through. */
+  taken(): readonly GPUBuffer[] {
+    const taken = this.#taken
     this.#taken = []
+    return taken
   }
 
   kernel(): Promise<Kernel> {

@@ -204,7 +204,7 @@ class BatchExecutor implements Executor {
     this.#resident.settle()
     timings.commit = lap()
 
-    const receipts = this.#receipts(schedule)
+    const receipts = await this.#receipts(schedule)
     receipts.blooms()
     timings.receipts = lap()
     timings.upload = runner?.timings.upload ?? 0
@@ -222,7 +222,7 @@ class BatchExecutor implements Executor {
       deviceBytesPerTransaction:
         runner === undefined || batch.count === 0 ? 0 : (runner.laneBytes + runner.tables.sizeBytes) / batch.count,
       compileMs: this.#library.compileMs.slice(compiledBefore).reduce((sum, ms) => sum + ms, 0),
-      faults,
+      faults: [...new Set([...faults, ...(runner?.faults ?? [])])],
     }
   }
 
@@ -282,14 +282,15 @@ class BatchExecutor implements Executor {
     return cpuMs
   }
 
-  #receipts(schedule: Schedule): Receipts {
+  async #receipts(schedule: Schedule): Promise<Receipts> {
     const { batch, outcome, gasUsed, groups, lanes, laneGroups } = schedule
     const receipts = new Receipts(batch)
     const tables = {
       accountRows: this.#resident.accounts.rows,
       constants: this.#resident.codes.constants,
     }
-    for (const { plan, laneCount, lanesIn, lanesOut, bloomIndices } of laneGroups) {
+    for (const { plan, laneCount, lanesIn, lanesOut, bloomIndices: hashed } of laneGroups) {
+      const bloomIndices = await hashed
       const dispatch = { kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables }
       receipts.addGroup(bloomIndices === undefined ? dispatch : { ...dispatch, bloomIndices })
     }

@@ -29,8 +29,11 @@ export interface LaneGroup {
   readonly slotAt: Uint32Array
   /** Where the word of store s of lane 0 begins in lanesOut. */
   readonly storeAt: Uint32Array
-  /** As Receipts takes them (host/block/receipts.ts). */
-  readonly bloomIndices?: Uint32Array
+  /**
+   * Bloom indices as Receipts takes them (host/block/receipts.ts), when the device has hashed the topics; undefined where
+   * it failed to, so that the host must. Absent for a path without topics of its own. Never rejects.
+   */
+  readonly bloomIndices?: Promise<Uint32Array | undefined>
 }
 
 export const slotPlaces = ({ slots }: PathPlan, laneCount: number): Uint32Array =>

@@ -46,6 +46,8 @@ export class LaneRunner {
   readonly timings: RunnerTimings = { upload: 0, execute: 0, readback: 0 }
   /** Dispatches that a job needed beyond its first, because of the device's limits. */
   chunks = 0
+  /** What went wrong in this batch while nothing waited for it. */
+  faults: string[] = []
   /** Most bytes of lane columns that one wave held on the device. */
   laneBytes = 0
   readonly #resident: ResidentState
@@ -66,6 +68,7 @@ export class LaneRunner {
   begin(): void {
     Object.assign(this.timings, { upload: 0, execute: 0, readback: 0 })
     this.chunks = 0
+    this.faults = []
     this.laneBytes = 0
   }
 
@@ -77,6 +80,8 @@ export class LaneRunner {
     for (const job of jobs) for (const part of this.#chunked(job)) runs.push(this.#prepare(part, source, env, tables))
     const commands: Command[] = []
     const reads: BufferRange[] = []
+    const hashes: Command[] = []
+    const hashReads: BufferRange[] = []
     for (const run of runs) {
       const workgroups = Math.ceil(run.laneCount / WORKGROUP_SIZE)
       for (const kernel of run.job.kernels) {
@@ -87,42 +92,60 @@ export class LaneRunner {
         byteOffset: 0,
         byteLength: run.job.plan.resultColumns * run.laneCount * COLUMN_BYTES,
       })
-      await this.#blooms.append(run.job.plan, run, commands, reads)
+      await this.#blooms.append(run.job.plan, run, hashes, hashReads)
     }
     this.laneBytes = Math.max(
       this.laneBytes,
       runs.reduce((sum, run) => sum + run.in.size + run.out.size, 0),
     )
     const uploadedMs = performance.now()
-    const { reads: results } = await this.device.run(commands, { reads })
+    const executed = this.device.run(commands, { reads })
+    const hashed = this.#hash(hashes, hashReads)
+    const { reads: results } = await executed
     const ranMs = performance.now()
     const groups: LaneGroup[] = []
-    let next = 0
-    for (const run of runs) {
-      const lanesOut = results[next++]!
-      const bloomIndices = run.job.plan.blooms.length === 0 ? undefined : this.#blooms.take(run.job.plan, results, next)
-      next += this.#blooms.readsOf(run.job.plan)
+    let firstHash = 0
+    for (const [index, run] of runs.entries()) {
+      const { plan, hints } = run.job
+      const first = firstHash
+      firstHash += this.#blooms.readsOf(plan)
       groups.push({
-        plan: run.job.plan,
+        plan,
         laneCount: run.laneCount,
         transactions: run.job.transactions,
         lanesIn: run.lanesIn,
-        lanesOut: await this.#withKeys(run, lanesOut),
-        hinted: run.job.hints !== undefined,
-        slotAt: slotPlaces(run.job.plan, run.laneCount),
-        storeAt: storePlaces(run.job.plan, run.laneCount),
-        ...(bloomIndices === undefined ? {} : { bloomIndices }),
+        lanesOut: await this.#withKeys(run, results[index]!),
+        hinted: hints !== undefined,
+        slotAt: slotPlaces(plan, run.laneCount),
+        storeAt: storePlaces(plan, run.laneCount),
+        ...(plan.blooms.length === 0
+          ? {}
+          : { bloomIndices: hashed.then((found) => found && this.#blooms.take(plan, found, first)) }),
       })
-      this.#pool.put(run.in)
-      this.#pool.put(run.out)
-      this.#pool.put(run.environment)
     }
-    this.#blooms.release()
+    const buffers = [...runs.flatMap((run) => [run.in, run.out, run.environment]), ...this.#blooms.taken()]
+    void hashed.then(() => {
+      for (const buffer of buffers) this.#pool.put(buffer)
+    })
     const endedMs = performance.now()
     this.timings.upload += uploadedMs - startedMs
     this.timings.execute += ranMs - uploadedMs
     this.timings.readback += endedMs - ranMs
     return groups
+  }
+
+  /** Undefined where the device fails, which `faults` tells: then the host hashes. */
+  async #hash(
+    commands: readonly Command[],
+    reads: readonly BufferRange[],
+  ): Promise<readonly Uint32Array[] | undefined> {
+    if (commands.length === 0) return []
+    try {
+      return (await this.device.run(commands, { reads })).reads
+    } catch (thrown) {
+      this.faults.push(thrown instanceof Error ? thrown.message : String(thrown))
+      return undefined
+    }
   }
 
   destroy(): void {
