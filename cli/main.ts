@@ -61,6 +61,12 @@ const main = async (argv: readonly string[]): Promise<void> => {
   await parser.parseAsync()
 }
 
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
 const argv = process.argv.slice(2)
 try {
   await main(argv)
