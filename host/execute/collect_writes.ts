@@ -24,7 +24,8 @@ export const collectWrites = (resident: ResidentState): StateWrites => ({
 type AccountWrites = Pick<StateWrites, 'deletedAccounts' | 'accountCount' | 'accountAddresses' | 'accounts' | 'code'>
 
 const collectAccounts = ({ accounts, codes }: ResidentState): AccountWrites => {
-  const { entries, written, rows, hosts, states, renewed } = accounts
+  const { entries, rows, hosts, states, renewed } = accounts
+  const written = inIdOrder(accounts.written, entries, accounts.count, (id) => accounts.isWritten(id))
   const deleted: number[] = []
   const addresses = new Uint32Array(LIMBS_PER_ADDRESS * entries)
   const exists = new Uint8Array(entries)
@@ -76,7 +77,8 @@ type SlotWrites = Pick<StateWrites, 'slotCount' | 'slotAddresses' | 'slotKeys' |
 
 /** Slots that end as they began are left out, and those of an account that is gone. */
 const collectSlots = ({ slots, accounts }: ResidentState): SlotWrites => {
-  const { entries, written, keys, values, base, owners } = slots
+  const { entries, keys, values, base, owners, entryOf } = slots
+  const written = inIdOrder(slots.written, entries, slots.count, (id) => entryOf[id] !== 0)
   const slotAddresses = new Uint32Array(LIMBS_PER_ADDRESS * entries)
   const slotKeys = new Uint32Array(LIMBS_PER_WORD * entries)
   const slotValues = new Uint32Array(LIMBS_PER_WORD * entries)
@@ -84,7 +86,7 @@ const collectSlots = ({ slots, accounts }: ResidentState): SlotWrites => {
   for (let entry = 0; entry < entries; entry++) {
     const id = written[entry]!
     const at = id * LIMBS_PER_WORD
-    if (wordEquals(values, at, base, entry * LIMBS_PER_WORD)) continue
+    if (wordEquals(values, at, base, (entryOf[id]! - 1) * LIMBS_PER_WORD)) continue
     const owner = owners[id]!
     if (accounts.renewed && (accounts.states[owner]! & STATE_RETIRED) !== 0) continue
     copyAddress(slotAddresses, LIMBS_PER_ADDRESS * count, accounts.rows, owner * ROW_LIMBS)
@@ -99,6 +101,25 @@ const collectSlots = ({ slots, accounts }: ResidentState): SlotWrites => {
     slotValues: slotValues.subarray(0, LIMBS_PER_WORD * count),
   }
 }
+
+/**
+ * The written ids in ascending order, where the batch wrote a good part of the table: rows then come in the order in which they lie,
+ * here and, since a State has mostly met them in the same order, in its commit. 2.6 us against 1.7 us per account and two slots.
+ */
+const inIdOrder = (
+  written: Uint32Array,
+  entries: number,
+  count: number,
+  isWritten: (id: number) => boolean,
+): Uint32Array => {
+  if (entries * SPARSE < count) return written
+  const ordered = new Uint32Array(entries)
+  let next = 0
+  for (let id = 0; id < count; id++) if (isWritten(id)) ordered[next++] = id
+  return ordered
+}
+
+const SPARSE = 16
 
 const copyAddress = (to: Uint32Array, ti: number, from: Uint32Array, fi: number): void => {
   to[ti] = from[fi]!
