@@ -39,6 +39,8 @@ const MOST_REPLACED_BLOCKS = 4
 /** Of execution, building the blocks aside; at most this share of the workload's time. */
 const WARM_UP_MS = 4_000
 const WARM_UP_SHARE = 1 / 6
+/** Share of a workload's time that its blocks may take; verification and peers take the rest. */
+const SIZE_SHARE = 1 / 4
 const PROBE_SIZE = 2_048
 const PROBE_BLOCKS = 8
 /** No more blocks of a probe when this has passed since the first. */
@@ -80,7 +82,8 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
   const probe = await runProbe(workload, options, device)
   const conflictHeavy = workload.shares === 'slots'
   const size =
-    options.size ?? chooseSize(probe, samples + WARM_UP_BLOCKS + 1, options.budgetMs / 2, conflictHeavy ? 1 : 4)
+    options.size ??
+    chooseSize(probe, samples + WARM_UP_BLOCKS + 1, SIZE_SHARE * options.budgetMs, conflictHeavy ? 1 : 4)
   progress.step(`building ${size} transactions per block`)
   const scenario = await workload.build({
     fork,
