@@ -54,6 +54,9 @@ export class LaneRunner {
   readonly #chainId: bigint
   readonly #pool: BufferPool
   readonly #blooms: BloomRunner
+  /** Paths that missed in this batch, and in the one before. */
+  #missing = new Set<PathPlan>()
+  #missedBefore = new Set<PathPlan>()
 
   constructor(device: ComputeDevice, resident: ResidentState, chainId: bigint) {
     this.device = device
@@ -70,6 +73,8 @@ export class LaneRunner {
     this.chunks = 0
     this.faults = []
     this.laneBytes = 0
+    this.#missedBefore = this.#missing
+    this.#missing = new Set()
   }
 
   /** Runs the jobs. Rejects with a fault of the device; nothing of the batch has changed then. */
@@ -87,11 +92,9 @@ export class LaneRunner {
       for (const kernel of run.job.kernels) {
         commands.push({ kind: 'dispatch', kernel, bindGroup: run.bindGroup, workgroups })
       }
-      reads.push({
-        buffer: run.out,
-        byteOffset: 0,
-        byteLength: run.job.plan.resultColumns * run.laneCount * COLUMN_BYTES,
-      })
+      const { plan } = run.job
+      const columns = this.#missedBefore.has(plan) ? plan.kernel.outputColumns : plan.resultColumns
+      reads.push({ buffer: run.out, byteOffset: 0, byteLength: columns * run.laneCount * COLUMN_BYTES })
       await this.#blooms.append(run.job.plan, run, hashes, hashReads)
     }
     this.laneBytes = Math.max(
@@ -213,11 +216,13 @@ export class LaneRunner {
     return words
   }
 
-  /** Where a lane missed, the columns of looked-up keys come too. */
+  /** Where a lane missed, the columns of looked-up keys come too. A path that missed brings them at once in the next batch. */
   async #withKeys(run: GroupRun, lanesOut: Uint32Array): Promise<Uint32Array> {
     const { plan } = run.job
     const { resultColumns } = plan
-    if (plan.kernel.outputColumns === resultColumns || !anyMiss(lanesOut, run.laneCount)) return lanesOut
+    if (!anyMiss(lanesOut, run.laneCount)) return lanesOut
+    this.#missing.add(plan)
+    if (lanesOut.length === plan.kernel.outputColumns * run.laneCount * COLUMN_LIMBS) return lanesOut
     const columnBytes = run.laneCount * COLUMN_BYTES
     const keys = await this.device.readback(
       run.out,
