@@ -64,6 +64,21 @@ const expectExact = async (transactions: readonly TransactionObject[], before = 
 
 const times = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n))
 
+describe('access lists', () => {
+  test('warm what they name, so that a path recorded without one does not serve them', async () => {
+    const plain = call(sender(0), 'token', BigInt(sender(1)), 1n)
+    const key = holderSlot(sender(2))
+    const accessList = [{ address: contractAddress('token'), storageKeys: [key] }]
+    const listed = { ...call(sender(2), 'token', BigInt(sender(3)), 1n), type: 1 as const, accessList }
+    const { result } = await expectExact(inOrder(plain, listed))
+    expect(result.tiers.pathKernel).toBe(1)
+    expect(result.exits).toEqual({ 'access list': 1 })
+    // 2400 + 1900 for the list; the slot it warms costs 2000 less.
+    const [without, withList] = [0, 1].map((i) => result.receipts.get(i)!.gasUsed)
+    expect(withList! - without!).toBe(2400n + 1900n - 2000n)
+  })
+})
+
 describe('storage conflicts', () => {
   test('two payments of one token holder: the second sees what the first left', async () => {
     const { result } = await expectExact(
