@@ -87,7 +87,12 @@ export const laneStored = (
   moveByColumns(dst, di, lanesOut, low, laneCount, sign)
 }
 
-/** dst += sign * the word in two columns. Amounts are mostly short, so the upper half is left where nothing moves it. */
+const LIMB = 0x1_0000_0000
+
+/**
+ * dst += sign * the word in two columns. Amounts are mostly below 2^128, so the upper half is left alone where nothing moves
+ * it. Doubles: a sum of limbs and a carry is exact, and its floor is the carry, -1 for a borrow.
+ */
 const moveByColumns = (
   dst: Uint32Array,
   di: number,
@@ -97,17 +102,20 @@ const moveByColumns = (
   sign: number,
 ): void => {
   const high = low + laneCount * COLUMN_LIMBS
-  let carry = 0
-  for (let limb = 0; limb < COLUMN_LIMBS; limb++) {
-    const moved = dst[di + limb]! + sign * columns[low + limb]! + carry
-    dst[di + limb] = moved
-    carry = Math.floor(moved / 0x1_0000_0000)
-  }
+  const s0 = dst[di]! + sign * columns[low]!
+  dst[di] = s0
+  const s1 = dst[di + 1]! + sign * columns[low + 1]! + Math.floor(s0 / LIMB)
+  dst[di + 1] = s1
+  const s2 = dst[di + 2]! + sign * columns[low + 2]! + Math.floor(s1 / LIMB)
+  dst[di + 2] = s2
+  const s3 = dst[di + 3]! + sign * columns[low + 3]! + Math.floor(s2 / LIMB)
+  dst[di + 3] = s3
+  let carry = Math.floor(s3 / LIMB)
   if (carry === 0 && (columns[high]! | columns[high + 1]! | columns[high + 2]! | columns[high + 3]!) === 0) return
   for (let limb = 0; limb < COLUMN_LIMBS; limb++) {
-    const moved = dst[di + COLUMN_LIMBS + limb]! + sign * columns[high + limb]! + carry
-    dst[di + COLUMN_LIMBS + limb] = moved
-    carry = Math.floor(moved / 0x1_0000_0000)
+    const sum = dst[di + COLUMN_LIMBS + limb]! + sign * columns[high + limb]! + carry
+    dst[di + COLUMN_LIMBS + limb] = sum
+    carry = Math.floor(sum / LIMB)
   }
 }
 
