@@ -26,7 +26,6 @@ export class BloomRunner {
   readonly #device: ComputeDevice
   readonly #pool: BufferPool
   #kernel: Promise<Kernel> | undefined
-  #taken: GPUBuffer[] = []
 
   constructor(device: ComputeDevice, pool: BufferPool) {
     this.#device = device
@@ -38,7 +37,14 @@ export class BloomRunner {
     return bloomCalls(plan.blooms).length
   }
 
-  async append(plan: PathPlan, source: BloomSource, commands: Command[], reads: BufferRange[]): Promise<void> {
+  /** Adds the commands and reads for a dispatch, and the buffers that they hold until they are done. */
+  async append(
+    plan: PathPlan,
+    source: BloomSource,
+    commands: Command[],
+    reads: BufferRange[],
+    buffers: GPUBuffer[],
+  ): Promise<void> {
     for (const call of bloomCalls(plan.blooms)) {
       const kernel = await this.kernel()
       const { laneCount } = source
@@ -51,7 +57,7 @@ export class BloomRunner {
       this.#device.upload(parameters, 0, words)
       const byteLength = call.items.length * laneCount * INDEX_BYTES
       const bits = this.#pool.storage(byteLength)
-      this.#taken.push(parameters, bits)
+      buffers.push(parameters, bits)
       const bindGroup = this.#device.bindGroup(kernel, [
         { binding: 0, buffer: parameters },
         { binding: 1, buffer: call.source === 'input' ? source.in : source.out },
@@ -75,13 +81,6 @@ export class BloomRunner {
       })
     })
     return indices
-  }
-
-  /** Hands over the buffers taken since the last call; the caller puts them back when the device is through. */
-  taken(): readonly GPUBuffer[] {
-    const taken = this.#taken
-    this.#taken = []
-    return taken
   }
 
   kernel(): Promise<Kernel> {

@@ -73,9 +73,10 @@ export class DeviceTables {
     this.#dirtyAccounts.drain(this.#accountRows.rows, (first, end) =>
       this.#accountRows.upload(accounts.rows, first, end),
     )
-    const first = this.#slotValues.rows
-    const values = slots.entries === 0 ? slots.values : baseValues(slots, first)
-    moved.push(this.#slotValues.append(values, slots.count), this.#accountRows.append(accounts.rows, accounts.count))
+    moved.push(
+      this.#slotValues.append(slots.values, slots.count, slots),
+      this.#accountRows.append(accounts.rows, accounts.count),
+    )
     if (this.#buffers === undefined || moved.includes(true))
       this.#buffers = this.#mirrors().map((mirror) => ({ binding: mirror.binding, buffer: mirror.buffer }))
     return this.#buffers
@@ -90,13 +91,16 @@ export class DeviceTables {
   }
 }
 
-/** The slot values before the open batch. */
-const baseValues = (slots: SlotTable, first: number): Uint32Array => {
-  if (first === slots.count) return slots.values
-  const values = slots.values.slice()
-  for (let entry = 0; entry < slots.entries; entry++)
-    wordCopy(values, slots.written[entry]! * LIMBS_PER_WORD, slots.base, entry * LIMBS_PER_WORD)
-  return values
+/** The values of slots [first, end) before the open batch. */
+const baseValues = (slots: SlotTable, first: number, end: number): Uint32Array => {
+  const values = slots.values.subarray(first * LIMBS_PER_WORD, end * LIMBS_PER_WORD)
+  if (slots.entries === 0) return values
+  const base = values.slice()
+  for (let id = first; id < end; id++) {
+    const entry = slots.entryOf[id]!
+    if (entry !== 0) wordCopy(base, (id - first) * LIMBS_PER_WORD, slots.base, (entry - 1) * LIMBS_PER_WORD)
+  }
+  return base
 }
 
 /** One array on the device, with room to grow. */
@@ -126,11 +130,13 @@ class Mirror {
     this.#device.upload(this.buffer, first * limbs * 4, source.subarray(first * limbs, end * limbs))
   }
 
-  /** Uploads the rows that the device has not; returns whether the buffer is another one now. */
-  append(source: Uint32Array, count: number): boolean {
+  /** Uploads the rows that the device has not, with the base values of `slots`; returns whether the buffer is another one now. */
+  append(source: Uint32Array, count: number, slots?: SlotTable): boolean {
     if (count === this.rows) return false
     const moved = this.#reserve(count)
-    this.upload(source, moved ? 0 : this.rows, count)
+    const first = moved ? 0 : this.rows
+    if (slots === undefined) this.upload(source, first, count)
+    else this.#device.upload(this.buffer, first * this.#limbsPerRow * 4, baseValues(slots, first, count))
     this.rows = count
     return moved
   }

@@ -1,5 +1,4 @@
 import { codeSkeleton } from '../../transpiler/index.ts'
-import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import type { TransactionBatch, TransactionObject } from '../block/batch.ts'
 import { encodeBatch } from '../block/encode_batch.ts'
@@ -10,7 +9,6 @@ import { transactionRules } from '../block/rules.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { ResidentState } from '../state/resident_state.ts'
 import type { State, StateWrites } from '../state/state.ts'
-import { wordFromBigInt } from '../state/word.ts'
 import { collectWrites } from './collect_writes.ts'
 import { CpuTier } from './cpu_tier.ts'
 import { faultReason, faultText } from './device_fault.ts'
@@ -31,6 +29,7 @@ import {
   TIER_LANE,
 } from './schedule.ts'
 import { Sweep } from './sweep.ts'
+import { RANGE, Walk } from './walk.ts'
 
 export interface ExecutorOptions {
   readonly fork: Fork
@@ -45,6 +44,8 @@ export interface ExecutorOptions {
   readonly compile?: CompileMode
   /** Transactions of one kind from which a path is recorded. Default: measured costs decide. */
   readonly recordFrom?: number
+  /** Transactions that go to the device together; the host sweeps those before them meanwhile. Default 16,384. */
+  readonly range?: number
   /** A transaction that may not be included is left out (`skip`, default), or fails the batch (`throw`). */
   readonly invalid?: 'skip' | 'throw'
 }
@@ -69,13 +70,20 @@ export interface TierCounts {
   readonly cpu: number
 }
 
-/** Wall milliseconds by stage. */
+/**
+ * Wall milliseconds by stage; with compileMs their sum is the whole call. The device works beside the host: `execute` is only
+ * the waiting for it, and the CPU tier.
+ */
 export interface StageTimings {
+  /** Static rules, senders and called accounts, tiers and path keys. */
   route: number
+  /** Gathering and uploading lanes, recording paths, loading what lanes missed. */
   upload: number
   execute: number
   readback: number
+  /** The sweep, and the resolution of the version log. */
   validate: number
+  /** Collecting the writes, and the State's commit. */
   commit: number
   receipts: number
 }
@@ -120,6 +128,9 @@ export class InvalidTransactionError extends Error {
     this.code = code
   }
 }
+
+/** Transactions on the CPU tier from which their mean time is taken for its speed. */
+const LEAST_MEASURED = 16
 
 export const createExecutor = (options: ExecutorOptions): Executor => new BatchExecutor(options)
 
@@ -187,14 +198,28 @@ class BatchExecutor implements Executor {
     routeTransactions(fork, schedule, this.#resident, this.#library, this.#reasons)
     timings.route = lap()
 
-    const runner = await this.#firstRound(schedule, faults)
-    lap()
-
-    const sweep = new Sweep(fork, schedule, this.#resident, this.#reasons)
-    const again = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner)
-    const cpuMs = await this.#sweep(schedule, sweep, again)
-    faults.push(...again.faults, ...this.#library.failures.slice(failedBefore))
-    timings.validate = lap() - cpuMs - again.deviceMs
+    const runner = this.#openRunner(schedule, faults)
+    const later = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner)
+    const walk = new Walk(schedule, {
+      lanes: this.#lanes,
+      sweep: new Sweep(fork, schedule, this.#resident, this.#reasons),
+      later,
+      cpu: this.#cpu,
+      running: this.#running,
+      runner,
+      range: this.#options.range ?? RANGE,
+    })
+    await walk.run()
+    faults.push(...walk.faults, ...later.faults, ...this.#library.failures.slice(failedBefore))
+    if (walk.cpuCount >= LEAST_MEASURED) this.#library.cpuMs = walk.cpuMs / walk.cpuCount
+    if (walk.hasFailed) this.close()
+    const compileMs = this.#library.compileMs.slice(compiledBefore).reduce((sum, ms) => sum + ms, 0)
+    timings.execute = walk.cpuMs + (runner?.timings.execute ?? 0)
+    timings.readback = runner?.timings.readback ?? 0
+    timings.validate = walk.sweepMs + later.resolveMs
+    if (runner !== undefined)
+      timings.upload = Math.max(0, lap() - compileMs - timings.execute - timings.readback - timings.validate)
+    else lap()
     const rejected = rejectedOf(schedule)
     if (this.#options.invalid === 'throw' && rejected.length > 0)
       throw new InvalidTransactionError(rejected[0]!.index, rejected[0]!.code)
@@ -206,31 +231,26 @@ class BatchExecutor implements Executor {
 
     const receipts = await this.#receipts(schedule)
     receipts.blooms()
+    faults.push(...(runner?.faults ?? []))
     timings.receipts = lap()
-    timings.upload = runner?.timings.upload ?? 0
-    timings.execute = cpuMs + (runner?.timings.execute ?? 0)
-    timings.readback = runner?.timings.readback ?? 0
     return {
       receipts,
       rejected,
       writes,
       tiers: tierCounts(schedule),
-      rounds: 1 + again.rounds,
+      rounds: 1 + later.rounds,
       exits: this.#reasons.count(executedReasons(schedule)),
       timings,
       chunks: runner?.chunks ?? 0,
       deviceBytesPerTransaction:
         runner === undefined || batch.count === 0 ? 0 : (runner.laneBytes + runner.tables.sizeBytes) / batch.count,
-      compileMs: this.#library.compileMs.slice(compiledBefore).reduce((sum, ms) => sum + ms, 0),
+      compileMs,
       faults: [...new Set([...faults, ...(runner?.faults ?? [])])],
     }
   }
 
-  /**
-   * Executes the lanes on committed values. Returns the runner for later rounds; undefined where there is none, or where the
-   * device failed: what it had not done is for the CPU tier then.
-   */
-  async #firstRound(schedule: Schedule, faults: string[]): Promise<LaneRunner | undefined> {
+  /** The runner for this batch; undefined where no transaction needs one, or where there is no device for it. */
+  #openRunner(schedule: Schedule, faults: string[]): LaneRunner | undefined {
     if (!schedule.tier.includes(TIER_LANE)) return undefined
     const { device, chainId } = this.#options
     if (device === undefined || device.isLost) {
@@ -241,7 +261,6 @@ class BatchExecutor implements Executor {
     try {
       this.#runner ??= new LaneRunner(device, this.#resident, chainId)
       this.#runner.begin()
-      await this.#lanes.first(schedule, this.#runner)
       return this.#runner
     } catch (thrown) {
       faults.push(faultText(thrown))
@@ -249,37 +268,6 @@ class BatchExecutor implements Executor {
       this.close()
       return undefined
     }
-  }
-
-  /**
-   * Walks the batch in order; what the sweep cannot finish runs again on the device where that pays, else on the CPU tier at
-   * its place. Returns the milliseconds of the CPU tier.
-   */
-  async #sweep(schedule: Schedule, sweep: Sweep, again: LaterRounds): Promise<number> {
-    const { batch, env, rules } = schedule
-    const fee = new Uint32Array(LIMBS_PER_WORD)
-    let cpuMs = 0
-    let cpuCount = 0
-    for (let i = sweep.advance(0); i < batch.count; i = sweep.advance(i)) {
-      if (await again.run(i)) continue
-      const startedMs = performance.now()
-      const outcome = await this.#cpu.execute({ env, batch, index: i, rules, snapshot: this.#running })
-      if ('rejected' in outcome) {
-        sweep.reject(i, outcome.rejected)
-      } else {
-        schedule.cpuResults.set(i, outcome)
-        await this.#running.apply(outcome.writes, sweep)
-        if (outcome.coinbaseFee !== undefined) {
-          wordFromBigInt(fee, 0, outcome.coinbaseFee)
-          sweep.payCoinbase(fee, 0)
-        }
-        sweep.finish(i, Number(outcome.gasUsed))
-      }
-      cpuMs += performance.now() - startedMs
-      cpuCount++
-    }
-    if (cpuCount >= 16) this.#library.cpuMs = cpuMs / cpuCount
-    return cpuMs
   }
 
   async #receipts(schedule: Schedule): Promise<Receipts> {

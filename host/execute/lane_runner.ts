@@ -79,6 +79,11 @@ export class LaneRunner {
 
   /** Runs the jobs. Rejects with a fault of the device; nothing of the batch has changed then. */
   async run(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<LaneGroup[]> {
+    return (await this.start(jobs, source, env)).finish()
+  }
+
+  /** Resolves when the device has the jobs. Its faults come from `finish`, whenever they happen. */
+  async start(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
     const startedMs = performance.now()
     const tables = this.tables.sync()
     const runs: GroupRun[] = []
@@ -87,6 +92,7 @@ export class LaneRunner {
     const reads: BufferRange[] = []
     const hashes: Command[] = []
     const hashReads: BufferRange[] = []
+    const hashBuffers: GPUBuffer[] = []
     for (const run of runs) {
       const workgroups = Math.ceil(run.laneCount / WORKGROUP_SIZE)
       for (const kernel of run.job.kernels) {
@@ -95,17 +101,34 @@ export class LaneRunner {
       const { plan } = run.job
       const columns = this.#missedBefore.has(plan) ? plan.kernel.outputColumns : plan.resultColumns
       reads.push({ buffer: run.out, byteOffset: 0, byteLength: columns * run.laneCount * COLUMN_BYTES })
-      await this.#blooms.append(run.job.plan, run, hashes, hashReads)
+      await this.#blooms.append(run.job.plan, run, hashes, hashReads, hashBuffers)
     }
     this.laneBytes = Math.max(
       this.laneBytes,
       runs.reduce((sum, run) => sum + run.in.size + run.out.size, 0),
     )
-    const uploadedMs = performance.now()
     const executed = this.device.run(commands, { reads })
+    // `finish` tells; until then a rejection must not count as unseen.
+    executed.catch(() => undefined)
     const hashed = this.#hash(hashes, hashReads)
-    const { reads: results } = await executed
-    const ranMs = performance.now()
+    this.timings.upload += performance.now() - startedMs
+    return {
+      finish: async () => {
+        const waitedMs = performance.now()
+        const { reads: results } = await executed
+        this.timings.execute += performance.now() - waitedMs
+        return this.#groups(runs, results, hashed, hashBuffers)
+      },
+    }
+  }
+
+  async #groups(
+    runs: readonly GroupRun[],
+    results: readonly Uint32Array[],
+    hashed: Promise<readonly Uint32Array[] | undefined>,
+    hashBuffers: readonly GPUBuffer[],
+  ): Promise<LaneGroup[]> {
+    const startedMs = performance.now()
     const groups: LaneGroup[] = []
     let firstHash = 0
     for (const [index, run] of runs.entries()) {
@@ -126,14 +149,11 @@ export class LaneRunner {
           : { bloomIndices: hashed.then((found) => found && this.#blooms.take(plan, found, first)) }),
       })
     }
-    const buffers = [...runs.flatMap((run) => [run.in, run.out, run.environment]), ...this.#blooms.taken()]
+    const buffers = [...runs.flatMap((run) => [run.in, run.out, run.environment]), ...hashBuffers]
     void hashed.then(() => {
       for (const buffer of buffers) this.#pool.put(buffer)
     })
-    const endedMs = performance.now()
-    this.timings.upload += uploadedMs - startedMs
-    this.timings.execute += ranMs - uploadedMs
-    this.timings.readback += endedMs - ranMs
+    this.timings.readback += performance.now() - startedMs
     return groups
   }
 
@@ -234,6 +254,12 @@ export class LaneRunner {
     whole.set(keys, lanesOut.length)
     return whole
   }
+}
+
+/** Jobs that the device has. */
+export interface StartedJobs {
+  /** Awaits them; rejects with a fault of the device. To be called once. */
+  finish(): Promise<LaneGroup[]>
 }
 
 interface GroupRun {

@@ -8,7 +8,7 @@ import type { ResidentState } from '../state/resident_state.ts'
 import { wordFromBigInt, wordToBigInt } from '../state/word.ts'
 import type { ExitReason, ExitReasons } from './exit_reason.ts'
 import type { LaneGroup, LaneSource } from './lane_group.ts'
-import { environmentValues, type LaneJob, type LaneRunner } from './lane_runner.ts'
+import { environmentValues, type LaneJob, type LaneRunner, type StartedJobs } from './lane_runner.ts'
 import { type CompileMode, type PathCandidate, type PathKeyState, PathLibrary } from './path_library.ts'
 import { COLUMN_LIMBS, type PathPlan } from './path_plan.ts'
 import { type Schedule, TIER_CPU, TIER_LANE } from './schedule.ts'
@@ -59,32 +59,51 @@ export class LaneStage {
     }
   }
 
-  /** Executes all transactions of tier lane on committed values; those that no path takes become tier CPU. */
-  async first(schedule: Schedule, runner: LaneRunner): Promise<void> {
-    const source = laneSource(schedule)
-    let pending: Pending[] = []
-    const leftovers = new Map<PathKeyState, Leftover>()
-    for (const [keyId, transactions] of transactionsByKey(schedule, this.#library.keys.length)) {
+  /** Puts the most used paths of every key first; for the start of a batch. */
+  begin(): void {
+    for (const key of this.#library.keys) PathLibrary.rank(key)
+  }
+
+  /**
+   * Gives the device the transactions of tier lane in [first, end), as far as there are paths for them, and comes back at once.
+   * `scale` is the number of such ranges in the batch, for the question whether a new path pays.
+   */
+  async start(schedule: Schedule, runner: LaneRunner, first: number, end: number, scale: number): Promise<Wave> {
+    const wave: Wave = { pending: [], leftovers: new Map(), scale, started: undefined }
+    for (const [keyId, transactions] of transactionsByKey(schedule, this.#library.keys.length, first, end)) {
       const key = this.#library.keys[keyId]!
-      PathLibrary.rank(key)
-      this.#route({ key, candidate: 0, reruns: 0, transactions }, pending, leftovers, 'no path')
+      this.#route({ key, candidate: 0, reruns: 0, transactions }, wave.pending, wave.leftovers, 'no path')
     }
+    if (wave.pending.length > 0) wave.started = await this.#submit(wave.pending, schedule, runner)
+    return wave
+  }
+
+  /** Executes all transactions of a started range on committed values; those that no path takes become tier CPU. */
+  async finish(schedule: Schedule, runner: LaneRunner, wave: Wave): Promise<void> {
+    const { leftovers } = wave
+    let { pending } = wave
+    let started = wave.started
     while (pending.length > 0 || leftovers.size > 0) {
-      for (const [key, leftover] of leftovers) await this.#record(key, leftover, schedule, runner, pending)
-      leftovers.clear()
-      if (pending.length === 0) break
-      const jobs = pending.map((one): LaneJob => {
-        const { plan, kernels } = one.key.candidates[one.candidate]!
-        return { plan, kernels: kernels!, transactions: one.transactions }
-      })
-      const groups = await runner.run(jobs, source, schedule.env)
       const next: Pending[] = []
-      for (const group of groups) {
+      started ??= pending.length > 0 ? await this.#submit(pending, schedule, runner) : undefined
+      for (const group of (await started?.finish()) ?? []) {
         const from = pending.find((one) => one.key.candidates[one.candidate]!.plan === group.plan)!
         await this.#settle(group, from, schedule, next, leftovers)
       }
+      for (const [key, leftover] of leftovers) await this.#record(key, leftover, wave.scale, schedule, runner, next)
+      leftovers.clear()
+      mergePending(next)
       pending = next
+      started = undefined
     }
+  }
+
+  #submit(pending: readonly Pending[], schedule: Schedule, runner: LaneRunner): Promise<StartedJobs> {
+    const jobs = pending.map((one): LaneJob => {
+      const { plan, kernels } = one.key.candidates[one.candidate]!
+      return { plan, kernels: kernels!, transactions: one.transactions }
+    })
+    return runner.start(jobs, laneSource(schedule), schedule.env)
   }
 
   /**
@@ -205,12 +224,13 @@ export class LaneStage {
   async #record(
     key: PathKeyState,
     leftover: Leftover,
+    scale: number,
     schedule: Schedule,
     runner: LaneRunner,
     pending: Pending[],
   ): Promise<void> {
     const transactions = mergeSorted(leftover.parts.map((part) => part.transactions))
-    const candidate = await this.#compiled(key, transactions, schedule, runner.device)
+    const candidate = await this.#compiled(key, transactions, scale, schedule, runner.device)
     if (candidate?.kernels !== undefined) {
       pending.push({ key, candidate: key.candidates.indexOf(candidate), reruns: 0, transactions })
       return
@@ -230,25 +250,35 @@ export class LaneStage {
   async #compiled(
     key: PathKeyState,
     transactions: Int32Array,
+    scale: number,
     schedule: Schedule,
     device: ComputeDevice,
   ): Promise<PathCandidate | undefined> {
     const { compile, recordFrom } = this.#options
+    const expected = scale * transactions.length
     if (compile === 'never') return undefined
     let candidate = key.candidates.find(({ started }) => !started)
     if (candidate === undefined) {
-      if (!this.#library.isWorthRecording(key, transactions.length, recordFrom)) return undefined
-      const transaction = recordedTransaction(this.#options, schedule, transactions[0]!)
-      const recorded = await this.#library.record(key, transaction, new BaseState(this.#resident))
+      if (!this.#library.isWorthRecording(key, expected, recordFrom)) return undefined
+      const sample = transactions.find((i) => this.#callsItsCode(schedule, i))
+      if (sample === undefined) return undefined
+      const transaction = recordedTransaction(this.#options, schedule, sample)
+      const recorded = await this.#library.record(key, transaction, new RecordedState(this.#resident))
       if (typeof recorded !== 'object') return undefined
       candidate = recorded
     }
-    if (!this.#library.isWorthCompiling(candidate.plan, key.lanesOwed + transactions.length, recordFrom))
-      return undefined
+    if (!this.#library.isWorthCompiling(candidate.plan, key.lanesOwed + expected, recordFrom)) return undefined
     const compilation = this.#library.compile(key, candidate, device)
     if (compile === 'background') return undefined
     await compilation
     return candidate
+  }
+
+  /** Whether the called account still has the code that it had at routing: a range behind the first is recorded in the middle. */
+  #callsItsCode({ batch, toCodes }: Schedule, i: number): boolean {
+    const { accounts } = this.#resident
+    const id = accounts.find(batch.to, LIMBS_PER_ADDRESS * i)
+    return id >= 0 && accounts.code(id) === toCodes[i]
   }
 
   #whyNot(key: PathKeyState, reason: ExitReason): ExitReason {
@@ -301,6 +331,14 @@ export class LaneStage {
   }
 }
 
+/** A range of transactions on its way through the device. */
+export interface Wave {
+  readonly pending: Pending[]
+  readonly leftovers: Map<PathKeyState, Leftover>
+  readonly scale: number
+  started: StartedJobs | undefined
+}
+
 /** Lanes of one key that no path took, by why. */
 interface Leftover {
   readonly parts: { readonly transactions: Int32Array; readonly reason: ExitReason }[]
@@ -320,15 +358,20 @@ const ownerOf = (plan: PathPlan, owner: number, group: LaneGroup, lane: number, 
   return group.lanesOut[(lookup.column * group.laneCount + lane) * COLUMN_LIMBS + lookup.component]!
 }
 
-const transactionsByKey = (schedule: Schedule, keyCount: number): Map<number, Int32Array> => {
-  const { tier, keyIds, batch } = schedule
+const transactionsByKey = (
+  schedule: Schedule,
+  keyCount: number,
+  first: number,
+  end: number,
+): Map<number, Int32Array> => {
+  const { tier, keyIds } = schedule
   const counts = new Uint32Array(keyCount)
-  for (let i = 0; i < batch.count; i++) if (tier[i] === TIER_LANE) counts[keyIds[i]!]!++
+  for (let i = first; i < end; i++) if (tier[i] === TIER_LANE) counts[keyIds[i]!]!++
   const byKey = new Map<number, Int32Array>()
   for (let key = 0; key < keyCount; key++) if (counts[key]! > 0) byKey.set(key, new Int32Array(counts[key]!))
   const next = new Uint32Array(keyCount)
   const lists = Array.from({ length: keyCount }, (_, key) => byKey.get(key))
-  for (let i = 0; i < batch.count; i++) {
+  for (let i = first; i < end; i++) {
     if (tier[i] !== TIER_LANE) continue
     const key = keyIds[i]!
     lists[key]![next[key]!++] = i
@@ -406,8 +449,8 @@ const recordedTransaction = (options: LaneStageOptions, schedule: Schedule, i: n
   }
 }
 
-/** The resident state in the words of the recorder, before the sweep: all values are base values. */
-class BaseState implements RecordState {
+/** The resident state in the words of the recorder. A path holds by its guards, so that running values serve as well as base values. */
+class RecordedState implements RecordState {
   readonly #resident: ResidentState
   readonly #word = new Uint32Array(LIMBS_PER_WORD)
   readonly #ids = new Int32Array(1)

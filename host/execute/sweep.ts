@@ -90,13 +90,13 @@ export class Sweep {
     this.codeChanged = true
   }
 
-  /** Finishes transactions from `first` on; returns the first that it cannot finish, or the transaction count. */
-  advance(first: number): number {
+  /** Finishes transactions from `first` on; returns the first that it cannot finish, or `end`. */
+  advance(first: number, end: number): number {
     const schedule = this.#schedule
     const accounts = this.#accounts
     const { batch, rules, tier, outcome, gasUsed, rejections, lanes, groups, laneGroups } = schedule
     const { rows, hosts } = accounts
-    const { nonce, value, count } = batch
+    const { nonce, value } = batch
     const { gasLimit, cost, price, priority, intrinsic, floor, rejection } = rules
     const moved = this.#renewed !== undefined
     const delegations = this.#delegations
@@ -104,7 +104,7 @@ export class Sweep {
     const coinbase = this.current(schedule.coinbaseId)
     let cumulative = this.gasUsed
     let i = first
-    for (; i < count; i++) {
+    for (; i < end; i++) {
       if (outcome[i] !== OUTCOME_NONE) continue
       const from = moved ? this.current(schedule.fromIds[i]!) : schedule.fromIds[i]!
       const sender = from * ROW_LIMBS

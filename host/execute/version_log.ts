@@ -57,7 +57,8 @@ export class VersionLog {
     }
     let hintLimbs = 0
     for (let i = first; i < batch.count; i++) {
-      if (tier[i] !== TIER_LANE) continue
+      // Later ranges are not executed yet.
+      if (tier[i] !== TIER_LANE || groups[i]! < 0) continue
       const group = laneGroups[groups[i]!]!
       const lane = lanes[i]!
       const { plan, hinted } = group

@@ -1,0 +1,131 @@
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { wordFromBigInt } from '../state/word.ts'
+import type { CpuTier } from './cpu_tier.ts'
+import { faultReason, faultText } from './device_fault.ts'
+import type { LaneRunner } from './lane_runner.ts'
+import type { LaneStage, Wave } from './lane_stage.ts'
+import type { LaterRounds } from './later_rounds.ts'
+import type { RunningState } from './running_state.ts'
+import type { Schedule } from './schedule.ts'
+import type { Sweep } from './sweep.ts'
+
+/** Batches of twice this many transactions or more go to the device in ranges of about this size. */
+export const RANGE = 16_384
+const MOST_RANGES = 8
+
+/** What a walk needs of the executor. */
+export interface WalkParts {
+  readonly lanes: LaneStage
+  readonly sweep: Sweep
+  readonly later: LaterRounds
+  readonly cpu: CpuTier
+  readonly running: RunningState
+  readonly runner: LaneRunner | undefined
+  readonly range: number
+}
+
+/**
+ * Brings a routed batch to its end, range by range in transaction order: while the device executes a range, the host
+ * sweeps the one before it. The sweep meets every transaction at its place; what it cannot finish runs again on the device
+ * where that pays, else on the CPU tier.
+ *
+ * Between the start of a range and its `finish` nothing is done with its results, so that the tables change at one place at
+ * a time.
+ */
+export class Walk {
+  readonly faults: string[] = []
+  sweepMs = 0
+  cpuMs = 0
+  cpuCount = 0
+  /** The device failed: the rest of the batch does without it. */
+  hasFailed = false
+  readonly #schedule: Schedule
+  readonly #parts: WalkParts
+  readonly #fee = new Uint32Array(LIMBS_PER_WORD)
+
+  constructor(schedule: Schedule, parts: WalkParts) {
+    this.#schedule = schedule
+    this.#parts = parts
+  }
+
+  async run(): Promise<void> {
+    const { count } = this.#schedule.batch
+    const { runner, lanes, range } = this.#parts
+    if (runner === undefined) {
+      await this.#sweep(0, count)
+      return
+    }
+    lanes.begin()
+    const ranges = Math.max(1, Math.min(MOST_RANGES, Math.floor(count / range)))
+    const size = Math.ceil(count / ranges)
+    let wave = await this.#start(runner, 0, size, ranges)
+    for (let first = 0; first < count; first += size) {
+      const end = Math.min(count, first + size)
+      await this.#finish(runner, wave)
+      wave = end < count ? await this.#start(runner, end, Math.min(count, end + size), ranges) : undefined
+      await this.#sweep(first, end)
+    }
+  }
+
+  async #start(runner: LaneRunner, first: number, end: number, ranges: number): Promise<Wave | undefined> {
+    if (this.hasFailed) return undefined
+    try {
+      return await this.#parts.lanes.start(this.#schedule, runner, first, end, ranges)
+    } catch (thrown) {
+      this.#fail(thrown)
+      return undefined
+    }
+  }
+
+  async #finish(runner: LaneRunner, wave: Wave | undefined): Promise<void> {
+    if (wave === undefined) return
+    try {
+      await this.#parts.lanes.finish(this.#schedule, runner, wave)
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+  }
+
+  /** What has no execution goes to the CPU tier; what has one stands. */
+  #fail(thrown: unknown): void {
+    const reason = faultReason(thrown)
+    this.faults.push(faultText(thrown))
+    this.hasFailed = true
+    this.#parts.lanes.refuse(this.#schedule, reason)
+  }
+
+  async #sweep(first: number, end: number): Promise<void> {
+    const { later } = this.#parts
+    for (let i = this.#advance(first, end); i < end; i = this.#advance(i, end)) {
+      if (this.hasFailed || !(await later.run(i))) await this.#execute(i)
+    }
+  }
+
+  #advance(first: number, end: number): number {
+    const startedMs = performance.now()
+    const i = this.#parts.sweep.advance(first, end)
+    this.sweepMs += performance.now() - startedMs
+    return i
+  }
+
+  /** Executes a transaction on the CPU tier at its place. */
+  async #execute(index: number): Promise<void> {
+    const { cpu, running, sweep } = this.#parts
+    const { env, batch, rules, cpuResults } = this.#schedule
+    const startedMs = performance.now()
+    const outcome = await cpu.execute({ env, batch, index, rules, snapshot: running })
+    if ('rejected' in outcome) {
+      sweep.reject(index, outcome.rejected)
+    } else {
+      cpuResults.set(index, outcome)
+      await running.apply(outcome.writes, sweep)
+      if (outcome.coinbaseFee !== undefined) {
+        wordFromBigInt(this.#fee, 0, outcome.coinbaseFee)
+        sweep.payCoinbase(this.#fee, 0)
+      }
+      sweep.finish(index, Number(outcome.gasUsed))
+    }
+    this.cpuMs += performance.now() - startedMs
+    this.cpuCount++
+  }
+}
