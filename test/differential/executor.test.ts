@@ -57,6 +57,31 @@ describe('the executor', () => {
     check.executor.close()
   })
 
+  test('sends a batch to the device in ranges: misses, conflicts and the CPU tier in the middle change nothing', async () => {
+    const check = new BatchCheck({ device, recordFrom: 1, range: 9 })
+    const others = Array.from({ length: 12 }, (_, n) => [
+      { ...payment(n, 1n), to: contractAddress('price board'), data: word(n === 5 ? 9n : 0n) },
+      { ...payment(n, 2n), to: contractAddress('creator'), data: '0x', gasLimit: 200_000n },
+      {
+        ...payment(n, 3n),
+        to: contractAddress('token'),
+        data: `${word(BigInt(sender(1)))}${word(BigInt(n)).slice(2)}`,
+      },
+      { ...payment(n, 4n), to: contractAddress('counter'), data: '0x' },
+    ])
+    const first = await check.run(batchState(), [...payments(), ...others.flat()])
+    expect(first.difference).toBeUndefined()
+    expect(first.result.tiers.pathKernel).toBeGreaterThan(24)
+    const second = await check.next(
+      payments(5n).map((payment, n) => ({
+        ...payment,
+        data: `${word(BigInt(stranger(900 + n)))}${word(1n).slice(2)}`,
+      })),
+    )
+    expect(second.difference).toBeUndefined()
+    check.executor.close()
+  })
+
   test('executes an empty batch', async () => {
     const check = new BatchCheck({ device })
     const { difference, result } = await check.run(batchState(), [])
