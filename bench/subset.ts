@@ -39,6 +39,7 @@ export const pickTransactions = (batch: TransactionBatch, indices: Uint32Array):
     accessAddress: new Uint32Array(0),
     accessKeyStart: new Uint32Array(1),
     accessKey: new Uint32Array(0),
+    extras: new Map(),
   }
 }
 

@@ -15,6 +15,8 @@ export interface PathKernel {
   readonly parts: readonly string[]
   /** The same parts for lanes with hints: every load looks at its hint columns first (compile them only when needed). */
   readonly hintedParts: readonly string[]
+  /** The same path as micro-operations for kernels/entry/path_program.wgsl; absent where it passes that kernel's bounds. */
+  readonly program?: PathProgram
   /** Name of the `@compute` entry in every part. */
   readonly entryPoint: string
   readonly inputs: readonly LaneInput[]
@@ -34,6 +36,8 @@ export interface PathKernel {
   /** The outcome all lanes share. */
   readonly status: 'success' | 'revert' | 'halt'
   readonly stores: readonly StoreOutput[]
+  /** Wei that the path moves between accounts in its calls, in order; the transaction's own value is not among them. */
+  readonly transfers: readonly TransferOutput[]
   readonly logs: readonly LogOutput[]
   /** Return or revert data of the transaction. */
   readonly output: ByteString
@@ -111,6 +115,25 @@ export interface StoreOutput {
  * the lane read (SSTORE gas and refund depend on nothing else when x != 0 is unchanged).
  */
 export type DeltaCondition = 'noUnderflow' | 'noOverflow' | 'sameZeroness'
+
+/**
+ * Wei that moves inside the transaction: `from` and `to` are as `emitter` in LogOutput (-1 the entry account), the amount is
+ * a word at `column` of lanesOut. The outcome holds where `from` has the amount at that place of the order.
+ */
+export interface TransferOutput {
+  readonly from: number
+  readonly to: number
+  readonly column: number
+}
+
+/** The path program of a path; layout of code and constants in transpiler/layout/program.ts. */
+export interface PathProgram {
+  readonly code: Uint32Array
+  /** Words in limb order, 8 u32 each. */
+  readonly constants: Uint32Array
+  /** 256-bit registers that one lane needs. */
+  readonly registers: number
+}
 
 /**
  * A log of the outcome, in order. `emitter`: -1 is the entry account, else the index of an account look-up whose id names it.

@@ -90,6 +90,7 @@ export const lowerPath = (
     guards,
     status: path.end.status,
     stores,
+    transfers: [],
     logs,
     output: byteString(path, columns, path.end.bytes, path.end.output),
     report: {

@@ -124,6 +124,7 @@ export class BatchWriter {
       accessAddress: new Uint32Array(0),
       accessKeyStart: new Uint32Array(1),
       accessKey: new Uint32Array(0),
+      extras: new Map(),
     }
   }
 

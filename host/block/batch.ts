@@ -3,7 +3,7 @@ import type { BlockEnvironment } from './environment.ts'
 /**
  * A batch of decoded transactions as structure-of-arrays. Transaction i:
  *
- * type             u8[n]          0 legacy, 1 EIP-2930, 2 EIP-1559
+ * type             u8[n]          0 legacy, 1 EIP-2930, 2 EIP-1559, 3 EIP-4844, 4 EIP-7702, 0x7e OP-stack deposit
  * nonce, gasLimit  u32[2 n]       64-bit, low limb first
  * maxFeePerGas, maxPriorityFeePerGas   u32[8 n] words, wei per gas; both are the gas price for types 0 and 1
  * value            u32[8 n]       words, wei
@@ -12,6 +12,7 @@ import type { BlockEnvironment } from './environment.ts'
  * data             bytes          calldata of i is data[dataStart[i] .. dataStart[i + 1]]
  * access lists     entries of i are accessStart[i] .. accessStart[i + 1]; entry e has address accessAddress[5 e ..] and
  *                  keys accessKeyStart[e] .. accessKeyStart[e + 1], each a word in accessKey[8 k ..]
+ * extras           what only types 3, 4 and 0x7e have, by index; empty in most batches
  */
 export interface TransactionBatch {
   readonly count: number
@@ -30,11 +31,31 @@ export interface TransactionBatch {
   readonly accessAddress: Uint32Array
   readonly accessKeyStart: Uint32Array
   readonly accessKey: Uint32Array
+  readonly extras: ReadonlyMap<number, TransactionExtras>
+}
+
+/** One EIP-7702 authorization as signed. `authority` is the recovered signer (0x-hex); undefined where the signature is bad. */
+export interface Authorization {
+  readonly chainId: bigint
+  readonly address: string
+  readonly nonce: bigint
+  readonly authority: string | undefined
+}
+
+export interface TransactionExtras {
+  /** Type 3: wei per blob gas. */
+  readonly maxFeePerBlobGas?: bigint
+  /** Type 3: 0x-hex, 32 bytes each. */
+  readonly blobVersionedHashes?: readonly string[]
+  /** Type 4. */
+  readonly authorizations?: readonly Authorization[]
+  /** Type 0x7e: wei made for the sender before execution; no fee is paid and the nonce is not checked. */
+  readonly deposit?: { readonly sourceHash: string; readonly mint: bigint; readonly isSystem: boolean }
 }
 
 /** One transaction in object form, for the edge of the library. Addresses and data are 0x-hex; quantities are bigint. */
-export interface TransactionObject {
-  readonly type?: 0 | 1 | 2
+export interface TransactionObject extends TransactionExtras {
+  readonly type?: 0 | 1 | 2 | 3 | 4 | 0x7e
   readonly from: string
   /** Absent for a creation. */
   readonly to?: string

@@ -49,6 +49,7 @@ export const emptyBatch = (count: number, sizes: BatchSizes): TransactionBatch =
   accessAddress: new Uint32Array(LIMBS_PER_ADDRESS * sizes.accessEntries),
   accessKeyStart: new Uint32Array(sizes.accessEntries + 1),
   accessKey: new Uint32Array(LIMBS_PER_WORD * sizes.accessKeys),
+  extras: new Map(),
 })
 
 /**
@@ -137,7 +138,7 @@ const accessListOf = (batch: TransactionBatch, i: number): NonNullable<Transacti
   return list
 }
 
-const typeOf = (object: TransactionObject): 0 | 1 | 2 => {
+const typeOf = (object: TransactionObject): number => {
   if (object.type !== undefined) return object.type
   if (object.maxFeePerGas !== undefined || object.maxPriorityFeePerGas !== undefined) return 2
   return object.accessList === undefined ? 0 : 1

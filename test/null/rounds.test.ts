@@ -28,6 +28,7 @@ const kernel = (delta?: StoreOutput['delta']): PathKernel => ({
   outputColumns: 4,
   scratchColumns: 0,
   skeletons: [''],
+  transfers: [],
   lookups: [0, 1].map((component) => ({
     kind: 'slot',
     account: -1,
