@@ -1,0 +1,63 @@
+/**
+ * RLP encoding (YP appendix B) of byte strings, and of lists whose items are encoded already: what trie nodes, receipts and
+ * headers are made of. Decoding is strict and lives with what it decodes.
+ */
+
+const EMPTY_STRING = Uint8Array.of(0x80)
+
+/** A byte string. The result may be `bytes` itself: a single byte below 0x80 stands for itself. */
+export const rlpBytes = (bytes: Uint8Array): Uint8Array => {
+  const { length } = bytes
+  if (length === 1 && bytes[0]! < 0x80) return bytes
+  if (length === 0) return EMPTY_STRING
+  const head = headBytes(length)
+  const encoded = new Uint8Array(head + length)
+  writeHead(encoded, 0, 0x80, length)
+  encoded.set(bytes, head)
+  return encoded
+}
+
+/** A list of items that are encoded already. */
+export const rlpList = (items: readonly Uint8Array[]): Uint8Array => {
+  let length = 0
+  for (const item of items) length += item.length
+  let at = headBytes(length)
+  const encoded = new Uint8Array(at + length)
+  writeHead(encoded, 0, 0xc0, length)
+  for (const item of items) {
+    encoded.set(item, at)
+    at += item.length
+  }
+  return encoded
+}
+
+/** A whole number, big-endian without leading zeros; zero is the empty string. */
+export const rlpInteger = (value: bigint | number): Uint8Array => {
+  if (value < 0) throw new RangeError(`RLP has no negative numbers, got ${value}`)
+  return rlpBytes(integerBytes(value))
+}
+
+/** 0x-hex as a byte string. */
+export const rlpHex = (hex: string): Uint8Array => rlpBytes(Buffer.from(hex.slice(2), 'hex'))
+
+/** Big-endian bytes without leading zeros. */
+export const integerBytes = (value: bigint | number): Uint8Array => {
+  if (value === 0 || value === 0n) return new Uint8Array(0)
+  const hex = value.toString(16)
+  return new Uint8Array(Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex'))
+}
+
+const headBytes = (length: number): number => (length < 56 ? 1 : 1 + lengthBytes(length))
+
+const lengthBytes = (length: number): number =>
+  length < 0x100 ? 1 : length < 0x1_0000 ? 2 : length < 0x100_0000 ? 3 : 4
+
+const writeHead = (to: Uint8Array, at: number, base: number, length: number): void => {
+  if (length < 56) {
+    to[at] = base + length
+    return
+  }
+  const count = lengthBytes(length)
+  to[at] = base + 55 + count
+  for (let n = 0; n < count; n++) to[at + 1 + n] = Math.floor(length / 2 ** (8 * (count - 1 - n)))
+}
