@@ -6,28 +6,36 @@ export const EMPTY_TRIE_ROOT = '0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cad
 
 const NO_VALUE = Uint8Array.of(0x80)
 
+/** Takes every node that a parent names by its hash, and the root. */
+export type NodeSink = (hash: Uint8Array, node: Uint8Array) => void
+
 /**
  * Root of the Merkle Patricia trie (YP appendix D) with these entries, without keeping a trie: one walk from the leaves up,
- * each node encoded and hashed once.
+ * each node encoded and hashed once, and given to `sink` where there is one.
  *
  * keys     ascending bytewise, each once, none the beginning of another (hashes and RLP integers are so)
  * values   not empty
  *
  * Cost: keccak-256 of every node of 32 bytes or more, which is nearly all of it.
  */
-export const sortedTrieRoot = (keys: readonly Uint8Array[], values: readonly Uint8Array[]): Uint8Array => {
+export const sortedTrieRoot = (
+  keys: readonly Uint8Array[],
+  values: readonly Uint8Array[],
+  sink?: NodeSink,
+): Uint8Array => {
   if (keys.length === 0) return new Uint8Array(Buffer.from(EMPTY_TRIE_ROOT.slice(2), 'hex'))
-  return keccak256(encodeNode(keys, values, 0, keys.length, 0))
+  return hashNode(encodeNode({ keys, values, sink }, 0, keys.length, 0), sink)
+}
+
+interface Entries {
+  readonly keys: readonly Uint8Array[]
+  readonly values: readonly Uint8Array[]
+  readonly sink: NodeSink | undefined
 }
 
 /** The node over entries [first, end), whose keys agree in their first `depth` nibbles. */
-const encodeNode = (
-  keys: readonly Uint8Array[],
-  values: readonly Uint8Array[],
-  first: number,
-  end: number,
-  depth: number,
-): Uint8Array => {
+const encodeNode = (entries: Entries, first: number, end: number, depth: number): Uint8Array => {
+  const { keys, values, sink } = entries
   const key = keys[first]!
   const nibbles = 2 * key.length
   if (end - first === 1) return rlpList([rlpBytes(hexPrefix(key, depth, nibbles, true)), rlpBytes(values[first]!)])
@@ -36,7 +44,7 @@ const encodeNode = (
   let common = depth
   while (nibbleAt(key, common) === nibbleAt(last, common)) common++
   if (common > depth) {
-    const child = reference(encodeNode(keys, values, first, end, common))
+    const child = reference(encodeNode(entries, first, end, common), sink)
     return rlpList([rlpBytes(hexPrefix(key, depth, common, false)), child])
   }
   const items: Uint8Array[] = []
@@ -44,7 +52,7 @@ const encodeNode = (
   for (let nibble = 0; nibble < 16; nibble++) {
     let to = from
     while (to < end && nibbleAt(keys[to]!, depth) === nibble) to++
-    items.push(to === from ? NO_VALUE : reference(encodeNode(keys, values, from, to, depth + 1)))
+    items.push(to === from ? NO_VALUE : reference(encodeNode(entries, from, to, depth + 1), sink))
     from = to
   }
   if (from !== end) throw new RangeError('the keys of a sorted trie are not ascending')
@@ -53,7 +61,14 @@ const encodeNode = (
 }
 
 /** How a node stands in its parent: itself where it is short, else its hash. */
-const reference = (node: Uint8Array): Uint8Array => (node.length < 32 ? node : rlpBytes(keccak256(node)))
+const reference = (node: Uint8Array, sink: NodeSink | undefined): Uint8Array =>
+  node.length < 32 ? node : rlpBytes(hashNode(node, sink))
+
+const hashNode = (node: Uint8Array, sink: NodeSink | undefined): Uint8Array => {
+  const hash = keccak256(node)
+  sink?.(hash, node)
+  return hash
+}
 
 const nibbleAt = (key: Uint8Array, at: number): number => {
   if (at >= 2 * key.length) throw new RangeError('a key of a sorted trie is the beginning of another, or stands twice')

@@ -1,0 +1,179 @@
+import { createMPT, type MerklePatriciaTrie } from '@ethereumjs/mpt'
+import { MapDB, ValueEncoding } from '@ethereumjs/util'
+import { RLP } from 'micro-eth-signer/core/rlp.js'
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { keccak256 } from './keccak.ts'
+import type { DumpedAccount } from './memory_state.ts'
+import { integerBytes, rlpBytes, rlpHex, rlpInteger, rlpList } from './rlp.ts'
+import { EMPTY_TRIE_ROOT, type NodeSink, sortedTrieRoot } from './sorted_trie.ts'
+import type { StateWrites } from './state.ts'
+import { addressToBytes, quantityToBigInt, wordIsZero, wordToBigInt, wordToBytes, wordToHex } from './word.ts'
+
+/**
+ * The state as a Merkle Patricia trie (YP 4.1): accounts under the hashes of their addresses, each with the root of a trie of
+ * its slots. Roots are 0x-hex.
+ */
+export interface StateTrie {
+  readonly root: string
+  /** Moves to the state behind the writes and returns its root. One call at a time. */
+  apply(writes: StateWrites): Promise<string>
+  /** Moves to a state that the trie has been at, as when the writes behind it were not committed in the end. */
+  rewind(root: string): void
+}
+
+/** What of an account the state trie does not hold under its address alone. */
+type TrieAccount = Pick<DumpedAccount, 'nonce' | 'balance' | 'codeHash'>
+
+/** Root of a whole state, as `MemoryState.dump` gives it, in one walk without keeping a trie. */
+export const stateRootOf = (accounts: Readonly<Record<string, DumpedAccount>>): string => hexOf(bulkRoot(accounts))
+
+/** An incremental trie that holds these accounts (`MemoryState.dump`). */
+export const createStateTrie = (accounts: Readonly<Record<string, DumpedAccount>> = {}): StateTrie => {
+  const nodes = new Map<string, Uint8Array>()
+  const root = bulkRoot(accounts, (hash, node) => nodes.set(Buffer.from(hash).toString('hex'), node))
+  return new MerkleStateTrie(new MapDB(nodes), root)
+}
+
+const bulkRoot = (accounts: Readonly<Record<string, DumpedAccount>>, sink?: NodeSink): Uint8Array =>
+  hashedRoot(
+    Object.entries(accounts).map(([address, account]) => {
+      const slots = Object.entries(account.storage).map(
+        ([key, value]): Entry => [bytesOf(key), rlpInteger(BigInt(value))],
+      )
+      return [bytesOf(address), encodeAccount(account, hashedRoot(slots, sink))]
+    }),
+    sink,
+  )
+
+type Entry = readonly [key: Uint8Array, value: Uint8Array]
+
+/** Root of the trie that has each value under the hash of its key. */
+const hashedRoot = (entries: readonly Entry[], sink?: NodeSink): Uint8Array => {
+  const hashed = entries.map(([key, value]): Entry => [keccak256(key), value])
+  hashed.sort(([a], [b]) => Buffer.compare(a, b))
+  return sortedTrieRoot(
+    hashed.map(([key]) => key),
+    hashed.map(([, value]) => value),
+    sink,
+  )
+}
+
+const encodeAccount = ({ nonce, balance, codeHash }: TrieAccount, storageRoot: Uint8Array): Uint8Array =>
+  rlpList([rlpInteger(nonce), rlpInteger(balance), rlpBytes(storageRoot), rlpHex(codeHash)])
+
+/** What one commit does to one account. */
+interface AccountWrites {
+  readonly address: Uint8Array
+  deleted: boolean
+  account: TrieAccount | undefined
+  readonly slots: Entry[]
+}
+
+/**
+ * @ethereumjs/mpt over one store of nodes by hash. Nodes are never dropped, so that every former root stays reachable;
+ * `rewind` is only another root.
+ */
+class MerkleStateTrie implements StateTrie {
+  readonly #store: MapDB<string, Uint8Array>
+  readonly #accounts: MerklePatriciaTrie | Promise<MerklePatriciaTrie>
+
+  #root: Uint8Array
+
+  constructor(store: MapDB<string, Uint8Array>, root: Uint8Array) {
+    this.#store = store
+    this.#root = root
+    this.#accounts = this.#open(root)
+  }
+
+  get root(): string {
+    return hexOf(this.#root)
+  }
+
+  rewind(root: string): void {
+    this.#root = bytesOf(root)
+  }
+
+  async apply(writes: StateWrites): Promise<string> {
+    const accounts = await this.#accounts
+    accounts.root(this.#root)
+    for (const { address, deleted, account, slots } of groupByAccount(writes).values()) {
+      const known = await accounts.get(address, true)
+      const [nonce, balance, storageRoot, codeHash] = known === null ? [] : (RLP.decode(known) as Uint8Array[])
+      // An account that was deleted and has no new version must not lend its storage to a later one.
+      const root = deleted || storageRoot === undefined ? EMPTY_ROOT : storageRoot
+      if (account === undefined && (deleted || known === null)) {
+        if (known !== null) await accounts.del(address)
+        continue
+      }
+      const view = account ?? { nonce: numberOf(nonce!), balance: numberOf(balance!), codeHash: hexOf(codeHash!) }
+      const value = encodeAccount(view, slots.length === 0 ? root : await this.#writeSlots(root, slots))
+      if (known === null || Buffer.compare(known, value) !== 0) await accounts.put(address, value)
+    }
+    this.#root = accounts.root()
+    return this.root
+  }
+
+  async #writeSlots(root: Uint8Array, slots: readonly Entry[]): Promise<Uint8Array> {
+    const trie = await this.#open(root)
+    for (const [key, value] of slots) {
+      if (value.length === 0) await trie.del(key)
+      else await trie.put(key, rlpBytes(value))
+    }
+    return trie.root()
+  }
+
+  #open(root: Uint8Array): Promise<MerklePatriciaTrie> {
+    return createMPT({
+      db: this.#store,
+      root,
+      useKeyHashing: true,
+      valueEncoding: ValueEncoding.Bytes,
+      common: { customCrypto: { keccak256 } },
+    })
+  }
+}
+
+const groupByAccount = (writes: StateWrites): Map<string, AccountWrites> => {
+  const groups = new Map<string, AccountWrites>()
+  const groupAt = (addresses: Uint32Array, i: number): AccountWrites => {
+    const address = new Uint8Array(20)
+    addressToBytes(address, 0, addresses, LIMBS_PER_ADDRESS * i)
+    const name = Buffer.from(address).toString('latin1')
+    let group = groups.get(name)
+    if (group === undefined) {
+      group = { address, deleted: false, account: undefined, slots: [] }
+      groups.set(name, group)
+    }
+    return group
+  }
+  const { deletedAccounts, accountAddresses, accounts, slotAddresses, slotKeys, slotValues } = writes
+  for (let i = 0; i < deletedAccounts.length / LIMBS_PER_ADDRESS; i++) groupAt(deletedAccounts, i).deleted = true
+  for (let i = 0; i < writes.accountCount; i++) {
+    const group = groupAt(accountAddresses, i)
+    if (accounts.exists[i] === 0) group.deleted = true
+    else
+      group.account = {
+        nonce: quantityToBigInt(accounts.nonce, 2 * i),
+        balance: wordToBigInt(accounts.balance, LIMBS_PER_WORD * i),
+        codeHash: wordToHex(accounts.codeHash, LIMBS_PER_WORD * i),
+      }
+  }
+  for (let i = 0; i < writes.slotCount; i++) {
+    const at = LIMBS_PER_WORD * i
+    const key = new Uint8Array(32)
+    wordToBytes(key, 0, slotKeys, at)
+    const value = wordIsZero(slotValues, at) ? NOTHING : integerBytes(wordToBigInt(slotValues, at))
+    groupAt(slotAddresses, i).slots.push([key, value])
+  }
+  return groups
+}
+
+const NOTHING = new Uint8Array(0)
+
+const bytesOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex.slice(2), 'hex'))
+
+const hexOf = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString('hex')}`
+
+const numberOf = (bytes: Uint8Array): bigint => (bytes.length === 0 ? 0n : BigInt(hexOf(bytes)))
+
+const EMPTY_ROOT = bytesOf(EMPTY_TRIE_ROOT)
