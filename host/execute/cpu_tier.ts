@@ -12,7 +12,7 @@ import type { TransactionRules } from '../block/rules.ts'
 import { addressToBytes, quantityToBigInt, wordToBigInt, wordToBytes } from '../state/word.ts'
 import { commonOf } from './cpu_crypto.ts'
 import { createLeanEvm } from './cpu_evm.ts'
-import type { CpuOutcome, StateSnapshot } from './cpu_result.ts'
+import type { CpuOutcome, CpuReads, CpuWrites, StateSnapshot } from './cpu_result.ts'
 import { CpuState } from './cpu_state.ts'
 
 /**
@@ -33,6 +33,25 @@ export interface CpuTierOptions {
   readonly fork: Fork
   readonly chainId: bigint
 }
+
+/** A call by the system to contract `to` (0x-hex) on the state that stands in front of or behind the transactions. */
+export interface SystemCall {
+  readonly env: BlockEnvironment
+  readonly to: string
+  readonly data: Uint8Array
+  readonly snapshot: StateSnapshot
+}
+
+export interface SystemCallOutcome {
+  readonly succeeded: boolean
+  readonly output: Uint8Array
+  readonly reads: CpuReads
+  readonly writes: CpuWrites
+}
+
+/** The caller of system calls (EIP-4788). */
+export const SYSTEM_ADDRESS = '0xfffffffffffffffffffffffffffffffffffffffe'
+const SYSTEM_CALL_GAS = 30_000_000n
 
 type EvmBlock = NonNullable<EVMRunCallOpts['block']>
 
@@ -88,6 +107,39 @@ export class CpuTier {
     this.#blockHashes.clear()
     try {
       return await this.#transact(evm, request)
+    } catch (error) {
+      this.#evm = undefined
+      throw error
+    }
+  }
+
+  /**
+   * Calls a contract as the system does around a block (EIP-4788, 2935, 7002, 7251): from SYSTEM_ADDRESS, with gas that
+   * nobody pays, no value, and nothing of a transaction around it. Undefined where there is no code: nothing happens then.
+   * What the call itself does to the account of SYSTEM_ADDRESS is left out.
+   */
+  async systemCall({ env, to, data, snapshot }: SystemCall): Promise<SystemCallOutcome | undefined> {
+    const evm = await this.prepare()
+    const state = this.#state
+    state.begin(snapshot)
+    this.#snapshot = snapshot
+    this.#blockHashes.clear()
+    const callee = new Address(hexToBytes(to))
+    if ((await state.getCode(callee)).length === 0) return undefined
+    try {
+      const block = this.#blockOf(env)
+      const caller = new Address(hexToBytes(SYSTEM_ADDRESS))
+      const gasLimit = SYSTEM_CALL_GAS
+      const result = await evm.runCall({ block, caller, gasLimit, to: callee, data, skipNonceIncrement: true })
+      await evm.journal.cleanup()
+      const reads = state.reads([...this.#blockHashes])
+      const writes = state.writes()
+      return {
+        succeeded: result.execResult.exceptionError === undefined,
+        output: result.execResult.returnValue,
+        reads: { ...reads, accounts: reads.accounts.filter((address) => address !== SYSTEM_ADDRESS) },
+        writes: { ...writes, accounts: writes.accounts.filter(({ address }) => address !== SYSTEM_ADDRESS) },
+      }
     } catch (error) {
       this.#evm = undefined
       throw error

@@ -12,7 +12,12 @@ import { EMPTY_CODE_HASH } from '../state/keccak.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { addressFromHex, quantityFromBigInt, quantityToBigInt, wordFromBigInt, wordToBigInt } from '../state/word.ts'
 import type { AccountView, CpuWrites, StateSnapshot } from './cpu_result.ts'
-import type { Sweep } from './sweep.ts'
+
+/** Who must know that an address has another account id, or that a code changed: the sweep, in the middle of a batch. */
+export interface RenewSink {
+  codeChanged: boolean
+  renew(from: number, to: number): void
+}
 
 /**
  * The tables as the CPU tier sees them: the running values at the present place of the sweep. What is not resident is
@@ -62,7 +67,7 @@ export class RunningState implements StateSnapshot {
   }
 
   /** Enters the writes of one transaction as running values. */
-  async apply(writes: CpuWrites, sweep: Sweep): Promise<void> {
+  async apply(writes: CpuWrites, sweep: RenewSink): Promise<void> {
     const { accounts, codes } = this.#resident
     for (const [hash, bytes] of writes.code) codes.add(hash, bytes)
     for (const { address, account, cleared } of writes.accounts) {
