@@ -1,5 +1,7 @@
-/** Exit code of a mistake in the input: unknown name, bad number, missing or malformed file, no such adapter. */
+/** Exit code of a mistake on the command line: unknown name, bad number, no such adapter. */
 export const EXIT_BAD_INPUT = 2
+/** Exit code of a fixture or test file that is missing or malformed. */
+export const EXIT_BAD_FILE = 11
 /** Exit code of everything else that went wrong. */
 export const EXIT_FAILURE = 1
 
@@ -10,10 +12,14 @@ export class UserError extends Error {
 
 /** Errors that a user can mend, by class name: their one-line message is all that is shown. */
 const BAD_INPUT = new Set(['UserError', 'NoAdapterError', 'YError'])
+const BAD_FILE = new Set(['FixtureError'])
 
 /** The exit code for an error. */
-export const exitCodeOf = (thrown: unknown): number =>
-  thrown instanceof Error && BAD_INPUT.has(thrown.name) ? EXIT_BAD_INPUT : EXIT_FAILURE
+export const exitCodeOf = (thrown: unknown): number => {
+  if (!(thrown instanceof Error)) return EXIT_FAILURE
+  if (BAD_FILE.has(thrown.name)) return EXIT_BAD_FILE
+  return BAD_INPUT.has(thrown.name) ? EXIT_BAD_INPUT : EXIT_FAILURE
+}
 
 /** What the user sees of an error: one line, or with `verbose` its stack and causes. */
 export const failureText = (thrown: unknown, verbose: boolean): string => {
@@ -23,7 +29,7 @@ export const failureText = (thrown: unknown, verbose: boolean): string => {
     return `${thrown.stack ?? thrown.message}${cause}`
   }
   const line = thrown.message.replaceAll(/\s*\n\s*/g, ' ')
-  return exitCodeOf(thrown) === EXIT_BAD_INPUT ? `wgevm: ${line}` : `wgevm: ${line} (--verbose shows where)`
+  return exitCodeOf(thrown) === EXIT_FAILURE ? `wgevm: ${line} (--verbose shows where)` : `wgevm: ${line}`
 }
 
 /** Prints an error to stderr and ends the process with its exit code. */

@@ -1,12 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { gunzipSync } from 'node:zlib'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import type { TransactionObject } from '../../host/block/batch.ts'
-import { bytesToHex, hexToBytes } from '../../host/block/encode_batch.ts'
-import type { BlockEnvironment } from '../../host/block/environment.ts'
+import { fillState, readBlockFixture } from '../../host/block/block_fixture.ts'
+import { bytesToHex } from '../../host/block/encode_batch.ts'
 import { createCpuTier } from '../../host/execute/cpu_tier.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
-import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { runOnCpuTier } from '../fixtures/cpu_run.ts'
 
 /** Real mainnet blocks with their pre-state, outside the project; its README names the format. */
@@ -16,70 +14,16 @@ const BLOCKS = [
   17034869, 18988207, 19929064, 19933597,
 ] as const
 
-interface Fixture {
-  readonly chainId: number
-  readonly fork: Fork
-  readonly header: Readonly<Record<string, string | undefined>>
-  readonly transactions: readonly Readonly<
-    Record<string, string | undefined> & { accessList?: TransactionObject['accessList'] }
-  >[]
-  readonly expected: { readonly gasUsed: string; readonly logsBloom: string }
-  readonly pre: Readonly<
-    Record<string, { balance: string; nonce: string; codeHash: string; storage: Record<string, string> }>
-  >
-  readonly code: Readonly<Record<string, string>>
-  readonly blockHashes: Readonly<Record<string, string>>
-}
-
-const load = (number: number): Fixture =>
-  JSON.parse(gunzipSync(readFileSync(new URL(`mainnet-${number}.json.gz`, FOLDER))).toString())
-
-const environmentOf = ({ fork, header }: Fixture): BlockEnvironment => ({
-  number: BigInt(header['number']!),
-  timestamp: BigInt(header['timestamp']!),
-  coinbase: header['miner']!.toLowerCase(),
-  gasLimit: BigInt(header['gasLimit']!),
-  baseFeePerGas: BigInt(header['baseFeePerGas'] ?? 0),
-  prevRandao: BigInt((isAtLeast(fork, 'paris') ? header['mixHash'] : header['difficulty'])!),
-})
-
-const stateOf = ({ pre, code, blockHashes }: Fixture): MemoryState => {
-  const state = new MemoryState()
-  for (const bytes of Object.values(code)) state.addCode(hexToBytes(bytes))
-  for (const [address, { balance, nonce, codeHash, storage }] of Object.entries(pre)) {
-    state.setAccount(address, { balance: BigInt(balance), nonce: BigInt(nonce), code: code[codeHash] ?? '0x', storage })
-  }
-  for (const [number, hash] of Object.entries(blockHashes)) state.setBlockHash(BigInt(number), hash)
-  return state
-}
-
-const transactionOf = (rpc: Fixture['transactions'][number]): TransactionObject => {
-  const type = Number(rpc['type'] ?? 0) as 0 | 1 | 2
-  return {
-    type,
-    from: rpc['from']!,
-    ...(rpc['to'] ? { to: rpc['to'] } : {}),
-    nonce: BigInt(rpc['nonce']!),
-    gasLimit: BigInt(rpc['gas']!),
-    ...(type === 2
-      ? { maxFeePerGas: BigInt(rpc['maxFeePerGas']!), maxPriorityFeePerGas: BigInt(rpc['maxPriorityFeePerGas']!) }
-      : { gasPrice: BigInt(rpc['gasPrice']!) }),
-    value: BigInt(rpc['value']!),
-    data: rpc['input']!,
-    ...(type > 0 && rpc.accessList ? { accessList: rpc.accessList } : {}),
-  }
-}
-
 describe.skipIf(!existsSync(FOLDER))(
   'the CPU tier on real blocks (skipped where ../shared/data/blocks is absent)',
   () => {
     it.each(BLOCKS)('uses the gas and sets the bloom of mainnet block %i', async (number) => {
-      const fixture = load(number)
-      const tier = await createCpuTier({ fork: fixture.fork, chainId: BigInt(fixture.chainId) })
-      const transactions = fixture.transactions.map(transactionOf)
-      const receipts = await runOnCpuTier(tier, fixture.fork, environmentOf(fixture), stateOf(fixture), transactions)
-      expect(BigInt(receipts.totalGasUsed)).toBe(BigInt(fixture.expected.gasUsed))
-      expect(bytesToHex(receipts.blockBloom())).toBe(fixture.expected.logsBloom)
+      const fixture = readBlockFixture(fileURLToPath(new URL(`mainnet-${number}.json.gz`, FOLDER)))
+      const { fork, chainId, env, transactions, expected } = fixture
+      const tier = await createCpuTier({ fork, chainId })
+      const receipts = await runOnCpuTier(tier, fork, env, fillState(fixture, new MemoryState()), transactions)
+      expect(BigInt(receipts.totalGasUsed)).toBe(expected.gasUsed)
+      expect(bytesToHex(receipts.blockBloom())).toBe(expected.logsBloom)
       expect(transactions.map((_, i) => receipts.rejection(i)).filter((code) => code !== 0)).toEqual([])
     })
   },
