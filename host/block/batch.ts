@@ -34,6 +34,10 @@ export interface TransactionBatch {
   readonly extras: ReadonlyMap<number, TransactionExtras>
 }
 
+export const TYPE_BLOB = 3
+export const TYPE_SET_CODE = 4
+export const TYPE_DEPOSIT = 0x7e
+
 /** One EIP-7702 authorization as signed. `authority` is the recovered signer (0x-hex); undefined where the signature is bad. */
 export interface Authorization {
   readonly chainId: bigint

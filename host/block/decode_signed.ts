@@ -2,14 +2,24 @@ import { RLP } from 'micro-eth-signer/core/rlp.js'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { keccak256 } from '../state/keccak.ts'
 import { addressFromBytes, wordFromBytes } from '../state/word.ts'
-import type { TransactionBatch } from './batch.ts'
-import { emptyBatch, TransactionInputError } from './encode_batch.ts'
-import { addressOfPublicKey, HALF_ORDER, recoverPublicKey } from './recover.ts'
+import {
+  type Authorization,
+  type TransactionBatch,
+  type TransactionExtras,
+  TYPE_BLOB,
+  TYPE_DEPOSIT,
+  TYPE_SET_CODE,
+} from './batch.ts'
+import { bytesToHex, emptyBatch, TransactionInputError } from './encode_batch.ts'
+import { addressOfPublicKey, HALF_ORDER, recoverAuthority, recoverPublicKey } from './recover.ts'
 
 /** A decoded RLP item: bytes as views of the input, lists as arrays. */
 type Item = Uint8Array | Item[]
 
-/** Positions of the fields in the list of each type (EIP-2718; EIP-155, EIP-2930, EIP-1559). -1: the type has none. */
+/**
+ * Positions of the fields in the list of each type (EIP-2718; EIP-155, 2930, 1559, 4844, 7702; OP-stack specification of
+ * deposits). -1: the type has none.
+ */
 interface Shape {
   readonly fields: number
   readonly chainId: number
@@ -24,20 +34,85 @@ interface Shape {
   readonly v: number
 }
 
-const SHAPES: readonly Shape[] = [
-  { fields: 9, chainId: -1, nonce: 0, tip: 1, fee: 1, gasLimit: 2, to: 3, value: 4, data: 5, accessList: -1, v: 6 },
-  { fields: 11, chainId: 0, nonce: 1, tip: 2, fee: 2, gasLimit: 3, to: 4, value: 5, data: 6, accessList: 7, v: 8 },
-  { fields: 12, chainId: 0, nonce: 1, tip: 2, fee: 3, gasLimit: 4, to: 5, value: 6, data: 7, accessList: 8, v: 9 },
-]
+const LEGACY: Shape = {
+  fields: 9,
+  chainId: -1,
+  nonce: 0,
+  tip: 1,
+  fee: 1,
+  gasLimit: 2,
+  to: 3,
+  value: 4,
+  data: 5,
+  accessList: -1,
+  v: 6,
+}
+const DYNAMIC: Shape = {
+  fields: 12,
+  chainId: 0,
+  nonce: 1,
+  tip: 2,
+  fee: 3,
+  gasLimit: 4,
+  to: 5,
+  value: 6,
+  data: 7,
+  accessList: 8,
+  v: 9,
+}
+const SHAPES: ReadonlyMap<number, Shape> = new Map([
+  [0, LEGACY],
+  [1, { ...DYNAMIC, fields: 11, fee: 2, gasLimit: 3, to: 4, value: 5, data: 6, accessList: 7, v: 8 }],
+  [2, DYNAMIC],
+  [TYPE_BLOB, { ...DYNAMIC, fields: 14, v: 11 }],
+  [TYPE_SET_CODE, { ...DYNAMIC, fields: 13, v: 10 }],
+  [
+    TYPE_DEPOSIT,
+    {
+      fields: 8,
+      chainId: -1,
+      nonce: -1,
+      tip: -1,
+      fee: -1,
+      gasLimit: 5,
+      to: 2,
+      value: 4,
+      data: 7,
+      accessList: -1,
+      v: -1,
+    },
+  ],
+])
+
+/** Blob fields of type 3 and authorizations of type 4 stand behind the access list. */
+const BLOB_FEE = 9
+const BLOB_HASHES = 10
+const AUTHORIZATIONS = 9
+/** Fields of a deposit: source hash, sender, to, mint, value, gas limit, is system, data. */
+const DEPOSIT_SOURCE = 0
+const DEPOSIT_FROM = 1
+const DEPOSIT_MINT = 3
+const DEPOSIT_SYSTEM = 6
+
+/** go-ethereum's name of the types whose `to` may not be empty. */
+const NOT_CREATING: Readonly<Record<number, string>> = { [TYPE_BLOB]: 'BlobTx', [TYPE_SET_CODE]: 'SetCodeTx' }
 
 interface Parsed {
   readonly type: number
+  readonly shape: Shape
   readonly raw: Uint8Array
   readonly items: readonly Item[]
 }
 
+export interface DecodeOptions {
+  readonly chainId: bigint
+  /** Whether deposits are read, which nobody has signed: of a chain on the OP stack only. */
+  readonly deposits?: boolean
+}
+
 /**
- * Signed transactions of types 0, 1 and 2 as they come over the wire, to columns, with their senders recovered.
+ * Signed transactions as they come over the wire (blobs without their sidecar), to columns, with their senders and
+ * authorities recovered.
  *
  * Strict: canonical RLP and integers, fields of the right length, the chain's id, s in the lower half (EIP-2), r and s in
  * range. A legacy transaction without a chain id (before EIP-155) is accepted. Throws TransactionInputError.
@@ -46,22 +121,26 @@ interface Parsed {
  */
 export const decodeSigned = (
   transactions: readonly Uint8Array[],
-  { chainId }: { readonly chainId: bigint },
+  { chainId, deposits = false }: DecodeOptions,
 ): TransactionBatch => {
-  const parsed = transactions.map(parse)
-  const batch = emptyBatch(parsed.length, sizesOf(parsed))
+  const parsed = transactions.map((raw, i) => parse(raw, i, deposits))
+  const extras = new Map<number, TransactionExtras>()
+  const batch = { ...emptyBatch(parsed.length, sizesOf(parsed)), extras }
   let entry = 0
   let key = 0
   for (let i = 0; i < parsed.length; i++) {
-    const { type, items } = parsed[i]!
-    const shape = SHAPES[type]!
+    const { type, shape, items } = parsed[i]!
     batch.type[i] = type
-    readQuantity(batch.nonce, 2 * i, 2, items[shape.nonce]!, 'nonce', i)
+    if (shape.nonce >= 0) readQuantity(batch.nonce, 2 * i, 2, items[shape.nonce]!, 'nonce', i)
     readQuantity(batch.gasLimit, 2 * i, 2, items[shape.gasLimit]!, 'gas limit', i)
-    readQuantity(batch.maxFeePerGas, LIMBS_PER_WORD * i, LIMBS_PER_WORD, items[shape.fee]!, 'fee per gas', i)
-    readQuantity(batch.maxPriorityFeePerGas, LIMBS_PER_WORD * i, LIMBS_PER_WORD, items[shape.tip]!, 'priority fee', i)
+    if (shape.fee >= 0) {
+      readQuantity(batch.maxFeePerGas, LIMBS_PER_WORD * i, LIMBS_PER_WORD, items[shape.fee]!, 'fee per gas', i)
+      readQuantity(batch.maxPriorityFeePerGas, LIMBS_PER_WORD * i, LIMBS_PER_WORD, items[shape.tip]!, 'priority fee', i)
+    }
     readQuantity(batch.value, LIMBS_PER_WORD * i, LIMBS_PER_WORD, items[shape.value]!, 'value', i)
     const to = bytesOf(items[shape.to]!, 'to', i)
+    const notCreating = NOT_CREATING[type]
+    if (to.length === 0 && notCreating !== undefined) throw new TransactionInputError(i, emptyTo(notCreating))
     if (to.length === 0) batch.creates[i] = 1
     else if (to.length === 20) addressFromBytes(batch.to, LIMBS_PER_ADDRESS * i, to, 0)
     else throw new TransactionInputError(i, `to has ${to.length} bytes, expected 0 or 20`)
@@ -74,35 +153,93 @@ export const decodeSigned = (
       batch.accessKeyStart[++entry] = key
     }
     batch.accessStart[i + 1] = entry
-    addressFromBytes(batch.from, LIMBS_PER_ADDRESS * i, senderOf(parsed[i]!, chainId, i), 0)
+    if (type === TYPE_BLOB) extras.set(i, blobExtras(items, i))
+    if (type === TYPE_SET_CODE) extras.set(i, { authorizations: authorizationsOf(items[AUTHORIZATIONS]!, i) })
+    if (type === TYPE_DEPOSIT) extras.set(i, depositExtras(items, i))
+    const sender =
+      type === TYPE_DEPOSIT ? fixedBytes(items[DEPOSIT_FROM]!, 20, 'from', i) : senderOf(parsed[i]!, chainId, i)
+    addressFromBytes(batch.from, LIMBS_PER_ADDRESS * i, sender, 0)
   }
   return batch
 }
 
-const parse = (raw: Uint8Array, i: number): Parsed => {
+/** What go-ethereum says of it. */
+const emptyTo = (type: string): string =>
+  `rlp: input string too short for common.Address, decoding into (types.Transaction)(types.${type}).To`
+
+const blobExtras = (items: readonly Item[], i: number): TransactionExtras => {
+  const hashes = items[BLOB_HASHES]!
+  if (!Array.isArray(hashes)) throw new TransactionInputError(i, 'blob hashes: expected a list')
+  return {
+    maxFeePerBlobGas: bigintOf(integerBytes(items[BLOB_FEE]!, 32, 'fee per blob gas', i)),
+    blobVersionedHashes: hashes.map((hash) => bytesToHex(fixedBytes(hash, 32, 'a versioned hash', i))),
+  }
+}
+
+const depositExtras = (items: readonly Item[], i: number): TransactionExtras => {
+  const isSystem = bigintOf(integerBytes(items[DEPOSIT_SYSTEM]!, 1, 'is system', i))
+  if (isSystem > 1n) throw new TransactionInputError(i, `is system is ${isSystem}, expected 0 or 1`)
+  return {
+    deposit: {
+      sourceHash: bytesToHex(fixedBytes(items[DEPOSIT_SOURCE]!, 32, 'source hash', i)),
+      mint: bigintOf(integerBytes(items[DEPOSIT_MINT]!, 32, 'mint', i)),
+      isSystem: isSystem === 1n,
+    },
+  }
+}
+
+/** EIP-7702: (chain id, address, nonce, y parity, r, s) each; the authority where the signature has one. */
+const authorizationsOf = (item: Item, i: number): Authorization[] => {
+  if (!Array.isArray(item)) throw new TransactionInputError(i, 'authorizations: expected a list')
+  return item.map((tuple) => {
+    if (!Array.isArray(tuple) || tuple.length !== 6) {
+      throw new TransactionInputError(i, 'an authorization is a list of 6 fields')
+    }
+    const integer = (field: number, maxBytes: number, name: string): bigint =>
+      bigintOf(integerBytes(tuple[field]!, maxBytes, `authorization ${name}`, i))
+    const signed = {
+      chainId: integer(0, 32, 'chain id'),
+      address: bytesToHex(fixedBytes(tuple[1]!, 20, 'authorization address', i)),
+      nonce: integer(2, 8, 'nonce'),
+    }
+    const signature = { yParity: integer(3, 1, 'y parity'), r: integer(4, 32, 'r'), s: integer(5, 32, 's') }
+    return { ...signed, authority: recoverAuthority(signed, signature) }
+  })
+}
+
+const fixedBytes = (item: Item, length: number, name: string, i: number): Uint8Array => {
+  const bytes = bytesOf(item, name, i)
+  if (bytes.length === length) return bytes
+  throw new TransactionInputError(i, `${name} has ${bytes.length} bytes, expected ${length}`)
+}
+
+const parse = (raw: Uint8Array, i: number, deposits: boolean): Parsed => {
   const first = raw[0]
   if (first === undefined) throw new TransactionInputError(i, 'no bytes')
   const type = first >= 0xc0 ? 0 : first
-  if (type > 2 || (type === 0 && first < 0xc0)) throw new TransactionInputError(i, `type ${first} is not supported`)
+  const shape = SHAPES.get(type)
+  if (shape === undefined || (type === 0 && first < 0xc0) || (type === TYPE_DEPOSIT && !deposits)) {
+    throw new TransactionInputError(i, `type ${first} is not supported`)
+  }
   let decoded: Item
   try {
     decoded = RLP.decode(type === 0 ? raw : raw.subarray(1)) as Item
   } catch (cause) {
     throw new TransactionInputError(i, `malformed RLP: ${(cause as Error).message.replace('RLP.decode: ', '')}`)
   }
-  const { fields } = SHAPES[type]!
+  const { fields } = shape
   if (!Array.isArray(decoded) || decoded.length !== fields) {
     throw new TransactionInputError(i, `a transaction of type ${type} is a list of ${fields} fields`)
   }
-  return { type, raw, items: decoded }
+  return { type, shape, raw, items: decoded }
 }
 
 const sizesOf = (parsed: readonly Parsed[]) => {
   let dataBytes = 0
   let accessEntries = 0
   let accessKeys = 0
-  parsed.forEach(({ type, items }, i) => {
-    const { data, accessList } = SHAPES[type]!
+  parsed.forEach(({ shape, items }, i) => {
+    const { data, accessList } = shape
     dataBytes += bytesOf(items[data]!, 'data', i).length
     if (accessList < 0) return
     const entries = accessListOf(items[accessList]!, i)
@@ -155,8 +292,7 @@ const bigintOf = (bytes: Uint8Array): bigint => {
   return value
 }
 
-const senderOf = ({ type, raw, items }: Parsed, chainId: bigint, i: number): Uint8Array => {
-  const shape = SHAPES[type]!
+const senderOf = ({ type, shape, raw, items }: Parsed, chainId: bigint, i: number): Uint8Array => {
   const v = integerBytes(items[shape.v]!, 32, 'v', i)
   const r = integerBytes(items[shape.v + 1]!, 32, 'r', i)
   const s = integerBytes(items[shape.v + 2]!, 32, 's', i)

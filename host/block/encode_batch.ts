@@ -9,7 +9,14 @@ import {
   wordToBigInt,
   wordToHex,
 } from '../state/word.ts'
-import type { TransactionBatch, TransactionObject } from './batch.ts'
+import {
+  type TransactionBatch,
+  type TransactionExtras,
+  type TransactionObject,
+  TYPE_BLOB,
+  TYPE_DEPOSIT,
+  TYPE_SET_CODE,
+} from './batch.ts'
 
 /** A transaction that cannot be read: which one, and why. Nothing of the batch was made. */
 export class TransactionInputError extends Error {
@@ -67,7 +74,8 @@ export const encodeBatch = (objects: readonly TransactionObject[]): TransactionB
       accessKeys += entry.storageKeys.length
     }
   })
-  const batch = emptyBatch(objects.length, { dataBytes, accessEntries, accessKeys })
+  const extras = new Map<number, TransactionExtras>()
+  const batch = { ...emptyBatch(objects.length, { dataBytes, accessEntries, accessKeys }), extras }
   let entry = 0
   let key = 0
   for (let i = 0; i < objects.length; i++) {
@@ -83,9 +91,11 @@ export const encodeBatch = (objects: readonly TransactionObject[]): TransactionB
     else writeAddress(batch.to, LIMBS_PER_ADDRESS * i, object.to, 'to', i)
     batch.dataStart[i + 1] = batch.dataStart[i]! + dataLength(object, i)
     writeData(batch.data, batch.dataStart[i]!, object, i)
-    if (type === 0 && (object.accessList?.length ?? 0) > 0) {
-      throw new TransactionInputError(i, 'a transaction of type 0 has no access list')
+    if ((type === 0 || type === TYPE_DEPOSIT) && (object.accessList?.length ?? 0) > 0) {
+      throw new TransactionInputError(i, `a transaction of type ${type} has no access list`)
     }
+    const extra = extrasOf(object, type, i)
+    if (extra !== undefined) extras.set(i, extra)
     for (const { address, storageKeys } of object.accessList ?? []) {
       writeAddress(batch.accessAddress, LIMBS_PER_ADDRESS * entry, address, 'access list address', i)
       for (const storageKey of storageKeys) writeKey(batch.accessKey, LIMBS_PER_WORD * key++, storageKey, i)
@@ -96,9 +106,9 @@ export const encodeBatch = (objects: readonly TransactionObject[]): TransactionB
   return batch
 }
 
-/** Transaction i in object form. Type 2 carries its fee caps, the others a gas price. */
+/** Transaction i in object form. Types 2, 3 and 4 carry their fee caps, the others a gas price. */
 export const decodeTransaction = (batch: TransactionBatch, i: number): TransactionObject => {
-  const type = batch.type[i] as 0 | 1 | 2
+  const type = batch.type[i] as NonNullable<TransactionObject['type']>
   const maxFeePerGas = wordToBigInt(batch.maxFeePerGas, LIMBS_PER_WORD * i)
   return {
     type,
@@ -106,12 +116,13 @@ export const decodeTransaction = (batch: TransactionBatch, i: number): Transacti
     ...(batch.creates[i] === 1 ? {} : { to: addressToHex(batch.to, LIMBS_PER_ADDRESS * i) }),
     nonce: quantityToBigInt(batch.nonce, 2 * i),
     gasLimit: quantityToBigInt(batch.gasLimit, 2 * i),
-    ...(type === 2
+    ...(hasFeeCaps(type)
       ? { maxFeePerGas, maxPriorityFeePerGas: wordToBigInt(batch.maxPriorityFeePerGas, LIMBS_PER_WORD * i) }
       : { gasPrice: maxFeePerGas }),
     value: wordToBigInt(batch.value, LIMBS_PER_WORD * i),
     data: bytesToHex(transactionData(batch, i)),
-    ...(type === 0 ? {} : { accessList: accessListOf(batch, i) }),
+    ...(type === 0 || type === TYPE_DEPOSIT ? {} : { accessList: accessListOf(batch, i) }),
+    ...batch.extras.get(i),
   }
 }
 
@@ -138,19 +149,64 @@ const accessListOf = (batch: TransactionBatch, i: number): NonNullable<Transacti
   return list
 }
 
+const hasFeeCaps = (type: number): boolean => type >= 2 && type !== TYPE_DEPOSIT
+
+/** What types 3, 4 and 0x7e have beyond the columns; undefined for the others. */
+const extrasOf = (object: TransactionObject, type: number, i: number): TransactionExtras | undefined => {
+  const { maxFeePerBlobGas, blobVersionedHashes, authorizations, deposit } = object
+  const refuse = (what: string): never => {
+    throw new TransactionInputError(i, what)
+  }
+  const only = (value: unknown, name: string, owner: number): void => {
+    if (value !== undefined && type !== owner) refuse(`a transaction of type ${type} has no ${name}`)
+  }
+  only(maxFeePerBlobGas, 'maxFeePerBlobGas', TYPE_BLOB)
+  only(blobVersionedHashes, 'blobVersionedHashes', TYPE_BLOB)
+  only(authorizations, 'authorizations', TYPE_SET_CODE)
+  only(deposit, 'deposit', TYPE_DEPOSIT)
+  if (type === TYPE_BLOB) {
+    if (maxFeePerBlobGas === undefined) return refuse('maxFeePerBlobGas is missing')
+    if (!Array.isArray(blobVersionedHashes)) return refuse('blobVersionedHashes must be an array')
+    for (const hash of blobVersionedHashes) checkWord(hash, 'a versioned hash', i)
+    return {
+      maxFeePerBlobGas: unsigned(maxFeePerBlobGas, 256, 'maxFeePerBlobGas', i),
+      blobVersionedHashes: blobVersionedHashes.map((hash: string) => hash.toLowerCase()),
+    }
+  }
+  if (type === TYPE_SET_CODE) {
+    if (!Array.isArray(authorizations)) return refuse('authorizations must be an array')
+    for (const { address, authority, chainId, nonce } of authorizations as NonNullable<typeof authorizations>) {
+      checkAddress(address, 'authorization address', i)
+      if (authority !== undefined) checkAddress(authority, 'authority', i)
+      unsigned(chainId, 256, 'authorization chainId', i)
+      unsigned(nonce, 64, 'authorization nonce', i)
+    }
+    return { authorizations }
+  }
+  if (type !== TYPE_DEPOSIT) return undefined
+  if (deposit === undefined) return refuse('deposit is missing')
+  checkWord(deposit.sourceHash, 'sourceHash', i)
+  unsigned(deposit.mint, 256, 'mint', i)
+  return { deposit }
+}
+
 const typeOf = (object: TransactionObject): number => {
   if (object.type !== undefined) return object.type
+  if (object.deposit !== undefined) return TYPE_DEPOSIT
+  if (object.authorizations !== undefined) return TYPE_SET_CODE
+  if (object.blobVersionedHashes !== undefined) return TYPE_BLOB
   if (object.maxFeePerGas !== undefined || object.maxPriorityFeePerGas !== undefined) return 2
   return object.accessList === undefined ? 0 : 1
 }
 
 const writeFees = (batch: TransactionBatch, object: TransactionObject, type: number, i: number): void => {
   const at = LIMBS_PER_WORD * i
-  const [fee, tip] =
-    type === 2
-      ? ([object.maxFeePerGas ?? object.gasPrice, object.maxPriorityFeePerGas ?? object.gasPrice] as const)
-      : ([object.gasPrice, object.gasPrice] as const)
-  const name = type === 2 ? 'maxFeePerGas' : 'gasPrice'
+  if (type === TYPE_DEPOSIT) return
+  const capped = hasFeeCaps(type)
+  const [fee, tip] = capped
+    ? ([object.maxFeePerGas ?? object.gasPrice, object.maxPriorityFeePerGas ?? object.gasPrice] as const)
+    : ([object.gasPrice, object.gasPrice] as const)
+  const name = capped ? 'maxFeePerGas' : 'gasPrice'
   if (fee === undefined) throw new TransactionInputError(i, `${name} is missing`)
   if (tip === undefined) throw new TransactionInputError(i, 'maxPriorityFeePerGas is missing')
   wordFromBigInt(batch.maxFeePerGas, at, unsigned(fee, 256, name, i))
@@ -165,17 +221,25 @@ const unsigned = (value: bigint, bits: number, name: string, i: number): bigint 
   return value
 }
 
-const writeAddress = (dst: Uint32Array, at: number, hex: string, name: string, i: number): void => {
+const checkAddress = (hex: string, name: string, i: number): void => {
   if (typeof hex !== 'string' || !/^0x[0-9a-fA-F]{40}$/.test(hex)) {
     throw new TransactionInputError(i, `${name} must be 0x and 40 hex digits, got '${String(hex)}'`)
   }
+}
+
+const writeAddress = (dst: Uint32Array, at: number, hex: string, name: string, i: number): void => {
+  checkAddress(hex, name, i)
   addressFromHex(dst, at, hex)
 }
 
-const writeKey = (dst: Uint32Array, at: number, hex: string, i: number): void => {
+const checkWord = (hex: string, name: string, i: number): void => {
   if (typeof hex !== 'string' || !/^0x[0-9a-fA-F]{64}$/.test(hex)) {
-    throw new TransactionInputError(i, `a storage key must be 0x and 64 hex digits, got '${String(hex)}'`)
+    throw new TransactionInputError(i, `${name} must be 0x and 64 hex digits, got '${String(hex)}'`)
   }
+}
+
+const writeKey = (dst: Uint32Array, at: number, hex: string, i: number): void => {
+  checkWord(hex, 'a storage key', i)
   wordFromHex(dst, at, hex)
 }
 

@@ -11,4 +11,6 @@ export interface BlockEnvironment {
   readonly prevRandao: bigint
   /** Wei per blob gas; 1n where not given. */
   readonly blobBaseFee?: bigint
+  /** Blobs that the block may hold (EIP-7892); what the fork brought with it where not given. */
+  readonly maxBlobs?: number
 }

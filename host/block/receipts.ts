@@ -25,6 +25,8 @@ export interface Receipt {
   readonly output: string
   /** Of a creation that succeeded. */
   readonly contractAddress?: string
+  /** Of a deposit: the sender's nonce before it. */
+  readonly depositNonce?: bigint
 }
 
 /** What the receipts take from an execution in object form. */
@@ -34,6 +36,7 @@ export interface ObjectOutcome {
   readonly logs: readonly Log[]
   readonly output: Uint8Array
   readonly contractAddress?: string
+  readonly depositNonce?: bigint
 }
 
 export const STATUS_FAILURE = 0
@@ -147,7 +150,8 @@ export class Receipts {
     if (i < 0 || i >= this.count) throw new RangeError(`no transaction ${i} in a batch of ${this.count}`)
     const status = this.status[i]!
     if (status === STATUS_REJECTED) return undefined
-    const contractAddress = this.#objects.get(i)?.contractAddress
+    const outcome = this.#from[i] === FROM_OBJECT ? this.#objects.get(i) : undefined
+    const { contractAddress, depositNonce } = outcome ?? {}
     return {
       type: this.type[i]!,
       status: status as 0 | 1,
@@ -156,7 +160,8 @@ export class Receipts {
       logs: this.logs(i),
       logsBloom: bytesToHex(this.blooms().subarray(BLOOM_BYTES * i, BLOOM_BYTES * (i + 1))),
       output: bytesToHex(this.output(i)),
-      ...(this.#from[i] === FROM_OBJECT && contractAddress !== undefined ? { contractAddress } : {}),
+      ...(contractAddress === undefined ? {} : { contractAddress }),
+      ...(depositNonce === undefined ? {} : { depositNonce }),
     }
   }
 
@@ -164,6 +169,11 @@ export class Receipts {
     if (this.#from[i] === FROM_OBJECT) return this.#objects.get(i)!.logs
     if (this.#from[i] === FROM_LANE) return this.#groups[this.#group[i]!]!.logs(this.#lane[i]!, this.#batch.to, i)
     return []
+  }
+
+  /** Of a deposit: the sender's nonce before it; undefined for every other transaction. */
+  depositNonce(i: number): bigint | undefined {
+    return this.#from[i] === FROM_OBJECT ? this.#objects.get(i)!.depositNonce : undefined
   }
 
   /** Return or revert data of transaction i. */

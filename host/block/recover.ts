@@ -1,5 +1,7 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { keccak256 } from '../state/keccak.ts'
+import { rlpHex, rlpInteger, rlpList } from '../state/rlp.ts'
+import type { Authorization } from './batch.ts'
 
 type NativeRecover = (
   signature: Uint8Array,
@@ -63,3 +65,23 @@ export const recoverPublicKeyByNoble = (
 
 /** The address of a public key of 64 bytes: the last 20 bytes of its keccak-256. A view of fresh bytes. */
 export const addressOfPublicKey = (publicKey: Uint8Array): Uint8Array => keccak256(publicKey).subarray(12)
+
+/** First byte of what an authority signs (EIP-7702). */
+const AUTHORIZATION_MAGIC = 0x05
+
+/**
+ * Who signed an EIP-7702 authorization (0x-hex in lower case), or undefined where nobody did: no such point, s in the upper
+ * half, or a parity beyond 1. Such an authorization is skipped, but paid for.
+ */
+export const recoverAuthority = (
+  { chainId, address, nonce }: Omit<Authorization, 'authority'>,
+  { yParity, r, s }: { readonly yParity: bigint; readonly r: bigint; readonly s: bigint },
+): string | undefined => {
+  if (yParity > 1n || s > HALF_ORDER) return undefined
+  const message = rlpList([rlpInteger(chainId), rlpHex(address), rlpInteger(nonce)])
+  const hash = keccak256(Uint8Array.of(AUTHORIZATION_MAGIC, ...message))
+  const signature = Buffer.from(r.toString(16).padStart(64, '0') + s.toString(16).padStart(64, '0'), 'hex')
+  const publicKey = recoverPublicKey(hash, new Uint8Array(signature), yParity === 0n ? 0 : 1)
+  if (publicKey === undefined) return undefined
+  return `0x${Buffer.from(addressOfPublicKey(publicKey)).toString('hex')}`
+}

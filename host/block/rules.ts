@@ -1,15 +1,20 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
 import {
+  BLOB_HASH_VERSION,
   GAS_ACCESS_LIST_ADDRESS,
   GAS_ACCESS_LIST_KEY,
+  GAS_AUTHORIZATION_NEW_ACCOUNT,
   GAS_CALLDATA_NONZERO_BY_FORK,
   GAS_CALLDATA_ZERO,
   GAS_FLOOR_TOKEN,
   GAS_INITCODE_WORD,
+  GAS_PER_BLOB,
   GAS_TRANSACTION,
   GAS_TRANSACTION_CREATE_BY_FORK,
+  MAX_BLOBS_BY_FORK,
   MAX_INITCODE_BYTES,
+  MAX_TRANSACTION_BLOBS,
   MAX_TRANSACTION_GAS,
   TOKENS_PER_NONZERO_BYTE,
 } from '../../transpiler/spec/gas.ts'
@@ -21,16 +26,17 @@ import {
   wordIsZero,
   wordMulSmall,
   wordSub,
+  wordToBigInt,
   wordToNumber,
 } from '../state/word.ts'
-import type { TransactionBatch } from './batch.ts'
+import { type TransactionBatch, type TransactionExtras, TYPE_BLOB, TYPE_DEPOSIT, TYPE_SET_CODE } from './batch.ts'
 import type { BlockEnvironment } from './environment.ts'
-import { REJECTION } from './rejection.ts'
+import { REJECTION, type Rejection } from './rejection.ts'
 
 /**
  * The gas of each transaction that does not depend on execution. Doubles are exact: calldata is below 2^32 bytes.
  *
- * intrinsic   f64[n]   charged before the first step (YP 6.2; EIP-2, 2028, 2930, 3860)
+ * intrinsic   f64[n]   charged before the first step (YP 6.2; EIP-2, 2028, 2930, 3860, 7702)
  * floor       f64[n]   least gas used in the end (EIP-7623, Prague); 0 before
  */
 export interface GasBounds {
@@ -44,9 +50,14 @@ export interface GasBounds {
  * gasLimit    f64[n]     as a double: exact below 2^53, and no rule tells larger ones apart
  * price       u32[8 n]   wei per gas that the sender pays (EIP-1559 effective gas price)
  * priority    u32[8 n]   the part of it that the coinbase gets; the rest is burnt
- * cost        u32[8 n]   wei the sender must hold: gas limit * max fee per gas + value
+ * cost        u32[8 n]   wei the sender must hold: gas limit * max fee per gas + value + blob gas * max fee per blob gas
  * rejection   u8[n]      REJECTION code, 0 where no static rule is broken; the columns above are zero where one is
  *                        broken that makes them meaningless
+ * blobGas     f64[n]     EIP-4844; both are empty where no transaction of the batch has blobs
+ * blobFee     u32[8 n]   wei burnt for it beside gas used * price: blob gas * blob base fee
+ * maxBlobGas             of the whole block
+ *
+ * A deposit pays nothing and breaks no static rule: its price, priority and cost are zero.
  */
 export interface TransactionRules extends GasBounds {
   readonly gasLimit: Float64Array
@@ -54,6 +65,9 @@ export interface TransactionRules extends GasBounds {
   readonly priority: Uint32Array
   readonly cost: Uint32Array
   readonly rejection: Uint8Array
+  readonly blobGas: Float64Array
+  readonly blobFee: Uint32Array
+  readonly maxBlobGas: number
 }
 
 /** Intrinsic gas and floor of every transaction of the batch at `fork`. */
@@ -81,6 +95,9 @@ export const gasBounds = (batch: TransactionBatch, fork: Fork): GasBounds => {
     intrinsic[i] = gas
     if (hasFloor) floor[i] = GAS_TRANSACTION + GAS_FLOOR_TOKEN * (zero + TOKENS_PER_NONZERO_BYTE * nonZero)
   }
+  for (const [i, { authorizations }] of batch.extras) {
+    if (authorizations !== undefined) intrinsic[i]! += GAS_AUTHORIZATION_NEW_ACCOUNT * authorizations.length
+  }
   return { intrinsic, floor }
 }
 
@@ -99,16 +116,20 @@ export const transactionRules = (batch: TransactionBatch, fork: Fork, env: Block
   const baseFee = new Uint32Array(LIMBS_PER_WORD)
   wordFromBigInt(baseFee, 0, isAtLeast(fork, 'london') ? env.baseFeePerGas : 0n)
   const base = wordToNumber(baseFee, 0)
-  const highestType = isAtLeast(fork, 'london') ? 2 : isAtLeast(fork, 'berlin') ? 1 : 0
+  const highestType = highestTypeAt(fork)
+  const special: number[] = []
   const gasCap = isAtLeast(fork, 'osaka') ? MAX_TRANSACTION_GAS : Infinity
   const initcodeCap = isAtLeast(fork, 'shanghai') ? MAX_INITCODE_BYTES : Infinity
   for (let i = 0; i < count; i++) {
     const limit = batch.gasLimit[2 * i + 1]! * 0x1_0000_0000 + batch.gasLimit[2 * i]!
     gasLimit[i] = limit
-    if (batch.type[i]! > highestType) {
-      rejection[i] = REJECTION.typeNotSupported
+    const type = batch.type[i]!
+    if (type > highestType) {
+      const isDeposit = type === TYPE_DEPOSIT && batch.extras.get(i)?.deposit !== undefined
+      if (!isDeposit) rejection[i] = REJECTION.typeNotSupported
       continue
     }
+    if (type >= TYPE_BLOB) special.push(i)
     let code: number = feePrices(batch, i, baseFee, base, price, priority)
     if (upfrontCost(batch, i, cost) && code === 0) code = REJECTION.insufficientFunds
     if (code === 0) {
@@ -121,7 +142,69 @@ export const transactionRules = (batch: TransactionBatch, fork: Fork, env: Block
     if (batch.nonce[2 * i] === 0xffff_ffff && batch.nonce[2 * i + 1] === 0xffff_ffff) code = REJECTION.nonceMax
     rejection[i] = code
   }
-  return { intrinsic, floor, gasLimit, price, priority, cost, rejection }
+  const { blobGas, blobFee, maxBlobGas } = extraRules(batch, special, fork, env, cost, rejection)
+  return { intrinsic, floor, gasLimit, price, priority, cost, rejection, blobGas, blobFee, maxBlobGas }
+}
+
+const highestTypeAt = (fork: Fork): number => {
+  if (isAtLeast(fork, 'prague')) return TYPE_SET_CODE
+  if (isAtLeast(fork, 'cancun')) return TYPE_BLOB
+  return isAtLeast(fork, 'london') ? 2 : isAtLeast(fork, 'berlin') ? 1 : 0
+}
+
+/**
+ * The rules of types 3 and 4 (EIP-4844, 7594, 7702), which the transactions `special` are. Adds the most that blobs may
+ * cost to `cost` and lowers `rejection` where a check of these types comes first.
+ */
+const extraRules = (
+  batch: TransactionBatch,
+  special: readonly number[],
+  fork: Fork,
+  env: BlockEnvironment,
+  cost: Uint32Array,
+  rejection: Uint8Array,
+): Pick<TransactionRules, 'blobGas' | 'blobFee' | 'maxBlobGas'> => {
+  const maxBlobGas = GAS_PER_BLOB * (env.maxBlobs ?? valueAt(MAX_BLOBS_BY_FORK, fork))
+  const hasBlobs = special.some((i) => batch.type[i] === TYPE_BLOB)
+  const blobGas = new Float64Array(hasBlobs ? batch.count : 0)
+  const blobFee = new Uint32Array(hasBlobs ? LIMBS_PER_WORD * batch.count : 0)
+  const blobBaseFee = env.blobBaseFee ?? 1n
+  for (const i of special) {
+    const extras = batch.extras.get(i) ?? {}
+    let code: Rejection | 0 = 0
+    if (batch.type[i] === TYPE_SET_CODE) {
+      if (batch.creates[i] === 1) code = REJECTION.authorizationCreation
+      else if ((extras.authorizations?.length ?? 0) === 0) code = REJECTION.authorizationsMissing
+    } else if (batch.type[i] === TYPE_BLOB) {
+      code = blobRejection(extras, batch.creates[i] === 1, blobBaseFee, isAtLeast(fork, 'osaka'))
+      const gas = GAS_PER_BLOB * (extras.blobVersionedHashes?.length ?? 0)
+      blobGas[i] = gas
+      const at = LIMBS_PER_WORD * i
+      const most = wordToBigInt(cost, at) + BigInt(gas) * (extras.maxFeePerBlobGas ?? 0n)
+      if (most >> 256n === 0n) wordFromBigInt(cost, at, most)
+      else if (code === 0) code = REJECTION.insufficientFunds
+      // Beyond 2^256 only where the fee cap is too low, or the cost above what a word holds: refused either way.
+      wordFromBigInt(blobFee, at, BigInt.asUintN(256, BigInt(gas) * blobBaseFee))
+      if (gas > maxBlobGas) code = REJECTION.blobGasReached
+    }
+    if (code !== 0 && (rejection[i] === 0 || code < rejection[i]!)) rejection[i] = code
+  }
+  return { blobGas, blobFee, maxBlobGas }
+}
+
+const blobRejection = (
+  { blobVersionedHashes = [], maxFeePerBlobGas = 0n }: TransactionExtras,
+  creates: boolean,
+  blobBaseFee: bigint,
+  isLimited: boolean,
+): Rejection | 0 => {
+  if (creates) return REJECTION.blobCreation
+  if (blobVersionedHashes.length === 0) return REJECTION.blobsMissing
+  if (isLimited && blobVersionedHashes.length > MAX_TRANSACTION_BLOBS) return REJECTION.tooManyBlobs
+  for (const hash of blobVersionedHashes) {
+    if (Number.parseInt(hash.slice(2, 4), 16) !== BLOB_HASH_VERSION) return REJECTION.blobHashVersion
+  }
+  return maxFeePerBlobGas < blobBaseFee ? REJECTION.blobFeeCapTooLow : 0
 }
 
 /**
@@ -140,7 +223,7 @@ const feePrices = (
   const at = LIMBS_PER_WORD * i
   const { maxFeePerGas, maxPriorityFeePerGas } = batch
   const fee = wordToNumber(maxFeePerGas, at)
-  const tip = batch.type[i] === 2 ? wordToNumber(maxPriorityFeePerGas, at) : fee
+  const tip = batch.type[i]! >= 2 ? wordToNumber(maxPriorityFeePerGas, at) : fee
   if (fee === Infinity || tip === Infinity || base === Infinity) {
     return wideFeePrices(batch, i, baseFee, price, priority)
   }
@@ -163,14 +246,14 @@ const wideFeePrices = (
 ): number => {
   const at = LIMBS_PER_WORD * i
   const { maxFeePerGas, maxPriorityFeePerGas } = batch
-  if (batch.type[i] === 2 && wordCompare(maxPriorityFeePerGas, at, maxFeePerGas, at) > 0) {
+  if (batch.type[i]! >= 2 && wordCompare(maxPriorityFeePerGas, at, maxFeePerGas, at) > 0) {
     return REJECTION.tipAboveFeeCap
   }
   if (wordSub(priority, at, maxFeePerGas, at, baseFee, 0) !== 0) {
     priority.fill(0, at, at + LIMBS_PER_WORD)
     return REJECTION.feeCapBelowBaseFee
   }
-  if (batch.type[i] !== 2 || wordCompare(maxPriorityFeePerGas, at, priority, at) >= 0) {
+  if (batch.type[i]! < 2 || wordCompare(maxPriorityFeePerGas, at, priority, at) >= 0) {
     wordCopy(price, at, maxFeePerGas, at)
     return 0
   }

@@ -28,11 +28,25 @@ export interface StateSnapshot {
 }
 
 /**
- * What an execution took from its snapshot, each item once. An account counts as read whole: nonce, balance, code hash
- * and existence are not told apart. The coinbase is read only where the transaction itself looked at it or named it.
+ * What an execution needs of an account to go the same way and leave the same changes: it exists or not as `view` says, has
+ * that code, a balance from `leastBalance` to `mostBalance` (both included; a balance that is only credited and debited is
+ * free), and a nonce that is any, zero just where the view's is, or the same.
+ */
+export interface AccountRead {
+  readonly view: AccountView | undefined
+  readonly leastBalance: bigint
+  readonly mostBalance: bigint
+  readonly nonce: 'any' | 'zero' | 'same'
+}
+
+/**
+ * What an execution took from its snapshot, each item once. The coinbase is read only where the transaction itself looked at
+ * it or named it.
  */
 export interface CpuReads {
   readonly accounts: readonly string[]
+  /** What was looked at of each of `accounts`. */
+  readonly seen: readonly AccountRead[]
   readonly slots: readonly { readonly address: string; readonly key: bigint; readonly value: bigint }[]
   /** Hashes of the codes loaded. */
   readonly code: readonly string[]
@@ -69,6 +83,8 @@ export interface CpuExecution {
   readonly output: Uint8Array
   /** Of a creation that succeeded. */
   readonly contractAddress?: string
+  /** Of a deposit: the sender's nonce before it. */
+  readonly depositNonce?: bigint
   readonly coinbaseFee: bigint | undefined
   readonly reads: CpuReads
   readonly writes: CpuWrites

@@ -1,9 +1,14 @@
-import type { EVM, EVMResult, EVMRunCallOpts } from '@ethereumjs/evm'
+import { type EVM, EVMError, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
 import { Account, Address } from '@ethereumjs/util'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
-import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
-import type { TransactionBatch } from '../block/batch.ts'
+import {
+  GAS_AUTHORIZATION,
+  GAS_AUTHORIZATION_NEW_ACCOUNT,
+  MAX_NONCE,
+  MAX_REFUND_QUOTIENT_BY_FORK,
+} from '../../transpiler/spec/gas.ts'
+import { type Authorization, type TransactionBatch, type TransactionExtras, TYPE_DEPOSIT } from '../block/batch.ts'
 import { bytesToHex, hexToBytes, transactionData } from '../block/encode_batch.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
 import type { Log } from '../block/receipts.ts'
@@ -12,7 +17,7 @@ import type { TransactionRules } from '../block/rules.ts'
 import { addressToBytes, quantityToBigInt, wordToBigInt, wordToBytes } from '../state/word.ts'
 import { commonOf } from './cpu_crypto.ts'
 import { createLeanEvm } from './cpu_evm.ts'
-import type { CpuOutcome, CpuReads, CpuWrites, StateSnapshot } from './cpu_result.ts'
+import type { CpuExecution, CpuOutcome, CpuReads, CpuWrites, StateSnapshot } from './cpu_result.ts'
 import { CpuState } from './cpu_state.ts'
 
 /**
@@ -63,7 +68,8 @@ export const createCpuTier = async (options: CpuTierOptions): Promise<CpuTier> =
 
 /**
  * Executes whole transactions with @ethereumjs/evm: the reference tier. What @ethereumjs/vm does around the EVM in `runTx`
- * is done here, for types 0, 1 and 2: buying gas, warm sets, refunds, the floor, fees, EIP-161 and EIP-6780 clean-up.
+ * is done here, for every type: buying gas and blob gas, authorizations, warm sets, refunds, the floor, fees, EIP-161 and
+ * EIP-6780 clean-up; and what op-geth does around a deposit.
  *
  * One transaction at a time: `execute` must not be called before the one before it has ended.
  */
@@ -100,17 +106,8 @@ export class CpuTier {
   /**
    * Executes transaction `index` on the snapshot. Rejects only where the snapshot does; the next call starts clean.
    */
-  async execute(request: CpuRequest): Promise<CpuOutcome> {
-    const evm = await this.prepare()
-    this.#state.begin(request.snapshot)
-    this.#snapshot = request.snapshot
-    this.#blockHashes.clear()
-    try {
-      return await this.#transact(evm, request)
-    } catch (error) {
-      this.#evm = undefined
-      throw error
-    }
+  execute(request: CpuRequest): Promise<CpuOutcome> {
+    return this.#run(request.snapshot, (evm) => this.#transact(evm, request))
   }
 
   /**
@@ -119,14 +116,10 @@ export class CpuTier {
    * What the call itself does to the account of SYSTEM_ADDRESS is left out.
    */
   async systemCall({ env, to, data, snapshot }: SystemCall): Promise<SystemCallOutcome | undefined> {
-    const evm = await this.prepare()
-    const state = this.#state
-    state.begin(snapshot)
-    this.#snapshot = snapshot
-    this.#blockHashes.clear()
-    const callee = new Address(hexToBytes(to))
-    if ((await state.getCode(callee)).length === 0) return undefined
-    try {
+    return this.#run(snapshot, async (evm) => {
+      const state = this.#state
+      const callee = new Address(hexToBytes(to))
+      if ((await state.getCode(callee)).length === 0) return undefined
       const block = this.#blockOf(env)
       const caller = new Address(hexToBytes(SYSTEM_ADDRESS))
       const gasLimit = SYSTEM_CALL_GAS
@@ -140,6 +133,16 @@ export class CpuTier {
         reads: { ...reads, accounts: reads.accounts.filter((address) => address !== SYSTEM_ADDRESS) },
         writes: { ...writes, accounts: writes.accounts.filter(({ address }) => address !== SYSTEM_ADDRESS) },
       }
+    })
+  }
+
+  async #run<Outcome>(snapshot: StateSnapshot, run: (evm: EVM) => Promise<Outcome>): Promise<Outcome> {
+    const evm = await this.prepare()
+    this.#state.begin(snapshot)
+    this.#snapshot = snapshot
+    this.#blockHashes.clear()
+    try {
+      return await run(evm)
     } catch (error) {
       this.#evm = undefined
       throw error
@@ -149,6 +152,8 @@ export class CpuTier {
   async #transact(evm: EVM, request: CpuRequest): Promise<CpuOutcome> {
     const { env, batch, index, rules } = request
     const state = this.#state
+    const extras = batch.extras.get(index) ?? NO_EXTRAS
+    if (batch.type[index] === TYPE_DEPOSIT) return this.#deposit(evm, request, extras)
     const sender = addressAt(batch.from, index)
     const nonce = quantityToBigInt(batch.nonce, 2 * index)
     const gasLimit = quantityToBigInt(batch.gasLimit, 2 * index)
@@ -157,34 +162,83 @@ export class CpuTier {
     if (rejected !== REJECTION.none) return { rejected, reads: state.reads([]) }
 
     const price = wordToBigInt(rules.price, LIMBS_PER_WORD * index)
-    account.balance -= gasLimit * price
+    const blobFee = rules.blobFee.length === 0 ? 0n : wordToBigInt(rules.blobFee, LIMBS_PER_WORD * index)
+    account.balance -= gasLimit * price + blobFee
     account.nonce = nonce + 1n
     await evm.journal.putAccount(sender, account)
-    const to = batch.creates[index] === 1 ? undefined : addressAt(batch.to, index)
-    const block = this.#blockOf(env)
-    if (isAtLeast(this.#fork, 'berlin')) this.#warm(evm, request, sender, to, block.header.coinbase)
+    const { coinbase } = this.#blockOf(env).header
+    this.#warmParties(evm, request, sender, coinbase)
+    const refund = await this.#authorize(evm, extras.authorizations)
 
     const intrinsic = BigInt(rules.intrinsic[index]!)
-    const result = await evm.runCall({
-      block,
-      gasPrice: price,
-      caller: sender,
-      gasLimit: gasLimit - intrinsic,
-      ...(to === undefined ? {} : { to }),
-      value: wordToBigInt(batch.value, LIMBS_PER_WORD * index),
-      data: transactionData(batch, index),
-      skipNonceIncrement: true,
-    })
+    const result = await this.#call(evm, request, extras, price, gasLimit - intrinsic)
 
-    const gasUsed = this.#gasUsed(result, intrinsic, BigInt(rules.floor[index]!))
+    const gasUsed = this.#gasUsed(result, intrinsic, BigInt(rules.floor[index]!), refund)
     const payer = (await state.getAccount(sender)) ?? new Account()
     payer.balance += (gasLimit - gasUsed) * price
     await evm.journal.putAccount(sender, payer)
     const fee = gasUsed * wordToBigInt(rules.priority, LIMBS_PER_WORD * index)
-    const coinbaseFee = await this.#payCoinbase(evm, block.header.coinbase, fee)
+    const coinbaseFee = await this.#payCoinbase(evm, coinbase, fee)
+    return this.#finish(evm, result, gasUsed, coinbaseFee)
+  }
+
+  /**
+   * A deposit of the OP stack, as op-geth executes it from Regolith on: the mint stays whatever happens; no fee is paid and no
+   * nonce checked. One that cannot even start (too little gas for its data, too little balance for its value) fails, uses
+   * all its gas and counts the sender's nonce up. A system deposit (before Regolith) is recorded as using no gas.
+   */
+  async #deposit(evm: EVM, request: CpuRequest, { deposit }: TransactionExtras): Promise<CpuOutcome> {
+    const { env, batch, index, rules, gasAvailable } = request
+    const state = this.#state
+    const { mint, isSystem } = deposit!
+    const gasLimit = quantityToBigInt(batch.gasLimit, 2 * index)
+    if (!isSystem && gasAvailable !== undefined && gasLimit > gasAvailable) {
+      return { rejected: REJECTION.gasLimitReached, reads: state.reads([]) }
+    }
+    const sender = addressAt(batch.from, index)
+    const account = (await state.getAccount(sender)) ?? new Account()
+    const depositNonce = account.nonce
+    account.balance += mint
+    account.nonce += 1n
+    await evm.journal.putAccount(sender, account)
+    const intrinsic = BigInt(rules.intrinsic[index]!)
+    const floor = BigInt(rules.floor[index]!)
+    const starts =
+      gasLimit >= intrinsic && gasLimit >= floor && account.balance >= wordToBigInt(batch.value, LIMBS_PER_WORD * index)
+    let result = FAILED_DEPOSIT
+    let gasUsed = gasLimit
+    if (starts) {
+      this.#warmParties(evm, request, sender, this.#blockOf(env).header.coinbase)
+      result = await this.#call(evm, request, NO_EXTRAS, 0n, gasLimit - intrinsic)
+      gasUsed = this.#gasUsed(result, intrinsic, floor, 0n)
+    }
+    return { ...(await this.#finish(evm, result, isSystem ? 0n : gasUsed, undefined)), depositNonce }
+  }
+
+  #call(
+    evm: EVM,
+    { env, batch, index }: CpuRequest,
+    { blobVersionedHashes }: TransactionExtras,
+    gasPrice: bigint,
+    gasLimit: bigint,
+  ): Promise<EVMResult> {
+    return evm.runCall({
+      block: this.#blockOf(env),
+      gasPrice,
+      caller: addressAt(batch.from, index),
+      gasLimit,
+      ...(batch.creates[index] === 1 ? {} : { to: addressAt(batch.to, index) }),
+      value: wordToBigInt(batch.value, LIMBS_PER_WORD * index),
+      data: transactionData(batch, index),
+      skipNonceIncrement: true,
+      ...(blobVersionedHashes === undefined ? {} : { blobVersionedHashes: blobVersionedHashes as `0x${string}`[] }),
+    })
+  }
+
+  async #finish(evm: EVM, result: EVMResult, gasUsed: bigint, coinbaseFee: bigint | undefined): Promise<CpuExecution> {
+    const state = this.#state
     await this.#destroy(evm, result)
     await evm.journal.cleanup()
-
     const { execResult, createdAddress } = result
     const status = execResult.exceptionError === undefined ? 1 : 0
     return {
@@ -197,6 +251,31 @@ export class CpuTier {
       reads: state.reads([...this.#blockHashes]),
       writes: state.writes(),
     }
+  }
+
+  /**
+   * Applies the authorizations in order (EIP-7702); one that does not hold is skipped. They stay whatever the call does.
+   * Returns the refund for authorities that existed.
+   */
+  async #authorize(evm: EVM, authorizations: readonly Authorization[] = []): Promise<bigint> {
+    const state = this.#state
+    let refund = 0n
+    for (const { chainId, address, nonce, authority } of authorizations) {
+      if (authority === undefined || nonce >= MAX_NONCE || (chainId !== 0n && chainId !== this.#chainId)) continue
+      const signer = new Address(hexToBytes(authority))
+      evm.journal.addAlwaysWarmAddress(authority)
+      const account = await state.getAccount(signer)
+      if (account?.isContract() === true && !isDelegation(await state.getCode(signer))) continue
+      if ((account?.nonce ?? 0n) !== nonce) continue
+      if (account !== undefined) refund += BigInt(GAS_AUTHORIZATION_NEW_ACCOUNT - GAS_AUTHORIZATION)
+      const authorized = account ?? new Account()
+      authorized.nonce += 1n
+      await evm.journal.putAccount(signer, authorized)
+      const target = hexToBytes(address)
+      const clears = target.every((byte) => byte === 0)
+      await state.putCode(signer, clears ? new Uint8Array(0) : Uint8Array.of(...DELEGATION_PREFIX, ...target))
+    }
+    return refund
   }
 
   /** The lowest REJECTION code that applies: the static one, or one that the state gives. */
@@ -220,16 +299,19 @@ export class CpuTier {
   /** EIP-3607 with EIP-7702: a sender may have code only where it is a delegation, from Prague on. */
   async #isDelegated(address: Address): Promise<boolean> {
     if (!isAtLeast(this.#fork, 'prague')) return false
-    const code = await this.#state.getCode(address)
-    return code[0] === 0xef && code[1] === 0x01 && code[2] === 0x00
+    return isDelegation(await this.#state.getCode(address))
   }
 
-  /** EIP-2929, 2930 and 3651: what is warm before the first step. The created address is warmed by the EVM. */
-  #warm(evm: EVM, { batch, index }: CpuRequest, sender: Address, to: Address | undefined, coinbase: Address): void {
+  /**
+   * EIP-2929, 2930 and 3651: what is warm before the first step. The EVM warms a created address, and the code that a called
+   * delegation points to.
+   */
+  #warmParties(evm: EVM, { batch, index }: CpuRequest, sender: Address, coinbase: Address): void {
+    if (!isAtLeast(this.#fork, 'berlin')) return
     const { journal } = evm
     for (const address of evm.precompiles.keys()) journal.addAlwaysWarmAddress(address)
     journal.addAlwaysWarmAddress(sender.toString())
-    if (to !== undefined) journal.addAlwaysWarmAddress(to.toString())
+    if (batch.creates[index] === 0) journal.addAlwaysWarmAddress(addressAt(batch.to, index).toString())
     if (isAtLeast(this.#fork, 'shanghai')) journal.addAlwaysWarmAddress(coinbase.toString())
     const key = new Uint8Array(32)
     for (let entry = batch.accessStart[index]!; entry < batch.accessStart[index + 1]!; entry++) {
@@ -243,10 +325,10 @@ export class CpuTier {
   }
 
   /** Refund capped (EIP-3529), then the floor (EIP-7623). */
-  #gasUsed({ execResult }: EVMResult, intrinsic: bigint, floor: bigint): bigint {
+  #gasUsed({ execResult }: EVMResult, intrinsic: bigint, floor: bigint, authorized: bigint): bigint {
     const spent = intrinsic + execResult.executionGasUsed
     const cap = spent / BigInt(valueAt(MAX_REFUND_QUOTIENT_BY_FORK, this.#fork))
-    const refund = execResult.gasRefund ?? 0n
+    const refund = authorized + (execResult.gasRefund ?? 0n)
     const used = spent - (refund < cap ? refund : cap)
     return used < floor ? floor : used
   }
@@ -281,6 +363,22 @@ export class CpuTier {
     const hash = await this.#snapshot?.blockHash(number)
     return { hash: () => (hash === undefined ? new Uint8Array(32) : hexToBytes(hash)) }
   }
+}
+
+const NO_EXTRAS: TransactionExtras = {}
+
+/** Code of an account that runs another one's: these bytes and its address (EIP-7702). */
+const DELEGATION_PREFIX = [0xef, 0x01, 0x00] as const
+
+const isDelegation = (code: Uint8Array): boolean => DELEGATION_PREFIX.every((byte, i) => code[i] === byte)
+
+/** What is left of a deposit that could not start. */
+const FAILED_DEPOSIT: EVMResult = {
+  execResult: {
+    executionGasUsed: 0n,
+    returnValue: new Uint8Array(0),
+    exceptionError: new EVMError(EVMError.errorMessages.OUT_OF_GAS),
+  },
 }
 
 /** The block as EVM opcodes ask for it. An ancestor whose hash is unknown has hash zero. */

@@ -4,6 +4,8 @@
  */
 export type ExitReason =
   | 'create'
+  | 'set code'
+  | 'deposit'
   | 'access list'
   | 'gas limit above 2^32'
   | 'fork before berlin'

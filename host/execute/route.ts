@@ -1,5 +1,6 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import { TYPE_DEPOSIT, TYPE_SET_CODE } from '../block/batch.ts'
 import { HOST_CODE, HOST_LIMBS } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { addressFromHex, wordIsZero } from '../state/word.ts'
@@ -38,7 +39,7 @@ export const routeTransactions = (
   reasons: ExitReasons,
 ): void => {
   const { batch, rules, toIds, toCodes, tier, keyIds } = schedule
-  const { data, dataStart, value, to, creates, accessStart, gasLimit } = batch
+  const { type, data, dataStart, value, to, creates, accessStart, gasLimit } = batch
   const { hosts } = resident.accounts
   const known = resident.codes.codes
   const hasTransfers = isAtLeast(fork, 'spuriousDragon')
@@ -48,6 +49,8 @@ export const routeTransactions = (
     tier[i] = TIER_CPU
     schedule.reasons[i] = reason
   }
+  const setCode = reasons.code('set code')
+  const deposit = reasons.code('deposit')
   const created = reasons.code('create')
   const precompile = reasons.code('precompile')
   const earlyFork = reasons.code('fork before berlin')
@@ -57,6 +60,10 @@ export const routeTransactions = (
   for (let i = 0; i < batch.count; i++) {
     if (rules.rejection[i] !== 0) {
       tier[i] = TIER_TRANSFER
+      continue
+    }
+    if (type[i]! >= TYPE_SET_CODE) {
+      toCpu(i, type[i] === TYPE_DEPOSIT ? deposit : setCode)
       continue
     }
     if (creates[i] === 1) {

@@ -3,6 +3,7 @@ import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
 import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
 import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
+import { TYPE_DEPOSIT } from '../block/batch.ts'
 import { REJECTION, type Rejection } from '../block/rejection.ts'
 import {
   type AccountTable,
@@ -16,8 +17,10 @@ import {
 } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import type { SlotTable } from '../state/slot_table.ts'
-import { wordCompare, wordIsZero } from '../state/word.ts'
+import { wordCompare, wordIsZero, wordSub } from '../state/word.ts'
+import type { ChangeRecorder } from './change_recorder.ts'
 import type { ExitReasons } from './exit_reason.ts'
+import { InnerTransfers } from './inner_transfers.ts'
 import type { LaneGroup } from './lane_group.ts'
 import { laneReadsHold, laneSlot, storeLane } from './lane_store.ts'
 import { COLUMN_LIMBS, USE_BALANCE, USE_CODE } from './path_plan.ts'
@@ -49,14 +52,19 @@ export class Sweep {
   readonly #accounts: AccountTable
   readonly #slots: SlotTable
   readonly #reasons: SweepReasons
-  readonly #delegations: Uint8Array | undefined
+  /** Where accounts that run another one's code may send (EIP-7702): the codes by id; undefined before Prague. */
+  readonly #delegations: ResidentState['codes'] | undefined
   /** Address's newer account id, by the id at routing; undefined until an account was made anew. */
   #renewed: Map<number, number> | undefined
+  /** Notes what transactions do, where somebody asked for it. */
+  recorder: ChangeRecorder | undefined
   /** Set once a code changed in this batch. */
   codeChanged = false
   /** Gas used by the transactions before the present place. */
   gasUsed = 0
+  #blobGasUsed = 0
   readonly #fees = new FeeSum()
+  readonly #transfers: InnerTransfers
   readonly #blockGas: number
   readonly #refundQuotient: number
 
@@ -64,6 +72,7 @@ export class Sweep {
     this.#schedule = schedule
     this.#accounts = resident.accounts
     this.#slots = resident.slots
+    this.#transfers = new InnerTransfers(resident.accounts)
     this.#reasons = {
       conflict: reasons.code('conflict'),
       balance: reasons.code('balance conflict'),
@@ -71,7 +80,7 @@ export class Sweep {
       own: reasons.code('own balance'),
       empty: reasons.code('empty account'),
     }
-    this.#delegations = isAtLeast(fork, 'prague') ? delegationFlags(resident) : undefined
+    this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
     this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
     this.#blockGas = Number(schedule.env.gasLimit)
   }
@@ -97,7 +106,8 @@ export class Sweep {
     const { batch, rules, tier, outcome, gasUsed, rejections, lanes, groups, laneGroups } = schedule
     const { rows, hosts } = accounts
     const { nonce, value } = batch
-    const { gasLimit, cost, price, priority, intrinsic, floor, rejection } = rules
+    const { gasLimit, cost, price, priority, intrinsic, floor, rejection, blobGas } = rules
+    const hasBlobs = blobGas.length !== 0
     const moved = this.#renewed !== undefined
     const delegations = this.#delegations
     const fees = this.#fees
@@ -113,11 +123,15 @@ export class Sweep {
       if (from === coinbase) this.#settleFees()
 
       let refusal = 0
-      if (hosts[account] !== nonce[2 * i] || hosts[account + 1] !== nonce[2 * i + 1])
+      if (batch.type[i] === TYPE_DEPOSIT) {
+        const { deposit } = batch.extras.get(i)!
+        if (!deposit!.isSystem && cumulative + gasLimit[i]! > this.#blockGas) refusal = REJECTION.gasLimitReached
+      } else if (hasBlobs && this.#blobGasUsed + blobGas[i]! > rules.maxBlobGas) refusal = REJECTION.blobGasReached
+      else if (hosts[account] !== nonce[2 * i] || hosts[account + 1] !== nonce[2 * i + 1])
         refusal = nonceRefusal(hosts, account, nonce, 2 * i)
       else if (
         hosts[account + HOST_CODE] !== 0 &&
-        !(delegations !== undefined && delegations[hosts[account + HOST_CODE]!] === 1)
+        (delegations === undefined || !delegations.codes[hosts[account + HOST_CODE]!]!.delegation)
       )
         refusal = REJECTION.senderNotEoa
       else if (wordCompare(rows, sender + ROW_BALANCE, cost, at) < 0) refusal = REJECTION.insufficientFunds
@@ -138,6 +152,7 @@ export class Sweep {
       }
       let gas = intrinsic[i]!
       let credited = true
+      let paid = false
       if (kind === TIER_LANE) {
         const group = laneGroups[groups[i]!]!
         const lane = lanes[i]!
@@ -149,13 +164,20 @@ export class Sweep {
           schedule.reasons[i] = broken
           break
         }
+        credited = group.plan.succeeds
+        paid = credited && group.plan.transferColumns.length !== 0
+        if (paid && !this.#payInside(group, lane, from, to, at)) {
+          schedule.reasons[i] = this.#reasons.balance
+          break
+        }
         gas += out[head + 1]!
         const refund = out[head + 2]!
         if (refund !== 0) gas -= Math.min(refund, Math.floor(gas / this.#refundQuotient))
-        credited = group.plan.succeeds
+        if (this.recorder !== undefined) this.recorder.open(from, to, coinbase, group, lane)
         if (credited) storeLane(group, lane, this.#slots)
         outcome[i] = OUTCOME_LANE
       } else {
+        if (this.recorder !== undefined) this.recorder.open(from, to, coinbase)
         outcome[i] = OUTCOME_TRANSFER
       }
       if (gas < floor[i]!) gas = floor[i]!
@@ -164,11 +186,12 @@ export class Sweep {
 
       if (hosts[account + HOST_MARKS] === 0) accounts.write(from)
       debit(rows, sender + ROW_BALANCE, price, at, gas, credited ? value : nothing, credited ? at : 0)
+      if (hasBlobs) this.#payBlobs(i, sender + ROW_BALANCE)
       const nextNonce = hosts[account]! + 1
       hosts[account] = nextNonce
       if (nextNonce > 0xffff_ffff) hosts[account + 1] = hosts[account + 1]! + 1
       rows[sender + ROW_FLAGS] = rows[sender + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
-      if (credited) {
+      if (credited && !paid) {
         if (!wordIsZero(value, at)) {
           const target = to * ROW_LIMBS
           if (hosts[to * HOST_LIMBS + HOST_MARKS] === 0) accounts.write(to)
@@ -178,14 +201,28 @@ export class Sweep {
       }
       fees.add(priority, at, gas)
       if (fees.isZero) this.#dropIfEmpty(coinbase)
+      if (this.recorder !== undefined) {
+        this.#settleFees()
+        this.recorder.close(i)
+      }
     }
     this.#settleFees()
     this.gasUsed = cumulative
     return i
   }
 
+  /** Blob gas is burnt, beside the gas (EIP-4844). */
+  #payBlobs(i: number, balance: number): void {
+    const { blobGas, blobFee } = this.#schedule.rules
+    const { rows } = this.#accounts
+    wordSub(rows, balance, rows, balance, blobFee, i * LIMBS_PER_WORD)
+    this.#blobGasUsed += blobGas[i]!
+  }
+
   /** Transaction i was executed by the CPU tier and its writes are entered. */
   finish(i: number, gasUsed: number): void {
+    const { blobGas } = this.#schedule.rules
+    if (blobGas.length !== 0) this.#blobGasUsed += blobGas[i]!
     this.#schedule.outcome[i] = OUTCOME_CPU
     this.#schedule.gasUsed[i] = gasUsed
     this.gasUsed += gasUsed
@@ -227,6 +264,14 @@ export class Sweep {
       (hosts[host + HOST_CODE]! | hosts[host]! | hosts[host + 1]!) === 0 &&
       wordIsZero(rows, id * ROW_LIMBS + ROW_BALANCE)
     )
+  }
+
+  /** Moves the value of the transaction and of its calls; false, with nothing moved, where a payer lacks its amount. */
+  #payInside(group: LaneGroup, lane: number, from: number, to: number, at: number): boolean {
+    // An account that calls itself pays and is paid in one: the CPU tier knows in which order.
+    if (from === to) return false
+    this.#settleFees()
+    return this.#transfers.apply(group, lane, to, this.#schedule.batch.value, at)
   }
 
   /** The reason why the lane's execution does not hold at this place, 0 where it does. */
@@ -280,13 +325,6 @@ interface SweepReasons {
 }
 
 const nothing = new Uint32Array(LIMBS_PER_WORD)
-
-/** By code id: 1 = an EIP-7702 delegation, whose account may still send. Undefined where there is none. */
-const delegationFlags = (resident: ResidentState): Uint8Array | undefined => {
-  const { codes } = resident.codes
-  if (!codes.some((code) => code.delegation)) return undefined
-  return Uint8Array.from(codes, (code) => (code.delegation ? 1 : 0))
-}
 
 const nonceRefusal = (have: Uint32Array, hi: number, given: Uint32Array, gi: number): number => {
   const high = given[gi + 1]! - have[hi + 1]!

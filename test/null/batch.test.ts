@@ -204,7 +204,8 @@ describe('decodeSigned', () => {
 
   it.each([
     ['no bytes', new Uint8Array(0), 'no bytes'],
-    ['a blob transaction', Uint8Array.of(3, 0xc0), 'type 3 is not supported'],
+    ['a type that no fork has', Uint8Array.of(5, 0xc0), 'type 5 is not supported'],
+    ['a deposit where the chain has none', Uint8Array.of(0x7e, 0xc0), 'type 126 is not supported'],
     ['a type byte of zero', Uint8Array.of(0, ...legacy), 'type 0 is not supported'],
     ['bytes behind the list', Uint8Array.of(...legacy, 0), 'malformed RLP: unread bytes left'],
     ['a cut list', legacy.subarray(0, legacy.length - 1), 'malformed RLP: out of range'],

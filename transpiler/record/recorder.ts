@@ -301,7 +301,6 @@ export class Recorder {
       }
       case 'DIFFICULTY':
         return this.leaf('environment', transaction.environment.prevrandao, 'prevrandao')
-      case 'BLOBHASH':
       case 'PUSH0':
         return this.constant(0n)
       case 'CALLDATALOAD': {

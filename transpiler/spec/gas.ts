@@ -154,6 +154,15 @@ export const TOKENS_PER_NONZERO_BYTE = 4
 export const MAX_TRANSACTION_GAS = 2 ** 24
 /** EIP-4844 (Cancun). */
 export const GAS_PER_BLOB = 131072
+/** EIP-4844, EIP-7691 (Prague): blobs of one block, where the chain's blob schedule (EIP-7892) says nothing else. */
+export const MAX_BLOBS_BY_FORK: ByFork = [
+  ['cancun', 6],
+  ['prague', 9],
+]
+/** EIP-7594 (Osaka): blobs of one transaction. */
+export const MAX_TRANSACTION_BLOBS = 6
+/** EIP-4844: first byte of the versioned hash of a blob. */
+export const BLOB_HASH_VERSION = 0x01
 
 /** YP 7: per byte of deployed code. */
 export const GAS_CODE_DEPOSIT_BYTE = 200
