@@ -1,6 +1,7 @@
 import type { Common } from '@ethereumjs/common'
 import { EVM, EVMError, type EVMOpts, type ExecResult, type Message, NobleBN254 } from '@ethereumjs/evm'
-import { Account, createZeroAddress } from '@ethereumjs/util'
+import { Account, type Address, createZeroAddress, MAX_INTEGER } from '@ethereumjs/util'
+import { isBelow, moveBalance, SeenAccount } from './seen_account.ts'
 
 type RunState = NonNullable<ExecResult['runState']>
 type Interpreter = RunState['interpreter']
@@ -86,6 +87,19 @@ export class LeanEvm extends EVM {
     }
   }
 
+  /** Like the stock ones (EIP-7928 left out), but they do not look at balances: a credit depends on nothing. */
+  protected override async _reduceSenderBalance(account: Account, message: Message): Promise<void> {
+    if (isBelow(account, message.value)) throw new EVMError(EVMError.errorMessages.INSUFFICIENT_BALANCE)
+    moveBalance(account, -message.value)
+    return this.journal.putAccount(message.caller, account)
+  }
+
+  protected override async _addToBalance(account: Account, message: Message & { to: Address }): Promise<void> {
+    if (!isBelow(account, MAX_INTEGER + 1n - message.value)) throw new EVMError(EVMError.errorMessages.VALUE_OVERFLOW)
+    moveBalance(account, message.value)
+    return this.journal.putAccount(message.to, account)
+  }
+
   async #environment(message: Message, address: RunState['env']['address']): Promise<RunState['env']> {
     return {
       address,
@@ -122,7 +136,9 @@ export class LeanEvm extends EVM {
       try {
         while (runState.programCounter < end) {
           const { opcodeInfo, opHandler, gasHandler } = opcodesCached[runState.programCounter]!
-          runState.opCode = opcodeInfo.code
+          const { code: opCode } = opcodeInfo
+          runState.opCode = opCode
+          const payer = opCode >= CREATE && opCode <= CREATE2 ? payerOf(runState, opCode) : undefined
           let gas = opcodeInfo.feeBigInt
           if (opcodeInfo.dynamicGas) {
             const charged = gasHandler(runState, gas, common)
@@ -137,6 +153,7 @@ export class LeanEvm extends EVM {
           runState.programCounter++
           if (opcodeInfo.isAsync) await opHandler(runState, common)
           else opHandler(runState, common)
+          if (payer !== undefined) payer.comparesWith = undefined
         }
       } catch (thrown) {
         if (!(thrown instanceof EVMError)) throw thrown
@@ -154,6 +171,24 @@ export class LeanEvm extends EVM {
     }
     return analysis
   }
+}
+
+const CREATE = 0xf0
+const CALL = 0xf1
+const CALLCODE = 0xf2
+const CREATE2 = 0xf5
+
+/**
+ * The frame's own account at an instruction that sends value: all that the instruction does with its balance is to compare
+ * it with the value. Undefined where the stack has none.
+ */
+const payerOf = ({ env, stack }: RunState, opCode: number): SeenAccount | undefined => {
+  const { contract } = env
+  if (!(contract instanceof SeenAccount)) return undefined
+  const depth = opCode === CREATE || opCode === CREATE2 ? 1 : opCode === CALL || opCode === CALLCODE ? 3 : 0
+  if (depth === 0 || stack.length < depth) return undefined
+  contract.comparesWith = stack.peek(depth)[depth - 1]
+  return contract
 }
 
 /** The run state of a frame; the declaration calls it protected. */

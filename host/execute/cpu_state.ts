@@ -1,11 +1,12 @@
 import type { StateManagerInterface } from '@ethereumjs/common'
-import { Account, type Address, KECCAK256_NULL } from '@ethereumjs/util'
+import { type Account, type Address, KECCAK256_NULL, MAX_INTEGER } from '@ethereumjs/util'
 import { bytesToHex } from '../block/encode_batch.ts'
 import { EMPTY_CODE_HASH, keccak256 } from '../state/keccak.ts'
-import type { AccountView, AccountWrite, CpuReads, CpuWrites, StateSnapshot } from './cpu_result.ts'
+import type { AccountRead, AccountView, AccountWrite, CpuReads, CpuWrites, StateSnapshot } from './cpu_result.ts'
+import { type Observed, pinBalance, SeenAccount } from './seen_account.ts'
 
 /** One account as the transaction sees it. Byte strings are never changed in place. */
-interface Entry {
+interface Entry extends Observed {
   readonly address: string
   readonly base: AccountView | undefined
   exists: boolean
@@ -104,13 +105,20 @@ export class CpuState implements StateManagerInterface {
     const entry = this.#entries.get(latin(address.bytes)) ?? (await this.#load(address))
     if (!entry.exists) return undefined
     const root = entry.occupied && !entry.cleared ? OCCUPIED : undefined
-    return new Account(entry.nonce, entry.balance, root, entry.codeHash)
+    return new SeenAccount(entry, root)
   }
 
   async putAccount(address: Address, account?: Account): Promise<void> {
     const entry = this.#entries.get(latin(address.bytes)) ?? (await this.#load(address))
     this.#remember(entry)
     entry.exists = account !== undefined
+    if (account instanceof SeenAccount && account.isOf(entry)) {
+      account.giveBack()
+      return
+    }
+    // A balance from elsewhere is no sum of the one that was there.
+    pinBalance(entry)
+    entry.nonceRead = 'same'
     entry.nonce = account?.nonce ?? 0n
     entry.balance = account?.balance ?? 0n
     entry.codeHash = account?.codeHash ?? KECCAK256_NULL
@@ -129,8 +137,14 @@ export class CpuState implements StateManagerInterface {
     const entry = this.#entries.get(latin(address.bytes)) ?? (await this.#load(address))
     this.#remember(entry)
     entry.exists = true
-    if (fields.nonce !== undefined) entry.nonce = fields.nonce
-    if (fields.balance !== undefined) entry.balance = fields.balance
+    if (fields.nonce !== undefined) {
+      entry.nonceRead = 'same'
+      entry.nonce = fields.nonce
+    }
+    if (fields.balance !== undefined) {
+      pinBalance(entry)
+      entry.balance = fields.balance
+    }
     if (fields.codeHash !== undefined) entry.codeHash = fields.codeHash
   }
 
@@ -209,8 +223,12 @@ export class CpuState implements StateManagerInterface {
 
   reads(blockHashes: readonly bigint[]): CpuReads {
     const accounts: string[] = []
-    for (const entry of this.#entries.values()) accounts.push(entry.address)
-    return { accounts, slots: this.#slotReads, code: [...this.#codeReads], blockHashes }
+    const seen: AccountRead[] = []
+    for (const { address, base, leastBalance, mostBalance, nonceRead } of this.#entries.values()) {
+      accounts.push(address)
+      seen.push({ view: base, leastBalance, mostBalance, nonce: nonceRead })
+    }
+    return { accounts, seen, slots: this.#slotReads, code: [...this.#codeReads], blockHashes }
   }
 
   writes(): CpuWrites {
@@ -250,6 +268,10 @@ export class CpuState implements StateManagerInterface {
       occupied: typeof occupied === 'boolean' ? occupied : await occupied,
       cleared: false,
       slots: new Map(),
+      baseBalance: view.balance,
+      leastBalance: 0n,
+      mostBalance: MAX_INTEGER,
+      nonceRead: 'any',
     }
     this.#entries.set(latin(address.bytes), entry)
     return entry
