@@ -2251,6 +2251,1260 @@ fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
 
 const LANE_WORKGROUP = 64u;
 `,
+  path_program: `const PROGRAM_NONE = 0xffffu;
+
+const PROGRAM_EXIT_MISS = 0xffffffffu;
+
+const PROGRAM_STEPS = 16384u;
+
+const PROGRAM_WORKGROUP = 64u;
+
+var<workgroup> program_registers: array<vec4<u32>, 1024>;
+
+struct ProgramLane {
+  code: u32,
+  constants: u32,
+  lane_count: u32,
+  inputs: u32,
+  outputs: u32,
+  keys: u32,
+  hints: u32,
+  scratch: u32,
+  lane: u32,
+  local: u32,
+}
+
+fn program_operand(operand: u32, at: ProgramLane) -> U256 {
+  let index = operand & 0x3fffu;
+  var word = U256_ZERO;
+  if (operand < 0x4000u) {
+    let place = index * 2u * PROGRAM_WORKGROUP + at.local;
+    word = U256(program_registers[place], program_registers[place + PROGRAM_WORKGROUP]);
+  } else if (operand < 0xc000u) {
+    let input = operand >= 0x8000u;
+    let place = select(at.constants + 2u * index, at.inputs + index * at.lane_count + at.lane, input);
+    word = U256(lanes_in[place], lanes_in[place + select(1u, at.lane_count, input)]);
+  } else if (operand != PROGRAM_NONE) {
+    let place = at.scratch + index * 2u * PROGRAM_WORKGROUP;
+    word = U256(lanes_out[place], lanes_out[place + PROGRAM_WORKGROUP]);
+  }
+  return word;
+}
+
+fn program_block(w0: U256, w1: U256, w2: U256, w3: U256, w4: U256, skip: u32) -> KeccakBlock {
+  var q = array<vec4<u32>, 10>(w0.lo, w0.hi, w1.lo, w1.hi, w2.lo, w2.hi, w3.lo, w3.hi, w4.lo, w4.hi);
+  let four = (skip & 2u) != 0u;
+  let two = (skip & 1u) != 0u;
+  for (var i = 0u; i < 9u; i++) {
+    q[i] = select(q[i], q[i + 1u], four);
+  }
+  for (var i = 0u; i < 9u; i++) {
+    q[i] = select(q[i], vec4<u32>(q[i].zw, q[i + 1u].xy), two);
+  }
+  return KeccakBlock(array<u32, 34>(q[0].x, q[0].y, q[0].z, q[0].w, q[1].x, q[1].y, q[1].z, q[1].w, q[2].x, q[2].y, q[2].z, q[2].w, q[3].x, q[3].y, q[3].z, q[3].w, q[4].x, q[4].y, q[4].z, q[4].w, q[5].x, q[5].y, q[5].z, q[5].w, q[6].x, q[6].y, q[6].z, q[6].w, q[7].x, q[7].y, q[7].z, q[7].w, q[8].x, q[8].y));
+}
+
+fn program_keccak(list: u32, blocks: u32, at: ProgramLane) -> U256 {
+  var state = keccak_zero();
+  for (var block = 0u; block < blocks; block++) {
+    var w0 = U256_ZERO;
+    var w1 = U256_ZERO;
+    var w2 = U256_ZERO;
+    var w3 = U256_ZERO;
+    var w4 = U256_ZERO;
+    for (var i = 0u; i < 5u; i++) {
+      let position = 5u * block + i;
+      let pair = lanes_in[list + (position >> 3u)][(position >> 1u) & 3u];
+      let operand = select(pair & 0xffffu, pair >> 16u, (position & 1u) != 0u);
+      w0 = w1;
+      w1 = w2;
+      w2 = w3;
+      w3 = w4;
+      w4 = u256_reverse_bytes(program_operand(operand, at));
+    }
+    state = keccak_f(keccak_absorb(state, program_block(w0, w1, w2, w3, w4, block & 3u)));
+  }
+  return keccak_digest(state);
+}
+
+fn program_sstore(original: U256, current: U256, next: U256, mode: u32, clears: u32) -> u32 {
+  let original_zero = u256_is_zero(original);
+  let clean = u256_eq(original, current);
+  let unchanged = u256_eq(current, next);
+  let gas = select(100u, select(2900u, 20000u, original_zero), clean & !unchanged);
+  let cleared = select(0u, clears, !original_zero & u256_is_zero(next));
+  let uncleared = select(0u, clears, !original_zero & u256_is_zero(current));
+  let restored = select(0u, select(2800u, 19900u, original_zero), u256_eq(original, next));
+  let refund = select(select(cleared - uncleared + restored, cleared, clean), 0u, unchanged);
+  return select(gas, refund, mode != 0u);
+}
+
+fn program_sum(a: U256, b: U256, subtract: bool) -> U256 {
+  let flip = vec4<u32>(select(0u, 0xffffffffu, subtract));
+  let x = U256(b.lo ^ flip, b.hi ^ flip);
+  let s0 = u256_limb_add(a.lo.x, x.lo.x, flip.x & 1u);
+  let s1 = u256_limb_add(a.lo.y, x.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, x.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, x.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, x.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, x.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, x.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, x.hi.w, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+fn program_compare(a: U256, b: U256, mode: u32) -> U256 {
+  let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
+  let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
+  return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
+}
+
+fn program_shift(amount: U256, word: U256, mode: u32) -> U256 {
+  let inside = u256_fits_u32(amount) & (amount.lo.x < 256u);
+  let n = amount.lo.x & 255u;
+  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == 2u) & u256_is_negative(word)));
+  let x = U256(word.lo ^ sign, word.hi ^ sign);
+  var shifted = U256_ZERO;
+  if (mode == 0u) {
+    shifted = u256_shift_left(x, n);
+  } else {
+    shifted = u256_shift_right(x, n);
+  }
+  shifted = u256_select(U256_ZERO, shifted, inside);
+  return U256(shifted.lo ^ sign, shifted.hi ^ sign);
+}
+
+fn program_scalar(a: U256, b: u32, mode: u32) -> u32 {
+  let x = u256_low(a);
+  var result = x + select(b, 0u - b, mode == 1u);
+  if (mode == 2u) {
+    result = x * b;
+  } else if (mode == 3u) {
+    let cap = b - b / 64u;
+    result = select(cap, min(x, cap), u256_fits_u32(a));
+  } else if (mode == 4u) {
+    result = u256_byte_length(a);
+  }
+  return result;
+}
+
+fn program_account(id: u32, b: u32, mode: u32, index: u32) -> U256 {
+  let first = select(0u, 2u, mode == 1u);
+  let v0 = state_account_vector(id, first);
+  let v1 = state_account_vector(id, first + 1u);
+  var word = U256(v0, select(vec4<u32>(v1.x, 0u, 0u, 0u), v1, mode == 1u));
+  if (mode == 5u) {
+    let missing = id == MISSING;
+    let place = select(2u * (v1.z + index), 0u, missing);
+    word = u256_select(U256(state_constants[place], state_constants[place + 1u]), U256_ZERO, missing);
+  } else if (mode >= 2u) {
+    let flag = select(select(v1.y == b, v1.y != 0u, mode == 3u), (v1.w & 1u) != 0u, mode == 2u);
+    word = u256_from_bool(flag);
+  }
+  return word;
+}
+
+fn program_divide(a: U256, b: U256, mode: u32) -> U256 {
+  let is_signed = (mode & 1u) != 0u;
+  let a_negative = is_signed & u256_is_negative(a);
+  let b_negative = is_signed & u256_is_negative(b);
+  let parts = u256_divmod(u256_negate_if(a, a_negative), u256_negate_if(b, b_negative));
+  let rest = (mode & 2u) != 0u;
+  let word = u256_select(parts.quotient, parts.remainder, rest);
+  return u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
+}
+
+fn program_modular(a: U256, b: U256, c: U256, multiply: bool) -> U256 {
+  var x = U512(U256_ZERO, U256_ZERO);
+  if (multiply) {
+    x = u256_mul_wide(a, b);
+  } else {
+    let total = u256_add_carry(a, b);
+    x = U512(total.sum, u256_from_u32(total.carry));
+  }
+  return u256_mod_wide(x, c);
+}
+
+@compute @workgroup_size(64) fn path_program(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let number = workgroup.x + workgroup.y * workgroups.x;
+  if (number >= lane_environment[0].x) {
+    return;
+  }
+  let entry = lanes_in[lane_environment[0].y + number];
+  let header = lanes_in[entry.x];
+  let bases = lanes_in[entry.x + 1u];
+  let area = lanes_in[entry.x + 2u];
+  let lane = entry.y + local;
+  if (lane >= header.w) {
+    return;
+  }
+  let scratch = area.x + (entry.y / PROGRAM_WORKGROUP) * area.y + local;
+  let at = ProgramLane(header.x, header.z, header.w, bases.x, bases.y, bases.z, bases.w, scratch, lane, local);
+  var exit = 0u;
+  var missed = false;
+  for (var step = 0u; step < PROGRAM_STEPS; step++) {
+    if (step >= header.y) {
+      break;
+    }
+    let instruction = lanes_in[at.code + step];
+    let opcode = instruction.x & 0xffu;
+    let mode = (instruction.x >> 8u) & 0x7fu;
+    let immediate = instruction.z >> 16u;
+    let column = instruction.w & 0xffffu;
+    let a = program_operand(instruction.y & 0xffffu, at);
+    let b = program_operand(instruction.y >> 16u, at);
+    var word = a;
+    if (opcode < 9u) {
+      if (opcode < 5u) {
+        if (opcode < 3u) {
+          if (opcode == 1u) {
+            word = u256_from_u32(select(a.lo.x, a.lo.y, mode == 1u));
+          } else if (opcode == 2u) {
+            let both = vec4<u32>(0u - (mode & 1u));
+            let either = vec4<u32>(0u - (mode >> 1u));
+            word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
+          }
+        } else if (opcode == 3u) {
+          word = program_sum(a, b, mode == 1u);
+        } else {
+          word = program_compare(a, b, mode);
+        }
+      } else if (opcode < 7u) {
+        if (opcode == 5u) {
+          var shifted = a;
+          if ((immediate & 0x100u) == 0u) {
+            shifted = u256_shift_left(a, immediate & 0xffu);
+          } else {
+            shifted = u256_shift_right(a, immediate & 0xffu);
+          }
+          let c = program_operand(instruction.z & 0xffffu, at);
+          word = U256((shifted.lo & ~b.lo) | c.lo, (shifted.hi & ~b.hi) | c.hi);
+        } else {
+          word = program_shift(a, b, mode);
+        }
+      } else if (opcode == 7u) {
+        word = u256_from_u32(program_scalar(a, b.lo.x, mode));
+      } else {
+        if (mode == 0u) {
+          word = u256_byte(a, b);
+        } else if (mode == 1u) {
+          word = u256_signextend(a, b);
+        } else {
+          word = u256_clz(a);
+        }
+      }
+    } else if (opcode < 15u) {
+      if (opcode < 12u) {
+        if (opcode == 9u) {
+          let c = program_operand(instruction.z & 0xffffu, at);
+          word = u256_from_u32(program_sstore(a, b, c, mode, immediate));
+        } else if (opcode == 10u) {
+          word = state_slot_value(a.lo.x);
+          if (at.hints != 0u) {
+            let hint = at.hints + 3u * immediate * at.lane_count + lane;
+            let told = U256(lanes_in[hint], lanes_in[hint + at.lane_count]);
+            word = u256_select(word, told, lanes_in[hint + 2u * at.lane_count].x == a.lo.x);
+          }
+        } else {
+          word = program_account(a.lo.x, b.lo.x, mode, immediate);
+        }
+      } else if (opcode == 14u) {
+        word = program_keccak(at.code + immediate, mode, at);
+      } else {
+        var id = MISSING;
+        var key = b;
+        if (opcode == 12u) {
+          id = state_slot(a.lo.x, b);
+        } else {
+          id = state_account(a);
+          key = a;
+        }
+        lanes_out[at.outputs + column * at.lane_count + lane][mode] = id;
+        if (id == MISSING) {
+          missed = true;
+          let place = at.keys + immediate * at.lane_count + lane;
+          lanes_out[place] = key.lo;
+          lanes_out[place + at.lane_count] = key.hi;
+        }
+        word = u256_from_u32(id);
+      }
+    } else if (opcode < 18u) {
+      if (opcode == 15u) {
+        word = u256_mul(a, b);
+      } else if (opcode == 16u) {
+        word = program_divide(a, b, mode);
+      } else {
+        let c = program_operand(instruction.z & 0xffffu, at);
+        word = program_modular(a, b, c, mode == 1u);
+      }
+    } else if (opcode == 18u) {
+      word = u256_exp(a, b);
+    } else {
+      let outcome = select(exit, PROGRAM_EXIT_MISS, missed & (exit == 0u));
+      lanes_out[at.outputs + lane] = vec4<u32>(outcome, a.lo.x, b.lo.x, 0u);
+    }
+    word.lo.x ^= (instruction.x >> 15u) & 1u;
+    let guard = instruction.w >> 16u;
+    if (guard != 0u) {
+      let fails = !missed & (word.lo.x == 0u) & ((exit == 0u) | (guard < exit));
+      exit = select(exit, guard, fails);
+    }
+    let result = instruction.x >> 16u;
+    if (result < 0x4000u) {
+      let place = result * 2u * PROGRAM_WORKGROUP + local;
+      program_registers[place] = word.lo;
+      program_registers[place + PROGRAM_WORKGROUP] = word.hi;
+    } else if (result != PROGRAM_NONE) {
+      let place = at.scratch + (result & 0x3fffu) * 2u * PROGRAM_WORKGROUP;
+      lanes_out[place] = word.lo;
+      lanes_out[place + PROGRAM_WORKGROUP] = word.hi;
+    }
+    if ((column != PROGRAM_NONE) & (opcode != 12u) & (opcode != 13u)) {
+      let place = at.outputs + column * at.lane_count + lane;
+      lanes_out[place] = word.lo;
+      lanes_out[place + at.lane_count] = word.hi;
+    }
+  }
+}
+
+const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+@group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
+
+@group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
+
+struct KeccakBlock { w: array<u32, 34> }
+
+fn keccak_zero() -> KeccakState {
+  return KeccakState();
+}
+
+fn keccak_digest(s: KeccakState) -> U256 {
+  return u256_reverse_bytes(U256(vec4<u32>(s.a0l, s.a0h, s.a1l, s.a1h), vec4<u32>(s.a2l, s.a2h, s.a3l, s.a3h)));
+}
+
+fn keccak_f(state: KeccakState) -> KeccakState {
+  var s = state;
+  for (var pair = 0u; pair < 12u; pair++) {
+    s = keccak_round(s, 2u * pair);
+    s = keccak_round(s, 2u * pair + 1u);
+  }
+  return s;
+}
+
+fn keccak_absorb(state: KeccakState, block: KeccakBlock) -> KeccakState {
+  var s = state;
+  s.a0l ^= block.w[0];
+  s.a0h ^= block.w[1];
+  s.a1l ^= block.w[2];
+  s.a1h ^= block.w[3];
+  s.a2l ^= block.w[4];
+  s.a2h ^= block.w[5];
+  s.a3l ^= block.w[6];
+  s.a3h ^= block.w[7];
+  s.a4l ^= block.w[8];
+  s.a4h ^= block.w[9];
+  s.a5l ^= block.w[10];
+  s.a5h ^= block.w[11];
+  s.a6l ^= block.w[12];
+  s.a6h ^= block.w[13];
+  s.a7l ^= block.w[14];
+  s.a7h ^= block.w[15];
+  s.a8l ^= block.w[16];
+  s.a8h ^= block.w[17];
+  s.a9l ^= block.w[18];
+  s.a9h ^= block.w[19];
+  s.a10l ^= block.w[20];
+  s.a10h ^= block.w[21];
+  s.a11l ^= block.w[22];
+  s.a11h ^= block.w[23];
+  s.a12l ^= block.w[24];
+  s.a12h ^= block.w[25];
+  s.a13l ^= block.w[26];
+  s.a13h ^= block.w[27];
+  s.a14l ^= block.w[28];
+  s.a14h ^= block.w[29];
+  s.a15l ^= block.w[30];
+  s.a15h ^= block.w[31];
+  s.a16l ^= block.w[32];
+  s.a16h ^= block.w[33];
+  return s;
+}
+
+fn u256_reverse_bytes(x: U256) -> U256 {
+  return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
+}
+
+fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
+  let pairs = ((v << vec4<u32>(8u)) & vec4<u32>(0xff00ff00u)) | ((v >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
+  return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
+}
+
+struct KeccakState {
+  a0l: u32,
+  a0h: u32,
+  a1l: u32,
+  a1h: u32,
+  a2l: u32,
+  a2h: u32,
+  a3l: u32,
+  a3h: u32,
+  a4l: u32,
+  a4h: u32,
+  a5l: u32,
+  a5h: u32,
+  a6l: u32,
+  a6h: u32,
+  a7l: u32,
+  a7h: u32,
+  a8l: u32,
+  a8h: u32,
+  a9l: u32,
+  a9h: u32,
+  a10l: u32,
+  a10h: u32,
+  a11l: u32,
+  a11h: u32,
+  a12l: u32,
+  a12h: u32,
+  a13l: u32,
+  a13h: u32,
+  a14l: u32,
+  a14h: u32,
+  a15l: u32,
+  a15h: u32,
+  a16l: u32,
+  a16h: u32,
+  a17l: u32,
+  a17h: u32,
+  a18l: u32,
+  a18h: u32,
+  a19l: u32,
+  a19h: u32,
+  a20l: u32,
+  a20h: u32,
+  a21l: u32,
+  a21h: u32,
+  a22l: u32,
+  a22h: u32,
+  a23l: u32,
+  a23h: u32,
+  a24l: u32,
+  a24h: u32,
+}
+
+fn keccak_round(state: KeccakState, round: u32) -> KeccakState {
+  var s = state;
+  let c0l = s.a0l ^ s.a5l ^ s.a10l ^ s.a15l ^ s.a20l;
+  let c0h = s.a0h ^ s.a5h ^ s.a10h ^ s.a15h ^ s.a20h;
+  let c1l = s.a1l ^ s.a6l ^ s.a11l ^ s.a16l ^ s.a21l;
+  let c1h = s.a1h ^ s.a6h ^ s.a11h ^ s.a16h ^ s.a21h;
+  let c2l = s.a2l ^ s.a7l ^ s.a12l ^ s.a17l ^ s.a22l;
+  let c2h = s.a2h ^ s.a7h ^ s.a12h ^ s.a17h ^ s.a22h;
+  let c3l = s.a3l ^ s.a8l ^ s.a13l ^ s.a18l ^ s.a23l;
+  let c3h = s.a3h ^ s.a8h ^ s.a13h ^ s.a18h ^ s.a23h;
+  let c4l = s.a4l ^ s.a9l ^ s.a14l ^ s.a19l ^ s.a24l;
+  let c4h = s.a4h ^ s.a9h ^ s.a14h ^ s.a19h ^ s.a24h;
+  let d0l = c4l ^ ((c1l << 1u) | (c1h >> 31u));
+  let d0h = c4h ^ ((c1h << 1u) | (c1l >> 31u));
+  let d1l = c0l ^ ((c2l << 1u) | (c2h >> 31u));
+  let d1h = c0h ^ ((c2h << 1u) | (c2l >> 31u));
+  let d2l = c1l ^ ((c3l << 1u) | (c3h >> 31u));
+  let d2h = c1h ^ ((c3h << 1u) | (c3l >> 31u));
+  let d3l = c2l ^ ((c4l << 1u) | (c4h >> 31u));
+  let d3h = c2h ^ ((c4h << 1u) | (c4l >> 31u));
+  let d4l = c3l ^ ((c0l << 1u) | (c0h >> 31u));
+  let d4h = c3h ^ ((c0h << 1u) | (c0l >> 31u));
+  let t0l = s.a0l ^ d0l;
+  let t0h = s.a0h ^ d0h;
+  let b0l = t0l;
+  let b0h = t0h;
+  let t5l = s.a5l ^ d0l;
+  let t5h = s.a5h ^ d0h;
+  let b16l = (t5h << 4u) | (t5l >> 28u);
+  let b16h = (t5l << 4u) | (t5h >> 28u);
+  let t10l = s.a10l ^ d0l;
+  let t10h = s.a10h ^ d0h;
+  let b7l = (t10l << 3u) | (t10h >> 29u);
+  let b7h = (t10h << 3u) | (t10l >> 29u);
+  let t15l = s.a15l ^ d0l;
+  let t15h = s.a15h ^ d0h;
+  let b23l = (t15h << 9u) | (t15l >> 23u);
+  let b23h = (t15l << 9u) | (t15h >> 23u);
+  let t20l = s.a20l ^ d0l;
+  let t20h = s.a20h ^ d0h;
+  let b14l = (t20l << 18u) | (t20h >> 14u);
+  let b14h = (t20h << 18u) | (t20l >> 14u);
+  let t1l = s.a1l ^ d1l;
+  let t1h = s.a1h ^ d1h;
+  let b10l = (t1l << 1u) | (t1h >> 31u);
+  let b10h = (t1h << 1u) | (t1l >> 31u);
+  let t6l = s.a6l ^ d1l;
+  let t6h = s.a6h ^ d1h;
+  let b1l = (t6h << 12u) | (t6l >> 20u);
+  let b1h = (t6l << 12u) | (t6h >> 20u);
+  let t11l = s.a11l ^ d1l;
+  let t11h = s.a11h ^ d1h;
+  let b17l = (t11l << 10u) | (t11h >> 22u);
+  let b17h = (t11h << 10u) | (t11l >> 22u);
+  let t16l = s.a16l ^ d1l;
+  let t16h = s.a16h ^ d1h;
+  let b8l = (t16h << 13u) | (t16l >> 19u);
+  let b8h = (t16l << 13u) | (t16h >> 19u);
+  let t21l = s.a21l ^ d1l;
+  let t21h = s.a21h ^ d1h;
+  let b24l = (t21l << 2u) | (t21h >> 30u);
+  let b24h = (t21h << 2u) | (t21l >> 30u);
+  let t2l = s.a2l ^ d2l;
+  let t2h = s.a2h ^ d2h;
+  let b20l = (t2h << 30u) | (t2l >> 2u);
+  let b20h = (t2l << 30u) | (t2h >> 2u);
+  let t7l = s.a7l ^ d2l;
+  let t7h = s.a7h ^ d2h;
+  let b11l = (t7l << 6u) | (t7h >> 26u);
+  let b11h = (t7h << 6u) | (t7l >> 26u);
+  let t12l = s.a12l ^ d2l;
+  let t12h = s.a12h ^ d2h;
+  let b2l = (t12h << 11u) | (t12l >> 21u);
+  let b2h = (t12l << 11u) | (t12h >> 21u);
+  let t17l = s.a17l ^ d2l;
+  let t17h = s.a17h ^ d2h;
+  let b18l = (t17l << 15u) | (t17h >> 17u);
+  let b18h = (t17h << 15u) | (t17l >> 17u);
+  let t22l = s.a22l ^ d2l;
+  let t22h = s.a22h ^ d2h;
+  let b9l = (t22h << 29u) | (t22l >> 3u);
+  let b9h = (t22l << 29u) | (t22h >> 3u);
+  let t3l = s.a3l ^ d3l;
+  let t3h = s.a3h ^ d3h;
+  let b5l = (t3l << 28u) | (t3h >> 4u);
+  let b5h = (t3h << 28u) | (t3l >> 4u);
+  let t8l = s.a8l ^ d3l;
+  let t8h = s.a8h ^ d3h;
+  let b21l = (t8h << 23u) | (t8l >> 9u);
+  let b21h = (t8l << 23u) | (t8h >> 9u);
+  let t13l = s.a13l ^ d3l;
+  let t13h = s.a13h ^ d3h;
+  let b12l = (t13l << 25u) | (t13h >> 7u);
+  let b12h = (t13h << 25u) | (t13l >> 7u);
+  let t18l = s.a18l ^ d3l;
+  let t18h = s.a18h ^ d3h;
+  let b3l = (t18l << 21u) | (t18h >> 11u);
+  let b3h = (t18h << 21u) | (t18l >> 11u);
+  let t23l = s.a23l ^ d3l;
+  let t23h = s.a23h ^ d3h;
+  let b19l = (t23h << 24u) | (t23l >> 8u);
+  let b19h = (t23l << 24u) | (t23h >> 8u);
+  let t4l = s.a4l ^ d4l;
+  let t4h = s.a4h ^ d4h;
+  let b15l = (t4l << 27u) | (t4h >> 5u);
+  let b15h = (t4h << 27u) | (t4l >> 5u);
+  let t9l = s.a9l ^ d4l;
+  let t9h = s.a9h ^ d4h;
+  let b6l = (t9l << 20u) | (t9h >> 12u);
+  let b6h = (t9h << 20u) | (t9l >> 12u);
+  let t14l = s.a14l ^ d4l;
+  let t14h = s.a14h ^ d4h;
+  let b22l = (t14h << 7u) | (t14l >> 25u);
+  let b22h = (t14l << 7u) | (t14h >> 25u);
+  let t19l = s.a19l ^ d4l;
+  let t19h = s.a19h ^ d4h;
+  let b13l = (t19l << 8u) | (t19h >> 24u);
+  let b13h = (t19h << 8u) | (t19l >> 24u);
+  let t24l = s.a24l ^ d4l;
+  let t24h = s.a24h ^ d4h;
+  let b4l = (t24l << 14u) | (t24h >> 18u);
+  let b4h = (t24h << 14u) | (t24l >> 18u);
+  let constant = keccak_round_constant(round);
+  s.a0l = b0l ^ (~b1l & b2l) ^ constant.x;
+  s.a0h = b0h ^ (~b1h & b2h) ^ constant.y;
+  s.a1l = b1l ^ (~b2l & b3l);
+  s.a1h = b1h ^ (~b2h & b3h);
+  s.a2l = b2l ^ (~b3l & b4l);
+  s.a2h = b2h ^ (~b3h & b4h);
+  s.a3l = b3l ^ (~b4l & b0l);
+  s.a3h = b3h ^ (~b4h & b0h);
+  s.a4l = b4l ^ (~b0l & b1l);
+  s.a4h = b4h ^ (~b0h & b1h);
+  s.a5l = b5l ^ (~b6l & b7l);
+  s.a5h = b5h ^ (~b6h & b7h);
+  s.a6l = b6l ^ (~b7l & b8l);
+  s.a6h = b6h ^ (~b7h & b8h);
+  s.a7l = b7l ^ (~b8l & b9l);
+  s.a7h = b7h ^ (~b8h & b9h);
+  s.a8l = b8l ^ (~b9l & b5l);
+  s.a8h = b8h ^ (~b9h & b5h);
+  s.a9l = b9l ^ (~b5l & b6l);
+  s.a9h = b9h ^ (~b5h & b6h);
+  s.a10l = b10l ^ (~b11l & b12l);
+  s.a10h = b10h ^ (~b11h & b12h);
+  s.a11l = b11l ^ (~b12l & b13l);
+  s.a11h = b11h ^ (~b12h & b13h);
+  s.a12l = b12l ^ (~b13l & b14l);
+  s.a12h = b12h ^ (~b13h & b14h);
+  s.a13l = b13l ^ (~b14l & b10l);
+  s.a13h = b13h ^ (~b14h & b10h);
+  s.a14l = b14l ^ (~b10l & b11l);
+  s.a14h = b14h ^ (~b10h & b11h);
+  s.a15l = b15l ^ (~b16l & b17l);
+  s.a15h = b15h ^ (~b16h & b17h);
+  s.a16l = b16l ^ (~b17l & b18l);
+  s.a16h = b16h ^ (~b17h & b18h);
+  s.a17l = b17l ^ (~b18l & b19l);
+  s.a17h = b17h ^ (~b18h & b19h);
+  s.a18l = b18l ^ (~b19l & b15l);
+  s.a18h = b18h ^ (~b19h & b15h);
+  s.a19l = b19l ^ (~b15l & b16l);
+  s.a19h = b19h ^ (~b15h & b16h);
+  s.a20l = b20l ^ (~b21l & b22l);
+  s.a20h = b20h ^ (~b21h & b22h);
+  s.a21l = b21l ^ (~b22l & b23l);
+  s.a21h = b21h ^ (~b22h & b23h);
+  s.a22l = b22l ^ (~b23l & b24l);
+  s.a22h = b22h ^ (~b23h & b24h);
+  s.a23l = b23l ^ (~b24l & b20l);
+  s.a23h = b23h ^ (~b24h & b20h);
+  s.a24l = b24l ^ (~b20l & b21l);
+  s.a24h = b24h ^ (~b20h & b21h);
+  return s;
+}
+
+fn keccak_round_constant(round: u32) -> vec2<u32> {
+  var low = (0x50f4f1u >> round) & 1u;
+  low |= ((0xdb916u >> round) & 1u) << 1u;
+  low |= ((0x8c7f94u >> round) & 1u) << 3u;
+  low |= ((0x327356u >> round) & 1u) << 7u;
+  low |= ((0xb5d4deu >> round) & 1u) << 15u;
+  low |= ((0xd81c68u >> round) & 1u) << 31u;
+  return vec2<u32>(low, ((0xbbe0ccu >> round) & 1u) << 31u);
+}
+
+fn u256_is_zero(x: U256) -> bool {
+  let any = x.lo | x.hi;
+  return (any.x | any.y | any.z | any.w) == 0u;
+}
+
+fn u256_eq(a: U256, b: U256) -> bool {
+  let differ = (a.lo ^ b.lo) | (a.hi ^ b.hi);
+  return (differ.x | differ.y | differ.z | differ.w) == 0u;
+}
+
+fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
+  let partial = a + b;
+  let sum = partial + carry;
+  return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
+}
+
+fn u256_lt(a: U256, b: U256) -> bool {
+  let less_lo = a.lo < b.lo;
+  let less_hi = a.hi < b.hi;
+  let same_lo = a.lo == b.lo;
+  let same_hi = a.hi == b.hi;
+  var less = less_lo.x;
+  less = less_lo.y | (same_lo.y & less);
+  less = less_lo.z | (same_lo.z & less);
+  less = less_lo.w | (same_lo.w & less);
+  less = less_hi.x | (same_hi.x & less);
+  less = less_hi.y | (same_hi.y & less);
+  less = less_hi.z | (same_hi.z & less);
+  return less_hi.w | (same_hi.w & less);
+}
+
+fn u256_from_bool(b: bool) -> U256 {
+  return u256_from_u32(select(0u, 1u, b));
+}
+
+fn u256_from_u32(x: u32) -> U256 {
+  return U256(vec4<u32>(x, 0u, 0u, 0u), vec4<u32>(0u));
+}
+
+fn u256_fits_u32(x: U256) -> bool {
+  let high = x.hi | vec4<u32>(x.lo.yzw, 0u);
+  return (high.x | high.y | high.z | high.w) == 0u;
+}
+
+fn u256_is_negative(x: U256) -> bool {
+  return (x.hi.w >> 31u) != 0u;
+}
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+fn u256_shift_left(x: U256, n: u32) -> U256 {
+  var lo = x.lo;
+  var hi = x.hi;
+  let by128 = (n & 128u) != 0u;
+  hi = select(hi, lo, by128);
+  lo = select(lo, vec4<u32>(0u), by128);
+  let by64 = (n & 64u) != 0u;
+  hi = select(hi, vec4<u32>(lo.zw, hi.xy), by64);
+  lo = select(lo, vec4<u32>(0u, 0u, lo.xy), by64);
+  let by32 = (n & 32u) != 0u;
+  hi = select(hi, vec4<u32>(lo.w, hi.xyz), by32);
+  lo = select(lo, vec4<u32>(0u, lo.xyz), by32);
+  let up = vec4<u32>(n & 31u);
+  let down = vec4<u32>(31u) - up;
+  return U256((lo << up) | ((vec4<u32>(0u, lo.xyz) >> vec4<u32>(1u)) >> down), (hi << up) | ((vec4<u32>(lo.w, hi.xyz) >> vec4<u32>(1u)) >> down));
+}
+
+fn u256_shift_right(x: U256, n: u32) -> U256 {
+  var lo = x.lo;
+  var hi = x.hi;
+  let by128 = (n & 128u) != 0u;
+  lo = select(lo, hi, by128);
+  hi = select(hi, vec4<u32>(0u), by128);
+  let by64 = (n & 64u) != 0u;
+  lo = select(lo, vec4<u32>(lo.zw, hi.xy), by64);
+  hi = select(hi, vec4<u32>(hi.zw, 0u, 0u), by64);
+  let by32 = (n & 32u) != 0u;
+  lo = select(lo, vec4<u32>(lo.yzw, hi.x), by32);
+  hi = select(hi, vec4<u32>(hi.yzw, 0u), by32);
+  let down = vec4<u32>(n & 31u);
+  let up = vec4<u32>(31u) - down;
+  return U256((lo >> down) | ((vec4<u32>(lo.yzw, hi.x) << vec4<u32>(1u)) << up), (hi >> down) | ((vec4<u32>(hi.yzw, 0u) << vec4<u32>(1u)) << up));
+}
+
+fn u256_low(x: U256) -> u32 {
+  return x.lo.x;
+}
+
+fn u256_byte_length(x: U256) -> u32 {
+  return (u256_bit_length(x) + 7u) >> 3u;
+}
+
+fn u256_bit_length(x: U256) -> u32 {
+  let in_hi = (x.hi.x | x.hi.y | x.hi.z | x.hi.w) != 0u;
+  let quad = select(x.lo, x.hi, in_hi);
+  let in_zw = (quad.z | quad.w) != 0u;
+  let pair = select(quad.xy, quad.zw, in_zw);
+  let in_y = pair.y != 0u;
+  let limb = select(pair.x, pair.y, in_y);
+  let below = select(0u, 128u, in_hi) + select(0u, 64u, in_zw) + select(0u, 32u, in_y);
+  return below + 32u - countLeadingZeros(limb);
+}
+
+fn state_account_vector(id: u32, i: u32) -> vec4<u32> {
+  let missing = id == MISSING;
+  return select(state_account_rows[select(STATE_ACCOUNT_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
+}
+
+const MISSING = 0xffffffffu;
+
+@group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
+
+@group(0) @binding(7) var<storage, read> state_account_rows: array<vec4<u32>>;
+
+const STATE_ACCOUNT_VECTORS = 4u;
+
+fn u256_divmod(n: U256, d: U256) -> U256DivMod {
+  let by_zero = u256_is_zero(d);
+  let divisor = u256_select(d, U256_ONE, by_zero);
+  let n_bits = u256_bit_length(n);
+  let d_bits = u256_bit_length(divisor);
+  let smaller = n_bits < d_bits;
+  let difference = n_bits - d_bits;
+  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
+  let tail_bits = 16u - (difference & 15u);
+  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
+  let reciprocal = u256_digit_reciprocal(digits.d3.w);
+  let full = u256_shift_left(n, 256u - n_bits);
+  var remainder = u256_to_digits(u256_shift_right(full, tail_bits));
+  var next = (full.lo.x << (16u - tail_bits)) & 0xffffu;
+  var quotient = U256_ZERO;
+  for (var i = 0u; i < digit_count; i++) {
+    let step = u256_divide_digit(remainder, next, digits, reciprocal);
+    remainder = step.remainder;
+    quotient = u256_append_digit(quotient, step.digit);
+    next = 0u;
+  }
+  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
+  return U256DivMod(quotient, u256_select(u256_select(rest, n, smaller), U256_ZERO, by_zero));
+}
+
+fn u256_negate_if(x: U256, negative: bool) -> U256 {
+  let mask = select(0u, 0xffffffffu, negative);
+  let s0 = u256_limb_add(x.lo.x ^ mask, 0u, select(0u, 1u, negative));
+  let s1 = u256_limb_add(x.lo.y ^ mask, 0u, s0.y);
+  let s2 = u256_limb_add(x.lo.z ^ mask, 0u, s1.y);
+  let s3 = u256_limb_add(x.lo.w ^ mask, 0u, s2.y);
+  let s4 = u256_limb_add(x.hi.x ^ mask, 0u, s3.y);
+  let s5 = u256_limb_add(x.hi.y ^ mask, 0u, s4.y);
+  let s6 = u256_limb_add(x.hi.z ^ mask, 0u, s5.y);
+  let s7 = u256_limb_add(x.hi.w ^ mask, 0u, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
+
+fn u256_to_digits(x: U256) -> U256Digits {
+  return U256Digits(u256_split_pair(x.lo.xy), u256_split_pair(x.lo.zw), u256_split_pair(x.hi.xy), u256_split_pair(x.hi.zw));
+}
+
+fn u256_digit_reciprocal(top: u32) -> u32 {
+  return 0xffffffffu / top - 0x10000u;
+}
+
+fn u256_from_digits(x: U256Digits) -> U256 {
+  return U256(vec4<u32>(x.d0.xz, x.d1.xz) | (vec4<u32>(x.d0.yw, x.d1.yw) << vec4<u32>(16u)), vec4<u32>(x.d2.xz, x.d3.xz) | (vec4<u32>(x.d2.yw, x.d3.yw) << vec4<u32>(16u)));
+}
+
+struct U256DivMod {
+  quotient: U256,
+  remainder: U256,
+}
+
+fn u256_divide_digit(remainder: U256Digits, next: u32, d: U256Digits, reciprocal: u32) -> U256DivideStep {
+  let overflow = remainder.d3.w;
+  let top = remainder.d3.z;
+  let second = remainder.d3.y;
+  let pair = (overflow << 16u) | top;
+  let top_divisor = d.d3.w;
+  var digit = overflow + ((top + overflow * reciprocal + ((top * reciprocal) >> 16u)) >> 16u);
+  digit = min(digit, 0xffffu);
+  var rest = pair - digit * top_divisor;
+  let short = (rest >= top_divisor) & (digit < 0xffffu);
+  digit += select(0u, 1u, short);
+  rest -= select(0u, top_divisor, short);
+  let long1 = (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
+  digit -= select(0u, 1u, long1);
+  rest += select(0u, top_divisor, long1);
+  let long2 = long1 & (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
+  digit -= select(0u, 1u, long2);
+  let s0 = u256_digit_multiply_sub(next, d.d0.x, digit, 0u);
+  let s1 = u256_digit_multiply_sub(remainder.d0.x, d.d0.y, digit, s0.y);
+  let s2 = u256_digit_multiply_sub(remainder.d0.y, d.d0.z, digit, s1.y);
+  let s3 = u256_digit_multiply_sub(remainder.d0.z, d.d0.w, digit, s2.y);
+  let s4 = u256_digit_multiply_sub(remainder.d0.w, d.d1.x, digit, s3.y);
+  let s5 = u256_digit_multiply_sub(remainder.d1.x, d.d1.y, digit, s4.y);
+  let s6 = u256_digit_multiply_sub(remainder.d1.y, d.d1.z, digit, s5.y);
+  let s7 = u256_digit_multiply_sub(remainder.d1.z, d.d1.w, digit, s6.y);
+  let s8 = u256_digit_multiply_sub(remainder.d1.w, d.d2.x, digit, s7.y);
+  let s9 = u256_digit_multiply_sub(remainder.d2.x, d.d2.y, digit, s8.y);
+  let s10 = u256_digit_multiply_sub(remainder.d2.y, d.d2.z, digit, s9.y);
+  let s11 = u256_digit_multiply_sub(remainder.d2.z, d.d2.w, digit, s10.y);
+  let s12 = u256_digit_multiply_sub(remainder.d2.w, d.d3.x, digit, s11.y);
+  let s13 = u256_digit_multiply_sub(remainder.d3.x, d.d3.y, digit, s12.y);
+  let s14 = u256_digit_multiply_sub(remainder.d3.y, d.d3.z, digit, s13.y);
+  let s15 = u256_digit_multiply_sub(remainder.d3.z, d.d3.w, digit, s14.y);
+  var result = U256Digits(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x), vec4<u32>(s8.x, s9.x, s10.x, s11.x), vec4<u32>(s12.x, s13.x, s14.x, s15.x));
+  if (overflow < s15.y) {
+    digit -= 1u;
+    result = u256_add_digits(result, d);
+  }
+  return U256DivideStep(result, digit);
+}
+
+fn u256_append_digit(x: U256, digit: u32) -> U256 {
+  let by16 = vec4<u32>(16u);
+  return U256((x.lo << by16) | vec4<u32>(digit, x.lo.xyz >> vec3<u32>(16u)), (x.hi << by16) | (vec4<u32>(x.lo.w, x.hi.xyz) >> by16));
+}
+
+fn u256_digit_multiply_sub(minuend: u32, d: u32, factor: u32, owed: u32) -> vec2<u32> {
+  let product = factor * d + owed;
+  let difference = minuend - (product & 0xffffu);
+  return vec2<u32>(difference & 0xffffu, (product >> 16u) + (difference >> 31u));
+}
+
+struct U256DivideStep {
+  remainder: U256Digits,
+  digit: u32,
+}
+
+struct U256Digits {
+  d0: vec4<u32>,
+  d1: vec4<u32>,
+  d2: vec4<u32>,
+  d3: vec4<u32>,
+}
+
+fn u256_add_digits(a: U256Digits, b: U256Digits) -> U256Digits {
+  let s0 = a.d0.x + b.d0.x;
+  let s1 = a.d0.y + b.d0.y + (s0 >> 16u);
+  let s2 = a.d0.z + b.d0.z + (s1 >> 16u);
+  let s3 = a.d0.w + b.d0.w + (s2 >> 16u);
+  let s4 = a.d1.x + b.d1.x + (s3 >> 16u);
+  let s5 = a.d1.y + b.d1.y + (s4 >> 16u);
+  let s6 = a.d1.z + b.d1.z + (s5 >> 16u);
+  let s7 = a.d1.w + b.d1.w + (s6 >> 16u);
+  let s8 = a.d2.x + b.d2.x + (s7 >> 16u);
+  let s9 = a.d2.y + b.d2.y + (s8 >> 16u);
+  let s10 = a.d2.z + b.d2.z + (s9 >> 16u);
+  let s11 = a.d2.w + b.d2.w + (s10 >> 16u);
+  let s12 = a.d3.x + b.d3.x + (s11 >> 16u);
+  let s13 = a.d3.y + b.d3.y + (s12 >> 16u);
+  let s14 = a.d3.z + b.d3.z + (s13 >> 16u);
+  let s15 = a.d3.w + b.d3.w + (s14 >> 16u);
+  let low = vec4<u32>(0xffffu);
+  return U256Digits(vec4<u32>(s0, s1, s2, s3) & low, vec4<u32>(s4, s5, s6, s7) & low, vec4<u32>(s8, s9, s10, s11) & low, vec4<u32>(s12, s13, s14, s15) & low);
+}
+
+fn u256_split_pair(limbs: vec2<u32>) -> vec4<u32> {
+  return vec4<u32>(limbs.x & 0xffffu, limbs.x >> 16u, limbs.y & 0xffffu, limbs.y >> 16u);
+}
+
+struct U512 {
+  lo: U256,
+  hi: U256,
+}
+
+fn u256_mod_wide(x: U512, d: U256) -> U256 {
+  let by_zero = u256_is_zero(d);
+  let divisor = u256_select(d, U256_ONE, by_zero);
+  let short = u256_is_zero(x.hi);
+  let upper = u256_select(x.hi, x.lo, short);
+  let lower = u256_select(x.lo, U256_ZERO, short);
+  let upper_bits = u256_bit_length(upper);
+  let x_bits = upper_bits + select(256u, 0u, short);
+  let d_bits = u256_bit_length(divisor);
+  let smaller = x_bits < d_bits;
+  let difference = x_bits - d_bits;
+  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
+  let tail_bits = 16u - (difference & 15u);
+  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
+  let reciprocal = u256_digit_reciprocal(digits.d3.w);
+  let crossing = u256_select(u256_shift_right(lower, upper_bits & 255u), U256_ZERO, upper_bits == 256u);
+  let full_upper = u256_or(u256_shift_left(upper, 256u - upper_bits), crossing);
+  let full_lower = u256_shift_left(lower, 256u - upper_bits);
+  var remainder = u256_to_digits(u256_shift_right(full_upper, tail_bits));
+  var feed = u256_shift_right(full_lower, tail_bits);
+  feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
+  var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
+  for (var i = 0u; i < digit_count; i++) {
+    let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
+    remainder = step.remainder;
+    feed = u256_append_digit(feed, tail);
+    tail = 0u;
+  }
+  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
+  return u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero);
+}
+
+fn u256_mul_wide(a: U256, b: U256) -> U512 {
+  var product: U512;
+  var sum = vec3<u32>(0u);
+  sum = u256_column_add(sum, a.lo.x, b.lo.x);
+  product.lo.lo.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.lo.y);
+  sum = u256_column_add(sum, a.lo.y, b.lo.x);
+  product.lo.lo.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.lo.z);
+  sum = u256_column_add(sum, a.lo.y, b.lo.y);
+  sum = u256_column_add(sum, a.lo.z, b.lo.x);
+  product.lo.lo.z = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.lo.w);
+  sum = u256_column_add(sum, a.lo.y, b.lo.z);
+  sum = u256_column_add(sum, a.lo.z, b.lo.y);
+  sum = u256_column_add(sum, a.lo.w, b.lo.x);
+  product.lo.lo.w = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.x);
+  sum = u256_column_add(sum, a.lo.y, b.lo.w);
+  sum = u256_column_add(sum, a.lo.z, b.lo.z);
+  sum = u256_column_add(sum, a.lo.w, b.lo.y);
+  sum = u256_column_add(sum, a.hi.x, b.lo.x);
+  product.lo.hi.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.y);
+  sum = u256_column_add(sum, a.lo.y, b.hi.x);
+  sum = u256_column_add(sum, a.lo.z, b.lo.w);
+  sum = u256_column_add(sum, a.lo.w, b.lo.z);
+  sum = u256_column_add(sum, a.hi.x, b.lo.y);
+  sum = u256_column_add(sum, a.hi.y, b.lo.x);
+  product.lo.hi.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.z);
+  sum = u256_column_add(sum, a.lo.y, b.hi.y);
+  sum = u256_column_add(sum, a.lo.z, b.hi.x);
+  sum = u256_column_add(sum, a.lo.w, b.lo.w);
+  sum = u256_column_add(sum, a.hi.x, b.lo.z);
+  sum = u256_column_add(sum, a.hi.y, b.lo.y);
+  sum = u256_column_add(sum, a.hi.z, b.lo.x);
+  product.lo.hi.z = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.w);
+  sum = u256_column_add(sum, a.lo.y, b.hi.z);
+  sum = u256_column_add(sum, a.lo.z, b.hi.y);
+  sum = u256_column_add(sum, a.lo.w, b.hi.x);
+  sum = u256_column_add(sum, a.hi.x, b.lo.w);
+  sum = u256_column_add(sum, a.hi.y, b.lo.z);
+  sum = u256_column_add(sum, a.hi.z, b.lo.y);
+  sum = u256_column_add(sum, a.hi.w, b.lo.x);
+  product.lo.hi.w = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.y, b.hi.w);
+  sum = u256_column_add(sum, a.lo.z, b.hi.z);
+  sum = u256_column_add(sum, a.lo.w, b.hi.y);
+  sum = u256_column_add(sum, a.hi.x, b.hi.x);
+  sum = u256_column_add(sum, a.hi.y, b.lo.w);
+  sum = u256_column_add(sum, a.hi.z, b.lo.z);
+  sum = u256_column_add(sum, a.hi.w, b.lo.y);
+  product.hi.lo.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.z, b.hi.w);
+  sum = u256_column_add(sum, a.lo.w, b.hi.z);
+  sum = u256_column_add(sum, a.hi.x, b.hi.y);
+  sum = u256_column_add(sum, a.hi.y, b.hi.x);
+  sum = u256_column_add(sum, a.hi.z, b.lo.w);
+  sum = u256_column_add(sum, a.hi.w, b.lo.z);
+  product.hi.lo.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.w, b.hi.w);
+  sum = u256_column_add(sum, a.hi.x, b.hi.z);
+  sum = u256_column_add(sum, a.hi.y, b.hi.y);
+  sum = u256_column_add(sum, a.hi.z, b.hi.x);
+  sum = u256_column_add(sum, a.hi.w, b.lo.w);
+  product.hi.lo.z = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.x, b.hi.w);
+  sum = u256_column_add(sum, a.hi.y, b.hi.z);
+  sum = u256_column_add(sum, a.hi.z, b.hi.y);
+  sum = u256_column_add(sum, a.hi.w, b.hi.x);
+  product.hi.lo.w = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.y, b.hi.w);
+  sum = u256_column_add(sum, a.hi.z, b.hi.z);
+  sum = u256_column_add(sum, a.hi.w, b.hi.y);
+  product.hi.hi.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.z, b.hi.w);
+  sum = u256_column_add(sum, a.hi.w, b.hi.z);
+  product.hi.hi.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.w, b.hi.w);
+  product.hi.hi.z = sum.x;
+  product.hi.hi.w = sum.y;
+  return product;
+}
+
+fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
+  let a0 = a & 0xffffu;
+  let a1 = a >> 16u;
+  let b0 = b & 0xffffu;
+  let b1 = b >> 16u;
+  let middle = a1 * b0 + ((a0 * b0) >> 16u);
+  let low = a * b;
+  let high = a1 * b1 + (middle >> 16u) + (((middle & 0xffffu) + a0 * b1) >> 16u);
+  let s0 = sum.x + low;
+  let carried = high + select(0u, 1u, s0 < low);
+  let s1 = sum.y + carried;
+  return vec3<u32>(s0, s1, sum.z + select(0u, 1u, s1 < carried));
+}
+
+fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
+  return vec3<u32>(sum.yz, 0u);
+}
+
+fn u256_add_carry(a: U256, b: U256) -> U256Sum {
+  let s0 = u256_limb_add(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_add(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, b.hi.w, s6.y);
+  return U256Sum(U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x)), s7.y);
+}
+
+struct U256Sum {
+  sum: U256,
+  carry: u32,
+}
+
+fn u256_or(a: U256, b: U256) -> U256 {
+  return U256(a.lo | b.lo, a.hi | b.hi);
+}
+
+@group(0) @binding(0) var<uniform> lane_environment: array<vec4<u32>, 26>;
+
+fn u256_byte(i: U256, x: U256) -> U256 {
+  let index = i.lo.x & 31u;
+  let limb = u256_limb(x, 7u - (index >> 2u));
+  let byte = (limb >> ((3u - (index & 3u)) * 8u)) & 0xffu;
+  return u256_from_u32(select(0u, byte, u256_fits_u32(i) & (i.lo.x < 32u)));
+}
+
+fn u256_limb(x: U256, k: u32) -> u32 {
+  let quad = select(x.lo, x.hi, (k & 4u) != 0u);
+  let pair = select(quad.xy, quad.zw, (k & 2u) != 0u);
+  return select(pair.x, pair.y, (k & 1u) != 0u);
+}
+
+fn u256_signextend(b: U256, x: U256) -> U256 {
+  let sign_bit = (b.lo.x & 31u) * 8u + 7u;
+  let limb_index = sign_bit >> 5u;
+  let limb = u256_limb(x, limb_index);
+  let negative = ((limb >> (sign_bit & 31u)) & 1u) != 0u;
+  let part = vec4<u32>(~((2u << (sign_bit & 31u)) - 1u));
+  let low_index = vec4<u32>(0u, 1u, 2u, 3u);
+  let high_index = vec4<u32>(4u, 5u, 6u, 7u);
+  let at = vec4<u32>(limb_index);
+  let all = vec4<u32>(0xffffffffu);
+  let none = vec4<u32>(0u);
+  let mask_lo = select(select(none, part, low_index == at), all, low_index > at);
+  let mask_hi = select(select(none, part, high_index == at), all, high_index > at);
+  let extended = U256(select(x.lo & ~mask_lo, x.lo | mask_lo, negative), select(x.hi & ~mask_hi, x.hi | mask_hi, negative));
+  return u256_select(x, extended, u256_fits_u32(b) & (b.lo.x < 31u));
+}
+
+fn u256_clz(x: U256) -> U256 {
+  return u256_from_u32(256u - u256_bit_length(x));
+}
+
+fn state_slot_value(slot: u32) -> U256 {
+  let missing = slot == MISSING;
+  let row = select(2u * slot, 0u, missing);
+  return u256_select(U256(state_slot_values[row], state_slot_values[row + 1u]), U256_ZERO, missing);
+}
+
+@group(0) @binding(5) var<storage, read> state_slot_values: array<vec4<u32>>;
+
+fn state_slot(account: u32, key: U256) -> u32 {
+  let mask = lane_environment[0].z;
+  let hash = state_slot_hash(account, key);
+  var found = MISSING;
+  var open = true;
+  for (var probe = 0u; probe < MAX_PROBES; probe++) {
+    if (!open) {
+      break;
+    }
+    let bucket = state_slot_index[(hash + probe) & mask];
+    open = bucket.x != 0u;
+    if (open & (bucket.y == account)) {
+      let row = 2u * (bucket.x - 1u);
+      let same = u256_eq(U256(state_slot_keys[row], state_slot_keys[row + 1u]), key);
+      found = select(found, bucket.x - 1u, same);
+      open = !same;
+    }
+  }
+  return found;
+}
+
+fn state_slot_hash(account: u32, key: U256) -> u32 {
+  return state_mix_quad(state_mix_quad(state_mix(0x85ebca6bu, account), key.lo), key.hi);
+}
+
+const MAX_PROBES = 64u;
+
+@group(0) @binding(3) var<storage, read> state_slot_index: array<vec2<u32>>;
+
+@group(0) @binding(4) var<storage, read> state_slot_keys: array<vec4<u32>>;
+
+fn state_mix_quad(hash: u32, limbs: vec4<u32>) -> u32 {
+  return state_mix(state_mix(state_mix(state_mix(hash, limbs.x), limbs.y), limbs.z), limbs.w);
+}
+
+fn state_mix(hash: u32, limb: u32) -> u32 {
+  let h = (hash ^ limb) * 0x9e3779b1u;
+  return h ^ (h >> 15u);
+}
+
+fn state_account(address: U256) -> u32 {
+  let mask = lane_environment[0].w;
+  let hash = state_account_hash(address);
+  var found = MISSING;
+  var open = true;
+  for (var probe = 0u; probe < MAX_PROBES; probe++) {
+    if (!open) {
+      break;
+    }
+    let bucket = state_account_index[(hash + probe) & mask];
+    open = bucket.x != 0u;
+    if (open & (bucket.y == address.lo.x)) {
+      let row = STATE_ACCOUNT_VECTORS * (bucket.x - 1u);
+      let low = state_account_rows[row] ^ address.lo;
+      let same = (low.x | low.y | low.z | low.w | (state_account_rows[row + 1u].x ^ address.hi.x)) == 0u;
+      found = select(found, bucket.x - 1u, same);
+      open = !same;
+    }
+  }
+  return found;
+}
+
+fn state_account_hash(address: U256) -> u32 {
+  return state_mix(state_mix_quad(0x27d4eb2fu, address.lo), address.hi.x);
+}
+
+@group(0) @binding(6) var<storage, read> state_account_index: array<vec2<u32>>;
+
+fn u256_mul(a: U256, b: U256) -> U256 {
+  var product: U256;
+  var sum = vec3<u32>(0u);
+  sum = u256_column_add(sum, a.lo.x, b.lo.x);
+  product.lo.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.lo.y);
+  sum = u256_column_add(sum, a.lo.y, b.lo.x);
+  product.lo.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.lo.z);
+  sum = u256_column_add(sum, a.lo.y, b.lo.y);
+  sum = u256_column_add(sum, a.lo.z, b.lo.x);
+  product.lo.z = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.lo.w);
+  sum = u256_column_add(sum, a.lo.y, b.lo.z);
+  sum = u256_column_add(sum, a.lo.z, b.lo.y);
+  sum = u256_column_add(sum, a.lo.w, b.lo.x);
+  product.lo.w = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.x);
+  sum = u256_column_add(sum, a.lo.y, b.lo.w);
+  sum = u256_column_add(sum, a.lo.z, b.lo.z);
+  sum = u256_column_add(sum, a.lo.w, b.lo.y);
+  sum = u256_column_add(sum, a.hi.x, b.lo.x);
+  product.hi.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.y);
+  sum = u256_column_add(sum, a.lo.y, b.hi.x);
+  sum = u256_column_add(sum, a.lo.z, b.lo.w);
+  sum = u256_column_add(sum, a.lo.w, b.lo.z);
+  sum = u256_column_add(sum, a.hi.x, b.lo.y);
+  sum = u256_column_add(sum, a.hi.y, b.lo.x);
+  product.hi.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.z);
+  sum = u256_column_add(sum, a.lo.y, b.hi.y);
+  sum = u256_column_add(sum, a.lo.z, b.hi.x);
+  sum = u256_column_add(sum, a.lo.w, b.lo.w);
+  sum = u256_column_add(sum, a.hi.x, b.lo.z);
+  sum = u256_column_add(sum, a.hi.y, b.lo.y);
+  sum = u256_column_add(sum, a.hi.z, b.lo.x);
+  product.hi.z = sum.x;
+  let top_lo = a.lo * b.hi.wzyx;
+  let top_hi = a.hi * b.lo.wzyx;
+  let top = top_lo + top_hi;
+  product.hi.w = sum.y + top.x + top.y + top.z + top.w;
+  return product;
+}
+
+fn u256_exp(base: U256, exponent: U256) -> U256 {
+  let bits = u256_bit_length(exponent);
+  let ones_of_limb = countOneBits(exponent.lo) + countOneBits(exponent.hi);
+  let ones = ones_of_limb.x + ones_of_limb.y + ones_of_limb.z + ones_of_limb.w;
+  let turns = select(bits + ones - 2u, 0u, bits == 0u);
+  var left = u256_shift_left(u256_shift_left(exponent, 255u - min(bits - 1u, 255u)), 1u);
+  var power = base;
+  var multiply = false;
+  for (var i = 0u; i < turns; i++) {
+    let factor = u256_select(power, base, multiply);
+    power = u256_mul(power, factor);
+    let bit = (left.hi.w >> 31u) != 0u;
+    left = u256_select(u256_shift_left(left, 1u), left, multiply);
+    multiply = !multiply & bit;
+  }
+  return u256_select(power, U256_ONE, bits == 0u);
+}
+`,
   scatter: `@group(0) @binding(0) var<uniform> scatter_parameters: vec4<u32>;
 
 @group(0) @binding(1) var<storage, read> scatter_places: array<u32>;

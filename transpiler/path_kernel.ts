@@ -128,11 +128,15 @@ export interface TransferOutput {
 
 /** The path program of a path; layout of code and constants in transpiler/layout/program.ts. */
 export interface PathProgram {
+  /** Instructions, then the word lists of keccak; whole vectors. */
   readonly code: Uint32Array
+  readonly instructions: number
   /** Words in limb order, 8 u32 each. */
   readonly constants: Uint32Array
-  /** 256-bit registers that one lane needs. */
+  /** 256-bit registers that one lane needs, in workgroup memory and in scratch. */
   readonly registers: number
+  /** How many of them are in scratch. */
+  readonly scratch: number
 }
 
 /**
