@@ -19,6 +19,7 @@ import { commonOf } from './cpu_crypto.ts'
 import { createLeanEvm } from './cpu_evm.ts'
 import type { CpuExecution, CpuOutcome, CpuReads, CpuWrites, StateSnapshot } from './cpu_result.ts'
 import { CpuState } from './cpu_state.ts'
+import { isBelow, moveBalance } from './seen_account.ts'
 
 /**
  * One transaction of a batch at its place in the order.
@@ -163,7 +164,7 @@ export class CpuTier {
 
     const price = wordToBigInt(rules.price, LIMBS_PER_WORD * index)
     const blobFee = rules.blobFee.length === 0 ? 0n : wordToBigInt(rules.blobFee, LIMBS_PER_WORD * index)
-    account.balance -= gasLimit * price + blobFee
+    moveBalance(account, -(gasLimit * price + blobFee))
     account.nonce = nonce + 1n
     await evm.journal.putAccount(sender, account)
     const { coinbase } = this.#blockOf(env).header
@@ -175,7 +176,7 @@ export class CpuTier {
 
     const gasUsed = this.#gasUsed(result, intrinsic, BigInt(rules.floor[index]!), refund)
     const payer = (await state.getAccount(sender)) ?? new Account()
-    payer.balance += (gasLimit - gasUsed) * price
+    moveBalance(payer, (gasLimit - gasUsed) * price)
     await evm.journal.putAccount(sender, payer)
     const fee = gasUsed * wordToBigInt(rules.priority, LIMBS_PER_WORD * index)
     const coinbaseFee = await this.#payCoinbase(evm, coinbase, fee)
@@ -198,13 +199,13 @@ export class CpuTier {
     const sender = addressAt(batch.from, index)
     const account = (await state.getAccount(sender)) ?? new Account()
     const depositNonce = account.nonce
-    account.balance += mint
+    moveBalance(account, mint)
     account.nonce += 1n
     await evm.journal.putAccount(sender, account)
     const intrinsic = BigInt(rules.intrinsic[index]!)
     const floor = BigInt(rules.floor[index]!)
     const starts =
-      gasLimit >= intrinsic && gasLimit >= floor && account.balance >= wordToBigInt(batch.value, LIMBS_PER_WORD * index)
+      gasLimit >= intrinsic && gasLimit >= floor && !isBelow(account, wordToBigInt(batch.value, LIMBS_PER_WORD * index))
     let result = FAILED_DEPOSIT
     let gasUsed = gasLimit
     if (starts) {
@@ -288,7 +289,7 @@ export class CpuTier {
     const fixed = rules.rejection[index]! as Rejection | 0
     let found: Rejection | 0 = REJECTION.none
     if (gasAvailable !== undefined && gasLimit > gasAvailable) found = REJECTION.gasLimitReached
-    if (account.balance < wordToBigInt(rules.cost, LIMBS_PER_WORD * index)) found = REJECTION.insufficientFunds
+    if (isBelow(account, wordToBigInt(rules.cost, LIMBS_PER_WORD * index))) found = REJECTION.insufficientFunds
     if (account.isContract() && !(await this.#isDelegated(addressAt(batch.from, index)))) found = REJECTION.senderNotEoa
     if (account.nonce > nonce) found = REJECTION.nonceTooLow
     if (account.nonce < nonce) found = REJECTION.nonceTooHigh
@@ -340,7 +341,7 @@ export class CpuTier {
   async #payCoinbase(evm: EVM, coinbase: Address, fee: bigint): Promise<bigint | undefined> {
     if (!this.#state.has(coinbase) && isAtLeast(this.#fork, 'spuriousDragon')) return fee
     const account = (await this.#state.getAccount(coinbase)) ?? new Account()
-    account.balance += fee
+    moveBalance(account, fee)
     await evm.journal.putAccount(coinbase, account)
     return undefined
   }
