@@ -1,9 +1,17 @@
 import { createBlock } from '@ethereumjs/block'
 import type { Common, StateManagerInterface } from '@ethereumjs/common'
-import { createAccessList2930Tx, createFeeMarket1559Tx, createLegacyTx, type TypedTransaction } from '@ethereumjs/tx'
-import { Address, bytesToHex, hexToBytes } from '@ethereumjs/util'
+import {
+  createAccessList2930Tx,
+  createBlob4844Tx,
+  createEOACode7702Tx,
+  createFeeMarket1559Tx,
+  createLegacyTx,
+  type TypedTransaction,
+} from '@ethereumjs/tx'
+import { Account, Address, bytesToHex, hexToBytes } from '@ethereumjs/util'
 import { createVM, type RunTxResult, runTx, type VM } from '@ethereumjs/vm'
-import type { TransactionBatch, TransactionObject } from '../host/block/batch.ts'
+import type { Authorization, TransactionBatch, TransactionObject } from '../host/block/batch.ts'
+import type { SignedAuthorization } from '../host/block/block_fixture.ts'
 import { decodeTransaction } from '../host/block/encode_batch.ts'
 import type { BlockEnvironment } from '../host/block/environment.ts'
 import type { Receipt, Receipts } from '../host/block/receipts.ts'
@@ -62,7 +70,11 @@ export const runSerial = async (request: SerialRequest): Promise<SerialRun> => {
       const tx = transactionOf(object, transactionCommon)
       if (cumulative + object.gasLimit > env.gasLimit) throw new GasLimitReached()
       const start = performance.now()
-      const result = await runTx(vm as VM, { tx, block, skipHardForkValidation: true })
+      const { deposit } = object
+      const result =
+        deposit === undefined
+          ? await runTx(vm as VM, { tx, block, skipHardForkValidation: true })
+          : await runDeposit(vm as VM, tx, deposit.mint, env, fork, common)
       elapsedMs += performance.now() - start
       cumulative += result.totalGasSpent
       receipt = receiptOf(object, result, cumulative)
@@ -73,6 +85,27 @@ export const runSerial = async (request: SerialRequest): Promise<SerialRun> => {
     rejections.push(rejection)
   }
   return { receipts, rejections, state, coinbase: env.coinbase.toLowerCase(), totalGasUsed: cumulative, elapsedMs }
+}
+
+/**
+ * An OP-stack deposit: its mint reaches the sender whatever becomes of it, it pays nothing, and its nonce is not checked.
+ * `runTx` takes it as a legacy transaction of price zero in a block whose base fee is zero.
+ */
+const runDeposit = async (
+  vm: VM,
+  tx: TypedTransaction,
+  mint: bigint,
+  env: BlockEnvironment,
+  fork: Fork,
+  common: Common,
+): Promise<RunTxResult> => {
+  if (mint > 0n) {
+    const sender = tx.getSenderAddress()
+    const account = (await vm.stateManager.getAccount(sender)) ?? new Account()
+    await vm.stateManager.modifyAccountFields(sender, { balance: account.balance + mint })
+  }
+  const block = blockOf({ ...env, baseFeePerGas: 0n }, fork, common)
+  return runTx(vm, { tx, block, skipHardForkValidation: true, skipNonce: true })
 }
 
 /** What `compareWithSerial` compares with a serial run. `state` is the state after the batch. */
@@ -239,24 +272,59 @@ const transactionOf = (object: TransactionObject, common: Common): TypedTransact
   const options = { common, freeze: false }
   const gasPrice = object.gasPrice ?? 0n
   const chainId = common.chainId()
-  const tx =
-    object.type === 2
-      ? createFeeMarket1559Tx(
-          {
-            ...fields,
-            chainId,
-            accessList,
-            maxFeePerGas: object.maxFeePerGas ?? 0n,
-            maxPriorityFeePerGas: object.maxPriorityFeePerGas ?? 0n,
-          },
+  const caps = {
+    ...fields,
+    chainId,
+    accessList,
+    maxFeePerGas: object.maxFeePerGas ?? 0n,
+    maxPriorityFeePerGas: object.maxPriorityFeePerGas ?? 0n,
+  }
+  const make = (): TypedTransaction => {
+    switch (object.type) {
+      case 1:
+        return createAccessList2930Tx({ ...fields, chainId, accessList, gasPrice }, options)
+      case 2:
+        return createFeeMarket1559Tx(caps, options)
+      case 3: {
+        const { maxFeePerBlobGas = 0n, blobVersionedHashes = [], to } = object
+        if (to === undefined) throw new Error('blob transaction of type create')
+        const blobs = { maxFeePerBlobGas, blobVersionedHashes: blobVersionedHashes as Hex[] }
+        return createBlob4844Tx({ ...caps, ...blobs, to: to as Hex }, options)
+      }
+      case 4: {
+        const { authorizations = [], to } = object
+        if (to === undefined) throw new Error('EIP-7702 transaction cannot be used to create contract')
+        return createEOACode7702Tx(
+          { ...caps, to: to as Hex, authorizationList: authorizations.map(authorizationOf) },
           options,
         )
-      : object.type === 1
-        ? createAccessList2930Tx({ ...fields, chainId, accessList, gasPrice }, options)
-        : createLegacyTx({ ...fields, gasPrice }, options)
+      }
+      default:
+        return createLegacyTx({ ...fields, gasPrice }, options)
+    }
+  }
+  const tx = make()
   const sender = new Address(hexToBytes(object.from as Hex))
   Object.defineProperty(tx, 'getSenderAddress', { value: () => sender })
   return tx
+}
+
+/** As signed. A bad signature stays bad: r is zero. The authority alone is not enough, as @ethereumjs/vm recovers it. */
+const authorizationOf = (authorization: Authorization & Partial<Pick<SignedAuthorization, 'signature'>>) => {
+  const { chainId, address, nonce, authority, signature } = authorization
+  if (signature === undefined && authority !== undefined) {
+    throw new Error('the serial reference needs the signature of an authorization')
+  }
+  const { yParity, r, s } = signature ?? { yParity: 0n, r: 0n, s: 0n }
+  const hex = (value: bigint): Hex => `0x${value.toString(16)}`
+  return {
+    chainId: hex(chainId),
+    address: address as Hex,
+    nonce: hex(nonce),
+    yParity: hex(yParity),
+    r: hex(r),
+    s: hex(s),
+  }
 }
 
 const blockOf = (env: BlockEnvironment, fork: Fork, common: Common) => {

@@ -14,6 +14,11 @@ import type { Withdrawal } from './withdrawals.ts'
 
 export const FIXTURE_SCHEMA = 'evm-block-fixture/1'
 
+/** An authorization with what its authority was recovered from, which the serial reference needs. */
+export interface SignedAuthorization extends Authorization {
+  readonly signature: { readonly yParity: bigint; readonly r: bigint; readonly s: bigint }
+}
+
 /** What the header of the block says about its execution; empty for a block that comes without. */
 export interface FixtureExpectation {
   readonly gasUsed?: bigint
@@ -358,19 +363,25 @@ const readAccess = (at: At): NonNullable<TransactionObject['accessList']>[number
 }
 
 /** EIP-7702: the authority signs keccak-256 of 0x05 and the list of chain id, address and nonce. */
-const readAuthorization = (at: At): Authorization => {
+const readAuthorization = (at: At): SignedAuthorization => {
   const object = objectOf(at)
   const chainId = quantityOf(field(object, 'chainId'))
   const address = addressOf(field(object, 'address'))
   const nonce = quantityOf(field(object, 'nonce'))
-  const parity = quantityOf(field(object, 'yParity'))
+  const yParity = quantityOf(field(object, 'yParity'))
   const r = quantityOf(field(object, 'r'))
   const s = quantityOf(field(object, 's'))
   const list = rlpList([rlpInteger(chainId), rlpHex(address), rlpInteger(nonce)])
   const signature = hexToBytes(`0x${r.toString(16).padStart(64, '0')}${s.toString(16).padStart(64, '0')}`)
   const key =
-    parity > 1n || s > HALF_ORDER
+    yParity > 1n || s > HALF_ORDER
       ? undefined
-      : recoverPublicKey(keccak256(Uint8Array.of(0x05, ...list)), signature, parity === 0n ? 0 : 1)
-  return { chainId, address, nonce, authority: key === undefined ? undefined : bytesToHex(addressOfPublicKey(key)) }
+      : recoverPublicKey(keccak256(Uint8Array.of(0x05, ...list)), signature, yParity === 0n ? 0 : 1)
+  return {
+    chainId,
+    address,
+    nonce,
+    authority: key === undefined ? undefined : bytesToHex(addressOfPublicKey(key)),
+    signature: { yParity, r, s },
+  }
 }
