@@ -79,6 +79,8 @@ export interface CpuWrites {
 export interface CpuExecution {
   readonly status: 0 | 1
   readonly gasUsed: bigint
+  /** Refund counter at the end, before its cap. */
+  readonly gasRefund?: bigint
   readonly logs: readonly Log[]
   readonly output: Uint8Array
   /** Of a creation that succeeded. */

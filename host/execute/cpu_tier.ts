@@ -33,6 +33,8 @@ export interface CpuRequest {
   readonly rules: TransactionRules
   readonly snapshot: StateSnapshot
   readonly gasAvailable?: bigint
+  /** A call that is only simulated: its sender may be a contract. */
+  readonly anySender?: boolean
 }
 
 export interface CpuTierOptions {
@@ -131,7 +133,11 @@ export class CpuTier {
       return {
         succeeded: result.execResult.exceptionError === undefined,
         output: result.execResult.returnValue,
-        reads: { ...reads, accounts: reads.accounts.filter((address) => address !== SYSTEM_ADDRESS) },
+        reads: {
+          ...reads,
+          accounts: reads.accounts.filter((address) => address !== SYSTEM_ADDRESS),
+          seen: reads.seen.filter((_, i) => reads.accounts[i] !== SYSTEM_ADDRESS),
+        },
         writes: { ...writes, accounts: writes.accounts.filter(({ address }) => address !== SYSTEM_ADDRESS) },
       }
     })
@@ -245,6 +251,7 @@ export class CpuTier {
     return {
       status,
       gasUsed,
+      gasRefund: execResult.gasRefund ?? 0n,
       logs: (execResult.logs ?? []).map(logOf),
       output: execResult.returnValue,
       ...(status === 1 && createdAddress !== undefined ? { contractAddress: createdAddress.toString() } : {}),
@@ -281,7 +288,7 @@ export class CpuTier {
 
   /** The lowest REJECTION code that applies: the static one, or one that the state gives. */
   async #rejection(
-    { batch, index, rules, gasAvailable }: CpuRequest,
+    { batch, index, rules, gasAvailable, anySender = false }: CpuRequest,
     account: Account,
     nonce: bigint,
     gasLimit: bigint,
@@ -290,7 +297,8 @@ export class CpuTier {
     let found: Rejection | 0 = REJECTION.none
     if (gasAvailable !== undefined && gasLimit > gasAvailable) found = REJECTION.gasLimitReached
     if (isBelow(account, wordToBigInt(rules.cost, LIMBS_PER_WORD * index))) found = REJECTION.insufficientFunds
-    if (account.isContract() && !(await this.#isDelegated(addressAt(batch.from, index)))) found = REJECTION.senderNotEoa
+    if (!anySender && account.isContract() && !(await this.#isDelegated(addressAt(batch.from, index))))
+      found = REJECTION.senderNotEoa
     if (account.nonce > nonce) found = REJECTION.nonceTooLow
     if (account.nonce < nonce) found = REJECTION.nonceTooHigh
     if (fixed === REJECTION.none) return found

@@ -30,19 +30,29 @@ export class ResidentState {
   readonly codes: CodeTable
   /** Counts `forget` calls: a mirror with another number is of other tables. */
   generation = 0
+  #shared = false
 
-  constructor(state: State, shapeOf: (code: Uint8Array) => CodeShape) {
+  /** `codes`: a code table to share, so that skeletons have the same ids. */
+  constructor(state: State, shapeOf: (code: Uint8Array) => CodeShape, codes?: CodeTable) {
     this.state = state
     this.accounts = new AccountTable()
     this.slots = new SlotTable()
-    this.codes = new CodeTable(shapeOf)
+    this.codes = codes ?? new CodeTable(shapeOf)
   }
 
   /** Drops accounts and slots, as after a failed batch. Code stays: its hash names it. */
   forget(): void {
-    this.accounts = new AccountTable()
-    this.slots = new SlotTable()
+    this.accounts = new AccountTable(undefined, this.#shared)
+    this.slots = new SlotTable(undefined, this.#shared)
     this.generation++
+  }
+
+  /** Moves the tables to memory that other threads can read. */
+  share(): void {
+    if (this.#shared) return
+    this.#shared = true
+    this.accounts.share()
+    this.slots.share()
   }
 
   /** The open batch is committed: its running values are the base of the next. */

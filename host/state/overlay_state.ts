@@ -1,0 +1,151 @@
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { EMPTY_CODE_HASH, keccak256Hex } from './keccak.ts'
+import type { AccountColumns, State } from './state.ts'
+import { addressToHex, quantityFromBigInt, wordFromBigInt, wordFromHex, wordToBigInt } from './word.ts'
+
+/**
+ * What an account is taken to be, in the form of geth's eth_call: a field that is absent stays as it is. `state` replaces all
+ * storage, `stateDiff` single slots; an account has one of them. Keys and values are 0x-hex or bigint.
+ */
+export interface AccountOverride {
+  readonly balance?: bigint
+  readonly nonce?: bigint
+  readonly code?: string | Uint8Array
+  readonly state?: Readonly<Record<string, string | bigint>>
+  readonly stateDiff?: Readonly<Record<string, string | bigint>>
+}
+
+/** By 0x-hex address. */
+export type StateOverrides = Readonly<Record<string, AccountOverride>>
+
+/** An override that cannot be read: which account, which field. */
+export class OverrideError extends Error {
+  override readonly name = 'OverrideError'
+}
+
+/** One account's override with its numbers read. */
+export interface ParsedOverride {
+  readonly balance: bigint | undefined
+  readonly nonce: bigint | undefined
+  readonly code: { readonly hash: string; readonly bytes: Uint8Array } | undefined
+  /** Whether slots that are not in `slots` are zero. */
+  readonly cleared: boolean
+  readonly slots: ReadonlyMap<bigint, bigint>
+}
+
+/** By address in lower case. Throws OverrideError. */
+export const parseOverrides = (overrides: StateOverrides): Map<string, ParsedOverride> => {
+  const parsed = new Map<string, ParsedOverride>()
+  for (const [address, override] of Object.entries(overrides)) {
+    const refuse = (what: string): never => {
+      throw new OverrideError(`override of ${address}: ${what}`)
+    }
+    if (!/^0x[0-9a-fA-F]{40}$/.test(address)) refuse('the address must be 0x and 40 hex digits')
+    const { balance, nonce, state, stateDiff } = override
+    if (state !== undefined && stateDiff !== undefined) refuse('has both state and stateDiff; expected one of them')
+    const within = (value: bigint | undefined, bits: number, field: string): void => {
+      if (value === undefined) return
+      if (typeof value !== 'bigint' || value < 0n || value >> BigInt(bits) !== 0n)
+        refuse(`${field} must be a bigint between 0 and 2^${bits} - 1, got ${String(value)}`)
+    }
+    within(balance, 256, 'balance')
+    within(nonce, 64, 'nonce')
+    const wordOf = (value: string | bigint, field: string): bigint => {
+      if (typeof value === 'string' && !/^0x[0-9a-fA-F]{1,64}$/.test(value))
+        return refuse(`${field} must be 0x and up to 64 hex digits, got '${value}'`)
+      const number = BigInt(value)
+      within(number, 256, field)
+      return number
+    }
+    const slots = new Map<bigint, bigint>()
+    for (const [key, value] of Object.entries(state ?? stateDiff ?? {}))
+      slots.set(wordOf(key, 'a storage key'), wordOf(value, `the value of ${key}`))
+    const code = override.code === undefined ? undefined : codeOf(override.code, refuse)
+    parsed.set(address.toLowerCase(), { balance, nonce, code, cleared: state !== undefined, slots })
+  }
+  return parsed
+}
+
+const codeOf = (code: string | Uint8Array, refuse: (what: string) => never): ParsedOverride['code'] => {
+  if (typeof code === 'string' && !/^0x([0-9a-fA-F]{2})*$/.test(code))
+    refuse('code must be 0x and an even number of hex digits')
+  const bytes = typeof code === 'string' ? new Uint8Array(Buffer.from(code.slice(2), 'hex')) : code
+  return { hash: keccak256Hex(bytes), bytes }
+}
+
+/** A State that answers as `base` with overrides on top. Nothing can be committed to it. */
+export class OverlayState implements State {
+  readonly #base: State
+  readonly #overrides: ReadonlyMap<string, ParsedOverride>
+  readonly #codes = new Map<string, Uint8Array>()
+
+  constructor(base: State, overrides: ReadonlyMap<string, ParsedOverride>) {
+    this.#base = base
+    this.#overrides = overrides
+    for (const { code } of overrides.values()) if (code !== undefined) this.#codes.set(code.hash, code.bytes)
+  }
+
+  readAccounts(addresses: Uint32Array, count: number): AccountColumns | Promise<AccountColumns> {
+    const columns = this.#base.readAccounts(addresses, count)
+    return columns instanceof Promise
+      ? columns.then((read) => this.#overrideAccounts(addresses, count, read))
+      : this.#overrideAccounts(addresses, count, columns)
+  }
+
+  readSlots(addresses: Uint32Array, keys: Uint32Array, count: number): Uint32Array | Promise<Uint32Array> {
+    const values = this.#base.readSlots(addresses, keys, count)
+    return values instanceof Promise
+      ? values.then((read) => this.#overrideSlots(addresses, keys, count, read))
+      : this.#overrideSlots(addresses, keys, count, values)
+  }
+
+  readCode(codeHash: string): Uint8Array | Promise<Uint8Array> {
+    return this.#codes.get(codeHash) ?? this.#base.readCode(codeHash)
+  }
+
+  hasStorage(address: string): boolean | Promise<boolean> {
+    const override = this.#overrides.get(address)
+    if (override !== undefined) {
+      for (const value of override.slots.values()) if (value !== 0n) return true
+      if (override.cleared) return false
+    }
+    return this.#base.hasStorage?.(address) ?? false
+  }
+
+  blockHash(number: bigint): string | undefined | Promise<string | undefined> {
+    return this.#base.blockHash(number)
+  }
+
+  commit(): never {
+    throw new Error('a state with overrides takes no writes')
+  }
+
+  #overrideAccounts(addresses: Uint32Array, count: number, columns: AccountColumns): AccountColumns {
+    for (let i = 0; i < count; i++) {
+      const override = this.#overrides.get(addressToHex(addresses, LIMBS_PER_ADDRESS * i))
+      if (override === undefined) continue
+      const at = LIMBS_PER_WORD * i
+      if (columns.exists[i] === 0) wordFromHex(columns.codeHash, at, EMPTY_CODE_HASH)
+      if (override.balance !== undefined) wordFromBigInt(columns.balance, at, override.balance)
+      if (override.nonce !== undefined) quantityFromBigInt(columns.nonce, 2 * i, override.nonce)
+      if (override.code !== undefined) wordFromHex(columns.codeHash, at, override.code.hash)
+      if (isSomething(override)) columns.exists[i] = 1
+    }
+    return columns
+  }
+
+  #overrideSlots(addresses: Uint32Array, keys: Uint32Array, count: number, values: Uint32Array): Uint32Array {
+    for (let i = 0; i < count; i++) {
+      const override = this.#overrides.get(addressToHex(addresses, LIMBS_PER_ADDRESS * i))
+      if (override === undefined) continue
+      const value = override.slots.get(wordToBigInt(keys, LIMBS_PER_WORD * i))
+      if (value !== undefined) wordFromBigInt(values, LIMBS_PER_WORD * i, value)
+      else if (override.cleared) values.fill(0, LIMBS_PER_WORD * i, LIMBS_PER_WORD * (i + 1))
+    }
+    return values
+  }
+}
+
+/** Whether the override alone makes an account that exists (EIP-161: it has a nonce, a balance or code). */
+export const isSomething = ({ balance, nonce, code }: ParsedOverride): boolean =>
+  (balance ?? 0n) !== 0n || (nonce ?? 0n) !== 0n || (code !== undefined && code.bytes.length > 0)
