@@ -24,4 +24,8 @@ export interface TransactionChanges {
   /** Accounts that were accessed (EIP-2929) and not changed. */
   readonly readAccounts: readonly string[]
   readonly readSlots: readonly { readonly address: string; readonly key: bigint; readonly value: bigint }[]
+  /** Accounts whose storage of before is gone as a whole, also where no slot of it is named above. */
+  readonly cleared?: readonly string[]
+  /** Code that came into the state, by hash. */
+  readonly code?: ReadonlyMap<string, Uint8Array>
 }

@@ -9,14 +9,21 @@ import { transactionRules } from '../block/rules.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { ResidentState } from '../state/resident_state.ts'
 import type { State, StateWrites } from '../state/state.ts'
+import type { BlockSteps } from './block_steps.ts'
+import type { TransactionChanges } from './change_log.ts'
+import { ChangeRecorder } from './change_recorder.ts'
 import { collectWrites } from './collect_writes.ts'
 import { CpuTier } from './cpu_tier.ts'
 import { faultReason, faultText } from './device_fault.ts'
+import { type BlockInput, type BlockOptions, type BlockResult, executeBlock } from './execute_block.ts'
 import { ExitReasons } from './exit_reason.ts'
+import { ExplainLog, explainSchedule, type TransactionExplanation } from './explain.ts'
 import { LaneRunner } from './lane_runner.ts'
 import { LaneStage } from './lane_stage.ts'
 import { LaterRounds } from './later_rounds.ts'
+import { mergeWrites } from './merge_writes.ts'
 import { type CompileMode, PathLibrary } from './path_library.ts'
+import type { PathStore } from './path_store.ts'
 import { loadParties, routeTransactions } from './route.ts'
 import { RunningState } from './running_state.ts'
 import {
@@ -28,6 +35,8 @@ import {
   type Schedule,
   TIER_LANE,
 } from './schedule.ts'
+import { type SimulateRequest, Simulator } from './simulate.ts'
+import type { Simulation } from './simulation.ts'
 import { Sweep } from './sweep.ts'
 import { RANGE, Walk } from './walk.ts'
 
@@ -42,8 +51,14 @@ export interface ExecutorOptions {
    * compilation (default), compile in the `background` while the CPU tier carries it, or `never` compile.
    */
   readonly compile?: CompileMode
+  /** `never`: no path gets a kernel of its own; all run as path programs. */
+  readonly kernels?: 'never'
+  /** `never`: no path runs as a program; it waits for its own kernel. */
+  readonly programs?: 'never'
   /** Transactions of one kind from which a path is recorded. Default: measured costs decide. */
   readonly recordFrom?: number
+  /** Where recorded paths outlive this executor (`openPathStore`). Default `false`: nowhere; a library writes nothing unasked. */
+  readonly pathStore?: PathStore | false
   /** Transactions that go to the device together; the host sweeps those before them meanwhile. Default 16,384. */
   readonly range?: number
   /** A transaction that may not be included is left out (`skip`, default), or fails the batch (`throw`). */
@@ -53,6 +68,10 @@ export interface ExecutorOptions {
 export interface ExecuteRequest {
   readonly env: BlockEnvironment
   readonly transactions: TransactionBatch | readonly TransactionObject[]
+  /** Asks for `ExecutionResult.explain`. */
+  readonly explain?: boolean
+  /** Asks for `ExecutionResult.changes`. */
+  readonly changes?: boolean
 }
 
 export interface RejectedTransaction {
@@ -92,6 +111,8 @@ export interface ExecutionResult {
   readonly receipts: Receipts
   readonly rejected: readonly RejectedTransaction[]
   readonly writes: StateWrites
+  /** Per transaction, where the request asked for it: what it did to the state at its place. */
+  readonly changes?: readonly TransactionChanges[]
   readonly tiers: TierCounts
   /** Rounds of device execution, at least 1. */
   readonly rounds: number
@@ -103,6 +124,8 @@ export interface ExecutionResult {
   readonly deviceBytesPerTransaction: number
   /** Spent on compilation inside this call, which no stage contains. */
   readonly compileMs: number
+  /** Per transaction, where the request asked for it: how it was executed, and why so. */
+  readonly explain?: readonly TransactionExplanation[]
   /** What went wrong with the device; the result is exact all the same. */
   readonly faults: readonly string[]
 }
@@ -110,6 +133,13 @@ export interface ExecutionResult {
 export interface Executor {
   /** Executes a batch in order and commits it. One call at a time; a call that rejects has committed nothing. */
   execute(request: ExecuteRequest): Promise<ExecutionResult>
+  /**
+   * Executes a whole block: header checks, system calls, transactions, withdrawals, requests, roots. Commits all of it or, where
+   * it throws (BlockError, InvalidTransactionError), nothing.
+   */
+  executeBlock(block: BlockInput, options?: BlockOptions): Promise<BlockResult>
+  /** Executes independent calls or bundles against the state; commits nothing. */
+  simulate(request: SimulateRequest): Promise<Simulation>
   /** Drops the resident copy of the state: call it when anybody else has committed to the State. */
   forget(): void
   /** Frees what the executor holds on the device. */
@@ -142,25 +172,65 @@ class BatchExecutor implements Executor {
   readonly #library: PathLibrary
   readonly #lanes: LaneStage
   readonly #running: RunningState
+  readonly #simulator: Simulator
   #runner: LaneRunner | undefined
   #busy = false
+  #commits = 0
 
   constructor(options: ExecutorOptions) {
     this.#options = options
     this.#cpu = new CpuTier(options)
     this.#resident = new ResidentState(options.state, codeSkeleton)
-    this.#library = new PathLibrary()
-    const { fork, chainId, compile = 'wait', recordFrom } = options
-    const stage = { fork, chainId, compile, ...(recordFrom === undefined ? {} : { recordFrom }) }
+    const { fork, chainId, compile = 'wait', recordFrom, kernels, programs, pathStore } = options
+    this.#library = new PathLibrary(pathStore || undefined)
+    const stage = {
+      fork,
+      chainId,
+      compile,
+      ...(recordFrom === undefined ? {} : { recordFrom }),
+      ...(kernels === undefined ? {} : { kernels }),
+      ...(programs === undefined ? {} : { programs }),
+    }
     this.#lanes = new LaneStage(stage, this.#resident, this.#library, this.#reasons)
     this.#running = new RunningState(this.#resident)
+    this.#simulator = new Simulator({
+      fork,
+      chainId,
+      device: options.device,
+      range: options.range,
+      resident: this.#resident,
+      library: this.#library,
+      reasons: this.#reasons,
+      stage,
+      cpu: this.#cpu,
+      lanes: this.#lanes,
+      openRunner: (device) => this.#begin(device),
+      closeRunner: () => this.close(),
+      generation: () => this.#commits + this.#resident.generation,
+    })
   }
 
-  async execute({ env, transactions }: ExecuteRequest): Promise<ExecutionResult> {
+  simulate(request: SimulateRequest): Promise<Simulation> {
+    return this.#alone(() => this.#simulator.run(request))
+  }
+
+  async execute({ env, transactions, changes = false, explain = false }: ExecuteRequest): Promise<ExecutionResult> {
+    const batch = isBatch(transactions) ? transactions : encodeBatch(transactions)
+    return this.#alone(() => this.#execute(env, batch, { changes, explain }))
+  }
+
+  async executeBlock(block: BlockInput, options: BlockOptions = {}): Promise<BlockResult> {
+    const { fork, chainId } = this.#options
+    const run = (env: BlockEnvironment, batch: TransactionBatch, changes: boolean, steps: BlockSteps) =>
+      this.#alone(() => this.#execute(env, batch, { changes, explain: false }, steps))
+    return executeBlock({ fork, chainId, run }, block, options)
+  }
+
+  async #alone<Result>(run: () => Promise<Result>): Promise<Result> {
     if (this.#busy) throw new Error('execute was called before the last call ended')
     this.#busy = true
     try {
-      return await this.#execute(env, isBatch(transactions) ? transactions : encodeBatch(transactions))
+      return await run()
     } catch (thrown) {
       // The tables hold running values of a batch that was not committed.
       this.forget()
@@ -179,10 +249,15 @@ class BatchExecutor implements Executor {
     this.#runner = undefined
   }
 
-  async #execute(env: BlockEnvironment, batch: TransactionBatch): Promise<ExecutionResult> {
+  async #execute(
+    env: BlockEnvironment,
+    batch: TransactionBatch,
+    { changes, explain }: { readonly changes: boolean; readonly explain: boolean },
+    steps?: BlockSteps,
+  ): Promise<ExecutionResult> {
     const { fork } = this.#options
     const timings: StageTimings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0 }
-    const compiledBefore = this.#library.compileMs.length
+    const waitedBeforeMs = this.#library.waitedMs
     const failedBefore = this.#library.failures.length
     const faults: string[] = []
     let startedMs = performance.now()
@@ -193,16 +268,21 @@ class BatchExecutor implements Executor {
       return elapsed
     }
 
-    const schedule = createSchedule(batch, env, transactionRules(batch, fork, env))
+    const recorder = changes ? new ChangeRecorder(this.#resident, this.#running, batch.count) : undefined
+    const earlier = steps === undefined ? undefined : await this.#stepsBefore(steps, recorder)
+    const explained = explain ? new ExplainLog() : undefined
+    const schedule = createSchedule(batch, env, transactionRules(batch, fork, env), explained)
     await loadParties(schedule, this.#resident)
     routeTransactions(fork, schedule, this.#resident, this.#library, this.#reasons)
     timings.route = lap()
 
     const runner = this.#openRunner(schedule, faults)
     const later = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner)
+    const sweep = new Sweep(fork, schedule, this.#resident, this.#reasons)
+    sweep.recorder = recorder
     const walk = new Walk(schedule, {
       lanes: this.#lanes,
-      sweep: new Sweep(fork, schedule, this.#resident, this.#reasons),
+      sweep,
       later,
       cpu: this.#cpu,
       running: this.#running,
@@ -213,7 +293,7 @@ class BatchExecutor implements Executor {
     faults.push(...walk.faults, ...later.faults, ...this.#library.failures.slice(failedBefore))
     if (walk.cpuCount >= LEAST_MEASURED) this.#library.cpuMs = walk.cpuMs / walk.cpuCount
     if (walk.hasFailed) this.close()
-    const compileMs = this.#library.compileMs.slice(compiledBefore).reduce((sum, ms) => sum + ms, 0)
+    const compileMs = this.#library.waitedMs - waitedBeforeMs
     timings.execute = walk.cpuMs + (runner?.timings.execute ?? 0)
     timings.readback = runner?.timings.readback ?? 0
     timings.validate = walk.sweepMs + later.resolveMs
@@ -221,15 +301,25 @@ class BatchExecutor implements Executor {
       timings.upload = Math.max(0, lap() - compileMs - timings.execute - timings.readback - timings.validate)
     else lap()
     const rejected = rejectedOf(schedule)
-    if (this.#options.invalid === 'throw' && rejected.length > 0)
+    if ((steps ?? this.#options).invalid === 'throw' && rejected.length > 0)
       throw new InvalidTransactionError(rejected[0]!.index, rejected[0]!.code)
-    const writes = collectWrites(this.#resident)
+    let receipts: Receipts | undefined
+    let writes: StateWrites
+    if (steps === undefined || earlier === undefined) writes = collectWrites(this.#resident)
+    else {
+      const ground = { running: this.#running, cpu: this.#cpu, sink: sweep, recorder }
+      receipts = await this.#receipts(schedule)
+      await steps.after(ground, receipts)
+      writes = mergeWrites(earlier, collectWrites(this.#resident))
+      await steps.check(ground, receipts, writes)
+    }
     await this.#options.state.commit(writes)
+    this.#commits++
     this.#runner?.tables.noteWrites()
     this.#resident.settle()
     timings.commit = lap()
 
-    const receipts = await this.#receipts(schedule)
+    receipts ??= await this.#receipts(schedule)
     receipts.blooms()
     faults.push(...(runner?.faults ?? []))
     timings.receipts = lap()
@@ -237,6 +327,7 @@ class BatchExecutor implements Executor {
       receipts,
       rejected,
       writes,
+      ...(recorder === undefined ? {} : { changes: recorder.all() }),
       tiers: tierCounts(schedule),
       rounds: 1 + later.rounds,
       exits: this.#reasons.count(executedReasons(schedule)),
@@ -245,8 +336,18 @@ class BatchExecutor implements Executor {
       deviceBytesPerTransaction:
         runner === undefined || batch.count === 0 ? 0 : (runner.laneBytes + runner.tables.sizeBytes) / batch.count,
       compileMs,
+      ...(explain ? { explain: explainSchedule(schedule, this.#reasons) } : {}),
       faults: [...new Set([...faults, ...(runner?.faults ?? [])])],
     }
+  }
+
+  /** Runs what stands in front of the transactions, as a batch of its own in the tables only: its writes are base values then. */
+  async #stepsBefore(steps: BlockSteps, recorder: ChangeRecorder | undefined): Promise<StateWrites> {
+    await steps.before({ running: this.#running, cpu: this.#cpu, sink: { codeChanged: false, renew() {} }, recorder })
+    const writes = collectWrites(this.#resident)
+    this.#runner?.tables.noteWrites()
+    this.#resident.settle()
+    return writes
   }
 
   /** The runner for this batch; undefined where no transaction needs one, or where there is no device for it. */
@@ -259,15 +360,19 @@ class BatchExecutor implements Executor {
       return undefined
     }
     try {
-      this.#runner ??= new LaneRunner(device, this.#resident, chainId)
-      this.#runner.begin()
-      return this.#runner
+      return this.#begin(device)
     } catch (thrown) {
       faults.push(faultText(thrown))
       this.#lanes.refuse(schedule, faultReason(thrown))
       this.close()
       return undefined
     }
+  }
+
+  #begin(device: ComputeDevice): LaneRunner {
+    this.#runner ??= new LaneRunner(device, this.#resident, this.#options.chainId)
+    this.#runner.begin()
+    return this.#runner
   }
 
   async #receipts(schedule: Schedule): Promise<Receipts> {
@@ -314,12 +419,16 @@ const rejectedOf = ({ batch, outcome, rejections }: Schedule): RejectedTransacti
   return rejected
 }
 
-const tierCounts = ({ outcome }: Schedule): TierCounts => {
+const tierCounts = ({ outcome, groups, laneGroups }: Schedule): TierCounts => {
   const counts = [0, 0, 0, 0, 0]
-  for (let i = 0; i < outcome.length; i++) counts[outcome[i]!]!++
+  let programs = 0
+  for (let i = 0; i < outcome.length; i++) {
+    counts[outcome[i]!]!++
+    if (outcome[i] === OUTCOME_LANE && laneGroups[groups[i]!]!.isProgram) programs++
+  }
   return {
-    pathKernel: counts[OUTCOME_LANE]!,
-    pathProgram: 0,
+    pathKernel: counts[OUTCOME_LANE]! - programs,
+    pathProgram: programs,
     laneVm: 0,
     transfer: counts[OUTCOME_TRANSFER]!,
     cpu: counts[OUTCOME_CPU]!,

@@ -1,0 +1,25 @@
+import type { Receipts } from '../block/receipts.ts'
+import type { StateWrites } from '../state/state.ts'
+import type { ChangeRecorder } from './change_recorder.ts'
+import type { CpuTier } from './cpu_tier.ts'
+import type { RenewSink, RunningState } from './running_state.ts'
+
+/** What a step of a block works on: the running state, and who must know of new account ids. */
+export interface BlockGround {
+  readonly running: RunningState
+  readonly cpu: CpuTier
+  readonly sink: RenewSink
+  readonly recorder: ChangeRecorder | undefined
+}
+
+/** What a block does around its transactions, in the same commit. A step that throws leaves everything as it was. */
+export interface BlockSteps {
+  /** What a transaction that may not be included does to the block. */
+  readonly invalid: 'skip' | 'throw'
+  /** In front of the first transaction. */
+  before(ground: BlockGround): Promise<void>
+  /** Behind the last. */
+  after(ground: BlockGround, receipts: Receipts): Promise<void>
+  /** The last word before the commit. */
+  check(ground: BlockGround, receipts: Receipts, writes: StateWrites): Promise<void>
+}

@@ -1,0 +1,170 @@
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { MISSING } from '../../transpiler/path_kernel.ts'
+import { HOST_LIMBS, HOST_NONCE, ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
+import { EMPTY_CODE_HASH } from '../state/keccak.ts'
+import type { ResidentState } from '../state/resident_state.ts'
+import { addressFromHex, addressToHex, quantityToBigInt, wordFromBigInt, wordToBigInt } from '../state/word.ts'
+import type { AccountChange, SlotChange, TransactionChanges } from './change_log.ts'
+import type { AccountView, CpuReads, CpuWrites } from './cpu_result.ts'
+import type { LaneGroup } from './lane_group.ts'
+import { laneSlot } from './lane_store.ts'
+import { COLUMN_LIMBS } from './path_plan.ts'
+import type { RunningState } from './running_state.ts'
+
+/**
+ * Notes what each transaction of a batch changed and read, with the values at its place: for callers that asked for it
+ * (ExecuteRequest.changes). Everything here is in object form and costs tens of microseconds per transaction.
+ *
+ * A transaction is opened before its effects enter the tables: every account and slot that it touched is noted with its
+ * running value. It is closed behind them, when the running values are compared.
+ */
+export class ChangeRecorder {
+  readonly #resident: ResidentState
+  readonly #running: RunningState
+  readonly #done: (TransactionChanges | undefined)[]
+  readonly #accounts = new Map<string, AccountView | undefined>()
+  readonly #slots = new Map<string, NotedSlot>()
+  #cleared: string[] = []
+  #code = new Map<string, Uint8Array>()
+  readonly #address = new Uint32Array(5)
+  readonly #key = new Uint32Array(LIMBS_PER_WORD)
+
+  constructor(resident: ResidentState, running: RunningState, count: number) {
+    this.#resident = resident
+    this.#running = running
+    this.#done = new Array<undefined>(count).fill(undefined)
+  }
+
+  /** Per transaction; one that was rejected did nothing. */
+  all(): readonly TransactionChanges[] {
+    return this.#done.map((changes) => changes ?? NOTHING)
+  }
+
+  /** A transfer, or a device execution: sender, called account and coinbase by their present ids; and the lane's look-ups. */
+  open(from: number, to: number, coinbase: number, group?: LaneGroup, lane = 0): void {
+    this.#noteAccount(from)
+    this.#noteAccount(to)
+    this.#noteAccount(coinbase)
+    if (group === undefined) return
+    const { plan, lanesOut, laneCount } = group
+    const { columns, components, count } = plan.accounts
+    for (let k = 0; k < count; k++) {
+      const id = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+      if (id !== MISSING) this.#noteAccount(id)
+    }
+    for (let k = 0; k < plan.slots.count; k++) this.#noteSlot(laneSlot(group, lane, k))
+  }
+
+  /**
+   * An execution on the CPU tier, or a step of the block itself; `others` are accounts that it touches beyond its reads.
+   * Several may be opened one after another, before they are closed as one.
+   */
+  async openOutcome(reads: CpuReads, writes: CpuWrites, others: readonly string[]): Promise<void> {
+    for (const address of [...reads.accounts, ...writes.accounts.map(({ address }) => address), ...others])
+      await this.#noteAddress(address)
+    for (const { address, key } of [...reads.slots, ...writes.slots]) {
+      const name = slotName(address, key)
+      if (this.#slots.has(name)) continue
+      await this.#noteAddress(address)
+      this.#slots.set(name, { address, key, before: await this.#running.storage(address, key) })
+    }
+    for (const { address, cleared } of writes.accounts) if (cleared) this.#cleared.push(address)
+    for (const [hash, bytes] of writes.code) this.#code.set(hash, bytes)
+  }
+
+  close(i: number): void {
+    this.#done[i] = this.take()
+  }
+
+  /** Ends what was opened and returns it. */
+  take(): TransactionChanges {
+    const accounts: AccountChange[] = []
+    const readAccounts: string[] = []
+    for (const [address, before] of this.#accounts) {
+      const after = this.#accountNow(address)
+      if (sameView(before, after)) readAccounts.push(address)
+      else accounts.push({ address, before, after })
+    }
+    const slots: SlotChange[] = []
+    const readSlots: { address: string; key: bigint; value: bigint }[] = []
+    for (const { address, key, before } of this.#slots.values()) {
+      const after = this.#slotNow(address, key)
+      if (before === after) readSlots.push({ address, key, value: before })
+      else slots.push({ address, key, before, after })
+    }
+    const changes = {
+      accounts,
+      slots,
+      readAccounts,
+      readSlots,
+      ...(this.#cleared.length === 0 ? {} : { cleared: this.#cleared }),
+      ...(this.#code.size === 0 ? {} : { code: this.#code }),
+    }
+    this.#accounts.clear()
+    this.#slots.clear()
+    this.#cleared = []
+    this.#code = new Map()
+    return changes
+  }
+
+  #noteAccount(id: number): void {
+    if (id < 0) return
+    const address = addressToHex(this.#resident.accounts.rows, id * ROW_LIMBS)
+    if (!this.#accounts.has(address)) this.#accounts.set(address, this.#view(id))
+  }
+
+  async #noteAddress(address: string): Promise<void> {
+    if (this.#accounts.has(address)) return
+    this.#accounts.set(address, await this.#running.account(address))
+  }
+
+  #noteSlot(id: number): void {
+    const { slots, accounts } = this.#resident
+    const address = addressToHex(accounts.rows, slots.owners[id]! * ROW_LIMBS)
+    const key = wordToBigInt(slots.keys, id * LIMBS_PER_WORD)
+    const name = slotName(address, key)
+    if (this.#slots.has(name)) return
+    this.#slots.set(name, { address, key, before: wordToBigInt(slots.values, id * LIMBS_PER_WORD) })
+    this.#noteAccount(slots.owners[id]!)
+  }
+
+  #accountNow(address: string): AccountView | undefined {
+    addressFromHex(this.#address, 0, address)
+    return this.#view(this.#resident.accounts.find(this.#address, 0))
+  }
+
+  /** Of a slot that is not in the table: its account was made anew. */
+  #slotNow(address: string, key: bigint): bigint {
+    const { accounts, slots } = this.#resident
+    addressFromHex(this.#address, 0, address)
+    const owner = accounts.find(this.#address, 0)
+    wordFromBigInt(this.#key, 0, key)
+    const id = slots.find(owner, this.#key, 0)
+    // An account that is gone has no slots, whatever the table still holds of them.
+    return id < 0 || !accounts.exists(owner) ? 0n : wordToBigInt(slots.values, id * LIMBS_PER_WORD)
+  }
+
+  #view(id: number): AccountView | undefined {
+    const { accounts, codes } = this.#resident
+    if (!accounts.exists(id)) return undefined
+    return {
+      nonce: quantityToBigInt(accounts.hosts, id * HOST_LIMBS + HOST_NONCE),
+      balance: wordToBigInt(accounts.rows, id * ROW_LIMBS + ROW_BALANCE),
+      codeHash: codes.codes[accounts.code(id)]?.hash ?? EMPTY_CODE_HASH,
+    }
+  }
+}
+
+interface NotedSlot {
+  readonly address: string
+  readonly key: bigint
+  readonly before: bigint
+}
+
+const NOTHING: TransactionChanges = { accounts: [], slots: [], readAccounts: [], readSlots: [] }
+
+const slotName = (address: string, key: bigint): string => `${address}:${key.toString(16)}`
+
+const sameView = (a: AccountView | undefined, b: AccountView | undefined): boolean =>
+  a === b ||
+  (a !== undefined && b !== undefined && a.nonce === b.nonce && a.balance === b.balance && a.codeHash === b.codeHash)

@@ -1,0 +1,272 @@
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import { GAS_PER_BLOB } from '../../transpiler/spec/gas.ts'
+import type { TransactionBatch, TransactionObject } from '../block/batch.ts'
+import { headerFault } from '../block/check_header.ts'
+import { decodeSigned } from '../block/decode_signed.ts'
+import { bytesToHex, encodeBatch } from '../block/encode_batch.ts'
+import type { BlockEnvironment } from '../block/environment.ts'
+import {
+  type BlobSchedule,
+  type BlockHeader,
+  blobScheduleAt,
+  encodeHeader,
+  environmentOf,
+  uncleHashOf,
+} from '../block/header.ts'
+import { type Receipts, STATUS_REJECTED } from '../block/receipts.ts'
+import { receiptsRoot, transactionsRoot, withdrawalsRoot } from '../block/roots.ts'
+import { encodeWithdrawal, type Withdrawal } from '../block/withdrawals.ts'
+import type { DumpedAccount } from '../state/memory_state.ts'
+import { rlpBytes, rlpList } from '../state/rlp.ts'
+import type { StateWrites } from '../state/state.ts'
+import type { StateTrie } from '../state/trie.ts'
+import type { BlockGround, BlockSteps } from './block_steps.ts'
+import { BlockWork, type BlockYield } from './block_work.ts'
+import type { ExecutionResult } from './executor.ts'
+import { firstDifference } from './state_difference.ts'
+import { writesOfChanges } from './writes_of_changes.ts'
+
+/** A block as it is given: its header says what the execution must come to. */
+export interface BlockInput {
+  readonly header: BlockHeader
+  /** Decoded, or as they come over the wire. */
+  readonly transactions: TransactionBatch | readonly TransactionObject[] | readonly Uint8Array[]
+  /** The same over the wire, where `transactions` are decoded: without them the transactions root is not checked. */
+  readonly signed?: readonly Uint8Array[]
+  readonly uncles?: readonly BlockHeader[]
+  readonly withdrawals?: readonly Withdrawal[]
+}
+
+export interface BlockOptions {
+  /** Without it the rules between a block and its parent are not checked. */
+  readonly parent?: BlockHeader
+  /** The trie of the state that the executor's State holds; it follows the block. Without it the state root is not checked. */
+  readonly parentState?: StateTrie
+  /** What the state should be behind the block: a state root that differs is then told with the first account. */
+  readonly expectedState?: Readonly<Record<string, DumpedAccount>>
+  /** Where the chain's blob schedule (EIP-7892) is not what the fork brought. */
+  readonly blobSchedule?: BlobSchedule
+  /** Asks for `BlockResult.changes`. */
+  readonly changes?: boolean
+}
+
+export interface BlockResult extends ExecutionResult, BlockYield {
+  readonly gasUsed: bigint
+  readonly blobGasUsed: bigint
+  /** 0x-hex, 256 bytes. */
+  readonly logsBloom: string
+  /** Undefined before Byzantium without a trie: the receipts then hold state roots. */
+  readonly receiptsRoot: string | undefined
+  /** Undefined where the signed transactions are not known. */
+  readonly transactionsRoot: string | undefined
+  readonly withdrawalsRoot: string | undefined
+  /** Undefined without a trie. */
+  readonly stateRoot: string | undefined
+}
+
+/** The block may not stand: `field` of its header, or `what` else, is not as the rules or the execution want it. Nothing was committed. */
+export class BlockError extends Error {
+  override readonly name = 'BlockError'
+  readonly number: bigint
+  readonly field: string
+
+  constructor(number: bigint, field: string, what: string) {
+    super(`block ${number}: ${field}: ${what}`)
+    this.number = number
+    this.field = field
+  }
+}
+
+/** What executes a batch with steps around it. */
+export interface BlockRunner {
+  readonly fork: Fork
+  readonly chainId: bigint
+  run(env: BlockEnvironment, batch: TransactionBatch, changes: boolean, steps: BlockSteps): Promise<ExecutionResult>
+}
+
+export const executeBlock = async (
+  runner: BlockRunner,
+  block: BlockInput,
+  options: BlockOptions,
+): Promise<BlockResult> => {
+  const { fork } = runner
+  const { header } = block
+  const schedule = options.blobSchedule ?? blobScheduleAt(fork, runner.chainId, header.timestamp)
+  const fault = headerFault(header, fork, options.parent, schedule)
+  if (fault !== undefined)
+    throw new BlockError(header.number, fault.field, `header says ${fault.stated}, expected ${fault.actual}`)
+  const signed = signedOf(block)
+  checkBody(block, signed, fork)
+  const batch = batchOf(block, runner.chainId)
+  const trie = options.parentState
+  const parentRoot = trie?.root
+  const env = environmentOf(header, fork, schedule)
+  const check = new BlockCheck(block, options, { fork, batch, env })
+  const needsChanges = options.changes === true || check.needsPostStates
+  try {
+    const result = await runner.run(env, batch, needsChanges, check)
+    return {
+      ...result,
+      ...check.work.yields,
+      ...check.roots!,
+      gasUsed: header.gasUsed,
+      blobGasUsed: check.blobGasUsed,
+      transactionsRoot: signed === undefined ? undefined : header.transactionsRoot,
+      withdrawalsRoot: header.withdrawalsRoot,
+    }
+  } catch (thrown) {
+    if (parentRoot !== undefined) trie!.rewind(parentRoot)
+    if (thrown instanceof Error && INVALID_BODY.has(thrown.name))
+      throw new BlockError(header.number, 'requestsHash', thrown.message)
+    throw thrown
+  }
+}
+
+/** Errors of the steps that make a block invalid. */
+const INVALID_BODY = new Set(['SystemContractError', 'DepositLogError'])
+
+/** EIP-7934 (Osaka): bytes of the RLP of a block. */
+const MAX_BLOCK_BYTES = 8 * 1024 * 1024
+const MAX_UNCLES = 2
+const MAX_UNCLE_DEPTH = 6n
+
+const isWire = (transactions: BlockInput['transactions']): transactions is readonly Uint8Array[] =>
+  Array.isArray(transactions) && transactions[0] instanceof Uint8Array
+
+const signedOf = ({ transactions, signed }: BlockInput): readonly Uint8Array[] | undefined => {
+  if (isWire(transactions)) return transactions
+  return signed ?? (Array.isArray(transactions) && transactions.length === 0 ? [] : undefined)
+}
+
+const batchOf = ({ transactions }: BlockInput, chainId: bigint): TransactionBatch => {
+  if (isWire(transactions)) return decodeSigned(transactions, { chainId })
+  return Array.isArray(transactions) ? encodeBatch(transactions) : (transactions as TransactionBatch)
+}
+
+/** What can be said of transactions, uncles and withdrawals without executing anything. */
+const checkBody = (block: BlockInput, signed: readonly Uint8Array[] | undefined, fork: Fork): void => {
+  const { header, uncles = [], withdrawals } = block
+  const expect = (field: keyof BlockHeader, actual: string): void => {
+    if (header[field] !== actual)
+      throw new BlockError(header.number, field, `header says ${header[field]}, is ${actual}`)
+  }
+  if (signed !== undefined) expect('transactionsRoot', transactionsRoot(signed))
+  expect('uncleHash', uncleHashOf(uncles))
+  if (uncles.length > MAX_UNCLES)
+    throw new BlockError(header.number, 'uncles', `${uncles.length} of them, expected at most ${MAX_UNCLES}`)
+  for (const { number } of uncles) {
+    if (number < header.number - MAX_UNCLE_DEPTH || number >= header.number)
+      throw new BlockError(header.number, 'uncles', `one has number ${number}, expected one of the 6 before the block`)
+  }
+  if (isAtLeast(fork, 'shanghai')) expect('withdrawalsRoot', withdrawalsRoot(withdrawals ?? []))
+  else if (withdrawals !== undefined && withdrawals.length > 0)
+    throw new BlockError(header.number, 'withdrawals', `${withdrawals.length} of them, expected none before shanghai`)
+  if (isAtLeast(fork, 'osaka') && signed !== undefined) {
+    const bytes = encodeBlock(block, signed).length
+    if (bytes > MAX_BLOCK_BYTES)
+      throw new BlockError(header.number, 'size', `${bytes} bytes of RLP, expected at most ${MAX_BLOCK_BYTES}`)
+  }
+}
+
+/** RLP of the whole block. */
+const encodeBlock = (
+  { header, uncles = [], withdrawals = [] }: BlockInput,
+  signed: readonly Uint8Array[],
+): Uint8Array =>
+  rlpList([
+    encodeHeader(header),
+    rlpList(signed.map((bytes) => (bytes[0]! >= 0xc0 ? bytes : rlpBytes(bytes)))),
+    rlpList(uncles.map(encodeHeader)),
+    rlpList(withdrawals.map(encodeWithdrawal)),
+  ])
+
+interface BlockRoots {
+  readonly logsBloom: string
+  readonly receiptsRoot: string | undefined
+  readonly stateRoot: string | undefined
+}
+
+interface CheckParts {
+  readonly fork: Fork
+  readonly batch: TransactionBatch
+  readonly env: BlockEnvironment
+}
+
+/** The work around the transactions, and behind it the comparison with the header: first what is nearest to a cause. */
+class BlockCheck implements BlockSteps {
+  readonly invalid = 'throw'
+  readonly work: BlockWork
+  roots: BlockRoots | undefined
+  readonly blobGasUsed: bigint
+  readonly #header: BlockHeader
+  readonly #options: BlockOptions
+  readonly #fork: Fork
+
+  constructor(block: BlockInput, options: BlockOptions, { fork, batch, env }: CheckParts) {
+    this.#header = block.header
+    this.#options = options
+    this.#fork = fork
+    this.work = new BlockWork(fork, env, block.header, block)
+    this.blobGasUsed = blobGasOf(batch, () => true)
+  }
+
+  /** EIP-658: before Byzantium receipts hold the state root behind their transaction. */
+  get needsPostStates(): boolean {
+    return !isAtLeast(this.#fork, 'byzantium') && this.#options.parentState !== undefined
+  }
+
+  before(ground: BlockGround): Promise<void> {
+    return this.work.before(ground)
+  }
+
+  after(ground: BlockGround, receipts: Receipts): Promise<void> {
+    return this.work.after(ground, receipts)
+  }
+
+  async check(ground: BlockGround, receipts: Receipts, writes: StateWrites): Promise<void> {
+    const header = this.#header
+    const { number } = header
+    const expect = (field: keyof BlockHeader, actual: string | bigint | undefined): void => {
+      if (actual !== undefined && header[field] !== actual)
+        throw new BlockError(number, field, `header says ${header[field]}, execution gives ${actual}`)
+    }
+    expect('gasUsed', BigInt(receipts.totalGasUsed))
+    if (isAtLeast(this.#fork, 'cancun')) expect('blobGasUsed', this.blobGasUsed)
+    const receiptsRoot = await this.#receiptsRoot(ground, receipts)
+    expect('receiptsRoot', receiptsRoot)
+    const logsBloom = bytesToHex(receipts.blockBloom())
+    expect('logsBloom', logsBloom)
+    expect('requestsHash', this.work.yields.requestsHash)
+    const stateRoot = await this.#options.parentState?.apply(writes)
+    const { expectedState } = this.#options
+    const isOther = stateRoot !== undefined && stateRoot !== header.stateRoot
+    if (expectedState !== undefined && (isOther || stateRoot === undefined)) {
+      const difference = await firstDifference(expectedState, ground.running, writes)
+      const roots = isOther ? `header says ${header.stateRoot}, execution gives ${stateRoot}; ` : ''
+      if (difference !== undefined) throw new BlockError(number, 'stateRoot', `${roots}${difference}`)
+    }
+    expect('stateRoot', stateRoot)
+    this.roots = { logsBloom, receiptsRoot, stateRoot }
+  }
+
+  async #receiptsRoot(ground: BlockGround, receipts: Receipts): Promise<string | undefined> {
+    if (isAtLeast(this.#fork, 'byzantium')) return receiptsRoot(receipts)
+    const trie = this.#options.parentState
+    if (trie === undefined) return undefined
+    const parentRoot = trie.root
+    const postStates: string[] = []
+    for (const changes of ground.recorder!.all()) postStates.push(await trie.apply(writesOfChanges(changes)))
+    trie.rewind(parentRoot)
+    return receiptsRoot(receipts, { postStates })
+  }
+}
+
+/** Blob gas of the transactions that `isIncluded` names (EIP-4844). */
+export const blobGasOf = ({ extras }: TransactionBatch, isIncluded: (i: number) => boolean): bigint => {
+  let blobs = 0
+  for (const [i, { blobVersionedHashes }] of extras)
+    if (blobVersionedHashes !== undefined && isIncluded(i)) blobs += blobVersionedHashes.length
+  return BigInt(blobs * GAS_PER_BLOB)
+}
+
+export const isIncluded = (receipts: Receipts, i: number): boolean => receipts.status[i] !== STATUS_REJECTED
