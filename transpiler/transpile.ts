@@ -9,12 +9,18 @@ import { eliminateDeadCode } from './passes/dead_code.ts'
 import { findDeltas } from './passes/find_deltas.ts'
 import { propagatePins } from './passes/propagate_pins.ts'
 import { subsumeGuards } from './passes/subsume_guards.ts'
-import type { ByteString, GuardInfo, LogOutput, PathKernel, StoreOutput } from './path_kernel.ts'
+import type { ByteString, GuardInfo, LogOutput, PathKernel, StoreOutput, TransferOutput } from './path_kernel.ts'
+import { encodeProgram } from './program/encode.ts'
 import { recordPath } from './record/record.ts'
 import type { RecordedTransaction, RecordState, TraceStep, UnsupportedReason } from './record/transaction.ts'
 
 /** Past this estimate (milliseconds of one CPU core on lavapipe) a path gets no kernels: they would compile for too long. */
 export const MAX_COMPILE_MS = 40_000
+
+/** Past this many values that something uses, a path goes no further than its recording. */
+export const MAX_LIVE_VALUES = 12_000
+
+const NO_KERNELS = { parts: [], hintedParts: [], scratchColumns: 0 }
 
 /** A path IR to path IR step, by the name it has in dumps. */
 export interface Pass {
@@ -52,9 +58,12 @@ export const lowerPath = (
   options: EmitOptions = {},
 ): PathKernel => {
   const columns = layoutColumns(path)
-  const emitted = emitPath(path, columns, options)
+  const program = encodeProgram(path, columns)
+  const compileMs = pathCompileMs(path)
+  const emitted = compileMs > MAX_COMPILE_MS ? { ...NO_KERNELS, compileMs } : emitPath(path, columns, options)
   const guards: GuardInfo[] = []
   const stores: StoreOutput[] = []
+  const transfers: TransferOutput[] = []
   const logs: LogOutput[] = []
   for (const effect of path.effects) {
     if (effect.kind === 'guard') guards.push({ meaning: effect.meaning, pc: effect.pc, depth: effect.depth })
@@ -63,6 +72,12 @@ export const lowerPath = (
       const lookup = columns.lookupIndex.get(effect.slot)!
       const column = columns.wordColumn.get(effect.value)!
       stores.push({ lookup, column, ...(delta === undefined ? {} : { delta }) })
+    } else if (effect.kind === 'transfer') {
+      transfers.push({
+        from: columns.lookupIndex.get(effect.from) ?? -1,
+        to: columns.lookupIndex.get(effect.to) ?? -1,
+        column: columns.wordColumn.get(effect.amount)!,
+      })
     } else {
       logs.push({
         emitter: columns.lookupIndex.get(effect.emitter) ?? -1,
@@ -73,6 +88,7 @@ export const lowerPath = (
   }
   return {
     id: bytesToHex(sha256(utf8ToBytes(printPath(path) + emitted.parts.join('\n')))).slice(0, 32),
+    ...(program === undefined ? {} : { program }),
     key: path.key,
     parts: emitted.parts,
     hintedParts: emitted.hintedParts,
@@ -90,7 +106,7 @@ export const lowerPath = (
     guards,
     status: path.end.status,
     stores,
-    transfers: [],
+    transfers,
     logs,
     output: byteString(path, columns, path.end.bytes, path.end.output),
     report: {
@@ -99,6 +115,7 @@ export const lowerPath = (
       liveValues: path.values.length,
       compileMs: emitted.compileMs,
       wgslBytes: emitted.parts.reduce((sum, part) => sum + part.length, 0),
+      programOps: program?.instructions ?? 0,
     },
   }
 }
@@ -111,14 +128,16 @@ export const transpilePath = async (
 ): Promise<TranspileResult> => {
   const recorded = await recordPath(transaction, state)
   if (recorded.kind === 'unsupported') return recorded
-  // Passes and emission take more than linear time: what is too large by far goes no further.
-  if (pathCompileMs(eliminateDeadCode(recorded.path)) > 2 * MAX_COMPILE_MS) {
+  // Passes take more than linear time: what is too large by far goes no further.
+  if (eliminateDeadCode(recorded.path).values.length > MAX_LIVE_VALUES) {
     return { kind: 'unsupported', reason: 'code size bound', pc: 0 }
   }
   const stages = [{ name: 'record', path: recorded.path }]
   for (const pass of PASSES) stages.push({ name: pass.name, path: pass.run(stages.at(-1)!.path) })
   const report = { steps: recorded.trace.length, recordedValues: recorded.recordedValues }
   const kernel = lowerPath(stages.at(-1)!.path, report, options)
-  if (kernel.report.compileMs > MAX_COMPILE_MS) return { kind: 'unsupported', reason: 'code size bound', pc: 0 }
+  if (kernel.parts.length === 0 && kernel.program === undefined) {
+    return { kind: 'unsupported', reason: 'code size bound', pc: 0 }
+  }
   return { kind: 'kernel', kernel, trace: recorded.trace, stages }
 }

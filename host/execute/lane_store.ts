@@ -50,6 +50,10 @@ export const laneReadsHold = (group: LaneGroup, lane: number, slots: SlotTable):
   return true
 }
 
+/** dst = the word of a lane at `column` of lanesOut. */
+export const laneWord = (group: LaneGroup, lane: number, column: number, dst: Uint32Array): void =>
+  copyColumns(dst, 0, group.lanesOut, (column * group.laneCount + lane) * COLUMN_LIMBS, group.laneCount)
+
 /** Enters the stores of a lane as running values of the table. */
 export const storeLane = (group: LaneGroup, lane: number, slots: SlotTable): void => {
   const { lanesOut, slotAt, storeAt, laneCount } = group

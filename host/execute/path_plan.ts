@@ -39,6 +39,10 @@ export interface PathPlan {
   readonly storeConditions: Uint8Array
   /** For slot look-up k: 1 + the store that moves it by a delta, 0 where its value matters as such. */
   readonly deltaStores: Uint16Array
+  /** Inner transfers in order: index into `accounts` or -1 (the entry account), and column of the amount. */
+  readonly transferFrom: Int16Array
+  readonly transferTo: Int16Array
+  readonly transferColumns: Uint16Array
   readonly succeeds: boolean
   /** Columns of lanesOut that a lane which ended needs; the columns behind hold looked-up keys only. */
   readonly resultColumns: number
@@ -102,6 +106,9 @@ export const planPath = (kernel: PathKernel): PathPlan => {
       slotLookups,
       (lookup) => 1 + kernel.stores.findIndex((store) => store.lookup === lookup && store.delta !== undefined),
     ),
+    transferFrom: Int16Array.from(kernel.transfers, ({ from }) => accountLookups.indexOf(from)),
+    transferTo: Int16Array.from(kernel.transfers, ({ to }) => accountLookups.indexOf(to)),
+    transferColumns: Uint16Array.from(kernel.transfers, ({ column }) => column),
     succeeds: kernel.status === 'success',
     resultColumns: resultColumns(kernel),
     blooms: bloomItems(kernel),
@@ -132,6 +139,7 @@ const resultColumns = (kernel: PathKernel): number => {
   }
   for (const lookup of kernel.lookups) ends.push(lookup.column + 1)
   for (const store of kernel.stores) ends.push(store.column + WORD_COLUMNS)
+  for (const transfer of kernel.transfers) ends.push(transfer.column + WORD_COLUMNS)
   for (const log of kernel.logs) {
     addWords(log.topics)
     addWords(log.data.words)

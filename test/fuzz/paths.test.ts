@@ -42,11 +42,11 @@ const checkLane = async (stages: readonly PathIr[], lane: Lane, own: boolean, ta
   const { world, transaction } = lane
   const evaluations = stages.map((path) => evaluatePath(path, world, transaction))
   const last = evaluations.at(-1)!
-  const exits = evaluations.map(({ failed }) => failed.length > 0)
+  const exits = evaluations.map(({ failed, covered }) => failed.length > 0 || !covered)
   if (exits.some((exit) => exit !== exits[0])) return `the passes change which lanes exit: ${exits}`
-  if (last.failed.length > 0) {
+  if (exits[0] === true) {
     tally.exited++
-    return own ? `exits on the recorded transaction: ${last.failed[0]!.meaning}` : ''
+    return own ? `exits on the recorded transaction: ${last.failed[0]?.meaning ?? 'no funds'}` : ''
   }
   tally.held++
   const expected = await callOracle(world, transaction)

@@ -28,7 +28,7 @@ const inputOf = (op: string, attribute: unknown, column: number): LaneInput =>
     ? { kind: 'calldata', offset: attribute as number, column }
     : { kind: op as 'caller' | 'gasprice' | 'value', column }
 
-/** Values whose word the host must read back: stored, logged or returned, and not a constant or an input. */
+/** Values whose word the host must read back: stored, transferred, logged or returned, and not a constant or an input. */
 const computedOutputs = (path: PathIr): ValueId[] => {
   const outputs: ValueId[] = []
   const add = (id: ValueId): void => {
@@ -36,8 +36,9 @@ const computedOutputs = (path: PathIr): ValueId[] => {
     if (op !== 'const' && op !== 'instance' && !WORD_INPUTS.has(op) && !outputs.includes(id)) outputs.push(id)
   }
   for (const effect of path.effects) {
-    // A stored word is always read back: the commit takes it from the lane's columns.
+    // A stored or transferred word is always read back: the sweep takes it from the lane's columns.
     if (effect.kind === 'store' && !outputs.includes(effect.value)) outputs.push(effect.value)
+    if (effect.kind === 'transfer' && !outputs.includes(effect.amount)) outputs.push(effect.amount)
     if (effect.kind === 'log') [...effect.topics, ...effect.data].forEach(add)
   }
   path.end.output.forEach(add)
@@ -60,7 +61,7 @@ const lookupsOf = (path: PathIr, firstKey: number): { lookups: Lookup[]; index: 
     }
     if (value.op === 'slot') return { kind: 'slot', account: index.get(value.args[0]!) ?? -1, ...place }
     const code = dependsOn(id, ['skeleton', 'hascode', 'instance', 'exists'])
-    return { kind: 'account', code, balance: dependsOn(id, ['balance', 'exists']), ...place }
+    return { kind: 'account', code, balance: dependsOn(id, ['balance']), ...place }
   })
   return { lookups, index }
 }

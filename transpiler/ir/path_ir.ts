@@ -53,7 +53,15 @@ export interface LogEffect {
   readonly data: readonly ValueId[]
 }
 
-export type Effect = GuardEffect | StoreEffect | LogEffect
+/** `amount` wei, not zero, goes from one account to another (ids); transfers apply in order, and hold where the balance covers them. */
+export interface TransferEffect {
+  readonly kind: 'transfer'
+  readonly from: ValueId
+  readonly to: ValueId
+  readonly amount: ValueId
+}
+
+export type Effect = GuardEffect | StoreEffect | TransferEffect | LogEffect
 
 /** How the transaction ends. `gas` is the execution gas used, `refund` the refund counter (u32 values). */
 export interface PathEnd {
@@ -80,6 +88,8 @@ export const usesOfEffect = (effect: Effect): readonly ValueId[] => {
       return [effect.condition]
     case 'store':
       return [effect.slot, effect.value]
+    case 'transfer':
+      return [effect.from, effect.to, effect.amount]
     case 'log':
       return [effect.emitter, ...effect.topics, ...effect.data]
   }
@@ -93,6 +103,8 @@ export const mapEffect = (effect: Effect, map: (id: ValueId) => ValueId): Effect
       return { ...effect, condition: map(effect.condition) }
     case 'store':
       return { ...effect, slot: map(effect.slot), value: map(effect.value) }
+    case 'transfer':
+      return { ...effect, from: map(effect.from), to: map(effect.to), amount: map(effect.amount) }
     case 'log':
       return { ...effect, emitter: map(effect.emitter), topics: effect.topics.map(map), data: effect.data.map(map) }
   }

@@ -53,6 +53,8 @@ const effectText = (effect: Effect): string => {
       const suffix = delta === undefined ? '' : ` delta=${delta.sign > 0 ? '+' : '-'} ${delta.conditions.join(',')}`
       return `store v${effect.slot} v${effect.value}${suffix}`
     }
+    case 'transfer':
+      return `transfer v${effect.from} v${effect.to} v${effect.amount}`
     case 'log':
       return `log v${effect.emitter} ${ids(effect.topics)} bytes=${effect.bytes} ${ids(effect.data)}`
   }
@@ -144,6 +146,11 @@ const parseEffect = (line: string): Effect => {
     if (store[3] === undefined) return base
     const conditions = store[4] === '' ? [] : (store[4]!.split(',') as DeltaConditionName[])
     return { ...base, delta: { sign: store[3] === '+' ? 1 : -1, conditions } }
+  }
+  const transfer = /^transfer (v\d+) (v\d+) (v\d+)$/.exec(line)
+  if (transfer !== null) {
+    const [from, to, amount] = transfer.slice(1).map(parseId) as [ValueId, ValueId, ValueId]
+    return { kind: 'transfer', from, to, amount }
   }
   const log = /^log (v\d+) (\[.*?\]) bytes=(\d+) (\[.*?\])$/.exec(line)
   if (log === null) throw new PathSyntaxError(`expected an effect, found "${line}"`)

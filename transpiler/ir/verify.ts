@@ -28,7 +28,7 @@ const verifyPieces = (id: number, value: Value): void => {
  * Checks that a path is well formed; run after every pass in tests. Throws PathVerifyError.
  *
  * Operands stand before users and have fitting types; results have their operation's type; widths are not narrower than the rules of bits.ts prove; guard
- * conditions are bools; each slot is stored once; gas and refund are u32.
+ * conditions are bools; each slot is stored once; transfers are between accounts; gas and refund are u32.
  */
 export const verifyPath = (path: PathIr): void => {
   path.values.forEach((value, id) => {
@@ -65,6 +65,12 @@ export const verifyPath = (path: PathIr): void => {
       if (path.values[effect.slot]!.op !== 'slot') fail(`store to v${effect.slot}, which is no slot`)
       if (stored.has(effect.slot)) fail(`v${effect.slot} is stored twice`)
       stored.add(effect.slot)
+    }
+    if (effect.kind === 'transfer') {
+      for (const id of [effect.from, effect.to]) {
+        const { op } = path.values[id]!
+        if (op !== 'account' && op !== 'entry') fail(`transfer of v${id}, which is no account`)
+      }
     }
     if (effect.kind === 'log' && effect.data.length !== Math.ceil(effect.bytes / 32))
       fail('log data does not fit its length')

@@ -1,6 +1,6 @@
-import { GAS_COPY_WORD } from '../spec/gas.ts'
+import { GAS_CALL_STIPEND, GAS_CALL_VALUE, GAS_COPY_WORD, GAS_NEW_ACCOUNT } from '../spec/gas.ts'
 import type { PathAccount } from './accounts.ts'
-import { Frame, type FrameResult } from './frame.ts'
+import { Frame, type FrameResult, HALT } from './frame.ts'
 import { FrameGas } from './gas.ts'
 import { type Bytes, EMPTY_BYTES, sliceBytes, type Word } from './memory.ts'
 import type { Recorder } from './recorder.ts'
@@ -21,63 +21,92 @@ const GAS_WARM_PRECOMPILE = 100
 interface CallOperands {
   readonly gas: Word
   readonly to: Word
+  /** Not zero; undefined where the call carries none. */
   readonly value: Word | undefined
   readonly input: Bytes
   readonly outputOffset: number
   readonly outputLength: number
 }
 
-const callOperands = (frame: Frame, kind: CallKind, words: readonly Word[]): CallOperands => {
+const callOperands = (recorder: Recorder, frame: Frame, kind: CallKind, words: readonly Word[]): CallOperands => {
   const hasValue = kind === 'CALL'
   const [inOffset, inLength, outOffset, outLength] = words.slice(hasValue ? 3 : 2) as [Word, Word, Word, Word]
   const inputLength = Number(inLength.concrete)
   return {
     gas: words[0]!,
     to: words[1]!,
-    value: hasValue ? words[2]! : undefined,
+    value: hasValue ? carried(recorder, words[2]!) : undefined,
     input: inputLength === 0 ? EMPTY_BYTES : frame.memory.read(Number(inOffset.concrete), inputLength),
     outputOffset: Number(outOffset.concrete),
     outputLength: Number(outLength.concrete),
   }
 }
 
+/** The value of a call, under a guard that there is some; undefined under a guard that there is none. */
+const carried = (recorder: Recorder, value: Word): Word | undefined => {
+  if (value.concrete === 0n) {
+    recorder.guards.pin(value, 'call value')
+    return undefined
+  }
+  recorder.guards.requireNot(recorder.builder.make('iszero', [value.value]), 'the call carries value')
+  return value
+}
+
 /**
- * CALL without value, STATICCALL, DELEGATECALL into known code, into an account without code, or into the identity precompile.
+ * CALL, STATICCALL, DELEGATECALL into known code, into an account without code, or into the identity precompile.
  *
- * The callee gets min(requested, left - left / 64) gas (EIP-150), a per-lane value; guards say that it covers what the
- * recorded frame used. A reverting or halting callee drops its effects and its warm set; a halt also uses all its gas.
- * Returns the success word.
+ * The callee gets min(requested, left - left / 64) gas (EIP-150), a per-lane value, and the stipend where it gets value;
+ * guards say that it covers what the recorded frame used. A reverting or halting callee drops its effects, the transfer to it
+ * among them, and its warm set; a halt also uses all its gas. That the caller has the value is no guard: it is a condition of
+ * the transfer (path_kernel.ts).
+ * Returns the success word, or the halt of the caller.
  */
 export const callFrame = async (
   recorder: Recorder,
   frame: Frame,
   kind: CallKind,
   words: readonly Word[],
-): Promise<Word> => {
-  const operands = callOperands(frame, kind, words)
-  if (operands.value !== undefined && recorder.guards.pin(operands.value, 'call value') !== 0n) {
-    throw new Unsupported('value-bearing call', frame.pc)
-  }
+): Promise<Word | FrameResult> => {
+  const operands = callOperands(recorder, frame, kind, words)
+  if (operands.value !== undefined && frame.context.isStatic) return HALT
   if (frame.context.depth >= MAX_DEPTH) throw new Unsupported('depth bound', frame.pc)
   const address = operands.to.concrete & ((1n << 160n) - 1n)
   if (address > 0n && address <= 0x1ffn) return callPrecompile(recorder, frame, operands, address)
   const account = await recorder.accessAccount(frame, operands.to)
   recorder.guardCode(account)
-  const gas = calleeGas(recorder, frame, operands.gas)
+  if (operands.value !== undefined) payForValue(recorder, frame, operands.value, account)
+  const stipend = operands.value === undefined ? 0 : GAS_CALL_STIPEND
+  const gas = calleeGas(recorder, frame, operands.gas, stipend)
+  const snapshot = recorder.journal.snapshot()
+  if (operands.value !== undefined) {
+    recorder.journal.transfers.push({ from: frame.context.self, to: account, amount: operands.value })
+  }
   const result =
     account.code.length === 0
       ? { status: 'success' as const, output: EMPTY_BYTES }
       : await runCallee(recorder, frame, kind, operands, account, gas)
-  return finishCall(recorder, frame, operands, result, gas)
+  if (result.status !== 'success') recorder.journal.restore(snapshot)
+  return finishCall(recorder, frame, operands, result, gas, stipend)
 }
 
-const calleeGas = (recorder: Recorder, frame: Frame, requested: Word): FrameGas => {
+/** Charges for value, and for the account that it makes (EIP-161). */
+const payForValue = (recorder: Recorder, frame: Frame, value: Word, to: PathAccount): void => {
+  const { self, gas } = frame.context
+  if (self.isSender) throw new Unsupported('value from the sender', frame.pc)
+  if (recorder.concreteBalance(self) < value.concrete) throw new Unsupported('call without funds', frame.pc)
+  gas.charge(GAS_CALL_VALUE)
+  if (!recorder.journal.isFunded(to) && !recorder.guardExistence(to)) gas.charge(GAS_NEW_ACCOUNT)
+  if (gas.left < 0) throw new Unsupported('out of gas', frame.pc)
+}
+
+const calleeGas = (recorder: Recorder, frame: Frame, requested: Word, stipend = 0): FrameGas => {
   const { builder, guards } = recorder
   const { gas } = frame.context
   guards.require(gas.sufficient(), 'gas left at a call is not negative')
   const cap = gas.left - Math.floor(gas.left / 64)
   const given = requested.concrete > BigInt(cap) ? cap : Number(requested.concrete)
-  return new FrameGas(builder, builder.make('callgas', [requested.value, gas.remaining()]), given)
+  const passed = builder.make('callgas', [requested.value, gas.remaining()])
+  return new FrameGas(builder, builder.make('add32', [passed, builder.constant(BigInt(stipend))]), given + stipend)
 }
 
 const runCallee = async (
@@ -90,21 +119,18 @@ const runCallee = async (
 ): Promise<FrameResult> => {
   const { context } = frame
   const delegate = kind === 'DELEGATECALL'
-  const snapshot = recorder.journal.snapshot()
-  const result = await recorder.run(
+  return recorder.run(
     new Frame({
       self: delegate ? context.self : account,
       codeAccount: account,
       caller: delegate ? context.caller : context.self.address,
-      value: delegate ? context.value : recorder.constant(0n),
+      value: delegate ? context.value : (operands.value ?? recorder.constant(0n)),
       calldata: operands.input,
       isStatic: context.isStatic || kind === 'STATICCALL',
       depth: context.depth + 1,
       gas,
     }),
   )
-  if (result.status !== 'success') recorder.journal.restore(snapshot)
-  return result
 }
 
 const finishCall = (
@@ -113,8 +139,11 @@ const finishCall = (
   operands: CallOperands,
   result: FrameResult,
   callee: FrameGas,
+  stipend: number,
 ): Word => {
   const { gas } = frame.context
+  // The stipend is no charge to the caller, which has paid more than that for the value.
+  gas.charge(-stipend)
   recorder.guards.place = { pc: frame.pc, depth: frame.context.depth }
   if (result.status === 'halt') {
     guardGasLimit(recorder, frame.pc)
@@ -140,6 +169,7 @@ const guardGasLimit = (recorder: Recorder, pc: number): void => {
 }
 
 const callPrecompile = (recorder: Recorder, frame: Frame, operands: CallOperands, address: bigint): Word => {
+  if (operands.value !== undefined) throw new Unsupported('value to a precompile', frame.pc)
   if (address !== IDENTITY) throw new Unsupported('precompile', frame.pc)
   recorder.guards.pin(operands.to, 'call target')
   frame.context.gas.charge(GAS_WARM_PRECOMPILE)
@@ -147,5 +177,5 @@ const callPrecompile = (recorder: Recorder, frame: Frame, operands: CallOperands
   gas.charge(GAS_IDENTITY + GAS_COPY_WORD * Math.ceil(operands.input.cells.length / 32))
   if (gas.left < 0) throw new Unsupported('out of gas', frame.pc)
   recorder.guards.require(gas.sufficient(), 'gas covers the identity precompile')
-  return finishCall(recorder, frame, operands, { status: 'success', output: operands.input }, gas)
+  return finishCall(recorder, frame, operands, { status: 'success', output: operands.input }, gas, 0)
 }

@@ -9,6 +9,8 @@ export interface FrameResult {
   readonly output: Bytes
 }
 
+export const HALT: FrameResult = { status: 'halt', output: EMPTY_BYTES }
+
 /** What a frame is opened with. `self` owns storage and balance; `code` is where the code comes from (DELEGATECALL). */
 export interface FrameContext {
   readonly self: PathAccount

@@ -1,5 +1,5 @@
 import type { Builder } from '../ir/builder.ts'
-import type { LogEffect, StoreEffect, ValueId } from '../ir/path_ir.ts'
+import type { LogEffect, StoreEffect, TransferEffect, ValueId } from '../ir/path_ir.ts'
 import { describeValue } from '../ir/text.ts'
 import type { PathAccount } from './accounts.ts'
 import { provablyDistinct } from './distinct.ts'
@@ -20,6 +20,13 @@ export interface PathSlot {
   readonly original: Word
 }
 
+/** Wei, not zero, that a call moved. */
+export interface PathTransfer {
+  readonly from: PathAccount
+  readonly to: PathAccount
+  readonly amount: Word
+}
+
 interface TransientSlot {
   readonly account: PathAccount
   readonly key: Word
@@ -32,11 +39,12 @@ interface Undoable {
   readonly warmAccounts: Set<PathAccount>
   readonly transient: Map<number, Word>
   readonly logCount: number
+  readonly transferCount: number
   readonly refund: Word
 }
 
 /**
- * Storage, transient storage, warm sets, logs and the refund counter of the recorded transaction.
+ * Storage, transient storage, warm sets, logs, inner transfers and the refund counter of the recorded transaction.
  *
  * Aliasing: two keys of one account that coincided in the recorded run are one slot, under a guard that they do; keys that
  * differed stay two slots, under a guard on their slot ids unless `provablyDistinct`. Slots of different accounts differ
@@ -53,6 +61,7 @@ export class Journal {
   private warmAccounts = new Set<PathAccount>()
   private transient = new Map<number, Word>()
   logs: LogEffect[] = []
+  transfers: PathTransfer[] = []
   refund: Word
 
   constructor(builder: Builder, guards: Guards, state: RecordState) {
@@ -69,6 +78,7 @@ export class Journal {
       warmAccounts: new Set(this.warmAccounts),
       transient: new Map(this.transient),
       logCount: this.logs.length,
+      transferCount: this.transfers.length,
       refund: this.refund,
     }
   }
@@ -79,6 +89,7 @@ export class Journal {
     this.warmAccounts = snapshot.warmAccounts
     this.transient = snapshot.transient
     this.logs = this.logs.slice(0, snapshot.logCount)
+    this.transfers = this.transfers.slice(0, snapshot.transferCount)
     this.refund = snapshot.refund
   }
 
@@ -157,6 +168,38 @@ export class Journal {
       concrete: BigInt.asUintN(32, this.refund.concrete + concrete),
       value: this.builder.make('add32', [this.refund.value, change]),
     }
+  }
+
+  /** Whether a transfer of this transaction has made the account exist (EIP-161: it has a balance). */
+  isFunded(account: PathAccount): boolean {
+    return this.transfers.some((transfer) => transfer.to === account)
+  }
+
+  /** A balance behind the transfers so far, from the one in front of them. */
+  balance(account: PathAccount, before: Word): Word {
+    let { value } = before
+    for (const { from, to, amount } of this.transfers) {
+      if (from === to) continue
+      if (from === account) value = this.builder.make('sub', [value, amount.value])
+      else if (to === account) value = this.builder.make('add', [value, amount.value])
+    }
+    return { concrete: this.concreteBalance(account, before.concrete), value }
+  }
+
+  concreteBalance(account: PathAccount, before: bigint): bigint {
+    return this.transfers.reduce((balance, { from, to, amount }) => {
+      if (from === to) return balance
+      return from === account ? balance - amount.concrete : to === account ? balance + amount.concrete : balance
+    }, before)
+  }
+
+  transferEffects(): TransferEffect[] {
+    return this.transfers.map(({ from, to, amount }) => ({
+      kind: 'transfer' as const,
+      from: from.id,
+      to: to.id,
+      amount: amount.value,
+    }))
   }
 
   /** The last value of each slot that a store left different from what was loaded, as the same value id tells. */

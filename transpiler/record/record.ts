@@ -90,7 +90,10 @@ export const recordPath = async (transaction: RecordedTransaction, state: Record
     const path: PathIr = {
       key: pathKey(transaction, entry.skeleton.key),
       values: builder.values,
-      effects: [...guards.effects, ...(success ? [...journal.stores(), ...journal.logs] : [])],
+      effects: [
+        ...guards.effects,
+        ...(success ? [...journal.stores(), ...journal.transferEffects(), ...journal.logs] : []),
+      ],
       end: {
         status: result.status,
         gas: result.status === 'halt' ? gas.given : gas.used(),

@@ -19,7 +19,7 @@ import {
 import { baseGasAt, type Opcode, opcodesAt } from '../spec/opcodes.ts'
 import type { PathAccount, PathAccounts } from './accounts.ts'
 import { callFrame } from './calls.ts'
-import type { Frame, FrameResult } from './frame.ts'
+import { type Frame, type FrameResult, HALT } from './frame.ts'
 import type { Guards } from './guards.ts'
 import type { Journal } from './journal.ts'
 import {
@@ -39,8 +39,6 @@ export const MAX_STEPS = 50_000
 export const MAX_MEMORY_BYTES = 1 << 18
 /** Bytes that memory grows by and that copies, hashes, logs and calls move, in all; each is a symbolic byte of its own. */
 export const MAX_MOVED_BYTES = 1 << 20
-
-const HALT: FrameResult = { status: 'halt', output: EMPTY_BYTES }
 
 /**
  * The concolic interpreter: runs one concrete transaction over the opcode table and builds the symbolic values beside it.
@@ -408,12 +406,29 @@ export class Recorder {
   private balance(frame: Frame, account: PathAccount): Word {
     if (account.isSender) throw new Unsupported('balance of the sender', frame.pc)
     const value = this.builder.make('balance', [account.id])
-    if (account !== this.accounts.all[0]) return { concrete: account.balance, value }
+    if (account !== this.accounts.all[0]) {
+      return this.journal.balance(account, { concrete: account.balance, value })
+    }
     const sent = this.entryValue()
-    return {
+    return this.journal.balance(account, {
       concrete: account.balance + sent.concrete,
       value: this.builder.make('add', [value, sent.value]),
-    }
+    })
+  }
+
+  /** What the account has at this point of the recorded transaction; no guard, no value. */
+  concreteBalance(account: PathAccount): bigint {
+    const sent = account === this.accounts.all[0] ? this.transaction.value : 0n
+    return this.journal.concreteBalance(account, account.balance + sent)
+  }
+
+  /** Guards that an account without code exists, or does not, as when recorded. The sender always does: its nonce was raised. */
+  guardExistence(account: PathAccount): boolean {
+    if (account.isSender || account.skeleton !== undefined) return true
+    const exists = this.builder.make('exists', [account.id])
+    if (account.exists) this.guards.require(exists, 'the account exists')
+    else this.guards.requireNot(exists, 'the account does not exist')
+    return account.exists
   }
 
   entryValue(): Word {
@@ -425,12 +440,8 @@ export class Recorder {
     if (account.skeleton !== undefined) {
       return { concrete: account.skeleton.codeHash, value: this.builder.make('instance', [account.id], 0) }
     }
-    // The sender's nonce was raised in front of the first step, so it exists whatever it was before.
-    if (account.isSender) return this.constant(bytesToWord(keccak_256(new Uint8Array(0))))
-    const exists = this.builder.make('exists', [account.id])
-    if (account.exists) this.guards.require(exists, 'the account exists')
-    else this.guards.requireNot(exists, 'the account does not exist')
-    return this.constant(account.exists ? bytesToWord(keccak_256(new Uint8Array(0))) : 0n)
+    const exists = this.journal.isFunded(account) || this.guardExistence(account)
+    return this.constant(exists ? bytesToWord(keccak_256(new Uint8Array(0))) : 0n)
   }
 
   /** EIP-2200 with EIP-2929 and EIP-3529: price and refund follow per lane from (original, current, new). */

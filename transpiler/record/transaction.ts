@@ -31,7 +31,9 @@ export type UnsupportedReason =
   | `opcode ${string}`
   | 'fork before berlin'
   | 'delegated code'
-  | 'value-bearing call'
+  | 'value to a precompile'
+  | 'value from the sender'
+  | 'call without funds'
   | 'precompile'
   | 'out of gas'
   | 'gas bound'
