@@ -1,6 +1,7 @@
 import { ACCOUNT_FLAG_EXISTS, ACCOUNT_ROW_VECTORS, accountHash } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { BucketIndex } from './bucket_index.ts'
+import { grown, newWords, sharedCopy } from './shared_words.ts'
 
 /** u32 per account row. */
 export const ROW_LIMBS = ACCOUNT_ROW_VECTORS * 4
@@ -49,13 +50,20 @@ export class AccountTable {
   renewed = false
   #capacity: number
 
-  constructor(capacity = 1024) {
+  constructor(capacity = 1024, shared = false) {
     this.#capacity = capacity
-    this.index = new BucketIndex(2 * capacity)
-    this.rows = new Uint32Array(ROW_LIMBS * capacity)
-    this.hosts = new Uint32Array(HOST_LIMBS * capacity)
+    this.index = new BucketIndex(2 * capacity, shared)
+    this.rows = newWords(ROW_LIMBS * capacity, shared)
+    this.hosts = newWords(HOST_LIMBS * capacity, shared)
     this.states = new Uint8Array(capacity)
     this.written = new Uint32Array(256)
+  }
+
+  /** Moves what other threads read (index, rows, hosts) to shared memory, for good. */
+  share(): void {
+    this.index.share()
+    this.rows = sharedCopy(this.rows)
+    this.hosts = sharedCopy(this.hosts)
   }
 
   /** Id of the address at `addresses[at..]`, or -1. */
@@ -197,10 +205,4 @@ export class AccountTable {
     states.set(this.states)
     this.states = states
   }
-}
-
-export const grown = (from: Uint32Array, length: number): Uint32Array<ArrayBuffer> => {
-  const to = new Uint32Array(length)
-  to.set(from)
-  return to
 }

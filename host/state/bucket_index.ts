@@ -1,3 +1,5 @@
+import { isShared, newWords, sharedCopy } from './shared_words.ts'
+
 /**
  * The open-addressing index of a table: linear probing over a power-of-two number of buckets, at most half full, never a
  * removal. It is byte for byte the index that the device probes (transpiler/layout/tables.ts).
@@ -12,11 +14,15 @@ export class BucketIndex {
   changedCount = 0
   rebuilt = true
 
-  constructor(capacity: number) {
+  constructor(capacity: number, shared = false) {
     if ((capacity & (capacity - 1)) !== 0) throw new RangeError(`capacity ${capacity} is not a power of two`)
-    this.words = new Uint32Array(2 * capacity)
+    this.words = newWords(2 * capacity, shared)
     this.mask = capacity - 1
     this.changed = new Uint32Array(MAX_CHANGES)
+  }
+
+  share(): void {
+    this.words = sharedCopy(this.words)
   }
 
   get capacity(): number {
@@ -29,7 +35,7 @@ export class BucketIndex {
     let capacity = this.capacity
     while (capacity < 2 * count) capacity *= 2
     capacity *= 2
-    this.words = new Uint32Array(2 * capacity)
+    this.words = newWords(2 * capacity, isShared(this.words))
     this.mask = capacity - 1
     this.rebuilt = true
     this.changedCount = 0

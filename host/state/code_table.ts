@@ -1,6 +1,6 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { grown } from './account_table.ts'
 import { EMPTY_CODE_HASH } from './keccak.ts'
+import { grown } from './shared_words.ts'
 import { wordFromBigInt, wordFromHex, wordFromNumber, wordToHex } from './word.ts'
 
 export interface CodeShape {

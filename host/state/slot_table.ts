@@ -1,7 +1,7 @@
 import { slotHash } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { grown } from './account_table.ts'
 import { BucketIndex } from './bucket_index.ts'
+import { grown, newWords, sharedCopy } from './shared_words.ts'
 import { wordCopy, wordEquals } from './word.ts'
 
 /**
@@ -30,15 +30,22 @@ export class SlotTable {
   entries = 0
   #capacity: number
 
-  constructor(capacity = 1024) {
+  constructor(capacity = 1024, shared = false) {
     this.#capacity = capacity
-    this.index = new BucketIndex(2 * capacity)
-    this.keys = new Uint32Array(LIMBS_PER_WORD * capacity)
-    this.values = new Uint32Array(LIMBS_PER_WORD * capacity)
+    this.index = new BucketIndex(2 * capacity, shared)
+    this.keys = newWords(LIMBS_PER_WORD * capacity, shared)
+    this.values = newWords(LIMBS_PER_WORD * capacity, shared)
     this.owners = new Uint32Array(capacity)
     this.entryOf = new Uint32Array(capacity)
     this.written = new Uint32Array(256)
     this.base = new Uint32Array(256 * LIMBS_PER_WORD)
+  }
+
+  /** Moves what other threads read (index, keys, values) to shared memory, for good. */
+  share(): void {
+    this.index.share()
+    this.keys = sharedCopy(this.keys)
+    this.values = sharedCopy(this.values)
   }
 
   /** Id of the slot of account `owner` with the key at `keys[at..]`, or -1. */

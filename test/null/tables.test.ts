@@ -26,6 +26,37 @@ const randomLimbs = (seed: number, count: number): Uint32Array => {
 
 const shapeOf = (code: Uint8Array) => ({ key: `shape ${code[0]}`, constants: [BigInt(code.length), 7n] })
 
+/** What a thread sees that was given the arrays. */
+const seenThrough = (words: Uint32Array): Uint32Array => new Uint32Array(words.buffer as SharedArrayBuffer)
+
+describe('tables that other threads read', () => {
+  test('keep what they hold when they move to shared memory, and stay there when they grow', () => {
+    const accounts = new AccountTable(4)
+    const slots = new SlotTable(4)
+    const limbs = randomLimbs(3, 8 * 200)
+    for (let i = 0; i < 3; i++) accounts.add(limbs, 5 * i)
+    for (let i = 0; i < 3; i++) slots.add(0, limbs, 8 * i)
+    accounts.share()
+    slots.share()
+    for (let i = 3; i < 200; i++) accounts.add(limbs, 5 * i)
+    for (let i = 3; i < 200; i++) slots.add(0, limbs, 8 * i)
+    const arrays = [accounts.index.words, accounts.rows, accounts.hosts, slots.index.words, slots.keys, slots.values]
+    for (const words of arrays) expect(words.buffer).toBeInstanceOf(SharedArrayBuffer)
+    for (let i = 0; i < 200; i++) expect([accounts.find(limbs, 5 * i), slots.find(0, limbs, 8 * i)]).toEqual([i, i])
+    slots.values[8 * 7] = 99
+    expect(seenThrough(slots.values)[8 * 7]).toBe(99)
+  })
+
+  test('are shared again after the resident state forgets them', () => {
+    const resident = new ResidentState(new MemoryState(), shapeOf)
+    expect(resident.slots.values.buffer).not.toBeInstanceOf(SharedArrayBuffer)
+    resident.share()
+    resident.forget()
+    expect(resident.slots.values.buffer).toBeInstanceOf(SharedArrayBuffer)
+    expect(resident.accounts.index.words.buffer).toBeInstanceOf(SharedArrayBuffer)
+  })
+})
+
 describe('an account table', () => {
   test('finds every address that was added, across growth, and no other', () => {
     const table = new AccountTable(4)
