@@ -1,0 +1,166 @@
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
+import { type Fork, valueAt } from '../../transpiler/spec/forks.ts'
+import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
+import { REJECTION } from '../block/rejection.ts'
+import { HOST_CODE, HOST_LIMBS, HOST_NONCE, ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
+import type { ResidentState } from '../state/resident_state.ts'
+import { wordAdd, wordCompare, wordIsZero } from '../state/word.ts'
+import type { ExitReasons } from './exit_reason.ts'
+import type { LaneGroup } from './lane_group.ts'
+import { laneWord } from './lane_store.ts'
+import { COLUMN_LIMBS, USE_BALANCE } from './path_plan.ts'
+import {
+  OUTCOME_LANE,
+  OUTCOME_REJECTED,
+  OUTCOME_TRANSFER,
+  type Schedule,
+  TIER_CPU,
+  TIER_LANE,
+  TIER_TRANSFER,
+} from './schedule.ts'
+
+const amount = new Uint32Array(LIMBS_PER_WORD)
+const spent = new Uint32Array(LIMBS_PER_WORD)
+
+export interface JudgeOptions {
+  /** A caller that lacks what its call may cost is refused; else the call has no outcome and tier CPU. */
+  readonly checkBalance: boolean
+  /** 1 = not to be decided here. */
+  readonly left: Uint8Array | undefined
+}
+
+/**
+ * Decides calls that are independent of each other: each stands on the base values of the tables, so that a lane which ended
+ * on its path stands as it is, unless it looked at what its own caller pays. Nothing is written. What is left has no outcome and
+ * tier CPU.
+ */
+export class LaneJudge {
+  readonly #schedule: Schedule
+  readonly #resident: ResidentState
+  readonly #refundQuotient: number
+  readonly #own: number
+  readonly #empty: number
+  readonly #balance: number
+  readonly #lent: number
+  readonly #options: JudgeOptions
+
+  constructor(fork: Fork, schedule: Schedule, resident: ResidentState, reasons: ExitReasons, options: JudgeOptions) {
+    this.#schedule = schedule
+    this.#resident = resident
+    this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
+    this.#own = reasons.code('own balance')
+    this.#empty = reasons.code('empty account')
+    this.#balance = reasons.code('balance conflict')
+    this.#lent = reasons.code('lent balance')
+    this.#options = options
+  }
+
+  /** The calls from `first` to `end`. Those of tier CPU are only looked at for what keeps them from starting. */
+  judge(first: number, end: number): void {
+    const schedule = this.#schedule
+    const { rules, tier, outcome, gasUsed, rejections, fromIds, groups, lanes, laneGroups } = schedule
+    const { cost, intrinsic, floor, rejection } = rules
+    const { rows } = this.#resident.accounts
+    const { checkBalance, left } = this.#options
+    for (let i = first; i < end; i++) {
+      if (left?.[i] === 1) continue
+      if (rejection[i] !== 0) {
+        rejections[i] = rejection[i]!
+        outcome[i] = OUTCOME_REJECTED
+        continue
+      }
+      if (wordCompare(rows, fromIds[i]! * ROW_LIMBS + ROW_BALANCE, cost, LIMBS_PER_WORD * i) < 0) {
+        if (checkBalance) {
+          rejections[i] = REJECTION.insufficientFunds
+          outcome[i] = OUTCOME_REJECTED
+        } else this.#toCpu(i, this.#lent)
+        continue
+      }
+      const kind = tier[i]
+      if (kind === TIER_CPU) continue
+      let gas = intrinsic[i]!
+      if (kind === TIER_LANE) {
+        const group = laneGroups[groups[i]!]
+        const lane = lanes[i]!
+        if (group === undefined || group.lanesOut[lane * COLUMN_LIMBS] !== EXIT_NONE) {
+          this.#toCpu(i, schedule.reasons[i]!)
+          continue
+        }
+        const broken = this.#brokenRead(group, lane, i)
+        if (broken !== 0) {
+          this.#toCpu(i, broken)
+          continue
+        }
+        gas += group.lanesOut[lane * COLUMN_LIMBS + 1]!
+        const refund = group.lanesOut[lane * COLUMN_LIMBS + 2]!
+        if (refund !== 0) gas -= Math.min(refund, Math.floor(gas / this.#refundQuotient))
+        outcome[i] = OUTCOME_LANE
+      } else if (kind === TIER_TRANSFER) outcome[i] = OUTCOME_TRANSFER
+      gasUsed[i] = Math.max(gas, floor[i]!)
+    }
+  }
+
+  #toCpu(i: number, reason: number): void {
+    this.#schedule.tier[i] = TIER_CPU
+    this.#schedule.reasons[i] = reason
+  }
+
+  /** Why the lane's execution does not stand, 0 where it does. */
+  #brokenRead(group: LaneGroup, lane: number, i: number): number {
+    const { plan, lanesOut, laneCount } = group
+    const from = this.#schedule.fromIds[i]!
+    const to = this.#schedule.toIds[i]!
+    if (plan.kernel.readsEntryBalance && from === to) return this.#own
+    const { accounts } = this.#resident
+    const { columns, components, count } = plan.accounts
+    for (let k = 0; k < count; k++) {
+      const id = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+      if (id === MISSING) return this.#empty
+      const exists = accounts.exists(id)
+      if (id === from && ((plan.accountUse[k]! & USE_BALANCE) !== 0 || !exists)) return this.#own
+      if (exists && this.#isEmpty(id)) return this.#empty
+    }
+    if (plan.transferColumns.length === 0) return 0
+    if (from === to) return this.#own
+    return this.#canPay(group, lane, from, to, i) ? 0 : this.#balance
+  }
+
+  /** Whether every payer of an inner transfer holds what it pays without what it is paid meanwhile, the call's value aside. */
+  #canPay(group: LaneGroup, lane: number, from: number, to: number, i: number): boolean {
+    const { transferFrom, transferColumns } = group.plan
+    const { rows } = this.#resident.accounts
+    for (let k = 0; k < transferColumns.length; k++) {
+      const payer = partyOf(group, lane, transferFrom[k]!, to)
+      if (payer === from) return false
+      spent.fill(0)
+      for (let j = 0; j <= k; j++) {
+        if (partyOf(group, lane, transferFrom[j]!, to) !== payer) continue
+        laneWord(group, lane, transferColumns[j]!, amount)
+        if (wordAdd(spent, 0, spent, 0, amount, 0) !== 0) return false
+      }
+      amount.fill(0)
+      const value = payer === to ? this.#schedule.batch.value : amount
+      const at = payer === to ? LIMBS_PER_WORD * i : 0
+      if (wordAdd(amount, 0, rows, payer * ROW_LIMBS + ROW_BALANCE, value, at) !== 0) return false
+      if (wordCompare(amount, 0, spent, 0) < 0) return false
+    }
+    return true
+  }
+
+  #isEmpty(id: number): boolean {
+    const { rows, hosts } = this.#resident.accounts
+    const host = id * HOST_LIMBS
+    return (
+      (hosts[host + HOST_CODE]! | hosts[host + HOST_NONCE]! | hosts[host + HOST_NONCE + 1]!) === 0 &&
+      wordIsZero(rows, id * ROW_LIMBS + ROW_BALANCE)
+    )
+  }
+}
+
+/** Account id of account look-up `k` of a lane; -1 is the entry account. */
+const partyOf = ({ plan, lanesOut, laneCount }: LaneGroup, lane: number, k: number, entry: number): number => {
+  if (k < 0) return entry
+  const { columns, components } = plan.accounts
+  return lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+}

@@ -1,0 +1,403 @@
+import { codeSkeleton } from '../../transpiler/index.ts'
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import type { Fork } from '../../transpiler/spec/forks.ts'
+import type { TransactionBatch } from '../block/batch.ts'
+import { type CallObject, callRules, encodeCalls } from '../block/call_batch.ts'
+import type { BlockEnvironment } from '../block/environment.ts'
+import type { ComputeDevice } from '../device/compute_device.ts'
+import { HOST_LIMBS, HOST_NONCE } from '../state/account_table.ts'
+import { EMPTY_CODE_HASH } from '../state/keccak.ts'
+import { OverlayState, type ParsedOverride, parseOverrides, type StateOverrides } from '../state/overlay_state.ts'
+import { ResidentState } from '../state/resident_state.ts'
+import { addressToHex, quantityFromBigInt, wordToBigInt } from '../state/word.ts'
+import type { AccountView, StateSnapshot } from './cpu_result.ts'
+import type { CpuTier } from './cpu_tier.ts'
+import { faultReason, faultText } from './device_fault.ts'
+import type { ExitReasons } from './exit_reason.ts'
+import { LaneJudge } from './judge_lanes.ts'
+import { LaneRunner } from './lane_runner.ts'
+import { LaneStage, type LaneStageOptions, type Wave } from './lane_stage.ts'
+import { LayeredSnapshot } from './layered_snapshot.ts'
+import type { PathLibrary } from './path_library.ts'
+import { loadParties, routeTransactions } from './route.ts'
+import { RunningState } from './running_state.ts'
+import {
+  createSchedule,
+  OUTCOME_CPU,
+  OUTCOME_NONE,
+  OUTCOME_REJECTED,
+  type Schedule,
+  TIER_CPU,
+  TIER_LANE,
+} from './schedule.ts'
+import { type AccessListEntry, accessEntries, Simulation, type SimulationTimings } from './simulation.ts'
+import { RANGE } from './walk.ts'
+
+const MOST_RANGES = 8
+
+/** Calls that see what the calls before them in the bundle wrote. */
+export interface CallBundle {
+  readonly calls: readonly CallObject[]
+  readonly overrides?: StateOverrides
+}
+
+/**
+ * `calls` are independent of each other; so are bundles. Exactly one of both is given. Nothing is committed.
+ *
+ * As in eth_call, the caller's nonce and code do not matter and gas costs nothing where no price is given; BASEFEE is that of `at`
+ * all the same. `checkBalance: false` lends a caller what it lacks for value and gas.
+ */
+export interface SimulateRequest {
+  readonly at: BlockEnvironment
+  readonly calls?: TransactionBatch | readonly CallObject[]
+  readonly bundles?: readonly CallBundle[]
+  readonly overrides?: StateOverrides
+  readonly checkBalance?: boolean
+}
+
+/** What the executor lends the simulator; `generation` counts the batches that it has committed. */
+export interface SimulatorParts {
+  readonly fork: Fork
+  readonly chainId: bigint
+  readonly device: ComputeDevice | undefined
+  readonly range: number | undefined
+  readonly resident: ResidentState
+  readonly library: PathLibrary
+  readonly reasons: ExitReasons
+  readonly stage: LaneStageOptions
+  readonly cpu: CpuTier
+  readonly lanes: LaneStage
+  /** The executor's runner on its tables. Throws what the device throws. */
+  readonly openRunner: (device: ComputeDevice) => LaneRunner
+  readonly closeRunner: () => void
+  readonly generation: () => number
+}
+
+/** Where calls run: the executor's own tables, or tables with overrides. */
+interface Ground {
+  readonly resident: ResidentState
+  readonly lanes: LaneStage
+  open(device: ComputeDevice): LaneRunner
+  close(): void
+}
+
+/** Executes thousands of calls or bundles against one state and commits nothing. */
+export class Simulator {
+  readonly #parts: SimulatorParts
+
+  constructor(parts: SimulatorParts) {
+    this.#parts = parts
+  }
+
+  async run(request: SimulateRequest, calls: ReadCalls): Promise<Simulation> {
+    const { resident, lanes, openRunner, closeRunner } = this.#parts
+    if (calls.overrides === undefined)
+      return this.#simulate(request, calls, { resident, lanes, open: openRunner, close: closeRunner })
+    const ground = this.#overlaid(calls.overrides)
+    try {
+      return await this.#simulate(request, calls, ground)
+    } finally {
+      ground.close()
+    }
+  }
+
+  #overlaid(overrides: ReadonlyMap<string, ParsedOverride>): Ground {
+    const { stage, library, reasons, chainId, resident } = this.#parts
+    const overlay = new ResidentState(new OverlayState(resident.state, overrides), codeSkeleton, resident.codes)
+    let runner: LaneRunner | undefined
+    return {
+      resident: overlay,
+      lanes: new LaneStage(stage, overlay, library, reasons),
+      open(device) {
+        runner = new LaneRunner(device, overlay, chainId)
+        runner.begin()
+        return runner
+      },
+      close() {
+        runner?.destroy()
+        runner = undefined
+      },
+    }
+  }
+
+  async #simulate(request: SimulateRequest, { batch, bundles }: ReadCalls, ground: Ground): Promise<Simulation> {
+    const { fork, library, reasons, generation } = this.#parts
+    const { at: env, checkBalance = true } = request
+    const startedMs = performance.now()
+    const waitedBeforeMs = library.waitedMs
+    const schedule = createSchedule(batch, env, callRules(batch, fork, env))
+    await loadParties(schedule, ground.resident)
+    routeTransactions(fork, schedule, ground.resident, library, reasons)
+    copyNonces(schedule, ground.resident)
+    if (bundles !== undefined) sendBundlesToCpu(schedule, bundles, reasons)
+    const timings = { route: performance.now() - startedMs, device: 0, judge: 0, cpu: 0 }
+    const faults: string[] = []
+    const judge = new LaneJudge(fork, schedule, ground.resident, reasons, { checkBalance, left: bundles?.bundled })
+    await this.#lanes(schedule, ground, judge, timings, faults)
+    const compileMs = library.waitedMs - waitedBeforeMs
+    const cpuMs = performance.now()
+    const state = new RunningState(ground.resident)
+    await this.#cpuCalls(schedule, state, bundles, checkBalance)
+    timings.cpu = performance.now() - cpuMs
+    const made = generation()
+    const accessLists = async (index: number): Promise<readonly AccessListEntry[]> => {
+      if (generation() !== made) throw new Error('the state has moved on since these calls: simulate them again')
+      return this.#accessList(schedule, state, bundles, checkBalance, index)
+    }
+    const bundleStart = bundles?.start ?? Uint32Array.from({ length: batch.count + 1 }, (_, i) => i)
+    return new Simulation(schedule, ground.resident, reasons, { bundleStart, timings, compileMs, faults, accessLists })
+  }
+
+  /** Brings the independent calls through the device in ranges, and judges a range while the device executes the next. */
+  async #lanes(
+    schedule: Schedule,
+    ground: Ground,
+    judge: LaneJudge,
+    timings: SimulationTimings,
+    faults: string[],
+  ): Promise<void> {
+    const { count } = schedule.batch
+    const runner = this.#openRunner(schedule, ground, faults)
+    const ranges = Math.max(1, Math.min(MOST_RANGES, Math.floor(count / (this.#parts.range ?? RANGE))))
+    const size = Math.ceil(count / (runner === undefined ? 1 : ranges))
+    const { lanes } = ground
+    let usable = runner
+    const guarded = async <Result>(run: (usable: LaneRunner) => Promise<Result>): Promise<Result | undefined> => {
+      if (usable === undefined) return undefined
+      const waitMs = performance.now()
+      try {
+        return await run(usable)
+      } catch (thrown) {
+        faults.push(faultText(thrown))
+        lanes.refuse(schedule, faultReason(thrown))
+        usable = undefined
+        return undefined
+      } finally {
+        timings.device += performance.now() - waitMs
+      }
+    }
+    if (runner !== undefined) lanes.begin(runner)
+    let wave: Wave | undefined
+    if (count > 0) wave = await guarded((one) => lanes.start(schedule, one, 0, size, ranges))
+    for (let first = 0; first < count; first += size) {
+      const end = Math.min(count, first + size)
+      const finished = wave
+      if (finished !== undefined) await guarded((one) => lanes.finish(schedule, one, finished))
+      wave = undefined
+      if (end < count)
+        wave = await guarded((one) => lanes.start(schedule, one, end, Math.min(count, end + size), ranges))
+      const judgeMs = performance.now()
+      judge.judge(first, end)
+      timings.judge += performance.now() - judgeMs
+    }
+    if (runner !== undefined && usable === undefined) ground.close()
+    faults.push(...(runner?.faults ?? []))
+  }
+
+  #openRunner(schedule: Schedule, ground: Ground, faults: string[]): LaneRunner | undefined {
+    if (!schedule.tier.includes(TIER_LANE)) return undefined
+    const { device } = this.#parts
+    if (device === undefined || device.isLost) {
+      ground.lanes.refuse(schedule, device === undefined ? 'no device' : 'device lost')
+      return undefined
+    }
+    try {
+      return ground.open(device)
+    } catch (thrown) {
+      faults.push(faultText(thrown))
+      ground.lanes.refuse(schedule, faultReason(thrown))
+      ground.close()
+      return undefined
+    }
+  }
+
+  async #cpuCalls(
+    schedule: Schedule,
+    state: StateSnapshot,
+    bundles: Bundles | undefined,
+    checkBalance: boolean,
+  ): Promise<void> {
+    const { batch, outcome } = schedule
+    const bundled = bundles?.bundled
+    for (let i = 0; i < batch.count; i++)
+      if (outcome[i] === OUTCOME_NONE && bundled?.[i] !== 1) await this.#execute(schedule, i, state, checkBalance)
+    if (bundles === undefined) return
+    const { start, overrides } = bundles
+    for (let b = 0; b + 1 < start.length; b++) {
+      if (bundled?.[start[b]!] !== 1) continue
+      const layer = await layerOf(state, overrides[b])
+      for (let i = start[b]!; i < start[b + 1]!; i++) await this.#execute(schedule, i, layer, checkBalance)
+    }
+  }
+
+  /** Executes call i on the CPU tier; a layered state takes its writes. */
+  async #execute(schedule: Schedule, i: number, state: StateSnapshot, checkBalance: boolean): Promise<void> {
+    const { batch, env, rules, outcome, gasUsed, rejections, cpuResults } = schedule
+    const snapshot = checkBalance ? state : await withFunds(state, schedule, i)
+    await setNonce(batch, i, snapshot)
+    const result = await this.#parts.cpu.execute({ env, batch, index: i, rules, snapshot, anySender: true })
+    if ('rejected' in result) {
+      outcome[i] = OUTCOME_REJECTED
+      rejections[i] = result.rejected
+      return
+    }
+    outcome[i] = OUTCOME_CPU
+    gasUsed[i] = Number(result.gasUsed)
+    cpuResults.set(i, result)
+    if (state instanceof LayeredSnapshot) await state.apply(result, env.coinbase)
+  }
+
+  async #accessList(
+    schedule: Schedule,
+    state: StateSnapshot,
+    bundles: Bundles | undefined,
+    checkBalance: boolean,
+    index: number,
+  ): Promise<readonly AccessListEntry[]> {
+    const { batch, env, rules } = schedule
+    const { cpu } = this.#parts
+    const ground = await layerBefore(index, state, bundles, async (i, layer) => {
+      const snapshot = checkBalance ? layer : await withFunds(layer, schedule, i)
+      await setNonce(batch, i, snapshot)
+      const result = await cpu.execute({ env, batch, index: i, rules, snapshot, anySender: true })
+      if (!('rejected' in result)) await layer.apply(result, env.coinbase)
+    })
+    const snapshot = checkBalance ? ground : await withFunds(ground, schedule, index)
+    await setNonce(batch, index, snapshot)
+    const { journal, precompiles } = await cpu.prepare()
+    journal.startReportingAccessList()
+    const touched = journal.accessList
+    const result = await cpu.execute({ env, batch, index, rules, snapshot, anySender: true })
+    if (touched === undefined || 'rejected' in result) return []
+    const excluded = new Set([...precompiles.keys()].map((bare) => `0x${bare}`))
+    excluded.add(addressToHex(batch.from, 5 * index))
+    const callee = result.contractAddress ?? addressToHex(batch.to, 5 * index)
+    return accessEntries(touched, excluded, callee)
+  }
+}
+
+/**
+ * The calls of bundles, flat.
+ *
+ * start      u32[bundles + 1]
+ * bundled    u8[calls]   1 = the CPU tier executes it behind the calls in front of it
+ */
+export interface Bundles {
+  readonly start: Uint32Array
+  readonly bundled: Uint8Array
+  readonly overrides: readonly (ReadonlyMap<string, ParsedOverride> | undefined)[]
+}
+
+/** A request whose calls and overrides are read. */
+export interface ReadCalls {
+  readonly batch: TransactionBatch
+  readonly bundles: Bundles | undefined
+  readonly overrides: ReadonlyMap<string, ParsedOverride> | undefined
+}
+
+/** Throws TypeError, TransactionInputError or OverrideError for what cannot be read. */
+export const readCalls = (request: SimulateRequest): ReadCalls => {
+  const { calls, bundles, overrides } = request
+  if ((calls === undefined) === (bundles === undefined))
+    throw new TypeError(`simulate takes either calls or bundles; got ${calls === undefined ? 'neither' : 'both'}`)
+  return {
+    batch: withoutNonces(batchOf(request)),
+    bundles: bundlesOf(request),
+    overrides: overrides && parseOverrides(overrides),
+  }
+}
+
+const isBatch = (calls: TransactionBatch | readonly CallObject[]): calls is TransactionBatch => !Array.isArray(calls)
+
+const batchOf = ({ calls, bundles, at }: SimulateRequest): TransactionBatch => {
+  if (calls !== undefined) return isBatch(calls) ? calls : encodeCalls(calls, at)
+  return encodeCalls(
+    (bundles ?? []).flatMap((bundle) => bundle.calls),
+    at,
+  )
+}
+
+/** A bundle of one call without overrides is an independent call. */
+const bundlesOf = ({ bundles }: SimulateRequest): Bundles | undefined => {
+  if (bundles === undefined) return undefined
+  const start = new Uint32Array(bundles.length + 1)
+  bundles.forEach(({ calls }, b) => {
+    start[b + 1] = start[b]! + calls.length
+  })
+  const bundled = new Uint8Array(start[bundles.length]!)
+  const overrides = bundles.map((bundle) => bundle.overrides && parseOverrides(bundle.overrides))
+  bundles.forEach(({ calls }, b) => {
+    if (calls.length > 1 || overrides[b] !== undefined) bundled.fill(1, start[b]!, start[b + 1]!)
+  })
+  return { start, bundled, overrides }
+}
+
+/** The same batch with nonces of its own, all zero. */
+const withoutNonces = (batch: TransactionBatch): TransactionBatch => ({
+  ...batch,
+  nonce: new Uint32Array(2 * batch.count),
+})
+
+/** Every call has the nonce that its caller has. */
+const copyNonces = ({ batch, fromIds }: Schedule, { accounts }: ResidentState): void => {
+  const { hosts } = accounts
+  for (let i = 0; i < batch.count; i++) {
+    const at = fromIds[i]! * HOST_LIMBS + HOST_NONCE
+    batch.nonce[2 * i] = hosts[at]!
+    batch.nonce[2 * i + 1] = hosts[at + 1]!
+  }
+}
+
+const setNonce = async (batch: TransactionBatch, i: number, state: StateSnapshot): Promise<void> => {
+  const caller = await state.account(addressToHex(batch.from, 5 * i))
+  quantityFromBigInt(batch.nonce, 2 * i, caller?.nonce ?? 0n)
+}
+
+const sendBundlesToCpu = (schedule: Schedule, { bundled }: Bundles, reasons: ExitReasons): void => {
+  const code = reasons.code('bundle')
+  for (let i = 0; i < bundled.length; i++) {
+    if (bundled[i] === 0) continue
+    schedule.tier[i] = TIER_CPU
+    schedule.reasons[i] = code
+  }
+}
+
+const layerOf = async (
+  state: StateSnapshot,
+  overrides: ReadonlyMap<string, ParsedOverride> | undefined,
+): Promise<LayeredSnapshot> => {
+  const layer = new LayeredSnapshot(state)
+  if (overrides !== undefined) await layer.override(overrides)
+  return layer
+}
+
+/** The state that call `index` finds: behind the calls of its bundle, which `run` executes. */
+const layerBefore = async (
+  index: number,
+  state: StateSnapshot,
+  bundles: Bundles | undefined,
+  run: (i: number, layer: LayeredSnapshot) => Promise<void>,
+): Promise<StateSnapshot> => {
+  if (bundles?.bundled[index] !== 1) return state
+  let b = 0
+  while (bundles.start[b + 1]! <= index) b++
+  const layer = await layerOf(state, bundles.overrides[b])
+  for (let i = bundles.start[b]!; i < index; i++) await run(i, layer)
+  return layer
+}
+
+/** The state with a caller that can pay for call i. */
+const withFunds = async (state: StateSnapshot, { batch, rules }: Schedule, i: number): Promise<StateSnapshot> => {
+  const caller = addressToHex(batch.from, 5 * i)
+  const found = await state.account(caller)
+  const cost = wordToBigInt(rules.cost, LIMBS_PER_WORD * i)
+  if (cost <= (found?.balance ?? 0n)) return state
+  const funded: AccountView = { nonce: 0n, codeHash: EMPTY_CODE_HASH, ...found, balance: cost }
+  if (state instanceof LayeredSnapshot) {
+    state.setAccount(caller, funded)
+    return state
+  }
+  const layer = new LayeredSnapshot(state)
+  layer.setAccount(caller, funded)
+  return layer
+}
