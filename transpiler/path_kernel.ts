@@ -11,7 +11,10 @@ export interface PathKernel {
   readonly id: string
   /** The key under which the dispatcher finds the path. */
   readonly key: PathKey
-  /** WGSL of each part, for the prelude to stand in front; they run one after another on the same lanes and bindings. */
+  /**
+   * WGSL of each part, for the prelude to stand in front; they run one after another on the same lanes and bindings. None where the
+   * path is too large to compile: then it has a program.
+   */
   readonly parts: readonly string[]
   /** The same parts for lanes with hints: every load looks at its hint columns first (compile them only when needed). */
   readonly hintedParts: readonly string[]
@@ -30,8 +33,9 @@ export interface PathKernel {
   readonly skeletons: readonly string[]
   /** Every state look-up of the path in order; the host resolves misses with it. */
   readonly lookups: readonly Lookup[]
-  /** The outcome depends on the entry account's balance (before the transaction). */
+  /** The outcome depends on the entry account's balance (before the transaction), which the lane writes as a word at this column. */
   readonly readsEntryBalance: boolean
+  readonly entryBalanceColumn?: number
   readonly guards: readonly GuardInfo[]
   /** The outcome all lanes share. */
   readonly status: 'success' | 'revert' | 'halt'
@@ -73,7 +77,8 @@ export type LaneInput =
  * After an EXIT_MISS the looked-up key stands as a word at `keyColumn`.
  * account: the key is an address. slot: the key belongs to the account `account`: -1 is the entry account, else the
  * index of an account look-up.
- * `code`: the path depends on this account's code. `balance`: it depends on its balance. `written`: it stores to the slot.
+ * `code`: the path depends on this account's code. `balance`: it depends on its balance, which the lane writes as a word at
+ * `balanceColumn`. `exists`: the path holds only where the account exists (EIP-161: is not empty), or only where it does not.
  */
 export type Lookup =
   | {
@@ -83,6 +88,8 @@ export type Lookup =
       readonly keyColumn: number
       readonly code: boolean
       readonly balance: boolean
+      readonly balanceColumn?: number
+      readonly exists?: boolean
     }
   | {
       readonly kind: 'slot'
@@ -180,4 +187,6 @@ export interface PathReport {
   /** Estimated compile time of all parts, milliseconds of one CPU core on lavapipe. */
   readonly compileMs: number
   readonly wgslBytes: number
+  /** Instructions of the path's program; 0 without one. */
+  readonly programOps: number
 }

@@ -42,7 +42,7 @@ const kernel = (delta?: StoreOutput['delta']): PathKernel => ({
   stores: [{ lookup: 0, column: 2, ...(delta === undefined ? {} : { delta }) }],
   logs: [],
   output: { bytes: 0, words: [] },
-  report: { steps: 0, recordedValues: 0, liveValues: 0, compileMs: 0, wgslBytes: 0 },
+  report: { steps: 0, recordedValues: 0, liveValues: 0, compileMs: 0, wgslBytes: 0, programOps: 0 },
 })
 
 interface Lane {
