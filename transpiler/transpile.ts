@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
-import { layoutColumns, outputWord, type PathColumns } from './emit/columns.ts'
+import { balanceColumnOf, layoutColumns, outputWord, type PathColumns } from './emit/columns.ts'
 import { type EmitOptions, ENTRY_POINT, emitPath } from './emit/emit.ts'
 import { pathCompileMs } from './emit/parts.ts'
 import type { PathIr, ValueId } from './ir/path_ir.ts'
@@ -61,6 +61,8 @@ export const lowerPath = (
   const program = encodeProgram(path, columns)
   const compileMs = pathCompileMs(path)
   const emitted = compileMs > MAX_COMPILE_MS ? { ...NO_KERNELS, compileMs } : emitPath(path, columns, options)
+  const entry = path.values.findIndex(({ op }) => op === 'entry')
+  const entryBalanceColumn = balanceColumnOf(path, columns.wordColumn, entry)
   const guards: GuardInfo[] = []
   const stores: StoreOutput[] = []
   const transfers: TransferOutput[] = []
@@ -100,9 +102,8 @@ export const lowerPath = (
     scratchColumns: emitted.scratchColumns,
     skeletons: path.skeletons,
     lookups: columns.lookups,
-    readsEntryBalance: path.values.some(
-      (value) => value.op === 'balance' && path.values[value.args[0]!]!.op === 'entry',
-    ),
+    readsEntryBalance: entryBalanceColumn !== undefined,
+    ...(entryBalanceColumn === undefined ? {} : { entryBalanceColumn }),
     guards,
     status: path.end.status,
     stores,

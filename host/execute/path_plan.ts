@@ -1,5 +1,5 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import type { DeltaCondition, OutputWord, PathKernel } from '../../transpiler/path_kernel.ts'
+import type { DeltaCondition, Lookup, OutputWord, PathKernel } from '../../transpiler/path_kernel.ts'
 import { type BloomItem, bloomItems } from '../block/receipts.ts'
 
 /** Bytes of one lane column. */
@@ -30,6 +30,12 @@ export interface PathPlan {
   readonly accounts: LookupColumns
   /** For account look-up k: 1 = its code matters, 2 = its balance matters, 3 = both. */
   readonly accountUse: Uint8Array
+  /** For account look-up k: column of the balance that the lane read, or -1. */
+  readonly balanceColumns: Int32Array
+  /** The same for the entry account. */
+  readonly entryBalanceColumn: number
+  /** For account look-up k: whether it exists in every lane that ends; -1 where the path does not say. */
+  readonly accountExists: Int8Array
   /** Stores: index into `slots`, and column of the value. */
   readonly storeSlots: Uint16Array
   readonly storeColumns: Uint16Array
@@ -96,6 +102,9 @@ export const planPath = (kernel: PathKernel): PathPlan => {
     slots: lookupColumns(kernel, slotLookups),
     accounts: lookupColumns(kernel, accountLookups),
     accountUse: Uint8Array.from(accountUse),
+    balanceColumns: Int32Array.from(accountLookups, (i) => accountLookup(kernel, i).balanceColumn ?? -1),
+    entryBalanceColumn: kernel.entryBalanceColumn ?? -1,
+    accountExists: Int8Array.from(accountLookups, (i) => Number(accountLookup(kernel, i).exists ?? -1)),
     storeSlots: Uint16Array.from(kernel.stores, (store) => slotLookups.indexOf(store.lookup)),
     storeColumns: Uint16Array.from(kernel.stores, (store) => store.column),
     storeSigns: Int8Array.from(kernel.stores, (store) => store.delta?.sign ?? 0),
@@ -113,6 +122,12 @@ export const planPath = (kernel: PathKernel): PathPlan => {
     resultColumns: resultColumns(kernel),
     blooms: bloomItems(kernel),
   }
+}
+
+const accountLookup = (kernel: PathKernel, i: number): Lookup & { readonly kind: 'account' } => {
+  const lookup = kernel.lookups[i]!
+  if (lookup.kind !== 'account') throw new Error(`look-up ${i} is of a slot`)
+  return lookup
 }
 
 const lookupColumns = (kernel: PathKernel, lookups: readonly number[]): LookupColumns => {
@@ -137,7 +152,11 @@ const resultColumns = (kernel: PathKernel): number => {
   const addWords = (words: readonly OutputWord[]): void => {
     for (const word of words) if (word.kind === 'lane') ends.push(word.column + WORD_COLUMNS)
   }
-  for (const lookup of kernel.lookups) ends.push(lookup.column + 1)
+  for (const lookup of kernel.lookups) {
+    ends.push(lookup.column + 1)
+    if (lookup.kind === 'account' && lookup.balanceColumn !== undefined) ends.push(lookup.balanceColumn + WORD_COLUMNS)
+  }
+  if (kernel.entryBalanceColumn !== undefined) ends.push(kernel.entryBalanceColumn + WORD_COLUMNS)
   for (const store of kernel.stores) ends.push(store.column + WORD_COLUMNS)
   for (const transfer of kernel.transfers) ends.push(transfer.column + WORD_COLUMNS)
   for (const log of kernel.logs) {

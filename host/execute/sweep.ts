@@ -10,6 +10,7 @@ import {
   HOST_CODE,
   HOST_LIMBS,
   HOST_MARKS,
+  MARK_NEW_CODE,
   ROW_BALANCE,
   ROW_FLAGS,
   ROW_LIMBS,
@@ -22,7 +23,7 @@ import type { ChangeRecorder } from './change_recorder.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import { InnerTransfers } from './inner_transfers.ts'
 import type { LaneGroup } from './lane_group.ts'
-import { laneReadsHold, laneSlot, storeLane } from './lane_store.ts'
+import { laneReadsHold, laneSlot, laneWord, storeLane } from './lane_store.ts'
 import { COLUMN_LIMBS, USE_BALANCE, USE_CODE } from './path_plan.ts'
 import { credit, debit, FeeSum } from './payment.ts'
 import {
@@ -282,7 +283,7 @@ export class Sweep {
     if (this.#renewed !== undefined && this.#readsRetired(group, lane)) return this.#reasons.code
     if (plan.kernel.readsEntryBalance || plan.accounts.count !== 0) {
       this.#settleFees()
-      if (plan.kernel.readsEntryBalance && this.#accounts.isWritten(to)) return this.#reasons.balance
+      if (!this.#balanceHolds(group, lane, plan.entryBalanceColumn, to)) return this.#reasons.balance
       return this.#brokenAccount(group, lane, from)
     }
     return 0
@@ -299,12 +300,22 @@ export class Sweep {
       const exists = accounts.exists(id)
       if (id === from && ((use & USE_BALANCE) !== 0 || !exists)) return this.#reasons.own
       if (exists && this.#isEmpty(id)) return this.#reasons.empty
+      const expected = plan.accountExists[k]!
+      if (expected >= 0 && exists !== (expected === 1)) return this.#reasons.code
       if (!accounts.isWritten(id)) continue
       if ((accounts.states[id]! & STATE_RETIRED) !== 0) return this.#reasons.code
-      if ((use & USE_CODE) !== 0 && accounts.isOther(id)) return this.#reasons.code
-      if ((use & USE_BALANCE) !== 0) return this.#reasons.balance
+      if ((use & USE_CODE) !== 0 && (accounts.hosts[id * HOST_LIMBS + HOST_MARKS]! & MARK_NEW_CODE) !== 0)
+        return this.#reasons.code
+      if (!this.#balanceHolds(group, lane, plan.balanceColumns[k]!, id)) return this.#reasons.balance
     }
     return 0
+  }
+
+  /** Whether the balance that a lane read of account `id`, a word at `column`, is the present one; -1: it read none. */
+  #balanceHolds(group: LaneGroup, lane: number, column: number, id: number): boolean {
+    if (column < 0 || !this.#accounts.isWritten(id)) return true
+    laneWord(group, lane, column, balance)
+    return wordCompare(this.#accounts.rows, id * ROW_LIMBS + ROW_BALANCE, balance, 0) === 0
   }
 
   /** Whether a slot of the lane belongs to an account that was made anew in this batch. */
@@ -326,6 +337,7 @@ interface SweepReasons {
 }
 
 const nothing = new Uint32Array(LIMBS_PER_WORD)
+const balance = new Uint32Array(LIMBS_PER_WORD)
 
 const nonceRefusal = (have: Uint32Array, hi: number, given: Uint32Array, gi: number): number => {
   const high = given[gi + 1]! - have[hi + 1]!

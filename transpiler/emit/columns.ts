@@ -28,9 +28,10 @@ const inputOf = (op: string, attribute: unknown, column: number): LaneInput =>
     ? { kind: 'calldata', offset: attribute as number, column }
     : { kind: op as 'caller' | 'gasprice' | 'value', column }
 
-/** Values whose word the host must read back: stored, transferred, logged or returned, and not a constant or an input. */
+/** Values whose word the host must read back: balances, and what is stored, transferred, logged or returned, and not a constant or an input. */
 const computedOutputs = (path: PathIr): ValueId[] => {
-  const outputs: ValueId[] = []
+  // The sweep compares every balance that the path depends on with the one at its place.
+  const outputs: ValueId[] = path.values.flatMap(({ op }, id) => (op === 'balance' ? [id] : []))
   const add = (id: ValueId): void => {
     const { op } = path.values[id]!
     if (op !== 'const' && op !== 'instance' && !WORD_INPUTS.has(op) && !outputs.includes(id)) outputs.push(id)
@@ -45,7 +46,7 @@ const computedOutputs = (path: PathIr): ValueId[] => {
   return outputs
 }
 
-const lookupsOf = (path: PathIr, firstKey: number): { lookups: Lookup[]; index: Map<ValueId, number> } => {
+const lookupsOf = (path: PathIr, wordColumn: ReadonlyMap<ValueId, number>, firstKey: number): { lookups: Lookup[]; index: Map<ValueId, number> } => {
   const index = new Map<ValueId, number>()
   path.values.forEach((value, id) => {
     if (value.op === 'slot' || value.op === 'account') index.set(id, index.size)
@@ -61,9 +62,40 @@ const lookupsOf = (path: PathIr, firstKey: number): { lookups: Lookup[]; index: 
     }
     if (value.op === 'slot') return { kind: 'slot', account: index.get(value.args[0]!) ?? -1, ...place }
     const code = dependsOn(id, ['skeleton', 'hascode', 'instance', 'exists'])
-    return { kind: 'account', code, balance: dependsOn(id, ['balance']), ...place }
+    const balanceColumn = balanceColumnOf(path, wordColumn, id)
+    const exists = existenceOf(path, id)
+    return {
+      kind: 'account',
+      code,
+      balance: balanceColumn !== undefined,
+      ...(balanceColumn === undefined ? {} : { balanceColumn }),
+      ...(exists === undefined ? {} : { exists }),
+      ...place,
+    }
   })
   return { lookups, index }
+}
+
+/** Column of the balance of `account` (an id value), where the path reads it. */
+export const balanceColumnOf = (
+  path: PathIr,
+  wordColumn: ReadonlyMap<ValueId, number>,
+  account: ValueId,
+): number | undefined => {
+  const id = path.values.findIndex(({ op, args }) => op === 'balance' && args[0] === account)
+  return id < 0 ? undefined : wordColumn.get(id)
+}
+
+/** Whether the guards let only lanes through whose `account` exists, or only those where it does not. */
+const existenceOf = (path: PathIr, account: ValueId): boolean | undefined => {
+  for (const effect of path.effects) {
+    if (effect.kind !== 'guard') continue
+    const condition = path.values[effect.condition]!
+    if (condition.op === 'exists' && condition.args[0] === account) return true
+    const inner = condition.op === 'iszero' ? path.values[condition.args[0]!]! : undefined
+    if (inner?.op === 'exists' && inner.args[0] === account) return false
+  }
+  return undefined
 }
 
 export const layoutColumns = (path: PathIr): PathColumns => {
@@ -81,7 +113,7 @@ export const layoutColumns = (path: PathIr): PathColumns => {
   const outputs = computedOutputs(path)
   const wordColumn = new Map(outputs.map((id, position) => [id, firstWord + 2 * position]))
   const firstKey = firstWord + 2 * wordColumn.size
-  const { lookups, index } = lookupsOf(path, firstKey)
+  const { lookups, index } = lookupsOf(path, wordColumn, firstKey)
   const slotOrdinal = new Map<ValueId, number>()
   for (const id of index.keys()) if (path.values[id]!.op === 'slot') slotOrdinal.set(id, slotOrdinal.size)
   return {
