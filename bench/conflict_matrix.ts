@@ -14,7 +14,7 @@ export interface ConflictMatrix {
 }
 
 /** Products of 0/1 matrices are sums of ones: exact in f32 up to here, so a block may touch that many slots at most. */
-const EXACT_IN_F32 = 2 ** 24
+export const EXACT_IN_F32 = 2 ** 24
 
 /** What this needs of gpu.js, whose own types are written for browsers. */
 interface GpuJs {
@@ -39,39 +39,52 @@ const incidence = (sets: readonly AccessSets['reads'][], count: number, slots: n
   })
 
 /**
- * The conflict matrix as one matrix product, accesses times transposed writes, by gpu.js (WebAssembly in Node). It is the
- * device-independent yardstick for conflict rates; execution itself finds conflicts by its version log.
+ * rows times transposed columns, both n x `length`, row-major n x n, by gpu.js (WebAssembly in Node). The sums must stay below
+ * EXACT_IN_F32.
  */
-export const conflictMatrix = async (sets: AccessSets): Promise<ConflictMatrix> => {
-  const count = sets.reads.length
-  const slots = Math.max(1, sets.slotCount)
-  if (slots >= EXACT_IN_F32) throw new RangeError(`${slots} slots: sums above 2^24 are not exact in f32`)
+export const matrixProduct = async (
+  rows: readonly Float32Array[],
+  columns: readonly Float32Array[],
+  length: number,
+): Promise<Float32Array> => {
+  const count = rows.length
   const { GPU } = (await import('gpu.js')) as unknown as { GPU: GpuJs }
   const gpu = new GPU()
   try {
     const kernel = gpu
       .createKernel(function (
         this: { thread: { x: number; y: number } },
-        accesses: number[][],
-        writes: number[][],
+        left: number[][],
+        right: number[][],
         length: number,
       ) {
         let sum = 0
-        for (let k = 0; k < length; k++) sum += accesses[this.thread.y]![k]! * writes[this.thread.x]![k]!
+        for (let k = 0; k < length; k++) sum += left[this.thread.y]![k]! * right[this.thread.x]![k]!
         return sum
       } as (...operands: never[]) => number)
       .setOutput([count, count])
-      .setLoopMaxIterations(slots)
-    const accesses = incidence([sets.reads, sets.writes], count, slots)
-    const rows = await kernel(accesses, incidence([sets.writes], count, slots), slots)
+      .setLoopMaxIterations(length)
+    const product = await kernel(rows, columns, length)
     const entries = new Float32Array(count * count)
-    rows.forEach((row, j) => {
+    product.forEach((row, j) => {
       entries.set(row, j * count)
     })
-    return { count, entries }
+    return entries
   } finally {
     gpu.destroy()
   }
+}
+
+/**
+ * The conflict matrix as one matrix product, accesses times transposed writes. It is the device-independent yardstick for
+ * conflict rates; execution itself finds conflicts by its version log.
+ */
+export const conflictMatrix = async (sets: AccessSets): Promise<ConflictMatrix> => {
+  const count = sets.reads.length
+  const slots = Math.max(1, sets.slotCount)
+  if (slots >= EXACT_IN_F32) throw new RangeError(`${slots} slots: sums above 2^24 are not exact in f32`)
+  const accesses = incidence([sets.reads, sets.writes], count, slots)
+  return { count, entries: await matrixProduct(accesses, incidence([sets.writes], count, slots), slots) }
 }
 
 /** The same by counting in integers: what the product is tested against. */
