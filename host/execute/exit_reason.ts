@@ -12,6 +12,7 @@ export type ExitReason =
   | 'precompile'
   | 'delegated code'
   | 'no path'
+  | 'wave too small'
   | 'no device'
   | 'device lost'
   | 'out of device memory'
@@ -24,6 +25,8 @@ export type ExitReason =
   | 'code conflict'
   | 'own balance'
   | 'empty account'
+  | 'bundle'
+  | 'lent balance'
   | `guard failed: ${string}`
   | `not transpiled: ${string}`
 
@@ -39,6 +42,11 @@ export class ExitReasons {
     this.#reasons.push(reason)
     this.#codes.set(reason, code)
     return code
+  }
+
+  /** Empty for 0. */
+  text(code: number): string {
+    return this.#reasons[code] ?? ''
   }
 
   count(codes: Uint16Array): Record<string, number> {

@@ -16,19 +16,26 @@ import type { ResidentState } from '../state/resident_state.ts'
 import { wordFromBigInt } from '../state/word.ts'
 import { BloomRunner } from './bloom_runner.ts'
 import { BufferPool } from './buffer_pool.ts'
+import { faultText } from './device_fault.ts'
 import { DeviceTables } from './device_tables.ts'
 import { gatherLanes, type LaneGroup, type LaneSource, slotPlaces, storePlaces } from './lane_group.ts'
 import { COLUMN_BYTES, COLUMN_LIMBS, HINT_COLUMNS, HINT_LIMBS, type PathPlan } from './path_plan.ts'
+import { ProgramRunner } from './program_runner.ts'
 
 /** Lanes of one path to run. With `hints`, lane l's hints are at `words[at[l] ..]` (Stale). */
 export interface LaneJob {
   readonly plan: PathPlan
-  /** One for each part of the path, in order; those of the hinted parts where there are hints. */
-  readonly kernels: readonly Kernel[]
+  /** One for each part of the path, in order; those of the hinted parts where there are hints. Absent: its program runs. */
+  readonly kernels: readonly Kernel[] | undefined
   /** Ascending. */
   readonly transactions: Int32Array
   readonly hints?: { readonly words: Uint32Array; readonly at: Uint32Array }
 }
+
+type KernelJob = LaneJob & { readonly kernels: readonly Kernel[] }
+
+/** `closed`: nobody asked for it. */
+export type ProgramState = 'closed' | 'opening' | 'ready' | 'refused'
 
 export interface RunnerTimings {
   upload: number
@@ -43,17 +50,17 @@ export interface RunnerTimings {
 export class LaneRunner {
   readonly device: ComputeDevice
   readonly tables: DeviceTables
-  readonly timings: RunnerTimings = { upload: 0, execute: 0, readback: 0 }
-  /** Dispatches that a job needed beyond its first, because of the device's limits. */
-  chunks = 0
-  /** What went wrong in this batch while nothing waited for it. */
-  faults: string[] = []
-  /** Most bytes of lane columns that one wave held on the device. */
-  laneBytes = 0
+  readonly #timings: RunnerTimings = { upload: 0, execute: 0, readback: 0 }
+  #chunks = 0
+  #faults: string[] = []
+  #laneBytes = 0
   readonly #resident: ResidentState
   readonly #chainId: bigint
   readonly #pool: BufferPool
   readonly #blooms: BloomRunner
+  readonly #programRunner: ProgramRunner
+  #programState: ProgramState = 'closed'
+  #opening: Promise<string | undefined> | undefined
   /** Paths that missed in this batch, and in the one before. */
   #missing = new Set<PathPlan>()
   #missedBefore = new Set<PathPlan>()
@@ -65,16 +72,51 @@ export class LaneRunner {
     this.#pool = new BufferPool(device)
     this.tables = new DeviceTables(device, resident)
     this.#blooms = new BloomRunner(device, this.#pool)
+    const { tables } = this
+    this.#programRunner = new ProgramRunner({
+      device,
+      resident,
+      chainId,
+      pool: this.#pool,
+      tables,
+      blooms: this.#blooms,
+    })
   }
 
-  /** Starts the counters of a batch. */
-  begin(): void {
-    Object.assign(this.timings, { upload: 0, execute: 0, readback: 0 })
-    this.chunks = 0
-    this.faults = []
-    this.laneBytes = 0
+  /** Starts the counters of a batch. `hashesTopics`: somebody will ask for blooms. */
+  begin(hashesTopics = true): void {
+    this.#blooms.isOn = hashesTopics
+    Object.assign(this.#timings, { upload: 0, execute: 0, readback: 0 })
+    this.#chunks = 0
+    this.#faults = []
+    this.#laneBytes = 0
+    this.#programRunner.begin()
     this.#missedBefore = this.#missing
     this.#missing = new Set()
+  }
+
+  get timings(): RunnerTimings {
+    const [own, programs] = [this.#timings, this.#programRunner.timings]
+    return {
+      upload: own.upload + programs.upload,
+      execute: own.execute + programs.execute,
+      readback: own.readback + programs.readback,
+    }
+  }
+
+  /** Dispatches that a job needed beyond its first, because of the device's limits. */
+  get chunks(): number {
+    return this.#chunks + this.#programRunner.chunks
+  }
+
+  /** What went wrong in this batch while nothing waited for it. */
+  get faults(): readonly string[] {
+    return [...this.#faults, ...this.#programRunner.faults]
+  }
+
+  /** Most bytes of lane columns that one wave held on the device. */
+  get laneBytes(): number {
+    return this.#laneBytes + this.#programRunner.laneBytes
   }
 
   /** Runs the jobs. Rejects with a fault of the device; nothing of the batch has changed then. */
@@ -82,8 +124,46 @@ export class LaneRunner {
     return (await this.start(jobs, source, env)).finish()
   }
 
+  /** What became of the kernel that runs path programs; jobs without kernels of their own need it `ready`. */
+  get programs(): ProgramState {
+    return this.#programState
+  }
+
+  /** Compiles the kernel that runs path programs, once; resolves with what went wrong, if anything did. */
+  openPrograms(): Promise<string | undefined> {
+    this.#opening ??= this.#openPrograms()
+    return this.#opening
+  }
+
+  async #openPrograms(): Promise<string | undefined> {
+    this.#programState = 'opening'
+    try {
+      await this.#programRunner.compile()
+      this.#programState = 'ready'
+      return undefined
+    } catch (thrown) {
+      this.#programState = 'refused'
+      return faultText(thrown)
+    }
+  }
+
   /** Resolves when the device has the jobs. Its faults come from `finish`, whenever they happen. */
   async start(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
+    const own = jobs.filter((job): job is KernelJob => job.kernels !== undefined)
+    if (own.length === jobs.length) return this.#startKernels(own, source, env)
+    const programs = jobs.filter(({ kernels }) => kernels === undefined)
+    const first = own.length === 0 ? undefined : await this.#startKernels(own, source, env)
+    const second = await this.#programRunner.start(programs, source, env)
+    return {
+      finish: async () => {
+        const groups = (await first?.finish()) ?? []
+        for (const group of await second.finish()) groups.push({ ...group, isProgram: true })
+        return groups
+      },
+    }
+  }
+
+  async #startKernels(jobs: readonly KernelJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
     const startedMs = performance.now()
     const tables = this.tables.sync()
     const runs: GroupRun[] = []
@@ -103,20 +183,20 @@ export class LaneRunner {
       reads.push({ buffer: run.out, byteOffset: 0, byteLength: columns * run.laneCount * COLUMN_BYTES })
       await this.#blooms.append(run.job.plan, run, hashes, hashReads, hashBuffers)
     }
-    this.laneBytes = Math.max(
-      this.laneBytes,
+    this.#laneBytes = Math.max(
+      this.#laneBytes,
       runs.reduce((sum, run) => sum + run.in.size + run.out.size, 0),
     )
     const executed = this.device.run(commands, { reads })
     // `finish` tells; until then a rejection must not count as unseen.
     executed.catch(() => undefined)
     const hashed = this.#hash(hashes, hashReads)
-    this.timings.upload += performance.now() - startedMs
+    this.#timings.upload += performance.now() - startedMs
     return {
       finish: async () => {
         const waitedMs = performance.now()
         const { reads: results } = await executed
-        this.timings.execute += performance.now() - waitedMs
+        this.#timings.execute += performance.now() - waitedMs
         return this.#groups(runs, results, hashed, hashBuffers)
       },
     }
@@ -153,7 +233,7 @@ export class LaneRunner {
     void hashed.then(() => {
       for (const buffer of buffers) this.#pool.put(buffer)
     })
-    this.timings.readback += performance.now() - startedMs
+    this.#timings.readback += performance.now() - startedMs
     return groups
   }
 
@@ -166,7 +246,7 @@ export class LaneRunner {
     try {
       return (await this.device.run(commands, { reads })).reads
     } catch (thrown) {
-      this.faults.push(thrown instanceof Error ? thrown.message : String(thrown))
+      this.#faults.push(thrown instanceof Error ? thrown.message : String(thrown))
       return undefined
     }
   }
@@ -176,15 +256,15 @@ export class LaneRunner {
     this.tables.destroy()
   }
 
-  #chunked(job: LaneJob): LaneJob[] {
+  #chunked(job: KernelJob): KernelJob[] {
     const { plan, transactions } = job
     const inputColumns = plan.kernel.inputColumns + (job.hints === undefined ? 0 : HINT_COLUMNS * plan.slots.count)
     const outputColumns = plan.kernel.outputColumns + plan.kernel.scratchColumns
     const bytesPerLane = [inputColumns * COLUMN_BYTES, outputColumns * COLUMN_BYTES]
     const { lanesPerChunk, chunkCount } = chunkLanes(this.device, transactions.length, bytesPerLane, WORKGROUP_SIZE)
     if (chunkCount <= 1) return [job]
-    this.chunks += chunkCount - 1
-    const parts: LaneJob[] = []
+    this.#chunks += chunkCount - 1
+    const parts: KernelJob[] = []
     for (let first = 0; first < transactions.length; first += lanesPerChunk) {
       const end = first + lanesPerChunk
       const { hints } = job
@@ -197,7 +277,7 @@ export class LaneRunner {
     return parts
   }
 
-  #prepare(job: LaneJob, source: LaneSource, env: BlockEnvironment, tables: readonly BoundBuffer[]): GroupRun {
+  #prepare(job: KernelJob, source: LaneSource, env: BlockEnvironment, tables: readonly BoundBuffer[]): GroupRun {
     const { plan, transactions, hints } = job
     const { kernel } = plan
     const laneCount = transactions.length
@@ -263,7 +343,7 @@ export interface StartedJobs {
 }
 
 interface GroupRun {
-  readonly job: LaneJob
+  readonly job: KernelJob
   readonly laneCount: number
   readonly lanesIn: Uint32Array
   readonly in: GPUBuffer
@@ -288,7 +368,7 @@ const anyMiss = (lanesOut: Uint32Array, laneCount: number): boolean => {
   return false
 }
 
-const gatherHints = (
+export const gatherHints = (
   plan: PathPlan,
   transactions: Int32Array,
   hints: { readonly words: Uint32Array; readonly at: Uint32Array },

@@ -1,35 +1,30 @@
-import { EXIT_MISS, EXIT_NONE, MISSING, type RecordedTransaction, type RecordState } from '../../transpiler/index.ts'
-import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { EXIT_MISS, EXIT_NONE } from '../../transpiler/index.ts'
+import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
-import { transactionData } from '../block/encode_batch.ts'
-import type { ComputeDevice } from '../device/compute_device.ts'
-import { ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
-import { wordFromBigInt, wordToBigInt } from '../state/word.ts'
+import { cpuCostUs, isWorthWave, laneCostUs } from './dispatch_cost.ts'
 import type { ExitReason, ExitReasons } from './exit_reason.ts'
 import type { LaneGroup, LaneSource } from './lane_group.ts'
-import { environmentValues, type LaneJob, type LaneRunner, type StartedJobs } from './lane_runner.ts'
+import { loadMissed } from './lane_load.ts'
+import type { LaneJob, LaneRunner, StartedJobs } from './lane_runner.ts'
 import { type CompileMode, type PathCandidate, type PathKeyState, PathLibrary } from './path_library.ts'
 import { COLUMN_LIMBS, type PathPlan } from './path_plan.ts'
+import { FEW_LANES, hintedSubset, type Leftover, mergePending, mergeSorted, type Pending } from './pending.ts'
+import { RecordedState, recordedTransaction } from './recorded_state.ts'
 import { type Schedule, TIER_CPU, TIER_LANE } from './schedule.ts'
 import type { Stale } from './version_log.ts'
 
 /** Times that a lane is run again because the state table lacked something. */
 const MAX_RERUNS = 8
 
-/** Lanes of one path on their way: which candidate of which key, and how often they missed. */
-interface Pending {
-  readonly key: PathKeyState
-  readonly candidate: number
-  readonly reruns: number
-  readonly transactions: Int32Array
-}
-
 export interface LaneStageOptions {
   readonly fork: Fork
   readonly chainId: bigint
   readonly compile: CompileMode
   readonly recordFrom?: number
+  /** Without path programs, or without kernels of single paths. */
+  readonly programs?: 'never'
+  readonly kernels?: 'never'
 }
 
 /** Brings the transactions of tier lane through the device: the first round, and rounds with hints. */
@@ -59,9 +54,16 @@ export class LaneStage {
     }
   }
 
-  /** Puts the most used paths of every key first; for the start of a batch. */
-  begin(): void {
-    for (const key of this.#library.keys) PathLibrary.rank(key)
+  /** For the start of a batch: puts the most used paths of every key first, and compiles what has earned its own kernel. */
+  begin(runner: LaneRunner): void {
+    const background = this.#options.compile === 'background' && this.#options.kernels !== 'never'
+    for (const key of this.#library.keys) {
+      PathLibrary.rank(key)
+      if (!background) continue
+      for (const candidate of key.candidates) {
+        if (this.#library.hasEarnedKernels(candidate)) void this.#library.compile(candidate, runner.device)
+      }
+    }
   }
 
   /**
@@ -70,9 +72,13 @@ export class LaneStage {
    */
   async start(schedule: Schedule, runner: LaneRunner, first: number, end: number, scale: number): Promise<Wave> {
     const wave: Wave = { pending: [], leftovers: new Map(), scale, started: undefined }
-    for (const [keyId, transactions] of transactionsByKey(schedule, this.#library.keys.length, first, end)) {
-      const key = this.#library.keys[keyId]!
-      this.#route({ key, candidate: 0, reruns: 0, transactions }, wave.pending, wave.leftovers, 'no path')
+    const byKey = transactionsByKey(schedule, this.#library.keys.length, first, end)
+    await this.#preparePrograms(byKey, runner)
+    for (const [keyId, transactions] of byKey)
+      this.#route(this.#library.keys[keyId]!, 0, transactions, runner, wave.pending, wave.leftovers, 'no path')
+    if (!this.#isWorth(wave.pending)) {
+      for (const { transactions } of wave.pending) this.#toCpu(schedule, transactions, 'wave too small')
+      wave.pending.length = 0
     }
     if (wave.pending.length > 0) wave.started = await this.#submit(wave.pending, schedule, runner)
     return wave
@@ -86,12 +92,17 @@ export class LaneStage {
     while (pending.length > 0 || leftovers.size > 0) {
       const next: Pending[] = []
       started ??= pending.length > 0 ? await this.#submit(pending, schedule, runner) : undefined
-      for (const group of (await started?.finish()) ?? []) {
-        const from = pending.find((one) => one.key.candidates[one.candidate]!.plan === group.plan)!
-        await this.#settle(group, from, schedule, next, leftovers)
-      }
-      for (const [key, leftover] of leftovers) await this.#record(key, leftover, wave.scale, schedule, runner, next)
+      // Recorded while the device executes what it has.
+      const unserved = [...leftovers]
       leftovers.clear()
+      for (const [key, leftover] of unserved) await this.#record(key, leftover, wave.scale, schedule, runner, next)
+      const byPlan = groupsByPlan((await started?.finish()) ?? [])
+      for (const one of pending) {
+        if (one.candidates.length === 1)
+          for (const group of byPlan.get(one.candidates[0]!.plan) ?? [])
+            await this.#settle(group, one, schedule, runner, next, leftovers)
+        else await this.#settleFew(one, byPlan, schedule, runner, next, leftovers)
+      }
       mergePending(next)
       pending = next
       started = undefined
@@ -99,11 +110,22 @@ export class LaneStage {
   }
 
   #submit(pending: readonly Pending[], schedule: Schedule, runner: LaneRunner): Promise<StartedJobs> {
-    const jobs = pending.map((one): LaneJob => {
-      const { plan, kernels } = one.key.candidates[one.candidate]!
-      return { plan, kernels: kernels!, transactions: one.transactions }
-    })
+    const jobs = pending.flatMap(({ candidates, transactions }) =>
+      candidates.map(({ plan, kernels }): LaneJob => ({ plan, kernels, transactions })),
+    )
     return runner.start(jobs, laneSource(schedule), schedule.env)
+  }
+
+  /** Whether a wave saves the CPU tier more than it costs. Who says from how many on to record, wants the device. */
+  #isWorth(pending: readonly Pending[]): boolean {
+    if (this.#options.recordFrom !== undefined) return true
+    let cpuUs = 0
+    let laneUs = 0
+    for (const { candidates, transactions } of pending) {
+      cpuUs += cpuCostUs(candidates[0]!.plan, transactions.length)
+      for (const { plan } of candidates) laneUs += laneCostUs(plan, transactions.length)
+    }
+    return isWorthWave(cpuUs, laneUs)
   }
 
   /**
@@ -113,7 +135,7 @@ export class LaneStage {
   async again(schedule: Schedule, stale: Stale, runner: LaneRunner): Promise<boolean> {
     const source = laneSource(schedule)
     const conflict = this.#reasons.code('conflict')
-    let jobs = await this.#hintedJobs(schedule, stale, runner.device)
+    let jobs = await this.#hintedJobs(schedule, stale, runner)
     if (jobs.length === 0) return false
     for (let rerun = 0; jobs.length > 0; rerun++) {
       const groups = await runner.run(jobs, source, schedule.env)
@@ -121,25 +143,26 @@ export class LaneStage {
       for (const group of groups) {
         const job = jobs.find((one) => one.plan === group.plan)!
         const missed = adopt(schedule, group)
-        for (let lane = 0; lane < group.laneCount; lane++)
-          if (group.lanesOut[lane * COLUMN_LIMBS] !== EXIT_NONE) schedule.reasons[group.transactions[lane]!] = conflict
+        for (let lane = 0; lane < group.laneCount; lane++) {
+          const exit = group.lanesOut[lane * COLUMN_LIMBS]!
+          if (exit === EXIT_NONE) continue
+          const i = group.transactions[lane]!
+          schedule.reasons[i] = conflict
+          if (exit !== EXIT_MISS) schedule.explained?.exit(i, guardText(group.plan, exit))
+        }
         if (missed.length === 0 || rerun === MAX_RERUNS) continue
-        await this.#load(group, missed, schedule)
-        next.push(
-          hintedSubset(
-            job,
-            missed.map((lane) => group.transactions[lane]!),
-          ),
-        )
+        await loadMissed(group, missed, schedule.toIds, this.#resident)
+        const transactions = missed.map((lane) => group.transactions[lane]!)
+        next.push(hintedSubset(job, transactions))
       }
       jobs = next
     }
     return true
   }
 
-  /** Jobs for the stale transactions of every path that has, or is worth, kernels that read hints. */
-  async #hintedJobs(schedule: Schedule, stale: Stale, device: ComputeDevice): Promise<LaneJob[]> {
-    const { compile, recordFrom } = this.#options
+  /** Jobs for the stale transactions of every path that has, or is worth, a form that reads hints. */
+  async #hintedJobs(schedule: Schedule, stale: Stale, runner: LaneRunner): Promise<LaneJob[]> {
+    const { compile, recordFrom, kernels: ownKernels } = this.#options
     if (compile === 'never') return []
     const byPlan = new Map<PathPlan, number[]>()
     for (let n = 0; n < stale.count; n++) {
@@ -150,8 +173,12 @@ export class LaneStage {
     }
     const jobs: LaneJob[] = []
     for (const [plan, members] of byPlan) {
-      const kernels = await this.#library.hintedKernels(plan, members.length, device, recordFrom)
-      if (kernels === undefined) continue
+      let kernels = this.#library.knownHintedKernels(plan)
+      if (kernels === undefined && !(runner.programs === 'ready' && plan.kernel.program !== undefined)) {
+        if (ownKernels === 'never') continue
+        kernels = await this.#library.hintedKernels(plan, members.length, runner.device, recordFrom)
+        if (kernels === undefined) continue
+      }
       jobs.push({
         plan,
         kernels,
@@ -162,13 +189,47 @@ export class LaneStage {
     return jobs
   }
 
-  /** Sends lanes to their candidate, or to the leftovers where there is none ready. */
-  #route(one: Pending, pending: Pending[], leftovers: Map<PathKeyState, Leftover>, reason: ExitReason): void {
-    const { key, transactions } = one
-    let at = one.candidate
-    while (at < key.candidates.length && key.candidates[at]!.kernels === undefined) at++
-    if (at < key.candidates.length) {
-      pending.push({ ...one, candidate: at })
+  /** Makes the program kernel ready, or on its way, where a path of these keys wants it. */
+  async #preparePrograms(byKey: ReadonlyMap<number, Int32Array>, runner: LaneRunner): Promise<void> {
+    if (runner.programs !== 'closed') return
+    for (const keyId of byKey.keys()) {
+      const wants = this.#library.keys[keyId]!.candidates.some((one) => one.hasProgram && one.kernels === undefined)
+      if (wants) return this.#openPrograms(runner)
+    }
+  }
+
+  async #openPrograms(runner: LaneRunner): Promise<void> {
+    const { compile, programs } = this.#options
+    if (programs === 'never' || compile === 'never' || runner.programs !== 'closed') return
+    const opening = runner.openPrograms().then((failure) => {
+      if (failure !== undefined) this.#library.failures.push(failure)
+    })
+    if (compile === 'wait') await this.#library.wait(opening)
+  }
+
+  #isReady({ kernels, hasProgram }: PathCandidate, runner: LaneRunner): boolean {
+    return kernels !== undefined || (hasProgram && runner.programs === 'ready')
+  }
+
+  /** Sends lanes to the candidates from `first` on that are ready, or to the leftovers where there is none. */
+  #route(
+    key: PathKeyState,
+    first: number,
+    transactions: Int32Array,
+    runner: LaneRunner,
+    pending: Pending[],
+    leftovers: Map<PathKeyState, Leftover>,
+    reason: ExitReason,
+  ): void {
+    const candidates: PathCandidate[] = []
+    for (let at = first; at < key.candidates.length; at++) {
+      const candidate = key.candidates[at]!
+      if (!this.#isReady(candidate, runner)) continue
+      candidates.push(candidate)
+      if (transactions.length > FEW_LANES) break
+    }
+    if (candidates.length > 0) {
+      pending.push({ key, candidates, reruns: 0, transactions })
       return
     }
     const leftover = leftovers.get(key)
@@ -182,11 +243,12 @@ export class LaneStage {
     group: LaneGroup,
     from: Pending,
     schedule: Schedule,
+    runner: LaneRunner,
     pending: Pending[],
     leftovers: Map<PathKeyState, Leftover>,
   ): Promise<void> {
     const missed = adopt(schedule, group)
-    const candidate = from.key.candidates[from.candidate]!
+    const candidate = from.candidates[0]!
     const failed = new Map<number, number[]>()
     let ended = 0
     for (let lane = 0; lane < group.laneCount; lane++) {
@@ -198,26 +260,75 @@ export class LaneStage {
         else list.push(group.transactions[lane]!)
       }
     }
-    candidate.lanes += ended
+    noteLanes(candidate, group, ended)
     if (missed.length > 0) {
       const transactions = Int32Array.from(missed, (lane) => group.transactions[lane]!)
       if (from.reruns === MAX_RERUNS) this.#toCpu(schedule, transactions, 'miss')
       else {
-        await this.#load(group, missed, schedule)
+        await loadMissed(group, missed, schedule.toIds, this.#resident)
         pending.push({ ...from, reruns: from.reruns + 1, transactions })
       }
     }
+    const following = from.key.candidates.indexOf(candidate) + 1
     for (const [exit, transactions] of failed) {
-      const guard = group.plan.kernel.guards[exit - 1]
-      const next = {
-        key: from.key,
-        candidate: from.candidate + 1,
-        reruns: 0,
-        transactions: Int32Array.from(transactions),
-      }
-      this.#route(next, pending, leftovers, `guard failed: ${guard?.meaning ?? exit}`)
+      const text = guardText(group.plan, exit)
+      if (schedule.explained !== undefined) for (const i of transactions) schedule.explained.exit(i, text)
+      this.#route(from.key, following, Int32Array.from(transactions), runner, pending, leftovers, text)
     }
-    mergePending(pending)
+  }
+
+  /** The same for few lanes that tried several candidates at once: the first in the key's order that a lane ended on stands. */
+  async #settleFew(
+    from: Pending,
+    byPlan: ReadonlyMap<PathPlan, readonly LaneGroup[]>,
+    schedule: Schedule,
+    runner: LaneRunner,
+    pending: Pending[],
+    leftovers: Map<PathKeyState, Leftover>,
+  ): Promise<void> {
+    const { key, candidates, transactions, reruns } = from
+    const groups = candidates.map(({ plan }) => byPlan.get(plan)![0]!)
+    const numbers = groups.map(() => -1)
+    const endedOn = groups.map(() => 0)
+    const missedOn = groups.map((): number[] => [])
+    const failed: number[] = []
+    for (let lane = 0; lane < transactions.length; lane++) {
+      const i = transactions[lane]!
+      count(schedule.executions, i)
+      const exits = groups.map(({ lanesOut }) => lanesOut[lane * COLUMN_LIMBS]!)
+      const ended = exits.indexOf(EXIT_NONE)
+      if (ended >= 0) {
+        if (numbers[ended]! < 0) numbers[ended] = schedule.laneGroups.push(groups[ended]!) - 1
+        schedule.groups[i] = numbers[ended]!
+        schedule.lanes[i] = lane
+        endedOn[ended]!++
+        continue
+      }
+      for (const [n, exit] of exits.entries()) {
+        if (exit === EXIT_MISS) missedOn[n]!.push(lane)
+        else schedule.explained?.exit(i, guardText(groups[n]!.plan, exit))
+      }
+      if (!exits.includes(EXIT_MISS)) failed.push(lane)
+    }
+    const rerun = new Set<number>()
+    for (const [n, missed] of missedOn.entries()) {
+      noteLanes(candidates[n]!, groups[n]!, endedOn[n]!)
+      if (missed.length === 0) continue
+      for (const lane of missed) rerun.add(transactions[lane]!)
+      if (reruns < MAX_RERUNS) await loadMissed(groups[n]!, missed, schedule.toIds, this.#resident)
+    }
+    if (rerun.size > 0) {
+      const again = Int32Array.from(rerun).sort()
+      const missing = candidates.filter((_, n) => missedOn[n]!.length > 0)
+      if (reruns === MAX_RERUNS) this.#toCpu(schedule, again, 'miss')
+      else pending.push({ key, candidates: missing, reruns: reruns + 1, transactions: again })
+    }
+    if (failed.length === 0) return
+    const last = groups.at(-1)!
+    const text = guardText(last.plan, last.lanesOut[failed[0]! * COLUMN_LIMBS]!)
+    const following = key.candidates.indexOf(candidates.at(-1)!) + 1
+    const lanes = Int32Array.from(failed, (lane) => transactions[lane]!)
+    this.#route(key, following, lanes, runner, pending, leftovers, text)
   }
 
   /** Lanes that no ready path takes: a new path where it pays, else the CPU tier. */
@@ -230,9 +341,9 @@ export class LaneStage {
     pending: Pending[],
   ): Promise<void> {
     const transactions = mergeSorted(leftover.parts.map((part) => part.transactions))
-    const candidate = await this.#compiled(key, transactions, scale, schedule, runner.device)
-    if (candidate?.kernels !== undefined) {
-      pending.push({ key, candidate: key.candidates.indexOf(candidate), reruns: 0, transactions })
+    const candidate = await this.#candidate(key, transactions, scale, schedule, runner)
+    if (candidate !== undefined && this.#isReady(candidate, runner)) {
+      pending.push({ key, candidates: [candidate], reruns: 0, transactions })
       return
     }
     if (candidate?.failure !== undefined) {
@@ -240,24 +351,24 @@ export class LaneStage {
       return
     }
     key.lanesOwed += transactions.length
-    for (const part of leftover.parts) this.#toCpu(schedule, part.transactions, this.#whyNot(key, part.reason))
+    for (const part of leftover.parts) this.#toCpu(schedule, part.transactions, this.#whyNot(key, part.reason, runner))
   }
 
   /**
-   * A path for these transactions whose compilation has ended: one recorded before that is worth its kernels only now, else a
-   * new one. Undefined where none is worth it, or where it compiles in the background.
+   * A path for these transactions: one recorded before that is worth a form only now, else a new one. Undefined where none is
+   * worth it; without a form where that compiles in the background.
    */
-  async #compiled(
+  async #candidate(
     key: PathKeyState,
     transactions: Int32Array,
     scale: number,
     schedule: Schedule,
-    device: ComputeDevice,
+    runner: LaneRunner,
   ): Promise<PathCandidate | undefined> {
-    const { compile, recordFrom } = this.#options
+    const { compile, recordFrom, kernels } = this.#options
     const expected = scale * transactions.length
     if (compile === 'never') return undefined
-    let candidate = key.candidates.find(({ started }) => !started)
+    let candidate = key.candidates.find((one) => !one.started && !this.#isReady(one, runner))
     if (candidate === undefined) {
       if (!this.#library.isWorthRecording(key, expected, recordFrom)) return undefined
       const sample = transactions.find((i) => this.#callsItsCode(schedule, i))
@@ -267,10 +378,17 @@ export class LaneStage {
       if (typeof recorded !== 'object') return undefined
       candidate = recorded
     }
-    if (!this.#library.isWorthCompiling(candidate.plan, key.lanesOwed + expected, recordFrom)) return undefined
-    const compilation = this.#library.compile(key, candidate, device)
-    if (compile === 'background') return undefined
-    await compilation
+    const mayCompile = kernels !== 'never' && !candidate.started
+    // In the background a program is there sooner, and earns the kernel.
+    const waitsForProgram = compile === 'background' && candidate.hasProgram && runner.programs !== 'refused'
+    if (mayCompile && !(waitsForProgram && this.#options.programs !== 'never')) {
+      if (this.#library.isWorthCompiling(candidate.plan, key.lanesOwed + expected, recordFrom)) {
+        key.lanesOwed = 0
+        const compilation = this.#library.compile(candidate, runner.device)
+        if (compile === 'wait') await this.#library.wait(compilation)
+      }
+    }
+    if (candidate.hasProgram && candidate.kernels === undefined) await this.#openPrograms(runner)
     return candidate
   }
 
@@ -281,9 +399,12 @@ export class LaneStage {
     return id >= 0 && accounts.code(id) === toCodes[i]
   }
 
-  #whyNot(key: PathKeyState, reason: ExitReason): ExitReason {
+  #whyNot(key: PathKeyState, reason: ExitReason, runner: LaneRunner): ExitReason {
     if (reason !== 'no path') return reason
-    const compiles = key.candidates.some(({ started, kernels, failure }) => started && !kernels && !failure)
+    const compiles = key.candidates.some(
+      ({ started, kernels, failure, hasProgram }) =>
+        (started && kernels === undefined && failure === undefined) || (hasProgram && runner.programs === 'opening'),
+    )
     if (compiles) return 'compiling'
     const failed = key.candidates.find(({ failure }) => failure !== undefined)
     return failed?.failure ?? key.refusal ?? reason
@@ -296,39 +417,6 @@ export class LaneStage {
       schedule.reasons[i] = code
     }
   }
-
-  /** Loads what the missed lanes of a group looked up: accounts first, then the slots of accounts that are known. */
-  async #load(group: LaneGroup, missed: readonly number[], schedule: Schedule): Promise<void> {
-    const { plan, lanesOut, laneCount } = group
-    const idAt = (column: number, component: number, lane: number): number =>
-      lanesOut[(column * laneCount + lane) * COLUMN_LIMBS + component]!
-    for (const kind of ['accounts', 'slots'] as const) {
-      const { columns, components, keyColumns, owners, count } = plan[kind]
-      for (let k = 0; k < count; k++) {
-        const limbs = kind === 'accounts' ? LIMBS_PER_ADDRESS : LIMBS_PER_WORD
-        const keys = new Uint32Array(limbs * missed.length)
-        const ownerIds = new Int32Array(missed.length)
-        let wanted = 0
-        for (const lane of missed) {
-          if (idAt(columns[k]!, components[k]!, lane) !== MISSING) continue
-          if (kind === 'slots') {
-            const owner = ownerOf(plan, owners[k]!, group, lane, schedule)
-            if (owner === MISSING) continue
-            ownerIds[wanted] = owner
-          }
-          const low = (keyColumns[k]! * laneCount + lane) * COLUMN_LIMBS
-          const high = low + laneCount * COLUMN_LIMBS
-          for (let limb = 0; limb < limbs; limb++)
-            keys[limbs * wanted + limb] = lanesOut[limb < COLUMN_LIMBS ? low + limb : high + limb - COLUMN_LIMBS]!
-          wanted++
-        }
-        if (wanted === 0) continue
-        const ids = new Int32Array(wanted)
-        if (kind === 'accounts') await this.#resident.accountIds(keys, wanted, ids)
-        else await this.#resident.slotIds(ownerIds, keys, wanted, ids)
-      }
-    }
-  }
 }
 
 /** A range of transactions on its way through the device. */
@@ -339,11 +427,6 @@ export interface Wave {
   started: StartedJobs | undefined
 }
 
-/** Lanes of one key that no path took, by why. */
-interface Leftover {
-  readonly parts: { readonly transactions: Int32Array; readonly reason: ExitReason }[]
-}
-
 const laneSource = (schedule: Schedule): LaneSource => ({
   batch: schedule.batch,
   executionGas: schedule.executionGas,
@@ -351,11 +434,26 @@ const laneSource = (schedule: Schedule): LaneSource => ({
   gasPrice: schedule.rules.price,
 })
 
-/** Account id that a slot look-up belongs to: -1 is the entry account, else an account look-up of the path. */
-const ownerOf = (plan: PathPlan, owner: number, group: LaneGroup, lane: number, schedule: Schedule): number => {
-  if (owner < 0) return schedule.toIds[group.transactions[lane]!]!
-  const lookup = plan.kernel.lookups[owner]!
-  return group.lanesOut[(lookup.column * group.laneCount + lane) * COLUMN_LIMBS + lookup.component]!
+const guardText = ({ kernel }: PathPlan, exit: number): ExitReason =>
+  `guard failed: ${kernel.guards[exit - 1]?.meaning ?? exit}`
+
+const groupsByPlan = (groups: readonly LaneGroup[]): ReadonlyMap<PathPlan, LaneGroup[]> => {
+  const byPlan = new Map<PathPlan, LaneGroup[]>()
+  for (const group of groups) {
+    const list = byPlan.get(group.plan)
+    if (list === undefined) byPlan.set(group.plan, [group])
+    else list.push(group)
+  }
+  return byPlan
+}
+
+const noteLanes = (candidate: PathCandidate, group: LaneGroup, ended: number): void => {
+  candidate.lanes += ended
+  if (group.isProgram) candidate.programLanes += ended
+}
+
+const count = (executions: Uint8Array, i: number): void => {
+  if (executions[i]! < 255) executions[i]!++
 }
 
 const transactionsByKey = (
@@ -382,101 +480,14 @@ const transactionsByKey = (
 /** Makes the group the present execution of its transactions; returns the lanes that missed. */
 const adopt = (schedule: Schedule, group: LaneGroup): number[] => {
   const number = schedule.laneGroups.push(group) - 1
-  const { groups, lanes } = schedule
+  const { groups, lanes, executions } = schedule
   const missed: number[] = []
   for (let lane = 0; lane < group.laneCount; lane++) {
     const i = group.transactions[lane]!
     groups[i] = number
     lanes[i] = lane
+    count(executions, i)
     if (group.lanesOut[lane * COLUMN_LIMBS] === EXIT_MISS) missed.push(lane)
   }
   return missed
-}
-
-/** Joins entries of the same path and number of reruns, so that a wave dispatches a path once. */
-const mergePending = (pending: Pending[]): void => {
-  for (let a = 0; a < pending.length; a++) {
-    for (let b = pending.length - 1; b > a; b--) {
-      const one = pending[a]!
-      const other = pending[b]!
-      if (one.key !== other.key || one.candidate !== other.candidate) continue
-      pending[a] = {
-        ...one,
-        reruns: Math.max(one.reruns, other.reruns),
-        transactions: mergeSorted([one.transactions, other.transactions]),
-      }
-      pending.splice(b, 1)
-    }
-  }
-}
-
-const mergeSorted = (parts: readonly Int32Array[]): Int32Array => {
-  if (parts.length === 1) return parts[0]!
-  const merged = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    merged.set(part, at)
-    at += part.length
-  }
-  return merged.sort()
-}
-
-const hintedSubset = (job: LaneJob, transactions: readonly number[]): LaneJob => {
-  const { hints } = job
-  if (hints === undefined) throw new Error('a hinted job carries hints')
-  const position = new Map<number, number>()
-  for (let n = 0; n < job.transactions.length; n++) position.set(job.transactions[n]!, n)
-  const at = Uint32Array.from(transactions, (i) => hints.at[position.get(i)!]!)
-  return { ...job, transactions: Int32Array.from(transactions), hints: { words: hints.words, at } }
-}
-
-const recordedTransaction = (options: LaneStageOptions, schedule: Schedule, i: number): RecordedTransaction => {
-  const { batch, rules, env } = schedule
-  const address = new Uint32Array(LIMBS_PER_WORD)
-  const addressAt = (addresses: Uint32Array): bigint => {
-    address.set(addresses.subarray(LIMBS_PER_ADDRESS * i, LIMBS_PER_ADDRESS * (i + 1)))
-    return wordToBigInt(address, 0)
-  }
-  return {
-    fork: options.fork,
-    environment: environmentValues(env, options.chainId),
-    from: addressAt(batch.from),
-    to: addressAt(batch.to),
-    value: wordToBigInt(batch.value, LIMBS_PER_WORD * i),
-    gasPrice: wordToBigInt(rules.price, LIMBS_PER_WORD * i),
-    data: transactionData(batch, i).slice(),
-    gas: schedule.executionGas[i]!,
-  }
-}
-
-/** The resident state in the words of the recorder. A path holds by its guards, so that running values serve as well as base values. */
-class RecordedState implements RecordState {
-  readonly #resident: ResidentState
-  readonly #word = new Uint32Array(LIMBS_PER_WORD)
-  readonly #ids = new Int32Array(1)
-
-  constructor(resident: ResidentState) {
-    this.#resident = resident
-  }
-
-  async account(address: bigint): Promise<{ balance: bigint; code: Uint8Array } | undefined> {
-    const id = await this.#accountId(address)
-    const { accounts, codes } = this.#resident
-    if (!accounts.exists(id)) return undefined
-    const balance = wordToBigInt(accounts.rows, id * ROW_LIMBS + ROW_BALANCE)
-    return { balance, code: codes.codes[accounts.code(id)]!.bytes }
-  }
-
-  async storage(address: bigint, key: bigint): Promise<bigint> {
-    const owner = await this.#accountId(address)
-    wordFromBigInt(this.#word, 0, key)
-    await this.#resident.slotIds(Int32Array.of(owner), this.#word, 1, this.#ids)
-    return wordToBigInt(this.#resident.slots.values, this.#ids[0]! * LIMBS_PER_WORD)
-  }
-
-  async #accountId(address: bigint): Promise<number> {
-    wordFromBigInt(this.#word, 0, address)
-    await this.#resident.accountIds(this.#word, 1, this.#ids)
-    return this.#ids[0]!
-  }
 }

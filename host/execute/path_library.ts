@@ -1,30 +1,43 @@
 import { PRELUDE } from '../../kernels/linked.generated.ts'
-import { type PathKernel, type RecordedTransaction, type RecordState, transpilePath } from '../../transpiler/index.ts'
+import {
+  type PathKernel,
+  type PathKey,
+  type RecordedTransaction,
+  type RecordState,
+  transpilePath,
+} from '../../transpiler/index.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { type Kernel, ShaderCompileError } from '../device/kernel.ts'
 import { faultReason, faultText } from './device_fault.ts'
 import type { ExitReason } from './exit_reason.ts'
+import { PathKeys } from './path_keys.ts'
 import { type PathPlan, planPath } from './path_plan.ts'
+import type { PathStore } from './path_store.ts'
 
 /** Paths kept for one key; a key with more ways than this goes to the CPU tier for the rest. */
 export const MAX_PATHS_PER_KEY = 8
 /** Recordings of one key that gave no new path before it is left alone. */
 const MAX_FRUITLESS_RECORDINGS = 6
-/** What a recording costs, at most, in milliseconds of the CPU tier. */
-const RECORDING_MS = 20
 
+/**
+ * What waits for compilations. `background`: nothing; what has no kernel yet runs elsewhere meanwhile. `wait`: the batch, as
+ * soon as a compilation pays against the CPU tier. `never`: nothing compiles, so that nothing runs on the device.
+ */
 export type CompileMode = 'wait' | 'background' | 'never'
 
-/** A recorded path and the state of its kernels on the device, one for each part. */
+/** A recorded path and what became of its own kernels, one for each part. Its other form is a path program. */
 export interface PathCandidate {
   readonly plan: PathPlan
-  /** A compilation was started. */
+  readonly hasProgram: boolean
+  /** A compilation of its own kernels was started, or will never be. */
   started: boolean
-  /** Absent until it has compiled. */
+  /** Absent until they have compiled. */
   kernels?: readonly Kernel[]
   failure?: ExitReason
   /** Lanes that ended on this path. */
   lanes: number
+  /** Those of them that ran it as a program. */
+  programLanes: number
 }
 
 /**
@@ -39,59 +52,73 @@ export interface PathKeyState {
   refusal?: ExitReason
 }
 
-/** Recorded paths by key, in flat columns so that routing makes no objects: key id by (skeleton, selector, size, value zero). */
+/** Weight of the newest measurement in a running mean. */
+const NEWEST = 0.25
+/** A program takes this much longer than the path's own kernel (decision 0009: 4 to 5 times). */
+const PROGRAM_FACTOR = 4
+
+/** Recorded paths by key, what they cost, and their own kernels. */
 export class PathLibrary {
   readonly keys: PathKeyState[] = []
   /** Wall milliseconds of compilation, driver included, by kernel. */
   readonly compileMs: number[] = []
+  /** Wall milliseconds that batches waited for compilations. */
+  waitedMs = 0
   /** What went wrong with compilations, in words. */
   readonly failures: string[] = []
+  readonly #ids = new PathKeys()
+  readonly #store: PathStore | undefined
   readonly #hinted = new Map<PathPlan, readonly Kernel[]>()
   readonly #unhinted = new Set<PathPlan>()
-  readonly #fields = new GrowingFields()
-  #index = new Int32Array(64)
-  #last = -1
   /** Measured compilation time over the path's own estimate: below 1 where the driver keeps a cache. */
   #compileRatio = 1
   /** Measured wall milliseconds of one transaction on the CPU tier; a guess before the first. */
   cpuMs = 1
+  /** Measured wall milliseconds of one recording; a guess before the first. */
+  recordMs = 10
+  /** Measured wall microseconds of one value of a path program in one lane; a guess before the first. */
+  programUs = 0.08
 
-  /** Id of a path key. `selector` as in PathKey: -1 where calldata is shorter than four bytes. */
-  keyId(skeleton: number, selector: number, calldataBytes: number, valueIsZero: boolean): number {
-    const zero = valueIsZero ? 1 : 0
-    const fields = this.#fields
-    if (this.#last >= 0 && fields.equal(this.#last, skeleton, selector, calldataBytes, zero)) return this.#last
-    const mask = this.#index.length - 1
-    let bucket = hashKey(skeleton, selector, calldataBytes, zero) & mask
-    for (;;) {
-      const id = this.#index[bucket]! - 1
-      if (id < 0) break
-      if (fields.equal(id, skeleton, selector, calldataBytes, zero)) {
-        this.#last = id
-        return id
-      }
-      bucket = (bucket + 1) & mask
-    }
-    const id = this.keys.length
-    this.keys.push({ candidates: [], lanesOwed: 0, fruitless: 0 })
-    fields.push(skeleton, selector, calldataBytes, zero)
-    this.#index[bucket] = id + 1
-    if (2 * this.keys.length > this.#index.length) this.#rehash()
-    this.#last = id
-    return id
+  constructor(store?: PathStore) {
+    this.#store = store
+  }
+
+  /**
+   * Id of a path key. `selector` as in PathKey: -1 where calldata is shorter than four bytes; `traits` are all other fields as
+   * a number. Where it is the length of `keys`, the key is new: `open` it.
+   */
+  keyId(skeleton: number, selector: number, calldataBytes: number, traits: number): number {
+    return this.#ids.id(skeleton, selector, calldataBytes, traits)
+  }
+
+  /** Opens the key whose id `keyId` has just given, with what the path store has for it. */
+  open(key: PathKey): void {
+    const kept = this.#store?.load(key).slice(0, MAX_PATHS_PER_KEY) ?? []
+    this.keys.push({ candidates: kept.map(candidateOf), lanesOwed: 0, fruitless: 0 })
   }
 
   /** Whether recording a path is worth it for `lanes` more transactions of this key. */
   isWorthRecording(key: PathKeyState, lanes: number, recordFrom: number | undefined): boolean {
     if (key.candidates.length >= MAX_PATHS_PER_KEY || key.fruitless >= MAX_FRUITLESS_RECORDINGS) return false
     if (recordFrom !== undefined) return key.lanesOwed + lanes >= recordFrom
-    return (key.lanesOwed + lanes) * this.cpuMs > RECORDING_MS
+    return (key.lanesOwed + lanes) * this.cpuMs > this.recordMs
   }
 
-  /** Whether kernels of this path are worth their compilation for `lanes` transactions. */
+  /** Whether the path's own kernels are worth their compilation for `lanes` transactions that the CPU tier would execute. */
   isWorthCompiling(plan: PathPlan, lanes: number, recordFrom: number | undefined): boolean {
     if (recordFrom !== undefined) return lanes >= recordFrom
-    return lanes * this.cpuMs > plan.kernel.report.compileMs * this.#compileRatio
+    return lanes * this.cpuMs > this.#compileMsOf(plan)
+  }
+
+  /** Whether the lanes that ran as a program so far would have paid for the path's own kernels. */
+  hasEarnedKernels({ plan, programLanes, started }: PathCandidate): boolean {
+    if (started) return false
+    const laneMs = (plan.kernel.report.liveValues * this.programUs) / 1000
+    return programLanes * laneMs * (1 - 1 / PROGRAM_FACTOR) > this.#compileMsOf(plan)
+  }
+
+  #compileMsOf(plan: PathPlan): number {
+    return plan.kernel.report.compileMs * this.#compileRatio
   }
 
   /** Records the path of a transaction of this key. Returns the new candidate, or the reason why there is none. */
@@ -100,7 +127,9 @@ export class PathLibrary {
     transaction: RecordedTransaction,
     state: RecordState,
   ): Promise<PathCandidate | ExitReason> {
+    const startedMs = performance.now()
     const result = await transpilePath(transaction, state)
+    this.recordMs = mean(this.recordMs, performance.now() - startedMs)
     if (result.kind === 'unsupported') {
       key.fruitless++
       key.refusal = `not transpiled: ${result.reason}`
@@ -111,22 +140,28 @@ export class PathLibrary {
       key.fruitless++
       return 'no path'
     }
-    const candidate: PathCandidate = { plan: planPath(kernel), lanes: 0, started: false }
+    this.#store?.save(kernel)
+    const candidate = candidateOf(kernel)
     key.candidates.push(candidate)
     return candidate
   }
 
-  /** Compiles a candidate; resolves when it has its kernels, or its failure. */
-  async compile(key: PathKeyState, candidate: PathCandidate, device: ComputeDevice): Promise<void> {
+  /** Compiles the own kernels of a candidate; resolves when it has them, or its failure. */
+  async compile(candidate: PathCandidate, device: ComputeDevice): Promise<void> {
     candidate.started = true
-    key.lanesOwed = 0
     const { kernel } = candidate.plan
+    if (kernel.parts.length === 0) return
     try {
       candidate.kernels = await this.#compileParts(kernel, kernel.parts, device)
     } catch (thrown) {
       candidate.failure = thrown instanceof ShaderCompileError ? 'shader did not compile' : faultReason(thrown)
       this.failures.push(faultText(thrown))
     }
+  }
+
+  /** The kernels of a path for lanes with hints, where they were compiled. */
+  knownHintedKernels(plan: PathPlan): readonly Kernel[] | undefined {
+    return this.#hinted.get(plan)
   }
 
   /**
@@ -141,9 +176,9 @@ export class PathLibrary {
   ): Promise<readonly Kernel[] | undefined> {
     const known = this.#hinted.get(plan)
     if (known !== undefined || this.#unhinted.has(plan)) return known
-    if (!this.isWorthCompiling(plan, lanes, recordFrom)) return undefined
+    if (!this.isWorthCompiling(plan, lanes, recordFrom) || plan.kernel.hintedParts.length === 0) return undefined
     try {
-      const kernels = await this.#compileParts(plan.kernel, plan.kernel.hintedParts, device)
+      const kernels = await this.wait(this.#compileParts(plan.kernel, plan.kernel.hintedParts, device))
       this.#hinted.set(plan, kernels)
       return kernels
     } catch (thrown) {
@@ -154,9 +189,24 @@ export class PathLibrary {
     }
   }
 
+  /** Awaits a compilation in the middle of a batch, and counts the time. */
+  async wait<T>(compilation: Promise<T>): Promise<T> {
+    const startedMs = performance.now()
+    try {
+      return await compilation
+    } finally {
+      this.waitedMs += performance.now() - startedMs
+    }
+  }
+
+  /** Takes what a wave of programs took for its cost: `values` is the sum of lanes times live values. */
+  notePrograms(values: number, elapsedMs: number): void {
+    this.programUs = mean(this.programUs, (1000 * elapsedMs) / values)
+  }
+
   /** The key's most used paths first. */
   static rank(key: PathKeyState): void {
-    key.candidates.sort((a, b) => b.lanes - a.lanes)
+    if (key.candidates.length > 1) key.candidates.sort((a, b) => b.lanes - a.lanes)
   }
 
   async #compileParts(kernel: PathKernel, parts: readonly string[], device: ComputeDevice): Promise<readonly Kernel[]> {
@@ -177,52 +227,14 @@ export class PathLibrary {
     this.#compileRatio = (this.#compileRatio + elapsedMs / Math.max(1, kernel.report.compileMs)) / 2
     return kernels
   }
-
-  #rehash(): void {
-    this.#index = new Int32Array(2 * this.#index.length)
-    const mask = this.#index.length - 1
-    for (let id = 0; id < this.keys.length; id++) {
-      let bucket = this.#fields.hash(id) & mask
-      while (this.#index[bucket] !== 0) bucket = (bucket + 1) & mask
-      this.#index[bucket] = id + 1
-    }
-  }
 }
 
-const hashKey = (skeleton: number, selector: number, calldataBytes: number, zero: number): number => {
-  let hash = Math.imul(skeleton, 0x9e3779b1) ^ selector
-  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) ^ (2 * calldataBytes + zero)
-  hash = Math.imul(hash, 0xc2b2ae35)
-  return hash ^ (hash >>> 13)
-}
+const candidateOf = (kernel: PathKernel): PathCandidate => ({
+  plan: planPath(kernel),
+  hasProgram: kernel.program !== undefined,
+  started: false,
+  lanes: 0,
+  programLanes: 0,
+})
 
-/** f64[4 keys]: skeleton, selector, calldata bytes, value zero. Doubles, since a selector is -1 or any u32. */
-class GrowingFields {
-  #fields = new Float64Array(4 * 32)
-  #count = 0
-
-  push(skeleton: number, selector: number, calldataBytes: number, zero: number): void {
-    if (4 * this.#count === this.#fields.length) {
-      const grown = new Float64Array(2 * this.#fields.length)
-      grown.set(this.#fields)
-      this.#fields = grown
-    }
-    this.#fields.set([skeleton, selector, calldataBytes, zero], 4 * this.#count++)
-  }
-
-  equal(id: number, skeleton: number, selector: number, calldataBytes: number, zero: number): boolean {
-    const fields = this.#fields
-    const at = 4 * id
-    return (
-      fields[at] === skeleton &&
-      fields[at + 1] === selector &&
-      fields[at + 2] === calldataBytes &&
-      fields[at + 3] === zero
-    )
-  }
-
-  hash(id: number): number {
-    const fields = this.#fields
-    return hashKey(fields[4 * id]!, fields[4 * id + 1]!, fields[4 * id + 2]!, fields[4 * id + 3]!)
-  }
-}
+const mean = (before: number, newest: number): number => before + NEWEST * (newest - before)

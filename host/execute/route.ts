@@ -93,8 +93,14 @@ export const routeTransactions = (
         bytes < 4
           ? -1
           : ((data[start]! << 24) | (data[start + 1]! << 16) | (data[start + 2]! << 8) | data[start + 3]!) >>> 0
+      const valueIsZero = wordIsZero(value, LIMBS_PER_WORD * i)
+      const { skeleton, skeletonKey } = known[code]!
+      const id = library.keyId(skeleton, selector, bytes, valueIsZero ? 1 : 0)
+      if (id === library.keys.length) {
+        library.open({ fork, skeleton: skeletonKey, selector, calldataBytes: bytes, valueIsZero })
+      }
       tier[i] = TIER_LANE
-      keyIds[i] = library.keyId(known[code]!.skeleton, selector, bytes, wordIsZero(value, LIMBS_PER_WORD * i))
+      keyIds[i] = id
     }
   }
 }

@@ -2,6 +2,7 @@ import type { TransactionBatch } from '../block/batch.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
 import type { TransactionRules } from '../block/rules.ts'
 import type { CpuExecution } from './cpu_result.ts'
+import type { ExplainLog } from './explain.ts'
 import type { LaneGroup } from './lane_group.ts'
 
 /** Which tier a transaction is meant for. */
@@ -25,11 +26,13 @@ export const OUTCOME_REJECTED = 4
  * tier             u8[n]    TIER_*
  * keyIds           i32[n]   path key of a call into code (PathRouter), else -1
  * groups, lanes    i32[n]   where its last device execution is: index into `laneGroups`, lane; -1 = none
+ * executions       u8[n]    times that the device executed it, 255 = that or more
  * reasons          u16[n]   why the CPU tier (ExitReasons); 0 = no reason yet
  * outcome          u8[n]    OUTCOME_*
  * rejections       u8[n]    REJECTION code of an OUTCOME_REJECTED
  * gasUsed          f64[n]
  * cpuResults       of the OUTCOME_CPU, by index
+ * explained        exits by transaction, where the request asks for the explanation
  */
 export interface Schedule {
   readonly batch: TransactionBatch
@@ -43,16 +46,23 @@ export interface Schedule {
   readonly keyIds: Int32Array
   readonly groups: Int32Array
   readonly lanes: Int32Array
+  readonly executions: Uint8Array
   readonly reasons: Uint16Array
   readonly outcome: Uint8Array
   readonly rejections: Uint8Array
   readonly gasUsed: Float64Array
   readonly cpuResults: Map<number, CpuExecution>
   readonly laneGroups: LaneGroup[]
+  readonly explained: ExplainLog | undefined
   coinbaseId: number
 }
 
-export const createSchedule = (batch: TransactionBatch, env: BlockEnvironment, rules: TransactionRules): Schedule => {
+export const createSchedule = (
+  batch: TransactionBatch,
+  env: BlockEnvironment,
+  rules: TransactionRules,
+  explained?: ExplainLog,
+): Schedule => {
   const { count } = batch
   const executionGas = new Float64Array(count)
   for (let i = 0; i < count; i++) executionGas[i] = rules.gasLimit[i]! - rules.intrinsic[i]!
@@ -68,12 +78,14 @@ export const createSchedule = (batch: TransactionBatch, env: BlockEnvironment, r
     keyIds: new Int32Array(count).fill(-1),
     groups: new Int32Array(count).fill(-1),
     lanes: new Int32Array(count).fill(-1),
+    executions: new Uint8Array(count),
     reasons: new Uint16Array(count),
     outcome: new Uint8Array(count),
     rejections: new Uint8Array(count),
     gasUsed: new Float64Array(count),
     cpuResults: new Map(),
     laneGroups: [],
+    explained,
     coinbaseId: -1,
   }
 }

@@ -55,7 +55,7 @@ export class Walk {
       await this.#sweep(0, count)
       return
     }
-    lanes.begin()
+    lanes.begin(runner)
     const ranges = Math.max(1, Math.min(MOST_RANGES, Math.floor(count / range)))
     const size = Math.ceil(count / ranges)
     let wave = await this.#start(runner, 0, size, ranges)
@@ -118,12 +118,14 @@ export class Walk {
       sweep.reject(index, outcome.rejected)
     } else {
       cpuResults.set(index, outcome)
+      await sweep.recorder?.openOutcome(outcome.reads, outcome.writes, [env.coinbase.toLowerCase()])
       await running.apply(outcome.writes, sweep)
       if (outcome.coinbaseFee !== undefined) {
         wordFromBigInt(this.#fee, 0, outcome.coinbaseFee)
         sweep.payCoinbase(this.#fee, 0)
       }
       sweep.finish(index, Number(outcome.gasUsed))
+      sweep.recorder?.close(index)
     }
     this.cpuMs += performance.now() - startedMs
     this.cpuCount++

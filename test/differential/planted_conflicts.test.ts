@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bytesToHex } from '../../host/block/encode_batch.ts'
-import { type ComputeDevice, MemoryState, openDevice, type TransactionObject } from '../../host/index.ts'
+import { type ComputeDevice, MemoryState, openDevice, REJECTION, type TransactionObject } from '../../host/index.ts'
 import { BatchCheck, type CheckedBatch } from '../fixtures/batch_check.ts'
 import { BATCH_CONTRACTS, initCode } from '../fixtures/batch_contracts.ts'
 import {
@@ -156,7 +156,9 @@ describe('balance conflicts', () => {
   test('B cannot pay because an earlier transaction of B emptied it', async () => {
     const before = world({ [poor]: 2n * TRANSFER_COST + 100n })
     const { result } = await expectExact(inOrder(pay(poor, other, TRANSFER_COST), pay(poor, other, 200n)), before)
-    expect(result.rejected).toEqual([{ index: 1, code: 9, reason: 'insufficient funds for gas * price + value' }])
+    expect(result.rejected).toEqual([
+      { index: 1, code: REJECTION.insufficientFunds, reason: 'insufficient funds for gas * price + value' },
+    ])
   })
 
   test('B calls a contract with what A paid it', async () => {
@@ -307,6 +309,8 @@ describe('block limits', () => {
       prevRandao: 0n,
     })
     expect(checked.difference).toBeUndefined()
-    expect(checked.result.rejected).toEqual([{ index: 1, code: 10, reason: 'gas limit reached' }])
+    expect(checked.result.rejected).toEqual([
+      { index: 1, code: REJECTION.gasLimitReached, reason: 'gas limit reached' },
+    ])
   })
 })

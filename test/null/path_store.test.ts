@@ -57,7 +57,13 @@ describe('a path as bytes', () => {
   test('comes back field by field, bigints and programs included', async () => {
     const kernel = {
       ...(await path(0)),
-      program: { code: Uint32Array.of(1, 2, 0xffffffff, 4), constants: new Uint32Array(8), registers: 3 },
+      program: {
+        code: Uint32Array.of(1, 2, 0xffffffff, 4),
+        instructions: 1,
+        constants: new Uint32Array(8),
+        registers: 3,
+        scratch: 0,
+      },
       output: { bytes: 32, words: [{ kind: 'constant', value: (1n << 256n) - 1n } as const] },
     }
     const decoded = decodePath(encodePath(kernel, VERSION), VERSION)

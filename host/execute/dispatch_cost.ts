@@ -1,0 +1,26 @@
+import type { PathPlan } from './path_plan.ts'
+
+/**
+ * What decides between a wave and the CPU tier, in microseconds on two cores: measured once, not while a batch runs, so
+ * that the same batch takes the same rounds on every machine (docs/decisions/0011-waves-by-fixed-costs.md).
+ */
+
+/** A transaction on the CPU tier, apart from its steps. */
+const CPU_TRANSACTION_US = 250
+/** An EVM step there. */
+const CPU_STEP_US = 1.2
+/** A wave: upload, submission, readback, and the groups that come back. */
+const WAVE_US = 3_000
+/** A live value of a path in one lane, as a program. */
+const LANE_VALUE_US = 0.08
+
+/** What the CPU tier takes for `lanes` transactions of this path. */
+export const cpuCostUs = ({ kernel }: PathPlan, lanes: number): number =>
+  lanes * (CPU_TRANSACTION_US + kernel.report.steps * CPU_STEP_US)
+
+/** What these lanes add to a wave. */
+export const laneCostUs = ({ kernel }: PathPlan, lanes: number): number =>
+  lanes * kernel.report.liveValues * LANE_VALUE_US
+
+/** Whether a wave that costs `laneUs` for its lanes and saves the CPU tier `cpuUs` is worth it. */
+export const isWorthWave = (cpuUs: number, laneUs: number): boolean => cpuUs > WAVE_US + laneUs

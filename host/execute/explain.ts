@@ -1,0 +1,64 @@
+import { type Rejection, rejectionText } from '../block/rejection.ts'
+import type { ExitReasons } from './exit_reason.ts'
+import { OUTCOME_CPU, OUTCOME_LANE, OUTCOME_REJECTED, OUTCOME_TRANSFER, type Schedule } from './schedule.ts'
+
+/** How one transaction was executed. */
+export interface TransactionExplanation {
+  readonly index: number
+  readonly tier: 'transfer' | 'pathKernel' | 'pathProgram' | 'cpu' | 'rejected'
+  /** Id of the path whose execution stands. */
+  readonly path?: string
+  /** Why this tier, in words. */
+  readonly why: string
+  /** Times that the device executed it. */
+  readonly rounds: number
+  /** What the device's executions before the last one ended with, in order. */
+  readonly exits: readonly string[]
+}
+
+/** The exits of a batch by transaction, kept only where somebody wants the explanation. */
+export class ExplainLog {
+  readonly #exits = new Map<number, string[]>()
+
+  exit(i: number, text: string): void {
+    const list = this.#exits.get(i)
+    if (list === undefined) this.#exits.set(i, [text])
+    else list.push(text)
+  }
+
+  exits(i: number): readonly string[] {
+    return this.#exits.get(i) ?? []
+  }
+}
+
+const WHY = {
+  transfer: 'the called account has no code',
+  pathKernel: "the path's own kernel is compiled",
+  pathProgram: 'a path was recorded for its key',
+} as const
+
+/** One entry for each transaction of a batch that has ended. */
+export const explainSchedule = (schedule: Schedule, reasons: ExitReasons): readonly TransactionExplanation[] =>
+  Array.from({ length: schedule.batch.count }, (_, index) => explain(schedule, reasons, index))
+
+const explain = (schedule: Schedule, reasons: ExitReasons, index: number): TransactionExplanation => {
+  const { outcome, groups, laneGroups, executions, rejections, explained } = schedule
+  const common = { index, rounds: executions[index]!, exits: explained?.exits(index) ?? [] }
+  const reason = reasons.text(schedule.reasons[index]!)
+  switch (outcome[index]) {
+    case OUTCOME_TRANSFER:
+      return { ...common, tier: 'transfer', why: WHY.transfer }
+    case OUTCOME_LANE: {
+      const { plan, isProgram } = laneGroups[groups[index]!]!
+      const tier = isProgram ? 'pathProgram' : 'pathKernel'
+      const rerun = common.rounds > 1 && reason !== '' ? `; ran again: ${reason}` : ''
+      return { ...common, tier, path: plan.kernel.id, why: WHY[tier] + rerun }
+    }
+    case OUTCOME_CPU:
+      return { ...common, tier: 'cpu', why: reason === '' ? 'no other tier' : reason }
+    case OUTCOME_REJECTED:
+      return { ...common, tier: 'rejected', why: rejectionText(rejections[index] as Rejection) }
+    default:
+      return { ...common, tier: 'cpu', why: 'not executed' }
+  }
+}
