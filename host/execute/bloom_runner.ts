@@ -16,6 +16,9 @@ export interface BloomSource {
   readonly laneCount: number
   readonly in: GPUBuffer
   readonly out: GPUBuffer
+  /** Bytes in front of the columns, multiples of 256; 0 where absent. */
+  readonly inOffset?: number
+  readonly outOffset?: number
 }
 
 /**
@@ -60,7 +63,9 @@ export class BloomRunner {
       buffers.push(parameters, bits)
       const bindGroup = this.#device.bindGroup(kernel, [
         { binding: 0, buffer: parameters },
-        { binding: 1, buffer: call.source === 'input' ? source.in : source.out },
+        call.source === 'input'
+          ? { binding: 1, buffer: source.in, byteOffset: source.inOffset ?? 0 }
+          : { binding: 1, buffer: source.out, byteOffset: source.outOffset ?? 0 },
         { binding: 2, buffer: bits },
       ])
       const workgroups = Math.ceil((call.items.length * laneCount) / WORKGROUP_SIZE)
