@@ -1,9 +1,8 @@
-import { existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
 import type { CommandModule } from 'yargs'
 import type { Workload } from '../../bench/workloads/workload.ts'
 import { FORKS, type Fork, isAtLeast, isFork } from '../../transpiler/spec/forks.ts'
 import { UserError } from '../fail.ts'
+import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
 
 interface BenchArguments {
   workloads: string[] | undefined
@@ -27,13 +26,6 @@ const DEFAULT_RUN_SAMPLES = 2
 /** What runs when no workload is named. */
 const DEFAULT_WORKLOADS = ['transfers', 'erc20', 'erc20-hot-recipient', 'mixed', 'conflict-10', 'uniswap-v2']
 
-/** A whole number in `least .. most`, or a UserError. */
-export const parseWhole = (option: string, value: string, least: number, most: number): number => {
-  const number = Number(value)
-  if (/^\d+$/.test(value) && number >= least && number <= most) return number
-  throw new UserError(`--${option} takes a whole number from ${least} to ${most}, got '${value}'`)
-}
-
 /** The workloads by name; `all` is every one. Throws UserError. */
 export const chooseWorkloads = (names: readonly string[], all: readonly Workload[]): readonly Workload[] => {
   if (names.includes('all')) return all
@@ -43,26 +35,6 @@ export const chooseWorkloads = (names: readonly string[], all: readonly Workload
   }
   const wanted = names.length === 0 ? DEFAULT_WORKLOADS : [...new Set(names)]
   return wanted.flatMap((wantedName) => all.filter(({ name }) => name === wantedName))
-}
-
-/** Throws UserError unless results can be written to `path`. */
-export const checkResultPath = (path: string): void => {
-  if (path === '') throw new UserError('--json takes a file name, got none')
-  const folder = dirname(resolve(path))
-  if (!existsSync(folder)) throw new UserError(`--json ${path}: there is no folder ${folder}`)
-  if (existsSync(path) && statSync(path).isDirectory()) throw new UserError(`--json ${path} is a folder; name a file`)
-}
-
-/** Writes the whole file or nothing. */
-const writeResult = (path: string, text: string): void => {
-  const temporary = `${path}.${process.pid}.tmp`
-  try {
-    writeFileSync(temporary, text)
-    renameSync(temporary, path)
-  } catch (thrown) {
-    rmSync(temporary, { force: true })
-    throw new UserError(`--json ${path} cannot be written: ${(thrown as Error).message}`)
-  }
 }
 
 /** Names of optional peers, separated by commas. Throws UserError. */

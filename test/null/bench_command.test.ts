@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { chooseSize, LARGEST_SIZE, SMALLEST_SIZE } from '../../bench/calibrate.ts'
 import { WORKLOADS } from '../../bench/workloads/index.ts'
-import { checkResultPath, chooseWorkloads, parseFork, parsePeers, parseWhole } from '../../cli/commands/bench.ts'
+import { chooseWorkloads, parseFork, parsePeers } from '../../cli/commands/bench.ts'
 import { UserError } from '../../cli/fail.ts'
+import { checkResultPath, parseWhole } from '../../cli/result_file.ts'
 
 /** The list, in words that users type. */
 const PROMISED = [

@@ -1,0 +1,72 @@
+import type { CommandModule } from 'yargs'
+import type { StateTestResult } from '../../host/execute/run_state_test.ts'
+import { UserError } from '../fail.ts'
+import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
+import { checkChoice } from '../state_test_file.ts'
+import { runTestFiles, TestFileError } from '../state_test_jobs.ts'
+import { testFiles } from '../state_test_source.ts'
+
+interface StateTestArguments {
+  inputs: string[]
+  fork: string | undefined
+  run: string | undefined
+  json: string | undefined
+  jobs: string
+  adapter: string | undefined
+}
+
+const MOST_JOBS = 64
+
+/** `cpu 12, transfer 3`: how many entries each tier executed. */
+const tierCounts = (results: readonly StateTestResult[]): string => {
+  const counts = new Map<string, number>()
+  for (const { tier } of results) counts.set(tier, (counts.get(tier) ?? 0) + 1)
+  return [...counts].map(([tier, count]) => `${tier} ${count}`).join(', ')
+}
+
+const run = async ({ inputs, fork, run: pattern, json, jobs: jobsText, adapter }: StateTestArguments) => {
+  const choice = { fork, run: pattern }
+  checkChoice(choice)
+  const jobs = parseWhole('jobs', jobsText, 1, MOST_JOBS)
+  if (json !== undefined) checkResultPath(json)
+  const files = testFiles(inputs)
+  let results: StateTestResult[]
+  try {
+    results = await runTestFiles(files, { adapter, choice, jobs })
+  } catch (thrown) {
+    if (thrown instanceof TestFileError && thrown.done.length > 0) {
+      process.stderr.write(`stopped after ${thrown.done.length} entries; no results are written\n`)
+    }
+    throw thrown
+  }
+  if (results.length === 0) throw new UserError(`no test of ${inputs.join(', ')} fits --fork and --run`)
+  const text = `${JSON.stringify(results, null, 2)}\n`
+  if (json === undefined) process.stdout.write(text)
+  else writeResult(json, text)
+  const failed = results.filter(({ pass }) => !pass)
+  for (const { file, name, error } of failed.slice(0, 20)) process.stderr.write(`FAIL ${file}: ${name}: ${error}\n`)
+  process.stderr.write(
+    `${results.length - failed.length} of ${results.length} entries pass (${files.length} files; ${tierCounts(results)})\n`,
+  )
+  if (failed.length > 0) process.exitCode = 1
+}
+
+export const stateTestCommand: CommandModule<object, StateTestArguments> = {
+  command: 'statetest <inputs..>',
+  describe: 'Run Ethereum state tests and block tests and print what `evm statetest` prints, with tier and reason',
+  builder: (parser) =>
+    parser
+      .positional('inputs', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'JSON files, .tar.gz archives of them, or folders',
+      })
+      .option('fork', { type: 'string', describe: 'only this fork, as Prague' })
+      .option('run', { type: 'string', describe: 'only tests whose name matches this regular expression' })
+      .option('json', { type: 'string', describe: 'write the array to this file instead of stdout' })
+      .option('jobs', { type: 'string', default: '1', describe: 'processes' })
+      .option('adapter', { type: 'string', describe: 'gpu, lavapipe, swiftshader, a part of a name, or none' })
+      .strict(),
+  handler: run,
+}
