@@ -18,6 +18,8 @@ import type { PathStore } from './path_store.ts'
 export const MAX_PATHS_PER_KEY = 8
 /** Recordings of one key that gave no new path before it is left alone. */
 const MAX_FRUITLESS_RECORDINGS = 6
+/** After each of them it takes so many times more transactions to try again. */
+const FRUITLESS_FACTOR = 4
 
 /**
  * What waits for compilations. `background`: nothing; what has no kernel yet runs elsewhere meanwhile. `wait`: the batch, as
@@ -100,8 +102,8 @@ export class PathLibrary {
   /** Whether recording a path is worth it for `lanes` more transactions of this key. */
   isWorthRecording(key: PathKeyState, lanes: number, recordFrom: number | undefined): boolean {
     if (key.candidates.length >= MAX_PATHS_PER_KEY || key.fruitless >= MAX_FRUITLESS_RECORDINGS) return false
-    if (recordFrom !== undefined) return key.lanesOwed + lanes >= recordFrom
-    return (key.lanesOwed + lanes) * this.cpuMs > this.recordMs
+    const wanted = (key.lanesOwed + lanes) / FRUITLESS_FACTOR ** key.fruitless
+    return recordFrom !== undefined ? wanted >= recordFrom : wanted * this.cpuMs > this.recordMs
   }
 
   /** Whether the path's own kernels are worth their compilation for `lanes` transactions that the CPU tier would execute. */
@@ -127,6 +129,7 @@ export class PathLibrary {
     transaction: RecordedTransaction,
     state: RecordState,
   ): Promise<PathCandidate | ExitReason> {
+    key.lanesOwed = 0
     const startedMs = performance.now()
     const result = await transpilePath(transaction, state)
     this.recordMs = mean(this.recordMs, performance.now() - startedMs)
