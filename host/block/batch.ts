@@ -38,12 +38,22 @@ export const TYPE_BLOB = 3
 export const TYPE_SET_CODE = 4
 export const TYPE_DEPOSIT = 0x7e
 
-/** One EIP-7702 authorization as signed. `authority` is the recovered signer (0x-hex); undefined where the signature is bad. */
+/**
+ * One EIP-7702 authorization as signed. `authority` is the recovered signer (0x-hex); undefined where the signature is bad.
+ * Execution asks for no more; the signature stands beside it where it is known.
+ */
 export interface Authorization {
   readonly chainId: bigint
   readonly address: string
   readonly nonce: bigint
   readonly authority: string | undefined
+  readonly signature?: AuthorizationSignature
+}
+
+export interface AuthorizationSignature {
+  readonly yParity: bigint
+  readonly r: bigint
+  readonly s: bigint
 }
 
 export interface TransactionExtras {

@@ -203,7 +203,7 @@ const authorizationsOf = (item: Item, i: number): Authorization[] => {
       nonce: integer(2, 8, 'nonce'),
     }
     const signature = { yParity: integer(3, 1, 'y parity'), r: integer(4, 32, 'r'), s: integer(5, 32, 's') }
-    return { ...signed, authority: recoverAuthority(signed, signature) }
+    return { ...signed, authority: recoverAuthority(signed, signature), signature }
   })
 }
 

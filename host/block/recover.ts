@@ -1,7 +1,7 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { keccak256 } from '../state/keccak.ts'
 import { rlpHex, rlpInteger, rlpList } from '../state/rlp.ts'
-import type { Authorization } from './batch.ts'
+import type { Authorization, AuthorizationSignature } from './batch.ts'
 
 type NativeRecover = (
   signature: Uint8Array,
@@ -75,7 +75,7 @@ const AUTHORIZATION_MAGIC = 0x05
  */
 export const recoverAuthority = (
   { chainId, address, nonce }: Omit<Authorization, 'authority'>,
-  { yParity, r, s }: { readonly yParity: bigint; readonly r: bigint; readonly s: bigint },
+  { yParity, r, s }: AuthorizationSignature,
 ): string | undefined => {
   if (yParity > 1n || s > HALF_ORDER) return undefined
   const message = rlpList([rlpInteger(chainId), rlpHex(address), rlpInteger(nonce)])

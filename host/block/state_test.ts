@@ -222,5 +222,5 @@ const readAuthorization = (at: At): Authorization => {
   const word = (name: string): bigint => wordOf(field(object, name))
   const signed = { chainId: word('chainId'), address: addressOf(field(object, 'address')), nonce: word('nonce') }
   const signature = { yParity: wordOf(optional(object, 'yParity') ?? field(object, 'v')), r: word('r'), s: word('s') }
-  return { ...signed, authority: recoverAuthority(signed, signature) }
+  return { ...signed, authority: recoverAuthority(signed, signature), signature }
 }
