@@ -1,5 +1,7 @@
 /** The library: a batch of transactions in, receipts and a committed state out. */
+
 export type { Block, TransactionBatch, TransactionObject } from './block/batch.ts'
+export type { CallObject } from './block/call_batch.ts'
 export { decodeTransaction, encodeBatch, TransactionInputError } from './block/encode_batch.ts'
 export type { BlockEnvironment } from './block/environment.ts'
 export { type Log, type Receipt, Receipts } from './block/receipts.ts'
@@ -17,5 +19,9 @@ export {
   type StageTimings,
   type TierCounts,
 } from './execute/executor.ts'
+export type { CallBundle, SimulateRequest } from './execute/simulate.ts'
+export type { AccessListEntry, SimulatedCall, Simulation, SimulationTier } from './execute/simulation.ts'
 export { type Allocation, MemoryState } from './state/memory_state.ts'
+export type { AccountOverride, StateOverrides } from './state/overlay_state.ts'
+export { OverrideError } from './state/overlay_state.ts'
 export type { AccountColumns, State, StateWrites } from './state/state.ts'

@@ -29,6 +29,8 @@ export class BloomRunner {
   readonly #device: ComputeDevice
   readonly #pool: BufferPool
   #kernel: Promise<Kernel> | undefined
+  /** Off where nobody will ask for blooms: then nothing is hashed. */
+  isOn = true
 
   constructor(device: ComputeDevice, pool: BufferPool) {
     this.#device = device
@@ -37,7 +39,7 @@ export class BloomRunner {
 
   /** Number of read ranges that `append` adds for a path. */
   readsOf(plan: PathPlan): number {
-    return bloomCalls(plan.blooms).length
+    return this.#callsOf(plan).length
   }
 
   /** Adds the commands and reads for a dispatch, and the buffers that they hold until they are done. */
@@ -48,7 +50,7 @@ export class BloomRunner {
     reads: BufferRange[],
     buffers: GPUBuffer[],
   ): Promise<void> {
-    for (const call of bloomCalls(plan.blooms)) {
+    for (const call of this.#callsOf(plan)) {
       const kernel = await this.kernel()
       const { laneCount } = source
       const parameters = this.#pool.uniform(PARAMETER_BYTES)
@@ -74,8 +76,12 @@ export class BloomRunner {
     }
   }
 
-  /** The indices of all items in the order of `plan.blooms` (host/block/receipts.ts), from the ranges read at `first`. */
-  take(plan: PathPlan, results: readonly Uint32Array[], first: number): Uint32Array {
+  /**
+   * The indices of all items in the order of `plan.blooms` (host/block/receipts.ts), from the ranges read at `first`; undefined
+   * where none were read.
+   */
+  take(plan: PathPlan, results: readonly Uint32Array[], first: number): Uint32Array | undefined {
+    if (results[first] === undefined) return undefined
     const calls = bloomCalls(plan.blooms)
     if (calls.length === 1) return results[first]!
     const perItem = results[first]!.length / calls[0]!.items.length
@@ -86,6 +92,10 @@ export class BloomRunner {
       })
     })
     return indices
+  }
+
+  #callsOf(plan: PathPlan): ReturnType<typeof bloomCalls> {
+    return this.isOn ? bloomCalls(plan.blooms) : []
   }
 
   kernel(): Promise<Kernel> {

@@ -110,7 +110,7 @@ export class Simulator {
       lanes: new LaneStage(stage, overlay, library, reasons),
       open(device) {
         runner = new LaneRunner(device, overlay, chainId)
-        runner.begin()
+        runner.begin(false)
         return runner
       },
       close() {
