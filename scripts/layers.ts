@@ -32,8 +32,9 @@ const LAYERS: readonly Layer[] = [
   { at: 'host/execute', may: ['transpiler', 'kernels', 'host/device', 'host/state', 'host/block'] },
   { at: 'host/index.ts', may: ['transpiler', 'kernels', 'host'] },
   { at: 'cli', may: ['cli', 'host', 'transpiler', 'kernels'] },
-  // The two commands that run or show workloads.
+  // The commands that run or show workloads, or measure against the serial reference.
   { at: 'cli/commands/bench.ts', may: ['cli', 'host', 'transpiler', 'bench'] },
+  { at: 'cli/commands/replay.ts', may: ['cli', 'host', 'transpiler', 'bench'] },
   { at: 'cli/commands/transpile.ts', may: ['cli', 'host', 'transpiler', 'bench'] },
   { at: 'bench', may: ['transpiler', 'kernels', 'host'] },
   { at: 'test', may: ['transpiler', 'kernels', 'host', 'cli', 'bench', 'scripts'] },

@@ -197,13 +197,18 @@ export const summaryText = (report: BenchReport, style: TextStyle): string => {
   return `${lines.join('\n')}\n`
 }
 
-/** Columns: the first to the left, the others to the right. */
-const table = (head: readonly string[], rows: readonly (readonly string[])[], style: TextStyle): string => {
+/** Columns: the first `left` ones to the left, the others to the right. */
+export const table = (
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  style: TextStyle,
+  left = 1,
+): string => {
   if (style.decorated) {
     const drawn = new Table({
       head: [...head],
       style: { head: [], border: [] },
-      colAligns: head.map((_, column) => (column === 0 ? 'left' : 'right')),
+      colAligns: head.map((_, column) => (column < left ? 'left' : 'right')),
     })
     drawn.push(...rows.map((row) => [...row]))
     return drawn.toString()
@@ -212,7 +217,7 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[], st
   return [head, ...rows]
     .map((row) =>
       row
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+        .map((cell, column) => (column < left ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
         .join('  ')
         .trimEnd(),
     )

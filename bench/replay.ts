@@ -1,0 +1,274 @@
+import type { TransactionBatch, TransactionObject } from '../host/block/batch.ts'
+import { type BlockFixture, fillState } from '../host/block/block_fixture.ts'
+import { bytesToHex, encodeBatch } from '../host/block/encode_batch.ts'
+import type { BlockEnvironment } from '../host/block/environment.ts'
+import type { Receipts } from '../host/block/receipts.ts'
+import { rejectionText } from '../host/block/rejection.ts'
+import { receiptsRoot } from '../host/block/roots.ts'
+import type { ComputeDevice } from '../host/device/compute_device.ts'
+import type { TransactionChanges } from '../host/execute/change_log.ts'
+import { createExecutor, type ExecutionResult, type Executor } from '../host/execute/executor.ts'
+import type { TransactionExplanation } from '../host/execute/explain.ts'
+import type { PathStore } from '../host/execute/path_store.ts'
+import { MemoryState } from '../host/state/memory_state.ts'
+import { type Fork, isAtLeast } from '../transpiler/spec/forks.ts'
+import { collectGarbage } from './garbage.ts'
+import { compareWithSerial, runSerial } from './oracle.ts'
+import { SwitchedState } from './replay_state.ts'
+import { type BlockReplay, NO_TIERS, type ReplayRun } from './report/replay_schema.ts'
+import type { TierCounts } from './report/schema.ts'
+import { median, medianIndex } from './report/statistics.ts'
+
+export interface ReplayOptions {
+  readonly device: ComputeDevice | undefined
+  /** Where recorded paths outlive the run; absent = nowhere. */
+  readonly pathStore?: PathStore
+  /** Worker threads of the CPU tier; absent = the executor's choice. */
+  readonly workers?: number
+  /** Measured passes. */
+  readonly samples: number
+  /** Run serial @ethereumjs/vm beside it, and compare every receipt and the whole state. */
+  readonly serial: boolean
+  /** Asked for between passes: true ends the run of this block with `Interrupted`. */
+  readonly isInterrupted?: () => boolean
+}
+
+/** What one block's replay gives beside its numbers. */
+export interface ReplayDetail {
+  readonly explain: readonly TransactionExplanation[]
+  readonly changes: readonly TransactionChanges[]
+  /** By transaction; 0 where rejected. */
+  readonly gasUsed: ArrayLike<number>
+}
+
+/** The run was ended from outside, between two passes. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+
+  constructor() {
+    super('interrupted')
+  }
+}
+
+/** A pass that takes longer is measured at once, without a warm one before it, and once only. */
+const LONG_MS = 20_000
+/** Warm passes in front of the measured ones while kernels are still being compiled. */
+const MOST_WARM_PASSES = 3
+/** No further sample when measuring this block has taken so long. */
+const SAMPLING_MS = 30_000
+
+/** Transactions to execute on a state, and what should come out. */
+export interface Job {
+  readonly fork: Fork
+  readonly chainId: bigint
+  readonly env: BlockEnvironment
+  readonly state: MemoryState
+  readonly transactions: readonly TransactionObject[]
+  /** For messages about what the file lacks; absent where the job is no single file. */
+  readonly fixture?: BlockFixture
+  /** The first difference from what is known without serial execution, and what that was. */
+  readonly check: (receipts: Receipts) => { readonly difference: string | undefined; readonly against: string }
+}
+
+/** Executors by fork and chain, kept from block to block: their recorded paths and compiled kernels serve the next one. */
+export class Replayer {
+  readonly #options: ReplayOptions
+  readonly #executors = new Map<string, { readonly executor: Executor; readonly state: SwitchedState }>()
+
+  constructor(options: ReplayOptions) {
+    this.#options = options
+  }
+
+  /** Throws FixtureError where the file lacks what the block asks for, and Interrupted. */
+  async block(fixture: BlockFixture): Promise<{ readonly replay: BlockReplay; readonly detail: ReplayDetail }> {
+    const { run, detail } = await this.run(jobOf(fixture))
+    return {
+      replay: {
+        block: fixture.name,
+        chain: fixture.chain,
+        fork: fixture.forkName,
+        number: Number(fixture.env.number),
+        postMerge: isAtLeast(fixture.fork, 'paris'),
+        ...run,
+      },
+      detail,
+    }
+  }
+
+  /**
+   * First pass: records every path it can and is checked; then serial execution, once unmeasured; warm passes until nothing
+   * is compiled in them; then samples, serial and ours in turns; last one pass that explains itself. Every pass is checked.
+   */
+  async run(
+    job: Job,
+  ): Promise<{ readonly run: ReplayRun; readonly detail: ReplayDetail; readonly receipts: Receipts }> {
+    const { samples, serial } = this.#options
+    const batch = encodeBatch(job.transactions)
+    const passes: Pass[] = []
+    const pass = async (detailed: boolean): Promise<Pass> => {
+      if (this.#options.isInterrupted?.() === true) throw new Interrupted()
+      passes.push(await this.#pass(job, batch, detailed))
+      return passes.at(-1)!
+    }
+    const first = await pass(true)
+    const serialMs: number[] = []
+    let difference: string | undefined
+    if (serial) {
+      const reference = await runSerial(job)
+      difference = compareWithSerial({ receipts: first.result.receipts, state: first.after }, reference)
+      if (reference.elapsedMs >= LONG_MS) serialMs.push(reference.elapsedMs)
+    }
+    const isLong = first.elapsedMs >= LONG_MS || serialMs.length > 0
+    let last = first
+    let compileMs = first.result.compileMs
+    const measured: Pass[] = []
+    if (isLong) {
+      measured.push(first)
+      if (serial && serialMs.length === 0) serialMs.push((await runSerial(job)).elapsedMs)
+    } else {
+      for (let i = 0; i < MOST_WARM_PASSES; i++) {
+        const { result } = await pass(false)
+        compileMs += result.compileMs
+        if (result.compileMs === 0) break
+      }
+      const end = performance.now() + SAMPLING_MS
+      while (measured.length < samples && (measured.length === 0 || performance.now() < end)) {
+        if (serial) {
+          collectGarbage()
+          serialMs.push((await runSerial(job)).elapsedMs)
+        }
+        measured.push(await pass(false))
+      }
+      last = await pass(true)
+    }
+    const checks = passes.map(({ result }) => job.check(result.receipts))
+    difference ??= checks.find((check) => check.difference !== undefined)?.difference
+    const against = [
+      checks[0]!.against,
+      serial ? 'every receipt and the whole state of serial @ethereumjs/vm' : '',
+    ].filter((text) => text !== '')
+    const { result } = measured[medianIndex(measured.map(({ elapsedMs }) => elapsedMs))]!
+    const samplesMs = measured.map(({ elapsedMs }) => elapsedMs)
+    const medianMs = median(samplesMs)
+    const serialMedianMs = serialMs.length === 0 ? 0 : median(serialMs)
+    const run: ReplayRun = {
+      txCount: batch.count,
+      gas: first.result.receipts.totalGasUsed,
+      verdict: difference !== undefined ? 'different' : against.length === 0 ? 'unchecked' : 'exact',
+      verification: difference ?? (against.length === 0 ? 'nothing to compare with' : against.join('; ')),
+      tiers: last.result.tiers,
+      tierGas: gasByTier(last.result),
+      rounds: result.rounds,
+      exits: last.result.exits,
+      stagesMs: result.timings,
+      firstMs: first.elapsedMs,
+      compileMs,
+      samplesMs,
+      medianMs,
+      serialSamplesMs: serialMs,
+      serialMedianMs,
+      ratio: serialMs.length === 0 || medianMs === 0 ? 0 : serialMedianMs / medianMs,
+      warm: isLong ? 'nothing: one long pass' : WARM,
+      faults: [...new Set(passes.flatMap(({ result: { faults } }) => faults))],
+    }
+    const { explain = [], changes = [], receipts } = last.result
+    return { run, detail: { explain, changes, gasUsed: receipts.gasUsed }, receipts }
+  }
+
+  /** One pass, checked against the header: the receipts, and the first difference. Records the block's paths. */
+  async once(fixture: BlockFixture): Promise<{ readonly receipts: Receipts; readonly difference: string | undefined }> {
+    const job = jobOf(fixture)
+    const { result } = await this.#pass(job, encodeBatch(job.transactions), false)
+    return { receipts: result.receipts, difference: job.check(result.receipts).difference }
+  }
+
+  /** The executors' device stays open. */
+  close(): void {
+    for (const { executor } of this.#executors.values()) executor.close()
+    this.#executors.clear()
+  }
+
+  async #pass(job: Job, transactions: TransactionBatch, detailed: boolean): Promise<Pass> {
+    const { executor, state } = this.#executorOf(job)
+    const after = job.state.clone()
+    state.use(after, job.fixture)
+    executor.forget()
+    collectGarbage()
+    const start = performance.now()
+    const result = await executor.execute({ env: job.env, transactions, explain: detailed, changes: detailed })
+    return { elapsedMs: performance.now() - start, result, after }
+  }
+
+  #executorOf({ fork, chainId }: Job) {
+    const key = `${fork} ${chainId}`
+    const known = this.#executors.get(key)
+    if (known !== undefined) return known
+    const { device, pathStore, workers } = this.#options
+    const state = new SwitchedState()
+    const executor = createExecutor({
+      fork,
+      chainId,
+      state,
+      recordFrom: 1,
+      // A block has a hundred paths: they run as programs, which are there as soon as they are recorded.
+      compile: 'wait',
+      kernels: 'never',
+      ...(device === undefined ? {} : { device }),
+      ...(pathStore === undefined ? {} : { pathStore }),
+      ...(workers === undefined ? {} : { workers }),
+    })
+    const made = { executor, state }
+    this.#executors.set(key, made)
+    return made
+  }
+}
+
+interface Pass {
+  readonly elapsedMs: number
+  readonly result: ExecutionResult
+  readonly after: MemoryState
+}
+
+const WARM = 'recorded paths, compiled kernels and the code of the host; accounts and slots are read anew in every pass'
+
+const jobOf = (fixture: BlockFixture): Job => {
+  const { fork, chainId, env, transactions } = fixture
+  const state = fillState(fixture, new MemoryState())
+  return { fork, chainId, env, state, transactions, fixture, check: (receipts) => checkHeader(fixture, receipts) }
+}
+
+/** The block's own header: gas used, bloom, and from Byzantium on the receipts root. */
+const checkHeader = (fixture: BlockFixture, receipts: Receipts) => {
+  const { expected, fork, transactions } = fixture
+  const compared: string[] = []
+  const fields: (readonly [string, unknown, unknown])[] = []
+  const compare = <T>(name: string, wanted: T | undefined, found: () => T) => {
+    if (wanted === undefined) return
+    compared.push(name)
+    fields.push([name, found(), wanted])
+  }
+  for (let i = 0; i < receipts.count; i++) {
+    const code = receipts.rejection(i)
+    if (code !== 0) fields.push([`transaction ${i}`, `rejected (${rejectionText(code)})`, 'included'])
+  }
+  compare('gasUsed', expected.gasUsed, () => BigInt(receipts.totalGasUsed))
+  if (isAtLeast(fork, 'byzantium')) {
+    const deposits = new Map(
+      transactions.flatMap(({ deposit, nonce }, i) => (deposit === undefined ? [] : [[i, { nonce, version: 1n }]])),
+    )
+    compare('receiptsRoot', expected.receiptsRoot, () => receiptsRoot(receipts, { deposits }))
+  }
+  compare('logsBloom', expected.logsBloom, () => bytesToHex(receipts.blockBloom()))
+  const wrong = fields.find(([, found, wanted]) => found !== wanted)
+  return {
+    difference: wrong === undefined ? undefined : `${wrong[0]} is ${String(wrong[1])}, expected ${String(wrong[2])}`,
+    against: compared.length === 0 ? '' : `${compared.join(', ')} of the header`,
+  }
+}
+
+/** Gas used by the transactions of each tier; zero everywhere where the pass did not explain itself. */
+const gasByTier = ({ receipts, explain = [] }: ExecutionResult): TierCounts => {
+  const gas = { ...NO_TIERS }
+  for (const { index, tier } of explain) if (tier !== 'rejected') gas[tier] += receipts.gasUsed[index]!
+  return gas
+}

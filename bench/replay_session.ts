@@ -1,0 +1,135 @@
+import { type BlockFixture, FixtureError, readBlockFixture } from '../host/block/block_fixture.ts'
+import { adapterRequest } from '../host/device/adapter.ts'
+import type { ComputeDevice } from '../host/device/compute_device.ts'
+import { openDevice } from '../host/device/device.ts'
+import { openPathStore } from '../host/execute/path_store.ts'
+import { conflictMap, type Footprint } from './conflict_map.ts'
+import { commitOfCheckout, machine } from './machine.ts'
+import { Interrupted, type ReplayDetail, Replayer } from './replay.ts'
+import { mergeGroups, replayMerged } from './replay_merge.ts'
+import type { Progress } from './report/progress.ts'
+import type { BlockReplay, MergedReplay, NotRun, ReplayReport } from './report/replay_schema.ts'
+
+export interface ReplaySessionOptions {
+  /** Fixture files. Each is read and checked before the first one runs. */
+  readonly files: readonly string[]
+  /** As `openDevice` takes it; absent = the best that answers; `none` = no device. */
+  readonly adapter?: string
+  readonly samples: number
+  readonly workers?: number
+  readonly serial: boolean
+  /** Keep recorded paths in the user's cache folder, and use those that are there. */
+  readonly keepPaths: boolean
+  readonly merged: boolean
+  /** Make the conflict map. */
+  readonly conflicts: boolean
+  readonly isInterrupted: () => boolean
+  readonly progress: Progress
+  readonly onBlock: (replay: BlockReplay, detail: ReplayDetail, fixture: BlockFixture) => void
+  readonly onMerged: (replay: MergedReplay) => void
+}
+
+/**
+ * Replays fixtures one after another on one device. A block that fails stands in `notRun` with its reason, and the next one is
+ * run; so do the blocks behind an interruption. Throws FixtureError before anything runs, and NoAdapterError.
+ */
+export const runReplay = async (options: ReplaySessionOptions): Promise<ReplayReport> => {
+  const { files, adapter, samples, workers, serial, keepPaths, merged } = options
+  for (const file of files) readBlockFixture(file)
+  const asked = adapter === 'none' ? undefined : adapterRequest(adapter)
+  const device = adapter === 'none' ? undefined : await openDevice(asked === undefined ? {} : { adapter: asked })
+  const pathStore = keepPaths ? openPathStore() : undefined
+  const replayer = new Replayer({
+    device,
+    samples,
+    serial,
+    isInterrupted: options.isInterrupted,
+    ...(workers === undefined ? {} : { workers }),
+    ...(pathStore === undefined ? {} : { pathStore }),
+  })
+  const blocks: BlockReplay[] = []
+  const groups: MergedReplay[] = []
+  const notRun: NotRun[] = []
+  const footprints: Footprint[][] = []
+  options.progress.start('replay', files.length)
+  try {
+    if (merged) {
+      for (const group of mergeGroups(files.map(readBlockFixture))) {
+        const names = group.map(({ name }) => name)
+        options.progress.step(`${group[0]!.forkName}: ${names.length} blocks`)
+        const replay = await attempt(names, notRun, () => replayMerged(replayer, group))
+        if (replay === undefined) continue
+        groups.push(replay)
+        options.onMerged(replay)
+      }
+    } else {
+      for (const file of files) {
+        const fixture = readBlockFixture(file)
+        options.progress.step(fixture.name)
+        const done = await attempt([fixture.name], notRun, () => replayer.block(fixture))
+        if (done === undefined) continue
+        blocks.push(done.replay)
+        if (options.conflicts) footprints.push(footprintsOf(fixture, done.detail))
+        options.onBlock(done.replay, done.detail, fixture)
+      }
+    }
+  } finally {
+    options.progress.stop()
+    replayer.close()
+    await pathStore?.flush()
+  }
+  const report: ReplayReport = {
+    schema: 'wgevm-replay/1',
+    commit: commitOfCheckout(),
+    date: new Date().toISOString(),
+    machine: machine(),
+    adapter: adapterOf(device, asked),
+    node: process.version,
+    samples,
+    ...(workers === undefined ? {} : { workers }),
+    blocks,
+    notRun,
+    ...(merged ? { merged: groups } : {}),
+    ...(options.conflicts ? { conflicts: await conflictMap(footprints) } : {}),
+  }
+  device?.destroy()
+  return report
+}
+
+/** What `run` gives, or undefined where it fails: then the names are noted as not run. */
+const attempt = async <Result>(
+  names: readonly string[],
+  notRun: NotRun[],
+  run: () => Promise<Result>,
+): Promise<Result | undefined> => {
+  try {
+    return await run()
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message.replaceAll(/\s*\n\s*/g, ' ') : String(thrown)
+    const cause = thrown instanceof Interrupted ? 'interrupted' : thrown instanceof FixtureError ? 'file' : 'failed'
+    for (const block of names) notRun.push({ block, cause, reason })
+    return undefined
+  }
+}
+
+/** The slots that each included transaction looked at and changed, by the contract that it calls. */
+const footprintsOf = ({ transactions, pre }: BlockFixture, { changes }: ReplayDetail): Footprint[] =>
+  changes.map(({ slots, readSlots }, i) => {
+    const to = transactions[i]!.to
+    const name = ({ address, key }: { readonly address: string; readonly key: bigint }) => `${address} ${key}`
+    return {
+      contract: to !== undefined && pre[to]?.code !== undefined ? to : undefined,
+      reads: readSlots.map(name),
+      writes: slots.map(name),
+    }
+  })
+
+const adapterOf = (device: ComputeDevice | undefined, asked: string | undefined): ReplayReport['adapter'] =>
+  device === undefined
+    ? { kind: 'none', name: 'no device', driver: '-', reason: 'asked for: none' }
+    : {
+        kind: device.kind,
+        name: device.name,
+        driver: device.driver,
+        reason: asked === undefined ? 'the best that answers' : `asked for: ${asked}`,
+      }

@@ -1,0 +1,138 @@
+import type { TransactionExplanation } from '../../host/execute/explain.ts'
+import {
+  type BlockReplay,
+  type MergedReplay,
+  ofAllTiers,
+  onDevice,
+  type ReplayReport,
+  type ReplayRun,
+  type ReplayTotals,
+  totalsOf,
+} from './replay_schema.ts'
+import type { TierCounts } from './schema.ts'
+import { spread } from './statistics.ts'
+import { grouped, rounded, type TextStyle, table } from './text.ts'
+
+/** `37 %`; `-` of nothing. */
+export const shareText = (part: number, whole: number): string =>
+  whole === 0 ? '-' : `${Number(((100 * part) / whole).toFixed(1))} %`
+
+/** What the columns of tiers mean, in a line. */
+export const TIER_NOTE =
+  'transfer: plain transfers, settled in the in-order walk of the host; device: path kernels and path programs; CPU: @ethereumjs/evm'
+
+/** On what level both sides are timed. */
+export const TIMING_NOTE =
+  'ours: one execute() call, from a batch in typed arrays with given senders to committed state and receipts with blooms; serial: ' +
+  'runTx of @ethereumjs/vm for each transaction, decoded and with given senders; no roots on either side; both warm, in turns, median'
+
+const tierCells = (tiers: TierCounts): readonly string[] => {
+  const whole = ofAllTiers(tiers)
+  return [shareText(tiers.transfer, whole), shareText(onDevice(tiers), whole), shareText(tiers.cpu, whole)]
+}
+
+const HEAD = [
+  'transactions',
+  'Mgas',
+  'transfer',
+  'device',
+  'CPU',
+  'device gas',
+  'CPU gas',
+  'rounds',
+  'ms',
+  '±',
+  'serial ms',
+  'ratio',
+  '',
+]
+
+const cells = (run: Pick<ReplayRun, 'txCount' | 'gas' | 'tiers' | 'tierGas'>): readonly string[] => [
+  grouped(run.txCount),
+  rounded(run.gas / 1e6),
+  ...tierCells(run.tiers),
+  shareText(onDevice(run.tierGas), run.gas),
+  shareText(run.tierGas.cpu, run.gas),
+]
+
+const runCells = (run: ReplayRun): readonly string[] => [
+  ...cells(run),
+  String(run.rounds),
+  rounded(run.medianMs),
+  run.samplesMs.length > 1 ? `${rounded(100 * spread(run.samplesMs))} %` : '-',
+  run.serialSamplesMs.length === 0 ? '-' : rounded(run.serialMedianMs),
+  run.ratio === 0 ? '-' : rounded(run.ratio),
+  VERDICTS[run.verdict],
+]
+
+const VERDICTS = { exact: 'exact', different: 'DIFFERENT', unchecked: 'not checked' } as const
+
+const totalCells = (totals: ReplayTotals): readonly string[] => [
+  ...cells(totals),
+  '',
+  rounded(totals.medianMs),
+  '',
+  totals.serialMedianMs === 0 ? '-' : rounded(totals.serialMedianMs),
+  totals.ratio === 0 ? '-' : rounded(totals.ratio),
+  '',
+]
+
+/** Rows of sums: all blocks, and those after the merge. */
+export const totalRows = (blocks: readonly BlockReplay[]): readonly (readonly [string, ReplayTotals])[] => {
+  const all = totalsOf(blocks)
+  const after = blocks.filter(({ postMerge }) => postMerge)
+  const postMerge = after.length === blocks.length ? undefined : totalsOf(after)
+  return [
+    ...(all === undefined ? [] : [[`all ${all.blocks}`, all] as const]),
+    ...(postMerge === undefined ? [] : [[`after the merge: ${postMerge.blocks}`, postMerge] as const]),
+  ]
+}
+
+/** The table, the sums, and what went wrong. */
+export const replayText = (report: ReplayReport, style: TextStyle): string => {
+  const { blocks, merged = [], notRun, adapter, machine } = report
+  const lines: string[] = []
+  if (blocks.length > 0) {
+    const rows = blocks.map((block) => [block.block, block.fork, ...runCells(block)])
+    const totals = totalRows(blocks).map(([name, sums]) => [name, '', ...totalCells(sums)])
+    lines.push(table(['block', 'fork', ...HEAD], [...rows, ...totals], style, 2), TIER_NOTE, TIMING_NOTE)
+  }
+  if (merged.length > 0) {
+    const rows = merged.map((group) => [`${group.blocks.length} merged`, group.fork, ...runCells(group)])
+    const all = totalsOf(merged)
+    const total = all === undefined || merged.length < 2 ? [] : [['in all', '', ...totalCells(all)]]
+    lines.push(table(['blocks', 'fork', ...HEAD], [...rows, ...total], style, 2), `merged: ${merged[0]!.joining}`)
+    for (const group of merged) lines.push(`${group.fork}: ${mergedNote(group)}`)
+    lines.push(TIER_NOTE, TIMING_NOTE)
+  }
+  const runs = [...blocks.map((block) => [block.block, block] as const), ...merged.map((g) => [g.fork, g] as const)]
+  for (const [name, { verdict, verification }] of runs) {
+    if (verdict === 'different') lines.push(`DIFFERENT ${name}: ${verification}`)
+  }
+  for (const [name, { faults }] of runs) for (const fault of faults) lines.push(`device: ${name}: ${fault}`)
+  if (notRun.length > 0) {
+    const done = runs.map(([name]) => name)
+    lines.push(`done: ${done.length === 0 ? 'nothing' : done.join(', ')}`)
+    const reasons = new Map<string, string[]>()
+    for (const { block, reason } of notRun) reasons.set(reason, [...(reasons.get(reason) ?? []), block])
+    for (const [reason, names] of reasons) lines.push(`not done: ${names.join(', ')} (${reason})`)
+  }
+  lines.push(`adapter  ${adapter.kind}: ${adapter.name}, ${adapter.driver} (${adapter.reason})`)
+  lines.push(
+    `machine  ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; node ${report.node}; commit ${report.commit}`,
+  )
+  return `${lines.join('\n')}\n`
+}
+
+export const mergedNote = (group: MergedReplay): string =>
+  `${grouped(group.asInOwnBlock)} of ${grouped(group.txCount)} transactions end with the status and gas that they have in their own block, ${grouped(group.rejected)} are rejected; ${group.blocks.join(', ')}`
+
+/** One line for each transaction. */
+export const explainText = (block: string, explain: readonly TransactionExplanation[], gasUsed: ArrayLike<number>) =>
+  `${[
+    `${block}: tier, path, rounds on the device, gas, why; exits in brackets`,
+    ...explain.map(({ index, tier, path, why, rounds, exits }) => {
+      const left = exits.length === 0 ? '' : ` [${exits.join('; ')}]`
+      return `  ${String(index).padStart(5)}  ${tier.padEnd(11)} ${(path ?? '-').padEnd(16)} ${rounds}  ${grouped(gasUsed[index] ?? 0).padStart(11)}  ${why}${left}`
+    }),
+  ].join('\n')}\n`
