@@ -1,0 +1,98 @@
+import { RLP } from 'micro-eth-signer/core/rlp.js'
+import { bytesToHex } from './encode_batch.ts'
+import type { BlockHeader } from './header.ts'
+import { headerFields } from './header_fields.ts'
+import type { Withdrawal } from './withdrawals.ts'
+
+/** Bytes that are no block: one line that names the field and what it should be. */
+export class BlockInputError extends Error {
+  override readonly name = 'BlockInputError'
+}
+
+/** A block as its RLP has it; the transactions as they come over the wire. */
+export interface DecodedBlock {
+  readonly header: BlockHeader
+  readonly transactions: readonly Uint8Array[]
+  readonly uncles: readonly BlockHeader[]
+  readonly withdrawals?: readonly Withdrawal[]
+}
+
+/** A decoded RLP item: bytes as views of the input, lists as arrays. */
+type Item = Uint8Array | Item[]
+
+/**
+ * Decodes the RLP of a block (YP 4.3; EIP-2718, EIP-4895). Strict: canonical RLP and integers, fields of their lengths. Throws
+ * BlockInputError.
+ */
+export const decodeBlock = (rlp: Uint8Array): DecodedBlock => {
+  const parts = listOf(decode(rlp), 'block')
+  if (parts.length < 3 || parts.length > 4)
+    throw new BlockInputError(
+      `block: ${parts.length} parts, expected header, transactions, uncles and maybe withdrawals`,
+    )
+  const [header, transactions, uncles, withdrawals] = parts
+  return {
+    header: headerOf(header!, 'header'),
+    transactions: listOf(transactions!, 'transactions').map((item) => (Array.isArray(item) ? RLP.encode(item) : item)),
+    uncles: listOf(uncles!, 'uncles').map((item, n) => headerOf(item, `uncles[${n}]`)),
+    ...(withdrawals === undefined
+      ? {}
+      : { withdrawals: listOf(withdrawals, 'withdrawals').map((item, n) => withdrawalOf(item, `withdrawals[${n}]`)) }),
+  }
+}
+
+const decode = (rlp: Uint8Array): Item => {
+  try {
+    return RLP.decode(rlp) as Item
+  } catch (cause) {
+    throw new BlockInputError(`block: malformed RLP: ${(cause as Error).message.replace('RLP.decode: ', '')}`)
+  }
+}
+
+const listOf = (item: Item, name: string): Item[] => {
+  if (!Array.isArray(item)) throw new BlockInputError(`${name}: bytes, expected a list`)
+  return item
+}
+
+const bytesOf = (item: Item | undefined, name: string, length?: number): Uint8Array => {
+  if (item === undefined || Array.isArray(item)) throw new BlockInputError(`${name}: expected bytes`)
+  if (length !== undefined && item.length !== length)
+    throw new BlockInputError(`${name}: ${item.length} bytes, expected ${length}`)
+  return item
+}
+
+const integerOf = (item: Item | undefined, name: string): bigint => {
+  const bytes = bytesOf(item, name)
+  if (bytes[0] === 0) throw new BlockInputError(`${name}: leading zeros, expected none`)
+  if (bytes.length > 32) throw new BlockInputError(`${name}: ${bytes.length} bytes, expected at most 32`)
+  return bytes.length === 0 ? 0n : BigInt(bytesToHex(bytes))
+}
+
+const BYTE_STRINGS = new Set<string>(['extraData'])
+/** Fields that every header has. */
+const LEAST_FIELDS = Object.values(headerFields).filter(({ since }) => since === undefined).length - 1
+
+const headerOf = (item: Item, name: string): BlockHeader => {
+  const items = listOf(item, name)
+  const fields = Object.entries(headerFields)
+  if (items.length < LEAST_FIELDS || items.length > fields.length)
+    throw new BlockInputError(`${name}: ${items.length} fields, expected ${LEAST_FIELDS} to ${fields.length}`)
+  const entries = items.map((value, n) => {
+    const [field, { bytes }] = fields[n]!
+    const path = `${name}.${field}`
+    if (bytes !== undefined) return [field, bytesToHex(bytesOf(value, path, bytes))] as const
+    return [field, BYTE_STRINGS.has(field) ? bytesToHex(bytesOf(value, path)) : integerOf(value, path)] as const
+  })
+  return Object.fromEntries(entries) as unknown as BlockHeader
+}
+
+const withdrawalOf = (item: Item, name: string): Withdrawal => {
+  const items = listOf(item, name)
+  if (items.length !== 4) throw new BlockInputError(`${name}: ${items.length} fields, expected 4`)
+  return {
+    index: integerOf(items[0], `${name}.index`),
+    validatorIndex: integerOf(items[1], `${name}.validatorIndex`),
+    address: bytesToHex(bytesOf(items[2], `${name}.address`, 20)),
+    amount: integerOf(items[3], `${name}.amount`),
+  }
+}
