@@ -14,6 +14,7 @@ import type { TransactionChanges } from './change_log.ts'
 import { ChangeRecorder } from './change_recorder.ts'
 import { collectWrites } from './collect_writes.ts'
 import { CpuTier } from './cpu_tier.ts'
+import { CpuWorkers } from './cpu_workers.ts'
 import { faultReason, faultText } from './device_fault.ts'
 import { type BlockInput, type BlockOptions, type BlockResult, executeBlock } from './execute_block.ts'
 import { ExitReasons } from './exit_reason.ts'
@@ -35,7 +36,7 @@ import {
   type Schedule,
   TIER_LANE,
 } from './schedule.ts'
-import { type SimulateRequest, Simulator } from './simulate.ts'
+import { readCalls, type SimulateRequest, Simulator } from './simulate.ts'
 import type { Simulation } from './simulation.ts'
 import { Sweep } from './sweep.ts'
 import { RANGE, Walk } from './walk.ts'
@@ -61,6 +62,11 @@ export interface ExecutorOptions {
   readonly pathStore?: PathStore | false
   /** Transactions that go to the device together; the host sweeps those before them meanwhile. Default 16,384. */
   readonly range?: number
+  /**
+   * Threads that execute ahead what the device does not take. Default: one per core besides this thread's, at most 7. They start
+   * after the first batch that kept the CPU tier busy for 50 ms, or with `warm`; results do not depend on them.
+   */
+  readonly workers?: number
   /** A transaction that may not be included is left out (`skip`, default), or fails the batch (`throw`). */
   readonly invalid?: 'skip' | 'throw'
 }
@@ -126,7 +132,12 @@ export interface ExecutionResult {
   readonly compileMs: number
   /** Per transaction, where the request asked for it: how it was executed, and why so. */
   readonly explain?: readonly TransactionExplanation[]
-  /** What went wrong with the device; the result is exact all the same. */
+  /**
+   * Executions of the CPU tier ahead of their place, by whether they held there. Other threads make them, so that these counts, and
+   * only these, differ from run to run.
+   */
+  readonly ahead: { readonly held: number; readonly broken: number }
+  /** What went wrong with the device or with workers; the result is exact all the same. */
   readonly faults: readonly string[]
 }
 
@@ -142,7 +153,9 @@ export interface Executor {
   simulate(request: SimulateRequest): Promise<Simulation>
   /** Drops the resident copy of the state: call it when anybody else has committed to the State. */
   forget(): void
-  /** Frees what the executor holds on the device. */
+  /** Starts the workers of the CPU tier and waits until they are ready. */
+  warm(): Promise<void>
+  /** Frees what the executor holds on the device, and ends its workers. */
   close(): void
 }
 
@@ -167,6 +180,7 @@ export const createExecutor = (options: ExecutorOptions): Executor => new BatchE
 class BatchExecutor implements Executor {
   readonly #options: ExecutorOptions
   readonly #cpu: CpuTier
+  readonly #workers: CpuWorkers
   readonly #resident: ResidentState
   readonly #reasons = new ExitReasons()
   readonly #library: PathLibrary
@@ -193,6 +207,7 @@ class BatchExecutor implements Executor {
     }
     this.#lanes = new LaneStage(stage, this.#resident, this.#library, this.#reasons)
     this.#running = new RunningState(this.#resident)
+    this.#workers = new CpuWorkers({ ...options, cpu: this.#cpu, resident: this.#resident, running: this.#running })
     this.#simulator = new Simulator({
       fork,
       chainId,
@@ -204,14 +219,15 @@ class BatchExecutor implements Executor {
       stage,
       cpu: this.#cpu,
       lanes: this.#lanes,
-      openRunner: (device) => this.#begin(device),
-      closeRunner: () => this.close(),
+      openRunner: (device) => this.#begin(device, false),
+      closeRunner: () => this.#closeRunner(),
       generation: () => this.#commits + this.#resident.generation,
     })
   }
 
-  simulate(request: SimulateRequest): Promise<Simulation> {
-    return this.#alone(() => this.#simulator.run(request))
+  async simulate(request: SimulateRequest): Promise<Simulation> {
+    const calls = readCalls(request)
+    return this.#alone(() => this.#simulator.run(request, calls))
   }
 
   async execute({ env, transactions, changes = false, explain = false }: ExecuteRequest): Promise<ExecutionResult> {
@@ -244,7 +260,16 @@ class BatchExecutor implements Executor {
     this.#resident.forget()
   }
 
+  warm(): Promise<void> {
+    return this.#workers.warm()
+  }
+
   close(): void {
+    this.#closeRunner()
+    this.#workers.close()
+  }
+
+  #closeRunner(): void {
     this.#runner?.destroy()
     this.#runner = undefined
   }
@@ -258,7 +283,6 @@ class BatchExecutor implements Executor {
     const { fork } = this.#options
     const timings: StageTimings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0 }
     const waitedBeforeMs = this.#library.waitedMs
-    const failedBefore = this.#library.failures.length
     const faults: string[] = []
     let startedMs = performance.now()
     const lap = (): number => {
@@ -280,19 +304,24 @@ class BatchExecutor implements Executor {
     const later = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner)
     const sweep = new Sweep(fork, schedule, this.#resident, this.#reasons)
     sweep.recorder = recorder
+    const cpu = this.#workers.begin(schedule)
     const walk = new Walk(schedule, {
       lanes: this.#lanes,
       sweep,
       later,
-      cpu: this.#cpu,
+      cpu,
       running: this.#running,
       runner,
       range: this.#options.range ?? RANGE,
     })
-    await walk.run()
-    faults.push(...walk.faults, ...later.faults, ...this.#library.failures.slice(failedBefore))
-    if (walk.cpuCount >= LEAST_MEASURED) this.#library.cpuMs = walk.cpuMs / walk.cpuCount
-    if (walk.hasFailed) this.close()
+    try {
+      await walk.run()
+    } finally {
+      faults.push(...this.#workers.finish(cpu))
+    }
+    faults.push(...walk.faults, ...later.faults, ...this.#library.failures.splice(0))
+    if (cpu.own >= LEAST_MEASURED) this.#library.cpuMs = cpu.ownMs / cpu.own
+    if (walk.hasFailed) this.#closeRunner()
     const compileMs = this.#library.waitedMs - waitedBeforeMs
     timings.execute = walk.cpuMs + (runner?.timings.execute ?? 0)
     timings.readback = runner?.timings.readback ?? 0
@@ -336,6 +365,7 @@ class BatchExecutor implements Executor {
       deviceBytesPerTransaction:
         runner === undefined || batch.count === 0 ? 0 : (runner.laneBytes + runner.tables.sizeBytes) / batch.count,
       compileMs,
+      ahead: { held: cpu.held, broken: cpu.broken },
       ...(explain ? { explain: explainSchedule(schedule, this.#reasons) } : {}),
       faults: [...new Set([...faults, ...(runner?.faults ?? [])])],
     }
@@ -353,10 +383,10 @@ class BatchExecutor implements Executor {
   /** The runner for this batch; undefined where no transaction needs one, or where there is no device for it. */
   #openRunner(schedule: Schedule, faults: string[]): LaneRunner | undefined {
     if (!schedule.tier.includes(TIER_LANE)) return undefined
-    const { device, chainId } = this.#options
+    const { device } = this.#options
     if (device === undefined || device.isLost) {
       this.#lanes.refuse(schedule, device === undefined ? 'no device' : 'device lost')
-      this.close()
+      this.#closeRunner()
       return undefined
     }
     try {
@@ -364,14 +394,14 @@ class BatchExecutor implements Executor {
     } catch (thrown) {
       faults.push(faultText(thrown))
       this.#lanes.refuse(schedule, faultReason(thrown))
-      this.close()
+      this.#closeRunner()
       return undefined
     }
   }
 
-  #begin(device: ComputeDevice): LaneRunner {
+  #begin(device: ComputeDevice, hashesTopics = true): LaneRunner {
     this.#runner ??= new LaneRunner(device, this.#resident, this.#options.chainId)
-    this.#runner.begin()
+    this.#runner.begin(hashesTopics)
     return this.#runner
   }
 

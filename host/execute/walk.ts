@@ -1,12 +1,12 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { wordFromBigInt } from '../state/word.ts'
-import type { CpuTier } from './cpu_tier.ts'
 import { faultReason, faultText } from './device_fault.ts'
 import type { LaneRunner } from './lane_runner.ts'
 import type { LaneStage, Wave } from './lane_stage.ts'
 import type { LaterRounds } from './later_rounds.ts'
 import type { RunningState } from './running_state.ts'
 import type { Schedule } from './schedule.ts'
+import type { Speculation } from './speculation.ts'
 import type { Sweep } from './sweep.ts'
 
 /** Batches of twice this many transactions or more go to the device in ranges of about this size. */
@@ -18,7 +18,7 @@ export interface WalkParts {
   readonly lanes: LaneStage
   readonly sweep: Sweep
   readonly later: LaterRounds
-  readonly cpu: CpuTier
+  readonly cpu: Speculation
   readonly running: RunningState
   readonly runner: LaneRunner | undefined
   readonly range: number
@@ -36,7 +36,6 @@ export class Walk {
   readonly faults: string[] = []
   sweepMs = 0
   cpuMs = 0
-  cpuCount = 0
   /** The device failed: the rest of the batch does without it. */
   hasFailed = false
   readonly #schedule: Schedule
@@ -50,7 +49,8 @@ export class Walk {
 
   async run(): Promise<void> {
     const { count } = this.#schedule.batch
-    const { runner, lanes, range } = this.#parts
+    const { runner, lanes, range, cpu } = this.#parts
+    await cpu.offer(0, count)
     if (runner === undefined) {
       await this.#sweep(0, count)
       return
@@ -62,6 +62,7 @@ export class Walk {
     for (let first = 0; first < count; first += size) {
       const end = Math.min(count, first + size)
       await this.#finish(runner, wave)
+      await cpu.offer(first, end)
       wave = end < count ? await this.#start(runner, end, Math.min(count, end + size), ranges) : undefined
       await this.#sweep(first, end)
     }
@@ -111,9 +112,9 @@ export class Walk {
   /** Executes a transaction on the CPU tier at its place. */
   async #execute(index: number): Promise<void> {
     const { cpu, running, sweep } = this.#parts
-    const { env, batch, rules, cpuResults } = this.#schedule
+    const { env, cpuResults } = this.#schedule
     const startedMs = performance.now()
-    const outcome = await cpu.execute({ env, batch, index, rules, snapshot: running })
+    const outcome = await cpu.execute(index)
     if ('rejected' in outcome) {
       sweep.reject(index, outcome.rejected)
     } else {
@@ -128,6 +129,5 @@ export class Walk {
       sweep.recorder?.close(index)
     }
     this.cpuMs += performance.now() - startedMs
-    this.cpuCount++
   }
 }

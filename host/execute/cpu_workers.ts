@@ -1,0 +1,66 @@
+import { availableParallelism } from 'node:os'
+import type { Fork } from '../../transpiler/spec/forks.ts'
+import type { ResidentState } from '../state/resident_state.ts'
+import { CpuPool } from './cpu_pool.ts'
+import type { CpuTier } from './cpu_tier.ts'
+import { Footprints } from './footprints.ts'
+import type { RunningState } from './running_state.ts'
+import type { Schedule } from './schedule.ts'
+import { Speculation } from './speculation.ts'
+
+export interface CpuWorkersOptions {
+  readonly fork: Fork
+  readonly chainId: bigint
+  readonly resident: ResidentState
+  readonly running: RunningState
+  readonly cpu: CpuTier
+  /** Threads besides the executor's own. Default: one per further core, at most MOST_WORKERS. */
+  readonly workers?: number
+}
+
+/** More than this many wait for each other's conflicts, and for answers. */
+const MOST_WORKERS = 7
+/** A batch that kept this thread busy with the CPU tier for so long would have been faster with others. */
+const PAYS_MS = 50
+
+/** The CPU tier of an executor: its own thread, and from the first batch that pays for them on, workers. */
+export class CpuWorkers {
+  readonly #options: CpuWorkersOptions
+  readonly #footprints = new Footprints()
+  #pool: CpuPool | undefined
+
+  constructor(options: CpuWorkersOptions) {
+    const { workers } = options
+    if (workers !== undefined && !(Number.isInteger(workers) && workers >= 0))
+      throw new RangeError(`workers: ${workers} is not a number of threads`)
+    this.#options = options
+  }
+
+  begin(schedule: Schedule): Speculation {
+    const { cpu, running, resident } = this.#options
+    return new Speculation(schedule, cpu, running, resident, this.#footprints, this.#pool)
+  }
+
+  /** Says what went wrong with workers. */
+  finish(speculation: Speculation): string[] {
+    speculation.end()
+    if (this.#pool === undefined && speculation.ownMs >= PAYS_MS) this.#open()?.start()
+    return this.#pool?.faults.splice(0) ?? []
+  }
+
+  /** Starts the workers now and waits until they are warm. */
+  async warm(): Promise<void> {
+    await this.#open()?.warm()
+  }
+
+  close(): void {
+    this.#pool?.close()
+    this.#pool = undefined
+  }
+
+  #open(): CpuPool | undefined {
+    const { fork, chainId, resident, workers = Math.min(MOST_WORKERS, availableParallelism() - 1) } = this.#options
+    if (workers > 0) this.#pool ??= new CpuPool({ fork, chainId, resident, workers })
+    return this.#pool
+  }
+}
