@@ -30,12 +30,14 @@ const LAYERS: readonly Layer[] = [
   { at: 'host/state', may: VOCABULARY, types: ['transpiler', 'host/block'] },
   { at: 'host/block', may: [...VOCABULARY, ...WORDS], types: ['transpiler', 'host/state'] },
   { at: 'host/execute', may: ['transpiler', 'kernels', 'host/device', 'host/state', 'host/block'] },
+  { at: 'host/evm', may: ['transpiler', 'kernels', 'host/execute', 'host/device', 'host/state', 'host/block'] },
   { at: 'host/index.ts', may: ['transpiler', 'kernels', 'host'] },
   { at: 'cli', may: ['cli', 'host', 'transpiler', 'kernels'] },
   // The commands that run or show workloads, or measure against the serial reference.
   { at: 'cli/commands/bench.ts', may: ['cli', 'host', 'transpiler', 'bench'] },
   { at: 'cli/commands/replay.ts', may: ['cli', 'host', 'transpiler', 'bench'] },
   { at: 'cli/commands/transpile.ts', may: ['cli', 'host', 'transpiler', 'bench'] },
+  { at: 'cli/commands/simulate.ts', may: ['cli', 'host', 'bench'] },
   { at: 'bench', may: ['transpiler', 'kernels', 'host'] },
   { at: 'test', may: ['transpiler', 'kernels', 'host', 'cli', 'bench', 'scripts'] },
   { at: 'scripts', may: ['transpiler', 'kernels', 'host', 'cli', 'bench'] },
@@ -46,7 +48,7 @@ const PRODUCT = ['transpiler', 'kernels', 'host', 'cli']
 /** Packages (or a prefix that ends in `:` or `/`) that only these layers may import. */
 const OWNED_PACKAGES: readonly { readonly name: string; readonly by: readonly string[] }[] = [
   { name: 'webgpu', by: ['host/device', 'bench', 'test', 'scripts'] },
-  { name: '@ethereumjs/evm', by: ['host/execute', 'bench', 'test'] },
+  { name: '@ethereumjs/evm', by: ['host/execute', 'host/evm', 'bench', 'test'] },
   { name: '@ethereumjs/vm', by: ['bench', 'test'] },
   { name: 'node:', by: ['host', 'cli', 'bench', 'test', 'scripts'] },
 ]

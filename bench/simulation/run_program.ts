@@ -1,0 +1,225 @@
+import type { TransactionBatch } from '../../host/block/batch.ts'
+import { transactionData } from '../../host/block/encode_batch.ts'
+import type { Program } from '../../host/block/program_file.ts'
+import { adapterRequest } from '../../host/device/adapter.ts'
+import { openDevice } from '../../host/device/device.ts'
+import { createExecutor, type Executor, type TierCounts } from '../../host/execute/executor.ts'
+import type { Simulation, SimulationTimings } from '../../host/execute/simulation.ts'
+import { MemoryState } from '../../host/state/memory_state.ts'
+import { collectGarbage } from '../garbage.ts'
+import { commitOfCheckout, machine } from '../machine.ts'
+import { createRandom, permutation } from '../random.ts'
+import { median, medianIndex, spread } from '../report/statistics.ts'
+import { findVariations, type Variation, variedCalls } from './program_variants.ts'
+import { paidGas, runSerialCalls, type SerialCall } from './serial_calls.ts'
+
+export interface ProgramRunOptions {
+  /** Absent: what fits a few seconds, at most 100,000. */
+  readonly lanes?: number
+  readonly seed: number
+  readonly samples: number
+  readonly adapter?: string
+  /** Lanes that are verified; absent: as many as a few seconds allow. */
+  readonly verify?: number
+}
+
+export interface ProgramReport {
+  readonly schema: 'wgevm-simulate/1'
+  readonly program: string
+  readonly fork: string
+  readonly commit: string
+  readonly date: string
+  readonly machine: ReturnType<typeof machine>
+  readonly adapter: { readonly kind: string; readonly name: string; readonly driver: string }
+  readonly lanes: number
+  readonly seed: number
+  /** By call: what varies from lane to lane. */
+  readonly calls: readonly { readonly label: string; readonly varied: readonly Variation[] }[]
+  readonly tiers: TierCounts
+  /** Lanes on the CPU tier, by why. */
+  readonly exits: Readonly<Record<string, number>>
+  readonly status: { readonly success: number; readonly failure: number; readonly rejected: number }
+  readonly gas: number
+  /** The first call, which loads state and makes kernels. */
+  readonly firstMs: number
+  readonly firstCompileMs: number
+  readonly samplesMs: readonly number[]
+  readonly cpuMs: number
+  readonly callsPerSecond: number
+  readonly spread: number
+  readonly stagesMs: SimulationTimings
+  readonly serial: { readonly name: '@ethereumjs/evm'; readonly calls: number; readonly callsPerSecond: number }
+  readonly verified: { readonly lanes: number; readonly all: boolean }
+  readonly faults: readonly string[]
+}
+
+/** A lane's result differs from that of @ethereumjs/evm, or a call's from what the program file expects. */
+export class SimulationMismatchError extends Error {
+  override readonly name = 'SimulationMismatchError'
+}
+
+const MOST_LANES = 100_000
+/** Where the lanes are not given, a simulation shall take about this long. */
+const SIMULATION_MS = 4_000
+const PROBE_LANES = 64
+const VERIFY_MS = 5_000
+
+/** Runs the calls of a program in many varied lanes, beside serial @ethereumjs/evm, and verifies what came out. */
+export const runProgram = async (program: Program, options: ProgramRunOptions): Promise<ProgramReport> => {
+  const { seed, samples } = options
+  const request = adapterRequest(options.adapter)
+  const device = await openDevice(request === undefined ? {} : { adapter: request })
+  const state = MemoryState.from(program.pre)
+  const executor = createExecutor({ ...program, state, device, compile: 'wait' })
+  try {
+    await checkExpected(program, state)
+    const variations = await findVariations(program, seed)
+    const lanes = options.lanes ?? (await chooseLanes(program, variations, executor, seed))
+    const calls = variedCalls(program, variations, lanes, seed)
+    const first = await timed(executor, program, calls)
+    await timed(executor, program, calls)
+    const timedRuns: TimedSimulation[] = []
+    while (timedRuns.length < samples) {
+      collectGarbage()
+      timedRuns.push(await timed(executor, program, calls))
+    }
+    const samplesMs = timedRuns.map(({ elapsedMs }) => elapsedMs)
+    const middle = timedRuns[medianIndex(samplesMs)]!
+    const { simulation } = middle
+    const serial = await verify(program, state, calls, simulation, options)
+    return {
+      schema: 'wgevm-simulate/1',
+      program: program.name,
+      fork: program.fork,
+      commit: commitOfCheckout(),
+      date: new Date().toISOString(),
+      machine: machine(),
+      adapter: { kind: device.kind, name: device.name, driver: device.driver },
+      lanes,
+      seed,
+      calls: program.calls.map(({ label }, index) => ({ label, varied: variations[index]! })),
+      tiers: simulation.tiers,
+      exits: simulation.exits,
+      status: {
+        success: count(simulation.status, 1),
+        failure: count(simulation.status, 0),
+        rejected: count(simulation.status, 2),
+      },
+      gas: simulation.gasUsed.reduce((sum, gas) => sum + gas, 0),
+      firstMs: first.elapsedMs,
+      firstCompileMs: first.simulation.compileMs,
+      samplesMs,
+      cpuMs: middle.cpuMs,
+      callsPerSecond: (1000 * lanes) / median(samplesMs),
+      spread: spread(samplesMs),
+      stagesMs: simulation.timings,
+      serial: {
+        name: '@ethereumjs/evm',
+        calls: serial.count,
+        callsPerSecond: (1000 * serial.count) / serial.elapsedMs,
+      },
+      verified: { lanes: serial.count, all: serial.count === lanes },
+      faults: simulation.faults,
+    }
+  } finally {
+    executor.close()
+    device.destroy()
+  }
+}
+
+interface TimedSimulation {
+  readonly simulation: Simulation
+  readonly elapsedMs: number
+  readonly cpuMs: number
+}
+
+const timed = async (executor: Executor, { env }: Program, calls: TransactionBatch): Promise<TimedSimulation> => {
+  const before = process.cpuUsage()
+  const startedMs = performance.now()
+  const simulation = await executor.simulate({ at: env, calls })
+  const elapsedMs = performance.now() - startedMs
+  const { user, system } = process.cpuUsage(before)
+  return { simulation, elapsedMs, cpuMs: (user + system) / 1000 }
+}
+
+/** Four times as many lanes as before as long as they take less than a quarter of the time, so that paths get to be worth their kernels. */
+const chooseLanes = async (
+  program: Program,
+  variations: readonly (readonly Variation[])[],
+  executor: Executor,
+  seed: number,
+): Promise<number> => {
+  let lanes = program.calls.length
+  for (;;) {
+    const calls = variedCalls(program, variations, lanes, seed)
+    const first = await timed(executor, program, calls)
+    if (first.elapsedMs - first.simulation.compileMs > SIMULATION_MS) return lanes
+    const { elapsedMs } = await timed(executor, program, calls)
+    if (4 * elapsedMs > SIMULATION_MS) return Math.max(lanes, Math.floor((lanes * SIMULATION_MS) / elapsedMs / 2))
+    if (lanes === MOST_LANES) return lanes
+    lanes = Math.min(MOST_LANES, Math.max(PROBE_LANES, 4 * lanes))
+  }
+}
+
+/** The calls as they stand give what the file says. */
+const checkExpected = async (program: Program, state: MemoryState): Promise<void> => {
+  const { expected, calls, fork, chainId, env } = program
+  if (expected.length === 0) return
+  const unvaried = variedCalls(
+    program,
+    calls.map(() => []),
+    calls.length,
+    0,
+  )
+  const { results } = await runSerialCalls(fork, chainId, env, state, unvaried, [...calls.keys()], { ms: VERIFY_MS })
+  for (const [index, result] of results.entries()) {
+    const { status, gasUsed, output } = expected[index]!
+    const where = `${program.name}, call '${calls[index]!.label}'`
+    if ((status === 'success') !== (result.status === 1))
+      throw new SimulationMismatchError(
+        `${where}: the file expects ${status}, @ethereumjs/evm gives status ${result.status}`,
+      )
+    // What halts uses all its gas, and the file's gas limits are without the intrinsic part.
+    if (gasUsed !== result.executionGas && gasUsed !== calls[index]!.gas)
+      throw new SimulationMismatchError(
+        `${where}: the file expects ${gasUsed} gas, @ethereumjs/evm uses ${result.executionGas}`,
+      )
+    if (output !== undefined && output !== result.output)
+      throw new SimulationMismatchError(
+        `${where}: the file expects output ${output}, @ethereumjs/evm gives ${result.output}`,
+      )
+  }
+}
+
+/** Compares a seeded sample of the lanes, or all, with @ethereumjs/evm. Throws SimulationMismatchError. */
+const verify = async (
+  { fork, chainId, env, name }: Program,
+  state: MemoryState,
+  calls: TransactionBatch,
+  simulation: Simulation,
+  { seed, verify: wanted }: ProgramRunOptions,
+): Promise<{ readonly count: number; readonly elapsedMs: number }> => {
+  const order = [...permutation(calls.count, createRandom(seed, 'verified'))].slice(0, wanted)
+  const budget = { ms: wanted === undefined ? VERIFY_MS : Number.POSITIVE_INFINITY }
+  const { results, elapsedMs } = await runSerialCalls(fork, chainId, env, state, calls, order, budget)
+  for (const [n, result] of results.entries()) {
+    const i = order[n]!
+    const difference = differenceOf(simulation, i, result, paidGas(result, transactionData(calls, i), fork, false))
+    if (difference !== undefined) throw new SimulationMismatchError(`${name}, lane ${i}: ${difference}`)
+  }
+  return { count: results.length, elapsedMs }
+}
+
+const differenceOf = (simulation: Simulation, i: number, serial: SerialCall, gas: bigint): string | undefined => {
+  const ours = simulation.get(i)
+  if (ours.status !== serial.status) return `status ${ours.status ?? ours.rejection}, @ethereumjs/evm ${serial.status}`
+  if (ours.gasUsed !== gas) return `gas ${ours.gasUsed}, @ethereumjs/evm ${gas}`
+  if (BigInt(simulation.gasRefund[i]!) !== serial.refund && ours.status === 1)
+    return `refund ${simulation.gasRefund[i]}, @ethereumjs/evm ${serial.refund}`
+  if (ours.output !== serial.output) return `output ${ours.output}, @ethereumjs/evm ${serial.output}`
+  const [a, b] = [JSON.stringify(ours.logs), JSON.stringify(serial.logs)]
+  return a === b ? undefined : `logs ${a}, @ethereumjs/evm ${b}`
+}
+
+const count = (status: Uint8Array, wanted: number): number =>
+  status.reduce((sum, one) => sum + (one === wanted ? 1 : 0), 0)

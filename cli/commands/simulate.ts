@@ -1,0 +1,59 @@
+import type { CommandModule } from 'yargs'
+import { readProgram } from '../../host/block/program_file.ts'
+import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
+
+interface SimulateArguments {
+  program: string
+  lanes: string | undefined
+  samples: string
+  seed: string
+  verify: string | undefined
+  adapter: string | undefined
+  json: string | undefined
+}
+
+const MOST_LANES = 2 ** 20
+const MOST_SAMPLES = 100
+
+const run = async (options: SimulateArguments): Promise<void> => {
+  const { lanes, verify, adapter, json } = options
+  const wanted = {
+    ...(lanes === undefined ? {} : { lanes: parseWhole('lanes', lanes, 1, MOST_LANES) }),
+    ...(verify === undefined ? {} : { verify: parseWhole('verify', verify, 1, MOST_LANES) }),
+    ...(adapter === undefined ? {} : { adapter }),
+    samples: parseWhole('samples', options.samples, 1, MOST_SAMPLES),
+    seed: parseWhole('seed', options.seed, 0, 2 ** 32 - 1),
+  }
+  if (json !== undefined) checkResultPath(json)
+  const program = readProgram(options.program)
+  const { runProgram } = await import('../../bench/simulation/run_program.ts')
+  const { programText } = await import('../../bench/simulation/report_text.ts')
+  const report = await runProgram(program, wanted)
+  process.stdout.write(programText(report))
+  if (json === undefined) return
+  writeResult(json, `${JSON.stringify(report, null, 2)}\n`)
+  process.stdout.write(`results  ${json}\n`)
+}
+
+export const simulateCommand: CommandModule<object, SimulateArguments> = {
+  command: 'simulate <program>',
+  describe: 'Run the calls of a program in thousands of varied lanes against one state',
+  builder: (parser) =>
+    parser
+      .positional('program', {
+        type: 'string',
+        demandOption: true,
+        describe: 'a program file: JSON (or gzip of it) with { name, fork, env, pre, calls }',
+      })
+      .option('lanes', {
+        type: 'string',
+        describe: 'calls per simulation [default: what fits the time, at most 100,000]',
+      })
+      .option('samples', { type: 'string', default: '3', describe: 'measured simulations' })
+      .option('seed', { type: 'string', default: '1', describe: 'seed of the variations and of the verified sample' })
+      .option('verify', { type: 'string', describe: 'lanes to verify [default: what fits five seconds]' })
+      .option('adapter', { type: 'string', describe: 'gpu, lavapipe, swiftshader, or a part of a name' })
+      .option('json', { type: 'string', describe: 'write the results to this file' })
+      .strict(),
+  handler: run,
+}
