@@ -1,8 +1,12 @@
+import { type BlockTest, isBlockTestFile, readBlockTests } from '../host/block/block_test.ts'
 import { forkOfTests, TEST_FORKS } from '../host/block/fork_name.ts'
-import { FixtureError, parseJson } from '../host/block/json_field.ts'
-import { isStateTestFile, readStateTests, type StateTestEntry } from '../host/block/state_test.ts'
+import { parseJson } from '../host/block/json_field.ts'
+import { readStateTests } from '../host/block/state_test.ts'
+import type { ComputeDevice } from '../host/device/compute_device.ts'
 import { openDevice } from '../host/device/device.ts'
-import { type StateTestOptions, type StateTestResult, StateTestRunner } from '../host/execute/run_state_test.ts'
+import type { TierCounts } from '../host/execute/executor.ts'
+import { runBlockTest } from '../host/execute/run_block_test.ts'
+import { type StateTestResult, StateTestRunner } from '../host/execute/run_state_test.ts'
 import { isFork } from '../transpiler/spec/forks.ts'
 import { UserError } from './fail.ts'
 
@@ -13,8 +17,14 @@ export interface TestChoice {
   readonly run?: string | undefined
 }
 
-export interface FileResult {
-  readonly results: readonly StateTestResult[]
+/** What `evm statetest` and `evm blocktest` of go-ethereum give of an entry, and the tiers that executed it. */
+export type TestResult = Omit<StateTestResult, 'tier' | 'indexes'> & {
+  /** `mixed` where the transactions of a block test went to more than one. */
+  readonly tier: StateTestResult['tier'] | 'mixed'
+  /** Of a state test. */
+  readonly indexes?: StateTestResult['indexes']
+  /** Transactions of a block test by tier. */
+  readonly tiers?: TierCounts
 }
 
 /** Throws UserError for a choice that cannot be meant. */
@@ -30,38 +40,65 @@ export const checkChoice = ({ fork, run }: TestChoice): void => {
   }
 }
 
-const isChosen = ({ name, fork, forkName }: StateTestEntry, choice: TestChoice): boolean =>
+const isChosen = (
+  { name, fork, forkName }: { readonly name: string; readonly fork: string; readonly forkName: string },
+  choice: TestChoice,
+): boolean =>
   (choice.fork === undefined || choice.fork === forkName || choice.fork === fork) &&
   (choice.run === undefined || new RegExp(choice.run).test(name))
 
-/** The runner of one process. `adapter` is `none` for the CPU tier alone; without it the best that answers, if any does. */
-export const openRunner = async (adapter: string | undefined): Promise<OpenRunner> => {
-  if (adapter === 'none') return { runner: new StateTestRunner(), close: () => {} }
-  const device = await openDevice(adapter === undefined ? {} : { adapter }).catch((thrown: Error) => {
-    if (adapter === undefined && thrown.name === 'NoAdapterError') return undefined
-    throw thrown
-  })
-  const options: StateTestOptions = device === undefined ? {} : { device }
-  return { runner: new StateTestRunner(options), close: () => device?.destroy() }
-}
-
+/** What runs the tests of one process. */
 export interface OpenRunner {
-  readonly runner: StateTestRunner
+  readonly stateTests: StateTestRunner
+  readonly device: ComputeDevice | undefined
   close(): void
 }
 
+/** `adapter` is `none` for the CPU tier alone; without it the best that answers, if any does. */
+export const openRunner = async (adapter: string | undefined): Promise<OpenRunner> => {
+  const device = adapter === 'none' ? undefined : await openAny(adapter)
+  const stateTests = new StateTestRunner(device === undefined ? {} : { device })
+  const close = (): void => {
+    stateTests.close()
+    device?.destroy()
+  }
+  return { stateTests, device, close }
+}
+
+const openAny = (adapter: string | undefined): Promise<ComputeDevice | undefined> =>
+  openDevice(adapter === undefined ? {} : { adapter }).catch((thrown: Error) => {
+    if (adapter === undefined && thrown.name === 'NoAdapterError') return undefined
+    throw thrown
+  })
+
 /** Runs every chosen test of a file. Throws FixtureError where the file has no tests, or malformed ones. */
 export const runTestFile = async (
-  runner: StateTestRunner,
+  { stateTests, device }: OpenRunner,
   file: string,
   text: string,
   choice: TestChoice,
-): Promise<StateTestResult[]> => {
-  const root = parseJson(file, text, 'JSON of state tests')
-  if (!isStateTestFile(root)) {
-    throw new FixtureError(file, '', 'expected state tests (objects with `env`, `pre`, `transaction` and `post`)')
+): Promise<TestResult[]> => {
+  const root = parseJson(file, text, 'JSON of state tests or block tests')
+  const results: TestResult[] = []
+  if (isBlockTestFile(root)) {
+    for (const test of readBlockTests(root)) if (isChosen(test, choice)) results.push(await blockResult(test, device))
+  } else {
+    for (const entry of readStateTests(root)) if (isChosen(entry, choice)) results.push(await stateTests.run(entry))
   }
-  const results: StateTestResult[] = []
-  for (const entry of readStateTests(root)) if (isChosen(entry, choice)) results.push(await runner.run(entry))
   return results
+}
+
+const blockResult = async (test: BlockTest, device: ComputeDevice | undefined): Promise<TestResult> => {
+  const { passed, error, stateRoot, tiers } = await runBlockTest(test, device === undefined ? {} : { device })
+  const used = (Object.keys(tiers) as (keyof TierCounts)[]).filter((tier) => tiers[tier] > 0)
+  return {
+    name: test.name,
+    pass: passed,
+    stateRoot,
+    fork: test.forkName,
+    ...(error === undefined ? {} : { error }),
+    tier: used.length === 0 ? 'rejected' : used.length === 1 ? used[0]! : 'mixed',
+    file: test.file,
+    tiers,
+  }
 }

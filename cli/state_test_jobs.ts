@@ -1,8 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { StateTestResult } from '../host/execute/run_state_test.ts'
-import { openRunner, runTestFile, type TestChoice } from './state_test_file.ts'
+import { openRunner, runTestFile, type TestChoice, type TestResult } from './state_test_file.ts'
 import type { TestFile } from './state_test_source.ts'
 import type { WorkerAnswer, WorkerStart, WorkerTask } from './state_test_worker.ts'
 
@@ -16,9 +15,9 @@ export interface JobOptions {
 /** A file could not be run. What was done before it is in `done`. */
 export class TestFileError extends Error {
   override readonly name: string
-  readonly done: readonly StateTestResult[]
+  readonly done: readonly TestResult[]
 
-  constructor(failure: { readonly name: string; readonly message: string }, done: readonly StateTestResult[]) {
+  constructor(failure: { readonly name: string; readonly message: string }, done: readonly TestResult[]) {
     super(failure.message)
     this.name = failure.name
     this.done = done
@@ -26,12 +25,12 @@ export class TestFileError extends Error {
 }
 
 /** Runs all files; the results stand in the order of the files whatever ran when. Throws TestFileError at the first bad one. */
-export const runTestFiles = (files: readonly TestFile[], options: JobOptions): Promise<StateTestResult[]> =>
+export const runTestFiles = (files: readonly TestFile[], options: JobOptions): Promise<TestResult[]> =>
   options.jobs === 1 ? runHere(files, options) : runInChildren(files, options)
 
-const runHere = async (files: readonly TestFile[], { adapter, choice }: JobOptions): Promise<StateTestResult[]> => {
-  const { runner, close } = await openRunner(adapter)
-  const results: StateTestResult[] = []
+const runHere = async (files: readonly TestFile[], { adapter, choice }: JobOptions): Promise<TestResult[]> => {
+  const runner = await openRunner(adapter)
+  const results: TestResult[] = []
   try {
     for (const file of files) results.push(...(await runTestFile(runner, file.name, file.read(), choice)))
     return results
@@ -39,14 +38,13 @@ const runHere = async (files: readonly TestFile[], { adapter, choice }: JobOptio
     throw new TestFileError(thrown as Error, results)
   } finally {
     runner.close()
-    close()
   }
 }
 
-const runInChildren = async (files: readonly TestFile[], options: JobOptions): Promise<StateTestResult[]> => {
+const runInChildren = async (files: readonly TestFile[], options: JobOptions): Promise<TestResult[]> => {
   // Large files first, so that no process is left alone with one in the end.
   const order = files.map((_, i) => i).sort((a, b) => files[b]!.sizeBytes - files[a]!.sizeBytes)
-  const results: (readonly StateTestResult[])[] = files.map(() => [])
+  const results: (readonly TestResult[])[] = files.map(() => [])
   const children = Array.from({ length: Math.min(options.jobs, files.length) }, () => startChild(options))
   let next = 0
   const work = async (child: ChildProcess): Promise<void> => {

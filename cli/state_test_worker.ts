@@ -1,4 +1,4 @@
-import { openRunner, runTestFile, type TestChoice } from './state_test_file.ts'
+import { openRunner, runTestFile, type TestChoice, type TestResult } from './state_test_file.ts'
 
 /** What a child process of `wgevm statetest --jobs` is told first, and then for each file. */
 export interface WorkerStart {
@@ -11,14 +11,14 @@ export interface WorkerTask {
 }
 /** Its answer to each. */
 export type WorkerAnswer =
-  | { readonly results: Awaited<ReturnType<typeof runTestFile>> }
+  | { readonly results: readonly TestResult[] }
   | { readonly failure: { readonly name: string; readonly message: string; readonly stack: string | undefined } }
 
 const answer = (message: WorkerAnswer): void => {
   process.send?.(message)
 }
 
-const answered = async (work: () => Promise<Awaited<ReturnType<typeof runTestFile>>>): Promise<void> => {
+const answered = async (work: () => Promise<readonly TestResult[]>): Promise<void> => {
   try {
     answer({ results: await work() })
   } catch (thrown) {
@@ -31,7 +31,7 @@ process.once('message', ({ adapter, choice }: WorkerStart) => {
   const opened = openRunner(adapter)
   opened.catch(() => {})
   process.on('message', ({ file, text }: WorkerTask) => {
-    void answered(async () => runTestFile((await opened).runner, file, text, choice))
+    void answered(async () => runTestFile(await opened, file, text, choice))
   })
 })
 process.once('disconnect', () => process.exit(0))

@@ -1,8 +1,7 @@
 import type { CommandModule } from 'yargs'
-import type { StateTestResult } from '../../host/execute/run_state_test.ts'
 import { UserError } from '../fail.ts'
 import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
-import { checkChoice } from '../state_test_file.ts'
+import { checkChoice, type TestResult } from '../state_test_file.ts'
 import { runTestFiles, TestFileError } from '../state_test_jobs.ts'
 import { testFiles } from '../state_test_source.ts'
 
@@ -18,7 +17,7 @@ interface StateTestArguments {
 const MOST_JOBS = 64
 
 /** `cpu 12, transfer 3`: how many entries each tier executed. */
-const tierCounts = (results: readonly StateTestResult[]): string => {
+const tierCounts = (results: readonly TestResult[]): string => {
   const counts = new Map<string, number>()
   for (const { tier } of results) counts.set(tier, (counts.get(tier) ?? 0) + 1)
   return [...counts].map(([tier, count]) => `${tier} ${count}`).join(', ')
@@ -30,7 +29,7 @@ const run = async ({ inputs, fork, run: pattern, json, jobs: jobsText, adapter }
   const jobs = parseWhole('jobs', jobsText, 1, MOST_JOBS)
   if (json !== undefined) checkResultPath(json)
   const files = testFiles(inputs)
-  let results: StateTestResult[]
+  let results: TestResult[]
   try {
     results = await runTestFiles(files, { adapter, choice, jobs })
   } catch (thrown) {

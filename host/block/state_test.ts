@@ -59,12 +59,6 @@ export interface StateTestEntry {
   }
 }
 
-/** Whether a parsed file has state tests, judged by its first test. */
-export const isStateTestFile = ({ file, path, value }: At): boolean => {
-  const first = Object.values(objectOf({ file, path, value }).value)[0]
-  return typeof first === 'object' && first !== null && 'transaction' in first && 'post' in first
-}
-
 /** Every entry of a file of state tests, in the order of the file. Throws FixtureError. */
 export const parseStateTests = (file: string, text: string): StateTestEntry[] =>
   readStateTests(parseJson(file, text, 'JSON of state tests'))

@@ -44,6 +44,31 @@ describe('readTar', () => {
     ])
   })
 
+  test('takes long names from the header in front, for the next member only', () => {
+    const name = `${'folder/'.repeat(30)}file.json`
+    const record = (body: string): string => {
+      const length = body.length + 5
+      return `${length} ${body}\n`
+    }
+    const archive = Buffer.concat([
+      member('././@LongLink', `${name}\0`, 'L'),
+      member('cut', 'one'),
+      member('plain', 'two'),
+      member('pax', record(`mtime=${'1'.repeat(100)}`) + record(`path=${name}=2`), 'x'),
+      member('cut', 'three'),
+      member('././@LongLink', `${name}\0`, 'L'),
+      member('link', '', '2'),
+      member('last', 'four'),
+      END,
+    ])
+    expect(readTar(archive).map(({ path, bytes }) => [path, Buffer.from(bytes).toString()])).toEqual([
+      [name, 'one'],
+      ['plain', 'two'],
+      [`${name}=2`, 'three'],
+      ['last', 'four'],
+    ])
+  })
+
   test('refuses a header that was changed', () => {
     const archive = Buffer.concat([member('a', 'x'), END])
     archive[0] = 'b'.charCodeAt(0)
