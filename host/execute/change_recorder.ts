@@ -52,7 +52,8 @@ export class ChangeRecorder {
       const id = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
       if (id !== MISSING) this.#noteAccount(id)
     }
-    for (let k = 0; k < plan.slots.count; k++) this.#noteSlot(laneSlot(group, lane, k))
+    for (let k = 0; k < plan.slots.count; k++)
+      if (plan.memos[k] === undefined) this.#noteSlot(laneSlot(group, lane, k))
   }
 
   /**
@@ -62,7 +63,7 @@ export class ChangeRecorder {
   async openOutcome(reads: CpuReads, writes: CpuWrites, others: readonly string[]): Promise<void> {
     for (const address of [...reads.accounts, ...writes.accounts.map(({ address }) => address), ...others])
       await this.#noteAddress(address)
-    for (const { address, key } of [...reads.slots, ...writes.slots]) {
+    for (const { address, key } of [...reads.slots, ...(reads.fresh ?? []), ...writes.slots]) {
       const name = slotName(address, key)
       if (this.#slots.has(name)) continue
       await this.#noteAddress(address)

@@ -48,6 +48,8 @@ export interface CpuReads {
   /** What was looked at of each of `accounts`. */
   readonly seen: readonly AccountRead[]
   readonly slots: readonly { readonly address: string; readonly key: bigint; readonly value: bigint }[]
+  /** Slots of accounts without earlier storage (contracts just made): looked at, and zero whatever the snapshot says. */
+  readonly fresh?: readonly { readonly address: string; readonly key: bigint }[]
   /** Hashes of the codes loaded. */
   readonly code: readonly string[]
   readonly blockHashes: readonly bigint[]

@@ -62,6 +62,7 @@ export class CpuState implements StateManagerInterface {
   #newCode = new Map<string, Uint8Array>()
   #codeReads = new Set<string>()
   #slotReads: { address: string; key: bigint; value: bigint }[] = []
+  #freshSlots: { address: string; key: bigint }[] = []
   readonly #codes = new Map<string, Uint8Array>()
   readonly #hashBytes = new Map<string, Uint8Array>([[EMPTY_CODE_HASH, KECCAK256_NULL]])
 
@@ -89,6 +90,7 @@ export class CpuState implements StateManagerInterface {
     this.#newCode = new Map()
     this.#codeReads = new Set()
     this.#slotReads = []
+    this.#freshSlots = []
     if (this.#codes.size > MAX_CODES) this.#codes.clear()
     if (this.#hashBytes.size > MAX_CODES) {
       this.#hashBytes.clear()
@@ -228,7 +230,7 @@ export class CpuState implements StateManagerInterface {
       accounts.push(address)
       seen.push({ view: base, leastBalance, mostBalance, nonce: nonceRead })
     }
-    return { accounts, seen, slots: this.#slotReads, code: [...this.#codeReads], blockHashes }
+    return { accounts, seen, slots: this.#slotReads, fresh: this.#freshSlots, code: [...this.#codeReads], blockHashes }
   }
 
   writes(): CpuWrites {
@@ -285,7 +287,7 @@ export class CpuState implements StateManagerInterface {
       const value = typeof loaded === 'bigint' ? loaded : await loaded
       this.#slotReads.push({ address: entry.address, key: number, value })
       base = bytesOf(value)
-    }
+    } else this.#freshSlots.push({ address: entry.address, key: numberOf(key) })
     const slot: Slot = { base, value: base }
     entry.slots.set(latin(key), slot)
     return slot

@@ -1,5 +1,6 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { GAS_PER_BLOB } from '../../transpiler/spec/gas.ts'
+import { accessDifference, accessListHash, type BlockAccessList, checkOrder } from '../block/access_list.ts'
 import type { TransactionBatch, TransactionObject } from '../block/batch.ts'
 import { headerFault } from '../block/check_header.ts'
 import { decodeSigned } from '../block/decode_signed.ts'
@@ -22,6 +23,7 @@ import type { StateWrites } from '../state/state.ts'
 import type { StateTrie } from '../state/trie.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { BlockWork, type BlockYield } from './block_work.ts'
+import { buildAccessList } from './build_access_list.ts'
 import type { ExecutionResult } from './executor.ts'
 import { firstDifference } from './state_difference.ts'
 import { writesOfChanges } from './writes_of_changes.ts'
@@ -35,6 +37,8 @@ export interface BlockInput {
   readonly signed?: readonly Uint8Array[]
   readonly uncles?: readonly BlockHeader[]
   readonly withdrawals?: readonly Withdrawal[]
+  /** A list that came with the block (EIP-7928): used to load the state ahead, then compared with what was touched. */
+  readonly accessList?: BlockAccessList
 }
 
 export interface BlockOptions {
@@ -48,6 +52,8 @@ export interface BlockOptions {
   readonly blobSchedule?: BlobSchedule
   /** Asks for `BlockResult.changes`. */
   readonly changes?: boolean
+  /** Asks for `BlockResult.accessList`; so does a list that came with the block, or its hash in the header. */
+  readonly accessList?: boolean
 }
 
 export interface BlockResult extends ExecutionResult, BlockYield {
@@ -62,6 +68,9 @@ export interface BlockResult extends ExecutionResult, BlockYield {
   readonly withdrawalsRoot: string | undefined
   /** Undefined without a trie. */
   readonly stateRoot: string | undefined
+  /** Where it was asked for (EIP-7928). */
+  readonly accessList?: BlockAccessList
+  readonly accessListHash?: string
 }
 
 /** The block may not stand: `field` of its header, or `what` else, is not as the rules or the execution want it. Nothing was committed. */
@@ -97,12 +106,13 @@ export const executeBlock = async (
     throw new BlockError(header.number, fault.field, `header says ${fault.stated}, expected ${fault.actual}`)
   const signed = signedOf(block)
   checkBody(block, signed, fork)
+  checkAccessList(block)
   const batch = batchOf(block, runner.chainId)
   const trie = options.parentState
   const parentRoot = trie?.root
   const env = environmentOf(header, fork, schedule)
   const check = new BlockCheck(block, options, { fork, batch, env })
-  const needsChanges = options.changes === true || check.needsPostStates
+  const needsChanges = options.changes === true || check.needsPostStates || check.needsAccessList
   try {
     const result = await runner.run(env, batch, needsChanges, check)
     return {
@@ -168,6 +178,18 @@ const checkBody = (block: BlockInput, signed: readonly Uint8Array[] | undefined,
   }
 }
 
+const checkAccessList = ({ header, accessList }: BlockInput): void => {
+  if (accessList === undefined) return
+  try {
+    checkOrder(accessList)
+  } catch (thrown) {
+    throw new BlockError(header.number, 'accessList', (thrown as Error).message)
+  }
+  const hash = accessListHash(accessList)
+  if (header.blockAccessListHash !== undefined && header.blockAccessListHash !== hash)
+    throw new BlockError(header.number, 'blockAccessListHash', `header says ${header.blockAccessListHash}, is ${hash}`)
+}
+
 /** RLP of the whole block. */
 const encodeBlock = (
   { header, uncles = [], withdrawals = [] }: BlockInput,
@@ -184,6 +206,8 @@ interface BlockRoots {
   readonly logsBloom: string
   readonly receiptsRoot: string | undefined
   readonly stateRoot: string | undefined
+  readonly accessList?: BlockAccessList
+  readonly accessListHash?: string
 }
 
 interface CheckParts {
@@ -198,11 +222,13 @@ class BlockCheck implements BlockSteps {
   readonly work: BlockWork
   roots: BlockRoots | undefined
   readonly blobGasUsed: bigint
+  readonly #block: BlockInput
   readonly #header: BlockHeader
   readonly #options: BlockOptions
   readonly #fork: Fork
 
   constructor(block: BlockInput, options: BlockOptions, { fork, batch, env }: CheckParts) {
+    this.#block = block
     this.#header = block.header
     this.#options = options
     this.#fork = fork
@@ -215,8 +241,15 @@ class BlockCheck implements BlockSteps {
     return !isAtLeast(this.#fork, 'byzantium') && this.#options.parentState !== undefined
   }
 
-  before(ground: BlockGround): Promise<void> {
-    return this.work.before(ground)
+  get needsAccessList(): boolean {
+    const { accessList, header } = this.#block
+    return this.#options.accessList === true || accessList !== undefined || header.blockAccessListHash !== undefined
+  }
+
+  async before(ground: BlockGround): Promise<void> {
+    const { accessList } = this.#block
+    if (accessList !== undefined) await ground.running.prefetch(accessList)
+    await this.work.before(ground)
   }
 
   after(ground: BlockGround, receipts: Receipts): Promise<void> {
@@ -237,6 +270,8 @@ class BlockCheck implements BlockSteps {
     const logsBloom = bytesToHex(receipts.blockBloom())
     expect('logsBloom', logsBloom)
     expect('requestsHash', this.work.yields.requestsHash)
+    const access = this.needsAccessList ? await this.#accessList(ground) : undefined
+    expect('blockAccessListHash', header.blockAccessListHash === undefined ? undefined : access?.accessListHash)
     const stateRoot = await this.#options.parentState?.apply(writes)
     const { expectedState } = this.#options
     const isOther = stateRoot !== undefined && stateRoot !== header.stateRoot
@@ -246,7 +281,16 @@ class BlockCheck implements BlockSteps {
       if (difference !== undefined) throw new BlockError(number, 'stateRoot', `${roots}${difference}`)
     }
     expect('stateRoot', stateRoot)
-    this.roots = { logsBloom, receiptsRoot, stateRoot }
+    this.roots = { logsBloom, receiptsRoot, stateRoot, ...access }
+  }
+
+  async #accessList({ recorder, running }: BlockGround) {
+    const { before, after } = this.work.yields
+    const accessList = await buildAccessList([before!, ...recorder!.all(), after!], (hash) => running.code(hash))
+    const given = this.#block.accessList
+    const difference = given === undefined ? undefined : accessDifference(given, accessList)
+    if (difference !== undefined) throw new BlockError(this.#header.number, 'accessList', difference)
+    return { accessList, accessListHash: accessListHash(accessList) }
   }
 
   async #receiptsRoot(ground: BlockGround, receipts: Receipts): Promise<string | undefined> {

@@ -25,6 +25,7 @@ export type ExitReason =
   | 'code conflict'
   | 'own balance'
   | 'empty account'
+  | 'unlisted read'
   | 'bundle'
   | 'lent balance'
   | `guard failed: ${string}`
