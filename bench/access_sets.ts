@@ -3,6 +3,8 @@ import { transactionRules } from '../host/block/rules.ts'
 import type { AccountView, StateSnapshot } from '../host/execute/cpu_result.ts'
 import { createCpuTier } from '../host/execute/cpu_tier.ts'
 import { MemoryState } from '../host/state/memory_state.ts'
+import { addressToHex } from '../host/state/word.ts'
+import { LIMBS_PER_ADDRESS } from '../transpiler/layout/word.ts'
 import type { AccessSets } from './conflict_matrix.ts'
 import type { Scenario } from './workloads/workload.ts'
 
@@ -49,10 +51,12 @@ class Overlay implements StateSnapshot {
 const slotName = (address: string, key: bigint): string => `${address} ${key}`
 
 /**
- * The storage slots that each transaction of the scenario's next block reads and changes, found by executing it in order
+ * The storage slots that each transaction of the scenario's next block reads and changes, and the account it calls, found by executing it in order
  * on the CPU tier. A few hundred transactions are enough to tell the conflict rate of a workload.
  */
-export const accessSets = async (scenario: Scenario): Promise<AccessSets> => {
+export const accessSets = async (
+  scenario: Scenario,
+): Promise<AccessSets & { readonly called: readonly (string | undefined)[] }> => {
   const { fork, chainId } = scenario
   const { env, transactions: batch } = scenario.next()
   const state = new MemoryState()
@@ -70,14 +74,16 @@ export const accessSets = async (scenario: Scenario): Promise<AccessSets> => {
   }
   const reads: number[][] = []
   const writes: number[][] = []
+  const called: (string | undefined)[] = []
   for (let index = 0; index < batch.count; index++) {
     const outcome = await tier.execute({ env, batch, index, rules, snapshot: overlay })
     reads.push(outcome.reads.slots.map(numberOf))
     if ('rejected' in outcome) throw new Error(`transaction ${index} is rejected (${rejectionText(outcome.rejected)})`)
     writes.push(outcome.writes.slots.map(numberOf))
+    called.push(batch.creates[index] === 1 ? undefined : addressToHex(batch.to, LIMBS_PER_ADDRESS * index))
     for (const { address, account } of outcome.writes.accounts) overlay.setAccount(address, account)
     for (const { address, key, value } of outcome.writes.slots) overlay.setSlot(address, key, value)
     for (const [hash, code] of outcome.writes.code) overlay.setCode(hash, code)
   }
-  return { slotCount: numbers.size, reads, writes }
+  return { slotCount: numbers.size, reads, writes, called }
 }

@@ -4,6 +4,7 @@ import { MemoryState } from '../host/state/memory_state.ts'
 import { ethereumjsHardfork, type Fork } from '../transpiler/spec/forks.ts'
 import { accessSets } from './access_sets.ts'
 import { chooseSize, type Probe } from './calibrate.ts'
+import { conflictMap } from './conflict_map.ts'
 import { conflictMatrix, conflictRate, longestChain } from './conflict_matrix.ts'
 import { collectGarbage } from './garbage.ts'
 import { AnvilError, findAnvil, runAnvil } from './peers/anvil.ts'
@@ -128,6 +129,7 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
   const { result } = middle
   const samplesMs = measured.map(({ elapsedMs }) => elapsedMs)
   const medianMs = median(samplesMs)
+  const conflicts = conflictHeavy ? await conflictFacts(workload, options) : undefined
   const gas = result.receipts.totalGasUsed
   return {
     workload: workload.name,
@@ -154,12 +156,13 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
     programs: [...new Set(scenario.programs)],
     notes: [
       ...scenario.notes,
-      ...(conflictHeavy ? [await conflictNote(workload, options)] : []),
+      ...(conflicts === undefined ? [] : [conflicts.note]),
       ...measured
         .filter(compiled)
         .map(({ result: { compileMs: ms } }) => `a sample holds ${Math.round(ms)} ms of compilation`),
       ...new Set(measured.flatMap((sample) => sample.result.faults.map((fault) => `device fault: ${fault}`))),
     ],
+    ...(conflicts === undefined ? {} : { conflicts: conflicts.map }),
   }
 }
 
@@ -235,6 +238,8 @@ const open = (
     fork,
     chainId,
     state,
+    // What is measured is what a path comes to once it has earned its own kernel.
+    compile: 'wait',
     ...(device === undefined ? {} : { device }),
     ...(recordFrom === undefined ? {} : { recordFrom }),
   })
@@ -278,9 +283,19 @@ const revmPeer = async (workload: Workload, options: RunOptions, size: number): 
   return runAnvil(binary, { genesis, env, chainId, transactions, hardfork: ethereumjsHardfork(fork) })
 }
 
-const conflictNote = async (workload: Workload, { fork, seed }: RunOptions): Promise<string> => {
+/** How much the transactions of a small block meet, in words and as a map of contracts. */
+const conflictFacts = async (workload: Workload, { fork, seed }: RunOptions) => {
   const scenario = await workload.build({ fork, size: CONFLICT_SAMPLE, seed, blocks: 1 })
-  const matrix = await conflictMatrix(await accessSets(scenario))
+  const sets = await accessSets(scenario)
+  const matrix = await conflictMatrix(sets)
   const rate = (100 * conflictRate(matrix)).toFixed(1)
-  return `${rate} % of ${CONFLICT_SAMPLE} transactions access a slot that an earlier one writes (measured by access sets); longest chain ${longestChain(matrix)}`
+  const footprints = sets.called.map((contract, i) => ({
+    contract,
+    reads: sets.reads[i]!.map(String),
+    writes: sets.writes[i]!.map(String),
+  }))
+  return {
+    note: `${rate} % of ${CONFLICT_SAMPLE} transactions access a slot that an earlier one writes (measured by access sets); longest chain ${longestChain(matrix)}`,
+    map: await conflictMap([footprints]),
+  }
 }

@@ -1,8 +1,183 @@
-import type { ReplayReport } from './replay_schema.ts'
-import { replayText } from './replay_text.ts'
+import { plainBars, ratioPoints } from './charts.ts'
+import { type PageSection, pageHtml } from './page.ts'
+import { conflictSection, exitSection, measuredSection, stageSection, tierBars } from './page_parts.ts'
+import { type BlockReplay, ofAllTiers, onDevice, type ReplayReport } from './replay_schema.ts'
+import { shareText, TIER_NOTE, TIMING_NOTE, totalRows } from './replay_text.ts'
+import { medianIndex, spread } from './statistics.ts'
+import { grouped, rounded } from './text.ts'
 
-const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+/** One self-contained page about a replay: what ran where, how fast against the serial peer, and what conflicts with what. */
+export const replayPage = async (report: ReplayReport): Promise<string> => {
+  const { blocks, notRun, conflicts } = report
+  const exact = blocks.filter(({ verdict }) => verdict === 'exact').length
+  const introduction = [
+    `${grouped(blocks.length)} blocks with ${grouped(blocks.reduce((sum, { txCount }) => sum + txCount, 0))} transactions; ${exact === blocks.length ? 'every one' : grouped(exact)} gave the exact result.`,
+    ...blocks
+      .filter(({ verdict }) => verdict !== 'exact')
+      .map(({ block, verification }) => `${block}: ${verification}`),
+    ...notRun.map(({ block, reason }) => `${block} was not run: ${reason}`),
+  ]
+  const exits: Record<string, number> = {}
+  for (const block of blocks) {
+    for (const [reason, count] of Object.entries(block.exits)) exits[reason] = (exits[reason] ?? 0) + count
+  }
+  return pageHtml({
+    title: 'wgevm: real blocks',
+    introduction,
+    sections: [
+      totalSection(blocks),
+      tierSection(blocks),
+      timeSection(blocks),
+      roundSection(blocks),
+      exitSection(
+        exits,
+        blocks.reduce((sum, { txCount }) => sum + txCount, 0),
+      ),
+      stageSection(
+        blocks.map((block) => ({
+          label: shortName(block),
+          stagesMs: block.stagesMs,
+          elapsedMs: block.samplesMs[medianIndex(block.samplesMs)] ?? 0,
+        })),
+      ),
+      ...(conflicts === undefined ? [] : [conflictSection('Which contracts conflict with which', conflicts)]),
+      measuredSection(report, [TIMING_NOTE, `Warm: ${[...new Set(blocks.map(({ warm }) => warm))].join('; ')}.`]),
+    ],
+  })
+}
 
-/** One self-contained page. */
-export const replayPage = async (report: ReplayReport): Promise<string> =>
-  `<!doctype html><html lang="en"><meta charset="utf-8"><title>wgevm replay</title><pre>${escaped(replayText(report, { decorated: false, width: 110 }))}</pre></html>\n`
+/** `mainnet-46147` without the chain that nearly all share. */
+const shortName = ({ block }: BlockReplay): string => block.replace(/^mainnet-/, '')
+
+const totalSection = (blocks: readonly BlockReplay[]): PageSection => ({
+  title: 'In all',
+  text: [TIER_NOTE],
+  table: {
+    head: [
+      'blocks',
+      'transactions',
+      'Mgas',
+      'transfers',
+      'device',
+      'CPU',
+      'device, by gas',
+      'CPU, by gas',
+      'against serial',
+    ],
+    rows: totalRows(blocks).map(([name, { txCount, gas, tiers, tierGas, ratio }]) => [
+      name,
+      grouped(txCount),
+      rounded(gas / 1e6),
+      shareText(tiers.transfer, ofAllTiers(tiers)),
+      shareText(onDevice(tiers), ofAllTiers(tiers)),
+      shareText(tiers.cpu, ofAllTiers(tiers)),
+      shareText(onDevice(tierGas), gas),
+      shareText(tierGas.cpu, gas),
+      ratio === 0 ? '-' : `${rounded(ratio)} times`,
+    ]),
+  },
+})
+
+const tierSection = (blocks: readonly BlockReplay[]): PageSection => {
+  const filled = blocks.filter(({ txCount }) => txCount > 0)
+  return {
+    title: 'What ran where',
+    text: ['Each bar is a block, cut by the tier that gave the final outcome of its transactions.'],
+    charts: [
+      {
+        label: 'Tiers by transactions',
+        spec: tierBars(filled.map((block) => ({ label: shortName(block), tiers: block.tiers }))),
+      },
+      {
+        label: 'Tiers by gas used',
+        spec: tierBars(filled.map((block) => ({ label: shortName(block), tiers: block.tierGas }))),
+      },
+    ],
+    table: {
+      head: [
+        'block',
+        'fork',
+        'transactions',
+        'Mgas',
+        'transfers',
+        'device',
+        'CPU',
+        'device, by gas',
+        'CPU, by gas',
+        'result',
+      ],
+      rows: blocks.map(({ block, fork, txCount, gas, tiers, tierGas, verdict }) => [
+        block,
+        fork,
+        grouped(txCount),
+        rounded(gas / 1e6),
+        shareText(tiers.transfer, txCount),
+        shareText(onDevice(tiers), txCount),
+        shareText(tiers.cpu, txCount),
+        shareText(onDevice(tierGas), gas),
+        shareText(tierGas.cpu, gas),
+        verdict,
+      ]),
+      left: 2,
+    },
+  }
+}
+
+const timeSection = (blocks: readonly BlockReplay[]): PageSection => {
+  const compared = blocks.filter(({ ratio }) => ratio > 0)
+  const range = ({ samplesMs, serialSamplesMs }: BlockReplay): readonly [number, number] => [
+    Math.min(...serialSamplesMs) / Math.max(...samplesMs),
+    Math.max(...serialSamplesMs) / Math.min(...samplesMs),
+  ]
+  const plusMinus = (samples: readonly number[]) => (samples.length > 1 ? `${rounded(100 * spread(samples))} %` : '-')
+  return {
+    title: 'Time against serial execution',
+    text: [
+      'Times faster than serial @ethereumjs/vm in the same run. The line through a point spans what the slowest and the fastest ' +
+        'passes of both sides would give. Left of the dashed line serial execution is faster.',
+    ],
+    ...(compared.length === 0
+      ? {}
+      : {
+          charts: [
+            {
+              label: 'Times faster than serial @ethereumjs/vm',
+              spec: ratioPoints(
+                compared.map((block) => ({ label: shortName(block), value: block.ratio, range: range(block) })),
+                'times faster',
+              ),
+            },
+          ],
+        }),
+    table: {
+      head: ['block', 'ms', 'spread', 'serial ms', 'spread', 'times', 'passes', 'first pass, ms', 'compiled, ms'],
+      rows: blocks.map((block) => [
+        block.block,
+        rounded(block.medianMs),
+        plusMinus(block.samplesMs),
+        block.serialSamplesMs.length === 0 ? '-' : rounded(block.serialMedianMs),
+        plusMinus(block.serialSamplesMs),
+        block.ratio === 0 ? '-' : rounded(block.ratio),
+        String(block.samplesMs.length),
+        rounded(block.firstMs),
+        rounded(block.compileMs),
+      ]),
+    },
+  }
+}
+
+const roundSection = (blocks: readonly BlockReplay[]): PageSection => ({
+  title: 'Rounds',
+  text: [
+    'How often the device executed transactions of the block again, because one before them changed what they read.',
+  ],
+  charts: [
+    {
+      label: 'Rounds of each block',
+      spec: plainBars(
+        blocks.map((block) => ({ label: shortName(block), value: block.rounds, text: String(block.rounds) })),
+      ),
+    },
+  ],
+  table: { head: ['block', 'rounds'], rows: blocks.map(({ block, rounds }) => [block, String(rounds)]) },
+})

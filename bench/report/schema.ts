@@ -1,3 +1,5 @@
+import type { ConflictMap } from '../conflict_map.ts'
+
 /** The result file of `wgevm bench --json`. Fields below `wgevm-bench/1` are only ever added; absent stages are 0. */
 export interface BenchReport {
   readonly schema: 'wgevm-bench/1'
@@ -48,6 +50,8 @@ export interface WorkloadResult {
   /** Contracts in use and where they come from. */
   readonly programs: readonly string[]
   readonly notes: readonly string[]
+  /** Which contracts' transactions meet, over a sample; where the workload shares slots. */
+  readonly conflicts?: ConflictMap
 }
 
 export interface TierCounts {

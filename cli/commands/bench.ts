@@ -14,6 +14,7 @@ interface BenchArguments {
   fork: string | undefined
   peers: string | undefined
   json: string | undefined
+  report: string | undefined
   cold: boolean
 }
 
@@ -76,6 +77,7 @@ const run = async (options: BenchArguments): Promise<void> => {
   const usual = isDefault ? DEFAULT_RUN_SAMPLES : USUAL_SAMPLES
   const samples = options.samples === undefined ? usual : parseWhole('samples', options.samples, 1, MOST_SAMPLES)
   if (options.json !== undefined) checkResultPath(options.json)
+  if (options.report !== undefined) checkResultPath(options.report, 'report')
   const { ANVIL_HINT, findAnvil } = await import('../../bench/peers/anvil.ts')
   const revm = peers.includes('revm')
   if (revm && findAnvil() === undefined) throw new UserError(`--peers revm needs the anvil binary: ${ANVIL_HINT}`)
@@ -102,6 +104,11 @@ const run = async (options: BenchArguments): Promise<void> => {
     writeResult(options.json, `${JSON.stringify(report, null, 2)}\n`)
     process.stdout.write(`results  ${options.json}\n`)
   }
+  if (options.report !== undefined) {
+    const { benchPage } = await import('../../bench/report/bench_page.ts')
+    writeResult(options.report, await benchPage(report), 'report')
+    process.stdout.write(`page     ${options.report}\n`)
+  }
   // What ran out of time may still be compiling on the device, and would keep the process.
   if (report.skipped.length > 0) process.exit(0)
 }
@@ -123,6 +130,7 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
       .option('fork', { type: 'string', describe: 'cancun or later [default: osaka]' })
       .option('peers', { type: 'string', describe: 'revm: native, through anvil' })
       .option('json', { type: 'string', describe: 'write the results to this file' })
+      .option('report', { type: 'string', describe: 'write a page with tables and pictures to this file' })
       .option('cold', { type: 'boolean', default: false, describe: 'measure compilation with an empty driver cache' })
       .strict(),
   handler: run,

@@ -1,0 +1,114 @@
+import { type ChartSpec, drawChart } from './charts.ts'
+
+/** A table beside a chart: the numbers that the chart shows. The first `left` columns are words. */
+export interface PageTable {
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+  readonly left?: number
+}
+
+export interface PageChart {
+  /** What is drawn, in words. */
+  readonly label: string
+  readonly spec: ChartSpec
+}
+
+export interface PageSection {
+  readonly title: string
+  readonly text: readonly string[]
+  readonly charts?: readonly PageChart[]
+  readonly table?: PageTable
+}
+
+export interface Page {
+  readonly title: string
+  readonly introduction: readonly string[]
+  readonly sections: readonly PageSection[]
+}
+
+const STYLE = `
+:root { color-scheme: light dark; --ink: #1b1b1b; --soft: #555; --paper: #fff; --line: #c9c9c9; --mark: #3f7fc4;
+  --on-tier: #fff; --tier-transfer: #1b7f5c; --tier-program: #1f5fa8; --tier-kernel: #9a5200; --tier-vm: #7a3f9a;
+  --tier-cpu: #6b6b6b; --stage-0: #1f5fa8; --stage-1: #9a5200; --stage-2: #1b7f5c; --stage-3: #7a3f9a; --stage-4: #8a2f3f;
+  --stage-5: #4a5d23; --stage-6: #2d6a75; --stage-7: #6b6b6b; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --soft: #aaa; --paper: #161616; --line: #444; --mark: #4f93dd;
+  --tier-transfer: #23946d; --tier-program: #3f7fd0; --tier-kernel: #b8690f; --tier-vm: #9a5fba; --tier-cpu: #7d7d7d; } }
+@media print { :root { --ink: #000; --soft: #333; --paper: #fff; --line: #bbb; } }
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 1rem; max-width: 46rem; font: 1rem/1.45 system-ui, sans-serif; color: var(--ink);
+  background: var(--paper) }
+h1 { font-size: 1.5rem; line-height: 1.2; margin: .5rem 0 1rem } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem }
+p { margin: .5rem 0 } figure { margin: 1rem 0 } figcaption { font-size: .85rem; color: var(--soft) }
+figure svg { display: block; width: 100%; height: auto; max-width: 36rem }
+.scroll { overflow-x: auto } table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums }
+th, td { padding: .15rem .5rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap;
+  vertical-align: top }
+th.word, td.word { text-align: left } td.long { white-space: normal; min-width: 12rem } thead th { border-bottom-width: 2px }
+@media print { body { max-width: none; padding: 0; font-size: 10pt } .scroll { overflow: visible } table { font-size: 6.5pt }
+  th, td { padding: 1pt 3pt } figure svg { max-width: 13cm; max-height: 24cm } h2 { break-after: avoid }
+  figure, tr { break-inside: avoid } }
+`
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+export const escapeHtml = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => ESCAPES[character]!)
+
+/** Words longer than this may break over lines. */
+const LONG_CELL = 40
+
+const tableHtml = ({ head, rows, left = 1 }: PageTable): string => {
+  const cell = (tag: 'th' | 'td') => (text: string, column: number) => {
+    const classes = [...(column < left ? ['word'] : []), ...(text.length > LONG_CELL ? ['long'] : [])]
+    const scope = tag === 'th' ? ' scope="col"' : ''
+    return `<${tag}${scope}${classes.length === 0 ? '' : ` class="${classes.join(' ')}"`}>${escapeHtml(text)}</${tag}>`
+  }
+  const body = rows.map((row) => `<tr>${row.map(cell('td')).join('')}</tr>`).join('\n')
+  return `<div class="scroll"><table><thead><tr>${head.map(cell('th')).join('')}</tr></thead><tbody>\n${body}\n</tbody></table></div>`
+}
+
+const paragraphs = (texts: readonly string[]): string => texts.map((text) => `<p>${escapeHtml(text)}</p>`).join('\n')
+
+const sectionHtml = async ({ title, text, charts = [], table }: PageSection): Promise<string> => {
+  const figures: string[] = []
+  for (const { label, spec } of charts) {
+    const caption = escapeHtml(label)
+    figures.push(`<figure>${await drawChart(spec, caption)}<figcaption>${caption}</figcaption></figure>`)
+  }
+  return [
+    `<section><h2>${escapeHtml(title)}</h2>`,
+    paragraphs(text),
+    ...figures,
+    ...(table === undefined ? [] : [tableHtml(table)]),
+    '</section>',
+  ].join('\n')
+}
+
+/**
+ * One self-contained page: no script, no network, charts as inline SVG that take their colours from the page. One column, so
+ * that it reads on a phone and in print; every chart has its numbers in a table.
+ */
+export const pageHtml = async ({ title, introduction, sections }: Page): Promise<string> => {
+  const parts: string[] = []
+  for (const section of sections) parts.push(await sectionHtml(section))
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<h1>${escapeHtml(title)}</h1>
+${paragraphs(introduction)}
+${parts.join('\n')}
+</body>
+</html>
+`
+}

@@ -1,0 +1,194 @@
+import type { ConflictMap } from '../conflict_map.ts'
+import type { CutBar, Part } from './charts.ts'
+import { plainBars, shareBars, squareMap } from './charts.ts'
+import type { PageSection } from './page.ts'
+import { STAGES, type StageTimes, type TierCounts } from './schema.ts'
+import { grouped, rounded } from './text.ts'
+
+/** The tiers as parts of a bar, in the order of TIER_VALUES. */
+const TIER_PARTS: readonly Part[] = [
+  { name: 'plain transfers', letter: 'T', colour: '--tier-transfer' },
+  { name: 'path programs', letter: 'P', colour: '--tier-program' },
+  { name: 'path kernels', letter: 'K', colour: '--tier-kernel' },
+  { name: 'lane VM', letter: 'L', colour: '--tier-vm' },
+  { name: 'CPU', letter: 'C', colour: '--tier-cpu' },
+]
+
+const tierValues = ({ transfer, pathProgram, pathKernel, laneVm, cpu }: TierCounts): readonly number[] => [
+  transfer,
+  pathProgram,
+  pathKernel,
+  laneVm,
+  cpu,
+]
+
+/** Bars cut by tier. Tiers that did nothing anywhere are left out. */
+export const tierBars = (rows: readonly { readonly label: string; readonly tiers: TierCounts }[]) => {
+  const bars: CutBar[] = rows.map(({ label, tiers }) => ({ label, values: tierValues(tiers) }))
+  const used = TIER_PARTS.map((_, n) => bars.some(({ values }) => values[n]! > 0))
+  return shareBars(
+    bars.map(({ label, values }) => ({ label, values: values.filter((_, n) => used[n]) })),
+    TIER_PARTS.filter((_, n) => used[n]),
+  )
+}
+
+const STAGE_PARTS: readonly Part[] = [
+  ...STAGES.map((name, n) => ({ name, letter: name[0]!.toUpperCase(), colour: `--stage-${n}` })),
+  { name: 'outside', letter: 'O', colour: `--stage-${STAGES.length}` },
+].map((part) =>
+  part.name === 'readback' ? { ...part, letter: 'B' } : part.name === 'receipts' ? { ...part, letter: 'L' } : part,
+)
+
+/** Where the time of a call went; `elapsedMs` is the whole call. */
+export interface StageRow {
+  readonly label: string
+  readonly stagesMs: StageTimes
+  readonly elapsedMs: number
+}
+
+const stageValues = ({ stagesMs, elapsedMs }: StageRow): readonly number[] => {
+  const stages = STAGES.map((stage) => stagesMs[stage])
+  return [...stages, Math.max(0, elapsedMs - stages.reduce((sum, ms) => sum + ms, 0))]
+}
+
+export const stageSection = (rows: readonly StageRow[]): PageSection => ({
+  title: 'Where the time goes',
+  text: [
+    'Stages of the call with the median time, in milliseconds. The device works beside the host: execute is only the waiting for ' +
+      'it, and the CPU tier. Outside the stages: compilation that was waited for, and the garbage collector.',
+  ],
+  charts: [
+    {
+      label: 'Share of each stage in the time of a call',
+      spec: shareBars(
+        rows.map((row) => ({ label: row.label, values: stageValues(row) })),
+        STAGE_PARTS,
+      ),
+    },
+  ],
+  table: {
+    head: ['', 'whole call', ...STAGE_PARTS.map(({ name }) => name)],
+    rows: rows.map((row) => [row.label, rounded(row.elapsedMs), ...stageValues(row).map(rounded)]),
+  },
+})
+
+/** Reasons that a chart shows; the table has all of them. */
+const SHOWN_REASONS = 20
+
+export const exitSection = (exits: Readonly<Record<string, number>>, txCount: number): PageSection => {
+  const sorted = Object.entries(exits).sort(([, a], [, b]) => b - a)
+  const share = (count: number) => `${Number(((100 * count) / Math.max(1, txCount)).toFixed(2))} %`
+  const title = 'Why transactions ran on the CPU'
+  if (sorted.length === 0) return { title, text: ['None did.'] }
+  return {
+    title,
+    text: [
+      `${grouped(sorted.reduce((sum, [, count]) => sum + count, 0))} of ${grouped(txCount)} transactions, by reason.`,
+    ],
+    charts: [
+      {
+        label: `Transactions on the CPU tier by reason${sorted.length > SHOWN_REASONS ? `, the ${SHOWN_REASONS} most frequent` : ''}`,
+        spec: plainBars(
+          sorted
+            .slice(0, SHOWN_REASONS)
+            .map(([reason, count]) => ({ label: reason, value: count, text: `${grouped(count)} (${share(count)})` })),
+        ),
+      },
+    ],
+    table: {
+      head: ['reason', 'transactions', 'share'],
+      rows: sorted.map(([reason, count]) => [reason, grouped(count), share(count)]),
+    },
+  }
+}
+
+/** Contracts that most readers know by name, on mainnet. */
+const NAMES: Readonly<Record<string, string>> = {
+  '0xdac17f958d2ee523a2206206994597c13d831ec7': 'USDT',
+  '0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48': 'USDC',
+  '0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2': 'WETH',
+  '0x7a250d5630b4cf539739df2c5dacb4c659f2488d': 'Uniswap V2 router',
+  '0xe592427a0aece92de3edee1f18e0157c05861564': 'Uniswap V3 router',
+  '0x68b3465833fb72a70ecdf485e0e4c7bd8665fc45': 'Uniswap router 2',
+  '0xef1c6e67703c7bd7107eed8303fbe6ec2554bf6b': 'Uniswap universal router',
+  '0x3fc91a3afd70395cd496c647d5a6cc9d4b2b7fad': 'Uniswap universal router 2',
+}
+
+const contractName = (address: string): string => NAMES[address] ?? `${address.slice(0, 6)}…${address.slice(-4)}`
+
+/** Pairs in the table; the map shows all. */
+const SHOWN_PAIRS = 30
+
+export const conflictSection = (title: string, map: ConflictMap): PageSection => {
+  const { contracts, transactions, counts, leftOut, blocks } = map
+  const n = contracts.length
+  const text = [
+    'Row: the contract whose transactions access a storage slot. Column: the contract whose transactions change it. In a cell: the ' +
+      'number of (transaction, other transaction of the same block, slot) where that is so. A large number on the diagonal is a ' +
+      'contract whose users meet each other; beside it, contracts that meet through a third one. Balances are not counted.',
+  ]
+  if (n === 0) return { title, text: ['No transaction calls a contract.'] }
+  if (leftOut.contracts > 0) {
+    text.push(
+      `The ${n} contracts that most transactions call, over ${grouped(blocks)} ${blocks === 1 ? 'block' : 'blocks'}; ${grouped(leftOut.contracts)} more with ${grouped(leftOut.transactions)} transactions are left out.`,
+    )
+  }
+  const names = contracts.map(contractName)
+  const pairs = counts
+    .map((count, at) => ({ count, a: Math.floor(at / n), b: at % n }))
+    .filter(({ count }) => count > 0)
+    .sort((x, y) => y.count - x.count)
+  return {
+    title,
+    text,
+    charts: [
+      {
+        label: 'Conflict map: accesses of the row met by changes of the column',
+        spec: squareMap(names, counts, 'accesses', 'changes'),
+      },
+    ],
+    table: {
+      head: ['accessing contract', 'changing contract', 'count', 'transactions', 'of the other'],
+      rows: pairs
+        .slice(0, SHOWN_PAIRS)
+        .map(({ count, a, b }) => [
+          names[a]!,
+          names[b]!,
+          grouped(count),
+          grouped(transactions[a]!),
+          grouped(transactions[b]!),
+        ]),
+      left: 2,
+    },
+  }
+}
+
+/** Where and how it was measured. */
+export const measuredSection = (
+  report: {
+    readonly adapter: { readonly kind: string; readonly name: string; readonly driver: string }
+    readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryBytes: number }
+    readonly node: string
+    readonly commit: string
+    readonly date: string
+  },
+  notes: readonly string[],
+): PageSection => ({
+  title: 'How it was measured',
+  text: notes,
+  table: {
+    head: ['', ''],
+    rows: [
+      ['device', `${report.adapter.kind}: ${report.adapter.name}`],
+      ['driver', report.adapter.driver],
+      [
+        'machine',
+        `${report.machine.cpu}, ${report.machine.cores} cores, ${rounded(report.machine.memoryBytes / 2 ** 30)} GiB`,
+      ],
+      ['node', report.node],
+      ['commit', report.commit],
+      ['date', report.date],
+    ],
+    left: 2,
+  },
+})
