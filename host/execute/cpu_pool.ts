@@ -14,6 +14,7 @@ import {
   BUSY,
   CONTROL_LENGTH,
   type FromWorker,
+  isOutcome,
   MAIN,
   POSTED,
   type Question,
@@ -32,7 +33,7 @@ export interface CpuPoolOptions {
   readonly workers: number
   /** A worker without a sign of life for this long while it executes is replaced. Default 10,000. */
   readonly hangMs?: number
-  /** The worker's module, for tests of what goes wrong. */
+  /** The worker's module. Default: cpu_worker.ts, or what it is built to. */
   readonly entry?: URL
 }
 
@@ -58,6 +59,8 @@ interface Member {
   /** BEATS when last looked at, and since when it stands there. */
   beats: number
   stillSinceMs: number
+  /** BEATS when somebody waited in vain: until they move on, nobody waits again. */
+  quietBeats: number
 }
 
 /** Workers that end are replaced this many times in all; then the rest goes on alone. */
@@ -172,8 +175,11 @@ export class CpuPool {
     const member = this.#members.find((one) => one.number === number)
     if (member === undefined) return false
     const before = Atomics.load(member.control, BEATS)
-    const isWoken = await this.#sleep(PATIENCE_MS)
-    return member.isAlive && (isWoken || Atomics.load(member.control, BEATS) !== before)
+    if (before === member.quietBeats) return false
+    if (await this.#sleep(PATIENCE_MS)) return member.isAlive
+    if (Atomics.load(member.control, BEATS) !== before) return member.isAlive
+    member.quietBeats = before
+    return false
   }
 
   close(): void {
@@ -204,6 +210,7 @@ export class CpuPool {
       isAlive: true,
       beats: 0,
       stillSinceMs: performance.now(),
+      quietBeats: -1,
     }
     this.#members.push(member)
     port.on('message', (message: unknown) => this.#take(member, message))
@@ -233,7 +240,8 @@ export class CpuPool {
     for (const { position, outcome } of outcomes) {
       if (lot === undefined || !(position in lot.outcomes)) continue
       if (outcome === undefined) lot.failed[position] = 1
-      else lot.outcomes[position] = outcome
+      else if (isOutcome(outcome)) lot.outcomes[position] = outcome
+      else throw new Error('an outcome of another shape')
     }
   }
 

@@ -84,3 +84,41 @@ export interface WorkerStart {
   readonly control: Int32Array
   readonly port: MessagePort
 }
+
+const isText = (value: unknown): boolean => typeof value === 'string'
+const isAmount = (value: unknown): boolean => typeof value === 'bigint' && value >= 0n
+const isList = (value: unknown, isItem: (item: never) => boolean): boolean =>
+  Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null && isItem(item as never))
+
+const isView = (view: AccountView | undefined): boolean =>
+  view === undefined || (isAmount(view.nonce) && isAmount(view.balance) && isText(view.codeHash))
+
+const isSlot = ({ address, key, value }: { address: unknown; key: unknown; value: unknown }): boolean =>
+  isText(address) && isAmount(key) && isAmount(value)
+
+/** Whether an outcome has the shape of one, so that whoever enters it does not stop halfway. */
+export const isOutcome = (value: unknown): value is CpuOutcome => {
+  const outcome = value as CpuOutcome
+  const { reads } = outcome
+  if (!Array.isArray(reads.accounts) || !reads.accounts.every(isText) || !isList(reads.slots, isSlot)) return false
+  // Every transaction looks at its sender.
+  if (reads.accounts.length === 0 || reads.accounts.length !== reads.seen.length) return false
+  if (!reads.seen.every((seen) => isView(seen.view) && isAmount(seen.leastBalance) && isAmount(seen.mostBalance)))
+    return false
+  if ('rejected' in outcome) return typeof outcome.rejected === 'number'
+  const { status, gasUsed, logs, output, coinbaseFee, writes } = outcome
+  return (
+    (status === 0 || status === 1) &&
+    isAmount(gasUsed) &&
+    (coinbaseFee === undefined || isAmount(coinbaseFee)) &&
+    output instanceof Uint8Array &&
+    isList(logs, (log: { address: unknown; topics: unknown; data: unknown }) => {
+      return isText(log.address) && isText(log.data) && Array.isArray(log.topics) && log.topics.every(isText)
+    }) &&
+    isList(writes.accounts, (write: { address: unknown; account: AccountView | undefined; cleared: unknown }) => {
+      return isText(write.address) && isView(write.account) && typeof write.cleared === 'boolean'
+    }) &&
+    isList(writes.slots, isSlot) &&
+    [...writes.code].every(([hash, bytes]) => isText(hash) && bytes instanceof Uint8Array)
+  )
+}

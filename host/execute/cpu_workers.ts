@@ -16,6 +16,7 @@ export interface CpuWorkersOptions {
   readonly cpu: CpuTier
   /** Threads besides the executor's own. Default: one per further core, at most MOST_WORKERS. */
   readonly workers?: number
+  readonly workerEntry?: URL
 }
 
 /** More than this many wait for each other's conflicts, and for answers. */
@@ -59,8 +60,12 @@ export class CpuWorkers {
   }
 
   #open(): CpuPool | undefined {
-    const { fork, chainId, resident, workers = Math.min(MOST_WORKERS, availableParallelism() - 1) } = this.#options
-    if (workers > 0) this.#pool ??= new CpuPool({ fork, chainId, resident, workers })
+    const { fork, chainId, resident, workerEntry } = this.#options
+    const { workers = Math.min(MOST_WORKERS, availableParallelism() - 1) } = this.#options
+    if (workers > 0) {
+      const entry = workerEntry === undefined ? {} : { entry: workerEntry }
+      this.#pool ??= new CpuPool({ fork, chainId, resident, workers, ...entry })
+    }
     return this.#pool
   }
 }

@@ -67,6 +67,8 @@ export interface ExecutorOptions {
    * after the first batch that kept the CPU tier busy for 50 ms, or with `warm`; results do not depend on them.
    */
   readonly workers?: number
+  /** The module that workers run, for tests of what goes wrong there. */
+  readonly workerEntry?: URL
   /** A transaction that may not be included is left out (`skip`, default), or fails the batch (`throw`). */
   readonly invalid?: 'skip' | 'throw'
 }

@@ -95,7 +95,7 @@ export class Speculation {
       if (await this.#holds(proposed.reads)) {
         this.held++
         this.#footprints.note(this.#schedule.batch, index, proposed.reads)
-        return await this.#rebased(proposed)
+        return this.#rebased(proposed)
       }
       this.broken++
     }

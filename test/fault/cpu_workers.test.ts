@@ -1,0 +1,100 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { compareWithSerial, runSerial } from '../../bench/oracle.ts'
+import { encodeBatch } from '../../host/block/encode_batch.ts'
+import { CpuPool } from '../../host/execute/cpu_pool.ts'
+import { createExecutor, type ExecutionResult, type Executor } from '../../host/index.ts'
+import { ResidentState } from '../../host/state/resident_state.ts'
+import { codeSkeleton } from '../../transpiler/index.ts'
+import { BATCH_ENV, batchState, randomBatch } from '../fixtures/batch_world.ts'
+
+const workerAt = (name: string): URL => new URL(`../fixtures/workers/${name}`, import.meta.url)
+
+let executor: Executor | undefined
+afterEach(() => executor?.close())
+
+/** Batches on the CPU tier alone with these workers; each is compared with serial execution. */
+const runWith = async (entry: URL | undefined, batches: number, workers = 2): Promise<ExecutionResult[]> => {
+  const state = batchState()
+  executor = createExecutor({
+    fork: 'prague',
+    chainId: 1n,
+    state,
+    workers,
+    ...(entry === undefined ? {} : { workerEntry: entry }),
+  })
+  await executor.warm()
+  const results: ExecutionResult[] = []
+  for (let seed = 1; seed <= batches; seed++) {
+    const transactions = randomBatch(seed, state)
+    const serial = await runSerial({ fork: 'prague', chainId: 1n, env: BATCH_ENV, state: state.clone(), transactions })
+    const result = await executor.execute({ env: BATCH_ENV, transactions })
+    expect(compareWithSerial({ receipts: result.receipts, state }, serial)).toBeUndefined()
+    results.push(result)
+  }
+  return results
+}
+
+const faultsOf = (results: readonly ExecutionResult[]): string[] => results.flatMap(({ faults }) => faults)
+
+describe('workers of the CPU tier', () => {
+  test('that are well take transactions, and nothing is reported', async () => {
+    const results = await runWith(undefined, 3)
+    expect(faultsOf(results)).toEqual([])
+    expect(results.reduce((sum, { ahead }) => sum + ahead.held, 0)).toBeGreaterThan(0)
+  })
+
+  test('that end in the middle of a batch cost their transactions another execution', async () => {
+    const faults = faultsOf(await runWith(workerAt('crash.mjs'), 3))
+    expect(faults).toContain('worker of the CPU tier: exit code 3')
+  })
+
+  test('that end while they execute are replaced', async () => {
+    const faults = faultsOf(await runWith(workerAt('mortal.ts'), 3, 1))
+    expect(faults).toContain('worker of the CPU tier: exit code 7')
+  })
+
+  test('that never answer do not stop the batch', async () => {
+    const results = await runWith(workerAt('silent.mjs'), 2)
+    expect(results.reduce((sum, { ahead }) => sum + ahead.held, 0)).toBe(0)
+  })
+
+  test('that never answer are waited for once, and replaced at the start of a later batch', async () => {
+    const resident = new ResidentState(batchState(), codeSkeleton)
+    const entry = workerAt('silent.mjs')
+    const pool = new CpuPool({ fork: 'prague', chainId: 1n, resident, workers: 1, hangMs: 40, entry })
+    try {
+      await pool.warm()
+      pool.begin()
+      const lot = pool.offer(BATCH_ENV, encodeBatch(randomBatch(1, batchState())))
+      while (Atomics.load(lot.claims, 0) === 0) await pool.hear(1)
+      while (await pool.hear(1));
+      const startedMs = performance.now()
+      for (let n = 0; n < 1000; n++) expect(await pool.hear(1)).toBe(false)
+      expect(performance.now() - startedMs).toBeLessThan(1000)
+      pool.begin()
+      await new Promise((resolve) => setTimeout(resolve, 60))
+      pool.begin()
+      expect(pool.faults).toEqual(['worker of the CPU tier: no sign of life'])
+      await pool.warm()
+      expect(pool.ready).toBe(1)
+    } finally {
+      pool.close()
+    }
+  })
+
+  test('that answer nonsense are not believed', async () => {
+    const faults = faultsOf(await runWith(workerAt('nonsense.mjs'), 6))
+    expect(faults.length).toBeGreaterThan(2)
+  })
+
+  test('that cannot start leave the CPU tier to the thread of the executor', async () => {
+    const faults = faultsOf(await runWith(workerAt('absent.mjs'), 2))
+    expect(faults[0]).toMatch(/^worker of the CPU tier: .*absent/)
+  })
+
+  test('are a whole number of threads', () => {
+    const options = { fork: 'prague', chainId: 1n, state: batchState() } as const
+    expect(() => createExecutor({ ...options, workers: -1 })).toThrow('workers: -1 is not a number of threads')
+    expect(() => createExecutor({ ...options, workers: 1.5 })).toThrow('workers: 1.5 is not a number of threads')
+  })
+})
