@@ -48,14 +48,17 @@ export interface ExecutorOptions {
   /** Without one everything but transfers runs on the CPU tier. The caller destroys it, after `close`. */
   readonly device?: ComputeDevice
   /**
-   * What to do about a call that has no kernel yet, once enough of its kind were seen to pay for one: `wait` for the
-   * compilation (default), compile in the `background` while the CPU tier carries it, or `never` compile.
+   * What waits for compilations: nothing (`background`, default): paths run as programs as soon as the one kernel for all of them
+   * is there, and a path earns its own kernel by what it would have saved; the batch (`wait`), wherever a kernel pays against
+   * the CPU tier, so that the same batch runs the same way each time; or `never` compile.
    */
   readonly compile?: CompileMode
   /** `never`: no path gets a kernel of its own; all run as path programs. */
   readonly kernels?: 'never'
   /** `never`: no path runs as a program; it waits for its own kernel. */
   readonly programs?: 'never'
+  /** `always`: lanes go to the device however few they are. Default: where that costs less than the CPU tier. */
+  readonly waves?: 'always'
   /** Transactions of one kind from which a path is recorded. Default: measured costs decide. */
   readonly recordFrom?: number
   /** Where recorded paths outlive this executor (`openPathStore`). Default `false`: nowhere; a library writes nothing unasked. */
@@ -67,8 +70,6 @@ export interface ExecutorOptions {
    * after the first batch that kept the CPU tier busy for 50 ms, or with `warm`; results do not depend on them.
    */
   readonly workers?: number
-  /** The module that workers run, for tests of what goes wrong there. */
-  readonly workerEntry?: URL
   /** A transaction that may not be included is left out (`skip`, default), or fails the batch (`throw`). */
   readonly invalid?: 'skip' | 'throw'
 }
@@ -197,7 +198,7 @@ class BatchExecutor implements Executor {
     this.#options = options
     this.#cpu = new CpuTier(options)
     this.#resident = new ResidentState(options.state, codeSkeleton)
-    const { fork, chainId, compile = 'wait', recordFrom, kernels, programs, pathStore } = options
+    const { fork, chainId, compile = 'background', recordFrom, kernels, programs, waves, pathStore } = options
     this.#library = new PathLibrary(pathStore || undefined)
     const stage = {
       fork,
@@ -206,6 +207,7 @@ class BatchExecutor implements Executor {
       ...(recordFrom === undefined ? {} : { recordFrom }),
       ...(kernels === undefined ? {} : { kernels }),
       ...(programs === undefined ? {} : { programs }),
+      ...(waves === undefined ? {} : { waves }),
     }
     this.#lanes = new LaneStage(stage, this.#resident, this.#library, this.#reasons)
     this.#running = new RunningState(this.#resident)

@@ -21,6 +21,7 @@ export const loadMissed = async (
       const limbs = kind === 'accounts' ? LIMBS_PER_ADDRESS : LIMBS_PER_WORD
       const keys = new Uint32Array(limbs * missed.length)
       const ownerIds = new Int32Array(missed.length)
+      const lanes = new Int32Array(missed.length)
       let wanted = 0
       for (const lane of missed) {
         if (lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!] !== MISSING) continue
@@ -33,12 +34,18 @@ export const loadMissed = async (
         const high = low + laneCount * COLUMN_LIMBS
         for (let limb = 0; limb < limbs; limb++)
           keys[limbs * wanted + limb] = lanesOut[limb < COLUMN_LIMBS ? low + limb : high + limb - COLUMN_LIMBS]!
-        wanted++
+        lanes[wanted++] = lane
       }
       if (wanted === 0) continue
       const ids = new Int32Array(wanted)
-      if (kind === 'accounts') await resident.accountIds(keys, wanted, ids)
-      else await resident.slotIds(ownerIds, keys, wanted, ids)
+      if (kind === 'slots') {
+        await resident.slotIds(ownerIds, keys, wanted, ids)
+        continue
+      }
+      await resident.accountIds(keys, wanted, ids)
+      // The lane is run again; its slots of this account can be loaded with it already.
+      for (let w = 0; w < wanted; w++)
+        lanesOut[(columns[k]! * laneCount + lanes[w]!) * COLUMN_LIMBS + components[k]!] = ids[w]!
     }
   }
 }

@@ -25,6 +25,8 @@ export interface LaneStageOptions {
   /** Without path programs, or without kernels of single paths. */
   readonly programs?: 'never'
   readonly kernels?: 'never'
+  /** A wave however few its lanes. */
+  readonly waves?: 'always'
 }
 
 /** Brings the transactions of tier lane through the device: the first round, and rounds with hints. */
@@ -76,10 +78,7 @@ export class LaneStage {
     await this.#preparePrograms(byKey, runner)
     for (const [keyId, transactions] of byKey)
       this.#route(this.#library.keys[keyId]!, 0, transactions, runner, wave.pending, wave.leftovers, 'no path')
-    if (!this.#isWorth(wave.pending)) {
-      for (const { transactions } of wave.pending) this.#toCpu(schedule, transactions, 'wave too small')
-      wave.pending.length = 0
-    }
+    this.#dropSmall(wave.pending, schedule)
     if (wave.pending.length > 0) wave.started = await this.#submit(wave.pending, schedule, runner)
     return wave
   }
@@ -104,6 +103,7 @@ export class LaneStage {
         else await this.#settleFew(one, byPlan, schedule, runner, next, leftovers)
       }
       mergePending(next)
+      this.#dropSmall(next, schedule)
       pending = next
       started = undefined
     }
@@ -116,16 +116,18 @@ export class LaneStage {
     return runner.start(jobs, laneSource(schedule), schedule.env)
   }
 
-  /** Whether a wave saves the CPU tier more than it costs. Who says from how many on to record, wants the device. */
-  #isWorth(pending: readonly Pending[]): boolean {
-    if (this.#options.recordFrom !== undefined) return true
+  /** Gives the lanes of a wave to the CPU tier where it costs more than it saves. */
+  #dropSmall(pending: Pending[], schedule: Schedule): void {
+    if (this.#options.waves === 'always' || pending.length === 0) return
     let cpuUs = 0
     let laneUs = 0
     for (const { candidates, transactions } of pending) {
       cpuUs += cpuCostUs(candidates[0]!.plan, transactions.length)
       for (const { plan } of candidates) laneUs += laneCostUs(plan, transactions.length)
     }
-    return isWorthWave(cpuUs, laneUs)
+    if (isWorthWave(cpuUs, laneUs)) return
+    for (const { transactions } of pending) this.#toCpu(schedule, transactions, 'wave too small')
+    pending.length = 0
   }
 
   /**
@@ -367,6 +369,7 @@ export class LaneStage {
   ): Promise<PathCandidate | undefined> {
     const { compile, recordFrom, kernels } = this.#options
     const expected = scale * transactions.length
+    const seen = key.lanesOwed + expected
     if (compile === 'never') return undefined
     let candidate = key.candidates.find((one) => !one.started && !this.#isReady(one, runner))
     if (candidate === undefined) {
@@ -382,7 +385,7 @@ export class LaneStage {
     // In the background a program is there sooner, and earns the kernel.
     const waitsForProgram = compile === 'background' && candidate.hasProgram && runner.programs !== 'refused'
     if (mayCompile && !(waitsForProgram && this.#options.programs !== 'never')) {
-      if (this.#library.isWorthCompiling(candidate.plan, key.lanesOwed + expected, recordFrom)) {
+      if (this.#library.isWorthCompiling(candidate.plan, seen, recordFrom)) {
         key.lanesOwed = 0
         const compilation = this.#library.compile(candidate, runner.device)
         if (compile === 'wait') await this.#library.wait(compilation)

@@ -44,7 +44,7 @@ describe('on the device, three blocks in a row', () => {
     state.commit(scenario.genesis)
     const { fork, chainId } = scenario
     // Enough of a kind for token transfers and swaps of one direction, too few for what `mixed` has three of.
-    const executor = createExecutor({ fork, chainId, state, device, recordFrom: 6 })
+    const executor = createExecutor({ fork, chainId, state, device, recordFrom: 6, compile: 'wait', waves: 'always' })
     for (let k = 0; k < 3; k++) {
       const before = state.clone()
       const block = scenario.next()

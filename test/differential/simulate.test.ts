@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => device.destroy())
 
 const executorOn = (state: MemoryState): Executor =>
-  createExecutor({ fork: 'prague', chainId: 1n, state, device, recordFrom: 1, compile: 'wait' })
+  createExecutor({ fork: 'prague', chainId: 1n, state, device, recordFrom: 1, compile: 'wait', waves: 'always' })
 
 const simulatorOn = async <Result>(
   state: MemoryState,

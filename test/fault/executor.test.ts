@@ -124,7 +124,15 @@ describe('a State that answers later', () => {
     test(`and fails in ${method} leaves everything as it was, and the same batch can run again`, async () => {
       const state = new FailingState()
       const before = state.inner.dump()
-      const executor = createExecutor({ fork: 'prague', chainId: 1n, state, device, recordFrom: 1 })
+      const executor = createExecutor({
+        fork: 'prague',
+        chainId: 1n,
+        state,
+        device,
+        recordFrom: 1,
+        compile: 'wait',
+        waves: 'always',
+      })
       const transactions = batch(0n)
       state.failing = method
       await expect(executor.execute({ env: BATCH_ENV, transactions })).rejects.toThrow(`${method} failed`)
