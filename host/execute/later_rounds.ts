@@ -1,6 +1,7 @@
 import { EXIT_NONE } from '../../transpiler/index.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { faultReason, faultText } from './device_fault.ts'
+import { cpuCostUs, isWorthWave, laneCostUs } from './dispatch_cost.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import type { LaneRunner } from './lane_runner.ts'
 import type { LaneStage } from './lane_stage.ts'
@@ -8,7 +9,7 @@ import { COLUMN_LIMBS } from './path_plan.ts'
 import { type Schedule, TIER_LANE } from './schedule.ts'
 import { type Stale, VersionLog } from './version_log.ts'
 
-/** This many stale transactions or fewer are cheaper on the CPU tier than another round. */
+/** With `waves: 'always'`: fewer stale transactions, or fewer of them made valid by the last round, are left to the CPU tier. */
 const LEAST_STALE = 8
 /** Conflicts left to the CPU tier before the log is resolved again; four times as many after each round in vain. */
 const FIRST_PAUSE = 32
@@ -17,8 +18,9 @@ const MOST_ROUNDS = 32
 /**
  * Rounds after the first. When the sweep meets a transaction that read what a transaction before it wrote, all those
  * behind it that did so run again on the device together, on the versions that the log resolves their reads to, as long as
- * a round leaves at most half of them stale. The sweep then goes on. Counts decide, not times, so that the same batch has the
- * same rounds on every machine.
+ * a round saves the CPU tier more than it costs (dispatch_cost.ts). A chain, in which each round makes only its first
+ * transaction valid, soon does not: the sweep then goes on with the CPU tier, and looks again ever more rarely. Counts and
+ * steps decide, not times, so that the same batch has the same rounds on every machine.
  */
 export class LaterRounds {
   readonly faults: string[] = []
@@ -30,6 +32,7 @@ export class LaterRounds {
   readonly #lanes: LaneStage
   readonly #runner: LaneRunner | undefined
   readonly #conflict: number
+  readonly #always: boolean
   readonly #log = new VersionLog()
   #pause = 0
   #nextPause = FIRST_PAUSE
@@ -41,12 +44,14 @@ export class LaterRounds {
     lanes: LaneStage,
     reasons: ExitReasons,
     runner: LaneRunner | undefined,
+    waves?: 'always',
   ) {
     this.#schedule = schedule
     this.#resident = resident
     this.#lanes = lanes
     this.#runner = runner
     this.#conflict = reasons.code('conflict')
+    this.#always = waves === 'always'
   }
 
   /** Runs rounds for the transactions from `i` on. True where `i` has another execution now. */
@@ -57,22 +62,47 @@ export class LaterRounds {
       return false
     }
     let stale = this.#resolve(i)
-    if (stale.count <= LEAST_STALE) {
+    if (!this.#isWorthRound(stale)) {
       this.#pause = stale.count + FIRST_PAUSE
       return false
     }
     const before = this.#schedule.groups[i]
     while (this.rounds < MOST_ROUNDS && (await this.#again(stale, this.#runner))) {
       const left = this.#resolve(i)
-      if (left.count > stale.count / 2) {
+      if (!this.#wasWorthRound(stale, left)) {
         this.#pause = this.#nextPause
         this.#nextPause *= 4
         break
       }
-      if (left.count <= LEAST_STALE) break
+      if (!this.#isWorthRound(left)) break
       stale = left
     }
     return this.#schedule.groups[i] !== before
+  }
+
+  #isWorthRound(stale: Stale): boolean {
+    if (this.#always) return stale.count > LEAST_STALE
+    const { cpuUs, laneUs } = this.#costs(stale)
+    return isWorthWave(cpuUs, laneUs)
+  }
+
+  /** Whether the round that left these of its transactions stale saved more than it cost: then the next one may, too. */
+  #wasWorthRound(stale: Stale, left: Stale): boolean {
+    if (this.#always) return left.count <= stale.count / 2
+    const { cpuUs, laneUs } = this.#costs(stale)
+    return isWorthWave(cpuUs - this.#costs(left).cpuUs, laneUs)
+  }
+
+  #costs({ count, transactions }: Stale): { readonly cpuUs: number; readonly laneUs: number } {
+    const { groups, laneGroups } = this.#schedule
+    let cpuUs = 0
+    let laneUs = 0
+    for (let n = 0; n < count; n++) {
+      const { plan } = laneGroups[groups[transactions[n]!]!]!
+      cpuUs += cpuCostUs(plan, 1)
+      laneUs += laneCostUs(plan, 1)
+    }
+    return { cpuUs, laneUs }
   }
 
   /** It ended on its path, and the sweep refused what it read. */

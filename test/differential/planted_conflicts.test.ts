@@ -1,9 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bytesToHex } from '../../host/block/encode_batch.ts'
-import { type ComputeDevice, MemoryState, openDevice, REJECTION, type TransactionObject } from '../../host/index.ts'
+import {
+  type BlockEnvironment,
+  type ComputeDevice,
+  MemoryState,
+  openDevice,
+  REJECTION,
+  type TransactionObject,
+} from '../../host/index.ts'
 import { BatchCheck, type CheckedBatch } from '../fixtures/batch_check.ts'
 import { BATCH_CONTRACTS, initCode } from '../fixtures/batch_contracts.ts'
 import {
+  BATCH_ENV,
   batchAllocation,
   COINBASE,
   contractAddress,
@@ -19,13 +27,14 @@ const GAS_PRICE = 10n
 const TRANSFER_COST = 21_000n * GAS_PRICE
 
 let device: ComputeDevice
-let check: BatchCheck
+/** Each path with a kernel of its own, and all of them as programs. */
+const checks: BatchCheck[] = []
 beforeAll(async () => {
   device = await openDevice()
-  check = new BatchCheck({ device, recordFrom: 1 })
+  for (const programs of ['never', 'always'] as const) checks.push(new BatchCheck({ device, recordFrom: 1, programs }))
 })
 afterAll(() => {
-  check.executor.close()
+  for (const { executor } of checks) executor.close()
   device.destroy()
 })
 
@@ -55,11 +64,29 @@ const world = (balances: Readonly<Record<string, bigint>> = {}): MemoryState => 
   return MemoryState.from(allocation)
 }
 
-const expectExact = async (transactions: readonly TransactionObject[], before = world()): Promise<CheckedBatch> => {
-  const checked = await check.run(before, transactions)
-  expect(checked.difference).toBeUndefined()
-  expect(checked.result.faults).toEqual([])
-  return checked
+/** Both forms of the paths: exact, and the same rounds, exits and lanes on the device. */
+const expectExact = async (
+  transactions: readonly TransactionObject[],
+  before = world(),
+  env: BlockEnvironment = BATCH_ENV,
+): Promise<CheckedBatch> => {
+  const [own, programs] = [
+    await checks[0]!.run(before, transactions, env),
+    await checks[1]!.run(before, transactions, env),
+  ]
+  for (const { difference, result } of [own, programs]) {
+    expect(difference).toBeUndefined()
+    expect(result.faults).toEqual([])
+  }
+  const { tiers, rounds, exits } = programs.result
+  expect(own.result.tiers.pathProgram + tiers.pathKernel).toBe(0)
+  expect({ rounds, exits, cpu: tiers.cpu, lanes: tiers.pathProgram }).toEqual({
+    rounds: own.result.rounds,
+    exits: own.result.exits,
+    cpu: own.result.tiers.cpu,
+    lanes: own.result.tiers.pathKernel,
+  })
+  return own
 }
 
 const times = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n))
@@ -300,7 +327,7 @@ describe('block limits', () => {
       { ...call(sender(1), 'counter'), gasLimit: 300_000n },
       pay(sender(2), stranger(1), 1n),
     )
-    const checked = await check.run(world(), transactions, {
+    const checked = await expectExact(transactions, world(), {
       number: 1n,
       timestamp: 2n,
       coinbase: COINBASE,
@@ -308,7 +335,6 @@ describe('block limits', () => {
       baseFeePerGas: 1n,
       prevRandao: 0n,
     })
-    expect(checked.difference).toBeUndefined()
     expect(checked.result.rejected).toEqual([
       { index: 1, code: REJECTION.gasLimitReached, reason: 'gas limit reached' },
     ])
