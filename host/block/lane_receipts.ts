@@ -107,12 +107,12 @@ export class LaneDecoder {
         this.#word(topic, lane)
         return wordToHex(this.#scratch, 0)
       }),
-      data: bytesToHex(this.#bytes(log.data, lane)),
+      data: bytesToHex(this.bytes(log.data, lane)),
     }))
   }
 
   output(lane: number): Uint8Array {
-    return this.#bytes(this.#group.kernel.output, lane)
+    return this.bytes(this.#group.kernel.output, lane)
   }
 
   addBloom(blooms: BloomSet, lane: number, to: Uint32Array, i: number): void {
@@ -210,7 +210,7 @@ export class LaneDecoder {
     }
   }
 
-  #bytes(string: ByteString, lane: number): Uint8Array {
+  bytes(string: ByteString, lane: number): Uint8Array {
     const whole = new Uint8Array(32 * string.words.length)
     for (let w = 0; w < string.words.length; w++) {
       this.#word(string.words[w]!, lane)
