@@ -36,6 +36,8 @@ export interface PathKernel {
   /** The outcome depends on the entry account's balance (before the transaction), which the lane writes as a word at this column. */
   readonly readsEntryBalance: boolean
   readonly entryBalanceColumn?: number
+  /** The path looks accounts or slots up that its outcome does not depend on, so that `lookups` are not all that it reads. */
+  readonly dropsLookups?: true
   readonly guards: readonly GuardInfo[]
   /** The outcome all lanes share. */
   readonly status: 'success' | 'revert' | 'halt'
@@ -94,10 +96,21 @@ export type Lookup =
   | {
       readonly kind: 'slot'
       readonly account: number
+      readonly memo?: MemoLookup
       readonly column: number
       readonly component: number
       readonly keyColumn: number
     }
+
+/**
+ * A slot that the host makes: the memo (transpiler/layout/memo.ts) of `precompile` for this input, whose words stand at the
+ * hash of the input and behind it; MEMO_BLOCK_HASH: the look-up's key is a block number. `account` is then -1 and means
+ * nothing. Words of kind `lane` are there where the lane missed.
+ */
+export interface MemoLookup {
+  readonly precompile: number
+  readonly input: ByteString
+}
 
 export interface GuardInfo {
   /** What must hold, in words, as in `calldata word 4 fits 160 bits`. */
@@ -135,7 +148,7 @@ export interface TransferOutput {
 
 /** The path program of a path; layout of code and constants in transpiler/layout/program.ts. */
 export interface PathProgram {
-  /** Instructions, then the word lists of keccak; whole vectors. */
+  /** Instructions, a vector each. */
   readonly code: Uint32Array
   readonly instructions: number
   /** Words in limb order, 8 u32 each. */

@@ -3,21 +3,28 @@ import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.
 import type { ResidentState } from '../state/resident_state.ts'
 import type { LaneGroup } from './lane_group.ts'
 import { COLUMN_LIMBS, type PathPlan } from './path_plan.ts'
+import { loadMemos } from './precompile_memo.ts'
+import type { Precompiles } from './precompiles.ts'
 
 /**
  * Loads what the missed lanes of a group looked up: accounts first, then the slots of accounts that are known. `toIds` are the
- * entry accounts by transaction.
+ * entry accounts by transaction. What they looked up of memos is computed.
  */
 export const loadMissed = async (
   group: LaneGroup,
   missed: readonly number[],
   toIds: Int32Array,
   resident: ResidentState,
+  precompiles: Precompiles,
 ): Promise<void> => {
   const { plan, lanesOut, laneCount } = group
   for (const kind of ['accounts', 'slots'] as const) {
     const { columns, components, keyColumns, owners, count } = plan[kind]
     for (let k = 0; k < count; k++) {
+      if (kind === 'slots' && plan.memos[k] !== undefined) {
+        await loadMemos(group, missed, k, resident, precompiles)
+        continue
+      }
       const limbs = kind === 'accounts' ? LIMBS_PER_ADDRESS : LIMBS_PER_WORD
       const keys = new Uint32Array(limbs * missed.length)
       const ownerIds = new Int32Array(missed.length)

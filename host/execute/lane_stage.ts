@@ -10,6 +10,7 @@ import type { LaneJob, LaneRunner, StartedJobs } from './lane_runner.ts'
 import { type CompileMode, type PathCandidate, type PathKeyState, PathLibrary } from './path_library.ts'
 import { COLUMN_LIMBS, type PathPlan } from './path_plan.ts'
 import { FEW_LANES, hintedSubset, type Leftover, mergePending, mergeSorted, type Pending } from './pending.ts'
+import { Precompiles } from './precompiles.ts'
 import { RecordedState, recordedTransaction } from './recorded_state.ts'
 import { type Schedule, TIER_CPU, TIER_LANE } from './schedule.ts'
 import type { Stale } from './version_log.ts'
@@ -34,6 +35,7 @@ export class LaneStage {
   readonly #options: LaneStageOptions
   readonly #resident: ResidentState
   readonly #library: PathLibrary
+  readonly #precompiles: Precompiles
   readonly #reasons: ExitReasons
 
   constructor(options: LaneStageOptions, resident: ResidentState, library: PathLibrary, reasons: ExitReasons) {
@@ -41,6 +43,7 @@ export class LaneStage {
     this.#resident = resident
     this.#library = library
     this.#reasons = reasons
+    this.#precompiles = new Precompiles(options.fork, options.chainId)
   }
 
   /** Sends every transaction of tier lane that has no execution to the CPU tier, for this reason. */
@@ -153,7 +156,7 @@ export class LaneStage {
           if (exit !== EXIT_MISS) schedule.explained?.exit(i, guardText(group.plan, exit))
         }
         if (missed.length === 0 || rerun === MAX_RERUNS) continue
-        await loadMissed(group, missed, schedule.toIds, this.#resident)
+        await loadMissed(group, missed, schedule.toIds, this.#resident, this.#precompiles)
         const transactions = missed.map((lane) => group.transactions[lane]!)
         next.push(hintedSubset(job, transactions))
       }
@@ -267,7 +270,7 @@ export class LaneStage {
       const transactions = Int32Array.from(missed, (lane) => group.transactions[lane]!)
       if (from.reruns === MAX_RERUNS) this.#toCpu(schedule, transactions, 'miss')
       else {
-        await loadMissed(group, missed, schedule.toIds, this.#resident)
+        await loadMissed(group, missed, schedule.toIds, this.#resident, this.#precompiles)
         pending.push({ ...from, reruns: from.reruns + 1, transactions })
       }
     }
@@ -317,7 +320,7 @@ export class LaneStage {
       noteLanes(candidates[n]!, groups[n]!, endedOn[n]!)
       if (missed.length === 0) continue
       for (const lane of missed) rerun.add(transactions[lane]!)
-      if (reruns < MAX_RERUNS) await loadMissed(groups[n]!, missed, schedule.toIds, this.#resident)
+      if (reruns < MAX_RERUNS) await loadMissed(groups[n]!, missed, schedule.toIds, this.#resident, this.#precompiles)
     }
     if (rerun.size > 0) {
       const again = Int32Array.from(rerun).sort()
@@ -377,7 +380,11 @@ export class LaneStage {
       const sample = transactions.find((i) => this.#callsItsCode(schedule, i))
       if (sample === undefined) return undefined
       const transaction = recordedTransaction(this.#options, schedule, sample)
-      const recorded = await this.#library.record(key, transaction, new RecordedState(this.#resident))
+      const recorded = await this.#library.record(
+        key,
+        transaction,
+        new RecordedState(this.#resident, this.#precompiles),
+      )
       if (typeof recorded !== 'object') return undefined
       candidate = recorded
     }

@@ -1,5 +1,5 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import type { DeltaCondition, Lookup, OutputWord, PathKernel } from '../../transpiler/path_kernel.ts'
+import type { DeltaCondition, Lookup, MemoLookup, OutputWord, PathKernel } from '../../transpiler/path_kernel.ts'
 import { type BloomItem, bloomItems } from '../block/receipts.ts'
 
 /** Bytes of one lane column. */
@@ -26,6 +26,8 @@ export interface PathPlan {
   readonly inputOffsets: Uint32Array
   /** Slot look-ups: position among all look-ups, columns, components, key columns, owner look-up or -1. */
   readonly slots: LookupColumns
+  /** For slot look-up k: the memo that it is of; undefined for a slot of an account. */
+  readonly memos: readonly (MemoLookup | undefined)[]
   /** Account look-ups. */
   readonly accounts: LookupColumns
   /** For account look-up k: 1 = its code matters, 2 = its balance matters, 3 = both. */
@@ -100,6 +102,7 @@ export const planPath = (kernel: PathKernel): PathPlan => {
     inputColumns: Uint16Array.from(kernel.inputs, (input) => input.column),
     inputOffsets: Uint32Array.from(kernel.inputs, (input) => (input.kind === 'calldata' ? input.offset : 0)),
     slots: lookupColumns(kernel, slotLookups),
+    memos: slotLookups.map((i) => memoOf(kernel.lookups[i]!)),
     accounts: lookupColumns(kernel, accountLookups),
     accountUse: Uint8Array.from(accountUse),
     balanceColumns: Int32Array.from(accountLookups, (i) => accountLookup(kernel, i).balanceColumn ?? -1),
@@ -123,6 +126,8 @@ export const planPath = (kernel: PathKernel): PathPlan => {
     blooms: bloomItems(kernel),
   }
 }
+
+const memoOf = (lookup: Lookup): MemoLookup | undefined => (lookup.kind === 'slot' ? lookup.memo : undefined)
 
 const accountLookup = (kernel: PathKernel, i: number): Lookup & { readonly kind: 'account' } => {
   const lookup = kernel.lookups[i]!

@@ -6,6 +6,7 @@ import { ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { wordFromBigInt, wordToBigInt } from '../state/word.ts'
 import { environmentValues } from './lane_runner.ts'
+import type { Precompiles } from './precompiles.ts'
 import type { Schedule } from './schedule.ts'
 
 /** Transaction i of a batch in the words of the recorder. */
@@ -35,11 +36,22 @@ export const recordedTransaction = (
 /** The resident state in the words of the recorder. A path holds by its guards, so that running values serve as well as base values. */
 export class RecordedState implements RecordState {
   readonly #resident: ResidentState
+  readonly #precompiles: Precompiles
   readonly #word = new Uint32Array(LIMBS_PER_WORD)
   readonly #ids = new Int32Array(1)
 
-  constructor(resident: ResidentState) {
+  constructor(resident: ResidentState, precompiles: Precompiles) {
     this.#resident = resident
+    this.#precompiles = precompiles
+  }
+
+  precompile(address: number, input: Uint8Array) {
+    return this.#precompiles.run(address, input)
+  }
+
+  async blockHash(number: bigint): Promise<bigint | undefined> {
+    const hash = await this.#resident.state.blockHash(number)
+    return hash === undefined ? undefined : BigInt(hash)
   }
 
   async account(address: bigint): Promise<{ balance: bigint; code: Uint8Array } | undefined> {

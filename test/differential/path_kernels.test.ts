@@ -3,6 +3,7 @@ import { PRELUDE } from '../../kernels/linked.generated.ts'
 import { PART_COMPILE_MS } from '../../transpiler/emit/parts.ts'
 import type { PathIr } from '../../transpiler/ir/path_ir.ts'
 import { printPath } from '../../transpiler/ir/text.ts'
+import { memoOf } from '../../transpiler/layout/memo.ts'
 import { EXIT_MISS, type PathKernel } from '../../transpiler/path_kernel.ts'
 import { recordPath } from '../../transpiler/record/record.ts'
 import { lowerPath, PASSES } from '../../transpiler/transpile.ts'
@@ -32,7 +33,7 @@ const subjects = async (): Promise<readonly Subject[]> => {
     const program = randomProgram(new Random(seed))
     const random = new Random(seed ^ 0x1a9e5)
     const own = randomLane(random, program)
-    const recorded = await recordPath(own.transaction, recordState(own.world))
+    const recorded = await recordPath(own.transaction, recordState(own.world, own.transaction.fork))
     if (recorded.kind === 'unsupported') continue
     const path = PASSES.reduce((stage, pass) => pass.run(stage), recorded.path)
     const { compileMs } = lowerPath(path, { steps: 0, recordedValues: 0 }).report
@@ -55,14 +56,16 @@ const tablesFor = (world: World, entry: bigint, evaluations: readonly Evaluation
   const lookups = new Set(evaluations.flatMap((evaluation) => evaluation.lookups))
   const addresses = new Set([entry])
   const slots: { address: bigint; key: bigint }[] = []
+  const memos = new Map(evaluations.flatMap((evaluation) => [...evaluation.memos]))
   for (const lookup of lookups) {
-    if (lookup === leftOut) continue
+    if (lookup === leftOut || memos.has(lookup)) continue
     const match = SLOT_NAME.exec(lookup)
     const address = BigInt(`0x${match?.[1] ?? lookup}`)
     addresses.add(address)
     if (match !== null) slots.push({ address, key: BigInt(`0x${match[2]}`) })
   }
-  return tablesOf(world, [...addresses], slots)
+  const kept = [...memos].flatMap(([name, memo]) => (name === leftOut ? [] : [memo]))
+  return tablesOf(world, [...addresses], slots, kept)
 }
 
 /** Checks what the device wrote for a lane against the evaluation of the path. */
@@ -125,6 +128,7 @@ describeOnAdapters('path kernels', (rig) => {
           const hints = slotLookups.map((lookup) => {
             const slot = results[index]!.ids[lookup]!
             const place = tables.slots[slot]!
+            if (memoOf(place.account) !== undefined) return { slot: slot + 1, value: 12345n }
             const value = told.get(slot) ?? (index % 2 === 0 ? BigInt(random.below(4)) : place.value)
             told.set(slot, value)
             changed = withSlot(changed, tables.accounts[place.account]!.address, place.key, value)

@@ -64,7 +64,7 @@ const print = (value: unknown): string =>
 const checkProgram = async (program: RandomProgram, seed: number, tally: Tally): Promise<string> => {
   const random = new Random(seed ^ 0x1a9e5)
   const lane = randomLane(random, program)
-  const recorded = await recordPath(lane.transaction, recordState(lane.world))
+  const recorded = await recordPath(lane.transaction, recordState(lane.world, lane.transaction.fork))
   if (recorded.kind === 'unsupported') {
     tally.refused.set(recorded.reason, (tally.refused.get(recorded.reason) ?? 0) + 1)
     return ''

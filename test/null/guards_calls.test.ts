@@ -198,15 +198,6 @@ describe('accounts without code', () => {
 describe('precompiles', () => {
   const world = worldOf(assemble(`${call('CALL', argument(0))} PUSH 0 SSTORE`), [], [[A, account({ balance: 1n })]])
 
-  test('other than identity are refused, as are unused low addresses', async () => {
-    for (const address of [1n, 2n, 3n, 5n, 9n, 10n, 0x11n, 0x100n, 0x1ffn]) {
-      expect(await refusalOf(world, transaction({ data: abi(1, address) })), `0x${address.toString(16)}`).toBe(
-        'precompile',
-      )
-    }
-    expect(await refusalOf(world, transaction({ data: abi(1, 0n) }))).toBe('low address')
-  })
-
   test('a recorded callee exits where it is a precompile', async () => {
     const path = await pathThatHolds(world, transaction({ data: abi(1, A) }))
     await expectNeedsGuard(path, /is no precompile/, world, transaction({ data: abi(1, 4n) }))

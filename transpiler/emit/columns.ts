@@ -1,5 +1,6 @@
-import type { PathIr, ValueId } from '../ir/path_ir.ts'
-import type { LaneInput, Lookup, OutputWord } from '../path_kernel.ts'
+import type { PathIr, Value, ValueId } from '../ir/path_ir.ts'
+import { MEMO_BLOCK_HASH, memoOf } from '../layout/memo.ts'
+import type { ByteString, LaneInput, Lookup, OutputWord } from '../path_kernel.ts'
 
 /**
  * Where the inputs and outputs of a path lie in the lane columns (path_kernel.ts).
@@ -23,7 +24,7 @@ export interface PathColumns {
 const WORD_INPUTS = new Set(['caller', 'gasprice', 'value', 'calldata'])
 const FIRST_LOOKUP_COLUMN = 1
 
-const inputOf = (op: string, attribute: unknown, column: number): LaneInput =>
+const laneInput = (op: string, attribute: unknown, column: number): LaneInput =>
   op === 'calldata'
     ? { kind: 'calldata', offset: attribute as number, column }
     : { kind: op as 'caller' | 'gasprice' | 'value', column }
@@ -33,8 +34,7 @@ const computedOutputs = (path: PathIr): ValueId[] => {
   // The sweep compares every balance that the path depends on with the one at its place.
   const outputs: ValueId[] = path.values.flatMap(({ op }, id) => (op === 'balance' ? [id] : []))
   const add = (id: ValueId): void => {
-    const { op } = path.values[id]!
-    if (op !== 'const' && op !== 'instance' && !WORD_INPUTS.has(op) && !outputs.includes(id)) outputs.push(id)
+    if (isComputed(path.values[id]!) && !outputs.includes(id)) outputs.push(id)
   }
   for (const effect of path.effects) {
     // A stored or transferred word is always read back: the sweep takes it from the lane's columns.
@@ -46,10 +46,20 @@ const computedOutputs = (path: PathIr): ValueId[] => {
   return outputs
 }
 
-const lookupsOf = (path: PathIr, wordColumn: ReadonlyMap<ValueId, number>, firstKey: number): { lookups: Lookup[]; index: Map<ValueId, number> } => {
+const lookupsOf = (
+  path: PathIr,
+  inputColumn: ReadonlyMap<ValueId, number>,
+  wordColumn: ReadonlyMap<ValueId, number>,
+  firstKey: number,
+): { lookups: Lookup[]; index: Map<ValueId, number> } => {
   const index = new Map<ValueId, number>()
   path.values.forEach((value, id) => {
     if (value.op === 'slot' || value.op === 'account') index.set(id, index.size)
+  })
+  const places = { inputColumn, wordColumn, lookupIndex: index }
+  const inputOf = ({ bytes, words }: MemoInput): ByteString => ({
+    bytes,
+    words: words.map((id) => wordPlace(path, places, id)),
   })
   const dependsOn = (account: ValueId, ops: readonly string[]): boolean =>
     path.values.some((value) => ops.includes(value.op) && value.args[0] === account)
@@ -60,7 +70,15 @@ const lookupsOf = (path: PathIr, wordColumn: ReadonlyMap<ValueId, number>, first
       component: position % 4,
       keyColumn: firstKey + 2 * position,
     }
-    if (value.op === 'slot') return { kind: 'slot', account: index.get(value.args[0]!) ?? -1, ...place }
+    if (value.op === 'slot') {
+      const memo = memoInputs(path, id)
+      return {
+        kind: 'slot',
+        account: index.get(value.args[0]!) ?? -1,
+        ...(memo === undefined ? {} : { memo: { precompile: memo.precompile, input: inputOf(memo) } }),
+        ...place,
+      }
+    }
     const code = dependsOn(id, ['skeleton', 'hascode', 'instance', 'exists'])
     const balanceColumn = balanceColumnOf(path, wordColumn, id)
     const exists = existenceOf(path, id)
@@ -75,6 +93,32 @@ const lookupsOf = (path: PathIr, wordColumn: ReadonlyMap<ValueId, number>, first
   })
   return { lookups, index }
 }
+
+interface MemoInput {
+  readonly precompile: number
+  readonly bytes: number
+  readonly words: readonly ValueId[]
+}
+
+/** The memo that look-up `slot` is of, and the input that names it (layout/memo.ts); undefined for a slot of an account. */
+const memoInputs = (path: PathIr, slot: ValueId): MemoInput | undefined => {
+  const [owner, key] = path.values[slot]!.args.map((id) => path.values[id]!) as [Value, Value]
+  const precompile = owner.op === 'const' ? memoOf(owner.attribute as bigint) : undefined
+  if (precompile === undefined) return undefined
+  if (precompile === MEMO_BLOCK_HASH) return { precompile, bytes: 0, words: [] }
+  const hash = key.op === 'add' ? path.values[key.args[0]!]! : key
+  if (hash.op !== 'keccak') throw new Error(`the key of memo ${precompile} is no hash`)
+  return { precompile, bytes: hash.attribute as number, words: hash.args }
+}
+
+/** Words of memo inputs that the host reads back where a lane missed. */
+const memoOutputs = (path: PathIr): ValueId[] =>
+  path.values.flatMap(({ op }, id) => {
+    if (op !== 'slot') return []
+    return (memoInputs(path, id)?.words ?? []).filter((word) => isComputed(path.values[word]!))
+  })
+
+const isComputed = ({ op }: Value): boolean => op !== 'const' && op !== 'instance' && !WORD_INPUTS.has(op)
 
 /** Column of the balance of `account` (an id value), where the path reads it. */
 export const balanceColumnOf = (
@@ -104,16 +148,17 @@ export const layoutColumns = (path: PathIr): PathColumns => {
   let column = 1
   path.values.forEach((value, id) => {
     if (!WORD_INPUTS.has(value.op)) return
-    inputs.push(inputOf(value.op, value.attribute, column))
+    inputs.push(laneInput(value.op, value.attribute, column))
     inputColumn.set(id, column)
     column += 2
   })
   const lookupCount = path.values.filter((value) => value.op === 'slot' || value.op === 'account').length
   const firstWord = FIRST_LOOKUP_COLUMN + Math.ceil(lookupCount / 4)
   const outputs = computedOutputs(path)
+  for (const id of memoOutputs(path)) if (!outputs.includes(id)) outputs.push(id)
   const wordColumn = new Map(outputs.map((id, position) => [id, firstWord + 2 * position]))
   const firstKey = firstWord + 2 * wordColumn.size
-  const { lookups, index } = lookupsOf(path, wordColumn, firstKey)
+  const { lookups, index } = lookupsOf(path, inputColumn, wordColumn, firstKey)
   const slotOrdinal = new Map<ValueId, number>()
   for (const id of index.keys()) if (path.values[id]!.op === 'slot') slotOrdinal.set(id, slotOrdinal.size)
   return {
@@ -129,7 +174,13 @@ export const layoutColumns = (path: PathIr): PathColumns => {
 }
 
 /** How the host finds a word of a log or of the output. */
-export const outputWord = (path: PathIr, columns: PathColumns, id: ValueId): OutputWord => {
+export const outputWord = (path: PathIr, columns: PathColumns, id: ValueId): OutputWord => wordPlace(path, columns, id)
+
+const wordPlace = (
+  path: PathIr,
+  columns: Pick<PathColumns, 'lookupIndex' | 'inputColumn' | 'wordColumn'>,
+  id: ValueId,
+): OutputWord => {
   const value = path.values[id]!
   if (value.op === 'const') return { kind: 'constant', value: value.attribute as bigint }
   if (value.op === 'instance') {

@@ -5,9 +5,16 @@ import {
   type StoreEffect,
   usesOfEffect,
   usesOfEnd,
+  type Value,
   type ValueId,
 } from '../ir/path_ir.ts'
+import { memoOf } from '../layout/memo.ts'
 import { provablyDistinct } from '../record/distinct.ts'
+
+const isMemo = (path: PathIr, slot: Value): boolean => {
+  const owner = path.values[slot.args[0]!]!
+  return owner.op === 'const' && memoOf(owner.attribute as bigint) !== undefined
+}
 
 /** The slots of a path, and which ids its guards tell apart. */
 class Slots {
@@ -22,7 +29,8 @@ class Slots {
 
   constructor(path: PathIr) {
     this.path = path
-    this.ids = path.values.flatMap((value, id) => (value.op === 'slot' ? [id] : []))
+    // A memo's slot is no account's: it is none of the others whatever the keys.
+    this.ids = path.values.flatMap((value, id) => (value.op === 'slot' && !isMemo(path, value) ? [id] : []))
     for (const effect of path.effects) {
       if (effect.kind !== 'guard' || path.values[effect.condition]!.op !== 'iszero') continue
       const equal = path.values[path.values[effect.condition]!.args[0]!]!

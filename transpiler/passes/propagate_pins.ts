@@ -69,9 +69,10 @@ class Rebuild {
   /** `id` = `constant`; through negations and sums with constants down to what they are made of. */
   private learn(id: ValueId, constant: bigint): { readonly id: ValueId; readonly constant: bigint } {
     const here = { id, constant }
-    if (this.builder.constantOf(id) !== undefined) return here
-    this.facts.set(id, constant)
     const { op, args } = this.builder.value(id)
+    // What names a memo must stay a hash of its input (emit/columns.ts), whatever is known of the hash.
+    if (op === 'const' || this.isHash(id) || (op === 'add' && this.isHash(args[0]!))) return here
+    this.facts.set(id, constant)
     const [a, b] = args as [ValueId, ValueId]
     const [left, right] = args.map((argument) => this.builder.constantOf(argument))
     switch (op) {
@@ -98,6 +99,10 @@ class Rebuild {
       default:
         return here
     }
+  }
+
+  private isHash(id: ValueId): boolean {
+    return this.builder.value(id).op === 'keccak'
   }
 
   private width(id: ValueId): number {

@@ -1,8 +1,9 @@
-import { GAS_CALL_STIPEND, GAS_CALL_VALUE, GAS_COPY_WORD, GAS_NEW_ACCOUNT } from '../spec/gas.ts'
+import { GAS_CALL_STIPEND, GAS_CALL_VALUE, GAS_NEW_ACCOUNT } from '../spec/gas.ts'
 import type { PathAccount } from './accounts.ts'
 import { Frame, type FrameResult, HALT } from './frame.ts'
 import { FrameGas } from './gas.ts'
 import { type Bytes, EMPTY_BYTES, sliceBytes, type Word } from './memory.ts'
+import { runPrecompile } from './precompiles.ts'
 import type { Recorder } from './recorder.ts'
 import { Unsupported } from './transaction.ts'
 
@@ -14,8 +15,6 @@ export const MAX_DEPTH = 64
 /** Most execution gas of a transaction in which a callee halts. */
 const MAX_HALTING_GAS = 2 ** 31 - 1
 
-const IDENTITY = 4n
-const GAS_IDENTITY = 15
 const GAS_WARM_PRECOMPILE = 100
 
 interface CallOperands {
@@ -53,7 +52,7 @@ const carried = (recorder: Recorder, value: Word): Word | undefined => {
 }
 
 /**
- * CALL, STATICCALL, DELEGATECALL into known code, into an account without code, or into the identity precompile.
+ * CALL, STATICCALL, DELEGATECALL into known code, into an account without code, or into a precompile.
  *
  * The callee gets min(requested, left - left / 64) gas (EIP-150), a per-lane value, and the stipend where it gets value;
  * guards say that it covers what the recorded frame used. A reverting or halting callee drops its effects, the transfer to it
@@ -168,14 +167,16 @@ const guardGasLimit = (recorder: Recorder, pc: number): void => {
   guards.require(below, 'the gas limit is below 2^31')
 }
 
-const callPrecompile = (recorder: Recorder, frame: Frame, operands: CallOperands, address: bigint): Word => {
+const callPrecompile = async (
+  recorder: Recorder,
+  frame: Frame,
+  operands: CallOperands,
+  address: bigint,
+): Promise<Word> => {
   if (operands.value !== undefined) throw new Unsupported('value to a precompile', frame.pc)
-  if (address !== IDENTITY) throw new Unsupported('precompile', frame.pc)
   recorder.guards.pin(operands.to, 'call target')
   frame.context.gas.charge(GAS_WARM_PRECOMPILE)
   const gas = calleeGas(recorder, frame, operands.gas)
-  gas.charge(GAS_IDENTITY + GAS_COPY_WORD * Math.ceil(operands.input.cells.length / 32))
-  if (gas.left < 0) throw new Unsupported('out of gas', frame.pc)
-  recorder.guards.require(gas.sufficient(), 'gas covers the identity precompile')
-  return finishCall(recorder, frame, operands, { status: 'success', output: operands.input }, gas, 0)
+  const { success, output } = await runPrecompile(recorder, Number(address), operands.input, gas)
+  return finishCall(recorder, frame, operands, { status: success ? 'success' : 'halt', output }, gas, 0)
 }

@@ -67,7 +67,7 @@ export const recordPath = async (transaction: RecordedTransaction, state: Record
   const guards = new Guards(builder)
   const accounts = new PathAccounts(builder, guards, transaction, state)
   const journal = new Journal(builder, guards, state)
-  const recorder = new Recorder(builder, guards, accounts, journal, transaction)
+  const recorder = new Recorder(builder, guards, accounts, journal, transaction, state)
   try {
     const entry = await accounts.entry()
     if (entry.skeleton === undefined) throw new Error('recordPath needs an account with code')

@@ -32,7 +32,8 @@ import {
   wordAt,
   wordsOfBytes,
 } from './memory.ts'
-import { type RecordedTransaction, type TraceStep, Unsupported } from './transaction.ts'
+import { blockHash } from './precompiles.ts'
+import { type RecordedTransaction, type RecordState, type TraceStep, Unsupported } from './transaction.ts'
 
 /** Bounds that keep recording cheap on hostile input; past them the transaction is simply not transpiled. */
 export const MAX_STEPS = 50_000
@@ -52,6 +53,7 @@ export class Recorder {
   readonly accounts: PathAccounts
   readonly journal: Journal
   readonly transaction: RecordedTransaction
+  readonly state: RecordState
   readonly trace: TraceStep[] = []
   /** Skeleton keys in the order met; position = index that a `skeleton` value carries. */
   readonly skeletons: string[] = []
@@ -64,12 +66,14 @@ export class Recorder {
     accounts: PathAccounts,
     journal: Journal,
     transaction: RecordedTransaction,
+    state: RecordState,
   ) {
     this.builder = builder
     this.guards = guards
     this.accounts = accounts
     this.journal = journal
     this.transaction = transaction
+    this.state = state
     this.table = opcodesAt(transaction.fork)
   }
 
@@ -299,6 +303,8 @@ export class Recorder {
       }
       case 'DIFFICULTY':
         return this.leaf('environment', transaction.environment.prevrandao, 'prevrandao')
+      case 'BLOCKHASH':
+        return blockHash(this, a)
       case 'PUSH0':
         return this.constant(0n)
       case 'CALLDATALOAD': {

@@ -1,0 +1,43 @@
+import {
+  getActivePrecompiles,
+  NobleBLS,
+  NobleBN254,
+  type PrecompileFunc,
+  type PrecompileInput,
+  paramsEVM,
+} from '@ethereumjs/evm'
+import type { PrecompileResult } from '../../transpiler/layout/memo.ts'
+import type { Fork } from '../../transpiler/spec/forks.ts'
+import { commonOf } from './cpu_crypto.ts'
+
+/** More than any input costs that a path asks for; what it does not cover has failed for another reason. */
+const GAS_GIVEN = 1n << 52n
+
+/** The precompiles of a fork by address: the reference's own functions over the primitives of cpu_crypto.ts. */
+export class Precompiles {
+  readonly #common: ReturnType<typeof commonOf>
+  readonly #byAddress: ReadonlyMap<string, PrecompileFunc>
+  /** What these functions ask of an EVM: the curves. */
+  #evm: PrecompileInput['_EVM'] | undefined
+
+  constructor(fork: Fork, chainId: bigint) {
+    this.#common = commonOf(fork, chainId)
+    this.#common.updateParams(paramsEVM)
+    this.#byAddress = getActivePrecompiles(this.#common)
+  }
+
+  /** Undefined where the fork has no precompile at this address. At once where the function answers at once. */
+  run(address: number, input: Uint8Array): PrecompileResult | undefined | Promise<PrecompileResult> {
+    const run = this.#byAddress.get(address.toString(16).padStart(40, '0'))
+    if (run === undefined) return undefined
+    this.#evm ??= { _bn254: new NobleBN254(), _bls: new NobleBLS() } as unknown as PrecompileInput['_EVM']
+    const result = run({ data: input, gasLimit: GAS_GIVEN, common: this.#common, _EVM: this.#evm })
+    return result instanceof Promise ? result.then(resultOf) : resultOf(result)
+  }
+}
+
+const resultOf = (result: Awaited<ReturnType<PrecompileFunc>>): PrecompileResult => ({
+  success: result.exceptionError === undefined,
+  output: result.exceptionError === undefined ? result.returnValue : new Uint8Array(0),
+  gas: Number(result.executionGasUsed),
+})
