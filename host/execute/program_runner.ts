@@ -271,7 +271,7 @@ const anyMiss = ({ outputs, laneCount }: WaveGroup, results: Uint32Array): boole
 }
 
 /** The group's columns of lanesOut: results, and its keys behind them where a lane of it missed. */
-const groupOutputs = (group: WaveGroup, results: Uint32Array, keys: Uint32Array | undefined): Uint32Array => {
+export const groupOutputs = (group: WaveGroup, results: Uint32Array, keys: Uint32Array | undefined): Uint32Array => {
   const { laneCount, outputs, keyColumn, job } = group
   const found = results.subarray(outputs * COLUMN_LIMBS, (outputs + keyColumn * laneCount) * COLUMN_LIMBS)
   if (keys === undefined || !anyMiss(group, results)) return found

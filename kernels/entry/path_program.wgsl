@@ -14,13 +14,17 @@ import package::state::state::{MISSING, state_account, state_account_vector, sta
 /// Runs path programs: layout of instructions, groups and waves in transpiler/layout/program.ts.
 ///
 /// All lanes of a workgroup run the same instructions, so that every branch on an instruction's fields is uniform. A lane whose
-/// guard failed goes on with harmless values: ids come from look-ups or are MISSING, everything else is arithmetic.
+/// guard failed goes on with harmless values: ids come from look-ups or are MISSING, everything else is arithmetic. Operands and
+/// results have one site each: lavapipe compiles a site for 0.6 s, and the one that a hash had of its own for 4 s
+/// (docs/decisions/0009-path-programs.md).
 
 const PROGRAM_NONE = 0xffffu;
 const PROGRAM_EXIT_MISS = 0xffffffffu;
 /// Instructions that one dispatch runs at most: MAX_PROGRAM_VECTORS.
 const PROGRAM_STEPS = 16384u;
 const PROGRAM_WORKGROUP = 64u;
+/// Vectors of a word register, for all lanes of a workgroup: [half][lane].
+const PROGRAM_REGISTER_VECTORS = 128u;
 
 /// Word registers: [register][half][lane].
 var<workgroup> program_registers: array<vec4<u32>, 1024>;
@@ -43,55 +47,68 @@ fn program_operand(operand: u32, at: ProgramLane) -> U256 {
   let index = operand & 0x3fffu;
   var word = U256_ZERO;
   if (operand < 0x4000u) {
-    let place = index * 2u * PROGRAM_WORKGROUP + at.local;
+    let place = index * PROGRAM_REGISTER_VECTORS + at.local;
     word = U256(program_registers[place], program_registers[place + PROGRAM_WORKGROUP]);
   } else if (operand < 0xc000u) {
     let input = operand >= 0x8000u;
     let place = select(at.constants + 2u * index, at.inputs + index * at.lane_count + at.lane, input);
     word = U256(lanes_in[place], lanes_in[place + select(1u, at.lane_count, input)]);
   } else if (operand != PROGRAM_NONE) {
-    let place = at.scratch + index * 2u * PROGRAM_WORKGROUP;
+    let place = at.scratch + index * PROGRAM_REGISTER_VECTORS;
     word = U256(lanes_out[place], lanes_out[place + PROGRAM_WORKGROUP]);
   }
   return word;
 }
 
-/// The 40 limbs of five words in byte order, less the first 2 * skip, as a rate block. skip < 4.
+/// A rate block from 40 limbs in byte order, less the first 2 * skip. skip < 4.
 fn program_block(w0: U256, w1: U256, w2: U256, w3: U256, w4: U256, skip: u32) -> KeccakBlock {
-  var q = array<vec4<u32>, 10>(w0.lo, w0.hi, w1.lo, w1.hi, w2.lo, w2.hi, w3.lo, w3.hi, w4.lo, w4.hi);
   let four = (skip & 2u) != 0u;
   let two = (skip & 1u) != 0u;
-  for (var i = 0u; i < 9u; i++) {
-    q[i] = select(q[i], q[i + 1u], four);
-  }
-  for (var i = 0u; i < 9u; i++) {
-    q[i] = select(q[i], vec4<u32>(q[i].zw, q[i + 1u].xy), two);
-  }
+  let p0 = select(w0.lo, w0.hi, four);
+  let p1 = select(w0.hi, w1.lo, four);
+  let p2 = select(w1.lo, w1.hi, four);
+  let p3 = select(w1.hi, w2.lo, four);
+  let p4 = select(w2.lo, w2.hi, four);
+  let p5 = select(w2.hi, w3.lo, four);
+  let p6 = select(w3.lo, w3.hi, four);
+  let p7 = select(w3.hi, w4.lo, four);
+  let p8 = select(w4.lo, w4.hi, four);
+  let q0 = select(p0, vec4<u32>(p0.zw, p1.xy), two);
+  let q1 = select(p1, vec4<u32>(p1.zw, p2.xy), two);
+  let q2 = select(p2, vec4<u32>(p2.zw, p3.xy), two);
+  let q3 = select(p3, vec4<u32>(p3.zw, p4.xy), two);
+  let q4 = select(p4, vec4<u32>(p4.zw, p5.xy), two);
+  let q5 = select(p5, vec4<u32>(p5.zw, p6.xy), two);
+  let q6 = select(p6, vec4<u32>(p6.zw, p7.xy), two);
+  let q7 = select(p7, vec4<u32>(p7.zw, p8.xy), two);
+  let q8 = select(p8.xy, vec2<u32>(p8.zw), two);
   return KeccakBlock(array<u32, 34>(
-    q[0].x, q[0].y, q[0].z, q[0].w, q[1].x, q[1].y, q[1].z, q[1].w, q[2].x, q[2].y, q[2].z, q[2].w,
-    q[3].x, q[3].y, q[3].z, q[3].w, q[4].x, q[4].y, q[4].z, q[4].w, q[5].x, q[5].y, q[5].z, q[5].w,
-    q[6].x, q[6].y, q[6].z, q[6].w, q[7].x, q[7].y, q[7].z, q[7].w, q[8].x, q[8].y,
+    q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w, q2.x, q2.y, q2.z, q2.w,
+    q3.x, q3.y, q3.z, q3.w, q4.x, q4.y, q4.z, q4.w, q5.x, q5.y, q5.z, q5.w,
+    q6.x, q6.y, q6.z, q6.w, q7.x, q7.y, q7.z, q7.w, q8.x, q8.y,
   ));
 }
 
-/// Digest of the word list at `list`.
-fn program_keccak(list: u32, blocks: u32, at: ProgramLane) -> U256 {
+/// Digest of a, b, c where blocks is 0, else of the words in scratch from `place` on; padding is in them.
+fn program_keccak(a: U256, b: U256, c: U256, blocks: u32, place: u32) -> U256 {
   var state = keccak_zero();
-  for (var block = 0u; block < blocks; block++) {
-    var w0 = U256_ZERO;
-    var w1 = U256_ZERO;
-    var w2 = U256_ZERO;
-    var w3 = U256_ZERO;
-    var w4 = U256_ZERO;
-    for (var i = 0u; i < 5u; i++) {
-      let position = 5u * block + i;
-      let pair = lanes_in[list + (position >> 3u)][(position >> 1u) & 3u];
-      let operand = select(pair & 0xffffu, pair >> 16u, (position & 1u) != 0u);
-      w0 = w1;
-      w1 = w2;
-      w2 = w3;
-      w3 = w4;
-      w4 = u256_reverse_bytes(program_operand(operand, at));
+  var w0 = u256_reverse_bytes(a);
+  var w1 = u256_reverse_bytes(b);
+  var w2 = u256_reverse_bytes(c);
+  var w3 = U256_ZERO;
+  // The last byte of a block's padding.
+  var w4 = U256(vec4<u32>(0u, 0x80000000u, 0u, 0u), vec4<u32>(0u));
+  for (var block = 0u; block < max(blocks, 1u); block++) {
+    if (blocks != 0u) {
+      var next = place + ((block * 17u) >> 2u) * PROGRAM_REGISTER_VECTORS;
+      for (var i = 0u; i < 5u; i++) {
+        w0 = w1;
+        w1 = w2;
+        w2 = w3;
+        w3 = w4;
+        w4 = u256_reverse_bytes(U256(lanes_out[next], lanes_out[next + PROGRAM_WORKGROUP]));
+        next += PROGRAM_REGISTER_VECTORS;
+      }
     }
     state = keccak_f(keccak_absorb(state, program_block(w0, w1, w2, w3, w4, block & 3u)));
   }
@@ -171,7 +188,7 @@ fn program_account(id: u32, b: u32, mode: u32, index: u32) -> U256 {
   var word = U256(v0, select(vec4<u32>(v1.x, 0u, 0u, 0u), v1, mode == 1u));
   if (mode == 5u) {
     let missing = id == MISSING;
-    let place = select(2u * (v1.z + index), 0u, missing);
+    let place = select(min(2u * (v1.z + index), arrayLength(&state_constants) - 2u), 0u, missing);
     word = u256_select(U256(state_constants[place], state_constants[place + 1u]), U256_ZERO, missing);
   } else if (mode >= 2u) {
     let flag = select(select(v1.y == b, v1.y != 0u, mode == 3u), (v1.w & 1u) != 0u, mode == 2u);
@@ -234,6 +251,7 @@ fn path_program(
     let column = instruction.w & 0xffffu;
     let a = program_operand(instruction.y & 0xffffu, at);
     let b = program_operand(instruction.y >> 16u, at);
+    let c = program_operand(instruction.z & 0xffffu, at);
     var word = a;
     if (opcode < 9u) {
       if (opcode < 5u) {
@@ -258,7 +276,6 @@ fn path_program(
           } else {
             shifted = u256_shift_right(a, immediate & 0xffu);
           }
-          let c = program_operand(instruction.z & 0xffffu, at);
           word = U256((shifted.lo & ~b.lo) | c.lo, (shifted.hi & ~b.hi) | c.hi);
         } else {
           word = program_shift(a, b, mode);
@@ -277,7 +294,6 @@ fn path_program(
     } else if (opcode < 15u) {
       if (opcode < 12u) {
         if (opcode == 9u) {
-          let c = program_operand(instruction.z & 0xffffu, at);
           word = u256_from_u32(program_sstore(a, b, c, mode, immediate));
         } else if (opcode == 10u) {
           word = state_slot_value(a.lo.x);
@@ -290,7 +306,7 @@ fn path_program(
           word = program_account(a.lo.x, b.lo.x, mode, immediate);
         }
       } else if (opcode == 14u) {
-        word = program_keccak(at.code + immediate, mode, at);
+        word = program_keccak(a, b, c, mode, at.scratch + immediate * PROGRAM_REGISTER_VECTORS);
       } else {
         var id = MISSING;
         var key = b;
@@ -315,7 +331,6 @@ fn path_program(
       } else if (opcode == 16u) {
         word = program_divide(a, b, mode);
       } else {
-        let c = program_operand(instruction.z & 0xffffu, at);
         word = program_modular(a, b, c, mode == 1u);
       }
     } else if (opcode == 18u) {
@@ -332,11 +347,11 @@ fn path_program(
     }
     let result = instruction.x >> 16u;
     if (result < 0x4000u) {
-      let place = result * 2u * PROGRAM_WORKGROUP + local;
+      let place = result * PROGRAM_REGISTER_VECTORS + local;
       program_registers[place] = word.lo;
       program_registers[place + PROGRAM_WORKGROUP] = word.hi;
     } else if (result != PROGRAM_NONE) {
-      let place = at.scratch + (result & 0x3fffu) * 2u * PROGRAM_WORKGROUP;
+      let place = at.scratch + (result & 0x3fffu) * PROGRAM_REGISTER_VECTORS;
       lanes_out[place] = word.lo;
       lanes_out[place + PROGRAM_WORKGROUP] = word.hi;
     }

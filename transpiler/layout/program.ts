@@ -18,8 +18,8 @@
  *   INPUT      the two columns of lanesIn from here on
  *   SCRATCH    word register in the scratch area of lanesOut
  *
- * Behind the instructions stand the word lists of keccak: its `immediate` is the first vector, counted from the start of the
- * code; eight operands to a vector, PROGRAM_KECCAK_WORDS for each block, padding included.
+ * A keccak of up to 95 bytes takes its padded words as operands. A longer one reads whole blocks from scratch: its words stand in
+ * scratch registers from `immediate` on, padding included.
  *
  * WAVE         the whole of `lanesIn`, in vectors:
  *   table      for each workgroup: (vector of its group's header, first lane of the group, 0, 0)
@@ -45,8 +45,8 @@ export const PROGRAM_INSTRUCTION_LIMBS = 4
 export const PROGRAM_HEADER_VECTORS = 3
 /** Vectors of lanesOut that one word register in scratch takes for a workgroup: [half][lane]. */
 export const PROGRAM_SCRATCH_VECTORS = 2 * 64
-/** Words that a block of keccak spans at most: 136 bytes that begin at an even limb. */
-export const PROGRAM_KECCAK_WORDS = 5
+/** Bytes that a keccak of three operands takes at most, so that its padding begins in them. */
+export const PROGRAM_SHORT_KECCAK_BYTES = 95
 
 /** Word registers of a lane in workgroup memory: 64 lanes of them fit 16 KiB. */
 export const PROGRAM_FAST_REGISTERS = 8
@@ -71,7 +71,7 @@ export const PROGRAM_OPCODES = {
   sum: 3,
   /** 0: a < b; 1: the same, signed; 2: a == b. */
   compare: 4,
-  /** (a shifted by the immediate, & b) | c. Immediate: bits 0..7 amount, bit 8 set for right. */
+  /** (a shifted by the immediate, & ~b) | c. Immediate: bits 0..7 amount, bit 8 set for right. */
   field: 5,
   /** 0: b << a; 1: b >> a; 2: the same, signed. */
   shift: 6,
@@ -89,7 +89,7 @@ export const PROGRAM_OPCODES = {
   findSlot: 12,
   /** Id of the account at address a. */
   findAccount: 13,
-  /** Hash of `mode` blocks of the word list at `immediate`. */
+  /** Mode 0: hash of the padded words a, b, c and one of zeros; else of `mode` blocks from scratch register `immediate` on. */
   keccak: 14,
   /** a * b */
   mul: 15,

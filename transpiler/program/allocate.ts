@@ -1,11 +1,13 @@
 import { OPERAND_REGISTER, OPERAND_SCRATCH, PROGRAM_FAST_REGISTERS } from '../layout/program.ts'
-import { type Draft, NONE, type Source, sourcesOf, VIRTUAL } from './draft.ts'
+import { type Draft, MESSAGE, NONE, type Source, sourcesOf, VIRTUAL } from './draft.ts'
 
 /** The register of every result that something uses, as an operand. */
 export interface Allocation {
   readonly registers: ReadonlyMap<Source, number>
   readonly fast: number
+  /** Scratch registers, messages behind the others; they begin at `messages`. */
   readonly scratch: number
+  readonly messages: number
 }
 
 interface Interval {
@@ -22,6 +24,7 @@ interface Interval {
  */
 export const allocateRegisters = (drafts: readonly Draft[]): Allocation => {
   const lastUse = new Map<Source, number>()
+  let messageWords = 0
   drafts.forEach((draft, at) => {
     for (const source of sourcesOf(draft)) if (source >= VIRTUAL) lastUse.set(source, at)
   })
@@ -37,6 +40,7 @@ export const allocateRegisters = (drafts: readonly Draft[]): Allocation => {
       return false
     })
     const end = lastUse.get(result)
+    if (result >= MESSAGE) messageWords = Math.max(messageWords, result - MESSAGE + 1)
     if (result === NONE || end === undefined) return
     const interval = { source: result, start: at, end, register: -1 }
     if (active.length < PROGRAM_FAST_REGISTERS) interval.register = fast.take()
@@ -55,7 +59,7 @@ export const allocateRegisters = (drafts: readonly Draft[]): Allocation => {
     active.push(interval)
   })
   allocateScratch(spilled, scratch, registers)
-  return { registers, fast: fast.size, scratch: scratch.size }
+  return { registers, fast: fast.size, scratch: scratch.size + messageWords, messages: scratch.size }
 }
 
 const allocateScratch = (spilled: Interval[], scratch: Registers, registers: Map<Source, number>): void => {

@@ -8,7 +8,11 @@ export type Source = number
 export const VIRTUAL = 0x10000
 export const NONE: Source = OPERAND_NONE
 
-/** An instruction whose registers are not chosen. `result`: VIRTUAL plus the value's number, or NONE. */
+/** Word i of a message that a keccak reads from scratch, as a result: MESSAGE + i. */
+export const MESSAGE: Source = 0x8000_0000
+
+/** An instruction whose registers are not chosen. `result`: VIRTUAL plus the value's number, MESSAGE
+ * plus a word's, or NONE. A message is read by the next keccak of a mode above 0, which finds it from scratch register 0 of the messages on. */
 export interface Draft {
   readonly opcode: ProgramOpcode
   mode: number
@@ -16,8 +20,6 @@ export interface Draft {
   readonly a: Source
   readonly b: Source
   readonly c: Source
-  /** Words of a keccak, PROGRAM_KECCAK_WORDS for each block. */
-  readonly list: readonly Source[]
   immediate: number
   readonly result: Source
   column: number
@@ -25,4 +27,4 @@ export interface Draft {
 }
 
 /** Every source of an instruction. */
-export const sourcesOf = ({ a, b, c, list }: Draft): readonly Source[] => [a, b, c, ...list]
+export const sourcesOf = ({ a, b, c }: Draft): readonly [Source, Source, Source] => [a, b, c]

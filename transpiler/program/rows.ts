@@ -63,7 +63,7 @@ export interface ProgramOpcodeRow {
   readonly name: ProgramOpcode
   readonly operands: number
   readonly modes: number
-  readonly immediate?: 'shift' | 'number' | 'keyColumn' | 'list'
+  readonly immediate?: 'shift' | 'number' | 'keyColumn' | 'scratch'
 }
 
 const ROWS: readonly ProgramOpcodeRow[] = [
@@ -81,7 +81,7 @@ const ROWS: readonly ProgramOpcodeRow[] = [
   { name: 'account', operands: 2, modes: 6, immediate: 'number' },
   { name: 'findSlot', operands: 2, modes: 4, immediate: 'keyColumn' },
   { name: 'findAccount', operands: 1, modes: 4, immediate: 'keyColumn' },
-  { name: 'keccak', operands: 0, modes: 128, immediate: 'list' },
+  { name: 'keccak', operands: 3, modes: 128, immediate: 'scratch' },
   { name: 'mul', operands: 2, modes: 1 },
   { name: 'divide', operands: 2, modes: 4 },
   { name: 'modular', operands: 3, modes: 2 },

@@ -8,10 +8,10 @@ import {
   OPERAND_INDEX_MASK,
   OPERAND_INPUT,
   OPERAND_NONE,
-  PROGRAM_KECCAK_WORDS,
+  PROGRAM_SHORT_KECCAK_BYTES,
   type ProgramOpcode,
 } from '../layout/program.ts'
-import { type Draft, NONE, type Source, VIRTUAL } from './draft.ts'
+import { type Draft, MESSAGE, NONE, type Source, VIRTUAL } from './draft.ts'
 import { PROGRAM_ROWS, type ProgramRow } from './rows.ts'
 
 /** The path has no program. */
@@ -29,6 +29,7 @@ export interface Selection {
 const COLUMN_EFFECTS: ReadonlySet<string> = new Set(['store', 'log', 'transfer'])
 const ALL_ONES = (1n << 256n) - 1n
 const MAX_KECCAK_BLOCKS = 127
+const SHORT_KECCAK_WORDS = 3
 const SHIFT_RIGHT = 0x100
 
 /** Bytes `from` to `from + count` of a word, 0 the most significant, as a mask. */
@@ -258,23 +259,26 @@ class Selector {
     const blocks = keccakBlocks(bytes)
     if (blocks > MAX_KECCAK_BLOCKS) throw new NotEncodableError('a long keccak')
     const end = blocks * KECCAK_RATE_BYTES - 1
-    const padded = Array.from({ length: Math.ceil((end + 1) / 32) }, (_, word): Source => {
+    const isShort = bytes <= PROGRAM_SHORT_KECCAK_BYTES
+    // The last byte of a short hash's padding is the kernel's.
+    const count = isShort ? SHORT_KECCAK_WORDS : Math.ceil((end + 1) / 32)
+    const padded = Array.from({ length: count }, (_, word): Source => {
       const place = (byte: number, value: bigint): bigint =>
         Math.floor(byte / 32) === word ? value << BigInt(8 * (31 - (byte % 32))) : 0n
       const padding = place(bytes, 1n) | place(end, 0x80n)
       const data = words[word]
-      if (data === undefined) return this.constant(padding)
+      if (data === undefined) return padding === 0n ? NONE : this.constant(padding)
       if (padding === 0n) return data
       const kept = Math.max(0, Math.min(32, bytes - 32 * word))
       const beyond = this.constant(ALL_ONES ^ byteMask(0, kept))
       return this.emit({ opcode: 'field', a: data, b: beyond, c: this.constant(padding), result: this.temporary() })
     })
-    const list: Source[] = []
-    for (let block = 0; block < blocks; block++) {
-      const first = Math.floor((block * KECCAK_RATE_BYTES) / 32)
-      for (let i = 0; i < PROGRAM_KECCAK_WORDS; i++) list.push(padded[first + i] ?? NONE)
+    if (isShort) {
+      const [a = NONE, b = NONE, c = NONE] = padded
+      return this.emitValue(id, { opcode: 'keccak', a, b, c })
     }
-    return this.emitValue(id, { opcode: 'keccak', mode: blocks, list })
+    for (const [i, word] of padded.entries()) this.emit({ opcode: 'copy', a: word, result: MESSAGE + i })
+    return this.emitValue(id, { opcode: 'keccak', mode: blocks })
   }
 
   private concat(id: ValueId, pieces: readonly Piece[]): Source {
@@ -336,7 +340,6 @@ class Selector {
       a: NONE,
       b: NONE,
       c: NONE,
-      list: [],
       immediate: 0,
       result: NONE,
       column: OPERAND_NONE,

@@ -5,7 +5,6 @@ import {
   OPERAND_NONE,
   PROGRAM_INSTRUCTION_LIMBS,
   PROGRAM_INVERT,
-  PROGRAM_KECCAK_WORDS,
 } from '../layout/program.ts'
 import { LIMBS_PER_WORD } from '../layout/word.ts'
 import type { PathProgram } from '../path_kernel.ts'
@@ -38,13 +37,6 @@ export const instructionAt = (code: Uint32Array, index: number): Instruction => 
   }
 }
 
-/** The operands of the word list of a keccak of `blocks` blocks. */
-export const listAt = (code: Uint32Array, vector: number, blocks: number): number[] =>
-  Array.from({ length: blocks * PROGRAM_KECCAK_WORDS }, (_, i) => {
-    const pair = code[vector * PROGRAM_INSTRUCTION_LIMBS + (i >> 1)] ?? 0
-    return (pair >>> (16 * (i & 1))) & 0xffff
-  })
-
 const KINDS = ['r', 'c', 'in', 's'] as const
 
 /** One line for each instruction: `r2 = sum.1 r0 c12`, then the column it writes (`> 4`) and the guard it decides (`? 3`). */
@@ -70,12 +62,13 @@ export const printProgram = (program: PathProgram, skeletons: number): string =>
     const { opcode, mode, invert, result, operands, immediate, column, guard } = instructionAt(program.code, i)
     const row = OPCODE_ROWS.get(opcode)
     const name = `${invert ? '!' : ''}${row?.name ?? opcode}${mode === 0 ? '' : `.${mode}`}`
-    const taken =
-      row?.immediate === 'list' ? listAt(program.code, immediate, mode) : operands.slice(0, row?.operands ?? 3)
+    const taken = operands.slice(0, row?.operands ?? 3)
     const parts = [name, ...taken.map(operandText)]
     if (row?.immediate === 'shift') {
       if (immediate !== 0) parts.push(`${(immediate & 0x100) === 0 ? '<<' : '>>'}${immediate & 0xff}`)
-    } else if (row?.immediate !== undefined && row.immediate !== 'list') parts.push(`${immediate}`)
+    } else if (row?.immediate === 'scratch') {
+      if (mode > 0) parts.push(`from s${immediate}`)
+    } else if (row?.immediate !== undefined) parts.push(`${immediate}`)
     if (column !== OPERAND_NONE) parts.push(`> ${column}`)
     if (guard !== 0) parts.push(`? ${guard - 1}`)
     lines.push(`${result === OPERAND_NONE ? '' : `${operandText(result)} = `}${parts.join(' ')}`)

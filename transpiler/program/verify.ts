@@ -1,3 +1,4 @@
+import { KECCAK_RATE_BYTES } from '../emit/schedule.ts'
 import { ENVIRONMENT_WORDS } from '../layout/environment.ts'
 import {
   MAX_PROGRAM_CONSTANTS,
@@ -8,15 +9,15 @@ import {
   OPERAND_INPUT,
   OPERAND_NONE,
   OPERAND_REGISTER,
+  OPERAND_SCRATCH,
   PROGRAM_FAST_REGISTERS,
   PROGRAM_INSTRUCTION_LIMBS,
-  PROGRAM_KECCAK_WORDS,
   PROGRAM_OPCODES,
 } from '../layout/program.ts'
-import { LIMBS_PER_WORD } from '../layout/word.ts'
+import { BYTES_PER_WORD, LIMBS_PER_WORD } from '../layout/word.ts'
 import type { PathKernel, PathProgram } from '../path_kernel.ts'
 import { OPCODE_ROWS } from './rows.ts'
-import { type Instruction, instructionAt, listAt } from './text.ts'
+import { type Instruction, instructionAt } from './text.ts'
 
 /** What the program may touch: the manifest of its path. */
 export type ProgramManifest = Pick<PathKernel, 'inputColumns' | 'outputColumns' | 'skeletons' | 'guards' | 'lookups'>
@@ -30,11 +31,12 @@ export const programFault = (program: PathProgram, manifest: ProgramManifest): s
   const { code, instructions, constants, scratch } = program
   const vectors = code.length / PROGRAM_INSTRUCTION_LIMBS
   const wholeVectors = Number.isInteger(vectors) && constants.length % LIMBS_PER_WORD === 0
-  if (!wholeVectors || !(instructions >= 1 && instructions <= vectors)) return 'lengths do not fit'
+  if (!wholeVectors || instructions < 1 || instructions !== vectors) return 'lengths do not fit'
   if (vectors > MAX_PROGRAM_VECTORS || constants.length > LIMBS_PER_WORD * MAX_PROGRAM_CONSTANTS) return 'too large'
   if (!(Number.isInteger(scratch) && scratch >= 0 && scratch <= MAX_PROGRAM_SCRATCH)) return 'too many registers'
   const words = ENVIRONMENT_WORDS.length + manifest.skeletons.length + constants.length / LIMBS_PER_WORD
   const written = new Set<number>()
+  const slots = manifest.lookups.filter(({ kind }) => kind === 'slot').length
   const inputs = Math.max(2, manifest.inputColumns)
 
   const operandFault = (operand: number): string | undefined => {
@@ -72,14 +74,12 @@ export const programFault = (program: PathProgram, manifest: ProgramManifest): s
       const fault = operandFault(operand)
       if (fault !== undefined) return fault
     }
-    if (opcode.immediate === 'list') {
-      const end = row.immediate + Math.ceil((row.mode * PROGRAM_KECCAK_WORDS) / 8)
-      if (row.mode < 1 || row.immediate < instructions || end > vectors) return 'no such list'
-      for (const operand of listAt(code, row.immediate, row.mode)) {
-        const fault = operandFault(operand)
-        if (fault !== undefined) return fault
+    if (opcode.immediate === 'scratch') {
+      for (let i = 0; i < Math.ceil((row.mode * KECCAK_RATE_BYTES) / BYTES_PER_WORD); i++) {
+        if (!written.has(OPERAND_SCRATCH | (row.immediate + i))) return 'a register is read before it is written'
       }
     }
+    if (row.opcode === PROGRAM_OPCODES.load && row.immediate >= slots) return 'no such look-up'
     if (opcode.immediate === 'keyColumn') return keyFault(row) ?? resultFault(row.result)
     if (row.guard > manifest.guards.length) return 'no such guard'
     if (row.column !== OPERAND_NONE && (row.column < 1 || row.column + 1 >= manifest.outputColumns))

@@ -1,30 +1,28 @@
-import { OPERAND_NONE, PROGRAM_INSTRUCTION_LIMBS, PROGRAM_INVERT, PROGRAM_OPCODES } from '../layout/program.ts'
+import {
+  OPERAND_NONE,
+  OPERAND_SCRATCH,
+  PROGRAM_INSTRUCTION_LIMBS,
+  PROGRAM_INVERT,
+  PROGRAM_OPCODES,
+} from '../layout/program.ts'
 import { LIMBS_PER_WORD } from '../layout/word.ts'
 import type { PathProgram } from '../path_kernel.ts'
 import type { Allocation } from './allocate.ts'
-import { type Source, VIRTUAL } from './draft.ts'
+import { MESSAGE, type Source, VIRTUAL } from './draft.ts'
 import { NotEncodableError, type Selection } from './select.ts'
 
-const OPERANDS_PER_VECTOR = 8
-
 /** Writes chosen instructions and registers in the layout of transpiler/layout/program.ts. */
-export const writeProgram = (
-  { drafts, constants }: Selection,
-  { registers, fast, scratch }: Allocation,
-): PathProgram => {
-  const operand = (source: Source): number => (source < VIRTUAL ? source : (registers.get(source) ?? OPERAND_NONE))
-  const listVectors = drafts.reduce((sum, { list }) => sum + Math.ceil(list.length / OPERANDS_PER_VECTOR), 0)
-  const code = new Uint32Array((drafts.length + listVectors) * PROGRAM_INSTRUCTION_LIMBS)
-  let listAt = drafts.length
+export const writeProgram = ({ drafts, constants }: Selection, allocation: Allocation): PathProgram => {
+  const { registers, fast, scratch, messages } = allocation
+  const operand = (source: Source): number => {
+    if (source < VIRTUAL) return source
+    if (source >= MESSAGE) return OPERAND_SCRATCH | (messages + source - MESSAGE)
+    return registers.get(source) ?? OPERAND_NONE
+  }
+  const code = new Uint32Array(drafts.length * PROGRAM_INSTRUCTION_LIMBS)
   drafts.forEach((draft, index) => {
-    let { immediate } = draft
-    if (draft.list.length > 0) {
-      immediate = listAt
-      draft.list.forEach((source, i) => {
-        code[listAt * PROGRAM_INSTRUCTION_LIMBS + (i >> 1)]! |= operand(source) << (16 * (i & 1))
-      })
-      listAt += Math.ceil(draft.list.length / OPERANDS_PER_VECTOR)
-    }
+    const isLongKeccak = draft.opcode === 'keccak' && draft.mode > 0
+    const immediate = isLongKeccak ? messages : draft.immediate
     for (const field of [immediate, draft.column, draft.guard]) {
       if (field > 0xffff) throw new NotEncodableError('a field past 16 bits')
     }
