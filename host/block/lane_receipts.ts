@@ -4,7 +4,7 @@ import type { ByteString, OutputWord, PathKernel } from '../../transpiler/path_k
 import { addressToHex, wordCopy, wordFromBigInt, wordToBytes, wordToHex } from '../state/word.ts'
 import { BLOOM_BYTES, bloomIndicesOfAddress, bloomIndicesOfWord, setBloomBit } from './bloom.ts'
 import { bytesToHex } from './encode_batch.ts'
-import type { Log } from './receipts.ts'
+import type { CallOutcome, Log } from './receipts.ts'
 
 /** The arrays that a lane's account ids point into (transpiler/layout/tables.ts); read at the time of access. */
 export interface LaneTables {
@@ -113,6 +113,18 @@ export class LaneDecoder {
 
   output(lane: number): Uint8Array {
     return this.bytes(this.#group.kernel.output, lane)
+  }
+
+  /** A halt has no more than its status. */
+  callOutcome(lane: number): CallOutcome | undefined {
+    const { kernel, lanesOut } = this.#group
+    if (kernel.status === 'halt') return undefined
+    const failed = kernel.status !== 'success'
+    return {
+      executionGas: BigInt(lanesOut[4 * lane + 1]!),
+      gasRefund: failed ? 0n : BigInt(lanesOut[4 * lane + 2]!),
+      exception: failed ? 'revert' : undefined,
+    }
   }
 
   addBloom(blooms: BloomSet, lane: number, to: Uint32Array, i: number): void {

@@ -37,6 +37,19 @@ export interface ObjectOutcome {
   readonly output: Uint8Array
   readonly contractAddress?: string
   readonly depositNonce?: bigint
+  readonly executionGas?: bigint
+  readonly gasRefund?: bigint
+  readonly exception?: string
+}
+
+/** What the EVM made of a transaction's call, without what a transaction pays around it. */
+export interface CallOutcome {
+  /** Without the intrinsic part; the refund is not taken off. */
+  readonly executionGas: bigint
+  /** Refund counter at the end, before its cap. */
+  readonly gasRefund: bigint
+  /** Why it failed, in the words of @ethereumjs/evm; undefined where it succeeded. */
+  readonly exception: string | undefined
 }
 
 export const STATUS_FAILURE = 0
@@ -174,6 +187,17 @@ export class Receipts {
   /** Of a deposit: the sender's nonce before it; undefined for every other transaction. */
   depositNonce(i: number): bigint | undefined {
     return this.#from[i] === FROM_OBJECT ? this.#objects.get(i)!.depositNonce : undefined
+  }
+
+  /** Undefined where the transaction was rejected, and where only the status of a failure is known. */
+  callOutcome(i: number): CallOutcome | undefined {
+    if (this.status[i] === STATUS_REJECTED) return undefined
+    if (this.#from[i] === FROM_TRANSFER) return { executionGas: 0n, gasRefund: 0n, exception: undefined }
+    if (this.#from[i] === FROM_LANE) return this.#groups[this.#group[i]!]!.callOutcome(this.#lane[i]!)
+    const { status, executionGas, gasRefund, exception } = this.#objects.get(i)!
+    if (executionGas === undefined || gasRefund === undefined) return undefined
+    if ((status === STATUS_SUCCESS) !== (exception === undefined)) return undefined
+    return { executionGas, gasRefund, exception }
   }
 
   /** Return or revert data of transaction i. */

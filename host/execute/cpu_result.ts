@@ -83,6 +83,10 @@ export interface CpuExecution {
   readonly gasUsed: bigint
   /** Refund counter at the end, before its cap. */
   readonly gasRefund?: bigint
+  /** Without the intrinsic part; the refund is not taken off. */
+  readonly executionGas?: bigint
+  /** Why it failed, in the words of @ethereumjs/evm. */
+  readonly exception?: string
   readonly logs: readonly Log[]
   readonly output: Uint8Array
   /** Of a creation that succeeded. */

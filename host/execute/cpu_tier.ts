@@ -252,6 +252,8 @@ export class CpuTier {
       status,
       gasUsed,
       gasRefund: execResult.gasRefund ?? 0n,
+      executionGas: execResult.executionGasUsed,
+      ...(execResult.exceptionError === undefined ? {} : { exception: execResult.exceptionError.error }),
       logs: (execResult.logs ?? []).map(logOf),
       output: execResult.returnValue,
       ...(status === 1 && createdAddress !== undefined ? { contractAddress: createdAddress.toString() } : {}),

@@ -1,0 +1,268 @@
+import type { Common, StateManagerInterface } from '@ethereumjs/common'
+import { Account, Address } from '@ethereumjs/util'
+import { encodeBatch, hexToBytes } from '../block/encode_batch.ts'
+import type { TransactionChanges } from '../execute/change_log.ts'
+import type { AccountView } from '../execute/cpu_result.ts'
+import type { ExecutionResult, Executor } from '../execute/executor.ts'
+import { EMPTY_CODE_HASH } from '../state/keccak.ts'
+import { codeHashOf, type ManagedState } from './managed_state.ts'
+import { effectivePrice, environmentOf, TYPE_BLOB, TYPE_SET_CODE, transactionOf, type VmBlock } from './vm_block.ts'
+
+/** Why a call was left to the stock EVM. */
+export type DelegationReason =
+  | 'outside a block'
+  | 'few transactions'
+  | 'rules'
+  | 'observed'
+  | 'not of the block'
+  | 'authorizations'
+  | 'creation'
+  | 'transfer'
+  | 'not included'
+  | 'halt'
+  | 'code or deletion'
+  | 'state differs'
+  | 'fault'
+
+/** What one transaction's call did, ready to be entered. */
+export interface PreviewedCall {
+  readonly output: Uint8Array
+  readonly executionGas: bigint
+  readonly gasRefund: bigint
+  readonly exception: string | undefined
+  readonly logs: readonly (readonly [Uint8Array, Uint8Array[], Uint8Array])[]
+}
+
+const GAS_PER_BLOB = 131_072n
+
+/** What runTx has done to its sender before it calls: gas bought, nonce counted. */
+const boughtGas = (block: VmBlock, i: number): bigint => {
+  const tx = block.transactions[i]!
+  const price = effectivePrice(tx, block.header.baseFeePerGas ?? 0n)
+  const blobs = tx.type === TYPE_BLOB ? BigInt(tx.blobVersionedHashes?.length ?? 0) : 0n
+  return tx.gasLimit * price + blobs * GAS_PER_BLOB * (block.header.getBlobGasPrice() ?? 0n)
+}
+
+/**
+ * The transactions of a block from `first` on, executed ahead. `take` gives the result of one at its place and enters its
+ * writes, if everything that it read is still so.
+ */
+export class BlockPreview {
+  readonly #block: VmBlock
+  readonly #first: number
+  readonly #manager: StateManagerInterface
+  readonly #result: ExecutionResult
+  /** Accounts in front of the transaction that is next, as far as they were read. */
+  readonly #accounts: Map<string, AccountView | undefined>
+  readonly #coinbase: string
+  readonly #paysBaseFee: boolean
+  #next: number
+
+  private constructor(
+    block: VmBlock,
+    first: number,
+    manager: StateManagerInterface,
+    result: ExecutionResult,
+    accounts: Map<string, AccountView | undefined>,
+    paysBaseFee: boolean,
+  ) {
+    this.#block = block
+    this.#first = first
+    this.#next = first
+    this.#manager = manager
+    this.#result = result
+    this.#accounts = accounts
+    this.#coinbase = block.header.coinbase.toString()
+    this.#paysBaseFee = paysBaseFee
+  }
+
+  /**
+   * Executes the block from transaction `first` on, whose sender has bought its gas already. Undefined where the state is not
+   * in front of it.
+   */
+  static async make(
+    block: VmBlock,
+    first: number,
+    parts: {
+      readonly common: Common
+      readonly manager: StateManagerInterface
+      readonly state: ManagedState
+      readonly executor: Executor
+    },
+  ): Promise<BlockPreview | undefined> {
+    const { common, manager, state, executor } = parts
+    const tx = block.transactions[first]!
+    const sender = tx.getSenderAddress()
+    const account = await manager.getAccount(sender)
+    if (account?.nonce !== tx.nonce + 1n) return undefined
+    state.begin({
+      address: sender.toString(),
+      nonce: tx.nonce,
+      balance: account.balance + boughtGas(block, first),
+    })
+    executor.forget()
+    const end = block.transactions.findIndex(({ type }, i) => i >= first && type === TYPE_SET_CODE)
+    const transactions = block.transactions.slice(first, end < 0 ? undefined : end).map(transactionOf)
+    const env = environmentOf(block, common)
+    const result = await executor.execute({ env, transactions: encodeBatch(transactions), changes: true })
+    const paysBaseFee = common.isActivatedEIP(1559)
+    return new BlockPreview(block, first, manager, result, new Map(state.accounts), paysBaseFee)
+  }
+
+  /** One behind the last transaction that was executed ahead. */
+  get end(): number {
+    return this.#first + this.#result.receipts.count
+  }
+
+  get tiers(): ExecutionResult['tiers'] {
+    return this.#result.tiers
+  }
+
+  /**
+   * The call of transaction i, its writes entered through `putAccount` and the state manager; or why there is none. To be called
+   * once for each, in order.
+   */
+  async take(
+    i: number,
+    putAccount: (address: Address, account: Account) => Promise<void>,
+  ): Promise<PreviewedCall | DelegationReason> {
+    while (this.#next < i) this.#pass(this.#next++)
+    const call = await this.#take(i, putAccount)
+    this.#pass(i)
+    this.#next = i + 1
+    return call
+  }
+
+  async #take(
+    i: number,
+    putAccount: (address: Address, account: Account) => Promise<void>,
+  ): Promise<PreviewedCall | DelegationReason> {
+    const n = i - this.#first
+    const { receipts, changes } = this.#result
+    const { to } = this.#block.transactions[i]!
+    if (to === undefined) return 'creation'
+    if (receipts.status[n] === 2) return 'not included'
+    const outcome = receipts.callOutcome(n)
+    if (outcome === undefined) return 'halt'
+    const changed = changes![n]!
+    if (!isPlain(changed)) return 'code or deletion'
+    if (!(await this.#holds(i, changed))) return 'state differs'
+    if (outcome.exception === undefined) await this.#enter(i, n, changed, putAccount)
+    return {
+      output: receipts.output(n),
+      ...outcome,
+      logs: receipts
+        .logs(n)
+        .map(({ address, topics, data }) => [bytesOf(address), topics.map(bytesOf), bytesOf(data)] as const),
+    }
+  }
+
+  /** Whether everything that the transaction read is as it was when it was executed ahead. */
+  async #holds(i: number, { accounts, slots, readAccounts, readSlots }: TransactionChanges): Promise<boolean> {
+    const sender = this.#block.transactions[i]!.getSenderAddress().toString()
+    for (const { address } of accounts) if (!(await this.#accountHolds(i, address, sender))) return false
+    for (const address of readAccounts) if (!(await this.#accountHolds(i, address, sender))) return false
+    for (const { address, key, before } of slots) if (!(await this.#slotHolds(address, key, before))) return false
+    for (const { address, key, value } of readSlots) if (!(await this.#slotHolds(address, key, value))) return false
+    return true
+  }
+
+  async #accountHolds(i: number, address: string, sender: string): Promise<boolean> {
+    if (!this.#accounts.has(address)) return false
+    const expected = this.#accounts.get(address)
+    const account = await this.#manager.getAccount(addressOf(address))
+    if (address === sender) {
+      if (account === undefined) return false
+      const { nonce, balance, codeHash } = expected ?? NOTHING
+      return (
+        account.nonce === nonce + 1n &&
+        account.balance === balance - boughtGas(this.#block, i) &&
+        codeHashOf(account) === codeHash
+      )
+    }
+    if (expected === undefined || account === undefined) return expected === account
+    return (
+      account.balance === expected.balance &&
+      account.nonce === expected.nonce &&
+      codeHashOf(account) === expected.codeHash
+    )
+  }
+
+  async #slotHolds(address: string, key: bigint, value: bigint): Promise<boolean> {
+    const found = await this.#manager.getStorage(addressOf(address), wordBytes(key))
+    return (found.length === 0 ? 0n : BigInt(`0x${Buffer.from(found).toString('hex')}`)) === value
+  }
+
+  /** Enters what the call itself changed: runTx moves the fees and counts the nonce. */
+  async #enter(
+    i: number,
+    n: number,
+    { accounts, slots }: TransactionChanges,
+    putAccount: (address: Address, account: Account) => Promise<void>,
+  ): Promise<void> {
+    const tx = this.#block.transactions[i]!
+    const baseFee = this.#block.header.baseFeePerGas ?? 0n
+    const price = effectivePrice(tx, baseFee)
+    const gasUsed = BigInt(this.#result.receipts.gasUsed[n]!)
+    const sender = tx.getSenderAddress().toString()
+    for (const { address, before = NOTHING, after = NOTHING } of accounts) {
+      let moved = after.balance - before.balance
+      let counted = after.nonce - before.nonce
+      if (address === sender) {
+        moved += boughtGas(this.#block, i) - (tx.gasLimit - gasUsed) * price
+        counted -= 1n
+      }
+      if (address === this.#coinbase) moved -= gasUsed * (this.#paysBaseFee ? price - baseFee : price)
+      if (moved === 0n && counted === 0n) continue
+      const target = addressOf(address)
+      const account = (await this.#manager.getAccount(target)) ?? new Account()
+      account.balance += moved
+      account.nonce += counted
+      await putAccount(target, account)
+    }
+    for (const { address, key, after } of slots)
+      await this.#manager.putStorage(addressOf(address), wordBytes(key), shortBytes(after))
+  }
+
+  /** The accounts behind transaction i. */
+  #pass(i: number): void {
+    const changes = this.#result.changes![i - this.#first]
+    for (const { address, after } of changes?.accounts ?? []) this.#accounts.set(address, after)
+  }
+}
+
+const NOTHING: AccountView = { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH }
+
+/** It moved balances, nonces and slots, and nothing else. */
+const isPlain = ({ accounts, cleared, code }: TransactionChanges): boolean => {
+  if (cleared !== undefined || code !== undefined) return false
+  for (const { before, after } of accounts) {
+    if (after === undefined) return false
+    if ((before?.codeHash ?? EMPTY_CODE_HASH) !== after.codeHash) return false
+  }
+  return true
+}
+
+const MOST_ADDRESSES = 65_536
+const addresses = new Map<string, Address>()
+
+const addressOf = (hex: string): Address => {
+  let address = addresses.get(hex)
+  if (address === undefined) {
+    if (addresses.size === MOST_ADDRESSES) addresses.clear()
+    address = new Address(hexToBytes(hex))
+    addresses.set(hex, address)
+  }
+  return address
+}
+
+const bytesOf = (hex: string): Uint8Array => hexToBytes(hex)
+
+const wordBytes = (word: bigint): Uint8Array => new Uint8Array(Buffer.from(word.toString(16).padStart(64, '0'), 'hex'))
+
+/** Without leading zeros; no bytes for zero: as SSTORE gives it to the state manager. */
+const shortBytes = (word: bigint): Uint8Array => {
+  if (word === 0n) return new Uint8Array(0)
+  const hex = word.toString(16)
+  return new Uint8Array(Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex'))
+}

@@ -1,0 +1,246 @@
+import type { Common } from '@ethereumjs/common'
+import { createEVM, EVM, EVMError, type EVMOpts, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
+import { ethereumjsHardfork, FORKS, type Fork } from '../../transpiler/spec/forks.ts'
+import type { ComputeDevice } from '../device/compute_device.ts'
+import { openDevice } from '../device/device.ts'
+import { commonOf } from '../execute/cpu_crypto.ts'
+import { createExecutor, type Executor, type ExecutorOptions } from '../execute/executor.ts'
+import { BlockPreview, type DelegationReason, type PreviewedCall } from './block_preview.ts'
+import { ManagedState } from './managed_state.ts'
+import { effectivePrice, TYPE_SET_CODE, type VmBlock, vmBlockOf } from './vm_block.ts'
+import { fillCrypto } from './vm_crypto.ts'
+
+export interface GpuEvmOptions extends EVMOpts {
+  /** `none`: everything runs on CPUs. Default: the best that answers, opened with the first block and closed by `close`. */
+  readonly device?: ComputeDevice | 'none'
+  /** Blocks with fewer transactions are left to the stock EVM. Default 16. */
+  readonly leastTransactions?: number
+  /** How the executor works (ExecutorOptions). */
+  readonly executor?: Partial<Pick<ExecutorOptions, 'compile' | 'recordFrom' | 'range' | 'workers' | 'pathStore'>>
+}
+
+/** What became of the calls so far. */
+export interface GpuEvmReport {
+  /** Blocks that were executed ahead, whole or from some transaction on. */
+  readonly blocks: number
+  /** Calls of transactions whose results were there. */
+  readonly served: number
+  /** Calls that the stock EVM executed, by why. */
+  readonly delegated: Readonly<Partial<Record<DelegationReason, number>>>
+  /** Why blocks could not be executed ahead. */
+  readonly faults: readonly string[]
+}
+
+const LEAST_TRANSACTIONS = 16
+
+/**
+ * An EVM for `createVM({ evm, stateManager })`: with the first transaction of a block it executes the whole block ahead, in
+ * parallel, against the state manager, which is only read. Each transaction's `runCall` then returns its result and enters its
+ * writes, if all that it read is still so; else, and wherever somebody listens to the EVM's events, the stock EVM executes it.
+ *
+ * Give the VM the same state manager, Common and blockchain. `close` lets go of the device.
+ */
+export const createGpuEvm = async (options: GpuEvmOptions): Promise<GpuEvm> => {
+  const { device, leastTransactions, executor, ...stock } = options
+  // Fills what is absent, as it does for everybody.
+  const filled: EVMOpts = { ...stock }
+  const { common, stateManager, blockchain } = await createEVM(filled)
+  fillCrypto(common)
+  return new GpuEvm({ ...filled, common, stateManager, blockchain }, { device, leastTransactions, executor })
+}
+
+type OwnOptions = { [Name in 'device' | 'leastTransactions' | 'executor']: GpuEvmOptions[Name] | undefined }
+
+/** A block on its way through `runBlock`. */
+interface OpenBlock {
+  readonly block: VmBlock
+  /** The transaction that is expected next. */
+  next: number
+  preview: BlockPreview | undefined
+  /** No more tries in this block. */
+  isLeft: boolean
+}
+
+export class GpuEvm extends EVM {
+  readonly #options: OwnOptions
+  readonly #state: ManagedState
+  readonly #delegated: Partial<Record<DelegationReason, number>> = {}
+  readonly #faults: string[] = []
+  readonly #isCustom: boolean
+  #blocks = 0
+  #served = 0
+  #open: OpenBlock | undefined
+  #executor: { readonly fork: Fork; readonly chainId: bigint; readonly executor: Executor } | undefined
+  #device: Promise<ComputeDevice | undefined> | undefined
+  #rules: { readonly hardfork: string; readonly fork: Fork | undefined } | undefined
+
+  constructor(options: EVMOpts, own: OwnOptions) {
+    super(options)
+    this.#options = own
+    this.#state = new ManagedState(this.stateManager, this.blockchain)
+    this.#isCustom =
+      options.customOpcodes !== undefined ||
+      options.customPrecompiles !== undefined ||
+      options.params !== undefined ||
+      options.allowUnlimitedContractSize === true ||
+      options.allowUnlimitedInitCodeSize === true ||
+      options.profiler?.enabled === true
+  }
+
+  get report(): GpuEvmReport {
+    return {
+      blocks: this.#blocks,
+      served: this.#served,
+      delegated: { ...this.#delegated },
+      faults: [...this.#faults],
+    }
+  }
+
+  /** Lets go of the device that it opened, and of what it holds on the one that it was given. It can still be used. */
+  async close(): Promise<void> {
+    this.#executor?.executor.close()
+    this.#executor = undefined
+    const opened = this.#device
+    this.#device = undefined
+    const device = await opened
+    device?.destroy()
+  }
+
+  override async runCall(opts: EVMRunCallOpts): Promise<EVMResult> {
+    // An inner call of the stock EVM.
+    if (opts.message !== undefined) return super.runCall(opts)
+    const found = await this.#previewed(opts)
+    if (typeof found === 'string') {
+      this.#delegated[found] = (this.#delegated[found] ?? 0) + 1
+      return super.runCall(opts)
+    }
+    this.#served++
+    return resultOf(found, opts.gasLimit!)
+  }
+
+  async #previewed(opts: EVMRunCallOpts): Promise<PreviewedCall | DelegationReason> {
+    const block = vmBlockOf(opts.block)
+    if (block === undefined || opts.skipNonceIncrement !== true) return 'outside a block'
+    if (block.transactions.length < (this.#options.leastTransactions ?? LEAST_TRANSACTIONS)) return 'few transactions'
+    const fork = this.#forkNow()
+    if (fork === undefined) return 'rules'
+    if (this.#isObserved()) return 'observed'
+    if (this.#open?.block !== block) this.#open = { block, next: 0, preview: undefined, isLeft: false }
+    const open = this.#open
+    const i = placeOf(block, opts, open.next)
+    if (i < 0) return 'not of the block'
+    open.next = i + 1
+    const tx = block.transactions[i]!
+    if (tx.type === TYPE_SET_CODE) return 'authorizations'
+    if (open.isLeft) return 'fault'
+    if (opts.gasLimit !== tx.gasLimit - tx.getIntrinsicGas()) return 'not of the block'
+    if (opts.gasPrice !== effectivePrice(tx, block.header.baseFeePerGas ?? 0n)) return 'not of the block'
+    // Whoever comes to a block in its middle meets transactions that may have been executed long ago.
+    if (open.preview === undefined || i >= open.preview.end) await this.#preview(open, i, fork)
+    if (open.preview === undefined) return open.isLeft ? 'fault' : 'state differs'
+    if (i >= open.preview.end) return 'not of the block'
+    return open.preview.take(i, (address, account) => this.journal.putAccount(address, account))
+  }
+
+  /** Executes the block ahead from transaction i on. */
+  async #preview(open: OpenBlock, i: number, fork: Fork): Promise<void> {
+    try {
+      const executor = await this.#executorAt(fork)
+      const parts = { common: this.common, manager: this.stateManager, state: this.#state, executor }
+      open.preview = await BlockPreview.make(open.block, i, parts)
+      if (open.preview !== undefined) this.#blocks++
+    } catch (thrown) {
+      this.#faults.push(thrown instanceof Error ? thrown.message : String(thrown))
+      open.preview = undefined
+      open.isLeft = true
+    }
+  }
+
+  async #executorAt(fork: Fork): Promise<Executor> {
+    const chainId = this.common.chainId()
+    if (this.#executor?.fork === fork && this.#executor.chainId === chainId) return this.#executor.executor
+    this.#executor?.executor.close()
+    const device = await this.#openDevice()
+    const executor = createExecutor({
+      fork,
+      chainId,
+      state: this.#state,
+      ...(device === undefined ? {} : { device }),
+      ...this.#options.executor,
+    })
+    this.#executor = { fork, chainId, executor }
+    return executor
+  }
+
+  async #openDevice(): Promise<ComputeDevice | undefined> {
+    const { device } = this.#options
+    if (device === 'none') return undefined
+    if (device !== undefined) return device
+    this.#device ??= openDevice().catch((thrown: unknown) => {
+      this.#faults.push(thrown instanceof Error ? thrown.message : String(thrown))
+      return undefined
+    })
+    return this.#device
+  }
+
+  /** Somebody watches what the stock EVM does on its way, or has it report what it touches. */
+  #isObserved(): boolean {
+    const { events, journal } = this
+    return (
+      events.eventNames().length > 0 ||
+      journal.accessList !== undefined ||
+      journal.preimages !== undefined ||
+      this.DEBUG
+    )
+  }
+
+  /** The fork in force, where all rules are those of the fork and nobody has changed them. */
+  #forkNow(): Fork | undefined {
+    const hardfork = this.common.hardfork()
+    if (this.#rules?.hardfork !== hardfork)
+      this.#rules = { hardfork, fork: this.#isCustom ? undefined : plainForkOf(this.common) }
+    return this.#rules.fork
+  }
+}
+
+/** Position of the transaction that runTx calls for; -1 where it is none of the block's. */
+const placeOf = ({ transactions }: VmBlock, opts: EVMRunCallOpts, expected: number): number => {
+  for (let n = 0; n < transactions.length; n++) {
+    const i = (expected + n) % transactions.length
+    const tx = transactions[i]!
+    if (
+      tx.data === opts.data &&
+      tx.to === opts.to &&
+      tx.value === opts.value &&
+      opts.caller !== undefined &&
+      tx.getSenderAddress().equals(opts.caller)
+    )
+      return i
+  }
+  return -1
+}
+
+/** Undefined for a fork that is not known here, or a Common with EIPs or numbers of its own. */
+const plainForkOf = (common: Common): Fork | undefined => {
+  const fork = FORKS.find((name) => ethereumjsHardfork(name) === common.hardfork())
+  if (fork === undefined || common.eips().length > 0 || common.consensusType() === 'poa') return undefined
+  const plain = commonOf(fork, common.chainId())
+  for (let eip = 1; eip <= LAST_EIP; eip++)
+    if (common.isActivatedEIP(eip) !== plain.isActivatedEIP(eip)) return undefined
+  return fork
+}
+
+const LAST_EIP = 9999
+
+const resultOf = (call: PreviewedCall, gasLimit: bigint): EVMResult => ({
+  execResult: {
+    returnValue: call.output,
+    executionGasUsed: call.executionGas,
+    gas: gasLimit - call.executionGas,
+    gasRefund: call.gasRefund,
+    logs: call.logs.map(([address, topics, data]) => [address, topics, data]),
+    selfdestruct: new Map(),
+    createdAddresses: new Set(),
+    ...(call.exception === undefined ? {} : { exceptionError: new EVMError(call.exception as EVMError['error']) }),
+  },
+})
