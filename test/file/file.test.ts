@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { printPath } from '../../transpiler/ir/text.ts'
+import { printProgram } from '../../transpiler/program/text.ts'
 import { lowerPath } from '../../transpiler/transpile.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { pathThatHolds } from '../fixtures/path_claims.ts'
@@ -16,7 +17,7 @@ import { checkText, type Directive, directivesOf } from './check_text.ts'
  *   ; SLOT: key value              storage of the program's account
  *   ; VALUE: wei
  *   ; CALLEE: mnemonics            code of the account 0xca11ee00000000000000000000000000000000b1
- *   ; TEXT: wgsl                   what the checks are about: path IR after all passes, unless this says WGSL
+ *   ; TEXT: wgsl                   what the checks are about: path IR after all passes, unless this says wgsl or program
  *   ; CHECK: text                  a line with this text, behind that of the CHECK in front
  *   ; CHECK-NOT: text              no line has it
  *
@@ -33,8 +34,12 @@ const textOf = async (source: string, directives: readonly Directive[]): Promise
   const callees = all('CALLEE').map((text) => [CALLEE, contract(assemble(text))] as const)
   const world = worldOf(assemble(source), slots, callees)
   const path = await pathThatHolds(world, transaction({ data, value: BigInt(all('VALUE')[0] ?? '0') }))
-  if (all('TEXT')[0] !== 'wgsl') return printPath(path)
-  return lowerPath(path, { steps: 0, recordedValues: 0 }).parts.join('\n')
+  const form = all('TEXT')[0]
+  if (form === undefined) return printPath(path)
+  const { parts, program, skeletons } = lowerPath(path, { steps: 0, recordedValues: 0 })
+  if (form === 'wgsl') return parts.join('\n')
+  if (form === 'program') return printProgram(program!, skeletons.length)
+  throw new Error(`no text is called ${form}`)
 }
 
 test.each(files)('%s', async (name) => {
