@@ -105,12 +105,12 @@ export class Replayer {
     const { samples, serial } = this.#options
     const batch = encodeBatch(job.transactions)
     const passes: Pass[] = []
-    const pass = async (detailed: boolean): Promise<Pass> => {
+    const pass = async (kind: PassKind): Promise<Pass> => {
       if (this.#options.isInterrupted?.() === true) throw new Interrupted()
-      passes.push(await this.#pass(job, batch, detailed))
+      passes.push(await this.#pass(job, batch, kind))
       return passes.at(-1)!
     }
-    const first = await pass(true)
+    const first = await pass('explained')
     const serialMs: number[] = []
     let difference: string | undefined
     if (serial) {
@@ -127,7 +127,7 @@ export class Replayer {
       if (serial && serialMs.length === 0) serialMs.push((await runSerial(job)).elapsedMs)
     } else {
       for (let i = 0; i < MOST_WARM_PASSES; i++) {
-        const { result } = await pass(false)
+        const { result } = await pass('warm')
         compileMs += result.compileMs
         if (result.compileMs === 0) break
       }
@@ -137,9 +137,9 @@ export class Replayer {
           collectGarbage()
           serialMs.push((await runSerial(job)).elapsedMs)
         }
-        measured.push(await pass(false))
+        measured.push(await pass('measured'))
       }
-      last = await pass(true)
+      last = await pass('explained')
     }
     const checks = passes.map(({ result }) => job.check(result.receipts))
     difference ??= checks.find((check) => check.difference !== undefined)?.difference
@@ -178,7 +178,7 @@ export class Replayer {
   /** One pass, checked against the header: the receipts, and the first difference. Records the block's paths. */
   async once(fixture: BlockFixture): Promise<{ readonly receipts: Receipts; readonly difference: string | undefined }> {
     const job = jobOf(fixture)
-    const { result } = await this.#pass(job, encodeBatch(job.transactions), false)
+    const { result } = await this.#pass(job, encodeBatch(job.transactions), 'warm')
     return { receipts: result.receipts, difference: job.check(result.receipts).difference }
   }
 
@@ -188,12 +188,13 @@ export class Replayer {
     this.#executors.clear()
   }
 
-  async #pass(job: Job, transactions: TransactionBatch, detailed: boolean): Promise<Pass> {
+  async #pass(job: Job, transactions: TransactionBatch, kind: PassKind): Promise<Pass> {
     const { executor, state } = this.#executorOf(job)
     const after = job.state.clone()
     state.use(after, job.fixture)
     executor.forget()
-    collectGarbage()
+    const detailed = kind === 'explained'
+    if (kind === 'measured') collectGarbage()
     const start = performance.now()
     const result = await executor.execute({ env: job.env, transactions, explain: detailed, changes: detailed })
     return { elapsedMs: performance.now() - start, result, after }
@@ -222,6 +223,8 @@ export class Replayer {
     return made
   }
 }
+
+type PassKind = 'explained' | 'warm' | 'measured'
 
 interface Pass {
   readonly elapsedMs: number
