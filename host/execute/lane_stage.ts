@@ -417,7 +417,9 @@ export class LaneStage {
     )
     if (compiles) return 'compiling'
     const failed = key.candidates.find(({ failure }) => failure !== undefined)
-    return failed?.failure ?? key.refusal ?? reason
+    if (failed !== undefined) return failed.failure!
+    if (runner.programs === 'refused' && key.candidates.length > 0) return 'shader did not compile'
+    return key.refusal ?? reason
   }
 
   #toCpu(schedule: Schedule, transactions: Int32Array, reason: ExitReason): void {
