@@ -18,7 +18,7 @@ import type { RecordedTransaction, RecordState, TraceStep, UnsupportedReason } f
 export const MAX_COMPILE_MS = 40_000
 
 /** Past this many values that something uses, a path goes no further than its recording. */
-export const MAX_LIVE_VALUES = 12_000
+export const MAX_LIVE_VALUES = 6_000
 
 const NO_KERNELS = { parts: [], hintedParts: [], scratchColumns: 0 }
 
@@ -121,6 +121,9 @@ export const lowerPath = (
   }
 }
 
+const countLookups = ({ values }: PathIr): number =>
+  values.reduce((count, { op }) => (op === 'slot' || op === 'account' ? count + 1 : count), 0)
+
 /** Records the path of a transaction and lowers it: bytecode to WGSL in one call. Refusals are values. */
 export const transpilePath = async (
   transaction: RecordedTransaction,
@@ -136,7 +139,9 @@ export const transpilePath = async (
   const stages = [{ name: 'record', path: recorded.path }]
   for (const pass of PASSES) stages.push({ name: pass.name, path: pass.run(stages.at(-1)!.path) })
   const report = { steps: recorded.trace.length, recordedValues: recorded.recordedValues }
-  const kernel = lowerPath(stages.at(-1)!.path, report, options)
+  const last = stages.at(-1)!.path
+  const dropsLookups = countLookups(last) < countLookups(recorded.path)
+  const kernel = { ...lowerPath(last, report, options), ...(dropsLookups ? { dropsLookups } : {}) }
   if (kernel.parts.length === 0 && kernel.program === undefined) {
     return { kind: 'unsupported', reason: 'code size bound', pc: 0 }
   }

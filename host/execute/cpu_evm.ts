@@ -28,6 +28,8 @@ interface Operation {
   readonly gasHandler: (runState: RunState, gas: bigint, common: Common) => bigint | Promise<bigint>
 }
 
+const SSTORE = 0x55
+
 interface Analysis {
   readonly jumps: Uint8Array
   readonly pushes: Record<number, bigint>
@@ -124,6 +126,7 @@ export class LeanEvm extends EVM {
   #adopt(frame: Interpreter | undefined): void {
     if (frame === undefined || typeof frame._getValidJumpDestinations !== 'function') return
     const { common } = this
+    const sstoreSentry = common.gteHardfork('istanbul') ? common.param('sstoreSentryEIP2200Gas') : -1n
     this.#interpreter = frame.constructor as InterpreterClass
     this.#loop = async (frame, code) => {
       const runState = stateOf(frame)
@@ -141,6 +144,9 @@ export class LeanEvm extends EVM {
           const payer = opCode >= CREATE && opCode <= CREATE2 ? payerOf(runState, opCode) : undefined
           let gas = opcodeInfo.feeBigInt
           if (opcodeInfo.dynamicGas) {
+            // EIP-2200 refuses before it looks at the slot, which then is not among what the transaction read.
+            if (opcodeInfo.code === SSTORE && runState.gasLeft <= sstoreSentry)
+              return new EVMError(EVMError.errorMessages.OUT_OF_GAS)
             const charged = gasHandler(runState, gas, common)
             gas = typeof charged === 'bigint' ? charged : await charged
           }

@@ -136,7 +136,7 @@ export const executeBlock = async (
 const INVALID_BODY = new Set(['SystemContractError', 'DepositLogError'])
 
 /** EIP-7934 (Osaka): bytes of the RLP of a block. */
-const MAX_BLOCK_BYTES = 8 * 1024 * 1024
+export const MAX_BLOCK_BYTES = 8 * 1024 * 1024
 const MAX_UNCLES = 2
 const MAX_UNCLE_DEPTH = 6n
 

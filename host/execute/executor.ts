@@ -10,13 +10,20 @@ import type { ComputeDevice } from '../device/compute_device.ts'
 import { ResidentState } from '../state/resident_state.ts'
 import type { State, StateWrites } from '../state/state.ts'
 import type { BlockSteps } from './block_steps.ts'
+import { type BuildRequest, type BuiltBlock, buildBlock } from './build_block.ts'
 import type { TransactionChanges } from './change_log.ts'
 import { ChangeRecorder } from './change_recorder.ts'
 import { collectWrites } from './collect_writes.ts'
 import { CpuTier } from './cpu_tier.ts'
 import { CpuWorkers } from './cpu_workers.ts'
 import { faultReason, faultText } from './device_fault.ts'
-import { type BlockInput, type BlockOptions, type BlockResult, executeBlock } from './execute_block.ts'
+import {
+  type BlockInput,
+  type BlockOptions,
+  type BlockResult,
+  type BlockRunner,
+  executeBlock,
+} from './execute_block.ts'
 import { ExitReasons } from './exit_reason.ts'
 import { ExplainLog, explainSchedule, type TransactionExplanation } from './explain.ts'
 import { LaneRunner } from './lane_runner.ts'
@@ -70,6 +77,8 @@ export interface ExecutorOptions {
    * after the first batch that kept the CPU tier busy for 50 ms, or with `warm`; results do not depend on them.
    */
   readonly workers?: number
+  /** The module that workers run, for tests of what goes wrong there. */
+  readonly workerEntry?: URL
   /** A transaction that may not be included is left out (`skip`, default), or fails the batch (`throw`). */
   readonly invalid?: 'skip' | 'throw'
 }
@@ -152,6 +161,11 @@ export interface Executor {
    * it throws (BlockError, InvalidTransactionError), nothing.
    */
   executeBlock(block: BlockInput, options?: BlockOptions): Promise<BlockResult>
+  /**
+   * Makes a block from a pool of signed transactions, by what they pay per gas and each sender's in the order of their nonces,
+   * and commits it. What did not come in is named with its reason.
+   */
+  build(request: BuildRequest): Promise<BuiltBlock>
   /** Executes independent calls or bundles against the state; commits nothing. */
   simulate(request: SimulateRequest): Promise<Simulation>
   /** Drops the resident copy of the state: call it when anybody else has committed to the State. */
@@ -240,10 +254,18 @@ class BatchExecutor implements Executor {
   }
 
   async executeBlock(block: BlockInput, options: BlockOptions = {}): Promise<BlockResult> {
+    return executeBlock(this.#blockRunner(), block, options)
+  }
+
+  async build(request: BuildRequest): Promise<BuiltBlock> {
+    return buildBlock(this.#blockRunner(), request)
+  }
+
+  #blockRunner(): BlockRunner {
     const { fork, chainId } = this.#options
     const run = (env: BlockEnvironment, batch: TransactionBatch, changes: boolean, steps: BlockSteps) =>
       this.#alone(() => this.#execute(env, batch, { changes, explain: false }, steps))
-    return executeBlock({ fork, chainId, run }, block, options)
+    return { fork, chainId, run }
   }
 
   async #alone<Result>(run: () => Promise<Result>): Promise<Result> {

@@ -80,6 +80,7 @@ export class Sweep {
       code: reasons.code('code conflict'),
       own: reasons.code('own balance'),
       empty: reasons.code('empty account'),
+      unlisted: reasons.code('unlisted read'),
     }
     this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
     this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
@@ -160,6 +161,11 @@ export class Sweep {
         const out = group.lanesOut
         const head = lane * COLUMN_LIMBS
         if (out[head] !== EXIT_NONE) break
+        if (this.recorder !== undefined && group.plan.kernel.dropsLookups === true) {
+          tier[i] = TIER_CPU
+          schedule.reasons[i] = this.#reasons.unlisted
+          break
+        }
         const broken = this.#brokenRead(group, lane, from, to)
         if (broken !== 0) {
           schedule.reasons[i] = broken
@@ -334,6 +340,7 @@ interface SweepReasons {
   readonly code: number
   readonly own: number
   readonly empty: number
+  readonly unlisted: number
 }
 
 const nothing = new Uint32Array(LIMBS_PER_WORD)

@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest'
+import { accessDifference, decodeAccessList, encodeAccessList } from '../../host/block/access_list.ts'
+import { decodeSigned } from '../../host/block/decode_signed.ts'
+import { bytesToHex } from '../../host/block/encode_batch.ts'
+import { type BlobSchedule, blobScheduleAt, environmentOf } from '../../host/block/header.ts'
+import { REJECTION } from '../../host/block/rejection.ts'
+import { transactionRules } from '../../host/block/rules.ts'
+import type { BuiltBlock } from '../../host/execute/build_block.ts'
+import { createExecutor } from '../../host/index.ts'
+import { createStateTrie, stateRootOf } from '../../host/state/trie.ts'
+import { wordToBigInt } from '../../host/state/word.ts'
+import type { Fork } from '../../transpiler/spec/forks.ts'
+import {
+  ATTRIBUTES,
+  type BlockWorld,
+  blockWorld,
+  keyed,
+  PROPOSER,
+  randomPool,
+  runByVm,
+  signed,
+} from '../fixtures/block_world.ts'
+
+const WITHDRAWALS = [
+  { index: 5n, validatorIndex: 1n, address: keyed(3), amount: 7n },
+  { index: 6n, validatorIndex: 2n, address: `0x${'77'.repeat(20)}`, amount: 32_000_000_000n },
+  { index: 7n, validatorIndex: 2n, address: `0x${'78'.repeat(20)}`, amount: 0n },
+]
+
+const build = async (world: BlockWorld, pool: readonly Uint8Array[], more: object = {}) => {
+  const state = world.state.clone()
+  const parentState = createStateTrie(state.dump())
+  const executor = createExecutor({ fork: world.fork, chainId: 1n, state, workers: 0 })
+  try {
+    const attributes = { ...ATTRIBUTES, ...(world.fork === 'paris' ? {} : { withdrawals: WITHDRAWALS }) }
+    const built = await executor.build({
+      parent: world.parent,
+      attributes,
+      pool,
+      parentState,
+      accessList: true,
+      ...more,
+    })
+    return { built, state, parentState }
+  } finally {
+    executor.close()
+  }
+}
+
+/** Executes the block on the state in front of it. */
+const execute = async (world: BlockWorld, block: BuiltBlock['block'], withList = true) => {
+  const state = world.state.clone()
+  const parentState = createStateTrie(state.dump())
+  const executor = createExecutor({ fork: world.fork, chainId: 1n, state, workers: 0 })
+  try {
+    const { accessList: _, ...bare } = block
+    const options = { parent: world.parent, parentState, accessList: true }
+    return { result: await executor.executeBlock(withList ? block : bare, options), state }
+  } finally {
+    executor.close()
+  }
+}
+
+const priorityOf = (fork: Fork, built: BuiltBlock): { from: string; nonce: number; tip: bigint }[] => {
+  const batch = decodeSigned(built.block.transactions as Uint8Array[], { chainId: 1n })
+  const schedule = blobScheduleAt(fork, 1n, 0n) as BlobSchedule | undefined
+  const rules = transactionRules(batch, fork, environmentOf(built.block.header, fork, schedule))
+  return Array.from({ length: batch.count }, (_, i) => ({
+    from: batch.from.subarray(5 * i, 5 * i + 5).join(),
+    nonce: batch.nonce[2 * i]!,
+    tip: wordToBigInt(rules.priority, 8 * i),
+  }))
+}
+
+describe('executor.build', () => {
+  it.each([
+    ['paris', 1],
+    ['shanghai', 2],
+    ['cancun', 3],
+    ['prague', 4],
+    ['prague', 5],
+    ['osaka', 6],
+  ] as const)(
+    'makes a block at %s that executes to itself, here and in @ethereumjs/vm (seed %i)',
+    async (fork, seed) => {
+      const world = blockWorld(fork)
+      const pool = randomPool(seed, world, 40)
+      const { built, state, parentState } = await build(world, pool)
+      expect(built.order.length).toBeGreaterThan(5)
+      expect(parentState.root).toBe(stateRootOf(state.dump()))
+      expect(built.block.header.stateRoot).toBe(parentState.root)
+
+      const again = await execute(world, built.block)
+      expect(again.result.stateRoot).toBe(parentState.root)
+      expect(stateRootOf(again.state.dump())).toBe(parentState.root)
+      expect(accessDifference(again.result.accessList!, built.accessList!)).toBeUndefined()
+      expect(decodeAccessList(encodeAccessList(built.accessList!))).toEqual(built.accessList)
+
+      // Every root is compared by the other side; it throws where one differs.
+      const theirs = await runByVm(world, built.block, false)
+      expect(bytesToHex(theirs.stateRoot)).toBe(parentState.root)
+      expect(theirs.gasUsed).toBe(built.block.header.gasUsed)
+      if (fork !== 'prague' && fork !== 'osaka') return
+      const listed = await runByVm(world, built.block, true)
+      const list = decodeAccessList(listed.blockLevelAccessList!.serialize())
+      expect(accessDifference(built.accessList!, list)).toBeUndefined()
+    },
+  )
+
+  it('orders by what is paid per gas, each sender by nonce', async () => {
+    const world = blockWorld('prague')
+    const { built } = await build(world, randomPool(11, world, 60))
+    const transactions = priorityOf('prague', built)
+    const done = new Map<string, number>()
+    for (const [n, { from, nonce, tip }] of transactions.entries()) {
+      if (done.has(from)) expect(nonce).toBe(done.get(from)! + 1)
+      done.set(from, nonce)
+      // Whoever pays more and comes later had to wait for an own transaction in front.
+      for (const later of transactions.slice(n + 1)) {
+        if (later.tip <= tip) continue
+        const waited = transactions.slice(n, transactions.indexOf(later)).some((one) => one.from === later.from)
+        expect(waited, `${later.tip} behind ${tip}`).toBe(true)
+      }
+    }
+  })
+
+  it('keeps the gas limit, and leaves for later what does not fit', async () => {
+    const world = blockWorld('prague')
+    const small = { ...world, parent: { ...world.parent, gasLimit: 84_000n, gasUsed: 42_000n } }
+    const transfer = (n: number, nonce: bigint, gasPrice: bigint, gasLimit = 21_000n) =>
+      signed({ from: keyed(n), to: PROPOSER, nonce, gasLimit, gasPrice }, 'prague')
+    const pool = [
+      transfer(0, 0n, 30n),
+      transfer(1, 0n, 29n, 84_000n),
+      transfer(2, 0n, 28n),
+      transfer(3, 0n, 27n),
+      transfer(4, 0n, 26n),
+      transfer(4, 1n, 25n),
+      transfer(5, 7n, 40n),
+      transfer(6, 0n, 9n),
+      transfer(7, 0n, 33n, 20_999n),
+      transfer(0, 0n, 12n),
+    ]
+    const { built } = await build(small, pool, {})
+    expect(built.order).toEqual([0, 2, 3, 4])
+    expect(built.block.header.gasUsed).toBe(84_000n)
+    expect(built.left.map(({ index, code }) => [index, code])).toEqual([
+      [1, REJECTION.gasLimitReached],
+      [5, REJECTION.gasLimitReached],
+      [6, REJECTION.nonceTooHigh],
+      [7, REJECTION.feeCapBelowBaseFee],
+    ])
+    expect(built.dropped.map(({ index, code }) => [index, code])).toEqual([
+      [8, REJECTION.intrinsicGas],
+      [9, REJECTION.nonceTooLow],
+    ])
+    expect((await execute(small, built.block)).result.gasUsed).toBe(84_000n)
+  })
+
+  it('makes an empty block of an empty pool', async () => {
+    const world = blockWorld('osaka')
+    const { built } = await build(world, [])
+    expect(built.order).toEqual([])
+    await execute(world, built.block)
+    await runByVm(world, built.block, false)
+  })
+
+  it('commits nothing where it fails', async () => {
+    const world = blockWorld('prague')
+    const state = world.state.clone()
+    // EIP-7002: without its contract no block may stand.
+    state.setAccount('0x00000961ef480eb55e80d19ad83579a64c007002', {})
+    const parentState = createStateTrie(state.dump())
+    const before = parentState.root
+    const executor = createExecutor({ fork: 'prague', chainId: 1n, state, workers: 0 })
+    const pool = randomPool(12, world, 5)
+    const request = { parent: world.parent, attributes: ATTRIBUTES, pool, parentState }
+    await expect(executor.build(request)).rejects.toThrow('has no code')
+    expect(parentState.root).toBe(before)
+    expect(stateRootOf(state.dump())).toBe(before)
+    executor.close()
+  })
+})
