@@ -120,8 +120,47 @@ describe('gas', () => {
     await expectHolds(path, worldOf(assemble('PUSH 1 PUSH 0 SSTORE INVALID')), transaction({ gas: 77_777 }))
   })
 
-  test('that runs out when recorded gives a refusal', async () => {
-    expect(await refusalOf(worldOf(assemble('PUSH 1 PUSH 0 SSTORE')), transaction({ gas: 10_000 }))).toBe('out of gas')
+  test('that runs out is all of the limit, and exits where it does not', async () => {
+    const world = worldOf(assemble('PUSH 1 PUSH 0 SSTORE'))
+    const path = await pathThatHolds(world, transaction({ gas: 10_000 }))
+    await expectHolds(path, world, transaction({ gas: 2307 }))
+    await expectHolds(path, world, transaction({ gas: 22_105 }))
+    await expectNeedsGuard(path, /runs out of gas/, world, transaction({ gas: 22_106 }))
+  })
+
+  test('that is at the sentry of SSTORE halts it, and exits above', async () => {
+    const world = worldOf(assemble('PUSH 1 PUSH 0 SSTORE'), [[0n, 1n]])
+    const path = await pathThatHolds(world, transaction({ gas: 2306 }))
+    await expectHolds(path, world, transaction({ gas: 5 }))
+    await expectNeedsGuard(path, /runs out of gas/, world, transaction({ gas: 2307 }))
+  })
+
+  test('that memory, a copy, an account or a hash is too dear for', async () => {
+    const dear = [
+      'PUSH 1 PUSH 2000 MSTORE',
+      'PUSH 3000 PUSH 0 PUSH 0 CODECOPY',
+      'PUSH20 0xaaaa000000000000000000000000000000000001 BALANCE',
+      'PUSH 900 PUSH 0 KECCAK256',
+      'PUSH 0 SLOAD',
+      'PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 1 PUSH20 0xaaaa000000000000000000000000000000000001 GAS CALL',
+    ]
+    for (const source of dear) {
+      const world = worldOf(assemble(`PUSH 1 PUSH 1 TSTORE ${source}`))
+      const path = await pathThatHolds(world, transaction({ gas: 150 }))
+      await expectNeedsGuard(path, /runs out of gas/, world, transaction({ gas: 200_000 }))
+    }
+  })
+
+  test('that runs out in a callee drops what it did, and its caller goes on', async () => {
+    const callee = contract(assemble('PUSH 5 PUSH 7 SSTORE PUSH 0 PUSH 0 LOG0'))
+    const code = assemble(
+      `PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH20 ${CALLEE} ${argument(0)} CALL PUSH 0 SSTORE GAS PUSH 1 SSTORE`,
+    )
+    const world = worldOf(code, [], [[CALLEE, callee]])
+    const path = await pathThatHolds(world, transaction({ data: abi(1, 9000n) }))
+    await expectHolds(path, world, transaction({ data: abi(1, 2400n) }))
+    await expectHolds(path, world, transaction({ data: abi(1, 22_105n) }))
+    await expectNeedsGuard(path, /runs out of gas/, world, transaction({ data: abi(1, 22_487n) }))
   })
 })
 
@@ -174,7 +213,7 @@ describe('gas of a call (EIP-150)', () => {
     const world = worldOf(assemble(code))
     const path = await pathThatHolds(world, transaction({ data: abi(1, 100_000n) }))
     await expectHolds(path, world, transaction({ data: abi(1, 21n) }))
-    await expectNeedsGuard(path, /gas covers the identity/, world, transaction({ data: abi(1, 20n) }))
+    await expectNeedsGuard(path, /gas covers the precompile/, world, transaction({ data: abi(1, 20n) }))
   })
 
   test('a callee that halts uses all it was given, and leaves its caller the rest', async () => {

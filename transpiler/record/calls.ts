@@ -95,7 +95,7 @@ const payForValue = (recorder: Recorder, frame: Frame, value: Word, to: PathAcco
   if (recorder.concreteBalance(self) < value.concrete) throw new Unsupported('call without funds', frame.pc)
   gas.charge(GAS_CALL_VALUE)
   if (!recorder.journal.isFunded(to) && !recorder.guardExistence(to)) gas.charge(GAS_NEW_ACCOUNT)
-  if (gas.left < 0) throw new Unsupported('out of gas', frame.pc)
+  gas.check()
 }
 
 const calleeGas = (recorder: Recorder, frame: Frame, requested: Word, stipend = 0): FrameGas => {

@@ -1,9 +1,20 @@
 import type { Builder } from '../ir/builder.ts'
 import type { ValueId } from '../ir/path_ir.ts'
 
+/** Thrown where the recorded frame runs out of gas; the frame then halts. `margin`: gas that had to stay (the SSTORE sentry). */
+export class OutOfGas extends Error {
+  override readonly name = 'OutOfGas'
+  readonly margin: number
+
+  constructor(margin = 0) {
+    super('out of gas')
+    this.margin = margin
+  }
+}
+
 /**
  * Gas of one frame: what it was given (a u32 value), and what it used as a constant plus a per-lane part.
- * `left` follows the recorded transaction; it never goes below zero (the caller checks).
+ * `left` follows the recorded transaction; where it goes below zero, the frame halts (`check`).
  */
 export class FrameGas {
   readonly given: ValueId
@@ -20,6 +31,10 @@ export class FrameGas {
     this.initial = left
     this.left = left
     this.usedDynamic = builder.constant(0n)
+  }
+
+  check(): void {
+    if (this.left < 0) throw new OutOfGas()
   }
 
   charge(amount: number): void {

@@ -20,6 +20,7 @@ import { baseGasAt, type Opcode, opcodesAt } from '../spec/opcodes.ts'
 import type { PathAccount, PathAccounts } from './accounts.ts'
 import { callFrame } from './calls.ts'
 import { type Frame, type FrameResult, HALT } from './frame.ts'
+import { OutOfGas } from './gas.ts'
 import type { Guards } from './guards.ts'
 import type { Journal } from './journal.ts'
 import {
@@ -88,12 +89,29 @@ export class Recorder {
   async run(frame: Frame): Promise<FrameResult> {
     for (;;) {
       if (this.trace.length >= MAX_STEPS) throw new Unsupported('step bound', frame.pc)
-      const result = await this.step(frame)
+      let result: FrameResult | undefined
+      try {
+        result = await this.step(frame)
+      } catch (error) {
+        if (!(error instanceof OutOfGas)) throw error
+        return this.runOut(frame, error.margin)
+      }
       if (result !== undefined) {
         this.guards.require(frame.context.gas.sufficient(), `gas covers the frame at depth ${frame.context.depth}`)
         return result
       }
     }
+  }
+
+  /**
+   * The frame halts for want of gas. Whatever a lane with less than the frame asked for up to here did before, it ends the same
+   * way: the frame's gas is gone, and so are its effects.
+   */
+  private runOut(frame: Frame, margin: number): FrameResult {
+    const { gas, depth } = frame.context
+    this.guards.place = { pc: frame.pc, depth }
+    this.guards.requireNot(gas.sufficient(margin), `the frame at depth ${depth} runs out of gas`)
+    return HALT
   }
 
   private async step(frame: Frame): Promise<FrameResult | undefined> {
@@ -105,7 +123,7 @@ export class Recorder {
     if (stack.length - row.pops + row.pushes > MAX_STACK_WORDS) return HALT
     if (row.staticForbidden === true && context.isStatic) return HALT
     context.gas.charge(baseGasAt(row, this.transaction.fork))
-    this.checkGas(frame)
+    frame.context.gas.check()
     if (row.mnemonic.startsWith('DUP')) {
       stack.push(stack[stack.length - row.pops]!)
     } else if (row.mnemonic.startsWith('SWAP')) {
@@ -124,10 +142,6 @@ export class Recorder {
     return undefined
   }
 
-  private checkGas(frame: Frame): void {
-    if (frame.context.gas.left < 0) throw new Unsupported('out of gas', frame.pc)
-  }
-
   private async chargeDynamic(frame: Frame, row: Opcode, operands: readonly Word[]): Promise<void> {
     const { gas } = frame.context
     let length = 0
@@ -144,7 +158,7 @@ export class Recorder {
       else if (tag === 'logByte') gas.charge(length * GAS_LOG_BYTE)
       else if (tag === 'expByte') this.chargeExponent(frame, operands[1]!)
     }
-    this.checkGas(frame)
+    frame.context.gas.check()
   }
 
   private move(bytes: number, pc: number): void {
@@ -162,7 +176,7 @@ export class Recorder {
     const words = Math.ceil(end / 32)
     if (words <= frame.memory.words) return
     frame.context.gas.charge(memoryGas(words) - memoryGas(frame.memory.words))
-    this.checkGas(frame)
+    frame.context.gas.check()
     this.move(32 * (words - frame.memory.words), frame.pc)
     frame.memory.expand(words)
   }
@@ -178,7 +192,7 @@ export class Recorder {
   async accessAccount(frame: Frame, address: Word): Promise<PathAccount> {
     const account = await this.accounts.resolve(address, frame.pc)
     frame.context.gas.charge(this.journal.touchAccount(account) ? GAS_COLD_ACCOUNT : GAS_WARM)
-    this.checkGas(frame)
+    frame.context.gas.check()
     return account
   }
 
@@ -365,7 +379,7 @@ export class Recorder {
       case 'SLOAD': {
         const slot = await this.journal.slot(context.self, a)
         context.gas.charge(this.journal.touchSlot(slot) ? GAS_COLD_SLOAD : GAS_WARM)
-        this.checkGas(frame)
+        frame.context.gas.check()
         return this.journal.load(slot)
       }
       case 'SSTORE':
@@ -454,7 +468,7 @@ export class Recorder {
   private async sstore(frame: Frame, key: Word, next: Word): Promise<void> {
     const { builder, journal } = this
     const { gas } = frame.context
-    if (gas.left <= GAS_SSTORE_SENTRY) throw new Unsupported('out of gas', frame.pc)
+    if (gas.left <= GAS_SSTORE_SENTRY) throw new OutOfGas(GAS_SSTORE_SENTRY + 1)
     this.guards.require(gas.sufficient(GAS_SSTORE_SENTRY + 1), 'gas left is above the SSTORE sentry')
     const slot = await journal.slot(frame.context.self, key)
     if (journal.touchSlot(slot)) gas.charge(GAS_COLD_SLOAD)
@@ -464,7 +478,7 @@ export class Recorder {
     const concretes = words.map((word) => word.concrete)
     const price = OPERATIONS.get('sstoregas')!.eval!(concretes)
     gas.chargeDynamic(builder.make('sstoregas', values), Number(price))
-    this.checkGas(frame)
+    frame.context.gas.check()
     const refund = isAtLeast(this.transaction.fork, 'london') ? 'sstorerefund' : 'sstorerefundberlin'
     journal.addRefund(builder.make(refund, values), OPERATIONS.get(refund)!.eval!(concretes))
     journal.store(slot, next)

@@ -40,7 +40,6 @@ export type UnsupportedReason =
   | 'value from the sender'
   | 'call without funds'
   | 'precompile'
-  | 'out of gas'
   | 'gas bound'
   | 'balance of the sender'
   | 'low address'
