@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { printPath } from '../../transpiler/ir/text.ts'
+import { programFault } from '../../transpiler/program/verify.ts'
 import type { RecordResult } from '../../transpiler/record/record.ts'
 import { recordPath } from '../../transpiler/record/record.ts'
 import { transpilePath } from '../../transpiler/transpile.ts'
@@ -114,7 +115,7 @@ describe('recording is bounded', () => {
 describe('lowering is bounded', () => {
   test.each([
     ['products', `${INPUT} ${'DUP1 MUL CALLER ADD '.repeat(4000)} PUSH 0 SSTORE`],
-    ['hashes', `${INPUT} ${'PUSH 0 MSTORE PUSH 64 PUSH 0 KECCAK256 '.repeat(4000)} PUSH 0 SSTORE`],
+    ['hashes', `${INPUT} ${'PUSH 0 MSTORE PUSH 64 PUSH 0 KECCAK256 CALLER ADD '.repeat(4000)} PUSH 0 SSTORE`],
     [
       'long hashes',
       `${INPUT} PUSH 0 MSTORE ${'PUSH3 0x010000 PUSH 0 KECCAK256 PUSH 0 MSTORE '.repeat(14)} PUSH 0 MLOAD PUSH 0 SSTORE`,
@@ -130,6 +131,20 @@ describe('lowering is bounded', () => {
       const state = recordState(worldOf(assemble(text)))
       const result = await transpilePath(transaction({ data: abi(1, 5n), gas: 30_000_000 }), state)
       expect(result).toMatchObject({ kind: 'unsupported', reason: 'code size bound' })
+    },
+    QUICKLY,
+  )
+
+  test(
+    'for many hashes that only a program may have',
+    async () => {
+      const text = `${INPUT} ${'PUSH 0 MSTORE PUSH 64 PUSH 0 KECCAK256 '.repeat(4000)} PUSH 0 SSTORE`
+      const state = recordState(worldOf(assemble(text)))
+      const result = await transpilePath(transaction({ data: abi(1, 5n), gas: 30_000_000 }), state)
+      if (result.kind !== 'kernel') throw new Error(result.reason)
+      expect(result.kernel.parts).toEqual([])
+      expect(result.kernel.report.programOps).toBeGreaterThan(4000)
+      expect(programFault(result.kernel.program!, result.kernel)).toBeUndefined()
     },
     QUICKLY,
   )
