@@ -36,8 +36,13 @@ export interface PathKernel {
   /** The outcome depends on the entry account's balance (before the transaction), which the lane writes as a word at this column. */
   readonly readsEntryBalance: boolean
   readonly entryBalanceColumn?: number
-  /** The path looks accounts or slots up that its outcome does not depend on, so that `lookups` are not all that it reads. */
-  readonly dropsLookups?: true
+  /** Precompiles that the path calls, by address, ascending; absent where none. */
+  readonly precompiles?: readonly number[]
+  /**
+   * `lookups` are not just what a lane reads: its outcome does not depend on some of that, or a frame runs out of gas, and where
+   * is the lane's own affair.
+   */
+  readonly looseLookups?: true
   readonly guards: readonly GuardInfo[]
   /** The outcome all lanes share. */
   readonly status: 'success' | 'revert' | 'halt'

@@ -140,8 +140,13 @@ export const transpilePath = async (
   for (const pass of PASSES) stages.push({ name: pass.name, path: pass.run(stages.at(-1)!.path) })
   const report = { steps: recorded.trace.length, recordedValues: recorded.recordedValues }
   const last = stages.at(-1)!.path
-  const dropsLookups = countLookups(last) < countLookups(recorded.path)
-  const kernel = { ...lowerPath(last, report, options), ...(dropsLookups ? { dropsLookups } : {}) }
+  const { precompiles, ranOut } = recorded
+  const looseLookups = ranOut || countLookups(last) < countLookups(recorded.path)
+  const kernel = {
+    ...lowerPath(last, report, options),
+    ...(looseLookups ? { looseLookups } : {}),
+    ...(precompiles.length > 0 ? { precompiles } : {}),
+  }
   if (kernel.parts.length === 0 && kernel.program === undefined) {
     return { kind: 'unsupported', reason: 'code size bound', pc: 0 }
   }

@@ -52,8 +52,8 @@ export class ChangeRecorder {
       const id = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
       if (id !== MISSING) this.#noteAccount(id)
     }
-    for (let k = 0; k < plan.slots.count; k++)
-      if (plan.memos[k] === undefined) this.#noteSlot(laneSlot(group, lane, k))
+    for (let k = 0; k < plan.slots.count; k++) if (plan.memos[k] === undefined) this.#noteSlot(laneSlot(group, lane, k))
+    for (const address of plan.kernel.precompiles ?? []) this.#noteLow(address)
   }
 
   /**
@@ -114,6 +114,12 @@ export class ChangeRecorder {
     if (!this.#accounts.has(address)) this.#accounts.set(address, this.#view(id))
   }
 
+  /** A precompile: nothing is loaded for it, and one that is not in the table does not change. */
+  #noteLow(low: number): void {
+    const address = `0x${low.toString(16).padStart(40, '0')}`
+    if (!this.#accounts.has(address)) this.#accounts.set(address, this.#accountNow(address))
+  }
+
   async #noteAddress(address: string): Promise<void> {
     if (this.#accounts.has(address)) return
     this.#accounts.set(address, await this.#running.account(address))
@@ -147,7 +153,7 @@ export class ChangeRecorder {
 
   #view(id: number): AccountView | undefined {
     const { accounts, codes } = this.#resident
-    if (!accounts.exists(id)) return undefined
+    if (id < 0 || !accounts.exists(id)) return undefined
     return {
       nonce: quantityToBigInt(accounts.hosts, id * HOST_LIMBS + HOST_NONCE),
       balance: wordToBigInt(accounts.rows, id * ROW_LIMBS + ROW_BALANCE),

@@ -161,7 +161,7 @@ export class Sweep {
         const out = group.lanesOut
         const head = lane * COLUMN_LIMBS
         if (out[head] !== EXIT_NONE) break
-        if (this.recorder !== undefined && group.plan.kernel.dropsLookups === true) {
+        if (this.recorder !== undefined && group.plan.kernel.looseLookups === true) {
           tier[i] = TIER_CPU
           schedule.reasons[i] = this.#reasons.unlisted
           break

@@ -35,6 +35,7 @@ export const runPrecompile = async (
   gas: FrameGas,
 ): Promise<PrecompileOutcome> => {
   const { guards } = recorder
+  recorder.precompiles.add(address)
   const words = Math.ceil(input.cells.length / 32)
   if (address === IDENTITY) {
     return charged(recorder, gas, GAS_IDENTITY + GAS_IDENTITY_WORD * words) ? { success: true, output: input } : FAILED

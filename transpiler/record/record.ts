@@ -26,6 +26,9 @@ export type RecordResult =
       readonly path: PathIr
       readonly trace: readonly TraceStep[]
       readonly recordedValues: number
+      /** Addresses of precompiles, ascending. */
+      readonly precompiles: readonly number[]
+      readonly ranOut: boolean
     }
   | { readonly kind: 'unsupported'; readonly reason: UnsupportedReason; readonly pc: number }
 
@@ -103,7 +106,9 @@ export const recordPath = async (transaction: RecordedTransaction, state: Record
       },
       skeletons: recorder.skeletons,
     }
-    return { kind: 'path', path, trace: recorder.trace, recordedValues: builder.requested }
+    const { trace, ranOut } = recorder
+    const precompiles = [...recorder.precompiles].sort((a, b) => a - b)
+    return { kind: 'path', path, trace, recordedValues: builder.requested, precompiles, ranOut }
   } catch (error) {
     if (error instanceof Unsupported) return { kind: 'unsupported', reason: error.reason, pc: error.pc }
     if (error instanceof PathTooLargeError) return { kind: 'unsupported', reason: 'value bound', pc: guards.place.pc }

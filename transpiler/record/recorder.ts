@@ -58,6 +58,10 @@ export class Recorder {
   readonly trace: TraceStep[] = []
   /** Skeleton keys in the order met; position = index that a `skeleton` value carries. */
   readonly skeletons: string[] = []
+  /** Precompiles that were called, by address. */
+  readonly precompiles = new Set<number>()
+  /** Whether a frame ran out of gas: how far a lane gets in it depends on its gas. */
+  ranOut = false
   private movedBytes = 0
   private readonly table: readonly (Opcode | undefined)[]
 
@@ -108,6 +112,7 @@ export class Recorder {
    * way: the frame's gas is gone, and so are its effects.
    */
   private runOut(frame: Frame, margin: number): FrameResult {
+    this.ranOut = true
     const { gas, depth } = frame.context
     this.guards.place = { pc: frame.pc, depth }
     this.guards.requireNot(gas.sufficient(margin), `the frame at depth ${depth} runs out of gas`)
