@@ -386,6 +386,7 @@ const REFUSALS: readonly (readonly [RegExp, Rejection])[] = [
   [/address is not EOA/, REJECTION.senderNotEoa],
   [/maxFeePerGas cannot be less than maxPriorityFeePerGas/, REJECTION.tipAboveFeeCap],
   [/is less than the block's baseFeePerGas/, REJECTION.feeCapBelowBaseFee],
+  [/maxFeePerBlobGas \S+ is less than block blobGasPrice/, REJECTION.blobFeeCapTooLow],
   [/doesn't have enough funds|gas[lL]imit \* (gasPrice|maxFeePerGas) cannot exceed/, REJECTION.insufficientFunds],
   [/higher gas limit than the block/, REJECTION.gasLimitReached],
   [/INTRINSIC_GAS_TOO_LOW/, REJECTION.intrinsicGas],

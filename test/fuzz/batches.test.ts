@@ -1,19 +1,36 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ComputeDevice, openDevice } from '../../host/index.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
-import { BatchCheck, minimized, printBatch } from '../fixtures/batch_check.ts'
+import { BatchCheck, type BatchCheckOptions, minimized } from '../fixtures/batch_check.ts'
+import { keepFailure, keptFailures } from '../fixtures/batch_failures.ts'
 import { batchState, randomBatch } from '../fixtures/batch_world.ts'
 
 /** Batches in all; WGEVM_RUNS asks for more, WGEVM_SEED for another first seed. */
-const RUNS = Number(process.env['WGEVM_RUNS'] ?? 300)
+const RUNS = Number(process.env['WGEVM_RUNS'] ?? 1000)
 const FIRST_SEED = Number(process.env['WGEVM_SEED'] ?? 1)
 
-/** Share of the batches by fork. Two thirds run at the newest, since every fork compiles paths of its own. */
+/** Share of the batches by fork. Most run at the newest, since every fork compiles paths of its own. */
 const FORKS: readonly (readonly [Fork, number])[] = [
-  ['osaka', 4],
+  ['osaka', 6],
   ['cancun', 1],
   ['shanghai', 1],
 ]
+
+/** Transactions of a small batch, at most, and how often one of them is a large one. */
+const MOST = 24
+const LARGE_EVERY = 40
+
+/**
+ * The executors that take turns: paths as programs, the same in ranges so that rounds and misses happen in the middle of a
+ * batch, no device but threads, and paths as kernels of their own, which are dear to compile.
+ */
+const EXECUTORS: Readonly<Record<string, BatchCheckOptions & { readonly hasDevice: boolean }>> = {
+  programs: { hasDevice: true, recordFrom: 1, programs: 'always', workers: 1 },
+  ranges: { hasDevice: true, recordFrom: 1, programs: 'always', range: 8 },
+  threads: { hasDevice: false, workers: 2 },
+  kernels: { hasDevice: true, recordFrom: 4 },
+}
+const TURNS = ['programs', 'threads', 'ranges', 'programs', 'threads', 'programs', 'kernels', 'ranges'] as const
 
 let device: ComputeDevice
 beforeAll(async () => {
@@ -21,7 +38,33 @@ beforeAll(async () => {
 })
 afterAll(() => device.destroy())
 
+const openCheck = async (fork: Fork, name: string): Promise<BatchCheck> => {
+  const { hasDevice, ...options } = EXECUTORS[name]!
+  const check = new BatchCheck({ fork, ...options, ...(hasDevice ? { device } : {}) })
+  await check.executor.warm()
+  return check
+}
+
+/** The first difference from serial execution, or what was thrown. */
+const differenceOf = async (
+  check: BatchCheck,
+  ...batch: Parameters<BatchCheck['run']>
+): Promise<string | undefined> => {
+  try {
+    return (await check.run(...batch)).difference
+  } catch (error) {
+    return String(error)
+  }
+}
+
 describe('random batches', () => {
+  for (const { fork, executor, seed, transactions } of keptFailures())
+    test(`the batch kept as ${fork}-${executor}-${seed} equals serial execution`, async () => {
+      const check = await openCheck(fork, executor)
+      expect(await differenceOf(check, batchState(), transactions)).toBeUndefined()
+      check.executor.close()
+    })
+
   const shares = FORKS.reduce((sum, [, share]) => sum + share, 0)
   let first = FIRST_SEED
   for (const [fork, share] of FORKS) {
@@ -29,34 +72,38 @@ describe('random batches', () => {
     const seeds = Array.from({ length: runs }, (_, n) => first + n)
     first += runs
     test(`${runs} batches at ${fork} equal serial execution, seeds ${seeds[0]} to ${seeds.at(-1)}`, async () => {
-      // Every third batch goes to the device in ranges, so that rounds and misses happen in the middle of it.
-      const checks = [undefined, undefined, 16].map(
-        (range) => new BatchCheck({ fork, device, recordFrom: 4, ...(range === undefined ? {} : { range }) }),
-      )
+      const checks = new Map<string, BatchCheck>()
+      for (const name of Object.keys(EXECUTORS)) checks.set(name, await openCheck(fork, name))
       const state = batchState()
-      const tiers = { pathKernel: 0, transfer: 0, cpu: 0 }
+      const tiers = { pathKernel: 0, pathProgram: 0, transfer: 0, cpu: 0, held: 0 }
       for (const seed of seeds) {
-        const transactions = randomBatch(seed, state)
-        const check = checks[seed % checks.length]!
-        let failure: string | undefined
+        const transactions = randomBatch(seed, state, seed % LARGE_EVERY === 0 ? { fork } : { fork, most: MOST })
+        const executor = TURNS[seed % TURNS.length]!
+        const check = checks.get(executor)!
+        let difference: string | undefined
         try {
-          const { difference, result } = await check.run(state, transactions)
-          failure = difference
-          tiers.pathKernel += result.tiers.pathKernel
-          tiers.transfer += result.tiers.transfer
-          tiers.cpu += result.tiers.cpu
+          const checked = await check.run(state, transactions)
+          difference = checked.difference
+          tiers.pathKernel += checked.result.tiers.pathKernel
+          tiers.pathProgram += checked.result.tiers.pathProgram
+          tiers.transfer += checked.result.tiers.transfer
+          tiers.cpu += checked.result.tiers.cpu
+          tiers.held += checked.result.ahead.held
         } catch (error) {
-          failure = String(error)
+          difference = String(error)
         }
-        if (failure === undefined) continue
+        if (difference === undefined) continue
         const fewest = await minimized(check, state, transactions)
-        expect.fail(`seed ${seed} at ${fork}: ${failure}\nfewest transactions that differ: ${printBatch(fewest)}`)
+        const file = keepFailure({ fork, executor, seed, difference, transactions: fewest })
+        expect.fail(`seed ${seed} at ${fork}, ${executor}: ${difference}\nfewest transactions that differ: ${file}`)
       }
-      for (const check of checks) check.executor.close()
+      for (const check of checks.values()) check.executor.close()
       // The batches must exercise every tier, or the test claims more than it shows.
-      expect(tiers.pathKernel).toBeGreaterThan(runs)
+      expect(tiers.pathKernel).toBeGreaterThan(0)
+      expect(tiers.pathProgram).toBeGreaterThan(runs / 2)
       expect(tiers.transfer).toBeGreaterThan(runs)
       expect(tiers.cpu).toBeGreaterThan(runs)
+      expect(tiers.held).toBeGreaterThan(0)
     }, 3_600_000)
   }
 })
