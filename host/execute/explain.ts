@@ -12,7 +12,7 @@ export interface TransactionExplanation {
   readonly why: string
   /** Times that the device executed it. */
   readonly rounds: number
-  /** What the device's executions before the last one ended with, in order. */
+  /** What executions on the device ended with that do not stand, in order: a guard that failed, a miss, a conflict. */
   readonly exits: readonly string[]
 }
 
@@ -51,8 +51,7 @@ const explain = (schedule: Schedule, reasons: ExitReasons, index: number): Trans
     case OUTCOME_LANE: {
       const { plan, isProgram } = laneGroups[groups[index]!]!
       const tier = isProgram ? 'pathProgram' : 'pathKernel'
-      const rerun = common.rounds > 1 && reason !== '' ? `; ran again: ${reason}` : ''
-      return { ...common, tier, path: plan.kernel.id, why: WHY[tier] + rerun }
+      return { ...common, tier, path: plan.kernel.id, why: WHY[tier] }
     }
     case OUTCOME_CPU:
       return { ...common, tier: 'cpu', why: reason === '' ? 'no other tier' : reason }

@@ -142,6 +142,7 @@ export class LaneStage {
     const conflict = this.#reasons.code('conflict')
     let jobs = await this.#hintedJobs(schedule, stale, runner)
     if (jobs.length === 0) return false
+    for (const { transactions } of jobs) noteExits(schedule, transactions, 'conflict')
     for (let rerun = 0; jobs.length > 0; rerun++) {
       const groups = await runner.run(jobs, source, schedule.env)
       const next: LaneJob[] = []
@@ -158,6 +159,7 @@ export class LaneStage {
         if (missed.length === 0 || rerun === MAX_RERUNS) continue
         await loadMissed(group, missed, schedule.toIds, this.#resident, this.#precompiles)
         const transactions = missed.map((lane) => group.transactions[lane]!)
+        noteExits(schedule, transactions, 'miss')
         next.push(hintedSubset(job, transactions))
       }
       jobs = next
@@ -268,6 +270,7 @@ export class LaneStage {
     noteLanes(candidate, group, ended)
     if (missed.length > 0) {
       const transactions = Int32Array.from(missed, (lane) => group.transactions[lane]!)
+      noteExits(schedule, transactions, 'miss')
       if (from.reruns === MAX_RERUNS) this.#toCpu(schedule, transactions, 'miss')
       else {
         await loadMissed(group, missed, schedule.toIds, this.#resident, this.#precompiles)
@@ -277,7 +280,7 @@ export class LaneStage {
     const following = from.key.candidates.indexOf(candidate) + 1
     for (const [exit, transactions] of failed) {
       const text = guardText(group.plan, exit)
-      if (schedule.explained !== undefined) for (const i of transactions) schedule.explained.exit(i, text)
+      noteExits(schedule, transactions, text)
       this.#route(from.key, following, Int32Array.from(transactions), runner, pending, leftovers, text)
     }
   }
@@ -324,6 +327,7 @@ export class LaneStage {
     }
     if (rerun.size > 0) {
       const again = Int32Array.from(rerun).sort()
+      noteExits(schedule, again, 'miss')
       const missing = candidates.filter((_, n) => missedOn[n]!.length > 0)
       if (reruns === MAX_RERUNS) this.#toCpu(schedule, again, 'miss')
       else pending.push({ key, candidates: missing, reruns: reruns + 1, transactions: again })
@@ -448,6 +452,11 @@ const laneSource = (schedule: Schedule): LaneSource => ({
 
 const guardText = ({ kernel }: PathPlan, exit: number): ExitReason =>
   `guard failed: ${kernel.guards[exit - 1]?.meaning ?? exit}`
+
+const noteExits = ({ explained }: Schedule, transactions: ArrayLike<number>, text: string): void => {
+  if (explained === undefined) return
+  for (let n = 0; n < transactions.length; n++) explained.exit(transactions[n]!, text)
+}
 
 const groupsByPlan = (groups: readonly LaneGroup[]): ReadonlyMap<PathPlan, LaneGroup[]> => {
   const byPlan = new Map<PathPlan, LaneGroup[]>()

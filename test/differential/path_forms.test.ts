@@ -1,0 +1,181 @@
+import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { openPathStore, type PathStore } from '../../host/execute/path_store.ts'
+import { type ComputeDevice, openDevice, type TransactionObject } from '../../host/index.ts'
+import { FaultyDevice } from '../fault/device_faults.ts'
+import { BatchCheck } from '../fixtures/batch_check.ts'
+import { batchState, contractAddress, sender, stranger, word } from '../fixtures/batch_world.ts'
+
+let device: ComputeDevice
+beforeAll(async () => {
+  device = await openDevice()
+})
+afterAll(() => device.destroy())
+
+const NEVER_RECORD = 1_000_000
+
+const call = (n: number, nonce: bigint, contract: string, ...words: readonly bigint[]): TransactionObject => ({
+  from: sender(n),
+  nonce,
+  to: contractAddress(contract),
+  gasLimit: 200_000n,
+  gasPrice: 10n,
+  data: `0x${words.map((one) => word(one).slice(2)).join('')}`,
+})
+
+/** Payments of one token, to new holders (one path) and to old ones (another path of the same key), and set prices. */
+const batch = (nonce: bigint): TransactionObject[] =>
+  Array.from({ length: 6 }, (_, n) => [
+    call(n, nonce, 'token', BigInt(n % 2 === 0 ? stranger(10 * Number(nonce) + n) : sender(n + 5)), 1n),
+    call(n, nonce + 1n, 'price board', 0n),
+  ]).flat()
+
+describe('the path store of an executor', () => {
+  let folder: string
+  let warnings: string[]
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'wgevm-paths-'))
+    warnings = []
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  const open = (place = folder): PathStore => openPathStore({ folder: place, warn: (text) => warnings.push(text) })
+  const files = () =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.path'))
+      .map((name) => join(folder, name))
+
+  /** One batch on a new executor with this store. */
+  const run = async (pathStore: PathStore, recordFrom: number) => {
+    const check = new BatchCheck({ device, programs: 'always', recordFrom, pathStore })
+    const { difference, result } = await check.run(batchState(), batch(0n))
+    check.executor.close()
+    await pathStore.flush()
+    expect([difference, result.faults]).toEqual([undefined, []])
+    return result.tiers
+  }
+
+  test('makes the next one warm: it records nothing and executes everything on the device', async () => {
+    const recorded = await run(open(), 1)
+    expect(recorded.pathProgram).toBe(12)
+    expect(await run(open(join(folder, 'other')), NEVER_RECORD)).toMatchObject({ cpu: 12 })
+    expect(await run(open(), NEVER_RECORD)).toEqual(recorded)
+    expect(warnings).toEqual([])
+  })
+
+  test('whose files are damaged costs a warning: the paths are recorded again, and kept again', async () => {
+    await run(open(), 1)
+    const count = files().length
+    for (const [n, file] of files().entries()) n % 2 === 0 ? truncateSync(file, 100) : writeFileSync(file, 'noise')
+    expect((await run(open(), 1)).pathProgram).toBe(12)
+    expect(warnings).toHaveLength(1)
+    expect(files()).toHaveLength(count)
+    expect((await run(open(), NEVER_RECORD)).pathProgram).toBe(12)
+    expect(warnings).toHaveLength(1)
+  })
+
+  test('in a folder that cannot be written costs a warning, and serves this process', async () => {
+    const place = join(folder, 'file')
+    writeFileSync(place, '')
+    const store = open(place)
+    expect((await run(store, 1)).pathProgram).toBe(12)
+    expect((await run(store, NEVER_RECORD)).pathProgram).toBe(12)
+    expect(warnings).toEqual([expect.stringMatching(/^path store: .*file.*recorded again$/)])
+  })
+
+  test('is written only where one was given', async () => {
+    const check = new BatchCheck({ device, programs: 'always', recordFrom: 1 })
+    await check.run(batchState(), batch(0n))
+    check.executor.close()
+    expect(readdirSync(folder)).toEqual([])
+  })
+})
+
+describe('waves of path programs', () => {
+  test('try all paths of a key at once where lanes are few: one submission, one read', async () => {
+    const counted = new FaultyDevice(device, { run: {} })
+    const check = new BatchCheck({ device: counted, programs: 'always', recordFrom: 1 })
+    await check.run(batchState(), batch(0n))
+    await check.next(batch(2n).map((one, n) => (n === 0 ? { ...one, data: batch(0n)[0]!.data! } : one)))
+    const before = counted.calls.run
+    // Known holders only: nothing misses, though the lanes of the token end on two different paths.
+    const known = batch(0n).map((one) => ({ ...one, nonce: one.nonce + 4n }))
+    const { difference, result } = await check.next(known)
+    expect(difference).toBeUndefined()
+    expect(result.tiers.pathProgram).toBe(12)
+    expect(counted.calls.run - before).toBe(1)
+    check.executor.close()
+  })
+
+  test('are not sent for less than they cost, and are for more', async () => {
+    const check = new BatchCheck({ device, programs: 'always', recordFrom: 1, waves: 'worth' })
+    const many = Array.from({ length: 12 }, (_, n) => batch(2n * BigInt(n))).flat()
+    expect((await check.run(batchState(), many)).result.tiers.pathProgram).toBeGreaterThan(100)
+    const few = await check.next(batch(24n).slice(0, 2))
+    expect(few.difference).toBeUndefined()
+    expect(few.result.exits).toEqual({ 'wave too small': 2 })
+    check.executor.close()
+  })
+})
+
+describe('the explanation of a batch', () => {
+  const explained = async (check: BatchCheck, transactions: readonly TransactionObject[]) => {
+    const { difference, result } = await check.run(batchState(), transactions)
+    expect(difference).toBeUndefined()
+    return result.explain!
+  }
+
+  test('says tier, path, why, rounds and exits of each transaction', async () => {
+    const check = new BatchCheck({ device, programs: 'always', recordFrom: 1, explain: true })
+    const transactions: TransactionObject[] = [
+      call(0, 0n, 'token', BigInt(stranger(1)), 1n),
+      { from: sender(1), nonce: 0n, to: stranger(2), value: 1n, gasLimit: 21_000n, gasPrice: 10n },
+      { ...call(2, 0n, 'creator'), gasLimit: 400_000n },
+      { from: sender(3), nonce: 9n, to: stranger(2), value: 1n, gasLimit: 21_000n, gasPrice: 10n },
+      call(4, 0n, 'token', BigInt(sender(4)), 1n),
+    ]
+    const explain = await explained(check, transactions)
+    expect(explain.map(({ index, tier }) => [index, tier])).toEqual([
+      [0, 'pathProgram'],
+      [1, 'transfer'],
+      [2, 'cpu'],
+      [3, 'rejected'],
+      [4, 'pathProgram'],
+    ])
+    expect(explain[0]).toMatchObject({ why: 'a path was recorded for its key' })
+    expect(explain[0]!.path).toMatch(/^[0-9a-f]{32}$/)
+    expect(explain[1]).toEqual({
+      index: 1,
+      tier: 'transfer',
+      rounds: 0,
+      exits: [],
+      why: 'the called account has no code',
+    })
+    expect(explain[2]!.why).toMatch(/^not transpiled: /)
+    expect(explain[3]!.why).toBe('nonce too high')
+    // A payment to oneself leaves the path of other payments, and takes one of its own.
+    expect(explain[4]!.path).not.toBe(explain[0]!.path)
+    expect(explain[4]!.exits).toEqual(['miss', expect.stringMatching(/^guard failed: /)])
+    expect(explain[4]!.rounds).toBeGreaterThan(1)
+    check.executor.close()
+  })
+
+  test('says which transactions ran again for a conflict', async () => {
+    const check = new BatchCheck({ device, programs: 'always', recordFrom: 1, explain: true })
+    const transactions = [
+      call(0, 0n, 'price board', 9n),
+      ...Array.from({ length: 11 }, (_, n) => call(n + 1, 0n, 'price board', 0n)),
+    ]
+    const explain = await explained(check, transactions)
+    expect(explain[0]!.exits).not.toContain('conflict')
+    for (const { exits, tier } of explain.slice(1)) expect([tier, exits.at(-1)]).toEqual(['pathProgram', 'conflict'])
+    check.executor.close()
+  })
+
+  test('is not made where nobody asked', async () => {
+    const check = new BatchCheck({})
+    expect((await check.run(batchState(), batch(0n))).result.explain).toBeUndefined()
+  })
+})

@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest'
+import { cpuCostUs, isWorthWave, laneCostUs } from '../../host/execute/dispatch_cost.ts'
+import { type PathCandidate, type PathKeyState, PathLibrary } from '../../host/execute/path_library.ts'
+import { planPath } from '../../host/execute/path_plan.ts'
+import { FEW_LANES, mergePending, type Pending } from '../../host/execute/pending.ts'
+import type { PathKernel } from '../../transpiler/path_kernel.ts'
+import { transpilePath } from '../../transpiler/transpile.ts'
+import { assemble } from '../fixtures/assembler.ts'
+import { abi, recordState, transaction, worldOf } from '../fixtures/world.ts'
+
+const CODE = assemble('PUSH 4 CALLDATALOAD PUSH @go JUMPI STOP go: PUSH 1 PUSH 3 SSTORE STOP')
+const call = (first: bigint) => transaction({ data: abi(1, first) })
+const world = recordState(worldOf(CODE))
+
+const kernelOf = async (first: bigint): Promise<PathKernel> => {
+  const result = await transpilePath(call(first), world)
+  if (result.kind !== 'kernel') throw new Error(result.reason)
+  return result.kernel
+}
+
+const opened = async (): Promise<{ library: PathLibrary; key: PathKeyState }> => {
+  const library = new PathLibrary()
+  library.open((await kernelOf(0n)).key)
+  return { library, key: library.keys[0]! }
+}
+
+describe('the path library', () => {
+  test('gives a key one id, and another to any key that differs', () => {
+    const library = new PathLibrary()
+    const fields = [0, 1, 2, 3].flatMap((n) => [0, 1, 2 ** 32 - 1, -1].map((value) => [7, 7, 7, 7].with(n, value)))
+    const ids = new Map<string, number>()
+    for (let round = 0; round < 2; round++)
+      for (let skeleton = 0; skeleton < 40; skeleton++)
+        for (const [a, b, c, d] of fields) {
+          const id = library.keyId(skeleton + 100 * a!, b!, c!, d!)
+          const name = [skeleton + 100 * a!, b, c, d].join()
+          expect(ids.get(name) ?? id, name).toBe(id)
+          ids.set(name, id)
+        }
+    expect(new Set(ids.values()).size).toBe(ids.size)
+  })
+
+  test('records a key when the CPU tier has spent more on it than a recording costs', async () => {
+    const { library, key } = await opened()
+    library.cpuMs = 2
+    library.recordMs = 15
+    expect(library.isWorthRecording(key, 7, undefined)).toBe(false)
+    expect(library.isWorthRecording(key, 8, undefined)).toBe(true)
+    key.lanesOwed = 7
+    expect(library.isWorthRecording(key, 1, undefined)).toBe(true)
+    expect([1, 2].map((lanes) => library.isWorthRecording({ ...key, lanesOwed: 1 }, lanes, 3))).toEqual([false, true])
+  })
+
+  test('tries a key ever more rarely when it gave nothing new, and at last never', async () => {
+    const { library, key } = await opened()
+    const seen: number[] = []
+    await library.record(key, call(0n), world)
+    for (let lanes = 1; lanes < 10_000; lanes++) {
+      if (!library.isWorthRecording(key, lanes, 1)) continue
+      seen.push(lanes)
+      expect(await library.record(key, call(0n), world)).toBe('no path')
+      key.lanesOwed = 0
+    }
+    expect(seen).toEqual([1, 4, 16, 64, 256, 1024])
+    expect(key.candidates).toHaveLength(1)
+  })
+
+  test('gives a path its own kernel for what its lanes would have saved, not before', async () => {
+    const { library, key } = await opened()
+    const candidate = (await library.record(key, call(1n), world)) as PathCandidate
+    const { compileMs, liveValues } = candidate.plan.kernel.report
+    library.programUs = 1
+    const lanesThatPay = compileMs / (0.75 * (liveValues / 1000))
+    candidate.programLanes = Math.floor(lanesThatPay) - 1
+    expect(library.hasEarnedKernels(candidate)).toBe(false)
+    candidate.programLanes = Math.ceil(lanesThatPay) + 1
+    expect(library.hasEarnedKernels(candidate)).toBe(true)
+    expect(library.hasEarnedKernels({ ...candidate, started: true })).toBe(false)
+  })
+})
+
+describe('a wave', () => {
+  test('is worth it from so many lanes on as the CPU tier takes longer for', async () => {
+    const plan = planPath(await kernelOf(1n))
+    const isWorth = (lanes: number) => isWorthWave(cpuCostUs(plan, lanes), laneCostUs(plan, lanes))
+    expect(isWorth(1)).toBe(false)
+    expect(isWorth(100)).toBe(true)
+  })
+
+  test('holds every candidate once, with all its lanes in order', async () => {
+    const { library, key } = await opened()
+    const other = (await opened()).key
+    for (const first of [0n, 1n]) await library.record(key, call(first), world)
+    const [a, b] = key.candidates as [PathCandidate, PathCandidate]
+    const entry = (candidates: readonly PathCandidate[], transactions: readonly number[], reruns = 0): Pending => ({
+      key,
+      candidates,
+      reruns,
+      transactions: Int32Array.from(transactions),
+    })
+    const pending = [
+      entry([b], [9], 2),
+      entry([a], [5, 7]),
+      { ...entry([a], [1]), key: other },
+      entry([a, b], [2, 6], 1),
+    ]
+    mergePending(pending)
+    expect(pending).toEqual([entry([a, b], [2, 5, 6, 7, 9], 2), { ...entry([a], [1]), key: other }])
+  })
+
+  test('lets many lanes try one candidate after another', async () => {
+    const { library, key } = await opened()
+    for (const first of [0n, 1n]) await library.record(key, call(first), world)
+    const [a, b] = key.candidates as [PathCandidate, PathCandidate]
+    const many = Array.from({ length: FEW_LANES }, (_, n) => n)
+    const pending: Pending[] = [
+      { key, candidates: [a, b], reruns: 0, transactions: Int32Array.of(100) },
+      { key, candidates: [a], reruns: 0, transactions: Int32Array.from(many) },
+    ]
+    mergePending(pending)
+    expect(pending.map(({ candidates }) => candidates)).toEqual([[a]])
+    expect([...pending[0]!.transactions]).toEqual([...many, 100])
+  })
+})
