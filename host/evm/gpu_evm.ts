@@ -16,7 +16,9 @@ export interface GpuEvmOptions extends EVMOpts {
   /** Blocks with fewer transactions are left to the stock EVM. Default 16. */
   readonly leastTransactions?: number
   /** How the executor works (ExecutorOptions). */
-  readonly executor?: Partial<Pick<ExecutorOptions, 'compile' | 'recordFrom' | 'range' | 'workers' | 'pathStore'>>
+  readonly executor?: Partial<
+    Pick<ExecutorOptions, 'compile' | 'recordFrom' | 'range' | 'workers' | 'pathStore' | 'kernels' | 'programs'>
+  >
 }
 
 /** What became of the calls so far. */

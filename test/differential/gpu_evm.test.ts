@@ -1,0 +1,252 @@
+import { createBlock } from '@ethereumjs/block'
+import { createCustomCommon, Mainnet } from '@ethereumjs/common'
+import { createEVM } from '@ethereumjs/evm'
+import { Caches, MerkleStateManager, SimpleStateManager } from '@ethereumjs/statemanager'
+import { createFeeMarket1559Tx, createLegacyTx, type TypedTransaction } from '@ethereumjs/tx'
+import {
+  type Address,
+  createAccount,
+  createAddressFromPrivateKey,
+  createAddressFromString,
+  hexToBytes,
+} from '@ethereumjs/util'
+import { buildBlock, createVM, type RunBlockResult, runBlock, runTx, type VM } from '@ethereumjs/vm'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hexToBytes as bytesOf } from '../../host/block/encode_batch.ts'
+import { createGpuEvm, type GpuEvm, type GpuEvmOptions } from '../../host/evm/gpu_evm.ts'
+import { type ComputeDevice, openDevice } from '../../host/index.ts'
+import { BATCH_CONTRACTS } from '../fixtures/batch_contracts.ts'
+import { contractAddress, holderSlot, stranger, word } from '../fixtures/batch_world.ts'
+import { blockOutcome, multiTransactionTests, runBlockTest } from '../fixtures/vm_blocks.ts'
+
+let device: ComputeDevice
+beforeAll(async () => {
+  device = await openDevice()
+})
+afterAll(() => device.destroy())
+
+const PEOPLE = 24
+const keys = Array.from({ length: PEOPLE }, (_, n) => hexToBytes(`0x${(n + 1).toString(16).padStart(64, '0')}`))
+const people = keys.map((key) => createAddressFromPrivateKey(key))
+const COINBASE = '0xf0ffee0000000000000000000000000000000001'
+const HEADER = {
+  number: 1n,
+  timestamp: 1000n,
+  gasLimit: 100_000_000n,
+  baseFeePerGas: 7n,
+  coinbase: createAddressFromString(COINBASE),
+}
+
+interface World {
+  readonly vm: VM
+  readonly evm: GpuEvm | undefined
+  readonly manager: MerkleStateManager | SimpleStateManager
+}
+
+/** A VM on the contracts of the batch world, with the stock EVM where there are no options. */
+const world = async (options?: Partial<GpuEvmOptions>, simple = false): Promise<World> => {
+  const common = createCustomCommon({ chainId: 1 }, Mainnet, { hardfork: 'prague' })
+  const manager = simple ? new SimpleStateManager({ common }) : new MerkleStateManager({ common, caches: new Caches() })
+  await manager.checkpoint()
+  for (const person of people) await manager.putAccount(person, createAccount({ balance: 10n ** 20n }))
+  for (const { name, code, storage } of BATCH_CONTRACTS) {
+    const address = createAddressFromString(contractAddress(name))
+    await manager.putAccount(address, createAccount({ nonce: 1n, balance: name === 'payer' ? 10n ** 18n : 0n }))
+    await manager.putCode(address, code)
+    const holders = name === 'token' ? people.map((person) => [holderSlot(person.toString()), 1000n] as const) : []
+    for (const [key, value] of [...Object.entries(storage ?? {}), ...holders])
+      if (BigInt(value) !== 0n)
+        await manager.putStorage(address, bytesOf(word(BigInt(key))), bytesOf(evenHex(BigInt(value))))
+  }
+  await manager.commit()
+  const common2 = { common, stateManager: manager }
+  const evm =
+    options === undefined
+      ? undefined
+      : await createGpuEvm({
+          ...common2,
+          device,
+          leastTransactions: 1,
+          executor: { recordFrom: 1, compile: 'wait', pathStore: false },
+          ...options,
+        })
+  const vm = await createVM({ ...common2, evm: evm ?? (await createEVM(common2)) })
+  return { vm, evm, manager }
+}
+
+const evenHex = (value: bigint): string => {
+  const hex = value.toString(16)
+  return `0x${hex.length % 2 === 0 ? hex : `0${hex}`}`
+}
+
+const transfer = (to: string, amount: bigint): `0x${string}` => `0x${word(BigInt(to)).slice(2)}${word(amount).slice(2)}`
+
+/** Token payments, most of them independent, some that fail, plain transfers, and calls that others depend on. */
+const mixedBlock = (vm: VM) => {
+  const { common } = vm
+  const make = (n: number, callee: string, data: `0x${string}`, value = 0n, nonce = 0n): TypedTransaction => {
+    const to = createAddressFromString(callee)
+    return n % 2 === 0
+      ? createFeeMarket1559Tx(
+          { chainId: 1, nonce, gasLimit: 200_000n, maxFeePerGas: 20n, maxPriorityFeePerGas: 2n, to, data, value },
+          { common },
+        ).sign(keys[n]!)
+      : createLegacyTx({ nonce, gasLimit: 200_000n, gasPrice: 9n, to, data, value }, { common }).sign(keys[n]!)
+  }
+  const token = contractAddress('token')
+  const transactions = people
+    .slice(0, 16)
+    .map((_, n) =>
+      make(n, token, transfer(n % 5 === 4 ? stranger(n) : people[(n + 1) % 16]!.toString(), n === 3 ? 5000n : 7n)),
+    )
+  transactions.push(make(16, people[0]!.toString(), '0x', 5n))
+  transactions.push(make(17, contractAddress('counter'), '0x'), make(18, contractAddress('counter'), '0x'))
+  transactions.push(make(19, contractAddress('halter'), '0x'), make(20, contractAddress('destroyer'), '0x'))
+  transactions.push(make(0, token, transfer(people[5]!.toString(), 990n), 0n, 1n))
+  return createBlock({ header: HEADER, transactions }, { common, skipConsensusFormatValidation: true })
+}
+
+const OPTIONS = { generate: true, skipHeaderValidation: true, skipBlockValidation: true } as const
+const run = async ({ vm }: World): Promise<RunBlockResult> => runBlock(vm, { block: mixedBlock(vm), ...OPTIONS })
+
+describe('createGpuEvm', () => {
+  test('runBlock gives what it gives with the stock EVM, and most results come from ahead', async () => {
+    const ours = await world({})
+    const [a, b] = [await run(ours), await run(await world())]
+    expect(blockOutcome(a)).toBe(blockOutcome(b))
+    expect(a.receipts).toEqual(b.receipts)
+    expect(ours.evm!.report).toMatchObject({ blocks: 1, faults: [] })
+    expect(ours.evm!.report.served).toBeGreaterThan(15)
+    await ours.evm!.close()
+  })
+
+  test('every result that is served has the gas, refund, output and logs of the stock EVM', async () => {
+    const ours = await world({ device: 'none' })
+    const [a, b] = [await run(ours), await run(await world())]
+    const seen = ({ results }: RunBlockResult) =>
+      results.map(({ execResult, gasRefund }) => [
+        execResult.executionGasUsed,
+        execResult.gasRefund,
+        gasRefund,
+        execResult.returnValue,
+        execResult.logs ?? [],
+        execResult.exceptionError?.error,
+      ])
+    expect(seen(a)).toEqual(seen(b))
+    expect(ours.evm!.report.served).toBeGreaterThan(15)
+  })
+
+  test('a state that was changed behind its back is noticed: what read it goes to the stock EVM', async () => {
+    const change = async ({ manager }: World, n: number): Promise<void> => {
+      const token = createAddressFromString(contractAddress('token'))
+      await manager.putStorage(token, bytesOf(holderSlot(people[n]!.toString())), bytesOf('0x2a'))
+    }
+    const outcomes: string[] = []
+    for (const one of [await world({ device: 'none' }), await world()]) {
+      let seen = 0
+      one.vm.events.on('beforeTx', (_, resolve) => {
+        void (seen++ === 4 ? change(one, 8) : Promise.resolve()).then(() => resolve?.())
+      })
+      outcomes.push(blockOutcome(await run(one)))
+      if (one.evm !== undefined) expect(one.evm.report.delegated['state differs']).toBeGreaterThan(0)
+    }
+    expect(outcomes[0]).toBe(outcomes[1])
+  })
+
+  test('with somebody listening to the steps of the EVM nothing is served', async () => {
+    const ours = await world({ device: 'none' })
+    let steps = 0
+    ours.evm!.events.on('step', () => {
+      steps++
+    })
+    expect(blockOutcome(await run(ours))).toBe(blockOutcome(await run(await world())))
+    expect(steps).toBeGreaterThan(100)
+    expect(ours.evm!.report).toMatchObject({ blocks: 0, served: 0 })
+  })
+
+  test('runTx outside a block, access lists and buildBlock work as with the stock EVM', async () => {
+    const outcomes: unknown[] = []
+    for (const one of [await world({ device: 'none' }), await world()]) {
+      const { vm } = one
+      const [first, second, third] = mixedBlock(vm).transactions
+      const alone = await runTx(vm, { tx: first!, skipBlockGasLimitValidation: true, skipHardForkValidation: true })
+      const listed = await runTx(vm, { tx: second!, block: mixedBlock(vm), reportAccessList: true })
+      const builder = await buildBlock(vm, {
+        parentBlock: mixedBlock(vm),
+        headerData: { ...HEADER, number: 2n, timestamp: 2000n },
+        blockOpts: { putBlockIntoBlockchain: false, skipConsensusFormatValidation: true },
+      })
+      const built = await builder.addTransaction(third!)
+      outcomes.push([alone.totalGasSpent, alone.receipt, listed.accessList, listed.receipt, built.receipt])
+      await builder.revert()
+    }
+    expect(outcomes[0]).toEqual(outcomes[1])
+  })
+
+  test('a SimpleStateManager serves as well', async () => {
+    const [ours, stock] = [await world({ device: 'none' }, true), await world(undefined, true)]
+    const results: unknown[] = []
+    for (const { vm, manager } of [ours, stock]) {
+      const block = mixedBlock(vm)
+      const receipts: unknown[] = []
+      for (const tx of block.transactions) receipts.push((await runTx(vm, { tx, block })).receipt)
+      const account = async (address: Address) => {
+        const found = await manager.getAccount(address)
+        return [found?.nonce, found?.balance]
+      }
+      const parties = [...people, HEADER.coinbase, createAddressFromString(contractAddress('destroyer'))]
+      results.push([receipts, await Promise.all(parties.map(account))])
+    }
+    expect(results[0]).toEqual(results[1])
+    expect(ours.evm!.report.served).toBeGreaterThan(15)
+  })
+
+  test('rules of its own keep a Common from being executed ahead', async () => {
+    const ours = await world({
+      device: 'none',
+      customPrecompiles: [
+        {
+          address: createAddressFromString(stranger(77)),
+          function: () => ({ executionGasUsed: 1n, returnValue: new Uint8Array(1) }),
+        },
+      ],
+    })
+    await run(ours)
+    expect(ours.evm!.report).toMatchObject({ served: 0, delegated: { rules: expect.any(Number) } })
+  })
+
+  test('small blocks are left to the stock EVM', async () => {
+    const ours = await world({ device: 'none', leastTransactions: 1000 })
+    expect(blockOutcome(await run(ours))).toBe(blockOutcome(await run(await world())))
+    expect(ours.evm!.report).toMatchObject({ blocks: 0, served: 0 })
+  })
+})
+
+const tests = multiTransactionTests()
+if (tests === undefined) console.warn('skipped: the multi-transaction block tests are not there')
+const WHOLE = process.env['WGEVM_FULL'] !== undefined
+const EACH = 12
+
+describe.skipIf(tests === undefined)('block tests under runBlock', () => {
+  test('pass through createGpuEvm as through the stock EVM', { timeout: 300_000 }, async () => {
+    let served = 0
+    let blocks = 0
+    for (const [n, one] of (tests ?? []).entries()) {
+      if (!WHOLE && n % EACH !== 0) continue
+      const evms: GpuEvm[] = []
+      const ours = await runBlockTest(one, async (options) => {
+        const evm = await createGpuEvm({ ...options, device: 'none', leastTransactions: 1 })
+        evms.push(evm)
+        return evm
+      })
+      expect(ours, one.name).toEqual(await runBlockTest(one, createEVM))
+      for (const [b, { expectException }] of one.blocks.entries())
+        expect(ours[b]!.startsWith('refused'), `${one.name} block ${b}`).toBe(expectException !== undefined)
+      served += evms[0]!.report.served
+      blocks += evms[0]!.report.blocks
+      expect(evms[0]!.report.faults).toEqual([])
+    }
+    expect(blocks).toBeGreaterThan(3)
+    expect(served).toBeGreaterThan(3)
+  })
+})
