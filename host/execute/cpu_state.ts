@@ -326,7 +326,8 @@ export class CpuState implements StateManagerInterface {
   }
 }
 
-const NO_SNAPSHOT: StateSnapshot = {
+/** A state without anything. */
+export const NO_SNAPSHOT: StateSnapshot = {
   account: () => undefined,
   storage: () => 0n,
   code: (hash) => {

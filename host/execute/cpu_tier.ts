@@ -18,7 +18,7 @@ import { addressToBytes, quantityToBigInt, wordToBigInt, wordToBytes } from '../
 import { commonOf } from './cpu_crypto.ts'
 import { createLeanEvm } from './cpu_evm.ts'
 import type { CpuExecution, CpuOutcome, CpuReads, CpuWrites, StateSnapshot } from './cpu_result.ts'
-import { CpuState } from './cpu_state.ts'
+import { CpuState, NO_SNAPSHOT } from './cpu_state.ts'
 import { isBelow, moveBalance } from './seen_account.ts'
 
 /**
@@ -60,6 +60,7 @@ export interface SystemCallOutcome {
 /** The caller of system calls (EIP-4788). */
 export const SYSTEM_ADDRESS = '0xfffffffffffffffffffffffffffffffffffffffe'
 const SYSTEM_CALL_GAS = 30_000_000n
+const STOP = Uint8Array.of(0)
 
 type EvmBlock = NonNullable<EVMRunCallOpts['block']>
 
@@ -92,7 +93,8 @@ export class CpuTier {
 
   /** Makes the EVM, so that the first transaction does not wait for it. */
   async prepare(): Promise<EVM> {
-    this.#evm ??= createLeanEvm({
+    if (this.#evm !== undefined) return this.#evm
+    const evm = createLeanEvm({
       common: commonOf(this.#fork, this.#chainId),
       stateManager: this.#state,
       blockchain: {
@@ -103,7 +105,12 @@ export class CpuTier {
         },
       },
     })
-    return this.#evm
+    // The first frame of an EVM runs in the stock loop, which reads a little more than ours: let it be nobody's.
+    this.#state.begin(NO_SNAPSHOT)
+    await evm.runCall({ to: new Address(new Uint8Array(20)), code: STOP, gasLimit: 1n, skipNonceIncrement: true })
+    await evm.journal.cleanup()
+    this.#evm = evm
+    return evm
   }
 
   /**
