@@ -93,7 +93,7 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
     blocks: samples + MOST_WARM_UP_BLOCKS + MOST_REPLACED_BLOCKS,
   })
   const state = genesisState(scenario)
-  const executor = open(scenario, state, device)
+  const executor = open(workload, scenario, state, device)
   const warmUp: TimedResult[] = []
   const measured: Sample[] = []
   try {
@@ -182,7 +182,7 @@ const runProbe = async (
   const start = performance.now()
   const scenario = await workload.build({ fork, size: probeSize, seed, blocks: PROBE_BLOCKS })
   const buildMs = performance.now() - start
-  const executor = open(scenario, genesisState(scenario), device, PROBE_RECORDS_FROM)
+  const executor = open(workload, scenario, genesisState(scenario), device, PROBE_RECORDS_FROM)
   try {
     const blocks = [await execute(executor, scenario.next())]
     const compiledAt = performance.now()
@@ -229,6 +229,7 @@ const genesisState = (scenario: Scenario): MemoryState => {
 }
 
 const open = (
+  { kernels }: Workload,
   { fork, chainId }: Scenario,
   state: MemoryState,
   device: ComputeDevice | undefined,
@@ -240,6 +241,7 @@ const open = (
     state,
     // What is measured is what a path comes to once it has earned its own kernel.
     compile: 'wait',
+    ...(kernels === undefined ? {} : { kernels }),
     ...(device === undefined ? {} : { device }),
     ...(recordFrom === undefined ? {} : { recordFrom }),
   })

@@ -1,6 +1,14 @@
 import { conflictWorkloads } from './conflicts.ts'
 import { mixed } from './mixed.ts'
-import { erc20, erc20HotRecipient, erc20HotSender, erc20Zipf, usdcTransfers, usdtTransfers } from './token_payments.ts'
+import {
+  erc20,
+  erc20HotRecipient,
+  erc20HotSender,
+  erc20Program,
+  erc20Zipf,
+  usdcTransfers,
+  usdtTransfers,
+} from './token_payments.ts'
 import { transfers } from './transfers.ts'
 import { uniswapV2, uniswapV2OnePool } from './uniswap.ts'
 import { weth } from './weth.ts'
@@ -10,6 +18,7 @@ import type { Workload } from './workload.ts'
 export const WORKLOADS: readonly Workload[] = [
   transfers,
   erc20,
+  erc20Program,
   erc20HotSender,
   erc20HotRecipient,
   erc20Zipf,

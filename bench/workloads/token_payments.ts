@@ -30,13 +30,15 @@ interface TokenPayments {
   readonly token: (fork: Fork) => Promise<Token>
   readonly pattern: TrafficPattern
   readonly shares: Sharing
+  readonly kernels?: 'never'
 }
 
 /** Calls of `transfer` on one token, paid between the people of a traffic pattern. */
-const tokenPayments = ({ name, title, token: load, pattern, shares }: TokenPayments): Workload => ({
+const tokenPayments = ({ name, title, token: load, pattern, shares, kernels }: TokenPayments): Workload => ({
   name,
   title,
   shares,
+  ...(kernels === undefined ? {} : { kernels }),
   build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
     const random = createRandom(seed, name)
     const token = await load(fork)
@@ -87,6 +89,15 @@ export const erc20 = tokenPayments({
   token: openZeppelinToken,
   pattern: independentTraffic,
   shares: 'nothing',
+})
+
+export const erc20Program = tokenPayments({
+  name: 'erc20-program',
+  title: 'the same as a path program, without a kernel of their own',
+  token: openZeppelinToken,
+  pattern: independentTraffic,
+  shares: 'nothing',
+  kernels: 'never',
 })
 
 export const erc20HotSender = tokenPayments({

@@ -11,6 +11,8 @@ export interface Workload {
   /** One line for `--list`. */
   readonly title: string
   readonly shares: Sharing
+  /** `never`: what is measured is path programs, no path's own kernel. */
+  readonly kernels?: 'never'
   build(options: WorkloadOptions): Promise<Scenario>
 }
 

@@ -17,6 +17,7 @@ const SEED = 3
 const LEAST: Readonly<Record<string, Partial<TierCounts>>> = {
   transfers: { transfer: SIZE },
   erc20: { pathKernel: SIZE },
+  'erc20-program': { pathProgram: SIZE },
   'erc20-hot-sender': { pathKernel: 1 },
   'erc20-hot-recipient': { pathKernel: 1 },
   'erc20-zipf': { pathKernel: 5 },
@@ -44,7 +45,9 @@ describe('on the device, three blocks in a row', () => {
     state.commit(scenario.genesis)
     const { fork, chainId } = scenario
     // Enough of a kind for token transfers and swaps of one direction, too few for what `mixed` has three of.
-    const executor = createExecutor({ fork, chainId, state, device, recordFrom: 6, compile: 'wait', waves: 'always' })
+    const kernels = workload.kernels === undefined ? {} : { kernels: workload.kernels }
+    const options = { device, recordFrom: 6, compile: 'wait', waves: 'always', ...kernels } as const
+    const executor = createExecutor({ fork, chainId, state, ...options })
     for (let k = 0; k < 3; k++) {
       const before = state.clone()
       const block = scenario.next()
