@@ -30,7 +30,7 @@ export interface StateTestResult {
   readonly indexes: StateTestIndexes
 }
 
-export type StateTestOptions = Pick<ExecutorOptions, 'device' | 'recordFrom' | 'compile'>
+export type StateTestOptions = Omit<ExecutorOptions, 'fork' | 'chainId' | 'state'>
 
 /**
  * Runs entries of state tests one after another through executors that it keeps, one for each fork and chain, so that what
