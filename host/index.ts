@@ -8,6 +8,7 @@ export { type Log, type Receipt, Receipts } from './block/receipts.ts'
 export { REJECTION, type Rejection, rejectionText } from './block/rejection.ts'
 export type { ComputeDevice } from './device/compute_device.ts'
 export { openDevice } from './device/device.ts'
+export { createGpuEvm, GpuEvm, type GpuEvmOptions, type GpuEvmReport } from './evm/gpu_evm.ts'
 export {
   createExecutor,
   type ExecuteRequest,
