@@ -1,11 +1,23 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { printPath, type Transpilation } from '../transpiler/index.ts'
+import { LIMBS_PER_WORD } from '../transpiler/layout/word.ts'
+import { printProgram } from '../transpiler/program/text.ts'
 import { opcodesAt } from '../transpiler/spec/opcodes.ts'
 import type { PathSource } from './path_source.ts'
 
 const count = (path: Transpilation['stages'][number]['path'], kind: string): number =>
   path.effects.filter((effect) => effect.kind === kind).length
+
+const kernelText = ({ parts, report }: Transpilation['kernel']): string =>
+  parts.length === 0
+    ? `none: it would take about ${report.compileMs} ms to compile`
+    : `${report.wgslBytes} bytes of WGSL in ${parts.length} part(s), about ${report.compileMs} ms to compile cold on lavapipe`
+
+const programText = ({ program }: Transpilation['kernel']): string =>
+  program === undefined
+    ? 'none'
+    : `${program.instructions} instructions, ${program.constants.length / LIMBS_PER_WORD} constants, ${program.registers} registers (${program.scratch} of them in scratch)`
 
 /** The stages of one transpilation in a screen or two. */
 export const describeTranspilation = (source: PathSource, result: Transpilation): string => {
@@ -19,7 +31,8 @@ export const describeTranspilation = (source: PathSource, result: Transpilation)
       ({ name, path }) =>
         `    after ${name.padEnd(15)} ${String(path.values.length).padStart(6)} values  ${String(count(path, 'guard')).padStart(4)} guards`,
     ),
-    `  kernel        ${report.wgslBytes} bytes of WGSL in ${kernel.parts.length} part(s), about ${report.compileMs} ms to compile cold on lavapipe`,
+    `  kernel        ${kernelText(kernel)}`,
+    `  program       ${programText(kernel)}`,
     `  lane          ${16 * kernel.inputColumns} bytes in, ${16 * kernel.outputColumns} bytes out, ${16 * kernel.scratchColumns} bytes between parts`,
     `  guards        ${kernel.guards.length}`,
     ...kernel.guards.map(
@@ -47,7 +60,7 @@ export const disassemble = (code: Uint8Array, source: PathSource): string => {
 
 /**
  * Writes every stage of one transpilation to a folder: code.asm (the entry contract), path.txt (the executed steps),
- * ir.NN_pass.txt, kernel.wgsl or kernel.N.wgsl for each part (without the prelude), report.txt.
+ * ir.NN_pass.txt, kernel.wgsl or kernel.N.wgsl for each part (without the prelude), program.txt, report.txt.
  */
 export const dumpTranspilation = (
   folder: string,
@@ -62,7 +75,8 @@ export const dumpTranspilation = (
   for (const [index, stage] of result.stages.entries()) {
     write(`ir.${String(index).padStart(2, '0')}_${stage.name}.txt`, printPath(stage.path))
   }
-  const { parts } = result.kernel
+  const { parts, program, skeletons } = result.kernel
   for (const [index, part] of parts.entries()) write(parts.length === 1 ? 'kernel.wgsl' : `kernel.${index}.wgsl`, part)
+  if (program !== undefined) write('program.txt', printProgram(program, skeletons.length))
   write('report.txt', describeTranspilation(source, result))
 }
