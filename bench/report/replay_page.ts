@@ -83,16 +83,12 @@ const tierSection = (blocks: readonly BlockReplay[]): PageSection => {
   return {
     title: 'What ran where',
     text: ['Each bar is a block, cut by the tier that gave the final outcome of its transactions.'],
-    charts: [
-      {
-        label: 'Tiers by transactions',
-        spec: tierBars(filled.map((block) => ({ label: shortName(block), tiers: block.tiers }))),
-      },
-      {
-        label: 'Tiers by gas used',
-        spec: tierBars(filled.map((block) => ({ label: shortName(block), tiers: block.tierGas }))),
-      },
-    ],
+    charts: (['tiers', 'tierGas'] as const)
+      .filter(() => filled.length > 0)
+      .map((counts) => ({
+        label: counts === 'tiers' ? 'Tiers by transactions' : 'Tiers by gas used',
+        spec: tierBars(filled.map((block) => ({ label: shortName(block), tiers: block[counts] }))),
+      })),
     table: {
       head: [
         'block',

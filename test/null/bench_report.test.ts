@@ -2,64 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type BenchReport, STAGES, type WorkloadResult } from '../../bench/report/schema.ts'
+import { STAGES } from '../../bench/report/schema.ts'
 import { grouped, rounded, summaryText, workloadText } from '../../bench/report/text.ts'
 import { TARGETS } from '../../bench/targets.ts'
 import { benchmarksDoc } from '../../scripts/benchmarks_doc.ts'
-
-const RESULT: WorkloadResult = {
-  workload: 'erc20',
-  txCount: 65_536,
-  gas: 2_371_485_696,
-  verified: true,
-  verifiedCount: 6_000,
-  verification: 'a sample',
-  samplesMs: [250, 200, 300],
-  medianMs: 250,
-  txPerSecond: 262_144,
-  mgasPerSecond: 9485.9,
-  tiers: { pathKernel: 64_880, pathProgram: 0, laneVm: 0, transfer: 0, cpu: 656 },
-  rounds: 2,
-  exits: { conflict: 600, 'guard failed: x': 56 },
-  stagesMs: { route: 30, upload: 10, execute: 60, readback: 5, validate: 5, commit: 100, receipts: 30 },
-  compileMs: { cold: 2000, warm: 250 },
-  deviceBytesPerTx: 770,
-  peers: [
-    {
-      name: '@ethereumjs/vm',
-      level: 'execution',
-      txCount: 6_000,
-      txPerSecond: 1_310.72,
-      mgasPerSecond: 47,
-      note: 'serial',
-    },
-    {
-      name: 'revm (anvil 1.7.1)',
-      level: 'block with sealing',
-      txCount: 10_000,
-      txPerSecond: 524_288,
-      mgasPerSecond: 18_971,
-      note: '',
-    },
-  ],
-  firstBlockMs: 700,
-  chunks: 1,
-  warmUpBlocks: 6,
-  seed: 1,
-  programs: ['a token'],
-  notes: ['a note'],
-}
-
-const REPORT: BenchReport = {
-  schema: 'wgevm-bench/1',
-  commit: '0123456789ab',
-  date: '2026-01-02T03:04:05.000Z',
-  machine: { cpu: 'a processor', cores: 2, memoryBytes: 2 ** 34 },
-  adapter: { kind: 'lavapipe', name: 'llvmpipe', driver: 'Mesa', reason: 'the best that answers' },
-  node: 'v20.0.0',
-  results: [RESULT],
-  skipped: [{ workload: 'mixed', reason: 'no time' }],
-}
+import { REPORT, RESULT } from '../fixtures/bench_report.ts'
 
 const PLAIN = { decorated: false, width: 90 }
 const DECORATED = { decorated: true, width: 110 }

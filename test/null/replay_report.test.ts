@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest'
+import { pageHtml } from '../../bench/report/page.ts'
+import { replayPage } from '../../bench/report/replay_page.ts'
+import { totalsOf } from '../../bench/report/replay_schema.ts'
+import { replayText } from '../../bench/report/replay_text.ts'
+import { replayedBlock, replayReport } from '../fixtures/replay_report.ts'
+
+const PLAIN = { decorated: false, width: 110 } as const
+
+/** The words of a page, tags left out. */
+const words = (html: string): string =>
+  html
+    .replaceAll(/<style>[\s\S]*?<\/style>/g, '')
+    .replaceAll(/<[^>]+>/g, ' ')
+    .replaceAll(/\s+/g, ' ')
+
+describe('the totals of a replay', () => {
+  test('add transactions, gas and times up, and divide the sums for the ratio', () => {
+    const totals = totalsOf(replayReport().blocks)!
+    expect(totals).toMatchObject({ blocks: 2, txCount: 460, gas: 37_963_006, medianMs: 152, serialMedianMs: 490 })
+    expect(totals.ratio).toBeCloseTo(490 / 152, 10)
+    expect(totals.tiers).toEqual({ pathKernel: 10, pathProgram: 30, laneVm: 0, transfer: 397, cpu: 23 })
+  })
+
+  test('compare only what was measured on both sides', () => {
+    const alone = replayedBlock({ serialSamplesMs: [], serialMedianMs: 0, ratio: 0, medianMs: 1000 })
+    expect(totalsOf([replayedBlock(), alone])!.ratio).toBe(3)
+    expect(totalsOf([alone])!.ratio).toBe(0)
+    expect(totalsOf([])).toBeUndefined()
+  })
+})
+
+describe('the table of a replay', () => {
+  const lines = replayText(replayReport(), PLAIN).split('\n')
+
+  test('has a line for each block, for all, and for those after the merge', () => {
+    expect(lines[2]).toMatch(
+      /^mainnet-15537394 +paris +80 +30 +25 % +50 % +25 % +40 % +58.6 % +2 +150 +6.67 % +450 +3 +exact$/,
+    )
+    expect(lines[3]).toMatch(/^all 2 +460 +38 +86.3 % +8.7 % +5 % .* 152 +490 +3.22$/)
+    expect(lines[4]).toMatch(/^after the merge: 1 +80 /)
+  })
+
+  test('says what differs, what a device did wrong, and what was not run', () => {
+    const block = replayedBlock({
+      verdict: 'different',
+      verification: 'gasUsed is 1, expected 2',
+      faults: ['device lost'],
+    })
+    const notRun = [{ block: 'mainnet-1', cause: 'failed', reason: 'RangeError' }] as const
+    const text = replayText(replayReport({ blocks: [block], notRun }), PLAIN)
+    expect(text).toContain('DIFFERENT mainnet-15537394: gasUsed is 1, expected 2\n')
+    expect(text).toContain('device: mainnet-15537394: device lost\n')
+    expect(text).toContain('done: mainnet-15537394\nnot done: mainnet-1 (RangeError)\n')
+  })
+
+  test('of merged blocks says how they were joined, and how many transactions ended as in their own block', () => {
+    const { block, number, postMerge, ...run } = replayedBlock()
+    const merged = [{ ...run, blocks: [block, 'b'], asInOwnBlock: 77, rejected: 1, joining: 'side by side' }]
+    const text = replayText(replayReport({ blocks: [], merged }), PLAIN)
+    expect(text).toMatch(/^2 merged +paris +80 /m)
+    expect(text).toContain('merged: side by side\n')
+    expect(text).toContain(
+      'paris: 77 of 80 transactions end with the status and gas that they have in their own block, 1 are rejected',
+    )
+    expect([number, postMerge]).toEqual([15_537_394, true])
+  })
+})
+
+describe('the page of a replay', () => {
+  test('holds no script and asks for nothing from outside', async () => {
+    const html = await replayPage(replayReport())
+    expect(html).not.toMatch(/<script|<link|<img|@import|src=|url\(/)
+    expect(html.replaceAll(/xmlns(:xlink)?="[^"]*"/g, '')).not.toMatch(/https?:|\/\//)
+    expect(html).toMatch(/^<!doctype html>/)
+  })
+
+  test('has every number of its charts in a table, and a description of each chart', async () => {
+    const html = await replayPage(replayReport())
+    const text = words(html)
+    expect(text).toContain('2 blocks with 460 transactions; every one gave the exact result.')
+    expect(text).toContain('mainnet-15537394 paris 80 30 25 % 50 % 25 % 40 % 58.6 % exact')
+    expect(text).toContain('mainnet-5891667 2 - 40 - 20 1 900 0')
+    expect(text).toContain('guard failed: a &lt; b 8 1.74 %')
+    expect(text).toContain('USDT USDT 14 9 9')
+    expect(text).toContain('USDT 0x1111…1111 3 9 4')
+    expect(html.match(/<svg[^>]* role="img" aria-label="[^"]+"/g)).toHaveLength(html.match(/<svg/g)!.length)
+    expect(html.match(/<svg/g)).toHaveLength(7)
+  })
+
+  test('says which blocks are wrong or were not run', async () => {
+    const block = replayedBlock({ verdict: 'different', verification: 'gasUsed is 1, expected 2' })
+    const notRun = [{ block: 'mainnet-1', cause: 'file', reason: 'no hash' }] as const
+    const text = words(await replayPage(replayReport({ blocks: [block], notRun })))
+    expect(text).toContain('1 blocks with 80 transactions; 0 gave the exact result.')
+    expect(text).toContain('mainnet-15537394: gasUsed is 1, expected 2')
+    expect(text).toContain('mainnet-1 was not run: no hash')
+  })
+
+  test('of blocks without serial times, exits and calls still stands', async () => {
+    const empty = { contracts: [], transactions: [], counts: [], leftOut: { contracts: 0, transactions: 0 }, blocks: 1 }
+    const block = replayedBlock({ serialSamplesMs: [], serialMedianMs: 0, ratio: 0, exits: {}, txCount: 0 })
+    const text = words(await replayPage(replayReport({ blocks: [block], conflicts: empty })))
+    expect(text).toContain('Why transactions ran on the CPU None did.')
+    expect(text).toContain('No transaction calls a contract.')
+  })
+
+  test('escapes what it shows', async () => {
+    const html = await pageHtml({ title: '<b>', introduction: ['a & "b"'], sections: [] })
+    expect(html).toContain('<h1>&lt;b&gt;</h1>')
+    expect(html).toContain('a &amp; &quot;b&quot;')
+  })
+})
