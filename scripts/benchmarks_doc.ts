@@ -1,16 +1,19 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { ReplayReport } from '../bench/report/replay_schema.ts'
 import { type BenchReport, STAGES, type WorkloadResult } from '../bench/report/schema.ts'
 import { spread } from '../bench/report/statistics.ts'
 import { grouped, rounded, speedUp, tierShares } from '../bench/report/text.ts'
 import { type Met, TARGETS } from '../bench/targets.ts'
+import { markdownTable } from './markdown.ts'
+import { replaySection } from './replay_doc.ts'
 
 const RESULTS = join(dirname(fileURLToPath(import.meta.url)), '..', 'bench', 'results')
 
 interface NamedReport {
   readonly file: string
-  readonly report: BenchReport
+  readonly report: BenchReport | ReplayReport
 }
 
 /** The committed result files, by name. */
@@ -18,15 +21,10 @@ const committedReports = (folder: string): NamedReport[] =>
   (existsSync(folder) ? readdirSync(folder) : [])
     .filter((file) => file.endsWith('.json'))
     .sort()
-    .map((file) => ({ file, report: JSON.parse(readFileSync(join(folder, file), 'utf8')) as BenchReport }))
-
-const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-
-/** Columns of numbers to the right, others to the left. */
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
-  const rule = head.map((_, i) => (rows.every((cells) => /^[-<\d]/.test(cells[i]!)) ? '---:' : '---'))
-  return [row(head), row(rule), ...rows.map(row)].join('\n')
-}
+    .map((file) => ({
+      file,
+      report: JSON.parse(readFileSync(join(folder, file), 'utf8')) as BenchReport | ReplayReport,
+    }))
 
 const peer = (result: WorkloadResult, name: string): string => {
   const found = result.peers.find((candidate) => candidate.name.startsWith(name))
@@ -34,7 +32,7 @@ const peer = (result: WorkloadResult, name: string): string => {
 }
 
 const speedTable = (results: readonly WorkloadResult[]): string =>
-  table(
+  markdownTable(
     [
       'workload',
       'transactions',
@@ -60,7 +58,7 @@ const speedTable = (results: readonly WorkloadResult[]): string =>
   )
 
 const stageTable = (results: readonly WorkloadResult[]): string =>
-  table(
+  markdownTable(
     ['workload', 'whole call', ...STAGES, 'first block', 'compile cold', 'compile warm', 'device bytes / tx'],
     results.map((result) => [
       result.workload,
@@ -79,13 +77,13 @@ const exitTable = (results: readonly WorkloadResult[]): string | undefined => {
       .sort(([, a], [, b]) => b - a)
       .map(([reason, count]) => [result.workload, reason, `${rounded((100 * count) / result.txCount)} %`]),
   )
-  return rows.length === 0 ? undefined : table(['workload', 'executed on the CPU because', 'share'], rows)
+  return rows.length === 0 ? undefined : markdownTable(['workload', 'executed on the CPU because', 'share'], rows)
 }
 
 const metText: Record<Met, string> = { yes: 'met', no: '**missed**', unknown: 'not measured' }
 
 const targetTable = (results: readonly WorkloadResult[]): string =>
-  table(
+  markdownTable(
     ['target', 'at least', 'measured', ''],
     TARGETS.map(({ what, wanted, measure }) => {
       const { text, met } = measure(results)
@@ -94,6 +92,17 @@ const targetTable = (results: readonly WorkloadResult[]): string =>
   )
 
 const section = ({ file, report }: NamedReport): string => {
+  switch (report.schema) {
+    case 'wgevm-bench/1':
+      return benchSection(file, report)
+    case 'wgevm-replay/1':
+      return replaySection(file, report)
+    default:
+      throw new Error(`${file}: expected schema 'wgevm-bench/1' or 'wgevm-replay/1'`)
+  }
+}
+
+const benchSection = (file: string, report: BenchReport): string => {
   const { adapter, machine, results } = report
   const programs = [...new Set(results.flatMap((result) => result.programs))].sort()
   const verifications = [...new Set(results.map(({ verification }) => verification))]
@@ -130,7 +139,11 @@ and nonces in order.
 Peers ran on the same machine in the same run. The level \`execution\` means: decoded transactions with known senders in,
 receipts and state out; \`block with sealing\` adds the block's roots and header.
 
-Make your own with \`npm run bench\`; add \`-- all --peers revm --json FILE\` for all that is shown here.`
+Real blocks are fixtures with the state that they touch. Every pass is checked against the header, and the first one against
+serial execution in every receipt and the whole state.
+
+Make your own with \`npm run bench\`; add \`-- all --peers revm --json FILE\` for all that is shown here, and
+\`bash scripts/replay_results.sh\` for the real blocks.`
 
 /** docs/benchmarks.md, from the result files in bench/results. */
 export const benchmarksDoc = (folder: string = RESULTS): string => {

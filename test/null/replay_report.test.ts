@@ -1,8 +1,13 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { pageHtml } from '../../bench/report/page.ts'
 import { replayPage } from '../../bench/report/replay_page.ts'
 import { totalsOf } from '../../bench/report/replay_schema.ts'
 import { replayText } from '../../bench/report/replay_text.ts'
+import { benchmarksDoc } from '../../scripts/benchmarks_doc.ts'
+import { replayTargets } from '../../scripts/replay_doc.ts'
 import { replayedBlock, replayReport } from '../fixtures/replay_report.ts'
 
 const PLAIN = { decorated: false, width: 110 } as const
@@ -109,5 +114,52 @@ describe('the page of a replay', () => {
     const html = await pageHtml({ title: '<b>', introduction: ['a & "b"'], sections: [] })
     expect(html).toContain('<h1>&lt;b&gt;</h1>')
     expect(html).toContain('a &amp; &quot;b&quot;')
+  })
+})
+
+describe('the benchmark page', () => {
+  const docOf = (report: unknown): string => {
+    const folder = mkdtempSync(join(tmpdir(), 'wgevm-results-'))
+    writeFileSync(join(folder, 'replay-x.json'), JSON.stringify(report))
+    try {
+      return benchmarksDoc(folder)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }
+
+  test('has a line for each replayed block, with the shares of the device and the time against serial execution', () => {
+    const doc = docOf(replayReport())
+    expect(doc).toContain('## Real blocks, lavapipe: llvmpipe')
+    expect(doc).toContain(
+      '| mainnet-15537394 | paris | 80 | 30 | 25 % | 50 % | 25 % | 40 % | 58.6 % | 2 | 150 | 6.67 % | 450 | 3 | exact |',
+    )
+    expect(doc).toContain('| **after the merge: 1** |  | 80 |')
+    expect(doc).toContain(
+      '| every block against serial @ethereumjs/vm | 0.9 times | 3 times (mainnet-15537394) | met |',
+    )
+    expect(doc).toContain('| mainnet-5891667, nearly all transfers | 20 times | 20 times | met |')
+    expect(doc).toContain('| 60 % | 50 % (with plain transfers 75 %) | **missed** |')
+  })
+
+  test('refuses a result file of another kind by name', () => {
+    expect(() => docOf({ schema: 'x' })).toThrow("replay-x.json: expected schema 'wgevm-bench/1' or 'wgevm-replay/1'")
+  })
+
+  test('judges merged blocks after the merge only', () => {
+    const { block, number, postMerge, ...run } = replayedBlock()
+    const group = { ...run, blocks: [block], asInOwnBlock: 80, rejected: 0, joining: 'side by side' }
+    const before = { ...group, fork: 'london', ratio: 1, serialMedianMs: 150 }
+    const targets = replayTargets(replayReport({ blocks: [], merged: [before, group] }))
+    expect(targets).toEqual([
+      {
+        what: 'the blocks after the merge, merged, against serial @ethereumjs/vm',
+        wanted: '3 times',
+        text: '3 times',
+        met: true,
+      },
+    ])
+    expect(docOf(replayReport({ blocks: [], merged: [group] }))).toContain('## Real blocks, merged, lavapipe: llvmpipe')
+    expect([number, postMerge]).toEqual([15_537_394, true])
   })
 })

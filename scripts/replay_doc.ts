@@ -1,0 +1,164 @@
+import {
+  type BlockReplay,
+  type MergedReplay,
+  ofAllTiers,
+  onDevice,
+  type ReplayReport,
+  type ReplayRun,
+  type ReplayTotals,
+  totalsOf,
+} from '../bench/report/replay_schema.ts'
+import { mergedNote, shareText, TIER_NOTE, TIMING_NOTE, totalRows } from '../bench/report/replay_text.ts'
+import type { TierCounts } from '../bench/report/schema.ts'
+import { median, spread } from '../bench/report/statistics.ts'
+import { grouped, rounded } from '../bench/report/text.ts'
+import { markdownTable } from './markdown.ts'
+
+const shares = (tiers: TierCounts): readonly string[] => {
+  const whole = ofAllTiers(tiers)
+  return [shareText(tiers.transfer, whole), shareText(onDevice(tiers), whole), shareText(tiers.cpu, whole)]
+}
+
+const HEAD = ['transactions', 'Mgas', 'transfer', 'device', 'CPU', 'device, by gas', 'CPU, by gas', 'rounds', 'ms']
+const AGAINST = ['spread', 'serial ms', 'times faster', 'result']
+
+const counts = (run: Pick<ReplayTotals, 'txCount' | 'gas' | 'tiers' | 'tierGas'>): readonly string[] => [
+  grouped(run.txCount),
+  rounded(run.gas / 1e6),
+  ...shares(run.tiers),
+  shareText(onDevice(run.tierGas), run.gas),
+  shareText(run.tierGas.cpu, run.gas),
+]
+
+const runCells = (run: ReplayRun): readonly string[] => [
+  ...counts(run),
+  String(run.rounds),
+  rounded(run.medianMs),
+  run.samplesMs.length > 1 ? `${rounded(100 * spread(run.samplesMs))} %` : '-',
+  run.serialSamplesMs.length === 0 ? '-' : rounded(run.serialMedianMs),
+  run.ratio === 0 ? '-' : rounded(run.ratio),
+  run.verdict,
+]
+
+const totalCells = (totals: ReplayTotals): readonly string[] => [
+  ...counts(totals),
+  '-',
+  rounded(totals.medianMs),
+  '-',
+  totals.serialMedianMs === 0 ? '-' : rounded(totals.serialMedianMs),
+  totals.ratio === 0 ? '-' : rounded(totals.ratio),
+  '-',
+]
+
+const blockTable = (blocks: readonly BlockReplay[]): string =>
+  markdownTable(
+    ['block', 'fork', ...HEAD, ...AGAINST],
+    [
+      ...blocks.map((block) => [block.block, block.fork, ...runCells(block)]),
+      ...totalRows(blocks).map(([name, totals]) => [`**${name}**`, '', ...totalCells(totals)]),
+    ],
+  )
+
+const mergedTable = (merged: readonly MergedReplay[]): string => {
+  const all = totalsOf(merged)
+  return markdownTable(
+    ['blocks', 'fork', ...HEAD, ...AGAINST],
+    [
+      ...merged.map((group) => [String(group.blocks.length), group.fork, ...runCells(group)]),
+      ...(all === undefined || merged.length < 2 ? [] : [['**in all**', '', ...totalCells(all)]]),
+    ],
+  )
+}
+
+const TRANSFER_HEAVY = ['mainnet-13287210', 'mainnet-11814555', 'mainnet-5891667']
+
+interface ReplayTarget {
+  readonly what: string
+  readonly wanted: string
+  readonly text: string
+  readonly met: boolean
+}
+
+/** What the project set itself for real blocks, as far as this replay tells. */
+export const replayTargets = ({ blocks, merged = [] }: ReplayReport): readonly ReplayTarget[] => {
+  const targets: ReplayTarget[] = []
+  const compared = blocks.filter(({ ratio }) => ratio > 0)
+  if (compared.length > 0) {
+    const worst = compared.reduce((least, block) => (block.ratio < least.ratio ? block : least))
+    const middle = median(compared.map(({ ratio }) => ratio))
+    targets.push(
+      {
+        what: 'every block against serial @ethereumjs/vm',
+        wanted: '0.9 times',
+        text: `${rounded(worst.ratio)} times (${worst.block})`,
+        met: worst.ratio >= 0.9,
+      },
+      { what: 'the median block', wanted: '2 times', text: `${rounded(middle)} times`, met: middle >= 2 },
+    )
+    for (const name of TRANSFER_HEAVY) {
+      const block = compared.find((candidate) => candidate.block === name)
+      if (block === undefined) continue
+      targets.push({
+        what: `${name}, nearly all transfers`,
+        wanted: '20 times',
+        text: `${rounded(block.ratio)} times`,
+        met: block.ratio >= 20,
+      })
+    }
+  }
+  const after = totalsOf(blocks.filter(({ postMerge }) => postMerge))
+  if (after !== undefined) {
+    const share = (count: number) => (100 * count) / Math.max(1, after.txCount)
+    const device = share(onDevice(after.tiers))
+    targets.push({
+      what: 'transactions after the merge that the device executes',
+      wanted: '60 %',
+      text: `${rounded(device)} % (with plain transfers ${rounded(share(onDevice(after.tiers) + after.tiers.transfer))} %)`,
+      met: device >= 60,
+    })
+  }
+  const groups = merged.filter(({ fork }) => POST_MERGE.includes(fork))
+  const together = totalsOf(groups)
+  if (together !== undefined && together.ratio > 0) {
+    targets.push({
+      what: 'the blocks after the merge, merged, against serial @ethereumjs/vm',
+      wanted: '3 times',
+      text: `${rounded(together.ratio)} times`,
+      met: together.ratio >= 3,
+    })
+  }
+  return targets
+}
+
+const POST_MERGE: readonly string[] = ['paris', 'shanghai', 'cancun', 'prague', 'osaka', 'op-stack']
+
+/** A replay's part of docs/benchmarks.md. */
+export const replaySection = (file: string, report: ReplayReport): string => {
+  const { adapter, machine, blocks, merged = [], notRun } = report
+  const targets = replayTargets(report)
+  const title = merged.length > 0 ? 'Real blocks, merged' : 'Real blocks'
+  return [
+    `## ${title}, ${adapter.kind}: ${adapter.name}`,
+    `Measured ${report.date.slice(0, 10)} at commit \`${report.commit}\` on ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; driver ${adapter.driver}; node ${report.node}; [\`${file}\`](../bench/results/${file}).`,
+    ...(blocks.length > 0 ? [blockTable(blocks)] : []),
+    ...(merged.length > 0
+      ? [
+          mergedTable(merged),
+          `Joined: ${merged[0]!.joining}.`,
+          merged.map((group) => `- ${group.fork}: ${mergedNote(group)}`).join('\n'),
+        ]
+      : []),
+    `${TIER_NOTE}.`,
+    `${TIMING_NOTE}. Exact: ${[...new Set([...blocks, ...merged].filter(({ verdict }) => verdict === 'exact').map(({ verification }) => verification))].join(', or ')}.`,
+    ...(notRun.length > 0 ? [notRun.map(({ block, reason }) => `- ${block} was not run: ${reason}`).join('\n')] : []),
+    ...(targets.length > 0
+      ? [
+          '### Targets (set for two cores and lavapipe)',
+          markdownTable(
+            ['target', 'at least', 'measured', ''],
+            targets.map(({ what, wanted, text, met }) => [what, wanted, text, met ? 'met' : '**missed**']),
+          ),
+        ]
+      : []),
+  ].join('\n\n')
+}
