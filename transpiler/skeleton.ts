@@ -1,5 +1,5 @@
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex, concatBytes } from '@noble/hashes/utils.js'
+import { keccak256 } from './keccak256.ts'
 
 /**
  * Code without what differs between instances of the same contract: PUSH20 and PUSH32 immediates (Solidity immutables,
@@ -37,7 +37,18 @@ const isMask = (value: bigint): boolean => (value & (value + 1n)) === 0n
  */
 const isStructural = (value: bigint): boolean => isMask(value) || isMask(ALL_ONES ^ value) || (value & HALF_ONES) === 0n
 
+const skeletons = new WeakMap<Uint8Array, CodeSkeleton>()
+
+/** Found once for each array: code is not changed in place. */
 export const codeSkeleton = (code: Uint8Array): CodeSkeleton => {
+  const known = skeletons.get(code)
+  if (known !== undefined) return known
+  const skeleton = skeletonOf(code)
+  skeletons.set(code, skeleton)
+  return skeleton
+}
+
+const skeletonOf = (code: Uint8Array): CodeSkeleton => {
   const zeroed = code.slice()
   const constants: bigint[] = []
   const places: { offset: number; length: 20 | 32 }[] = []
@@ -58,21 +69,26 @@ export const codeSkeleton = (code: Uint8Array): CodeSkeleton => {
   }
   const shape = Uint32Array.of(code.length, ...places.map((place) => place.offset))
   return {
-    key: `0x${bytesToHex(keccak_256(concatBytes(new Uint8Array(shape.buffer), zeroed)))}`,
-    codeHash: bytesToWord(keccak_256(code)),
+    key: `0x${bytesToHex(keccak256(concatBytes(new Uint8Array(shape.buffer), zeroed)))}`,
+    codeHash: bytesToWord(keccak256(code)),
     codeBytes: code.length,
     constants,
     places,
   }
 }
 
-/** Positions of JUMPDEST that are instructions, not immediates (YP 9.4.3). */
+const destinations = new WeakMap<Uint8Array, Uint8Array>()
+
+/** Positions of JUMPDEST that are instructions, not immediates (YP 9.4.3): 1 at each. Found once for each array. */
 export const jumpDestinations = (code: Uint8Array): Uint8Array => {
+  const known = destinations.get(code)
+  if (known !== undefined) return known
   const valid = new Uint8Array(code.length)
   for (let pc = 0; pc < code.length; pc++) {
     const op = code[pc]!
     if (op === 0x5b) valid[pc] = 1
     else if (op >= PUSH1 && op <= PUSH32) pc += op - PUSH1 + 1
   }
+  destinations.set(code, valid)
   return valid
 }

@@ -191,7 +191,6 @@ describe('a recorded path', () => {
       ['PUSH 0 PUSH 0 PUSH 0 PUSH 0 CREATE2', 'opcode CREATE2'],
       ['PUSH 0 SELFDESTRUCT', 'opcode SELFDESTRUCT'],
       ['PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 0 CALLCODE', 'opcode CALLCODE'],
-      ['PUSH 5 BLOCKHASH', 'opcode BLOCKHASH'],
     ] as const) {
       expect(await refusalOf(worldOf(assemble(text)), transaction())).toBe(reason)
     }

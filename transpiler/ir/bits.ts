@@ -6,6 +6,9 @@ export const bitLength = (value: bigint): number => (value === 0n ? 0 : value.to
 const constantShift = (operand: Value | undefined): number | undefined =>
   operand?.op === 'const' ? Number((operand.attribute as bigint) > 256n ? 256n : operand.attribute) : undefined
 
+const widthOf = (operands: readonly Value[], index: number): number => operands[index]?.bits ?? 256
+const cap = (width: number): number => Math.min(256, Math.max(0, width))
+
 /**
  * An upper bound of a value's bit length, from its operands'.
  *
@@ -18,8 +21,6 @@ export const bitsOf = (
   attribute: Attribute | undefined,
   type: ValueType,
 ): number => {
-  const bits = (index: number): number => operands[index]?.bits ?? 256
-  const cap = (width: number): number => Math.min(type === 'u32' ? 32 : 256, Math.max(0, width))
   if (op === 'const') return bitLength(attribute as bigint)
   if (type === 'bool') return 1
   if (type === 'u32') return 32
@@ -30,38 +31,41 @@ export const bitsOf = (
     case 'environment':
       return attribute === 'coinbase' ? 160 : 256
     case 'and':
-      return Math.min(bits(0), bits(1))
+      return Math.min(widthOf(operands, 0), widthOf(operands, 1))
     case 'or':
     case 'xor':
-      return Math.max(bits(0), bits(1))
+      return Math.max(widthOf(operands, 0), widthOf(operands, 1))
     case 'add':
-      return cap(Math.max(bits(0), bits(1)) + 1)
+      return cap(Math.max(widthOf(operands, 0), widthOf(operands, 1)) + 1)
     case 'mul':
-      return cap(bits(0) + bits(1))
+      return cap(widthOf(operands, 0) + widthOf(operands, 1))
     case 'div':
-      return bits(0)
+      return widthOf(operands, 0)
     case 'mod':
-      return Math.min(bits(0), bits(1))
+      return Math.min(widthOf(operands, 0), widthOf(operands, 1))
     case 'addmod':
     case 'mulmod':
-      return bits(2)
+      return widthOf(operands, 2)
     case 'byte':
       return 8
     case 'clz':
       return 9
     case 'shl': {
       const amount = constantShift(operands[0])
-      return amount === undefined ? 256 : cap(bits(1) + amount)
+      return amount === undefined ? 256 : cap(widthOf(operands, 1) + amount)
     }
     case 'shr': {
       const amount = constantShift(operands[0])
-      return amount === undefined ? bits(1) : cap(bits(1) - amount)
+      return amount === undefined ? widthOf(operands, 1) : cap(widthOf(operands, 1) - amount)
     }
     case 'concat': {
       let top = 0
       for (const piece of attribute as readonly Piece[]) {
         const below = 8 * (32 - piece.to - piece.count)
-        const width = Math.min(8 * piece.count, Math.max(0, bits(piece.argument) - 8 * (32 - piece.from - piece.count)))
+        const width = Math.min(
+          8 * piece.count,
+          Math.max(0, widthOf(operands, piece.argument) - 8 * (32 - piece.from - piece.count)),
+        )
         if (width > 0) top = Math.max(top, below + width)
       }
       return top

@@ -18,6 +18,18 @@ const attributeKey = (attribute: Attribute | undefined): string => {
   return String(attribute)
 }
 
+const CODES = new Map([...OPERATIONS.keys()].map((op, code) => [op, code]))
+/** Above any value id, so that operands are digits. */
+const DIGIT = 2 ** 15
+
+/** An operation without attribute on at most three values as one number, exact below 2^53. */
+const numberKey = (op: string, args: readonly ValueId[]): string | number => {
+  if (args.length > 3) return `${op}|${args.join(',')}`
+  let key = CODES.get(op) ?? 0
+  for (let i = 0; i < 3; i++) key = key * DIGIT + (args[i] ?? DIGIT - 1)
+  return key
+}
+
 /**
  * Builds SSA values with value numbering: the same operation on the same operands is the same value id.
  *
@@ -28,10 +40,15 @@ export class Builder {
   readonly values: Value[] = []
   /** How many values were asked for: what a recorder without folding and numbering would have made. */
   requested = 0
-  private readonly numbers = new Map<string, ValueId>()
+  private readonly numbers = new Map<string | number, ValueId>()
+  private readonly constants = new Map<bigint, ValueId>()
 
   constant(value: bigint): ValueId {
-    return this.intern('const', [], value, value === 0n || value === 1n ? 'bool' : 'word')
+    const known = this.constants.get(value)
+    if (known !== undefined) return known
+    const id = this.add('const', [], value, value === 0n || value === 1n ? 'bool' : 'word')
+    this.constants.set(value, id)
+    return id
   }
 
   make(op: string, args: readonly ValueId[], attribute?: Attribute): ValueId {
@@ -49,10 +66,16 @@ export class Builder {
     return value.op === 'const' ? (value.attribute as bigint) : undefined
   }
 
-  private intern(op: string, args: readonly ValueId[], attribute?: Attribute, type?: ValueType): ValueId {
-    const key = `${op}|${args.join(',')}|${attributeKey(attribute)}`
+  private intern(op: string, args: readonly ValueId[], attribute?: Attribute): ValueId {
+    const key = attribute === undefined ? numberKey(op, args) : `${op}|${args.join(',')}|${attributeKey(attribute)}`
     const known = this.numbers.get(key)
     if (known !== undefined) return known
+    const id = this.add(op, args, attribute)
+    this.numbers.set(key, id)
+    return id
+  }
+
+  private add(op: string, args: readonly ValueId[], attribute?: Attribute, type?: ValueType): ValueId {
     if (this.values.length >= MAX_VALUES) throw new PathTooLargeError(`more than ${MAX_VALUES} values`)
     const operands = args.map((id) => this.values[id]!)
     const resultType = type ?? typeOf(op, operands)
@@ -63,9 +86,7 @@ export class Builder {
       type: resultType,
       bits: bitsOf(op, operands, attribute, resultType),
     }
-    const id = this.values.push(value) - 1
-    this.numbers.set(key, id)
-    return id
+    return this.values.push(value) - 1
   }
 }
 

@@ -6,13 +6,32 @@ export type Cell = number | { readonly value: ValueId; readonly byte: number }
 
 const ZERO: Cell = 0
 
-export const cellsOfConstant = (value: bigint): Cell[] => {
-  const hex = value.toString(16).padStart(64, '0')
-  return Array.from({ length: 32 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16))
+const scratch = new DataView(new ArrayBuffer(32))
+
+/** The 32 bytes of a word, most significant first. */
+export const bytesOfWordValue = (value: bigint): Uint8Array => {
+  for (let at = 24, rest = value; at >= 0; at -= 8, rest >>= 64n)
+    scratch.setBigUint64(at, rest & 0xffff_ffff_ffff_ffffn)
+  return new Uint8Array(scratch.buffer.slice(0))
 }
 
-/** The 32 bytes of a value as the EVM stores it in memory. Bytes above the proven width are known zeros. */
-export const cellsOfWord = (builder: Builder, id: ValueId): Cell[] => {
+export const cellsOfConstant = (value: bigint): Cell[] => Array.from(bytesOfWordValue(value))
+
+const cellsByBuilder = new WeakMap<Builder, (readonly Cell[] | undefined)[]>()
+
+/** The 32 bytes of a value as the EVM stores it in memory. Bytes above the proven width are known zeros. Made once for each value. */
+export const cellsOfWord = (builder: Builder, id: ValueId): readonly Cell[] => {
+  let known = cellsByBuilder.get(builder)
+  if (known === undefined) {
+    known = []
+    cellsByBuilder.set(builder, known)
+  }
+  const cells = known[id] ?? makeCells(builder, id)
+  known[id] = cells
+  return cells
+}
+
+const makeCells = (builder: Builder, id: ValueId): readonly Cell[] => {
   const value = builder.value(id)
   if (value.op === 'const') return cellsOfConstant(value.attribute as bigint)
   if (value.op === 'concat') {
@@ -27,6 +46,11 @@ export const cellsOfWord = (builder: Builder, id: ValueId): Cell[] => {
   return Array.from({ length: 32 }, (_, byte) => (byte < zeros ? ZERO : { value: id, byte }))
 }
 
+const wordOfScratch = (): bigint =>
+  (((scratch.getBigUint64(0) << 64n) | scratch.getBigUint64(8)) << 128n) |
+  (scratch.getBigUint64(16) << 64n) |
+  scratch.getBigUint64(24)
+
 /**
  * The value whose 32 bytes are `cells`: a constant, a value that lies there whole, or a `concat` of byte runs.
  * In: exactly 32 cells.
@@ -40,9 +64,11 @@ export const wordOfCells = (builder: Builder, cells: readonly Cell[]): ValueId =
     const at = args.indexOf(id)
     return at >= 0 ? at : args.push(id) - 1
   }
-  let constant = 0n
-  for (const cell of cells) constant = (constant << 8n) | BigInt(typeof cell === 'number' ? cell : 0)
-  const constantId = builder.constant(constant)
+  for (let i = 0; i < 32; i++) {
+    const cell = cells[i]!
+    scratch.setUint8(i, typeof cell === 'number' ? cell : 0)
+  }
+  const constantId = builder.constant(wordOfScratch())
   for (let to = 0; to < 32; ) {
     const first = cells[to]!
     let count = 1
@@ -66,8 +92,12 @@ export const wordOfCells = (builder: Builder, cells: readonly Cell[]): ValueId =
 const wholeValue = (builder: Builder, cells: readonly Cell[]): ValueId | undefined => {
   const last = cells[31]!
   if (typeof last === 'number') {
-    if (cells.some((cell) => typeof cell !== 'number')) return undefined
-    return builder.constant(cells.reduce<bigint>((word, cell) => (word << 8n) | BigInt(cell as number), 0n))
+    for (let i = 0; i < 32; i++) {
+      const cell = cells[i]!
+      if (typeof cell !== 'number') return undefined
+      scratch.setUint8(i, cell)
+    }
+    return builder.constant(wordOfScratch())
   }
   if (last.byte !== 31) return undefined
   const zeros = 32 - Math.ceil(builder.value(last.value).bits / 8)

@@ -67,7 +67,7 @@ export class PathAccounts {
       this.guards.equal(
         address.value,
         known.address.value,
-        `account ${this.name(address)} is ${this.name(known.address)}`,
+        () => `account ${this.name(address)} is ${this.name(known.address)}`,
       )
       return known
     }
@@ -81,7 +81,7 @@ export class PathAccounts {
   private async add(address: Word): Promise<PathAccount> {
     const { builder, guards, transaction } = this
     const low = builder.make('lt', [builder.constant(LAST_LOW_ADDRESS), address.value])
-    guards.require(low, `${this.name(address)} is no precompile`)
+    guards.require(low, () => `${this.name(address)} is no precompile`)
     const isSender = this.relation(address, builder.make('caller', []), transaction.from, 'the sender')
     const coinbase = builder.make('environment', [], 'coinbase')
     const isCoinbase = this.relation(address, coinbase, transaction.environment.coinbase, 'the coinbase')
@@ -91,7 +91,7 @@ export class PathAccounts {
       if (builder.constantOf(same) === 0n) continue
       guards.requireNot(
         builder.make('eq32', [id, other.id]),
-        `account ${this.name(address)} is not ${this.name(other.address)}`,
+        () => `account ${this.name(address)} is not ${this.name(other.address)}`,
       )
     }
     const warmCoinbase = isCoinbase && isAtLeast(transaction.fork, 'shanghai')
@@ -104,8 +104,8 @@ export class PathAccounts {
   private relation(address: Word, other: ValueId, concrete: bigint, what: string): boolean {
     const equal = this.builder.make('eq', [address.value, other])
     const same = address.concrete === concrete
-    if (same) this.guards.require(equal, `${this.name(address)} is ${what}`)
-    else this.guards.requireNot(equal, `${this.name(address)} is not ${what}`)
+    if (same) this.guards.require(equal, () => `${this.name(address)} is ${what}`)
+    else this.guards.requireNot(equal, () => `${this.name(address)} is not ${what}`)
     return same
   }
 

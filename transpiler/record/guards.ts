@@ -9,6 +9,9 @@ export interface Place {
   readonly depth: number
 }
 
+/** In words; a function where making the words costs more than most guards are worth. */
+type Meaning = string | (() => string)
+
 /** Collects the conditions under which the recorded path holds; each condition once, constants never. */
 export class Guards {
   readonly effects: GuardEffect[] = []
@@ -21,15 +24,17 @@ export class Guards {
   }
 
   /** The path holds only where `condition` is true. `meaning` says it in words. */
-  require(condition: ValueId, meaning: string): void {
+  require(condition: ValueId, words: Meaning): void {
     const constant = this.builder.constantOf(condition)
-    if (constant === 0n) throw new Error(`recorder bug: guard never holds: ${meaning}`)
-    if (constant !== undefined || this.seen.has(condition)) return
+    if (constant !== undefined && constant !== 0n) return
+    const meaning = (): string => (typeof words === 'string' ? words : words())
+    if (constant === 0n) throw new Error(`recorder bug: guard never holds: ${meaning()}`)
+    if (this.seen.has(condition)) return
     this.seen.add(condition)
-    this.effects.push({ kind: 'guard', condition, meaning, pc: this.place.pc, depth: this.place.depth })
+    this.effects.push({ kind: 'guard', condition, meaning: meaning(), pc: this.place.pc, depth: this.place.depth })
   }
 
-  requireNot(condition: ValueId, meaning: string): void {
+  requireNot(condition: ValueId, meaning: Meaning): void {
     this.require(this.builder.make('iszero', [condition]), meaning)
   }
 
@@ -39,13 +44,13 @@ export class Guards {
       const equal = this.builder.make('eq', [word.value, this.builder.constant(word.concrete)])
       this.require(
         equal,
-        `${what} is 0x${word.concrete.toString(16)}: ${describeValue(this.builder.values, word.value)}`,
+        () => `${what} is 0x${word.concrete.toString(16)}: ${describeValue(this.builder.values, word.value)}`,
       )
     }
     return word.concrete
   }
 
-  equal(a: ValueId, b: ValueId, meaning: string): void {
+  equal(a: ValueId, b: ValueId, meaning: Meaning): void {
     this.require(this.builder.make('eq', [a, b]), meaning)
   }
 }

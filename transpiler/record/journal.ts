@@ -111,7 +111,7 @@ export class Journal {
     const sameAccount = this.slots.filter((slot) => slot.account === account)
     const known = sameAccount.find((slot) => slot.key.concrete === key.concrete)
     if (known !== undefined) {
-      guards.equal(key.value, known.key.value, `slot ${this.name(key)} is slot ${this.name(known.key)}`)
+      guards.equal(key.value, known.key.value, () => `slot ${this.name(key)} is slot ${this.name(known.key)}`)
       return known
     }
     if (this.slots.length >= MAX_SLOTS) throw new Unsupported('value bound', guards.place.pc)
@@ -120,7 +120,7 @@ export class Journal {
       if (provablyDistinct(builder, key.value, other.key.value)) continue
       guards.requireNot(
         builder.make('eq32', [id, other.id]),
-        `slot ${this.name(key)} is not slot ${this.name(other.key)}`,
+        () => `slot ${this.name(key)} is not slot ${this.name(other.key)}`,
       )
     }
     const concrete = await this.state.storage(account.address.concrete, key.concrete)
@@ -151,13 +151,13 @@ export class Journal {
     for (let index = 0; index < this.transientSlots.length; index++) {
       const other = this.transientSlots[index]!
       if (other.account !== account || other.key.concrete !== key.concrete) continue
-      guards.equal(key.value, other.key.value, `transient slot ${this.name(key)} is ${this.name(other.key)}`)
+      guards.equal(key.value, other.key.value, () => `transient slot ${this.name(key)} is ${this.name(other.key)}`)
       return index
     }
     for (const other of this.transientSlots) {
       if (other.account !== account || provablyDistinct(builder, key.value, other.key.value)) continue
       const equal = builder.make('eq', [key.value, other.key.value])
-      guards.requireNot(equal, `transient slot ${this.name(key)} is not ${this.name(other.key)}`)
+      guards.requireNot(equal, () => `transient slot ${this.name(key)} is not ${this.name(other.key)}`)
     }
     if (this.transientSlots.length >= MAX_SLOTS) throw new Unsupported('value bound', guards.place.pc)
     return this.transientSlots.push({ account, key }) - 1

@@ -1,5 +1,5 @@
 import type { Builder } from '../ir/builder.ts'
-import { type Cell, cellsOfWord, wordOfCells } from '../ir/cells.ts'
+import { bytesOfWordValue, type Cell, cellsOfWord, wordOfCells } from '../ir/cells.ts'
 import type { ValueId } from '../ir/path_ir.ts'
 
 /** A word of the concolic run: what it was in the recorded transaction, and the value that computes it in any lane. */
@@ -18,34 +18,36 @@ export const EMPTY_BYTES: Bytes = { concrete: new Uint8Array(0), cells: [] }
 
 export const constantBytes = (bytes: Uint8Array): Bytes => ({ concrete: bytes, cells: Array.from(bytes) })
 
-const wordToBytes = (value: bigint): Uint8Array => {
-  const bytes = new Uint8Array(32)
-  for (let i = 31, rest = value; i >= 0; i--, rest >>= 8n) bytes[i] = Number(rest & 0xffn)
-  return bytes
-}
-
 export const bytesOfWord = (builder: Builder, word: Word): Bytes => ({
-  concrete: wordToBytes(word.concrete),
+  concrete: bytesOfWordValue(word.concrete),
   cells: cellsOfWord(builder, word.value),
 })
 
 /** `length` bytes from `start`, zero padded past the end. */
 export const sliceBytes = (bytes: Bytes, start: number, length: number): Bytes => {
+  const end = Math.min(start + length, bytes.concrete.length)
+  if (end - start === length)
+    return { concrete: bytes.concrete.slice(start, end), cells: bytes.cells.slice(start, end) }
   const concrete = new Uint8Array(length)
-  const cells: Cell[] = new Array<Cell>(length).fill(0)
-  for (let i = 0; i < length && start + i < bytes.concrete.length; i++) {
-    concrete[i] = bytes.concrete[start + i]!
-    cells[i] = bytes.cells[start + i]!
-  }
+  if (end > start) concrete.set(bytes.concrete.subarray(start, end))
+  const cells = bytes.cells.slice(Math.min(start, end), end)
+  while (cells.length < length) cells.push(0)
   return { concrete, cells }
+}
+
+const wordOfBytes = (bytes: Uint8Array): bigint => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 32)
+  return (
+    (((view.getBigUint64(0) << 64n) | view.getBigUint64(8)) << 128n) |
+    (view.getBigUint64(16) << 64n) |
+    view.getBigUint64(24)
+  )
 }
 
 /** The word at `start`, zero padded past the end. */
 export const wordAt = (builder: Builder, bytes: Bytes, start: number): Word => {
   const { concrete, cells } = sliceBytes(bytes, start, 32)
-  let value = 0n
-  for (const byte of concrete) value = (value << 8n) | BigInt(byte)
-  return { concrete: value, value: wordOfCells(builder, cells) }
+  return { concrete: wordOfBytes(concrete), value: wordOfCells(builder, cells) }
 }
 
 /** The bytes as whole words, the last one zero padded: what hashes, logs and outputs are made of. */
@@ -59,6 +61,8 @@ export const wordsOfBytes = (builder: Builder, bytes: Bytes): ValueId[] => {
 export class Memory {
   private concrete = new Uint8Array(1024)
   private cells: Cell[] = []
+  /** Whole words at multiples of 32 that nothing has been written over: most loads are of one. */
+  private readonly whole: (Word | undefined)[] = []
   /** Touched size in whole words. */
   words = 0
 
@@ -77,8 +81,26 @@ export class Memory {
     return { concrete: this.concrete.slice(start, start + length), cells: this.cells.slice(start, start + length) }
   }
 
+  readWord(builder: Builder, start: number): Word {
+    const known = start % 32 === 0 ? this.whole[start / 32] : undefined
+    if (known !== undefined) return known
+    const word = wordAt(builder, this.read(start, 32), 0)
+    if (start % 32 === 0) this.whole[start / 32] = word
+    return word
+  }
+
   write(start: number, bytes: Bytes): void {
+    const { length } = bytes.cells
+    if (length === 0) return
     this.concrete.set(bytes.concrete, start)
-    for (let i = 0; i < bytes.cells.length; i++) this.cells[start + i] = bytes.cells[i]!
+    for (let i = 0; i < length; i++) this.cells[start + i] = bytes.cells[i]!
+    for (let word = Math.floor(start / 32); word <= Math.floor((start + length - 1) / 32); word++) {
+      this.whole[word] = undefined
+    }
+  }
+
+  writeWord(builder: Builder, start: number, word: Word): void {
+    this.write(start, bytesOfWord(builder, word))
+    if (start % 32 === 0) this.whole[start / 32] = word
   }
 }

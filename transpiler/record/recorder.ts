@@ -1,9 +1,9 @@
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import type { Builder } from '../ir/builder.ts'
 import { OPERATIONS } from '../ir/ops.ts'
 import { describeValue } from '../ir/text.ts'
+import { keccak256 } from '../keccak256.ts'
 import { bytesToWord, CONSTANTS_BEFORE_IMMEDIATES } from '../skeleton.ts'
-import { isAtLeast } from '../spec/forks.ts'
+import { type Fork, isAtLeast } from '../spec/forks.ts'
 import {
   GAS_COLD_ACCOUNT,
   GAS_COLD_SLOAD,
@@ -42,6 +42,38 @@ export const MAX_MEMORY_BYTES = 1 << 18
 /** Bytes that memory grows by and that copies, hashes, logs and calls move, in all; each is a symbolic byte of its own. */
 export const MAX_MOVED_BYTES = 1 << 20
 
+/** A row of the opcode table at one fork, with what every step asks of it. */
+interface Instruction {
+  readonly row: Opcode
+  readonly gas: number
+  readonly form: 'dup' | 'swap' | 'other'
+}
+
+const operations = new Map<Opcode, string | undefined>()
+
+/** The operation of path IR that a pure row is. */
+const operationOf = (row: Opcode): string | undefined => {
+  if (!operations.has(row)) {
+    const name = row.mnemonic.toLowerCase()
+    operations.set(row, OPERATIONS.has(name) ? name : undefined)
+  }
+  return operations.get(row)
+}
+
+const tables = new Map<Fork, readonly (Instruction | undefined)[]>()
+
+const instructionsAt = (fork: Fork): readonly (Instruction | undefined)[] => {
+  const known = tables.get(fork)
+  if (known !== undefined) return known
+  const table = opcodesAt(fork).map((row): Instruction | undefined => {
+    if (row === undefined) return undefined
+    const form = row.mnemonic.startsWith('DUP') ? 'dup' : row.mnemonic.startsWith('SWAP') ? 'swap' : 'other'
+    return { row, gas: baseGasAt(row, fork), form }
+  })
+  tables.set(fork, table)
+  return table
+}
+
 /**
  * The concolic interpreter: runs one concrete transaction over the opcode table and builds the symbolic values beside it.
  *
@@ -63,7 +95,7 @@ export class Recorder {
   /** Whether a frame ran out of gas: how far a lane gets in it depends on its gas. */
   ranOut = false
   private movedBytes = 0
-  private readonly table: readonly (Opcode | undefined)[]
+  private readonly table: readonly (Instruction | undefined)[]
 
   constructor(
     builder: Builder,
@@ -79,7 +111,7 @@ export class Recorder {
     this.journal = journal
     this.transaction = transaction
     this.state = state
-    this.table = opcodesAt(transaction.fork)
+    this.table = instructionsAt(transaction.fork)
   }
 
   constant(value: bigint): Word {
@@ -90,12 +122,14 @@ export class Recorder {
     return { concrete, value: this.builder.make(op, [], attribute) }
   }
 
+  /** Awaits only where the state answers late: most instructions ask it nothing. */
   async run(frame: Frame): Promise<FrameResult> {
     for (;;) {
       if (this.trace.length >= MAX_STEPS) throw new Unsupported('step bound', frame.pc)
       let result: FrameResult | undefined
       try {
-        result = await this.step(frame)
+        const step = this.step(frame)
+        result = step instanceof Promise ? await step : step
       } catch (error) {
         if (!(error instanceof OutOfGas)) throw error
         return this.runOut(frame, error.margin)
@@ -119,35 +153,57 @@ export class Recorder {
     return HALT
   }
 
-  private async step(frame: Frame): Promise<FrameResult | undefined> {
+  private step(frame: Frame): FrameResult | undefined | Promise<FrameResult | undefined> {
     const { pc, stack, context } = frame
-    const row = this.table[frame.code[pc] ?? 0]
+    const instruction = this.table[frame.code[pc] ?? 0]
     this.guards.place = { pc, depth: context.depth }
-    this.trace.push({ depth: context.depth, pc, mnemonic: row?.mnemonic ?? 'INVALID' })
-    if (row === undefined || row.ends === 'invalid' || stack.length < row.pops) return HALT
+    if (instruction === undefined) {
+      this.trace.push({ depth: context.depth, pc, mnemonic: 'INVALID' })
+      return HALT
+    }
+    const { row, form } = instruction
+    this.trace.push({ depth: context.depth, pc, mnemonic: row.mnemonic })
+    if (row.ends === 'invalid' || stack.length < row.pops) return HALT
     if (stack.length - row.pops + row.pushes > MAX_STACK_WORDS) return HALT
     if (row.staticForbidden === true && context.isStatic) return HALT
-    context.gas.charge(baseGasAt(row, this.transaction.fork))
-    frame.context.gas.check()
-    if (row.mnemonic.startsWith('DUP')) {
+    context.gas.charge(instruction.gas)
+    context.gas.check()
+    if (form === 'dup') {
       stack.push(stack[stack.length - row.pops]!)
-    } else if (row.mnemonic.startsWith('SWAP')) {
+    } else if (form === 'swap') {
       const at = stack.length - row.pops
       const top = stack.length - 1
-      ;[stack[at], stack[top]] = [stack[top]!, stack[at]!]
+      const word = stack[at]!
+      stack[at] = stack[top]!
+      stack[top] = word
     } else {
-      const operands = stack.splice(stack.length - row.pops, row.pops).reverse()
-      await this.chargeDynamic(frame, row, operands)
-      const result = await this.execute(frame, row, operands)
-      if (result === HALT) return HALT
-      if (result !== undefined && 'status' in result) return result
-      if (result !== undefined) stack.push(result)
+      const operands: Word[] = []
+      for (let n = 0; n < row.pops; n++) operands.push(stack.pop()!)
+      this.chargeDynamic(frame, row, operands)
+      const result = this.execute(frame, row, operands)
+      if (result instanceof Promise) return result.then((late) => this.finish(frame, pc, row, late))
+      return this.finish(frame, pc, row, result)
+    }
+    frame.pc = pc + 1
+    return undefined
+  }
+
+  private finish(
+    frame: Frame,
+    pc: number,
+    row: Opcode,
+    result: Word | FrameResult | undefined,
+  ): FrameResult | undefined {
+    if (result !== undefined) {
+      if ('status' in result) return result
+      frame.stack.push(result)
     }
     if (frame.pc === pc) frame.pc = pc + 1 + row.immediateBytes
     return undefined
   }
 
-  private async chargeDynamic(frame: Frame, row: Opcode, operands: readonly Word[]): Promise<void> {
+  private chargeDynamic(frame: Frame, row: Opcode, operands: readonly Word[]): void {
+    if (row.memory === undefined && row.dynamicGas === undefined) return
     const { gas } = frame.context
     let length = 0
     for (const range of row.memory ?? []) {
@@ -243,7 +299,7 @@ export class Recorder {
   }
 
   private keccak(bytes: Bytes): Word {
-    const concrete = bytesToWord(keccak_256(bytes.concrete))
+    const concrete = bytesToWord(keccak256(bytes.concrete))
     if (bytes.cells.every((cell) => typeof cell === 'number')) return this.constant(concrete)
     return { concrete, value: this.builder.make('keccak', wordsOfBytes(this.builder, bytes), bytes.cells.length) }
   }
@@ -257,10 +313,10 @@ export class Recorder {
 
   private branch(frame: Frame, target: Word, condition: Word): FrameResult | undefined {
     const taken = condition.concrete !== 0n
-    const name = describeValue(this.builder.values, condition.value)
+    const name = (): string => describeValue(this.builder.values, condition.value)
     const zero = this.builder.make('iszero', [condition.value])
-    if (taken) this.guards.requireNot(zero, `branch taken: ${name}`)
-    else this.guards.require(zero, `branch not taken: ${name}`)
+    if (taken) this.guards.requireNot(zero, () => `branch taken: ${name()}`)
+    else this.guards.require(zero, () => `branch not taken: ${name()}`)
     return taken ? this.jump(frame, target) : undefined
   }
 
@@ -272,21 +328,20 @@ export class Recorder {
     frame.memory.write(Number(to.concrete), sliceBytes(source, at, count))
   }
 
-  private async execute(frame: Frame, row: Opcode, operands: readonly Word[]): Promise<Word | FrameResult | undefined> {
+  private execute(
+    frame: Frame,
+    row: Opcode,
+    operands: readonly Word[],
+  ): Word | FrameResult | undefined | Promise<Word | FrameResult | undefined> {
     const { builder, transaction } = this
     const { context, memory } = frame
     const [a, b, c, d] = operands as [Word, Word, Word, Word]
     if (row.eval !== undefined) {
-      const name = row.mnemonic.toLowerCase()
-      if (!OPERATIONS.has(name)) throw new Unsupported(`opcode ${row.mnemonic}`, frame.pc)
+      const name = operationOf(row)
+      if (name === undefined) throw new Unsupported(`opcode ${row.mnemonic}`, frame.pc)
       const concrete = row.eval(operands.map((word) => word.concrete))
-      return {
-        concrete,
-        value: builder.make(
-          name,
-          operands.map((word) => word.value),
-        ),
-      }
+      const values = operands.map((word) => word.value)
+      return { concrete, value: builder.make(name, values) }
     }
     if (row.immediateBytes > 0) return this.push(frame, row)
     switch (row.mnemonic) {
@@ -347,33 +402,30 @@ export class Recorder {
         if (end > BigInt(frame.returnData.cells.length)) return HALT
         return void this.copy(frame, frame.returnData, a, b, c)
       }
-      case 'BALANCE': {
-        const account = await this.accessAccount(frame, a)
-        return this.balance(frame, account)
-      }
+      case 'BALANCE':
+        return this.accessAccount(frame, a).then((account) => this.balance(frame, account))
       case 'SELFBALANCE':
         return this.balance(frame, context.self)
-      case 'EXTCODESIZE': {
-        const account = await this.accessAccount(frame, a)
-        this.guardCode(account)
-        return this.constant(BigInt(account.code.length))
-      }
-      case 'EXTCODEHASH': {
-        const account = await this.accessAccount(frame, a)
-        return this.codeHash(account)
-      }
-      case 'EXTCODECOPY': {
-        const account = await this.accessAccount(frame, a)
-        this.guardCode(account)
-        return void this.copy(frame, this.codeBytes(account), b, c, d)
-      }
+      case 'EXTCODESIZE':
+        return this.accessAccount(frame, a).then((account) => {
+          this.guardCode(account)
+          return this.constant(BigInt(account.code.length))
+        })
+      case 'EXTCODEHASH':
+        return this.accessAccount(frame, a).then((account) => this.codeHash(account))
+      case 'EXTCODECOPY':
+        return this.accessAccount(frame, a).then((account) => {
+          this.guardCode(account)
+          this.copy(frame, this.codeBytes(account), b, c, d)
+          return undefined
+        })
       case 'POP':
       case 'JUMPDEST':
         return undefined
       case 'MLOAD':
-        return wordAt(builder, memory.read(Number(a.concrete), 32), 0)
+        return memory.readWord(builder, Number(a.concrete))
       case 'MSTORE':
-        return void memory.write(Number(a.concrete), bytesOfWord(builder, b))
+        return void memory.writeWord(builder, Number(a.concrete), b)
       case 'MSTORE8':
         return void memory.write(Number(a.concrete), sliceBytes(bytesOfWord(builder, b), 31, 1))
       case 'MCOPY':
@@ -381,14 +433,10 @@ export class Recorder {
           memory.write(Number(a.concrete), memory.read(Number(b.concrete), Number(c.concrete)))
         }
         return undefined
-      case 'SLOAD': {
-        const slot = await this.journal.slot(context.self, a)
-        context.gas.charge(this.journal.touchSlot(slot) ? GAS_COLD_SLOAD : GAS_WARM)
-        frame.context.gas.check()
-        return this.journal.load(slot)
-      }
+      case 'SLOAD':
+        return this.sload(frame, a)
       case 'SSTORE':
-        return void (await this.sstore(frame, a, b))
+        return this.sstore(frame, a, b)
       case 'TLOAD':
         return this.journal.loadTransient(context.self, a)
       case 'TSTORE':
@@ -466,11 +514,18 @@ export class Recorder {
       return { concrete: account.skeleton.codeHash, value: this.builder.make('instance', [account.id], 0) }
     }
     const exists = this.journal.isFunded(account) || this.guardExistence(account)
-    return this.constant(exists ? bytesToWord(keccak_256(new Uint8Array(0))) : 0n)
+    return this.constant(exists ? bytesToWord(keccak256(new Uint8Array(0))) : 0n)
+  }
+
+  private async sload(frame: Frame, key: Word): Promise<Word> {
+    const slot = await this.journal.slot(frame.context.self, key)
+    frame.context.gas.charge(this.journal.touchSlot(slot) ? GAS_COLD_SLOAD : GAS_WARM)
+    frame.context.gas.check()
+    return this.journal.load(slot)
   }
 
   /** EIP-2200 with EIP-2929 and EIP-3529: price and refund follow per lane from (original, current, new). */
-  private async sstore(frame: Frame, key: Word, next: Word): Promise<void> {
+  private async sstore(frame: Frame, key: Word, next: Word): Promise<undefined> {
     const { builder, journal } = this
     const { gas } = frame.context
     if (gas.left <= GAS_SSTORE_SENTRY) throw new OutOfGas(GAS_SSTORE_SENTRY + 1)
