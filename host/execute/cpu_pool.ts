@@ -4,15 +4,15 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from '
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import type { TransactionBatch } from '../block/batch.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
-import { EMPTY_CODE_HASH } from '../state/keccak.ts'
 import type { ResidentState } from '../state/resident_state.ts'
-import { addressFromHex, quantityToBigInt, wordFromBigInt, wordToBigInt, wordToHex } from '../state/word.ts'
+import { BaseReader } from './base_reader.ts'
 import {
   ANSWERED,
   type Answer,
   BEATS,
   BUSY,
   CONTROL_LENGTH,
+  type Foreseen,
   type FromWorker,
   isOutcome,
   MAIN,
@@ -23,7 +23,7 @@ import {
   type ToWorker,
   type WorkerStart,
 } from './cpu_protocol.ts'
-import type { AccountView, CpuOutcome } from './cpu_result.ts'
+import type { CpuOutcome } from './cpu_result.ts'
 
 export interface CpuPoolOptions {
   readonly fork: Fork
@@ -78,6 +78,7 @@ const PATIENCE_MS = 25
 export class CpuPool {
   readonly faults: string[] = []
   readonly #options: CpuPoolOptions
+  readonly #base: BaseReader
   readonly #members: Member[] = []
   readonly #lots = new Map<number, Lot>()
   #batch = 0
@@ -89,6 +90,7 @@ export class CpuPool {
 
   constructor(options: CpuPoolOptions) {
     this.#options = options
+    this.#base = new BaseReader(options.resident)
   }
 
   /** Starts the threads, where that has not happened, and comes back at once. */
@@ -123,7 +125,7 @@ export class CpuPool {
   }
 
   /** Offers transactions to every worker. */
-  offer(env: BlockEnvironment, transactions: TransactionBatch): Lot {
+  offer(env: BlockEnvironment, transactions: TransactionBatch, foreseen: Foreseen): Lot {
     const { count } = transactions
     const lot: Lot = {
       id: ++this.#lotCount,
@@ -136,7 +138,7 @@ export class CpuPool {
       if (!member.isReady || !member.isAlive) continue
       this.#tell(member)
       const { id, claims } = lot
-      this.#post(member, { kind: 'lot', lot: id, batch: this.#batch, env, transactions, claims })
+      this.#post(member, { kind: 'lot', lot: id, batch: this.#batch, env, transactions, claims, foreseen })
     }
     return lot
   }
@@ -267,34 +269,12 @@ export class CpuPool {
     Atomics.notify(member.control, ANSWERED)
   }
 
-  /**
-   * The value before the batch, from the State: what was written in it is resident. The tables stay as they are, so that a
-   * State may take its time to answer.
-   */
   #find(about: Question): Answer | Promise<Answer> {
     const { state, codes } = this.#options.resident
     if ('codeHash' in about) return state.readCode(about.codeHash)
     if ('codeId' in about) return shareable(about.codeId, codes.codes[about.codeId]!)
     if ('blockNumber' in about) return state.blockHash(about.blockNumber)
-    const address = new Uint32Array(5)
-    if ('slot' in about) {
-      addressFromHex(address, 0, about.slot)
-      const key = new Uint32Array(8)
-      wordFromBigInt(key, 0, about.key)
-      const values = state.readSlots(address, key, 1)
-      return values instanceof Promise ? values.then((read) => wordToBigInt(read, 0)) : wordToBigInt(values, 0)
-    }
-    addressFromHex(address, 0, about.account)
-    const columns = state.readAccounts(address, 1)
-    const view = (read: Awaited<typeof columns>): AccountView | undefined =>
-      read.exists[0] === 0
-        ? undefined
-        : {
-            nonce: quantityToBigInt(read.nonce, 0),
-            balance: wordToBigInt(read.balance, 0),
-            codeHash: codes.isEmptyHash(read.codeHash, 0) ? EMPTY_CODE_HASH : wordToHex(read.codeHash, 0),
-          }
-    return columns instanceof Promise ? columns.then(view) : view(columns)
+    return 'slot' in about ? this.#base.slot(about.slot, about.key) : this.#base.account(about.account)
   }
 
   /** Tells a worker where the tables are, when they have moved. */

@@ -40,6 +40,12 @@ export interface SharedCode {
   readonly bytes: Uint8Array
 }
 
+/** Values before the batch of what is not in the tables and will be read. */
+export interface Foreseen {
+  readonly accounts: readonly { readonly address: string; readonly view: AccountView | undefined }[]
+  readonly slots: readonly { readonly address: string; readonly key: bigint; readonly value: bigint }[]
+}
+
 /** Something that is not in the tables; the answer is its value before the batch. */
 export type Question =
   | { readonly account: string }
@@ -60,6 +66,7 @@ export type ToWorker =
       readonly env: BlockEnvironment
       readonly transactions: TransactionBatch
       readonly claims: Int32Array
+      readonly foreseen: Foreseen
     }
   | { readonly kind: 'answer'; readonly question: number; readonly answer: Answer }
   /** There will be no answer: the batch is over, or the state did not give one. */

@@ -11,11 +11,12 @@ import {
 } from '../state/account_table.ts'
 import { SlotTable } from '../state/slot_table.ts'
 import { addressFromHex, quantityToBigInt, wordFromBigInt, wordToBigInt } from '../state/word.ts'
-import type { Answer, Question, SharedCode, TableHandles } from './cpu_protocol.ts'
+import type { Answer, Foreseen, Question, SharedCode, TableHandles } from './cpu_protocol.ts'
 import type { AccountView, StateSnapshot } from './cpu_result.ts'
 
 /** Base values kept besides the tables, for one batch. */
 const MAX_ASIDE = 65_536
+const MAX_CODES = 8192
 
 /**
  * The resident tables as a worker reads them while the executor's thread writes: each value is one that stood there at some
@@ -51,7 +52,16 @@ export class SharedSnapshot implements StateSnapshot {
     this.#slots.index.mask = tables.slotIndex.length / 2 - 1
   }
 
+  foresee({ accounts, slots }: Foreseen): void {
+    for (const { address, view } of accounts) this.#aside.set(address, view)
+    for (const { address, key, value } of slots) this.#aside.set(`${address}${key}`, value)
+  }
+
   learn(codes: readonly SharedCode[]): void {
+    if (this.#codeByHash.size > MAX_CODES) {
+      this.#codeById.clear()
+      this.#codeByHash.clear()
+    }
     for (const code of codes) {
       this.#codeById.set(code.id, code)
       this.#codeByHash.set(code.hash, code.bytes)

@@ -144,12 +144,13 @@ class CpuWorker {
         this.#snapshot.learn(message.codes)
         break
       case 'lot': {
-        const { lot, batch, env, transactions, claims } = message
+        const { lot, batch, env, transactions, claims, foreseen } = message
         if (batch !== this.#batch) {
           this.#batch = batch
           this.#lots.length = 0
           this.#snapshot.begin()
         }
+        this.#snapshot.foresee(foreseen)
         const rules = transactionRules(transactions, this.#start.fork, env)
         this.#lots.push({ lot, env, transactions, rules, claims, next: 0 })
         break

@@ -1,17 +1,13 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { TransactionBatch } from '../block/batch.ts'
 import { addressToHex, wordToBigInt } from '../state/word.ts'
+import type { SlotName } from './base_reader.ts'
 import type { CpuReads } from './cpu_result.ts'
-
-export interface Slot {
-  readonly address: string
-  readonly key: bigint
-}
 
 /** What calls of one kind have read, in the order of first sight. */
 interface Footprint {
   readonly accounts: Set<string>
-  readonly slots: Map<string, Slot>
+  readonly slots: Map<string, SlotName>
 }
 
 const MAX_KINDS = 4096
@@ -33,33 +29,33 @@ export class Footprints {
     for (const address of accounts) if (known.accounts.size < MAX_ITEMS) known.accounts.add(address)
     for (const slot of slots) {
       if (known.slots.size === MAX_ITEMS) break
-      known.slots.set(`${slot.address}${slot.key}`, slot)
+      known.slots.set(`${slot.address}${slot.key}`, { address: slot.address, key: slot.key })
     }
   }
 
   /** Everything that these transactions are expected to read; senders and called accounts are resident anyway. */
-  of(batch: TransactionBatch, indices: readonly number[]): { addresses: string[]; slots: Slot[] } {
-    const addresses = new Set<string>()
-    const slots = new Map<string, Slot>()
+  of(batch: TransactionBatch, indices: readonly number[]): { accounts: string[]; slots: SlotName[] } {
+    const accounts = new Set<string>()
+    const slots = new Map<string, SlotName>()
     const kinds = new Set<string>()
     for (const i of indices) {
       const kind = kindOf(batch, i)
       if (!kinds.has(kind)) {
         kinds.add(kind)
         const known = this.#kinds.get(kind)
-        for (const address of known?.accounts ?? []) addresses.add(address)
+        for (const address of known?.accounts ?? []) accounts.add(address)
         for (const [name, slot] of known?.slots ?? []) slots.set(name, slot)
       }
       for (let entry = batch.accessStart[i]!; entry < batch.accessStart[i + 1]!; entry++) {
         const address = addressToHex(batch.accessAddress, LIMBS_PER_ADDRESS * entry)
-        addresses.add(address)
+        accounts.add(address)
         for (let k = batch.accessKeyStart[entry]!; k < batch.accessKeyStart[entry + 1]!; k++) {
           const key = wordToBigInt(batch.accessKey, LIMBS_PER_WORD * k)
           slots.set(`${address}${key}`, { address, key })
         }
       }
     }
-    return { addresses: [...addresses], slots: [...slots.values()] }
+    return { accounts: [...accounts], slots: [...slots.values()] }
   }
 }
 

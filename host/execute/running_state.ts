@@ -36,7 +36,7 @@ export class RunningState implements StateSnapshot {
 
   account(address: string): AccountView | undefined | Promise<AccountView | undefined> {
     const id = this.#accountId(address)
-    return typeof id === 'number' ? this.#view(id) : id.then((loaded) => this.#view(loaded))
+    return typeof id === 'number' ? this.viewOf(id) : id.then((loaded) => this.viewOf(loaded))
   }
 
   storage(address: string, key: bigint): bigint | Promise<bigint> {
@@ -114,7 +114,8 @@ export class RunningState implements StateSnapshot {
     }
   }
 
-  #view(id: number): AccountView | undefined {
+  /** The account with this id in the table. */
+  viewOf(id: number): AccountView | undefined {
     const { accounts, codes } = this.#resident
     if (!accounts.exists(id)) return undefined
     return {

@@ -1,12 +1,20 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { TYPE_DEPOSIT } from '../block/batch.ts'
 import { selectTransactions } from '../block/select_batch.ts'
-import { HOST_CODE, HOST_LIMBS } from '../state/account_table.ts'
+import { STATE_FRESH } from '../state/account_table.ts'
 import { EMPTY_CODE_HASH } from '../state/keccak.ts'
 import type { ResidentState } from '../state/resident_state.ts'
-import { addressFromHex, addressToHex, quantityToBigInt, wordFromBigInt } from '../state/word.ts'
+import {
+  addressFromHex,
+  addressToHex,
+  quantityToBigInt,
+  wordEquals,
+  wordFromBigInt,
+  wordToBigInt,
+} from '../state/word.ts'
+import { addressColumn, BaseReader, keyColumn } from './base_reader.ts'
 import type { CpuPool, Lot } from './cpu_pool.ts'
-import { MAIN } from './cpu_protocol.ts'
+import { type Foreseen, MAIN } from './cpu_protocol.ts'
 import type {
   AccountRead,
   AccountView,
@@ -53,6 +61,9 @@ export class Speculation {
   readonly #offered: number[] = []
   #next = 0
   readonly #snapshot: StateSnapshot
+  readonly #base: BaseReader
+  readonly #address = new Uint32Array(LIMBS_PER_ADDRESS)
+  readonly #key = new Uint32Array(LIMBS_PER_WORD)
 
   constructor(
     schedule: Schedule,
@@ -67,6 +78,7 @@ export class Speculation {
     this.#running = running
     this.#resident = resident
     this.#footprints = footprints
+    this.#base = new BaseReader(resident)
     this.#pool = pool
     this.#snapshot = pool === undefined ? running : new PollingSnapshot(running, pool)
     pool?.begin()
@@ -81,9 +93,9 @@ export class Speculation {
     for (let i = first; i < end; i++)
       if (tier[i] === TIER_CPU && rules.rejection[i] === 0 && !this.#places.has(i)) indices.push(i)
     if (indices.length < LEAST_OFFERED) return
-    await this.#prefetch(indices)
+    const foreseen = await this.#foresee(indices)
     pool.offerCodes(indices.map((i) => toCodes[i]!))
-    const lot = pool.offer(env, selectTransactions(batch, indices))
+    const lot = pool.offer(env, selectTransactions(batch, indices), foreseen)
     for (const [position, i] of indices.entries()) this.#places.set(i, { lot, position })
     this.#offered.push(...indices)
   }
@@ -95,6 +107,7 @@ export class Speculation {
       if (await this.#holds(proposed.reads)) {
         this.held++
         this.#footprints.note(this.#schedule.batch, index, proposed.reads)
+        await this.#load(proposed.reads)
         return this.#rebased(proposed)
       }
       this.broken++
@@ -153,65 +166,88 @@ export class Speculation {
               address: addressToHex(batch.from, LIMBS_PER_ADDRESS * i),
               nonce: quantityToBigInt(batch.nonce, 2 * i),
             }
-      lot.outcomes[position] = await this.#run(i, new PollingSnapshot(this.#running, pool, sender))
+      lot.outcomes[position] = await this.#run(
+        i,
+        new AheadSnapshot(this.#resident, this.#running, this.#base, pool, sender),
+      )
       return true
     }
     return false
   }
 
-  /** Makes resident what the transactions are expected to read. */
-  async #prefetch(indices: readonly number[]): Promise<void> {
-    const { addresses, slots } = this.#footprints.of(this.#schedule.batch, indices)
-    await this.#load(addresses, slots)
-    const { hosts } = this.#resident.accounts
-    const codes: number[] = []
-    const limbs = new Uint32Array(LIMBS_PER_ADDRESS)
-    for (const address of addresses) {
-      addressFromHex(limbs, 0, address)
-      const id = this.#resident.accounts.find(limbs, 0)
-      if (id >= 0) codes.push(hosts[id * HOST_LIMBS + HOST_CODE]!)
+  /** Reads what the transactions are expected to read and is not resident. */
+  async #foresee(indices: readonly number[]): Promise<Foreseen> {
+    const expected = this.#footprints.of(this.#schedule.batch, indices)
+    const { accounts: table, codes } = this.#resident
+    const known = new Set<number>()
+    const accounts = expected.accounts.filter((address) => {
+      const id = this.#accountId(address)
+      if (id >= 0) known.add(table.code(id))
+      return id < 0
+    })
+    const slots = expected.slots.filter(({ address, key }) => {
+      const owner = this.#accountId(address)
+      return owner < 0 || ((table.states[owner]! & STATE_FRESH) === 0 && this.#slotId(owner, key) < 0)
+    })
+    const views = await this.#base.accounts(accounts)
+    const values = await this.#base.slots(slots)
+    for (const view of views) if (view !== undefined) known.add(codes.findHash(view.codeHash))
+    this.#pool?.offerCodes(known)
+    return {
+      accounts: accounts.map((address, n) => ({ address, view: views[n] })),
+      slots: slots.map((slot, n) => ({ ...slot, value: values[n]! })),
     }
-    this.#pool?.offerCodes(codes)
   }
 
-  async #load(
-    accounts: readonly string[],
-    slots: readonly { readonly address: string; readonly key: bigint }[],
-  ): Promise<void> {
+  /** Id of the account in the table; -1 where it is not resident. */
+  #accountId(address: string): number {
+    addressFromHex(this.#address, 0, address)
+    return this.#resident.accounts.find(this.#address, 0)
+  }
+
+  #slotId(owner: number, key: bigint): number {
+    wordFromBigInt(this.#key, 0, key)
+    return this.#resident.slots.find(owner, this.#key, 0)
+  }
+
+  /** Makes resident what a transaction has read, as its execution at its place would have. */
+  async #load({ accounts, slots }: CpuReads): Promise<void> {
     const resident = this.#resident
-    const owners = new Uint32Array(LIMBS_PER_ADDRESS * slots.length)
-    const keys = new Uint32Array(LIMBS_PER_WORD * slots.length)
-    for (const [n, { address, key }] of slots.entries()) {
-      addressFromHex(owners, LIMBS_PER_ADDRESS * n, address)
-      wordFromBigInt(keys, LIMBS_PER_WORD * n, key)
-    }
-    const addresses = new Uint32Array(LIMBS_PER_ADDRESS * accounts.length)
-    for (const [n, address] of accounts.entries()) addressFromHex(addresses, LIMBS_PER_ADDRESS * n, address)
-    await resident.accountIds(addresses, accounts.length, new Int32Array(accounts.length))
-    const ids = new Int32Array(slots.length)
-    await resident.accountIds(owners, slots.length, ids)
-    await resident.slotIds(ids, keys, slots.length, new Int32Array(slots.length))
+    await resident.accountIds(addressColumn(accounts), accounts.length, new Int32Array(accounts.length))
+    const owners = new Int32Array(slots.length)
+    await resident.accountIds(addressColumn(slots.map(({ address }) => address)), slots.length, owners)
+    await resident.slotIds(owners, keyColumn(slots), slots.length, new Int32Array(slots.length))
   }
 
-  /** Whether an execution that read this would go the same way here. */
+  /** Whether an execution that read this would go the same way here. What is not resident is as it was before the batch. */
   async #holds(reads: CpuReads): Promise<boolean> {
     const running = this.#running
-    await this.#load(reads.accounts, reads.slots)
+    const { accounts, slots, state } = this.#resident
     for (const [n, address] of reads.accounts.entries()) {
-      const loaded = running.account(address)
-      const now = loaded instanceof Promise ? await loaded : loaded
-      const read = reads.seen[n]
-      if (read === undefined || !accountHolds(read, now)) return false
-      // A worker takes every place without nonce and code to be free of storage (EIP-7610).
-      if (now === undefined || now.nonce !== 0n || now.codeHash !== EMPTY_CODE_HASH) continue
-      const occupied = running.hasStorage(address)
+      const read = reads.seen[n]!
+      const id = this.#accountId(address)
+      if (id >= 0 && !accountHolds(read, running.viewOf(id))) return false
+      // An execution ahead takes every place without nonce and code to be free of storage (EIP-7610).
+      const { view } = read
+      if (view === undefined || view.nonce !== 0n || view.codeHash !== EMPTY_CODE_HASH) continue
+      if (id >= 0 && (accounts.states[id]! & STATE_FRESH) !== 0) continue
+      const occupied = state.hasStorage?.(address) ?? false
       if (typeof occupied === 'boolean' ? occupied : await occupied) return false
     }
     for (const { address, key, value } of reads.slots) {
-      const loaded = running.storage(address, key)
-      if ((typeof loaded === 'bigint' ? loaded : await loaded) !== value) return false
+      const owner = this.#accountId(address)
+      if (owner < 0) continue
+      const slot = this.#slotId(owner, key)
+      if (slot >= 0) {
+        if (!wordEquals(slots.values, slot * LIMBS_PER_WORD, this.#word(value), 0)) return false
+      } else if ((accounts.states[owner]! & STATE_FRESH) !== 0 && value !== 0n) return false
     }
     return true
+  }
+
+  #word(value: bigint): Uint32Array {
+    wordFromBigInt(this.#key, 0, value)
+    return this.#key
   }
 
   /** The writes with what the balances are here; all else is the same. */
@@ -250,28 +286,19 @@ interface Sender {
   readonly nonce: bigint
 }
 
-/**
- * The running state, where the workers are answered on the way: this thread may be busy for long. Before its place, the sender
- * of a transaction is taken to have the transaction's nonce already.
- */
+/** The running state, where the workers are answered on the way: this thread may be busy for long. */
 class PollingSnapshot implements StateSnapshot {
   readonly #inner: StateSnapshot
   readonly #pool: CpuPool
-  readonly #sender: Sender | undefined
 
-  constructor(inner: StateSnapshot, pool: CpuPool, sender?: Sender) {
+  constructor(inner: StateSnapshot, pool: CpuPool) {
     this.#inner = inner
     this.#pool = pool
-    this.#sender = sender
   }
 
   account(address: string): ReturnType<StateSnapshot['account']> {
     this.#pool.poll()
-    const view = this.#inner.account(address)
-    const sender = this.#sender
-    if (sender === undefined || sender.address !== address) return view
-    const early = (now: AccountView | undefined) => (now === undefined ? now : { ...now, nonce: sender.nonce })
-    return view instanceof Promise ? view.then(early) : early(view)
+    return this.#inner.account(address)
   }
 
   storage(address: string, key: bigint): ReturnType<StateSnapshot['storage']> {
@@ -289,5 +316,69 @@ class PollingSnapshot implements StateSnapshot {
 
   blockHash(number: bigint): ReturnType<StateSnapshot['blockHash']> {
     return this.#inner.blockHash(number)
+  }
+}
+
+/**
+ * The running state for an execution ahead: its sender is taken to have the transaction's nonce already, and nothing becomes
+ * resident.
+ */
+class AheadSnapshot implements StateSnapshot {
+  readonly #resident: ResidentState
+  readonly #running: RunningState
+  readonly #base: BaseReader
+  readonly #pool: CpuPool
+  readonly #sender: Sender | undefined
+  readonly #address = new Uint32Array(LIMBS_PER_ADDRESS)
+  readonly #key = new Uint32Array(LIMBS_PER_WORD)
+
+  constructor(
+    resident: ResidentState,
+    running: RunningState,
+    base: BaseReader,
+    pool: CpuPool,
+    sender: Sender | undefined,
+  ) {
+    this.#resident = resident
+    this.#running = running
+    this.#base = base
+    this.#pool = pool
+    this.#sender = sender
+  }
+
+  account(address: string): ReturnType<StateSnapshot['account']> {
+    this.#pool.poll()
+    const id = this.#accountId(address)
+    const sender = this.#sender
+    const view = id < 0 ? this.#base.account(address) : this.#running.viewOf(id)
+    if (sender === undefined || sender.address !== address) return view
+    const early = (now: AccountView | undefined) => (now === undefined ? now : { ...now, nonce: sender.nonce })
+    return view instanceof Promise ? view.then(early) : early(view)
+  }
+
+  storage(address: string, key: bigint): ReturnType<StateSnapshot['storage']> {
+    this.#pool.poll()
+    const owner = this.#accountId(address)
+    if (owner < 0) return this.#base.slot(address, key)
+    const { accounts, slots } = this.#resident
+    wordFromBigInt(this.#key, 0, key)
+    const slot = slots.find(owner, this.#key, 0)
+    if (slot >= 0) return wordToBigInt(slots.values, slot * LIMBS_PER_WORD)
+    return (accounts.states[owner]! & STATE_FRESH) !== 0 ? 0n : this.#base.slot(address, key)
+  }
+
+  code(codeHash: string): ReturnType<StateSnapshot['code']> {
+    const { codes, state } = this.#resident
+    const id = codes.findHash(codeHash)
+    return id < 0 ? state.readCode(codeHash) : codes.codes[id]!.bytes
+  }
+
+  blockHash(number: bigint): ReturnType<StateSnapshot['blockHash']> {
+    return this.#running.blockHash(number)
+  }
+
+  #accountId(address: string): number {
+    addressFromHex(this.#address, 0, address)
+    return this.#resident.accounts.find(this.#address, 0)
   }
 }

@@ -65,7 +65,7 @@ describe('workers of the CPU tier', () => {
     try {
       await pool.warm()
       pool.begin()
-      const lot = pool.offer(BATCH_ENV, encodeBatch(randomBatch(1, batchState())))
+      const lot = pool.offer(BATCH_ENV, encodeBatch(randomBatch(1, batchState())), { accounts: [], slots: [] })
       while (Atomics.load(lot.claims, 0) === 0) await pool.hear(1)
       while (await pool.hear(1));
       const startedMs = performance.now()
