@@ -22,5 +22,5 @@ export const cpuCostUs = ({ kernel }: PathPlan, lanes: number): number =>
 export const laneCostUs = ({ kernel }: PathPlan, lanes: number): number =>
   lanes * kernel.report.liveValues * LANE_VALUE_US
 
-/** Whether a wave that costs `laneUs` for its lanes and saves the CPU tier `cpuUs` is worth it. */
-export const isWorthWave = (cpuUs: number, laneUs: number): boolean => cpuUs > WAVE_US + laneUs
+/** Whether waves that cost `laneUs` for their lanes and save the CPU tier `cpuUs` are worth it. */
+export const isWorthWave = (cpuUs: number, laneUs: number, waves = 1): boolean => cpuUs > waves * (WAVE_US + laneUs)

@@ -7,13 +7,14 @@ import type { ExitReason, ExitReasons } from './exit_reason.ts'
 import type { LaneGroup, LaneSource } from './lane_group.ts'
 import { loadMissed } from './lane_load.ts'
 import type { LaneJob, LaneRunner, StartedJobs } from './lane_runner.ts'
+import { runOtherPaths } from './other_paths.ts'
 import { type CompileMode, type PathCandidate, type PathKeyState, PathLibrary } from './path_library.ts'
 import { COLUMN_LIMBS, type PathPlan } from './path_plan.ts'
 import { FEW_LANES, hintedSubset, type Leftover, mergePending, mergeSorted, type Pending } from './pending.ts'
 import { Precompiles } from './precompiles.ts'
 import { RecordedState, recordedTransaction } from './recorded_state.ts'
 import { type Schedule, TIER_CPU, TIER_LANE } from './schedule.ts'
-import type { Stale } from './version_log.ts'
+import type { Place, Stale } from './version_log.ts'
 
 /** Times that a lane is run again because the state table lacked something. */
 const MAX_RERUNS = 8
@@ -134,10 +135,17 @@ export class LaneStage {
   }
 
   /**
-   * Runs stale transactions again on the versions that they should have read. Those that leave their path or still miss keep
-   * the exit in their lane, and the sweep gives them to the CPU tier. False where none is worth its kernels.
+   * Runs stale transactions again on the versions that they should have read; those that leave their path, on the others of
+   * their key. Who leaves them all or still misses keeps the exit in its lane, and the sweep gives it to the CPU tier. False
+   * where none is worth its kernels.
    */
-  async again(schedule: Schedule, stale: Stale, runner: LaneRunner): Promise<boolean> {
+  async again(
+    schedule: Schedule,
+    stale: Stale,
+    runner: LaneRunner,
+    hintsAt: (places: readonly Place[]) => Stale,
+  ): Promise<boolean> {
+    const left: number[] = []
     const source = laneSource(schedule)
     const conflict = this.#reasons.code('conflict')
     let jobs = await this.#hintedJobs(schedule, stale, runner)
@@ -154,7 +162,9 @@ export class LaneStage {
           if (exit === EXIT_NONE) continue
           const i = group.transactions[lane]!
           schedule.reasons[i] = conflict
-          if (exit !== EXIT_MISS) schedule.explained?.exit(i, guardText(group.plan, exit))
+          if (exit === EXIT_MISS) continue
+          schedule.explained?.exit(i, guardText(group.plan, exit))
+          left.push(i)
         }
         if (missed.length === 0 || rerun === MAX_RERUNS) continue
         await loadMissed(group, missed, schedule.toIds, this.#resident, this.#precompiles)
@@ -164,7 +174,48 @@ export class LaneStage {
       }
       jobs = next
     }
+    if (runner.programs === 'ready' && this.#isWorthOthers(schedule, left)) {
+      await runOtherPaths(schedule, left, {
+        library: this.#library,
+        resident: this.#resident,
+        precompiles: this.#precompiles,
+        runner,
+        source,
+        hintsAt,
+      })
+    }
     return true
+  }
+
+  #isWorthOthers({ groups, laneGroups }: Schedule, left: readonly number[]): boolean {
+    if (this.#options.waves === 'always') return left.length > 0
+    let cpuUs = 0
+    let laneUs = 0
+    for (const i of left) {
+      const { plan } = laneGroups[groups[i]!]!
+      cpuUs += cpuCostUs(plan, 1)
+      laneUs += laneCostUs(plan, 1)
+    }
+    return isWorthWave(cpuUs, laneUs, 2)
+  }
+
+  /**
+   * Records the path that transaction i takes at its place, on the running values, where it left all known ones there and a
+   * recording pays: transactions that meet the same in this batch or a later one then have it.
+   */
+  async recordLate(schedule: Schedule, i: number, runner: LaneRunner): Promise<void> {
+    const { tier, groups, lanes, laneGroups, keyIds } = schedule
+    const group = tier[i] === TIER_LANE ? laneGroups[groups[i]!] : undefined
+    const exit = group?.lanesOut[lanes[i]! * COLUMN_LIMBS]
+    if (group === undefined || exit === EXIT_NONE || exit === EXIT_MISS) return
+    const key = this.#library.keys[keyIds[i]!]!
+    const { compile, recordFrom } = this.#options
+    key.lanesOwed++
+    if (compile === 'never' || !this.#library.isWorthRecording(key, 0, recordFrom)) return
+    if (!this.#callsItsCode(schedule, i)) return
+    const transaction = recordedTransaction(this.#options, schedule, i)
+    const recorded = await this.#library.record(key, transaction, new RecordedState(this.#resident, this.#precompiles))
+    if (typeof recorded === 'object' && recorded.hasProgram) await this.#openPrograms(runner)
   }
 
   /** Jobs for the stale transactions of every path that has, or is worth, a form that reads hints. */

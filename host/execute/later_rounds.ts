@@ -7,7 +7,7 @@ import type { LaneRunner } from './lane_runner.ts'
 import type { LaneStage } from './lane_stage.ts'
 import { COLUMN_LIMBS } from './path_plan.ts'
 import { type Schedule, TIER_LANE } from './schedule.ts'
-import { type Stale, VersionLog } from './version_log.ts'
+import { type Place, type Stale, VersionLog } from './version_log.ts'
 
 /** With `waves: 'always'`: fewer stale transactions, or fewer of them made valid by the last round, are left to the CPU tier. */
 const LEAST_STALE = 8
@@ -67,7 +67,7 @@ export class LaterRounds {
       return false
     }
     const before = this.#schedule.groups[i]
-    while (this.rounds < MOST_ROUNDS && (await this.#again(stale, this.#runner))) {
+    while (this.rounds < MOST_ROUNDS && (await this.#again(stale, this.#runner, i))) {
       const left = this.#resolve(i)
       if (!this.#wasWorthRound(stale, left)) {
         this.#pause = this.#nextPause
@@ -119,9 +119,10 @@ export class LaterRounds {
     return stale
   }
 
-  async #again(stale: Stale, runner: LaneRunner): Promise<boolean> {
+  async #again(stale: Stale, runner: LaneRunner, i: number): Promise<boolean> {
     try {
-      const ran = await this.#lanes.again(this.#schedule, stale, runner)
+      const hintsAt = (places: readonly Place[]) => this.#log.resolve(this.#schedule, this.#resident.slots, i, places)
+      const ran = await this.#lanes.again(this.#schedule, stale, runner, hintsAt)
       if (ran) this.rounds++
       else this.#isOver = true
       return ran

@@ -2,6 +2,7 @@ import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
 import type { SlotTable } from '../state/slot_table.ts'
 import { wordCopy } from '../state/word.ts'
+import type { LaneGroup } from './lane_group.ts'
 import { laneReadHolds, laneSlot, laneStored } from './lane_store.ts'
 import { COLUMN_LIMBS, HINT_LIMBS } from './path_plan.ts'
 import { type Schedule, TIER_LANE } from './schedule.ts'
@@ -19,6 +20,13 @@ export interface Stale {
   readonly transactions: Int32Array
   readonly hintAt: Uint32Array
   hints: Uint32Array
+}
+
+/** Where an execution of a transaction stands whose look-ups are asked for: it need not be the transaction's own. */
+export interface Place {
+  readonly transaction: number
+  readonly group: LaneGroup
+  readonly lane: number
 }
 
 /**
@@ -44,19 +52,39 @@ export class VersionLog {
   #entries = 0
   #lastWrite = new Int32Array(1024)
 
-  /** Resolves the reads of transactions from `first` on; the table's values are those at the place of `first`. */
-  resolve(schedule: Schedule, table: SlotTable, first: number): Stale {
+  /**
+   * Resolves the reads of transactions from `first` on; the table's values are those at the place of `first`. With `places`
+   * (ascending by transaction) it gives instead, for each of them, what the slots that it looked at hold at its transaction's place.
+   */
+  resolve(schedule: Schedule, table: SlotTable, first: number, places?: readonly Place[]): Stale {
     const { batch, tier, groups, lanes, laneGroups } = schedule
     if (this.#lastWrite.length < table.count) this.#lastWrite = new Int32Array(2 * table.count)
     const lastWrite = this.#lastWrite
+    const most = places?.length ?? batch.count
     const stale: Stale = {
       count: 0,
-      transactions: new Int32Array(batch.count),
-      hintAt: new Uint32Array(batch.count),
+      transactions: new Int32Array(most),
+      hintAt: new Uint32Array(most),
       hints: new Uint32Array(1024),
     }
     let hintLimbs = 0
+    const give = (i: number, group: LaneGroup, lane: number): void => {
+      const { count } = group.plan.slots
+      const end = hintLimbs + count * HINT_LIMBS
+      if (end > stale.hints.length) stale.hints = doubled(stale.hints, end)
+      stale.transactions[stale.count] = i
+      stale.hintAt[stale.count] = hintLimbs
+      stale.count++
+      for (let k = 0; k < count; k++)
+        this.#hint(stale.hints, hintLimbs + k * HINT_LIMBS, laneSlot(group, lane, k), table)
+      hintLimbs = end
+    }
     for (let i = first; i < batch.count; i++) {
+      if (places !== undefined) {
+        if (stale.count === places.length) break
+        for (let place = places[stale.count]; place?.transaction === i; place = places[stale.count])
+          give(i, place.group, place.lane)
+      }
       // Later ranges are not executed yet.
       if (tier[i] !== TIER_LANE || groups[i]! < 0) continue
       const group = laneGroups[groups[i]!]!
@@ -65,7 +93,7 @@ export class VersionLog {
       if (group.lanesOut[lane * COLUMN_LIMBS] !== EXIT_NONE) continue
       const { count } = plan.slots
       let valid = true
-      for (let k = 0; k < count && valid; k++) {
+      for (let k = 0; places === undefined && k < count && valid; k++) {
         const slot = laneSlot(group, lane, k)
         const version = lastWrite[slot]!
         if (version === 0) {
@@ -73,17 +101,7 @@ export class VersionLog {
             valid = laneReadHolds(group, lane, k, slot, table, table.values, slot * LIMBS_PER_WORD)
         } else valid = laneReadHolds(group, lane, k, slot, table, this.#values, (version - 1) * LIMBS_PER_WORD)
       }
-      if (!valid) {
-        const end = hintLimbs + count * HINT_LIMBS
-        if (end > stale.hints.length) stale.hints = doubled(stale.hints, end)
-        stale.transactions[stale.count] = i
-        stale.hintAt[stale.count] = hintLimbs
-        stale.count++
-        for (let k = 0; k < count; k++) {
-          this.#hint(stale.hints, hintLimbs + k * HINT_LIMBS, laneSlot(group, lane, k), table)
-        }
-        hintLimbs = end
-      }
+      if (!valid) give(i, group, lane)
       for (let store = 0; store < plan.storeSlots.length; store++) {
         const slot = laneSlot(group, lane, plan.storeSlots[store]!)
         const entry = this.#append(slot)

@@ -96,9 +96,11 @@ export class Walk {
   }
 
   async #sweep(first: number, end: number): Promise<void> {
-    const { later } = this.#parts
+    const { later, lanes, runner } = this.#parts
     for (let i = this.#advance(first, end); i < end; i = this.#advance(i, end)) {
-      if (this.hasFailed || !(await later.run(i))) await this.#execute(i)
+      if (!this.hasFailed && (await later.run(i))) continue
+      if (!this.hasFailed && runner !== undefined) await lanes.recordLate(this.#schedule, i, runner)
+      await this.#execute(i)
     }
   }
 

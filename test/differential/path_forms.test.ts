@@ -120,6 +120,41 @@ describe('waves of path programs', () => {
   })
 })
 
+describe('a transaction that takes another path at its place than on the state before the batch', () => {
+  /** Ten holders of 1,000 get 40 each, and then pay 1,020: what reverts without the 40. */
+  const topped = (nonce: bigint): TransactionObject[] =>
+    Array.from({ length: 10 }, (_, n) => [
+      call(10, nonce * 10n + BigInt(n), 'token', BigInt(sender(n)), 40n),
+      call(n, nonce, 'token', BigInt(stranger(70 + n)), 1020n),
+    ]).flat()
+
+  test('runs on that path, with what the transactions before it wrote', async () => {
+    const check = new BatchCheck({ device, programs: 'always', recordFrom: 1, explain: true })
+    const { difference, result } = await check.run(batchState(), topped(0n))
+    expect(difference).toBeUndefined()
+    expect(result.tiers).toMatchObject({ cpu: 0, pathProgram: 20 })
+    expect(Array.from({ length: 20 }, (_, i) => result.receipts.get(i)!.status)).toEqual(new Array(20).fill(1))
+    const second = result.explain!.filter(({ index }) => index % 2 === 1)
+    for (const { exits } of second) expect(exits).toContain('conflict')
+    check.executor.close()
+  })
+
+  test('is recorded at its place where it is the first to take that path, for those that come later', async () => {
+    const check = new BatchCheck({ device, programs: 'always', recordFrom: 1 })
+    // On the state before the batch every call counts; at its place every second one reverts.
+    const pairs = Array.from({ length: 10 }, (_, n) => [
+      call(n, 0n, 'alternator', 100n + BigInt(n)),
+      call(n, 1n, 'alternator', 100n + BigInt(n)),
+    ]).flat()
+    const first = await check.run(batchState(), pairs)
+    const second = await check.run(batchState(), pairs)
+    expect([first.difference, second.difference]).toEqual([undefined, undefined])
+    expect([first, second].map(({ result }) => result.tiers.cpu)).toEqual([10, 0])
+    expect(second.result.rounds).toBe(2)
+    check.executor.close()
+  })
+})
+
 describe('the explanation of a batch', () => {
   const explained = async (check: BatchCheck, transactions: readonly TransactionObject[]) => {
     const { difference, result } = await check.run(batchState(), transactions)
