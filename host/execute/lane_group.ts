@@ -1,7 +1,11 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { MISSING } from '../../transpiler/path_kernel.ts'
 import type { TransactionBatch } from '../block/batch.ts'
+import type { BlockEnvironment } from '../block/environment.ts'
 import {
   COLUMN_LIMBS,
+  HINT_COLUMNS,
+  HINT_LIMBS,
   INPUT_CALLDATA,
   INPUT_CALLER,
   INPUT_GAS,
@@ -162,3 +166,38 @@ const gatherCalldata = (
     }
   }
 }
+
+/** Writes the hint columns of a job's lanes behind its input columns. */
+export const gatherHints = (
+  plan: PathPlan,
+  transactions: Int32Array,
+  hints: { readonly words: Uint32Array; readonly at: Uint32Array },
+  lanesIn: Uint32Array,
+): void => {
+  const laneCount = transactions.length
+  const column = laneCount * COLUMN_LIMBS
+  for (let k = 0; k < plan.slots.count; k++) {
+    const first = (plan.kernel.hintColumn + HINT_COLUMNS * k) * column
+    for (let lane = 0; lane < laneCount; lane++) {
+      const from = hints.at[lane]! + k * HINT_LIMBS
+      const to = first + lane * COLUMN_LIMBS
+      for (let limb = 0; limb < COLUMN_LIMBS; limb++) {
+        lanesIn[to + limb] = hints.words[from + limb]!
+        lanesIn[to + column + limb] = hints.words[from + COLUMN_LIMBS + limb]!
+      }
+      lanesIn[to + 2 * column] = hints.words[from + LIMBS_PER_WORD] ?? MISSING
+    }
+  }
+}
+
+/** The words of ENVIRONMENT_WORDS by name. */
+export const environmentValues = (env: BlockEnvironment, chainId: bigint) => ({
+  number: env.number,
+  timestamp: env.timestamp,
+  coinbase: BigInt(env.coinbase),
+  prevrandao: env.prevRandao,
+  gaslimit: env.gasLimit,
+  chainid: chainId,
+  basefee: env.baseFeePerGas,
+  blobbasefee: env.blobBaseFee ?? 1n,
+})

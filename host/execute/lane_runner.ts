@@ -7,7 +7,7 @@ import {
   WORKGROUP_SIZE,
 } from '../../transpiler/layout/environment.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { EXIT_MISS, MISSING } from '../../transpiler/path_kernel.ts'
+import { EXIT_MISS } from '../../transpiler/path_kernel.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
 import type { BoundBuffer, BufferRange, Command, ComputeDevice } from '../device/compute_device.ts'
 import type { Kernel } from '../device/kernel.ts'
@@ -18,8 +18,16 @@ import { BloomRunner } from './bloom_runner.ts'
 import { BufferPool } from './buffer_pool.ts'
 import { faultText } from './device_fault.ts'
 import { DeviceTables } from './device_tables.ts'
-import { gatherLanes, type LaneGroup, type LaneSource, slotPlaces, storePlaces } from './lane_group.ts'
-import { COLUMN_BYTES, COLUMN_LIMBS, HINT_COLUMNS, HINT_LIMBS, type PathPlan } from './path_plan.ts'
+import {
+  environmentValues,
+  gatherHints,
+  gatherLanes,
+  type LaneGroup,
+  type LaneSource,
+  slotPlaces,
+  storePlaces,
+} from './lane_group.ts'
+import { COLUMN_BYTES, COLUMN_LIMBS, HINT_COLUMNS, type PathPlan } from './path_plan.ts'
 import { ProgramRunner } from './program_runner.ts'
 
 /** Lanes of one path to run. With `hints`, lane l's hints are at `words[at[l] ..]` (Stale). */
@@ -352,40 +360,7 @@ interface GroupRun {
   readonly bindGroup: GPUBindGroup
 }
 
-export const environmentValues = (env: BlockEnvironment, chainId: bigint) => ({
-  number: env.number,
-  timestamp: env.timestamp,
-  coinbase: BigInt(env.coinbase),
-  prevrandao: env.prevRandao,
-  gaslimit: env.gasLimit,
-  chainid: chainId,
-  basefee: env.baseFeePerGas,
-  blobbasefee: env.blobBaseFee ?? 1n,
-})
-
 const anyMiss = (lanesOut: Uint32Array, laneCount: number): boolean => {
   for (let lane = 0; lane < laneCount; lane++) if (lanesOut[lane * COLUMN_LIMBS] === EXIT_MISS) return true
   return false
-}
-
-export const gatherHints = (
-  plan: PathPlan,
-  transactions: Int32Array,
-  hints: { readonly words: Uint32Array; readonly at: Uint32Array },
-  lanesIn: Uint32Array,
-): void => {
-  const laneCount = transactions.length
-  const column = laneCount * COLUMN_LIMBS
-  for (let k = 0; k < plan.slots.count; k++) {
-    const first = (plan.kernel.hintColumn + HINT_COLUMNS * k) * column
-    for (let lane = 0; lane < laneCount; lane++) {
-      const from = hints.at[lane]! + k * HINT_LIMBS
-      const to = first + lane * COLUMN_LIMBS
-      for (let limb = 0; limb < COLUMN_LIMBS; limb++) {
-        lanesIn[to + limb] = hints.words[from + limb]!
-        lanesIn[to + column + limb] = hints.words[from + COLUMN_LIMBS + limb]!
-      }
-      lanesIn[to + 2 * column] = hints.words[from + LIMBS_PER_WORD] ?? MISSING
-    }
-  }
 }

@@ -2,8 +2,8 @@ import { ENVIRONMENT_WORDS, WORKGROUP_SIZE } from '../../transpiler/layout/envir
 import { PROGRAM_HEADER_VECTORS, PROGRAM_SCRATCH_VECTORS } from '../../transpiler/layout/program.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { PathProgram } from '../../transpiler/path_kernel.ts'
-import { gatherLanes, type LaneSource } from './lane_group.ts'
-import { gatherHints, type LaneJob } from './lane_runner.ts'
+import { gatherHints, gatherLanes, type LaneSource } from './lane_group.ts'
+import type { LaneJob } from './lane_runner.ts'
 import { COLUMN_LIMBS, HINT_COLUMNS, type PathPlan, WORD_COLUMNS } from './path_plan.ts'
 
 /** Lanes of one path to run by its program. */

@@ -5,7 +5,7 @@ import { transactionData } from '../block/encode_batch.ts'
 import { ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { wordFromBigInt, wordToBigInt } from '../state/word.ts'
-import { environmentValues } from './lane_runner.ts'
+import { environmentValues } from './lane_group.ts'
 import type { Precompiles } from './precompiles.ts'
 import type { Schedule } from './schedule.ts'
 
