@@ -6,7 +6,7 @@ import { type ComputeDevice, createExecutor, type ExecutorOptions, MemoryState }
 import { wordToBigInt } from '../../host/state/word.ts'
 
 /** A tenth of them reach a new holder, so that lanes miss; their keys are more than comes along with results unasked. */
-const SIZE = 5000
+const SIZE = 4200
 const BLOCKS = 2
 
 let device: ComputeDevice
