@@ -6,7 +6,7 @@ import type { TransactionBatch, TransactionExtras, TransactionObject } from './b
 import { encodeBatch } from './encode_batch.ts'
 import type { BlockEnvironment } from './environment.ts'
 import { REJECTION, type Rejection } from './rejection.ts'
-import { type TransactionRules, transactionRules } from './rules.ts'
+import { gasBounds, type TransactionRules, transactionRules } from './rules.ts'
 
 /** A call to simulate. Addresses and data are 0x-hex. Absent: from address zero, no value, all gas of the block, free gas. */
 export interface CallObject extends Omit<TransactionExtras, 'deposit'> {
@@ -43,16 +43,16 @@ export const encodeCalls = (calls: readonly CallObject[], env: BlockEnvironment)
 export const callRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): TransactionRules => {
   const free = { ...env, baseFeePerGas: 0n }
   const { maxFeePerGas, maxPriorityFeePerGas } = batch
-  if (allZero(maxFeePerGas)) return uncapped(batch, fork, transactionRules(batch, fork, free))
+  if (isFree(batch)) return freeRules(batch, fork, env)
   const rules = uncapped(batch, fork, transactionRules(batch, fork, env))
-  let freeRules: TransactionRules | undefined
+  let unpriced: TransactionRules | undefined
   for (let i = 0; i < batch.count; i++) {
     const at = LIMBS_PER_WORD * i
     if (!wordIsZero(maxFeePerGas, at) || !wordIsZero(maxPriorityFeePerGas, at)) continue
-    freeRules ??= uncapped(batch, fork, transactionRules(batch, fork, free))
-    rules.rejection[i] = freeRules.rejection[i]!
+    unpriced ??= uncapped(batch, fork, transactionRules(batch, fork, free))
+    rules.rejection[i] = unpriced.rejection[i]!
     for (const word of ['price', 'priority', 'cost'] as const)
-      rules[word].set(freeRules[word].subarray(at, at + LIMBS_PER_WORD), at)
+      rules[word].set(unpriced[word].subarray(at, at + LIMBS_PER_WORD), at)
   }
   return rules
 }
@@ -65,20 +65,53 @@ const uncapped = (batch: TransactionBatch, fork: Fork, rules: TransactionRules):
   return rules
 }
 
-const uncappedRejection = (
-  batch: TransactionBatch,
-  fork: Fork,
-  { gasLimit, intrinsic, floor, price }: TransactionRules,
-  i: number,
-): Rejection | 0 => {
+const uncappedRejection = (batch: TransactionBatch, fork: Fork, rules: TransactionRules, i: number): Rejection | 0 => {
   const at = LIMBS_PER_WORD * i
-  const { maxFeePerGas, maxPriorityFeePerGas, type, creates, dataStart } = batch
+  const { price } = rules
+  const { maxFeePerGas, maxPriorityFeePerGas, type } = batch
   if (type[i]! >= 2 && wordCompare(maxPriorityFeePerGas, at, maxFeePerGas, at) > 0) return REJECTION.tipAboveFeeCap
   if (wordIsZero(price, at) && !wordIsZero(maxFeePerGas, at)) return REJECTION.feeCapBelowBaseFee
+  return gasRejection(batch, fork, rules, i)
+}
+
+const gasRejection = (
+  { creates, dataStart }: TransactionBatch,
+  fork: Fork,
+  { gasLimit, intrinsic, floor }: TransactionRules,
+  i: number,
+): Rejection | 0 => {
   if (gasLimit[i]! < intrinsic[i]!) return REJECTION.intrinsicGas
   if (gasLimit[i]! < floor[i]!) return REJECTION.floorGas
-  const initcode = creates[i] === 1 ? dataStart[i + 1]! - dataStart[i]! : 0
+  if (creates[i] === 0) return 0
+  const initcode = dataStart[i + 1]! - dataStart[i]!
   return isAtLeast(fork, 'shanghai') && initcode > MAX_INITCODE_BYTES ? REJECTION.initcodeSize : 0
+}
+
+/** The usual simulation: no prices, and only types 0 to 2. */
+const isFree = ({ count, type, maxFeePerGas, maxPriorityFeePerGas, extras }: TransactionBatch): boolean => {
+  if (extras.size > 0) return false
+  for (let i = 0; i < count; i++) if (type[i]! > 2) return false
+  return allZero(maxFeePerGas) && allZero(maxPriorityFeePerGas)
+}
+
+/** What is left of the rules where gas is free: the caller needs the value, and the gas must do for the data. */
+const freeRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): TransactionRules => {
+  const { count, type } = batch
+  const { intrinsic, floor } = gasBounds(batch, fork)
+  const gasLimit = new Float64Array(count)
+  const rejection = new Uint8Array(count)
+  const price = new Uint32Array(LIMBS_PER_WORD * count)
+  const highestType = isAtLeast(fork, 'london') ? 2 : isAtLeast(fork, 'berlin') ? 1 : 0
+  const none = new Float64Array(0)
+  const rules: TransactionRules = {
+    ...{ intrinsic, floor, gasLimit, rejection, price, priority: price, cost: batch.value },
+    ...{ blobGas: none, blobFee: new Uint32Array(0), maxBlobGas: env.maxBlobs ?? 0 },
+  }
+  for (let i = 0; i < count; i++) {
+    gasLimit[i] = batch.gasLimit[2 * i + 1]! * 0x1_0000_0000 + batch.gasLimit[2 * i]!
+    rejection[i] = type[i]! > highestType ? REJECTION.typeNotSupported : gasRejection(batch, fork, rules, i)
+  }
+  return rules
 }
 
 const allZero = (words: Uint32Array): boolean => {

@@ -10,27 +10,19 @@ import { EMPTY_CODE_HASH } from '../state/keccak.ts'
 import { OverlayState, type ParsedOverride, parseOverrides, type StateOverrides } from '../state/overlay_state.ts'
 import { ResidentState } from '../state/resident_state.ts'
 import { addressToHex, quantityFromBigInt, wordToBigInt } from '../state/word.ts'
+import { type CallDevice, CallPipeline, sliceBatch } from './call_segments.ts'
 import type { AccountView, StateSnapshot } from './cpu_result.ts'
 import type { CpuTier } from './cpu_tier.ts'
-import { faultReason, faultText } from './device_fault.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import { LaneJudge } from './judge_lanes.ts'
 import { LaneRunner } from './lane_runner.ts'
-import { LaneStage, type LaneStageOptions, type Wave } from './lane_stage.ts'
+import { LaneStage, type LaneStageOptions } from './lane_stage.ts'
 import { LayeredSnapshot } from './layered_snapshot.ts'
 import type { PathLibrary } from './path_library.ts'
 import { loadParties, routeTransactions } from './route.ts'
 import { RunningState } from './running_state.ts'
-import {
-  createSchedule,
-  OUTCOME_CPU,
-  OUTCOME_NONE,
-  OUTCOME_REJECTED,
-  type Schedule,
-  TIER_CPU,
-  TIER_LANE,
-} from './schedule.ts'
-import { type AccessListEntry, accessEntries, Simulation, type SimulationTimings } from './simulation.ts'
+import { createSchedule, OUTCOME_CPU, OUTCOME_NONE, OUTCOME_REJECTED, type Schedule, TIER_CPU } from './schedule.ts'
+import { type AccessListEntry, accessEntries, Simulation } from './simulation.ts'
 import { RANGE } from './walk.ts'
 
 const MOST_RANGES = 8
@@ -73,12 +65,8 @@ export interface SimulatorParts {
   readonly generation: () => number
 }
 
-/** Where calls run: the executor's own tables, or tables with overrides. */
-interface Ground {
+interface Ground extends CallDevice {
   readonly resident: ResidentState
-  readonly lanes: LaneStage
-  open(device: ComputeDevice): LaneRunner
-  close(): void
 }
 
 /** Executes thousands of calls or bundles against one state and commits nothing. */
@@ -90,9 +78,9 @@ export class Simulator {
   }
 
   async run(request: SimulateRequest, calls: ReadCalls): Promise<Simulation> {
-    const { resident, lanes, openRunner, closeRunner } = this.#parts
+    const { resident, lanes, device, openRunner, closeRunner } = this.#parts
     if (calls.overrides === undefined)
-      return this.#simulate(request, calls, { resident, lanes, open: openRunner, close: closeRunner })
+      return this.#simulate(request, calls, { resident, lanes, device, open: openRunner, close: closeRunner })
     const ground = this.#overlaid(calls.overrides)
     try {
       return await this.#simulate(request, calls, ground)
@@ -102,11 +90,12 @@ export class Simulator {
   }
 
   #overlaid(overrides: ReadonlyMap<string, ParsedOverride>): Ground {
-    const { stage, library, reasons, chainId, resident } = this.#parts
+    const { stage, library, reasons, chainId, resident, device } = this.#parts
     const overlay = new ResidentState(new OverlayState(resident.state, overrides), codeSkeleton, resident.codes)
     let runner: LaneRunner | undefined
     return {
       resident: overlay,
+      device,
       lanes: new LaneStage(stage, overlay, library, reasons),
       open(device) {
         runner = new LaneRunner(device, overlay, chainId)
@@ -121,94 +110,40 @@ export class Simulator {
   }
 
   async #simulate(request: SimulateRequest, { batch, bundles }: ReadCalls, ground: Ground): Promise<Simulation> {
-    const { fork, library, reasons, generation } = this.#parts
+    const { fork, library, reasons, generation, range = RANGE } = this.#parts
     const { at: env, checkBalance = true } = request
-    const startedMs = performance.now()
     const waitedBeforeMs = library.waitedMs
-    const schedule = createSchedule(batch, env, callRules(batch, fork, env))
-    await loadParties(schedule, ground.resident)
-    routeTransactions(fork, schedule, ground.resident, library, reasons)
-    copyNonces(schedule, ground.resident)
-    if (bundles !== undefined) sendBundlesToCpu(schedule, bundles, reasons)
-    const timings = { route: performance.now() - startedMs, device: 0, judge: 0, cpu: 0 }
-    const faults: string[] = []
-    const judge = new LaneJudge(fork, schedule, ground.resident, reasons, { checkBalance, left: bundles?.bundled })
-    await this.#lanes(schedule, ground, judge, timings, faults)
+    const timings = { route: 0, device: 0, judge: 0, cpu: 0 }
+    const pipeline = new CallPipeline(ground, timings)
+    const ranges = bundles === undefined ? Math.max(1, Math.min(MOST_RANGES, Math.floor(batch.count / range))) : 1
+    const size = Math.max(1, Math.ceil(batch.count / ranges))
+    const count = Math.max(1, Math.ceil(batch.count / size))
+    const segments = await pipeline.run(count, async (k) => {
+      const first = k * size
+      const part = count === 1 ? batch : sliceBatch(batch, first, Math.min(batch.count, first + size))
+      const schedule = createSchedule(part, env, callRules(part, fork, env))
+      await loadParties(schedule, ground.resident)
+      routeTransactions(fork, schedule, ground.resident, library, reasons)
+      copyNonces(schedule, ground.resident)
+      if (bundles !== undefined) sendBundlesToCpu(schedule, bundles, reasons)
+      const options = { checkBalance, left: bundles?.bundled }
+      return { first, schedule, judge: new LaneJudge(fork, schedule, ground.resident, reasons, options) }
+    })
     const compileMs = library.waitedMs - waitedBeforeMs
-    const cpuMs = performance.now()
+    timings.device = Math.max(0, timings.device - compileMs)
+    const startedMs = performance.now()
     const state = new RunningState(ground.resident)
-    await this.#cpuCalls(schedule, state, bundles, checkBalance)
-    timings.cpu = performance.now() - cpuMs
+    for (const { schedule } of segments) await this.#cpuCalls(schedule, state, bundles, checkBalance)
+    timings.cpu = performance.now() - startedMs
     const made = generation()
-    const accessLists = async (index: number): Promise<readonly AccessListEntry[]> => {
+    const accessLists = async (schedule: Schedule, index: number): Promise<readonly AccessListEntry[]> => {
       if (generation() !== made) throw new Error('the state has moved on since these calls: simulate them again')
       return this.#accessList(schedule, state, bundles, checkBalance, index)
     }
-    const bundleStart = bundles?.start ?? Uint32Array.from({ length: batch.count + 1 }, (_, i) => i)
-    return new Simulation(schedule, ground.resident, reasons, { bundleStart, timings, compileMs, faults, accessLists })
-  }
-
-  /** Brings the independent calls through the device in ranges, and judges a range while the device executes the next. */
-  async #lanes(
-    schedule: Schedule,
-    ground: Ground,
-    judge: LaneJudge,
-    timings: SimulationTimings,
-    faults: string[],
-  ): Promise<void> {
-    const { count } = schedule.batch
-    const runner = this.#openRunner(schedule, ground, faults)
-    const ranges = Math.max(1, Math.min(MOST_RANGES, Math.floor(count / (this.#parts.range ?? RANGE))))
-    const size = Math.ceil(count / (runner === undefined ? 1 : ranges))
-    const { lanes } = ground
-    let usable = runner
-    const guarded = async <Result>(run: (usable: LaneRunner) => Promise<Result>): Promise<Result | undefined> => {
-      if (usable === undefined) return undefined
-      const waitMs = performance.now()
-      try {
-        return await run(usable)
-      } catch (thrown) {
-        faults.push(faultText(thrown))
-        lanes.refuse(schedule, faultReason(thrown))
-        usable = undefined
-        return undefined
-      } finally {
-        timings.device += performance.now() - waitMs
-      }
-    }
-    if (runner !== undefined) lanes.begin(runner)
-    let wave: Wave | undefined
-    if (count > 0) wave = await guarded((one) => lanes.start(schedule, one, 0, size, ranges))
-    for (let first = 0; first < count; first += size) {
-      const end = Math.min(count, first + size)
-      const finished = wave
-      if (finished !== undefined) await guarded((one) => lanes.finish(schedule, one, finished))
-      wave = undefined
-      if (end < count)
-        wave = await guarded((one) => lanes.start(schedule, one, end, Math.min(count, end + size), ranges))
-      const judgeMs = performance.now()
-      judge.judge(first, end)
-      timings.judge += performance.now() - judgeMs
-    }
-    if (runner !== undefined && usable === undefined) ground.close()
-    faults.push(...(runner?.faults ?? []))
-  }
-
-  #openRunner(schedule: Schedule, ground: Ground, faults: string[]): LaneRunner | undefined {
-    if (!schedule.tier.includes(TIER_LANE)) return undefined
-    const { device } = this.#parts
-    if (device === undefined || device.isLost) {
-      ground.lanes.refuse(schedule, device === undefined ? 'no device' : 'device lost')
-      return undefined
-    }
-    try {
-      return ground.open(device)
-    } catch (thrown) {
-      faults.push(faultText(thrown))
-      ground.lanes.refuse(schedule, faultReason(thrown))
-      ground.close()
-      return undefined
-    }
+    const { faults } = pipeline
+    const parts = { size, bundleStart: bundles?.start, timings, compileMs, faults, accessLists }
+    const schedules = segments.map(({ schedule }) => schedule)
+    return new Simulation(batch.count, schedules, ground.resident, reasons, parts)
   }
 
   async #cpuCalls(

@@ -1,5 +1,5 @@
 import { bytesToHex } from '../block/encode_batch.ts'
-import { type Log, Receipts } from '../block/receipts.ts'
+import { type LaneTables, type Log, Receipts } from '../block/receipts.ts'
 import { REJECTION, type Rejection, rejectionText } from '../block/rejection.ts'
 import { revertReason } from '../block/revert_reason.ts'
 import type { ResidentState } from '../state/resident_state.ts'
@@ -45,10 +45,13 @@ export interface SimulationTimings {
 }
 
 /** What an access list is made with: the calls again on the CPU tier, while nothing was committed since. */
-export type AccessLists = (index: number) => Promise<readonly AccessListEntry[]>
+export type AccessLists = (schedule: Schedule, index: number) => Promise<readonly AccessListEntry[]>
 
 export interface SimulationParts {
-  readonly bundleStart: Uint32Array
+  /** Calls in each schedule but the last. */
+  readonly size: number
+  /** Undefined where every call is a bundle of its own. */
+  readonly bundleStart: Uint32Array | undefined
   readonly timings: SimulationTimings
   readonly compileMs: number
   readonly faults: readonly string[]
@@ -60,50 +63,65 @@ export interface SimulationParts {
  *
  * status         u8[n]   1 success, 0 revert or halt, 2 could not start
  * gasUsed        f64[n]  as a transaction pays it; 0 where it could not start
- * gasRefund      f64[n]  refund counter at the end, before its cap
- * bundleStart    u32[bundles + 1]   the calls of bundle b are bundleStart[b] .. bundleStart[b + 1], in order
  */
 export class Simulation {
   readonly count: number
   readonly status: Uint8Array
   readonly gasUsed: Float64Array
-  readonly gasRefund: Float64Array
-  readonly bundleStart: Uint32Array
   readonly tiers: TierCounts
   /** Calls that the CPU tier executed, by why. */
   readonly exits: Readonly<Record<string, number>>
   readonly timings: SimulationTimings
   readonly compileMs: number
   readonly faults: readonly string[]
-  readonly #schedule: Schedule
+  readonly #schedules: readonly Schedule[]
+  readonly #size: number
   readonly #reasons: ExitReasons
-  readonly #receipts: Receipts
+  /** The tables as they were: an executor that forgets its own makes new ones. */
+  readonly #tables: LaneTables
+  readonly #decoded: Receipts[] = []
+  #refunds: Float64Array | undefined
+  #bundleStart: Uint32Array | undefined
   readonly #accessLists: AccessLists
 
-  constructor(schedule: Schedule, resident: ResidentState, reasons: ExitReasons, parts: SimulationParts) {
-    const { batch, outcome } = schedule
-    this.count = batch.count
-    this.#schedule = schedule
+  constructor(
+    count: number,
+    schedules: readonly Schedule[],
+    resident: ResidentState,
+    reasons: ExitReasons,
+    parts: SimulationParts,
+  ) {
+    this.count = count
+    this.#schedules = schedules
+    this.#size = parts.size
     this.#reasons = reasons
-    this.#receipts = receiptsOf(schedule, resident)
+    this.#tables = { accountRows: resident.accounts.rows, constants: resident.codes.constants }
+    this.#bundleStart = parts.bundleStart
     this.#accessLists = parts.accessLists
-    this.status = this.#receipts.status
-    this.gasUsed = this.#receipts.gasUsed
-    this.gasRefund = refundsOf(schedule)
-    this.bundleStart = parts.bundleStart
     this.timings = parts.timings
     this.compileMs = parts.compileMs
     this.faults = parts.faults
-    const counts = [0, 0, 0, 0, 0]
-    for (let i = 0; i < outcome.length; i++) counts[outcome[i]!]!++
-    this.tiers = {
-      pathKernel: counts[OUTCOME_LANE]!,
-      pathProgram: 0,
-      laneVm: 0,
-      transfer: counts[OUTCOME_TRANSFER]!,
-      cpu: counts[OUTCOME_CPU]!,
-    }
-    this.exits = reasons.count(schedule.reasons.map((reason, i) => (outcome[i] === OUTCOME_CPU ? reason : 0)))
+    this.status = new Uint8Array(count)
+    this.gasUsed = schedules.length === 1 ? schedules[0]!.gasUsed : new Float64Array(count)
+    const tiers = { pathKernel: 0, pathProgram: 0, laneVm: 0, transfer: 0, cpu: 0 }
+    schedules.forEach((schedule, k) => {
+      if (schedules.length > 1) this.gasUsed.set(schedule.gasUsed, k * parts.size)
+      fillStatus(schedule, this.status, k * parts.size, tiers)
+    })
+    this.tiers = tiers
+    this.exits = tiers.cpu === 0 ? {} : exitsOf(schedules, reasons)
+  }
+
+  /** Refund counter at the end, before its cap: f64[n]. */
+  get gasRefund(): Float64Array {
+    this.#refunds ??= this.#allRefunds()
+    return this.#refunds
+  }
+
+  /** The calls of bundle b are bundleStart[b] .. bundleStart[b + 1], in order: u32[bundles + 1]. */
+  get bundleStart(): Uint32Array {
+    this.#bundleStart ??= Uint32Array.from({ length: this.count + 1 }, (_, i) => i)
+    return this.#bundleStart
   }
 
   get(i: number): SimulatedCall {
@@ -128,34 +146,40 @@ export class Simulation {
 
   /** Return or revert data. */
   output(i: number): Uint8Array {
-    return this.#receipts.output(this.#checked(i))
+    const { receipts, at } = this.#receiptsOf(i)
+    return receipts.output(at)
   }
 
   /** None where the call reverted. */
   logs(i: number): readonly Log[] {
-    return this.#receipts.logs(this.#checked(i))
+    const { receipts, at } = this.#receiptsOf(i)
+    return receipts.logs(at)
   }
 
   revertReason(i: number): string | undefined {
-    return this.status[this.#checked(i)] === 0 ? revertReason(this.output(i)) : undefined
+    return this.status[i] === 0 ? revertReason(this.output(i)) : undefined
   }
 
   /** Of a creation that succeeded. */
   createdAddress(i: number): string | undefined {
-    return this.#schedule.cpuResults.get(this.#checked(i))?.contractAddress
+    const { schedule, at } = this.#placeOf(i)
+    return schedule.cpuResults.get(at)?.contractAddress
   }
 
   rejection(i: number): string | undefined {
-    const rejection = this.#receipts.rejection(this.#checked(i))
+    const { receipts, at } = this.#receiptsOf(i)
+    const rejection = receipts.rejection(at)
     return rejection === REJECTION.none ? undefined : rejectionText(rejection)
   }
 
   tier(i: number): SimulationTier {
-    return TIERS[this.#schedule.outcome[this.#checked(i)]!]!
+    const { schedule, at } = this.#placeOf(i)
+    return TIERS[schedule.outcome[at]!]!
   }
 
   exitReason(i: number): string | undefined {
-    return this.tier(i) === 'cpu' ? this.#reasons.text(this.#schedule.reasons[i]!) : undefined
+    const { schedule, at } = this.#placeOf(i)
+    return schedule.outcome[at] === OUTCOME_CPU ? this.#reasons.text(schedule.reasons[at]!) : undefined
   }
 
   /**
@@ -164,21 +188,68 @@ export class Simulation {
    * by executing the call once more on the CPU tier. Rejects where the state has moved on since.
    */
   accessList(i: number): Promise<readonly AccessListEntry[]> {
-    return this.#accessLists(this.#checked(i))
+    const { schedule, at } = this.#placeOf(i)
+    return this.#accessLists(schedule, at)
   }
 
-  #checked(i: number): number {
+  #placeOf(i: number): { readonly schedule: Schedule; readonly at: number; readonly k: number } {
     if (i < 0 || i >= this.count) throw new RangeError(`no call ${i} among ${this.count}`)
-    return i
+    const k = Math.floor(i / this.#size)
+    return { schedule: this.#schedules[k]!, at: i - k * this.#size, k }
+  }
+
+  #receiptsOf(i: number): { readonly receipts: Receipts; readonly at: number } {
+    const { schedule, at, k } = this.#placeOf(i)
+    this.#decoded[k] ??= receiptsOf(schedule, this.#tables)
+    return { receipts: this.#decoded[k], at }
+  }
+
+  #allRefunds(): Float64Array {
+    const refunds = new Float64Array(this.count)
+    this.#schedules.forEach((schedule, k) => {
+      fillRefunds(schedule, refunds, k * this.#size)
+    })
+    return refunds
   }
 }
 
 const TIERS: readonly SimulationTier[] = ['none', 'transfer', 'path', 'cpu', 'none']
 
-const receiptsOf = (schedule: Schedule, resident: ResidentState): Receipts => {
+const STATUS_REJECTED = 2
+
+type Counts = { -readonly [Tier in keyof TierCounts]: number }
+
+const fillStatus = (schedule: Schedule, status: Uint8Array, first: number, tiers: Counts): void => {
+  const { batch, outcome, groups, laneGroups, cpuResults } = schedule
+  for (let i = 0; i < batch.count; i++) {
+    const what = outcome[i]
+    if (what === OUTCOME_LANE) {
+      const group = laneGroups[groups[i]!]!
+      status[first + i] = group.plan.succeeds ? 1 : 0
+      if (group.isProgram) tiers.pathProgram++
+      else tiers.pathKernel++
+    } else if (what === OUTCOME_TRANSFER) {
+      status[first + i] = 1
+      tiers.transfer++
+    } else if (what === OUTCOME_CPU) {
+      status[first + i] = cpuResults.get(i)!.status
+      tiers.cpu++
+    } else status[first + i] = STATUS_REJECTED
+  }
+}
+
+const exitsOf = (schedules: readonly Schedule[], reasons: ExitReasons): Record<string, number> => {
+  const all: Record<string, number> = {}
+  for (const { outcome, reasons: codes } of schedules) {
+    const executed = codes.map((code, i) => (outcome[i] === OUTCOME_CPU ? code : 0))
+    for (const [reason, count] of Object.entries(reasons.count(executed))) all[reason] = (all[reason] ?? 0) + count
+  }
+  return all
+}
+
+const receiptsOf = (schedule: Schedule, tables: LaneTables): Receipts => {
   const { batch, outcome, gasUsed, groups, lanes, laneGroups } = schedule
   const receipts = new Receipts(batch)
-  const tables = { accountRows: resident.accounts.rows, constants: resident.codes.constants }
   for (const { plan, laneCount, lanesIn, lanesOut } of laneGroups)
     receipts.addGroup({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables })
   for (let i = 0; i < batch.count; i++) {
@@ -191,13 +262,16 @@ const receiptsOf = (schedule: Schedule, resident: ResidentState): Receipts => {
   return receipts
 }
 
-const refundsOf = ({ batch, outcome, groups, lanes, laneGroups, cpuResults }: Schedule): Float64Array => {
-  const refunds = new Float64Array(batch.count)
+const fillRefunds = (
+  { batch, outcome, groups, lanes, laneGroups, cpuResults }: Schedule,
+  refunds: Float64Array,
+  first: number,
+): void => {
   for (let i = 0; i < batch.count; i++) {
-    if (outcome[i] === OUTCOME_LANE) refunds[i] = laneGroups[groups[i]!]!.lanesOut[lanes[i]! * COLUMN_LIMBS + 2]!
-    else if (outcome[i] === OUTCOME_CPU) refunds[i] = Number(cpuResults.get(i)!.gasRefund ?? 0n)
+    if (outcome[i] === OUTCOME_LANE)
+      refunds[first + i] = laneGroups[groups[i]!]!.lanesOut[lanes[i]! * COLUMN_LIMBS + 2]!
+    else if (outcome[i] === OUTCOME_CPU) refunds[first + i] = Number(cpuResults.get(i)!.gasRefund ?? 0n)
   }
-  return refunds
 }
 
 /** The journal's access list (addresses and keys without 0x) in the form of EIP-2930. */
