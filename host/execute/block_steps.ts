@@ -1,3 +1,4 @@
+import type { BlockAccessList } from '../block/access_list.ts'
 import type { Receipts } from '../block/receipts.ts'
 import type { StateWrites } from '../state/state.ts'
 import type { ChangeRecorder } from './change_recorder.ts'
@@ -16,6 +17,8 @@ export interface BlockGround {
 export interface BlockSteps {
   /** What a transaction that may not be included does to the block. */
   readonly invalid: 'skip' | 'throw'
+  /** A list that came with the block: loaded ahead, and believed as far as that can do no harm. */
+  readonly accessList?: BlockAccessList | undefined
   /** In front of the first transaction. */
   before(ground: BlockGround): Promise<void>
   /** Behind the last. */

@@ -246,10 +246,12 @@ class BlockCheck implements BlockSteps {
     return this.#options.accessList === true || accessList !== undefined || header.blockAccessListHash !== undefined
   }
 
-  async before(ground: BlockGround): Promise<void> {
-    const { accessList } = this.#block
-    if (accessList !== undefined) await ground.running.prefetch(accessList)
-    await this.work.before(ground)
+  get accessList(): BlockAccessList | undefined {
+    return this.#block.accessList
+  }
+
+  before(ground: BlockGround): Promise<void> {
+    return this.work.before(ground)
   }
 
   after(ground: BlockGround, receipts: Receipts): Promise<void> {

@@ -29,6 +29,7 @@ import { ExplainLog, explainSchedule, type TransactionExplanation } from './expl
 import { LaneRunner } from './lane_runner.ts'
 import { LaneStage } from './lane_stage.ts'
 import { LaterRounds } from './later_rounds.ts'
+import { loadListed } from './listed_versions.ts'
 import { mergeWrites } from './merge_writes.ts'
 import { type CompileMode, PathLibrary } from './path_library.ts'
 import type { PathStore } from './path_store.ts'
@@ -319,6 +320,8 @@ class BatchExecutor implements Executor {
     }
 
     const recorder = changes ? new ChangeRecorder(this.#resident, this.#running, batch.count) : undefined
+    const list = steps?.accessList
+    const listed = list === undefined ? undefined : await loadListed(list, this.#resident, batch.count)
     const earlier = steps === undefined ? undefined : await this.#stepsBefore(steps, recorder)
     const explained = explain ? new ExplainLog() : undefined
     const schedule = createSchedule(batch, env, transactionRules(batch, fork, env), explained)
@@ -329,6 +332,7 @@ class BatchExecutor implements Executor {
     const runner = this.#openRunner(schedule, faults)
     const { waves } = this.#options
     const later = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner, waves)
+    if (listed !== undefined) later.believe(listed)
     const sweep = new Sweep(fork, schedule, this.#resident, this.#reasons)
     sweep.recorder = recorder
     const cpu = this.#workers.begin(schedule)

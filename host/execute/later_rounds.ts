@@ -5,6 +5,7 @@ import { cpuCostUs, isWorthWave, laneCostUs } from './dispatch_cost.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import type { LaneRunner } from './lane_runner.ts'
 import type { LaneStage } from './lane_stage.ts'
+import type { ListedVersions } from './listed_versions.ts'
 import { COLUMN_LIMBS } from './path_plan.ts'
 import { type Schedule, TIER_LANE } from './schedule.ts'
 import { type Place, type Stale, VersionLog } from './version_log.ts'
@@ -52,6 +53,11 @@ export class LaterRounds {
     this.#runner = runner
     this.#conflict = reasons.code('conflict')
     this.#always = waves === 'always'
+  }
+
+  /** Reads are resolved to what a block access list says from now on: one round then makes all of them valid. */
+  believe(listed: ListedVersions): void {
+    this.#log.listed = listed
   }
 
   /** Runs rounds for the transactions from `i` on. True where `i` has another execution now. */

@@ -1,5 +1,4 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import type { BlockAccessList } from '../block/access_list.ts'
 import {
   HOST_LIMBS,
   HOST_MARKS,
@@ -65,21 +64,6 @@ export class RunningState implements StateSnapshot {
     }
     const id = this.#accountId(address)
     return typeof id === 'number' ? has(id) : id.then(has)
-  }
-
-  /** Loads what a block access list names, in two bulk reads of the State. */
-  async prefetch(list: BlockAccessList): Promise<void> {
-    const addresses = new Uint32Array(5 * list.length)
-    for (const [n, { address }] of list.entries()) addressFromHex(addresses, 5 * n, address)
-    const ids = new Int32Array(list.length)
-    await this.#resident.accountIds(addresses, list.length, ids)
-    const keys = list.flatMap(({ storageChanges, storageReads }, n) =>
-      [...storageChanges.map(({ key }) => key), ...storageReads].map((key) => ({ owner: ids[n]!, key })),
-    )
-    const words = new Uint32Array(LIMBS_PER_WORD * keys.length)
-    for (const [k, { key }] of keys.entries()) wordFromBigInt(words, LIMBS_PER_WORD * k, key)
-    const owners = Int32Array.from(keys, ({ owner }) => owner)
-    await this.#resident.slotIds(owners, words, keys.length, new Int32Array(keys.length))
   }
 
   /** Enters the writes of one transaction as running values. */

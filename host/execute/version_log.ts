@@ -4,6 +4,7 @@ import type { SlotTable } from '../state/slot_table.ts'
 import { wordCopy } from '../state/word.ts'
 import type { LaneGroup } from './lane_group.ts'
 import { laneReadHolds, laneSlot, laneStored } from './lane_store.ts'
+import type { ListedVersions } from './listed_versions.ts'
 import { COLUMN_LIMBS, HINT_LIMBS } from './path_plan.ts'
 import { type Schedule, TIER_LANE } from './schedule.ts'
 
@@ -47,6 +48,8 @@ export interface Place {
  * the sweep meets them.
  */
 export class VersionLog {
+  /** Where a list came with the block: its versions take the place of those that executions write. */
+  listed: ListedVersions | undefined
   #slots = new Uint32Array(1024)
   #values = new Uint32Array(1024 * LIMBS_PER_WORD)
   #entries = 0
@@ -85,12 +88,19 @@ export class VersionLog {
         for (let place = places[stale.count]; place?.transaction === i; place = places[stale.count])
           give(i, place.group, place.lane)
       }
+      const { listed } = this
       // Later ranges are not executed yet.
-      if (tier[i] !== TIER_LANE || groups[i]! < 0) continue
+      if (tier[i] !== TIER_LANE || groups[i]! < 0) {
+        if (listed !== undefined) this.#enterListed(listed, i)
+        continue
+      }
       const group = laneGroups[groups[i]!]!
       const lane = lanes[i]!
       const { plan, hinted } = group
-      if (group.lanesOut[lane * COLUMN_LIMBS] !== EXIT_NONE) continue
+      if (group.lanesOut[lane * COLUMN_LIMBS] !== EXIT_NONE) {
+        if (listed !== undefined) this.#enterListed(listed, i)
+        continue
+      }
       const { count } = plan.slots
       let valid = true
       for (let k = 0; places === undefined && k < count && valid; k++) {
@@ -102,6 +112,10 @@ export class VersionLog {
         } else valid = laneReadHolds(group, lane, k, slot, table, this.#values, (version - 1) * LIMBS_PER_WORD)
       }
       if (!valid) give(i, group, lane)
+      if (listed !== undefined) {
+        this.#enterListed(listed, i)
+        continue
+      }
       for (let store = 0; store < plan.storeSlots.length; store++) {
         const slot = laneSlot(group, lane, plan.storeSlots[store]!)
         const entry = this.#append(slot)
@@ -115,6 +129,15 @@ export class VersionLog {
     for (let e = 0; e < this.#entries; e++) lastWrite[this.#slots[e]!] = 0
     this.#entries = 0
     return stale
+  }
+
+  #enterListed({ start, slots, values }: ListedVersions, i: number): void {
+    for (let n = start[i]!; n < start[i + 1]!; n++) {
+      const slot = slots[n]!
+      const entry = this.#append(slot)
+      wordCopy(this.#values, entry * LIMBS_PER_WORD, values, n * LIMBS_PER_WORD)
+      this.#lastWrite[slot] = entry + 1
+    }
   }
 
   /** What a read of `slot` resolves to now. */
