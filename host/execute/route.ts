@@ -8,7 +8,7 @@ import type { ExitReasons } from './exit_reason.ts'
 import type { PathLibrary } from './path_library.ts'
 import { type Schedule, TIER_CPU, TIER_LANE, TIER_TRANSFER } from './schedule.ts'
 
-/** Addresses up to here are precompiles at some fork, or may become some (EIP-7951: 0x100). */
+/** Addresses from 1 up to here are precompiles at some fork, or may become some (EIP-7951: 0x100). */
 const LAST_LOW_ADDRESS = 0x1ff
 
 /** Makes every sender, called account and the coinbase resident, and fills `fromIds`, `toIds`, `coinbaseId`. */
@@ -71,7 +71,7 @@ export const routeTransactions = (
       continue
     }
     const at = LIMBS_PER_ADDRESS * i
-    if (to[at]! <= LAST_LOW_ADDRESS && (to[at + 1]! | to[at + 2]! | to[at + 3]! | to[at + 4]!) === 0) {
+    if (to[at]! !== 0 && to[at]! <= LAST_LOW_ADDRESS && (to[at + 1]! | to[at + 2]! | to[at + 3]! | to[at + 4]!) === 0) {
       toCpu(i, precompile)
       continue
     }

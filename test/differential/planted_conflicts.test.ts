@@ -264,6 +264,13 @@ describe('balance conflicts', () => {
     expect(state.account(stranger(60))).toBeUndefined()
   })
 
+  test('address zero is paid like any other, with data or without', async () => {
+    const zero = `0x${'0'.repeat(40)}`
+    const message = { ...pay(sender(1), zero, 0n), data: '0x64617461', gasLimit: 50_000n }
+    const { result } = await expectExact(inOrder(pay(sender(0), zero, 5n), message))
+    expect(result.tiers.transfer).toBe(2)
+  })
+
   test('an empty account that exists goes when it is touched', async () => {
     const { state } = await expectExact(inOrder(pay(sender(0), stranger(61), 0n)), world({ [stranger(61)]: 0n }))
     expect(state.account(stranger(61))).toBeUndefined()
