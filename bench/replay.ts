@@ -51,11 +51,11 @@ export class Interrupted extends Error {
 }
 
 /** A pass that takes longer is measured at once, without a warm one before it, and once only. */
-const LONG_MS = 20_000
+const LONG_MS = 45_000
 /** Warm passes in front of the measured ones while kernels are still being compiled. */
 const MOST_WARM_PASSES = 3
 /** No further sample when measuring this block has taken so long. */
-const SAMPLING_MS = 30_000
+const SAMPLING_MS = 60_000
 
 /** Transactions to execute on a state, and what should come out. */
 export interface Job {

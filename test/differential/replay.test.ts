@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -209,9 +209,11 @@ describe('a replay session', () => {
 })
 
 describe('wgevm replay', () => {
+  const LOADER = join(ROOT, 'node_modules/tsx/dist/loader.mjs')
+  const REPLAY = ['--import', LOADER, join(ROOT, 'cli/main.ts'), 'replay']
+
   const wgevm = async (...options: string[]): Promise<{ code: number; out: string; err: string }> => {
-    const loader = join(ROOT, 'node_modules/tsx/dist/loader.mjs')
-    const command = ['--import', loader, join(ROOT, 'cli/main.ts'), 'replay', ...options]
+    const command = [...REPLAY, ...options]
     try {
       const { stdout, stderr } = await promisify(execFile)(process.execPath, command, { cwd: ROOT })
       return { code: 0, out: stdout, err: stderr }
@@ -242,6 +244,30 @@ describe('wgevm replay', () => {
     expect(out).toContain('DIFFERENT wrong: gasUsed is 194300, expected 1')
     expect(out).toMatch(/wrong: tier, path, rounds.*\n +0 {2}transfer/)
     expect(JSON.parse(readFileSync(result, 'utf8')).blocks[0]).toMatchObject({ block: 'wrong', verdict: 'different' })
+  })
+
+  test('that is interrupted ends with 1 after the pass, says what was done, and writes nothing', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'wgevm-replay-'))
+    for (let i = 0; i < 200; i++) writeFileSync(join(folder, `block-${i}.json`), readFileSync(FILE))
+    const options = [folder, '--adapter', 'none', '--samples', '1', '--no-paths', '--json', join(folder, 'result')]
+    const child = spawn(process.execPath, [...REPLAY, ...options], { cwd: ROOT })
+    let out = ''
+    let err = ''
+    child.stdout.on('data', (text) => {
+      out += text
+    })
+    child.stderr.on('data', (text) => {
+      if (!err.includes('block-1\n') && `${err}${text}`.includes('block-1\n')) child.kill('SIGINT')
+      err += text
+    })
+    const code = await new Promise((resolve) => child.once('close', resolve))
+    expect(code).toBe(1)
+    expect(err).toContain('interrupted: ends after this pass\n')
+    expect(err).toContain('no results are written: the run was interrupted\n')
+    expect(out).toMatch(/^block-0 +cancun .* exact$/m)
+    expect(out).toMatch(/^done: block-0\b/m)
+    expect(out).toMatch(/^not done: .*\bblock-199 \(interrupted\)$/m)
+    expect(readdirSync(folder)).toHaveLength(200)
   })
 
   test('ends with 11 and one line where a file is malformed, and writes nothing', async () => {
