@@ -10,7 +10,6 @@ export type ExitReason =
   | 'gas limit above 2^32'
   | 'fork before berlin'
   | 'precompile'
-  | 'delegated code'
   | 'no path'
   | 'wave too small'
   | 'no device'

@@ -44,7 +44,6 @@ export const routeTransactions = (
   const known = resident.codes.codes
   const hasTransfers = isAtLeast(fork, 'spuriousDragon')
   const hasPaths = isAtLeast(fork, 'berlin')
-  const hasDelegations = isAtLeast(fork, 'prague')
   const toCpu = (i: number, reason: number): void => {
     tier[i] = TIER_CPU
     schedule.reasons[i] = reason
@@ -56,7 +55,6 @@ export const routeTransactions = (
   const earlyFork = reasons.code('fork before berlin')
   const accessList = reasons.code('access list')
   const gasAbove = reasons.code('gas limit above 2^32')
-  const delegated = reasons.code('delegated code')
   for (let i = 0; i < batch.count; i++) {
     if (rules.rejection[i] !== 0) {
       tier[i] = TIER_TRANSFER
@@ -85,7 +83,6 @@ export const routeTransactions = (
     if (!hasPaths) toCpu(i, earlyFork)
     else if (accessStart[i + 1] !== accessStart[i]) toCpu(i, accessList)
     else if (gasLimit[2 * i + 1] !== 0) toCpu(i, gasAbove)
-    else if (hasDelegations && known[code]!.delegation) toCpu(i, delegated)
     else {
       const start = dataStart[i]!
       const bytes = dataStart[i + 1]! - start

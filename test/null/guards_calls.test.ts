@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { CONSTANTS_BEFORE_IMMEDIATES } from '../../transpiler/skeleton.ts'
 import { assemble } from '../fixtures/assembler.ts'
+import { evaluatePath } from '../fixtures/evaluate_path.ts'
 import { expectHolds, expectNeedsGuard, pathThatHolds, refusalOf } from '../fixtures/path_claims.ts'
 import { abi, account, contract, ENTRY, SENDER, transaction, type World, worldOf } from '../fixtures/world.ts'
 
@@ -55,17 +56,87 @@ describe('code of a callee', () => {
     await expectNeedsGuard(path, /runs the recorded code/, kinds, to(C))
   })
 
-  test('delegated code (EIP-7702) is refused, and a callee that is delegated later exits', async () => {
-    const delegated = Uint8Array.from([0xef, 0x01, 0x00, ...new Uint8Array(18), 0xaa, 0x01])
-    const later: World = new Map([...world, [A, account({ nonce: 1n, code: delegated })]])
-    expect(await refusalOf(later, to(A))).toBe('delegated code')
-    const path = await pathThatHolds(world, to(A))
-    await expectNeedsGuard(path, /runs the recorded code/, later, to(A))
-  })
+  describe('delegated (EIP-7702)', () => {
+    const delegation = (target: bigint): Uint8Array => assemble(`0xef0100${target.toString(16).padStart(40, '0')}`)
+    const wallet = (target: bigint, balance = 3n) => account({ nonce: 1n, balance, code: delegation(target) })
+    const D = 0xdddd000000000000000000000000000000000004n
+    const E = 0xeeee000000000000000000000000000000000005n
 
-  test('an entry account that is delegated is refused', async () => {
-    const delegated = Uint8Array.from([0xef, 0x01, 0x00, ...new Uint8Array(20)])
-    expect(await refusalOf(worldOf(delegated), transaction())).toBe('delegated code')
+    test('is followed, and exits where it goes elsewhere', async () => {
+      const delegated: World = new Map([...world, [D, wallet(A)], [E, wallet(A)]])
+      const path = await pathThatHolds(delegated, to(D))
+      await expectHolds(path, delegated, to(E))
+      await expectNeedsGuard(path, /runs the recorded code/, new Map([...delegated, [D, wallet(C)]]), to(D))
+      await expectNeedsGuard(path, /runs the recorded code/, new Map([...delegated, [A, contract(returns(9))]]), to(D))
+    })
+
+    test('costs the access of both accounts, once', async () => {
+      const twice = assemble(`${call('CALL', argument(0))} POP ${call('CALL', argument(0))} POP GAS PUSH 0 SSTORE`)
+      const delegated: World = new Map([...world, [ENTRY, contract(twice)], [D, wallet(A)]])
+      await pathThatHolds(delegated, to(D))
+      await pathThatHolds(
+        new Map([
+          ...delegated,
+          [
+            ENTRY,
+            contract(assemble(`${call('CALL', `PUSH20 ${A}`)} POP ${call('CALL', argument(0))} POP GAS PUSH 0 SSTORE`)),
+          ],
+        ]),
+        to(D),
+      )
+    })
+
+    test('is itself for EXTCODESIZE, EXTCODEHASH and EXTCODECOPY', async () => {
+      const reader = assemble(`${argument(0)} EXTCODESIZE PUSH 0 SSTORE ${argument(0)} EXTCODEHASH PUSH 1 SSTORE
+        PUSH 32 PUSH 0 PUSH 0 ${argument(0)} EXTCODECOPY PUSH 0 MLOAD PUSH 2 SSTORE`)
+      const path = await pathThatHolds(
+        new Map([...world, [ENTRY, contract(reader)], [D, wallet(A)], [E, wallet(A)]]),
+        to(D),
+      )
+      expect(path.values.some(({ op }) => op === 'instance')).toBe(true)
+    })
+
+    test('into a delegation halts: it is followed once', async () => {
+      await pathThatHolds(
+        new Map([...world, [D, wallet(E)], [E, wallet(A)]]),
+        transaction({ data: abi(1, D), gas: 200_000 }),
+      )
+    })
+
+    test('into no code succeeds', async () => {
+      await pathThatHolds(new Map([...world, [D, wallet(0x77777777n)]]), to(D))
+    })
+
+    test('of the called account runs there, with the delegate warm', async () => {
+      const logic = contract(
+        assemble(
+          `ADDRESS PUSH 0 SSTORE CODESIZE PUSH 1 SSTORE PUSH20 ${A} BALANCE PUSH 2 SSTORE SELFBALANCE PUSH 3 SSTORE`,
+        ),
+      )
+      const delegated: World = new Map([...world, [ENTRY, wallet(A)], [A, logic]])
+      const path = await pathThatHolds(delegated, transaction())
+      expect(path.key.skeleton).not.toBe(
+        (await pathThatHolds(new Map([...delegated, [ENTRY, logic]]), transaction())).key.skeleton,
+      )
+      await expectHolds(path, new Map([...delegated, [ENTRY, wallet(A, 99n)]]), transaction())
+    })
+
+    test('of the called account exits where that is the sender, whose balance no lane knows', async () => {
+      const logic = contract(assemble('CALLER PUSH 0 SSTORE'))
+      const delegated: World = new Map([...world, [ENTRY, wallet(A, 10n ** 20n)], [A, logic]])
+      const path = await pathThatHolds(delegated, transaction())
+      expect(evaluatePath(path, delegated, transaction({ from: ENTRY })).failed.map(({ meaning }) => meaning)).toEqual([
+        expect.stringMatching(/is not the sender/),
+      ])
+      await pathThatHolds(delegated, transaction({ from: ENTRY }))
+      const reader: World = new Map([...delegated, [A, contract(assemble('SELFBALANCE PUSH 0 SSTORE'))]])
+      expect(await refusalOf(reader, transaction({ from: ENTRY }))).toBe('balance of the sender')
+    })
+
+    test('that comes later exits', async () => {
+      const path = await pathThatHolds(world, to(A))
+      await expectNeedsGuard(path, /runs the recorded code/, new Map([...world, [A, wallet(C)]]), to(A))
+    })
   })
 })
 

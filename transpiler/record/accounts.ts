@@ -1,7 +1,7 @@
 import type { Builder } from '../ir/builder.ts'
 import type { ValueId } from '../ir/path_ir.ts'
 import { describeValue } from '../ir/text.ts'
-import { type CodeSkeleton, codeSkeleton } from '../skeleton.ts'
+import { bytesToWord, type CodeSkeleton, codeSkeleton } from '../skeleton.ts'
 import { isAtLeast } from '../spec/forks.ts'
 import type { Guards } from './guards.ts'
 import type { Word } from './memory.ts'
@@ -23,6 +23,8 @@ export interface PathAccount {
   readonly balance: bigint
   readonly code: Uint8Array
   readonly skeleton: CodeSkeleton | undefined
+  /** The account whose code runs in its place (EIP-7702). Its skeleton, which has nothing lifted, says so in every lane. */
+  readonly delegate?: bigint
   readonly isSender: boolean
   /** Warm before the first access (entry, sender, coinbase from Shanghai on). */
   readonly startsWarm: boolean
@@ -50,7 +52,12 @@ export class PathAccounts {
   async entry(): Promise<PathAccount> {
     const id = this.builder.make('entry', [])
     const address = { concrete: this.transaction.to, value: this.builder.make('address', [id]) }
-    const account = await this.load(address, id, false, true)
+    const record = await this.state.account(address.concrete)
+    // Only an account that runs another's code may send a transaction and be called by it.
+    const mayBeSender = record !== undefined && this.delegateOf(record.code) !== undefined
+    const sender = this.builder.make('caller', [])
+    const isSender = mayBeSender && this.relation(address, sender, this.transaction.from, 'the sender')
+    const account = await this.load(address, id, isSender, true)
     this.all.push(account)
     return account
   }
@@ -100,6 +107,10 @@ export class PathAccounts {
     return account
   }
 
+  private delegateOf(code: Uint8Array): bigint | undefined {
+    return isAtLeast(this.transaction.fork, 'prague') && isDelegation(code) ? bytesToWord(code.subarray(3)) : undefined
+  }
+
   /** Guards that `address` equals `other`, or does not, as in the recorded transaction. */
   private relation(address: Word, other: ValueId, concrete: bigint, what: string): boolean {
     const equal = this.builder.make('eq', [address.value, other])
@@ -112,8 +123,9 @@ export class PathAccounts {
   private async load(address: Word, id: ValueId, isSender: boolean, startsWarm: boolean): Promise<PathAccount> {
     const record = await this.state.account(address.concrete)
     const code = record?.code ?? new Uint8Array(0)
-    if (isDelegation(code)) throw new Unsupported('delegated code', this.guards.place.pc)
+    const delegate = this.delegateOf(code)
     return {
+      ...(delegate === undefined ? {} : { delegate }),
       address,
       id,
       exists: record !== undefined,

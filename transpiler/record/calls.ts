@@ -52,7 +52,7 @@ const carried = (recorder: Recorder, value: Word): Word | undefined => {
 }
 
 /**
- * CALL, STATICCALL, DELEGATECALL into known code, into an account without code, or into a precompile.
+ * CALL, STATICCALL, DELEGATECALL into known code (a delegation, EIP-7702, is followed once), into an account without code, or into a precompile.
  *
  * The callee gets min(requested, left - left / 64) gas (EIP-150), a per-lane value, and the stipend where it gets value;
  * guards say that it covers what the recorded frame used. A reverting or halting callee drops its effects, the transfer to it
@@ -73,6 +73,7 @@ export const callFrame = async (
   if (address > 0n && address <= 0x1ffn) return callPrecompile(recorder, frame, operands, address)
   const account = await recorder.accessAccount(frame, operands.to)
   recorder.guardCode(account)
+  const code = await recorder.codeOf(frame, account)
   if (operands.value !== undefined) payForValue(recorder, frame, operands.value, account)
   const stipend = operands.value === undefined ? 0 : GAS_CALL_STIPEND
   const gas = calleeGas(recorder, frame, operands.gas, stipend)
@@ -81,9 +82,9 @@ export const callFrame = async (
     recorder.journal.transfers.push({ from: frame.context.self, to: account, amount: operands.value })
   }
   const result =
-    account.code.length === 0
+    code.code.length === 0
       ? { status: 'success' as const, output: EMPTY_BYTES }
-      : await runCallee(recorder, frame, kind, operands, account, gas)
+      : await runCallee(recorder, frame, kind, operands, account, code, gas)
   if (result.status !== 'success') recorder.journal.restore(snapshot)
   return finishCall(recorder, frame, operands, result, gas, stipend)
 }
@@ -114,6 +115,7 @@ const runCallee = async (
   kind: CallKind,
   operands: CallOperands,
   account: PathAccount,
+  code: PathAccount,
   gas: FrameGas,
 ): Promise<FrameResult> => {
   const { context } = frame
@@ -121,7 +123,7 @@ const runCallee = async (
   return recorder.run(
     new Frame({
       self: delegate ? context.self : account,
-      codeAccount: account,
+      codeAccount: code,
       caller: delegate ? context.caller : context.self.address,
       value: delegate ? context.value : (operands.value ?? recorder.constant(0n)),
       calldata: operands.input,

@@ -79,7 +79,7 @@ export const recordPath = async (transaction: RecordedTransaction, state: Record
     const result = await recorder.run(
       new Frame({
         self: entry,
-        codeAccount: entry,
+        codeAccount: await recorder.codeOf(undefined, entry),
         caller: recorder.leaf('caller', transaction.from),
         value: recorder.entryValue(),
         calldata: symbolicCalldata(builder, transaction.data),

@@ -257,6 +257,17 @@ export class Recorder {
     return account
   }
 
+  /** The account whose code runs where `account` is called (EIP-7702). `frame` pays for the access; a transaction does not. */
+  async codeOf(frame: Frame | undefined, account: PathAccount): Promise<PathAccount> {
+    if (account.delegate === undefined) return account
+    const target = await this.accounts.resolve(this.constant(account.delegate), this.guards.place.pc)
+    const isCold = this.journal.touchAccount(target)
+    frame?.context.gas.charge(isCold ? GAS_COLD_ACCOUNT : GAS_WARM)
+    frame?.context.gas.check()
+    this.guardCode(target)
+    return target
+  }
+
   /** Guards that an account has the code skeleton it had when recorded, or none. */
   guardCode(account: PathAccount): void {
     if (account.skeleton === undefined) {

@@ -35,7 +35,6 @@ export interface RecordState {
 export type UnsupportedReason =
   | `opcode ${string}`
   | 'fork before berlin'
-  | 'delegated code'
   | 'value to a precompile'
   | 'value from the sender'
   | 'call without funds'
