@@ -6,11 +6,11 @@ import type { PathPlan } from './path_plan.ts'
  */
 
 /** A transaction on the CPU tier, apart from its steps. */
-const CPU_TRANSACTION_US = 250
+const CPU_TRANSACTION_US = 400
 /** An EVM step there. */
 const CPU_STEP_US = 1.2
 /** A wave: upload, submission, readback, and the groups that come back. */
-const WAVE_US = 3_000
+const WAVE_US = 1_500
 /** A live value of a path in one lane, as a program. */
 const LANE_VALUE_US = 0.08
 
