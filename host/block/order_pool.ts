@@ -8,6 +8,9 @@ import type { TransactionRules } from './rules.ts'
  * while each sender's transactions keep the order of their nonces (of equal nonces the one that pays more is first).
  * Transactions that break a static rule are left out.
  *
+ * Of those that pay the same, one that calls a contract which others before it call goes behind the first call of every other
+ * contract, and so on: transactions that may conflict move later, as far as pay and nonces leave it open.
+ *
  * A heap of senders, each standing for its next transaction: O(n log n), without objects per transaction.
  */
 export const orderPool = (batch: TransactionBatch, rules: TransactionRules): Uint32Array => {
@@ -46,6 +49,7 @@ export const orderPool = (batch: TransactionBatch, rules: TransactionRules): Uin
     else heads[chain] = following
     sink(0)
   }
+  spreadCalls(order, batch, rules)
   return order
 }
 
@@ -69,4 +73,39 @@ const senderChains = (batch: TransactionBatch, { rejection, priority }: Transact
       }),
     ),
   )
+}
+
+/** Reorders each run of equal pay by how many calls of the same contract stand in front; a sender's never pass each other. */
+const spreadCalls = (order: Uint32Array, batch: TransactionBatch, { priority }: TransactionRules): void => {
+  for (let first = 0; first < order.length; ) {
+    let end = first + 1
+    while (
+      end < order.length &&
+      wordCompare(priority, LIMBS_PER_WORD * order[first]!, priority, LIMBS_PER_WORD * order[end]!) === 0
+    )
+      end++
+    if (end - first > 2) spreadRun(order.subarray(first, end), batch)
+    first = end
+  }
+}
+
+const spreadRun = (run: Uint32Array, { from, to, creates, dataStart }: TransactionBatch): void => {
+  const calls = new Map<string, number>()
+  const senders = new Map<string, number>()
+  const ranks = new Map<number, number>()
+  for (const i of run) {
+    const sender = from.subarray(LIMBS_PER_ADDRESS * i, LIMBS_PER_ADDRESS * (i + 1)).join()
+    let rank = senders.get(sender) ?? 0
+    const isCall = creates[i] === 0 && dataStart[i + 1]! > dataStart[i]!
+    if (isCall) {
+      const callee = to.subarray(LIMBS_PER_ADDRESS * i, LIMBS_PER_ADDRESS * (i + 1)).join()
+      const before = calls.get(callee) ?? 0
+      calls.set(callee, before + 1)
+      rank = Math.max(rank, before)
+    }
+    senders.set(sender, rank)
+    ranks.set(i, rank)
+  }
+  const position = new Map(Array.from(run, (i, n) => [i, n]))
+  run.sort((a, b) => ranks.get(a)! - ranks.get(b)! || position.get(a)! - position.get(b)!)
 }

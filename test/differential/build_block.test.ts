@@ -10,6 +10,7 @@ import { createExecutor } from '../../host/index.ts'
 import { createStateTrie, stateRootOf } from '../../host/state/trie.ts'
 import { wordToBigInt } from '../../host/state/word.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
+import { contractAddress } from '../fixtures/batch_world.ts'
 import {
   ATTRIBUTES,
   type BlockWorld,
@@ -78,13 +79,12 @@ describe('executor.build', () => {
     ['shanghai', 2],
     ['cancun', 3],
     ['prague', 4],
-    ['prague', 5],
     ['osaka', 6],
   ] as const)(
     'makes a block at %s that executes to itself, here and in @ethereumjs/vm (seed %i)',
     async (fork, seed) => {
       const world = blockWorld(fork)
-      const pool = randomPool(seed, world, 40)
+      const pool = randomPool(seed, world, 25)
       const { built, state, parentState } = await build(world, pool)
       expect(built.order.length).toBeGreaterThan(5)
       expect(parentState.root).toBe(stateRootOf(state.dump()))
@@ -122,6 +122,25 @@ describe('executor.build', () => {
         expect(waited, `${later.tip} behind ${tip}`).toBe(true)
       }
     }
+  })
+
+  it('moves calls of a contract that others call later, where pay and nonces leave it open', async () => {
+    const world = blockWorld('prague')
+    const call = (n: number, name: string, nonce: bigint, gasPrice: bigint) =>
+      signed({ from: keyed(n), to: contractAddress(name), nonce, gasLimit: 200_000n, gasPrice, data: '0x01' }, 'prague')
+    const pool = [
+      call(0, 'counter', 0n, 20n),
+      call(1, 'counter', 0n, 20n),
+      call(2, 'counter', 0n, 20n),
+      call(1, 'setter', 1n, 20n),
+      call(3, 'setter', 0n, 20n),
+      call(4, 'pool', 0n, 20n),
+      call(5, 'counter', 0n, 30n),
+      call(6, 'counter', 0n, 11n),
+      call(7, 'pool', 0n, 11n),
+    ]
+    // Ranks among those that pay 20: counter 0, 1, 2; setter 0 (but its sender is at 1), then 1; pool 0.
+    expect((await build(world, pool)).built.order).toEqual([6, 0, 5, 1, 3, 4, 2, 7, 8])
   })
 
   it('keeps the gas limit, and leaves for later what does not fit', async () => {
