@@ -15,14 +15,13 @@ import { createRandom, type Random } from '../random.ts'
 export type VariationKind = 'person' | 'stranger' | 'amount'
 
 export interface Variation {
-  /** Byte in the calldata where the word begins; -1 is the caller, -2 the value. */
+  /** Byte in the calldata where the word begins, whole words counted from its end; -1 is the caller, -2 the value. */
   readonly at: number
   readonly kind: VariationKind
 }
 
 const CALLER = -1
 const VALUE = -2
-const SELECTOR_BYTES = 4
 /** Tries of a variation in front of a run; all must end as the call itself ends. */
 const TRIALS = 4
 /** Words up to this are taken for flags and counts rather than amounts, and multiples of 32 up to the next for offsets and lengths. */
@@ -77,7 +76,7 @@ const candidatesOf = (call: ProgramCall, program: Program, people: readonly Uint
   if (people.length > 1) candidates.push({ at: CALLER, kind: 'person' })
   if ((call.value ?? 0n) > LEAST_AMOUNT) candidates.push({ at: VALUE, kind: 'amount' })
   const data = Buffer.from(call.data.slice(2), 'hex')
-  for (let at = SELECTOR_BYTES; at + 32 <= data.length; at += 32) {
+  for (let at = data.length % 32; at + 32 <= data.length; at += 32) {
     const word = data.toString('hex', at, at + 32)
     const address = `0x${word.slice(24)}`
     const isAddress = /^0{24}/.test(word) && BigInt(address) >> 24n !== 0n

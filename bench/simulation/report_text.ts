@@ -11,7 +11,7 @@ export const programText = (report: ProgramReport): string => {
   ]
   for (const { label, varied } of report.calls) {
     const parts = varied.map(({ at, kind }) => {
-      const place = PLACES[at] ?? `word ${(at - 4) / 32}`
+      const place = PLACES[at] ?? `word ${Math.floor(at / 32)}`
       return place === kind ? place : `${place} (${kind})`
     })
     lines.push(['', `${label}: ${parts.length === 0 ? 'the same in every lane' : `varies ${parts.join(', ')}`}`])
