@@ -1,4 +1,5 @@
 import {
+  EVMError,
   getActivePrecompiles,
   NobleBLS,
   NobleBN254,
@@ -10,8 +11,8 @@ import type { PrecompileResult } from '../../transpiler/layout/memo.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { commonOf } from './cpu_crypto.ts'
 
-/** More than any input costs that a path asks for; what it does not cover has failed for another reason. */
-const GAS_GIVEN = 1n << 52n
+/** Inputs that cost more are left to the CPU tier, where the transaction pays: one input of blake2f can ask for 2^32 rounds. */
+const MOST_GAS = 500_000n
 
 /** The precompiles of a fork by address: the reference's own functions over the primitives of cpu_crypto.ts. */
 export class Precompiles {
@@ -26,18 +27,19 @@ export class Precompiles {
     this.#byAddress = getActivePrecompiles(this.#common)
   }
 
-  /** Undefined where the fork has no precompile at this address. At once where the function answers at once. */
-  run(address: number, input: Uint8Array): PrecompileResult | undefined | Promise<PrecompileResult> {
+  /** Undefined where the fork has no precompile at this address, or for an input that costs much. At once where the function answers at once. */
+  run(address: number, input: Uint8Array): PrecompileResult | undefined | Promise<PrecompileResult | undefined> {
     const run = this.#byAddress.get(address.toString(16).padStart(40, '0'))
     if (run === undefined) return undefined
     this.#evm ??= { _bn254: new NobleBN254(), _bls: new NobleBLS() } as unknown as PrecompileInput['_EVM']
-    const result = run({ data: input, gasLimit: GAS_GIVEN, common: this.#common, _EVM: this.#evm })
+    const result = run({ data: input, gasLimit: MOST_GAS, common: this.#common, _EVM: this.#evm })
     return result instanceof Promise ? result.then(resultOf) : resultOf(result)
   }
 }
 
-const resultOf = (result: Awaited<ReturnType<PrecompileFunc>>): PrecompileResult => ({
-  success: result.exceptionError === undefined,
-  output: result.exceptionError === undefined ? result.returnValue : new Uint8Array(0),
-  gas: Number(result.executionGasUsed),
-})
+const resultOf = (result: Awaited<ReturnType<PrecompileFunc>>): PrecompileResult | undefined => {
+  const { exceptionError, returnValue, executionGasUsed } = result
+  if (exceptionError?.error === EVMError.errorMessages.OUT_OF_GAS) return undefined
+  const success = exceptionError === undefined
+  return { success, output: success ? returnValue : new Uint8Array(0), gas: Number(executionGasUsed) }
+}
