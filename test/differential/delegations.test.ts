@@ -14,7 +14,7 @@ let device: ComputeDevice
 let check: BatchCheck
 beforeAll(async () => {
   device = await openDevice()
-  check = new BatchCheck({ device, recordFrom: 1 })
+  check = new BatchCheck({ device, recordFrom: 1, programs: 'always' })
 })
 afterAll(() => {
   check.executor.close()
@@ -53,7 +53,7 @@ describe('delegated accounts (EIP-7702)', () => {
     expect(difference).toBeUndefined()
     expect(state.storage(WALLET, 0n)).toBe(2n)
     expect(result.exits['no path']).toBeUndefined()
-    expect(result.tiers.pathKernel).toBeGreaterThan(0)
+    expect(result.tiers.pathProgram).toBeGreaterThan(0)
   })
 
   test('pay from their own balance, also where they call themselves', async () => {

@@ -9,7 +9,7 @@ let device: ComputeDevice
 let check: BatchCheck
 beforeAll(async () => {
   device = await openDevice()
-  check = new BatchCheck({ device, recordFrom: 1 })
+  check = new BatchCheck({ device, recordFrom: 1, programs: 'always' })
 })
 afterAll(() => {
   check.executor.close()
@@ -61,7 +61,7 @@ describe('payments out of one contract', () => {
       world(rich(...times(10, (n) => n))),
     )
     expect(result.exits).toEqual({})
-    expect(result.tiers.pathKernel).toBe(10)
+    expect(result.tiers.pathProgram).toBe(10)
     expect(state.account(contractAddress('bank'))?.balance).toBe(500n)
   })
 
@@ -152,7 +152,7 @@ describe('readers of balances', () => {
       inOrder(...times(5, (n) => withValue(sender(n), 'forwarder', BigInt(n + 1), BigInt(stranger(0))))),
     )
     expect(result.exits).toEqual({})
-    expect(result.tiers.pathKernel).toBe(5)
+    expect(result.tiers.pathProgram).toBe(5)
   })
 })
 
