@@ -42,6 +42,9 @@ export interface LaneJob {
 
 type KernelJob = LaneJob & { readonly kernels: readonly Kernel[] }
 
+/** In smaller waves the fixed costs are most of what they take. */
+const LEAST_MEASURED_VALUES = 200_000
+
 /** `closed`: nobody asked for it. */
 export type ProgramState = 'closed' | 'opening' | 'ready' | 'refused'
 
@@ -58,6 +61,8 @@ export interface RunnerTimings {
 export class LaneRunner {
   readonly device: ComputeDevice
   readonly tables: DeviceTables
+  /** Told what large waves of programs took: lanes times live values, and milliseconds. */
+  onPrograms: ((values: number, elapsedMs: number) => void) | undefined
   readonly #timings: RunnerTimings = { upload: 0, execute: 0, readback: 0 }
   #chunks = 0
   #faults: string[] = []
@@ -161,14 +166,26 @@ export class LaneRunner {
     if (own.length === jobs.length) return this.#startKernels(own, source, env)
     const programs = jobs.filter(({ kernels }) => kernels === undefined)
     const first = own.length === 0 ? undefined : await this.#startKernels(own, source, env)
+    const startedMs = performance.now()
     const second = await this.#programRunner.start(programs, source, env)
+    const startMs = performance.now() - startedMs
     return {
       finish: async () => {
         const groups = (await first?.finish()) ?? []
-        for (const group of await second.finish()) groups.push({ ...group, isProgram: true })
+        const waitedMs = performance.now()
+        const found = await second.finish()
+        this.#measure(programs, startMs + performance.now() - waitedMs)
+        for (const group of found) groups.push({ ...group, isProgram: true })
         return groups
       },
     }
+  }
+
+  /** What the host does between the start and the finish of a wave is not in `elapsedMs`. */
+  #measure(jobs: readonly LaneJob[], elapsedMs: number): void {
+    let values = 0
+    for (const { plan, transactions } of jobs) values += plan.kernel.report.liveValues * transactions.length
+    if (values >= LEAST_MEASURED_VALUES) this.onPrograms?.(values, elapsedMs)
   }
 
   async #startKernels(jobs: readonly KernelJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {

@@ -62,6 +62,7 @@ export class LaneStage {
 
   /** For the start of a batch: puts the most used paths of every key first, and compiles what has earned its own kernel. */
   begin(runner: LaneRunner): void {
+    runner.onPrograms = (values, elapsedMs) => this.#library.notePrograms(values, elapsedMs)
     const background = this.#options.compile === 'background' && this.#options.kernels !== 'never'
     for (const key of this.#library.keys) {
       PathLibrary.rank(key)

@@ -2,11 +2,21 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { encodeBatch } from '../../host/block/encode_batch.ts'
+import { transactionRules } from '../../host/block/rules.ts'
+import { ExitReasons } from '../../host/execute/exit_reason.ts'
+import { LaneRunner } from '../../host/execute/lane_runner.ts'
+import { LaneStage } from '../../host/execute/lane_stage.ts'
+import { PathLibrary } from '../../host/execute/path_library.ts'
 import { openPathStore, type PathStore } from '../../host/execute/path_store.ts'
+import { loadParties, routeTransactions } from '../../host/execute/route.ts'
+import { createSchedule } from '../../host/execute/schedule.ts'
 import { type ComputeDevice, openDevice, type TransactionObject } from '../../host/index.ts'
+import { ResidentState } from '../../host/state/resident_state.ts'
+import { codeSkeleton } from '../../transpiler/index.ts'
 import { FaultyDevice } from '../fault/device_faults.ts'
 import { BatchCheck } from '../fixtures/batch_check.ts'
-import { batchState, contractAddress, sender, stranger, word } from '../fixtures/batch_world.ts'
+import { BATCH_ENV, batchState, contractAddress, sender, stranger, word } from '../fixtures/batch_world.ts'
 
 let device: ComputeDevice
 beforeAll(async () => {
@@ -213,4 +223,34 @@ describe('the explanation of a batch', () => {
     const check = new BatchCheck({})
     expect((await check.run(batchState(), batch(0n))).result.explain).toBeUndefined()
   })
+})
+
+test('a path that runs as a program earns its own kernel in the background, which then takes its lanes', async () => {
+  const library = new PathLibrary()
+  // As on a machine where programs are slow: one batch pays for the kernel.
+  library.programUs = 1e6
+  const resident = new ResidentState(batchState(), codeSkeleton)
+  const reasons = new ExitReasons()
+  const options = { fork: 'prague', chainId: 1n, compile: 'background', recordFrom: 1, waves: 'always' } as const
+  const stage = new LaneStage(options, resident, library, reasons)
+  const runner = new LaneRunner(device, resident, 1n)
+  const transactions = encodeBatch(batch(0n).filter((_, n) => n % 2 === 1))
+  const rules = transactionRules(transactions, 'prague', BATCH_ENV)
+  const forms: string[] = []
+  while (forms.at(-1) !== 'kernel') {
+    const schedule = createSchedule(transactions, BATCH_ENV, rules)
+    await loadParties(schedule, resident)
+    routeTransactions('prague', schedule, resident, library, reasons)
+    runner.begin(false)
+    stage.begin(runner)
+    const wave = await stage.start(schedule, runner, 0, transactions.count, 1)
+    await stage.finish(schedule, runner, wave)
+    const last = schedule.laneGroups.at(-1)
+    if (last === undefined) forms.push('cpu')
+    else forms.push(last.isProgram ? 'program' : 'kernel')
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  expect([...new Set(forms)]).toEqual(['cpu', 'program', 'kernel'])
+  expect([library.waitedMs, library.failures]).toEqual([0, []])
+  runner.destroy()
 })
