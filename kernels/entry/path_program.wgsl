@@ -342,8 +342,7 @@ fn path_program(
     word.lo.x ^= (instruction.x >> 15u) & 1u;
     let guard = instruction.w >> 16u;
     if (guard != 0u) {
-      let fails = !missed & (word.lo.x == 0u) & ((exit == 0u) | (guard < exit));
-      exit = select(exit, guard, fails);
+      exit = select(exit, guard, (exit == 0u) & !missed & (word.lo.x == 0u));
     }
     let result = instruction.x >> 16u;
     if (result < 0x4000u) {

@@ -3,19 +3,21 @@ import { PRELUDE } from '../../kernels/linked.generated.ts'
 import type { PathIr } from '../../transpiler/ir/path_ir.ts'
 import { parsePath } from '../../transpiler/ir/text.ts'
 import { verifyPath } from '../../transpiler/ir/verify.ts'
+import { PROGRAM_SCRATCH_VECTORS } from '../../transpiler/layout/program.ts'
 import { EXIT_MISS, type PathKernel } from '../../transpiler/path_kernel.ts'
 import { PROGRAM_ROWS } from '../../transpiler/program/rows.ts'
 import { programFault } from '../../transpiler/program/verify.ts'
+import { bytesToWord } from '../../transpiler/skeleton.ts'
 import { lowerPath } from '../../transpiler/transpile.ts'
 import { EDGE_WORDS, edgeOperands, randomWords } from '../fixtures/edge_words.ts'
 import { evaluatePath } from '../fixtures/evaluate_path.ts'
 import { laneResult, type PathLane, pathBuffers, tablesOf } from '../fixtures/path_lanes.ts'
 import { pathSubjects, subjectText } from '../fixtures/path_subjects.ts'
-import { type ProgramLanes, runPrograms } from '../fixtures/program_lanes.ts'
+import { type ProgramLanes, runPrograms, runWave } from '../fixtures/program_lanes.ts'
 import { Random } from '../fixtures/random_programs.ts'
 import { SLOT_NAME, tablesFor, withSlot } from '../fixtures/subject_tables.ts'
 import { abi, ENTRY, transaction, worldOf } from '../fixtures/world.ts'
-import { describeOnAdapters } from './rig.ts'
+import { describeOnAdapters, wordAt } from './rig.ts'
 
 const SEED = 20260117
 const SUBJECTS = Number(process.env['WGEVM_RUNS'] ?? 24)
@@ -226,6 +228,64 @@ describeOnAdapters('path programs', (rig) => {
     const [out] = await runPrograms(rig, tables, [{ kernel, lanes }])
     const exits = lanes.map((lane, i) => laneResult(kernel, tables, lane, i, lanes.length, out!).exit)
     expect(exits).toEqual([0, 1, 2, 1, 1])
+  })
+
+  test('a guard in front of the first miss wins, one behind it waits for the key', async () => {
+    const path = parsePath(`path prague skeleton=none selector=1 calldata=68 value=zero
+      v0:u256 = calldata 4
+      v1:u256 = calldata 36
+      v2:u32 = gas
+      v3:u32 = entry
+      v4:bool = lt v0 v1
+      v5:u32 = slot v3 v0
+      v6:u256 = load v5
+      v7:bool = lt v0 v6
+      guard v4 pc=0 depth=0 "needs no state"
+      guard v7 pc=1 depth=0 "needs the slot"
+      end success gas=v2 refund=v2 bytes=0 []`)
+    verifyPath(path)
+    const kernel = kernelOf(path)
+    const world = worldOf(new Uint8Array(0), [
+      [1n, 5n],
+      [2n, 1n],
+    ])
+    const tables = tablesOf(
+      world,
+      [ENTRY],
+      [
+        { address: ENTRY, key: 1n },
+        { address: ENTRY, key: 2n },
+      ],
+    )
+    // Slots 1 and 2 are in the tables, slots 3 and 4 are not.
+    const cases = [
+      [1n, 9n],
+      [2n, 9n],
+      [3n, 9n],
+      [4n, 1n],
+    ]
+    const lanes = cases.map((words): PathLane => ({ transaction: transaction({ data: abi(1, ...words) }) }))
+    const [out] = await runPrograms(rig, tables, [{ kernel, lanes }])
+    const exits = lanes.map((lane, i) => laneResult(kernel, tables, lane, i, lanes.length, out!).exit)
+    expect(exits).toEqual([0, 2, EXIT_MISS, 1])
+    const { keyColumn } = kernel.lookups[0]!
+    expect([2, 3].map((lane) => keyAt(out!, lanes.length, keyColumn, lane))).toEqual([3n, 4n])
+  })
+
+  test('every workgroup has scratch of its own', async () => {
+    const path = loggingPath([`v6:u256 = keccak 160 v0 v1 v2 v0 v1`], ['v6'])
+    const kernel = kernelOf(path)
+    const lanes = operandLanes().slice(0, 200)
+    const tables = tablesOf(worldOf(new Uint8Array(0)), [ENTRY], [])
+    const { wave, lanesOut } = await runWave(rig, tables, [{ kernel, lanes }])
+    const { scratch } = wave.groups[0]!
+    const perWorkgroup = kernel.program!.scratch * PROGRAM_SCRATCH_VECTORS
+    const firstWords = lanes.map((_, lane) => {
+      const low = 4 * (scratch + Math.floor(lane / 64) * perWorkgroup + (lane % 64))
+      const high = low + 4 * 64
+      return wordAt(Uint32Array.of(...lanesOut.subarray(low, low + 4), ...lanesOut.subarray(high, high + 4)), 0)
+    })
+    expect(firstWords).toEqual(lanes.map(({ transaction: { data } }) => bytesToWord(data.subarray(4, 36))))
   })
 
   test(`compute what path IR means for ${SUBJECTS} random programs, with hints and with misses`, async () => {
