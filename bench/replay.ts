@@ -81,7 +81,7 @@ export class Replayer {
 
   /** Throws FixtureError where the file lacks what the block asks for, and Interrupted. */
   async block(fixture: BlockFixture): Promise<{ readonly replay: BlockReplay; readonly detail: ReplayDetail }> {
-    const { run, detail } = await this.run(jobOf(fixture))
+    const { run, detail } = await this.run(blockJob(fixture))
     return {
       replay: {
         block: fixture.name,
@@ -177,7 +177,7 @@ export class Replayer {
 
   /** One pass, checked against the header: the receipts, and the first difference. Records the block's paths. */
   async once(fixture: BlockFixture): Promise<{ readonly receipts: Receipts; readonly difference: string | undefined }> {
-    const job = jobOf(fixture)
+    const job = blockJob(fixture)
     const { result } = await this.#pass(job, encodeBatch(job.transactions), 'warm')
     return { receipts: result.receipts, difference: job.check(result.receipts).difference }
   }
@@ -234,7 +234,8 @@ interface Pass {
 
 const WARM = 'recorded paths, compiled kernels and the code of the host; accounts and slots are read anew in every pass'
 
-const jobOf = (fixture: BlockFixture): Job => {
+/** A block on the state in front of it, checked against its header. */
+export const blockJob = (fixture: BlockFixture): Job => {
   const { fork, chainId, env, transactions } = fixture
   const state = fillState(fixture, new MemoryState())
   return { fork, chainId, env, state, transactions, fixture, check: (receipts) => checkHeader(fixture, receipts) }

@@ -1,9 +1,9 @@
 import type { TransactionObject } from '../host/block/batch.ts'
 import { type BlockFixture, fillState } from '../host/block/block_fixture.ts'
 import type { BlockEnvironment } from '../host/block/environment.ts'
-import type { Receipts } from '../host/block/receipts.ts'
+import { type Receipts, STATUS_REJECTED } from '../host/block/receipts.ts'
 import { type AllocatedAccount, MemoryState } from '../host/state/memory_state.ts'
-import type { Job, Replayer } from './replay.ts'
+import { blockJob, type Job, type Replayer } from './replay.ts'
 import type { MergedReplay } from './report/replay_schema.ts'
 
 /** How `mergeBlocks` joins, in words: what the output says. */
@@ -12,6 +12,8 @@ export const JOINING =
   'newest value of a slot or code holds, the highest nonce (nonces are renumbered per sender), the sum of the balances of accounts ' +
   'without code and the highest balance of the others; environment of the newest block with the lowest base fee and the gas limits ' +
   'added up. So it is no block of any chain: it is compared with serial execution of the same batch'
+
+const ALONE = 'the only block of its fork and chain: executed as it is'
 
 /** Blocks that can be merged: those of one fork and chain, in ascending order of number. Ascending in time. */
 export const mergeGroups = (fixtures: readonly BlockFixture[]): readonly (readonly BlockFixture[])[] => {
@@ -85,9 +87,17 @@ const joinedEnvironment = (blocks: readonly BlockEnvironment[]): BlockEnvironmen
 
 /**
  * Runs a group: first each block by itself, once and checked against its header, which records its paths and tells how its
- * transactions end there; then all of them as one batch, measured and compared with serial execution of that batch.
+ * transactions end there; then all of them as one batch, measured and compared with serial execution of that batch. A block that
+ * is alone in its group runs as it is.
  */
 export const replayMerged = async (replayer: Replayer, fixtures: readonly BlockFixture[]): Promise<MergedReplay> => {
+  const { chain, forkName } = fixtures[0]!
+  const group = { fork: forkName, chain, blocks: fixtures.map(({ name }) => name) }
+  if (fixtures.length === 1) {
+    const { run, receipts } = await replayer.run(blockJob(fixtures[0]!))
+    const rejected = receipts.status.reduce((sum, status) => sum + (status === STATUS_REJECTED ? 1 : 0), 0)
+    return { ...run, ...group, asInOwnBlock: run.txCount, rejected, joining: ALONE }
+  }
   const own: Receipts[] = []
   let difference: string | undefined
   for (const fixture of fixtures) {
@@ -101,17 +111,14 @@ export const replayMerged = async (replayer: Replayer, fixtures: readonly BlockF
   let at = 0
   for (const before of own) {
     for (let i = 0; i < before.count; i++, at++) {
-      if (receipts.rejection(at) !== 0) rejected++
+      if (receipts.status[at] === STATUS_REJECTED) rejected++
       if (receipts.status[at] === before.status[i] && receipts.gasUsed[at] === before.gasUsed[i]) asInOwnBlock++
     }
   }
-  const { chain, forkName } = fixtures[0]!
   return {
     ...run,
     ...(difference === undefined ? {} : { verdict: 'different', verification: difference }),
-    fork: forkName,
-    chain,
-    blocks: fixtures.map(({ name }) => name),
+    ...group,
     asInOwnBlock,
     rejected,
     joining: JOINING,

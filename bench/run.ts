@@ -292,7 +292,8 @@ const conflictFacts = async (workload: Workload, { fork, seed }: RunOptions) => 
   const matrix = await conflictMatrix(sets)
   const rate = (100 * conflictRate(matrix)).toFixed(1)
   const footprints = sets.called.map((contract, i) => ({
-    contract,
+    // What touches no slot is a plain transfer, or as good as one.
+    contract: sets.reads[i]!.length + sets.writes[i]!.length === 0 ? undefined : contract,
     reads: sets.reads[i]!.map(String),
     writes: sets.writes[i]!.map(String),
   }))

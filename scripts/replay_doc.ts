@@ -8,7 +8,7 @@ import {
   type ReplayTotals,
   totalsOf,
 } from '../bench/report/replay_schema.ts'
-import { mergedNote, shareText, TIER_NOTE, TIMING_NOTE, totalRows } from '../bench/report/replay_text.ts'
+import { joinings, mergedNote, shareText, TIER_NOTE, TIMING_NOTE, totalRows } from '../bench/report/replay_text.ts'
 import type { TierCounts } from '../bench/report/schema.ts'
 import { median, spread } from '../bench/report/statistics.ts'
 import { grouped, rounded } from '../bench/report/text.ts'
@@ -144,7 +144,7 @@ export const replaySection = (file: string, report: ReplayReport): string => {
     ...(merged.length > 0
       ? [
           mergedTable(merged),
-          `Joined: ${merged[0]!.joining}.`,
+          `Joined: ${joinings(merged).join('; ')}.`,
           merged.map((group) => `- ${group.fork}: ${mergedNote(group)}`).join('\n'),
         ]
       : []),

@@ -101,7 +101,10 @@ export const replayText = (report: ReplayReport, style: TextStyle): string => {
     const rows = merged.map((group) => [`${group.blocks.length} merged`, group.fork, ...runCells(group)])
     const all = totalsOf(merged)
     const total = all === undefined || merged.length < 2 ? [] : [['in all', '', ...totalCells(all)]]
-    lines.push(table(['blocks', 'fork', ...HEAD], [...rows, ...total], style, 2), `merged: ${merged[0]!.joining}`)
+    lines.push(
+      table(['blocks', 'fork', ...HEAD], [...rows, ...total], style, 2),
+      ...joinings(merged).map((joining) => `merged: ${joining}`),
+    )
     for (const group of merged) lines.push(`${group.fork}: ${mergedNote(group)}`)
     lines.push(TIER_NOTE, TIMING_NOTE)
   }
@@ -123,6 +126,11 @@ export const replayText = (report: ReplayReport, style: TextStyle): string => {
   )
   return `${lines.join('\n')}\n`
 }
+
+/** How the groups were joined, each way once. */
+export const joinings = (merged: readonly MergedReplay[]): readonly string[] => [
+  ...new Set(merged.map(({ joining }) => joining)),
+]
 
 export const mergedNote = (group: MergedReplay): string =>
   `${grouped(group.asInOwnBlock)} of ${grouped(group.txCount)} transactions end with the status and gas that they have in their own block, ${grouped(group.rejected)} are rejected; ${group.blocks.join(', ')}`

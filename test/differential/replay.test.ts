@@ -108,9 +108,15 @@ describe('a replay', () => {
 
   test('of merged blocks says which block is wrong by itself', async () => {
     const wrong = { ...made, expected: { ...made.expected, gasUsed: 1n } }
-    const merged = await replayMerged(replayer, [wrong])
+    const merged = await replayMerged(replayer, [wrong, nextBlock(made, {})])
     expect(merged.verdict).toBe('different')
     expect(merged.verification).toBe('made_up by itself: gasUsed is 194300, expected 1')
+  })
+
+  test('of merged blocks runs one that is alone in its fork as it is', async () => {
+    const merged = await replayMerged(replayer, [{ ...made, expected: { ...made.expected, gasUsed: 1n } }])
+    expect(merged).toMatchObject({ verdict: 'different', verification: 'gasUsed is 194300, expected 1' })
+    expect(merged).toMatchObject({ asInOwnBlock: 5, rejected: 0, blocks: ['made_up'] })
   })
 
   test('joins blocks as it says', () => {
