@@ -39,8 +39,10 @@ const GAS_PER_BLOB = 131_072n
 const boughtGas = (block: VmBlock, i: number): bigint => {
   const tx = block.transactions[i]!
   const price = effectivePrice(tx, block.header.baseFeePerGas ?? 0n)
-  const blobs = tx.type === TYPE_BLOB ? BigInt(tx.blobVersionedHashes?.length ?? 0) : 0n
-  return tx.gasLimit * price + blobs * GAS_PER_BLOB * (block.header.getBlobGasPrice() ?? 0n)
+  const gas = tx.gasLimit * price
+  // Headers before Cancun throw when they are asked for a blob gas price.
+  if (tx.type !== TYPE_BLOB) return gas
+  return gas + BigInt(tx.blobVersionedHashes?.length ?? 0) * GAS_PER_BLOB * (block.header.getBlobGasPrice() ?? 0n)
 }
 
 /**

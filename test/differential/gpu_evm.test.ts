@@ -17,7 +17,7 @@ import { createGpuEvm, type GpuEvm, type GpuEvmOptions } from '../../host/evm/gp
 import { type ComputeDevice, openDevice } from '../../host/index.ts'
 import { BATCH_CONTRACTS } from '../fixtures/batch_contracts.ts'
 import { contractAddress, holderSlot, stranger, word } from '../fixtures/batch_world.ts'
-import { blockOutcome, multiTransactionTests, runBlockTest } from '../fixtures/vm_blocks.ts'
+import { blockOutcome, multiTransactionTests, realBlock, runBlockTest, runRealBlock } from '../fixtures/vm_blocks.ts'
 
 let device: ComputeDevice
 beforeAll(async () => {
@@ -248,5 +248,35 @@ describe.skipIf(tests === undefined)('block tests under runBlock', () => {
     }
     expect(blocks).toBeGreaterThan(3)
     expect(served).toBeGreaterThan(3)
+  })
+})
+
+/** Transfers, tokens and blobs; whole blocks of other kinds with WGEVM_FULL. */
+const REAL = ['mainnet-4370000', 'mainnet-19426587', 'mainnet-19923400']
+const MORE = [
+  'mainnet-11814555',
+  'mainnet-12459406',
+  'mainnet-13287210',
+  'mainnet-15752489',
+  'mainnet-18988207',
+  'mainnet-19933597',
+]
+const real = [...REAL, ...(WHOLE ? MORE : [])].filter((name) => realBlock(name) !== undefined)
+if (real.length === 0) console.warn('skipped: the real blocks are not there')
+
+describe.skipIf(real.length === 0)('real blocks under runBlock', () => {
+  test.each(real)('%s has the gas and the receipts of its header', { timeout: 300_000 }, async (name) => {
+    const evms: GpuEvm[] = []
+    const { ours, expected } = await runRealBlock(realBlock(name)!, async (options) => {
+      const evm = await createGpuEvm({ ...options, device: 'none' })
+      evms.push(evm)
+      return evm
+    })
+    expect(ours).toEqual(expected)
+    const { served, faults, delegated } = evms[0]!.report
+    expect(faults).toEqual([])
+    expect(delegated['state differs']).toBeUndefined()
+    expect(served).toBeGreaterThan(0)
+    await evms[0]!.close()
   })
 })
