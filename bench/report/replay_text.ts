@@ -141,6 +141,6 @@ export const explainText = (block: string, explain: readonly TransactionExplanat
     `${block}: tier, path, rounds on the device, gas, why; exits in brackets`,
     ...explain.map(({ index, tier, path, why, rounds, exits }) => {
       const left = exits.length === 0 ? '' : ` [${exits.join('; ')}]`
-      return `  ${String(index).padStart(5)}  ${tier.padEnd(11)} ${(path ?? '-').padEnd(16)} ${rounds}  ${grouped(gasUsed[index] ?? 0).padStart(11)}  ${why}${left}`
+      return `  ${String(index).padStart(5)}  ${tier.padEnd(11)} ${(path ?? '-').padEnd(32)} ${rounds}  ${grouped(gasUsed[index] ?? 0).padStart(11)}  ${why}${left}`
     }),
   ].join('\n')}\n`
