@@ -70,13 +70,13 @@ const hashNode = (node: Uint8Array, sink: NodeSink | undefined): Uint8Array => {
   return hash
 }
 
-const nibbleAt = (key: Uint8Array, at: number): number => {
+export const nibbleAt = (key: Uint8Array, at: number): number => {
   if (at >= 2 * key.length) throw new RangeError('a key of a sorted trie is the beginning of another, or stands twice')
   return at % 2 === 0 ? key[at >> 1]! >> 4 : key[at >> 1]! & 15
 }
 
 /** Nibbles [from, to) of a key with the flags for odd length and for leaves (YP appendix C). */
-const hexPrefix = (key: Uint8Array, from: number, to: number, leaf: boolean): Uint8Array => {
+export const hexPrefix = (key: Uint8Array, from: number, to: number, leaf: boolean): Uint8Array => {
   const count = to - from
   const bytes = new Uint8Array(1 + (count >> 1))
   let at = from

@@ -1,9 +1,8 @@
-import { createMPT, type MerklePatriciaTrie } from '@ethereumjs/mpt'
-import { MapDB, ValueEncoding } from '@ethereumjs/util'
 import { RLP } from 'micro-eth-signer/core/rlp.js'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { keccak256 } from './keccak.ts'
 import type { DumpedAccount } from './memory_state.ts'
+import { NodeTrie, nameOf, type TrieChange } from './node_trie.ts'
 import { integerBytes, rlpBytes, rlpHex, rlpInteger, rlpList } from './rlp.ts'
 import { EMPTY_TRIE_ROOT, type NodeSink, sortedTrieRoot } from './sorted_trie.ts'
 import type { StateWrites } from './state.ts'
@@ -30,8 +29,8 @@ export const stateRootOf = (accounts: Readonly<Record<string, DumpedAccount>>): 
 /** An incremental trie that holds these accounts (`MemoryState.dump`). */
 export const createStateTrie = (accounts: Readonly<Record<string, DumpedAccount>> = {}): StateTrie => {
   const nodes = new Map<string, Uint8Array>()
-  const root = bulkRoot(accounts, (hash, node) => nodes.set(Buffer.from(hash).toString('hex'), node))
-  return new MerkleStateTrie(new MapDB(nodes), root)
+  const root = bulkRoot(accounts, (hash, node) => nodes.set(nameOf(hash), node))
+  return new NodeStateTrie(new NodeTrie(nodes), root)
 }
 
 const bulkRoot = (accounts: Readonly<Record<string, DumpedAccount>>, sink?: NodeSink): Uint8Array =>
@@ -69,20 +68,14 @@ interface AccountWrites {
   readonly slots: Entry[]
 }
 
-/**
- * @ethereumjs/mpt over one store of nodes by hash. Nodes are never dropped, so that every former root stays reachable;
- * `rewind` is only another root.
- */
-class MerkleStateTrie implements StateTrie {
-  readonly #store: MapDB<string, Uint8Array>
-  readonly #accounts: MerklePatriciaTrie | Promise<MerklePatriciaTrie>
-
+/** Tries of accounts and slots in one store; `rewind` is only another root. */
+class NodeStateTrie implements StateTrie {
+  readonly #tries: NodeTrie
   #root: Uint8Array
 
-  constructor(store: MapDB<string, Uint8Array>, root: Uint8Array) {
-    this.#store = store
+  constructor(tries: NodeTrie, root: Uint8Array) {
+    this.#tries = tries
     this.#root = root
-    this.#accounts = this.#open(root)
   }
 
   get root(): string {
@@ -94,44 +87,30 @@ class MerkleStateTrie implements StateTrie {
   }
 
   async apply(writes: StateWrites): Promise<string> {
-    const accounts = await this.#accounts
-    accounts.root(this.#root)
+    const changes: TrieChange[] = []
     for (const { address, deleted, account, slots } of groupByAccount(writes).values()) {
-      const known = await accounts.get(address, true)
-      const [nonce, balance, storageRoot, codeHash] = known === null ? [] : (RLP.decode(known) as Uint8Array[])
-      // An account that was deleted and has no new version must not lend its storage to a later one.
-      const root = deleted || storageRoot === undefined ? EMPTY_ROOT : storageRoot
-      if (account === undefined && (deleted || known === null)) {
-        if (known !== null) await accounts.del(address)
+      const key = keccak256(address)
+      const known = this.#tries.get(this.#root, key)
+      if (account === undefined && (deleted || known === undefined)) {
+        if (known !== undefined) changes.push({ key, value: NOTHING })
         continue
       }
+      const [nonce, balance, storageRoot, codeHash] = known === undefined ? [] : (RLP.decode(known) as Uint8Array[])
+      // An account that was deleted must not lend its storage to a later one at its address.
+      const before = deleted || storageRoot === undefined ? EMPTY_ROOT : storageRoot
       const view = account ?? { nonce: numberOf(nonce!), balance: numberOf(balance!), codeHash: hexOf(codeHash!) }
-      const value = encodeAccount(view, slots.length === 0 ? root : await this.#writeSlots(root, slots))
-      if (known === null || Buffer.compare(known, value) !== 0) await accounts.put(address, value)
+      const root = slots.length === 0 ? before : this.#tries.update(before, slots.map(changeOfSlot))
+      changes.push({ key, value: encodeAccount(view, root) })
     }
-    this.#root = accounts.root()
+    this.#root = this.#tries.update(this.#root, changes)
     return this.root
   }
-
-  async #writeSlots(root: Uint8Array, slots: readonly Entry[]): Promise<Uint8Array> {
-    const trie = await this.#open(root)
-    for (const [key, value] of slots) {
-      if (value.length === 0) await trie.del(key)
-      else await trie.put(key, rlpBytes(value))
-    }
-    return trie.root()
-  }
-
-  #open(root: Uint8Array): Promise<MerklePatriciaTrie> {
-    return createMPT({
-      db: this.#store,
-      root,
-      useKeyHashing: true,
-      valueEncoding: ValueEncoding.Bytes,
-      common: { customCrypto: { keccak256 } },
-    })
-  }
 }
+
+const changeOfSlot = ([key, value]: Entry): TrieChange => ({
+  key: keccak256(key),
+  value: value.length === 0 ? value : rlpBytes(value),
+})
 
 const groupByAccount = (writes: StateWrites): Map<string, AccountWrites> => {
   const groups = new Map<string, AccountWrites>()

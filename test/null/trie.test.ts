@@ -1,11 +1,13 @@
 import { createMPT } from '@ethereumjs/mpt'
 import { RLP } from '@ethereumjs/rlp'
 import { Account } from '@ethereumjs/util'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { bytesToHex, hexToBytes } from '../../host/block/encode_batch.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
-import { EMPTY_TRIE_ROOT } from '../../host/state/sorted_trie.ts'
+import { NodeTrie } from '../../host/state/node_trie.ts'
+import { EMPTY_TRIE_ROOT, sortedTrieRoot } from '../../host/state/sorted_trie.ts'
 import type { StateWrites } from '../../host/state/state.ts'
 import { createStateTrie, stateRootOf } from '../../host/state/trie.ts'
 import { addressFromHex, quantityFromBigInt, wordFromBigInt, wordFromHex } from '../../host/state/word.ts'
@@ -106,6 +108,45 @@ const randomChanges = (state: MemoryState, seed: number): Change[] => {
     return { address, account, cleared: random.below(6) === 0, slots }
   })
 }
+
+describe('tries of nodes', () => {
+  // Few nibbles and short values: shared beginnings, and nodes that stand in their parents.
+  const key = fc.uint8Array({ minLength: 3, maxLength: 3 }).map((bytes) => bytes.map((byte) => byte & 0x11))
+  const value = fc.oneof(fc.constant(new Uint8Array(0)), fc.uint8Array({ minLength: 1, maxLength: 40 }))
+  const changes = fc.uniqueArray(fc.record({ key, value }), { selector: ({ key }) => bytesToHex(key), maxLength: 30 })
+
+  it('have the root of all that is in them, whatever was changed and taken away, and give it back', () => {
+    fc.assert(
+      fc.property(fc.array(changes, { minLength: 1, maxLength: 8 }), (steps) => {
+        const trie = new NodeTrie(new Map())
+        const entries = new Map<string, Uint8Array>()
+        let root = hexToBytes(EMPTY_TRIE_ROOT)
+        for (const step of steps) {
+          const before = root
+          root = trie.update(root, step)
+          expect(trie.update(before, step)).toEqual(root)
+          for (const { key, value } of step) {
+            if (value.length === 0) entries.delete(bytesToHex(key))
+            else entries.set(bytesToHex(key), value)
+          }
+          const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1))
+          const whole = sortedTrieRoot(
+            sorted.map(([key]) => hexToBytes(key)),
+            sorted.map(([, value]) => value),
+          )
+          expect(bytesToHex(root)).toBe(bytesToHex(whole))
+          for (const { key } of step) expect(trie.get(root, key)).toEqual(entries.get(bytesToHex(key)))
+        }
+      }),
+      { seed: 20_001, numRuns: 150 },
+    )
+  })
+
+  it('say so where a node is missing', () => {
+    const root = new Uint8Array(32).fill(7)
+    expect(() => new NodeTrie(new Map()).get(root, new Uint8Array(3))).toThrow(`no node ${'07'.repeat(32)}`)
+  })
+})
 
 describe('the state trie', () => {
   it('has the root that @ethereumjs/mpt gives one entry at a time', async () => {
