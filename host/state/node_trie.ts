@@ -1,10 +1,6 @@
-import { RLP } from 'micro-eth-signer/core/rlp.js'
 import { keccak256 } from './keccak.ts'
-import { rlpBytes, rlpList } from './rlp.ts'
+import { type RlpItem, rlpBytes, rlpDecodeOwn, rlpList } from './rlp.ts'
 import { EMPTY_TRIE_ROOT, hexPrefix, nibbleAt } from './sorted_trie.ts'
-
-/** A decoded RLP item: bytes, lists as arrays. */
-type Item = Uint8Array | Item[]
 
 interface Leaf {
   readonly kind: 'leaf'
@@ -74,7 +70,7 @@ export class NodeTrie {
     if (!(child instanceof Uint8Array)) return child
     const encoded = this.#nodes.get(nameOf(child))
     if (encoded === undefined) throw new Error(`the trie has no node ${Buffer.from(child).toString('hex')}`)
-    return decodeNode(RLP.decode(encoded) as Item[])
+    return decodeNode(rlpDecodeOwn(encoded) as RlpItem[])
   }
 
   /** The node at this place, whose keys share their first `depth` nibbles, behind the changes. */
@@ -205,7 +201,7 @@ const prefixOf = (path: Uint8Array, leaf: boolean): Uint8Array => {
   return hexPrefix(packed, 0, path.length, leaf)
 }
 
-const decodeNode = (items: Item[]): TrieNode => {
+const decodeNode = (items: RlpItem[]): TrieNode => {
   if (items.length === 17) {
     const children = items.slice(0, 16).map((item): Child | undefined => childOf(item))
     return { kind: 'branch', children }
@@ -217,7 +213,7 @@ const decodeNode = (items: Item[]): TrieNode => {
   return { kind: 'extension', path, child: childOf(items[1]!)! }
 }
 
-const childOf = (item: Item): Child | undefined => {
+const childOf = (item: RlpItem): Child | undefined => {
   if (Array.isArray(item)) return decodeNode(item)
   return item.length === 0 ? undefined : item
 }

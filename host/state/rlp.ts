@@ -47,6 +47,32 @@ export const integerBytes = (value: bigint | number): Uint8Array => {
   return new Uint8Array(Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex'))
 }
 
+/** A decoded item: bytes as views of the input, lists as arrays. */
+export type RlpItem = Uint8Array | RlpItem[]
+
+/** Decodes what the functions above have encoded. Input from elsewhere is for a strict decoder: nothing is checked here. */
+export const rlpDecodeOwn = (encoded: Uint8Array): RlpItem => decodeAt(encoded, { at: 0 })
+
+const decodeAt = (bytes: Uint8Array, cursor: { at: number }): RlpItem => {
+  const first = bytes[cursor.at++]!
+  if (first < 0x80) return bytes.subarray(cursor.at - 1, cursor.at)
+  const isList = first >= 0xc0
+  const short = first - (isList ? 0xc0 : 0x80)
+  let length = short
+  if (short > 55) {
+    length = 0
+    for (let n = short - 55; n > 0; n--) length = length * 256 + bytes[cursor.at++]!
+  }
+  const end = cursor.at + length
+  if (!isList) {
+    cursor.at = end
+    return bytes.subarray(end - length, end)
+  }
+  const items: RlpItem[] = []
+  while (cursor.at < end) items.push(decodeAt(bytes, cursor))
+  return items
+}
+
 const headBytes = (length: number): number => (length < 56 ? 1 : 1 + lengthBytes(length))
 
 const lengthBytes = (length: number): number =>

@@ -1,9 +1,8 @@
-import { RLP } from 'micro-eth-signer/core/rlp.js'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { keccak256 } from './keccak.ts'
 import type { DumpedAccount } from './memory_state.ts'
 import { NodeTrie, nameOf, type TrieChange } from './node_trie.ts'
-import { integerBytes, rlpBytes, rlpHex, rlpInteger, rlpList } from './rlp.ts'
+import { integerBytes, rlpBytes, rlpDecodeOwn, rlpHex, rlpInteger, rlpList } from './rlp.ts'
 import { EMPTY_TRIE_ROOT, type NodeSink, sortedTrieRoot } from './sorted_trie.ts'
 import type { StateWrites } from './state.ts'
 import { addressToBytes, quantityToBigInt, wordIsZero, wordToBigInt, wordToBytes, wordToHex } from './word.ts'
@@ -95,7 +94,7 @@ class NodeStateTrie implements StateTrie {
         if (known !== undefined) changes.push({ key, value: NOTHING })
         continue
       }
-      const [nonce, balance, storageRoot, codeHash] = known === undefined ? [] : (RLP.decode(known) as Uint8Array[])
+      const [nonce, balance, storageRoot, codeHash] = known === undefined ? [] : (rlpDecodeOwn(known) as Uint8Array[])
       // An account that was deleted must not lend its storage to a later one at its address.
       const before = deleted || storageRoot === undefined ? EMPTY_ROOT : storageRoot
       const view = account ?? { nonce: numberOf(nonce!), balance: numberOf(balance!), codeHash: hexOf(codeHash!) }

@@ -15,7 +15,7 @@ import {
   transactionsRoot,
   withdrawalsRoot,
 } from '../../host/block/roots.ts'
-import { rlpBytes, rlpInteger, rlpList } from '../../host/state/rlp.ts'
+import { rlpBytes, rlpDecodeOwn, rlpInteger, rlpList } from '../../host/state/rlp.ts'
 import { EMPTY_TRIE_ROOT, sortedTrieRoot } from '../../host/state/sorted_trie.ts'
 
 const rootByMpt = async (entries: readonly (readonly [Uint8Array, Uint8Array])[]): Promise<string> => {
@@ -33,10 +33,12 @@ const randomItems = (count: number, longest: number): Uint8Array[] => {
 
 describe('RLP', () => {
   it('encodes bytes, integers and lists as @ethereumjs/rlp does', () => {
-    for (const length of [0, 1, 2, 54, 55, 56, 57, 255, 256, 257, 65_535, 65_536]) {
+    for (const length of [0, 1, 2, 54, 55, 56, 57, 255, 256, 257, 65_536]) {
       const bytes = new Uint8Array(length).fill(0x7f)
       expect(rlpBytes(bytes)).toEqual(RLP.encode(bytes))
       expect(rlpList([rlpBytes(bytes)])).toEqual(RLP.encode([bytes]))
+      const nested = [bytes, [bytes, []], Uint8Array.of(0x80)]
+      expect(rlpDecodeOwn(RLP.encode(nested))).toEqual(nested)
     }
     expect(rlpBytes(Uint8Array.of(0x80))).toEqual(RLP.encode(Uint8Array.of(0x80)))
     for (const value of [0n, 1n, 127n, 128n, 255n, 256n, 2n ** 64n, 2n ** 256n - 1n])
