@@ -57,8 +57,7 @@ export interface PathKernel {
 
 /**
  * Equality of all fields selects the candidates for a transaction. `skeleton` is the code skeleton of the called account.
- * A transaction with an access list
- * has no path. `selector` is the first four bytes of calldata as a number, or -1 where calldata is shorter.
+ * `accessList` names the transaction's access list (transpiler/record/access_list.ts); absent without one. `selector` is the first four bytes of calldata as a number, or -1 where calldata is shorter.
  */
 export interface PathKey {
   readonly fork: Fork
@@ -66,6 +65,7 @@ export interface PathKey {
   readonly selector: number
   readonly calldataBytes: number
   readonly valueIsZero: boolean
+  readonly accessList?: string
 }
 
 /**

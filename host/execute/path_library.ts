@@ -62,6 +62,7 @@ const PROGRAM_FACTOR = 4
 /** Recorded paths by key, what they cost, and their own kernels. */
 export class PathLibrary {
   readonly keys: PathKeyState[] = []
+  readonly #accessLists = new Map<string, number>()
   /** Wall milliseconds of compilation, driver included, by kernel. */
   readonly compileMs: number[] = []
   /** Wall milliseconds that batches waited for compilations. */
@@ -91,6 +92,14 @@ export class PathLibrary {
    */
   keyId(skeleton: number, selector: number, calldataBytes: number, traits: number): number {
     return this.#ids.id(skeleton, selector, calldataBytes, traits)
+  }
+
+  /** A small number for an access list by name (PathKey.accessList); 0 for none. */
+  accessListId(name: string | undefined): number {
+    if (name === undefined) return 0
+    const known = this.#accessLists.get(name) ?? this.#accessLists.size + 1
+    this.#accessLists.set(name, known)
+    return known
   }
 
   /** Opens the key whose id `keyId` has just given, with what the path store has for it. */

@@ -1,6 +1,8 @@
 import type { RecordedTransaction, RecordState } from '../../transpiler/index.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import type { ListedAccount } from '../../transpiler/record/access_list.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
+import type { TransactionBatch } from '../block/batch.ts'
 import { transactionData } from '../block/encode_batch.ts'
 import { ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
@@ -30,7 +32,25 @@ export const recordedTransaction = (
     gasPrice: wordToBigInt(rules.price, LIMBS_PER_WORD * i),
     data: transactionData(batch, i).slice(),
     gas: schedule.executionGas[i]!,
+    ...listed(accessListOf(batch, i)),
   }
+}
+
+const listed = (accessList: readonly ListedAccount[]): Pick<RecordedTransaction, 'accessList'> =>
+  accessList.length === 0 ? {} : { accessList }
+
+/** The access list of transaction i. */
+export const accessListOf = (batch: TransactionBatch, i: number): ListedAccount[] => {
+  const list: ListedAccount[] = []
+  const address = new Uint32Array(LIMBS_PER_WORD)
+  for (let entry = batch.accessStart[i]!; entry < batch.accessStart[i + 1]!; entry++) {
+    address.set(batch.accessAddress.subarray(LIMBS_PER_ADDRESS * entry, LIMBS_PER_ADDRESS * (entry + 1)))
+    const keys: bigint[] = []
+    for (let key = batch.accessKeyStart[entry]!; key < batch.accessKeyStart[entry + 1]!; key++)
+      keys.push(wordToBigInt(batch.accessKey, LIMBS_PER_WORD * key))
+    list.push({ address: wordToBigInt(address, 0), keys })
+  }
+  return list
 }
 
 /** The resident state in the words of the recorder. A path holds by its guards, so that running values serve as well as base values. */

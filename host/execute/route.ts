@@ -1,4 +1,5 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { accessListName, MAX_LISTED } from '../../transpiler/record/access_list.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { TYPE_DEPOSIT, TYPE_SET_CODE } from '../block/batch.ts'
 import { HOST_CODE, HOST_LIMBS } from '../state/account_table.ts'
@@ -6,6 +7,7 @@ import type { ResidentState } from '../state/resident_state.ts'
 import { addressFromHex, wordIsZero } from '../state/word.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import type { PathLibrary } from './path_library.ts'
+import { accessListOf } from './recorded_state.ts'
 import { type Schedule, TIER_CPU, TIER_LANE, TIER_TRANSFER } from './schedule.ts'
 
 /** Addresses from 1 up to here are precompiles at some fork, or may become some (EIP-7951: 0x100). */
@@ -81,7 +83,7 @@ export const routeTransactions = (
       continue
     }
     if (!hasPaths) toCpu(i, earlyFork)
-    else if (accessStart[i + 1] !== accessStart[i]) toCpu(i, accessList)
+    else if (accessStart[i + 1]! - accessStart[i]! > MAX_LISTED) toCpu(i, accessList)
     else if (gasLimit[2 * i + 1] !== 0) toCpu(i, gasAbove)
     else {
       const start = dataStart[i]!
@@ -92,9 +94,12 @@ export const routeTransactions = (
           : ((data[start]! << 24) | (data[start + 1]! << 16) | (data[start + 2]! << 8) | data[start + 3]!) >>> 0
       const valueIsZero = wordIsZero(value, LIMBS_PER_WORD * i)
       const { skeleton, skeletonKey } = known[code]!
-      const id = library.keyId(skeleton, selector, bytes, valueIsZero ? 1 : 0)
+      const list = accessStart[i + 1] === accessStart[i] ? undefined : accessListName(accessListOf(batch, i))
+      const traits = 2 * library.accessListId(list) + (valueIsZero ? 1 : 0)
+      const id = library.keyId(skeleton, selector, bytes, traits)
       if (id === library.keys.length) {
-        library.open({ fork, skeleton: skeletonKey, selector, calldataBytes: bytes, valueIsZero })
+        const key = { fork, skeleton: skeletonKey, selector, calldataBytes: bytes, valueIsZero }
+        library.open(list === undefined ? key : { ...key, accessList: list })
       }
       tier[i] = TIER_LANE
       keyIds[i] = id

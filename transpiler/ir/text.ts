@@ -64,7 +64,7 @@ const effectText = (effect: Effect): string => {
 export const printPath = (path: PathIr): string => {
   const { key, end } = path
   const lines = [
-    `path ${key.fork} skeleton=${key.skeleton} selector=${key.selector} calldata=${key.calldataBytes} value=${key.valueIsZero ? 'zero' : 'nonzero'}`,
+    `path ${key.fork} skeleton=${key.skeleton} selector=${key.selector} calldata=${key.calldataBytes} value=${key.valueIsZero ? 'zero' : 'nonzero'}${key.accessList === undefined ? '' : ` access=${key.accessList}`}`,
     ...path.skeletons.map((skeleton, index) => `skeleton ${index} ${skeleton}`),
     ...path.values.map((value, id) => {
       const args = value.args.map((argument) => ` v${argument}`).join('')
@@ -169,7 +169,10 @@ export const parsePath = (text: string): PathIr => {
     .split('\n')
     .map((line) => line.replace(/^\s*;.*$/, '').trim())
     .filter((line) => line !== '')
-  const header = /^path (\w+) skeleton=(\S+) selector=(-?\d+) calldata=(\d+) value=(zero|nonzero)$/.exec(lines[0] ?? '')
+  const header =
+    /^path (\w+) skeleton=(\S+) selector=(-?\d+) calldata=(\d+) value=(zero|nonzero)(?: access=(\S+))?$/.exec(
+      lines[0] ?? '',
+    )
   if (header === null) throw new PathSyntaxError(`expected a path header, found "${lines[0] ?? ''}"`)
   const [, fork, skeleton, selector, calldata, value] = header as unknown as [
     string,
@@ -197,6 +200,7 @@ export const parsePath = (text: string): PathIr => {
     selector: Number(selector),
     calldataBytes: Number(calldata),
     valueIsZero: value === 'zero',
+    ...(header[6] === undefined ? {} : { accessList: header[6] }),
   }
   return { key, values, effects, end, skeletons }
 }

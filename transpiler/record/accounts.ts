@@ -3,6 +3,7 @@ import type { ValueId } from '../ir/path_ir.ts'
 import { describeValue } from '../ir/text.ts'
 import { bytesToWord, type CodeSkeleton, codeSkeleton } from '../skeleton.ts'
 import { isAtLeast } from '../spec/forks.ts'
+import { keysByAddress } from './access_list.ts'
 import type { Guards } from './guards.ts'
 import type { Word } from './memory.ts'
 import { type RecordedTransaction, type RecordState, Unsupported } from './transaction.ts'
@@ -26,10 +27,13 @@ export interface PathAccount {
   /** The account whose code runs in its place (EIP-7702). Its skeleton, which has nothing lifted, says so in every lane. */
   readonly delegate?: bigint
   readonly isSender: boolean
-  /** Warm before the first access (entry, sender, coinbase from Shanghai on). */
+  /** Warm before the first access (entry, sender, coinbase from Shanghai on, what the access list names). */
   readonly startsWarm: boolean
+  /** Storage keys that the access list names for it. */
+  readonly listedKeys: ReadonlySet<bigint>
 }
 
+const NO_KEYS: ReadonlySet<bigint> = new Set()
 const DELEGATION_PREFIX = [0xef, 0x01, 0x00]
 const isDelegation = (code: Uint8Array): boolean =>
   code.length === 23 && DELEGATION_PREFIX.every((byte, i) => code[i] === byte)
@@ -40,12 +44,14 @@ export class PathAccounts {
   private readonly guards: Guards
   private readonly transaction: RecordedTransaction
   private readonly state: RecordState
+  private readonly listed: ReadonlyMap<bigint, ReadonlySet<bigint>>
 
   constructor(builder: Builder, guards: Guards, transaction: RecordedTransaction, state: RecordState) {
     this.builder = builder
     this.guards = guards
     this.transaction = transaction
     this.state = state
+    this.listed = keysByAddress(transaction.accessList)
   }
 
   /** The called account: its id is an input, so that one path serves every instance of the same skeleton. */
@@ -57,7 +63,7 @@ export class PathAccounts {
     const mayBeSender = record !== undefined && this.delegateOf(record.code) !== undefined
     const sender = this.builder.make('caller', [])
     const isSender = mayBeSender && this.relation(address, sender, this.transaction.from, 'the sender')
-    const account = await this.load(address, id, isSender, true)
+    const account = await this.load(address, id, isSender, true, this.keysOf(address, true))
     this.all.push(account)
     return account
   }
@@ -102,9 +108,24 @@ export class PathAccounts {
       )
     }
     const warmCoinbase = isCoinbase && isAtLeast(transaction.fork, 'shanghai')
-    const account = await this.load(address, id, isSender, isSender || warmCoinbase)
+    const isWarm = isSender || warmCoinbase
+    const keys = this.keysOf(address, isWarm)
+    const account = await this.load(address, id, isSender, isWarm || this.listed.has(address.concrete), keys)
     this.all.push(account)
     return account
+  }
+
+  /**
+   * The keys that the access list names for an account, under guards that it is the entry's address, or no entry's. Of an account
+   * that is warm anyway only entries with keys matter.
+   */
+  private keysOf(address: Word, isWarm: boolean): ReadonlySet<bigint> {
+    const own = this.listed.get(address.concrete)
+    for (const [listed, keys] of own === undefined ? this.listed : [[address.concrete, own] as const]) {
+      if (isWarm && keys.size === 0) continue
+      this.relation(address, this.builder.constant(listed), listed, 'in the access list')
+    }
+    return own ?? NO_KEYS
   }
 
   private delegateOf(code: Uint8Array): bigint | undefined {
@@ -120,7 +141,13 @@ export class PathAccounts {
     return same
   }
 
-  private async load(address: Word, id: ValueId, isSender: boolean, startsWarm: boolean): Promise<PathAccount> {
+  private async load(
+    address: Word,
+    id: ValueId,
+    isSender: boolean,
+    startsWarm: boolean,
+    listedKeys: ReadonlySet<bigint>,
+  ): Promise<PathAccount> {
     const record = await this.state.account(address.concrete)
     const code = record?.code ?? new Uint8Array(0)
     const delegate = this.delegateOf(code)
@@ -134,6 +161,7 @@ export class PathAccounts {
       skeleton: code.length === 0 ? undefined : codeSkeleton(code),
       isSender,
       startsWarm,
+      listedKeys,
     }
   }
 }

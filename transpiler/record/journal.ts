@@ -18,6 +18,8 @@ export interface PathSlot {
   /** u32 value: its slot id. */
   readonly id: ValueId
   readonly original: Word
+  /** The access list names it. */
+  readonly startsWarm: boolean
 }
 
 /** Wei, not zero, that a call moved. */
@@ -101,7 +103,7 @@ export class Journal {
   }
 
   touchSlot(slot: PathSlot): boolean {
-    const cold = !this.warmSlots.has(slot.index)
+    const cold = !slot.startsWarm && !this.warmSlots.has(slot.index)
     this.warmSlots.add(slot.index)
     return cold
   }
@@ -125,9 +127,30 @@ export class Journal {
     }
     const concrete = await this.state.storage(account.address.concrete, key.concrete)
     const original = { concrete, value: builder.make('load', [id]) }
-    const slot: PathSlot = { index: this.slots.length, account, key, id, original }
+    const startsWarm = this.isListed(account, key)
+    const slot: PathSlot = { index: this.slots.length, account, key, id, original, startsWarm }
     this.slots.push(slot)
     return slot
+  }
+
+  /** Whether the access list names the key, under guards that it does, or names no such key. */
+  private isListed({ listedKeys }: PathAccount, key: Word): boolean {
+    const { builder, guards } = this
+    for (const listed of listedKeys) {
+      const constant = builder.constant(listed)
+      if (listed === key.concrete) {
+        guards.equal(key.value, constant, () => `slot ${this.name(key)} is in the access list`)
+        return true
+      }
+    }
+    for (const listed of listedKeys) {
+      const constant = builder.constant(listed)
+      guards.requireNot(
+        builder.make('eq', [key.value, constant]),
+        () => `slot ${this.name(key)} is not in the access list`,
+      )
+    }
+    return false
   }
 
   load(slot: PathSlot): Word {

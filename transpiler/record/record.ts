@@ -5,6 +5,7 @@ import { MAX_PATH_SKELETONS } from '../layout/environment.ts'
 import type { PathKey } from '../path_kernel.ts'
 import { bytesToWord } from '../skeleton.ts'
 import { isAtLeast } from '../spec/forks.ts'
+import { accessListName, listedCount, MAX_LISTED } from './access_list.ts'
 import { PathAccounts } from './accounts.ts'
 import { Frame } from './frame.ts'
 import { FrameGas } from './gas.ts'
@@ -34,6 +35,9 @@ export type RecordResult =
 
 const SELECTOR_BYTES = 4
 
+const named = (accessList: string | undefined): Pick<PathKey, 'accessList'> =>
+  accessList === undefined ? {} : { accessList }
+
 /** The key a transaction to code with this skeleton is looked up by. */
 export const pathKey = (transaction: RecordedTransaction, skeleton: string): PathKey => ({
   fork: transaction.fork,
@@ -41,6 +45,7 @@ export const pathKey = (transaction: RecordedTransaction, skeleton: string): Pat
   selector: transaction.data.length < SELECTOR_BYTES ? -1 : Number(bytesToWord(transaction.data.subarray(0, 4))),
   calldataBytes: transaction.data.length,
   valueIsZero: transaction.value === 0n,
+  ...named(accessListName(transaction.accessList)),
 })
 
 /**
@@ -66,6 +71,8 @@ const symbolicCalldata = (builder: Builder, data: Uint8Array): Bytes => {
  */
 export const recordPath = async (transaction: RecordedTransaction, state: RecordState): Promise<RecordResult> => {
   if (!isAtLeast(transaction.fork, 'berlin')) return { kind: 'unsupported', reason: 'fork before berlin', pc: 0 }
+  if (listedCount(transaction.accessList ?? []) > MAX_LISTED)
+    return { kind: 'unsupported', reason: 'access list bound', pc: 0 }
   const builder = new Builder()
   const guards = new Guards(builder)
   const accounts = new PathAccounts(builder, guards, transaction, state)

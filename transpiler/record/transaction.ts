@@ -1,6 +1,7 @@
 import type { EnvironmentWord } from '../layout/environment.ts'
 import type { PrecompileResult } from '../layout/memo.ts'
 import type { Fork } from '../spec/forks.ts'
+import type { ListedAccount } from './access_list.ts'
 
 /** The transaction a path is recorded from. Addresses and quantities are words; `gas` is the limit minus intrinsic gas. */
 export interface RecordedTransaction {
@@ -14,6 +15,8 @@ export interface RecordedTransaction {
   readonly data: Uint8Array
   /** Execution gas, below 2^32. */
   readonly gas: number
+  /** What is warm from the start, beside sender, called account and precompiles (EIP-2930). */
+  readonly accessList?: readonly ListedAccount[]
 }
 
 export interface RecordedAccount {
@@ -48,6 +51,7 @@ export type UnsupportedReason =
   | 'value bound'
   | 'code size bound'
   | 'skeleton bound'
+  | 'access list bound'
 
 /** Thrown inside the recorder only; `recordPath` returns it as a value. */
 export class Unsupported extends Error {
