@@ -59,7 +59,8 @@ export class Footprints {
   }
 }
 
-const kindOf = (batch: TransactionBatch, i: number): string => {
+/** Calls of one kind do much the same to much the same storage: called account and selector. */
+export const kindOf = (batch: TransactionBatch, i: number): string => {
   const { to, data, dataStart, creates } = batch
   if (creates[i] === 1) return 'create'
   const start = dataStart[i]!

@@ -25,9 +25,13 @@ import type {
   StateSnapshot,
 } from './cpu_result.ts'
 import type { CpuTier } from './cpu_tier.ts'
-import type { Footprints } from './footprints.ts'
+import { type Footprints, kindOf } from './footprints.ts'
 import type { RunningState } from './running_state.ts'
 import { type Schedule, TIER_CPU } from './schedule.ts'
+
+/** So many outcomes of one kind broken in a row are a chain: the next RESERVED ones are left to their places. */
+const CHAIN = 2
+const RESERVED = 8
 
 /** Transactions of the CPU tier in one call from which workers are told of them. */
 const LEAST_OFFERED = 2
@@ -60,6 +64,7 @@ export class Speculation {
   /** Offered transactions in order, and where to look for one that nobody has claimed. */
   readonly #offered: number[] = []
   #next = 0
+  readonly #chains = new Map<string, number>()
   readonly #snapshot: StateSnapshot
   readonly #base: BaseReader
   readonly #address = new Uint32Array(LIMBS_PER_ADDRESS)
@@ -106,11 +111,13 @@ export class Speculation {
     if (proposed !== undefined) {
       if (await this.#holds(proposed.reads)) {
         this.held++
+        this.#chains.delete(kindOf(this.#schedule.batch, index))
         this.#footprints.note(this.#schedule.batch, index, proposed.reads)
         await this.#load(proposed.reads)
         return this.#rebased(proposed)
       }
       this.broken++
+      this.#reserve(index)
     }
     const outcome = await this.#run(index, this.#snapshot)
     this.#footprints.note(this.#schedule.batch, index, outcome.reads)
@@ -148,6 +155,23 @@ export class Speculation {
       const owner = Atomics.compareExchange(lot.claims, position, 0, MAIN)
       if (owner === 0 || owner === MAIN) return undefined
       if (!(await this.#ahead(pool, index)) && !(await pool.hear(owner))) return undefined
+    }
+  }
+
+  /** In a chain, every execution ahead is in vain, and takes the time of one that is not. */
+  #reserve(index: number): void {
+    const { batch } = this.#schedule
+    const kind = kindOf(batch, index)
+    const length = (this.#chains.get(kind) ?? 0) + 1
+    this.#chains.set(kind, length)
+    if (length < CHAIN) return
+    let left = RESERVED
+    for (let n = this.#offered.indexOf(index) + 1; n < this.#offered.length && left > 0; n++) {
+      const i = this.#offered[n]!
+      if (kindOf(batch, i) !== kind) continue
+      const { lot, position } = this.#places.get(i)!
+      Atomics.compareExchange(lot.claims, position, 0, MAIN)
+      left--
     }
   }
 
