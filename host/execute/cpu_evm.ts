@@ -1,9 +1,9 @@
 import type { Common } from '@ethereumjs/common'
 import { EVM, EVMError, type EVMOpts, type ExecResult, type Message, NobleBN254 } from '@ethereumjs/evm'
 import { Account, type Address, createZeroAddress, MAX_INTEGER } from '@ethereumjs/util'
+import { leanOperation, type Operation, type RunState } from './cpu_opcodes.ts'
 import { isBelow, moveBalance, SeenAccount } from './seen_account.ts'
 
-type RunState = NonNullable<ExecResult['runState']>
 type Interpreter = RunState['interpreter']
 type InterpreterClass = new (
   evm: EVM,
@@ -15,30 +15,16 @@ type InterpreterClass = new (
   performanceLogs: LeanEvm['performanceLogger'],
 ) => Interpreter
 
-/** One instruction as @ethereumjs/evm holds it. The base class declares its array of them without an element type. */
-interface Operation {
-  readonly opcodeInfo: {
-    readonly code: number
-    readonly feeBigInt: bigint
-    readonly dynamicGas: boolean
-    readonly isAsync: boolean
-    readonly isInvalid: boolean
-  }
-  readonly opHandler: (runState: RunState, common: Common) => void | Promise<void>
-  readonly gasHandler: (runState: RunState, gas: bigint, common: Common) => bigint | Promise<bigint>
-}
-
-const SSTORE = 0x55
-
+/** Of one code: where a jump may go, and the words that its pushes push, filled as they are met. */
 interface Analysis {
   readonly jumps: Uint8Array
-  readonly pushes: Record<number, bigint>
-  readonly opcodesCached: readonly Operation[]
+  readonly pushes: bigint[]
 }
 
 /**
- * @ethereumjs/evm with a leaner loop around its own instruction and gas handlers. The stock loop awaits every instruction,
- * asks the fork about six future EIPs at each, and finds the jump destinations of a code again in every frame.
+ * @ethereumjs/evm with a leaner loop around its instruction and gas handlers, of which the simplest are ours
+ * (cpu_opcodes.ts). The stock loop awaits every instruction, asks the fork about six future EIPs at each, and finds the jump
+ * destinations of a code again in every frame.
  *
  * In:  forks up to Osaka, legacy code, no tracing (`step` listeners are not called) and no profiler.
  * Out: what `EVM.runInterpreter` returns, `runState` left out, which nobody above it reads.
@@ -128,9 +114,12 @@ export class LeanEvm extends EVM {
     const { common } = this
     const sstoreSentry = common.gteHardfork('istanbul') ? common.param('sstoreSentryEIP2200Gas') : -1n
     this.#interpreter = frame.constructor as InterpreterClass
+    const operations = Array.from({ length: 256 }, (_, code) =>
+      leanOperation(frame.lookupOpInfo(code) as Operation, common),
+    )
     this.#loop = async (frame, code) => {
       const runState = stateOf(frame)
-      const { jumps, pushes, opcodesCached } = this.#analyse(frame, code)
+      const { jumps, pushes } = this.#analyse(code)
       runState.code = code
       runState.validJumps = jumps
       runState.cachedPushes = pushes
@@ -138,14 +127,14 @@ export class LeanEvm extends EVM {
       const end = code.length
       try {
         while (runState.programCounter < end) {
-          const { opcodeInfo, opHandler, gasHandler } = opcodesCached[runState.programCounter]!
+          const { opcodeInfo, opHandler, gasHandler } = operations[code[runState.programCounter]!]!
           const { code: opCode } = opcodeInfo
           runState.opCode = opCode
           const payer = opCode >= CREATE && opCode <= CREATE2 ? payerOf(runState, opCode) : undefined
           let gas = opcodeInfo.feeBigInt
           if (opcodeInfo.dynamicGas) {
             // EIP-2200 refuses before it looks at the slot, which then is not among what the transaction read.
-            if (opcodeInfo.code === SSTORE && runState.gasLeft <= sstoreSentry)
+            if (opCode === SSTORE && runState.gasLeft <= sstoreSentry)
               return new EVMError(EVMError.errorMessages.OUT_OF_GAS)
             const charged = gasHandler(runState, gas, common)
             gas = typeof charged === 'bigint' ? charged : await charged
@@ -157,8 +146,8 @@ export class LeanEvm extends EVM {
             return new EVMError(EVMError.errorMessages.OUT_OF_GAS)
           }
           runState.programCounter++
-          if (opcodeInfo.isAsync) await opHandler(runState, common)
-          else opHandler(runState, common)
+          const pending = opHandler(runState, common)
+          if (pending !== undefined) await pending
           if (payer !== undefined) payer.comparesWith = undefined
         }
       } catch (thrown) {
@@ -169,16 +158,28 @@ export class LeanEvm extends EVM {
     }
   }
 
-  #analyse(frame: Interpreter, code: Uint8Array): Analysis {
+  #analyse(code: Uint8Array): Analysis {
     let analysis = this.#analyses.get(code)
     if (analysis === undefined) {
-      analysis = frame._getValidJumpDestinations(code)
+      analysis = { jumps: jumpDestinations(code), pushes: new Array<bigint>(code.length + 1) }
       this.#analyses.set(code, analysis)
     }
     return analysis
   }
 }
 
+/** 1 at every JUMPDEST that is not an operand of a push (YP 9.4.3). */
+const jumpDestinations = (code: Uint8Array): Uint8Array => {
+  const jumps = new Uint8Array(code.length)
+  for (let at = 0; at < code.length; at++) {
+    const opcode = code[at]!
+    if (opcode === 0x5b) jumps[at] = 1
+    else if (opcode >= 0x60 && opcode <= 0x7f) at += opcode - 0x5f
+  }
+  return jumps
+}
+
+const SSTORE = 0x55
 const CREATE = 0xf0
 const CALL = 0xf1
 const CALLCODE = 0xf2

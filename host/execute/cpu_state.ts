@@ -178,6 +178,31 @@ export class CpuState implements StateManagerInterface {
     return (await this.getCode(address)).length
   }
 
+  /** The value of a slot that the transaction has met before; undefined where it has not. */
+  storageAtHand(address: Uint8Array, key: Uint8Array): Uint8Array | undefined {
+    return this.#entries.get(latin(address))?.slots.get(latin(key))?.value
+  }
+
+  /** As `originalStorageCache.get`, of a slot at hand. */
+  originalAtHand(address: Uint8Array, key: Uint8Array): Uint8Array | undefined {
+    const name = latin(address) + latin(key)
+    let original = this.#originals.get(name)
+    if (original === undefined) {
+      original = this.storageAtHand(address, key)
+      if (original !== undefined) this.#originals.set(name, original)
+    }
+    return original
+  }
+
+  /** As `putStorage`, of a slot at hand; false where it is none. `value` has no leading zeros. */
+  putAtHand(address: Uint8Array, key: Uint8Array, value: Uint8Array): boolean {
+    const slot = this.#entries.get(latin(address))?.slots.get(latin(key))
+    if (slot === undefined) return false
+    this.#undo.push({ slot, value: slot.value })
+    slot.value = value
+    return true
+  }
+
   async getStorage(address: Address, key: Uint8Array): Promise<Uint8Array> {
     const entry = this.#entries.get(latin(address.bytes)) ?? (await this.#load(address))
     const slot = entry.slots.get(latin(key)) ?? (await this.#loadSlot(entry, key))
