@@ -5,7 +5,7 @@ import { layoutColumns } from '../../transpiler/emit/columns.ts'
 import type { PathIr } from '../../transpiler/ir/path_ir.ts'
 import { parsePath } from '../../transpiler/ir/text.ts'
 import { verifyPath } from '../../transpiler/ir/verify.ts'
-import { OPERAND_NONE, PROGRAM_OPCODES } from '../../transpiler/layout/program.ts'
+import { OPERAND_INPUT, OPERAND_NONE, PROGRAM_INVERT, PROGRAM_OPCODES } from '../../transpiler/layout/program.ts'
 import type { PathKernel, PathProgram } from '../../transpiler/path_kernel.ts'
 import { encodeProgram } from '../../transpiler/program/encode.ts'
 import { OPCODE_ROWS } from '../../transpiler/program/rows.ts'
@@ -46,6 +46,10 @@ const at = (opcode: keyof typeof PROGRAM_OPCODES, nth = 0): number =>
   Array.from({ length: program.instructions }, (_, i) => i).filter(
     (i) => instructionAt(program.code, i).opcode === PROGRAM_OPCODES[opcode],
   )[nth]!
+
+/** The first word of calldata as an operand. */
+const WORD_OPERAND = OPERAND_INPUT | 1
+const entryPick = instructionAt(program.code, at('pick')).mode === 1 ? 0 : 1
 
 /** The program with some limbs of one instruction changed. */
 const changed = (
@@ -126,6 +130,10 @@ describe('the verifier of programs', () => {
       changed(at('load'), (limbs) => (limbs[2] = OPERAND_NONE | (1 << 16))),
       /no such look-up/,
     ],
+    ['a load of a word', changed(at('load'), (limbs) => (limbs[1] = WORD_OPERAND | 0xffff0000)), /no slot/],
+    ['a balance of a word', changed(at('account'), (limbs) => (limbs[1] = WORD_OPERAND | 0xffff0000)), /no account/],
+    ['an id that is inverted', changed(at('findSlot'), (limbs) => (limbs[0]! |= PROGRAM_INVERT)), /no slot/],
+    ['the gas for an account', changed(at('pick', entryPick), (limbs) => (limbs[0]! &= ~0x7f00)), /no account/],
   ])('refuses %s', (_, broken, expected) => {
     expect(programFault(broken, kernel)).toMatch(expected)
   })

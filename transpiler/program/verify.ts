@@ -19,6 +19,8 @@ import type { PathKernel, PathProgram } from '../path_kernel.ts'
 import { OPCODE_ROWS } from './rows.ts'
 import { type Instruction, instructionAt } from './text.ts'
 
+type Held = 'word' | 'account' | 'slot'
+
 /** What the program may touch: the manifest of its path. */
 export type ProgramManifest = Pick<PathKernel, 'inputColumns' | 'outputColumns' | 'skeletons' | 'guards' | 'lookups'>
 
@@ -35,7 +37,8 @@ export const programFault = (program: PathProgram, manifest: ProgramManifest): s
   if (vectors > MAX_PROGRAM_VECTORS || constants.length > LIMBS_PER_WORD * MAX_PROGRAM_CONSTANTS) return 'too large'
   if (!(Number.isInteger(scratch) && scratch >= 0 && scratch <= MAX_PROGRAM_SCRATCH)) return 'too many registers'
   const words = ENVIRONMENT_WORDS.length + manifest.skeletons.length + constants.length / LIMBS_PER_WORD
-  const written = new Set<number>()
+  /** What each written register holds. An id may index the state tables, a word may not. */
+  const written = new Map<number, Held>()
   const slots = manifest.lookups.filter(({ kind }) => kind === 'slot').length
   const inputs = Math.max(2, manifest.inputColumns)
 
@@ -51,13 +54,16 @@ export const programFault = (program: PathProgram, manifest: ProgramManifest): s
         return written.has(operand) ? undefined : 'a register is read before it is written'
     }
   }
-  const resultFault = (result: number): string | undefined => {
+  const resultFault = ({ result, opcode, mode, operands, invert }: Instruction): string | undefined => {
     if (result === OPERAND_NONE) return undefined
     const kind = result & ~OPERAND_INDEX_MASK
     if (kind === OPERAND_CONSTANT || kind === OPERAND_INPUT) return 'the result is no register'
     const most = kind === OPERAND_REGISTER ? PROGRAM_FAST_REGISTERS : scratch
     if ((result & OPERAND_INDEX_MASK) >= most) return 'no such register'
-    written.add(result)
+    const isEntry = opcode === PROGRAM_OPCODES.pick && mode === 1 && operands[0] === OPERAND_INPUT
+    const isAccount = opcode === PROGRAM_OPCODES.findAccount || isEntry
+    const held = isAccount ? 'account' : opcode === PROGRAM_OPCODES.findSlot ? 'slot' : 'word'
+    written.set(result, invert ? 'word' : held)
     return undefined
   }
   const keyFault = (row: Instruction): string | undefined => {
@@ -79,12 +85,14 @@ export const programFault = (program: PathProgram, manifest: ProgramManifest): s
         if (!written.has(OPERAND_SCRATCH | (row.immediate + i))) return 'a register is read before it is written'
       }
     }
-    if (row.opcode === PROGRAM_OPCODES.load && row.immediate >= slots) return 'no such look-up'
-    if (opcode.immediate === 'keyColumn') return keyFault(row) ?? resultFault(row.result)
+    if (opcode.name === 'load' && row.immediate >= slots) return 'no such look-up'
+    if (opcode.name === 'load' && written.get(row.operands[0]) !== 'slot') return 'a load of what is no slot'
+    if (opcode.name === 'account' && written.get(row.operands[0]) !== 'account') return 'a field of what is no account'
+    if (opcode.immediate === 'keyColumn') return keyFault(row) ?? resultFault(row)
     if (row.guard > manifest.guards.length) return 'no such guard'
     if (row.column !== OPERAND_NONE && (row.column < 1 || row.column + 1 >= manifest.outputColumns))
       return 'no such column'
-    return resultFault(row.result)
+    return resultFault(row)
   }
   for (let i = 0; i < instructions; i++) {
     const fault = instructionFault(instructionAt(code, i), i === instructions - 1)
