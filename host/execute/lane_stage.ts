@@ -4,13 +4,23 @@ import type { Fork } from '../../transpiler/spec/forks.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { cpuCostUs, isWorthWave, laneCostUs } from './dispatch_cost.ts'
 import type { ExitReason, ExitReasons } from './exit_reason.ts'
-import type { LaneGroup, LaneSource } from './lane_group.ts'
+import { HintedRound } from './hinted_round.ts'
+import type { LaneGroup } from './lane_group.ts'
 import { loadMissed } from './lane_load.ts'
 import type { LaneJob, LaneRunner, StartedJobs } from './lane_runner.ts'
-import { runOtherPaths } from './other_paths.ts'
+import {
+  adopt,
+  countExecution,
+  groupsByPlan,
+  guardText,
+  laneSource,
+  noteExits,
+  noteLanes,
+  transactionsByKey,
+} from './lane_wave.ts'
 import { type CompileMode, type PathCandidate, type PathKeyState, PathLibrary } from './path_library.ts'
 import { COLUMN_LIMBS, type PathPlan } from './path_plan.ts'
-import { FEW_LANES, hintedSubset, type Leftover, mergePending, mergeSorted, type Pending } from './pending.ts'
+import { FEW_LANES, type Leftover, mergePending, mergeSorted, type Pending } from './pending.ts'
 import { Precompiles } from './precompiles.ts'
 import { RecordedState, recordedTransaction } from './recorded_state.ts'
 import { type Schedule, TIER_CPU, TIER_LANE } from './schedule.ts'
@@ -38,6 +48,7 @@ export class LaneStage {
   readonly #library: PathLibrary
   readonly #precompiles: Precompiles
   readonly #reasons: ExitReasons
+  readonly #hinted: HintedRound
 
   constructor(options: LaneStageOptions, resident: ResidentState, library: PathLibrary, reasons: ExitReasons) {
     this.#options = options
@@ -45,6 +56,7 @@ export class LaneStage {
     this.#library = library
     this.#reasons = reasons
     this.#precompiles = new Precompiles(options.fork, options.chainId)
+    this.#hinted = new HintedRound(options, resident, library, this.#precompiles, reasons)
   }
 
   /** Sends every transaction of tier lane that has no execution to the CPU tier, for this reason. */
@@ -135,69 +147,14 @@ export class LaneStage {
     pending.length = 0
   }
 
-  /**
-   * Runs stale transactions again on the versions that they should have read; those that leave their path, on the others of
-   * their key. Who leaves them all or still misses keeps the exit in its lane, and the sweep gives it to the CPU tier. False
-   * where none is worth its kernels.
-   */
-  async again(
+  /** Runs stale transactions again (HintedRound). */
+  again(
     schedule: Schedule,
     stale: Stale,
     runner: LaneRunner,
     hintsAt: (places: readonly Place[]) => Stale,
   ): Promise<boolean> {
-    const left: number[] = []
-    const source = laneSource(schedule)
-    const conflict = this.#reasons.code('conflict')
-    let jobs = await this.#hintedJobs(schedule, stale, runner)
-    if (jobs.length === 0) return false
-    for (const { transactions } of jobs) noteExits(schedule, transactions, 'conflict')
-    for (let rerun = 0; jobs.length > 0; rerun++) {
-      const groups = await runner.run(jobs, source, schedule.env)
-      const next: LaneJob[] = []
-      for (const group of groups) {
-        const job = jobs.find((one) => one.plan === group.plan)!
-        const missed = adopt(schedule, group)
-        for (let lane = 0; lane < group.laneCount; lane++) {
-          const exit = group.lanesOut[lane * COLUMN_LIMBS]!
-          if (exit === EXIT_NONE) continue
-          const i = group.transactions[lane]!
-          schedule.reasons[i] = conflict
-          if (exit === EXIT_MISS) continue
-          schedule.explained?.exit(i, guardText(group.plan, exit))
-          left.push(i)
-        }
-        if (missed.length === 0 || rerun === MAX_RERUNS) continue
-        await loadMissed(group, missed, schedule.toIds, this.#resident, this.#precompiles)
-        const transactions = missed.map((lane) => group.transactions[lane]!)
-        noteExits(schedule, transactions, 'miss')
-        next.push(hintedSubset(job, transactions))
-      }
-      jobs = next
-    }
-    if (runner.programs === 'ready' && this.#isWorthOthers(schedule, left)) {
-      await runOtherPaths(schedule, left, {
-        library: this.#library,
-        resident: this.#resident,
-        precompiles: this.#precompiles,
-        runner,
-        source,
-        hintsAt,
-      })
-    }
-    return true
-  }
-
-  #isWorthOthers({ groups, laneGroups }: Schedule, left: readonly number[]): boolean {
-    if (this.#options.waves === 'always') return left.length > 0
-    let cpuUs = 0
-    let laneUs = 0
-    for (const i of left) {
-      const { plan } = laneGroups[groups[i]!]!
-      cpuUs += cpuCostUs(plan, 1)
-      laneUs += laneCostUs(plan, 1)
-    }
-    return isWorthWave(cpuUs, laneUs, 2)
+    return this.#hinted.run(schedule, stale, runner, hintsAt)
   }
 
   /**
@@ -217,35 +174,6 @@ export class LaneStage {
     const transaction = recordedTransaction(this.#options, schedule, i)
     const recorded = await this.#library.record(key, transaction, new RecordedState(this.#resident, this.#precompiles))
     if (typeof recorded === 'object' && recorded.hasProgram) await this.#openPrograms(runner)
-  }
-
-  /** Jobs for the stale transactions of every path that has, or is worth, a form that reads hints. */
-  async #hintedJobs(schedule: Schedule, stale: Stale, runner: LaneRunner): Promise<LaneJob[]> {
-    const { compile, recordFrom, kernels: ownKernels } = this.#options
-    if (compile === 'never') return []
-    const byPlan = new Map<PathPlan, number[]>()
-    for (let n = 0; n < stale.count; n++) {
-      const { plan } = schedule.laneGroups[schedule.groups[stale.transactions[n]!]!]!
-      const list = byPlan.get(plan)
-      if (list === undefined) byPlan.set(plan, [n])
-      else list.push(n)
-    }
-    const jobs: LaneJob[] = []
-    for (const [plan, members] of byPlan) {
-      let kernels = this.#library.knownHintedKernels(plan)
-      if (kernels === undefined && !(runner.programs === 'ready' && plan.kernel.program !== undefined)) {
-        if (ownKernels === 'never') continue
-        kernels = await this.#library.hintedKernels(plan, members.length, runner.device, recordFrom)
-        if (kernels === undefined) continue
-      }
-      jobs.push({
-        plan,
-        kernels,
-        transactions: Int32Array.from(members, (n) => stale.transactions[n]!),
-        hints: { words: stale.hints, at: Uint32Array.from(members, (n) => stale.hintAt[n]!) },
-      })
-    }
-    return jobs
   }
 
   /** Makes the program kernel ready, or on its way, where a path of these keys wants it. */
@@ -354,7 +282,7 @@ export class LaneStage {
     const failed: number[] = []
     for (let lane = 0; lane < transactions.length; lane++) {
       const i = transactions[lane]!
-      count(schedule.executions, i)
+      countExecution(schedule.executions, i)
       const exits = groups.map(({ lanesOut }) => lanesOut[lane * COLUMN_LIMBS]!)
       const ended = exits.indexOf(EXIT_NONE)
       if (ended >= 0) {
@@ -493,74 +421,4 @@ export interface Wave {
   readonly leftovers: Map<PathKeyState, Leftover>
   readonly scale: number
   started: StartedJobs | undefined
-}
-
-const laneSource = (schedule: Schedule): LaneSource => ({
-  batch: schedule.batch,
-  executionGas: schedule.executionGas,
-  toIds: schedule.toIds,
-  gasPrice: schedule.rules.price,
-})
-
-const guardText = ({ kernel }: PathPlan, exit: number): ExitReason =>
-  `guard failed: ${kernel.guards[exit - 1]?.meaning ?? exit}`
-
-const noteExits = ({ explained }: Schedule, transactions: ArrayLike<number>, text: string): void => {
-  if (explained === undefined) return
-  for (let n = 0; n < transactions.length; n++) explained.exit(transactions[n]!, text)
-}
-
-const groupsByPlan = (groups: readonly LaneGroup[]): ReadonlyMap<PathPlan, LaneGroup[]> => {
-  const byPlan = new Map<PathPlan, LaneGroup[]>()
-  for (const group of groups) {
-    const list = byPlan.get(group.plan)
-    if (list === undefined) byPlan.set(group.plan, [group])
-    else list.push(group)
-  }
-  return byPlan
-}
-
-const noteLanes = (candidate: PathCandidate, group: LaneGroup, ended: number): void => {
-  candidate.lanes += ended
-  if (group.isProgram) candidate.programLanes += ended
-}
-
-const count = (executions: Uint8Array, i: number): void => {
-  if (executions[i]! < 255) executions[i]!++
-}
-
-const transactionsByKey = (
-  schedule: Schedule,
-  keyCount: number,
-  first: number,
-  end: number,
-): Map<number, Int32Array> => {
-  const { tier, keyIds } = schedule
-  const counts = new Uint32Array(keyCount)
-  for (let i = first; i < end; i++) if (tier[i] === TIER_LANE) counts[keyIds[i]!]!++
-  const byKey = new Map<number, Int32Array>()
-  for (let key = 0; key < keyCount; key++) if (counts[key]! > 0) byKey.set(key, new Int32Array(counts[key]!))
-  const next = new Uint32Array(keyCount)
-  const lists = Array.from({ length: keyCount }, (_, key) => byKey.get(key))
-  for (let i = first; i < end; i++) {
-    if (tier[i] !== TIER_LANE) continue
-    const key = keyIds[i]!
-    lists[key]![next[key]!++] = i
-  }
-  return byKey
-}
-
-/** Makes the group the present execution of its transactions; returns the lanes that missed. */
-const adopt = (schedule: Schedule, group: LaneGroup): number[] => {
-  const number = schedule.laneGroups.push(group) - 1
-  const { groups, lanes, executions } = schedule
-  const missed: number[] = []
-  for (let lane = 0; lane < group.laneCount; lane++) {
-    const i = group.transactions[lane]!
-    groups[i] = number
-    lanes[i] = lane
-    count(executions, i)
-    if (group.lanesOut[lane * COLUMN_LIMBS] === EXIT_MISS) missed.push(lane)
-  }
-  return missed
 }

@@ -3,6 +3,7 @@ import type { ResidentState } from '../state/resident_state.ts'
 import type { LaneGroup, LaneSource } from './lane_group.ts'
 import { loadMissed } from './lane_load.ts'
 import type { LaneJob, LaneRunner } from './lane_runner.ts'
+import { countExecution } from './lane_wave.ts'
 import type { PathCandidate, PathLibrary } from './path_library.ts'
 import { COLUMN_LIMBS, type PathPlan } from './path_plan.ts'
 import { hintedSubset } from './pending.ts'
@@ -64,7 +65,7 @@ export const runOtherPaths = async (
     if (number < 0) number = schedule.laneGroups.push(group) - 1
     schedule.groups[i] = number
     schedule.lanes[i] = lane
-    if (schedule.executions[i]! < 255) schedule.executions[i]!++
+    countExecution(schedule.executions, i)
     const candidate = byCandidatePlan.get(group.plan)!
     candidate.lanes++
     candidate.programLanes++
