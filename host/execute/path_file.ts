@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { PathKernel, PathKey } from '../../transpiler/path_kernel.ts'
+import { programFault } from '../../transpiler/program/verify.ts'
 
 /**
  * One recorded path as bytes:
@@ -57,6 +58,10 @@ export const decodePath = (bytes: Buffer, version: string): PathKernel => {
   if (end > bytes.length) throw new Error('is damaged')
   const manifest = JSON.parse(inflate(bytes.subarray(BODY_AT, end)), unpacked) as Manifest
   if (manifest.version !== version) throw new Error('was written by another version')
+  const { program } = manifest.kernel
+  // The kernel that runs programs has no index checks.
+  const fault = program === undefined ? undefined : programFault(program, manifest.kernel)
+  if (fault !== undefined) throw new Error(`has no sound program: ${fault}`)
   let texts: Texts | undefined
   const inflated = (): Texts => {
     texts ??= JSON.parse(inflate(bytes.subarray(end))) as Texts

@@ -57,13 +57,6 @@ describe('a path as bytes', () => {
   test('comes back field by field, bigints and programs included', async () => {
     const kernel = {
       ...(await path(0)),
-      program: {
-        code: Uint32Array.of(1, 2, 0xffffffff, 4),
-        instructions: 1,
-        constants: new Uint32Array(8),
-        registers: 3,
-        scratch: 0,
-      },
       output: { bytes: 32, words: [{ kind: 'constant', value: (1n << 256n) - 1n } as const] },
     }
     const decoded = decodePath(encodePath(kernel, VERSION), VERSION)
@@ -84,6 +77,14 @@ describe('a path as bytes', () => {
     const bytes = encodePath(await path(0), VERSION)
     for (const length of [0, 7, 8, 40, 43, 44, 100, bytes.length - 1])
       expect(() => decodePath(bytes.subarray(0, length), VERSION), `${length} bytes`).toThrow()
+  })
+
+  test('is refused where its program reads what is not its own', async () => {
+    const kernel = await path(0)
+    const code = kernel.program!.code.slice()
+    code[1] = 0x3fff
+    const bytes = encodePath({ ...kernel, program: { ...kernel.program!, code } }, VERSION)
+    expect(() => decodePath(bytes, VERSION)).toThrow('has no sound program: instruction 0: a register is read')
   })
 
   test('is refused when another version wrote it', async () => {
