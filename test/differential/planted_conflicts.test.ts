@@ -148,7 +148,7 @@ describe('storage conflicts', () => {
   test('what the CPU tier writes in the middle reaches the lanes behind it through another round', async () => {
     const reads = (n: number) => call(sender(n), 'price board', 0n)
     // No path has so long an access list.
-    const accessList = times(65, (n) => ({ address: stranger(n), storageKeys: [] }))
+    const accessList = times(129, (n) => ({ address: stranger(n), storageKeys: [] }))
     const cpuSet = { ...call(sender(0), 'price board', 5n), type: 1 as const, accessList, gasLimit: 400_000n }
     const { result, state } = await expectExact(
       inOrder(...times(3, (n) => reads(n + 1)), cpuSet, ...times(12, (n) => reads(n))),

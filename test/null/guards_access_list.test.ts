@@ -63,7 +63,7 @@ describe('an access list', () => {
   })
 
   test('past its bound is refused', async () => {
-    const accessList = Array.from({ length: 33 }, (_, i) => listed(A, BigInt(i)))
+    const accessList = Array.from({ length: 65 }, (_, i) => listed(A, BigInt(i)))
     expect(await refusalOf(reads, transaction({ data: abi(1, A), accessList }))).toBe('access list bound')
   })
 })

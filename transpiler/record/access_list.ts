@@ -9,7 +9,7 @@ export interface ListedAccount {
 }
 
 /** Entries and keys together; a transaction with more has no path. */
-export const MAX_LISTED = 64
+export const MAX_LISTED = 128
 
 export const listedCount = (list: readonly ListedAccount[]): number =>
   list.reduce((sum, { keys }) => sum + 1 + keys.length, 0)
