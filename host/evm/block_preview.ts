@@ -17,7 +17,6 @@ export type DelegationReason =
   | 'not of the block'
   | 'authorizations'
   | 'creation'
-  | 'transfer'
   | 'not included'
   | 'halt'
   | 'code or deletion'

@@ -225,7 +225,7 @@ describe('createGpuEvm', () => {
 const tests = multiTransactionTests()
 if (tests === undefined) console.warn('skipped: the multi-transaction block tests are not there')
 const WHOLE = process.env['WGEVM_FULL'] !== undefined
-const EACH = 12
+const EACH = 6
 
 describe.skipIf(tests === undefined)('block tests under runBlock', () => {
   test('pass through createGpuEvm as through the stock EVM', { timeout: 300_000 }, async () => {
