@@ -116,7 +116,7 @@ describe.skipIf(files.length === 0)('paths of the benchmark programs', () => {
     const world = worldOf(program)
     const random = new Random(file.length)
     for (const [index, call] of transactionsOf(program).entries()) {
-      const recorded = await recordPath(call, recordState(world))
+      const recorded = await recordPath(call, recordState(world, call.fork))
       if (recorded.kind === 'unsupported') {
         console.info(`${file}, ${program.calls[index]!.label}: ${recorded.reason} at pc ${recorded.pc}`)
         continue

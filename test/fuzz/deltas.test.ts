@@ -33,7 +33,7 @@ const meetsConditions = (store: StoreEffect, amount: bigint, read: bigint, curre
 
 const slotOf = (path: PathIr, evaluation: Evaluation, store: StoreEffect): { address: bigint; key: bigint } => {
   const slots = path.values.flatMap((value, id) => (value.op === 'slot' ? [id] : []))
-  const lookups = evaluation.lookups.filter((lookup) => lookup.includes('/'))
+  const lookups = evaluation.lookups.filter((lookup) => lookup.includes('/') || evaluation.memos.has(lookup))
   const [address, key] = lookups[slots.indexOf(store.slot)]!.split('/') as [string, string]
   return { address: BigInt(`0x${address}`), key: BigInt(`0x${key}`) }
 }
@@ -76,7 +76,7 @@ test(`deltas of ${RUNS} random programs give the same outcome for every value th
   for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
     const program = randomProgram(new Random(seed))
     const lane = randomLane(new Random(seed ^ 0x1a9e5), program)
-    const recorded = await recordPath(lane.transaction, recordState(lane.world))
+    const recorded = await recordPath(lane.transaction, recordState(lane.world, lane.transaction.fork))
     if (recorded.kind === 'unsupported') continue
     const plain = PASSES.filter((pass) => pass.run !== findDeltas).reduce((path, pass) => pass.run(path), recorded.path)
     const path = findDeltas(plain)
