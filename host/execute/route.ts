@@ -44,7 +44,6 @@ export const routeTransactions = (
   const { type, data, dataStart, value, to, creates, accessStart, gasLimit } = batch
   const { hosts } = resident.accounts
   const known = resident.codes.codes
-  const hasTransfers = isAtLeast(fork, 'spuriousDragon')
   const hasPaths = isAtLeast(fork, 'berlin')
   const toCpu = (i: number, reason: number): void => {
     tier[i] = TIER_CPU
@@ -78,8 +77,7 @@ export const routeTransactions = (
     const code = hosts[toIds[i]! * HOST_LIMBS + HOST_CODE]!
     toCodes[i] = code
     if (code === 0) {
-      if (hasTransfers) tier[i] = TIER_TRANSFER
-      else toCpu(i, earlyFork)
+      tier[i] = TIER_TRANSFER
       continue
     }
     if (!hasPaths) toCpu(i, earlyFork)

@@ -68,6 +68,7 @@ export class Sweep {
   readonly #transfers: InnerTransfers
   readonly #blockGas: number
   readonly #refundQuotient: number
+  readonly #touchMakes: boolean
 
   constructor(fork: Fork, schedule: Schedule, resident: ResidentState, reasons: ExitReasons) {
     this.#schedule = schedule
@@ -85,6 +86,7 @@ export class Sweep {
     this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
     this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
     this.#blockGas = Number(schedule.env.gasLimit)
+    this.#touchMakes = !isAtLeast(fork, 'spuriousDragon')
   }
 
   /** The present id of the account that had `id` at routing. */
@@ -205,10 +207,10 @@ export class Sweep {
           if (hosts[to * HOST_LIMBS + HOST_MARKS] === 0) accounts.write(to)
           credit(rows, target + ROW_BALANCE, value, at)
           rows[target + ROW_FLAGS] = rows[target + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
-        } else if (hosts[to * HOST_LIMBS + HOST_CODE] === 0) this.#dropIfEmpty(to)
+        } else if (hosts[to * HOST_LIMBS + HOST_CODE] === 0) this.#touch(to)
       }
       fees.add(priority, at, gas)
-      if (fees.isZero) this.#dropIfEmpty(coinbase)
+      if (fees.isZero) this.#touch(coinbase)
       if (this.recorder !== undefined) {
         this.#settleFees()
         this.recorder.close(i)
@@ -244,7 +246,7 @@ export class Sweep {
   /** Credits the coinbase; even a credit of zero touches it (EIP-161). */
   payCoinbase(amount: Uint32Array, at: number): void {
     this.#fees.addWord(amount, at)
-    if (this.#fees.isZero) this.#dropIfEmpty(this.current(this.#schedule.coinbaseId))
+    if (this.#fees.isZero) this.#touch(this.current(this.#schedule.coinbaseId))
     else this.#settleFees()
   }
 
@@ -257,9 +259,15 @@ export class Sweep {
     rows[id * ROW_LIMBS + ROW_FLAGS] = rows[id * ROW_LIMBS + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
   }
 
-  /** EIP-161: an empty account that is touched ceases to exist. */
-  #dropIfEmpty(id: number): void {
+  /** EIP-161: an empty account that is touched ceases to exist; before that, one that is touched comes into being. */
+  #touch(id: number): void {
     const accounts = this.#accounts
+    if (this.#touchMakes) {
+      if (accounts.exists(id)) return
+      accounts.write(id)
+      accounts.setExists(id, true)
+      return
+    }
     if (!accounts.exists(id) || !this.#isEmpty(id)) return
     accounts.write(id)
     accounts.setExists(id, false)

@@ -6,6 +6,7 @@ import {
   openDevice,
   type TransactionObject,
 } from '../../host/index.ts'
+import { addressFromHex } from '../../host/state/word.ts'
 import { BatchCheck } from '../fixtures/batch_check.ts'
 import {
   BATCH_ENV,
@@ -43,6 +44,36 @@ describe('the executor', () => {
     expect(second.result.compileMs).toBeLessThanOrEqual(first.result.compileMs)
     check.executor.close()
   })
+
+  test.each(['frontier', 'homestead', 'tangerineWhistle'] as const)(
+    'pays without execution at %s, where a touch makes an account',
+    async (fork) => {
+      const check = new BatchCheck({ fork })
+      const pay = (n: number, to: string, value: bigint, gasPrice = 10n): TransactionObject => ({
+        type: 0,
+        from: sender(n),
+        to,
+        nonce: 0n,
+        gasLimit: 21_000n,
+        gasPrice,
+        value,
+      })
+      const exists = (state: MemoryState, address: string): boolean => {
+        const limbs = new Uint32Array(5)
+        addressFromHex(limbs, 0, address)
+        return state.readAccounts(limbs, 1).exists[0] === 1
+      }
+      const [made, paid, coinbase] = [stranger(7), stranger(8), stranger(9)]
+      const env = { ...BATCH_ENV, baseFeePerGas: 0n, coinbase }
+      const free = await check.run(batchState(), [pay(0, made, 0n, 0n), pay(1, paid, 5n, 0n)], env)
+      expect(free.difference).toBeUndefined()
+      expect(free.result.tiers).toMatchObject({ transfer: 2, cpu: 0 })
+      expect([made, paid, coinbase].map((address) => exists(free.state, address))).toEqual([true, true, true])
+      const dear = await check.next([pay(2, paid, 1n), pay(3, made, 0n)], env)
+      expect(dear.difference).toBeUndefined()
+      check.executor.close()
+    },
+  )
 
   test('finds recipients that no batch has met before', async () => {
     const check = new BatchCheck({ device, recordFrom: 1 })
