@@ -96,7 +96,7 @@ export class Replayer {
   }
 
   /**
-   * First pass: records every path it can and is checked; then serial execution, once unmeasured; warm passes until nothing
+   * First pass: records every path it can, notes changes and is checked; then serial execution, once unmeasured; warm passes until nothing
    * is compiled in them; then samples, serial and ours in turns; last one pass that explains itself. Every pass is checked.
    */
   async run(
@@ -110,7 +110,7 @@ export class Replayer {
       passes.push(await this.#pass(job, batch, kind))
       return passes.at(-1)!
     }
-    const first = await pass('explained')
+    const first = await pass('first')
     const serialMs: number[] = []
     let difference: string | undefined
     if (serial) {
@@ -171,7 +171,8 @@ export class Replayer {
       warm: isLong ? 'nothing: one long pass' : WARM,
       faults: [...new Set(passes.flatMap(({ result: { faults } }) => faults))],
     }
-    const { explain = [], changes = [], receipts } = last.result
+    const { changes = [] } = first.result
+    const { explain = [], receipts } = last.result
     return { run, detail: { explain, changes, gasUsed: receipts.gasUsed }, receipts }
   }
 
@@ -193,10 +194,10 @@ export class Replayer {
     const after = job.state.clone()
     state.use(after, job.fixture)
     executor.forget()
-    const detailed = kind === 'explained'
+    const explain = kind === 'first' || kind === 'explained'
     if (kind === 'measured') collectGarbage()
     const start = performance.now()
-    const result = await executor.execute({ env: job.env, transactions, explain: detailed, changes: detailed })
+    const result = await executor.execute({ env: job.env, transactions, explain, changes: kind === 'first' })
     return { elapsedMs: performance.now() - start, result, after }
   }
 
@@ -224,7 +225,7 @@ export class Replayer {
   }
 }
 
-type PassKind = 'explained' | 'warm' | 'measured'
+type PassKind = 'first' | 'warm' | 'measured' | 'explained'
 
 interface Pass {
   readonly elapsedMs: number
