@@ -13,7 +13,7 @@ import { type Lane, perturbedLane, Random, randomLane, randomProgram, sourceOf }
 import { account, recordState, type World } from '../fixtures/world.ts'
 import { describeOnAdapters } from '../kernel/rig.ts'
 
-const RUNS = Number(process.env['WGEVM_RUNS'] ?? 12)
+const RUNS = Number(process.env['WGEVM_RUNS'] ?? 8)
 const FIRST_SEED = Number(process.env['WGEVM_SEED'] ?? 1)
 const LANES = 64
 /** Estimated code size of a kernel that these tests compile: a few seconds on lavapipe, more on slower compilers. */
