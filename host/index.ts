@@ -35,6 +35,8 @@ export {
   type StageTimings,
   type TierCounts,
 } from './execute/executor.ts'
+export type { TransactionExplanation } from './execute/explain.ts'
+export { openPathStore, type PathStore, type PathStoreOptions } from './execute/path_store.ts'
 export type { CallBundle, SimulateRequest } from './execute/simulate.ts'
 export type { AccessListEntry, SimulatedCall, Simulation, SimulationTier } from './execute/simulation.ts'
 export { type Allocation, MemoryState } from './state/memory_state.ts'
