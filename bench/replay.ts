@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { TransactionBatch, TransactionObject } from '../host/block/batch.ts'
 import { type BlockFixture, fillState } from '../host/block/block_fixture.ts'
 import { bytesToHex, encodeBatch } from '../host/block/encode_batch.ts'
@@ -106,6 +107,8 @@ export class Replayer {
     const batch = encodeBatch(job.transactions)
     const passes: Pass[] = []
     const pass = async (kind: PassKind): Promise<Pass> => {
+      // Passes on the CPU tier alone never wait for anything, so that no signal would be heard.
+      await setImmediate()
       if (this.#options.isInterrupted?.() === true) throw new Interrupted()
       passes.push(await this.#pass(job, batch, kind))
       return passes.at(-1)!
