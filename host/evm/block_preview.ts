@@ -6,7 +6,16 @@ import type { AccountView } from '../execute/cpu_result.ts'
 import type { ExecutionResult, Executor } from '../execute/executor.ts'
 import { EMPTY_CODE_HASH } from '../state/keccak.ts'
 import { codeHashOf, type ManagedState } from './managed_state.ts'
-import { effectivePrice, environmentOf, TYPE_BLOB, TYPE_SET_CODE, transactionOf, type VmBlock } from './vm_block.ts'
+import { type SlotWriter, slotWriterOf } from './slot_writer.ts'
+import {
+  effectivePrice,
+  environmentOf,
+  senderOf,
+  TYPE_BLOB,
+  TYPE_SET_CODE,
+  transactionOf,
+  type VmBlock,
+} from './vm_block.ts'
 
 /** Why a call was left to the stock EVM. */
 export type DelegationReason =
@@ -52,6 +61,7 @@ export class BlockPreview {
   readonly #block: VmBlock
   readonly #first: number
   readonly #manager: StateManagerInterface
+  readonly #putSlot: SlotWriter
   readonly #result: ExecutionResult
   /** Accounts in front of the transaction that is next, as far as they were read. */
   readonly #accounts: Map<string, AccountView | undefined>
@@ -71,6 +81,7 @@ export class BlockPreview {
     this.#first = first
     this.#next = first
     this.#manager = manager
+    this.#putSlot = slotWriterOf(manager)
     this.#result = result
     this.#accounts = accounts
     this.#coinbase = block.header.coinbase.toString()
@@ -93,11 +104,11 @@ export class BlockPreview {
   ): Promise<BlockPreview | undefined> {
     const { common, manager, state, executor } = parts
     const tx = block.transactions[first]!
-    const sender = tx.getSenderAddress()
-    const account = await manager.getAccount(sender)
+    const sender = senderOf(tx)
+    const account = await manager.getAccount(sender.address)
     if (account?.nonce !== tx.nonce + 1n) return undefined
     state.begin({
-      address: sender.toString(),
+      address: sender.hex,
       nonce: tx.nonce,
       balance: account.balance + boughtGas(block, first),
     })
@@ -160,7 +171,7 @@ export class BlockPreview {
 
   /** Whether everything that the transaction read is as it was when it was executed ahead. */
   async #holds(i: number, { accounts, slots, readAccounts, readSlots }: TransactionChanges): Promise<boolean> {
-    const sender = this.#block.transactions[i]!.getSenderAddress().toString()
+    const sender = senderOf(this.#block.transactions[i]!).hex
     for (const { address } of accounts) if (!(await this.#accountHolds(i, address, sender))) return false
     for (const address of readAccounts) if (!(await this.#accountHolds(i, address, sender))) return false
     for (const { address, key, before } of slots) if (!(await this.#slotHolds(address, key, before))) return false
@@ -205,7 +216,7 @@ export class BlockPreview {
     const baseFee = this.#block.header.baseFeePerGas ?? 0n
     const price = effectivePrice(tx, baseFee)
     const gasUsed = BigInt(this.#result.receipts.gasUsed[n]!)
-    const sender = tx.getSenderAddress().toString()
+    const sender = senderOf(tx).hex
     for (const { address, before = NOTHING, after = NOTHING } of accounts) {
       let moved = after.balance - before.balance
       let counted = after.nonce - before.nonce
@@ -221,8 +232,10 @@ export class BlockPreview {
       account.nonce += counted
       await putAccount(target, account)
     }
-    for (const { address, key, after } of slots)
-      await this.#manager.putStorage(addressOf(address), wordBytes(key), shortBytes(after))
+    for (const { address, key, after } of slots) {
+      const put = this.#putSlot(addressOf(address), wordBytes(key), shortBytes(after))
+      if (put !== undefined) await put
+    }
   }
 
   /** The accounts behind transaction i. */

@@ -7,7 +7,7 @@ import { commonOf } from '../execute/cpu_crypto.ts'
 import { createExecutor, type Executor, type ExecutorOptions } from '../execute/executor.ts'
 import { BlockPreview, type DelegationReason, type PreviewedCall } from './block_preview.ts'
 import { ManagedState } from './managed_state.ts'
-import { effectivePrice, TYPE_SET_CODE, type VmBlock, vmBlockOf } from './vm_block.ts'
+import { effectivePrice, senderOf, TYPE_SET_CODE, type VmBlock, vmBlockOf } from './vm_block.ts'
 import { fillCrypto } from './vm_crypto.ts'
 
 export interface GpuEvmOptions extends EVMOpts {
@@ -215,7 +215,7 @@ const placeOf = ({ transactions }: VmBlock, opts: EVMRunCallOpts, expected: numb
       tx.to === opts.to &&
       tx.value === opts.value &&
       opts.caller !== undefined &&
-      tx.getSenderAddress().equals(opts.caller)
+      senderOf(tx).address.equals(opts.caller)
     )
       return i
   }

@@ -60,10 +60,29 @@ export const environmentOf = ({ header }: VmBlock, common: Common): BlockEnviron
   }
 }
 
+/** The sender of a transaction, as bytes and as hex. */
+export interface Sender {
+  readonly address: Address
+  readonly hex: string
+}
+
+const senders = new WeakMap<VmTransaction, Sender>()
+
+/** @ethereumjs/tx keeps the public key and hashes it at every `getSenderAddress`; here once for each transaction. */
+export const senderOf = (tx: VmTransaction): Sender => {
+  let sender = senders.get(tx)
+  if (sender === undefined) {
+    const address = tx.getSenderAddress()
+    sender = { address, hex: address.toString() }
+    senders.set(tx, sender)
+  }
+  return sender
+}
+
 /** A transaction for the executor. Type 4 is left out: its authorizations act before its call. */
 export const transactionOf = (tx: VmTransaction): TransactionObject => ({
   type: tx.type as 0 | 1 | 2 | 3,
-  from: tx.getSenderAddress().toString(),
+  from: senderOf(tx).hex,
   ...(tx.to === undefined ? {} : { to: tx.to.toString() }),
   nonce: tx.nonce,
   gasLimit: tx.gasLimit,

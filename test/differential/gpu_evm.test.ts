@@ -1,7 +1,7 @@
 import { createBlock } from '@ethereumjs/block'
 import { createCustomCommon, Mainnet } from '@ethereumjs/common'
 import { createEVM } from '@ethereumjs/evm'
-import { Caches, MerkleStateManager, SimpleStateManager } from '@ethereumjs/statemanager'
+import { Caches, CacheType, MerkleStateManager, SimpleStateManager } from '@ethereumjs/statemanager'
 import { createFeeMarket1559Tx, createLegacyTx, type TypedTransaction } from '@ethereumjs/tx'
 import {
   type Address,
@@ -11,9 +11,10 @@ import {
   hexToBytes,
 } from '@ethereumjs/util'
 import { buildBlock, createVM, type RunBlockResult, runBlock, runTx, type VM } from '@ethereumjs/vm'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { hexToBytes as bytesOf } from '../../host/block/encode_batch.ts'
 import { createGpuEvm, type GpuEvm, type GpuEvmOptions } from '../../host/evm/gpu_evm.ts'
+import { CUSTOM_CRYPTO, recoverSigner } from '../../host/execute/cpu_crypto.ts'
 import { type ComputeDevice, openDevice } from '../../host/index.ts'
 import { BATCH_CONTRACTS } from '../fixtures/batch_contracts.ts'
 import { contractAddress, holderSlot, stranger, word } from '../fixtures/batch_world.ts'
@@ -44,9 +45,11 @@ interface World {
 }
 
 /** A VM on the contracts of the batch world, with the stock EVM where there are no options. */
-const world = async (options?: Partial<GpuEvmOptions>, simple = false): Promise<World> => {
+const world = async (options?: Partial<GpuEvmOptions>, simple = false, caches?: Caches | 'none'): Promise<World> => {
   const common = createCustomCommon({ chainId: 1 }, Mainnet, { hardfork: 'prague' })
-  const manager = simple ? new SimpleStateManager({ common }) : new MerkleStateManager({ common, caches: new Caches() })
+  const manager = simple
+    ? new SimpleStateManager({ common })
+    : new MerkleStateManager({ common, ...(caches === 'none' ? {} : { caches: caches ?? new Caches() }) })
   await manager.checkpoint()
   for (const person of people) await manager.putAccount(person, createAccount({ balance: 10n ** 20n }))
   for (const { name, code, storage } of BATCH_CONTRACTS) {
@@ -153,6 +156,83 @@ describe('createGpuEvm', () => {
     expect(outcomes[0]).toBe(outcomes[1])
   })
 
+  test('a slot that a served call wrote and somebody changed since is noticed', async () => {
+    const outcomes: string[] = []
+    for (const one of [await world({ device: 'none' }), await world()]) {
+      const { vm, manager } = one
+      const token = createAddressFromString(contractAddress('token'))
+      const slot = bytesOf(holderSlot(people[0]!.toString()))
+      let seen = 0
+      let before: Uint8Array | undefined
+      vm.events.on('beforeTx', (_, resolve) => {
+        const change = async (): Promise<void> => {
+          if (seen++ !== 21) return
+          before = await manager.getStorage(token, slot)
+          await manager.putStorage(token, slot, bytesOf('0x03d9'))
+        }
+        void change().then(() => resolve?.())
+      })
+      outcomes.push(blockOutcome(await run(one)))
+      // Person 0 paid 7 and was paid 7 by person 15.
+      expect(before).toEqual(bytesOf('0x03e8'))
+      if (one.evm !== undefined) expect(one.evm.report.delegated['state differs']).toBe(1)
+    }
+    expect(outcomes[0]).toBe(outcomes[1])
+  })
+
+  test('slots wait in the cache for the flush: the trie is written once for each', async () => {
+    const puts = async (options?: Partial<GpuEvmOptions>): Promise<[number, string]> => {
+      const one = await world(options)
+      const trie = one.manager as unknown as { _writeContractStorage: (...slot: unknown[]) => Promise<void> }
+      const write = vi.spyOn(trie, '_writeContractStorage')
+      const outcome = blockOutcome(await run(one))
+      return [write.mock.calls.length, outcome]
+    }
+    const [[ours, a], [stock, b]] = [await puts({ device: 'none' }), await puts()]
+    expect(a).toBe(b)
+    // The stock EVM writes at each SSTORE, twice in a payment, and all again with the flush.
+    expect(ours).toBeLessThan(stock - 20)
+  })
+
+  test.each([
+    ['without caches', () => 'none' as const],
+    ['with caches that forget', () => new Caches({ storage: { type: CacheType.LRU, size: 100 } })],
+    ['without a storage cache', () => new Caches({ storage: { type: CacheType.ORDERED_MAP, size: 0 } })],
+  ])('a MerkleStateManager %s serves as well', async (_, caches) => {
+    const ours = await world({ device: 'none' }, false, caches())
+    expect(blockOutcome(await run(ours))).toBe(blockOutcome(await run(await world(undefined, false, caches()))))
+    expect(ours.evm!.report.served).toBeGreaterThan(15)
+  })
+
+  test('a state manager with a putStorage of its own is told of every slot', async () => {
+    const ours = await world({ device: 'none' })
+    const put = ours.manager.putStorage.bind(ours.manager)
+    let told = 0
+    ours.manager.putStorage = (...slot) => {
+      told++
+      return put(...slot)
+    }
+    expect(blockOutcome(await run(ours))).toBe(blockOutcome(await run(await world())))
+    expect(told).toBeGreaterThan(25)
+  })
+
+  test('a block that is refused behind its transactions leaves no slot behind', async () => {
+    const outcomes: string[] = []
+    for (const one of [await world({ device: 'none' }), await world()]) {
+      const { vm, manager } = one
+      const before = await manager.getStateRoot()
+      // Without `generate` the roots of the header are checked, and they are not those of this block.
+      await expect(
+        runBlock(vm, { block: mixedBlock(vm), skipHeaderValidation: true, skipBlockValidation: false }),
+      ).rejects.toThrow()
+      expect(await manager.getStateRoot()).toEqual(before)
+      const token = createAddressFromString(contractAddress('token'))
+      expect(await manager.getStorage(token, bytesOf(holderSlot(people[1]!.toString())))).toEqual(bytesOf('0x03e8'))
+      outcomes.push(blockOutcome(await run(one)))
+    }
+    expect(outcomes[0]).toBe(outcomes[1])
+  })
+
   test('with somebody listening to the steps of the EVM nothing is served', async () => {
     const ours = await world({ device: 'none' })
     let steps = 0
@@ -219,6 +299,31 @@ describe('createGpuEvm', () => {
     const ours = await world({ device: 'none', leastTransactions: 1000 })
     expect(blockOutcome(await run(ours))).toBe(blockOutcome(await run(await world())))
     expect(ours.evm!.report).toMatchObject({ blocks: 0, served: 0 })
+  })
+})
+
+describe('recoverSigner', () => {
+  const to = people[1]!
+  const key = keys[0]!
+  const sender = people[0]!.toString()
+  const common = createCustomCommon({ chainId: 5 }, Mainnet, { hardfork: 'prague', customCrypto: CUSTOM_CRYPTO })
+
+  test('finds the sender of an EIP-155, a typed and an unprotected transaction under our Common', () => {
+    const old = createCustomCommon({ chainId: 5 }, Mainnet, { hardfork: 'homestead', customCrypto: CUSTOM_CRYPTO })
+    for (let nonce = 0n; nonce < 8n; nonce++) {
+      const protectedTx = createLegacyTx({ nonce, gasLimit: 21_000n, gasPrice: 1n, to }, { common }).sign(key)
+      expect(protectedTx.v! - 45n).toBeLessThan(2n)
+      const typedTx = createFeeMarket1559Tx({ chainId: 5, nonce, gasLimit: 21_000n, maxFeePerGas: 1n, to }, { common })
+      const oldTx = createLegacyTx({ nonce, gasLimit: 21_000n, gasPrice: 1n, to }, { common: old }).sign(key)
+      expect(oldTx.v! - 27n).toBeLessThan(2n)
+      for (const tx of [protectedTx, typedTx.sign(key), oldTx]) expect(tx.getSenderAddress().toString()).toBe(sender)
+    }
+  })
+
+  test('refuses a v that is of no chain or of another', () => {
+    const word = new Uint8Array(32).fill(1)
+    for (const [v, chainId] of [[2n], [29n], [26n], [37n, 5n], [27n, 5n], [47n, 5n]] as [bigint, bigint?][])
+      expect(() => recoverSigner(word, v, word, word, chainId)).toThrow('Invalid signature v value')
   })
 })
 
