@@ -143,7 +143,7 @@ class Mirror {
 
   uploadIndex(index: BucketIndex): boolean {
     const moved = this.#reserve(index.capacity)
-    if (index.rebuilt || moved) {
+    if (index.rebuilt || moved || index.capacity <= index.changedCount * BUCKETS_PER_CALL) {
       this.upload(index.words, 0, index.capacity)
     } else {
       for (let n = 0; n < index.changedCount; n++) this.upload(index.words, index.changed[n]!, index.changed[n]! + 1)
@@ -168,3 +168,5 @@ class Mirror {
 }
 
 const FIRST_ROWS = 1024
+/** Buckets that are copied in the time that one more upload takes: 16 KiB, some microseconds. */
+const BUCKETS_PER_CALL = 2048
