@@ -23,7 +23,9 @@ describe('emitted WGSL', () => {
     for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
       const program = randomProgram(new Random(seed))
       const lane = randomLane(new Random(seed ^ 0x1a9e5), program)
-      const result = await transpilePath(lane.transaction, recordState(lane.world, lane.transaction.fork), { partCompileMs })
+      const result = await transpilePath(lane.transaction, recordState(lane.world, lane.transaction.fork), {
+        partCompileMs,
+      })
       if (result.kind === 'unsupported') continue
       kernels++
       const { parts, entryPoint } = result.kernel
