@@ -11,7 +11,6 @@ import {
 import { Account, Address, bytesToHex, hexToBytes } from '@ethereumjs/util'
 import { createVM, type RunTxResult, runTx, type VM } from '@ethereumjs/vm'
 import type { Authorization, TransactionBatch, TransactionObject } from '../host/block/batch.ts'
-import type { SignedAuthorization } from '../host/block/block_fixture.ts'
 import { decodeTransaction } from '../host/block/encode_batch.ts'
 import type { BlockEnvironment } from '../host/block/environment.ts'
 import type { Receipt, Receipts } from '../host/block/receipts.ts'
@@ -310,7 +309,7 @@ const transactionOf = (object: TransactionObject, common: Common): TypedTransact
 }
 
 /** As signed. A bad signature stays bad: r is zero. The authority alone is not enough, as @ethereumjs/vm recovers it. */
-const authorizationOf = (authorization: Authorization & Partial<Pick<SignedAuthorization, 'signature'>>) => {
+const authorizationOf = (authorization: Authorization) => {
   const { chainId, address, nonce, authority, signature } = authorization
   if (signature === undefined && authority !== undefined) {
     throw new Error('the serial reference needs the signature of an authorization')

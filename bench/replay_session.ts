@@ -1,4 +1,5 @@
-import { type BlockFixture, FixtureError, readBlockFixture } from '../host/block/block_fixture.ts'
+import { type BlockFixture, readBlockFixture } from '../host/block/block_fixture.ts'
+import { FixtureError } from '../host/block/json_field.ts'
 import { adapterRequest } from '../host/device/adapter.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
 import { openDevice } from '../host/device/device.ts'

@@ -1,4 +1,5 @@
-import { type BlockFixture, FixtureError } from '../host/block/block_fixture.ts'
+import type { BlockFixture } from '../host/block/block_fixture.ts'
+import { FixtureError } from '../host/block/json_field.ts'
 import { MemoryState } from '../host/state/memory_state.ts'
 import type { AccountColumns, State, StateWrites } from '../host/state/state.ts'
 

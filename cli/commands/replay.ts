@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CommandModule } from 'yargs'
-import { FixtureError } from '../../host/block/block_fixture.ts'
+import { FixtureError } from '../../host/block/json_field.ts'
 import { EXIT_BAD_FILE, EXIT_FAILURE, UserError } from '../fail.ts'
 import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
 

@@ -2,22 +2,35 @@ import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { type Fork, isAtLeast, isFork } from '../../transpiler/spec/forks.ts'
-import { EMPTY_CODE_HASH, keccak256, keccak256Hex } from '../state/keccak.ts'
+import { EMPTY_CODE_HASH, keccak256Hex } from '../state/keccak.ts'
 import type { AllocatedAccount, Allocation, MemoryState } from '../state/memory_state.ts'
-import { rlpHex, rlpInteger, rlpList } from '../state/rlp.ts'
 import type { Authorization, TransactionExtras, TransactionObject } from './batch.ts'
 import { blobBaseFee, blobParameters } from './blob_schedule.ts'
-import { bytesToHex, hexToBytes } from './encode_batch.ts'
+import { hexToBytes } from './encode_batch.ts'
 import type { BlockEnvironment } from './environment.ts'
-import { addressOfPublicKey, HALF_ORDER, recoverPublicKey } from './recover.ts'
+import {
+  type At,
+  addressOf,
+  bytesOf,
+  entriesOf,
+  FixtureError,
+  field,
+  hashOf,
+  indexOf,
+  listOf,
+  matching,
+  type ObjectAt,
+  objectOf,
+  optional,
+  parseJson,
+  refuse,
+  textOf,
+  wordOf,
+} from './json_field.ts'
+import { recoverAuthority } from './recover.ts'
 import type { Withdrawal } from './withdrawals.ts'
 
 export const FIXTURE_SCHEMA = 'evm-block-fixture/1'
-
-/** An authorization with what its authority was recovered from, which the serial reference needs. */
-export interface SignedAuthorization extends Authorization {
-  readonly signature: { readonly yParity: bigint; readonly r: bigint; readonly s: bigint }
-}
 
 /** What the header of the block says about its execution; empty for a block that comes without. */
 export interface FixtureExpectation {
@@ -54,19 +67,6 @@ export interface BlockFixture {
   readonly expected: FixtureExpectation
 }
 
-/** A fixture that cannot be read or used: one line that names file, field and expectation. */
-export class FixtureError extends Error {
-  override readonly name = 'FixtureError'
-  readonly file: string
-  readonly field: string
-
-  constructor(file: string, field: string, problem: string) {
-    super(field === '' ? `${file}: ${problem}` : `${file}: ${field}: ${problem}`)
-    this.file = file
-    this.field = field
-  }
-}
-
 /** Reads `evm-block-fixture/1`, as JSON or gzip of it. Throws FixtureError. */
 export const readBlockFixture = (file: string): BlockFixture => {
   let bytes: Uint8Array
@@ -82,13 +82,8 @@ export const readBlockFixture = (file: string): BlockFixture => {
       throw new FixtureError(file, '', `expected whole gzip data: ${(thrown as Error).message}`)
     }
   }
-  let value: unknown
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes))
-  } catch (thrown) {
-    const reason = (thrown as Error).message.replaceAll(/\s+/g, ' ').slice(0, 120)
-    throw new FixtureError(file, '', `expected JSON, or gzip of it, with schema '${FIXTURE_SCHEMA}': ${reason}`)
-  }
+  const text = new TextDecoder().decode(bytes)
+  const { value } = parseJson(file, text, `JSON, or gzip of it, with schema '${FIXTURE_SCHEMA}'`)
   return parseBlockFixture(value, file)
 }
 
@@ -98,7 +93,7 @@ export const parseBlockFixture = (value: unknown, file: string): BlockFixture =>
   const schema = field(root, 'schema')
   if (schema.value !== FIXTURE_SCHEMA) refuse(schema, `'${FIXTURE_SCHEMA}'`)
   const chain = textOf(field(root, 'chain'))
-  const chainId = BigInt(wholeOf(field(root, 'chainId')))
+  const chainId = BigInt(indexOf(field(root, 'chainId')))
   const forkName = textOf(field(root, 'fork'))
   const fork = forkName === 'op-stack' ? 'prague' : forkName
   if (!isFork(fork)) return refuse(field(root, 'fork'), 'the name of a fork (frontier to osaka, or op-stack)')
@@ -115,14 +110,14 @@ export const parseBlockFixture = (value: unknown, file: string): BlockFixture =>
     forkName,
     env: readEnvironment(header, fork, chainId),
     header: Object.fromEntries(
-      entries(header).flatMap(([name, at]) => (at.value === null ? [] : [[name, textOf(at)] as const])),
+      entriesOf(header).flatMap(([name, at]) => (at.value === null ? [] : [[name, textOf(at)] as const])),
     ),
     withdrawals: optionalList(root, 'withdrawals').map(readWithdrawal),
     transactions: listOf(field(root, 'transactions')).map(readTransaction),
     pre: readAccounts(objectOf(field(root, 'pre')), codes),
     codes,
     blockHashes: new Map(
-      entries(objectOf(field(root, 'blockHashes'))).map(([number, at]) => {
+      entriesOf(objectOf(field(root, 'blockHashes'))).map(([number, at]) => {
         if (!/^(\d+|0x[0-9a-f]+)$/.test(number)) refuse({ ...at, value: number }, 'a block number as key')
         return [BigInt(number), hashOf(at)] as const
       }),
@@ -142,80 +137,19 @@ export const fillState = <S extends Pick<MemoryState, 'addCode' | 'setAccount' |
   return state
 }
 
-/** A value of the file and where it stands. */
-interface At {
-  readonly file: string
-  readonly path: string
-  readonly value: unknown
-}
-
-type ObjectAt = At & { readonly value: Readonly<Record<string, unknown>> }
-
 const QUANTITY = /^0x(0|[1-9a-f][0-9a-f]{0,63})$/
-const HASH = /^0x[0-9a-fA-F]{64}$/
-const ADDRESS = /^0x[0-9a-fA-F]{40}$/
-const BYTES = /^0x([0-9a-fA-F]{2})*$/
 const BLOOM = /^0x[0-9a-fA-F]{512}$/
-
-const refuse = ({ file, path, value }: At, expectation: string): never => {
-  const shown = value === undefined ? 'nothing' : JSON.stringify(value)
-  throw new FixtureError(
-    file,
-    path,
-    `expected ${expectation}, got ${shown.length > 60 ? `${shown.slice(0, 60)}...` : shown}`,
-  )
-}
-
-const field = (parent: ObjectAt, name: string): At => ({
-  file: parent.file,
-  path: parent.path === '' ? name : `${parent.path}.${name}`,
-  value: Object.hasOwn(parent.value, name) ? parent.value[name] : undefined,
-})
-
-/** A field that may be absent or null. */
-const optional = (parent: ObjectAt, name: string): At | undefined => {
-  const at = field(parent, name)
-  return at.value === undefined || at.value === null ? undefined : at
-}
-
-const objectOf = (at: At): ObjectAt => {
-  const { value } = at
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(at, 'an object')
-  return { ...at, value: value as Readonly<Record<string, unknown>> }
-}
-
-const entries = (at: ObjectAt): (readonly [string, At])[] =>
-  Object.keys(at.value).map((name) => [name, field(at, name)] as const)
-
-const listOf = (at: At): readonly At[] => {
-  if (!Array.isArray(at.value)) return refuse(at, 'an array')
-  return at.value.map((value: unknown, i) => ({ file: at.file, path: `${at.path}[${i}]`, value }))
-}
 
 const optionalList = (parent: ObjectAt, name: string): readonly At[] => {
   const at = optional(parent, name)
   return at === undefined ? [] : listOf(at)
 }
 
-const matching = (at: At, pattern: RegExp, expectation: string): string =>
-  typeof at.value === 'string' && pattern.test(at.value) ? at.value : refuse(at, expectation)
-
-const textOf = (at: At): string => (typeof at.value === 'string' ? at.value : refuse(at, 'a string'))
-
 const quantityOf = (at: At): bigint => BigInt(matching(at, QUANTITY, 'a quantity (0x-hex without leading zeros)'))
-
-const wholeOf = (at: At): number =>
-  typeof at.value === 'number' && Number.isSafeInteger(at.value) && at.value >= 0
-    ? at.value
-    : refuse(at, 'a whole number')
-
-const hashOf = (at: At): string => matching(at, HASH, '0x and 64 hex digits').toLowerCase()
-const addressOf = (at: At): string => matching(at, ADDRESS, 'an address (0x and 40 hex digits)').toLowerCase()
-const bytesOf = (at: At): string => matching(at, BYTES, 'bytes (0x and an even number of hex digits)')
 
 const readCodes = (at: ObjectAt): ReadonlyMap<string, Uint8Array> => {
   const codes = new Map<string, Uint8Array>()
-  for (const [hash, code] of entries(at)) {
+  for (const [hash, code] of entriesOf(at)) {
     const bytes = hexToBytes(bytesOf(code))
     const found = keccak256Hex(bytes)
     if (found !== hash.toLowerCase()) refuse({ ...code, value: found }, 'code whose keccak-256 is its key')
@@ -226,14 +160,14 @@ const readCodes = (at: ObjectAt): ReadonlyMap<string, Uint8Array> => {
 
 const readAccounts = (at: ObjectAt, codes: ReadonlyMap<string, Uint8Array>): Allocation => {
   const accounts: Record<string, AllocatedAccount> = {}
-  for (const [address, entry] of entries(at)) {
+  for (const [address, entry] of entriesOf(at)) {
     addressOf({ ...entry, value: address })
     const account = objectOf(entry)
     const codeHash = hashOf(field(account, 'codeHash'))
     const code = codes.get(codeHash)
     if (code === undefined && codeHash !== EMPTY_CODE_HASH) refuse(field(account, 'codeHash'), 'a hash that `code` has')
     const storage: Record<string, bigint> = {}
-    for (const [key, value] of entries(objectOf(field(account, 'storage')))) {
+    for (const [key, value] of entriesOf(objectOf(field(account, 'storage')))) {
       wordOf({ ...value, value: key })
       storage[key] = wordOf(value)
     }
@@ -246,8 +180,6 @@ const readAccounts = (at: ObjectAt, codes: ReadonlyMap<string, Uint8Array>): All
   }
   return accounts
 }
-
-const wordOf = (at: At): bigint => BigInt(matching(at, /^0x[0-9a-fA-F]{1,64}$/, 'a word (0x and 1 to 64 hex digits)'))
 
 const readEnvironment = (header: ObjectAt, fork: Fork, chainId: bigint): BlockEnvironment => {
   const timestamp = quantityOf(field(header, 'timestamp'))
@@ -323,7 +255,7 @@ const readTransaction = (at: At): TransactionObject => {
         }
       : { gasPrice: quantityOf(field(object, 'gasPrice')) }),
     value: quantityOf(field(object, 'value')),
-    data: bytesOf(field(object, 'input')).toLowerCase(),
+    data: bytesOf(field(object, 'input')),
     ...(accesses.length > 0 ? { accessList: accesses } : {}),
     ...readExtras(object, type!),
   }
@@ -362,26 +294,14 @@ const readAccess = (at: At): NonNullable<TransactionObject['accessList']>[number
   }
 }
 
-/** EIP-7702: the authority signs keccak-256 of 0x05 and the list of chain id, address and nonce. */
-const readAuthorization = (at: At): SignedAuthorization => {
+const readAuthorization = (at: At): Authorization => {
   const object = objectOf(at)
-  const chainId = quantityOf(field(object, 'chainId'))
-  const address = addressOf(field(object, 'address'))
-  const nonce = quantityOf(field(object, 'nonce'))
-  const yParity = quantityOf(field(object, 'yParity'))
-  const r = quantityOf(field(object, 'r'))
-  const s = quantityOf(field(object, 's'))
-  const list = rlpList([rlpInteger(chainId), rlpHex(address), rlpInteger(nonce)])
-  const signature = hexToBytes(`0x${r.toString(16).padStart(64, '0')}${s.toString(16).padStart(64, '0')}`)
-  const key =
-    yParity > 1n || s > HALF_ORDER
-      ? undefined
-      : recoverPublicKey(keccak256(Uint8Array.of(0x05, ...list)), signature, yParity === 0n ? 0 : 1)
-  return {
-    chainId,
-    address,
-    nonce,
-    authority: key === undefined ? undefined : bytesToHex(addressOfPublicKey(key)),
-    signature: { yParity, r, s },
+  const quantity = (name: string): bigint => quantityOf(field(object, name))
+  const signed = {
+    chainId: quantity('chainId'),
+    address: addressOf(field(object, 'address')),
+    nonce: quantity('nonce'),
   }
+  const signature = { yParity: quantity('yParity'), r: quantity('r'), s: quantity('s') }
+  return { ...signed, authority: recoverAuthority(signed, signature), signature }
 }

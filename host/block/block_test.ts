@@ -1,12 +1,12 @@
 import type { Fork } from '../../transpiler/spec/forks.ts'
-import type { AllocatedAccount, Allocation } from '../state/memory_state.ts'
+import type { Allocation } from '../state/memory_state.ts'
 import { decodeBlock } from './decode_block.ts'
 import { hexToBytes } from './encode_batch.ts'
 import { forkOfTests, TEST_FORKS } from './fork_name.ts'
 import { type BlobSchedule, type BlockHeader, blobScheduleAt } from './header.ts'
+import { allocationOf } from './json_allocation.ts'
 import {
   type At,
-  addressOf,
   bytesOf,
   entriesOf,
   field,
@@ -111,24 +111,4 @@ const scheduleOf = (config: At | undefined, forkName: string): BlobSchedule | un
     maxBlobs: Number(wordOf(field(schedule, 'max'))),
     updateFraction: wordOf(field(schedule, 'baseFeeUpdateFraction')),
   }
-}
-
-const allocationOf = (at: ObjectAt): Allocation => {
-  const accounts: Record<string, AllocatedAccount> = {}
-  for (const [address, entry] of entriesOf(at)) {
-    addressOf({ ...entry, value: address })
-    const account = objectOf(entry)
-    const storage: Record<string, bigint> = {}
-    for (const [key, value] of entriesOf(objectOf(field(account, 'storage')))) {
-      wordOf({ ...value, value: key })
-      storage[key] = wordOf(value)
-    }
-    accounts[address.toLowerCase()] = {
-      balance: wordOf(field(account, 'balance')),
-      nonce: BigInt.asUintN(64, wordOf(field(account, 'nonce'))),
-      code: bytesOf(field(account, 'code')),
-      storage,
-    }
-  }
-  return accounts
 }

@@ -1,11 +1,12 @@
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { isAtLeast } from '../../transpiler/spec/forks.ts'
 import { keccak256Hex } from '../state/keccak.ts'
-import type { AllocatedAccount, Allocation } from '../state/memory_state.ts'
+import type { Allocation } from '../state/memory_state.ts'
 import type { Authorization, TransactionObject } from './batch.ts'
 import { type BlobParameters, blobBaseFee, blobParameters } from './blob_schedule.ts'
 import type { BlockEnvironment } from './environment.ts'
 import { forkOfTests, TEST_FORKS } from './fork_name.ts'
+import { allocationOf } from './json_allocation.ts'
 import {
   type At,
   addressOf,
@@ -73,7 +74,7 @@ export const readStateTests = (at: At): StateTestEntry[] => {
 const readTest = (name: string, test: ObjectAt): StateTestEntry[] => {
   const env = objectOf(field(test, 'env'))
   const transaction = objectOf(field(test, 'transaction'))
-  const pre = readPre(objectOf(field(test, 'pre')))
+  const pre = allocationOf(objectOf(field(test, 'pre')))
   const config = optional(test, 'config')
   const sender = optional(transaction, 'sender')
   const chainIdAt = config === undefined ? undefined : optional(objectOf(config), 'chainid')
@@ -145,26 +146,6 @@ const readEnvironment = (env: ObjectAt, fork: Fork, blobs: BlobParameters | unde
       ? {}
       : { blobBaseFee: blobBaseFee(word('currentExcessBlobGas', 0n), blobs), maxBlobs: blobs.maxBlobs }),
   }
-}
-
-const readPre = (pre: ObjectAt): Allocation => {
-  const accounts: Record<string, AllocatedAccount> = {}
-  for (const [address, at] of entriesOf(pre)) {
-    addressOf({ ...at, value: address })
-    const account = objectOf(at)
-    const storage: Record<string, bigint> = {}
-    for (const [key, value] of entriesOf(objectOf(field(account, 'storage')))) {
-      wordOf({ ...value, value: key })
-      storage[key] = wordOf(value)
-    }
-    accounts[address.toLowerCase()] = {
-      balance: wordOf(field(account, 'balance')),
-      nonce: BigInt.asUintN(64, wordOf(field(account, 'nonce'))),
-      code: bytesOf(field(account, 'code')),
-      storage,
-    }
-  }
-  return accounts
 }
 
 /** The transaction from its fields, for tests that do not have it signed. */
