@@ -1,0 +1,51 @@
+import { LANE_COUNTS, LANE_OUTPUT, LANE_REQUEST, LANE_STATE } from '../../transpiler/layout/lane_vm.ts'
+
+const VECTOR_LIMBS = 4
+
+/**
+ * What lanes of the lane VM left, of one wave, lane l is transaction `transactions[l]`. Layouts: transpiler/layout/lane_vm.ts.
+ *
+ * columns    u32[LANE_COLUMNS * laneCount * 4]   the lanes' columns when the last of them ended
+ * words      u32[]                               what was gathered of ended lanes, vector by vector:
+ *   slotsAt  u32[laneCount]                      limb of the lane's first SLOT record; their number is LANE_COUNTS.x
+ *   accountsAt                                   of its first ACCOUNT record; LANE_COUNTS.y
+ *   logsAt                                       of its first LOG record; LANE_COUNTS.w of them
+ *   outputAt                                     of the first byte of its output (byte 0 of this limb is byte LANE_OUTPUT.x & 15 ... of
+ *                                                the arena's vector: see `vmOutput`)
+ * A lane that is not `succeeded` has no logs; one that left (refused, quota) has nothing.
+ */
+export interface VmGroup {
+  readonly transactions: Int32Array
+  readonly laneCount: number
+  readonly columns: Uint32Array
+  readonly words: Uint32Array
+  readonly slotsAt: Uint32Array
+  readonly accountsAt: Uint32Array
+  readonly logsAt: Uint32Array
+  readonly outputAt: Uint32Array
+}
+
+/** Limb of component 0 of a column of a lane. */
+export const vmColumn = ({ laneCount }: VmGroup, column: number, lane: number): number =>
+  (column * laneCount + lane) * VECTOR_LIMBS
+
+/** VM_EXITS value of a lane. */
+export const vmExit = (group: VmGroup, lane: number): number => group.columns[vmColumn(group, LANE_STATE, lane)]!
+export const vmGasLeft = (group: VmGroup, lane: number): number => group.columns[vmColumn(group, LANE_STATE, lane) + 3]!
+/** Refund counter; the kernel counts it as i32. */
+export const vmRefund = (group: VmGroup, lane: number): number =>
+  group.columns[vmColumn(group, LANE_REQUEST, lane) + 2]! | 0
+export const vmSlotCount = (group: VmGroup, lane: number): number => group.columns[vmColumn(group, LANE_COUNTS, lane)]!
+export const vmAccountCount = (group: VmGroup, lane: number): number =>
+  group.columns[vmColumn(group, LANE_COUNTS, lane) + 1]!
+export const vmLogCount = (group: VmGroup, lane: number): number =>
+  group.columns[vmColumn(group, LANE_COUNTS, lane) + 3]!
+
+/** Output of a lane that returned or reverted. */
+export const vmOutput = (group: VmGroup, lane: number): Uint8Array => {
+  const at = vmColumn(group, LANE_OUTPUT, lane)
+  const length = group.columns[at + 1]!
+  const bytes = new Uint8Array(group.words.buffer, group.words.byteOffset, group.words.byteLength)
+  const first = group.outputAt[lane]! * 4 + (group.columns[at]! & 15)
+  return bytes.slice(first, first + length)
+}
