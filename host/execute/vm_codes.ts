@@ -17,6 +17,8 @@ const VECTOR_BYTES = 16
 const JUMPS_PER_VECTOR = 8
 const FIRST_VECTORS = 1 << 12
 const FIRST_HEADERS = 256
+/** One part in so many of the device's largest buffer is kept for headers. */
+const HEADER_SHARE = 8
 
 /** What the store takes of a lifted code. */
 export interface StoredCode {
@@ -102,7 +104,7 @@ export class VmCodes {
       lifted = this.#place(code, bytes.length)
       this.#lifted.set(skeleton, lifted)
     }
-    if (!this.#reserveHeader(codeId)) return false
+    this.#reserveHeader(codeId)
     const place = delegation ? this.#placeBytes(bytes) : 0
     if (place === undefined) return false
     const flags = delegation ? CODE_PRESENT | CODE_DELEGATION : CODE_PRESENT
@@ -123,8 +125,12 @@ export class VmCodes {
     return true
   }
 
-  /** Uploads what is behind; the buffer for binding `lanesIn`, another one after it had to grow. */
+  /**
+   * Uploads what is behind; the buffer for binding `lanesIn`, another one after it had to grow. Every code id of the code table
+   * has a header then.
+   */
   sync(): GPUBuffer {
+    this.#reserveHeader(this.#codes.codes.length - 1)
     const needed = this.#used * VECTOR_BYTES
     let buffer = this.#buffer
     if (buffer === undefined || buffer.size < needed) {
@@ -174,13 +180,11 @@ export class VmCodes {
     }
   }
 
-  #reserveHeader(codeId: number): boolean {
+  #reserveHeader(codeId: number): void {
     let { capacity } = this.#tables.at(-1)!
-    if (codeId < capacity) return true
+    if (codeId < capacity) return
     while (capacity <= codeId) capacity *= 2
-    if (!this.#fits(CODE_HEADER_VECTORS * capacity)) return false
     this.#addTable(capacity)
-    return true
   }
 
   #addTable(capacity: number): void {
@@ -217,8 +221,9 @@ export class VmCodes {
     return at
   }
 
+  /** Headers may take the rest. */
   #fits(vectors: number): boolean {
-    return this.#used + vectors <= this.#mostVectors
+    return this.#used + vectors <= this.#mostVectors - this.#mostVectors / HEADER_SHARE
   }
 
   #take(vectors: number): number {

@@ -9,23 +9,26 @@ import type { ResidentState } from '../state/resident_state.ts'
  *
  * flags    u32[n]     ITEM_SLOT or 0, with ITEM_VALUE
  * ids      u32[n]     resident slot or account
+ * owners   u32[n]     account of a slot
  * values   u32[8 n]   words
  */
 export interface VmHints {
   readonly start: Uint32Array
   readonly flags: Uint32Array
   readonly ids: Uint32Array
+  readonly owners: Uint32Array
   readonly values: Uint32Array
 }
 
 /**
- * The access lists of a request, resident: those of the k-th transaction are start[k] .. start[k + 1], each with ITEM_* flags and id.
+ * The access lists of a request, resident: those of the k-th transaction are start[k] .. start[k + 1], each with ITEM_* flags, id and a slot's owner.
  * Addresses come before their keys, as the lists have them.
  */
 export interface ListedItems {
   readonly start: Uint32Array
   readonly flags: Uint32Array
   readonly ids: Uint32Array
+  readonly owners: Uint32Array
 }
 
 /** Makes resident what the access lists of these transactions name (EIP-2930). */
@@ -46,7 +49,8 @@ export const loadListedItems = async (
   const count = start[transactions.length]!
   const flags = new Uint32Array(count)
   const ids = new Uint32Array(count)
-  if (count === 0) return { start, flags, ids }
+  const owners = new Uint32Array(count)
+  if (count === 0) return { start, flags, ids, owners }
   const addresses = new Uint32Array(LIMBS_PER_ADDRESS * entries)
   let entry = 0
   for (const i of transactions) {
@@ -58,7 +62,7 @@ export const loadListedItems = async (
   const accounts = new Int32Array(entries)
   await resident.accountIds(addresses, entries, accounts)
   const slotCount = count - entries
-  const owners = new Int32Array(slotCount)
+  const slotOwners = new Int32Array(slotCount)
   const keys = new Uint32Array(LIMBS_PER_WORD * slotCount)
   const places = new Uint32Array(slotCount)
   let slot = 0
@@ -70,7 +74,8 @@ export const loadListedItems = async (
       ids[at] = account
       flags[at++] = ITEM_WARM
       for (let k = accessKeyStart[e]!; k < accessKeyStart[e + 1]!; k++) {
-        owners[slot] = account
+        slotOwners[slot] = account
+        owners[at] = account
         keys.set(accessKey.subarray(LIMBS_PER_WORD * k, LIMBS_PER_WORD * (k + 1)), LIMBS_PER_WORD * slot)
         places[slot++] = at
         flags[at++] = ITEM_WARM | ITEM_SLOT
@@ -78,7 +83,7 @@ export const loadListedItems = async (
     }
   }
   const slots = new Int32Array(slotCount)
-  await resident.slotIds(owners, keys, slotCount, slots)
+  await resident.slotIds(slotOwners, keys, slotCount, slots)
   for (let s = 0; s < slotCount; s++) ids[places[s]!] = slots[s]!
-  return { start, flags, ids }
+  return { start, flags, ids, owners }
 }

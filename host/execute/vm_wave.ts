@@ -14,7 +14,8 @@ import {
 } from '../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { TransactionBatch } from '../block/batch.ts'
-import { wordFromHex } from '../state/word.ts'
+import type { TransactionRules } from '../block/rules.ts'
+import { wordAdd, wordFromHex, wordMulSmall } from '../state/word.ts'
 import type { ListedItems, VmHints } from './vm_items.ts'
 
 const VECTOR_LIMBS = 4
@@ -30,9 +31,7 @@ export interface VmSource {
   readonly executionGas: Float64Array
   readonly fromIds: Int32Array
   readonly toIds: Int32Array
-  /** Wei per gas that the sender pays, and what it pays up front: TransactionRules. */
-  readonly price: Uint32Array
-  readonly cost: Uint32Array
+  readonly rules: Pick<TransactionRules, 'price' | 'blobFee'>
 }
 
 /** Transactions that may stand in waves together. */
@@ -142,17 +141,22 @@ export const layWave = (lanes: VmLanes, positions: Uint32Array, quota: VmQuota):
   return wave
 }
 
+const cost = new Uint32Array(LIMBS_PER_WORD)
+
+/** Gas limits are below 2^32. */
 const fillColumns = ({ source, transactions }: VmLanes, { positions, laneCount, words }: VmWave): void => {
-  const { batch, executionGas, fromIds, toIds, price, cost } = source
+  const { batch, executionGas, fromIds, toIds, rules } = source
   for (let lane = 0; lane < laneCount; lane++) {
     const i = transactions[positions[lane]!]!
     words[(LANE_STATE * laneCount + lane) * VECTOR_LIMBS + 3] = executionGas[i]!
     const parties = (LANE_PARTIES * laneCount + lane) * VECTOR_LIMBS
     words[parties] = fromIds[i]!
     words[parties + 1] = toIds[i]!
-    setWord(words, laneCount, LANE_GAS_PRICE, lane, price, i)
+    setWord(words, laneCount, LANE_GAS_PRICE, lane, rules.price, i)
     setWord(words, laneCount, LANE_VALUE, lane, batch.value, i)
-    setWord(words, laneCount, LANE_COST, lane, cost, i)
+    wordMulSmall(cost, 0, rules.price, LIMBS_PER_WORD * i, batch.gasLimit[2 * i]!)
+    if (rules.blobFee.length !== 0) wordAdd(cost, 0, cost, 0, rules.blobFee, LIMBS_PER_WORD * i)
+    setWord(words, laneCount, LANE_COST, lane, cost, 0)
   }
 }
 
@@ -195,12 +199,14 @@ const fillLists = (lanes: VmLanes, { positions, laneCount, words }: VmWave): voi
 
     const lists = (LANE_LISTS * laneCount + lane) * VECTOR_LIMBS
     words[lists] = at
+    // What a record holds is settled by the first item that names it.
+    if (hints !== undefined) at = fillHints(hints, k, words, at)
     for (let n = listed.start[k]!; n < listed.start[k + 1]!; n++) {
       words[at * VECTOR_LIMBS] = listed.flags[n]!
       words[at * VECTOR_LIMBS + 1] = listed.ids[n]!
+      words[at * VECTOR_LIMBS + 2] = listed.owners[n]!
       at += ITEM_VECTORS
     }
-    if (hints !== undefined) at = fillHints(hints, k, words, at)
     words[lists + 1] = (at - words[lists]!) / ITEM_VECTORS
     words[lists + 2] = at
     const hashes = blobHashesOf(batch, i)
@@ -219,6 +225,7 @@ const fillHints = (hints: VmHints, k: number, words: Uint32Array, first: number)
     const item = at * VECTOR_LIMBS
     words[item] = hints.flags[n]!
     words[item + 1] = hints.ids[n]!
+    words[item + 2] = hints.owners[n]!
     for (let limb = 0; limb < LIMBS_PER_WORD; limb++)
       words[item + VECTOR_LIMBS + limb] = hints.values[LIMBS_PER_WORD * n + limb]!
     at += ITEM_VECTORS

@@ -101,7 +101,8 @@ test('a code that is met later costs an upload of its own, and headers stay wher
   const { device, vectors, uploads } = deviceOf()
   const table = tableOf()
   const codes = new VmCodes(device, table, { ...lifter, micro: [] })
-  for (let i = 0; i < 300; i++) table.add(`0x${i}`, Uint8Array.of(i & 255, i >> 8))
+  const add = (i: number) => table.add(`0x${i}`, Uint8Array.of(i & 255, i >> 8))
+  for (let i = 0; i < 200; i++) add(i)
   codes.require(3)
   codes.sync()
   const firstTable = codes.codesAt
@@ -109,6 +110,7 @@ test('a code that is met later costs an upload of its own, and headers stay wher
   codes.require(4)
   codes.sync()
   expect(uploads.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThan(400)
+  for (let i = 200; i < 300; i++) add(i)
   codes.require(299)
   codes.requireBytes(3)
   const buffer = codes.sync()
@@ -119,11 +121,15 @@ test('a code that is met later costs an upload of its own, and headers stay wher
   expect(vectors(buffer, codes.codesAt + 2 * 299, 2)[6]).toBe(CODE_PRESENT)
 })
 
-test('a code that does not fit the device is refused', () => {
-  const { device } = deviceOf(1 << 16)
+test('a code that does not fit the device is refused, and headers have room all the same', () => {
+  const { device, vectors } = deviceOf(1 << 16)
   const table = tableOf()
   const codes = new VmCodes(device, table, { lift: (code) => stored(code[0]!, code[0] === 1 ? 5000 : 2), micro: [] })
   const [large, small] = [1, 2].map((first) => table.add(`0x${first}`, Uint8Array.of(first)))
   expect([codes.require(large!), codes.require(small!)]).toEqual([false, true])
-  expect(codes.sync().size).toBeLessThanOrEqual(1 << 16)
+  for (let i = 0; i < 400; i++) table.add(`0x1${i}`, Uint8Array.of(3, i))
+  const buffer = codes.sync()
+  expect(buffer.size).toBeLessThanOrEqual(1 << 16)
+  expect(vectors(buffer, codes.codesAt + 2 * small! + 1)).toEqual([0, 1, CODE_PRESENT, 0])
+  expect(vectors(buffer, codes.codesAt + 2 * 402 + 1)).toEqual([0, 0, 0, 0])
 })

@@ -72,8 +72,10 @@ const lanesOf = async (
       executionGas: Float64Array.from(calls, (_, i) => 0xf000_0000 + i),
       fromIds: Int32Array.from(calls, (_, i) => 10 + i),
       toIds: Int32Array.from(calls, (_, i) => 20 + i),
-      price: words(calls.map((_, i) => (BigInt(i) << 200n) + 3n)),
-      cost: words(calls.map((_, i) => (BigInt(i) << 190n) + 4n)),
+      rules: {
+        price: words(calls.map((_, i) => (BigInt(i) << 200n) + 3n)),
+        blobFee: words(calls.map((_, i) => BigInt(i))),
+      },
     },
     ...(hints === undefined ? {} : { hints }),
   }
@@ -97,7 +99,7 @@ describe('a wave of the lane VM', () => {
       expect(column(wave, LANE_PARTIES, lane).slice(0, 2)).toEqual([10 + i, 20 + i])
       expect(columnWord(wave, LANE_GAS_PRICE, lane)).toBe((BigInt(i) << 200n) + 3n)
       expect(columnWord(wave, LANE_VALUE, lane)).toBe(i === 0 ? 7n : 0n)
-      expect(columnWord(wave, LANE_COST, lane)).toBe((BigInt(i) << 190n) + 4n)
+      expect(columnWord(wave, LANE_COST, lane)).toBe(100_000n * ((BigInt(i) << 200n) + 3n) + BigInt(i))
     })
   })
 
@@ -116,11 +118,12 @@ describe('a wave of the lane VM', () => {
     ])
   })
 
-  test('lists access lists as warm items, then hints with their values', async () => {
+  test('lists hints with their values, then access lists as warm items', async () => {
     const hints: VmHints = {
       start: Uint32Array.of(0, 0, 1),
       flags: Uint32Array.of(ITEM_SLOT | ITEM_VALUE),
       ids: Uint32Array.of(77),
+      owners: Uint32Array.of(78),
       values: words([(5n << 140n) + 2n]),
     }
     const lanes = await lanesOf(CALLS, [0, 2], hints)
@@ -130,14 +133,14 @@ describe('a wave of the lane VM', () => {
     expect(count).toBe(5)
     const { accounts, slots } = lanes.resident
     const [listed, entry] = [9, 2].map((n) => accounts.find(Uint32Array.of(n, 0, 0, 0, 0), 0))
-    expect([0, 1, 2, 3].map((n) => vector(wave, items! + 3 * n))).toEqual([
+    expect([0, 1, 2, 3].map((n) => vector(wave, items! + 3 + 3 * n))).toEqual([
       [ITEM_WARM, listed, 0, 0],
-      [ITEM_WARM | ITEM_SLOT, slots.find(listed!, words([BigInt(hash(4))]), 0), 0, 0],
-      [ITEM_WARM | ITEM_SLOT, slots.find(listed!, words([BigInt(hash(5))]), 0), 0, 0],
+      [ITEM_WARM | ITEM_SLOT, slots.find(listed!, words([BigInt(hash(4))]), 0), listed, 0],
+      [ITEM_WARM | ITEM_SLOT, slots.find(listed!, words([BigInt(hash(5))]), 0), listed, 0],
       [ITEM_WARM, entry, 0, 0],
     ])
-    expect(vector(wave, items! + 12)).toEqual([ITEM_SLOT | ITEM_VALUE, 77, 0, 0])
-    expect(wordAt(wave, items! + 13)).toBe((5n << 140n) + 2n)
+    expect(vector(wave, items!)).toEqual([ITEM_SLOT | ITEM_VALUE, 77, 78, 0])
+    expect(wordAt(wave, items! + 1)).toBe((5n << 140n) + 2n)
   })
 
   test('holds blob hashes as words, then the list of its lanes, then the arenas', async () => {
