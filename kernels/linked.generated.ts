@@ -831,7 +831,7 @@ fn u256_exp(base: U256, exponent: U256) -> U256 {
   return u256_select(power, U256_ONE, bits == 0u);
 }
 
-fn u256_mod_wide(x: U512, d: U256) -> U256 {
+fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {
   let by_zero = u256_is_zero(d);
   let divisor = u256_select(d, U256_ONE, by_zero);
   let short = u256_is_zero(x.hi);
@@ -853,14 +853,20 @@ fn u256_mod_wide(x: U512, d: U256) -> U256 {
   var feed = u256_shift_right(full_lower, tail_bits);
   feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
   var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
+  var quotient = U256_ZERO;
   for (var i = 0u; i < digit_count; i++) {
     let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
     remainder = step.remainder;
+    quotient = u256_append_digit(quotient, step.digit);
     feed = u256_append_digit(feed, tail);
     tail = 0u;
   }
   let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
-  return u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero);
+  return U256DivMod(quotient, u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero));
+}
+
+fn u256_mod_wide(x: U512, d: U256) -> U256 {
+  return u256_divmod_wide(x, d).remainder;
 }
 
 fn u256_addmod(a: U256, b: U256, n: U256) -> U256 {
@@ -2657,17 +2663,11 @@ fn vm_shift_height(immediate: u32) {
           word = present;
         }
       } else if (opcode < 16u) {
-        if (opcode == 12u) {
-          word = u256_mul(a, b);
-        } else if (opcode == 13u) {
-          word = evm_divide(a, b, mode);
-        } else if (opcode == VM_OP_MODULAR) {
-          word = evm_modular(a, b, c, mode == 1u);
-        } else {
+        if (opcode == 15u) {
           ok = ok & vm_charge(50u * u256_byte_length(b));
-          if (ok) {
-            word = u256_exp(a, b);
-          }
+        }
+        if (ok) {
+          word = evm_arithmetic(opcode, mode, a, b, c);
         }
       } else if (opcode == VM_OP_ACCOUNT) {
         word = present;
@@ -3591,108 +3591,53 @@ fn state_account_address(id: u32) -> U256 {
   return U256(state_account_vector(id, 0u), vec4<u32>(state_account_vector(id, 1u).x, 0u, 0u, 0u));
 }
 
-fn u256_mul(a: U256, b: U256) -> U256 {
-  var product: U256;
-  var sum = vec3<u32>(0u);
-  sum = u256_column_add(sum, a.lo.x, b.lo.x);
-  product.lo.x = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.lo.y);
-  sum = u256_column_add(sum, a.lo.y, b.lo.x);
-  product.lo.y = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.lo.z);
-  sum = u256_column_add(sum, a.lo.y, b.lo.y);
-  sum = u256_column_add(sum, a.lo.z, b.lo.x);
-  product.lo.z = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.lo.w);
-  sum = u256_column_add(sum, a.lo.y, b.lo.z);
-  sum = u256_column_add(sum, a.lo.z, b.lo.y);
-  sum = u256_column_add(sum, a.lo.w, b.lo.x);
-  product.lo.w = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.hi.x);
-  sum = u256_column_add(sum, a.lo.y, b.lo.w);
-  sum = u256_column_add(sum, a.lo.z, b.lo.z);
-  sum = u256_column_add(sum, a.lo.w, b.lo.y);
-  sum = u256_column_add(sum, a.hi.x, b.lo.x);
-  product.hi.x = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.hi.y);
-  sum = u256_column_add(sum, a.lo.y, b.hi.x);
-  sum = u256_column_add(sum, a.lo.z, b.lo.w);
-  sum = u256_column_add(sum, a.lo.w, b.lo.z);
-  sum = u256_column_add(sum, a.hi.x, b.lo.y);
-  sum = u256_column_add(sum, a.hi.y, b.lo.x);
-  product.hi.y = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.hi.z);
-  sum = u256_column_add(sum, a.lo.y, b.hi.y);
-  sum = u256_column_add(sum, a.lo.z, b.hi.x);
-  sum = u256_column_add(sum, a.lo.w, b.lo.w);
-  sum = u256_column_add(sum, a.hi.x, b.lo.z);
-  sum = u256_column_add(sum, a.hi.y, b.lo.y);
-  sum = u256_column_add(sum, a.hi.z, b.lo.x);
-  product.hi.z = sum.x;
-  let top_lo = a.lo * b.hi.wzyx;
-  let top_hi = a.hi * b.lo.wzyx;
-  let top = top_lo + top_hi;
-  product.hi.w = sum.y + top.x + top.y + top.z + top.w;
-  return product;
+fn u256_byte_length(x: U256) -> u32 {
+  return (u256_bit_length(x) + 7u) >> 3u;
 }
 
-fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
-  let a0 = a & 0xffffu;
-  let a1 = a >> 16u;
-  let b0 = b & 0xffffu;
-  let b1 = b >> 16u;
-  let middle = a1 * b0 + ((a0 * b0) >> 16u);
-  let low = a * b;
-  let high = a1 * b1 + (middle >> 16u) + (((middle & 0xffffu) + a0 * b1) >> 16u);
-  let s0 = sum.x + low;
-  let carried = high + select(0u, 1u, s0 < low);
-  let s1 = sum.y + carried;
-  return vec3<u32>(s0, s1, sum.z + select(0u, 1u, s1 < carried));
-}
-
-fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
-  return vec3<u32>(sum.yz, 0u);
-}
-
-fn evm_divide(a: U256, b: U256, mode: u32) -> U256 {
-  let is_signed = (mode & 1u) != 0u;
+fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
+  let divides = opcode == 13u;
+  let is_exp = opcode == 15u;
+  let is_signed = divides & ((mode & 1u) != 0u);
   let a_negative = is_signed & u256_is_negative(a);
   let b_negative = is_signed & u256_is_negative(b);
-  let parts = u256_divmod(u256_negate_if(a, a_negative), u256_negate_if(b, b_negative));
-  let rest = (mode & 2u) != 0u;
-  let word = u256_select(parts.quotient, parts.remainder, rest);
-  return u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
+  var wide = U512(u256_negate_if(a, a_negative), U256_ZERO);
+  if (!divides) {
+    var turns = 1u;
+    let bits = u256_bit_length(b);
+    if (is_exp) {
+      let ones_of_limb = countOneBits(b.lo) + countOneBits(b.hi);
+      let ones = ones_of_limb.x + ones_of_limb.y + ones_of_limb.z + ones_of_limb.w;
+      turns = select(bits + ones - 2u, 0u, bits == 0u);
+    }
+    var left = u256_shift_left(u256_shift_left(b, 255u - min(bits - 1u, 255u)), 1u);
+    var multiply = false;
+    for (var i = 0u; i < turns; i++) {
+      let factor = u256_select(u256_select(wide.lo, a, multiply), b, !is_exp);
+      wide = u256_mul_wide(wide.lo, factor);
+      let bit = (left.hi.w >> 31u) != 0u;
+      left = u256_select(u256_shift_left(left, 1u), left, multiply);
+      multiply = !multiply & bit;
+    }
+    wide.lo = u256_select(wide.lo, U256_ONE, is_exp & (bits == 0u));
+    if ((opcode == 14u) & (mode == 0u)) {
+      let total = u256_add_carry(a, b);
+      wide = U512(total.sum, u256_from_u32(total.carry));
+    }
+  }
+  var word = wide.lo;
+  if (divides | (opcode == 14u)) {
+    let parts = u256_divmod_wide(wide, u256_select(c, u256_negate_if(b, b_negative), divides));
+    let rest = !divides | ((mode & 2u) != 0u);
+    word = u256_select(parts.quotient, parts.remainder, rest);
+    word = u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
+  }
+  return word;
 }
 
-fn u256_divmod(n: U256, d: U256) -> U256DivMod {
-  let by_zero = u256_is_zero(d);
-  let divisor = u256_select(d, U256_ONE, by_zero);
-  let n_bits = u256_bit_length(n);
-  let d_bits = u256_bit_length(divisor);
-  let smaller = n_bits < d_bits;
-  let difference = n_bits - d_bits;
-  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
-  let tail_bits = 16u - (difference & 15u);
-  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
-  let reciprocal = u256_digit_reciprocal(digits.d3.w);
-  let full = u256_shift_left(n, 256u - n_bits);
-  var remainder = u256_to_digits(u256_shift_right(full, tail_bits));
-  var next = (full.lo.x << (16u - tail_bits)) & 0xffffu;
-  var quotient = U256_ZERO;
-  for (var i = 0u; i < digit_count; i++) {
-    let step = u256_divide_digit(remainder, next, digits, reciprocal);
-    remainder = step.remainder;
-    quotient = u256_append_digit(quotient, step.digit);
-    next = 0u;
-  }
-  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
-  return U256DivMod(quotient, u256_select(u256_select(rest, n, smaller), U256_ZERO, by_zero));
+struct U512 {
+  lo: U256,
+  hi: U256,
 }
 
 fn u256_negate_if(x: U256, negative: bool) -> U256 {
@@ -3709,160 +3654,6 @@ fn u256_negate_if(x: U256, negative: bool) -> U256 {
 }
 
 const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
-
-fn u256_to_digits(x: U256) -> U256Digits {
-  return U256Digits(u256_split_pair(x.lo.xy), u256_split_pair(x.lo.zw), u256_split_pair(x.hi.xy), u256_split_pair(x.hi.zw));
-}
-
-fn u256_digit_reciprocal(top: u32) -> u32 {
-  return 0xffffffffu / top - 0x10000u;
-}
-
-fn u256_from_digits(x: U256Digits) -> U256 {
-  return U256(vec4<u32>(x.d0.xz, x.d1.xz) | (vec4<u32>(x.d0.yw, x.d1.yw) << vec4<u32>(16u)), vec4<u32>(x.d2.xz, x.d3.xz) | (vec4<u32>(x.d2.yw, x.d3.yw) << vec4<u32>(16u)));
-}
-
-struct U256DivMod {
-  quotient: U256,
-  remainder: U256,
-}
-
-fn u256_divide_digit(remainder: U256Digits, next: u32, d: U256Digits, reciprocal: u32) -> U256DivideStep {
-  let overflow = remainder.d3.w;
-  let top = remainder.d3.z;
-  let second = remainder.d3.y;
-  let pair = (overflow << 16u) | top;
-  let top_divisor = d.d3.w;
-  var digit = overflow + ((top + overflow * reciprocal + ((top * reciprocal) >> 16u)) >> 16u);
-  digit = min(digit, 0xffffu);
-  var rest = pair - digit * top_divisor;
-  let short = (rest >= top_divisor) & (digit < 0xffffu);
-  digit += select(0u, 1u, short);
-  rest -= select(0u, top_divisor, short);
-  let long1 = (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
-  digit -= select(0u, 1u, long1);
-  rest += select(0u, top_divisor, long1);
-  let long2 = long1 & (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
-  digit -= select(0u, 1u, long2);
-  let s0 = u256_digit_multiply_sub(next, d.d0.x, digit, 0u);
-  let s1 = u256_digit_multiply_sub(remainder.d0.x, d.d0.y, digit, s0.y);
-  let s2 = u256_digit_multiply_sub(remainder.d0.y, d.d0.z, digit, s1.y);
-  let s3 = u256_digit_multiply_sub(remainder.d0.z, d.d0.w, digit, s2.y);
-  let s4 = u256_digit_multiply_sub(remainder.d0.w, d.d1.x, digit, s3.y);
-  let s5 = u256_digit_multiply_sub(remainder.d1.x, d.d1.y, digit, s4.y);
-  let s6 = u256_digit_multiply_sub(remainder.d1.y, d.d1.z, digit, s5.y);
-  let s7 = u256_digit_multiply_sub(remainder.d1.z, d.d1.w, digit, s6.y);
-  let s8 = u256_digit_multiply_sub(remainder.d1.w, d.d2.x, digit, s7.y);
-  let s9 = u256_digit_multiply_sub(remainder.d2.x, d.d2.y, digit, s8.y);
-  let s10 = u256_digit_multiply_sub(remainder.d2.y, d.d2.z, digit, s9.y);
-  let s11 = u256_digit_multiply_sub(remainder.d2.z, d.d2.w, digit, s10.y);
-  let s12 = u256_digit_multiply_sub(remainder.d2.w, d.d3.x, digit, s11.y);
-  let s13 = u256_digit_multiply_sub(remainder.d3.x, d.d3.y, digit, s12.y);
-  let s14 = u256_digit_multiply_sub(remainder.d3.y, d.d3.z, digit, s13.y);
-  let s15 = u256_digit_multiply_sub(remainder.d3.z, d.d3.w, digit, s14.y);
-  var result = U256Digits(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x), vec4<u32>(s8.x, s9.x, s10.x, s11.x), vec4<u32>(s12.x, s13.x, s14.x, s15.x));
-  if (overflow < s15.y) {
-    digit -= 1u;
-    result = u256_add_digits(result, d);
-  }
-  return U256DivideStep(result, digit);
-}
-
-fn u256_append_digit(x: U256, digit: u32) -> U256 {
-  let by16 = vec4<u32>(16u);
-  return U256((x.lo << by16) | vec4<u32>(digit, x.lo.xyz >> vec3<u32>(16u)), (x.hi << by16) | (vec4<u32>(x.lo.w, x.hi.xyz) >> by16));
-}
-
-fn u256_digit_multiply_sub(minuend: u32, d: u32, factor: u32, owed: u32) -> vec2<u32> {
-  let product = factor * d + owed;
-  let difference = minuend - (product & 0xffffu);
-  return vec2<u32>(difference & 0xffffu, (product >> 16u) + (difference >> 31u));
-}
-
-struct U256DivideStep {
-  remainder: U256Digits,
-  digit: u32,
-}
-
-struct U256Digits {
-  d0: vec4<u32>,
-  d1: vec4<u32>,
-  d2: vec4<u32>,
-  d3: vec4<u32>,
-}
-
-fn u256_add_digits(a: U256Digits, b: U256Digits) -> U256Digits {
-  let s0 = a.d0.x + b.d0.x;
-  let s1 = a.d0.y + b.d0.y + (s0 >> 16u);
-  let s2 = a.d0.z + b.d0.z + (s1 >> 16u);
-  let s3 = a.d0.w + b.d0.w + (s2 >> 16u);
-  let s4 = a.d1.x + b.d1.x + (s3 >> 16u);
-  let s5 = a.d1.y + b.d1.y + (s4 >> 16u);
-  let s6 = a.d1.z + b.d1.z + (s5 >> 16u);
-  let s7 = a.d1.w + b.d1.w + (s6 >> 16u);
-  let s8 = a.d2.x + b.d2.x + (s7 >> 16u);
-  let s9 = a.d2.y + b.d2.y + (s8 >> 16u);
-  let s10 = a.d2.z + b.d2.z + (s9 >> 16u);
-  let s11 = a.d2.w + b.d2.w + (s10 >> 16u);
-  let s12 = a.d3.x + b.d3.x + (s11 >> 16u);
-  let s13 = a.d3.y + b.d3.y + (s12 >> 16u);
-  let s14 = a.d3.z + b.d3.z + (s13 >> 16u);
-  let s15 = a.d3.w + b.d3.w + (s14 >> 16u);
-  let low = vec4<u32>(0xffffu);
-  return U256Digits(vec4<u32>(s0, s1, s2, s3) & low, vec4<u32>(s4, s5, s6, s7) & low, vec4<u32>(s8, s9, s10, s11) & low, vec4<u32>(s12, s13, s14, s15) & low);
-}
-
-fn u256_split_pair(limbs: vec2<u32>) -> vec4<u32> {
-  return vec4<u32>(limbs.x & 0xffffu, limbs.x >> 16u, limbs.y & 0xffffu, limbs.y >> 16u);
-}
-
-fn evm_modular(a: U256, b: U256, c: U256, multiply: bool) -> U256 {
-  var x = U512(U256_ZERO, U256_ZERO);
-  if (multiply) {
-    x = u256_mul_wide(a, b);
-  } else {
-    let total = u256_add_carry(a, b);
-    x = U512(total.sum, u256_from_u32(total.carry));
-  }
-  return u256_mod_wide(x, c);
-}
-
-struct U512 {
-  lo: U256,
-  hi: U256,
-}
-
-fn u256_mod_wide(x: U512, d: U256) -> U256 {
-  let by_zero = u256_is_zero(d);
-  let divisor = u256_select(d, U256_ONE, by_zero);
-  let short = u256_is_zero(x.hi);
-  let upper = u256_select(x.hi, x.lo, short);
-  let lower = u256_select(x.lo, U256_ZERO, short);
-  let upper_bits = u256_bit_length(upper);
-  let x_bits = upper_bits + select(256u, 0u, short);
-  let d_bits = u256_bit_length(divisor);
-  let smaller = x_bits < d_bits;
-  let difference = x_bits - d_bits;
-  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
-  let tail_bits = 16u - (difference & 15u);
-  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
-  let reciprocal = u256_digit_reciprocal(digits.d3.w);
-  let crossing = u256_select(u256_shift_right(lower, upper_bits & 255u), U256_ZERO, upper_bits == 256u);
-  let full_upper = u256_or(u256_shift_left(upper, 256u - upper_bits), crossing);
-  let full_lower = u256_shift_left(lower, 256u - upper_bits);
-  var remainder = u256_to_digits(u256_shift_right(full_upper, tail_bits));
-  var feed = u256_shift_right(full_lower, tail_bits);
-  feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
-  var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
-  for (var i = 0u; i < digit_count; i++) {
-    let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
-    remainder = step.remainder;
-    feed = u256_append_digit(feed, tail);
-    tail = 0u;
-  }
-  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
-  return u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero);
-}
 
 fn u256_mul_wide(a: U256, b: U256) -> U512 {
   var product: U512;
@@ -3964,6 +3755,24 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   return product;
 }
 
+fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
+  let a0 = a & 0xffffu;
+  let a1 = a >> 16u;
+  let b0 = b & 0xffffu;
+  let b1 = b >> 16u;
+  let middle = a1 * b0 + ((a0 * b0) >> 16u);
+  let low = a * b;
+  let high = a1 * b1 + (middle >> 16u) + (((middle & 0xffffu) + a0 * b1) >> 16u);
+  let s0 = sum.x + low;
+  let carried = high + select(0u, 1u, s0 < low);
+  let s1 = sum.y + carried;
+  return vec3<u32>(s0, s1, sum.z + select(0u, 1u, s1 < carried));
+}
+
+fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
+  return vec3<u32>(sum.yz, 0u);
+}
+
 fn u256_add_carry(a: U256, b: U256) -> U256Sum {
   let s0 = u256_limb_add(a.lo.x, b.lo.x, 0u);
   let s1 = u256_limb_add(a.lo.y, b.lo.y, s0.y);
@@ -3981,30 +3790,148 @@ struct U256Sum {
   carry: u32,
 }
 
+fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {
+  let by_zero = u256_is_zero(d);
+  let divisor = u256_select(d, U256_ONE, by_zero);
+  let short = u256_is_zero(x.hi);
+  let upper = u256_select(x.hi, x.lo, short);
+  let lower = u256_select(x.lo, U256_ZERO, short);
+  let upper_bits = u256_bit_length(upper);
+  let x_bits = upper_bits + select(256u, 0u, short);
+  let d_bits = u256_bit_length(divisor);
+  let smaller = x_bits < d_bits;
+  let difference = x_bits - d_bits;
+  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
+  let tail_bits = 16u - (difference & 15u);
+  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
+  let reciprocal = u256_digit_reciprocal(digits.d3.w);
+  let crossing = u256_select(u256_shift_right(lower, upper_bits & 255u), U256_ZERO, upper_bits == 256u);
+  let full_upper = u256_or(u256_shift_left(upper, 256u - upper_bits), crossing);
+  let full_lower = u256_shift_left(lower, 256u - upper_bits);
+  var remainder = u256_to_digits(u256_shift_right(full_upper, tail_bits));
+  var feed = u256_shift_right(full_lower, tail_bits);
+  feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
+  var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
+  var quotient = U256_ZERO;
+  for (var i = 0u; i < digit_count; i++) {
+    let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
+    remainder = step.remainder;
+    quotient = u256_append_digit(quotient, step.digit);
+    feed = u256_append_digit(feed, tail);
+    tail = 0u;
+  }
+  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
+  return U256DivMod(quotient, u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero));
+}
+
+fn u256_to_digits(x: U256) -> U256Digits {
+  return U256Digits(u256_split_pair(x.lo.xy), u256_split_pair(x.lo.zw), u256_split_pair(x.hi.xy), u256_split_pair(x.hi.zw));
+}
+
+fn u256_digit_reciprocal(top: u32) -> u32 {
+  return 0xffffffffu / top - 0x10000u;
+}
+
 fn u256_or(a: U256, b: U256) -> U256 {
   return U256(a.lo | b.lo, a.hi | b.hi);
 }
 
-fn u256_byte_length(x: U256) -> u32 {
-  return (u256_bit_length(x) + 7u) >> 3u;
+fn u256_from_digits(x: U256Digits) -> U256 {
+  return U256(vec4<u32>(x.d0.xz, x.d1.xz) | (vec4<u32>(x.d0.yw, x.d1.yw) << vec4<u32>(16u)), vec4<u32>(x.d2.xz, x.d3.xz) | (vec4<u32>(x.d2.yw, x.d3.yw) << vec4<u32>(16u)));
 }
 
-fn u256_exp(base: U256, exponent: U256) -> U256 {
-  let bits = u256_bit_length(exponent);
-  let ones_of_limb = countOneBits(exponent.lo) + countOneBits(exponent.hi);
-  let ones = ones_of_limb.x + ones_of_limb.y + ones_of_limb.z + ones_of_limb.w;
-  let turns = select(bits + ones - 2u, 0u, bits == 0u);
-  var left = u256_shift_left(u256_shift_left(exponent, 255u - min(bits - 1u, 255u)), 1u);
-  var power = base;
-  var multiply = false;
-  for (var i = 0u; i < turns; i++) {
-    let factor = u256_select(power, base, multiply);
-    power = u256_mul(power, factor);
-    let bit = (left.hi.w >> 31u) != 0u;
-    left = u256_select(u256_shift_left(left, 1u), left, multiply);
-    multiply = !multiply & bit;
+struct U256DivMod {
+  quotient: U256,
+  remainder: U256,
+}
+
+fn u256_divide_digit(remainder: U256Digits, next: u32, d: U256Digits, reciprocal: u32) -> U256DivideStep {
+  let overflow = remainder.d3.w;
+  let top = remainder.d3.z;
+  let second = remainder.d3.y;
+  let pair = (overflow << 16u) | top;
+  let top_divisor = d.d3.w;
+  var digit = overflow + ((top + overflow * reciprocal + ((top * reciprocal) >> 16u)) >> 16u);
+  digit = min(digit, 0xffffu);
+  var rest = pair - digit * top_divisor;
+  let short = (rest >= top_divisor) & (digit < 0xffffu);
+  digit += select(0u, 1u, short);
+  rest -= select(0u, top_divisor, short);
+  let long1 = (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
+  digit -= select(0u, 1u, long1);
+  rest += select(0u, top_divisor, long1);
+  let long2 = long1 & (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
+  digit -= select(0u, 1u, long2);
+  let s0 = u256_digit_multiply_sub(next, d.d0.x, digit, 0u);
+  let s1 = u256_digit_multiply_sub(remainder.d0.x, d.d0.y, digit, s0.y);
+  let s2 = u256_digit_multiply_sub(remainder.d0.y, d.d0.z, digit, s1.y);
+  let s3 = u256_digit_multiply_sub(remainder.d0.z, d.d0.w, digit, s2.y);
+  let s4 = u256_digit_multiply_sub(remainder.d0.w, d.d1.x, digit, s3.y);
+  let s5 = u256_digit_multiply_sub(remainder.d1.x, d.d1.y, digit, s4.y);
+  let s6 = u256_digit_multiply_sub(remainder.d1.y, d.d1.z, digit, s5.y);
+  let s7 = u256_digit_multiply_sub(remainder.d1.z, d.d1.w, digit, s6.y);
+  let s8 = u256_digit_multiply_sub(remainder.d1.w, d.d2.x, digit, s7.y);
+  let s9 = u256_digit_multiply_sub(remainder.d2.x, d.d2.y, digit, s8.y);
+  let s10 = u256_digit_multiply_sub(remainder.d2.y, d.d2.z, digit, s9.y);
+  let s11 = u256_digit_multiply_sub(remainder.d2.z, d.d2.w, digit, s10.y);
+  let s12 = u256_digit_multiply_sub(remainder.d2.w, d.d3.x, digit, s11.y);
+  let s13 = u256_digit_multiply_sub(remainder.d3.x, d.d3.y, digit, s12.y);
+  let s14 = u256_digit_multiply_sub(remainder.d3.y, d.d3.z, digit, s13.y);
+  let s15 = u256_digit_multiply_sub(remainder.d3.z, d.d3.w, digit, s14.y);
+  var result = U256Digits(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x), vec4<u32>(s8.x, s9.x, s10.x, s11.x), vec4<u32>(s12.x, s13.x, s14.x, s15.x));
+  if (overflow < s15.y) {
+    digit -= 1u;
+    result = u256_add_digits(result, d);
   }
-  return u256_select(power, U256_ONE, bits == 0u);
+  return U256DivideStep(result, digit);
+}
+
+fn u256_append_digit(x: U256, digit: u32) -> U256 {
+  let by16 = vec4<u32>(16u);
+  return U256((x.lo << by16) | vec4<u32>(digit, x.lo.xyz >> vec3<u32>(16u)), (x.hi << by16) | (vec4<u32>(x.lo.w, x.hi.xyz) >> by16));
+}
+
+fn u256_digit_multiply_sub(minuend: u32, d: u32, factor: u32, owed: u32) -> vec2<u32> {
+  let product = factor * d + owed;
+  let difference = minuend - (product & 0xffffu);
+  return vec2<u32>(difference & 0xffffu, (product >> 16u) + (difference >> 31u));
+}
+
+struct U256DivideStep {
+  remainder: U256Digits,
+  digit: u32,
+}
+
+struct U256Digits {
+  d0: vec4<u32>,
+  d1: vec4<u32>,
+  d2: vec4<u32>,
+  d3: vec4<u32>,
+}
+
+fn u256_add_digits(a: U256Digits, b: U256Digits) -> U256Digits {
+  let s0 = a.d0.x + b.d0.x;
+  let s1 = a.d0.y + b.d0.y + (s0 >> 16u);
+  let s2 = a.d0.z + b.d0.z + (s1 >> 16u);
+  let s3 = a.d0.w + b.d0.w + (s2 >> 16u);
+  let s4 = a.d1.x + b.d1.x + (s3 >> 16u);
+  let s5 = a.d1.y + b.d1.y + (s4 >> 16u);
+  let s6 = a.d1.z + b.d1.z + (s5 >> 16u);
+  let s7 = a.d1.w + b.d1.w + (s6 >> 16u);
+  let s8 = a.d2.x + b.d2.x + (s7 >> 16u);
+  let s9 = a.d2.y + b.d2.y + (s8 >> 16u);
+  let s10 = a.d2.z + b.d2.z + (s9 >> 16u);
+  let s11 = a.d2.w + b.d2.w + (s10 >> 16u);
+  let s12 = a.d3.x + b.d3.x + (s11 >> 16u);
+  let s13 = a.d3.y + b.d3.y + (s12 >> 16u);
+  let s14 = a.d3.z + b.d3.z + (s13 >> 16u);
+  let s15 = a.d3.w + b.d3.w + (s14 >> 16u);
+  let low = vec4<u32>(0xffffu);
+  return U256Digits(vec4<u32>(s0, s1, s2, s3) & low, vec4<u32>(s4, s5, s6, s7) & low, vec4<u32>(s8, s9, s10, s11) & low, vec4<u32>(s12, s13, s14, s15) & low);
+}
+
+fn u256_split_pair(limbs: vec2<u32>) -> vec4<u32> {
+  return vec4<u32>(limbs.x & 0xffffu, limbs.x >> 16u, limbs.y & 0xffffu, limbs.y >> 16u);
 }
 
 const VM_REFUSED = 16u;
@@ -5674,35 +5601,7 @@ struct U512 {
 }
 
 fn u256_mod_wide(x: U512, d: U256) -> U256 {
-  let by_zero = u256_is_zero(d);
-  let divisor = u256_select(d, U256_ONE, by_zero);
-  let short = u256_is_zero(x.hi);
-  let upper = u256_select(x.hi, x.lo, short);
-  let lower = u256_select(x.lo, U256_ZERO, short);
-  let upper_bits = u256_bit_length(upper);
-  let x_bits = upper_bits + select(256u, 0u, short);
-  let d_bits = u256_bit_length(divisor);
-  let smaller = x_bits < d_bits;
-  let difference = x_bits - d_bits;
-  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
-  let tail_bits = 16u - (difference & 15u);
-  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
-  let reciprocal = u256_digit_reciprocal(digits.d3.w);
-  let crossing = u256_select(u256_shift_right(lower, upper_bits & 255u), U256_ZERO, upper_bits == 256u);
-  let full_upper = u256_or(u256_shift_left(upper, 256u - upper_bits), crossing);
-  let full_lower = u256_shift_left(lower, 256u - upper_bits);
-  var remainder = u256_to_digits(u256_shift_right(full_upper, tail_bits));
-  var feed = u256_shift_right(full_lower, tail_bits);
-  feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
-  var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
-  for (var i = 0u; i < digit_count; i++) {
-    let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
-    remainder = step.remainder;
-    feed = u256_append_digit(feed, tail);
-    tail = 0u;
-  }
-  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
-  return u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero);
+  return u256_divmod_wide(x, d).remainder;
 }
 
 fn u256_mul_wide(a: U256, b: U256) -> U512 {
@@ -5820,6 +5719,40 @@ fn u256_add_carry(a: U256, b: U256) -> U256Sum {
 struct U256Sum {
   sum: U256,
   carry: u32,
+}
+
+fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {
+  let by_zero = u256_is_zero(d);
+  let divisor = u256_select(d, U256_ONE, by_zero);
+  let short = u256_is_zero(x.hi);
+  let upper = u256_select(x.hi, x.lo, short);
+  let lower = u256_select(x.lo, U256_ZERO, short);
+  let upper_bits = u256_bit_length(upper);
+  let x_bits = upper_bits + select(256u, 0u, short);
+  let d_bits = u256_bit_length(divisor);
+  let smaller = x_bits < d_bits;
+  let difference = x_bits - d_bits;
+  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
+  let tail_bits = 16u - (difference & 15u);
+  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
+  let reciprocal = u256_digit_reciprocal(digits.d3.w);
+  let crossing = u256_select(u256_shift_right(lower, upper_bits & 255u), U256_ZERO, upper_bits == 256u);
+  let full_upper = u256_or(u256_shift_left(upper, 256u - upper_bits), crossing);
+  let full_lower = u256_shift_left(lower, 256u - upper_bits);
+  var remainder = u256_to_digits(u256_shift_right(full_upper, tail_bits));
+  var feed = u256_shift_right(full_lower, tail_bits);
+  feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
+  var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
+  var quotient = U256_ZERO;
+  for (var i = 0u; i < digit_count; i++) {
+    let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
+    remainder = step.remainder;
+    quotient = u256_append_digit(quotient, step.digit);
+    feed = u256_append_digit(feed, tail);
+    tail = 0u;
+  }
+  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
+  return U256DivMod(quotient, u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero));
 }
 
 fn u256_or(a: U256, b: U256) -> U256 {

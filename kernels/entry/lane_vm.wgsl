@@ -2,9 +2,7 @@ import package::u256::u256::{U256, U256_ZERO, u256_from_bool, u256_from_u32, u25
 import package::u256::add::u256_sub;
 import package::u256::bits::{u256_byte, u256_byte_length, u256_clz, u256_signextend};
 import package::u256::compare::{u256_eq, u256_is_zero, u256_lt};
-import package::u256::exp::u256_exp;
-import package::u256::mul::u256_mul;
-import package::evm::operations::{evm_compare, evm_divide, evm_modular, evm_shift, evm_sum};
+import package::evm::operations::{evm_arithmetic, evm_compare, evm_shift, evm_sum};
 import package::lane::lane::{lane_environment, lane_index, lanes_in, lanes_out};
 import package::state::state::{MISSING, state_account, state_account_address, state_account_vector, state_constants, state_slot, state_slot_value};
 import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_STATIC, VM_FRAME_VECTORS, VM_HALTED, VM_MISS_ACCOUNT, VM_MISS_BLOCK_HASH, VM_MISS_BYTES};
@@ -517,17 +515,11 @@ fn lane_vm(
           word = present;
         }
       } else if (opcode < 16u) {
-        if (opcode == 12u) {
-          word = u256_mul(a, b);
-        } else if (opcode == 13u) {
-          word = evm_divide(a, b, mode);
-        } else if (opcode == VM_OP_MODULAR) {
-          word = evm_modular(a, b, c, mode == 1u);
-        } else {
+        if (opcode == 15u) {
           ok = ok & vm_charge(50u * u256_byte_length(b));
-          if (ok) {
-            word = u256_exp(a, b);
-          }
+        }
+        if (ok) {
+          word = evm_arithmetic(opcode, mode, a, b, c);
         }
       } else if (opcode == VM_OP_ACCOUNT) {
         word = present;
