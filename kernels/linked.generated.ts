@@ -831,7 +831,7 @@ fn u256_exp(base: U256, exponent: U256) -> U256 {
   return u256_select(power, U256_ONE, bits == 0u);
 }
 
-fn u256_mod_wide(x: U512, d: U256) -> U256 {
+fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {
   let by_zero = u256_is_zero(d);
   let divisor = u256_select(d, U256_ONE, by_zero);
   let short = u256_is_zero(x.hi);
@@ -853,14 +853,20 @@ fn u256_mod_wide(x: U512, d: U256) -> U256 {
   var feed = u256_shift_right(full_lower, tail_bits);
   feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
   var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
+  var quotient = U256_ZERO;
   for (var i = 0u; i < digit_count; i++) {
     let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
     remainder = step.remainder;
+    quotient = u256_append_digit(quotient, step.digit);
     feed = u256_append_digit(feed, tail);
     tail = 0u;
   }
   let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
-  return u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero);
+  return U256DivMod(quotient, u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero));
+}
+
+fn u256_mod_wide(x: U512, d: U256) -> U256 {
+  return u256_divmod_wide(x, d).remainder;
 }
 
 fn u256_addmod(a: U256, b: U256, n: U256) -> U256 {
@@ -2170,6 +2176,8 @@ const VM_OP_TRANSIENT = 10u;
 
 const VM_OP_KECCAK = 11u;
 
+const VM_OP_MODULAR = 14u;
+
 const VM_OP_COPY_MEMORY = 16u;
 
 const VM_OP_ACCOUNT = 17u;
@@ -2196,9 +2204,15 @@ const VM_OP_ENTER = 27u;
 
 const VM_OP_REFUSE = 28u;
 
+const VM_MODE_GAS_PRICE = 6u;
+
 const VM_MODE_SELFBALANCE = 10u;
 
 const VM_MODE_HALT = 3u;
+
+const VM_COPY_CODE = 2u;
+
+const VM_COPY_RETURNED = 3u;
 
 const VM_COPY_ACCOUNT_CODE = 4u;
 
@@ -2234,22 +2248,6 @@ fn vm_stack_place(operand: u32) -> u32 {
   return u32(i32(vm_stack) + (i32(operand << 18u) >> 18u) * i32(VM_WORD_STRIDE));
 }
 
-fn vm_operand(operand: u32) -> U256 {
-  let index = operand & 0x3fffu;
-  var word = U256_ZERO;
-  if (operand < 0x4000u) {
-    let place = vm_stack_place(operand);
-    word = U256(lanes_out[place], lanes_out[place + VM_STRIDE]);
-  } else if (operand < 0x8000u) {
-    let place = vm_pool + 2u * index;
-    word = U256(lanes_in[place], lanes_in[place + 1u]);
-  } else if (operand != VM_OPERAND_NONE) {
-    let place = 2u * (vm_constants + 2u + index);
-    word = U256(state_constants[place], state_constants[place + 1u]);
-  }
-  return word;
-}
-
 fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
   let clears = lane_environment[23].w;
   let original_zero = u256_is_zero(original);
@@ -2275,6 +2273,12 @@ fn vm_precompile(address: U256) -> u32 {
   return header;
 }
 
+fn vm_shift_height(immediate: u32) {
+  let words = i32(immediate << 16u) >> 16u;
+  vm_height = u32(i32(vm_height) + words);
+  vm_stack = u32(i32(vm_stack) + words * i32(VM_WORD_STRIDE));
+}
+
 @compute @workgroup_size(64) fn lane_vm(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let number = lane_index(workgroup, workgroups, local);
   if (number >= lane_environment[0].x) {
@@ -2282,7 +2286,8 @@ fn vm_precompile(address: U256) -> u32 {
   }
   vm_lane = lanes_out[lane_environment[0].y + (number >> 2u)][number & 3u];
   vm_arena = lane_environment[18].x + (vm_lane >> 6u) * lane_environment[18].y * VM_STRIDE + (vm_lane & 63u);
-  if (vm_load()) {
+  var started = vm_load();
+  if (!started) {
     vm_enter_block(0u);
   }
   let parties = lanes_out[vm_columns(7u)];
@@ -2290,156 +2295,178 @@ fn vm_precompile(address: U256) -> u32 {
   var output = vec2<u32>(0u);
   var steps = 0u;
   for (var step = 0u; step < VM_STEPS; step++) {
-    if ((step >= lane_environment[1].y) | (vm_exit != 0u)) {
+    if ((steps >= lane_environment[1].y) | (vm_exit != 0u)) {
       break;
     }
-    steps++;
+    steps += select(0u, 1u, started);
     let gas_before = vm_gas;
     let words_before = vm_words;
-    var instruction = lanes_in[vm_pc];
-    if (vm_pc == 0u) {
+    let stops = vm_pc == VM_HALT_PC;
+    var instruction = lanes_in[select(vm_pc, 0u, stops)];
+    if (stops) {
       instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
     }
     var opcode = instruction.x & 0xffu;
-    var mode = (instruction.x >> 8u) & 0xffu;
-    let inverts = (mode & VM_INVERT) != 0u;
-    mode &= 0x7fu;
+    var mode = (instruction.x >> 8u) & 0x7fu;
+    let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
     let immediate = instruction.z >> 16u;
-    let a = vm_operand(instruction.y & 0xffffu);
-    let b = vm_operand(instruction.y >> 16u);
     let c_operand = instruction.z & 0xffffu;
+    let calls = opcode == VM_OP_CALL;
+    let enters = opcode == VM_OP_ENTER;
+    let pays = calls & (mode < 2u);
+    let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
+    var a = U256_ZERO;
+    var b = U256_ZERO;
     var c = U256_ZERO;
-    if ((opcode == VM_OP_COPY_MEMORY) | (opcode == 14u)) {
-      c = vm_operand(c_operand);
+    var to = U256_ZERO;
+    var in_range = vec2<u32>(0u);
+    var out_range = vec2<u32>(0u);
+    var operands = 2u;
+    var wide = c_operand;
+    if (calls) {
+      operands = 7u;
+    } else if (foreign) {
+      operands = 4u;
+    } else if ((opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_MODULAR) | enters) {
+      operands = 3u;
     }
+    for (var n = 0u; n < operands; n++) {
+      var operand = select(select(c_operand, instruction.y >> 16u, n == 1u), instruction.y & 0xffffu, n == 0u);
+      operand = select(operand, immediate, n == 3u);
+      if (calls) {
+        if ((n == 2u) & !pays) {
+          continue;
+        }
+        operand = wide & 0x3fffu;
+        wide--;
+      }
+      let index = operand & 0x3fffu;
+      var place = vm_stack_place(operand);
+      var stride = VM_STRIDE;
+      if (enters & (n == 2u)) {
+        place = vm_columns(11u);
+        stride = lane_environment[1].x;
+      } else if (operand == VM_OPERAND_NONE) {
+        if ((opcode != VM_OP_ENVIRONMENT) | (n != 0u)) {
+          continue;
+        }
+        place = select(vm_frame + 5u * VM_STRIDE, vm_columns(9u), mode == VM_MODE_GAS_PRICE);
+        stride = select(VM_STRIDE, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
+      } else if (operand >= 0x4000u) {
+        place = select(2u * (vm_constants + 2u + index), vm_shape.y + 2u * index, operand < 0x8000u);
+        stride = 1u;
+      }
+      var word = U256_ZERO;
+      for (var half = 0u; half < vm_turns(2u); half++) {
+        var v = vec4<u32>(0u);
+        let at = place + half * stride;
+        if (stride != 1u) {
+          v = lanes_out[at];
+        } else if (operand < 0x8000u) {
+          v = lanes_in[at];
+        } else {
+          v = state_constants[at];
+        }
+        word = U256(word.hi, v);
+      }
+      if (n < 2u) {
+        a = u256_select(a, word, n == 0u);
+        b = u256_select(b, word, n == 1u);
+      } else if (n == 2u) {
+        c = word;
+      } else if (foreign) {
+        to = word;
+      } else {
+        let bytes = vm_bytes(word);
+        in_range = select(in_range, vec2<u32>(bytes), vec2<bool>(n == 3u, n == 4u));
+        out_range = select(out_range, vec2<u32>(bytes), vec2<bool>(n == 5u, n == 6u));
+      }
+    }
+    if (!foreign) {
+      to = u256_select(a, b, calls);
+    }
+    to.hi = vec4<u32>(to.hi.x, 0u, 0u, 0u);
+    let has_value = (pays | enters) & !u256_is_zero(c);
+    in_range.x = select(in_range.x, 0u, in_range.y == 0u);
     var ok = vm_charge(instruction.w & 0xffffu);
     var next_pc = vm_pc + 1u;
     var go = VM_NONE;
     var word = a;
     var result = vm_stack_place(instruction.x >> 16u);
     var has_result = (instruction.x >> 16u) != VM_OPERAND_NONE;
-    var asked_gas = 0u;
-    var to = a;
-    var value = U256_ZERO;
-    var in_offset = 0u;
-    var in_length = 0u;
-    var out_offset = 0u;
-    var out_length = 0u;
-    let pays = (opcode == VM_OP_CALL) & (mode < 2u);
-    let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
-    if ((opcode == VM_OP_CALL) | foreign) {
-      var place = vm_stack_place(select(c_operand, immediate, foreign));
-      let first = select(0u, 1u, foreign);
-      let end = select(7u, 2u, foreign);
-      for (var n = first; n < end; n++) {
-        if ((n == 2u) & !pays) {
-          continue;
-        }
-        let operand = U256(lanes_out[place], lanes_out[place + VM_STRIDE]);
-        place -= VM_WORD_STRIDE;
-        let bytes = vm_bytes(operand);
-        if (n == 1u) {
-          to = operand;
-        } else if (n == 2u) {
-          value = operand;
-        }
-        asked_gas = select(asked_gas, bytes, n == 0u);
-        in_offset = select(in_offset, bytes, n == 3u);
-        in_length = select(in_length, bytes, n == 4u);
-        out_offset = select(out_offset, bytes, n == 5u);
-        out_length = select(out_length, bytes, n == 6u);
-      }
-    }
-    if (opcode == VM_OP_ENTER) {
-      value = U256(lanes_out[vm_columns(11u)], lanes_out[vm_columns(12u)]);
-    }
-    let has_value = !u256_is_zero(value);
-    in_offset = select(in_offset, 0u, in_length == 0u);
-    to.hi = vec4<u32>(to.hi.x, 0u, 0u, 0u);
     let offset = vm_bytes(a);
+    let b_bytes = vm_bytes(b);
     var length = 0u;
-    var touched = 0u;
     if (ok & (opcode >= VM_OP_MEMORY) & (opcode <= VM_OP_END)) {
       var unit = 0u;
+      var touched = 0u;
       if (opcode == VM_OP_MEMORY) {
         length = select(32u, 1u, mode == 2u);
-      } else if (opcode == VM_OP_KECCAK) {
-        length = vm_bytes(b);
-        unit = 6u * ((min(length, 0x4000000u) + 31u) >> 5u);
-      } else if (opcode == VM_OP_COPY_MEMORY) {
-        length = vm_bytes(c);
-        unit = 3u * ((min(length, 0x4000000u) + 31u) >> 5u);
-        let from_end = vm_range_end(vm_bytes(b), length);
-        if (mode == 0u) {
-          touched = from_end;
-        } else if (mode == 3u) {
-          let first = vm_bytes(b);
-          let inside = (first <= vm_returned) & (length <= vm_returned) & (first + length <= vm_returned);
-          ok = ok & inside;
-        }
-      } else if (opcode == VM_OP_LOG) {
-        length = vm_bytes(b);
-        unit = 8u * min(length, 0x4000000u);
-      } else if (opcode == VM_OP_CALL) {
-        touched = max(vm_range_end(in_offset, in_length), vm_range_end(out_offset, out_length));
-      } else if (opcode == VM_OP_END) {
-        length = select(0u, vm_bytes(b), (mode == 1u) | (mode == 2u));
+      } else if (calls) {
+        touched = max(vm_range_end(in_range.x, in_range.y), vm_range_end(out_range.x, out_range.y));
+      } else if ((opcode == VM_OP_KECCAK) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | ((opcode == VM_OP_END) & (mode != 0u) & (mode != VM_MODE_HALT))) {
+        let copies = opcode == VM_OP_COPY_MEMORY;
+        length = select(b_bytes, vm_bytes(c), copies);
+        let units = select((min(length, 0x4000000u) + 31u) >> 5u, min(length, 0x4000000u), opcode == VM_OP_LOG);
+        unit = units * select(select(select(0u, 8u, opcode == VM_OP_LOG), 6u, opcode == VM_OP_KECCAK), 3u, copies);
+        touched = select(0u, vm_range_end(b_bytes, length), copies & (mode == 0u));
+        let inside = (b_bytes <= vm_returned) & (length <= vm_returned) & (b_bytes + length <= vm_returned);
+        ok = ok & (inside | !copies | (mode != VM_COPY_RETURNED));
       }
       touched = max(touched, vm_range_end(offset, length));
       let changes = ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT)) & (mode == 1u);
-      let forbidden = changes | (opcode == VM_OP_LOG) | ((opcode == VM_OP_CALL) & (mode == 0u) & has_value);
+      let forbidden = changes | (opcode == VM_OP_LOG) | (calls & (mode == 0u) & has_value);
       ok = ok & !(forbidden & ((vm_flags & VM_FRAME_STATIC) != 0u));
       if (ok & (touched != 0u)) {
         ok = vm_grow(touched);
       }
-      if (ok & (unit != 0u)) {
-        ok = vm_charge(unit);
-      }
+      ok = ok & vm_charge(unit);
     }
     var item = vec4<u32>(0u);
     var item_word = U256_ZERO;
     if ((opcode == VM_OP_WARM) & (vm_returned < lists.y)) {
       let place = lists.x + 3u * vm_returned;
       item = lanes_out[place];
-      item_word = U256(lanes_out[place + 1u], lanes_out[place + 2u]);
       item.w = 1u;
+      item_word = vm_word(place + 1u, 1u);
       vm_returned++;
       next_pc = vm_pc;
     }
-    let item_account = (item.w == 1u) & ((item.x & VM_ITEM_SLOT) == 0u);
-    let runs = (opcode == VM_OP_CALL) | (opcode == VM_OP_ENTER);
-    let named = (opcode == VM_OP_ACCOUNT) | (opcode == VM_OP_CALL) | foreign;
+    let item_slot = (item.w == 1u) & ((item.x & VM_ITEM_SLOT) != 0u);
+    let item_account = (item.w == 1u) & !item_slot;
+    let runs = calls | enters;
+    let named = (opcode == VM_OP_ACCOUNT) | calls | foreign;
     let self_balance = (opcode == VM_OP_ENVIRONMENT) & (mode == VM_MODE_SELFBALANCE);
-    var callee = 0u;
-    var callee_id = 0u;
-    var callee_row = vec4<u32>(0u);
+    let sees_balance = self_balance | ((opcode == VM_OP_ACCOUNT) & (mode == 0u));
+    var record = 0u;
+    var target_record = 0u;
     var payer = 0u;
+    var callee_id = 0u;
+    var callee_constants = 0u;
     var header = 0u;
+    var code = vec4<u32>(0u);
     var constants = 0u;
     var code_owner = 0u;
     var precompile = 0u;
-    if (ok & (named | (opcode == VM_OP_ENTER) | self_balance | item_account)) {
-      var target_record = 0u;
+    if (ok & (named | enters | self_balance | item_account)) {
       var address = to;
       for (var turn = 0u; turn < 3u; turn++) {
         var id = MISSING;
         if ((turn == 0u) & !named) {
           id = select(select(parties.y, vm_account, self_balance), item.y, item_account);
         } else if (turn == 2u) {
-          if (!((pays | (opcode == VM_OP_ENTER)) & has_value)) {
+          if (!has_value) {
             break;
           }
-          id = select(parties.x, vm_account, opcode == VM_OP_CALL);
+          id = select(parties.x, vm_account, calls);
         } else {
           if (turn == 1u) {
-            let delegates = runs & (header != 0u) & ((lanes_in[header + 1u].z & VM_CODE_DELEGATION) != 0u);
-            if (!delegates) {
+            if (!runs | ((code.z & VM_CODE_DELEGATION) == 0u)) {
               continue;
             }
-            let bytes = lanes_in[header + 1u].x;
-            let first = lanes_in[bytes];
-            let second = lanes_in[bytes + 1u];
-            let q = vec4<u32>(first >> vec4<u32>(24u)) | vec4<u32>(first.yzw << vec3<u32>(8u), second.x << 8u);
+            let first = lanes_in[code.x];
+            let second = lanes_in[code.x + 1u];
+            let q = (first >> vec4<u32>(24u)) | vec4<u32>(first.yzw << vec3<u32>(8u), second.x << 8u);
             let last = (second.x >> 24u) | (second.y << 8u);
             let reversed = u256_reverse_bytes(U256(vec4<u32>(0u, 0u, 0u, q.x), vec4<u32>(q.yzw, last)));
             address = U256(reversed.lo, vec4<u32>(reversed.hi.x, 0u, 0u, 0u));
@@ -2452,81 +2479,63 @@ fn vm_precompile(address: U256) -> u32 {
           }
         }
         let row = state_account_vector(id, 1u);
-        let record = vm_account_record(id);
+        let found = vm_account_record(id);
         if (vm_exit != 0u) {
           break;
         }
-        let place = vm_at(record.at);
-        if (record.is_new) {
+        if (found.is_new) {
+          let place = vm_at(found.at);
           let is_sender = id == parties.x;
           var balance = U256(state_account_vector(id, 2u), state_account_vector(id, 3u));
           balance = u256_select(balance, item_word, item_account & ((item.x & VM_ITEM_VALUE) != 0u));
-          let cost = U256(lanes_out[vm_columns(13u)], lanes_out[vm_columns(14u)]);
-          balance = u256_select(balance, u256_sub(balance, cost), is_sender);
+          if (is_sender) {
+            balance = u256_sub(balance, vm_word(vm_columns(13u), lane_environment[1].x));
+          }
           let warm = is_sender | (id == parties.y) | (id == lane_environment[23].z);
           let exists = is_sender | ((row.w & 1u) != 0u);
           let flags = select(0u, VM_ENTRY_WARM, warm) | select(0u, VM_ENTRY_EXISTS, exists);
           lanes_out[place] = vec4<u32>(id, flags, row.w >> 8u, 0u);
-          for (var copy = 1u; copy < 7u; copy += 2u) {
-            lanes_out[place + copy * VM_STRIDE] = balance.lo;
-            lanes_out[place + (copy + 1u) * VM_STRIDE] = balance.hi;
+          for (var copy = 1u; copy < 1u + vm_turns(6u); copy++) {
+            lanes_out[place + copy * VM_STRIDE] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
           }
         }
         if (turn == 2u) {
-          payer = record.at;
+          payer = found.at;
           break;
         }
         if (turn == 0u) {
-          callee = record.at;
+          record = found.at;
           callee_id = id;
-          callee_row = row;
+          callee_constants = row.z;
         } else {
-          target_record = record.at;
+          target_record = found.at;
         }
         if ((runs | foreign) & ((row.w >> 8u) != 0u)) {
           header = lane_environment[1].z + 2u * (row.w >> 8u);
           constants = row.z;
           code_owner = id;
-          let size = lanes_in[header + 1u];
-          if ((size.z & VM_CODE_PRESENT) == 0u) {
+          code = lanes_in[header + 1u];
+          if ((code.z & VM_CODE_PRESENT) == 0u) {
             vm_leave(VM_MISS_CODE, id, U256_ZERO);
             break;
           }
-          if (foreign & (size.x == 0u)) {
-            vm_leave(VM_MISS_BYTES, id, U256_ZERO);
-            break;
-          }
         }
       }
-      if (vm_exit == 0u) {
-        if (named) {
-          precompile = vm_precompile(to);
-        }
-        var cost = 0u;
-        for (var turn = 0u; turn < 2u; turn++) {
-          let at = select(callee, target_record, turn == 1u);
-          if (at == 0u) {
-            break;
-          }
-          let place = vm_at(at);
-          let flags = lanes_out[place].y;
-          let warm = ((flags & VM_ENTRY_WARM) != 0u) | ((turn == 0u) & (precompile != 0u));
-          let reads = named & !((opcode == VM_OP_ACCOUNT) & (mode == 0u));
-          let looks = select(0u, VM_ENTRY_READ, reads | runs) | select(0u, VM_ENTRY_BALANCE, self_balance | ((opcode == VM_OP_ACCOUNT) & (mode == 0u)));
-          let warms = select(0u, VM_ENTRY_WARM, named | runs | ((item.x & VM_ITEM_WARM) != 0u));
-          if (named) {
-            cost += select(2600u, 100u, warm);
-          }
-          if (!warm & (warms != 0u)) {
-            vm_note(at);
-          }
-          lanes_out[place].y = flags | looks | warms;
-        }
-        ok = ok & vm_charge(cost);
+      if (named) {
+        precompile = vm_precompile(to);
       }
     }
-    var slot = 0u;
-    let item_slot = (item.w == 1u) & !item_account;
+    let copies_code = (opcode == VM_OP_COPY_MEMORY) & ((mode == VM_COPY_CODE) | foreign);
+    if (copies_code & (vm_exit == 0u)) {
+      if (!foreign) {
+        header = vm_code;
+        code = lanes_in[header + 1u];
+        code_owner = lanes_out[vm_frame + 7u * VM_STRIDE].y;
+      }
+      if ((header != 0u) & (code.x == 0u)) {
+        vm_leave(VM_MISS_BYTES, code_owner, U256_ZERO);
+      }
+    }
     if (ok & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_MEMO) | item_slot)) {
       var key = a;
       var owner = vm_account;
@@ -2534,88 +2543,80 @@ fn vm_precompile(address: U256) -> u32 {
       if (opcode == VM_OP_MEMO) {
         owner = select(VM_MEMO_OWNERS + immediate, VM_MEMO_BLOCK_HASHES, mode == 0u);
         key = evm_sum(a, b, false);
-        if (mode == 0u) {
-          let age = lane_environment[2].x - a.lo.x;
-          wanted = (vm_bytes(a) == a.lo.x) & (a.lo.x < lane_environment[2].x) & (age <= 256u);
-        }
+        let number = lane_environment[2].x;
+        wanted = (mode != 0u) | ((offset == a.lo.x) & (offset < number) & (number - offset <= 256u));
       }
       var id = item.y;
       if (wanted & !item_slot) {
         id = state_slot(owner, key);
       }
+      var held = U256_ZERO;
+      if (wanted) {
+        held = state_slot_value(id);
+      }
       if (id == MISSING) {
-        if (opcode == VM_OP_STORAGE) {
-          vm_leave(VM_MISS_SLOT, owner, key);
-        } else {
-          vm_leave(select(VM_MISS_PRECOMPILE, VM_MISS_BLOCK_HASH, mode == 0u), immediate, key);
-          output = vec2<u32>(16u * vm_memory, lanes_out[vm_frame + 2u * VM_STRIDE].z);
-        }
+        vm_leave(select(select(VM_MISS_PRECOMPILE, VM_MISS_BLOCK_HASH, mode == 0u), VM_MISS_SLOT, opcode == VM_OP_STORAGE), select(immediate, owner, opcode == VM_OP_STORAGE), key);
+        output = vec2<u32>(16u * vm_memory, lanes_out[vm_frame + 2u * VM_STRIDE].z);
       } else if (opcode == VM_OP_MEMO) {
-        word = U256_ZERO;
-        if (wanted) {
-          word = state_slot_value(id);
-        }
+        word = held;
       } else {
-        let record = vm_slot_record(id, select(vm_account, item.z, item_slot));
-        if (vm_exit == 0u) {
-          slot = record.at;
-          if (record.is_new) {
-            let place = vm_at(slot);
-            var held = state_slot_value(id);
-            held = u256_select(held, item_word, (item.x & VM_ITEM_VALUE) != 0u);
-            lanes_out[place + VM_STRIDE] = held.lo;
-            lanes_out[place + 2u * VM_STRIDE] = held.hi;
-            lanes_out[place + 3u * VM_STRIDE] = held.lo;
-            lanes_out[place + 4u * VM_STRIDE] = held.hi;
+        let found = vm_slot_record(id, select(vm_account, item.z, item_slot));
+        record = found.at;
+        if (found.is_new & (vm_exit == 0u)) {
+          held = u256_select(held, item_word, (item.x & VM_ITEM_VALUE) != 0u);
+          for (var copy = 1u; copy < 1u + vm_turns(4u); copy++) {
+            lanes_out[vm_at(record) + copy * VM_STRIDE] = select(held.hi, held.lo, (copy & 1u) != 0u);
           }
         }
       }
     }
     if (ok & (opcode == VM_OP_TRANSIENT)) {
-      let record = vm_transient_record(vm_account, a);
-      if (vm_exit == 0u) {
-        slot = record.at;
-        if (record.is_new) {
-          let place = vm_at(slot);
-          lanes_out[place + 3u * VM_STRIDE] = vec4<u32>(0u);
-          lanes_out[place + 4u * VM_STRIDE] = vec4<u32>(0u);
-        }
-      }
+      record = vm_transient_record(vm_account, a).at;
     }
     if (vm_exit == 0u) {
-      if (slot != 0u) {
-        let place = vm_at(slot);
-        let flags = lanes_out[place].y;
-        let present = U256(lanes_out[place + 3u * VM_STRIDE], lanes_out[place + 4u * VM_STRIDE]);
-        word = present;
-        let writes = mode == 1u;
-        if (item_slot) {
-          lanes_out[place].y = flags | select(0u, VM_SLOT_WARM, (item.x & VM_ITEM_WARM) != 0u);
-        } else {
-          var costs = vec2<u32>(0u);
-          if (opcode == VM_OP_STORAGE) {
-            let cold = (flags & VM_SLOT_WARM) == 0u;
-            if (writes) {
-              let original = U256(lanes_out[place + VM_STRIDE], lanes_out[place + 2u * VM_STRIDE]);
-              costs = vm_sstore(original, present, b);
-              costs.x += select(0u, 2100u, cold);
-              ok = vm_gas > 2300u;
-            } else {
-              costs.x = select(100u, 2100u, cold);
-            }
-            if (writes | cold) {
-              vm_note(slot);
-            }
-            lanes_out[place].y = flags | VM_SLOT_WARM | VM_SLOT_READ;
-          } else if (writes) {
-            vm_note(slot);
+      var place = select(0u, vm_at(record) + 3u * VM_STRIDE, record != 0u);
+      var stride = VM_STRIDE;
+      if (opcode == VM_OP_BLOB_HASH) {
+        place = select(0u, lists.z + 2u * offset, offset < lists.w);
+        stride = 1u;
+      }
+      var present = U256_ZERO;
+      if (place != 0u) {
+        present = vm_word(place, stride);
+      }
+      if (record != 0u) {
+        let writes = (mode == 1u) & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT));
+        let storage = opcode == VM_OP_STORAGE;
+        let looks = select(select(select(0u, VM_ENTRY_READ, runs | (named & !sees_balance)), VM_ENTRY_BALANCE, sees_balance), VM_SLOT_READ, storage);
+        let warms = named | runs | storage | ((item.x & VM_ITEM_WARM) != 0u);
+        var cost = 0u;
+        for (var turn = 0u; turn < 2u; turn++) {
+          let at = select(record, target_record, turn == 1u);
+          if (at == 0u) {
+            break;
           }
-          ok = ok & vm_charge(costs.x);
-          if (ok & writes) {
-            vm_refund += costs.y;
-            lanes_out[place + 3u * VM_STRIDE] = b.lo;
-            lanes_out[place + 4u * VM_STRIDE] = b.hi;
+          let header_place = vm_at(at);
+          let flags = lanes_out[header_place].y;
+          let warm = ((flags & VM_ENTRY_WARM) != 0u) | (precompile != 0u);
+          if (named) {
+            cost += select(2600u, 100u, warm);
+          } else if (storage) {
+            cost = select(select(2100u, 100u, warm), select(2100u, 0u, warm), writes);
           }
+          if (writes | (warms & !warm)) {
+            vm_note(at);
+          }
+          lanes_out[header_place].y = flags | looks | select(0u, VM_ENTRY_WARM, warms);
+        }
+        if (storage & writes) {
+          let costs = vm_sstore(vm_word(vm_at(record) + VM_STRIDE, VM_STRIDE), present, b);
+          ok = ok & (vm_gas > 2300u);
+          cost += costs.x;
+          vm_refund += select(0u, costs.y, ok);
+        }
+        ok = ok & vm_charge(cost);
+        if (ok & writes) {
+          vm_put_word(place, b);
         }
       }
       if (opcode < 12u) {
@@ -2641,79 +2642,55 @@ fn vm_precompile(address: U256) -> u32 {
             word = u256_clz(a);
           }
         } else if (opcode == VM_OP_ENVIRONMENT) {
-          var number = 0u;
           if (mode < 3u) {
             let id = select(select(lanes_out[vm_frame].z, parties.x, mode == 1u), vm_account, mode == 0u);
             word = state_account_address(id);
-          } else if (mode == 3u) {
-            word = U256(lanes_out[vm_frame + 5u * VM_STRIDE], lanes_out[vm_frame + 6u * VM_STRIDE]);
-          } else if (mode == 6u) {
-            word = U256(lanes_out[vm_columns(9u)], lanes_out[vm_columns(10u)]);
-          } else if (mode == VM_MODE_SELFBALANCE) {
-            let place = vm_at(callee);
-            word = U256(lanes_out[place + 3u * VM_STRIDE], lanes_out[place + 4u * VM_STRIDE]);
-          } else if (mode > 10u) {
-            let at = 2u + 2u * (mode - 11u);
+          } else if (mode > VM_MODE_SELFBALANCE) {
+            let at = 2u + 2u * (mode - VM_MODE_SELFBALANCE - 1u);
             word = U256(lane_environment[at], lane_environment[at + 1u]);
-          } else {
+          } else if (self_balance) {
+            word = present;
+          } else if ((mode != 3u) & (mode != VM_MODE_GAS_PRICE)) {
+            var number = select(select(vm_gas, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
             if (mode == 4u) {
               number = lanes_out[vm_frame + 2u * VM_STRIDE].z;
             } else if (mode == 5u) {
               number = lanes_in[vm_code + 1u].y;
-            } else {
-              number = select(select(vm_gas, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
             }
             word = u256_from_u32(number);
           }
+        } else {
+          word = present;
         }
       } else if (opcode < 16u) {
-        if (opcode == 12u) {
-          word = u256_mul(a, b);
-        } else if (opcode == 13u) {
-          word = evm_divide(a, b, mode);
-        } else if (opcode == 14u) {
-          word = evm_modular(a, b, c, mode == 1u);
-        } else {
+        if (opcode == 15u) {
           ok = ok & vm_charge(50u * u256_byte_length(b));
-          if (ok) {
-            word = u256_exp(a, b);
-          }
+        }
+        if (ok) {
+          word = evm_arithmetic(opcode, mode, a, b, c);
         }
       } else if (opcode == VM_OP_ACCOUNT) {
-        let place = vm_at(callee);
-        let balance = U256(lanes_out[place + 3u * VM_STRIDE], lanes_out[place + 4u * VM_STRIDE]);
-        if (mode == 0u) {
-          word = balance;
-        } else {
-          let exists = ((lanes_out[place].y & VM_ENTRY_EXISTS) != 0u) | !u256_is_zero(balance);
-          let at = 2u * (callee_row.z + select(0u, 1u, mode == 1u));
+        word = present;
+        if (mode != 0u) {
+          let exists = ((lanes_out[vm_at(record)].y & VM_ENTRY_EXISTS) != 0u) | !u256_is_zero(present);
+          let at = 2u * (callee_constants + select(0u, 1u, mode == 1u));
           word = u256_select(U256_ZERO, U256(state_constants[at], state_constants[at + 1u]), exists);
         }
       } else if (opcode == VM_OP_BLOB_HASH) {
-        word = U256_ZERO;
-        if (vm_bytes(a) < lists.w) {
-          let place = lists.z + 2u * a.lo.x;
-          word = U256(lanes_out[place], lanes_out[place + 1u]);
-        }
+        word = present;
       } else if (opcode == VM_OP_CHARGE) {
-        ok = vm_gas >= vm_bytes(a);
-        vm_gas -= select(0u, a.lo.x, ok);
+        ok = vm_gas >= offset;
+        vm_gas -= select(0u, offset, ok);
       } else if (opcode == VM_OP_REFUSE) {
         vm_leave(VM_REFUSED, immediate, U256_ZERO);
-      } else if (opcode == VM_OP_JUMP) {
+      } else if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
         go = instruction.w >> 16u;
-        if (mode == 1u) {
-          go = vm_destination(vm_bytes(a)) - 1u;
+        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(b) == inverts);
+        if (!taken) {
+          go = c_operand;
+        } else if ((mode & 1u) != 0u) {
+          go = vm_destination(offset) - 1u;
           ok = ok & (go != VM_NONE);
-        }
-      } else if (opcode == VM_OP_BRANCH) {
-        go = c_operand;
-        if (u256_is_zero(b) == inverts) {
-          go = instruction.w >> 16u;
-          if ((mode & 1u) != 0u) {
-            go = vm_destination(vm_bytes(a)) - 1u;
-            ok = ok & (go != VM_NONE);
-          }
         }
       }
     }
@@ -2724,16 +2701,17 @@ fn vm_precompile(address: U256) -> u32 {
     }
     let parent = vm_frame - VM_FRAME_VECTORS * VM_STRIDE;
     let memory = vm_at(lane_environment[19].x + vm_memory);
+    let returned = vm_at(lane_environment[19].y);
     if (vm_exit == 0u) {
       if ((opcode == VM_OP_CALLDATA_LOAD) | (opcode == VM_OP_MEMORY) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | (opcode == VM_OP_END)) {
-        let calldata = lanes_out[vm_frame + 2u * VM_STRIDE];
         var source = VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, offset, U256_ZERO);
         var base = 0u;
         var at = offset;
         var backward = false;
         var moves = 1u;
         if ((opcode == VM_OP_CALLDATA_LOAD) | ((opcode == VM_OP_COPY_MEMORY) & (mode == 1u))) {
-          let from_byte = select(vm_bytes(b), offset, opcode == VM_OP_CALLDATA_LOAD);
+          let calldata = lanes_out[vm_frame + 2u * VM_STRIDE];
+          let from_byte = select(b_bytes, offset, opcode == VM_OP_CALLDATA_LOAD);
           source = VmSource(select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, calldata.w == 1u), calldata.x, calldata.y + calldata.z, calldata.y + min(from_byte, calldata.z), U256_ZERO);
         }
         if (opcode == VM_OP_CALLDATA_LOAD) {
@@ -2751,21 +2729,12 @@ fn vm_precompile(address: U256) -> u32 {
         } else if (opcode == VM_OP_COPY_MEMORY) {
           base = memory;
           if (mode == 0u) {
-            source.position = vm_bytes(b);
-            backward = source.position < at;
-          } else if (mode == 3u) {
-            source = VmSource(VM_SOURCE_ARENA, vm_at(lane_environment[19].y), vm_returned, vm_bytes(b), U256_ZERO);
-          } else if (mode != 1u) {
-            let code = select(vm_code, header, foreign);
-            var size = vec4<u32>(0u);
-            if (code != 0u) {
-              size = lanes_in[code + 1u];
-            }
-            if (!foreign & (size.x == 0u) & (length != 0u)) {
-              vm_leave(VM_MISS_BYTES, lanes_out[vm_frame + 7u * VM_STRIDE].y, U256_ZERO);
-              length = 0u;
-            }
-            source = VmSource(VM_SOURCE_CODES, size.x, size.y, min(vm_bytes(b), size.y), U256_ZERO);
+            source.position = b_bytes;
+            backward = b_bytes < at;
+          } else if (mode == VM_COPY_RETURNED) {
+            source = VmSource(VM_SOURCE_ARENA, returned, vm_returned, b_bytes, U256_ZERO);
+          } else if (copies_code) {
+            source = VmSource(VM_SOURCE_CODES, code.x, code.y, min(b_bytes, code.y), U256_ZERO);
           }
         } else if (opcode == VM_OP_LOG) {
           at = 0u;
@@ -2774,21 +2743,20 @@ fn vm_precompile(address: U256) -> u32 {
             vm_full(VM_REGION_LOGS);
             length = 0u;
           } else {
-            let record = vm_at(lane_environment[20].z + vm_log_vectors);
-            lanes_out[record] = vec4<u32>(vm_account, mode, length, vectors);
+            let log = vm_at(lane_environment[20].z + vm_log_vectors);
+            lanes_out[log] = vec4<u32>(vm_account, mode, length, vectors);
             var topic = vm_stack_place(c_operand);
-            for (var n = 0u; n < mode; n++) {
-              lanes_out[record + (1u + 2u * n) * VM_STRIDE] = lanes_out[topic];
-              lanes_out[record + (2u + 2u * n) * VM_STRIDE] = lanes_out[topic + VM_STRIDE];
-              topic -= VM_WORD_STRIDE;
+            for (var n = 0u; n < 2u * mode; n++) {
+              lanes_out[log + (1u + n) * VM_STRIDE] = lanes_out[topic + (n & 1u) * VM_STRIDE];
+              topic -= (n & 1u) * VM_WORD_STRIDE;
             }
-            base = record + (1u + 2u * mode) * VM_STRIDE;
+            base = log + (1u + 2u * mode) * VM_STRIDE;
             vm_log_vectors += vectors;
             vm_logs++;
           }
         } else {
           at = 0u;
-          base = vm_at(lane_environment[19].y);
+          base = returned;
           if (vm_depth == 0u) {
             output = vec2<u32>(16u * vm_memory + select(offset, 0u, length == 0u), length);
             length = 0u;
@@ -2816,10 +2784,10 @@ fn vm_precompile(address: U256) -> u32 {
         word = vm_keccak(VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, select(offset, 0u, length == 0u), U256_ZERO), length);
       }
     }
-    if ((vm_exit == 0u) & (runs | (opcode == VM_OP_END)) & ((opcode == VM_OP_END) | ok)) {
+    if ((vm_exit == 0u) & (runs | (opcode == VM_OP_END))) {
       if (opcode == VM_OP_END) {
-        let mark = lanes_out[vm_frame + 4u * VM_STRIDE];
-        if (mode >= 2u) {
+        if ((mode >= 2u) & started) {
+          let mark = lanes_out[vm_frame + 4u * VM_STRIDE];
           vm_undo(mark.x);
           vm_log_vectors = mark.y;
           vm_logs = mark.z;
@@ -2840,100 +2808,107 @@ fn vm_precompile(address: U256) -> u32 {
           has_result = true;
         }
       } else {
-        let enters = opcode == VM_OP_ENTER;
-        var code = header;
-        if (precompile != 0u) {
-          code = precompile;
-        }
-        var balance = U256_ZERO;
-        if (payer != 0u) {
-          let place = vm_at(payer);
-          balance = U256(lanes_out[place + 3u * VM_STRIDE], lanes_out[place + 4u * VM_STRIDE]);
-        }
+        let runs_code = select(header, precompile, precompile != 0u);
         var given = vm_gas;
         var starts = true;
-        if (!enters) {
+        var balances = array<U256, 2>(U256_ZERO, U256_ZERO);
+        for (var side = 0u; side < 2u; side++) {
+          let at = select(payer, record, side == 1u);
+          if (at != 0u) {
+            balances[side] = vm_word(vm_at(at) + 3u * VM_STRIDE, VM_STRIDE);
+          }
+        }
+        if (calls) {
           var extra = 0u;
           if (has_value) {
-            let place = vm_at(callee);
-            let empty = u256_is_zero(U256(lanes_out[place + 3u * VM_STRIDE], lanes_out[place + 4u * VM_STRIDE]));
-            let dead = ((lanes_out[place].y & VM_ENTRY_EXISTS) == 0u) & empty;
-            extra = 9000u + select(0u, 25000u, dead & (mode == 0u));
+            let exists = (lanes_out[vm_at(record)].y & VM_ENTRY_EXISTS) != 0u;
+            extra = 9000u + select(0u, 25000u, !exists & u256_is_zero(balances[1]) & (mode == 0u));
           }
           ok = vm_charge(extra);
-          given = min(asked_gas, vm_gas - vm_gas / 64u);
+          given = min(offset, vm_gas - vm_gas / 64u);
           vm_gas -= given;
           given += select(0u, 2300u, has_value);
-          starts = !u256_lt(balance, value) & (vm_depth < 1024u);
-          if (ok & has_value & !starts) {
+          starts = !(has_value & u256_lt(balances[0], c)) & (vm_depth < 1024u);
+          if (has_value & !starts) {
             lanes_out[vm_at(payer)].y |= VM_ENTRY_BALANCE;
           }
         }
-        let pushes = ok & starts & (code != 0u);
+        let pushes = ok & starts & (runs_code != 0u);
         let journal = vm_journal;
-        if (pushes & !enters) {
+        if (pushes & calls) {
           if (vm_depth + 1u >= lane_environment[21].x) {
             vm_full(VM_REGION_FRAMES);
           }
-          lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas, out_offset, out_length);
+          lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas, out_range);
           vm_depth++;
         }
         if (vm_exit == 0u) {
           if (ok & starts & ((mode == 0u) | enters)) {
             for (var side = 0u; side < 2u; side++) {
-              let at = select(payer, callee, side == 1u);
+              let at = select(payer, record, side == 1u);
               if (at == 0u) {
                 continue;
               }
               let place = vm_at(at);
               vm_note(at);
-              let held = U256(lanes_out[place + 3u * VM_STRIDE], lanes_out[place + 4u * VM_STRIDE]);
-              let now = evm_sum(held, value, side == 0u);
-              lanes_out[place + 3u * VM_STRIDE] = now.lo;
-              lanes_out[place + 4u * VM_STRIDE] = now.hi;
+              let now = evm_sum(vm_word(place + 3u * VM_STRIDE, VM_STRIDE), u256_select(U256_ZERO, c, has_value), side == 0u);
+              vm_put_word(place + 3u * VM_STRIDE, now);
               if (side == 0u) {
-                let least = U256(lanes_out[place + 5u * VM_STRIDE], lanes_out[place + 6u * VM_STRIDE]);
-                let lower = u256_select(least, now, u256_lt(now, least));
-                lanes_out[place + 5u * VM_STRIDE] = lower.lo;
-                lanes_out[place + 6u * VM_STRIDE] = lower.hi;
+                let least = vm_word(place + 5u * VM_STRIDE, VM_STRIDE);
+                vm_put_word(place + 5u * VM_STRIDE, u256_select(least, now, u256_lt(now, least)));
               } else {
                 lanes_out[place].y |= VM_ENTRY_TOUCHED;
               }
             }
           }
           if (pushes) {
-            let own = lanes_out[vm_frame];
-            let bases = lanes_out[vm_frame + VM_STRIDE];
-            let keeps = (opcode == VM_OP_CALL) & ((mode == 1u) | (mode == 2u));
-            let delegate_call = (opcode == VM_OP_CALL) & (mode == 2u);
-            let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
-            let paid = U256(lanes_out[vm_frame + 5u * VM_STRIDE], lanes_out[vm_frame + 6u * VM_STRIDE]);
-            let seen = u256_select(value, paid, delegate_call);
-            let input = vm_at(lane_environment[19].x + vm_memory + (in_offset >> 4u));
-            var calldata = vec4<u32>(input, in_offset & 15u, in_length, 1u);
+            started = true;
+            let delegate_call = calls & (mode == 2u);
+            let keeps = calls & ((mode == 1u) | (mode == 2u));
+            let seen_value = u256_select(U256_ZERO, c, has_value);
+            var parties_now = vec4<u32>(runs_code, select(callee_id, vm_account, keeps), vm_account, select(vm_flags & VM_FRAME_STATIC, VM_FRAME_STATIC, calls & (mode == 3u)));
+            parties_now.w = select(parties_now.w, VM_FRAME_FREE, precompile != 0u);
+            var bases = vec4<u32>(0u, 0u, 0u, 0u);
+            let input = vm_at(lane_environment[19].x + vm_memory + (in_range.x >> 4u));
+            var calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
             var frame = vm_frame + VM_FRAME_VECTORS * VM_STRIDE;
-            var caller = select(vm_account, own.z, delegate_call);
-            var stack_base = bases.z + after;
-            var memory_base = vm_memory + 2u * vm_words;
             if (enters) {
+              parties_now.z = parties.x;
+              parties_now.w = 0u;
               calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
               frame = vm_frame;
-              caller = parties.x;
-              stack_base = 0u;
-              memory_base = 0u;
             } else {
-              lanes_out[vm_frame + VM_STRIDE] = vec4<u32>(instruction.w >> 16u, after, bases.zw);
+              let own = lanes_out[vm_frame + VM_STRIDE];
+              let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
+              bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
+              lanes_out[vm_frame + VM_STRIDE] = vec4<u32>(instruction.w >> 16u, after, own.zw);
             }
-            let inherited = select(vm_flags & VM_FRAME_STATIC, VM_FRAME_STATIC, (opcode == VM_OP_CALL) & (mode == 3u));
-            let flags = select(inherited, VM_FRAME_FREE, precompile != 0u);
-            lanes_out[frame] = vec4<u32>(code, select(callee_id, vm_account, keeps), caller, flags);
-            lanes_out[frame + VM_STRIDE] = vec4<u32>(0u, 0u, stack_base, memory_base);
-            lanes_out[frame + 2u * VM_STRIDE] = calldata;
-            lanes_out[frame + 3u * VM_STRIDE] = vec4<u32>(0u);
-            lanes_out[frame + 4u * VM_STRIDE] = vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund);
-            lanes_out[frame + 5u * VM_STRIDE] = seen.lo;
-            lanes_out[frame + 6u * VM_STRIDE] = seen.hi;
-            lanes_out[frame + 7u * VM_STRIDE] = vec4<u32>(constants, code_owner, 0u, 0u);
+            for (var k = 0u; k < vm_turns(8u); k++) {
+              var v = parties_now;
+              if (k == 1u) {
+                v = bases;
+              } else if (k == 2u) {
+                v = calldata;
+              } else if (k == 3u) {
+                v = vec4<u32>(0u);
+              } else if (k == 4u) {
+                v = vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund);
+              } else if (k == 5u) {
+                v = seen_value.lo;
+              } else if (k == 6u) {
+                v = seen_value.hi;
+              } else if (k == 7u) {
+                v = vec4<u32>(constants, code_owner, 0u, 0u);
+              }
+              if (delegate_call) {
+                if ((k == 5u) | (k == 6u)) {
+                  v = lanes_out[vm_frame + k * VM_STRIDE];
+                } else if (k == 0u) {
+                  v.z = lanes_out[vm_frame].z;
+                }
+              }
+              lanes_out[frame + k * VM_STRIDE] = v;
+            }
             vm_gas = given;
             vm_height = 0u;
             vm_open_frame();
@@ -2943,12 +2918,10 @@ fn vm_precompile(address: U256) -> u32 {
             vm_gas += select(given, 0u, enters);
             word = u256_from_bool(starts);
             vm_exit = select(0u, VM_SUCCEEDED, enters);
-            vm_height = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
-            vm_stack = u32(i32(vm_stack) + (i32(immediate << 16u) >> 16u) * i32(VM_WORD_STRIDE));
+            vm_shift_height(immediate);
             go = instruction.w >> 16u;
           } else {
-            vm_pc = 0u;
-            next_pc = 0u;
+            next_pc = VM_HALT_PC;
             has_result = false;
           }
           vm_returned = 0u;
@@ -2957,13 +2930,11 @@ fn vm_precompile(address: U256) -> u32 {
     }
     if (vm_exit < VM_MISS_ACCOUNT) {
       if (has_result) {
-        lanes_out[result] = word.lo;
-        lanes_out[result + VM_STRIDE] = word.hi;
+        vm_put_word(result, word);
       }
       vm_pc = next_pc;
       if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
-        vm_height = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
-        vm_stack = u32(i32(vm_stack) + (i32(immediate << 16u) >> 16u) * i32(VM_WORD_STRIDE));
+        vm_shift_height(immediate);
       }
       if ((go != VM_NONE) & (vm_exit == 0u)) {
         vm_enter_block(go);
@@ -2973,31 +2944,12 @@ fn vm_precompile(address: U256) -> u32 {
       vm_words = words_before;
     }
   }
-  vm_save(steps, output);
+  vm_save(steps, started, output);
 }
 
 var<private> vm_stack: u32;
 
 const VM_WORD_STRIDE = 128u;
-
-const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
-
-struct U256 {
-  lo: vec4<u32>,
-  hi: vec4<u32>,
-}
-
-@group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
-
-const VM_STRIDE = 64u;
-
-var<private> vm_pool: u32;
-
-@group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
-
-var<private> vm_constants: u32;
-
-@group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
 
 @group(0) @binding(0) var<uniform> lane_environment: array<vec4<u32>, 26>;
 
@@ -3011,80 +2963,99 @@ fn u256_eq(a: U256, b: U256) -> bool {
   return (differ.x | differ.y | differ.z | differ.w) == 0u;
 }
 
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+@group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
+
+var<private> vm_height: u32;
+
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
   return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
 }
 
 var<private> vm_lane: u32;
 
+@group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
+
 var<private> vm_arena: u32;
+
+const VM_STRIDE = 64u;
 
 fn vm_load() -> bool {
   let state = lanes_out[vm_columns(0u)];
-  let request = lanes_out[vm_columns(1u)];
-  vm_exit = 0u;
   vm_pc = state.y;
   vm_height = state.z;
   vm_gas = state.w;
-  if (request.w == 0u) {
-    let mask = lane_environment[22].y;
-    for (var k = 0u; k <= mask >> 2u; k++) {
+  if (state.y == 0u) {
+    vm_code = lane_environment[1].w;
+    vm_shape = lanes_in[vm_code];
+    vm_frame = vm_at(lane_environment[18].z);
+    vm_stack = vm_at(lane_environment[18].w);
+    vm_flags = VM_FRAME_FREE;
+    for (var k = 0u; k <= lane_environment[22].y >> 2u; k++) {
       lanes_out[vm_at(lane_environment[19].w + k)] = vec4<u32>(0u);
     }
-    vm_depth = 0u;
-    let frame = vm_at(lane_environment[18].z);
-    lanes_out[frame] = vec4<u32>(lane_environment[1].w, 0xffffffffu, 0xffffffffu, VM_FRAME_FREE);
-    lanes_out[frame + VM_STRIDE] = vec4<u32>(0u);
-    lanes_out[frame + 3u * VM_STRIDE] = vec4<u32>(0u);
-    lanes_out[frame + 7u * VM_STRIDE] = vec4<u32>(0u);
-  } else {
-    let counts = lanes_out[vm_columns(4u)];
-    vm_slots = counts.x;
-    vm_accounts = counts.y;
-    vm_log_vectors = counts.z;
-    vm_logs = counts.w;
-    let tops = lanes_out[vm_columns(5u)];
-    vm_journal = tops.x;
-    vm_transients = tops.y;
-    vm_returned = tops.z;
-    vm_depth = request.x;
-    vm_refund = request.z;
+    return false;
   }
+  let request = lanes_out[vm_columns(1u)];
+  let counts = lanes_out[vm_columns(4u)];
+  vm_slots = counts.x;
+  vm_accounts = counts.y;
+  vm_log_vectors = counts.z;
+  vm_logs = counts.w;
+  let tops = lanes_out[vm_columns(5u)];
+  vm_journal = tops.x;
+  vm_transients = tops.y;
+  vm_returned = tops.z;
+  vm_depth = request.x;
+  vm_refund = request.z;
   vm_open_frame();
-  return request.w == 0u;
+  return true;
 }
 
 fn vm_columns(column: u32) -> u32 {
   return column * lane_environment[1].x + vm_lane;
 }
 
-fn vm_save(steps: u32, output: vec2<u32>) {
-  let ran = lanes_out[vm_columns(1u)].w + steps;
-  lanes_out[vm_columns(0u)] = vec4<u32>(vm_exit, vm_pc, vm_height, vm_gas);
-  lanes_out[vm_columns(1u)] = vec4<u32>(vm_depth, vm_asked, vm_refund, ran);
-  lanes_out[vm_columns(2u)] = vm_asked_word.lo;
-  lanes_out[vm_columns(3u)] = vm_asked_word.hi;
-  lanes_out[vm_columns(4u)] = vec4<u32>(vm_slots, vm_accounts, vm_log_vectors, vm_logs);
-  lanes_out[vm_columns(5u)] = vec4<u32>(vm_journal, vm_transients, vm_returned, vm_memory);
-  lanes_out[vm_columns(6u)] = vec4<u32>(output, vm_words, 0u);
+fn vm_save(steps: u32, started: bool, output: vec2<u32>) {
+  for (var column = 0u; column < vm_turns(7u); column++) {
+    let place = vm_columns(column);
+    var v = vec4<u32>(vm_exit, select(0u, vm_pc, started), vm_height, vm_gas);
+    if (column == 1u) {
+      v = vec4<u32>(vm_depth, vm_asked, vm_refund, lanes_out[place].w + steps);
+    } else if (column == 2u) {
+      v = vm_asked_word.lo;
+    } else if (column == 3u) {
+      v = vm_asked_word.hi;
+    } else if (column == 4u) {
+      v = vec4<u32>(vm_slots, vm_accounts, vm_log_vectors, vm_logs);
+    } else if (column == 5u) {
+      v = vec4<u32>(vm_journal, vm_transients, vm_returned, vm_memory);
+    } else if (column == 6u) {
+      v = vec4<u32>(output, vm_words, 0u);
+    }
+    lanes_out[place] = v;
+  }
   lanes_out[vm_frame + 3u * VM_STRIDE].x = vm_words;
 }
 
 fn vm_enter_block(block: u32) {
-  let header = lanes_in[vm_code];
-  let bounds = lanes_in[header.z + block];
+  let bounds = lanes_in[vm_shape.z + block];
   let fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= 1024u);
-  vm_pc = select(0u, header.x + bounds.x, fits);
+  vm_pc = select(VM_HALT_PC, vm_shape.x + bounds.x, fits);
   if (vm_stack + bounds.z * VM_WORD_STRIDE > vm_at(lane_environment[19].x)) {
     vm_full(VM_REGION_STACK);
   }
 }
 
-var<private> vm_code: u32;
-
-var<private> vm_height: u32;
+var<private> vm_shape: vec4<u32>;
 
 var<private> vm_pc: u32;
+
+const VM_HALT_PC = 0xffffffffu;
 
 fn vm_at(k: u32) -> u32 {
   return vm_arena + k * VM_STRIDE;
@@ -3103,6 +3074,8 @@ fn vm_leave(exit: u32, asked: u32, word: U256) {
 }
 
 const VM_QUOTA = 17u;
+
+const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
 
 var<private> vm_exit: u32;
 
@@ -3124,6 +3097,20 @@ fn vm_charge(gas: u32) -> bool {
 const VM_NONE = 0xffffffffu;
 
 const VM_FRAME_VECTORS = 8u;
+
+var<private> vm_frame: u32;
+
+var<private> vm_constants: u32;
+
+fn vm_turns(n: u32) -> u32 {
+  return min(n, lane_environment[21].y);
+}
+
+@group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
 
 fn vm_bytes(word: U256) -> u32 {
   return select(0xffffffffu, word.lo.x, u256_fits_u32(word));
@@ -3178,6 +3165,14 @@ fn vm_memory_gas(words: u32) -> u32 {
 var<private> vm_memory: u32;
 
 const VM_REGION_MEMORY = 2u;
+
+fn vm_word(at: u32, stride: u32) -> U256 {
+  var word = U256_ZERO;
+  for (var half = 0u; half < vm_turns(2u); half++) {
+    word = U256(word.hi, lanes_out[at + half * stride]);
+  }
+  return word;
+}
 
 const MISSING = 0xffffffffu;
 
@@ -3263,10 +3258,6 @@ fn state_mix_quad(hash: u32, limbs: vec4<u32>) -> u32 {
   return state_mix(state_mix(state_mix(state_mix(hash, limbs.x), limbs.y), limbs.z), limbs.w);
 }
 
-fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
-  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
-}
-
 fn u256_sub(a: U256, b: U256) -> U256 {
   let s0 = u256_limb_sub(a.lo.x, b.lo.x, 0u);
   let s1 = u256_limb_sub(a.lo.y, b.lo.y, s0.y);
@@ -3286,8 +3277,6 @@ fn u256_limb_sub(a: u32, b: u32, borrow: u32) -> vec2<u32> {
 
 const VM_MISS_CODE = 6u;
 
-const VM_MISS_BYTES = 7u;
-
 struct VmRecord {
   at: u32,
   is_new: bool,
@@ -3299,31 +3288,9 @@ const VM_ACCOUNT_VECTORS = 7u;
 
 const VM_REGION_ACCOUNTS = 5u;
 
-fn vm_note(at: u32) {
-  if (vm_depth == 0u) {
-    return;
-  }
-  if (vm_journal >= lane_environment[22].w) {
-    vm_full(VM_REGION_JOURNAL);
-    return;
-  }
-  let place = vm_at(lane_environment[20].y + VM_JOURNAL_VECTORS * vm_journal);
-  let record = vm_at(at);
-  lanes_out[place] = vec4<u32>(at, lanes_out[record].y, 0u, 0u);
-  lanes_out[place + VM_STRIDE] = lanes_out[record + VM_PRESENT_AT * VM_STRIDE];
-  lanes_out[place + 2u * VM_STRIDE] = lanes_out[record + (VM_PRESENT_AT + 1u) * VM_STRIDE];
-  vm_journal++;
-}
+var<private> vm_code: u32;
 
-var<private> vm_depth: u32;
-
-var<private> vm_journal: u32;
-
-const VM_JOURNAL_VECTORS = 3u;
-
-const VM_PRESENT_AT = 3u;
-
-const VM_REGION_JOURNAL = 6u;
+const VM_MISS_BYTES = 7u;
 
 fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
   let flip = vec4<u32>(select(0u, 0xffffffffu, subtract));
@@ -3374,14 +3341,6 @@ fn state_slot_hash(account: u32, key: U256) -> u32 {
 
 @group(0) @binding(4) var<storage, read> state_slot_keys: array<vec4<u32>>;
 
-const VM_MISS_SLOT = 5u;
-
-const VM_MISS_PRECOMPILE = 9u;
-
-const VM_MISS_BLOCK_HASH = 8u;
-
-var<private> vm_frame: u32;
-
 fn state_slot_value(slot: u32) -> U256 {
   let missing = slot == MISSING;
   let row = select(2u * slot, 0u, missing);
@@ -3389,6 +3348,12 @@ fn state_slot_value(slot: u32) -> U256 {
 }
 
 @group(0) @binding(5) var<storage, read> state_slot_values: array<vec4<u32>>;
+
+const VM_MISS_PRECOMPILE = 9u;
+
+const VM_MISS_BLOCK_HASH = 8u;
+
+const VM_MISS_SLOT = 5u;
 
 fn vm_slot_record(id: u32, account: u32) -> VmRecord {
   let mask = lane_environment[22].y;
@@ -3432,8 +3397,7 @@ fn vm_transient_record(account: u32, key: U256) -> VmRecord {
   var is_new = true;
   for (var n = 0u; n < vm_transients; n++) {
     let place = vm_at(at);
-    let differs = (lanes_out[place + VM_STRIDE] ^ key.lo) | (lanes_out[place + 2u * VM_STRIDE] ^ key.hi);
-    if ((differs.x | differs.y | differs.z | differs.w | (lanes_out[place].x ^ account)) == 0u) {
+    if ((lanes_out[place].x == account) & u256_eq(vm_word(place + VM_STRIDE, VM_STRIDE), key)) {
       is_new = false;
       break;
     }
@@ -3444,8 +3408,8 @@ fn vm_transient_record(account: u32, key: U256) -> VmRecord {
       vm_transients++;
       let place = vm_at(at);
       lanes_out[place] = vec4<u32>(account, 0u, 0u, 0u);
-      lanes_out[place + VM_STRIDE] = key.lo;
-      lanes_out[place + 2u * VM_STRIDE] = key.hi;
+      vm_put_word(place + VM_STRIDE, key);
+      vm_put_word(place + VM_PRESENT_AT * VM_STRIDE, U256_ZERO);
     } else {
       at = VM_NONE;
       vm_full(VM_REGION_TRANSIENTS);
@@ -3458,7 +3422,41 @@ var<private> vm_transients: u32;
 
 const VM_TRANSIENT_VECTORS = 5u;
 
+fn vm_put_word(at: u32, word: U256) {
+  for (var half = 0u; half < vm_turns(2u); half++) {
+    lanes_out[at + half * VM_STRIDE] = select(word.lo, word.hi, half == 1u);
+  }
+}
+
+const VM_PRESENT_AT = 3u;
+
 const VM_REGION_TRANSIENTS = 8u;
+
+fn vm_note(at: u32) {
+  if (vm_depth == 0u) {
+    return;
+  }
+  if (vm_journal >= lane_environment[22].w) {
+    vm_full(VM_REGION_JOURNAL);
+    return;
+  }
+  let place = vm_at(lane_environment[20].y + VM_JOURNAL_VECTORS * vm_journal);
+  let record = vm_at(at);
+  for (var k = 0u; k < vm_turns(3u); k++) {
+    var noted = lanes_out[record + select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) * VM_STRIDE];
+    noted.x = select(noted.x, at, k == 0u);
+    lanes_out[place + k * VM_STRIDE] = noted;
+  }
+  vm_journal++;
+}
+
+var<private> vm_depth: u32;
+
+var<private> vm_journal: u32;
+
+const VM_JOURNAL_VECTORS = 3u;
+
+const VM_REGION_JOURNAL = 6u;
 
 var<private> vm_refund: u32;
 
@@ -3593,108 +3591,53 @@ fn state_account_address(id: u32) -> U256 {
   return U256(state_account_vector(id, 0u), vec4<u32>(state_account_vector(id, 1u).x, 0u, 0u, 0u));
 }
 
-fn u256_mul(a: U256, b: U256) -> U256 {
-  var product: U256;
-  var sum = vec3<u32>(0u);
-  sum = u256_column_add(sum, a.lo.x, b.lo.x);
-  product.lo.x = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.lo.y);
-  sum = u256_column_add(sum, a.lo.y, b.lo.x);
-  product.lo.y = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.lo.z);
-  sum = u256_column_add(sum, a.lo.y, b.lo.y);
-  sum = u256_column_add(sum, a.lo.z, b.lo.x);
-  product.lo.z = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.lo.w);
-  sum = u256_column_add(sum, a.lo.y, b.lo.z);
-  sum = u256_column_add(sum, a.lo.z, b.lo.y);
-  sum = u256_column_add(sum, a.lo.w, b.lo.x);
-  product.lo.w = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.hi.x);
-  sum = u256_column_add(sum, a.lo.y, b.lo.w);
-  sum = u256_column_add(sum, a.lo.z, b.lo.z);
-  sum = u256_column_add(sum, a.lo.w, b.lo.y);
-  sum = u256_column_add(sum, a.hi.x, b.lo.x);
-  product.hi.x = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.hi.y);
-  sum = u256_column_add(sum, a.lo.y, b.hi.x);
-  sum = u256_column_add(sum, a.lo.z, b.lo.w);
-  sum = u256_column_add(sum, a.lo.w, b.lo.z);
-  sum = u256_column_add(sum, a.hi.x, b.lo.y);
-  sum = u256_column_add(sum, a.hi.y, b.lo.x);
-  product.hi.y = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.hi.z);
-  sum = u256_column_add(sum, a.lo.y, b.hi.y);
-  sum = u256_column_add(sum, a.lo.z, b.hi.x);
-  sum = u256_column_add(sum, a.lo.w, b.lo.w);
-  sum = u256_column_add(sum, a.hi.x, b.lo.z);
-  sum = u256_column_add(sum, a.hi.y, b.lo.y);
-  sum = u256_column_add(sum, a.hi.z, b.lo.x);
-  product.hi.z = sum.x;
-  let top_lo = a.lo * b.hi.wzyx;
-  let top_hi = a.hi * b.lo.wzyx;
-  let top = top_lo + top_hi;
-  product.hi.w = sum.y + top.x + top.y + top.z + top.w;
-  return product;
+fn u256_byte_length(x: U256) -> u32 {
+  return (u256_bit_length(x) + 7u) >> 3u;
 }
 
-fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
-  let a0 = a & 0xffffu;
-  let a1 = a >> 16u;
-  let b0 = b & 0xffffu;
-  let b1 = b >> 16u;
-  let middle = a1 * b0 + ((a0 * b0) >> 16u);
-  let low = a * b;
-  let high = a1 * b1 + (middle >> 16u) + (((middle & 0xffffu) + a0 * b1) >> 16u);
-  let s0 = sum.x + low;
-  let carried = high + select(0u, 1u, s0 < low);
-  let s1 = sum.y + carried;
-  return vec3<u32>(s0, s1, sum.z + select(0u, 1u, s1 < carried));
-}
-
-fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
-  return vec3<u32>(sum.yz, 0u);
-}
-
-fn evm_divide(a: U256, b: U256, mode: u32) -> U256 {
-  let is_signed = (mode & 1u) != 0u;
+fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
+  let divides = opcode == 13u;
+  let is_exp = opcode == 15u;
+  let is_signed = divides & ((mode & 1u) != 0u);
   let a_negative = is_signed & u256_is_negative(a);
   let b_negative = is_signed & u256_is_negative(b);
-  let parts = u256_divmod(u256_negate_if(a, a_negative), u256_negate_if(b, b_negative));
-  let rest = (mode & 2u) != 0u;
-  let word = u256_select(parts.quotient, parts.remainder, rest);
-  return u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
+  var wide = U512(u256_negate_if(a, a_negative), U256_ZERO);
+  if (!divides) {
+    var turns = 1u;
+    let bits = u256_bit_length(b);
+    if (is_exp) {
+      let ones_of_limb = countOneBits(b.lo) + countOneBits(b.hi);
+      let ones = ones_of_limb.x + ones_of_limb.y + ones_of_limb.z + ones_of_limb.w;
+      turns = select(bits + ones - 2u, 0u, bits == 0u);
+    }
+    var left = u256_shift_left(u256_shift_left(b, 255u - min(bits - 1u, 255u)), 1u);
+    var multiply = false;
+    for (var i = 0u; i < turns; i++) {
+      let factor = u256_select(u256_select(wide.lo, a, multiply), b, !is_exp);
+      wide = u256_mul_wide(wide.lo, factor);
+      let bit = (left.hi.w >> 31u) != 0u;
+      left = u256_select(u256_shift_left(left, 1u), left, multiply);
+      multiply = !multiply & bit;
+    }
+    wide.lo = u256_select(wide.lo, U256_ONE, is_exp & (bits == 0u));
+    if ((opcode == 14u) & (mode == 0u)) {
+      let total = u256_add_carry(a, b);
+      wide = U512(total.sum, u256_from_u32(total.carry));
+    }
+  }
+  var word = wide.lo;
+  if (divides | (opcode == 14u)) {
+    let parts = u256_divmod_wide(wide, u256_select(c, u256_negate_if(b, b_negative), divides));
+    let rest = !divides | ((mode & 2u) != 0u);
+    word = u256_select(parts.quotient, parts.remainder, rest);
+    word = u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
+  }
+  return word;
 }
 
-fn u256_divmod(n: U256, d: U256) -> U256DivMod {
-  let by_zero = u256_is_zero(d);
-  let divisor = u256_select(d, U256_ONE, by_zero);
-  let n_bits = u256_bit_length(n);
-  let d_bits = u256_bit_length(divisor);
-  let smaller = n_bits < d_bits;
-  let difference = n_bits - d_bits;
-  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
-  let tail_bits = 16u - (difference & 15u);
-  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
-  let reciprocal = u256_digit_reciprocal(digits.d3.w);
-  let full = u256_shift_left(n, 256u - n_bits);
-  var remainder = u256_to_digits(u256_shift_right(full, tail_bits));
-  var next = (full.lo.x << (16u - tail_bits)) & 0xffffu;
-  var quotient = U256_ZERO;
-  for (var i = 0u; i < digit_count; i++) {
-    let step = u256_divide_digit(remainder, next, digits, reciprocal);
-    remainder = step.remainder;
-    quotient = u256_append_digit(quotient, step.digit);
-    next = 0u;
-  }
-  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
-  return U256DivMod(quotient, u256_select(u256_select(rest, n, smaller), U256_ZERO, by_zero));
+struct U512 {
+  lo: U256,
+  hi: U256,
 }
 
 fn u256_negate_if(x: U256, negative: bool) -> U256 {
@@ -3711,160 +3654,6 @@ fn u256_negate_if(x: U256, negative: bool) -> U256 {
 }
 
 const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
-
-fn u256_to_digits(x: U256) -> U256Digits {
-  return U256Digits(u256_split_pair(x.lo.xy), u256_split_pair(x.lo.zw), u256_split_pair(x.hi.xy), u256_split_pair(x.hi.zw));
-}
-
-fn u256_digit_reciprocal(top: u32) -> u32 {
-  return 0xffffffffu / top - 0x10000u;
-}
-
-fn u256_from_digits(x: U256Digits) -> U256 {
-  return U256(vec4<u32>(x.d0.xz, x.d1.xz) | (vec4<u32>(x.d0.yw, x.d1.yw) << vec4<u32>(16u)), vec4<u32>(x.d2.xz, x.d3.xz) | (vec4<u32>(x.d2.yw, x.d3.yw) << vec4<u32>(16u)));
-}
-
-struct U256DivMod {
-  quotient: U256,
-  remainder: U256,
-}
-
-fn u256_divide_digit(remainder: U256Digits, next: u32, d: U256Digits, reciprocal: u32) -> U256DivideStep {
-  let overflow = remainder.d3.w;
-  let top = remainder.d3.z;
-  let second = remainder.d3.y;
-  let pair = (overflow << 16u) | top;
-  let top_divisor = d.d3.w;
-  var digit = overflow + ((top + overflow * reciprocal + ((top * reciprocal) >> 16u)) >> 16u);
-  digit = min(digit, 0xffffu);
-  var rest = pair - digit * top_divisor;
-  let short = (rest >= top_divisor) & (digit < 0xffffu);
-  digit += select(0u, 1u, short);
-  rest -= select(0u, top_divisor, short);
-  let long1 = (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
-  digit -= select(0u, 1u, long1);
-  rest += select(0u, top_divisor, long1);
-  let long2 = long1 & (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
-  digit -= select(0u, 1u, long2);
-  let s0 = u256_digit_multiply_sub(next, d.d0.x, digit, 0u);
-  let s1 = u256_digit_multiply_sub(remainder.d0.x, d.d0.y, digit, s0.y);
-  let s2 = u256_digit_multiply_sub(remainder.d0.y, d.d0.z, digit, s1.y);
-  let s3 = u256_digit_multiply_sub(remainder.d0.z, d.d0.w, digit, s2.y);
-  let s4 = u256_digit_multiply_sub(remainder.d0.w, d.d1.x, digit, s3.y);
-  let s5 = u256_digit_multiply_sub(remainder.d1.x, d.d1.y, digit, s4.y);
-  let s6 = u256_digit_multiply_sub(remainder.d1.y, d.d1.z, digit, s5.y);
-  let s7 = u256_digit_multiply_sub(remainder.d1.z, d.d1.w, digit, s6.y);
-  let s8 = u256_digit_multiply_sub(remainder.d1.w, d.d2.x, digit, s7.y);
-  let s9 = u256_digit_multiply_sub(remainder.d2.x, d.d2.y, digit, s8.y);
-  let s10 = u256_digit_multiply_sub(remainder.d2.y, d.d2.z, digit, s9.y);
-  let s11 = u256_digit_multiply_sub(remainder.d2.z, d.d2.w, digit, s10.y);
-  let s12 = u256_digit_multiply_sub(remainder.d2.w, d.d3.x, digit, s11.y);
-  let s13 = u256_digit_multiply_sub(remainder.d3.x, d.d3.y, digit, s12.y);
-  let s14 = u256_digit_multiply_sub(remainder.d3.y, d.d3.z, digit, s13.y);
-  let s15 = u256_digit_multiply_sub(remainder.d3.z, d.d3.w, digit, s14.y);
-  var result = U256Digits(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x), vec4<u32>(s8.x, s9.x, s10.x, s11.x), vec4<u32>(s12.x, s13.x, s14.x, s15.x));
-  if (overflow < s15.y) {
-    digit -= 1u;
-    result = u256_add_digits(result, d);
-  }
-  return U256DivideStep(result, digit);
-}
-
-fn u256_append_digit(x: U256, digit: u32) -> U256 {
-  let by16 = vec4<u32>(16u);
-  return U256((x.lo << by16) | vec4<u32>(digit, x.lo.xyz >> vec3<u32>(16u)), (x.hi << by16) | (vec4<u32>(x.lo.w, x.hi.xyz) >> by16));
-}
-
-fn u256_digit_multiply_sub(minuend: u32, d: u32, factor: u32, owed: u32) -> vec2<u32> {
-  let product = factor * d + owed;
-  let difference = minuend - (product & 0xffffu);
-  return vec2<u32>(difference & 0xffffu, (product >> 16u) + (difference >> 31u));
-}
-
-struct U256DivideStep {
-  remainder: U256Digits,
-  digit: u32,
-}
-
-struct U256Digits {
-  d0: vec4<u32>,
-  d1: vec4<u32>,
-  d2: vec4<u32>,
-  d3: vec4<u32>,
-}
-
-fn u256_add_digits(a: U256Digits, b: U256Digits) -> U256Digits {
-  let s0 = a.d0.x + b.d0.x;
-  let s1 = a.d0.y + b.d0.y + (s0 >> 16u);
-  let s2 = a.d0.z + b.d0.z + (s1 >> 16u);
-  let s3 = a.d0.w + b.d0.w + (s2 >> 16u);
-  let s4 = a.d1.x + b.d1.x + (s3 >> 16u);
-  let s5 = a.d1.y + b.d1.y + (s4 >> 16u);
-  let s6 = a.d1.z + b.d1.z + (s5 >> 16u);
-  let s7 = a.d1.w + b.d1.w + (s6 >> 16u);
-  let s8 = a.d2.x + b.d2.x + (s7 >> 16u);
-  let s9 = a.d2.y + b.d2.y + (s8 >> 16u);
-  let s10 = a.d2.z + b.d2.z + (s9 >> 16u);
-  let s11 = a.d2.w + b.d2.w + (s10 >> 16u);
-  let s12 = a.d3.x + b.d3.x + (s11 >> 16u);
-  let s13 = a.d3.y + b.d3.y + (s12 >> 16u);
-  let s14 = a.d3.z + b.d3.z + (s13 >> 16u);
-  let s15 = a.d3.w + b.d3.w + (s14 >> 16u);
-  let low = vec4<u32>(0xffffu);
-  return U256Digits(vec4<u32>(s0, s1, s2, s3) & low, vec4<u32>(s4, s5, s6, s7) & low, vec4<u32>(s8, s9, s10, s11) & low, vec4<u32>(s12, s13, s14, s15) & low);
-}
-
-fn u256_split_pair(limbs: vec2<u32>) -> vec4<u32> {
-  return vec4<u32>(limbs.x & 0xffffu, limbs.x >> 16u, limbs.y & 0xffffu, limbs.y >> 16u);
-}
-
-fn evm_modular(a: U256, b: U256, c: U256, multiply: bool) -> U256 {
-  var x = U512(U256_ZERO, U256_ZERO);
-  if (multiply) {
-    x = u256_mul_wide(a, b);
-  } else {
-    let total = u256_add_carry(a, b);
-    x = U512(total.sum, u256_from_u32(total.carry));
-  }
-  return u256_mod_wide(x, c);
-}
-
-struct U512 {
-  lo: U256,
-  hi: U256,
-}
-
-fn u256_mod_wide(x: U512, d: U256) -> U256 {
-  let by_zero = u256_is_zero(d);
-  let divisor = u256_select(d, U256_ONE, by_zero);
-  let short = u256_is_zero(x.hi);
-  let upper = u256_select(x.hi, x.lo, short);
-  let lower = u256_select(x.lo, U256_ZERO, short);
-  let upper_bits = u256_bit_length(upper);
-  let x_bits = upper_bits + select(256u, 0u, short);
-  let d_bits = u256_bit_length(divisor);
-  let smaller = x_bits < d_bits;
-  let difference = x_bits - d_bits;
-  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
-  let tail_bits = 16u - (difference & 15u);
-  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
-  let reciprocal = u256_digit_reciprocal(digits.d3.w);
-  let crossing = u256_select(u256_shift_right(lower, upper_bits & 255u), U256_ZERO, upper_bits == 256u);
-  let full_upper = u256_or(u256_shift_left(upper, 256u - upper_bits), crossing);
-  let full_lower = u256_shift_left(lower, 256u - upper_bits);
-  var remainder = u256_to_digits(u256_shift_right(full_upper, tail_bits));
-  var feed = u256_shift_right(full_lower, tail_bits);
-  feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
-  var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
-  for (var i = 0u; i < digit_count; i++) {
-    let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
-    remainder = step.remainder;
-    feed = u256_append_digit(feed, tail);
-    tail = 0u;
-  }
-  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
-  return u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero);
-}
 
 fn u256_mul_wide(a: U256, b: U256) -> U512 {
   var product: U512;
@@ -3966,6 +3755,24 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   return product;
 }
 
+fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
+  let a0 = a & 0xffffu;
+  let a1 = a >> 16u;
+  let b0 = b & 0xffffu;
+  let b1 = b >> 16u;
+  let middle = a1 * b0 + ((a0 * b0) >> 16u);
+  let low = a * b;
+  let high = a1 * b1 + (middle >> 16u) + (((middle & 0xffffu) + a0 * b1) >> 16u);
+  let s0 = sum.x + low;
+  let carried = high + select(0u, 1u, s0 < low);
+  let s1 = sum.y + carried;
+  return vec3<u32>(s0, s1, sum.z + select(0u, 1u, s1 < carried));
+}
+
+fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
+  return vec3<u32>(sum.yz, 0u);
+}
+
 fn u256_add_carry(a: U256, b: U256) -> U256Sum {
   let s0 = u256_limb_add(a.lo.x, b.lo.x, 0u);
   let s1 = u256_limb_add(a.lo.y, b.lo.y, s0.y);
@@ -3983,30 +3790,148 @@ struct U256Sum {
   carry: u32,
 }
 
+fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {
+  let by_zero = u256_is_zero(d);
+  let divisor = u256_select(d, U256_ONE, by_zero);
+  let short = u256_is_zero(x.hi);
+  let upper = u256_select(x.hi, x.lo, short);
+  let lower = u256_select(x.lo, U256_ZERO, short);
+  let upper_bits = u256_bit_length(upper);
+  let x_bits = upper_bits + select(256u, 0u, short);
+  let d_bits = u256_bit_length(divisor);
+  let smaller = x_bits < d_bits;
+  let difference = x_bits - d_bits;
+  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
+  let tail_bits = 16u - (difference & 15u);
+  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
+  let reciprocal = u256_digit_reciprocal(digits.d3.w);
+  let crossing = u256_select(u256_shift_right(lower, upper_bits & 255u), U256_ZERO, upper_bits == 256u);
+  let full_upper = u256_or(u256_shift_left(upper, 256u - upper_bits), crossing);
+  let full_lower = u256_shift_left(lower, 256u - upper_bits);
+  var remainder = u256_to_digits(u256_shift_right(full_upper, tail_bits));
+  var feed = u256_shift_right(full_lower, tail_bits);
+  feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
+  var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
+  var quotient = U256_ZERO;
+  for (var i = 0u; i < digit_count; i++) {
+    let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
+    remainder = step.remainder;
+    quotient = u256_append_digit(quotient, step.digit);
+    feed = u256_append_digit(feed, tail);
+    tail = 0u;
+  }
+  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
+  return U256DivMod(quotient, u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero));
+}
+
+fn u256_to_digits(x: U256) -> U256Digits {
+  return U256Digits(u256_split_pair(x.lo.xy), u256_split_pair(x.lo.zw), u256_split_pair(x.hi.xy), u256_split_pair(x.hi.zw));
+}
+
+fn u256_digit_reciprocal(top: u32) -> u32 {
+  return 0xffffffffu / top - 0x10000u;
+}
+
 fn u256_or(a: U256, b: U256) -> U256 {
   return U256(a.lo | b.lo, a.hi | b.hi);
 }
 
-fn u256_byte_length(x: U256) -> u32 {
-  return (u256_bit_length(x) + 7u) >> 3u;
+fn u256_from_digits(x: U256Digits) -> U256 {
+  return U256(vec4<u32>(x.d0.xz, x.d1.xz) | (vec4<u32>(x.d0.yw, x.d1.yw) << vec4<u32>(16u)), vec4<u32>(x.d2.xz, x.d3.xz) | (vec4<u32>(x.d2.yw, x.d3.yw) << vec4<u32>(16u)));
 }
 
-fn u256_exp(base: U256, exponent: U256) -> U256 {
-  let bits = u256_bit_length(exponent);
-  let ones_of_limb = countOneBits(exponent.lo) + countOneBits(exponent.hi);
-  let ones = ones_of_limb.x + ones_of_limb.y + ones_of_limb.z + ones_of_limb.w;
-  let turns = select(bits + ones - 2u, 0u, bits == 0u);
-  var left = u256_shift_left(u256_shift_left(exponent, 255u - min(bits - 1u, 255u)), 1u);
-  var power = base;
-  var multiply = false;
-  for (var i = 0u; i < turns; i++) {
-    let factor = u256_select(power, base, multiply);
-    power = u256_mul(power, factor);
-    let bit = (left.hi.w >> 31u) != 0u;
-    left = u256_select(u256_shift_left(left, 1u), left, multiply);
-    multiply = !multiply & bit;
+struct U256DivMod {
+  quotient: U256,
+  remainder: U256,
+}
+
+fn u256_divide_digit(remainder: U256Digits, next: u32, d: U256Digits, reciprocal: u32) -> U256DivideStep {
+  let overflow = remainder.d3.w;
+  let top = remainder.d3.z;
+  let second = remainder.d3.y;
+  let pair = (overflow << 16u) | top;
+  let top_divisor = d.d3.w;
+  var digit = overflow + ((top + overflow * reciprocal + ((top * reciprocal) >> 16u)) >> 16u);
+  digit = min(digit, 0xffffu);
+  var rest = pair - digit * top_divisor;
+  let short = (rest >= top_divisor) & (digit < 0xffffu);
+  digit += select(0u, 1u, short);
+  rest -= select(0u, top_divisor, short);
+  let long1 = (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
+  digit -= select(0u, 1u, long1);
+  rest += select(0u, top_divisor, long1);
+  let long2 = long1 & (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
+  digit -= select(0u, 1u, long2);
+  let s0 = u256_digit_multiply_sub(next, d.d0.x, digit, 0u);
+  let s1 = u256_digit_multiply_sub(remainder.d0.x, d.d0.y, digit, s0.y);
+  let s2 = u256_digit_multiply_sub(remainder.d0.y, d.d0.z, digit, s1.y);
+  let s3 = u256_digit_multiply_sub(remainder.d0.z, d.d0.w, digit, s2.y);
+  let s4 = u256_digit_multiply_sub(remainder.d0.w, d.d1.x, digit, s3.y);
+  let s5 = u256_digit_multiply_sub(remainder.d1.x, d.d1.y, digit, s4.y);
+  let s6 = u256_digit_multiply_sub(remainder.d1.y, d.d1.z, digit, s5.y);
+  let s7 = u256_digit_multiply_sub(remainder.d1.z, d.d1.w, digit, s6.y);
+  let s8 = u256_digit_multiply_sub(remainder.d1.w, d.d2.x, digit, s7.y);
+  let s9 = u256_digit_multiply_sub(remainder.d2.x, d.d2.y, digit, s8.y);
+  let s10 = u256_digit_multiply_sub(remainder.d2.y, d.d2.z, digit, s9.y);
+  let s11 = u256_digit_multiply_sub(remainder.d2.z, d.d2.w, digit, s10.y);
+  let s12 = u256_digit_multiply_sub(remainder.d2.w, d.d3.x, digit, s11.y);
+  let s13 = u256_digit_multiply_sub(remainder.d3.x, d.d3.y, digit, s12.y);
+  let s14 = u256_digit_multiply_sub(remainder.d3.y, d.d3.z, digit, s13.y);
+  let s15 = u256_digit_multiply_sub(remainder.d3.z, d.d3.w, digit, s14.y);
+  var result = U256Digits(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x), vec4<u32>(s8.x, s9.x, s10.x, s11.x), vec4<u32>(s12.x, s13.x, s14.x, s15.x));
+  if (overflow < s15.y) {
+    digit -= 1u;
+    result = u256_add_digits(result, d);
   }
-  return u256_select(power, U256_ONE, bits == 0u);
+  return U256DivideStep(result, digit);
+}
+
+fn u256_append_digit(x: U256, digit: u32) -> U256 {
+  let by16 = vec4<u32>(16u);
+  return U256((x.lo << by16) | vec4<u32>(digit, x.lo.xyz >> vec3<u32>(16u)), (x.hi << by16) | (vec4<u32>(x.lo.w, x.hi.xyz) >> by16));
+}
+
+fn u256_digit_multiply_sub(minuend: u32, d: u32, factor: u32, owed: u32) -> vec2<u32> {
+  let product = factor * d + owed;
+  let difference = minuend - (product & 0xffffu);
+  return vec2<u32>(difference & 0xffffu, (product >> 16u) + (difference >> 31u));
+}
+
+struct U256DivideStep {
+  remainder: U256Digits,
+  digit: u32,
+}
+
+struct U256Digits {
+  d0: vec4<u32>,
+  d1: vec4<u32>,
+  d2: vec4<u32>,
+  d3: vec4<u32>,
+}
+
+fn u256_add_digits(a: U256Digits, b: U256Digits) -> U256Digits {
+  let s0 = a.d0.x + b.d0.x;
+  let s1 = a.d0.y + b.d0.y + (s0 >> 16u);
+  let s2 = a.d0.z + b.d0.z + (s1 >> 16u);
+  let s3 = a.d0.w + b.d0.w + (s2 >> 16u);
+  let s4 = a.d1.x + b.d1.x + (s3 >> 16u);
+  let s5 = a.d1.y + b.d1.y + (s4 >> 16u);
+  let s6 = a.d1.z + b.d1.z + (s5 >> 16u);
+  let s7 = a.d1.w + b.d1.w + (s6 >> 16u);
+  let s8 = a.d2.x + b.d2.x + (s7 >> 16u);
+  let s9 = a.d2.y + b.d2.y + (s8 >> 16u);
+  let s10 = a.d2.z + b.d2.z + (s9 >> 16u);
+  let s11 = a.d2.w + b.d2.w + (s10 >> 16u);
+  let s12 = a.d3.x + b.d3.x + (s11 >> 16u);
+  let s13 = a.d3.y + b.d3.y + (s12 >> 16u);
+  let s14 = a.d3.z + b.d3.z + (s13 >> 16u);
+  let s15 = a.d3.w + b.d3.w + (s14 >> 16u);
+  let low = vec4<u32>(0xffffu);
+  return U256Digits(vec4<u32>(s0, s1, s2, s3) & low, vec4<u32>(s4, s5, s6, s7) & low, vec4<u32>(s8, s9, s10, s11) & low, vec4<u32>(s12, s13, s14, s15) & low);
+}
+
+fn u256_split_pair(limbs: vec2<u32>) -> vec4<u32> {
+  return vec4<u32>(limbs.x & 0xffffu, limbs.x >> 16u, limbs.y & 0xffffu, limbs.y >> 16u);
 }
 
 const VM_REFUSED = 16u;
@@ -4014,7 +3939,7 @@ const VM_REFUSED = 16u;
 fn vm_destination(place: u32) -> u32 {
   var found = 0u;
   if (place < lanes_in[vm_code + 1u].y) {
-    let pair = lanes_in[lanes_in[vm_code].w + (place >> 3u)][(place >> 1u) & 3u];
+    let pair = lanes_in[vm_shape.w + (place >> 3u)][(place >> 1u) & 3u];
     found = select(pair & 0xffffu, pair >> 16u, (place & 1u) != 0u);
   }
   return found;
@@ -4048,44 +3973,27 @@ fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) ->
   var word = U256(vec4<u32>(0u), vec4<u32>(0u));
   let first = to >> 4u;
   let count = select(((to + length - 1u) >> 4u) + 1u - first, 0u, length == 0u);
-  for (var n = 0u; n < count; n++) {
-    let d = first + select(n, count - 1u - n, backward);
-    let v = vm_fetch(source, i32(source.position + 16u * d - to));
-    if (base != 0u) {
-      let place = base + d * VM_STRIDE;
-      let keep = vm_byte_mask(i32(to) - i32(16u * d)) | ~vm_byte_mask(i32(to + length) - i32(16u * d));
-      lanes_out[place] = (lanes_out[place] & keep) | (v & ~keep);
-    } else {
-      word = U256(word.hi, v);
+  let start = i32(source.position + 16u * first - to);
+  let turns = select(count + 1u, 0u, count == 0u);
+  var before = vec4<u32>(0u);
+  for (var n = 0u; n < turns; n++) {
+    let index = (start >> 4u) + i32(select(n, count - n, backward));
+    let loaded = vm_source_vector(source, index);
+    if (n != 0u) {
+      let k = select(n - 1u, count - n, backward);
+      let v = vm_shift(select(before, loaded, backward), select(loaded, before, backward), start + i32(16u * k), source.limit);
+      if (base != 0u) {
+        let place = base + (first + k) * VM_STRIDE;
+        let at = i32(16u * (first + k));
+        let keep = vm_byte_mask(i32(to) - at) | ~vm_byte_mask(i32(to + length) - at);
+        lanes_out[place] = (lanes_out[place] & keep) | (v & ~keep);
+      } else {
+        word = U256(word.hi, v);
+      }
     }
+    before = loaded;
   }
   return word;
-}
-
-fn vm_fetch(source: VmSource, p: i32) -> vec4<u32> {
-  let index = p >> 4u;
-  let a = vm_source_vector(source, index);
-  let shift = u32(p) & 15u;
-  var b = vec4<u32>(0u);
-  if (shift != 0u) {
-    b = vm_source_vector(source, index + 1);
-  }
-  let two = (shift & 8u) != 0u;
-  let one = (shift & 4u) != 0u;
-  let p0 = select(a, vec4<u32>(a.zw, b.xy), two);
-  let p1 = select(b, vec4<u32>(b.zw, 0u, 0u), two);
-  let q0 = select(p0, vec4<u32>(p0.yzw, p1.x), one);
-  let next = select(p1.x, p1.y, one);
-  let bits = vec4<u32>((shift & 3u) * 8u);
-  let upper = vec4<u32>(q0.yzw, next) << ((vec4<u32>(32u) - bits) & vec4<u32>(31u));
-  let v = (q0 >> bits) | select(upper, vec4<u32>(0u), bits == vec4<u32>(0u));
-  return v & vm_byte_mask(i32(min(source.limit, 0x7fffffffu)) - p);
-}
-
-fn vm_byte_mask(count: i32) -> vec4<u32> {
-  let bytes = clamp(vec4<i32>(count) - vec4<i32>(0, 4, 8, 12), vec4<i32>(0), vec4<i32>(4));
-  let bits = vec4<u32>(bytes * 8);
-  return select((vec4<u32>(1u) << (bits & vec4<u32>(31u))) - vec4<u32>(1u), vec4<u32>(0xffffffffu), bits == vec4<u32>(32u));
 }
 
 fn vm_source_vector(source: VmSource, index: i32) -> vec4<u32> {
@@ -4103,6 +4011,25 @@ fn vm_source_vector(source: VmSource, index: i32) -> vec4<u32> {
   return v;
 }
 
+fn vm_shift(a: vec4<u32>, b: vec4<u32>, p: i32, limit: u32) -> vec4<u32> {
+  let two = (p & 8) != 0;
+  let one = (p & 4) != 0;
+  let p0 = select(a, vec4<u32>(a.zw, b.xy), two);
+  let p1 = select(b, vec4<u32>(b.zw, 0u, 0u), two);
+  let q0 = select(p0, vec4<u32>(p0.yzw, p1.x), one);
+  let next = select(p1.x, p1.y, one);
+  let bits = vec4<u32>((u32(p) & 3u) * 8u);
+  let upper = vec4<u32>(q0.yzw, next) << ((vec4<u32>(32u) - bits) & vec4<u32>(31u));
+  let v = (q0 >> bits) | select(upper, vec4<u32>(0u), bits == vec4<u32>(0u));
+  return v & vm_byte_mask(i32(min(limit, 0x7fffffffu)) - p);
+}
+
+fn vm_byte_mask(count: i32) -> vec4<u32> {
+  let bytes = clamp(vec4<i32>(count) - vec4<i32>(0, 4, 8, 12), vec4<i32>(0), vec4<i32>(4));
+  let bits = vec4<u32>(bytes * 8);
+  return select((vec4<u32>(1u) << (bits & vec4<u32>(31u))) - vec4<u32>(1u), vec4<u32>(0xffffffffu), bits == vec4<u32>(32u));
+}
+
 fn vm_keccak(source: VmSource, length: u32) -> U256 {
   var state = keccak_zero();
   let blocks = length / 136u + 1u;
@@ -4116,7 +4043,10 @@ fn vm_keccak(source: VmSource, length: u32) -> U256 {
     var q6 = q0;
     var q7 = q0;
     var q8 = q0;
-    for (var i = 0u; i < 9u; i++) {
+    var before = q0;
+    let start = i32(source.position + block * 136u);
+    let left_of_block = i32(length) - i32(block * 136u);
+    for (var i = 0u; i < vm_turns(10u); i++) {
       q0 = q1;
       q1 = q2;
       q2 = q3;
@@ -4125,13 +4055,11 @@ fn vm_keccak(source: VmSource, length: u32) -> U256 {
       q5 = q6;
       q6 = q7;
       q7 = q8;
-      let at = block * 136u + 16u * i;
-      let left = i32(length) - i32(at);
-      q8 = vec4<u32>(0u);
-      if (left > 0) {
-        q8 = vm_fetch(source, i32(source.position + at)) & vm_byte_mask(left);
-      }
+      let loaded = vm_source_vector(source, (start >> 4u) + i32(i));
+      let left = left_of_block - 16 * i32(i) + 16;
+      q8 = vm_shift(before, loaded, start, 0x7fffffffu) & vm_byte_mask(left);
       q8 |= (vm_byte_mask(left + 1) ^ vm_byte_mask(left)) & vec4<u32>(0x01010101u);
+      before = loaded;
     }
     let last = select(0u, 0x80000000u, block + 1u == blocks);
     state = keccak_f(keccak_absorb(state, KeccakBlock(array<u32, 34>(q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w, q2.x, q2.y, q2.z, q2.w, q3.x, q3.y, q3.z, q3.w, q4.x, q4.y, q4.z, q4.w, q5.x, q5.y, q5.z, q5.w, q6.x, q6.y, q6.z, q6.w, q7.x, q7.y, q7.z, q7.w, q8.x, q8.y | last))));
@@ -4441,10 +4369,15 @@ fn vm_undo(mark: u32) {
     let place = vm_at(lane_environment[20].y + VM_JOURNAL_VECTORS * (vm_journal - 1u));
     let noted = lanes_out[place];
     let record = vm_at(noted.x);
-    let flags = lanes_out[record].y;
-    lanes_out[record].y = (flags & ~VM_UNDONE_FLAGS) | (noted.y & VM_UNDONE_FLAGS);
-    lanes_out[record + VM_PRESENT_AT * VM_STRIDE] = lanes_out[place + VM_STRIDE];
-    lanes_out[record + (VM_PRESENT_AT + 1u) * VM_STRIDE] = lanes_out[place + 2u * VM_STRIDE];
+    let header = lanes_out[record];
+    let flags = (header.y & ~VM_UNDONE_FLAGS) | (noted.y & VM_UNDONE_FLAGS);
+    for (var k = 0u; k < vm_turns(3u); k++) {
+      var old = vec4<u32>(header.x, flags, header.zw);
+      if (k != 0u) {
+        old = lanes_out[place + k * VM_STRIDE];
+      }
+      lanes_out[record + select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) * VM_STRIDE] = old;
+    }
   }
 }
 
@@ -4463,7 +4396,7 @@ fn vm_open_frame() {
   vm_stack = vm_at(lane_environment[18].w + 2u * (bases.z + vm_height));
   vm_words = lanes_out[vm_frame + 3u * VM_STRIDE].x;
   vm_constants = lanes_out[vm_frame + 7u * VM_STRIDE].x;
-  vm_pool = lanes_in[vm_code].y;
+  vm_shape = lanes_in[vm_code];
 }
 
 const VM_REGION_FRAMES = 0u;
@@ -5668,35 +5601,7 @@ struct U512 {
 }
 
 fn u256_mod_wide(x: U512, d: U256) -> U256 {
-  let by_zero = u256_is_zero(d);
-  let divisor = u256_select(d, U256_ONE, by_zero);
-  let short = u256_is_zero(x.hi);
-  let upper = u256_select(x.hi, x.lo, short);
-  let lower = u256_select(x.lo, U256_ZERO, short);
-  let upper_bits = u256_bit_length(upper);
-  let x_bits = upper_bits + select(256u, 0u, short);
-  let d_bits = u256_bit_length(divisor);
-  let smaller = x_bits < d_bits;
-  let difference = x_bits - d_bits;
-  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
-  let tail_bits = 16u - (difference & 15u);
-  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
-  let reciprocal = u256_digit_reciprocal(digits.d3.w);
-  let crossing = u256_select(u256_shift_right(lower, upper_bits & 255u), U256_ZERO, upper_bits == 256u);
-  let full_upper = u256_or(u256_shift_left(upper, 256u - upper_bits), crossing);
-  let full_lower = u256_shift_left(lower, 256u - upper_bits);
-  var remainder = u256_to_digits(u256_shift_right(full_upper, tail_bits));
-  var feed = u256_shift_right(full_lower, tail_bits);
-  feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
-  var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
-  for (var i = 0u; i < digit_count; i++) {
-    let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
-    remainder = step.remainder;
-    feed = u256_append_digit(feed, tail);
-    tail = 0u;
-  }
-  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
-  return u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero);
+  return u256_divmod_wide(x, d).remainder;
 }
 
 fn u256_mul_wide(a: U256, b: U256) -> U512 {
@@ -5814,6 +5719,40 @@ fn u256_add_carry(a: U256, b: U256) -> U256Sum {
 struct U256Sum {
   sum: U256,
   carry: u32,
+}
+
+fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {
+  let by_zero = u256_is_zero(d);
+  let divisor = u256_select(d, U256_ONE, by_zero);
+  let short = u256_is_zero(x.hi);
+  let upper = u256_select(x.hi, x.lo, short);
+  let lower = u256_select(x.lo, U256_ZERO, short);
+  let upper_bits = u256_bit_length(upper);
+  let x_bits = upper_bits + select(256u, 0u, short);
+  let d_bits = u256_bit_length(divisor);
+  let smaller = x_bits < d_bits;
+  let difference = x_bits - d_bits;
+  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
+  let tail_bits = 16u - (difference & 15u);
+  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
+  let reciprocal = u256_digit_reciprocal(digits.d3.w);
+  let crossing = u256_select(u256_shift_right(lower, upper_bits & 255u), U256_ZERO, upper_bits == 256u);
+  let full_upper = u256_or(u256_shift_left(upper, 256u - upper_bits), crossing);
+  let full_lower = u256_shift_left(lower, 256u - upper_bits);
+  var remainder = u256_to_digits(u256_shift_right(full_upper, tail_bits));
+  var feed = u256_shift_right(full_lower, tail_bits);
+  feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
+  var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
+  var quotient = U256_ZERO;
+  for (var i = 0u; i < digit_count; i++) {
+    let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
+    remainder = step.remainder;
+    quotient = u256_append_digit(quotient, step.digit);
+    feed = u256_append_digit(feed, tail);
+    tail = 0u;
+  }
+  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
+  return U256DivMod(quotient, u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero));
 }
 
 fn u256_or(a: U256, b: U256) -> U256 {

@@ -2,9 +2,7 @@ import package::u256::u256::{U256, U256_ZERO, u256_from_bool, u256_from_u32, u25
 import package::u256::add::u256_sub;
 import package::u256::bits::{u256_byte, u256_byte_length, u256_clz, u256_signextend};
 import package::u256::compare::{u256_eq, u256_is_zero, u256_lt};
-import package::u256::exp::u256_exp;
-import package::u256::mul::u256_mul;
-import package::evm::operations::{evm_compare, evm_divide, evm_modular, evm_shift, evm_sum};
+import package::evm::operations::{evm_arithmetic, evm_compare, evm_shift, evm_sum};
 import package::lane::lane::{lane_environment, lane_index, lanes_in, lanes_out};
 import package::state::state::{MISSING, state_account, state_account_address, state_account_vector, state_constants, state_slot, state_slot_value};
 import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_STATIC, VM_FRAME_VECTORS, VM_HALTED, VM_MISS_ACCOUNT, VM_MISS_BLOCK_HASH, VM_MISS_BYTES};
@@ -12,10 +10,10 @@ import package::vm::lane::{VM_MISS_CODE, VM_MISS_PRECOMPILE, VM_MISS_SLOT, VM_RE
 import package::vm::lane::{VM_STRIDE, VM_SUCCEEDED, VM_WORD_STRIDE};
 import package::vm::lane::{vm_account, vm_arena, vm_at, vm_bytes, vm_charge, vm_code, vm_columns, vm_constants, vm_depth, vm_exit, vm_flags};
 import package::vm::lane::{vm_frame, vm_full, vm_gas, vm_grow, vm_height, vm_journal, vm_lane, vm_leave, vm_log_vectors, vm_logs, vm_memory};
-import package::vm::lane::{vm_pc, vm_pool, vm_range_end, vm_refund, vm_returned, vm_stack, vm_words};
+import package::vm::lane::{vm_pc, vm_put_word, vm_range_end, vm_refund, vm_returned, vm_shape, vm_stack, vm_turns, vm_word, vm_words};
 import package::vm::stream::{VM_SOURCE_ARENA, VM_SOURCE_CODES, VM_SOURCE_WAVE, VM_SOURCE_WORD, VmSource, vm_keccak, vm_move};
 import package::vm::record::{VM_NONE, vm_account_record, vm_note, vm_slot_record, vm_transient_record, vm_undo};
-import package::vm::frame::{vm_destination, vm_enter_block, vm_load, vm_open_frame, vm_save};
+import package::vm::frame::{VM_HALT_PC, vm_destination, vm_enter_block, vm_load, vm_open_frame, vm_save};
 
 /// Runs any contract, one transaction a lane, each lane with a program counter of its own: layouts in transpiler/layout/lane_vm.ts.
 ///
@@ -35,6 +33,7 @@ const VM_OP_MEMORY = 8u;
 const VM_OP_STORAGE = 9u;
 const VM_OP_TRANSIENT = 10u;
 const VM_OP_KECCAK = 11u;
+const VM_OP_MODULAR = 14u;
 const VM_OP_COPY_MEMORY = 16u;
 const VM_OP_ACCOUNT = 17u;
 const VM_OP_LOG = 18u;
@@ -49,8 +48,11 @@ const VM_OP_WARM = 26u;
 const VM_OP_ENTER = 27u;
 const VM_OP_REFUSE = 28u;
 
+const VM_MODE_GAS_PRICE = 6u;
 const VM_MODE_SELFBALANCE = 10u;
 const VM_MODE_HALT = 3u;
+const VM_COPY_CODE = 2u;
+const VM_COPY_RETURNED = 3u;
 const VM_COPY_ACCOUNT_CODE = 4u;
 const VM_MEMO_OWNERS = 0xfffffe00u;
 const VM_MEMO_BLOCK_HASHES = 0xfffffffeu;
@@ -73,22 +75,6 @@ const VM_ITEM_VALUE = 4u;
 /// Vector of the word at a STACK operand.
 fn vm_stack_place(operand: u32) -> u32 {
   return u32(i32(vm_stack) + (i32(operand << 18u) >> 18u) * i32(VM_WORD_STRIDE));
-}
-
-fn vm_operand(operand: u32) -> U256 {
-  let index = operand & 0x3fffu;
-  var word = U256_ZERO;
-  if (operand < 0x4000u) {
-    let place = vm_stack_place(operand);
-    word = U256(lanes_out[place], lanes_out[place + VM_STRIDE]);
-  } else if (operand < 0x8000u) {
-    let place = vm_pool + 2u * index;
-    word = U256(lanes_in[place], lanes_in[place + 1u]);
-  } else if (operand != VM_OPERAND_NONE) {
-    let place = 2u * (vm_constants + 2u + index);
-    word = U256(state_constants[place], state_constants[place + 1u]);
-  }
-  return word;
 }
 
 /// Gas of an SSTORE to a warm slot, and what it adds to the refund (EIP-2200, EIP-2929, EIP-3529).
@@ -118,6 +104,12 @@ fn vm_precompile(address: U256) -> u32 {
   return header;
 }
 
+fn vm_shift_height(immediate: u32) {
+  let words = i32(immediate << 16u) >> 16u;
+  vm_height = u32(i32(vm_height) + words);
+  vm_stack = u32(i32(vm_stack) + words * i32(VM_WORD_STRIDE));
+}
+
 @compute @workgroup_size(64)
 fn lane_vm(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -130,7 +122,8 @@ fn lane_vm(
   }
   vm_lane = lanes_out[lane_environment[0].y + (number >> 2u)][number & 3u];
   vm_arena = lane_environment[18].x + (vm_lane >> 6u) * lane_environment[18].y * VM_STRIDE + (vm_lane & 63u);
-  if (vm_load()) {
+  var started = vm_load();
+  if (!started) {
     vm_enter_block(0u);
   }
   let parties = lanes_out[vm_columns(7u)];
@@ -138,28 +131,102 @@ fn lane_vm(
   var output = vec2<u32>(0u);
   var steps = 0u;
   for (var step = 0u; step < VM_STEPS; step++) {
-    if ((step >= lane_environment[1].y) | (vm_exit != 0u)) {
+    if ((steps >= lane_environment[1].y) | (vm_exit != 0u)) {
       break;
     }
-    steps++;
+    steps += select(0u, 1u, started);
     let gas_before = vm_gas;
     let words_before = vm_words;
-    var instruction = lanes_in[vm_pc];
-    if (vm_pc == 0u) {
+    let stops = vm_pc == VM_HALT_PC;
+    var instruction = lanes_in[select(vm_pc, 0u, stops)];
+    if (stops) {
       instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
     }
     var opcode = instruction.x & 0xffu;
-    var mode = (instruction.x >> 8u) & 0xffu;
-    let inverts = (mode & VM_INVERT) != 0u;
-    mode &= 0x7fu;
+    var mode = (instruction.x >> 8u) & 0x7fu;
+    let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
     let immediate = instruction.z >> 16u;
-    let a = vm_operand(instruction.y & 0xffffu);
-    let b = vm_operand(instruction.y >> 16u);
     let c_operand = instruction.z & 0xffffu;
+    let calls = opcode == VM_OP_CALL;
+    let enters = opcode == VM_OP_ENTER;
+    let pays = calls & (mode < 2u);
+    let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
+
+    // Operands: a, b and c; of a call gas, address, value and its two ranges; the words of the frame and of the transaction.
+    var a = U256_ZERO;
+    var b = U256_ZERO;
     var c = U256_ZERO;
-    if ((opcode == VM_OP_COPY_MEMORY) | (opcode == 14u)) {
-      c = vm_operand(c_operand);
+    var to = U256_ZERO;
+    var in_range = vec2<u32>(0u);
+    var out_range = vec2<u32>(0u);
+    var operands = 2u;
+    var wide = c_operand;
+    if (calls) {
+      operands = 7u;
+    } else if (foreign) {
+      operands = 4u;
+    } else if ((opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_MODULAR) | enters) {
+      operands = 3u;
     }
+    for (var n = 0u; n < operands; n++) {
+      var operand = select(select(c_operand, instruction.y >> 16u, n == 1u), instruction.y & 0xffffu, n == 0u);
+      operand = select(operand, immediate, n == 3u);
+      if (calls) {
+        if ((n == 2u) & !pays) {
+          continue;
+        }
+        operand = wide & 0x3fffu;
+        wide--;
+      }
+      let index = operand & 0x3fffu;
+      var place = vm_stack_place(operand);
+      var stride = VM_STRIDE;
+      if (enters & (n == 2u)) {
+        place = vm_columns(11u);
+        stride = lane_environment[1].x;
+      } else if (operand == VM_OPERAND_NONE) {
+        if ((opcode != VM_OP_ENVIRONMENT) | (n != 0u)) {
+          continue;
+        }
+        place = select(vm_frame + 5u * VM_STRIDE, vm_columns(9u), mode == VM_MODE_GAS_PRICE);
+        stride = select(VM_STRIDE, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
+      } else if (operand >= 0x4000u) {
+        place = select(2u * (vm_constants + 2u + index), vm_shape.y + 2u * index, operand < 0x8000u);
+        stride = 1u;
+      }
+      var word = U256_ZERO;
+      for (var half = 0u; half < vm_turns(2u); half++) {
+        var v = vec4<u32>(0u);
+        let at = place + half * stride;
+        if (stride != 1u) {
+          v = lanes_out[at];
+        } else if (operand < 0x8000u) {
+          v = lanes_in[at];
+        } else {
+          v = state_constants[at];
+        }
+        word = U256(word.hi, v);
+      }
+      if (n < 2u) {
+        a = u256_select(a, word, n == 0u);
+        b = u256_select(b, word, n == 1u);
+      } else if (n == 2u) {
+        c = word;
+      } else if (foreign) {
+        to = word;
+      } else {
+        let bytes = vm_bytes(word);
+        in_range = select(in_range, vec2<u32>(bytes), vec2<bool>(n == 3u, n == 4u));
+        out_range = select(out_range, vec2<u32>(bytes), vec2<bool>(n == 5u, n == 6u));
+      }
+    }
+    if (!foreign) {
+      to = u256_select(a, b, calls);
+    }
+    to.hi = vec4<u32>(to.hi.x, 0u, 0u, 0u);
+    let has_value = (pays | enters) & !u256_is_zero(c);
+    // An empty range is nowhere.
+    in_range.x = select(in_range.x, 0u, in_range.y == 0u);
     var ok = vm_charge(instruction.w & 0xffffu);
     var next_pc = vm_pc + 1u;
     var go = VM_NONE;
@@ -167,87 +234,34 @@ fn lane_vm(
     var result = vm_stack_place(instruction.x >> 16u);
     var has_result = (instruction.x >> 16u) != VM_OPERAND_NONE;
 
-    // Operands that stand on the stack.
-    var asked_gas = 0u;
-    var to = a;
-    var value = U256_ZERO;
-    var in_offset = 0u;
-    var in_length = 0u;
-    var out_offset = 0u;
-    var out_length = 0u;
-    let pays = (opcode == VM_OP_CALL) & (mode < 2u);
-    let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
-    if ((opcode == VM_OP_CALL) | foreign) {
-      var place = vm_stack_place(select(c_operand, immediate, foreign));
-      let first = select(0u, 1u, foreign);
-      let end = select(7u, 2u, foreign);
-      for (var n = first; n < end; n++) {
-        if ((n == 2u) & !pays) {
-          continue;
-        }
-        let operand = U256(lanes_out[place], lanes_out[place + VM_STRIDE]);
-        place -= VM_WORD_STRIDE;
-        let bytes = vm_bytes(operand);
-        if (n == 1u) {
-          to = operand;
-        } else if (n == 2u) {
-          value = operand;
-        }
-        asked_gas = select(asked_gas, bytes, n == 0u);
-        in_offset = select(in_offset, bytes, n == 3u);
-        in_length = select(in_length, bytes, n == 4u);
-        out_offset = select(out_offset, bytes, n == 5u);
-        out_length = select(out_length, bytes, n == 6u);
-      }
-    }
-    if (opcode == VM_OP_ENTER) {
-      value = U256(lanes_out[vm_columns(11u)], lanes_out[vm_columns(12u)]);
-    }
-    let has_value = !u256_is_zero(value);
-    // An empty range is nowhere.
-    in_offset = select(in_offset, 0u, in_length == 0u);
-    to.hi = vec4<u32>(to.hi.x, 0u, 0u, 0u);
-
     // Memory.
     let offset = vm_bytes(a);
+    let b_bytes = vm_bytes(b);
     var length = 0u;
-    var touched = 0u;
     if (ok & (opcode >= VM_OP_MEMORY) & (opcode <= VM_OP_END)) {
       var unit = 0u;
+      var touched = 0u;
       if (opcode == VM_OP_MEMORY) {
         length = select(32u, 1u, mode == 2u);
-      } else if (opcode == VM_OP_KECCAK) {
-        length = vm_bytes(b);
-        unit = 6u * ((min(length, 0x4000000u) + 31u) >> 5u);
-      } else if (opcode == VM_OP_COPY_MEMORY) {
-        length = vm_bytes(c);
-        unit = 3u * ((min(length, 0x4000000u) + 31u) >> 5u);
-        let from_end = vm_range_end(vm_bytes(b), length);
-        if (mode == 0u) {
-          touched = from_end;
-        } else if (mode == 3u) {
-          let first = vm_bytes(b);
-          let inside = (first <= vm_returned) & (length <= vm_returned) & (first + length <= vm_returned);
-          ok = ok & inside;
-        }
-      } else if (opcode == VM_OP_LOG) {
-        length = vm_bytes(b);
-        unit = 8u * min(length, 0x4000000u);
-      } else if (opcode == VM_OP_CALL) {
-        touched = max(vm_range_end(in_offset, in_length), vm_range_end(out_offset, out_length));
-      } else if (opcode == VM_OP_END) {
-        length = select(0u, vm_bytes(b), (mode == 1u) | (mode == 2u));
+      } else if (calls) {
+        touched = max(vm_range_end(in_range.x, in_range.y), vm_range_end(out_range.x, out_range.y));
+      } else if ((opcode == VM_OP_KECCAK) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | ((opcode == VM_OP_END) & (mode != 0u) & (mode != VM_MODE_HALT))) {
+        let copies = opcode == VM_OP_COPY_MEMORY;
+        length = select(b_bytes, vm_bytes(c), copies);
+        let units = select((min(length, 0x4000000u) + 31u) >> 5u, min(length, 0x4000000u), opcode == VM_OP_LOG);
+        unit = units * select(select(select(0u, 8u, opcode == VM_OP_LOG), 6u, opcode == VM_OP_KECCAK), 3u, copies);
+        touched = select(0u, vm_range_end(b_bytes, length), copies & (mode == 0u));
+        let inside = (b_bytes <= vm_returned) & (length <= vm_returned) & (b_bytes + length <= vm_returned);
+        ok = ok & (inside | !copies | (mode != VM_COPY_RETURNED));
       }
       touched = max(touched, vm_range_end(offset, length));
       let changes = ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT)) & (mode == 1u);
-      let forbidden = changes | (opcode == VM_OP_LOG) | ((opcode == VM_OP_CALL) & (mode == 0u) & has_value);
+      let forbidden = changes | (opcode == VM_OP_LOG) | (calls & (mode == 0u) & has_value);
       ok = ok & !(forbidden & ((vm_flags & VM_FRAME_STATIC) != 0u));
       if (ok & (touched != 0u)) {
         ok = vm_grow(touched);
       }
-      if (ok & (unit != 0u)) {
-        ok = vm_charge(unit);
-      }
+      ok = ok & vm_charge(unit);
     }
 
     // Accounts: the one that is named, the one that its code stands in for (EIP-7702), and the payer.
@@ -256,46 +270,48 @@ fn lane_vm(
     if ((opcode == VM_OP_WARM) & (vm_returned < lists.y)) {
       let place = lists.x + 3u * vm_returned;
       item = lanes_out[place];
-      item_word = U256(lanes_out[place + 1u], lanes_out[place + 2u]);
       item.w = 1u;
+      item_word = vm_word(place + 1u, 1u);
       vm_returned++;
       next_pc = vm_pc;
     }
-    let item_account = (item.w == 1u) & ((item.x & VM_ITEM_SLOT) == 0u);
-    let runs = (opcode == VM_OP_CALL) | (opcode == VM_OP_ENTER);
-    let named = (opcode == VM_OP_ACCOUNT) | (opcode == VM_OP_CALL) | foreign;
+    let item_slot = (item.w == 1u) & ((item.x & VM_ITEM_SLOT) != 0u);
+    let item_account = (item.w == 1u) & !item_slot;
+    let runs = calls | enters;
+    let named = (opcode == VM_OP_ACCOUNT) | calls | foreign;
     let self_balance = (opcode == VM_OP_ENVIRONMENT) & (mode == VM_MODE_SELFBALANCE);
-    var callee = 0u;
-    var callee_id = 0u;
-    var callee_row = vec4<u32>(0u);
+    let sees_balance = self_balance | ((opcode == VM_OP_ACCOUNT) & (mode == 0u));
+    // Records by their first vector in the arena: what is read, what stands in for it, who pays. None begins at 0.
+    var record = 0u;
+    var target_record = 0u;
     var payer = 0u;
+    var callee_id = 0u;
+    var callee_constants = 0u;
     var header = 0u;
+    var code = vec4<u32>(0u);
     var constants = 0u;
     var code_owner = 0u;
     var precompile = 0u;
-    if (ok & (named | (opcode == VM_OP_ENTER) | self_balance | item_account)) {
-      var target_record = 0u;
+    if (ok & (named | enters | self_balance | item_account)) {
       var address = to;
       for (var turn = 0u; turn < 3u; turn++) {
         var id = MISSING;
         if ((turn == 0u) & !named) {
           id = select(select(parties.y, vm_account, self_balance), item.y, item_account);
         } else if (turn == 2u) {
-          if (!((pays | (opcode == VM_OP_ENTER)) & has_value)) {
+          if (!has_value) {
             break;
           }
-          id = select(parties.x, vm_account, opcode == VM_OP_CALL);
+          id = select(parties.x, vm_account, calls);
         } else {
           if (turn == 1u) {
-            let delegates = runs & (header != 0u) & ((lanes_in[header + 1u].z & VM_CODE_DELEGATION) != 0u);
-            if (!delegates) {
+            if (!runs | ((code.z & VM_CODE_DELEGATION) == 0u)) {
               continue;
             }
-            let bytes = lanes_in[header + 1u].x;
-            let first = lanes_in[bytes];
-            let second = lanes_in[bytes + 1u];
+            let first = lanes_in[code.x];
+            let second = lanes_in[code.x + 1u];
             // Bytes 3 to 22 in order are the address.
-            let q = vec4<u32>(first >> vec4<u32>(24u)) | vec4<u32>(first.yzw << vec3<u32>(8u), second.x << 8u);
+            let q = (first >> vec4<u32>(24u)) | vec4<u32>(first.yzw << vec3<u32>(8u), second.x << 8u);
             let last = (second.x >> 24u) | (second.y << 8u);
             let reversed = u256_reverse_bytes(U256(vec4<u32>(0u, 0u, 0u, q.x), vec4<u32>(q.yzw, last)));
             address = U256(reversed.lo, vec4<u32>(reversed.hi.x, 0u, 0u, 0u));
@@ -308,83 +324,65 @@ fn lane_vm(
           }
         }
         let row = state_account_vector(id, 1u);
-        let record = vm_account_record(id);
+        let found = vm_account_record(id);
         if (vm_exit != 0u) {
           break;
         }
-        let place = vm_at(record.at);
-        if (record.is_new) {
+        if (found.is_new) {
+          let place = vm_at(found.at);
           let is_sender = id == parties.x;
           var balance = U256(state_account_vector(id, 2u), state_account_vector(id, 3u));
           balance = u256_select(balance, item_word, item_account & ((item.x & VM_ITEM_VALUE) != 0u));
-          let cost = U256(lanes_out[vm_columns(13u)], lanes_out[vm_columns(14u)]);
-          balance = u256_select(balance, u256_sub(balance, cost), is_sender);
+          if (is_sender) {
+            balance = u256_sub(balance, vm_word(vm_columns(13u), lane_environment[1].x));
+          }
           let warm = is_sender | (id == parties.y) | (id == lane_environment[23].z);
           let exists = is_sender | ((row.w & 1u) != 0u);
           let flags = select(0u, VM_ENTRY_WARM, warm) | select(0u, VM_ENTRY_EXISTS, exists);
           lanes_out[place] = vec4<u32>(id, flags, row.w >> 8u, 0u);
-          for (var copy = 1u; copy < 7u; copy += 2u) {
-            lanes_out[place + copy * VM_STRIDE] = balance.lo;
-            lanes_out[place + (copy + 1u) * VM_STRIDE] = balance.hi;
+          for (var copy = 1u; copy < 1u + vm_turns(6u); copy++) {
+            lanes_out[place + copy * VM_STRIDE] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
           }
         }
         if (turn == 2u) {
-          payer = record.at;
+          payer = found.at;
           break;
         }
         if (turn == 0u) {
-          callee = record.at;
+          record = found.at;
           callee_id = id;
-          callee_row = row;
+          callee_constants = row.z;
         } else {
-          target_record = record.at;
+          target_record = found.at;
         }
         if ((runs | foreign) & ((row.w >> 8u) != 0u)) {
           header = lane_environment[1].z + 2u * (row.w >> 8u);
           constants = row.z;
           code_owner = id;
-          let size = lanes_in[header + 1u];
-          if ((size.z & VM_CODE_PRESENT) == 0u) {
+          code = lanes_in[header + 1u];
+          if ((code.z & VM_CODE_PRESENT) == 0u) {
             vm_leave(VM_MISS_CODE, id, U256_ZERO);
-            break;
-          }
-          if (foreign & (size.x == 0u)) {
-            vm_leave(VM_MISS_BYTES, id, U256_ZERO);
             break;
           }
         }
       }
-      if (vm_exit == 0u) {
-        if (named) {
-          precompile = vm_precompile(to);
-        }
-        var cost = 0u;
-        for (var turn = 0u; turn < 2u; turn++) {
-          let at = select(callee, target_record, turn == 1u);
-          if (at == 0u) {
-            break;
-          }
-          let place = vm_at(at);
-          let flags = lanes_out[place].y;
-          let warm = ((flags & VM_ENTRY_WARM) != 0u) | ((turn == 0u) & (precompile != 0u));
-          let reads = named & !((opcode == VM_OP_ACCOUNT) & (mode == 0u));
-          let looks = select(0u, VM_ENTRY_READ, reads | runs) | select(0u, VM_ENTRY_BALANCE, self_balance | ((opcode == VM_OP_ACCOUNT) & (mode == 0u)));
-          let warms = select(0u, VM_ENTRY_WARM, named | runs | ((item.x & VM_ITEM_WARM) != 0u));
-          if (named) {
-            cost += select(2600u, 100u, warm);
-          }
-          if (!warm & (warms != 0u)) {
-            vm_note(at);
-          }
-          lanes_out[place].y = flags | looks | warms;
-        }
-        ok = ok & vm_charge(cost);
+      if (named) {
+        precompile = vm_precompile(to);
+      }
+    }
+    let copies_code = (opcode == VM_OP_COPY_MEMORY) & ((mode == VM_COPY_CODE) | foreign);
+    if (copies_code & (vm_exit == 0u)) {
+      if (!foreign) {
+        header = vm_code;
+        code = lanes_in[header + 1u];
+        code_owner = lanes_out[vm_frame + 7u * VM_STRIDE].y;
+      }
+      if ((header != 0u) & (code.x == 0u)) {
+        vm_leave(VM_MISS_BYTES, code_owner, U256_ZERO);
       }
     }
 
     // Slots, and what the host remembers in their table.
-    var slot = 0u;
-    let item_slot = (item.w == 1u) & !item_account;
     if (ok & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_MEMO) | item_slot)) {
       var key = a;
       var owner = vm_account;
@@ -392,88 +390,83 @@ fn lane_vm(
       if (opcode == VM_OP_MEMO) {
         owner = select(VM_MEMO_OWNERS + immediate, VM_MEMO_BLOCK_HASHES, mode == 0u);
         key = evm_sum(a, b, false);
-        if (mode == 0u) {
-          let age = lane_environment[2].x - a.lo.x;
-          wanted = (vm_bytes(a) == a.lo.x) & (a.lo.x < lane_environment[2].x) & (age <= 256u);
-        }
+        let number = lane_environment[2].x;
+        wanted = (mode != 0u) | ((offset == a.lo.x) & (offset < number) & (number - offset <= 256u));
       }
       var id = item.y;
       if (wanted & !item_slot) {
         id = state_slot(owner, key);
       }
+      var held = U256_ZERO;
+      if (wanted) {
+        held = state_slot_value(id);
+      }
       if (id == MISSING) {
-        if (opcode == VM_OP_STORAGE) {
-          vm_leave(VM_MISS_SLOT, owner, key);
-        } else {
-          vm_leave(select(VM_MISS_PRECOMPILE, VM_MISS_BLOCK_HASH, mode == 0u), immediate, key);
-          output = vec2<u32>(16u * vm_memory, lanes_out[vm_frame + 2u * VM_STRIDE].z);
-        }
+        vm_leave(select(select(VM_MISS_PRECOMPILE, VM_MISS_BLOCK_HASH, mode == 0u), VM_MISS_SLOT, opcode == VM_OP_STORAGE), select(immediate, owner, opcode == VM_OP_STORAGE), key);
+        output = vec2<u32>(16u * vm_memory, lanes_out[vm_frame + 2u * VM_STRIDE].z);
       } else if (opcode == VM_OP_MEMO) {
-        word = U256_ZERO;
-        if (wanted) {
-          word = state_slot_value(id);
-        }
+        word = held;
       } else {
-        let record = vm_slot_record(id, select(vm_account, item.z, item_slot));
-        if (vm_exit == 0u) {
-          slot = record.at;
-          if (record.is_new) {
-            let place = vm_at(slot);
-            var held = state_slot_value(id);
-            held = u256_select(held, item_word, (item.x & VM_ITEM_VALUE) != 0u);
-            lanes_out[place + VM_STRIDE] = held.lo;
-            lanes_out[place + 2u * VM_STRIDE] = held.hi;
-            lanes_out[place + 3u * VM_STRIDE] = held.lo;
-            lanes_out[place + 4u * VM_STRIDE] = held.hi;
+        let found = vm_slot_record(id, select(vm_account, item.z, item_slot));
+        record = found.at;
+        if (found.is_new & (vm_exit == 0u)) {
+          held = u256_select(held, item_word, (item.x & VM_ITEM_VALUE) != 0u);
+          for (var copy = 1u; copy < 1u + vm_turns(4u); copy++) {
+            lanes_out[vm_at(record) + copy * VM_STRIDE] = select(held.hi, held.lo, (copy & 1u) != 0u);
           }
         }
       }
     }
     if (ok & (opcode == VM_OP_TRANSIENT)) {
-      let record = vm_transient_record(vm_account, a);
-      if (vm_exit == 0u) {
-        slot = record.at;
-        if (record.is_new) {
-          let place = vm_at(slot);
-          lanes_out[place + 3u * VM_STRIDE] = vec4<u32>(0u);
-          lanes_out[place + 4u * VM_STRIDE] = vec4<u32>(0u);
-        }
-      }
+      record = vm_transient_record(vm_account, a).at;
     }
+
     if (vm_exit == 0u) {
-      if (slot != 0u) {
-        let place = vm_at(slot);
-        let flags = lanes_out[place].y;
-        let present = U256(lanes_out[place + 3u * VM_STRIDE], lanes_out[place + 4u * VM_STRIDE]);
-        word = present;
-        let writes = mode == 1u;
-        if (item_slot) {
-          lanes_out[place].y = flags | select(0u, VM_SLOT_WARM, (item.x & VM_ITEM_WARM) != 0u);
-        } else {
-          var costs = vec2<u32>(0u);
-          if (opcode == VM_OP_STORAGE) {
-            let cold = (flags & VM_SLOT_WARM) == 0u;
-            if (writes) {
-              let original = U256(lanes_out[place + VM_STRIDE], lanes_out[place + 2u * VM_STRIDE]);
-              costs = vm_sstore(original, present, b);
-              costs.x += select(0u, 2100u, cold);
-              ok = vm_gas > 2300u;
-            } else {
-              costs.x = select(100u, 2100u, cold);
-            }
-            if (writes | cold) {
-              vm_note(slot);
-            }
-            lanes_out[place].y = flags | VM_SLOT_WARM | VM_SLOT_READ;
-          } else if (writes) {
-            vm_note(slot);
+      // A record's present word, or a blob hash.
+      var place = select(0u, vm_at(record) + 3u * VM_STRIDE, record != 0u);
+      var stride = VM_STRIDE;
+      if (opcode == VM_OP_BLOB_HASH) {
+        place = select(0u, lists.z + 2u * offset, offset < lists.w);
+        stride = 1u;
+      }
+      var present = U256_ZERO;
+      if (place != 0u) {
+        present = vm_word(place, stride);
+      }
+      if (record != 0u) {
+        // What the look at it costs, and what it leaves.
+        let writes = (mode == 1u) & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT));
+        let storage = opcode == VM_OP_STORAGE;
+        let looks = select(select(select(0u, VM_ENTRY_READ, runs | (named & !sees_balance)), VM_ENTRY_BALANCE, sees_balance), VM_SLOT_READ, storage);
+        let warms = named | runs | storage | ((item.x & VM_ITEM_WARM) != 0u);
+        var cost = 0u;
+        for (var turn = 0u; turn < 2u; turn++) {
+          let at = select(record, target_record, turn == 1u);
+          if (at == 0u) {
+            break;
           }
-          ok = ok & vm_charge(costs.x);
-          if (ok & writes) {
-            vm_refund += costs.y;
-            lanes_out[place + 3u * VM_STRIDE] = b.lo;
-            lanes_out[place + 4u * VM_STRIDE] = b.hi;
+          let header_place = vm_at(at);
+          let flags = lanes_out[header_place].y;
+          let warm = ((flags & VM_ENTRY_WARM) != 0u) | (precompile != 0u);
+          if (named) {
+            cost += select(2600u, 100u, warm);
+          } else if (storage) {
+            cost = select(select(2100u, 100u, warm), select(2100u, 0u, warm), writes);
           }
+          if (writes | (warms & !warm)) {
+            vm_note(at);
+          }
+          lanes_out[header_place].y = flags | looks | select(0u, VM_ENTRY_WARM, warms);
+        }
+        if (storage & writes) {
+          let costs = vm_sstore(vm_word(vm_at(record) + VM_STRIDE, VM_STRIDE), present, b);
+          ok = ok & (vm_gas > 2300u);
+          cost += costs.x;
+          vm_refund += select(0u, costs.y, ok);
+        }
+        ok = ok & vm_charge(cost);
+        if (ok & writes) {
+          vm_put_word(place, b);
         }
       }
 
@@ -501,79 +494,55 @@ fn lane_vm(
             word = u256_clz(a);
           }
         } else if (opcode == VM_OP_ENVIRONMENT) {
-          var number = 0u;
           if (mode < 3u) {
             let id = select(select(lanes_out[vm_frame].z, parties.x, mode == 1u), vm_account, mode == 0u);
             word = state_account_address(id);
-          } else if (mode == 3u) {
-            word = U256(lanes_out[vm_frame + 5u * VM_STRIDE], lanes_out[vm_frame + 6u * VM_STRIDE]);
-          } else if (mode == 6u) {
-            word = U256(lanes_out[vm_columns(9u)], lanes_out[vm_columns(10u)]);
-          } else if (mode == VM_MODE_SELFBALANCE) {
-            let place = vm_at(callee);
-            word = U256(lanes_out[place + 3u * VM_STRIDE], lanes_out[place + 4u * VM_STRIDE]);
-          } else if (mode > 10u) {
-            let at = 2u + 2u * (mode - 11u);
+          } else if (mode > VM_MODE_SELFBALANCE) {
+            let at = 2u + 2u * (mode - VM_MODE_SELFBALANCE - 1u);
             word = U256(lane_environment[at], lane_environment[at + 1u]);
-          } else {
+          } else if (self_balance) {
+            word = present;
+          } else if ((mode != 3u) & (mode != VM_MODE_GAS_PRICE)) {
+            var number = select(select(vm_gas, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
             if (mode == 4u) {
               number = lanes_out[vm_frame + 2u * VM_STRIDE].z;
             } else if (mode == 5u) {
               number = lanes_in[vm_code + 1u].y;
-            } else {
-              number = select(select(vm_gas, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
             }
             word = u256_from_u32(number);
           }
+        } else {
+          word = present;
         }
       } else if (opcode < 16u) {
-        if (opcode == 12u) {
-          word = u256_mul(a, b);
-        } else if (opcode == 13u) {
-          word = evm_divide(a, b, mode);
-        } else if (opcode == 14u) {
-          word = evm_modular(a, b, c, mode == 1u);
-        } else {
+        if (opcode == 15u) {
           ok = ok & vm_charge(50u * u256_byte_length(b));
-          if (ok) {
-            word = u256_exp(a, b);
-          }
+        }
+        if (ok) {
+          word = evm_arithmetic(opcode, mode, a, b, c);
         }
       } else if (opcode == VM_OP_ACCOUNT) {
-        let place = vm_at(callee);
-        let balance = U256(lanes_out[place + 3u * VM_STRIDE], lanes_out[place + 4u * VM_STRIDE]);
-        if (mode == 0u) {
-          word = balance;
-        } else {
-          let exists = ((lanes_out[place].y & VM_ENTRY_EXISTS) != 0u) | !u256_is_zero(balance);
-          let at = 2u * (callee_row.z + select(0u, 1u, mode == 1u));
+        word = present;
+        if (mode != 0u) {
+          let exists = ((lanes_out[vm_at(record)].y & VM_ENTRY_EXISTS) != 0u) | !u256_is_zero(present);
+          let at = 2u * (callee_constants + select(0u, 1u, mode == 1u));
           word = u256_select(U256_ZERO, U256(state_constants[at], state_constants[at + 1u]), exists);
         }
       } else if (opcode == VM_OP_BLOB_HASH) {
-        word = U256_ZERO;
-        if (vm_bytes(a) < lists.w) {
-          let place = lists.z + 2u * a.lo.x;
-          word = U256(lanes_out[place], lanes_out[place + 1u]);
-        }
+        word = present;
       } else if (opcode == VM_OP_CHARGE) {
-        ok = vm_gas >= vm_bytes(a);
-        vm_gas -= select(0u, a.lo.x, ok);
+        ok = vm_gas >= offset;
+        vm_gas -= select(0u, offset, ok);
       } else if (opcode == VM_OP_REFUSE) {
         vm_leave(VM_REFUSED, immediate, U256_ZERO);
-      } else if (opcode == VM_OP_JUMP) {
+      } else if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
         go = instruction.w >> 16u;
-        if (mode == 1u) {
-          go = vm_destination(vm_bytes(a)) - 1u;
+        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(b) == inverts);
+        if (!taken) {
+          go = c_operand;
+        } else if ((mode & 1u) != 0u) {
+          go = vm_destination(offset) - 1u;
           ok = ok & (go != VM_NONE);
-        }
-      } else if (opcode == VM_OP_BRANCH) {
-        go = c_operand;
-        if (u256_is_zero(b) == inverts) {
-          go = instruction.w >> 16u;
-          if ((mode & 1u) != 0u) {
-            go = vm_destination(vm_bytes(a)) - 1u;
-            ok = ok & (go != VM_NONE);
-          }
         }
       }
     }
@@ -587,16 +556,17 @@ fn lane_vm(
     // Bytes.
     let parent = vm_frame - VM_FRAME_VECTORS * VM_STRIDE;
     let memory = vm_at(lane_environment[19].x + vm_memory);
+    let returned = vm_at(lane_environment[19].y);
     if (vm_exit == 0u) {
       if ((opcode == VM_OP_CALLDATA_LOAD) | (opcode == VM_OP_MEMORY) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | (opcode == VM_OP_END)) {
-        let calldata = lanes_out[vm_frame + 2u * VM_STRIDE];
         var source = VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, offset, U256_ZERO);
         var base = 0u;
         var at = offset;
         var backward = false;
         var moves = 1u;
         if ((opcode == VM_OP_CALLDATA_LOAD) | ((opcode == VM_OP_COPY_MEMORY) & (mode == 1u))) {
-          let from_byte = select(vm_bytes(b), offset, opcode == VM_OP_CALLDATA_LOAD);
+          let calldata = lanes_out[vm_frame + 2u * VM_STRIDE];
+          let from_byte = select(b_bytes, offset, opcode == VM_OP_CALLDATA_LOAD);
           source = VmSource(select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, calldata.w == 1u), calldata.x, calldata.y + calldata.z, calldata.y + min(from_byte, calldata.z), U256_ZERO);
         }
         if (opcode == VM_OP_CALLDATA_LOAD) {
@@ -614,21 +584,12 @@ fn lane_vm(
         } else if (opcode == VM_OP_COPY_MEMORY) {
           base = memory;
           if (mode == 0u) {
-            source.position = vm_bytes(b);
-            backward = source.position < at;
-          } else if (mode == 3u) {
-            source = VmSource(VM_SOURCE_ARENA, vm_at(lane_environment[19].y), vm_returned, vm_bytes(b), U256_ZERO);
-          } else if (mode != 1u) {
-            let code = select(vm_code, header, foreign);
-            var size = vec4<u32>(0u);
-            if (code != 0u) {
-              size = lanes_in[code + 1u];
-            }
-            if (!foreign & (size.x == 0u) & (length != 0u)) {
-              vm_leave(VM_MISS_BYTES, lanes_out[vm_frame + 7u * VM_STRIDE].y, U256_ZERO);
-              length = 0u;
-            }
-            source = VmSource(VM_SOURCE_CODES, size.x, size.y, min(vm_bytes(b), size.y), U256_ZERO);
+            source.position = b_bytes;
+            backward = b_bytes < at;
+          } else if (mode == VM_COPY_RETURNED) {
+            source = VmSource(VM_SOURCE_ARENA, returned, vm_returned, b_bytes, U256_ZERO);
+          } else if (copies_code) {
+            source = VmSource(VM_SOURCE_CODES, code.x, code.y, min(b_bytes, code.y), U256_ZERO);
           }
         } else if (opcode == VM_OP_LOG) {
           at = 0u;
@@ -637,21 +598,20 @@ fn lane_vm(
             vm_full(VM_REGION_LOGS);
             length = 0u;
           } else {
-            let record = vm_at(lane_environment[20].z + vm_log_vectors);
-            lanes_out[record] = vec4<u32>(vm_account, mode, length, vectors);
+            let log = vm_at(lane_environment[20].z + vm_log_vectors);
+            lanes_out[log] = vec4<u32>(vm_account, mode, length, vectors);
             var topic = vm_stack_place(c_operand);
-            for (var n = 0u; n < mode; n++) {
-              lanes_out[record + (1u + 2u * n) * VM_STRIDE] = lanes_out[topic];
-              lanes_out[record + (2u + 2u * n) * VM_STRIDE] = lanes_out[topic + VM_STRIDE];
-              topic -= VM_WORD_STRIDE;
+            for (var n = 0u; n < 2u * mode; n++) {
+              lanes_out[log + (1u + n) * VM_STRIDE] = lanes_out[topic + (n & 1u) * VM_STRIDE];
+              topic -= (n & 1u) * VM_WORD_STRIDE;
             }
-            base = record + (1u + 2u * mode) * VM_STRIDE;
+            base = log + (1u + 2u * mode) * VM_STRIDE;
             vm_log_vectors += vectors;
             vm_logs++;
           }
         } else {
           at = 0u;
-          base = vm_at(lane_environment[19].y);
+          base = returned;
           if (vm_depth == 0u) {
             output = vec2<u32>(16u * vm_memory + select(offset, 0u, length == 0u), length);
             length = 0u;
@@ -682,10 +642,10 @@ fn lane_vm(
     }
 
     // Frames.
-    if ((vm_exit == 0u) & (runs | (opcode == VM_OP_END)) & ((opcode == VM_OP_END) | ok)) {
+    if ((vm_exit == 0u) & (runs | (opcode == VM_OP_END))) {
       if (opcode == VM_OP_END) {
-        let mark = lanes_out[vm_frame + 4u * VM_STRIDE];
-        if (mode >= 2u) {
+        if ((mode >= 2u) & started) {
+          let mark = lanes_out[vm_frame + 4u * VM_STRIDE];
           vm_undo(mark.x);
           vm_log_vectors = mark.y;
           vm_logs = mark.z;
@@ -706,101 +666,108 @@ fn lane_vm(
           has_result = true;
         }
       } else {
-        let enters = opcode == VM_OP_ENTER;
-        var code = header;
-        if (precompile != 0u) {
-          code = precompile;
-        }
-        var balance = U256_ZERO;
-        if (payer != 0u) {
-          let place = vm_at(payer);
-          balance = U256(lanes_out[place + 3u * VM_STRIDE], lanes_out[place + 4u * VM_STRIDE]);
-        }
+        let runs_code = select(header, precompile, precompile != 0u);
         var given = vm_gas;
         var starts = true;
-        if (!enters) {
+        var balances = array<U256, 2>(U256_ZERO, U256_ZERO);
+        for (var side = 0u; side < 2u; side++) {
+          let at = select(payer, record, side == 1u);
+          if (at != 0u) {
+            balances[side] = vm_word(vm_at(at) + 3u * VM_STRIDE, VM_STRIDE);
+          }
+        }
+        if (calls) {
           var extra = 0u;
           if (has_value) {
-            let place = vm_at(callee);
-            let empty = u256_is_zero(U256(lanes_out[place + 3u * VM_STRIDE], lanes_out[place + 4u * VM_STRIDE]));
-            let dead = ((lanes_out[place].y & VM_ENTRY_EXISTS) == 0u) & empty;
-            extra = 9000u + select(0u, 25000u, dead & (mode == 0u));
+            let exists = (lanes_out[vm_at(record)].y & VM_ENTRY_EXISTS) != 0u;
+            extra = 9000u + select(0u, 25000u, !exists & u256_is_zero(balances[1]) & (mode == 0u));
           }
           ok = vm_charge(extra);
-          given = min(asked_gas, vm_gas - vm_gas / 64u);
+          given = min(offset, vm_gas - vm_gas / 64u);
           vm_gas -= given;
           given += select(0u, 2300u, has_value);
-          starts = !u256_lt(balance, value) & (vm_depth < 1024u);
-          if (ok & has_value & !starts) {
+          starts = !(has_value & u256_lt(balances[0], c)) & (vm_depth < 1024u);
+          if (has_value & !starts) {
             lanes_out[vm_at(payer)].y |= VM_ENTRY_BALANCE;
           }
         }
-        let pushes = ok & starts & (code != 0u);
+        let pushes = ok & starts & (runs_code != 0u);
         let journal = vm_journal;
-        if (pushes & !enters) {
+        if (pushes & calls) {
           if (vm_depth + 1u >= lane_environment[21].x) {
             vm_full(VM_REGION_FRAMES);
           }
-          lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas, out_offset, out_length);
+          lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas, out_range);
           vm_depth++;
         }
         if (vm_exit == 0u) {
-          // What is paid: a record twice where an account pays itself.
           if (ok & starts & ((mode == 0u) | enters)) {
             for (var side = 0u; side < 2u; side++) {
-              let at = select(payer, callee, side == 1u);
+              let at = select(payer, record, side == 1u);
               if (at == 0u) {
                 continue;
               }
               let place = vm_at(at);
               vm_note(at);
-              let held = U256(lanes_out[place + 3u * VM_STRIDE], lanes_out[place + 4u * VM_STRIDE]);
-              let now = evm_sum(held, value, side == 0u);
-              lanes_out[place + 3u * VM_STRIDE] = now.lo;
-              lanes_out[place + 4u * VM_STRIDE] = now.hi;
+              // An account that pays itself has one record.
+              let now = evm_sum(vm_word(place + 3u * VM_STRIDE, VM_STRIDE), u256_select(U256_ZERO, c, has_value), side == 0u);
+              vm_put_word(place + 3u * VM_STRIDE, now);
               if (side == 0u) {
-                let least = U256(lanes_out[place + 5u * VM_STRIDE], lanes_out[place + 6u * VM_STRIDE]);
-                let lower = u256_select(least, now, u256_lt(now, least));
-                lanes_out[place + 5u * VM_STRIDE] = lower.lo;
-                lanes_out[place + 6u * VM_STRIDE] = lower.hi;
+                let least = vm_word(place + 5u * VM_STRIDE, VM_STRIDE);
+                vm_put_word(place + 5u * VM_STRIDE, u256_select(least, now, u256_lt(now, least)));
               } else {
                 lanes_out[place].y |= VM_ENTRY_TOUCHED;
               }
             }
           }
           if (pushes) {
-            let own = lanes_out[vm_frame];
-            let bases = lanes_out[vm_frame + VM_STRIDE];
-            let keeps = (opcode == VM_OP_CALL) & ((mode == 1u) | (mode == 2u));
-            let delegate_call = (opcode == VM_OP_CALL) & (mode == 2u);
-            let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
-            let paid = U256(lanes_out[vm_frame + 5u * VM_STRIDE], lanes_out[vm_frame + 6u * VM_STRIDE]);
-            let seen = u256_select(value, paid, delegate_call);
-            let input = vm_at(lane_environment[19].x + vm_memory + (in_offset >> 4u));
-            var calldata = vec4<u32>(input, in_offset & 15u, in_length, 1u);
+            started = true;
+            let delegate_call = calls & (mode == 2u);
+            let keeps = calls & ((mode == 1u) | (mode == 2u));
+            let seen_value = u256_select(U256_ZERO, c, has_value);
+            var parties_now = vec4<u32>(runs_code, select(callee_id, vm_account, keeps), vm_account, select(vm_flags & VM_FRAME_STATIC, VM_FRAME_STATIC, calls & (mode == 3u)));
+            parties_now.w = select(parties_now.w, VM_FRAME_FREE, precompile != 0u);
+            var bases = vec4<u32>(0u, 0u, 0u, 0u);
+            let input = vm_at(lane_environment[19].x + vm_memory + (in_range.x >> 4u));
+            var calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
             var frame = vm_frame + VM_FRAME_VECTORS * VM_STRIDE;
-            var caller = select(vm_account, own.z, delegate_call);
-            var stack_base = bases.z + after;
-            var memory_base = vm_memory + 2u * vm_words;
             if (enters) {
+              parties_now.z = parties.x;
+              parties_now.w = 0u;
               calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
               frame = vm_frame;
-              caller = parties.x;
-              stack_base = 0u;
-              memory_base = 0u;
             } else {
-              lanes_out[vm_frame + VM_STRIDE] = vec4<u32>(instruction.w >> 16u, after, bases.zw);
+              let own = lanes_out[vm_frame + VM_STRIDE];
+              let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
+              bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
+              lanes_out[vm_frame + VM_STRIDE] = vec4<u32>(instruction.w >> 16u, after, own.zw);
             }
-            let inherited = select(vm_flags & VM_FRAME_STATIC, VM_FRAME_STATIC, (opcode == VM_OP_CALL) & (mode == 3u));
-            let flags = select(inherited, VM_FRAME_FREE, precompile != 0u);
-            lanes_out[frame] = vec4<u32>(code, select(callee_id, vm_account, keeps), caller, flags);
-            lanes_out[frame + VM_STRIDE] = vec4<u32>(0u, 0u, stack_base, memory_base);
-            lanes_out[frame + 2u * VM_STRIDE] = calldata;
-            lanes_out[frame + 3u * VM_STRIDE] = vec4<u32>(0u);
-            lanes_out[frame + 4u * VM_STRIDE] = vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund);
-            lanes_out[frame + 5u * VM_STRIDE] = seen.lo;
-            lanes_out[frame + 6u * VM_STRIDE] = seen.hi;
-            lanes_out[frame + 7u * VM_STRIDE] = vec4<u32>(constants, code_owner, 0u, 0u);
+            for (var k = 0u; k < vm_turns(8u); k++) {
+              var v = parties_now;
+              if (k == 1u) {
+                v = bases;
+              } else if (k == 2u) {
+                v = calldata;
+              } else if (k == 3u) {
+                v = vec4<u32>(0u);
+              } else if (k == 4u) {
+                v = vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund);
+              } else if (k == 5u) {
+                v = seen_value.lo;
+              } else if (k == 6u) {
+                v = seen_value.hi;
+              } else if (k == 7u) {
+                v = vec4<u32>(constants, code_owner, 0u, 0u);
+              }
+              if (delegate_call) {
+                if ((k == 5u) | (k == 6u)) {
+                  v = lanes_out[vm_frame + k * VM_STRIDE];
+                } else if (k == 0u) {
+                  v.z = lanes_out[vm_frame].z;
+                }
+              }
+              lanes_out[frame + k * VM_STRIDE] = v;
+            }
             vm_gas = given;
             vm_height = 0u;
             vm_open_frame();
@@ -811,13 +778,11 @@ fn lane_vm(
             vm_gas += select(given, 0u, enters);
             word = u256_from_bool(starts);
             vm_exit = select(0u, VM_SUCCEEDED, enters);
-            vm_height = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
-            vm_stack = u32(i32(vm_stack) + (i32(immediate << 16u) >> 16u) * i32(VM_WORD_STRIDE));
+            vm_shift_height(immediate);
             go = instruction.w >> 16u;
           } else {
-            // It lacks the gas: the next turn halts.
-            vm_pc = 0u;
-            next_pc = 0u;
+            // It lacks the gas.
+            next_pc = VM_HALT_PC;
             has_result = false;
           }
           vm_returned = 0u;
@@ -827,13 +792,11 @@ fn lane_vm(
 
     if (vm_exit < VM_MISS_ACCOUNT) {
       if (has_result) {
-        lanes_out[result] = word.lo;
-        lanes_out[result + VM_STRIDE] = word.hi;
+        vm_put_word(result, word);
       }
       vm_pc = next_pc;
       if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
-        vm_height = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
-        vm_stack = u32(i32(vm_stack) + (i32(immediate << 16u) >> 16u) * i32(VM_WORD_STRIDE));
+        vm_shift_height(immediate);
       }
       if ((go != VM_NONE) & (vm_exit == 0u)) {
         vm_enter_block(go);
@@ -843,5 +806,5 @@ fn lane_vm(
       vm_words = words_before;
     }
   }
-  vm_save(steps, output);
+  vm_save(steps, started, output);
 }

@@ -49,9 +49,9 @@ var<private> vm_refund: u32;
 var<private> vm_depth: u32;
 /// Vector of the frame's record.
 var<private> vm_frame: u32;
-/// Vector of the code header, of its constant pool; constants base of the code.
+/// Vector of the code header, and what it says: instructions, constant pool, blocks, jump table; constants base of the code.
 var<private> vm_code: u32;
-var<private> vm_pool: u32;
+var<private> vm_shape: vec4<u32>;
 var<private> vm_constants: u32;
 var<private> vm_flags: u32;
 var<private> vm_account: u32;
@@ -72,6 +72,27 @@ var<private> vm_asked_word: U256;
 
 fn vm_columns(column: u32) -> u32 {
   return column * lane_environment[1].x + vm_lane;
+}
+
+/// The number n, for loops that the compiler shall not unroll: it takes a load or store in a loop once, and two that stand there
+/// twice as long (docs/decisions/0014-lane-vm.md).
+fn vm_turns(n: u32) -> u32 {
+  return min(n, lane_environment[21].y);
+}
+
+/// A word of the wave store whose halves stand `stride` vectors apart.
+fn vm_word(at: u32, stride: u32) -> U256 {
+  var word = U256_ZERO;
+  for (var half = 0u; half < vm_turns(2u); half++) {
+    word = U256(word.hi, lanes_out[at + half * stride]);
+  }
+  return word;
+}
+
+fn vm_put_word(at: u32, word: U256) {
+  for (var half = 0u; half < vm_turns(2u); half++) {
+    lanes_out[at + half * VM_STRIDE] = select(word.lo, word.hi, half == 1u);
+  }
 }
 
 /// Vector k of the lane's arena.

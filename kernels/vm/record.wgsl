@@ -1,7 +1,9 @@
-import package::u256::u256::U256;
+import package::u256::u256::{U256, U256_ZERO};
+import package::u256::compare::u256_eq;
 import package::lane::lane::{lane_environment, lanes_out};
 import package::vm::lane::{VM_REGION_ACCOUNTS, VM_REGION_JOURNAL, VM_REGION_SLOTS, VM_REGION_TRANSIENTS, VM_STRIDE};
 import package::vm::lane::{vm_accounts, vm_arena, vm_at, vm_depth, vm_full, vm_journal, vm_slots, vm_transients};
+import package::vm::lane::{vm_put_word, vm_turns, vm_word};
 
 /// What a lane keeps of slots, accounts and transient slots: records of (header, word, present word, ...), so that one journal undoes
 /// all three. A search gives the record's vector in the arena, or makes a new record there, or finds no room.
@@ -75,14 +77,12 @@ fn vm_account_record(id: u32) -> VmRecord {
   return VmRecord(at, is_new);
 }
 
-/// A new one has its whole header and key, and no value yet.
 fn vm_transient_record(account: u32, key: U256) -> VmRecord {
   var at = lane_environment[20].w;
   var is_new = true;
   for (var n = 0u; n < vm_transients; n++) {
     let place = vm_at(at);
-    let differs = (lanes_out[place + VM_STRIDE] ^ key.lo) | (lanes_out[place + 2u * VM_STRIDE] ^ key.hi);
-    if ((differs.x | differs.y | differs.z | differs.w | (lanes_out[place].x ^ account)) == 0u) {
+    if ((lanes_out[place].x == account) & u256_eq(vm_word(place + VM_STRIDE, VM_STRIDE), key)) {
       is_new = false;
       break;
     }
@@ -93,8 +93,8 @@ fn vm_transient_record(account: u32, key: U256) -> VmRecord {
       vm_transients++;
       let place = vm_at(at);
       lanes_out[place] = vec4<u32>(account, 0u, 0u, 0u);
-      lanes_out[place + VM_STRIDE] = key.lo;
-      lanes_out[place + 2u * VM_STRIDE] = key.hi;
+      vm_put_word(place + VM_STRIDE, key);
+      vm_put_word(place + VM_PRESENT_AT * VM_STRIDE, U256_ZERO);
     } else {
       at = VM_NONE;
       vm_full(VM_REGION_TRANSIENTS);
@@ -114,9 +114,11 @@ fn vm_note(at: u32) {
   }
   let place = vm_at(lane_environment[20].y + VM_JOURNAL_VECTORS * vm_journal);
   let record = vm_at(at);
-  lanes_out[place] = vec4<u32>(at, lanes_out[record].y, 0u, 0u);
-  lanes_out[place + VM_STRIDE] = lanes_out[record + VM_PRESENT_AT * VM_STRIDE];
-  lanes_out[place + 2u * VM_STRIDE] = lanes_out[record + (VM_PRESENT_AT + 1u) * VM_STRIDE];
+  for (var k = 0u; k < vm_turns(3u); k++) {
+    var noted = lanes_out[record + select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) * VM_STRIDE];
+    noted.x = select(noted.x, at, k == 0u);
+    lanes_out[place + k * VM_STRIDE] = noted;
+  }
   vm_journal++;
 }
 
@@ -126,9 +128,14 @@ fn vm_undo(mark: u32) {
     let place = vm_at(lane_environment[20].y + VM_JOURNAL_VECTORS * (vm_journal - 1u));
     let noted = lanes_out[place];
     let record = vm_at(noted.x);
-    let flags = lanes_out[record].y;
-    lanes_out[record].y = (flags & ~VM_UNDONE_FLAGS) | (noted.y & VM_UNDONE_FLAGS);
-    lanes_out[record + VM_PRESENT_AT * VM_STRIDE] = lanes_out[place + VM_STRIDE];
-    lanes_out[record + (VM_PRESENT_AT + 1u) * VM_STRIDE] = lanes_out[place + 2u * VM_STRIDE];
+    let header = lanes_out[record];
+    let flags = (header.y & ~VM_UNDONE_FLAGS) | (noted.y & VM_UNDONE_FLAGS);
+    for (var k = 0u; k < vm_turns(3u); k++) {
+      var old = vec4<u32>(header.x, flags, header.zw);
+      if (k != 0u) {
+        old = lanes_out[place + k * VM_STRIDE];
+      }
+      lanes_out[record + select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) * VM_STRIDE] = old;
+    }
   }
 }

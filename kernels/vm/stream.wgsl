@@ -1,7 +1,7 @@
 import package::u256::u256::U256;
 import package::keccak::keccak::{KeccakBlock, keccak_absorb, keccak_digest, keccak_f, keccak_zero};
 import package::lane::lane::{lanes_in, lanes_out};
-import package::vm::lane::{VM_STRIDE};
+import package::vm::lane::{VM_STRIDE, vm_turns};
 
 /// Bytes on the move: 16 at a time, from any byte of a source to any byte of the lane's arena or into registers.
 
@@ -42,43 +42,46 @@ fn vm_source_vector(source: VmSource, index: i32) -> vec4<u32> {
   return v;
 }
 
-/// 16 bytes from byte p on; p may be negative, where the bytes in front of the source are of no meaning.
-fn vm_fetch(source: VmSource, p: i32) -> vec4<u32> {
-  let index = p >> 4u;
-  let a = vm_source_vector(source, index);
-  let shift = u32(p) & 15u;
-  var b = vec4<u32>(0u);
-  if (shift != 0u) {
-    b = vm_source_vector(source, index + 1);
-  }
-  let two = (shift & 8u) != 0u;
-  let one = (shift & 4u) != 0u;
+/// 16 bytes from byte p of a source on, which begin in vector a and may end in b, the next one.
+fn vm_shift(a: vec4<u32>, b: vec4<u32>, p: i32, limit: u32) -> vec4<u32> {
+  let two = (p & 8) != 0;
+  let one = (p & 4) != 0;
   let p0 = select(a, vec4<u32>(a.zw, b.xy), two);
   let p1 = select(b, vec4<u32>(b.zw, 0u, 0u), two);
   let q0 = select(p0, vec4<u32>(p0.yzw, p1.x), one);
   let next = select(p1.x, p1.y, one);
-  let bits = vec4<u32>((shift & 3u) * 8u);
+  let bits = vec4<u32>((u32(p) & 3u) * 8u);
   let upper = vec4<u32>(q0.yzw, next) << ((vec4<u32>(32u) - bits) & vec4<u32>(31u));
   let v = (q0 >> bits) | select(upper, vec4<u32>(0u), bits == vec4<u32>(0u));
-  return v & vm_byte_mask(i32(min(source.limit, 0x7fffffffu)) - p);
+  return v & vm_byte_mask(i32(min(limit, 0x7fffffffu)) - p);
 }
 
-/// Moves `length` bytes to byte `to` behind vector `base` of the arena. `backward` where an overlap asks for it. Returns the
-/// last two vectors moved: the word, for a move of 32 bytes to byte 0; with base 0 nothing is stored.
+/// Moves `length` bytes to byte `to` behind vector `base` of the arena; `backward` where an overlap asks for it. With base 0 nothing is
+/// stored, and the last 32 bytes moved are returned. Each vector of the source is loaded once.
 fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) -> U256 {
   var word = U256(vec4<u32>(0u), vec4<u32>(0u));
   let first = to >> 4u;
   let count = select(((to + length - 1u) >> 4u) + 1u - first, 0u, length == 0u);
-  for (var n = 0u; n < count; n++) {
-    let d = first + select(n, count - 1u - n, backward);
-    let v = vm_fetch(source, i32(source.position + 16u * d - to));
-    if (base != 0u) {
-      let place = base + d * VM_STRIDE;
-      let keep = vm_byte_mask(i32(to) - i32(16u * d)) | ~vm_byte_mask(i32(to + length) - i32(16u * d));
-      lanes_out[place] = (lanes_out[place] & keep) | (v & ~keep);
-    } else {
-      word = U256(word.hi, v);
+  // Byte of the source that comes to byte 0 of the first vector; in front of the source the bytes have no meaning.
+  let start = i32(source.position + 16u * first - to);
+  let turns = select(count + 1u, 0u, count == 0u);
+  var before = vec4<u32>(0u);
+  for (var n = 0u; n < turns; n++) {
+    let index = (start >> 4u) + i32(select(n, count - n, backward));
+    let loaded = vm_source_vector(source, index);
+    if (n != 0u) {
+      let k = select(n - 1u, count - n, backward);
+      let v = vm_shift(select(before, loaded, backward), select(loaded, before, backward), start + i32(16u * k), source.limit);
+      if (base != 0u) {
+        let place = base + (first + k) * VM_STRIDE;
+        let at = i32(16u * (first + k));
+        let keep = vm_byte_mask(i32(to) - at) | ~vm_byte_mask(i32(to + length) - at);
+        lanes_out[place] = (lanes_out[place] & keep) | (v & ~keep);
+      } else {
+        word = U256(word.hi, v);
+      }
     }
+    before = loaded;
   }
   return word;
 }
@@ -97,7 +100,10 @@ fn vm_keccak(source: VmSource, length: u32) -> U256 {
     var q6 = q0;
     var q7 = q0;
     var q8 = q0;
-    for (var i = 0u; i < 9u; i++) {
+    var before = q0;
+    let start = i32(source.position + block * 136u);
+    let left_of_block = i32(length) - i32(block * 136u);
+    for (var i = 0u; i < vm_turns(10u); i++) {
       q0 = q1;
       q1 = q2;
       q2 = q3;
@@ -106,14 +112,12 @@ fn vm_keccak(source: VmSource, length: u32) -> U256 {
       q5 = q6;
       q6 = q7;
       q7 = q8;
-      let at = block * 136u + 16u * i;
-      let left = i32(length) - i32(at);
-      q8 = vec4<u32>(0u);
-      if (left > 0) {
-        q8 = vm_fetch(source, i32(source.position + at)) & vm_byte_mask(left);
-      }
+      let loaded = vm_source_vector(source, (start >> 4u) + i32(i));
+      let left = left_of_block - 16 * i32(i) + 16;
+      q8 = vm_shift(before, loaded, start, 0x7fffffffu) & vm_byte_mask(left);
       // The padding: 0x01 behind the last byte.
       q8 |= (vm_byte_mask(left + 1) ^ vm_byte_mask(left)) & vec4<u32>(0x01010101u);
+      before = loaded;
     }
     let last = select(0u, 0x80000000u, block + 1u == blocks);
     state = keccak_f(keccak_absorb(state, KeccakBlock(array<u32, 34>(
