@@ -4405,6 +4405,40 @@ const VM_FRAME_FREE = 2u;
 
 const LANE_WORKGROUP = 64u;
 `,
+  lane_vm_gather: `@group(0) @binding(0) var<uniform> gather_parameters: vec4<u32>;
+
+@group(0) @binding(1) var<storage, read> gather_segments: array<vec4<u32>>;
+
+@group(0) @binding(2) var<storage, read> gather_source: array<vec4<u32>>;
+
+@group(0) @binding(3) var<storage, read_write> gather_output: array<vec4<u32>>;
+
+@compute @workgroup_size(64) fn lane_vm_gather(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let place = lane_index(workgroup, workgroups, local);
+  if (place >= gather_parameters.y) {
+    return;
+  }
+  var low = 0u;
+  var high = gather_parameters.x;
+  for (var step = 0u; step < 32u; step++) {
+    if (low + 1u >= high) {
+      break;
+    }
+    let middle = (low + high) >> 1u;
+    let before = gather_segments[middle].w <= place;
+    low = select(low, middle, before);
+    high = select(middle, high, before);
+  }
+  let segment = gather_segments[low];
+  gather_output[place] = gather_source[segment.x + (place - segment.w) * segment.y];
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
+}
+
+const LANE_WORKGROUP = 64u;
+`,
   mul_rate: `@group(0) @binding(0) var<uniform> mul_rate_parameters: vec4<u32>;
 
 @group(0) @binding(1) var<storage, read_write> mul_rate_words: array<vec4<u32>>;
