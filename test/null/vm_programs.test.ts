@@ -5,7 +5,7 @@ import { opcodesAt } from '../../transpiler/spec/opcodes.ts'
 import { randomVmCase, seedOfAddress, VM_ENV, VM_FORKS, type VmCase, vmState } from '../fixtures/vm_cases.ts'
 import { shrunk } from '../fixtures/vm_shrink.ts'
 
-const CASES = 400
+const CASES = 500
 
 const casesAt = (fork: (typeof VM_FORKS)[number]): VmCase[] =>
   Array.from({ length: CASES }, (_, seed) => randomVmCase(seed, fork))
