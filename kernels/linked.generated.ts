@@ -831,7 +831,7 @@ fn u256_exp(base: U256, exponent: U256) -> U256 {
   return u256_select(power, U256_ONE, bits == 0u);
 }
 
-fn u256_mod_wide(x: U512, d: U256) -> U256 {
+fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {
   let by_zero = u256_is_zero(d);
   let divisor = u256_select(d, U256_ONE, by_zero);
   let short = u256_is_zero(x.hi);
@@ -853,14 +853,20 @@ fn u256_mod_wide(x: U512, d: U256) -> U256 {
   var feed = u256_shift_right(full_lower, tail_bits);
   feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
   var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
+  var quotient = U256_ZERO;
   for (var i = 0u; i < digit_count; i++) {
     let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
     remainder = step.remainder;
+    quotient = u256_append_digit(quotient, step.digit);
     feed = u256_append_digit(feed, tail);
     tail = 0u;
   }
   let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
-  return u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero);
+  return U256DivMod(quotient, u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero));
+}
+
+fn u256_mod_wide(x: U512, d: U256) -> U256 {
+  return u256_divmod_wide(x, d).remainder;
 }
 
 fn u256_addmod(a: U256, b: U256, n: U256) -> U256 {
@@ -2150,6 +2156,2255 @@ fn keccak_round_constant(round: u32) -> vec2<u32> {
 
 const LANE_WORKGROUP = 64u;
 `,
+  lane_vm: `const VM_STEPS = 1048576u;
+
+const VM_OPERAND_NONE = 0xffffu;
+
+const VM_INVERT = 0x80u;
+
+const VM_OP_BYTES = 5u;
+
+const VM_OP_ENVIRONMENT = 6u;
+
+const VM_OP_CALLDATA_LOAD = 7u;
+
+const VM_OP_MEMORY = 8u;
+
+const VM_OP_STORAGE = 9u;
+
+const VM_OP_TRANSIENT = 10u;
+
+const VM_OP_KECCAK = 11u;
+
+const VM_OP_MODULAR = 14u;
+
+const VM_OP_COPY_MEMORY = 16u;
+
+const VM_OP_ACCOUNT = 17u;
+
+const VM_OP_LOG = 18u;
+
+const VM_OP_CALL = 19u;
+
+const VM_OP_END = 20u;
+
+const VM_OP_JUMP = 21u;
+
+const VM_OP_BRANCH = 22u;
+
+const VM_OP_MEMO = 23u;
+
+const VM_OP_BLOB_HASH = 24u;
+
+const VM_OP_CHARGE = 25u;
+
+const VM_OP_WARM = 26u;
+
+const VM_OP_ENTER = 27u;
+
+const VM_OP_REFUSE = 28u;
+
+const VM_MODE_GAS_PRICE = 6u;
+
+const VM_MODE_SELFBALANCE = 10u;
+
+const VM_MODE_HALT = 3u;
+
+const VM_COPY_CODE = 2u;
+
+const VM_COPY_RETURNED = 3u;
+
+const VM_COPY_ACCOUNT_CODE = 4u;
+
+const VM_MEMO_OWNERS = 0xfffffe00u;
+
+const VM_MEMO_BLOCK_HASHES = 0xfffffffeu;
+
+const VM_CODE_PRESENT = 1u;
+
+const VM_CODE_DELEGATION = 2u;
+
+const VM_SLOT_WARM = 1u;
+
+const VM_SLOT_READ = 2u;
+
+const VM_ENTRY_WARM = 1u;
+
+const VM_ENTRY_READ = 2u;
+
+const VM_ENTRY_BALANCE = 4u;
+
+const VM_ENTRY_EXISTS = 8u;
+
+const VM_ENTRY_TOUCHED = 16u;
+
+const VM_ITEM_SLOT = 1u;
+
+const VM_ITEM_WARM = 2u;
+
+const VM_ITEM_VALUE = 4u;
+
+fn vm_stack_place(operand: u32) -> u32 {
+  return u32(i32(vm_stack) + (i32(operand << 18u) >> 18u) * i32(VM_WORD_STRIDE));
+}
+
+fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
+  let clears = lane_environment[23].w;
+  let original_zero = u256_is_zero(original);
+  let clean = u256_eq(original, current);
+  let unchanged = u256_eq(current, next);
+  let gas = select(100u, select(2900u, 20000u, original_zero), clean & !unchanged);
+  let cleared = select(0u, clears, !original_zero & u256_is_zero(next));
+  let uncleared = select(0u, clears, !original_zero & u256_is_zero(current));
+  let restored = select(0u, select(2800u, 19900u, original_zero), u256_eq(original, next));
+  let refund = select(select(cleared - uncleared + restored, cleared, clean), 0u, unchanged);
+  return vec2<u32>(gas, refund);
+}
+
+fn vm_precompile(address: U256) -> u32 {
+  let rest = address.lo.y | address.lo.z | address.lo.w | address.hi.x;
+  let low = address.lo.x;
+  let index = select(select(0u, low, low <= 0x11u), 0x12u, low == 0x100u);
+  var header = 0u;
+  if ((rest == 0u) & (index != 0u)) {
+    let at = lane_environment[1].w + 2u * index;
+    header = select(0u, at, (lanes_in[at + 1u].z & VM_CODE_PRESENT) != 0u);
+  }
+  return header;
+}
+
+fn vm_shift_height(immediate: u32) {
+  let words = i32(immediate << 16u) >> 16u;
+  vm_height = u32(i32(vm_height) + words);
+  vm_stack = u32(i32(vm_stack) + words * i32(VM_WORD_STRIDE));
+}
+
+@compute @workgroup_size(64) fn lane_vm(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let number = lane_index(workgroup, workgroups, local);
+  if (number >= lane_environment[0].x) {
+    return;
+  }
+  vm_lane = lanes_out[lane_environment[0].y + (number >> 2u)][number & 3u];
+  vm_arena = lane_environment[18].x + (vm_lane >> 6u) * lane_environment[18].y * VM_STRIDE + (vm_lane & 63u);
+  var started = vm_load();
+  if (!started) {
+    vm_enter_block(0u);
+  }
+  let parties = lanes_out[vm_columns(7u)];
+  let lists = lanes_out[vm_columns(8u)];
+  var output = vec2<u32>(0u);
+  var steps = 0u;
+  for (var step = 0u; step < VM_STEPS; step++) {
+    if ((steps >= lane_environment[1].y) | (vm_exit != 0u)) {
+      break;
+    }
+    steps += select(0u, 1u, started);
+    let gas_before = vm_gas;
+    let words_before = vm_words;
+    let stops = vm_pc == VM_HALT_PC;
+    var instruction = lanes_in[select(vm_pc, 0u, stops)];
+    if (stops) {
+      instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
+    }
+    var opcode = instruction.x & 0xffu;
+    var mode = (instruction.x >> 8u) & 0x7fu;
+    let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
+    let immediate = instruction.z >> 16u;
+    let c_operand = instruction.z & 0xffffu;
+    let calls = opcode == VM_OP_CALL;
+    let enters = opcode == VM_OP_ENTER;
+    let pays = calls & (mode < 2u);
+    let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
+    var a = U256_ZERO;
+    var b = U256_ZERO;
+    var c = U256_ZERO;
+    var to = U256_ZERO;
+    var in_range = vec2<u32>(0u);
+    var out_range = vec2<u32>(0u);
+    var operands = 2u;
+    var wide = c_operand;
+    if (calls) {
+      operands = 7u;
+    } else if (foreign) {
+      operands = 4u;
+    } else if ((opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_MODULAR) | enters) {
+      operands = 3u;
+    }
+    for (var n = 0u; n < operands; n++) {
+      var operand = select(select(c_operand, instruction.y >> 16u, n == 1u), instruction.y & 0xffffu, n == 0u);
+      operand = select(operand, immediate, n == 3u);
+      if (calls) {
+        if ((n == 2u) & !pays) {
+          continue;
+        }
+        operand = wide & 0x3fffu;
+        wide--;
+      }
+      let index = operand & 0x3fffu;
+      var place = vm_stack_place(operand);
+      var stride = VM_STRIDE;
+      if (enters & (n == 2u)) {
+        place = vm_columns(11u);
+        stride = lane_environment[1].x;
+      } else if (operand == VM_OPERAND_NONE) {
+        if ((opcode != VM_OP_ENVIRONMENT) | (n != 0u)) {
+          continue;
+        }
+        place = select(vm_frame + 5u * VM_STRIDE, vm_columns(9u), mode == VM_MODE_GAS_PRICE);
+        stride = select(VM_STRIDE, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
+      } else if (operand >= 0x4000u) {
+        place = select(2u * (vm_constants + 2u + index), vm_shape.y + 2u * index, operand < 0x8000u);
+        stride = 1u;
+      }
+      var word = U256_ZERO;
+      for (var half = 0u; half < vm_turns(2u); half++) {
+        var v = vec4<u32>(0u);
+        let at = place + half * stride;
+        if (stride != 1u) {
+          v = lanes_out[at];
+        } else if (operand < 0x8000u) {
+          v = lanes_in[at];
+        } else {
+          v = state_constants[at];
+        }
+        word = U256(word.hi, v);
+      }
+      if (n < 2u) {
+        a = u256_select(a, word, n == 0u);
+        b = u256_select(b, word, n == 1u);
+      } else if (n == 2u) {
+        c = word;
+      } else if (foreign) {
+        to = word;
+      } else {
+        let bytes = vm_bytes(word);
+        in_range = select(in_range, vec2<u32>(bytes), vec2<bool>(n == 3u, n == 4u));
+        out_range = select(out_range, vec2<u32>(bytes), vec2<bool>(n == 5u, n == 6u));
+      }
+    }
+    if (!foreign) {
+      to = u256_select(a, b, calls);
+    }
+    to.hi = vec4<u32>(to.hi.x, 0u, 0u, 0u);
+    let has_value = (pays | enters) & !u256_is_zero(c);
+    in_range.x = select(in_range.x, 0u, in_range.y == 0u);
+    var ok = vm_charge(instruction.w & 0xffffu);
+    var next_pc = vm_pc + 1u;
+    var go = VM_NONE;
+    var word = a;
+    var result = vm_stack_place(instruction.x >> 16u);
+    var has_result = (instruction.x >> 16u) != VM_OPERAND_NONE;
+    let offset = vm_bytes(a);
+    let b_bytes = vm_bytes(b);
+    var length = 0u;
+    if (ok & (opcode >= VM_OP_MEMORY) & (opcode <= VM_OP_END)) {
+      var unit = 0u;
+      var touched = 0u;
+      if (opcode == VM_OP_MEMORY) {
+        length = select(32u, 1u, mode == 2u);
+      } else if (calls) {
+        touched = max(vm_range_end(in_range.x, in_range.y), vm_range_end(out_range.x, out_range.y));
+      } else if ((opcode == VM_OP_KECCAK) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | ((opcode == VM_OP_END) & (mode != 0u) & (mode != VM_MODE_HALT))) {
+        let copies = opcode == VM_OP_COPY_MEMORY;
+        length = select(b_bytes, vm_bytes(c), copies);
+        let units = select((min(length, 0x4000000u) + 31u) >> 5u, min(length, 0x4000000u), opcode == VM_OP_LOG);
+        unit = units * select(select(select(0u, 8u, opcode == VM_OP_LOG), 6u, opcode == VM_OP_KECCAK), 3u, copies);
+        touched = select(0u, vm_range_end(b_bytes, length), copies & (mode == 0u));
+        let inside = (b_bytes <= vm_returned) & (length <= vm_returned) & (b_bytes + length <= vm_returned);
+        ok = ok & (inside | !copies | (mode != VM_COPY_RETURNED));
+      }
+      touched = max(touched, vm_range_end(offset, length));
+      let changes = ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT)) & (mode == 1u);
+      let forbidden = changes | (opcode == VM_OP_LOG) | (calls & (mode == 0u) & has_value);
+      ok = ok & !(forbidden & ((vm_flags & VM_FRAME_STATIC) != 0u));
+      if (ok & (touched != 0u)) {
+        ok = vm_grow(touched);
+      }
+      ok = ok & vm_charge(unit);
+    }
+    var item = vec4<u32>(0u);
+    var item_word = U256_ZERO;
+    if ((opcode == VM_OP_WARM) & (vm_returned < lists.y)) {
+      let place = lists.x + 3u * vm_returned;
+      item = lanes_out[place];
+      item.w = 1u;
+      item_word = vm_word(place + 1u, 1u);
+      vm_returned++;
+      next_pc = vm_pc;
+    }
+    let item_slot = (item.w == 1u) & ((item.x & VM_ITEM_SLOT) != 0u);
+    let item_account = (item.w == 1u) & !item_slot;
+    let runs = calls | enters;
+    let named = (opcode == VM_OP_ACCOUNT) | calls | foreign;
+    let self_balance = (opcode == VM_OP_ENVIRONMENT) & (mode == VM_MODE_SELFBALANCE);
+    let sees_balance = self_balance | ((opcode == VM_OP_ACCOUNT) & (mode == 0u));
+    var record = 0u;
+    var target_record = 0u;
+    var payer = 0u;
+    var callee_id = 0u;
+    var callee_constants = 0u;
+    var header = 0u;
+    var code = vec4<u32>(0u);
+    var constants = 0u;
+    var code_owner = 0u;
+    var precompile = 0u;
+    if (ok & (named | enters | self_balance | item_account)) {
+      var address = to;
+      for (var turn = 0u; turn < 3u; turn++) {
+        var id = MISSING;
+        if ((turn == 0u) & !named) {
+          id = select(select(parties.y, vm_account, self_balance), item.y, item_account);
+        } else if (turn == 2u) {
+          if (!has_value) {
+            break;
+          }
+          id = select(parties.x, vm_account, calls);
+        } else {
+          if (turn == 1u) {
+            if (!runs | ((code.z & VM_CODE_DELEGATION) == 0u)) {
+              continue;
+            }
+            let first = lanes_in[code.x];
+            let second = lanes_in[code.x + 1u];
+            let q = (first >> vec4<u32>(24u)) | vec4<u32>(first.yzw << vec3<u32>(8u), second.x << 8u);
+            let last = (second.x >> 24u) | (second.y << 8u);
+            let reversed = u256_reverse_bytes(U256(vec4<u32>(0u, 0u, 0u, q.x), vec4<u32>(q.yzw, last)));
+            address = U256(reversed.lo, vec4<u32>(reversed.hi.x, 0u, 0u, 0u));
+            header = 0u;
+          }
+          id = state_account(address);
+          if (id == MISSING) {
+            vm_leave(VM_MISS_ACCOUNT, 0u, address);
+            break;
+          }
+        }
+        let row = state_account_vector(id, 1u);
+        let found = vm_account_record(id);
+        if (vm_exit != 0u) {
+          break;
+        }
+        if (found.is_new) {
+          let place = vm_at(found.at);
+          let is_sender = id == parties.x;
+          var balance = U256(state_account_vector(id, 2u), state_account_vector(id, 3u));
+          balance = u256_select(balance, item_word, item_account & ((item.x & VM_ITEM_VALUE) != 0u));
+          if (is_sender) {
+            balance = u256_sub(balance, vm_word(vm_columns(13u), lane_environment[1].x));
+          }
+          let warm = is_sender | (id == parties.y) | (id == lane_environment[23].z);
+          let exists = is_sender | ((row.w & 1u) != 0u);
+          let flags = select(0u, VM_ENTRY_WARM, warm) | select(0u, VM_ENTRY_EXISTS, exists);
+          lanes_out[place] = vec4<u32>(id, flags, row.w >> 8u, 0u);
+          for (var copy = 1u; copy < 1u + vm_turns(6u); copy++) {
+            lanes_out[place + copy * VM_STRIDE] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
+          }
+        }
+        if (turn == 2u) {
+          payer = found.at;
+          break;
+        }
+        if (turn == 0u) {
+          record = found.at;
+          callee_id = id;
+          callee_constants = row.z;
+        } else {
+          target_record = found.at;
+        }
+        if ((runs | foreign) & ((row.w >> 8u) != 0u)) {
+          header = lane_environment[1].z + 2u * (row.w >> 8u);
+          constants = row.z;
+          code_owner = id;
+          code = lanes_in[header + 1u];
+          if ((code.z & VM_CODE_PRESENT) == 0u) {
+            vm_leave(VM_MISS_CODE, id, U256_ZERO);
+            break;
+          }
+        }
+      }
+      if (named) {
+        precompile = vm_precompile(to);
+      }
+    }
+    let copies_code = (opcode == VM_OP_COPY_MEMORY) & ((mode == VM_COPY_CODE) | foreign);
+    if (copies_code & (vm_exit == 0u)) {
+      if (!foreign) {
+        header = vm_code;
+        code = lanes_in[header + 1u];
+        code_owner = lanes_out[vm_frame + 7u * VM_STRIDE].y;
+      }
+      if ((header != 0u) & (code.x == 0u)) {
+        vm_leave(VM_MISS_BYTES, code_owner, U256_ZERO);
+      }
+    }
+    if (ok & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_MEMO) | item_slot)) {
+      var key = a;
+      var owner = vm_account;
+      var wanted = true;
+      if (opcode == VM_OP_MEMO) {
+        owner = select(VM_MEMO_OWNERS + immediate, VM_MEMO_BLOCK_HASHES, mode == 0u);
+        key = evm_sum(a, b, false);
+        let number = lane_environment[2].x;
+        wanted = (mode != 0u) | ((offset == a.lo.x) & (offset < number) & (number - offset <= 256u));
+      }
+      var id = item.y;
+      if (wanted & !item_slot) {
+        id = state_slot(owner, key);
+      }
+      var held = U256_ZERO;
+      if (wanted) {
+        held = state_slot_value(id);
+      }
+      if (id == MISSING) {
+        vm_leave(select(select(VM_MISS_PRECOMPILE, VM_MISS_BLOCK_HASH, mode == 0u), VM_MISS_SLOT, opcode == VM_OP_STORAGE), select(immediate, owner, opcode == VM_OP_STORAGE), key);
+        output = vec2<u32>(16u * vm_memory, lanes_out[vm_frame + 2u * VM_STRIDE].z);
+      } else if (opcode == VM_OP_MEMO) {
+        word = held;
+      } else {
+        let found = vm_slot_record(id, select(vm_account, item.z, item_slot));
+        record = found.at;
+        if (found.is_new & (vm_exit == 0u)) {
+          held = u256_select(held, item_word, (item.x & VM_ITEM_VALUE) != 0u);
+          for (var copy = 1u; copy < 1u + vm_turns(4u); copy++) {
+            lanes_out[vm_at(record) + copy * VM_STRIDE] = select(held.hi, held.lo, (copy & 1u) != 0u);
+          }
+        }
+      }
+    }
+    if (ok & (opcode == VM_OP_TRANSIENT)) {
+      record = vm_transient_record(vm_account, a).at;
+    }
+    if (vm_exit == 0u) {
+      var place = select(0u, vm_at(record) + 3u * VM_STRIDE, record != 0u);
+      var stride = VM_STRIDE;
+      if (opcode == VM_OP_BLOB_HASH) {
+        place = select(0u, lists.z + 2u * offset, offset < lists.w);
+        stride = 1u;
+      }
+      var present = U256_ZERO;
+      if (place != 0u) {
+        present = vm_word(place, stride);
+      }
+      if (record != 0u) {
+        let writes = (mode == 1u) & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT));
+        let storage = opcode == VM_OP_STORAGE;
+        let looks = select(select(select(0u, VM_ENTRY_READ, runs | (named & !sees_balance)), VM_ENTRY_BALANCE, sees_balance), VM_SLOT_READ, storage);
+        let warms = named | runs | storage | ((item.x & VM_ITEM_WARM) != 0u);
+        var cost = 0u;
+        for (var turn = 0u; turn < 2u; turn++) {
+          let at = select(record, target_record, turn == 1u);
+          if (at == 0u) {
+            break;
+          }
+          let header_place = vm_at(at);
+          let flags = lanes_out[header_place].y;
+          let warm = ((flags & VM_ENTRY_WARM) != 0u) | (precompile != 0u);
+          if (named) {
+            cost += select(2600u, 100u, warm);
+          } else if (storage) {
+            cost = select(select(2100u, 100u, warm), select(2100u, 0u, warm), writes);
+          }
+          if (writes | (warms & !warm)) {
+            vm_note(at);
+          }
+          lanes_out[header_place].y = flags | looks | select(0u, VM_ENTRY_WARM, warms);
+        }
+        if (storage & writes) {
+          let costs = vm_sstore(vm_word(vm_at(record) + VM_STRIDE, VM_STRIDE), present, b);
+          ok = ok & (vm_gas > 2300u);
+          cost += costs.x;
+          vm_refund += select(0u, costs.y, ok);
+        }
+        ok = ok & vm_charge(cost);
+        if (ok & writes) {
+          vm_put_word(place, b);
+        }
+      }
+      if (opcode < 12u) {
+        if (opcode < 5u) {
+          if (opcode == 1u) {
+            let both = vec4<u32>(0u - (mode & 1u));
+            let either = vec4<u32>(0u - (mode >> 1u));
+            word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
+          } else if (opcode == 2u) {
+            word = evm_sum(a, b, mode == 1u);
+          } else if (opcode == 3u) {
+            word = evm_compare(a, b, mode);
+            word.lo.x ^= select(0u, 1u, inverts);
+          } else if (opcode == 4u) {
+            word = evm_shift(a, b, mode);
+          }
+        } else if (opcode == VM_OP_BYTES) {
+          if (mode == 0u) {
+            word = u256_byte(a, b);
+          } else if (mode == 1u) {
+            word = u256_signextend(a, b);
+          } else {
+            word = u256_clz(a);
+          }
+        } else if (opcode == VM_OP_ENVIRONMENT) {
+          if (mode < 3u) {
+            let id = select(select(lanes_out[vm_frame].z, parties.x, mode == 1u), vm_account, mode == 0u);
+            word = state_account_address(id);
+          } else if (mode > VM_MODE_SELFBALANCE) {
+            let at = 2u + 2u * (mode - VM_MODE_SELFBALANCE - 1u);
+            word = U256(lane_environment[at], lane_environment[at + 1u]);
+          } else if (self_balance) {
+            word = present;
+          } else if ((mode != 3u) & (mode != VM_MODE_GAS_PRICE)) {
+            var number = select(select(vm_gas, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
+            if (mode == 4u) {
+              number = lanes_out[vm_frame + 2u * VM_STRIDE].z;
+            } else if (mode == 5u) {
+              number = lanes_in[vm_code + 1u].y;
+            }
+            word = u256_from_u32(number);
+          }
+        } else {
+          word = present;
+        }
+      } else if (opcode < 16u) {
+        if (opcode == 15u) {
+          ok = ok & vm_charge(50u * u256_byte_length(b));
+        }
+        if (ok) {
+          word = evm_arithmetic(opcode, mode, a, b, c);
+        }
+      } else if (opcode == VM_OP_ACCOUNT) {
+        word = present;
+        if (mode != 0u) {
+          let exists = ((lanes_out[vm_at(record)].y & VM_ENTRY_EXISTS) != 0u) | !u256_is_zero(present);
+          let at = 2u * (callee_constants + select(0u, 1u, mode == 1u));
+          word = u256_select(U256_ZERO, U256(state_constants[at], state_constants[at + 1u]), exists);
+        }
+      } else if (opcode == VM_OP_BLOB_HASH) {
+        word = present;
+      } else if (opcode == VM_OP_CHARGE) {
+        ok = vm_gas >= offset;
+        vm_gas -= select(0u, offset, ok);
+      } else if (opcode == VM_OP_REFUSE) {
+        vm_leave(VM_REFUSED, immediate, U256_ZERO);
+      } else if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
+        go = instruction.w >> 16u;
+        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(b) == inverts);
+        if (!taken) {
+          go = c_operand;
+        } else if ((mode & 1u) != 0u) {
+          go = vm_destination(offset) - 1u;
+          ok = ok & (go != VM_NONE);
+        }
+      }
+    }
+    if (!ok) {
+      opcode = VM_OP_END;
+      mode = VM_MODE_HALT;
+      length = 0u;
+    }
+    let parent = vm_frame - VM_FRAME_VECTORS * VM_STRIDE;
+    let memory = vm_at(lane_environment[19].x + vm_memory);
+    let returned = vm_at(lane_environment[19].y);
+    if (vm_exit == 0u) {
+      if ((opcode == VM_OP_CALLDATA_LOAD) | (opcode == VM_OP_MEMORY) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | (opcode == VM_OP_END)) {
+        var source = VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, offset, U256_ZERO);
+        var base = 0u;
+        var at = offset;
+        var backward = false;
+        var moves = 1u;
+        if ((opcode == VM_OP_CALLDATA_LOAD) | ((opcode == VM_OP_COPY_MEMORY) & (mode == 1u))) {
+          let calldata = lanes_out[vm_frame + 2u * VM_STRIDE];
+          let from_byte = select(b_bytes, offset, opcode == VM_OP_CALLDATA_LOAD);
+          source = VmSource(select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, calldata.w == 1u), calldata.x, calldata.y + calldata.z, calldata.y + min(from_byte, calldata.z), U256_ZERO);
+        }
+        if (opcode == VM_OP_CALLDATA_LOAD) {
+          at = 0u;
+          length = 32u;
+        } else if (opcode == VM_OP_MEMORY) {
+          if (mode == 0u) {
+            at = 0u;
+          } else {
+            var bytes = u256_reverse_bytes(b);
+            bytes.lo.x = select(bytes.lo.x, b.lo.x & 0xffu, mode == 2u);
+            source = VmSource(VM_SOURCE_WORD, 0u, 32u, 0u, bytes);
+            base = memory;
+          }
+        } else if (opcode == VM_OP_COPY_MEMORY) {
+          base = memory;
+          if (mode == 0u) {
+            source.position = b_bytes;
+            backward = b_bytes < at;
+          } else if (mode == VM_COPY_RETURNED) {
+            source = VmSource(VM_SOURCE_ARENA, returned, vm_returned, b_bytes, U256_ZERO);
+          } else if (copies_code) {
+            source = VmSource(VM_SOURCE_CODES, code.x, code.y, min(b_bytes, code.y), U256_ZERO);
+          }
+        } else if (opcode == VM_OP_LOG) {
+          at = 0u;
+          let vectors = 1u + 2u * mode + ((length + 15u) >> 4u);
+          if (vm_log_vectors + vectors > lane_environment[23].x) {
+            vm_full(VM_REGION_LOGS);
+            length = 0u;
+          } else {
+            let log = vm_at(lane_environment[20].z + vm_log_vectors);
+            lanes_out[log] = vec4<u32>(vm_account, mode, length, vectors);
+            var topic = vm_stack_place(c_operand);
+            for (var n = 0u; n < 2u * mode; n++) {
+              lanes_out[log + (1u + n) * VM_STRIDE] = lanes_out[topic + (n & 1u) * VM_STRIDE];
+              topic -= (n & 1u) * VM_WORD_STRIDE;
+            }
+            base = log + (1u + 2u * mode) * VM_STRIDE;
+            vm_log_vectors += vectors;
+            vm_logs++;
+          }
+        } else {
+          at = 0u;
+          base = returned;
+          if (vm_depth == 0u) {
+            output = vec2<u32>(16u * vm_memory + select(offset, 0u, length == 0u), length);
+            length = 0u;
+          } else if (length > 16u * lane_environment[21].w) {
+            vm_full(VM_REGION_RETURN);
+            length = 0u;
+          }
+          vm_returned = length;
+          moves = select(1u, 2u, length != 0u);
+        }
+        for (var n = 0u; n < moves; n++) {
+          if (n == 1u) {
+            let range = lanes_out[parent + 3u * VM_STRIDE];
+            source = VmSource(VM_SOURCE_ARENA, base, length, 0u, U256_ZERO);
+            base = vm_at(lane_environment[19].x + lanes_out[parent + VM_STRIDE].w);
+            at = range.z;
+            length = min(length, range.w);
+          }
+          let moved = vm_move(source, base, at, length, backward);
+          if (base == 0u) {
+            word = u256_reverse_bytes(moved);
+          }
+        }
+      } else if (opcode == VM_OP_KECCAK) {
+        word = vm_keccak(VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, select(offset, 0u, length == 0u), U256_ZERO), length);
+      }
+    }
+    if ((vm_exit == 0u) & (runs | (opcode == VM_OP_END))) {
+      if (opcode == VM_OP_END) {
+        if ((mode >= 2u) & started) {
+          let mark = lanes_out[vm_frame + 4u * VM_STRIDE];
+          vm_undo(mark.x);
+          vm_log_vectors = mark.y;
+          vm_logs = mark.z;
+          vm_refund = mark.w;
+        }
+        vm_gas = select(vm_gas, 0u, mode == VM_MODE_HALT);
+        if (vm_depth == 0u) {
+          vm_exit = max(mode, VM_SUCCEEDED);
+        } else {
+          vm_depth--;
+          let call = lanes_out[parent + VM_STRIDE];
+          vm_height = call.y;
+          go = call.x;
+          vm_gas += lanes_out[parent + 3u * VM_STRIDE].y;
+          vm_open_frame();
+          word = u256_from_bool(mode < 2u);
+          result = vm_stack - VM_WORD_STRIDE;
+          has_result = true;
+        }
+      } else {
+        let runs_code = select(header, precompile, precompile != 0u);
+        var given = vm_gas;
+        var starts = true;
+        var balances = array<U256, 2>(U256_ZERO, U256_ZERO);
+        for (var side = 0u; side < 2u; side++) {
+          let at = select(payer, record, side == 1u);
+          if (at != 0u) {
+            balances[side] = vm_word(vm_at(at) + 3u * VM_STRIDE, VM_STRIDE);
+          }
+        }
+        if (calls) {
+          var extra = 0u;
+          if (has_value) {
+            let exists = (lanes_out[vm_at(record)].y & VM_ENTRY_EXISTS) != 0u;
+            extra = 9000u + select(0u, 25000u, !exists & u256_is_zero(balances[1]) & (mode == 0u));
+          }
+          ok = vm_charge(extra);
+          given = min(offset, vm_gas - vm_gas / 64u);
+          vm_gas -= given;
+          given += select(0u, 2300u, has_value);
+          starts = !(has_value & u256_lt(balances[0], c)) & (vm_depth < 1024u);
+          if (has_value & !starts) {
+            lanes_out[vm_at(payer)].y |= VM_ENTRY_BALANCE;
+          }
+        }
+        let pushes = ok & starts & (runs_code != 0u);
+        let journal = vm_journal;
+        if (pushes & calls) {
+          if (vm_depth + 1u >= lane_environment[21].x) {
+            vm_full(VM_REGION_FRAMES);
+          }
+          lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas, out_range);
+          vm_depth++;
+        }
+        if (vm_exit == 0u) {
+          if (ok & starts & ((mode == 0u) | enters)) {
+            for (var side = 0u; side < 2u; side++) {
+              let at = select(payer, record, side == 1u);
+              if (at == 0u) {
+                continue;
+              }
+              let place = vm_at(at);
+              vm_note(at);
+              let now = evm_sum(vm_word(place + 3u * VM_STRIDE, VM_STRIDE), u256_select(U256_ZERO, c, has_value), side == 0u);
+              vm_put_word(place + 3u * VM_STRIDE, now);
+              if (side == 0u) {
+                let least = vm_word(place + 5u * VM_STRIDE, VM_STRIDE);
+                vm_put_word(place + 5u * VM_STRIDE, u256_select(least, now, u256_lt(now, least)));
+              } else {
+                lanes_out[place].y |= VM_ENTRY_TOUCHED;
+              }
+            }
+          }
+          if (pushes) {
+            started = true;
+            let delegate_call = calls & (mode == 2u);
+            let keeps = calls & ((mode == 1u) | (mode == 2u));
+            let seen_value = u256_select(U256_ZERO, c, has_value);
+            var parties_now = vec4<u32>(runs_code, select(callee_id, vm_account, keeps), vm_account, select(vm_flags & VM_FRAME_STATIC, VM_FRAME_STATIC, calls & (mode == 3u)));
+            parties_now.w = select(parties_now.w, VM_FRAME_FREE, precompile != 0u);
+            var bases = vec4<u32>(0u, 0u, 0u, 0u);
+            let input = vm_at(lane_environment[19].x + vm_memory + (in_range.x >> 4u));
+            var calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
+            var frame = vm_frame + VM_FRAME_VECTORS * VM_STRIDE;
+            if (enters) {
+              parties_now.z = parties.x;
+              parties_now.w = 0u;
+              calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
+              frame = vm_frame;
+            } else {
+              let own = lanes_out[vm_frame + VM_STRIDE];
+              let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
+              bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
+              lanes_out[vm_frame + VM_STRIDE] = vec4<u32>(instruction.w >> 16u, after, own.zw);
+            }
+            for (var k = 0u; k < vm_turns(8u); k++) {
+              var v = parties_now;
+              if (k == 1u) {
+                v = bases;
+              } else if (k == 2u) {
+                v = calldata;
+              } else if (k == 3u) {
+                v = vec4<u32>(0u);
+              } else if (k == 4u) {
+                v = vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund);
+              } else if (k == 5u) {
+                v = seen_value.lo;
+              } else if (k == 6u) {
+                v = seen_value.hi;
+              } else if (k == 7u) {
+                v = vec4<u32>(constants, code_owner, 0u, 0u);
+              }
+              if (delegate_call) {
+                if ((k == 5u) | (k == 6u)) {
+                  v = lanes_out[vm_frame + k * VM_STRIDE];
+                } else if (k == 0u) {
+                  v.z = lanes_out[vm_frame].z;
+                }
+              }
+              lanes_out[frame + k * VM_STRIDE] = v;
+            }
+            vm_gas = given;
+            vm_height = 0u;
+            vm_open_frame();
+            go = 0u;
+            has_result = false;
+          } else if (ok) {
+            vm_gas += select(given, 0u, enters);
+            word = u256_from_bool(starts);
+            vm_exit = select(0u, VM_SUCCEEDED, enters);
+            vm_shift_height(immediate);
+            go = instruction.w >> 16u;
+          } else {
+            next_pc = VM_HALT_PC;
+            has_result = false;
+          }
+          vm_returned = 0u;
+        }
+      }
+    }
+    if (vm_exit < VM_MISS_ACCOUNT) {
+      if (has_result) {
+        vm_put_word(result, word);
+      }
+      vm_pc = next_pc;
+      if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
+        vm_shift_height(immediate);
+      }
+      if ((go != VM_NONE) & (vm_exit == 0u)) {
+        vm_enter_block(go);
+      }
+    } else {
+      vm_gas = gas_before;
+      vm_words = words_before;
+    }
+  }
+  vm_save(steps, started, output);
+}
+
+var<private> vm_stack: u32;
+
+const VM_WORD_STRIDE = 128u;
+
+@group(0) @binding(0) var<uniform> lane_environment: array<vec4<u32>, 26>;
+
+fn u256_is_zero(x: U256) -> bool {
+  let any = x.lo | x.hi;
+  return (any.x | any.y | any.z | any.w) == 0u;
+}
+
+fn u256_eq(a: U256, b: U256) -> bool {
+  let differ = (a.lo ^ b.lo) | (a.hi ^ b.hi);
+  return (differ.x | differ.y | differ.z | differ.w) == 0u;
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+@group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
+
+var<private> vm_height: u32;
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
+}
+
+var<private> vm_lane: u32;
+
+@group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
+
+var<private> vm_arena: u32;
+
+const VM_STRIDE = 64u;
+
+fn vm_load() -> bool {
+  let state = lanes_out[vm_columns(0u)];
+  vm_pc = state.y;
+  vm_height = state.z;
+  vm_gas = state.w;
+  if (state.y == 0u) {
+    vm_code = lane_environment[1].w;
+    vm_shape = lanes_in[vm_code];
+    vm_frame = vm_at(lane_environment[18].z);
+    vm_stack = vm_at(lane_environment[18].w);
+    vm_flags = VM_FRAME_FREE;
+    for (var k = 0u; k <= lane_environment[22].y >> 2u; k++) {
+      lanes_out[vm_at(lane_environment[19].w + k)] = vec4<u32>(0u);
+    }
+    return false;
+  }
+  let request = lanes_out[vm_columns(1u)];
+  let counts = lanes_out[vm_columns(4u)];
+  vm_slots = counts.x;
+  vm_accounts = counts.y;
+  vm_log_vectors = counts.z;
+  vm_logs = counts.w;
+  let tops = lanes_out[vm_columns(5u)];
+  vm_journal = tops.x;
+  vm_transients = tops.y;
+  vm_returned = tops.z;
+  vm_depth = request.x;
+  vm_refund = request.z;
+  vm_open_frame();
+  return true;
+}
+
+fn vm_columns(column: u32) -> u32 {
+  return column * lane_environment[1].x + vm_lane;
+}
+
+fn vm_save(steps: u32, started: bool, output: vec2<u32>) {
+  for (var column = 0u; column < vm_turns(7u); column++) {
+    let place = vm_columns(column);
+    var v = vec4<u32>(vm_exit, select(0u, vm_pc, started), vm_height, vm_gas);
+    if (column == 1u) {
+      v = vec4<u32>(vm_depth, vm_asked, vm_refund, lanes_out[place].w + steps);
+    } else if (column == 2u) {
+      v = vm_asked_word.lo;
+    } else if (column == 3u) {
+      v = vm_asked_word.hi;
+    } else if (column == 4u) {
+      v = vec4<u32>(vm_slots, vm_accounts, vm_log_vectors, vm_logs);
+    } else if (column == 5u) {
+      v = vec4<u32>(vm_journal, vm_transients, vm_returned, vm_memory);
+    } else if (column == 6u) {
+      v = vec4<u32>(output, vm_words, 0u);
+    }
+    lanes_out[place] = v;
+  }
+  lanes_out[vm_frame + 3u * VM_STRIDE].x = vm_words;
+}
+
+fn vm_enter_block(block: u32) {
+  let bounds = lanes_in[vm_shape.z + block];
+  let fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= 1024u);
+  vm_pc = select(VM_HALT_PC, vm_shape.x + bounds.x, fits);
+  if (vm_stack + bounds.z * VM_WORD_STRIDE > vm_at(lane_environment[19].x)) {
+    vm_full(VM_REGION_STACK);
+  }
+}
+
+var<private> vm_shape: vec4<u32>;
+
+var<private> vm_pc: u32;
+
+const VM_HALT_PC = 0xffffffffu;
+
+fn vm_at(k: u32) -> u32 {
+  return vm_arena + k * VM_STRIDE;
+}
+
+fn vm_full(region: u32) {
+  vm_leave(VM_QUOTA, region, U256_ZERO);
+}
+
+const VM_REGION_STACK = 1u;
+
+fn vm_leave(exit: u32, asked: u32, word: U256) {
+  vm_exit = exit;
+  vm_asked = asked;
+  vm_asked_word = word;
+}
+
+const VM_QUOTA = 17u;
+
+const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
+
+var<private> vm_exit: u32;
+
+var<private> vm_asked: u32;
+
+var<private> vm_asked_word: U256;
+
+var<private> vm_gas: u32;
+
+var<private> vm_words: u32;
+
+fn vm_charge(gas: u32) -> bool {
+  let cost = select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u);
+  let enough = vm_gas >= cost;
+  vm_gas = select(0u, vm_gas - cost, enough);
+  return enough;
+}
+
+const VM_NONE = 0xffffffffu;
+
+const VM_FRAME_VECTORS = 8u;
+
+var<private> vm_frame: u32;
+
+var<private> vm_constants: u32;
+
+fn vm_turns(n: u32) -> u32 {
+  return min(n, lane_environment[21].y);
+}
+
+@group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+fn vm_bytes(word: U256) -> u32 {
+  return select(0xffffffffu, word.lo.x, u256_fits_u32(word));
+}
+
+fn u256_fits_u32(x: U256) -> bool {
+  let high = x.hi | vec4<u32>(x.lo.yzw, 0u);
+  return (high.x | high.y | high.z | high.w) == 0u;
+}
+
+var<private> vm_flags: u32;
+
+const VM_FRAME_STATIC = 1u;
+
+fn vm_range_end(offset: u32, length: u32) -> u32 {
+  let far = (offset > 0x3ffffffu) | (length > 0x3ffffffu);
+  return select(select(offset + length, 0xffffffffu, far), 0u, length == 0u);
+}
+
+var<private> vm_returned: u32;
+
+fn vm_grow(end: u32) -> bool {
+  let words = (min(end, 0x7fffffffu) + 31u) >> 5u;
+  if (words <= vm_words) {
+    return true;
+  }
+  if (words > 1050000u) {
+    vm_gas = 0u;
+    return false;
+  }
+  if (!vm_charge(vm_memory_gas(words) - vm_memory_gas(vm_words))) {
+    return false;
+  }
+  if (vm_memory + 2u * words > lane_environment[21].z) {
+    vm_full(VM_REGION_MEMORY);
+    return true;
+  }
+  let base = vm_at(lane_environment[19].x + vm_memory);
+  for (var k = 2u * vm_words; k < 2u * words; k++) {
+    lanes_out[base + k * VM_STRIDE] = vec4<u32>(0u);
+  }
+  vm_words = words;
+  return true;
+}
+
+fn vm_memory_gas(words: u32) -> u32 {
+  let q = words >> 9u;
+  let r = words & 511u;
+  return 3u * words + q * words + q * r + ((r * r) >> 9u);
+}
+
+var<private> vm_memory: u32;
+
+const VM_REGION_MEMORY = 2u;
+
+fn vm_word(at: u32, stride: u32) -> U256 {
+  var word = U256_ZERO;
+  for (var half = 0u; half < vm_turns(2u); half++) {
+    word = U256(word.hi, lanes_out[at + half * stride]);
+  }
+  return word;
+}
+
+const MISSING = 0xffffffffu;
+
+fn state_account_vector(id: u32, i: u32) -> vec4<u32> {
+  let missing = id == MISSING;
+  return select(state_account_rows[select(STATE_ACCOUNT_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
+}
+
+fn vm_account_record(id: u32) -> VmRecord {
+  var at = lane_environment[20].x;
+  var is_new = true;
+  for (var n = 0u; n < vm_accounts; n++) {
+    if (lanes_out[vm_at(at)].x == id) {
+      is_new = false;
+      break;
+    }
+    at += VM_ACCOUNT_VECTORS;
+  }
+  if (is_new) {
+    if (vm_accounts < lane_environment[22].z) {
+      vm_accounts++;
+    } else {
+      at = VM_NONE;
+      vm_full(VM_REGION_ACCOUNTS);
+    }
+  }
+  return VmRecord(at, is_new);
+}
+
+var<private> vm_account: u32;
+
+fn state_account(address: U256) -> u32 {
+  let mask = lane_environment[0].w;
+  let hash = state_account_hash(address);
+  var found = MISSING;
+  var open = true;
+  for (var probe = 0u; probe < MAX_PROBES; probe++) {
+    if (!open) {
+      break;
+    }
+    let bucket = state_account_index[(hash + probe) & mask];
+    open = bucket.x != 0u;
+    if (open & (bucket.y == address.lo.x)) {
+      let row = STATE_ACCOUNT_VECTORS * (bucket.x - 1u);
+      let low = state_account_rows[row] ^ address.lo;
+      let same = (low.x | low.y | low.z | low.w | (state_account_rows[row + 1u].x ^ address.hi.x)) == 0u;
+      found = select(found, bucket.x - 1u, same);
+      open = !same;
+    }
+  }
+  return found;
+}
+
+fn u256_reverse_bytes(x: U256) -> U256 {
+  return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
+}
+
+fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
+  let pairs = ((v << vec4<u32>(8u)) & vec4<u32>(0xff00ff00u)) | ((v >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
+  return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
+}
+
+const VM_MISS_ACCOUNT = 4u;
+
+fn state_account_hash(address: U256) -> u32 {
+  return state_mix(state_mix_quad(0x27d4eb2fu, address.lo), address.hi.x);
+}
+
+const MAX_PROBES = 64u;
+
+@group(0) @binding(6) var<storage, read> state_account_index: array<vec2<u32>>;
+
+const STATE_ACCOUNT_VECTORS = 4u;
+
+@group(0) @binding(7) var<storage, read> state_account_rows: array<vec4<u32>>;
+
+fn state_mix(hash: u32, limb: u32) -> u32 {
+  let h = (hash ^ limb) * 0x9e3779b1u;
+  return h ^ (h >> 15u);
+}
+
+fn state_mix_quad(hash: u32, limbs: vec4<u32>) -> u32 {
+  return state_mix(state_mix(state_mix(state_mix(hash, limbs.x), limbs.y), limbs.z), limbs.w);
+}
+
+fn u256_sub(a: U256, b: U256) -> U256 {
+  let s0 = u256_limb_sub(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_sub(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_sub(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_sub(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_sub(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_sub(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_sub(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_sub(a.hi.w, b.hi.w, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+fn u256_limb_sub(a: u32, b: u32, borrow: u32) -> vec2<u32> {
+  let partial = a - b;
+  return vec2<u32>(partial - borrow, select(0u, 1u, (a < b) | (partial < borrow)));
+}
+
+const VM_MISS_CODE = 6u;
+
+struct VmRecord {
+  at: u32,
+  is_new: bool,
+}
+
+var<private> vm_accounts: u32;
+
+const VM_ACCOUNT_VECTORS = 7u;
+
+const VM_REGION_ACCOUNTS = 5u;
+
+var<private> vm_code: u32;
+
+const VM_MISS_BYTES = 7u;
+
+fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
+  let flip = vec4<u32>(select(0u, 0xffffffffu, subtract));
+  let x = U256(b.lo ^ flip, b.hi ^ flip);
+  let s0 = u256_limb_add(a.lo.x, x.lo.x, flip.x & 1u);
+  let s1 = u256_limb_add(a.lo.y, x.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, x.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, x.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, x.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, x.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, x.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, x.hi.w, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
+  let partial = a + b;
+  let sum = partial + carry;
+  return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
+}
+
+fn state_slot(account: u32, key: U256) -> u32 {
+  let mask = lane_environment[0].z;
+  let hash = state_slot_hash(account, key);
+  var found = MISSING;
+  var open = true;
+  for (var probe = 0u; probe < MAX_PROBES; probe++) {
+    if (!open) {
+      break;
+    }
+    let bucket = state_slot_index[(hash + probe) & mask];
+    open = bucket.x != 0u;
+    if (open & (bucket.y == account)) {
+      let row = 2u * (bucket.x - 1u);
+      let same = u256_eq(U256(state_slot_keys[row], state_slot_keys[row + 1u]), key);
+      found = select(found, bucket.x - 1u, same);
+      open = !same;
+    }
+  }
+  return found;
+}
+
+fn state_slot_hash(account: u32, key: U256) -> u32 {
+  return state_mix_quad(state_mix_quad(state_mix(0x85ebca6bu, account), key.lo), key.hi);
+}
+
+@group(0) @binding(3) var<storage, read> state_slot_index: array<vec2<u32>>;
+
+@group(0) @binding(4) var<storage, read> state_slot_keys: array<vec4<u32>>;
+
+fn state_slot_value(slot: u32) -> U256 {
+  let missing = slot == MISSING;
+  let row = select(2u * slot, 0u, missing);
+  return u256_select(U256(state_slot_values[row], state_slot_values[row + 1u]), U256_ZERO, missing);
+}
+
+@group(0) @binding(5) var<storage, read> state_slot_values: array<vec4<u32>>;
+
+const VM_MISS_PRECOMPILE = 9u;
+
+const VM_MISS_BLOCK_HASH = 8u;
+
+const VM_MISS_SLOT = 5u;
+
+fn vm_slot_record(id: u32, account: u32) -> VmRecord {
+  let mask = lane_environment[22].y;
+  let buckets = vm_at(lane_environment[19].w);
+  var bucket = ((id * 0x9e3779b1u) >> 16u) & mask;
+  var found = VM_NONE;
+  var is_new = false;
+  for (var probe = 0u; probe <= mask; probe++) {
+    let place = buckets + (bucket >> 2u) * VM_STRIDE;
+    let entry = lanes_out[place][bucket & 3u];
+    let at = lane_environment[19].z + VM_SLOT_VECTORS * (entry - 1u);
+    if (entry == 0u) {
+      if (vm_slots < lane_environment[22].x) {
+        found = lane_environment[19].z + VM_SLOT_VECTORS * vm_slots;
+        is_new = true;
+        vm_slots++;
+        lanes_out[place][bucket & 3u] = vm_slots;
+        lanes_out[vm_at(found)] = vec4<u32>(id, 0u, account, 0u);
+      } else {
+        vm_full(VM_REGION_SLOTS);
+      }
+      break;
+    }
+    if (lanes_out[vm_at(at)].x == id) {
+      found = at;
+      break;
+    }
+    bucket = (bucket + 1u) & mask;
+  }
+  return VmRecord(found, is_new);
+}
+
+const VM_SLOT_VECTORS = 5u;
+
+var<private> vm_slots: u32;
+
+const VM_REGION_SLOTS = 4u;
+
+fn vm_transient_record(account: u32, key: U256) -> VmRecord {
+  var at = lane_environment[20].w;
+  var is_new = true;
+  for (var n = 0u; n < vm_transients; n++) {
+    let place = vm_at(at);
+    if ((lanes_out[place].x == account) & u256_eq(vm_word(place + VM_STRIDE, VM_STRIDE), key)) {
+      is_new = false;
+      break;
+    }
+    at += VM_TRANSIENT_VECTORS;
+  }
+  if (is_new) {
+    if (vm_transients < lane_environment[23].y) {
+      vm_transients++;
+      let place = vm_at(at);
+      lanes_out[place] = vec4<u32>(account, 0u, 0u, 0u);
+      vm_put_word(place + VM_STRIDE, key);
+      vm_put_word(place + VM_PRESENT_AT * VM_STRIDE, U256_ZERO);
+    } else {
+      at = VM_NONE;
+      vm_full(VM_REGION_TRANSIENTS);
+    }
+  }
+  return VmRecord(at, is_new);
+}
+
+var<private> vm_transients: u32;
+
+const VM_TRANSIENT_VECTORS = 5u;
+
+fn vm_put_word(at: u32, word: U256) {
+  for (var half = 0u; half < vm_turns(2u); half++) {
+    lanes_out[at + half * VM_STRIDE] = select(word.lo, word.hi, half == 1u);
+  }
+}
+
+const VM_PRESENT_AT = 3u;
+
+const VM_REGION_TRANSIENTS = 8u;
+
+fn vm_note(at: u32) {
+  if (vm_depth == 0u) {
+    return;
+  }
+  if (vm_journal >= lane_environment[22].w) {
+    vm_full(VM_REGION_JOURNAL);
+    return;
+  }
+  let place = vm_at(lane_environment[20].y + VM_JOURNAL_VECTORS * vm_journal);
+  let record = vm_at(at);
+  for (var k = 0u; k < vm_turns(3u); k++) {
+    var noted = lanes_out[record + select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) * VM_STRIDE];
+    noted.x = select(noted.x, at, k == 0u);
+    lanes_out[place + k * VM_STRIDE] = noted;
+  }
+  vm_journal++;
+}
+
+var<private> vm_depth: u32;
+
+var<private> vm_journal: u32;
+
+const VM_JOURNAL_VECTORS = 3u;
+
+const VM_REGION_JOURNAL = 6u;
+
+var<private> vm_refund: u32;
+
+fn evm_compare(a: U256, b: U256, mode: u32) -> U256 {
+  let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
+  let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
+  return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
+}
+
+fn u256_lt(a: U256, b: U256) -> bool {
+  let less_lo = a.lo < b.lo;
+  let less_hi = a.hi < b.hi;
+  let same_lo = a.lo == b.lo;
+  let same_hi = a.hi == b.hi;
+  var less = less_lo.x;
+  less = less_lo.y | (same_lo.y & less);
+  less = less_lo.z | (same_lo.z & less);
+  less = less_lo.w | (same_lo.w & less);
+  less = less_hi.x | (same_hi.x & less);
+  less = less_hi.y | (same_hi.y & less);
+  less = less_hi.z | (same_hi.z & less);
+  return less_hi.w | (same_hi.w & less);
+}
+
+fn u256_from_bool(b: bool) -> U256 {
+  return u256_from_u32(select(0u, 1u, b));
+}
+
+fn u256_from_u32(x: u32) -> U256 {
+  return U256(vec4<u32>(x, 0u, 0u, 0u), vec4<u32>(0u));
+}
+
+fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
+  let inside = u256_fits_u32(amount) & (amount.lo.x < 256u);
+  let n = amount.lo.x & 255u;
+  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == 2u) & u256_is_negative(word)));
+  let x = U256(word.lo ^ sign, word.hi ^ sign);
+  var shifted = U256_ZERO;
+  if (mode == 0u) {
+    shifted = u256_shift_left(x, n);
+  } else {
+    shifted = u256_shift_right(x, n);
+  }
+  shifted = u256_select(U256_ZERO, shifted, inside);
+  return U256(shifted.lo ^ sign, shifted.hi ^ sign);
+}
+
+fn u256_is_negative(x: U256) -> bool {
+  return (x.hi.w >> 31u) != 0u;
+}
+
+fn u256_shift_left(x: U256, n: u32) -> U256 {
+  var lo = x.lo;
+  var hi = x.hi;
+  let by128 = (n & 128u) != 0u;
+  hi = select(hi, lo, by128);
+  lo = select(lo, vec4<u32>(0u), by128);
+  let by64 = (n & 64u) != 0u;
+  hi = select(hi, vec4<u32>(lo.zw, hi.xy), by64);
+  lo = select(lo, vec4<u32>(0u, 0u, lo.xy), by64);
+  let by32 = (n & 32u) != 0u;
+  hi = select(hi, vec4<u32>(lo.w, hi.xyz), by32);
+  lo = select(lo, vec4<u32>(0u, lo.xyz), by32);
+  let up = vec4<u32>(n & 31u);
+  let down = vec4<u32>(31u) - up;
+  return U256((lo << up) | ((vec4<u32>(0u, lo.xyz) >> vec4<u32>(1u)) >> down), (hi << up) | ((vec4<u32>(lo.w, hi.xyz) >> vec4<u32>(1u)) >> down));
+}
+
+fn u256_shift_right(x: U256, n: u32) -> U256 {
+  var lo = x.lo;
+  var hi = x.hi;
+  let by128 = (n & 128u) != 0u;
+  lo = select(lo, hi, by128);
+  hi = select(hi, vec4<u32>(0u), by128);
+  let by64 = (n & 64u) != 0u;
+  lo = select(lo, vec4<u32>(lo.zw, hi.xy), by64);
+  hi = select(hi, vec4<u32>(hi.zw, 0u, 0u), by64);
+  let by32 = (n & 32u) != 0u;
+  lo = select(lo, vec4<u32>(lo.yzw, hi.x), by32);
+  hi = select(hi, vec4<u32>(hi.yzw, 0u), by32);
+  let down = vec4<u32>(n & 31u);
+  let up = vec4<u32>(31u) - down;
+  return U256((lo >> down) | ((vec4<u32>(lo.yzw, hi.x) << vec4<u32>(1u)) << up), (hi >> down) | ((vec4<u32>(hi.yzw, 0u) << vec4<u32>(1u)) << up));
+}
+
+fn u256_byte(i: U256, x: U256) -> U256 {
+  let index = i.lo.x & 31u;
+  let limb = u256_limb(x, 7u - (index >> 2u));
+  let byte = (limb >> ((3u - (index & 3u)) * 8u)) & 0xffu;
+  return u256_from_u32(select(0u, byte, u256_fits_u32(i) & (i.lo.x < 32u)));
+}
+
+fn u256_limb(x: U256, k: u32) -> u32 {
+  let quad = select(x.lo, x.hi, (k & 4u) != 0u);
+  let pair = select(quad.xy, quad.zw, (k & 2u) != 0u);
+  return select(pair.x, pair.y, (k & 1u) != 0u);
+}
+
+fn u256_signextend(b: U256, x: U256) -> U256 {
+  let sign_bit = (b.lo.x & 31u) * 8u + 7u;
+  let limb_index = sign_bit >> 5u;
+  let limb = u256_limb(x, limb_index);
+  let negative = ((limb >> (sign_bit & 31u)) & 1u) != 0u;
+  let part = vec4<u32>(~((2u << (sign_bit & 31u)) - 1u));
+  let low_index = vec4<u32>(0u, 1u, 2u, 3u);
+  let high_index = vec4<u32>(4u, 5u, 6u, 7u);
+  let at = vec4<u32>(limb_index);
+  let all = vec4<u32>(0xffffffffu);
+  let none = vec4<u32>(0u);
+  let mask_lo = select(select(none, part, low_index == at), all, low_index > at);
+  let mask_hi = select(select(none, part, high_index == at), all, high_index > at);
+  let extended = U256(select(x.lo & ~mask_lo, x.lo | mask_lo, negative), select(x.hi & ~mask_hi, x.hi | mask_hi, negative));
+  return u256_select(x, extended, u256_fits_u32(b) & (b.lo.x < 31u));
+}
+
+fn u256_clz(x: U256) -> U256 {
+  return u256_from_u32(256u - u256_bit_length(x));
+}
+
+fn u256_bit_length(x: U256) -> u32 {
+  let in_hi = (x.hi.x | x.hi.y | x.hi.z | x.hi.w) != 0u;
+  let quad = select(x.lo, x.hi, in_hi);
+  let in_zw = (quad.z | quad.w) != 0u;
+  let pair = select(quad.xy, quad.zw, in_zw);
+  let in_y = pair.y != 0u;
+  let limb = select(pair.x, pair.y, in_y);
+  let below = select(0u, 128u, in_hi) + select(0u, 64u, in_zw) + select(0u, 32u, in_y);
+  return below + 32u - countLeadingZeros(limb);
+}
+
+fn state_account_address(id: u32) -> U256 {
+  return U256(state_account_vector(id, 0u), vec4<u32>(state_account_vector(id, 1u).x, 0u, 0u, 0u));
+}
+
+fn u256_byte_length(x: U256) -> u32 {
+  return (u256_bit_length(x) + 7u) >> 3u;
+}
+
+fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
+  let divides = opcode == 13u;
+  let is_exp = opcode == 15u;
+  let is_signed = divides & ((mode & 1u) != 0u);
+  let a_negative = is_signed & u256_is_negative(a);
+  let b_negative = is_signed & u256_is_negative(b);
+  var wide = U512(u256_negate_if(a, a_negative), U256_ZERO);
+  if (!divides) {
+    var turns = 1u;
+    let bits = u256_bit_length(b);
+    if (is_exp) {
+      let ones_of_limb = countOneBits(b.lo) + countOneBits(b.hi);
+      let ones = ones_of_limb.x + ones_of_limb.y + ones_of_limb.z + ones_of_limb.w;
+      turns = select(bits + ones - 2u, 0u, bits == 0u);
+    }
+    var left = u256_shift_left(u256_shift_left(b, 255u - min(bits - 1u, 255u)), 1u);
+    var multiply = false;
+    for (var i = 0u; i < turns; i++) {
+      let factor = u256_select(u256_select(wide.lo, a, multiply), b, !is_exp);
+      wide = u256_mul_wide(wide.lo, factor);
+      let bit = (left.hi.w >> 31u) != 0u;
+      left = u256_select(u256_shift_left(left, 1u), left, multiply);
+      multiply = !multiply & bit;
+    }
+    wide.lo = u256_select(wide.lo, U256_ONE, is_exp & (bits == 0u));
+    if ((opcode == 14u) & (mode == 0u)) {
+      let total = u256_add_carry(a, b);
+      wide = U512(total.sum, u256_from_u32(total.carry));
+    }
+  }
+  var word = wide.lo;
+  if (divides | (opcode == 14u)) {
+    let parts = u256_divmod_wide(wide, u256_select(c, u256_negate_if(b, b_negative), divides));
+    let rest = !divides | ((mode & 2u) != 0u);
+    word = u256_select(parts.quotient, parts.remainder, rest);
+    word = u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
+  }
+  return word;
+}
+
+struct U512 {
+  lo: U256,
+  hi: U256,
+}
+
+fn u256_negate_if(x: U256, negative: bool) -> U256 {
+  let mask = select(0u, 0xffffffffu, negative);
+  let s0 = u256_limb_add(x.lo.x ^ mask, 0u, select(0u, 1u, negative));
+  let s1 = u256_limb_add(x.lo.y ^ mask, 0u, s0.y);
+  let s2 = u256_limb_add(x.lo.z ^ mask, 0u, s1.y);
+  let s3 = u256_limb_add(x.lo.w ^ mask, 0u, s2.y);
+  let s4 = u256_limb_add(x.hi.x ^ mask, 0u, s3.y);
+  let s5 = u256_limb_add(x.hi.y ^ mask, 0u, s4.y);
+  let s6 = u256_limb_add(x.hi.z ^ mask, 0u, s5.y);
+  let s7 = u256_limb_add(x.hi.w ^ mask, 0u, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
+
+fn u256_mul_wide(a: U256, b: U256) -> U512 {
+  var product: U512;
+  var sum = vec3<u32>(0u);
+  sum = u256_column_add(sum, a.lo.x, b.lo.x);
+  product.lo.lo.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.lo.y);
+  sum = u256_column_add(sum, a.lo.y, b.lo.x);
+  product.lo.lo.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.lo.z);
+  sum = u256_column_add(sum, a.lo.y, b.lo.y);
+  sum = u256_column_add(sum, a.lo.z, b.lo.x);
+  product.lo.lo.z = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.lo.w);
+  sum = u256_column_add(sum, a.lo.y, b.lo.z);
+  sum = u256_column_add(sum, a.lo.z, b.lo.y);
+  sum = u256_column_add(sum, a.lo.w, b.lo.x);
+  product.lo.lo.w = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.x);
+  sum = u256_column_add(sum, a.lo.y, b.lo.w);
+  sum = u256_column_add(sum, a.lo.z, b.lo.z);
+  sum = u256_column_add(sum, a.lo.w, b.lo.y);
+  sum = u256_column_add(sum, a.hi.x, b.lo.x);
+  product.lo.hi.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.y);
+  sum = u256_column_add(sum, a.lo.y, b.hi.x);
+  sum = u256_column_add(sum, a.lo.z, b.lo.w);
+  sum = u256_column_add(sum, a.lo.w, b.lo.z);
+  sum = u256_column_add(sum, a.hi.x, b.lo.y);
+  sum = u256_column_add(sum, a.hi.y, b.lo.x);
+  product.lo.hi.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.z);
+  sum = u256_column_add(sum, a.lo.y, b.hi.y);
+  sum = u256_column_add(sum, a.lo.z, b.hi.x);
+  sum = u256_column_add(sum, a.lo.w, b.lo.w);
+  sum = u256_column_add(sum, a.hi.x, b.lo.z);
+  sum = u256_column_add(sum, a.hi.y, b.lo.y);
+  sum = u256_column_add(sum, a.hi.z, b.lo.x);
+  product.lo.hi.z = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.w);
+  sum = u256_column_add(sum, a.lo.y, b.hi.z);
+  sum = u256_column_add(sum, a.lo.z, b.hi.y);
+  sum = u256_column_add(sum, a.lo.w, b.hi.x);
+  sum = u256_column_add(sum, a.hi.x, b.lo.w);
+  sum = u256_column_add(sum, a.hi.y, b.lo.z);
+  sum = u256_column_add(sum, a.hi.z, b.lo.y);
+  sum = u256_column_add(sum, a.hi.w, b.lo.x);
+  product.lo.hi.w = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.y, b.hi.w);
+  sum = u256_column_add(sum, a.lo.z, b.hi.z);
+  sum = u256_column_add(sum, a.lo.w, b.hi.y);
+  sum = u256_column_add(sum, a.hi.x, b.hi.x);
+  sum = u256_column_add(sum, a.hi.y, b.lo.w);
+  sum = u256_column_add(sum, a.hi.z, b.lo.z);
+  sum = u256_column_add(sum, a.hi.w, b.lo.y);
+  product.hi.lo.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.z, b.hi.w);
+  sum = u256_column_add(sum, a.lo.w, b.hi.z);
+  sum = u256_column_add(sum, a.hi.x, b.hi.y);
+  sum = u256_column_add(sum, a.hi.y, b.hi.x);
+  sum = u256_column_add(sum, a.hi.z, b.lo.w);
+  sum = u256_column_add(sum, a.hi.w, b.lo.z);
+  product.hi.lo.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.w, b.hi.w);
+  sum = u256_column_add(sum, a.hi.x, b.hi.z);
+  sum = u256_column_add(sum, a.hi.y, b.hi.y);
+  sum = u256_column_add(sum, a.hi.z, b.hi.x);
+  sum = u256_column_add(sum, a.hi.w, b.lo.w);
+  product.hi.lo.z = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.x, b.hi.w);
+  sum = u256_column_add(sum, a.hi.y, b.hi.z);
+  sum = u256_column_add(sum, a.hi.z, b.hi.y);
+  sum = u256_column_add(sum, a.hi.w, b.hi.x);
+  product.hi.lo.w = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.y, b.hi.w);
+  sum = u256_column_add(sum, a.hi.z, b.hi.z);
+  sum = u256_column_add(sum, a.hi.w, b.hi.y);
+  product.hi.hi.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.z, b.hi.w);
+  sum = u256_column_add(sum, a.hi.w, b.hi.z);
+  product.hi.hi.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.w, b.hi.w);
+  product.hi.hi.z = sum.x;
+  product.hi.hi.w = sum.y;
+  return product;
+}
+
+fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
+  let a0 = a & 0xffffu;
+  let a1 = a >> 16u;
+  let b0 = b & 0xffffu;
+  let b1 = b >> 16u;
+  let middle = a1 * b0 + ((a0 * b0) >> 16u);
+  let low = a * b;
+  let high = a1 * b1 + (middle >> 16u) + (((middle & 0xffffu) + a0 * b1) >> 16u);
+  let s0 = sum.x + low;
+  let carried = high + select(0u, 1u, s0 < low);
+  let s1 = sum.y + carried;
+  return vec3<u32>(s0, s1, sum.z + select(0u, 1u, s1 < carried));
+}
+
+fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
+  return vec3<u32>(sum.yz, 0u);
+}
+
+fn u256_add_carry(a: U256, b: U256) -> U256Sum {
+  let s0 = u256_limb_add(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_add(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, b.hi.w, s6.y);
+  return U256Sum(U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x)), s7.y);
+}
+
+struct U256Sum {
+  sum: U256,
+  carry: u32,
+}
+
+fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {
+  let by_zero = u256_is_zero(d);
+  let divisor = u256_select(d, U256_ONE, by_zero);
+  let short = u256_is_zero(x.hi);
+  let upper = u256_select(x.hi, x.lo, short);
+  let lower = u256_select(x.lo, U256_ZERO, short);
+  let upper_bits = u256_bit_length(upper);
+  let x_bits = upper_bits + select(256u, 0u, short);
+  let d_bits = u256_bit_length(divisor);
+  let smaller = x_bits < d_bits;
+  let difference = x_bits - d_bits;
+  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
+  let tail_bits = 16u - (difference & 15u);
+  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
+  let reciprocal = u256_digit_reciprocal(digits.d3.w);
+  let crossing = u256_select(u256_shift_right(lower, upper_bits & 255u), U256_ZERO, upper_bits == 256u);
+  let full_upper = u256_or(u256_shift_left(upper, 256u - upper_bits), crossing);
+  let full_lower = u256_shift_left(lower, 256u - upper_bits);
+  var remainder = u256_to_digits(u256_shift_right(full_upper, tail_bits));
+  var feed = u256_shift_right(full_lower, tail_bits);
+  feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
+  var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
+  var quotient = U256_ZERO;
+  for (var i = 0u; i < digit_count; i++) {
+    let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
+    remainder = step.remainder;
+    quotient = u256_append_digit(quotient, step.digit);
+    feed = u256_append_digit(feed, tail);
+    tail = 0u;
+  }
+  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
+  return U256DivMod(quotient, u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero));
+}
+
+fn u256_to_digits(x: U256) -> U256Digits {
+  return U256Digits(u256_split_pair(x.lo.xy), u256_split_pair(x.lo.zw), u256_split_pair(x.hi.xy), u256_split_pair(x.hi.zw));
+}
+
+fn u256_digit_reciprocal(top: u32) -> u32 {
+  return 0xffffffffu / top - 0x10000u;
+}
+
+fn u256_or(a: U256, b: U256) -> U256 {
+  return U256(a.lo | b.lo, a.hi | b.hi);
+}
+
+fn u256_from_digits(x: U256Digits) -> U256 {
+  return U256(vec4<u32>(x.d0.xz, x.d1.xz) | (vec4<u32>(x.d0.yw, x.d1.yw) << vec4<u32>(16u)), vec4<u32>(x.d2.xz, x.d3.xz) | (vec4<u32>(x.d2.yw, x.d3.yw) << vec4<u32>(16u)));
+}
+
+struct U256DivMod {
+  quotient: U256,
+  remainder: U256,
+}
+
+fn u256_divide_digit(remainder: U256Digits, next: u32, d: U256Digits, reciprocal: u32) -> U256DivideStep {
+  let overflow = remainder.d3.w;
+  let top = remainder.d3.z;
+  let second = remainder.d3.y;
+  let pair = (overflow << 16u) | top;
+  let top_divisor = d.d3.w;
+  var digit = overflow + ((top + overflow * reciprocal + ((top * reciprocal) >> 16u)) >> 16u);
+  digit = min(digit, 0xffffu);
+  var rest = pair - digit * top_divisor;
+  let short = (rest >= top_divisor) & (digit < 0xffffu);
+  digit += select(0u, 1u, short);
+  rest -= select(0u, top_divisor, short);
+  let long1 = (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
+  digit -= select(0u, 1u, long1);
+  rest += select(0u, top_divisor, long1);
+  let long2 = long1 & (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
+  digit -= select(0u, 1u, long2);
+  let s0 = u256_digit_multiply_sub(next, d.d0.x, digit, 0u);
+  let s1 = u256_digit_multiply_sub(remainder.d0.x, d.d0.y, digit, s0.y);
+  let s2 = u256_digit_multiply_sub(remainder.d0.y, d.d0.z, digit, s1.y);
+  let s3 = u256_digit_multiply_sub(remainder.d0.z, d.d0.w, digit, s2.y);
+  let s4 = u256_digit_multiply_sub(remainder.d0.w, d.d1.x, digit, s3.y);
+  let s5 = u256_digit_multiply_sub(remainder.d1.x, d.d1.y, digit, s4.y);
+  let s6 = u256_digit_multiply_sub(remainder.d1.y, d.d1.z, digit, s5.y);
+  let s7 = u256_digit_multiply_sub(remainder.d1.z, d.d1.w, digit, s6.y);
+  let s8 = u256_digit_multiply_sub(remainder.d1.w, d.d2.x, digit, s7.y);
+  let s9 = u256_digit_multiply_sub(remainder.d2.x, d.d2.y, digit, s8.y);
+  let s10 = u256_digit_multiply_sub(remainder.d2.y, d.d2.z, digit, s9.y);
+  let s11 = u256_digit_multiply_sub(remainder.d2.z, d.d2.w, digit, s10.y);
+  let s12 = u256_digit_multiply_sub(remainder.d2.w, d.d3.x, digit, s11.y);
+  let s13 = u256_digit_multiply_sub(remainder.d3.x, d.d3.y, digit, s12.y);
+  let s14 = u256_digit_multiply_sub(remainder.d3.y, d.d3.z, digit, s13.y);
+  let s15 = u256_digit_multiply_sub(remainder.d3.z, d.d3.w, digit, s14.y);
+  var result = U256Digits(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x), vec4<u32>(s8.x, s9.x, s10.x, s11.x), vec4<u32>(s12.x, s13.x, s14.x, s15.x));
+  if (overflow < s15.y) {
+    digit -= 1u;
+    result = u256_add_digits(result, d);
+  }
+  return U256DivideStep(result, digit);
+}
+
+fn u256_append_digit(x: U256, digit: u32) -> U256 {
+  let by16 = vec4<u32>(16u);
+  return U256((x.lo << by16) | vec4<u32>(digit, x.lo.xyz >> vec3<u32>(16u)), (x.hi << by16) | (vec4<u32>(x.lo.w, x.hi.xyz) >> by16));
+}
+
+fn u256_digit_multiply_sub(minuend: u32, d: u32, factor: u32, owed: u32) -> vec2<u32> {
+  let product = factor * d + owed;
+  let difference = minuend - (product & 0xffffu);
+  return vec2<u32>(difference & 0xffffu, (product >> 16u) + (difference >> 31u));
+}
+
+struct U256DivideStep {
+  remainder: U256Digits,
+  digit: u32,
+}
+
+struct U256Digits {
+  d0: vec4<u32>,
+  d1: vec4<u32>,
+  d2: vec4<u32>,
+  d3: vec4<u32>,
+}
+
+fn u256_add_digits(a: U256Digits, b: U256Digits) -> U256Digits {
+  let s0 = a.d0.x + b.d0.x;
+  let s1 = a.d0.y + b.d0.y + (s0 >> 16u);
+  let s2 = a.d0.z + b.d0.z + (s1 >> 16u);
+  let s3 = a.d0.w + b.d0.w + (s2 >> 16u);
+  let s4 = a.d1.x + b.d1.x + (s3 >> 16u);
+  let s5 = a.d1.y + b.d1.y + (s4 >> 16u);
+  let s6 = a.d1.z + b.d1.z + (s5 >> 16u);
+  let s7 = a.d1.w + b.d1.w + (s6 >> 16u);
+  let s8 = a.d2.x + b.d2.x + (s7 >> 16u);
+  let s9 = a.d2.y + b.d2.y + (s8 >> 16u);
+  let s10 = a.d2.z + b.d2.z + (s9 >> 16u);
+  let s11 = a.d2.w + b.d2.w + (s10 >> 16u);
+  let s12 = a.d3.x + b.d3.x + (s11 >> 16u);
+  let s13 = a.d3.y + b.d3.y + (s12 >> 16u);
+  let s14 = a.d3.z + b.d3.z + (s13 >> 16u);
+  let s15 = a.d3.w + b.d3.w + (s14 >> 16u);
+  let low = vec4<u32>(0xffffu);
+  return U256Digits(vec4<u32>(s0, s1, s2, s3) & low, vec4<u32>(s4, s5, s6, s7) & low, vec4<u32>(s8, s9, s10, s11) & low, vec4<u32>(s12, s13, s14, s15) & low);
+}
+
+fn u256_split_pair(limbs: vec2<u32>) -> vec4<u32> {
+  return vec4<u32>(limbs.x & 0xffffu, limbs.x >> 16u, limbs.y & 0xffffu, limbs.y >> 16u);
+}
+
+const VM_REFUSED = 16u;
+
+fn vm_destination(place: u32) -> u32 {
+  var found = 0u;
+  if (place < lanes_in[vm_code + 1u].y) {
+    let pair = lanes_in[vm_shape.w + (place >> 3u)][(place >> 1u) & 3u];
+    found = select(pair & 0xffffu, pair >> 16u, (place & 1u) != 0u);
+  }
+  return found;
+}
+
+struct VmSource {
+  kind: u32,
+  base: u32,
+  limit: u32,
+  position: u32,
+  word: U256,
+}
+
+const VM_SOURCE_ARENA = 0u;
+
+const VM_SOURCE_WAVE = 1u;
+
+const VM_SOURCE_WORD = 3u;
+
+const VM_SOURCE_CODES = 2u;
+
+var<private> vm_log_vectors: u32;
+
+const VM_REGION_LOGS = 7u;
+
+var<private> vm_logs: u32;
+
+const VM_REGION_RETURN = 3u;
+
+fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) -> U256 {
+  var word = U256(vec4<u32>(0u), vec4<u32>(0u));
+  let first = to >> 4u;
+  let count = select(((to + length - 1u) >> 4u) + 1u - first, 0u, length == 0u);
+  let start = i32(source.position + 16u * first - to);
+  let turns = select(count + 1u, 0u, count == 0u);
+  var before = vec4<u32>(0u);
+  for (var n = 0u; n < turns; n++) {
+    let index = (start >> 4u) + i32(select(n, count - n, backward));
+    let loaded = vm_source_vector(source, index);
+    if (n != 0u) {
+      let k = select(n - 1u, count - n, backward);
+      let v = vm_shift(select(before, loaded, backward), select(loaded, before, backward), start + i32(16u * k), source.limit);
+      if (base != 0u) {
+        let place = base + (first + k) * VM_STRIDE;
+        let at = i32(16u * (first + k));
+        let keep = vm_byte_mask(i32(to) - at) | ~vm_byte_mask(i32(to + length) - at);
+        lanes_out[place] = (lanes_out[place] & keep) | (v & ~keep);
+      } else {
+        word = U256(word.hi, v);
+      }
+    }
+    before = loaded;
+  }
+  return word;
+}
+
+fn vm_source_vector(source: VmSource, index: i32) -> vec4<u32> {
+  let k = u32(max(index, 0));
+  var v = vec4<u32>(0u);
+  if (source.kind == VM_SOURCE_CODES) {
+    if (16u * k < source.limit) {
+      v = lanes_in[source.base + k];
+    }
+  } else if (source.kind == VM_SOURCE_WORD) {
+    v = select(select(vec4<u32>(0u), source.word.hi, index == 1), source.word.lo, index == 0);
+  } else if (16u * k < source.limit) {
+    v = lanes_out[source.base + k * select(VM_STRIDE, 1u, source.kind == VM_SOURCE_WAVE)];
+  }
+  return v;
+}
+
+fn vm_shift(a: vec4<u32>, b: vec4<u32>, p: i32, limit: u32) -> vec4<u32> {
+  let two = (p & 8) != 0;
+  let one = (p & 4) != 0;
+  let p0 = select(a, vec4<u32>(a.zw, b.xy), two);
+  let p1 = select(b, vec4<u32>(b.zw, 0u, 0u), two);
+  let q0 = select(p0, vec4<u32>(p0.yzw, p1.x), one);
+  let next = select(p1.x, p1.y, one);
+  let bits = vec4<u32>((u32(p) & 3u) * 8u);
+  let upper = vec4<u32>(q0.yzw, next) << ((vec4<u32>(32u) - bits) & vec4<u32>(31u));
+  let v = (q0 >> bits) | select(upper, vec4<u32>(0u), bits == vec4<u32>(0u));
+  return v & vm_byte_mask(i32(min(limit, 0x7fffffffu)) - p);
+}
+
+fn vm_byte_mask(count: i32) -> vec4<u32> {
+  let bytes = clamp(vec4<i32>(count) - vec4<i32>(0, 4, 8, 12), vec4<i32>(0), vec4<i32>(4));
+  let bits = vec4<u32>(bytes * 8);
+  return select((vec4<u32>(1u) << (bits & vec4<u32>(31u))) - vec4<u32>(1u), vec4<u32>(0xffffffffu), bits == vec4<u32>(32u));
+}
+
+fn vm_keccak(source: VmSource, length: u32) -> U256 {
+  var state = keccak_zero();
+  let blocks = length / 136u + 1u;
+  for (var block = 0u; block < blocks; block++) {
+    var q0 = vec4<u32>(0u);
+    var q1 = q0;
+    var q2 = q0;
+    var q3 = q0;
+    var q4 = q0;
+    var q5 = q0;
+    var q6 = q0;
+    var q7 = q0;
+    var q8 = q0;
+    var before = q0;
+    let start = i32(source.position + block * 136u);
+    let left_of_block = i32(length) - i32(block * 136u);
+    for (var i = 0u; i < vm_turns(10u); i++) {
+      q0 = q1;
+      q1 = q2;
+      q2 = q3;
+      q3 = q4;
+      q4 = q5;
+      q5 = q6;
+      q6 = q7;
+      q7 = q8;
+      let loaded = vm_source_vector(source, (start >> 4u) + i32(i));
+      let left = left_of_block - 16 * i32(i) + 16;
+      q8 = vm_shift(before, loaded, start, 0x7fffffffu) & vm_byte_mask(left);
+      q8 |= (vm_byte_mask(left + 1) ^ vm_byte_mask(left)) & vec4<u32>(0x01010101u);
+      before = loaded;
+    }
+    let last = select(0u, 0x80000000u, block + 1u == blocks);
+    state = keccak_f(keccak_absorb(state, KeccakBlock(array<u32, 34>(q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w, q2.x, q2.y, q2.z, q2.w, q3.x, q3.y, q3.z, q3.w, q4.x, q4.y, q4.z, q4.w, q5.x, q5.y, q5.z, q5.w, q6.x, q6.y, q6.z, q6.w, q7.x, q7.y, q7.z, q7.w, q8.x, q8.y | last))));
+  }
+  return keccak_digest(state);
+}
+
+fn keccak_zero() -> KeccakState {
+  return KeccakState();
+}
+
+fn keccak_digest(s: KeccakState) -> U256 {
+  return u256_reverse_bytes(U256(vec4<u32>(s.a0l, s.a0h, s.a1l, s.a1h), vec4<u32>(s.a2l, s.a2h, s.a3l, s.a3h)));
+}
+
+fn keccak_f(state: KeccakState) -> KeccakState {
+  var s = state;
+  for (var pair = 0u; pair < 12u; pair++) {
+    s = keccak_round(s, 2u * pair);
+    s = keccak_round(s, 2u * pair + 1u);
+  }
+  return s;
+}
+
+fn keccak_absorb(state: KeccakState, block: KeccakBlock) -> KeccakState {
+  var s = state;
+  s.a0l ^= block.w[0];
+  s.a0h ^= block.w[1];
+  s.a1l ^= block.w[2];
+  s.a1h ^= block.w[3];
+  s.a2l ^= block.w[4];
+  s.a2h ^= block.w[5];
+  s.a3l ^= block.w[6];
+  s.a3h ^= block.w[7];
+  s.a4l ^= block.w[8];
+  s.a4h ^= block.w[9];
+  s.a5l ^= block.w[10];
+  s.a5h ^= block.w[11];
+  s.a6l ^= block.w[12];
+  s.a6h ^= block.w[13];
+  s.a7l ^= block.w[14];
+  s.a7h ^= block.w[15];
+  s.a8l ^= block.w[16];
+  s.a8h ^= block.w[17];
+  s.a9l ^= block.w[18];
+  s.a9h ^= block.w[19];
+  s.a10l ^= block.w[20];
+  s.a10h ^= block.w[21];
+  s.a11l ^= block.w[22];
+  s.a11h ^= block.w[23];
+  s.a12l ^= block.w[24];
+  s.a12h ^= block.w[25];
+  s.a13l ^= block.w[26];
+  s.a13h ^= block.w[27];
+  s.a14l ^= block.w[28];
+  s.a14h ^= block.w[29];
+  s.a15l ^= block.w[30];
+  s.a15h ^= block.w[31];
+  s.a16l ^= block.w[32];
+  s.a16h ^= block.w[33];
+  return s;
+}
+
+struct KeccakBlock { w: array<u32, 34> }
+
+struct KeccakState {
+  a0l: u32,
+  a0h: u32,
+  a1l: u32,
+  a1h: u32,
+  a2l: u32,
+  a2h: u32,
+  a3l: u32,
+  a3h: u32,
+  a4l: u32,
+  a4h: u32,
+  a5l: u32,
+  a5h: u32,
+  a6l: u32,
+  a6h: u32,
+  a7l: u32,
+  a7h: u32,
+  a8l: u32,
+  a8h: u32,
+  a9l: u32,
+  a9h: u32,
+  a10l: u32,
+  a10h: u32,
+  a11l: u32,
+  a11h: u32,
+  a12l: u32,
+  a12h: u32,
+  a13l: u32,
+  a13h: u32,
+  a14l: u32,
+  a14h: u32,
+  a15l: u32,
+  a15h: u32,
+  a16l: u32,
+  a16h: u32,
+  a17l: u32,
+  a17h: u32,
+  a18l: u32,
+  a18h: u32,
+  a19l: u32,
+  a19h: u32,
+  a20l: u32,
+  a20h: u32,
+  a21l: u32,
+  a21h: u32,
+  a22l: u32,
+  a22h: u32,
+  a23l: u32,
+  a23h: u32,
+  a24l: u32,
+  a24h: u32,
+}
+
+fn keccak_round(state: KeccakState, round: u32) -> KeccakState {
+  var s = state;
+  let c0l = s.a0l ^ s.a5l ^ s.a10l ^ s.a15l ^ s.a20l;
+  let c0h = s.a0h ^ s.a5h ^ s.a10h ^ s.a15h ^ s.a20h;
+  let c1l = s.a1l ^ s.a6l ^ s.a11l ^ s.a16l ^ s.a21l;
+  let c1h = s.a1h ^ s.a6h ^ s.a11h ^ s.a16h ^ s.a21h;
+  let c2l = s.a2l ^ s.a7l ^ s.a12l ^ s.a17l ^ s.a22l;
+  let c2h = s.a2h ^ s.a7h ^ s.a12h ^ s.a17h ^ s.a22h;
+  let c3l = s.a3l ^ s.a8l ^ s.a13l ^ s.a18l ^ s.a23l;
+  let c3h = s.a3h ^ s.a8h ^ s.a13h ^ s.a18h ^ s.a23h;
+  let c4l = s.a4l ^ s.a9l ^ s.a14l ^ s.a19l ^ s.a24l;
+  let c4h = s.a4h ^ s.a9h ^ s.a14h ^ s.a19h ^ s.a24h;
+  let d0l = c4l ^ ((c1l << 1u) | (c1h >> 31u));
+  let d0h = c4h ^ ((c1h << 1u) | (c1l >> 31u));
+  let d1l = c0l ^ ((c2l << 1u) | (c2h >> 31u));
+  let d1h = c0h ^ ((c2h << 1u) | (c2l >> 31u));
+  let d2l = c1l ^ ((c3l << 1u) | (c3h >> 31u));
+  let d2h = c1h ^ ((c3h << 1u) | (c3l >> 31u));
+  let d3l = c2l ^ ((c4l << 1u) | (c4h >> 31u));
+  let d3h = c2h ^ ((c4h << 1u) | (c4l >> 31u));
+  let d4l = c3l ^ ((c0l << 1u) | (c0h >> 31u));
+  let d4h = c3h ^ ((c0h << 1u) | (c0l >> 31u));
+  let t0l = s.a0l ^ d0l;
+  let t0h = s.a0h ^ d0h;
+  let b0l = t0l;
+  let b0h = t0h;
+  let t5l = s.a5l ^ d0l;
+  let t5h = s.a5h ^ d0h;
+  let b16l = (t5h << 4u) | (t5l >> 28u);
+  let b16h = (t5l << 4u) | (t5h >> 28u);
+  let t10l = s.a10l ^ d0l;
+  let t10h = s.a10h ^ d0h;
+  let b7l = (t10l << 3u) | (t10h >> 29u);
+  let b7h = (t10h << 3u) | (t10l >> 29u);
+  let t15l = s.a15l ^ d0l;
+  let t15h = s.a15h ^ d0h;
+  let b23l = (t15h << 9u) | (t15l >> 23u);
+  let b23h = (t15l << 9u) | (t15h >> 23u);
+  let t20l = s.a20l ^ d0l;
+  let t20h = s.a20h ^ d0h;
+  let b14l = (t20l << 18u) | (t20h >> 14u);
+  let b14h = (t20h << 18u) | (t20l >> 14u);
+  let t1l = s.a1l ^ d1l;
+  let t1h = s.a1h ^ d1h;
+  let b10l = (t1l << 1u) | (t1h >> 31u);
+  let b10h = (t1h << 1u) | (t1l >> 31u);
+  let t6l = s.a6l ^ d1l;
+  let t6h = s.a6h ^ d1h;
+  let b1l = (t6h << 12u) | (t6l >> 20u);
+  let b1h = (t6l << 12u) | (t6h >> 20u);
+  let t11l = s.a11l ^ d1l;
+  let t11h = s.a11h ^ d1h;
+  let b17l = (t11l << 10u) | (t11h >> 22u);
+  let b17h = (t11h << 10u) | (t11l >> 22u);
+  let t16l = s.a16l ^ d1l;
+  let t16h = s.a16h ^ d1h;
+  let b8l = (t16h << 13u) | (t16l >> 19u);
+  let b8h = (t16l << 13u) | (t16h >> 19u);
+  let t21l = s.a21l ^ d1l;
+  let t21h = s.a21h ^ d1h;
+  let b24l = (t21l << 2u) | (t21h >> 30u);
+  let b24h = (t21h << 2u) | (t21l >> 30u);
+  let t2l = s.a2l ^ d2l;
+  let t2h = s.a2h ^ d2h;
+  let b20l = (t2h << 30u) | (t2l >> 2u);
+  let b20h = (t2l << 30u) | (t2h >> 2u);
+  let t7l = s.a7l ^ d2l;
+  let t7h = s.a7h ^ d2h;
+  let b11l = (t7l << 6u) | (t7h >> 26u);
+  let b11h = (t7h << 6u) | (t7l >> 26u);
+  let t12l = s.a12l ^ d2l;
+  let t12h = s.a12h ^ d2h;
+  let b2l = (t12h << 11u) | (t12l >> 21u);
+  let b2h = (t12l << 11u) | (t12h >> 21u);
+  let t17l = s.a17l ^ d2l;
+  let t17h = s.a17h ^ d2h;
+  let b18l = (t17l << 15u) | (t17h >> 17u);
+  let b18h = (t17h << 15u) | (t17l >> 17u);
+  let t22l = s.a22l ^ d2l;
+  let t22h = s.a22h ^ d2h;
+  let b9l = (t22h << 29u) | (t22l >> 3u);
+  let b9h = (t22l << 29u) | (t22h >> 3u);
+  let t3l = s.a3l ^ d3l;
+  let t3h = s.a3h ^ d3h;
+  let b5l = (t3l << 28u) | (t3h >> 4u);
+  let b5h = (t3h << 28u) | (t3l >> 4u);
+  let t8l = s.a8l ^ d3l;
+  let t8h = s.a8h ^ d3h;
+  let b21l = (t8h << 23u) | (t8l >> 9u);
+  let b21h = (t8l << 23u) | (t8h >> 9u);
+  let t13l = s.a13l ^ d3l;
+  let t13h = s.a13h ^ d3h;
+  let b12l = (t13l << 25u) | (t13h >> 7u);
+  let b12h = (t13h << 25u) | (t13l >> 7u);
+  let t18l = s.a18l ^ d3l;
+  let t18h = s.a18h ^ d3h;
+  let b3l = (t18l << 21u) | (t18h >> 11u);
+  let b3h = (t18h << 21u) | (t18l >> 11u);
+  let t23l = s.a23l ^ d3l;
+  let t23h = s.a23h ^ d3h;
+  let b19l = (t23h << 24u) | (t23l >> 8u);
+  let b19h = (t23l << 24u) | (t23h >> 8u);
+  let t4l = s.a4l ^ d4l;
+  let t4h = s.a4h ^ d4h;
+  let b15l = (t4l << 27u) | (t4h >> 5u);
+  let b15h = (t4h << 27u) | (t4l >> 5u);
+  let t9l = s.a9l ^ d4l;
+  let t9h = s.a9h ^ d4h;
+  let b6l = (t9l << 20u) | (t9h >> 12u);
+  let b6h = (t9h << 20u) | (t9l >> 12u);
+  let t14l = s.a14l ^ d4l;
+  let t14h = s.a14h ^ d4h;
+  let b22l = (t14h << 7u) | (t14l >> 25u);
+  let b22h = (t14l << 7u) | (t14h >> 25u);
+  let t19l = s.a19l ^ d4l;
+  let t19h = s.a19h ^ d4h;
+  let b13l = (t19l << 8u) | (t19h >> 24u);
+  let b13h = (t19h << 8u) | (t19l >> 24u);
+  let t24l = s.a24l ^ d4l;
+  let t24h = s.a24h ^ d4h;
+  let b4l = (t24l << 14u) | (t24h >> 18u);
+  let b4h = (t24h << 14u) | (t24l >> 18u);
+  let constant = keccak_round_constant(round);
+  s.a0l = b0l ^ (~b1l & b2l) ^ constant.x;
+  s.a0h = b0h ^ (~b1h & b2h) ^ constant.y;
+  s.a1l = b1l ^ (~b2l & b3l);
+  s.a1h = b1h ^ (~b2h & b3h);
+  s.a2l = b2l ^ (~b3l & b4l);
+  s.a2h = b2h ^ (~b3h & b4h);
+  s.a3l = b3l ^ (~b4l & b0l);
+  s.a3h = b3h ^ (~b4h & b0h);
+  s.a4l = b4l ^ (~b0l & b1l);
+  s.a4h = b4h ^ (~b0h & b1h);
+  s.a5l = b5l ^ (~b6l & b7l);
+  s.a5h = b5h ^ (~b6h & b7h);
+  s.a6l = b6l ^ (~b7l & b8l);
+  s.a6h = b6h ^ (~b7h & b8h);
+  s.a7l = b7l ^ (~b8l & b9l);
+  s.a7h = b7h ^ (~b8h & b9h);
+  s.a8l = b8l ^ (~b9l & b5l);
+  s.a8h = b8h ^ (~b9h & b5h);
+  s.a9l = b9l ^ (~b5l & b6l);
+  s.a9h = b9h ^ (~b5h & b6h);
+  s.a10l = b10l ^ (~b11l & b12l);
+  s.a10h = b10h ^ (~b11h & b12h);
+  s.a11l = b11l ^ (~b12l & b13l);
+  s.a11h = b11h ^ (~b12h & b13h);
+  s.a12l = b12l ^ (~b13l & b14l);
+  s.a12h = b12h ^ (~b13h & b14h);
+  s.a13l = b13l ^ (~b14l & b10l);
+  s.a13h = b13h ^ (~b14h & b10h);
+  s.a14l = b14l ^ (~b10l & b11l);
+  s.a14h = b14h ^ (~b10h & b11h);
+  s.a15l = b15l ^ (~b16l & b17l);
+  s.a15h = b15h ^ (~b16h & b17h);
+  s.a16l = b16l ^ (~b17l & b18l);
+  s.a16h = b16h ^ (~b17h & b18h);
+  s.a17l = b17l ^ (~b18l & b19l);
+  s.a17h = b17h ^ (~b18h & b19h);
+  s.a18l = b18l ^ (~b19l & b15l);
+  s.a18h = b18h ^ (~b19h & b15h);
+  s.a19l = b19l ^ (~b15l & b16l);
+  s.a19h = b19h ^ (~b15h & b16h);
+  s.a20l = b20l ^ (~b21l & b22l);
+  s.a20h = b20h ^ (~b21h & b22h);
+  s.a21l = b21l ^ (~b22l & b23l);
+  s.a21h = b21h ^ (~b22h & b23h);
+  s.a22l = b22l ^ (~b23l & b24l);
+  s.a22h = b22h ^ (~b23h & b24h);
+  s.a23l = b23l ^ (~b24l & b20l);
+  s.a23h = b23h ^ (~b24h & b20h);
+  s.a24l = b24l ^ (~b20l & b21l);
+  s.a24h = b24h ^ (~b20h & b21h);
+  return s;
+}
+
+fn keccak_round_constant(round: u32) -> vec2<u32> {
+  var low = (0x50f4f1u >> round) & 1u;
+  low |= ((0xdb916u >> round) & 1u) << 1u;
+  low |= ((0x8c7f94u >> round) & 1u) << 3u;
+  low |= ((0x327356u >> round) & 1u) << 7u;
+  low |= ((0xb5d4deu >> round) & 1u) << 15u;
+  low |= ((0xd81c68u >> round) & 1u) << 31u;
+  return vec2<u32>(low, ((0xbbe0ccu >> round) & 1u) << 31u);
+}
+
+fn vm_undo(mark: u32) {
+  for (; vm_journal > mark; vm_journal--) {
+    let place = vm_at(lane_environment[20].y + VM_JOURNAL_VECTORS * (vm_journal - 1u));
+    let noted = lanes_out[place];
+    let record = vm_at(noted.x);
+    let header = lanes_out[record];
+    let flags = (header.y & ~VM_UNDONE_FLAGS) | (noted.y & VM_UNDONE_FLAGS);
+    for (var k = 0u; k < vm_turns(3u); k++) {
+      var old = vec4<u32>(header.x, flags, header.zw);
+      if (k != 0u) {
+        old = lanes_out[place + k * VM_STRIDE];
+      }
+      lanes_out[record + select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) * VM_STRIDE] = old;
+    }
+  }
+}
+
+const VM_UNDONE_FLAGS = 17u;
+
+const VM_SUCCEEDED = 1u;
+
+fn vm_open_frame() {
+  vm_frame = vm_at(lane_environment[18].z + VM_FRAME_VECTORS * vm_depth);
+  let parties = lanes_out[vm_frame];
+  vm_code = parties.x;
+  vm_account = parties.y;
+  vm_flags = parties.w;
+  let bases = lanes_out[vm_frame + VM_STRIDE];
+  vm_memory = bases.w;
+  vm_stack = vm_at(lane_environment[18].w + 2u * (bases.z + vm_height));
+  vm_words = lanes_out[vm_frame + 3u * VM_STRIDE].x;
+  vm_constants = lanes_out[vm_frame + 7u * VM_STRIDE].x;
+  vm_shape = lanes_in[vm_code];
+}
+
+const VM_REGION_FRAMES = 0u;
+
+const VM_FRAME_FREE = 2u;
+
+const LANE_WORKGROUP = 64u;
+`,
   mul_rate: `@group(0) @binding(0) var<uniform> mul_rate_parameters: vec4<u32>;
 
 @group(0) @binding(1) var<storage, read_write> mul_rate_words: array<vec4<u32>>;
@@ -2353,41 +4608,6 @@ fn program_sstore(original: U256, current: U256, next: U256, mode: u32, clears: 
   return select(gas, refund, mode != 0u);
 }
 
-fn program_sum(a: U256, b: U256, subtract: bool) -> U256 {
-  let flip = vec4<u32>(select(0u, 0xffffffffu, subtract));
-  let x = U256(b.lo ^ flip, b.hi ^ flip);
-  let s0 = u256_limb_add(a.lo.x, x.lo.x, flip.x & 1u);
-  let s1 = u256_limb_add(a.lo.y, x.lo.y, s0.y);
-  let s2 = u256_limb_add(a.lo.z, x.lo.z, s1.y);
-  let s3 = u256_limb_add(a.lo.w, x.lo.w, s2.y);
-  let s4 = u256_limb_add(a.hi.x, x.hi.x, s3.y);
-  let s5 = u256_limb_add(a.hi.y, x.hi.y, s4.y);
-  let s6 = u256_limb_add(a.hi.z, x.hi.z, s5.y);
-  let s7 = u256_limb_add(a.hi.w, x.hi.w, s6.y);
-  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
-}
-
-fn program_compare(a: U256, b: U256, mode: u32) -> U256 {
-  let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
-  let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
-  return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
-}
-
-fn program_shift(amount: U256, word: U256, mode: u32) -> U256 {
-  let inside = u256_fits_u32(amount) & (amount.lo.x < 256u);
-  let n = amount.lo.x & 255u;
-  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == 2u) & u256_is_negative(word)));
-  let x = U256(word.lo ^ sign, word.hi ^ sign);
-  var shifted = U256_ZERO;
-  if (mode == 0u) {
-    shifted = u256_shift_left(x, n);
-  } else {
-    shifted = u256_shift_right(x, n);
-  }
-  shifted = u256_select(U256_ZERO, shifted, inside);
-  return U256(shifted.lo ^ sign, shifted.hi ^ sign);
-}
-
 fn program_scalar(a: U256, b: u32, mode: u32) -> u32 {
   let x = u256_low(a);
   var result = x + select(b, 0u - b, mode == 1u);
@@ -2416,27 +4636,6 @@ fn program_account(id: u32, b: u32, mode: u32, index: u32) -> U256 {
     word = u256_from_bool(flag);
   }
   return word;
-}
-
-fn program_divide(a: U256, b: U256, mode: u32) -> U256 {
-  let is_signed = (mode & 1u) != 0u;
-  let a_negative = is_signed & u256_is_negative(a);
-  let b_negative = is_signed & u256_is_negative(b);
-  let parts = u256_divmod(u256_negate_if(a, a_negative), u256_negate_if(b, b_negative));
-  let rest = (mode & 2u) != 0u;
-  let word = u256_select(parts.quotient, parts.remainder, rest);
-  return u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
-}
-
-fn program_modular(a: U256, b: U256, c: U256, multiply: bool) -> U256 {
-  var x = U512(U256_ZERO, U256_ZERO);
-  if (multiply) {
-    x = u256_mul_wide(a, b);
-  } else {
-    let total = u256_add_carry(a, b);
-    x = U512(total.sum, u256_from_u32(total.carry));
-  }
-  return u256_mod_wide(x, c);
 }
 
 @compute @workgroup_size(64) fn path_program(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -2480,9 +4679,9 @@ fn program_modular(a: U256, b: U256, c: U256, multiply: bool) -> U256 {
             word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
           }
         } else if (opcode == 3u) {
-          word = program_sum(a, b, mode == 1u);
+          word = evm_sum(a, b, mode == 1u);
         } else {
-          word = program_compare(a, b, mode);
+          word = evm_compare(a, b, mode);
         }
       } else if (opcode < 7u) {
         if (opcode == 5u) {
@@ -2494,7 +4693,7 @@ fn program_modular(a: U256, b: U256, c: U256, multiply: bool) -> U256 {
           }
           word = U256((shifted.lo & ~b.lo) | c.lo, (shifted.hi & ~b.hi) | c.hi);
         } else {
-          word = program_shift(a, b, mode);
+          word = evm_shift(a, b, mode);
         }
       } else if (opcode == 7u) {
         word = u256_from_u32(program_scalar(a, b.lo.x, mode));
@@ -2545,9 +4744,9 @@ fn program_modular(a: U256, b: U256, c: U256, multiply: bool) -> U256 {
       if (opcode == 15u) {
         word = u256_mul(a, b);
       } else if (opcode == 16u) {
-        word = program_divide(a, b, mode);
+        word = evm_divide(a, b, mode);
       } else {
-        word = program_modular(a, b, c, mode == 1u);
+        word = evm_modular(a, b, c, mode == 1u);
       }
     } else if (opcode == 18u) {
       word = u256_exp(a, b);
@@ -2905,10 +5104,81 @@ fn u256_eq(a: U256, b: U256) -> bool {
   return (differ.x | differ.y | differ.z | differ.w) == 0u;
 }
 
+fn u256_low(x: U256) -> u32 {
+  return x.lo.x;
+}
+
+fn u256_fits_u32(x: U256) -> bool {
+  let high = x.hi | vec4<u32>(x.lo.yzw, 0u);
+  return (high.x | high.y | high.z | high.w) == 0u;
+}
+
+fn u256_byte_length(x: U256) -> u32 {
+  return (u256_bit_length(x) + 7u) >> 3u;
+}
+
+fn u256_bit_length(x: U256) -> u32 {
+  let in_hi = (x.hi.x | x.hi.y | x.hi.z | x.hi.w) != 0u;
+  let quad = select(x.lo, x.hi, in_hi);
+  let in_zw = (quad.z | quad.w) != 0u;
+  let pair = select(quad.xy, quad.zw, in_zw);
+  let in_y = pair.y != 0u;
+  let limb = select(pair.x, pair.y, in_y);
+  let below = select(0u, 128u, in_hi) + select(0u, 64u, in_zw) + select(0u, 32u, in_y);
+  return below + 32u - countLeadingZeros(limb);
+}
+
+fn state_account_vector(id: u32, i: u32) -> vec4<u32> {
+  let missing = id == MISSING;
+  return select(state_account_rows[select(STATE_ACCOUNT_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
+}
+
+const MISSING = 0xffffffffu;
+
+@group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+fn u256_from_bool(b: bool) -> U256 {
+  return u256_from_u32(select(0u, 1u, b));
+}
+
+fn u256_from_u32(x: u32) -> U256 {
+  return U256(vec4<u32>(x, 0u, 0u, 0u), vec4<u32>(0u));
+}
+
+@group(0) @binding(7) var<storage, read> state_account_rows: array<vec4<u32>>;
+
+const STATE_ACCOUNT_VECTORS = 4u;
+
+@group(0) @binding(0) var<uniform> lane_environment: array<vec4<u32>, 26>;
+
+fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
+  let flip = vec4<u32>(select(0u, 0xffffffffu, subtract));
+  let x = U256(b.lo ^ flip, b.hi ^ flip);
+  let s0 = u256_limb_add(a.lo.x, x.lo.x, flip.x & 1u);
+  let s1 = u256_limb_add(a.lo.y, x.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, x.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, x.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, x.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, x.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, x.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, x.hi.w, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
 fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
   let partial = a + b;
   let sum = partial + carry;
   return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
+}
+
+fn evm_compare(a: U256, b: U256, mode: u32) -> U256 {
+  let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
+  let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
+  return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
 }
 
 fn u256_lt(a: U256, b: U256) -> bool {
@@ -2924,27 +5194,6 @@ fn u256_lt(a: U256, b: U256) -> bool {
   less = less_hi.y | (same_hi.y & less);
   less = less_hi.z | (same_hi.z & less);
   return less_hi.w | (same_hi.w & less);
-}
-
-fn u256_from_bool(b: bool) -> U256 {
-  return u256_from_u32(select(0u, 1u, b));
-}
-
-fn u256_from_u32(x: u32) -> U256 {
-  return U256(vec4<u32>(x, 0u, 0u, 0u), vec4<u32>(0u));
-}
-
-fn u256_fits_u32(x: U256) -> bool {
-  let high = x.hi | vec4<u32>(x.lo.yzw, 0u);
-  return (high.x | high.y | high.z | high.w) == 0u;
-}
-
-fn u256_is_negative(x: U256) -> bool {
-  return (x.hi.w >> 31u) != 0u;
-}
-
-fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
-  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
 }
 
 fn u256_shift_left(x: U256, n: u32) -> U256 {
@@ -2981,361 +5230,24 @@ fn u256_shift_right(x: U256, n: u32) -> U256 {
   return U256((lo >> down) | ((vec4<u32>(lo.yzw, hi.x) << vec4<u32>(1u)) << up), (hi >> down) | ((vec4<u32>(hi.yzw, 0u) << vec4<u32>(1u)) << up));
 }
 
-fn u256_low(x: U256) -> u32 {
-  return x.lo.x;
-}
-
-fn u256_byte_length(x: U256) -> u32 {
-  return (u256_bit_length(x) + 7u) >> 3u;
-}
-
-fn u256_bit_length(x: U256) -> u32 {
-  let in_hi = (x.hi.x | x.hi.y | x.hi.z | x.hi.w) != 0u;
-  let quad = select(x.lo, x.hi, in_hi);
-  let in_zw = (quad.z | quad.w) != 0u;
-  let pair = select(quad.xy, quad.zw, in_zw);
-  let in_y = pair.y != 0u;
-  let limb = select(pair.x, pair.y, in_y);
-  let below = select(0u, 128u, in_hi) + select(0u, 64u, in_zw) + select(0u, 32u, in_y);
-  return below + 32u - countLeadingZeros(limb);
-}
-
-fn state_account_vector(id: u32, i: u32) -> vec4<u32> {
-  let missing = id == MISSING;
-  return select(state_account_rows[select(STATE_ACCOUNT_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
-}
-
-const MISSING = 0xffffffffu;
-
-@group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
-
-@group(0) @binding(7) var<storage, read> state_account_rows: array<vec4<u32>>;
-
-const STATE_ACCOUNT_VECTORS = 4u;
-
-fn u256_divmod(n: U256, d: U256) -> U256DivMod {
-  let by_zero = u256_is_zero(d);
-  let divisor = u256_select(d, U256_ONE, by_zero);
-  let n_bits = u256_bit_length(n);
-  let d_bits = u256_bit_length(divisor);
-  let smaller = n_bits < d_bits;
-  let difference = n_bits - d_bits;
-  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
-  let tail_bits = 16u - (difference & 15u);
-  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
-  let reciprocal = u256_digit_reciprocal(digits.d3.w);
-  let full = u256_shift_left(n, 256u - n_bits);
-  var remainder = u256_to_digits(u256_shift_right(full, tail_bits));
-  var next = (full.lo.x << (16u - tail_bits)) & 0xffffu;
-  var quotient = U256_ZERO;
-  for (var i = 0u; i < digit_count; i++) {
-    let step = u256_divide_digit(remainder, next, digits, reciprocal);
-    remainder = step.remainder;
-    quotient = u256_append_digit(quotient, step.digit);
-    next = 0u;
+fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
+  let inside = u256_fits_u32(amount) & (amount.lo.x < 256u);
+  let n = amount.lo.x & 255u;
+  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == 2u) & u256_is_negative(word)));
+  let x = U256(word.lo ^ sign, word.hi ^ sign);
+  var shifted = U256_ZERO;
+  if (mode == 0u) {
+    shifted = u256_shift_left(x, n);
+  } else {
+    shifted = u256_shift_right(x, n);
   }
-  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
-  return U256DivMod(quotient, u256_select(u256_select(rest, n, smaller), U256_ZERO, by_zero));
+  shifted = u256_select(U256_ZERO, shifted, inside);
+  return U256(shifted.lo ^ sign, shifted.hi ^ sign);
 }
 
-fn u256_negate_if(x: U256, negative: bool) -> U256 {
-  let mask = select(0u, 0xffffffffu, negative);
-  let s0 = u256_limb_add(x.lo.x ^ mask, 0u, select(0u, 1u, negative));
-  let s1 = u256_limb_add(x.lo.y ^ mask, 0u, s0.y);
-  let s2 = u256_limb_add(x.lo.z ^ mask, 0u, s1.y);
-  let s3 = u256_limb_add(x.lo.w ^ mask, 0u, s2.y);
-  let s4 = u256_limb_add(x.hi.x ^ mask, 0u, s3.y);
-  let s5 = u256_limb_add(x.hi.y ^ mask, 0u, s4.y);
-  let s6 = u256_limb_add(x.hi.z ^ mask, 0u, s5.y);
-  let s7 = u256_limb_add(x.hi.w ^ mask, 0u, s6.y);
-  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+fn u256_is_negative(x: U256) -> bool {
+  return (x.hi.w >> 31u) != 0u;
 }
-
-const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
-
-fn u256_to_digits(x: U256) -> U256Digits {
-  return U256Digits(u256_split_pair(x.lo.xy), u256_split_pair(x.lo.zw), u256_split_pair(x.hi.xy), u256_split_pair(x.hi.zw));
-}
-
-fn u256_digit_reciprocal(top: u32) -> u32 {
-  return 0xffffffffu / top - 0x10000u;
-}
-
-fn u256_from_digits(x: U256Digits) -> U256 {
-  return U256(vec4<u32>(x.d0.xz, x.d1.xz) | (vec4<u32>(x.d0.yw, x.d1.yw) << vec4<u32>(16u)), vec4<u32>(x.d2.xz, x.d3.xz) | (vec4<u32>(x.d2.yw, x.d3.yw) << vec4<u32>(16u)));
-}
-
-struct U256DivMod {
-  quotient: U256,
-  remainder: U256,
-}
-
-fn u256_divide_digit(remainder: U256Digits, next: u32, d: U256Digits, reciprocal: u32) -> U256DivideStep {
-  let overflow = remainder.d3.w;
-  let top = remainder.d3.z;
-  let second = remainder.d3.y;
-  let pair = (overflow << 16u) | top;
-  let top_divisor = d.d3.w;
-  var digit = overflow + ((top + overflow * reciprocal + ((top * reciprocal) >> 16u)) >> 16u);
-  digit = min(digit, 0xffffu);
-  var rest = pair - digit * top_divisor;
-  let short = (rest >= top_divisor) & (digit < 0xffffu);
-  digit += select(0u, 1u, short);
-  rest -= select(0u, top_divisor, short);
-  let long1 = (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
-  digit -= select(0u, 1u, long1);
-  rest += select(0u, top_divisor, long1);
-  let long2 = long1 & (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
-  digit -= select(0u, 1u, long2);
-  let s0 = u256_digit_multiply_sub(next, d.d0.x, digit, 0u);
-  let s1 = u256_digit_multiply_sub(remainder.d0.x, d.d0.y, digit, s0.y);
-  let s2 = u256_digit_multiply_sub(remainder.d0.y, d.d0.z, digit, s1.y);
-  let s3 = u256_digit_multiply_sub(remainder.d0.z, d.d0.w, digit, s2.y);
-  let s4 = u256_digit_multiply_sub(remainder.d0.w, d.d1.x, digit, s3.y);
-  let s5 = u256_digit_multiply_sub(remainder.d1.x, d.d1.y, digit, s4.y);
-  let s6 = u256_digit_multiply_sub(remainder.d1.y, d.d1.z, digit, s5.y);
-  let s7 = u256_digit_multiply_sub(remainder.d1.z, d.d1.w, digit, s6.y);
-  let s8 = u256_digit_multiply_sub(remainder.d1.w, d.d2.x, digit, s7.y);
-  let s9 = u256_digit_multiply_sub(remainder.d2.x, d.d2.y, digit, s8.y);
-  let s10 = u256_digit_multiply_sub(remainder.d2.y, d.d2.z, digit, s9.y);
-  let s11 = u256_digit_multiply_sub(remainder.d2.z, d.d2.w, digit, s10.y);
-  let s12 = u256_digit_multiply_sub(remainder.d2.w, d.d3.x, digit, s11.y);
-  let s13 = u256_digit_multiply_sub(remainder.d3.x, d.d3.y, digit, s12.y);
-  let s14 = u256_digit_multiply_sub(remainder.d3.y, d.d3.z, digit, s13.y);
-  let s15 = u256_digit_multiply_sub(remainder.d3.z, d.d3.w, digit, s14.y);
-  var result = U256Digits(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x), vec4<u32>(s8.x, s9.x, s10.x, s11.x), vec4<u32>(s12.x, s13.x, s14.x, s15.x));
-  if (overflow < s15.y) {
-    digit -= 1u;
-    result = u256_add_digits(result, d);
-  }
-  return U256DivideStep(result, digit);
-}
-
-fn u256_append_digit(x: U256, digit: u32) -> U256 {
-  let by16 = vec4<u32>(16u);
-  return U256((x.lo << by16) | vec4<u32>(digit, x.lo.xyz >> vec3<u32>(16u)), (x.hi << by16) | (vec4<u32>(x.lo.w, x.hi.xyz) >> by16));
-}
-
-fn u256_digit_multiply_sub(minuend: u32, d: u32, factor: u32, owed: u32) -> vec2<u32> {
-  let product = factor * d + owed;
-  let difference = minuend - (product & 0xffffu);
-  return vec2<u32>(difference & 0xffffu, (product >> 16u) + (difference >> 31u));
-}
-
-struct U256DivideStep {
-  remainder: U256Digits,
-  digit: u32,
-}
-
-struct U256Digits {
-  d0: vec4<u32>,
-  d1: vec4<u32>,
-  d2: vec4<u32>,
-  d3: vec4<u32>,
-}
-
-fn u256_add_digits(a: U256Digits, b: U256Digits) -> U256Digits {
-  let s0 = a.d0.x + b.d0.x;
-  let s1 = a.d0.y + b.d0.y + (s0 >> 16u);
-  let s2 = a.d0.z + b.d0.z + (s1 >> 16u);
-  let s3 = a.d0.w + b.d0.w + (s2 >> 16u);
-  let s4 = a.d1.x + b.d1.x + (s3 >> 16u);
-  let s5 = a.d1.y + b.d1.y + (s4 >> 16u);
-  let s6 = a.d1.z + b.d1.z + (s5 >> 16u);
-  let s7 = a.d1.w + b.d1.w + (s6 >> 16u);
-  let s8 = a.d2.x + b.d2.x + (s7 >> 16u);
-  let s9 = a.d2.y + b.d2.y + (s8 >> 16u);
-  let s10 = a.d2.z + b.d2.z + (s9 >> 16u);
-  let s11 = a.d2.w + b.d2.w + (s10 >> 16u);
-  let s12 = a.d3.x + b.d3.x + (s11 >> 16u);
-  let s13 = a.d3.y + b.d3.y + (s12 >> 16u);
-  let s14 = a.d3.z + b.d3.z + (s13 >> 16u);
-  let s15 = a.d3.w + b.d3.w + (s14 >> 16u);
-  let low = vec4<u32>(0xffffu);
-  return U256Digits(vec4<u32>(s0, s1, s2, s3) & low, vec4<u32>(s4, s5, s6, s7) & low, vec4<u32>(s8, s9, s10, s11) & low, vec4<u32>(s12, s13, s14, s15) & low);
-}
-
-fn u256_split_pair(limbs: vec2<u32>) -> vec4<u32> {
-  return vec4<u32>(limbs.x & 0xffffu, limbs.x >> 16u, limbs.y & 0xffffu, limbs.y >> 16u);
-}
-
-struct U512 {
-  lo: U256,
-  hi: U256,
-}
-
-fn u256_mod_wide(x: U512, d: U256) -> U256 {
-  let by_zero = u256_is_zero(d);
-  let divisor = u256_select(d, U256_ONE, by_zero);
-  let short = u256_is_zero(x.hi);
-  let upper = u256_select(x.hi, x.lo, short);
-  let lower = u256_select(x.lo, U256_ZERO, short);
-  let upper_bits = u256_bit_length(upper);
-  let x_bits = upper_bits + select(256u, 0u, short);
-  let d_bits = u256_bit_length(divisor);
-  let smaller = x_bits < d_bits;
-  let difference = x_bits - d_bits;
-  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
-  let tail_bits = 16u - (difference & 15u);
-  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
-  let reciprocal = u256_digit_reciprocal(digits.d3.w);
-  let crossing = u256_select(u256_shift_right(lower, upper_bits & 255u), U256_ZERO, upper_bits == 256u);
-  let full_upper = u256_or(u256_shift_left(upper, 256u - upper_bits), crossing);
-  let full_lower = u256_shift_left(lower, 256u - upper_bits);
-  var remainder = u256_to_digits(u256_shift_right(full_upper, tail_bits));
-  var feed = u256_shift_right(full_lower, tail_bits);
-  feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
-  var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
-  for (var i = 0u; i < digit_count; i++) {
-    let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
-    remainder = step.remainder;
-    feed = u256_append_digit(feed, tail);
-    tail = 0u;
-  }
-  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
-  return u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero);
-}
-
-fn u256_mul_wide(a: U256, b: U256) -> U512 {
-  var product: U512;
-  var sum = vec3<u32>(0u);
-  sum = u256_column_add(sum, a.lo.x, b.lo.x);
-  product.lo.lo.x = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.lo.y);
-  sum = u256_column_add(sum, a.lo.y, b.lo.x);
-  product.lo.lo.y = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.lo.z);
-  sum = u256_column_add(sum, a.lo.y, b.lo.y);
-  sum = u256_column_add(sum, a.lo.z, b.lo.x);
-  product.lo.lo.z = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.lo.w);
-  sum = u256_column_add(sum, a.lo.y, b.lo.z);
-  sum = u256_column_add(sum, a.lo.z, b.lo.y);
-  sum = u256_column_add(sum, a.lo.w, b.lo.x);
-  product.lo.lo.w = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.hi.x);
-  sum = u256_column_add(sum, a.lo.y, b.lo.w);
-  sum = u256_column_add(sum, a.lo.z, b.lo.z);
-  sum = u256_column_add(sum, a.lo.w, b.lo.y);
-  sum = u256_column_add(sum, a.hi.x, b.lo.x);
-  product.lo.hi.x = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.hi.y);
-  sum = u256_column_add(sum, a.lo.y, b.hi.x);
-  sum = u256_column_add(sum, a.lo.z, b.lo.w);
-  sum = u256_column_add(sum, a.lo.w, b.lo.z);
-  sum = u256_column_add(sum, a.hi.x, b.lo.y);
-  sum = u256_column_add(sum, a.hi.y, b.lo.x);
-  product.lo.hi.y = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.hi.z);
-  sum = u256_column_add(sum, a.lo.y, b.hi.y);
-  sum = u256_column_add(sum, a.lo.z, b.hi.x);
-  sum = u256_column_add(sum, a.lo.w, b.lo.w);
-  sum = u256_column_add(sum, a.hi.x, b.lo.z);
-  sum = u256_column_add(sum, a.hi.y, b.lo.y);
-  sum = u256_column_add(sum, a.hi.z, b.lo.x);
-  product.lo.hi.z = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.x, b.hi.w);
-  sum = u256_column_add(sum, a.lo.y, b.hi.z);
-  sum = u256_column_add(sum, a.lo.z, b.hi.y);
-  sum = u256_column_add(sum, a.lo.w, b.hi.x);
-  sum = u256_column_add(sum, a.hi.x, b.lo.w);
-  sum = u256_column_add(sum, a.hi.y, b.lo.z);
-  sum = u256_column_add(sum, a.hi.z, b.lo.y);
-  sum = u256_column_add(sum, a.hi.w, b.lo.x);
-  product.lo.hi.w = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.y, b.hi.w);
-  sum = u256_column_add(sum, a.lo.z, b.hi.z);
-  sum = u256_column_add(sum, a.lo.w, b.hi.y);
-  sum = u256_column_add(sum, a.hi.x, b.hi.x);
-  sum = u256_column_add(sum, a.hi.y, b.lo.w);
-  sum = u256_column_add(sum, a.hi.z, b.lo.z);
-  sum = u256_column_add(sum, a.hi.w, b.lo.y);
-  product.hi.lo.x = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.z, b.hi.w);
-  sum = u256_column_add(sum, a.lo.w, b.hi.z);
-  sum = u256_column_add(sum, a.hi.x, b.hi.y);
-  sum = u256_column_add(sum, a.hi.y, b.hi.x);
-  sum = u256_column_add(sum, a.hi.z, b.lo.w);
-  sum = u256_column_add(sum, a.hi.w, b.lo.z);
-  product.hi.lo.y = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.w, b.hi.w);
-  sum = u256_column_add(sum, a.hi.x, b.hi.z);
-  sum = u256_column_add(sum, a.hi.y, b.hi.y);
-  sum = u256_column_add(sum, a.hi.z, b.hi.x);
-  sum = u256_column_add(sum, a.hi.w, b.lo.w);
-  product.hi.lo.z = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.hi.x, b.hi.w);
-  sum = u256_column_add(sum, a.hi.y, b.hi.z);
-  sum = u256_column_add(sum, a.hi.z, b.hi.y);
-  sum = u256_column_add(sum, a.hi.w, b.hi.x);
-  product.hi.lo.w = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.hi.y, b.hi.w);
-  sum = u256_column_add(sum, a.hi.z, b.hi.z);
-  sum = u256_column_add(sum, a.hi.w, b.hi.y);
-  product.hi.hi.x = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.hi.z, b.hi.w);
-  sum = u256_column_add(sum, a.hi.w, b.hi.z);
-  product.hi.hi.y = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.hi.w, b.hi.w);
-  product.hi.hi.z = sum.x;
-  product.hi.hi.w = sum.y;
-  return product;
-}
-
-fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
-  let a0 = a & 0xffffu;
-  let a1 = a >> 16u;
-  let b0 = b & 0xffffu;
-  let b1 = b >> 16u;
-  let middle = a1 * b0 + ((a0 * b0) >> 16u);
-  let low = a * b;
-  let high = a1 * b1 + (middle >> 16u) + (((middle & 0xffffu) + a0 * b1) >> 16u);
-  let s0 = sum.x + low;
-  let carried = high + select(0u, 1u, s0 < low);
-  let s1 = sum.y + carried;
-  return vec3<u32>(s0, s1, sum.z + select(0u, 1u, s1 < carried));
-}
-
-fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
-  return vec3<u32>(sum.yz, 0u);
-}
-
-fn u256_add_carry(a: U256, b: U256) -> U256Sum {
-  let s0 = u256_limb_add(a.lo.x, b.lo.x, 0u);
-  let s1 = u256_limb_add(a.lo.y, b.lo.y, s0.y);
-  let s2 = u256_limb_add(a.lo.z, b.lo.z, s1.y);
-  let s3 = u256_limb_add(a.lo.w, b.lo.w, s2.y);
-  let s4 = u256_limb_add(a.hi.x, b.hi.x, s3.y);
-  let s5 = u256_limb_add(a.hi.y, b.hi.y, s4.y);
-  let s6 = u256_limb_add(a.hi.z, b.hi.z, s5.y);
-  let s7 = u256_limb_add(a.hi.w, b.hi.w, s6.y);
-  return U256Sum(U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x)), s7.y);
-}
-
-struct U256Sum {
-  sum: U256,
-  carry: u32,
-}
-
-fn u256_or(a: U256, b: U256) -> U256 {
-  return U256(a.lo | b.lo, a.hi | b.hi);
-}
-
-@group(0) @binding(0) var<uniform> lane_environment: array<vec4<u32>, 26>;
 
 fn u256_byte(i: U256, x: U256) -> U256 {
   let index = i.lo.x & 31u;
@@ -3496,6 +5408,355 @@ fn u256_mul(a: U256, b: U256) -> U256 {
   let top = top_lo + top_hi;
   product.hi.w = sum.y + top.x + top.y + top.z + top.w;
   return product;
+}
+
+fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
+  let a0 = a & 0xffffu;
+  let a1 = a >> 16u;
+  let b0 = b & 0xffffu;
+  let b1 = b >> 16u;
+  let middle = a1 * b0 + ((a0 * b0) >> 16u);
+  let low = a * b;
+  let high = a1 * b1 + (middle >> 16u) + (((middle & 0xffffu) + a0 * b1) >> 16u);
+  let s0 = sum.x + low;
+  let carried = high + select(0u, 1u, s0 < low);
+  let s1 = sum.y + carried;
+  return vec3<u32>(s0, s1, sum.z + select(0u, 1u, s1 < carried));
+}
+
+fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
+  return vec3<u32>(sum.yz, 0u);
+}
+
+fn evm_divide(a: U256, b: U256, mode: u32) -> U256 {
+  let is_signed = (mode & 1u) != 0u;
+  let a_negative = is_signed & u256_is_negative(a);
+  let b_negative = is_signed & u256_is_negative(b);
+  let parts = u256_divmod(u256_negate_if(a, a_negative), u256_negate_if(b, b_negative));
+  let rest = (mode & 2u) != 0u;
+  let word = u256_select(parts.quotient, parts.remainder, rest);
+  return u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
+}
+
+fn u256_divmod(n: U256, d: U256) -> U256DivMod {
+  let by_zero = u256_is_zero(d);
+  let divisor = u256_select(d, U256_ONE, by_zero);
+  let n_bits = u256_bit_length(n);
+  let d_bits = u256_bit_length(divisor);
+  let smaller = n_bits < d_bits;
+  let difference = n_bits - d_bits;
+  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
+  let tail_bits = 16u - (difference & 15u);
+  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
+  let reciprocal = u256_digit_reciprocal(digits.d3.w);
+  let full = u256_shift_left(n, 256u - n_bits);
+  var remainder = u256_to_digits(u256_shift_right(full, tail_bits));
+  var next = (full.lo.x << (16u - tail_bits)) & 0xffffu;
+  var quotient = U256_ZERO;
+  for (var i = 0u; i < digit_count; i++) {
+    let step = u256_divide_digit(remainder, next, digits, reciprocal);
+    remainder = step.remainder;
+    quotient = u256_append_digit(quotient, step.digit);
+    next = 0u;
+  }
+  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
+  return U256DivMod(quotient, u256_select(u256_select(rest, n, smaller), U256_ZERO, by_zero));
+}
+
+fn u256_negate_if(x: U256, negative: bool) -> U256 {
+  let mask = select(0u, 0xffffffffu, negative);
+  let s0 = u256_limb_add(x.lo.x ^ mask, 0u, select(0u, 1u, negative));
+  let s1 = u256_limb_add(x.lo.y ^ mask, 0u, s0.y);
+  let s2 = u256_limb_add(x.lo.z ^ mask, 0u, s1.y);
+  let s3 = u256_limb_add(x.lo.w ^ mask, 0u, s2.y);
+  let s4 = u256_limb_add(x.hi.x ^ mask, 0u, s3.y);
+  let s5 = u256_limb_add(x.hi.y ^ mask, 0u, s4.y);
+  let s6 = u256_limb_add(x.hi.z ^ mask, 0u, s5.y);
+  let s7 = u256_limb_add(x.hi.w ^ mask, 0u, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
+
+fn u256_to_digits(x: U256) -> U256Digits {
+  return U256Digits(u256_split_pair(x.lo.xy), u256_split_pair(x.lo.zw), u256_split_pair(x.hi.xy), u256_split_pair(x.hi.zw));
+}
+
+fn u256_digit_reciprocal(top: u32) -> u32 {
+  return 0xffffffffu / top - 0x10000u;
+}
+
+fn u256_from_digits(x: U256Digits) -> U256 {
+  return U256(vec4<u32>(x.d0.xz, x.d1.xz) | (vec4<u32>(x.d0.yw, x.d1.yw) << vec4<u32>(16u)), vec4<u32>(x.d2.xz, x.d3.xz) | (vec4<u32>(x.d2.yw, x.d3.yw) << vec4<u32>(16u)));
+}
+
+struct U256DivMod {
+  quotient: U256,
+  remainder: U256,
+}
+
+fn u256_divide_digit(remainder: U256Digits, next: u32, d: U256Digits, reciprocal: u32) -> U256DivideStep {
+  let overflow = remainder.d3.w;
+  let top = remainder.d3.z;
+  let second = remainder.d3.y;
+  let pair = (overflow << 16u) | top;
+  let top_divisor = d.d3.w;
+  var digit = overflow + ((top + overflow * reciprocal + ((top * reciprocal) >> 16u)) >> 16u);
+  digit = min(digit, 0xffffu);
+  var rest = pair - digit * top_divisor;
+  let short = (rest >= top_divisor) & (digit < 0xffffu);
+  digit += select(0u, 1u, short);
+  rest -= select(0u, top_divisor, short);
+  let long1 = (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
+  digit -= select(0u, 1u, long1);
+  rest += select(0u, top_divisor, long1);
+  let long2 = long1 & (rest < 0x10000u) & (digit * d.d3.z > ((rest << 16u) | second));
+  digit -= select(0u, 1u, long2);
+  let s0 = u256_digit_multiply_sub(next, d.d0.x, digit, 0u);
+  let s1 = u256_digit_multiply_sub(remainder.d0.x, d.d0.y, digit, s0.y);
+  let s2 = u256_digit_multiply_sub(remainder.d0.y, d.d0.z, digit, s1.y);
+  let s3 = u256_digit_multiply_sub(remainder.d0.z, d.d0.w, digit, s2.y);
+  let s4 = u256_digit_multiply_sub(remainder.d0.w, d.d1.x, digit, s3.y);
+  let s5 = u256_digit_multiply_sub(remainder.d1.x, d.d1.y, digit, s4.y);
+  let s6 = u256_digit_multiply_sub(remainder.d1.y, d.d1.z, digit, s5.y);
+  let s7 = u256_digit_multiply_sub(remainder.d1.z, d.d1.w, digit, s6.y);
+  let s8 = u256_digit_multiply_sub(remainder.d1.w, d.d2.x, digit, s7.y);
+  let s9 = u256_digit_multiply_sub(remainder.d2.x, d.d2.y, digit, s8.y);
+  let s10 = u256_digit_multiply_sub(remainder.d2.y, d.d2.z, digit, s9.y);
+  let s11 = u256_digit_multiply_sub(remainder.d2.z, d.d2.w, digit, s10.y);
+  let s12 = u256_digit_multiply_sub(remainder.d2.w, d.d3.x, digit, s11.y);
+  let s13 = u256_digit_multiply_sub(remainder.d3.x, d.d3.y, digit, s12.y);
+  let s14 = u256_digit_multiply_sub(remainder.d3.y, d.d3.z, digit, s13.y);
+  let s15 = u256_digit_multiply_sub(remainder.d3.z, d.d3.w, digit, s14.y);
+  var result = U256Digits(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x), vec4<u32>(s8.x, s9.x, s10.x, s11.x), vec4<u32>(s12.x, s13.x, s14.x, s15.x));
+  if (overflow < s15.y) {
+    digit -= 1u;
+    result = u256_add_digits(result, d);
+  }
+  return U256DivideStep(result, digit);
+}
+
+fn u256_append_digit(x: U256, digit: u32) -> U256 {
+  let by16 = vec4<u32>(16u);
+  return U256((x.lo << by16) | vec4<u32>(digit, x.lo.xyz >> vec3<u32>(16u)), (x.hi << by16) | (vec4<u32>(x.lo.w, x.hi.xyz) >> by16));
+}
+
+fn u256_digit_multiply_sub(minuend: u32, d: u32, factor: u32, owed: u32) -> vec2<u32> {
+  let product = factor * d + owed;
+  let difference = minuend - (product & 0xffffu);
+  return vec2<u32>(difference & 0xffffu, (product >> 16u) + (difference >> 31u));
+}
+
+struct U256DivideStep {
+  remainder: U256Digits,
+  digit: u32,
+}
+
+struct U256Digits {
+  d0: vec4<u32>,
+  d1: vec4<u32>,
+  d2: vec4<u32>,
+  d3: vec4<u32>,
+}
+
+fn u256_add_digits(a: U256Digits, b: U256Digits) -> U256Digits {
+  let s0 = a.d0.x + b.d0.x;
+  let s1 = a.d0.y + b.d0.y + (s0 >> 16u);
+  let s2 = a.d0.z + b.d0.z + (s1 >> 16u);
+  let s3 = a.d0.w + b.d0.w + (s2 >> 16u);
+  let s4 = a.d1.x + b.d1.x + (s3 >> 16u);
+  let s5 = a.d1.y + b.d1.y + (s4 >> 16u);
+  let s6 = a.d1.z + b.d1.z + (s5 >> 16u);
+  let s7 = a.d1.w + b.d1.w + (s6 >> 16u);
+  let s8 = a.d2.x + b.d2.x + (s7 >> 16u);
+  let s9 = a.d2.y + b.d2.y + (s8 >> 16u);
+  let s10 = a.d2.z + b.d2.z + (s9 >> 16u);
+  let s11 = a.d2.w + b.d2.w + (s10 >> 16u);
+  let s12 = a.d3.x + b.d3.x + (s11 >> 16u);
+  let s13 = a.d3.y + b.d3.y + (s12 >> 16u);
+  let s14 = a.d3.z + b.d3.z + (s13 >> 16u);
+  let s15 = a.d3.w + b.d3.w + (s14 >> 16u);
+  let low = vec4<u32>(0xffffu);
+  return U256Digits(vec4<u32>(s0, s1, s2, s3) & low, vec4<u32>(s4, s5, s6, s7) & low, vec4<u32>(s8, s9, s10, s11) & low, vec4<u32>(s12, s13, s14, s15) & low);
+}
+
+fn u256_split_pair(limbs: vec2<u32>) -> vec4<u32> {
+  return vec4<u32>(limbs.x & 0xffffu, limbs.x >> 16u, limbs.y & 0xffffu, limbs.y >> 16u);
+}
+
+fn evm_modular(a: U256, b: U256, c: U256, multiply: bool) -> U256 {
+  var x = U512(U256_ZERO, U256_ZERO);
+  if (multiply) {
+    x = u256_mul_wide(a, b);
+  } else {
+    let total = u256_add_carry(a, b);
+    x = U512(total.sum, u256_from_u32(total.carry));
+  }
+  return u256_mod_wide(x, c);
+}
+
+struct U512 {
+  lo: U256,
+  hi: U256,
+}
+
+fn u256_mod_wide(x: U512, d: U256) -> U256 {
+  return u256_divmod_wide(x, d).remainder;
+}
+
+fn u256_mul_wide(a: U256, b: U256) -> U512 {
+  var product: U512;
+  var sum = vec3<u32>(0u);
+  sum = u256_column_add(sum, a.lo.x, b.lo.x);
+  product.lo.lo.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.lo.y);
+  sum = u256_column_add(sum, a.lo.y, b.lo.x);
+  product.lo.lo.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.lo.z);
+  sum = u256_column_add(sum, a.lo.y, b.lo.y);
+  sum = u256_column_add(sum, a.lo.z, b.lo.x);
+  product.lo.lo.z = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.lo.w);
+  sum = u256_column_add(sum, a.lo.y, b.lo.z);
+  sum = u256_column_add(sum, a.lo.z, b.lo.y);
+  sum = u256_column_add(sum, a.lo.w, b.lo.x);
+  product.lo.lo.w = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.x);
+  sum = u256_column_add(sum, a.lo.y, b.lo.w);
+  sum = u256_column_add(sum, a.lo.z, b.lo.z);
+  sum = u256_column_add(sum, a.lo.w, b.lo.y);
+  sum = u256_column_add(sum, a.hi.x, b.lo.x);
+  product.lo.hi.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.y);
+  sum = u256_column_add(sum, a.lo.y, b.hi.x);
+  sum = u256_column_add(sum, a.lo.z, b.lo.w);
+  sum = u256_column_add(sum, a.lo.w, b.lo.z);
+  sum = u256_column_add(sum, a.hi.x, b.lo.y);
+  sum = u256_column_add(sum, a.hi.y, b.lo.x);
+  product.lo.hi.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.z);
+  sum = u256_column_add(sum, a.lo.y, b.hi.y);
+  sum = u256_column_add(sum, a.lo.z, b.hi.x);
+  sum = u256_column_add(sum, a.lo.w, b.lo.w);
+  sum = u256_column_add(sum, a.hi.x, b.lo.z);
+  sum = u256_column_add(sum, a.hi.y, b.lo.y);
+  sum = u256_column_add(sum, a.hi.z, b.lo.x);
+  product.lo.hi.z = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.x, b.hi.w);
+  sum = u256_column_add(sum, a.lo.y, b.hi.z);
+  sum = u256_column_add(sum, a.lo.z, b.hi.y);
+  sum = u256_column_add(sum, a.lo.w, b.hi.x);
+  sum = u256_column_add(sum, a.hi.x, b.lo.w);
+  sum = u256_column_add(sum, a.hi.y, b.lo.z);
+  sum = u256_column_add(sum, a.hi.z, b.lo.y);
+  sum = u256_column_add(sum, a.hi.w, b.lo.x);
+  product.lo.hi.w = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.y, b.hi.w);
+  sum = u256_column_add(sum, a.lo.z, b.hi.z);
+  sum = u256_column_add(sum, a.lo.w, b.hi.y);
+  sum = u256_column_add(sum, a.hi.x, b.hi.x);
+  sum = u256_column_add(sum, a.hi.y, b.lo.w);
+  sum = u256_column_add(sum, a.hi.z, b.lo.z);
+  sum = u256_column_add(sum, a.hi.w, b.lo.y);
+  product.hi.lo.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.z, b.hi.w);
+  sum = u256_column_add(sum, a.lo.w, b.hi.z);
+  sum = u256_column_add(sum, a.hi.x, b.hi.y);
+  sum = u256_column_add(sum, a.hi.y, b.hi.x);
+  sum = u256_column_add(sum, a.hi.z, b.lo.w);
+  sum = u256_column_add(sum, a.hi.w, b.lo.z);
+  product.hi.lo.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.w, b.hi.w);
+  sum = u256_column_add(sum, a.hi.x, b.hi.z);
+  sum = u256_column_add(sum, a.hi.y, b.hi.y);
+  sum = u256_column_add(sum, a.hi.z, b.hi.x);
+  sum = u256_column_add(sum, a.hi.w, b.lo.w);
+  product.hi.lo.z = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.x, b.hi.w);
+  sum = u256_column_add(sum, a.hi.y, b.hi.z);
+  sum = u256_column_add(sum, a.hi.z, b.hi.y);
+  sum = u256_column_add(sum, a.hi.w, b.hi.x);
+  product.hi.lo.w = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.y, b.hi.w);
+  sum = u256_column_add(sum, a.hi.z, b.hi.z);
+  sum = u256_column_add(sum, a.hi.w, b.hi.y);
+  product.hi.hi.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.z, b.hi.w);
+  sum = u256_column_add(sum, a.hi.w, b.hi.z);
+  product.hi.hi.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.w, b.hi.w);
+  product.hi.hi.z = sum.x;
+  product.hi.hi.w = sum.y;
+  return product;
+}
+
+fn u256_add_carry(a: U256, b: U256) -> U256Sum {
+  let s0 = u256_limb_add(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_add(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, b.hi.w, s6.y);
+  return U256Sum(U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x)), s7.y);
+}
+
+struct U256Sum {
+  sum: U256,
+  carry: u32,
+}
+
+fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {
+  let by_zero = u256_is_zero(d);
+  let divisor = u256_select(d, U256_ONE, by_zero);
+  let short = u256_is_zero(x.hi);
+  let upper = u256_select(x.hi, x.lo, short);
+  let lower = u256_select(x.lo, U256_ZERO, short);
+  let upper_bits = u256_bit_length(upper);
+  let x_bits = upper_bits + select(256u, 0u, short);
+  let d_bits = u256_bit_length(divisor);
+  let smaller = x_bits < d_bits;
+  let difference = x_bits - d_bits;
+  let digit_count = select((difference >> 4u) + 1u, 0u, smaller | by_zero);
+  let tail_bits = 16u - (difference & 15u);
+  let digits = u256_to_digits(u256_shift_left(divisor, 256u - d_bits));
+  let reciprocal = u256_digit_reciprocal(digits.d3.w);
+  let crossing = u256_select(u256_shift_right(lower, upper_bits & 255u), U256_ZERO, upper_bits == 256u);
+  let full_upper = u256_or(u256_shift_left(upper, 256u - upper_bits), crossing);
+  let full_lower = u256_shift_left(lower, 256u - upper_bits);
+  var remainder = u256_to_digits(u256_shift_right(full_upper, tail_bits));
+  var feed = u256_shift_right(full_lower, tail_bits);
+  feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
+  var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
+  var quotient = U256_ZERO;
+  for (var i = 0u; i < digit_count; i++) {
+    let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
+    remainder = step.remainder;
+    quotient = u256_append_digit(quotient, step.digit);
+    feed = u256_append_digit(feed, tail);
+    tail = 0u;
+  }
+  let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
+  return U256DivMod(quotient, u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero));
+}
+
+fn u256_or(a: U256, b: U256) -> U256 {
+  return U256(a.lo | b.lo, a.hi | b.hi);
 }
 
 fn u256_exp(base: U256, exponent: U256) -> U256 {

@@ -1,12 +1,10 @@
 import package::u256::u256::{U256, U256_ZERO, u256_fits_u32, u256_from_bool, u256_from_u32, u256_low, u256_reverse_bytes, u256_select};
-import package::u256::add::{u256_add_carry, u256_is_negative, u256_negate_if, u256_limb_add};
 import package::u256::bits::{u256_byte, u256_byte_length, u256_clz, u256_signextend};
-import package::u256::compare::{u256_eq, u256_is_zero, u256_lt};
-import package::u256::div::u256_divmod;
+import package::u256::compare::{u256_eq, u256_is_zero};
 import package::u256::exp::u256_exp;
-import package::u256::modular::u256_mod_wide;
-import package::u256::mul::{U512, u256_mul, u256_mul_wide};
+import package::u256::mul::u256_mul;
 import package::u256::shift::{u256_shift_left, u256_shift_right};
+import package::evm::operations::{evm_compare, evm_divide, evm_modular, evm_shift, evm_sum};
 import package::keccak::keccak::{KeccakBlock, KeccakState, keccak_absorb, keccak_digest, keccak_f, keccak_zero};
 import package::lane::lane::{lane_environment, lanes_in, lanes_out};
 import package::state::state::{MISSING, state_account, state_account_vector, state_constants, state_slot, state_slot_value};
@@ -129,43 +127,6 @@ fn program_sstore(original: U256, current: U256, next: U256, mode: u32, clears: 
   return select(gas, refund, mode != 0u);
 }
 
-/// a + b, or a - b as a + ~b + 1.
-fn program_sum(a: U256, b: U256, subtract: bool) -> U256 {
-  let flip = vec4<u32>(select(0u, 0xffffffffu, subtract));
-  let x = U256(b.lo ^ flip, b.hi ^ flip);
-  let s0 = u256_limb_add(a.lo.x, x.lo.x, flip.x & 1u);
-  let s1 = u256_limb_add(a.lo.y, x.lo.y, s0.y);
-  let s2 = u256_limb_add(a.lo.z, x.lo.z, s1.y);
-  let s3 = u256_limb_add(a.lo.w, x.lo.w, s2.y);
-  let s4 = u256_limb_add(a.hi.x, x.hi.x, s3.y);
-  let s5 = u256_limb_add(a.hi.y, x.hi.y, s4.y);
-  let s6 = u256_limb_add(a.hi.z, x.hi.z, s5.y);
-  let s7 = u256_limb_add(a.hi.w, x.hi.w, s6.y);
-  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
-}
-
-fn program_compare(a: U256, b: U256, mode: u32) -> U256 {
-  let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
-  let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
-  return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
-}
-
-/// Amounts of 256 and more give 0, or the sign.
-fn program_shift(amount: U256, word: U256, mode: u32) -> U256 {
-  let inside = u256_fits_u32(amount) & (amount.lo.x < 256u);
-  let n = amount.lo.x & 255u;
-  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == 2u) & u256_is_negative(word)));
-  let x = U256(word.lo ^ sign, word.hi ^ sign);
-  var shifted = U256_ZERO;
-  if (mode == 0u) {
-    shifted = u256_shift_left(x, n);
-  } else {
-    shifted = u256_shift_right(x, n);
-  }
-  shifted = u256_select(U256_ZERO, shifted, inside);
-  return U256(shifted.lo ^ sign, shifted.hi ^ sign);
-}
-
 fn program_scalar(a: U256, b: u32, mode: u32) -> u32 {
   let x = u256_low(a);
   var result = x + select(b, 0u - b, mode == 1u);
@@ -195,27 +156,6 @@ fn program_account(id: u32, b: u32, mode: u32, index: u32) -> U256 {
     word = u256_from_bool(flag);
   }
   return word;
-}
-
-fn program_divide(a: U256, b: U256, mode: u32) -> U256 {
-  let is_signed = (mode & 1u) != 0u;
-  let a_negative = is_signed & u256_is_negative(a);
-  let b_negative = is_signed & u256_is_negative(b);
-  let parts = u256_divmod(u256_negate_if(a, a_negative), u256_negate_if(b, b_negative));
-  let rest = (mode & 2u) != 0u;
-  let word = u256_select(parts.quotient, parts.remainder, rest);
-  return u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
-}
-
-fn program_modular(a: U256, b: U256, c: U256, multiply: bool) -> U256 {
-  var x = U512(U256_ZERO, U256_ZERO);
-  if (multiply) {
-    x = u256_mul_wide(a, b);
-  } else {
-    let total = u256_add_carry(a, b);
-    x = U512(total.sum, u256_from_u32(total.carry));
-  }
-  return u256_mod_wide(x, c);
 }
 
 @compute @workgroup_size(64)
@@ -264,9 +204,9 @@ fn path_program(
             word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
           }
         } else if (opcode == 3u) {
-          word = program_sum(a, b, mode == 1u);
+          word = evm_sum(a, b, mode == 1u);
         } else {
-          word = program_compare(a, b, mode);
+          word = evm_compare(a, b, mode);
         }
       } else if (opcode < 7u) {
         if (opcode == 5u) {
@@ -278,7 +218,7 @@ fn path_program(
           }
           word = U256((shifted.lo & ~b.lo) | c.lo, (shifted.hi & ~b.hi) | c.hi);
         } else {
-          word = program_shift(a, b, mode);
+          word = evm_shift(a, b, mode);
         }
       } else if (opcode == 7u) {
         word = u256_from_u32(program_scalar(a, b.lo.x, mode));
@@ -329,9 +269,9 @@ fn path_program(
       if (opcode == 15u) {
         word = u256_mul(a, b);
       } else if (opcode == 16u) {
-        word = program_divide(a, b, mode);
+        word = evm_divide(a, b, mode);
       } else {
-        word = program_modular(a, b, c, mode == 1u);
+        word = evm_modular(a, b, c, mode == 1u);
       }
     } else if (opcode == 18u) {
       word = u256_exp(a, b);

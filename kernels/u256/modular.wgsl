@@ -4,14 +4,15 @@ import package::u256::bits::{u256_bit_length, u256_or};
 import package::u256::compare::u256_is_zero;
 import package::u256::digits::{u256_append_digit, u256_digit_reciprocal, u256_divide_digit};
 import package::u256::digits::{u256_from_digits, u256_to_digits};
+import package::u256::div::U256DivMod;
 import package::u256::mul::{U512, u256_mul_wide};
 import package::u256::shift::{u256_shift_left, u256_shift_right};
 
-/// x mod d for a 512-bit x; 0 for d = 0.
+/// x / d, low 256 bits, and x mod d for a 512-bit x; both 0 for d = 0.
 ///
 /// The divider of u256_divmod over up to 32 quotient digits: the upper half of the shifted dividend starts as the
 /// remainder, the lower half and the t bits pushed out of it are fed digit by digit.
-fn u256_mod_wide(x: U512, d: U256) -> U256 {
+fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {
   let by_zero = u256_is_zero(d);
   let divisor = u256_select(d, U256_ONE, by_zero);
   let short = u256_is_zero(x.hi);
@@ -34,14 +35,20 @@ fn u256_mod_wide(x: U512, d: U256) -> U256 {
   var feed = u256_shift_right(full_lower, tail_bits);
   feed.hi.w |= full_upper.lo.x << (32u - tail_bits);
   var tail = (full_lower.lo.x << (16u - tail_bits)) & 0xffffu;
+  var quotient = U256_ZERO;
   for (var i = 0u; i < digit_count; i++) {
     let step = u256_divide_digit(remainder, feed.hi.w >> 16u, digits, reciprocal);
     remainder = step.remainder;
+    quotient = u256_append_digit(quotient, step.digit);
     feed = u256_append_digit(feed, tail);
     tail = 0u;
   }
   let rest = u256_shift_right(u256_from_digits(remainder), 256u - d_bits);
-  return u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero);
+  return U256DivMod(quotient, u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero));
+}
+
+fn u256_mod_wide(x: U512, d: U256) -> U256 {
+  return u256_divmod_wide(x, d).remainder;
 }
 
 /// (a + b) mod n over the 257-bit sum; 0 for n = 0 (YP appendix H, 0x08).

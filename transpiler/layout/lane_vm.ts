@@ -166,6 +166,8 @@ export const MICRO_CODES = 0x13
 
 /** Memos of the lane VM belong to account ids from here on (memo.ts): word 0 is (1 + bytes of output, 0 = failed; gas; 0 ...), then the output. */
 export const VM_MEMO_OWNERS = 0xffff_fe00
+/** Owner of the hashes of ancestors, by block number: VM_MEMO_OWNERS + this. */
+export const VM_MEMO_BLOCK_HASH = 0x1fe
 
 /** Columns of a lane. I: written by the host before the first dispatch; O: what it may read afterwards. */
 /** I O: (VM_EXITS, instruction (vector of the code store), stack height of the block, gas left). The host enters 0 and `executionGas`. */
@@ -191,7 +193,8 @@ export const LANE_COST = 13
 export const LANE_COLUMNS = 15
 
 /**
- * Items of a lane, which it enters before it starts: ITEM_VECTORS each: (ITEM_* flags, id of the account or slot, 0, 0), value.
+ * Items of a lane, which it enters before it starts: ITEM_VECTORS each: (ITEM_* flags, id of the account or slot, account id of a slot's
+ * owner, 0), value.
  * What they name is resident. Sender, called account and, from Shanghai, coinbase are warm without one.
  */
 export const ITEM_VECTORS = 3
@@ -252,7 +255,7 @@ export const VM_REGIONS = [
  *   [3]  (memory words, gas left when it called another, out offset, out length)
  *   [4]  (journal entries at entry, log vectors at entry, logs at entry, refund at entry)
  *   [5]  value, two vectors
- *   [7]  (constants base of the code, EVM stack base 0, 0, 0)
+ *   [7]  (constants base of the code, id of the account that has the code, 0, 0)
  */
 export const FRAME_VECTORS = 8
 export const FRAME_STATIC = 1
@@ -269,13 +272,13 @@ export const SLOT_WARM = 1
 export const SLOT_READ = 2
 
 /**
- * ACCOUNT      ACCOUNT_VECTORS: (account id, ENTRY_* flags, code id read or 0, 0),
+ * ACCOUNT      ACCOUNT_VECTORS: (account id, ENTRY_* flags, code id, 0),
  *              balance before the transaction, present balance, least balance so far
  * The balance before of the sender is what it has after it paid up front.
  */
 export const VM_ACCOUNT_VECTORS = 7
 export const ENTRY_WARM = 1
-/** Whether it exists, or its code, was looked at. */
+/** Whether it exists, and its code, was looked at: both must be the same at the transaction's place. */
 export const ENTRY_READ = 2
 /** Its balance was looked at as a number; else it was at most debited by less than it had. */
 export const ENTRY_BALANCE = 4

@@ -1,0 +1,810 @@
+import package::u256::u256::{U256, U256_ZERO, u256_from_bool, u256_from_u32, u256_reverse_bytes, u256_select};
+import package::u256::add::u256_sub;
+import package::u256::bits::{u256_byte, u256_byte_length, u256_clz, u256_signextend};
+import package::u256::compare::{u256_eq, u256_is_zero, u256_lt};
+import package::evm::operations::{evm_arithmetic, evm_compare, evm_shift, evm_sum};
+import package::lane::lane::{lane_environment, lane_index, lanes_in, lanes_out};
+import package::state::state::{MISSING, state_account, state_account_address, state_account_vector, state_constants, state_slot, state_slot_value};
+import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_STATIC, VM_FRAME_VECTORS, VM_HALTED, VM_MISS_ACCOUNT, VM_MISS_BLOCK_HASH, VM_MISS_BYTES};
+import package::vm::lane::{VM_MISS_CODE, VM_MISS_PRECOMPILE, VM_MISS_SLOT, VM_REFUSED, VM_REGION_FRAMES, VM_REGION_LOGS, VM_REGION_RETURN};
+import package::vm::lane::{VM_STRIDE, VM_SUCCEEDED, VM_WORD_STRIDE};
+import package::vm::lane::{vm_account, vm_arena, vm_at, vm_bytes, vm_charge, vm_code, vm_columns, vm_constants, vm_depth, vm_exit, vm_flags};
+import package::vm::lane::{vm_frame, vm_full, vm_gas, vm_grow, vm_height, vm_journal, vm_lane, vm_leave, vm_log_vectors, vm_logs, vm_memory};
+import package::vm::lane::{vm_pc, vm_put_word, vm_range_end, vm_refund, vm_returned, vm_shape, vm_stack, vm_turns, vm_word, vm_words};
+import package::vm::stream::{VM_SOURCE_ARENA, VM_SOURCE_CODES, VM_SOURCE_WAVE, VM_SOURCE_WORD, VmSource, vm_keccak, vm_move};
+import package::vm::record::{VM_NONE, vm_account_record, vm_note, vm_slot_record, vm_transient_record, vm_undo};
+import package::vm::frame::{VM_HALT_PC, vm_destination, vm_enter_block, vm_load, vm_open_frame, vm_save};
+
+/// Runs any contract, one transaction a lane, each lane with a program counter of its own: layouts in transpiler/layout/lane_vm.ts.
+///
+/// One turn of the loop runs one instruction, in phases that all opcodes share, so that each costly thing has one site and lanes
+/// that need it meet there: operands, growth of memory, look-ups, what the opcode does, moves of bytes, frames, the result, the next
+/// block. A phase that lacks something from the host leaves the lane at the same instruction, with gas and memory as they were.
+
+/// More than the host ever asks for: a bound that the compiler can see.
+const VM_STEPS = 1048576u;
+const VM_OPERAND_NONE = 0xffffu;
+const VM_INVERT = 0x80u;
+
+const VM_OP_BYTES = 5u;
+const VM_OP_ENVIRONMENT = 6u;
+const VM_OP_CALLDATA_LOAD = 7u;
+const VM_OP_MEMORY = 8u;
+const VM_OP_STORAGE = 9u;
+const VM_OP_TRANSIENT = 10u;
+const VM_OP_KECCAK = 11u;
+const VM_OP_MODULAR = 14u;
+const VM_OP_COPY_MEMORY = 16u;
+const VM_OP_ACCOUNT = 17u;
+const VM_OP_LOG = 18u;
+const VM_OP_CALL = 19u;
+const VM_OP_END = 20u;
+const VM_OP_JUMP = 21u;
+const VM_OP_BRANCH = 22u;
+const VM_OP_MEMO = 23u;
+const VM_OP_BLOB_HASH = 24u;
+const VM_OP_CHARGE = 25u;
+const VM_OP_WARM = 26u;
+const VM_OP_ENTER = 27u;
+const VM_OP_REFUSE = 28u;
+
+const VM_MODE_GAS_PRICE = 6u;
+const VM_MODE_SELFBALANCE = 10u;
+const VM_MODE_HALT = 3u;
+const VM_COPY_CODE = 2u;
+const VM_COPY_RETURNED = 3u;
+const VM_COPY_ACCOUNT_CODE = 4u;
+const VM_MEMO_OWNERS = 0xfffffe00u;
+const VM_MEMO_BLOCK_HASHES = 0xfffffffeu;
+
+const VM_CODE_PRESENT = 1u;
+const VM_CODE_DELEGATION = 2u;
+
+const VM_SLOT_WARM = 1u;
+const VM_SLOT_READ = 2u;
+const VM_ENTRY_WARM = 1u;
+const VM_ENTRY_READ = 2u;
+const VM_ENTRY_BALANCE = 4u;
+const VM_ENTRY_EXISTS = 8u;
+const VM_ENTRY_TOUCHED = 16u;
+
+const VM_ITEM_SLOT = 1u;
+const VM_ITEM_WARM = 2u;
+const VM_ITEM_VALUE = 4u;
+
+/// Vector of the word at a STACK operand.
+fn vm_stack_place(operand: u32) -> u32 {
+  return u32(i32(vm_stack) + (i32(operand << 18u) >> 18u) * i32(VM_WORD_STRIDE));
+}
+
+/// Gas of an SSTORE to a warm slot, and what it adds to the refund (EIP-2200, EIP-2929, EIP-3529).
+fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
+  let clears = lane_environment[23].w;
+  let original_zero = u256_is_zero(original);
+  let clean = u256_eq(original, current);
+  let unchanged = u256_eq(current, next);
+  let gas = select(100u, select(2900u, 20000u, original_zero), clean & !unchanged);
+  let cleared = select(0u, clears, !original_zero & u256_is_zero(next));
+  let uncleared = select(0u, clears, !original_zero & u256_is_zero(current));
+  let restored = select(0u, select(2800u, 19900u, original_zero), u256_eq(original, next));
+  let refund = select(select(cleared - uncleared + restored, cleared, clean), 0u, unchanged);
+  return vec2<u32>(gas, refund);
+}
+
+/// Micro code header of the precompile at an address; 0 where there is none.
+fn vm_precompile(address: U256) -> u32 {
+  let rest = address.lo.y | address.lo.z | address.lo.w | address.hi.x;
+  let low = address.lo.x;
+  let index = select(select(0u, low, low <= 0x11u), 0x12u, low == 0x100u);
+  var header = 0u;
+  if ((rest == 0u) & (index != 0u)) {
+    let at = lane_environment[1].w + 2u * index;
+    header = select(0u, at, (lanes_in[at + 1u].z & VM_CODE_PRESENT) != 0u);
+  }
+  return header;
+}
+
+fn vm_shift_height(immediate: u32) {
+  let words = i32(immediate << 16u) >> 16u;
+  vm_height = u32(i32(vm_height) + words);
+  vm_stack = u32(i32(vm_stack) + words * i32(VM_WORD_STRIDE));
+}
+
+@compute @workgroup_size(64)
+fn lane_vm(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let number = lane_index(workgroup, workgroups, local);
+  if (number >= lane_environment[0].x) {
+    return;
+  }
+  vm_lane = lanes_out[lane_environment[0].y + (number >> 2u)][number & 3u];
+  vm_arena = lane_environment[18].x + (vm_lane >> 6u) * lane_environment[18].y * VM_STRIDE + (vm_lane & 63u);
+  var started = vm_load();
+  if (!started) {
+    vm_enter_block(0u);
+  }
+  let parties = lanes_out[vm_columns(7u)];
+  let lists = lanes_out[vm_columns(8u)];
+  var output = vec2<u32>(0u);
+  var steps = 0u;
+  for (var step = 0u; step < VM_STEPS; step++) {
+    if ((steps >= lane_environment[1].y) | (vm_exit != 0u)) {
+      break;
+    }
+    steps += select(0u, 1u, started);
+    let gas_before = vm_gas;
+    let words_before = vm_words;
+    let stops = vm_pc == VM_HALT_PC;
+    var instruction = lanes_in[select(vm_pc, 0u, stops)];
+    if (stops) {
+      instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
+    }
+    var opcode = instruction.x & 0xffu;
+    var mode = (instruction.x >> 8u) & 0x7fu;
+    let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
+    let immediate = instruction.z >> 16u;
+    let c_operand = instruction.z & 0xffffu;
+    let calls = opcode == VM_OP_CALL;
+    let enters = opcode == VM_OP_ENTER;
+    let pays = calls & (mode < 2u);
+    let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
+
+    // Operands: a, b and c; of a call gas, address, value and its two ranges; the words of the frame and of the transaction.
+    var a = U256_ZERO;
+    var b = U256_ZERO;
+    var c = U256_ZERO;
+    var to = U256_ZERO;
+    var in_range = vec2<u32>(0u);
+    var out_range = vec2<u32>(0u);
+    var operands = 2u;
+    var wide = c_operand;
+    if (calls) {
+      operands = 7u;
+    } else if (foreign) {
+      operands = 4u;
+    } else if ((opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_MODULAR) | enters) {
+      operands = 3u;
+    }
+    for (var n = 0u; n < operands; n++) {
+      var operand = select(select(c_operand, instruction.y >> 16u, n == 1u), instruction.y & 0xffffu, n == 0u);
+      operand = select(operand, immediate, n == 3u);
+      if (calls) {
+        if ((n == 2u) & !pays) {
+          continue;
+        }
+        operand = wide & 0x3fffu;
+        wide--;
+      }
+      let index = operand & 0x3fffu;
+      var place = vm_stack_place(operand);
+      var stride = VM_STRIDE;
+      if (enters & (n == 2u)) {
+        place = vm_columns(11u);
+        stride = lane_environment[1].x;
+      } else if (operand == VM_OPERAND_NONE) {
+        if ((opcode != VM_OP_ENVIRONMENT) | (n != 0u)) {
+          continue;
+        }
+        place = select(vm_frame + 5u * VM_STRIDE, vm_columns(9u), mode == VM_MODE_GAS_PRICE);
+        stride = select(VM_STRIDE, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
+      } else if (operand >= 0x4000u) {
+        place = select(2u * (vm_constants + 2u + index), vm_shape.y + 2u * index, operand < 0x8000u);
+        stride = 1u;
+      }
+      var word = U256_ZERO;
+      for (var half = 0u; half < vm_turns(2u); half++) {
+        var v = vec4<u32>(0u);
+        let at = place + half * stride;
+        if (stride != 1u) {
+          v = lanes_out[at];
+        } else if (operand < 0x8000u) {
+          v = lanes_in[at];
+        } else {
+          v = state_constants[at];
+        }
+        word = U256(word.hi, v);
+      }
+      if (n < 2u) {
+        a = u256_select(a, word, n == 0u);
+        b = u256_select(b, word, n == 1u);
+      } else if (n == 2u) {
+        c = word;
+      } else if (foreign) {
+        to = word;
+      } else {
+        let bytes = vm_bytes(word);
+        in_range = select(in_range, vec2<u32>(bytes), vec2<bool>(n == 3u, n == 4u));
+        out_range = select(out_range, vec2<u32>(bytes), vec2<bool>(n == 5u, n == 6u));
+      }
+    }
+    if (!foreign) {
+      to = u256_select(a, b, calls);
+    }
+    to.hi = vec4<u32>(to.hi.x, 0u, 0u, 0u);
+    let has_value = (pays | enters) & !u256_is_zero(c);
+    // An empty range is nowhere.
+    in_range.x = select(in_range.x, 0u, in_range.y == 0u);
+    var ok = vm_charge(instruction.w & 0xffffu);
+    var next_pc = vm_pc + 1u;
+    var go = VM_NONE;
+    var word = a;
+    var result = vm_stack_place(instruction.x >> 16u);
+    var has_result = (instruction.x >> 16u) != VM_OPERAND_NONE;
+
+    // Memory.
+    let offset = vm_bytes(a);
+    let b_bytes = vm_bytes(b);
+    var length = 0u;
+    if (ok & (opcode >= VM_OP_MEMORY) & (opcode <= VM_OP_END)) {
+      var unit = 0u;
+      var touched = 0u;
+      if (opcode == VM_OP_MEMORY) {
+        length = select(32u, 1u, mode == 2u);
+      } else if (calls) {
+        touched = max(vm_range_end(in_range.x, in_range.y), vm_range_end(out_range.x, out_range.y));
+      } else if ((opcode == VM_OP_KECCAK) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | ((opcode == VM_OP_END) & (mode != 0u) & (mode != VM_MODE_HALT))) {
+        let copies = opcode == VM_OP_COPY_MEMORY;
+        length = select(b_bytes, vm_bytes(c), copies);
+        let units = select((min(length, 0x4000000u) + 31u) >> 5u, min(length, 0x4000000u), opcode == VM_OP_LOG);
+        unit = units * select(select(select(0u, 8u, opcode == VM_OP_LOG), 6u, opcode == VM_OP_KECCAK), 3u, copies);
+        touched = select(0u, vm_range_end(b_bytes, length), copies & (mode == 0u));
+        let inside = (b_bytes <= vm_returned) & (length <= vm_returned) & (b_bytes + length <= vm_returned);
+        ok = ok & (inside | !copies | (mode != VM_COPY_RETURNED));
+      }
+      touched = max(touched, vm_range_end(offset, length));
+      let changes = ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT)) & (mode == 1u);
+      let forbidden = changes | (opcode == VM_OP_LOG) | (calls & (mode == 0u) & has_value);
+      ok = ok & !(forbidden & ((vm_flags & VM_FRAME_STATIC) != 0u));
+      if (ok & (touched != 0u)) {
+        ok = vm_grow(touched);
+      }
+      ok = ok & vm_charge(unit);
+    }
+
+    // Accounts: the one that is named, the one that its code stands in for (EIP-7702), and the payer.
+    var item = vec4<u32>(0u);
+    var item_word = U256_ZERO;
+    if ((opcode == VM_OP_WARM) & (vm_returned < lists.y)) {
+      let place = lists.x + 3u * vm_returned;
+      item = lanes_out[place];
+      item.w = 1u;
+      item_word = vm_word(place + 1u, 1u);
+      vm_returned++;
+      next_pc = vm_pc;
+    }
+    let item_slot = (item.w == 1u) & ((item.x & VM_ITEM_SLOT) != 0u);
+    let item_account = (item.w == 1u) & !item_slot;
+    let runs = calls | enters;
+    let named = (opcode == VM_OP_ACCOUNT) | calls | foreign;
+    let self_balance = (opcode == VM_OP_ENVIRONMENT) & (mode == VM_MODE_SELFBALANCE);
+    let sees_balance = self_balance | ((opcode == VM_OP_ACCOUNT) & (mode == 0u));
+    // Records by their first vector in the arena: what is read, what stands in for it, who pays. None begins at 0.
+    var record = 0u;
+    var target_record = 0u;
+    var payer = 0u;
+    var callee_id = 0u;
+    var callee_constants = 0u;
+    var header = 0u;
+    var code = vec4<u32>(0u);
+    var constants = 0u;
+    var code_owner = 0u;
+    var precompile = 0u;
+    if (ok & (named | enters | self_balance | item_account)) {
+      var address = to;
+      for (var turn = 0u; turn < 3u; turn++) {
+        var id = MISSING;
+        if ((turn == 0u) & !named) {
+          id = select(select(parties.y, vm_account, self_balance), item.y, item_account);
+        } else if (turn == 2u) {
+          if (!has_value) {
+            break;
+          }
+          id = select(parties.x, vm_account, calls);
+        } else {
+          if (turn == 1u) {
+            if (!runs | ((code.z & VM_CODE_DELEGATION) == 0u)) {
+              continue;
+            }
+            let first = lanes_in[code.x];
+            let second = lanes_in[code.x + 1u];
+            // Bytes 3 to 22 in order are the address.
+            let q = (first >> vec4<u32>(24u)) | vec4<u32>(first.yzw << vec3<u32>(8u), second.x << 8u);
+            let last = (second.x >> 24u) | (second.y << 8u);
+            let reversed = u256_reverse_bytes(U256(vec4<u32>(0u, 0u, 0u, q.x), vec4<u32>(q.yzw, last)));
+            address = U256(reversed.lo, vec4<u32>(reversed.hi.x, 0u, 0u, 0u));
+            header = 0u;
+          }
+          id = state_account(address);
+          if (id == MISSING) {
+            vm_leave(VM_MISS_ACCOUNT, 0u, address);
+            break;
+          }
+        }
+        let row = state_account_vector(id, 1u);
+        let found = vm_account_record(id);
+        if (vm_exit != 0u) {
+          break;
+        }
+        if (found.is_new) {
+          let place = vm_at(found.at);
+          let is_sender = id == parties.x;
+          var balance = U256(state_account_vector(id, 2u), state_account_vector(id, 3u));
+          balance = u256_select(balance, item_word, item_account & ((item.x & VM_ITEM_VALUE) != 0u));
+          if (is_sender) {
+            balance = u256_sub(balance, vm_word(vm_columns(13u), lane_environment[1].x));
+          }
+          let warm = is_sender | (id == parties.y) | (id == lane_environment[23].z);
+          let exists = is_sender | ((row.w & 1u) != 0u);
+          let flags = select(0u, VM_ENTRY_WARM, warm) | select(0u, VM_ENTRY_EXISTS, exists);
+          lanes_out[place] = vec4<u32>(id, flags, row.w >> 8u, 0u);
+          for (var copy = 1u; copy < 1u + vm_turns(6u); copy++) {
+            lanes_out[place + copy * VM_STRIDE] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
+          }
+        }
+        if (turn == 2u) {
+          payer = found.at;
+          break;
+        }
+        if (turn == 0u) {
+          record = found.at;
+          callee_id = id;
+          callee_constants = row.z;
+        } else {
+          target_record = found.at;
+        }
+        if ((runs | foreign) & ((row.w >> 8u) != 0u)) {
+          header = lane_environment[1].z + 2u * (row.w >> 8u);
+          constants = row.z;
+          code_owner = id;
+          code = lanes_in[header + 1u];
+          if ((code.z & VM_CODE_PRESENT) == 0u) {
+            vm_leave(VM_MISS_CODE, id, U256_ZERO);
+            break;
+          }
+        }
+      }
+      if (named) {
+        precompile = vm_precompile(to);
+      }
+    }
+    let copies_code = (opcode == VM_OP_COPY_MEMORY) & ((mode == VM_COPY_CODE) | foreign);
+    if (copies_code & (vm_exit == 0u)) {
+      if (!foreign) {
+        header = vm_code;
+        code = lanes_in[header + 1u];
+        code_owner = lanes_out[vm_frame + 7u * VM_STRIDE].y;
+      }
+      if ((header != 0u) & (code.x == 0u)) {
+        vm_leave(VM_MISS_BYTES, code_owner, U256_ZERO);
+      }
+    }
+
+    // Slots, and what the host remembers in their table.
+    if (ok & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_MEMO) | item_slot)) {
+      var key = a;
+      var owner = vm_account;
+      var wanted = true;
+      if (opcode == VM_OP_MEMO) {
+        owner = select(VM_MEMO_OWNERS + immediate, VM_MEMO_BLOCK_HASHES, mode == 0u);
+        key = evm_sum(a, b, false);
+        let number = lane_environment[2].x;
+        wanted = (mode != 0u) | ((offset == a.lo.x) & (offset < number) & (number - offset <= 256u));
+      }
+      var id = item.y;
+      if (wanted & !item_slot) {
+        id = state_slot(owner, key);
+      }
+      var held = U256_ZERO;
+      if (wanted) {
+        held = state_slot_value(id);
+      }
+      if (id == MISSING) {
+        vm_leave(select(select(VM_MISS_PRECOMPILE, VM_MISS_BLOCK_HASH, mode == 0u), VM_MISS_SLOT, opcode == VM_OP_STORAGE), select(immediate, owner, opcode == VM_OP_STORAGE), key);
+        output = vec2<u32>(16u * vm_memory, lanes_out[vm_frame + 2u * VM_STRIDE].z);
+      } else if (opcode == VM_OP_MEMO) {
+        word = held;
+      } else {
+        let found = vm_slot_record(id, select(vm_account, item.z, item_slot));
+        record = found.at;
+        if (found.is_new & (vm_exit == 0u)) {
+          held = u256_select(held, item_word, (item.x & VM_ITEM_VALUE) != 0u);
+          for (var copy = 1u; copy < 1u + vm_turns(4u); copy++) {
+            lanes_out[vm_at(record) + copy * VM_STRIDE] = select(held.hi, held.lo, (copy & 1u) != 0u);
+          }
+        }
+      }
+    }
+    if (ok & (opcode == VM_OP_TRANSIENT)) {
+      record = vm_transient_record(vm_account, a).at;
+    }
+
+    if (vm_exit == 0u) {
+      // A record's present word, or a blob hash.
+      var place = select(0u, vm_at(record) + 3u * VM_STRIDE, record != 0u);
+      var stride = VM_STRIDE;
+      if (opcode == VM_OP_BLOB_HASH) {
+        place = select(0u, lists.z + 2u * offset, offset < lists.w);
+        stride = 1u;
+      }
+      var present = U256_ZERO;
+      if (place != 0u) {
+        present = vm_word(place, stride);
+      }
+      if (record != 0u) {
+        // What the look at it costs, and what it leaves.
+        let writes = (mode == 1u) & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT));
+        let storage = opcode == VM_OP_STORAGE;
+        let looks = select(select(select(0u, VM_ENTRY_READ, runs | (named & !sees_balance)), VM_ENTRY_BALANCE, sees_balance), VM_SLOT_READ, storage);
+        let warms = named | runs | storage | ((item.x & VM_ITEM_WARM) != 0u);
+        var cost = 0u;
+        for (var turn = 0u; turn < 2u; turn++) {
+          let at = select(record, target_record, turn == 1u);
+          if (at == 0u) {
+            break;
+          }
+          let header_place = vm_at(at);
+          let flags = lanes_out[header_place].y;
+          let warm = ((flags & VM_ENTRY_WARM) != 0u) | (precompile != 0u);
+          if (named) {
+            cost += select(2600u, 100u, warm);
+          } else if (storage) {
+            cost = select(select(2100u, 100u, warm), select(2100u, 0u, warm), writes);
+          }
+          if (writes | (warms & !warm)) {
+            vm_note(at);
+          }
+          lanes_out[header_place].y = flags | looks | select(0u, VM_ENTRY_WARM, warms);
+        }
+        if (storage & writes) {
+          let costs = vm_sstore(vm_word(vm_at(record) + VM_STRIDE, VM_STRIDE), present, b);
+          ok = ok & (vm_gas > 2300u);
+          cost += costs.x;
+          vm_refund += select(0u, costs.y, ok);
+        }
+        ok = ok & vm_charge(cost);
+        if (ok & writes) {
+          vm_put_word(place, b);
+        }
+      }
+
+      // Everything that needs nothing from outside.
+      if (opcode < 12u) {
+        if (opcode < 5u) {
+          if (opcode == 1u) {
+            let both = vec4<u32>(0u - (mode & 1u));
+            let either = vec4<u32>(0u - (mode >> 1u));
+            word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
+          } else if (opcode == 2u) {
+            word = evm_sum(a, b, mode == 1u);
+          } else if (opcode == 3u) {
+            word = evm_compare(a, b, mode);
+            word.lo.x ^= select(0u, 1u, inverts);
+          } else if (opcode == 4u) {
+            word = evm_shift(a, b, mode);
+          }
+        } else if (opcode == VM_OP_BYTES) {
+          if (mode == 0u) {
+            word = u256_byte(a, b);
+          } else if (mode == 1u) {
+            word = u256_signextend(a, b);
+          } else {
+            word = u256_clz(a);
+          }
+        } else if (opcode == VM_OP_ENVIRONMENT) {
+          if (mode < 3u) {
+            let id = select(select(lanes_out[vm_frame].z, parties.x, mode == 1u), vm_account, mode == 0u);
+            word = state_account_address(id);
+          } else if (mode > VM_MODE_SELFBALANCE) {
+            let at = 2u + 2u * (mode - VM_MODE_SELFBALANCE - 1u);
+            word = U256(lane_environment[at], lane_environment[at + 1u]);
+          } else if (self_balance) {
+            word = present;
+          } else if ((mode != 3u) & (mode != VM_MODE_GAS_PRICE)) {
+            var number = select(select(vm_gas, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
+            if (mode == 4u) {
+              number = lanes_out[vm_frame + 2u * VM_STRIDE].z;
+            } else if (mode == 5u) {
+              number = lanes_in[vm_code + 1u].y;
+            }
+            word = u256_from_u32(number);
+          }
+        } else {
+          word = present;
+        }
+      } else if (opcode < 16u) {
+        if (opcode == 15u) {
+          ok = ok & vm_charge(50u * u256_byte_length(b));
+        }
+        if (ok) {
+          word = evm_arithmetic(opcode, mode, a, b, c);
+        }
+      } else if (opcode == VM_OP_ACCOUNT) {
+        word = present;
+        if (mode != 0u) {
+          let exists = ((lanes_out[vm_at(record)].y & VM_ENTRY_EXISTS) != 0u) | !u256_is_zero(present);
+          let at = 2u * (callee_constants + select(0u, 1u, mode == 1u));
+          word = u256_select(U256_ZERO, U256(state_constants[at], state_constants[at + 1u]), exists);
+        }
+      } else if (opcode == VM_OP_BLOB_HASH) {
+        word = present;
+      } else if (opcode == VM_OP_CHARGE) {
+        ok = vm_gas >= offset;
+        vm_gas -= select(0u, offset, ok);
+      } else if (opcode == VM_OP_REFUSE) {
+        vm_leave(VM_REFUSED, immediate, U256_ZERO);
+      } else if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
+        go = instruction.w >> 16u;
+        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(b) == inverts);
+        if (!taken) {
+          go = c_operand;
+        } else if ((mode & 1u) != 0u) {
+          go = vm_destination(offset) - 1u;
+          ok = ok & (go != VM_NONE);
+        }
+      }
+    }
+
+    if (!ok) {
+      opcode = VM_OP_END;
+      mode = VM_MODE_HALT;
+      length = 0u;
+    }
+
+    // Bytes.
+    let parent = vm_frame - VM_FRAME_VECTORS * VM_STRIDE;
+    let memory = vm_at(lane_environment[19].x + vm_memory);
+    let returned = vm_at(lane_environment[19].y);
+    if (vm_exit == 0u) {
+      if ((opcode == VM_OP_CALLDATA_LOAD) | (opcode == VM_OP_MEMORY) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | (opcode == VM_OP_END)) {
+        var source = VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, offset, U256_ZERO);
+        var base = 0u;
+        var at = offset;
+        var backward = false;
+        var moves = 1u;
+        if ((opcode == VM_OP_CALLDATA_LOAD) | ((opcode == VM_OP_COPY_MEMORY) & (mode == 1u))) {
+          let calldata = lanes_out[vm_frame + 2u * VM_STRIDE];
+          let from_byte = select(b_bytes, offset, opcode == VM_OP_CALLDATA_LOAD);
+          source = VmSource(select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, calldata.w == 1u), calldata.x, calldata.y + calldata.z, calldata.y + min(from_byte, calldata.z), U256_ZERO);
+        }
+        if (opcode == VM_OP_CALLDATA_LOAD) {
+          at = 0u;
+          length = 32u;
+        } else if (opcode == VM_OP_MEMORY) {
+          if (mode == 0u) {
+            at = 0u;
+          } else {
+            var bytes = u256_reverse_bytes(b);
+            bytes.lo.x = select(bytes.lo.x, b.lo.x & 0xffu, mode == 2u);
+            source = VmSource(VM_SOURCE_WORD, 0u, 32u, 0u, bytes);
+            base = memory;
+          }
+        } else if (opcode == VM_OP_COPY_MEMORY) {
+          base = memory;
+          if (mode == 0u) {
+            source.position = b_bytes;
+            backward = b_bytes < at;
+          } else if (mode == VM_COPY_RETURNED) {
+            source = VmSource(VM_SOURCE_ARENA, returned, vm_returned, b_bytes, U256_ZERO);
+          } else if (copies_code) {
+            source = VmSource(VM_SOURCE_CODES, code.x, code.y, min(b_bytes, code.y), U256_ZERO);
+          }
+        } else if (opcode == VM_OP_LOG) {
+          at = 0u;
+          let vectors = 1u + 2u * mode + ((length + 15u) >> 4u);
+          if (vm_log_vectors + vectors > lane_environment[23].x) {
+            vm_full(VM_REGION_LOGS);
+            length = 0u;
+          } else {
+            let log = vm_at(lane_environment[20].z + vm_log_vectors);
+            lanes_out[log] = vec4<u32>(vm_account, mode, length, vectors);
+            var topic = vm_stack_place(c_operand);
+            for (var n = 0u; n < 2u * mode; n++) {
+              lanes_out[log + (1u + n) * VM_STRIDE] = lanes_out[topic + (n & 1u) * VM_STRIDE];
+              topic -= (n & 1u) * VM_WORD_STRIDE;
+            }
+            base = log + (1u + 2u * mode) * VM_STRIDE;
+            vm_log_vectors += vectors;
+            vm_logs++;
+          }
+        } else {
+          at = 0u;
+          base = returned;
+          if (vm_depth == 0u) {
+            output = vec2<u32>(16u * vm_memory + select(offset, 0u, length == 0u), length);
+            length = 0u;
+          } else if (length > 16u * lane_environment[21].w) {
+            vm_full(VM_REGION_RETURN);
+            length = 0u;
+          }
+          vm_returned = length;
+          moves = select(1u, 2u, length != 0u);
+        }
+        for (var n = 0u; n < moves; n++) {
+          if (n == 1u) {
+            // From the return data to where the caller wants it.
+            let range = lanes_out[parent + 3u * VM_STRIDE];
+            source = VmSource(VM_SOURCE_ARENA, base, length, 0u, U256_ZERO);
+            base = vm_at(lane_environment[19].x + lanes_out[parent + VM_STRIDE].w);
+            at = range.z;
+            length = min(length, range.w);
+          }
+          let moved = vm_move(source, base, at, length, backward);
+          if (base == 0u) {
+            word = u256_reverse_bytes(moved);
+          }
+        }
+      } else if (opcode == VM_OP_KECCAK) {
+        word = vm_keccak(VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, select(offset, 0u, length == 0u), U256_ZERO), length);
+      }
+    }
+
+    // Frames.
+    if ((vm_exit == 0u) & (runs | (opcode == VM_OP_END))) {
+      if (opcode == VM_OP_END) {
+        if ((mode >= 2u) & started) {
+          let mark = lanes_out[vm_frame + 4u * VM_STRIDE];
+          vm_undo(mark.x);
+          vm_log_vectors = mark.y;
+          vm_logs = mark.z;
+          vm_refund = mark.w;
+        }
+        vm_gas = select(vm_gas, 0u, mode == VM_MODE_HALT);
+        if (vm_depth == 0u) {
+          vm_exit = max(mode, VM_SUCCEEDED);
+        } else {
+          vm_depth--;
+          let call = lanes_out[parent + VM_STRIDE];
+          vm_height = call.y;
+          go = call.x;
+          vm_gas += lanes_out[parent + 3u * VM_STRIDE].y;
+          vm_open_frame();
+          word = u256_from_bool(mode < 2u);
+          result = vm_stack - VM_WORD_STRIDE;
+          has_result = true;
+        }
+      } else {
+        let runs_code = select(header, precompile, precompile != 0u);
+        var given = vm_gas;
+        var starts = true;
+        var balances = array<U256, 2>(U256_ZERO, U256_ZERO);
+        for (var side = 0u; side < 2u; side++) {
+          let at = select(payer, record, side == 1u);
+          if (at != 0u) {
+            balances[side] = vm_word(vm_at(at) + 3u * VM_STRIDE, VM_STRIDE);
+          }
+        }
+        if (calls) {
+          var extra = 0u;
+          if (has_value) {
+            let exists = (lanes_out[vm_at(record)].y & VM_ENTRY_EXISTS) != 0u;
+            extra = 9000u + select(0u, 25000u, !exists & u256_is_zero(balances[1]) & (mode == 0u));
+          }
+          ok = vm_charge(extra);
+          given = min(offset, vm_gas - vm_gas / 64u);
+          vm_gas -= given;
+          given += select(0u, 2300u, has_value);
+          starts = !(has_value & u256_lt(balances[0], c)) & (vm_depth < 1024u);
+          if (has_value & !starts) {
+            lanes_out[vm_at(payer)].y |= VM_ENTRY_BALANCE;
+          }
+        }
+        let pushes = ok & starts & (runs_code != 0u);
+        let journal = vm_journal;
+        if (pushes & calls) {
+          if (vm_depth + 1u >= lane_environment[21].x) {
+            vm_full(VM_REGION_FRAMES);
+          }
+          lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas, out_range);
+          vm_depth++;
+        }
+        if (vm_exit == 0u) {
+          if (ok & starts & ((mode == 0u) | enters)) {
+            for (var side = 0u; side < 2u; side++) {
+              let at = select(payer, record, side == 1u);
+              if (at == 0u) {
+                continue;
+              }
+              let place = vm_at(at);
+              vm_note(at);
+              // An account that pays itself has one record.
+              let now = evm_sum(vm_word(place + 3u * VM_STRIDE, VM_STRIDE), u256_select(U256_ZERO, c, has_value), side == 0u);
+              vm_put_word(place + 3u * VM_STRIDE, now);
+              if (side == 0u) {
+                let least = vm_word(place + 5u * VM_STRIDE, VM_STRIDE);
+                vm_put_word(place + 5u * VM_STRIDE, u256_select(least, now, u256_lt(now, least)));
+              } else {
+                lanes_out[place].y |= VM_ENTRY_TOUCHED;
+              }
+            }
+          }
+          if (pushes) {
+            started = true;
+            let delegate_call = calls & (mode == 2u);
+            let keeps = calls & ((mode == 1u) | (mode == 2u));
+            let seen_value = u256_select(U256_ZERO, c, has_value);
+            var parties_now = vec4<u32>(runs_code, select(callee_id, vm_account, keeps), vm_account, select(vm_flags & VM_FRAME_STATIC, VM_FRAME_STATIC, calls & (mode == 3u)));
+            parties_now.w = select(parties_now.w, VM_FRAME_FREE, precompile != 0u);
+            var bases = vec4<u32>(0u, 0u, 0u, 0u);
+            let input = vm_at(lane_environment[19].x + vm_memory + (in_range.x >> 4u));
+            var calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
+            var frame = vm_frame + VM_FRAME_VECTORS * VM_STRIDE;
+            if (enters) {
+              parties_now.z = parties.x;
+              parties_now.w = 0u;
+              calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
+              frame = vm_frame;
+            } else {
+              let own = lanes_out[vm_frame + VM_STRIDE];
+              let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
+              bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
+              lanes_out[vm_frame + VM_STRIDE] = vec4<u32>(instruction.w >> 16u, after, own.zw);
+            }
+            for (var k = 0u; k < vm_turns(8u); k++) {
+              var v = parties_now;
+              if (k == 1u) {
+                v = bases;
+              } else if (k == 2u) {
+                v = calldata;
+              } else if (k == 3u) {
+                v = vec4<u32>(0u);
+              } else if (k == 4u) {
+                v = vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund);
+              } else if (k == 5u) {
+                v = seen_value.lo;
+              } else if (k == 6u) {
+                v = seen_value.hi;
+              } else if (k == 7u) {
+                v = vec4<u32>(constants, code_owner, 0u, 0u);
+              }
+              if (delegate_call) {
+                if ((k == 5u) | (k == 6u)) {
+                  v = lanes_out[vm_frame + k * VM_STRIDE];
+                } else if (k == 0u) {
+                  v.z = lanes_out[vm_frame].z;
+                }
+              }
+              lanes_out[frame + k * VM_STRIDE] = v;
+            }
+            vm_gas = given;
+            vm_height = 0u;
+            vm_open_frame();
+            go = 0u;
+            has_result = false;
+          } else if (ok) {
+            // Nothing runs: an account without code, or a call that may not start.
+            vm_gas += select(given, 0u, enters);
+            word = u256_from_bool(starts);
+            vm_exit = select(0u, VM_SUCCEEDED, enters);
+            vm_shift_height(immediate);
+            go = instruction.w >> 16u;
+          } else {
+            // It lacks the gas.
+            next_pc = VM_HALT_PC;
+            has_result = false;
+          }
+          vm_returned = 0u;
+        }
+      }
+    }
+
+    if (vm_exit < VM_MISS_ACCOUNT) {
+      if (has_result) {
+        vm_put_word(result, word);
+      }
+      vm_pc = next_pc;
+      if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
+        vm_shift_height(immediate);
+      }
+      if ((go != VM_NONE) & (vm_exit == 0u)) {
+        vm_enter_block(go);
+      }
+    } else {
+      vm_gas = gas_before;
+      vm_words = words_before;
+    }
+  }
+  vm_save(steps, started, output);
+}

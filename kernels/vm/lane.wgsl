@@ -1,0 +1,163 @@
+import package::u256::u256::{U256, U256_ZERO, u256_fits_u32};
+import package::lane::lane::{lane_environment, lanes_out};
+
+/// Registers of a lane of the lane VM, and its places in the wave store (transpiler/layout/lane_vm.ts). Module variables, so that
+/// every function that a step runs through sees them: what is passed by pointer is cloned for each site.
+
+const VM_RUNNING = 0u;
+const VM_SUCCEEDED = 1u;
+const VM_REVERTED = 2u;
+const VM_HALTED = 3u;
+const VM_MISS_ACCOUNT = 4u;
+const VM_MISS_SLOT = 5u;
+const VM_MISS_CODE = 6u;
+const VM_MISS_BYTES = 7u;
+const VM_MISS_BLOCK_HASH = 8u;
+const VM_MISS_PRECOMPILE = 9u;
+const VM_REFUSED = 16u;
+const VM_QUOTA = 17u;
+
+const VM_REGION_FRAMES = 0u;
+const VM_REGION_STACK = 1u;
+const VM_REGION_MEMORY = 2u;
+const VM_REGION_RETURN = 3u;
+const VM_REGION_SLOTS = 4u;
+const VM_REGION_ACCOUNTS = 5u;
+const VM_REGION_JOURNAL = 6u;
+const VM_REGION_LOGS = 7u;
+const VM_REGION_TRANSIENTS = 8u;
+
+/// Vectors between neighbours of a lane's region.
+const VM_STRIDE = 64u;
+/// Between words of the stack.
+const VM_WORD_STRIDE = 128u;
+
+const VM_FRAME_STATIC = 1u;
+const VM_FRAME_FREE = 2u;
+const VM_FRAME_VECTORS = 8u;
+
+var<private> vm_lane: u32;
+/// First vector of the lane's arena.
+var<private> vm_arena: u32;
+var<private> vm_exit: u32;
+var<private> vm_pc: u32;
+/// Words on the stack of the frame at the start of the block, and the vector where the next one would stand.
+var<private> vm_height: u32;
+var<private> vm_stack: u32;
+var<private> vm_gas: u32;
+var<private> vm_refund: u32;
+var<private> vm_depth: u32;
+/// Vector of the frame's record.
+var<private> vm_frame: u32;
+/// Vector of the code header, and what it says: instructions, constant pool, blocks, jump table; constants base of the code.
+var<private> vm_code: u32;
+var<private> vm_shape: vec4<u32>;
+var<private> vm_constants: u32;
+var<private> vm_flags: u32;
+var<private> vm_account: u32;
+/// First vector of the frame's memory in region memory, and the words that it has.
+var<private> vm_memory: u32;
+var<private> vm_words: u32;
+var<private> vm_slots: u32;
+var<private> vm_accounts: u32;
+var<private> vm_log_vectors: u32;
+var<private> vm_logs: u32;
+var<private> vm_journal: u32;
+var<private> vm_transients: u32;
+/// Bytes of return data; in the prologue the items done.
+var<private> vm_returned: u32;
+/// What the host is asked for.
+var<private> vm_asked: u32;
+var<private> vm_asked_word: U256;
+
+fn vm_columns(column: u32) -> u32 {
+  return column * lane_environment[1].x + vm_lane;
+}
+
+/// The number n, for loops that the compiler shall not unroll: it takes a load or store in a loop once, and two that stand there
+/// twice as long (docs/decisions/0014-lane-vm.md).
+fn vm_turns(n: u32) -> u32 {
+  return min(n, lane_environment[21].y);
+}
+
+/// A word of the wave store whose halves stand `stride` vectors apart.
+fn vm_word(at: u32, stride: u32) -> U256 {
+  var word = U256_ZERO;
+  for (var half = 0u; half < vm_turns(2u); half++) {
+    word = U256(word.hi, lanes_out[at + half * stride]);
+  }
+  return word;
+}
+
+fn vm_put_word(at: u32, word: U256) {
+  for (var half = 0u; half < vm_turns(2u); half++) {
+    lanes_out[at + half * VM_STRIDE] = select(word.lo, word.hi, half == 1u);
+  }
+}
+
+/// Vector k of the lane's arena.
+fn vm_at(k: u32) -> u32 {
+  return vm_arena + k * VM_STRIDE;
+}
+
+/// A request or refusal: the lane's instruction stays undone.
+fn vm_leave(exit: u32, asked: u32, word: U256) {
+  vm_exit = exit;
+  vm_asked = asked;
+  vm_asked_word = word;
+}
+
+fn vm_full(region: u32) {
+  vm_leave(VM_QUOTA, region, U256_ZERO);
+}
+
+/// Takes gas; false where it lacks.
+fn vm_charge(gas: u32) -> bool {
+  let cost = select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u);
+  let enough = vm_gas >= cost;
+  vm_gas = select(0u, vm_gas - cost, enough);
+  return enough;
+}
+
+/// A number of bytes, or all ones where it is past every memory.
+fn vm_bytes(word: U256) -> u32 {
+  return select(0xffffffffu, word.lo.x, u256_fits_u32(word));
+}
+
+/// First byte behind a range, 0 for an empty one, all ones where it is past every memory.
+fn vm_range_end(offset: u32, length: u32) -> u32 {
+  let far = (offset > 0x3ffffffu) | (length > 0x3ffffffu);
+  return select(select(offset + length, 0xffffffffu, far), 0u, length == 0u);
+}
+
+/// What `words` words of memory cost in all (YP 328). words < 2^21.
+fn vm_memory_gas(words: u32) -> u32 {
+  let q = words >> 9u;
+  let r = words & 511u;
+  return 3u * words + q * words + q * r + ((r * r) >> 9u);
+}
+
+/// Grows the frame's memory to `end` bytes; false where gas lacks. Gas left is below 2^31: more words than these cost more.
+fn vm_grow(end: u32) -> bool {
+  let words = (min(end, 0x7fffffffu) + 31u) >> 5u;
+  if (words <= vm_words) {
+    return true;
+  }
+  if (words > 1050000u) {
+    vm_gas = 0u;
+    return false;
+  }
+  if (!vm_charge(vm_memory_gas(words) - vm_memory_gas(vm_words))) {
+    return false;
+  }
+  if (vm_memory + 2u * words > lane_environment[21].z) {
+    vm_full(VM_REGION_MEMORY);
+    return true;
+  }
+  let base = vm_at(lane_environment[19].x + vm_memory);
+  for (var k = 2u * vm_words; k < 2u * words; k++) {
+    lanes_out[base + k * VM_STRIDE] = vec4<u32>(0u);
+  }
+  vm_words = words;
+  return true;
+}

@@ -1,0 +1,112 @@
+import {
+  VM_BLOCK_LIMBS,
+  VM_CALLS,
+  VM_COPY_SOURCES,
+  VM_ENVIRONMENT,
+  VM_INSTRUCTION_LIMBS,
+  VM_INVERT,
+  VM_OPCODES,
+  type VmOpcode,
+} from '../layout/lane_vm.ts'
+import { LIMBS_PER_WORD } from '../layout/word.ts'
+import {
+  heightChange,
+  instructionAt,
+  type LiftedCode,
+  operandIndex,
+  operandKind,
+  operandPosition,
+} from './lifted_code.ts'
+
+const NAMES = new Map<number, VmOpcode>(Object.entries(VM_OPCODES).map(([name, code]) => [code, name as VmOpcode]))
+
+/** What each mode is called; the opcode itself where nothing else is said. */
+const MODES: Readonly<Partial<Record<VmOpcode, readonly string[]>>> = {
+  logic: ['zero', 'and', 'xor', 'or'],
+  sum: ['add', 'sub'],
+  compare: ['lt', 'slt', 'eq'],
+  shift: ['shl', 'shr', 'sar'],
+  bytes: ['byte', 'signextend', 'clz'],
+  environment: VM_ENVIRONMENT,
+  memory: ['mload', 'mstore', 'mstore8'],
+  storage: ['sload', 'sstore'],
+  transient: ['tload', 'tstore'],
+  divide: ['div', 'sdiv', 'mod', 'smod'],
+  modular: ['addmod', 'mulmod'],
+  copyMemory: VM_COPY_SOURCES.map((source) => `copy.${source}`),
+  account: ['balance', 'extcodesize', 'extcodehash'],
+  call: VM_CALLS,
+  end: ['stop', 'return', 'revert', 'halt'],
+  jump: ['jump', 'jump.dynamic'],
+  branch: ['branch', 'branch.dynamic'],
+  memo: ['blockhash', 'memo.precompile'],
+}
+
+/** Word of a constant pool. */
+export const constantWord = (constants: Uint32Array, index: number): bigint => {
+  let word = 0n
+  for (let limb = LIMBS_PER_WORD - 1; limb >= 0; limb--) {
+    word = (word << 32n) | BigInt(constants[index * LIMBS_PER_WORD + limb]!)
+  }
+  return word
+}
+
+/**
+ * One line for each block and each instruction, for people:
+ *   block 1: need 2, growth 1, above 0
+ *     s-2 = add s-1, 0x20  gas 6
+ * `s` positions count from the height at the start of the block, `i` are immediates of the instance.
+ */
+export const printLifted = (lifted: LiftedCode): string => {
+  const { instructions, blocks, constants } = lifted
+  const operandText = (operand: number): string => {
+    switch (operandKind(operand)) {
+      case 'stack':
+        return `s${operandPosition(operand)}`
+      case 'constant':
+        return `0x${constantWord(constants, operandIndex(operand)).toString(16)}`
+      case 'instance':
+        return `i${operandIndex(operand)}`
+      default:
+        return '0'
+    }
+  }
+  const instructionText = (index: number): string => {
+    const { opcode, mode, result, a, b, c, immediate, gas, block } = instructionAt(instructions, index)
+    const name = NAMES.get(opcode) ?? `opcode${opcode}`
+    const plain = mode & ~VM_INVERT
+    const verb = `${(mode & VM_INVERT) === 0 ? '' : 'not.'}${name === 'log' ? `log${mode}` : (MODES[name as VmOpcode]?.[plain] ?? name)}`
+    const change = heightChange(immediate)
+    const height = `height ${change < 0 ? '' : '+'}${change}`
+    const tail: string[] = []
+    const operands = [a, b, c]
+    let read = operands.findLastIndex((operand) => operandKind(operand) !== 'none') + 1
+    if (name === 'branch') {
+      const [to, from] = [(plain & 1) === 0 ? `block ${block}` : operandText(a), `block ${c}`]
+      return `${verb} ${operandText(b)} ? ${to} : ${from}  ${height}  gas ${gas}`
+    }
+    if (name === 'jump') {
+      return `${verb} ${(plain & 1) === 0 ? `block ${block}` : operandText(a)}  ${height}  gas ${gas}`
+    }
+    if (name === 'call') tail.push(`then block ${block}`, height)
+    if (name === 'refuse') tail.push(`opcode 0x${immediate.toString(16)}`)
+    if (name === 'memo' && plain === 1) tail.push(`0x${immediate.toString(16)}`)
+    if (name === 'copyMemory' && VM_COPY_SOURCES[plain] === 'accountCode') tail.push(`of ${operandText(immediate)}`)
+    if (name === 'call') {
+      operands.splice(0, 3, c)
+      read = 1
+    }
+    const list = operands.slice(0, read).map(operandText).join(', ')
+    const target = operandKind(result) === 'none' ? '' : `${operandText(result)} = `
+    const head = `${target}${verb}${list === '' ? '' : ` ${list}`}`
+    return [head, ...tail, ...(gas === 0 ? [] : [`gas ${gas}`])].join('  ')
+  }
+  const lines: string[] = []
+  for (let at = 0, block = 0; at < blocks.length; at += VM_BLOCK_LIMBS, block++) {
+    const bounds = blocks[at + 1]!
+    lines.push(`block ${block}: need ${bounds & 0xffff}, growth ${bounds >>> 16}, above ${blocks[at + 2]!}`)
+    const end = blocks[at + VM_BLOCK_LIMBS] ?? instructions.length / VM_INSTRUCTION_LIMBS
+    for (let i = blocks[at]!; i < end; i++) lines.push(`  ${instructionText(i)}`)
+  }
+  return `${lines.join('\n')}\n`
+}
