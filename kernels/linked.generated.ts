@@ -156,6 +156,14 @@ fn keccak_f(state: KeccakState) -> KeccakState {
   return s;
 }
 
+fn keccak_f_short(state: KeccakState) -> KeccakState {
+  var s = state;
+  for (var round = 0u; round < 24u; round++) {
+    s = keccak_round(s, round);
+  }
+  return s;
+}
+
 fn keccak_round_constant(round: u32) -> vec2<u32> {
   var low = (0x50f4f1u >> round) & 1u;
   low |= ((0xdb916u >> round) & 1u) << 1u;
@@ -2405,13 +2413,12 @@ fn vm_shift_height(immediate: u32) {
       } else if (calls) {
         touched = max(vm_range_end(in_range.x, in_range.y), vm_range_end(out_range.x, out_range.y));
       } else if ((opcode == VM_OP_KECCAK) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | ((opcode == VM_OP_END) & (mode != 0u) & (mode != VM_MODE_HALT))) {
-        let copies = opcode == VM_OP_COPY_MEMORY;
-        length = select(b_bytes, vm_bytes(c), copies);
+        length = select(b_bytes, vm_bytes(c), opcode == VM_OP_COPY_MEMORY);
         let units = select((min(length, 0x4000000u) + 31u) >> 5u, min(length, 0x4000000u), opcode == VM_OP_LOG);
-        unit = units * select(select(select(0u, 8u, opcode == VM_OP_LOG), 6u, opcode == VM_OP_KECCAK), 3u, copies);
-        touched = select(0u, vm_range_end(b_bytes, length), copies & (mode == 0u));
+        unit = units * select(select(select(0u, 8u, opcode == VM_OP_LOG), 6u, opcode == VM_OP_KECCAK), 3u, opcode == VM_OP_COPY_MEMORY);
+        touched = select(0u, vm_range_end(b_bytes, length), (opcode == VM_OP_COPY_MEMORY) & (mode == 0u));
         let inside = (b_bytes <= vm_returned) & (length <= vm_returned) & (b_bytes + length <= vm_returned);
-        ok = ok & (inside | !copies | (mode != VM_COPY_RETURNED));
+        ok = ok & (inside | (opcode != VM_OP_COPY_MEMORY) | (mode != VM_COPY_RETURNED));
       }
       touched = max(touched, vm_range_end(offset, length));
       let changes = ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT)) & (mode == 1u);
@@ -2421,6 +2428,14 @@ fn vm_shift_height(immediate: u32) {
         ok = vm_grow(touched);
       }
       ok = ok & vm_charge(unit);
+    }
+    var calldata = vec4<u32>(0u);
+    let copies = opcode == VM_OP_COPY_MEMORY;
+    let from_calldata = (opcode == VM_OP_CALLDATA_LOAD) | (copies & (mode == 1u));
+    if (from_calldata | (opcode == VM_OP_ENVIRONMENT) | (opcode == VM_OP_MEMO) | copies) {
+      var k = select(2u, 0u, (opcode == VM_OP_ENVIRONMENT) & (mode == 2u));
+      k = select(k, 7u, copies & (mode == VM_COPY_CODE));
+      calldata = lanes_out[vm_frame + k * VM_STRIDE];
     }
     var item = vec4<u32>(0u);
     var item_word = U256_ZERO;
@@ -2478,7 +2493,14 @@ fn vm_shift_height(immediate: u32) {
             break;
           }
         }
-        let row = state_account_vector(id, 1u);
+        var row = vec4<u32>(0u);
+        var low = vec4<u32>(0u);
+        var high = vec4<u32>(0u);
+        for (var k = 1u; k < 1u + vm_turns(3u); k++) {
+          row = low;
+          low = high;
+          high = state_account_vector(id, k);
+        }
         let found = vm_account_record(id);
         if (vm_exit != 0u) {
           break;
@@ -2486,7 +2508,7 @@ fn vm_shift_height(immediate: u32) {
         if (found.is_new) {
           let place = vm_at(found.at);
           let is_sender = id == parties.x;
-          var balance = U256(state_account_vector(id, 2u), state_account_vector(id, 3u));
+          var balance = U256(low, high);
           balance = u256_select(balance, item_word, item_account & ((item.x & VM_ITEM_VALUE) != 0u));
           if (is_sender) {
             balance = u256_sub(balance, vm_word(vm_columns(13u), lane_environment[1].x));
@@ -2529,8 +2551,8 @@ fn vm_shift_height(immediate: u32) {
     if (copies_code & (vm_exit == 0u)) {
       if (!foreign) {
         header = vm_code;
-        code = lanes_in[header + 1u];
-        code_owner = lanes_out[vm_frame + 7u * VM_STRIDE].y;
+        code = vec4<u32>(vm_code_bytes, 0u, 0u);
+        code_owner = calldata.y;
       }
       if ((header != 0u) & (code.x == 0u)) {
         vm_leave(VM_MISS_BYTES, code_owner, U256_ZERO);
@@ -2556,7 +2578,7 @@ fn vm_shift_height(immediate: u32) {
       }
       if (id == MISSING) {
         vm_leave(select(select(VM_MISS_PRECOMPILE, VM_MISS_BLOCK_HASH, mode == 0u), VM_MISS_SLOT, opcode == VM_OP_STORAGE), select(immediate, owner, opcode == VM_OP_STORAGE), key);
-        output = vec2<u32>(16u * vm_memory, lanes_out[vm_frame + 2u * VM_STRIDE].z);
+        output = vec2<u32>(16u * vm_memory, calldata.z);
       } else if (opcode == VM_OP_MEMO) {
         word = held;
       } else {
@@ -2573,6 +2595,8 @@ fn vm_shift_height(immediate: u32) {
     if (ok & (opcode == VM_OP_TRANSIENT)) {
       record = vm_transient_record(vm_account, a).at;
     }
+    var callee_exists = false;
+    var present = U256_ZERO;
     if (vm_exit == 0u) {
       var place = select(0u, vm_at(record) + 3u * VM_STRIDE, record != 0u);
       var stride = VM_STRIDE;
@@ -2580,10 +2604,10 @@ fn vm_shift_height(immediate: u32) {
         place = select(0u, lists.z + 2u * offset, offset < lists.w);
         stride = 1u;
       }
-      var present = U256_ZERO;
       if (place != 0u) {
         present = vm_word(place, stride);
       }
+      var record_flags = 0u;
       if (record != 0u) {
         let writes = (mode == 1u) & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT));
         let storage = opcode == VM_OP_STORAGE;
@@ -2597,6 +2621,7 @@ fn vm_shift_height(immediate: u32) {
           }
           let header_place = vm_at(at);
           let flags = lanes_out[header_place].y;
+          record_flags = select(record_flags, flags, turn == 0u);
           let warm = ((flags & VM_ENTRY_WARM) != 0u) | (precompile != 0u);
           if (named) {
             cost += select(2600u, 100u, warm);
@@ -2608,6 +2633,7 @@ fn vm_shift_height(immediate: u32) {
           }
           lanes_out[header_place].y = flags | looks | select(0u, VM_ENTRY_WARM, warms);
         }
+        callee_exists = (record_flags & VM_ENTRY_EXISTS) != 0u;
         if (storage & writes) {
           let costs = vm_sstore(vm_word(vm_at(record) + VM_STRIDE, VM_STRIDE), present, b);
           ok = ok & (vm_gas > 2300u);
@@ -2643,7 +2669,7 @@ fn vm_shift_height(immediate: u32) {
           }
         } else if (opcode == VM_OP_ENVIRONMENT) {
           if (mode < 3u) {
-            let id = select(select(lanes_out[vm_frame].z, parties.x, mode == 1u), vm_account, mode == 0u);
+            let id = select(select(calldata.z, parties.x, mode == 1u), vm_account, mode == 0u);
             word = state_account_address(id);
           } else if (mode > VM_MODE_SELFBALANCE) {
             let at = 2u + 2u * (mode - VM_MODE_SELFBALANCE - 1u);
@@ -2651,13 +2677,8 @@ fn vm_shift_height(immediate: u32) {
           } else if (self_balance) {
             word = present;
           } else if ((mode != 3u) & (mode != VM_MODE_GAS_PRICE)) {
-            var number = select(select(vm_gas, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
-            if (mode == 4u) {
-              number = lanes_out[vm_frame + 2u * VM_STRIDE].z;
-            } else if (mode == 5u) {
-              number = lanes_in[vm_code + 1u].y;
-            }
-            word = u256_from_u32(number);
+            let number = select(select(vm_gas, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
+            word = u256_from_u32(select(select(number, calldata.z, mode == 4u), vm_code_bytes.y, mode == 5u));
           }
         } else {
           word = present;
@@ -2672,7 +2693,7 @@ fn vm_shift_height(immediate: u32) {
       } else if (opcode == VM_OP_ACCOUNT) {
         word = present;
         if (mode != 0u) {
-          let exists = ((lanes_out[vm_at(record)].y & VM_ENTRY_EXISTS) != 0u) | !u256_is_zero(present);
+          let exists = ((record_flags & VM_ENTRY_EXISTS) != 0u) | !u256_is_zero(present);
           let at = 2u * (callee_constants + select(0u, 1u, mode == 1u));
           word = u256_select(U256_ZERO, U256(state_constants[at], state_constants[at + 1u]), exists);
         }
@@ -2702,6 +2723,12 @@ fn vm_shift_height(immediate: u32) {
     let parent = vm_frame - VM_FRAME_VECTORS * VM_STRIDE;
     let memory = vm_at(lane_environment[19].x + vm_memory);
     let returned = vm_at(lane_environment[19].y);
+    var call = vec4<u32>(0u);
+    var call_ranges = vec4<u32>(0u);
+    if ((opcode == VM_OP_END) & (vm_depth != 0u)) {
+      call = lanes_out[parent + VM_STRIDE];
+      call_ranges = lanes_out[parent + 3u * VM_STRIDE];
+    }
     if (vm_exit == 0u) {
       if ((opcode == VM_OP_CALLDATA_LOAD) | (opcode == VM_OP_MEMORY) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | (opcode == VM_OP_END)) {
         var source = VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, offset, U256_ZERO);
@@ -2709,8 +2736,7 @@ fn vm_shift_height(immediate: u32) {
         var at = offset;
         var backward = false;
         var moves = 1u;
-        if ((opcode == VM_OP_CALLDATA_LOAD) | ((opcode == VM_OP_COPY_MEMORY) & (mode == 1u))) {
-          let calldata = lanes_out[vm_frame + 2u * VM_STRIDE];
+        if (from_calldata) {
           let from_byte = select(b_bytes, offset, opcode == VM_OP_CALLDATA_LOAD);
           source = VmSource(select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, calldata.w == 1u), calldata.x, calldata.y + calldata.z, calldata.y + min(from_byte, calldata.z), U256_ZERO);
         }
@@ -2769,11 +2795,10 @@ fn vm_shift_height(immediate: u32) {
         }
         for (var n = 0u; n < moves; n++) {
           if (n == 1u) {
-            let range = lanes_out[parent + 3u * VM_STRIDE];
             source = VmSource(VM_SOURCE_ARENA, base, length, 0u, U256_ZERO);
-            base = vm_at(lane_environment[19].x + lanes_out[parent + VM_STRIDE].w);
-            at = range.z;
-            length = min(length, range.w);
+            base = vm_at(lane_environment[19].x + call.w);
+            at = call_ranges.z;
+            length = min(length, call_ranges.w);
           }
           let moved = vm_move(source, base, at, length, backward);
           if (base == 0u) {
@@ -2798,10 +2823,9 @@ fn vm_shift_height(immediate: u32) {
           vm_exit = max(mode, VM_SUCCEEDED);
         } else {
           vm_depth--;
-          let call = lanes_out[parent + VM_STRIDE];
           vm_height = call.y;
           go = call.x;
-          vm_gas += lanes_out[parent + 3u * VM_STRIDE].y;
+          vm_gas += call_ranges.y;
           vm_open_frame();
           word = u256_from_bool(mode < 2u);
           result = vm_stack - VM_WORD_STRIDE;
@@ -2811,24 +2835,20 @@ fn vm_shift_height(immediate: u32) {
         let runs_code = select(header, precompile, precompile != 0u);
         var given = vm_gas;
         var starts = true;
-        var balances = array<U256, 2>(U256_ZERO, U256_ZERO);
-        for (var side = 0u; side < 2u; side++) {
-          let at = select(payer, record, side == 1u);
-          if (at != 0u) {
-            balances[side] = vm_word(vm_at(at) + 3u * VM_STRIDE, VM_STRIDE);
-          }
+        var purse = U256_ZERO;
+        if (payer != 0u) {
+          purse = vm_word(vm_at(payer) + 3u * VM_STRIDE, VM_STRIDE);
         }
         if (calls) {
           var extra = 0u;
           if (has_value) {
-            let exists = (lanes_out[vm_at(record)].y & VM_ENTRY_EXISTS) != 0u;
-            extra = 9000u + select(0u, 25000u, !exists & u256_is_zero(balances[1]) & (mode == 0u));
+            extra = 9000u + select(0u, 25000u, !callee_exists & u256_is_zero(present) & (mode == 0u));
           }
           ok = vm_charge(extra);
           given = min(offset, vm_gas - vm_gas / 64u);
           vm_gas -= given;
           given += select(0u, 2300u, has_value);
-          starts = !(has_value & u256_lt(balances[0], c)) & (vm_depth < 1024u);
+          starts = !(has_value & u256_lt(purse, c)) & (vm_depth < 1024u);
           if (has_value & !starts) {
             lanes_out[vm_at(payer)].y |= VM_ENTRY_BALANCE;
           }
@@ -2851,14 +2871,16 @@ fn vm_shift_height(immediate: u32) {
               }
               let place = vm_at(at);
               vm_note(at);
-              let now = evm_sum(vm_word(place + 3u * VM_STRIDE, VM_STRIDE), u256_select(U256_ZERO, c, has_value), side == 0u);
+              var now = evm_sum(u256_select(present, purse, side == 0u), u256_select(U256_ZERO, c, has_value), side == 0u);
+              now = u256_select(now, present, payer == record);
               vm_put_word(place + 3u * VM_STRIDE, now);
+              var flags = VM_ENTRY_TOUCHED;
               if (side == 0u) {
+                flags = select(0u, VM_ENTRY_BALANCE, payer == record);
                 let least = vm_word(place + 5u * VM_STRIDE, VM_STRIDE);
                 vm_put_word(place + 5u * VM_STRIDE, u256_select(least, now, u256_lt(now, least)));
-              } else {
-                lanes_out[place].y |= VM_ENTRY_TOUCHED;
               }
+              lanes_out[place].y |= flags;
             }
           }
           if (pushes) {
@@ -2870,7 +2892,7 @@ fn vm_shift_height(immediate: u32) {
             parties_now.w = select(parties_now.w, VM_FRAME_FREE, precompile != 0u);
             var bases = vec4<u32>(0u, 0u, 0u, 0u);
             let input = vm_at(lane_environment[19].x + vm_memory + (in_range.x >> 4u));
-            var calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
+            calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
             var frame = vm_frame + VM_FRAME_VECTORS * VM_STRIDE;
             if (enters) {
               parties_now.z = parties.x;
@@ -2991,7 +3013,7 @@ fn vm_load() -> bool {
   vm_gas = state.w;
   if (state.y == 0u) {
     vm_code = lane_environment[1].w;
-    vm_shape = lanes_in[vm_code];
+    vm_open_code();
     vm_frame = vm_at(lane_environment[18].z);
     vm_stack = vm_at(lane_environment[18].w);
     vm_flags = VM_FRAME_FREE;
@@ -3176,11 +3198,6 @@ fn vm_word(at: u32, stride: u32) -> U256 {
 
 const MISSING = 0xffffffffu;
 
-fn state_account_vector(id: u32, i: u32) -> vec4<u32> {
-  let missing = id == MISSING;
-  return select(state_account_rows[select(STATE_ACCOUNT_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
-}
-
 fn vm_account_record(id: u32) -> VmRecord {
   var at = lane_environment[20].x;
   var is_new = true;
@@ -3258,6 +3275,11 @@ fn state_mix_quad(hash: u32, limbs: vec4<u32>) -> u32 {
   return state_mix(state_mix(state_mix(state_mix(hash, limbs.x), limbs.y), limbs.z), limbs.w);
 }
 
+fn state_account_vector(id: u32, i: u32) -> vec4<u32> {
+  let missing = id == MISSING;
+  return select(state_account_rows[select(STATE_ACCOUNT_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
+}
+
 fn u256_sub(a: U256, b: U256) -> U256 {
   let s0 = u256_limb_sub(a.lo.x, b.lo.x, 0u);
   let s1 = u256_limb_sub(a.lo.y, b.lo.y, s0.y);
@@ -3289,6 +3311,8 @@ const VM_ACCOUNT_VECTORS = 7u;
 const VM_REGION_ACCOUNTS = 5u;
 
 var<private> vm_code: u32;
+
+var<private> vm_code_bytes: vec2<u32>;
 
 const VM_MISS_BYTES = 7u;
 
@@ -3938,7 +3962,7 @@ const VM_REFUSED = 16u;
 
 fn vm_destination(place: u32) -> u32 {
   var found = 0u;
-  if (place < lanes_in[vm_code + 1u].y) {
+  if (place < vm_code_bytes.y) {
     let pair = lanes_in[vm_shape.w + (place >> 3u)][(place >> 1u) & 3u];
     found = select(pair & 0xffffu, pair >> 16u, (place & 1u) != 0u);
   }
@@ -4062,7 +4086,7 @@ fn vm_keccak(source: VmSource, length: u32) -> U256 {
       before = loaded;
     }
     let last = select(0u, 0x80000000u, block + 1u == blocks);
-    state = keccak_f(keccak_absorb(state, KeccakBlock(array<u32, 34>(q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w, q2.x, q2.y, q2.z, q2.w, q3.x, q3.y, q3.z, q3.w, q4.x, q4.y, q4.z, q4.w, q5.x, q5.y, q5.z, q5.w, q6.x, q6.y, q6.z, q6.w, q7.x, q7.y, q7.z, q7.w, q8.x, q8.y | last))));
+    state = keccak_f_short(keccak_absorb(state, KeccakBlock(array<u32, 34>(q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w, q2.x, q2.y, q2.z, q2.w, q3.x, q3.y, q3.z, q3.w, q4.x, q4.y, q4.z, q4.w, q5.x, q5.y, q5.z, q5.w, q6.x, q6.y, q6.z, q6.w, q7.x, q7.y, q7.z, q7.w, q8.x, q8.y | last))));
   }
   return keccak_digest(state);
 }
@@ -4075,11 +4099,10 @@ fn keccak_digest(s: KeccakState) -> U256 {
   return u256_reverse_bytes(U256(vec4<u32>(s.a0l, s.a0h, s.a1l, s.a1h), vec4<u32>(s.a2l, s.a2h, s.a3l, s.a3h)));
 }
 
-fn keccak_f(state: KeccakState) -> KeccakState {
+fn keccak_f_short(state: KeccakState) -> KeccakState {
   var s = state;
-  for (var pair = 0u; pair < 12u; pair++) {
-    s = keccak_round(s, 2u * pair);
-    s = keccak_round(s, 2u * pair + 1u);
+  for (var round = 0u; round < 24u; round++) {
+    s = keccak_round(s, round);
   }
   return s;
 }
@@ -4396,12 +4419,51 @@ fn vm_open_frame() {
   vm_stack = vm_at(lane_environment[18].w + 2u * (bases.z + vm_height));
   vm_words = lanes_out[vm_frame + 3u * VM_STRIDE].x;
   vm_constants = lanes_out[vm_frame + 7u * VM_STRIDE].x;
+  vm_open_code();
+}
+
+fn vm_open_code() {
   vm_shape = lanes_in[vm_code];
+  vm_code_bytes = lanes_in[vm_code + 1u].xy;
 }
 
 const VM_REGION_FRAMES = 0u;
 
 const VM_FRAME_FREE = 2u;
+
+const LANE_WORKGROUP = 64u;
+`,
+  lane_vm_gather: `@group(0) @binding(0) var<uniform> gather_parameters: vec4<u32>;
+
+@group(0) @binding(1) var<storage, read> gather_segments: array<vec4<u32>>;
+
+@group(0) @binding(2) var<storage, read> gather_source: array<vec4<u32>>;
+
+@group(0) @binding(3) var<storage, read_write> gather_output: array<vec4<u32>>;
+
+@compute @workgroup_size(64) fn lane_vm_gather(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let place = lane_index(workgroup, workgroups, local);
+  if (place >= gather_parameters.y) {
+    return;
+  }
+  var low = 0u;
+  var high = gather_parameters.x;
+  for (var step = 0u; step < 32u; step++) {
+    if (low + 1u >= high) {
+      break;
+    }
+    let middle = (low + high) >> 1u;
+    let before = gather_segments[middle].w <= place;
+    low = select(low, middle, before);
+    high = select(middle, high, before);
+  }
+  let segment = gather_segments[low];
+  gather_output[place] = gather_source[segment.x + (place - segment.w) * segment.y];
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
+}
 
 const LANE_WORKGROUP = 64u;
 `,

@@ -1,7 +1,9 @@
+import { ENVIRONMENT_WORDS } from '../../transpiler/layout/environment.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { MISSING } from '../../transpiler/path_kernel.ts'
 import type { TransactionBatch } from '../block/batch.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
+import { wordFromBigInt } from '../state/word.ts'
 import {
   COLUMN_LIMBS,
   HINT_COLUMNS,
@@ -201,3 +203,13 @@ export const environmentValues = (env: BlockEnvironment, chainId: bigint) => ({
   basefee: env.baseFeePerGas,
   blobbasefee: env.blobBaseFee ?? 1n,
 })
+
+/** The words of ENVIRONMENT_WORDS in limbs, one after another. */
+export const environmentWords = (env: BlockEnvironment, chainId: bigint): Uint32Array => {
+  const words = new Uint32Array(ENVIRONMENT_WORDS.length * LIMBS_PER_WORD)
+  const values = environmentValues(env, chainId)
+  ENVIRONMENT_WORDS.forEach((name, i) => {
+    wordFromBigInt(words, LIMBS_PER_WORD * i, values[name])
+  })
+  return words
+}

@@ -1,16 +1,14 @@
 import { KERNELS } from '../../kernels/linked.generated.ts'
-import { BINDINGS, ENVIRONMENT_BYTES, ENVIRONMENT_WORDS } from '../../transpiler/layout/environment.ts'
-import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { BINDINGS, ENVIRONMENT_BYTES } from '../../transpiler/layout/environment.ts'
 import { EXIT_MISS } from '../../transpiler/path_kernel.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
 import type { BufferRange, Command, ComputeDevice } from '../device/compute_device.ts'
 import type { Kernel } from '../device/kernel.ts'
 import type { ResidentState } from '../state/resident_state.ts'
-import { wordFromBigInt } from '../state/word.ts'
 import type { BloomRunner } from './bloom_runner.ts'
 import type { BufferPool } from './buffer_pool.ts'
 import type { DeviceTables } from './device_tables.ts'
-import { environmentValues, type LaneGroup, type LaneSource, slotPlaces, storePlaces } from './lane_group.ts'
+import { environmentWords, type LaneGroup, type LaneSource, slotPlaces, storePlaces } from './lane_group.ts'
 import type { StartedJobs } from './lane_runner.ts'
 import { COLUMN_BYTES, COLUMN_LIMBS, type PathPlan } from './path_plan.ts'
 import { assembleWave, groupInputs, type ProgramJob, splitJobs, type Wave, type WaveGroup } from './program_wave.ts'
@@ -253,15 +251,6 @@ export class ProgramRunner {
 
 const hasDeviceBlooms = ({ job, laneCount }: WaveGroup): boolean =>
   job.plan.blooms.length > 0 && laneCount >= BLOOM_LANES
-
-const environmentWords = (env: BlockEnvironment, chainId: bigint): Uint32Array => {
-  const words = new Uint32Array(ENVIRONMENT_WORDS.length * LIMBS_PER_WORD)
-  const values = environmentValues(env, chainId)
-  ENVIRONMENT_WORDS.forEach((name, i) => {
-    wordFromBigInt(words, LIMBS_PER_WORD * i, values[name])
-  })
-  return words
-}
 
 const anyMiss = ({ outputs, laneCount }: WaveGroup, results: Uint32Array): boolean => {
   for (let lane = outputs; lane < outputs + laneCount; lane++) {

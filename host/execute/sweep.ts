@@ -92,8 +92,8 @@ export class Sweep {
       empty: reasons.code('empty account'),
       unlisted: reasons.code('unlisted read'),
     }
-    const { conflict, balance, code, own, empty } = this.#reasons
-    this.#vmReasons = [0, conflict, balance, code, own, empty]
+    const { conflict, balance, code, empty } = this.#reasons
+    this.#vmReasons = [0, conflict, balance, code, empty]
     this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
     this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
     this.#blockGas = Number(schedule.env.gasLimit)

@@ -3,16 +3,22 @@ import { LANE_COUNTS, LANE_OUTPUT, LANE_REQUEST, LANE_STATE } from '../../transp
 const VECTOR_LIMBS = 4
 
 /**
- * What lanes of the lane VM left, of one wave, lane l is transaction `transactions[l]`. Layouts: transpiler/layout/lane_vm.ts.
+ * What lanes of the lane VM left, of one wave. Layouts: transpiler/layout/lane_vm.ts. Lanes stand in the order of vm_order.ts, not of the
+ * request.
  *
- * columns    u32[LANE_COLUMNS * laneCount * 4]   the lanes' columns when the last of them ended
- * words      u32[]                               what was gathered of ended lanes, vector by vector:
- *   slotsAt  u32[laneCount]                      limb of the lane's first SLOT record; their number is LANE_COUNTS.x
- *   accountsAt                                   of its first ACCOUNT record; LANE_COUNTS.y
- *   logsAt                                       of its first LOG record; LANE_COUNTS.w of them
- *   outputAt                                     of the first byte of its output (byte 0 of this limb is byte LANE_OUTPUT.x & 15 ... of
- *                                                the arena's vector: see `vmOutput`)
- * A lane that is not `succeeded` has no logs; one that left (refused, quota) has nothing.
+ * transactions  i32[laneCount]                      transaction of lane l; -1 where a later group of the same run has it, because the
+ *                                                   lane passed its quota and ran again
+ * columns       u32[LANE_COLUMNS * laneCount * 4]   the lanes' columns when the last of them ended. A lane that the host took out is
+ *                                                   VM_EXITS.refused
+ * words         u32[]                               what was gathered of ended lanes, vector by vector, each record as one run:
+ *   slotsAt     u32[laneCount]                      limb of the lane's first SLOT record; their number is LANE_COUNTS.x
+ *   accountsAt                                      of its first ACCOUNT record; LANE_COUNTS.y
+ *   logsAt                                          of its first LOG record; LANE_COUNTS.w of them, of LANE_COUNTS.z vectors in all
+ *   outputAt                                        of the vector that holds its output's first byte: see `vmOutput`
+ * reasons       by lane                             why it left: the lanes that did not end have one, and only they
+ *
+ * Slots and accounts are there for every lane that ended, reverted and halted ones too (what they read holds, what they wrote is void);
+ * logs of `succeeded` ones only, output of `succeeded` and `reverted` ones. A lane that left has nothing.
  */
 export interface VmGroup {
   readonly transactions: Int32Array
@@ -23,6 +29,7 @@ export interface VmGroup {
   readonly accountsAt: Uint32Array
   readonly logsAt: Uint32Array
   readonly outputAt: Uint32Array
+  readonly reasons: ReadonlyMap<number, string>
 }
 
 /** Limb of component 0 of a column of a lane. */

@@ -13,8 +13,6 @@ import {
   type AccountTable,
   HOST_CODE,
   HOST_LIMBS,
-  HOST_MARKS,
-  MARK_NEW_CODE,
   ROW_BALANCE,
   ROW_FLAGS,
   ROW_LIMBS,
@@ -42,15 +40,14 @@ export const VM_SLOT = 1
 export const VM_BALANCE = 2
 /** Code or existence of an account, or the account is another one by now. */
 export const VM_CODE = 3
-/** The sender does not exist: at its execution it does, but a lane does not see that. */
-export const VM_OWN = 4
 /** An account exists and is empty (EIP-161), which a lane does not see. */
-export const VM_EMPTY = 5
-export type VmBreak = 0 | 1 | 2 | 3 | 4 | 5
+export const VM_EMPTY = 4
+export type VmBreak = 0 | 1 | 2 | 3 | 4
 
 const paid = new Uint32Array(LIMBS_PER_WORD)
 const now = new Uint32Array(LIMBS_PER_WORD)
 const moved = new Uint32Array(LIMBS_PER_WORD)
+const needed = new Uint32Array(LIMBS_PER_WORD)
 
 /** Holds the records of executions of the lane VM against the running values of the tables, and enters what they changed. */
 export class VmStore {
@@ -116,32 +113,40 @@ export class VmStore {
   #brokenAccount(group: VmGroup, lane: number, i: number, from: number): VmBreak {
     const { words } = group
     const accounts = this.#accounts
-    const { rows, hosts, states, renewed } = accounts
+    const { hosts, states, renewed } = accounts
     let at = group.accountsAt[lane]!
     for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS) {
       const id = words[at]!
       const flags = words[at + 1]!
-      const exists = accounts.exists(id)
       if (renewed && (states[id]! & STATE_RETIRED) !== 0) return VM_CODE
-      if ((flags & ENTRY_READ) !== 0) {
-        if (id === from && !exists) return VM_OWN
-        if (exists !== ((flags & ENTRY_EXISTS) !== 0)) return VM_CODE
-        const host = id * HOST_LIMBS
-        if ((hosts[host + HOST_MARKS]! & MARK_NEW_CODE) !== 0 && hosts[host + HOST_CODE] !== words[at + 2])
-          return VM_CODE
+      if ((flags & ENTRY_READ) !== 0 && hosts[id * HOST_LIMBS + HOST_CODE] !== words[at + 2]) return VM_CODE
+      // At its execution the sender has a nonce, so that it exists and is not empty.
+      if (id !== from) {
+        const exists = accounts.exists(id)
+        if ((flags & ENTRY_READ) !== 0 && exists !== ((flags & ENTRY_EXISTS) !== 0)) return VM_CODE
+        if ((flags & ENTRY_SEEN) !== 0 && exists && this.#isEmpty(id)) return VM_EMPTY
       }
-      if ((flags & ENTRY_SEEN) !== 0 && exists && this.#isEmpty(id)) return VM_EMPTY
-      const balance = id * ROW_LIMBS + ROW_BALANCE
-      if (id === from) {
-        upfrontCost(this.#schedule, i, paid, 0)
-        wordSub(now, 0, rows, balance, paid, 0)
-      } else wordCopy(now, 0, rows, balance)
-      if (wordEquals(now, 0, words, at + RECORD_BEFORE)) continue
-      if ((flags & ENTRY_BALANCE) !== 0) return VM_BALANCE
-      wordSub(moved, 0, words, at + RECORD_BEFORE, words, at + RECORD_LEAST)
-      if (wordCompare(now, 0, moved, 0) < 0) return VM_BALANCE
+      if (!this.#balanceHolds(words, at, i, from)) return VM_BALANCE
     }
     return VM_HOLDS
+  }
+
+  /** Whether the lane would have gone the same way on the present balance of the account whose record is at `words[at]`. */
+  #balanceHolds(words: Uint32Array, at: number, i: number, from: number): boolean {
+    const { rows } = this.#accounts
+    const { batch } = this.#schedule
+    const id = words[at]!
+    const balance = id * ROW_LIMBS + ROW_BALANCE
+    if (id === from) {
+      upfrontCost(this.#schedule, i, paid, 0)
+      wordSub(now, 0, rows, balance, paid, 0)
+    } else wordCopy(now, 0, rows, balance)
+    if (wordEquals(now, 0, words, at + RECORD_BEFORE)) return true
+    if ((words[at + 1]! & ENTRY_BALANCE) !== 0) return false
+    // The value is paid unseen. Where the lane lacked it, the balance passed zero and its least says nothing.
+    if (id === from && wordCompare(words, at + RECORD_BEFORE, batch.value, i * LIMBS_PER_WORD) < 0) return false
+    wordSub(needed, 0, words, at + RECORD_BEFORE, words, at + RECORD_LEAST)
+    return wordCompare(now, 0, needed, 0) >= 0
   }
 
   #isEmpty(id: number): boolean {

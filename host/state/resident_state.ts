@@ -1,4 +1,4 @@
-import { ACCOUNT_FLAG_EXISTS } from '../../transpiler/layout/tables.ts'
+import { ACCOUNT_CODE_SHIFT, ACCOUNT_FLAG_EXISTS } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import {
   AccountTable,
@@ -110,7 +110,7 @@ export class ResidentState {
       const id = first + i
       if (columns.exists[i] === 0) continue
       const row = id * ROW_LIMBS
-      rows[row + ROW_FLAGS] = ACCOUNT_FLAG_EXISTS
+      rows[row + ROW_FLAGS] = rows[row + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
       for (let limb = 0; limb < LIMBS_PER_WORD; limb++)
         rows[row + ROW_BALANCE + limb] = columns.balance[LIMBS_PER_WORD * i + limb]!
       const host = id * HOST_LIMBS
@@ -148,12 +148,15 @@ export class ResidentState {
     this.codes.add(hash, bytes)
   }
 
+  /** Gives the account this code, in its row (skeleton, constants, code id) and on the host. */
   setCode(account: number, codeId: number): void {
     const code = this.codes.codes[codeId]!
+    const { rows, hosts } = this.accounts
     const row = account * ROW_LIMBS
-    this.accounts.hosts[account * HOST_LIMBS + HOST_CODE] = codeId
-    this.accounts.rows[row + ROW_SKELETON] = code.skeleton
-    this.accounts.rows[row + ROW_CONSTANTS] = code.constantsBase
+    hosts[account * HOST_LIMBS + HOST_CODE] = codeId
+    rows[row + ROW_SKELETON] = code.skeleton
+    rows[row + ROW_CONSTANTS] = code.constantsBase
+    rows[row + ROW_FLAGS] = (rows[row + ROW_FLAGS]! & FLAGS_MASK) | (codeId << ACCOUNT_CODE_SHIFT)
   }
 
   #loadSlots(first: number): void | Promise<void> {
@@ -187,3 +190,4 @@ export class ResidentState {
 }
 
 const UNRESOLVED_CODE = 0xffffffff
+const FLAGS_MASK = (1 << ACCOUNT_CODE_SHIFT) - 1

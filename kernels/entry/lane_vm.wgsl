@@ -8,7 +8,7 @@ import package::state::state::{MISSING, state_account, state_account_address, st
 import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_STATIC, VM_FRAME_VECTORS, VM_HALTED, VM_MISS_ACCOUNT, VM_MISS_BLOCK_HASH, VM_MISS_BYTES};
 import package::vm::lane::{VM_MISS_CODE, VM_MISS_PRECOMPILE, VM_MISS_SLOT, VM_REFUSED, VM_REGION_FRAMES, VM_REGION_LOGS, VM_REGION_RETURN};
 import package::vm::lane::{VM_STRIDE, VM_SUCCEEDED, VM_WORD_STRIDE};
-import package::vm::lane::{vm_account, vm_arena, vm_at, vm_bytes, vm_charge, vm_code, vm_columns, vm_constants, vm_depth, vm_exit, vm_flags};
+import package::vm::lane::{vm_account, vm_arena, vm_at, vm_bytes, vm_charge, vm_code, vm_code_bytes, vm_columns, vm_constants, vm_depth, vm_exit, vm_flags};
 import package::vm::lane::{vm_frame, vm_full, vm_gas, vm_grow, vm_height, vm_journal, vm_lane, vm_leave, vm_log_vectors, vm_logs, vm_memory};
 import package::vm::lane::{vm_pc, vm_put_word, vm_range_end, vm_refund, vm_returned, vm_shape, vm_stack, vm_turns, vm_word, vm_words};
 import package::vm::stream::{VM_SOURCE_ARENA, VM_SOURCE_CODES, VM_SOURCE_WAVE, VM_SOURCE_WORD, VmSource, vm_keccak, vm_move};
@@ -246,13 +246,12 @@ fn lane_vm(
       } else if (calls) {
         touched = max(vm_range_end(in_range.x, in_range.y), vm_range_end(out_range.x, out_range.y));
       } else if ((opcode == VM_OP_KECCAK) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | ((opcode == VM_OP_END) & (mode != 0u) & (mode != VM_MODE_HALT))) {
-        let copies = opcode == VM_OP_COPY_MEMORY;
-        length = select(b_bytes, vm_bytes(c), copies);
+        length = select(b_bytes, vm_bytes(c), opcode == VM_OP_COPY_MEMORY);
         let units = select((min(length, 0x4000000u) + 31u) >> 5u, min(length, 0x4000000u), opcode == VM_OP_LOG);
-        unit = units * select(select(select(0u, 8u, opcode == VM_OP_LOG), 6u, opcode == VM_OP_KECCAK), 3u, copies);
-        touched = select(0u, vm_range_end(b_bytes, length), copies & (mode == 0u));
+        unit = units * select(select(select(0u, 8u, opcode == VM_OP_LOG), 6u, opcode == VM_OP_KECCAK), 3u, opcode == VM_OP_COPY_MEMORY);
+        touched = select(0u, vm_range_end(b_bytes, length), (opcode == VM_OP_COPY_MEMORY) & (mode == 0u));
         let inside = (b_bytes <= vm_returned) & (length <= vm_returned) & (b_bytes + length <= vm_returned);
-        ok = ok & (inside | !copies | (mode != VM_COPY_RETURNED));
+        ok = ok & (inside | (opcode != VM_OP_COPY_MEMORY) | (mode != VM_COPY_RETURNED));
       }
       touched = max(touched, vm_range_end(offset, length));
       let changes = ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT)) & (mode == 1u);
@@ -262,6 +261,16 @@ fn lane_vm(
         ok = vm_grow(touched);
       }
       ok = ok & vm_charge(unit);
+    }
+
+    // What the frame's record says.
+    var calldata = vec4<u32>(0u);
+    let copies = opcode == VM_OP_COPY_MEMORY;
+    let from_calldata = (opcode == VM_OP_CALLDATA_LOAD) | (copies & (mode == 1u));
+    if (from_calldata | (opcode == VM_OP_ENVIRONMENT) | (opcode == VM_OP_MEMO) | copies) {
+      var k = select(2u, 0u, (opcode == VM_OP_ENVIRONMENT) & (mode == 2u));
+      k = select(k, 7u, copies & (mode == VM_COPY_CODE));
+      calldata = lanes_out[vm_frame + k * VM_STRIDE];
     }
 
     // Accounts: the one that is named, the one that its code stands in for (EIP-7702), and the payer.
@@ -323,7 +332,15 @@ fn lane_vm(
             break;
           }
         }
-        let row = state_account_vector(id, 1u);
+        // Of the row all but the first vector: code and flags, balance.
+        var row = vec4<u32>(0u);
+        var low = vec4<u32>(0u);
+        var high = vec4<u32>(0u);
+        for (var k = 1u; k < 1u + vm_turns(3u); k++) {
+          row = low;
+          low = high;
+          high = state_account_vector(id, k);
+        }
         let found = vm_account_record(id);
         if (vm_exit != 0u) {
           break;
@@ -331,7 +348,7 @@ fn lane_vm(
         if (found.is_new) {
           let place = vm_at(found.at);
           let is_sender = id == parties.x;
-          var balance = U256(state_account_vector(id, 2u), state_account_vector(id, 3u));
+          var balance = U256(low, high);
           balance = u256_select(balance, item_word, item_account & ((item.x & VM_ITEM_VALUE) != 0u));
           if (is_sender) {
             balance = u256_sub(balance, vm_word(vm_columns(13u), lane_environment[1].x));
@@ -374,8 +391,8 @@ fn lane_vm(
     if (copies_code & (vm_exit == 0u)) {
       if (!foreign) {
         header = vm_code;
-        code = lanes_in[header + 1u];
-        code_owner = lanes_out[vm_frame + 7u * VM_STRIDE].y;
+        code = vec4<u32>(vm_code_bytes, 0u, 0u);
+        code_owner = calldata.y;
       }
       if ((header != 0u) & (code.x == 0u)) {
         vm_leave(VM_MISS_BYTES, code_owner, U256_ZERO);
@@ -403,7 +420,7 @@ fn lane_vm(
       }
       if (id == MISSING) {
         vm_leave(select(select(VM_MISS_PRECOMPILE, VM_MISS_BLOCK_HASH, mode == 0u), VM_MISS_SLOT, opcode == VM_OP_STORAGE), select(immediate, owner, opcode == VM_OP_STORAGE), key);
-        output = vec2<u32>(16u * vm_memory, lanes_out[vm_frame + 2u * VM_STRIDE].z);
+        output = vec2<u32>(16u * vm_memory, calldata.z);
       } else if (opcode == VM_OP_MEMO) {
         word = held;
       } else {
@@ -421,6 +438,8 @@ fn lane_vm(
       record = vm_transient_record(vm_account, a).at;
     }
 
+    var callee_exists = false;
+    var present = U256_ZERO;
     if (vm_exit == 0u) {
       // A record's present word, or a blob hash.
       var place = select(0u, vm_at(record) + 3u * VM_STRIDE, record != 0u);
@@ -429,10 +448,10 @@ fn lane_vm(
         place = select(0u, lists.z + 2u * offset, offset < lists.w);
         stride = 1u;
       }
-      var present = U256_ZERO;
       if (place != 0u) {
         present = vm_word(place, stride);
       }
+      var record_flags = 0u;
       if (record != 0u) {
         // What the look at it costs, and what it leaves.
         let writes = (mode == 1u) & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT));
@@ -447,6 +466,7 @@ fn lane_vm(
           }
           let header_place = vm_at(at);
           let flags = lanes_out[header_place].y;
+          record_flags = select(record_flags, flags, turn == 0u);
           let warm = ((flags & VM_ENTRY_WARM) != 0u) | (precompile != 0u);
           if (named) {
             cost += select(2600u, 100u, warm);
@@ -458,6 +478,7 @@ fn lane_vm(
           }
           lanes_out[header_place].y = flags | looks | select(0u, VM_ENTRY_WARM, warms);
         }
+        callee_exists = (record_flags & VM_ENTRY_EXISTS) != 0u;
         if (storage & writes) {
           let costs = vm_sstore(vm_word(vm_at(record) + VM_STRIDE, VM_STRIDE), present, b);
           ok = ok & (vm_gas > 2300u);
@@ -495,7 +516,7 @@ fn lane_vm(
           }
         } else if (opcode == VM_OP_ENVIRONMENT) {
           if (mode < 3u) {
-            let id = select(select(lanes_out[vm_frame].z, parties.x, mode == 1u), vm_account, mode == 0u);
+            let id = select(select(calldata.z, parties.x, mode == 1u), vm_account, mode == 0u);
             word = state_account_address(id);
           } else if (mode > VM_MODE_SELFBALANCE) {
             let at = 2u + 2u * (mode - VM_MODE_SELFBALANCE - 1u);
@@ -503,13 +524,8 @@ fn lane_vm(
           } else if (self_balance) {
             word = present;
           } else if ((mode != 3u) & (mode != VM_MODE_GAS_PRICE)) {
-            var number = select(select(vm_gas, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
-            if (mode == 4u) {
-              number = lanes_out[vm_frame + 2u * VM_STRIDE].z;
-            } else if (mode == 5u) {
-              number = lanes_in[vm_code + 1u].y;
-            }
-            word = u256_from_u32(number);
+            let number = select(select(vm_gas, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
+            word = u256_from_u32(select(select(number, calldata.z, mode == 4u), vm_code_bytes.y, mode == 5u));
           }
         } else {
           word = present;
@@ -524,7 +540,7 @@ fn lane_vm(
       } else if (opcode == VM_OP_ACCOUNT) {
         word = present;
         if (mode != 0u) {
-          let exists = ((lanes_out[vm_at(record)].y & VM_ENTRY_EXISTS) != 0u) | !u256_is_zero(present);
+          let exists = ((record_flags & VM_ENTRY_EXISTS) != 0u) | !u256_is_zero(present);
           let at = 2u * (callee_constants + select(0u, 1u, mode == 1u));
           word = u256_select(U256_ZERO, U256(state_constants[at], state_constants[at + 1u]), exists);
         }
@@ -557,6 +573,12 @@ fn lane_vm(
     let parent = vm_frame - VM_FRAME_VECTORS * VM_STRIDE;
     let memory = vm_at(lane_environment[19].x + vm_memory);
     let returned = vm_at(lane_environment[19].y);
+    var call = vec4<u32>(0u);
+    var call_ranges = vec4<u32>(0u);
+    if ((opcode == VM_OP_END) & (vm_depth != 0u)) {
+      call = lanes_out[parent + VM_STRIDE];
+      call_ranges = lanes_out[parent + 3u * VM_STRIDE];
+    }
     if (vm_exit == 0u) {
       if ((opcode == VM_OP_CALLDATA_LOAD) | (opcode == VM_OP_MEMORY) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | (opcode == VM_OP_END)) {
         var source = VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, offset, U256_ZERO);
@@ -564,8 +586,7 @@ fn lane_vm(
         var at = offset;
         var backward = false;
         var moves = 1u;
-        if ((opcode == VM_OP_CALLDATA_LOAD) | ((opcode == VM_OP_COPY_MEMORY) & (mode == 1u))) {
-          let calldata = lanes_out[vm_frame + 2u * VM_STRIDE];
+        if (from_calldata) {
           let from_byte = select(b_bytes, offset, opcode == VM_OP_CALLDATA_LOAD);
           source = VmSource(select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, calldata.w == 1u), calldata.x, calldata.y + calldata.z, calldata.y + min(from_byte, calldata.z), U256_ZERO);
         }
@@ -625,11 +646,10 @@ fn lane_vm(
         for (var n = 0u; n < moves; n++) {
           if (n == 1u) {
             // From the return data to where the caller wants it.
-            let range = lanes_out[parent + 3u * VM_STRIDE];
             source = VmSource(VM_SOURCE_ARENA, base, length, 0u, U256_ZERO);
-            base = vm_at(lane_environment[19].x + lanes_out[parent + VM_STRIDE].w);
-            at = range.z;
-            length = min(length, range.w);
+            base = vm_at(lane_environment[19].x + call.w);
+            at = call_ranges.z;
+            length = min(length, call_ranges.w);
           }
           let moved = vm_move(source, base, at, length, backward);
           if (base == 0u) {
@@ -656,10 +676,9 @@ fn lane_vm(
           vm_exit = max(mode, VM_SUCCEEDED);
         } else {
           vm_depth--;
-          let call = lanes_out[parent + VM_STRIDE];
           vm_height = call.y;
           go = call.x;
-          vm_gas += lanes_out[parent + 3u * VM_STRIDE].y;
+          vm_gas += call_ranges.y;
           vm_open_frame();
           word = u256_from_bool(mode < 2u);
           result = vm_stack - VM_WORD_STRIDE;
@@ -669,24 +688,20 @@ fn lane_vm(
         let runs_code = select(header, precompile, precompile != 0u);
         var given = vm_gas;
         var starts = true;
-        var balances = array<U256, 2>(U256_ZERO, U256_ZERO);
-        for (var side = 0u; side < 2u; side++) {
-          let at = select(payer, record, side == 1u);
-          if (at != 0u) {
-            balances[side] = vm_word(vm_at(at) + 3u * VM_STRIDE, VM_STRIDE);
-          }
+        var purse = U256_ZERO;
+        if (payer != 0u) {
+          purse = vm_word(vm_at(payer) + 3u * VM_STRIDE, VM_STRIDE);
         }
         if (calls) {
           var extra = 0u;
           if (has_value) {
-            let exists = (lanes_out[vm_at(record)].y & VM_ENTRY_EXISTS) != 0u;
-            extra = 9000u + select(0u, 25000u, !exists & u256_is_zero(balances[1]) & (mode == 0u));
+            extra = 9000u + select(0u, 25000u, !callee_exists & u256_is_zero(present) & (mode == 0u));
           }
           ok = vm_charge(extra);
           given = min(offset, vm_gas - vm_gas / 64u);
           vm_gas -= given;
           given += select(0u, 2300u, has_value);
-          starts = !(has_value & u256_lt(balances[0], c)) & (vm_depth < 1024u);
+          starts = !(has_value & u256_lt(purse, c)) & (vm_depth < 1024u);
           if (has_value & !starts) {
             lanes_out[vm_at(payer)].y |= VM_ENTRY_BALANCE;
           }
@@ -709,15 +724,17 @@ fn lane_vm(
               }
               let place = vm_at(at);
               vm_note(at);
-              // An account that pays itself has one record.
-              let now = evm_sum(vm_word(place + 3u * VM_STRIDE, VM_STRIDE), u256_select(U256_ZERO, c, has_value), side == 0u);
+              // An account that pays itself has one record, and what it had.
+              var now = evm_sum(u256_select(present, purse, side == 0u), u256_select(U256_ZERO, c, has_value), side == 0u);
+              now = u256_select(now, present, payer == record);
               vm_put_word(place + 3u * VM_STRIDE, now);
+              var flags = VM_ENTRY_TOUCHED;
               if (side == 0u) {
+                flags = select(0u, VM_ENTRY_BALANCE, payer == record);
                 let least = vm_word(place + 5u * VM_STRIDE, VM_STRIDE);
                 vm_put_word(place + 5u * VM_STRIDE, u256_select(least, now, u256_lt(now, least)));
-              } else {
-                lanes_out[place].y |= VM_ENTRY_TOUCHED;
               }
+              lanes_out[place].y |= flags;
             }
           }
           if (pushes) {
@@ -729,7 +746,7 @@ fn lane_vm(
             parties_now.w = select(parties_now.w, VM_FRAME_FREE, precompile != 0u);
             var bases = vec4<u32>(0u, 0u, 0u, 0u);
             let input = vm_at(lane_environment[19].x + vm_memory + (in_range.x >> 4u));
-            var calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
+            calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
             var frame = vm_frame + VM_FRAME_VECTORS * VM_STRIDE;
             if (enters) {
               parties_now.z = parties.x;

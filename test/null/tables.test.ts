@@ -17,7 +17,7 @@ import { ResidentState } from '../../host/state/resident_state.ts'
 import { SlotTable } from '../../host/state/slot_table.ts'
 import type { State } from '../../host/state/state.ts'
 import { addressFromHex, wordFromBigInt, wordFromHex, wordToBigInt } from '../../host/state/word.ts'
-import { ACCOUNT_FLAG_EXISTS, accountHash, slotHash } from '../../transpiler/layout/tables.ts'
+import { ACCOUNT_CODE_SHIFT, ACCOUNT_FLAG_EXISTS, accountHash, slotHash } from '../../transpiler/layout/tables.ts'
 
 const randomLimbs = (seed: number, count: number): Uint32Array => {
   const random = createRandom(seed, 'limbs')
@@ -247,6 +247,25 @@ describe('a resident state', () => {
     expect(resident.codes.codes[resident.accounts.code(0)]!.bytes).toEqual(Uint8Array.of(1, 2, 3))
     resident.slotIds(Int32Array.of(0), key, 1, ids)
     expect(wordToBigInt(resident.slots.values, 0)).toBe(8n)
+  })
+
+  test('keeps the code id of an account in its row, beside the other flags, whatever changes', () => {
+    const resident = new ResidentState(MemoryState.from(allocation), shapeOf)
+    const { accounts, codes } = resident
+    const flags = () => {
+      const word = accounts.rows[ROW_FLAGS]!
+      return [word & ((1 << ACCOUNT_CODE_SHIFT) - 1), word >>> ACCOUNT_CODE_SHIFT]
+    }
+    resident.accountIds(address, 1, new Int32Array(1))
+    expect(flags()).toEqual([ACCOUNT_FLAG_EXISTS, accounts.code(0)])
+    const other = codes.add('0x99', Uint8Array.of(9))
+    resident.setCode(0, other)
+    expect(flags()).toEqual([ACCOUNT_FLAG_EXISTS, other])
+    accounts.setExists(0, false)
+    expect(flags()).toEqual([0, other])
+    accounts.setExists(0, true)
+    resident.setCode(0, 0)
+    expect(flags()).toEqual([ACCOUNT_FLAG_EXISTS, 0])
   })
 
   test('holds no slot of an account made anew, whatever the State says, until the batch settles', () => {

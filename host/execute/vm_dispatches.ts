@@ -1,0 +1,291 @@
+import { BINDINGS, ENVIRONMENT_BYTES, WORKGROUP_SIZE } from '../../transpiler/layout/environment.ts'
+import {
+  LANE_COLUMNS,
+  LANE_COUNTS,
+  LANE_OUTPUT,
+  LANE_PARTIES,
+  LANE_REQUEST,
+  LANE_REQUEST_WORD,
+  LANE_STATE,
+  SLOT_VECTORS,
+  VM_ACCOUNT_VECTORS,
+  VM_EXITS,
+} from '../../transpiler/layout/lane_vm.ts'
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { OPCODES } from '../../transpiler/spec/opcodes.ts'
+import type { ComputeDevice } from '../device/compute_device.ts'
+import type { Kernel } from '../device/kernel.ts'
+import type { BufferPool } from './buffer_pool.ts'
+import type { DeviceTables } from './device_tables.ts'
+import { GatherList, type VmGather } from './vm_gather.ts'
+import type { VmGroup } from './vm_group.ts'
+import { serveRequests, type VmAsked, type VmServer } from './vm_requests.ts'
+import { type VmBlock, vmUniform } from './vm_uniform.ts'
+import { VECTOR_BYTES, type VmWave } from './vm_wave.ts'
+
+const VECTOR_LIMBS = 4
+/** Columns that a lane writes: the first ones. */
+const RESULT_COLUMNS = LANE_PARTIES
+/** What a lane asks for: exit, LANE_REQUEST.y, the request word. */
+const ASKED_LIMBS = 2 + LIMBS_PER_WORD
+
+export interface VmMachine {
+  readonly device: ComputeDevice
+  readonly pool: BufferPool
+  readonly tables: DeviceTables
+  readonly kernel: Kernel
+  readonly gather: VmGather
+  readonly server: VmServer
+}
+
+/** What lanes may take before they leave. */
+export interface VmBudget {
+  /** Instructions of a lane in one dispatch. */
+  readonly dispatchSteps: number
+  readonly laneSteps: number
+  readonly dispatches: number
+}
+
+/** Milliseconds, and what ran. */
+export interface VmCounters {
+  upload: number
+  execute: number
+  readback: number
+  codes: number
+  dispatches: number
+  steps: number
+}
+
+/** One wave on the device, from its upload until all its lanes ended or left. */
+export class VmDispatches {
+  readonly #machine: VmMachine
+  readonly #wave: VmWave
+  readonly #block: VmBlock
+  readonly #store: GPUBuffer
+  readonly #uniform: GPUBuffer
+  /** The lanes that are not done, and their number. */
+  readonly #lanes: Uint32Array
+  #running: number
+  readonly #reasons = new Map<number, string>()
+  #columns: Uint32Array
+  /** By lane: what it asked for last. */
+  readonly #lastAsked: Uint32Array
+
+  constructor(machine: VmMachine, wave: VmWave, block: VmBlock) {
+    this.#machine = machine
+    this.#wave = wave
+    this.#block = block
+    this.#store = machine.pool.storage(wave.storeVectors * VECTOR_BYTES)
+    this.#uniform = machine.pool.uniform(ENVIRONMENT_BYTES)
+    this.#running = wave.laneCount
+    this.#lanes = Uint32Array.from({ length: wave.laneCount }, (_, lane) => lane)
+    this.#columns = wave.words
+    this.#lastAsked = new Uint32Array(ASKED_LIMBS * wave.laneCount)
+    machine.device.upload(this.#store, 0, wave.words)
+  }
+
+  get bytes(): number {
+    return this.#store.size
+  }
+
+  /** Lanes that are not done. */
+  get running(): number {
+    return this.#running
+  }
+
+  /** Dispatches until every lane ended or left. */
+  async finish(budget: VmBudget, counters: VmCounters): Promise<void> {
+    for (let n = 0; this.#running > 0; n++) {
+      if (n === budget.dispatches) {
+        for (let k = 0; k < this.#running; k++) this.#reasons.set(this.#lanes[k]!, STEP_BUDGET)
+        break
+      }
+      await this.step(budget.dispatchSteps, counters)
+      await this.serve(budget.laneSteps, counters)
+    }
+  }
+
+  /** One dispatch of the lanes that are not done. */
+  async step(steps: number, counters: VmCounters): Promise<void> {
+    const startedMs = performance.now()
+    const { device, tables, kernel, server } = this.#machine
+    const { slots, accounts } = server.resident
+    const { laneCount } = this.#wave
+    const bound = tables.sync()
+    const lanesIn = server.codes.sync()
+    const uniform = vmUniform(this.#wave, this.#block, {
+      lanes: this.#running,
+      steps,
+      slotMask: slots.index.mask,
+      accountMask: accounts.index.mask,
+      codesAt: server.codes.codesAt,
+      microAt: server.codes.microAt,
+    })
+    device.upload(this.#uniform, 0, uniform)
+    const bindGroup = device.bindGroup(kernel, [
+      { binding: BINDINGS.environment, buffer: this.#uniform },
+      { binding: BINDINGS.lanesIn, buffer: lanesIn },
+      { binding: BINDINGS.lanesOut, buffer: this.#store },
+      ...bound,
+    ])
+    const workgroups = Math.ceil(this.#running / WORKGROUP_SIZE)
+    const sentMs = performance.now()
+    const { reads } = await device.run([{ kind: 'dispatch', kernel, bindGroup, workgroups }], {
+      reads: [{ buffer: this.#store, byteOffset: 0, byteLength: RESULT_COLUMNS * laneCount * VECTOR_BYTES }],
+    })
+    this.#columns = reads[0]!
+    counters.upload += sentMs - startedMs
+    counters.execute += performance.now() - sentMs
+    counters.dispatches++
+  }
+
+  /** Answers what lanes ask for, and drops from the list those that are done. */
+  async serve(laneSteps: number, counters: VmCounters): Promise<void> {
+    const startedMs = performance.now()
+    const asking = new Uint32Array(this.#running)
+    let count = 0
+    for (let k = 0; k < this.#running; k++) {
+      const lane = this.#lanes[k]!
+      const exit = this.#exit(lane)
+      if (exit < VM_EXITS.missAccount || exit >= VM_EXITS.refused) continue
+      if (this.#asksAgain(lane, exit)) this.#reasons.set(lane, 'request without an answer')
+      else asking[count++] = lane
+    }
+    if (count > 0) {
+      const asked: VmAsked = {
+        lanes: asking,
+        count,
+        exit: (lane) => this.#exit(lane),
+        subject: (lane) => this.#columns[this.#at(LANE_REQUEST, lane) + 1]!,
+        word: (lane, to, at) => this.#copyWord(lane, to, at),
+        inputs: (lanes) => this.#inputs(lanes),
+      }
+      await serveRequests(this.#machine.server, asked, (lane, reason) => this.#reasons.set(lane, reason))
+    }
+    let left = 0
+    for (let k = 0; k < this.#running; k++) {
+      const lane = this.#lanes[k]!
+      const exit = this.#exit(lane)
+      const isOpen = exit === VM_EXITS.running || (exit >= VM_EXITS.missAccount && exit < VM_EXITS.refused)
+      if (isOpen && this.#columns[this.#at(LANE_REQUEST, lane) + 3]! >= laneSteps) this.#reasons.set(lane, STEP_BUDGET)
+      if (isOpen && !this.#reasons.has(lane)) this.#lanes[left++] = lane
+    }
+    const dropped = left < this.#running
+    this.#running = left
+    if (dropped && left > 0)
+      this.#machine.device.upload(this.#store, this.#wave.order * VECTOR_BYTES, this.#lanes.subarray(0, left))
+    counters.codes += performance.now() - startedMs
+  }
+
+  /** What the lanes left. `transactions` are theirs; why lanes left goes to `reasons`, which stay the group's. */
+  async collect(transactions: Int32Array, reasons: Map<number, string>, counters: VmCounters): Promise<VmGroup> {
+    const startedMs = performance.now()
+    const { laneCount, words: inputs, arena } = this.#wave
+    const columns = inputs.slice(0, LANE_COLUMNS * laneCount * VECTOR_LIMBS)
+    columns.set(this.#columns.subarray(0, RESULT_COLUMNS * laneCount * VECTOR_LIMBS))
+    for (const [lane, reason] of this.#reasons) {
+      columns[this.#at(LANE_STATE, lane)] = VM_EXITS.refused
+      reasons.set(lane, reason)
+    }
+    const list = new GatherList()
+    const slotsAt = new Uint32Array(laneCount)
+    const accountsAt = new Uint32Array(laneCount)
+    const logsAt = new Uint32Array(laneCount)
+    const outputAt = new Uint32Array(laneCount)
+    for (let lane = 0; lane < laneCount; lane++) {
+      counters.steps += columns[this.#at(LANE_REQUEST, lane) + 3]!
+      const exit = columns[this.#at(LANE_STATE, lane)]!
+      if (exit === VM_EXITS.refused && !reasons.has(lane))
+        reasons.set(lane, refusalText(columns[this.#at(LANE_REQUEST, lane) + 1]!))
+      if (exit < VM_EXITS.succeeded || exit > VM_EXITS.halted) continue
+      const counts = this.#at(LANE_COUNTS, lane)
+      slotsAt[lane] = this.#gatherRegion(list, lane, arena.slotsAt, SLOT_VECTORS * columns[counts]!)
+      accountsAt[lane] = this.#gatherRegion(list, lane, arena.accountsAt, VM_ACCOUNT_VECTORS * columns[counts + 1]!)
+      if (exit === VM_EXITS.succeeded) logsAt[lane] = this.#gatherRegion(list, lane, arena.logsAt, columns[counts + 2]!)
+      outputAt[lane] = this.#gatherBytes(list, lane)
+    }
+    const words = await this.#machine.gather.run(this.#store, list)
+    counters.readback += performance.now() - startedMs
+    return { transactions, laneCount, columns, words, slotsAt, accountsAt, logsAt, outputAt, reasons }
+  }
+
+  /** Gives the buffers back. */
+  release(): void {
+    this.#machine.pool.put(this.#store)
+    this.#machine.pool.put(this.#uniform)
+  }
+
+  /** Limb of a column of a lane. */
+  #at(column: number, lane: number): number {
+    return (column * this.#wave.laneCount + lane) * VECTOR_LIMBS
+  }
+
+  #exit(lane: number): number {
+    return this.#columns[this.#at(LANE_STATE, lane)]!
+  }
+
+  #copyWord(lane: number, to: Uint32Array, at: number): void {
+    for (let limb = 0; limb < VECTOR_LIMBS; limb++) {
+      to[at + limb] = this.#columns[this.#at(LANE_REQUEST_WORD, lane) + limb]!
+      to[at + VECTOR_LIMBS + limb] = this.#columns[this.#at(LANE_REQUEST_WORD + 1, lane) + limb]!
+    }
+  }
+
+  /** Whether the lane asks for just what it asked for the last time: no answer helps it. */
+  #asksAgain(lane: number, exit: number): boolean {
+    const at = ASKED_LIMBS * lane
+    const asked = new Uint32Array(ASKED_LIMBS)
+    asked[0] = exit
+    asked[1] = this.#columns[this.#at(LANE_REQUEST, lane) + 1]!
+    this.#copyWord(lane, asked, 2)
+    let same = true
+    for (let limb = 0; limb < ASKED_LIMBS; limb++) {
+      same &&= this.#lastAsked[at + limb] === asked[limb]
+      this.#lastAsked[at + limb] = asked[limb]!
+    }
+    return same
+  }
+
+  /** Vector `k` of the lane's arena, as a vector of the store. */
+  #arenaVector(lane: number, k: number): number {
+    const { arenasAt, arena } = this.#wave
+    const group = Math.floor(lane / WORKGROUP_SIZE)
+    return arenasAt + (group * arena.laneVectors + k) * WORKGROUP_SIZE + (lane % WORKGROUP_SIZE)
+  }
+
+  /** Limb of the first vector where it comes back. */
+  #gatherRegion(list: GatherList, lane: number, at: number, vectors: number): number {
+    return list.add(this.#arenaVector(lane, at), WORKGROUP_SIZE, vectors) * VECTOR_LIMBS
+  }
+
+  /** The vectors of memory that the bytes at LANE_OUTPUT lie in. */
+  #gatherBytes(list: GatherList, lane: number): number {
+    const output = this.#at(LANE_OUTPUT, lane)
+    const first = Math.floor(this.#columns[output]! / VECTOR_BYTES)
+    const size = this.#columns[output + 1]!
+    const end = Math.ceil((this.#columns[output]! + size) / VECTOR_BYTES)
+    return this.#gatherRegion(list, lane, this.#wave.arena.memoryAt + first, size === 0 ? 0 : end - first)
+  }
+
+  async #inputs(lanes: readonly number[]): Promise<readonly Uint8Array[]> {
+    const list = new GatherList()
+    const places = lanes.map((lane) => this.#gatherBytes(list, lane))
+    const words = await this.#machine.gather.run(this.#store, list)
+    const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
+    return lanes.map((lane, n) => {
+      const output = this.#at(LANE_OUTPUT, lane)
+      const first = places[n]! * 4 + (this.#columns[output]! % VECTOR_BYTES)
+      return bytes.slice(first, first + this.#columns[output + 1]!)
+    })
+  }
+}
+
+const STEP_BUDGET = 'step budget'
+
+const MNEMONICS: ReadonlyMap<number, string> = new Map(OPCODES.map(({ code, mnemonic }) => [code, mnemonic]))
+
+/** Why the kernel refuses, from the immediate of `refuse`. */
+const refusalText = (immediate: number): string => {
+  const mnemonic = MNEMONICS.get(immediate)
+  return mnemonic === undefined ? 'code too large' : `opcode ${mnemonic}`
+}

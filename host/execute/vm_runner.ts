@@ -1,0 +1,222 @@
+import { KERNELS } from '../../kernels/linked.generated.ts'
+import { LANE_REQUEST, VM_EXITS, VM_QUOTAS, VM_REGIONS, type VmQuota } from '../../transpiler/layout/lane_vm.ts'
+import { ACCOUNT_CODE_SHIFT } from '../../transpiler/layout/tables.ts'
+import type { Fork } from '../../transpiler/spec/forks.ts'
+import type { BlockEnvironment } from '../block/environment.ts'
+import type { ComputeDevice } from '../device/compute_device.ts'
+import { ROW_FLAGS, ROW_LIMBS } from '../state/account_table.ts'
+import type { ResidentState } from '../state/resident_state.ts'
+import type { BufferPool } from './buffer_pool.ts'
+import type { DeviceTables } from './device_tables.ts'
+import { environmentWords } from './lane_group.ts'
+import type { Precompiles } from './precompiles.ts'
+import { type CodeLifter, VmCodes } from './vm_codes.ts'
+import { type VmBudget, type VmCounters, VmDispatches, type VmMachine } from './vm_dispatches.ts'
+import { VmGather } from './vm_gather.ts'
+import { type VmGroup, vmColumn, vmExit } from './vm_group.ts'
+import { loadListedItems, type VmHints } from './vm_items.ts'
+import { laneOrder } from './vm_order.ts'
+import type { VmBlock } from './vm_uniform.ts'
+import { cutWaves, layWave, VECTOR_BYTES, type VmLanes, type VmSource } from './vm_wave.ts'
+
+export interface VmRunnerParts {
+  readonly device: ComputeDevice
+  readonly resident: ResidentState
+  readonly fork: Fork
+  readonly chainId: bigint
+  readonly pool: BufferPool
+  readonly tables: DeviceTables
+  readonly precompiles: Precompiles
+  readonly lifter: CodeLifter
+  readonly budget?: Partial<VmBudget>
+}
+
+/** Calls to run, each on the tables as they stand. Their parties are resident; none creates a contract. */
+export interface VmRequest extends VmSource {
+  readonly env: BlockEnvironment
+  readonly coinbaseId: number
+  /** Indices into the batch. */
+  readonly transactions: Int32Array
+  readonly hints?: VmHints
+}
+
+const DEFAULT_BUDGET: VmBudget = { dispatchSteps: 4096, laneSteps: 1 << 22, dispatches: 4096 }
+
+/**
+ * Runs transactions on the lane VM (kernels/entry/lane_vm.wgsl), one lane each: waves as large as the device takes, dispatched until
+ * every lane ended, with the host's answers in between. Lanes that pass their quota run again in a larger one.
+ */
+export class VmRunner {
+  readonly timings = { upload: 0, execute: 0, readback: 0, codes: 0 }
+  /** Waves beyond the first of a run and quota, because of the device's limits. */
+  chunks = 0
+  dispatches = 0
+  /** Instructions run. */
+  steps = 0
+  /** Most bytes that one wave held on the device. */
+  laneBytes = 0
+  readonly #parts: VmRunnerParts
+  readonly #codes: VmCodes
+  readonly #budget: VmBudget
+  #machine: VmMachine | undefined
+  #compiling: Promise<void> | undefined
+
+  constructor(parts: VmRunnerParts) {
+    this.#parts = parts
+    this.#codes = new VmCodes(parts.device, parts.resident.codes, parts.lifter)
+    this.#budget = { ...DEFAULT_BUDGET, ...parts.budget }
+  }
+
+  get isReady(): boolean {
+    return this.#machine !== undefined
+  }
+
+  /** Compiles the kernels, once; rejects with ShaderCompileError or a fault of the device. */
+  compile(): Promise<void> {
+    if (this.#compiling === undefined) {
+      this.#compiling = this.#compile()
+      this.#compiling.catch(() => {
+        this.#compiling = undefined
+      })
+    }
+    return this.#compiling
+  }
+
+  /** Starts the counters of a batch. */
+  begin(): void {
+    Object.assign(this.timings, { upload: 0, execute: 0, readback: 0, codes: 0 })
+    this.chunks = 0
+    this.dispatches = 0
+    this.steps = 0
+    this.laneBytes = 0
+  }
+
+  /**
+   * Every transaction is in one lane of one group, but for the lanes marked as superseded. Rejects with a fault of the device, or as
+   * the State does. `compile` has resolved.
+   */
+  async run(request: VmRequest): Promise<VmGroup[]> {
+    const machine = this.#machine
+    if (machine === undefined) throw new Error('the lane VM has not compiled')
+    const { fork, chainId, resident } = this.#parts
+    const startedMs = performance.now()
+    const { batch, transactions, hints } = request
+    const listed = await loadListedItems(batch, transactions, resident)
+    const lanes: VmLanes = { source: request, transactions, listed, ...(hints === undefined ? {} : { hints }) }
+    const block = { fork, words: environmentWords(request.env, chainId), coinbaseId: request.coinbaseId }
+    const order = laneOrder(batch, transactions, this.#calledCodes(request))
+    this.timings.upload += performance.now() - startedMs
+    const groups: VmGroup[] = []
+    let positions = order
+    let ends = this.#cut(lanes, positions, 0)
+    if (ends === undefined) throw new RangeError('the device does not hold one workgroup of the lane VM')
+    for (let n = 0; ends !== undefined; n++) {
+      this.chunks += Math.max(0, ends.length - 1)
+      const ran: VmWaveResult[] = []
+      for (let w = 0; w < ends.length; w++) {
+        const own = positions.subarray(ends[w - 1] ?? 0, ends[w])
+        ran.push(await this.#runWave(machine, lanes, own, VM_QUOTAS[n]!, block))
+      }
+      groups.push(...ran.map(({ group }) => group))
+      positions = passedQuota(ran)
+      ends = positions.length === 0 ? undefined : this.#cut(lanes, positions, n + 1)
+      settleQuota(ran, ends !== undefined)
+    }
+    return groups
+  }
+
+  destroy(): void {
+    this.#codes.destroy()
+  }
+
+  async #compile(): Promise<void> {
+    const { device, pool, tables, resident, precompiles } = this.#parts
+    const kernel = await device.kernel({
+      label: 'lane VM',
+      wgsl: KERNELS['lane_vm']!,
+      entryPoint: 'lane_vm',
+      bindings: 'execution',
+    })
+    await kernel.warmUp()
+    const gather = await VmGather.compile(device, pool)
+    const server = { resident, precompiles, codes: this.#codes }
+    this.#machine = { device, pool, tables, kernel, gather, server }
+  }
+
+  /** Code ids of the called accounts, which are put in the store at once. */
+  #calledCodes({ transactions, toIds }: VmRequest): Uint32Array {
+    const startedMs = performance.now()
+    const { rows } = this.#parts.resident.accounts
+    const codeIds = Uint32Array.from(
+      transactions,
+      (i) => rows[toIds[i]! * ROW_LIMBS + ROW_FLAGS]! >>> ACCOUNT_CODE_SHIFT,
+    )
+    for (const codeId of new Set(codeIds)) if (codeId !== 0) this.#codes.require(codeId)
+    this.timings.codes += performance.now() - startedMs
+    return codeIds
+  }
+
+  /** Ends of the waves of these positions in quota `n`; undefined where there is none, or the device is too small for it. */
+  #cut(lanes: VmLanes, positions: Uint32Array, n: number): readonly number[] | undefined {
+    const quota = VM_QUOTAS[n]
+    if (quota === undefined) return undefined
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.#parts.device.limits
+    const mostVectors = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / VECTOR_BYTES)
+    return cutWaves(lanes, positions, quota, mostVectors)
+  }
+
+  async #runWave(
+    machine: VmMachine,
+    lanes: VmLanes,
+    positions: Uint32Array,
+    quota: VmQuota,
+    block: VmBlock,
+  ): Promise<VmWaveResult> {
+    const startedMs = performance.now()
+    const wave = layWave(lanes, positions, quota)
+    const dispatches = new VmDispatches(machine, wave, block)
+    this.laneBytes = Math.max(this.laneBytes, dispatches.bytes)
+    this.timings.upload += performance.now() - startedMs
+    const counters: VmCounters = { ...this.timings, dispatches: this.dispatches, steps: this.steps }
+    try {
+      await dispatches.finish(this.#budget, counters)
+      const reasons = new Map<number, string>()
+      const transactions = Int32Array.from(positions, (k) => lanes.transactions[k]!)
+      const group = await dispatches.collect(transactions, reasons, counters)
+      const { dispatches: dispatched, steps, ...timings } = counters
+      Object.assign(this.timings, timings)
+      this.dispatches = dispatched
+      this.steps = steps
+      return { group, positions, reasons }
+    } finally {
+      dispatches.release()
+    }
+  }
+}
+
+/** A group, whose reasons are open until it is known which lanes run again. */
+interface VmWaveResult {
+  readonly group: VmGroup
+  readonly positions: Uint32Array
+  readonly reasons: Map<number, string>
+}
+
+/** Positions of the lanes that passed their quota. */
+const passedQuota = (ran: readonly VmWaveResult[]): Uint32Array => {
+  const passed: number[] = []
+  for (const { group, positions } of ran)
+    for (let lane = 0; lane < group.laneCount; lane++)
+      if (vmExit(group, lane) === VM_EXITS.quota) passed.push(positions[lane]!)
+  return Uint32Array.from(passed)
+}
+
+/** Marks the lanes that passed their quota: they run again, or have left. */
+const settleQuota = (ran: readonly VmWaveResult[], runAgain: boolean): void => {
+  for (const { group, reasons } of ran) {
+    for (let lane = 0; lane < group.laneCount; lane++) {
+      if (vmExit(group, lane) !== VM_EXITS.quota) continue
+      if (runAgain) group.transactions[lane] = -1
+      else reasons.set(lane, `vm quota: ${VM_REGIONS[group.columns[vmColumn(group, LANE_REQUEST, lane) + 1]!]}`)
+    }
+  }
+}
