@@ -1,6 +1,7 @@
 /**
  * Why a transaction was executed by the CPU tier: a closed set. `guard failed` and `not transpiled` carry what failed in
- * words; the number of different words is bounded by the paths of the executor.
+ * words; the number of different words is bounded by the paths of the executor. `refused` carries why a lane of the lane VM left, an opcode mostly, `vm quota`
+ * the region of it that was full.
  */
 export type ExitReason =
   | 'create'
@@ -28,6 +29,8 @@ export type ExitReason =
   | 'bundle'
   | 'lent balance'
   | `guard failed: ${string}`
+  | `refused: ${string}`
+  | `vm quota: ${string}`
   | `not transpiled: ${string}`
 
 /** Small numbers for reasons, so that a batch keeps one per transaction. 0 = none. */

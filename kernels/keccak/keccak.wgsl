@@ -144,6 +144,15 @@ fn keccak_f(state: KeccakState) -> KeccakState {
   return s;
 }
 
+/// The same, one round to a turn: half the code, for kernels that hash now and then.
+fn keccak_f_short(state: KeccakState) -> KeccakState {
+  var s = state;
+  for (var round = 0u; round < 24u; round++) {
+    s = keccak_round(s, round);
+  }
+  return s;
+}
+
 /// The round constants of iota have bits at 0, 1, 3, 7, 15, 31 and 63 only: one mask over the rounds for each. A table
 /// indexed by the loop's counter would make Mesa unroll the loop whole.
 fn keccak_round_constant(round: u32) -> vec2<u32> {

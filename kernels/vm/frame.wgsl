@@ -1,7 +1,7 @@
 import package::u256::u256::U256;
 import package::lane::lane::{lane_environment, lanes_in, lanes_out};
 import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_VECTORS, VM_REGION_STACK, VM_STRIDE, VM_WORD_STRIDE};
-import package::vm::lane::{vm_account, vm_accounts, vm_asked, vm_asked_word, vm_at, vm_code, vm_columns, vm_constants, vm_depth, vm_exit};
+import package::vm::lane::{vm_account, vm_accounts, vm_asked, vm_asked_word, vm_at, vm_code, vm_code_bytes, vm_columns, vm_constants, vm_depth, vm_exit};
 import package::vm::lane::{vm_flags, vm_frame, vm_full, vm_gas, vm_height, vm_journal, vm_log_vectors, vm_logs, vm_memory, vm_pc};
 import package::vm::lane::{vm_shape, vm_turns, vm_refund, vm_returned, vm_slots, vm_stack, vm_transients, vm_words};
 
@@ -22,7 +22,12 @@ fn vm_open_frame() {
   vm_stack = vm_at(lane_environment[18].w + 2u * (bases.z + vm_height));
   vm_words = lanes_out[vm_frame + 3u * VM_STRIDE].x;
   vm_constants = lanes_out[vm_frame + 7u * VM_STRIDE].x;
+  vm_open_code();
+}
+
+fn vm_open_code() {
   vm_shape = lanes_in[vm_code];
+  vm_code_bytes = lanes_in[vm_code + 1u].xy;
 }
 
 /// Goes on with a block of the present code; its first instruction halts where the stack does not fit.
@@ -38,7 +43,7 @@ fn vm_enter_block(block: u32) {
 /// Block of the JUMPDEST at byte `place`, plus 1; 0 where there is none.
 fn vm_destination(place: u32) -> u32 {
   var found = 0u;
-  if (place < lanes_in[vm_code + 1u].y) {
+  if (place < vm_code_bytes.y) {
     let pair = lanes_in[vm_shape.w + (place >> 3u)][(place >> 1u) & 3u];
     found = select(pair & 0xffffu, pair >> 16u, (place & 1u) != 0u);
   }
@@ -53,7 +58,7 @@ fn vm_load() -> bool {
   vm_gas = state.w;
   if (state.y == 0u) {
     vm_code = lane_environment[1].w;
-    vm_shape = lanes_in[vm_code];
+    vm_open_code();
     vm_frame = vm_at(lane_environment[18].z);
     vm_stack = vm_at(lane_environment[18].w);
     vm_flags = VM_FRAME_FREE;

@@ -52,6 +52,8 @@ var<private> vm_frame: u32;
 /// Vector of the code header, and what it says: instructions, constant pool, blocks, jump table; constants base of the code.
 var<private> vm_code: u32;
 var<private> vm_shape: vec4<u32>;
+/// Vector of its bytes, or 0 where the store lacks them, and their number.
+var<private> vm_code_bytes: vec2<u32>;
 var<private> vm_constants: u32;
 var<private> vm_flags: u32;
 var<private> vm_account: u32;

@@ -1,5 +1,5 @@
 import package::u256::u256::U256;
-import package::keccak::keccak::{KeccakBlock, keccak_absorb, keccak_digest, keccak_f, keccak_zero};
+import package::keccak::keccak::{KeccakBlock, keccak_absorb, keccak_digest, keccak_f_short, keccak_zero};
 import package::lane::lane::{lanes_in, lanes_out};
 import package::vm::lane::{VM_STRIDE, vm_turns};
 
@@ -120,7 +120,7 @@ fn vm_keccak(source: VmSource, length: u32) -> U256 {
       before = loaded;
     }
     let last = select(0u, 0x80000000u, block + 1u == blocks);
-    state = keccak_f(keccak_absorb(state, KeccakBlock(array<u32, 34>(
+    state = keccak_f_short(keccak_absorb(state, KeccakBlock(array<u32, 34>(
       q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w, q2.x, q2.y, q2.z, q2.w,
       q3.x, q3.y, q3.z, q3.w, q4.x, q4.y, q4.z, q4.w, q5.x, q5.y, q5.z, q5.w,
       q6.x, q6.y, q6.z, q6.w, q7.x, q7.y, q7.z, q7.w, q8.x, q8.y | last,

@@ -51,7 +51,6 @@ describe('liftCode', () => {
       const status = expectSame(code, fork, 100 + random.below(6_000), `seed ${SEED + run}`)
       ends.set(status, (ends.get(status) ?? 0) + 1)
     }
-    console.log(ends)
     for (const status of ['halt', 'STOP', 'RETURN', 'REVERT']) expect(ends.get(status), status).toBeGreaterThan(0)
   })
 

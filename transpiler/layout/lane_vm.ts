@@ -20,7 +20,7 @@
  * BLOCK        one vector: (first instruction, counted from the first of the code,
  *                           words that the stack must hold | words that it grows by at most << 16   (the EVM's own bounds),
  *                           words above the block's height that results and temporaries use at most, 0)
- *   A lane enters a block through a terminator (jump, branch, next, call), which adds the terminator's immediate (i16) to the height
+ *   A lane enters a block through a terminator (jump, branch, call), which adds the terminator's immediate (i16) to the height
  *   and checks the bounds. Block 0 starts the code.
  *
  * CODE STORE   `lanesIn`: what is lifted stays from wave to wave; places are vectors of the store
@@ -105,7 +105,7 @@ export const VM_OPCODES = {
   account: 17,
   /** Logs memory[a .. a + b] with `mode` topics. Wide: topics from c on. */
   log: 18,
-  /** VM_CALLS[mode]. Wide: gas, to, (value,) in, in length, out, out length from c on. Ends the block; block: the next one; result: the word below the last. */
+  /** VM_CALLS[mode]. Wide: gas, to, (value,) in, in length, out, out length from c on. Ends the block; block: the next one; result: the new top, where the last of them stood. */
   call: 19,
   /** Ends the frame. 0: stop; 1: return memory[a .. a + b]; 2: revert with it; 3: halt. */
   end: 20,

@@ -33,7 +33,20 @@ class Limbs {
   }
 }
 
-export type Fields = Partial<Omit<VmInstruction, 'opcode'>> & { readonly opcode: number }
+/** An instruction in which all that is not said is NONE or 0. */
+export const vmInstruction = (fields: Partial<VmInstruction> & { readonly opcode: number }): VmInstruction => ({
+  mode: 0,
+  result: VM_OPERAND_NONE,
+  a: VM_OPERAND_NONE,
+  b: VM_OPERAND_NONE,
+  c: VM_OPERAND_NONE,
+  immediate: 0,
+  gas: 0,
+  block: 0,
+  ...fields,
+})
+
+const CHARGE_MAX = vmInstruction({ opcode: VM_OPCODES.copy, gas: MAX_GAS })
 
 /** Writes instructions, blocks and the constant pool. */
 export class CodeWriter {
@@ -62,12 +75,11 @@ export class CodeWriter {
     return this.instructions.length / VM_INSTRUCTION_LIMBS
   }
 
-  /** Fields that are left out are NONE or 0. Gas that does not fit is charged in front. */
-  instruction(fields: Fields, place: number): void {
-    const none = VM_OPERAND_NONE
-    const { opcode, mode = 0, result = none, a = none, b = none, c = none, immediate = 0, block = 0 } = fields
-    let { gas = 0 } = fields
-    for (; gas > MAX_GAS; gas -= MAX_GAS) this.instruction({ opcode: VM_OPCODES.copy, gas: MAX_GAS }, place)
+  /** Gas that does not fit is charged in front. */
+  instruction(instruction: VmInstruction, place: number): void {
+    const { opcode, mode, result, a, b, c, immediate, block } = instruction
+    let { gas } = instruction
+    for (; gas > MAX_GAS; gas -= MAX_GAS) this.instruction(CHARGE_MAX, place)
     const at = this.instructions.reserve(VM_INSTRUCTION_LIMBS)
     this.instructions.set(at, opcode | (mode << 8) | (result << 16))
     this.instructions.set(at + 1, a | (b << 16))

@@ -91,6 +91,7 @@ const makeValue = (kind: Value['kind'], index: number, word: bigint, home: numbe
 })
 
 const constantOf = (word: bigint): Value => makeValue('constant', 0, word, NOWHERE)
+const isUnread = ({ kept, result }: Operation): boolean => !kept && result!.holders === 0
 const isConstant = (value: Value): boolean => value.kind === 'constant'
 
 /**
@@ -146,7 +147,9 @@ class BlockWriter {
   }
 
   private popAll(count: number): Value[] {
-    return Array.from({ length: count }, () => this.pop())
+    const popped: Value[] = []
+    for (let n = 0; n < count; n++) popped.push(this.pop())
+    return popped
   }
 
   private step(rule: Rule, pc: number, next: number | undefined): BlockEnd | undefined {
@@ -192,9 +195,8 @@ class BlockWriter {
         return undefined
       }
       case 'accountCopy': {
-        const all = this.popAll(rule.pops)
-        const operands = rule.operands.map((index) => all[index]!)
-        this.add(rule, operands, pc, [all[0]!], this.height + rule.pops - 1)
+        const [address, ...operands] = this.popAll(rule.pops)
+        this.add(rule, operands, pc, [address!], this.height + rule.pops - 1)
         return undefined
       }
       case 'call':
@@ -233,10 +235,10 @@ class BlockWriter {
   /** Adds an operation; its result, where it has one, is pushed. */
   private add(rule: Rule, operands: readonly Value[], place: number, wide: readonly Value[] = [], wideAt = 0): void {
     for (const operand of operands) operand.holders++
-    wide.forEach((operand, n) => {
-      operand.holders++
-      operand.row = wideAt - n
-    })
+    for (let n = 0; n < wide.length; n++) {
+      wide[n]!.holders++
+      wide[n]!.row = wideAt - n
+    }
     const operation: Operation = {
       opcode: rule.opcode,
       mode: rule.mode,
@@ -264,11 +266,9 @@ class BlockWriter {
       this.push(constantOf(folded))
       return
     }
-    this.add(
-      rule,
-      rule.operands.map((index) => popped[index]!),
-      place,
-    )
+    // Two that change places are the only order besides the EVM's.
+    if (rule.swaps) popped.reverse()
+    this.add(rule, popped, place)
   }
 
   private foldedWord(rule: Rule, operands: readonly Value[]): bigint | undefined {
@@ -373,18 +373,18 @@ class BlockWriter {
   private withoutUnread(end: BlockEnd): Operation[] {
     if (end.opcode === VM_OPCODES.end || end.opcode === VM_OPCODES.refuse) this.popAll(this.stack.length)
     const { operations } = this
-    const dropped = new Set<Operation>()
+    let dropped = 0
     for (let i = operations.length - 1; i >= 0; i--) {
       const operation = operations[i]!
-      if (operation.kept || operation.result!.holders > 0) continue
-      dropped.add(operation)
+      if (!isUnread(operation)) continue
+      dropped++
       for (const operand of operation.operands) operand.holders--
     }
-    if (dropped.size === 0) return operations
+    if (dropped === 0) return operations
     let gas = 0
     const left: Operation[] = []
     for (const operation of operations) {
-      if (dropped.has(operation)) gas += operation.gas
+      if (isUnread(operation)) gas += operation.gas
       else {
         operation.gas += gas
         gas = 0

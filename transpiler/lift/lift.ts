@@ -2,7 +2,7 @@ import { VM_OPCODES } from '../layout/lane_vm.ts'
 import { codeSkeleton } from '../skeleton.ts'
 import type { Fork } from '../spec/forks.ts'
 import { type CodeBlock, cutBlocks } from './blocks.ts'
-import { CodeWriter } from './code_writer.ts'
+import { CodeWriter, vmInstruction } from './code_writer.ts'
 import { type DraftSource, draftBlock } from './draft.ts'
 import { type LiftedCode, type LiftForm, MAX_BLOCKS, MAX_STACK_WORDS, REFUSED_SIZE } from './lifted_code.ts'
 import { lowerBlock } from './lower.ts'
@@ -37,7 +37,7 @@ export const liftWith = (
     const first = writer.nextInstruction
     const { need, growth } = block
     if (isImpossible(block)) {
-      writer.instruction({ opcode: VM_OPCODES.end, mode: END_HALT }, block.start)
+      writer.instruction(vmInstruction({ opcode: VM_OPCODES.end, mode: END_HALT }), block.start)
       writer.block(first, 0, 0, 0)
       return
     }
@@ -52,7 +52,7 @@ const isImpossible = ({ need, growth }: CodeBlock): boolean => need > MAX_STACK_
 
 const refusedCode = (code: Uint8Array): LiftedCode => {
   const writer = new CodeWriter()
-  writer.instruction({ opcode: VM_OPCODES.refuse, immediate: REFUSED_SIZE }, 0)
+  writer.instruction(vmInstruction({ opcode: VM_OPCODES.refuse, immediate: REFUSED_SIZE }), 0)
   writer.block(0, 0, 0, 0)
   return writer.finish(new Uint16Array(Math.ceil(code.length / 8) * 8))
 }

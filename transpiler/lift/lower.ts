@@ -1,4 +1,4 @@
-import { VM_OPCODES } from '../layout/lane_vm.ts'
+import { VM_OPCODES, VM_OPERAND_NONE } from '../layout/lane_vm.ts'
 import type { CodeWriter } from './code_writer.ts'
 import type { BlockDraft, BlockEnd, Operation, Value } from './draft.ts'
 import { instanceOperand, stackOperand } from './lifted_code.ts'
@@ -16,6 +16,11 @@ export const lowerBlock = (draft: BlockDraft, writer: CodeWriter): number => new
 
 const isPlaced = ({ kind }: Value): boolean => kind === 'entry' || kind === 'result'
 
+const noteReader = (value: Value, order: number, entries: Value[]): void => {
+  if (value.kind === 'entry' && value.lastUse < 0) entries.push(value)
+  value.lastUse = order
+}
+
 class BlockLowering {
   private readonly draft: BlockDraft
   private readonly writer: CodeWriter
@@ -30,24 +35,22 @@ class BlockLowering {
   /** Sets `lastUse` and `wanted` of all values; the entries among them. */
   private findReaders(): Value[] {
     const { operations, stack, end, need } = this.draft
-    const entries = new Set<Value>()
-    const read = (value: Value, order: number): void => {
-      value.lastUse = order
-      if (value.kind === 'entry') entries.add(value)
-    }
-    operations.forEach((operation, order) => {
+    const entries: Value[] = []
+    for (let order = 0; order < operations.length; order++) {
+      const operation = operations[order]!
       operation.order = order
-      for (const operand of operation.operands) read(operand, order)
-      for (const operand of operation.wide) read(operand, order)
-    })
+      for (const operand of operation.operands) noteReader(operand, order, entries)
+      for (const operand of operation.wide) noteReader(operand, order, entries)
+    }
     for (let i = 0; i < stack.length; i++) {
       const value = stack[i]!
       if (!isPlaced(value)) continue
-      read(value, operations.length)
+      noteReader(value, operations.length, entries)
       value.wanted.push(i - need)
     }
-    for (const operand of [end.a, end.b]) if (operand !== undefined) read(operand, operations.length)
-    return [...entries]
+    if (end.a !== undefined) noteReader(end.a, operations.length, entries)
+    if (end.b !== undefined) noteReader(end.b, operations.length, entries)
+    return entries
   }
 
   run(): number {
@@ -58,42 +61,39 @@ class BlockLowering {
     return this.registers.above
   }
 
-  private operand(value: Value): number {
+  /** NONE where there is no value. */
+  private operand(value: Value | undefined): number {
+    if (value === undefined) return VM_OPERAND_NONE
     if (value.kind === 'constant') return this.writer.constant(value.word)
     return value.kind === 'instance' ? instanceOperand(value.index) : stackOperand(value.at)
   }
 
   private copy(a: number, to: number, place: number): void {
     this.registers.touch(to)
-    this.writer.instruction({ opcode: VM_OPCODES.copy, result: stackOperand(to), a }, place)
+    const [none, result] = [VM_OPERAND_NONE, stackOperand(to)]
+    const opcode = VM_OPCODES.copy
+    this.writer.instruction({ opcode, mode: 0, result, a, b: none, c: none, immediate: 0, gas: 0, block: 0 }, place)
   }
 
   private lowerOperation(operation: Operation): void {
-    const { registers, writer } = this
-    const { opcode, mode, operands, wide, gas, place, order, result } = operation
-    const isRead = result !== undefined && result.lastUse >= 0
-    if (isRead) this.makeRoom(result, operation)
-    const fields = { opcode, mode, gas, immediate: operation.immediate }
-    const wideOperand = wide.length === 0 ? undefined : stackOperand(this.standWide(operation))
-    const [a, b, c] = operands.map((value) => this.operand(value))
+    const { registers } = this
+    const { opcode, mode, operands, wide, gas, place, order } = operation
+    const read = operation.result !== undefined && operation.result.lastUse >= 0 ? operation.result : undefined
+    if (read !== undefined) this.makeRoom(read, operation)
+    let { immediate } = operation
+    let row = VM_OPERAND_NONE
+    if (wide.length > 0) {
+      row = stackOperand(this.standWide(operation))
+      if (opcode !== VM_OPCODES.log) immediate = row
+    }
+    const a = this.operand(operands[0])
+    const b = this.operand(operands[1])
+    const c = opcode === VM_OPCODES.log ? row : this.operand(operands[2])
     for (const value of operands) if (value.lastUse === order) registers.release(value)
     for (const value of wide) if (value.lastUse === order) registers.release(value)
-    if (isRead) registers.placeResult(result)
-    writer.instruction(
-      {
-        ...fields,
-        ...(isRead ? { result: stackOperand(result.at) } : {}),
-        ...(a === undefined ? {} : { a }),
-        ...(b === undefined ? {} : { b }),
-        ...(c === undefined ? {} : { c }),
-        ...(wideOperand === undefined
-          ? {}
-          : opcode === VM_OPCODES.log
-            ? { c: wideOperand }
-            : { immediate: wideOperand }),
-      },
-      place,
-    )
+    if (read !== undefined) registers.placeResult(read)
+    const result = read === undefined ? VM_OPERAND_NONE : stackOperand(read.at)
+    this.writer.instruction({ opcode, mode, result, a, b, c, immediate, gas, block: 0 }, place)
   }
 
   /** Moves the word at a wanted position to where it is wanted itself, which has to be done anyway. */
@@ -124,51 +124,49 @@ class BlockLowering {
 
   /** Brings every word that the next block wants into place, and keeps what the end itself reads. */
   private settle({ a, b, place }: BlockEnd): void {
-    const { registers, writer } = this
+    const { registers } = this
     const { stack, need } = this.draft
     const moves: Move[] = []
-    const constants: { readonly value: Value; readonly to: number }[] = []
-    const overwritten = new Set<number>()
+    const constants: number[] = []
     for (let i = 0; i < stack.length; i++) {
       const value = stack[i]!
-      const to = i - need
-      if (!isPlaced(value)) constants.push({ value, to })
-      else if (value.at !== to) moves.push({ from: value.at, to })
-      else continue
-      overwritten.add(to)
+      if (!isPlaced(value)) constants.push(i - need)
+      else if (value.at !== i - need) moves.push({ from: value.at, to: i - need })
     }
-    for (const value of new Set([a, b])) {
-      if (value === undefined || !isPlaced(value) || !overwritten.has(value.at)) continue
-      const [kept] = value.wanted
-      if (kept !== undefined) {
-        value.at = kept
-        continue
-      }
-      const to = registers.temporary()
-      this.copy(stackOperand(value.at), to, place)
-      registers.put(value, to)
+    if (a !== undefined) this.keep(a, place)
+    if (b !== undefined && b !== a) this.keep(b, place)
+    for (const { from, to } of orderMoves(moves, () => registers.temporary())) this.copy(stackOperand(from), to, place)
+    for (const to of constants) this.copy(this.operand(stack[to + need]), to, place)
+  }
+
+  /** Sees to it that an operand of the end outlives the moves: `at` is where it stands after them. */
+  private keep(value: Value, place: number): void {
+    if (!isPlaced(value)) return
+    const { stack, need } = this.draft
+    const there = stack[value.at + need]
+    if (there === undefined || there === value) return
+    const [wanted] = value.wanted
+    if (wanted !== undefined) {
+      value.at = wanted
+      return
     }
-    const temporary = (): number => registers.temporary()
-    for (const { from, to } of orderMoves(moves, temporary)) this.copy(stackOperand(from), to, place)
-    for (const { value, to } of constants) {
-      registers.touch(to)
-      writer.instruction({ opcode: VM_OPCODES.copy, result: stackOperand(to), a: this.operand(value) }, place)
-    }
+    const to = this.registers.temporary()
+    this.copy(stackOperand(value.at), to, place)
+    this.registers.put(value, to)
   }
 
   private lowerEnd(end: BlockEnd): void {
     const { stack, need } = this.draft
-    const { opcode, mode, immediate, target, otherwise, operandsInStack, gas, place } = end
-    const fields = { opcode, mode, immediate: immediate & 0xffff, block: target, gas }
+    const { opcode, mode, target, otherwise, operandsInStack, gas, place } = end
+    const immediate = end.immediate & 0xffff
+    let result = VM_OPERAND_NONE
+    let c = opcode === VM_OPCODES.branch ? otherwise : VM_OPERAND_NONE
     if (operandsInStack > 0) {
       const first = stack.length - need - 1
-      const result = stackOperand(first - operandsInStack + 1)
-      this.writer.instruction({ ...fields, result, c: stackOperand(first) }, place)
-      return
+      result = stackOperand(first - operandsInStack + 1)
+      c = stackOperand(first)
     }
-    const a = end.a === undefined ? {} : { a: this.operand(end.a) }
-    const b = end.b === undefined ? {} : { b: this.operand(end.b) }
-    const c = opcode === VM_OPCODES.branch ? { c: otherwise } : {}
-    this.writer.instruction({ ...fields, ...a, ...b, ...c }, place)
+    const [a, b] = [this.operand(end.a), this.operand(end.b)]
+    this.writer.instruction({ opcode, mode, result, a, b, c, immediate, gas, block: target }, place)
   }
 }

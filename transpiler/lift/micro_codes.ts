@@ -1,7 +1,7 @@
 import { MICRO_CODES, MICRO_P256, MICRO_PRECOMPILE, MICRO_PROLOGUE, VM_OPCODES } from '../layout/lane_vm.ts'
 import { type Fork, isAtLeast } from '../spec/forks.ts'
 import { OPCODES } from '../spec/opcodes.ts'
-import { CodeWriter } from './code_writer.ts'
+import { CodeWriter, vmInstruction } from './code_writer.ts'
 import { liftWith } from './lift.ts'
 import type { LiftedCode } from './lifted_code.ts'
 import { privateRule, type Rule, rulesAt } from './rules.ts'
@@ -81,8 +81,8 @@ const liftMicro = (source: string, precompile: number): LiftedCode =>
 
 const prologue = (): LiftedCode => {
   const writer = new CodeWriter()
-  writer.instruction({ opcode: VM_OPCODES.warm }, 0)
-  writer.instruction({ opcode: VM_OPCODES.enter }, 0)
+  writer.instruction(vmInstruction({ opcode: VM_OPCODES.warm }), 0)
+  writer.instruction(vmInstruction({ opcode: VM_OPCODES.enter }), 0)
   writer.block(0, 0, 0, 0)
   return writer.finish(new Uint16Array(0))
 }

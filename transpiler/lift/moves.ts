@@ -9,6 +9,7 @@ export interface Move {
  * `temporary()`, a position that no move names. Linear in the number of moves.
  */
 export const orderMoves = (moves: readonly Move[], temporary: () => number): readonly Move[] => {
+  if (moves.length < 2) return moves
   const byDestination = new Map<number, Move>()
   const readers = new Map<number, number>()
   for (const move of moves) {

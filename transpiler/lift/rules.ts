@@ -6,7 +6,7 @@ import { baseGasAt, type Opcode, opcodesAt } from '../spec/opcodes.ts'
 /**
  * What lowering makes of a byte of code.
  *
- * compute      one instruction; its operands are the EVM's, in the order of `operands`
+ * compute      one instruction, on the EVM's operands
  * push .. size nothing: the symbolic stack changes
  * log          compute whose topics are wide
  * accountCopy  EXTCODECOPY: its address must stand in the stack
@@ -44,15 +44,16 @@ export interface Rule {
   readonly immediateBytes: number
   readonly opcode: number
   readonly mode: number
-  readonly operands: readonly number[]
+  /** The instruction takes its two operands in the other order. */
+  readonly swaps: boolean
   /** Runs even where nobody reads its result: it costs, grows memory or warms what it names. */
   readonly kept: boolean
   readonly immediate: number
   readonly eval?: (operands: readonly bigint[]) => bigint
 }
 
-/** Mnemonic -> opcode, mode; operands are a, b, c in the EVM's order where no other is given. */
-const COMPUTED: Readonly<Record<string, readonly [VmOpcode, number, (readonly number[])?]>> = {
+/** Mnemonic -> opcode, mode, and whether its two operands change places. */
+const COMPUTED: Readonly<Record<string, readonly [VmOpcode, number, 'swaps'?]>> = {
   ADD: ['sum', 0],
   SUB: ['sum', 1],
   MUL: ['mul', 0],
@@ -64,9 +65,9 @@ const COMPUTED: Readonly<Record<string, readonly [VmOpcode, number, (readonly nu
   MULMOD: ['modular', 1],
   EXP: ['exp', 0],
   LT: ['compare', 0],
-  GT: ['compare', 0, [1, 0]],
+  GT: ['compare', 0, 'swaps'],
   SLT: ['compare', 1],
-  SGT: ['compare', 1, [1, 0]],
+  SGT: ['compare', 1, 'swaps'],
   EQ: ['compare', 2],
   AND: ['logic', 1],
   XOR: ['logic', 2],
@@ -124,9 +125,6 @@ const ENDS: Readonly<Record<string, number>> = {
 
 const KEPT: readonly VmOpcode[] = ['keccak', 'exp', 'memory', 'storage', 'account']
 
-/** In the EVM's order: address, destination, source, length. */
-const ACCOUNT_COPY_OPERANDS = [1, 2, 3] as const
-
 const NOTHING = {
   code: 0xfe,
   pops: 0,
@@ -136,7 +134,7 @@ const NOTHING = {
   immediateBytes: 0,
   opcode: 0,
   mode: 0,
-  operands: [],
+  swaps: false,
   kept: true,
   immediate: 0,
 } as const
@@ -144,26 +142,25 @@ const NOTHING = {
 /** A byte that is no instruction: it halts. */
 const HALT: Rule = { ...NOTHING, kind: 'end', opcode: VM_OPCODES.end, mode: END_HALT }
 
-const inOrder = (count: number): readonly number[] => Array.from({ length: count }, (_, n) => n)
-
 const ruleOf = (row: Opcode, fork: Fork): Rule => {
   const { code, mnemonic, pops, pushes, immediateBytes } = row
-  const base = { ...NOTHING, code, pops, pushes, immediateBytes, gas: baseGasAt(row, fork), operands: inOrder(pops) }
+  const base = { ...NOTHING, code, pops, pushes, immediateBytes, gas: baseGasAt(row, fork) }
   if (mnemonic.startsWith('PUSH')) return { ...base, kind: 'push' }
   if (mnemonic.startsWith('DUP')) return { ...base, kind: 'dup' }
   if (mnemonic.startsWith('SWAP')) return { ...base, kind: 'swap' }
   if (mnemonic.startsWith('LOG')) return { ...base, kind: 'log', opcode: VM_OPCODES.log, mode: pops - 2 }
   if (mnemonic === 'EXTCODECOPY') {
     const mode = VM_COPY_SOURCES.indexOf('accountCode')
-    return { ...base, kind: 'accountCopy', opcode: VM_OPCODES.copyMemory, mode, operands: ACCOUNT_COPY_OPERANDS }
+    return { ...base, kind: 'accountCopy', opcode: VM_OPCODES.copyMemory, mode }
   }
   const evaluated = row.eval === undefined ? {} : { eval: row.eval }
   const computed = COMPUTED[mnemonic]
   if (computed !== undefined) {
-    const [name, mode, operands = base.operands] = computed
+    const [name, mode, order] = computed
+    const swaps = order === 'swaps'
     const kept = pushes === 0 || KEPT.includes(name)
     const gasPerByte = row.dynamicGas?.includes('expByte') ? valueAt(GAS_EXP_BYTE_BY_FORK, fork) : 0
-    return { ...base, kind: 'compute', opcode: VM_OPCODES[name], mode, operands, kept, gasPerByte, ...evaluated }
+    return { ...base, kind: 'compute', opcode: VM_OPCODES[name], mode, swaps, kept, gasPerByte, ...evaluated }
   }
   const other = OTHERS[mnemonic]
   if (other !== undefined) return { ...base, kind: other, ...evaluated }
@@ -198,6 +195,5 @@ export const privateRule = (
   pops,
   pushes,
   opcode: VM_OPCODES[name],
-  operands: inOrder(pops),
   ...fields,
 })

@@ -1,0 +1,175 @@
+import { TYPE_SET_CODE } from '../block/batch.ts'
+import { faultText } from './device_fault.ts'
+import { isWorthVmWave } from './dispatch_cost.ts'
+import type { ExitReason, ExitReasons } from './exit_reason.ts'
+import { countExecution } from './lane_wave.ts'
+import type { CompileMode, PathLibrary } from './path_library.ts'
+import { OUTCOME_NONE, type Schedule, TIER_CPU, TIER_VM } from './schedule.ts'
+import type { VmGroup } from './vm_group.ts'
+import type { VmRequest, VmRunner } from './vm_runner.ts'
+
+/** What runs waves of the lane VM: VmRunner on a device. */
+export interface VmEngine {
+  readonly timings: VmRunner['timings']
+  readonly chunks: number
+  readonly laneBytes: number
+  readonly isReady: boolean
+  /** Rejects where the kernel does not compile. */
+  compile(): Promise<void>
+  /** Starts the counters of a batch. */
+  begin(): void
+  /**
+   * Every transaction of the request is in one lane of the groups, but for lanes with transaction -1. Rejects with a fault of the
+   * device.
+   */
+  run(request: VmRequest): Promise<readonly VmGroup[]>
+  destroy(): void
+}
+
+export interface VmStageOptions {
+  readonly compile: CompileMode
+  /** `always`: every call that may, whatever it costs, also where a path would take it. */
+  readonly laneVm?: 'never' | 'always'
+  /** A wave however few its lanes. */
+  readonly waves?: 'always'
+}
+
+/** Brings calls that no path takes through the lane VM. */
+export class VmStage {
+  readonly faults: string[] = []
+  readonly engine: VmEngine
+  readonly #options: VmStageOptions
+  readonly #library: PathLibrary
+  readonly #reasons: ExitReasons
+  #state: 'closed' | 'opening' | 'ready' | 'refused' = 'closed'
+
+  constructor(options: VmStageOptions, engine: VmEngine, library: PathLibrary, reasons: ExitReasons) {
+    this.#options = options
+    this.engine = engine
+    this.#library = library
+    this.#reasons = reasons
+  }
+
+  /** For the start of a batch: takes calls from the CPU tier, so that nobody executes them ahead. */
+  async begin(schedule: Schedule): Promise<void> {
+    this.engine.begin()
+    const { count } = schedule.batch
+    const calls = callsFor(schedule, 0, count)
+    if (!isWorth(calls.length, this.#options) || !(await this.#open())) return
+    for (const i of calls) claim(schedule, i)
+  }
+
+  /** Executes the calls of [first, end) that have no execution by now; those that the VM leaves are the CPU tier's. */
+  async run(schedule: Schedule, first: number, end: number): Promise<void> {
+    const calls = callsFor(schedule, first, end)
+    if (calls.length === 0) return
+    const opens = isWorth(calls.length, this.#options)
+    if (!opens || !(await this.#open())) {
+      this.#release(schedule, calls, opens && this.#options.laneVm === 'always' ? this.#whyNot() : undefined)
+      return
+    }
+    for (const i of calls) claim(schedule, i)
+    const { batch, executionGas, fromIds, toIds, rules, env, coinbaseId } = schedule
+    const transactions = Int32Array.from(calls)
+    const groups = await this.engine.run({ batch, executionGas, fromIds, toIds, rules, env, coinbaseId, transactions })
+    for (const group of groups) this.#adopt(schedule, group)
+  }
+
+  /** Gives what has no execution to the CPU tier, for this reason. */
+  refuse(schedule: Schedule, reason: ExitReason): void {
+    const { batch, tier, groups } = schedule
+    const left: number[] = []
+    for (let i = 0; i < batch.count; i++) if (tier[i] === TIER_VM && groups[i]! < 0) left.push(i)
+    this.#release(schedule, left, reason)
+  }
+
+  /** Whether the kernel is there; if nobody wanted it before, has it compiled. */
+  async #open(): Promise<boolean> {
+    if (this.#state === 'closed') {
+      this.#state = 'opening'
+      const opening = this.engine.compile().then(
+        () => {
+          this.#state = 'ready'
+        },
+        (thrown: unknown) => {
+          this.#state = 'refused'
+          this.faults.push(faultText(thrown))
+        },
+      )
+      if (this.#options.compile === 'wait') await this.#library.wait(opening)
+    }
+    return this.#isReady
+  }
+
+  get #isReady(): boolean {
+    return this.#state === 'ready' && this.engine.isReady
+  }
+
+  #whyNot(): ExitReason {
+    return this.#state === 'opening' ? 'compiling' : 'shader did not compile'
+  }
+
+  /** Makes the group the present execution of its transactions; those of lanes that left are the CPU tier's. */
+  #adopt(schedule: Schedule, group: VmGroup): void {
+    const { tier, groups, lanes, reasons, executions, explained } = schedule
+    const number = schedule.vmGroups.push(group) - 1
+    for (let lane = 0; lane < group.laneCount; lane++) {
+      const i = group.transactions[lane]!
+      if (i < 0) continue
+      countExecution(executions, i)
+      const left = leftReason(group, lane)
+      if (left === undefined) {
+        groups[i] = number
+        lanes[i] = lane
+        continue
+      }
+      explained?.exit(i, left)
+      tier[i] = TIER_CPU
+      reasons[i] = this.#reasons.code(left)
+    }
+  }
+
+  #release(schedule: Schedule, calls: readonly number[], reason: ExitReason | undefined): void {
+    for (const i of calls) {
+      schedule.tier[i] = TIER_CPU
+      if (reason !== undefined) schedule.reasons[i] = this.#reasons.code(reason)
+    }
+  }
+}
+
+/** Whether the lane VM could execute transaction i: a call of code, without authorizations. */
+export const isVmCall = ({ batch, rules, toCodes }: Schedule, i: number): boolean =>
+  toCodes[i] !== 0 && batch.type[i]! < TYPE_SET_CODE && batch.gasLimit[2 * i + 1] === 0 && rules.rejection[i] === 0
+
+/** Whether the lane VM is worth a wave for what stands for the CPU tier now. */
+export const isVmWanted = (schedule: Schedule, options: VmStageOptions): boolean =>
+  isWorth(callsFor(schedule, 0, schedule.batch.count).length, options)
+
+const isWorth = (calls: number, { laneVm, waves }: VmStageOptions): boolean =>
+  calls > 0 && (laneVm === 'always' || waves === 'always' || isWorthVmWave(calls))
+
+/** Such calls in [first, end) that have no execution, or one that the device gave up. */
+const callsFor = (schedule: Schedule, first: number, end: number): number[] => {
+  const { tier, groups, outcome } = schedule
+  const calls: number[] = []
+  for (let i = first; i < end; i++) {
+    if (outcome[i] !== OUTCOME_NONE) continue
+    if (tier[i] === TIER_VM ? groups[i]! < 0 : tier[i] === TIER_CPU && isVmCall(schedule, i)) calls.push(i)
+  }
+  return calls
+}
+
+const claim = ({ tier, groups, lanes }: Schedule, i: number): void => {
+  tier[i] = TIER_VM
+  groups[i] = -1
+  lanes[i] = -1
+}
+
+/** Why a lane has no outcome; undefined where it has one. */
+const leftReason = ({ reasons }: VmGroup, lane: number): ExitReason | undefined => {
+  const reason = reasons.get(lane)
+  if (reason === undefined || isQuota(reason)) return reason
+  return `refused: ${reason.replace(/^opcode /, '')}`
+}
+
+const isQuota = (reason: string): reason is `vm quota: ${string}` => reason.startsWith('vm quota: ')
