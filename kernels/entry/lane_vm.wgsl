@@ -57,9 +57,6 @@ const VM_COPY_ACCOUNT_CODE = 4u;
 const VM_MEMO_OWNERS = 0xfffffe00u;
 const VM_MEMO_BLOCK_HASHES = 0xfffffffeu;
 
-/// Fork flag.
-const VM_PRAGUE = 2u;
-
 const VM_CODE_PRESENT = 1u;
 const VM_CODE_DELEGATION = 2u;
 
@@ -194,7 +191,7 @@ fn lane_vm(
       let index = operand & 0x3fffu;
       var place = vm_stack_place(operand);
       var stride = VM_STRIDE;
-      let constant = (operand >= 0x4000u) & (operand != VM_OPERAND_NONE);
+      var shared_word = false;
       if (enters & (n == 2u)) {
         place = vm_columns(11u);
         stride = lane_environment[1].x;
@@ -204,15 +201,16 @@ fn lane_vm(
         }
         place = select(vm_frame + 5u * VM_STRIDE, vm_columns(9u), mode == VM_MODE_GAS_PRICE);
         stride = select(VM_STRIDE, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
-      } else if (constant) {
+      } else if (operand >= 0x4000u) {
         place = select(2u * (vm_constants + 2u + index), vm_shape.y + 2u * index, operand < 0x8000u);
         stride = 1u;
+        shared_word = true;
       }
       var word = U256_ZERO;
       for (var half = 0u; half < vm_turns(2u); half++) {
         var v = vec4<u32>(0u);
         let at = place + half * stride;
-        if (!constant) {
+        if (!shared_word) {
           v = lanes_out[at];
         } else if (operand < 0x8000u) {
           v = lanes_in[at];
@@ -314,7 +312,7 @@ fn lane_vm(
     var constants = 0u;
     var code_owner = 0u;
     var precompile = 0u;
-    var target_warm = false;
+    var delegate_warm = false;
     if (ok & (named | enters | self_balance | item_account)) {
       var address = to;
       for (var turn = 0u; turn < 3u; turn++) {
@@ -328,7 +326,7 @@ fn lane_vm(
           id = select(parties.x, vm_account, calls);
         } else {
           if (turn == 1u) {
-            if (!runs | ((code.z & VM_CODE_DELEGATION) == 0u) | ((lane_environment[24].x & VM_PRAGUE) == 0u)) {
+            if (!runs | ((code.z & VM_CODE_DELEGATION) == 0u)) {
               continue;
             }
             let first = lanes_in[code.x];
@@ -345,9 +343,6 @@ fn lane_vm(
             vm_leave(VM_MISS_ACCOUNT, 0u, address);
             break;
           }
-          let found = vm_precompile(address);
-          precompile = select(precompile, found, turn == 0u);
-          target_warm = (turn == 1u) & (found != 0u);
         }
         // Of the row all but the first vector: code and flags, balance.
         var row = vec4<u32>(0u);
@@ -382,12 +377,16 @@ fn lane_vm(
           payer = found.at;
           break;
         }
+        let native = vm_precompile(address);
         if (turn == 0u) {
           record = found.at;
           callee_id = id;
           callee_constants = row.z;
+          precompile = select(0u, native, named);
         } else {
+          // Two looks: the second finds the account warm that the first has found cold (EIP-7702).
           target_record = found.at;
+          delegate_warm = (native != 0u) | (found.at == record);
         }
         if ((runs | foreign) & ((row.w >> 8u) != 0u)) {
           header = lane_environment[1].z + 2u * (row.w >> 8u);
@@ -477,7 +476,7 @@ fn lane_vm(
           stride = 1u;
         } else {
           let flags = lanes_out[place].y;
-          let warm = ((flags & VM_ENTRY_WARM) != 0u) | select(precompile != 0u, target_warm, turn == 1u);
+          let warm = ((flags & VM_ENTRY_WARM) != 0u) | select(precompile != 0u, delegate_warm, turn == 1u);
           exists = select(exists, (flags & VM_ENTRY_EXISTS) != 0u, turn == 0u);
           let look = select(select(0u, select(2600u, 100u, warm), named), select(2100u, select(100u, 0u, writes), warm), storage);
           cost += select(look, 0u, turn == 2u);
