@@ -191,7 +191,6 @@ fn lane_vm(
       let index = operand & 0x3fffu;
       var place = vm_stack_place(operand);
       var stride = VM_STRIDE;
-      var is_lifted = false;
       if (enters & (n == 2u)) {
         place = vm_columns(11u);
         stride = lane_environment[1].x;
@@ -204,13 +203,12 @@ fn lane_vm(
       } else if (operand >= 0x4000u) {
         place = select(2u * (vm_constants + 2u + index), vm_shape.y + 2u * index, operand < 0x8000u);
         stride = 1u;
-        is_lifted = true;
       }
       var word = U256_ZERO;
       for (var half = 0u; half < vm_turns(2u); half++) {
         var v = vec4<u32>(0u);
         let at = place + half * stride;
-        if (!is_lifted) {
+        if ((operand < 0x4000u) | (operand == VM_OPERAND_NONE)) {
           v = lanes_out[at];
         } else if (operand < 0x8000u) {
           v = lanes_in[at];
