@@ -2314,7 +2314,7 @@ fn vm_shift_height(immediate: u32) {
         go = VM_NONE;
       }
     }
-    if ((steps >= lane_environment[1].y) | (vm_exit != 0u)) {
+    if ((started & (steps >= lane_environment[1].y)) | (vm_exit != 0u)) {
       break;
     }
     steps += select(0u, 1u, started);
