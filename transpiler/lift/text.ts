@@ -79,8 +79,8 @@ export const printLifted = (lifted: LiftedCode): string => {
     const change = heightChange(immediate)
     const height = `height ${change < 0 ? '' : '+'}${change}`
     const tail: string[] = []
-    const operands = [a, b, c]
-    let read = operands.findLastIndex((operand) => operandKind(operand) !== 'none') + 1
+    const form = FORMS_BY_CODE.get(opcode)?.[1]
+    const operands = [a, b, c].slice(0, form === undefined ? 3 : readsOf(form, plain))
     if (name === 'branch') {
       const [to, from] = [(plain & 1) === 0 ? `block ${block}` : operandText(a), `block ${c}`]
       return `${verb} ${operandText(b)} ? ${to} : ${from}  ${height}  gas ${gas}`
@@ -92,11 +92,8 @@ export const printLifted = (lifted: LiftedCode): string => {
     if (name === 'refuse') tail.push(`opcode 0x${immediate.toString(16)}`)
     if (name === 'memo' && plain === 1) tail.push(`0x${immediate.toString(16)}`)
     if (name === 'copyMemory' && VM_COPY_SOURCES[plain] === 'accountCode') tail.push(`of ${operandText(immediate)}`)
-    if (name === 'call') {
-      operands.splice(0, 3, c)
-      read = 1
-    }
-    const list = operands.slice(0, read).map(operandText).join(', ')
+    if (name === 'call' || (name === 'log' && mode > 0)) operands.push(c)
+    const list = operands.map(operandText).join(', ')
     const target = operandKind(result) === 'none' ? '' : `${operandText(result)} = `
     const head = `${target}${verb}${list === '' ? '' : ` ${list}`}`
     return [head, ...tail, ...(gas === 0 ? [] : [`gas ${gas}`])].join('  ')
