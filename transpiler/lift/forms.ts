@@ -54,6 +54,6 @@ export const FORMS_BY_CODE: ReadonlyMap<number, readonly [VmOpcode, Form]> = new
 export const CALL_OPERANDS: readonly number[] = VM_CALLS.map((name) => (name === 'call' || name === 'callcode' ? 7 : 6))
 export const ACCOUNT_COPY = VM_COPY_SOURCES.indexOf('accountCode')
 
-
 /** Operands of a, b, c that an instruction of this mode reads. */
-export const readsOf = ({ reads }: Form, mode: number): number => (typeof reads === 'number' ? reads : (reads[mode] ?? 0))
+export const readsOf = ({ reads }: Form, mode: number): number =>
+  typeof reads === 'number' ? reads : (reads[mode] ?? 0)

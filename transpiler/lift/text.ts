@@ -5,10 +5,10 @@ import {
   VM_ENVIRONMENT,
   VM_INSTRUCTION_LIMBS,
   VM_INVERT,
-  VM_OPCODES,
   type VmOpcode,
 } from '../layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../layout/word.ts'
+import { FORMS_BY_CODE, readsOf } from './forms.ts'
 import {
   heightChange,
   instructionAt,
@@ -17,8 +17,6 @@ import {
   operandKind,
   operandPosition,
 } from './lifted_code.ts'
-
-const NAMES = new Map<number, VmOpcode>(Object.entries(VM_OPCODES).map(([name, code]) => [code, name as VmOpcode]))
 
 /** What each mode is called; the opcode itself where nothing else is said. */
 const MODES: Readonly<Partial<Record<VmOpcode, readonly string[]>>> = {
@@ -73,13 +71,12 @@ export const printLifted = (lifted: LiftedCode): string => {
   }
   const instructionText = (index: number): string => {
     const { opcode, mode, result, a, b, c, immediate, gas, block } = instructionAt(instructions, index)
-    const name = NAMES.get(opcode) ?? `opcode${opcode}`
+    const [name, form] = FORMS_BY_CODE.get(opcode) ?? [`opcode${opcode}`, undefined]
     const plain = mode & ~VM_INVERT
     const verb = `${(mode & VM_INVERT) === 0 ? '' : 'not.'}${name === 'log' ? `log${mode}` : (MODES[name as VmOpcode]?.[plain] ?? name)}`
     const change = heightChange(immediate)
     const height = `height ${change < 0 ? '' : '+'}${change}`
     const tail: string[] = []
-    const form = FORMS_BY_CODE.get(opcode)?.[1]
     const operands = [a, b, c].slice(0, form === undefined ? 3 : readsOf(form, plain))
     if (name === 'branch') {
       const [to, from] = [(plain & 1) === 0 ? `block ${block}` : operandText(a), `block ${c}`]

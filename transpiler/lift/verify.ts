@@ -1,12 +1,6 @@
-import {
-  VM_BLOCK_LIMBS,
-  VM_INSTRUCTION_LIMBS,
-  VM_INVERT,
-  VM_OPERAND_NONE,
-  type VmOpcode,
-} from '../layout/lane_vm.ts'
-import { ACCOUNT_COPY, CALL_OPERANDS, FORMS_BY_CODE, readsOf } from './forms.ts'
+import { VM_BLOCK_LIMBS, VM_INSTRUCTION_LIMBS, VM_INVERT, VM_OPERAND_NONE, type VmOpcode } from '../layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../layout/word.ts'
+import { ACCOUNT_COPY, CALL_OPERANDS, FORMS_BY_CODE, readsOf } from './forms.ts'
 import {
   HIGHEST_POSITION,
   heightChange,
