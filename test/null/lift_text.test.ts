@@ -204,6 +204,32 @@ describe('lowering', () => {
     ])
   })
 
+  test('the destination of a return outlives the result that takes its place', () => {
+    expect(textOf('on: CALLVALUE ADD SWAP1 JUMP')).toEqual([
+      'block 0: need 2, growth 1, above 2',
+      '  s0 = callvalue  gas 3',
+      '  s1 = copy s-2',
+      '  s-2 = add s0, s-1  gas 3',
+      '  jump.dynamic s1  height -1  gas 11',
+    ])
+    expect(textOf('on: SWAP1 JUMP')).toEqual([
+      'block 0: need 2, growth 0, above 1',
+      '  s0 = copy s-2',
+      '  s-2 = copy s-1',
+      '  jump.dynamic s0  height -1  gas 12',
+    ])
+  })
+
+  test('a word that is wanted elsewhere makes room for a result', () => {
+    expect(textOf('on: DUP1 CALLVALUE ADD SWAP1 PUSH @on JUMP')).toEqual([
+      'block 0: need 1, growth 2, above 2',
+      '  s1 = callvalue  gas 6',
+      '  s0 = copy s-1',
+      '  s-1 = add s1, s0  gas 3',
+      '  jump block 0  height +1  gas 14',
+    ])
+  })
+
   test('operands of a call stand in the stack', () => {
     expect(textOf('PUSH 0 PUSH 0 PUSH 0 PUSH 0 CALLVALUE CALLER GAS CALL POP')).toEqual([
       'block 0: need 0, growth 7, above 7',

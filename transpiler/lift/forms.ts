@@ -2,7 +2,8 @@ import { VM_CALLS, VM_COPY_SOURCES, VM_ENVIRONMENT, VM_OPCODES, type VmOpcode } 
 
 /**
  * What an instruction of an opcode holds. Modes below `modes` exist, with VM_INVERT where `inverts`. `reads`: how many
- * of a, b, c it reads, of every mode or mode by mode; the others are NONE. `results`: modes that give a word, all where it is true.
+ * of a, b, c it reads, of every mode or mode by mode; the others are NONE. `results`: modes that give a word, all where
+ * it is true.
  */
 export interface Form {
   readonly modes: number

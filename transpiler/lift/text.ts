@@ -73,7 +73,8 @@ export const printLifted = (lifted: LiftedCode): string => {
     const { opcode, mode, result, a, b, c, immediate, gas, block } = instructionAt(instructions, index)
     const [name, form] = FORMS_BY_CODE.get(opcode) ?? [`opcode${opcode}`, undefined]
     const plain = mode & ~VM_INVERT
-    const verb = `${(mode & VM_INVERT) === 0 ? '' : 'not.'}${name === 'log' ? `log${mode}` : (MODES[name as VmOpcode]?.[plain] ?? name)}`
+    const called = name === 'log' ? `log${mode}` : (MODES[name as VmOpcode]?.[plain] ?? name)
+    const verb = (mode & VM_INVERT) === 0 ? called : `not.${called}`
     const change = heightChange(immediate)
     const height = `height ${change < 0 ? '' : '+'}${change}`
     const tail: string[] = []

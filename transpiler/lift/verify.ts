@@ -28,9 +28,9 @@ const fail = (message: string): never => {
 /**
  * Checks every invariant of layout/lane_vm.ts that does not need the EVM code. Throws LiftVerifyError.
  *
- * Blocks tile the code and each ends with its only terminator; modes, fields and targets exist; positions are within what the block
- * declares, and what stands above its height is written before it is read; at the end everything up to the new height is
- * written. `instances`: lifted immediates of the code, where known.
+ * Blocks tile the code and each ends with its only terminator; modes, fields and targets exist; positions are within what
+ * the block declares, and what stands above its height is written before it is read; at the end everything up to the new
+ * height is written. `instances`: lifted immediates of the code, where known.
  */
 export const verifyLifted = (lifted: LiftedCode, instances: number = MAX_CONSTANTS): void => {
   const { instructions, constants, blocks, jumps, places } = lifted
