@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { accessDifference } from '../../host/block/access_list.ts'
 import { bytesToHex } from '../../host/block/encode_batch.ts'
+import { DeviceLostError } from '../../host/device/fault.ts'
 import { buildAccessList } from '../../host/execute/build_access_list.ts'
 import type { TransactionChanges } from '../../host/execute/change_log.ts'
 import type { VmGroup } from '../../host/execute/vm_group.ts'
@@ -175,6 +176,39 @@ describe('executions of the lane VM at their places', () => {
       cpuLaneVm: { spoil },
     })
     expect(result.exits).toEqual({ 'refused: SELFDESTRUCT': 1, 'vm quota: memory': 1, 'refused: step budget': 1 })
+  })
+
+  test('leave calls to the CPU tier where the device fails, or does not compile their kernel', async () => {
+    const calls = inOrder(call(sender(0), 'counter'), call(sender(1), 'reverter', 1n))
+    const failures = [
+      [
+        'device lost',
+        {
+          spoil: () => {
+            throw new DeviceLostError('gone')
+          },
+        },
+      ],
+      ['shader did not compile', { compile: () => Promise.reject(new Error('no kernel')) }],
+    ] as const
+    for (const [reason, cpuLaneVm] of failures) {
+      const check = new BatchCheck({ laneVm: 'always', cpuLaneVm })
+      const { difference, result } = await check.run(world(), calls)
+      check.executor.close()
+      expect(difference).toBeUndefined()
+      expect(result.exits).toEqual({ [reason]: 2 })
+      expect(result.faults).toHaveLength(1)
+    }
+  })
+
+  test('are made in a batch that pays for their wave, and not in a smaller one', async () => {
+    const options = { laneVm: 'worth', waves: 'worth', paths: 'never' } as const
+    const few = await run(inOrder(...[0, 1, 2].map((n) => call(sender(n), 'reverter', 1n))), world(), options)
+    expect(few.result.tiers).toMatchObject({ laneVm: 0, cpu: 3 })
+    expect(few.result.exits).toEqual({ 'no path': 3 })
+    const more = Array.from({ length: 12 }, (_, n) => call(sender(n), 'reverter', 1n))
+    const many = await run(inOrder(...more), world(), options)
+    expect(many.result.tiers).toMatchObject({ laneVm: 12, cpu: 0 })
   })
 
   test('may be in a later group of their wave', async () => {
