@@ -218,6 +218,35 @@ describe('executions of the lane VM at their places', () => {
   })
 })
 
+describe('rounds of the lane VM', () => {
+  test('make pairs of conflicting transactions valid', async () => {
+    const pairs = Array.from({ length: 10 }, (_, n) => [
+      call(sender(n), 'alternator', 100n + BigInt(n)),
+      call(sender(n + 1), 'alternator', 100n + BigInt(n)),
+    ]).flat()
+    const { result } = await run(inOrder(...pairs))
+    expect(result.rounds).toBeLessThanOrEqual(4)
+    expect(result.tiers.laneVm).toBeGreaterThan(16)
+  })
+
+  test('give up a chain, in which each makes one transaction valid', async () => {
+    const { result, state } = await run(
+      inOrder(...Array.from({ length: 40 }, (_, n) => call(sender(n % 12), 'counter'))),
+    )
+    expect(state.storage(contractAddress('counter'), 0n)).toBe(40n)
+    expect(result.rounds).toBeLessThan(5)
+    expect(result.exits['conflict']).toBeGreaterThan(30)
+  })
+
+  test('give lanes the balances of their place', async () => {
+    const readers = Array.from({ length: 6 }, (_, n) => call(sender(n + 1), 'code reader', BigInt(n)))
+    const watchers = [7, 8].map((n) => call(sender(n), 'balance reader', BigInt(stranger(0))))
+    const { result } = await run(inOrder(pay(sender(0), stranger(0), 5n), ...watchers, ...readers))
+    expect(result.rounds).toBeGreaterThan(1)
+    expect(result.exits['balance conflict']).toBeUndefined()
+  })
+})
+
 /** Every record of a read, made wrong on its own, must be found out. */
 describe('a wrong read', () => {
   const RECORDS: readonly (readonly [string, string, (group: VmGroup) => void])[] = [
