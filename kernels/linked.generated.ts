@@ -2312,7 +2312,7 @@ fn vm_shift_height(immediate: u32) {
         go = VM_NONE;
       }
     }
-    if ((steps >= lane_environment[1].y) | (vm_exit != 0u)) {
+    if ((started & (steps >= lane_environment[1].y)) | (vm_exit != 0u)) {
       break;
     }
     steps += select(0u, 1u, started);
@@ -2360,6 +2360,7 @@ fn vm_shift_height(immediate: u32) {
       let index = operand & 0x3fffu;
       var place = vm_stack_place(operand);
       var stride = VM_STRIDE;
+      var shared_word = false;
       if (enters & (n == 2u)) {
         place = vm_columns(11u);
         stride = lane_environment[1].x;
@@ -2372,12 +2373,13 @@ fn vm_shift_height(immediate: u32) {
       } else if (operand >= 0x4000u) {
         place = select(2u * (vm_constants + 2u + index), vm_shape.y + 2u * index, operand < 0x8000u);
         stride = 1u;
+        shared_word = true;
       }
       var word = U256_ZERO;
       for (var half = 0u; half < vm_turns(2u); half++) {
         var v = vec4<u32>(0u);
         let at = place + half * stride;
-        if ((operand < 0x4000u) | (operand == VM_OPERAND_NONE)) {
+        if (!shared_word) {
           v = lanes_out[at];
         } else if (operand < 0x8000u) {
           v = lanes_in[at];
@@ -2471,6 +2473,7 @@ fn vm_shift_height(immediate: u32) {
     var constants = 0u;
     var code_owner = 0u;
     var precompile = 0u;
+    var delegate_warm = false;
     if (ok & (named | enters | self_balance | item_account)) {
       var address = to;
       for (var turn = 0u; turn < 3u; turn++) {
@@ -2533,12 +2536,15 @@ fn vm_shift_height(immediate: u32) {
           payer = found.at;
           break;
         }
+        let native = vm_precompile(address);
         if (turn == 0u) {
           record = found.at;
           callee_id = id;
           callee_constants = row.z;
+          precompile = select(0u, native, named);
         } else {
           target_record = found.at;
+          delegate_warm = (native != 0u) | (found.at == record);
         }
         if ((runs | foreign) & ((row.w >> 8u) != 0u)) {
           header = lane_environment[1].z + 2u * (row.w >> 8u);
@@ -2550,9 +2556,6 @@ fn vm_shift_height(immediate: u32) {
             break;
           }
         }
-      }
-      if (named) {
-        precompile = vm_precompile(to);
       }
     }
     let copies_code = (opcode == VM_OP_COPY_MEMORY) & ((mode == VM_COPY_CODE) | foreign);
@@ -2627,7 +2630,7 @@ fn vm_shift_height(immediate: u32) {
           stride = 1u;
         } else {
           let flags = lanes_out[place].y;
-          let warm = ((flags & VM_ENTRY_WARM) != 0u) | (precompile != 0u);
+          let warm = ((flags & VM_ENTRY_WARM) != 0u) | select(precompile != 0u, delegate_warm, turn == 1u);
           exists = select(exists, (flags & VM_ENTRY_EXISTS) != 0u, turn == 0u);
           let look = select(select(0u, select(2600u, 100u, warm), named), select(2100u, select(100u, 0u, writes), warm), storage);
           cost += select(look, 0u, turn == 2u);
