@@ -141,7 +141,7 @@ fn lane_vm(
         go = VM_NONE;
       }
     }
-    if ((steps >= lane_environment[1].y) | (vm_exit != 0u)) {
+    if ((started & (steps >= lane_environment[1].y)) | (vm_exit != 0u)) {
       break;
     }
     steps += select(0u, 1u, started);
