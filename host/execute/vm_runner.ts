@@ -11,7 +11,7 @@ import type { BufferPool } from './buffer_pool.ts'
 import type { DeviceTables } from './device_tables.ts'
 import { environmentWords } from './lane_group.ts'
 import type { Precompiles } from './precompiles.ts'
-import { VmCodes } from './vm_codes.ts'
+import { type CodeLifter, VmCodes } from './vm_codes.ts'
 import { type VmBudget, type VmCounters, VmDispatches, type VmMachine } from './vm_dispatches.ts'
 import { VmGather } from './vm_gather.ts'
 import { type VmGroup, vmColumn, vmExit } from './vm_group.ts'
@@ -66,11 +66,7 @@ export class VmRunner {
 
   constructor(parts: VmRunnerParts) {
     this.#parts = parts
-    this.#codes = new VmCodes(parts.device, parts.resident.codes, {
-      lift: (code) => liftCode(code, parts.fork),
-      micro: MICRO(parts.fork),
-      delegates: isAtLeast(parts.fork, 'prague'),
-    })
+    this.#codes = new VmCodes(parts.device, parts.resident.codes, fusedLifter(parts.fork))
     this.#budget = { ...DEFAULT_BUDGET, ...parts.budget }
   }
 
@@ -138,7 +134,7 @@ export class VmRunner {
     const { device, fork, resident } = this.#parts
     const { transactions } = request
     if (transactions.length !== 1) throw new RangeError(`a trace is of one transaction, not of ${transactions.length}`)
-    const traced = new TracedCodes(MICRO(fork), (code) => liftCode(code, fork, 'traced'))
+    const traced = new TracedCodes(fork, fusedLifter(fork))
     const codes = new VmCodes(device, resident.codes, traced)
     const { lanes, block } = await this.#prepare(request)
     const positions = Uint32Array.of(0)
@@ -238,6 +234,12 @@ export class VmRunner {
     }
   }
 }
+
+const fusedLifter = (fork: Fork): CodeLifter => ({
+  lift: (code) => liftCode(code, fork),
+  micro: MICRO(fork),
+  delegates: isAtLeast(fork, 'prague'),
+})
 
 /** A group, whose reasons are open until it is known which lanes run again. */
 interface VmWaveResult {

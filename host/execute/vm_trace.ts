@@ -1,6 +1,7 @@
-import type { LiftedCode } from '../../transpiler/index.ts'
+import { type LiftedCode, liftCode } from '../../transpiler/index.ts'
 import { FRAME_VECTORS, VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import type { Fork } from '../../transpiler/spec/forks.ts'
 import type { CodeTable } from '../state/code_table.ts'
 import { wordToBigInt } from '../state/word.ts'
 import type { CodeLifter, VmCodes } from './vm_codes.ts'
@@ -26,23 +27,25 @@ export interface VmTraceStep {
 /** Lifted code in form `traced`, and where its opcodes begin. */
 export class TracedCodes implements CodeLifter {
   readonly micro: CodeLifter['micro']
-  readonly #lift: (code: Uint8Array) => LiftedCode
+  readonly delegates: boolean
+  readonly #fork: Fork
   readonly #opcodes = new Map<Uint8Array, ReadonlyMap<number, number>>()
 
-  constructor(micro: CodeLifter['micro'], lift: (code: Uint8Array) => LiftedCode) {
+  constructor(fork: Fork, { micro, delegates }: CodeLifter) {
     this.micro = micro
-    this.#lift = lift
+    this.delegates = delegates
+    this.#fork = fork
   }
 
   lift(code: Uint8Array): LiftedCode {
-    return this.#lift(code)
+    return liftCode(code, this.#fork, 'traced')
   }
 
   /** By number of the instruction that an opcode begins with: its position in the code. */
   opcodes(code: Uint8Array): ReadonlyMap<number, number> {
     let known = this.#opcodes.get(code)
     if (known === undefined) {
-      const { blocks, places } = this.#lift(code)
+      const { blocks, places } = this.lift(code)
       const firsts = Array.from({ length: blocks.length / BLOCK_LIMBS }, (_, n) => blocks[n * BLOCK_LIMBS]!)
       known = new Map(firsts.map((first) => [first, places[first]!]))
       this.#opcodes.set(code, known)

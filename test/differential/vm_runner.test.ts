@@ -304,6 +304,7 @@ const referenceSteps = async ({ chainId, fork, state, batch }: VmWorld, index: n
   const to = createAddressFromString(addressToHex(batch.to, 5 * index))
   evm.journal.addAlwaysWarmAddress(caller.toString())
   evm.journal.addAlwaysWarmAddress(to.toString())
+  for (const precompiled of evm.precompiles.keys()) evm.journal.addAlwaysWarmAddress(`0x${precompiled}`)
   const steps: VmTraceStep[] = []
   evm.events.on('step', ({ pc, opcode, gasLeft, depth, stack, memoryWordCount }, next) => {
     const memSize = 32 * Number(memoryWordCount)
@@ -314,6 +315,11 @@ const referenceSteps = async ({ chainId, fork, state, batch }: VmWorld, index: n
   await evm.runCall({ block, caller, to, data: transactionData(batch, index), gasLimit: gas })
   return steps
 }
+
+test('a transaction alone has its value and its price', async () => {
+  const codes = { payee: 'GASPRICE CALLVALUE PUSH 0 MSTORE PUSH 32 MSTORE PUSH 64 PUSH 0 RETURN' }
+  expect(await expectSame(worldOf(codes, [{ to: at('payee'), value: 77n }]))).toEqual([true])
+})
 
 test('a trace shows the machine in front of every opcode, as the reference EVM does', async () => {
   const counter = `PUSH 3 loop: PUSH 1 SWAP1 SUB DUP1 PUSH @loop JUMPI DUP1 PUSH 0 MSTORE8 PUSH 32 PUSH 0 KECCAK256 SSTORE STOP`
