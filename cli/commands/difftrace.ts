@@ -1,4 +1,3 @@
-import { readFileSync, statSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
 import { isBlockTestFile } from '../../host/block/block_test.ts'
 import { parseJson } from '../../host/block/json_field.ts'
@@ -6,6 +5,7 @@ import { readStateTests } from '../../host/block/state_test.ts'
 import { openDevice } from '../../host/device/device.ts'
 import { UserError } from '../fail.ts'
 import { checkChoice, isChosen } from '../state_test_file.ts'
+import { testFiles } from '../state_test_source.ts'
 import { compareEntry } from '../state_test_trace.ts'
 
 interface DiffTraceArguments {
@@ -18,11 +18,12 @@ interface DiffTraceArguments {
 const run = async ({ input, fork, run: pattern, adapter }: DiffTraceArguments): Promise<void> => {
   const choice = { fork, run: pattern }
   checkChoice(choice)
-  if (statSync(input, { throwIfNoEntry: false })?.isFile() !== true) throw new UserError(`there is no file ${input}`)
-  const root = parseJson(input, readFileSync(input, 'utf8'), 'JSON of state tests')
-  if (isBlockTestFile(root)) throw new UserError(`${input} has block tests; difftrace takes a file of state tests`)
-  const entries = readStateTests(root).filter((entry) => isChosen(entry, choice))
-  if (entries.length === 0) throw new UserError(`no test of ${input} fits --fork and --run`)
+  const entries = testFiles([input])
+    .map(({ name, read }) => parseJson(name, read(), 'JSON of state tests'))
+    .filter((root) => !isBlockTestFile(root))
+    .flatMap(readStateTests)
+    .filter((entry) => isChosen(entry, choice))
+  if (entries.length === 0) throw new UserError(`no state test of ${input} fits --fork and --run`)
   const device = await openDevice(adapter === undefined ? {} : { adapter })
   try {
     for (const entry of entries) {
@@ -40,7 +41,11 @@ export const diffTraceCommand: CommandModule<object, DiffTraceArguments> = {
   describe: 'Run state tests step by step on the lane VM and in @ethereumjs/evm, and print the first step that differs',
   builder: (parser) =>
     parser
-      .positional('input', { type: 'string', demandOption: true, describe: 'a JSON file of state tests' })
+      .positional('input', {
+        type: 'string',
+        demandOption: true,
+        describe: 'a JSON file, an archive or a folder of state tests',
+      })
       .option('fork', { type: 'string', describe: 'only this fork, as Prague' })
       .option('run', { type: 'string', describe: 'only tests whose name matches this regular expression' })
       .option('adapter', { type: 'string', describe: 'gpu, lavapipe, swiftshader, or a part of a name' })

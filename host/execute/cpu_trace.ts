@@ -7,6 +7,7 @@ export type OnStep = (step: VmTraceStep) => void
 
 const MAX_STACK_WORDS = 1024
 const STOP = 0x00
+const SSTORE = 0x55
 /** STOP, RETURN, SELFDESTRUCT: behind them no STOP is run. */
 const ENDS: ReadonlySet<number> = new Set([STOP, 0xf3, 0xff])
 
@@ -19,15 +20,26 @@ class TracedEvm extends EVM {
   readonly #onStep: OnStep
   /** Codes of the open frames. */
   readonly #codes: Uint8Array[] = []
+  /** The refund counter in front of an SSTORE: its gas handler moves it, and runs before the step is told. */
+  #refund = 0n
 
   constructor(options: EVMOpts, fork: Fork, onStep: OnStep) {
     super({ ...options, bn254: new NobleBN254() })
     this.#fork = fork
     this.#onStep = onStep
+    const store = this._opcodeMap[SSTORE]!
+    this._opcodeMap[SSTORE] = {
+      ...store,
+      gasHandler: async (runState, gas, common) => {
+        this.#refund = runState.gasRefund
+        return store.gasHandler(runState, gas, common)
+      },
+    }
     this.events.on('step', ({ pc, gasLeft, gasRefund, depth, stack, memoryWordCount }, next) => {
       const op = this.#codes.at(-1)?.[pc] ?? STOP
       if (this.#fits(op, stack.length)) {
-        const [gas, refund, memSize] = [Number(gasLeft), Number(gasRefund), 32 * Number(memoryWordCount)]
+        const refund = Number(op === SSTORE ? this.#refund : gasRefund)
+        const [gas, memSize] = [Number(gasLeft), 32 * Number(memoryWordCount)]
         this.#onStep({ pc, op, gas, depth: depth + 1, stack: [...stack], memSize, refund })
       }
       next?.()
@@ -39,9 +51,9 @@ class TracedEvm extends EVM {
     this.#codes.push(code)
     try {
       const result = await super.runInterpreter(message, options)
-      const { runState, exceptionError } = result
+      const { runState, exceptionError, gasRefund } = result
       if (runState !== undefined && exceptionError === undefined) {
-        const { programCounter, opCode, gasLeft, gasRefund, stack, memoryWordCount } = runState
+        const { programCounter, opCode, gasLeft, stack, memoryWordCount } = runState
         if (programCounter >= code.length && !ENDS.has(opCode)) {
           const [gas, refund, memSize] = [Number(gasLeft), Number(gasRefund), 32 * Number(memoryWordCount)]
           const depth = message.depth + 1
