@@ -1,4 +1,5 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { MICRO } from '../../transpiler/lift/micro_codes.ts'
 import { accessListName, MAX_LISTED } from '../../transpiler/record/access_list.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { TYPE_DEPOSIT, TYPE_SET_CODE } from '../block/batch.ts'
@@ -9,6 +10,7 @@ import type { ExitReasons } from './exit_reason.ts'
 import type { PathLibrary } from './path_library.ts'
 import { accessListOf } from './recorded_state.ts'
 import { type Schedule, TIER_CPU, TIER_LANE, TIER_TRANSFER } from './schedule.ts'
+import { calledMicroCode } from './vm_wave.ts'
 
 /** Addresses from 1 up to here are precompiles at some fork, or may become some (EIP-7951: 0x100). */
 const LAST_LOW_ADDRESS = 0x1ff
@@ -52,6 +54,11 @@ export const routeTransactions = (
     tier[i] = TIER_CPU
     schedule.reasons[i] = reason
   }
+  const micro = hasPaths ? MICRO(fork) : undefined
+  const isPrecompile = (i: number): boolean => {
+    const called = calledMicroCode(to, i)
+    return micro === undefined || (called !== 0 && micro[called] !== undefined)
+  }
   const setCode = reasons.code('set code')
   const deposit = reasons.code('deposit')
   const created = reasons.code('create')
@@ -74,7 +81,8 @@ export const routeTransactions = (
       continue
     }
     const at = LIMBS_PER_ADDRESS * i
-    if (to[at]! !== 0 && to[at]! <= LAST_LOW_ADDRESS && (to[at + 1]! | to[at + 2]! | to[at + 3]! | to[at + 4]!) === 0) {
+    const isLow = to[at]! !== 0 && to[at]! <= LAST_LOW_ADDRESS
+    if (isLow && (to[at + 1]! | to[at + 2]! | to[at + 3]! | to[at + 4]!) === 0 && isPrecompile(i)) {
       toCpu(i, precompile)
       continue
     }
