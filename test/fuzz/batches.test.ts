@@ -14,6 +14,8 @@ const FORKS: readonly (readonly [Fork, number])[] = [
   ['osaka', 6],
   ['cancun', 1],
   ['shanghai', 1],
+  ['istanbul', 1],
+  ['petersburg', 1],
 ]
 
 /** Transactions of a small batch, at most, and how often one of them is a large one. */
