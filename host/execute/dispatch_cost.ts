@@ -14,13 +14,37 @@ const WAVE_US = 1_500
 /** A live value of a path in one lane, as a program. */
 const LANE_VALUE_US = 0.08
 
-/** What the CPU tier takes for `lanes` transactions of this path. */
-export const cpuCostUs = ({ kernel }: PathPlan, lanes: number): number =>
-  lanes * (CPU_TRANSACTION_US + kernel.report.steps * CPU_STEP_US)
+/** A lane on the host, and an instruction of its program there. */
+const HOST_LANE_US = 8
+const HOST_INSTRUCTION_US = 0.5
 
-/** What these lanes add to a wave. */
-export const laneCostUs = ({ kernel }: PathPlan, lanes: number): number =>
-  lanes * kernel.report.liveValues * LANE_VALUE_US
+/** What lanes that would go together cost as a wave, or on the host, and what the CPU tier takes for their transactions. */
+export class WaveCost {
+  cpuUs = 0
+  #laneUs = 0
+  /** Infinity where a path has no program. */
+  #hostUs = 0
 
-/** Whether waves that cost `laneUs` for their lanes and save the CPU tier `cpuUs` are worth it. */
-export const isWorthWave = (cpuUs: number, laneUs: number, waves = 1): boolean => cpuUs > waves * (WAVE_US + laneUs)
+  /** `lanes` transactions that the CPU tier would execute else. */
+  save({ kernel }: PathPlan, lanes: number): void {
+    this.cpuUs += lanes * (CPU_TRANSACTION_US + kernel.report.steps * CPU_STEP_US)
+  }
+
+  /** `lanes` lanes of a path. */
+  add({ kernel }: PathPlan, lanes: number): void {
+    this.#laneUs += lanes * kernel.report.liveValues * LANE_VALUE_US
+    const { program } = kernel
+    this.#hostUs +=
+      program === undefined ? Infinity : lanes * (HOST_LANE_US + program.instructions * HOST_INSTRUCTION_US)
+  }
+
+  get isLeastOnHost(): boolean {
+    return this.#hostUs <= WAVE_US + this.#laneUs
+  }
+
+  /** Whether `waves` of such waves cost less than what they save, `cpuUs` where nothing else is said. */
+  isWorth(mayUseHost: boolean, waves = 1, savedUs = this.cpuUs): boolean {
+    const waveUs = WAVE_US + this.#laneUs
+    return savedUs > waves * (mayUseHost ? Math.min(waveUs, this.#hostUs) : waveUs)
+  }
+}

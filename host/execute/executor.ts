@@ -103,6 +103,8 @@ export interface RejectedTransaction {
 export interface TierCounts {
   readonly pathKernel: number
   readonly pathProgram: number
+  /** Path programs that ran on the host: lanes too few for a wave. */
+  readonly pathHost: number
   readonly laneVm: number
   readonly transfer: number
   readonly cpu: number
@@ -483,13 +485,18 @@ const rejectedOf = ({ batch, outcome, rejections }: Schedule): RejectedTransacti
 const tierCounts = ({ outcome, groups, laneGroups }: Schedule): TierCounts => {
   const counts = [0, 0, 0, 0, 0]
   let programs = 0
+  let onHost = 0
   for (let i = 0; i < outcome.length; i++) {
     counts[outcome[i]!]!++
-    if (outcome[i] === OUTCOME_LANE && laneGroups[groups[i]!]!.isProgram) programs++
+    if (outcome[i] !== OUTCOME_LANE) continue
+    const group = laneGroups[groups[i]!]!
+    if (group.isProgram) programs++
+    else if (group.onHost) onHost++
   }
   return {
-    pathKernel: counts[OUTCOME_LANE]! - programs,
+    pathKernel: counts[OUTCOME_LANE]! - programs - onHost,
     pathProgram: programs,
+    pathHost: onHost,
     laneVm: 0,
     transfer: counts[OUTCOME_TRANSFER]!,
     cpu: counts[OUTCOME_CPU]!,

@@ -2,7 +2,7 @@ import { EXIT_MISS, EXIT_NONE } from '../../transpiler/index.ts'
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import type { ResidentState } from '../state/resident_state.ts'
-import { cpuCostUs, isWorthWave, laneCostUs } from './dispatch_cost.ts'
+import { WaveCost } from './dispatch_cost.ts'
 import type { ExitReason, ExitReasons } from './exit_reason.ts'
 import { HintedRound } from './hinted_round.ts'
 import type { LaneGroup } from './lane_group.ts'
@@ -74,6 +74,8 @@ export class LaneStage {
 
   /** For the start of a batch: puts the most used paths of every key first, and compiles what has earned its own kernel. */
   begin(runner: LaneRunner): void {
+    const { compile, programs, waves } = this.#options
+    runner.mayUseHost = waves !== 'always' && programs !== 'never' && compile !== 'never'
     runner.onPrograms = (values, elapsedMs) => this.#library.notePrograms(values, elapsedMs)
     const background = this.#options.compile === 'background' && this.#options.kernels !== 'never'
     for (const key of this.#library.keys) {
@@ -95,7 +97,7 @@ export class LaneStage {
     await this.#preparePrograms(byKey, runner)
     for (const [keyId, transactions] of byKey)
       this.#route(this.#library.keys[keyId]!, 0, transactions, runner, wave.pending, wave.leftovers, 'no path')
-    this.#dropSmall(wave.pending, schedule)
+    this.#dropSmall(wave.pending, schedule, runner)
     if (wave.pending.length > 0) wave.started = await this.#submit(wave.pending, schedule, runner)
     return wave
   }
@@ -120,7 +122,7 @@ export class LaneStage {
         else await this.#settleFew(one, byPlan, schedule, runner, next, leftovers)
       }
       mergePending(next)
-      this.#dropSmall(next, schedule)
+      this.#dropSmall(next, schedule, runner)
       pending = next
       started = undefined
     }
@@ -134,15 +136,14 @@ export class LaneStage {
   }
 
   /** Gives the lanes of a wave to the CPU tier where it costs more than it saves. */
-  #dropSmall(pending: Pending[], schedule: Schedule): void {
+  #dropSmall(pending: Pending[], schedule: Schedule, runner: LaneRunner): void {
     if (this.#options.waves === 'always' || pending.length === 0) return
-    let cpuUs = 0
-    let laneUs = 0
+    const cost = new WaveCost()
     for (const { candidates, transactions } of pending) {
-      cpuUs += cpuCostUs(candidates[0]!.plan, transactions.length)
-      for (const { plan } of candidates) laneUs += laneCostUs(plan, transactions.length)
+      cost.save(candidates[0]!.plan, transactions.length)
+      for (const { plan } of candidates) cost.add(plan, transactions.length)
     }
-    if (isWorthWave(cpuUs, laneUs)) return
+    if (cost.isWorth(runner.mayUseHost)) return
     for (const { transactions } of pending) this.#toCpu(schedule, transactions, 'wave too small')
     pending.length = 0
   }
@@ -195,7 +196,7 @@ export class LaneStage {
   }
 
   #isReady({ kernels, hasProgram }: PathCandidate, runner: LaneRunner): boolean {
-    return kernels !== undefined || (hasProgram && runner.programs === 'ready')
+    return kernels !== undefined || (hasProgram && runner.runsPrograms)
   }
 
   /** Sends lanes to the candidates from `first` on that are ready, or to the leftovers where there is none. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { cpuCostUs, isWorthWave, laneCostUs } from '../../host/execute/dispatch_cost.ts'
+import { WaveCost } from '../../host/execute/dispatch_cost.ts'
 import { type PathCandidate, type PathKeyState, PathLibrary } from '../../host/execute/path_library.ts'
 import { planPath } from '../../host/execute/path_plan.ts'
 import { FEW_LANES, mergePending, type Pending } from '../../host/execute/pending.ts'
@@ -80,11 +80,22 @@ describe('the path library', () => {
 })
 
 describe('a wave', () => {
-  test('is worth it from so many lanes on as the CPU tier takes longer for', async () => {
+  test('is worth it from so many lanes on as the CPU tier takes longer for, and on the host at once', async () => {
     const plan = planPath(await kernelOf(1n))
-    const isWorth = (lanes: number) => isWorthWave(cpuCostUs(plan, lanes), laneCostUs(plan, lanes))
-    expect(isWorth(1)).toBe(false)
-    expect(isWorth(100)).toBe(true)
+    const costOf = (lanes: number): WaveCost => {
+      const cost = new WaveCost()
+      cost.save(plan, lanes)
+      cost.add(plan, lanes)
+      return cost
+    }
+    expect([1, 100].map((lanes) => costOf(lanes).isWorth(false))).toEqual([false, true])
+    expect([1, 100].map((lanes) => costOf(lanes).isWorth(true))).toEqual([true, true])
+    expect([1, 1000].map((lanes) => costOf(lanes).isLeastOnHost)).toEqual([true, false])
+    const { program: _, ...kernel } = plan.kernel
+    const without = new WaveCost()
+    without.save(plan, 1)
+    without.add({ ...plan, kernel }, 1)
+    expect([without.isLeastOnHost, without.isWorth(true)]).toEqual([false, false])
   })
 
   test('holds every candidate once, with all its lanes in order', async () => {
