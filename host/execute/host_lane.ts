@@ -54,6 +54,8 @@ export class HostLanes {
   readonly lanesOut: Uint32Array
   /** Whether the caller loads what is missing. Else a lane goes on to EXIT_MISS, as on the device. */
   loads = true
+  /** Whether lanes read running values. That of each slot they look up is then their hint, and so what they read. */
+  readsRunning = false
   readonly #plan: PathPlan
   readonly #resident: ResidentState
   readonly #code: Uint32Array
@@ -65,8 +67,7 @@ export class HostLanes {
   readonly #out: WordColumns
   readonly #registers: bigint[] = []
   readonly #scratch: bigint[] = []
-  /** Slot ordinal by key column, for memos. */
-  readonly #memoKeys: ReadonlySet<number>
+  readonly #program: KnownProgram
   readonly #keyWord = new WordColumns(this.key, 1)
   #lane = NO_LANE
   #at = 0
@@ -83,11 +84,12 @@ export class HostLanes {
     if (program === undefined) throw new Error(`path ${kernel.id} has no program`)
     this.#plan = plan
     this.#resident = resident
+    this.#program = knownProgram(plan, program.constants)
     this.#code = program.code
     this.#constants = [
       ...environment,
       ...kernel.skeletons.map((key) => BigInt(skeletonId(key))),
-      ...ownConstants(plan, program.constants),
+      ...this.#program.constants,
     ]
     this.#lanesIn = lanesIn
     this.#laneCount = laneCount
@@ -95,7 +97,6 @@ export class HostLanes {
     this.lanesOut = new Uint32Array(kernel.outputColumns * laneCount * COLUMN_LIMBS)
     this.#in = new WordColumns(lanesIn, laneCount)
     this.#out = new WordColumns(this.lanesOut, laneCount)
-    this.#memoKeys = new Set(plan.memos.flatMap((memo, k) => (memo === undefined ? [] : [plan.slots.keyColumns[k]!])))
   }
 
   begin(lane: number): void {
@@ -130,11 +131,11 @@ export class HostLanes {
         const isSlot = opcode === PROGRAM_OPCODES.findSlot
         const id = isSlot ? this.#findSlot(Number(a), b) : this.#findAccount(a)
         if (id < 0) {
-          if (this.loads && !this.#missed && !(isSlot && this.#memoKeys.has(immediate)))
+          if (this.loads && !this.#missed && !(isSlot && this.#isMemo(immediate)))
             return { kind: isSlot ? 'slot' : 'account', owner: Number(a & U32) }
           this.#missed = true
           out.set(immediate, lane, isSlot ? b : a)
-        }
+        } else if (isSlot && this.readsRunning) this.#noteRunning(id, this.#program.slots.get(immediate)!)
         this.lanesOut[(column * this.#laneCount + lane) * COLUMN_LIMBS + mode] = id
         word = id < 0 ? BigInt(MISSING) : BigInt(id)
       } else word = this.#compute(opcode, mode, a, b, z & 0xffff, immediate)
@@ -202,6 +203,16 @@ export class HostLanes {
     const { values, base, entryOf } = this.#resident.slots
     const entry = entryOf[slot]!
     return entry === 0 ? wordToBigInt(values, slot * LIMBS_PER_WORD) : wordToBigInt(base, (entry - 1) * LIMBS_PER_WORD)
+  }
+
+  #noteRunning(slot: number, ordinal: number): void {
+    const column = this.#plan.kernel.hintColumn + HINT_COLUMNS * ordinal
+    this.#in.set(column, this.#lane, wordToBigInt(this.#resident.slots.values, slot * LIMBS_PER_WORD))
+    this.#lanesIn[((column + 2) * this.#laneCount + this.#lane) * COLUMN_LIMBS] = slot
+  }
+
+  #isMemo(keyColumn: number): boolean {
+    return this.#plan.memos[this.#program.slots.get(keyColumn)!] !== undefined
   }
 
   #account(id: number, operand: number, mode: number, index: number): bigint {
@@ -272,12 +283,21 @@ const digestOf = (paddedBytes: number): bigint => {
   )
 }
 
-const known = new WeakMap<PathPlan, readonly bigint[]>()
+interface KnownProgram {
+  readonly constants: readonly bigint[]
+  /** Ordinal among slot look-ups, by key column. */
+  readonly slots: ReadonlyMap<number, number>
+}
 
-const ownConstants = (plan: PathPlan, limbs: Uint32Array): readonly bigint[] => {
-  const words = known.get(plan)
-  if (words !== undefined) return words
-  const made = Array.from({ length: limbs.length / LIMBS_PER_WORD }, (_, i) => wordToBigInt(limbs, i * LIMBS_PER_WORD))
+const known = new WeakMap<PathPlan, KnownProgram>()
+
+const knownProgram = (plan: PathPlan, limbs: Uint32Array): KnownProgram => {
+  const before = known.get(plan)
+  if (before !== undefined) return before
+  const made = {
+    constants: Array.from({ length: limbs.length / LIMBS_PER_WORD }, (_, i) => wordToBigInt(limbs, i * LIMBS_PER_WORD)),
+    slots: new Map(Array.from(plan.slots.keyColumns, (column, k) => [column, k])),
+  }
   known.set(plan, made)
   return made
 }

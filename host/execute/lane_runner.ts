@@ -18,7 +18,7 @@ import { BloomRunner } from './bloom_runner.ts'
 import { BufferPool } from './buffer_pool.ts'
 import { faultText } from './device_fault.ts'
 import { DeviceTables } from './device_tables.ts'
-import { WaveCost } from './dispatch_cost.ts'
+import { jobsForDevice } from './dispatch_cost.ts'
 import { HostRunner } from './host_runner.ts'
 import {
   environmentValues,
@@ -63,6 +63,7 @@ export interface RunnerTimings {
 export class LaneRunner {
   readonly device: ComputeDevice
   readonly tables: DeviceTables
+  readonly host: HostRunner
   /** Told what large waves of programs took: lanes times live values, and milliseconds. */
   onPrograms: ((values: number, elapsedMs: number) => void) | undefined
   /** Programs may run on the host: where lanes are too few for a wave, and until the device is ready. */
@@ -76,7 +77,6 @@ export class LaneRunner {
   readonly #pool: BufferPool
   readonly #blooms: BloomRunner
   readonly #programRunner: ProgramRunner
-  readonly #host: HostRunner
   #programState: ProgramState = 'closed'
   #opening: Promise<string | undefined> | undefined
   /** Paths that missed in this batch, and in the one before. */
@@ -89,7 +89,7 @@ export class LaneRunner {
     this.#chainId = chainId
     this.#pool = new BufferPool(device)
     this.tables = new DeviceTables(device, resident)
-    this.#host = new HostRunner(resident, chainId)
+    this.host = new HostRunner(resident, chainId)
     this.#blooms = new BloomRunner(device, this.#pool)
     const { tables } = this
     this.#programRunner = new ProgramRunner({
@@ -110,7 +110,7 @@ export class LaneRunner {
     this.#faults = []
     this.#laneBytes = 0
     this.#programRunner.begin()
-    this.#host.elapsedMs = 0
+    this.host.elapsedMs = 0
     this.#missedBefore = this.#missing
     this.#missing = new Set()
   }
@@ -119,7 +119,7 @@ export class LaneRunner {
     const [own, programs] = [this.#timings, this.#programRunner.timings]
     return {
       upload: own.upload + programs.upload,
-      execute: own.execute + programs.execute + this.#host.elapsedMs,
+      execute: own.execute + programs.execute + this.host.elapsedMs,
       readback: own.readback + programs.readback,
     }
   }
@@ -176,13 +176,13 @@ export class LaneRunner {
   async start(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
     if (!this.mayUseHost) return this.#startOnDevice(jobs, source, env)
     const isReady = ({ kernels }: LaneJob): boolean => kernels !== undefined || this.#programState === 'ready'
-    const forDevice = isForHost(jobs) ? [] : jobs.filter(isReady)
+    const forDevice = jobsForDevice(jobs).filter(isReady)
     if (forDevice.length === jobs.length) return this.#startOnDevice(jobs, source, env)
     const forHost = jobs.filter((job) => !forDevice.includes(job))
     const started = forDevice.length === 0 ? undefined : await this.#startOnDevice(forDevice, source, env)
     return {
       finish: async () => {
-        const groups = await this.#host.run(forHost, source, env)
+        const groups = await this.host.run(forHost, source, env)
         return started === undefined ? groups : [...groups, ...(await started.finish())]
       },
     }
@@ -402,13 +402,6 @@ interface GroupRun {
   readonly out: GPUBuffer
   readonly environment: GPUBuffer
   readonly bindGroup: GPUBindGroup
-}
-
-/** Whether these lanes cost less on the host than as a wave. */
-const isForHost = (jobs: readonly LaneJob[]): boolean => {
-  const cost = new WaveCost()
-  for (const { plan, transactions } of jobs) cost.add(plan, transactions.length)
-  return cost.isLeastOnHost
 }
 
 const anyMiss = (lanesOut: Uint32Array, laneCount: number): boolean => {

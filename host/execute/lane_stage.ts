@@ -21,6 +21,7 @@ import {
 import { type CompileMode, type PathCandidate, type PathKeyState, PathLibrary } from './path_library.ts'
 import { COLUMN_LIMBS, type PathPlan } from './path_plan.ts'
 import { FEW_LANES, type Leftover, mergePending, mergeSorted, type Pending } from './pending.ts'
+import { PlaceRun } from './place_run.ts'
 import { Precompiles } from './precompiles.ts'
 import { RecordedState, recordedTransaction } from './recorded_state.ts'
 import { type Schedule, TIER_CPU, TIER_LANE } from './schedule.ts'
@@ -49,6 +50,8 @@ export class LaneStage {
   readonly #precompiles: Precompiles
   readonly #reasons: ExitReasons
   readonly #hinted: HintedRound
+  readonly #place: PlaceRun
+  readonly #otherCode: number
 
   constructor(options: LaneStageOptions, resident: ResidentState, library: PathLibrary, reasons: ExitReasons) {
     this.#options = options
@@ -56,6 +59,8 @@ export class LaneStage {
     this.#library = library
     this.#reasons = reasons
     this.#precompiles = new Precompiles(options.fork, options.chainId)
+    this.#place = new PlaceRun(resident, this.#precompiles)
+    this.#otherCode = reasons.code('code conflict')
     this.#hinted = new HintedRound(options, resident, library, this.#precompiles, reasons)
   }
 
@@ -158,23 +163,35 @@ export class LaneStage {
     return this.#hinted.run(schedule, stale, runner, hintsAt)
   }
 
+  /** Another execution of transaction i at its place. False where it has none, and the CPU tier is to make it. */
+  async runLate(schedule: Schedule, i: number, runner: LaneRunner): Promise<boolean> {
+    const { tier, groups, lanes, laneGroups, keyIds, reasons } = schedule
+    if (tier[i] !== TIER_LANE || reasons[i] === this.#otherCode) return false
+    const onHost = runner.mayUseHost && this.#place.isOpen(schedule, i)
+    const key = this.#library.keys[keyIds[i]!]!
+    const exit = onHost
+      ? await this.#place.run(schedule, i, key.candidates, runner)
+      : laneGroups[groups[i]!]?.lanesOut[lanes[i]! * COLUMN_LIMBS]
+    if (exit === undefined || exit === EXIT_NONE || exit === EXIT_MISS) return onHost && exit === EXIT_NONE
+    const recorded = await this.#recordLate(schedule, i, runner)
+    return onHost && recorded !== undefined && (await this.#place.run(schedule, i, [recorded], runner)) === EXIT_NONE
+  }
+
   /**
    * Records the path that transaction i takes at its place, on the running values, where it left all known ones there and a
    * recording pays: transactions that meet the same in this batch or a later one then have it.
    */
-  async recordLate(schedule: Schedule, i: number, runner: LaneRunner): Promise<void> {
-    const { tier, groups, lanes, laneGroups, keyIds } = schedule
-    const group = tier[i] === TIER_LANE ? laneGroups[groups[i]!] : undefined
-    const exit = group?.lanesOut[lanes[i]! * COLUMN_LIMBS]
-    if (group === undefined || exit === EXIT_NONE || exit === EXIT_MISS) return
-    const key = this.#library.keys[keyIds[i]!]!
+  async #recordLate(schedule: Schedule, i: number, runner: LaneRunner): Promise<PathCandidate | undefined> {
+    const key = this.#library.keys[schedule.keyIds[i]!]!
     const { compile, recordFrom } = this.#options
     key.lanesOwed++
-    if (compile === 'never' || !this.#library.isWorthRecording(key, 0, recordFrom)) return
-    if (!this.#callsItsCode(schedule, i)) return
+    if (compile === 'never' || !this.#library.isWorthRecording(key, 0, recordFrom)) return undefined
+    if (!this.#callsItsCode(schedule, i)) return undefined
     const transaction = recordedTransaction(this.#options, schedule, i)
     const recorded = await this.#library.record(key, transaction, new RecordedState(this.#resident, this.#precompiles))
-    if (typeof recorded === 'object' && recorded.hasProgram) await this.#openPrograms(runner)
+    if (typeof recorded !== 'object') return undefined
+    if (recorded.hasProgram) await this.#openPrograms(runner)
+    return recorded
   }
 
   /** Makes the program kernel ready, or on its way, where a path of these keys wants it. */

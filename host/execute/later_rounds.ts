@@ -88,14 +88,16 @@ export class LaterRounds {
 
   #isWorthRound(stale: Stale): boolean {
     if (this.#always) return stale.count > LEAST_STALE
-    return this.#costs(stale).isWorth(this.#mayUseHost)
+    const cost = this.#costs(stale)
+    return cost.isWorthRound(cost.singlyUs(this.#mayUseHost))
   }
 
   /** Whether the round that left these of its transactions stale saved more than it cost: then the next one may, too. */
   #wasWorthRound(stale: Stale, left: Stale): boolean {
     if (this.#always) return left.count <= stale.count / 2
     const cost = this.#costs(stale)
-    return cost.isWorth(this.#mayUseHost, 1, cost.cpuUs - this.#costs(left).cpuUs)
+    const savedUs = cost.singlyUs(this.#mayUseHost) - this.#costs(left).singlyUs(this.#mayUseHost)
+    return cost.isWorthRound(savedUs)
   }
 
   #costs({ count, transactions }: Stale): WaveCost {

@@ -99,7 +99,7 @@ export class Walk {
     const { later, lanes, runner } = this.#parts
     for (let i = this.#advance(first, end); i < end; i = this.#advance(i, end)) {
       if (!this.hasFailed && (await later.run(i))) continue
-      if (!this.hasFailed && runner !== undefined) await lanes.recordLate(this.#schedule, i, runner)
+      if (!this.hasFailed && runner !== undefined && (await lanes.runLate(this.#schedule, i, runner))) continue
       await this.#execute(i)
     }
   }

@@ -24,15 +24,16 @@ const LARGE_EVERY = 40
 
 /**
  * The executors that take turns: paths as programs, the same in ranges so that rounds and misses happen in the middle of a
- * batch, no device but threads, and paths as kernels of their own, which are dear to compile.
+ * batch, lanes on the host and at their places, no device but threads, and paths as kernels of their own, which are dear to compile.
  */
 const EXECUTORS: Readonly<Record<string, BatchCheckOptions & { readonly hasDevice: boolean }>> = {
   programs: { hasDevice: true, recordFrom: 1, programs: 'always', workers: 1 },
   ranges: { hasDevice: true, recordFrom: 1, programs: 'always', range: 8 },
+  host: { hasDevice: true, recordFrom: 1, programs: 'always', waves: 'worth', workers: 1 },
   threads: { hasDevice: false, workers: 2 },
   kernels: { hasDevice: true, recordFrom: 3 },
 }
-const TURNS = ['programs', 'threads', 'ranges', 'programs', 'threads', 'programs', 'kernels', 'ranges'] as const
+const TURNS = ['programs', 'threads', 'host', 'ranges', 'programs', 'threads', 'programs', 'kernels', 'ranges'] as const
 
 let device: ComputeDevice
 beforeAll(async () => {
@@ -77,7 +78,7 @@ describe('random batches', () => {
       const checks = new Map<string, BatchCheck>()
       for (const name of Object.keys(EXECUTORS)) checks.set(name, await openCheck(fork, name))
       const state = batchState()
-      const tiers = { pathKernel: 0, pathProgram: 0, transfer: 0, cpu: 0, held: 0 }
+      const tiers = { pathKernel: 0, pathProgram: 0, pathHost: 0, transfer: 0, cpu: 0, held: 0 }
       for (const seed of seeds) {
         const transactions = randomBatch(seed, state, seed % LARGE_EVERY === 0 ? { fork } : { fork, most: MOST })
         const executor = TURNS[seed % TURNS.length]!
@@ -88,6 +89,7 @@ describe('random batches', () => {
           difference = checked.difference
           tiers.pathKernel += checked.result.tiers.pathKernel
           tiers.pathProgram += checked.result.tiers.pathProgram
+          tiers.pathHost += checked.result.tiers.pathHost
           tiers.transfer += checked.result.tiers.transfer
           tiers.cpu += checked.result.tiers.cpu
           tiers.held += checked.result.ahead.held
@@ -104,6 +106,7 @@ describe('random batches', () => {
       if (runs < 100) return
       expect(tiers.pathKernel).toBeGreaterThan(0)
       expect(tiers.pathProgram).toBeGreaterThan(runs / 2)
+      expect(tiers.pathHost).toBeGreaterThan(0)
       expect(tiers.transfer).toBeGreaterThan(runs)
       expect(tiers.cpu).toBeGreaterThan(runs)
       expect(tiers.held).toBeGreaterThan(0)
