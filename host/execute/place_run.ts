@@ -1,4 +1,5 @@
 import { EXIT_MISS, EXIT_NONE } from '../../transpiler/index.ts'
+import { STATE_RETIRED } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import type { LaneGroup } from './lane_group.ts'
 import { loadMissed } from './lane_load.ts'
@@ -28,10 +29,11 @@ export class PlaceRun {
   }
 
   /** Whether another execution of transaction i can stand where the present one does not. */
-  isOpen({ groups, laneGroups }: Schedule, i: number): boolean {
+  isOpen({ groups, laneGroups, toIds }: Schedule, i: number): boolean {
     const group = laneGroups[groups[i]!]
-    // The ids of the batch name an account's former self where one was made anew.
-    return group !== undefined && !this.#made.has(group) && !this.#resident.accounts.renewed
+    if (group === undefined || this.#made.has(group)) return false
+    // Where the called account was made anew in this batch, its id names its former self.
+    return (this.#resident.accounts.states[toIds[i]!]! & STATE_RETIRED) === 0
   }
 
   /**
