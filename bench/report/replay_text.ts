@@ -19,7 +19,7 @@ export const shareText = (part: number, whole: number): string =>
 
 /** What the columns of tiers mean, in a line. */
 export const TIER_NOTE =
-  'transfer: plain transfers, settled in the in-order walk of the host; device: path kernels and path programs; CPU: @ethereumjs/evm'
+  'transfer: plain transfers, settled in the in-order walk of the host; device: path kernels and path programs; host: path programs of few lanes, on the host; CPU: @ethereumjs/evm'
 
 /** On what level both sides are timed. */
 export const TIMING_NOTE =
@@ -28,7 +28,12 @@ export const TIMING_NOTE =
 
 const tierCells = (tiers: TierCounts): readonly string[] => {
   const whole = ofAllTiers(tiers)
-  return [shareText(tiers.transfer, whole), shareText(onDevice(tiers), whole), shareText(tiers.cpu, whole)]
+  return [
+    shareText(tiers.transfer, whole),
+    shareText(onDevice(tiers), whole),
+    shareText(tiers.pathHost, whole),
+    shareText(tiers.cpu, whole),
+  ]
 }
 
 const HEAD = [
@@ -36,6 +41,7 @@ const HEAD = [
   'Mgas',
   'transfer',
   'device',
+  'host',
   'CPU',
   'device gas',
   'CPU gas',
@@ -138,7 +144,7 @@ export const mergedNote = (group: MergedReplay): string =>
 /** One line for each transaction. */
 export const explainText = (block: string, explain: readonly TransactionExplanation[], gasUsed: ArrayLike<number>) =>
   `${[
-    `${block}: tier, path, rounds on the device, gas, why; exits in brackets`,
+    `${block}: tier, path, rounds as a lane, gas, why; exits in brackets`,
     ...explain.map(({ index, tier, path, why, rounds, exits }) => {
       const left = exits.length === 0 ? '' : ` [${exits.join('; ')}]`
       return `  ${String(index).padStart(5)}  ${tier.padEnd(11)} ${(path ?? '-').padEnd(32)} ${rounds}  ${grouped(gasUsed[index] ?? 0).padStart(11)}  ${why}${left}`

@@ -20,6 +20,7 @@ export const programText = (report: ProgramReport): string => {
   const shares = [
     ['path kernels', tiers.pathKernel],
     ['path programs', tiers.pathProgram],
+    ['paths on the host', tiers.pathHost],
     ['plain transfers', tiers.transfer],
     ['CPU', tiers.cpu],
   ] as const

@@ -1,6 +1,7 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { MICRO } from '../../transpiler/lift/micro_codes.ts'
 import { accessListName, MAX_LISTED } from '../../transpiler/record/access_list.ts'
+import { hasPaths } from '../../transpiler/record/record.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { TYPE_DEPOSIT, TYPE_SET_CODE } from '../block/batch.ts'
 import { HOST_CODE, HOST_LIMBS } from '../state/account_table.ts'
@@ -49,12 +50,12 @@ export const routeTransactions = (
   const { type, data, dataStart, value, to, creates, accessStart, gasLimit } = batch
   const { hosts } = resident.accounts
   const known = resident.codes.codes
-  const hasPaths = isAtLeast(fork, 'berlin')
+  const isOld = !hasPaths(fork)
   const toCpu = (i: number, reason: number): void => {
     tier[i] = TIER_CPU
     schedule.reasons[i] = reason
   }
-  const micro = hasPaths ? MICRO(fork) : undefined
+  const micro = isAtLeast(fork, 'berlin') ? MICRO(fork) : undefined
   const isPrecompile = (i: number): boolean => {
     const called = calledMicroCode(to, i)
     return micro === undefined || (called !== 0 && micro[called] !== undefined)
@@ -63,7 +64,7 @@ export const routeTransactions = (
   const deposit = reasons.code('deposit')
   const created = reasons.code('create')
   const precompile = reasons.code('precompile')
-  const earlyFork = reasons.code('fork before berlin')
+  const earlyFork = reasons.code('fork before spurious dragon')
   const accessList = reasons.code('access list')
   const gasAbove = reasons.code('gas limit above 2^32')
   const noPath = reasons.code('no path')
@@ -92,7 +93,7 @@ export const routeTransactions = (
       tier[i] = TIER_TRANSFER
       continue
     }
-    if (!hasPaths) toCpu(i, earlyFork)
+    if (isOld) toCpu(i, earlyFork)
     else if (gasLimit[2 * i + 1] !== 0) toCpu(i, gasAbove)
     else if (library === undefined) toCpu(i, noPath)
     else if (accessStart[i + 1]! - accessStart[i]! > MAX_LISTED) toCpu(i, accessList)
