@@ -43,6 +43,8 @@ export interface VmLanes {
   readonly source: VmSource
   readonly transactions: Int32Array
   readonly listed: ListedItems
+  /** By micro code: defined where the fork has that precompile. */
+  readonly natives: readonly unknown[]
   readonly hints?: VmHints
 }
 
@@ -173,12 +175,13 @@ const priceGas = (dst: Uint32Array, price: Uint32Array, gasLimit: Uint32Array, i
   wordAdd(dst, 0, dst, 0, high, 0)
 }
 
-const fillColumns = ({ source, transactions }: VmLanes, { positions, laneCount, words }: VmWave): void => {
+const fillColumns = ({ source, transactions, natives }: VmLanes, { positions, laneCount, words }: VmWave): void => {
   const { batch, executionGas, fromIds, toIds, rules } = source
   for (let lane = 0; lane < laneCount; lane++) {
     const i = transactions[positions[lane]!]!
     const state = (LANE_STATE * laneCount + lane) * VECTOR_LIMBS
-    words[state + 2] = calledMicroCode(batch.to, i)
+    const native = calledMicroCode(batch.to, i)
+    words[state + 2] = natives[native] === undefined ? 0 : native
     words[state + 3] = executionGas[i]!
     words[(LANE_OUTPUT * laneCount + lane) * VECTOR_LIMBS + 3] = Math.floor(executionGas[i]! / LIMB)
     const parties = (LANE_PARTIES * laneCount + lane) * VECTOR_LIMBS
