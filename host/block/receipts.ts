@@ -6,7 +6,14 @@ import { bytesToHex } from './encode_batch.ts'
 import { addBloomIndices, type BloomSet, LaneDecoder, type LaneGroup } from './lane_receipts.ts'
 import { REJECTION, type Rejection } from './rejection.ts'
 
-export { type BloomItem, bloomItems, type LaneGroup, type LaneTables } from './lane_receipts.ts'
+export {
+  addBloomIndices,
+  type BloomItem,
+  type BloomSet,
+  bloomItems,
+  type LaneGroup,
+  type LaneTables,
+} from './lane_receipts.ts'
 
 export interface Log {
   readonly address: string
@@ -52,6 +59,14 @@ export interface CallOutcome {
   readonly exception: string | undefined
 }
 
+/** Reads what device executions left, by lane. `to` and `i`: the called addresses of the batch, and the lane's transaction. */
+export interface LaneReceipts {
+  logs(lane: number, to: Uint32Array, i: number): readonly Log[]
+  output(lane: number): Uint8Array
+  callOutcome(lane: number): CallOutcome | undefined
+  addBloom(blooms: BloomSet, lane: number, to: Uint32Array, i: number): void
+}
+
 export const STATUS_FAILURE = 0
 export const STATUS_SUCCESS = 1
 /** Not included in the block: no gas, no receipt. */
@@ -81,7 +96,7 @@ export class Receipts {
   /** Group number of a lane; REJECTION code where rejected. */
   readonly #group: Uint32Array
   readonly #lane: Uint32Array
-  readonly #groups: LaneDecoder[] = []
+  readonly #groups: LaneReceipts[] = []
   readonly #groupStatus: number[] = []
   readonly #objects = new Map<number, ObjectOutcome>()
   #summed = false
@@ -106,6 +121,12 @@ export class Receipts {
     return this.#groups.push(new LaneDecoder(group)) - 1
   }
 
+  /** The same for lanes that need not end alike; `setVm` takes the number. */
+  addReceipts(group: LaneReceipts): number {
+    this.#groupStatus.push(STATUS_FAILURE)
+    return this.#groups.push(group) - 1
+  }
+
   /** A plain transfer that succeeded: no logs, no output. */
   setTransfer(i: number, gasUsed: number): void {
     this.#set(i, STATUS_SUCCESS, gasUsed, FROM_TRANSFER)
@@ -114,6 +135,13 @@ export class Receipts {
   /** Lane `lane` of a dispatch; the path says the status. */
   setLane(i: number, group: number, lane: number, gasUsed: number): void {
     this.#set(i, this.#groupStatus[group]!, gasUsed, FROM_LANE)
+    this.#group[i] = group
+    this.#lane[i] = lane
+  }
+
+  /** Lane `lane` of what `addReceipts` took. */
+  setVm(i: number, group: number, lane: number, status: 0 | 1, gasUsed: number): void {
+    this.#set(i, status, gasUsed, FROM_LANE)
     this.#group[i] = group
     this.#lane[i] = lane
   }

@@ -1,3 +1,4 @@
+import { SLOT_READ } from '../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { MISSING } from '../../transpiler/path_kernel.ts'
 import { HOST_LIMBS, HOST_NONCE, ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
@@ -10,6 +11,8 @@ import type { LaneGroup } from './lane_group.ts'
 import { laneSlot } from './lane_store.ts'
 import { COLUMN_LIMBS } from './path_plan.ts'
 import type { RunningState } from './running_state.ts'
+import { type VmGroup, vmAccountCount, vmSlotCount } from './vm_group.ts'
+import { ACCOUNT_RECORD_LIMBS, ENTRY_SEEN, SLOT_RECORD_LIMBS } from './vm_store.ts'
 
 /**
  * Notes what each transaction of a batch changed and read, with the values at its place: for callers that asked for it
@@ -54,6 +57,18 @@ export class ChangeRecorder {
     }
     for (let k = 0; k < plan.slots.count; k++) if (plan.memos[k] === undefined) this.#noteSlot(laneSlot(group, lane, k))
     for (const address of plan.kernel.precompiles ?? []) this.#noteLow(address)
+  }
+
+  /** The same for an execution of the lane VM. What is only warm was not looked at. */
+  openVm(from: number, to: number, coinbase: number, group: VmGroup, lane: number): void {
+    this.open(from, to, coinbase)
+    const { words } = group
+    let at = group.accountsAt[lane]!
+    for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS)
+      if ((words[at + 1]! & ENTRY_SEEN) !== 0) this.#noteAccount(words[at]!)
+    at = group.slotsAt[lane]!
+    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS)
+      if ((words[at + 1]! & SLOT_READ) !== 0) this.#noteSlot(words[at]!)
   }
 
   /**

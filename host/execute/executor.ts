@@ -1,14 +1,15 @@
 import { codeSkeleton } from '../../transpiler/index.ts'
-import type { Fork } from '../../transpiler/spec/forks.ts'
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { TransactionBatch, TransactionObject } from '../block/batch.ts'
 import { encodeBatch } from '../block/encode_batch.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
-import { Receipts } from '../block/receipts.ts'
+import type { Receipts } from '../block/receipts.ts'
 import { type Rejection, rejectionText } from '../block/rejection.ts'
 import { transactionRules } from '../block/rules.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { ResidentState } from '../state/resident_state.ts'
 import type { State, StateWrites } from '../state/state.ts'
+import { executedReasons, receiptsOf, rejectedOf, tierCounts } from './batch_result.ts'
 import type { BlockSteps } from './block_steps.ts'
 import { type BuildRequest, type BuiltBlock, buildBlock } from './build_block.ts'
 import type { TransactionChanges } from './change_log.ts'
@@ -35,18 +36,11 @@ import { type CompileMode, PathLibrary } from './path_library.ts'
 import type { PathStore } from './path_store.ts'
 import { loadParties, routeTransactions } from './route.ts'
 import { RunningState } from './running_state.ts'
-import {
-  createSchedule,
-  OUTCOME_CPU,
-  OUTCOME_LANE,
-  OUTCOME_REJECTED,
-  OUTCOME_TRANSFER,
-  type Schedule,
-  TIER_LANE,
-} from './schedule.ts'
+import { createSchedule, type Schedule, TIER_LANE } from './schedule.ts'
 import { readCalls, type SimulateRequest, Simulator } from './simulate.ts'
 import type { Simulation } from './simulation.ts'
 import { Sweep } from './sweep.ts'
+import { isVmCall, type VmEngine, VmStage, type VmStageOptions } from './vm_stage.ts'
 import { RANGE, Walk } from './walk.ts'
 
 export interface ExecutorOptions {
@@ -65,6 +59,14 @@ export interface ExecutorOptions {
   readonly kernels?: 'never'
   /** `never`: no path runs as a program; it waits for its own kernel. */
   readonly programs?: 'never'
+  /** `never`: no path is recorded or run. */
+  readonly paths?: 'never'
+  /**
+   * The lane VM, a kernel that runs any code: `never`, or `always`, which sends every call there that may go, before paths and
+   * whatever it costs. Default: calls that no path takes, where their wave costs less than the CPU tier. `compile` holds for its
+   * kernel, too.
+   */
+  readonly laneVm?: 'never' | 'always'
   /** `always`: lanes go to the device however few they are. Default: where that costs less than the CPU tier. */
   readonly waves?: 'always'
   /** Transactions of one kind from which a path is recorded. Default: measured costs decide. */
@@ -195,6 +197,13 @@ const LEAST_MEASURED = 16
 
 export const createExecutor = (options: ExecutorOptions): Executor => new BatchExecutor(options)
 
+/** Opens what runs the lane VM on these tables. */
+export type OpenVm = (resident: ResidentState) => VmEngine
+
+/** An executor on another lane VM than the device's. */
+export const createExecutorOnVm = (options: ExecutorOptions, openVm: OpenVm): Executor =>
+  new BatchExecutor(options, openVm)
+
 class BatchExecutor implements Executor {
   readonly #options: ExecutorOptions
   readonly #cpu: CpuTier
@@ -205,12 +214,15 @@ class BatchExecutor implements Executor {
   readonly #lanes: LaneStage
   readonly #running: RunningState
   readonly #simulator: Simulator
+  readonly #openVm: OpenVm | undefined
   #runner: LaneRunner | undefined
+  #vm: VmStage | undefined
   #busy = false
   #commits = 0
 
-  constructor(options: ExecutorOptions) {
+  constructor(options: ExecutorOptions, openVm?: OpenVm) {
     this.#options = options
+    this.#openVm = openVm
     this.#cpu = new CpuTier(options)
     this.#resident = new ResidentState(options.state, codeSkeleton)
     const { fork, chainId, compile = 'background', recordFrom, kernels, programs, waves, pathStore } = options
@@ -299,6 +311,7 @@ class BatchExecutor implements Executor {
   #closeRunner(): void {
     this.#runner?.destroy()
     this.#runner = undefined
+    this.#vm = undefined
   }
 
   async #execute(
@@ -326,10 +339,13 @@ class BatchExecutor implements Executor {
     const explained = explain ? new ExplainLog() : undefined
     const schedule = createSchedule(batch, env, transactionRules(batch, fork, env), explained)
     await loadParties(schedule, this.#resident)
-    routeTransactions(fork, schedule, this.#resident, this.#library, this.#reasons)
+    const { paths, laneVm } = this.#options
+    const library = paths === 'never' || (laneVm === 'always' && this.#mayUseVm) ? undefined : this.#library
+    routeTransactions(fork, schedule, this.#resident, library, this.#reasons)
     timings.route = lap()
 
     const runner = this.#openRunner(schedule, faults)
+    const vm = this.#stageVm(schedule)
     const { waves } = this.#options
     const later = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner, waves)
     if (listed !== undefined) later.believe(listed)
@@ -343,6 +359,7 @@ class BatchExecutor implements Executor {
       cpu,
       running: this.#running,
       runner,
+      vm,
       range: this.#options.range ?? RANGE,
     })
     try {
@@ -350,14 +367,14 @@ class BatchExecutor implements Executor {
     } finally {
       faults.push(...this.#workers.finish(cpu))
     }
-    faults.push(...walk.faults, ...later.faults, ...this.#library.failures.splice(0))
+    faults.push(...walk.faults, ...later.faults, ...this.#library.failures.splice(0), ...(vm?.faults.splice(0) ?? []))
     if (cpu.own >= LEAST_MEASURED) this.#library.cpuMs = cpu.ownMs / cpu.own
     if (walk.hasFailed) this.#closeRunner()
     const compileMs = this.#library.waitedMs - waitedBeforeMs
-    timings.execute = walk.cpuMs + (runner?.timings.execute ?? 0)
+    timings.execute = walk.cpuMs + (runner?.timings.execute ?? 0) + (vm?.elapsedMs ?? 0)
     timings.readback = runner?.timings.readback ?? 0
     timings.validate = walk.sweepMs + later.resolveMs
-    if (runner !== undefined)
+    if (runner !== undefined || vm !== undefined)
       timings.upload = Math.max(0, lap() - compileMs - timings.execute - timings.readback - timings.validate)
     else lap()
     const rejected = rejectedOf(schedule)
@@ -368,7 +385,7 @@ class BatchExecutor implements Executor {
     if (steps === undefined || earlier === undefined) writes = collectWrites(this.#resident)
     else {
       const ground = { running: this.#running, cpu: this.#cpu, sink: sweep, recorder }
-      receipts = await this.#receipts(schedule)
+      receipts = await receiptsOf(schedule, this.#resident)
       await steps.after(ground, receipts)
       writes = mergeWrites(earlier, collectWrites(this.#resident))
       await steps.check(ground, receipts, writes)
@@ -379,7 +396,7 @@ class BatchExecutor implements Executor {
     this.#resident.settle()
     timings.commit = lap()
 
-    receipts ??= await this.#receipts(schedule)
+    receipts ??= await receiptsOf(schedule, this.#resident)
     receipts.blooms()
     faults.push(...(runner?.faults ?? []))
     timings.receipts = lap()
@@ -430,72 +447,32 @@ class BatchExecutor implements Executor {
     }
   }
 
+  /** The lane VM for this batch; undefined where there is none, or no call for it. */
+  #stageVm(schedule: Schedule): VmStage | undefined {
+    if (!this.#mayUseVm || !schedule.batch.type.some((_, i) => isVmCall(schedule, i))) return undefined
+    const engine = this.#vm?.engine ?? this.#openVm?.(this.#resident)
+    if (engine === undefined) return undefined
+    this.#vm ??= new VmStage(this.#vmOptions(), engine, this.#library, this.#reasons)
+    return this.#vm
+  }
+
+  get #mayUseVm(): boolean {
+    const { fork, laneVm, compile, device } = this.#options
+    if (laneVm === 'never' || compile === 'never' || !isAtLeast(fork, 'berlin')) return false
+    return this.#openVm !== undefined || (device !== undefined && !device.isLost)
+  }
+
+  #vmOptions(): VmStageOptions {
+    const { compile = 'background', laneVm, waves } = this.#options
+    return { compile, ...(laneVm === undefined ? {} : { laneVm }), ...(waves === undefined ? {} : { waves }) }
+  }
+
   #begin(device: ComputeDevice, hashesTopics = true): LaneRunner {
     this.#runner ??= new LaneRunner(device, this.#resident, this.#options.chainId)
     this.#runner.begin(hashesTopics)
     return this.#runner
   }
-
-  async #receipts(schedule: Schedule): Promise<Receipts> {
-    const { batch, outcome, gasUsed, groups, lanes, laneGroups } = schedule
-    const receipts = new Receipts(batch)
-    const tables = {
-      accountRows: this.#resident.accounts.rows,
-      constants: this.#resident.codes.constants,
-    }
-    for (const { plan, laneCount, lanesIn, lanesOut, bloomIndices: hashed } of laneGroups) {
-      const bloomIndices = await hashed
-      const dispatch = { kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables }
-      receipts.addGroup(bloomIndices === undefined ? dispatch : { ...dispatch, bloomIndices })
-    }
-    for (let i = 0; i < batch.count; i++) {
-      switch (outcome[i]) {
-        case OUTCOME_TRANSFER:
-          receipts.setTransfer(i, gasUsed[i]!)
-          break
-        case OUTCOME_LANE:
-          receipts.setLane(i, groups[i]!, lanes[i]!, gasUsed[i]!)
-          break
-        case OUTCOME_CPU:
-          receipts.setCpu(i, schedule.cpuResults.get(i)!)
-          break
-        default:
-          receipts.setRejected(i, schedule.rejections[i] as Rejection)
-      }
-    }
-    return receipts
-  }
 }
 
 const isBatch = (transactions: TransactionBatch | readonly TransactionObject[]): transactions is TransactionBatch =>
   !Array.isArray(transactions)
-
-const rejectedOf = ({ batch, outcome, rejections }: Schedule): RejectedTransaction[] => {
-  const rejected: RejectedTransaction[] = []
-  for (let index = 0; index < batch.count; index++) {
-    if (outcome[index] !== OUTCOME_REJECTED) continue
-    const code = rejections[index] as Rejection
-    rejected.push({ index, code, reason: rejectionText(code) })
-  }
-  return rejected
-}
-
-const tierCounts = ({ outcome, groups, laneGroups }: Schedule): TierCounts => {
-  const counts = [0, 0, 0, 0, 0]
-  let programs = 0
-  for (let i = 0; i < outcome.length; i++) {
-    counts[outcome[i]!]!++
-    if (outcome[i] === OUTCOME_LANE && laneGroups[groups[i]!]!.isProgram) programs++
-  }
-  return {
-    pathKernel: counts[OUTCOME_LANE]! - programs,
-    pathProgram: programs,
-    laneVm: 0,
-    transfer: counts[OUTCOME_TRANSFER]!,
-    cpu: counts[OUTCOME_CPU]!,
-  }
-}
-
-/** Reasons of what the CPU tier executed; a transaction that was rejected in the end has none. */
-const executedReasons = ({ outcome, reasons }: Schedule): Uint16Array =>
-  reasons.map((reason, i) => (outcome[i] === OUTCOME_CPU ? reason : 0))

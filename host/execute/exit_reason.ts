@@ -1,6 +1,7 @@
 /**
  * Why a transaction was executed by the CPU tier: a closed set. `guard failed` and `not transpiled` carry what failed in
- * words; the number of different words is bounded by the paths of the executor.
+ * words; the number of different words is bounded by the paths of the executor. `refused` carries an opcode, `vm quota` a region
+ * of the lane VM.
  */
 export type ExitReason =
   | 'create'
@@ -27,7 +28,10 @@ export type ExitReason =
   | 'unlisted read'
   | 'bundle'
   | 'lent balance'
+  | 'vm budget'
   | `guard failed: ${string}`
+  | `refused: ${string}`
+  | `vm quota: ${string}`
   | `not transpiled: ${string}`
 
 /** Small numbers for reasons, so that a batch keeps one per transaction. 0 = none. */

@@ -1,11 +1,11 @@
 import { type Rejection, rejectionText } from '../block/rejection.ts'
 import type { ExitReasons } from './exit_reason.ts'
-import { OUTCOME_CPU, OUTCOME_LANE, OUTCOME_REJECTED, OUTCOME_TRANSFER, type Schedule } from './schedule.ts'
+import { OUTCOME_CPU, OUTCOME_LANE, OUTCOME_REJECTED, OUTCOME_TRANSFER, OUTCOME_VM, type Schedule } from './schedule.ts'
 
 /** How one transaction was executed. */
 export interface TransactionExplanation {
   readonly index: number
-  readonly tier: 'transfer' | 'pathKernel' | 'pathProgram' | 'cpu' | 'rejected'
+  readonly tier: 'transfer' | 'pathKernel' | 'pathProgram' | 'laneVm' | 'cpu' | 'rejected'
   /** Id of the path whose execution stands. */
   readonly path?: string
   /** Why this tier, in words. */
@@ -35,6 +35,7 @@ const WHY = {
   transfer: 'the called account has no code',
   pathKernel: "the path's own kernel is compiled",
   pathProgram: 'a path was recorded for its key',
+  laneVm: 'no path takes it',
 } as const
 
 /** One entry for each transaction of a batch that has ended. */
@@ -53,6 +54,8 @@ const explain = (schedule: Schedule, reasons: ExitReasons, index: number): Trans
       const tier = isProgram ? 'pathProgram' : 'pathKernel'
       return { ...common, tier, path: plan.kernel.id, why: WHY[tier] }
     }
+    case OUTCOME_VM:
+      return { ...common, tier: 'laneVm', why: reason === '' ? WHY.laneVm : `${WHY.laneVm}: ${reason}` }
     case OUTCOME_CPU:
       return { ...common, tier: 'cpu', why: reason === '' ? 'no other tier' : reason }
     case OUTCOME_REJECTED:

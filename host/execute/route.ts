@@ -32,12 +32,15 @@ export const loadParties = (schedule: Schedule, resident: ResidentState): void |
 const after = (before: void | Promise<void>, next: () => void | Promise<void>): void | Promise<void> =>
   before === undefined ? next() : before.then(next)
 
-/** Chooses the tier of every transaction, and the path key of those that call code. */
+/**
+ * Chooses the tier of every transaction, and the path key of those that call code; without a library there are no paths, and such
+ * calls stand for the CPU tier.
+ */
 export const routeTransactions = (
   fork: Fork,
   schedule: Schedule,
   resident: ResidentState,
-  library: PathLibrary,
+  library: PathLibrary | undefined,
   reasons: ExitReasons,
 ): void => {
   const { batch, rules, toIds, toCodes, tier, keyIds } = schedule
@@ -56,6 +59,7 @@ export const routeTransactions = (
   const earlyFork = reasons.code('fork before berlin')
   const accessList = reasons.code('access list')
   const gasAbove = reasons.code('gas limit above 2^32')
+  const noPath = reasons.code('no path')
   for (let i = 0; i < batch.count; i++) {
     if (rules.rejection[i] !== 0) {
       tier[i] = TIER_TRANSFER
@@ -81,8 +85,9 @@ export const routeTransactions = (
       continue
     }
     if (!hasPaths) toCpu(i, earlyFork)
-    else if (accessStart[i + 1]! - accessStart[i]! > MAX_LISTED) toCpu(i, accessList)
     else if (gasLimit[2 * i + 1] !== 0) toCpu(i, gasAbove)
+    else if (library === undefined) toCpu(i, noPath)
+    else if (accessStart[i + 1]! - accessStart[i]! > MAX_LISTED) toCpu(i, accessList)
     else {
       const start = dataStart[i]!
       const bytes = dataStart[i + 1]! - start

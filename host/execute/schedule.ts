@@ -4,11 +4,13 @@ import type { TransactionRules } from '../block/rules.ts'
 import type { CpuExecution } from './cpu_result.ts'
 import type { ExplainLog } from './explain.ts'
 import type { LaneGroup } from './lane_group.ts'
+import type { VmGroup } from './vm_group.ts'
 
 /** Which tier a transaction is meant for. */
 export const TIER_TRANSFER = 0
 export const TIER_LANE = 1
 export const TIER_CPU = 2
+export const TIER_VM = 3
 
 /** What became of a transaction (Schedule.outcome). */
 export const OUTCOME_NONE = 0
@@ -16,6 +18,7 @@ export const OUTCOME_TRANSFER = 1
 export const OUTCOME_LANE = 2
 export const OUTCOME_CPU = 3
 export const OUTCOME_REJECTED = 4
+export const OUTCOME_VM = 5
 
 /**
  * One batch on its way through the executor, as columns. Transaction i:
@@ -25,7 +28,8 @@ export const OUTCOME_REJECTED = 4
  * executionGas     f64[n]   gas limit less intrinsic gas; meaningless where a static rule is broken
  * tier             u8[n]    TIER_*
  * keyIds           i32[n]   path key of a call into code (PathRouter), else -1
- * groups, lanes    i32[n]   where its last device execution is: index into `laneGroups`, lane; -1 = none
+ * groups, lanes    i32[n]   where its last device execution is: index into `laneGroups` (into `vmGroups` where its tier is TIER_VM),
+ *                           lane; -1 = none
  * executions       u8[n]    times that the device executed it, 255 = that or more
  * reasons          u16[n]   why the CPU tier (ExitReasons); 0 = no reason yet
  * outcome          u8[n]    OUTCOME_*
@@ -53,6 +57,7 @@ export interface Schedule {
   readonly gasUsed: Float64Array
   readonly cpuResults: Map<number, CpuExecution>
   readonly laneGroups: LaneGroup[]
+  readonly vmGroups: VmGroup[]
   readonly explained: ExplainLog | undefined
   coinbaseId: number
 }
@@ -85,6 +90,7 @@ export const createSchedule = (
     gasUsed: new Float64Array(count),
     cpuResults: new Map(),
     laneGroups: [],
+    vmGroups: [],
     explained,
     coinbaseId: -1,
   }

@@ -1,3 +1,4 @@
+import { VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
 import { ACCOUNT_FLAG_EXISTS } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
@@ -32,10 +33,14 @@ import {
   OUTCOME_NONE,
   OUTCOME_REJECTED,
   OUTCOME_TRANSFER,
+  OUTCOME_VM,
   type Schedule,
   TIER_CPU,
   TIER_LANE,
+  TIER_VM,
 } from './schedule.ts'
+import { vmExit, vmGasLeft, vmRefund } from './vm_group.ts'
+import { VM_HOLDS, VmStore } from './vm_store.ts'
 
 /**
  * The last pass over a batch: every transaction in order, over the running values of the tables.
@@ -66,6 +71,9 @@ export class Sweep {
   #blobGasUsed = 0
   readonly #fees = new FeeSum()
   readonly #transfers: InnerTransfers
+  readonly #vm: VmStore
+  /** Reasons by what of a lane of the lane VM does not hold (vm_store.ts). */
+  readonly #vmReasons: readonly number[]
   readonly #blockGas: number
   readonly #refundQuotient: number
   readonly #touchMakes: boolean
@@ -75,6 +83,7 @@ export class Sweep {
     this.#accounts = resident.accounts
     this.#slots = resident.slots
     this.#transfers = new InnerTransfers(resident.accounts)
+    this.#vm = new VmStore(schedule, resident)
     this.#reasons = {
       conflict: reasons.code('conflict'),
       balance: reasons.code('balance conflict'),
@@ -83,6 +92,8 @@ export class Sweep {
       empty: reasons.code('empty account'),
       unlisted: reasons.code('unlisted read'),
     }
+    const { conflict, balance, code, empty } = this.#reasons
+    this.#vmReasons = [0, conflict, balance, code, empty]
     this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
     this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
     this.#blockGas = Number(schedule.env.gasLimit)
@@ -107,7 +118,7 @@ export class Sweep {
   advance(first: number, end: number): number {
     const schedule = this.#schedule
     const accounts = this.#accounts
-    const { batch, rules, tier, outcome, gasUsed, rejections, lanes, groups, laneGroups } = schedule
+    const { batch, rules, tier, outcome, gasUsed, rejections, lanes, groups, laneGroups, vmGroups } = schedule
     const { rows, hosts } = accounts
     const { nonce, value } = batch
     const { gasLimit, cost, price, priority, intrinsic, floor, rejection, blobGas } = rules
@@ -186,6 +197,25 @@ export class Sweep {
         }
         if (credited) storeLane(group, lane, this.#slots)
         outcome[i] = OUTCOME_LANE
+      } else if (kind === TIER_VM) {
+        this.#settleFees()
+        const group = vmGroups[groups[i]!]!
+        const lane = lanes[i]!
+        const broken = this.#vm.broken(group, lane, i, from)
+        if (broken !== VM_HOLDS) {
+          schedule.reasons[i] = this.#vmReasons[broken]!
+          break
+        }
+        const exit = vmExit(group, lane)
+        gas += schedule.executionGas[i]! - (exit === VM_EXITS.halted ? 0 : vmGasLeft(group, lane))
+        this.recorder?.openVm(from, to, coinbase, group, lane)
+        if (exit === VM_EXITS.succeeded) {
+          gas -= Math.min(vmRefund(group, lane), Math.floor(gas / this.#refundQuotient))
+          this.#vm.store(group, lane)
+        }
+        // Its value is in what it stored.
+        credited = false
+        outcome[i] = OUTCOME_VM
       } else {
         if (this.recorder !== undefined) this.recorder.open(from, to, coinbase)
         outcome[i] = OUTCOME_TRANSFER

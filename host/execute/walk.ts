@@ -8,6 +8,7 @@ import type { RunningState } from './running_state.ts'
 import type { Schedule } from './schedule.ts'
 import type { Speculation } from './speculation.ts'
 import type { Sweep } from './sweep.ts'
+import type { VmStage } from './vm_stage.ts'
 
 /** Batches of twice this many transactions or more go to the device in ranges of about this size. */
 export const RANGE = 16_384
@@ -21,6 +22,7 @@ export interface WalkParts {
   readonly cpu: Speculation
   readonly running: RunningState
   readonly runner: LaneRunner | undefined
+  readonly vm: VmStage | undefined
   readonly range: number
 }
 
@@ -49,27 +51,30 @@ export class Walk {
 
   async run(): Promise<void> {
     const { count } = this.#schedule.batch
-    const { runner, lanes, range, cpu } = this.#parts
+    const { runner, vm, lanes, range, cpu } = this.#parts
+    await vm?.begin(this.#schedule)
     await cpu.offer(0, count)
-    if (runner === undefined) {
+    if (runner === undefined && vm === undefined) {
       await this.#sweep(0, count)
       return
     }
-    lanes.begin(runner)
+    if (runner !== undefined) lanes.begin(runner)
     const ranges = Math.max(1, Math.min(MOST_RANGES, Math.floor(count / range)))
     const size = Math.ceil(count / ranges)
-    let wave = await this.#start(runner, 0, size, ranges)
+    let wave = await this.#start(0, size, ranges)
     for (let first = 0; first < count; first += size) {
       const end = Math.min(count, first + size)
-      await this.#finish(runner, wave)
+      await this.#finish(wave)
+      await this.#runVm(first, end)
       await cpu.offer(first, end)
-      wave = end < count ? await this.#start(runner, end, Math.min(count, end + size), ranges) : undefined
+      wave = end < count ? await this.#start(end, Math.min(count, end + size), ranges) : undefined
       await this.#sweep(first, end)
     }
   }
 
-  async #start(runner: LaneRunner, first: number, end: number, ranges: number): Promise<Wave | undefined> {
-    if (this.hasFailed) return undefined
+  async #start(first: number, end: number, ranges: number): Promise<Wave | undefined> {
+    const { runner } = this.#parts
+    if (this.hasFailed || runner === undefined) return undefined
     try {
       return await this.#parts.lanes.start(this.#schedule, runner, first, end, ranges)
     } catch (thrown) {
@@ -78,10 +83,20 @@ export class Walk {
     }
   }
 
-  async #finish(runner: LaneRunner, wave: Wave | undefined): Promise<void> {
-    if (wave === undefined) return
+  async #finish(wave: Wave | undefined): Promise<void> {
+    const { runner } = this.#parts
+    if (wave === undefined || runner === undefined) return
     try {
       await this.#parts.lanes.finish(this.#schedule, runner, wave)
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+  }
+
+  async #runVm(first: number, end: number): Promise<void> {
+    if (this.hasFailed) return
+    try {
+      await this.#parts.vm?.run(this.#schedule, first, end)
     } catch (thrown) {
       this.#fail(thrown)
     }
@@ -93,6 +108,7 @@ export class Walk {
     this.faults.push(faultText(thrown))
     this.hasFailed = true
     this.#parts.lanes.refuse(this.#schedule, reason)
+    this.#parts.vm?.refuse(this.#schedule, reason)
   }
 
   async #sweep(first: number, end: number): Promise<void> {

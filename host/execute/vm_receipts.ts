@@ -1,0 +1,91 @@
+import { VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { bloomIndicesOfAddress, bloomIndicesOfWord } from '../block/bloom.ts'
+import { bytesToHex } from '../block/encode_batch.ts'
+import { addBloomIndices, type BloomSet, type CallOutcome, type LaneReceipts, type Log } from '../block/receipts.ts'
+import { ROW_LIMBS } from '../state/account_table.ts'
+import { addressToHex, wordToHex } from '../state/word.ts'
+import { type VmGroup, vmExit, vmGasLeft, vmLogCount, vmOutput, vmRefund } from './vm_group.ts'
+
+const HEAD_LIMBS = 4
+
+/** Reads logs, outputs and blooms of one wave of the lane VM. `accountRows`: the rows that account ids point into. */
+export class VmReceipts implements LaneReceipts {
+  readonly #group: VmGroup
+  readonly #accountRows: Uint32Array
+  readonly #executionGas: Float64Array
+  readonly #indices = new Uint16Array(3)
+  /** Bloom bits of emitters by account id. */
+  readonly #emitters = new Map<number, Uint16Array>()
+
+  constructor(group: VmGroup, accountRows: Uint32Array, executionGas: Float64Array) {
+    this.#group = group
+    this.#accountRows = accountRows
+    this.#executionGas = executionGas
+  }
+
+  logs(lane: number): readonly Log[] {
+    const { words } = this.#group
+    const logs: Log[] = []
+    this.#forEachLog(lane, (at, topics, bytes) => {
+      const data = at + HEAD_LIMBS + topics * LIMBS_PER_WORD
+      logs.push({
+        address: addressToHex(this.#accountRows, words[at]! * ROW_LIMBS),
+        topics: Array.from({ length: topics }, (_, n) => wordToHex(words, at + HEAD_LIMBS + n * LIMBS_PER_WORD)),
+        data: bytesToHex(new Uint8Array(words.buffer, words.byteOffset + 4 * data, bytes)),
+      })
+    })
+    return logs
+  }
+
+  output(lane: number): Uint8Array {
+    return vmExit(this.#group, lane) === VM_EXITS.halted ? NO_BYTES : vmOutput(this.#group, lane)
+  }
+
+  /** A halt has no more than its status. */
+  callOutcome(lane: number): CallOutcome | undefined {
+    const group = this.#group
+    const exit = vmExit(group, lane)
+    if (exit === VM_EXITS.halted) return undefined
+    const succeeded = exit === VM_EXITS.succeeded
+    return {
+      executionGas: BigInt(this.#executionGas[group.transactions[lane]!]! - vmGasLeft(group, lane)),
+      gasRefund: succeeded ? BigInt(vmRefund(group, lane)) : 0n,
+      exception: succeeded ? undefined : 'revert',
+    }
+  }
+
+  addBloom(blooms: BloomSet, lane: number, _to: Uint32Array, i: number): void {
+    const { words } = this.#group
+    this.#forEachLog(lane, (at, topics) => {
+      addBloomIndices(blooms, i, this.#emitter(words[at]!))
+      for (let n = 0; n < topics; n++) {
+        bloomIndicesOfWord(this.#indices, words, at + HEAD_LIMBS + n * LIMBS_PER_WORD)
+        addBloomIndices(blooms, i, this.#indices)
+      }
+    })
+  }
+
+  #emitter(id: number): Uint16Array {
+    let indices = this.#emitters.get(id)
+    if (indices === undefined) {
+      indices = new Uint16Array(3)
+      bloomIndicesOfAddress(indices, this.#accountRows, id * ROW_LIMBS)
+      this.#emitters.set(id, indices)
+    }
+    return indices
+  }
+
+  #forEachLog(lane: number, visit: (at: number, topics: number, bytes: number) => void): void {
+    const group = this.#group
+    if (vmExit(group, lane) !== VM_EXITS.succeeded) return
+    const { words } = group
+    let at = group.logsAt[lane]!
+    for (let n = vmLogCount(group, lane); n > 0; n--) {
+      visit(at, words[at + 1]!, words[at + 2]!)
+      at += HEAD_LIMBS * words[at + 3]!
+    }
+  }
+}
+
+const NO_BYTES = new Uint8Array(0)
