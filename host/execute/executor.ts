@@ -1,4 +1,6 @@
 import { codeSkeleton } from '../../transpiler/index.ts'
+import { liftCode } from '../../transpiler/lift/lift.ts'
+import { MICRO } from '../../transpiler/lift/micro_codes.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { TransactionBatch, TransactionObject } from '../block/batch.ts'
 import { encodeBatch } from '../block/encode_batch.ts'
@@ -34,13 +36,15 @@ import { loadListed } from './listed_versions.ts'
 import { mergeWrites } from './merge_writes.ts'
 import { type CompileMode, PathLibrary } from './path_library.ts'
 import type { PathStore } from './path_store.ts'
+import { Precompiles } from './precompiles.ts'
 import { loadParties, routeTransactions } from './route.ts'
 import { RunningState } from './running_state.ts'
 import { createSchedule, type Schedule, TIER_LANE } from './schedule.ts'
 import { readCalls, type SimulateRequest, Simulator } from './simulate.ts'
 import type { Simulation } from './simulation.ts'
 import { Sweep } from './sweep.ts'
-import { isVmCall, type VmEngine, VmStage, type VmStageOptions } from './vm_stage.ts'
+import { VmRunner } from './vm_runner.ts'
+import { isVmWanted, type VmEngine, VmStage, type VmStageOptions } from './vm_stage.ts'
 import { RANGE, Walk } from './walk.ts'
 
 export interface ExecutorOptions {
@@ -311,6 +315,7 @@ class BatchExecutor implements Executor {
   #closeRunner(): void {
     this.#runner?.destroy()
     this.#runner = undefined
+    this.#vm?.engine.destroy()
     this.#vm = undefined
   }
 
@@ -345,7 +350,7 @@ class BatchExecutor implements Executor {
     timings.route = lap()
 
     const runner = this.#openRunner(schedule, faults)
-    const vm = this.#stageVm(schedule)
+    const vm = this.#stageVm(schedule, runner)
     const { waves } = this.#options
     const later = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner, waves)
     if (listed !== undefined) later.believe(listed)
@@ -371,8 +376,8 @@ class BatchExecutor implements Executor {
     if (cpu.own >= LEAST_MEASURED) this.#library.cpuMs = cpu.ownMs / cpu.own
     if (walk.hasFailed) this.#closeRunner()
     const compileMs = this.#library.waitedMs - waitedBeforeMs
-    timings.execute = walk.cpuMs + (runner?.timings.execute ?? 0) + (vm?.elapsedMs ?? 0)
-    timings.readback = runner?.timings.readback ?? 0
+    timings.execute = walk.cpuMs + (runner?.timings.execute ?? 0) + (vm?.engine.timings.execute ?? 0)
+    timings.readback = (runner?.timings.readback ?? 0) + (vm?.engine.timings.readback ?? 0)
     timings.validate = walk.sweepMs + later.resolveMs
     if (runner !== undefined || vm !== undefined)
       timings.upload = Math.max(0, lap() - compileMs - timings.execute - timings.readback - timings.validate)
@@ -409,9 +414,11 @@ class BatchExecutor implements Executor {
       rounds: 1 + later.rounds,
       exits: this.#reasons.count(executedReasons(schedule)),
       timings,
-      chunks: runner?.chunks ?? 0,
+      chunks: (runner?.chunks ?? 0) + (vm?.engine.chunks ?? 0),
       deviceBytesPerTransaction:
-        runner === undefined || batch.count === 0 ? 0 : (runner.laneBytes + runner.tables.sizeBytes) / batch.count,
+        runner === undefined || batch.count === 0
+          ? 0
+          : (runner.laneBytes + (vm?.engine.laneBytes ?? 0) + runner.tables.sizeBytes) / batch.count,
       compileMs,
       ahead: { held: cpu.held, broken: cpu.broken },
       ...(explain ? { explain: explainSchedule(schedule, this.#reasons) } : {}),
@@ -430,7 +437,8 @@ class BatchExecutor implements Executor {
 
   /** The runner for this batch; undefined where no transaction needs one, or where there is no device for it. */
   #openRunner(schedule: Schedule, faults: string[]): LaneRunner | undefined {
-    if (!schedule.tier.includes(TIER_LANE)) return undefined
+    const forVm = this.#mayUseVm && this.#openVm === undefined && isVmWanted(schedule, this.#vmOptions())
+    if (!forVm && !schedule.tier.includes(TIER_LANE)) return undefined
     const { device } = this.#options
     if (device === undefined || device.isLost) {
       this.#lanes.refuse(schedule, device === undefined ? 'no device' : 'device lost')
@@ -447,13 +455,23 @@ class BatchExecutor implements Executor {
     }
   }
 
-  /** The lane VM for this batch; undefined where there is none, or no call for it. */
-  #stageVm(schedule: Schedule): VmStage | undefined {
-    if (!this.#mayUseVm || !schedule.batch.type.some((_, i) => isVmCall(schedule, i))) return undefined
-    const engine = this.#vm?.engine ?? this.#openVm?.(this.#resident)
-    if (engine === undefined) return undefined
-    this.#vm ??= new VmStage(this.#vmOptions(), engine, this.#library, this.#reasons)
+  /** The lane VM, where this batch may have calls for it. */
+  #stageVm(schedule: Schedule, runner: LaneRunner | undefined): VmStage | undefined {
+    const options = this.#vmOptions()
+    if (!this.#mayUseVm || (runner === undefined && !isVmWanted(schedule, options))) return undefined
+    if (this.#vm === undefined) {
+      const engine = this.#openVm?.(this.#resident) ?? (runner && this.#vmRunner(runner))
+      if (engine === undefined) return undefined
+      this.#vm = new VmStage(options, engine, this.#library, this.#reasons)
+    }
     return this.#vm
+  }
+
+  #vmRunner({ device, pool, tables }: LaneRunner): VmRunner {
+    const { fork, chainId } = this.#options
+    const lifter = { lift: (code: Uint8Array) => liftCode(code, fork), micro: MICRO(fork) }
+    const precompiles = new Precompiles(fork, chainId)
+    return new VmRunner({ device, resident: this.#resident, fork, chainId, pool, tables, precompiles, lifter })
   }
 
   get #mayUseVm(): boolean {

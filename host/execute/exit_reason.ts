@@ -1,7 +1,7 @@
 /**
  * Why a transaction was executed by the CPU tier: a closed set. `guard failed` and `not transpiled` carry what failed in
- * words; the number of different words is bounded by the paths of the executor. `refused` carries an opcode, `vm quota` a region
- * of the lane VM.
+ * words; the number of different words is bounded by the paths of the executor. `refused` carries why a lane of the lane VM left, an opcode mostly, `vm quota`
+ * the region of it that was full.
  */
 export type ExitReason =
   | 'create'
@@ -28,7 +28,6 @@ export type ExitReason =
   | 'unlisted read'
   | 'bundle'
   | 'lent balance'
-  | 'vm budget'
   | `guard failed: ${string}`
   | `refused: ${string}`
   | `vm quota: ${string}`

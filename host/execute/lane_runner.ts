@@ -69,7 +69,7 @@ export class LaneRunner {
   #laneBytes = 0
   readonly #resident: ResidentState
   readonly #chainId: bigint
-  readonly #pool: BufferPool
+  readonly pool: BufferPool
   readonly #blooms: BloomRunner
   readonly #programRunner: ProgramRunner
   #programState: ProgramState = 'closed'
@@ -82,15 +82,15 @@ export class LaneRunner {
     this.device = device
     this.#resident = resident
     this.#chainId = chainId
-    this.#pool = new BufferPool(device)
+    this.pool = new BufferPool(device)
     this.tables = new DeviceTables(device, resident)
-    this.#blooms = new BloomRunner(device, this.#pool)
+    this.#blooms = new BloomRunner(device, this.pool)
     const { tables } = this
     this.#programRunner = new ProgramRunner({
       device,
       resident,
       chainId,
-      pool: this.#pool,
+      pool: this.pool,
       tables,
       blooms: this.#blooms,
     })
@@ -256,7 +256,7 @@ export class LaneRunner {
     }
     const buffers = [...runs.flatMap((run) => [run.in, run.out, run.environment]), ...hashBuffers]
     void hashed.then(() => {
-      for (const buffer of buffers) this.#pool.put(buffer)
+      for (const buffer of buffers) this.pool.put(buffer)
     })
     this.#timings.readback += performance.now() - startedMs
     return groups
@@ -277,7 +277,7 @@ export class LaneRunner {
   }
 
   destroy(): void {
-    this.#pool.destroy()
+    this.pool.destroy()
     this.tables.destroy()
   }
 
@@ -310,9 +310,9 @@ export class LaneRunner {
     const lanesIn = new Uint32Array((kernel.inputColumns + hintColumns) * laneCount * COLUMN_LIMBS)
     gatherLanes(plan, transactions, laneCount, source, lanesIn)
     if (hints !== undefined) gatherHints(plan, transactions, hints, lanesIn)
-    const input = this.#pool.storage(lanesIn.byteLength)
-    const out = this.#pool.storage((kernel.outputColumns + kernel.scratchColumns) * laneCount * COLUMN_BYTES)
-    const environment = this.#pool.uniform(ENVIRONMENT_BYTES)
+    const input = this.pool.storage(lanesIn.byteLength)
+    const out = this.pool.storage((kernel.outputColumns + kernel.scratchColumns) * laneCount * COLUMN_BYTES)
+    const environment = this.pool.uniform(ENVIRONMENT_BYTES)
     this.device.upload(input, 0, lanesIn)
     this.device.upload(environment, 0, this.#environment(plan, laneCount, env))
     const bindGroup = this.device.bindGroup(job.kernels[0]!, [

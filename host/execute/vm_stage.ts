@@ -1,45 +1,29 @@
-import { LANE_REQUEST, VM_EXITS, VM_REGIONS } from '../../transpiler/layout/lane_vm.ts'
-import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { OPCODES } from '../../transpiler/spec/opcodes.ts'
-import { type TransactionBatch, TYPE_SET_CODE } from '../block/batch.ts'
-import type { BlockEnvironment } from '../block/environment.ts'
+import { TYPE_SET_CODE } from '../block/batch.ts'
 import { faultText } from './device_fault.ts'
 import { isWorthVmWave } from './dispatch_cost.ts'
 import type { ExitReason, ExitReasons } from './exit_reason.ts'
 import { countExecution } from './lane_wave.ts'
 import type { CompileMode, PathLibrary } from './path_library.ts'
 import { OUTCOME_NONE, type Schedule, TIER_CPU, TIER_VM } from './schedule.ts'
-import { type VmGroup, vmColumn, vmExit } from './vm_group.ts'
-import { upfrontCost } from './vm_store.ts'
+import type { VmGroup } from './vm_group.ts'
+import type { VmRequest, VmRunner } from './vm_runner.ts'
 
-/** What the columns of lanes are made of, by transaction of the batch. */
-export interface VmSource {
-  readonly batch: TransactionBatch
-  /** Gas limit less intrinsic gas. */
-  readonly executionGas: Float64Array
-  readonly fromIds: Int32Array
-  readonly toIds: Int32Array
-  /** Wei per gas that the sender pays, and what it pays before the first step (`upfrontCost`); words. */
-  readonly price: Uint32Array
-  readonly cost: Uint32Array
-}
-
-/** Transactions to run on the lane VM. */
-export interface VmRequest {
-  readonly source: VmSource
-  readonly env: BlockEnvironment
-  readonly coinbaseId: number
-  /** Ascending. */
-  readonly transactions: Int32Array
-}
-
-/** What runs waves of the lane VM. */
+/** What runs waves of the lane VM: VmRunner on a device. */
 export interface VmEngine {
+  readonly timings: VmRunner['timings']
+  readonly chunks: number
+  readonly laneBytes: number
+  readonly isReady: boolean
   /** Rejects where the kernel does not compile. */
   compile(): Promise<void>
-  readonly isReady: boolean
-  /** Every transaction of the request is in one lane of the groups. Rejects with a fault of the device. */
+  /** Starts the counters of a batch. */
+  begin(): void
+  /**
+   * Every transaction of the request is in one lane of the groups, but for lanes with transaction -1. Rejects with a fault of the
+   * device.
+   */
   run(request: VmRequest): Promise<readonly VmGroup[]>
+  destroy(): void
 }
 
 export interface VmStageOptions {
@@ -53,8 +37,6 @@ export interface VmStageOptions {
 /** Brings calls that no path takes through the lane VM. */
 export class VmStage {
   readonly faults: string[] = []
-  /** Wall milliseconds of waves since the last `begin`. */
-  elapsedMs = 0
   readonly engine: VmEngine
   readonly #options: VmStageOptions
   readonly #library: PathLibrary
@@ -70,10 +52,10 @@ export class VmStage {
 
   /** For the start of a batch: takes calls from the CPU tier, so that nobody executes them ahead. */
   async begin(schedule: Schedule): Promise<void> {
-    this.elapsedMs = 0
+    this.engine.begin()
     const { count } = schedule.batch
     const calls = callsFor(schedule, 0, count)
-    if (!this.#isWorth(calls.length) || !(await this.#open())) return
+    if (!isWorth(calls.length, this.#options) || !(await this.#open())) return
     for (const i of calls) claim(schedule, i)
   }
 
@@ -81,17 +63,15 @@ export class VmStage {
   async run(schedule: Schedule, first: number, end: number): Promise<void> {
     const calls = callsFor(schedule, first, end)
     if (calls.length === 0) return
-    const opens = this.#isWorth(calls.length)
+    const opens = isWorth(calls.length, this.#options)
     if (!opens || !(await this.#open())) {
       this.#release(schedule, calls, opens && this.#options.laneVm === 'always' ? this.#whyNot() : undefined)
       return
     }
     for (const i of calls) claim(schedule, i)
-    const startedMs = performance.now()
-    const { env, coinbaseId } = schedule
+    const { batch, executionGas, fromIds, toIds, rules, env, coinbaseId } = schedule
     const transactions = Int32Array.from(calls)
-    const groups = await this.engine.run({ source: vmSource(schedule, transactions), env, coinbaseId, transactions })
-    this.elapsedMs += performance.now() - startedMs
+    const groups = await this.engine.run({ batch, executionGas, fromIds, toIds, rules, env, coinbaseId, transactions })
     for (const group of groups) this.#adopt(schedule, group)
   }
 
@@ -101,12 +81,6 @@ export class VmStage {
     const left: number[] = []
     for (let i = 0; i < batch.count; i++) if (tier[i] === TIER_VM && groups[i]! < 0) left.push(i)
     this.#release(schedule, left, reason)
-  }
-
-  #isWorth(calls: number): boolean {
-    if (calls === 0) return false
-    const { laneVm, waves } = this.#options
-    return laneVm === 'always' || waves === 'always' || isWorthVmWave(calls)
   }
 
   /** Whether the kernel is there; if nobody wanted it before, has it compiled. */
@@ -141,6 +115,7 @@ export class VmStage {
     const number = schedule.vmGroups.push(group) - 1
     for (let lane = 0; lane < group.laneCount; lane++) {
       const i = group.transactions[lane]!
+      if (i < 0) continue
       countExecution(executions, i)
       const left = leftReason(group, lane)
       if (left === undefined) {
@@ -166,6 +141,13 @@ export class VmStage {
 export const isVmCall = ({ batch, rules, toCodes }: Schedule, i: number): boolean =>
   toCodes[i] !== 0 && batch.type[i]! < TYPE_SET_CODE && batch.gasLimit[2 * i + 1] === 0 && rules.rejection[i] === 0
 
+/** Whether the lane VM is worth a wave for what stands for the CPU tier now. */
+export const isVmWanted = (schedule: Schedule, options: VmStageOptions): boolean =>
+  isWorth(callsFor(schedule, 0, schedule.batch.count).length, options)
+
+const isWorth = (calls: number, { laneVm, waves }: VmStageOptions): boolean =>
+  calls > 0 && (laneVm === 'always' || waves === 'always' || isWorthVmWave(calls))
+
 /** Such calls in [first, end) that have no execution, or one that the device gave up. */
 const callsFor = (schedule: Schedule, first: number, end: number): number[] => {
   const { tier, groups, outcome } = schedule
@@ -177,13 +159,6 @@ const callsFor = (schedule: Schedule, first: number, end: number): number[] => {
   return calls
 }
 
-const vmSource = (schedule: Schedule, transactions: Int32Array): VmSource => {
-  const { batch, executionGas, fromIds, toIds, rules } = schedule
-  const cost = new Uint32Array(LIMBS_PER_WORD * batch.count)
-  for (const i of transactions) upfrontCost(schedule, i, cost, LIMBS_PER_WORD * i)
-  return { batch, executionGas, fromIds, toIds, price: rules.price, cost }
-}
-
 const claim = ({ tier, groups, lanes }: Schedule, i: number): void => {
   tier[i] = TIER_VM
   groups[i] = -1
@@ -191,21 +166,10 @@ const claim = ({ tier, groups, lanes }: Schedule, i: number): void => {
 }
 
 /** Why a lane has no outcome; undefined where it has one. */
-const leftReason = (group: VmGroup, lane: number): ExitReason | undefined => {
-  const exit = vmExit(group, lane)
-  const detail = group.columns[vmColumn(group, LANE_REQUEST, lane) + 1]!
-  switch (exit) {
-    case VM_EXITS.succeeded:
-    case VM_EXITS.reverted:
-    case VM_EXITS.halted:
-      return undefined
-    case VM_EXITS.running:
-      return 'vm budget'
-    case VM_EXITS.refused:
-      return `refused: ${OPCODES.find(({ code }) => code === detail)?.mnemonic ?? detail}`
-    case VM_EXITS.quota:
-      return `vm quota: ${VM_REGIONS[detail] ?? detail}`
-    default:
-      return 'miss'
-  }
+const leftReason = ({ reasons }: VmGroup, lane: number): ExitReason | undefined => {
+  const reason = reasons.get(lane)
+  if (reason === undefined || isQuota(reason)) return reason
+  return `refused: ${reason.replace(/^opcode /, '')}`
 }
+
+const isQuota = (reason: string): reason is `vm quota: ${string}` => reason.startsWith('vm quota: ')

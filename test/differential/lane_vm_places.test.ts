@@ -5,7 +5,7 @@ import { buildAccessList } from '../../host/execute/build_access_list.ts'
 import type { TransactionChanges } from '../../host/execute/change_log.ts'
 import type { VmGroup } from '../../host/execute/vm_group.ts'
 import { type ExecutionResult, MemoryState, type TransactionObject } from '../../host/index.ts'
-import { ENTRY_BALANCE, ENTRY_EXISTS, LANE_REQUEST, LANE_STATE, VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
+import { ENTRY_BALANCE, ENTRY_EXISTS } from '../../transpiler/layout/lane_vm.ts'
 import { BatchCheck, type BatchCheckOptions, type CheckedBatch } from '../fixtures/batch_check.ts'
 import { BATCH_CONTRACTS, initCode } from '../fixtures/batch_contracts.ts'
 import {
@@ -167,23 +167,20 @@ describe('executions of the lane VM at their places', () => {
   })
 
   test('may be refused: the CPU tier executes those, by why', async () => {
-    const exits = [
-      [VM_EXITS.refused, 0xff],
-      [VM_EXITS.quota, 2],
-      [VM_EXITS.running, 0],
-      [VM_EXITS.missSlot, 0],
-    ] as const
-    const spoil = (group: VmGroup): void => {
-      for (let lane = 0; lane < group.laneCount; lane++) {
-        const [exit, detail] = exits[group.transactions[lane]!]!
-        group.columns[4 * (LANE_STATE * group.laneCount + lane)] = exit
-        group.columns[4 * (LANE_REQUEST * group.laneCount + lane) + 1] = detail
-      }
+    const reasons = ['opcode SELFDESTRUCT', 'vm quota: memory', 'step budget'] as const
+    const spoil = ({ transactions, reasons: left }: VmGroup): void => {
+      for (const [lane, i] of transactions.entries()) (left as Map<number, string>).set(lane, reasons[i]!)
     }
-    const { result } = await run(inOrder(...exits.map((_, n) => call(sender(n), 'reverter', 1n))), world(), {
+    const { result } = await run(inOrder(...reasons.map((_, n) => call(sender(n), 'reverter', 1n))), world(), {
       cpuLaneVm: { spoil },
     })
-    expect(result.exits).toEqual({ 'refused: SELFDESTRUCT': 1, 'vm quota: memory': 1, 'vm budget': 1, miss: 1 })
+    expect(result.exits).toEqual({ 'refused: SELFDESTRUCT': 1, 'vm quota: memory': 1, 'refused: step budget': 1 })
+  })
+
+  test('may be in a later group of their wave', async () => {
+    const calls = inOrder(...[0, 1, 2].map((n) => call(sender(n), 'reverter', BigInt(n))))
+    const { result } = await run(calls, world(), { cpuLaneVm: { repeats: true } })
+    expect(result.tiers).toMatchObject({ laneVm: 3, cpu: 0 })
   })
 })
 
