@@ -189,7 +189,8 @@ const firstDifference = (fields: readonly (readonly [string, unknown, unknown])[
   return undefined
 }
 
-const stateDifference = (ours: MemoryState, serial: MemoryState): string | undefined => {
+/** The first difference of two states, account by account and slot by slot. */
+export const stateDifference = (ours: MemoryState, serial: MemoryState): string | undefined => {
   const a = ours.dump()
   const b = serial.dump()
   for (const address of new Set([...Object.keys(a), ...Object.keys(b)])) {

@@ -2295,14 +2295,23 @@ fn vm_shift_height(immediate: u32) {
   vm_lane = lanes_out[lane_environment[0].y + (number >> 2u)][number & 3u];
   vm_arena = lane_environment[18].x + (vm_lane >> 6u) * lane_environment[18].y * VM_STRIDE + (vm_lane & 63u);
   var started = vm_load();
-  if (!started) {
-    vm_enter_block(0u);
-  }
+  var opens = started;
+  var go = select(0u, VM_NONE, started);
   let parties = lanes_out[vm_columns(7u)];
   let lists = lanes_out[vm_columns(8u)];
   var output = vec2<u32>(0u);
   var steps = 0u;
   for (var step = 0u; step < VM_STEPS; step++) {
+    if (vm_exit == 0u) {
+      if (opens) {
+        vm_open_frame();
+        opens = false;
+      }
+      if (go != VM_NONE) {
+        vm_enter_block(go);
+        go = VM_NONE;
+      }
+    }
     if ((steps >= lane_environment[1].y) | (vm_exit != 0u)) {
       break;
     }
@@ -2398,7 +2407,6 @@ fn vm_shift_height(immediate: u32) {
     in_range.x = select(in_range.x, 0u, in_range.y == 0u);
     var ok = vm_charge(instruction.w & 0xffffu);
     var next_pc = vm_pc + 1u;
-    var go = VM_NONE;
     var word = a;
     var result = vm_stack_place(instruction.x >> 16u);
     var has_result = (instruction.x >> 16u) != VM_OPERAND_NONE;
@@ -2595,54 +2603,97 @@ fn vm_shift_height(immediate: u32) {
     if (ok & (opcode == VM_OP_TRANSIENT)) {
       record = vm_transient_record(vm_account, a).at;
     }
-    var callee_exists = false;
+    let storage = opcode == VM_OP_STORAGE;
+    let writes = (mode == 1u) & (storage | (opcode == VM_OP_TRANSIENT));
+    let code_header = select(header, precompile, precompile != 0u);
     var present = U256_ZERO;
+    var exists = false;
+    var given = vm_gas;
+    var starts = true;
+    var pushes = false;
+    var journal = 0u;
     if (vm_exit == 0u) {
-      var place = select(0u, vm_at(record) + 3u * VM_STRIDE, record != 0u);
-      var stride = VM_STRIDE;
-      if (opcode == VM_OP_BLOB_HASH) {
-        place = select(0u, lists.z + 2u * offset, offset < lists.w);
-        stride = 1u;
-      }
-      if (place != 0u) {
-        present = vm_word(place, stride);
-      }
-      var record_flags = 0u;
-      if (record != 0u) {
-        let writes = (mode == 1u) & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT));
-        let storage = opcode == VM_OP_STORAGE;
-        let looks = select(select(select(0u, VM_ENTRY_READ, runs | (named & !sees_balance)), VM_ENTRY_BALANCE, sees_balance), VM_SLOT_READ, storage);
-        let warms = named | runs | storage | ((item.x & VM_ITEM_WARM) != 0u);
-        var cost = 0u;
-        for (var turn = 0u; turn < 2u; turn++) {
-          let at = select(record, target_record, turn == 1u);
-          if (at == 0u) {
-            break;
+      var purse = U256_ZERO;
+      var cost = 0u;
+      for (var turn = 0u; turn < 3u; turn++) {
+        let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
+        var place = vm_at(at);
+        var stride = VM_STRIDE;
+        if (at == 0u) {
+          if ((opcode != VM_OP_BLOB_HASH) | (turn != 0u) | (offset >= lists.w)) {
+            continue;
           }
-          let header_place = vm_at(at);
-          let flags = lanes_out[header_place].y;
-          record_flags = select(record_flags, flags, turn == 0u);
+          place = lists.z + 2u * offset - 3u * VM_STRIDE;
+          stride = 1u;
+        } else {
+          let flags = lanes_out[place].y;
           let warm = ((flags & VM_ENTRY_WARM) != 0u) | (precompile != 0u);
-          if (named) {
-            cost += select(2600u, 100u, warm);
-          } else if (storage) {
-            cost = select(select(2100u, 100u, warm), select(2100u, 0u, warm), writes);
-          }
-          if (writes | (warms & !warm)) {
-            vm_note(at);
-          }
-          lanes_out[header_place].y = flags | looks | select(0u, VM_ENTRY_WARM, warms);
+          exists = select(exists, (flags & VM_ENTRY_EXISTS) != 0u, turn == 0u);
+          let look = select(select(0u, select(2600u, 100u, warm), named), select(2100u, select(100u, 0u, writes), warm), storage);
+          cost += select(look, 0u, turn == 2u);
         }
-        callee_exists = (record_flags & VM_ENTRY_EXISTS) != 0u;
-        if (storage & writes) {
-          let costs = vm_sstore(vm_word(vm_at(record) + VM_STRIDE, VM_STRIDE), present, b);
-          ok = ok & (vm_gas > 2300u);
-          cost += costs.x;
-          vm_refund += select(0u, costs.y, ok);
+        if (turn != 1u) {
+          purse = vm_word(place + 3u * VM_STRIDE, stride);
+          present = u256_select(present, purse, turn == 0u);
         }
-        ok = ok & vm_charge(cost);
-        if (ok & writes) {
-          vm_put_word(place, b);
+      }
+      if (storage & writes) {
+        let costs = vm_sstore(vm_word(vm_at(record) + VM_STRIDE, VM_STRIDE), present, b);
+        ok = ok & (vm_gas > 2300u);
+        cost += costs.x;
+        vm_refund += select(0u, costs.y, ok);
+      }
+      ok = ok & vm_charge(cost);
+      if (calls & ok) {
+        if (has_value) {
+          ok = vm_charge(9000u + select(0u, 25000u, !exists & u256_is_zero(present) & (mode == 0u)));
+        }
+        given = min(offset, vm_gas - vm_gas / 64u);
+        vm_gas -= given;
+        given += select(0u, 2300u, has_value);
+        starts = !(has_value & u256_lt(purse, c)) & (vm_depth < 1024u);
+      }
+      pushes = runs & ok & starts & (code_header != 0u);
+      for (var turn = 0u; turn < 4u; turn++) {
+        if (turn == 2u) {
+          journal = vm_journal;
+          if (pushes & calls) {
+            if (vm_depth + 1u >= lane_environment[21].x) {
+              vm_full(VM_REGION_FRAMES);
+            }
+            vm_depth++;
+          }
+        }
+        let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
+        let moves = turn >= 2u;
+        let paid = ok & starts & ((calls & (mode == 0u)) | enters);
+        if ((at == 0u) | (moves & !(paid | (calls & (turn == 2u) & !starts)))) {
+          continue;
+        }
+        let place = vm_at(at);
+        let flags = lanes_out[place].y;
+        let looks = select(select(select(0u, VM_ENTRY_READ, runs | (named & !sees_balance)), VM_ENTRY_BALANCE, sees_balance), VM_SLOT_READ, storage);
+        let warms = select(0u, VM_ENTRY_WARM, named | runs | storage | ((item.x & VM_ITEM_WARM) != 0u));
+        var marks = looks | warms;
+        var notes = (writes & (turn == 0u)) | ((warms & ~flags) != 0u);
+        if (moves) {
+          marks = select(select(0u, VM_ENTRY_BALANCE, !starts | (payer == record)), VM_ENTRY_TOUCHED, turn == 3u);
+          notes = starts;
+        }
+        if (notes) {
+          vm_note(at);
+        }
+        lanes_out[place].y = flags | marks;
+        if (ok & notes & (writes | (moves & has_value & (payer != record)))) {
+          var now = b;
+          if (moves) {
+            now = evm_sum(u256_select(present, purse, turn == 2u), c, turn == 2u);
+          }
+          vm_put_word(place + 3u * VM_STRIDE, now);
+          if (turn == 2u) {
+            let least = vm_word(place + 5u * VM_STRIDE, VM_STRIDE);
+            vm_put_word(place + 5u * VM_STRIDE, u256_select(least, now, u256_lt(now, least)));
+          }
         }
       }
       if (opcode < 12u) {
@@ -2693,9 +2744,8 @@ fn vm_shift_height(immediate: u32) {
       } else if (opcode == VM_OP_ACCOUNT) {
         word = present;
         if (mode != 0u) {
-          let exists = ((record_flags & VM_ENTRY_EXISTS) != 0u) | !u256_is_zero(present);
           let at = 2u * (callee_constants + select(0u, 1u, mode == 1u));
-          word = u256_select(U256_ZERO, U256(state_constants[at], state_constants[at + 1u]), exists);
+          word = u256_select(U256_ZERO, U256(state_constants[at], state_constants[at + 1u]), exists | !u256_is_zero(present));
         }
       } else if (opcode == VM_OP_BLOB_HASH) {
         word = present;
@@ -2809,7 +2859,7 @@ fn vm_shift_height(immediate: u32) {
         word = vm_keccak(VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, select(offset, 0u, length == 0u), U256_ZERO), length);
       }
     }
-    if ((vm_exit == 0u) & (runs | (opcode == VM_OP_END))) {
+    if ((vm_exit == 0u) & ((opcode == VM_OP_CALL) | enters | (opcode == VM_OP_END))) {
       if (opcode == VM_OP_END) {
         if ((mode >= 2u) & started) {
           let mark = lanes_out[vm_frame + 4u * VM_STRIDE];
@@ -2826,128 +2876,63 @@ fn vm_shift_height(immediate: u32) {
           vm_height = call.y;
           go = call.x;
           vm_gas += call_ranges.y;
-          vm_open_frame();
+          opens = true;
           word = u256_from_bool(mode < 2u);
-          result = vm_stack - VM_WORD_STRIDE;
+          result = vm_at(lane_environment[18].w + 2u * (call.z + call.y - 1u));
           has_result = true;
         }
       } else {
-        let runs_code = select(header, precompile, precompile != 0u);
-        var given = vm_gas;
-        var starts = true;
-        var purse = U256_ZERO;
-        if (payer != 0u) {
-          purse = vm_word(vm_at(payer) + 3u * VM_STRIDE, VM_STRIDE);
-        }
-        if (calls) {
-          var extra = 0u;
-          if (has_value) {
-            extra = 9000u + select(0u, 25000u, !callee_exists & u256_is_zero(present) & (mode == 0u));
-          }
-          ok = vm_charge(extra);
-          given = min(offset, vm_gas - vm_gas / 64u);
-          vm_gas -= given;
-          given += select(0u, 2300u, has_value);
-          starts = !(has_value & u256_lt(purse, c)) & (vm_depth < 1024u);
-          if (has_value & !starts) {
-            lanes_out[vm_at(payer)].y |= VM_ENTRY_BALANCE;
-          }
-        }
-        let pushes = ok & starts & (runs_code != 0u);
-        let journal = vm_journal;
-        if (pushes & calls) {
-          if (vm_depth + 1u >= lane_environment[21].x) {
-            vm_full(VM_REGION_FRAMES);
-          }
-          lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas, out_range);
-          vm_depth++;
-        }
-        if (vm_exit == 0u) {
-          if (ok & starts & ((mode == 0u) | enters)) {
-            for (var side = 0u; side < 2u; side++) {
-              let at = select(payer, record, side == 1u);
-              if (at == 0u) {
-                continue;
-              }
-              let place = vm_at(at);
-              vm_note(at);
-              var now = evm_sum(u256_select(present, purse, side == 0u), u256_select(U256_ZERO, c, has_value), side == 0u);
-              now = u256_select(now, present, payer == record);
-              vm_put_word(place + 3u * VM_STRIDE, now);
-              var flags = VM_ENTRY_TOUCHED;
-              if (side == 0u) {
-                flags = select(0u, VM_ENTRY_BALANCE, payer == record);
-                let least = vm_word(place + 5u * VM_STRIDE, VM_STRIDE);
-                vm_put_word(place + 5u * VM_STRIDE, u256_select(least, now, u256_lt(now, least)));
-              }
-              lanes_out[place].y |= flags;
-            }
-          }
-          if (pushes) {
-            started = true;
-            let delegate_call = calls & (mode == 2u);
-            let keeps = calls & ((mode == 1u) | (mode == 2u));
-            let seen_value = u256_select(U256_ZERO, c, has_value);
-            var parties_now = vec4<u32>(runs_code, select(callee_id, vm_account, keeps), vm_account, select(vm_flags & VM_FRAME_STATIC, VM_FRAME_STATIC, calls & (mode == 3u)));
-            parties_now.w = select(parties_now.w, VM_FRAME_FREE, precompile != 0u);
-            var bases = vec4<u32>(0u, 0u, 0u, 0u);
-            let input = vm_at(lane_environment[19].x + vm_memory + (in_range.x >> 4u));
-            calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
-            var frame = vm_frame + VM_FRAME_VECTORS * VM_STRIDE;
-            if (enters) {
-              parties_now.z = parties.x;
-              parties_now.w = 0u;
-              calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
-              frame = vm_frame;
-            } else {
-              let own = lanes_out[vm_frame + VM_STRIDE];
-              let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
-              bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
-              lanes_out[vm_frame + VM_STRIDE] = vec4<u32>(instruction.w >> 16u, after, own.zw);
-            }
-            for (var k = 0u; k < vm_turns(8u); k++) {
-              var v = parties_now;
-              if (k == 1u) {
-                v = bases;
-              } else if (k == 2u) {
-                v = calldata;
-              } else if (k == 3u) {
-                v = vec4<u32>(0u);
-              } else if (k == 4u) {
-                v = vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund);
-              } else if (k == 5u) {
-                v = seen_value.lo;
-              } else if (k == 6u) {
-                v = seen_value.hi;
-              } else if (k == 7u) {
-                v = vec4<u32>(constants, code_owner, 0u, 0u);
-              }
-              if (delegate_call) {
-                if ((k == 5u) | (k == 6u)) {
-                  v = lanes_out[vm_frame + k * VM_STRIDE];
-                } else if (k == 0u) {
-                  v.z = lanes_out[vm_frame].z;
-                }
-              }
-              lanes_out[frame + k * VM_STRIDE] = v;
-            }
-            vm_gas = given;
-            vm_height = 0u;
-            vm_open_frame();
-            go = 0u;
-            has_result = false;
-          } else if (ok) {
-            vm_gas += select(given, 0u, enters);
-            word = u256_from_bool(starts);
-            vm_exit = select(0u, VM_SUCCEEDED, enters);
-            vm_shift_height(immediate);
-            go = instruction.w >> 16u;
+        if (pushes) {
+          started = true;
+          let delegate_call = calls & (mode == 2u);
+          let keeps = calls & ((mode == 1u) | (mode == 2u));
+          let seen_value = u256_select(U256_ZERO, c, has_value);
+          var parties_now = vec4<u32>(code_header, select(callee_id, vm_account, keeps), vm_account, select(vm_flags & VM_FRAME_STATIC, VM_FRAME_STATIC, calls & (mode == 3u)));
+          parties_now.w = select(parties_now.w, VM_FRAME_FREE, precompile != 0u);
+          var bases = vec4<u32>(0u);
+          let input = vm_at(lane_environment[19].x + vm_memory + (in_range.x >> 4u));
+          calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
+          var frame = vm_frame + VM_FRAME_VECTORS * VM_STRIDE;
+          if (enters) {
+            parties_now.z = parties.x;
+            parties_now.w = 0u;
+            calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
+            frame = vm_frame;
           } else {
-            next_pc = VM_HALT_PC;
-            has_result = false;
+            lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas, out_range);
+            let own = lanes_out[vm_frame + VM_STRIDE];
+            let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
+            bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
+            lanes_out[vm_frame + VM_STRIDE] = vec4<u32>(instruction.w >> 16u, after, own.zw);
           }
-          vm_returned = 0u;
+          for (var k = 0u; k < vm_turns(8u); k++) {
+            var v = parties_now;
+            v = select(v, bases, k == 1u);
+            v = select(v, calldata, k == 2u);
+            v = select(v, vec4<u32>(0u), k == 3u);
+            v = select(v, vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund), k == 4u);
+            v = select(v, seen_value.lo, k == 5u);
+            v = select(v, seen_value.hi, k == 6u);
+            v = select(v, vec4<u32>(constants, code_owner, 0u, 0u), k == 7u);
+            if (delegate_call & ((k == 0u) | (k == 5u) | (k == 6u))) {
+              let inherited = lanes_out[vm_frame + k * VM_STRIDE];
+              v = select(inherited, vec4<u32>(v.xy, inherited.z, v.w), k == 0u);
+            }
+            lanes_out[frame + k * VM_STRIDE] = v;
+          }
+          vm_gas = given;
+          vm_height = 0u;
+          opens = true;
+          go = 0u;
+          has_result = false;
+        } else if (ok) {
+          vm_gas += select(given, 0u, enters);
+          word = u256_from_bool(starts);
+          vm_exit = select(0u, VM_SUCCEEDED, enters);
+          vm_shift_height(immediate);
+          go = instruction.w >> 16u;
         }
+        vm_returned = 0u;
       }
     }
     if (vm_exit < VM_MISS_ACCOUNT) {
@@ -2957,9 +2942,6 @@ fn vm_shift_height(immediate: u32) {
       vm_pc = next_pc;
       if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
         vm_shift_height(immediate);
-      }
-      if ((go != VM_NONE) & (vm_exit == 0u)) {
-        vm_enter_block(go);
       }
     } else {
       vm_gas = gas_before;
@@ -3038,6 +3020,8 @@ fn vm_load() -> bool {
   return true;
 }
 
+const VM_NONE = 0xffffffffu;
+
 fn vm_columns(column: u32) -> u32 {
   return column * lane_environment[1].x + vm_lane;
 }
@@ -3064,6 +3048,62 @@ fn vm_save(steps: u32, started: bool, output: vec2<u32>) {
   lanes_out[vm_frame + 3u * VM_STRIDE].x = vm_words;
 }
 
+var<private> vm_exit: u32;
+
+var<private> vm_gas: u32;
+
+fn vm_charge(gas: u32) -> bool {
+  let cost = select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u);
+  let enough = vm_gas >= cost;
+  vm_gas = select(0u, vm_gas - cost, enough);
+  return enough;
+}
+
+fn vm_open_frame() {
+  vm_frame = vm_at(lane_environment[18].z + VM_FRAME_VECTORS * vm_depth);
+  let parties = lanes_out[vm_frame];
+  vm_code = parties.x;
+  vm_account = parties.y;
+  vm_flags = parties.w;
+  let bases = lanes_out[vm_frame + VM_STRIDE];
+  vm_memory = bases.w;
+  vm_stack = vm_at(lane_environment[18].w + 2u * (bases.z + vm_height));
+  vm_words = lanes_out[vm_frame + 3u * VM_STRIDE].x;
+  vm_constants = lanes_out[vm_frame + 7u * VM_STRIDE].x;
+  vm_open_code();
+}
+
+var<private> vm_frame: u32;
+
+fn vm_at(k: u32) -> u32 {
+  return vm_arena + k * VM_STRIDE;
+}
+
+const VM_FRAME_VECTORS = 8u;
+
+var<private> vm_depth: u32;
+
+var<private> vm_code: u32;
+
+var<private> vm_account: u32;
+
+var<private> vm_flags: u32;
+
+var<private> vm_memory: u32;
+
+var<private> vm_words: u32;
+
+var<private> vm_constants: u32;
+
+fn vm_open_code() {
+  vm_shape = lanes_in[vm_code];
+  vm_code_bytes = lanes_in[vm_code + 1u].xy;
+}
+
+var<private> vm_shape: vec4<u32>;
+
+var<private> vm_code_bytes: vec2<u32>;
+
 fn vm_enter_block(block: u32) {
   let bounds = lanes_in[vm_shape.z + block];
   let fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= 1024u);
@@ -3073,15 +3113,9 @@ fn vm_enter_block(block: u32) {
   }
 }
 
-var<private> vm_shape: vec4<u32>;
-
 var<private> vm_pc: u32;
 
 const VM_HALT_PC = 0xffffffffu;
-
-fn vm_at(k: u32) -> u32 {
-  return vm_arena + k * VM_STRIDE;
-}
 
 fn vm_full(region: u32) {
   vm_leave(VM_QUOTA, region, U256_ZERO);
@@ -3099,30 +3133,9 @@ const VM_QUOTA = 17u;
 
 const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
 
-var<private> vm_exit: u32;
-
 var<private> vm_asked: u32;
 
 var<private> vm_asked_word: U256;
-
-var<private> vm_gas: u32;
-
-var<private> vm_words: u32;
-
-fn vm_charge(gas: u32) -> bool {
-  let cost = select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u);
-  let enough = vm_gas >= cost;
-  vm_gas = select(0u, vm_gas - cost, enough);
-  return enough;
-}
-
-const VM_NONE = 0xffffffffu;
-
-const VM_FRAME_VECTORS = 8u;
-
-var<private> vm_frame: u32;
-
-var<private> vm_constants: u32;
 
 fn vm_turns(n: u32) -> u32 {
   return min(n, lane_environment[21].y);
@@ -3142,8 +3155,6 @@ fn u256_fits_u32(x: U256) -> bool {
   let high = x.hi | vec4<u32>(x.lo.yzw, 0u);
   return (high.x | high.y | high.z | high.w) == 0u;
 }
-
-var<private> vm_flags: u32;
 
 const VM_FRAME_STATIC = 1u;
 
@@ -3184,8 +3195,6 @@ fn vm_memory_gas(words: u32) -> u32 {
   return 3u * words + q * words + q * r + ((r * r) >> 9u);
 }
 
-var<private> vm_memory: u32;
-
 const VM_REGION_MEMORY = 2u;
 
 fn vm_word(at: u32, stride: u32) -> U256 {
@@ -3218,8 +3227,6 @@ fn vm_account_record(id: u32) -> VmRecord {
   }
   return VmRecord(at, is_new);
 }
-
-var<private> vm_account: u32;
 
 fn state_account(address: U256) -> u32 {
   let mask = lane_environment[0].w;
@@ -3309,10 +3316,6 @@ var<private> vm_accounts: u32;
 const VM_ACCOUNT_VECTORS = 7u;
 
 const VM_REGION_ACCOUNTS = 5u;
-
-var<private> vm_code: u32;
-
-var<private> vm_code_bytes: vec2<u32>;
 
 const VM_MISS_BYTES = 7u;
 
@@ -3456,6 +3459,27 @@ const VM_PRESENT_AT = 3u;
 
 const VM_REGION_TRANSIENTS = 8u;
 
+var<private> vm_refund: u32;
+
+fn u256_lt(a: U256, b: U256) -> bool {
+  let less_lo = a.lo < b.lo;
+  let less_hi = a.hi < b.hi;
+  let same_lo = a.lo == b.lo;
+  let same_hi = a.hi == b.hi;
+  var less = less_lo.x;
+  less = less_lo.y | (same_lo.y & less);
+  less = less_lo.z | (same_lo.z & less);
+  less = less_lo.w | (same_lo.w & less);
+  less = less_hi.x | (same_hi.x & less);
+  less = less_hi.y | (same_hi.y & less);
+  less = less_hi.z | (same_hi.z & less);
+  return less_hi.w | (same_hi.w & less);
+}
+
+var<private> vm_journal: u32;
+
+const VM_REGION_FRAMES = 0u;
+
 fn vm_note(at: u32) {
   if (vm_depth == 0u) {
     return;
@@ -3474,35 +3498,14 @@ fn vm_note(at: u32) {
   vm_journal++;
 }
 
-var<private> vm_depth: u32;
-
-var<private> vm_journal: u32;
-
 const VM_JOURNAL_VECTORS = 3u;
 
 const VM_REGION_JOURNAL = 6u;
-
-var<private> vm_refund: u32;
 
 fn evm_compare(a: U256, b: U256, mode: u32) -> U256 {
   let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
   let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
   return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
-}
-
-fn u256_lt(a: U256, b: U256) -> bool {
-  let less_lo = a.lo < b.lo;
-  let less_hi = a.hi < b.hi;
-  let same_lo = a.lo == b.lo;
-  let same_hi = a.hi == b.hi;
-  var less = less_lo.x;
-  less = less_lo.y | (same_lo.y & less);
-  less = less_lo.z | (same_lo.z & less);
-  less = less_lo.w | (same_lo.w & less);
-  less = less_hi.x | (same_hi.x & less);
-  less = less_hi.y | (same_hi.y & less);
-  less = less_hi.z | (same_hi.z & less);
-  return less_hi.w | (same_hi.w & less);
 }
 
 fn u256_from_bool(b: bool) -> U256 {
@@ -4407,27 +4410,6 @@ fn vm_undo(mark: u32) {
 const VM_UNDONE_FLAGS = 17u;
 
 const VM_SUCCEEDED = 1u;
-
-fn vm_open_frame() {
-  vm_frame = vm_at(lane_environment[18].z + VM_FRAME_VECTORS * vm_depth);
-  let parties = lanes_out[vm_frame];
-  vm_code = parties.x;
-  vm_account = parties.y;
-  vm_flags = parties.w;
-  let bases = lanes_out[vm_frame + VM_STRIDE];
-  vm_memory = bases.w;
-  vm_stack = vm_at(lane_environment[18].w + 2u * (bases.z + vm_height));
-  vm_words = lanes_out[vm_frame + 3u * VM_STRIDE].x;
-  vm_constants = lanes_out[vm_frame + 7u * VM_STRIDE].x;
-  vm_open_code();
-}
-
-fn vm_open_code() {
-  vm_shape = lanes_in[vm_code];
-  vm_code_bytes = lanes_in[vm_code + 1u].xy;
-}
-
-const VM_REGION_FRAMES = 0u;
 
 const VM_FRAME_FREE = 2u;
 

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { benchmarksDoc } from './benchmarks_doc.ts'
+import { conformanceDoc } from './conformance_doc.ts'
 import { linkKernels } from './link_kernels.ts'
 import { opcodesDoc } from './opcodes_doc.ts'
 
@@ -19,6 +20,7 @@ const FILES: readonly GeneratedFile[] = [
   { path: 'kernels/linked.generated.ts', text: linkKernels },
   { path: 'docs/opcodes.md', text: opcodesDoc },
   { path: 'docs/benchmarks.md', text: () => benchmarksDoc() },
+  { path: 'docs/conformance.md', text: conformanceDoc },
 ]
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')

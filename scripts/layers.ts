@@ -41,6 +41,8 @@ const LAYERS: readonly Layer[] = [
   { at: 'bench', may: ['transpiler', 'kernels', 'host'] },
   { at: 'test', may: ['transpiler', 'kernels', 'host', 'cli', 'bench', 'scripts'] },
   { at: 'scripts', may: ['transpiler', 'kernels', 'host', 'cli', 'bench'] },
+  // A test without an end.
+  { at: 'scripts/fuzz.ts', may: ['host', 'test'] },
 ]
 
 const PRODUCT = ['transpiler', 'kernels', 'host', 'cli']

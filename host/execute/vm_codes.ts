@@ -1,3 +1,4 @@
+import type { LiftedCode } from '../../transpiler/index.ts'
 import {
   CODE_DELEGATION,
   CODE_HEADER_VECTORS,
@@ -20,18 +21,11 @@ const FIRST_HEADERS = 256
 /** One part in so many of the device's largest buffer is kept for headers. */
 const HEADER_SHARE = 8
 
-/** What the store takes of a lifted code. */
-export interface StoredCode {
-  readonly instructions: Uint32Array
-  readonly constants: Uint32Array
-  readonly blocks: Uint32Array
-  readonly jumps: Uint16Array
-}
-
+/** The transpiler's lift for a fork and form. */
 export interface CodeLifter {
-  lift(code: Uint8Array): StoredCode
+  lift(code: Uint8Array): LiftedCode
   /** By index of MICRO_CODES. */
-  readonly micro: readonly (StoredCode | undefined)[]
+  readonly micro: readonly (LiftedCode | undefined)[]
 }
 
 /** One table of code headers, and which of its ids the device has not seen. */
@@ -199,7 +193,7 @@ export class VmCodes {
   }
 
   /** The first header vector of a code that is placed. */
-  #place({ instructions, constants, blocks, jumps }: StoredCode, sizeBytes: number): Uint32Array {
+  #place({ instructions, constants, blocks, jumps }: LiftedCode, sizeBytes: number): Uint32Array {
     const header = Uint32Array.of(
       this.#take(instructions.length / VM_INSTRUCTION_LIMBS),
       this.#take((constants.length / LIMBS_PER_WORD) * 2),
@@ -242,6 +236,6 @@ export class VmCodes {
 const jumpVectors = (jumps: Uint16Array, sizeBytes: number): number =>
   Math.ceil(Math.max(jumps.length, sizeBytes) / JUMPS_PER_VECTOR)
 
-const vectorsOf = (code: StoredCode, sizeBytes: number): number =>
+const vectorsOf = (code: LiftedCode, sizeBytes: number): number =>
   (code.instructions.length + code.constants.length + code.blocks.length) / VECTOR_LIMBS +
   jumpVectors(code.jumps, sizeBytes)

@@ -1,4 +1,5 @@
 import { KERNELS } from '../../kernels/linked.generated.ts'
+import { liftCode, MICRO } from '../../transpiler/index.ts'
 import { LANE_REQUEST, VM_EXITS, VM_QUOTAS, VM_REGIONS, type VmQuota } from '../../transpiler/layout/lane_vm.ts'
 import { ACCOUNT_CODE_SHIFT } from '../../transpiler/layout/tables.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
@@ -10,7 +11,7 @@ import type { BufferPool } from './buffer_pool.ts'
 import type { DeviceTables } from './device_tables.ts'
 import { environmentWords } from './lane_group.ts'
 import type { Precompiles } from './precompiles.ts'
-import { type CodeLifter, VmCodes } from './vm_codes.ts'
+import { VmCodes } from './vm_codes.ts'
 import { type VmBudget, type VmCounters, VmDispatches, type VmMachine } from './vm_dispatches.ts'
 import { VmGather } from './vm_gather.ts'
 import { type VmGroup, vmColumn, vmExit } from './vm_group.ts'
@@ -27,7 +28,6 @@ export interface VmRunnerParts {
   readonly pool: BufferPool
   readonly tables: DeviceTables
   readonly precompiles: Precompiles
-  readonly lifter: CodeLifter
   readonly budget?: Partial<VmBudget>
 }
 
@@ -63,7 +63,10 @@ export class VmRunner {
 
   constructor(parts: VmRunnerParts) {
     this.#parts = parts
-    this.#codes = new VmCodes(parts.device, parts.resident.codes, parts.lifter)
+    this.#codes = new VmCodes(parts.device, parts.resident.codes, {
+      lift: (code) => liftCode(code, parts.fork),
+      micro: MICRO(parts.fork),
+    })
     this.#budget = { ...DEFAULT_BUDGET, ...parts.budget }
   }
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
-import { type StoredCode, VmCodes } from '../../host/execute/vm_codes.ts'
+import { VmCodes } from '../../host/execute/vm_codes.ts'
 import { CodeTable } from '../../host/state/code_table.ts'
+import type { LiftedCode } from '../../transpiler/index.ts'
 import { CODE_DELEGATION, CODE_PRESENT, MICRO_PRECOMPILE } from '../../transpiler/layout/lane_vm.ts'
 
 /** A device that only keeps what is uploaded. */
@@ -27,11 +28,12 @@ const deviceOf = (maxBytes = 1 << 27) => {
 }
 
 /** A code whose parts are filled with its first byte. */
-const stored = (first: number, instructions = 3): StoredCode => ({
+const stored = (first: number, instructions = 3): LiftedCode => ({
   instructions: new Uint32Array(4 * instructions).fill(first),
   constants: new Uint32Array(8).fill(first + 1),
   blocks: new Uint32Array(8).fill(first + 2),
   jumps: new Uint16Array(9).fill(first + 3),
+  places: new Uint32Array(instructions),
 })
 
 /** Codes with the same first byte have one skeleton. */
