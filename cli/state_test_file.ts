@@ -54,10 +54,22 @@ export interface OpenRunner {
   close(): void
 }
 
-/** `adapter` is `none` for the CPU tier alone; without it the best that answers, if any does. */
-export const openRunner = async (adapter: string | undefined): Promise<OpenRunner> => {
+/** The tier that a run is about (StateTestOptions). */
+export type TestTier = 'lane-vm'
+
+/** Where tests run. */
+export interface TestPlace {
+  /** `none` for the CPU tier alone; without it the best that answers, if any does. */
+  readonly adapter: string | undefined
+  readonly tier: TestTier | undefined
+}
+
+export const openRunner = async ({ adapter, tier }: TestPlace): Promise<OpenRunner> => {
   const device = adapter === 'none' ? undefined : await openAny(adapter)
-  const stateTests = new StateTestRunner(device === undefined ? {} : { device })
+  const stateTests = new StateTestRunner({
+    ...(device === undefined ? {} : { device }),
+    ...(tier === undefined ? {} : { tier }),
+  })
   const close = (): void => {
     stateTests.close()
     device?.destroy()

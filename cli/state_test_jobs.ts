@@ -1,12 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { openRunner, runTestFile, type TestChoice, type TestResult } from './state_test_file.ts'
+import { openRunner, runTestFile, type TestChoice, type TestPlace, type TestResult } from './state_test_file.ts'
 import type { TestFile } from './state_test_source.ts'
 import type { WorkerAnswer, WorkerStart, WorkerTask } from './state_test_worker.ts'
 
 export interface JobOptions {
-  readonly adapter: string | undefined
+  readonly place: TestPlace
   readonly choice: TestChoice
   /** Processes; with one, everything runs in this one. */
   readonly jobs: number
@@ -28,8 +28,8 @@ export class TestFileError extends Error {
 export const runTestFiles = (files: readonly TestFile[], options: JobOptions): Promise<TestResult[]> =>
   options.jobs === 1 ? runHere(files, options) : runInChildren(files, options)
 
-const runHere = async (files: readonly TestFile[], { adapter, choice }: JobOptions): Promise<TestResult[]> => {
-  const runner = await openRunner(adapter)
+const runHere = async (files: readonly TestFile[], { place, choice }: JobOptions): Promise<TestResult[]> => {
+  const runner = await openRunner(place)
   const results: TestResult[] = []
   try {
     for (const file of files) results.push(...(await runTestFile(runner, file.name, file.read(), choice)))
@@ -67,10 +67,10 @@ const runInChildren = async (files: readonly TestFile[], options: JobOptions): P
   }
 }
 
-const startChild = ({ adapter, choice }: JobOptions): ChildProcess => {
+const startChild = ({ place, choice }: JobOptions): ChildProcess => {
   const source = fileURLToPath(new URL('./state_test_worker.ts', import.meta.url))
   const child = fork(existsSync(source) ? source : source.replace(/\.ts$/, '.js'), { serialization: 'advanced' })
-  const start: WorkerStart = { adapter, choice }
+  const start: WorkerStart = { place, choice }
   child.send(start)
   return child
 }

@@ -1,8 +1,8 @@
-import { openRunner, runTestFile, type TestChoice, type TestResult } from './state_test_file.ts'
+import { openRunner, runTestFile, type TestChoice, type TestPlace, type TestResult } from './state_test_file.ts'
 
 /** What a child process of `wgevm statetest --jobs` is told first, and then for each file. */
 export interface WorkerStart {
-  readonly adapter: string | undefined
+  readonly place: TestPlace
   readonly choice: TestChoice
 }
 export interface WorkerTask {
@@ -27,8 +27,8 @@ const answered = async (work: () => Promise<readonly TestResult[]>): Promise<voi
   }
 }
 
-process.once('message', ({ adapter, choice }: WorkerStart) => {
-  const opened = openRunner(adapter)
+process.once('message', ({ place, choice }: WorkerStart) => {
+  const opened = openRunner(place)
   opened.catch(() => {})
   process.on('message', ({ file, text }: WorkerTask) => {
     void answered(async () => runTestFile(await opened, file, text, choice))

@@ -2377,7 +2377,7 @@ fn vm_shift_height(immediate: u32) {
       for (var half = 0u; half < vm_turns(2u); half++) {
         var v = vec4<u32>(0u);
         let at = place + half * stride;
-        if (stride != 1u) {
+        if ((operand < 0x4000u) | (operand == VM_OPERAND_NONE)) {
           v = lanes_out[at];
         } else if (operand < 0x8000u) {
           v = lanes_in[at];

@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs'
 import { UserError } from '../fail.ts'
 import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
-import { checkChoice, type TestResult } from '../state_test_file.ts'
+import { checkChoice, type TestResult, type TestTier } from '../state_test_file.ts'
 import { runTestFiles, TestFileError } from '../state_test_jobs.ts'
 import { testFiles } from '../state_test_source.ts'
 
@@ -12,6 +12,7 @@ interface StateTestArguments {
   json: string | undefined
   jobs: string
   adapter: string | undefined
+  tier: TestTier | undefined
 }
 
 const MOST_JOBS = 64
@@ -23,7 +24,23 @@ const tierCounts = (results: readonly TestResult[]): string => {
   return [...counts].map(([tier, count]) => `${tier} ${count}`).join(', ')
 }
 
-const run = async ({ inputs, fork, run: pattern, json, jobs: jobsText, adapter }: StateTestArguments) => {
+/** How many entries the device executed, and why the CPU tier executed the others, most frequent first. */
+const deviceSummary = (results: readonly TestResult[]): string => {
+  const reasons = new Map<string, number>()
+  let lanes = 0
+  let executed = 0
+  for (const { tier, reason } of results) {
+    if (tier === 'laneVm') lanes++
+    if (tier !== 'rejected') executed++
+    if (tier === 'cpu') reasons.set(reason ?? 'no reason', (reasons.get(reason ?? 'no reason') ?? 0) + 1)
+  }
+  const lines = [...reasons]
+    .sort((a, b) => b[1] - a[1])
+    .map(([reason, count]) => `${String(count).padStart(8)}  ${reason}\n`)
+  return `${lanes} of ${executed} executed entries ran on the lane VM\n${lines.join('')}`
+}
+
+const run = async ({ inputs, fork, run: pattern, json, jobs: jobsText, adapter, tier }: StateTestArguments) => {
   const choice = { fork, run: pattern }
   checkChoice(choice)
   const jobs = parseWhole('jobs', jobsText, 1, MOST_JOBS)
@@ -31,7 +48,7 @@ const run = async ({ inputs, fork, run: pattern, json, jobs: jobsText, adapter }
   const files = testFiles(inputs)
   let results: TestResult[]
   try {
-    results = await runTestFiles(files, { adapter, choice, jobs })
+    results = await runTestFiles(files, { place: { adapter, tier }, choice, jobs })
   } catch (thrown) {
     if (thrown instanceof TestFileError && thrown.done.length > 0) {
       process.stderr.write(`stopped after ${thrown.done.length} entries; no results are written\n`)
@@ -47,6 +64,7 @@ const run = async ({ inputs, fork, run: pattern, json, jobs: jobsText, adapter }
   process.stderr.write(
     `${results.length - failed.length} of ${results.length} entries pass (${files.length} files; ${tierCounts(results)})\n`,
   )
+  if (tier !== undefined) process.stderr.write(deviceSummary(results))
   if (failed.length > 0) process.exitCode = 1
 }
 
@@ -66,6 +84,10 @@ export const stateTestCommand: CommandModule<object, StateTestArguments> = {
       .option('json', { type: 'string', describe: 'write the array to this file instead of stdout' })
       .option('jobs', { type: 'string', default: '1', describe: 'processes' })
       .option('adapter', { type: 'string', describe: 'gpu, lavapipe, swiftshader, a part of a name, or none' })
+      .option('tier', {
+        choices: ['lane-vm'] as const,
+        describe: 'send every state test there that it can execute, and say why it cannot the others',
+      })
       .strict(),
   handler: run,
 }

@@ -1,6 +1,4 @@
 import { codeSkeleton } from '../../transpiler/index.ts'
-import { liftCode } from '../../transpiler/lift/lift.ts'
-import { MICRO } from '../../transpiler/lift/micro_codes.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { TransactionBatch, TransactionObject } from '../block/batch.ts'
 import { encodeBatch } from '../block/encode_batch.ts'
@@ -485,9 +483,8 @@ class BatchExecutor implements Executor {
 
   #vmRunner({ device, pool, tables }: LaneRunner, resident: ResidentState): VmRunner {
     const { fork, chainId } = this.#options
-    const lifter = { lift: (code: Uint8Array) => liftCode(code, fork), micro: MICRO(fork) }
     const precompiles = new Precompiles(fork, chainId)
-    return new VmRunner({ device, resident, fork, chainId, pool, tables, precompiles, lifter })
+    return new VmRunner({ device, resident, fork, chainId, pool, tables, precompiles })
   }
 
   /** Where calls find their paths; undefined: nowhere. */

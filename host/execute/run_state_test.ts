@@ -30,18 +30,24 @@ export interface StateTestResult {
   readonly indexes: StateTestIndexes
 }
 
-export type StateTestOptions = Omit<ExecutorOptions, 'fork' | 'chainId' | 'state'>
+export type StateTestOptions = Omit<ExecutorOptions, 'fork' | 'chainId' | 'state'> & {
+  /** The tier that executes every transaction that it can; the CPU tier has the others. Default: what an executor would choose. */
+  readonly tier?: 'lane-vm'
+}
+
+/** Every call goes to the lane VM, which is waited for. */
+const LANE_VM = { laneVm: 'always', paths: 'never', compile: 'wait', waves: 'always' } as const
 
 /**
  * Runs entries of state tests one after another through executors that it keeps, one for each fork and chain, so that what
  * they learnt (analysed code, recorded paths) serves the next entry. Each entry has a state of its own.
  */
 export class StateTestRunner {
-  readonly #options: StateTestOptions
+  readonly #options: Omit<StateTestOptions, 'tier'>
   readonly #executors = new Map<string, { readonly executor: Executor; readonly state: OneTestState }>()
 
-  constructor(options: StateTestOptions = {}) {
-    this.#options = options
+  constructor({ tier, ...options }: StateTestOptions = {}) {
+    this.#options = tier === 'lane-vm' ? { ...options, ...LANE_VM } : options
   }
 
   /** One call at a time. Rejects only for faults of the executor; an entry that fails is a result. */

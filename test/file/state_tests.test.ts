@@ -14,7 +14,7 @@ const FOLDER = fileURLToPath(new URL('./state_tests/', import.meta.url))
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const textOf = (name: string): string => readFileSync(join(FOLDER, name), 'utf8')
 
-const runner = await openRunner('none')
+const runner = await openRunner({ adapter: 'none', tier: undefined })
 afterAll(() => runner.close())
 const run = (name: string, choice: TestChoice = {}, text = textOf(name)): Promise<TestResult[]> =>
   runTestFile(runner, name, text, choice)
@@ -200,7 +200,11 @@ describe('wgevm statetest', () => {
   it('stops at a bad file and says what was done before it', async () => {
     writeFileSync(join(scratch, 'a.json'), textOf('signed.json'))
     writeFileSync(join(scratch, 'b.json'), '{"a":1}')
-    const running = runTestFiles(testFiles([scratch]), { adapter: 'none', choice: {}, jobs: 1 })
+    const running = runTestFiles(testFiles([scratch]), {
+      place: { adapter: 'none', tier: undefined },
+      choice: {},
+      jobs: 1,
+    })
     await expect(running).rejects.toMatchObject({
       name: 'FixtureError',
       done: [{ pass: true }, { pass: true }, { pass: true }, { pass: true }],
