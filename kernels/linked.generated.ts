@@ -2228,6 +2228,8 @@ const VM_MEMO_OWNERS = 0xfffffe00u;
 
 const VM_MEMO_BLOCK_HASHES = 0xfffffffeu;
 
+const VM_PRAGUE = 2u;
+
 const VM_CODE_PRESENT = 1u;
 
 const VM_CODE_DELEGATION = 2u;
@@ -2312,7 +2314,7 @@ fn vm_shift_height(immediate: u32) {
         go = VM_NONE;
       }
     }
-    if ((steps >= lane_environment[1].y) | (vm_exit != 0u)) {
+    if ((started & (steps >= lane_environment[1].y)) | (vm_exit != 0u)) {
       break;
     }
     steps += select(0u, 1u, started);
@@ -2360,6 +2362,7 @@ fn vm_shift_height(immediate: u32) {
       let index = operand & 0x3fffu;
       var place = vm_stack_place(operand);
       var stride = VM_STRIDE;
+      let constant = (operand >= 0x4000u) & (operand != VM_OPERAND_NONE);
       if (enters & (n == 2u)) {
         place = vm_columns(11u);
         stride = lane_environment[1].x;
@@ -2369,7 +2372,7 @@ fn vm_shift_height(immediate: u32) {
         }
         place = select(vm_frame + 5u * VM_STRIDE, vm_columns(9u), mode == VM_MODE_GAS_PRICE);
         stride = select(VM_STRIDE, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
-      } else if (operand >= 0x4000u) {
+      } else if (constant) {
         place = select(2u * (vm_constants + 2u + index), vm_shape.y + 2u * index, operand < 0x8000u);
         stride = 1u;
       }
@@ -2377,7 +2380,7 @@ fn vm_shift_height(immediate: u32) {
       for (var half = 0u; half < vm_turns(2u); half++) {
         var v = vec4<u32>(0u);
         let at = place + half * stride;
-        if ((operand < 0x4000u) | (operand == VM_OPERAND_NONE)) {
+        if (!constant) {
           v = lanes_out[at];
         } else if (operand < 0x8000u) {
           v = lanes_in[at];
@@ -2471,6 +2474,7 @@ fn vm_shift_height(immediate: u32) {
     var constants = 0u;
     var code_owner = 0u;
     var precompile = 0u;
+    var target_warm = false;
     if (ok & (named | enters | self_balance | item_account)) {
       var address = to;
       for (var turn = 0u; turn < 3u; turn++) {
@@ -2484,7 +2488,7 @@ fn vm_shift_height(immediate: u32) {
           id = select(parties.x, vm_account, calls);
         } else {
           if (turn == 1u) {
-            if (!runs | ((code.z & VM_CODE_DELEGATION) == 0u)) {
+            if (!runs | ((code.z & VM_CODE_DELEGATION) == 0u) | ((lane_environment[24].x & VM_PRAGUE) == 0u)) {
               continue;
             }
             let first = lanes_in[code.x];
@@ -2500,6 +2504,9 @@ fn vm_shift_height(immediate: u32) {
             vm_leave(VM_MISS_ACCOUNT, 0u, address);
             break;
           }
+          let found = vm_precompile(address);
+          precompile = select(precompile, found, turn == 0u);
+          target_warm = (turn == 1u) & (found != 0u);
         }
         var row = vec4<u32>(0u);
         var low = vec4<u32>(0u);
@@ -2550,9 +2557,6 @@ fn vm_shift_height(immediate: u32) {
             break;
           }
         }
-      }
-      if (named) {
-        precompile = vm_precompile(to);
       }
     }
     let copies_code = (opcode == VM_OP_COPY_MEMORY) & ((mode == VM_COPY_CODE) | foreign);
@@ -2627,7 +2631,7 @@ fn vm_shift_height(immediate: u32) {
           stride = 1u;
         } else {
           let flags = lanes_out[place].y;
-          let warm = ((flags & VM_ENTRY_WARM) != 0u) | (precompile != 0u);
+          let warm = ((flags & VM_ENTRY_WARM) != 0u) | select(precompile != 0u, target_warm, turn == 1u);
           exists = select(exists, (flags & VM_ENTRY_EXISTS) != 0u, turn == 0u);
           let look = select(select(0u, select(2600u, 100u, warm), named), select(2100u, select(100u, 0u, writes), warm), storage);
           cost += select(look, 0u, turn == 2u);

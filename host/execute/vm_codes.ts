@@ -26,6 +26,8 @@ export interface CodeLifter {
   lift(code: Uint8Array): LiftedCode
   /** By index of MICRO_CODES. */
   readonly micro: readonly (LiftedCode | undefined)[]
+  /** Whether the fork knows delegations (EIP-7702); before it, their bytes are a code like any other. */
+  readonly delegates: boolean
 }
 
 /** One table of code headers, and which of its ids the device has not seen. */
@@ -90,7 +92,8 @@ export class VmCodes {
   /** Places a code that is not there; those of a delegation come with their bytes. False where the store is full. */
   require(codeId: number): boolean {
     if (this.has(codeId)) return true
-    const { bytes, skeleton, delegation } = this.#codes.codes[codeId]!
+    const { bytes, skeleton, delegation: looksSo } = this.#codes.codes[codeId]!
+    const delegation = looksSo && this.#lifter.delegates
     let lifted = this.#lifted.get(skeleton)
     if (lifted === undefined) {
       const code = this.#lifter.lift(bytes)

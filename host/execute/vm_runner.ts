@@ -2,7 +2,7 @@ import { KERNELS } from '../../kernels/linked.generated.ts'
 import { liftCode, MICRO } from '../../transpiler/index.ts'
 import { LANE_REQUEST, VM_EXITS, VM_QUOTAS, VM_REGIONS, type VmQuota } from '../../transpiler/layout/lane_vm.ts'
 import { ACCOUNT_CODE_SHIFT } from '../../transpiler/layout/tables.ts'
-import type { Fork } from '../../transpiler/spec/forks.ts'
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { ROW_FLAGS, ROW_LIMBS } from '../state/account_table.ts'
@@ -66,6 +66,7 @@ export class VmRunner {
     this.#codes = new VmCodes(parts.device, parts.resident.codes, {
       lift: (code) => liftCode(code, parts.fork),
       micro: MICRO(parts.fork),
+      delegates: isAtLeast(parts.fork, 'prague'),
     })
     this.#budget = { ...DEFAULT_BUDGET, ...parts.budget }
   }

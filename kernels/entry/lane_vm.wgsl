@@ -141,7 +141,7 @@ fn lane_vm(
         go = VM_NONE;
       }
     }
-    if ((steps >= lane_environment[1].y) | (vm_exit != 0u)) {
+    if ((started & (steps >= lane_environment[1].y)) | (vm_exit != 0u)) {
       break;
     }
     steps += select(0u, 1u, started);
@@ -191,6 +191,7 @@ fn lane_vm(
       let index = operand & 0x3fffu;
       var place = vm_stack_place(operand);
       var stride = VM_STRIDE;
+      var shared_word = false;
       if (enters & (n == 2u)) {
         place = vm_columns(11u);
         stride = lane_environment[1].x;
@@ -203,12 +204,13 @@ fn lane_vm(
       } else if (operand >= 0x4000u) {
         place = select(2u * (vm_constants + 2u + index), vm_shape.y + 2u * index, operand < 0x8000u);
         stride = 1u;
+        shared_word = true;
       }
       var word = U256_ZERO;
       for (var half = 0u; half < vm_turns(2u); half++) {
         var v = vec4<u32>(0u);
         let at = place + half * stride;
-        if ((operand < 0x4000u) | (operand == VM_OPERAND_NONE)) {
+        if (!shared_word) {
           v = lanes_out[at];
         } else if (operand < 0x8000u) {
           v = lanes_in[at];
@@ -310,6 +312,7 @@ fn lane_vm(
     var constants = 0u;
     var code_owner = 0u;
     var precompile = 0u;
+    var delegate_warm = false;
     if (ok & (named | enters | self_balance | item_account)) {
       var address = to;
       for (var turn = 0u; turn < 3u; turn++) {
@@ -374,12 +377,16 @@ fn lane_vm(
           payer = found.at;
           break;
         }
+        let native = vm_precompile(address);
         if (turn == 0u) {
           record = found.at;
           callee_id = id;
           callee_constants = row.z;
+          precompile = select(0u, native, named);
         } else {
+          // Two looks: the second finds the account warm that the first has found cold (EIP-7702).
           target_record = found.at;
+          delegate_warm = (native != 0u) | (found.at == record);
         }
         if ((runs | foreign) & ((row.w >> 8u) != 0u)) {
           header = lane_environment[1].z + 2u * (row.w >> 8u);
@@ -391,9 +398,6 @@ fn lane_vm(
             break;
           }
         }
-      }
-      if (named) {
-        precompile = vm_precompile(to);
       }
     }
     let copies_code = (opcode == VM_OP_COPY_MEMORY) & ((mode == VM_COPY_CODE) | foreign);
@@ -472,7 +476,7 @@ fn lane_vm(
           stride = 1u;
         } else {
           let flags = lanes_out[place].y;
-          let warm = ((flags & VM_ENTRY_WARM) != 0u) | (precompile != 0u);
+          let warm = ((flags & VM_ENTRY_WARM) != 0u) | select(precompile != 0u, delegate_warm, turn == 1u);
           exists = select(exists, (flags & VM_ENTRY_EXISTS) != 0u, turn == 0u);
           let look = select(select(0u, select(2600u, 100u, warm), named), select(2100u, select(100u, 0u, writes), warm), storage);
           cost += select(look, 0u, turn == 2u);

@@ -7,6 +7,7 @@ import type { BlockEnvironment } from '../../host/block/environment.ts'
 import { openDevice } from '../../host/device/device.ts'
 import type { ComputeDevice } from '../../host/index.ts'
 import { type Allocation, MemoryState } from '../../host/state/memory_state.ts'
+import { ITEM_SLOT, ITEM_VALUE } from '../../transpiler/layout/lane_vm.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { addressOf } from '../fixtures/cpu_world.ts'
 import { openVm, serialOutcomes, type VmWorld } from '../fixtures/vm_lanes.ts'
@@ -56,15 +57,232 @@ const worldOf = (
 
 const word = (value: bigint | number): string => BigInt(value).toString(16).padStart(64, '0')
 
-const expectSame = async (world: VmWorld): Promise<void> => {
+/** Runs every transaction of a world on both; which of them succeed. */
+const expectSame = async (world: VmWorld): Promise<boolean[]> => {
   const vm = await openVm(device, world)
-  const groups = await vm.run()
-  expect(vm.outcomes(groups)).toEqual(await serialOutcomes(world))
+  const outcomes = vm.outcomes(await vm.run())
+  expect(outcomes).toEqual(await serialOutcomes(world))
   vm.close()
+  return outcomes.map(({ status }) => status === 'succeeded')
 }
 
 test('a contract that adds and returns ends as on the CPU tier', async () => {
   const codes = { adder: 'PUSH 32 CALLDATALOAD PUSH 0 CALLDATALOAD ADD PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN' }
   const data = `0x${word(5)}${word(2n ** 255n + 7n)}`
-  await expectSame(worldOf(codes, [{ to: at('adder'), data }, { to: at('adder') }]))
+  const adder = { to: at('adder') }
+  expect(await expectSame(worldOf(codes, [{ ...adder, data }, adder]))).toEqual([true, true])
+})
+
+const REVERTER = 'PUSH 7 PUSH 1 SSTORE PUSH 0xabcd PUSH 0 MSTORE PUSH 33 PUSH 3 REVERT'
+const CONTRACTS: Readonly<Record<string, string>> = {
+  storer: 'PUSH 1 SLOAD PUSH 0 CALLDATALOAD SSTORE PUSH 0 PUSH 1 SSTORE PUSH 9 PUSH 2 SSTORE STOP',
+  logger: `CALLDATASIZE PUSH 0 PUSH 0 CALLDATACOPY CALLDATASIZE PUSH 0 LOG0
+    CALLER CALLDATASIZE PUSH 1 LOG1 PUSH 1 CALLER PUSH 3 PUSH 4 CALLDATASIZE PUSH 5 LOG4 CALLDATASIZE PUSH 0 RETURN`,
+  hasher: 'CALLDATASIZE PUSH 0 PUSH 0 CALLDATACOPY CALLDATASIZE PUSH 0 KECCAK256 PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN',
+  reverter: REVERTER,
+  halter: 'PUSH 7 PUSH 1 SSTORE INVALID',
+  spender: 'loop: PUSH 3 GAS SSTORE PUSH @loop JUMP',
+  caller: `CALLDATASIZE PUSH 64 PUSH 0 CALLDATACOPY
+    PUSH 0 PUSH 0 PUSH 64 CALLDATASIZE SUB PUSH 0 PUSH 32 CALLDATALOAD PUSH 0 CALLDATALOAD GAS CALL
+    PUSH 0 MSTORE RETURNDATASIZE PUSH 0 PUSH 32 RETURNDATACOPY RETURNDATASIZE PUSH 32 ADD PUSH 0 RETURN`,
+  delegator: `CALLDATASIZE PUSH 64 PUSH 0 CALLDATACOPY
+    PUSH 0 PUSH 0 PUSH 64 CALLDATASIZE SUB PUSH 0 PUSH 0 CALLDATALOAD GAS DELEGATECALL
+    PUSH 0 MSTORE RETURNDATASIZE PUSH 0 PUSH 32 RETURNDATACOPY RETURNDATASIZE PUSH 32 ADD PUSH 0 RETURN`,
+  watcher: `PUSH 0 CALLDATALOAD DUP1 EXTCODESIZE PUSH 0 MSTORE DUP1 EXTCODEHASH PUSH 32 MSTORE DUP1 BALANCE PUSH 64 MSTORE
+    PUSH 40 PUSH 1 PUSH 96 DUP4 EXTCODECOPY PUSH 50 PUSH 2 PUSH 160 CODECOPY SELFBALANCE PUSH 256 MSTORE PUSH 288 PUSH 0 RETURN`,
+  ancestor: 'PUSH 0 CALLDATALOAD BLOCKHASH PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN',
+  transient: 'PUSH 5 PUSH 1 TSTORE PUSH 1 TLOAD PUSH 2 TLOAD ADD PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN',
+  creator: 'PUSH 0 PUSH 0 PUSH 0 CREATE',
+  endless: 'loop: PUSH @loop JUMP',
+  diver: `PUSH 1 PUSH 0 CALLDATALOAD SUB DUP1 PUSH 0 MSTORE DUP1 ISZERO PUSH @done JUMPI
+    PUSH 0 PUSH 0 PUSH 32 PUSH 0 PUSH 0 ADDRESS GAS CALL PUSH 0 SSTORE done: STOP`,
+  wide: 'PUSH 1 PUSH 0 CALLDATALOAD MSTORE MSIZE PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN',
+}
+const target = (name: string): string => word(BigInt(at(name)))
+const precompile = (address: number, input: string, value = 0n): { to: string; data: string } => ({
+  to: at('caller'),
+  data: `0x${word(address)}${word(value)}${input}`,
+})
+
+test('storage, logs, hashes and failures end as on the CPU tier', async () => {
+  const ended = await expectSame(
+    worldOf(CONTRACTS, [
+      { to: at('storer'), data: `0x${word(7)}` },
+      { to: at('storer'), data: `0x${word(1)}` },
+      { to: at('logger'), data: `0x${'ab'.repeat(70)}` },
+      { to: at('hasher'), data: `0x${'17'.repeat(136)}` },
+      { to: at('hasher'), data: `0x${'17'.repeat(135)}` },
+      { to: at('hasher') },
+      { to: at('reverter') },
+      { to: at('halter') },
+      { to: at('spender'), gasLimit: 80_000n },
+      { to: at('transient') },
+    ]),
+  )
+  expect(ended).toEqual([true, true, true, true, true, true, false, false, false, true])
+})
+
+test('calls, value, foreign code and delegated accounts end as on the CPU tier', async () => {
+  const delegated = addressOf('delegated')
+  const ended = await expectSame(
+    worldOf(
+      CONTRACTS,
+      [
+        { to: at('caller'), data: `0x${target('storer')}${word(3)}${word(44)}` },
+        { to: at('caller'), data: `0x${target('reverter')}${word(3)}` },
+        { to: at('caller'), data: `0x${target('halter')}${word(0)}` },
+        { to: at('caller'), data: `0x${word(0xdead_beef_00n)}${word(9)}`, value: 5n },
+        { to: at('caller'), data: `0x${word(0xdead_beef_00n)}${word(10n ** 19n)}` },
+        { to: at('delegator'), data: `0x${target('storer')}${word(0)}${word(44)}` },
+        { to: at('watcher'), data: `0x${target('storer')}` },
+        { to: at('watcher'), data: `0x${word(0xdead_beef_00n)}` },
+        { to: at('watcher'), data: `0x${word(BigInt(delegated))}` },
+        { to: delegated, data: `0x${word(7)}`, value: 2n },
+        { to: at('caller'), data: `0x${word(BigInt(delegated))}${word(0)}${word(6)}` },
+      ],
+      { [delegated]: { code: `0xef0100${at('storer').slice(2)}`, storage: { '0x1': 77n } } },
+    ),
+  )
+  expect(ended).not.toContain(false)
+})
+
+test('precompiles and hashes of ancestors are asked of the host', async () => {
+  const signed = `${'18c547e4f7b0f325ad1e56f57e26c745b09a3e503d86e00e5255ff7f715d3d1c'}${word(28)}${'73b1693892219d736caba55bdb67216e485557ea6b6af75f37096c9aa6a5a75f'}${'eeb940b1d03b21e36b0e47e79769f095fe2ab855bd91e3a38756b7d75a9c4549'}`
+  const ended = await expectSame(
+    worldOf(CONTRACTS, [
+      precompile(1, signed),
+      precompile(1, '00'),
+      precompile(2, '616263'),
+      precompile(2, '616263'),
+      precompile(3, '616263'),
+      precompile(4, '11'.repeat(45)),
+      precompile(4, ''),
+      precompile(5, `${word(1)}${word(1)}${word(70)}03ff${'fd'.repeat(70)}`),
+      precompile(6, `${word(1)}${word(2)}${word(1)}${word(2)}`),
+      precompile(6, `${word(1)}${word(1)}${word(1)}${word(2)}`),
+      precompile(9, 'ffff'),
+      precompile(2, '616263', 7n),
+      { to: at('ancestor'), data: `0x${word(95)}` },
+      { to: at('ancestor'), data: `0x${word(100)}` },
+      { to: at('ancestor'), data: `0x${word(2n ** 70n)}` },
+    ]),
+  )
+  expect(ended).not.toContain(false)
+})
+
+test('access lists warm what they name', async () => {
+  const storageKeys = [`0x${word(1)}`, `0x${word(7)}`]
+  const ended = await expectSame(
+    worldOf(CONTRACTS, [
+      { type: 1, to: at('storer'), data: `0x${word(7)}`, accessList: [{ address: at('storer'), storageKeys }] },
+      {
+        type: 1,
+        to: at('caller'),
+        data: `0x${target('storer')}${word(3)}${word(44)}`,
+        accessList: [{ address: at('storer'), storageKeys }],
+      },
+    ]),
+  )
+  expect(ended).not.toContain(false)
+})
+
+test('lanes that pass a quota run again in a larger one, and end as on the CPU tier', async () => {
+  const world = worldOf(CONTRACTS, [
+    { to: at('diver'), data: `0x${word(20)}`, gasLimit: 3_000_000n },
+    { to: at('wide'), data: `0x${word(20_000)}` },
+    { to: at('storer'), data: `0x${word(7)}` },
+    { to: at('diver'), data: `0x${word(60)}`, gasLimit: 9_000_000n },
+    { to: at('wide'), data: `0x${word(100_000)}` },
+  ])
+  const vm = await openVm(device, world)
+  const groups = await vm.run()
+  expect(groups.length).toBe(3)
+  expect(groups.map(({ transactions }) => [...transactions].filter((i) => i >= 0).sort())).toEqual([
+    [2],
+    [0, 1],
+    [3, 4],
+  ])
+  expect(vm.outcomes(groups)).toEqual(await serialOutcomes(world))
+  vm.close()
+})
+
+test('lanes leave with a reason where the device cannot go on', async () => {
+  const world = worldOf(CONTRACTS, [
+    { to: at('creator') },
+    { to: at('endless'), gasLimit: 30_000_000n },
+    { to: at('ancestor'), data: `0x${word(3)}` },
+    { to: at('wide'), data: `0x${word(500_000)}`, gasLimit: 3_000_000n },
+    { to: at('storer'), data: `0x${word(7)}` },
+    precompile(9, `ffffffff${'00'.repeat(209)}`),
+  ])
+  const vm = await openVm(device, world, { laneSteps: 20_000 })
+  const outcomes = vm.outcomes(await vm.run())
+  expect(outcomes.map(({ status }) => status)).toEqual([
+    'refused: opcode CREATE',
+    'refused: step budget',
+    'refused: unknown block hash',
+    'quota: vm quota: memory',
+    'succeeded',
+    'refused: costly precompile',
+  ])
+  expect(vm.runner.steps).toBeGreaterThan(20_000)
+  vm.close()
+})
+
+test('lanes read the values that they are told, and say so', async () => {
+  const world = worldOf(CONTRACTS, [{ to: at('storer'), data: `0x${word(7)}` }, { to: at('storer') }])
+  const vm = await openVm(device, world)
+  const owner = vm.resident.accounts.find(world.batch.to, 0)
+  const ids = new Int32Array(1)
+  await vm.resident.slotIds(Int32Array.of(owner), Uint32Array.of(1, 0, 0, 0, 0, 0, 0, 0), 1, ids)
+  const hints = {
+    start: Uint32Array.of(0, 1, 1),
+    flags: Uint32Array.of(ITEM_SLOT | ITEM_VALUE),
+    ids: Uint32Array.from(ids),
+    owners: Uint32Array.of(owner),
+    values: Uint32Array.of(50, 0, 0, 0, 0, 0, 0, 0),
+  }
+  const [told, untold] = vm.outcomes(await vm.run([0, 1], hints))
+  const slot = (key: number) => `${at('storer')} 0x${word(key)}`
+  expect(told!.reads).toEqual([`${slot(1)} 50`, `${slot(2)} 0`, `${slot(7)} 0`])
+  expect(told!.writes).toEqual([`${slot(1)} 0`, `${slot(2)} 9`, `${slot(7)} 50`])
+  expect(untold!.reads[1]).toBe(`${slot(1)} 5`)
+  vm.close()
+})
+
+/** The device as one that binds at most so many bytes. */
+const withBindings = (bytes: number): ComputeDevice =>
+  new Proxy(device, {
+    get: (target, name) => {
+      if (name === 'limits') return { ...limitsOf(target), maxStorageBufferBindingSize: bytes }
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+
+const limitsOf = ({ limits }: ComputeDevice) => ({
+  maxBufferSize: limits.maxBufferSize,
+  maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+})
+
+test('token transfers end as on the CPU tier, in one wave or in as many as the device asks for', async () => {
+  const workload = WORKLOADS.find(({ name }) => name === 'erc20')!
+  const { fork, chainId, genesis, next } = await workload.build({ fork: DEFAULT_FORK, size: 300, seed: 5, blocks: 1 })
+  const state = new MemoryState()
+  state.commit(genesis)
+  const { env, transactions: batch } = next()
+  const world = { fork, chainId, env, state, batch }
+  const serial = await serialOutcomes(world)
+  expect(serial.every(({ status, logs }) => status === 'succeeded' && logs.length === 1)).toBe(true)
+  for (const [bytes, chunks] of [
+    [1 << 27, 0],
+    [2 << 20, 2],
+  ] as const) {
+    const vm = await openVm(withBindings(bytes), world)
+    vm.runner.begin()
+    expect(vm.outcomes(await vm.run())).toEqual(serial)
+    expect(vm.runner.chunks).toBe(chunks)
+    expect(vm.runner.laneBytes).toBeLessThanOrEqual(bytes)
+    vm.close()
+  }
 })

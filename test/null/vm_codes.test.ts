@@ -38,7 +38,11 @@ const stored = (first: number, instructions = 3): LiftedCode => ({
 
 /** Codes with the same first byte have one skeleton. */
 const tableOf = () => new CodeTable((code) => ({ key: `${code[0]}`, constants: [BigInt(code.length)] }))
-const lifter = { lift: (code: Uint8Array) => stored(code[0]!), micro: [stored(90), undefined, stored(92)] }
+const lifter = {
+  lift: (code: Uint8Array) => stored(code[0]!),
+  micro: [stored(90), undefined, stored(92)],
+  delegates: true,
+}
 
 const delegation = Uint8Array.from([0xef, 1, 0, ...new Uint8Array(20).fill(7)])
 
@@ -126,7 +130,11 @@ test('a code that is met later costs an upload of its own, and headers stay wher
 test('a code that does not fit the device is refused, and headers have room all the same', () => {
   const { device, vectors } = deviceOf(1 << 16)
   const table = tableOf()
-  const codes = new VmCodes(device, table, { lift: (code) => stored(code[0]!, code[0] === 1 ? 5000 : 2), micro: [] })
+  const codes = new VmCodes(device, table, {
+    lift: (code) => stored(code[0]!, code[0] === 1 ? 5000 : 2),
+    micro: [],
+    delegates: true,
+  })
   const [large, small] = [1, 2].map((first) => table.add(`0x${first}`, Uint8Array.of(first)))
   expect([codes.require(large!), codes.require(small!)]).toEqual([false, true])
   for (let i = 0; i < 400; i++) table.add(`0x1${i}`, Uint8Array.of(3, i))

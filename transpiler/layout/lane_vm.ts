@@ -42,7 +42,7 @@
  *
  * UNIFORM      environment.ts; vectors 0, 1 and those of the skeleton ids are
  *   [0]  (lanes to run, order, slot mask, account mask)
- *   [1]  (lane count, steps, codesAt, microAt)
+ *   [1]  (lane count, steps, codesAt, microAt)   steps: instructions of a lane behind its prologue; 0 runs the prologue alone
  *   [18] (arenasAt, laneVectors, framesAt, stackAt)
  *   [19] (memoryAt, returnAt, slotsAt, bucketsAt)
  *   [20] (accountsAt, journalAt, logsAt, transientAt)
