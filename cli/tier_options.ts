@@ -4,7 +4,7 @@ import { UserError } from './fail.ts'
 /** `--tier`, `--paths` and `--lane-vm` as they are typed. `paths` is no text where it stands alone or as `--no-paths`. */
 export interface TierArguments {
   readonly tier: string | undefined
-  readonly paths?: string | boolean | undefined
+  readonly paths?: unknown
   readonly laneVm: string | undefined
 }
 
