@@ -43,6 +43,8 @@ const SWAP_LANES = 16_384
 /** Of a sample. Where the lanes of a program would use more there are fewer of them, and it runs once. */
 const SAMPLE_GAS = 20e9
 const LEAST_LANES = 128
+/** Of a sample: what leaves the device shall not hold up the others. */
+const CPU_LIMIT_MS = 10_000
 
 /** Lane counts, and the calls that count, of programs whose target is for some of their calls. */
 const SWAPS: Readonly<Record<string, RegExp>> = {
@@ -64,7 +66,7 @@ export const runPrograms = async (options: ProgramSessionOptions): Promise<Progr
       const program = withoutOtherCalls(given)
       const { lanes, isLong } = sizeOf(program, options.lanes)
       progress.step(`${program.name}, ${lanes} lanes`)
-      const run = { lanes, seed, tiers, samples: isLong ? 1 : options.samples, cold: isLong }
+      const run = { lanes, seed, tiers, samples: isLong ? 1 : options.samples, cold: isLong, cpuLimitMs: CPU_LIMIT_MS }
       try {
         const measured = await runProgramOn(device, program, run)
         const report = anvil === undefined ? measured : { ...measured, revm: await programPeer(anvil, program) }

@@ -24,8 +24,10 @@ export interface ProgramRunOptions {
   readonly tiers?: TierChoice
   /** Lanes that are verified; absent: as many as a few seconds allow. */
   readonly verify?: number
-  /** No simulation in front of the first sample. */
+  /** No simulation in front of the first sample but one of a few lanes. */
   readonly cold?: boolean
+  /** Fewer lanes than asked for where one of each call says that the CPU tier would take longer than this. */
+  readonly cpuLimitMs?: number
 }
 
 export interface ProgramReport {
@@ -99,7 +101,10 @@ export const runProgramOn = async (
   try {
     await checkExpected(program, state)
     const variations = await findVariations(program, seed)
-    const lanes = options.lanes ?? (await chooseLanes(program, variations, executor, seed))
+    const lanes =
+      options.lanes === undefined
+        ? await chooseLanes(program, variations, executor, seed)
+        : await fewerLanes(program, variations, executor, { ...options, lanes: options.lanes })
     const calls = variedCalls(program, variations, lanes, seed)
     const first = await timed(executor, program, calls)
     if (!cold) await timed(executor, program, calls)
@@ -165,6 +170,19 @@ const timed = async (executor: Executor, { env }: Program, calls: TransactionBat
   const elapsedMs = performance.now() - startedMs
   const { user, system } = process.cpuUsage(before)
   return { simulation, elapsedMs, cpuMs: (user + system) / 1000 }
+}
+
+const fewerLanes = async (
+  program: Program,
+  variations: readonly (readonly Variation[])[],
+  executor: Executor,
+  { lanes, seed, cpuLimitMs }: ProgramRunOptions & { readonly lanes: number },
+): Promise<number> => {
+  if (cpuLimitMs === undefined) return lanes
+  const kinds = program.calls.length
+  const { simulation } = await timed(executor, program, variedCalls(program, variations, kinds, seed))
+  const { cpu } = simulation.timings
+  return simulation.tiers.cpu === 0 ? lanes : Math.min(lanes, Math.max(kinds, Math.floor((kinds * cpuLimitMs) / cpu)))
 }
 
 /** Four times as many lanes as before as long as they take less than a quarter of the time, so that paths get to be worth their kernels. */
