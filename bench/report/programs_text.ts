@@ -41,7 +41,7 @@ export const programCells = (report: ProgramReport): readonly string[] => {
 export const programLine = (report: ProgramReport): string =>
   `${report.program}: ${rounded(timesSerial(report))} times ${report.serial.name}, ${milliseconds((1000 * report.lanes) / report.callsPerSecond)}`
 
-export const meanText = ({ results }: ProgramsReport): string => {
+export const meanText = (results: readonly ProgramReport[]): string => {
   const counted = results.filter(isInMean)
   return `${rounded(geometricMean(counted.map(timesSerial)))} times serial @ethereumjs/evm in the geometric mean of ${counted.length} programs of evmone and revmc`
 }
@@ -49,7 +49,7 @@ export const meanText = ({ results }: ProgramsReport): string => {
 export const programsText = (report: ProgramsReport, style: TextStyle): string => {
   const { results, failed, adapter, revmNote } = report
   const lines = [table(PROGRAM_HEAD, results.map(programCells), style)]
-  lines.push(meanText(report))
+  lines.push(meanText(results))
   for (const { program, reason } of failed) lines.push(`WRONG ${program}: ${reason}`)
   for (const { program, exits } of results)
     for (const [reason, count] of Object.entries(exits))

@@ -1,5 +1,6 @@
 import Table from 'cli-table3'
 import colors from 'picocolors'
+import { FIRST_LANE_BYTES } from '../lane_memory.ts'
 import { tierChoiceText } from '../tier_choice.ts'
 import { type BenchReport, type PeerResult, STAGES, type WorkloadResult } from './schema.ts'
 import { medianIndex, spread } from './statistics.ts'
@@ -155,7 +156,7 @@ export const workloadText = (result: WorkloadResult, style: TextStyle): string =
     ['first block', `${milliseconds(result.firstBlockMs)} (new executor: nothing in its tables, no path recorded yet)`],
     [
       'device memory',
-      `${grouped(result.deviceBytesPerTx)} bytes per transaction${result.chunks > 1 ? `, in ${result.chunks} chunks` : ''}`,
+      `${grouped(result.deviceBytesPerTx)} bytes per transaction${result.chunks > 1 ? `, in ${result.chunks} chunks` : ''}${result.tiers.laneVm > 0 ? `; a lane of the lane VM starts with ${grouped(FIRST_LANE_BYTES)} bytes` : ''}`,
     ],
     ['verified', result.verification],
   ]
