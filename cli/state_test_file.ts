@@ -1,7 +1,7 @@
 import { type BlockTest, isBlockTestFile, readBlockTests } from '../host/block/block_test.ts'
 import { forkOfTests, TEST_FORKS } from '../host/block/fork_name.ts'
 import { parseJson } from '../host/block/json_field.ts'
-import { readStateTests } from '../host/block/state_test.ts'
+import { readStateTests, type StateTestEntry } from '../host/block/state_test.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
 import { openDevice } from '../host/device/device.ts'
 import type { TierCounts } from '../host/execute/executor.ts'
@@ -9,6 +9,7 @@ import { runBlockTest } from '../host/execute/run_block_test.ts'
 import { type StateTestResult, StateTestRunner } from '../host/execute/run_state_test.ts'
 import { isFork } from '../transpiler/spec/forks.ts'
 import { UserError } from './fail.ts'
+import { laneLines } from './state_test_trace.ts'
 
 /** Which tests of the files to run. */
 export interface TestChoice {
@@ -40,7 +41,7 @@ export const checkChoice = ({ fork, run }: TestChoice): void => {
   }
 }
 
-const isChosen = (
+export const isChosen = (
   { name, fork, forkName }: { readonly name: string; readonly fork: string; readonly forkName: string },
   choice: TestChoice,
 ): boolean =>
@@ -51,6 +52,8 @@ const isChosen = (
 export interface OpenRunner {
   readonly stateTests: StateTestRunner
   readonly device: ComputeDevice | undefined
+  /** Told each line of a trace of every state test that was executed. */
+  readonly onTraceLine: ((line: string) => void) | undefined
   close(): void
 }
 
@@ -62,10 +65,14 @@ export interface TestPlace {
   /** `none` for the CPU tier alone; without it the best that answers, if any does. */
   readonly adapter: string | undefined
   readonly tier: TestTier | undefined
+  /** Traces every state test on the lane VM. */
+  readonly onTraceLine?: (line: string) => void
 }
 
-export const openRunner = async ({ adapter, tier }: TestPlace): Promise<OpenRunner> => {
+export const openRunner = async ({ adapter, tier, onTraceLine }: TestPlace): Promise<OpenRunner> => {
   const device = adapter === 'none' ? undefined : await openAny(adapter)
+  if (onTraceLine !== undefined && device === undefined)
+    throw new UserError('--trace needs an adapter, and there is none')
   const stateTests = new StateTestRunner({
     ...(device === undefined ? {} : { device }),
     ...(tier === undefined ? {} : { tier }),
@@ -74,7 +81,7 @@ export const openRunner = async ({ adapter, tier }: TestPlace): Promise<OpenRunn
     stateTests.close()
     device?.destroy()
   }
-  return { stateTests, device, close }
+  return { stateTests, device, onTraceLine, close }
 }
 
 const openAny = (adapter: string | undefined): Promise<ComputeDevice | undefined> =>
@@ -85,7 +92,7 @@ const openAny = (adapter: string | undefined): Promise<ComputeDevice | undefined
 
 /** Runs every chosen test of a file. Throws FixtureError where the file has no tests, or malformed ones. */
 export const runTestFile = async (
-  { stateTests, device }: OpenRunner,
+  runner: OpenRunner,
   file: string,
   text: string,
   choice: TestChoice,
@@ -93,11 +100,22 @@ export const runTestFile = async (
   const root = parseJson(file, text, 'JSON of state tests or block tests')
   const results: TestResult[] = []
   if (isBlockTestFile(root)) {
-    for (const test of readBlockTests(root)) if (isChosen(test, choice)) results.push(await blockResult(test, device))
+    for (const test of readBlockTests(root))
+      if (isChosen(test, choice)) results.push(await blockResult(test, runner.device))
   } else {
-    for (const entry of readStateTests(root)) if (isChosen(entry, choice)) results.push(await stateTests.run(entry))
+    for (const entry of readStateTests(root))
+      if (isChosen(entry, choice)) results.push(await stateResult(entry, runner))
   }
   return results
+}
+
+const stateResult = async (
+  entry: StateTestEntry,
+  { stateTests, device, onTraceLine }: OpenRunner,
+): Promise<TestResult> => {
+  const result = await stateTests.run(entry)
+  if (onTraceLine !== undefined && result.tier !== 'rejected') (await laneLines(device!, entry)).forEach(onTraceLine)
+  return result
 }
 
 const blockResult = async (test: BlockTest, device: ComputeDevice | undefined): Promise<TestResult> => {

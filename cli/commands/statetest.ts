@@ -13,6 +13,7 @@ interface StateTestArguments {
   jobs: string
   adapter: string | undefined
   tier: TestTier | undefined
+  trace: boolean
 }
 
 const MOST_JOBS = 64
@@ -40,15 +41,24 @@ const deviceSummary = (results: readonly TestResult[]): string => {
   return `${lanes} of ${executed} executed entries ran on the lane VM\n${lines.join('')}`
 }
 
-const run = async ({ inputs, fork, run: pattern, json, jobs: jobsText, adapter, tier }: StateTestArguments) => {
+const traceLine = (line: string): void => {
+  process.stderr.write(`${line}\n`)
+}
+
+const run = async (options: StateTestArguments) => {
+  const { inputs, fork, run: pattern, json, jobs: jobsText, adapter, tier, trace } = options
   const choice = { fork, run: pattern }
   checkChoice(choice)
   const jobs = parseWhole('jobs', jobsText, 1, MOST_JOBS)
+  if (trace && (tier === undefined || jobs > 1)) {
+    throw new UserError('--trace is of the lane VM, one entry at a time: it takes --tier lane-vm and --jobs 1')
+  }
   if (json !== undefined) checkResultPath(json)
+  const place = { adapter, tier, ...(trace ? { onTraceLine: traceLine } : {}) }
   const files = testFiles(inputs)
   let results: TestResult[]
   try {
-    results = await runTestFiles(files, { place: { adapter, tier }, choice, jobs })
+    results = await runTestFiles(files, { place, choice, jobs })
   } catch (thrown) {
     if (thrown instanceof TestFileError && thrown.done.length > 0) {
       process.stderr.write(`stopped after ${thrown.done.length} entries; no results are written\n`)
@@ -87,6 +97,12 @@ export const stateTestCommand: CommandModule<object, StateTestArguments> = {
       .option('tier', {
         choices: ['lane-vm'] as const,
         describe: 'send every state test there that it can execute, and say why it cannot the others',
+      })
+      .option('trace', {
+        type: 'boolean',
+        default: false,
+        describe:
+          'print the steps of every executed state test to stderr, as `evm statetest --trace` does (EIP-3155); with --tier lane-vm',
       })
       .strict(),
   handler: run,

@@ -1,4 +1,4 @@
-import { type EVM, EVMError, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
+import { type EVM, EVMError, type EVMOpts, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
 import { Account, Address } from '@ethereumjs/util'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
@@ -19,6 +19,7 @@ import { commonOf } from './cpu_crypto.ts'
 import { createLeanEvm } from './cpu_evm.ts'
 import type { CpuExecution, CpuOutcome, CpuReads, CpuWrites, StateSnapshot } from './cpu_result.ts'
 import { CpuState, NO_SNAPSHOT } from './cpu_state.ts'
+import { createTracedEvm, type OnStep } from './cpu_trace.ts'
 import { isBelow, moveBalance } from './seen_account.ts'
 
 /**
@@ -40,6 +41,8 @@ export interface CpuRequest {
 export interface CpuTierOptions {
   readonly fork: Fork
   readonly chainId: bigint
+  /** Told of every step, by the stock loop of @ethereumjs/evm instead of ours: slow, for people. */
+  readonly onStep?: OnStep
 }
 
 /** A call by the system to contract `to` (0x-hex) on the state that stands in front of or behind the transactions. */
@@ -80,21 +83,23 @@ export const createCpuTier = async (options: CpuTierOptions): Promise<CpuTier> =
 export class CpuTier {
   readonly #fork: Fork
   readonly #chainId: bigint
+  readonly #onStep: OnStep | undefined
   readonly #state = new CpuState()
   readonly #blockHashes = new Set<bigint>()
   #snapshot: StateSnapshot | undefined
   #evm: EVM | undefined
   #block: { readonly env: BlockEnvironment; readonly block: EvmBlock } | undefined
 
-  constructor({ fork, chainId }: CpuTierOptions) {
+  constructor({ fork, chainId, onStep }: CpuTierOptions) {
     this.#fork = fork
     this.#chainId = chainId
+    this.#onStep = onStep
   }
 
   /** Makes the EVM, so that the first transaction does not wait for it. */
   async prepare(): Promise<EVM> {
     if (this.#evm !== undefined) return this.#evm
-    const evm = createLeanEvm({
+    const options = {
       common: commonOf(this.#fork, this.#chainId),
       stateManager: this.#state,
       blockchain: {
@@ -104,7 +109,12 @@ export class CpuTier {
           return this
         },
       },
-    })
+    } satisfies EVMOpts
+    if (this.#onStep !== undefined) {
+      this.#evm = createTracedEvm(options, this.#fork, this.#onStep)
+      return this.#evm
+    }
+    const evm = createLeanEvm(options)
     // The first frame of an EVM runs in the stock loop, which reads a little more than ours: let it be nobody's.
     this.#state.begin(NO_SNAPSHOT)
     await evm.runCall({ to: new Address(new Uint8Array(20)), code: STOP, gasLimit: 1n, skipNonceIncrement: true })

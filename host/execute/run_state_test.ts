@@ -93,7 +93,7 @@ export class StateTestRunner {
     const { executor, state } = this.#executorOf(entry)
     let transactions: TransactionBatch
     try {
-      transactions = batchOf(entry)
+      transactions = stateTestBatch(entry)
     } catch (thrown) {
       if (!(thrown instanceof TransactionInputError)) throw thrown
       return { tier: 'rejected', reason: thrown.reason, logs: [], gasUsed: 0 }
@@ -133,8 +133,8 @@ interface Outcome {
   readonly gasUsed: number
 }
 
-/** The transaction as a batch of one. Throws TransactionInputError where its bytes are none, or not its sender's. */
-const batchOf = ({ transaction, chainId, sender, expected }: StateTestEntry): TransactionBatch => {
+/** The transaction of an entry as a batch of one. Throws TransactionInputError where its bytes are none, or not its sender's. */
+export const stateTestBatch = ({ transaction, chainId, sender, expected }: StateTestEntry): TransactionBatch => {
   if (typeof transaction !== 'string') return encodeBatch([transaction])
   const batch = decodeSigned([hexToBytes(transaction)], { chainId })
   const signer = addressToHex(batch.from, 0)

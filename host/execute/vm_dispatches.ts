@@ -67,6 +67,7 @@ export interface VmProgress {
   readonly gasLeft: number
   readonly depth: number
   readonly memoryWords: number
+  readonly refund: number
 }
 
 /** One wave on the device, from its upload until all its lanes ended or left. */
@@ -232,13 +233,15 @@ export class VmDispatches {
   /** Where a lane stands. */
   progress(lane: number): VmProgress {
     const state = this.#at(LANE_STATE, lane)
+    const request = this.#at(LANE_REQUEST, lane)
     return {
       exit: this.#columns[state]!,
       instruction: this.#columns[state + 1]!,
       height: this.#columns[state + 2]!,
       gasLeft: this.#columns[state + 3]!,
-      depth: this.#columns[this.#at(LANE_REQUEST, lane)]!,
+      depth: this.#columns[request]!,
       memoryWords: this.#columns[this.#at(LANE_OUTPUT, lane) + 2]!,
+      refund: this.#columns[request + 2]! | 0,
     }
   }
 

@@ -14,7 +14,10 @@ const WORD_VECTORS = 2
 /** Position of the first stack word in a FRAME. */
 const FRAME_STACK_LIMB = 6
 
-/** The machine in front of one opcode. depth: 1 in the transaction's own frame; stack: the top comes last; memSize in bytes. */
+/**
+ * The machine in front of one opcode. depth: 1 in the transaction's own frame; stack: the top comes last; memSize in bytes; refund:
+ * the transaction's counter so far.
+ */
 export interface VmTraceStep {
   readonly pc: number
   readonly op: number
@@ -22,6 +25,7 @@ export interface VmTraceStep {
   readonly depth: number
   readonly stack: readonly bigint[]
   readonly memSize: number
+  readonly refund: number
 }
 
 /** Lifted code in form `traced`, and where its opcodes begin. */
@@ -77,7 +81,7 @@ export async function* traceLane(
     const begun = dispatches.progress(0).instruction !== 0
     await dispatches.step(begun ? 1 : 0, counters)
     await dispatches.serve(budget.laneSteps, counters)
-    const { exit, instruction, height, gasLeft, depth, memoryWords } = dispatches.progress(0)
+    const { exit, instruction, height, gasLeft, depth, memoryWords, refund } = dispatches.progress(0)
     if (exit !== VM_EXITS.running) continue
     const frame = await dispatches.arena(0, arena.framesAt + FRAME_VECTORS * depth, FRAME_VECTORS)
     const header = frame[0]!
@@ -98,6 +102,7 @@ export async function* traceLane(
       depth: depth + 1,
       stack: Array.from({ length: height }, (_, n) => wordToBigInt(words, LIMBS_PER_WORD * n)),
       memSize: BYTES_PER_WORD * memoryWords,
+      refund,
     }
   }
 }

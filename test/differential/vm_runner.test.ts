@@ -306,9 +306,10 @@ const referenceSteps = async ({ chainId, fork, state, batch }: VmWorld, index: n
   evm.journal.addAlwaysWarmAddress(to.toString())
   for (const precompiled of evm.precompiles.keys()) evm.journal.addAlwaysWarmAddress(`0x${precompiled}`)
   const steps: VmTraceStep[] = []
-  evm.events.on('step', ({ pc, opcode, gasLeft, depth, stack, memoryWordCount }, next) => {
+  evm.events.on('step', ({ pc, opcode, gasLeft, gasRefund, depth, stack, memoryWordCount }, next) => {
     const memSize = 32 * Number(memoryWordCount)
-    steps.push({ pc, op: opcode.code, gas: Number(gasLeft), depth: depth + 1, stack: [...stack], memSize })
+    const [gas, refund] = [Number(gasLeft), Number(gasRefund)]
+    steps.push({ pc, op: opcode.code, gas, depth: depth + 1, stack: [...stack], memSize, refund })
     next?.()
   })
   const block = createBlock({ header: { number: ENV.number, timestamp: ENV.timestamp } }, { common })
