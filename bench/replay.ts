@@ -19,11 +19,13 @@ import { SwitchedState } from './replay_state.ts'
 import { type BlockReplay, NO_TIERS, type ReplayRun } from './report/replay_schema.ts'
 import type { TierCounts } from './report/schema.ts'
 import { median, medianIndex } from './report/statistics.ts'
+import type { TierChoice } from './tier_choice.ts'
 
 export interface ReplayOptions {
   readonly device: ComputeDevice | undefined
   /** Where recorded paths outlive the run; absent = nowhere. */
   readonly pathStore?: PathStore
+  readonly tiers?: TierChoice
   /** Worker threads of the CPU tier; absent = the executor's choice. */
   readonly workers?: number
   /** What the executor may use of the device; absent: all, where measured costs say so. */
@@ -210,7 +212,7 @@ export class Replayer {
     const key = `${fork} ${chainId}`
     const known = this.#executors.get(key)
     if (known !== undefined) return known
-    const { device, pathStore, workers, switches } = this.#options
+    const { device, pathStore, workers, switches, tiers } = this.#options
     const state = new SwitchedState()
     const executor = createExecutor({
       fork,
@@ -220,6 +222,7 @@ export class Replayer {
       // A block has a hundred paths: they run as programs, which are there as soon as they are recorded.
       compile: 'wait',
       kernels: 'never',
+      ...tiers,
       ...(device === undefined ? {} : { device }),
       ...(pathStore === undefined ? {} : { pathStore }),
       ...(workers === undefined ? {} : { workers }),

@@ -10,6 +10,7 @@ import { Interrupted, type ReplayDetail, Replayer } from './replay.ts'
 import { mergeGroups, replayMerged } from './replay_merge.ts'
 import type { Progress } from './report/progress.ts'
 import type { BlockReplay, MergedReplay, NotRun, ReplayReport } from './report/replay_schema.ts'
+import { type TierChoice, tierChoiceText } from './tier_choice.ts'
 
 export interface ReplaySessionOptions {
   /** Fixture files. Each is read and checked before the first one runs. */
@@ -18,6 +19,7 @@ export interface ReplaySessionOptions {
   readonly adapter?: string
   readonly samples: number
   readonly workers?: number
+  readonly tiers?: TierChoice
   readonly serial: boolean
   /** Keep recorded paths in the user's cache folder, and use those that are there. */
   readonly keepPaths: boolean
@@ -35,7 +37,7 @@ export interface ReplaySessionOptions {
  * run; so do the blocks behind an interruption. Throws FixtureError before anything runs, and NoAdapterError.
  */
 export const runReplay = async (options: ReplaySessionOptions): Promise<ReplayReport> => {
-  const { files, adapter, samples, workers, serial, keepPaths, merged } = options
+  const { files, adapter, samples, workers, tiers = {}, serial, keepPaths, merged } = options
   for (const file of files) readBlockFixture(file)
   const asked = adapter === 'none' ? undefined : adapterRequest(adapter)
   const device = adapter === 'none' ? undefined : await openDevice(asked === undefined ? {} : { adapter: asked })
@@ -44,6 +46,7 @@ export const runReplay = async (options: ReplaySessionOptions): Promise<ReplayRe
     device,
     samples,
     serial,
+    tiers,
     isInterrupted: options.isInterrupted,
     ...(workers === undefined ? {} : { workers }),
     ...(pathStore === undefined ? {} : { pathStore }),
@@ -88,6 +91,7 @@ export const runReplay = async (options: ReplaySessionOptions): Promise<ReplayRe
     node: process.version,
     samples,
     ...(workers === undefined ? {} : { workers }),
+    ...(tierChoiceText(tiers) === undefined ? {} : { tierChoice: tiers }),
     blocks,
     notRun,
     ...(merged ? { merged: groups } : {}),

@@ -11,6 +11,7 @@ import { AnvilError, findAnvil, runAnvil } from './peers/anvil.ts'
 import type { Progress } from './report/progress.ts'
 import type { PeerResult, WorkloadResult } from './report/schema.ts'
 import { median, medianIndex } from './report/statistics.ts'
+import type { TierChoice } from './tier_choice.ts'
 import { type Verification, verificationText, verifyBlock } from './verify.ts'
 import type { Scenario, Workload, WorkloadBlock } from './workloads/workload.ts'
 
@@ -19,6 +20,7 @@ export interface RunOptions {
   /** Opens one more device of the same kind, for the compile time with a filled driver cache; absent = not measured. */
   readonly openSecond?: () => Promise<ComputeDevice>
   readonly fork: Fork
+  readonly tiers: TierChoice
   /** Transactions per block; absent = what fits the time. */
   readonly size?: number
   readonly samples: number
@@ -93,7 +95,7 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
     blocks: samples + MOST_WARM_UP_BLOCKS + MOST_REPLACED_BLOCKS,
   })
   const state = genesisState(scenario)
-  const executor = open(workload, scenario, state, device)
+  const executor = open(workload, scenario, state, options)
   const warmUp: TimedResult[] = []
   const measured: Sample[] = []
   try {
@@ -173,16 +175,17 @@ interface CompiledProbe extends Probe {
 /** Small blocks: the first compiles the kernels, the best of the others says how fast they are. */
 const runProbe = async (
   workload: Workload,
-  { fork, seed, size }: RunOptions,
+  options: RunOptions,
   device: ComputeDevice | undefined,
 ): Promise<CompiledProbe> => {
+  const { fork, seed, size } = options
   const probeSize = Math.min(size ?? PROBE_SIZE, workload.shares === 'slots' ? CONFLICT_PROBE_SIZE : PROBE_SIZE)
   // Compiles the contracts, so that the time below is that of the traffic.
   await workload.build({ fork, size: 1, seed, blocks: 1 })
   const start = performance.now()
   const scenario = await workload.build({ fork, size: probeSize, seed, blocks: PROBE_BLOCKS })
   const buildMs = performance.now() - start
-  const executor = open(workload, scenario, genesisState(scenario), device, PROBE_RECORDS_FROM)
+  const executor = open(workload, scenario, genesisState(scenario), { ...options, device }, PROBE_RECORDS_FROM)
   try {
     const blocks = [await execute(executor, scenario.next())]
     const compiledAt = performance.now()
@@ -232,7 +235,7 @@ const open = (
   { kernels }: Workload,
   { fork, chainId }: Scenario,
   state: MemoryState,
-  device: ComputeDevice | undefined,
+  { device, tiers }: Pick<RunOptions, 'device' | 'tiers'>,
   recordFrom?: number,
 ): Executor =>
   createExecutor({
@@ -241,6 +244,7 @@ const open = (
     state,
     // What is measured is what a path comes to once it has earned its own kernel.
     compile: 'wait',
+    ...tiers,
     ...(kernels === undefined ? {} : { kernels }),
     ...(device === undefined ? {} : { device }),
     ...(recordFrom === undefined ? {} : { recordFrom }),

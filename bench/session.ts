@@ -9,12 +9,14 @@ import { commitOfCheckout, machine } from './machine.ts'
 import type { Progress } from './report/progress.ts'
 import type { BenchReport, WorkloadResult } from './report/schema.ts'
 import { runWorkload } from './run.ts'
+import { type TierChoice, tierChoiceText } from './tier_choice.ts'
 import type { Workload } from './workloads/workload.ts'
 
 export interface SessionOptions {
   readonly workloads: readonly Workload[]
   readonly adapter?: string
   readonly fork: Fork
+  readonly tiers: TierChoice
   /** Transactions per block; absent = what fits the time. */
   readonly size?: number
   readonly samples: number
@@ -70,6 +72,7 @@ export const runSession = async (options: SessionOptions): Promise<BenchReport> 
       machine: machine(),
       adapter: adapterOf(device, asked),
       node: process.version,
+      ...(tierChoiceText(options.tiers) === undefined ? {} : { tierChoice: options.tiers }),
       results,
       skipped,
     }

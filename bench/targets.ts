@@ -1,4 +1,5 @@
-import type { PeerResult, WorkloadResult } from './report/schema.ts'
+import { FIRST_LANE_BYTES, MOST_LANE_BYTES } from './lane_memory.ts'
+import type { BenchReport, PeerResult, WorkloadResult } from './report/schema.ts'
 import { grouped, rounded } from './report/text.ts'
 
 export type Met = 'yes' | 'no' | 'unknown'
@@ -44,6 +45,51 @@ const FULL = 65_536
 
 const notMoreThan = (ms: number, most: number) =>
   ms === 0 ? undefined : { text: `${rounded(ms / 1000)} s`, met: ms <= most }
+
+const executeRate = ({ txCount, stagesMs }: WorkloadResult): number => (1000 * txCount) / stagesMs.execute
+
+const DIVERGENT = 16_384
+
+/** The execute stage of calls in random order against that of the same calls sorted. */
+const divergentShare: Target['measure'] = (results) => {
+  const [mixed, sorted] = ['many-contracts', 'many-contracts-sorted'].map((name) =>
+    results.find(({ workload, txCount }) => workload === name && txCount >= DIVERGENT),
+  )
+  if (mixed === undefined || sorted === undefined) return UNKNOWN
+  const share = executeRate(mixed) / executeRate(sorted)
+  return { text: `${rounded(share)} times`, met: share >= 0.5 ? 'yes' : 'no' }
+}
+
+/** Of runs on the lane VM alone. */
+export const LANE_VM_TARGETS: readonly Target[] = [
+  {
+    what: `\`erc20\`, ${grouped(FULL)} transactions, execute stage`,
+    wanted: '150,000 tx/s',
+    measure: on('erc20', (r) => rate(executeRate(r), 150_000), FULL),
+  },
+  {
+    what: `\`erc20\`, ${grouped(FULL)} transactions, whole call`,
+    wanted: '150,000 tx/s',
+    measure: on('erc20', (r) => rate(r.txPerSecond, 150_000), FULL),
+  },
+  {
+    what: `${grouped(DIVERGENT)} calls of 64 contracts in random order, execute stage, against the same calls sorted`,
+    wanted: '0.5 times',
+    measure: divergentShare,
+  },
+  {
+    what: 'device memory per lane with the quota that it starts with',
+    wanted: `${grouped(MOST_LANE_BYTES)} bytes or less`,
+    measure: () => ({
+      text: `${grouped(FIRST_LANE_BYTES)} bytes`,
+      met: FIRST_LANE_BYTES <= MOST_LANE_BYTES ? 'yes' : 'no',
+    }),
+  },
+]
+
+/** The targets that a report is about. */
+export const targetsOf = ({ tierChoice }: BenchReport): readonly Target[] =>
+  tierChoice?.laneVm === 'always' ? LANE_VM_TARGETS : TARGETS
 
 export const TARGETS: readonly Target[] = [
   {

@@ -1,11 +1,15 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { meanText, PROGRAM_HEAD, programCells } from '../bench/report/programs_text.ts'
 import type { ReplayReport } from '../bench/report/replay_schema.ts'
 import { type BenchReport, STAGES, type WorkloadResult } from '../bench/report/schema.ts'
 import { spread } from '../bench/report/statistics.ts'
-import { grouped, rounded, speedUp, tierShares } from '../bench/report/text.ts'
-import { type Met, TARGETS } from '../bench/targets.ts'
+import { executeRate, grouped, rounded, speedUp, tierShares } from '../bench/report/text.ts'
+import { geometricMean, isInMean, type ProgramsReport, timesSerial } from '../bench/simulation/program_session.ts'
+import type { ProgramReport } from '../bench/simulation/run_program.ts'
+import { type Met, targetsOf } from '../bench/targets.ts'
+import { tierChoiceText } from '../bench/tier_choice.ts'
 import { markdownTable } from './markdown.ts'
 import { replaySection } from './replay_doc.ts'
 
@@ -13,7 +17,7 @@ const RESULTS = join(dirname(fileURLToPath(import.meta.url)), '..', 'bench', 're
 
 interface NamedReport {
   readonly file: string
-  readonly report: BenchReport | ReplayReport
+  readonly report: BenchReport | ReplayReport | ProgramsReport
 }
 
 /** The committed result files, by name. */
@@ -23,7 +27,7 @@ const committedReports = (folder: string): NamedReport[] =>
     .sort()
     .map((file) => ({
       file,
-      report: JSON.parse(readFileSync(join(folder, file), 'utf8')) as BenchReport | ReplayReport,
+      report: JSON.parse(readFileSync(join(folder, file), 'utf8')) as NamedReport['report'],
     }))
 
 const peer = (result: WorkloadResult, name: string): string => {
@@ -37,6 +41,7 @@ const speedTable = (results: readonly WorkloadResult[]): string =>
       'workload',
       'transactions',
       'tx/s',
+      'execute stage, tx/s',
       'Mgas/s',
       'spread',
       'against @ethereumjs/vm',
@@ -48,6 +53,7 @@ const speedTable = (results: readonly WorkloadResult[]): string =>
       result.workload,
       grouped(result.txCount),
       rounded(result.txPerSecond),
+      executeRate(result),
       rounded(result.mgasPerSecond),
       `${rounded(100 * spread(result.samplesMs))} %`,
       peer(result, '@ethereumjs/vm'),
@@ -82,24 +88,69 @@ const exitTable = (results: readonly WorkloadResult[]): string | undefined => {
 
 const metText: Record<Met, string> = { yes: 'met', no: '**missed**', unknown: 'not measured' }
 
-const targetTable = (results: readonly WorkloadResult[]): string =>
+const targetTable = (report: BenchReport): string =>
   markdownTable(
     ['target', 'at least', 'measured', ''],
-    TARGETS.map(({ what, wanted, measure }) => {
-      const { text, met } = measure(results)
+    targetsOf(report).map(({ what, wanted, measure }) => {
+      const { text, met } = measure(report.results)
       return [what, wanted, text, metText[met]]
     }),
   )
 
-const section = ({ file, report }: NamedReport): string => {
+const section = ({ file, report }: NamedReport, reports: readonly NamedReport[]): string => {
   switch (report.schema) {
     case 'wgevm-bench/1':
       return benchSection(file, report)
     case 'wgevm-replay/1':
       return replaySection(file, report)
+    case 'wgevm-programs/1':
+      return programSection(file, report, reports)
     default:
-      throw new Error(`${file}: expected schema 'wgevm-bench/1' or 'wgevm-replay/1'`)
+      throw new Error(`${file}: expected schema 'wgevm-bench/1', 'wgevm-replay/1' or 'wgevm-programs/1'`)
   }
+}
+
+const SWAP_TARGETS = ['real.uniswap_v2', 'real.uniswap_v3']
+
+const programTargets = (results: readonly ProgramReport[]): readonly (readonly string[])[] => {
+  const row = (what: string, wanted: number, times: number | undefined) => [
+    what,
+    `${wanted} times`,
+    times === undefined ? '-' : `${rounded(times)} times`,
+    metText[times === undefined ? 'unknown' : times >= wanted ? 'yes' : 'no'],
+  ]
+  const swaps = SWAP_TARGETS.map((name) => {
+    const found = results.find(({ program }) => program === name)
+    return row(`swaps of \`${name}\`, against serial @ethereumjs/evm`, 100, found && timesSerial(found))
+  })
+  const counted = results.filter(isInMean)
+  const mean = counted.length === 0 ? undefined : geometricMean(counted.map(timesSerial))
+  return [...swaps, row('programs of evmone and revmc in the geometric mean, against serial @ethereumjs/evm', 20, mean)]
+}
+
+/** Targets stand behind the last of the files, since they are about all programs. */
+const programSection = (file: string, report: ProgramsReport, reports: readonly NamedReport[]): string => {
+  const all = reports.flatMap((named) => (named.report.schema === 'wgevm-programs/1' ? [named.report] : []))
+  const { adapter, machine, results, failed, revmNote } = report
+  const tiers = tierChoiceText(results[0]?.tierChoice ?? {})
+  const exits = results.flatMap(({ program, lanes, exits: reasons }) =>
+    Object.entries(reasons).map(([reason, count]) => [program, reason, `${rounded((100 * count) / lanes)} %`]),
+  )
+  return [
+    `## Programs, ${adapter.kind}: ${adapter.name}${tiers === undefined ? '' : `, ${tiers}`}`,
+    `Measured ${report.date.slice(0, 10)} at commit \`${report.commit}\` on ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; driver ${adapter.driver}; node ${report.node}; seed ${results[0]?.seed ?? '-'}; [\`${file}\`](../bench/results/${file}).`,
+    'Each program runs as one simulation of independent calls, with callers and input varied where the program takes any without ending otherwise; long ones in fewer lanes. Every verified lane gave status, gas, refund, output and logs of serial @ethereumjs/evm.',
+    markdownTable(PROGRAM_HEAD, results.map(programCells)),
+    `${meanText(results)}. revm is native, on one core, and seals its block${revmNote === undefined ? '' : ` (not measured: ${revmNote})`}.`,
+    ...(exits.length === 0 ? [] : [markdownTable(['program', 'executed on the CPU because', 'share'], exits)]),
+    ...(failed.length === 0 ? [] : [failed.map(({ program, reason }) => `- ${program}: ${reason}`).join('\n')]),
+    ...(all.at(-1) === report
+      ? [
+          '### Targets (set for two cores and lavapipe), over all programs',
+          markdownTable(['target', 'at least', 'measured', ''], programTargets(all.flatMap((one) => one.results))),
+        ]
+      : []),
+  ].join('\n\n')
 }
 
 const benchSection = (file: string, report: BenchReport): string => {
@@ -112,8 +163,9 @@ const benchSection = (file: string, report: BenchReport): string => {
     ),
   )
   const exits = exitTable(results)
+  const tiers = tierChoiceText(report.tierChoice ?? {})
   return [
-    `## ${adapter.kind}: ${adapter.name}`,
+    `## ${adapter.kind}: ${adapter.name}${tiers === undefined ? '' : `, ${tiers}`}`,
     `Measured ${report.date.slice(0, 10)} at commit \`${report.commit}\` on ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; driver ${adapter.driver}; node ${report.node}; seed ${results[0]?.seed ?? '-'}; [\`${file}\`](../bench/results/${file}).`,
     speedTable(results),
     `Peers: ${[...levels].map(([name, level]) => `${name} (${level})`).join('; ')}.`,
@@ -121,7 +173,7 @@ const benchSection = (file: string, report: BenchReport): string => {
     stageTable(results),
     ...(exits === undefined ? [] : ['### Exits', exits]),
     '### Targets (set for two cores and lavapipe)',
-    targetTable(results),
+    targetTable(report),
     '### Verified',
     verifications.map((text) => `- ${text}`).join('\n'),
     '### Contracts',
@@ -143,11 +195,12 @@ Real blocks are fixtures with the state that they touch. Every pass is checked a
 serial execution in every receipt and the whole state.
 
 Make your own with \`npm run bench\`; add \`-- all --peers revm --json FILE\` for all that is shown here, and
-\`bash scripts/replay_results.sh\` for the real blocks.`
+\`bash scripts/replay_results.sh\` for the real blocks. \`bash scripts/lane_vm_results.sh\` makes those of the lane VM.`
 
 /** docs/benchmarks.md, from the result files in bench/results. */
 export const benchmarksDoc = (folder: string = RESULTS): string => {
   const reports = committedReports(folder)
-  const sections = reports.length === 0 ? ['No results are committed yet.'] : reports.map(section)
+  const sections =
+    reports.length === 0 ? ['No results are committed yet.'] : reports.map((one) => section(one, reports))
   return `${['<!-- Generated by scripts/benchmarks_doc.ts from bench/results. Do not edit. -->', '# Benchmarks', INTRODUCTION, ...sections].join('\n\n')}\n`
 }

@@ -35,6 +35,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'cli', may: ['cli', 'host', 'transpiler', 'kernels'] },
   // The commands that run or show workloads, or measure against the serial reference.
   { at: 'cli/commands/bench.ts', may: ['cli', 'host', 'transpiler', 'bench'] },
+  { at: 'cli/commands/programs.ts', may: ['cli', 'host', 'bench'] },
   { at: 'cli/commands/replay.ts', may: ['cli', 'host', 'transpiler', 'bench'] },
   { at: 'cli/commands/transpile.ts', may: ['cli', 'host', 'transpiler', 'bench'] },
   { at: 'cli/commands/simulate.ts', may: ['cli', 'host', 'bench'] },

@@ -1,33 +1,33 @@
 import {
   type BlockReplay,
   type MergedReplay,
-  ofAllTiers,
   onDevice,
   type ReplayReport,
   type ReplayRun,
   type ReplayTotals,
   totalsOf,
 } from '../bench/report/replay_schema.ts'
-import { joinings, mergedNote, shareText, TIER_NOTE, TIMING_NOTE, totalRows } from '../bench/report/replay_text.ts'
-import type { TierCounts } from '../bench/report/schema.ts'
+import {
+  joinings,
+  mergedNote,
+  TIER_HEAD,
+  TIER_NOTE,
+  TIMING_NOTE,
+  tierCells,
+  totalRows,
+} from '../bench/report/replay_text.ts'
 import { median, spread } from '../bench/report/statistics.ts'
 import { grouped, rounded } from '../bench/report/text.ts'
+import { tierChoiceText } from '../bench/tier_choice.ts'
 import { markdownTable } from './markdown.ts'
 
-const shares = (tiers: TierCounts): readonly string[] => {
-  const whole = ofAllTiers(tiers)
-  return [shareText(tiers.transfer, whole), shareText(onDevice(tiers), whole), shareText(tiers.cpu, whole)]
-}
-
-const HEAD = ['transactions', 'Mgas', 'transfer', 'device', 'CPU', 'device, by gas', 'CPU, by gas', 'rounds', 'ms']
+const HEAD = ['transactions', 'Mgas', ...TIER_HEAD, 'rounds', 'ms']
 const AGAINST = ['spread', 'serial ms', 'times faster', 'result']
 
 const counts = (run: Pick<ReplayTotals, 'txCount' | 'gas' | 'tiers' | 'tierGas'>): readonly string[] => [
   grouped(run.txCount),
   rounded(run.gas / 1e6),
-  ...shares(run.tiers),
-  shareText(onDevice(run.tierGas), run.gas),
-  shareText(run.tierGas.cpu, run.gas),
+  ...tierCells(run),
 ]
 
 const runCells = (run: ReplayRun): readonly string[] => [
@@ -110,21 +110,31 @@ export const replayTargets = ({ blocks, merged = [] }: ReplayReport): readonly R
   if (after !== undefined) {
     const share = (count: number) => (100 * count) / Math.max(1, after.txCount)
     const device = share(onDevice(after.tiers))
-    targets.push({
-      what: 'transactions after the merge that the device executes',
-      wanted: '60 %',
-      text: `${rounded(device)} % (with plain transfers ${rounded(share(onDevice(after.tiers) + after.tiers.transfer))} %)`,
-      met: device >= 60,
-    })
+    const calls = after.txCount - after.tiers.transfer
+    const deviceGas = (100 * onDevice(after.tierGas)) / Math.max(1, after.gas)
+    targets.push(
+      {
+        what: 'transactions after the merge that the device executes (paths and lane VM)',
+        wanted: '90 %',
+        text: `${rounded(device)} % (with plain transfers, which need no device, ${rounded(share(onDevice(after.tiers) + after.tiers.transfer))} %; of the others ${rounded((100 * onDevice(after.tiers)) / Math.max(1, calls))} %)`,
+        met: device >= 90,
+      },
+      {
+        what: 'their gas',
+        wanted: '60 %',
+        text: `${rounded(deviceGas)} %`,
+        met: deviceGas >= 60,
+      },
+    )
   }
   const groups = merged.filter(({ fork }) => POST_MERGE.includes(fork))
   const together = totalsOf(groups)
   if (together !== undefined && together.ratio > 0) {
     targets.push({
       what: 'the blocks after the merge, merged, against serial @ethereumjs/vm',
-      wanted: '3 times',
+      wanted: '10 times',
       text: `${rounded(together.ratio)} times`,
-      met: together.ratio >= 3,
+      met: together.ratio >= 10,
     })
   }
   return targets
@@ -139,6 +149,9 @@ export const replaySection = (file: string, report: ReplayReport): string => {
   const title = merged.length > 0 ? 'Real blocks, merged' : 'Real blocks'
   return [
     `## ${title}, ${adapter.kind}: ${adapter.name}`,
+    ...(tierChoiceText(report.tierChoice ?? {}) === undefined
+      ? []
+      : [`Tiers: ${tierChoiceText(report.tierChoice ?? {})}.`]),
     `Measured ${report.date.slice(0, 10)} at commit \`${report.commit}\` on ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; driver ${adapter.driver}; node ${report.node}; [\`${file}\`](../bench/results/${file}).`,
     ...(blocks.length > 0 ? [blockTable(blocks)] : []),
     ...(merged.length > 0

@@ -42,9 +42,11 @@ export interface CompiledContract {
 const packageVersion = (name: string): string =>
   (JSON.parse(readFileSync(require.resolve(`${name}/package.json`), 'utf8')) as { version: string }).version
 
-/** Compiling takes 1 to 2 s (the compiler is 9 MB of wasm), so results live in `.cache/contracts` by content hash. */
-const compileFile = (file: string): Record<string, CompiledContract> => {
-  const content = readFileSync(join(sourceFolder, file), 'utf8')
+/**
+ * All contracts of a source. Compiling takes 1 to 2 s (the compiler is 9 MB of wasm), so results live in `.cache/contracts` by
+ * content hash. Throws SolidityError.
+ */
+export const compileSource = (file: string, content: string): Record<string, CompiledContract> => {
   const versions = { solc: packageVersion('solc'), openzeppelin: packageVersion('@openzeppelin/contracts') }
   const key = createHash('sha256')
     .update(JSON.stringify([file, content, SETTINGS, versions]))
@@ -96,7 +98,7 @@ const writeCache = (path: string, value: unknown) => {
 
 /** The creation bytecode of `contract` in bench/contracts/sources/`file`. */
 export const compileContract = (file: string, contract: string): CompiledContract => {
-  const compiled = compileFile(file)[contract]
+  const compiled = compileSource(file, readFileSync(join(sourceFolder, file), 'utf8'))[contract]
   if (compiled === undefined) throw new SolidityError(`${file} has no contract ${contract}`)
   return compiled
 }

@@ -3,7 +3,7 @@ import { type PageSection, pageHtml } from './page.ts'
 import { conflictSection, exitSection, measuredSection, stageSection, tierBars } from './page_parts.ts'
 import type { BenchReport, WorkloadResult } from './schema.ts'
 import { medianIndex, spread } from './statistics.ts'
-import { grouped, rounded, speedUp, tierShares } from './text.ts'
+import { executeRate, grouped, rounded, speedUp, tierShares } from './text.ts'
 
 /** One self-contained page about a run of the benchmark. */
 export const benchPage = async (report: BenchReport): Promise<string> => {
@@ -76,11 +76,12 @@ const speedSection = (results: readonly WorkloadResult[]): PageSection => ({
     ]),
   })),
   table: {
-    head: ['workload', 'transactions', 'tx/s', 'spread', 'Mgas/s', 'against the peers'],
+    head: ['workload', 'transactions', 'tx/s', 'execute stage, tx/s', 'spread', 'Mgas/s', 'against the peers'],
     rows: results.map((result) => [
       result.workload,
       grouped(result.txCount),
       rounded(result.txPerSecond),
+      executeRate(result),
       result.samplesMs.length > 1 ? `${rounded(100 * spread(result.samplesMs))} %` : '-',
       rounded(result.mgasPerSecond),
       result.peers.map((peer) => `${speedUp(result, peer)} of ${peer.name}`).join(', '),

@@ -1,8 +1,8 @@
 import { plainBars, ratioPoints } from './charts.ts'
 import { type PageSection, pageHtml } from './page.ts'
 import { conflictSection, exitSection, measuredSection, stageSection, tierBars } from './page_parts.ts'
-import { type BlockReplay, ofAllTiers, onDevice, type ReplayReport } from './replay_schema.ts'
-import { shareText, TIER_NOTE, TIMING_NOTE, totalRows } from './replay_text.ts'
+import type { BlockReplay, ReplayReport } from './replay_schema.ts'
+import { TIER_HEAD, TIER_NOTE, TIMING_NOTE, tierCells, totalRows } from './replay_text.ts'
 import { medianIndex, spread } from './statistics.ts'
 import { grouped, rounded } from './text.ts'
 
@@ -53,27 +53,13 @@ const totalSection = (blocks: readonly BlockReplay[]): PageSection => ({
   title: 'In all',
   text: [TIER_NOTE],
   table: {
-    head: [
-      'blocks',
-      'transactions',
-      'Mgas',
-      'transfers',
-      'device',
-      'CPU',
-      'device, by gas',
-      'CPU, by gas',
-      'against serial',
-    ],
-    rows: totalRows(blocks).map(([name, { txCount, gas, tiers, tierGas, ratio }]) => [
+    head: ['blocks', 'transactions', 'Mgas', ...TIER_HEAD, 'against serial'],
+    rows: totalRows(blocks).map(([name, totals]) => [
       name,
-      grouped(txCount),
-      rounded(gas / 1e6),
-      shareText(tiers.transfer, ofAllTiers(tiers)),
-      shareText(onDevice(tiers), ofAllTiers(tiers)),
-      shareText(tiers.cpu, ofAllTiers(tiers)),
-      shareText(onDevice(tierGas), gas),
-      shareText(tierGas.cpu, gas),
-      ratio === 0 ? '-' : `${rounded(ratio)} times`,
+      grouped(totals.txCount),
+      rounded(totals.gas / 1e6),
+      ...tierCells(totals),
+      totals.ratio === 0 ? '-' : `${rounded(totals.ratio)} times`,
     ]),
   },
 })
@@ -90,29 +76,14 @@ const tierSection = (blocks: readonly BlockReplay[]): PageSection => {
         spec: tierBars(filled.map((block) => ({ label: shortName(block), tiers: block[counts] }))),
       })),
     table: {
-      head: [
-        'block',
-        'fork',
-        'transactions',
-        'Mgas',
-        'transfers',
-        'device',
-        'CPU',
-        'device, by gas',
-        'CPU, by gas',
-        'result',
-      ],
-      rows: blocks.map(({ block, fork, txCount, gas, tiers, tierGas, verdict }) => [
-        block,
-        fork,
-        grouped(txCount),
-        rounded(gas / 1e6),
-        shareText(tiers.transfer, txCount),
-        shareText(onDevice(tiers), txCount),
-        shareText(tiers.cpu, txCount),
-        shareText(onDevice(tierGas), gas),
-        shareText(tierGas.cpu, gas),
-        verdict,
+      head: ['block', 'fork', 'transactions', 'Mgas', ...TIER_HEAD, 'result'],
+      rows: blocks.map((block) => [
+        block.block,
+        block.fork,
+        grouped(block.txCount),
+        rounded(block.gas / 1e6),
+        ...tierCells(block),
+        block.verdict,
       ]),
       left: 2,
     },

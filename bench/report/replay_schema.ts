@@ -1,4 +1,5 @@
 import type { ConflictMap } from '../conflict_map.ts'
+import type { TierChoice } from '../tier_choice.ts'
 import type { BenchReport, StageTimes, TierCounts } from './schema.ts'
 
 /** The result file of `wgevm replay --json`. Times in milliseconds. */
@@ -13,6 +14,8 @@ export interface ReplayReport {
   readonly samples: number
   /** Worker threads of the CPU tier that were asked for; absent = the executor's own choice. */
   readonly workers?: number
+  /** Tiers of the device that were allowed; absent = all. */
+  readonly tierChoice?: TierChoice
   readonly blocks: readonly BlockReplay[]
   readonly notRun: readonly NotRun[]
   /** Present with `--merged`. */
@@ -90,14 +93,17 @@ export interface ReplayTotals {
   readonly ratio: number
 }
 
-const TIERS = ['pathKernel', 'pathProgram', 'laneVm', 'transfer', 'cpu'] as const
-export const NO_TIERS: TierCounts = { pathKernel: 0, pathProgram: 0, laneVm: 0, transfer: 0, cpu: 0 }
+const TIERS = ['pathKernel', 'pathProgram', 'pathHost', 'laneVm', 'transfer', 'cpu'] as const
+export const NO_TIERS: TierCounts = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0 }
 
 export const addTiers = (a: TierCounts, b: TierCounts): TierCounts =>
   Object.fromEntries(TIERS.map((tier) => [tier, a[tier] + b[tier]])) as unknown as TierCounts
 
+/** Transactions (or gas) of path kernels and path programs. */
+export const onPaths = ({ pathKernel, pathProgram }: TierCounts): number => pathKernel + pathProgram
+
 /** Transactions (or gas) that the device executed. */
-export const onDevice = ({ pathKernel, pathProgram, laneVm }: TierCounts): number => pathKernel + pathProgram + laneVm
+export const onDevice = (tiers: TierCounts): number => onPaths(tiers) + tiers.laneVm
 
 /** All of them. */
 export const ofAllTiers = (tiers: TierCounts): number => TIERS.reduce((sum, tier) => sum + tiers[tier], 0)

@@ -1,15 +1,16 @@
 import type { TransactionExplanation } from '../../host/execute/explain.ts'
+import { tierChoiceText } from '../tier_choice.ts'
 import {
   type BlockReplay,
   type MergedReplay,
   ofAllTiers,
   onDevice,
+  onPaths,
   type ReplayReport,
   type ReplayRun,
   type ReplayTotals,
   totalsOf,
 } from './replay_schema.ts'
-import type { TierCounts } from './schema.ts'
 import { spread } from './statistics.ts'
 import { grouped, rounded, type TextStyle, table } from './text.ts'
 
@@ -19,40 +20,33 @@ export const shareText = (part: number, whole: number): string =>
 
 /** What the columns of tiers mean, in a line. */
 export const TIER_NOTE =
-  'transfer: plain transfers, settled in the in-order walk of the host; device: path kernels and path programs; CPU: @ethereumjs/evm'
+  'transfer: plain transfers, settled in the in-order walk of the host; paths: path kernels and path programs; VM: the lane VM; device: both; host: path programs of few lanes, on the host; CPU: @ethereumjs/evm'
 
 /** On what level both sides are timed. */
 export const TIMING_NOTE =
   'ours: one execute() call, from a batch in typed arrays with given senders to committed state and receipts with blooms; serial: ' +
   'runTx of @ethereumjs/vm for each transaction, decoded and with given senders; no roots on either side; both warm, in turns, median'
 
-const tierCells = (tiers: TierCounts): readonly string[] => {
+/** Names of `tierCells`. */
+export const TIER_HEAD = ['transfer', 'paths', 'VM', 'host', 'CPU', 'device, by gas', 'VM, by gas', 'CPU, by gas']
+
+/** Shares of the tiers, by transactions and by gas. */
+export const tierCells = ({ tiers, tierGas, gas }: Pick<ReplayRun, 'tiers' | 'tierGas' | 'gas'>): readonly string[] => {
   const whole = ofAllTiers(tiers)
-  return [shareText(tiers.transfer, whole), shareText(onDevice(tiers), whole), shareText(tiers.cpu, whole)]
+  return [
+    ...[tiers.transfer, onPaths(tiers), tiers.laneVm, tiers.pathHost, tiers.cpu].map((count) =>
+      shareText(count, whole),
+    ),
+    ...[onDevice(tierGas), tierGas.laneVm, tierGas.cpu].map((used) => shareText(used, gas)),
+  ]
 }
 
-const HEAD = [
-  'transactions',
-  'Mgas',
-  'transfer',
-  'device',
-  'CPU',
-  'device gas',
-  'CPU gas',
-  'rounds',
-  'ms',
-  '±',
-  'serial ms',
-  'ratio',
-  '',
-]
+const HEAD = ['transactions', 'Mgas', ...TIER_HEAD, 'rounds', 'ms', '±', 'serial ms', 'ratio', '']
 
 const cells = (run: Pick<ReplayRun, 'txCount' | 'gas' | 'tiers' | 'tierGas'>): readonly string[] => [
   grouped(run.txCount),
   rounded(run.gas / 1e6),
-  ...tierCells(run.tiers),
-  shareText(onDevice(run.tierGas), run.gas),
-  shareText(run.tierGas.cpu, run.gas),
+  ...tierCells(run),
 ]
 
 const runCells = (run: ReplayRun): readonly string[] => [
@@ -120,6 +114,8 @@ export const replayText = (report: ReplayReport, style: TextStyle): string => {
     for (const { block, reason } of notRun) reasons.set(reason, [...(reasons.get(reason) ?? []), block])
     for (const [reason, names] of reasons) lines.push(`not done: ${names.join(', ')} (${reason})`)
   }
+  const tiers = tierChoiceText(report.tierChoice ?? {})
+  if (tiers !== undefined) lines.push(`tiers    ${tiers}`)
   lines.push(`adapter  ${adapter.kind}: ${adapter.name}, ${adapter.driver} (${adapter.reason})`)
   lines.push(
     `machine  ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; node ${report.node}; commit ${report.commit}`,
@@ -138,7 +134,7 @@ export const mergedNote = (group: MergedReplay): string =>
 /** One line for each transaction. */
 export const explainText = (block: string, explain: readonly TransactionExplanation[], gasUsed: ArrayLike<number>) =>
   `${[
-    `${block}: tier, path, rounds on the device, gas, why; exits in brackets`,
+    `${block}: tier, path, rounds as a lane, gas, why; exits in brackets`,
     ...explain.map(({ index, tier, path, why, rounds, exits }) => {
       const left = exits.length === 0 ? '' : ` [${exits.join('; ')}]`
       return `  ${String(index).padStart(5)}  ${tier.padEnd(11)} ${(path ?? '-').padEnd(32)} ${rounds}  ${grouped(gasUsed[index] ?? 0).padStart(11)}  ${why}${left}`

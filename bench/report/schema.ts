@@ -1,4 +1,5 @@
 import type { ConflictMap } from '../conflict_map.ts'
+import type { TierChoice } from '../tier_choice.ts'
 
 /** The result file of `wgevm bench --json`. Fields below `wgevm-bench/1` are only ever added; absent stages are 0. */
 export interface BenchReport {
@@ -10,6 +11,8 @@ export interface BenchReport {
   readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryBytes: number }
   readonly adapter: { readonly kind: string; readonly name: string; readonly driver: string; readonly reason: string }
   readonly node: string
+  /** Tiers of the device that were allowed; absent = all. */
+  readonly tierChoice?: TierChoice
   readonly results: readonly WorkloadResult[]
   /** Workloads that the time limit left out, with the reason. */
   readonly skipped: readonly { readonly workload: string; readonly reason: string }[]
@@ -57,6 +60,8 @@ export interface WorkloadResult {
 export interface TierCounts {
   readonly pathKernel: number
   readonly pathProgram: number
+  /** Path programs that ran on the host: lanes too few for a wave. */
+  readonly pathHost: number
   readonly laneVm: number
   readonly transfer: number
   readonly cpu: number

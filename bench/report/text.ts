@@ -1,5 +1,7 @@
 import Table from 'cli-table3'
 import colors from 'picocolors'
+import { FIRST_LANE_BYTES } from '../lane_memory.ts'
+import { tierChoiceText } from '../tier_choice.ts'
 import { type BenchReport, type PeerResult, STAGES, type WorkloadResult } from './schema.ts'
 import { medianIndex, spread } from './statistics.ts'
 
@@ -34,6 +36,7 @@ const percent = (part: number, whole: number): string => {
 const TIER_NAMES = {
   pathKernel: 'path kernels',
   pathProgram: 'path programs',
+  pathHost: 'paths on the host',
   laneVm: 'lane VM',
   transfer: 'plain transfers',
   cpu: 'CPU',
@@ -45,6 +48,10 @@ export const tierShares = ({ tiers, txCount }: WorkloadResult): string =>
     .filter((tier) => tiers[tier] > 0)
     .map((tier) => `${TIER_NAMES[tier]} ${percent(tiers[tier], txCount)}`)
     .join(', ')
+
+/** Transactions per second of the execute stage alone: the device's work, and what the CPU tier executes; `-` where it did nothing. */
+export const executeRate = ({ txCount, stagesMs }: WorkloadResult): string =>
+  stagesMs.execute === 0 ? '-' : rounded((1000 * txCount) / stagesMs.execute)
 
 /** Times faster or slower than a peer, as in `12.3x` or `0.4x`. */
 export const speedUp = (result: WorkloadResult, peer: PeerResult): string =>
@@ -140,6 +147,7 @@ export const workloadText = (result: WorkloadResult, style: TextStyle): string =
       'speed',
       `${rounded(result.txPerSecond)} tx/s, ${rounded(result.mgasPerSecond)} Mgas/s (median of ${result.samplesMs.length}${plusMinus} after ${result.warmUpBlocks} warm-up blocks; ${milliseconds(result.medianMs)} for ${grouped(result.txCount)} transactions)`,
     ],
+    ['execute stage', `${executeRate(result)} tx/s`],
     ['against', peerLines(result)],
     ['tiers', tierShares(result)],
     ['rounds', String(result.rounds)],
@@ -149,7 +157,7 @@ export const workloadText = (result: WorkloadResult, style: TextStyle): string =
     ['first block', `${milliseconds(result.firstBlockMs)} (new executor: nothing in its tables, no path recorded yet)`],
     [
       'device memory',
-      `${grouped(result.deviceBytesPerTx)} bytes per transaction${result.chunks > 1 ? `, in ${result.chunks} chunks` : ''}`,
+      `${grouped(result.deviceBytesPerTx)} bytes per transaction${result.chunks > 1 ? `, in ${result.chunks} chunks` : ''}${result.tiers.laneVm > 0 ? `; a lane of the lane VM starts with ${grouped(FIRST_LANE_BYTES)} bytes` : ''}`,
     ],
     ['verified', result.verification],
   ]
@@ -170,7 +178,18 @@ export const workloadText = (result: WorkloadResult, style: TextStyle): string =
 /** The last screen: one line per workload, then where and how it was measured. */
 export const summaryText = (report: BenchReport, style: TextStyle): string => {
   const { adapter, machine, results, skipped } = report
-  const head = ['workload', 'transactions', 'tx/s', 'Mgas/s', '±', 'vs @ethereumjs/vm', 'vs revm', 'CPU tier']
+  const head = [
+    'workload',
+    'transactions',
+    'tx/s',
+    'execute tx/s',
+    'Mgas/s',
+    '±',
+    'vs @ethereumjs/vm',
+    'vs revm',
+    'lane VM',
+    'CPU tier',
+  ]
   const rows = results.map((result) => {
     const serial = result.peers.find((peer) => peer.name.startsWith('@ethereumjs'))
     const revm = result.peers.find((peer) => peer.name.startsWith('revm'))
@@ -178,15 +197,19 @@ export const summaryText = (report: BenchReport, style: TextStyle): string => {
       result.workload,
       grouped(result.txCount),
       rounded(result.txPerSecond),
+      executeRate(result),
       rounded(result.mgasPerSecond),
       result.samplesMs.length > 1 ? `${rounded(100 * spread(result.samplesMs))} %` : '-',
       serial === undefined ? '-' : speedUp(result, serial),
       revm === undefined ? '-' : speedUp(result, revm),
+      percent(result.tiers.laneVm, result.txCount),
       percent(result.tiers.cpu, result.txCount),
     ]
   })
   const lines = [table(head, rows, style)]
   for (const { workload, reason } of skipped) lines.push(`not run: ${workload} (${reason})`)
+  const tiers = tierChoiceText(report.tierChoice ?? {})
+  if (tiers !== undefined) lines.push(`tiers    ${tiers}`)
   lines.push(`adapter  ${adapter.kind}: ${adapter.name}, ${adapter.driver} (${adapter.reason})`)
   lines.push(
     `machine  ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; node ${report.node}; commit ${report.commit}`,

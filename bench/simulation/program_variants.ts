@@ -10,14 +10,17 @@ import { createRandom, type Random } from '../random.ts'
 
 /**
  * How one part of a call changes from lane to lane.
- * person: another account of the program that has no code. stranger: an address that is nowhere. amount: 1 to what it was.
+ * person: another account of the program that has no code. stranger: an address that is nowhere. amount: 1 to what it was. bytes: any,
+ * for a run of words of bulk input.
  */
-export type VariationKind = 'person' | 'stranger' | 'amount'
+export type VariationKind = 'person' | 'stranger' | 'amount' | 'bytes'
 
 export interface Variation {
   /** Byte in the calldata where the word begins, whole words counted from its end; -1 is the caller, -2 the value. */
   readonly at: number
   readonly kind: VariationKind
+  /** Words of a run; absent = 1. */
+  readonly words?: number
 }
 
 const CALLER = -1
@@ -27,6 +30,8 @@ const TRIALS = 4
 /** Words up to this are taken for flags and counts rather than amounts, and multiples of 32 up to the next for offsets and lengths. */
 const LEAST_AMOUNT = 100n
 const LARGEST_OFFSET = 4096n
+/** Words in a row from which they are bulk input, when none of them can be a flag, a count or an address in use. */
+const LEAST_RUN = 4
 /** Calls whose first run takes longer on the CPU tier are left as they are: each trial would take as long. */
 const TRIAL_MS = 400
 
@@ -76,7 +81,17 @@ const candidatesOf = (call: ProgramCall, program: Program, people: readonly Uint
   if (people.length > 1) candidates.push({ at: CALLER, kind: 'person' })
   if ((call.value ?? 0n) > LEAST_AMOUNT) candidates.push({ at: VALUE, kind: 'amount' })
   const data = Buffer.from(call.data.slice(2), 'hex')
-  for (let at = data.length % 32; at + 32 <= data.length; at += 32) {
+  const first = data.length % 32
+  const isBulk = (at: number): boolean =>
+    at + 32 <= data.length && isBulkWord(data.toString('hex', at, at + 32), people)
+  for (let at = first; at + 32 <= data.length; at += 32) {
+    let words = 0
+    while (isBulk(at + 32 * words)) words++
+    if (words >= LEAST_RUN) {
+      candidates.push({ at, kind: 'bytes', words })
+      at += 32 * (words - 1)
+      continue
+    }
     const word = data.toString('hex', at, at + 32)
     const address = `0x${word.slice(24)}`
     const isAddress = /^0{24}/.test(word) && BigInt(address) >> 24n !== 0n
@@ -91,6 +106,11 @@ const candidatesOf = (call: ProgramCall, program: Program, people: readonly Uint
 
 const isAmount = (word: bigint): boolean =>
   word > LEAST_AMOUNT && word >> 128n === 0n && !(word <= LARGEST_OFFSET && word % 32n === 0n)
+
+/** Zero, or no small number and no address of the program. */
+const isBulkWord = (word: string, people: readonly Uint8Array[]): boolean =>
+  /^0{64}$/.test(word) ||
+  (!/^0{24}/.test(word) && !people.some((person) => word.endsWith(Buffer.from(person).toString('hex'))))
 
 /** An amount is below 2^128, which an address seldom is; those of the programs' own making share their upper bytes. */
 const looksLikeAddress = (word: string, people: readonly Uint8Array[]): boolean =>
@@ -139,7 +159,7 @@ const copyTemplate = (batch: TransactionBatch, i: number, from: TransactionBatch
 const vary = (
   batch: TransactionBatch,
   i: number,
-  { at, kind }: Variation,
+  { at, kind, words = 1 }: Variation,
   call: ProgramCall,
   people: readonly Uint8Array[],
   random: Random,
@@ -151,6 +171,7 @@ const vary = (
   } else {
     const to = batch.dataStart[i]! + at
     if (kind === 'person') batch.data.set(people[random.below(people.length)]!, to + 12)
+    else if (kind === 'bytes') for (let b = 0; b < 32 * words; b++) batch.data[to + b] = random.below(256)
     else if (kind === 'stranger') for (let b = 12; b < 32; b++) batch.data[to + b] = random.below(256)
     else {
       const most = BigInt(`0x${call.data.slice(2 + 2 * at, 2 + 2 * (at + 32))}`)

@@ -1,3 +1,4 @@
+import type { PeerResult } from '../report/schema.ts'
 import { grouped, milliseconds, rounded } from '../report/text.ts'
 import type { ProgramReport } from './run_program.ts'
 
@@ -10,8 +11,10 @@ export const programText = (report: ProgramReport): string => {
     ['program', `${report.program}, ${report.fork}, ${report.calls.length} calls in turn, seed ${report.seed}`],
   ]
   for (const { label, varied } of report.calls) {
-    const parts = varied.map(({ at, kind }) => {
-      const place = PLACES[at] ?? `word ${Math.floor(at / 32)}`
+    const parts = varied.map(({ at, kind, words }) => {
+      const place =
+        PLACES[at] ??
+        `word ${Math.floor(at / 32)}${words === undefined ? '' : ` to ${Math.floor(at / 32) + words - 1}`}`
       return place === kind ? place : `${place} (${kind})`
     })
     lines.push(['', `${label}: ${parts.length === 0 ? 'the same in every lane' : `varies ${parts.join(', ')}`}`])
@@ -20,6 +23,8 @@ export const programText = (report: ProgramReport): string => {
   const shares = [
     ['path kernels', tiers.pathKernel],
     ['path programs', tiers.pathProgram],
+    ['paths on the host', tiers.pathHost],
+    ['lane VM', tiers.laneVm],
     ['plain transfers', tiers.transfer],
     ['CPU', tiers.cpu],
   ] as const
@@ -51,6 +56,12 @@ export const programText = (report: ProgramReport): string => {
       ? `all ${grouped(lanes)} lanes against ${serial.name}`
       : `a seeded sample of ${grouped(verified.lanes)} of ${grouped(lanes)} lanes against ${serial.name}`,
   ])
+  if (report.revm !== undefined) lines.push(['revm', peerText(report.revm, report)])
   for (const fault of report.faults) lines.push(['fault', fault])
   return lines.map(([name, text]) => `${name.padEnd(9)}${text}\n`).join('')
+}
+
+const peerText = (peer: PeerResult, { gas, lanes, callsPerSecond }: ProgramReport): string => {
+  const mgas = (callsPerSecond * gas) / lanes / 1e6
+  return `${peer.name} ${rounded(peer.mgasPerSecond)} Mgas/s (${peer.note}; ${peer.level}): ${rounded(mgas / peer.mgasPerSecond)} times`
 }

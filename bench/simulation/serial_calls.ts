@@ -24,9 +24,10 @@ export interface SerialCalls {
   readonly elapsedMs: number
 }
 
-/** How long the calls may take together; the first is always made. */
+/** How long the calls may take together; the first `atLeast`, by default one, are always made. */
 export interface SerialBudget {
   readonly ms: number
+  readonly atLeast?: number
 }
 
 /**
@@ -48,7 +49,7 @@ export const runSerialCalls = async (
   const results: SerialCall[] = []
   let elapsedMs = 0
   for (const i of indices) {
-    if (results.length > 0 && elapsedMs > budget.ms) break
+    if (results.length >= (budget.atLeast ?? 1) && elapsedMs > budget.ms) break
     const { from, to, data, value, gasLimit } = decodeTransaction(batch, i)
     const call = {
       caller: addressOf(from),

@@ -1,4 +1,5 @@
 import { conflictWorkloads } from './conflicts.ts'
+import { manyContracts, manyContractsSorted } from './many_contracts.ts'
 import { mixed } from './mixed.ts'
 import {
   erc20,
@@ -28,5 +29,7 @@ export const WORKLOADS: readonly Workload[] = [
   uniswapV2,
   uniswapV2OnePool,
   mixed,
+  manyContracts,
+  manyContractsSorted,
   ...conflictWorkloads,
 ]

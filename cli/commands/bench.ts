@@ -3,8 +3,9 @@ import type { Workload } from '../../bench/workloads/workload.ts'
 import { FORKS, type Fork, isAtLeast, isFork } from '../../transpiler/spec/forks.ts'
 import { UserError } from '../fail.ts'
 import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
+import { PATHS_NEVER, parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
 
-interface BenchArguments {
+interface BenchArguments extends TierArguments {
   workloads: string[] | undefined
   list: boolean
   size: string | undefined
@@ -72,6 +73,7 @@ const run = async (options: BenchArguments): Promise<void> => {
   const size = options.size === undefined ? {} : { size: parseWhole('size', options.size, 1, LARGEST_SIZE) }
   const seed = parseWhole('seed', options.seed, 0, 2 ** 32 - 1)
   const fork = parseFork(options.fork ?? DEFAULT_FORK, OLDEST_FORK)
+  const tiers = parseTiers(options)
   const peers = parsePeers(options.peers)
   const isDefault = options.size === undefined && (options.workloads ?? []).length === 0
   const usual = isDefault ? DEFAULT_RUN_SAMPLES : USUAL_SAMPLES
@@ -89,6 +91,7 @@ const run = async (options: BenchArguments): Promise<void> => {
   const report = await runSession({
     workloads,
     fork,
+    tiers,
     ...size,
     ...(isDefault ? { timeMs: DEFAULT_RUN_MS } : {}),
     ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
@@ -128,6 +131,8 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
       .option('seed', { type: 'string', default: '1', describe: 'seed of the traffic and of the verified sample' })
       .option('adapter', { type: 'string', describe: 'gpu, lavapipe, swiftshader, or a part of a name' })
       .option('fork', { type: 'string', describe: 'cancun or later [default: osaka]' })
+      .options(TIER_OPTIONS)
+      .option('paths', { type: 'string', describe: PATHS_NEVER })
       .option('peers', { type: 'string', describe: 'revm: native, through anvil' })
       .option('json', { type: 'string', describe: 'write the results to this file' })
       .option('report', { type: 'string', describe: 'write a page with tables and pictures to this file' })

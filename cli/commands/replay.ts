@@ -1,16 +1,17 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import type { CommandModule } from 'yargs'
-import { FixtureError } from '../../host/block/json_field.ts'
+import { readBlockFixture } from '../../host/block/block_fixture.ts'
+import { isAtLeast } from '../../transpiler/spec/forks.ts'
 import { EXIT_BAD_FILE, EXIT_FAILURE, UserError } from '../fail.ts'
+import { fixtureFiles } from '../fixture_files.ts'
 import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
+import { PATHS_NEVER, parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
 
-interface ReplayArguments {
+interface ReplayArguments extends TierArguments {
   fixtures: string[]
   merged: boolean
   explain: boolean
   serial: boolean
-  paths: boolean
+  postMerge: boolean
   samples: string
   workers: string | undefined
   adapter: string | undefined
@@ -21,20 +22,12 @@ interface ReplayArguments {
 const MOST_SAMPLES = 100
 const MOST_WORKERS = 64
 
-/** Files as they are, folders as their `*.json` and `*.json.gz` but for an index, by number where names have one. */
-export const fixtureFiles = (inputs: readonly string[]): readonly string[] =>
-  inputs.flatMap((input) => {
-    if (!existsSync(input) || !statSync(input).isDirectory()) return [input]
-    const files = readdirSync(input)
-      .filter((name) => /\.json(\.gz)?$/.test(name) && name !== 'index.json')
-      .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-    if (files.length === 0) throw new FixtureError(input, '', 'expected *.json or *.json.gz in this folder, found none')
-    return files.map((name) => join(input, name))
-  })
+const isPostMerge = (file: string): boolean => isAtLeast(readBlockFixture(file).fork, 'paris')
 
 const run = async (options: ReplayArguments): Promise<void> => {
   const samples = parseWhole('samples', options.samples, 1, MOST_SAMPLES)
   const workers = options.workers === undefined ? undefined : parseWhole('workers', options.workers, 0, MOST_WORKERS)
+  const tiers = parseTiers(options)
   if (options.merged && !options.serial) {
     throw new UserError('--merged is checked against serial execution alone: leave out --no-serial')
   }
@@ -43,7 +36,9 @@ const run = async (options: ReplayArguments): Promise<void> => {
   }
   if (options.json !== undefined) checkResultPath(options.json)
   if (options.report !== undefined) checkResultPath(options.report, 'report')
-  const files = fixtureFiles(options.fixtures)
+  const found = fixtureFiles(options.fixtures)
+  const files = options.postMerge ? found.filter(isPostMerge) : found
+  if (files.length === 0) throw new UserError('no block after the merge among these')
 
   const { runReplay } = await import('../../bench/replay_session.ts')
   const { createProgress } = await import('../../bench/report/progress.ts')
@@ -61,7 +56,8 @@ const run = async (options: ReplayArguments): Promise<void> => {
     ...(workers === undefined ? {} : { workers }),
     ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
     serial: options.serial,
-    keepPaths: options.paths,
+    tiers,
+    keepPaths: options.paths !== false && tiers.paths !== 'never',
     merged: options.merged,
     conflicts: options.report !== undefined,
     isInterrupted: () => isInterrupted,
@@ -117,10 +113,10 @@ export const replayCommand: CommandModule<object, ReplayArguments> = {
       })
       .option('serial', { type: 'boolean', default: true, describe: 'run serial @ethereumjs/vm beside it' })
       .option('paths', {
-        type: 'boolean',
-        default: true,
-        describe: "use and keep recorded paths in the user's cache folder",
+        describe: `${PATHS_NEVER}; --no-paths: paths are recorded, but not kept in the user's cache folder`,
       })
+      .options(TIER_OPTIONS)
+      .option('postMerge', { type: 'boolean', default: false, describe: 'leave out what was before the merge' })
       .option('samples', { type: 'string', default: '3', describe: 'measured passes per block' })
       .option('workers', {
         type: 'string',

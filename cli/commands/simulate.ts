@@ -1,8 +1,9 @@
 import type { CommandModule } from 'yargs'
 import { readProgram } from '../../host/block/program_file.ts'
 import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
+import { PATHS_NEVER, parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
 
-interface SimulateArguments {
+interface SimulateArguments extends TierArguments {
   program: string
   lanes: string | undefined
   samples: string
@@ -21,6 +22,7 @@ const run = async (options: SimulateArguments): Promise<void> => {
     ...(lanes === undefined ? {} : { lanes: parseWhole('lanes', lanes, 1, MOST_LANES) }),
     ...(verify === undefined ? {} : { verify: parseWhole('verify', verify, 1, MOST_LANES) }),
     ...(adapter === undefined ? {} : { adapter }),
+    tiers: parseTiers(options),
     samples: parseWhole('samples', options.samples, 1, MOST_SAMPLES),
     seed: parseWhole('seed', options.seed, 0, 2 ** 32 - 1),
   }
@@ -53,6 +55,8 @@ export const simulateCommand: CommandModule<object, SimulateArguments> = {
       .option('seed', { type: 'string', default: '1', describe: 'seed of the variations and of the verified sample' })
       .option('verify', { type: 'string', describe: 'lanes to verify [default: what fits five seconds]' })
       .option('adapter', { type: 'string', describe: 'gpu, lavapipe, swiftshader, or a part of a name' })
+      .options(TIER_OPTIONS)
+      .option('paths', { type: 'string', describe: PATHS_NEVER })
       .option('json', { type: 'string', describe: 'write the results to this file' })
       .strict(),
   handler: run,

@@ -8,6 +8,7 @@ import type { LaneRunner } from './lane_runner.ts'
 import type { LaneStage, Wave } from './lane_stage.ts'
 import { type Schedule, TIER_LANE } from './schedule.ts'
 import type { SimulationTimings } from './simulation.ts'
+import type { VmStage } from './vm_stage.ts'
 
 /** Independent calls from `first` on, routed. */
 export interface CallSegment {
@@ -21,6 +22,8 @@ export interface CallDevice {
   readonly device: ComputeDevice | undefined
   readonly lanes: LaneStage
   open(device: ComputeDevice): LaneRunner
+  /** The lane VM on the runner's tables, where these calls are worth it; `runner` is asked for only then. */
+  vmFor(schedule: Schedule, runner: () => LaneRunner | undefined): VmStage | undefined
   close(): void
 }
 
@@ -52,7 +55,8 @@ export const sliceBatch = (batch: TransactionBatch, first: number, end: number):
 
 /**
  * Brings segments of independent calls through the device. While it executes one, the host routes the next and judges the
- * one before; once the paths are known the next is given to it before the present one is fetched, so that it never waits.
+ * one before; once the paths are known the next is given to it before the present one is fetched, so that it never waits. What no path
+ * takes goes through the lane VM behind the segment's paths, with nothing else on its way.
  */
 export class CallPipeline {
   readonly faults: string[] = []
@@ -60,6 +64,8 @@ export class CallPipeline {
   readonly #timings: SimulationTimings
   #runner: LaneRunner | undefined
   #refusal: ExitReason | undefined
+  /** A segment had calls for the lane VM: no wave of paths is on its way beside one. */
+  #usesVm = false
 
   constructor(ground: CallDevice, timings: SimulationTimings) {
     this.#ground = ground
@@ -78,10 +84,11 @@ export class CallPipeline {
       const wave = started
       const isLast = k + 1 === count
       if (!isLast) ahead = await this.#routed(k + 1, route)
-      const isSteady = k > 0 && !isLast && wave !== undefined && wave.leftovers.size === 0
+      const isSteady = k > 0 && !isLast && !this.#usesVm && wave !== undefined && wave.leftovers.size === 0
       if (isSteady) started = await this.#start(ahead, count)
       if (wave !== undefined)
         await this.#guarded(current, (runner) => this.#ground.lanes.finish(current.schedule, runner, wave))
+      if (!isSteady) await this.#runVm(current)
       if (!isLast && !isSteady) started = await this.#start(ahead, count)
       const startedMs = performance.now()
       current.judge.judge(0, current.schedule.batch.count)
@@ -106,6 +113,25 @@ export class CallPipeline {
     return this.#guarded(segment, (runner) =>
       this.#ground.lanes.start(schedule, runner, 0, schedule.batch.count, scale),
     )
+  }
+
+  async #runVm({ schedule }: CallSegment): Promise<void> {
+    const startedMs = performance.now()
+    let stage: VmStage | undefined
+    try {
+      stage = this.#ground.vmFor(schedule, () => (this.#refusal === undefined ? this.#open() : undefined))
+      if (stage === undefined) return
+      this.#usesVm = true
+      await stage.begin(schedule)
+      await stage.run(schedule, 0, schedule.batch.count)
+    } catch (thrown) {
+      this.faults.push(faultText(thrown))
+      this.#refusal = faultReason(thrown)
+      stage?.refuse(schedule, this.#refusal)
+    } finally {
+      this.faults.push(...(stage?.faults.splice(0) ?? []))
+      this.#timings.device += performance.now() - startedMs
+    }
   }
 
   /** What the device faults at, and all behind it, goes to the CPU tier. */

@@ -108,6 +108,8 @@ export interface RejectedTransaction {
 export interface TierCounts {
   readonly pathKernel: number
   readonly pathProgram: number
+  /** Path programs that ran on the host: lanes too few for a wave. */
+  readonly pathHost: number
   readonly laneVm: number
   readonly transfer: number
   readonly cpu: number
@@ -255,6 +257,10 @@ class BatchExecutor implements Executor {
       lanes: this.#lanes,
       openRunner: (device) => this.#begin(device, false),
       closeRunner: () => this.#closeRunner(),
+      paths: () => this.#paths,
+      wantsVm: (schedule) => this.#wantsVm(schedule),
+      vmFor: (schedule, runner) => this.#vmForCalls(schedule, runner),
+      openVm: (resident, runner) => this.#overlaidVm(resident, runner),
       generation: () => this.#commits + this.#resident.generation,
     })
   }
@@ -343,9 +349,7 @@ class BatchExecutor implements Executor {
     const explained = explain ? new ExplainLog() : undefined
     const schedule = createSchedule(batch, env, transactionRules(batch, fork, env), explained)
     await loadParties(schedule, this.#resident)
-    const { paths, laneVm } = this.#options
-    const library = paths === 'never' || (laneVm === 'always' && this.#mayUseVm) ? undefined : this.#library
-    routeTransactions(fork, schedule, this.#resident, library, this.#reasons)
+    routeTransactions(fork, schedule, this.#resident, this.#paths, this.#reasons)
     timings.route = lap()
 
     const runner = this.#openRunner(schedule, faults)
@@ -438,7 +442,7 @@ class BatchExecutor implements Executor {
 
   /** The runner for this batch; undefined where no transaction needs one, or where there is no device for it. */
   #openRunner(schedule: Schedule, faults: string[]): LaneRunner | undefined {
-    const forVm = this.#mayUseVm && this.#openVm === undefined && isVmWanted(schedule, this.#vmOptions())
+    const forVm = this.#openVm === undefined && this.#wantsVm(schedule)
     if (!forVm && !schedule.tier.includes(TIER_LANE)) return undefined
     const { device } = this.#options
     if (device === undefined || device.isLost) {
@@ -461,17 +465,41 @@ class BatchExecutor implements Executor {
     const options = this.#vmOptions()
     if (!this.#mayUseVm || (runner === undefined && !isVmWanted(schedule, options))) return undefined
     if (this.#vm === undefined) {
-      const engine = this.#openVm?.(this.#resident) ?? (runner && this.#vmRunner(runner))
+      const engine = this.#openVm?.(this.#resident) ?? (runner && this.#vmRunner(runner, this.#resident))
       if (engine === undefined) return undefined
       this.#vm = new VmStage(options, engine, this.#library, this.#reasons)
     }
     return this.#vm
   }
 
-  #vmRunner({ device, pool, tables }: LaneRunner): VmRunner {
+  #vmForCalls(schedule: Schedule, openRunner: () => LaneRunner | undefined): VmStage | undefined {
+    if (!this.#wantsVm(schedule)) return undefined
+    if (this.#openVm !== undefined) return this.#stageVm(schedule, undefined)
+    const runner = openRunner()
+    return runner && this.#stageVm(schedule, runner)
+  }
+
+  /** On tables with overrides, once the kernel is there: a call with overrides does not wait for it. */
+  #overlaidVm(resident: ResidentState, runner: LaneRunner): VmStage | undefined {
+    const options = this.#vmOptions()
+    if (options.compile !== 'wait' && this.#vm?.engine.isReady !== true) return undefined
+    return new VmStage({ ...options, compile: 'wait' }, this.#vmRunner(runner, resident), this.#library, this.#reasons)
+  }
+
+  #vmRunner({ device, pool, tables }: LaneRunner, resident: ResidentState): VmRunner {
     const { fork, chainId } = this.#options
     const precompiles = new Precompiles(fork, chainId)
-    return new VmRunner({ device, resident: this.#resident, fork, chainId, pool, tables, precompiles })
+    return new VmRunner({ device, resident, fork, chainId, pool, tables, precompiles })
+  }
+
+  /** Where calls find their paths; undefined: nowhere. */
+  get #paths(): PathLibrary | undefined {
+    const { paths, laneVm } = this.#options
+    return paths === 'never' || (laneVm === 'always' && this.#mayUseVm) ? undefined : this.#library
+  }
+
+  #wantsVm(schedule: Schedule): boolean {
+    return this.#mayUseVm && isVmWanted(schedule, this.#vmOptions())
   }
 
   get #mayUseVm(): boolean {

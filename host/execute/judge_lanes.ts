@@ -1,3 +1,4 @@
+import { VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
 import { type Fork, valueAt } from '../../transpiler/spec/forks.ts'
@@ -14,11 +15,15 @@ import {
   OUTCOME_LANE,
   OUTCOME_REJECTED,
   OUTCOME_TRANSFER,
+  OUTCOME_VM,
   type Schedule,
   TIER_CPU,
   TIER_LANE,
   TIER_TRANSFER,
+  TIER_VM,
 } from './schedule.ts'
+import { vmExit, vmGasLeft, vmRefund } from './vm_group.ts'
+import { VM_BALANCE, VM_EMPTY, VM_HOLDS, VmStore } from './vm_store.ts'
 
 const amount = new Uint32Array(LIMBS_PER_WORD)
 const spent = new Uint32Array(LIMBS_PER_WORD)
@@ -43,7 +48,9 @@ export class LaneJudge {
   readonly #empty: number
   readonly #balance: number
   readonly #lent: number
+  readonly #conflict: number
   readonly #options: JudgeOptions
+  readonly #vm: VmStore
 
   constructor(fork: Fork, schedule: Schedule, resident: ResidentState, reasons: ExitReasons, options: JudgeOptions) {
     this.#schedule = schedule
@@ -53,7 +60,9 @@ export class LaneJudge {
     this.#empty = reasons.code('empty account')
     this.#balance = reasons.code('balance conflict')
     this.#lent = reasons.code('lent balance')
+    this.#conflict = reasons.code('conflict')
     this.#options = options
+    this.#vm = new VmStore(schedule, resident)
   }
 
   /** The calls from `first` to `end`. Those of tier CPU are only looked at for what keeps them from starting. */
@@ -96,9 +105,34 @@ export class LaneJudge {
         const refund = group.lanesOut[lane * COLUMN_LIMBS + 2]!
         if (refund !== 0) gas -= Math.min(refund, Math.floor(gas / this.#refundQuotient))
         outcome[i] = OUTCOME_LANE
+      } else if (kind === TIER_VM) {
+        const executed = this.#vmGas(i)
+        if (executed === undefined) continue
+        gas += executed
+        outcome[i] = OUTCOME_VM
       } else if (kind === TIER_TRANSFER) outcome[i] = OUTCOME_TRANSFER
       gasUsed[i] = Math.max(gas, floor[i]!)
     }
+  }
+
+  /** Gas of a lane of the lane VM, its refund taken off; undefined where it does not stand and the CPU tier has the call. */
+  #vmGas(i: number): number | undefined {
+    const { vmGroups, groups, lanes, fromIds, executionGas, rules, reasons } = this.#schedule
+    const group = vmGroups[groups[i]!]
+    const lane = lanes[i]!
+    if (group === undefined) {
+      this.#toCpu(i, reasons[i]!)
+      return undefined
+    }
+    const broken = this.#vm.broken(group, lane, i, fromIds[i]!)
+    if (broken !== VM_HOLDS) {
+      this.#toCpu(i, broken === VM_EMPTY ? this.#empty : broken === VM_BALANCE ? this.#balance : this.#conflict)
+      return undefined
+    }
+    const exit = vmExit(group, lane)
+    const gas = executionGas[i]! - (exit === VM_EXITS.halted ? 0 : vmGasLeft(group, lane))
+    if (exit !== VM_EXITS.succeeded) return gas
+    return gas - Math.min(vmRefund(group, lane), Math.floor((rules.intrinsic[i]! + gas) / this.#refundQuotient))
   }
 
   #toCpu(i: number, reason: number): void {

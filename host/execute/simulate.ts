@@ -23,6 +23,7 @@ import { loadParties, routeTransactions } from './route.ts'
 import { RunningState } from './running_state.ts'
 import { createSchedule, OUTCOME_CPU, OUTCOME_NONE, OUTCOME_REJECTED, type Schedule, TIER_CPU } from './schedule.ts'
 import { type AccessListEntry, accessEntries, Simulation } from './simulation.ts'
+import type { VmStage } from './vm_stage.ts'
 import { RANGE } from './walk.ts'
 
 const MOST_RANGES = 8
@@ -62,6 +63,12 @@ export interface SimulatorParts {
   /** The executor's runner on its tables. Throws what the device throws. */
   readonly openRunner: (device: ComputeDevice) => LaneRunner
   readonly closeRunner: () => void
+  /** Where calls find their paths; undefined: nowhere. */
+  readonly paths: () => PathLibrary | undefined
+  readonly vmFor: CallDevice['vmFor']
+  /** The lane VM on other tables, which the runner has. */
+  readonly openVm: (resident: ResidentState, runner: LaneRunner) => VmStage | undefined
+  readonly wantsVm: (schedule: Schedule) => boolean
   readonly generation: () => number
 }
 
@@ -78,9 +85,9 @@ export class Simulator {
   }
 
   async run(request: SimulateRequest, calls: ReadCalls): Promise<Simulation> {
-    const { resident, lanes, device, openRunner, closeRunner } = this.#parts
+    const { resident, lanes, device, openRunner, closeRunner, vmFor } = this.#parts
     if (calls.overrides === undefined)
-      return this.#simulate(request, calls, { resident, lanes, device, open: openRunner, close: closeRunner })
+      return this.#simulate(request, calls, { resident, lanes, device, open: openRunner, vmFor, close: closeRunner })
     const ground = this.#overlaid(calls.overrides)
     try {
       return await this.#simulate(request, calls, ground)
@@ -90,9 +97,10 @@ export class Simulator {
   }
 
   #overlaid(overrides: ReadonlyMap<string, ParsedOverride>): Ground {
-    const { stage, library, reasons, chainId, resident, device } = this.#parts
+    const { stage, library, reasons, chainId, resident, device, wantsVm, openVm } = this.#parts
     const overlay = new ResidentState(new OverlayState(resident.state, overrides), codeSkeleton, resident.codes)
     let runner: LaneRunner | undefined
+    let vm: VmStage | undefined
     return {
       resident: overlay,
       device,
@@ -102,7 +110,15 @@ export class Simulator {
         runner.begin(false)
         return runner
       },
+      vmFor(schedule, opened) {
+        if (!wantsVm(schedule)) return undefined
+        const ground = opened()
+        if (ground !== undefined) vm ??= openVm(overlay, ground)
+        return vm
+      },
       close() {
+        vm?.engine.destroy()
+        vm = undefined
         runner?.destroy()
         runner = undefined
       },
@@ -110,7 +126,7 @@ export class Simulator {
   }
 
   async #simulate(request: SimulateRequest, { batch, bundles }: ReadCalls, ground: Ground): Promise<Simulation> {
-    const { fork, library, reasons, generation, range = RANGE } = this.#parts
+    const { fork, library, paths, reasons, generation, range = RANGE } = this.#parts
     const { at: env, checkBalance = true } = request
     const waitedBeforeMs = library.waitedMs
     const timings = { route: 0, device: 0, judge: 0, cpu: 0 }
@@ -123,7 +139,7 @@ export class Simulator {
       const part = count === 1 ? batch : sliceBatch(batch, first, Math.min(batch.count, first + size))
       const schedule = createSchedule(part, env, callRules(part, fork, env))
       await loadParties(schedule, ground.resident)
-      routeTransactions(fork, schedule, ground.resident, library, reasons)
+      routeTransactions(fork, schedule, ground.resident, paths(), reasons)
       copyNonces(schedule, ground.resident)
       if (bundles !== undefined) sendBundlesToCpu(schedule, bundles, reasons)
       const options = { checkBalance, left: bundles?.bundled }
@@ -288,11 +304,13 @@ const setNonce = async (batch: TransactionBatch, i: number, state: StateSnapshot
   quantityFromBigInt(batch.nonce, 2 * i, caller?.nonce ?? 0n)
 }
 
+/** Without a called code the lane VM does not take them. */
 const sendBundlesToCpu = (schedule: Schedule, { bundled }: Bundles, reasons: ExitReasons): void => {
   const code = reasons.code('bundle')
   for (let i = 0; i < bundled.length; i++) {
     if (bundled[i] === 0) continue
     schedule.tier[i] = TIER_CPU
+    schedule.toCodes[i] = 0
     schedule.reasons[i] = code
   }
 }

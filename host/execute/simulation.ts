@@ -1,3 +1,4 @@
+import { VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
 import { bytesToHex } from '../block/encode_batch.ts'
 import { type LaneTables, type Log, Receipts } from '../block/receipts.ts'
 import { REJECTION, type Rejection, rejectionText } from '../block/rejection.ts'
@@ -6,7 +7,9 @@ import type { ResidentState } from '../state/resident_state.ts'
 import type { TierCounts } from './executor.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import { COLUMN_LIMBS } from './path_plan.ts'
-import { OUTCOME_CPU, OUTCOME_LANE, OUTCOME_REJECTED, OUTCOME_TRANSFER, type Schedule } from './schedule.ts'
+import { OUTCOME_CPU, OUTCOME_LANE, OUTCOME_REJECTED, OUTCOME_TRANSFER, OUTCOME_VM, type Schedule } from './schedule.ts'
+import { vmExit, vmRefund } from './vm_group.ts'
+import { VmReceipts } from './vm_receipts.ts'
 
 export interface AccessListEntry {
   readonly address: string
@@ -31,7 +34,7 @@ export interface SimulatedCall {
   readonly exitReason?: string
 }
 
-export type SimulationTier = 'path' | 'transfer' | 'cpu' | 'none'
+export type SimulationTier = 'path' | 'laneVm' | 'transfer' | 'cpu' | 'none'
 
 /** Wall milliseconds by stage; their sum and compileMs are the whole call. */
 export interface SimulationTimings {
@@ -103,7 +106,7 @@ export class Simulation {
     this.faults = parts.faults
     this.status = new Uint8Array(count)
     this.gasUsed = schedules.length === 1 ? schedules[0]!.gasUsed : new Float64Array(count)
-    const tiers = { pathKernel: 0, pathProgram: 0, laneVm: 0, transfer: 0, cpu: 0 }
+    const tiers = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0 }
     schedules.forEach((schedule, k) => {
       if (schedules.length > 1) this.gasUsed.set(schedule.gasUsed, k * parts.size)
       fillStatus(schedule, this.status, k * parts.size, tiers)
@@ -213,21 +216,25 @@ export class Simulation {
   }
 }
 
-const TIERS: readonly SimulationTier[] = ['none', 'transfer', 'path', 'cpu', 'none']
+const TIERS: readonly SimulationTier[] = ['none', 'transfer', 'path', 'cpu', 'none', 'laneVm']
 
 const STATUS_REJECTED = 2
 
 type Counts = { -readonly [Tier in keyof TierCounts]: number }
 
 const fillStatus = (schedule: Schedule, status: Uint8Array, first: number, tiers: Counts): void => {
-  const { batch, outcome, groups, laneGroups, cpuResults } = schedule
+  const { batch, outcome, groups, lanes, laneGroups, vmGroups, cpuResults } = schedule
   for (let i = 0; i < batch.count; i++) {
     const what = outcome[i]
     if (what === OUTCOME_LANE) {
       const group = laneGroups[groups[i]!]!
       status[first + i] = group.plan.succeeds ? 1 : 0
       if (group.isProgram) tiers.pathProgram++
+      else if (group.onHost) tiers.pathHost++
       else tiers.pathKernel++
+    } else if (what === OUTCOME_VM) {
+      status[first + i] = vmExit(vmGroups[groups[i]!]!, lanes[i]!) === VM_EXITS.succeeded ? 1 : 0
+      tiers.laneVm++
     } else if (what === OUTCOME_TRANSFER) {
       status[first + i] = 1
       tiers.transfer++
@@ -248,14 +255,20 @@ const exitsOf = (schedules: readonly Schedule[], reasons: ExitReasons): Record<s
 }
 
 const receiptsOf = (schedule: Schedule, tables: LaneTables): Receipts => {
-  const { batch, outcome, gasUsed, groups, lanes, laneGroups } = schedule
+  const { batch, outcome, gasUsed, groups, lanes, laneGroups, vmGroups, executionGas } = schedule
   const receipts = new Receipts(batch)
   for (const { plan, laneCount, lanesIn, lanesOut } of laneGroups)
     receipts.addGroup({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables })
+  const vmReceipts = vmGroups.map((group) =>
+    receipts.addReceipts(new VmReceipts(group, tables.accountRows, executionGas)),
+  )
   for (let i = 0; i < batch.count; i++) {
     const what = outcome[i]
     if (what === OUTCOME_LANE) receipts.setLane(i, groups[i]!, lanes[i]!, gasUsed[i]!)
-    else if (what === OUTCOME_TRANSFER) receipts.setTransfer(i, gasUsed[i]!)
+    else if (what === OUTCOME_VM) {
+      const status = vmExit(vmGroups[groups[i]!]!, lanes[i]!) === VM_EXITS.succeeded ? 1 : 0
+      receipts.setVm(i, vmReceipts[groups[i]!]!, lanes[i]!, status, gasUsed[i]!)
+    } else if (what === OUTCOME_TRANSFER) receipts.setTransfer(i, gasUsed[i]!)
     else if (what === OUTCOME_CPU) receipts.setCpu(i, schedule.cpuResults.get(i)!)
     else if (what === OUTCOME_REJECTED) receipts.setRejected(i, schedule.rejections[i] as Rejection)
   }
@@ -263,14 +276,17 @@ const receiptsOf = (schedule: Schedule, tables: LaneTables): Receipts => {
 }
 
 const fillRefunds = (
-  { batch, outcome, groups, lanes, laneGroups, cpuResults }: Schedule,
+  { batch, outcome, groups, lanes, laneGroups, vmGroups, cpuResults }: Schedule,
   refunds: Float64Array,
   first: number,
 ): void => {
   for (let i = 0; i < batch.count; i++) {
     if (outcome[i] === OUTCOME_LANE)
       refunds[first + i] = laneGroups[groups[i]!]!.lanesOut[lanes[i]! * COLUMN_LIMBS + 2]!
-    else if (outcome[i] === OUTCOME_CPU) refunds[first + i] = Number(cpuResults.get(i)!.gasRefund ?? 0n)
+    else if (outcome[i] === OUTCOME_VM) {
+      const group = vmGroups[groups[i]!]!
+      if (vmExit(group, lanes[i]!) === VM_EXITS.succeeded) refunds[first + i] = vmRefund(group, lanes[i]!)
+    } else if (outcome[i] === OUTCOME_CPU) refunds[first + i] = Number(cpuResults.get(i)!.gasRefund ?? 0n)
   }
 }
 

@@ -26,6 +26,8 @@ import { VECTOR_BYTES, type VmWave } from './vm_wave.ts'
 const VECTOR_LIMBS = 4
 /** Columns that a lane writes: the first ones. */
 const RESULT_COLUMNS = LANE_PARTIES
+const MOST_GROWTH = 16
+const COMPANY = 32
 /** What a lane asks for: exit, LANE_REQUEST.y, the request word. */
 const ASKED_LIMBS = 2 + LIMBS_PER_WORD
 
@@ -40,8 +42,9 @@ export interface VmMachine {
 
 /** What lanes may take before they leave. */
 export interface VmBudget {
-  /** Instructions of a lane in one dispatch. */
+  /** Instructions of a lane in the first dispatch; each later one has twice as many, up to MOST_GROWTH times these. */
   readonly dispatchSteps: number
+  /** Instructions of a lane that has not COMPANY others beside it by then: alone it is faster on the CPU tier. */
   readonly laneSteps: number
   readonly dispatches: number
 }
@@ -111,7 +114,7 @@ export class VmDispatches {
         for (let k = 0; k < this.#running; k++) this.#reasons.set(this.#lanes[k]!, STEP_BUDGET)
         break
       }
-      await this.step(budget.dispatchSteps, counters)
+      await this.step(budget.dispatchSteps * Math.min(2 ** n, MOST_GROWTH), counters)
       await this.serve(budget.laneSteps, counters)
     }
   }
@@ -174,11 +177,12 @@ export class VmDispatches {
       await serveRequests(this.#machine.server, asked, (lane, reason) => this.#reasons.set(lane, reason))
     }
     let left = 0
+    const mostSteps = this.#running > COMPANY ? Number.POSITIVE_INFINITY : laneSteps
     for (let k = 0; k < this.#running; k++) {
       const lane = this.#lanes[k]!
       const exit = this.#exit(lane)
       const isOpen = exit === VM_EXITS.running || (exit >= VM_EXITS.missAccount && exit < VM_EXITS.refused)
-      if (isOpen && this.#columns[this.#at(LANE_REQUEST, lane) + 3]! >= laneSteps) this.#reasons.set(lane, STEP_BUDGET)
+      if (isOpen && this.#columns[this.#at(LANE_REQUEST, lane) + 3]! >= mostSteps) this.#reasons.set(lane, STEP_BUDGET)
       if (isOpen && !this.#reasons.has(lane)) this.#lanes[left++] = lane
     }
     const dropped = left < this.#running

@@ -51,7 +51,7 @@ describe('the text of a workload', () => {
 describe('the summary', () => {
   test('has a row for each result, what was not run, the adapter with its reason, machine and commit', () => {
     const text = summaryText(REPORT, PLAIN)
-    expect(text).toMatch(/erc20 +65,536 +262,000 +9,490 +20 % +200x +0.5x +1 %/)
+    expect(text).toMatch(/erc20 +65,536 +262,000 +1,090,000 +9,490 +20 % +200x +0.5x +0 % +1 %/)
     expect(text).toContain('not run: mixed (no time)')
     expect(text).toContain('lavapipe: llvmpipe, Mesa (the best that answers)')
     expect(text).toContain('a processor, 2 cores, 16 GiB; node v20.0.0; commit 0123456789ab')

@@ -14,12 +14,14 @@ import {
   LANE_COST,
   LANE_GAS_PRICE,
   LANE_LISTS,
+  LANE_OUTPUT,
   LANE_PARTIES,
   LANE_STATE,
   LANE_VALUE,
   VM_QUOTAS,
   vmArena,
 } from '../../transpiler/layout/lane_vm.ts'
+import { MICRO } from '../../transpiler/lift/micro_codes.ts'
 
 const address = (n: number): string => `0x${n.toString(16).padStart(40, '0')}`
 const hash = (n: number): string => `0x01${n.toString(16).padStart(62, '0')}`
@@ -67,9 +69,10 @@ const lanesOf = async (
     resident,
     transactions: chosen,
     listed: await loadListedItems(batch, chosen, resident),
+    natives: MICRO('osaka'),
     source: {
       batch,
-      executionGas: Float64Array.from(calls, (_, i) => 0xf000_0000 + i),
+      executionGas: Float64Array.from(calls, (_, i) => 0x12_f000_0000 + i),
       fromIds: Int32Array.from(calls, (_, i) => 10 + i),
       toIds: Int32Array.from(calls, (_, i) => 20 + i),
       rules: {
@@ -95,7 +98,9 @@ describe('a wave of the lane VM', () => {
     const wave = layWave(await lanesOf(CALLS, [0, 2, 3]), Uint32Array.of(2, 0, 1), VM_QUOTAS[0]!)
     const transactions = [3, 0, 2]
     transactions.forEach((i, lane) => {
-      expect(column(wave, LANE_STATE, lane)).toEqual([0, 0, 0, 0xf000_0000 + i])
+      // The called address is precompile 2.
+      expect(column(wave, LANE_STATE, lane)).toEqual([0, 0, 2, 0xf000_0000 + i])
+      expect(column(wave, LANE_OUTPUT, lane)).toEqual([0, 0, 0, 0x12])
       expect(column(wave, LANE_PARTIES, lane).slice(0, 2)).toEqual([10 + i, 20 + i])
       expect(columnWord(wave, LANE_GAS_PRICE, lane)).toBe((BigInt(i) << 200n) + 3n)
       expect(columnWord(wave, LANE_VALUE, lane)).toBe(i === 0 ? 7n : 0n)

@@ -1,0 +1,39 @@
+import type { ExecutorOptions } from '../host/execute/executor.ts'
+import { UserError } from './fail.ts'
+
+/** `--tier`, `--paths` and `--lane-vm` as they are typed. `paths` is no text where it stands alone or as `--no-paths`. */
+export interface TierArguments {
+  readonly tier: string | undefined
+  readonly paths?: unknown
+  readonly laneVm: string | undefined
+}
+
+export const TIER_OPTIONS = {
+  tier: { type: 'string', describe: 'lane-vm: calls of code run on the lane VM alone; paths: without the lane VM' },
+  laneVm: {
+    type: 'string',
+    describe: 'never, or always: every call there that may go [default: where no path takes it and a wave pays]',
+  },
+} as const
+
+export const PATHS_NEVER = 'never: no path is recorded or run'
+
+/** Which tiers to use. Throws UserError. */
+export const parseTiers = ({ tier, paths, laneVm }: TierArguments): Pick<ExecutorOptions, 'paths' | 'laneVm'> => {
+  if (laneVm !== undefined && laneVm !== 'never' && laneVm !== 'always')
+    throw new UserError(`--lane-vm takes never or always; got '${laneVm}'`)
+  if (typeof paths === 'string' && paths !== 'never' && paths !== '')
+    throw new UserError(`--paths takes never; got '${paths}'`)
+  if (tier !== undefined && (laneVm !== undefined || paths === 'never'))
+    throw new UserError('--tier goes without --paths never and --lane-vm: it stands for them')
+  switch (tier) {
+    case undefined:
+      return { ...(paths === 'never' ? { paths } : {}), ...(laneVm === undefined ? {} : { laneVm }) }
+    case 'lane-vm':
+      return { paths: 'never', laneVm: 'always' }
+    case 'paths':
+      return { laneVm: 'never' }
+    default:
+      throw new UserError(`--tier takes lane-vm or paths; got '${tier}'`)
+  }
+}
