@@ -2228,8 +2228,6 @@ const VM_MEMO_OWNERS = 0xfffffe00u;
 
 const VM_MEMO_BLOCK_HASHES = 0xfffffffeu;
 
-const VM_PRAGUE = 2u;
-
 const VM_CODE_PRESENT = 1u;
 
 const VM_CODE_DELEGATION = 2u;
@@ -2362,7 +2360,7 @@ fn vm_shift_height(immediate: u32) {
       let index = operand & 0x3fffu;
       var place = vm_stack_place(operand);
       var stride = VM_STRIDE;
-      let constant = (operand >= 0x4000u) & (operand != VM_OPERAND_NONE);
+      var shared_word = false;
       if (enters & (n == 2u)) {
         place = vm_columns(11u);
         stride = lane_environment[1].x;
@@ -2372,15 +2370,16 @@ fn vm_shift_height(immediate: u32) {
         }
         place = select(vm_frame + 5u * VM_STRIDE, vm_columns(9u), mode == VM_MODE_GAS_PRICE);
         stride = select(VM_STRIDE, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
-      } else if (constant) {
+      } else if (operand >= 0x4000u) {
         place = select(2u * (vm_constants + 2u + index), vm_shape.y + 2u * index, operand < 0x8000u);
         stride = 1u;
+        shared_word = true;
       }
       var word = U256_ZERO;
       for (var half = 0u; half < vm_turns(2u); half++) {
         var v = vec4<u32>(0u);
         let at = place + half * stride;
-        if (!constant) {
+        if (!shared_word) {
           v = lanes_out[at];
         } else if (operand < 0x8000u) {
           v = lanes_in[at];
@@ -2474,7 +2473,7 @@ fn vm_shift_height(immediate: u32) {
     var constants = 0u;
     var code_owner = 0u;
     var precompile = 0u;
-    var target_warm = false;
+    var delegate_warm = false;
     if (ok & (named | enters | self_balance | item_account)) {
       var address = to;
       for (var turn = 0u; turn < 3u; turn++) {
@@ -2488,7 +2487,7 @@ fn vm_shift_height(immediate: u32) {
           id = select(parties.x, vm_account, calls);
         } else {
           if (turn == 1u) {
-            if (!runs | ((code.z & VM_CODE_DELEGATION) == 0u) | ((lane_environment[24].x & VM_PRAGUE) == 0u)) {
+            if (!runs | ((code.z & VM_CODE_DELEGATION) == 0u)) {
               continue;
             }
             let first = lanes_in[code.x];
@@ -2504,9 +2503,6 @@ fn vm_shift_height(immediate: u32) {
             vm_leave(VM_MISS_ACCOUNT, 0u, address);
             break;
           }
-          let found = vm_precompile(address);
-          precompile = select(precompile, found, turn == 0u);
-          target_warm = (turn == 1u) & (found != 0u);
         }
         var row = vec4<u32>(0u);
         var low = vec4<u32>(0u);
@@ -2540,12 +2536,15 @@ fn vm_shift_height(immediate: u32) {
           payer = found.at;
           break;
         }
+        let native = vm_precompile(address);
         if (turn == 0u) {
           record = found.at;
           callee_id = id;
           callee_constants = row.z;
+          precompile = select(0u, native, named);
         } else {
           target_record = found.at;
+          delegate_warm = (native != 0u) | (found.at == record);
         }
         if ((runs | foreign) & ((row.w >> 8u) != 0u)) {
           header = lane_environment[1].z + 2u * (row.w >> 8u);
@@ -2631,7 +2630,7 @@ fn vm_shift_height(immediate: u32) {
           stride = 1u;
         } else {
           let flags = lanes_out[place].y;
-          let warm = ((flags & VM_ENTRY_WARM) != 0u) | select(precompile != 0u, target_warm, turn == 1u);
+          let warm = ((flags & VM_ENTRY_WARM) != 0u) | select(precompile != 0u, delegate_warm, turn == 1u);
           exists = select(exists, (flags & VM_ENTRY_EXISTS) != 0u, turn == 0u);
           let look = select(select(0u, select(2600u, 100u, warm), named), select(2100u, select(100u, 0u, writes), warm), storage);
           cost += select(look, 0u, turn == 2u);

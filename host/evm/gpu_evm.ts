@@ -17,7 +17,10 @@ export interface GpuEvmOptions extends EVMOpts {
   readonly leastTransactions?: number
   /** How the executor works (ExecutorOptions). */
   readonly executor?: Partial<
-    Pick<ExecutorOptions, 'compile' | 'recordFrom' | 'range' | 'workers' | 'pathStore' | 'kernels' | 'programs'>
+    Pick<
+      ExecutorOptions,
+      'compile' | 'recordFrom' | 'range' | 'workers' | 'pathStore' | 'kernels' | 'programs' | 'paths' | 'laneVm'
+    >
   >
 }
 

@@ -41,6 +41,7 @@ import { createSchedule, type Schedule, TIER_LANE } from './schedule.ts'
 import { readCalls, type SimulateRequest, Simulator } from './simulate.ts'
 import type { Simulation } from './simulation.ts'
 import { Sweep } from './sweep.ts'
+import { VmRounds } from './vm_rounds.ts'
 import { VmRunner } from './vm_runner.ts'
 import { isVmWanted, type VmEngine, VmStage, type VmStageOptions } from './vm_stage.ts'
 import { RANGE, Walk } from './walk.ts'
@@ -354,6 +355,7 @@ class BatchExecutor implements Executor {
     const { waves } = this.#options
     const later = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner, waves)
     if (listed !== undefined) later.believe(listed)
+    const vmRounds = vm && new VmRounds(schedule, this.#resident, vm, waves)
     const sweep = new Sweep(fork, schedule, this.#resident, this.#reasons)
     sweep.recorder = recorder
     const cpu = this.#workers.begin(schedule)
@@ -365,6 +367,7 @@ class BatchExecutor implements Executor {
       running: this.#running,
       runner,
       vm,
+      vmRounds,
       range: this.#options.range ?? RANGE,
     })
     try {
@@ -411,7 +414,7 @@ class BatchExecutor implements Executor {
       writes,
       ...(recorder === undefined ? {} : { changes: recorder.all() }),
       tiers: tierCounts(schedule),
-      rounds: 1 + later.rounds,
+      rounds: 1 + later.rounds + (vmRounds?.rounds ?? 0),
       exits: this.#reasons.count(executedReasons(schedule)),
       timings,
       chunks: (runner?.chunks ?? 0) + (vm?.engine.chunks ?? 0),

@@ -89,6 +89,18 @@ export class VmCodes {
     return (this.#flags(codeId) & CODE_PRESENT) !== 0
   }
 
+  /** Code id whose header is at vector `header`, in any of the tables; undefined for a micro code. */
+  idAt(header: number): number | undefined {
+    for (const { at, capacity } of this.#tables)
+      if (header >= at && header < at + CODE_HEADER_VECTORS * capacity) return (header - at) / CODE_HEADER_VECTORS
+    return undefined
+  }
+
+  /** Vector of the first instruction of the code whose header is at vector `header`. */
+  firstInstruction(header: number): number {
+    return this.#words[header * VECTOR_LIMBS]!
+  }
+
   /** Places a code that is not there; those of a delegation come with their bytes. False where the store is full. */
   require(codeId: number): boolean {
     if (this.has(codeId)) return true

@@ -59,6 +59,16 @@ export interface VmCounters {
   steps: number
 }
 
+/** instruction: vector of the code store; height: words on the stack of the frame; depth: number of the frame. */
+export interface VmProgress {
+  readonly exit: number
+  readonly instruction: number
+  readonly height: number
+  readonly gasLeft: number
+  readonly depth: number
+  readonly memoryWords: number
+}
+
 /** One wave on the device, from its upload until all its lanes ended or left. */
 export class VmDispatches {
   readonly #machine: VmMachine
@@ -217,6 +227,26 @@ export class VmDispatches {
   release(): void {
     this.#machine.pool.put(this.#store)
     this.#machine.pool.put(this.#uniform)
+  }
+
+  /** Where a lane stands. */
+  progress(lane: number): VmProgress {
+    const state = this.#at(LANE_STATE, lane)
+    return {
+      exit: this.#columns[state]!,
+      instruction: this.#columns[state + 1]!,
+      height: this.#columns[state + 2]!,
+      gasLeft: this.#columns[state + 3]!,
+      depth: this.#columns[this.#at(LANE_REQUEST, lane)]!,
+      memoryWords: this.#columns[this.#at(LANE_OUTPUT, lane) + 2]!,
+    }
+  }
+
+  /** Vectors [k, k + count) of the arena of a lane. */
+  async arena(lane: number, k: number, count: number): Promise<Uint32Array> {
+    const list = new GatherList()
+    this.#gatherRegion(list, lane, k, count)
+    return this.#machine.gather.run(this.#store, list)
   }
 
   /** Limb of a column of a lane. */

@@ -11,12 +11,13 @@ import type { BufferPool } from './buffer_pool.ts'
 import type { DeviceTables } from './device_tables.ts'
 import { environmentWords } from './lane_group.ts'
 import type { Precompiles } from './precompiles.ts'
-import { VmCodes } from './vm_codes.ts'
+import { type CodeLifter, VmCodes } from './vm_codes.ts'
 import { type VmBudget, type VmCounters, VmDispatches, type VmMachine } from './vm_dispatches.ts'
 import { VmGather } from './vm_gather.ts'
 import { type VmGroup, vmColumn, vmExit } from './vm_group.ts'
 import { loadListedItems, type VmHints } from './vm_items.ts'
 import { laneOrder } from './vm_order.ts'
+import { TracedCodes, traceLane, type VmTraceStep } from './vm_trace.ts'
 import type { VmBlock } from './vm_uniform.ts'
 import { cutWaves, layWave, VECTOR_BYTES, type VmLanes, type VmSource } from './vm_wave.ts'
 
@@ -39,6 +40,8 @@ export interface VmRequest extends VmSource {
   readonly transactions: Int32Array
   readonly hints?: VmHints
 }
+
+const TOO_SMALL = 'the device does not hold one workgroup of the lane VM'
 
 const DEFAULT_BUDGET: VmBudget = { dispatchSteps: 4096, laneSteps: 1 << 22, dispatches: 4096 }
 
@@ -63,11 +66,7 @@ export class VmRunner {
 
   constructor(parts: VmRunnerParts) {
     this.#parts = parts
-    this.#codes = new VmCodes(parts.device, parts.resident.codes, {
-      lift: (code) => liftCode(code, parts.fork),
-      micro: MICRO(parts.fork),
-      delegates: isAtLeast(parts.fork, 'prague'),
-    })
+    this.#codes = new VmCodes(parts.device, parts.resident.codes, fusedLifter(parts.fork))
     this.#budget = { ...DEFAULT_BUDGET, ...parts.budget }
   }
 
@@ -102,18 +101,14 @@ export class VmRunner {
   async run(request: VmRequest): Promise<VmGroup[]> {
     const machine = this.#machine
     if (machine === undefined) throw new Error('the lane VM has not compiled')
-    const { fork, chainId, resident } = this.#parts
     const startedMs = performance.now()
-    const { batch, transactions, hints } = request
-    const listed = await loadListedItems(batch, transactions, resident)
-    const lanes: VmLanes = { source: request, transactions, listed, ...(hints === undefined ? {} : { hints }) }
-    const block = { fork, words: environmentWords(request.env, chainId), coinbaseId: request.coinbaseId }
-    const order = laneOrder(batch, transactions, this.#calledCodes(request))
+    const { lanes, block } = await this.#prepare(request)
+    const order = laneOrder(request.batch, request.transactions, this.#calledCodes(request))
     this.timings.upload += performance.now() - startedMs
     const groups: VmGroup[] = []
     let positions = order
     let ends = this.#cut(lanes, positions, 0)
-    if (ends === undefined) throw new RangeError('the device does not hold one workgroup of the lane VM')
+    if (ends === undefined) throw new RangeError(TOO_SMALL)
     for (let n = 0; ends !== undefined; n++) {
       this.chunks += Math.max(0, ends.length - 1)
       const ran: VmWaveResult[] = []
@@ -127,6 +122,38 @@ export class VmRunner {
       settleQuota(ran, ends !== undefined)
     }
     return groups
+  }
+
+  /**
+   * Runs the one transaction of the request and yields its machine in front of every opcode; then what its lane left. For people:
+   * a step takes several trips to the device.
+   */
+  async *trace(request: VmRequest): AsyncGenerator<VmTraceStep, VmGroup> {
+    const machine = this.#machine
+    if (machine === undefined) throw new Error('the lane VM has not compiled')
+    const { device, fork, resident } = this.#parts
+    const { transactions } = request
+    if (transactions.length !== 1) throw new RangeError(`a trace is of one transaction, not of ${transactions.length}`)
+    const traced = new TracedCodes(fork, fusedLifter(fork))
+    const codes = new VmCodes(device, resident.codes, traced)
+    const { lanes, block } = await this.#prepare(request)
+    const positions = Uint32Array.of(0)
+    const quota = VM_QUOTAS.findLast((_, n) => this.#cut(lanes, positions, n) !== undefined)
+    if (quota === undefined) throw new RangeError(TOO_SMALL)
+    const wave = layWave(lanes, positions, quota)
+    const server = { ...machine.server, codes }
+    const dispatches = new VmDispatches({ ...machine, server }, wave, block)
+    const counters: VmCounters = { ...this.timings, dispatches: 0, steps: 0 }
+    try {
+      yield* traceLane({ dispatches, wave, codes, traced, table: resident.codes }, this.#budget, counters)
+      const reasons = new Map<number, string>()
+      const group = await dispatches.collect(transactions.slice(), reasons, counters)
+      settleQuota([{ group, positions, reasons }], false)
+      return group
+    } finally {
+      dispatches.release()
+      codes.destroy()
+    }
   }
 
   destroy(): void {
@@ -145,6 +172,16 @@ export class VmRunner {
     const gather = await VmGather.compile(device, pool)
     const server = { resident, precompiles, codes: this.#codes }
     this.#machine = { device, pool, tables, kernel, gather, server }
+  }
+
+  async #prepare(request: VmRequest): Promise<{ readonly lanes: VmLanes; readonly block: VmBlock }> {
+    const { fork, chainId, resident } = this.#parts
+    const { batch, transactions, hints, env, coinbaseId } = request
+    const listed = await loadListedItems(batch, transactions, resident)
+    return {
+      lanes: { source: request, transactions, listed, ...(hints === undefined ? {} : { hints }) },
+      block: { fork, words: environmentWords(env, chainId), coinbaseId },
+    }
   }
 
   /** Code ids of the called accounts, which are put in the store at once. */
@@ -197,6 +234,12 @@ export class VmRunner {
     }
   }
 }
+
+const fusedLifter = (fork: Fork): CodeLifter => ({
+  lift: (code) => liftCode(code, fork),
+  micro: MICRO(fork),
+  delegates: isAtLeast(fork, 'prague'),
+})
 
 /** A group, whose reasons are open until it is known which lanes run again. */
 interface VmWaveResult {

@@ -6,6 +6,7 @@ import { countExecution } from './lane_wave.ts'
 import type { CompileMode, PathLibrary } from './path_library.ts'
 import { OUTCOME_NONE, type Schedule, TIER_CPU, TIER_VM } from './schedule.ts'
 import type { VmGroup } from './vm_group.ts'
+import type { VmHints } from './vm_items.ts'
 import type { VmRequest, VmRunner } from './vm_runner.ts'
 
 /** What runs waves of the lane VM: VmRunner on a device. */
@@ -69,9 +70,23 @@ export class VmStage {
       return
     }
     for (const i of calls) claim(schedule, i)
+    await this.#execute(schedule, calls)
+  }
+
+  /** Executes calls once more, on other values than the tables have (VmRounds). */
+  async again(schedule: Schedule, calls: readonly number[], hints: VmHints): Promise<void> {
+    for (const i of calls) {
+      schedule.explained?.exit(i, 'conflict')
+      schedule.reasons[i] = 0
+    }
+    await this.#execute(schedule, calls, hints)
+  }
+
+  async #execute(schedule: Schedule, calls: readonly number[], hints?: VmHints): Promise<void> {
     const { batch, executionGas, fromIds, toIds, rules, env, coinbaseId } = schedule
     const transactions = Int32Array.from(calls)
-    const groups = await this.engine.run({ batch, executionGas, fromIds, toIds, rules, env, coinbaseId, transactions })
+    const request = { batch, executionGas, fromIds, toIds, rules, env, coinbaseId, transactions }
+    const groups = await this.engine.run(hints === undefined ? request : { ...request, hints })
     for (const group of groups) this.#adopt(schedule, group)
   }
 

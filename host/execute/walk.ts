@@ -8,6 +8,7 @@ import type { RunningState } from './running_state.ts'
 import type { Schedule } from './schedule.ts'
 import type { Speculation } from './speculation.ts'
 import type { Sweep } from './sweep.ts'
+import type { VmRounds } from './vm_rounds.ts'
 import type { VmStage } from './vm_stage.ts'
 
 /** Batches of twice this many transactions or more go to the device in ranges of about this size. */
@@ -23,6 +24,7 @@ export interface WalkParts {
   readonly running: RunningState
   readonly runner: LaneRunner | undefined
   readonly vm: VmStage | undefined
+  readonly vmRounds: VmRounds | undefined
   readonly range: number
 }
 
@@ -102,6 +104,16 @@ export class Walk {
     }
   }
 
+  async #againVm(i: number, end: number): Promise<boolean> {
+    if (this.hasFailed) return false
+    try {
+      return (await this.#parts.vmRounds?.run(i, end)) ?? false
+    } catch (thrown) {
+      this.#fail(thrown)
+      return false
+    }
+  }
+
   /** What has no execution goes to the CPU tier; what has one stands. */
   #fail(thrown: unknown): void {
     const reason = faultReason(thrown)
@@ -115,6 +127,7 @@ export class Walk {
     const { later, lanes, runner } = this.#parts
     for (let i = this.#advance(first, end); i < end; i = this.#advance(i, end)) {
       if (!this.hasFailed && (await later.run(i))) continue
+      if (await this.#againVm(i, end)) continue
       if (!this.hasFailed && runner !== undefined) await lanes.recordLate(this.#schedule, i, runner)
       await this.#execute(i)
     }

@@ -46,7 +46,7 @@ describe('on the device, three blocks in a row', () => {
     const { fork, chainId } = scenario
     // Enough of a kind for token transfers and swaps of one direction, too few for what `mixed` has three of.
     const kernels = workload.kernels === undefined ? {} : { kernels: workload.kernels }
-    const options = { device, recordFrom: 6, compile: 'wait', waves: 'always', ...kernels } as const
+    const options = { device, recordFrom: 6, compile: 'wait', waves: 'always', laneVm: 'never', ...kernels } as const
     const executor = createExecutor({ fork, chainId, state, ...options })
     for (let k = 0; k < 3; k++) {
       const before = state.clone()

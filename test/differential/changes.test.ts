@@ -43,7 +43,7 @@ const state = new Swap()
 beforeAll(async () => {
   device = await openDevice()
   const options = { fork: 'prague', chainId: 1n, state, device, workers: 0, recordFrom: 1, compile: 'wait' } as const
-  onDevice = createExecutor({ ...options, kernels: 'never', waves: 'always', pathStore: false })
+  onDevice = createExecutor({ ...options, kernels: 'never', waves: 'always', laneVm: 'never', pathStore: false })
 })
 afterAll(() => {
   onDevice.close()

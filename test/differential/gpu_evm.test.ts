@@ -70,7 +70,7 @@ const world = async (options?: Partial<GpuEvmOptions>, simple = false, caches?: 
           ...common2,
           device,
           leastTransactions: 1,
-          executor: { recordFrom: 1, compile: 'wait', pathStore: false },
+          executor: { recordFrom: 1, compile: 'wait', laneVm: 'never', pathStore: false },
           ...options,
         })
   const vm = await createVM({ ...common2, evm: evm ?? (await createEVM(common2)) })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { accessDifference } from '../../host/block/access_list.ts'
 import { bytesToHex } from '../../host/block/encode_batch.ts'
+import { DeviceLostError } from '../../host/device/fault.ts'
 import { buildAccessList } from '../../host/execute/build_access_list.ts'
 import type { TransactionChanges } from '../../host/execute/change_log.ts'
 import type { VmGroup } from '../../host/execute/vm_group.ts'
@@ -177,10 +178,72 @@ describe('executions of the lane VM at their places', () => {
     expect(result.exits).toEqual({ 'refused: SELFDESTRUCT': 1, 'vm quota: memory': 1, 'refused: step budget': 1 })
   })
 
+  test('leave calls to the CPU tier where the device fails, or does not compile their kernel', async () => {
+    const calls = inOrder(call(sender(0), 'counter'), call(sender(1), 'reverter', 1n))
+    const failures = [
+      [
+        'device lost',
+        {
+          spoil: () => {
+            throw new DeviceLostError('gone')
+          },
+        },
+      ],
+      ['shader did not compile', { compile: () => Promise.reject(new Error('no kernel')) }],
+    ] as const
+    for (const [reason, cpuLaneVm] of failures) {
+      const check = new BatchCheck({ laneVm: 'always', cpuLaneVm })
+      const { difference, result } = await check.run(world(), calls)
+      check.executor.close()
+      expect(difference).toBeUndefined()
+      expect(result.exits).toEqual({ [reason]: 2 })
+      expect(result.faults).toHaveLength(1)
+    }
+  })
+
+  test('are made in a batch that pays for their wave, and not in a smaller one', async () => {
+    const options = { laneVm: 'worth', waves: 'worth', paths: 'never' } as const
+    const few = await run(inOrder(...[0, 1, 2].map((n) => call(sender(n), 'reverter', 1n))), world(), options)
+    expect(few.result.tiers).toMatchObject({ laneVm: 0, cpu: 3 })
+    expect(few.result.exits).toEqual({ 'no path': 3 })
+    const more = Array.from({ length: 12 }, (_, n) => call(sender(n), 'reverter', 1n))
+    const many = await run(inOrder(...more), world(), options)
+    expect(many.result.tiers).toMatchObject({ laneVm: 12, cpu: 0 })
+  })
+
   test('may be in a later group of their wave', async () => {
     const calls = inOrder(...[0, 1, 2].map((n) => call(sender(n), 'reverter', BigInt(n))))
     const { result } = await run(calls, world(), { cpuLaneVm: { repeats: true } })
     expect(result.tiers).toMatchObject({ laneVm: 3, cpu: 0 })
+  })
+})
+
+describe('rounds of the lane VM', () => {
+  test('make pairs of conflicting transactions valid', async () => {
+    const pairs = Array.from({ length: 10 }, (_, n) => [
+      call(sender(n), 'alternator', 100n + BigInt(n)),
+      call(sender(n + 1), 'alternator', 100n + BigInt(n)),
+    ]).flat()
+    const { result } = await run(inOrder(...pairs))
+    expect(result.rounds).toBeLessThanOrEqual(4)
+    expect(result.tiers.laneVm).toBeGreaterThan(16)
+  })
+
+  test('give up a chain, in which each makes one transaction valid', async () => {
+    const { result, state } = await run(
+      inOrder(...Array.from({ length: 40 }, (_, n) => call(sender(n % 12), 'counter'))),
+    )
+    expect(state.storage(contractAddress('counter'), 0n)).toBe(40n)
+    expect(result.rounds).toBeLessThan(5)
+    expect(result.exits['conflict']).toBeGreaterThan(30)
+  })
+
+  test('give lanes the balances of their place', async () => {
+    const readers = Array.from({ length: 6 }, (_, n) => call(sender(n + 1), 'code reader', BigInt(n)))
+    const watchers = [7, 8].map((n) => call(sender(n), 'balance reader', BigInt(stranger(0))))
+    const { result } = await run(inOrder(pay(sender(0), stranger(0), 5n), ...watchers, ...readers))
+    expect(result.rounds).toBeGreaterThan(1)
+    expect(result.exits['balance conflict']).toBeUndefined()
   })
 })
 

@@ -45,6 +45,7 @@ const execute = async (input: BlockInput): Promise<BlockResult> => {
   const options = {
     recordFrom: 1,
     compile: 'wait',
+    laneVm: 'never',
     kernels: 'never',
     waves: 'always',
     pathStore: false,

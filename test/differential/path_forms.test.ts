@@ -231,7 +231,14 @@ test('a path that runs as a program earns its own kernel in the background, whic
   library.programUs = 1e6
   const resident = new ResidentState(batchState(), codeSkeleton)
   const reasons = new ExitReasons()
-  const options = { fork: 'prague', chainId: 1n, compile: 'background', recordFrom: 1, waves: 'always' } as const
+  const options = {
+    fork: 'prague',
+    chainId: 1n,
+    compile: 'background',
+    recordFrom: 1,
+    waves: 'always',
+    laneVm: 'never',
+  } as const
   const stage = new LaneStage(options, resident, library, reasons)
   const runner = new LaneRunner(device, resident, 1n)
   const transactions = encodeBatch(batch(0n).filter((_, n) => n % 2 === 1))

@@ -39,7 +39,7 @@ const outcomeOf = async (options: Partial<ExecutorOptions>) => {
   const state = new MemoryState()
   state.commit(scenario.genesis)
   const { fork, chainId } = scenario
-  const executor = createExecutor({ fork, chainId, state, recordFrom: 1, compile: 'wait', ...options })
+  const executor = createExecutor({ fork, chainId, state, recordFrom: 1, compile: 'wait', laneVm: 'never', ...options })
   const blocks = []
   for (let k = 0; k < BLOCKS; k++) {
     const block = scenario.next()

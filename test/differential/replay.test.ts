@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Replayer } from '../../bench/replay.ts'
+import { Replayer, type ReplayOptions } from '../../bench/replay.ts'
 import { mergeBlocks, mergeGroups, replayMerged } from '../../bench/replay_merge.ts'
 import { type ReplaySessionOptions, runReplay } from '../../bench/replay_session.ts'
 import { silentProgress } from '../../bench/report/progress.ts'
@@ -23,6 +23,23 @@ const FILE = fileURLToPath(new URL('../file/blocks/made_up.json', import.meta.ur
 const BLOCKS = fileURLToPath(new URL('../../../shared/data/blocks/', import.meta.url))
 /** Small ones: of the first fork, of the fork that clears accounts, one of Cancun with calls, and an empty one. */
 const SMALL = ['mainnet-46147', 'mainnet-2688148', 'mainnet-19426587', 'mainnet-19910734']
+
+/** Blocks with calls, for each way to switch the tiers of the device. */
+const SWITCHED = ['mainnet-19426587', 'mainnet-17034869']
+const TIERS = ['laneVm', 'pathProgram', 'pathKernel'] as const
+const SWITCHES: Readonly<
+  Record<
+    string,
+    {
+      readonly switches: NonNullable<ReplayOptions['tiers']>
+      readonly uses: readonly (typeof TIERS)[number][] | 'both'
+    }
+  >
+> = {
+  'with the lane VM alone': { switches: { paths: 'never', laneVm: 'always' }, uses: ['laneVm'] },
+  'with paths alone': { switches: { laneVm: 'never' }, uses: ['pathProgram', 'pathKernel'] },
+  'with the lane VM before paths': { switches: { laneVm: 'always' }, uses: 'both' },
+}
 
 const HASH_KEEPER = '0x000000000000000000000000000000000000bbbb'
 const COUNTER = '0x000000000000000000000000000000000000aaaa'
@@ -142,6 +159,25 @@ describe('a replay', () => {
       expect(replay.verification).toMatch(/of the header; every receipt and the whole state/)
       expect(replay.verdict).toBe('exact')
       expect(replay.faults).toEqual([])
+    })
+
+    describe.each(Object.entries(SWITCHES))('%s', (_, { switches, uses }) => {
+      let switched: Replayer
+      beforeAll(() => {
+        switched = new Replayer({ ...OPTIONS, device, tiers: switches })
+      })
+      afterAll(() => switched.close())
+
+      test.each(SWITCHED)('%s is exact', async (name) => {
+        const { replay } = await switched.block(readBlockFixture(join(BLOCKS, `${name}.json.gz`)))
+        expect(replay.verdict).toBe('exact')
+        expect(replay.faults).toEqual([])
+        for (const tier of TIERS) {
+          if (uses === 'both' || uses.includes(tier)) continue
+          expect(replay.tiers[tier], tier).toBe(0)
+        }
+        if (uses !== 'both') expect(uses.reduce((sum, tier) => sum + replay.tiers[tier], 0)).toBeGreaterThan(0)
+      })
     })
   })
 })

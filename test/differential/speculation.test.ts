@@ -33,7 +33,7 @@ import {
 const FOLDER = new URL('../../../shared/data/blocks/', import.meta.url)
 const WORKERS = [0, 1, 8] as const
 /** What runs where does not hang on the time that something takes. */
-const STEADY = { compile: 'wait', waves: 'always', kernels: 'never', recordFrom: 1 } as const
+const STEADY = { laneVm: 'never', compile: 'wait', waves: 'always', kernels: 'never', recordFrom: 1 } as const
 
 let device: ComputeDevice
 beforeAll(async () => {

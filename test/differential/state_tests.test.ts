@@ -36,6 +36,7 @@ describe.skipIf(folders.size === 0)(
         device,
         recordFrom: 1,
         compile: 'wait',
+        laneVm: 'never',
         kernels: 'never',
         waves: 'always',
       })

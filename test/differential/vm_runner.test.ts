@@ -1,12 +1,19 @@
+import { createBlock } from '@ethereumjs/block'
+import { createEVM } from '@ethereumjs/evm'
+import { createAddressFromString } from '@ethereumjs/util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WORKLOADS } from '../../bench/workloads/index.ts'
 import { DEFAULT_FORK } from '../../bench/workloads/workload.ts'
 import type { TransactionObject } from '../../host/block/batch.ts'
-import { bytesToHex, encodeBatch } from '../../host/block/encode_batch.ts'
+import { bytesToHex, encodeBatch, transactionData } from '../../host/block/encode_batch.ts'
 import type { BlockEnvironment } from '../../host/block/environment.ts'
 import { openDevice } from '../../host/device/device.ts'
+import { commonOf } from '../../host/execute/cpu_crypto.ts'
+import { CpuState } from '../../host/execute/cpu_state.ts'
+import type { VmTraceStep } from '../../host/execute/vm_trace.ts'
 import type { ComputeDevice } from '../../host/index.ts'
 import { type Allocation, MemoryState } from '../../host/state/memory_state.ts'
+import { addressToHex } from '../../host/state/word.ts'
 import { ITEM_SLOT, ITEM_VALUE } from '../../transpiler/layout/lane_vm.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { addressOf } from '../fixtures/cpu_world.ts'
@@ -285,4 +292,51 @@ test('token transfers end as on the CPU tier, in one wave or in as many as the d
     expect(vm.runner.laneBytes).toBeLessThanOrEqual(bytes)
     vm.close()
   }
+})
+
+/** The steps of a call by the reference EVM, whose accounts are warm as a transaction has them. */
+const referenceSteps = async ({ chainId, fork, state, batch }: VmWorld, index: number, gas: bigint) => {
+  const common = commonOf(fork, chainId)
+  const manager = new CpuState()
+  manager.begin(state)
+  const evm = await createEVM({ common, stateManager: manager })
+  const caller = createAddressFromString(ALICE)
+  const to = createAddressFromString(addressToHex(batch.to, 5 * index))
+  evm.journal.addAlwaysWarmAddress(caller.toString())
+  evm.journal.addAlwaysWarmAddress(to.toString())
+  for (const precompiled of evm.precompiles.keys()) evm.journal.addAlwaysWarmAddress(`0x${precompiled}`)
+  const steps: VmTraceStep[] = []
+  evm.events.on('step', ({ pc, opcode, gasLeft, depth, stack, memoryWordCount }, next) => {
+    const memSize = 32 * Number(memoryWordCount)
+    steps.push({ pc, op: opcode.code, gas: Number(gasLeft), depth: depth + 1, stack: [...stack], memSize })
+    next?.()
+  })
+  const block = createBlock({ header: { number: ENV.number, timestamp: ENV.timestamp } }, { common })
+  await evm.runCall({ block, caller, to, data: transactionData(batch, index), gasLimit: gas })
+  return steps
+}
+
+test('a transaction alone has its value and its price', async () => {
+  const codes = { payee: 'GASPRICE CALLVALUE PUSH 0 MSTORE PUSH 32 MSTORE PUSH 64 PUSH 0 RETURN' }
+  expect(await expectSame(worldOf(codes, [{ to: at('payee'), value: 77n }]))).toEqual([true])
+})
+
+test('a trace shows the machine in front of every opcode, as the reference EVM does', async () => {
+  const counter = `PUSH 3 loop: PUSH 1 SWAP1 SUB DUP1 PUSH @loop JUMPI DUP1 PUSH 0 MSTORE8 PUSH 32 PUSH 0 KECCAK256 SSTORE STOP`
+  const world = worldOf({ ...CONTRACTS, counter }, [
+    { to: at('counter') },
+    { to: at('caller'), data: `0x${target('storer')}${word(0)}${word(44)}` },
+    { to: at('caller'), data: `0x${target('halter')}${word(0)}` },
+    precompile(2, '616263'),
+  ])
+  const vm = await openVm(device, world)
+  const serial = await serialOutcomes(world)
+  for (let index = 0; index < world.batch.count; index++) {
+    const { steps, group } = await vm.trace(index)
+    const expected = await referenceSteps(world, index, BigInt(steps[0]!.gas))
+    expect(steps).toEqual(expected)
+    expect(steps.length).toBeGreaterThan(10)
+    expect(vm.outcomes([group])[index]).toEqual(serial[index])
+  }
+  vm.close()
 })

@@ -131,6 +131,7 @@ describe('a State that answers later', () => {
         device,
         recordFrom: 1,
         compile: 'wait',
+        laneVm: 'never',
         waves: 'always',
       })
       const transactions = batch(0n)

@@ -80,6 +80,7 @@ describe('on the lane VM, beside ordinary payments,', () => {
     const { result, difference } = await runAmongPayments(all)
     expect(difference).toBeUndefined()
     expect(result.faults).toEqual([])
-    expect(result.tiers.laneVm).toBeGreaterThanOrEqual(PAYMENTS)
+    expect(result.tiers.laneVm).toBeGreaterThanOrEqual(PAYMENTS + 0.8 * all.length)
+    for (const reason of Object.keys(result.exits)) expect(reason).toMatch(/^(vm quota|refused): |^vm budget$/)
   }, 300_000)
 })

@@ -28,8 +28,8 @@ const fallsThrough = ({ kind }: Rule): boolean => kind === 'call' || kind === 'b
 
 /**
  * Cuts code into blocks, in its order: in front of every JUMPDEST and behind every opcode that ends one; `traced`: behind
- * every opcode. What falls through block i enters block i + 1; the last one falls into the STOP behind the code. Code between
- * the end of a run and the next JUMPDEST is nobody's. Where a call or a JUMPI is the last opcode, an empty block stands
+ * every opcode. What falls through block i enters block i + 1; the last one falls into the STOP behind the code. Code
+ * between the end of a run and the next JUMPDEST is nobody's. Where a call or a JUMPI is the last opcode, an empty block stands
  * behind the code.
  */
 export const cutBlocks = (code: Uint8Array, rules: readonly Rule[], form: LiftForm): CodeBlocks => {

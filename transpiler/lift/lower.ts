@@ -96,7 +96,7 @@ class BlockLowering {
     this.writer.instruction({ opcode, mode, result, a, b, c, immediate, gas, block: 0 }, place)
   }
 
-  /** Moves the word at a wanted position to where it is wanted itself, which has to be done anyway. */
+  /** Moves the word at a wanted position out of the way for good, which has to be done anyway. */
   private makeRoom(result: Value, { order, place }: Operation): void {
     const { registers } = this
     const found = registers.exchange(result, order)

@@ -99,18 +99,19 @@ export class Registers {
   }
 
   /**
-   * A position that `value` is wanted at and that is held by another until the end, which could move to where it is wanted
-   * itself: (position, where its holder goes). Nothing where a wanted position is free, or will be once operation `order` has
-   * read its operands.
+   * A position that `value` is wanted at and that is held by another until the end, which could move to where it is
+   * wanted itself, or to a temporary for the end to read: (position, where its holder goes). Nothing where a wanted position is free, or will be once operation
+   * `order` has read its operands.
    */
   exchange(value: Value, order: number): readonly [from: number, to: number] | undefined {
     let found: readonly [number, number] | undefined
     for (const position of value.wanted) {
       const holder = this.holderAt(position)
       if (holder === undefined || holder.lastUse <= order) return undefined
-      if (found !== undefined || holder.lastUse < this.end) continue
-      const to = holder.wanted.find((other) => this.isFree(other))
-      if (to !== undefined && !holder.wanted.includes(position)) found = [position, to]
+      if (found !== undefined) continue
+      const isEndOperand = holder.wanted.length === 0 && holder.lastUse === this.end
+      const to = isEndOperand ? this.temporary() : holder.wanted.find((other) => this.isFree(other))
+      if (to !== undefined) found = [position, to]
     }
     return found
   }

@@ -5,10 +5,10 @@ import {
   VM_ENVIRONMENT,
   VM_INSTRUCTION_LIMBS,
   VM_INVERT,
-  VM_OPCODES,
   type VmOpcode,
 } from '../layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../layout/word.ts'
+import { FORMS_BY_CODE, readsOf } from './forms.ts'
 import {
   heightChange,
   instructionAt,
@@ -17,8 +17,6 @@ import {
   operandKind,
   operandPosition,
 } from './lifted_code.ts'
-
-const NAMES = new Map<number, VmOpcode>(Object.entries(VM_OPCODES).map(([name, code]) => [code, name as VmOpcode]))
 
 /** What each mode is called; the opcode itself where nothing else is said. */
 const MODES: Readonly<Partial<Record<VmOpcode, readonly string[]>>> = {
@@ -73,14 +71,14 @@ export const printLifted = (lifted: LiftedCode): string => {
   }
   const instructionText = (index: number): string => {
     const { opcode, mode, result, a, b, c, immediate, gas, block } = instructionAt(instructions, index)
-    const name = NAMES.get(opcode) ?? `opcode${opcode}`
+    const [name, form] = FORMS_BY_CODE.get(opcode) ?? [`opcode${opcode}`, undefined]
     const plain = mode & ~VM_INVERT
-    const verb = `${(mode & VM_INVERT) === 0 ? '' : 'not.'}${name === 'log' ? `log${mode}` : (MODES[name as VmOpcode]?.[plain] ?? name)}`
+    const called = name === 'log' ? `log${mode}` : (MODES[name as VmOpcode]?.[plain] ?? name)
+    const verb = (mode & VM_INVERT) === 0 ? called : `not.${called}`
     const change = heightChange(immediate)
     const height = `height ${change < 0 ? '' : '+'}${change}`
     const tail: string[] = []
-    const operands = [a, b, c]
-    let read = operands.findLastIndex((operand) => operandKind(operand) !== 'none') + 1
+    const operands = [a, b, c].slice(0, form === undefined ? 3 : readsOf(form, plain))
     if (name === 'branch') {
       const [to, from] = [(plain & 1) === 0 ? `block ${block}` : operandText(a), `block ${c}`]
       return `${verb} ${operandText(b)} ? ${to} : ${from}  ${height}  gas ${gas}`
@@ -92,11 +90,8 @@ export const printLifted = (lifted: LiftedCode): string => {
     if (name === 'refuse') tail.push(`opcode 0x${immediate.toString(16)}`)
     if (name === 'memo' && plain === 1) tail.push(`0x${immediate.toString(16)}`)
     if (name === 'copyMemory' && VM_COPY_SOURCES[plain] === 'accountCode') tail.push(`of ${operandText(immediate)}`)
-    if (name === 'call') {
-      operands.splice(0, 3, c)
-      read = 1
-    }
-    const list = operands.slice(0, read).map(operandText).join(', ')
+    if (name === 'call' || (name === 'log' && mode > 0)) operands.push(c)
+    const list = operands.map(operandText).join(', ')
     const target = operandKind(result) === 'none' ? '' : `${operandText(result)} = `
     const head = `${target}${verb}${list === '' ? '' : ` ${list}`}`
     return [head, ...tail, ...(gas === 0 ? [] : [`gas ${gas}`])].join('  ')

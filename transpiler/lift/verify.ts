@@ -1,15 +1,6 @@
-import {
-  VM_BLOCK_LIMBS,
-  VM_CALLS,
-  VM_COPY_SOURCES,
-  VM_ENVIRONMENT,
-  VM_INSTRUCTION_LIMBS,
-  VM_INVERT,
-  VM_OPCODES,
-  VM_OPERAND_NONE,
-  type VmOpcode,
-} from '../layout/lane_vm.ts'
+import { VM_BLOCK_LIMBS, VM_INSTRUCTION_LIMBS, VM_INVERT, VM_OPERAND_NONE, type VmOpcode } from '../layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../layout/word.ts'
+import { ACCOUNT_COPY, CALL_OPERANDS, FORMS_BY_CODE, readsOf } from './forms.ts'
 import {
   HIGHEST_POSITION,
   heightChange,
@@ -22,6 +13,7 @@ import {
   operandIndex,
   operandKind,
   operandPosition,
+  stackOperand,
   type VmInstruction,
 } from './lifted_code.ts'
 
@@ -34,64 +26,11 @@ const fail = (message: string): never => {
 }
 
 /**
- * What an instruction of an opcode holds. Modes below `modes` exist, with VM_INVERT where `inverts`. `reads`: operands it
- * may read; the others are NONE. `results`: modes that give a word, all where it is true.
- */
-interface Form {
-  readonly modes: number
-  readonly inverts?: true
-  readonly reads: number
-  readonly results: true | readonly number[]
-  readonly immediate?: true
-  readonly terminator?: true
-}
-
-const FORMS: Readonly<Record<VmOpcode, Form>> = {
-  copy: { modes: 1, reads: 1, results: true },
-  logic: { modes: 4, reads: 2, results: true },
-  sum: { modes: 2, reads: 2, results: true },
-  compare: { modes: 3, inverts: true, reads: 2, results: true },
-  shift: { modes: 3, reads: 2, results: true },
-  bytes: { modes: 3, reads: 2, results: true },
-  environment: { modes: VM_ENVIRONMENT.length, reads: 0, results: true },
-  calldataLoad: { modes: 1, reads: 1, results: true },
-  memory: { modes: 3, reads: 2, results: [0] },
-  storage: { modes: 2, reads: 2, results: [0] },
-  transient: { modes: 2, reads: 2, results: [0] },
-  keccak: { modes: 1, reads: 2, results: true },
-  mul: { modes: 1, reads: 2, results: true },
-  divide: { modes: 4, reads: 2, results: true },
-  modular: { modes: 2, reads: 3, results: true },
-  exp: { modes: 1, reads: 2, results: true },
-  copyMemory: { modes: VM_COPY_SOURCES.length, reads: 3, results: [], immediate: true },
-  account: { modes: 3, reads: 1, results: true },
-  log: { modes: 5, reads: 2, results: [] },
-  call: { modes: VM_CALLS.length, reads: 0, results: true, immediate: true, terminator: true },
-  end: { modes: 4, reads: 2, results: [], terminator: true },
-  jump: { modes: 2, reads: 1, results: [], immediate: true, terminator: true },
-  branch: { modes: 2, inverts: true, reads: 2, results: [], immediate: true, terminator: true },
-  memo: { modes: 2, reads: 2, results: true, immediate: true },
-  blobHash: { modes: 1, reads: 1, results: true },
-  charge: { modes: 1, reads: 1, results: [] },
-  warm: { modes: 1, reads: 0, results: [] },
-  enter: { modes: 1, reads: 0, results: [], terminator: true },
-  refuse: { modes: 1, reads: 0, results: [], immediate: true, terminator: true },
-}
-
-const BY_CODE: ReadonlyMap<number, readonly [VmOpcode, Form]> = new Map(
-  Object.entries(VM_OPCODES).map(([name, code]) => [code, [name as VmOpcode, FORMS[name as VmOpcode]]]),
-)
-
-/** Operands of a call, by its mode. */
-export const CALL_OPERANDS: readonly number[] = VM_CALLS.map((name) => (name === 'call' || name === 'callcode' ? 7 : 6))
-const ACCOUNT_COPY = VM_COPY_SOURCES.indexOf('accountCode')
-
-/**
  * Checks every invariant of layout/lane_vm.ts that does not need the EVM code. Throws LiftVerifyError.
  *
- * Blocks tile the code and each ends with its only terminator; modes, fields and targets exist; positions are within what the block
- * declares, and what stands above its height is written before it is read; at the end everything up to the new height is
- * written. `instances`: lifted immediates of the code, where known.
+ * Blocks tile the code and each ends with its only terminator; modes, fields and targets exist; positions are within what
+ * the block declares, and what stands above its height is written before it is read; at the end everything up to the new
+ * height is written. `instances`: lifted immediates of the code, where known.
  */
 export const verifyLifted = (lifted: LiftedCode, instances: number = MAX_CONSTANTS): void => {
   const { instructions, constants, blocks, jumps, places } = lifted
@@ -148,15 +87,17 @@ class BlockCheck {
 
   check(instruction: VmInstruction, isLast: boolean): void {
     const { opcode, mode, result, a, b, c, immediate, block } = instruction
-    const [name, form] = BY_CODE.get(opcode) ?? fail(`${this.name}: no opcode ${opcode}`)
+    const [name, form] = FORMS_BY_CODE.get(opcode) ?? fail(`${this.name}: no opcode ${opcode}`)
     if ((form.terminator === true) !== isLast) fail(`${this.name}: ${name} ${isLast ? 'is last' : 'is not last'}`)
-    if ((form.inverts ? mode & ~VM_INVERT : mode) >= form.modes) fail(`${this.name}: ${name} has no mode ${mode}`)
+    const plain = form.inverts ? mode & ~VM_INVERT : mode
+    const reads = readsOf(form, plain)
+    if (plain >= form.modes) fail(`${this.name}: ${name} has no mode ${mode}`)
     if (form.immediate !== true && immediate !== 0) fail(`${this.name}: ${name} has no immediate`)
     if (name === 'log') this.readRow(c, mode)
     else if (name === 'call') this.readRow(c, CALL_OPERANDS[mode]!)
-    else if (name !== 'branch') this.read(c, form.reads > 2, name)
-    this.read(a, form.reads > 0, name)
-    this.read(b, form.reads > 1, name)
+    else if (name !== 'branch') this.read(c, reads > 2, name)
+    this.read(a, reads > 0, name)
+    this.read(b, reads > 1, name)
     if (name === 'copyMemory') {
       if (mode === ACCOUNT_COPY) this.readRow(immediate, 1)
       else if (immediate !== 0) fail(`${this.name}: ${name} has no immediate`)
@@ -169,7 +110,7 @@ class BlockCheck {
     this.checkTargets(name, instruction)
     if (name === 'jump' || name === 'branch' || name === 'call') this.checkHeight(heightChange(immediate))
     else if (block !== 0) fail(`${this.name}: ${name} names a block`)
-    if (name === 'call' && operandPosition(result) !== heightChange(immediate) - 1) {
+    if (name === 'call' && result !== stackOperand(heightChange(immediate) - 1)) {
       fail(`${this.name}: the result of a call is not the new top`)
     }
   }
