@@ -2214,6 +2214,8 @@ const VM_OP_REFUSE = 28u;
 
 const VM_MODE_GAS_PRICE = 6u;
 
+const VM_MODE_GAS = 9u;
+
 const VM_MODE_SELFBALANCE = 10u;
 
 const VM_MODE_HALT = 3u;
@@ -2541,7 +2543,7 @@ fn vm_shift_height(immediate: u32) {
           record = found.at;
           callee_id = id;
           callee_constants = row.z;
-          precompile = select(0u, native, named);
+          precompile = select(select(0u, lane_environment[1].w + 2u * vm_native, enters & (vm_native != 0u)), native, named);
         } else {
           target_record = found.at;
           delegate_warm = (native != 0u) | (found.at == record);
@@ -2642,7 +2644,7 @@ fn vm_shift_height(immediate: u32) {
       }
       if (storage & writes) {
         let costs = vm_sstore(vm_word(vm_at(record) + VM_STRIDE, VM_STRIDE), present, b);
-        ok = ok & (vm_gas > 2300u);
+        ok = ok & vm_less(vec2<u32>(2300u, 0u), vm_gas);
         cost += costs.x;
         vm_refund += select(0u, costs.y, ok);
       }
@@ -2651,9 +2653,11 @@ fn vm_shift_height(immediate: u32) {
         if (has_value) {
           ok = vm_charge(9000u + select(0u, 25000u, !exists & u256_is_zero(present) & (mode == 0u)));
         }
-        given = min(offset, vm_gas - vm_gas / 64u);
-        vm_gas -= given;
-        given += select(0u, 2300u, has_value);
+        let cap = vm_minus(vm_gas, vec2<u32>((vm_gas.x >> 6u) | (vm_gas.y << 26u), vm_gas.y >> 6u));
+        let asked_far = (a.lo.z | a.lo.w | a.hi.x | a.hi.y | a.hi.z | a.hi.w) != 0u;
+        given = select(cap, a.lo.xy, !asked_far & vm_less(a.lo.xy, cap));
+        vm_gas = vm_minus(vm_gas, given);
+        given = vm_plus(given, vec2<u32>(select(0u, 2300u, has_value), 0u));
         starts = !(has_value & u256_lt(purse, c)) & (vm_depth < 1024u);
       }
       pushes = runs & ok & starts & (code_header != 0u);
@@ -2731,8 +2735,9 @@ fn vm_shift_height(immediate: u32) {
           } else if (self_balance) {
             word = present;
           } else if ((mode != 3u) & (mode != VM_MODE_GAS_PRICE)) {
-            let number = select(select(vm_gas, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
+            let number = select(select(vm_gas.x, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
             word = u256_from_u32(select(select(number, calldata.z, mode == 4u), vm_code_bytes.y, mode == 5u));
+            word.lo.y = select(0u, vm_gas.y, mode == VM_MODE_GAS);
           }
         } else {
           word = present;
@@ -2753,8 +2758,7 @@ fn vm_shift_height(immediate: u32) {
       } else if (opcode == VM_OP_BLOB_HASH) {
         word = present;
       } else if (opcode == VM_OP_CHARGE) {
-        ok = vm_gas >= offset;
-        vm_gas -= select(0u, offset, ok);
+        ok = vm_take(offset);
       } else if (opcode == VM_OP_REFUSE) {
         vm_leave(VM_REFUSED, immediate, U256_ZERO);
       } else if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
@@ -2871,14 +2875,14 @@ fn vm_shift_height(immediate: u32) {
           vm_logs = mark.z;
           vm_refund = mark.w;
         }
-        vm_gas = select(vm_gas, 0u, mode == VM_MODE_HALT);
+        vm_gas = select(vm_gas, vec2<u32>(0u), mode == VM_MODE_HALT);
         if (vm_depth == 0u) {
           vm_exit = max(mode, VM_SUCCEEDED);
         } else {
           vm_depth--;
           vm_height = call.y;
           go = call.x;
-          vm_gas += call_ranges.y;
+          vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[parent + 7u * VM_STRIDE].z));
           opens = true;
           word = u256_from_bool(mode < 2u);
           result = vm_at(lane_environment[18].w + 2u * (call.z + call.y - 1u));
@@ -2898,11 +2902,12 @@ fn vm_shift_height(immediate: u32) {
           var frame = vm_frame + VM_FRAME_VECTORS * VM_STRIDE;
           if (enters) {
             parties_now.z = parties.x;
-            parties_now.w = 0u;
+            parties_now.w = select(0u, VM_FRAME_FREE, vm_native != 0u);
             calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
             frame = vm_frame;
           } else {
-            lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas, out_range);
+            lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas.x, out_range);
+            lanes_out[vm_frame + 7u * VM_STRIDE].z = vm_gas.y;
             let own = lanes_out[vm_frame + VM_STRIDE];
             let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
             bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
@@ -2929,7 +2934,7 @@ fn vm_shift_height(immediate: u32) {
           go = 0u;
           has_result = false;
         } else if (ok) {
-          vm_gas += select(given, 0u, enters);
+          vm_gas = vm_plus(vm_gas, select(given, vec2<u32>(0u), enters));
           word = u256_from_bool(starts);
           vm_exit = select(0u, VM_SUCCEEDED, enters);
           vm_shift_height(immediate);
@@ -2995,8 +3000,10 @@ fn vm_load() -> bool {
   let state = lanes_out[vm_columns(0u)];
   vm_pc = state.y;
   vm_height = state.z;
-  vm_gas = state.w;
+  vm_gas = vec2<u32>(state.w, lanes_out[vm_columns(6u)].w);
   if (state.y == 0u) {
+    vm_native = state.z;
+    vm_height = 0u;
     vm_code = lane_environment[1].w;
     vm_open_code();
     vm_frame = vm_at(lane_environment[18].z);
@@ -3032,7 +3039,7 @@ fn vm_columns(column: u32) -> u32 {
 fn vm_save(steps: u32, started: bool, output: vec2<u32>) {
   for (var column = 0u; column < vm_turns(7u); column++) {
     let place = vm_columns(column);
-    var v = vec4<u32>(vm_exit, select(0u, vm_pc, started), vm_height, vm_gas);
+    var v = vec4<u32>(vm_exit, select(0u, vm_pc, started), select(vm_native, vm_height, started), vm_gas.x);
     if (column == 1u) {
       v = vec4<u32>(vm_depth, vm_asked, vm_refund, lanes_out[place].w + steps);
     } else if (column == 2u) {
@@ -3044,7 +3051,7 @@ fn vm_save(steps: u32, started: bool, output: vec2<u32>) {
     } else if (column == 5u) {
       v = vec4<u32>(vm_journal, vm_transients, vm_returned, vm_memory);
     } else if (column == 6u) {
-      v = vec4<u32>(output, vm_words, 0u);
+      v = vec4<u32>(output, vm_words, vm_gas.y);
     }
     lanes_out[place] = v;
   }
@@ -3053,13 +3060,10 @@ fn vm_save(steps: u32, started: bool, output: vec2<u32>) {
 
 var<private> vm_exit: u32;
 
-var<private> vm_gas: u32;
+var<private> vm_gas: vec2<u32>;
 
 fn vm_charge(gas: u32) -> bool {
-  let cost = select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u);
-  let enough = vm_gas >= cost;
-  vm_gas = select(0u, vm_gas - cost, enough);
-  return enough;
+  return vm_take(select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u));
 }
 
 fn vm_open_frame() {
@@ -3174,7 +3178,11 @@ fn vm_grow(end: u32) -> bool {
     return true;
   }
   if (words > 1050000u) {
-    vm_gas = 0u;
+    if (((vm_gas.x >> 31u) | vm_gas.y) != 0u) {
+      vm_full(VM_REGION_MEMORY);
+      return true;
+    }
+    vm_gas = vec2<u32>(0u);
     return false;
   }
   if (!vm_charge(vm_memory_gas(words) - vm_memory_gas(vm_words))) {
@@ -3306,6 +3314,8 @@ fn u256_limb_sub(a: u32, b: u32, borrow: u32) -> vec2<u32> {
   let partial = a - b;
   return vec2<u32>(partial - borrow, select(0u, 1u, (a < b) | (partial < borrow)));
 }
+
+var<private> vm_native: u32;
 
 const VM_MISS_CODE = 6u;
 
@@ -3462,7 +3472,20 @@ const VM_PRESENT_AT = 3u;
 
 const VM_REGION_TRANSIENTS = 8u;
 
+fn vm_less(a: vec2<u32>, b: vec2<u32>) -> bool {
+  return select(a.x < b.x, a.y < b.y, a.y != b.y);
+}
+
 var<private> vm_refund: u32;
+
+fn vm_minus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+  return vec2<u32>(a.x - b.x, a.y - b.y - select(0u, 1u, a.x < b.x));
+}
+
+fn vm_plus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+  let low = a.x + b.x;
+  return vec2<u32>(low, a.y + b.y + select(0u, 1u, low < b.x));
+}
 
 fn u256_lt(a: U256, b: U256) -> bool {
   let less_lo = a.lo < b.lo;
@@ -3962,6 +3985,13 @@ fn u256_add_digits(a: U256Digits, b: U256Digits) -> U256Digits {
 
 fn u256_split_pair(limbs: vec2<u32>) -> vec4<u32> {
   return vec4<u32>(limbs.x & 0xffffu, limbs.x >> 16u, limbs.y & 0xffffu, limbs.y >> 16u);
+}
+
+fn vm_take(gas: u32) -> bool {
+  let cost = vec2<u32>(gas, 0u);
+  let enough = !vm_less(vm_gas, cost);
+  vm_gas = select(vec2<u32>(0u), vm_minus(vm_gas, cost), enough);
+  return enough;
 }
 
 const VM_REFUSED = 16u;
@@ -4643,14 +4673,17 @@ fn program_keccak(a: U256, b: U256, c: U256, blocks: u32, place: u32) -> U256 {
   return keccak_digest(state);
 }
 
-fn program_sstore(original: U256, current: U256, next: U256, mode: u32, clears: u32) -> u32 {
+fn program_sstore(original: U256, current: U256, next: U256, mode: u32, dirty: u32) -> u32 {
+  let reset = select(5000u, 2900u, dirty == 100u);
+  let clears = select(15000u, 4800u, mode == 2u);
   let original_zero = u256_is_zero(original);
   let clean = u256_eq(original, current);
   let unchanged = u256_eq(current, next);
-  let gas = select(100u, select(2900u, 20000u, original_zero), clean & !unchanged);
+  let fresh = select(reset, 20000u, original_zero);
+  let gas = select(dirty, fresh, clean & !unchanged);
   let cleared = select(0u, clears, !original_zero & u256_is_zero(next));
   let uncleared = select(0u, clears, !original_zero & u256_is_zero(current));
-  let restored = select(0u, select(2800u, 19900u, original_zero), u256_eq(original, next));
+  let restored = select(0u, fresh - dirty, u256_eq(original, next));
   let refund = select(select(cleared - uncleared + restored, cleared, clean), 0u, unchanged);
   return select(gas, refund, mode != 0u);
 }

@@ -64,7 +64,7 @@ const sorted = <Value>(record: Readonly<Record<string, Value>>): Record<string, 
 /** Everything of a report that the results say. */
 export const summarise = (outcomes: readonly TestOutcome[]): Pick<ConformanceReport, 'folders' | 'blockTests'> => {
   const byFolder: Record<string, TestOutcome[]> = {}
-  const tiers = { pathKernel: 0, pathProgram: 0, laneVm: 0, transfer: 0, cpu: 0 }
+  const tiers = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0 }
   const blockTests = { tests: 0, passed: 0, tiers }
   for (const outcome of outcomes) {
     if (outcome.tiers === undefined) {

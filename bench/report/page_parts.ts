@@ -10,14 +10,16 @@ const TIER_PARTS: readonly Part[] = [
   { name: 'plain transfers', letter: 'T', colour: '--tier-transfer' },
   { name: 'path programs', letter: 'P', colour: '--tier-program' },
   { name: 'path kernels', letter: 'K', colour: '--tier-kernel' },
+  { name: 'paths on the host', letter: 'H', colour: '--tier-host' },
   { name: 'lane VM', letter: 'L', colour: '--tier-vm' },
   { name: 'CPU', letter: 'C', colour: '--tier-cpu' },
 ]
 
-const tierValues = ({ transfer, pathProgram, pathKernel, laneVm, cpu }: TierCounts): readonly number[] => [
+const tierValues = ({ transfer, pathProgram, pathKernel, pathHost, laneVm, cpu }: TierCounts): readonly number[] => [
   transfer,
   pathProgram,
   pathKernel,
+  pathHost,
   laneVm,
   cpu,
 ]

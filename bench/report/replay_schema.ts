@@ -93,8 +93,8 @@ export interface ReplayTotals {
   readonly ratio: number
 }
 
-const TIERS = ['pathKernel', 'pathProgram', 'laneVm', 'transfer', 'cpu'] as const
-export const NO_TIERS: TierCounts = { pathKernel: 0, pathProgram: 0, laneVm: 0, transfer: 0, cpu: 0 }
+const TIERS = ['pathKernel', 'pathProgram', 'pathHost', 'laneVm', 'transfer', 'cpu'] as const
+export const NO_TIERS: TierCounts = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0 }
 
 export const addTiers = (a: TierCounts, b: TierCounts): TierCounts =>
   Object.fromEntries(TIERS.map((tier) => [tier, a[tier] + b[tier]])) as unknown as TierCounts

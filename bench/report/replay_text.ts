@@ -20,7 +20,7 @@ export const shareText = (part: number, whole: number): string =>
 
 /** What the columns of tiers mean, in a line. */
 export const TIER_NOTE =
-  'transfer: plain transfers, settled in the in-order walk of the host; paths: path kernels and path programs; VM: the lane VM; device: both; CPU: @ethereumjs/evm'
+  'transfer: plain transfers, settled in the in-order walk of the host; paths: path kernels and path programs; VM: the lane VM; device: both; host: path programs of few lanes, on the host; CPU: @ethereumjs/evm'
 
 /** On what level both sides are timed. */
 export const TIMING_NOTE =
@@ -28,13 +28,15 @@ export const TIMING_NOTE =
   'runTx of @ethereumjs/vm for each transaction, decoded and with given senders; no roots on either side; both warm, in turns, median'
 
 /** Names of `tierCells`. */
-export const TIER_HEAD = ['transfer', 'paths', 'VM', 'CPU', 'device, by gas', 'VM, by gas', 'CPU, by gas']
+export const TIER_HEAD = ['transfer', 'paths', 'VM', 'host', 'CPU', 'device, by gas', 'VM, by gas', 'CPU, by gas']
 
 /** Shares of the tiers, by transactions and by gas. */
 export const tierCells = ({ tiers, tierGas, gas }: Pick<ReplayRun, 'tiers' | 'tierGas' | 'gas'>): readonly string[] => {
   const whole = ofAllTiers(tiers)
   return [
-    ...[tiers.transfer, onPaths(tiers), tiers.laneVm, tiers.cpu].map((count) => shareText(count, whole)),
+    ...[tiers.transfer, onPaths(tiers), tiers.laneVm, tiers.pathHost, tiers.cpu].map((count) =>
+      shareText(count, whole),
+    ),
     ...[onDevice(tierGas), tierGas.laneVm, tierGas.cpu].map((used) => shareText(used, gas)),
   ]
 }
@@ -132,7 +134,7 @@ export const mergedNote = (group: MergedReplay): string =>
 /** One line for each transaction. */
 export const explainText = (block: string, explain: readonly TransactionExplanation[], gasUsed: ArrayLike<number>) =>
   `${[
-    `${block}: tier, path, rounds on the device, gas, why; exits in brackets`,
+    `${block}: tier, path, rounds as a lane, gas, why; exits in brackets`,
     ...explain.map(({ index, tier, path, why, rounds, exits }) => {
       const left = exits.length === 0 ? '' : ` [${exits.join('; ')}]`
       return `  ${String(index).padStart(5)}  ${tier.padEnd(11)} ${(path ?? '-').padEnd(32)} ${rounds}  ${grouped(gasUsed[index] ?? 0).padStart(11)}  ${why}${left}`

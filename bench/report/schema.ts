@@ -60,6 +60,8 @@ export interface WorkloadResult {
 export interface TierCounts {
   readonly pathKernel: number
   readonly pathProgram: number
+  /** Path programs that ran on the host: lanes too few for a wave. */
+  readonly pathHost: number
   readonly laneVm: number
   readonly transfer: number
   readonly cpu: number

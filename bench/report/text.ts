@@ -36,6 +36,7 @@ const percent = (part: number, whole: number): string => {
 const TIER_NAMES = {
   pathKernel: 'path kernels',
   pathProgram: 'path programs',
+  pathHost: 'paths on the host',
   laneVm: 'lane VM',
   transfer: 'plain transfers',
   cpu: 'CPU',

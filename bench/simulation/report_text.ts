@@ -24,6 +24,7 @@ export const programText = (report: ProgramReport): string => {
     ['path kernels', tiers.pathKernel],
     ['path programs', tiers.pathProgram],
     ['lane VM', tiers.laneVm],
+    ['paths on the host', tiers.pathHost],
     ['plain transfers', tiers.transfer],
     ['CPU', tiers.cpu],
   ] as const

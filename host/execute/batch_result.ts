@@ -60,13 +60,18 @@ export const rejectedOf = ({ batch, outcome, rejections }: Schedule): RejectedTr
 export const tierCounts = ({ outcome, groups, laneGroups }: Schedule): TierCounts => {
   const counts = [0, 0, 0, 0, 0, 0]
   let programs = 0
+  let onHost = 0
   for (let i = 0; i < outcome.length; i++) {
     counts[outcome[i]!]!++
-    if (outcome[i] === OUTCOME_LANE && laneGroups[groups[i]!]!.isProgram) programs++
+    if (outcome[i] !== OUTCOME_LANE) continue
+    const group = laneGroups[groups[i]!]!
+    if (group.isProgram) programs++
+    else if (group.onHost) onHost++
   }
   return {
-    pathKernel: counts[OUTCOME_LANE]! - programs,
+    pathKernel: counts[OUTCOME_LANE]! - programs - onHost,
     pathProgram: programs,
+    pathHost: onHost,
     laneVm: counts[OUTCOME_VM]!,
     transfer: counts[OUTCOME_TRANSFER]!,
     cpu: counts[OUTCOME_CPU]!,

@@ -108,6 +108,8 @@ export interface RejectedTransaction {
 export interface TierCounts {
   readonly pathKernel: number
   readonly pathProgram: number
+  /** Path programs that ran on the host: lanes too few for a wave. */
+  readonly pathHost: number
   readonly laneVm: number
   readonly transfer: number
   readonly cpu: number

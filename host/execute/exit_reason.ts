@@ -9,7 +9,7 @@ export type ExitReason =
   | 'deposit'
   | 'access list'
   | 'gas limit above 2^32'
-  | 'fork before berlin'
+  | 'fork before spurious dragon'
   | 'precompile'
   | 'no path'
   | 'wave too small'

@@ -5,14 +5,14 @@ import { OUTCOME_CPU, OUTCOME_LANE, OUTCOME_REJECTED, OUTCOME_TRANSFER, OUTCOME_
 /** How one transaction was executed. */
 export interface TransactionExplanation {
   readonly index: number
-  readonly tier: 'transfer' | 'pathKernel' | 'pathProgram' | 'laneVm' | 'cpu' | 'rejected'
+  readonly tier: 'transfer' | 'pathKernel' | 'pathProgram' | 'pathHost' | 'laneVm' | 'cpu' | 'rejected'
   /** Id of the path whose execution stands. */
   readonly path?: string
   /** Why this tier, in words. */
   readonly why: string
-  /** Times that the device executed it. */
+  /** Times that it was executed as a lane. */
   readonly rounds: number
-  /** What executions on the device ended with that do not stand, in order: a guard that failed, a miss, a conflict. */
+  /** What executions as a lane ended with that do not stand, in order: a guard that failed, a miss, a conflict. */
   readonly exits: readonly string[]
 }
 
@@ -36,6 +36,7 @@ const WHY = {
   pathKernel: "the path's own kernel is compiled",
   pathProgram: 'a path was recorded for its key',
   laneVm: 'no path takes it',
+  pathHost: 'a path was recorded for its key, and its lanes were too few for the device',
 } as const
 
 /** One entry for each transaction of a batch that has ended. */
@@ -50,8 +51,8 @@ const explain = (schedule: Schedule, reasons: ExitReasons, index: number): Trans
     case OUTCOME_TRANSFER:
       return { ...common, tier: 'transfer', why: WHY.transfer }
     case OUTCOME_LANE: {
-      const { plan, isProgram } = laneGroups[groups[index]!]!
-      const tier = isProgram ? 'pathProgram' : 'pathKernel'
+      const { plan, isProgram, onHost } = laneGroups[groups[index]!]!
+      const tier = isProgram ? 'pathProgram' : onHost ? 'pathHost' : 'pathKernel'
       return { ...common, tier, path: plan.kernel.id, why: WHY[tier] }
     }
     case OUTCOME_VM:

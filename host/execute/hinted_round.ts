@@ -1,6 +1,6 @@
 import { EXIT_MISS, EXIT_NONE } from '../../transpiler/index.ts'
 import type { ResidentState } from '../state/resident_state.ts'
-import { cpuCostUs, isWorthWave, laneCostUs } from './dispatch_cost.ts'
+import { WaveCost } from './dispatch_cost.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import { loadMissed } from './lane_load.ts'
 import type { LaneJob, LaneRunner } from './lane_runner.ts'
@@ -79,7 +79,7 @@ export class HintedRound {
       }
       jobs = next
     }
-    if (runner.programs === 'ready' && this.#isWorthOthers(schedule, left)) {
+    if (runner.runsPrograms && this.#isWorthOthers(schedule, left, runner)) {
       await runOtherPaths(schedule, left, {
         library: this.#library,
         resident: this.#resident,
@@ -92,16 +92,15 @@ export class HintedRound {
     return true
   }
 
-  #isWorthOthers({ groups, laneGroups }: Schedule, left: readonly number[]): boolean {
+  #isWorthOthers({ groups, laneGroups }: Schedule, left: readonly number[], runner: LaneRunner): boolean {
     if (this.#options.waves === 'always') return left.length > 0
-    let cpuUs = 0
-    let laneUs = 0
+    const cost = new WaveCost()
     for (const i of left) {
       const { plan } = laneGroups[groups[i]!]!
-      cpuUs += cpuCostUs(plan, 1)
-      laneUs += laneCostUs(plan, 1)
+      cost.save(plan, 1)
+      cost.add(plan, 1)
     }
-    return isWorthWave(cpuUs, laneUs, 2)
+    return cost.isWorth(runner.mayUseHost, 2)
   }
 
   /** Jobs for the stale transactions of every path that has, or is worth, a form that reads hints. */
@@ -118,7 +117,7 @@ export class HintedRound {
     const jobs: LaneJob[] = []
     for (const [plan, members] of byPlan) {
       let kernels = this.#library.knownHintedKernels(plan)
-      if (kernels === undefined && !(runner.programs === 'ready' && plan.kernel.program !== undefined)) {
+      if (kernels === undefined && !(runner.runsPrograms && plan.kernel.program !== undefined)) {
         if (ownKernels === 'never') continue
         kernels = await this.#library.hintedKernels(plan, members.length, runner.device, recordFrom)
         if (kernels === undefined) continue

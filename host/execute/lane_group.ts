@@ -31,6 +31,8 @@ export interface LaneGroup {
   readonly lanesOut: Uint32Array
   /** Whether the lanes ran the path's program, not its own kernel. */
   readonly isProgram?: true
+  /** Whether it did so on the host (HostRunner), not on the device. */
+  readonly onHost?: true
   /** Whether lanesIn carries hints, so that a slot's read value is not the base value. */
   readonly hinted: boolean
   /** Where slot look-up k of lane 0 stands in lanesOut; a lane is COLUMN_LIMBS further. */

@@ -18,6 +18,8 @@ import { BloomRunner } from './bloom_runner.ts'
 import { BufferPool } from './buffer_pool.ts'
 import { faultText } from './device_fault.ts'
 import { DeviceTables } from './device_tables.ts'
+import { jobsForDevice } from './dispatch_cost.ts'
+import { HostRunner } from './host_runner.ts'
 import {
   environmentValues,
   gatherHints,
@@ -61,8 +63,11 @@ export interface RunnerTimings {
 export class LaneRunner {
   readonly device: ComputeDevice
   readonly tables: DeviceTables
+  readonly host: HostRunner
   /** Told what large waves of programs took: lanes times live values, and milliseconds. */
   onPrograms: ((values: number, elapsedMs: number) => void) | undefined
+  /** Programs may run on the host: where lanes are too few for a wave, and until the device is ready. */
+  mayUseHost = false
   readonly #timings: RunnerTimings = { upload: 0, execute: 0, readback: 0 }
   #chunks = 0
   #faults: string[] = []
@@ -84,6 +89,7 @@ export class LaneRunner {
     this.#chainId = chainId
     this.pool = new BufferPool(device)
     this.tables = new DeviceTables(device, resident)
+    this.host = new HostRunner(resident, chainId)
     this.#blooms = new BloomRunner(device, this.pool)
     const { tables } = this
     this.#programRunner = new ProgramRunner({
@@ -104,6 +110,7 @@ export class LaneRunner {
     this.#faults = []
     this.#laneBytes = 0
     this.#programRunner.begin()
+    this.host.elapsedMs = 0
     this.#missedBefore = this.#missing
     this.#missing = new Set()
   }
@@ -112,7 +119,7 @@ export class LaneRunner {
     const [own, programs] = [this.#timings, this.#programRunner.timings]
     return {
       upload: own.upload + programs.upload,
-      execute: own.execute + programs.execute,
+      execute: own.execute + programs.execute + this.host.elapsedMs,
       readback: own.readback + programs.readback,
     }
   }
@@ -160,8 +167,28 @@ export class LaneRunner {
     }
   }
 
-  /** Resolves when the device has the jobs. Its faults come from `finish`, whenever they happen. */
+  /** Whether programs run at all. */
+  get runsPrograms(): boolean {
+    return this.#programState === 'ready' || this.mayUseHost
+  }
+
+  /** Resolves when the device has the jobs. Its faults come from `finish`, whenever they happen; so do groups of the host. */
   async start(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
+    if (!this.mayUseHost) return this.#startOnDevice(jobs, source, env)
+    const isReady = ({ kernels }: LaneJob): boolean => kernels !== undefined || this.#programState === 'ready'
+    const forDevice = jobsForDevice(jobs).filter(isReady)
+    if (forDevice.length === jobs.length) return this.#startOnDevice(jobs, source, env)
+    const forHost = jobs.filter((job) => !forDevice.includes(job))
+    const started = forDevice.length === 0 ? undefined : await this.#startOnDevice(forDevice, source, env)
+    return {
+      finish: async () => {
+        const groups = await this.host.run(forHost, source, env)
+        return started === undefined ? groups : [...groups, ...(await started.finish())]
+      },
+    }
+  }
+
+  async #startOnDevice(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
     const own = jobs.filter((job): job is KernelJob => job.kernels !== undefined)
     if (own.length === jobs.length) return this.#startKernels(own, source, env)
     const programs = jobs.filter(({ kernels }) => kernels === undefined)

@@ -2,7 +2,7 @@ import { EXIT_MISS, EXIT_NONE } from '../../transpiler/index.ts'
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import type { ResidentState } from '../state/resident_state.ts'
-import { cpuCostUs, isWorthWave, laneCostUs } from './dispatch_cost.ts'
+import { WaveCost } from './dispatch_cost.ts'
 import type { ExitReason, ExitReasons } from './exit_reason.ts'
 import { HintedRound } from './hinted_round.ts'
 import type { LaneGroup } from './lane_group.ts'
@@ -21,6 +21,7 @@ import {
 import { type CompileMode, type PathCandidate, type PathKeyState, PathLibrary } from './path_library.ts'
 import { COLUMN_LIMBS, type PathPlan } from './path_plan.ts'
 import { FEW_LANES, type Leftover, mergePending, mergeSorted, type Pending } from './pending.ts'
+import { PlaceRun } from './place_run.ts'
 import { Precompiles } from './precompiles.ts'
 import { RecordedState, recordedTransaction } from './recorded_state.ts'
 import { type Schedule, TIER_CPU, TIER_LANE } from './schedule.ts'
@@ -49,6 +50,8 @@ export class LaneStage {
   readonly #precompiles: Precompiles
   readonly #reasons: ExitReasons
   readonly #hinted: HintedRound
+  readonly #place: PlaceRun
+  readonly #otherCode: number
 
   constructor(options: LaneStageOptions, resident: ResidentState, library: PathLibrary, reasons: ExitReasons) {
     this.#options = options
@@ -56,6 +59,8 @@ export class LaneStage {
     this.#library = library
     this.#reasons = reasons
     this.#precompiles = new Precompiles(options.fork, options.chainId)
+    this.#place = new PlaceRun(resident, this.#precompiles)
+    this.#otherCode = reasons.code('code conflict')
     this.#hinted = new HintedRound(options, resident, library, this.#precompiles, reasons)
   }
 
@@ -74,6 +79,8 @@ export class LaneStage {
 
   /** For the start of a batch: puts the most used paths of every key first, and compiles what has earned its own kernel. */
   begin(runner: LaneRunner): void {
+    const { compile, programs, waves } = this.#options
+    runner.mayUseHost = waves !== 'always' && programs !== 'never' && compile !== 'never'
     runner.onPrograms = (values, elapsedMs) => this.#library.notePrograms(values, elapsedMs)
     const background = this.#options.compile === 'background' && this.#options.kernels !== 'never'
     for (const key of this.#library.keys) {
@@ -95,7 +102,7 @@ export class LaneStage {
     await this.#preparePrograms(byKey, runner)
     for (const [keyId, transactions] of byKey)
       this.#route(this.#library.keys[keyId]!, 0, transactions, runner, wave.pending, wave.leftovers, 'no path')
-    this.#dropSmall(wave.pending, schedule)
+    this.#dropSmall(wave.pending, schedule, runner)
     if (wave.pending.length > 0) wave.started = await this.#submit(wave.pending, schedule, runner)
     return wave
   }
@@ -120,7 +127,7 @@ export class LaneStage {
         else await this.#settleFew(one, byPlan, schedule, runner, next, leftovers)
       }
       mergePending(next)
-      this.#dropSmall(next, schedule)
+      this.#dropSmall(next, schedule, runner)
       pending = next
       started = undefined
     }
@@ -134,15 +141,14 @@ export class LaneStage {
   }
 
   /** Gives the lanes of a wave to the CPU tier where it costs more than it saves. */
-  #dropSmall(pending: Pending[], schedule: Schedule): void {
+  #dropSmall(pending: Pending[], schedule: Schedule, runner: LaneRunner): void {
     if (this.#options.waves === 'always' || pending.length === 0) return
-    let cpuUs = 0
-    let laneUs = 0
+    const cost = new WaveCost()
     for (const { candidates, transactions } of pending) {
-      cpuUs += cpuCostUs(candidates[0]!.plan, transactions.length)
-      for (const { plan } of candidates) laneUs += laneCostUs(plan, transactions.length)
+      cost.save(candidates[0]!.plan, transactions.length)
+      for (const { plan } of candidates) cost.add(plan, transactions.length)
     }
-    if (isWorthWave(cpuUs, laneUs)) return
+    if (cost.isWorth(runner.mayUseHost)) return
     for (const { transactions } of pending) this.#toCpu(schedule, transactions, 'wave too small')
     pending.length = 0
   }
@@ -157,23 +163,35 @@ export class LaneStage {
     return this.#hinted.run(schedule, stale, runner, hintsAt)
   }
 
+  /** Another execution of transaction i at its place. False where it has none, and the CPU tier is to make it. */
+  async runLate(schedule: Schedule, i: number, runner: LaneRunner): Promise<boolean> {
+    const { tier, groups, lanes, laneGroups, keyIds, reasons } = schedule
+    if (tier[i] !== TIER_LANE || reasons[i] === this.#otherCode) return false
+    const onHost = runner.mayUseHost && this.#place.isOpen(schedule, i)
+    const key = this.#library.keys[keyIds[i]!]!
+    const exit = onHost
+      ? await this.#place.run(schedule, i, key.candidates, runner)
+      : laneGroups[groups[i]!]?.lanesOut[lanes[i]! * COLUMN_LIMBS]
+    if (exit === undefined || exit === EXIT_NONE || exit === EXIT_MISS) return onHost && exit === EXIT_NONE
+    const recorded = await this.#recordLate(schedule, i, runner)
+    return onHost && recorded !== undefined && (await this.#place.run(schedule, i, [recorded], runner)) === EXIT_NONE
+  }
+
   /**
    * Records the path that transaction i takes at its place, on the running values, where it left all known ones there and a
    * recording pays: transactions that meet the same in this batch or a later one then have it.
    */
-  async recordLate(schedule: Schedule, i: number, runner: LaneRunner): Promise<void> {
-    const { tier, groups, lanes, laneGroups, keyIds } = schedule
-    const group = tier[i] === TIER_LANE ? laneGroups[groups[i]!] : undefined
-    const exit = group?.lanesOut[lanes[i]! * COLUMN_LIMBS]
-    if (group === undefined || exit === EXIT_NONE || exit === EXIT_MISS) return
-    const key = this.#library.keys[keyIds[i]!]!
+  async #recordLate(schedule: Schedule, i: number, runner: LaneRunner): Promise<PathCandidate | undefined> {
+    const key = this.#library.keys[schedule.keyIds[i]!]!
     const { compile, recordFrom } = this.#options
     key.lanesOwed++
-    if (compile === 'never' || !this.#library.isWorthRecording(key, 0, recordFrom)) return
-    if (!this.#callsItsCode(schedule, i)) return
+    if (compile === 'never' || !this.#library.isWorthRecording(key, 0, recordFrom)) return undefined
+    if (!this.#callsItsCode(schedule, i)) return undefined
     const transaction = recordedTransaction(this.#options, schedule, i)
     const recorded = await this.#library.record(key, transaction, new RecordedState(this.#resident, this.#precompiles))
-    if (typeof recorded === 'object' && recorded.hasProgram) await this.#openPrograms(runner)
+    if (typeof recorded !== 'object') return undefined
+    if (recorded.hasProgram) await this.#openPrograms(runner)
+    return recorded
   }
 
   /** Makes the program kernel ready, or on its way, where a path of these keys wants it. */
@@ -195,7 +213,7 @@ export class LaneStage {
   }
 
   #isReady({ kernels, hasProgram }: PathCandidate, runner: LaneRunner): boolean {
-    return kernels !== undefined || (hasProgram && runner.programs === 'ready')
+    return kernels !== undefined || (hasProgram && runner.runsPrograms)
   }
 
   /** Sends lanes to the candidates from `first` on that are ready, or to the leftovers where there is none. */

@@ -1,7 +1,7 @@
 import { EXIT_NONE } from '../../transpiler/index.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { faultReason, faultText } from './device_fault.ts'
-import { cpuCostUs, isWorthWave, laneCostUs } from './dispatch_cost.ts'
+import { WaveCost } from './dispatch_cost.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import type { LaneRunner } from './lane_runner.ts'
 import type { LaneStage } from './lane_stage.ts'
@@ -88,27 +88,31 @@ export class LaterRounds {
 
   #isWorthRound(stale: Stale): boolean {
     if (this.#always) return stale.count > LEAST_STALE
-    const { cpuUs, laneUs } = this.#costs(stale)
-    return isWorthWave(cpuUs, laneUs)
+    const cost = this.#costs(stale)
+    return cost.isWorthRound(cost.singlyUs(this.#mayUseHost))
   }
 
   /** Whether the round that left these of its transactions stale saved more than it cost: then the next one may, too. */
   #wasWorthRound(stale: Stale, left: Stale): boolean {
     if (this.#always) return left.count <= stale.count / 2
-    const { cpuUs, laneUs } = this.#costs(stale)
-    return isWorthWave(cpuUs - this.#costs(left).cpuUs, laneUs)
+    const cost = this.#costs(stale)
+    const savedUs = cost.singlyUs(this.#mayUseHost) - this.#costs(left).singlyUs(this.#mayUseHost)
+    return cost.isWorthRound(savedUs)
   }
 
-  #costs({ count, transactions }: Stale): { readonly cpuUs: number; readonly laneUs: number } {
+  #costs({ count, transactions }: Stale): WaveCost {
     const { groups, laneGroups } = this.#schedule
-    let cpuUs = 0
-    let laneUs = 0
+    const cost = new WaveCost()
     for (let n = 0; n < count; n++) {
       const { plan } = laneGroups[groups[transactions[n]!]!]!
-      cpuUs += cpuCostUs(plan, 1)
-      laneUs += laneCostUs(plan, 1)
+      cost.save(plan, 1)
+      cost.add(plan, 1)
     }
-    return { cpuUs, laneUs }
+    return cost
+  }
+
+  get #mayUseHost(): boolean {
+    return this.#runner?.mayUseHost ?? false
   }
 
   /** It ended on its path, and the sweep refused what it read. */

@@ -68,7 +68,7 @@ export const runOtherPaths = async (
     countExecution(schedule.executions, i)
     const candidate = byCandidatePlan.get(group.plan)!
     candidate.lanes++
-    candidate.programLanes++
+    if (group.isProgram) candidate.programLanes++
   })
 }
 

@@ -1,5 +1,7 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { MICRO } from '../../transpiler/lift/micro_codes.ts'
 import { accessListName, MAX_LISTED } from '../../transpiler/record/access_list.ts'
+import { hasPaths } from '../../transpiler/record/record.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { TYPE_DEPOSIT, TYPE_SET_CODE } from '../block/batch.ts'
 import { HOST_CODE, HOST_LIMBS } from '../state/account_table.ts'
@@ -9,6 +11,7 @@ import type { ExitReasons } from './exit_reason.ts'
 import type { PathLibrary } from './path_library.ts'
 import { accessListOf } from './recorded_state.ts'
 import { type Schedule, TIER_CPU, TIER_LANE, TIER_TRANSFER } from './schedule.ts'
+import { calledMicroCode } from './vm_wave.ts'
 
 /** Addresses from 1 up to here are precompiles at some fork, or may become some (EIP-7951: 0x100). */
 const LAST_LOW_ADDRESS = 0x1ff
@@ -47,16 +50,21 @@ export const routeTransactions = (
   const { type, data, dataStart, value, to, creates, accessStart, gasLimit } = batch
   const { hosts } = resident.accounts
   const known = resident.codes.codes
-  const hasPaths = isAtLeast(fork, 'berlin')
+  const isOld = !hasPaths(fork)
   const toCpu = (i: number, reason: number): void => {
     tier[i] = TIER_CPU
     schedule.reasons[i] = reason
+  }
+  const micro = isAtLeast(fork, 'berlin') ? MICRO(fork) : undefined
+  const isPrecompile = (i: number): boolean => {
+    const called = calledMicroCode(to, i)
+    return micro === undefined || (called !== 0 && micro[called] !== undefined)
   }
   const setCode = reasons.code('set code')
   const deposit = reasons.code('deposit')
   const created = reasons.code('create')
   const precompile = reasons.code('precompile')
-  const earlyFork = reasons.code('fork before berlin')
+  const earlyFork = reasons.code('fork before spurious dragon')
   const accessList = reasons.code('access list')
   const gasAbove = reasons.code('gas limit above 2^32')
   const noPath = reasons.code('no path')
@@ -74,7 +82,8 @@ export const routeTransactions = (
       continue
     }
     const at = LIMBS_PER_ADDRESS * i
-    if (to[at]! !== 0 && to[at]! <= LAST_LOW_ADDRESS && (to[at + 1]! | to[at + 2]! | to[at + 3]! | to[at + 4]!) === 0) {
+    const isLow = to[at]! !== 0 && to[at]! <= LAST_LOW_ADDRESS
+    if (isLow && (to[at + 1]! | to[at + 2]! | to[at + 3]! | to[at + 4]!) === 0 && isPrecompile(i)) {
       toCpu(i, precompile)
       continue
     }
@@ -84,7 +93,7 @@ export const routeTransactions = (
       tier[i] = TIER_TRANSFER
       continue
     }
-    if (!hasPaths) toCpu(i, earlyFork)
+    if (isOld) toCpu(i, earlyFork)
     else if (gasLimit[2 * i + 1] !== 0) toCpu(i, gasAbove)
     else if (library === undefined) toCpu(i, noPath)
     else if (accessStart[i + 1]! - accessStart[i]! > MAX_LISTED) toCpu(i, accessList)

@@ -25,7 +25,7 @@ export const runBlockTest = async (
 ): Promise<BlockTestOutcome> => {
   const state = MemoryState.from(test.pre)
   const executor = createExecutor({ ...options, fork: test.fork, chainId: test.chainId, state })
-  const tiers = { pathKernel: 0, pathProgram: 0, laneVm: 0, transfer: 0, cpu: 0 }
+  const tiers = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0 }
   try {
     const error = await runBlocks(test, state, executor, tiers)
     return { passed: error === undefined, ...(error === undefined ? {} : { error }), stateRoot: rootOf(state), tiers }

@@ -13,7 +13,7 @@ import { addressToHex } from '../state/word.ts'
 import { createExecutor, type ExecutionResult, type Executor, type ExecutorOptions } from './executor.ts'
 
 /** Which tier executed a transaction; `rejected` where none did. */
-export type StateTestTier = 'transfer' | 'pathKernel' | 'pathProgram' | 'laneVm' | 'cpu' | 'rejected'
+export type StateTestTier = 'transfer' | 'pathKernel' | 'pathProgram' | 'pathHost' | 'laneVm' | 'cpu' | 'rejected'
 
 /** The first five are what `evm statetest` of go-ethereum gives. */
 export interface StateTestResult {
@@ -145,7 +145,8 @@ const batchOf = ({ transaction, chainId, sender, expected }: StateTestEntry): Tr
 }
 
 const tierOf = ({ tiers }: ExecutionResult): StateTestTier => {
-  for (const tier of ['transfer', 'pathKernel', 'pathProgram', 'laneVm'] as const) if (tiers[tier] > 0) return tier
+  for (const tier of ['transfer', 'pathKernel', 'pathProgram', 'pathHost', 'laneVm'] as const)
+    if (tiers[tier] > 0) return tier
   return 'cpu'
 }
 

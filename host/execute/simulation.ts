@@ -106,7 +106,7 @@ export class Simulation {
     this.faults = parts.faults
     this.status = new Uint8Array(count)
     this.gasUsed = schedules.length === 1 ? schedules[0]!.gasUsed : new Float64Array(count)
-    const tiers = { pathKernel: 0, pathProgram: 0, laneVm: 0, transfer: 0, cpu: 0 }
+    const tiers = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0 }
     schedules.forEach((schedule, k) => {
       if (schedules.length > 1) this.gasUsed.set(schedule.gasUsed, k * parts.size)
       fillStatus(schedule, this.status, k * parts.size, tiers)
@@ -230,6 +230,7 @@ const fillStatus = (schedule: Schedule, status: Uint8Array, first: number, tiers
       const group = laneGroups[groups[i]!]!
       status[first + i] = group.plan.succeeds ? 1 : 0
       if (group.isProgram) tiers.pathProgram++
+      else if (group.onHost) tiers.pathHost++
       else tiers.pathKernel++
     } else if (what === OUTCOME_VM) {
       status[first + i] = vmExit(vmGroups[groups[i]!]!, lanes[i]!) === VM_EXITS.succeeded ? 1 : 0

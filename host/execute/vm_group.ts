@@ -38,7 +38,9 @@ export const vmColumn = ({ laneCount }: VmGroup, column: number, lane: number): 
 
 /** VM_EXITS value of a lane. */
 export const vmExit = (group: VmGroup, lane: number): number => group.columns[vmColumn(group, LANE_STATE, lane)]!
-export const vmGasLeft = (group: VmGroup, lane: number): number => group.columns[vmColumn(group, LANE_STATE, lane) + 3]!
+export const vmGasLeft = (group: VmGroup, lane: number): number =>
+  group.columns[vmColumn(group, LANE_OUTPUT, lane) + 3]! * 0x1_0000_0000 +
+  group.columns[vmColumn(group, LANE_STATE, lane) + 3]!
 /** Refund counter; the kernel counts it as i32. */
 export const vmRefund = (group: VmGroup, lane: number): number =>
   group.columns[vmColumn(group, LANE_REQUEST, lane) + 2]! | 0

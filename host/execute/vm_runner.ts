@@ -179,7 +179,7 @@ export class VmRunner {
     const { batch, transactions, hints, env, coinbaseId } = request
     const listed = await loadListedItems(batch, transactions, resident)
     return {
-      lanes: { source: request, transactions, listed, ...(hints === undefined ? {} : { hints }) },
+      lanes: { source: request, transactions, listed, natives: MICRO(fork), ...(hints === undefined ? {} : { hints }) },
       block: { fork, words: environmentWords(env, chainId), coinbaseId },
     }
   }

@@ -8,6 +8,7 @@ import { OUTCOME_NONE, type Schedule, TIER_CPU, TIER_VM } from './schedule.ts'
 import type { VmGroup } from './vm_group.ts'
 import type { VmHints } from './vm_items.ts'
 import type { VmRequest, VmRunner } from './vm_runner.ts'
+import { calledMicroCode, MOST_GAS_HIGH_LIMB } from './vm_wave.ts'
 
 /** What runs waves of the lane VM: VmRunner on a device. */
 export interface VmEngine {
@@ -152,9 +153,12 @@ export class VmStage {
   }
 }
 
-/** Whether the lane VM could execute transaction i: a call of code, without authorizations. */
+/** Whether the lane VM could execute transaction i: a call of code or of a precompile, without authorizations. */
 export const isVmCall = ({ batch, rules, toCodes }: Schedule, i: number): boolean =>
-  toCodes[i] !== 0 && batch.type[i]! < TYPE_SET_CODE && batch.gasLimit[2 * i + 1] === 0 && rules.rejection[i] === 0
+  (toCodes[i] !== 0 || (batch.creates[i] === 0 && calledMicroCode(batch.to, i) !== 0)) &&
+  batch.type[i]! < TYPE_SET_CODE &&
+  batch.gasLimit[2 * i + 1]! <= MOST_GAS_HIGH_LIMB &&
+  rules.rejection[i] === 0
 
 /** Whether the lane VM is worth a wave for what stands for the CPU tier now. */
 export const isVmWanted = (schedule: Schedule, options: VmStageOptions): boolean =>

@@ -5,14 +5,18 @@ import {
   LANE_COST,
   LANE_GAS_PRICE,
   LANE_LISTS,
+  LANE_OUTPUT,
   LANE_PARTIES,
   LANE_STATE,
   LANE_VALUE,
+  MICRO_P256,
+  MICRO_PRECOMPILE,
+  MICRO_PRECOMPILE_LAST,
   type VmArena,
   type VmQuota,
   vmArena,
 } from '../../transpiler/layout/lane_vm.ts'
-import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { TransactionBatch } from '../block/batch.ts'
 import type { TransactionRules } from '../block/rules.ts'
 import { wordAdd, wordFromHex, wordMulSmall } from '../state/word.ts'
@@ -39,6 +43,8 @@ export interface VmLanes {
   readonly source: VmSource
   readonly transactions: Int32Array
   readonly listed: ListedItems
+  /** By micro code: defined where the fork has that precompile. */
+  readonly natives: readonly unknown[]
   readonly hints?: VmHints
 }
 
@@ -143,18 +149,47 @@ export const layWave = (lanes: VmLanes, positions: Uint32Array, quota: VmQuota):
 
 const cost = new Uint32Array(LIMBS_PER_WORD)
 
-/** Gas limits are below 2^32. */
-const fillColumns = ({ source, transactions }: VmLanes, { positions, laneCount, words }: VmWave): void => {
+const LIMB = 0x1_0000_0000
+/** Gas is a float64 on the host: limits from 2^53 on are not the lane VM's. */
+export const MOST_GAS_HIGH_LIMB = 0x1f_ffff
+
+/** Micro code of the precompile that transaction i calls, where it is one at its fork; 0 for an address that never is. */
+export const calledMicroCode = (to: Uint32Array, i: number): number => {
+  const at = LIMBS_PER_ADDRESS * i
+  if ((to[at + 1]! | to[at + 2]! | to[at + 3]! | to[at + 4]!) !== 0) return 0
+  const low = to[at]!
+  if (low === P256_ADDRESS) return MICRO_P256
+  return low <= MICRO_PRECOMPILE_LAST ? MICRO_PRECOMPILE + low : 0
+}
+
+const P256_ADDRESS = 0x100
+const high = new Uint32Array(LIMBS_PER_WORD)
+
+/** dst = the price of i's gas limit. */
+const priceGas = (dst: Uint32Array, price: Uint32Array, gasLimit: Uint32Array, i: number): void => {
+  wordMulSmall(dst, 0, price, LIMBS_PER_WORD * i, gasLimit[2 * i]!)
+  if (gasLimit[2 * i + 1] === 0) return
+  wordMulSmall(high, 0, price, LIMBS_PER_WORD * i, gasLimit[2 * i + 1]!)
+  high.copyWithin(1, 0, LIMBS_PER_WORD - 1)
+  high[0] = 0
+  wordAdd(dst, 0, dst, 0, high, 0)
+}
+
+const fillColumns = ({ source, transactions, natives }: VmLanes, { positions, laneCount, words }: VmWave): void => {
   const { batch, executionGas, fromIds, toIds, rules } = source
   for (let lane = 0; lane < laneCount; lane++) {
     const i = transactions[positions[lane]!]!
-    words[(LANE_STATE * laneCount + lane) * VECTOR_LIMBS + 3] = executionGas[i]!
+    const state = (LANE_STATE * laneCount + lane) * VECTOR_LIMBS
+    const native = calledMicroCode(batch.to, i)
+    words[state + 2] = natives[native] === undefined ? 0 : native
+    words[state + 3] = executionGas[i]!
+    words[(LANE_OUTPUT * laneCount + lane) * VECTOR_LIMBS + 3] = Math.floor(executionGas[i]! / LIMB)
     const parties = (LANE_PARTIES * laneCount + lane) * VECTOR_LIMBS
     words[parties] = fromIds[i]!
     words[parties + 1] = toIds[i]!
     setWord(words, laneCount, LANE_GAS_PRICE, lane, rules.price, i)
     setWord(words, laneCount, LANE_VALUE, lane, batch.value, i)
-    wordMulSmall(cost, 0, rules.price, LIMBS_PER_WORD * i, batch.gasLimit[2 * i]!)
+    priceGas(cost, rules.price, batch.gasLimit, i)
     if (rules.blobFee.length !== 0) wordAdd(cost, 0, cost, 0, rules.blobFee, LIMBS_PER_WORD * i)
     setWord(words, laneCount, LANE_COST, lane, cost, 0)
   }

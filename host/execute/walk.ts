@@ -128,7 +128,7 @@ export class Walk {
     for (let i = this.#advance(first, end); i < end; i = this.#advance(i, end)) {
       if (!this.hasFailed && (await later.run(i))) continue
       if (await this.#againVm(i, end)) continue
-      if (!this.hasFailed && runner !== undefined) await lanes.recordLate(this.#schedule, i, runner)
+      if (!this.hasFailed && runner !== undefined && (await lanes.runLate(this.#schedule, i, runner))) continue
       await this.#execute(i)
     }
   }

@@ -9,7 +9,7 @@ import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_STATIC, VM_FRAME_VECTORS, VM_
 import package::vm::lane::{VM_MISS_CODE, VM_MISS_PRECOMPILE, VM_MISS_SLOT, VM_REFUSED, VM_REGION_FRAMES, VM_REGION_LOGS, VM_REGION_RETURN};
 import package::vm::lane::{VM_STRIDE, VM_SUCCEEDED, VM_WORD_STRIDE};
 import package::vm::lane::{vm_account, vm_arena, vm_at, vm_bytes, vm_charge, vm_code, vm_code_bytes, vm_columns, vm_constants, vm_depth, vm_exit, vm_flags};
-import package::vm::lane::{vm_frame, vm_full, vm_gas, vm_grow, vm_height, vm_journal, vm_lane, vm_leave, vm_log_vectors, vm_logs, vm_memory};
+import package::vm::lane::{vm_frame, vm_full, vm_gas, vm_grow, vm_height, vm_journal, vm_lane, vm_leave, vm_less, vm_log_vectors, vm_logs, vm_memory, vm_minus, vm_native, vm_plus, vm_take};
 import package::vm::lane::{vm_pc, vm_put_word, vm_range_end, vm_refund, vm_returned, vm_shape, vm_stack, vm_turns, vm_word, vm_words};
 import package::vm::stream::{VM_SOURCE_ARENA, VM_SOURCE_CODES, VM_SOURCE_WAVE, VM_SOURCE_WORD, VmSource, vm_keccak, vm_move};
 import package::vm::record::{VM_NONE, vm_account_record, vm_note, vm_slot_record, vm_transient_record, vm_undo};
@@ -49,6 +49,7 @@ const VM_OP_ENTER = 27u;
 const VM_OP_REFUSE = 28u;
 
 const VM_MODE_GAS_PRICE = 6u;
+const VM_MODE_GAS = 9u;
 const VM_MODE_SELFBALANCE = 10u;
 const VM_MODE_HALT = 3u;
 const VM_COPY_CODE = 2u;
@@ -382,7 +383,7 @@ fn lane_vm(
           record = found.at;
           callee_id = id;
           callee_constants = row.z;
-          precompile = select(0u, native, named);
+          precompile = select(select(0u, lane_environment[1].w + 2u * vm_native, enters & (vm_native != 0u)), native, named);
         } else {
           // Two looks: the second finds the account warm that the first has found cold (EIP-7702).
           target_record = found.at;
@@ -488,7 +489,7 @@ fn lane_vm(
       }
       if (storage & writes) {
         let costs = vm_sstore(vm_word(vm_at(record) + VM_STRIDE, VM_STRIDE), present, b);
-        ok = ok & (vm_gas > 2300u);
+        ok = ok & vm_less(vec2<u32>(2300u, 0u), vm_gas);
         cost += costs.x;
         vm_refund += select(0u, costs.y, ok);
       }
@@ -497,9 +498,12 @@ fn lane_vm(
         if (has_value) {
           ok = vm_charge(9000u + select(0u, 25000u, !exists & u256_is_zero(present) & (mode == 0u)));
         }
-        given = min(offset, vm_gas - vm_gas / 64u);
-        vm_gas -= given;
-        given += select(0u, 2300u, has_value);
+        // All but a 64th at most (EIP-150).
+        let cap = vm_minus(vm_gas, vec2<u32>((vm_gas.x >> 6u) | (vm_gas.y << 26u), vm_gas.y >> 6u));
+        let asked_far = (a.lo.z | a.lo.w | a.hi.x | a.hi.y | a.hi.z | a.hi.w) != 0u;
+        given = select(cap, a.lo.xy, !asked_far & vm_less(a.lo.xy, cap));
+        vm_gas = vm_minus(vm_gas, given);
+        given = vm_plus(given, vec2<u32>(select(0u, 2300u, has_value), 0u));
         starts = !(has_value & u256_lt(purse, c)) & (vm_depth < 1024u);
       }
       pushes = runs & ok & starts & (code_header != 0u);
@@ -582,8 +586,9 @@ fn lane_vm(
           } else if (self_balance) {
             word = present;
           } else if ((mode != 3u) & (mode != VM_MODE_GAS_PRICE)) {
-            let number = select(select(vm_gas, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
+            let number = select(select(vm_gas.x, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
             word = u256_from_u32(select(select(number, calldata.z, mode == 4u), vm_code_bytes.y, mode == 5u));
+            word.lo.y = select(0u, vm_gas.y, mode == VM_MODE_GAS);
           }
         } else {
           word = present;
@@ -604,8 +609,7 @@ fn lane_vm(
       } else if (opcode == VM_OP_BLOB_HASH) {
         word = present;
       } else if (opcode == VM_OP_CHARGE) {
-        ok = vm_gas >= offset;
-        vm_gas -= select(0u, offset, ok);
+        ok = vm_take(offset);
       } else if (opcode == VM_OP_REFUSE) {
         vm_leave(VM_REFUSED, immediate, U256_ZERO);
       } else if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
@@ -728,14 +732,14 @@ fn lane_vm(
           vm_logs = mark.z;
           vm_refund = mark.w;
         }
-        vm_gas = select(vm_gas, 0u, mode == VM_MODE_HALT);
+        vm_gas = select(vm_gas, vec2<u32>(0u), mode == VM_MODE_HALT);
         if (vm_depth == 0u) {
           vm_exit = max(mode, VM_SUCCEEDED);
         } else {
           vm_depth--;
           vm_height = call.y;
           go = call.x;
-          vm_gas += call_ranges.y;
+          vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[parent + 7u * VM_STRIDE].z));
           opens = true;
           word = u256_from_bool(mode < 2u);
           result = vm_at(lane_environment[18].w + 2u * (call.z + call.y - 1u));
@@ -755,11 +759,12 @@ fn lane_vm(
           var frame = vm_frame + VM_FRAME_VECTORS * VM_STRIDE;
           if (enters) {
             parties_now.z = parties.x;
-            parties_now.w = 0u;
+            parties_now.w = select(0u, VM_FRAME_FREE, vm_native != 0u);
             calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
             frame = vm_frame;
           } else {
-            lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas, out_range);
+            lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas.x, out_range);
+            lanes_out[vm_frame + 7u * VM_STRIDE].z = vm_gas.y;
             let own = lanes_out[vm_frame + VM_STRIDE];
             let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
             bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
@@ -787,7 +792,7 @@ fn lane_vm(
           has_result = false;
         } else if (ok) {
           // Nothing runs: an account without code, or a call that may not start.
-          vm_gas += select(given, 0u, enters);
+          vm_gas = vm_plus(vm_gas, select(given, vec2<u32>(0u), enters));
           word = u256_from_bool(starts);
           vm_exit = select(0u, VM_SUCCEEDED, enters);
           vm_shift_height(immediate);

@@ -113,16 +113,19 @@ fn program_keccak(a: U256, b: U256, c: U256, blocks: u32, place: u32) -> U256 {
   return keccak_digest(state);
 }
 
-/// Change of gas (mode 0) or of the refund counter (mode 1) by an SSTORE to a warm slot (EIP-2200, EIP-2929, EIP-3529);
-/// `clears` is the refund for a cleared slot.
-fn program_sstore(original: U256, current: U256, next: U256, mode: u32, clears: u32) -> u32 {
+/// Change of gas (mode 0) or of the refund counter by an SSTORE, its cold part apart (EIP-2200): a cleared slot refunds
+/// 15000 in mode 1 and 4800 in mode 2 (EIP-3529). `dirty` is the price of a dirty slot: 100 from Berlin on (EIP-2929).
+fn program_sstore(original: U256, current: U256, next: U256, mode: u32, dirty: u32) -> u32 {
+  let reset = select(5000u, 2900u, dirty == 100u);
+  let clears = select(15000u, 4800u, mode == 2u);
   let original_zero = u256_is_zero(original);
   let clean = u256_eq(original, current);
   let unchanged = u256_eq(current, next);
-  let gas = select(100u, select(2900u, 20000u, original_zero), clean & !unchanged);
+  let fresh = select(reset, 20000u, original_zero);
+  let gas = select(dirty, fresh, clean & !unchanged);
   let cleared = select(0u, clears, !original_zero & u256_is_zero(next));
   let uncleared = select(0u, clears, !original_zero & u256_is_zero(current));
-  let restored = select(0u, select(2800u, 19900u, original_zero), u256_eq(original, next));
+  let restored = select(0u, fresh - dirty, u256_eq(original, next));
   let refund = select(select(cleared - uncleared + restored, cleared, clean), 0u, unchanged);
   return select(gas, refund, mode != 0u);
 }

@@ -2,7 +2,7 @@ import package::u256::u256::U256;
 import package::lane::lane::{lane_environment, lanes_in, lanes_out};
 import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_VECTORS, VM_REGION_STACK, VM_STRIDE, VM_WORD_STRIDE};
 import package::vm::lane::{vm_account, vm_accounts, vm_asked, vm_asked_word, vm_at, vm_code, vm_code_bytes, vm_columns, vm_constants, vm_depth, vm_exit};
-import package::vm::lane::{vm_flags, vm_frame, vm_full, vm_gas, vm_height, vm_journal, vm_log_vectors, vm_logs, vm_memory, vm_pc};
+import package::vm::lane::{vm_flags, vm_frame, vm_full, vm_gas, vm_height, vm_native, vm_journal, vm_log_vectors, vm_logs, vm_memory, vm_pc};
 import package::vm::lane::{vm_shape, vm_turns, vm_refund, vm_returned, vm_slots, vm_stack, vm_transients, vm_words};
 
 /// Frames of a lane, and its columns between dispatches (transpiler/layout/lane_vm.ts).
@@ -55,8 +55,10 @@ fn vm_load() -> bool {
   let state = lanes_out[vm_columns(0u)];
   vm_pc = state.y;
   vm_height = state.z;
-  vm_gas = state.w;
+  vm_gas = vec2<u32>(state.w, lanes_out[vm_columns(6u)].w);
   if (state.y == 0u) {
+    vm_native = state.z;
+    vm_height = 0u;
     vm_code = lane_environment[1].w;
     vm_open_code();
     vm_frame = vm_at(lane_environment[18].z);
@@ -87,7 +89,7 @@ fn vm_load() -> bool {
 fn vm_save(steps: u32, started: bool, output: vec2<u32>) {
   for (var column = 0u; column < vm_turns(7u); column++) {
     let place = vm_columns(column);
-    var v = vec4<u32>(vm_exit, select(0u, vm_pc, started), vm_height, vm_gas);
+    var v = vec4<u32>(vm_exit, select(0u, vm_pc, started), select(vm_native, vm_height, started), vm_gas.x);
     if (column == 1u) {
       v = vec4<u32>(vm_depth, vm_asked, vm_refund, lanes_out[place].w + steps);
     } else if (column == 2u) {
@@ -99,7 +101,7 @@ fn vm_save(steps: u32, started: bool, output: vec2<u32>) {
     } else if (column == 5u) {
       v = vec4<u32>(vm_journal, vm_transients, vm_returned, vm_memory);
     } else if (column == 6u) {
-      v = vec4<u32>(output, vm_words, 0u);
+      v = vec4<u32>(output, vm_words, vm_gas.y);
     }
     lanes_out[place] = v;
   }

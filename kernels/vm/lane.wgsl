@@ -44,7 +44,8 @@ var<private> vm_pc: u32;
 /// Words on the stack of the frame at the start of the block, and the vector where the next one would stand.
 var<private> vm_height: u32;
 var<private> vm_stack: u32;
-var<private> vm_gas: u32;
+/// Gas left: limbs of 64 bits.
+var<private> vm_gas: vec2<u32>;
 var<private> vm_refund: u32;
 var<private> vm_depth: u32;
 /// Vector of the frame's record.
@@ -68,6 +69,8 @@ var<private> vm_journal: u32;
 var<private> vm_transients: u32;
 /// Bytes of return data; in the prologue the items done.
 var<private> vm_returned: u32;
+/// Micro code of the precompile that the transaction calls, 0 for any other account.
+var<private> vm_native: u32;
 /// What the host is asked for.
 var<private> vm_asked: u32;
 var<private> vm_asked_word: U256;
@@ -113,12 +116,30 @@ fn vm_full(region: u32) {
   vm_leave(VM_QUOTA, region, U256_ZERO);
 }
 
-/// Takes gas; false where it lacks.
-fn vm_charge(gas: u32) -> bool {
-  let cost = select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u);
-  let enough = vm_gas >= cost;
-  vm_gas = select(0u, vm_gas - cost, enough);
+fn vm_less(a: vec2<u32>, b: vec2<u32>) -> bool {
+  return select(a.x < b.x, a.y < b.y, a.y != b.y);
+}
+
+fn vm_minus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+  return vec2<u32>(a.x - b.x, a.y - b.y - select(0u, 1u, a.x < b.x));
+}
+
+fn vm_plus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+  let low = a.x + b.x;
+  return vec2<u32>(low, a.y + b.y + select(0u, 1u, low < b.x));
+}
+
+/// Takes gas, whatever the frame; false, and none is left, where it lacks.
+fn vm_take(gas: u32) -> bool {
+  let cost = vec2<u32>(gas, 0u);
+  let enough = !vm_less(vm_gas, cost);
+  vm_gas = select(vec2<u32>(0u), vm_minus(vm_gas, cost), enough);
   return enough;
+}
+
+/// Takes gas; false where it lacks. In a frame of the kernel's own nothing costs.
+fn vm_charge(gas: u32) -> bool {
+  return vm_take(select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u));
 }
 
 /// A number of bytes, or all ones where it is past every memory.
@@ -139,14 +160,19 @@ fn vm_memory_gas(words: u32) -> u32 {
   return 3u * words + q * words + q * r + ((r * r) >> 9u);
 }
 
-/// Grows the frame's memory to `end` bytes; false where gas lacks. Gas left is below 2^31: more words than these cost more.
+/// Grows the frame's memory to `end` bytes; false where gas lacks. So many words cost more than 2^31; who has it needs more memory than
+/// any lane.
 fn vm_grow(end: u32) -> bool {
   let words = (min(end, 0x7fffffffu) + 31u) >> 5u;
   if (words <= vm_words) {
     return true;
   }
   if (words > 1050000u) {
-    vm_gas = 0u;
+    if (((vm_gas.x >> 31u) | vm_gas.y) != 0u) {
+      vm_full(VM_REGION_MEMORY);
+      return true;
+    }
+    vm_gas = vec2<u32>(0u);
     return false;
   }
   if (!vm_charge(vm_memory_gas(words) - vm_memory_gas(vm_words))) {

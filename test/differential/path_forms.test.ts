@@ -119,13 +119,13 @@ describe('waves of path programs', () => {
     check.executor.close()
   })
 
-  test('are not sent for less than they cost, and are for more', async () => {
+  test('are not sent for less than they cost, but run on the host, and are for more', async () => {
     const check = new BatchCheck({ device, programs: 'always', recordFrom: 1, waves: 'worth' })
-    const many = Array.from({ length: 12 }, (_, n) => batch(2n * BigInt(n))).flat()
+    const many = Array.from({ length: 60 }, (_, n) => batch(2n * BigInt(n))).flat()
     expect((await check.run(batchState(), many)).result.tiers.pathProgram).toBeGreaterThan(100)
-    const few = await check.next(batch(24n).slice(0, 2))
+    const few = await check.next(batch(120n).slice(0, 2))
     expect(few.difference).toBeUndefined()
-    expect(few.result.exits).toEqual({ 'wave too small': 2 })
+    expect([few.result.tiers.pathHost, few.result.exits]).toEqual([2, {}])
     check.executor.close()
   })
 })
@@ -146,6 +146,27 @@ describe('a transaction that takes another path at its place than on the state b
     expect(Array.from({ length: 20 }, (_, i) => result.receipts.get(i)!.status)).toEqual(new Array(20).fill(1))
     const second = result.explain!.filter(({ index }) => index % 2 === 1)
     for (const { exits } of second) expect(exits).toContain('conflict')
+    check.executor.close()
+  })
+
+  test('runs on the host at its place, without a round, where a wave costs more', async () => {
+    const check = new BatchCheck({ device, programs: 'always', recordFrom: 1, waves: 'worth', explain: true })
+    const first = await check.run(batchState(), topped(0n))
+    const { difference, result } = await check.run(batchState(), topped(0n))
+    expect([first.difference, difference]).toEqual([undefined, undefined])
+    expect(result.tiers).toMatchObject({ cpu: 0, pathHost: 20 })
+    expect([result.rounds, result.exits]).toEqual([1, {}])
+    expect(Array.from({ length: 20 }, (_, i) => result.receipts.get(i)!.status)).toEqual(new Array(20).fill(1))
+    check.executor.close()
+  })
+
+  test('is executed in order on the host where each depends on the one before it, however long the chain', async () => {
+    const check = new BatchCheck({ device, programs: 'always', recordFrom: 1, waves: 'worth' })
+    const chain = Array.from({ length: 40 }, (_, n) => call(n % 10, BigInt(Math.floor(n / 10)), 'counter'))
+    await check.run(batchState(), chain)
+    const { difference, result } = await check.run(batchState(), chain)
+    expect(difference).toBeUndefined()
+    expect(result.tiers).toMatchObject({ cpu: 0, pathHost: 40 })
     check.executor.close()
   })
 

@@ -321,6 +321,27 @@ test('a transaction alone has its value and its price', async () => {
   expect(await expectSame(worldOf(codes, [{ to: at('payee'), value: 77n }]))).toEqual([true])
 })
 
+test('gas past 2^32 is counted whole: read, split between frames, and given back', async () => {
+  const codes = {
+    reader: `PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH20 ${at('spender')} GAS CALL GAS PUSH 32 MSTORE PUSH 0 MSTORE PUSH 64 PUSH 0 RETURN`,
+    spender: 'GAS PUSH 1 SSTORE PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 0 ADDRESS PUSH 0x1ffffffff CALL GAS PUSH 0 SSTORE',
+  }
+  const state = { [ALICE]: { balance: 10n ** 40n } }
+  const world = worldOf(codes, [{ to: at('reader'), gasLimit: 2n ** 40n + 12345n }], state)
+  // The frames of 2^33 gas call themselves until the depth of the first quotas ends.
+  const env = { ...world.env, gasLimit: 2n ** 53n }
+  expect(await expectSame({ ...world, env, fork: 'prague' })).toEqual([true])
+})
+
+test('a called precompile runs as the transaction itself; before its fork the address is an account like others', async () => {
+  const low = (address: number): string => `0x${address.toString(16).padStart(40, '0')}`
+  const calls = [1, 2, 3, 4, 6, 9].map((address) => ({ to: low(address), data: '0x0102030405', value: 3n }))
+  expect(await expectSame(worldOf({}, [...calls, { to: low(2), gasLimit: 21_060n }]))).toContain(false)
+  const code = bytesToHex(assemble('PUSH 7 PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN'))
+  const world = worldOf({}, [{ to: low(0x100) }], { [low(0x100)]: { nonce: 1n, code } })
+  expect(await expectSame({ ...world, fork: 'prague' })).toEqual([true])
+})
+
 test('a trace shows the machine in front of every opcode, as the reference EVM does', async () => {
   const counter = `PUSH 3 loop: PUSH 1 SWAP1 SUB DUP1 PUSH @loop JUMPI DUP1 PUSH 0 MSTORE8 PUSH 32 PUSH 0 KECCAK256 SSTORE STOP`
   const world = worldOf({ ...CONTRACTS, counter }, [

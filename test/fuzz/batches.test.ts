@@ -14,6 +14,8 @@ const FORKS: readonly (readonly [Fork, number])[] = [
   ['osaka', 6],
   ['cancun', 1],
   ['shanghai', 1],
+  ['istanbul', 1],
+  ['petersburg', 1],
 ]
 
 /** Transactions of a small batch, at most, and how often one of them is a large one. */
@@ -22,12 +24,13 @@ const LARGE_EVERY = 40
 
 /**
  * The executors that take turns: paths as programs, the same in ranges so that rounds and misses happen in the middle of a
- * batch, no device but threads, and paths as kernels of their own, which are dear to compile. Then the switches: the lane VM
- * alone, paths alone, and both as nobody has switched anything.
+ * batch, lanes on the host and at their places, no device but threads, and paths as kernels of their own, which are dear to
+ * compile. Then the switches: the lane VM alone, paths alone, and both as nobody has switched anything.
  */
 const EXECUTORS: Readonly<Record<string, BatchCheckOptions & { readonly hasDevice: boolean }>> = {
   programs: { hasDevice: true, recordFrom: 1, programs: 'always', workers: 1 },
   ranges: { hasDevice: true, recordFrom: 1, programs: 'always', range: 8 },
+  host: { hasDevice: true, recordFrom: 1, programs: 'always', waves: 'worth', workers: 1 },
   threads: { hasDevice: false, workers: 2 },
   kernels: { hasDevice: true, recordFrom: 3 },
   laneVm: { hasDevice: true, paths: 'never', laneVm: 'always', range: 32 },
@@ -35,7 +38,7 @@ const EXECUTORS: Readonly<Record<string, BatchCheckOptions & { readonly hasDevic
   both: { hasDevice: true, recordFrom: 2, programs: 'always', workers: 1 },
 }
 const TURNS: readonly string[] =
-  'programs threads ranges laneVm programs both threads laneVm programs kernels ranges laneVmOff'.split(' ')
+  'programs threads host ranges laneVm programs both threads laneVm programs kernels host ranges laneVmOff'.split(' ')
 
 let device: ComputeDevice
 beforeAll(async () => {
@@ -80,7 +83,7 @@ describe('random batches', () => {
       const checks = new Map<string, BatchCheck>()
       for (const name of Object.keys(EXECUTORS)) checks.set(name, await openCheck(fork, name))
       const state = batchState()
-      const tiers = { pathKernel: 0, pathProgram: 0, laneVm: 0, transfer: 0, cpu: 0, held: 0 }
+      const tiers = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0, held: 0 }
       for (const seed of seeds) {
         const transactions = randomBatch(seed, state, seed % LARGE_EVERY === 0 ? { fork } : { fork, most: MOST })
         const executor = TURNS[seed % TURNS.length]!
@@ -92,6 +95,7 @@ describe('random batches', () => {
           tiers.pathKernel += checked.result.tiers.pathKernel
           tiers.pathProgram += checked.result.tiers.pathProgram
           tiers.laneVm += checked.result.tiers.laneVm
+          tiers.pathHost += checked.result.tiers.pathHost
           tiers.transfer += checked.result.tiers.transfer
           tiers.cpu += checked.result.tiers.cpu
           tiers.held += checked.result.ahead.held
@@ -109,6 +113,7 @@ describe('random batches', () => {
       expect(tiers.pathKernel).toBeGreaterThan(0)
       expect(tiers.pathProgram).toBeGreaterThan(runs / 2)
       expect(tiers.laneVm).toBeGreaterThan(runs / 2)
+      expect(tiers.pathHost).toBeGreaterThan(0)
       expect(tiers.transfer).toBeGreaterThan(runs)
       expect(tiers.cpu).toBeGreaterThan(runs)
       expect(tiers.held).toBeGreaterThan(0)

@@ -9,153 +9,17 @@ import { PROGRAM_ROWS } from '../../transpiler/program/rows.ts'
 import { programFault } from '../../transpiler/program/verify.ts'
 import { bytesToWord } from '../../transpiler/skeleton.ts'
 import { lowerPath } from '../../transpiler/transpile.ts'
-import { EDGE_WORDS, edgeOperands, randomWords } from '../fixtures/edge_words.ts'
 import { evaluatePath } from '../fixtures/evaluate_path.ts'
 import { laneResult, type PathLane, pathBuffers, tablesOf } from '../fixtures/path_lanes.ts'
 import { pathSubjects, subjectText } from '../fixtures/path_subjects.ts'
 import { type ProgramLanes, runPrograms, runWave } from '../fixtures/program_lanes.ts'
+import { loggingPath, OPERATION_PATHS, operandLanes } from '../fixtures/program_paths.ts'
 import { Random } from '../fixtures/random_programs.ts'
 import { SLOT_NAME, tablesFor, withSlot } from '../fixtures/subject_tables.ts'
 import { abi, ENTRY, transaction, worldOf } from '../fixtures/world.ts'
 import { describeOnAdapters, wordAt } from './rig.ts'
 
-const SEED = 20260117
 const SUBJECTS = Number(process.env['WGEVM_RUNS'] ?? 24)
-
-/** A path that logs these values of type word; `lines` define them over three words of calldata, the gas and the entry. */
-const loggingPath = (lines: readonly string[], logged: readonly string[]): PathIr => {
-  const path = parsePath(`path prague skeleton=none selector=1 calldata=100 value=zero
-    v0:u256 = calldata 4
-    v1:u256 = calldata 36
-    v2:u256 = calldata 68
-    v3:u32 = gas
-    v4:u32 = entry
-    v5:u0 = const 0
-    ${lines.join('\n')}
-    log v4 [] bytes=${32 * logged.length} [${logged.join(' ')}]
-    end success gas=v3 refund=v3 bytes=0 []`)
-  verifyPath(path)
-  return path
-}
-
-/** Operations over words, one path for each; then everything else that needs no state. */
-const OPERATION_PATHS: readonly (readonly [name: string, path: PathIr])[] = [
-  ...[
-    'add',
-    'sub',
-    'and',
-    'or',
-    'xor',
-    'mul',
-    'div',
-    'sdiv',
-    'mod',
-    'smod',
-    'exp',
-    'shl',
-    'shr',
-    'sar',
-    'byte',
-    'signextend',
-  ].map((op) => [op, loggingPath([`v6:u256 = ${op} v0 v1`], ['v6'])] as const),
-  ...['addmod', 'mulmod'].map((op) => [op, loggingPath([`v6:u256 = ${op} v0 v1 v2`], ['v6'])] as const),
-  ...['lt', 'gt', 'slt', 'sgt', 'eq'].map(
-    (op) =>
-      [op, loggingPath([`v6:bool = ${op} v0 v1`, 'v7:bool = iszero v6', 'v8:bool = iszero v7'], ['v6', 'v8'])] as const,
-  ),
-  ['iszero', loggingPath(['v6:bool = iszero v0', 'v7:bool = iszero v6'], ['v7'])],
-  ['not', loggingPath(['v6:u256 = not v0'], ['v6'])],
-  ['clz', loggingPath(['v6:u256 = clz v0'], ['v6'])],
-  [
-    'bools',
-    loggingPath(
-      ['v6:bool = lt v0 v1', 'v7:bool = eq v1 v2', 'v8:bool = and v6 v7', 'v9:bool = or v6 v7', 'v10:bool = xor v6 v7'],
-      ['v8', 'v9', 'v10'],
-    ),
-  ],
-  [
-    'scalars',
-    loggingPath(
-      [
-        'v6:u32 = callgas v0 v3',
-        'v7:u32 = add32 v3 v6',
-        'v8:u32 = sub32 v6 v3',
-        'v9:u32 = mul32 v3 v6',
-        'v10:bool = ge32 v6 v3',
-        'v11:bool = gt32 v3 v6',
-        'v12:bool = eq32 v3 v6',
-        'v13:u32 = bytelength v1',
-      ],
-      ['v6', 'v7', 'v8', 'v9', 'v10', 'v11', 'v12', 'v13'],
-    ),
-  ],
-  [
-    'sstore',
-    loggingPath(
-      [
-        'v6:u32 = sstoregas v0 v1 v2',
-        'v7:u32 = sstorerefund v0 v1 v2',
-        'v8:u32 = sstorerefundberlin v0 v1 v2',
-        'v9:u32 = sstoregas v0 v0 v2',
-        'v10:u32 = sstorerefund v0 v1 v0',
-      ],
-      ['v6', 'v7', 'v8', 'v9', 'v10'],
-    ),
-  ],
-  [
-    'constant shifts',
-    loggingPath(
-      [
-        'v6:u8 = const 96',
-        'v7:u256 = shr v6 v0',
-        'v8:u256 = const 0xffffff00000000ffff',
-        'v9:u256 = and v7 v8',
-        'v10:u256 = shl v6 v1',
-        'v11:u256 = and v8 v10',
-        'v12:u256 = const 0x100',
-        'v13:u256 = shl v12 v0',
-        'v14:u256 = shr v6 v2',
-      ],
-      ['v9', 'v11', 'v13', 'v14'],
-    ),
-  ],
-  [
-    'concat',
-    loggingPath(
-      [
-        'v6:u256 = concat 0:12+20>0/1:28+4>20/2:0+8>24 v0 v1 v2',
-        'v7:u256 = const 0xabcdef',
-        'v8:u256 = concat 1:29+3>0/0:4+9>5/1:30+2>30 v0 v7',
-        'v9:u256 = concat 0:16+16>0 v1',
-        'v10:u256 = concat 0:0+16>16 v1',
-        'v11:u256 = concat 0:31+1>7 v2',
-      ],
-      ['v6', 'v8', 'v9', 'v10', 'v11'],
-    ),
-  ],
-  ...[0, 1, 20, 31, 32, 33, 64, 95, 96].map((bytes) => {
-    const words = ['v0', 'v1', 'v2'].slice(0, Math.ceil(bytes / 32))
-    return [`keccak of ${bytes}`, loggingPath([`v6:u256 = keccak ${bytes} ${words.join(' ')}`], ['v6'])] as const
-  }),
-  ...[134, 135, 136, 137, 271, 272, 409, 600].map((bytes) => {
-    const words = Array.from({ length: Math.ceil(bytes / 32) }, (_, i) => `v${i % 3}`)
-    return [`keccak of ${bytes}`, loggingPath([`v6:u256 = keccak ${bytes} ${words.join(' ')}`], ['v6'])] as const
-  }),
-]
-
-/** Calldata and gas of the lanes on which operations are tried. */
-const operandLanes = (): readonly PathLane[] => {
-  const random = randomWords(SEED, 3 * 200)
-  const edges = edgeOperands(3).filter((_, i) => i % 9 === 0)
-  const small = Array.from({ length: 150 }, (_, i) => [BigInt(2 * i), random[i]!, random[i + 300]!])
-  const words = [...edges, ...small, ...Array.from({ length: 200 }, (_, i) => random.slice(3 * i, 3 * i + 3))]
-  return words.map((operands, i) => ({
-    transaction: transaction({
-      data: abi(1, ...operands),
-      gas: Number(EDGE_WORDS[i % EDGE_WORDS.length]! & 0xffffffffn),
-    }),
-  }))
-}
 
 const kernelOf = (path: PathIr): PathKernel => {
   const kernel = lowerPath(path, { steps: 0, recordedValues: 0 })

@@ -17,7 +17,7 @@ const OUTCOMES: readonly TestOutcome[] = [
   outcome('legacy/a', 'cpu', 'miss'),
   outcome('legacy/a', 'transfer'),
   outcome('legacy/a', 'rejected', 'nonce too low'),
-  { ...outcome('x', 'mixed'), tiers: { pathKernel: 0, pathProgram: 0, laneVm: 3, transfer: 2, cpu: 1 } },
+  { ...outcome('x', 'mixed'), tiers: { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 3, transfer: 2, cpu: 1 } },
 ]
 
 test('conformance results are counted by folder, with reasons of the CPU tier only', () => {

@@ -281,7 +281,9 @@ describe('forks', () => {
   })
 
   test('before Berlin are refused', async () => {
-    expect(await refusalOf(worldOf(assemble('STOP')), transaction({ fork: 'istanbul' }))).toBe('fork before berlin')
+    expect(await refusalOf(worldOf(assemble('STOP')), transaction({ fork: 'tangerineWhistle' }))).toBe(
+      'fork before spurious dragon',
+    )
   })
 
   test('the environment of the block is the lane’s own', async () => {

@@ -84,7 +84,7 @@ const program = (name: string, callsPerSecond: number): ProgramReport => ({
   lanes: 100,
   seed: 1,
   calls: [{ label: 'call', varied: [] }],
-  tiers: { pathKernel: 0, pathProgram: 0, laneVm: 90, transfer: 0, cpu: 10 },
+  tiers: { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 90, transfer: 0, cpu: 10 },
   exits: { 'vm quota: memory': 10 },
   status: { success: 100, failure: 0, rejected: 0 },
   gas: 1e6,

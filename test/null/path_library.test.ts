@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { cpuCostUs, isWorthWave, laneCostUs } from '../../host/execute/dispatch_cost.ts'
+import { jobsForDevice, WaveCost } from '../../host/execute/dispatch_cost.ts'
 import { type PathCandidate, type PathKeyState, PathLibrary } from '../../host/execute/path_library.ts'
-import { planPath } from '../../host/execute/path_plan.ts'
+import { type PathPlan, planPath } from '../../host/execute/path_plan.ts'
 import { FEW_LANES, mergePending, type Pending } from '../../host/execute/pending.ts'
 import type { PathKernel } from '../../transpiler/path_kernel.ts'
 import { transpilePath } from '../../transpiler/transpile.ts'
@@ -80,11 +80,35 @@ describe('the path library', () => {
 })
 
 describe('a wave', () => {
-  test('is worth it from so many lanes on as the CPU tier takes longer for', async () => {
+  test('is worth it from so many lanes on as the CPU tier takes longer for, and on the host at once', async () => {
     const plan = planPath(await kernelOf(1n))
-    const isWorth = (lanes: number) => isWorthWave(cpuCostUs(plan, lanes), laneCostUs(plan, lanes))
-    expect(isWorth(1)).toBe(false)
-    expect(isWorth(100)).toBe(true)
+    const costOf = (lanes: number): WaveCost => {
+      const cost = new WaveCost()
+      cost.save(plan, lanes)
+      cost.add(plan, lanes)
+      return cost
+    }
+    expect([1, 100].map((lanes) => costOf(lanes).isWorth(false))).toEqual([false, true])
+    expect([1, 100].map((lanes) => costOf(lanes).isWorth(true))).toEqual([true, true])
+    const { program: _, ...kernel } = plan.kernel
+    const without = new WaveCost()
+    without.save(plan, 1)
+    without.add({ ...plan, kernel }, 1)
+    expect(without.isWorth(true)).toBe(false)
+  })
+
+  test('holds the paths with lanes enough, where they pay for it together; the host has the others', async () => {
+    const [few, many] = await Promise.all([0n, 1n].map(async (first) => planPath(await kernelOf(first))))
+    const job = (plan: PathPlan, lanes: number) => ({ plan, transactions: new Int32Array(lanes) })
+    const { kernel: short } = few!
+    const program = { ...short.program!, instructions: 500 }
+    const single = job({ ...few!, kernel: { ...short, program, report: { ...short.report, programOps: 500 } } }, 1)
+    const large = job(many!, 2000)
+    expect(jobsForDevice([single, large])).toEqual([large])
+    expect(jobsForDevice([single, job(many!, 20)])).toEqual([])
+    const { program: _, ...kernel } = few!.kernel
+    const own = job({ ...few!, kernel }, 1)
+    expect(jobsForDevice([single, own])).toEqual([own])
   })
 
   test('holds every candidate once, with all its lanes in order', async () => {

@@ -20,6 +20,7 @@ import {
   VM_QUOTAS,
   vmArena,
 } from '../../transpiler/layout/lane_vm.ts'
+import { MICRO } from '../../transpiler/lift/micro_codes.ts'
 
 const address = (n: number): string => `0x${n.toString(16).padStart(40, '0')}`
 const hash = (n: number): string => `0x01${n.toString(16).padStart(62, '0')}`
@@ -67,6 +68,7 @@ const lanesOf = async (
     resident,
     transactions: chosen,
     listed: await loadListedItems(batch, chosen, resident),
+    natives: MICRO('osaka'),
     source: {
       batch,
       executionGas: Float64Array.from(calls, (_, i) => 0xf000_0000 + i),

@@ -1,4 +1,4 @@
-import { OPERATIONS } from '../ir/ops.ts'
+import { isStorePrice, OPERATIONS, STORE_PRICES } from '../ir/ops.ts'
 import type { Piece, Value, ValueId } from '../ir/path_ir.ts'
 import { ENVIRONMENT_WORDS, type EnvironmentWord } from '../layout/environment.ts'
 import type { PathColumns } from './columns.ts'
@@ -106,12 +106,12 @@ export class Expressions {
         return `${this.u32(a)} == ${this.u32(b)}`
       case 'callgas':
         return `path_call_gas(${this.word(a)}, ${this.u32(b)})`
-      case 'sstoregas':
-        return `path_sstore_gas(${this.word(a)}, ${this.word(b)}, ${this.word(c)})`
-      case 'sstorerefund':
-        return `path_sstore_refund(${this.word(a)}, ${this.word(b)}, ${this.word(c)}, 4800u)`
-      case 'sstorerefundberlin':
-        return `path_sstore_refund(${this.word(a)}, ${this.word(b)}, ${this.word(c)}, 15000u)`
+    }
+    const prices = STORE_PRICES.get(op)
+    if (prices !== undefined) {
+      const { dirty, reset, clearRefund } = prices
+      const words = `${this.word(a)}, ${this.word(b)}, ${this.word(c)}, ${dirty}u, ${reset}u`
+      return isStorePrice(op) ? `path_sstore_gas(${words})` : `path_sstore_refund(${words}, ${clearRefund}u)`
     }
     const wgsl = OPERATIONS.get(op)?.wgsl
     if (wgsl === undefined) throw new Error(`no WGSL for operation ${op}`)

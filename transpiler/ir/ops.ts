@@ -1,5 +1,5 @@
-import type { Fork } from '../spec/forks.ts'
-import { storeCost, storeGasAt } from '../spec/gas.ts'
+import { type Fork, isAtLeast } from '../spec/forks.ts'
+import { type StoreGas, storeCost, storeGasAt } from '../spec/gas.ts'
 import { OPCODES } from '../spec/opcodes.ts'
 
 /**
@@ -30,15 +30,47 @@ const truth = (value: boolean): bigint => (value ? 1n : 0n)
 
 const byteLength = (value: bigint): bigint => (value === 0n ? 0n : BigInt(Math.ceil(value.toString(2).length / 8)))
 
-/** Price of an SSTORE to a warm slot; equal from Berlin on (EIP-2929). */
-const sstoreGas = ([original, current, next]: readonly bigint[]): bigint =>
-  BigInt(storeCost(storeGasAt('berlin'), original!, current!, next!).gas)
+/** First fork of each set of SSTORE prices, the newest first. */
+const STORE_FORKS = ['london', 'berlin', 'istanbul', 'constantinople', 'frontier'] as const
+type StoreFork = (typeof STORE_FORKS)[number]
 
-/** Change of the refund counter modulo 2^32, at the fork's refund for a cleared slot. */
-const sstoreRefund =
-  (fork: Fork) =>
-  ([original, current, next]: readonly bigint[]): bigint =>
-    wrap32(BigInt(storeCost(storeGasAt(fork), original!, current!, next!).refund))
+const storeForkOf = (fork: Fork): StoreFork =>
+  fork === 'petersburg' ? 'frontier' : STORE_FORKS.find((first) => isAtLeast(fork, first))!
+
+/** The newest rules have the plain name. Prices are equal from Berlin on (EIP-2929), refunds from London on (EIP-3529). */
+const storeName = (what: 'gas' | 'refund', fork: StoreFork): string =>
+  fork === 'london' || (what === 'gas' && fork === 'berlin') ? `sstore${what}` : `sstore${what}${fork}`
+
+/** The operations that give the price of an SSTORE, its cold part apart, and its change of the refund counter modulo 2^32. */
+export const storeOperations = (fork: Fork): { readonly gas: string; readonly refund: string } => {
+  const first = storeForkOf(fork)
+  return { gas: storeName('gas', first), refund: storeName('refund', first) }
+}
+
+/** The prices behind each of those operations. */
+export const STORE_PRICES: ReadonlyMap<string, StoreGas> = new Map(
+  STORE_FORKS.flatMap((fork) => {
+    const prices = storeGasAt(fork)
+    return [
+      [storeName('gas', fork), prices],
+      [storeName('refund', fork), prices],
+    ] as const
+  }),
+)
+
+/** Operands original, current and next. Where no original plays a part (`net` is false), the current value stands for it. */
+const STORES: readonly Operation[] = [...STORE_PRICES].map(([name, prices]) => ({
+  name,
+  operands: ['word', 'word', 'word'],
+  result: 'u32',
+  eval: ([original, current, next]) => {
+    const { gas, refund } = storeCost(prices, original!, current!, next!)
+    return wrap32(BigInt(isStorePrice(name) ? gas : refund))
+  },
+}))
+
+export const isStorePrice = (op: string): boolean => op.startsWith('sstoregas')
+export const isStoreRefund = (op: string): boolean => op.startsWith('sstorerefund')
 
 const LEAVES: readonly Operation[] = [
   { name: 'const', operands: [], result: 'word' },
@@ -77,9 +109,6 @@ const SCALARS: readonly Operation[] = [
   { name: 'eq32', operands: ['u32', 'u32'], result: 'bool', eval: ([a, b]) => truth(a === b) },
   { name: 'bytelength', operands: ['word'], result: 'u32', eval: ([a]) => byteLength(a!), wgsl: 'u256_byte_length' },
   { name: 'callgas', operands: ['word', 'u32'], result: 'u32' },
-  { name: 'sstoregas', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreGas },
-  { name: 'sstorerefund', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreRefund('london') },
-  { name: 'sstorerefundberlin', operands: ['word', 'word', 'word'], result: 'u32', eval: sstoreRefund('berlin') },
 ]
 
 const COMPARISONS = new Set(['lt', 'gt', 'slt', 'sgt', 'eq', 'iszero'])
@@ -114,5 +143,8 @@ const evmOperations = (): Operation[] =>
   })
 
 export const OPERATIONS: ReadonlyMap<string, Operation> = new Map(
-  [...LEAVES, ...STATE, ...BYTES, ...SCALARS, ...evmOperations()].map((operation) => [operation.name, operation]),
+  [...LEAVES, ...STATE, ...BYTES, ...SCALARS, ...STORES, ...evmOperations()].map((operation) => [
+    operation.name,
+    operation,
+  ]),
 )

@@ -170,7 +170,10 @@ export const VM_MEMO_OWNERS = 0xffff_fe00
 export const VM_MEMO_BLOCK_HASH = 0x1fe
 
 /** Columns of a lane. I: written by the host before the first dispatch; O: what it may read afterwards. */
-/** I O: (VM_EXITS, instruction (vector of the code store), stack height of the block, gas left). The host enters 0 and `executionGas`. */
+/**
+ * I O: (VM_EXITS, instruction (vector of the code store), stack height of the block, low limb of the gas left). The host enters 0, 0, the
+ * micro code of a called precompile or 0, and the low limb of `executionGas`. Gas is below 2^53.
+ */
 export const LANE_STATE = 0
 /** O: (number of the frame, request word's owner or account id, refund as i32, instructions run) */
 export const LANE_REQUEST = 1
@@ -180,7 +183,7 @@ export const LANE_REQUEST_WORD = 2
 export const LANE_COUNTS = 4
 /** O: (journal entries, transients, bytes of return data, memory: first vector of the arena that the frame's memory begins at) */
 export const LANE_TOPS = 5
-/** O: output of a lane that ended, or input of a precompile that is asked for: (byte from the start of the memory arena, bytes, memory words of the frame, items done) */
+/** I O: output of a lane that ended, or input of a precompile that is asked for: (byte from the start of the memory arena, bytes, memory words of the frame, high limb of the gas left) */
 export const LANE_OUTPUT = 6
 /** I: (sender's account id, called account's id, vector of the calldata, its bytes) */
 export const LANE_PARTIES = 7
@@ -252,10 +255,10 @@ export const VM_REGIONS = [
  *   [0]  (code header (vector of the code store), account id, caller's account id, FRAME_* flags)
  *   [1]  (instruction to return to, stack height there, first stack word of the frame, first memory vector of the frame in the arena)
  *   [2]  (calldata: vector, byte in it, bytes, 0 = wave store, linear / 1 = arena, strided)
- *   [3]  (memory words, gas left when it called another, out offset, out length)
+ *   [3]  (memory words, low limb of the gas left when it called another, out offset, out length)
  *   [4]  (journal entries at entry, log vectors at entry, logs at entry, refund at entry)
  *   [5]  value, two vectors
- *   [7]  (constants base of the code, id of the account that has the code, 0, 0)
+ *   [7]  (constants base of the code, id of the account that has the code, high limb of that gas, 0)
  */
 export const FRAME_VECTORS = 8
 export const FRAME_STATIC = 1

@@ -79,7 +79,7 @@ export const PROGRAM_OPCODES = {
   scalar: 7,
   /** 0: byte a of b; 1: b sign-extended from byte a; 2: leading zeros of a. */
   bytes: 8,
-  /** Of (original, current, next) = (a, b, c). 0: gas of the SSTORE; 1: refund, where clearing gives the immediate. */
+  /** SSTORE of (original, current, next) = (a, b, c), the immediate its price where dirty. 0: gas; 1, 2: refund, before and from London. */
   sstore: 9,
   /** Value of slot a; the immediate is its ordinal among slot look-ups, for the hint columns. */
   load: 10,

@@ -1,3 +1,4 @@
+import { STORE_PRICES } from '../ir/ops.ts'
 import {
   type DeltaConditionName,
   type Effect,
@@ -137,7 +138,7 @@ const deltaOf = (
   for (const user of [...(users.values.get(loaded) ?? []), ...(users.values.get(next) ?? [])]) {
     if (user === next) continue
     const { op, args } = path.values[user]!
-    if (op === 'sstoregas' || op.startsWith('sstorerefund')) {
+    if (STORE_PRICES.has(op)) {
       if (args[0] !== loaded || args[1] !== loaded || args[2] !== next) return undefined
       conditions.add('sameZeroness')
       continue

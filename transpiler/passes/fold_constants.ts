@@ -1,6 +1,6 @@
 import type { Builder } from '../ir/builder.ts'
 import { type Cell, cellsOfWord, wordOfCells } from '../ir/cells.ts'
-import { OPERATIONS } from '../ir/ops.ts'
+import { isStorePrice, OPERATIONS, STORE_PRICES } from '../ir/ops.ts'
 import type { Attribute, ValueId } from '../ir/path_ir.ts'
 
 const ALL_ONES = (1n << 256n) - 1n
@@ -209,14 +209,10 @@ export const foldValue = (
   if (operation?.eval !== undefined && constants.every((value) => value !== undefined)) {
     return builder.constant(operation.eval(constants as bigint[]))
   }
-  if (operation?.name === 'sstoregas' || operation?.name.startsWith('sstorerefund') === true) {
-    return foldStorePrice(builder, op, args)
+  // A store of the value already there costs the least and refunds nothing (EIP-2200), whatever the value.
+  const prices = STORE_PRICES.get(op)
+  if (prices !== undefined) {
+    return args[1] === args[2] ? builder.constant(isStorePrice(op) ? BigInt(prices.dirty) : 0n) : undefined
   }
   return foldBytes(builder, op, args, constants) ?? RULES[op]?.(builder, args, constants)
-}
-
-/** A store of the value already there costs the warm price and refunds nothing (EIP-2200), whatever the value. */
-const foldStorePrice = (builder: Builder, op: string, args: readonly ValueId[]): ValueId | undefined => {
-  if (args[1] !== args[2]) return undefined
-  return builder.constant(op === 'sstoregas' ? 100n : 0n)
 }

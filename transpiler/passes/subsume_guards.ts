@@ -1,3 +1,4 @@
+import { isStorePrice } from '../ir/ops.ts'
 import type { PathIr, ValueId } from '../ir/path_ir.ts'
 
 /** A u32 sum taken apart: per-lane terms, each with how often it occurs, and a constant. */
@@ -19,9 +20,11 @@ const sumOf = (path: PathIr, id: ValueId): Sum => {
   return { terms, constant }
 }
 
+const isSmall = (op: string): boolean => op === 'mul32' || isStorePrice(op)
+
 /** Terms that are small whatever the lane: no sum of a path's can wrap 2^32 with them. */
 const isBounded = (path: PathIr, sum: Sum): boolean =>
-  [...sum.terms.keys()].every((id) => ['sstoregas', 'mul32'].includes(path.values[id]!.op)) && sum.constant < 2 ** 31
+  [...sum.terms.keys()].every((id) => isSmall(path.values[id]!.op)) && sum.constant < 2 ** 31
 
 const covers = (larger: Sum, smaller: Sum): boolean => {
   if (larger.constant < smaller.constant || larger.terms.size < smaller.terms.size) return false

@@ -1,4 +1,6 @@
+import { isStorePrice, STORE_PRICES } from '../ir/ops.ts'
 import { PROGRAM_OPCODES, type ProgramOpcode } from '../layout/program.ts'
+import { REFUND_SSTORE_CLEAR } from '../spec/gas.ts'
 
 /** How an operation of path IR is encoded where one instruction does it and the operands keep their order. */
 export interface ProgramRow {
@@ -10,6 +12,13 @@ export interface ProgramRow {
   readonly invert?: true
   readonly immediate?: number
 }
+
+/** Mode 0 is the price; 1 and 2 are the refund, before and from London on. The dirty price tells the prices apart. */
+const storeRows = (): (readonly [string, ProgramRow])[] =>
+  [...STORE_PRICES].map(([op, { dirty, clearRefund }]) => {
+    const mode = isStorePrice(op) ? 0 : clearRefund === REFUND_SSTORE_CLEAR ? 2 : 1
+    return [op, { opcode: 'sstore', mode, immediate: dirty }]
+  })
 
 /**
  * Operations of path IR by name. What is not here has an encoding of its own in encode.ts (constants, inputs, hashes,
@@ -41,9 +50,7 @@ export const PROGRAM_ROWS: ReadonlyMap<string, ProgramRow> = new Map<string, Pro
   ['byte', { opcode: 'bytes' }],
   ['signextend', { opcode: 'bytes', mode: 1 }],
   ['clz', { opcode: 'bytes', mode: 2 }],
-  ['sstoregas', { opcode: 'sstore' }],
-  ['sstorerefund', { opcode: 'sstore', mode: 1, immediate: 4800 }],
-  ['sstorerefundberlin', { opcode: 'sstore', mode: 1, immediate: 15000 }],
+  ...storeRows(),
   ['address', { opcode: 'account' }],
   ['balance', { opcode: 'account', mode: 1 }],
   ['exists', { opcode: 'account', mode: 2 }],
@@ -76,7 +83,7 @@ const ROWS: readonly ProgramOpcodeRow[] = [
   { name: 'shift', operands: 2, modes: 3 },
   { name: 'scalar', operands: 2, modes: 5 },
   { name: 'bytes', operands: 2, modes: 3 },
-  { name: 'sstore', operands: 3, modes: 2, immediate: 'number' },
+  { name: 'sstore', operands: 3, modes: 3, immediate: 'number' },
   { name: 'load', operands: 1, modes: 1, immediate: 'number' },
   { name: 'account', operands: 2, modes: 6, immediate: 'number' },
   { name: 'findSlot', operands: 2, modes: 4, immediate: 'keyColumn' },

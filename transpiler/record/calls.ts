@@ -1,4 +1,4 @@
-import { GAS_CALL_STIPEND, GAS_CALL_VALUE, GAS_NEW_ACCOUNT } from '../spec/gas.ts'
+import { GAS_CALL_STIPEND, GAS_CALL_VALUE, GAS_COLD_ACCOUNT, GAS_NEW_ACCOUNT } from '../spec/gas.ts'
 import type { PathAccount } from './accounts.ts'
 import { Frame, type FrameResult, HALT } from './frame.ts'
 import { FrameGas } from './gas.ts'
@@ -14,8 +14,6 @@ export const MAX_DEPTH = 64
 
 /** Most execution gas of a transaction in which a callee halts. */
 const MAX_HALTING_GAS = 2 ** 31 - 1
-
-const GAS_WARM_PRECOMPILE = 100
 
 interface CallOperands {
   readonly gas: Word
@@ -177,7 +175,7 @@ const callPrecompile = async (
 ): Promise<Word> => {
   if (operands.value !== undefined) throw new Unsupported('value to a precompile', frame.pc)
   recorder.guards.pin(operands.to, 'call target')
-  frame.context.gas.charge(GAS_WARM_PRECOMPILE)
+  frame.context.gas.charge(recorder.accessGas(false, GAS_COLD_ACCOUNT))
   const gas = calleeGas(recorder, frame, operands.gas)
   const { success, output } = await runPrecompile(recorder, Number(address), operands.input, gas)
   return finishCall(recorder, frame, operands, { status: success ? 'success' : 'halt', output }, gas, 0)

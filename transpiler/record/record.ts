@@ -4,7 +4,7 @@ import type { PathIr } from '../ir/path_ir.ts'
 import { MAX_PATH_SKELETONS } from '../layout/environment.ts'
 import type { PathKey } from '../path_kernel.ts'
 import { bytesToWord } from '../skeleton.ts'
-import { isAtLeast } from '../spec/forks.ts'
+import { type Fork, isAtLeast } from '../spec/forks.ts'
 import { accessListName, listedCount, MAX_LISTED } from './access_list.ts'
 import { PathAccounts } from './accounts.ts'
 import { Frame } from './frame.ts'
@@ -65,12 +65,15 @@ const symbolicCalldata = (builder: Builder, data: Uint8Array): Bytes => {
   return { concrete: data, cells }
 }
 
+/** Older gas rules have no paths: a call before EIP-150 and EIP-161 asks for gas, and makes accounts, by rules of its own. */
+export const hasPaths = (fork: Fork): boolean => isAtLeast(fork, 'spuriousDragon')
+
 /**
  * Records the path of one concrete transaction: a concolic run over the opcode table, across calls.
  * The entry account must have code. Never throws for what a transaction does; refusals are values.
  */
 export const recordPath = async (transaction: RecordedTransaction, state: RecordState): Promise<RecordResult> => {
-  if (!isAtLeast(transaction.fork, 'berlin')) return { kind: 'unsupported', reason: 'fork before berlin', pc: 0 }
+  if (!hasPaths(transaction.fork)) return { kind: 'unsupported', reason: 'fork before spurious dragon', pc: 0 }
   if (listedCount(transaction.accessList ?? []) > MAX_LISTED)
     return { kind: 'unsupported', reason: 'access list bound', pc: 0 }
   const builder = new Builder()

@@ -1,5 +1,5 @@
 import type { Builder } from '../ir/builder.ts'
-import { OPERATIONS } from '../ir/ops.ts'
+import { OPERATIONS, storeOperations } from '../ir/ops.ts'
 import { describeValue } from '../ir/text.ts'
 import { keccak256 } from '../keccak256.ts'
 import { bytesToWord, CONSTANTS_BEFORE_IMMEDIATES } from '../skeleton.ts'
@@ -11,10 +11,11 @@ import {
   GAS_EXP_BYTE,
   GAS_KECCAK_WORD,
   GAS_LOG_BYTE,
-  GAS_SSTORE_SENTRY,
   GAS_WARM,
   MAX_STACK_WORDS,
   memoryGas,
+  type StoreGas,
+  storeGasAt,
 } from '../spec/gas.ts'
 import { baseGasAt, type Opcode, opcodesAt } from '../spec/opcodes.ts'
 import type { PathAccount, PathAccounts } from './accounts.ts'
@@ -96,6 +97,9 @@ export class Recorder {
   ranOut = false
   private movedBytes = 0
   private readonly table: readonly (Instruction | undefined)[]
+  private readonly hasAccessGas: boolean
+  private readonly storeGas: StoreGas
+  private readonly storeOperations: { readonly gas: string; readonly refund: string }
 
   constructor(
     builder: Builder,
@@ -112,6 +116,9 @@ export class Recorder {
     this.transaction = transaction
     this.state = state
     this.table = instructionsAt(transaction.fork)
+    this.hasAccessGas = isAtLeast(transaction.fork, 'berlin')
+    this.storeGas = storeGasAt(transaction.fork)
+    this.storeOperations = storeOperations(transaction.fork)
   }
 
   constant(value: bigint): Word {
@@ -249,10 +256,16 @@ export class Recorder {
     frame.context.gas.chargeDynamic(price, bytes * GAS_EXP_BYTE)
   }
 
-  /** Charges an account access (EIP-2929) and returns the account. */
+  /** The price of an access (EIP-2929, Berlin); before, it is in the base gas of the opcode. */
+  accessGas(isCold: boolean, cold: number): number {
+    if (!this.hasAccessGas) return 0
+    return isCold ? cold : GAS_WARM
+  }
+
+  /** Charges an account access and returns the account. */
   async accessAccount(frame: Frame, address: Word): Promise<PathAccount> {
     const account = await this.accounts.resolve(address, frame.pc)
-    frame.context.gas.charge(this.journal.touchAccount(account) ? GAS_COLD_ACCOUNT : GAS_WARM)
+    frame.context.gas.charge(this.accessGas(this.journal.touchAccount(account), GAS_COLD_ACCOUNT))
     frame.context.gas.check()
     return account
   }
@@ -530,27 +543,29 @@ export class Recorder {
 
   private async sload(frame: Frame, key: Word): Promise<Word> {
     const slot = await this.journal.slot(frame.context.self, key)
-    frame.context.gas.charge(this.journal.touchSlot(slot) ? GAS_COLD_SLOAD : GAS_WARM)
+    frame.context.gas.charge(this.accessGas(this.journal.touchSlot(slot), GAS_COLD_SLOAD))
     frame.context.gas.check()
     return this.journal.load(slot)
   }
 
-  /** EIP-2200 with EIP-2929 and EIP-3529: price and refund follow per lane from (original, current, new). */
+  /** Price and refund follow per lane from (original, current, new), at the fork's rules (spec/gas.ts). */
   private async sstore(frame: Frame, key: Word, next: Word): Promise<undefined> {
     const { builder, journal } = this
     const { gas } = frame.context
-    if (gas.left <= GAS_SSTORE_SENTRY) throw new OutOfGas(GAS_SSTORE_SENTRY + 1)
-    this.guards.require(gas.sufficient(GAS_SSTORE_SENTRY + 1), 'gas left is above the SSTORE sentry')
+    const { sentry, cold, net } = this.storeGas
+    if (sentry > 0) {
+      if (gas.left <= sentry) throw new OutOfGas(sentry + 1)
+      this.guards.require(gas.sufficient(sentry + 1), 'gas left is above the SSTORE sentry')
+    }
     const slot = await journal.slot(frame.context.self, key)
-    if (journal.touchSlot(slot)) gas.charge(GAS_COLD_SLOAD)
+    if (journal.touchSlot(slot)) gas.charge(cold)
     const current = journal.load(slot)
-    const words = [slot.original, current, next]
+    const words = [net ? slot.original : current, current, next]
     const values = words.map((word) => word.value)
     const concretes = words.map((word) => word.concrete)
-    const price = OPERATIONS.get('sstoregas')!.eval!(concretes)
-    gas.chargeDynamic(builder.make('sstoregas', values), Number(price))
-    frame.context.gas.check()
-    const refund = isAtLeast(this.transaction.fork, 'london') ? 'sstorerefund' : 'sstorerefundberlin'
+    const { gas: price, refund } = this.storeOperations
+    gas.chargeDynamic(builder.make(price, values), Number(OPERATIONS.get(price)!.eval!(concretes)))
+    gas.check()
     journal.addRefund(builder.make(refund, values), OPERATIONS.get(refund)!.eval!(concretes))
     journal.store(slot, next)
   }

@@ -37,7 +37,7 @@ export interface RecordState {
 /** Why a transaction has no path: a closed set, counted by the dispatcher. */
 export type UnsupportedReason =
   | `opcode ${string}`
-  | 'fork before berlin'
+  | 'fork before spurious dragon'
   | 'value to a precompile'
   | 'value from the sender'
   | 'call without funds'

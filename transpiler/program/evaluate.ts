@@ -1,0 +1,102 @@
+import { OPERATIONS } from '../ir/ops.ts'
+import { PROGRAM_OPCODES } from '../layout/program.ts'
+import { type StoreGas, storeCost, storeGasAt } from '../spec/gas.ts'
+
+/**
+ * The meaning of micro-operations that take words alone (layout/program.ts), over bigint: what kernels/entry/path_program.wgsl
+ * computes. Operands and results are words.
+ */
+const ALL_ONES = (1n << 256n) - 1n
+const U32 = 0xffff_ffffn
+const SHIFT_RIGHT = 0x100
+
+const wrap = (value: bigint): bigint => BigInt.asUintN(256, value)
+const truth = (value: boolean): bigint => (value ? 1n : 0n)
+
+type Evaluate = (operands: readonly bigint[]) => bigint
+const named = (...names: readonly string[]): readonly Evaluate[] => names.map((name) => OPERATIONS.get(name)!.eval!)
+
+const SHIFTS = named('shl', 'shr', 'sar')
+const BYTES = named('byte', 'signextend', 'clz')
+const DIVIDES = named('div', 'sdiv', 'mod', 'smod')
+const MODULARS = named('addmod', 'mulmod')
+const [EXP, SLT, BYTE_LENGTH] = named('exp', 'slt', 'bytelength') as [Evaluate, Evaluate, Evaluate]
+
+const field = (a: bigint, without: bigint, union: bigint, immediate: number): bigint => {
+  const amount = BigInt(immediate & 0xff)
+  const shifted = (immediate & SHIFT_RIGHT) === 0 ? wrap(a << amount) : a >> amount
+  return (shifted & (without ^ ALL_ONES)) | union
+}
+
+const scalar = (a: bigint, second: bigint, mode: number): bigint => {
+  const b = second & U32
+  switch (mode) {
+    case 0:
+      return ((a & U32) + b) & U32
+    case 1:
+      return ((a & U32) - b) & U32
+    case 2:
+      return ((a & U32) * b) & U32
+    case 3: {
+      const cap = b - b / 64n
+      return a < cap ? a : cap
+    }
+    default:
+      return BYTE_LENGTH([a])
+  }
+}
+
+/** Result of an instruction whose opcode is none of sstore, load, account, findSlot, findAccount, keccak and end. */
+export const pureOperation = (
+  opcode: number,
+  mode: number,
+  a: bigint,
+  b: bigint,
+  c: bigint,
+  immediate: number,
+): bigint => {
+  switch (opcode) {
+    case PROGRAM_OPCODES.copy:
+      return a
+    case PROGRAM_OPCODES.pick:
+      return (mode === 1 ? a >> 32n : a) & U32
+    case PROGRAM_OPCODES.logic:
+      return mode === 1 ? a & b : mode === 2 ? a ^ b : mode === 3 ? a | b : 0n
+    case PROGRAM_OPCODES.sum:
+      return wrap(mode === 1 ? a - b : a + b)
+    case PROGRAM_OPCODES.compare:
+      return mode === 1 ? SLT([a, b]) : truth(mode === 2 ? a === b : a < b)
+    case PROGRAM_OPCODES.field:
+      return field(a, b, c, immediate)
+    case PROGRAM_OPCODES.shift:
+      return SHIFTS[mode]!([a, b])
+    case PROGRAM_OPCODES.scalar:
+      return scalar(a, b, mode)
+    case PROGRAM_OPCODES.bytes:
+      return BYTES[mode]!([a, b])
+    case PROGRAM_OPCODES.mul:
+      return wrap(a * b)
+    case PROGRAM_OPCODES.divide:
+      return DIVIDES[mode]!([a, b])
+    case PROGRAM_OPCODES.modular:
+      return MODULARS[mode]!([a, b, c])
+    case PROGRAM_OPCODES.exp:
+      return EXP([a, b])
+    default:
+      throw new Error(`no meaning for program opcode ${opcode}`)
+  }
+}
+
+const BERLIN = storeGasAt('berlin')
+const LONDON = storeGasAt('london')
+const ISTANBUL = storeGasAt('istanbul')
+
+/** Prices by mode and immediate of an sstore instruction (transpiler/program/rows.ts). */
+const storePrices = (mode: number, dirty: number): StoreGas =>
+  dirty !== LONDON.dirty ? { ...ISTANBUL, dirty } : mode === 2 ? LONDON : BERLIN
+
+/** Gas (mode 0) of an SSTORE, or its change of the refund counter modulo 2^32. */
+export const storeEffect = (original: bigint, current: bigint, next: bigint, mode: number, dirty: number): bigint => {
+  const { gas, refund } = storeCost(storePrices(mode, dirty), original, current, next)
+  return BigInt(mode === 0 ? gas : refund) & U32
+}
