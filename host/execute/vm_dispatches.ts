@@ -28,6 +28,7 @@ const VECTOR_LIMBS = 4
 const RESULT_COLUMNS = LANE_PARTIES
 const MOST_GROWTH = 16
 const COMPANY = 32
+const LIMB = 0x1_0000_0000
 /** What a lane asks for: exit, LANE_REQUEST.y, the request word. */
 const ASKED_LIMBS = 2 + LIMBS_PER_WORD
 
@@ -235,13 +236,14 @@ export class VmDispatches {
   progress(lane: number): VmProgress {
     const state = this.#at(LANE_STATE, lane)
     const request = this.#at(LANE_REQUEST, lane)
+    const output = this.#at(LANE_OUTPUT, lane)
     return {
       exit: this.#columns[state]!,
       instruction: this.#columns[state + 1]!,
       height: this.#columns[state + 2]!,
-      gasLeft: this.#columns[state + 3]!,
+      gasLeft: this.#columns[state + 3]! + LIMB * this.#columns[output + 3]!,
       depth: this.#columns[request]!,
-      memoryWords: this.#columns[this.#at(LANE_OUTPUT, lane) + 2]!,
+      memoryWords: this.#columns[output + 2]!,
       refund: this.#columns[request + 2]! | 0,
     }
   }
