@@ -8,7 +8,7 @@ import { rejectionText } from '../host/block/rejection.ts'
 import { receiptsRoot } from '../host/block/roots.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
 import type { TransactionChanges } from '../host/execute/change_log.ts'
-import { createExecutor, type ExecutionResult, type Executor, type ExecutorOptions } from '../host/execute/executor.ts'
+import { createExecutor, type ExecutionResult, type Executor } from '../host/execute/executor.ts'
 import type { TransactionExplanation } from '../host/execute/explain.ts'
 import type { PathStore } from '../host/execute/path_store.ts'
 import { MemoryState } from '../host/state/memory_state.ts'
@@ -28,8 +28,6 @@ export interface ReplayOptions {
   readonly tiers?: TierChoice
   /** Worker threads of the CPU tier; absent = the executor's choice. */
   readonly workers?: number
-  /** What the executor may use of the device; absent: all, where measured costs say so. */
-  readonly switches?: Pick<ExecutorOptions, 'paths' | 'laneVm'>
   /** Measured passes. */
   readonly samples: number
   /** Run serial @ethereumjs/vm beside it, and compare every receipt and the whole state. */
@@ -212,7 +210,7 @@ export class Replayer {
     const key = `${fork} ${chainId}`
     const known = this.#executors.get(key)
     if (known !== undefined) return known
-    const { device, pathStore, workers, switches, tiers } = this.#options
+    const { device, pathStore, workers, tiers } = this.#options
     const state = new SwitchedState()
     const executor = createExecutor({
       fork,
@@ -226,7 +224,6 @@ export class Replayer {
       ...(device === undefined ? {} : { device }),
       ...(pathStore === undefined ? {} : { pathStore }),
       ...(workers === undefined ? {} : { workers }),
-      ...switches,
     })
     const made = { executor, state }
     this.#executors.set(key, made)

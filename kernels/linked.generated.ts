@@ -2617,7 +2617,7 @@ fn vm_shift_height(immediate: u32) {
     var starts = true;
     var pushes = false;
     var journal = 0u;
-    if (vm_exit == 0u) {
+    if ((vm_exit == 0u) & ((record != 0u) | (opcode == VM_OP_BLOB_HASH))) {
       var purse = U256_ZERO;
       var cost = 0u;
       for (var turn = 0u; turn < 3u; turn++) {
@@ -2703,6 +2703,8 @@ fn vm_shift_height(immediate: u32) {
           }
         }
       }
+    }
+    if (vm_exit == 0u) {
       if (opcode < 12u) {
         if (opcode < 5u) {
           if (opcode == 1u) {

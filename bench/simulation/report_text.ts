@@ -23,8 +23,8 @@ export const programText = (report: ProgramReport): string => {
   const shares = [
     ['path kernels', tiers.pathKernel],
     ['path programs', tiers.pathProgram],
-    ['paths on the host', tiers.pathHost],
     ['lane VM', tiers.laneVm],
+    ['paths on the host', tiers.pathHost],
     ['plain transfers', tiers.transfer],
     ['CPU', tiers.cpu],
   ] as const

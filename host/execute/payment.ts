@@ -1,5 +1,5 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { wordAdd, wordIsZero, wordMulSmall, wordSub } from '../state/word.ts'
+import { wordAdd, wordIsZero, wordMulNumber, wordSub } from '../state/word.ts'
 
 /**
  * Wei of one transaction, on balances in place. Words and offsets as in host/state/word.ts.
@@ -29,7 +29,7 @@ export const debit = (
 ): void => {
   const valueTop = values[valueAt + 4]! | values[valueAt + 5]! | values[valueAt + 6]! | values[valueAt + 7]!
   if (valueTop !== 0 || !isShort(price, priceAt, gas)) {
-    wordMulSmall(scratch, 0, price, priceAt, gas)
+    wordMulNumber(scratch, 0, price, priceAt, gas)
     wordSub(balances, at, balances, at, scratch, 0)
     wordSub(balances, at, balances, at, values, valueAt)
     return
@@ -88,7 +88,7 @@ export class FeeSum {
   /** Adds price * gas. */
   add(price: Uint32Array, at: number, gas: number): void {
     if (!isShort(price, at, gas)) {
-      wordMulSmall(scratch, 0, price, at, gas)
+      wordMulNumber(scratch, 0, price, at, gas)
       wordAdd(this.#long, 0, this.#long, 0, scratch, 0)
       return
     }

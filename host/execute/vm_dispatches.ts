@@ -93,7 +93,8 @@ export class VmDispatches {
     this.#store = machine.pool.storage(wave.storeVectors * VECTOR_BYTES)
     this.#uniform = machine.pool.uniform(ENVIRONMENT_BYTES)
     this.#running = wave.laneCount
-    this.#lanes = Uint32Array.from({ length: wave.laneCount }, (_, lane) => lane)
+    this.#lanes = new Uint32Array(wave.laneCount)
+    for (let lane = 0; lane < wave.laneCount; lane++) this.#lanes[lane] = lane
     this.#columns = wave.words
     this.#lastAsked = new Uint32Array(ASKED_LIMBS * wave.laneCount)
     machine.device.upload(this.#store, 0, wave.words)
@@ -273,7 +274,6 @@ export class VmDispatches {
   /** Whether the lane asks for just what it asked for the last time: no answer helps it. */
   #asksAgain(lane: number, exit: number): boolean {
     const at = ASKED_LIMBS * lane
-    const asked = new Uint32Array(ASKED_LIMBS)
     asked[0] = exit
     asked[1] = this.#columns[this.#at(LANE_REQUEST, lane) + 1]!
     this.#copyWord(lane, asked, 2)
@@ -318,6 +318,8 @@ export class VmDispatches {
     })
   }
 }
+
+const asked = new Uint32Array(ASKED_LIMBS)
 
 const STEP_BUDGET = 'step budget'
 

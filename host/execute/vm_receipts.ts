@@ -4,7 +4,7 @@ import { bloomIndicesOfAddress, bloomIndicesOfWord } from '../block/bloom.ts'
 import { bytesToHex } from '../block/encode_batch.ts'
 import { addBloomIndices, type BloomSet, type CallOutcome, type LaneReceipts, type Log } from '../block/receipts.ts'
 import { ROW_LIMBS } from '../state/account_table.ts'
-import { addressToHex, wordToHex } from '../state/word.ts'
+import { addressToHex, wordCopy, wordEquals, wordToHex } from '../state/word.ts'
 import { type VmGroup, vmExit, vmGasLeft, vmLogCount, vmOutput, vmRefund } from './vm_group.ts'
 
 const HEAD_LIMBS = 4
@@ -14,6 +14,10 @@ export class VmReceipts implements LaneReceipts {
   readonly #group: VmGroup
   readonly #accountRows: Uint32Array
   readonly #executionGas: Float64Array
+  /** The first topic of the last log, and its bloom bits. */
+  readonly #firstTopic = new Uint32Array(LIMBS_PER_WORD)
+  readonly #firstIndices = new Uint16Array(3)
+  #knowsTopic = false
   readonly #indices = new Uint16Array(3)
   /** Bloom bits of emitters by account id. */
   readonly #emitters = new Map<number, Uint16Array>()
@@ -59,11 +63,22 @@ export class VmReceipts implements LaneReceipts {
     const { words } = this.#group
     this.#forEachLog(lane, (at, topics) => {
       addBloomIndices(blooms, i, this.#emitter(words[at]!))
-      for (let n = 0; n < topics; n++) {
+      if (topics > 0) addBloomIndices(blooms, i, this.#ofFirstTopic(at + HEAD_LIMBS))
+      for (let n = 1; n < topics; n++) {
         bloomIndicesOfWord(this.#indices, words, at + HEAD_LIMBS + n * LIMBS_PER_WORD)
         addBloomIndices(blooms, i, this.#indices)
       }
     })
+  }
+
+  /** Bits of the first topic of a log, which names the event and is mostly that of the log before. */
+  #ofFirstTopic(at: number): Uint16Array {
+    const { words } = this.#group
+    if (this.#knowsTopic && wordEquals(this.#firstTopic, 0, words, at)) return this.#firstIndices
+    wordCopy(this.#firstTopic, 0, words, at)
+    bloomIndicesOfWord(this.#firstIndices, words, at)
+    this.#knowsTopic = true
+    return this.#firstIndices
   }
 
   #emitter(id: number): Uint16Array {

@@ -20,7 +20,7 @@ import {
 } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import type { SlotTable } from '../state/slot_table.ts'
-import { wordAdd, wordCompare, wordCopy, wordEquals, wordIsZero, wordMulSmall, wordSub } from '../state/word.ts'
+import { wordAdd, wordCompare, wordCopy, wordEquals, wordIsZero, wordMulNumber, wordSub } from '../state/word.ts'
 import type { Schedule } from './schedule.ts'
 import { type VmGroup, vmAccountCount, vmSlotCount } from './vm_group.ts'
 
@@ -165,6 +165,6 @@ export class VmStore {
  */
 export const upfrontCost = ({ rules }: Pick<Schedule, 'rules'>, i: number, dst: Uint32Array, di: number): void => {
   const { price, gasLimit, blobFee } = rules
-  wordMulSmall(dst, di, price, i * LIMBS_PER_WORD, gasLimit[i]!)
+  wordMulNumber(dst, di, price, i * LIMBS_PER_WORD, gasLimit[i]!)
   if (blobFee.length !== 0) wordAdd(dst, di, dst, di, blobFee, i * LIMBS_PER_WORD)
 }

@@ -19,7 +19,7 @@ import {
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { TransactionBatch } from '../block/batch.ts'
 import type { TransactionRules } from '../block/rules.ts'
-import { wordAdd, wordFromHex, wordMulSmall } from '../state/word.ts'
+import { wordAdd, wordFromHex, wordMulNumber } from '../state/word.ts'
 import type { ListedItems, VmHints } from './vm_items.ts'
 
 const VECTOR_LIMBS = 4
@@ -163,18 +163,6 @@ export const calledMicroCode = (to: Uint32Array, i: number): number => {
 }
 
 const P256_ADDRESS = 0x100
-const high = new Uint32Array(LIMBS_PER_WORD)
-
-/** dst = the price of i's gas limit. */
-const priceGas = (dst: Uint32Array, price: Uint32Array, gasLimit: Uint32Array, i: number): void => {
-  wordMulSmall(dst, 0, price, LIMBS_PER_WORD * i, gasLimit[2 * i]!)
-  if (gasLimit[2 * i + 1] === 0) return
-  wordMulSmall(high, 0, price, LIMBS_PER_WORD * i, gasLimit[2 * i + 1]!)
-  high.copyWithin(1, 0, LIMBS_PER_WORD - 1)
-  high[0] = 0
-  wordAdd(dst, 0, dst, 0, high, 0)
-}
-
 const fillColumns = ({ source, transactions, natives }: VmLanes, { positions, laneCount, words }: VmWave): void => {
   const { batch, executionGas, fromIds, toIds, rules } = source
   for (let lane = 0; lane < laneCount; lane++) {
@@ -189,7 +177,8 @@ const fillColumns = ({ source, transactions, natives }: VmLanes, { positions, la
     words[parties + 1] = toIds[i]!
     setWord(words, laneCount, LANE_GAS_PRICE, lane, rules.price, i)
     setWord(words, laneCount, LANE_VALUE, lane, batch.value, i)
-    priceGas(cost, rules.price, batch.gasLimit, i)
+    const gasLimit = batch.gasLimit[2 * i + 1]! * LIMB + batch.gasLimit[2 * i]!
+    wordMulNumber(cost, 0, rules.price, LIMBS_PER_WORD * i, gasLimit)
     if (rules.blobFee.length !== 0) wordAdd(cost, 0, cost, 0, rules.blobFee, LIMBS_PER_WORD * i)
     setWord(words, laneCount, LANE_COST, lane, cost, 0)
   }

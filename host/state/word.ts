@@ -202,6 +202,19 @@ export const wordMulSmall = (dst: Uint32Array, di: number, a: Uint32Array, ai: n
   return carry
 }
 
+const upperProduct = new Uint32Array(LIMBS_PER_WORD)
+
+/** dst = a * multiplier mod 2^256, multiplier a whole number in [0, 2^53). */
+export const wordMulNumber = (dst: Uint32Array, di: number, a: Uint32Array, ai: number, multiplier: number): void => {
+  const upper = Math.floor(multiplier / 0x1_0000_0000)
+  if (upper !== 0) wordMulSmall(upperProduct, 0, a, ai, upper)
+  wordMulSmall(dst, di, a, ai, multiplier % 0x1_0000_0000)
+  if (upper === 0) return
+  upperProduct.copyWithin(1, 0, LIMBS_PER_WORD - 1)
+  upperProduct[0] = 0
+  wordAdd(dst, di, dst, di, upperProduct, 0)
+}
+
 /** The value as a double where it is below 2^53, else Infinity. */
 export const wordToNumber = (a: Uint32Array, ai: number): number => {
   if ((a[ai + 2]! | a[ai + 3]! | a[ai + 4]! | a[ai + 5]! | a[ai + 6]! | a[ai + 7]!) !== 0) return Infinity

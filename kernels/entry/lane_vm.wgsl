@@ -461,7 +461,8 @@ fn lane_vm(
     var starts = true;
     var pushes = false;
     var journal = 0u;
-    if (vm_exit == 0u) {
+    // Most instructions look at no record: the loops are not for them.
+    if ((vm_exit == 0u) & ((record != 0u) | (opcode == VM_OP_BLOB_HASH))) {
       // What the looks at records cost, and the present words of the first and of the payer's; or a blob hash.
       var purse = U256_ZERO;
       var cost = 0u;
@@ -552,7 +553,9 @@ fn lane_vm(
           }
         }
       }
+    }
 
+    if (vm_exit == 0u) {
       // Everything that needs nothing from outside.
       if (opcode < 12u) {
         if (opcode < 5u) {

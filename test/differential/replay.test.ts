@@ -31,7 +31,7 @@ const SWITCHES: Readonly<
   Record<
     string,
     {
-      readonly switches: NonNullable<ReplayOptions['switches']>
+      readonly switches: NonNullable<ReplayOptions['tiers']>
       readonly uses: readonly (typeof TIERS)[number][] | 'both'
     }
   >
@@ -164,7 +164,7 @@ describe('a replay', () => {
     describe.each(Object.entries(SWITCHES))('%s', (_, { switches, uses }) => {
       let switched: Replayer
       beforeAll(() => {
-        switched = new Replayer({ ...OPTIONS, device, switches })
+        switched = new Replayer({ ...OPTIONS, device, tiers: switches })
       })
       afterAll(() => switched.close())
 

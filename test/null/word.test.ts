@@ -96,6 +96,18 @@ describe('word arithmetic on limbs', () => {
     )
   })
 
+  it('multiplies by whole numbers up to 2^53', () => {
+    fc.assert(
+      fc.property(words, fc.bigInt(0n, 2n ** 53n - 1n), (a, m) => {
+        const dst = at(a)
+        word.wordMulNumber(dst, 8, dst, 8, Number(m))
+        expect(word.wordToBigInt(dst, 8)).toBe((a * m) & MAX)
+        expect(dst[16]).toBe(0xdeadbeef)
+      }),
+      { seed: 5, numRuns: 2000 },
+    )
+  })
+
   it('converts words to numbers only below 2^53', () => {
     expect(word.wordToNumber(at(2n ** 53n - 1n), 8)).toBe(2 ** 53 - 1)
     expect(word.wordToNumber(at(2n ** 53n), 8)).toBe(Infinity)
