@@ -5,12 +5,12 @@ import { UserError } from './fail.ts'
 export interface TierArguments {
   readonly tier: string | undefined
   readonly paths?: unknown
-  readonly laneVm: string | undefined
+  readonly 'lane-vm': string | undefined
 }
 
 export const TIER_OPTIONS = {
   tier: { type: 'string', describe: 'lane-vm: calls of code run on the lane VM alone; paths: without the lane VM' },
-  laneVm: {
+  'lane-vm': {
     type: 'string',
     describe: 'never, or always: every call there that may go [default: where no path takes it and a wave pays]',
   },
@@ -19,7 +19,11 @@ export const TIER_OPTIONS = {
 export const PATHS_NEVER = 'never: no path is recorded or run'
 
 /** Which tiers to use. Throws UserError. */
-export const parseTiers = ({ tier, paths, laneVm }: TierArguments): Pick<ExecutorOptions, 'paths' | 'laneVm'> => {
+export const parseTiers = ({
+  tier,
+  paths,
+  'lane-vm': laneVm,
+}: TierArguments): Pick<ExecutorOptions, 'paths' | 'laneVm'> => {
   if (laneVm !== undefined && laneVm !== 'never' && laneVm !== 'always')
     throw new UserError(`--lane-vm takes never or always; got '${laneVm}'`)
   if (typeof paths === 'string' && paths !== 'never' && paths !== '')

@@ -25,7 +25,7 @@ const run = async (options: ProgramsArguments): Promise<void> => {
   const wanted = {
     ...(lanes === undefined ? {} : { lanes: parseWhole('lanes', lanes, 1, MOST_LANES) }),
     ...(adapter === undefined ? {} : { adapter }),
-    tiers: parseTiers({ ...options, tier: options.tier ?? (options.laneVm === undefined ? 'lane-vm' : undefined) }),
+    tiers: parseTiers({ ...options, tier: options.tier ?? (options['lane-vm'] === undefined ? 'lane-vm' : undefined) }),
     samples: parseWhole('samples', options.samples, 1, MOST_SAMPLES),
     seed: parseWhole('seed', options.seed, 0, 2 ** 32 - 1),
   }
@@ -95,7 +95,7 @@ export const programsCommand: CommandModule<object, ProgramsArguments> = {
       })
       .option('seed', { type: 'string', default: '1', describe: 'seed of the variations and of the verified sample' })
       .option('tier', { ...TIER_OPTIONS.tier, describe: `${TIER_OPTIONS.tier.describe} [default: lane-vm]` })
-      .option('laneVm', TIER_OPTIONS.laneVm)
+      .option('lane-vm', TIER_OPTIONS['lane-vm'])
       .option('peers', {
         type: 'string',
         describe: 'revm: native, through anvil; left out where its binary is not there',

@@ -11,7 +11,7 @@ interface ReplayArguments extends TierArguments {
   merged: boolean
   explain: boolean
   serial: boolean
-  postMerge: boolean
+  'post-merge': boolean
   samples: string
   workers: string | undefined
   adapter: string | undefined
@@ -37,7 +37,7 @@ const run = async (options: ReplayArguments): Promise<void> => {
   if (options.json !== undefined) checkResultPath(options.json)
   if (options.report !== undefined) checkResultPath(options.report, 'report')
   const found = fixtureFiles(options.fixtures)
-  const files = options.postMerge ? found.filter(isPostMerge) : found
+  const files = options['post-merge'] ? found.filter(isPostMerge) : found
   if (files.length === 0) throw new UserError('no block after the merge among these')
 
   const { runReplay } = await import('../../bench/replay_session.ts')
@@ -116,7 +116,7 @@ export const replayCommand: CommandModule<object, ReplayArguments> = {
         describe: `${PATHS_NEVER}; --no-paths: paths are recorded, but not kept in the user's cache folder`,
       })
       .options(TIER_OPTIONS)
-      .option('postMerge', { type: 'boolean', default: false, describe: 'leave out what was before the merge' })
+      .option('post-merge', { type: 'boolean', default: false, describe: 'leave out what was before the merge' })
       .option('samples', { type: 'string', default: '3', describe: 'measured passes per block' })
       .option('workers', {
         type: 'string',

@@ -32,17 +32,17 @@ describe('the memory of a lane', () => {
 
 describe('the choice of tiers', () => {
   test('stands for options of the executor', () => {
-    expect(parseTiers({ tier: 'lane-vm', laneVm: undefined })).toEqual(LANE_VM_ONLY)
-    expect(parseTiers({ tier: 'paths', laneVm: undefined })).toEqual({ laneVm: 'never' })
-    expect(parseTiers({ tier: undefined, laneVm: 'always', paths: 'never' })).toEqual(LANE_VM_ONLY)
-    expect(parseTiers({ tier: undefined, laneVm: undefined, paths: false })).toEqual({})
+    expect(parseTiers({ tier: 'lane-vm', 'lane-vm': undefined })).toEqual(LANE_VM_ONLY)
+    expect(parseTiers({ tier: 'paths', 'lane-vm': undefined })).toEqual({ laneVm: 'never' })
+    expect(parseTiers({ tier: undefined, 'lane-vm': 'always', paths: 'never' })).toEqual(LANE_VM_ONLY)
+    expect(parseTiers({ tier: undefined, 'lane-vm': undefined, paths: false })).toEqual({})
   })
 
   test('refuses what it does not know, and what contradicts itself', () => {
-    expect(() => parseTiers({ tier: 'gpu', laneVm: undefined })).toThrow(/--tier takes lane-vm or paths/)
-    expect(() => parseTiers({ tier: undefined, laneVm: 'maybe' })).toThrow(/--lane-vm takes never or always/)
-    expect(() => parseTiers({ tier: undefined, laneVm: undefined, paths: 'always' })).toThrow(/--paths takes never/)
-    expect(() => parseTiers({ tier: 'paths', laneVm: 'never' })).toThrow(/--tier goes without/)
+    expect(() => parseTiers({ tier: 'gpu', 'lane-vm': undefined })).toThrow(/--tier takes lane-vm or paths/)
+    expect(() => parseTiers({ tier: undefined, 'lane-vm': 'maybe' })).toThrow(/--lane-vm takes never or always/)
+    expect(() => parseTiers({ tier: undefined, 'lane-vm': undefined, paths: 'always' })).toThrow(/--paths takes never/)
+    expect(() => parseTiers({ tier: 'paths', 'lane-vm': 'never' })).toThrow(/--tier goes without/)
   })
 
   test('decides which targets a report is about', () => {
