@@ -14,12 +14,17 @@ const WAVE_US = 1_500
 /** A live value of a path in one lane, as a program. */
 const LANE_VALUE_US = 0.08
 
-/** A call without a path there, with the steps of one in the middle (571 on mainnet). */
-const CPU_CALL_US = CPU_TRANSACTION_US + 571 * CPU_STEP_US
-/** A wave of the lane VM: its dispatches, and what lanes wait for in between. */
-const VM_WAVE_US = 8_000
-/** The same call in one of its lanes. */
+/** What an instruction of the lane VM takes there: one for each 1.4 steps. */
+const CPU_INSTRUCTION_US = 1.7
+/** Instructions of a call of which nothing is known (571 steps on mainnet in the middle). */
+const UNKNOWN_INSTRUCTIONS = 400
+/** A wave of the lane VM whose lanes do not stop: upload, two dispatches, readback, and the groups that come back. */
+const VM_WAVE_US = 3_000
+/** What it takes more where calls stand in it of which nothing is known: its lanes stop at what is not resident. */
+const VM_STOPS_US = 12_000
+/** A lane of it, and an instruction there, where neighbours run others. */
 const VM_LANE_US = 150
+const VM_INSTRUCTION_US = 0.4
 
 /** What the CPU tier takes for `lanes` transactions of this path. */
 export const cpuCostUs = ({ kernel }: PathPlan, lanes: number): number =>
@@ -32,5 +37,10 @@ export const laneCostUs = ({ kernel }: PathPlan, lanes: number): number =>
 /** Whether waves that cost `laneUs` for their lanes and save the CPU tier `cpuUs` are worth it. */
 export const isWorthWave = (cpuUs: number, laneUs: number, waves = 1): boolean => cpuUs > waves * (WAVE_US + laneUs)
 
-/** Whether the lane VM is worth a wave for this many calls. */
-export const isWorthVmWave = (lanes: number): boolean => lanes * (CPU_CALL_US - VM_LANE_US) > VM_WAVE_US
+/** What the lane VM saves on a call of so many instructions, apart from its wave; 0: nothing is known of it. */
+export const vmSavesUs = (instructions: number): number =>
+  CPU_TRANSACTION_US - VM_LANE_US + (instructions || UNKNOWN_INSTRUCTIONS) * (CPU_INSTRUCTION_US - VM_INSTRUCTION_US)
+
+/** Whether a wave of the lane VM is worth it that saves so much on its lanes; `unknown` of them are calls of which nothing is known. */
+export const isWorthVmWave = (savesUs: number, unknown: number): boolean =>
+  savesUs > VM_WAVE_US + (unknown > 0 ? VM_STOPS_US : 0)

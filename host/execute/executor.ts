@@ -41,6 +41,7 @@ import { createSchedule, type Schedule, TIER_LANE } from './schedule.ts'
 import { readCalls, type SimulateRequest, Simulator } from './simulate.ts'
 import type { Simulation } from './simulation.ts'
 import { Sweep } from './sweep.ts'
+import { VmKinds } from './vm_kinds.ts'
 import { VmRounds } from './vm_rounds.ts'
 import { VmRunner } from './vm_runner.ts'
 import { isVmWanted, type VmEngine, VmStage, type VmStageOptions } from './vm_stage.ts'
@@ -218,6 +219,7 @@ class BatchExecutor implements Executor {
   readonly #running: RunningState
   readonly #simulator: Simulator
   readonly #openVm: OpenVm | undefined
+  readonly #vmKinds = new VmKinds()
   #runner: LaneRunner | undefined
   #vm: VmStage | undefined
   #busy = false
@@ -438,7 +440,7 @@ class BatchExecutor implements Executor {
 
   /** The runner for this batch; undefined where no transaction needs one, or where there is no device for it. */
   #openRunner(schedule: Schedule, faults: string[]): LaneRunner | undefined {
-    const forVm = this.#mayUseVm && this.#openVm === undefined && isVmWanted(schedule, this.#vmOptions())
+    const forVm = this.#mayUseVm && this.#openVm === undefined && isVmWanted(schedule, this.#vmOptions(), this.#vmKinds)
     if (!forVm && !schedule.tier.includes(TIER_LANE)) return undefined
     const { device } = this.#options
     if (device === undefined || device.isLost) {
@@ -459,11 +461,11 @@ class BatchExecutor implements Executor {
   /** The lane VM, where this batch may have calls for it. */
   #stageVm(schedule: Schedule, runner: LaneRunner | undefined): VmStage | undefined {
     const options = this.#vmOptions()
-    if (!this.#mayUseVm || (runner === undefined && !isVmWanted(schedule, options))) return undefined
+    if (!this.#mayUseVm || (runner === undefined && !isVmWanted(schedule, options, this.#vmKinds))) return undefined
     if (this.#vm === undefined) {
       const engine = this.#openVm?.(this.#resident) ?? (runner && this.#vmRunner(runner))
       if (engine === undefined) return undefined
-      this.#vm = new VmStage(options, engine, this.#library, this.#reasons)
+      this.#vm = new VmStage(options, engine, this.#vmKinds, this.#library, this.#reasons)
     }
     return this.#vm
   }

@@ -17,6 +17,7 @@ import type { TransactionBatch } from '../block/batch.ts'
 import type { TransactionRules } from '../block/rules.ts'
 import { wordAdd, wordFromHex, wordMulSmall } from '../state/word.ts'
 import type { ListedItems, VmHints } from './vm_items.ts'
+import type { VmKind } from './vm_kinds.ts'
 
 const VECTOR_LIMBS = 4
 export const VECTOR_BYTES = 16
@@ -40,6 +41,8 @@ export interface VmLanes {
   readonly transactions: Int32Array
   readonly listed: ListedItems
   readonly hints?: VmHints
+  /** By position. */
+  readonly kinds?: readonly VmKind[]
 }
 
 /**
@@ -52,6 +55,8 @@ export interface VmWave {
   readonly quota: VmQuota
   readonly arena: VmArena
   readonly positions: Uint32Array
+  /** By position. */
+  readonly kinds: readonly VmKind[] | undefined
   readonly laneCount: number
   readonly words: Uint32Array
   /** Vectors. */
@@ -129,6 +134,7 @@ export const layWave = (lanes: VmLanes, positions: Uint32Array, quota: VmQuota):
     quota,
     arena,
     positions,
+    kinds: lanes.kinds,
     laneCount,
     words,
     order,
