@@ -14,17 +14,19 @@ const WAVE_US = 1_500
 /** A live value of a path in one lane, as a program. */
 const LANE_VALUE_US = 0.08
 
-/** What an instruction of the lane VM takes there: one for each 1.4 steps. */
-const CPU_INSTRUCTION_US = 1.7
+/** What an instruction of the lane VM takes there: one for each 2.4 steps. */
+const CPU_INSTRUCTION_US = 2.9
 /** Instructions of a call of which nothing is known (571 steps on mainnet in the middle). */
-const UNKNOWN_INSTRUCTIONS = 400
+const UNKNOWN_INSTRUCTIONS = 240
 /** A wave of the lane VM whose lanes do not stop: upload, two dispatches, readback, and the groups that come back. */
-const VM_WAVE_US = 3_000
+const VM_WAVE_US = 2_500
 /** What it takes more where calls stand in it of which nothing is known: its lanes stop at what is not resident. */
 const VM_STOPS_US = 12_000
+/** A stop of one lane for what cannot be foreseen, as a precompile. */
+const VM_STOP_US = 2_500
 /** A lane of it, and an instruction there, where neighbours run others. */
 const VM_LANE_US = 150
-const VM_INSTRUCTION_US = 0.4
+const VM_INSTRUCTION_US = 0.9
 
 /** What the CPU tier takes for `lanes` transactions of this path. */
 export const cpuCostUs = ({ kernel }: PathPlan, lanes: number): number =>
@@ -37,9 +39,12 @@ export const laneCostUs = ({ kernel }: PathPlan, lanes: number): number =>
 /** Whether waves that cost `laneUs` for their lanes and save the CPU tier `cpuUs` are worth it. */
 export const isWorthWave = (cpuUs: number, laneUs: number, waves = 1): boolean => cpuUs > waves * (WAVE_US + laneUs)
 
-/** What the lane VM saves on a call of so many instructions, apart from its wave; 0: nothing is known of it. */
-export const vmSavesUs = (instructions: number): number =>
-  CPU_TRANSACTION_US - VM_LANE_US + (instructions || UNKNOWN_INSTRUCTIONS) * (CPU_INSTRUCTION_US - VM_INSTRUCTION_US)
+/** What the lane VM saves on a call of so many instructions and stops, apart from its wave; 0 instructions: nothing is known of it. */
+export const vmSavesUs = (instructions: number, stops: number): number =>
+  CPU_TRANSACTION_US -
+  VM_LANE_US +
+  (instructions || UNKNOWN_INSTRUCTIONS) * (CPU_INSTRUCTION_US - VM_INSTRUCTION_US) -
+  stops * VM_STOP_US
 
 /** Whether a wave of the lane VM is worth it that saves so much on its lanes; `unknown` of them are calls of which nothing is known. */
 export const isWorthVmWave = (savesUs: number, unknown: number): boolean =>

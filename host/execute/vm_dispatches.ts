@@ -286,6 +286,7 @@ export class VmDispatches {
     const { kinds, positions } = this.#wave
     const kind = kinds?.[positions[lane]!]
     if (kind === undefined) return
+    if (exit === VM_EXITS.missBlockHash || exit === VM_EXITS.missPrecompile) kind.stopped++
     this.#copyWord(lane, missed, 0)
     if (exit === VM_EXITS.missAccount) noteMissedAccount(kind, missed)
     else if (exit === VM_EXITS.missSlot)

@@ -10,7 +10,7 @@ import { selectorOf } from './vm_order.ts'
 
 const MAX_KINDS = 4096
 /** Accounts, and slots, kept per kind; the first ones are those that all calls of the kind share. */
-const MAX_ITEMS = 512
+const MAX_ITEMS = 2048
 /** Gas of a call for each lane VM instruction that it is taken to run, before the lane VM ran one of its kind. */
 const GAS_PER_INSTRUCTION = 60
 const HIGH = 0x1_0000_0000
@@ -25,9 +25,16 @@ export class VmKind {
   /** Some ended in a lane; some left theirs. */
   ended = 0
   left = 0
+  /** Times that lanes of the kind stopped for what cannot be foreseen. */
+  stopped = 0
   readonly accounts = new Columns(LIMBS_PER_ADDRESS)
   /** Address of the owner, then the key. */
   readonly slots = new Columns(SLOT_LIMBS)
+
+  /** Such stops of a lane. */
+  get stops(): number {
+    return this.stopped / Math.max(1, this.ended + this.left)
+  }
 
   /** Every lane of the kind has left, so that the next one would. */
   get isRefused(): boolean {

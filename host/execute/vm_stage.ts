@@ -201,9 +201,10 @@ const worthwhile = (
   let unknown = 0
   const taken: number[] = []
   for (const [k, kind] of kinds.of(schedule, calls).entries()) {
-    if (kind.isRefused) continue
+    const saves = vmSavesUs(kind.steps, kind.stops)
+    if (waves !== 'always' && (kind.isRefused || saves <= 0)) continue
     taken.push(calls[k]!)
-    savesUs += vmSavesUs(kind.steps)
+    savesUs += saves
     if (kind.steps === 0) unknown++
   }
   return waves === 'always' || isWorthVmWave(savesUs, unknown) ? taken : []
