@@ -13,8 +13,8 @@ import {
   RECORD_BEFORE,
   RECORD_PRESENT,
   SLOT_RECORD_LIMBS,
-  VM_BALANCE,
-  VM_SLOT,
+  VM_EMPTY,
+  VM_HOLDS,
   VmStore,
 } from './vm_store.ts'
 
@@ -87,7 +87,7 @@ export class VmRounds {
     if (!this.#isOpen(i)) return false
     const { group, lane } = this.#execution(i)
     const broken = this.#store.broken(group, lane, i, this.#schedule.fromIds[i]!)
-    return broken === VM_SLOT || broken === VM_BALANCE
+    return broken !== VM_HOLDS && broken !== VM_EMPTY
   }
 
   #isOpen(i: number): boolean {
