@@ -123,7 +123,7 @@ export class CallPipeline {
       if (stage === undefined) return
       this.#usesVm = true
       await stage.begin(schedule)
-      await stage.run(schedule, 0, schedule.batch.count)
+      await stage.run(schedule, await stage.claim(schedule, 0, schedule.batch.count))
     } catch (thrown) {
       this.faults.push(faultText(thrown))
       this.#refusal = faultReason(thrown)

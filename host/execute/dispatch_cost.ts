@@ -20,12 +20,19 @@ const WORKGROUP_LANES = 64
 const HOST_LANE_US = 5
 const HOST_INSTRUCTION_US = 0.2
 
-/** A call without a path there, with the steps of one in the middle (571 on mainnet). */
-const CPU_CALL_US = CPU_TRANSACTION_US + 571 * CPU_STEP_US
-/** A wave of the lane VM: its dispatches, and what lanes wait for in between. */
-const VM_WAVE_US = 8_000
-/** The same call in one of its lanes. */
+/** What an instruction of the lane VM takes there: one for each 2.4 steps. */
+const CPU_INSTRUCTION_US = 2.9
+/** Instructions of a call of which nothing is known (571 steps on mainnet in the middle). */
+const UNKNOWN_INSTRUCTIONS = 240
+/** A wave of the lane VM whose lanes do not stop: upload, two dispatches, readback, and the groups that come back. */
+const VM_WAVE_US = 2_500
+/** What it takes more where calls stand in it of which nothing is known: its lanes stop at what is not resident. */
+const VM_STOPS_US = 12_000
+/** A stop of one lane for what cannot be foreseen, as a precompile. */
+const VM_STOP_US = 2_500
+/** A lane of it, and an instruction there, where neighbours run others. */
 const VM_LANE_US = 150
+const VM_INSTRUCTION_US = 0.9
 
 /** What `lanes` lanes of a path add to a wave. */
 const deviceUs = ({ kernel }: PathPlan, lanes: number): number => {
@@ -38,8 +45,16 @@ const deviceUs = ({ kernel }: PathPlan, lanes: number): number => {
 const hostUs = ({ kernel: { program } }: PathPlan, lanes: number): number =>
   program === undefined ? Infinity : lanes * (HOST_LANE_US + program.instructions * HOST_INSTRUCTION_US)
 
-/** Whether the lane VM is worth a wave for this many calls. */
-export const isWorthVmWave = (lanes: number): boolean => lanes * (CPU_CALL_US - VM_LANE_US) > VM_WAVE_US
+/** What the lane VM saves on a call of so many instructions and stops, apart from its wave; 0 instructions: nothing is known of it. */
+export const vmSavesUs = (instructions: number, stops: number): number =>
+  CPU_TRANSACTION_US -
+  VM_LANE_US +
+  (instructions || UNKNOWN_INSTRUCTIONS) * (CPU_INSTRUCTION_US - VM_INSTRUCTION_US) -
+  stops * VM_STOP_US
+
+/** Whether a wave of the lane VM is worth it that saves so much on its lanes; `unknown` of them are calls of which nothing is known. */
+export const isWorthVmWave = (savesUs: number, unknown: number): boolean =>
+  savesUs > VM_WAVE_US + (unknown > 0 ? VM_STOPS_US : 0)
 
 /** What lanes that would go together cost, and what the CPU tier takes for their transactions. */
 export class WaveCost {

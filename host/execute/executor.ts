@@ -41,6 +41,7 @@ import { createSchedule, type Schedule, TIER_LANE } from './schedule.ts'
 import { readCalls, type SimulateRequest, Simulator } from './simulate.ts'
 import type { Simulation } from './simulation.ts'
 import { Sweep } from './sweep.ts'
+import { VmKinds } from './vm_kinds.ts'
 import { VmRounds } from './vm_rounds.ts'
 import { VmRunner } from './vm_runner.ts'
 import { isVmWanted, type VmEngine, VmStage, type VmStageOptions } from './vm_stage.ts'
@@ -220,6 +221,7 @@ class BatchExecutor implements Executor {
   readonly #running: RunningState
   readonly #simulator: Simulator
   readonly #openVm: OpenVm | undefined
+  readonly #vmKinds = new VmKinds()
   #runner: LaneRunner | undefined
   #vm: VmStage | undefined
   #busy = false
@@ -463,11 +465,11 @@ class BatchExecutor implements Executor {
   /** The lane VM, where this batch may have calls for it. */
   #stageVm(schedule: Schedule, runner: LaneRunner | undefined): VmStage | undefined {
     const options = this.#vmOptions()
-    if (!this.#mayUseVm || (runner === undefined && !isVmWanted(schedule, options))) return undefined
+    if (!this.#mayUseVm || (runner === undefined && !isVmWanted(schedule, options, this.#vmKinds))) return undefined
     if (this.#vm === undefined) {
       const engine = this.#openVm?.(this.#resident) ?? (runner && this.#vmRunner(runner, this.#resident))
       if (engine === undefined) return undefined
-      this.#vm = new VmStage(options, engine, this.#library, this.#reasons)
+      this.#vm = new VmStage(options, engine, this.#vmKinds, this.#library, this.#reasons)
     }
     return this.#vm
   }
@@ -483,7 +485,8 @@ class BatchExecutor implements Executor {
   #overlaidVm(resident: ResidentState, runner: LaneRunner): VmStage | undefined {
     const options = this.#vmOptions()
     if (options.compile !== 'wait' && this.#vm?.engine.isReady !== true) return undefined
-    return new VmStage({ ...options, compile: 'wait' }, this.#vmRunner(runner, resident), this.#library, this.#reasons)
+    const engine = this.#vmRunner(runner, resident)
+    return new VmStage({ ...options, compile: 'wait' }, engine, this.#vmKinds, this.#library, this.#reasons)
   }
 
   #vmRunner({ device, pool, tables }: LaneRunner, resident: ResidentState): VmRunner {
@@ -499,7 +502,7 @@ class BatchExecutor implements Executor {
   }
 
   #wantsVm(schedule: Schedule): boolean {
-    return this.#mayUseVm && isVmWanted(schedule, this.#vmOptions())
+    return this.#mayUseVm && isVmWanted(schedule, this.#vmOptions(), this.#vmKinds)
   }
 
   get #mayUseVm(): boolean {

@@ -19,6 +19,7 @@ import type { BufferPool } from './buffer_pool.ts'
 import type { DeviceTables } from './device_tables.ts'
 import { GatherList, type VmGather } from './vm_gather.ts'
 import type { VmGroup } from './vm_group.ts'
+import { noteMissedAccount, noteMissedSlot } from './vm_kinds.ts'
 import { serveRequests, type VmAsked, type VmServer } from './vm_requests.ts'
 import { type VmBlock, vmUniform } from './vm_uniform.ts'
 import { VECTOR_BYTES, type VmWave } from './vm_wave.ts'
@@ -109,14 +110,15 @@ export class VmDispatches {
     return this.#running
   }
 
-  /** Dispatches until every lane ended or left. */
+  /** Dispatches until every lane ended or left. Few lanes take more steps in each. */
   async finish(budget: VmBudget, counters: VmCounters): Promise<void> {
     for (let n = 0; this.#running > 0; n++) {
       if (n === budget.dispatches) {
         for (let k = 0; k < this.#running; k++) this.#reasons.set(this.#lanes[k]!, STEP_BUDGET)
         break
       }
-      await this.step(budget.dispatchSteps * Math.min(2 ** n, MOST_GROWTH), counters)
+      const most = Math.max(2 ** n, Math.floor(FEW_LANES / this.#running))
+      await this.step(budget.dispatchSteps * Math.min(most, MOST_GROWTH), counters)
       await this.serve(budget.laneSteps, counters)
     }
   }
@@ -165,7 +167,10 @@ export class VmDispatches {
       const exit = this.#exit(lane)
       if (exit < VM_EXITS.missAccount || exit >= VM_EXITS.refused) continue
       if (this.#asksAgain(lane, exit)) this.#reasons.set(lane, 'request without an answer')
-      else asking[count++] = lane
+      else {
+        asking[count++] = lane
+        this.#noteMiss(lane, exit)
+      }
     }
     if (count > 0) {
       const asked: VmAsked = {
@@ -285,6 +290,17 @@ export class VmDispatches {
     return same
   }
 
+  #noteMiss(lane: number, exit: number): void {
+    const { kinds, positions } = this.#wave
+    const kind = kinds?.[positions[lane]!]
+    if (kind === undefined) return
+    if (exit === VM_EXITS.missBlockHash || exit === VM_EXITS.missPrecompile) kind.stopped++
+    this.#copyWord(lane, missed, 0)
+    if (exit === VM_EXITS.missAccount) noteMissedAccount(kind, missed)
+    else if (exit === VM_EXITS.missSlot)
+      noteMissedSlot(kind, this.#machine.server.resident, this.#columns[this.#at(LANE_REQUEST, lane) + 1]!, missed)
+  }
+
   /** Vector `k` of the lane's arena, as a vector of the store. */
   #arenaVector(lane: number, k: number): number {
     const { arenasAt, arena } = this.#wave
@@ -320,8 +336,11 @@ export class VmDispatches {
 }
 
 const asked = new Uint32Array(ASKED_LIMBS)
+const missed = new Uint32Array(LIMBS_PER_WORD)
 
 const STEP_BUDGET = 'step budget'
+/** Fewer lanes than this take more steps in a dispatch. */
+const FEW_LANES = 256
 
 const MNEMONICS: ReadonlyMap<number, string> = new Map(OPCODES.map(({ code, mnemonic }) => [code, mnemonic]))
 

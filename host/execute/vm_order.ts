@@ -38,7 +38,7 @@ export const laneOrder = (batch: TransactionBatch, transactions: Int32Array, cod
 }
 
 /** First four bytes of the calldata, 0 where there are fewer. */
-const selectorOf = ({ data, dataStart }: TransactionBatch, i: number): number => {
+export const selectorOf = ({ data, dataStart }: TransactionBatch, i: number): number => {
   const start = dataStart[i]!
   if (dataStart[i + 1]! - start < SELECTOR_BYTES) return 0
   return ((data[start]! << 24) | (data[start + 1]! << 16) | (data[start + 2]! << 8) | data[start + 3]!) >>> 0

@@ -3,7 +3,6 @@ import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { wordEquals } from '../state/word.ts'
-import { isWorthVmWave } from './dispatch_cost.ts'
 import { OUTCOME_NONE, type Schedule, TIER_VM } from './schedule.ts'
 import { type VmGroup, vmAccountCount, vmExit, vmSlotCount } from './vm_group.ts'
 import type { VmHints } from './vm_items.ts'
@@ -14,8 +13,8 @@ import {
   RECORD_BEFORE,
   RECORD_PRESENT,
   SLOT_RECORD_LIMBS,
-  VM_BALANCE,
-  VM_SLOT,
+  VM_EMPTY,
+  VM_HOLDS,
   VmStore,
 } from './vm_store.ts'
 
@@ -60,15 +59,15 @@ export class VmRounds {
       return false
     }
     if (!this.#isBroken(i)) return false
-    const held = this.#last.filter((j) => j < i).length
-    if (this.#last.length > 0 && !(this.#always ? 2 * held >= this.#last.length : isWorthVmWave(held))) {
+    const held = this.#last.filter((j) => j < i)
+    if (this.#last.length > 0 && !this.#isWorthRound(held, this.#last.length / 2)) {
       this.#last = []
       this.#pause = this.#nextPause
       this.#nextPause *= 4
       return false
     }
     const { broken, hints } = this.#resolve(i, end)
-    if (!(this.#always ? broken.length >= LEAST_BROKEN : isWorthVmWave(broken.length))) {
+    if (!this.#isWorthRound(broken, LEAST_BROKEN)) {
       this.#pause = broken.length
       return false
     }
@@ -79,12 +78,16 @@ export class VmRounds {
     return tier[i] === TIER_VM && groups[i] !== before
   }
 
+  #isWorthRound(calls: readonly number[], least: number): boolean {
+    return this.#always ? calls.length >= least : this.#stage.isWorthWave(this.#schedule, calls)
+  }
+
   /** Whether its execution does not hold on the running values, and may on others that a lane can be given. */
   #isBroken(i: number): boolean {
     if (!this.#isOpen(i)) return false
     const { group, lane } = this.#execution(i)
     const broken = this.#store.broken(group, lane, i, this.#schedule.fromIds[i]!)
-    return broken === VM_SLOT || broken === VM_BALANCE
+    return broken !== VM_HOLDS && broken !== VM_EMPTY
   }
 
   #isOpen(i: number): boolean {

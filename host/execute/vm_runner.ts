@@ -16,6 +16,7 @@ import { type VmBudget, type VmCounters, VmDispatches, type VmMachine } from './
 import { VmGather } from './vm_gather.ts'
 import { type VmGroup, vmColumn, vmExit } from './vm_group.ts'
 import { loadListedItems, type VmHints } from './vm_items.ts'
+import { loadKinds, type VmKind } from './vm_kinds.ts'
 import { laneOrder } from './vm_order.ts'
 import { TracedCodes, traceLane, type VmTraceStep } from './vm_trace.ts'
 import type { VmBlock } from './vm_uniform.ts'
@@ -39,6 +40,8 @@ export interface VmRequest extends VmSource {
   /** Indices into the batch. */
   readonly transactions: Int32Array
   readonly hints?: VmHints
+  /** By position in `transactions`: what is known of such calls. It learns from this run. */
+  readonly kinds?: readonly VmKind[]
 }
 
 const TOO_SMALL = 'the device does not hold one workgroup of the lane VM'
@@ -106,10 +109,15 @@ export class VmRunner {
     const order = laneOrder(request.batch, request.transactions, this.#calledCodes(request))
     this.timings.upload += performance.now() - startedMs
     const groups: VmGroup[] = []
-    let positions = order
-    let ends = this.#cut(lanes, positions, 0)
-    if (ends === undefined) throw new RangeError(TOO_SMALL)
-    for (let n = 0; ends !== undefined; n++) {
+    const { kinds } = request
+    const mostQuota = VM_QUOTAS.findLastIndex((_, n) => this.#cut(lanes, order, n) !== undefined)
+    const startsAt = (k: number): number => (kinds === undefined ? 0 : Math.min(mostQuota, kinds[k]!.quota))
+    let passed: readonly number[] = []
+    if (mostQuota < 0) throw new RangeError(TOO_SMALL)
+    for (let n = 0; n <= mostQuota; n++) {
+      const positions = Uint32Array.from([...order.filter((k) => startsAt(k) === n), ...passed])
+      const ends = this.#cut(lanes, positions, n)
+      if (ends === undefined) throw new RangeError(TOO_SMALL)
       this.chunks += Math.max(0, ends.length - 1)
       const ran: VmWaveResult[] = []
       for (let w = 0; w < ends.length; w++) {
@@ -117,9 +125,9 @@ export class VmRunner {
         ran.push(await this.#runWave(machine, lanes, own, VM_QUOTAS[n]!, block))
       }
       groups.push(...ran.map(({ group }) => group))
-      positions = passedQuota(ran)
-      ends = positions.length === 0 ? undefined : this.#cut(lanes, positions, n + 1)
-      settleQuota(ran, ends !== undefined)
+      passed = passedQuota(ran)
+      settleQuota(ran, n < mostQuota)
+      if (kinds !== undefined) raiseQuotas(kinds, positions, passed)
     }
     return groups
   }
@@ -176,12 +184,30 @@ export class VmRunner {
 
   async #prepare(request: VmRequest): Promise<{ readonly lanes: VmLanes; readonly block: VmBlock }> {
     const { fork, chainId, resident } = this.#parts
-    const { batch, transactions, hints, env, coinbaseId } = request
+    const { batch, transactions, hints, kinds, env, coinbaseId } = request
     const listed = await loadListedItems(batch, transactions, resident)
+    if (kinds !== undefined) await this.#foresee(kinds)
     return {
-      lanes: { source: request, transactions, listed, natives: MICRO(fork), ...(hints === undefined ? {} : { hints }) },
+      lanes: {
+        source: request,
+        transactions,
+        listed,
+        natives: MICRO(fork),
+        ...(hints && { hints }),
+        ...(kinds && { kinds }),
+      },
       block: { fork, words: environmentWords(env, chainId), coinbaseId },
     }
+  }
+
+  /** Makes resident, and puts in the store, what calls of these kinds have asked for. */
+  async #foresee(kinds: readonly VmKind[]): Promise<void> {
+    const { resident } = this.#parts
+    const ids = await loadKinds(new Set(kinds), resident)
+    const { rows } = resident.accounts
+    const codeIds = new Set<number>()
+    for (const id of ids) codeIds.add(rows[id * ROW_LIMBS + ROW_FLAGS]! >>> ACCOUNT_CODE_SHIFT)
+    for (const codeId of codeIds) if (codeId !== 0) this.#codes.require(codeId)
   }
 
   /** Code ids of the called accounts, which are put in the store at once. */
@@ -249,12 +275,21 @@ interface VmWaveResult {
 }
 
 /** Positions of the lanes that passed their quota. */
-const passedQuota = (ran: readonly VmWaveResult[]): Uint32Array => {
+const passedQuota = (ran: readonly VmWaveResult[]): readonly number[] => {
   const passed: number[] = []
   for (const { group, positions } of ran)
     for (let lane = 0; lane < group.laneCount; lane++)
       if (vmExit(group, lane) === VM_EXITS.quota) passed.push(positions[lane]!)
-  return Uint32Array.from(passed)
+  return passed
+}
+
+/** Kinds most of whose lanes passed the quota start in the next one from now on. */
+const raiseQuotas = (kinds: readonly VmKind[], positions: Uint32Array, passed: readonly number[]): void => {
+  if (passed.length === 0) return
+  const lanes = new Map<VmKind, number>()
+  for (const k of passed) lanes.set(kinds[k]!, 2 + (lanes.get(kinds[k]!) ?? 0))
+  for (const k of positions) if (lanes.has(kinds[k]!)) lanes.set(kinds[k]!, lanes.get(kinds[k]!)! - 1)
+  for (const [kind, most] of lanes) if (most > 0) kind.quota = Math.min(kind.quota + 1, VM_QUOTAS.length - 1)
 }
 
 /** Marks the lanes that passed their quota: they run again, or have left. */

@@ -1,12 +1,14 @@
+import { LANE_REQUEST } from '../../transpiler/layout/lane_vm.ts'
 import { TYPE_SET_CODE } from '../block/batch.ts'
 import { faultText } from './device_fault.ts'
-import { isWorthVmWave } from './dispatch_cost.ts'
+import { isWorthVmWave, vmSavesUs } from './dispatch_cost.ts'
 import type { ExitReason, ExitReasons } from './exit_reason.ts'
 import { countExecution } from './lane_wave.ts'
 import type { CompileMode, PathLibrary } from './path_library.ts'
 import { OUTCOME_NONE, type Schedule, TIER_CPU, TIER_VM } from './schedule.ts'
-import type { VmGroup } from './vm_group.ts'
+import { type VmGroup, vmColumn } from './vm_group.ts'
 import type { VmHints } from './vm_items.ts'
+import type { VmKind, VmKinds } from './vm_kinds.ts'
 import type { VmRequest, VmRunner } from './vm_runner.ts'
 import { calledMicroCode, MOST_GAS_HIGH_LIMB } from './vm_wave.ts'
 
@@ -40,12 +42,14 @@ export interface VmStageOptions {
 export class VmStage {
   readonly faults: string[] = []
   readonly engine: VmEngine
+  readonly kinds: VmKinds
   readonly #options: VmStageOptions
   readonly #library: PathLibrary
   readonly #reasons: ExitReasons
   #state: 'closed' | 'opening' | 'ready' | 'refused' = 'closed'
 
-  constructor(options: VmStageOptions, engine: VmEngine, library: PathLibrary, reasons: ExitReasons) {
+  constructor(options: VmStageOptions, engine: VmEngine, kinds: VmKinds, library: PathLibrary, reasons: ExitReasons) {
+    this.kinds = kinds
     this.#options = options
     this.engine = engine
     this.#library = library
@@ -56,22 +60,30 @@ export class VmStage {
   async begin(schedule: Schedule): Promise<void> {
     this.engine.begin()
     const { count } = schedule.batch
-    const calls = callsFor(schedule, 0, count)
-    if (!isWorth(calls.length, this.#options) || !(await this.#open())) return
+    const calls = this.#worthwhile(schedule, callsFor(schedule, 0, count))
+    if (calls.length === 0 || !(await this.#open())) return
     for (const i of calls) claim(schedule, i)
   }
 
-  /** Executes the calls of [first, end) that have no execution by now; those that the VM leaves are the CPU tier's. */
-  async run(schedule: Schedule, first: number, end: number): Promise<void> {
+  /** Takes the calls of [first, end) that have no execution by now and are worth it; the others are the CPU tier's. */
+  async claim(schedule: Schedule, first: number, end: number): Promise<readonly number[]> {
     const calls = callsFor(schedule, first, end)
-    if (calls.length === 0) return
-    const opens = isWorth(calls.length, this.#options)
-    if (!opens || !(await this.#open())) {
-      this.#release(schedule, calls, opens && this.#options.laneVm === 'always' ? this.#whyNot() : undefined)
-      return
-    }
-    for (const i of calls) claim(schedule, i)
-    await this.#execute(schedule, calls)
+    const taken = this.#worthwhile(schedule, calls)
+    const opens = taken.length > 0
+    if (opens && !(await this.#open())) taken.length = 0
+    this.#release(schedule, calls, opens && this.#options.laneVm === 'always' ? this.#whyNot() : undefined, taken)
+    for (const i of taken) claim(schedule, i)
+    return taken
+  }
+
+  /** Executes claimed calls; those that the VM leaves are the CPU tier's. */
+  async run(schedule: Schedule, calls: readonly number[]): Promise<void> {
+    if (calls.length > 0) await this.#execute(schedule, calls)
+  }
+
+  /** Whether these calls are worth a wave of their own. */
+  isWorthWave(schedule: Schedule, calls: readonly number[]): boolean {
+    return worthwhile(schedule, calls, {}, this.kinds).length > 0
   }
 
   /** Executes calls once more, on other values than the tables have (VmRounds). */
@@ -86,9 +98,11 @@ export class VmStage {
   async #execute(schedule: Schedule, calls: readonly number[], hints?: VmHints): Promise<void> {
     const { batch, executionGas, fromIds, toIds, rules, env, coinbaseId } = schedule
     const transactions = Int32Array.from(calls)
-    const request = { batch, executionGas, fromIds, toIds, rules, env, coinbaseId, transactions }
+    const kinds = this.kinds.of(schedule, calls)
+    const request = { batch, executionGas, fromIds, toIds, rules, env, coinbaseId, transactions, kinds }
     const groups = await this.engine.run(hints === undefined ? request : { ...request, hints })
-    for (const group of groups) this.#adopt(schedule, group)
+    const kindOf = new Map(calls.map((i, k) => [i, kinds[k]!]))
+    for (const group of groups) this.#adopt(schedule, group, kindOf)
   }
 
   /** Gives what has no execution to the CPU tier, for this reason. */
@@ -126,7 +140,7 @@ export class VmStage {
   }
 
   /** Makes the group the present execution of its transactions; those of lanes that left are the CPU tier's. */
-  #adopt(schedule: Schedule, group: VmGroup): void {
+  #adopt(schedule: Schedule, group: VmGroup, kinds: ReadonlyMap<number, VmKind>): void {
     const { tier, groups, lanes, reasons, executions, explained } = schedule
     const number = schedule.vmGroups.push(group) - 1
     for (let lane = 0; lane < group.laneCount; lane++) {
@@ -134,19 +148,34 @@ export class VmStage {
       if (i < 0) continue
       countExecution(executions, i)
       const left = leftReason(group, lane)
+      const kind = kinds.get(i)!
       if (left === undefined) {
+        kind.ended++
+        kind.steps = group.columns[vmColumn(group, LANE_REQUEST, lane) + 3]!
         groups[i] = number
         lanes[i] = lane
         continue
       }
+      kind.left++
       explained?.exit(i, left)
       tier[i] = TIER_CPU
       reasons[i] = this.#reasons.code(left)
     }
   }
 
-  #release(schedule: Schedule, calls: readonly number[], reason: ExitReason | undefined): void {
+  #worthwhile(schedule: Schedule, calls: readonly number[]): number[] {
+    return worthwhile(schedule, calls, this.#options, this.kinds)
+  }
+
+  #release(
+    schedule: Schedule,
+    calls: readonly number[],
+    reason: ExitReason | undefined,
+    but: readonly number[] = [],
+  ): void {
+    const kept = new Set(but)
     for (const i of calls) {
+      if (kept.has(i)) continue
       schedule.tier[i] = TIER_CPU
       if (reason !== undefined) schedule.reasons[i] = this.#reasons.code(reason)
     }
@@ -161,11 +190,29 @@ export const isVmCall = ({ batch, rules, toCodes }: Schedule, i: number): boolea
   rules.rejection[i] === 0
 
 /** Whether the lane VM is worth a wave for what stands for the CPU tier now. */
-export const isVmWanted = (schedule: Schedule, options: VmStageOptions): boolean =>
-  isWorth(callsFor(schedule, 0, schedule.batch.count).length, options)
+export const isVmWanted = (schedule: Schedule, options: VmStageOptions, kinds: VmKinds): boolean =>
+  worthwhile(schedule, callsFor(schedule, 0, schedule.batch.count), options, kinds).length > 0
 
-const isWorth = (calls: number, { laneVm, waves }: VmStageOptions): boolean =>
-  calls > 0 && (laneVm === 'always' || waves === 'always' || isWorthVmWave(calls))
+/** Those of the calls that are worth their lanes, if together they are worth a wave; else none. */
+const worthwhile = (
+  schedule: Schedule,
+  calls: readonly number[],
+  { laneVm, waves }: Pick<VmStageOptions, 'laneVm' | 'waves'>,
+  kinds: VmKinds,
+): number[] => {
+  if (laneVm === 'always' || calls.length === 0) return [...calls]
+  let savesUs = 0
+  let unknown = 0
+  const taken: number[] = []
+  for (const [k, kind] of kinds.of(schedule, calls).entries()) {
+    const saves = vmSavesUs(kind.steps, kind.stops)
+    if (waves !== 'always' && (kind.isRefused || saves <= 0)) continue
+    taken.push(calls[k]!)
+    savesUs += saves
+    if (kind.steps === 0) unknown++
+  }
+  return waves === 'always' || isWorthVmWave(savesUs, unknown) ? taken : []
+}
 
 /** Such calls in [first, end) that have no execution, or one that the device gave up. */
 const callsFor = (schedule: Schedule, first: number, end: number): number[] => {

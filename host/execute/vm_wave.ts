@@ -21,6 +21,7 @@ import type { TransactionBatch } from '../block/batch.ts'
 import type { TransactionRules } from '../block/rules.ts'
 import { wordAdd, wordFromHex, wordMulNumber } from '../state/word.ts'
 import type { ListedItems, VmHints } from './vm_items.ts'
+import type { VmKind } from './vm_kinds.ts'
 
 const VECTOR_LIMBS = 4
 export const VECTOR_BYTES = 16
@@ -46,6 +47,8 @@ export interface VmLanes {
   /** By micro code: defined where the fork has that precompile. */
   readonly natives: readonly unknown[]
   readonly hints?: VmHints
+  /** By position. */
+  readonly kinds?: readonly VmKind[]
 }
 
 /**
@@ -58,6 +61,8 @@ export interface VmWave {
   readonly quota: VmQuota
   readonly arena: VmArena
   readonly positions: Uint32Array
+  /** By position. */
+  readonly kinds: readonly VmKind[] | undefined
   readonly laneCount: number
   readonly words: Uint32Array
   /** Vectors. */
@@ -135,6 +140,7 @@ export const layWave = (lanes: VmLanes, positions: Uint32Array, quota: VmQuota):
     quota,
     arena,
     positions,
+    kinds: lanes.kinds,
     laneCount,
     words,
     order,

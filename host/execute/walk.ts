@@ -9,7 +9,7 @@ import type { Schedule } from './schedule.ts'
 import type { Speculation } from './speculation.ts'
 import type { Sweep } from './sweep.ts'
 import type { VmRounds } from './vm_rounds.ts'
-import type { VmStage } from './vm_stage.ts'
+import { isVmCall, type VmStage } from './vm_stage.ts'
 
 /** Batches of twice this many transactions or more go to the device in ranges of about this size. */
 export const RANGE = 16_384
@@ -67,8 +67,11 @@ export class Walk {
     for (let first = 0; first < count; first += size) {
       const end = Math.min(count, first + size)
       await this.#finish(wave)
-      await this.#runVm(first, end)
+      const calls = await this.#claimVm(first, end)
+      // Workers execute what neither takes while lanes run.
       await cpu.offer(first, end)
+      await this.#runVm(calls)
+      if (calls.length > 0) await cpu.offer(first, end)
       wave = end < count ? await this.#start(end, Math.min(count, end + size), ranges) : undefined
       await this.#sweep(first, end)
     }
@@ -95,10 +98,15 @@ export class Walk {
     }
   }
 
-  async #runVm(first: number, end: number): Promise<void> {
+  async #claimVm(first: number, end: number): Promise<readonly number[]> {
+    if (this.hasFailed) return []
+    return (await this.#parts.vm?.claim(this.#schedule, first, end)) ?? []
+  }
+
+  async #runVm(calls: readonly number[]): Promise<void> {
     if (this.hasFailed) return
     try {
-      await this.#parts.vm?.run(this.#schedule, first, end)
+      await this.#parts.vm?.run(this.#schedule, calls)
     } catch (thrown) {
       this.#fail(thrown)
     }
@@ -142,7 +150,7 @@ export class Walk {
 
   /** Executes a transaction on the CPU tier at its place. */
   async #execute(index: number): Promise<void> {
-    const { cpu, running, sweep } = this.#parts
+    const { cpu, running, sweep, vm } = this.#parts
     const { env, cpuResults } = this.#schedule
     const startedMs = performance.now()
     const outcome = await cpu.execute(index)
@@ -150,6 +158,7 @@ export class Walk {
       sweep.reject(index, outcome.rejected)
     } else {
       cpuResults.set(index, outcome)
+      if (vm !== undefined && isVmCall(this.#schedule, index)) vm.kinds.noteCpu(this.#schedule, index, outcome)
       await sweep.recorder?.openOutcome(outcome.reads, outcome.writes, [env.coinbase.toLowerCase()])
       await running.apply(outcome.writes, sweep)
       if (outcome.coinbaseFee !== undefined) {

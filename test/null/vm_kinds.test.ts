@@ -1,0 +1,140 @@
+import { describe, expect, test } from 'vitest'
+import { encodeBatch } from '../../host/block/encode_batch.ts'
+import { transactionRules } from '../../host/block/rules.ts'
+import type { CpuExecution } from '../../host/execute/cpu_result.ts'
+import { isWorthVmWave, vmSavesUs } from '../../host/execute/dispatch_cost.ts'
+import { createSchedule, type Schedule } from '../../host/execute/schedule.ts'
+import { loadKinds, noteMissedAccount, noteMissedSlot, VmKind, VmKinds } from '../../host/execute/vm_kinds.ts'
+import { MemoryState } from '../../host/state/memory_state.ts'
+import { ResidentState } from '../../host/state/resident_state.ts'
+import { addressFromHex, wordFromBigInt, wordToBigInt } from '../../host/state/word.ts'
+import { codeSkeleton } from '../../transpiler/index.ts'
+
+const address = (n: number): string => `0x${n.toString(16).padStart(40, '0')}`
+const env = {
+  number: 1n,
+  timestamp: 1n,
+  coinbase: address(0xc0),
+  gasLimit: 30_000_000n,
+  baseFeePerGas: 1n,
+  prevRandao: 0n,
+}
+
+/** Calls by called account and selector. */
+const scheduleOf = (calls: readonly (readonly [number, string])[]): Schedule => {
+  const batch = encodeBatch(
+    calls.map(([to, data], n) => ({
+      from: address(1),
+      to: address(to),
+      nonce: BigInt(n),
+      gasLimit: 100_000n,
+      gasPrice: 9n,
+      data,
+    })),
+  )
+  const schedule = createSchedule(batch, env, transactionRules(batch, 'cancun', env))
+  calls.forEach(([to], i) => {
+    schedule.toIds[i] = to
+    schedule.toCodes[i] = 1
+  })
+  return schedule
+}
+
+const word = (value: bigint): Uint32Array => {
+  const limbs = new Uint32Array(8)
+  wordFromBigInt(limbs, 0, value)
+  return limbs
+}
+
+const addressWord = (n: number): Uint32Array => {
+  const limbs = new Uint32Array(8)
+  addressFromHex(limbs, 0, address(n))
+  return limbs
+}
+
+const residentOf = (state: MemoryState): ResidentState => new ResidentState(state, codeSkeleton)
+
+describe('kinds of calls', () => {
+  test('are told apart by called account, its code, and selector', () => {
+    const kinds = new VmKinds()
+    const schedule = scheduleOf([
+      [7, '0xaabbccdd01'],
+      [7, '0xaabbccdd02'],
+      [7, '0xaabbccde01'],
+      [8, '0xaabbccdd01'],
+    ])
+    const [first, same, selector, account] = kinds.of(schedule, [0, 1, 2, 3])
+    expect(same).toBe(first)
+    expect(new Set([first, selector, account]).size).toBe(3)
+    schedule.toCodes[0] = 2
+    expect(kinds.of(schedule, [0])[0]).not.toBe(first)
+    schedule.toCodes[0] = 1
+    expect(kinds.of(schedule, [0])[0]).toBe(first)
+  })
+
+  test('learn what the CPU tier read, until a lane ran one of them', () => {
+    const kinds = new VmKinds()
+    const schedule = scheduleOf([[7, '0xaabbccdd']])
+    const [kind] = kinds.of(schedule, [0])
+    const outcome = {
+      gasUsed: BigInt(schedule.rules.intrinsic[0]!) + 6_000n,
+      reads: { accounts: [address(7)], seen: [], slots: [{ address: address(7), key: 3n, value: 0n }] },
+    } as unknown as CpuExecution
+    kinds.noteCpu(schedule, 0, outcome)
+    kinds.noteCpu(schedule, 0, outcome)
+    expect([kind!.accounts.count, kind!.slots.count, kind!.steps]).toEqual([1, 1, 100])
+    kind!.ended = 1
+    kind!.steps = 40
+    kinds.noteCpu(schedule, 0, outcome)
+    expect(kind!.steps).toBe(40)
+  })
+
+  test('have what their lanes missed made resident, each thing once', async () => {
+    const state = MemoryState.from({ [address(9)]: { balance: 5n, nonce: 1n, code: '0x00', storage: { '0x4': 6n } } })
+    const before = residentOf(state)
+    const owner = new Int32Array(1)
+    await before.accountIds(addressWord(9), 1, owner)
+    const kind = new VmKind()
+    for (let times = 0; times < 2; times++) {
+      noteMissedAccount(kind, addressWord(11))
+      noteMissedSlot(kind, before, owner[0]!, word(4n))
+    }
+    expect([kind.accounts.count, kind.slots.count]).toEqual([1, 1])
+    // Ids are others there: what is kept are names.
+    const after = residentOf(state)
+    await after.accountIds(addressWord(1), 1, new Int32Array(1))
+    const ids = await loadKinds(new Set([kind]), after)
+    expect(ids).toEqual(Int32Array.of(after.accounts.find(addressWord(11), 0)))
+    const slot = after.slots.find(after.accounts.find(addressWord(9), 0), word(4n), 0)
+    expect(slot).toBeGreaterThanOrEqual(0)
+    expect(wordToBigInt(after.slots.values, 8 * slot)).toBe(6n)
+  })
+
+  test('keep no more than so many names', () => {
+    const kind = new VmKind()
+    for (let n = 0; n < 3000; n++) noteMissedAccount(kind, addressWord(n))
+    expect(kind.accounts.count).toBe(2048)
+  })
+
+  test('are refused while every lane has left', () => {
+    const kind = new VmKind()
+    expect(kind.isRefused).toBe(false)
+    kind.left = 2
+    expect(kind.isRefused).toBe(true)
+    kind.ended = 1
+    expect(kind.isRefused).toBe(false)
+  })
+})
+
+describe('a wave of the lane VM', () => {
+  test('is worth it for one long call that is known, and not for a short or an unknown one', () => {
+    expect(isWorthVmWave(vmSavesUs(10_000, 0), 0)).toBe(true)
+    expect(isWorthVmWave(vmSavesUs(100, 0), 0)).toBe(false)
+    expect(isWorthVmWave(vmSavesUs(0, 0), 1)).toBe(false)
+  })
+
+  test('loses what it saves to stops', () => {
+    expect(vmSavesUs(10_000, 1)).toBeLessThan(vmSavesUs(10_000, 0))
+    expect(vmSavesUs(1_000, 50)).toBeLessThan(0)
+  })
+})
