@@ -204,9 +204,12 @@ const worthwhile = (
   let savesUs = 0
   let unknown = 0
   const taken: number[] = []
+  const like = new Map<VmKind, number>()
   for (const [k, kind] of kinds.of(schedule, calls).entries()) {
-    const saves = vmSavesUs(kind.steps, kind.stops)
+    const before = like.get(kind) ?? 0
+    const saves = vmSavesUs(kind.steps, kind.stops, before)
     if (waves !== 'always' && (kind.isRefused || saves <= 0)) continue
+    like.set(kind, before + 1)
     taken.push(calls[k]!)
     savesUs += saves
     if (kind.steps === 0) unknown++

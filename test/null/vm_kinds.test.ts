@@ -128,13 +128,14 @@ describe('kinds of calls', () => {
 
 describe('a wave of the lane VM', () => {
   test('is worth it for one long call that is known, and not for a short or an unknown one', () => {
-    expect(isWorthVmWave(vmSavesUs(10_000, 0), 0)).toBe(true)
-    expect(isWorthVmWave(vmSavesUs(100, 0), 0)).toBe(false)
-    expect(isWorthVmWave(vmSavesUs(0, 0), 1)).toBe(false)
+    expect(isWorthVmWave(vmSavesUs(10_000, 0, 0), 0)).toBe(true)
+    expect(isWorthVmWave(vmSavesUs(100, 0, 0), 0)).toBe(false)
+    expect(isWorthVmWave(vmSavesUs(0, 0, 0), 1)).toBe(false)
   })
 
-  test('loses what it saves to stops', () => {
-    expect(vmSavesUs(10_000, 1)).toBeLessThan(vmSavesUs(10_000, 0))
-    expect(vmSavesUs(1_000, 50)).toBeLessThan(0)
+  test('loses what it saves to stops, and saves more beside calls that are alike', () => {
+    expect(vmSavesUs(10_000, 1, 0)).toBeLessThan(vmSavesUs(10_000, 0, 0))
+    expect(vmSavesUs(1_000, 50, 0)).toBeLessThan(0)
+    expect(vmSavesUs(1_000, 0, 1)).toBeGreaterThan(vmSavesUs(1_000, 0, 0))
   })
 })
