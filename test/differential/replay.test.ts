@@ -26,7 +26,7 @@ const SMALL = ['mainnet-46147', 'mainnet-2688148', 'mainnet-19426587', 'mainnet-
 
 /** Blocks with calls, for each way to switch the tiers of the device. */
 const SWITCHED = ['mainnet-19426587', 'mainnet-17034869']
-const TIERS = ['laneVm', 'pathProgram', 'pathKernel'] as const
+const TIERS = ['laneVm', 'pathProgram', 'pathKernel', 'pathHost'] as const
 const SWITCHES: Readonly<
   Record<
     string,
@@ -37,7 +37,7 @@ const SWITCHES: Readonly<
   >
 > = {
   'with the lane VM alone': { switches: { paths: 'never', laneVm: 'always' }, uses: ['laneVm'] },
-  'with paths alone': { switches: { laneVm: 'never' }, uses: ['pathProgram', 'pathKernel'] },
+  'with paths alone': { switches: { laneVm: 'never' }, uses: ['pathProgram', 'pathKernel', 'pathHost'] },
   'with the lane VM before paths': { switches: { laneVm: 'always' }, uses: 'both' },
 }
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ComputeDevice, openDevice } from '../../host/index.ts'
-import type { Fork } from '../../transpiler/spec/forks.ts'
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { BatchCheck, type BatchCheckOptions, minimized } from '../fixtures/batch_check.ts'
 import { keepFailure, keptFailures } from '../fixtures/batch_failures.ts'
 import { batchState, randomBatch } from '../fixtures/batch_world.ts'
@@ -112,7 +112,9 @@ describe('random batches', () => {
       if (runs < 100) return
       expect(tiers.pathKernel).toBeGreaterThan(0)
       expect(tiers.pathProgram).toBeGreaterThan(runs / 2)
-      expect(tiers.laneVm).toBeGreaterThan(runs / 2)
+      // The lane VM has the rules of Berlin and later.
+      if (isAtLeast(fork, 'berlin')) expect(tiers.laneVm).toBeGreaterThan(runs / 2)
+      else expect(tiers.laneVm).toBe(0)
       expect(tiers.pathHost).toBeGreaterThan(0)
       expect(tiers.transfer).toBeGreaterThan(runs)
       expect(tiers.cpu).toBeGreaterThan(runs)
