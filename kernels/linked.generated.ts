@@ -2212,6 +2212,8 @@ const VM_OP_ENTER = 27u;
 
 const VM_OP_REFUSE = 28u;
 
+const VM_MODE_CALL_VALUE = 3u;
+
 const VM_MODE_GAS_PRICE = 6u;
 
 const VM_MODE_GAS = 9u;
@@ -2256,6 +2258,22 @@ const VM_ITEM_VALUE = 4u;
 
 fn vm_stack_place(operand: u32) -> u32 {
   return u32(i32(vm_stack) + (i32(operand << 18u) >> 18u) * i32(VM_WORD_STRIDE));
+}
+
+fn vm_operand(operand: u32) -> U256 {
+  let index = operand & 0x3fffu;
+  var word = U256_ZERO;
+  if (operand < 0x4000u) {
+    let place = vm_stack_place(operand);
+    word = U256(lanes_out[place], lanes_out[place + VM_STRIDE]);
+  } else if (operand < 0x8000u) {
+    let place = vm_shape.y + 2u * index;
+    word = U256(lanes_in[place], lanes_in[place + 1u]);
+  } else if (operand != VM_OPERAND_NONE) {
+    let place = 2u * (vm_constants + 2u + index);
+    word = U256(state_constants[place], state_constants[place + 1u]);
+  }
+  return word;
 }
 
 fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
@@ -2334,24 +2352,29 @@ fn vm_shift_height(immediate: u32) {
     let enters = opcode == VM_OP_ENTER;
     let pays = calls & (mode < 2u);
     let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
-    var a = U256_ZERO;
-    var b = U256_ZERO;
+    var a = vm_operand(instruction.y & 0xffffu);
+    var b = vm_operand(instruction.y >> 16u);
     var c = U256_ZERO;
     var to = U256_ZERO;
     var in_range = vec2<u32>(0u);
     var out_range = vec2<u32>(0u);
+    let of_frame = (opcode == VM_OP_ENVIRONMENT) & ((mode == VM_MODE_GAS_PRICE) | (mode == VM_MODE_CALL_VALUE));
+    var first = 2u;
     var operands = 2u;
     var wide = c_operand;
     if (calls) {
+      first = 0u;
       operands = 7u;
+    } else if (of_frame) {
+      first = 0u;
+      operands = 1u;
     } else if (foreign) {
       operands = 4u;
     } else if ((opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_MODULAR) | enters) {
       operands = 3u;
     }
-    for (var n = 0u; n < operands; n++) {
-      var operand = select(select(c_operand, instruction.y >> 16u, n == 1u), instruction.y & 0xffffu, n == 0u);
-      operand = select(operand, immediate, n == 3u);
+    for (var n = first; n < operands; n++) {
+      var operand = select(c_operand, immediate, n == 3u);
       if (calls) {
         if ((n == 2u) & !pays) {
           continue;
@@ -2359,36 +2382,20 @@ fn vm_shift_height(immediate: u32) {
         operand = wide & 0x3fffu;
         wide--;
       }
-      let index = operand & 0x3fffu;
       var place = vm_stack_place(operand);
       var stride = VM_STRIDE;
-      var shared_word = false;
-      if (enters & (n == 2u)) {
+      if (enters) {
         place = vm_columns(11u);
         stride = lane_environment[1].x;
-      } else if (operand == VM_OPERAND_NONE) {
-        if ((opcode != VM_OP_ENVIRONMENT) | (n != 0u)) {
-          continue;
-        }
+      } else if (of_frame) {
         place = select(vm_frame + 5u * VM_STRIDE, vm_columns(9u), mode == VM_MODE_GAS_PRICE);
         stride = select(VM_STRIDE, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
-      } else if (operand >= 0x4000u) {
-        place = select(2u * (vm_constants + 2u + index), vm_shape.y + 2u * index, operand < 0x8000u);
-        stride = 1u;
-        shared_word = true;
       }
       var word = U256_ZERO;
-      for (var half = 0u; half < vm_turns(2u); half++) {
-        var v = vec4<u32>(0u);
-        let at = place + half * stride;
-        if (!shared_word) {
-          v = lanes_out[at];
-        } else if (operand < 0x8000u) {
-          v = lanes_in[at];
-        } else {
-          v = state_constants[at];
-        }
-        word = U256(word.hi, v);
+      if ((operand < 0x4000u) | enters | of_frame) {
+        word = vm_word(place, stride);
+      } else {
+        word = vm_operand(operand);
       }
       if (n < 2u) {
         a = u256_select(a, word, n == 0u);
@@ -2947,7 +2954,8 @@ fn vm_shift_height(immediate: u32) {
     }
     if (vm_exit < VM_MISS_ACCOUNT) {
       if (has_result) {
-        vm_put_word(result, word);
+        lanes_out[result] = word.lo;
+        lanes_out[result + VM_STRIDE] = word.hi;
       }
       vm_pc = next_pc;
       if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
@@ -2965,6 +2973,25 @@ var<private> vm_stack: u32;
 
 const VM_WORD_STRIDE = 128u;
 
+const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+@group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
+
+const VM_STRIDE = 64u;
+
+var<private> vm_shape: vec4<u32>;
+
+@group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
+
+var<private> vm_constants: u32;
+
+@group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
+
 @group(0) @binding(0) var<uniform> lane_environment: array<vec4<u32>, 26>;
 
 fn u256_is_zero(x: U256) -> bool {
@@ -2977,13 +3004,6 @@ fn u256_eq(a: U256, b: U256) -> bool {
   return (differ.x | differ.y | differ.z | differ.w) == 0u;
 }
 
-struct U256 {
-  lo: vec4<u32>,
-  hi: vec4<u32>,
-}
-
-@group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
-
 var<private> vm_height: u32;
 
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
@@ -2992,11 +3012,7 @@ fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
 
 var<private> vm_lane: u32;
 
-@group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
-
 var<private> vm_arena: u32;
-
-const VM_STRIDE = 64u;
 
 fn vm_load() -> bool {
   let state = lanes_out[vm_columns(0u)];
@@ -3102,14 +3118,10 @@ var<private> vm_memory: u32;
 
 var<private> vm_words: u32;
 
-var<private> vm_constants: u32;
-
 fn vm_open_code() {
   vm_shape = lanes_in[vm_code];
   vm_code_bytes = lanes_in[vm_code + 1u].xy;
 }
-
-var<private> vm_shape: vec4<u32>;
 
 var<private> vm_code_bytes: vec2<u32>;
 
@@ -3140,17 +3152,21 @@ fn vm_leave(exit: u32, asked: u32, word: U256) {
 
 const VM_QUOTA = 17u;
 
-const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
-
 var<private> vm_asked: u32;
 
 var<private> vm_asked_word: U256;
 
+fn vm_word(at: u32, stride: u32) -> U256 {
+  var word = U256_ZERO;
+  for (var half = 0u; half < vm_turns(2u); half++) {
+    word = U256(word.hi, lanes_out[at + half * stride]);
+  }
+  return word;
+}
+
 fn vm_turns(n: u32) -> u32 {
   return min(n, lane_environment[21].y);
 }
-
-@group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
 
 fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
   return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
@@ -3209,14 +3225,6 @@ fn vm_memory_gas(words: u32) -> u32 {
 }
 
 const VM_REGION_MEMORY = 2u;
-
-fn vm_word(at: u32, stride: u32) -> U256 {
-  var word = U256_ZERO;
-  for (var half = 0u; half < vm_turns(2u); half++) {
-    word = U256(word.hi, lanes_out[at + half * stride]);
-  }
-  return word;
-}
 
 const MISSING = 0xffffffffu;
 

@@ -48,6 +48,7 @@ const VM_OP_WARM = 26u;
 const VM_OP_ENTER = 27u;
 const VM_OP_REFUSE = 28u;
 
+const VM_MODE_CALL_VALUE = 3u;
 const VM_MODE_GAS_PRICE = 6u;
 const VM_MODE_GAS = 9u;
 const VM_MODE_SELFBALANCE = 10u;
@@ -76,6 +77,23 @@ const VM_ITEM_VALUE = 4u;
 /// Vector of the word at a STACK operand.
 fn vm_stack_place(operand: u32) -> u32 {
   return u32(i32(vm_stack) + (i32(operand << 18u) >> 18u) * i32(VM_WORD_STRIDE));
+}
+
+/// Words from the stack, of the code, or of its instance; 0 for none.
+fn vm_operand(operand: u32) -> U256 {
+  let index = operand & 0x3fffu;
+  var word = U256_ZERO;
+  if (operand < 0x4000u) {
+    let place = vm_stack_place(operand);
+    word = U256(lanes_out[place], lanes_out[place + VM_STRIDE]);
+  } else if (operand < 0x8000u) {
+    let place = vm_shape.y + 2u * index;
+    word = U256(lanes_in[place], lanes_in[place + 1u]);
+  } else if (operand != VM_OPERAND_NONE) {
+    let place = 2u * (vm_constants + 2u + index);
+    word = U256(state_constants[place], state_constants[place + 1u]);
+  }
+  return word;
 }
 
 /// Gas of an SSTORE to a warm slot, and what it adds to the refund (EIP-2200, EIP-2929, EIP-3529).
@@ -164,24 +182,29 @@ fn lane_vm(
     let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
 
     // Operands: a, b and c; of a call gas, address, value and its two ranges; the words of the frame and of the transaction.
-    var a = U256_ZERO;
-    var b = U256_ZERO;
+    var a = vm_operand(instruction.y & 0xffffu);
+    var b = vm_operand(instruction.y >> 16u);
     var c = U256_ZERO;
     var to = U256_ZERO;
     var in_range = vec2<u32>(0u);
     var out_range = vec2<u32>(0u);
+    let of_frame = (opcode == VM_OP_ENVIRONMENT) & ((mode == VM_MODE_GAS_PRICE) | (mode == VM_MODE_CALL_VALUE));
+    var first = 2u;
     var operands = 2u;
     var wide = c_operand;
     if (calls) {
+      first = 0u;
       operands = 7u;
+    } else if (of_frame) {
+      first = 0u;
+      operands = 1u;
     } else if (foreign) {
       operands = 4u;
     } else if ((opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_MODULAR) | enters) {
       operands = 3u;
     }
-    for (var n = 0u; n < operands; n++) {
-      var operand = select(select(c_operand, instruction.y >> 16u, n == 1u), instruction.y & 0xffffu, n == 0u);
-      operand = select(operand, immediate, n == 3u);
+    for (var n = first; n < operands; n++) {
+      var operand = select(c_operand, immediate, n == 3u);
       if (calls) {
         if ((n == 2u) & !pays) {
           continue;
@@ -189,36 +212,20 @@ fn lane_vm(
         operand = wide & 0x3fffu;
         wide--;
       }
-      let index = operand & 0x3fffu;
       var place = vm_stack_place(operand);
       var stride = VM_STRIDE;
-      var shared_word = false;
-      if (enters & (n == 2u)) {
+      if (enters) {
         place = vm_columns(11u);
         stride = lane_environment[1].x;
-      } else if (operand == VM_OPERAND_NONE) {
-        if ((opcode != VM_OP_ENVIRONMENT) | (n != 0u)) {
-          continue;
-        }
+      } else if (of_frame) {
         place = select(vm_frame + 5u * VM_STRIDE, vm_columns(9u), mode == VM_MODE_GAS_PRICE);
         stride = select(VM_STRIDE, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
-      } else if (operand >= 0x4000u) {
-        place = select(2u * (vm_constants + 2u + index), vm_shape.y + 2u * index, operand < 0x8000u);
-        stride = 1u;
-        shared_word = true;
       }
       var word = U256_ZERO;
-      for (var half = 0u; half < vm_turns(2u); half++) {
-        var v = vec4<u32>(0u);
-        let at = place + half * stride;
-        if (!shared_word) {
-          v = lanes_out[at];
-        } else if (operand < 0x8000u) {
-          v = lanes_in[at];
-        } else {
-          v = state_constants[at];
-        }
-        word = U256(word.hi, v);
+      if ((operand < 0x4000u) | enters | of_frame) {
+        word = vm_word(place, stride);
+      } else {
+        word = vm_operand(operand);
       }
       if (n < 2u) {
         a = u256_select(a, word, n == 0u);
@@ -807,7 +814,8 @@ fn lane_vm(
 
     if (vm_exit < VM_MISS_ACCOUNT) {
       if (has_result) {
-        vm_put_word(result, word);
+        lanes_out[result] = word.lo;
+        lanes_out[result + VM_STRIDE] = word.hi;
       }
       vm_pc = next_pc;
       if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
