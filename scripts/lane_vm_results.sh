@@ -19,7 +19,7 @@ case $part in
     ;;
   programs) wgevm programs "$data/programs" --only "$short" --peers revm ;;
   long) wgevm programs "$data/programs" --only evmone.main.snail,revmc.snail,revmc.burntpix --peers revm ;;
-  replay) wgevm replay "$data/blocks" --post-merge --merged ;;
+  replay) wgevm replay "$data"/blocks/mainnet-*.json.gz --post-merge --merged ;;
   *) echo "no part '$part'" >&2 && exit 1 ;;
 esac
 npx tsx scripts/generate.ts
