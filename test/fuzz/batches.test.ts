@@ -117,8 +117,8 @@ describe('random batches', () => {
         // The lane VM has no older rules, and the few batches that kernels get at an older fork earn none.
       } else expect(tiers.laneVm).toBe(0)
       expect(tiers.pathHost).toBeGreaterThan(0)
-      expect(tiers.transfer).toBeGreaterThan(runs)
-      expect(tiers.cpu).toBeGreaterThan(runs)
+      expect(tiers.transfer).toBeGreaterThan(runs / 2)
+      expect(tiers.cpu).toBeGreaterThan(runs / 2)
       expect(tiers.held).toBeGreaterThan(0)
     }, 3_600_000)
   }
