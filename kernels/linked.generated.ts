@@ -2236,8 +2236,6 @@ const VM_CODE_PRESENT = 1u;
 
 const VM_CODE_DELEGATION = 2u;
 
-const VM_SLOT_WARM = 1u;
-
 const VM_SLOT_READ = 2u;
 
 const VM_ENTRY_WARM = 1u;

@@ -5,7 +5,7 @@ import package::u256::compare::{u256_eq, u256_is_zero, u256_lt};
 import package::evm::operations::{evm_arithmetic, evm_compare, evm_shift, evm_sum};
 import package::lane::lane::{lane_environment, lane_index, lanes_in, lanes_out};
 import package::state::state::{MISSING, state_account, state_account_address, state_account_vector, state_constants, state_slot, state_slot_value};
-import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_STATIC, VM_FRAME_VECTORS, VM_HALTED, VM_MISS_ACCOUNT, VM_MISS_BLOCK_HASH, VM_MISS_BYTES};
+import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_STATIC, VM_FRAME_VECTORS, VM_MISS_ACCOUNT, VM_MISS_BLOCK_HASH, VM_MISS_BYTES};
 import package::vm::lane::{VM_MISS_CODE, VM_MISS_PRECOMPILE, VM_MISS_SLOT, VM_REFUSED, VM_REGION_FRAMES, VM_REGION_LOGS, VM_REGION_RETURN};
 import package::vm::lane::{VM_STRIDE, VM_SUCCEEDED, VM_WORD_STRIDE};
 import package::vm::lane::{vm_account, vm_arena, vm_at, vm_bytes, vm_charge, vm_code, vm_code_bytes, vm_columns, vm_constants, vm_depth, vm_exit, vm_flags};
@@ -62,7 +62,6 @@ const VM_MEMO_BLOCK_HASHES = 0xfffffffeu;
 const VM_CODE_PRESENT = 1u;
 const VM_CODE_DELEGATION = 2u;
 
-const VM_SLOT_WARM = 1u;
 const VM_SLOT_READ = 2u;
 const VM_ENTRY_WARM = 1u;
 const VM_ENTRY_READ = 2u;

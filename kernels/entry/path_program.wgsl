@@ -5,7 +5,7 @@ import package::u256::exp::u256_exp;
 import package::u256::mul::u256_mul;
 import package::u256::shift::{u256_shift_left, u256_shift_right};
 import package::evm::operations::{evm_compare, evm_divide, evm_modular, evm_shift, evm_sum};
-import package::keccak::keccak::{KeccakBlock, KeccakState, keccak_absorb, keccak_digest, keccak_f, keccak_zero};
+import package::keccak::keccak::{KeccakBlock, keccak_absorb, keccak_digest, keccak_f, keccak_zero};
 import package::lane::lane::{lane_environment, lanes_in, lanes_out};
 import package::state::state::{MISSING, state_account, state_account_vector, state_constants, state_slot, state_slot_value};
 

@@ -2,7 +2,7 @@ import package::u256::u256::{U256, U256_ZERO};
 import package::u256::compare::u256_eq;
 import package::lane::lane::{lane_environment, lanes_out};
 import package::vm::lane::{VM_REGION_ACCOUNTS, VM_REGION_JOURNAL, VM_REGION_SLOTS, VM_REGION_TRANSIENTS, VM_STRIDE};
-import package::vm::lane::{vm_accounts, vm_arena, vm_at, vm_depth, vm_full, vm_journal, vm_slots, vm_transients};
+import package::vm::lane::{vm_accounts, vm_at, vm_depth, vm_full, vm_journal, vm_slots, vm_transients};
 import package::vm::lane::{vm_put_word, vm_turns, vm_word};
 
 /// What a lane keeps of slots, accounts and transient slots: records of (header, word, present word, ...), so that one journal undoes
