@@ -2772,7 +2772,7 @@ fn vm_shift_height(immediate: u32) {
         go = instruction.w >> 16u;
         let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(b) == inverts);
         if (!taken) {
-          go = c_operand;
+          go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
         } else if ((mode & 1u) != 0u) {
           go = vm_destination(offset) - 1u;
           ok = ok & (go != VM_NONE);
@@ -2956,7 +2956,7 @@ fn vm_shift_height(immediate: u32) {
         lanes_out[result + VM_STRIDE] = word.hi;
       }
       vm_pc = next_pc;
-      if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
+      if (((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) & (go != VM_NONE)) {
         vm_shift_height(immediate);
       }
     } else {
@@ -3124,8 +3124,17 @@ fn vm_open_code() {
 var<private> vm_code_bytes: vec2<u32>;
 
 fn vm_enter_block(block: u32) {
-  let bounds = lanes_in[vm_shape.z + block];
-  let fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= 1024u);
+  var bounds = vec4<u32>(0u);
+  var fits = false;
+  var next = block;
+  for (var turn = 0u; turn < 2u; turn++) {
+    bounds = lanes_in[vm_shape.z + next];
+    fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= 1024u);
+    next = bounds.w;
+    if (fits | (next == 0u)) {
+      break;
+    }
+  }
   vm_pc = select(VM_HALT_PC, vm_shape.x + bounds.x, fits);
   if (vm_stack + bounds.z * VM_WORD_STRIDE > vm_at(lane_environment[19].x)) {
     vm_full(VM_REGION_STACK);

@@ -625,7 +625,8 @@ fn lane_vm(
         go = instruction.w >> 16u;
         let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(b) == inverts);
         if (!taken) {
-          go = c_operand;
+          // A side exit that is not taken goes on with the next instruction.
+          go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
         } else if ((mode & 1u) != 0u) {
           go = vm_destination(offset) - 1u;
           ok = ok & (go != VM_NONE);
@@ -817,7 +818,7 @@ fn lane_vm(
         lanes_out[result + VM_STRIDE] = word.hi;
       }
       vm_pc = next_pc;
-      if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
+      if (((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) & (go != VM_NONE)) {
         vm_shift_height(immediate);
       }
     } else {

@@ -30,10 +30,20 @@ fn vm_open_code() {
   vm_code_bytes = lanes_in[vm_code + 1u].xy;
 }
 
-/// Goes on with a block of the present code; its first instruction halts where the stack does not fit.
+/// Goes on with a block of the present code, in its plain form where the stack does not fit it; the first instruction halts where it
+/// does not fit either.
 fn vm_enter_block(block: u32) {
-  let bounds = lanes_in[vm_shape.z + block];
-  let fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= 1024u);
+  var bounds = vec4<u32>(0u);
+  var fits = false;
+  var next = block;
+  for (var turn = 0u; turn < 2u; turn++) {
+    bounds = lanes_in[vm_shape.z + next];
+    fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= 1024u);
+    next = bounds.w;
+    if (fits | (next == 0u)) {
+      break;
+    }
+  }
   vm_pc = select(VM_HALT_PC, vm_shape.x + bounds.x, fits);
   if (vm_stack + bounds.z * VM_WORD_STRIDE > vm_at(lane_environment[19].x)) {
     vm_full(VM_REGION_STACK);

@@ -136,12 +136,11 @@ describe('lowering', () => {
 
   test('what nobody reads goes, unless it costs', () => {
     expect(textOf('CALLER ORIGIN ADD POP PUSH 0 SLOAD POP PUSH 0 MLOAD POP CALLER CALLER EXP POP')).toEqual([
-      'block 0: need 0, growth 2, above 2',
-      '  sload 0  gas 12',
+      'block 0: need 0, growth 2, above 1',
+      '  s0 = caller  gas 2',
+      '  sload 0  gas 10',
       '  mload 0  gas 8',
-      '  s0 = caller  gas 4',
-      '  s1 = caller  gas 2',
-      '  exp s1, s0  gas 10',
+      '  exp s0, s0  gas 16',
       '  stop  gas 2',
     ])
   })
@@ -340,5 +339,59 @@ describe('lowering', () => {
       '  stop',
     ])
     expect(textOf('PUSH0', 'fused', 'london')).toEqual(['block 0: need 0, growth 0, above 0', '  halt'])
+  })
+})
+
+describe('superblocks', () => {
+  test('go on through jumps, calls of functions and the likely side of branches; the other side gets its words', () => {
+    const source = `
+      PUSH @back CALLER PUSH @double JUMP
+      back: CALLVALUE ISZERO PUSH @fine JUMPI PUSH 0 PUSH 0 REVERT
+      fine: PUSH 0 SSTORE STOP
+      double: DUP1 ADD SWAP1 JUMP`
+    expect(textOf(source, 'superblocks').slice(0, 6)).toEqual([
+      'block 0: need 0, growth 3, above 2',
+      '  s0 = caller  gas 5',
+      '  s0 = add s0, s0  gas 18',
+      '  s1 = callvalue  gas 14',
+      '  branch s1 ? block 2 : on  height +1  gas 16',
+      '  sstore 0, s0  gas 4',
+    ])
+  })
+
+  test('an exit brings its words into place in a block of its own', () => {
+    const source = `
+      CALLER CALLVALUE DUP1 CALLDATASIZE ADD SWAP1 PUSH @out JUMPI
+      PUSH 0 SSTORE STOP
+      out: SSTORE STOP`
+    const text = textOf(source, 'superblocks')
+    expect(text.slice(3, 7)).toEqual([
+      '  s2 = calldatasize  gas 5',
+      '  s2 = add s2, s1  gas 3',
+      '  branch s1 ? block 3 : on  height +0  gas 16',
+      '  sstore 0, s2  gas 3',
+    ])
+    expect(text.slice(-3)).toEqual([
+      'block 3: need 0, growth 4, above 3',
+      '  s1 = copy s2',
+      '  jump block 2  height +2  gas 0',
+    ])
+  })
+
+  test('what is known of a word goes: masks of shorter words, additions of 0, what was computed or decided before', () => {
+    const source = `
+      CALLER PUSH20 0xffffffffffffffffffffffffffffffffffffffff AND PUSH 0 ADD
+      DUP1 PUSH @some JUMPI INVALID
+      some: DUP1 PUSH @more JUMPI INVALID
+      more: CALLER CALLVALUE ADD CALLVALUE CALLER ADD SSTORE STOP`
+    expect(textOf(source, 'superblocks').slice(0, 7)).toEqual([
+      'block 0: need 0, growth 4, above 2, plain block 5',
+      '  s0 = caller  gas 2',
+      '  not.branch s0 ? block 1 : on  height +1  gas 28',
+      '  s1 = callvalue  gas 22',
+      '  s0 = add s1, s0  gas 3',
+      '  sstore s0, s0  gas 7',
+      '  stop',
+    ])
   })
 })

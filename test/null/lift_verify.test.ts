@@ -27,7 +27,7 @@ const SOURCE = `
   PUSH 0 PUSH 1 PUSH 2 CALLER EXTCODECOPY
   on: PUSH 0 CALLDATALOAD JUMP`
 
-const lifted = liftCode(assemble(SOURCE), 'cancun')
+const lifted = liftCode(assemble(SOURCE), 'cancun', 'fused')
 const INSTANCES = 1
 
 const copyOf = (code: LiftedCode): LiftedCode => ({
@@ -36,6 +36,7 @@ const copyOf = (code: LiftedCode): LiftedCode => ({
   blocks: code.blocks.slice(),
   jumps: code.jumps.slice(),
   places: code.places.slice(),
+  firstExit: code.firstExit,
 })
 
 const write = (code: LiftedCode, index: number, fields: Partial<VmInstruction>): void => {
@@ -111,7 +112,9 @@ describe('verifyLifted', () => {
     ['a first block that is not the start', withLimb('blocks', 0, 1), /does not start the code/],
     ['an empty block', withLimb('blocks', VM_BLOCK_LIMBS, 0), /is empty/],
     ['bounds that no stack has', withLimb('blocks', 1, 1025), /no stack has/],
-    ['a reserved field', withLimb('blocks', 3, 1), /reserved/],
+    ['a plain form that asks for more', withLimb('blocks', 3, 2), /asks for more/],
+    ['a plain form that is not there', withLimb('blocks', 3, BLOCKS), /its plain form is block/],
+    ['a plain form in front', withLimb('blocks', VM_BLOCK_LIMBS + 3, 1), /its plain form is block 1/],
     ['a jump to a block that is not there', withLimb('jumps', 0, BLOCKS + 1), /jump table names/],
     ['an odd jump table', { ...lifted, jumps: lifted.jumps.slice(1) }, /whole vectors/],
     ['a place too few', { ...lifted, places: lifted.places.slice(1) }, /places/],
@@ -120,5 +123,48 @@ describe('verifyLifted', () => {
   ])('%s is found', (_, code, message) => {
     expect(() => verifyLifted(code, INSTANCES)).toThrow(LiftVerifyError)
     expect(() => verifyLifted(code, INSTANCES)).toThrow(message)
+  })
+})
+
+/** Block 0 goes on behind its branch; its exit brings a word down first. */
+const SUPERBLOCK = `
+  CALLER CALLVALUE DUP1 CALLDATASIZE ADD SWAP1 PUSH @out JUMPI
+  PUSH 0 SSTORE STOP
+  out: SSTORE STOP`
+
+describe('verifyLifted of superblocks', () => {
+  const whole = liftCode(assemble(SUPERBLOCK), 'cancun')
+  const { firstExit } = whole
+  const count = whole.instructions.length / VM_INSTRUCTION_LIMBS
+  const exit = Array.from({ length: count }, (_, i) => i).find((i) => {
+    const { opcode, c } = instructionAt(whole.instructions, i)
+    return opcode === VM_OPCODES.branch && c === NONE
+  })!
+  const written = (fields: Partial<VmInstruction>, at = exit): LiftedCode => {
+    const code = copyOf(whole)
+    write(code, at, fields)
+    return code
+  }
+
+  test('what the lifter gives passes, and has a block for the exit', () => {
+    verifyLifted(whole)
+    expect(firstExit).toBe(whole.blocks.length / VM_BLOCK_LIMBS - 1)
+  })
+
+  test.each([
+    ['an exit to a block that is not there', written({ block: firstExit + 1 }), /no side exit to block/],
+    ['an exit that nothing enters', written({ block: 1, immediate: 0 }), /no side exit enters it/],
+    ['an exit at another height', written({ immediate: 1 }), /no side exit to block/],
+    ['an exit to a destination', written({ mode: 1 }), /no block/],
+    ['a jump into an exit', written({ block: firstExit }, count - 1), /no block/],
+    [
+      'an exit that reads what is not written',
+      written({ a: stackOperand(9) }, whole.blocks[firstExit * VM_BLOCK_LIMBS]),
+      /before it is written/,
+    ],
+    ['exits behind the end', { ...whole, firstExit: firstExit + 2 }, /exits from block/],
+  ])('%s is found', (_, code, message) => {
+    expect(() => verifyLifted(code)).toThrow(LiftVerifyError)
+    expect(() => verifyLifted(code)).toThrow(message)
   })
 })

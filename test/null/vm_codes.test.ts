@@ -33,6 +33,7 @@ const stored = (first: number, instructions = 3): LiftedCode => ({
   constants: new Uint32Array(8).fill(first + 1),
   blocks: new Uint32Array(8).fill(first + 2),
   jumps: new Uint16Array(9).fill(first + 3),
+  firstExit: 2,
   places: new Uint32Array(instructions),
 })
 

@@ -19,9 +19,11 @@
  *
  * BLOCK        one vector: (first instruction, counted from the first of the code,
  *                           words that the stack must hold | words that it grows by at most << 16   (the EVM's own bounds),
- *                           words above the block's height that results and temporaries use at most, 0)
+ *                           words above the block's height that results and temporaries use at most,
+ *                           its plain form: the block to enter in its stead where the bounds do not hold, 0 for none)
  *   A lane enters a block through a terminator (jump, branch, call), which adds the terminator's immediate (i16) to the height
- *   and checks the bounds. Block 0 starts the code.
+ *   and checks the bounds. Block 0 starts the code. A superblock goes through several blocks of the EVM's; a branch in its middle (c =
+ *   NONE) adds its immediate and enters `block` only where it is taken.
  *
  * CODE STORE   `lanesIn`: what is lifted stays from wave to wave; places are vectors of the store
  *   code headers   at `codesAt`, CODE_HEADER_VECTORS for each code id of the host's code table; zeros where the code is not there
@@ -111,7 +113,7 @@ export const VM_OPCODES = {
   end: 20,
   /** Goes to `block`; bit 0: to the JUMPDEST at a. */
   jump: 21,
-  /** Where b is not 0, goes to `block`; bit 0: to the JUMPDEST at a. VM_INVERT: where b is 0. Else goes to block c. */
+  /** Where b is not 0, goes to `block`; bit 0: to the JUMPDEST at a. VM_INVERT: where b is 0. Else goes to block c, or on where c is NONE. */
   branch: 22,
   /** The host's answer to a question: 0: hash of block a; 1: word b of the outcome of precompile `immediate` with input hash a. */
   memo: 23,

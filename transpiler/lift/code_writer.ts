@@ -88,15 +88,17 @@ export class CodeWriter {
     this.places.add(place)
   }
 
-  /** `above`: words above the height that are written. */
-  block(first: number, need: number, growth: number, above: number): void {
+  /** `above`: words above the height that are written; `plain`: the block to enter where the bounds do not fit, 0 for none. */
+  block(first: number, need: number, growth: number, above: number, plain = 0): void {
     const at = this.blocks.reserve(VM_BLOCK_LIMBS)
     this.blocks.set(at, first)
     this.blocks.set(at + 1, need | (growth << 16))
     this.blocks.set(at + 2, above)
+    this.blocks.set(at + 3, plain)
   }
 
-  finish(jumps: Uint16Array): LiftedCode {
+  /** `exits`: how many of the last blocks belong to side exits. */
+  finish(jumps: Uint16Array, exits = 0): LiftedCode {
     const constants = new Uint32Array(this.pool.size * LIMBS_PER_WORD)
     for (const [word, index] of this.pool) {
       let rest = word
@@ -109,6 +111,7 @@ export class CodeWriter {
       constants,
       blocks: this.blocks.finish(),
       jumps,
+      firstExit: this.blocks.length / VM_BLOCK_LIMBS - exits,
       places: this.places.finish(),
     }
   }

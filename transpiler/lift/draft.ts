@@ -1,73 +1,25 @@
 import { VM_INVERT, VM_OPCODES } from '../layout/lane_vm.ts'
 import { bytesToWord } from '../skeleton.ts'
 import type { CodeBlock } from './blocks.ts'
+import { isLikely, KnownResults, unchanged } from './known.ts'
+import { MAX_STACK_WORDS } from './lifted_code.ts'
+import type { LikelyBlocks } from './likely.ts'
 import { END_HALT, END_STOP, type Rule } from './rules.ts'
-
-export const NOWHERE = -0x8000
-
-/**
- * A word of a block. `entry`: what stood at position `index` when the block began; `instance`: immediate `index` of the
- * executing code. Positions count from the stack height at the start of the block.
- */
-export interface Value {
-  readonly kind: 'constant' | 'instance' | 'entry' | 'result'
-  readonly index: number
-  readonly word: bigint
-  /** The operation that gives it. */
-  readonly operation: Operation | undefined
-  /** Stack words and operands that are this value. */
-  holders: number
-  /** Where the EVM pushed it. */
-  readonly home: number
-  /** Where an operation wants it that reads words in a row; else NOWHERE. */
-  row: number
-  /** Set by placement: position that holds it, its last reader, and the positions that must hold it at the end. */
-  at: number
-  lastUse: number
-  wanted: number[]
-}
-
-export interface Operation {
-  readonly opcode: number
-  mode: number
-  readonly operands: readonly Value[]
-  /** What must stand in the stack, the n-th of them n words below position `wideAt`, where the EVM has it. */
-  readonly wide: readonly Value[]
-  readonly wideAt: number
-  readonly immediate: number
-  gas: number
-  readonly place: number
-  readonly kept: boolean
-  result: Value | undefined
-  /** Set by placement: its number. */
-  order: number
-}
-
-/** How a block ends. `stack`: what must stand from position -need on; `height`: positions below it are the next block's. */
-export interface BlockEnd {
-  readonly opcode: number
-  mode: number
-  readonly a: Value | undefined
-  readonly b: Value | undefined
-  readonly target: number
-  readonly otherwise: number
-  readonly immediate: number
-  /** Operands of a call that stand in the stack below its height; 0 for all else. */
-  readonly operandsInStack: number
-  gas: number
-  readonly place: number
-}
-
-export interface BlockDraft {
-  readonly need: number
-  readonly operations: readonly Operation[]
-  readonly stack: readonly Value[]
-  readonly end: BlockEnd
-}
+import {
+  type BlockDraft,
+  type BlockEnd,
+  constantOf,
+  isConstant,
+  makeValue,
+  NOWHERE,
+  type Operation,
+  type Value,
+} from './values.ts'
 
 export interface DraftSource {
   readonly code: Uint8Array
   readonly rules: readonly Rule[]
+  readonly list: readonly CodeBlock[]
   readonly jumps: Uint16Array
   /** By offset of a lifted immediate: its index. */
   readonly instances: ReadonlyMap<number, number>
@@ -76,49 +28,86 @@ export interface DraftSource {
 const ALL_ONES = (1n << 256n) - 1n
 /** Larger constant powers are left to the device, so that the time of lifting stays linear. */
 const MAX_FOLDED_EXPONENT = 0xffn
+/** A superblock goes on as long as it has fewer of both. */
+const MOST_BLOCKS = 48
+const MOST_OPERATIONS = 192
+/** Words that its exits may have to bring into place. */
+const MOST_EXIT_WORDS = 1024
+/** Times that it goes through the same block: functions that are called again, loops. */
+const MOST_TURNS = 4
 
-const makeValue = (kind: Value['kind'], index: number, word: bigint, home: number, operation?: Operation): Value => ({
-  kind,
-  index,
-  word,
-  operation,
-  holders: 0,
-  home,
-  row: NOWHERE,
-  at: NOWHERE,
-  lastUse: -1,
-  wanted: [],
-})
-
-const constantOf = (word: bigint): Value => makeValue('constant', 0, word, NOWHERE)
 const isUnread = ({ kept, result }: Operation): boolean => !kept && result!.holders === 0
-const isConstant = (value: Value): boolean => value.kind === 'constant'
 
 /**
- * Runs a block on a symbolic stack: what moves words only vanishes, constants fold, the rest becomes operations.
+ * Runs block `index` on a symbolic stack: what moves words only vanishes, constants fold, the rest becomes operations.
  *
  * In:  a block whose need and growth the EVM's stack can have. Out: operations in code order, without those whose result
  * nobody reads and which do nothing else; gas of all that vanished stands on the next operation, or on the end.
  */
-export const draftBlock = (source: DraftSource, block: CodeBlock, next: number | undefined): BlockDraft =>
-  new BlockWriter(source, block).draft(next)
+export const draftBlock = (source: DraftSource, index: number): BlockDraft => new BlockWriter(source).draft(index)
+
+/**
+ * The same for the superblock that starts with block `index`: it goes on through jumps to known destinations, returns to
+ * callers inside it included, and behind branches on the side that `likely` names; on the other side it has an exit.
+ */
+export const draftSuperblock = (source: DraftSource, index: number, likely: LikelyBlocks): BlockDraft =>
+  new BlockWriter(source, likely).draft(index)
 
 class BlockWriter {
   private readonly source: DraftSource
-  private readonly block: CodeBlock
+  private readonly likely: LikelyBlocks | undefined
+  private need = 0
+  private growth = 0
   private readonly stack: Value[] = []
   private readonly operations: Operation[] = []
+  private readonly known = new KnownResults()
+  /** Conditions of the branches that it went past, and whether they hold there. */
+  private readonly decided = new Map<Value, boolean>()
+  /** By block: how often it has gone through it. */
+  private readonly turns = new Map<number, number>()
+  private length = 0
+  private exitWords = 0
   private gas = 0
 
-  constructor(source: DraftSource, block: CodeBlock) {
+  constructor(source: DraftSource, likely?: LikelyBlocks) {
     this.source = source
-    this.block = block
-    for (let position = -block.need; position < 0; position++) this.push(makeValue('entry', position, 0n, position))
+    this.likely = likely
   }
 
-  draft(next: number | undefined): BlockDraft {
-    const { code, rules } = this.source
-    const { start, end, need } = this.block
+  draft(first: number): BlockDraft {
+    let index = first
+    this.enter(index)
+    let end = this.run(index)
+    for (let next = this.onward(end); next !== undefined; next = this.onward(end)) {
+      if (end.opcode === VM_OPCODES.branch) this.leaveBeside(end, next)
+      index = next
+      this.enter(index)
+      end = this.run(index)
+    }
+    const { need, growth, stack, length, exitWords } = this
+    return { need, growth, operations: this.withoutUnread(end), stack, end, length, exitWords }
+  }
+
+  /** Takes a block up: what it needs of the stack in front of the first one is an entry. */
+  private enter(index: number): void {
+    const { need, growth } = this.source.list[index]!
+    this.turns.set(index, 1 + (this.turns.get(index) ?? 0))
+    this.length++
+    this.growth = Math.max(this.growth, this.height + growth)
+    const entries: Value[] = []
+    while (this.stack.length + entries.length < need) {
+      this.need++
+      const entry = makeValue('entry', -this.need, 0n, -this.need)
+      entry.holders = 1
+      entries.unshift(entry)
+    }
+    if (entries.length > 0) this.stack.unshift(...entries)
+  }
+
+  private run(index: number): BlockEnd {
+    const { code, rules, list } = this.source
+    const { start, end } = list[index]!
+    const next = index + 1 < list.length ? index + 1 : undefined
     let place = Math.min(start, code.length)
     let last: BlockEnd | undefined
     for (let pc = start; pc < end; ) {
@@ -127,12 +116,58 @@ class BlockWriter {
       last = this.step(rule, pc, next)
       pc += 1 + rule.immediateBytes
     }
-    last ??= next === undefined ? this.frameEnd(END_STOP, place) : this.jumpTo(next, place)
-    return { need, operations: this.withoutUnread(last), stack: this.stack, end: last }
+    return last ?? (next === undefined ? this.frameEnd(END_STOP, place) : this.jumpTo(next, place))
+  }
+
+  /** The block that a superblock goes on with behind this end; undefined where it ends. */
+  private onward({ opcode, mode, b, target, otherwise }: BlockEnd): number | undefined {
+    const { likely } = this
+    if (likely === undefined || (mode & 1) !== 0) return undefined
+    if (opcode === VM_OPCODES.jump) return this.mayEnter(target) ? target : undefined
+    if (opcode !== VM_OPCODES.branch) return undefined
+    const holds = isLikely(b!)
+    const isTaken = holds === undefined ? undefined : holds !== ((mode & VM_INVERT) !== 0)
+    const next = likely.prefers(target, otherwise, isTaken) ? target : otherwise
+    return this.mayEnter(next) ? next : undefined
+  }
+
+  private mayEnter(index: number): boolean {
+    const { turns, length, exitWords, operations, height, need } = this
+    if (length >= MOST_BLOCKS || operations.length >= MOST_OPERATIONS || exitWords > MOST_EXIT_WORDS) return false
+    if ((turns.get(index) ?? 0) >= MOST_TURNS) return false
+    const block = this.source.list[index]!
+    return Math.max(need, block.need - height) <= MAX_STACK_WORDS && height + block.growth <= MAX_STACK_WORDS
+  }
+
+  /** Makes a branch to either side an exit to the side that is not `next`. */
+  private leaveBeside({ mode, b, target, otherwise, place }: BlockEnd, next: number): void {
+    const { stack, need } = this
+    for (let i = 0; i < stack.length; i++) {
+      const value = stack[i]!
+      value.holders++
+      if (value.kind !== 'entry' || value.index !== i - need) this.exitWords++
+    }
+    const takesTarget = next !== target
+    this.decided.set(b!, takesTarget === ((mode & VM_INVERT) !== 0))
+    this.operations.push({
+      opcode: VM_OPCODES.branch,
+      mode: takesTarget ? mode : mode ^ VM_INVERT,
+      operands: [constantOf(0n), b!],
+      wide: [],
+      wideAt: 0,
+      immediate: 0,
+      gas: this.gas,
+      place,
+      kept: true,
+      exit: { target: takesTarget ? target : otherwise, stack: stack.slice(), depth: need },
+      result: undefined,
+      order: 0,
+    })
+    this.gas = 0
   }
 
   private get height(): number {
-    return this.stack.length - this.block.need
+    return this.stack.length - this.need
   }
 
   private push(value: Value): void {
@@ -233,7 +268,13 @@ class BlockWriter {
   }
 
   /** Adds an operation; its result, where it has one, is pushed. */
-  private add(rule: Rule, operands: readonly Value[], place: number, wide: readonly Value[] = [], wideAt = 0): void {
+  private add(
+    rule: Rule,
+    operands: readonly Value[],
+    place: number,
+    wide: readonly Value[] = [],
+    wideAt = 0,
+  ): Operation {
     for (const operand of operands) operand.holders++
     for (let n = 0; n < wide.length; n++) {
       wide[n]!.holders++
@@ -249,14 +290,16 @@ class BlockWriter {
       gas: this.gas,
       place,
       kept: rule.kept,
+      exit: undefined,
       result: undefined,
       order: 0,
     }
     this.gas = 0
     this.operations.push(operation)
-    if (rule.pushes === 0) return
+    if (rule.pushes === 0) return operation
     operation.result = makeValue('result', 0, 0n, this.height, operation)
     this.push(operation.result)
+    return operation
   }
 
   private compute(rule: Rule, place: number): void {
@@ -268,7 +311,14 @@ class BlockWriter {
     }
     // Two that change places are the only order besides the EVM's.
     if (rule.swaps) popped.reverse()
-    this.add(rule, popped, place)
+    const key = this.known.keyOf(rule, popped)
+    const same = unchanged(rule, popped) ?? (key === undefined ? undefined : this.known.find(key, rule))
+    if (same !== undefined) {
+      this.push(same)
+      return
+    }
+    const { result } = this.add(rule, popped, place)
+    if (key !== undefined) this.known.add(key, result!)
   }
 
   private foldedWord(rule: Rule, operands: readonly Value[]): bigint | undefined {
@@ -357,6 +407,9 @@ class BlockWriter {
         mode = test.mode === 2 ? VM_INVERT : 0
       }
     }
+    const holds = this.decided.get(condition)
+    if (holds !== undefined && holds === (mode !== 0)) return this.jumpTo(next, place)
+    if (holds !== undefined && block !== undefined) return this.jumpTo(block, place)
     const common = { opcode: VM_OPCODES.branch, b: condition, otherwise: next, place }
     if (block !== undefined) return this.ending({ ...common, mode, target: block })
     return this.ending({ ...common, mode: mode | 1, a: target })

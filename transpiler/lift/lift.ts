@@ -5,17 +5,19 @@ import { type CodeBlock, cutBlocks } from './blocks.ts'
 import { CodeWriter, vmInstruction } from './code_writer.ts'
 import { type DraftSource, draftBlock } from './draft.ts'
 import { type LiftedCode, type LiftForm, MAX_BLOCKS, MAX_STACK_WORDS, REFUSED_SIZE } from './lifted_code.ts'
-import { lowerBlock } from './lower.ts'
+import { type ExitBlock, lowerBlock, lowerExit } from './lower.ts'
 import { END_HALT, type Rule, rulesAt } from './rules.ts'
+import { draftSuperblocks } from './superblocks.ts'
+import type { BlockDraft } from './values.ts'
 
 /**
  * EVM bytecode to code of the lane VM (layout/lane_vm.ts), at a fork from Berlin on: earlier ones price accesses otherwise.
  *
- * Each block is run on a symbolic stack, so PUSH, DUP, SWAP and POP vanish into operands. Codes of the same skeleton
- * give the same result. Time is linear in the size of the code. Code that passes the limits of the fields is one
- * instruction, which refuses it.
+ * Each block is run on a symbolic stack, so PUSH, DUP, SWAP and POP vanish into operands; superblocks go on where it is known
+ * what comes next, so jumps and what is passed through the stack vanish, too. Codes of the same skeleton give the same
+ * result. Time is linear in the size of the code. Code that passes the limits of the fields is one instruction, which refuses it.
  */
-export const liftCode = (code: Uint8Array, fork: Fork, form: LiftForm = 'fused'): LiftedCode => {
+export const liftCode = (code: Uint8Array, fork: Fork, form: LiftForm = 'superblocks'): LiftedCode => {
   const instances = new Map(codeSkeleton(code).places.map(({ offset }, index) => [offset, index]))
   return liftWith(code, rulesAt(fork), instances, form)
 }
@@ -30,25 +32,73 @@ export const liftWith = (
   // A block for each byte at most, and one behind the code.
   if (code.length >= MAX_BLOCKS) return refusedCode(code)
   const { list, jumps } = cutBlocks(code, rules, form)
-  const source: DraftSource = { code, rules, jumps, instances }
-  const writer = new CodeWriter()
-  list.forEach((block, index) => {
-    const next = index + 1 < list.length ? index + 1 : undefined
-    const first = writer.nextInstruction
-    const { need, growth } = block
-    if (isImpossible(block)) {
-      writer.instruction(vmInstruction({ opcode: VM_OPCODES.end, mode: END_HALT }), block.start)
-      writer.block(first, 0, 0, 0)
-      return
-    }
-    const above = lowerBlock(draftBlock(source, block, next), writer)
-    writer.block(first, need, growth, above)
-  })
-  return writer.overflows ? refusedCode(code) : writer.finish(jumps)
+  const source: DraftSource = { code, rules, list, jumps, instances }
+  const superblocks = form === 'superblocks' ? draftSuperblocks(source) : NO_SUPERBLOCKS
+  const lifting = new CodeLifting(source, superblocks)
+  return lifting.run() ?? refusedCode(code)
 }
+
+const NO_SUPERBLOCKS: ReadonlyMap<number, BlockDraft> = new Map()
 
 /** No stack that the EVM allows survives this block. */
 const isImpossible = ({ need, growth }: CodeBlock): boolean => need > MAX_STACK_WORDS || growth > MAX_STACK_WORDS
+
+/**
+ * Writes the blocks of a code in its order, a superblock where there is one; behind them what superblocks need: the plain form of their
+ * first block, where a stack may fit that and not them, and the blocks of their side exits.
+ */
+class CodeLifting {
+  private readonly source: DraftSource
+  private readonly superblocks: ReadonlyMap<number, BlockDraft>
+  private readonly writer = new CodeWriter()
+  /** Blocks of the code to write once more, and side exits, in the order of their numbers. */
+  private readonly plain: number[] = []
+  private readonly exits: ExitBlock[] = []
+
+  constructor(source: DraftSource, superblocks: ReadonlyMap<number, BlockDraft>) {
+    this.source = source
+    this.superblocks = superblocks
+    source.list.forEach((block, index) => {
+      if (this.needsPlain(block, index)) this.plain.push(index)
+    })
+  }
+
+  run(): LiftedCode | undefined {
+    const { writer, plain, exits } = this
+    const { list, jumps } = this.source
+    const plainAt = new Map(plain.map((index, n) => [index, list.length + n]))
+    list.forEach((block, index) => {
+      const draft = this.superblocks.get(index)
+      if (draft === undefined) this.writePlain(block, index)
+      else this.write(draft, plainAt.get(index) ?? 0)
+    })
+    for (const index of plain) this.writePlain(list[index]!, index)
+    for (const exit of exits) lowerExit(exit, writer)
+    if (writer.overflows || list.length + plain.length + exits.length > MAX_BLOCKS) return undefined
+    return writer.finish(jumps, exits.length)
+  }
+
+  private needsPlain({ need, growth }: CodeBlock, index: number): boolean {
+    const draft = this.superblocks.get(index)
+    return draft !== undefined && (draft.need > need || draft.growth > growth)
+  }
+
+  private writePlain(block: CodeBlock, index: number): void {
+    const { writer } = this
+    if (isImpossible(block)) {
+      const first = writer.nextInstruction
+      writer.instruction(vmInstruction({ opcode: VM_OPCODES.end, mode: END_HALT }), block.start)
+      writer.block(first, 0, 0, 0)
+    } else this.write(draftBlock(this.source, index), 0)
+  }
+
+  private write(draft: BlockDraft, plain: number): void {
+    const { writer, exits } = this
+    const first = writer.nextInstruction
+    const above = lowerBlock(draft, writer, exits, this.source.list.length + this.plain.length)
+    writer.block(first, draft.need, draft.growth, above, plain)
+  }
+}
 
 const refusedCode = (code: Uint8Array): LiftedCode => {
   const writer = new CodeWriter()

@@ -17,12 +17,17 @@ export interface LiftedCode {
   readonly blocks: Uint32Array
   /** By byte of the code: block + 1 of the JUMPDEST there, 0 none; padded to a multiple of 8. */
   readonly jumps: Uint16Array
+  /** Blocks from this one on are entered by one side exit of a superblock each, at the height of that one. */
+  readonly firstExit: number
   /** By instruction: byte position of the EVM opcode it stands for; the size of the code for the STOP behind it. */
   readonly places: Uint32Array
 }
 
-/** `traced`: every EVM opcode is a block of its own, so that the stack is the EVM's wherever a block begins. */
-export type LiftForm = 'fused' | 'traced'
+/**
+ * `superblocks`: blocks that something enters go on into those behind them. `fused`: a block ends where the EVM may go elsewhere.
+ * `traced`: every EVM opcode is a block of its own, so that the stack is the EVM's wherever a block begins.
+ */
+export type LiftForm = 'superblocks' | 'fused' | 'traced'
 
 export const MAX_STACK_WORDS = 1024
 /** Limits of the fields: blocks of a code (0 of the jump table is none), constants of its pool. */

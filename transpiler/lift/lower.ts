@@ -1,9 +1,9 @@
 import { VM_OPCODES, VM_OPERAND_NONE } from '../layout/lane_vm.ts'
-import type { CodeWriter } from './code_writer.ts'
-import type { BlockDraft, BlockEnd, Operation, Value } from './draft.ts'
+import { type CodeWriter, vmInstruction } from './code_writer.ts'
 import { instanceOperand, stackOperand } from './lifted_code.ts'
 import { type Move, orderMoves } from './moves.ts'
 import { Registers } from './registers.ts'
+import type { BlockDraft, BlockEnd, Operation, SideExit, Value } from './values.ts'
 
 /**
  * Chooses a position for every result and writes the block's instructions.
@@ -11,8 +11,32 @@ import { Registers } from './registers.ts'
  * A result goes to the position that the next block wants it at, where the word there is dead by then; else to a
  * temporary. Before the end, copies bring what still stands elsewhere: other positions first, then constants. A block
  * that ends its frame leaves nothing in place. Returns the words that are written above the height at its start.
+ * Side exits that have something to bring into place are added to `exits`, whose first is block `firstExit`.
  */
-export const lowerBlock = (draft: BlockDraft, writer: CodeWriter): number => new BlockLowering(draft, writer).run()
+export const lowerBlock = (draft: BlockDraft, writer: CodeWriter, exits: ExitBlock[] = [], firstExit = 0): number =>
+  new BlockLowering(draft, writer, exits, firstExit).run()
+
+/** A block of copies that bring what a side exit leaves to where block `target` wants it. Positions are those of the superblock. */
+export interface ExitBlock {
+  readonly copies: readonly { readonly operand: number; readonly to: number }[]
+  readonly target: number
+  readonly heightChange: number
+  readonly need: number
+  readonly growth: number
+  readonly above: number
+  readonly place: number
+}
+
+/** Writes it. */
+export const lowerExit = (exit: ExitBlock, writer: CodeWriter): void => {
+  const { copies, target, heightChange, need, growth, above, place } = exit
+  const first = writer.nextInstruction
+  for (const { operand, to } of copies)
+    writer.instruction(vmInstruction({ opcode: VM_OPCODES.copy, a: operand, result: stackOperand(to) }), place)
+  const immediate = heightChange & 0xffff
+  writer.instruction(vmInstruction({ opcode: VM_OPCODES.jump, immediate, block: target }), place)
+  writer.block(first, need, growth, above)
+}
 
 const isPlaced = ({ kind }: Value): boolean => kind === 'entry' || kind === 'result'
 
@@ -25,10 +49,14 @@ class BlockLowering {
   private readonly draft: BlockDraft
   private readonly writer: CodeWriter
   private readonly registers: Registers
+  private readonly exits: ExitBlock[]
+  private readonly firstExit: number
 
-  constructor(draft: BlockDraft, writer: CodeWriter) {
+  constructor(draft: BlockDraft, writer: CodeWriter, exits: ExitBlock[], firstExit: number) {
     this.draft = draft
     this.writer = writer
+    this.exits = exits
+    this.firstExit = firstExit
     this.registers = new Registers(draft, this.findReaders(), draft.operations.length)
   }
 
@@ -41,6 +69,8 @@ class BlockLowering {
       operation.order = order
       for (const operand of operation.operands) noteReader(operand, order, entries)
       for (const operand of operation.wide) noteReader(operand, order, entries)
+      if (operation.exit === undefined) continue
+      for (const value of operation.exit.stack) if (isPlaced(value)) noteReader(value, order, entries)
     }
     for (let i = 0; i < stack.length; i++) {
       const value = stack[i]!
@@ -76,6 +106,51 @@ class BlockLowering {
   }
 
   private lowerOperation(operation: Operation): void {
+    if (operation.exit === undefined) this.lowerPlain(operation)
+    else this.lowerSideExit(operation, operation.exit)
+  }
+
+  private lowerSideExit({ opcode, mode, operands, gas, place, order }: Operation, exit: SideExit): void {
+    const { registers, writer } = this
+    const { stack, depth } = exit
+    const height = stack.length - depth
+    const [a, b] = [this.operand(operands[0]), this.operand(operands[1])]
+    const copies = this.exitCopies(exit)
+    let target = exit.target
+    let heightChange = height
+    if (copies.length > 0) {
+      target = this.firstExit + this.exits.length
+      heightChange = 0
+      const { need, growth } = this.draft
+      const above = registers.above
+      this.exits.push({ copies, target: exit.target, heightChange: height, need, growth, above, place })
+    }
+    const immediate = heightChange & 0xffff
+    const [result, c] = [VM_OPERAND_NONE, VM_OPERAND_NONE]
+    writer.instruction({ opcode, mode, result, a, b, c, immediate, gas, block: target }, place)
+    for (const value of operands) if (value.lastUse === order) registers.release(value)
+    for (const value of stack) if (value.lastUse === order) registers.release(value)
+  }
+
+  /** What brings the stack of an exit into place; where it overwrites, it is no longer this block's. */
+  private exitCopies({ stack, depth }: SideExit): { readonly operand: number; readonly to: number }[] {
+    const { registers } = this
+    const moves: Move[] = []
+    const copies: { operand: number; to: number }[] = []
+    for (let i = 0; i < stack.length; i++) {
+      const value = stack[i]!
+      if (isPlaced(value) && value.at !== i - depth) moves.push({ from: value.at, to: i - depth })
+    }
+    registers.touch(stack.length - depth - 1)
+    for (const { from, to } of orderMoves(moves, () => registers.temporaries(1)))
+      copies.push({ operand: stackOperand(from), to })
+    for (let i = 0; i < stack.length; i++) {
+      if (!isPlaced(stack[i]!)) copies.push({ operand: this.operand(stack[i]), to: i - depth })
+    }
+    return copies
+  }
+
+  private lowerPlain(operation: Operation): void {
     const { registers } = this
     const { opcode, mode, operands, wide, gas, place, order } = operation
     const read = operation.result !== undefined && operation.result.lastUse >= 0 ? operation.result : undefined

@@ -1,5 +1,4 @@
-import type { BlockDraft, Value } from './draft.ts'
-import { NOWHERE } from './draft.ts'
+import { type BlockDraft, NOWHERE, type Value } from './values.ts'
 
 /**
  * Who stands at which position while the operations of a block run in order.

@@ -5,6 +5,7 @@ import {
   VM_ENVIRONMENT,
   VM_INSTRUCTION_LIMBS,
   VM_INVERT,
+  VM_OPERAND_NONE,
   type VmOpcode,
 } from '../layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../layout/word.ts'
@@ -80,7 +81,10 @@ export const printLifted = (lifted: LiftedCode): string => {
     const tail: string[] = []
     const operands = [a, b, c].slice(0, form === undefined ? 3 : readsOf(form, plain))
     if (name === 'branch') {
-      const [to, from] = [(plain & 1) === 0 ? `block ${block}` : operandText(a), `block ${c}`]
+      const [to, from] = [
+        (plain & 1) === 0 ? `block ${block}` : operandText(a),
+        c === VM_OPERAND_NONE ? 'on' : `block ${c}`,
+      ]
       return `${verb} ${operandText(b)} ? ${to} : ${from}  ${height}  gas ${gas}`
     }
     if (name === 'jump') {
@@ -99,7 +103,8 @@ export const printLifted = (lifted: LiftedCode): string => {
   const lines: string[] = []
   for (let at = 0, block = 0; at < blocks.length; at += VM_BLOCK_LIMBS, block++) {
     const bounds = blocks[at + 1]!
-    lines.push(`block ${block}: need ${bounds & 0xffff}, growth ${bounds >>> 16}, above ${blocks[at + 2]!}`)
+    const plain = blocks[at + 3] === 0 ? '' : `, plain block ${blocks[at + 3]!}`
+    lines.push(`block ${block}: need ${bounds & 0xffff}, growth ${bounds >>> 16}, above ${blocks[at + 2]!}${plain}`)
     const end = blocks[at + VM_BLOCK_LIMBS] ?? instructions.length / VM_INSTRUCTION_LIMBS
     for (let i = blocks[at]!; i < end; i++) lines.push(`  ${instructionText(i)}`)
   }

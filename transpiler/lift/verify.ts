@@ -33,7 +33,7 @@ const fail = (message: string): never => {
  * height is written. `instances`: lifted immediates of the code, where known.
  */
 export const verifyLifted = (lifted: LiftedCode, instances: number = MAX_CONSTANTS): void => {
-  const { instructions, constants, blocks, jumps, places } = lifted
+  const { instructions, constants, blocks, jumps, places, firstExit } = lifted
   const count = instructions.length / VM_INSTRUCTION_LIMBS
   const blockCount = blocks.length / VM_BLOCK_LIMBS
   const words = constants.length / LIMBS_PER_WORD
@@ -42,25 +42,45 @@ export const verifyLifted = (lifted: LiftedCode, instances: number = MAX_CONSTAN
   if (words > MAX_CONSTANTS) fail(`${words} constants`)
   if (places.length !== count) fail(`${places.length} places of ${count} instructions`)
   if (jumps.length % 8 !== 0) fail('the jump table is not whole vectors')
-  for (const entry of jumps) if (entry > blockCount) fail(`the jump table names block ${entry - 1} of ${blockCount}`)
-  const pool: Pool = { constants: words, instances, blocks: blockCount }
+  if (firstExit < 1 || firstExit > blockCount) fail(`exits from block ${firstExit} of ${blockCount} on`)
+  for (const entry of jumps) if (entry > firstExit) fail(`the jump table names block ${entry - 1} of ${firstExit}`)
+  const pool: Pool = { constants: words, instances, blocks: firstExit, exits: blockCount, carried: new Map() }
   for (let block = 0; block < blockCount; block++) {
     const at = block * VM_BLOCK_LIMBS
     const first = blocks[at]!
     if (block === 0 && first !== 0) fail('block 0 does not start the code')
     const end = block + 1 < blockCount ? blocks[at + VM_BLOCK_LIMBS]! : count
     if (first >= end) fail(`block ${block} is empty`)
-    if (blocks[at + 3] !== 0) fail(`block ${block}: a reserved field is set`)
+    checkPlain(blocks, firstExit, block)
+    if (block >= firstExit && !pool.carried.has(block)) fail(`block ${block}: no side exit enters it`)
     const bounds = { need: blocks[at + 1]! & 0xffff, growth: blocks[at + 1]! >>> 16, above: blocks[at + 2]! }
-    const body = new BlockCheck(`block ${block}`, bounds, pool)
+    const body = new BlockCheck(`block ${block}`, bounds, pool, pool.carried.get(block))
     for (let i = first; i < end; i++) body.check(instructionAt(instructions, i), i === end - 1)
   }
+}
+
+/** The plain form of a superblock, where it has one, stands behind it and asks for no more. */
+const checkPlain = (blocks: Uint32Array, firstExit: number, block: number): void => {
+  const at = block * VM_BLOCK_LIMBS
+  const plain = blocks[at + 3]!
+  if (plain === 0) return
+  const to = plain * VM_BLOCK_LIMBS
+  if (block >= firstExit || plain <= block || plain >= firstExit)
+    fail(`block ${block}: its plain form is block ${plain}`)
+  if (blocks[to + 3] !== 0) fail(`block ${plain}: the plain form of block ${block} has one itself`)
+  const [bounds, own] = [blocks[to + 1]!, blocks[at + 1]!]
+  if ((bounds & 0xffff) > (own & 0xffff) || bounds >>> 16 > own >>> 16)
+    fail(`block ${plain}: the plain form of block ${block} asks for more`)
 }
 
 interface Pool {
   readonly constants: number
   readonly instances: number
+  /** What anything may enter, and behind it what belongs to side exits. */
   readonly blocks: number
+  readonly exits: number
+  /** By block of a side exit: positions above the height of its superblock that are written when it is entered. */
+  readonly carried: Map<number, ReadonlySet<number>>
 }
 
 interface Bounds {
@@ -74,10 +94,11 @@ class BlockCheck {
   private readonly bounds: Bounds
   private readonly pool: Pool
   /** Positions above the height that are written. */
-  private readonly written = new Set<number>()
+  private readonly written: Set<number>
 
-  constructor(name: string, bounds: Bounds, pool: Pool) {
+  constructor(name: string, bounds: Bounds, pool: Pool, carried: ReadonlySet<number> | undefined) {
     this.name = name
+    this.written = new Set(carried)
     this.bounds = bounds
     this.pool = pool
     const { need, growth, above } = bounds
@@ -88,7 +109,9 @@ class BlockCheck {
   check(instruction: VmInstruction, isLast: boolean): void {
     const { opcode, mode, result, a, b, c, immediate, block } = instruction
     const [name, form] = FORMS_BY_CODE.get(opcode) ?? fail(`${this.name}: no opcode ${opcode}`)
-    if ((form.terminator === true) !== isLast) fail(`${this.name}: ${name} ${isLast ? 'is last' : 'is not last'}`)
+    const isExit = name === 'branch' && c === VM_OPERAND_NONE
+    if ((form.terminator === true && !isExit) !== isLast)
+      fail(`${this.name}: ${name} ${isLast ? 'is last' : 'is not last'}`)
     const plain = form.inverts ? mode & ~VM_INVERT : mode
     const reads = readsOf(form, plain)
     if (plain >= form.modes) fail(`${this.name}: ${name} has no mode ${mode}`)
@@ -147,16 +170,26 @@ class BlockCheck {
     if (position >= 0) this.written.add(position)
   }
 
-  private checkTargets(name: VmOpcode, { mode, a, c, block }: VmInstruction): void {
+  private checkTargets(name: VmOpcode, { mode, a, c, block, immediate }: VmInstruction): void {
     const { blocks } = this.pool
     if (name !== 'jump' && name !== 'branch') {
       if (name === 'call' && block >= blocks) fail(`${this.name}: no block ${block}`)
       return
     }
     const isDynamic = (mode & 1) !== 0
-    if (isDynamic ? block !== 0 : block >= blocks) fail(`${this.name}: no block ${block}`)
+    const isExit = name === 'branch' && c === VM_OPERAND_NONE
+    if (isExit && !isDynamic) this.leaveBeside(block, immediate)
+    else if (isDynamic ? isExit || block !== 0 : block >= blocks) fail(`${this.name}: no block ${block}`)
     if (!isDynamic && a !== VM_OPERAND_NONE) fail(`${this.name}: ${name} to a block reads no destination`)
-    if (name === 'branch' && c >= blocks) fail(`${this.name}: no block ${c}`)
+    if (name === 'branch' && !isExit && c >= blocks) fail(`${this.name}: no block ${c}`)
+  }
+
+  /** A block of its own goes on at the height of the superblock and knows what is written; any other is entered as from an end. */
+  private leaveBeside(block: number, immediate: number): void {
+    const { blocks, exits, carried } = this.pool
+    if (block < blocks) return
+    if (block >= exits || carried.has(block) || immediate !== 0) fail(`${this.name}: no side exit to block ${block}`)
+    carried.set(block, new Set(this.written))
   }
 
   private checkHeight(change: number): void {

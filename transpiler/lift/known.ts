@@ -1,0 +1,113 @@
+import { VM_ENVIRONMENT, VM_INVERT, VM_OPCODES } from '../layout/lane_vm.ts'
+import type { Rule } from './rules.ts'
+import { isConstant, type Value } from './values.ts'
+
+const AND = 1
+const SHIFT_RIGHT = 1
+const EQUAL = 2
+const WORD_BITS = 256
+const ADDRESS_BITS = 160
+/** No size in bytes is longer. */
+const SIZE_BITS = 64
+const TIMES_ONE: readonly number[] = [VM_OPCODES.mul, VM_OPCODES.divide]
+const PLUS_ZERO: readonly number[] = [VM_OPCODES.sum, VM_OPCODES.logic]
+
+const ENVIRONMENT_BITS: readonly number[] = VM_ENVIRONMENT.map((name) => {
+  if (name === 'address' || name === 'origin' || name === 'caller' || name === 'coinbase') return ADDRESS_BITS
+  return name === 'calldatasize' || name === 'returndatasize' || name === 'codesize' ? SIZE_BITS : WORD_BITS
+})
+/** What may give something else a moment later. */
+const CHANGING: readonly string[] = ['returndatasize', 'msize', 'gas', 'selfbalance']
+const IS_CHANGING: readonly boolean[] = VM_ENVIRONMENT.map((name) => CHANGING.includes(name))
+
+/** A word has at most so many bits. */
+export const bitsOf = ({ kind, word, operation }: Value): number => {
+  if (kind === 'constant') return word === 0n ? 0 : 4 * word.toString(16).length
+  if (operation === undefined) return WORD_BITS
+  const { opcode, mode, operands } = operation
+  if (opcode === VM_OPCODES.compare) return 1
+  if (opcode === VM_OPCODES.environment) return ENVIRONMENT_BITS[mode]!
+  if (opcode === VM_OPCODES.logic && mode === AND) {
+    const [mask] = operands.filter(isConstant)
+    return mask === undefined ? WORD_BITS : bitsOf(mask)
+  }
+  const [shift] = operands
+  if (opcode !== VM_OPCODES.shift || mode !== SHIFT_RIGHT || !isConstant(shift!)) return WORD_BITS
+  return shift!.word > WORD_BITS ? 0 : WORD_BITS - Number(shift!.word)
+}
+
+/** The operand that an operation on these gives unchanged: x & mask of a shorter x, x + 0, x * 1 and the like. */
+export const unchanged = ({ opcode, mode }: Rule, operands: readonly Value[]): Value | undefined => {
+  const [a, b] = operands
+  if (operands.length !== 2 || isConstant(a!) === isConstant(b!)) return undefined
+  const [constant, value] = isConstant(a!) ? [a!.word, b!] : [b!.word, a!]
+  const isSecond = value === a
+  if (opcode === VM_OPCODES.logic && mode === AND) {
+    const isMask = (constant & (constant + 1n)) === 0n
+    return isMask && constant >> BigInt(bitsOf(value) - 1) !== 0n ? value : undefined
+  }
+  if (constant === 0n) return PLUS_ZERO.includes(opcode) && (isSecond || mode !== 1) ? value : undefined
+  return constant === 1n && TIMES_ONE.includes(opcode) && mode === 0 && isSecond ? value : undefined
+}
+
+/** Results of operations that give the same whenever they run, so that one is enough. */
+export class KnownResults {
+  private readonly results = new Map<number, Value>()
+  private readonly names = new Map<Value | bigint, number>()
+
+  /** What names an operation on these words; undefined where each of them stands for itself. */
+  keyOf(rule: Rule, operands: readonly Value[]): number | undefined {
+    const [a, b] = operands
+    if (operands.length > 2 || !isPure(rule)) return undefined
+    const { opcode, mode } = rule
+    let first = this.nameOf(a)
+    let second = this.nameOf(b)
+    if (first < second && isCommutative(opcode, mode)) [first, second] = [second, first]
+    return ((opcode * MODES + mode) * MOST_NAMES + first) * MOST_NAMES + second
+  }
+
+  /** A result of such an operation; undefined where there is none. */
+  find(key: number, { mode }: Rule): Value | undefined {
+    const known = this.results.get(key)
+    // ISZERO may have turned a comparison round since.
+    return known?.operation?.mode === mode ? known : undefined
+  }
+
+  add(key: number, result: Value): void {
+    this.results.set(key, result)
+  }
+
+  private nameOf(value: Value | undefined): number {
+    if (value === undefined) return 0
+    const word = value.kind === 'constant' ? value.word : value
+    let name = this.names.get(word)
+    if (name === undefined) {
+      name = this.names.size + 1
+      this.names.set(word, name)
+    }
+    return name
+  }
+}
+
+/** Opcodes have five bits, which a double holds with both names. */
+const MODES = 256
+const MOST_NAMES = 2 ** 19
+
+const isCommutative = (opcode: number, mode: number): boolean =>
+  opcode === VM_OPCODES.logic ||
+  opcode === VM_OPCODES.mul ||
+  (opcode === VM_OPCODES.sum && mode === 0) ||
+  (opcode === VM_OPCODES.compare && mode === EQUAL)
+
+const isPure = ({ kept, pushes, opcode, mode }: Rule): boolean => {
+  if (kept || pushes !== 1 || opcode === VM_OPCODES.transient) return false
+  return opcode !== VM_OPCODES.environment || !IS_CHANGING[mode]!
+}
+
+/** Whether a condition is likely to hold: an address is seldom 0, and seldom equal to another word. Undefined where nothing is known. */
+export const isLikely = (value: Value): boolean | undefined => {
+  const { operation } = value
+  if (operation?.opcode !== VM_OPCODES.compare) return bitsOf(value) === ADDRESS_BITS ? true : undefined
+  if ((operation.mode & ~VM_INVERT) !== EQUAL) return undefined
+  return (operation.mode & VM_INVERT) !== 0
+}
