@@ -64,4 +64,20 @@ describe('liftCode', () => {
       }
     }
   })
+
+  test('an exit keeps words that a later block reaches, where what stands on top of them comes to lie', () => {
+    const call = 'PUSH0 PUSH0 PUSH0 PUSH0 PUSH0 PUSH0 PUSH0 CALL POP'
+    const statuses = new Set<string>()
+    for (let offset = 0; offset < 8; offset++) {
+      const code = assemble(`
+        PUSH 5 PUSH 6 PUSH 7 ${call}
+        PUSH ${offset} CALLDATALOAD
+        PUSH 0x1000000 PUSH ${offset + 32} CALLDATALOAD AND PUSH @exit JUMPI
+        SWAP3 POP ${call}
+        PUSH0 MSTORE PUSH0 MSTORE PUSH0 MSTORE STOP
+        exit: PUSH0 MSTORE PUSH0 MSTORE PUSH0 MSTORE PUSH0 MSTORE PUSH0 PUSH0 REVERT`)
+      statuses.add(expectSame(code, 'osaka', 100_000, `offset ${offset}`))
+    }
+    expect([...statuses].sort()).toEqual(['REVERT', 'STOP'])
+  })
 })

@@ -59,6 +59,8 @@ class BlockWriter {
   private need = 0
   private growth = 0
   private readonly stack: Value[] = []
+  /** Entry n stands at position -n - 1. */
+  private readonly entries: Value[] = []
   private readonly operations: Operation[] = []
   private readonly known = new KnownResults()
   /** Conditions of the branches that it went past, and whether they hold there. */
@@ -84,8 +86,21 @@ class BlockWriter {
       this.enter(index)
       end = this.run(index)
     }
+    this.completeExits()
     const { need, growth, stack, length, exitWords } = this
     return { need, growth, operations: this.withoutUnread(end), stack, end, length, exitWords }
+  }
+
+  /** What a later block reaches below the stack of an exit is the exit's, too: it may have changed by then. */
+  private completeExits(): void {
+    const { need, operations, entries } = this
+    for (const operation of operations) {
+      const { exit } = operation
+      if (exit === undefined || exit.depth === need) continue
+      const below = entries.slice(exit.depth).reverse()
+      for (const entry of below) entry.holders++
+      operation.exit = { target: exit.target, stack: [...below, ...exit.stack], depth: need }
+    }
   }
 
   /** Takes a block up: what it needs of the stack in front of the first one is an entry. */
@@ -94,14 +109,15 @@ class BlockWriter {
     this.turns.set(index, 1 + (this.turns.get(index) ?? 0))
     this.length++
     this.growth = Math.max(this.growth, this.height + growth)
-    const entries: Value[] = []
-    while (this.stack.length + entries.length < need) {
+    const missing = need - this.stack.length
+    if (missing <= 0) return
+    for (let n = 0; n < missing; n++) {
       this.need++
       const entry = makeValue('entry', -this.need, 0n, -this.need)
       entry.holders = 1
-      entries.unshift(entry)
+      this.entries.push(entry)
     }
-    if (entries.length > 0) this.stack.unshift(...entries)
+    this.stack.unshift(...this.entries.slice(-missing).reverse())
   }
 
   private run(index: number): BlockEnd {

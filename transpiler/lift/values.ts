@@ -35,7 +35,7 @@ export interface Operation {
   readonly place: number
   readonly kept: boolean
   /** Of a branch in the middle. */
-  readonly exit: SideExit | undefined
+  exit: SideExit | undefined
   result: Value | undefined
   /** Set by placement: its number. */
   order: number
