@@ -2170,6 +2170,12 @@ const VM_OPERAND_NONE = 0xffffu;
 
 const VM_INVERT = 0x80u;
 
+const VM_TEST_BITS = 4u;
+
+const VM_OP_COPY = 0u;
+
+const VM_OP_COMPARE = 3u;
+
 const VM_OP_BYTES = 5u;
 
 const VM_OP_ENVIRONMENT = 6u;
@@ -2419,6 +2425,9 @@ fn vm_shift_height(immediate: u32) {
     var word = a;
     var result = vm_stack_place(instruction.x >> 16u);
     var has_result = (instruction.x >> 16u) != VM_OPERAND_NONE;
+    if ((opcode == VM_OP_MEMORY) & (immediate != 0u)) {
+      a = u256_add(a, u256_from_u32(immediate));
+    }
     let offset = vm_bytes(a);
     let b_bytes = vm_bytes(b);
     var length = 0u;
@@ -2710,6 +2719,11 @@ fn vm_shift_height(immediate: u32) {
       }
     }
     if (vm_exit == 0u) {
+      let test = select(0u, mode >> 1u, opcode == VM_OP_BRANCH);
+      if ((opcode == VM_OP_COMPARE) | (test != 0u)) {
+        word = evm_compare(a, b, select(mode, test - 1u, test != 0u));
+        word.lo.x ^= select(0u, 1u, inverts & (test == 0u));
+      }
       if (opcode < 12u) {
         if (opcode < 5u) {
           if (opcode == 1u) {
@@ -2718,9 +2732,6 @@ fn vm_shift_height(immediate: u32) {
             word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
           } else if (opcode == 2u) {
             word = evm_sum(a, b, mode == 1u);
-          } else if (opcode == 3u) {
-            word = evm_compare(a, b, mode);
-            word.lo.x ^= select(0u, 1u, inverts);
           } else if (opcode == 4u) {
             word = evm_shift(a, b, mode);
           }
@@ -2770,7 +2781,11 @@ fn vm_shift_height(immediate: u32) {
         vm_leave(VM_REFUSED, immediate, U256_ZERO);
       } else if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
         go = instruction.w >> 16u;
-        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(b) == inverts);
+        if ((test == 0u) | (test == VM_TEST_BITS)) {
+          let mask = vec4<u32>(select(0u, 0xffffffffu, test == 0u));
+          word = U256(b.lo & (a.lo | mask), b.hi & (a.hi | mask));
+        }
+        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(word) == inverts);
         if (!taken) {
           go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
         } else if ((mode & 1u) != 0u) {
@@ -2954,6 +2969,11 @@ fn vm_shift_height(immediate: u32) {
       if (has_result) {
         lanes_out[result] = word.lo;
         lanes_out[result + VM_STRIDE] = word.hi;
+      }
+      if ((opcode == VM_OP_COPY) & (c_operand != VM_OPERAND_NONE)) {
+        let second = vm_stack_place(c_operand);
+        lanes_out[second] = b.lo;
+        lanes_out[second + VM_STRIDE] = b.hi;
       }
       vm_pc = next_pc;
       if (((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) & (go != VM_NONE)) {
@@ -3188,6 +3208,37 @@ fn u256_fits_u32(x: U256) -> bool {
   return (high.x | high.y | high.z | high.w) == 0u;
 }
 
+fn u256_add(a: U256, b: U256) -> U256 {
+  return u256_add_carry(a, b).sum;
+}
+
+fn u256_from_u32(x: u32) -> U256 {
+  return U256(vec4<u32>(x, 0u, 0u, 0u), vec4<u32>(0u));
+}
+
+fn u256_add_carry(a: U256, b: U256) -> U256Sum {
+  let s0 = u256_limb_add(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_add(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, b.hi.w, s6.y);
+  return U256Sum(U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x)), s7.y);
+}
+
+fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
+  let partial = a + b;
+  let sum = partial + carry;
+  return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
+}
+
+struct U256Sum {
+  sum: U256,
+  carry: u32,
+}
+
 const VM_FRAME_STATIC = 1u;
 
 fn vm_range_end(offset: u32, length: u32) -> u32 {
@@ -3361,12 +3412,6 @@ fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
   let s6 = u256_limb_add(a.hi.z, x.hi.z, s5.y);
   let s7 = u256_limb_add(a.hi.w, x.hi.w, s6.y);
   return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
-}
-
-fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
-  let partial = a + b;
-  let sum = partial + carry;
-  return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
 }
 
 fn state_slot(account: u32, key: U256) -> u32 {
@@ -3553,10 +3598,6 @@ fn evm_compare(a: U256, b: U256, mode: u32) -> U256 {
 
 fn u256_from_bool(b: bool) -> U256 {
   return u256_from_u32(select(0u, 1u, b));
-}
-
-fn u256_from_u32(x: u32) -> U256 {
-  return U256(vec4<u32>(x, 0u, 0u, 0u), vec4<u32>(0u));
 }
 
 fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
@@ -3841,23 +3882,6 @@ fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
 
 fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
   return vec3<u32>(sum.yz, 0u);
-}
-
-fn u256_add_carry(a: U256, b: U256) -> U256Sum {
-  let s0 = u256_limb_add(a.lo.x, b.lo.x, 0u);
-  let s1 = u256_limb_add(a.lo.y, b.lo.y, s0.y);
-  let s2 = u256_limb_add(a.lo.z, b.lo.z, s1.y);
-  let s3 = u256_limb_add(a.lo.w, b.lo.w, s2.y);
-  let s4 = u256_limb_add(a.hi.x, b.hi.x, s3.y);
-  let s5 = u256_limb_add(a.hi.y, b.hi.y, s4.y);
-  let s6 = u256_limb_add(a.hi.z, b.hi.z, s5.y);
-  let s7 = u256_limb_add(a.hi.w, b.hi.w, s6.y);
-  return U256Sum(U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x)), s7.y);
-}
-
-struct U256Sum {
-  sum: U256,
-  carry: u32,
 }
 
 fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {

@@ -1,5 +1,5 @@
 import package::u256::u256::{U256, U256_ZERO, u256_from_bool, u256_from_u32, u256_reverse_bytes, u256_select};
-import package::u256::add::u256_sub;
+import package::u256::add::{u256_add, u256_sub};
 import package::u256::bits::{u256_byte, u256_byte_length, u256_clz, u256_signextend};
 import package::u256::compare::{u256_eq, u256_is_zero, u256_lt};
 import package::evm::operations::{evm_arithmetic, evm_compare, evm_shift, evm_sum};
@@ -26,6 +26,10 @@ const VM_STEPS = 1048576u;
 const VM_OPERAND_NONE = 0xffffu;
 const VM_INVERT = 0x80u;
 
+const VM_TEST_BITS = 4u;
+
+const VM_OP_COPY = 0u;
+const VM_OP_COMPARE = 3u;
 const VM_OP_BYTES = 5u;
 const VM_OP_ENVIRONMENT = 6u;
 const VM_OP_CALLDATA_LOAD = 7u;
@@ -253,6 +257,9 @@ fn lane_vm(
     var has_result = (instruction.x >> 16u) != VM_OPERAND_NONE;
 
     // Memory.
+    if ((opcode == VM_OP_MEMORY) & (immediate != 0u)) {
+      a = u256_add(a, u256_from_u32(immediate));
+    }
     let offset = vm_bytes(a);
     let b_bytes = vm_bytes(b);
     var length = 0u;
@@ -563,6 +570,11 @@ fn lane_vm(
 
     if (vm_exit == 0u) {
       // Everything that needs nothing from outside.
+      let test = select(0u, mode >> 1u, opcode == VM_OP_BRANCH);
+      if ((opcode == VM_OP_COMPARE) | (test != 0u)) {
+        word = evm_compare(a, b, select(mode, test - 1u, test != 0u));
+        word.lo.x ^= select(0u, 1u, inverts & (test == 0u));
+      }
       if (opcode < 12u) {
         if (opcode < 5u) {
           if (opcode == 1u) {
@@ -571,9 +583,6 @@ fn lane_vm(
             word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
           } else if (opcode == 2u) {
             word = evm_sum(a, b, mode == 1u);
-          } else if (opcode == 3u) {
-            word = evm_compare(a, b, mode);
-            word.lo.x ^= select(0u, 1u, inverts);
           } else if (opcode == 4u) {
             word = evm_shift(a, b, mode);
           }
@@ -623,7 +632,11 @@ fn lane_vm(
         vm_leave(VM_REFUSED, immediate, U256_ZERO);
       } else if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
         go = instruction.w >> 16u;
-        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(b) == inverts);
+        if ((test == 0u) | (test == VM_TEST_BITS)) {
+          let mask = vec4<u32>(select(0u, 0xffffffffu, test == 0u));
+          word = U256(b.lo & (a.lo | mask), b.hi & (a.hi | mask));
+        }
+        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(word) == inverts);
         if (!taken) {
           // A side exit that is not taken goes on with the next instruction.
           go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
@@ -816,6 +829,11 @@ fn lane_vm(
       if (has_result) {
         lanes_out[result] = word.lo;
         lanes_out[result + VM_STRIDE] = word.hi;
+      }
+      if ((opcode == VM_OP_COPY) & (c_operand != VM_OPERAND_NONE)) {
+        let second = vm_stack_place(c_operand);
+        lanes_out[second] = b.lo;
+        lanes_out[second + VM_STRIDE] = b.hi;
       }
       vm_pc = next_pc;
       if (((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) & (go != VM_NONE)) {

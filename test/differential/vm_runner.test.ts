@@ -80,6 +80,31 @@ test('a contract that adds and returns ends as on the CPU tier', async () => {
   expect(await expectSame(worldOf(codes, [{ ...adder, data }, adder]))).toEqual([true, true])
 })
 
+test('offsets of memory add up past 2^32 and wrap at 2^256', async () => {
+  const codes = {
+    reader:
+      'PUSH 7 PUSH 0 CALLDATALOAD PUSH 48 ADD MSTORE PUSH 0 CALLDATALOAD PUSH 48 ADD MLOAD PUSH 0 MSTORE MSIZE PUSH 32 MSTORE PUSH 64 PUSH 0 RETURN',
+  }
+  const calls = [-48n, -47n, -1n, 16n, 2n ** 32n - 48n, 2n ** 128n, -49n].map((offset) => ({
+    to: at('reader'),
+    data: `0x${word(BigInt.asUintN(256, offset))}`,
+  }))
+  expect(await expectSame(worldOf(codes, calls))).toEqual([true, true, true, true, false, false, false])
+})
+
+test('branches test what they compare, signed and not, and bits in common', async () => {
+  const tests = ['LT', 'GT', 'SLT', 'SGT', 'EQ', 'AND'].flatMap((test) => [test, `${test} ISZERO`])
+  const checks = tests.map(
+    (test, n) => `PUSH 32 CALLDATALOAD PUSH 0 CALLDATALOAD ${test} PUSH @next${n} JUMPI
+      PUSH ${2 ** n} PUSH 0 MLOAD ADD PUSH 0 MSTORE next${n}:`,
+  )
+  const codes = { branches: `${checks.join(' ')} PUSH 32 PUSH 0 RETURN` }
+  const words = [0n, 1n, 6n, 2n ** 128n, 2n ** 255n, -1n, -6n].map((value) => word(BigInt.asUintN(256, value)))
+  const calls = words.flatMap((a) => words.map((b) => ({ to: at('branches'), data: `0x${a}${b}` })))
+  const results = await expectSame(worldOf(codes, calls))
+  expect(results).toEqual(calls.map(() => true))
+})
+
 const REVERTER = 'PUSH 7 PUSH 1 SSTORE PUSH 0xabcd PUSH 0 MSTORE PUSH 33 PUSH 3 REVERT'
 const CONTRACTS: Readonly<Record<string, string>> = {
   storer: 'PUSH 1 SLOAD PUSH 0 CALLDATALOAD SSTORE PUSH 0 PUSH 1 SSTORE PUSH 9 PUSH 2 SSTORE STOP',

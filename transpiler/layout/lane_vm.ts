@@ -71,7 +71,7 @@ export const VM_OPERAND_MASK = 0x3fff
  * stands n words below operand c, which is a STACK operand.
  */
 export const VM_OPCODES = {
-  /** a */
+  /** a; and b to STACK operand c, where there is one: both are read before either is written. */
   copy: 0,
   /** Bit 0: a & b; bit 1: a ^ b; both: a | b. */
   logic: 1,
@@ -87,7 +87,7 @@ export const VM_OPCODES = {
   environment: 6,
   /** 32 bytes of calldata from a on. */
   calldataLoad: 7,
-  /** 0: word at memory[a]; 1: memory[a ..] = b; 2: memory[a] = lowest byte of b. */
+  /** 0: word at memory[a + immediate]; 1: memory[a + immediate ..] = b; 2: memory[a + immediate] = lowest byte of b. */
   memory: 8,
   /** 0: value of slot a; 1: slot a = b. */
   storage: 9,
@@ -111,9 +111,12 @@ export const VM_OPCODES = {
   call: 19,
   /** Ends the frame. 0: stop; 1: return memory[a .. a + b]; 2: revert with it; 3: halt. */
   end: 20,
-  /** Goes to `block`; bit 0: to the JUMPDEST at a. */
+  /** Goes to `block`; bit 0: to the JUMPDEST at a. Its result, where it has one, is b. */
   jump: 21,
-  /** Where b is not 0, goes to `block`; bit 0: to the JUMPDEST at a. VM_INVERT: where b is 0. Else goes to block c, or on where c is NONE. */
+  /**
+   * Where b is not 0, goes to `block`; bit 0: to the JUMPDEST at a. Or, bits 1 to 3: where a is less than b (1), less as signed words (2),
+   * equal to it (3), has a bit in common with it (4). VM_INVERT: where it is not so. Else goes to block c, or on where c is NONE.
+   */
   branch: 22,
   /** The host's answer to a question: 0: hash of block a; 1: word b of the outcome of precompile `immediate` with input hash a. */
   memo: 23,
@@ -132,6 +135,9 @@ export type VmOpcode = keyof typeof VM_OPCODES
 
 /** Mode bit: the result, or the condition, is negated. */
 export const VM_INVERT = 0x80
+/** Where the test of a branch stands in its mode: 0 none, 1 + mode of `compare`, or VM_TEST_BITS. */
+export const VM_TEST_SHIFT = 1
+export const VM_TEST_BITS = 4
 
 export const VM_ENVIRONMENT = [
   'address',

@@ -1,7 +1,8 @@
 import { VM_INVERT, VM_OPCODES } from '../layout/lane_vm.ts'
 import { bytesToWord } from '../skeleton.ts'
 import type { CodeBlock } from './blocks.ts'
-import { isLikely, KnownResults, unchanged } from './known.ts'
+import { fuseOperations } from './fuse.ts'
+import { isLikely, KnownResults, unchanged, withOneConstant } from './known.ts'
 import { MAX_STACK_WORDS } from './lifted_code.ts'
 import type { LikelyBlocks } from './likely.ts'
 import { END_HALT, END_STOP, type Rule } from './rules.ts'
@@ -176,6 +177,7 @@ class BlockWriter {
       place,
       kept: true,
       exit: { target: takesTarget ? target : otherwise, stack: stack.slice(), depth: need },
+      isDropped: false,
       result: undefined,
       order: 0,
     })
@@ -307,6 +309,7 @@ class BlockWriter {
       place,
       kept: rule.kept,
       exit: undefined,
+      isDropped: false,
       result: undefined,
       order: 0,
     }
@@ -327,13 +330,14 @@ class BlockWriter {
     }
     // Two that change places are the only order besides the EVM's.
     if (rule.swaps) popped.reverse()
-    const key = this.known.keyOf(rule, popped)
-    const same = unchanged(rule, popped) ?? (key === undefined ? undefined : this.known.find(key, rule))
+    const operands = withOneConstant(rule, popped)
+    const key = this.known.keyOf(rule, operands)
+    const same = unchanged(rule, operands) ?? (key === undefined ? undefined : this.known.find(key, rule))
     if (same !== undefined) {
       this.push(same)
       return
     }
-    const { result } = this.add(rule, popped, place)
+    const { result } = this.add(rule, operands, place)
     if (key !== undefined) this.known.add(key, result!)
   }
 
@@ -438,22 +442,17 @@ class BlockWriter {
     return this.ending({ opcode, mode, immediate, target: next, operandsInStack: pops, place })
   }
 
-  /** Drops what nobody reads, from the last operation to the first, and hands its gas on. */
+  /** Operations that somebody reads or that do something; gas of the others stands on the next one. */
   private withoutUnread(end: BlockEnd): Operation[] {
     if (end.opcode === VM_OPCODES.end || end.opcode === VM_OPCODES.refuse) this.popAll(this.stack.length)
     const { operations } = this
-    let dropped = 0
-    for (let i = operations.length - 1; i >= 0; i--) {
-      const operation = operations[i]!
-      if (!isUnread(operation)) continue
-      dropped++
-      for (const operand of operation.operands) operand.holders--
-    }
-    if (dropped === 0) return operations
+    dropUnread(operations)
+    fuseOperations(operations, end)
+    dropUnread(operations)
     let gas = 0
     const left: Operation[] = []
     for (const operation of operations) {
-      if (isUnread(operation)) gas += operation.gas
+      if (operation.isDropped) gas += operation.gas
       else {
         operation.gas += gas
         gas = 0
@@ -462,5 +461,15 @@ class BlockWriter {
     }
     end.gas += gas
     return left
+  }
+}
+
+/** From the last to the first, so that what only they read goes, too. */
+const dropUnread = (operations: readonly Operation[]): void => {
+  for (let i = operations.length - 1; i >= 0; i--) {
+    const operation = operations[i]!
+    if (operation.isDropped || !isUnread(operation)) continue
+    operation.isDropped = true
+    for (const operand of operation.operands) operand.holders--
   }
 }

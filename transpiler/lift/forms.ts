@@ -1,4 +1,12 @@
-import { VM_CALLS, VM_COPY_SOURCES, VM_ENVIRONMENT, VM_OPCODES, type VmOpcode } from '../layout/lane_vm.ts'
+import {
+  VM_CALLS,
+  VM_COPY_SOURCES,
+  VM_ENVIRONMENT,
+  VM_OPCODES,
+  VM_TEST_BITS,
+  VM_TEST_SHIFT,
+  type VmOpcode,
+} from '../layout/lane_vm.ts'
 
 /**
  * What an instruction of an opcode holds. Modes below `modes` exist, with VM_INVERT where `inverts`. `reads`: how many
@@ -14,8 +22,11 @@ export interface Form {
   readonly terminator?: true
 }
 
+/** 0 and 1, then the tests: even ones alone. */
+const BRANCH_MODES = (VM_TEST_BITS << VM_TEST_SHIFT) + 1
+
 const FORMS: Readonly<Record<VmOpcode, Form>> = {
-  copy: { modes: 1, reads: 1, results: true },
+  copy: { modes: 1, reads: 2, results: true },
   logic: { modes: 4, reads: 2, results: true },
   sum: { modes: 2, reads: 2, results: true },
   compare: { modes: 3, inverts: true, reads: 2, results: true },
@@ -23,7 +34,7 @@ const FORMS: Readonly<Record<VmOpcode, Form>> = {
   bytes: { modes: 3, reads: [2, 2, 1], results: true },
   environment: { modes: VM_ENVIRONMENT.length, reads: 0, results: true },
   calldataLoad: { modes: 1, reads: 1, results: true },
-  memory: { modes: 3, reads: [1, 2, 2], results: [0] },
+  memory: { modes: 3, reads: [1, 2, 2], results: [0], immediate: true },
   storage: { modes: 2, reads: [1, 2], results: [0] },
   transient: { modes: 2, reads: [1, 2], results: [0] },
   keccak: { modes: 1, reads: 2, results: true },
@@ -36,8 +47,8 @@ const FORMS: Readonly<Record<VmOpcode, Form>> = {
   log: { modes: 5, reads: 2, results: [] },
   call: { modes: VM_CALLS.length, reads: 0, results: true, immediate: true, terminator: true },
   end: { modes: 4, reads: [0, 2, 2, 0], results: [], terminator: true },
-  jump: { modes: 2, reads: [0, 1], results: [], immediate: true, terminator: true },
-  branch: { modes: 2, inverts: true, reads: 2, results: [], immediate: true, terminator: true },
+  jump: { modes: 2, reads: 2, results: true, immediate: true, terminator: true },
+  branch: { modes: BRANCH_MODES, inverts: true, reads: 2, results: [], immediate: true, terminator: true },
   memo: { modes: 2, reads: [1, 2], results: true, immediate: true },
   blobHash: { modes: 1, reads: 1, results: true },
   charge: { modes: 1, reads: 1, results: [] },

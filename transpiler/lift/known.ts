@@ -1,7 +1,8 @@
 import { VM_ENVIRONMENT, VM_INVERT, VM_OPCODES } from '../layout/lane_vm.ts'
 import type { Rule } from './rules.ts'
-import { isConstant, type Value } from './values.ts'
+import { constantOf, isConstant, type Value } from './values.ts'
 
+const ADD = 0
 const AND = 1
 const SHIFT_RIGHT = 1
 const EQUAL = 2
@@ -48,6 +49,18 @@ export const unchanged = ({ opcode, mode }: Rule, operands: readonly Value[]): V
   }
   if (constant === 0n) return PLUS_ZERO.includes(opcode) && (isSecond || mode !== 1) ? value : undefined
   return constant === 1n && TIMES_ONE.includes(opcode) && mode === 0 && isSecond ? value : undefined
+}
+
+/** The operands of a sum, (x + c) + d taken as x + (c + d); of all else as they are. */
+export const withOneConstant = ({ opcode, mode }: Rule, operands: readonly Value[]): readonly Value[] => {
+  if (opcode !== VM_OPCODES.sum || mode !== ADD) return operands
+  const constant = operands.find(isConstant)
+  const inner = operands.find((value) => !isConstant(value))?.operation
+  if (constant === undefined || inner?.opcode !== VM_OPCODES.sum || inner.mode !== ADD) return operands
+  const other = inner.operands.find(isConstant)
+  const value = inner.operands.find((operand) => !isConstant(operand))
+  if (other === undefined || value === undefined) return operands
+  return [value, constantOf(BigInt.asUintN(WORD_BITS, constant.word + other.word))]
 }
 
 /** Results of operations that give the same whenever they run, so that one is enough. */

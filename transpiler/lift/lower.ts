@@ -1,5 +1,6 @@
 import { VM_OPCODES, VM_OPERAND_NONE } from '../layout/lane_vm.ts'
 import { type CodeWriter, vmInstruction } from './code_writer.ts'
+import { type Copy, jumpCopy, writeCopies } from './copies.ts'
 import { instanceOperand, stackOperand } from './lifted_code.ts'
 import { type Move, orderMoves } from './moves.ts'
 import { Registers } from './registers.ts'
@@ -18,7 +19,7 @@ export const lowerBlock = (draft: BlockDraft, writer: CodeWriter, exits: ExitBlo
 
 /** A block of copies that bring what a side exit leaves to where block `target` wants it. Positions are those of the superblock. */
 export interface ExitBlock {
-  readonly copies: readonly { readonly operand: number; readonly to: number }[]
+  readonly copies: readonly Copy[]
   readonly target: number
   readonly heightChange: number
   readonly need: number
@@ -31,10 +32,9 @@ export interface ExitBlock {
 export const lowerExit = (exit: ExitBlock, writer: CodeWriter): void => {
   const { copies, target, heightChange, need, growth, above, place } = exit
   const first = writer.nextInstruction
-  for (const { operand, to } of copies)
-    writer.instruction(vmInstruction({ opcode: VM_OPCODES.copy, a: operand, result: stackOperand(to) }), place)
   const immediate = heightChange & 0xffff
-  writer.instruction(vmInstruction({ opcode: VM_OPCODES.jump, immediate, block: target }), place)
+  const last = writeCopies(writer, copies, place, true)
+  writer.instruction(vmInstruction({ opcode: VM_OPCODES.jump, ...jumpCopy(last), immediate, block: target }), place)
   writer.block(first, need, growth, above)
 }
 
@@ -86,8 +86,7 @@ class BlockLowering {
   run(): number {
     const { operations, end } = this.draft
     for (const operation of operations) this.lowerOperation(operation)
-    this.settle(end)
-    this.lowerEnd(end)
+    this.lowerEnd(end, this.settle(end))
     return this.registers.above
   }
 
@@ -103,6 +102,11 @@ class BlockLowering {
     const [none, result] = [VM_OPERAND_NONE, stackOperand(to)]
     const opcode = VM_OPCODES.copy
     this.writer.instruction({ opcode, mode: 0, result, a, b: none, c: none, immediate: 0, gas: 0, block: 0 }, place)
+  }
+
+  private copyAll(copies: readonly Copy[], place: number, leavesOne: boolean): Copy | undefined {
+    for (const { to } of copies) this.registers.touch(to)
+    return writeCopies(this.writer, copies, place, leavesOne)
   }
 
   private lowerOperation(operation: Operation): void {
@@ -133,10 +137,10 @@ class BlockLowering {
   }
 
   /** What brings the stack of an exit into place; where it overwrites, it is no longer this block's. */
-  private exitCopies({ stack, depth }: SideExit): { readonly operand: number; readonly to: number }[] {
+  private exitCopies({ stack, depth }: SideExit): Copy[] {
     const { registers } = this
     const moves: Move[] = []
-    const copies: { operand: number; to: number }[] = []
+    const copies: Copy[] = []
     for (let i = 0; i < stack.length; i++) {
       const value = stack[i]!
       if (isPlaced(value) && value.at !== i - depth) moves.push({ from: value.at, to: i - depth })
@@ -191,14 +195,16 @@ class BlockLowering {
     if (isPlaced(first) && standsAt(first.at)) return first.at
     const fits = wide.every((value, n) => registers.isFree(wideAt - n) || registers.holderAt(wideAt - n) === value)
     const at = fits ? wideAt : registers.temporaries(wide.length)
+    const copies: Copy[] = []
     wide.forEach((value, n) => {
-      if (registers.isFree(at - n)) this.copy(this.operand(value), at - n, place)
+      if (registers.isFree(at - n)) copies.push({ operand: this.operand(value), to: at - n })
     })
+    this.copyAll(copies, place, false)
     return at
   }
 
-  /** Brings every word that the next block wants into place, and keeps what the end itself reads. */
-  private settle({ a, b, place }: BlockEnd): void {
+  /** Brings every word that the next block wants into place, and keeps what the end itself reads. A jump may have one to copy itself. */
+  private settle({ opcode, a, b, place }: BlockEnd): Copy | undefined {
     const { registers } = this
     const { stack, need } = this.draft
     const moves: Move[] = []
@@ -210,8 +216,10 @@ class BlockLowering {
     }
     if (a !== undefined) this.keep(a, place)
     if (b !== undefined && b !== a) this.keep(b, place)
-    for (const { from, to } of orderMoves(moves, () => registers.temporary())) this.copy(stackOperand(from), to, place)
-    for (const to of constants) this.copy(this.operand(stack[to + need]), to, place)
+    const ordered = orderMoves(moves, () => registers.temporary())
+    const copies = ordered.map(({ from, to }): Copy => ({ operand: stackOperand(from), to }))
+    for (const to of constants) copies.push({ operand: this.operand(stack[to + need]), to })
+    return this.copyAll(copies, place, opcode === VM_OPCODES.jump)
   }
 
   /** Sees to it that an operand of the end outlives the moves: `at` is where it stands after them. */
@@ -230,7 +238,7 @@ class BlockLowering {
     this.registers.put(value, to)
   }
 
-  private lowerEnd(end: BlockEnd): void {
+  private lowerEnd(end: BlockEnd, last: Copy | undefined): void {
     const { stack, need } = this.draft
     const { opcode, mode, target, otherwise, operandsInStack, gas, place } = end
     const immediate = end.immediate & 0xffff
@@ -242,6 +250,12 @@ class BlockLowering {
       c = stackOperand(first)
     }
     const [a, b] = [this.operand(end.a), this.operand(end.b)]
-    this.writer.instruction({ opcode, mode, result, a, b, c, immediate, gas, block: target }, place)
+    const instruction = { opcode, mode, result, a, b, c, immediate, gas, block: target }
+    if (last === undefined) this.writer.instruction(instruction, place)
+    else {
+      // What it reads stands where it did in front of the copy.
+      const destination = a === stackOperand(last.to) ? last.operand : a
+      this.writer.instruction({ ...instruction, a: destination, ...jumpCopy(last) }, place)
+    }
   }
 }

@@ -6,6 +6,8 @@ import {
   VM_INSTRUCTION_LIMBS,
   VM_INVERT,
   VM_OPERAND_NONE,
+  VM_TEST_BITS,
+  VM_TEST_SHIFT,
   type VmOpcode,
 } from '../layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../layout/word.ts'
@@ -17,6 +19,7 @@ import {
   operandIndex,
   operandKind,
   operandPosition,
+  type VmInstruction,
 } from './lifted_code.ts'
 
 /** What each mode is called; the opcode itself where nothing else is said. */
@@ -37,9 +40,11 @@ const MODES: Readonly<Partial<Record<VmOpcode, readonly string[]>>> = {
   call: VM_CALLS,
   end: ['stop', 'return', 'revert', 'halt'],
   jump: ['jump', 'jump.dynamic'],
-  branch: ['branch', 'branch.dynamic'],
+  branch: ['branch', 'branch.dynamic', ...new Array<string>(2 * VM_TEST_BITS).fill('branch')],
   memo: ['blockhash', 'memo.precompile'],
 }
+
+const TESTS: readonly (string | undefined)[] = [undefined, 'lt', 'slt', 'eq', 'bits']
 
 /** Word of a constant pool. */
 export const constantWord = (constants: Uint32Array, index: number): bigint => {
@@ -48,6 +53,13 @@ export const constantWord = (constants: Uint32Array, index: number): bigint => {
     word = (word << 32n) | BigInt(constants[index * LIMBS_PER_WORD + limb]!)
   }
   return word
+}
+
+const copyText = (operandText: (operand: number) => string, { result, a, b, c, gas }: VmInstruction): string => {
+  const targets = [result, c].filter((operand) => operand !== VM_OPERAND_NONE).map(operandText)
+  const sources = [a, b].slice(0, Math.max(1, targets.length)).map(operandText)
+  const target = targets.length === 0 ? '' : `${targets.join(', ')} = `
+  return `${target}copy ${sources.join(', ')}${gas === 0 ? '' : `  gas ${gas}`}`
 }
 
 /**
@@ -80,15 +92,20 @@ export const printLifted = (lifted: LiftedCode): string => {
     const height = `height ${change < 0 ? '' : '+'}${change}`
     const tail: string[] = []
     const operands = [a, b, c].slice(0, form === undefined ? 3 : readsOf(form, plain))
+    if (name === 'copy') return copyText(operandText, instructionAt(instructions, index))
+    if (name === 'memory' && immediate !== 0) tail.push(`offset 0x${immediate.toString(16)}`)
     if (name === 'branch') {
       const [to, from] = [
         (plain & 1) === 0 ? `block ${block}` : operandText(a),
         c === VM_OPERAND_NONE ? 'on' : `block ${c}`,
       ]
-      return `${verb} ${operandText(b)} ? ${to} : ${from}  ${height}  gas ${gas}`
+      const test = TESTS[plain >> VM_TEST_SHIFT]
+      const condition = test === undefined ? operandText(b) : `${test} ${operandText(a)}, ${operandText(b)}`
+      return `${verb} ${condition} ? ${to} : ${from}  ${height}  gas ${gas}`
     }
     if (name === 'jump') {
-      return `${verb} ${(plain & 1) === 0 ? `block ${block}` : operandText(a)}  ${height}  gas ${gas}`
+      const copies = result === VM_OPERAND_NONE ? '' : `${operandText(result)} = ${operandText(b)}, `
+      return `${copies}${verb} ${(plain & 1) === 0 ? `block ${block}` : operandText(a)}  ${height}  gas ${gas}`
     }
     if (name === 'call') tail.push(`then block ${block}`, height)
     if (name === 'refuse') tail.push(`opcode 0x${immediate.toString(16)}`)

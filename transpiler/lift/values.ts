@@ -26,16 +26,18 @@ export interface Value {
 export interface Operation {
   readonly opcode: number
   mode: number
-  readonly operands: readonly Value[]
+  operands: readonly Value[]
   /** What must stand in the stack, the n-th of them n words below position `wideAt`, where the EVM has it. */
   readonly wide: readonly Value[]
   readonly wideAt: number
-  readonly immediate: number
+  immediate: number
   gas: number
   readonly place: number
   readonly kept: boolean
   /** Of a branch in the middle. */
   exit: SideExit | undefined
+  /** Nobody reads its result, and it does nothing else. */
+  isDropped: boolean
   result: Value | undefined
   /** Set by placement: its number. */
   order: number
@@ -52,8 +54,8 @@ export interface SideExit {
 export interface BlockEnd {
   readonly opcode: number
   mode: number
-  readonly a: Value | undefined
-  readonly b: Value | undefined
+  a: Value | undefined
+  b: Value | undefined
   readonly target: number
   readonly otherwise: number
   readonly immediate: number

@@ -118,7 +118,7 @@ class BlockCheck {
     if (form.immediate !== true && immediate !== 0) fail(`${this.name}: ${name} has no immediate`)
     if (name === 'log') this.readRow(c, mode)
     else if (name === 'call') this.readRow(c, CALL_OPERANDS[mode]!)
-    else if (name !== 'branch') this.read(c, reads > 2, name)
+    else if (name !== 'branch' && name !== 'copy') this.read(c, reads > 2, name)
     this.read(a, reads > 0, name)
     this.read(b, reads > 1, name)
     if (name === 'copyMemory') {
@@ -130,12 +130,21 @@ class BlockCheck {
       if (!gives) fail(`${this.name}: ${name} has no result`)
       this.write(result)
     }
+    if (name === 'copy') this.checkSecondCopy(instruction)
+    if (name === 'jump' && b !== VM_OPERAND_NONE && result === VM_OPERAND_NONE) fail(`${this.name}: a copy to nowhere`)
     this.checkTargets(name, instruction)
     if (name === 'jump' || name === 'branch' || name === 'call') this.checkHeight(heightChange(immediate))
     else if (block !== 0) fail(`${this.name}: ${name} names a block`)
     if (name === 'call' && result !== stackOperand(heightChange(immediate) - 1)) {
       fail(`${this.name}: the result of a call is not the new top`)
     }
+  }
+
+  private checkSecondCopy({ result, b, c }: VmInstruction): void {
+    if (c !== VM_OPERAND_NONE) {
+      if (c === result) fail(`${this.name}: two copies to one position`)
+      this.write(c)
+    } else if (b !== VM_OPERAND_NONE) fail(`${this.name}: a copy to nowhere`)
   }
 
   private read(operand: number, allowed: boolean, name: string): void {
@@ -180,7 +189,10 @@ class BlockCheck {
     const isExit = name === 'branch' && c === VM_OPERAND_NONE
     if (isExit && !isDynamic) this.leaveBeside(block, immediate)
     else if (isDynamic ? isExit || block !== 0 : block >= blocks) fail(`${this.name}: no block ${block}`)
-    if (!isDynamic && a !== VM_OPERAND_NONE) fail(`${this.name}: ${name} to a block reads no destination`)
+    const tests = mode & ~VM_INVERT & ~1
+    if (isDynamic && tests !== 0) fail(`${this.name}: ${name} to a destination tests nothing`)
+    if (!isDynamic && tests === 0 && a !== VM_OPERAND_NONE)
+      fail(`${this.name}: ${name} to a block reads no destination`)
     if (name === 'branch' && !isExit && c >= blocks) fail(`${this.name}: no block ${c}`)
   }
 
