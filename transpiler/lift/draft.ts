@@ -24,6 +24,8 @@ export interface DraftSource {
   readonly jumps: Uint16Array
   /** By offset of a lifted immediate: its index. */
   readonly instances: ReadonlyMap<number, number>
+  /** By offset: immediates that were read. */
+  readonly immediates: Map<number, Value>
 }
 
 const ALL_ONES = (1n << 256n) - 1n
@@ -31,11 +33,18 @@ const ALL_ONES = (1n << 256n) - 1n
 const MAX_FOLDED_EXPONENT = 0xffn
 /** A superblock goes on as long as it has fewer of both. */
 const MOST_BLOCKS = 48
-const MOST_OPERATIONS = 192
+const MOST_OPERATIONS = 32
 /** Words that its exits may have to bring into place. */
 const MOST_EXIT_WORDS = 1024
 /** Times that it goes through the same block: functions that are called again, loops. */
 const MOST_TURNS = 4
+
+/** What an operation takes from its rule. */
+type OperationRule = Pick<Rule, 'opcode' | 'mode' | 'kept' | 'immediate' | 'pushes'>
+const COMPUTED = { kept: false, immediate: 0, pushes: 1 } as const
+const EQUALS: OperationRule = { opcode: VM_OPCODES.compare, mode: 2, ...COMPUTED }
+const DIFFERS: OperationRule = { opcode: VM_OPCODES.logic, mode: 2, ...COMPUTED }
+const ZERO = constantOf(0n)
 
 const isUnread = ({ kept, result }: Operation): boolean => !kept && result!.holders === 0
 
@@ -169,7 +178,7 @@ class BlockWriter {
     this.operations.push({
       opcode: VM_OPCODES.branch,
       mode: takesTarget ? mode : mode ^ VM_INVERT,
-      operands: [constantOf(0n), b!],
+      operands: [ZERO, b!],
       wide: [],
       wideAt: 0,
       immediate: 0,
@@ -210,7 +219,7 @@ class BlockWriter {
     const { stack } = this
     switch (rule.kind) {
       case 'push':
-        this.push(this.immediateAt(pc + 1, rule.immediateBytes))
+        this.push(this.immediate(pc + 1, rule.immediateBytes))
         return undefined
       case 'dup':
         this.push(stack[stack.length - rule.pops]!)
@@ -234,10 +243,10 @@ class BlockWriter {
         this.push(constantOf(BigInt(this.source.code.length)))
         return undefined
       case 'isZero':
-        this.isZero(rule, pc)
+        this.isZero(pc)
         return undefined
       case 'not':
-        this.not(rule, pc)
+        this.not(pc)
         return undefined
       case 'compute':
         this.compute(rule, pc)
@@ -269,7 +278,17 @@ class BlockWriter {
     }
   }
 
-  private immediateAt(offset: number, length: number): Value {
+  private immediate(offset: number, length: number): Value {
+    const { immediates } = this.source
+    let value = immediates.get(offset)
+    if (value === undefined) {
+      value = this.readImmediate(offset, length)
+      immediates.set(offset, value)
+    }
+    return value
+  }
+
+  private readImmediate(offset: number, length: number): Value {
     const instance = this.source.instances.get(offset)
     if (instance !== undefined) return makeValue('instance', instance, 0n, NOWHERE)
     const { code } = this.source
@@ -287,7 +306,7 @@ class BlockWriter {
 
   /** Adds an operation; its result, where it has one, is pushed. */
   private add(
-    rule: Rule,
+    rule: OperationRule,
     operands: readonly Value[],
     place: number,
     wide: readonly Value[] = [],
@@ -352,7 +371,7 @@ class BlockWriter {
   }
 
   /** `x == 0`; of a comparison that nobody else reads, its negation. */
-  private isZero(rule: Rule, place: number): void {
+  private isZero(place: number): void {
     const value = this.pop()
     if (isConstant(value)) {
       this.push(constantOf(value.word === 0n ? 1n : 0n))
@@ -364,13 +383,13 @@ class BlockWriter {
       this.push(value)
       return
     }
-    this.add({ ...rule, opcode: VM_OPCODES.compare, mode: 2, kept: false }, [value, constantOf(0n)], place)
+    this.add(EQUALS, [value, ZERO], place)
   }
 
-  private not(rule: Rule, place: number): void {
+  private not(place: number): void {
     const value = this.pop()
     if (isConstant(value)) this.push(constantOf(value.word ^ ALL_ONES))
-    else this.add({ ...rule, opcode: VM_OPCODES.logic, mode: 2, kept: false }, [value, constantOf(ALL_ONES)], place)
+    else this.add(DIFFERS, [value, constantOf(ALL_ONES)], place)
   }
 
   private ending(fields: Partial<BlockEnd> & { readonly opcode: number; readonly place: number }): BlockEnd {

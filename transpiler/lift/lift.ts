@@ -32,7 +32,7 @@ export const liftWith = (
   // A block for each byte at most, and one behind the code.
   if (code.length >= MAX_BLOCKS) return refusedCode(code)
   const { list, jumps } = cutBlocks(code, rules, form)
-  const source: DraftSource = { code, rules, list, jumps, instances }
+  const source: DraftSource = { code, rules, list, jumps, instances, immediates: new Map() }
   const superblocks = form === 'superblocks' ? draftSuperblocks(source) : NO_SUPERBLOCKS
   const lifting = new CodeLifting(source, superblocks)
   return lifting.run() ?? refusedCode(code)

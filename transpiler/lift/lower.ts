@@ -76,7 +76,7 @@ class BlockLowering {
       const value = stack[i]!
       if (!isPlaced(value)) continue
       noteReader(value, operations.length, entries)
-      value.wanted.push(i - need)
+      value.wanted = [...value.wanted, i - need]
     }
     if (end.a !== undefined) noteReader(end.a, operations.length, entries)
     if (end.b !== undefined) noteReader(end.b, operations.length, entries)

@@ -20,7 +20,7 @@ export interface Value {
   /** Set by placement: position that holds it, its last reader, and the positions that must hold it at the end. */
   at: number
   lastUse: number
-  wanted: number[]
+  wanted: readonly number[]
 }
 
 export interface Operation {
@@ -78,6 +78,8 @@ export interface BlockDraft {
   readonly exitWords: number
 }
 
+const NO_POSITIONS: readonly number[] = []
+
 export const makeValue = (
   kind: Value['kind'],
   index: number,
@@ -94,7 +96,7 @@ export const makeValue = (
   row: NOWHERE,
   at: NOWHERE,
   lastUse: -1,
-  wanted: [],
+  wanted: NO_POSITIONS,
 })
 
 export const constantOf = (word: bigint): Value => makeValue('constant', 0, word, NOWHERE)
