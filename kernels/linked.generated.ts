@@ -2280,6 +2280,10 @@ fn vm_operand(operand: u32) -> U256 {
   return word;
 }
 
+fn vm_near(word: U256, more: u32) -> u32 {
+  return select(0x7fffffc0u, word.lo.x + more, vm_bytes(word) < 0x7fff0000u);
+}
+
 fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
   let clears = lane_environment[23].w;
   let original_zero = u256_is_zero(original);
@@ -2326,38 +2330,121 @@ fn vm_shift_height(immediate: u32) {
   var output = vec2<u32>(0u);
   var steps = 0u;
   for (var step = 0u; step < VM_STEPS; step++) {
-    if (vm_exit == 0u) {
-      if (opens) {
-        vm_open_frame();
-        opens = false;
-      }
-      if (go != VM_NONE) {
+    if ((vm_exit == 0u) & opens) {
+      vm_open_frame();
+      opens = false;
+    }
+    var instruction = vec4<u32>(0u);
+    var a = U256_ZERO;
+    var b = U256_ZERO;
+    var ok = true;
+    var gas_before = vm_gas;
+    var ends = false;
+    for (var turn = 0u; turn < VM_STEPS; turn++) {
+      if ((vm_exit == 0u) & (go != VM_NONE)) {
         vm_enter_block(go);
         go = VM_NONE;
       }
+      ends = (started & (steps >= lane_environment[1].y)) | (vm_exit != 0u);
+      if (ends) {
+        break;
+      }
+      steps += select(0u, 1u, started);
+      gas_before = vm_gas;
+      let stops = vm_pc == VM_HALT_PC;
+      instruction = lanes_in[select(vm_pc, 0u, stops)];
+      if (stops) {
+        instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
+      }
+      a = vm_operand(instruction.y & 0xffffu);
+      b = vm_operand(instruction.y >> 16u);
+      ok = vm_charge(instruction.w & 0xffffu);
+      let opcode = instruction.x & 0xffu;
+      let mode = (instruction.x >> 8u) & 0x7fu;
+      let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
+      let immediate = instruction.z >> 16u;
+      let offset = vm_near(a, immediate);
+      let in_memory = (opcode == VM_OP_MEMORY) & (mode < 2u) & ((offset & 15u) == 0u) & (offset + 32u <= 32u * vm_words);
+      let jumps = (opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH);
+      if (!(ok & ((opcode < VM_OP_ENVIRONMENT) | jumps | in_memory))) {
+        break;
+      }
+      let c_operand = instruction.z & 0xffffu;
+      var word = a;
+      var place = vm_stack_place(instruction.x >> 16u);
+      var stores = (instruction.x >> 16u) != VM_OPERAND_NONE;
+      var lost = false;
+      let test = select(0u, mode >> 1u, opcode == VM_OP_BRANCH);
+      if ((opcode == VM_OP_COMPARE) | (test != 0u)) {
+        word = evm_compare(a, b, select(mode, test - 1u, test != 0u));
+        word.lo.x ^= select(0u, 1u, inverts & (test == 0u));
+      }
+      if (jumps) {
+        if ((test == 0u) | (test == VM_TEST_BITS)) {
+          let mask = vec4<u32>(select(0u, 0xffffffffu, test == 0u));
+          word = U256(b.lo & (a.lo | mask), b.hi & (a.hi | mask));
+        }
+        go = instruction.w >> 16u;
+        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(word) == inverts);
+        if (!taken) {
+          go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
+        } else if ((mode & 1u) != 0u) {
+          go = vm_destination(vm_bytes(a)) - 1u;
+          lost = go == VM_NONE;
+        }
+      } else if (opcode == 1u) {
+        let both = vec4<u32>(0u - (mode & 1u));
+        let either = vec4<u32>(0u - (mode >> 1u));
+        word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
+      } else if (opcode == 2u) {
+        word = evm_sum(a, b, mode == 1u);
+      } else if (opcode == 4u) {
+        word = evm_shift(a, b, mode);
+      } else if (opcode == VM_OP_BYTES) {
+        if (mode == 0u) {
+          word = u256_byte(a, b);
+        } else if (mode == 1u) {
+          word = u256_signextend(a, b);
+        } else {
+          word = u256_clz(a);
+        }
+      } else if (in_memory) {
+        let at = vm_at(lane_environment[19].x + vm_memory + (offset >> 4u));
+        word = b;
+        if (mode == 0u) {
+          word = vm_word(at, VM_STRIDE);
+        } else {
+          place = at;
+          stores = true;
+        }
+        word = u256_reverse_bytes(word);
+      }
+      if (stores) {
+        lanes_out[place] = word.lo;
+        lanes_out[place + VM_STRIDE] = word.hi;
+      }
+      if ((opcode == VM_OP_COPY) & (c_operand != VM_OPERAND_NONE)) {
+        let second = vm_stack_place(c_operand);
+        lanes_out[second] = b.lo;
+        lanes_out[second + VM_STRIDE] = b.hi;
+      }
+      vm_pc = select(vm_pc + 1u, VM_HALT_PC, lost);
+      if (jumps & (go != VM_NONE)) {
+        vm_shift_height(immediate);
+      }
     }
-    if ((started & (steps >= lane_environment[1].y)) | (vm_exit != 0u)) {
+    if (ends) {
       break;
     }
-    steps += select(0u, 1u, started);
-    let gas_before = vm_gas;
     let words_before = vm_words;
-    let stops = vm_pc == VM_HALT_PC;
-    var instruction = lanes_in[select(vm_pc, 0u, stops)];
-    if (stops) {
-      instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
-    }
     var opcode = instruction.x & 0xffu;
     var mode = (instruction.x >> 8u) & 0x7fu;
-    let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
     let immediate = instruction.z >> 16u;
     let c_operand = instruction.z & 0xffffu;
     let calls = opcode == VM_OP_CALL;
     let enters = opcode == VM_OP_ENTER;
     let pays = calls & (mode < 2u);
     let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
-    var a = vm_operand(instruction.y & 0xffffu);
-    var b = vm_operand(instruction.y >> 16u);
     var c = U256_ZERO;
     var to = U256_ZERO;
     var in_range = vec2<u32>(0u);
@@ -2420,7 +2507,6 @@ fn vm_shift_height(immediate: u32) {
     to.hi = vec4<u32>(to.hi.x, 0u, 0u, 0u);
     let has_value = (pays | enters) & !u256_is_zero(c);
     in_range.x = select(in_range.x, 0u, in_range.y == 0u);
-    var ok = vm_charge(instruction.w & 0xffffu);
     var next_pc = vm_pc + 1u;
     var word = a;
     var result = vm_stack_place(instruction.x >> 16u);
@@ -2719,31 +2805,8 @@ fn vm_shift_height(immediate: u32) {
       }
     }
     if (vm_exit == 0u) {
-      let test = select(0u, mode >> 1u, opcode == VM_OP_BRANCH);
-      if ((opcode == VM_OP_COMPARE) | (test != 0u)) {
-        word = evm_compare(a, b, select(mode, test - 1u, test != 0u));
-        word.lo.x ^= select(0u, 1u, inverts & (test == 0u));
-      }
       if (opcode < 12u) {
-        if (opcode < 5u) {
-          if (opcode == 1u) {
-            let both = vec4<u32>(0u - (mode & 1u));
-            let either = vec4<u32>(0u - (mode >> 1u));
-            word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
-          } else if (opcode == 2u) {
-            word = evm_sum(a, b, mode == 1u);
-          } else if (opcode == 4u) {
-            word = evm_shift(a, b, mode);
-          }
-        } else if (opcode == VM_OP_BYTES) {
-          if (mode == 0u) {
-            word = u256_byte(a, b);
-          } else if (mode == 1u) {
-            word = u256_signextend(a, b);
-          } else {
-            word = u256_clz(a);
-          }
-        } else if (opcode == VM_OP_ENVIRONMENT) {
+        if (opcode == VM_OP_ENVIRONMENT) {
           if (mode < 3u) {
             let id = select(select(calldata.z, parties.x, mode == 1u), vm_account, mode == 0u);
             word = state_account_address(id);
@@ -2779,19 +2842,6 @@ fn vm_shift_height(immediate: u32) {
         ok = vm_take(offset);
       } else if (opcode == VM_OP_REFUSE) {
         vm_leave(VM_REFUSED, immediate, U256_ZERO);
-      } else if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
-        go = instruction.w >> 16u;
-        if ((test == 0u) | (test == VM_TEST_BITS)) {
-          let mask = vec4<u32>(select(0u, 0xffffffffu, test == 0u));
-          word = U256(b.lo & (a.lo | mask), b.hi & (a.hi | mask));
-        }
-        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(word) == inverts);
-        if (!taken) {
-          go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
-        } else if ((mode & 1u) != 0u) {
-          go = vm_destination(offset) - 1u;
-          ok = ok & (go != VM_NONE);
-        }
       }
     }
     if (!ok) {
@@ -2970,15 +3020,7 @@ fn vm_shift_height(immediate: u32) {
         lanes_out[result] = word.lo;
         lanes_out[result + VM_STRIDE] = word.hi;
       }
-      if ((opcode == VM_OP_COPY) & (c_operand != VM_OPERAND_NONE)) {
-        let second = vm_stack_place(c_operand);
-        lanes_out[second] = b.lo;
-        lanes_out[second + VM_STRIDE] = b.hi;
-      }
       vm_pc = next_pc;
-      if (((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) & (go != VM_NONE)) {
-        vm_shift_height(immediate);
-      }
     } else {
       vm_gas = gas_before;
       vm_words = words_before;
@@ -3009,6 +3051,15 @@ var<private> vm_shape: vec4<u32>;
 var<private> vm_constants: u32;
 
 @group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
+
+fn vm_bytes(word: U256) -> u32 {
+  return select(0xffffffffu, word.lo.x, u256_fits_u32(word));
+}
+
+fn u256_fits_u32(x: U256) -> bool {
+  let high = x.hi | vec4<u32>(x.lo.yzw, 0u);
+  return (high.x | high.y | high.z | high.w) == 0u;
+}
 
 @group(0) @binding(0) var<uniform> lane_environment: array<vec4<u32>, 26>;
 
@@ -3098,10 +3149,6 @@ var<private> vm_exit: u32;
 
 var<private> vm_gas: vec2<u32>;
 
-fn vm_charge(gas: u32) -> bool {
-  return vm_take(select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u));
-}
-
 fn vm_open_frame() {
   vm_frame = vm_at(lane_environment[18].z + VM_FRAME_VECTORS * vm_depth);
   let parties = lanes_out[vm_frame];
@@ -3143,6 +3190,10 @@ fn vm_open_code() {
 
 var<private> vm_code_bytes: vec2<u32>;
 
+fn vm_charge(gas: u32) -> bool {
+  return vm_take(select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u));
+}
+
 fn vm_enter_block(block: u32) {
   var bounds = vec4<u32>(0u);
   var fits = false;
@@ -3183,6 +3234,170 @@ var<private> vm_asked: u32;
 
 var<private> vm_asked_word: U256;
 
+fn evm_compare(a: U256, b: U256, mode: u32) -> U256 {
+  let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
+  let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
+  return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
+}
+
+fn u256_lt(a: U256, b: U256) -> bool {
+  let less_lo = a.lo < b.lo;
+  let less_hi = a.hi < b.hi;
+  let same_lo = a.lo == b.lo;
+  let same_hi = a.hi == b.hi;
+  var less = less_lo.x;
+  less = less_lo.y | (same_lo.y & less);
+  less = less_lo.z | (same_lo.z & less);
+  less = less_lo.w | (same_lo.w & less);
+  less = less_hi.x | (same_hi.x & less);
+  less = less_hi.y | (same_hi.y & less);
+  less = less_hi.z | (same_hi.z & less);
+  return less_hi.w | (same_hi.w & less);
+}
+
+fn u256_from_bool(b: bool) -> U256 {
+  return u256_from_u32(select(0u, 1u, b));
+}
+
+fn u256_from_u32(x: u32) -> U256 {
+  return U256(vec4<u32>(x, 0u, 0u, 0u), vec4<u32>(0u));
+}
+
+fn vm_destination(place: u32) -> u32 {
+  var found = 0u;
+  if (place < vm_code_bytes.y) {
+    let pair = lanes_in[vm_shape.w + (place >> 3u)][(place >> 1u) & 3u];
+    found = select(pair & 0xffffu, pair >> 16u, (place & 1u) != 0u);
+  }
+  return found;
+}
+
+fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
+  let flip = vec4<u32>(select(0u, 0xffffffffu, subtract));
+  let x = U256(b.lo ^ flip, b.hi ^ flip);
+  let s0 = u256_limb_add(a.lo.x, x.lo.x, flip.x & 1u);
+  let s1 = u256_limb_add(a.lo.y, x.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, x.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, x.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, x.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, x.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, x.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, x.hi.w, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
+  let partial = a + b;
+  let sum = partial + carry;
+  return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
+}
+
+fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
+  let inside = u256_fits_u32(amount) & (amount.lo.x < 256u);
+  let n = amount.lo.x & 255u;
+  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == 2u) & u256_is_negative(word)));
+  let x = U256(word.lo ^ sign, word.hi ^ sign);
+  var shifted = U256_ZERO;
+  if (mode == 0u) {
+    shifted = u256_shift_left(x, n);
+  } else {
+    shifted = u256_shift_right(x, n);
+  }
+  shifted = u256_select(U256_ZERO, shifted, inside);
+  return U256(shifted.lo ^ sign, shifted.hi ^ sign);
+}
+
+fn u256_is_negative(x: U256) -> bool {
+  return (x.hi.w >> 31u) != 0u;
+}
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+fn u256_shift_left(x: U256, n: u32) -> U256 {
+  var lo = x.lo;
+  var hi = x.hi;
+  let by128 = (n & 128u) != 0u;
+  hi = select(hi, lo, by128);
+  lo = select(lo, vec4<u32>(0u), by128);
+  let by64 = (n & 64u) != 0u;
+  hi = select(hi, vec4<u32>(lo.zw, hi.xy), by64);
+  lo = select(lo, vec4<u32>(0u, 0u, lo.xy), by64);
+  let by32 = (n & 32u) != 0u;
+  hi = select(hi, vec4<u32>(lo.w, hi.xyz), by32);
+  lo = select(lo, vec4<u32>(0u, lo.xyz), by32);
+  let up = vec4<u32>(n & 31u);
+  let down = vec4<u32>(31u) - up;
+  return U256((lo << up) | ((vec4<u32>(0u, lo.xyz) >> vec4<u32>(1u)) >> down), (hi << up) | ((vec4<u32>(lo.w, hi.xyz) >> vec4<u32>(1u)) >> down));
+}
+
+fn u256_shift_right(x: U256, n: u32) -> U256 {
+  var lo = x.lo;
+  var hi = x.hi;
+  let by128 = (n & 128u) != 0u;
+  lo = select(lo, hi, by128);
+  hi = select(hi, vec4<u32>(0u), by128);
+  let by64 = (n & 64u) != 0u;
+  lo = select(lo, vec4<u32>(lo.zw, hi.xy), by64);
+  hi = select(hi, vec4<u32>(hi.zw, 0u, 0u), by64);
+  let by32 = (n & 32u) != 0u;
+  lo = select(lo, vec4<u32>(lo.yzw, hi.x), by32);
+  hi = select(hi, vec4<u32>(hi.yzw, 0u), by32);
+  let down = vec4<u32>(n & 31u);
+  let up = vec4<u32>(31u) - down;
+  return U256((lo >> down) | ((vec4<u32>(lo.yzw, hi.x) << vec4<u32>(1u)) << up), (hi >> down) | ((vec4<u32>(hi.yzw, 0u) << vec4<u32>(1u)) << up));
+}
+
+fn u256_byte(i: U256, x: U256) -> U256 {
+  let index = i.lo.x & 31u;
+  let limb = u256_limb(x, 7u - (index >> 2u));
+  let byte = (limb >> ((3u - (index & 3u)) * 8u)) & 0xffu;
+  return u256_from_u32(select(0u, byte, u256_fits_u32(i) & (i.lo.x < 32u)));
+}
+
+fn u256_limb(x: U256, k: u32) -> u32 {
+  let quad = select(x.lo, x.hi, (k & 4u) != 0u);
+  let pair = select(quad.xy, quad.zw, (k & 2u) != 0u);
+  return select(pair.x, pair.y, (k & 1u) != 0u);
+}
+
+fn u256_signextend(b: U256, x: U256) -> U256 {
+  let sign_bit = (b.lo.x & 31u) * 8u + 7u;
+  let limb_index = sign_bit >> 5u;
+  let limb = u256_limb(x, limb_index);
+  let negative = ((limb >> (sign_bit & 31u)) & 1u) != 0u;
+  let part = vec4<u32>(~((2u << (sign_bit & 31u)) - 1u));
+  let low_index = vec4<u32>(0u, 1u, 2u, 3u);
+  let high_index = vec4<u32>(4u, 5u, 6u, 7u);
+  let at = vec4<u32>(limb_index);
+  let all = vec4<u32>(0xffffffffu);
+  let none = vec4<u32>(0u);
+  let mask_lo = select(select(none, part, low_index == at), all, low_index > at);
+  let mask_hi = select(select(none, part, high_index == at), all, high_index > at);
+  let extended = U256(select(x.lo & ~mask_lo, x.lo | mask_lo, negative), select(x.hi & ~mask_hi, x.hi | mask_hi, negative));
+  return u256_select(x, extended, u256_fits_u32(b) & (b.lo.x < 31u));
+}
+
+fn u256_clz(x: U256) -> U256 {
+  return u256_from_u32(256u - u256_bit_length(x));
+}
+
+fn u256_bit_length(x: U256) -> u32 {
+  let in_hi = (x.hi.x | x.hi.y | x.hi.z | x.hi.w) != 0u;
+  let quad = select(x.lo, x.hi, in_hi);
+  let in_zw = (quad.z | quad.w) != 0u;
+  let pair = select(quad.xy, quad.zw, in_zw);
+  let in_y = pair.y != 0u;
+  let limb = select(pair.x, pair.y, in_y);
+  let below = select(0u, 128u, in_hi) + select(0u, 64u, in_zw) + select(0u, 32u, in_y);
+  return below + 32u - countLeadingZeros(limb);
+}
+
+fn u256_reverse_bytes(x: U256) -> U256 {
+  return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
+}
+
 fn vm_word(at: u32, stride: u32) -> U256 {
   var word = U256_ZERO;
   for (var half = 0u; half < vm_turns(2u); half++) {
@@ -3195,25 +3410,30 @@ fn vm_turns(n: u32) -> u32 {
   return min(n, lane_environment[21].y);
 }
 
-fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
-  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
+  let pairs = ((v << vec4<u32>(8u)) & vec4<u32>(0xff00ff00u)) | ((v >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
+  return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
 }
 
-fn vm_bytes(word: U256) -> u32 {
-  return select(0xffffffffu, word.lo.x, u256_fits_u32(word));
+fn vm_take(gas: u32) -> bool {
+  let cost = vec2<u32>(gas, 0u);
+  let enough = !vm_less(vm_gas, cost);
+  vm_gas = select(vec2<u32>(0u), vm_minus(vm_gas, cost), enough);
+  return enough;
 }
 
-fn u256_fits_u32(x: U256) -> bool {
-  let high = x.hi | vec4<u32>(x.lo.yzw, 0u);
-  return (high.x | high.y | high.z | high.w) == 0u;
+const VM_FRAME_FREE = 2u;
+
+fn vm_less(a: vec2<u32>, b: vec2<u32>) -> bool {
+  return select(a.x < b.x, a.y < b.y, a.y != b.y);
+}
+
+fn vm_minus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+  return vec2<u32>(a.x - b.x, a.y - b.y - select(0u, 1u, a.x < b.x));
 }
 
 fn u256_add(a: U256, b: U256) -> U256 {
   return u256_add_carry(a, b).sum;
-}
-
-fn u256_from_u32(x: u32) -> U256 {
-  return U256(vec4<u32>(x, 0u, 0u, 0u), vec4<u32>(0u));
 }
 
 fn u256_add_carry(a: U256, b: U256) -> U256Sum {
@@ -3226,12 +3446,6 @@ fn u256_add_carry(a: U256, b: U256) -> U256Sum {
   let s6 = u256_limb_add(a.hi.z, b.hi.z, s5.y);
   let s7 = u256_limb_add(a.hi.w, b.hi.w, s6.y);
   return U256Sum(U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x)), s7.y);
-}
-
-fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
-  let partial = a + b;
-  let sum = partial + carry;
-  return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
 }
 
 struct U256Sum {
@@ -3329,15 +3543,6 @@ fn state_account(address: U256) -> u32 {
   return found;
 }
 
-fn u256_reverse_bytes(x: U256) -> U256 {
-  return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
-}
-
-fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
-  let pairs = ((v << vec4<u32>(8u)) & vec4<u32>(0xff00ff00u)) | ((v >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
-  return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
-}
-
 const VM_MISS_ACCOUNT = 4u;
 
 fn state_account_hash(address: U256) -> u32 {
@@ -3399,20 +3604,6 @@ const VM_ACCOUNT_VECTORS = 7u;
 const VM_REGION_ACCOUNTS = 5u;
 
 const VM_MISS_BYTES = 7u;
-
-fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
-  let flip = vec4<u32>(select(0u, 0xffffffffu, subtract));
-  let x = U256(b.lo ^ flip, b.hi ^ flip);
-  let s0 = u256_limb_add(a.lo.x, x.lo.x, flip.x & 1u);
-  let s1 = u256_limb_add(a.lo.y, x.lo.y, s0.y);
-  let s2 = u256_limb_add(a.lo.z, x.lo.z, s1.y);
-  let s3 = u256_limb_add(a.lo.w, x.lo.w, s2.y);
-  let s4 = u256_limb_add(a.hi.x, x.hi.x, s3.y);
-  let s5 = u256_limb_add(a.hi.y, x.hi.y, s4.y);
-  let s6 = u256_limb_add(a.hi.z, x.hi.z, s5.y);
-  let s7 = u256_limb_add(a.hi.w, x.hi.w, s6.y);
-  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
-}
 
 fn state_slot(account: u32, key: U256) -> u32 {
   let mask = lane_environment[0].z;
@@ -3534,34 +3725,11 @@ const VM_PRESENT_AT = 3u;
 
 const VM_REGION_TRANSIENTS = 8u;
 
-fn vm_less(a: vec2<u32>, b: vec2<u32>) -> bool {
-  return select(a.x < b.x, a.y < b.y, a.y != b.y);
-}
-
 var<private> vm_refund: u32;
-
-fn vm_minus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
-  return vec2<u32>(a.x - b.x, a.y - b.y - select(0u, 1u, a.x < b.x));
-}
 
 fn vm_plus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
   let low = a.x + b.x;
   return vec2<u32>(low, a.y + b.y + select(0u, 1u, low < b.x));
-}
-
-fn u256_lt(a: U256, b: U256) -> bool {
-  let less_lo = a.lo < b.lo;
-  let less_hi = a.hi < b.hi;
-  let same_lo = a.lo == b.lo;
-  let same_hi = a.hi == b.hi;
-  var less = less_lo.x;
-  less = less_lo.y | (same_lo.y & less);
-  less = less_lo.z | (same_lo.z & less);
-  less = less_lo.w | (same_lo.w & less);
-  less = less_hi.x | (same_hi.x & less);
-  less = less_hi.y | (same_hi.y & less);
-  less = less_hi.z | (same_hi.z & less);
-  return less_hi.w | (same_hi.w & less);
 }
 
 var<private> vm_journal: u32;
@@ -3589,114 +3757,6 @@ fn vm_note(at: u32) {
 const VM_JOURNAL_VECTORS = 3u;
 
 const VM_REGION_JOURNAL = 6u;
-
-fn evm_compare(a: U256, b: U256, mode: u32) -> U256 {
-  let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
-  let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
-  return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
-}
-
-fn u256_from_bool(b: bool) -> U256 {
-  return u256_from_u32(select(0u, 1u, b));
-}
-
-fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
-  let inside = u256_fits_u32(amount) & (amount.lo.x < 256u);
-  let n = amount.lo.x & 255u;
-  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == 2u) & u256_is_negative(word)));
-  let x = U256(word.lo ^ sign, word.hi ^ sign);
-  var shifted = U256_ZERO;
-  if (mode == 0u) {
-    shifted = u256_shift_left(x, n);
-  } else {
-    shifted = u256_shift_right(x, n);
-  }
-  shifted = u256_select(U256_ZERO, shifted, inside);
-  return U256(shifted.lo ^ sign, shifted.hi ^ sign);
-}
-
-fn u256_is_negative(x: U256) -> bool {
-  return (x.hi.w >> 31u) != 0u;
-}
-
-fn u256_shift_left(x: U256, n: u32) -> U256 {
-  var lo = x.lo;
-  var hi = x.hi;
-  let by128 = (n & 128u) != 0u;
-  hi = select(hi, lo, by128);
-  lo = select(lo, vec4<u32>(0u), by128);
-  let by64 = (n & 64u) != 0u;
-  hi = select(hi, vec4<u32>(lo.zw, hi.xy), by64);
-  lo = select(lo, vec4<u32>(0u, 0u, lo.xy), by64);
-  let by32 = (n & 32u) != 0u;
-  hi = select(hi, vec4<u32>(lo.w, hi.xyz), by32);
-  lo = select(lo, vec4<u32>(0u, lo.xyz), by32);
-  let up = vec4<u32>(n & 31u);
-  let down = vec4<u32>(31u) - up;
-  return U256((lo << up) | ((vec4<u32>(0u, lo.xyz) >> vec4<u32>(1u)) >> down), (hi << up) | ((vec4<u32>(lo.w, hi.xyz) >> vec4<u32>(1u)) >> down));
-}
-
-fn u256_shift_right(x: U256, n: u32) -> U256 {
-  var lo = x.lo;
-  var hi = x.hi;
-  let by128 = (n & 128u) != 0u;
-  lo = select(lo, hi, by128);
-  hi = select(hi, vec4<u32>(0u), by128);
-  let by64 = (n & 64u) != 0u;
-  lo = select(lo, vec4<u32>(lo.zw, hi.xy), by64);
-  hi = select(hi, vec4<u32>(hi.zw, 0u, 0u), by64);
-  let by32 = (n & 32u) != 0u;
-  lo = select(lo, vec4<u32>(lo.yzw, hi.x), by32);
-  hi = select(hi, vec4<u32>(hi.yzw, 0u), by32);
-  let down = vec4<u32>(n & 31u);
-  let up = vec4<u32>(31u) - down;
-  return U256((lo >> down) | ((vec4<u32>(lo.yzw, hi.x) << vec4<u32>(1u)) << up), (hi >> down) | ((vec4<u32>(hi.yzw, 0u) << vec4<u32>(1u)) << up));
-}
-
-fn u256_byte(i: U256, x: U256) -> U256 {
-  let index = i.lo.x & 31u;
-  let limb = u256_limb(x, 7u - (index >> 2u));
-  let byte = (limb >> ((3u - (index & 3u)) * 8u)) & 0xffu;
-  return u256_from_u32(select(0u, byte, u256_fits_u32(i) & (i.lo.x < 32u)));
-}
-
-fn u256_limb(x: U256, k: u32) -> u32 {
-  let quad = select(x.lo, x.hi, (k & 4u) != 0u);
-  let pair = select(quad.xy, quad.zw, (k & 2u) != 0u);
-  return select(pair.x, pair.y, (k & 1u) != 0u);
-}
-
-fn u256_signextend(b: U256, x: U256) -> U256 {
-  let sign_bit = (b.lo.x & 31u) * 8u + 7u;
-  let limb_index = sign_bit >> 5u;
-  let limb = u256_limb(x, limb_index);
-  let negative = ((limb >> (sign_bit & 31u)) & 1u) != 0u;
-  let part = vec4<u32>(~((2u << (sign_bit & 31u)) - 1u));
-  let low_index = vec4<u32>(0u, 1u, 2u, 3u);
-  let high_index = vec4<u32>(4u, 5u, 6u, 7u);
-  let at = vec4<u32>(limb_index);
-  let all = vec4<u32>(0xffffffffu);
-  let none = vec4<u32>(0u);
-  let mask_lo = select(select(none, part, low_index == at), all, low_index > at);
-  let mask_hi = select(select(none, part, high_index == at), all, high_index > at);
-  let extended = U256(select(x.lo & ~mask_lo, x.lo | mask_lo, negative), select(x.hi & ~mask_hi, x.hi | mask_hi, negative));
-  return u256_select(x, extended, u256_fits_u32(b) & (b.lo.x < 31u));
-}
-
-fn u256_clz(x: U256) -> U256 {
-  return u256_from_u32(256u - u256_bit_length(x));
-}
-
-fn u256_bit_length(x: U256) -> u32 {
-  let in_hi = (x.hi.x | x.hi.y | x.hi.z | x.hi.w) != 0u;
-  let quad = select(x.lo, x.hi, in_hi);
-  let in_zw = (quad.z | quad.w) != 0u;
-  let pair = select(quad.xy, quad.zw, in_zw);
-  let in_y = pair.y != 0u;
-  let limb = select(pair.x, pair.y, in_y);
-  let below = select(0u, 128u, in_hi) + select(0u, 64u, in_zw) + select(0u, 32u, in_y);
-  return below + 32u - countLeadingZeros(limb);
-}
 
 fn state_account_address(id: u32) -> U256 {
   return U256(state_account_vector(id, 0u), vec4<u32>(state_account_vector(id, 1u).x, 0u, 0u, 0u));
@@ -4028,23 +4088,7 @@ fn u256_split_pair(limbs: vec2<u32>) -> vec4<u32> {
   return vec4<u32>(limbs.x & 0xffffu, limbs.x >> 16u, limbs.y & 0xffffu, limbs.y >> 16u);
 }
 
-fn vm_take(gas: u32) -> bool {
-  let cost = vec2<u32>(gas, 0u);
-  let enough = !vm_less(vm_gas, cost);
-  vm_gas = select(vec2<u32>(0u), vm_minus(vm_gas, cost), enough);
-  return enough;
-}
-
 const VM_REFUSED = 16u;
-
-fn vm_destination(place: u32) -> u32 {
-  var found = 0u;
-  if (place < vm_code_bytes.y) {
-    let pair = lanes_in[vm_shape.w + (place >> 3u)][(place >> 1u) & 3u];
-    found = select(pair & 0xffffu, pair >> 16u, (place & 1u) != 0u);
-  }
-  return found;
-}
 
 struct VmSource {
   kind: u32,
@@ -4075,19 +4119,25 @@ fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) ->
   let first = to >> 4u;
   let count = select(((to + length - 1u) >> 4u) + 1u - first, 0u, length == 0u);
   let start = i32(source.position + 16u * first - to);
-  let turns = select(count + 1u, 0u, count == 0u);
+  let aligned = (start & 15) == 0;
+  let lag = select(1u, 0u, aligned);
+  let turns = select(count + lag, 0u, count == 0u);
   var before = vec4<u32>(0u);
   for (var n = 0u; n < turns; n++) {
-    let index = (start >> 4u) + i32(select(n, count - n, backward));
+    let index = (start >> 4u) + i32(select(n, count - 1u + lag - n, backward));
     let loaded = vm_source_vector(source, index);
-    if (n != 0u) {
-      let k = select(n - 1u, count - n, backward);
-      let v = vm_shift(select(before, loaded, backward), select(loaded, before, backward), start + i32(16u * k), source.limit);
+    if (n >= lag) {
+      let k = select(n - lag, count - 1u + lag - n, backward);
+      let v = vm_shift(select(before, loaded, backward | aligned), select(loaded, before, backward), start + i32(16u * k), source.limit);
       if (base != 0u) {
         let place = base + (first + k) * VM_STRIDE;
         let at = i32(16u * (first + k));
         let keep = vm_byte_mask(i32(to) - at) | ~vm_byte_mask(i32(to + length) - at);
-        lanes_out[place] = (lanes_out[place] & keep) | (v & ~keep);
+        var now = v & ~keep;
+        if (any(keep != vec4<u32>(0u))) {
+          now |= lanes_out[place] & keep;
+        }
+        lanes_out[place] = now;
       } else {
         word = U256(word.hi, v);
       }
@@ -4484,8 +4534,6 @@ fn vm_undo(mark: u32) {
 const VM_UNDONE_FLAGS = 17u;
 
 const VM_SUCCEEDED = 1u;
-
-const VM_FRAME_FREE = 2u;
 
 const LANE_WORKGROUP = 64u;
 `,

@@ -99,6 +99,11 @@ fn vm_operand(operand: u32) -> U256 {
   return word;
 }
 
+/// A number of bytes plus `more`, or a number past every memory.
+fn vm_near(word: U256, more: u32) -> u32 {
+  return select(0x7fffffc0u, word.lo.x + more, vm_bytes(word) < 0x7fff0000u);
+}
+
 /// Gas of an SSTORE to a warm slot, and what it adds to the refund (EIP-2200, EIP-2929, EIP-3529).
 fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
   let clears = lane_environment[23].w;
@@ -153,30 +158,118 @@ fn lane_vm(
   var output = vec2<u32>(0u);
   var steps = 0u;
   for (var step = 0u; step < VM_STEPS; step++) {
-    if (vm_exit == 0u) {
-      if (opens) {
-        vm_open_frame();
-        opens = false;
-      }
-      if (go != VM_NONE) {
+    if ((vm_exit == 0u) & opens) {
+      vm_open_frame();
+      opens = false;
+    }
+    var instruction = vec4<u32>(0u);
+    var a = U256_ZERO;
+    var b = U256_ZERO;
+    var ok = true;
+    var gas_before = vm_gas;
+    var ends = false;
+    // What needs the stack and memory that is there alone, up to an instruction that needs more.
+    for (var turn = 0u; turn < VM_STEPS; turn++) {
+      if ((vm_exit == 0u) & (go != VM_NONE)) {
         vm_enter_block(go);
         go = VM_NONE;
       }
+      ends = (started & (steps >= lane_environment[1].y)) | (vm_exit != 0u);
+      if (ends) {
+        break;
+      }
+      steps += select(0u, 1u, started);
+      gas_before = vm_gas;
+      let stops = vm_pc == VM_HALT_PC;
+      instruction = lanes_in[select(vm_pc, 0u, stops)];
+      if (stops) {
+        instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
+      }
+      a = vm_operand(instruction.y & 0xffffu);
+      b = vm_operand(instruction.y >> 16u);
+      ok = vm_charge(instruction.w & 0xffffu);
+      let opcode = instruction.x & 0xffu;
+      let mode = (instruction.x >> 8u) & 0x7fu;
+      let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
+      let immediate = instruction.z >> 16u;
+      let offset = vm_near(a, immediate);
+      let in_memory = (opcode == VM_OP_MEMORY) & (mode < 2u) & ((offset & 15u) == 0u) & (offset + 32u <= 32u * vm_words);
+      let jumps = (opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH);
+      if (!(ok & ((opcode < VM_OP_ENVIRONMENT) | jumps | in_memory))) {
+        break;
+      }
+      let c_operand = instruction.z & 0xffffu;
+      var word = a;
+      var place = vm_stack_place(instruction.x >> 16u);
+      var stores = (instruction.x >> 16u) != VM_OPERAND_NONE;
+      // No JUMPDEST at its destination.
+      var lost = false;
+      let test = select(0u, mode >> 1u, opcode == VM_OP_BRANCH);
+      if ((opcode == VM_OP_COMPARE) | (test != 0u)) {
+        word = evm_compare(a, b, select(mode, test - 1u, test != 0u));
+        word.lo.x ^= select(0u, 1u, inverts & (test == 0u));
+      }
+      if (jumps) {
+        if ((test == 0u) | (test == VM_TEST_BITS)) {
+          let mask = vec4<u32>(select(0u, 0xffffffffu, test == 0u));
+          word = U256(b.lo & (a.lo | mask), b.hi & (a.hi | mask));
+        }
+        go = instruction.w >> 16u;
+        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(word) == inverts);
+        if (!taken) {
+          // A side exit that is not taken goes on with the next instruction.
+          go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
+        } else if ((mode & 1u) != 0u) {
+          go = vm_destination(vm_bytes(a)) - 1u;
+          lost = go == VM_NONE;
+        }
+      } else if (opcode == 1u) {
+        let both = vec4<u32>(0u - (mode & 1u));
+        let either = vec4<u32>(0u - (mode >> 1u));
+        word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
+      } else if (opcode == 2u) {
+        word = evm_sum(a, b, mode == 1u);
+      } else if (opcode == 4u) {
+        word = evm_shift(a, b, mode);
+      } else if (opcode == VM_OP_BYTES) {
+        if (mode == 0u) {
+          word = u256_byte(a, b);
+        } else if (mode == 1u) {
+          word = u256_signextend(a, b);
+        } else {
+          word = u256_clz(a);
+        }
+      } else if (in_memory) {
+        let at = vm_at(lane_environment[19].x + vm_memory + (offset >> 4u));
+        word = b;
+        if (mode == 0u) {
+          word = vm_word(at, VM_STRIDE);
+        } else {
+          place = at;
+          stores = true;
+        }
+        word = u256_reverse_bytes(word);
+      }
+      if (stores) {
+        lanes_out[place] = word.lo;
+        lanes_out[place + VM_STRIDE] = word.hi;
+      }
+      if ((opcode == VM_OP_COPY) & (c_operand != VM_OPERAND_NONE)) {
+        let second = vm_stack_place(c_operand);
+        lanes_out[second] = b.lo;
+        lanes_out[second + VM_STRIDE] = b.hi;
+      }
+      vm_pc = select(vm_pc + 1u, VM_HALT_PC, lost);
+      if (jumps & (go != VM_NONE)) {
+        vm_shift_height(immediate);
+      }
     }
-    if ((started & (steps >= lane_environment[1].y)) | (vm_exit != 0u)) {
+    if (ends) {
       break;
     }
-    steps += select(0u, 1u, started);
-    let gas_before = vm_gas;
     let words_before = vm_words;
-    let stops = vm_pc == VM_HALT_PC;
-    var instruction = lanes_in[select(vm_pc, 0u, stops)];
-    if (stops) {
-      instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
-    }
     var opcode = instruction.x & 0xffu;
     var mode = (instruction.x >> 8u) & 0x7fu;
-    let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
     let immediate = instruction.z >> 16u;
     let c_operand = instruction.z & 0xffffu;
     let calls = opcode == VM_OP_CALL;
@@ -184,9 +277,7 @@ fn lane_vm(
     let pays = calls & (mode < 2u);
     let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
 
-    // Operands: a, b and c; of a call gas, address, value and its two ranges; the words of the frame and of the transaction.
-    var a = vm_operand(instruction.y & 0xffffu);
-    var b = vm_operand(instruction.y >> 16u);
+    // More operands: c; of a call gas, address, value and its two ranges; the words of the frame and of the transaction.
     var c = U256_ZERO;
     var to = U256_ZERO;
     var in_range = vec2<u32>(0u);
@@ -250,7 +341,6 @@ fn lane_vm(
     let has_value = (pays | enters) & !u256_is_zero(c);
     // An empty range is nowhere.
     in_range.x = select(in_range.x, 0u, in_range.y == 0u);
-    var ok = vm_charge(instruction.w & 0xffffu);
     var next_pc = vm_pc + 1u;
     var word = a;
     var result = vm_stack_place(instruction.x >> 16u);
@@ -570,31 +660,8 @@ fn lane_vm(
 
     if (vm_exit == 0u) {
       // Everything that needs nothing from outside.
-      let test = select(0u, mode >> 1u, opcode == VM_OP_BRANCH);
-      if ((opcode == VM_OP_COMPARE) | (test != 0u)) {
-        word = evm_compare(a, b, select(mode, test - 1u, test != 0u));
-        word.lo.x ^= select(0u, 1u, inverts & (test == 0u));
-      }
       if (opcode < 12u) {
-        if (opcode < 5u) {
-          if (opcode == 1u) {
-            let both = vec4<u32>(0u - (mode & 1u));
-            let either = vec4<u32>(0u - (mode >> 1u));
-            word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
-          } else if (opcode == 2u) {
-            word = evm_sum(a, b, mode == 1u);
-          } else if (opcode == 4u) {
-            word = evm_shift(a, b, mode);
-          }
-        } else if (opcode == VM_OP_BYTES) {
-          if (mode == 0u) {
-            word = u256_byte(a, b);
-          } else if (mode == 1u) {
-            word = u256_signextend(a, b);
-          } else {
-            word = u256_clz(a);
-          }
-        } else if (opcode == VM_OP_ENVIRONMENT) {
+        if (opcode == VM_OP_ENVIRONMENT) {
           if (mode < 3u) {
             let id = select(select(calldata.z, parties.x, mode == 1u), vm_account, mode == 0u);
             word = state_account_address(id);
@@ -630,20 +697,6 @@ fn lane_vm(
         ok = vm_take(offset);
       } else if (opcode == VM_OP_REFUSE) {
         vm_leave(VM_REFUSED, immediate, U256_ZERO);
-      } else if ((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) {
-        go = instruction.w >> 16u;
-        if ((test == 0u) | (test == VM_TEST_BITS)) {
-          let mask = vec4<u32>(select(0u, 0xffffffffu, test == 0u));
-          word = U256(b.lo & (a.lo | mask), b.hi & (a.hi | mask));
-        }
-        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(word) == inverts);
-        if (!taken) {
-          // A side exit that is not taken goes on with the next instruction.
-          go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
-        } else if ((mode & 1u) != 0u) {
-          go = vm_destination(offset) - 1u;
-          ok = ok & (go != VM_NONE);
-        }
       }
     }
 
@@ -830,15 +883,7 @@ fn lane_vm(
         lanes_out[result] = word.lo;
         lanes_out[result + VM_STRIDE] = word.hi;
       }
-      if ((opcode == VM_OP_COPY) & (c_operand != VM_OPERAND_NONE)) {
-        let second = vm_stack_place(c_operand);
-        lanes_out[second] = b.lo;
-        lanes_out[second + VM_STRIDE] = b.hi;
-      }
       vm_pc = next_pc;
-      if (((opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH)) & (go != VM_NONE)) {
-        vm_shift_height(immediate);
-      }
     } else {
       vm_gas = gas_before;
       vm_words = words_before;
