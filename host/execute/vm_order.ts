@@ -1,11 +1,12 @@
 import type { TransactionBatch } from '../block/batch.ts'
+import { orderByCalldata } from './calldata_order.ts'
 
 const SELECTOR_BYTES = 4
 const HIGH = 0x1_0000_0000
 
 /**
  * The order in which transactions stand side by side, so that neighbours run alike: by code of the called account, then selector,
- * then calldata size, then as they came. Positions in `transactions`; codeIds[k] is the code that the k-th of them calls.
+ * then calldata size, then what their calldata says, then as they came. Positions in `transactions`; codeIds[k] is the code that the k-th of them calls.
  */
 export const laneOrder = (batch: TransactionBatch, transactions: Int32Array, codeIds: Uint32Array): Uint32Array => {
   const count = transactions.length
@@ -34,6 +35,7 @@ export const laneOrder = (batch: TransactionBatch, transactions: Int32Array, cod
   }
   const order = new Uint32Array(count)
   for (let k = 0; k < count; k++) order[next[kindOf[k]!]!++] = k
+  for (const kind of byKey) orderByCalldata(batch, transactions, order.subarray(next[kind]! - sizes[kind]!, next[kind]))
   return order
 }
 
