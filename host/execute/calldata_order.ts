@@ -36,7 +36,7 @@ export const orderByCalldata = (batch: TransactionBatch, transactions: Int32Arra
     let key = 0
     for (const { offset, values, states } of words) {
       const at = starts[k]! + offset
-      key = key * states + (values === undefined ? magnitude(data, at) : valueOf(values, data, at))
+      key = key * states + (values === undefined ? magnitude(data, at) : knownValue(values, data, at))
     }
     keys[k] = key * MOST_POSITIONS + k
   }
@@ -66,7 +66,7 @@ const tellingWords = (data: Uint8Array, starts: Uint32Array, size: number): read
     let isNumber = true
     for (let k = 0; k < starts.length; k += step) {
       const at = starts[k]! + offset
-      if (values.length <= MOST_VALUES && valueOf(values, data, at) === values.length) values.push(at)
+      if (values.length <= MOST_VALUES && knownValue(values, data, at) === values.length) values.push(at)
       isNumber &&= magnitude(data, at) < 2 * 8 * MOST_NUMBER_BYTES
     }
     const isWay = values.length <= MOST_VALUES
@@ -80,7 +80,7 @@ const tellingWords = (data: Uint8Array, starts: Uint32Array, size: number): read
 }
 
 /** Index of the word at `at` among those at `values`; their number where it is none of them. */
-const valueOf = (values: readonly number[], data: Uint8Array, at: number): number => {
+const knownValue = (values: readonly number[], data: Uint8Array, at: number): number => {
   let index = 0
   for (; index < values.length; index++) {
     const other = values[index]!
