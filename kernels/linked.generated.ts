@@ -960,33 +960,43 @@ struct U512 {
   hi: U256,
 }
 
+struct U256LowProduct {
+  word: U256,
+  sum: vec3<u32>,
+}
+
 fn u256_mul_wide(a: U256, b: U256) -> U512 {
-  var product: U512;
+  let low = u256_mul_low(a, b);
+  return U512(low.word, u256_mul_high(a, b, low.sum));
+}
+
+fn u256_mul_low(a: U256, b: U256) -> U256LowProduct {
+  var word: U256;
   var sum = vec3<u32>(0u);
   sum = u256_column_add(sum, a.lo.x, b.lo.x);
-  product.lo.lo.x = sum.x;
+  word.lo.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.lo.y);
   sum = u256_column_add(sum, a.lo.y, b.lo.x);
-  product.lo.lo.y = sum.x;
+  word.lo.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.lo.z);
   sum = u256_column_add(sum, a.lo.y, b.lo.y);
   sum = u256_column_add(sum, a.lo.z, b.lo.x);
-  product.lo.lo.z = sum.x;
+  word.lo.z = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.lo.w);
   sum = u256_column_add(sum, a.lo.y, b.lo.z);
   sum = u256_column_add(sum, a.lo.z, b.lo.y);
   sum = u256_column_add(sum, a.lo.w, b.lo.x);
-  product.lo.lo.w = sum.x;
+  word.lo.w = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.x);
   sum = u256_column_add(sum, a.lo.y, b.lo.w);
   sum = u256_column_add(sum, a.lo.z, b.lo.z);
   sum = u256_column_add(sum, a.lo.w, b.lo.y);
   sum = u256_column_add(sum, a.hi.x, b.lo.x);
-  product.lo.hi.x = sum.x;
+  word.hi.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.y);
   sum = u256_column_add(sum, a.lo.y, b.hi.x);
@@ -994,7 +1004,7 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.lo.w, b.lo.z);
   sum = u256_column_add(sum, a.hi.x, b.lo.y);
   sum = u256_column_add(sum, a.hi.y, b.lo.x);
-  product.lo.hi.y = sum.x;
+  word.hi.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.z);
   sum = u256_column_add(sum, a.lo.y, b.hi.y);
@@ -1003,7 +1013,7 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.x, b.lo.z);
   sum = u256_column_add(sum, a.hi.y, b.lo.y);
   sum = u256_column_add(sum, a.hi.z, b.lo.x);
-  product.lo.hi.z = sum.x;
+  word.hi.z = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.w);
   sum = u256_column_add(sum, a.lo.y, b.hi.z);
@@ -1013,8 +1023,13 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.y, b.lo.z);
   sum = u256_column_add(sum, a.hi.z, b.lo.y);
   sum = u256_column_add(sum, a.hi.w, b.lo.x);
-  product.lo.hi.w = sum.x;
-  sum = u256_column_next(sum);
+  word.hi.w = sum.x;
+  return U256LowProduct(word, u256_column_next(sum));
+}
+
+fn u256_mul_high(a: U256, b: U256, low_sum: vec3<u32>) -> U256 {
+  var word: U256;
+  var sum = low_sum;
   sum = u256_column_add(sum, a.lo.y, b.hi.w);
   sum = u256_column_add(sum, a.lo.z, b.hi.z);
   sum = u256_column_add(sum, a.lo.w, b.hi.y);
@@ -1022,7 +1037,7 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.y, b.lo.w);
   sum = u256_column_add(sum, a.hi.z, b.lo.z);
   sum = u256_column_add(sum, a.hi.w, b.lo.y);
-  product.hi.lo.x = sum.x;
+  word.lo.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.z, b.hi.w);
   sum = u256_column_add(sum, a.lo.w, b.hi.z);
@@ -1030,34 +1045,34 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.y, b.hi.x);
   sum = u256_column_add(sum, a.hi.z, b.lo.w);
   sum = u256_column_add(sum, a.hi.w, b.lo.z);
-  product.hi.lo.y = sum.x;
+  word.lo.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.w, b.hi.w);
   sum = u256_column_add(sum, a.hi.x, b.hi.z);
   sum = u256_column_add(sum, a.hi.y, b.hi.y);
   sum = u256_column_add(sum, a.hi.z, b.hi.x);
   sum = u256_column_add(sum, a.hi.w, b.lo.w);
-  product.hi.lo.z = sum.x;
+  word.lo.z = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.hi.x, b.hi.w);
   sum = u256_column_add(sum, a.hi.y, b.hi.z);
   sum = u256_column_add(sum, a.hi.z, b.hi.y);
   sum = u256_column_add(sum, a.hi.w, b.hi.x);
-  product.hi.lo.w = sum.x;
+  word.lo.w = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.hi.y, b.hi.w);
   sum = u256_column_add(sum, a.hi.z, b.hi.z);
   sum = u256_column_add(sum, a.hi.w, b.hi.y);
-  product.hi.hi.x = sum.x;
+  word.hi.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.hi.z, b.hi.w);
   sum = u256_column_add(sum, a.hi.w, b.hi.z);
-  product.hi.hi.y = sum.x;
+  word.hi.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.hi.w, b.hi.w);
-  product.hi.hi.z = sum.x;
-  product.hi.hi.w = sum.y;
-  return product;
+  word.hi.z = sum.x;
+  word.hi.w = sum.y;
+  return word;
 }
 
 fn u256_shift_left(x: U256, n: u32) -> U256 {
@@ -3775,20 +3790,30 @@ fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
   var wide = U512(u256_negate_if(a, a_negative), U256_ZERO);
   if (!divides) {
     var turns = 1u;
-    let bits = u256_bit_length(b);
+    var bits = 1u;
+    var left = U256_ZERO;
     if (is_exp) {
+      bits = u256_bit_length(b);
       let ones_of_limb = countOneBits(b.lo) + countOneBits(b.hi);
       let ones = ones_of_limb.x + ones_of_limb.y + ones_of_limb.z + ones_of_limb.w;
       turns = select(bits + ones - 2u, 0u, bits == 0u);
+      left = u256_shift_left(u256_shift_left(b, 255u - min(bits - 1u, 255u)), 1u);
     }
-    var left = u256_shift_left(u256_shift_left(b, 255u - min(bits - 1u, 255u)), 1u);
     var multiply = false;
+    var sum = vec3<u32>(0u);
     for (var i = 0u; i < turns; i++) {
       let factor = u256_select(u256_select(wide.lo, a, multiply), b, !is_exp);
-      wide = u256_mul_wide(wide.lo, factor);
-      let bit = (left.hi.w >> 31u) != 0u;
-      left = u256_select(u256_shift_left(left, 1u), left, multiply);
-      multiply = !multiply & bit;
+      let product = u256_mul_low(wide.lo, factor);
+      wide.lo = product.word;
+      sum = product.sum;
+      if (is_exp) {
+        let bit = (left.hi.w >> 31u) != 0u;
+        left = u256_select(u256_shift_left(left, 1u), left, multiply);
+        multiply = !multiply & bit;
+      }
+    }
+    if (opcode == 14u) {
+      wide.hi = u256_mul_high(a, b, sum);
     }
     wide.lo = u256_select(wide.lo, U256_ONE, is_exp & (bits == 0u));
     if ((opcode == 14u) & (mode == 0u)) {
@@ -3826,33 +3851,33 @@ fn u256_negate_if(x: U256, negative: bool) -> U256 {
 
 const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
 
-fn u256_mul_wide(a: U256, b: U256) -> U512 {
-  var product: U512;
+fn u256_mul_low(a: U256, b: U256) -> U256LowProduct {
+  var word: U256;
   var sum = vec3<u32>(0u);
   sum = u256_column_add(sum, a.lo.x, b.lo.x);
-  product.lo.lo.x = sum.x;
+  word.lo.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.lo.y);
   sum = u256_column_add(sum, a.lo.y, b.lo.x);
-  product.lo.lo.y = sum.x;
+  word.lo.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.lo.z);
   sum = u256_column_add(sum, a.lo.y, b.lo.y);
   sum = u256_column_add(sum, a.lo.z, b.lo.x);
-  product.lo.lo.z = sum.x;
+  word.lo.z = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.lo.w);
   sum = u256_column_add(sum, a.lo.y, b.lo.z);
   sum = u256_column_add(sum, a.lo.z, b.lo.y);
   sum = u256_column_add(sum, a.lo.w, b.lo.x);
-  product.lo.lo.w = sum.x;
+  word.lo.w = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.x);
   sum = u256_column_add(sum, a.lo.y, b.lo.w);
   sum = u256_column_add(sum, a.lo.z, b.lo.z);
   sum = u256_column_add(sum, a.lo.w, b.lo.y);
   sum = u256_column_add(sum, a.hi.x, b.lo.x);
-  product.lo.hi.x = sum.x;
+  word.hi.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.y);
   sum = u256_column_add(sum, a.lo.y, b.hi.x);
@@ -3860,7 +3885,7 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.lo.w, b.lo.z);
   sum = u256_column_add(sum, a.hi.x, b.lo.y);
   sum = u256_column_add(sum, a.hi.y, b.lo.x);
-  product.lo.hi.y = sum.x;
+  word.hi.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.z);
   sum = u256_column_add(sum, a.lo.y, b.hi.y);
@@ -3869,7 +3894,7 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.x, b.lo.z);
   sum = u256_column_add(sum, a.hi.y, b.lo.y);
   sum = u256_column_add(sum, a.hi.z, b.lo.x);
-  product.lo.hi.z = sum.x;
+  word.hi.z = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.w);
   sum = u256_column_add(sum, a.lo.y, b.hi.z);
@@ -3879,51 +3904,8 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.y, b.lo.z);
   sum = u256_column_add(sum, a.hi.z, b.lo.y);
   sum = u256_column_add(sum, a.hi.w, b.lo.x);
-  product.lo.hi.w = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.y, b.hi.w);
-  sum = u256_column_add(sum, a.lo.z, b.hi.z);
-  sum = u256_column_add(sum, a.lo.w, b.hi.y);
-  sum = u256_column_add(sum, a.hi.x, b.hi.x);
-  sum = u256_column_add(sum, a.hi.y, b.lo.w);
-  sum = u256_column_add(sum, a.hi.z, b.lo.z);
-  sum = u256_column_add(sum, a.hi.w, b.lo.y);
-  product.hi.lo.x = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.z, b.hi.w);
-  sum = u256_column_add(sum, a.lo.w, b.hi.z);
-  sum = u256_column_add(sum, a.hi.x, b.hi.y);
-  sum = u256_column_add(sum, a.hi.y, b.hi.x);
-  sum = u256_column_add(sum, a.hi.z, b.lo.w);
-  sum = u256_column_add(sum, a.hi.w, b.lo.z);
-  product.hi.lo.y = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.lo.w, b.hi.w);
-  sum = u256_column_add(sum, a.hi.x, b.hi.z);
-  sum = u256_column_add(sum, a.hi.y, b.hi.y);
-  sum = u256_column_add(sum, a.hi.z, b.hi.x);
-  sum = u256_column_add(sum, a.hi.w, b.lo.w);
-  product.hi.lo.z = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.hi.x, b.hi.w);
-  sum = u256_column_add(sum, a.hi.y, b.hi.z);
-  sum = u256_column_add(sum, a.hi.z, b.hi.y);
-  sum = u256_column_add(sum, a.hi.w, b.hi.x);
-  product.hi.lo.w = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.hi.y, b.hi.w);
-  sum = u256_column_add(sum, a.hi.z, b.hi.z);
-  sum = u256_column_add(sum, a.hi.w, b.hi.y);
-  product.hi.hi.x = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.hi.z, b.hi.w);
-  sum = u256_column_add(sum, a.hi.w, b.hi.z);
-  product.hi.hi.y = sum.x;
-  sum = u256_column_next(sum);
-  sum = u256_column_add(sum, a.hi.w, b.hi.w);
-  product.hi.hi.z = sum.x;
-  product.hi.hi.w = sum.y;
-  return product;
+  word.hi.w = sum.x;
+  return U256LowProduct(word, u256_column_next(sum));
 }
 
 fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
@@ -3942,6 +3924,59 @@ fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
 
 fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
   return vec3<u32>(sum.yz, 0u);
+}
+
+struct U256LowProduct {
+  word: U256,
+  sum: vec3<u32>,
+}
+
+fn u256_mul_high(a: U256, b: U256, low_sum: vec3<u32>) -> U256 {
+  var word: U256;
+  var sum = low_sum;
+  sum = u256_column_add(sum, a.lo.y, b.hi.w);
+  sum = u256_column_add(sum, a.lo.z, b.hi.z);
+  sum = u256_column_add(sum, a.lo.w, b.hi.y);
+  sum = u256_column_add(sum, a.hi.x, b.hi.x);
+  sum = u256_column_add(sum, a.hi.y, b.lo.w);
+  sum = u256_column_add(sum, a.hi.z, b.lo.z);
+  sum = u256_column_add(sum, a.hi.w, b.lo.y);
+  word.lo.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.z, b.hi.w);
+  sum = u256_column_add(sum, a.lo.w, b.hi.z);
+  sum = u256_column_add(sum, a.hi.x, b.hi.y);
+  sum = u256_column_add(sum, a.hi.y, b.hi.x);
+  sum = u256_column_add(sum, a.hi.z, b.lo.w);
+  sum = u256_column_add(sum, a.hi.w, b.lo.z);
+  word.lo.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.lo.w, b.hi.w);
+  sum = u256_column_add(sum, a.hi.x, b.hi.z);
+  sum = u256_column_add(sum, a.hi.y, b.hi.y);
+  sum = u256_column_add(sum, a.hi.z, b.hi.x);
+  sum = u256_column_add(sum, a.hi.w, b.lo.w);
+  word.lo.z = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.x, b.hi.w);
+  sum = u256_column_add(sum, a.hi.y, b.hi.z);
+  sum = u256_column_add(sum, a.hi.z, b.hi.y);
+  sum = u256_column_add(sum, a.hi.w, b.hi.x);
+  word.lo.w = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.y, b.hi.w);
+  sum = u256_column_add(sum, a.hi.z, b.hi.z);
+  sum = u256_column_add(sum, a.hi.w, b.hi.y);
+  word.hi.x = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.z, b.hi.w);
+  sum = u256_column_add(sum, a.hi.w, b.hi.z);
+  word.hi.y = sum.x;
+  sum = u256_column_next(sum);
+  sum = u256_column_add(sum, a.hi.w, b.hi.w);
+  word.hi.z = sum.x;
+  word.hi.w = sum.y;
+  return word;
 }
 
 fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {
@@ -5774,32 +5809,37 @@ fn u256_mod_wide(x: U512, d: U256) -> U256 {
 }
 
 fn u256_mul_wide(a: U256, b: U256) -> U512 {
-  var product: U512;
+  let low = u256_mul_low(a, b);
+  return U512(low.word, u256_mul_high(a, b, low.sum));
+}
+
+fn u256_mul_low(a: U256, b: U256) -> U256LowProduct {
+  var word: U256;
   var sum = vec3<u32>(0u);
   sum = u256_column_add(sum, a.lo.x, b.lo.x);
-  product.lo.lo.x = sum.x;
+  word.lo.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.lo.y);
   sum = u256_column_add(sum, a.lo.y, b.lo.x);
-  product.lo.lo.y = sum.x;
+  word.lo.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.lo.z);
   sum = u256_column_add(sum, a.lo.y, b.lo.y);
   sum = u256_column_add(sum, a.lo.z, b.lo.x);
-  product.lo.lo.z = sum.x;
+  word.lo.z = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.lo.w);
   sum = u256_column_add(sum, a.lo.y, b.lo.z);
   sum = u256_column_add(sum, a.lo.z, b.lo.y);
   sum = u256_column_add(sum, a.lo.w, b.lo.x);
-  product.lo.lo.w = sum.x;
+  word.lo.w = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.x);
   sum = u256_column_add(sum, a.lo.y, b.lo.w);
   sum = u256_column_add(sum, a.lo.z, b.lo.z);
   sum = u256_column_add(sum, a.lo.w, b.lo.y);
   sum = u256_column_add(sum, a.hi.x, b.lo.x);
-  product.lo.hi.x = sum.x;
+  word.hi.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.y);
   sum = u256_column_add(sum, a.lo.y, b.hi.x);
@@ -5807,7 +5847,7 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.lo.w, b.lo.z);
   sum = u256_column_add(sum, a.hi.x, b.lo.y);
   sum = u256_column_add(sum, a.hi.y, b.lo.x);
-  product.lo.hi.y = sum.x;
+  word.hi.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.z);
   sum = u256_column_add(sum, a.lo.y, b.hi.y);
@@ -5816,7 +5856,7 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.x, b.lo.z);
   sum = u256_column_add(sum, a.hi.y, b.lo.y);
   sum = u256_column_add(sum, a.hi.z, b.lo.x);
-  product.lo.hi.z = sum.x;
+  word.hi.z = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.w);
   sum = u256_column_add(sum, a.lo.y, b.hi.z);
@@ -5826,8 +5866,13 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.y, b.lo.z);
   sum = u256_column_add(sum, a.hi.z, b.lo.y);
   sum = u256_column_add(sum, a.hi.w, b.lo.x);
-  product.lo.hi.w = sum.x;
-  sum = u256_column_next(sum);
+  word.hi.w = sum.x;
+  return U256LowProduct(word, u256_column_next(sum));
+}
+
+fn u256_mul_high(a: U256, b: U256, low_sum: vec3<u32>) -> U256 {
+  var word: U256;
+  var sum = low_sum;
   sum = u256_column_add(sum, a.lo.y, b.hi.w);
   sum = u256_column_add(sum, a.lo.z, b.hi.z);
   sum = u256_column_add(sum, a.lo.w, b.hi.y);
@@ -5835,7 +5880,7 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.y, b.lo.w);
   sum = u256_column_add(sum, a.hi.z, b.lo.z);
   sum = u256_column_add(sum, a.hi.w, b.lo.y);
-  product.hi.lo.x = sum.x;
+  word.lo.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.z, b.hi.w);
   sum = u256_column_add(sum, a.lo.w, b.hi.z);
@@ -5843,34 +5888,39 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.y, b.hi.x);
   sum = u256_column_add(sum, a.hi.z, b.lo.w);
   sum = u256_column_add(sum, a.hi.w, b.lo.z);
-  product.hi.lo.y = sum.x;
+  word.lo.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.w, b.hi.w);
   sum = u256_column_add(sum, a.hi.x, b.hi.z);
   sum = u256_column_add(sum, a.hi.y, b.hi.y);
   sum = u256_column_add(sum, a.hi.z, b.hi.x);
   sum = u256_column_add(sum, a.hi.w, b.lo.w);
-  product.hi.lo.z = sum.x;
+  word.lo.z = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.hi.x, b.hi.w);
   sum = u256_column_add(sum, a.hi.y, b.hi.z);
   sum = u256_column_add(sum, a.hi.z, b.hi.y);
   sum = u256_column_add(sum, a.hi.w, b.hi.x);
-  product.hi.lo.w = sum.x;
+  word.lo.w = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.hi.y, b.hi.w);
   sum = u256_column_add(sum, a.hi.z, b.hi.z);
   sum = u256_column_add(sum, a.hi.w, b.hi.y);
-  product.hi.hi.x = sum.x;
+  word.hi.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.hi.z, b.hi.w);
   sum = u256_column_add(sum, a.hi.w, b.hi.z);
-  product.hi.hi.y = sum.x;
+  word.hi.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.hi.w, b.hi.w);
-  product.hi.hi.z = sum.x;
-  product.hi.hi.w = sum.y;
-  return product;
+  word.hi.z = sum.x;
+  word.hi.w = sum.y;
+  return word;
+}
+
+struct U256LowProduct {
+  word: U256,
+  sum: vec3<u32>,
 }
 
 fn u256_add_carry(a: U256, b: U256) -> U256Sum {

@@ -4,7 +4,7 @@ import package::u256::bits::u256_bit_length;
 import package::u256::compare::{u256_eq, u256_lt};
 import package::u256::div::u256_divmod;
 import package::u256::modular::{u256_divmod_wide, u256_mod_wide};
-import package::u256::mul::{U512, u256_mul_wide};
+import package::u256::mul::{U512, u256_mul_high, u256_mul_low, u256_mul_wide};
 import package::u256::shift::{u256_shift_left, u256_shift_right};
 
 /// Operations of the EVM with a mode, so that several opcodes share one site: modes are those of the instructions in
@@ -80,20 +80,30 @@ fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
   var wide = U512(u256_negate_if(a, a_negative), U256_ZERO);
   if (!divides) {
     var turns = 1u;
-    let bits = u256_bit_length(b);
+    var bits = 1u;
+    var left = U256_ZERO;
     if (is_exp) {
+      bits = u256_bit_length(b);
       let ones_of_limb = countOneBits(b.lo) + countOneBits(b.hi);
       let ones = ones_of_limb.x + ones_of_limb.y + ones_of_limb.z + ones_of_limb.w;
       turns = select(bits + ones - 2u, 0u, bits == 0u);
+      left = u256_shift_left(u256_shift_left(b, 255u - min(bits - 1u, 255u)), 1u);
     }
-    var left = u256_shift_left(u256_shift_left(b, 255u - min(bits - 1u, 255u)), 1u);
     var multiply = false;
+    var sum = vec3<u32>(0u);
     for (var i = 0u; i < turns; i++) {
       let factor = u256_select(u256_select(wide.lo, a, multiply), b, !is_exp);
-      wide = u256_mul_wide(wide.lo, factor);
-      let bit = (left.hi.w >> 31u) != 0u;
-      left = u256_select(u256_shift_left(left, 1u), left, multiply);
-      multiply = !multiply & bit;
+      let product = u256_mul_low(wide.lo, factor);
+      wide.lo = product.word;
+      sum = product.sum;
+      if (is_exp) {
+        let bit = (left.hi.w >> 31u) != 0u;
+        left = u256_select(u256_shift_left(left, 1u), left, multiply);
+        multiply = !multiply & bit;
+      }
+    }
+    if (opcode == 14u) {
+      wide.hi = u256_mul_high(a, b, sum);
     }
     wide.lo = u256_select(wide.lo, U256_ONE, is_exp & (bits == 0u));
     if ((opcode == 14u) & (mode == 0u)) {

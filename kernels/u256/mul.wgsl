@@ -81,34 +81,46 @@ struct U512 {
   hi: U256,
 }
 
+/// The low half of a product, and the column sum that the other half starts from.
+struct U256LowProduct {
+  word: U256,
+  sum: vec3<u32>,
+}
+
 /// a * b in full: 64 double-width products.
 fn u256_mul_wide(a: U256, b: U256) -> U512 {
-  var product: U512;
+  let low = u256_mul_low(a, b);
+  return U512(low.word, u256_mul_high(a, b, low.sum));
+}
+
+/// 36 of the products.
+fn u256_mul_low(a: U256, b: U256) -> U256LowProduct {
+  var word: U256;
   var sum = vec3<u32>(0u);
   sum = u256_column_add(sum, a.lo.x, b.lo.x);
-  product.lo.lo.x = sum.x;
+  word.lo.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.lo.y);
   sum = u256_column_add(sum, a.lo.y, b.lo.x);
-  product.lo.lo.y = sum.x;
+  word.lo.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.lo.z);
   sum = u256_column_add(sum, a.lo.y, b.lo.y);
   sum = u256_column_add(sum, a.lo.z, b.lo.x);
-  product.lo.lo.z = sum.x;
+  word.lo.z = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.lo.w);
   sum = u256_column_add(sum, a.lo.y, b.lo.z);
   sum = u256_column_add(sum, a.lo.z, b.lo.y);
   sum = u256_column_add(sum, a.lo.w, b.lo.x);
-  product.lo.lo.w = sum.x;
+  word.lo.w = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.x);
   sum = u256_column_add(sum, a.lo.y, b.lo.w);
   sum = u256_column_add(sum, a.lo.z, b.lo.z);
   sum = u256_column_add(sum, a.lo.w, b.lo.y);
   sum = u256_column_add(sum, a.hi.x, b.lo.x);
-  product.lo.hi.x = sum.x;
+  word.hi.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.y);
   sum = u256_column_add(sum, a.lo.y, b.hi.x);
@@ -116,7 +128,7 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.lo.w, b.lo.z);
   sum = u256_column_add(sum, a.hi.x, b.lo.y);
   sum = u256_column_add(sum, a.hi.y, b.lo.x);
-  product.lo.hi.y = sum.x;
+  word.hi.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.z);
   sum = u256_column_add(sum, a.lo.y, b.hi.y);
@@ -125,7 +137,7 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.x, b.lo.z);
   sum = u256_column_add(sum, a.hi.y, b.lo.y);
   sum = u256_column_add(sum, a.hi.z, b.lo.x);
-  product.lo.hi.z = sum.x;
+  word.hi.z = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.x, b.hi.w);
   sum = u256_column_add(sum, a.lo.y, b.hi.z);
@@ -135,8 +147,14 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.y, b.lo.z);
   sum = u256_column_add(sum, a.hi.z, b.lo.y);
   sum = u256_column_add(sum, a.hi.w, b.lo.x);
-  product.lo.hi.w = sum.x;
-  sum = u256_column_next(sum);
+  word.hi.w = sum.x;
+  return U256LowProduct(word, u256_column_next(sum));
+}
+
+/// The other 28: a * b / 2^256.
+fn u256_mul_high(a: U256, b: U256, low_sum: vec3<u32>) -> U256 {
+  var word: U256;
+  var sum = low_sum;
   sum = u256_column_add(sum, a.lo.y, b.hi.w);
   sum = u256_column_add(sum, a.lo.z, b.hi.z);
   sum = u256_column_add(sum, a.lo.w, b.hi.y);
@@ -144,7 +162,7 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.y, b.lo.w);
   sum = u256_column_add(sum, a.hi.z, b.lo.z);
   sum = u256_column_add(sum, a.hi.w, b.lo.y);
-  product.hi.lo.x = sum.x;
+  word.lo.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.z, b.hi.w);
   sum = u256_column_add(sum, a.lo.w, b.hi.z);
@@ -152,32 +170,32 @@ fn u256_mul_wide(a: U256, b: U256) -> U512 {
   sum = u256_column_add(sum, a.hi.y, b.hi.x);
   sum = u256_column_add(sum, a.hi.z, b.lo.w);
   sum = u256_column_add(sum, a.hi.w, b.lo.z);
-  product.hi.lo.y = sum.x;
+  word.lo.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.lo.w, b.hi.w);
   sum = u256_column_add(sum, a.hi.x, b.hi.z);
   sum = u256_column_add(sum, a.hi.y, b.hi.y);
   sum = u256_column_add(sum, a.hi.z, b.hi.x);
   sum = u256_column_add(sum, a.hi.w, b.lo.w);
-  product.hi.lo.z = sum.x;
+  word.lo.z = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.hi.x, b.hi.w);
   sum = u256_column_add(sum, a.hi.y, b.hi.z);
   sum = u256_column_add(sum, a.hi.z, b.hi.y);
   sum = u256_column_add(sum, a.hi.w, b.hi.x);
-  product.hi.lo.w = sum.x;
+  word.lo.w = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.hi.y, b.hi.w);
   sum = u256_column_add(sum, a.hi.z, b.hi.z);
   sum = u256_column_add(sum, a.hi.w, b.hi.y);
-  product.hi.hi.x = sum.x;
+  word.hi.x = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.hi.z, b.hi.w);
   sum = u256_column_add(sum, a.hi.w, b.hi.z);
-  product.hi.hi.y = sum.x;
+  word.hi.y = sum.x;
   sum = u256_column_next(sum);
   sum = u256_column_add(sum, a.hi.w, b.hi.w);
-  product.hi.hi.z = sum.x;
-  product.hi.hi.w = sum.y;
-  return product;
+  word.hi.z = sum.x;
+  word.hi.w = sum.y;
+  return word;
 }

@@ -153,6 +153,18 @@ describe('lowering', () => {
     expect(textOf('CALLVALUE PUSH3 0x010000 ADD MLOAD PUSH 0 SSTORE')[2]).toBe('  s0 = add 0x10000, s0  gas 6')
   })
 
+  test('products, quotients and remainders of powers of two are shifts and masks, for the gas of what they were', () => {
+    const operationOf = (source: string): string => textOf(`CALLER ${source} PUSH 0 SSTORE`)[2]!
+    expect(operationOf('PUSH 0x0100 SWAP1 DIV')).toBe('  s0 = shr 0x8, s0  gas 11')
+    expect(operationOf('PUSH 0x0100 SWAP1 MOD')).toBe('  s0 = and 0xff, s0  gas 11')
+    expect(operationOf('PUSH 32 MUL')).toBe('  s0 = shl 0x5, s0  gas 8')
+    expect(operationOf('PUSH 32 SWAP1 MUL')).toBe('  s0 = shl 0x5, s0  gas 11')
+    expect(operationOf('PUSH 0x0100 DIV')).toBe('  s0 = div 0x100, s0  gas 8')
+    expect(operationOf('PUSH 0x0100 SWAP1 SDIV')).toBe('  s0 = sdiv s0, 0x100  gas 11')
+    expect(operationOf('PUSH 96 SWAP1 DIV')).toBe('  s0 = div s0, 0x60  gas 11')
+    expect(operationOf('PUSH 0 SWAP1 DIV')).toBe('  s0 = div s0, 0  gas 11')
+  })
+
   test('constant operands fold; a large exponent is left to the device', () => {
     expect(textOf('PUSH 18 PUSH 10 EXP PUSH 3 MUL PUSH 0 SSTORE')).toEqual([
       'block 0: need 0, growth 2, above 0',

@@ -2,10 +2,10 @@ import { VM_INVERT, VM_OPCODES } from '../layout/lane_vm.ts'
 import { bytesToWord } from '../skeleton.ts'
 import type { CodeBlock } from './blocks.ts'
 import { fuseOperations } from './fuse.ts'
-import { isLikely, KnownResults, unchanged, withOneConstant } from './known.ts'
+import { cheaper, isLikely, KnownResults, unchanged, withOneConstant } from './known.ts'
 import { MAX_STACK_WORDS } from './lifted_code.ts'
 import type { LikelyBlocks } from './likely.ts'
-import { END_HALT, END_STOP, type Rule } from './rules.ts'
+import { computed, END_HALT, END_STOP, type OperationRule, type Rule } from './rules.ts'
 import {
   type BlockDraft,
   type BlockEnd,
@@ -39,11 +39,8 @@ const MOST_EXIT_WORDS = 1024
 /** Times that it goes through the same block: functions that are called again, loops. */
 const MOST_TURNS = 4
 
-/** What an operation takes from its rule. */
-type OperationRule = Pick<Rule, 'opcode' | 'mode' | 'kept' | 'immediate' | 'pushes'>
-const COMPUTED = { kept: false, immediate: 0, pushes: 1 } as const
-const EQUALS: OperationRule = { opcode: VM_OPCODES.compare, mode: 2, ...COMPUTED }
-const DIFFERS: OperationRule = { opcode: VM_OPCODES.logic, mode: 2, ...COMPUTED }
+const EQUALS = computed(VM_OPCODES.compare, 2)
+const DIFFERS = computed(VM_OPCODES.logic, 2)
 const ZERO = constantOf(0n)
 
 const isUnread = ({ kept, result }: Operation): boolean => !kept && result!.holders === 0
@@ -349,14 +346,14 @@ class BlockWriter {
     }
     // Two that change places are the only order besides the EVM's.
     if (rule.swaps) popped.reverse()
-    const operands = withOneConstant(rule, popped)
-    const key = this.known.keyOf(rule, operands)
-    const same = unchanged(rule, operands) ?? (key === undefined ? undefined : this.known.find(key, rule))
+    const [operation, operands] = cheaper(rule, withOneConstant(rule, popped))
+    const key = this.known.keyOf(operation, operands)
+    const same = unchanged(operation, operands) ?? (key === undefined ? undefined : this.known.find(key, operation))
     if (same !== undefined) {
       this.push(same)
       return
     }
-    const { result } = this.add(rule, operands, place)
+    const { result } = this.add(operation, operands, place)
     if (key !== undefined) this.known.add(key, result!)
   }
 

@@ -1,11 +1,13 @@
 import { VM_ENVIRONMENT, VM_INVERT, VM_OPCODES } from '../layout/lane_vm.ts'
-import type { Rule } from './rules.ts'
+import { computed, type OperationRule, type Rule } from './rules.ts'
 import { constantOf, isConstant, type Value } from './values.ts'
 
 const ADD = 0
 const AND = 1
 const SHIFT_RIGHT = 1
 const EQUAL = 2
+const QUOTIENT = 0
+const REMAINDER = 2
 const WORD_BITS = 256
 const ADDRESS_BITS = 160
 /** No size in bytes is longer. */
@@ -20,6 +22,10 @@ const ENVIRONMENT_BITS: readonly number[] = VM_ENVIRONMENT.map((name) => {
 /** What may give something else a moment later. */
 const CHANGING: readonly string[] = ['returndatasize', 'msize', 'gas', 'selfbalance']
 const IS_CHANGING: readonly boolean[] = VM_ENVIRONMENT.map((name) => CHANGING.includes(name))
+
+const SHIFT_LEFT = computed(VM_OPCODES.shift, 0)
+const SHIFT_RIGHT_RULE = computed(VM_OPCODES.shift, SHIFT_RIGHT)
+const MASK = computed(VM_OPCODES.logic, AND)
 
 /** A word has at most so many bits. */
 export const bitsOf = ({ kind, word, operation }: Value): number => {
@@ -38,7 +44,7 @@ export const bitsOf = ({ kind, word, operation }: Value): number => {
 }
 
 /** The operand that an operation on these gives unchanged: x & mask of a shorter x, x + 0, x * 1 and the like. */
-export const unchanged = ({ opcode, mode }: Rule, operands: readonly Value[]): Value | undefined => {
+export const unchanged = ({ opcode, mode }: OperationRule, operands: readonly Value[]): Value | undefined => {
   const [a, b] = operands
   if (operands.length !== 2 || isConstant(a!) === isConstant(b!)) return undefined
   const [constant, value] = isConstant(a!) ? [a!.word, b!] : [b!.word, a!]
@@ -63,13 +69,39 @@ export const withOneConstant = ({ opcode, mode }: Rule, operands: readonly Value
   return [value, constantOf(BigInt.asUintN(WORD_BITS, constant.word + other.word))]
 }
 
+/** A power of two as its exponent; -1 for all else. */
+const exponentOf = (value: Value | undefined): number => {
+  if (value === undefined || !isConstant(value) || value.word === 0n) return -1
+  return (value.word & (value.word - 1n)) === 0n ? value.word.toString(2).length - 1 : -1
+}
+
+/** An operation by what is cheaper and gives the same: products, quotients and remainders of powers of two. */
+export const cheaper = (
+  rule: Rule,
+  operands: readonly Value[],
+): readonly [rule: OperationRule, operands: readonly Value[]] => {
+  const { opcode, mode } = rule
+  const [a, b] = operands
+  if (opcode === VM_OPCODES.mul) {
+    const first = exponentOf(a)
+    const exponent = first < 0 ? exponentOf(b) : first
+    if (exponent >= 0) return [SHIFT_LEFT, [constantOf(BigInt(exponent)), first < 0 ? a! : b!]]
+  }
+  if (opcode !== VM_OPCODES.divide || (mode !== QUOTIENT && mode !== REMAINDER)) return [rule, operands]
+  const exponent = exponentOf(b)
+  if (exponent < 0) return [rule, operands]
+  return mode === QUOTIENT
+    ? [SHIFT_RIGHT_RULE, [constantOf(BigInt(exponent)), a!]]
+    : [MASK, [constantOf(b!.word - 1n), a!]]
+}
+
 /** Results of operations that give the same whenever they run, so that one is enough. */
 export class KnownResults {
   private readonly results = new Map<number, Value>()
   private readonly names = new Map<Value | bigint, number>()
 
   /** What names an operation on these words; undefined where each of them stands for itself. */
-  keyOf(rule: Rule, operands: readonly Value[]): number | undefined {
+  keyOf(rule: OperationRule, operands: readonly Value[]): number | undefined {
     const [a, b] = operands
     if (operands.length > 2 || !isPure(rule)) return undefined
     const { opcode, mode } = rule
@@ -80,7 +112,7 @@ export class KnownResults {
   }
 
   /** A result of such an operation; undefined where there is none. */
-  find(key: number, { mode }: Rule): Value | undefined {
+  find(key: number, { mode }: OperationRule): Value | undefined {
     const known = this.results.get(key)
     // ISZERO may have turned a comparison round since.
     return known?.operation?.mode === mode ? known : undefined
@@ -112,7 +144,7 @@ const isCommutative = (opcode: number, mode: number): boolean =>
   (opcode === VM_OPCODES.sum && mode === 0) ||
   (opcode === VM_OPCODES.compare && mode === EQUAL)
 
-const isPure = ({ kept, pushes, opcode, mode }: Rule): boolean => {
+const isPure = ({ kept, pushes, opcode, mode }: OperationRule): boolean => {
   if (kept || pushes !== 1 || opcode === VM_OPCODES.transient) return false
   return opcode !== VM_OPCODES.environment || !IS_CHANGING[mode]!
 }

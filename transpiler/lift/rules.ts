@@ -52,6 +52,18 @@ export interface Rule {
   readonly eval?: (operands: readonly bigint[]) => bigint
 }
 
+/** What an operation takes from its rule. */
+export type OperationRule = Pick<Rule, 'opcode' | 'mode' | 'kept' | 'immediate' | 'pushes'>
+
+/** Of an operation that gives a word and does nothing else. */
+export const computed = (opcode: number, mode: number): OperationRule => ({
+  opcode,
+  mode,
+  kept: false,
+  immediate: 0,
+  pushes: 1,
+})
+
 /** Mnemonic -> opcode, mode, and whether its two operands change places. */
 const COMPUTED: Readonly<Record<string, readonly [VmOpcode, number, 'swaps'?]>> = {
   ADD: ['sum', 0],
@@ -154,9 +166,9 @@ const ruleOf = (row: Opcode, fork: Fork): Rule => {
     return { ...base, kind: 'accountCopy', opcode: VM_OPCODES.copyMemory, mode }
   }
   const evaluated = row.eval === undefined ? {} : { eval: row.eval }
-  const computed = COMPUTED[mnemonic]
-  if (computed !== undefined) {
-    const [name, mode, order] = computed
+  const operation = COMPUTED[mnemonic]
+  if (operation !== undefined) {
+    const [name, mode, order] = operation
     const swaps = order === 'swaps'
     const kept = pushes === 0 || KEPT.includes(name)
     const gasPerByte = row.dynamicGas?.includes('expByte') ? valueAt(GAS_EXP_BYTE_BY_FORK, fork) : 0
