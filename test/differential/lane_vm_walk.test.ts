@@ -72,11 +72,11 @@ test('the batch of docs/architecture.md moves through its dispatches as written 
   const groups = await vm.run()
   expect(groups.map(({ transactions }) => [...transactions])).toEqual([[0, 3, 6, 7, 1, 4, -1, 5], [2]])
   expect(dispatches).toEqual([
-    [...times(3, 'missSlot 2'), ...times(3, 'missAccount 8'), 'quota 104', 'refused 3'],
-    [...times(3, 'missSlot 6'), ...times(3, 'missPrecompile 13'), 'quota 104', 'refused 3'],
-    [...times(3, 'succeeded 8'), ...times(3, 'missSlot 34'), 'quota 104', 'refused 3'],
-    [...times(3, 'succeeded 8'), ...times(3, 'succeeded 36'), 'quota 104', 'refused 3'],
-    ['succeeded 272'],
+    [...times(3, 'missSlot 2'), ...times(3, 'missAccount 6'), 'quota 88', 'refused 3'],
+    [...times(3, 'missSlot 6'), ...times(3, 'missPrecompile 11'), 'quota 88', 'refused 3'],
+    [...times(3, 'succeeded 8'), ...times(3, 'missSlot 29'), 'quota 88', 'refused 3'],
+    [...times(3, 'succeeded 8'), ...times(3, 'succeeded 31'), 'quota 88', 'refused 3'],
+    ['succeeded 234'],
   ])
   const serial = await serialOutcomes(worldOf())
   vm.outcomes(groups).forEach((outcome, i) => {
@@ -91,8 +91,8 @@ test('the batch of docs/architecture.md moves through its dispatches as written 
   })
   expect(sizes).toEqual([
     [17, 6, 1],
-    [25, 11, 2],
-    [48, 30, 8],
+    [25, 9, 2],
+    [48, 26, 8],
   ])
   vm.close()
   device.destroy()
