@@ -107,6 +107,8 @@ const numberedTransactions = (transactions: Partial<TransactionObject>[]): Trans
 const checks = new Map<Fork, BatchCheck>()
 
 /** Executes planted transactions with a worker and compares with serial execution. */
+const MOST_TRIES = 20
+
 const planted = async (
   transactions: Partial<TransactionObject>[],
   { state = batchState(), fork = 'cancun' as Fork } = {},
@@ -211,11 +213,18 @@ describe('executions ahead', () => {
     const child = childAddress('factory', 1n)
     state.setAccount(child, { balance: 1n, storage: { '0x5': 5n } })
     const data = `${word(1n)}${bytesToHex(CHILD_INIT).slice(2)}`
-    const { ahead } = await planted(
-      Array.from({ length: 12 }, (_, n) => ({ from: sender(n % 6), to: contractAddress('factory'), data })),
-      { state },
-    )
-    expect(ahead.held + ahead.broken).toBeGreaterThan(0)
+    const creations = Array.from({ length: 12 }, (_, n) => ({
+      from: sender(n % 6),
+      to: contractAddress('factory'),
+      data,
+    }))
+    // On a busy machine the worker may be too late for all of a batch.
+    let settled = 0
+    for (let n = 0; n < MOST_TRIES && settled === 0; n++) {
+      const { ahead } = await planted(creations, { state })
+      settled = ahead.held + ahead.broken
+    }
+    expect(settled).toBeGreaterThan(0)
   })
 
   test('end where a payment would empty an account that others fill', async () => {
