@@ -106,9 +106,9 @@ const numberedTransactions = (transactions: Partial<TransactionObject>[]): Trans
 
 const checks = new Map<Fork, BatchCheck>()
 
-/** Executes planted transactions with a worker and compares with serial execution. */
 const MOST_TRIES = 20
 
+/** Executes planted transactions with a worker and compares with serial execution. */
 const planted = async (
   transactions: Partial<TransactionObject>[],
   { state = batchState(), fork = 'cancun' as Fork } = {},
