@@ -36,7 +36,9 @@ export const orderByCalldata = (batch: TransactionBatch, transactions: Int32Arra
     let key = 0
     for (const { offset, values, states } of words) {
       const at = starts[k]! + offset
-      key = key * states + (values === undefined ? magnitude(data, at) : knownValue(values, data, at))
+      const digit = values === undefined ? magnitude(data, at) : knownValue(values, data, at)
+      // A number past the sample's: keys that do not fit a double would lose positions.
+      key = key * states + Math.min(digit, states - 1)
     }
     keys[k] = key * MOST_POSITIONS + k
   }

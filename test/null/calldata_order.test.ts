@@ -51,3 +51,10 @@ test('a value that the sample does not have is kept apart, and few calls stay as
   expect(new Set(order).size).toBe(640)
   expect(orderOf([[2n], [1n], [2n], [1n]])).toEqual([0, 1, 2, 3])
 })
+
+test('numbers longer than all of the sample lose no call', () => {
+  const calls = indices(256).map((n) => Array.from({ length: 4 }, (_, k) => 1n << BigInt((n * 7 + k) % 120)))
+  // Every fourth call is in the sample; these are not.
+  for (const n of [1, 5, 131, 254, 255]) calls[n] = [2n ** 255n, 2n ** 255n, 2n ** 255n, 2n ** 255n + BigInt(n)]
+  expect(orderOf(calls).sort((a, b) => a - b)).toEqual(indices(256))
+})
