@@ -3812,11 +3812,10 @@ fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
         multiply = !multiply & bit;
       }
     }
-    if (opcode == 14u) {
-      wide.hi = u256_mul_high(a, b, sum);
-    }
     wide.lo = u256_select(wide.lo, U256_ONE, is_exp & (bits == 0u));
-    if ((opcode == 14u) & (mode == 0u)) {
+    if ((opcode == 14u) & (mode == 1u)) {
+      wide.hi = u256_mul_high(a, b, sum);
+    } else if (opcode == 14u) {
       let total = u256_add_carry(a, b);
       wide = U512(total.sum, u256_from_u32(total.carry));
     }
@@ -4154,25 +4153,19 @@ fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) ->
   let first = to >> 4u;
   let count = select(((to + length - 1u) >> 4u) + 1u - first, 0u, length == 0u);
   let start = i32(source.position + 16u * first - to);
-  let aligned = (start & 15) == 0;
-  let lag = select(1u, 0u, aligned);
-  let turns = select(count + lag, 0u, count == 0u);
+  let turns = select(count + 1u, 0u, count == 0u);
   var before = vec4<u32>(0u);
   for (var n = 0u; n < turns; n++) {
-    let index = (start >> 4u) + i32(select(n, count - 1u + lag - n, backward));
+    let index = (start >> 4u) + i32(select(n, count - n, backward));
     let loaded = vm_source_vector(source, index);
-    if (n >= lag) {
-      let k = select(n - lag, count - 1u + lag - n, backward);
-      let v = vm_shift(select(before, loaded, backward | aligned), select(loaded, before, backward), start + i32(16u * k), source.limit);
+    if (n != 0u) {
+      let k = select(n - 1u, count - n, backward);
+      let v = vm_shift(select(before, loaded, backward), select(loaded, before, backward), start + i32(16u * k), source.limit);
       if (base != 0u) {
         let place = base + (first + k) * VM_STRIDE;
         let at = i32(16u * (first + k));
         let keep = vm_byte_mask(i32(to) - at) | ~vm_byte_mask(i32(to + length) - at);
-        var now = v & ~keep;
-        if (any(keep != vec4<u32>(0u))) {
-          now |= lanes_out[place] & keep;
-        }
-        lanes_out[place] = now;
+        lanes_out[place] = (lanes_out[place] & keep) | (v & ~keep);
       } else {
         word = U256(word.hi, v);
       }

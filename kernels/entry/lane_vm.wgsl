@@ -17,9 +17,9 @@ import package::vm::frame::{VM_HALT_PC, vm_destination, vm_enter_block, vm_load,
 
 /// Runs any contract, one transaction a lane, each lane with a program counter of its own: layouts in transpiler/layout/lane_vm.ts.
 ///
-/// One turn of the loop runs one instruction, in phases that all opcodes share, so that each costly thing has one site and lanes
-/// that need it meet there: operands, growth of memory, look-ups, what the opcode does, moves of bytes, frames, the result, the next
-/// block. A phase that lacks something from the host leaves the lane at the same instruction, with gas and memory as they were.
+/// An inner loop runs instructions that need the stack and the memory that is there alone, block after block, and ends with the operands
+/// of the first that needs more. That one runs in phases that all other opcodes share, so that each costly thing has one site and lanes
+/// that need it meet there: growth of memory, look-ups, what the opcode does, moves of bytes, frames, the result. A phase that lacks something from the host leaves the lane at the same instruction, with gas and memory as they were.
 
 /// More than the host ever asks for: a bound that the compiler can see.
 const VM_STEPS = 1048576u;

@@ -102,11 +102,10 @@ fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
         multiply = !multiply & bit;
       }
     }
-    if (opcode == 14u) {
-      wide.hi = u256_mul_high(a, b, sum);
-    }
     wide.lo = u256_select(wide.lo, U256_ONE, is_exp & (bits == 0u));
-    if ((opcode == 14u) & (mode == 0u)) {
+    if ((opcode == 14u) & (mode == 1u)) {
+      wide.hi = u256_mul_high(a, b, sum);
+    } else if (opcode == 14u) {
       let total = u256_add_carry(a, b);
       wide = U512(total.sum, u256_from_u32(total.carry));
     }
