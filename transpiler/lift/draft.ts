@@ -1,11 +1,11 @@
 import { VM_INVERT, VM_OPCODES } from '../layout/lane_vm.ts'
 import { bytesToWord } from '../skeleton.ts'
 import type { CodeBlock } from './blocks.ts'
-import { fuseOperations } from './fuse.ts'
 import { cheaper, isLikely, KnownResults, unchanged, withOneConstant } from './known.ts'
 import { MAX_STACK_WORDS } from './lifted_code.ts'
 import type { LikelyBlocks } from './likely.ts'
 import { computed, END_HALT, END_STOP, type OperationRule, type Rule } from './rules.ts'
+import { withoutUnread } from './unread.ts'
 import {
   type BlockDraft,
   type BlockEnd,
@@ -42,8 +42,6 @@ const MOST_TURNS = 4
 const EQUALS = computed(VM_OPCODES.compare, 2)
 const DIFFERS = computed(VM_OPCODES.logic, 2)
 const ZERO = constantOf(0n)
-
-const isUnread = ({ kept, result }: Operation): boolean => !kept && result!.holders === 0
 
 /**
  * Runs block `index` on a symbolic stack: what moves words only vanishes, constants fold, the rest becomes operations.
@@ -95,7 +93,8 @@ class BlockWriter {
     }
     this.completeExits()
     const { need, growth, stack, length, exitWords } = this
-    return { need, growth, operations: this.withoutUnread(end), stack, end, length, exitWords }
+    if (end.opcode === VM_OPCODES.end || end.opcode === VM_OPCODES.refuse) this.popAll(stack.length)
+    return { need, growth, operations: withoutUnread(this.operations, end), stack, end, length, exitWords }
   }
 
   /** What a later block reaches below the stack of an exit is the exit's, too: it may have changed by then. */
@@ -456,36 +455,5 @@ class BlockWriter {
     const immediate = this.height - rule.pops + 1
     const { opcode, mode, pops } = rule
     return this.ending({ opcode, mode, immediate, target: next, operandsInStack: pops, place })
-  }
-
-  /** Operations that somebody reads or that do something; gas of the others stands on the next one. */
-  private withoutUnread(end: BlockEnd): Operation[] {
-    if (end.opcode === VM_OPCODES.end || end.opcode === VM_OPCODES.refuse) this.popAll(this.stack.length)
-    const { operations } = this
-    dropUnread(operations)
-    fuseOperations(operations, end)
-    dropUnread(operations)
-    let gas = 0
-    const left: Operation[] = []
-    for (const operation of operations) {
-      if (operation.isDropped) gas += operation.gas
-      else {
-        operation.gas += gas
-        gas = 0
-        left.push(operation)
-      }
-    }
-    end.gas += gas
-    return left
-  }
-}
-
-/** From the last to the first, so that what only they read goes, too. */
-const dropUnread = (operations: readonly Operation[]): void => {
-  for (let i = operations.length - 1; i >= 0; i--) {
-    const operation = operations[i]!
-    if (operation.isDropped || !isUnread(operation)) continue
-    operation.isDropped = true
-    for (const operand of operation.operands) operand.holders--
   }
 }
