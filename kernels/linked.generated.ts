@@ -2179,69 +2179,13 @@ fn keccak_round_constant(round: u32) -> vec2<u32> {
 
 const LANE_WORKGROUP = 64u;
 `,
-  lane_vm: `const VM_STEPS = 1048576u;
-
-const VM_OPERAND_NONE = 0xffffu;
-
-const VM_INVERT = 0x80u;
-
-const VM_TEST_BITS = 4u;
-
-const VM_OP_COPY = 0u;
-
-const VM_OP_COMPARE = 3u;
-
-const VM_OP_BYTES = 5u;
-
-const VM_OP_ENVIRONMENT = 6u;
-
-const VM_OP_CALLDATA_LOAD = 7u;
-
-const VM_OP_MEMORY = 8u;
-
-const VM_OP_STORAGE = 9u;
-
-const VM_OP_TRANSIENT = 10u;
-
-const VM_OP_KECCAK = 11u;
-
-const VM_OP_MODULAR = 14u;
-
-const VM_OP_COPY_MEMORY = 16u;
-
-const VM_OP_ACCOUNT = 17u;
-
-const VM_OP_LOG = 18u;
-
-const VM_OP_CALL = 19u;
-
-const VM_OP_END = 20u;
-
-const VM_OP_JUMP = 21u;
-
-const VM_OP_BRANCH = 22u;
-
-const VM_OP_MEMO = 23u;
-
-const VM_OP_BLOB_HASH = 24u;
-
-const VM_OP_CHARGE = 25u;
-
-const VM_OP_WARM = 26u;
-
-const VM_OP_ENTER = 27u;
-
-const VM_OP_REFUSE = 28u;
-
-const VM_MODE_CALL_VALUE = 3u;
+  lane_vm: `const VM_MODE_CALL_VALUE = 3u;
 
 const VM_MODE_GAS_PRICE = 6u;
 
 const VM_MODE_GAS = 9u;
 
 const VM_MODE_SELFBALANCE = 10u;
-
-const VM_MODE_HALT = 3u;
 
 const VM_COPY_CODE = 2u;
 
@@ -2275,30 +2219,6 @@ const VM_ITEM_WARM = 2u;
 
 const VM_ITEM_VALUE = 4u;
 
-fn vm_stack_place(operand: u32) -> u32 {
-  return u32(i32(vm_stack) + (i32(operand << 18u) >> 18u) * i32(VM_WORD_STRIDE));
-}
-
-fn vm_operand(operand: u32) -> U256 {
-  let index = operand & 0x3fffu;
-  var word = U256_ZERO;
-  if (operand < 0x4000u) {
-    let place = vm_stack_place(operand);
-    word = U256(lanes_out[place], lanes_out[place + VM_STRIDE]);
-  } else if (operand < 0x8000u) {
-    let place = vm_shape.y + 2u * index;
-    word = U256(lanes_in[place], lanes_in[place + 1u]);
-  } else if (operand != VM_OPERAND_NONE) {
-    let place = 2u * (vm_constants + 2u + index);
-    word = U256(state_constants[place], state_constants[place + 1u]);
-  }
-  return word;
-}
-
-fn vm_near(word: U256, more: u32) -> u32 {
-  return select(0x7fffffc0u, word.lo.x + more, vm_bytes(word) < 0x7fff0000u);
-}
-
 fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
   let clears = lane_environment[23].w;
   let original_zero = u256_is_zero(original);
@@ -2324,12 +2244,6 @@ fn vm_precompile(address: U256) -> u32 {
   return header;
 }
 
-fn vm_shift_height(immediate: u32) {
-  let words = i32(immediate << 16u) >> 16u;
-  vm_height = u32(i32(vm_height) + words);
-  vm_stack = u32(i32(vm_stack) + words * i32(VM_WORD_STRIDE));
-}
-
 @compute @workgroup_size(64) fn lane_vm(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let number = lane_index(workgroup, workgroups, local);
   if (number >= lane_environment[0].x) {
@@ -2339,118 +2253,23 @@ fn vm_shift_height(immediate: u32) {
   vm_arena = lane_environment[18].x + (vm_lane >> 6u) * lane_environment[18].y * VM_STRIDE + (vm_lane & 63u);
   var started = vm_load();
   var opens = started;
-  var go = select(0u, VM_NONE, started);
+  vm_go = select(0u, VM_NONE, started);
   let parties = lanes_out[vm_columns(7u)];
   let lists = lanes_out[vm_columns(8u)];
   var output = vec2<u32>(0u);
-  var steps = 0u;
   for (var step = 0u; step < VM_STEPS; step++) {
     if ((vm_exit == 0u) & opens) {
       vm_open_frame();
       opens = false;
     }
-    var instruction = vec4<u32>(0u);
-    var a = U256_ZERO;
-    var b = U256_ZERO;
-    var ok = true;
-    var gas_before = vm_gas;
-    var ends = false;
-    for (var turn = 0u; turn < VM_STEPS; turn++) {
-      if ((vm_exit == 0u) & (go != VM_NONE)) {
-        vm_enter_block(go);
-        go = VM_NONE;
-      }
-      ends = (started & (steps >= lane_environment[1].y)) | (vm_exit != 0u);
-      if (ends) {
-        break;
-      }
-      steps += select(0u, 1u, started);
-      gas_before = vm_gas;
-      let stops = vm_pc == VM_HALT_PC;
-      instruction = lanes_in[select(vm_pc, 0u, stops)];
-      if (stops) {
-        instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
-      }
-      a = vm_operand(instruction.y & 0xffffu);
-      b = vm_operand(instruction.y >> 16u);
-      ok = vm_charge(instruction.w & 0xffffu);
-      let opcode = instruction.x & 0xffu;
-      let mode = (instruction.x >> 8u) & 0x7fu;
-      let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
-      let immediate = instruction.z >> 16u;
-      let offset = vm_near(a, immediate);
-      let in_memory = (opcode == VM_OP_MEMORY) & (mode < 2u) & ((offset & 15u) == 0u) & (offset + 32u <= 32u * vm_words);
-      let jumps = (opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH);
-      if (!(ok & ((opcode < VM_OP_ENVIRONMENT) | jumps | in_memory))) {
-        break;
-      }
-      let c_operand = instruction.z & 0xffffu;
-      var word = a;
-      var place = vm_stack_place(instruction.x >> 16u);
-      var stores = (instruction.x >> 16u) != VM_OPERAND_NONE;
-      var lost = false;
-      let test = select(0u, mode >> 1u, opcode == VM_OP_BRANCH);
-      if ((opcode == VM_OP_COMPARE) | (test != 0u)) {
-        word = evm_compare(a, b, select(mode, test - 1u, test != 0u));
-        word.lo.x ^= select(0u, 1u, inverts & (test == 0u));
-      }
-      if (jumps) {
-        if ((test == 0u) | (test == VM_TEST_BITS)) {
-          let mask = vec4<u32>(select(0u, 0xffffffffu, test == 0u));
-          word = U256(b.lo & (a.lo | mask), b.hi & (a.hi | mask));
-        }
-        go = instruction.w >> 16u;
-        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(word) == inverts);
-        if (!taken) {
-          go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
-        } else if ((mode & 1u) != 0u) {
-          go = vm_destination(vm_bytes(a)) - 1u;
-          lost = go == VM_NONE;
-        }
-      } else if (opcode == 1u) {
-        let both = vec4<u32>(0u - (mode & 1u));
-        let either = vec4<u32>(0u - (mode >> 1u));
-        word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
-      } else if (opcode == 2u) {
-        word = evm_sum(a, b, mode == 1u);
-      } else if (opcode == 4u) {
-        word = evm_shift(a, b, mode);
-      } else if (opcode == VM_OP_BYTES) {
-        if (mode == 0u) {
-          word = u256_byte(a, b);
-        } else if (mode == 1u) {
-          word = u256_signextend(a, b);
-        } else {
-          word = u256_clz(a);
-        }
-      } else if (in_memory) {
-        let at = vm_at(lane_environment[19].x + vm_memory + (offset >> 4u));
-        word = b;
-        if (mode == 0u) {
-          word = vm_word(at, VM_STRIDE);
-        } else {
-          place = at;
-          stores = true;
-        }
-        word = u256_reverse_bytes(word);
-      }
-      if (stores) {
-        lanes_out[place] = word.lo;
-        lanes_out[place + VM_STRIDE] = word.hi;
-      }
-      if ((opcode == VM_OP_COPY) & (c_operand != VM_OPERAND_NONE)) {
-        let second = vm_stack_place(c_operand);
-        lanes_out[second] = b.lo;
-        lanes_out[second + VM_STRIDE] = b.hi;
-      }
-      vm_pc = select(vm_pc + 1u, VM_HALT_PC, lost);
-      if (jumps & (go != VM_NONE)) {
-        vm_shift_height(immediate);
-      }
-    }
-    if (ends) {
+    let next = vm_run_simple(started);
+    if (next.ends) {
       break;
     }
+    let instruction = next.instruction;
+    var a = next.a;
+    var b = next.b;
+    var ok = next.ok;
     let words_before = vm_words;
     var opcode = instruction.x & 0xffu;
     var mode = (instruction.x >> 8u) & 0x7fu;
@@ -2968,7 +2787,7 @@ fn vm_shift_height(immediate: u32) {
         } else {
           vm_depth--;
           vm_height = call.y;
-          go = call.x;
+          vm_go = call.x;
           vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[parent + 7u * VM_STRIDE].z));
           opens = true;
           word = u256_from_bool(mode < 2u);
@@ -3018,14 +2837,14 @@ fn vm_shift_height(immediate: u32) {
           vm_gas = given;
           vm_height = 0u;
           opens = true;
-          go = 0u;
+          vm_go = 0u;
           has_result = false;
         } else if (ok) {
           vm_gas = vm_plus(vm_gas, select(given, vec2<u32>(0u), enters));
           word = u256_from_bool(starts);
           vm_exit = select(0u, VM_SUCCEEDED, enters);
           vm_shift_height(immediate);
-          go = instruction.w >> 16u;
+          vm_go = instruction.w >> 16u;
         }
         vm_returned = 0u;
       }
@@ -3037,43 +2856,11 @@ fn vm_shift_height(immediate: u32) {
       }
       vm_pc = next_pc;
     } else {
-      vm_gas = gas_before;
+      vm_gas = next.gas_before;
       vm_words = words_before;
     }
   }
-  vm_save(steps, started, output);
-}
-
-var<private> vm_stack: u32;
-
-const VM_WORD_STRIDE = 128u;
-
-const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
-
-struct U256 {
-  lo: vec4<u32>,
-  hi: vec4<u32>,
-}
-
-@group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
-
-const VM_STRIDE = 64u;
-
-var<private> vm_shape: vec4<u32>;
-
-@group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
-
-var<private> vm_constants: u32;
-
-@group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
-
-fn vm_bytes(word: U256) -> u32 {
-  return select(0xffffffffu, word.lo.x, u256_fits_u32(word));
-}
-
-fn u256_fits_u32(x: U256) -> bool {
-  let high = x.hi | vec4<u32>(x.lo.yzw, 0u);
-  return (high.x | high.y | high.z | high.w) == 0u;
+  vm_save(started, output);
 }
 
 @group(0) @binding(0) var<uniform> lane_environment: array<vec4<u32>, 26>;
@@ -3088,7 +2875,12 @@ fn u256_eq(a: U256, b: U256) -> bool {
   return (differ.x | differ.y | differ.z | differ.w) == 0u;
 }
 
-var<private> vm_height: u32;
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+@group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
 
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
   return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
@@ -3096,7 +2888,11 @@ fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
 
 var<private> vm_lane: u32;
 
+@group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
+
 var<private> vm_arena: u32;
+
+const VM_STRIDE = 64u;
 
 fn vm_load() -> bool {
   let state = lanes_out[vm_columns(0u)];
@@ -3132,18 +2928,20 @@ fn vm_load() -> bool {
   return true;
 }
 
+var<private> vm_go: u32;
+
 const VM_NONE = 0xffffffffu;
 
 fn vm_columns(column: u32) -> u32 {
   return column * lane_environment[1].x + vm_lane;
 }
 
-fn vm_save(steps: u32, started: bool, output: vec2<u32>) {
+fn vm_save(started: bool, output: vec2<u32>) {
   for (var column = 0u; column < vm_turns(7u); column++) {
     let place = vm_columns(column);
     var v = vec4<u32>(vm_exit, select(0u, vm_pc, started), select(vm_native, vm_height, started), vm_gas.x);
     if (column == 1u) {
-      v = vec4<u32>(vm_depth, vm_asked, vm_refund, lanes_out[place].w + steps);
+      v = vec4<u32>(vm_depth, vm_asked, vm_refund, lanes_out[place].w + vm_steps);
     } else if (column == 2u) {
       v = vm_asked_word.lo;
     } else if (column == 3u) {
@@ -3160,9 +2958,140 @@ fn vm_save(steps: u32, started: bool, output: vec2<u32>) {
   lanes_out[vm_frame + 3u * VM_STRIDE].x = vm_words;
 }
 
+const VM_STEPS = 1048576u;
+
 var<private> vm_exit: u32;
 
-var<private> vm_gas: vec2<u32>;
+fn vm_run_simple(started: bool) -> VmNext {
+  var instruction = vec4<u32>(0u);
+  var a = U256_ZERO;
+  var b = U256_ZERO;
+  var ok = true;
+  var gas_before = vm_gas;
+  var ends = false;
+  for (var turn = 0u; turn < VM_STEPS; turn++) {
+    if ((vm_exit == 0u) & (vm_go != VM_NONE)) {
+      vm_enter_block(vm_go);
+      vm_go = VM_NONE;
+    }
+    ends = (started & (vm_steps >= lane_environment[1].y)) | (vm_exit != 0u);
+    if (ends) {
+      break;
+    }
+    vm_steps += select(0u, 1u, started);
+    gas_before = vm_gas;
+    let stops = vm_pc == VM_HALT_PC;
+    instruction = lanes_in[select(vm_pc, 0u, stops)];
+    if (stops) {
+      instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
+    }
+    a = vm_operand(instruction.y & 0xffffu);
+    b = vm_operand(instruction.y >> 16u);
+    ok = vm_charge(instruction.w & 0xffffu);
+    let opcode = instruction.x & 0xffu;
+    let mode = (instruction.x >> 8u) & 0x7fu;
+    let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
+    let immediate = instruction.z >> 16u;
+    let offset = vm_near(a, immediate);
+    let in_memory = (opcode == VM_OP_MEMORY) & (mode < 2u) & ((offset & 15u) == 0u) & (offset + 32u <= 32u * vm_words);
+    let jumps = (opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH);
+    if (!(ok & ((opcode < VM_OP_ENVIRONMENT) | jumps | in_memory))) {
+      break;
+    }
+    let c_operand = instruction.z & 0xffffu;
+    var word = a;
+    var place = vm_stack_place(instruction.x >> 16u);
+    var stores = (instruction.x >> 16u) != VM_OPERAND_NONE;
+    var lost = false;
+    let test = select(0u, mode >> 1u, opcode == VM_OP_BRANCH);
+    if ((opcode == VM_OP_COMPARE) | (test != 0u)) {
+      word = evm_compare(a, b, select(mode, test - 1u, test != 0u));
+      word.lo.x ^= select(0u, 1u, inverts & (test == 0u));
+    }
+    if (jumps) {
+      if ((test == 0u) | (test == VM_TEST_BITS)) {
+        let mask = vec4<u32>(select(0u, 0xffffffffu, test == 0u));
+        word = U256(b.lo & (a.lo | mask), b.hi & (a.hi | mask));
+      }
+      vm_go = instruction.w >> 16u;
+      let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(word) == inverts);
+      if (!taken) {
+        vm_go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
+      } else if ((mode & 1u) != 0u) {
+        vm_go = vm_destination(vm_bytes(a)) - 1u;
+        lost = vm_go == VM_NONE;
+      }
+    } else if (opcode == 1u) {
+      let both = vec4<u32>(0u - (mode & 1u));
+      let either = vec4<u32>(0u - (mode >> 1u));
+      word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
+    } else if (opcode == 2u) {
+      word = evm_sum(a, b, mode == 1u);
+    } else if (opcode == 4u) {
+      word = evm_shift(a, b, mode);
+    } else if (opcode == VM_OP_BYTES) {
+      if (mode == 0u) {
+        word = u256_byte(a, b);
+      } else if (mode == 1u) {
+        word = u256_signextend(a, b);
+      } else {
+        word = u256_clz(a);
+      }
+    } else if (in_memory) {
+      let at = vm_at(lane_environment[19].x + vm_memory + (offset >> 4u));
+      word = b;
+      if (mode == 0u) {
+        word = vm_word(at, VM_STRIDE);
+      } else {
+        place = at;
+        stores = true;
+      }
+      word = u256_reverse_bytes(word);
+    }
+    if (stores) {
+      lanes_out[place] = word.lo;
+      lanes_out[place + VM_STRIDE] = word.hi;
+    }
+    if ((opcode == VM_OP_COPY) & (c_operand != VM_OPERAND_NONE)) {
+      let second = vm_stack_place(c_operand);
+      lanes_out[second] = b.lo;
+      lanes_out[second + VM_STRIDE] = b.hi;
+    }
+    vm_pc = select(vm_pc + 1u, VM_HALT_PC, lost);
+    if (jumps & (vm_go != VM_NONE)) {
+      vm_shift_height(immediate);
+    }
+  }
+  return VmNext(instruction, a, b, gas_before, ok, ends);
+}
+
+const VM_OP_CALL = 19u;
+
+const VM_OP_ENTER = 27u;
+
+const VM_OP_COPY_MEMORY = 16u;
+
+const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
+
+const VM_OP_ENVIRONMENT = 6u;
+
+const VM_OP_MODULAR = 14u;
+
+var<private> vm_pc: u32;
+
+const VM_OP_MEMORY = 8u;
+
+const VM_OP_END = 20u;
+
+const VM_OP_CALLDATA_LOAD = 7u;
+
+const VM_OP_MEMO = 23u;
+
+const VM_OP_WARM = 26u;
+
+const VM_OP_ACCOUNT = 17u;
+
+const VM_OP_BLOB_HASH = 24u;
 
 fn vm_open_frame() {
   vm_frame = vm_at(lane_environment[18].z + VM_FRAME_VECTORS * vm_depth);
@@ -3196,221 +3125,25 @@ var<private> vm_flags: u32;
 
 var<private> vm_memory: u32;
 
+var<private> vm_stack: u32;
+
+var<private> vm_height: u32;
+
 var<private> vm_words: u32;
+
+var<private> vm_constants: u32;
 
 fn vm_open_code() {
   vm_shape = lanes_in[vm_code];
   vm_code_bytes = lanes_in[vm_code + 1u].xy;
 }
 
+var<private> vm_shape: vec4<u32>;
+
 var<private> vm_code_bytes: vec2<u32>;
 
-fn vm_charge(gas: u32) -> bool {
-  return vm_take(select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u));
-}
-
-fn vm_enter_block(block: u32) {
-  var bounds = vec4<u32>(0u);
-  var fits = false;
-  var next = block;
-  for (var turn = 0u; turn < 2u; turn++) {
-    bounds = lanes_in[vm_shape.z + next];
-    fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= 1024u);
-    next = bounds.w;
-    if (fits | (next == 0u)) {
-      break;
-    }
-  }
-  vm_pc = select(VM_HALT_PC, vm_shape.x + bounds.x, fits);
-  if (vm_stack + bounds.z * VM_WORD_STRIDE > vm_at(lane_environment[19].x)) {
-    vm_full(VM_REGION_STACK);
-  }
-}
-
-var<private> vm_pc: u32;
-
-const VM_HALT_PC = 0xffffffffu;
-
-fn vm_full(region: u32) {
-  vm_leave(VM_QUOTA, region, U256_ZERO);
-}
-
-const VM_REGION_STACK = 1u;
-
-fn vm_leave(exit: u32, asked: u32, word: U256) {
-  vm_exit = exit;
-  vm_asked = asked;
-  vm_asked_word = word;
-}
-
-const VM_QUOTA = 17u;
-
-var<private> vm_asked: u32;
-
-var<private> vm_asked_word: U256;
-
-fn evm_compare(a: U256, b: U256, mode: u32) -> U256 {
-  let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
-  let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
-  return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
-}
-
-fn u256_lt(a: U256, b: U256) -> bool {
-  let less_lo = a.lo < b.lo;
-  let less_hi = a.hi < b.hi;
-  let same_lo = a.lo == b.lo;
-  let same_hi = a.hi == b.hi;
-  var less = less_lo.x;
-  less = less_lo.y | (same_lo.y & less);
-  less = less_lo.z | (same_lo.z & less);
-  less = less_lo.w | (same_lo.w & less);
-  less = less_hi.x | (same_hi.x & less);
-  less = less_hi.y | (same_hi.y & less);
-  less = less_hi.z | (same_hi.z & less);
-  return less_hi.w | (same_hi.w & less);
-}
-
-fn u256_from_bool(b: bool) -> U256 {
-  return u256_from_u32(select(0u, 1u, b));
-}
-
-fn u256_from_u32(x: u32) -> U256 {
-  return U256(vec4<u32>(x, 0u, 0u, 0u), vec4<u32>(0u));
-}
-
-fn vm_destination(place: u32) -> u32 {
-  var found = 0u;
-  if (place < vm_code_bytes.y) {
-    let pair = lanes_in[vm_shape.w + (place >> 3u)][(place >> 1u) & 3u];
-    found = select(pair & 0xffffu, pair >> 16u, (place & 1u) != 0u);
-  }
-  return found;
-}
-
-fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
-  let flip = vec4<u32>(select(0u, 0xffffffffu, subtract));
-  let x = U256(b.lo ^ flip, b.hi ^ flip);
-  let s0 = u256_limb_add(a.lo.x, x.lo.x, flip.x & 1u);
-  let s1 = u256_limb_add(a.lo.y, x.lo.y, s0.y);
-  let s2 = u256_limb_add(a.lo.z, x.lo.z, s1.y);
-  let s3 = u256_limb_add(a.lo.w, x.lo.w, s2.y);
-  let s4 = u256_limb_add(a.hi.x, x.hi.x, s3.y);
-  let s5 = u256_limb_add(a.hi.y, x.hi.y, s4.y);
-  let s6 = u256_limb_add(a.hi.z, x.hi.z, s5.y);
-  let s7 = u256_limb_add(a.hi.w, x.hi.w, s6.y);
-  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
-}
-
-fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
-  let partial = a + b;
-  let sum = partial + carry;
-  return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
-}
-
-fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
-  let inside = u256_fits_u32(amount) & (amount.lo.x < 256u);
-  let n = amount.lo.x & 255u;
-  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == 2u) & u256_is_negative(word)));
-  let x = U256(word.lo ^ sign, word.hi ^ sign);
-  var shifted = U256_ZERO;
-  if (mode == 0u) {
-    shifted = u256_shift_left(x, n);
-  } else {
-    shifted = u256_shift_right(x, n);
-  }
-  shifted = u256_select(U256_ZERO, shifted, inside);
-  return U256(shifted.lo ^ sign, shifted.hi ^ sign);
-}
-
-fn u256_is_negative(x: U256) -> bool {
-  return (x.hi.w >> 31u) != 0u;
-}
-
-fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
-  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
-}
-
-fn u256_shift_left(x: U256, n: u32) -> U256 {
-  var lo = x.lo;
-  var hi = x.hi;
-  let by128 = (n & 128u) != 0u;
-  hi = select(hi, lo, by128);
-  lo = select(lo, vec4<u32>(0u), by128);
-  let by64 = (n & 64u) != 0u;
-  hi = select(hi, vec4<u32>(lo.zw, hi.xy), by64);
-  lo = select(lo, vec4<u32>(0u, 0u, lo.xy), by64);
-  let by32 = (n & 32u) != 0u;
-  hi = select(hi, vec4<u32>(lo.w, hi.xyz), by32);
-  lo = select(lo, vec4<u32>(0u, lo.xyz), by32);
-  let up = vec4<u32>(n & 31u);
-  let down = vec4<u32>(31u) - up;
-  return U256((lo << up) | ((vec4<u32>(0u, lo.xyz) >> vec4<u32>(1u)) >> down), (hi << up) | ((vec4<u32>(lo.w, hi.xyz) >> vec4<u32>(1u)) >> down));
-}
-
-fn u256_shift_right(x: U256, n: u32) -> U256 {
-  var lo = x.lo;
-  var hi = x.hi;
-  let by128 = (n & 128u) != 0u;
-  lo = select(lo, hi, by128);
-  hi = select(hi, vec4<u32>(0u), by128);
-  let by64 = (n & 64u) != 0u;
-  lo = select(lo, vec4<u32>(lo.zw, hi.xy), by64);
-  hi = select(hi, vec4<u32>(hi.zw, 0u, 0u), by64);
-  let by32 = (n & 32u) != 0u;
-  lo = select(lo, vec4<u32>(lo.yzw, hi.x), by32);
-  hi = select(hi, vec4<u32>(hi.yzw, 0u), by32);
-  let down = vec4<u32>(n & 31u);
-  let up = vec4<u32>(31u) - down;
-  return U256((lo >> down) | ((vec4<u32>(lo.yzw, hi.x) << vec4<u32>(1u)) << up), (hi >> down) | ((vec4<u32>(hi.yzw, 0u) << vec4<u32>(1u)) << up));
-}
-
-fn u256_byte(i: U256, x: U256) -> U256 {
-  let index = i.lo.x & 31u;
-  let limb = u256_limb(x, 7u - (index >> 2u));
-  let byte = (limb >> ((3u - (index & 3u)) * 8u)) & 0xffu;
-  return u256_from_u32(select(0u, byte, u256_fits_u32(i) & (i.lo.x < 32u)));
-}
-
-fn u256_limb(x: U256, k: u32) -> u32 {
-  let quad = select(x.lo, x.hi, (k & 4u) != 0u);
-  let pair = select(quad.xy, quad.zw, (k & 2u) != 0u);
-  return select(pair.x, pair.y, (k & 1u) != 0u);
-}
-
-fn u256_signextend(b: U256, x: U256) -> U256 {
-  let sign_bit = (b.lo.x & 31u) * 8u + 7u;
-  let limb_index = sign_bit >> 5u;
-  let limb = u256_limb(x, limb_index);
-  let negative = ((limb >> (sign_bit & 31u)) & 1u) != 0u;
-  let part = vec4<u32>(~((2u << (sign_bit & 31u)) - 1u));
-  let low_index = vec4<u32>(0u, 1u, 2u, 3u);
-  let high_index = vec4<u32>(4u, 5u, 6u, 7u);
-  let at = vec4<u32>(limb_index);
-  let all = vec4<u32>(0xffffffffu);
-  let none = vec4<u32>(0u);
-  let mask_lo = select(select(none, part, low_index == at), all, low_index > at);
-  let mask_hi = select(select(none, part, high_index == at), all, high_index > at);
-  let extended = U256(select(x.lo & ~mask_lo, x.lo | mask_lo, negative), select(x.hi & ~mask_hi, x.hi | mask_hi, negative));
-  return u256_select(x, extended, u256_fits_u32(b) & (b.lo.x < 31u));
-}
-
-fn u256_clz(x: U256) -> U256 {
-  return u256_from_u32(256u - u256_bit_length(x));
-}
-
-fn u256_bit_length(x: U256) -> u32 {
-  let in_hi = (x.hi.x | x.hi.y | x.hi.z | x.hi.w) != 0u;
-  let quad = select(x.lo, x.hi, in_hi);
-  let in_zw = (quad.z | quad.w) != 0u;
-  let pair = select(quad.xy, quad.zw, in_zw);
-  let in_y = pair.y != 0u;
-  let limb = select(pair.x, pair.y, in_y);
-  let below = select(0u, 128u, in_hi) + select(0u, 64u, in_zw) + select(0u, 32u, in_y);
-  return below + 32u - countLeadingZeros(limb);
-}
-
-fn u256_reverse_bytes(x: U256) -> U256 {
-  return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
+fn vm_stack_place(operand: u32) -> u32 {
+  return u32(i32(vm_stack) + (i32(operand << 18u) >> 18u) * i32(VM_WORD_STRIDE));
 }
 
 fn vm_word(at: u32, stride: u32) -> U256 {
@@ -3425,30 +3158,47 @@ fn vm_turns(n: u32) -> u32 {
   return min(n, lane_environment[21].y);
 }
 
-fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
-  let pairs = ((v << vec4<u32>(8u)) & vec4<u32>(0xff00ff00u)) | ((v >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
-  return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
+fn vm_operand(operand: u32) -> U256 {
+  let index = operand & 0x3fffu;
+  var word = U256_ZERO;
+  if (operand < 0x4000u) {
+    let place = vm_stack_place(operand);
+    word = U256(lanes_out[place], lanes_out[place + VM_STRIDE]);
+  } else if (operand < 0x8000u) {
+    let place = vm_shape.y + 2u * index;
+    word = U256(lanes_in[place], lanes_in[place + 1u]);
+  } else if (operand != VM_OPERAND_NONE) {
+    let place = 2u * (vm_constants + 2u + index);
+    word = U256(state_constants[place], state_constants[place + 1u]);
+  }
+  return word;
 }
 
-fn vm_take(gas: u32) -> bool {
-  let cost = vec2<u32>(gas, 0u);
-  let enough = !vm_less(vm_gas, cost);
-  vm_gas = select(vec2<u32>(0u), vm_minus(vm_gas, cost), enough);
-  return enough;
+const VM_OPERAND_NONE = 0xffffu;
+
+@group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
 }
 
-const VM_FRAME_FREE = 2u;
-
-fn vm_less(a: vec2<u32>, b: vec2<u32>) -> bool {
-  return select(a.x < b.x, a.y < b.y, a.y != b.y);
+fn vm_bytes(word: U256) -> u32 {
+  return select(0xffffffffu, word.lo.x, u256_fits_u32(word));
 }
 
-fn vm_minus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
-  return vec2<u32>(a.x - b.x, a.y - b.y - select(0u, 1u, a.x < b.x));
+fn u256_fits_u32(x: U256) -> bool {
+  let high = x.hi | vec4<u32>(x.lo.yzw, 0u);
+  return (high.x | high.y | high.z | high.w) == 0u;
 }
+
+const VM_WORD_STRIDE = 128u;
 
 fn u256_add(a: U256, b: U256) -> U256 {
   return u256_add_carry(a, b).sum;
+}
+
+fn u256_from_u32(x: u32) -> U256 {
+  return U256(vec4<u32>(x, 0u, 0u, 0u), vec4<u32>(0u));
 }
 
 fn u256_add_carry(a: U256, b: U256) -> U256Sum {
@@ -3463,10 +3213,26 @@ fn u256_add_carry(a: U256, b: U256) -> U256Sum {
   return U256Sum(U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x)), s7.y);
 }
 
+fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
+  let partial = a + b;
+  let sum = partial + carry;
+  return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
+}
+
 struct U256Sum {
   sum: U256,
   carry: u32,
 }
+
+const VM_OP_KECCAK = 11u;
+
+const VM_OP_LOG = 18u;
+
+const VM_MODE_HALT = 3u;
+
+const VM_OP_STORAGE = 9u;
+
+const VM_OP_TRANSIENT = 10u;
 
 const VM_FRAME_STATIC = 1u;
 
@@ -3505,13 +3271,52 @@ fn vm_grow(end: u32) -> bool {
   return true;
 }
 
+fn vm_charge(gas: u32) -> bool {
+  return vm_take(select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u));
+}
+
 fn vm_memory_gas(words: u32) -> u32 {
   let q = words >> 9u;
   let r = words & 511u;
   return 3u * words + q * words + q * r + ((r * r) >> 9u);
 }
 
+var<private> vm_gas: vec2<u32>;
+
+fn vm_full(region: u32) {
+  vm_leave(VM_QUOTA, region, U256_ZERO);
+}
+
 const VM_REGION_MEMORY = 2u;
+
+fn vm_leave(exit: u32, asked: u32, word: U256) {
+  vm_exit = exit;
+  vm_asked = asked;
+  vm_asked_word = word;
+}
+
+const VM_QUOTA = 17u;
+
+var<private> vm_asked: u32;
+
+var<private> vm_asked_word: U256;
+
+fn vm_take(gas: u32) -> bool {
+  let cost = vec2<u32>(gas, 0u);
+  let enough = !vm_less(vm_gas, cost);
+  vm_gas = select(vec2<u32>(0u), vm_minus(vm_gas, cost), enough);
+  return enough;
+}
+
+const VM_FRAME_FREE = 2u;
+
+fn vm_less(a: vec2<u32>, b: vec2<u32>) -> bool {
+  return select(a.x < b.x, a.y < b.y, a.y != b.y);
+}
+
+fn vm_minus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+  return vec2<u32>(a.x - b.x, a.y - b.y - select(0u, 1u, a.x < b.x));
+}
 
 const MISSING = 0xffffffffu;
 
@@ -3556,6 +3361,15 @@ fn state_account(address: U256) -> u32 {
     }
   }
   return found;
+}
+
+fn u256_reverse_bytes(x: U256) -> U256 {
+  return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
+}
+
+fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
+  let pairs = ((v << vec4<u32>(8u)) & vec4<u32>(0xff00ff00u)) | ((v >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
+  return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
 }
 
 const VM_MISS_ACCOUNT = 4u;
@@ -3619,6 +3433,20 @@ const VM_ACCOUNT_VECTORS = 7u;
 const VM_REGION_ACCOUNTS = 5u;
 
 const VM_MISS_BYTES = 7u;
+
+fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
+  let flip = vec4<u32>(select(0u, 0xffffffffu, subtract));
+  let x = U256(b.lo ^ flip, b.hi ^ flip);
+  let s0 = u256_limb_add(a.lo.x, x.lo.x, flip.x & 1u);
+  let s1 = u256_limb_add(a.lo.y, x.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, x.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, x.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, x.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, x.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, x.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, x.hi.w, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
 
 fn state_slot(account: u32, key: U256) -> u32 {
   let mask = lane_environment[0].z;
@@ -3747,6 +3575,21 @@ fn vm_plus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
   return vec2<u32>(low, a.y + b.y + select(0u, 1u, low < b.x));
 }
 
+fn u256_lt(a: U256, b: U256) -> bool {
+  let less_lo = a.lo < b.lo;
+  let less_hi = a.hi < b.hi;
+  let same_lo = a.lo == b.lo;
+  let same_hi = a.hi == b.hi;
+  var less = less_lo.x;
+  less = less_lo.y | (same_lo.y & less);
+  less = less_lo.z | (same_lo.z & less);
+  less = less_lo.w | (same_lo.w & less);
+  less = less_hi.x | (same_hi.x & less);
+  less = less_hi.y | (same_hi.y & less);
+  less = less_hi.z | (same_hi.z & less);
+  return less_hi.w | (same_hi.w & less);
+}
+
 var<private> vm_journal: u32;
 
 const VM_REGION_FRAMES = 0u;
@@ -3773,12 +3616,27 @@ const VM_JOURNAL_VECTORS = 3u;
 
 const VM_REGION_JOURNAL = 6u;
 
+const VM_OP_CHARGE = 25u;
+
+const VM_OP_REFUSE = 28u;
+
 fn state_account_address(id: u32) -> U256 {
   return U256(state_account_vector(id, 0u), vec4<u32>(state_account_vector(id, 1u).x, 0u, 0u, 0u));
 }
 
 fn u256_byte_length(x: U256) -> u32 {
   return (u256_bit_length(x) + 7u) >> 3u;
+}
+
+fn u256_bit_length(x: U256) -> u32 {
+  let in_hi = (x.hi.x | x.hi.y | x.hi.z | x.hi.w) != 0u;
+  let quad = select(x.lo, x.hi, in_hi);
+  let in_zw = (quad.z | quad.w) != 0u;
+  let pair = select(quad.xy, quad.zw, in_zw);
+  let in_y = pair.y != 0u;
+  let limb = select(pair.x, pair.y, in_y);
+  let below = select(0u, 128u, in_hi) + select(0u, 64u, in_zw) + select(0u, 32u, in_y);
+  return below + 32u - countLeadingZeros(limb);
 }
 
 fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
@@ -3830,6 +3688,10 @@ fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
   return word;
 }
 
+fn u256_is_negative(x: U256) -> bool {
+  return (x.hi.w >> 31u) != 0u;
+}
+
 struct U512 {
   lo: U256,
   hi: U256,
@@ -3849,6 +3711,23 @@ fn u256_negate_if(x: U256, negative: bool) -> U256 {
 }
 
 const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
+
+fn u256_shift_left(x: U256, n: u32) -> U256 {
+  var lo = x.lo;
+  var hi = x.hi;
+  let by128 = (n & 128u) != 0u;
+  hi = select(hi, lo, by128);
+  lo = select(lo, vec4<u32>(0u), by128);
+  let by64 = (n & 64u) != 0u;
+  hi = select(hi, vec4<u32>(lo.zw, hi.xy), by64);
+  lo = select(lo, vec4<u32>(0u, 0u, lo.xy), by64);
+  let by32 = (n & 32u) != 0u;
+  hi = select(hi, vec4<u32>(lo.w, hi.xyz), by32);
+  lo = select(lo, vec4<u32>(0u, lo.xyz), by32);
+  let up = vec4<u32>(n & 31u);
+  let down = vec4<u32>(31u) - up;
+  return U256((lo << up) | ((vec4<u32>(0u, lo.xyz) >> vec4<u32>(1u)) >> down), (hi << up) | ((vec4<u32>(lo.w, hi.xyz) >> vec4<u32>(1u)) >> down));
+}
 
 fn u256_mul_low(a: U256, b: U256) -> U256LowProduct {
   var word: U256;
@@ -4018,6 +3897,23 @@ fn u256_to_digits(x: U256) -> U256Digits {
 
 fn u256_digit_reciprocal(top: u32) -> u32 {
   return 0xffffffffu / top - 0x10000u;
+}
+
+fn u256_shift_right(x: U256, n: u32) -> U256 {
+  var lo = x.lo;
+  var hi = x.hi;
+  let by128 = (n & 128u) != 0u;
+  lo = select(lo, hi, by128);
+  hi = select(hi, vec4<u32>(0u), by128);
+  let by64 = (n & 64u) != 0u;
+  lo = select(lo, vec4<u32>(lo.zw, hi.xy), by64);
+  hi = select(hi, vec4<u32>(hi.zw, 0u, 0u), by64);
+  let by32 = (n & 32u) != 0u;
+  lo = select(lo, vec4<u32>(lo.yzw, hi.x), by32);
+  hi = select(hi, vec4<u32>(hi.yzw, 0u), by32);
+  let down = vec4<u32>(n & 31u);
+  let up = vec4<u32>(31u) - down;
+  return U256((lo >> down) | ((vec4<u32>(lo.yzw, hi.x) << vec4<u32>(1u)) << up), (hi >> down) | ((vec4<u32>(hi.yzw, 0u) << vec4<u32>(1u)) << up));
 }
 
 fn u256_or(a: U256, b: U256) -> U256 {
@@ -4562,6 +4458,131 @@ fn vm_undo(mark: u32) {
 const VM_UNDONE_FLAGS = 17u;
 
 const VM_SUCCEEDED = 1u;
+
+fn u256_from_bool(b: bool) -> U256 {
+  return u256_from_u32(select(0u, 1u, b));
+}
+
+fn vm_shift_height(immediate: u32) {
+  let words = i32(immediate << 16u) >> 16u;
+  vm_height = u32(i32(vm_height) + words);
+  vm_stack = u32(i32(vm_stack) + words * i32(VM_WORD_STRIDE));
+}
+
+struct VmNext {
+  instruction: vec4<u32>,
+  a: U256,
+  b: U256,
+  gas_before: vec2<u32>,
+  ok: bool,
+  ends: bool,
+}
+
+var<private> vm_steps: u32;
+
+const VM_INVERT = 0x80u;
+
+fn vm_near(word: U256, more: u32) -> u32 {
+  return select(0x7fffffc0u, word.lo.x + more, vm_bytes(word) < 0x7fff0000u);
+}
+
+const VM_OP_JUMP = 21u;
+
+const VM_OP_BRANCH = 22u;
+
+const VM_OP_COMPARE = 3u;
+
+const VM_OP_BYTES = 5u;
+
+const VM_OP_COPY = 0u;
+
+fn vm_enter_block(block: u32) {
+  var bounds = vec4<u32>(0u);
+  var fits = false;
+  var next = block;
+  for (var turn = 0u; turn < 2u; turn++) {
+    bounds = lanes_in[vm_shape.z + next];
+    fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= 1024u);
+    next = bounds.w;
+    if (fits | (next == 0u)) {
+      break;
+    }
+  }
+  vm_pc = select(VM_HALT_PC, vm_shape.x + bounds.x, fits);
+  if (vm_stack + bounds.z * VM_WORD_STRIDE > vm_at(lane_environment[19].x)) {
+    vm_full(VM_REGION_STACK);
+  }
+}
+
+const VM_HALT_PC = 0xffffffffu;
+
+const VM_REGION_STACK = 1u;
+
+fn evm_compare(a: U256, b: U256, mode: u32) -> U256 {
+  let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
+  let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
+  return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
+}
+
+const VM_TEST_BITS = 4u;
+
+fn vm_destination(place: u32) -> u32 {
+  var found = 0u;
+  if (place < vm_code_bytes.y) {
+    let pair = lanes_in[vm_shape.w + (place >> 3u)][(place >> 1u) & 3u];
+    found = select(pair & 0xffffu, pair >> 16u, (place & 1u) != 0u);
+  }
+  return found;
+}
+
+fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
+  let inside = u256_fits_u32(amount) & (amount.lo.x < 256u);
+  let n = amount.lo.x & 255u;
+  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == 2u) & u256_is_negative(word)));
+  let x = U256(word.lo ^ sign, word.hi ^ sign);
+  var shifted = U256_ZERO;
+  if (mode == 0u) {
+    shifted = u256_shift_left(x, n);
+  } else {
+    shifted = u256_shift_right(x, n);
+  }
+  shifted = u256_select(U256_ZERO, shifted, inside);
+  return U256(shifted.lo ^ sign, shifted.hi ^ sign);
+}
+
+fn u256_byte(i: U256, x: U256) -> U256 {
+  let index = i.lo.x & 31u;
+  let limb = u256_limb(x, 7u - (index >> 2u));
+  let byte = (limb >> ((3u - (index & 3u)) * 8u)) & 0xffu;
+  return u256_from_u32(select(0u, byte, u256_fits_u32(i) & (i.lo.x < 32u)));
+}
+
+fn u256_limb(x: U256, k: u32) -> u32 {
+  let quad = select(x.lo, x.hi, (k & 4u) != 0u);
+  let pair = select(quad.xy, quad.zw, (k & 2u) != 0u);
+  return select(pair.x, pair.y, (k & 1u) != 0u);
+}
+
+fn u256_signextend(b: U256, x: U256) -> U256 {
+  let sign_bit = (b.lo.x & 31u) * 8u + 7u;
+  let limb_index = sign_bit >> 5u;
+  let limb = u256_limb(x, limb_index);
+  let negative = ((limb >> (sign_bit & 31u)) & 1u) != 0u;
+  let part = vec4<u32>(~((2u << (sign_bit & 31u)) - 1u));
+  let low_index = vec4<u32>(0u, 1u, 2u, 3u);
+  let high_index = vec4<u32>(4u, 5u, 6u, 7u);
+  let at = vec4<u32>(limb_index);
+  let all = vec4<u32>(0xffffffffu);
+  let none = vec4<u32>(0u);
+  let mask_lo = select(select(none, part, low_index == at), all, low_index > at);
+  let mask_hi = select(select(none, part, high_index == at), all, high_index > at);
+  let extended = U256(select(x.lo & ~mask_lo, x.lo | mask_lo, negative), select(x.hi & ~mask_hi, x.hi | mask_hi, negative));
+  return u256_select(x, extended, u256_fits_u32(b) & (b.lo.x < 31u));
+}
+
+fn u256_clz(x: U256) -> U256 {
+  return u256_from_u32(256u - u256_bit_length(x));
+}
 
 const LANE_WORKGROUP = 64u;
 `,

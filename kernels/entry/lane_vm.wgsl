@@ -1,62 +1,36 @@
 import package::u256::u256::{U256, U256_ZERO, u256_from_bool, u256_from_u32, u256_reverse_bytes, u256_select};
 import package::u256::add::{u256_add, u256_sub};
-import package::u256::bits::{u256_byte, u256_byte_length, u256_clz, u256_signextend};
+import package::u256::bits::u256_byte_length;
 import package::u256::compare::{u256_eq, u256_is_zero, u256_lt};
-import package::evm::operations::{evm_arithmetic, evm_compare, evm_shift, evm_sum};
+import package::evm::operations::{evm_arithmetic, evm_sum};
 import package::lane::lane::{lane_environment, lane_index, lanes_in, lanes_out};
 import package::state::state::{MISSING, state_account, state_account_address, state_account_vector, state_constants, state_slot, state_slot_value};
-import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_STATIC, VM_FRAME_VECTORS, VM_MISS_ACCOUNT, VM_MISS_BLOCK_HASH, VM_MISS_BYTES};
-import package::vm::lane::{VM_MISS_CODE, VM_MISS_PRECOMPILE, VM_MISS_SLOT, VM_REFUSED, VM_REGION_FRAMES, VM_REGION_LOGS, VM_REGION_RETURN};
-import package::vm::lane::{VM_STRIDE, VM_SUCCEEDED, VM_WORD_STRIDE};
-import package::vm::lane::{vm_account, vm_arena, vm_at, vm_bytes, vm_charge, vm_code, vm_code_bytes, vm_columns, vm_constants, vm_depth, vm_exit, vm_flags};
-import package::vm::lane::{vm_frame, vm_full, vm_gas, vm_grow, vm_height, vm_journal, vm_lane, vm_leave, vm_less, vm_log_vectors, vm_logs, vm_memory, vm_minus, vm_native, vm_plus, vm_take};
-import package::vm::lane::{vm_pc, vm_put_word, vm_range_end, vm_refund, vm_returned, vm_shape, vm_stack, vm_turns, vm_word, vm_words};
+import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_STATIC, VM_FRAME_VECTORS, VM_MISS_ACCOUNT, VM_MISS_BLOCK_HASH, VM_MISS_BYTES, VM_MISS_CODE};
+import package::vm::lane::{VM_MISS_PRECOMPILE, VM_MISS_SLOT, VM_REFUSED, VM_REGION_FRAMES, VM_REGION_LOGS, VM_REGION_RETURN, VM_STRIDE, VM_SUCCEEDED};
+import package::vm::lane::{VM_WORD_STRIDE, vm_account, vm_arena, vm_at, vm_bytes, vm_charge, vm_code, vm_code_bytes, vm_columns, vm_depth, vm_exit};
+import package::vm::lane::{vm_flags, vm_frame, vm_full, vm_gas, vm_go, vm_grow, vm_height, vm_journal, vm_lane, vm_leave, vm_less, vm_log_vectors};
+import package::vm::lane::{vm_logs, vm_memory, vm_minus, vm_native, vm_pc, vm_plus, vm_put_word, vm_range_end, vm_refund, vm_returned, vm_take};
+import package::vm::lane::{vm_turns, vm_word, vm_words};
 import package::vm::stream::{VM_SOURCE_ARENA, VM_SOURCE_CODES, VM_SOURCE_WAVE, VM_SOURCE_WORD, VmSource, vm_keccak, vm_move};
 import package::vm::record::{VM_NONE, vm_account_record, vm_note, vm_slot_record, vm_transient_record, vm_undo};
-import package::vm::frame::{VM_HALT_PC, vm_destination, vm_enter_block, vm_load, vm_open_frame, vm_save};
+import package::vm::frame::{vm_load, vm_open_frame, vm_save};
+import package::vm::instruction::{VM_MODE_HALT, VM_OPERAND_NONE, VM_OP_ACCOUNT, VM_OP_BLOB_HASH, VM_OP_CALL, VM_OP_CALLDATA_LOAD, VM_OP_CHARGE};
+import package::vm::instruction::{VM_OP_COPY_MEMORY, VM_OP_END, VM_OP_ENTER, VM_OP_ENVIRONMENT, VM_OP_KECCAK, VM_OP_LOG, VM_OP_MEMO, VM_OP_MEMORY};
+import package::vm::instruction::{VM_OP_MODULAR, VM_OP_REFUSE, VM_OP_STORAGE, VM_OP_TRANSIENT, VM_OP_WARM, VM_STEPS, vm_operand, vm_shift_height};
+import package::vm::instruction::vm_stack_place;
+import package::vm::simple::vm_run_simple;
 
 /// Runs any contract, one transaction a lane, each lane with a program counter of its own: layouts in transpiler/layout/lane_vm.ts.
 ///
 /// An inner loop runs instructions that need the stack and the memory that is there alone, block after block, and ends with the operands
 /// of the first that needs more. That one runs in phases that all other opcodes share, so that each costly thing has one site and lanes
-/// that need it meet there: growth of memory, look-ups, what the opcode does, moves of bytes, frames, the result. A phase that lacks something from the host leaves the lane at the same instruction, with gas and memory as they were.
-
-/// More than the host ever asks for: a bound that the compiler can see.
-const VM_STEPS = 1048576u;
-const VM_OPERAND_NONE = 0xffffu;
-const VM_INVERT = 0x80u;
-
-const VM_TEST_BITS = 4u;
-
-const VM_OP_COPY = 0u;
-const VM_OP_COMPARE = 3u;
-const VM_OP_BYTES = 5u;
-const VM_OP_ENVIRONMENT = 6u;
-const VM_OP_CALLDATA_LOAD = 7u;
-const VM_OP_MEMORY = 8u;
-const VM_OP_STORAGE = 9u;
-const VM_OP_TRANSIENT = 10u;
-const VM_OP_KECCAK = 11u;
-const VM_OP_MODULAR = 14u;
-const VM_OP_COPY_MEMORY = 16u;
-const VM_OP_ACCOUNT = 17u;
-const VM_OP_LOG = 18u;
-const VM_OP_CALL = 19u;
-const VM_OP_END = 20u;
-const VM_OP_JUMP = 21u;
-const VM_OP_BRANCH = 22u;
-const VM_OP_MEMO = 23u;
-const VM_OP_BLOB_HASH = 24u;
-const VM_OP_CHARGE = 25u;
-const VM_OP_WARM = 26u;
-const VM_OP_ENTER = 27u;
-const VM_OP_REFUSE = 28u;
+/// that need it meet there: growth of memory, look-ups, what the opcode does, moves of bytes, frames, the result. A phase that lacks
+/// something from the host leaves the lane at the same instruction, with gas and memory as they were.
 
 const VM_MODE_CALL_VALUE = 3u;
 const VM_MODE_GAS_PRICE = 6u;
 const VM_MODE_GAS = 9u;
 const VM_MODE_SELFBALANCE = 10u;
-const VM_MODE_HALT = 3u;
 const VM_COPY_CODE = 2u;
 const VM_COPY_RETURNED = 3u;
 const VM_COPY_ACCOUNT_CODE = 4u;
@@ -76,33 +50,6 @@ const VM_ENTRY_TOUCHED = 16u;
 const VM_ITEM_SLOT = 1u;
 const VM_ITEM_WARM = 2u;
 const VM_ITEM_VALUE = 4u;
-
-/// Vector of the word at a STACK operand.
-fn vm_stack_place(operand: u32) -> u32 {
-  return u32(i32(vm_stack) + (i32(operand << 18u) >> 18u) * i32(VM_WORD_STRIDE));
-}
-
-/// Words from the stack, of the code, or of its instance; 0 for none.
-fn vm_operand(operand: u32) -> U256 {
-  let index = operand & 0x3fffu;
-  var word = U256_ZERO;
-  if (operand < 0x4000u) {
-    let place = vm_stack_place(operand);
-    word = U256(lanes_out[place], lanes_out[place + VM_STRIDE]);
-  } else if (operand < 0x8000u) {
-    let place = vm_shape.y + 2u * index;
-    word = U256(lanes_in[place], lanes_in[place + 1u]);
-  } else if (operand != VM_OPERAND_NONE) {
-    let place = 2u * (vm_constants + 2u + index);
-    word = U256(state_constants[place], state_constants[place + 1u]);
-  }
-  return word;
-}
-
-/// A number of bytes plus `more`, or a number past every memory.
-fn vm_near(word: U256, more: u32) -> u32 {
-  return select(0x7fffffc0u, word.lo.x + more, vm_bytes(word) < 0x7fff0000u);
-}
 
 /// Gas of an SSTORE to a warm slot, and what it adds to the refund (EIP-2200, EIP-2929, EIP-3529).
 fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
@@ -131,12 +78,6 @@ fn vm_precompile(address: U256) -> u32 {
   return header;
 }
 
-fn vm_shift_height(immediate: u32) {
-  let words = i32(immediate << 16u) >> 16u;
-  vm_height = u32(i32(vm_height) + words);
-  vm_stack = u32(i32(vm_stack) + words * i32(VM_WORD_STRIDE));
-}
-
 @compute @workgroup_size(64)
 fn lane_vm(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -150,123 +91,25 @@ fn lane_vm(
   vm_lane = lanes_out[lane_environment[0].y + (number >> 2u)][number & 3u];
   vm_arena = lane_environment[18].x + (vm_lane >> 6u) * lane_environment[18].y * VM_STRIDE + (vm_lane & 63u);
   var started = vm_load();
-  // A frame to open, and the block to go on with, before the next instruction.
+  // A frame to open before the next instruction.
   var opens = started;
-  var go = select(0u, VM_NONE, started);
+  vm_go = select(0u, VM_NONE, started);
   let parties = lanes_out[vm_columns(7u)];
   let lists = lanes_out[vm_columns(8u)];
   var output = vec2<u32>(0u);
-  var steps = 0u;
   for (var step = 0u; step < VM_STEPS; step++) {
     if ((vm_exit == 0u) & opens) {
       vm_open_frame();
       opens = false;
     }
-    var instruction = vec4<u32>(0u);
-    var a = U256_ZERO;
-    var b = U256_ZERO;
-    var ok = true;
-    var gas_before = vm_gas;
-    var ends = false;
-    // What needs the stack and memory that is there alone, up to an instruction that needs more.
-    for (var turn = 0u; turn < VM_STEPS; turn++) {
-      if ((vm_exit == 0u) & (go != VM_NONE)) {
-        vm_enter_block(go);
-        go = VM_NONE;
-      }
-      ends = (started & (steps >= lane_environment[1].y)) | (vm_exit != 0u);
-      if (ends) {
-        break;
-      }
-      steps += select(0u, 1u, started);
-      gas_before = vm_gas;
-      let stops = vm_pc == VM_HALT_PC;
-      instruction = lanes_in[select(vm_pc, 0u, stops)];
-      if (stops) {
-        instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
-      }
-      a = vm_operand(instruction.y & 0xffffu);
-      b = vm_operand(instruction.y >> 16u);
-      ok = vm_charge(instruction.w & 0xffffu);
-      let opcode = instruction.x & 0xffu;
-      let mode = (instruction.x >> 8u) & 0x7fu;
-      let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
-      let immediate = instruction.z >> 16u;
-      let offset = vm_near(a, immediate);
-      let in_memory = (opcode == VM_OP_MEMORY) & (mode < 2u) & ((offset & 15u) == 0u) & (offset + 32u <= 32u * vm_words);
-      let jumps = (opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH);
-      if (!(ok & ((opcode < VM_OP_ENVIRONMENT) | jumps | in_memory))) {
-        break;
-      }
-      let c_operand = instruction.z & 0xffffu;
-      var word = a;
-      var place = vm_stack_place(instruction.x >> 16u);
-      var stores = (instruction.x >> 16u) != VM_OPERAND_NONE;
-      // No JUMPDEST at its destination.
-      var lost = false;
-      let test = select(0u, mode >> 1u, opcode == VM_OP_BRANCH);
-      if ((opcode == VM_OP_COMPARE) | (test != 0u)) {
-        word = evm_compare(a, b, select(mode, test - 1u, test != 0u));
-        word.lo.x ^= select(0u, 1u, inverts & (test == 0u));
-      }
-      if (jumps) {
-        if ((test == 0u) | (test == VM_TEST_BITS)) {
-          let mask = vec4<u32>(select(0u, 0xffffffffu, test == 0u));
-          word = U256(b.lo & (a.lo | mask), b.hi & (a.hi | mask));
-        }
-        go = instruction.w >> 16u;
-        let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(word) == inverts);
-        if (!taken) {
-          // A side exit that is not taken goes on with the next instruction.
-          go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
-        } else if ((mode & 1u) != 0u) {
-          go = vm_destination(vm_bytes(a)) - 1u;
-          lost = go == VM_NONE;
-        }
-      } else if (opcode == 1u) {
-        let both = vec4<u32>(0u - (mode & 1u));
-        let either = vec4<u32>(0u - (mode >> 1u));
-        word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
-      } else if (opcode == 2u) {
-        word = evm_sum(a, b, mode == 1u);
-      } else if (opcode == 4u) {
-        word = evm_shift(a, b, mode);
-      } else if (opcode == VM_OP_BYTES) {
-        if (mode == 0u) {
-          word = u256_byte(a, b);
-        } else if (mode == 1u) {
-          word = u256_signextend(a, b);
-        } else {
-          word = u256_clz(a);
-        }
-      } else if (in_memory) {
-        let at = vm_at(lane_environment[19].x + vm_memory + (offset >> 4u));
-        word = b;
-        if (mode == 0u) {
-          word = vm_word(at, VM_STRIDE);
-        } else {
-          place = at;
-          stores = true;
-        }
-        word = u256_reverse_bytes(word);
-      }
-      if (stores) {
-        lanes_out[place] = word.lo;
-        lanes_out[place + VM_STRIDE] = word.hi;
-      }
-      if ((opcode == VM_OP_COPY) & (c_operand != VM_OPERAND_NONE)) {
-        let second = vm_stack_place(c_operand);
-        lanes_out[second] = b.lo;
-        lanes_out[second + VM_STRIDE] = b.hi;
-      }
-      vm_pc = select(vm_pc + 1u, VM_HALT_PC, lost);
-      if (jumps & (go != VM_NONE)) {
-        vm_shift_height(immediate);
-      }
-    }
-    if (ends) {
+    let next = vm_run_simple(started);
+    if (next.ends) {
       break;
     }
+    let instruction = next.instruction;
+    var a = next.a;
+    var b = next.b;
+    var ok = next.ok;
     let words_before = vm_words;
     var opcode = instruction.x & 0xffu;
     var mode = (instruction.x >> 8u) & 0x7fu;
@@ -814,7 +657,7 @@ fn lane_vm(
         } else {
           vm_depth--;
           vm_height = call.y;
-          go = call.x;
+          vm_go = call.x;
           vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[parent + 7u * VM_STRIDE].z));
           opens = true;
           word = u256_from_bool(mode < 2u);
@@ -864,7 +707,7 @@ fn lane_vm(
           vm_gas = given;
           vm_height = 0u;
           opens = true;
-          go = 0u;
+          vm_go = 0u;
           has_result = false;
         } else if (ok) {
           // Nothing runs: an account without code, or a call that may not start.
@@ -872,7 +715,7 @@ fn lane_vm(
           word = u256_from_bool(starts);
           vm_exit = select(0u, VM_SUCCEEDED, enters);
           vm_shift_height(immediate);
-          go = instruction.w >> 16u;
+          vm_go = instruction.w >> 16u;
         }
         vm_returned = 0u;
       }
@@ -885,9 +728,9 @@ fn lane_vm(
       }
       vm_pc = next_pc;
     } else {
-      vm_gas = gas_before;
+      vm_gas = next.gas_before;
       vm_words = words_before;
     }
   }
-  vm_save(steps, started, output);
+  vm_save(started, output);
 }

@@ -3,7 +3,7 @@ import package::lane::lane::{lane_environment, lanes_in, lanes_out};
 import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_VECTORS, VM_REGION_STACK, VM_STRIDE, VM_WORD_STRIDE};
 import package::vm::lane::{vm_account, vm_accounts, vm_asked, vm_asked_word, vm_at, vm_code, vm_code_bytes, vm_columns, vm_constants, vm_depth, vm_exit};
 import package::vm::lane::{vm_flags, vm_frame, vm_full, vm_gas, vm_height, vm_native, vm_journal, vm_log_vectors, vm_logs, vm_memory, vm_pc};
-import package::vm::lane::{vm_shape, vm_turns, vm_refund, vm_returned, vm_slots, vm_stack, vm_transients, vm_words};
+import package::vm::lane::{vm_shape, vm_turns, vm_refund, vm_returned, vm_slots, vm_stack, vm_steps, vm_transients, vm_words};
 
 /// Frames of a lane, and its columns between dispatches (transpiler/layout/lane_vm.ts).
 
@@ -96,12 +96,12 @@ fn vm_load() -> bool {
 }
 
 /// `started`: the transaction's own frame is open; else the lane begins anew.
-fn vm_save(steps: u32, started: bool, output: vec2<u32>) {
+fn vm_save(started: bool, output: vec2<u32>) {
   for (var column = 0u; column < vm_turns(7u); column++) {
     let place = vm_columns(column);
     var v = vec4<u32>(vm_exit, select(0u, vm_pc, started), select(vm_native, vm_height, started), vm_gas.x);
     if (column == 1u) {
-      v = vec4<u32>(vm_depth, vm_asked, vm_refund, lanes_out[place].w + steps);
+      v = vec4<u32>(vm_depth, vm_asked, vm_refund, lanes_out[place].w + vm_steps);
     } else if (column == 2u) {
       v = vm_asked_word.lo;
     } else if (column == 3u) {

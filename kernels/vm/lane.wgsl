@@ -41,6 +41,9 @@ var<private> vm_lane: u32;
 var<private> vm_arena: u32;
 var<private> vm_exit: u32;
 var<private> vm_pc: u32;
+/// The block to go on with before the next instruction, or VM_NONE; instructions run in this dispatch.
+var<private> vm_go: u32;
+var<private> vm_steps: u32;
 /// Words on the stack of the frame at the start of the block, and the vector where the next one would stand.
 var<private> vm_height: u32;
 var<private> vm_stack: u32;
