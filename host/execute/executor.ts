@@ -201,6 +201,9 @@ export class InvalidTransactionError extends Error {
 /** Transactions on the CPU tier from which their mean time is taken for its speed. */
 const LEAST_MEASURED = 16
 
+/** Transactions of a batch that may be kept until the next one. */
+const MOST_KEPT = 4096
+
 export const createExecutor = (options: ExecutorOptions): Executor => new BatchExecutor(options)
 
 /** Opens what runs the lane VM on these tables. */
@@ -226,6 +229,8 @@ class BatchExecutor implements Executor {
   #vm: VmStage | undefined
   #busy = false
   #commits = 0
+  /** The last batch, where it was small. */
+  #kept: object | undefined
 
   constructor(options: ExecutorOptions, openVm?: OpenVm) {
     this.#options = options
@@ -408,6 +413,8 @@ class BatchExecutor implements Executor {
     this.#resident.settle()
     timings.commit = lap()
 
+    // A garbage collection that finds no instance of a class drops its hidden class, and all code optimised for it.
+    if (batch.count <= MOST_KEPT) this.#kept = { schedule, sweep, walk, cpu, later, vmRounds, writes }
     receipts ??= await receiptsOf(schedule, this.#resident)
     receipts.blooms()
     faults.push(...(runner?.faults ?? []))
