@@ -229,8 +229,8 @@ class BatchExecutor implements Executor {
   #vm: VmStage | undefined
   #busy = false
   #commits = 0
-  /** The last batch, where it was small. */
-  #kept: object | undefined
+  /** The last batch, where it was small. Nobody reads it: it keeps an instance of each class alive. */
+  kept: object | undefined
 
   constructor(options: ExecutorOptions, openVm?: OpenVm) {
     this.#options = options
@@ -322,6 +322,7 @@ class BatchExecutor implements Executor {
   close(): void {
     this.#closeRunner()
     this.#workers.close()
+    this.kept = undefined
   }
 
   #closeRunner(): void {
@@ -414,7 +415,7 @@ class BatchExecutor implements Executor {
     timings.commit = lap()
 
     // A garbage collection that finds no instance of a class drops its hidden class, and all code optimised for it.
-    if (batch.count <= MOST_KEPT) this.#kept = { schedule, sweep, walk, cpu, later, vmRounds, writes }
+    if (batch.count <= MOST_KEPT) this.kept = { schedule, sweep, walk, cpu, later, vmRounds, writes }
     receipts ??= await receiptsOf(schedule, this.#resident)
     receipts.blooms()
     faults.push(...(runner?.faults ?? []))
