@@ -12,6 +12,8 @@ const workerAt = (name: string): URL => new URL(`../fixtures/workers/${name}`, i
 let executor: Executor | undefined
 afterEach(() => executor?.close())
 
+const NOTHING_FORESEEN = { accounts: [], slots: [] }
+
 /** Most batches until a fault shows: a thread ends when it gets its share of the processor. */
 const PATIENCE = 60
 
@@ -58,8 +60,26 @@ describe('workers of the CPU tier', () => {
   })
 
   test('that end while they execute are replaced', async () => {
-    const faults = faultsOf(await runWith(workerAt('mortal.ts'), { faults: 1, workers: 1 }))
-    expect(faults).toContain('worker of the CPU tier: exit code 7')
+    const resident = new ResidentState(batchState(), codeSkeleton)
+    const pool = new CpuPool({ fork: 'prague', chainId: 1n, resident, workers: 1, entry: workerAt('mortal.ts') })
+    try {
+      await pool.warm()
+      for (let seed = 1; pool.faults.length === 0; seed++) {
+        pool.begin()
+        const { outcomes, failed } = pool.offer(
+          BATCH_ENV,
+          encodeBatch(randomBatch(seed, batchState())),
+          NOTHING_FORESEEN,
+        )
+        const isOpen = (): boolean => outcomes.some((outcome, n) => outcome === undefined && failed[n] === 0)
+        while (pool.faults.length === 0 && isOpen()) await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+      expect(pool.faults).toEqual(['worker of the CPU tier: exit code 7'])
+      await pool.warm()
+      expect(pool.ready).toBe(1)
+    } finally {
+      pool.close()
+    }
   })
 
   test('that never answer do not stop the batch', async () => {
@@ -74,7 +94,7 @@ describe('workers of the CPU tier', () => {
     try {
       await pool.warm()
       pool.begin()
-      const lot = pool.offer(BATCH_ENV, encodeBatch(randomBatch(1, batchState())), { accounts: [], slots: [] })
+      const lot = pool.offer(BATCH_ENV, encodeBatch(randomBatch(1, batchState())), NOTHING_FORESEEN)
       while (Atomics.load(lot.claims, 0) === 0) await pool.hear(1)
       while (await pool.hear(1));
       const startedMs = performance.now()
