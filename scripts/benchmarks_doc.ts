@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type DropInReport, dropInRatio, dropInRows } from '../bench/drop_in.ts'
 import { meanText, PROGRAM_HEAD, programCells } from '../bench/report/programs_text.ts'
 import type { ReplayReport } from '../bench/report/replay_schema.ts'
 import { type BenchReport, STAGES, type WorkloadResult } from '../bench/report/schema.ts'
@@ -17,7 +18,7 @@ const RESULTS = join(dirname(fileURLToPath(import.meta.url)), '..', 'bench', 're
 
 interface NamedReport {
   readonly file: string
-  readonly report: BenchReport | ReplayReport | ProgramsReport
+  readonly report: BenchReport | ReplayReport | ProgramsReport | DropInReport
 }
 
 /** The committed result files, by name. */
@@ -105,9 +106,38 @@ const section = ({ file, report }: NamedReport, reports: readonly NamedReport[])
       return replaySection(file, report)
     case 'wgevm-programs/1':
       return programSection(file, report, reports)
+    case 'wgevm-drop-in/1':
+      return dropInSection(file, report)
     default:
-      throw new Error(`${file}: expected schema 'wgevm-bench/1', 'wgevm-replay/1' or 'wgevm-programs/1'`)
+      throw new Error(
+        `${file}: expected schema 'wgevm-bench/1', 'wgevm-replay/1', 'wgevm-programs/1' or 'wgevm-drop-in/1'`,
+      )
   }
+}
+
+const DROP_IN_TARGET = 20
+
+const dropInSection = (file: string, report: DropInReport): string => {
+  const { adapter, machine, transactions, sides } = report
+  const ratio = dropInRatio(report)
+  return [
+    `## \`runBlock\` of @ethereumjs/vm with createGpuEvm, ${adapter.kind}: ${adapter.name}`,
+    `Measured ${report.date.slice(0, 10)} at commit \`${report.commit}\` on ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; driver ${adapter.driver}; node ${report.node}; [\`${file}\`](../bench/results/${file}).`,
+    `${sides[0]!.samplesMs.length} blocks of ${grouped(transactions)} ERC-20 payments from as many senders come in as RLP; \`runBlock\` is as its authors wrote it, recovers the senders, and checks transactions, receipts, bloom, gas and state root against the header. The EVM that does nothing returns from every call at once: what it takes is what \`runBlock\` does around any EVM.`,
+    markdownTable(['EVM', 'ms a block', '±', 'ms a transaction', 'times what createGpuEvm takes'], dropInRows(report)),
+    '### Targets (set for two cores and lavapipe)',
+    markdownTable(
+      ['target', 'at least', 'measured', ''],
+      [
+        [
+          '`runBlock` with createGpuEvm, against createEVM',
+          `${DROP_IN_TARGET} times`,
+          `${rounded(ratio)} times`,
+          metText[ratio >= DROP_IN_TARGET ? 'yes' : 'no'],
+        ],
+      ],
+    ),
+  ].join('\n\n')
 }
 
 const SWAP_TARGETS = ['real.uniswap_v2', 'real.uniswap_v3']
@@ -195,7 +225,7 @@ Real blocks are fixtures with the state that they touch. Every pass is checked a
 serial execution in every receipt and the whole state.
 
 Make your own with \`npm run bench\`; add \`-- all --peers revm --json FILE\` for all that is shown here, and
-\`bash scripts/replay_results.sh\` for the real blocks. \`bash scripts/lane_vm_results.sh\` makes those of the lane VM.`
+\`bash scripts/replay_results.sh\` for the real blocks. \`bash scripts/lane_vm_results.sh\` makes those of the lane VM, \`npm run drop-in\` that of createGpuEvm.`
 
 /** docs/benchmarks.md, from the result files in bench/results. */
 export const benchmarksDoc = (folder: string = RESULTS): string => {

@@ -6,6 +6,7 @@ import { openDevice } from '../device/device.ts'
 import { commonOf } from '../execute/cpu_crypto.ts'
 import { createExecutor, type Executor, type ExecutorOptions } from '../execute/executor.ts'
 import { BlockPreview, type DelegationReason, type PreviewedCall } from './block_preview.ts'
+import { flushInBulk } from './bulk_flush.ts'
 import { ManagedState } from './managed_state.ts'
 import { effectivePrice, senderOf, TYPE_SET_CODE, type VmBlock, vmBlockOf } from './vm_block.ts'
 import { fillCrypto } from './vm_crypto.ts'
@@ -15,6 +16,11 @@ export interface GpuEvmOptions extends EVMOpts {
   readonly device?: ComputeDevice | 'none'
   /** Blocks with fewer transactions are left to the stock EVM. Default 16. */
   readonly leastTransactions?: number
+  /**
+   * A MerkleStateManager of @ethereumjs/statemanager that caches writes its tries in bulk from now on, to the same roots; `false`
+   * leaves its `flush` as it is. Default true.
+   */
+  readonly bulkFlush?: boolean
   /** How the executor works (ExecutorOptions). */
   readonly executor?: Partial<
     Pick<
@@ -46,11 +52,12 @@ const LEAST_TRANSACTIONS = 16
  * Give the VM the same state manager, Common and blockchain. `close` lets go of the device.
  */
 export const createGpuEvm = async (options: GpuEvmOptions): Promise<GpuEvm> => {
-  const { device, leastTransactions, executor, ...stock } = options
+  const { device, leastTransactions, executor, bulkFlush, ...stock } = options
   // Fills what is absent, as it does for everybody.
   const filled: EVMOpts = { ...stock }
   const { common, stateManager, blockchain } = await createEVM(filled)
   fillCrypto(common)
+  if (bulkFlush ?? true) flushInBulk(stateManager)
   return new GpuEvm({ ...filled, common, stateManager, blockchain }, { device, leastTransactions, executor })
 }
 

@@ -1,5 +1,6 @@
 import type { StateManagerInterface } from '@ethereumjs/common'
 import type { Address } from '@ethereumjs/util'
+import { storedManagerOf } from './stored_manager.ts'
 
 /** Enters a slot: key of 32 bytes, value without leading zeros, no bytes for zero. The account exists. */
 export type SlotWriter = (address: Address, key: Uint8Array, value: Uint8Array) => Promise<void> | undefined
@@ -8,6 +9,10 @@ export type SlotWriter = (address: Address, key: Uint8Array, value: Uint8Array) 
 interface StorageCache {
   readonly _orderedMapCache?: unknown
   put(address: Address, key: Uint8Array, value: Uint8Array): void
+}
+
+interface CachingManager extends StateManagerInterface {
+  readonly _caches?: { readonly storage?: StorageCache }
 }
 
 /**
@@ -27,12 +32,9 @@ export const slotWriterOf = (manager: StateManagerInterface): SlotWriter => {
   }
 }
 
-/** Undefined where the manager is another one, its `putStorage` is somebody else's, or the cache drops what it holds (LRU). */
+/** Undefined where the manager is another one, or the cache drops what it holds (LRU). */
 const storageCacheOf = (manager: StateManagerInterface): StorageCache | undefined => {
-  const own = Object.getPrototypeOf(manager)
-  if (own.constructor.name !== 'MerkleStateManager' || Object.getPrototypeOf(own) !== Object.prototype) return undefined
-  if (manager.putStorage !== own.putStorage) return undefined
-  const cache = (manager as { readonly _caches?: { readonly storage?: StorageCache } })._caches?.storage
+  const cache = storedManagerOf<CachingManager>(manager, 'putStorage')?._caches?.storage
   return cache?._orderedMapCache === undefined ? undefined : cache
 }
 

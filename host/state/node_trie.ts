@@ -27,6 +27,12 @@ export interface TrieChange {
   readonly value: Uint8Array
 }
 
+/** Nodes by name (`nameOf`). */
+export interface NodeStore {
+  get(name: string): Uint8Array | undefined
+  set(name: string, encoded: Uint8Array): unknown
+}
+
 const NO_VALUE = Uint8Array.of(0x80)
 
 /**
@@ -36,9 +42,9 @@ const NO_VALUE = Uint8Array.of(0x80)
  * Nodes are never dropped, so that every former root stays reachable.
  */
 export class NodeTrie {
-  readonly #nodes: Map<string, Uint8Array>
+  readonly #nodes: NodeStore
 
-  constructor(nodes: Map<string, Uint8Array>) {
+  constructor(nodes: NodeStore) {
     this.#nodes = nodes
   }
 
@@ -64,6 +70,28 @@ export class NodeTrie {
     const node = this.#update(isEmptyRoot(root) ? undefined : root, sorted, 0)
     if (node === undefined) return EMPTY_ROOT
     return node instanceof Uint8Array ? node : this.#keep(this.#encode(node))
+  }
+
+  /**
+   * Brings every node that `update` will read into the store, level by level, where the store holds only a part of the trie.
+   *
+   * fetch   the node with this hash; throws where there is none
+   */
+  async load(
+    root: Uint8Array,
+    changes: readonly TrieChange[],
+    fetch: (hash: Uint8Array) => Promise<Uint8Array>,
+  ): Promise<void> {
+    const sorted = [...changes].sort((a, b) => Buffer.compare(a.key, b.key))
+    let level: Visit[] = isEmptyRoot(root) || changes.length === 0 ? [] : [{ at: root, changes: sorted, depth: 0 }]
+    while (level.length > 0) {
+      for (const { at } of level) {
+        if (!(at instanceof Uint8Array)) continue
+        const name = nameOf(at)
+        if (this.#nodes.get(name) === undefined) this.#nodes.set(name, await fetch(at))
+      }
+      level = level.flatMap((visit) => visitsBelow(this.#node(visit.at), visit))
+    }
   }
 
   #node(child: Child): TrieNode {
@@ -97,13 +125,8 @@ export class NodeTrie {
 
   #updateBranch({ children }: Branch, changes: readonly TrieChange[], depth: number): Child | undefined {
     const updated = [...children]
-    for (let first = 0; first < changes.length; ) {
-      const nibble = nibbleAt(changes[first]!.key, depth)
-      let end = first + 1
-      while (end < changes.length && nibbleAt(changes[end]!.key, depth) === nibble) end++
-      updated[nibble] = this.#update(updated[nibble], changes.slice(first, end), depth + 1)
-      first = end
-    }
+    for (const [nibble, part] of byNibble(changes, depth))
+      updated[nibble] = this.#update(updated[nibble], part, depth + 1)
     const kept = updated.flatMap((child, nibble) => (child === undefined ? [] : [nibble]))
     if (kept.length > 1) return { kind: 'branch', children: updated }
     return kept.length === 0 ? undefined : this.#below(Uint8Array.of(kept[0]!), updated[kept[0]!])
@@ -142,6 +165,50 @@ export class NodeTrie {
   }
 }
 
+/** A node that an update reads, with the changes below it; without any where it only may be joined with what stands above. */
+interface Visit {
+  readonly at: Child
+  readonly changes: readonly TrieChange[]
+  readonly depth: number
+}
+
+/** What `NodeTrie.update` reads below this node: where the changes lead, and what stays alone when the rest is taken away. */
+const visitsBelow = (node: TrieNode, { changes, depth }: Visit): Visit[] => {
+  if (changes.length === 0 || node.kind === 'leaf') return []
+  const takes = changes.some(({ value }) => value.length === 0)
+  if (node.kind === 'extension') {
+    const { path, child } = node
+    const shared = Math.min(sharedWith(path, changes[0]!.key, depth), sharedWith(path, changes.at(-1)!.key, depth))
+    const below = { at: child, depth: depth + path.length }
+    if (shared === path.length) return [{ ...below, changes }]
+    const led = changes.filter(({ key }) => sharedWith(path, key, depth) === path.length)
+    return led.length > 0 || takes ? [{ ...below, changes: led }] : []
+  }
+  const visits: Visit[] = []
+  const untouched = new Set(node.children.flatMap((child) => (child === undefined ? [] : [child])))
+  for (const [nibble, part] of byNibble(changes, depth)) {
+    const child = node.children[nibble]
+    if (child === undefined) continue
+    untouched.delete(child)
+    visits.push({ at: child, changes: part, depth: depth + 1 })
+  }
+  if (takes && untouched.size === 1) visits.push({ at: [...untouched][0]!, changes: [], depth: depth + 1 })
+  return visits
+}
+
+/** Ascending changes in runs that agree in the nibble at `depth`. */
+const byNibble = (changes: readonly TrieChange[], depth: number): (readonly [number, readonly TrieChange[]])[] => {
+  const runs: (readonly [number, readonly TrieChange[]])[] = []
+  for (let first = 0; first < changes.length; ) {
+    const nibble = nibbleAt(changes[first]!.key, depth)
+    let end = first + 1
+    while (end < changes.length && nibbleAt(changes[end]!.key, depth) === nibble) end++
+    runs.push([nibble, changes.slice(first, end)])
+    first = end
+  }
+  return runs
+}
+
 /** The name of a node in the store. */
 export const nameOf = (hash: Uint8Array): string => Buffer.from(hash.buffer, hash.byteOffset, 32).toString('latin1')
 
@@ -160,13 +227,7 @@ const build = (entries: readonly TrieChange[], depth: number): TrieNode | undefi
   if (common > depth)
     return { kind: 'extension', path: nibblesOf(first.key, depth, common), child: build(entries, common)! }
   const children = new Array<Child | undefined>(16).fill(undefined)
-  for (let from = 0; from < entries.length; ) {
-    const nibble = nibbleAt(entries[from]!.key, depth)
-    let end = from + 1
-    while (end < entries.length && nibbleAt(entries[end]!.key, depth) === nibble) end++
-    children[nibble] = build(entries.slice(from, end), depth + 1)
-    from = end
-  }
+  for (const [nibble, part] of byNibble(entries, depth)) children[nibble] = build(part, depth + 1)
   return { kind: 'branch', children }
 }
 

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { bytesToHex, hexToBytes } from '../../host/block/encode_batch.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
-import { NodeTrie } from '../../host/state/node_trie.ts'
+import { NodeTrie, nameOf } from '../../host/state/node_trie.ts'
 import { EMPTY_TRIE_ROOT, sortedTrieRoot } from '../../host/state/sorted_trie.ts'
 import type { StateWrites } from '../../host/state/state.ts'
 import { createStateTrie, stateRootOf } from '../../host/state/trie.ts'
@@ -139,6 +139,36 @@ describe('tries of nodes', () => {
         }
       }),
       { seed: 20_001, numRuns: 150 },
+    )
+  })
+
+  it('load what an update reads, and no node that it does not', async () => {
+    await fc.assert(
+      fc.asyncProperty(changes, changes, async (first, second) => {
+        const whole = new Map<string, Uint8Array>()
+        const before = new NodeTrie(whole).update(hexToBytes(EMPTY_TRIE_ROOT), first)
+        const part = new Map<string, Uint8Array>()
+        const asked: string[] = []
+        await new NodeTrie(part).load(before, second, async (hash) => {
+          asked.push(bytesToHex(hash))
+          return whole.get(nameOf(hash))!
+        })
+        const loaded = new Set(part.keys())
+        const used = new Set<string>()
+        const made = new Map<string, Uint8Array>()
+        const store = {
+          get: (name: string) => {
+            if (!made.has(name)) used.add(name)
+            return made.get(name) ?? part.get(name)
+          },
+          set: (name: string, node: Uint8Array) => made.set(name, node),
+        }
+        expect(new NodeTrie(store).update(before, second)).toEqual(new NodeTrie(whole).update(before, second))
+        expect(new Set(asked).size).toBe(asked.length)
+        // What stands beside a value that is taken away may be loaded in vain.
+        if (second.every(({ value }) => value.length > 0)) expect(used).toEqual(loaded)
+      }),
+      { seed: 20_002, numRuns: 400 },
     )
   })
 
