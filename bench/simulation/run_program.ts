@@ -106,16 +106,24 @@ export const runProgramOn = async (
         ? await chooseLanes(program, variations, executor, seed)
         : await fewerLanes(program, variations, executor, { ...options, lanes: options.lanes })
     const calls = variedCalls(program, variations, lanes, seed)
-    const first = await timed(executor, program, calls)
-    if (!cold) await timed(executor, program, calls)
-    const timedRuns: TimedSimulation[] = cold ? [first] : []
-    while (timedRuns.length < samples) {
-      collectGarbage()
-      timedRuns.push(await timed(executor, program, calls))
+    let latest = await timed(executor, program, calls)
+    const firstMs = latest.elapsedMs
+    const firstCompileMs = latest.simulation.compileMs
+    const taken: Sample[] = []
+    // The results of the one before go: whoever kept them all would measure new memory for each.
+    const take = ({ elapsedMs, cpuMs, simulation: { timings } }: TimedSimulation): void => {
+      taken.push({ elapsedMs, cpuMs, timings })
     }
-    const samplesMs = timedRuns.map(({ elapsedMs }) => elapsedMs)
-    const middle = timedRuns[medianIndex(samplesMs)]!
-    const { simulation } = middle
+    if (cold) take(latest)
+    else latest = await timed(executor, program, calls)
+    while (taken.length < samples) {
+      collectGarbage()
+      latest = await timed(executor, program, calls)
+      take(latest)
+    }
+    const { simulation } = latest
+    const samplesMs = taken.map(({ elapsedMs }) => elapsedMs)
+    const middle = taken[medianIndex(samplesMs)]!
     const serial = await verify(program, state, calls, simulation, options)
     return {
       schema: 'wgevm-simulate/1',
@@ -136,13 +144,13 @@ export const runProgramOn = async (
         rejected: count(simulation.status, 2),
       },
       gas: simulation.gasUsed.reduce((sum, gas) => sum + gas, 0),
-      firstMs: first.elapsedMs,
-      firstCompileMs: first.simulation.compileMs,
+      firstMs,
+      firstCompileMs,
       samplesMs,
       cpuMs: middle.cpuMs,
       callsPerSecond: (1000 * lanes) / median(samplesMs),
       spread: spread(samplesMs),
-      stagesMs: simulation.timings,
+      stagesMs: middle.timings,
       serial: {
         name: '@ethereumjs/evm',
         calls: serial.count,
@@ -155,6 +163,12 @@ export const runProgramOn = async (
   } finally {
     executor.close()
   }
+}
+
+interface Sample {
+  readonly elapsedMs: number
+  readonly cpuMs: number
+  readonly timings: SimulationTimings
 }
 
 interface TimedSimulation {
