@@ -73,9 +73,7 @@ export const runWorkload = async (workload: Workload, options: RunOptions): Prom
   }
 }
 
-interface Sample {
-  readonly elapsedMs: number
-  readonly result: ExecutionResult
+interface Sample extends TimedResult {
   readonly verification: Verification
 }
 
@@ -103,7 +101,7 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
     const warmUpMs = Math.min(WARM_UP_MS, WARM_UP_SHARE * options.budgetMs)
     const isCold = () => compiled(warmUp.at(-1)) || warmUp.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0) < warmUpMs
     while (warmUp.length < WARM_UP_BLOCKS || (warmUp.length < MOST_WARM_UP_BLOCKS && isCold())) {
-      warmUp.push(await execute(executor, scenario.next()))
+      warmUp.push((await execute(executor, scenario.next())).timed)
     }
     let replaced = 0
     while (measured.length < samples) {
@@ -111,13 +109,12 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
       const before = state.clone()
       const block = scenario.next()
       collectGarbage()
-      const timed = await execute(executor, block)
+      const { timed, receipts } = await execute(executor, block)
       if (compiled(timed) && replaced < MOST_REPLACED_BLOCKS) {
         replaced++
         warmUp.push(timed)
         continue
       }
-      const { receipts } = timed.result
       const executed = { scenario, shares: workload.shares, block, receipts, before, after: state }
       measured.push({ ...timed, verification: await verifyBlock(executed, seed + measured.length) })
     }
@@ -128,11 +125,10 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
   if (options.revm) peers.push(await revmPeer(workload, options, size))
   const compileMs = [...probe.blocks, ...warmUp].filter(compiled).reduce((sum, { result }) => sum + result.compileMs, 0)
   const middle = measured[medianIndex(measured.map(({ elapsedMs }) => elapsedMs))]!
-  const { result } = middle
+  const { result, gas } = middle
   const samplesMs = measured.map(({ elapsedMs }) => elapsedMs)
   const medianMs = median(samplesMs)
   const conflicts = conflictHeavy ? await conflictFacts(workload, options) : undefined
-  const gas = result.receipts.totalGasUsed
   return {
     workload: workload.name,
     txCount: size,
@@ -187,10 +183,10 @@ const runProbe = async (
   const buildMs = performance.now() - start
   const executor = open(workload, scenario, genesisState(scenario), { ...options, device }, PROBE_RECORDS_FROM)
   try {
-    const blocks = [await execute(executor, scenario.next())]
+    const blocks = [(await execute(executor, scenario.next())).timed]
     const compiledAt = performance.now()
     while (blocks.length < 2 || (blocks.length < PROBE_BLOCKS && performance.now() - compiledAt < PROBE_MS)) {
-      blocks.push(await execute(executor, scenario.next()))
+      blocks.push((await execute(executor, scenario.next())).timed)
     }
     const blockMs = Math.min(...blocks.slice(1).map(({ elapsedMs, result }) => elapsedMs - result.compileMs))
     return { size: probeSize, buildMs, blockMs, blocks }
@@ -250,15 +246,28 @@ const open = (
     ...(recordFrom === undefined ? {} : { recordFrom }),
   })
 
+/** What a report tells of a block. Its receipts are not kept: a block behind it takes the memory that they had. */
 interface TimedResult {
   readonly elapsedMs: number
-  readonly result: ExecutionResult
+  readonly gas: number
+  readonly result: Pick<
+    ExecutionResult,
+    'tiers' | 'rounds' | 'exits' | 'timings' | 'compileMs' | 'chunks' | 'faults' | 'deviceBytesPerTransaction'
+  >
 }
 
-const execute = async (executor: Executor, { env, transactions }: WorkloadBlock): Promise<TimedResult> => {
+interface TimedBlock {
+  readonly timed: TimedResult
+  readonly receipts: ExecutionResult['receipts']
+}
+
+const execute = async (executor: Executor, { env, transactions }: WorkloadBlock): Promise<TimedBlock> => {
   const start = performance.now()
-  const result = await executor.execute({ env, transactions })
-  return { elapsedMs: performance.now() - start, result }
+  const { receipts, ...executed } = await executor.execute({ env, transactions })
+  const elapsedMs = performance.now() - start
+  const { tiers, rounds, exits, timings, compileMs, chunks, faults, deviceBytesPerTransaction } = executed
+  const result = { tiers, rounds, exits, timings, compileMs, chunks, faults, deviceBytesPerTransaction }
+  return { timed: { elapsedMs, gas: receipts.totalGasUsed, result }, receipts }
 }
 
 /** The verification's own serial runs are the peer's time: the same transactions in the same run of this command. */
