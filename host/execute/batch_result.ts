@@ -20,9 +20,11 @@ export const receiptsOf = async (schedule: Schedule, { accounts, codes }: Reside
     const dispatch = { kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables }
     receipts.addGroup(bloomIndices === undefined ? dispatch : { ...dispatch, bloomIndices })
   }
-  const vmReceipts = vmGroups.map((group) =>
-    receipts.addReceipts(new VmReceipts(group, tables.accountRows, schedule.executionGas)),
-  )
+  const vmReceipts: number[] = []
+  for (const group of vmGroups) {
+    const bits = await group.bloomBits
+    vmReceipts.push(receipts.addReceipts(new VmReceipts(group, tables.accountRows, schedule.executionGas, bits)))
+  }
   for (let i = 0; i < batch.count; i++) {
     switch (outcome[i]) {
       case OUTCOME_TRANSFER:

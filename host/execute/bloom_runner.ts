@@ -28,7 +28,10 @@ export interface BloomSource {
 export class BloomRunner {
   readonly #device: ComputeDevice
   readonly #pool: BufferPool
+  /** What went wrong in `hashLogs`. */
+  faults: string[] = []
   #kernel: Promise<Kernel> | undefined
+  #logKernel: Promise<Kernel> | undefined
   /** Off where nobody will ask for blooms: then nothing is hashed. */
   isOn = true
 
@@ -92,6 +95,57 @@ export class BloomRunner {
       })
     })
     return indices
+  }
+
+  /**
+   * Hashes the topics of gathered logs (kernels/entry/lane_vm_bloom.wgsl), but the first of each: two vectors of bits for each log, or
+   * undefined where the device fails, which `faults` tells. Never rejects. `words` is the device's until it resolves.
+   *
+   * lists   u32[4 count]   (vector of the first record, records, vector of the first bits, 0) by lane
+   */
+  async hashLogs(words: GPUBuffer, lists: Uint32Array, vectors: number): Promise<Uint32Array | undefined> {
+    const count = lists.length / 4
+    const buffers: GPUBuffer[] = []
+    try {
+      const kernel = await this.logKernel()
+      const parameters = this.#pool.uniform(16)
+      buffers.push(parameters)
+      const entries = this.#pool.storage(lists.byteLength)
+      buffers.push(entries)
+      const bits = this.#pool.storage(16 * vectors)
+      buffers.push(bits)
+      this.#device.upload(parameters, 0, Uint32Array.of(count, 0, 0, 0))
+      this.#device.upload(entries, 0, lists)
+      const bindGroup = this.#device.bindGroup(
+        kernel,
+        [parameters, entries, words, bits].map((buffer, binding) => ({ binding, buffer })),
+      )
+      const workgroups = Math.ceil(count / WORKGROUP_SIZE)
+      const { reads } = await this.#device.run([{ kind: 'dispatch', kernel, bindGroup, workgroups }], {
+        reads: [{ buffer: bits, byteOffset: 0, byteLength: 16 * vectors }],
+      })
+      return reads[0]!
+    } catch (thrown) {
+      this.faults.push(thrown instanceof Error ? thrown.message : String(thrown))
+      return undefined
+    } finally {
+      for (const buffer of buffers) this.#pool.put(buffer)
+    }
+  }
+
+  logKernel(): Promise<Kernel> {
+    this.#logKernel ??= this.#device.kernel({
+      label: 'bloom of logs',
+      wgsl: KERNELS['lane_vm_bloom']!,
+      entryPoint: 'lane_vm_bloom',
+      bindings: [
+        { binding: 0, type: 'uniform' },
+        { binding: 1, type: 'read-only-storage' },
+        { binding: 2, type: 'read-only-storage' },
+        { binding: 3, type: 'storage' },
+      ],
+    })
+    return this.#logKernel
   }
 
   #callsOf(plan: PathPlan): ReturnType<typeof bloomCalls> {

@@ -497,10 +497,10 @@ class BatchExecutor implements Executor {
     return new VmStage({ ...options, compile: 'wait' }, engine, this.#vmKinds, this.#library, this.#reasons)
   }
 
-  #vmRunner({ device, pool, tables }: LaneRunner, resident: ResidentState): VmRunner {
+  #vmRunner({ device, pool, tables, blooms }: LaneRunner, resident: ResidentState): VmRunner {
     const { fork, chainId } = this.#options
     const precompiles = new Precompiles(fork, chainId)
-    return new VmRunner({ device, resident, fork, chainId, pool, tables, precompiles })
+    return new VmRunner({ device, resident, fork, chainId, pool, tables, precompiles, blooms })
   }
 
   /** Where calls find their paths; undefined: nowhere. */

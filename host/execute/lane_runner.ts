@@ -75,7 +75,7 @@ export class LaneRunner {
   readonly #resident: ResidentState
   readonly #chainId: bigint
   readonly pool: BufferPool
-  readonly #blooms: BloomRunner
+  readonly blooms: BloomRunner
   readonly #programRunner: ProgramRunner
   #programState: ProgramState = 'closed'
   #opening: Promise<string | undefined> | undefined
@@ -90,7 +90,7 @@ export class LaneRunner {
     this.pool = new BufferPool(device)
     this.tables = new DeviceTables(device, resident)
     this.host = new HostRunner(resident, chainId)
-    this.#blooms = new BloomRunner(device, this.pool)
+    this.blooms = new BloomRunner(device, this.pool)
     const { tables } = this
     this.#programRunner = new ProgramRunner({
       device,
@@ -98,13 +98,14 @@ export class LaneRunner {
       chainId,
       pool: this.pool,
       tables,
-      blooms: this.#blooms,
+      blooms: this.blooms,
     })
   }
 
   /** Starts the counters of a batch. `hashesTopics`: somebody will ask for blooms. */
   begin(hashesTopics = true): void {
-    this.#blooms.isOn = hashesTopics
+    this.blooms.isOn = hashesTopics
+    this.blooms.faults = []
     Object.assign(this.#timings, { upload: 0, execute: 0, readback: 0 })
     this.#chunks = 0
     this.#faults = []
@@ -131,7 +132,7 @@ export class LaneRunner {
 
   /** What went wrong in this batch while nothing waited for it. */
   get faults(): readonly string[] {
-    return [...this.#faults, ...this.#programRunner.faults]
+    return [...this.#faults, ...this.#programRunner.faults, ...this.blooms.faults]
   }
 
   /** Most bytes of lane columns that one wave held on the device. */
@@ -233,7 +234,7 @@ export class LaneRunner {
       const { plan } = run.job
       const columns = this.#missedBefore.has(plan) ? plan.kernel.outputColumns : plan.resultColumns
       reads.push({ buffer: run.out, byteOffset: 0, byteLength: columns * run.laneCount * COLUMN_BYTES })
-      await this.#blooms.append(run.job.plan, run, hashes, hashReads, hashBuffers)
+      await this.blooms.append(run.job.plan, run, hashes, hashReads, hashBuffers)
     }
     this.#laneBytes = Math.max(
       this.#laneBytes,
@@ -266,7 +267,7 @@ export class LaneRunner {
     for (const [index, run] of runs.entries()) {
       const { plan, hints } = run.job
       const first = firstHash
-      firstHash += this.#blooms.readsOf(plan)
+      firstHash += this.blooms.readsOf(plan)
       groups.push({
         plan,
         laneCount: run.laneCount,
@@ -278,7 +279,7 @@ export class LaneRunner {
         storeAt: storePlaces(plan, run.laneCount),
         ...(plan.blooms.length === 0
           ? {}
-          : { bloomIndices: hashed.then((found) => found && this.#blooms.take(plan, found, first)) }),
+          : { bloomIndices: hashed.then((found) => found && this.blooms.take(plan, found, first)) }),
       })
     }
     const buffers = [...runs.flatMap((run) => [run.in, run.out, run.environment]), ...hashBuffers]

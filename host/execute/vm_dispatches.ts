@@ -1,6 +1,5 @@
 import { BINDINGS, ENVIRONMENT_BYTES, WORKGROUP_SIZE } from '../../transpiler/layout/environment.ts'
 import {
-  LANE_COLUMNS,
   LANE_COUNTS,
   LANE_OUTPUT,
   LANE_PARTIES,
@@ -13,8 +12,9 @@ import {
 } from '../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { OPCODES } from '../../transpiler/spec/opcodes.ts'
-import type { ComputeDevice } from '../device/compute_device.ts'
+import type { Command, ComputeDevice } from '../device/compute_device.ts'
 import type { Kernel } from '../device/kernel.ts'
+import type { BloomRunner } from './bloom_runner.ts'
 import type { BufferPool } from './buffer_pool.ts'
 import type { DeviceTables } from './device_tables.ts'
 import { GatherList, type VmGather } from './vm_gather.ts'
@@ -27,7 +27,11 @@ import { VECTOR_BYTES, type VmWave } from './vm_wave.ts'
 const VECTOR_LIMBS = 4
 /** Columns that a lane writes: the first ones. */
 const RESULT_COLUMNS = LANE_PARTIES
+/** Columns [first, end) that hold zeros until a lane writes them. */
+const ZERO_COLUMNS = [LANE_REQUEST, LANE_OUTPUT] as const
 const MOST_GROWTH = 16
+/** Of the bits of a log. */
+const BLOOM_VECTORS = 2
 const COMPANY = 32
 const LIMB = 0x1_0000_0000
 /** What a lane asks for: exit, LANE_REQUEST.y, the request word. */
@@ -39,6 +43,7 @@ export interface VmMachine {
   readonly tables: DeviceTables
   readonly kernel: Kernel
   readonly gather: VmGather
+  readonly blooms?: BloomRunner
   readonly server: VmServer
 }
 
@@ -84,6 +89,7 @@ export class VmDispatches {
   #running: number
   readonly #reasons = new Map<number, string>()
   #columns: Uint32Array
+  #isCleared = false
   /** By lane: what it asked for last. */
   readonly #lastAsked: Uint32Array
 
@@ -98,7 +104,15 @@ export class VmDispatches {
     for (let lane = 0; lane < wave.laneCount; lane++) this.#lanes[lane] = lane
     this.#columns = wave.words
     this.#lastAsked = new Uint32Array(ASKED_LIMBS * wave.laneCount)
-    machine.device.upload(this.#store, 0, wave.words)
+    const [zerosAt, zerosEnd] = this.#zeros
+    machine.device.upload(this.#store, 0, wave.words.subarray(0, zerosAt / 4))
+    machine.device.upload(this.#store, zerosEnd, wave.words.subarray(zerosEnd / 4))
+  }
+
+  /** Bytes of the columns that are zero before the first dispatch; they are not uploaded. */
+  get #zeros(): readonly [number, number] {
+    const columnBytes = this.#wave.laneCount * VECTOR_BYTES
+    return [ZERO_COLUMNS[0] * columnBytes, ZERO_COLUMNS[1] * columnBytes]
   }
 
   get bytes(): number {
@@ -148,7 +162,13 @@ export class VmDispatches {
     ])
     const workgroups = Math.ceil(this.#running / WORKGROUP_SIZE)
     const sentMs = performance.now()
-    const { reads } = await device.run([{ kind: 'dispatch', kernel, bindGroup, workgroups }], {
+    const commands: Command[] = [{ kind: 'dispatch', kernel, bindGroup, workgroups }]
+    if (!this.#isCleared) {
+      const [byteOffset, end] = this.#zeros
+      commands.unshift({ kind: 'clear', buffer: this.#store, byteOffset, sizeBytes: end - byteOffset })
+      this.#isCleared = true
+    }
+    const { reads } = await device.run(commands, {
       reads: [{ buffer: this.#store, byteOffset: 0, byteLength: RESULT_COLUMNS * laneCount * VECTOR_BYTES }],
     })
     this.#columns = reads[0]!
@@ -202,9 +222,8 @@ export class VmDispatches {
   /** What the lanes left. `transactions` are theirs; why lanes left goes to `reasons`, which stay the group's. */
   async collect(transactions: Int32Array, reasons: Map<number, string>, counters: VmCounters): Promise<VmGroup> {
     const startedMs = performance.now()
-    const { laneCount, words: inputs, arena } = this.#wave
-    const columns = inputs.slice(0, LANE_COLUMNS * laneCount * VECTOR_LIMBS)
-    columns.set(this.#columns.subarray(0, RESULT_COLUMNS * laneCount * VECTOR_LIMBS))
+    const { laneCount, arena } = this.#wave
+    const columns = this.#columns
     for (const [lane, reason] of this.#reasons) {
       columns[this.#at(LANE_STATE, lane)] = VM_EXITS.refused
       reasons.set(lane, reason)
@@ -214,21 +233,71 @@ export class VmDispatches {
     const accountsAt = new Uint32Array(laneCount)
     const logsAt = new Uint32Array(laneCount)
     const outputAt = new Uint32Array(laneCount)
+    const ended = new Uint32Array(laneCount)
+    let endedCount = 0
     for (let lane = 0; lane < laneCount; lane++) {
       counters.steps += columns[this.#at(LANE_REQUEST, lane) + 3]!
       const exit = columns[this.#at(LANE_STATE, lane)]!
       if (exit === VM_EXITS.refused && !reasons.has(lane))
         reasons.set(lane, refusalText(columns[this.#at(LANE_REQUEST, lane) + 1]!))
       if (exit < VM_EXITS.succeeded || exit > VM_EXITS.halted) continue
-      const counts = this.#at(LANE_COUNTS, lane)
-      slotsAt[lane] = this.#gatherRegion(list, lane, arena.slotsAt, SLOT_VECTORS * columns[counts]!)
-      accountsAt[lane] = this.#gatherRegion(list, lane, arena.accountsAt, VM_ACCOUNT_VECTORS * columns[counts + 1]!)
-      if (exit === VM_EXITS.succeeded) logsAt[lane] = this.#gatherRegion(list, lane, arena.logsAt, columns[counts + 2]!)
-      outputAt[lane] = this.#gatherBytes(list, lane)
+      ended[endedCount++] = lane
     }
-    const words = await this.#machine.gather.run(this.#store, list)
+    // Region by region, so that neighbours of the list are neighbours in the store.
+    const lanes = ended.subarray(0, endedCount)
+    const count = (lane: number, component: number): number => columns[this.#at(LANE_COUNTS, lane) + component]!
+    for (const lane of lanes)
+      slotsAt[lane] = this.#gatherRegion(list, lane, arena.slotsAt, SLOT_VECTORS * count(lane, 0))
+    for (const lane of lanes)
+      accountsAt[lane] = this.#gatherRegion(list, lane, arena.accountsAt, VM_ACCOUNT_VECTORS * count(lane, 1))
+    for (const lane of lanes)
+      if (this.#exit(lane) === VM_EXITS.succeeded)
+        logsAt[lane] = this.#gatherRegion(list, lane, arena.logsAt, count(lane, 2))
+    for (const lane of lanes) outputAt[lane] = this.#gatherBytes(list, lane)
+    const bloomsAt = new Uint32Array(laneCount)
+    const gathered = this.#machine.gather.start(this.#store, list)
+    const bloomBits = this.#hashLogs(gathered.buffer, lanes, logsAt, bloomsAt)
+    void bloomBits.then(gathered.release)
+    const words = await gathered.words
     counters.readback += performance.now() - startedMs
-    return { transactions, laneCount, columns, words, slotsAt, accountsAt, logsAt, outputAt, reasons }
+    return {
+      transactions,
+      laneCount,
+      columns,
+      words,
+      slotsAt,
+      accountsAt,
+      logsAt,
+      outputAt,
+      bloomsAt,
+      bloomBits,
+      reasons,
+    }
+  }
+
+  /** Has the device hash the topics of ended lanes, where somebody wants it; enters where their bits begin. */
+  async #hashLogs(
+    words: GPUBuffer,
+    lanes: Uint32Array,
+    logsAt: Uint32Array,
+    bloomsAt: Uint32Array,
+  ): Promise<Uint32Array | undefined> {
+    const { blooms } = this.#machine
+    if (blooms?.isOn !== true) return undefined
+    const lists = new Uint32Array(VECTOR_LIMBS * lanes.length)
+    let count = 0
+    let vectors = 0
+    for (const lane of lanes) {
+      const logs = this.#columns[this.#at(LANE_COUNTS, lane) + 3]!
+      if (logs === 0 || this.#exit(lane) !== VM_EXITS.succeeded) continue
+      const at = VECTOR_LIMBS * count++
+      lists[at] = logsAt[lane]! / VECTOR_LIMBS
+      lists[at + 1] = logs
+      lists[at + 2] = vectors
+      bloomsAt[lane] = VECTOR_LIMBS * vectors
+      vectors += BLOOM_VECTORS * logs
+    }
+    return count === 0 ? undefined : blooms.hashLogs(words, lists.subarray(0, VECTOR_LIMBS * count), vectors)
   }
 
   /** Gives the buffers back. */

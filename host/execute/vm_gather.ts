@@ -6,6 +6,8 @@ import type { BufferPool } from './buffer_pool.ts'
 
 const VECTOR_LIMBS = 4
 const VECTOR_BYTES = 16
+/** Of a segment of the kernel; longer ones are several. */
+const MOST_VECTORS = 64
 
 /** Segments to copy (kernels/entry/lane_vm_gather.wgsl), in the order in which they are to come back. */
 export class GatherList {
@@ -30,6 +32,13 @@ export class GatherList {
   add(source: number, stride: number, count: number): number {
     const at = this.#vectors
     if (count === 0) return at
+    for (let first = 0; first < count; first += MOST_VECTORS)
+      this.#append(source + first * stride, stride, Math.min(MOST_VECTORS, count - first), at + first)
+    this.#vectors += count
+    return at
+  }
+
+  #append(source: number, stride: number, count: number, at: number): void {
     const limb = this.#count * VECTOR_LIMBS
     if (limb === this.#words.length) {
       const words = new Uint32Array(2 * limb)
@@ -41,8 +50,6 @@ export class GatherList {
     this.#words[limb + 2] = count
     this.#words[limb + 3] = at
     this.#count++
-    this.#vectors += count
-    return at
   }
 }
 
@@ -76,21 +83,40 @@ export class VmGather {
 
   /** The vectors of the list, dense. */
   async run(store: GPUBuffer, list: GatherList): Promise<Uint32Array> {
-    if (list.vectors === 0) return new Uint32Array(0)
+    const { words, release } = this.start(store, list)
+    try {
+      return await words
+    } finally {
+      release()
+    }
+  }
+
+  /** The same; `buffer` has the vectors too, for what is submitted from now on, until it is released. */
+  start(store: GPUBuffer, list: GatherList): GatheredWords {
+    if (list.vectors === 0)
+      return { words: Promise.resolve(new Uint32Array(0)), buffer: store, release: () => undefined }
     const parameters = this.#pool.uniform(VECTOR_BYTES)
     const segments = this.#pool.storage(list.segments.byteLength)
-    const output = this.#pool.storage(list.vectors * VECTOR_BYTES)
-    this.#device.upload(parameters, 0, Uint32Array.of(list.count, list.vectors, 0, 0))
+    const buffer = this.#pool.storage(list.vectors * VECTOR_BYTES)
+    this.#device.upload(parameters, 0, Uint32Array.of(list.count, 0, 0, 0))
     this.#device.upload(segments, 0, list.segments)
     const bindGroup = this.#device.bindGroup(
       this.#kernel,
-      [parameters, segments, store, output].map((buffer, binding) => ({ binding, buffer })),
+      [parameters, segments, store, buffer].map((one, binding) => ({ binding, buffer: one })),
     )
-    const workgroups = Math.ceil(list.vectors / WORKGROUP_SIZE)
-    const { reads } = await this.#device.run([{ kind: 'dispatch', kernel: this.#kernel, bindGroup, workgroups }], {
-      reads: [{ buffer: output, byteOffset: 0, byteLength: list.vectors * VECTOR_BYTES }],
+    const workgroups = Math.ceil(list.count / WORKGROUP_SIZE)
+    const ran = this.#device.run([{ kind: 'dispatch', kernel: this.#kernel, bindGroup, workgroups }], {
+      reads: [{ buffer, byteOffset: 0, byteLength: list.vectors * VECTOR_BYTES }],
     })
-    for (const buffer of [parameters, segments, output]) this.#pool.put(buffer)
-    return reads[0]!
+    const release = (): void => {
+      for (const one of [parameters, segments, buffer]) this.#pool.put(one)
+    }
+    return { words: ran.then(({ reads }) => reads[0]!), buffer, release }
   }
+}
+
+export interface GatheredWords {
+  readonly words: Promise<Uint32Array>
+  readonly buffer: GPUBuffer
+  readonly release: () => void
 }

@@ -8,12 +8,16 @@ import { addressToHex, wordCopy, wordEquals, wordToHex } from '../state/word.ts'
 import { type VmGroup, vmExit, vmGasLeft, vmLogCount, vmOutput, vmRefund } from './vm_group.ts'
 
 const HEAD_LIMBS = 4
+/** Of the bits of a topic, and of a log. */
+const BITS_LIMBS = 2
+const LOG_BITS_LIMBS = 8
 
 /** Reads logs, outputs and blooms of one wave of the lane VM. `accountRows`: the rows that account ids point into. */
 export class VmReceipts implements LaneReceipts {
   readonly #group: VmGroup
   readonly #accountRows: Uint32Array
   readonly #executionGas: Float64Array
+  readonly #bits: Uint32Array | undefined
   /** The first topic of the last log, and its bloom bits. */
   readonly #firstTopic = new Uint32Array(LIMBS_PER_WORD)
   readonly #firstIndices = new Uint16Array(3)
@@ -22,7 +26,9 @@ export class VmReceipts implements LaneReceipts {
   /** Bloom bits of emitters by account id. */
   readonly #emitters = new Map<number, Uint16Array>()
 
-  constructor(group: VmGroup, accountRows: Uint32Array, executionGas: Float64Array) {
+  /** `bits`: what became of the group's `bloomBits`. */
+  constructor(group: VmGroup, accountRows: Uint32Array, executionGas: Float64Array, bits?: Uint32Array) {
+    this.#bits = bits
     this.#group = group
     this.#accountRows = accountRows
     this.#executionGas = executionGas
@@ -61,13 +67,23 @@ export class VmReceipts implements LaneReceipts {
 
   addBloom(blooms: BloomSet, lane: number, _to: Uint32Array, i: number): void {
     const { words } = this.#group
+    const bits = this.#bits
+    const indices = this.#indices
+    let hashed = bits === undefined ? 0 : this.#group.bloomsAt![lane]!
     this.#forEachLog(lane, (at, topics) => {
       addBloomIndices(blooms, i, this.#emitter(words[at]!))
       if (topics > 0) addBloomIndices(blooms, i, this.#ofFirstTopic(at + HEAD_LIMBS))
       for (let n = 1; n < topics; n++) {
-        bloomIndicesOfWord(this.#indices, words, at + HEAD_LIMBS + n * LIMBS_PER_WORD)
-        addBloomIndices(blooms, i, this.#indices)
+        if (bits === undefined) bloomIndicesOfWord(indices, words, at + HEAD_LIMBS + n * LIMBS_PER_WORD)
+        else {
+          const from = hashed + BITS_LIMBS * (n - 1)
+          indices[0] = bits[from]! & 2047
+          indices[1] = bits[from]! >>> 16
+          indices[2] = bits[from + 1]!
+        }
+        addBloomIndices(blooms, i, indices)
       }
+      hashed += LOG_BITS_LIMBS
     })
   }
 

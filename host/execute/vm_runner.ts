@@ -7,6 +7,7 @@ import type { BlockEnvironment } from '../block/environment.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { ROW_FLAGS, ROW_LIMBS } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
+import type { BloomRunner } from './bloom_runner.ts'
 import type { BufferPool } from './buffer_pool.ts'
 import type { DeviceTables } from './device_tables.ts'
 import { environmentWords } from './lane_group.ts'
@@ -30,6 +31,8 @@ export interface VmRunnerParts {
   readonly pool: BufferPool
   readonly tables: DeviceTables
   readonly precompiles: Precompiles
+  /** Hashes the topics of logs where it is on; else the host does. */
+  readonly blooms?: BloomRunner
   readonly budget?: Partial<VmBudget>
 }
 
@@ -111,11 +114,11 @@ export class VmRunner {
     const groups: VmGroup[] = []
     const { kinds } = request
     const mostQuota = VM_QUOTAS.findLastIndex((_, n) => this.#cut(lanes, order, n) !== undefined)
-    const startsAt = (k: number): number => (kinds === undefined ? 0 : Math.min(mostQuota, kinds[k]!.quota))
+    const byQuota = positionsByQuota(order, mostQuota, kinds)
     let passed: readonly number[] = []
     if (mostQuota < 0) throw new RangeError(TOO_SMALL)
     for (let n = 0; n <= mostQuota; n++) {
-      const positions = Uint32Array.from([...order.filter((k) => startsAt(k) === n), ...passed])
+      const positions = joined(byQuota[n]!, passed)
       const ends = this.#cut(lanes, positions, n)
       if (ends === undefined) throw new RangeError(TOO_SMALL)
       this.chunks += Math.max(0, ends.length - 1)
@@ -169,7 +172,7 @@ export class VmRunner {
   }
 
   async #compile(): Promise<void> {
-    const { device, pool, tables, resident, precompiles } = this.#parts
+    const { device, pool, tables, resident, precompiles, blooms } = this.#parts
     const kernel = await device.kernel({
       label: 'lane VM',
       wgsl: KERNELS['lane_vm']!,
@@ -178,8 +181,9 @@ export class VmRunner {
     })
     await kernel.warmUp()
     const gather = await VmGather.compile(device, pool)
+    if (blooms?.isOn) await blooms.logKernel()
     const server = { resident, precompiles, codes: this.#codes }
-    this.#machine = { device, pool, tables, kernel, gather, server }
+    this.#machine = { device, pool, tables, kernel, gather, server, ...(blooms && { blooms }) }
   }
 
   async #prepare(request: VmRequest): Promise<{ readonly lanes: VmLanes; readonly block: VmBlock }> {
@@ -214,11 +218,14 @@ export class VmRunner {
   #calledCodes({ transactions, toIds }: VmRequest): Uint32Array {
     const startedMs = performance.now()
     const { rows } = this.#parts.resident.accounts
-    const codeIds = Uint32Array.from(
-      transactions,
-      (i) => rows[toIds[i]! * ROW_LIMBS + ROW_FLAGS]! >>> ACCOUNT_CODE_SHIFT,
-    )
-    for (const codeId of new Set(codeIds)) if (codeId !== 0) this.#codes.require(codeId)
+    const codeIds = new Uint32Array(transactions.length)
+    let last = 0
+    for (let k = 0; k < codeIds.length; k++) {
+      const codeId = rows[toIds[transactions[k]!]! * ROW_LIMBS + ROW_FLAGS]! >>> ACCOUNT_CODE_SHIFT
+      codeIds[k] = codeId
+      if (codeId !== last && codeId !== 0) this.#codes.require(codeId)
+      last = codeId
+    }
     this.timings.codes += performance.now() - startedMs
     return codeIds
   }
@@ -248,7 +255,8 @@ export class VmRunner {
     try {
       await dispatches.finish(this.#budget, counters)
       const reasons = new Map<number, string>()
-      const transactions = Int32Array.from(positions, (k) => lanes.transactions[k]!)
+      const transactions = new Int32Array(positions.length)
+      for (let lane = 0; lane < positions.length; lane++) transactions[lane] = lanes.transactions[positions[lane]!]!
       const group = await dispatches.collect(transactions, reasons, counters)
       const { dispatches: dispatched, steps, ...timings } = counters
       Object.assign(this.timings, timings)
@@ -266,6 +274,26 @@ const fusedLifter = (fork: Fork): CodeLifter => ({
   micro: MICRO(fork),
   delegates: isAtLeast(fork, 'prague'),
 })
+
+/** Positions in their order, by the quota that they start in. */
+const positionsByQuota = (
+  order: Uint32Array,
+  mostQuota: number,
+  kinds: readonly VmKind[] | undefined,
+): readonly Uint32Array[] => {
+  const starts = Array.from({ length: mostQuota + 1 }, (): Uint32Array => new Uint32Array(0))
+  if (kinds === undefined || kinds.every(({ quota }) => quota === 0)) starts[0] = order
+  else for (let n = 0; n <= mostQuota; n++) starts[n] = order.filter((k) => Math.min(mostQuota, kinds[k]!.quota) === n)
+  return starts
+}
+
+const joined = (positions: Uint32Array, more: readonly number[]): Uint32Array => {
+  if (more.length === 0) return positions
+  const all = new Uint32Array(positions.length + more.length)
+  all.set(positions)
+  all.set(more, positions.length)
+  return all
+}
 
 /** A group, whose reasons are open until it is known which lanes run again. */
 interface VmWaveResult {

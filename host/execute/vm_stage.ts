@@ -101,8 +101,9 @@ export class VmStage {
     const kinds = this.kinds.of(schedule, calls)
     const request = { batch, executionGas, fromIds, toIds, rules, env, coinbaseId, transactions, kinds }
     const groups = await this.engine.run(hints === undefined ? request : { ...request, hints })
-    const kindOf = new Map(calls.map((i, k) => [i, kinds[k]!]))
-    for (const group of groups) this.#adopt(schedule, group, kindOf)
+    const places = new Int32Array(batch.count)
+    for (let k = 0; k < calls.length; k++) places[calls[k]!] = k
+    for (const group of groups) this.#adopt(schedule, group, (i) => kinds[places[i]!]!)
   }
 
   /** Gives what has no execution to the CPU tier, for this reason. */
@@ -140,7 +141,7 @@ export class VmStage {
   }
 
   /** Makes the group the present execution of its transactions; those of lanes that left are the CPU tier's. */
-  #adopt(schedule: Schedule, group: VmGroup, kinds: ReadonlyMap<number, VmKind>): void {
+  #adopt(schedule: Schedule, group: VmGroup, kindOf: (i: number) => VmKind): void {
     const { tier, groups, lanes, reasons, executions, explained } = schedule
     const number = schedule.vmGroups.push(group) - 1
     for (let lane = 0; lane < group.laneCount; lane++) {
@@ -148,7 +149,7 @@ export class VmStage {
       if (i < 0) continue
       countExecution(executions, i)
       const left = leftReason(group, lane)
-      const kind = kinds.get(i)!
+      const kind = kindOf(i)
       if (left === undefined) {
         kind.ended++
         kind.steps = group.columns[vmColumn(group, LANE_REQUEST, lane) + 3]!
@@ -167,15 +168,19 @@ export class VmStage {
     return worthwhile(schedule, calls, this.#options, this.kinds)
   }
 
+  /** `but`: those of the calls, in their order, that stay. */
   #release(
     schedule: Schedule,
     calls: readonly number[],
     reason: ExitReason | undefined,
     but: readonly number[] = [],
   ): void {
-    const kept = new Set(but)
+    let kept = 0
     for (const i of calls) {
-      if (kept.has(i)) continue
+      if (but[kept] === i) {
+        kept++
+        continue
+      }
       schedule.tier[i] = TIER_CPU
       if (reason !== undefined) schedule.reasons[i] = this.#reasons.code(reason)
     }

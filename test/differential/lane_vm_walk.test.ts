@@ -37,7 +37,8 @@ const at = (name: string): string => addressOf(name, 0xcc)
 const watched = (device: ComputeDevice, onColumns: (columns: Uint32Array) => void): ComputeDevice => {
   const run: ComputeDevice['run'] = async (commands, options) => {
     const result = await device.run(commands, options)
-    const [command] = commands
+    // In front of the first one its columns are cleared.
+    const command = commands.find(({ kind }) => kind === 'dispatch')
     if (command?.kind === 'dispatch' && command.kernel.label === 'lane VM' && result.reads.length > 0)
       onColumns(result.reads[0]!.slice())
     return result

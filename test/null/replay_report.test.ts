@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { DropInReport, DropInSide } from '../../bench/drop_in.ts'
 import { pageHtml } from '../../bench/report/page.ts'
 import { replayPage } from '../../bench/report/replay_page.ts'
 import { totalsOf } from '../../bench/report/replay_schema.ts'
@@ -145,9 +146,22 @@ describe('the benchmark page', () => {
     expect(doc).toContain('| their gas | 60 % | 40 % | **missed** |')
   })
 
+  test('has a line for each EVM under runBlock, and how far the target is', () => {
+    const side = (name: DropInSide, ...samplesMs: number[]) => ({ name, samplesMs })
+    const { machine, adapter, commit, date, node } = replayReport()
+    const report: DropInReport = {
+      ...{ schema: 'wgevm-drop-in/1', machine, adapter, commit, date, node, transactions: 5000, served: 15_000 },
+      sides: [side('createEVM', 30_000, 31_000, 32_000), side('createGpuEvm', 6_200, 6_000, 6_400)],
+    }
+    const doc = docOf(report)
+    expect(doc).toContain('| createEVM | 31,000 | 3.23 % | 6.2 | 5 |')
+    expect(doc).toContain('| createGpuEvm | 6,200 | 3.23 % | 1.24 | - |')
+    expect(doc).toContain('| `runBlock` with createGpuEvm, against createEVM | 20 times | 5 times | **missed** |')
+  })
+
   test('refuses a result file of another kind by name', () => {
     expect(() => docOf({ schema: 'x' })).toThrow(
-      "replay-x.json: expected schema 'wgevm-bench/1', 'wgevm-replay/1' or 'wgevm-programs/1'",
+      "replay-x.json: expected schema 'wgevm-bench/1', 'wgevm-replay/1', 'wgevm-programs/1' or 'wgevm-drop-in/1'",
     )
   })
 
