@@ -55,8 +55,9 @@ export class Interrupted extends Error {
 
 /** A pass that takes longer is measured at once, without a warm one before it, and once only. */
 const LONG_MS = 45_000
-/** Warm passes in front of the measured ones while kernels are still being compiled. */
-const MOST_WARM_PASSES = 3
+/** Warm passes in front of the measured ones: while kernels are still being compiled, and as long as they take no longer than this. */
+const MOST_WARM_PASSES = 8
+const WARM_MS = 1_000
 /** No further sample when measuring this block has taken so long. */
 const SAMPLING_MS = 60_000
 
@@ -107,13 +108,16 @@ export class Replayer {
   ): Promise<{ readonly run: ReplayRun; readonly detail: ReplayDetail; readonly receipts: Receipts }> {
     const { samples, serial } = this.#options
     const batch = encodeBatch(job.transactions)
-    const passes: Pass[] = []
+    const checks: ReturnType<Job['check']>[] = []
+    const faults = new Set<string>()
     const pass = async (kind: PassKind): Promise<Pass> => {
       // Passes on the CPU tier alone never wait for anything, so that no signal would be heard.
       await setImmediate()
       if (this.#options.isInterrupted?.() === true) throw new Interrupted()
-      passes.push(await this.#pass(job, batch, kind))
-      return passes.at(-1)!
+      const made = await this.#pass(job, batch, kind)
+      checks.push(job.check(made.result.receipts))
+      for (const fault of made.result.faults) faults.add(fault)
+      return made
     }
     const first = await pass('first')
     const serialMs: number[] = []
@@ -126,15 +130,16 @@ export class Replayer {
     const isLong = first.elapsedMs >= LONG_MS || serialMs.length > 0
     let last = first
     let compileMs = first.result.compileMs
-    const measured: Pass[] = []
+    const measured: MeasuredPass[] = []
     if (isLong) {
-      measured.push(first)
+      measured.push(measuredOf(first))
       if (serial && serialMs.length === 0) serialMs.push((await runSerial(job)).elapsedMs)
     } else {
-      for (let i = 0; i < MOST_WARM_PASSES; i++) {
+      const warmUntilMs = performance.now() + WARM_MS
+      for (let n = 0; n < MOST_WARM_PASSES; n++) {
         const { result } = await pass('warm')
         compileMs += result.compileMs
-        if (result.compileMs === 0) break
+        if (result.compileMs === 0 && performance.now() > warmUntilMs) break
       }
       const end = performance.now() + SAMPLING_MS
       while (measured.length < samples && (measured.length === 0 || performance.now() < end)) {
@@ -142,18 +147,17 @@ export class Replayer {
           collectGarbage()
           serialMs.push((await runSerial(job)).elapsedMs)
         }
-        measured.push(await pass('measured'))
+        measured.push(measuredOf(await pass('measured')))
       }
       last = await pass('explained')
     }
-    const checks = passes.map(({ result }) => job.check(result.receipts))
     difference ??= checks.find((check) => check.difference !== undefined)?.difference
     const against = [
       checks[0]!.against,
       serial ? 'every receipt and the whole state of serial @ethereumjs/vm' : '',
     ].filter((text) => text !== '')
-    const { result } = measured[medianIndex(measured.map(({ elapsedMs }) => elapsedMs))]!
     const samplesMs = measured.map(({ elapsedMs }) => elapsedMs)
+    const { rounds, timings } = measured[medianIndex(samplesMs)]!
     const medianMs = median(samplesMs)
     const serialMedianMs = serialMs.length === 0 ? 0 : median(serialMs)
     const run: ReplayRun = {
@@ -163,9 +167,9 @@ export class Replayer {
       verification: difference ?? (against.length === 0 ? 'nothing to compare with' : against.join('; ')),
       tiers: last.result.tiers,
       tierGas: gasByTier(last.result),
-      rounds: result.rounds,
+      rounds,
       exits: last.result.exits,
-      stagesMs: result.timings,
+      stagesMs: timings,
       firstMs: first.elapsedMs,
       compileMs,
       samplesMs,
@@ -174,7 +178,7 @@ export class Replayer {
       serialMedianMs,
       ratio: serialMs.length === 0 || medianMs === 0 ? 0 : serialMedianMs / medianMs,
       warm: isLong ? 'nothing: one long pass' : WARM,
-      faults: [...new Set(passes.flatMap(({ result: { faults } }) => faults))],
+      faults: [...faults],
     }
     const { changes = [] } = first.result
     const { explain = [], receipts } = last.result
@@ -238,6 +242,15 @@ interface Pass {
   readonly result: ExecutionResult
   readonly after: MemoryState
 }
+
+/** What is kept of a measured pass: its receipts and its state go before the next one. */
+interface MeasuredPass {
+  readonly elapsedMs: number
+  readonly rounds: number
+  readonly timings: ExecutionResult['timings']
+}
+
+const measuredOf = ({ elapsedMs, result: { rounds, timings } }: Pass): MeasuredPass => ({ elapsedMs, rounds, timings })
 
 const WARM = 'recorded paths, compiled kernels and the code of the host; accounts and slots are read anew in every pass'
 

@@ -10,5 +10,5 @@ adapter=${2:-lavapipe}
 
 npx tsx cli/main.ts replay "$blocks"/mainnet-*.json.gz --merged --adapter "$adapter" \
   --json "bench/results/replay-merged-$adapter.json"
-npx tsx cli/main.ts replay "$blocks" --adapter "$adapter" --json "bench/results/replay-$adapter.json"
+npx tsx cli/main.ts replay "$blocks" --adapter "$adapter" --samples 9 --json "bench/results/replay-$adapter.json"
 npx tsx scripts/generate.ts
