@@ -1,6 +1,7 @@
 import type { Common } from '@ethereumjs/common'
-import { EVM, EVMError, type EVMOpts, type ExecResult, type Message, NobleBN254 } from '@ethereumjs/evm'
+import { EVM, EVMError, type EVMOpts, type ExecResult, type Message } from '@ethereumjs/evm'
 import { Account, type Address, createZeroAddress, MAX_INTEGER } from '@ethereumjs/util'
+import { publicBn254 } from './cpu_bn254.ts'
 import { leanOperation, type Operation, type RunState } from './cpu_opcodes.ts'
 import { isBelow, moveBalance, SeenAccount } from './seen_account.ts'
 
@@ -203,7 +204,7 @@ const stateOf = (frame: Interpreter): RunState => (frame as unknown as { readonl
 
 /** An EVM like `createEVM` of @ethereumjs/evm makes it, with the loop of LeanEvm. */
 export const createLeanEvm = (options: EVMOpts & { readonly common: Common }): LeanEvm => {
-  const evm = new LeanEvm({ ...options, bn254: new NobleBN254() })
+  const evm = new LeanEvm({ ...options, bn254: publicBn254 })
   memoise(options.common)
   return evm
 }

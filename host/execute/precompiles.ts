@@ -2,13 +2,13 @@ import {
   EVMError,
   getActivePrecompiles,
   NobleBLS,
-  NobleBN254,
   type PrecompileFunc,
   type PrecompileInput,
   paramsEVM,
 } from '@ethereumjs/evm'
 import type { PrecompileResult } from '../../transpiler/layout/memo.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
+import { publicBn254 } from './cpu_bn254.ts'
 import { commonOf } from './cpu_crypto.ts'
 
 /** Inputs that cost more are left to the CPU tier, where the transaction pays: one input of blake2f can ask for 2^32 rounds. */
@@ -31,7 +31,7 @@ export class Precompiles {
   run(address: number, input: Uint8Array): PrecompileResult | undefined | Promise<PrecompileResult | undefined> {
     const run = this.#byAddress.get(address.toString(16).padStart(40, '0'))
     if (run === undefined) return undefined
-    this.#evm ??= { _bn254: new NobleBN254(), _bls: new NobleBLS() } as unknown as PrecompileInput['_EVM']
+    this.#evm ??= { _bn254: publicBn254, _bls: new NobleBLS() } as unknown as PrecompileInput['_EVM']
     const result = run({ data: input, gasLimit: MOST_GAS, common: this.#common, _EVM: this.#evm })
     return result instanceof Promise ? result.then(resultOf) : resultOf(result)
   }
