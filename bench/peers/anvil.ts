@@ -84,6 +84,11 @@ const freePort = (): Promise<number> =>
     })
   })
 
+interface RpcAnswer<T> {
+  readonly result?: T
+  readonly error?: { readonly message: string }
+}
+
 /** JSON-RPC over HTTP to the local node. */
 class Rpc {
   readonly #url: string
@@ -99,8 +104,14 @@ class Rpc {
 
   async batch<T>(calls: readonly { method: string; params: readonly unknown[] }[]): Promise<T[]> {
     const body = JSON.stringify(calls.map((call, id) => ({ jsonrpc: '2.0', id, ...call })))
-    const response = await fetch(this.#url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
-    const answers = (await response.json()) as { result?: T; error?: { message: string } }[]
+    const request = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
+    const answers = await fetch(this.#url, request)
+      .then((response) => response.json() as Promise<RpcAnswer<T> | RpcAnswer<T>[]>)
+      .catch((thrown: unknown) => {
+        throw new AnvilError(`${calls[0]!.method}: ${(thrown as Error).message}`, { cause: thrown })
+      })
+    // A request that it cannot read as a whole has one answer.
+    if (!Array.isArray(answers)) throw new AnvilError(`${calls[0]!.method}: ${answers.error?.message ?? 'no answers'}`)
     return answers.map((answer, i) => {
       if (answer.error !== undefined) throw new AnvilError(`${calls[i]!.method}: ${answer.error.message}`)
       return answer.result as T
@@ -109,6 +120,8 @@ class Rpc {
 }
 
 const CALLS_PER_REQUEST = 500
+/** Hex digits of calldata in a request: anvil takes bodies of 2 MB. */
+const DIGITS_PER_REQUEST = 1_000_000
 const START_TIMEOUT_MS = 60_000
 
 const untilReady = async (rpc: Rpc, child: ChildProcess): Promise<void> => {
@@ -174,10 +187,13 @@ export const runAnvil = async (binary: string, block: AnvilBlock): Promise<PeerR
       { method: 'anvil_setNextBlockBaseFeePerGas', params: [hex(env.baseFeePerGas)] },
       { method: 'evm_setNextBlockTimestamp', params: [Number(env.timestamp)] },
     ])
-    for (let first = 0; first < transactions.count; first += CALLS_PER_REQUEST) {
+    for (let i = 0; i < transactions.count; ) {
       const calls = []
-      for (let i = first; i < Math.min(first + CALLS_PER_REQUEST, transactions.count); i++) {
-        calls.push({ method: 'eth_sendTransaction', params: [rpcTransaction(transactions, i)] })
+      for (let digits = 0; i < transactions.count && calls.length < CALLS_PER_REQUEST; i++) {
+        const transaction = rpcTransaction(transactions, i)
+        digits += transaction.data.length
+        if (digits > DIGITS_PER_REQUEST && calls.length > 0) break
+        calls.push({ method: 'eth_sendTransaction', params: [transaction] })
       }
       await rpc.batch(calls)
     }

@@ -32,7 +32,7 @@ export interface ProgramsReport {
   readonly adapter: { readonly kind: string; readonly name: string; readonly driver: string }
   readonly node: string
   readonly results: readonly ProgramReport[]
-  /** Programs without a result, and why: a wrong lane, mostly. */
+  /** Programs without a result, or without revm beside it, and why. */
   readonly failed: readonly { readonly program: string; readonly reason: string }[]
   /** Why no revm stands beside the results. */
   readonly revmNote?: string
@@ -69,11 +69,11 @@ export const runPrograms = async (options: ProgramSessionOptions): Promise<Progr
       const run = { lanes, seed, tiers, samples: isLong ? 1 : options.samples, cold: isLong, cpuLimitMs: CPU_LIMIT_MS }
       try {
         const measured = await runProgramOn(device, program, run)
-        const report = anvil === undefined ? measured : { ...measured, revm: await programPeer(anvil, program) }
+        const report = anvil === undefined ? measured : await withPeer(anvil, program, measured, failed)
         results.push(report)
         options.onProgram(report)
       } catch (thrown) {
-        if (!(thrown instanceof SimulationMismatchError || thrown instanceof AnvilError)) throw thrown
+        if (!(thrown instanceof SimulationMismatchError)) throw thrown
         failed.push({ program: program.name, reason: thrown.message })
       }
     }
@@ -91,6 +91,22 @@ export const runPrograms = async (options: ProgramSessionOptions): Promise<Progr
     results,
     failed,
     ...(anvil === undefined ? { revmNote: options.revm ? 'the anvil binary is not there' : 'not asked for' } : {}),
+  }
+}
+
+/** A program that revm does not take stands without it, and why in `failed`. */
+const withPeer = async (
+  anvil: string,
+  program: Program,
+  measured: ProgramReport,
+  failed: { program: string; reason: string }[],
+): Promise<ProgramReport> => {
+  try {
+    return { ...measured, revm: await programPeer(anvil, program) }
+  } catch (thrown) {
+    if (!(thrown instanceof AnvilError)) throw thrown
+    failed.push({ program: program.name, reason: `without revm: ${thrown.message}` })
+    return measured
   }
 }
 
