@@ -8,7 +8,7 @@ import { fuzzLaneVm } from '../test/fixtures/vm_fuzz.ts'
  * shrinks and keeps as a file that test/fuzz/lane_vm.test.ts replays from then on.
  */
 const USAGE =
-  'npm run fuzz -- [--count programs = 2000000] [--seed first = time] [--batch programs = 1000] [--adapter name]'
+  'npm run fuzz -- [--count programs = 2000000] [--seed first = time] [--batch programs = 1000] [--form superblocks | first] [--adapter name]'
 
 /** Seeds have six bytes in the addresses of a case. */
 const MOST_SEEDS = 2 ** 40
@@ -20,17 +20,21 @@ const whole = (name: string, text: string, least: number, most: number): number 
   process.exit(2)
 }
 
-const options = (): { readonly [name in 'count' | 'seed' | 'batch' | 'adapter']?: string } => {
+const options = (): { readonly [name in 'count' | 'seed' | 'batch' | 'form' | 'adapter']?: string } => {
   const text = { type: 'string' } as const
   try {
-    return parseArgs({ options: { count: text, seed: text, batch: text, adapter: text } }).values
+    return parseArgs({ options: { count: text, seed: text, batch: text, form: text, adapter: text } }).values
   } catch (thrown) {
     console.error(`fuzz: ${(thrown as Error).message}\n${USAGE}`)
     process.exit(2)
   }
 }
 
-const { count: countText = '2000000', seed, batch = '1000', adapter } = options()
+const { count: countText = '2000000', seed, batch = '1000', form = 'superblocks', adapter } = options()
+if (form !== 'superblocks' && form !== 'first') {
+  console.error(`fuzz: --form takes superblocks or first, got '${form}'\n${USAGE}`)
+  process.exit(2)
+}
 const count = whole('count', countText, 1, MOST_SEEDS)
 const firstSeed = whole('seed', seed ?? String(Math.floor(Date.now() / 1000)), 0, MOST_SEEDS)
 const batchSize = whole('batch', batch, 1, 65_536)
@@ -49,7 +53,7 @@ const progress = (done: number): boolean => {
   else if (Math.floor(done / 100_000) > Math.floor((done - batchSize) / 100_000)) console.error(line)
   return interrupted
 }
-const failure = await fuzzLaneVm({ device, firstSeed, count, batchSize, tally, onBatch: progress })
+const failure = await fuzzLaneVm({ device, form, firstSeed, count, batchSize, tally, onBatch: progress })
 device.destroy()
 if (process.stderr.isTTY) process.stderr.write('\n')
 console.log(`${tally.program.total + tally.mutated.total + tally.random.total} programs; ${vmTallyText(tally)}`)

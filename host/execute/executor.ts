@@ -43,7 +43,7 @@ import type { Simulation } from './simulation.ts'
 import { Sweep } from './sweep.ts'
 import { VmKinds } from './vm_kinds.ts'
 import { VmRounds } from './vm_rounds.ts'
-import { VmRunner } from './vm_runner.ts'
+import { HOT_LANES, VmRunner } from './vm_runner.ts'
 import { isVmWanted, type VmEngine, VmStage, type VmStageOptions } from './vm_stage.ts'
 import { RANGE, Walk } from './walk.ts'
 
@@ -498,9 +498,10 @@ class BatchExecutor implements Executor {
   }
 
   #vmRunner({ device, pool, tables, blooms }: LaneRunner, resident: ResidentState): VmRunner {
-    const { fork, chainId } = this.#options
+    const { fork, chainId, laneVm } = this.#options
     const precompiles = new Precompiles(fork, chainId)
-    return new VmRunner({ device, resident, fork, chainId, pool, tables, precompiles, blooms })
+    const hotLanes = laneVm === 'always' ? 0 : HOT_LANES
+    return new VmRunner({ device, resident, fork, chainId, pool, tables, precompiles, blooms, hotLanes })
   }
 
   /** Where calls find their paths; undefined: nowhere. */

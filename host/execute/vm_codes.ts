@@ -24,6 +24,8 @@ const HEADER_SHARE = 8
 /** The transpiler's lift for a fork and form. */
 export interface CodeLifter {
   lift(code: Uint8Array): LiftedCode
+  /** A form that is made sooner and runs slower, for codes that few lanes have run. */
+  liftFirst?(code: Uint8Array): LiftedCode
   /** By index of MICRO_CODES. */
   readonly micro: readonly (LiftedCode | undefined)[]
   /** Whether the fork knows delegations (EIP-7702); before it, their bytes are a code like any other. */
@@ -44,6 +46,8 @@ interface HeaderTable {
  *
  * The header table of code ids is followed by a larger one when they outgrow it. Lanes that run may hold headers of the older
  * ones, so that every header is written to all tables that have its id.
+ *
+ * A code is lifted in its first form until `hotLanes` lanes have run it; both forms then stay, since nothing moves.
  */
 export class VmCodes {
   /** Header table of the codes, and of the micro codes; vectors. */
@@ -61,9 +65,14 @@ export class VmCodes {
   readonly #tables: HeaderTable[] = []
   /** The first header vector by skeleton id. */
   readonly #lifted = new Map<number, Uint32Array>()
+  readonly #hotLanes: number
+  /** Lanes by skeleton id, and the skeletons that stand in their first form. */
+  readonly #lanes = new Map<number, number>()
+  readonly #first = new Set<number>()
   #buffer: GPUBuffer | undefined
 
-  constructor(device: ComputeDevice, codes: CodeTable, lifter: CodeLifter) {
+  constructor(device: ComputeDevice, codes: CodeTable, lifter: CodeLifter, hotLanes = 0) {
+    this.#hotLanes = hotLanes
     this.#device = device
     this.#codes = codes
     this.#lifter = lifter
@@ -101,6 +110,29 @@ export class VmCodes {
     return this.#words[header * VECTOR_LIMBS]!
   }
 
+  /**
+   * So many lanes are about to run this code. Those that make it hot find it lifted once more: to be called while no lane runs, whose place in
+   * the code would be lost.
+   */
+  note(codeId: number, lanes: number): void {
+    const { skeleton, bytes } = this.#codes.codes[codeId]!
+    if (this.#lifted.has(skeleton) && !this.#first.has(skeleton)) return
+    const noted = (this.#lanes.get(skeleton) ?? 0) + lanes
+    this.#lanes.set(skeleton, noted)
+    if (noted < this.#hotLanes || !this.#first.delete(skeleton)) return
+    const code = this.#lifter.lift(bytes)
+    if (!this.#fits(vectorsOf(code, bytes.length))) return
+    const lifted = this.#place(code, bytes.length)
+    this.#lifted.set(skeleton, lifted)
+    this.#codes.codes.forEach((one, id) => {
+      if (one.skeleton !== skeleton || !this.has(id)) return
+      const at = this.#headerAt(id)
+      const header = this.#words.slice(at, at + CODE_HEADER_VECTORS * VECTOR_LIMBS)
+      header.set(lifted)
+      this.#setHeader(id, header)
+    })
+  }
+
   /** Places a code that is not there; those of a delegation come with their bytes. False where the store is full. */
   require(codeId: number): boolean {
     if (this.has(codeId)) return true
@@ -108,10 +140,12 @@ export class VmCodes {
     const delegation = looksSo && this.#lifter.delegates
     let lifted = this.#lifted.get(skeleton)
     if (lifted === undefined) {
-      const code = this.#lifter.lift(bytes)
+      const isHot = this.#lifter.liftFirst === undefined || (this.#lanes.get(skeleton) ?? 0) >= this.#hotLanes
+      const code = isHot ? this.#lifter.lift(bytes) : this.#lifter.liftFirst!(bytes)
       if (!this.#fits(vectorsOf(code, bytes.length))) return false
       lifted = this.#place(code, bytes.length)
       this.#lifted.set(skeleton, lifted)
+      if (!isHot) this.#first.add(skeleton)
     }
     this.#reserveHeader(codeId)
     const place = delegation ? this.#placeBytes(bytes) : 0

@@ -64,13 +64,19 @@ const worldOf = (
 
 const word = (value: bigint | number): string => BigInt(value).toString(16).padStart(64, '0')
 
-/** Runs every transaction of a world on both; which of them succeed. */
+/**
+ * Runs every transaction of a world on both, on superblocks, on codes in their first form, and on codes that have become hot by then; which
+ * of them succeed.
+ */
 const expectSame = async (world: VmWorld): Promise<boolean[]> => {
-  const vm = await openVm(device, world)
-  const outcomes = vm.outcomes(await vm.run())
-  expect(outcomes).toEqual(await serialOutcomes(world))
-  vm.close()
-  return outcomes.map(({ status }) => status === 'succeeded')
+  const serial = await serialOutcomes(world)
+  for (const hotLanes of [0, world.batch.count + 1]) {
+    const vm = await openVm(device, world, undefined, hotLanes)
+    expect(vm.outcomes(await vm.run())).toEqual(serial)
+    if (hotLanes > 0) expect(vm.outcomes(await vm.run())).toEqual(serial)
+    vm.close()
+  }
+  return serial.map(({ status }) => status === 'succeeded')
 }
 
 test('a contract that adds and returns ends as on the CPU tier', async () => {

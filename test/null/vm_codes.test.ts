@@ -67,6 +67,40 @@ test('codes of one skeleton share their lifted code, and have headers of their o
   expect(vectors(buffer, jumps!, 2)).toEqual([eight, eight, eight, eight, 8, 0, 0, 0])
 })
 
+test('a code is lifted once more when it is hot, for all codes of its skeleton, and what was placed stays', () => {
+  const { device, vectors } = deviceOf()
+  const table = tableOf()
+  const made: string[] = []
+  const kept = (form: string, first: number) => (code: Uint8Array) => {
+    made.push(`${form} ${code[0]}`)
+    return stored(first + code[0]!)
+  }
+  const codes = new VmCodes(device, table, { ...lifter, lift: kept('hot', 100), liftFirst: kept('first', 0) }, 10)
+  const ids = [Uint8Array.of(5, 1), Uint8Array.of(5, 2), Uint8Array.of(6)].map((code, i) => table.add(`0x${i}`, code))
+  const run = (id: number, lanes: number): void => {
+    codes.note(id, lanes)
+    codes.require(id)
+  }
+  const instructionsOf = (id: number): number[] => {
+    const buffer = codes.sync()
+    const [at, , , , ...rest] = vectors(buffer, codes.codesAt + 2 * id, 2)
+    expect(rest).toEqual([0, table.codes[id]!.bytes.length, CODE_PRESENT, 0])
+    return vectors(buffer, at!, 3)
+  }
+  const filled = (value: number): number[] => new Array<number>(12).fill(value)
+  run(ids[0]!, 4)
+  codes.require(ids[1]!)
+  expect([instructionsOf(ids[0]!), instructionsOf(ids[1]!)]).toEqual([filled(5), filled(5)])
+  const [old] = vectors(codes.sync(), codes.codesAt + 2 * ids[0]!, 1)
+  run(ids[1]!, 6)
+  expect([instructionsOf(ids[0]!), instructionsOf(ids[1]!)]).toEqual([filled(105), filled(105)])
+  expect(vectors(codes.sync(), old!, 3)).toEqual(filled(5))
+  run(ids[0]!, 100)
+  run(ids[2]!, 10)
+  expect(instructionsOf(ids[2]!)).toEqual(filled(106))
+  expect(made).toEqual(['first 5', 'hot 5', 'hot 6'])
+})
+
 test('bytes come when they are asked for, those of a delegation with the code', () => {
   const { device, vectors } = deviceOf()
   const table = tableOf()
