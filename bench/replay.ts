@@ -55,8 +55,8 @@ export class Interrupted extends Error {
 
 /** A pass that takes longer is measured at once, without a warm one before it, and once only. */
 const LONG_MS = 45_000
-/** Warm passes in front of the measured ones: while kernels are still being compiled, and as long as they take no longer than this. */
-const MOST_WARM_PASSES = 8
+/** Warm passes in front of the measured ones, serial and ours in turns: while kernels are still being compiled, and for this long. */
+const MOST_WARM_PASSES = 64
 const WARM_MS = 1_000
 /** No further sample when measuring this block has taken so long. */
 const SAMPLING_MS = 60_000
@@ -101,7 +101,7 @@ export class Replayer {
 
   /**
    * First pass: records every path it can, notes changes and is checked; then serial execution, once unmeasured; warm passes until nothing
-   * is compiled in them; then samples, serial and ours in turns; last one pass that explains itself. Every pass is checked.
+   * is compiled in them, for a second at least if there are so many, serial and ours in turns; then samples, serial and ours in turns; last one pass that explains itself. Every pass is checked.
    */
   async run(
     job: Job,
@@ -139,7 +139,9 @@ export class Replayer {
       for (let n = 0; n < MOST_WARM_PASSES; n++) {
         const { result } = await pass('warm')
         compileMs += result.compileMs
-        if (result.compileMs === 0 && performance.now() > warmUntilMs) break
+        if (performance.now() < warmUntilMs) {
+          if (serial) await runSerial(job)
+        } else if (result.compileMs === 0) break
       }
       const end = performance.now() + SAMPLING_MS
       while (measured.length < samples && (measured.length === 0 || performance.now() < end)) {

@@ -23,6 +23,8 @@ export interface Stale {
   hints: Uint32Array
 }
 
+const FIRST_ENTRIES = 1024
+
 /** Where an execution of a transaction stands whose look-ups are asked for: it need not be the transaction's own. */
 export interface Place {
   readonly transaction: number
@@ -50,10 +52,11 @@ export interface Place {
 export class VersionLog {
   /** Where a list came with the block: its versions take the place of those that executions write. */
   listed: ListedVersions | undefined
-  #slots = new Uint32Array(1024)
-  #values = new Uint32Array(1024 * LIMBS_PER_WORD)
+  // Most batches never ask.
+  #slots = new Uint32Array(0)
+  #values = new Uint32Array(0)
   #entries = 0
-  #lastWrite = new Int32Array(1024)
+  #lastWrite = new Int32Array(0)
 
   /**
    * Resolves the reads of transactions from `first` on; the table's values are those at the place of `first`. With `places`
@@ -61,6 +64,10 @@ export class VersionLog {
    */
   resolve(schedule: Schedule, table: SlotTable, first: number, places?: readonly Place[]): Stale {
     const { batch, tier, groups, lanes, laneGroups } = schedule
+    if (this.#slots.length === 0) {
+      this.#slots = new Uint32Array(FIRST_ENTRIES)
+      this.#values = new Uint32Array(FIRST_ENTRIES * LIMBS_PER_WORD)
+    }
     if (this.#lastWrite.length < table.count) this.#lastWrite = new Int32Array(2 * table.count)
     const lastWrite = this.#lastWrite
     const most = places?.length ?? batch.count
