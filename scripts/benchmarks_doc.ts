@@ -118,12 +118,12 @@ const section = ({ file, report }: NamedReport, reports: readonly NamedReport[])
 const DROP_IN_TARGET = 20
 
 const dropInSection = (file: string, report: DropInReport): string => {
-  const { adapter, machine, transactions, sides } = report
+  const { adapter, machine, transactions, sides, served } = report
   const ratio = dropInRatio(report)
   return [
     `## \`runBlock\` of @ethereumjs/vm with createGpuEvm, ${adapter.kind}: ${adapter.name}`,
     `Measured ${report.date.slice(0, 10)} at commit \`${report.commit}\` on ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; driver ${adapter.driver}; node ${report.node}; [\`${file}\`](../bench/results/${file}).`,
-    `${sides[0]!.samplesMs.length} blocks of ${grouped(transactions)} ERC-20 payments from as many senders come in as RLP; \`runBlock\` is as its authors wrote it, recovers the senders, and checks transactions, receipts, bloom, gas and state root against the header. The EVM that does nothing returns from every call at once: what it takes is what \`runBlock\` does around any EVM.`,
+    `${sides[0]!.samplesMs.length} blocks of ${grouped(transactions)} ERC-20 payments from as many senders come in as RLP; \`runBlock\` is as its authors wrote it, recovers the senders, and checks transactions, receipts, bloom, gas and state root against the header. createGpuEvm served ${grouped(served)} calls from ahead, those of a block in front included. The EVM that does nothing returns from every call at once: what it takes is what \`runBlock\` does around any EVM.`,
     markdownTable(['EVM', 'ms a block', '±', 'ms a transaction', 'times what createGpuEvm takes'], dropInRows(report)),
     '### Targets (set for two cores and lavapipe)',
     markdownTable(

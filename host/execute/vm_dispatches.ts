@@ -257,7 +257,7 @@ export class VmDispatches {
     const bloomsAt = new Uint32Array(laneCount)
     const gathered = this.#machine.gather.start(this.#store, list)
     const bloomBits = this.#hashLogs(gathered.buffer, lanes, logsAt, bloomsAt)
-    void bloomBits.then(gathered.release)
+    void Promise.allSettled([gathered.words, bloomBits]).then(gathered.release)
     const words = await gathered.words
     counters.readback += performance.now() - startedMs
     return {

@@ -226,21 +226,17 @@ export class VmRunner {
   /** Code ids of the called accounts, which are put in the store at once. */
   #calledCodes({ transactions, toIds }: VmRequest): Uint32Array {
     const startedMs = performance.now()
-    const { rows } = this.#parts.resident.accounts
+    const { accounts, codes } = this.#parts.resident
     const codeIds = new Uint32Array(transactions.length)
-    const lanes = new Map<number, number>()
-    let first = 0
+    const lanes = new Uint32Array(codes.codes.length)
     for (let k = 0; k < codeIds.length; k++) {
-      const codeId = rows[toIds[transactions[k]!]! * ROW_LIMBS + ROW_FLAGS]! >>> ACCOUNT_CODE_SHIFT
+      const codeId = accounts.rows[toIds[transactions[k]!]! * ROW_LIMBS + ROW_FLAGS]! >>> ACCOUNT_CODE_SHIFT
       codeIds[k] = codeId
-      if (codeId === codeIds[first]) continue
-      lanes.set(codeIds[first]!, (lanes.get(codeIds[first]!) ?? 0) + k - first)
-      first = k
+      lanes[codeId]!++
     }
-    if (codeIds.length > 0) lanes.set(codeIds[first]!, (lanes.get(codeIds[first]!) ?? 0) + codeIds.length - first)
-    for (const [codeId, count] of lanes) {
-      if (codeId === 0) continue
-      this.#codes.note(codeId, count)
+    for (let codeId = 1; codeId < lanes.length; codeId++) {
+      if (lanes[codeId] === 0) continue
+      this.#codes.note(codeId, lanes[codeId]!)
       this.#codes.require(codeId)
     }
     this.timings.codes += performance.now() - startedMs

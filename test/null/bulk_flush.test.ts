@@ -9,6 +9,8 @@ import { flushInBulk } from '../../host/evm/bulk_flush.ts'
 const common = createCustomCommon({ chainId: 1 }, Mainnet, { hardfork: 'prague' })
 const cached = (): MerkleStateManager => new MerkleStateManager({ common, caches: new Caches() })
 
+const OTHER_HASH = { useKeyHashing: true, useKeyHashingFunction: () => new Uint8Array(32).fill(1) }
+
 const addressOf = (n: number): Address => new Address(new Uint8Array(20).fill(n + 1))
 const keyOf = (n: number): Uint8Array => new Uint8Array(32).fill(n)
 
@@ -123,6 +125,8 @@ describe('flushInBulk', () => {
       new MerkleStateManager({ common, caches: new Caches({ storage: { type: CacheType.LRU, size: 0 } }) }),
       new MerkleStateManager({ common, caches: new Caches(), trie: trie({ useNodePruning: true }) }),
       new MerkleStateManager({ common, caches: new Caches(), trie: trie({ useRootPersistence: true }) }),
+      new MerkleStateManager({ common, caches: new Caches(), trie: trie({ useKeyHashing: false }) }),
+      new MerkleStateManager({ common, caches: new Caches(), trie: new MerklePatriciaTrie(OTHER_HASH) }),
       new MerkleStateManager({ common, caches: new Caches(), trie: trie({ keyPrefix: Uint8Array.of(1) }) }),
     ]
     for (const manager of others) {

@@ -101,6 +101,19 @@ test('a code is lifted once more when it is hot, for all codes of its skeleton, 
   expect(made).toEqual(['first 5', 'hot 5', 'hot 6'])
 })
 
+test('a hot code that the store has no room for stays in its first form', () => {
+  const { device } = deviceOf(1 << 17)
+  const table = tableOf()
+  const large = () => stored(1, 1 << 14)
+  const codes = new VmCodes(device, table, { ...lifter, lift: large, liftFirst: () => stored(2) }, 2)
+  const id = table.add('0x1', Uint8Array.of(5))
+  for (let n = 0; n < 3; n++) {
+    codes.note(id, 1)
+    expect(codes.require(id)).toBe(true)
+  }
+  expect(codes.sync().size).toBeLessThanOrEqual(1 << 17)
+})
+
 test('bytes come when they are asked for, those of a delegation with the code', () => {
   const { device, vectors } = deviceOf()
   const table = tableOf()
