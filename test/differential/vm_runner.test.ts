@@ -86,6 +86,21 @@ test('a contract that adds and returns ends as on the CPU tier', async () => {
   expect(await expectSame(worldOf(codes, [{ ...adder, data }, adder]))).toEqual([true, true])
 })
 
+test('a wave finds nothing of the one before in the store that it takes over', async () => {
+  const codes = { clearer: 'PUSH 0 PUSH 1 SSTORE PUSH 32 PUSH 0 LOG0 STOP' }
+  const world = worldOf(codes, Array(70).fill({ to: at('clearer') }))
+  const vm = await openVm(device, world)
+  const serial = await serialOutcomes(world)
+  const steps: number[] = []
+  for (let n = 0; n < 4; n++) {
+    vm.runner.begin()
+    expect(vm.outcomes(await vm.run())).toEqual(serial)
+    steps.push(vm.runner.steps)
+  }
+  expect(steps.slice(2)).toEqual([steps[1], steps[1]])
+  vm.close()
+})
+
 test('offsets of memory add up past 2^32 and wrap at 2^256', async () => {
   const codes = {
     reader:
