@@ -1,8 +1,9 @@
 import type { Common } from '@ethereumjs/common'
 import { EVM, EVMError, type EVMOpts, type ExecResult, type Message } from '@ethereumjs/evm'
 import { Account, type Address, createZeroAddress, MAX_INTEGER } from '@ethereumjs/util'
-import { publicBn254 } from './cpu_bn254.ts'
+import { wasmBn254 } from './cpu_bn254.ts'
 import { leanOperation, type Operation, type RunState } from './cpu_opcodes.ts'
+import { precompilesOf } from './cpu_precompiles.ts'
 import { isBelow, moveBalance, SeenAccount } from './seen_account.ts'
 
 type Interpreter = RunState['interpreter']
@@ -202,9 +203,13 @@ const payerOf = ({ env, stack }: RunState, opCode: number): SeenAccount | undefi
 /** The run state of a frame; the declaration calls it protected. */
 const stateOf = (frame: Interpreter): RunState => (frame as unknown as { readonly _runState: RunState })._runState
 
-/** An EVM like `createEVM` of @ethereumjs/evm makes it, with the loop of LeanEvm. */
+/** An EVM like `createEVM` of @ethereumjs/evm makes it, with the loop of LeanEvm and the curves of cpu_curves.ts. */
 export const createLeanEvm = (options: EVMOpts & { readonly common: Common }): LeanEvm => {
-  const evm = new LeanEvm({ ...options, bn254: publicBn254 })
+  const customPrecompiles = [...precompilesOf(options.common)].map(([address, run]) => ({
+    address: `0x${address}` as const,
+    function: run,
+  }))
+  const evm = new LeanEvm({ ...options, customPrecompiles, bn254: wasmBn254 })
   memoise(options.common)
   return evm
 }

@@ -1,7 +1,6 @@
 import { EVM, type EVMOpts, type ExecResult, type Message } from '@ethereumjs/evm'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { opcodesAt } from '../../transpiler/spec/opcodes.ts'
-import { publicBn254 } from './cpu_bn254.ts'
 import type { VmTraceStep } from './vm_trace.ts'
 
 export type OnStep = (step: VmTraceStep) => void
@@ -25,7 +24,7 @@ class TracedEvm extends EVM {
   #refund = 0n
 
   constructor(options: EVMOpts, fork: Fork, onStep: OnStep) {
-    super({ ...options, bn254: publicBn254 })
+    super(options)
     this.#fork = fork
     this.#onStep = onStep
     const store = this._opcodeMap[SSTORE]!

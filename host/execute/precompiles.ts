@@ -1,15 +1,9 @@
-import {
-  EVMError,
-  getActivePrecompiles,
-  NobleBLS,
-  type PrecompileFunc,
-  type PrecompileInput,
-  paramsEVM,
-} from '@ethereumjs/evm'
+import { EVMError, NobleBLS, type PrecompileFunc, type PrecompileInput, paramsEVM } from '@ethereumjs/evm'
 import type { PrecompileResult } from '../../transpiler/layout/memo.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
-import { publicBn254 } from './cpu_bn254.ts'
+import { wasmBn254 } from './cpu_bn254.ts'
 import { commonOf } from './cpu_crypto.ts'
+import { precompilesOf } from './cpu_precompiles.ts'
 
 /** Inputs that cost more are left to the CPU tier, where the transaction pays: one input of blake2f can ask for 2^32 rounds. */
 const MOST_GAS = 500_000n
@@ -24,14 +18,14 @@ export class Precompiles {
   constructor(fork: Fork, chainId: bigint) {
     this.#common = commonOf(fork, chainId)
     this.#common.updateParams(paramsEVM)
-    this.#byAddress = getActivePrecompiles(this.#common)
+    this.#byAddress = precompilesOf(this.#common)
   }
 
   /** Undefined where the fork has no precompile at this address, or for an input that costs much. At once where the function answers at once. */
   run(address: number, input: Uint8Array): PrecompileResult | undefined | Promise<PrecompileResult | undefined> {
     const run = this.#byAddress.get(address.toString(16).padStart(40, '0'))
     if (run === undefined) return undefined
-    this.#evm ??= { _bn254: publicBn254, _bls: new NobleBLS() } as unknown as PrecompileInput['_EVM']
+    this.#evm ??= { _bn254: wasmBn254, _bls: new NobleBLS() } as unknown as PrecompileInput['_EVM']
     const result = run({ data: input, gasLimit: MOST_GAS, common: this.#common, _EVM: this.#evm })
     return result instanceof Promise ? result.then(resultOf) : resultOf(result)
   }

@@ -1,6 +1,6 @@
 import { bls12_381 } from '@noble/curves/bls12-381.js'
-import { describe, expect, it } from 'vitest'
-import { verifyKzgProof } from '../../host/execute/cpu_kzg.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { kzgCurve, verifyKzgProof } from '../../host/execute/cpu_kzg.ts'
 
 /** From go-ethereum core/vm/testdata/precompiles/pointEvaluation.json and execution-specs: two openings of one blob. */
 const COMMITMENT = '0x8f59a8d2a1a625a17f3fea0fe5eb8c896db3764f3185481bc22f91b4aaffcca25f26936857bc3a7c2539ea8ec3a952b7'
@@ -20,7 +20,12 @@ const INFINITY = `0xc0${'00'.repeat(47)}`
 const word = (value: bigint): string => `0x${value.toString(16).padStart(64, '0')}`
 const ORDER = bls12_381.fields.Fr.ORDER
 
-describe('verifyKzgProof', () => {
+describe.each(['noble', 'mcl'])('verifyKzgProof over %s', (library) => {
+  beforeAll(async () => {
+    if (library === 'mcl') await kzgCurve.load()
+    expect(kzgCurve.mcl !== undefined).toBe(library === 'mcl')
+  })
+
   it.each(OPENINGS)('accepts a published opening and refuses it with anything else in its place', ({ z, y, proof }) => {
     const other = OPENINGS.find((opening) => opening.z !== z)!
     expect(verifyKzgProof(COMMITMENT, z, y, proof)).toBe(true)
@@ -45,5 +50,15 @@ describe('verifyKzgProof', () => {
     expect(() => verifyKzgProof(COMMITMENT, z, word(ORDER), proof)).toThrow('C_KZG_BADARGS')
     expect(() => verifyKzgProof(`0x${'ff'.repeat(48)}`, z, y, proof)).toThrow('C_KZG_BADARGS')
     expect(() => verifyKzgProof(COMMITMENT, z, y, `0x${'00'.repeat(48)}`)).toThrow('C_KZG_BADARGS')
+  })
+
+  it('refuses a point of the curve that is of another order', () => {
+    const { z, y, proof } = OPENINGS[0]
+    const { Fp } = bls12_381.fields
+    // Of the points with small coordinates none is in the subgroup, which is one in 2^125 of the curve.
+    const x = [1n, 2n, 3n, 4n, 5n, 6n, 7n].find((x) => Fp.eql(Fp.pow(x ** 3n + 4n, (Fp.ORDER - 1n) / 2n), 1n))!
+    const stray = `0x${(x | (1n << 383n)).toString(16)}`
+    expect(() => verifyKzgProof(stray, z, y, proof)).toThrow('C_KZG_BADARGS')
+    expect(() => verifyKzgProof(COMMITMENT, z, y, stray)).toThrow('C_KZG_BADARGS')
   })
 })

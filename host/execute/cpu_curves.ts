@@ -1,0 +1,72 @@
+import { createRequire } from 'node:module'
+import { dirname, sep } from 'node:path'
+
+export type Mcl = typeof import('mcl-wasm')
+
+const require = createRequire(import.meta.url)
+
+/**
+ * A copy of mcl-wasm that nobody else in the process has: the package keeps one curve in its module, and whoever initialises it
+ * anew changes it for all others.
+ */
+const ownCopy = (): Mcl => {
+  const entry = require.resolve('mcl-wasm')
+  const folder = dirname(entry) + sep
+  const takeFiles = (): [string, NodeJS.Module][] => {
+    const files = Object.entries(require.cache).filter(([file]) => file.startsWith(folder)) as [string, NodeJS.Module][]
+    for (const [file] of files) delete require.cache[file]
+    return files
+  }
+  const others = takeFiles()
+  try {
+    return require(entry) as Mcl
+  } finally {
+    takeFiles()
+    for (const [file, module] of others) require.cache[file] = module
+  }
+}
+
+/** A pairing-friendly curve in WebAssembly, which takes some 40 ms to compile when it is first asked for. */
+export class Curve {
+  readonly #name: 'BN_SNARK1' | 'BLS12_381'
+  readonly #prepare: (mcl: Mcl) => void
+  #loading: Promise<void> | undefined
+  #mcl: Mcl | undefined
+  #isTried = false
+
+  /** `prepare`: once, when it is compiled. */
+  constructor(name: 'BN_SNARK1' | 'BLS12_381', prepare: (mcl: Mcl) => void = () => {}) {
+    this.#name = name
+    this.#prepare = prepare
+  }
+
+  /** Undefined before `load` has ended, and where this machine cannot compile it. */
+  get mcl(): Mcl | undefined {
+    return this.#mcl
+  }
+
+  /** Whether waiting for `load` would change nothing. */
+  get isTried(): boolean {
+    return this.#isTried
+  }
+
+  /** Never fails: without it, the reference's own arithmetic does. */
+  load(): Promise<void> {
+    this.#loading ??= this.#compile().catch(() => {})
+    return this.#loading
+  }
+
+  async #compile(): Promise<void> {
+    try {
+      const mcl = ownCopy()
+      await mcl.init(mcl[this.#name])
+      this.#prepare(mcl)
+      this.#mcl = mcl
+    } finally {
+      this.#isTried = true
+    }
+  }
+}
+
+/** Of precompiles 6 to 8 (EIP-196, EIP-197). */
+export const bn254Curve = new Curve('BN_SNARK1')
