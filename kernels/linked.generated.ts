@@ -2247,12 +2247,14 @@ fn vm_precompile(address: U256) -> u32 {
 }
 
 @compute @workgroup_size(64) fn lane_vm(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let number = lane_index(workgroup, workgroups, local);
-  if (number >= lane_environment[0].x) {
+  vm_spread = lane_environment[24].y;
+  vm_stride = 1u << vm_spread;
+  let number = ((workgroup.x + workgroup.y * workgroups.x) << vm_spread) + local;
+  if ((local >= vm_stride) | (number >= lane_environment[0].x)) {
     return;
   }
   vm_lane = lanes_out[lane_environment[0].y + (number >> 2u)][number & 3u];
-  vm_arena = lane_environment[18].x + (vm_lane >> 6u) * lane_environment[18].y * VM_STRIDE + (vm_lane & 63u);
+  vm_arena = lane_environment[18].x + (((vm_lane >> vm_spread) * lane_environment[18].y) << vm_spread) + (vm_lane & (vm_stride - 1u));
   var started = vm_load();
   var opens = started;
   vm_go = select(0u, VM_NONE, started);
@@ -2310,13 +2312,13 @@ fn vm_precompile(address: U256) -> u32 {
         wide--;
       }
       var place = vm_stack_place(operand);
-      var stride = VM_STRIDE;
+      var stride = vm_stride;
       if (enters) {
         place = vm_columns(11u);
         stride = lane_environment[1].x;
       } else if (of_frame) {
-        place = select(vm_frame + 5u * VM_STRIDE, vm_columns(9u), mode == VM_MODE_GAS_PRICE);
-        stride = select(VM_STRIDE, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
+        place = select(vm_frame + (5u << vm_spread), vm_columns(9u), mode == VM_MODE_GAS_PRICE);
+        stride = select(vm_stride, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
       }
       var word = U256_ZERO;
       if ((operand < 0x4000u) | enters | of_frame) {
@@ -2383,7 +2385,7 @@ fn vm_precompile(address: U256) -> u32 {
     if (from_calldata | (opcode == VM_OP_ENVIRONMENT) | (opcode == VM_OP_MEMO) | copies) {
       var k = select(2u, 0u, (opcode == VM_OP_ENVIRONMENT) & (mode == 2u));
       k = select(k, 7u, copies & (mode == VM_COPY_CODE));
-      calldata = lanes_out[vm_frame + k * VM_STRIDE];
+      calldata = lanes_out[vm_frame + (k << vm_spread)];
     }
     var item = vec4<u32>(0u);
     var item_word = U256_ZERO;
@@ -2467,7 +2469,7 @@ fn vm_precompile(address: U256) -> u32 {
           let flags = select(0u, VM_ENTRY_WARM, warm) | select(0u, VM_ENTRY_EXISTS, exists);
           lanes_out[place] = vec4<u32>(id, flags, row.w >> 8u, 0u);
           for (var copy = 1u; copy < 1u + vm_turns(6u); copy++) {
-            lanes_out[place + copy * VM_STRIDE] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
+            lanes_out[place + (copy << vm_spread)] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
           }
         }
         if (turn == 2u) {
@@ -2536,7 +2538,7 @@ fn vm_precompile(address: U256) -> u32 {
         if (found.is_new & (vm_exit == 0u)) {
           held = u256_select(held, item_word, (item.x & VM_ITEM_VALUE) != 0u);
           for (var copy = 1u; copy < 1u + vm_turns(4u); copy++) {
-            lanes_out[vm_at(record) + copy * VM_STRIDE] = select(held.hi, held.lo, (copy & 1u) != 0u);
+            lanes_out[vm_at(record) + (copy << vm_spread)] = select(held.hi, held.lo, (copy & 1u) != 0u);
           }
         }
       }
@@ -2559,12 +2561,12 @@ fn vm_precompile(address: U256) -> u32 {
       for (var turn = 0u; turn < 3u; turn++) {
         let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
         var place = vm_at(at);
-        var stride = VM_STRIDE;
+        var stride = vm_stride;
         if (at == 0u) {
           if ((opcode != VM_OP_BLOB_HASH) | (turn != 0u) | (offset >= lists.w)) {
             continue;
           }
-          place = lists.z + 2u * offset - 3u * VM_STRIDE;
+          place = lists.z + 2u * offset - (3u << vm_spread);
           stride = 1u;
         } else {
           let flags = lanes_out[place].y;
@@ -2574,12 +2576,12 @@ fn vm_precompile(address: U256) -> u32 {
           cost += select(look, 0u, turn == 2u);
         }
         if (turn != 1u) {
-          purse = vm_word(place + 3u * VM_STRIDE, stride);
+          purse = vm_word(place + (3u << vm_spread), stride);
           present = u256_select(present, purse, turn == 0u);
         }
       }
       if (storage & writes) {
-        let costs = vm_sstore(vm_word(vm_at(record) + VM_STRIDE, VM_STRIDE), present, b);
+        let costs = vm_sstore(vm_word(vm_at(record) + vm_stride, vm_stride), present, b);
         ok = ok & vm_less(vec2<u32>(2300u, 0u), vm_gas);
         cost += costs.x;
         vm_refund += select(0u, costs.y, ok);
@@ -2632,10 +2634,10 @@ fn vm_precompile(address: U256) -> u32 {
           if (moves) {
             now = evm_sum(u256_select(present, purse, turn == 2u), c, turn == 2u);
           }
-          vm_put_word(place + 3u * VM_STRIDE, now);
+          vm_put_word(place + (3u << vm_spread), now);
           if (turn == 2u) {
-            let least = vm_word(place + 5u * VM_STRIDE, VM_STRIDE);
-            vm_put_word(place + 5u * VM_STRIDE, u256_select(least, now, u256_lt(now, least)));
+            let least = vm_word(place + (5u << vm_spread), vm_stride);
+            vm_put_word(place + (5u << vm_spread), u256_select(least, now, u256_lt(now, least)));
           }
         }
       }
@@ -2685,14 +2687,14 @@ fn vm_precompile(address: U256) -> u32 {
       mode = VM_MODE_HALT;
       length = 0u;
     }
-    let parent = vm_frame - VM_FRAME_VECTORS * VM_STRIDE;
+    let parent = vm_frame - (VM_FRAME_VECTORS << vm_spread);
     let memory = vm_at(lane_environment[19].x + vm_memory);
     let returned = vm_at(lane_environment[19].y);
     var call = vec4<u32>(0u);
     var call_ranges = vec4<u32>(0u);
     if ((opcode == VM_OP_END) & (vm_depth != 0u)) {
-      call = lanes_out[parent + VM_STRIDE];
-      call_ranges = lanes_out[parent + 3u * VM_STRIDE];
+      call = lanes_out[parent + vm_stride];
+      call_ranges = lanes_out[parent + (3u << vm_spread)];
     }
     if (vm_exit == 0u) {
       if ((opcode == VM_OP_CALLDATA_LOAD) | (opcode == VM_OP_MEMORY) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | (opcode == VM_OP_END)) {
@@ -2738,10 +2740,10 @@ fn vm_precompile(address: U256) -> u32 {
             lanes_out[log] = vec4<u32>(vm_account, mode, length, vectors);
             var topic = vm_stack_place(c_operand);
             for (var n = 0u; n < 2u * mode; n++) {
-              lanes_out[log + (1u + n) * VM_STRIDE] = lanes_out[topic + (n & 1u) * VM_STRIDE];
-              topic -= (n & 1u) * VM_WORD_STRIDE;
+              lanes_out[log + ((1u + n) << vm_spread)] = lanes_out[topic + ((n & 1u) << vm_spread)];
+              topic -= (n & 1u) << (vm_spread + 1u);
             }
-            base = log + (1u + 2u * mode) * VM_STRIDE;
+            base = log + ((1u + 2u * mode) << vm_spread);
             vm_log_vectors += vectors;
             vm_logs++;
           }
@@ -2777,7 +2779,7 @@ fn vm_precompile(address: U256) -> u32 {
     if ((vm_exit == 0u) & ((opcode == VM_OP_CALL) | enters | (opcode == VM_OP_END))) {
       if (opcode == VM_OP_END) {
         if ((mode >= 2u) & started) {
-          let mark = lanes_out[vm_frame + 4u * VM_STRIDE];
+          let mark = lanes_out[vm_frame + (4u << vm_spread)];
           vm_undo(mark.x);
           vm_log_vectors = mark.y;
           vm_logs = mark.z;
@@ -2790,7 +2792,7 @@ fn vm_precompile(address: U256) -> u32 {
           vm_depth--;
           vm_height = call.y;
           vm_go = call.x;
-          vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[parent + 7u * VM_STRIDE].z));
+          vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[parent + (7u << vm_spread)].z));
           opens = true;
           word = u256_from_bool(mode < 2u);
           result = vm_at(lane_environment[18].w + 2u * (call.z + call.y - 1u));
@@ -2807,19 +2809,19 @@ fn vm_precompile(address: U256) -> u32 {
           var bases = vec4<u32>(0u);
           let input = vm_at(lane_environment[19].x + vm_memory + (in_range.x >> 4u));
           calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
-          var frame = vm_frame + VM_FRAME_VECTORS * VM_STRIDE;
+          var frame = vm_frame + (VM_FRAME_VECTORS << vm_spread);
           if (enters) {
             parties_now.z = parties.x;
             parties_now.w = select(0u, VM_FRAME_FREE, vm_native != 0u);
             calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
             frame = vm_frame;
           } else {
-            lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas.x, out_range);
-            lanes_out[vm_frame + 7u * VM_STRIDE].z = vm_gas.y;
-            let own = lanes_out[vm_frame + VM_STRIDE];
+            lanes_out[vm_frame + (3u << vm_spread)] = vec4<u32>(vm_words, vm_gas.x, out_range);
+            lanes_out[vm_frame + (7u << vm_spread)].z = vm_gas.y;
+            let own = lanes_out[vm_frame + vm_stride];
             let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
             bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
-            lanes_out[vm_frame + VM_STRIDE] = vec4<u32>(instruction.w >> 16u, after, own.zw);
+            lanes_out[vm_frame + vm_stride] = vec4<u32>(instruction.w >> 16u, after, own.zw);
           }
           for (var k = 0u; k < vm_turns(8u); k++) {
             var v = parties_now;
@@ -2831,10 +2833,10 @@ fn vm_precompile(address: U256) -> u32 {
             v = select(v, seen_value.hi, k == 6u);
             v = select(v, vec4<u32>(constants, code_owner, 0u, 0u), k == 7u);
             if (delegate_call & ((k == 0u) | (k == 5u) | (k == 6u))) {
-              let inherited = lanes_out[vm_frame + k * VM_STRIDE];
+              let inherited = lanes_out[vm_frame + (k << vm_spread)];
               v = select(inherited, vec4<u32>(v.xy, inherited.z, v.w), k == 0u);
             }
-            lanes_out[frame + k * VM_STRIDE] = v;
+            lanes_out[frame + (k << vm_spread)] = v;
           }
           vm_gas = given;
           vm_height = 0u;
@@ -2854,7 +2856,7 @@ fn vm_precompile(address: U256) -> u32 {
     if (vm_exit < VM_MISS_ACCOUNT) {
       if (has_result) {
         lanes_out[result] = word.lo;
-        lanes_out[result + VM_STRIDE] = word.hi;
+        lanes_out[result + vm_stride] = word.hi;
       }
       vm_pc = next_pc;
     } else {
@@ -2884,17 +2886,15 @@ struct U256 {
 
 @group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
 
-fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
-  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
-}
+var<private> vm_spread: u32;
+
+var<private> vm_stride: u32;
 
 var<private> vm_lane: u32;
 
 @group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
 
 var<private> vm_arena: u32;
-
-const VM_STRIDE = 64u;
 
 fn vm_load() -> bool {
   let state = lanes_out[vm_columns(0u)];
@@ -2957,7 +2957,7 @@ fn vm_save(started: bool, output: vec2<u32>) {
     }
     lanes_out[place] = v;
   }
-  lanes_out[vm_frame + 3u * VM_STRIDE].x = vm_words;
+  lanes_out[vm_frame + (3u << vm_spread)].x = vm_words;
 }
 
 const VM_STEPS = 1048576u;
@@ -3043,7 +3043,7 @@ fn vm_run_simple(started: bool) -> VmNext {
       let at = vm_at(lane_environment[19].x + vm_memory + (offset >> 4u));
       word = b;
       if (mode == 0u) {
-        word = vm_word(at, VM_STRIDE);
+        word = vm_word(at, vm_stride);
       } else {
         place = at;
         stores = true;
@@ -3052,12 +3052,12 @@ fn vm_run_simple(started: bool) -> VmNext {
     }
     if (stores) {
       lanes_out[place] = word.lo;
-      lanes_out[place + VM_STRIDE] = word.hi;
+      lanes_out[place + vm_stride] = word.hi;
     }
     if ((opcode == VM_OP_COPY) & (c_operand != VM_OPERAND_NONE)) {
       let second = vm_stack_place(c_operand);
       lanes_out[second] = b.lo;
-      lanes_out[second + VM_STRIDE] = b.hi;
+      lanes_out[second + vm_stride] = b.hi;
     }
     vm_pc = select(vm_pc + 1u, VM_HALT_PC, lost);
     if (jumps & (vm_go != VM_NONE)) {
@@ -3101,18 +3101,18 @@ fn vm_open_frame() {
   vm_code = parties.x;
   vm_account = parties.y;
   vm_flags = parties.w;
-  let bases = lanes_out[vm_frame + VM_STRIDE];
+  let bases = lanes_out[vm_frame + vm_stride];
   vm_memory = bases.w;
   vm_stack = vm_at(lane_environment[18].w + 2u * (bases.z + vm_height));
-  vm_words = lanes_out[vm_frame + 3u * VM_STRIDE].x;
-  vm_constants = lanes_out[vm_frame + 7u * VM_STRIDE].x;
+  vm_words = lanes_out[vm_frame + (3u << vm_spread)].x;
+  vm_constants = lanes_out[vm_frame + (7u << vm_spread)].x;
   vm_open_code();
 }
 
 var<private> vm_frame: u32;
 
 fn vm_at(k: u32) -> u32 {
-  return vm_arena + k * VM_STRIDE;
+  return vm_arena + (k << vm_spread);
 }
 
 const VM_FRAME_VECTORS = 8u;
@@ -3145,7 +3145,7 @@ var<private> vm_shape: vec4<u32>;
 var<private> vm_code_bytes: vec2<u32>;
 
 fn vm_stack_place(operand: u32) -> u32 {
-  return u32(i32(vm_stack) + (i32(operand << 18u) >> 18u) * i32(VM_WORD_STRIDE));
+  return u32(i32(vm_stack) + ((i32(operand << 18u) >> 18u) << (vm_spread + 1u)));
 }
 
 fn vm_word(at: u32, stride: u32) -> U256 {
@@ -3165,7 +3165,7 @@ fn vm_operand(operand: u32) -> U256 {
   var word = U256_ZERO;
   if (operand < 0x4000u) {
     let place = vm_stack_place(operand);
-    word = U256(lanes_out[place], lanes_out[place + VM_STRIDE]);
+    word = U256(lanes_out[place], lanes_out[place + vm_stride]);
   } else if (operand < 0x8000u) {
     let place = vm_shape.y + 2u * index;
     word = U256(lanes_in[place], lanes_in[place + 1u]);
@@ -3192,8 +3192,6 @@ fn u256_fits_u32(x: U256) -> bool {
   let high = x.hi | vec4<u32>(x.lo.yzw, 0u);
   return (high.x | high.y | high.z | high.w) == 0u;
 }
-
-const VM_WORD_STRIDE = 128u;
 
 fn u256_add(a: U256, b: U256) -> U256 {
   return u256_add_carry(a, b).sum;
@@ -3267,7 +3265,7 @@ fn vm_grow(end: u32) -> bool {
   }
   let base = vm_at(lane_environment[19].x + vm_memory);
   for (var k = 2u * vm_words; k < 2u * words; k++) {
-    lanes_out[base + k * VM_STRIDE] = vec4<u32>(0u);
+    lanes_out[base + (k << vm_spread)] = vec4<u32>(0u);
   }
   vm_words = words;
   return true;
@@ -3500,7 +3498,7 @@ fn vm_slot_record(id: u32, account: u32) -> VmRecord {
   var found = VM_NONE;
   var is_new = false;
   for (var probe = 0u; probe <= mask; probe++) {
-    let place = buckets + (bucket >> 2u) * VM_STRIDE;
+    let place = buckets + ((bucket >> 2u) << vm_spread);
     let entry = lanes_out[place][bucket & 3u];
     let at = lane_environment[19].z + VM_SLOT_VECTORS * (entry - 1u);
     if (entry == 0u) {
@@ -3535,7 +3533,7 @@ fn vm_transient_record(account: u32, key: U256) -> VmRecord {
   var is_new = true;
   for (var n = 0u; n < vm_transients; n++) {
     let place = vm_at(at);
-    if ((lanes_out[place].x == account) & u256_eq(vm_word(place + VM_STRIDE, VM_STRIDE), key)) {
+    if ((lanes_out[place].x == account) & u256_eq(vm_word(place + vm_stride, vm_stride), key)) {
       is_new = false;
       break;
     }
@@ -3546,8 +3544,8 @@ fn vm_transient_record(account: u32, key: U256) -> VmRecord {
       vm_transients++;
       let place = vm_at(at);
       lanes_out[place] = vec4<u32>(account, 0u, 0u, 0u);
-      vm_put_word(place + VM_STRIDE, key);
-      vm_put_word(place + VM_PRESENT_AT * VM_STRIDE, U256_ZERO);
+      vm_put_word(place + vm_stride, key);
+      vm_put_word(place + (VM_PRESENT_AT << vm_spread), U256_ZERO);
     } else {
       at = VM_NONE;
       vm_full(VM_REGION_TRANSIENTS);
@@ -3562,7 +3560,7 @@ const VM_TRANSIENT_VECTORS = 5u;
 
 fn vm_put_word(at: u32, word: U256) {
   for (var half = 0u; half < vm_turns(2u); half++) {
-    lanes_out[at + half * VM_STRIDE] = select(word.lo, word.hi, half == 1u);
+    lanes_out[at + (half << vm_spread)] = select(word.lo, word.hi, half == 1u);
   }
 }
 
@@ -3607,9 +3605,9 @@ fn vm_note(at: u32) {
   let place = vm_at(lane_environment[20].y + VM_JOURNAL_VECTORS * vm_journal);
   let record = vm_at(at);
   for (var k = 0u; k < vm_turns(3u); k++) {
-    var noted = lanes_out[record + select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) * VM_STRIDE];
+    var noted = lanes_out[record + (select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) << vm_spread)];
     noted.x = select(noted.x, at, k == 0u);
-    lanes_out[place + k * VM_STRIDE] = noted;
+    lanes_out[place + (k << vm_spread)] = noted;
   }
   vm_journal++;
 }
@@ -4060,7 +4058,7 @@ fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) ->
       let k = select(n - 1u, count - n, backward);
       let v = vm_shift(select(before, loaded, backward), select(loaded, before, backward), start + i32(16u * k), source.limit);
       if (base != 0u) {
-        let place = base + (first + k) * VM_STRIDE;
+        let place = base + ((first + k) << vm_spread);
         let at = i32(16u * (first + k));
         let keep = vm_byte_mask(i32(to) - at) | ~vm_byte_mask(i32(to + length) - at);
         lanes_out[place] = (lanes_out[place] & keep) | (v & ~keep);
@@ -4083,7 +4081,7 @@ fn vm_source_vector(source: VmSource, index: i32) -> vec4<u32> {
   } else if (source.kind == VM_SOURCE_WORD) {
     v = select(select(vec4<u32>(0u), source.word.hi, index == 1), source.word.lo, index == 0);
   } else if (16u * k < source.limit) {
-    v = lanes_out[source.base + k * select(VM_STRIDE, 1u, source.kind == VM_SOURCE_WAVE)];
+    v = lanes_out[source.base + k * select(vm_stride, 1u, source.kind == VM_SOURCE_WAVE)];
   }
   return v;
 }
@@ -4450,9 +4448,9 @@ fn vm_undo(mark: u32) {
     for (var k = 0u; k < vm_turns(3u); k++) {
       var old = vec4<u32>(header.x, flags, header.zw);
       if (k != 0u) {
-        old = lanes_out[place + k * VM_STRIDE];
+        old = lanes_out[place + (k << vm_spread)];
       }
-      lanes_out[record + select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) * VM_STRIDE] = old;
+      lanes_out[record + (select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) << vm_spread)] = old;
     }
   }
 }
@@ -4468,7 +4466,7 @@ fn u256_from_bool(b: bool) -> U256 {
 fn vm_shift_height(immediate: u32) {
   let words = i32(immediate << 16u) >> 16u;
   vm_height = u32(i32(vm_height) + words);
-  vm_stack = u32(i32(vm_stack) + words * i32(VM_WORD_STRIDE));
+  vm_stack = u32(i32(vm_stack) + (words << (vm_spread + 1u)));
 }
 
 struct VmNext {
@@ -4511,7 +4509,7 @@ fn vm_enter_block(block: u32) {
     }
   }
   vm_pc = select(VM_HALT_PC, vm_shape.x + bounds.x, fits);
-  if (vm_stack + bounds.z * VM_WORD_STRIDE > vm_at(lane_environment[19].x)) {
+  if (vm_stack + (bounds.z << (vm_spread + 1u)) > vm_at(lane_environment[19].x)) {
     vm_full(VM_REGION_STACK);
   }
 }
@@ -4585,8 +4583,6 @@ fn u256_signextend(b: U256, x: U256) -> U256 {
 fn u256_clz(x: U256) -> U256 {
   return u256_from_u32(256u - u256_bit_length(x));
 }
-
-const LANE_WORKGROUP = 64u;
 `,
   lane_vm_bloom: `@group(0) @binding(0) var<uniform> log_parameters: vec4<u32>;
 

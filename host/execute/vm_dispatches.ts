@@ -1,4 +1,4 @@
-import { BINDINGS, ENVIRONMENT_BYTES, WORKGROUP_SIZE } from '../../transpiler/layout/environment.ts'
+import { BINDINGS, ENVIRONMENT_BYTES } from '../../transpiler/layout/environment.ts'
 import {
   LANE_COUNTS,
   LANE_OUTPUT,
@@ -160,7 +160,7 @@ export class VmDispatches {
       { binding: BINDINGS.lanesOut, buffer: this.#store },
       ...bound,
     ])
-    const workgroups = Math.ceil(this.#running / WORKGROUP_SIZE)
+    const workgroups = Math.ceil(this.#running / this.#wave.quota.neighbours)
     const sentMs = performance.now()
     const commands: Command[] = [{ kind: 'dispatch', kernel, bindGroup, workgroups }]
     if (!this.#isCleared) {
@@ -372,14 +372,14 @@ export class VmDispatches {
 
   /** Vector `k` of the lane's arena, as a vector of the store. */
   #arenaVector(lane: number, k: number): number {
-    const { arenasAt, arena } = this.#wave
-    const group = Math.floor(lane / WORKGROUP_SIZE)
-    return arenasAt + (group * arena.laneVectors + k) * WORKGROUP_SIZE + (lane % WORKGROUP_SIZE)
+    const { arenasAt, arena, quota } = this.#wave
+    const group = Math.floor(lane / quota.neighbours)
+    return arenasAt + (group * arena.laneVectors + k) * quota.neighbours + (lane % quota.neighbours)
   }
 
   /** Limb of the first vector where it comes back. */
   #gatherRegion(list: GatherList, lane: number, at: number, vectors: number): number {
-    return list.add(this.#arenaVector(lane, at), WORKGROUP_SIZE, vectors) * VECTOR_LIMBS
+    return list.add(this.#arenaVector(lane, at), this.#wave.quota.neighbours, vectors) * VECTOR_LIMBS
   }
 
   /** The vectors of memory that the bytes at LANE_OUTPUT lie in. */

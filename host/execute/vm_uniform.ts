@@ -41,7 +41,7 @@ export const vmUniform = (wave: VmWave, { fork, words, coinbaseId }: VmBlock, di
     [quota.depth, quota.stackWords, quota.memoryVectors, quota.returnVectors],
     [quota.slots, VM_BUCKETS_PER_SLOT * quota.slots - 1, quota.accounts, quota.journal],
     [quota.logVectors, quota.transients, isShanghai ? coinbaseId : MISSING, valueAt(REFUND_SSTORE_CLEAR_BY_FORK, fork)],
-    [(isShanghai ? VM_SHANGHAI : 0) | (isAtLeast(fork, 'prague') ? VM_PRAGUE : 0), 0, 0, 0],
+    [(isShanghai ? VM_SHANGHAI : 0) | (isAtLeast(fork, 'prague') ? VM_PRAGUE : 0), Math.log2(quota.neighbours), 0, 0],
   ]
   uniform.set(rows.flat(), ARENA_AT * VECTOR_LIMBS)
   return uniform

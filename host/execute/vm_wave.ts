@@ -1,4 +1,3 @@
-import { WORKGROUP_SIZE } from '../../transpiler/layout/environment.ts'
 import {
   ITEM_VECTORS,
   LANE_COLUMNS,
@@ -90,12 +89,12 @@ const blobHashesOf = ({ extras }: TransactionBatch, i: number): readonly string[
 
 const aligned = (vectors: number): number => Math.ceil(vectors / ARENA_ALIGNMENT) * ARENA_ALIGNMENT
 
-const arenaVectors = (laneVectors: number, laneCount: number): number =>
-  Math.ceil(laneCount / WORKGROUP_SIZE) * WORKGROUP_SIZE * laneVectors
+const arenaVectors = (quota: VmQuota, laneVectors: number, laneCount: number): number =>
+  Math.ceil(laneCount / quota.neighbours) * quota.neighbours * laneVectors
 
 /**
- * Cuts `positions` into waves, the fewest that fit `mostVectors` each: a wave that is not the last has a multiple of a workgroup's
- * lanes. Ends of the waves; undefined where one workgroup does not fit.
+ * Cuts `positions` into waves, the fewest that fit `mostVectors` each: a wave that is not the last has a multiple of the quota's
+ * neighbours. Ends of the waves; undefined where so many do not fit.
  */
 export const cutWaves = (
   lanes: VmLanes,
@@ -109,12 +108,12 @@ export const cutWaves = (
   let end = 0
   let lists = 0
   while (end < positions.length) {
-    const next = Math.min(end + WORKGROUP_SIZE, positions.length)
+    const next = Math.min(end + quota.neighbours, positions.length)
     let more = lists
     for (let n = end; n < next; n++) more += listVectors(lanes, positions[n]!)
     const count = next - first
     const front = aligned(LANE_COLUMNS * count + more + Math.ceil(count / VECTOR_LIMBS))
-    if (front + arenaVectors(laneVectors, count) <= mostVectors) {
+    if (front + arenaVectors(quota, laneVectors, count) <= mostVectors) {
       end = next
       lists = more
       continue
@@ -145,7 +144,7 @@ export const layWave = (lanes: VmLanes, positions: Uint32Array, quota: VmQuota):
     words,
     order,
     arenasAt,
-    storeVectors: arenasAt + arenaVectors(arena.laneVectors, laneCount),
+    storeVectors: arenasAt + arenaVectors(quota, arena.laneVectors, laneCount),
   }
   fillColumns(lanes, wave)
   fillLists(lanes, wave)

@@ -3,14 +3,14 @@ import package::u256::add::{u256_add, u256_sub};
 import package::u256::bits::u256_byte_length;
 import package::u256::compare::{u256_eq, u256_is_zero, u256_lt};
 import package::evm::operations::{evm_arithmetic, evm_sum};
-import package::lane::lane::{lane_environment, lane_index, lanes_in, lanes_out};
+import package::lane::lane::{lane_environment, lanes_in, lanes_out};
 import package::state::state::{MISSING, state_account, state_account_address, state_account_vector, state_constants, state_slot, state_slot_value};
 import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_STATIC, VM_FRAME_VECTORS, VM_MISS_ACCOUNT, VM_MISS_BLOCK_HASH, VM_MISS_BYTES, VM_MISS_CODE};
-import package::vm::lane::{VM_MISS_PRECOMPILE, VM_MISS_SLOT, VM_REFUSED, VM_REGION_FRAMES, VM_REGION_LOGS, VM_REGION_RETURN, VM_STRIDE, VM_SUCCEEDED};
-import package::vm::lane::{VM_WORD_STRIDE, vm_account, vm_arena, vm_at, vm_bytes, vm_charge, vm_code, vm_code_bytes, vm_columns, vm_depth, vm_exit};
+import package::vm::lane::{VM_MISS_PRECOMPILE, VM_MISS_SLOT, VM_REFUSED, VM_REGION_FRAMES, VM_REGION_LOGS, VM_REGION_RETURN, VM_SUCCEEDED};
+import package::vm::lane::{vm_account, vm_arena, vm_at, vm_bytes, vm_charge, vm_code, vm_code_bytes, vm_columns, vm_depth, vm_exit};
 import package::vm::lane::{vm_flags, vm_frame, vm_full, vm_gas, vm_go, vm_grow, vm_height, vm_journal, vm_lane, vm_leave, vm_less, vm_log_vectors};
 import package::vm::lane::{vm_logs, vm_memory, vm_minus, vm_native, vm_pc, vm_plus, vm_put_word, vm_range_end, vm_refund, vm_returned, vm_take};
-import package::vm::lane::{vm_turns, vm_word, vm_words};
+import package::vm::lane::{vm_spread, vm_stride, vm_turns, vm_word, vm_words};
 import package::vm::stream::{VM_SOURCE_ARENA, VM_SOURCE_CODES, VM_SOURCE_WAVE, VM_SOURCE_WORD, VmSource, vm_keccak, vm_move};
 import package::vm::record::{VM_NONE, vm_account_record, vm_note, vm_slot_record, vm_transient_record, vm_undo};
 import package::vm::frame::{vm_load, vm_open_frame, vm_save};
@@ -84,12 +84,14 @@ fn lane_vm(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let number = lane_index(workgroup, workgroups, local);
-  if (number >= lane_environment[0].x) {
+  vm_spread = lane_environment[24].y;
+  vm_stride = 1u << vm_spread;
+  let number = ((workgroup.x + workgroup.y * workgroups.x) << vm_spread) + local;
+  if ((local >= vm_stride) | (number >= lane_environment[0].x)) {
     return;
   }
   vm_lane = lanes_out[lane_environment[0].y + (number >> 2u)][number & 3u];
-  vm_arena = lane_environment[18].x + (vm_lane >> 6u) * lane_environment[18].y * VM_STRIDE + (vm_lane & 63u);
+  vm_arena = lane_environment[18].x + (((vm_lane >> vm_spread) * lane_environment[18].y) << vm_spread) + (vm_lane & (vm_stride - 1u));
   var started = vm_load();
   // A frame to open before the next instruction.
   var opens = started;
@@ -150,13 +152,13 @@ fn lane_vm(
         wide--;
       }
       var place = vm_stack_place(operand);
-      var stride = VM_STRIDE;
+      var stride = vm_stride;
       if (enters) {
         place = vm_columns(11u);
         stride = lane_environment[1].x;
       } else if (of_frame) {
-        place = select(vm_frame + 5u * VM_STRIDE, vm_columns(9u), mode == VM_MODE_GAS_PRICE);
-        stride = select(VM_STRIDE, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
+        place = select(vm_frame + (5u << vm_spread), vm_columns(9u), mode == VM_MODE_GAS_PRICE);
+        stride = select(vm_stride, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
       }
       var word = U256_ZERO;
       if ((operand < 0x4000u) | enters | of_frame) {
@@ -228,7 +230,7 @@ fn lane_vm(
     if (from_calldata | (opcode == VM_OP_ENVIRONMENT) | (opcode == VM_OP_MEMO) | copies) {
       var k = select(2u, 0u, (opcode == VM_OP_ENVIRONMENT) & (mode == 2u));
       k = select(k, 7u, copies & (mode == VM_COPY_CODE));
-      calldata = lanes_out[vm_frame + k * VM_STRIDE];
+      calldata = lanes_out[vm_frame + (k << vm_spread)];
     }
 
     // Accounts: the one that is named, the one that its code stands in for (EIP-7702), and the payer.
@@ -317,7 +319,7 @@ fn lane_vm(
           let flags = select(0u, VM_ENTRY_WARM, warm) | select(0u, VM_ENTRY_EXISTS, exists);
           lanes_out[place] = vec4<u32>(id, flags, row.w >> 8u, 0u);
           for (var copy = 1u; copy < 1u + vm_turns(6u); copy++) {
-            lanes_out[place + copy * VM_STRIDE] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
+            lanes_out[place + (copy << vm_spread)] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
           }
         }
         if (turn == 2u) {
@@ -389,7 +391,7 @@ fn lane_vm(
         if (found.is_new & (vm_exit == 0u)) {
           held = u256_select(held, item_word, (item.x & VM_ITEM_VALUE) != 0u);
           for (var copy = 1u; copy < 1u + vm_turns(4u); copy++) {
-            lanes_out[vm_at(record) + copy * VM_STRIDE] = select(held.hi, held.lo, (copy & 1u) != 0u);
+            lanes_out[vm_at(record) + (copy << vm_spread)] = select(held.hi, held.lo, (copy & 1u) != 0u);
           }
         }
       }
@@ -415,12 +417,12 @@ fn lane_vm(
       for (var turn = 0u; turn < 3u; turn++) {
         let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
         var place = vm_at(at);
-        var stride = VM_STRIDE;
+        var stride = vm_stride;
         if (at == 0u) {
           if ((opcode != VM_OP_BLOB_HASH) | (turn != 0u) | (offset >= lists.w)) {
             continue;
           }
-          place = lists.z + 2u * offset - 3u * VM_STRIDE;
+          place = lists.z + 2u * offset - (3u << vm_spread);
           stride = 1u;
         } else {
           let flags = lanes_out[place].y;
@@ -430,12 +432,12 @@ fn lane_vm(
           cost += select(look, 0u, turn == 2u);
         }
         if (turn != 1u) {
-          purse = vm_word(place + 3u * VM_STRIDE, stride);
+          purse = vm_word(place + (3u << vm_spread), stride);
           present = u256_select(present, purse, turn == 0u);
         }
       }
       if (storage & writes) {
-        let costs = vm_sstore(vm_word(vm_at(record) + VM_STRIDE, VM_STRIDE), present, b);
+        let costs = vm_sstore(vm_word(vm_at(record) + vm_stride, vm_stride), present, b);
         ok = ok & vm_less(vec2<u32>(2300u, 0u), vm_gas);
         cost += costs.x;
         vm_refund += select(0u, costs.y, ok);
@@ -492,10 +494,10 @@ fn lane_vm(
           if (moves) {
             now = evm_sum(u256_select(present, purse, turn == 2u), c, turn == 2u);
           }
-          vm_put_word(place + 3u * VM_STRIDE, now);
+          vm_put_word(place + (3u << vm_spread), now);
           if (turn == 2u) {
-            let least = vm_word(place + 5u * VM_STRIDE, VM_STRIDE);
-            vm_put_word(place + 5u * VM_STRIDE, u256_select(least, now, u256_lt(now, least)));
+            let least = vm_word(place + (5u << vm_spread), vm_stride);
+            vm_put_word(place + (5u << vm_spread), u256_select(least, now, u256_lt(now, least)));
           }
         }
       }
@@ -550,14 +552,14 @@ fn lane_vm(
     }
 
     // Bytes.
-    let parent = vm_frame - VM_FRAME_VECTORS * VM_STRIDE;
+    let parent = vm_frame - (VM_FRAME_VECTORS << vm_spread);
     let memory = vm_at(lane_environment[19].x + vm_memory);
     let returned = vm_at(lane_environment[19].y);
     var call = vec4<u32>(0u);
     var call_ranges = vec4<u32>(0u);
     if ((opcode == VM_OP_END) & (vm_depth != 0u)) {
-      call = lanes_out[parent + VM_STRIDE];
-      call_ranges = lanes_out[parent + 3u * VM_STRIDE];
+      call = lanes_out[parent + vm_stride];
+      call_ranges = lanes_out[parent + (3u << vm_spread)];
     }
     if (vm_exit == 0u) {
       if ((opcode == VM_OP_CALLDATA_LOAD) | (opcode == VM_OP_MEMORY) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | (opcode == VM_OP_END)) {
@@ -603,10 +605,10 @@ fn lane_vm(
             lanes_out[log] = vec4<u32>(vm_account, mode, length, vectors);
             var topic = vm_stack_place(c_operand);
             for (var n = 0u; n < 2u * mode; n++) {
-              lanes_out[log + (1u + n) * VM_STRIDE] = lanes_out[topic + (n & 1u) * VM_STRIDE];
-              topic -= (n & 1u) * VM_WORD_STRIDE;
+              lanes_out[log + ((1u + n) << vm_spread)] = lanes_out[topic + ((n & 1u) << vm_spread)];
+              topic -= (n & 1u) << (vm_spread + 1u);
             }
-            base = log + (1u + 2u * mode) * VM_STRIDE;
+            base = log + ((1u + 2u * mode) << vm_spread);
             vm_log_vectors += vectors;
             vm_logs++;
           }
@@ -645,7 +647,7 @@ fn lane_vm(
     if ((vm_exit == 0u) & ((opcode == VM_OP_CALL) | enters | (opcode == VM_OP_END))) {
       if (opcode == VM_OP_END) {
         if ((mode >= 2u) & started) {
-          let mark = lanes_out[vm_frame + 4u * VM_STRIDE];
+          let mark = lanes_out[vm_frame + (4u << vm_spread)];
           vm_undo(mark.x);
           vm_log_vectors = mark.y;
           vm_logs = mark.z;
@@ -658,7 +660,7 @@ fn lane_vm(
           vm_depth--;
           vm_height = call.y;
           vm_go = call.x;
-          vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[parent + 7u * VM_STRIDE].z));
+          vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[parent + (7u << vm_spread)].z));
           opens = true;
           word = u256_from_bool(mode < 2u);
           result = vm_at(lane_environment[18].w + 2u * (call.z + call.y - 1u));
@@ -675,19 +677,19 @@ fn lane_vm(
           var bases = vec4<u32>(0u);
           let input = vm_at(lane_environment[19].x + vm_memory + (in_range.x >> 4u));
           calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
-          var frame = vm_frame + VM_FRAME_VECTORS * VM_STRIDE;
+          var frame = vm_frame + (VM_FRAME_VECTORS << vm_spread);
           if (enters) {
             parties_now.z = parties.x;
             parties_now.w = select(0u, VM_FRAME_FREE, vm_native != 0u);
             calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
             frame = vm_frame;
           } else {
-            lanes_out[vm_frame + 3u * VM_STRIDE] = vec4<u32>(vm_words, vm_gas.x, out_range);
-            lanes_out[vm_frame + 7u * VM_STRIDE].z = vm_gas.y;
-            let own = lanes_out[vm_frame + VM_STRIDE];
+            lanes_out[vm_frame + (3u << vm_spread)] = vec4<u32>(vm_words, vm_gas.x, out_range);
+            lanes_out[vm_frame + (7u << vm_spread)].z = vm_gas.y;
+            let own = lanes_out[vm_frame + vm_stride];
             let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
             bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
-            lanes_out[vm_frame + VM_STRIDE] = vec4<u32>(instruction.w >> 16u, after, own.zw);
+            lanes_out[vm_frame + vm_stride] = vec4<u32>(instruction.w >> 16u, after, own.zw);
           }
           for (var k = 0u; k < vm_turns(8u); k++) {
             var v = parties_now;
@@ -699,10 +701,10 @@ fn lane_vm(
             v = select(v, seen_value.hi, k == 6u);
             v = select(v, vec4<u32>(constants, code_owner, 0u, 0u), k == 7u);
             if (delegate_call & ((k == 0u) | (k == 5u) | (k == 6u))) {
-              let inherited = lanes_out[vm_frame + k * VM_STRIDE];
+              let inherited = lanes_out[vm_frame + (k << vm_spread)];
               v = select(inherited, vec4<u32>(v.xy, inherited.z, v.w), k == 0u);
             }
-            lanes_out[frame + k * VM_STRIDE] = v;
+            lanes_out[frame + (k << vm_spread)] = v;
           }
           vm_gas = given;
           vm_height = 0u;
@@ -724,7 +726,7 @@ fn lane_vm(
     if (vm_exit < VM_MISS_ACCOUNT) {
       if (has_result) {
         lanes_out[result] = word.lo;
-        lanes_out[result + VM_STRIDE] = word.hi;
+        lanes_out[result + vm_stride] = word.hi;
       }
       vm_pc = next_pc;
     } else {

@@ -1,6 +1,6 @@
 import package::u256::u256::U256;
 import package::lane::lane::{lane_environment, lanes_in, lanes_out};
-import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_VECTORS, VM_REGION_STACK, VM_STRIDE, VM_WORD_STRIDE};
+import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_VECTORS, VM_REGION_STACK, vm_spread, vm_stride};
 import package::vm::lane::{vm_account, vm_accounts, vm_asked, vm_asked_word, vm_at, vm_code, vm_code_bytes, vm_columns, vm_constants, vm_depth, vm_exit};
 import package::vm::lane::{vm_flags, vm_frame, vm_full, vm_gas, vm_height, vm_native, vm_journal, vm_log_vectors, vm_logs, vm_memory, vm_pc};
 import package::vm::lane::{vm_shape, vm_turns, vm_refund, vm_returned, vm_slots, vm_stack, vm_steps, vm_transients, vm_words};
@@ -17,11 +17,11 @@ fn vm_open_frame() {
   vm_code = parties.x;
   vm_account = parties.y;
   vm_flags = parties.w;
-  let bases = lanes_out[vm_frame + VM_STRIDE];
+  let bases = lanes_out[vm_frame + vm_stride];
   vm_memory = bases.w;
   vm_stack = vm_at(lane_environment[18].w + 2u * (bases.z + vm_height));
-  vm_words = lanes_out[vm_frame + 3u * VM_STRIDE].x;
-  vm_constants = lanes_out[vm_frame + 7u * VM_STRIDE].x;
+  vm_words = lanes_out[vm_frame + (3u << vm_spread)].x;
+  vm_constants = lanes_out[vm_frame + (7u << vm_spread)].x;
   vm_open_code();
 }
 
@@ -45,7 +45,7 @@ fn vm_enter_block(block: u32) {
     }
   }
   vm_pc = select(VM_HALT_PC, vm_shape.x + bounds.x, fits);
-  if (vm_stack + bounds.z * VM_WORD_STRIDE > vm_at(lane_environment[19].x)) {
+  if (vm_stack + (bounds.z << (vm_spread + 1u)) > vm_at(lane_environment[19].x)) {
     vm_full(VM_REGION_STACK);
   }
 }
@@ -115,5 +115,5 @@ fn vm_save(started: bool, output: vec2<u32>) {
     }
     lanes_out[place] = v;
   }
-  lanes_out[vm_frame + 3u * VM_STRIDE].x = vm_words;
+  lanes_out[vm_frame + (3u << vm_spread)].x = vm_words;
 }

@@ -1,7 +1,7 @@
 import package::u256::u256::{U256, U256_ZERO};
 import package::lane::lane::{lanes_in, lanes_out};
 import package::state::state::state_constants;
-import package::vm::lane::{VM_STRIDE, VM_WORD_STRIDE, vm_constants, vm_height, vm_shape, vm_stack};
+import package::vm::lane::{vm_constants, vm_height, vm_shape, vm_stack, vm_spread, vm_stride};
 
 /// Instructions of the lane VM (transpiler/layout/lane_vm.ts): opcodes and operands.
 
@@ -38,7 +38,7 @@ const VM_OP_REFUSE = 28u;
 
 /// Vector of the word at a STACK operand.
 fn vm_stack_place(operand: u32) -> u32 {
-  return u32(i32(vm_stack) + (i32(operand << 18u) >> 18u) * i32(VM_WORD_STRIDE));
+  return u32(i32(vm_stack) + ((i32(operand << 18u) >> 18u) << (vm_spread + 1u)));
 }
 
 /// Words from the stack, of the code, or of its instance; 0 for none.
@@ -47,7 +47,7 @@ fn vm_operand(operand: u32) -> U256 {
   var word = U256_ZERO;
   if (operand < 0x4000u) {
     let place = vm_stack_place(operand);
-    word = U256(lanes_out[place], lanes_out[place + VM_STRIDE]);
+    word = U256(lanes_out[place], lanes_out[place + vm_stride]);
   } else if (operand < 0x8000u) {
     let place = vm_shape.y + 2u * index;
     word = U256(lanes_in[place], lanes_in[place + 1u]);
@@ -61,5 +61,5 @@ fn vm_operand(operand: u32) -> U256 {
 fn vm_shift_height(immediate: u32) {
   let words = i32(immediate << 16u) >> 16u;
   vm_height = u32(i32(vm_height) + words);
-  vm_stack = u32(i32(vm_stack) + words * i32(VM_WORD_STRIDE));
+  vm_stack = u32(i32(vm_stack) + (words << (vm_spread + 1u)));
 }

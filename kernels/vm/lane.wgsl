@@ -27,16 +27,14 @@ const VM_REGION_JOURNAL = 6u;
 const VM_REGION_LOGS = 7u;
 const VM_REGION_TRANSIENTS = 8u;
 
-/// Vectors between neighbours of a lane's region.
-const VM_STRIDE = 64u;
-/// Between words of the stack.
-const VM_WORD_STRIDE = 128u;
-
 const VM_FRAME_STATIC = 1u;
 const VM_FRAME_FREE = 2u;
 const VM_FRAME_VECTORS = 8u;
 
 var<private> vm_lane: u32;
+/// Vectors between neighbours of a lane's region: as many as arenas interleave, a power of two; and its logarithm.
+var<private> vm_stride: u32;
+var<private> vm_spread: u32;
 /// First vector of the lane's arena.
 var<private> vm_arena: u32;
 var<private> vm_exit: u32;
@@ -99,13 +97,13 @@ fn vm_word(at: u32, stride: u32) -> U256 {
 
 fn vm_put_word(at: u32, word: U256) {
   for (var half = 0u; half < vm_turns(2u); half++) {
-    lanes_out[at + half * VM_STRIDE] = select(word.lo, word.hi, half == 1u);
+    lanes_out[at + (half << vm_spread)] = select(word.lo, word.hi, half == 1u);
   }
 }
 
 /// Vector k of the lane's arena.
 fn vm_at(k: u32) -> u32 {
-  return vm_arena + k * VM_STRIDE;
+  return vm_arena + (k << vm_spread);
 }
 
 /// A request or refusal: the lane's instruction stays undone.
@@ -187,7 +185,7 @@ fn vm_grow(end: u32) -> bool {
   }
   let base = vm_at(lane_environment[19].x + vm_memory);
   for (var k = 2u * vm_words; k < 2u * words; k++) {
-    lanes_out[base + k * VM_STRIDE] = vec4<u32>(0u);
+    lanes_out[base + (k << vm_spread)] = vec4<u32>(0u);
   }
   vm_words = words;
   return true;

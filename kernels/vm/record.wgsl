@@ -1,7 +1,7 @@
 import package::u256::u256::{U256, U256_ZERO};
 import package::u256::compare::u256_eq;
 import package::lane::lane::{lane_environment, lanes_out};
-import package::vm::lane::{VM_REGION_ACCOUNTS, VM_REGION_JOURNAL, VM_REGION_SLOTS, VM_REGION_TRANSIENTS, VM_STRIDE};
+import package::vm::lane::{VM_REGION_ACCOUNTS, VM_REGION_JOURNAL, VM_REGION_SLOTS, VM_REGION_TRANSIENTS, vm_spread, vm_stride};
 import package::vm::lane::{vm_accounts, vm_at, vm_depth, vm_full, vm_journal, vm_slots, vm_transients};
 import package::vm::lane::{vm_put_word, vm_turns, vm_word};
 
@@ -32,7 +32,7 @@ fn vm_slot_record(id: u32, account: u32) -> VmRecord {
   var found = VM_NONE;
   var is_new = false;
   for (var probe = 0u; probe <= mask; probe++) {
-    let place = buckets + (bucket >> 2u) * VM_STRIDE;
+    let place = buckets + ((bucket >> 2u) << vm_spread);
     let entry = lanes_out[place][bucket & 3u];
     let at = lane_environment[19].z + VM_SLOT_VECTORS * (entry - 1u);
     if (entry == 0u) {
@@ -82,7 +82,7 @@ fn vm_transient_record(account: u32, key: U256) -> VmRecord {
   var is_new = true;
   for (var n = 0u; n < vm_transients; n++) {
     let place = vm_at(at);
-    if ((lanes_out[place].x == account) & u256_eq(vm_word(place + VM_STRIDE, VM_STRIDE), key)) {
+    if ((lanes_out[place].x == account) & u256_eq(vm_word(place + vm_stride, vm_stride), key)) {
       is_new = false;
       break;
     }
@@ -93,8 +93,8 @@ fn vm_transient_record(account: u32, key: U256) -> VmRecord {
       vm_transients++;
       let place = vm_at(at);
       lanes_out[place] = vec4<u32>(account, 0u, 0u, 0u);
-      vm_put_word(place + VM_STRIDE, key);
-      vm_put_word(place + VM_PRESENT_AT * VM_STRIDE, U256_ZERO);
+      vm_put_word(place + vm_stride, key);
+      vm_put_word(place + (VM_PRESENT_AT << vm_spread), U256_ZERO);
     } else {
       at = VM_NONE;
       vm_full(VM_REGION_TRANSIENTS);
@@ -115,9 +115,9 @@ fn vm_note(at: u32) {
   let place = vm_at(lane_environment[20].y + VM_JOURNAL_VECTORS * vm_journal);
   let record = vm_at(at);
   for (var k = 0u; k < vm_turns(3u); k++) {
-    var noted = lanes_out[record + select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) * VM_STRIDE];
+    var noted = lanes_out[record + (select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) << vm_spread)];
     noted.x = select(noted.x, at, k == 0u);
-    lanes_out[place + k * VM_STRIDE] = noted;
+    lanes_out[place + (k << vm_spread)] = noted;
   }
   vm_journal++;
 }
@@ -133,9 +133,9 @@ fn vm_undo(mark: u32) {
     for (var k = 0u; k < vm_turns(3u); k++) {
       var old = vec4<u32>(header.x, flags, header.zw);
       if (k != 0u) {
-        old = lanes_out[place + k * VM_STRIDE];
+        old = lanes_out[place + (k << vm_spread)];
       }
-      lanes_out[record + select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) * VM_STRIDE] = old;
+      lanes_out[record + (select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) << vm_spread)] = old;
     }
   }
 }

@@ -3,7 +3,7 @@ import package::u256::bits::{u256_byte, u256_clz, u256_signextend};
 import package::u256::compare::u256_is_zero;
 import package::evm::operations::{evm_compare, evm_shift, evm_sum};
 import package::lane::lane::{lane_environment, lanes_in, lanes_out};
-import package::vm::lane::{VM_STRIDE, vm_at, vm_bytes, vm_charge, vm_exit, vm_gas, vm_go, vm_memory, vm_pc, vm_steps, vm_word, vm_words};
+import package::vm::lane::{vm_at, vm_bytes, vm_charge, vm_exit, vm_gas, vm_go, vm_memory, vm_pc, vm_steps, vm_word, vm_words, vm_stride};
 import package::vm::record::VM_NONE;
 import package::vm::frame::{VM_HALT_PC, vm_destination, vm_enter_block};
 import package::vm::instruction::{VM_INVERT, VM_MODE_HALT, VM_OPERAND_NONE, VM_OP_BRANCH, VM_OP_BYTES, VM_OP_COMPARE, VM_OP_COPY, VM_OP_END};
@@ -109,7 +109,7 @@ fn vm_run_simple(started: bool) -> VmNext {
       let at = vm_at(lane_environment[19].x + vm_memory + (offset >> 4u));
       word = b;
       if (mode == 0u) {
-        word = vm_word(at, VM_STRIDE);
+        word = vm_word(at, vm_stride);
       } else {
         place = at;
         stores = true;
@@ -118,12 +118,12 @@ fn vm_run_simple(started: bool) -> VmNext {
     }
     if (stores) {
       lanes_out[place] = word.lo;
-      lanes_out[place + VM_STRIDE] = word.hi;
+      lanes_out[place + vm_stride] = word.hi;
     }
     if ((opcode == VM_OP_COPY) & (c_operand != VM_OPERAND_NONE)) {
       let second = vm_stack_place(c_operand);
       lanes_out[second] = b.lo;
-      lanes_out[second + VM_STRIDE] = b.hi;
+      lanes_out[second + vm_stride] = b.hi;
     }
     vm_pc = select(vm_pc + 1u, VM_HALT_PC, lost);
     if (jumps & (vm_go != VM_NONE)) {

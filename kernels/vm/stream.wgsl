@@ -1,7 +1,7 @@
 import package::u256::u256::U256;
 import package::keccak::keccak::{KeccakBlock, keccak_absorb, keccak_digest, keccak_f_short, keccak_zero};
 import package::lane::lane::{lanes_in, lanes_out};
-import package::vm::lane::{VM_STRIDE, vm_turns};
+import package::vm::lane::{vm_turns, vm_spread, vm_stride};
 
 /// Bytes on the move: 16 at a time, from any byte of a source to any byte of the lane's arena or into registers.
 
@@ -37,7 +37,7 @@ fn vm_source_vector(source: VmSource, index: i32) -> vec4<u32> {
   } else if (source.kind == VM_SOURCE_WORD) {
     v = select(select(vec4<u32>(0u), source.word.hi, index == 1), source.word.lo, index == 0);
   } else if (16u * k < source.limit) {
-    v = lanes_out[source.base + k * select(VM_STRIDE, 1u, source.kind == VM_SOURCE_WAVE)];
+    v = lanes_out[source.base + k * select(vm_stride, 1u, source.kind == VM_SOURCE_WAVE)];
   }
   return v;
 }
@@ -73,7 +73,7 @@ fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) ->
       let k = select(n - 1u, count - n, backward);
       let v = vm_shift(select(before, loaded, backward), select(loaded, before, backward), start + i32(16u * k), source.limit);
       if (base != 0u) {
-        let place = base + (first + k) * VM_STRIDE;
+        let place = base + ((first + k) << vm_spread);
         let at = i32(16u * (first + k));
         let keep = vm_byte_mask(i32(to) - at) | ~vm_byte_mask(i32(to + length) - at);
         lanes_out[place] = (lanes_out[place] & keep) | (v & ~keep);

@@ -149,6 +149,11 @@ const CONTRACTS: Readonly<Record<string, string>> = {
   endless: 'loop: PUSH @loop JUMP',
   diver: `PUSH 1 PUSH 0 CALLDATALOAD SUB DUP1 PUSH 0 MSTORE DUP1 ISZERO PUSH @done JUMPI
     PUSH 0 PUSH 0 PUSH 32 PUSH 0 PUSH 0 ADDRESS GAS CALL PUSH 0 SSTORE done: STOP`,
+  // Fills its memory at four places, keeps the hash of all, and gives back what stands around the last.
+  filler: `PUSH 0 CALLDATALOAD
+    DUP1 PUSH 3 MUL DUP2 MSTORE DUP1 PUSH 5 MUL PUSH 2 DUP3 DIV MSTORE DUP1 PUSH 7 MUL PUSH 77 MSTORE
+    DUP1 PUSH 11 MUL PUSH 390000 MSTORE MSIZE PUSH 0 KECCAK256 DUP1 PUSH 1 SSTORE PUSH 200 PUSH 389984 LOG1
+    PUSH 96 PUSH 32 PUSH 0 CALLDATALOAD SUB RETURN`,
   wide: 'PUSH 1 PUSH 0 CALLDATALOAD MSTORE MSIZE PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN',
 }
 const target = (name: string): string => word(BigInt(at(name)))
@@ -259,12 +264,29 @@ test('lanes that pass a quota run again in a larger one, and end as on the CPU t
   vm.close()
 })
 
+test('lanes whose arenas interleave by fewer than a workgroup keep to their own', async () => {
+  const sizes = [600_000, 700_000, 800_000, 900_000, 1_000_000, 1_100_000, 1_200_000, 1_300_000, 1_400_000, 1_500_000]
+  const far = [2_000_000, 3_000_000, 4_000_000, 5_000_000, 6_000_000, 9_000_000]
+  const calls = [...sizes, ...far].map((size) => ({
+    to: at('filler'),
+    data: `0x${word(size)}`,
+    gasLimit: 200_000_000n,
+  }))
+  const world = { ...worldOf(CONTRACTS, calls), env: { ...ENV, gasLimit: 2n ** 40n }, fork: 'prague' as const }
+  const vm = await openVm(device, world)
+  const groups = await vm.run()
+  const ran = groups.map(({ transactions }) => [...transactions].filter((i) => i >= 0))
+  expect(ran.slice(-2).map((lanes) => lanes.length)).toEqual([sizes.length, far.length])
+  expect(vm.outcomes(groups)).toEqual(await serialOutcomes(world))
+  vm.close()
+})
+
 test('lanes leave with a reason where the device cannot go on', async () => {
   const world = worldOf(CONTRACTS, [
     { to: at('creator') },
     { to: at('endless'), gasLimit: 30_000_000n },
     { to: at('ancestor'), data: `0x${word(3)}` },
-    { to: at('wide'), data: `0x${word(500_000)}`, gasLimit: 3_000_000n },
+    { to: at('wide'), data: `0x${word(11_000_000)}`, gasLimit: 300_000_000n },
     { to: at('storer'), data: `0x${word(7)}` },
     precompile(9, `ffffffff${'00'.repeat(209)}`),
   ])

@@ -159,6 +159,23 @@ describe('a wave of the lane VM', () => {
     expect(wave.storeVectors).toBe(wave.arenasAt + 64 * vmArena(VM_QUOTAS[0]!).laneVectors)
   })
 
+  test('has room for as many arenas as interleave, and is cut between them', async () => {
+    const calls = Array.from({ length: 19 }, () => call('0x'))
+    const lanes = await lanesOf(calls, Array.from(calls.keys()))
+    const positions = Uint32Array.from(calls.keys())
+    for (const quota of VM_QUOTAS) {
+      const { neighbours } = quota
+      const { laneVectors } = vmArena(quota)
+      const wave = layWave(lanes, positions, quota)
+      expect(wave.storeVectors).toBe(wave.arenasAt + Math.ceil(19 / neighbours) * neighbours * laneVectors)
+      const least = layWave(lanes, positions.subarray(0, Math.min(19, neighbours)), quota).storeVectors
+      expect(cutWaves(lanes, positions, quota, least)![0]).toBe(Math.min(19, neighbours))
+      expect(cutWaves(lanes, positions, quota, least - 1)).toBe(undefined)
+      // Storage buffers of 128 MB are what every device has.
+      expect(16 * least).toBeLessThan(2 ** 27)
+    }
+  })
+
   test('fits the device with the most lanes that do, in whole workgroups', async () => {
     const calls = Array.from({ length: 300 }, (_, i) => call(`0x${'ab'.repeat(i)}`))
     const lanes = await lanesOf(calls, Array.from(calls.keys()))

@@ -51,7 +51,7 @@
  *   [21] (depth, stackWords, memoryVectors, returnVectors)
  *   [22] (slots, bucket mask, accounts, journal)
  *   [23] (logVectors, transients, coinbase id or MISSING, REFUND_SSTORE_CLEAR of the fork)
- *   [24] (VM_* fork flags, 0, 0, 0)
+ *   [24] (VM_* fork flags, binary logarithm of the quota's neighbours, 0, 0)
  */
 
 export const VM_INSTRUCTION_LIMBS = 4
@@ -310,6 +310,8 @@ export const VM_PRAGUE = 2
 
 /** Sizes of a lane's regions; all but `depth`, `stackWords` and counts of entries are in vectors. */
 export interface VmQuota {
+  /** Lanes whose arenas interleave and that a workgroup runs: a power of two, at most a workgroup. */
+  readonly neighbours: number
   readonly depth: number
   readonly stackWords: number
   readonly memoryVectors: number
@@ -365,6 +367,7 @@ export const vmArena = (quota: VmQuota): VmArena => {
 /** From small to large: a lane that passes one runs again in the next. The first takes 16 KB with its columns. */
 export const VM_QUOTAS: readonly VmQuota[] = [
   {
+    neighbours: 64,
     depth: 8,
     stackWords: 96,
     memoryVectors: 256,
@@ -376,6 +379,7 @@ export const VM_QUOTAS: readonly VmQuota[] = [
     transients: 4,
   },
   {
+    neighbours: 64,
     depth: 32,
     stackWords: 1536,
     memoryVectors: 4096,
@@ -387,6 +391,7 @@ export const VM_QUOTAS: readonly VmQuota[] = [
     transients: 32,
   },
   {
+    neighbours: 64,
     depth: 1025,
     stackWords: 8192,
     memoryVectors: 24576,
@@ -396,5 +401,31 @@ export const VM_QUOTAS: readonly VmQuota[] = [
     journal: 4096,
     logVectors: 8192,
     transients: 256,
+  },
+  // 1.5 MB of memory and 0.9 MB of logs: 32 lanes in 128 MB.
+  {
+    neighbours: 8,
+    depth: 1025,
+    stackWords: 8192,
+    memoryVectors: 98304,
+    returnVectors: 16384,
+    slots: 4096,
+    accounts: 1100,
+    journal: 4096,
+    logVectors: 57344,
+    transients: 256,
+  },
+  // 10.5 MB of memory, which costs 190 million gas: 8 lanes in 128 MB.
+  {
+    neighbours: 4,
+    depth: 1025,
+    stackWords: 16384,
+    memoryVectors: 655360,
+    returnVectors: 65536,
+    slots: 8192,
+    accounts: 2048,
+    journal: 8192,
+    logVectors: 131072,
+    transients: 1024,
   },
 ]
