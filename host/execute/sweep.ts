@@ -127,6 +127,7 @@ export class Sweep {
     const delegations = this.#delegations
     const fees = this.#fees
     const coinbase = this.current(schedule.coinbaseId)
+    const openFees = { coinbase, settle: () => this.#settleFees() }
     let cumulative = this.gasUsed
     let i = first
     for (; i < end; i++) {
@@ -198,10 +199,9 @@ export class Sweep {
         if (credited) storeLane(group, lane, this.#slots)
         outcome[i] = OUTCOME_LANE
       } else if (kind === TIER_VM) {
-        this.#settleFees()
         const group = vmGroups[groups[i]!]!
         const lane = lanes[i]!
-        const broken = this.#vm.broken(group, lane, i, from)
+        const broken = this.#vm.broken(group, lane, i, from, openFees)
         if (broken !== VM_HOLDS) {
           schedule.reasons[i] = this.#vmReasons[broken]!
           break

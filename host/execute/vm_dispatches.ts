@@ -30,6 +30,8 @@ const RESULT_COLUMNS = LANE_PARTIES
 /** Columns [first, end) that hold zeros until a lane writes them. */
 const ZERO_COLUMNS = [LANE_REQUEST, LANE_OUTPUT] as const
 const MOST_GROWTH = 16
+/** Of a lane that ended: slots, accounts, logs, output. */
+const LANE_REGIONS = 4
 /** Of the bits of a log. */
 const BLOOM_VECTORS = 2
 const COMPANY = 32
@@ -88,7 +90,7 @@ export class VmDispatches {
   readonly #lanes: Uint32Array
   #running: number
   readonly #reasons = new Map<number, string>()
-  #columns: Uint32Array
+  readonly #columns: Uint32Array
   #isCleared = false
   /** By lane: what it asked for last. */
   readonly #lastAsked: Uint32Array
@@ -102,7 +104,7 @@ export class VmDispatches {
     this.#running = wave.laneCount
     this.#lanes = new Uint32Array(wave.laneCount)
     for (let lane = 0; lane < wave.laneCount; lane++) this.#lanes[lane] = lane
-    this.#columns = wave.words
+    this.#columns = wave.words.slice(0, RESULT_COLUMNS * wave.laneCount * VECTOR_LIMBS)
     this.#lastAsked = new Uint32Array(ASKED_LIMBS * wave.laneCount)
     const [zerosAt, zerosEnd] = this.#zeros
     machine.device.upload(this.#store, 0, wave.words.subarray(0, zerosAt / 4))
@@ -168,10 +170,10 @@ export class VmDispatches {
       commands.unshift({ kind: 'clear', buffer: this.#store, byteOffset, sizeBytes: end - byteOffset })
       this.#isCleared = true
     }
-    const { reads } = await device.run(commands, {
+    await device.run(commands, {
       reads: [{ buffer: this.#store, byteOffset: 0, byteLength: RESULT_COLUMNS * laneCount * VECTOR_BYTES }],
+      consume: ([columns]) => this.#columns.set(columns!),
     })
-    this.#columns = reads[0]!
     counters.upload += sentMs - startedMs
     counters.execute += performance.now() - sentMs
     counters.dispatches++
@@ -228,7 +230,6 @@ export class VmDispatches {
       columns[this.#at(LANE_STATE, lane)] = VM_EXITS.refused
       reasons.set(lane, reason)
     }
-    const list = new GatherList()
     const slotsAt = new Uint32Array(laneCount)
     const accountsAt = new Uint32Array(laneCount)
     const logsAt = new Uint32Array(laneCount)
@@ -245,6 +246,7 @@ export class VmDispatches {
     }
     // Region by region, so that neighbours of the list are neighbours in the store.
     const lanes = ended.subarray(0, endedCount)
+    const list = new GatherList(LANE_REGIONS * endedCount)
     const count = (lane: number, component: number): number => columns[this.#at(LANE_COUNTS, lane) + component]!
     for (const lane of lanes)
       slotsAt[lane] = this.#gatherRegion(list, lane, arena.slotsAt, SLOT_VECTORS * count(lane, 0))

@@ -11,9 +11,14 @@ const MOST_VECTORS = 64
 
 /** Segments to copy (kernels/entry/lane_vm_gather.wgsl), in the order in which they are to come back. */
 export class GatherList {
-  #words = new Uint32Array(256 * VECTOR_LIMBS)
+  #words: Uint32Array
   #count = 0
   #vectors = 0
+
+  /** Grows beyond `segments`. */
+  constructor(segments = 16) {
+    this.#words = new Uint32Array(Math.max(1, segments) * VECTOR_LIMBS)
+  }
 
   /** Vectors that will come back. */
   get vectors(): number {

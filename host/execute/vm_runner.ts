@@ -21,7 +21,7 @@ import { loadKinds, type VmKind } from './vm_kinds.ts'
 import { laneOrder } from './vm_order.ts'
 import { TracedCodes, traceLane, type VmTraceStep } from './vm_trace.ts'
 import type { VmBlock } from './vm_uniform.ts'
-import { cutWaves, layWave, VECTOR_BYTES, type VmLanes, type VmSource } from './vm_wave.ts'
+import { cutWaves, fittingQuotas, layWave, VECTOR_BYTES, type VmLanes, type VmSource, WaveMemory } from './vm_wave.ts'
 
 export interface VmRunnerParts {
   readonly device: ComputeDevice
@@ -72,6 +72,8 @@ export class VmRunner {
   readonly #parts: VmRunnerParts
   readonly #codes: VmCodes
   readonly #budget: VmBudget
+  /** Of the wave that is laid out: uploaded before the next one is. */
+  readonly #memory = new WaveMemory()
   #machine: VmMachine | undefined
   #compiling: Promise<void> | undefined
 
@@ -118,13 +120,18 @@ export class VmRunner {
     this.timings.upload += performance.now() - startedMs
     const groups: VmGroup[] = []
     const { kinds } = request
-    const mostQuota = VM_QUOTAS.findLastIndex((_, n) => this.#cut(lanes, order, n) !== undefined)
+    const fits = fittingQuotas(lanes, this.#mostVectors)
+    const mostQuota = fits.lastIndexOf(true)
     const byQuota = positionsByQuota(order, mostQuota, kinds)
     let passed: readonly number[] = []
     if (mostQuota < 0) throw new RangeError(TOO_SMALL)
     for (let n = 0; n <= mostQuota; n++) {
       const positions = joined(byQuota[n]!, passed)
-      const ends = this.#cut(lanes, positions, n)
+      if (!fits[n]) {
+        passed = [...positions]
+        continue
+      }
+      const ends = cutWaves(lanes, positions, VM_QUOTAS[n]!, this.#mostVectors)
       if (ends === undefined) throw new RangeError(TOO_SMALL)
       this.chunks += Math.max(0, ends.length - 1)
       const ran: VmWaveResult[] = []
@@ -154,7 +161,7 @@ export class VmRunner {
     const codes = new VmCodes(device, resident.codes, traced)
     const { lanes, block } = await this.#prepare(request)
     const positions = Uint32Array.of(0)
-    const quota = VM_QUOTAS.findLast((_, n) => this.#cut(lanes, positions, n) !== undefined)
+    const quota = VM_QUOTAS[fittingQuotas(lanes, this.#mostVectors).lastIndexOf(true)]
     if (quota === undefined) throw new RangeError(TOO_SMALL)
     const wave = layWave(lanes, positions, quota)
     const server = { ...machine.server, codes }
@@ -243,13 +250,10 @@ export class VmRunner {
     return codeIds
   }
 
-  /** Ends of the waves of these positions in quota `n`; undefined where there is none, or the device is too small for it. */
-  #cut(lanes: VmLanes, positions: Uint32Array, n: number): readonly number[] | undefined {
-    const quota = VM_QUOTAS[n]
-    if (quota === undefined) return undefined
+  /** Of a wave: what the device binds at once. */
+  get #mostVectors(): number {
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#parts.device.limits
-    const mostVectors = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / VECTOR_BYTES)
-    return cutWaves(lanes, positions, quota, mostVectors)
+    return Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / VECTOR_BYTES)
   }
 
   async #runWave(
@@ -260,7 +264,7 @@ export class VmRunner {
     block: VmBlock,
   ): Promise<VmWaveResult> {
     const startedMs = performance.now()
-    const wave = layWave(lanes, positions, quota)
+    const wave = layWave(lanes, positions, quota, this.#memory)
     const dispatches = new VmDispatches(machine, wave, block)
     this.laneBytes = Math.max(this.laneBytes, dispatches.bytes)
     this.timings.upload += performance.now() - startedMs

@@ -49,6 +49,13 @@ const now = new Uint32Array(LIMBS_PER_WORD)
 const moved = new Uint32Array(LIMBS_PER_WORD)
 const needed = new Uint32Array(LIMBS_PER_WORD)
 
+/** Fees that the coinbase has earned and that are not in its balance. Only who looks at it, or has it pay, needs them there. */
+export interface OpenFees {
+  /** Its present id. */
+  readonly coinbase: number
+  readonly settle: () => void
+}
+
 /** Holds the records of executions of the lane VM against the running values of the tables, and enters what they changed. */
 export class VmStore {
   readonly #schedule: Schedule
@@ -62,11 +69,11 @@ export class VmStore {
   }
 
   /**
-   * What keeps a lane's execution of transaction i from standing on the running values, in which the fees so far are settled.
-   * `from`: the sender's present id.
+   * What keeps a lane's execution of transaction i from standing on the running values, in which the fees so far are settled, or are when
+   * `fees` is asked. `from`: the sender's present id.
    */
-  broken(group: VmGroup, lane: number, i: number, from: number): VmBreak {
-    return this.#brokenSlot(group, lane) || this.#brokenAccount(group, lane, i, from)
+  broken(group: VmGroup, lane: number, i: number, from: number, fees?: OpenFees): VmBreak {
+    return this.#brokenSlot(group, lane) || this.#brokenAccount(group, lane, i, from, fees)
   }
 
   /**
@@ -110,7 +117,7 @@ export class VmStore {
     return VM_HOLDS
   }
 
-  #brokenAccount(group: VmGroup, lane: number, i: number, from: number): VmBreak {
+  #brokenAccount(group: VmGroup, lane: number, i: number, from: number, fees?: OpenFees): VmBreak {
     const { words } = group
     const accounts = this.#accounts
     const { hosts, states, renewed } = accounts
@@ -118,6 +125,7 @@ export class VmStore {
     for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS) {
       const id = words[at]!
       const flags = words[at + 1]!
+      if (id === fees?.coinbase && (flags & ENTRY_SEEN) !== 0) fees.settle()
       if (renewed && (states[id]! & STATE_RETIRED) !== 0) return VM_CODE
       if ((flags & ENTRY_READ) !== 0 && hosts[id * HOST_LIMBS + HOST_CODE] !== words[at + 2]) return VM_CODE
       // At its execution the sender has a nonce, so that it exists and is not empty.

@@ -11,6 +11,7 @@ import {
   MICRO_P256,
   MICRO_PRECOMPILE,
   MICRO_PRECOMPILE_LAST,
+  VM_QUOTAS,
   type VmArena,
   type VmQuota,
   vmArena,
@@ -92,6 +93,16 @@ const aligned = (vectors: number): number => Math.ceil(vectors / ARENA_ALIGNMENT
 const arenaVectors = (quota: VmQuota, laneVectors: number, laneCount: number): number =>
   Math.ceil(laneCount / quota.neighbours) * quota.neighbours * laneVectors
 
+/** By quota: whether its waves can be cut from whichever of the lanes. */
+export const fittingQuotas = (lanes: VmLanes, mostVectors: number): readonly boolean[] => {
+  let mostLists = 0
+  for (let k = 0; k < lanes.transactions.length; k++) mostLists = Math.max(mostLists, listVectors(lanes, k))
+  const front = LANE_COLUMNS + mostLists + 1
+  return VM_QUOTAS.map(
+    (quota) => aligned(front * quota.neighbours) + quota.neighbours * vmArena(quota).laneVectors <= mostVectors,
+  )
+}
+
 /**
  * Cuts `positions` into waves, the fewest that fit `mostVectors` each: a wave that is not the last has a multiple of the quota's
  * neighbours. Ends of the waves; undefined where so many do not fit.
@@ -127,14 +138,32 @@ export const cutWaves = (
   return ends
 }
 
-export const layWave = (lanes: VmLanes, positions: Uint32Array, quota: VmQuota): VmWave => {
+/** Memory for the words of one wave after another. */
+export class WaveMemory {
+  #words = new Uint32Array(0)
+
+  /** So many zeros, which the next call takes back. */
+  take(limbs: number): Uint32Array {
+    if (this.#words.length < limbs) this.#words = new Uint32Array(limbs)
+    else this.#words.fill(0, 0, limbs)
+    return this.#words.subarray(0, limbs)
+  }
+}
+
+/** `words` is the wave's until `memory` is asked again. */
+export const layWave = (
+  lanes: VmLanes,
+  positions: Uint32Array,
+  quota: VmQuota,
+  memory: WaveMemory = new WaveMemory(),
+): VmWave => {
   const laneCount = positions.length
   const arena = vmArena(quota)
   let lists = 0
   for (const k of positions) lists += listVectors(lanes, k)
   const order = LANE_COLUMNS * laneCount + lists
   const arenasAt = aligned(order + Math.ceil(laneCount / VECTOR_LIMBS))
-  const words = new Uint32Array(arenasAt * VECTOR_LIMBS)
+  const words = memory.take(arenasAt * VECTOR_LIMBS)
   const wave: VmWave = {
     quota,
     arena,

@@ -206,6 +206,18 @@ const upperProduct = new Uint32Array(LIMBS_PER_WORD)
 
 /** dst = a * multiplier mod 2^256, multiplier a whole number in [0, 2^53). */
 export const wordMulNumber = (dst: Uint32Array, di: number, a: Uint32Array, ai: number, multiplier: number): void => {
+  const isShort =
+    multiplier <= 0x1f_ffff && (a[ai + 2]! | a[ai + 3]! | a[ai + 4]! | a[ai + 5]! | a[ai + 6]! | a[ai + 7]!) === 0
+  if (isShort) {
+    const low = a[ai]! * multiplier
+    const carry = Math.floor(low / 0x1_0000_0000)
+    const middle = a[ai + 1]! * multiplier + carry
+    dst[di] = low
+    dst[di + 1] = middle
+    dst[di + 2] = Math.floor(middle / 0x1_0000_0000)
+    for (let limb = 3; limb < LIMBS_PER_WORD; limb++) dst[di + limb] = 0
+    return
+  }
   const upper = Math.floor(multiplier / 0x1_0000_0000)
   if (upper !== 0) wordMulSmall(upperProduct, 0, a, ai, upper)
   wordMulSmall(dst, di, a, ai, multiplier % 0x1_0000_0000)

@@ -362,6 +362,21 @@ test('token transfers end as on the CPU tier, in one wave or in as many as the d
   }
 })
 
+test('a quota that the device is too small for is passed over', async () => {
+  const sizes = [700_000, 800_000]
+  const calls = sizes.map((size) => ({ to: at('filler'), data: `0x${word(size)}`, gasLimit: 16_000_000n }))
+  const world = worldOf(CONTRACTS, calls)
+  // 64 arenas of the third quota are larger than 8 of the fourth.
+  const vm = await openVm(withBindings(40 << 20), world)
+  expect(vm.outcomes(await vm.run())).toEqual(await serialOutcomes(world))
+  expect(vm.runner.laneBytes).toBeGreaterThan(20 << 20)
+  vm.close()
+  const small = await openVm(withBindings(20 << 20), world)
+  const left = small.outcomes(await small.run())
+  expect(left.map(({ status }) => status)).toEqual(sizes.map(() => 'quota: vm quota: memory'))
+  small.close()
+})
+
 /** The steps of a call by the reference EVM, whose accounts are warm as a transaction has them. It tells refunds too early (trace.test.ts). */
 const referenceSteps = async ({ chainId, fork, state, batch }: VmWorld, index: number, gas: bigint) => {
   const common = commonOf(fork, chainId)

@@ -106,6 +106,18 @@ describe('word arithmetic on limbs', () => {
       }),
       { seed: 5, numRuns: 2000 },
     )
+    // Prices and gas of every day, and what stands at their ends.
+    const prices = fc.oneof(fc.bigInt(0n, 2n ** 66n), fc.constantFrom(2n ** 64n - 1n, 2n ** 64n, 2n ** 32n - 1n))
+    const gas = fc.oneof(fc.integer({ min: 0, max: 2 ** 22 }), fc.constantFrom(2 ** 21 - 1, 2 ** 21, 2 ** 21 + 1))
+    fc.assert(
+      fc.property(prices, gas, (a, m) => {
+        const dst = at(a)
+        word.wordMulNumber(dst, 8, dst, 8, m)
+        expect(word.wordToBigInt(dst, 8)).toBe(a * BigInt(m))
+        expect([dst[7], dst[16]]).toEqual([0xdeadbeef, 0xdeadbeef])
+      }),
+      { seed: 6, numRuns: 2000 },
+    )
   })
 
   it('converts words to numbers only below 2^53', () => {
