@@ -12,6 +12,8 @@ const MOST_NUMBER_BYTES = 16
 /** Fewer are not worth it. */
 const FEWEST = 16
 const MAGNITUDES = 256
+/** Keys below so many are counted instead of compared. */
+const MOST_COUNTED = 2 ** 12
 /** A double holds a key and a position. */
 const MOST_KEYS = 2 ** 33
 const MOST_POSITIONS = 2 ** 20
@@ -31,6 +33,7 @@ export const orderByCalldata = (batch: TransactionBatch, transactions: Int32Arra
   const size = dataStart[first + 1]! - dataStart[first]!
   const words = tellingWords(data, starts, size)
   if (words.length === 0) return
+  const states = words.reduce((product, word) => product * word.states, 1)
   const keys = new Float64Array(count)
   for (let k = 0; k < count; k++) {
     let key = 0
@@ -40,11 +43,30 @@ export const orderByCalldata = (batch: TransactionBatch, transactions: Int32Arra
       // A number past the sample's: keys that do not fit a double would lose positions.
       key = key * states + Math.min(digit, states - 1)
     }
-    keys[k] = key * MOST_POSITIONS + k
+    keys[k] = key
   }
-  keys.sort()
   const before = positions.slice()
+  if (states <= MOST_COUNTED) {
+    const next = startsByKey(keys, states)
+    for (let k = 0; k < count; k++) positions[next[keys[k]!]!++] = before[k]!
+    return
+  }
+  for (let k = 0; k < count; k++) keys[k] = keys[k]! * MOST_POSITIONS + k
+  keys.sort()
   for (let k = 0; k < count; k++) positions[k] = before[keys[k]! % MOST_POSITIONS]!
+}
+
+/** Where the positions of each key begin once they are sorted. */
+const startsByKey = (keys: Float64Array, states: number): Uint32Array => {
+  const starts = new Uint32Array(states)
+  for (const key of keys) starts[key]!++
+  let at = 0
+  for (let key = 0; key < states; key++) {
+    const count = starts[key]!
+    starts[key] = at
+    at += count
+  }
+  return starts
 }
 
 /**
