@@ -3,6 +3,7 @@ import { createEVM, EVM, EVMError, type EVMOpts, type EVMResult, type EVMRunCall
 import { ethereumjsHardfork, FORKS, type Fork } from '../../transpiler/spec/forks.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { openDevice } from '../device/device.ts'
+import { wasmBn254 } from '../execute/cpu_bn254.ts'
 import { commonOf } from '../execute/cpu_crypto.ts'
 import { createExecutor, type Executor, type ExecutorOptions } from '../execute/executor.ts'
 import { BlockPreview, type DelegationReason, type PreviewedCall } from './block_preview.ts'
@@ -54,7 +55,7 @@ const LEAST_TRANSACTIONS = 16
 export const createGpuEvm = async (options: GpuEvmOptions): Promise<GpuEvm> => {
   const { device, leastTransactions, executor, bulkFlush, ...stock } = options
   // Fills what is absent, as it does for everybody.
-  const filled: EVMOpts = { ...stock }
+  const filled: EVMOpts = { bn254: wasmBn254, ...stock }
   const { common, stateManager, blockchain } = await createEVM(filled)
   fillCrypto(common)
   if (bulkFlush ?? true) flushInBulk(stateManager)

@@ -45,6 +45,12 @@ export class Curve {
     return this.#mcl
   }
 
+  /** What is there by now; has it compiled, for the calls after this one. */
+  use(): Mcl | undefined {
+    if (this.#loading === undefined) void this.load()
+    return this.#mcl
+  }
+
   /** Whether waiting for `load` would change nothing. */
   get isTried(): boolean {
     return this.#isTried
