@@ -12,6 +12,7 @@ import {
   BATCH_ENV,
   batchAllocation,
   batchState,
+  COINBASE,
   contractAddress,
   sender,
   stranger,
@@ -42,6 +43,26 @@ describe('the executor', () => {
     expect([first.difference, second.difference]).toEqual([undefined, undefined])
     expect([first.result.tiers.pathKernel, second.result.tiers.pathKernel]).toEqual([12, 12])
     expect(second.result.compileMs).toBeLessThanOrEqual(first.result.compileMs)
+    check.executor.close()
+  })
+
+  test('lanes of the lane VM that look at the coinbase see what it has earned by then', async () => {
+    const check = new BatchCheck({ device, paths: 'never', laneVm: 'always' })
+    const reader = (name: string, n: number, ...words: bigint[]): TransactionObject => ({
+      ...payment(n),
+      to: contractAddress(name),
+      data: `0x${words.map((value) => word(value).slice(2)).join('')}`,
+    })
+    const paying = { ...payment(0), gasPrice: 25n }
+    // Its code and existence, which the first fee gives it; its balance.
+    const existence = reader('code reader', 1, BigInt(COINBASE))
+    const first = await check.run(batchState(), [paying, existence])
+    expect(first.difference).toBeUndefined()
+    expect(first.result.exits).toEqual({ 'code conflict': 1 })
+    const second = await check.run(batchState(), [paying, reader('fee watcher', 2), payment(3)])
+    expect(second.difference).toBeUndefined()
+    expect(second.result.exits).toEqual({ 'balance conflict': 1 })
+    expect(second.result.tiers.laneVm).toBe(2)
     check.executor.close()
   })
 

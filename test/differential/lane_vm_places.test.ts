@@ -10,6 +10,7 @@ import { ENTRY_BALANCE, ENTRY_EXISTS } from '../../transpiler/layout/lane_vm.ts'
 import { BatchCheck, type BatchCheckOptions, type CheckedBatch } from '../fixtures/batch_check.ts'
 import { BATCH_CONTRACTS, initCode } from '../fixtures/batch_contracts.ts'
 import {
+  BATCH_ENV,
   batchAllocation,
   batchState,
   COINBASE,
@@ -140,6 +141,27 @@ describe('executions of the lane VM at their places', () => {
     const poor = stranger(50)
     const { result } = await run(inOrder(pay(sender(0), poor, ETHER), call(poor, 'token', 5n, 0n)))
     expect(result.tiers).toMatchObject({ laneVm: 1, cpu: 0 })
+  })
+
+  test('see that the coinbase came to exist with the fees in front of them', async () => {
+    const { result } = await run(
+      inOrder({ ...call(sender(0), 'token', 1n, 0n), gasPrice: 25n }, call(sender(1), 'code reader', BigInt(COINBASE))),
+    )
+    expect(result.exits).toEqual({ 'code conflict': 1 })
+  })
+
+  test('are none where the gas limit is more than a number of the host', async () => {
+    const rich = stranger(80)
+    const before = world({ [rich]: 10n ** 20n })
+    const limits = [2n ** 53n - 1n, 2n ** 53n]
+    for (const [n, gasLimit] of limits.entries()) {
+      const check = new BatchCheck({ laneVm: 'always', cpuLaneVm: {} })
+      const transactions = inOrder({ ...call(rich, 'token', 1n, 0n), gasLimit })
+      const { result, difference } = await check.run(before, transactions, { ...BATCH_ENV, gasLimit: 2n ** 54n })
+      expect(difference).toBeUndefined()
+      expect(result.tiers).toMatchObject({ laneVm: 1 - n, cpu: n })
+      check.executor.close()
+    }
   })
 
   test('see the fees that the coinbase earned in front of them', async () => {

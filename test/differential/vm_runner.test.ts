@@ -362,6 +362,19 @@ test('token transfers end as on the CPU tier, in one wave or in as many as the d
   }
 })
 
+test('memory that costs more than 2^31 gas is out of gas, or more than any lane has', async () => {
+  const limits = [2n ** 31n, 2n ** 32n]
+  const calls = limits.map((gasLimit) => ({ to: at('wide'), data: `0x${word(34_000_000)}`, gasLimit }))
+  const world = { ...worldOf(CONTRACTS, calls), env: { ...ENV, gasLimit: 2n ** 40n }, fork: 'prague' as const }
+  const vm = await openVm(device, world)
+  const [poor, rich] = vm.outcomes(await vm.run())
+  const [serial] = await serialOutcomes(world)
+  expect(poor).toEqual(serial)
+  expect(poor!.status).toBe('failed')
+  expect(rich!.status).toBe('quota: vm quota: memory')
+  vm.close()
+})
+
 test('a quota that the device is too small for is passed over', async () => {
   const sizes = [700_000, 800_000]
   const calls = sizes.map((size) => ({ to: at('filler'), data: `0x${word(size)}`, gasLimit: 16_000_000n }))
