@@ -55,6 +55,7 @@ const handlerOf = (code: number, stock: OpHandler): OpHandler | undefined => {
   if (code >= 0x60 && code <= 0x7f) return push(code - 0x5f, stock)
   if (code >= 0x80 && code <= 0x8f) return duplicate(code - 0x7f, stock)
   if (code >= 0x90 && code <= 0x9f) return swap(code - 0x8f, stock)
+  if (code >= 0xa0 && code <= 0xa4) return writeLog(code - 0xa0, stock)
   const apply = BINARY[code]
   if (apply !== undefined) return binary(apply, stock)
   switch (code) {
@@ -221,6 +222,24 @@ const storeMemory =
     if (at + WORD_BYTES > bytes.length) return stock(runState, common)
     writeWord(bytes, at, words._store[words._len - 2]!)
     words._len -= 2
+  }
+
+/** That a static frame must not is the gas handler's. */
+const writeLog =
+  (topicCount: number, stock: OpHandler): OpHandler =>
+  (runState, common) => {
+    const words = wordsOf(runState)
+    const { _store, _len } = words
+    const bytes = bytesOfMemory(runState)._store
+    const rest = _len - 2 - topicCount
+    if (rest < 0) return stock(runState, common)
+    const at = Number(_store[_len - 1])
+    const size = Number(_store[_len - 2])
+    if (size !== 0 && at + size > bytes.length) return stock(runState, common)
+    const topics: Uint8Array[] = []
+    for (let n = 0; n < topicCount; n++) topics.push(bytesOfWord(_store[_len - 3 - n]!))
+    words._len = rest
+    runState.interpreter.log(size === 0 ? new Uint8Array(0) : bytes.slice(at, at + size), topicCount, topics)
   }
 
 const loadCalldata =

@@ -76,6 +76,31 @@ describe('instructions that the CPU tier executes itself', () => {
     expect(await compare('osaka', codes)).toBeUndefined()
   })
 
+  it('log what the stock ones log, and in a static frame nothing', async () => {
+    const topics = ['PUSH 0', push((1n << 256n) - 1n), push(0xffn << 200n), 'PUSH 7', 'CALLER']
+    const ranges = [
+      ['PUSH 0', 'PUSH 0'],
+      [push((1n << 256n) - 1n), 'PUSH 0'],
+      ['PUSH 3', 'PUSH 40'],
+      ['PUSH3 8180', 'PUSH 33'],
+      ['PUSH3 20000', 'PUSH 1'],
+      ['PUSH 0', push(1n << 64n)],
+    ]
+    const codes = [0, 1, 2, 3, 4].flatMap((count) =>
+      ranges.map(([at, size]) => {
+        const words = topics.slice(0, count + 1).join(' ')
+        return assemble(`${push(3n ** 160n)} PUSH 9 MSTORE ${words} ${size} ${at} LOG${count} ${SHOW}`)
+      }),
+    )
+    const few = [0, 1, 2, 3, 4].map((count) => assemble(`${'PUSH 0 '.repeat(count + 1)} LOG${count} STOP`))
+    const calls = ['CALL', 'STATICCALL'].map((name) => {
+      const value = name === 'CALL' ? 'PUSH 0' : ''
+      const code = addressOf('code8')
+      return assemble(`PUSH 0 PUSH 0 PUSH 0 PUSH 0 ${value} PUSH20 ${code} PUSH3 100000 ${name} ${SHOW}`)
+    })
+    expect(await compare('osaka', [...codes, ...few, ...calls])).toBeUndefined()
+  })
+
   it('halt as the stock ones do: too few words, too many, jumps to nowhere', async () => {
     const one = ['POP', 'NOT', 'ISZERO', 'CALLDATALOAD', 'MLOAD', 'SLOAD', 'JUMP', 'DUP1', 'SWAP1']
     const two = [...BINARY, 'MSTORE', 'SSTORE', 'JUMPI', 'KECCAK256', 'RETURN', 'DUP2', 'SWAP2', 'LOG0']
