@@ -10,16 +10,17 @@ const addressBytes = new Uint8Array(20)
 /** The three bit numbers of 32 hashed bytes: the low 11 bits of each of the first three byte pairs of their keccak-256. */
 export const bloomIndicesOfWord = (dst: Uint16Array, word: Uint32Array, at: number): void => {
   wordToBytes(wordBytes, 0, word, at)
-  indicesOf(dst, wordBytes)
+  bloomIndices(dst, wordBytes)
 }
 
 /** The three bit numbers of an address: 20 bytes are hashed. */
 export const bloomIndicesOfAddress = (dst: Uint16Array, address: Uint32Array, at: number): void => {
   addressToBytes(addressBytes, 0, address, at)
-  indicesOf(dst, addressBytes)
+  bloomIndices(dst, addressBytes)
 }
 
-const indicesOf = (dst: Uint16Array, bytes: Uint8Array): void => {
+/** The three bit numbers of what these bytes hash to. */
+export const bloomIndices = (dst: Uint16Array, bytes: Uint8Array): void => {
   const digest = keccak256(bytes)
   for (let n = 0; n < 3; n++) dst[n] = ((digest[2 * n]! << 8) | digest[2 * n + 1]!) & 2047
 }

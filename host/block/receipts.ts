@@ -1,7 +1,5 @@
-import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { wordFromBigInt } from '../state/word.ts'
 import type { TransactionBatch } from './batch.ts'
-import { BLOOM_BYTES, bloomIndicesOfAddress, bloomIndicesOfWord, setBloomBit } from './bloom.ts'
+import { BLOOM_BYTES, bloomIndices, setBloomBit } from './bloom.ts'
 import { bytesToHex } from './encode_batch.ts'
 import { addBloomIndices, type BloomSet, LaneDecoder, type LaneGroup } from './lane_receipts.ts'
 import { REJECTION, type Rejection } from './rejection.ts'
@@ -275,10 +273,7 @@ export class Receipts {
 }
 
 const bloomIndicesOfHex = (hex: string): Uint16Array => {
-  const limbs = new Uint32Array(LIMBS_PER_WORD)
-  wordFromBigInt(limbs, 0, BigInt(hex))
   const indices = new Uint16Array(3)
-  if (hex.length === 42) bloomIndicesOfAddress(indices, limbs, 0)
-  else bloomIndicesOfWord(indices, limbs, 0)
+  bloomIndices(indices, Buffer.from(hex.slice(2), 'hex'))
   return indices
 }
