@@ -254,10 +254,11 @@ test('lanes that pass a quota run again in a larger one, and end as on the CPU t
   ])
   const vm = await openVm(device, world)
   const groups = await vm.run()
-  expect(groups.length).toBe(3)
+  expect(groups.length).toBe(4)
   expect(groups.map(({ transactions }) => [...transactions].filter((i) => i >= 0).sort())).toEqual([
     [2],
-    [0, 1],
+    [0],
+    [1],
     [3, 4],
   ])
   expect(vm.outcomes(groups)).toEqual(await serialOutcomes(world))

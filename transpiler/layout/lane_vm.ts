@@ -378,6 +378,19 @@ export const VM_QUOTAS: readonly VmQuota[] = [
     logVectors: 64,
     transients: 4,
   },
+  // What a swap through a pool with ticks takes: 45 KB.
+  {
+    neighbours: 64,
+    depth: 24,
+    stackWords: 256,
+    memoryVectors: 1024,
+    returnVectors: 128,
+    slots: 64,
+    accounts: 16,
+    journal: 64,
+    logVectors: 256,
+    transients: 8,
+  },
   {
     neighbours: 64,
     depth: 32,
