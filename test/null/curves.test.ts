@@ -5,7 +5,7 @@ import { bn254 } from '@noble/curves/bn254.js'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createRandom, type Random } from '../../bench/random.ts'
 import { wasmBn254 } from '../../host/execute/cpu_bn254.ts'
-import { bn254Curve } from '../../host/execute/cpu_curves.ts'
+import { bn254Curve, Curve } from '../../host/execute/cpu_curves.ts'
 import { precompilesOf } from '../../host/execute/cpu_precompiles.ts'
 
 const FIELD = bn254.fields.Fp.ORDER
@@ -156,6 +156,18 @@ describe('MODEXP', () => {
       expect(await run(ours, hardfork, data, gasLimit)).toEqual(await run(reference, hardfork, data, gasLimit))
     }
   })
+})
+
+it('leaves a curve that does not load to the reference, after one try', async () => {
+  let tries = 0
+  const curve = new Curve('BLS12_381', () => {
+    tries++
+    throw new Error('no memory')
+  })
+  expect([curve.use(), curve.isTried]).toEqual([undefined, false])
+  await curve.load()
+  await curve.load()
+  expect([curve.use(), curve.mcl, curve.isTried, tries]).toEqual([undefined, undefined, true, 1])
 })
 
 it('has a copy of mcl that others do not initialise anew', async () => {
