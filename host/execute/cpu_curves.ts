@@ -74,5 +74,9 @@ export class Curve {
   }
 }
 
-/** Of precompiles 6 to 8 (EIP-196, EIP-197). */
-export const bn254Curve = new Curve('BN_SNARK1')
+/** Orders of the fields of bn254, coordinates and scalars (EIP-196). */
+export const BN254_COORDINATES = Buffer.from('30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47', 'hex')
+export const BN254_SCALARS = Buffer.from('30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001', 'hex')
+
+/** Of precompiles 6 to 8 (EIP-196, EIP-197), and of 5 where its modulus is one of these orders. */
+export const bn254Curve = new Curve('BN_SNARK1', (mcl) => mcl.verifyOrderG2(true))

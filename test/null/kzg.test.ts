@@ -52,6 +52,17 @@ describe.each(['noble', 'mcl'])('verifyKzgProof over %s', (library) => {
     expect(() => verifyKzgProof(COMMITMENT, z, y, `0x${'00'.repeat(48)}`)).toThrow('C_KZG_BADARGS')
   })
 
+  it('refuses points in other forms than their own', () => {
+    const { z, y, proof } = OPENINGS[0]
+    const bits = BigInt(COMMITMENT)
+    const forms = [bits ^ (1n << 383n), bits | (1n << 382n), BigInt(INFINITY) | 1n, BigInt(INFINITY) | (1n << 381n)]
+    for (const form of [...forms, 0n].map((value) => `0x${value.toString(16).padStart(96, '0')}`)) {
+      expect(() => verifyKzgProof(form, z, y, proof)).toThrow('C_KZG_BADARGS')
+      expect(() => verifyKzgProof(COMMITMENT, z, y, form)).toThrow('C_KZG_BADARGS')
+      expect(() => verifyKzgProof(form, word(77n), word(0n), INFINITY)).toThrow('C_KZG_BADARGS')
+    }
+  })
+
   it('refuses a point of the curve that is of another order', () => {
     const { z, y, proof } = OPENINGS[0]
     const { Fp } = bls12_381.fields
