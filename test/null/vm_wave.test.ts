@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { encodeBatch } from '../../host/block/encode_batch.ts'
 import { loadListedItems, type VmHints } from '../../host/execute/vm_items.ts'
 import { laneOrder } from '../../host/execute/vm_order.ts'
-import { cutWaves, layWave, type VmLanes, type VmWave } from '../../host/execute/vm_wave.ts'
+import { cutWaves, layWave, type VmLanes, type VmWave, WaveMemory } from '../../host/execute/vm_wave.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import { ResidentState } from '../../host/state/resident_state.ts'
 import { wordFromBigInt, wordToBigInt } from '../../host/state/word.ts'
@@ -157,6 +157,21 @@ describe('a wave of the lane VM', () => {
     expect(wave.arenasAt).toBeGreaterThan(wave.order)
     expect(wave.words.length).toBe(4 * wave.arenasAt)
     expect(wave.storeVectors).toBe(wave.arenasAt + 64 * vmArena(VM_QUOTAS[0]!).laneVectors)
+  })
+
+  test('is laid in the memory of the one before as in memory of its own', async () => {
+    const memory = new WaveMemory()
+    const long = await lanesOf(
+      Array.from({ length: 9 }, () => call(`0x${'ff'.repeat(200)}`)),
+      [0, 1, 2, 3, 4, 5, 6, 7, 8],
+    )
+    layWave(long, Uint32Array.from(long.transactions.keys()), VM_QUOTAS[0]!, memory)
+    const lanes = await lanesOf(CALLS, [0, 1, 2, 3])
+    const [own, other] = [memory, undefined].map((where) =>
+      layWave(lanes, Uint32Array.of(3, 1, 0, 2), VM_QUOTAS[0]!, where),
+    )
+    expect(own!.words).toEqual(other!.words)
+    expect(own!.words.byteOffset).toBe(0)
   })
 
   test('has room for as many arenas as interleave, and is cut between them', async () => {
