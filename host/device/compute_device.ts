@@ -72,6 +72,8 @@ export interface ComputeDevice {
   readonly vendor: string
   /** It computes on the CPU. */
   readonly software: boolean
+  /** A debug device (`checkedDevice`): pools give it buffers of exact size, full of rubbish. */
+  readonly checksIndexes: boolean
   readonly limits: GPUSupportedLimits
   readonly features: ReadonlySet<string>
   readonly gpu: GPUDevice

@@ -1,4 +1,5 @@
 import { adapterRequest, type OpenAdapter, openAdapter } from './adapter.ts'
+import { checkedDevice } from './checked_device.ts'
 import type { BoundBuffer, BufferRange, Command, ComputeDevice, RunOptions, RunResult } from './compute_device.ts'
 import { type DeviceFault, DeviceLostError, faultOf, OutOfMemoryError, scoped, ValidationError } from './fault.ts'
 import { type Kernel, KernelCache, type KernelSource } from './kernel.ts'
@@ -11,18 +12,37 @@ import { COPY_DST, COPY_SRC, MAP_MODE_READ, QUERY_RESOLVE, STORAGE, UNIFORM } fr
 export interface DeviceOptions {
   /** `gpu`, `lavapipe`, `swiftshader`, or a part of an adapter's name. Default: WGEVM_ADAPTER, else the best one. */
   readonly adapter?: string
-  /** `on` keeps Dawn's index clamps and loop guards: for debugging generated code. */
-  readonly robustness?: 'on' | 'off'
+  /**
+   * `on` keeps Dawn's index clamps and loop guards, `checked` makes a run with an index outside its array fail by name
+   * (`checkedDevice`): both for debugging kernels. Default: WGEVM_ROBUSTNESS, else `off`.
+   */
+  readonly robustness?: Robustness
+}
+
+export type Robustness = 'on' | 'off' | 'checked'
+
+const ROBUSTNESS: readonly Robustness[] = ['on', 'off', 'checked']
+
+const defaultRobustness = (): Robustness => {
+  const asked = process.env['WGEVM_ROBUSTNESS'] || 'off'
+  const known = ROBUSTNESS.find((one) => one === asked)
+  if (known === undefined)
+    throw new ValidationError(`WGEVM_ROBUSTNESS is one of ${ROBUSTNESS.join(', ')}, got '${asked}'`)
+  return known
 }
 
 /**
  * Opens a device on the best adapter that fits. Throws NoAdapterError.
  * In a worker thread the choice among Vulkan drivers needs `env: SHARE_ENV`: the loader reads the process's environment.
  */
-export const openDevice = async ({ adapter, robustness = 'off' }: DeviceOptions = {}): Promise<ComputeDevice> => {
+export const openDevice = async ({
+  adapter,
+  robustness = defaultRobustness(),
+}: DeviceOptions = {}): Promise<ComputeDevice> => {
   const flags = ['disable-dawn-features=timestamp_quantization']
-  if (robustness === 'off') flags.push('enable-dawn-features=disable_robustness')
-  return deviceOn(await openAdapter(adapterRequest(adapter), flags))
+  if (robustness !== 'on') flags.push('enable-dawn-features=disable_robustness')
+  const device = await deviceOn(await openAdapter(adapterRequest(adapter), flags))
+  return robustness === 'checked' ? checkedDevice(device) : device
 }
 
 const LIMITS = [
@@ -57,6 +77,7 @@ class DawnDevice implements ComputeDevice {
   readonly driver: string
   readonly vendor: string
   readonly software: boolean
+  readonly checksIndexes = false
   readonly limits: GPUSupportedLimits
   readonly features: ReadonlySet<string>
   readonly gpu: GPUDevice

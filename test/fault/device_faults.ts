@@ -50,6 +50,9 @@ export class FaultyDevice implements ComputeDevice {
   get software() {
     return this.#inner.software
   }
+  get checksIndexes() {
+    return this.#inner.checksIndexes
+  }
   get limits() {
     return this.#inner.limits
   }

@@ -63,7 +63,7 @@ export class Rig {
   readonly #seen = new Set<string>()
 
   async open(adapter: string, robustness: 'on' | 'off'): Promise<void> {
-    this.#device = await openDevice({ adapter, robustness })
+    this.#device = await openDevice(robustness === 'on' ? { adapter, robustness } : { adapter })
   }
 
   close(): void {
