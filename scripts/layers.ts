@@ -27,7 +27,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'transpiler', may: [] },
   { at: 'kernels', may: [] },
   { at: 'host/device', may: ['kernels', 'transpiler/layout'], types: ['transpiler'] },
-  { at: 'host/state', may: VOCABULARY, types: ['transpiler', 'host/block'] },
+  { at: 'host/state', may: [...VOCABULARY, 'transpiler/keccak256.ts'], types: ['transpiler', 'host/block'] },
   { at: 'host/block', may: [...VOCABULARY, ...WORDS], types: ['transpiler', 'host/state'] },
   { at: 'host/execute', may: ['transpiler', 'kernels', 'host/device', 'host/state', 'host/block'] },
   { at: 'host/evm', may: ['transpiler', 'kernels', 'host/execute', 'host/device', 'host/state', 'host/block'] },
@@ -47,6 +47,10 @@ const LAYERS: readonly Layer[] = [
 ]
 
 const PRODUCT = ['transpiler', 'kernels', 'host', 'cli']
+
+/** The library: `require('wgevm')` loads no module that awaits at its top level. A worker is started, not loaded. */
+const LOADED_BY_REQUIRE = ['transpiler', 'kernels', 'host']
+const WORKER_ENTRIES = ['host/execute/cpu_worker.ts']
 
 /** Packages (or a prefix that ends in `:` or `/`) that only these layers may import. */
 const OWNED_PACKAGES: readonly { readonly name: string; readonly by: readonly string[] }[] = [
@@ -108,6 +112,26 @@ const importsOfTypeScript = ({ path, text }: SourceFile): readonly Import[] => {
   return found
 }
 
+/** Lines of the awaits outside of functions, which make a module one that only `import` can load. */
+const topLevelAwaits = ({ path, text }: SourceFile): readonly number[] => {
+  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest)
+  const lines: number[] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node)) return
+    if (ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier !== undefined)) {
+      lines.push(source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1)
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return lines
+}
+
+const awaitMessages = (file: SourceFile): readonly string[] =>
+  LOADED_BY_REQUIRE.some((folder) => isWithin(file.path, folder)) && !WORKER_ENTRIES.includes(file.path)
+    ? topLevelAwaits(file).map((line) => `${file.path}:${line}: a top-level await: require() refuses such a module`)
+    : []
+
 const packageName = (specifier: string): string =>
   specifier
     .split('/')
@@ -150,14 +174,17 @@ const wgslMessages = ({ path, text }: SourceFile): readonly string[] => {
   })
 }
 
-/** One `file:line: message` for each import that the table forbids. `dependencies`: packages that users install. */
+/**
+ * One `file:line: message` for each import that the table forbids, and each top-level await of the library. `dependencies`: packages that users install.
+ */
 export const layerViolations = (files: readonly SourceFile[], dependencies: ReadonlySet<string>): readonly string[] =>
   files.flatMap((file) => {
     if (file.path.endsWith('.wgsl')) return wgslMessages(file)
-    return importsOfTypeScript(file).flatMap((found) => {
+    const imports = importsOfTypeScript(file).flatMap((found) => {
       const message = typeScriptMessage(file.path, found, dependencies)
       return message === undefined ? [] : [`${file.path}:${found.line}: ${message}`]
     })
+    return [...imports, ...awaitMessages(file)]
   })
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
