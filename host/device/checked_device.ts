@@ -52,7 +52,7 @@ const closingBracket = (text: string, from: number): number => {
 
 /**
  * The text with every index of an array of the module checked: what is outside goes to element 0 and leaves a mark at its place. Literal
- * indices stay, the compiler checks them. `place` numbers a place by the text of its index expression.
+ * indices stay, the compiler checks them. `place` gives a place its number.
  */
 export const withCheckedIndexes = (wgsl: string, place: (text: string) => number): string => {
   const source = wgsl.replace(/\/\/.*$/gm, '')
@@ -94,14 +94,15 @@ export const checkedDevice = (device: ComputeDevice): ComputeDevice => {
   const marks = device.storage('marks of indices', 4 * MARK_WORDS)
   let seen = 0
 
+  // By the text as given: a kernel that is asked for again is the same kernel, whatever its label.
+  const checked = new Map<string, string>()
   const kernel = (source: KernelSource): Promise<Kernel> => {
     const known = source.bindings === 'execution' ? EXECUTION_BINDINGS : source.bindings
-    const wgsl = withCheckedIndexes(source.wgsl, (text) => {
-      const place = { kernel: source.label, text }
-      // The same text of the same kernel has one number, so that a kernel asked for again is the same kernel.
-      const at = places.findIndex((one) => one.kernel === place.kernel && one.text === place.text)
-      return (at >= 0 ? at : places.push(place) - 1) % MOST_PLACES
-    })
+    let wgsl = checked.get(source.wgsl)
+    if (wgsl === undefined) {
+      wgsl = withCheckedIndexes(source.wgsl, (text) => (places.push({ kernel: source.label, text }) - 1) % MOST_PLACES)
+      checked.set(source.wgsl, wgsl)
+    }
     return device.kernel({ ...source, wgsl, bindings: [...known, { binding: MARKS_BINDING, type: 'storage' }] })
   }
   const bindGroup = (one: Kernel, buffers: readonly BoundBuffer[]): GPUBindGroup =>
