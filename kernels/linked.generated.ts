@@ -2558,6 +2558,7 @@ fn vm_precompile(address: U256) -> u32 {
     if ((vm_exit == 0u) & ((record != 0u) | (opcode == VM_OP_BLOB_HASH))) {
       var purse = U256_ZERO;
       var cost = 0u;
+      var first_cost = select(0u, 9000u, calls & has_value);
       for (var turn = 0u; turn < 3u; turn++) {
         let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
         var place = vm_at(at);
@@ -2574,6 +2575,7 @@ fn vm_precompile(address: U256) -> u32 {
           exists = select(exists, (flags & VM_ENTRY_EXISTS) != 0u, turn == 0u);
           let look = select(select(0u, select(2600u, 100u, warm), named), select(2100u, select(100u, 0u, writes), warm), storage);
           cost += select(look, 0u, turn == 2u);
+          first_cost += select(0u, look, turn == 0u);
         }
         if (turn != 1u) {
           purse = vm_word(place + (3u << vm_spread), stride);
@@ -2582,10 +2584,12 @@ fn vm_precompile(address: U256) -> u32 {
       }
       if (storage & writes) {
         let costs = vm_sstore(vm_word(vm_at(record) + vm_stride, vm_stride), present, b);
-        ok = ok & vm_less(vec2<u32>(2300u, 0u), vm_gas);
+        first_cost = 2301u;
+        ok = ok & !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
         cost += costs.x;
         vm_refund += select(0u, costs.y, ok);
       }
+      let looks_at_first = !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
       ok = ok & vm_charge(cost);
       if (calls & ok) {
         if (has_value) {
@@ -2617,7 +2621,8 @@ fn vm_precompile(address: U256) -> u32 {
         }
         let place = vm_at(at);
         let flags = lanes_out[place].y;
-        let looks = select(select(select(0u, VM_ENTRY_READ, runs | (named & !sees_balance)), VM_ENTRY_BALANCE, sees_balance), VM_SLOT_READ, storage);
+        let looks_at = select(looks_at_first, ok & starts, turn == 1u);
+        let looks = select(0u, select(select(select(0u, VM_ENTRY_READ, runs | (named & !sees_balance)), VM_ENTRY_BALANCE, sees_balance), VM_SLOT_READ, storage), looks_at);
         let warms = select(0u, VM_ENTRY_WARM, named | runs | storage | ((item.x & VM_ITEM_WARM) != 0u));
         var marks = looks | warms;
         var notes = (writes & (turn == 0u)) | ((warms & ~flags) != 0u);

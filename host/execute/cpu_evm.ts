@@ -1,6 +1,7 @@
 import type { Common } from '@ethereumjs/common'
 import { EVM, EVMError, type EVMOpts, type ExecResult, type Message } from '@ethereumjs/evm'
 import { Account, type Address, createZeroAddress, MAX_INTEGER } from '@ethereumjs/util'
+import { stateAccess } from './cpu_access.ts'
 import { wasmBn254 } from './cpu_bn254.ts'
 import { leanOperation, type Operation, type RunState } from './cpu_opcodes.ts'
 import { precompilesOf } from './cpu_precompiles.ts'
@@ -119,6 +120,7 @@ export class LeanEvm extends EVM {
     const operations = Array.from({ length: 256 }, (_, code) =>
       leanOperation(frame.lookupOpInfo(code) as Operation, common),
     )
+    const accesses = Array.from({ length: 256 }, (_, code) => stateAccess(code, common))
     this.#loop = async (frame, code) => {
       const runState = stateOf(frame)
       const { jumps, pushes } = this.#analyse(code)
@@ -138,6 +140,13 @@ export class LeanEvm extends EVM {
             // EIP-2200 refuses before it looks at the slot, which then is not among what the transaction read.
             if (opCode === SSTORE && runState.gasLeft <= sstoreSentry)
               return new EVMError(EVMError.errorMessages.OUT_OF_GAS)
+            const access = accesses[opCode]
+            if (access !== undefined && !opcodeInfo.isInvalid) {
+              const demand = access.demand(runState, gas)
+              if (demand !== undefined && demand > runState.gasLeft)
+                return new EVMError(EVMError.errorMessages.OUT_OF_GAS)
+              if (demand !== undefined) await access.look(runState)
+            }
             const charged = gasHandler(runState, gas, common)
             gas = typeof charged === 'bigint' ? charged : await charged
           }

@@ -414,6 +414,8 @@ fn lane_vm(
       // What the looks at records cost, and the present words of the first and of the payer's; or a blob hash.
       var purse = U256_ZERO;
       var cost = 0u;
+      // What is paid before the first look, whatever the state says (EIP-7928): else nothing was looked at.
+      var first_cost = select(0u, 9000u, calls & has_value);
       for (var turn = 0u; turn < 3u; turn++) {
         let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
         var place = vm_at(at);
@@ -430,6 +432,7 @@ fn lane_vm(
           exists = select(exists, (flags & VM_ENTRY_EXISTS) != 0u, turn == 0u);
           let look = select(select(0u, select(2600u, 100u, warm), named), select(2100u, select(100u, 0u, writes), warm), storage);
           cost += select(look, 0u, turn == 2u);
+          first_cost += select(0u, look, turn == 0u);
         }
         if (turn != 1u) {
           purse = vm_word(place + (3u << vm_spread), stride);
@@ -438,10 +441,12 @@ fn lane_vm(
       }
       if (storage & writes) {
         let costs = vm_sstore(vm_word(vm_at(record) + vm_stride, vm_stride), present, b);
-        ok = ok & vm_less(vec2<u32>(2300u, 0u), vm_gas);
+        first_cost = 2301u;
+        ok = ok & !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
         cost += costs.x;
         vm_refund += select(0u, costs.y, ok);
       }
+      let looks_at_first = !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
       ok = ok & vm_charge(cost);
       if (calls & ok) {
         if (has_value) {
@@ -476,7 +481,9 @@ fn lane_vm(
         }
         let place = vm_at(at);
         let flags = lanes_out[place].y;
-        let looks = select(select(select(0u, VM_ENTRY_READ, runs | (named & !sees_balance)), VM_ENTRY_BALANCE, sees_balance), VM_SLOT_READ, storage);
+        // The code that stands in (EIP-7702) is looked at by a call that starts.
+        let looks_at = select(looks_at_first, ok & starts, turn == 1u);
+        let looks = select(0u, select(select(select(0u, VM_ENTRY_READ, runs | (named & !sees_balance)), VM_ENTRY_BALANCE, sees_balance), VM_SLOT_READ, storage), looks_at);
         let warms = select(0u, VM_ENTRY_WARM, named | runs | storage | ((item.x & VM_ITEM_WARM) != 0u));
         var marks = looks | warms;
         var notes = (writes & (turn == 0u)) | ((warms & ~flags) != 0u);
