@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import type { TransactionBatch, TransactionObject } from '../host/block/batch.ts'
 import { type BlockFixture, fillState } from '../host/block/block_fixture.ts'
 import { bytesToHex, encodeBatch } from '../host/block/encode_batch.ts'
@@ -32,8 +31,6 @@ export interface ReplayOptions {
   readonly samples: number
   /** Run serial @ethereumjs/vm beside it, and compare every receipt and the whole state. */
   readonly serial: boolean
-  /** Asked for between passes: true ends the run of this block with `Interrupted`. */
-  readonly isInterrupted?: () => boolean
 }
 
 /** What one block's replay gives beside its numbers. */
@@ -42,15 +39,6 @@ export interface ReplayDetail {
   readonly changes: readonly TransactionChanges[]
   /** By transaction; 0 where rejected. */
   readonly gasUsed: ArrayLike<number>
-}
-
-/** The run was ended from outside, between two passes. */
-export class Interrupted extends Error {
-  override readonly name = 'Interrupted'
-
-  constructor() {
-    super('interrupted')
-  }
 }
 
 /** A pass that takes longer is measured at once, without a warm one before it, and once only. */
@@ -83,7 +71,7 @@ export class Replayer {
     this.#options = options
   }
 
-  /** Throws FixtureError where the file lacks what the block asks for, and Interrupted. */
+  /** Throws FixtureError where the file lacks what the block asks for. */
   async block(fixture: BlockFixture): Promise<{ readonly replay: BlockReplay; readonly detail: ReplayDetail }> {
     const { run, detail } = await this.run(blockJob(fixture))
     return {
@@ -111,9 +99,6 @@ export class Replayer {
     const checks: ReturnType<Job['check']>[] = []
     const faults = new Set<string>()
     const pass = async (kind: PassKind): Promise<Pass> => {
-      // Passes on the CPU tier alone never wait for anything, so that no signal would be heard.
-      await setImmediate()
-      if (this.#options.isInterrupted?.() === true) throw new Interrupted()
       const made = await this.#pass(job, batch, kind)
       checks.push(job.check(made.result.receipts))
       for (const fault of made.result.faults) faults.add(fault)

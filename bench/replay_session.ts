@@ -6,7 +6,7 @@ import { openDevice } from '../host/device/device.ts'
 import { openPathStore } from '../host/execute/path_store.ts'
 import { conflictMap, type Footprint } from './conflict_map.ts'
 import { commitOfCheckout, machine } from './machine.ts'
-import { Interrupted, type ReplayDetail, Replayer } from './replay.ts'
+import { type ReplayDetail, Replayer } from './replay.ts'
 import { mergeGroups, replayMerged } from './replay_merge.ts'
 import type { Progress } from './report/progress.ts'
 import type { BlockReplay, MergedReplay, NotRun, ReplayReport } from './report/replay_schema.ts'
@@ -26,7 +26,6 @@ export interface ReplaySessionOptions {
   readonly merged: boolean
   /** Make the conflict map. */
   readonly conflicts: boolean
-  readonly isInterrupted: () => boolean
   readonly progress: Progress
   readonly onBlock: (replay: BlockReplay, detail: ReplayDetail, fixture: BlockFixture) => void
   readonly onMerged: (replay: MergedReplay) => void
@@ -34,7 +33,7 @@ export interface ReplaySessionOptions {
 
 /**
  * Replays fixtures one after another on one device. A block that fails stands in `notRun` with its reason, and the next one is
- * run; so do the blocks behind an interruption. Throws FixtureError before anything runs, and NoAdapterError.
+ * run. Throws FixtureError before anything runs, and NoAdapterError.
  */
 export const runReplay = async (options: ReplaySessionOptions): Promise<ReplayReport> => {
   const { files, adapter, samples, workers, tiers = {}, serial, keepPaths, merged } = options
@@ -47,7 +46,6 @@ export const runReplay = async (options: ReplaySessionOptions): Promise<ReplayRe
     samples,
     serial,
     tiers,
-    isInterrupted: options.isInterrupted,
     ...(workers === undefined ? {} : { workers }),
     ...(pathStore === undefined ? {} : { pathStore }),
   })
@@ -111,7 +109,7 @@ const attempt = async <Result>(
     return await run()
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message.replaceAll(/\s*\n\s*/g, ' ') : String(thrown)
-    const cause = thrown instanceof Interrupted ? 'interrupted' : thrown instanceof FixtureError ? 'file' : 'failed'
+    const cause = thrown instanceof FixtureError ? 'file' : 'failed'
     for (const block of names) notRun.push({ block, cause, reason })
     return undefined
   }

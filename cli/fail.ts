@@ -1,9 +1,4 @@
-/** Exit code of a mistake on the command line: unknown name, bad number, no such adapter. */
-export const EXIT_BAD_INPUT = 2
-/** Exit code of a fixture or test file that is missing or malformed. */
-export const EXIT_BAD_FILE = 11
-/** Exit code of everything else that went wrong. */
-export const EXIT_FAILURE = 1
+import { EXIT_BAD_FILE, EXIT_BAD_INPUT, EXIT_FAILURE } from './exit_codes.ts'
 
 /** Bad input. The message is one line: what is wrong, where, and what would be right. */
 export class UserError extends Error {
@@ -13,6 +8,8 @@ export class UserError extends Error {
 /** Errors that a user can mend, by class name: their one-line message is all that is shown. */
 const BAD_INPUT = new Set(['UserError', 'NoAdapterError', 'YError'])
 const BAD_FILE = new Set(['FixtureError'])
+/** Failures that their message explains as far as a user can act on them. */
+const EXPLAINED = new Set(['AnvilError', 'VerificationError', 'RpcError'])
 
 /** The exit code for an error. */
 export const exitCodeOf = (thrown: unknown): number => {
@@ -29,7 +26,8 @@ export const failureText = (thrown: unknown, verbose: boolean): string => {
     return `${thrown.stack ?? thrown.message}${cause}`
   }
   const line = thrown.message.replaceAll(/\s*\n\s*/g, ' ')
-  return exitCodeOf(thrown) === EXIT_FAILURE ? `wgevm: ${line} (--verbose shows where)` : `wgevm: ${line}`
+  const isExplained = exitCodeOf(thrown) !== EXIT_FAILURE || EXPLAINED.has(thrown.name)
+  return !isExplained ? `wgevm: ${line} (--verbose shows where)` : `wgevm: ${line}`
 }
 
 /** Prints an error to stderr and ends the process with its exit code. */

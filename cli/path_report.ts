@@ -58,6 +58,9 @@ export const disassemble = (code: Uint8Array, source: PathSource): string => {
   return `${lines.join('\n')}\n`
 }
 
+/** How the names of a dump's files end. */
+export const DUMP_ENDINGS = /\.(asm|txt|wgsl)$/
+
 /**
  * Writes every stage of one transpilation to a folder: code.asm (the entry contract), path.txt (the executed steps),
  * ir.NN_pass.txt, kernel.wgsl or kernel.N.wgsl for each part (without the prelude), program.txt, report.txt.

@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs'
 import type { Block } from '../host/block/batch.ts'
-import { decodeTransaction } from '../host/block/encode_batch.ts'
-import type { MemoryState } from '../host/state/memory_state.ts'
+import { decodeTransaction, hexToBytes } from '../host/block/encode_batch.ts'
+import type { BlockEnvironment } from '../host/block/environment.ts'
+import { readProgram } from '../host/block/program_file.ts'
+import { MemoryState } from '../host/state/memory_state.ts'
 import type { RecordedTransaction, RecordState } from '../transpiler/index.ts'
 import type { EnvironmentWord } from '../transpiler/layout/environment.ts'
 import { type Fork, isAtLeast } from '../transpiler/spec/forks.ts'
@@ -25,11 +26,12 @@ export interface BytecodeCall {
 
 const HEX = /^(0x)?([0-9a-fA-F]{2})*$/
 const CODE_ADDRESS = 0xc0de_0000_0000_0000_0001n
-const DEFAULT_GAS = 10_000_000
-const MAX_GAS = 2 ** 32 - 1
+/** The most that a path can be recorded with. */
+export const MAX_GAS = 2 ** 32 - 1
 
 export const parseHex = (text: string, what: string): Uint8Array => {
-  if (!HEX.test(text)) throw new UserError(`${what} is not hex: '${text.slice(0, 40)}'`)
+  if (!HEX.test(text))
+    throw new UserError(`${what} is not hex (0x and an even number of digits): '${text.slice(0, 40)}'`)
   return Uint8Array.from(Buffer.from(text.replace(/^0x/, ''), 'hex'))
 }
 
@@ -64,85 +66,39 @@ export const bytecodeSource = (code: Uint8Array, call: BytecodeCall): PathSource
   },
 ]
 
-interface ProgramFile {
-  readonly name: string
-  readonly fork: string
-  readonly env: Readonly<Record<string, string | number>>
-  readonly pre: Readonly<
-    Record<string, { balance?: string; code?: string; storage?: Readonly<Record<string, string>> }>
-  >
-  readonly calls: readonly {
-    label: string
-    from: string
-    to: string
-    value?: string
-    data: string
-    gasLimit?: string
-  }[]
-}
-
-const isProgram = (value: unknown): value is ProgramFile =>
-  typeof value === 'object' && value !== null && 'pre' in value && 'calls' in value && Array.isArray(value.calls)
-
-/** The calls of a program file: `{ name, fork, env, pre, calls }`, each on a fresh copy of `pre`. */
+/** The calls of a program file, each on a fresh copy of its `pre`. Throws FixtureError. */
 export const programSources = (file: string, fork: Fork | undefined): PathSource[] => {
   const program = readProgram(file)
-  const accounts = new Map(
-    Object.entries(program.pre).map(([address, account]) => [
-      BigInt(address),
-      {
-        balance: BigInt(account.balance ?? 0),
-        code: parseHex(account.code ?? '0x', `code of ${address} in ${file}`),
-        storage: new Map(Object.entries(account.storage ?? {}).map(([key, value]) => [BigInt(key), BigInt(value)])),
-      },
-    ]),
-  )
-  const state: RecordState = {
-    account: (address) => accounts.get(address),
-    storage: (address, key) => accounts.get(address)?.storage.get(key) ?? 0n,
-  }
-  const env = (name: string, fallback: bigint): bigint => BigInt(program.env[name] ?? fallback)
+  const state = recordStateOf(MemoryState.from(program.pre))
   const environment = {
     ...ENVIRONMENT,
-    number: env('number', ENVIRONMENT.number),
-    timestamp: env('timestamp', ENVIRONMENT.timestamp),
-    coinbase: env('coinbase', ENVIRONMENT.coinbase),
-    prevrandao: env('prevRandao', ENVIRONMENT.prevrandao),
-    gaslimit: env('gasLimit', ENVIRONMENT.gaslimit),
-    chainid: env('chainId', ENVIRONMENT.chainid),
-    basefee: env('baseFee', ENVIRONMENT.basefee),
+    ...environmentWords(program.env),
+    chainid: program.chainId,
   }
   return program.calls.map((call) => ({
     label: `${program.name}: ${call.label}`,
     transaction: {
-      fork: fork ?? (program.fork.toLowerCase() as Fork),
+      fork: fork ?? program.fork,
       environment,
       from: BigInt(call.from),
       to: BigInt(call.to),
-      value: BigInt(call.value ?? 0),
+      value: call.value ?? 0n,
       gasPrice: environment.basefee,
-      data: parseHex(call.data, `calldata of ${call.label} in ${file}`),
-      gas: Math.min(Number(BigInt(call.gasLimit ?? DEFAULT_GAS)), MAX_GAS),
+      data: hexToBytes(call.data),
+      gas: call.gas < BigInt(MAX_GAS) ? Number(call.gas) : MAX_GAS,
     },
     state,
   }))
 }
 
-const readProgram = (file: string): ProgramFile => {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch {
-    throw new UserError(`cannot read ${file}: give bytecode in hex, a program file, or --workload NAME`)
-  }
-  try {
-    const value: unknown = JSON.parse(text)
-    if (isProgram(value)) return value
-  } catch {
-    // Told below, with what would be right.
-  }
-  throw new UserError(`${file} is no program file: expected JSON with { name, fork, env, pre, calls }`)
-}
+const environmentWords = (env: BlockEnvironment) => ({
+  number: env.number,
+  timestamp: env.timestamp,
+  coinbase: BigInt(env.coinbase),
+  prevrandao: env.prevRandao,
+  gaslimit: env.gasLimit,
+  basefee: env.baseFeePerGas,
+})
 
 /** A state as the recorder reads it. */
 const recordStateOf = (state: MemoryState): RecordState => {
@@ -186,13 +142,8 @@ export const blockSources = (
         fork,
         environment: {
           ...ENVIRONMENT,
-          number: env.number,
-          timestamp: env.timestamp,
-          coinbase: BigInt(env.coinbase),
-          prevrandao: env.prevRandao,
-          gaslimit: env.gasLimit,
+          ...environmentWords(env),
           chainid: chainId,
-          basefee: base,
           blobbasefee: env.blobBaseFee ?? 1n,
         },
         from: BigInt(transaction.from),

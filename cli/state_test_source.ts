@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { FixtureError } from '../host/block/json_field.ts'
 import { readTar } from '../host/device/tar.ts'
-import { UserError } from './fail.ts'
 
 /** A file of tests, on disk or inside an archive. */
 export interface TestFile {
@@ -18,18 +17,20 @@ const ARCHIVE = /\.(tar\.gz|tgz)$/
 
 /**
  * The test files behind paths: JSON files, `.tar.gz` archives of them, and folders of either, in the order of their names.
- * Throws UserError for a path that is not there, FixtureError for an archive that cannot be read.
+ * Throws FixtureError for a path that is not there and for an archive that cannot be read.
  */
 export const testFiles = (paths: readonly string[]): TestFile[] => paths.flatMap((path) => filesAt(path, true))
 
 const filesAt = (path: string, named: boolean): TestFile[] => {
   const stat = statSync(path, { throwIfNoEntry: false })
-  if (stat === undefined) throw new UserError(`there is no file or folder ${path}`)
+  if (stat === undefined) throw new FixtureError(path, '', 'cannot be read (ENOENT)')
   if (stat.isDirectory()) {
     const found = readdirSync(path)
       .sort()
       .flatMap((name) => filesAt(join(path, name), false))
-    if (named && found.length === 0) throw new UserError(`the folder ${path} has no .json file and no .tar.gz archive`)
+    if (named && found.length === 0) {
+      throw new FixtureError(path, '', 'expected *.json or *.tar.gz in this folder, found none')
+    }
     return found
   }
   if (ARCHIVE.test(path)) return archived(path)

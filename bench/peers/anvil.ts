@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
-import { arch, platform, tmpdir } from 'node:os'
+import { arch, constants, platform, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { TransactionBatch } from '../../host/block/batch.ts'
 import { decodeTransaction } from '../../host/block/encode_batch.ts'
@@ -168,10 +168,10 @@ export const runAnvil = async (binary: string, block: AnvilBlock): Promise<PeerR
   const command = pinned ? ['taskset', '-c', '0', binary, ...options] : [binary, ...options]
   const child = spawn(command[0]!, command.slice(1), { stdio: 'ignore', env: { ...process.env, HOME: folder } })
   const kill = () => child.kill('SIGKILL')
-  const killAndEnd = () => {
+  const killAndEnd = (signal: NodeJS.Signals) => {
     kill()
     rmSync(folder, { recursive: true, force: true })
-    process.exit(1)
+    process.exit(128 + constants.signals[signal])
   }
   process.once('exit', kill)
   for (const signal of SIGNALS) process.once(signal, killAndEnd)

@@ -27,7 +27,15 @@ export const createProgress = (stream: NodeJS.WriteStream): Progress => {
   return {
     start: (name, steps) => {
       bar = new cliProgress.SingleBar(
-        { format: `${name.padEnd(20)} {bar} {what}`, hideCursor: true, clearOnComplete: true, stream, barsize: 30 },
+        {
+          format: `${name.padEnd(20)} {bar} {what}`,
+          clearOnComplete: true,
+          stream,
+          barsize: 30,
+          // A bar that listens for Ctrl-C keeps the process alive; one that does not must leave the cursor alone.
+          gracefulExit: false,
+          hideCursor: false,
+        },
         cliProgress.Presets.shades_classic,
       )
       bar.start(steps, 0, { what: '' })

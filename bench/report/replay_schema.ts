@@ -27,7 +27,7 @@ export interface ReplayReport {
 /** A block that was asked for and not run. `file`: its fixture lacks what it asks for. */
 export interface NotRun {
   readonly block: string
-  readonly cause: 'interrupted' | 'file' | 'failed'
+  readonly cause: 'file' | 'failed'
   readonly reason: string
 }
 

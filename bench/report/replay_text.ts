@@ -12,7 +12,7 @@ import {
   totalsOf,
 } from './replay_schema.ts'
 import { spread } from './statistics.ts'
-import { grouped, rounded, type TextStyle, table } from './text.ts'
+import { grouped, milliseconds, rounded, type TextStyle, table } from './text.ts'
 
 /** `37 %`; `-` of nothing. */
 export const shareText = (part: number, whole: number): string =>
@@ -130,6 +130,13 @@ export const joinings = (merged: readonly MergedReplay[]): readonly string[] => 
 
 export const mergedNote = (group: MergedReplay): string =>
   `${grouped(group.asInOwnBlock)} of ${grouped(group.txCount)} transactions end with the status and gas that they have in their own block, ${grouped(group.rejected)} are rejected; ${group.blocks.join(', ')}`
+
+/** One line while the others run. */
+export const blockLine = (block: BlockReplay): string => {
+  const { verdict, ratio, medianMs } = block
+  const times = ratio === 0 ? '' : `, ${rounded(ratio)} times serial @ethereumjs/vm`
+  return `${block.block}: ${VERDICTS[verdict]}, ${milliseconds(medianMs)}${times}\n`
+}
 
 /** One line for each transaction. */
 export const explainText = (block: string, explain: readonly TransactionExplanation[], gasUsed: ArrayLike<number>) =>

@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs'
 import type { Workload } from '../../bench/workloads/workload.ts'
 import { FORKS, type Fork, isAtLeast, isFork } from '../../transpiler/spec/forks.ts'
 import { UserError } from '../fail.ts'
-import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
+import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { PATHS_NEVER, parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
 
 interface BenchArguments extends TierArguments {
@@ -78,8 +78,7 @@ const run = async (options: BenchArguments): Promise<void> => {
   const isDefault = options.size === undefined && (options.workloads ?? []).length === 0
   const usual = isDefault ? DEFAULT_RUN_SAMPLES : USUAL_SAMPLES
   const samples = options.samples === undefined ? usual : parseWhole('samples', options.samples, 1, MOST_SAMPLES)
-  if (options.json !== undefined) checkResultPath(options.json)
-  if (options.report !== undefined) checkResultPath(options.report, 'report')
+  checkResultPaths({ json: options.json, report: options.report })
   const { ANVIL_HINT, findAnvil } = await import('../../bench/peers/anvil.ts')
   const revm = peers.includes('revm')
   if (revm && findAnvil() === undefined) throw new UserError(`--peers revm needs the anvil binary: ${ANVIL_HINT}`)

@@ -1,9 +1,10 @@
 import type { CommandModule } from 'yargs'
 import { FixtureError } from '../../host/block/json_field.ts'
 import { readProgram } from '../../host/block/program_file.ts'
-import { EXIT_FAILURE, UserError } from '../fail.ts'
+import { EXIT_FAILURE } from '../exit_codes.ts'
+import { UserError } from '../fail.ts'
 import { fixtureFiles } from '../fixture_files.ts'
-import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
+import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
 
 interface ProgramsArguments extends TierArguments {
@@ -30,8 +31,9 @@ const run = async (options: ProgramsArguments): Promise<void> => {
     seed: parseWhole('seed', options.seed, 0, 2 ** 32 - 1),
   }
   if (peers !== undefined && peers !== 'revm') throw new UserError(`unknown peer '${peers}'; there is revm`)
-  if (json !== undefined) checkResultPath(json)
-  const programs = programFiles(options.files)
+  const files = programFiles(options.files)
+  checkResultPaths({ json }, files)
+  const programs = files
     .map(readProgram)
     .filter(({ name }) => only === undefined || only.split(',').some((prefix) => name.startsWith(prefix)))
   if (programs.length === 0) throw new UserError(`no program's name starts with ${only}`)

@@ -1,9 +1,10 @@
 import type { CommandModule } from 'yargs'
 import { readBlockFixture } from '../../host/block/block_fixture.ts'
 import { isAtLeast } from '../../transpiler/spec/forks.ts'
-import { EXIT_BAD_FILE, EXIT_FAILURE, UserError } from '../fail.ts'
+import { EXIT_BAD_FILE, EXIT_FAILURE } from '../exit_codes.ts'
+import { UserError } from '../fail.ts'
 import { fixtureFiles } from '../fixture_files.ts'
-import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
+import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { PATHS_NEVER, parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
 
 interface ReplayArguments extends TierArguments {
@@ -34,22 +35,15 @@ const run = async (options: ReplayArguments): Promise<void> => {
   if (options.merged && (options.explain || options.report !== undefined)) {
     throw new UserError('--merged goes without --explain and --report: they show blocks as they are')
   }
-  if (options.json !== undefined) checkResultPath(options.json)
-  if (options.report !== undefined) checkResultPath(options.report, 'report')
   const found = fixtureFiles(options.fixtures)
+  checkResultPaths({ json: options.json, report: options.report }, found)
   const files = options['post-merge'] ? found.filter(isPostMerge) : found
   if (files.length === 0) throw new UserError('no block after the merge among these')
 
   const { runReplay } = await import('../../bench/replay_session.ts')
   const { createProgress } = await import('../../bench/report/progress.ts')
-  const { explainText, replayText } = await import('../../bench/report/replay_text.ts')
+  const { blockLine, explainText, replayText } = await import('../../bench/report/replay_text.ts')
   const { textStyle } = await import('../../bench/report/text.ts')
-  let isInterrupted = false
-  // A second one ends the process at once, as does the first where nobody listens.
-  process.once('SIGINT', () => {
-    isInterrupted = true
-    process.stderr.write('interrupted: ends after this pass\n')
-  })
   const report = await runReplay({
     files,
     samples,
@@ -60,28 +54,23 @@ const run = async (options: ReplayArguments): Promise<void> => {
     keepPaths: options.paths !== false && tiers.paths !== 'never',
     merged: options.merged,
     conflicts: options.report !== undefined,
-    isInterrupted: () => isInterrupted,
     progress: createProgress(process.stderr),
-    onBlock: ({ block }, { explain, gasUsed }) => {
-      if (options.explain) process.stdout.write(explainText(block, explain, gasUsed))
+    onBlock: (replay, { explain, gasUsed }) => {
+      // Said at once, so that an interruption loses nothing of the blocks before it.
+      process.stdout.write(blockLine(replay))
+      if (options.explain) process.stdout.write(explainText(replay.block, explain, gasUsed))
     },
     onMerged: () => {},
   })
   process.stdout.write(replayText(report, textStyle(process.stdout)))
-  if (report.notRun.some(({ cause }) => cause === 'interrupted')) {
-    if (options.json !== undefined || options.report !== undefined) {
-      process.stderr.write('no results are written: the run was interrupted\n')
-    }
-  } else {
-    if (options.json !== undefined) {
-      writeResult(options.json, `${JSON.stringify(report, null, 2)}\n`)
-      process.stdout.write(`results  ${options.json}\n`)
-    }
-    if (options.report !== undefined) {
-      const { replayPage } = await import('../../bench/report/replay_page.ts')
-      writeResult(options.report, await replayPage(report), 'report')
-      process.stdout.write(`page     ${options.report}\n`)
-    }
+  if (options.json !== undefined) {
+    writeResult(options.json, `${JSON.stringify(report, null, 2)}\n`)
+    process.stdout.write(`results  ${options.json}\n`)
+  }
+  if (options.report !== undefined) {
+    const { replayPage } = await import('../../bench/report/replay_page.ts')
+    writeResult(options.report, await replayPage(report), 'report')
+    process.stdout.write(`page     ${options.report}\n`)
   }
   const runs = [...report.blocks, ...(report.merged ?? [])]
   if (report.notRun.some(({ cause }) => cause === 'file')) process.exitCode = EXIT_BAD_FILE

@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs'
 import { readProgram } from '../../host/block/program_file.ts'
-import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
+import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { PATHS_NEVER, parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
 
 interface SimulateArguments extends TierArguments {
@@ -26,7 +26,7 @@ const run = async (options: SimulateArguments): Promise<void> => {
     samples: parseWhole('samples', options.samples, 1, MOST_SAMPLES),
     seed: parseWhole('seed', options.seed, 0, 2 ** 32 - 1),
   }
-  if (json !== undefined) checkResultPath(json)
+  checkResultPaths({ json }, [options.program])
   const program = readProgram(options.program)
   const { runProgram } = await import('../../bench/simulation/run_program.ts')
   const { programText } = await import('../../bench/simulation/report_text.ts')

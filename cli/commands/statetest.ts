@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs'
 import { UserError } from '../fail.ts'
-import { checkResultPath, parseWhole, writeResult } from '../result_file.ts'
+import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { checkChoice, type TestResult, type TestTier } from '../state_test_file.ts'
 import { runTestFiles, TestFileError } from '../state_test_jobs.ts'
 import { testFiles } from '../state_test_source.ts'
@@ -53,9 +53,12 @@ const run = async (options: StateTestArguments) => {
   if (trace && (tier === undefined || jobs > 1)) {
     throw new UserError('--trace is of the lane VM, one entry at a time: it takes --tier lane-vm and --jobs 1')
   }
-  if (json !== undefined) checkResultPath(json)
   const place = { adapter, tier, ...(trace ? { onTraceLine: traceLine } : {}) }
   const files = testFiles(inputs)
+  checkResultPaths(
+    { json },
+    files.map(({ name }) => name),
+  )
   let results: TestResult[]
   try {
     results = await runTestFiles(files, { place, choice, jobs })

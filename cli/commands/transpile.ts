@@ -4,8 +4,9 @@ import type { CommandModule } from 'yargs'
 import { transpilePath } from '../../transpiler/index.ts'
 import { FORKS, type Fork, isFork } from '../../transpiler/spec/forks.ts'
 import { UserError } from '../fail.ts'
-import { describeTranspilation, dumpTranspilation } from '../path_report.ts'
-import { blockSources, bytecodeSource, type PathSource, parseHex, programSources } from '../path_source.ts'
+import { DUMP_ENDINGS, describeTranspilation, dumpTranspilation } from '../path_report.ts'
+import { blockSources, bytecodeSource, MAX_GAS, type PathSource, parseHex, programSources } from '../path_source.ts'
+import { checkResultFolder, parseWhole } from '../result_file.ts'
 
 interface TranspileArguments {
   input: string | undefined
@@ -14,7 +15,7 @@ interface TranspileArguments {
   calldata: string
   caller: string
   value: string
-  gas: number
+  gas: string
   dump: string | undefined
 }
 
@@ -39,31 +40,31 @@ const workloadSources = async (name: string, fork: Fork): Promise<PathSource[]> 
   return blockSources(name, scenario.next(), state, fork, scenario.chainId)
 }
 
-const parseQuantity = (text: string, what: string): bigint => {
+const parseQuantity = (text: string, what: string, bits: number): bigint => {
   if (!/^(0x[0-9a-fA-F]+|\d+)$/.test(text)) throw new UserError(`${what} is no number: '${text}'`)
-  return BigInt(text)
+  const value = BigInt(text)
+  if (value >> BigInt(bits) !== 0n) throw new UserError(`${what} has more than ${bits} bits: '${text}'`)
+  return value
 }
 
 const sourcesOf = async (argv: TranspileArguments): Promise<PathSource[]> => {
   const fork = parseFork(argv.fork)
   if (argv.workload !== undefined) return workloadSources(argv.workload, fork ?? DEFAULT_FORK)
   if (argv.input === undefined) throw new UserError('give bytecode in hex, a program file, or --workload NAME')
-  if (existsSync(argv.input) || argv.input.endsWith('.json')) return programSources(argv.input, fork)
-  if (!Number.isInteger(argv.gas) || argv.gas < 1 || argv.gas >= 2 ** 32) {
-    throw new UserError(`--gas is a whole number from 1 to ${2 ** 32 - 1}, not ${argv.gas}`)
-  }
+  if (existsSync(argv.input) || /\.json(\.gz)?$/.test(argv.input)) return programSources(argv.input, fork)
   const code = parseHex(argv.input, 'the bytecode')
   if (code.length === 0) throw new UserError('the bytecode is empty')
   return bytecodeSource(code, {
     fork: fork ?? DEFAULT_FORK,
     calldata: argv.calldata,
-    caller: `0x${parseQuantity(argv.caller, '--caller').toString(16)}`,
-    value: parseQuantity(argv.value, '--value'),
-    gas: argv.gas,
+    caller: `0x${parseQuantity(argv.caller, '--caller', 160).toString(16)}`,
+    value: parseQuantity(argv.value, '--value', 256),
+    gas: parseWhole('gas', argv.gas, 1, MAX_GAS),
   })
 }
 
 const run = async (argv: TranspileArguments): Promise<void> => {
+  if (argv.dump !== undefined) checkResultFolder(argv.dump, 'dump', argv.input, DUMP_ENDINGS)
   const sources = await sourcesOf(argv)
   for (const [index, source] of sources.entries()) {
     const entry = await source.state.account(source.transaction.to)
@@ -86,7 +87,7 @@ const run = async (argv: TranspileArguments): Promise<void> => {
 
 export const transpileCommand: CommandModule<object, TranspileArguments> = {
   command: 'transpile [input]',
-  describe: 'show how the path of a transaction becomes a WGSL kernel, stage by stage',
+  describe: 'Show how the path of a transaction becomes a WGSL kernel, stage by stage',
   builder: (yargs) =>
     yargs
       .positional('input', { type: 'string', describe: 'bytecode in hex, or a program file (JSON)' })
@@ -98,7 +99,7 @@ export const transpileCommand: CommandModule<object, TranspileArguments> = {
       .option('calldata', { type: 'string', default: '0x', describe: 'calldata in hex (bytecode input)' })
       .option('caller', { type: 'string', default: '0x5e4de7', describe: 'sender (bytecode input)' })
       .option('value', { type: 'string', default: '0', describe: 'wei sent (bytecode input)' })
-      .option('gas', { type: 'number', default: 10_000_000, describe: 'execution gas (bytecode input)' })
+      .option('gas', { type: 'string', default: '10000000', describe: 'execution gas (bytecode input)' })
       .option('dump', {
         type: 'string',
         describe: 'write code.asm, path.txt, ir.NN_pass.txt, kernel.wgsl, report.txt there',

@@ -190,7 +190,6 @@ test('wgevm ends with 2 and one line where a trace cannot be meant', () => {
     spawnSync(process.execPath, ['--import', 'tsx', 'cli/main.ts', ...args], { cwd: ROOT, encoding: 'utf8' })
   const file = 'test/file/state_tests/legacy.json'
   for (const [args, line] of [
-    [['difftrace', 'none.json'], 'wgevm: there is no file or folder none.json\n'],
     [['difftrace', file, '--run', 'nothing'], `wgevm: no state test of ${file} fits --fork and --run\n`],
     [['statetest', file, '--trace'], 'wgevm: --trace is of the lane VM, one entry at a time: '],
   ] as const) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { EXIT_BAD_INPUT, EXIT_FAILURE, exitCodeOf, failureText, UserError } from '../../cli/fail.ts'
+import { EXIT_BAD_INPUT, EXIT_FAILURE } from '../../cli/exit_codes.ts'
+import { exitCodeOf, failureText, UserError } from '../../cli/fail.ts'
 import { NoAdapterError } from '../../host/device/adapter.ts'
 
 describe('a failure on the command line', () => {
