@@ -34,6 +34,7 @@ import { loadListed } from './listed_versions.ts'
 import { mergeWrites } from './merge_writes.ts'
 import { type CompileMode, PathLibrary } from './path_library.ts'
 import type { PathStore } from './path_store.ts'
+import { PrecompileAccounts } from './precompile_accounts.ts'
 import { Precompiles } from './precompiles.ts'
 import { loadParties, routeTransactions } from './route.ts'
 import { RunningState } from './running_state.ts'
@@ -374,6 +375,7 @@ class BatchExecutor implements Executor {
       sweep,
       later,
       cpu,
+      precompiles: new PrecompileAccounts(schedule, this.#resident),
       running: this.#running,
       runner,
       vm,

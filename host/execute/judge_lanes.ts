@@ -4,9 +4,9 @@ import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
 import { type Fork, valueAt } from '../../transpiler/spec/forks.ts'
 import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
 import { REJECTION } from '../block/rejection.ts'
-import { HOST_CODE, HOST_LIMBS, HOST_NONCE, ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
+import { ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
-import { wordAdd, wordCompare, wordIsZero } from '../state/word.ts'
+import { wordAdd, wordCompare } from '../state/word.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import type { LaneGroup } from './lane_group.ts'
 import { laneWord } from './lane_store.ts'
@@ -153,7 +153,7 @@ export class LaneJudge {
       if (id === MISSING) return this.#empty
       const exists = accounts.exists(id)
       if (id === from && ((plan.accountUse[k]! & USE_BALANCE) !== 0 || !exists)) return this.#own
-      if (exists && this.#isEmpty(id)) return this.#empty
+      if (accounts.isEmpty(id)) return this.#empty
     }
     if (plan.transferColumns.length === 0) return 0
     if (from === to) return this.#own
@@ -180,15 +180,6 @@ export class LaneJudge {
       if (wordCompare(amount, 0, spent, 0) < 0) return false
     }
     return true
-  }
-
-  #isEmpty(id: number): boolean {
-    const { rows, hosts } = this.#resident.accounts
-    const host = id * HOST_LIMBS
-    return (
-      (hosts[host + HOST_CODE]! | hosts[host + HOST_NONCE]! | hosts[host + HOST_NONCE + 1]!) === 0 &&
-      wordIsZero(rows, id * ROW_LIMBS + ROW_BALANCE)
-    )
   }
 }
 

@@ -52,6 +52,8 @@ export interface PathPlan {
   readonly transferTo: Int16Array
   readonly transferColumns: Uint16Array
   readonly succeeds: boolean
+  /** Addresses of the precompiles that the path calls, whatever becomes of the calling frame: LIMBS_PER_ADDRESS each. */
+  readonly precompiles: Uint32Array
   /** Columns of lanesOut that a lane which ended needs; the columns behind hold looked-up keys only. */
   readonly resultColumns: number
   /** Topics whose bloom indices the device computes, as Receipts wants them. */
@@ -122,6 +124,7 @@ export const planPath = (kernel: PathKernel): PathPlan => {
     transferTo: Int16Array.from(kernel.transfers, ({ to }) => accountLookups.indexOf(to)),
     transferColumns: Uint16Array.from(kernel.transfers, ({ column }) => column),
     succeeds: kernel.status === 'success',
+    precompiles: Uint32Array.from((kernel.precompiles ?? []).flatMap((low) => [low, 0, 0, 0, 0])),
     resultColumns: resultColumns(kernel),
     blooms: bloomItems(kernel),
   }

@@ -27,6 +27,7 @@ import type { LaneGroup } from './lane_group.ts'
 import { laneReadsHold, laneSlot, laneWord, storeLane } from './lane_store.ts'
 import { COLUMN_LIMBS, USE_BALANCE, USE_CODE } from './path_plan.ts'
 import { credit, debit, FeeSum } from './payment.ts'
+import { callsEmptyPrecompile } from './precompile_accounts.ts'
 import {
   OUTCOME_CPU,
   OUTCOME_LANE,
@@ -298,18 +299,9 @@ export class Sweep {
       accounts.setExists(id, true)
       return
     }
-    if (!accounts.exists(id) || !this.#isEmpty(id)) return
+    if (!accounts.isEmpty(id)) return
     accounts.write(id)
     accounts.setExists(id, false)
-  }
-
-  #isEmpty(id: number): boolean {
-    const { rows, hosts } = this.#accounts
-    const host = id * HOST_LIMBS
-    return (
-      (hosts[host + HOST_CODE]! | hosts[host]! | hosts[host + 1]!) === 0 &&
-      wordIsZero(rows, id * ROW_LIMBS + ROW_BALANCE)
-    )
   }
 
   /** Moves the value of the transaction and of its calls; false, with nothing moved, where a payer lacks its amount. */
@@ -325,6 +317,7 @@ export class Sweep {
     const { plan } = group
     if (!laneReadsHold(group, lane, this.#slots)) return this.#reasons.conflict
     if (this.#renewed !== undefined && this.#readsRetired(group, lane)) return this.#reasons.code
+    if (plan.precompiles.length !== 0 && callsEmptyPrecompile(plan, this.#accounts)) return this.#reasons.empty
     if (plan.kernel.readsEntryBalance || plan.accounts.count !== 0) {
       this.#settleFees()
       if (!this.#balanceHolds(group, lane, plan.entryBalanceColumn, to)) return this.#reasons.balance
@@ -343,7 +336,7 @@ export class Sweep {
       const use = plan.accountUse[k]!
       const exists = accounts.exists(id)
       if (id === from && ((use & USE_BALANCE) !== 0 || !exists)) return this.#reasons.own
-      if (exists && this.#isEmpty(id)) return this.#reasons.empty
+      if (accounts.isEmpty(id)) return this.#reasons.empty
       const expected = plan.accountExists[k]!
       if (expected >= 0 && exists !== (expected === 1)) return this.#reasons.code
       if (!accounts.isWritten(id)) continue

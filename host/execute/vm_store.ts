@@ -20,7 +20,7 @@ import {
 } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import type { SlotTable } from '../state/slot_table.ts'
-import { wordAdd, wordCompare, wordCopy, wordEquals, wordIsZero, wordMulNumber, wordSub } from '../state/word.ts'
+import { wordAdd, wordCompare, wordCopy, wordEquals, wordMulNumber, wordSub } from '../state/word.ts'
 import type { Schedule } from './schedule.ts'
 import { type VmGroup, vmAccountCount, vmSlotCount } from './vm_group.ts'
 
@@ -132,7 +132,7 @@ export class VmStore {
       if (id !== from) {
         const exists = accounts.exists(id)
         if ((flags & ENTRY_READ) !== 0 && exists !== ((flags & ENTRY_EXISTS) !== 0)) return VM_CODE
-        if ((flags & ENTRY_SEEN) !== 0 && exists && this.#isEmpty(id)) return VM_EMPTY
+        if ((flags & ENTRY_SEEN) !== 0 && accounts.isEmpty(id)) return VM_EMPTY
       }
       if (!this.#balanceHolds(words, at, i, from)) return VM_BALANCE
     }
@@ -155,15 +155,6 @@ export class VmStore {
     if (id === from && wordCompare(words, at + RECORD_BEFORE, batch.value, i * LIMBS_PER_WORD) < 0) return false
     wordSub(needed, 0, words, at + RECORD_BEFORE, words, at + RECORD_LEAST)
     return wordCompare(now, 0, needed, 0) >= 0
-  }
-
-  #isEmpty(id: number): boolean {
-    const { rows, hosts } = this.#accounts
-    const host = id * HOST_LIMBS
-    return (
-      (hosts[host + HOST_CODE]! | hosts[host]! | hosts[host + 1]!) === 0 &&
-      wordIsZero(rows, id * ROW_LIMBS + ROW_BALANCE)
-    )
   }
 }
 

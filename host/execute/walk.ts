@@ -4,6 +4,7 @@ import { faultReason, faultText } from './device_fault.ts'
 import type { LaneRunner } from './lane_runner.ts'
 import type { LaneStage, Wave } from './lane_stage.ts'
 import type { LaterRounds } from './later_rounds.ts'
+import type { PrecompileAccounts } from './precompile_accounts.ts'
 import type { RunningState } from './running_state.ts'
 import type { Schedule } from './schedule.ts'
 import type { Speculation } from './speculation.ts'
@@ -21,6 +22,7 @@ export interface WalkParts {
   readonly sweep: Sweep
   readonly later: LaterRounds
   readonly cpu: Speculation
+  readonly precompiles: PrecompileAccounts
   readonly running: RunningState
   readonly runner: LaneRunner | undefined
   readonly vm: VmStage | undefined
@@ -132,8 +134,12 @@ export class Walk {
   }
 
   async #sweep(first: number, end: number): Promise<void> {
-    const { later, lanes, runner } = this.#parts
-    for (let i = this.#advance(first, end); i < end; i = this.#advance(i, end)) {
+    const { later, lanes, runner, precompiles } = this.#parts
+    for (let i = first; ; ) {
+      const loading = precompiles.load()
+      if (loading !== undefined) await loading
+      i = this.#advance(i, end)
+      if (i === end) return
       if (!this.hasFailed && (await later.run(i))) continue
       if (await this.#againVm(i, end)) continue
       if (!this.hasFailed && runner !== undefined && (await lanes.runLate(this.#schedule, i, runner))) continue

@@ -2,6 +2,7 @@ import { ACCOUNT_FLAG_EXISTS, ACCOUNT_ROW_VECTORS, accountHash } from '../../tra
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { BucketIndex } from './bucket_index.ts'
 import { grown, newWords, sharedCopy } from './shared_words.ts'
+import { wordIsZero } from './word.ts'
 
 /** u32 per account row. */
 export const ROW_LIMBS = ACCOUNT_ROW_VECTORS * 4
@@ -163,6 +164,14 @@ export class AccountTable {
 
   exists(id: number): boolean {
     return (this.rows[id * ROW_LIMBS + ROW_FLAGS]! & ACCOUNT_FLAG_EXISTS) !== 0
+  }
+
+  /** Whether an account that exists has neither nonce, balance nor code (EIP-161). */
+  isEmpty(id: number): boolean {
+    const host = id * HOST_LIMBS
+    if ((this.hosts[host + HOST_CODE]! | this.hosts[host + HOST_NONCE]! | this.hosts[host + HOST_NONCE + 1]!) !== 0)
+      return false
+    return this.exists(id) && wordIsZero(this.rows, id * ROW_LIMBS + ROW_BALANCE)
   }
 
   setExists(id: number, exists: boolean): void {
