@@ -3,7 +3,7 @@ import { type ComputeDevice, openDevice } from '../../host/index.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { BatchCheck, type BatchCheckOptions, minimized } from '../fixtures/batch_check.ts'
 import { keepFailure, keptFailures } from '../fixtures/batch_failures.ts'
-import { batchState, randomBatch } from '../fixtures/batch_world.ts'
+import { batchState, randomBatch, stateWithEmpty } from '../fixtures/batch_world.ts'
 
 /** Batches in all; WGEVM_RUNS asks for more, WGEVM_SEED for another first seed. */
 const RUNS = Number(process.env['WGEVM_RUNS'] ?? 1000)
@@ -21,6 +21,8 @@ const FORKS: readonly (readonly [Fork, number])[] = [
 /** Transactions of a small batch, at most, and how often one of them is a large one. */
 const MOST = 24
 const LARGE_EVERY = 40
+/** How often the state has accounts that exist and are empty. */
+const EMPTY_EVERY = 3
 
 /**
  * The executors that take turns: paths as programs, the same in ranges so that rounds and misses happen in the middle of a
@@ -46,6 +48,10 @@ beforeAll(async () => {
 })
 afterAll(() => device.destroy())
 
+const plainState = batchState()
+const emptyState = stateWithEmpty()
+const stateOf = (seed: number) => (seed % EMPTY_EVERY === 0 ? emptyState : plainState)
+
 const openCheck = async (fork: Fork, name: string): Promise<BatchCheck> => {
   const { hasDevice, ...options } = EXECUTORS[name]!
   const check = new BatchCheck({ fork, ...options, ...(hasDevice ? { device } : {}) })
@@ -69,7 +75,7 @@ describe('random batches', () => {
   for (const { fork, executor, seed, transactions } of keptFailures())
     test(`the batch kept as ${fork}-${executor}-${seed} equals serial execution`, async () => {
       const check = await openCheck(fork, executor)
-      expect(await differenceOf(check, batchState(), transactions)).toBeUndefined()
+      expect(await differenceOf(check, stateOf(seed), transactions)).toBeUndefined()
       check.executor.close()
     })
 
@@ -82,9 +88,9 @@ describe('random batches', () => {
     test(`${runs} batches at ${fork} equal serial execution, seeds ${seeds[0]} to ${seeds.at(-1)}`, async () => {
       const checks = new Map<string, BatchCheck>()
       for (const name of Object.keys(EXECUTORS)) checks.set(name, await openCheck(fork, name))
-      const state = batchState()
       const tiers = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0, held: 0 }
       for (const seed of seeds) {
+        const state = stateOf(seed)
         const transactions = randomBatch(seed, state, seed % LARGE_EVERY === 0 ? { fork } : { fork, most: MOST })
         const executor = TURNS[seed % TURNS.length]!
         const check = checks.get(executor)!
