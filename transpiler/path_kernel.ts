@@ -47,7 +47,10 @@ export interface PathKernel {
   /** The outcome all lanes share. */
   readonly status: 'success' | 'revert' | 'halt'
   readonly stores: readonly StoreOutput[]
-  /** Wei that the path moves between accounts in its calls, in order; the transaction's own value is not among them. */
+  /**
+   * Wei that the path moves between accounts in its calls, in order, after the transaction's own value, which is not among
+   * them. Where the path does not succeed, all of it is moved back.
+   */
   readonly transfers: readonly TransferOutput[]
   readonly logs: readonly LogOutput[]
   /** Return or revert data of the transaction. */
@@ -144,11 +147,13 @@ export type DeltaCondition = 'noUnderflow' | 'noOverflow' | 'sameZeroness'
 /**
  * Wei that moves inside the transaction: `from` and `to` are as `emitter` in LogOutput (-1 the entry account), the amount is
  * a word at `column` of lanesOut. The outcome holds where `from` has the amount at that place of the order.
+ * `back`: an earlier transfer is moved back, as its frame was dropped; `from` has the amount wherever the one before held.
  */
 export interface TransferOutput {
   readonly from: number
   readonly to: number
   readonly column: number
+  readonly back?: true
 }
 
 /** The path program of a path; layout of code and constants in transpiler/layout/program.ts. */

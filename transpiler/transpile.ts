@@ -79,6 +79,7 @@ export const lowerPath = (
         from: columns.lookupIndex.get(effect.from) ?? -1,
         to: columns.lookupIndex.get(effect.to) ?? -1,
         column: columns.wordColumn.get(effect.amount)!,
+        ...(effect.back ? { back: true } : {}),
       })
     } else {
       logs.push({

@@ -1,7 +1,7 @@
 import { ACCOUNT_FLAG_EXISTS } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { type AccountTable, ROW_BALANCE, ROW_FLAGS, ROW_LIMBS } from '../state/account_table.ts'
-import { wordAdd, wordCompare, wordSub } from '../state/word.ts'
+import { wordAdd, wordCompare, wordIsZero, wordSub } from '../state/word.ts'
 import type { LaneGroup } from './lane_group.ts'
 import { laneWord } from './lane_store.ts'
 import { COLUMN_LIMBS } from './path_plan.ts'
@@ -23,13 +23,14 @@ export class InnerTransfers {
   }
 
   /**
-   * Moves the transaction's value to the called account `entry`, then what its calls move, in order. False, with all
-   * balances as they were, where a payer lacks its amount. The sender is only ever paid here: what it spends was checked
-   * in front, so it is debited behind.
+   * Moves the transaction's value to the called account `entry`, then what its calls move, in order, and what dropped
+   * frames moved back; takes the value away again where the transaction does not succeed. False, with all balances as they
+   * were, where a payer lacks its amount. The sender is only ever paid here: what it spends was checked before, and is
+   * debited after.
    */
   apply(group: LaneGroup, lane: number, entry: number, value: Uint32Array, at: number): boolean {
     const accounts = this.#accounts
-    const { transferFrom, transferTo, transferColumns } = group.plan
+    const { transferFrom, transferTo, transferColumns, succeeds } = group.plan
     accounts.write(entry)
     credit(accounts.rows, entry * ROW_LIMBS + ROW_BALANCE, value, at)
     for (let k = 0; k < transferColumns.length; k++) {
@@ -48,9 +49,12 @@ export class InnerTransfers {
       wordSub(rows, from, rows, from, amount, 0)
       credit(rows, payee * ROW_LIMBS + ROW_BALANCE, amount, 0)
     }
+    const { rows } = accounts
+    if (!succeeds) wordSub(rows, entry * ROW_LIMBS + ROW_BALANCE, rows, entry * ROW_LIMBS + ROW_BALANCE, value, at)
     for (let k = 0; k < transferColumns.length; k++) {
-      const flags = party(group, lane, transferTo[k]!, entry) * ROW_LIMBS + ROW_FLAGS
-      accounts.rows[flags] = accounts.rows[flags]! | ACCOUNT_FLAG_EXISTS
+      const row = party(group, lane, transferTo[k]!, entry) * ROW_LIMBS
+      // What was paid and moved back makes no account exist.
+      if (!wordIsZero(rows, row + ROW_BALANCE)) rows[row + ROW_FLAGS] = rows[row + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
     }
     return true
   }

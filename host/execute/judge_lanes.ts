@@ -6,7 +6,7 @@ import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
 import { REJECTION } from '../block/rejection.ts'
 import { ROW_BALANCE, ROW_LIMBS } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
-import { wordAdd, wordCompare } from '../state/word.ts'
+import { wordAdd, wordCompare, wordCopy, wordSub } from '../state/word.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import type { LaneGroup } from './lane_group.ts'
 import { laneWord } from './lane_store.ts'
@@ -26,7 +26,7 @@ import { vmExit, vmGasLeft, vmRefund } from './vm_group.ts'
 import { VM_BALANCE, VM_EMPTY, VM_HOLDS, VmStore } from './vm_store.ts'
 
 const amount = new Uint32Array(LIMBS_PER_WORD)
-const spent = new Uint32Array(LIMBS_PER_WORD)
+const held = new Uint32Array(LIMBS_PER_WORD)
 
 export interface JudgeOptions {
   /** A caller that lacks what its call may cost is refused; else the call has no outcome and tier CPU. */
@@ -157,27 +157,37 @@ export class LaneJudge {
     }
     if (plan.transferColumns.length === 0) return 0
     if (from === to) return this.#own
-    return this.#canPay(group, lane, from, to, i) ? 0 : this.#balance
+    return this.#canPay(group, lane, to, i) ? 0 : this.#balance
   }
 
-  /** Whether every payer of an inner transfer holds what it pays without what it is paid meanwhile, the call's value aside. */
-  #canPay(group: LaneGroup, lane: number, from: number, to: number, i: number): boolean {
-    const { transferFrom, transferColumns } = group.plan
-    const { rows } = this.#resident.accounts
+  /** Whether every payer of an inner transfer holds the amount at its place in the order, after the value of the call. None is the caller (recorder). */
+  #canPay(group: LaneGroup, lane: number, to: number, i: number): boolean {
+    const { transferFrom, transferColumns, transferBack } = group.plan
     for (let k = 0; k < transferColumns.length; k++) {
+      if (transferBack[k] === 1) continue
       const payer = partyOf(group, lane, transferFrom[k]!, to)
-      if (payer === from) return false
-      spent.fill(0)
-      for (let j = 0; j <= k; j++) {
-        if (partyOf(group, lane, transferFrom[j]!, to) !== payer) continue
-        laneWord(group, lane, transferColumns[j]!, amount)
-        if (wordAdd(spent, 0, spent, 0, amount, 0) !== 0) return false
-      }
-      amount.fill(0)
-      const value = payer === to ? this.#schedule.batch.value : amount
-      const at = payer === to ? LIMBS_PER_WORD * i : 0
-      if (wordAdd(amount, 0, rows, payer * ROW_LIMBS + ROW_BALANCE, value, at) !== 0) return false
-      if (wordCompare(amount, 0, spent, 0) < 0) return false
+      if (!this.#balanceBefore(group, lane, k, payer, to, i)) return false
+      laneWord(group, lane, transferColumns[k]!, amount)
+      if (wordCompare(held, 0, amount, 0) < 0) return false
+    }
+    return true
+  }
+
+  /**
+   * Leaves in `held` what `payer` has before transfer `k`, all those before having been covered. False where a sum on the
+   * way there passes a word.
+   */
+  #balanceBefore(group: LaneGroup, lane: number, k: number, payer: number, to: number, i: number): boolean {
+    const { transferFrom, transferTo, transferColumns } = group.plan
+    wordCopy(held, 0, this.#resident.accounts.rows, payer * ROW_LIMBS + ROW_BALANCE)
+    if (payer === to && wordAdd(held, 0, held, 0, this.#schedule.batch.value, LIMBS_PER_WORD * i) !== 0) return false
+    for (let j = 0; j < k; j++) {
+      const pays = partyOf(group, lane, transferFrom[j]!, to) === payer
+      const isPaid = partyOf(group, lane, transferTo[j]!, to) === payer
+      if (pays === isPaid) continue
+      laneWord(group, lane, transferColumns[j]!, amount)
+      if (pays) wordSub(held, 0, held, 0, amount, 0)
+      else if (wordAdd(held, 0, held, 0, amount, 0) !== 0) return false
     }
     return true
   }

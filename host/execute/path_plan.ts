@@ -51,6 +51,8 @@ export interface PathPlan {
   readonly transferFrom: Int16Array
   readonly transferTo: Int16Array
   readonly transferColumns: Uint16Array
+  /** Inner transfers: 1 = it moves back what an earlier one moved. */
+  readonly transferBack: Uint8Array
   readonly succeeds: boolean
   /** Addresses of the precompiles that the path calls, whatever becomes of the calling frame: LIMBS_PER_ADDRESS each. */
   readonly precompiles: Uint32Array
@@ -123,6 +125,7 @@ export const planPath = (kernel: PathKernel): PathPlan => {
     transferFrom: Int16Array.from(kernel.transfers, ({ from }) => accountLookups.indexOf(from)),
     transferTo: Int16Array.from(kernel.transfers, ({ to }) => accountLookups.indexOf(to)),
     transferColumns: Uint16Array.from(kernel.transfers, ({ column }) => column),
+    transferBack: Uint8Array.from(kernel.transfers, ({ back }) => (back ? 1 : 0)),
     succeeds: kernel.status === 'success',
     precompiles: Uint32Array.from((kernel.precompiles ?? []).flatMap((low) => [low, 0, 0, 0, 0])),
     resultColumns: resultColumns(kernel),

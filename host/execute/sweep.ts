@@ -191,12 +191,13 @@ export class Sweep {
         const refund = out[head + 2]!
         if (refund !== 0) gas -= Math.min(refund, Math.floor(gas / this.#refundQuotient))
         if (this.recorder !== undefined) this.recorder.open(from, to, coinbase, group, lane)
-        paid = credited && group.plan.transferColumns.length !== 0
-        if (paid && !this.#payInside(group, lane, from, to, at)) {
+        const pays = group.plan.transferColumns.length !== 0
+        if (pays && !this.#payInside(group, lane, from, to, at)) {
           schedule.reasons[i] = this.#reasons.balance
           this.recorder?.take()
           break
         }
+        paid = pays && credited
         if (credited) storeLane(group, lane, this.#slots)
         outcome[i] = OUTCOME_LANE
       } else if (kind === TIER_VM) {

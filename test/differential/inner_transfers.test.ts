@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ComputeDevice, MemoryState, openDevice, type TransactionObject } from '../../host/index.ts'
 import { BatchCheck, type CheckedBatch } from '../fixtures/batch_check.ts'
+import { SPEND } from '../fixtures/batch_payers.ts'
 import { batchAllocation, COINBASE, contractAddress, sender, stranger, word } from '../fixtures/batch_world.ts'
 
 const ETHER = 10n ** 18n
@@ -166,6 +167,53 @@ describe('what a failure undoes', () => {
       ),
     )
     expect(state.account(contractAddress('vault'))?.balance).toBe(7n)
+  })
+
+  const spend = (n: number, target: string, amount: bigint, bits: bigint) =>
+    call(sender(n), 'spender', BigInt(target), amount, bits)
+  const ask = (n: number, target: string, amount: bigint, bits: bigint) =>
+    call(sender(n), 'asker', BigInt(target), amount, bits, BigInt(contractAddress('spender')))
+
+  describe.each([
+    ['on the device', {}],
+    ['on the host', { waves: 'worth' }],
+  ] as const)('by path programs %s', (_, options) => {
+    test.each([
+      ['a callee that reverts', () => contractAddress('reverter'), 0n],
+      ['a callee that halts', () => contractAddress('halter'), 0n],
+      ['a transaction that reverts', () => stranger(0), SPEND.revert],
+      ['a transaction that halts', () => stranger(0), SPEND.halt],
+    ])('a payment to %s is made only where there is enough for it', async (_, target, bits) => {
+      const check = new BatchCheck({ device, recordFrom: 1, programs: 'always', ...options })
+      const amounts = [50n, 1000n, 1001n, 20n]
+      const direct = await check.run(world(), inOrder(...amounts.map((amount, n) => spend(n, target(), amount, bits))))
+      expect(direct.difference).toBeUndefined()
+      expect(direct.result.exits).toEqual({ 'balance conflict': 1 })
+      const asked = await check.run(world(), inOrder(...amounts.map((amount, n) => ask(n, target(), amount, bits))))
+      expect(asked.difference).toBeUndefined()
+      expect(asked.result.exits).toEqual({ 'balance conflict': 1 })
+      check.executor.close()
+    })
+  })
+
+  test('payments that a frame around them drops, with others before and after', async () => {
+    const paid = stranger(0)
+    const bits = SPEND.payAfter | SPEND.payTwice
+    for (const around of [0n, SPEND.revertAround])
+      for (const end of [0n, SPEND.revert, SPEND.halt]) {
+        const { result } = await expectExact(
+          inOrder(...[50n, 480n, 500n, 501n, 999n].map((amount, n) => ask(n, paid, amount, bits | around | end))),
+        )
+        expect(result.tiers.pathProgram).toBeGreaterThan(0)
+        expect(result.exits['balance conflict']).toBeGreaterThan(0)
+      }
+  })
+
+  test('what is paid and moved back makes no account exist', async () => {
+    const { state } = await expectExact(
+      inOrder(...times(3, (n) => ask(n, stranger(71), 5n, SPEND.revert)), draw(4, stranger(71), 1n)),
+    )
+    expect(state.account(stranger(71))?.balance).toBe(1n)
   })
 
   test('a chain of deposits and withdrawals of one holder', async () => {

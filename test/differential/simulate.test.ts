@@ -13,6 +13,7 @@ import {
   type SimulatedCall,
   type TransactionObject,
 } from '../../host/index.ts'
+import { SPEND } from '../fixtures/batch_payers.ts'
 import {
   BATCH_ENV,
   batchAllocation,
@@ -109,6 +110,60 @@ describe('simulate', () => {
       expect([...simulation.status]).toEqual(calls.map(() => 1))
       const [serial] = await serialOf([asTransaction(calls[7]!, state)], state, FREE_ENV)
       expect(common(simulation.get(7))).toEqual(common(serial))
+    })
+  })
+
+  test('a call that pays stands where each payer holds the amount at its place, and else runs on the CPU tier', async () => {
+    const state = batchState()
+    const bits = [SPEND.payAfter | SPEND.payTwice, SPEND.revertAround | SPEND.payAfter | SPEND.payTwice, SPEND.revert]
+    const calls = [10n, 500n, 501n, 999n, 1000n, 1001n].flatMap((amount) =>
+      bits.map((flags, n) => ({
+        from: sender(n),
+        to: contractAddress('asker'),
+        gas: 300_000n,
+        value: BigInt(n),
+        data: `0x${[BigInt(stranger(0)), amount, flags, BigInt(contractAddress('spender'))].map((value) => word(value).slice(2)).join('')}`,
+      })),
+    )
+    const executor = createExecutor({
+      fork: 'prague',
+      chainId: 1n,
+      state,
+      device,
+      recordFrom: 1,
+      compile: 'wait',
+      waves: 'always',
+      kernels: 'never',
+    })
+    const simulation = await executor.simulate({ at: BATCH_ENV, calls })
+    executor.close()
+    for (const [i, call] of calls.entries()) {
+      const [serial] = await serialOf([asTransaction(call, state)], state, FREE_ENV)
+      expect(common(simulation.get(i)), `call ${i}`).toEqual(common(serial))
+    }
+    const onPath = calls.flatMap((_, i) => (simulation.tier(i) === 'path' ? [i] : []))
+    // 501 twice is more than the asker has. With the call's value the spender has 1002.
+    expect(onPath).toEqual([0, 1, 2, 3, 4, 5, 8, 11, 14, 17])
+  })
+
+  test('a payment that passes a word on its way is the CPU tier’s', async () => {
+    const state = batchState()
+    const [target, amount] = [BigInt(stranger(0)), 3n]
+    const calls = ['spender', 'asker'].map((name) => ({
+      from: sender(0),
+      to: contractAddress(name),
+      gas: 300_000n,
+      value: 7n,
+      data: `0x${[target, amount, 0n, BigInt(contractAddress('spender'))].map((value) => word(value).slice(2)).join('')}`,
+    }))
+    const overrides = { [contractAddress('spender')]: { balance: (1n << 256n) - 1n } }
+    await simulatorOn(state, async (executor) => {
+      const plain = await executor.simulate({ at: BATCH_ENV, calls })
+      expect(calls.map((_, i) => plain.tier(i))).toEqual(['path', 'path'])
+      const full = await executor.simulate({ at: BATCH_ENV, calls, overrides })
+      const expected = await onCpu(state, (cpu) => cpu.simulate({ at: BATCH_ENV, calls, overrides }))
+      expect(calls.map((_, i) => full.tier(i))).toEqual(['cpu', 'cpu'])
+      expect(calls.map((_, i) => common(full.get(i)))).toEqual(calls.map((_, i) => common(expected.get(i))))
     })
   })
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { assemble } from '../fixtures/assembler.ts'
+import { callOracle } from '../fixtures/call_oracle.ts'
 import { evaluatePath } from '../fixtures/evaluate_path.ts'
 import { expectHolds, expectNeedsGuard, pathThatHolds, refusalOf } from '../fixtures/path_claims.ts'
 import {
@@ -89,7 +90,8 @@ describe('a call that carries value', () => {
       const callee = contract(assemble(end))
       const caller = `${send(to(A), 'PUSH 5', 'PUSH 5000')} PUSH 0 SSTORE ${to(A)} BALANCE PUSH 1 SSTORE SELFBALANCE PUSH 2 SSTORE`
       const path = await pathThatHolds(funded(caller, [[A, callee]]), transaction())
-      expect(path.effects.filter(({ kind }) => kind === 'transfer')).toEqual([])
+      const transfers = path.effects.filter((effect) => effect.kind === 'transfer')
+      expect(transfers.map(({ back }) => back)).toEqual([undefined, true])
     }
   })
 
@@ -116,6 +118,134 @@ describe('a call that carries value', () => {
     const caller = `PUSH 0 PUSH 0 PUSH 0 PUSH 0 ${to(A)} GAS DELEGATECALL POP`
     const path = await pathThatHolds(funded(caller, [[A, logic]]), transaction({ value: 9n }))
     await expectHolds(path, funded(caller, [[A, logic]], 0n), transaction({ value: 4n }))
+  })
+})
+
+describe('a payment that is dropped', () => {
+  const REVERTS = contract(assemble('PUSH 32 PUSH 0 REVERT'))
+  const HALTS = contract(assemble('INVALID'))
+  const notes = 'PUSH 0 SSTORE RETURNDATASIZE PUSH 1 SSTORE GAS PUSH 2 SSTORE'
+  const pay = (target: string, value: string): string => send(target, value, 'PUSH 5000')
+  const pays = (...amounts: readonly bigint[]) => transaction({ data: abi(1, ...amounts), gas: 200_000 })
+
+  /** The path holds up to the amounts `most`, and not for any of `over`; amounts of the recorded transaction are 5. */
+  const expectBound = async (world: World, most: readonly bigint[], over: readonly (readonly bigint[])[]) => {
+    const path = await pathThatHolds(world, pays(...most.map(() => 5n)))
+    await expectHolds(path, world, pays(...most))
+    for (const amounts of over) {
+      const { failed, covered, outcome } = evaluatePath(path, world, pays(...amounts))
+      expect(failed.map(({ meaning }) => meaning)).toEqual([])
+      expect(covered).toBe(false)
+      expect(outcome).not.toEqual(await callOracle(world, pays(...amounts)))
+    }
+  }
+
+  test.each([
+    ['whose callee reverts', `${pay(to(A), argument(0))} ${notes}`, REVERTS],
+    ['whose callee halts', `${pay(to(A), argument(0))} ${notes}`, HALTS],
+    ['before a revert of the transaction', `${pay(to(B), argument(0))} PUSH 0 MSTORE PUSH 32 PUSH 0 REVERT`, HALTS],
+    ['before a halt of the transaction', `${pay(to(B), argument(0))} PUSH @on JUMPI STOP on: INVALID`, HALTS],
+  ])('%s holds where the payer has it', async (_, source, callee) => {
+    await expectBound(
+      funded(source, [
+        [A, callee],
+        [B, some],
+      ]),
+      [1000n],
+      [[1001n]],
+    )
+  })
+
+  const inner = (source: string, end: string): WorldAccount =>
+    account({ nonce: 1n, balance: 1000n, code: assemble(`${source} PUSH 0 MSTORE ${end}`) })
+  // The callee pays what the word that it was given says.
+  const asks = `${argument(0)} PUSH 4 MSTORE PUSH 32 PUSH 0 PUSH 36 PUSH 0 PUSH 0 ${to(A)} PUSH 40000 CALL ${notes} PUSH 0 MLOAD PUSH 3 SSTORE`
+
+  test.each([
+    ['reverts', 'PUSH 32 PUSH 0 REVERT'],
+    ['halts', 'PUSH 0 MLOAD PUSH @on JUMPI STOP on: INVALID'],
+  ])('in a frame that %s holds where the payer has it', async (_, end) => {
+    await expectBound(
+      funded(asks, [
+        [A, inner(pay(to(B), argument(0)), end)],
+        [B, some],
+      ]),
+      [1000n],
+      [[1001n]],
+    )
+  })
+
+  test('is taken off what the payer has for the next one only until it is dropped', async () => {
+    const both = `${pay(to(A), argument(0))} PUSH 3 SSTORE ${pay(to(A), argument(1))} ${notes}`
+    await expectBound(
+      funded(both, [[A, REVERTS]]),
+      [1000n, 1000n],
+      [
+        [1001n, 1n],
+        [1n, 1001n],
+      ],
+    )
+  })
+
+  test('finds what one before it has left', async () => {
+    const both = `${pay(to(B), argument(0))} PUSH 3 SSTORE ${pay(to(A), argument(1))} ${notes}`
+    const others = [
+      [A, REVERTS],
+      [B, some],
+    ] as const
+    await expectBound(funded(both, others), [400n, 600n], [[400n, 601n]])
+    await expectBound(funded(`${both} PUSH 0 PUSH 0 REVERT`, others), [400n, 600n], [[400n, 601n]])
+  })
+
+  test('two in one dropped frame come after each other', async () => {
+    const twice = `${pay(to(B), argument(0))} POP ${pay(to(B), argument(0))}`
+    const world = (end: string): World =>
+      funded(asks, [
+        [A, inner(twice, end)],
+        [B, some],
+      ])
+    await expectBound(world('PUSH 32 PUSH 0 REVERT'), [500n], [[501n]])
+  })
+
+  test('counts what the payer was paid in the same frame, and no more once that is dropped', async () => {
+    // A is paid with the call and pays it on, B drops that; then ENTRY has what it had.
+    const passing = account({
+      nonce: 1n,
+      code: assemble(`${pay(to(B), 'CALLVALUE')} PUSH 0 MSTORE PUSH 32 PUSH 0 REVERT`),
+    })
+    const source = `${send(to(A), argument(0), 'PUSH 40000')} PUSH 3 SSTORE ${pay(to(B), argument(1))} ${notes}`
+    await expectBound(
+      funded(source, [
+        [A, passing],
+        [B, some],
+      ]),
+      [1000n, 1000n],
+      [
+        [1001n, 1n],
+        [1000n, 1001n],
+      ],
+    )
+  })
+
+  test('to the payer itself needs the amount all the same', async () => {
+    const self = `CALLDATASIZE ISZERO PUSH @inner JUMPI ${pay('ADDRESS', argument(0))} ${notes} STOP
+      inner: PUSH 32 PUSH 0 REVERT`
+    await expectBound(funded(self), [1000n], [[1001n]])
+  })
+
+  test('to an account that is not there does not make it exist', async () => {
+    const middle = inner(pay(to(B), 'PUSH 1'), 'PUSH 0 PUSH 0 REVERT')
+    const source = `${send(to(A), 'PUSH 0')} PUSH 0 SSTORE ${to(B)} EXTCODEHASH PUSH 1 SSTORE ${send(to(B), 'PUSH 1')} PUSH 2 SSTORE GAS PUSH 3 SSTORE`
+    const path = await pathThatHolds(funded(source, [[A, middle]]), transaction())
+    await expectNeedsGuard(
+      path,
+      /does not exist/,
+      funded(source, [
+        [A, middle],
+        [B, some],
+      ]),
+      transaction(),
+    )
   })
 })
 

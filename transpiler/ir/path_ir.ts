@@ -53,12 +53,16 @@ export interface LogEffect {
   readonly data: readonly ValueId[]
 }
 
-/** `amount` wei, not zero, goes from one account to another (ids); transfers apply in order, and hold where the balance covers them. */
+/**
+ * `amount` wei, not zero, goes from one account to another (ids). Transfers apply in order, after the value of the
+ * transaction, and hold where the balance covers them. `back`: an earlier one is moved back, because its frame was dropped.
+ */
 export interface TransferEffect {
   readonly kind: 'transfer'
   readonly from: ValueId
   readonly to: ValueId
   readonly amount: ValueId
+  readonly back?: true
 }
 
 export type Effect = GuardEffect | StoreEffect | TransferEffect | LogEffect

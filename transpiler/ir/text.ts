@@ -54,7 +54,7 @@ const effectText = (effect: Effect): string => {
       return `store v${effect.slot} v${effect.value}${suffix}`
     }
     case 'transfer':
-      return `transfer v${effect.from} v${effect.to} v${effect.amount}`
+      return `transfer v${effect.from} v${effect.to} v${effect.amount}${effect.back ? ' back' : ''}`
     case 'log':
       return `log v${effect.emitter} ${ids(effect.topics)} bytes=${effect.bytes} ${ids(effect.data)}`
   }
@@ -147,10 +147,10 @@ const parseEffect = (line: string): Effect => {
     const conditions = store[4] === '' ? [] : (store[4]!.split(',') as DeltaConditionName[])
     return { ...base, delta: { sign: store[3] === '+' ? 1 : -1, conditions } }
   }
-  const transfer = /^transfer (v\d+) (v\d+) (v\d+)$/.exec(line)
+  const transfer = /^transfer (v\d+) (v\d+) (v\d+)( back)?$/.exec(line)
   if (transfer !== null) {
-    const [from, to, amount] = transfer.slice(1).map(parseId) as [ValueId, ValueId, ValueId]
-    return { kind: 'transfer', from, to, amount }
+    const [from, to, amount] = transfer.slice(1, 4).map(parseId) as [ValueId, ValueId, ValueId]
+    return { kind: 'transfer', from, to, amount, ...(transfer[4] === undefined ? {} : { back: true }) }
   }
   const log = /^log (v\d+) (\[.*?\]) bytes=(\d+) (\[.*?\])$/.exec(line)
   if (log === null) throw new PathSyntaxError(`expected an effect, found "${line}"`)

@@ -53,9 +53,9 @@ const carried = (recorder: Recorder, value: Word): Word | undefined => {
  * CALL, STATICCALL, DELEGATECALL into known code (a delegation, EIP-7702, is followed once), into an account without code, or into a precompile.
  *
  * The callee gets min(requested, left - left / 64) gas (EIP-150), a per-lane value, and the stipend where it gets value;
- * guards say that it covers what the recorded frame used. A reverting or halting callee drops its effects, the transfer to it
- * among them, and its warm set; a halt also uses all its gas. That the caller has the value is no guard: it is a condition of
- * the transfer (path_kernel.ts).
+ * guards say that it covers what the recorded frame used. A reverting or halting callee drops its effects and its warm set;
+ * the transfer to it is moved back. A halt also uses all its gas. That the caller has the value is no guard: it is a
+ * condition of the transfer (path_kernel.ts), whether it is moved back or not.
  * Returns the success word, or the halt of the caller.
  */
 export const callFrame = async (
@@ -76,9 +76,7 @@ export const callFrame = async (
   const stipend = operands.value === undefined ? 0 : GAS_CALL_STIPEND
   const gas = calleeGas(recorder, frame, operands.gas, stipend)
   const snapshot = recorder.journal.snapshot()
-  if (operands.value !== undefined) {
-    recorder.journal.transfers.push({ from: frame.context.self, to: account, amount: operands.value })
-  }
+  if (operands.value !== undefined) recorder.journal.transfer(frame.context.self, account, operands.value)
   const result =
     code.code.length === 0
       ? { status: 'success' as const, output: EMPTY_BYTES }

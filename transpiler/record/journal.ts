@@ -27,6 +27,8 @@ export interface PathTransfer {
   readonly from: PathAccount
   readonly to: PathAccount
   readonly amount: Word
+  /** It moves back what an earlier one moved: the frame of that one was dropped. */
+  readonly back?: true
 }
 
 interface TransientSlot {
@@ -63,7 +65,10 @@ export class Journal {
   private warmAccounts = new Set<PathAccount>()
   private transient = new Map<number, Word>()
   logs: LogEffect[] = []
-  transfers: PathTransfer[] = []
+  /** All movements of wei in order. One whose frame was dropped stays, for its condition, and is moved back. */
+  private readonly moves: PathTransfer[] = []
+  /** Those that no dropped frame took back. */
+  private transfers: PathTransfer[] = []
   refund: Word
 
   constructor(builder: Builder, guards: Guards, state: RecordState) {
@@ -91,8 +96,15 @@ export class Journal {
     this.warmAccounts = snapshot.warmAccounts
     this.transient = snapshot.transient
     this.logs = this.logs.slice(0, snapshot.logCount)
+    for (const { from, to, amount } of this.transfers.slice(snapshot.transferCount).reverse())
+      this.moves.push({ from: to, to: from, amount, back: true })
     this.transfers = this.transfers.slice(0, snapshot.transferCount)
     this.refund = snapshot.refund
+  }
+
+  transfer(from: PathAccount, to: PathAccount, amount: Word): void {
+    this.moves.push({ from, to, amount })
+    this.transfers.push({ from, to, amount })
   }
 
   /** True when the account was cold; it is warm from here on (EIP-2929). */
@@ -217,11 +229,12 @@ export class Journal {
   }
 
   transferEffects(): TransferEffect[] {
-    return this.transfers.map(({ from, to, amount }) => ({
+    return this.moves.map(({ from, to, amount, back }) => ({
       kind: 'transfer' as const,
       from: from.id,
       to: to.id,
       amount: amount.value,
+      ...(back ? { back } : {}),
     }))
   }
 

@@ -86,6 +86,7 @@ export const recordPath = async (transaction: RecordedTransaction, state: Record
     if (entry.skeleton === undefined) throw new Error('recordPath needs an account with code')
     recorder.skeletonIndex(entry.skeleton.key)
     const gas = new FrameGas(builder, builder.make('gas', []), transaction.gas)
+    const before = journal.snapshot()
     const result = await recorder.run(
       new Frame({
         self: entry,
@@ -99,18 +100,15 @@ export const recordPath = async (transaction: RecordedTransaction, state: Record
       }),
     )
     if (recorder.skeletons.length > MAX_PATH_SKELETONS) throw new Unsupported('skeleton bound', 0)
-    const success = result.status === 'success'
+    if (result.status !== 'success') journal.restore(before)
     const path: PathIr = {
       key: pathKey(transaction, entry.skeleton.key),
       values: builder.values,
-      effects: [
-        ...guards.effects,
-        ...(success ? [...journal.stores(), ...journal.transferEffects(), ...journal.logs] : []),
-      ],
+      effects: [...guards.effects, ...journal.stores(), ...journal.transferEffects(), ...journal.logs],
       end: {
         status: result.status,
         gas: result.status === 'halt' ? gas.given : gas.used(),
-        refund: success ? journal.refund.value : builder.constant(0n),
+        refund: journal.refund.value,
         bytes: result.output.cells.length,
         output: wordsOfBytes(builder, result.output),
       },
