@@ -1,8 +1,11 @@
 /** The transpiler's public surface: bytecode and one transaction in, a path kernel out. No GPU, no I/O, no state. */
 export type { EmitOptions } from './emit/emit.ts'
-export type { PathIr } from './ir/path_ir.ts'
+export type { ValueType } from './ir/ops.ts'
+export type * from './ir/path_ir.ts'
 export { PathSyntaxError, parsePath, printPath } from './ir/text.ts'
 export { PathVerifyError, verifyPath } from './ir/verify.ts'
+export type { EnvironmentWord } from './layout/environment.ts'
+export type { PrecompileResult } from './layout/memo.ts'
 export { liftCode } from './lift/lift.ts'
 export type { LiftedCode, LiftForm } from './lift/lifted_code.ts'
 export { MICRO } from './lift/micro_codes.ts'
@@ -10,7 +13,8 @@ export { printLifted } from './lift/text.ts'
 export { LiftVerifyError, verifyLifted } from './lift/verify.ts'
 export type * from './path_kernel.ts'
 export { EXIT_MISS, EXIT_NONE, MISSING } from './path_kernel.ts'
-export { pathKey, recordPath } from './record/record.ts'
+export type { ListedAccount } from './record/access_list.ts'
+export { pathKey, type RecordResult, recordPath } from './record/record.ts'
 export type {
   RecordedAccount,
   RecordedTransaction,
@@ -19,5 +23,5 @@ export type {
   UnsupportedReason,
 } from './record/transaction.ts'
 export { CONSTANTS_BEFORE_IMMEDIATES, type CodeSkeleton, codeSkeleton } from './skeleton.ts'
-export type { Transpilation, TranspileResult } from './transpile.ts'
+export type { Pass, Transpilation, TranspileResult } from './transpile.ts'
 export { lowerPath, PASSES, transpilePath } from './transpile.ts'

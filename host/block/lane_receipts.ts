@@ -87,7 +87,7 @@ interface BloomParts {
   readonly keyed: readonly KeyedPart[]
 }
 
-/** Decodes the lanes of one dispatch. */
+/** Decodes the lanes of one dispatch. @internal */
 export class LaneDecoder {
   readonly #group: LaneGroup
   readonly #gasColumn: number

@@ -34,7 +34,7 @@ export interface Receipt {
   readonly depositNonce?: bigint
 }
 
-/** What the receipts take from an execution in object form. */
+/** What the receipts take from an execution in object form. @internal */
 export interface ObjectOutcome {
   readonly status: 0 | 1
   readonly gasUsed: bigint
@@ -47,7 +47,7 @@ export interface ObjectOutcome {
   readonly exception?: string
 }
 
-/** What the EVM made of a transaction's call, without what a transaction pays around it. */
+/** What the EVM made of a transaction's call, without what a transaction pays around it. @internal */
 export interface CallOutcome {
   /** Without the intrinsic part; the refund is not taken off. */
   readonly executionGas: bigint
@@ -57,10 +57,15 @@ export interface CallOutcome {
   readonly exception: string | undefined
 }
 
-/** Reads what device executions left, by lane. `to` and `i`: the called addresses of the batch, and the lane's transaction. */
+/**
+ * Reads what device executions left, by lane. `to` and `i`: the called addresses of the batch, and the lane's transaction.
+ *
+ * @internal
+ */
 export interface LaneReceipts {
   logs(lane: number, to: Uint32Array, i: number): readonly Log[]
   output(lane: number): Uint8Array
+  /** @internal */
   callOutcome(lane: number): CallOutcome | undefined
   addBloom(blooms: BloomSet, lane: number, to: Uint32Array, i: number): void
 }
@@ -100,6 +105,7 @@ export class Receipts {
   #summed = false
   #blooms: BloomSet | undefined
 
+  /** @internal */
   constructor(batch: TransactionBatch) {
     const { count } = batch
     this.count = count
@@ -113,42 +119,44 @@ export class Receipts {
     this.#lane = new Uint32Array(count)
   }
 
-  /** Makes a dispatch known; returns the number that `setLane` takes. */
+  /** Makes a dispatch known; returns the number that `setLane` takes. @internal */
   addGroup(group: LaneGroup): number {
     this.#groupStatus.push(group.kernel.status === 'success' ? STATUS_SUCCESS : STATUS_FAILURE)
     return this.#groups.push(new LaneDecoder(group)) - 1
   }
 
-  /** The same for lanes that need not end alike; `setVm` takes the number. */
+  /** The same for lanes that need not end alike; `setVm` takes the number. @internal */
   addReceipts(group: LaneReceipts): number {
     this.#groupStatus.push(STATUS_FAILURE)
     return this.#groups.push(group) - 1
   }
 
-  /** A plain transfer that succeeded: no logs, no output. */
+  /** A plain transfer that succeeded: no logs, no output. @internal */
   setTransfer(i: number, gasUsed: number): void {
     this.#set(i, STATUS_SUCCESS, gasUsed, FROM_TRANSFER)
   }
 
-  /** Lane `lane` of a dispatch; the path says the status. */
+  /** Lane `lane` of a dispatch; the path says the status. @internal */
   setLane(i: number, group: number, lane: number, gasUsed: number): void {
     this.#set(i, this.#groupStatus[group]!, gasUsed, FROM_LANE)
     this.#group[i] = group
     this.#lane[i] = lane
   }
 
-  /** Lane `lane` of what `addReceipts` took. */
+  /** Lane `lane` of what `addReceipts` took. @internal */
   setVm(i: number, group: number, lane: number, status: 0 | 1, gasUsed: number): void {
     this.#set(i, status, gasUsed, FROM_LANE)
     this.#group[i] = group
     this.#lane[i] = lane
   }
 
+  /** @internal */
   setCpu(i: number, outcome: ObjectOutcome): void {
     this.#set(i, outcome.status, Number(outcome.gasUsed), FROM_OBJECT)
     this.#objects.set(i, outcome)
   }
 
+  /** @internal */
   setRejected(i: number, rejection: Rejection): void {
     this.#set(i, STATUS_REJECTED, 0, FROM_TRANSFER)
     this.#group[i] = rejection
@@ -215,7 +223,7 @@ export class Receipts {
     return this.#from[i] === FROM_OBJECT ? this.#objects.get(i)!.depositNonce : undefined
   }
 
-  /** Undefined where the transaction was rejected, and where only the status of a failure is known. */
+  /** Undefined where the transaction was rejected, and where only the status of a failure is known. @internal */
   callOutcome(i: number): CallOutcome | undefined {
     if (this.status[i] === STATUS_REJECTED) return undefined
     if (this.#from[i] === FROM_TRANSFER) return { executionGas: 0n, gasRefund: 0n, exception: undefined }

@@ -16,7 +16,11 @@ export interface AdapterReport {
   readonly reason: string
 }
 
-/** An adapter that answers. Owns the WebGPU instance: `instance` must stay referenced for as long as its device lives. */
+/**
+ * An adapter that answers. Owns the WebGPU instance: `instance` must stay referenced for as long as its device lives.
+ *
+ * @internal
+ */
 export interface OpenAdapter {
   readonly instance: GPU
   readonly adapter: GPUAdapter
@@ -27,7 +31,7 @@ export interface OpenAdapter {
   readonly software: boolean
 }
 
-/** A set of drivers that is tried as one WebGPU instance. */
+/** A set of drivers that is tried as one WebGPU instance. @internal */
 export interface Candidate {
   readonly kind: AdapterKind
   readonly label: string
@@ -66,6 +70,8 @@ export const requestedKind = (request: string | undefined): AdapterKind | undefi
  * The drivers to try, best first: hardware, system lavapipe, system SwiftShader, bundled SwiftShader. Hardware drivers form
  * one candidate, since the loader finds the best of them in one instance; on other systems than Linux the platform's own
  * drivers are the only candidate.
+ *
+ * @internal
  */
 export const candidates = (platform: NodeJS.Platform, manifests: readonly Manifest[]): Candidate[] => {
   if (platform !== 'linux') return [{ kind: 'gpu', label: 'the GPU of this system', manifests: 'platform' }]
@@ -82,7 +88,7 @@ export const candidates = (platform: NodeJS.Platform, manifests: readonly Manife
   return list
 }
 
-/** Whether an adapter is one the request asks for. */
+/** Whether an adapter is one the request asks for. @internal */
 export const fits = (
   request: string | undefined,
   { kind, name, driver, vendor }: Pick<OpenAdapter, 'kind' | 'name' | 'driver' | 'vendor'>,
@@ -248,6 +254,8 @@ export const adapterRequest = (adapter: string | undefined): string | undefined 
 /**
  * Opens the best adapter that fits the request. `flags` are Dawn flags (`enable-dawn-features=...`).
  * Throws NoAdapterError.
+ *
+ * @internal
  */
 export const openAdapter = async (request: string | undefined, flags: readonly string[]): Promise<OpenAdapter> => {
   const { list, refusals } = discover(request)

@@ -57,7 +57,7 @@ const LIMITS = [
 
 const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups']
 
-/** A device on this adapter with the adapter's own limits. An adapter gives one device. */
+/** A device on this adapter with the adapter's own limits. An adapter gives one device. @internal */
 export const deviceOn = async (open: OpenAdapter): Promise<ComputeDevice> => {
   const { adapter } = open
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]))

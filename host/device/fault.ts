@@ -17,6 +17,7 @@ export type DeviceFault = DeviceLostError | OutOfMemoryError | ValidationError
 
 const FILTERS = ['internal', 'out-of-memory', 'validation'] as const
 
+/** @internal */
 export interface Scoped<T> {
   readonly value: T
   /** Resolves, after the device has seen the work, to the first fault in it. Never rejects. */
@@ -26,6 +27,8 @@ export interface Scoped<T> {
 /**
  * Runs synchronous device calls inside one error scope per kind of error, so that each error belongs to the calls that
  * caused it. Scopes nest, and `work` cannot await: concurrent callers do not mix.
+ *
+ * @internal
  */
 export const scoped = <T>(gpu: GPUDevice, label: string, work: () => T): Scoped<T> => {
   for (const filter of FILTERS) gpu.pushErrorScope(filter)
@@ -50,7 +53,7 @@ export const scoped = <T>(gpu: GPUDevice, label: string, work: () => T): Scoped<
   }
 }
 
-/** The typed form of an error that WebGPU caught in a scope of this kind. */
+/** The typed form of an error that WebGPU caught in a scope of this kind. @internal */
 export const faultOf = (filter: GPUErrorFilter, label: string, error: GPUError): DeviceFault => {
   const message = `${label}: ${firstLine(error.message)}`
   if (filter === 'out-of-memory') return new OutOfMemoryError(message, { cause: error })

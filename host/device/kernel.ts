@@ -3,6 +3,7 @@ import { type Binding, EXECUTION_BINDINGS, layoutKey } from './binding.ts'
 import { type Scoped, scoped } from './fault.ts'
 import { COPY_DST, STAGE_COMPUTE, STORAGE, UNIFORM } from './usage.ts'
 
+/** @internal */
 export interface KernelSource {
   /** Names the kernel in messages. */
   readonly label: string
@@ -11,7 +12,7 @@ export interface KernelSource {
   readonly bindings: 'execution' | readonly Binding[]
 }
 
-/** A compiled `@compute` entry. */
+/** A compiled `@compute` entry. @internal */
 export interface Kernel {
   readonly label: string
   readonly entryPoint: string
@@ -52,7 +53,7 @@ export class ShaderCompileError extends Error {
 
 const CONTEXT_LINES = 2
 
-/** The lines around a message, numbered, with a marker under its column. */
+/** The lines around a message, numbered, with a marker under its column. @internal */
 export const excerptOf = (wgsl: string, { line, column }: ShaderMessage): string => {
   if (line === 0) return ''
   const lines = wgsl.split('\n')
@@ -67,7 +68,7 @@ export const excerptOf = (wgsl: string, { line, column }: ShaderMessage): string
   return shown.join('\n')
 }
 
-/** What a kernel cache asks of its device. */
+/** What a kernel cache asks of its device. @internal */
 export interface KernelDevice {
   readonly gpu: GPUDevice
   /** Awaits device work: throttled on software adapters, rejected when the device is lost. */
@@ -81,6 +82,8 @@ const SCRATCH_BYTES = { uniform: 4096, storage: 65536, 'read-only-storage': 6553
 /**
  * Pipelines by content: the same text, entry and layout give the same Kernel. Layouts are explicit, since an `auto` layout
  * defeats Dawn's own pipeline cache, and shared, so that one bind group serves every execution kernel.
+ *
+ * @internal
  */
 export class KernelCache {
   readonly #device: KernelDevice

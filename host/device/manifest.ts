@@ -5,7 +5,7 @@ import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 /** `gpu` drives hardware; the other two are software. */
 export type AdapterKind = 'gpu' | 'lavapipe' | 'swiftshader'
 
-/** A Vulkan driver manifest (`*_icd.json`) of the system. */
+/** A Vulkan driver manifest (`*_icd.json`) of the system. @internal */
 export interface Manifest {
   readonly path: string
   readonly kind: AdapterKind
@@ -16,6 +16,8 @@ export interface Manifest {
 /**
  * The folders where the Vulkan loader looks for driver manifests on Linux, in its order
  * (Vulkan-Loader, LoaderDriverInterface.md, "Driver Discovery on Linux").
+ *
+ * @internal
  */
 export const manifestFolders = (env: NodeJS.ProcessEnv = process.env): string[] => {
   const home = env['HOME'] || homedir()
@@ -30,7 +32,11 @@ export const manifestFolders = (env: NodeJS.ProcessEnv = process.env): string[] 
   return [...new Set(roots.filter((root) => root !== '').map((root) => join(root, 'vulkan', 'icd.d')))]
 }
 
-/** Manifests of the system. VK_DRIVER_FILES (VK_ICD_FILENAMES before loader 1.3.207) replaces the search, as in the loader. */
+/**
+ * Manifests of the system. VK_DRIVER_FILES (VK_ICD_FILENAMES before loader 1.3.207) replaces the search, as in the loader.
+ *
+ * @internal
+ */
 export const systemManifests = (env: NodeJS.ProcessEnv = process.env): Manifest[] => {
   const given = env['VK_DRIVER_FILES'] || env['VK_ICD_FILENAMES']
   const places = given
@@ -76,7 +82,11 @@ const LIBRARY_FOLDERS = [
   '/usr/local/lib',
 ]
 
-/** The Mesa version a driver library was built from, as in `22.3.6`, or undefined where it cannot be found. */
+/**
+ * The Mesa version a driver library was built from, as in `22.3.6`, or undefined where it cannot be found.
+ *
+ * @internal
+ */
 export const mesaVersion = (manifest: Manifest): string | undefined => {
   const { library, path } = manifest
   const files = isAbsolute(library)
@@ -89,7 +99,7 @@ export const mesaVersion = (manifest: Manifest): string | undefined => {
   return mesaVersionIn(readFileSync(file))
 }
 
-/** Mesa writes `Mesa <version>` as its driver text into the library. */
+/** Mesa writes `Mesa <version>` as its driver text into the library. @internal */
 export const mesaVersionIn = (library: Uint8Array): string | undefined =>
   /Mesa (\d+\.\d+\.\d+)/.exec(
     Buffer.from(library.buffer, library.byteOffset, library.byteLength).toString('latin1'),

@@ -32,7 +32,7 @@ export type DelegationReason =
   | 'state differs'
   | 'fault'
 
-/** What one transaction's call did, ready to be entered. */
+/** What one transaction's call did, ready to be entered. @internal */
 export interface PreviewedCall {
   readonly output: Uint8Array
   readonly executionGas: bigint
@@ -56,6 +56,8 @@ const boughtGas = (block: VmBlock, i: number): bigint => {
 /**
  * The transactions of a block from `first` on, executed ahead. `take` gives the result of one at its place and enters its
  * writes, if everything that it read is still so.
+ *
+ * @internal
  */
 export class BlockPreview {
   readonly #block: VmBlock

@@ -1,3 +1,5 @@
+// Declarations of @ethereumjs/evm use the namespace `debug`, and import it nowhere.
+/// <reference types="debug" preserve="true" />
 import type { Common } from '@ethereumjs/common'
 import { createEVM, EVM, EVMError, type EVMOpts, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
 import { ethereumjsHardfork, FORKS, type Fork } from '../../transpiler/spec/forks.ts'
@@ -87,6 +89,7 @@ export class GpuEvm extends EVM {
   #device: Promise<ComputeDevice | undefined> | undefined
   #rules: { readonly hardfork: string; readonly fork: Fork | undefined } | undefined
 
+  /** @internal */
   constructor(options: EVMOpts, own: OwnOptions) {
     super(options)
     this.#options = own

@@ -10,7 +10,7 @@ import type { BlockGround } from './block_steps.ts'
 import type { TransactionChanges } from './change_log.ts'
 import { callBeforeTransactions, creditAccount, takeRequests } from './system_calls.ts'
 
-/** What a block has beside its transactions. */
+/** What a block has beside its transactions. @internal */
 export interface BlockBody {
   readonly uncles?: readonly BlockHeader[]
   readonly withdrawals?: readonly Withdrawal[]
@@ -26,7 +26,7 @@ export interface BlockYield {
   readonly after?: TransactionChanges
 }
 
-/** Fields of the header that the work around the transactions reads. */
+/** Fields of the header that the work around the transactions reads. @internal */
 export type WorkHeader = Pick<BlockHeader, 'parentHash' | 'parentBeaconBlockRoot'>
 
 /** Wei of a block before Paris (EIP-649, EIP-1234). */
@@ -39,6 +39,8 @@ const rewardAt = (fork: Fork): bigint => {
 /**
  * What a block does to the state around its transactions, in this order: system calls in front (EIP-4788, EIP-2935); behind
  * them withdrawals (EIP-4895), block rewards before Paris, and the system calls that collect requests (EIP-7002, EIP-7251).
+ *
+ * @internal
  */
 export class BlockWork {
   yields: BlockYield = {}

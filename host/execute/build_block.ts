@@ -88,7 +88,7 @@ export interface BuiltBlock {
   readonly execution: ExecutionResult
 }
 
-/** Builds a block on `parent` from a pool and commits it. A call that throws has committed nothing. */
+/** Builds a block on `parent` from a pool and commits it. A call that throws has committed nothing. @internal */
 export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Promise<BuiltBlock> => {
   const { fork, chainId } = runner
   const { parent, attributes, pool, parentState } = request

@@ -11,6 +11,8 @@ export interface AccountView {
 /**
  * The state as one transaction finds it at its place in the order. Addresses and hashes are 0x-hex in lower case. Every
  * getter may answer at once or later; the CPU tier awaits only promises.
+ *
+ * @internal
  */
 export interface StateSnapshot {
   /** Undefined where the account does not exist. */
@@ -31,6 +33,8 @@ export interface StateSnapshot {
  * What an execution needs of an account to go the same way and leave the same changes: it exists or not as `view` says, has
  * that code, a balance from `leastBalance` to `mostBalance` (both included; a balance that is only credited and debited is
  * free), and a nonce that is any, zero just where the view's is, or the same.
+ *
+ * @internal
  */
 export interface AccountRead {
   readonly view: AccountView | undefined
@@ -42,6 +46,8 @@ export interface AccountRead {
 /**
  * What an execution took from its snapshot, each item once. The coinbase is read only where the transaction itself looked at
  * it or named it.
+ *
+ * @internal
  */
 export interface CpuReads {
   readonly accounts: readonly string[]
@@ -58,6 +64,8 @@ export interface CpuReads {
 /**
  * `account` is undefined where the account is gone after the transaction. `cleared`: all storage that the account had
  * before is gone (it was destroyed, or made anew at its address); apply it before the slots.
+ *
+ * @internal
  */
 export interface AccountWrite {
   readonly address: string
@@ -65,7 +73,7 @@ export interface AccountWrite {
   readonly cleared: boolean
 }
 
-/** Last values only, and only what differs from the snapshot. Order: accounts, then slots, then code. */
+/** Last values only, and only what differs from the snapshot. Order: accounts, then slots, then code. @internal */
 export interface CpuWrites {
   readonly accounts: readonly AccountWrite[]
   readonly slots: readonly { readonly address: string; readonly key: bigint; readonly value: bigint }[]
@@ -77,6 +85,8 @@ export interface CpuWrites {
  * A transaction that was included. `coinbaseFee` is what the coinbase is still to be given: a plain credit that depends
  * on nothing. Where the transaction touched the coinbase itself, the fee is in `writes` and `coinbaseFee` is undefined.
  * A credit of 0n still counts as a touch: an existing empty coinbase goes (EIP-161).
+ *
+ * @internal
  */
 export interface CpuExecution {
   readonly status: 0 | 1
@@ -98,10 +108,11 @@ export interface CpuExecution {
   readonly writes: CpuWrites
 }
 
-/** A transaction that may not be included at this place; nothing changed. */
+/** A transaction that may not be included at this place; nothing changed. @internal */
 export interface CpuRejection {
   readonly rejected: Rejection
   readonly reads: CpuReads
 }
 
+/** @internal */
 export type CpuOutcome = CpuExecution | CpuRejection

@@ -86,13 +86,14 @@ export class BlockError extends Error {
   }
 }
 
-/** What executes a batch with steps around it. */
+/** What executes a batch with steps around it. @internal */
 export interface BlockRunner {
   readonly fork: Fork
   readonly chainId: bigint
   run(env: BlockEnvironment, batch: TransactionBatch, changes: boolean, steps: BlockSteps): Promise<ExecutionResult>
 }
 
+/** @internal */
 export const executeBlock = async (
   runner: BlockRunner,
   block: BlockInput,

@@ -207,10 +207,10 @@ const MOST_KEPT = 4096
 
 export const createExecutor = (options: ExecutorOptions): Executor => new BatchExecutor(options)
 
-/** Opens what runs the lane VM on these tables. */
+/** Opens what runs the lane VM on these tables. @internal */
 export type OpenVm = (resident: ResidentState) => VmEngine
 
-/** An executor on another lane VM than the device's. */
+/** An executor on another lane VM than the device's. @internal */
 export const createExecutorOnVm = (options: ExecutorOptions, openVm: OpenVm): Executor =>
   new BatchExecutor(options, openVm)
 

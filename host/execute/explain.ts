@@ -16,7 +16,7 @@ export interface TransactionExplanation {
   readonly exits: readonly string[]
 }
 
-/** The exits of a batch by transaction, kept only where somebody wants the explanation. */
+/** The exits of a batch by transaction, kept only where somebody wants the explanation. @internal */
 export class ExplainLog {
   readonly #exits = new Map<number, string[]>()
 
@@ -39,7 +39,7 @@ const WHY = {
   pathHost: 'a path was recorded for its key, and its lanes were too few for the device',
 } as const
 
-/** One entry for each transaction of a batch that has ended. */
+/** One entry for each transaction of a batch that has ended. @internal */
 export const explainSchedule = (schedule: Schedule, reasons: ExitReasons): readonly TransactionExplanation[] =>
   Array.from({ length: schedule.batch.count }, (_, index) => explain(schedule, reasons, index))
 

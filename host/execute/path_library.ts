@@ -27,7 +27,11 @@ const FRUITLESS_FACTOR = 4
  */
 export type CompileMode = 'wait' | 'background' | 'never'
 
-/** A recorded path and what became of its own kernels, one for each part. Its other form is a path program. */
+/**
+ * A recorded path and what became of its own kernels, one for each part. Its other form is a path program.
+ *
+ * @internal
+ */
 export interface PathCandidate {
   readonly plan: PathPlan
   readonly hasProgram: boolean
@@ -45,6 +49,8 @@ export interface PathCandidate {
 /**
  * What the executor knows of one path key (transpiler/path_kernel.ts): its paths, most used first, and how much work the CPU
  * tier did for want of one.
+ *
+ * @internal
  */
 export interface PathKeyState {
   readonly candidates: PathCandidate[]
@@ -59,7 +65,7 @@ const NEWEST = 0.25
 /** A program takes this much longer than the path's own kernel (decision 0009: 4 to 5 times). */
 const PROGRAM_FACTOR = 4
 
-/** Recorded paths by key, what they cost, and their own kernels. */
+/** Recorded paths by key, what they cost, and their own kernels. @internal */
 export class PathLibrary {
   readonly keys: PathKeyState[] = []
   readonly #accessLists = new Map<string, number>()

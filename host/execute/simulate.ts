@@ -48,7 +48,7 @@ export interface SimulateRequest {
   readonly checkBalance?: boolean
 }
 
-/** What the executor lends the simulator; `generation` counts the batches that it has committed. */
+/** What the executor lends the simulator; `generation` counts the batches that it has committed. @internal */
 export interface SimulatorParts {
   readonly fork: Fork
   readonly chainId: bigint
@@ -76,7 +76,7 @@ interface Ground extends CallDevice {
   readonly resident: ResidentState
 }
 
-/** Executes thousands of calls or bundles against one state and commits nothing. */
+/** Executes thousands of calls or bundles against one state and commits nothing. @internal */
 export class Simulator {
   readonly #parts: SimulatorParts
 
@@ -232,6 +232,8 @@ export class Simulator {
  *
  * start      u32[bundles + 1]
  * bundled    u8[calls]   1 = the CPU tier executes it behind the calls in front of it
+ *
+ * @internal
  */
 export interface Bundles {
   readonly start: Uint32Array
@@ -239,14 +241,14 @@ export interface Bundles {
   readonly overrides: readonly (ReadonlyMap<string, ParsedOverride> | undefined)[]
 }
 
-/** A request whose calls and overrides are read. */
+/** A request whose calls and overrides are read. @internal */
 export interface ReadCalls {
   readonly batch: TransactionBatch
   readonly bundles: Bundles | undefined
   readonly overrides: ReadonlyMap<string, ParsedOverride> | undefined
 }
 
-/** Throws TypeError, TransactionInputError or OverrideError for what cannot be read. */
+/** Throws TypeError, TransactionInputError or OverrideError for what cannot be read. @internal */
 export const readCalls = (request: SimulateRequest): ReadCalls => {
   const { calls, bundles, overrides } = request
   if ((calls === undefined) === (bundles === undefined))

@@ -47,9 +47,10 @@ export interface SimulationTimings {
   cpu: number
 }
 
-/** What an access list is made with: the calls again on the CPU tier, while nothing was committed since. */
+/** What an access list is made with: the calls again on the CPU tier, while nothing was committed since. @internal */
 export type AccessLists = (schedule: Schedule, index: number) => Promise<readonly AccessListEntry[]>
 
+/** @internal */
 export interface SimulationParts {
   /** Calls in each schedule but the last. */
   readonly size: number
@@ -87,6 +88,7 @@ export class Simulation {
   #bundleStart: Uint32Array | undefined
   readonly #accessLists: AccessLists
 
+  /** @internal */
   constructor(
     count: number,
     schedules: readonly Schedule[],
