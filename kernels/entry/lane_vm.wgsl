@@ -475,8 +475,9 @@ fn lane_vm(
         }
         let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
         let moves = turn >= 2u;
+        // A CALLCODE pays the account itself: nothing moves, but the payer must hold the value all the same.
         let paid = ok & starts & ((calls & (mode == 0u)) | enters);
-        if ((at == 0u) | (moves & !(paid | (calls & (turn == 2u) & !starts)))) {
+        if ((at == 0u) | (moves & !(paid | (ok & calls & (turn == 2u))))) {
           continue;
         }
         let place = vm_at(at);
@@ -488,24 +489,24 @@ fn lane_vm(
         var marks = looks | warms;
         var notes = (writes & (turn == 0u)) | ((warms & ~flags) != 0u);
         if (moves) {
-          // An account that pays itself, or cannot pay, is looked at.
-          marks = select(select(0u, VM_ENTRY_BALANCE, !starts | (payer == record)), VM_ENTRY_TOUCHED, turn == 3u);
-          notes = starts;
+          // A payer that may not start the call is looked at.
+          marks = select(select(0u, VM_ENTRY_BALANCE, !starts), VM_ENTRY_TOUCHED, turn == 3u);
+          notes = paid;
         }
         if (notes) {
           vm_note(at);
         }
         lanes_out[place].y = flags | marks;
+        var now = b;
+        if (moves) {
+          now = evm_sum(u256_select(present, purse, turn == 2u), c, turn == 2u);
+        }
         if (ok & notes & (writes | (moves & has_value & (payer != record)))) {
-          var now = b;
-          if (moves) {
-            now = evm_sum(u256_select(present, purse, turn == 2u), c, turn == 2u);
-          }
           vm_put_word(place + (3u << vm_spread), now);
-          if (turn == 2u) {
-            let least = vm_word(place + (5u << vm_spread), vm_stride);
-            vm_put_word(place + (5u << vm_spread), u256_select(least, now, u256_lt(now, least)));
-          }
+        }
+        if ((turn == 2u) & starts) {
+          let least = vm_word(place + (5u << vm_spread), vm_stride);
+          vm_put_word(place + (5u << vm_spread), u256_select(least, now, u256_lt(now, least)));
         }
       }
     }
