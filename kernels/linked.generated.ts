@@ -2516,8 +2516,10 @@ fn vm_precompile(address: U256) -> u32 {
       if (opcode == VM_OP_MEMO) {
         owner = select(VM_MEMO_OWNERS + immediate, VM_MEMO_BLOCK_HASHES, mode == 0u);
         key = evm_sum(a, b, false);
-        let number = lane_environment[2].x;
-        wanted = (mode != 0u) | ((offset == a.lo.x) & (offset < number) & (number - offset <= 256u));
+        let number = U256(lane_environment[2], lane_environment[3]);
+        let distance = u256_sub(number, a);
+        let near = all((distance.lo.yzw == vec3<u32>(0u))) & all(distance.hi == vec4<u32>(0u)) & (distance.lo.x - 1u < 256u);
+        wanted = (mode != 0u) | (near & u256_lt(a, number));
       }
       var id = item.y;
       if (wanted & !item_slot) {
@@ -3453,6 +3455,21 @@ fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
   return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
 }
 
+fn u256_lt(a: U256, b: U256) -> bool {
+  let less_lo = a.lo < b.lo;
+  let less_hi = a.hi < b.hi;
+  let same_lo = a.lo == b.lo;
+  let same_hi = a.hi == b.hi;
+  var less = less_lo.x;
+  less = less_lo.y | (same_lo.y & less);
+  less = less_lo.z | (same_lo.z & less);
+  less = less_lo.w | (same_lo.w & less);
+  less = less_hi.x | (same_hi.x & less);
+  less = less_hi.y | (same_hi.y & less);
+  less = less_hi.z | (same_hi.z & less);
+  return less_hi.w | (same_hi.w & less);
+}
+
 fn state_slot(account: u32, key: U256) -> u32 {
   let mask = lane_environment[0].z;
   let hash = state_slot_hash(account, key);
@@ -3578,21 +3595,6 @@ var<private> vm_refund: u32;
 fn vm_plus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
   let low = a.x + b.x;
   return vec2<u32>(low, a.y + b.y + select(0u, 1u, low < b.x));
-}
-
-fn u256_lt(a: U256, b: U256) -> bool {
-  let less_lo = a.lo < b.lo;
-  let less_hi = a.hi < b.hi;
-  let same_lo = a.lo == b.lo;
-  let same_hi = a.hi == b.hi;
-  var less = less_lo.x;
-  less = less_lo.y | (same_lo.y & less);
-  less = less_lo.z | (same_lo.z & less);
-  less = less_lo.w | (same_lo.w & less);
-  less = less_hi.x | (same_hi.x & less);
-  less = less_hi.y | (same_hi.y & less);
-  less = less_hi.z | (same_hi.z & less);
-  return less_hi.w | (same_hi.w & less);
 }
 
 var<private> vm_journal: u32;

@@ -2,6 +2,7 @@ import type { StateManagerInterface } from '@ethereumjs/common'
 import { type Account, Address, equalsBytes, KECCAK256_NULL, KECCAK256_RLP } from '@ethereumjs/util'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { bytesToHex } from '../block/encode_batch.ts'
+import { type Ancestors, ancestorHash } from '../execute/block_hash_opcode.ts'
 import type { AccountView } from '../execute/cpu_result.ts'
 import { EMPTY_CODE_HASH } from '../state/keccak.ts'
 import type { AccountColumns, State } from '../state/state.ts'
@@ -22,25 +23,20 @@ export interface AccountCorrection {
   readonly balance: bigint
 }
 
-/** What the state needs of a chain. */
-export interface AncestorHashes {
-  getBlock(number: number): Promise<{ hash(): Uint8Array }>
-}
-
 /**
  * The state of a state manager of @ethereumjs as a State. It reads through, remembers every account that was asked for, and
  * takes no writes: what is committed to it stays with the executor.
  */
 export class ManagedState implements State {
   readonly #manager: StateManagerInterface
-  readonly #ancestors: AncestorHashes
+  readonly #ancestors: Ancestors
   /** Any account with this code, by code hash. */
   readonly #owners = new Map<string, Address>()
   /** What was read since `begin`, by address; undefined where the account does not exist. */
   readonly accounts = new Map<string, AccountView | undefined>()
   #correction: AccountCorrection | undefined
 
-  constructor(manager: StateManagerInterface, ancestors: AncestorHashes) {
+  constructor(manager: StateManagerInterface, ancestors: Ancestors) {
     this.#manager = manager
     this.#ancestors = ancestors
   }
@@ -106,7 +102,7 @@ export class ManagedState implements State {
   }
 
   async blockHash(number: bigint): Promise<string> {
-    return bytesToHex((await this.#ancestors.getBlock(Number(number))).hash())
+    return bytesToHex(await ancestorHash(this.#ancestors, number))
   }
 
   commit(): void {}

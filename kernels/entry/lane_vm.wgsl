@@ -369,8 +369,11 @@ fn lane_vm(
       if (opcode == VM_OP_MEMO) {
         owner = select(VM_MEMO_OWNERS + immediate, VM_MEMO_BLOCK_HASHES, mode == 0u);
         key = evm_sum(a, b, false);
-        let number = lane_environment[2].x;
-        wanted = (mode != 0u) | ((offset == a.lo.x) & (offset < number) & (number - offset <= 256u));
+        // Of the 256 ancestors: 1 <= number - a <= 256, at full width.
+        let number = U256(lane_environment[2], lane_environment[3]);
+        let distance = u256_sub(number, a);
+        let near = all((distance.lo.yzw == vec3<u32>(0u))) & all(distance.hi == vec4<u32>(0u)) & (distance.lo.x - 1u < 256u);
+        wanted = (mode != 0u) | (near & u256_lt(a, number));
       }
       var id = item.y;
       if (wanted & !item_slot) {
