@@ -1,11 +1,12 @@
 import { adapterRequest, type OpenAdapter, openAdapter } from './adapter.ts'
 import { checkedDevice } from './checked_device.ts'
-import type { BoundBuffer, BufferRange, Command, ComputeDevice, RunOptions, RunResult } from './compute_device.ts'
-import { type DeviceFault, DeviceLostError, faultOf, OutOfMemoryError, scoped, ValidationError } from './fault.ts'
+import type { BoundBuffer, Command, ComputeDevice, RunOptions, RunResult } from './compute_device.ts'
+import { type DeviceFault, DeviceLostError, faultOf, scoped, ValidationError } from './fault.ts'
 import { type Kernel, KernelCache, type KernelSource } from './kernel.ts'
 import { splitWorkgroups } from './lanes.ts'
+import { bufferBytes, mostStorageBytes, mostWaveBytes } from './limits.ts'
 import type { AdapterKind } from './manifest.ts'
-import { StagingPool } from './staging.ts'
+import { StagingPool, stagedRanges } from './staging.ts'
 import { throttledWait } from './throttle.ts'
 import { COPY_DST, COPY_SRC, MAP_MODE_READ, QUERY_RESOLVE, STORAGE, UNIFORM } from './usage.ts'
 
@@ -57,12 +58,16 @@ const LIMITS = [
 
 const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups']
 
-/** A device on this adapter with the adapter's own limits. An adapter gives one device. @internal */
-export const deviceOn = async (open: OpenAdapter): Promise<ComputeDevice> => {
+/**
+ * A device on this adapter with the adapter's own limits. An adapter gives one device. Reads of a run come through buffers of at most
+ * `mostStagedBytes`, but for a single one that is longer.
+ * @internal
+ */
+export const deviceOn = async (open: OpenAdapter, mostStagedBytes = Infinity): Promise<ComputeDevice> => {
   const { adapter } = open
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]))
   const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature))
-  return new DawnDevice(open, await adapter.requestDevice({ requiredLimits, requiredFeatures }))
+  return new DawnDevice(open, await adapter.requestDevice({ requiredLimits, requiredFeatures }), mostStagedBytes)
 }
 
 /** Instances of live devices: an instance that is collected takes its device with it. */
@@ -84,13 +89,15 @@ class DawnDevice implements ComputeDevice {
   readonly lost: Promise<DeviceLostError>
   readonly #kernels: KernelCache
   readonly #staging: StagingPool
+  readonly #mostStagedBytes: number
   /** Faults of calls that have returned; the next wait reports them. */
   #pending: Promise<DeviceFault | undefined>[] = []
   readonly #openWaits = new Set<(error: DeviceLostError) => void>()
   #lostError: DeviceLostError | undefined
   #destroyed = false
 
-  constructor({ instance, kind, name, driver, vendor, software }: OpenAdapter, gpu: GPUDevice) {
+  constructor(open: OpenAdapter, gpu: GPUDevice, mostStagedBytes: number) {
+    const { instance, kind, name, driver, vendor, software } = open
     this.kind = kind
     this.name = name
     this.driver = driver
@@ -107,6 +114,7 @@ class DawnDevice implements ComputeDevice {
       },
     })
     this.#staging = new StagingPool(gpu)
+    this.#mostStagedBytes = Math.min(mostStagedBytes, mostWaveBytes(gpu.limits))
     liveInstances.add(instance)
     this.lost = new Promise((resolve) => {
       gpu.lost.then(({ message }) => {
@@ -130,8 +138,7 @@ class DawnDevice implements ComputeDevice {
   }
 
   storage(label: string, sizeBytes: number): GPUBuffer {
-    const most = Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize)
-    return this.#buffer(label, sizeBytes, STORAGE, most)
+    return this.#buffer(label, sizeBytes, STORAGE, mostStorageBytes(this.limits))
   }
 
   uniform(label: string, sizeBytes: number): GPUBuffer {
@@ -140,10 +147,7 @@ class DawnDevice implements ComputeDevice {
 
   #buffer(label: string, sizeBytes: number, usage: number, mostBytes: number): GPUBuffer {
     this.#assertUsable()
-    const size = Math.max(16, Math.ceil(sizeBytes / 16) * 16)
-    if (size > mostBytes) {
-      throw new OutOfMemoryError(`${label}: ${size} bytes, this device binds at most ${mostBytes}`)
-    }
+    const size = bufferBytes(label, sizeBytes, mostBytes)
     return this.#later(`buffer ${label}`, () =>
       this.gpu.createBuffer({ label, size, usage: usage | COPY_SRC | COPY_DST }),
     )
@@ -193,9 +197,9 @@ class DawnDevice implements ComputeDevice {
     this.#assertUsable()
     const dispatchCount = commands.filter(({ kind }) => kind === 'dispatch').length
     const timed = timestamps && dispatchCount > 0 && this.features.has('timestamp-query')
-    const offsets = packed(reads)
-    const timesOffset = offsets.at(-1) ?? 0
-    const stagedBytes = timesOffset + (timed ? dispatchCount * 16 : 0)
+    const lengths = reads.map(({ byteLength }) => byteLength)
+    if (timed) lengths.push(dispatchCount * 16)
+    const { sizes, places } = stagedRanges(lengths, this.#mostStagedBytes)
 
     const startedMs = performance.now()
     const faults = this.#pending
@@ -203,18 +207,20 @@ class DawnDevice implements ComputeDevice {
     const { value: staging, fault } = scoped(this.gpu, 'run', () => {
       const temporaries: (GPUBuffer | GPUQuerySet)[] = []
       const encoder = this.gpu.createCommandEncoder()
-      const staging = stagedBytes > 0 ? this.#staging.take(stagedBytes) : undefined
+      const staging = sizes.map((size) => this.#staging.take(size))
       const queries = timed ? this.gpu.createQuerySet({ type: 'timestamp', count: 2 * dispatchCount }) : undefined
       this.#encode(encoder, commands, queries)
       reads.forEach(({ buffer, byteOffset, byteLength }, i) => {
-        if (byteLength > 0) encoder.copyBufferToBuffer(buffer, byteOffset, staging!, offsets[i]!, byteLength)
+        const { part, offset } = places[i]!
+        if (byteLength > 0) encoder.copyBufferToBuffer(buffer, byteOffset, staging[part]!, offset, byteLength)
       })
       if (queries !== undefined) {
         const size = dispatchCount * 16
         const resolved = this.gpu.createBuffer({ label: 'timestamps', size, usage: QUERY_RESOLVE | COPY_SRC })
         temporaries.push(queries, resolved)
         encoder.resolveQuerySet(queries, 0, 2 * dispatchCount, resolved, 0)
-        encoder.copyBufferToBuffer(resolved, 0, staging!, timesOffset, size)
+        const { part, offset } = places.at(-1)!
+        encoder.copyBufferToBuffer(resolved, 0, staging[part]!, offset, size)
       }
       this.gpu.queue.submit([encoder.finish()])
       // Submitted work keeps what it uses.
@@ -222,9 +228,10 @@ class DawnDevice implements ComputeDevice {
       return staging
     })
 
-    const done = staging?.mapAsync(MAP_MODE_READ, 0, stagedBytes) ?? this.gpu.queue.onSubmittedWorkDone()
+    const done = staging.map((buffer, part) => buffer.mapAsync(MAP_MODE_READ, 0, sizes[part]!))
+    if (staging.length === 0) done.push(this.gpu.queue.onSubmittedWorkDone())
     // Observed even where a fault throws first.
-    const outcome = done.then(
+    const outcome = Promise.all(done).then(
       () => undefined,
       (thrown: unknown) => ({ thrown }),
     )
@@ -234,25 +241,26 @@ class DawnDevice implements ComputeDevice {
       if (first !== undefined) throw first
       if (failed !== undefined) throw await this.#faultOfWait(failed.thrown)
     } catch (thrown) {
-      staging?.destroy()
+      for (const buffer of staging) buffer.destroy()
       throw thrown
     }
     const elapsedMs = performance.now() - startedMs
-    if (staging === undefined) {
-      const views = reads.map(() => new Uint32Array(0))
-      consume?.(views)
-      return { reads: consume === undefined ? views : [], dispatchNs: undefined, elapsedMs }
-    }
-    const mapped = staging.getMappedRange(0, stagedBytes)
-    const views = reads.map(({ byteLength }, i) => new Uint32Array(mapped, offsets[i]!, byteLength / 4))
+    const mapped = staging.map((buffer, part) => buffer.getMappedRange(0, sizes[part]!))
+    const views = places.map(({ part, offset }, i) =>
+      lengths[i] === 0 ? new Uint32Array(0) : new Uint32Array(mapped[part]!, offset, lengths[i]! / 4),
+    )
+    const stamps = timed ? views.pop() : undefined
     try {
-      const dispatchNs = timed ? dispatchTimes(new BigUint64Array(mapped, timesOffset, 2 * dispatchCount)) : undefined
+      const dispatchNs =
+        stamps && dispatchTimes(new BigUint64Array(stamps.buffer, stamps.byteOffset, 2 * dispatchCount))
       const copies = consume === undefined ? views.map((view) => view.slice()) : []
       consume?.(views)
       return { reads: copies, dispatchNs, elapsedMs }
     } finally {
-      staging.unmap()
-      this.#staging.put(staging)
+      for (const buffer of staging) {
+        buffer.unmap()
+        this.#staging.put(buffer)
+      }
     }
   }
 
@@ -348,13 +356,6 @@ class DawnDevice implements ComputeDevice {
 }
 
 const LOSS_NEWS_MS = 50
-
-/** Offsets of the ranges in a staging buffer, each a multiple of 8, and at the end the size of all. */
-const packed = (ranges: readonly BufferRange[]): number[] => {
-  const offsets = [0]
-  for (const { byteLength } of ranges) offsets.push(offsets.at(-1)! + Math.ceil(byteLength / 8) * 8)
-  return offsets
-}
 
 const dispatchTimes = (stamps: BigUint64Array): number[] =>
   Array.from({ length: stamps.length / 2 }, (_, i) => Number(stamps[2 * i + 1]! - stamps[2 * i]!))

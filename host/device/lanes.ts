@@ -1,3 +1,5 @@
+import { mostWaveBytes, type StorageLimits } from './limits.ts'
+
 /** Workgroups as (x, y) with x * y >= count and no more than max in either; the surplus is less than one row. */
 export const splitWorkgroups = (count: number, max: number): readonly [x: number, y: number] => {
   const y = Math.max(1, Math.ceil(count / max))
@@ -5,9 +7,7 @@ export const splitWorkgroups = (count: number, max: number): readonly [x: number
   return [Math.ceil(count / y), y]
 }
 
-export interface LaneLimits {
-  readonly maxStorageBufferBindingSize: number
-  readonly maxBufferSize: number
+export interface LaneLimits extends StorageLimits {
   readonly maxComputeWorkgroupsPerDimension: number
 }
 
@@ -22,7 +22,7 @@ export const chunkLanes = (
   workgroupSize: number,
 ): { readonly lanesPerChunk: number; readonly chunkCount: number } => {
   if (laneCount === 0) return { lanesPerChunk: 0, chunkCount: 0 }
-  const bytes = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize)
+  const bytes = mostWaveBytes(limits)
   const widest = Math.max(1, ...bytesPerLane)
   const byMemory = Math.floor(bytes / widest / workgroupSize) * workgroupSize
   const byDispatch = limits.maxComputeWorkgroupsPerDimension ** 2 * workgroupSize

@@ -3,7 +3,7 @@ import { WORKGROUP_SIZE } from '../../transpiler/layout/environment.ts'
 import type { BloomItem } from '../block/receipts.ts'
 import type { BufferRange, Command, ComputeDevice } from '../device/compute_device.ts'
 import type { Kernel } from '../device/kernel.ts'
-import type { BufferPool } from './buffer_pool.ts'
+import type { BufferLease, BufferPool } from './buffer_pool.ts'
 import type { PathPlan } from './path_plan.ts'
 
 /** Items of one dispatch of kernels/entry/bloom.wgsl. */
@@ -45,18 +45,23 @@ export class BloomRunner {
     return this.#callsOf(plan).length
   }
 
-  /** Adds the commands and reads for a dispatch, and the buffers that they hold until they are done. */
-  async append(
+  /** The kernel for `append`, where one of these paths has topics to hash. */
+  open(plans: readonly PathPlan[]): Promise<Kernel | undefined> {
+    return plans.some((plan) => this.readsOf(plan) > 0) ? this.kernel() : Promise.resolve(undefined)
+  }
+
+  /** Adds the commands and reads for a dispatch, with buffers that are held until they are done. */
+  append(
+    kernel: Kernel,
     plan: PathPlan,
     source: BloomSource,
     commands: Command[],
     reads: BufferRange[],
-    buffers: GPUBuffer[],
-  ): Promise<void> {
+    lease: BufferLease,
+  ): void {
     for (const call of this.#callsOf(plan)) {
-      const kernel = await this.kernel()
       const { laneCount } = source
-      const parameters = this.#pool.uniform(PARAMETER_BYTES)
+      const parameters = lease.uniform(PARAMETER_BYTES)
       const words = new Uint32Array(PARAMETER_BYTES / 4)
       words.set([laneCount, call.items.length, laneCount, 0])
       call.items.forEach((item, k) => {
@@ -64,8 +69,7 @@ export class BloomRunner {
       })
       this.#device.upload(parameters, 0, words)
       const byteLength = call.items.length * laneCount * INDEX_BYTES
-      const bits = this.#pool.storage(byteLength)
-      buffers.push(parameters, bits)
+      const bits = lease.storage(byteLength)
       const bindGroup = this.#device.bindGroup(kernel, [
         { binding: 0, buffer: parameters },
         call.source === 'input'
@@ -105,15 +109,12 @@ export class BloomRunner {
    */
   async hashLogs(words: GPUBuffer, lists: Uint32Array, vectors: number): Promise<Uint32Array | undefined> {
     const count = lists.length / 4
-    const buffers: GPUBuffer[] = []
+    const lease = this.#pool.lease()
     try {
       const kernel = await this.logKernel()
-      const parameters = this.#pool.uniform(16)
-      buffers.push(parameters)
-      const entries = this.#pool.storage(lists.byteLength)
-      buffers.push(entries)
-      const bits = this.#pool.storage(16 * vectors)
-      buffers.push(bits)
+      const parameters = lease.uniform(16)
+      const entries = lease.storage(lists.byteLength)
+      const bits = lease.storage(16 * vectors)
       this.#device.upload(parameters, 0, Uint32Array.of(count, 0, 0, 0))
       this.#device.upload(entries, 0, lists)
       const bindGroup = this.#device.bindGroup(
@@ -124,12 +125,12 @@ export class BloomRunner {
       const { reads } = await this.#device.run([{ kind: 'dispatch', kernel, bindGroup, workgroups }], {
         reads: [{ buffer: bits, byteOffset: 0, byteLength: 16 * vectors }],
       })
+      lease.put()
       return reads[0]!
     } catch (thrown) {
+      lease.drop()
       this.faults.push(thrown instanceof Error ? thrown.message : String(thrown))
       return undefined
-    } finally {
-      for (const buffer of buffers) this.#pool.put(buffer)
     }
   }
 

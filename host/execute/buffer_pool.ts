@@ -1,4 +1,5 @@
 import type { ComputeDevice } from '../device/compute_device.ts'
+import { doubledBytes } from '../device/limits.ts'
 
 const SMALLEST_BYTES = 1 << 12
 
@@ -24,12 +25,15 @@ export class BufferPool {
     this.#device = device
   }
 
+  /** For the buffers of one run. */
+  lease(): BufferLease {
+    return new BufferLease(this)
+  }
+
   storage(sizeBytes: number): GPUBuffer {
     if (this.#device.checksIndexes) return this.#rubbish(sizeBytes)
-    let size = SMALLEST_BYTES
-    while (size < sizeBytes) size *= 2
-    size = Math.min(size, this.#device.limits.maxStorageBufferBindingSize, this.#device.limits.maxBufferSize)
-    return this.#take(`lanes ${size}`, () => this.#device.storage('lanes', Math.max(size, sizeBytes)))
+    const size = doubledBytes(SMALLEST_BYTES, sizeBytes, this.#device.limits)
+    return this.#take(`lanes ${size}`, () => this.#device.storage('lanes', size))
   }
 
   /** A buffer of exact size in which a kernel that reads what it did not write reads nonsense. */
@@ -49,6 +53,19 @@ export class BufferPool {
     if (kind !== undefined) this.#free.get(kind)!.push(buffer)
   }
 
+  /** Frees a buffer of a run that failed: it may never have had memory. */
+  drop(buffer: GPUBuffer): void {
+    if (this.#kinds.delete(buffer)) buffer.destroy()
+  }
+
+  /** Frees what is not in use. */
+  trim(): void {
+    for (const [kind, free] of this.#free) {
+      for (const buffer of free) this.drop(buffer)
+      this.#free.set(kind, [])
+    }
+  }
+
   destroy(): void {
     for (const buffer of this.#kinds.keys()) buffer.destroy()
     this.#kinds.clear()
@@ -62,6 +79,39 @@ export class BufferPool {
     if (free === undefined) this.#free.set(kind, [])
     const buffer = create()
     this.#kinds.set(buffer, kind)
+    return buffer
+  }
+}
+
+/** The buffers of one run, which go back together. */
+export class BufferLease {
+  readonly #pool: BufferPool
+  readonly #buffers: GPUBuffer[] = []
+
+  constructor(pool: BufferPool) {
+    this.#pool = pool
+  }
+
+  storage(sizeBytes: number): GPUBuffer {
+    return this.#keep(this.#pool.storage(sizeBytes))
+  }
+
+  uniform(sizeBytes: number): GPUBuffer {
+    return this.#keep(this.#pool.uniform(sizeBytes))
+  }
+
+  /** Gives them to the next run. */
+  put(): void {
+    for (const buffer of this.#buffers.splice(0)) this.#pool.put(buffer)
+  }
+
+  /** After the run failed. */
+  drop(): void {
+    for (const buffer of this.#buffers.splice(0)) this.#pool.drop(buffer)
+  }
+
+  #keep(buffer: GPUBuffer): GPUBuffer {
+    this.#buffers.push(buffer)
     return buffer
   }
 }

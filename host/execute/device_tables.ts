@@ -1,6 +1,7 @@
 import { BINDINGS } from '../../transpiler/layout/environment.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { BoundBuffer, ComputeDevice } from '../device/compute_device.ts'
+import { doubledBytes } from '../device/limits.ts'
 import { ROW_LIMBS } from '../state/account_table.ts'
 import type { BucketIndex } from '../state/bucket_index.ts'
 import type { ResidentState } from '../state/resident_state.ts'
@@ -82,6 +83,13 @@ export class DeviceTables {
     return this.#buffers
   }
 
+  /** After the device ran out of memory: takes all buffers for lost, and is filled again by the next `sync`. */
+  renew(): void {
+    for (const mirror of this.#mirrors()) mirror.renew()
+    this.#generation = -1
+    this.#buffers = undefined
+  }
+
   destroy(): void {
     for (const mirror of this.#mirrors()) mirror.destroy()
   }
@@ -152,6 +160,13 @@ class Mirror {
     return moved
   }
 
+  /** Another buffer, without rows. */
+  renew(): void {
+    this.buffer.destroy()
+    this.buffer = this.#device.storage(this.#label, FIRST_ROWS * this.#limbsPerRow * 4)
+    this.rows = 0
+  }
+
   destroy(): void {
     this.buffer.destroy()
   }
@@ -159,8 +174,7 @@ class Mirror {
   #reserve(rows: number): boolean {
     const needed = rows * this.#limbsPerRow * 4
     if (needed <= this.buffer.size) return false
-    let size = this.buffer.size
-    while (size < needed) size *= 2
+    const size = doubledBytes(this.buffer.size, needed, this.#device.limits)
     this.buffer.destroy()
     this.buffer = this.#device.storage(this.#label, size)
     return true

@@ -15,11 +15,12 @@ import { chunkLanes } from '../device/lanes.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import { wordFromBigInt } from '../state/word.ts'
 import { BloomRunner } from './bloom_runner.ts'
-import { BufferPool } from './buffer_pool.ts'
+import { type BufferLease, BufferPool } from './buffer_pool.ts'
 import { faultText } from './device_fault.ts'
 import { DeviceTables } from './device_tables.ts'
 import { jobsForDevice } from './dispatch_cost.ts'
 import { HostRunner } from './host_runner.ts'
+import { orEnd, subJob, WaveHalves } from './job_halves.ts'
 import {
   environmentValues,
   gatherHints,
@@ -72,6 +73,7 @@ export class LaneRunner {
   #chunks = 0
   #faults: string[] = []
   #laneBytes = 0
+  readonly #waves: WaveHalves
   readonly #resident: ResidentState
   readonly #chainId: bigint
   readonly pool: BufferPool
@@ -100,6 +102,13 @@ export class LaneRunner {
       tables,
       blooms: this.blooms,
     })
+    this.#waves = new WaveHalves(
+      (jobs, source, env) => this.#startOnDevice(jobs, source, env),
+      () => {
+        this.pool.trim()
+        this.tables.renew()
+      },
+    )
   }
 
   /** Starts the counters of a batch. `hashesTopics`: somebody will ask for blooms. */
@@ -108,6 +117,7 @@ export class LaneRunner {
     this.blooms.faults = []
     Object.assign(this.#timings, { upload: 0, execute: 0, readback: 0 })
     this.#chunks = 0
+    this.#waves.halved = 0
     this.#faults = []
     this.#laneBytes = 0
     this.#programRunner.begin()
@@ -127,7 +137,7 @@ export class LaneRunner {
 
   /** Dispatches that a job needed beyond its first, because of the device's limits. */
   get chunks(): number {
-    return this.#chunks + this.#programRunner.chunks
+    return this.#chunks + this.#waves.halved + this.#programRunner.chunks
   }
 
   /** What went wrong in this batch while nothing waited for it. */
@@ -175,12 +185,12 @@ export class LaneRunner {
 
   /** Resolves when the device has the jobs. Its faults come from `finish`, whenever they happen; so do groups of the host. */
   async start(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
-    if (!this.mayUseHost) return this.#startOnDevice(jobs, source, env)
+    if (!this.mayUseHost) return this.#waves.start(jobs, source, env)
     const isReady = ({ kernels }: LaneJob): boolean => kernels !== undefined || this.#programState === 'ready'
     const forDevice = jobsForDevice(jobs).filter(isReady)
-    if (forDevice.length === jobs.length) return this.#startOnDevice(jobs, source, env)
+    if (forDevice.length === jobs.length) return this.#waves.start(jobs, source, env)
     const forHost = jobs.filter((job) => !forDevice.includes(job))
-    const started = forDevice.length === 0 ? undefined : await this.#startOnDevice(forDevice, source, env)
+    const started = forDevice.length === 0 ? undefined : await this.#waves.start(forDevice, source, env)
     return {
       finish: async () => {
         const groups = await this.host.run(forHost, source, env)
@@ -195,11 +205,11 @@ export class LaneRunner {
     const programs = jobs.filter(({ kernels }) => kernels === undefined)
     const first = own.length === 0 ? undefined : await this.#startKernels(own, source, env)
     const startedMs = performance.now()
-    const second = await this.#programRunner.start(programs, source, env)
+    const second = await orEnd(this.#programRunner.start(programs, source, env), first)
     const startMs = performance.now() - startedMs
     return {
       finish: async () => {
-        const groups = (await first?.finish()) ?? []
+        const groups = first === undefined ? [] : await orEnd(first.finish(), second)
         const waitedMs = performance.now()
         const found = await second.finish()
         this.#measure(programs, startMs + performance.now() - waitedMs)
@@ -218,14 +228,25 @@ export class LaneRunner {
 
   async #startKernels(jobs: readonly KernelJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
     const startedMs = performance.now()
+    const bloom = await this.blooms.open(jobs.map(({ plan }) => plan))
+    const lease = this.pool.lease()
+    try {
+      return this.#submit({ jobs, source, env, bloom, lease, startedMs })
+    } catch (thrown) {
+      lease.drop()
+      throw thrown
+    }
+  }
+
+  #submit({ jobs, source, env, bloom, lease, startedMs }: Submission): StartedJobs {
     const tables = this.tables.sync()
     const runs: GroupRun[] = []
-    for (const job of jobs) for (const part of this.#chunked(job)) runs.push(this.#prepare(part, source, env, tables))
+    for (const job of jobs)
+      for (const part of this.#chunked(job)) runs.push(this.#prepare(part, source, env, tables, lease))
     const commands: Command[] = []
     const reads: BufferRange[] = []
     const hashes: Command[] = []
     const hashReads: BufferRange[] = []
-    const hashBuffers: GPUBuffer[] = []
     for (const run of runs) {
       const workgroups = Math.ceil(run.laneCount / WORKGROUP_SIZE)
       for (const kernel of run.job.kernels) {
@@ -234,7 +255,7 @@ export class LaneRunner {
       const { plan } = run.job
       const columns = this.#missedBefore.has(plan) ? plan.kernel.outputColumns : plan.resultColumns
       reads.push({ buffer: run.out, byteOffset: 0, byteLength: columns * run.laneCount * COLUMN_BYTES })
-      await this.blooms.append(run.job.plan, run, hashes, hashReads, hashBuffers)
+      if (bloom !== undefined) this.blooms.append(bloom, plan, run, hashes, hashReads, lease)
     }
     this.#laneBytes = Math.max(
       this.#laneBytes,
@@ -243,14 +264,21 @@ export class LaneRunner {
     const executed = this.device.run(commands, { reads })
     // `finish` tells; until then a rejection must not count as unseen.
     executed.catch(() => undefined)
-    const hashed = this.#hash(hashes, hashReads)
+    const hashed = this.#hash(hashes, hashReads, executed)
     this.#timings.upload += performance.now() - startedMs
     return {
       finish: async () => {
         const waitedMs = performance.now()
-        const { reads: results } = await executed
-        this.#timings.execute += performance.now() - waitedMs
-        return this.#groups(runs, results, hashed, hashBuffers)
+        try {
+          const { reads: results } = await executed
+          this.#timings.execute += performance.now() - waitedMs
+          const groups = await this.#groups(runs, results, hashed)
+          void hashed.then((found) => (found === undefined ? lease.drop() : lease.put()))
+          return groups
+        } catch (thrown) {
+          void hashed.then(() => lease.drop())
+          throw thrown
+        }
       },
     }
   }
@@ -259,7 +287,6 @@ export class LaneRunner {
     runs: readonly GroupRun[],
     results: readonly Uint32Array[],
     hashed: Promise<readonly Uint32Array[] | undefined>,
-    hashBuffers: readonly GPUBuffer[],
   ): Promise<LaneGroup[]> {
     const startedMs = performance.now()
     const groups: LaneGroup[] = []
@@ -282,10 +309,6 @@ export class LaneRunner {
           : { bloomIndices: hashed.then((found) => found && this.blooms.take(plan, found, first)) }),
       })
     }
-    const buffers = [...runs.flatMap((run) => [run.in, run.out, run.environment]), ...hashBuffers]
-    void hashed.then(() => {
-      for (const buffer of buffers) this.pool.put(buffer)
-    })
     this.#timings.readback += performance.now() - startedMs
     return groups
   }
@@ -294,12 +317,18 @@ export class LaneRunner {
   async #hash(
     commands: readonly Command[],
     reads: readonly BufferRange[],
+    executed: Promise<unknown>,
   ): Promise<readonly Uint32Array[] | undefined> {
     if (commands.length === 0) return []
     try {
       return (await this.device.run(commands, { reads })).reads
     } catch (thrown) {
-      this.#faults.push(thrown instanceof Error ? thrown.message : String(thrown))
+      // Where the lanes failed, their fault says it.
+      const ran = await executed.then(
+        () => true,
+        () => false,
+      )
+      if (ran) this.#faults.push(faultText(thrown))
       return undefined
     }
   }
@@ -318,19 +347,18 @@ export class LaneRunner {
     if (chunkCount <= 1) return [job]
     this.#chunks += chunkCount - 1
     const parts: KernelJob[] = []
-    for (let first = 0; first < transactions.length; first += lanesPerChunk) {
-      const end = first + lanesPerChunk
-      const { hints } = job
-      parts.push({
-        ...job,
-        transactions: transactions.subarray(first, end),
-        ...(hints === undefined ? {} : { hints: { words: hints.words, at: hints.at.subarray(first, end) } }),
-      })
-    }
+    for (let first = 0; first < transactions.length; first += lanesPerChunk)
+      parts.push(subJob(job, first, first + lanesPerChunk))
     return parts
   }
 
-  #prepare(job: KernelJob, source: LaneSource, env: BlockEnvironment, tables: readonly BoundBuffer[]): GroupRun {
+  #prepare(
+    job: KernelJob,
+    source: LaneSource,
+    env: BlockEnvironment,
+    tables: readonly BoundBuffer[],
+    lease: BufferLease,
+  ): GroupRun {
     const { plan, transactions, hints } = job
     const { kernel } = plan
     const laneCount = transactions.length
@@ -338,9 +366,9 @@ export class LaneRunner {
     const lanesIn = new Uint32Array((kernel.inputColumns + hintColumns) * laneCount * COLUMN_LIMBS)
     gatherLanes(plan, transactions, laneCount, source, lanesIn)
     if (hints !== undefined) gatherHints(plan, transactions, hints, lanesIn)
-    const input = this.pool.storage(lanesIn.byteLength)
-    const out = this.pool.storage((kernel.outputColumns + kernel.scratchColumns) * laneCount * COLUMN_BYTES)
-    const environment = this.pool.uniform(ENVIRONMENT_BYTES)
+    const input = lease.storage(lanesIn.byteLength)
+    const out = lease.storage((kernel.outputColumns + kernel.scratchColumns) * laneCount * COLUMN_BYTES)
+    const environment = lease.uniform(ENVIRONMENT_BYTES)
     this.device.upload(input, 0, lanesIn)
     this.device.upload(environment, 0, this.#environment(plan, laneCount, env))
     const bindGroup = this.device.bindGroup(job.kernels[0]!, [
@@ -349,7 +377,7 @@ export class LaneRunner {
       { binding: BINDINGS.lanesOut, buffer: out },
       ...tables,
     ])
-    return { job, laneCount, lanesIn, in: input, out, environment, bindGroup }
+    return { job, laneCount, lanesIn, in: input, out, bindGroup }
   }
 
   /** Layout: transpiler/layout/environment.ts. */
@@ -395,13 +423,21 @@ export interface StartedJobs {
   finish(): Promise<LaneGroup[]>
 }
 
+interface Submission {
+  readonly jobs: readonly KernelJob[]
+  readonly source: LaneSource
+  readonly env: BlockEnvironment
+  readonly bloom: Kernel | undefined
+  readonly lease: BufferLease
+  readonly startedMs: number
+}
+
 interface GroupRun {
   readonly job: KernelJob
   readonly laneCount: number
   readonly lanesIn: Uint32Array
   readonly in: GPUBuffer
   readonly out: GPUBuffer
-  readonly environment: GPUBuffer
   readonly bindGroup: GPUBindGroup
 }
 

@@ -4,9 +4,11 @@ import { EXIT_MISS } from '../../transpiler/path_kernel.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
 import type { BufferRange, Command, ComputeDevice } from '../device/compute_device.ts'
 import type { Kernel } from '../device/kernel.ts'
+import { mostWaveBytes } from '../device/limits.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import type { BloomRunner } from './bloom_runner.ts'
-import type { BufferPool } from './buffer_pool.ts'
+import type { BufferLease, BufferPool } from './buffer_pool.ts'
+import { faultText } from './device_fault.ts'
 import type { DeviceTables } from './device_tables.ts'
 import { environmentWords, type LaneGroup, type LaneSource, slotPlaces, storePlaces } from './lane_group.ts'
 import type { StartedJobs } from './lane_runner.ts'
@@ -33,6 +35,16 @@ interface WaveRun {
   readonly out: GPUBuffer
   readonly environment: GPUBuffer
   readonly withKeys: boolean
+}
+
+interface Submission {
+  readonly jobs: readonly ProgramJob[]
+  readonly source: LaneSource
+  readonly env: BlockEnvironment
+  readonly kernel: Kernel
+  readonly bloom: Kernel | undefined
+  readonly lease: BufferLease
+  readonly startedMs: number
 }
 
 /**
@@ -91,14 +103,26 @@ export class ProgramRunner {
     const kernel = this.#kernel
     if (kernel === undefined) throw new Error('the program kernel has not compiled')
     const startedMs = performance.now()
+    const { blooms, pool } = this.#parts
+    const wantsBlooms = jobs.filter(({ transactions }) => transactions.length >= BLOOM_LANES)
+    const bloom = await blooms.open(wantsBlooms.map(({ plan }) => plan))
+    const lease = pool.lease()
+    try {
+      return this.#submit({ jobs, source, env, kernel, bloom, lease, startedMs })
+    } catch (thrown) {
+      lease.drop()
+      throw thrown
+    }
+  }
+
+  #submit({ jobs, source, env, kernel, bloom, lease, startedMs }: Submission): StartedJobs {
     const { device, tables, blooms, chainId } = this.#parts
     const bound = tables.sync()
     const words = environmentWords(env, chainId)
-    const { maxStorageBufferBindingSize, maxBufferSize, maxComputeWorkgroupsPerDimension } = device.limits
-    const maxVectors = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / COLUMN_BYTES)
-    const lists = splitJobs(jobs, maxVectors, maxComputeWorkgroupsPerDimension ** 2)
+    const maxVectors = mostWaveBytes(device.limits) / COLUMN_BYTES
+    const lists = splitJobs(jobs, maxVectors, device.limits.maxComputeWorkgroupsPerDimension ** 2)
     this.chunks += Math.max(0, lists.length - 1)
-    const runs = lists.map((list) => this.#upload(list, source, words))
+    const runs = lists.map((list) => this.#upload(list, source, words, lease))
     const commands = runs.map(({ wave, ...run }): Command => {
       const bindGroup = device.bindGroup(kernel, [
         { binding: BINDINGS.environment, buffer: run.environment },
@@ -114,14 +138,13 @@ export class ProgramRunner {
     })
     const hashes: Command[] = []
     const hashReads: BufferRange[] = []
-    const hashBuffers: GPUBuffer[] = []
     for (const run of runs) {
       for (const group of run.wave.groups) {
-        if (!hasDeviceBlooms(group)) continue
+        if (bloom === undefined || !hasDeviceBlooms(group)) continue
         const { laneCount, inputs, outputs } = group
         const places = { inOffset: inputs * COLUMN_BYTES, outOffset: outputs * COLUMN_BYTES }
         const columns = { laneCount, in: run.in, out: run.out, ...places }
-        await blooms.append(group.job.plan, columns, hashes, hashReads, hashBuffers)
+        blooms.append(bloom, group.job.plan, columns, hashes, hashReads, lease)
       }
     }
     this.laneBytes = Math.max(
@@ -131,14 +154,21 @@ export class ProgramRunner {
     const executed = device.run(commands, { reads })
     // `finish` tells; until then a rejection must not count as unseen.
     executed.catch(() => undefined)
-    const hashed = this.#hash(hashes, hashReads)
+    const hashed = this.#hash(hashes, hashReads, executed)
     this.timings.upload += performance.now() - startedMs
     return {
       finish: async () => {
         const waitedMs = performance.now()
-        const { reads: results } = await executed
-        this.timings.execute += performance.now() - waitedMs
-        return this.#finish(runs, results, hashed, hashBuffers)
+        try {
+          const { reads: results } = await executed
+          this.timings.execute += performance.now() - waitedMs
+          const groups = await this.#finish(runs, results, hashed)
+          void hashed.then((found) => (found === undefined ? lease.drop() : lease.put()))
+          return groups
+        } catch (thrown) {
+          void hashed.then(() => lease.drop())
+          throw thrown
+        }
       },
     }
   }
@@ -154,15 +184,15 @@ export class ProgramRunner {
     this.#kernel = kernel
   }
 
-  #upload(jobs: readonly ProgramJob[], source: LaneSource, environment: Uint32Array): WaveRun {
-    const { device, pool, resident } = this.#parts
+  #upload(jobs: readonly ProgramJob[], source: LaneSource, environment: Uint32Array, lease: BufferLease): WaveRun {
+    const { device, resident } = this.#parts
     const { slots, accounts, codes } = resident
     const wave = assembleWave(jobs, source, environment, (key) => codes.skeletonId(key))
     const run = {
       wave,
-      in: pool.storage(wave.lanesIn.byteLength),
-      out: pool.storage(wave.outVectors * COLUMN_BYTES),
-      environment: pool.uniform(ENVIRONMENT_BYTES),
+      in: lease.storage(wave.lanesIn.byteLength),
+      out: lease.storage(wave.outVectors * COLUMN_BYTES),
+      environment: lease.uniform(ENVIRONMENT_BYTES),
       withKeys:
         (wave.keyVectors - wave.resultVectors) * COLUMN_BYTES <= KEY_BYTES ||
         jobs.some(({ plan }) => this.#missedBefore.has(plan)),
@@ -176,10 +206,9 @@ export class ProgramRunner {
     runs: readonly WaveRun[],
     results: readonly Uint32Array[],
     hashed: Promise<readonly Uint32Array[] | undefined>,
-    hashBuffers: readonly GPUBuffer[],
   ): Promise<LaneGroup[]> {
     const startedMs = performance.now()
-    const { blooms, pool } = this.#parts
+    const { blooms } = this.#parts
     const groups: LaneGroup[] = []
     let firstHash = 0
     for (const [index, run] of runs.entries()) {
@@ -202,10 +231,6 @@ export class ProgramRunner {
         })
       }
     }
-    const buffers = [...runs.flatMap((run) => [run.in, run.out, run.environment]), ...hashBuffers]
-    void hashed.then(() => {
-      for (const buffer of buffers) pool.put(buffer)
-    })
     this.timings.readback += performance.now() - startedMs
     return groups
   }
@@ -238,12 +263,18 @@ export class ProgramRunner {
   async #hash(
     commands: readonly Command[],
     reads: readonly BufferRange[],
+    executed: Promise<unknown>,
   ): Promise<readonly Uint32Array[] | undefined> {
     if (commands.length === 0) return []
     try {
       return (await this.#parts.device.run(commands, { reads })).reads
     } catch (thrown) {
-      this.faults.push(thrown instanceof Error ? thrown.message : String(thrown))
+      // Where the lanes failed, their fault says it.
+      const ran = await executed.then(
+        () => true,
+        () => false,
+      )
+      if (ran) this.faults.push(faultText(thrown))
       return undefined
     }
   }

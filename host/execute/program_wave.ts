@@ -2,6 +2,7 @@ import { ENVIRONMENT_WORDS, WORKGROUP_SIZE } from '../../transpiler/layout/envir
 import { PROGRAM_HEADER_VECTORS, PROGRAM_SCRATCH_VECTORS } from '../../transpiler/layout/program.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { PathProgram } from '../../transpiler/path_kernel.ts'
+import { subJob } from './job_halves.ts'
 import { gatherHints, gatherLanes, type LaneSource } from './lane_group.ts'
 import type { LaneJob } from './lane_runner.ts'
 import { COLUMN_LIMBS, HINT_COLUMNS, type PathPlan, WORD_COLUMNS } from './path_plan.ts'
@@ -91,7 +92,7 @@ export const splitJobs = (
   }
   for (const job of jobs) {
     for (let rest: ProgramJob | undefined = job; rest !== undefined && rest.transactions.length > 0; ) {
-      const lanes = rest.transactions.length
+      const lanes: number = rest.transactions.length
       const [more, moreOut] = vectorsFor(rest, lanes)
       const moreGroups = Math.ceil(lanes / WORKGROUP_SIZE)
       if (input + more <= maxVectors && output + moreOut <= maxVectors && workgroups + moreGroups <= maxWorkgroups) {
@@ -122,15 +123,6 @@ const lanesThatFit = (job: ProgramJob, maxVectors: number, maxWorkgroups: number
   }
   if (low === 0) throw new RangeError(`a workgroup of path ${job.plan.kernel.id} passes the device's buffers`)
   return low * WORKGROUP_SIZE
-}
-
-const subJob = (job: ProgramJob, first: number, end: number): ProgramJob => {
-  const { hints } = job
-  return {
-    ...job,
-    transactions: job.transactions.subarray(first, end),
-    ...(hints === undefined ? {} : { hints: { words: hints.words, at: hints.at.subarray(first, end) } }),
-  }
 }
 
 /** Lays out and fills lanesIn for these jobs. `environment`: the words of ENVIRONMENT_WORDS; `skeletonId`: the host's id of a skeleton. */

@@ -9,6 +9,7 @@ import {
 } from '../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
+import { mostStorageBytes } from '../device/limits.ts'
 import type { CodeTable } from '../state/code_table.ts'
 import { grown } from '../state/shared_words.ts'
 
@@ -76,8 +77,7 @@ export class VmCodes {
     this.#device = device
     this.#codes = codes
     this.#lifter = lifter
-    const { maxStorageBufferBindingSize, maxBufferSize } = device.limits
-    this.#mostVectors = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / VECTOR_BYTES)
+    this.#mostVectors = mostStorageBytes(device.limits) / VECTOR_BYTES
     this.microAt = this.#take(CODE_HEADER_VECTORS * MICRO_CODES)
     this.#addTable(FIRST_HEADERS)
     lifter.micro.forEach((code, index) => {
@@ -193,6 +193,12 @@ export class VmCodes {
       table.changedEnd = 0
     }
     return buffer
+  }
+
+  /** The next `sync` fills another buffer. */
+  renew(): void {
+    this.destroy()
+    this.#uploaded = 0
   }
 
   destroy(): void {

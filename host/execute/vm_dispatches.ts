@@ -15,7 +15,7 @@ import { OPCODES } from '../../transpiler/spec/opcodes.ts'
 import type { Command, ComputeDevice } from '../device/compute_device.ts'
 import type { Kernel } from '../device/kernel.ts'
 import type { BloomRunner } from './bloom_runner.ts'
-import type { BufferPool } from './buffer_pool.ts'
+import type { BufferLease, BufferPool } from './buffer_pool.ts'
 import type { DeviceTables } from './device_tables.ts'
 import { GatherList, type VmGather } from './vm_gather.ts'
 import type { VmGroup } from './vm_group.ts'
@@ -84,6 +84,7 @@ export class VmDispatches {
   readonly #machine: VmMachine
   readonly #wave: VmWave
   readonly #block: VmBlock
+  readonly #lease: BufferLease
   readonly #store: GPUBuffer
   readonly #uniform: GPUBuffer
   /** The lanes that are not done, and their number. */
@@ -99,8 +100,9 @@ export class VmDispatches {
     this.#machine = machine
     this.#wave = wave
     this.#block = block
-    this.#store = machine.pool.storage(wave.storeVectors * VECTOR_BYTES)
-    this.#uniform = machine.pool.uniform(ENVIRONMENT_BYTES)
+    this.#lease = machine.pool.lease()
+    this.#store = this.#lease.storage(wave.storeVectors * VECTOR_BYTES)
+    this.#uniform = this.#lease.uniform(ENVIRONMENT_BYTES)
     this.#running = wave.laneCount
     this.#lanes = new Uint32Array(wave.laneCount)
     for (let lane = 0; lane < wave.laneCount; lane++) this.#lanes[lane] = lane
@@ -304,8 +306,12 @@ export class VmDispatches {
 
   /** Gives the buffers back. */
   release(): void {
-    this.#machine.pool.put(this.#store)
-    this.#machine.pool.put(this.#uniform)
+    this.#lease.put()
+  }
+
+  /** Frees the buffers after a fault of the device. */
+  drop(): void {
+    this.#lease.drop()
   }
 
   /** Where a lane stands. */

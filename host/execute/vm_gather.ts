@@ -100,9 +100,10 @@ export class VmGather {
   start(store: GPUBuffer, list: GatherList): GatheredWords {
     if (list.vectors === 0)
       return { words: Promise.resolve(new Uint32Array(0)), buffer: store, release: () => undefined }
-    const parameters = this.#pool.uniform(VECTOR_BYTES)
-    const segments = this.#pool.storage(list.segments.byteLength)
-    const buffer = this.#pool.storage(list.vectors * VECTOR_BYTES)
+    const lease = this.#pool.lease()
+    const parameters = lease.uniform(VECTOR_BYTES)
+    const segments = lease.storage(list.segments.byteLength)
+    const buffer = lease.storage(list.vectors * VECTOR_BYTES)
     this.#device.upload(parameters, 0, Uint32Array.of(list.count, 0, 0, 0))
     this.#device.upload(segments, 0, list.segments)
     const bindGroup = this.#device.bindGroup(
@@ -113,10 +114,14 @@ export class VmGather {
     const ran = this.#device.run([{ kind: 'dispatch', kernel: this.#kernel, bindGroup, workgroups }], {
       reads: [{ buffer, byteOffset: 0, byteLength: list.vectors * VECTOR_BYTES }],
     })
-    const release = (): void => {
-      for (const one of [parameters, segments, buffer]) this.#pool.put(one)
-    }
-    return { words: ran.then(({ reads }) => reads[0]!), buffer, release }
+    const words = ran.then(
+      ({ reads }) => reads[0]!,
+      (thrown: unknown) => {
+        lease.drop()
+        throw thrown
+      },
+    )
+    return { words, buffer, release: () => lease.put() }
   }
 }
 

@@ -5,6 +5,8 @@ import { ACCOUNT_CODE_SHIFT } from '../../transpiler/layout/tables.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
+import { OutOfMemoryError } from '../device/fault.ts'
+import { mostWaveBytes } from '../device/limits.ts'
 import { ROW_FLAGS, ROW_LIMBS } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import type { BloomRunner } from './bloom_runner.ts'
@@ -21,7 +23,16 @@ import { loadKinds, type VmKind } from './vm_kinds.ts'
 import { laneOrder } from './vm_order.ts'
 import { TracedCodes, traceLane, type VmTraceStep } from './vm_trace.ts'
 import type { VmBlock } from './vm_uniform.ts'
-import { cutWaves, fittingQuotas, layWave, VECTOR_BYTES, type VmLanes, type VmSource, WaveMemory } from './vm_wave.ts'
+import {
+  cutWaves,
+  layWave,
+  leastWaves,
+  VECTOR_BYTES,
+  type VmLanes,
+  type VmSource,
+  type VmWave,
+  WaveMemory,
+} from './vm_wave.ts'
 
 export interface VmRunnerParts {
   readonly device: ComputeDevice
@@ -74,6 +85,8 @@ export class VmRunner {
   readonly #budget: VmBudget
   /** Of the wave that is laid out: uploaded before the next one is. */
   readonly #memory = new WaveMemory()
+  /** Vectors of a wave that the device's memory may hold: half of what it had no room for. */
+  #roomVectors = Infinity
   #machine: VmMachine | undefined
   #compiling: Promise<void> | undefined
 
@@ -120,7 +133,8 @@ export class VmRunner {
     this.timings.upload += performance.now() - startedMs
     const groups: VmGroup[] = []
     const { kinds } = request
-    const fits = fittingQuotas(lanes, this.#mostVectors)
+    const least = leastWaves(lanes)
+    const fits = least.map((vectors) => vectors <= this.#mostVectors)
     const mostQuota = fits.lastIndexOf(true)
     const byQuota = positionsByQuota(order, mostQuota, kinds)
     let passed: readonly number[] = []
@@ -131,14 +145,7 @@ export class VmRunner {
         passed = [...positions]
         continue
       }
-      const ends = cutWaves(lanes, positions, VM_QUOTAS[n]!, this.#mostVectors)
-      if (ends === undefined) throw new RangeError(TOO_SMALL)
-      this.chunks += Math.max(0, ends.length - 1)
-      const ran: VmWaveResult[] = []
-      for (let w = 0; w < ends.length; w++) {
-        const own = positions.subarray(ends[w - 1] ?? 0, ends[w])
-        ran.push(await this.#runWave(machine, lanes, own, VM_QUOTAS[n]!, block))
-      }
+      const ran = await this.#runQuota(machine, lanes, positions, VM_QUOTAS[n]!, least[n]!, block)
       groups.push(...ran.map(({ group }) => group))
       passed = passedQuota(ran)
       settleQuota(ran, n < mostQuota)
@@ -161,7 +168,7 @@ export class VmRunner {
     const codes = new VmCodes(device, resident.codes, traced)
     const { lanes, block } = await this.#prepare(request)
     const positions = Uint32Array.of(0)
-    const quota = VM_QUOTAS[fittingQuotas(lanes, this.#mostVectors).lastIndexOf(true)]
+    const quota = VM_QUOTAS[leastWaves(lanes).findLastIndex((vectors) => vectors <= this.#mostVectors)]
     if (quota === undefined) throw new RangeError(TOO_SMALL)
     const wave = layWave(lanes, positions, quota)
     const server = { ...machine.server, codes }
@@ -252,19 +259,59 @@ export class VmRunner {
 
   /** Of a wave: what the device binds at once. */
   get #mostVectors(): number {
-    const { maxStorageBufferBindingSize, maxBufferSize } = this.#parts.device.limits
-    return Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / VECTOR_BYTES)
+    return mostWaveBytes(this.#parts.device.limits) / VECTOR_BYTES
   }
 
-  async #runWave(
+  /** Frees what memory it can after a wave of so many vectors ran out of it, and takes buffers that all waves share for lost. */
+  #makeRoom(vectors: number): void {
+    this.#roomVectors = Math.floor(vectors / 2)
+    this.#parts.pool.trim()
+    this.#parts.tables.renew()
+    this.#codes.renew()
+  }
+
+  /**
+   * Runs lanes of one quota in as few waves as the device holds, halved while its memory runs out; the fault of a wave that is the least
+   * possible passes.
+   */
+  async #runQuota(
     machine: VmMachine,
     lanes: VmLanes,
     positions: Uint32Array,
     quota: VmQuota,
+    leastVectors: number,
     block: VmBlock,
-  ): Promise<VmWaveResult> {
+  ): Promise<readonly VmWaveResult[]> {
+    const endsFrom = (from: number): readonly number[] => {
+      const room = Math.min(this.#mostVectors, Math.max(this.#roomVectors, leastVectors))
+      const ends = cutWaves(lanes, positions.subarray(from), quota, room)
+      if (ends === undefined) throw new RangeError(TOO_SMALL)
+      return ends.map((end) => from + end)
+    }
+    const ran: VmWaveResult[] = []
+    let ends = endsFrom(0)
+    for (let first = 0; first < positions.length; ) {
+      const startedMs = performance.now()
+      const wave = layWave(lanes, positions.subarray(first, ends[0]), quota, this.#memory)
+      this.timings.upload += performance.now() - startedMs
+      try {
+        ran.push(await this.#runWave(machine, lanes, wave, block))
+        first = ends[0]!
+        ends = ends.slice(1)
+      } catch (thrown) {
+        if (!(thrown instanceof OutOfMemoryError) || wave.laneCount <= quota.neighbours) throw thrown
+        this.#makeRoom(wave.storeVectors)
+        const middle = first + Math.ceil(wave.laneCount / 2 / quota.neighbours) * quota.neighbours
+        ends = [middle, ...endsFrom(middle)]
+      }
+    }
+    this.chunks += Math.max(0, ran.length - 1)
+    return ran
+  }
+
+  async #runWave(machine: VmMachine, lanes: VmLanes, wave: VmWave, block: VmBlock): Promise<VmWaveResult> {
     const startedMs = performance.now()
-    const wave = layWave(lanes, positions, quota, this.#memory)
+    const { positions } = wave
     const dispatches = new VmDispatches(machine, wave, block)
     this.laneBytes = Math.max(this.laneBytes, dispatches.bytes)
     this.timings.upload += performance.now() - startedMs
@@ -279,9 +326,11 @@ export class VmRunner {
       Object.assign(this.timings, timings)
       this.dispatches = dispatched
       this.steps = steps
-      return { group, positions, reasons }
-    } finally {
       dispatches.release()
+      return { group, positions, reasons }
+    } catch (thrown) {
+      dispatches.drop()
+      throw thrown
     }
   }
 }

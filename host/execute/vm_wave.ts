@@ -93,14 +93,12 @@ const aligned = (vectors: number): number => Math.ceil(vectors / ARENA_ALIGNMENT
 const arenaVectors = (quota: VmQuota, laneVectors: number, laneCount: number): number =>
   Math.ceil(laneCount / quota.neighbours) * quota.neighbours * laneVectors
 
-/** By quota: whether its waves can be cut from whichever of the lanes. */
-export const fittingQuotas = (lanes: VmLanes, mostVectors: number): readonly boolean[] => {
+/** By quota: the most vectors that a wave of as few lanes as it may have takes, whichever of the lanes they are. */
+export const leastWaves = (lanes: VmLanes): readonly number[] => {
   let mostLists = 0
   for (let k = 0; k < lanes.transactions.length; k++) mostLists = Math.max(mostLists, listVectors(lanes, k))
   const front = LANE_COLUMNS + mostLists + 1
-  return VM_QUOTAS.map(
-    (quota) => aligned(front * quota.neighbours) + quota.neighbours * vmArena(quota).laneVectors <= mostVectors,
-  )
+  return VM_QUOTAS.map((quota) => aligned(front * quota.neighbours) + quota.neighbours * vmArena(quota).laneVectors)
 }
 
 /**

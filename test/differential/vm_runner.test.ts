@@ -17,6 +17,7 @@ import { addressToHex } from '../../host/state/word.ts'
 import { ITEM_SLOT, ITEM_VALUE } from '../../transpiler/layout/lane_vm.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { addressOf } from '../fixtures/cpu_world.ts'
+import { limitedDevice } from '../fixtures/limited_device.ts'
 import { openVm, serialOutcomes, type VmWorld } from '../fixtures/vm_lanes.ts'
 
 let device: ComputeDevice
@@ -326,20 +327,7 @@ test('lanes read the values that they are told, and say so', async () => {
   vm.close()
 })
 
-/** The device as one that binds at most so many bytes. */
-const withBindings = (bytes: number): ComputeDevice =>
-  new Proxy(device, {
-    get: (target, name) => {
-      if (name === 'limits') return { ...limitsOf(target), maxStorageBufferBindingSize: bytes }
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
-
-const limitsOf = ({ limits }: ComputeDevice) => ({
-  maxBufferSize: limits.maxBufferSize,
-  maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-})
+const withBindings = (bindingBytes: number): ComputeDevice => limitedDevice(device, { bindingBytes })
 
 test('token transfers end as on the CPU tier, in one wave or in as many as the device asks for', async () => {
   const workload = WORKLOADS.find(({ name }) => name === 'erc20')!
@@ -353,6 +341,8 @@ test('token transfers end as on the CPU tier, in one wave or in as many as the d
   for (const [bytes, chunks] of [
     [1 << 27, 0],
     [2 << 20, 2],
+    [(2 << 20) - 4, 2],
+    [(4 << 20) - 4, 1],
   ] as const) {
     const vm = await openVm(withBindings(bytes), world)
     vm.runner.begin()

@@ -3,6 +3,8 @@ import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { openDevice } from '../../host/device/device.ts'
 import type { Kernel } from '../../host/device/kernel.ts'
 import { openWaits } from '../../host/device/throttle.ts'
+import { BufferPool } from '../../host/execute/buffer_pool.ts'
+import { limitedDevice } from '../fixtures/limited_device.ts'
 import { ADAPTERS } from '../kernel/rig.ts'
 import { FaultyDevice, nullDevice } from './device_faults.ts'
 
@@ -56,6 +58,15 @@ describe.each(ADAPTERS)('a fault on %s', (adapter) => {
     const most = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize)
     expect(() => device.storage('huge', most + 16)).toThrow(/^huge: \d+ bytes, this device binds at most \d+$/)
     expect(() => device.uniform('huge', 65552)).toThrow('this device binds at most')
+  })
+
+  test('of size where the limits are no multiples of 16 is one too, and a pool keeps within them', async () => {
+    const limited = limitedDevice(device, { bindingBytes: 2 ** 20 - 4 })
+    expect(() => limited.storage('huge', 2 ** 20 - 4)).toThrow('this device binds at most 1048560')
+    const pool = new BufferPool(limited)
+    expect(pool.storage(600_000).size).toBe(2 ** 20 - 16)
+    await limited.settle()
+    pool.destroy()
   })
 
   test('of a range is a ValidationError for the run that has it, and not for the next', async () => {

@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { globals } from 'webgpu'
+import { openAdapter } from '../../host/device/adapter.ts'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
-import { openDevice } from '../../host/device/device.ts'
+import { deviceOn, openDevice } from '../../host/device/device.ts'
 import type { Kernel } from '../../host/device/kernel.ts'
 import { measureRates } from '../../host/device/rate.ts'
 import * as usage from '../../host/device/usage.ts'
@@ -114,6 +115,21 @@ describe.each(ADAPTERS)('a device on %s', (adapter) => {
     expect(await device.readback(buffer, last * 4, 4)).toEqual(Uint32Array.of(last))
     expect(await device.readback(buffer, (last >> 1) * 4, 4)).toEqual(Uint32Array.of(last >> 1))
     buffer.destroy()
+  })
+
+  test('reads through as many buffers as it may stage in', async () => {
+    const narrow = await deviceOn(await openAdapter(adapter, []), 64)
+    const own = await narrow.kernel(source)
+    const buffer = narrow.storage('words', 1024)
+    const bindGroup = narrow.bindGroup(own, [{ binding: 0, buffer }])
+    const ranges = [16, 48, 0, 4, 512, 8].map((byteLength, n) => ({ buffer, byteOffset: 4 * n, byteLength }))
+    const commands = [{ kind: 'dispatch', kernel: own, bindGroup, workgroups: 4 }] as const
+    const { reads, dispatchNs } = await narrow.run(commands, { reads: ranges, timestamps: true })
+    expect(reads.map((words) => [...words])).toEqual(
+      ranges.map(({ byteLength }, n) => Array.from({ length: byteLength / 4 }, (_, i) => n + i)),
+    )
+    expect(dispatchNs?.length).toBe(narrow.features.has('timestamp-query') ? 1 : undefined)
+    narrow.destroy()
   })
 
   test('lets a caller consume the reads in place', async () => {

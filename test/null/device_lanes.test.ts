@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest'
 import { EXECUTION_BINDINGS, layoutKey } from '../../host/device/binding.ts'
 import { excerptOf, ShaderCompileError } from '../../host/device/kernel.ts'
 import { chunkLanes, splitWorkgroups } from '../../host/device/lanes.ts'
-import { stagingBytes } from '../../host/device/staging.ts'
 
 const limits = (bytes: number, perDimension = 65535) => ({
   limits: {
@@ -62,17 +61,14 @@ describe('chunkLanes', () => {
     )
   })
 
+  test('gives chunks of no more than 1 GiB, also where the device binds more', () => {
+    const most = { limits: { ...limits(2 ** 31 - 4).limits, maxBufferSize: 2 ** 31 - 4 } }
+    expect(chunkLanes(most, 2 ** 20 + 1, [1024], 64).chunkCount).toBe(2)
+    expect(chunkLanes(most, 2 ** 20, [1024], 64).chunkCount).toBe(1)
+  })
+
   test('refuses lanes of which not even a workgroup fits', () => {
     expect(() => chunkLanes(limits(6399), 1, [100], 64)).toThrow('no room for one workgroup')
-  })
-})
-
-describe('staging sizes', () => {
-  test('hold what is asked for, in few classes', () => {
-    expect(stagingBytes(4)).toBe(1 << 16)
-    expect(stagingBytes(1 << 16)).toBe(1 << 16)
-    expect(stagingBytes((1 << 16) + 4)).toBe(1 << 17)
-    expect(stagingBytes((1 << 24) + 4)).toBe(2 << 24)
   })
 })
 
