@@ -1,7 +1,7 @@
-import { type BlockTest, isBlockTestFile, readBlockTests } from '../host/block/block_test.ts'
+import { type BlockTest, forkOfBlockTest, readBlockTest } from '../host/block/block_test.ts'
 import { forkOfTests, TEST_FORKS } from '../host/block/fork_name.ts'
-import { parseJson } from '../host/block/json_field.ts'
-import { readStateTests, type StateTestEntry } from '../host/block/state_test.ts'
+import { type At, entriesOf, objectOf, parseJson } from '../host/block/json_field.ts'
+import { readStateTest, type StateTestEntry } from '../host/block/state_test.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
 import { openDevice } from '../host/device/device.ts'
 import type { TierCounts } from '../host/execute/executor.ts'
@@ -9,6 +9,7 @@ import { runBlockTest } from '../host/execute/run_block_test.ts'
 import { type StateTestResult, StateTestRunner } from '../host/execute/run_state_test.ts'
 import { isFork } from '../transpiler/spec/forks.ts'
 import { UserError } from './fail.ts'
+import { kindOfTest, type SkippedTests, type TestKind } from './state_test_kind.ts'
 import { laneLines } from './state_test_trace.ts'
 
 /** Which tests of the files to run. */
@@ -52,8 +53,8 @@ export const isChosen = (
 export interface OpenRunner {
   readonly stateTests: StateTestRunner
   readonly device: ComputeDevice | undefined
-  /** Told each line of a trace of every state test that was executed. */
-  readonly onTraceLine: ((line: string) => void) | undefined
+  /** Each state test that was executed is traced on the lane VM, to stderr. */
+  readonly trace: boolean
   close(): void
 }
 
@@ -65,14 +66,12 @@ export interface TestPlace {
   /** `none` for the CPU tier alone; without it the best that answers, if any does. */
   readonly adapter: string | undefined
   readonly tier: TestTier | undefined
-  /** Traces every state test on the lane VM. */
-  readonly onTraceLine?: (line: string) => void
+  readonly trace: boolean
 }
 
-export const openRunner = async ({ adapter, tier, onTraceLine }: TestPlace): Promise<OpenRunner> => {
+export const openRunner = async ({ adapter, tier, trace }: TestPlace): Promise<OpenRunner> => {
   const device = adapter === 'none' ? undefined : await openAny(adapter)
-  if (onTraceLine !== undefined && device === undefined)
-    throw new UserError('--trace needs an adapter, and there is none')
+  if (trace && device === undefined) throw new UserError('--trace needs an adapter, and there is none')
   const stateTests = new StateTestRunner({
     ...(device === undefined ? {} : { device }),
     ...(tier === undefined ? {} : { tier }),
@@ -81,7 +80,7 @@ export const openRunner = async ({ adapter, tier, onTraceLine }: TestPlace): Pro
     stateTests.close()
     device?.destroy()
   }
-  return { stateTests, device, onTraceLine, close }
+  return { stateTests, device, trace, close }
 }
 
 const openAny = (adapter: string | undefined): Promise<ComputeDevice | undefined> =>
@@ -90,31 +89,58 @@ const openAny = (adapter: string | undefined): Promise<ComputeDevice | undefined
     throw thrown
   })
 
-/** Runs every chosen test of a file. Throws FixtureError where the file has no tests, or malformed ones. */
-export const runTestFile = async (
-  runner: OpenRunner,
-  file: string,
-  text: string,
-  choice: TestChoice,
-): Promise<TestResult[]> => {
-  const root = parseJson(file, text, 'JSON of state tests or block tests')
-  const results: TestResult[] = []
-  if (isBlockTestFile(root)) {
-    for (const test of readBlockTests(root))
-      if (isChosen(test, choice)) results.push(await blockResult(test, runner.device))
-  } else {
-    for (const entry of readStateTests(root))
-      if (isChosen(entry, choice)) results.push(await stateResult(entry, runner))
-  }
-  return results
+/** Told of each test of a file as soon as it was run, or left out. */
+export interface TestListener {
+  result(result: TestResult): void
+  skipped(skipped: SkippedTests): void
 }
 
-const stateResult = async (
-  entry: StateTestEntry,
-  { stateTests, device, onTraceLine }: OpenRunner,
-): Promise<TestResult> => {
+/**
+ * Runs every chosen test of a file. Tests of another kind, and of forks without rules here, are left out. Throws
+ * FixtureError for what is no JSON and for a malformed state test or block test, with the tests before it done.
+ */
+export const runTestFile = async (
+  runner: OpenRunner,
+  { name: file, text }: { readonly name: string; readonly text: string },
+  choice: TestChoice,
+  listener: TestListener,
+): Promise<void> => {
+  const tests = testsOf(parseJson(file, text, 'JSON of state tests or block tests'))
+  const skip = (reason: string, count: number): void => listener.skipped({ file, reason, count })
+  if (tests.length === 0) skip('other JSON', 1)
+  const others = new Map<TestKind, number>()
+  for (const [name, at] of tests) {
+    const kind = kindOfTest(at.value)
+    if (kind === 'state tests') {
+      const entries = readStateTest(name, objectOf(at), (fork, count) => skip(unknownFork('entries', fork), count))
+      for (const entry of entries) {
+        if (isChosen(entry, choice)) listener.result(await stateResult(entry, runner))
+      }
+    } else if (kind === 'block tests') {
+      const { forkName, isKnown } = forkOfBlockTest(objectOf(at))
+      if (!isKnown) skip(unknownFork('block tests', forkName), 1)
+      else {
+        const test = readBlockTest(name, objectOf(at))
+        if (isChosen(test, choice)) listener.result(await blockResult(test, runner.device))
+      }
+    } else others.set(kind, (others.get(kind) ?? 0) + 1)
+  }
+  for (const [kind, count] of others) skip(kind, count)
+}
+
+/** What a file of tests has by name; nothing where its JSON is no object. */
+export const testsOf = (root: At): readonly (readonly [string, At])[] => {
+  const { value } = root
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? entriesOf(objectOf(root)) : []
+}
+
+const unknownFork = (what: string, forkName: string): string => `${what} of the unknown fork ${forkName}`
+
+const stateResult = async (entry: StateTestEntry, { stateTests, device, trace }: OpenRunner): Promise<TestResult> => {
   const result = await stateTests.run(entry)
-  if (onTraceLine !== undefined && result.tier !== 'rejected') (await laneLines(device!, entry)).forEach(onTraceLine)
+  if (trace && result.tier !== 'rejected') {
+    for (const line of await laneLines(device!, entry)) process.stderr.write(`${line}\n`)
+  }
   return result
 }
 

@@ -1,91 +1,154 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { openRunner, runTestFile, type TestChoice, type TestPlace, type TestResult } from './state_test_file.ts'
+import { createRequire } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { TestChoice, TestPlace, TestResult } from './state_test_file.ts'
+import type { SkippedTests } from './state_test_kind.ts'
 import type { TestFile } from './state_test_source.ts'
-import type { WorkerAnswer, WorkerStart, WorkerTask } from './state_test_worker.ts'
+import type { WorkerFailure, WorkerNews, WorkerStart, WorkerTask } from './state_test_worker.ts'
 
 export interface JobOptions {
   readonly place: TestPlace
   readonly choice: TestChoice
-  /** Processes; with one, everything runs in this one. */
+  /** Processes. Tests never run in this one, so that it hears of a crash and of an interruption, and has what was done. */
   readonly jobs: number
+  /** Called with each result as soon as it is there, in whatever order. */
+  readonly onResult?: (result: TestResult) => void
+  /** Ends the run, with what was done by then. */
+  readonly signal?: AbortSignal
 }
 
-/** A file could not be run. What was done before it is in `done`. */
-export class TestFileError extends Error {
+/** A file that did not run to its end. Results of its tests before that are kept. */
+export interface BrokenFile {
+  readonly file: string
+  /** Of the error that ended it; `crash` where its process ended. */
+  readonly cause: string
+  readonly reason: string
+}
+
+export interface TestRun {
+  /** In the order of the files, whatever ran when. */
+  readonly results: readonly TestResult[]
+  readonly skipped: readonly SkippedTests[]
+  readonly broken: readonly BrokenFile[]
+  /** The run was ended by its signal. */
+  readonly isStopped: boolean
+}
+
+/** Tests could not be run at all: what the processes said of why, with the name of their error. */
+class ClosedError extends Error {
   override readonly name: string
-  readonly done: readonly TestResult[]
 
-  constructor(failure: { readonly name: string; readonly message: string }, done: readonly TestResult[]) {
-    super(failure.message)
-    this.name = failure.name
-    this.done = done
+  constructor({ name, message }: WorkerFailure) {
+    super(message)
+    this.name = name
   }
 }
 
-/** Runs all files; the results stand in the order of the files whatever ran when. Throws TestFileError at the first bad one. */
-export const runTestFiles = (files: readonly TestFile[], options: JobOptions): Promise<TestResult[]> =>
-  options.jobs === 1 ? runHere(files, options) : runInChildren(files, options)
-
-const runHere = async (files: readonly TestFile[], { place, choice }: JobOptions): Promise<TestResult[]> => {
-  const runner = await openRunner(place)
-  const results: TestResult[] = []
-  try {
-    for (const file of files) results.push(...(await runTestFile(runner, file.name, file.read(), choice)))
-    return results
-  } catch (thrown) {
-    throw new TestFileError(thrown as Error, results)
-  } finally {
-    runner.close()
-  }
-}
-
-const runInChildren = async (files: readonly TestFile[], options: JobOptions): Promise<TestResult[]> => {
+/** Runs all files. Throws where none of them can be run, as without the adapter that was asked for. */
+export const runTestFiles = async (
+  files: readonly TestFile[],
+  { place, choice, jobs, onResult, signal }: JobOptions,
+): Promise<TestRun> => {
   // Large files first, so that no process is left alone with one in the end.
   const order = files.map((_, i) => i).sort((a, b) => files[b]!.sizeBytes - files[a]!.sizeBytes)
-  const results: (readonly TestResult[])[] = files.map(() => [])
-  const children = Array.from({ length: Math.min(options.jobs, files.length) }, () => startChild(options))
+  const results: TestResult[][] = files.map(() => [])
+  const skipped: SkippedTests[] = []
+  const broken: BrokenFile[] = []
+  const children = new Set<ChildProcess>()
+  const start = (): ChildProcess => {
+    const child = startChild({ place, choice })
+    children.add(child)
+    child.once('exit', () => children.delete(child))
+    return child
+  }
   let next = 0
-  const work = async (child: ChildProcess): Promise<void> => {
-    while (next < order.length) {
+  const isStopped = (): boolean => signal?.aborted === true
+  const work = async (): Promise<void> => {
+    let child: ChildProcess | undefined
+    while (next < order.length && !isStopped()) {
       const i = order[next++]!
-      const { name, read } = files[i]!
-      const answer = await ask(child, { file: name, text: read() })
-      if ('failure' in answer) {
-        next = order.length
-        throw new TestFileError(answer.failure, results.flat())
+      const file = files[i]!
+      const task = readTask(file)
+      if ('failure' in task) {
+        broken.push({ file: file.name, cause: task.failure.name, reason: task.failure.message })
+        continue
       }
-      results[i] = answer.results
+      child ??= start()
+      const end = await ask(child, task, (news) => {
+        if (news.kind === 'skipped') skipped.push(news.skipped)
+        else {
+          results[i]!.push(news.result)
+          onResult?.(news.result)
+        }
+      })
+      if (isStopped()) return
+      if (end.kind === 'closed') throw new ClosedError(end.failure)
+      if (end.kind === 'failed') {
+        const { name, message } = end.failure
+        broken.push({ file: file.name, cause: name, reason: message })
+      } else if (end.kind === 'crashed') {
+        broken.push({ file: file.name, cause: 'crash', reason: `its process ended with ${end.how}` })
+        child = undefined
+      }
     }
   }
+  const kill = (): void => {
+    for (const child of children) child.kill('SIGKILL')
+  }
+  const stopped = new Promise<void>((resolve) => {
+    signal?.addEventListener('abort', () => resolve(), { once: true })
+  })
   try {
-    await Promise.all(children.map(work))
-    return results.flat()
+    const working = Promise.all(Array.from({ length: Math.min(jobs, files.length) }, work))
+    await Promise.race([working, stopped])
+    return { results: results.flat(), skipped, broken, isStopped: isStopped() }
   } finally {
-    for (const child of children) child.kill()
+    kill()
   }
 }
 
-const startChild = ({ place, choice }: JobOptions): ChildProcess => {
+const readTask = ({ name, read }: TestFile): WorkerTask | { readonly failure: WorkerFailure } => {
+  try {
+    return { name, text: read() }
+  } catch (thrown) {
+    const { name: error, message } = thrown as Error
+    return { failure: { name: error, message } }
+  }
+}
+
+const startChild = (start: WorkerStart): ChildProcess => {
   const source = fileURLToPath(new URL('./state_test_worker.ts', import.meta.url))
-  const child = fork(existsSync(source) ? source : source.replace(/\.ts$/, '.js'), { serialization: 'advanced' })
-  const start: WorkerStart = { place, choice }
+  // In a checkout the child reads TypeScript, whatever this process was started with.
+  const loader = existsSync(source) ? pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href : undefined
+  const child =
+    loader === undefined
+      ? fork(source.replace(/\.ts$/, '.js'), { serialization: 'advanced' })
+      : fork(source, { serialization: 'advanced', execArgv: ['--import', loader] })
   child.send(start)
   return child
 }
 
-const ask = (child: ChildProcess, task: WorkerTask): Promise<WorkerAnswer> =>
-  new Promise((resolve, reject) => {
-    const onMessage = (answer: WorkerAnswer): void => {
-      child.off('exit', onExit)
-      resolve(answer)
-    }
-    const onExit = (code: number | null, signal: string | null): void => {
+type EndNews = Exclude<WorkerNews, { readonly kind: 'result' | 'skipped' }>
+type TestNews = Exclude<WorkerNews, EndNews>
+/** How a file ended. */
+type FileEnd = EndNews | { readonly kind: 'crashed'; readonly how: string }
+
+const ask = (child: ChildProcess, task: WorkerTask, onTest: (news: TestNews) => void): Promise<FileEnd> =>
+  new Promise((resolve) => {
+    const end = (how: FileEnd): void => {
       child.off('message', onMessage)
-      reject(new Error(`the process that ran ${task.file} ended with ${signal ?? `exit code ${code}`}`))
+      child.off('exit', onExit)
+      resolve(how)
     }
-    child.once('message', onMessage)
+    const onMessage = (news: WorkerNews): void => {
+      if (news.kind === 'result' || news.kind === 'skipped') onTest(news)
+      else end(news)
+    }
+    const onExit = (code: number | null, signal: string | null): void =>
+      end({ kind: 'crashed', how: signal ?? `exit code ${code}` })
+    child.on('message', onMessage)
     child.once('exit', onExit)
-    child.send(task)
+    // A process that is gone is told by its exit.
+    child.send(task, () => {})
   })

@@ -1,37 +1,56 @@
 import { openRunner, runTestFile, type TestChoice, type TestPlace, type TestResult } from './state_test_file.ts'
+import type { SkippedTests } from './state_test_kind.ts'
 
-/** What a child process of `wgevm statetest --jobs` is told first, and then for each file. */
+/** What a child process of `wgevm statetest` is told first, and then for each file. */
 export interface WorkerStart {
   readonly place: TestPlace
   readonly choice: TestChoice
 }
 export interface WorkerTask {
-  readonly file: string
+  readonly name: string
   readonly text: string
 }
-/** Its answer to each. */
-export type WorkerAnswer =
-  | { readonly results: readonly TestResult[] }
-  | { readonly failure: { readonly name: string; readonly message: string; readonly stack: string | undefined } }
 
-const answer = (message: WorkerAnswer): void => {
-  process.send?.(message)
+export interface WorkerFailure {
+  readonly name: string
+  readonly message: string
 }
 
-const answered = async (work: () => Promise<readonly TestResult[]>): Promise<void> => {
-  try {
-    answer({ results: await work() })
-  } catch (thrown) {
-    const { name, message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown))
-    answer({ failure: { name, message, stack } })
-  }
+/** What it says of a file: each test as it is done, and last how the file ended. */
+export type WorkerNews =
+  | { readonly kind: 'result'; readonly result: TestResult }
+  | { readonly kind: 'skipped'; readonly skipped: SkippedTests }
+  | { readonly kind: 'done' }
+  /** The file could not be run to its end. */
+  | { readonly kind: 'failed'; readonly failure: WorkerFailure }
+  /** No file can be run here: there is no such adapter. */
+  | { readonly kind: 'closed'; readonly failure: WorkerFailure }
+
+const tell = (news: WorkerNews): void => {
+  process.send?.(news)
 }
+
+const failureOf = (thrown: unknown): WorkerFailure =>
+  thrown instanceof Error ? { name: thrown.name, message: thrown.message } : { name: 'Error', message: String(thrown) }
 
 process.once('message', ({ place, choice }: WorkerStart) => {
-  const opened = openRunner(place)
-  opened.catch(() => {})
-  process.on('message', ({ file, text }: WorkerTask) => {
-    void answered(async () => runTestFile(await opened, file, text, choice))
-  })
+  const opened = openRunner(place).then(
+    (runner) => ({ runner }),
+    (thrown: unknown) => ({ failure: failureOf(thrown) }),
+  )
+  const run = async (task: WorkerTask): Promise<WorkerNews> => {
+    const open = await opened
+    if ('failure' in open) return { kind: 'closed', failure: open.failure }
+    try {
+      await runTestFile(open.runner, task, choice, {
+        result: (result) => tell({ kind: 'result', result }),
+        skipped: (skipped) => tell({ kind: 'skipped', skipped }),
+      })
+      return { kind: 'done' }
+    } catch (thrown) {
+      return { kind: 'failed', failure: failureOf(thrown) }
+    }
+  }
+  process.on('message', (task: WorkerTask) => void run(task).then(tell))
 })
 process.once('disconnect', () => process.exit(0))

@@ -1,10 +1,10 @@
 import type { CommandModule } from 'yargs'
-import { isBlockTestFile } from '../../host/block/block_test.ts'
-import { parseJson } from '../../host/block/json_field.ts'
-import { readStateTests } from '../../host/block/state_test.ts'
+import { FixtureError, objectOf, parseJson } from '../../host/block/json_field.ts'
+import { readStateTest } from '../../host/block/state_test.ts'
 import { openDevice } from '../../host/device/device.ts'
 import { UserError } from '../fail.ts'
-import { checkChoice, isChosen } from '../state_test_file.ts'
+import { checkChoice, isChosen, testsOf } from '../state_test_file.ts'
+import { kindOfTest } from '../state_test_kind.ts'
 import { testFiles } from '../state_test_source.ts'
 import { compareEntry } from '../state_test_trace.ts'
 
@@ -18,10 +18,15 @@ interface DiffTraceArguments {
 const run = async ({ input, fork, run: pattern, adapter }: DiffTraceArguments): Promise<void> => {
   const choice = { fork, run: pattern }
   checkChoice(choice)
-  const entries = testFiles([input])
-    .map(({ name, read }) => parseJson(name, read(), 'JSON of state tests'))
-    .filter((root) => !isBlockTestFile(root))
-    .flatMap(readStateTests)
+  const tests = testFiles([input]).flatMap(({ name, read }) =>
+    testsOf(parseJson(name, read(), 'JSON of state tests')).filter(
+      ([, { value }]) => kindOfTest(value) === 'state tests',
+    ),
+  )
+  if (tests.length === 0) throw new FixtureError(input, '', 'expected state tests, found none')
+  // Forks without rules here have nothing to compare.
+  const entries = tests
+    .flatMap(([name, at]) => readStateTest(name, objectOf(at), () => {}))
     .filter((entry) => isChosen(entry, choice))
   if (entries.length === 0) throw new UserError(`no state test of ${input} fits --fork and --run`)
   const device = await openDevice(adapter === undefined ? {} : { adapter })

@@ -1,9 +1,12 @@
 import type { CommandModule } from 'yargs'
+import { FixtureError } from '../../host/block/json_field.ts'
+import { EXIT_BAD_FILE, EXIT_FAILURE, EXIT_INTERRUPTED } from '../exit_codes.ts'
 import { UserError } from '../fail.ts'
 import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { checkChoice, type TestResult, type TestTier } from '../state_test_file.ts'
-import { runTestFiles, TestFileError } from '../state_test_jobs.ts'
-import { testFiles } from '../state_test_source.ts'
+import { type BrokenFile, runTestFiles, type TestRun } from '../state_test_jobs.ts'
+import { skippedText } from '../state_test_kind.ts'
+import { type TestFile, testFiles } from '../state_test_source.ts'
 
 interface StateTestArguments {
   inputs: string[]
@@ -41,9 +44,8 @@ const deviceSummary = (results: readonly TestResult[]): string => {
   return `${lanes} of ${executed} executed entries ran on the lane VM\n${lines.join('')}`
 }
 
-const traceLine = (line: string): void => {
-  process.stderr.write(`${line}\n`)
-}
+/** Failed entries that are named. */
+const MOST_NAMED = 20
 
 const run = async (options: StateTestArguments) => {
   const { inputs, fork, run: pattern, json, jobs: jobsText, adapter, tier, trace } = options
@@ -53,32 +55,81 @@ const run = async (options: StateTestArguments) => {
   if (trace && (tier === undefined || jobs > 1)) {
     throw new UserError('--trace is of the lane VM, one entry at a time: it takes --tier lane-vm and --jobs 1')
   }
-  const place = { adapter, tier, ...(trace ? { onTraceLine: traceLine } : {}) }
   const files = testFiles(inputs)
   checkResultPaths(
     { json },
-    files.map(({ name }) => name),
+    files.map(({ path }) => path),
   )
-  let results: TestResult[]
-  try {
-    results = await runTestFiles(files, { place, choice, jobs })
-  } catch (thrown) {
-    if (thrown instanceof TestFileError && thrown.done.length > 0) {
-      process.stderr.write(`stopped after ${thrown.done.length} entries; no results are written\n`)
-    }
-    throw thrown
-  }
-  if (results.length === 0) throw new UserError(`no test of ${inputs.join(', ')} fits --fork and --run`)
-  const text = `${JSON.stringify(results, null, 2)}\n`
+  const stop = new AbortController()
+  const onInterrupt = (): void => stop.abort()
+  process.once('SIGINT', onInterrupt)
+  const ended = await runTestFiles(files, {
+    place: { adapter, tier, trace },
+    choice,
+    jobs,
+    onResult: failureTeller(),
+    signal: stop.signal,
+  })
+  process.off('SIGINT', onInterrupt)
+  if (ended.results.length === 0 && !ended.isStopped) refuseNothing(inputs, files, ended)
+  // What was done is written whatever ended the run.
+  const text = `${JSON.stringify(ended.results, null, 2)}\n`
   if (json === undefined) process.stdout.write(text)
   else writeResult(json, text)
+  process.stderr.write(endText(ended, files.length, tier))
+  const exitCode = exitCodeOf(ended)
+  // Writing to a pipe ends first; at a second Ctrl-C, now without a listener, the process goes at once.
+  if (ended.isStopped) process.stdout.write('', () => process.exit(exitCode))
+  else process.exitCode = exitCode
+}
+
+/** Names failed entries while the others run, the first of them. */
+const failureTeller = (): ((result: TestResult) => void) => {
+  let count = 0
+  return ({ pass, file, name, error }) => {
+    if (pass || ++count > MOST_NAMED) return
+    process.stderr.write(`FAIL ${file}: ${name}: ${error}\n`)
+  }
+}
+
+/** Throws where no test ran and it is not the choice among good files that left them all out. */
+const refuseNothing = (inputs: readonly string[], files: readonly TestFile[], { skipped, broken }: TestRun): void => {
+  const [first] = broken
+  if (first !== undefined) {
+    throw first.cause === 'FixtureError'
+      ? new FixtureError(first.file, '', withoutName(first))
+      : new Error(brokenText(first))
+  }
+  const others = skippedText(skipped)
+  if (others !== undefined && new Set(skipped.map(({ file }) => file)).size === files.length) {
+    throw new FixtureError(inputs.join(', '), '', `expected state tests or block tests, found ${others}`)
+  }
+  throw new UserError(`no test of ${inputs.join(', ')} fits --fork and --run`)
+}
+
+const brokenText = ({ file, reason }: BrokenFile): string => (reason.startsWith(file) ? reason : `${file}: ${reason}`)
+
+/** A FixtureError's message begins with its file. */
+const withoutName = ({ file, reason }: BrokenFile): string =>
+  reason.slice(reason.startsWith(file) ? file.length + 2 : 0)
+
+const exitCodeOf = ({ results, broken, isStopped }: TestRun): number => {
+  if (isStopped) return EXIT_INTERRUPTED
+  if (results.some(({ pass }) => !pass) || broken.some(({ cause }) => cause !== 'FixtureError')) return EXIT_FAILURE
+  return broken.length > 0 ? EXIT_BAD_FILE : 0
+}
+
+const endText = (ended: TestRun, fileCount: number, tier: TestTier | undefined): string => {
+  const { results, skipped, broken, isStopped } = ended
   const failed = results.filter(({ pass }) => !pass)
-  for (const { file, name, error } of failed.slice(0, 20)) process.stderr.write(`FAIL ${file}: ${name}: ${error}\n`)
-  process.stderr.write(
-    `${results.length - failed.length} of ${results.length} entries pass (${files.length} files; ${tierCounts(results)})\n`,
-  )
-  if (tier !== undefined) process.stderr.write(deviceSummary(results))
-  if (failed.length > 0) process.exitCode = 1
+  const lines = failed.length > MOST_NAMED ? [`FAIL ${failed.length - MOST_NAMED} more`] : []
+  for (const each of broken) lines.push(`BAD ${brokenText(each)}`)
+  const passed = results.length - failed.length
+  lines.push(`${passed} of ${results.length} entries pass (${fileCount} files; ${tierCounts(results)})`)
+  const others = skippedText(skipped)
+  if (others !== undefined) lines.push(`skipped: ${others}`)
+  if (isStopped) lines.push('interrupted: these are the entries that were done')
+  return `${lines.join('\n')}\n${tier === undefined ? '' : deviceSummary(results)}`
 }
 
 export const stateTestCommand: CommandModule<object, StateTestArguments> = {
@@ -90,7 +141,7 @@ export const stateTestCommand: CommandModule<object, StateTestArguments> = {
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'JSON files, .tar.gz archives of them, or folders',
+        describe: 'JSON files (or gzip of them), .tar.gz archives, or folders',
       })
       .option('fork', { type: 'string', describe: 'only this fork, as Prague' })
       .option('run', { type: 'string', describe: 'only tests whose name matches this regular expression' })

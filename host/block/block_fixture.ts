@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { gunzipSync } from 'node:zlib'
 import { type Fork, isAtLeast, isFork } from '../../transpiler/spec/forks.ts'
 import { EMPTY_CODE_HASH, keccak256Hex } from '../state/keccak.ts'
 import type { AllocatedAccount, Allocation, MemoryState } from '../state/memory_state.ts'
@@ -13,7 +11,6 @@ import {
   addressOf,
   bytesOf,
   entriesOf,
-  FixtureError,
   field,
   hashOf,
   indexOf,
@@ -22,11 +19,11 @@ import {
   type ObjectAt,
   objectOf,
   optional,
-  parseJson,
   refuse,
   textOf,
   wordOf,
 } from './json_field.ts'
+import { readJsonFile } from './json_file.ts'
 import { recoverAuthority } from './recover.ts'
 import type { Withdrawal } from './withdrawals.ts'
 
@@ -69,21 +66,7 @@ export interface BlockFixture {
 
 /** Reads `evm-block-fixture/1`, as JSON or gzip of it. Throws FixtureError. */
 export const readBlockFixture = (file: string): BlockFixture => {
-  let bytes: Uint8Array
-  try {
-    bytes = readFileSync(file)
-  } catch (thrown) {
-    throw new FixtureError(file, '', `cannot be read (${(thrown as NodeJS.ErrnoException).code ?? String(thrown)})`)
-  }
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
-    try {
-      bytes = gunzipSync(bytes)
-    } catch (thrown) {
-      throw new FixtureError(file, '', `expected whole gzip data: ${(thrown as Error).message}`)
-    }
-  }
-  const text = new TextDecoder().decode(bytes)
-  const { value } = parseJson(file, text, `JSON, or gzip of it, with schema '${FIXTURE_SCHEMA}'`)
+  const { value } = readJsonFile(file, `JSON, or gzip of it, with schema '${FIXTURE_SCHEMA}'`)
   return parseBlockFixture(value, file)
 }
 

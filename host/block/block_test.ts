@@ -44,12 +44,6 @@ export interface TestBlock {
   readonly exception: string | undefined
 }
 
-/** Whether a parsed file has block tests, judged by its first test. */
-export const isBlockTestFile = ({ file, path, value }: At): boolean => {
-  const first = Object.values(objectOf({ file, path, value }).value)[0]
-  return typeof first === 'object' && first !== null && 'blocks' in first && 'genesisRLP' in first
-}
-
 /** Every test of a file of block tests, in the order of the file. Throws FixtureError. */
 export const parseBlockTests = (file: string, text: string): BlockTest[] =>
   readBlockTests(parseJson(file, text, 'JSON of block tests'))
@@ -58,10 +52,16 @@ export const parseBlockTests = (file: string, text: string): BlockTest[] =>
 export const readBlockTests = (at: At): BlockTest[] => {
   const tests = entriesOf(objectOf(at))
   if (tests.length === 0) refuse(at, 'at least one test')
-  return tests.map(([name, test]) => readTest(name, objectOf(test)))
+  return tests.map(([name, test]) => readBlockTest(name, objectOf(test)))
 }
 
-const readTest = (name: string, test: ObjectAt): BlockTest => {
+/** The name of a test's fork, and whether it is known. */
+export const forkOfBlockTest = (test: ObjectAt): { readonly forkName: string; readonly isKnown: boolean } => {
+  const forkName = textOf(field(test, 'network'))
+  return { forkName, isKnown: forkOfTests(forkName) !== undefined }
+}
+
+export const readBlockTest = (name: string, test: ObjectAt): BlockTest => {
   const network = field(test, 'network')
   const forkName = textOf(network)
   const fork = forkOfTests(forkName)

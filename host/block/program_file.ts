@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { gunzipSync } from 'node:zlib'
 import { type Fork, isFork } from '../../transpiler/spec/forks.ts'
 import type { AllocatedAccount, Allocation } from '../state/memory_state.ts'
 import type { CallObject } from './call_batch.ts'
@@ -17,11 +15,11 @@ import {
   type ObjectAt,
   objectOf,
   optional,
-  parseJson,
   refuse,
   textOf,
   wordOf,
 } from './json_field.ts'
+import { readJsonFile } from './json_file.ts'
 
 export interface ProgramCall extends CallObject {
   readonly label: string
@@ -54,20 +52,7 @@ const EXPECTATION = 'a program file, JSON with { name, fork, env, pre, calls }'
 
 /** Reads a program as JSON or gzip of it. Throws FixtureError. */
 export const readProgram = (file: string): Program => {
-  let bytes: Buffer
-  try {
-    bytes = readFileSync(file)
-  } catch (thrown) {
-    throw new FixtureError(file, '', `cannot be read (${(thrown as NodeJS.ErrnoException).code ?? String(thrown)})`)
-  }
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
-    try {
-      bytes = gunzipSync(bytes)
-    } catch {
-      throw new FixtureError(file, '', `expected ${EXPECTATION}: the gzip data is damaged`)
-    }
-  }
-  const root = parseJson(file, bytes.toString('utf8'), EXPECTATION)
+  const root = readJsonFile(file, EXPECTATION)
   if (typeof root.value !== 'object' || root.value === null || Array.isArray(root.value))
     throw new FixtureError(file, '', `expected ${EXPECTATION}`)
   const program = objectOf(root)

@@ -68,10 +68,18 @@ export const parseStateTests = (file: string, text: string): StateTestEntry[] =>
 export const readStateTests = (at: At): StateTestEntry[] => {
   const tests = entriesOf(objectOf(at))
   if (tests.length === 0) refuse(at, 'at least one test')
-  return tests.flatMap(([name, test]) => readTest(name, objectOf(test)))
+  return tests.flatMap(([name, test]) => readStateTest(name, objectOf(test)))
 }
 
-const readTest = (name: string, test: ObjectAt): StateTestEntry[] => {
+/**
+ * The entries of one test. Told of a fork of an unknown name and the number of its entries, it leaves them out; else it
+ * refuses them.
+ */
+export const readStateTest = (
+  name: string,
+  test: ObjectAt,
+  onUnknownFork?: (forkName: string, entries: number) => void,
+): StateTestEntry[] => {
   const env = objectOf(field(test, 'env'))
   const transaction = objectOf(field(test, 'transaction'))
   const pre = allocationOf(objectOf(field(test, 'pre')))
@@ -81,6 +89,10 @@ const readTest = (name: string, test: ObjectAt): StateTestEntry[] => {
   return entriesOf(objectOf(field(test, 'post'))).flatMap(([forkName, entries]) => {
     const fork = forkOfTests(forkName)
     if (fork === undefined) {
+      if (onUnknownFork !== undefined) {
+        onUnknownFork(forkName, listOf(entries).length)
+        return []
+      }
       return refuse({ ...entries, value: forkName }, `the name of a fork (${TEST_FORKS.join(', ')}) as key`)
     }
     const environment = readEnvironment(env, fork, scheduleOf(config, forkName, fork))

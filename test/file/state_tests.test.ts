@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkChoice, openRunner, runTestFile, type TestChoice, type TestResult } from '../../cli/state_test_file.ts'
 import { runTestFiles } from '../../cli/state_test_jobs.ts'
+import { type SkippedTests, skippedText } from '../../cli/state_test_kind.ts'
 import { testFiles } from '../../cli/state_test_source.ts'
 import { FixtureError } from '../../host/block/json_field.ts'
 
@@ -14,10 +15,21 @@ const FOLDER = fileURLToPath(new URL('./state_tests/', import.meta.url))
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const textOf = (name: string): string => readFileSync(join(FOLDER, name), 'utf8')
 
-const runner = await openRunner({ adapter: 'none', tier: undefined })
+const PLACE = { adapter: 'none', tier: undefined, trace: false }
+const runner = await openRunner(PLACE)
 afterAll(() => runner.close())
-const run = (name: string, choice: TestChoice = {}, text = textOf(name)): Promise<TestResult[]> =>
-  runTestFile(runner, name, text, choice)
+const skipped: SkippedTests[] = []
+afterEach(() => {
+  skipped.length = 0
+})
+const run = async (name: string, choice: TestChoice = {}, text = textOf(name)): Promise<TestResult[]> => {
+  const results: TestResult[] = []
+  await runTestFile(runner, { name, text }, choice, {
+    result: (result) => results.push(result),
+    skipped: (tests) => skipped.push(tests),
+  })
+  return results
+}
 
 interface Json {
   [name: string]: Json
@@ -103,6 +115,7 @@ describe('a malformed file of state tests', () => {
   it.each<[string, (tests: Json) => void]>([
     ['calls.env: expected an object, got nothing', (t) => delete t['calls']!['env']],
     ['calls.post: expected an object, got []', (t) => Object.assign(t['calls']!, { post: [] })],
+    ['calls.post.Nowhere: expected an array, got {}', (t) => Object.assign(at(t, 'post'), { Nowhere: {} })],
     ['calls.env.currentNumber: expected a word', (t) => Object.assign(at(t, 'env'), { currentNumber: '5' })],
     ['calls.env.currentCoinbase: expected an address', (t) => Object.assign(at(t, 'env'), { currentCoinbase: '0x1' })],
     ['calls.env.currentBaseFee: expected a word', (t) => delete at(t, 'env')['currentBaseFee']],
@@ -121,10 +134,6 @@ describe('a malformed file of state tests', () => {
       (t) => Object.assign(at(t, 'transaction'), { data: ['0x'] }),
     ],
     ['calls.transaction.gasPrice: expected a word', (t) => delete at(t, 'transaction')['gasPrice']],
-    [
-      'calls.post.Nowhere: expected the name of a fork (Frontier, ',
-      (t) => Object.assign(at(t, 'post'), { Nowhere: [] }),
-    ],
     ['calls.post.London: expected an array, got {}', (t) => Object.assign(at(t, 'post'), { London: {} })],
     [
       'calls.post.London[0].hash: expected 0x and 64 hex digits',
@@ -146,11 +155,8 @@ describe('a malformed file of state tests', () => {
     await failure.catch((thrown: Error) => expect(thrown.message).not.toContain('\n'))
   })
 
-  it('is refused where it is no JSON, or has no test', async () => {
+  it('is refused where it is no JSON', async () => {
     await expect(run('a.json', {}, '{"a":')).rejects.toThrow('a.json: expected JSON of state tests or block tests: ')
-    await expect(run('a.json', {}, '{}')).rejects.toThrow('a.json: expected at least one test')
-    await expect(run('a.json', {}, '[]')).rejects.toThrow('a.json: expected an object, got []')
-    await expect(run('a.json', {}, '{"a":1}')).rejects.toThrow('a.json: a: expected an object, got 1')
   })
 })
 
@@ -197,18 +203,26 @@ describe('wgevm statetest', () => {
     expect(() => checkChoice({ fork: 'Prague', run: '^a' })).not.toThrow()
   })
 
-  it('stops at a bad file and says what was done before it', async () => {
-    writeFileSync(join(scratch, 'a.json'), textOf('signed.json'))
-    writeFileSync(join(scratch, 'b.json'), '{"a":1}')
-    const running = runTestFiles(testFiles([scratch]), {
-      place: { adapter: 'none', tier: undefined },
-      choice: {},
-      jobs: 1,
-    })
-    await expect(running).rejects.toMatchObject({
-      name: 'FixtureError',
-      done: [{ pass: true }, { pass: true }, { pass: true }, { pass: true }],
-    })
+  it('goes on after a malformed file, and after a process that ended, with what was done in it', async () => {
+    writeFileSync(
+      join(scratch, 'a.json'),
+      changed('signed.json', (tests) => Object.assign(tests, { z: { transaction: {}, post: {} } })),
+    )
+    writeFileSync(join(scratch, 'b.json'), textOf('signed.json'))
+    const files = testFiles([scratch])
+    const { results, broken, isStopped } = await runTestFiles(files, { place: PLACE, choice: {}, jobs: 1 })
+    expect(results.map(({ file, pass }) => [file.slice(-6), pass])).toEqual([
+      ...Array.from({ length: 4 }, () => ['a.json', true]),
+      ...Array.from({ length: 4 }, () => ['b.json', true]),
+    ])
+    expect(broken).toEqual([
+      {
+        file: files[0]!.name,
+        cause: 'FixtureError',
+        reason: `${files[0]!.name}: z.env: expected an object, got nothing`,
+      },
+    ])
+    expect(isStopped).toBe(false)
   })
 
   const wgevm = (...args: string[]) =>
@@ -231,14 +245,114 @@ describe('wgevm statetest', () => {
     expect(status).toBe(1)
   })
 
-  it('ends with 11 and writes nothing where a file is malformed', () => {
+  it('ends with 11 where a file is malformed, and writes what was done', () => {
     writeFileSync(join(scratch, 'a.json'), textOf('signed.json'))
-    writeFileSync(join(scratch, 'b.json'), '{"a":{}}')
-    const { status, stdout, stderr } = wgevm(scratch, '--json', join(scratch, 'out.json'))
-    expect(status).toBe(11)
-    expect(stdout).toBe('')
-    expect(stderr).toContain('stopped after 4 entries; no results are written\n')
-    expect(stderr).toContain(`wgevm: ${scratch}/b.json: a.env: expected an object, got nothing\n`)
-    expect(() => readFileSync(join(scratch, 'out.json'))).toThrow('ENOENT')
+    writeFileSync(join(scratch, 'b.json'), '{"a":{"transaction":{},"post":{}}}')
+    const out = join(scratch, 'out')
+    const { status, stdout, stderr } = wgevm(scratch, '--json', out)
+    expect([status, stdout]).toEqual([11, ''])
+    expect(stderr).toContain(`BAD ${scratch}/b.json: a.env: expected an object, got nothing\n`)
+    expect(stderr).toContain('4 of 4 entries pass (2 files; cpu 4)\n')
+    expect(JSON.parse(readFileSync(out, 'utf8'))).toHaveLength(4)
+  })
+
+  /** Four entries, the last of which fails, and then one that runs for minutes. */
+  const endless = (): string =>
+    changed('legacy.json', (tests) => {
+      const called = '0x00000000000000000000000000000000000000aa'
+      const { signed } = JSON.parse(textOf('signed.json')) as Json
+      Object.assign(signed!['post']!['Osaka']![1]!, { hash: `0x${'00'.repeat(32)}` })
+      const test = structuredClone(tests['calls']!)
+      // JUMPDEST PUSH1 0 JUMP, 12 gas, with 2^46 gas.
+      Object.assign(test['pre']![called]!, { code: '0x5b600056' })
+      Object.assign(test['env']!, { currentGasLimit: '0x400000000000' })
+      Object.assign(test['transaction']!, { gasLimit: ['0x400000000000', '0x400000000000'] })
+      for (const name of Object.keys(tests)) delete tests[name]
+      Object.assign(tests, { signed, test: { ...test, post: { London: test['post']!['London'] } } })
+    })
+
+  it('ends at once with 130 when it is interrupted, and writes what was done', async () => {
+    const folder = join(scratch, 'in')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'a.json'), endless())
+    const out = join(scratch, 'out')
+    const command = ['--import', 'tsx', 'cli/main.ts', 'statetest', folder, '--adapter', 'none', '--json', out]
+    const child = spawn(process.execPath, command, { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] })
+    let err = ''
+    child.stderr.on('data', (text) => {
+      if (err === '') child.kill('SIGINT')
+      err += text
+    })
+    const ended = await new Promise((resolve) => child.once('close', (code, signal) => resolve([code, signal])))
+    expect(ended).toEqual([130, null])
+    expect(err).toContain('3 of 4 entries pass (1 files; cpu 4)\ninterrupted: these are the entries that were done\n')
+    expect((JSON.parse(readFileSync(out, 'utf8')) as TestResult[]).map(({ pass }) => pass)).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ])
+  })
+
+  it('has what was done in a process that ends, and runs the other files in a new one', async () => {
+    writeFileSync(join(scratch, 'a.json'), endless())
+    writeFileSync(join(scratch, 'b.json'), textOf('signed.json'))
+    const files = testFiles([scratch])
+    const before = childrenOf(process.pid)
+    const { results, broken } = await runTestFiles(files, {
+      place: PLACE,
+      choice: {},
+      jobs: 1,
+      onResult: ({ pass }) => {
+        if (pass) return
+        for (const child of childrenOf(process.pid)) if (!before.includes(child)) process.kill(child, 'SIGSEGV')
+      },
+    })
+    expect(results.map(({ file }) => file.slice(-6))).toEqual([...fourOf('a.json'), ...fourOf('b.json')])
+    expect(broken).toEqual([{ file: files[0]!.name, cause: 'crash', reason: 'its process ended with SIGSEGV' }])
+  })
+
+  it('leaves other kinds of files and unknown forks out, and counts them', async () => {
+    const legacy = changed('legacy.json', (tests) => {
+      Object.assign(tests['creation']!['post']!, { Amsterdam: [{}, {}] })
+      Object.assign(tests, { engine: { engineNewPayloads: [] }, list: [] })
+    })
+    const results = await run('legacy.json', { fork: 'London', run: 'creation' }, legacy)
+    expect(results.map(({ fork }) => fork)).toEqual(Array.from(results, () => 'London'))
+    expect(skipped).toEqual([
+      { file: 'legacy.json', reason: 'entries of the unknown fork Amsterdam', count: 2 },
+      { file: 'legacy.json', reason: 'engine tests', count: 1 },
+      { file: 'legacy.json', reason: 'other JSON', count: 1 },
+    ])
+    expect(await run('t.json', {}, '{"a":{"txbytes":"0x","result":{}},"b":{"txbytes":"0x","result":{}}}')).toEqual([])
+    for (const other of ['{}', '[]', '1', 'null', '{"a":1}']) await run('o.json', {}, other)
+    expect(
+      await run('b.json', {}, '{"b":{"blocks":[],"genesisRLP":"0x","network":"ShanghaiToCancunAtTime15k"}}'),
+    ).toEqual([])
+    expect(skippedText(skipped)).toBe(
+      '2 entries of the unknown fork Amsterdam in 1 file, 1 engine tests in 1 file, other JSON in 2 files, ' +
+        '2 transaction tests in 1 file, 1 block tests of the unknown fork ShanghaiToCancunAtTime15k in 1 file',
+    )
+    expect(skippedText([])).toBe(undefined)
+  })
+
+  it('reads gzip of a file, and says what else it found where there is no test', () => {
+    writeFileSync(join(scratch, 'a.json.gz'), gzipSync(textOf('signed.json')))
+    writeFileSync(join(scratch, 'b.json'), '{"t":{"txbytes":"0x","result":{}}}')
+    const { status, stdout, stderr } = wgevm(scratch)
+    expect([status, JSON.parse(stdout).length]).toEqual([0, 4])
+    expect(stderr).toBe('4 of 4 entries pass (2 files; cpu 4)\nskipped: 1 transaction tests in 1 file\n')
+    const other = wgevm(join(scratch, 'b.json'))
+    expect([other.status, other.stdout, other.stderr]).toEqual([
+      11,
+      '',
+      `wgevm: ${join(scratch, 'b.json')}: expected state tests or block tests, found 1 transaction tests in 1 file\n`,
+    ])
   })
 })
+
+const fourOf = (file: string): string[] => Array.from({ length: 4 }, () => file)
+
+/** Processes that this one has started and that are still there. */
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)

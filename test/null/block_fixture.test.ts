@@ -269,7 +269,9 @@ describe('a block fixture', () => {
     expect(read(folder)).toThrow(/cannot be read \(EISDIR\)/)
     expect(read(write('a.json', '{"schema": '))).toThrow(/a\.json: expected JSON, or gzip of it/)
     expect(read(write('b.json', '[]'))).toThrow(/b\.json: expected an object, got \[\]/)
-    expect(read(write('c.json.gz', gzipSync(TEXT).subarray(0, 200)))).toThrow(/c\.json\.gz: expected whole gzip data/)
+    expect(read(write('c.json.gz', gzipSync(TEXT).subarray(0, 200)))).toThrow(
+      /c\.json\.gz: expected JSON.*the gzip data is damaged/,
+    )
     expect(read(write('d.json', ''))).toThrow(FixtureError)
   })
 })
