@@ -59,13 +59,20 @@ const LIMITS = [
 const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups']
 
 /**
- * A device on this adapter with the adapter's own limits. An adapter gives one device. Reads of a run come through buffers of at most
- * `mostStagedBytes`, but for a single one that is longer.
+ * A device on this adapter with the adapter's own limits, or with WebGPU's default ones. An adapter gives one device. Reads of a run come
+ * through buffers of at most `mostStagedBytes`, but for a single one that is longer.
  * @internal
  */
-export const deviceOn = async (open: OpenAdapter, mostStagedBytes = Infinity): Promise<ComputeDevice> => {
+export const deviceOn = async (
+  open: OpenAdapter,
+  {
+    limits = 'adapter',
+    mostStagedBytes = Infinity,
+  }: { readonly limits?: 'adapter' | 'default'; readonly mostStagedBytes?: number } = {},
+): Promise<ComputeDevice> => {
   const { adapter } = open
-  const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]))
+  const asked = limits === 'adapter' ? LIMITS : []
+  const requiredLimits = Object.fromEntries(asked.map((name) => [name, adapter.limits[name]]))
   const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature))
   return new DawnDevice(open, await adapter.requestDevice({ requiredLimits, requiredFeatures }), mostStagedBytes)
 }

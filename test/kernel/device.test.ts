@@ -118,7 +118,7 @@ describe.each(ADAPTERS)('a device on %s', (adapter) => {
   })
 
   test('reads through as many buffers as it may stage in', async () => {
-    const narrow = await deviceOn(await openAdapter(adapter, []), 64)
+    const narrow = await deviceOn(await openAdapter(adapter, []), { mostStagedBytes: 64 })
     const own = await narrow.kernel(source)
     const buffer = narrow.storage('words', 1024)
     const bindGroup = narrow.bindGroup(own, [{ binding: 0, buffer }])
