@@ -20,6 +20,7 @@ import {
 /** Why a call was left to the stock EVM. */
 export type DelegationReason =
   | 'outside a block'
+  | 'unknown VM'
   | 'few transactions'
   | 'rules'
   | 'observed'
@@ -30,6 +31,7 @@ export type DelegationReason =
   | 'halt'
   | 'code or deletion'
   | 'state differs'
+  | 'previews used up'
   | 'fault'
 
 /** What one transaction's call did, ready to be entered. @internal */
@@ -43,7 +45,7 @@ export interface PreviewedCall {
 
 const GAS_PER_BLOB = 131_072n
 
-/** What runTx has done to its sender before it calls: gas bought, nonce counted. */
+/** What runTx has taken from its sender before it calls: gas and blob gas, bought. */
 const boughtGas = (block: VmBlock, i: number): bigint => {
   const tx = block.transactions[i]!
   const price = effectivePrice(tx, block.header.baseFeePerGas ?? 0n)
@@ -51,6 +53,15 @@ const boughtGas = (block: VmBlock, i: number): bigint => {
   // Headers before Cancun throw when they are asked for a blob gas price.
   if (tx.type !== TYPE_BLOB) return gas
   return gas + BigInt(tx.blobVersionedHashes?.length ?? 0) * GAS_PER_BLOB * (block.header.getBlobGasPrice() ?? 0n)
+}
+
+/** A call of runTx, and what it needs of the EVM. */
+export interface VmCall {
+  /** Position of the transaction in its block. */
+  readonly i: number
+  /** Whether the caller has counted the sender's nonce already; else the call does. */
+  readonly nonceCounted: boolean
+  readonly putAccount: (address: Address, account: Account) => Promise<void>
 }
 
 /**
@@ -65,8 +76,10 @@ export class BlockPreview {
   readonly #manager: StateManagerInterface
   readonly #putSlot: SlotWriter
   readonly #result: ExecutionResult
-  /** Accounts in front of the transaction that is next, as far as they were read. */
-  readonly #accounts: Map<string, AccountView | undefined>
+  /** Accounts before the first transaction, as far as they were read. */
+  readonly #ground: ReadonlyMap<string, AccountView | undefined>
+  /** The same before the transaction that is next. */
+  #accounts: Map<string, AccountView | undefined>
   readonly #coinbase: string
   readonly #paysBaseFee: boolean
   #next: number
@@ -76,7 +89,7 @@ export class BlockPreview {
     first: number,
     manager: StateManagerInterface,
     result: ExecutionResult,
-    accounts: Map<string, AccountView | undefined>,
+    ground: ReadonlyMap<string, AccountView | undefined>,
     paysBaseFee: boolean,
   ) {
     this.#block = block
@@ -85,18 +98,19 @@ export class BlockPreview {
     this.#manager = manager
     this.#putSlot = slotWriterOf(manager)
     this.#result = result
-    this.#accounts = accounts
+    this.#ground = ground
+    this.#accounts = new Map(ground)
     this.#coinbase = block.header.coinbase.toString()
     this.#paysBaseFee = paysBaseFee
   }
 
   /**
-   * Executes the block from transaction `first` on, whose sender has bought its gas already. Undefined where the state is not
-   * in front of it.
+   * Executes the block from the transaction of `call` on, whose sender has bought its gas already. Undefined where the state
+   * is not that before it.
    */
   static async make(
     block: VmBlock,
-    first: number,
+    { i: first, nonceCounted }: VmCall,
     parts: {
       readonly common: Common
       readonly manager: StateManagerInterface
@@ -108,7 +122,7 @@ export class BlockPreview {
     const tx = block.transactions[first]!
     const sender = senderOf(tx)
     const account = await manager.getAccount(sender.address)
-    if (account?.nonce !== tx.nonce + 1n) return undefined
+    if (account?.nonce !== (nonceCounted ? tx.nonce + 1n : tx.nonce)) return undefined
     state.begin({
       address: sender.hex,
       nonce: tx.nonce,
@@ -123,9 +137,13 @@ export class BlockPreview {
     return new BlockPreview(block, first, manager, result, new Map(state.accounts), paysBaseFee)
   }
 
-  /** One behind the last transaction that was executed ahead. */
-  get end(): number {
-    return this.#first + this.#result.receipts.count
+  covers(i: number): boolean {
+    return i >= this.#first && i < this.#first + this.#result.receipts.count
+  }
+
+  /** Whether all transactions before place i were asked for, in order, and i was not. */
+  isNext(i: number): boolean {
+    return i === this.#next
   }
 
   get tiers(): ExecutionResult['tiers'] {
@@ -133,24 +151,24 @@ export class BlockPreview {
   }
 
   /**
-   * The call of transaction i, its writes entered through `putAccount` and the state manager; or why there is none. To be called
-   * once for each, in order.
+   * The result of a call that the preview covers, its writes entered through `putAccount` and the state manager; or why there
+   * is none. In the order of the block it costs what the transaction touched; a step back costs as much as the block.
    */
-  async take(
-    i: number,
-    putAccount: (address: Address, account: Account) => Promise<void>,
-  ): Promise<PreviewedCall | DelegationReason> {
+  async take(call: VmCall): Promise<PreviewedCall | DelegationReason> {
+    const { i } = call
+    if (i < this.#next) {
+      this.#accounts = new Map(this.#ground)
+      this.#next = this.#first
+    }
     while (this.#next < i) this.#pass(this.#next++)
-    const call = await this.#take(i, putAccount)
+    const found = await this.#take(call)
     this.#pass(i)
     this.#next = i + 1
-    return call
+    return found
   }
 
-  async #take(
-    i: number,
-    putAccount: (address: Address, account: Account) => Promise<void>,
-  ): Promise<PreviewedCall | DelegationReason> {
+  async #take(call: VmCall): Promise<PreviewedCall | DelegationReason> {
+    const { i } = call
     const n = i - this.#first
     const { receipts, changes } = this.#result
     const { to } = this.#block.transactions[i]!
@@ -160,8 +178,9 @@ export class BlockPreview {
     if (outcome === undefined) return 'halt'
     const changed = changes![n]!
     if (!isPlain(changed)) return 'code or deletion'
-    if (!(await this.#holds(i, changed))) return 'state differs'
-    if (outcome.exception === undefined) await this.#enter(i, n, changed, putAccount)
+    if (!(await this.#holds(call, changed))) return 'state differs'
+    if (!call.nonceCounted) await this.#countNonce(call)
+    if (outcome.exception === undefined) await this.#enter(call, n, changed)
     return {
       output: receipts.output(n),
       ...outcome,
@@ -172,16 +191,16 @@ export class BlockPreview {
   }
 
   /** Whether everything that the transaction read is as it was when it was executed ahead. */
-  async #holds(i: number, { accounts, slots, readAccounts, readSlots }: TransactionChanges): Promise<boolean> {
-    const sender = senderOf(this.#block.transactions[i]!).hex
-    for (const { address } of accounts) if (!(await this.#accountHolds(i, address, sender))) return false
-    for (const address of readAccounts) if (!(await this.#accountHolds(i, address, sender))) return false
+  async #holds(call: VmCall, { accounts, slots, readAccounts, readSlots }: TransactionChanges): Promise<boolean> {
+    const sender = senderOf(this.#block.transactions[call.i]!).hex
+    for (const { address } of accounts) if (!(await this.#accountHolds(call, address, sender))) return false
+    for (const address of readAccounts) if (!(await this.#accountHolds(call, address, sender))) return false
     for (const { address, key, before } of slots) if (!(await this.#slotHolds(address, key, before))) return false
     for (const { address, key, value } of readSlots) if (!(await this.#slotHolds(address, key, value))) return false
     return true
   }
 
-  async #accountHolds(i: number, address: string, sender: string): Promise<boolean> {
+  async #accountHolds({ i, nonceCounted }: VmCall, address: string, sender: string): Promise<boolean> {
     if (!this.#accounts.has(address)) return false
     const expected = this.#accounts.get(address)
     const account = await this.#manager.getAccount(addressOf(address))
@@ -189,7 +208,7 @@ export class BlockPreview {
       if (account === undefined) return false
       const { nonce, balance, codeHash } = expected ?? NOTHING
       return (
-        account.nonce === nonce + 1n &&
+        account.nonce === (nonceCounted ? nonce + 1n : nonce) &&
         account.balance === balance - boughtGas(this.#block, i) &&
         codeHashOf(account) === codeHash
       )
@@ -207,13 +226,16 @@ export class BlockPreview {
     return (found.length === 0 ? 0n : BigInt(`0x${Buffer.from(found).toString('hex')}`)) === value
   }
 
-  /** Enters what the call itself changed: runTx moves the fees and counts the nonce. */
-  async #enter(
-    i: number,
-    n: number,
-    { accounts, slots }: TransactionChanges,
-    putAccount: (address: Address, account: Account) => Promise<void>,
-  ): Promise<void> {
+  /** Before 10.1.3 runTx leaves the nonce to the call, which counts it whatever becomes of the rest. */
+  async #countNonce({ i, putAccount }: VmCall): Promise<void> {
+    const { address } = senderOf(this.#block.transactions[i]!)
+    const account = (await this.#manager.getAccount(address)) ?? new Account()
+    account.nonce += 1n
+    await putAccount(address, account)
+  }
+
+  /** Enters what the call itself changed: the fees are moved by runTx, and the nonce is counted. */
+  async #enter({ i, putAccount }: VmCall, n: number, { accounts, slots }: TransactionChanges): Promise<void> {
     const tx = this.#block.transactions[i]!
     const baseFee = this.#block.header.baseFeePerGas ?? 0n
     const price = effectivePrice(tx, baseFee)

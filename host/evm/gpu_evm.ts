@@ -2,6 +2,7 @@
 /// <reference types="debug" preserve="true" />
 import type { Common } from '@ethereumjs/common'
 import { createEVM, EVM, EVMError, type EVMOpts, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
+import type { Account, Address } from '@ethereumjs/util'
 import { ethereumjsHardfork, FORKS, type Fork } from '../../transpiler/spec/forks.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { openDevice } from '../device/device.ts'
@@ -9,10 +10,11 @@ import { BLOCK_HASH_OPCODE } from '../execute/block_hash_opcode.ts'
 import { wasmBn254 } from '../execute/cpu_bn254.ts'
 import { commonOf } from '../execute/cpu_crypto.ts'
 import { createExecutor, type Executor, type ExecutorOptions } from '../execute/executor.ts'
-import { BlockPreview, type DelegationReason, type PreviewedCall } from './block_preview.ts'
+import { BlockPreview, type DelegationReason, type PreviewedCall, type VmCall } from './block_preview.ts'
 import { flushInBulk } from './bulk_flush.ts'
 import { ManagedState } from './managed_state.ts'
-import { effectivePrice, senderOf, TYPE_SET_CODE, type VmBlock, vmBlockOf } from './vm_block.ts'
+import { TYPE_SET_CODE, type VmBlock, vmBlockOf } from './vm_block.ts'
+import { forEveryVm, recognizeCall, warnOfUnknownVm } from './vm_call.ts'
 import { fillCrypto } from './vm_crypto.ts'
 
 export interface GpuEvmOptions extends EVMOpts {
@@ -53,7 +55,15 @@ const LEAST_TRANSACTIONS = 16
  * parallel, against the state manager, which is only read. Each transaction's `runCall` then returns its result and enters its
  * writes, if all that it read is still so; else, and wherever somebody listens to the EVM's events, the stock EVM executes it.
  *
+ * Transactions may be run in any order and more than once, and a block again after `setStateRoot`: results are taken as long as
+ * the state is the one they were made for, and else made anew, in proportion to what is taken. Not executed ahead, and exact
+ * all the same: `buildBlock`, whose blocks never hold the transaction that is being added; the EVM of a `VM.shallowCopy`, which
+ * is the stock one (`shallowCopy` of this EVM serves); calls outside a block; a Common with rules of its own.
+ *
  * Give the VM the same state manager, Common and blockchain. `close` lets go of the device.
+ *
+ * All versions of @ethereumjs/vm in the package's peer range are served. One that calls in another way is left to the stock EVM,
+ * with a warning (`WGEVM_UNKNOWN_VM`).
  */
 export const createGpuEvm = async (options: GpuEvmOptions): Promise<GpuEvm> => {
   const { device, leastTransactions, executor, bulkFlush, ...stock } = options
@@ -62,10 +72,12 @@ export const createGpuEvm = async (options: GpuEvmOptions): Promise<GpuEvm> => {
   const { common, stateManager, blockchain } = await createEVM(filled)
   fillCrypto(common)
   if (bulkFlush ?? true) flushInBulk(stateManager)
-  return new GpuEvm({ ...filled, common, stateManager, blockchain }, { device, leastTransactions, executor })
+  return new GpuEvm({ ...filled, common, stateManager, blockchain }, { device, leastTransactions, executor, bulkFlush })
 }
 
-type OwnOptions = { [Name in 'device' | 'leastTransactions' | 'executor']: GpuEvmOptions[Name] | undefined }
+type OwnOptions = {
+  [Name in 'device' | 'leastTransactions' | 'executor' | 'bulkFlush']: GpuEvmOptions[Name] | undefined
+}
 
 /** A block on its way through `runBlock`. */
 interface OpenBlock {
@@ -75,7 +87,16 @@ interface OpenBlock {
   preview: BlockPreview | undefined
   /** No more tries in this block. */
   isLeft: boolean
+  /** Transactions that may still be executed ahead; see BLOCKS_IN_VAIN. */
+  credit: number
 }
+
+/**
+ * Whole blocks that may be executed ahead without a result being taken; each result that is taken pays for as many
+ * transactions. So what is executed in vain, for a program that runs a block's transactions in an order of its own against
+ * states of its own, stays in proportion.
+ */
+const BLOCKS_IN_VAIN = 4
 
 export class GpuEvm extends EVM {
   readonly #options: OwnOptions
@@ -86,6 +107,7 @@ export class GpuEvm extends EVM {
   #blocks = 0
   #served = 0
   #open: OpenBlock | undefined
+  readonly #blocksSeen = new WeakMap<VmBlock, OpenBlock>()
   #executor: { readonly fork: Fork; readonly chainId: bigint; readonly executor: Executor } | undefined
   #device: Promise<ComputeDevice | undefined> | undefined
   #rules: { readonly hardfork: string; readonly fork: Fork | undefined } | undefined
@@ -125,13 +147,23 @@ export class GpuEvm extends EVM {
     device?.destroy()
   }
 
+  /**
+   * A GpuEvm with the same options on a shallow copy of the state manager. It opens a device of its own where none was given,
+   * and has a `close` of its own. `VM.shallowCopy` does not ask for it: the EVM of such a copy is the stock one.
+   */
+  override shallowCopy(): GpuEvm {
+    const { common, stateManager } = super.shallowCopy()
+    if (this.#options.bulkFlush ?? true) flushInBulk(stateManager)
+    return new GpuEvm({ ...this._optsCached, common, stateManager }, this.#options)
+  }
+
   override async runCall(opts: EVMRunCallOpts): Promise<EVMResult> {
     // An inner call of the stock EVM.
     if (opts.message !== undefined) return super.runCall(opts)
     const found = await this.#previewed(opts)
     if (typeof found === 'string') {
       this.#delegated[found] = (this.#delegated[found] ?? 0) + 1
-      return super.runCall(opts)
+      return forEveryVm(await super.runCall(opts), opts)
     }
     this.#served++
     return resultOf(found, opts.gasLimit!)
@@ -139,39 +171,75 @@ export class GpuEvm extends EVM {
 
   async #previewed(opts: EVMRunCallOpts): Promise<PreviewedCall | DelegationReason> {
     const block = vmBlockOf(opts.block)
-    if (block === undefined || opts.skipNonceIncrement !== true) return 'outside a block'
+    if (block === undefined) return 'outside a block'
     if (block.transactions.length < (this.#options.leastTransactions ?? LEAST_TRANSACTIONS)) return 'few transactions'
     const fork = this.#forkNow()
     if (fork === undefined) return 'rules'
     if (this.#isObserved()) return 'observed'
-    if (this.#open?.block !== block) this.#open = { block, next: 0, preview: undefined, isLeft: false }
-    const open = this.#open
-    const i = placeOf(block, opts, open.next)
-    if (i < 0) return 'not of the block'
+    const open = this.#openBlock(block)
+    const found = recognizeCall(block, opts, open.next)
+    if (found === undefined) return 'not of the block'
+    if ('unknown' in found) {
+      warnOfUnknownVm(found)
+      return 'unknown VM'
+    }
+    // Before every call runTx warms its sender: without it this is a call of somebody else's.
+    if (this.common.isActivatedEIP(2929) && !this.journal.isWarmedAddress(opts.caller!.bytes)) return 'outside a block'
+    const { i } = found
     open.next = i + 1
-    const tx = block.transactions[i]!
-    if (tx.type === TYPE_SET_CODE) return 'authorizations'
+    if (block.transactions[i]!.type === TYPE_SET_CODE) return 'authorizations'
     if (open.isLeft) return 'fault'
-    if (opts.gasLimit !== tx.gasLimit - tx.getIntrinsicGas()) return 'not of the block'
-    if (opts.gasPrice !== effectivePrice(tx, block.header.baseFeePerGas ?? 0n)) return 'not of the block'
-    // Whoever comes to a block in its middle meets transactions that may have been executed long ago.
-    if (open.preview === undefined || i >= open.preview.end) await this.#preview(open, i, fork)
-    if (open.preview === undefined) return open.isLeft ? 'fault' : 'state differs'
-    if (i >= open.preview.end) return 'not of the block'
-    return open.preview.take(i, (address, account) => this.journal.putAccount(address, account))
+    const call = {
+      ...found,
+      putAccount: (address: Address, account: Account) => this.journal.putAccount(address, account),
+    }
+    return this.#take(open, call, fork)
   }
 
-  /** Executes the block ahead from transaction i on. */
-  async #preview(open: OpenBlock, i: number, fork: Fork): Promise<void> {
+  /** From the preview that there is; from a new one where there is none, or where a jump finds another state. */
+  async #take(open: OpenBlock, call: VmCall, fork: Fork): Promise<PreviewedCall | DelegationReason> {
+    const { preview } = open
+    if (preview?.covers(call.i) === true) {
+      const isNext = preview.isNext(call.i)
+      const taken = await preview.take(call)
+      const isStale = taken === 'state differs' || taken === 'not included'
+      if (isNext || !isStale) return earned(open, taken)
+    }
+    const rest = open.block.transactions.length - call.i
+    if (open.credit < rest) return 'previews used up'
+    const made = await this.#preview(open, call, fork)
+    if (made === undefined) return open.isLeft ? 'fault' : 'state differs'
+    open.preview = made
+    open.credit -= rest
+    return earned(open, await made.take(call))
+  }
+
+  /** The block as far as it came. Of one block at a time the results are kept. */
+  #openBlock(block: VmBlock): OpenBlock {
+    if (this.#open?.block === block) return this.#open
+    if (this.#open !== undefined) this.#open.preview = undefined
+    let open = this.#blocksSeen.get(block)
+    if (open === undefined) {
+      open = { block, next: 0, preview: undefined, isLeft: false, credit: BLOCKS_IN_VAIN * block.transactions.length }
+      this.#blocksSeen.set(block, open)
+    }
+    this.#open = open
+    return open
+  }
+
+  /** Executes the block ahead from the call's transaction on. */
+  async #preview(open: OpenBlock, call: VmCall, fork: Fork): Promise<BlockPreview | undefined> {
     try {
       const executor = await this.#executorAt(fork)
       const parts = { common: this.common, manager: this.stateManager, state: this.#state, executor }
-      open.preview = await BlockPreview.make(open.block, i, parts)
-      if (open.preview !== undefined) this.#blocks++
+      const made = await BlockPreview.make(open.block, call, parts)
+      if (made !== undefined) this.#blocks++
+      return made
     } catch (thrown) {
       this.#faults.push(thrown instanceof Error ? thrown.message : String(thrown))
       open.preview = undefined
       open.isLeft = true
+      return undefined
     }
   }
 
@@ -222,21 +290,10 @@ export class GpuEvm extends EVM {
   }
 }
 
-/** Position of the transaction that runTx calls for; -1 where it is none of the block's. */
-const placeOf = ({ transactions }: VmBlock, opts: EVMRunCallOpts, expected: number): number => {
-  for (let n = 0; n < transactions.length; n++) {
-    const i = (expected + n) % transactions.length
-    const tx = transactions[i]!
-    if (
-      tx.data === opts.data &&
-      tx.to === opts.to &&
-      tx.value === opts.value &&
-      opts.caller !== undefined &&
-      senderOf(tx).address.equals(opts.caller)
-    )
-      return i
-  }
-  return -1
+/** A result that was there pays for executing ahead again. */
+const earned = (open: OpenBlock, taken: PreviewedCall | DelegationReason): PreviewedCall | DelegationReason => {
+  if (typeof taken !== 'string') open.credit += BLOCKS_IN_VAIN
+  return taken
 }
 
 /** Undefined for a fork that is not known here, or a Common with EIPs or numbers of its own. */

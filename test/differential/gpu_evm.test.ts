@@ -1,24 +1,17 @@
-import { createBlock } from '@ethereumjs/block'
 import { createCustomCommon, Mainnet } from '@ethereumjs/common'
 import { createEVM } from '@ethereumjs/evm'
-import { Caches, CacheType, MerkleStateManager, SimpleStateManager } from '@ethereumjs/statemanager'
-import { createFeeMarket1559Tx, createLegacyTx, type TypedTransaction } from '@ethereumjs/tx'
-import {
-  type Address,
-  createAccount,
-  createAddressFromPrivateKey,
-  createAddressFromString,
-  hexToBytes,
-} from '@ethereumjs/util'
-import { buildBlock, createVM, type RunBlockResult, runBlock, runTx, type VM } from '@ethereumjs/vm'
+import { Caches, CacheType } from '@ethereumjs/statemanager'
+import { createFeeMarket1559Tx, createLegacyTx } from '@ethereumjs/tx'
+import { type Address, createAddressFromString } from '@ethereumjs/util'
+import { buildBlock, type RunBlockResult, runBlock, runTx } from '@ethereumjs/vm'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { hexToBytes as bytesOf } from '../../host/block/encode_batch.ts'
 import { createGpuEvm, type GpuEvm, type GpuEvmOptions } from '../../host/evm/gpu_evm.ts'
 import { CUSTOM_CRYPTO, recoverSigner } from '../../host/execute/cpu_crypto.ts'
 import { type ComputeDevice, openDevice } from '../../host/index.ts'
-import { BATCH_CONTRACTS } from '../fixtures/batch_contracts.ts'
-import { contractAddress, holderSlot, stranger, word } from '../fixtures/batch_world.ts'
+import { contractAddress, holderSlot, stranger } from '../fixtures/batch_world.ts'
 import { blockOutcome, multiTransactionTests, realBlock, runBlockTest, runRealBlock } from '../fixtures/vm_blocks.ts'
+import { HEADER, keys, mixedBlock, people, type VmWorld, vmWorld as world } from '../fixtures/vm_world.ts'
 
 let device: ComputeDevice
 beforeAll(async () => {
@@ -26,95 +19,12 @@ beforeAll(async () => {
 })
 afterAll(() => device.destroy())
 
-const PEOPLE = 24
-const keys = Array.from({ length: PEOPLE }, (_, n) => hexToBytes(`0x${(n + 1).toString(16).padStart(64, '0')}`))
-const people = keys.map((key) => createAddressFromPrivateKey(key))
-const COINBASE = '0xf0ffee0000000000000000000000000000000001'
-const HEADER = {
-  number: 1n,
-  timestamp: 1000n,
-  gasLimit: 100_000_000n,
-  baseFeePerGas: 7n,
-  coinbase: createAddressFromString(COINBASE),
-}
-
-interface World {
-  readonly vm: VM
-  readonly evm: GpuEvm | undefined
-  readonly manager: MerkleStateManager | SimpleStateManager
-}
-
-/** A VM on the contracts of the batch world, with the stock EVM where there are no options. */
-const world = async (options?: Partial<GpuEvmOptions>, simple = false, caches?: Caches | 'none'): Promise<World> => {
-  const common = createCustomCommon({ chainId: 1 }, Mainnet, { hardfork: 'prague' })
-  const manager = simple
-    ? new SimpleStateManager({ common })
-    : new MerkleStateManager({ common, ...(caches === 'none' ? {} : { caches: caches ?? new Caches() }) })
-  await manager.checkpoint()
-  for (const person of people) await manager.putAccount(person, createAccount({ balance: 10n ** 20n }))
-  for (const { name, code, storage } of BATCH_CONTRACTS) {
-    const address = createAddressFromString(contractAddress(name))
-    await manager.putAccount(address, createAccount({ nonce: 1n, balance: name === 'payer' ? 10n ** 18n : 0n }))
-    await manager.putCode(address, code)
-    const holders = name === 'token' ? people.map((person) => [holderSlot(person.toString()), 1000n] as const) : []
-    for (const [key, value] of [...Object.entries(storage ?? {}), ...holders])
-      if (BigInt(value) !== 0n)
-        await manager.putStorage(address, bytesOf(word(BigInt(key))), bytesOf(evenHex(BigInt(value))))
-  }
-  await manager.commit()
-  const common2 = { common, stateManager: manager }
-  const evm =
-    options === undefined
-      ? undefined
-      : await createGpuEvm({
-          ...common2,
-          device,
-          leastTransactions: 1,
-          executor: { recordFrom: 1, compile: 'wait', laneVm: 'never', pathStore: false },
-          ...options,
-        })
-  const vm = await createVM({ ...common2, evm: evm ?? (await createEVM(common2)) })
-  return { vm, evm, manager }
-}
-
-const evenHex = (value: bigint): string => {
-  const hex = value.toString(16)
-  return `0x${hex.length % 2 === 0 ? hex : `0${hex}`}`
-}
-
-const transfer = (to: string, amount: bigint): `0x${string}` => `0x${word(BigInt(to)).slice(2)}${word(amount).slice(2)}`
-
-/** Token payments, most of them independent, some that fail, plain transfers, and calls that others depend on. */
-const mixedBlock = (vm: VM) => {
-  const { common } = vm
-  const make = (n: number, callee: string, data: `0x${string}`, value = 0n, nonce = 0n): TypedTransaction => {
-    const to = createAddressFromString(callee)
-    return n % 2 === 0
-      ? createFeeMarket1559Tx(
-          { chainId: 1, nonce, gasLimit: 200_000n, maxFeePerGas: 20n, maxPriorityFeePerGas: 2n, to, data, value },
-          { common },
-        ).sign(keys[n]!)
-      : createLegacyTx({ nonce, gasLimit: 200_000n, gasPrice: 9n, to, data, value }, { common }).sign(keys[n]!)
-  }
-  const token = contractAddress('token')
-  const transactions = people
-    .slice(0, 16)
-    .map((_, n) =>
-      make(n, token, transfer(n % 5 === 4 ? stranger(n) : people[(n + 1) % 16]!.toString(), n === 3 ? 5000n : 7n)),
-    )
-  transactions.push(make(16, people[0]!.toString(), '0x', 5n))
-  transactions.push(make(17, contractAddress('counter'), '0x'), make(18, contractAddress('counter'), '0x'))
-  transactions.push(make(19, contractAddress('halter'), '0x'), make(20, contractAddress('destroyer'), '0x'))
-  transactions.push(make(0, token, transfer(people[5]!.toString(), 990n), 0n, 1n))
-  return createBlock({ header: HEADER, transactions }, { common, skipConsensusFormatValidation: true })
-}
-
 const OPTIONS = { generate: true, skipHeaderValidation: true, skipBlockValidation: true } as const
-const run = async ({ vm }: World): Promise<RunBlockResult> => runBlock(vm, { block: mixedBlock(vm), ...OPTIONS })
+const run = async ({ vm }: VmWorld): Promise<RunBlockResult> => runBlock(vm, { block: mixedBlock(vm), ...OPTIONS })
 
 describe('createGpuEvm', () => {
   test('runBlock gives what it gives with the stock EVM, and most results come from ahead', async () => {
-    const ours = await world({})
+    const ours = await world({ device })
     const [a, b] = [await run(ours), await run(await world())]
     expect(blockOutcome(a)).toBe(blockOutcome(b))
     expect(a.receipts).toEqual(b.receipts)
@@ -140,7 +50,7 @@ describe('createGpuEvm', () => {
   })
 
   test('a state that was changed behind its back is noticed: what read it goes to the stock EVM', async () => {
-    const change = async ({ manager }: World, n: number): Promise<void> => {
+    const change = async ({ manager }: VmWorld, n: number): Promise<void> => {
       const token = createAddressFromString(contractAddress('token'))
       await manager.putStorage(token, bytesOf(holderSlot(people[n]!.toString())), bytesOf('0x2a'))
     }
