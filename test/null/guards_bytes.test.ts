@@ -158,6 +158,28 @@ describe('memory', () => {
     await expectHolds(path, world, transaction({ data: data(123n << 100n) }))
   })
 
+  test('a write into the middle of words is seen in the first and in the last of them', async () => {
+    const writes = [
+      ...[1, 16, 31, 33].map((at) => `${argument(1)} PUSH ${at} MSTORE`),
+      ...[0, 31, 32, 63].map((at) => `${argument(1)} PUSH ${at} MSTORE8`),
+      `PUSH 34 PUSH 4 PUSH 31 CALLDATACOPY`,
+      `PUSH 3 PUSH 64 PUSH 31 MCOPY`,
+    ]
+    const words = [0, 32, 64].map((at) => `${argument(0)} PUSH ${at} MSTORE`).join(' ')
+    const reads = [0, 32, 64].map((at, slot) => `PUSH ${at} MLOAD PUSH ${slot} SSTORE`).join(' ')
+    for (const write of writes) {
+      const path = await pathThatHolds(
+        worldOf(assemble(`${words} ${write} ${reads}`)),
+        transaction({ data: abi(1, MAX / 3n, MAX / 7n) }),
+      )
+      await expectHolds(
+        path,
+        worldOf(assemble(`${words} ${write} ${reads}`)),
+        transaction({ data: abi(1, 1n << 255n, 7n) }),
+      )
+    }
+  })
+
   test('words that overlap are read byte by byte', async () => {
     const text = `${argument(0)} PUSH 0 MSTORE ${argument(1)} PUSH 7 MSTORE ${argument(2)} PUSH 20 MSTORE8 PUSH 3 MLOAD PUSH 0 SSTORE PUSH 31 MLOAD PUSH 1 SSTORE`
     const world = worldOf(assemble(text))

@@ -8,7 +8,7 @@ import { assemble } from '../fixtures/assembler.ts'
 import { callOracle } from '../fixtures/call_oracle.ts'
 import { evaluatePath } from '../fixtures/evaluate_path.ts'
 import { expectHolds, expectNeedsGuard, pathThatHolds, refusalOf } from '../fixtures/path_claims.ts'
-import { abi, account, contract, transaction, type World, worldOf } from '../fixtures/world.ts'
+import { abi, account, contract, ENTRY, transaction, type World, worldOf } from '../fixtures/world.ts'
 
 const CALLEE = 0xca11ee00000000000000000000000000000000b1n
 const DEEPER = 0xca11ee00000000000000000000000000000000b2n
@@ -217,6 +217,26 @@ describe('gas', () => {
       const path = await pathThatHolds(world, transaction({ gas: 150 }))
       await expectNeedsGuard(path, /runs out of gas/, world, transaction({ gas: 200_000 }))
     }
+  })
+
+  test.each([
+    ['base gas', `${argument(0)} PUSH 1 TSTORE PUSH 2 PUSH 3 ADD`],
+    ['the price of a store', 'PUSH 1 PUSH 1 TSTORE PUSH 5 PUSH 3 SSTORE'],
+    ['the price of a load', 'PUSH 1 PUSH 1 TSTORE PUSH 3 SLOAD'],
+    ['the price of an exponent', `PUSH 1 PUSH 1 TSTORE ${argument(0)} PUSH 3 EXP`],
+    ['the price of memory', 'PUSH 1 PUSH 1 TSTORE PUSH 5 PUSH 2000 MSTORE'],
+    ['the price of a copy', 'PUSH 1 PUSH 1 TSTORE PUSH 3000 PUSH 0 PUSH 0 CODECOPY'],
+    ['the price of an account', `PUSH 1 PUSH 1 TSTORE PUSH20 ${CALLEE} BALANCE`],
+    ['the price of value', `PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 1 PUSH20 ${CALLEE} PUSH 0 CALL`],
+  ])('recorded at one less than enough for %s halts, and exits at enough', async (_, source) => {
+    const code = assemble(source)
+    const entry = account({ nonce: 1n, balance: 5n, code })
+    const world: World = new Map([...worldOf(code, [], [[CALLEE, account({ balance: 1n })]]), [ENTRY, entry]])
+    const much = transaction({ data: abi(1, 0x1234n), gas: 100_000 })
+    const least = await leastGas(world, much)
+    const path = await pathThatHolds(world, { ...much, gas: least - 1 })
+    expect(path.end.status).toBe('halt')
+    await expectNeedsGuard(path, /runs out of gas/, world, { ...much, gas: least })
   })
 
   test('that runs out in a callee drops what it did, and its caller goes on', async () => {
