@@ -239,6 +239,13 @@ describe('gas', () => {
     await expectNeedsGuard(path, /runs out of gas/, world, { ...much, gas: least })
   })
 
+  test('that runs out at a call of a precompile is all of the limit, and exits where it does not', async () => {
+    const world = worldOf(assemble('PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 4 PUSH 0 STATICCALL'))
+    const path = await pathThatHolds(world, transaction({ gas: 18 + 99 }))
+    expect(path.end.status).toBe('halt')
+    await expectNeedsGuard(path, /runs out of gas/, world, transaction({ gas: 18 + 100 }))
+  })
+
   test('that runs out in a callee drops what it did, and its caller goes on', async () => {
     const callee = contract(assemble('PUSH 5 PUSH 7 SSTORE PUSH 0 PUSH 0 LOG0'))
     const code = assemble(

@@ -174,6 +174,7 @@ const callPrecompile = async (
   if (operands.value !== undefined) throw new Unsupported('value to a precompile', frame.pc)
   recorder.guards.pin(operands.to, 'call target')
   frame.context.gas.charge(recorder.accessGas(false, GAS_COLD_ACCOUNT))
+  frame.context.gas.check()
   const gas = calleeGas(recorder, frame, operands.gas)
   const { success, output } = await runPrecompile(recorder, Number(address), operands.input, gas)
   return finishCall(recorder, frame, operands, { status: success ? 'success' : 'halt', output }, gas, 0)
