@@ -15,6 +15,11 @@ class Rebuild {
   /** Bounds that guards establish: the value is below 2^width. */
   private readonly widths = new Map<ValueId, number>()
   private memo = new Map<ValueId, ValueId>()
+  /**
+   * Look-ups stay as they were first rebuilt: one whose key becomes a constant later is still the same, and the footprint of a
+   * path is told from their number (transpile.ts).
+   */
+  private readonly lookups = new Map<ValueId, ValueId>()
 
   constructor(path: PathIr) {
     this.path = path
@@ -36,6 +41,7 @@ class Rebuild {
             )
       const fact = this.facts.get(made)
       this.memo.set(id, fact === undefined ? made : this.builder.constant(fact))
+      if (op === 'account' || op === 'slot') this.lookups.set(id, made)
     }
     return this.memo.get(root)!
   }
@@ -62,7 +68,7 @@ class Rebuild {
     const known = this.facts.size
     const pinned = this.learn(condition, 1n)
     // A guard that pins nothing but itself leaves every other value as it is: a long path has hundreds of them.
-    if (this.facts.size - known > 1) this.memo = new Map()
+    if (this.facts.size - known > 1) this.memo = new Map(this.lookups)
     return pinned.id === condition ? undefined : pinned
   }
 
