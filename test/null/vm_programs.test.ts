@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { hexToBytes } from '../../host/block/encode_batch.ts'
 import { createExecutor } from '../../host/execute/executor.ts'
 import { opcodesAt } from '../../transpiler/spec/opcodes.ts'
-import { randomVmCase, seedOfAddress, VM_ENV, VM_FORKS, type VmCase, vmState } from '../fixtures/vm_cases.ts'
+import { randomVmCase, seedOfAddress, settingOf, VM_FORKS, type VmCase, vmState } from '../fixtures/vm_cases.ts'
 import { shrunk } from '../fixtures/vm_shrink.ts'
 
 const CASES = 500
@@ -43,7 +43,7 @@ describe('random programs', () => {
     const cases = casesAt('prague').filter(({ kind }) => kind === 'program')
     const executor = createExecutor({ fork: 'prague', chainId: 1n, state: vmState(cases), workers: 0 })
     const transactions = cases.map(({ transaction }) => transaction)
-    const { receipts } = await executor.execute({ env: VM_ENV, transactions })
+    const { receipts } = await executor.execute({ env: settingOf(cases).env, transactions })
     executor.close()
     const counts: Record<string, number> = { success: 0, revert: 0, halt: 0 }
     for (let i = 0; i < cases.length; i++) {
