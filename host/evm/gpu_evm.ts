@@ -1,7 +1,7 @@
 // Declarations of @ethereumjs/evm use the namespace `debug`, and import it nowhere.
 /// <reference types="debug" preserve="true" />
 import type { Common } from '@ethereumjs/common'
-import { createEVM, EVM, EVMError, type EVMOpts, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
+import { createEVM, EVMError, type EVMOpts, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
 import type { Account, Address } from '@ethereumjs/util'
 import { ethereumjsHardfork, FORKS, type Fork } from '../../transpiler/spec/forks.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
@@ -10,6 +10,7 @@ import { BLOCK_HASH_OPCODE } from '../execute/block_hash_opcode.ts'
 import { wasmBn254 } from '../execute/cpu_bn254.ts'
 import { commonOf } from '../execute/cpu_crypto.ts'
 import { createExecutor, type Executor, type ExecutorOptions } from '../execute/executor.ts'
+import { SpecifiedEvm } from '../execute/specified_evm.ts'
 import { BlockPreview, type DelegationReason, type PreviewedCall, type VmCall } from './block_preview.ts'
 import { flushInBulk } from './bulk_flush.ts'
 import { ManagedState } from './managed_state.ts'
@@ -98,7 +99,7 @@ interface OpenBlock {
  */
 const BLOCKS_IN_VAIN = 4
 
-export class GpuEvm extends EVM {
+export class GpuEvm extends SpecifiedEvm {
   readonly #options: OwnOptions
   readonly #state: ManagedState
   readonly #delegated: Partial<Record<DelegationReason, number>> = {}

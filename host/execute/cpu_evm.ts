@@ -1,11 +1,12 @@
 import type { Common } from '@ethereumjs/common'
-import { EVM, EVMError, type EVMOpts, type ExecResult, type Message } from '@ethereumjs/evm'
+import { type EVM, EVMError, type EVMOpts, type ExecResult, type Message } from '@ethereumjs/evm'
 import { Account, type Address, createZeroAddress, MAX_INTEGER } from '@ethereumjs/util'
 import { stateAccess } from './cpu_access.ts'
 import { wasmBn254 } from './cpu_bn254.ts'
 import { leanOperation, type Operation, type RunState } from './cpu_opcodes.ts'
 import { precompilesOf } from './cpu_precompiles.ts'
 import { isBelow, moveBalance, SeenAccount } from './seen_account.ts'
+import { SpecifiedEvm } from './specified_evm.ts'
 
 type Interpreter = RunState['interpreter']
 type InterpreterClass = new (
@@ -35,7 +36,7 @@ interface Analysis {
  * The Interpreter class is not exported, so that it is taken from the run state of the first frame, which the stock loop
  * runs; where the package changes its shape, all frames stay with the stock loop.
  */
-export class LeanEvm extends EVM {
+export class LeanEvm extends SpecifiedEvm {
   readonly #analyses = new WeakMap<Uint8Array, Analysis>()
   #loop: ((frame: Interpreter, code: Uint8Array) => Promise<EVMError | undefined>) | undefined
   #interpreter: InterpreterClass | undefined

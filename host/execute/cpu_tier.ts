@@ -1,6 +1,7 @@
 import { type EVM, EVMError, type EVMOpts, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
 import { Account, Address } from '@ethereumjs/util'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { designatorOf, isDelegation } from '../../transpiler/spec/delegation.ts'
 import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
 import {
   GAS_AUTHORIZATION,
@@ -302,7 +303,7 @@ export class CpuTier {
       await evm.journal.putAccount(signer, authorized)
       const target = hexToBytes(address)
       const clears = target.every((byte) => byte === 0)
-      await state.putCode(signer, clears ? new Uint8Array(0) : Uint8Array.of(...DELEGATION_PREFIX, ...target))
+      await state.putCode(signer, clears ? new Uint8Array(0) : designatorOf(target))
     }
     return refund
   }
@@ -396,11 +397,6 @@ export class CpuTier {
 }
 
 const NO_EXTRAS: TransactionExtras = {}
-
-/** Code of an account that runs another one's: these bytes and its address (EIP-7702). */
-const DELEGATION_PREFIX = [0xef, 0x01, 0x00] as const
-
-const isDelegation = (code: Uint8Array): boolean => DELEGATION_PREFIX.every((byte, i) => code[i] === byte)
 
 /** What is left of a deposit that could not start. */
 const FAILED_DEPOSIT: EVMResult = {

@@ -1,6 +1,7 @@
-import { EVM, type EVMOpts, type ExecResult, type Message } from '@ethereumjs/evm'
+import type { EVM, EVMOpts, ExecResult, Message } from '@ethereumjs/evm'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { opcodesAt } from '../../transpiler/spec/opcodes.ts'
+import { SpecifiedEvm } from './specified_evm.ts'
 import type { VmTraceStep } from './vm_trace.ts'
 
 export type OnStep = (step: VmTraceStep) => void
@@ -15,7 +16,7 @@ const ENDS: ReadonlySet<number> = new Set([STOP, 0xf3, 0xff])
  * @ethereumjs/evm with its stock loop. It tells of the steps that other clients tell of: an undefined opcode has its own byte, the STOP
  * behind the code is a step, an opcode that the stack does not allow is none.
  */
-class TracedEvm extends EVM {
+class TracedEvm extends SpecifiedEvm {
   readonly #fork: Fork
   readonly #onStep: OnStep
   /** Codes of the open frames. */

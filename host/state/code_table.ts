@@ -1,4 +1,5 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { isDelegation } from '../../transpiler/spec/delegation.ts'
 import { EMPTY_CODE_HASH } from './keccak.ts'
 import { grown } from './shared_words.ts'
 import { wordFromBigInt, wordFromHex, wordFromNumber, wordToHex } from './word.ts'
@@ -19,7 +20,7 @@ export interface Code {
   /** Position of the instance's words in `constants`, in words. */
   readonly constantsBase: number
   readonly constants: readonly bigint[]
-  /** EIP-7702 delegation designator. */
+  /** A delegation designator, from Prague on (EIP-7702). */
   readonly delegation: boolean
 }
 
@@ -108,7 +109,7 @@ export class CodeTable {
     for (let i = 0; i < constants.length; i++)
       wordFromBigInt(this.constants, (constantsBase + 2 + i) * LIMBS_PER_WORD, constants[i]!)
     this.constantCount = end
-    const delegation = bytes.length === 23 && bytes[0] === 0xef && bytes[1] === 0x01 && bytes[2] === 0x00
+    const delegation = isDelegation(bytes)
     this.codes.push({ hash, bytes, skeletonKey, skeleton, constantsBase, constants, delegation })
     this.#idByHash.set(hash, id)
     return id

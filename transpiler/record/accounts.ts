@@ -2,6 +2,7 @@ import type { Builder } from '../ir/builder.ts'
 import type { ValueId } from '../ir/path_ir.ts'
 import { describeValue } from '../ir/text.ts'
 import { bytesToWord, type CodeSkeleton, codeSkeleton } from '../skeleton.ts'
+import { delegateOf, isDelegation } from '../spec/delegation.ts'
 import { isAtLeast } from '../spec/forks.ts'
 import { keysByAddress } from './access_list.ts'
 import type { Guards } from './guards.ts'
@@ -34,9 +35,6 @@ export interface PathAccount {
 }
 
 const NO_KEYS: ReadonlySet<bigint> = new Set()
-const DELEGATION_PREFIX = [0xef, 0x01, 0x00]
-const isDelegation = (code: Uint8Array): boolean =>
-  code.length === 23 && DELEGATION_PREFIX.every((byte, i) => code[i] === byte)
 
 export class PathAccounts {
   readonly all: PathAccount[] = []
@@ -129,7 +127,7 @@ export class PathAccounts {
   }
 
   private delegateOf(code: Uint8Array): bigint | undefined {
-    return isAtLeast(this.transaction.fork, 'prague') && isDelegation(code) ? bytesToWord(code.subarray(3)) : undefined
+    return isAtLeast(this.transaction.fork, 'prague') && isDelegation(code) ? bytesToWord(delegateOf(code)) : undefined
   }
 
   /** Guards that `address` equals `other`, or does not, as in the recorded transaction. */
