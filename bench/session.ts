@@ -6,6 +6,7 @@ import type { ComputeDevice } from '../host/device/compute_device.ts'
 import { openDevice } from '../host/device/device.ts'
 import type { Fork } from '../transpiler/spec/forks.ts'
 import { commitOfCheckout, machine } from './machine.ts'
+import { MissingPackageError } from './packages.ts'
 import type { Progress } from './report/progress.ts'
 import type { BenchReport, WorkloadResult } from './report/schema.ts'
 import { runWorkload } from './run.ts'
@@ -22,6 +23,8 @@ export interface SessionOptions {
   readonly samples: number
   readonly seed: number
   readonly revm: boolean
+  /** A workload whose packages are not installed is left out with the reason, instead of ending the run. */
+  readonly leavesOut: boolean
   /** Start with an empty driver cache and measure kernel compilation both ways. */
   readonly cold: boolean
   /** Time for the whole run, where sizes follow from the time; absent = WORKLOAD_MS for each workload. */
@@ -40,7 +43,7 @@ const LEAST_MS = 3_000
 
 /** Runs the workloads one after another on one device. Throws NoAdapterError, VerificationError, AnvilError. */
 export const runSession = async (options: SessionOptions): Promise<BenchReport> => {
-  const { workloads, cold } = options
+  const { workloads, cold, leavesOut } = options
   const emptyCache = cold ? useEmptyDriverCache() : undefined
   const asked = adapterRequest(options.adapter)
   const request = asked === undefined ? {} : { adapter: asked }
@@ -56,7 +59,11 @@ export const runSession = async (options: SessionOptions): Promise<BenchReport> 
       const second = cold ? { openSecond: () => openDevice(request) } : {}
       late ||= leftMs < LEAST_MS
       const run = { ...options, device, budgetMs, ...second }
-      const result: WorkloadResult | undefined = late ? undefined : await within(leftMs, runWorkload(workload, run))
+      const result = late ? undefined : await within(leftMs, withPackages(runWorkload(workload, run), leavesOut))
+      if (result instanceof MissingPackageError) {
+        skipped.push({ workload: workload.name, reason: result.message })
+        continue
+      }
       late ||= result === undefined
       if (result === undefined) {
         skipped.push({ workload: workload.name, reason: OUT_OF_TIME })
@@ -79,6 +86,16 @@ export const runSession = async (options: SessionOptions): Promise<BenchReport> 
   } finally {
     device.destroy()
     if (emptyCache !== undefined) rmSync(emptyCache, { recursive: true, force: true })
+  }
+}
+
+/** What `running` gives, or, where that is asked for, what it lacks. */
+const withPackages = async <T>(running: Promise<T>, leavesOut: boolean): Promise<T | MissingPackageError> => {
+  try {
+    return await running
+  } catch (thrown) {
+    if (leavesOut && thrown instanceof MissingPackageError) return thrown
+    throw thrown
   }
 }
 

@@ -1,3 +1,4 @@
+import { namingPackages } from '../bench/packages.ts'
 import { EXIT_BAD_FILE, EXIT_BAD_INPUT, EXIT_FAILURE } from './exit_codes.ts'
 
 /** Bad input. The message is one line: what is wrong, where, and what would be right. */
@@ -6,7 +7,7 @@ export class UserError extends Error {
 }
 
 /** Errors that a user can mend, by class name: their one-line message is all that is shown. */
-const BAD_INPUT = new Set(['UserError', 'NoAdapterError', 'YError'])
+const BAD_INPUT = new Set(['UserError', 'NoAdapterError', 'MissingPackageError', 'YError'])
 const BAD_FILE = new Set(['FixtureError'])
 /** Failures that their message explains as far as a user can act on them. */
 const EXPLAINED = new Set(['AnvilError', 'VerificationError', 'RpcError'])
@@ -31,7 +32,8 @@ export const failureText = (thrown: unknown, verbose: boolean): string => {
 }
 
 /** Prints an error to stderr and ends the process with its exit code. */
-export const fail = (thrown: unknown, verbose: boolean): never => {
+export const fail = (error: unknown, verbose: boolean): never => {
+  const thrown = namingPackages(error)
   process.stderr.write(`${failureText(thrown, verbose)}\n`)
   process.exit(exitCodeOf(thrown))
 }

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { benchmarksDoc } from './benchmarks_doc.ts'
+import { compiledContracts } from './compile_contracts.ts'
 import { conformanceDoc } from './conformance_doc.ts'
 import { linkKernels } from './link_kernels.ts'
 import { opcodesDoc } from './opcodes_doc.ts'
@@ -18,6 +19,7 @@ interface GeneratedFile {
 
 const FILES: readonly GeneratedFile[] = [
   { path: 'kernels/linked.generated.ts', text: linkKernels },
+  { path: 'bench/contracts/compiled.generated.ts', text: compiledContracts },
   { path: 'docs/opcodes.md', text: opcodesDoc },
   { path: 'docs/benchmarks.md', text: () => benchmarksDoc() },
   { path: 'docs/conformance.md', text: conformanceDoc },

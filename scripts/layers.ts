@@ -33,6 +33,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'host/evm', may: ['transpiler', 'kernels', 'host/execute', 'host/device', 'host/state', 'host/block'] },
   { at: 'host/index.ts', may: ['transpiler', 'kernels', 'host'] },
   { at: 'cli', may: ['cli', 'host', 'transpiler', 'kernels'] },
+  { at: 'cli/fail.ts', may: ['cli', 'bench/packages.ts'] },
   // The commands that run or show workloads, or measure against the serial reference.
   { at: 'cli/commands/bench.ts', may: ['cli', 'host', 'transpiler', 'bench'] },
   { at: 'cli/commands/programs.ts', may: ['cli', 'host', 'bench'] },
@@ -56,6 +57,9 @@ const WORKER_ENTRIES = ['host/execute/cpu_worker.ts']
 const OWNED_PACKAGES: readonly { readonly name: string; readonly by: readonly string[] }[] = [
   { name: 'webgpu', by: ['host/device', 'bench', 'test', 'scripts'] },
   { name: '@ethereumjs/evm', by: ['host/execute', 'host/evm', 'bench', 'test'] },
+  { name: '@ethereumjs/block', by: ['bench', 'test'] },
+  { name: '@ethereumjs/statemanager', by: ['bench', 'test'] },
+  { name: '@ethereumjs/tx', by: ['bench', 'test'] },
   { name: '@ethereumjs/vm', by: ['bench', 'test'] },
   { name: 'node:', by: ['host', 'cli', 'bench', 'test', 'scripts'] },
 ]

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Fork } from '../../transpiler/spec/forks.ts'
+import { PROJECT_ROOT } from '../machine.ts'
 import { abiWord } from './abi.ts'
 import { Deployment, type Program } from './deployment.ts'
-import { compileContract, openZeppelinVersion, projectRoot, publishedCreation } from './solidity.ts'
+import { compiledContract, OPEN_ZEPPELIN_VERSION, publishedCreation } from './solidity.ts'
 
 /** A fungible token with `transfer(address,uint256)`. */
 export interface Token {
@@ -21,7 +22,7 @@ export interface Token {
 
 /** Where mainnet's contracts lie, if they do: they are too large and too mixed in licence for this repository. */
 const programFolder = (): string =>
-  process.env['WGEVM_PROGRAMS'] ?? join(projectRoot, '..', 'shared', 'data', 'programs')
+  process.env['WGEVM_PROGRAMS'] ?? join(PROJECT_ROOT, '..', 'shared', 'data', 'programs')
 
 interface ProgramFile {
   readonly pre: Record<string, { readonly code?: string; readonly storage?: Record<string, string> }>
@@ -48,9 +49,9 @@ const compiledOrigin = (name: string, compiler: string) => `${name} (${compiler}
 
 export const openZeppelinToken = async (fork: Fork): Promise<Token> => {
   const chain = await Deployment.create(fork, 'openzeppelin')
-  const { creation, compiler } = compileContract('Token.sol', 'Token')
+  const { creation, compiler } = compiledContract('Token.sol', 'Token')
   const address = await chain.deploy(creation)
-  const origin = compiledOrigin(`OpenZeppelin ${openZeppelinVersion()} ERC-20`, compiler)
+  const origin = compiledOrigin(`OpenZeppelin ${OPEN_ZEPPELIN_VERSION} ERC-20`, compiler)
   return {
     address,
     programs: [await chain.program(address, origin)],
@@ -67,7 +68,7 @@ export const usdt = async (fork: Fork): Promise<Token> => {
   const programs = mainnetPrograms('usdt', [USDT])
   if (programs !== undefined) return { ...token, address: USDT, programs, balanceSlot: 2 }
   const chain = await Deployment.create(fork, 'usdt')
-  const { creation, compiler } = compileContract('TetherLike.sol', 'TetherLike')
+  const { creation, compiler } = compiledContract('TetherLike.sol', 'TetherLike')
   const address = await chain.deploy(creation)
   const program = await chain.program(address, compiledOrigin('stand-in for USDT', compiler))
   return { ...token, address, programs: [program], balanceSlot: 2 }
@@ -81,9 +82,9 @@ export const usdcProxy = async (fork: Fork): Promise<Token> => {
   const programs = mainnetPrograms('usdc_proxy', [USDC, USDC_IMPLEMENTATION])
   if (programs !== undefined) return { ...token, address: USDC, programs }
   const chain = await Deployment.create(fork, 'usdc')
-  const implementation = compileContract('FiatTokenLike.sol', 'FiatTokenLike')
+  const implementation = compiledContract('FiatTokenLike.sol', 'FiatTokenLike')
   const implementationAddress = await chain.deploy(implementation.creation)
-  const proxy = compileContract('FiatTokenLike.sol', 'FiatTokenProxyLike')
+  const proxy = compiledContract('FiatTokenLike.sol', 'FiatTokenProxyLike')
   const address = await chain.deploy(proxy.creation + abiWord(implementationAddress))
   const origin = compiledOrigin('stand-in for USDC', proxy.compiler)
   return {

@@ -2,7 +2,7 @@ import { keccak256 } from '../../host/state/keccak.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { abiWord } from './abi.ts'
 import { Deployment, type Program } from './deployment.ts'
-import { compileContract, openZeppelinVersion, publishedCreation } from './solidity.ts'
+import { compiledContract, OPEN_ZEPPELIN_VERSION, publishedCreation } from './solidity.ts'
 
 /** What a Uniswap V2 market is made of. All tokens share one code; all pools share one code. */
 export interface UniswapV2 {
@@ -53,7 +53,7 @@ export const deployUniswapV2 = async (fork: Fork): Promise<UniswapV2> => {
   const routerAddress = await chain.deploy(
     publishedCreation('@uniswap/v2-periphery', 'UniswapV2Router02') + abiWord(factoryAddress) + abiWord(wethAddress),
   )
-  const compiled = compileContract('Token.sol', 'Token')
+  const compiled = compiledContract('Token.sol', 'Token')
   const tokens = [await chain.deploy(compiled.creation), await chain.deploy(compiled.creation)].sort()
   const [token0, token1] = tokens as [string, string]
   for (const token of tokens) await chain.call(token, `0x095ea7b3${abiWord(routerAddress)}${abiWord(INFINITE)}`)
@@ -61,7 +61,7 @@ export const deployUniswapV2 = async (fork: Fork): Promise<UniswapV2> => {
   await chain.call(routerAddress, `0xe8e33700${liquidity.map(abiWord).join('')}`)
 
   const initCodeHash = keccak256(hexBytes(publishedCreation('@uniswap/v2-core', 'UniswapV2Pair')))
-  const tokenOrigin = `OpenZeppelin ${openZeppelinVersion()} ERC-20 (${compiled.compiler})`
+  const tokenOrigin = `OpenZeppelin ${OPEN_ZEPPELIN_VERSION} ERC-20 (${compiled.compiler})`
   const pool = await chain.program(
     poolAddress(factoryAddress, initCodeHash, token0, token1),
     published('UniswapV2Pair'),

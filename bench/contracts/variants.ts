@@ -1,6 +1,5 @@
 import { keccak256 } from '../../host/state/keccak.ts'
 import { createRandom, type Random } from '../random.ts'
-import { compileSource } from './solidity.ts'
 
 const WORD_BITS = 256n
 const wrapped = (value: bigint): bigint => BigInt.asUintN(256, value)
@@ -13,9 +12,8 @@ interface Step {
 
 /** A contract whose `turn(uint256 x)` changes the caller's cell, mapping slot 0, by steps of its own. */
 export interface Variant {
-  /** Creation bytecode, 0x-hex. */
-  readonly creation: string
-  readonly compiler: string
+  /** Of the contract, in VARIANTS_FILE. */
+  readonly name: string
   /** The cell after the call. */
   readonly turn: (value: bigint, x: bigint) => bigint
 }
@@ -61,14 +59,22 @@ const STEPS: readonly ((random: Random) => Step)[] = [
 const MOST_STEPS = 8
 const MOST_TURNS = 6
 
-/** `count` contracts, each with a code of its own, drawn from the seed. */
-export const compileVariants = (count: number, seed: number): readonly Variant[] => {
-  const random = createRandom(seed, 'variants')
-  const drawn = Array.from({ length: count }, () => ({
+/** The contracts are the same whatever the seed of the traffic: their code stands in compiled.generated.ts. */
+export const VARIANTS = 64
+const VARIANTS_SEED = 1
+export const VARIANTS_FILE = 'Variants.sol'
+
+const drawVariants = () => {
+  const random = createRandom(VARIANTS_SEED, 'variants')
+  return Array.from({ length: VARIANTS }, () => ({
     turns: 1 + random.below(MOST_TURNS),
     steps: Array.from({ length: 2 + random.below(MOST_STEPS - 1) }, () => STEPS[random.below(STEPS.length)]!(random)),
   }))
-  const contracts = drawn.map(
+}
+
+/** Their Solidity, for the compiler. */
+export const variantsSource = (): string => {
+  const contracts = drawVariants().map(
     ({ turns, steps }, n) => `
 contract Variant${n} {
     mapping(address => uint256) private cells;
@@ -88,14 +94,16 @@ ${steps.map(({ text }) => `                ${text};`).join('\n')}
 }
 `,
   )
-  const source = `// SPDX-License-Identifier: MIT\npragma solidity ^0.8.0;\n${contracts.join('')}`
-  const compiled = compileSource('Variants.sol', source)
-  return drawn.map(({ turns, steps }, n) => ({
-    ...compiled[`Variant${n}`]!,
+  return `// SPDX-License-Identifier: MIT\npragma solidity ^0.8.0;\n${contracts.join('')}`
+}
+
+/** Contracts with a code of their own each. */
+export const variants = (): readonly Variant[] =>
+  drawVariants().map(({ turns, steps }, n) => ({
+    name: `Variant${n}`,
     turn: (value, x) => {
       let turned = value
       for (let i = 0; i < turns; i++) for (const { apply } of steps) turned = apply(turned, x)
       return turned
     },
   }))
-}

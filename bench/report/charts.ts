@@ -1,3 +1,5 @@
+import { namingPackages } from '../packages.ts'
+
 /** A chart as vega-lite describes it. */
 export type ChartSpec = Readonly<Record<string, unknown>>
 
@@ -43,10 +45,19 @@ const CONFIG = {
   rule: { stroke: 'var(--ink)' },
 }
 
+/** The packages that draw. Throws MissingPackageError: asked for before anything runs, so that no run ends without its page. */
+export const loadCharts = async () => {
+  try {
+    const [{ compile }, { parse, View }] = await Promise.all([import('vega-lite'), import('vega')])
+    return { compile, parse, View }
+  } catch (thrown) {
+    throw namingPackages(thrown)
+  }
+}
+
 /** Draws a chart as SVG text that scales with its surroundings; `label` says in words what is drawn. */
 export const drawChart = async (chart: ChartSpec, label: string): Promise<string> => {
-  const { compile } = await import('vega-lite')
-  const { parse, View } = await import('vega')
+  const { compile, parse, View } = await loadCharts()
   const whole = { width: WIDTH, autosize: { type: 'fit-x', contains: 'padding' }, config: CONFIG, ...chart }
   const view = new View(parse(compile(whole as unknown as Parameters<typeof compile>[0]).spec), { renderer: 'none' })
   try {

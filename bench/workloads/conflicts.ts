@@ -1,7 +1,7 @@
 import { wordFromBigInt, wordToBigInt } from '../../host/state/word.ts'
 import { selector } from '../contracts/abi.ts'
 import { Deployment } from '../contracts/deployment.ts'
-import { compileContract } from '../contracts/solidity.ts'
+import { compiledContract } from '../contracts/solidity.ts'
 import { createRandom } from '../random.ts'
 import { BatchWriter } from './batch_writer.ts'
 import { countedKeys, createAddresses, Genesis, repeatAddress, repeatWord } from './genesis.ts'
@@ -26,7 +26,7 @@ const conflicts = (rate: number): Workload => ({
   build: async ({ fork, size, seed }): Promise<Scenario> => {
     const random = createRandom(seed, `conflict-${rate}`)
     const chain = await Deployment.create(fork, 'cells')
-    const { creation, compiler } = compileContract('Cells.sol', 'Cells')
+    const { creation, compiler } = compiledContract('Cells.sol', 'Cells')
     const program = await chain.program(await chain.deploy(creation), `bench/contracts/sources/Cells.sol (${compiler})`)
     const addresses = createAddresses(size, random)
     const cells = size + 1

@@ -1,16 +1,14 @@
 import { addressFromHex, wordFromBigInt, wordToBigInt } from '../../host/state/word.ts'
 import { selector } from '../contracts/abi.ts'
 import { Deployment, type Program } from '../contracts/deployment.ts'
-import { compileVariants, type Variant } from '../contracts/variants.ts'
+import { type CompiledContract, compiledContract } from '../contracts/solidity.ts'
+import { VARIANTS as CONTRACTS, VARIANTS_FILE, variants } from '../contracts/variants.ts'
 import { createRandom, permutation } from '../random.ts'
 import { BatchWriter } from './batch_writer.ts'
 import { createAddresses, Genesis, mappingKeys, repeatWord } from './genesis.ts'
 import { COINBASE, type Scenario, WEALTH, WORKLOAD_CHAIN_ID, type Workload, workloadEnvironment } from './workload.ts'
 
 const TURN = selector('turn(uint256)')
-const CONTRACTS = 64
-/** The contracts are the same whatever the seed of the traffic, so that they are compiled once. */
-const CONTRACT_SEED = 1
 const FIRST_VALUE = 1n
 const GAS_LIMIT = 120_000
 
@@ -26,8 +24,8 @@ const calls = (name: string, title: string, order: Order): Workload => ({
   shares: 'nothing',
   build: async ({ fork, size, seed }): Promise<Scenario> => {
     const random = createRandom(seed, 'many-contracts')
-    const variants = compileVariants(CONTRACTS, CONTRACT_SEED)
-    const programs = await deployed(fork, variants)
+    const contracts = variants().map((variant) => ({ ...variant, ...compiledContract(VARIANTS_FILE, variant.name) }))
+    const programs = await deployed(fork, contracts)
     const senders = createAddresses(size, random)
     const contractOf = Uint32Array.from({ length: size }, (_, i) => i % CONTRACTS)
     const targets = new Uint32Array(5 * CONTRACTS)
@@ -51,7 +49,7 @@ const calls = (name: string, title: string, order: Order): Workload => ({
       fork,
       chainId: WORKLOAD_CHAIN_ID,
       genesis: genesis.writes(),
-      programs: [`${CONTRACTS} contracts of different code (${variants[0]!.compiler})`],
+      programs: [`${CONTRACTS} contracts of different code (${contracts[0]!.compiler})`],
       notes: [],
       next: () => {
         const writer = new BatchWriter(size, 36, random)
@@ -62,7 +60,7 @@ const calls = (name: string, title: string, order: Order): Workload => ({
           writer.begin(senders, 5 * i, targets, 5 * contract, index, GAS_LIMIT)
           writer.selector(TURN)
           writer.number(x)
-          const value = variants[contract]!.turn(wordToBigInt(expected.values, 8 * i), BigInt(x))
+          const value = contracts[contract]!.turn(wordToBigInt(expected.values, 8 * i), BigInt(x))
           wordFromBigInt(expected.values, 8 * i, value)
         }
         const env = workloadEnvironment(seed, index++, writer)
@@ -72,10 +70,13 @@ const calls = (name: string, title: string, order: Order): Workload => ({
   },
 })
 
-const deployed = async (fork: Scenario['fork'], variants: readonly Variant[]): Promise<readonly Program[]> => {
+const deployed = async (
+  fork: Scenario['fork'],
+  contracts: readonly CompiledContract[],
+): Promise<readonly Program[]> => {
   const chain = await Deployment.create(fork, 'many-contracts')
   const programs: Program[] = []
-  for (const [n, { creation }] of variants.entries())
+  for (const [n, { creation }] of contracts.entries())
     programs.push(await chain.program(await chain.deploy(creation), `variant ${n}`))
   return programs
 }

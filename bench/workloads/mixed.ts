@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { wordFromBytes } from '../../host/state/word.ts'
 import { selector } from '../contracts/abi.ts'
 import { Deployment } from '../contracts/deployment.ts'
-import { compileContract } from '../contracts/solidity.ts'
+import { compiledContract } from '../contracts/solidity.ts'
 import { openZeppelinToken } from '../contracts/tokens.ts'
 import { deployUniswapV2 } from '../contracts/uniswap_v2.ts'
 import { createRandom, permutation } from '../random.ts'
@@ -56,7 +56,7 @@ export const mixed: Workload = {
     const traders = createAddresses(share.swap, random)
     const market = new SwapMarket(await deployUniswapV2(fork), traders, Math.max(1, share.swap), random)
     const chain = await Deployment.create(fork, 'creator')
-    const { creation, compiler } = compileContract('Creator.sol', 'Creator')
+    const { creation, compiler } = compiledContract('Creator.sol', 'Creator')
     const origin = `bench/contracts/sources/Creator.sol (${compiler})`
     const creator = await chain.program(await chain.deploy(creation), origin)
     const builders = createAddresses(share.serial, random)

@@ -57,6 +57,9 @@ export const parseFork = (name: string, oldest: Fork): Fork => {
   throw new UserError(`--fork takes ${usable.join(', ')}; got '${name}'`)
 }
 
+/** Whether the user named no workload, or all: those that cannot run here are then left out. */
+const isMany = (names: readonly string[]): boolean => names.length === 0 || names.includes('all')
+
 const listText = (all: readonly Workload[]): string => {
   const width = Math.max(...all.map(({ name }) => name.length))
   return all.map(({ name, title }) => `${name.padEnd(width)}  ${title}\n`).join('')
@@ -79,6 +82,7 @@ const run = async (options: BenchArguments): Promise<void> => {
   const usual = isDefault ? DEFAULT_RUN_SAMPLES : USUAL_SAMPLES
   const samples = options.samples === undefined ? usual : parseWhole('samples', options.samples, 1, MOST_SAMPLES)
   checkResultPaths({ json: options.json, report: options.report })
+  if (options.report !== undefined) await (await import('../../bench/report/charts.ts')).loadCharts()
   const { ANVIL_HINT, findAnvil } = await import('../../bench/peers/anvil.ts')
   const revm = peers.includes('revm')
   if (revm && findAnvil() === undefined) throw new UserError(`--peers revm needs the anvil binary: ${ANVIL_HINT}`)
@@ -97,6 +101,7 @@ const run = async (options: BenchArguments): Promise<void> => {
     samples,
     seed,
     revm,
+    leavesOut: isMany(options.workloads ?? []),
     cold: options.cold,
     progress: createProgress(process.stderr),
     onResult: (result) => process.stdout.write(`${workloadText(result, style)}\n`),

@@ -37,6 +37,7 @@ const run = async (options: ReplayArguments): Promise<void> => {
   }
   const found = fixtureFiles(options.fixtures)
   checkResultPaths({ json: options.json, report: options.report }, found)
+  if (options.report !== undefined) await (await import('../../bench/report/charts.ts')).loadCharts()
   const files = options['post-merge'] ? found.filter(isPostMerge) : found
   if (files.length === 0) throw new UserError('no block after the merge among these')
 

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writ
 import { createRequire } from 'node:module'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { brotliDecompressSync } from 'node:zlib'
 import { readTar } from './tar.ts'
 
@@ -19,11 +20,14 @@ export type BundledDriverResult = BundledDriver | { readonly missing: string }
 const MANIFEST = 'vk_swiftshader_icd.json'
 const DRIVER = 'libvk_swiftshader.so'
 const LOADER = 'libvulkan.so.1'
-const FILES = [MANIFEST, DRIVER, LOADER]
+/** What is unpacked of the archive. */
+export const DRIVER_FILES: readonly string[] = [MANIFEST, DRIVER, LOADER]
+/** The archive's name, here and in the package that it comes from: tar, compressed by brotli. */
+export const ARCHIVE = 'swiftshader.tar.br'
 
 /**
- * Finds SwiftShader in the optional dependency `@sparticuz/chromium` and unpacks it once into the user's cache folder
- * (the temporary folder where that is not writable). 3.5 MB of brotli, 7 MB unpacked, about 0.2 s the first time.
+ * Finds the SwiftShader that comes with the package and unpacks it once into the user's cache folder (the temporary folder
+ * where that is not writable). 1.8 MB of brotli, 7 MB unpacked, about 0.2 s the first time.
  * The folder appears by one rename, so that a killed or a concurrent process leaves a whole folder or none.
  */
 export const bundledSwiftShader = (): BundledDriverResult => {
@@ -36,7 +40,7 @@ let found: BundledDriverResult | undefined
 const findBundled = (): BundledDriverResult => {
   if (process.platform !== 'linux') return { missing: 'the bundled SwiftShader is for Linux only' }
   const archive = archivePath()
-  if (archive === undefined) return { missing: 'optional dependency @sparticuz/chromium is not installed' }
+  if (archive === undefined) return { missing: 'no SwiftShader is bundled here' }
   const packed = readFileSync(archive)
   const name = `swiftshader-${createHash('sha256').update(packed).digest('hex').slice(0, 16)}`
   const reasons: string[] = []
@@ -55,11 +59,14 @@ const findBundled = (): BundledDriverResult => {
   return { missing: `cannot unpack the bundled SwiftShader (${reasons.join('; ')})` }
 }
 
+/** The archive of the package, which its build makes (scripts/build.ts); a checkout has that of its development dependency. */
 const archivePath = (): string | undefined => {
+  const own = fileURLToPath(new URL(`./${ARCHIVE}`, import.meta.url))
+  if (existsSync(own)) return own
   try {
     let folder = dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium'))
     while (dirname(folder) !== folder) {
-      const archive = join(folder, 'bin', 'swiftshader.tar.br')
+      const archive = join(folder, 'bin', ARCHIVE)
       if (existsSync(archive)) return archive
       folder = dirname(folder)
     }
@@ -85,13 +92,13 @@ export const unpackOnce = (packed: Uint8Array, root: string, name: string): stri
   if (process.getuid !== undefined && owner.uid !== process.getuid()) throw new Error('owned by another user')
   if ((owner.mode & 0o022) !== 0) throw new Error('writable by other users')
   const folder = join(root, name)
-  const isWhole = () => FILES.every((file) => existsSync(join(folder, file)))
+  const isWhole = () => DRIVER_FILES.every((file) => existsSync(join(folder, file)))
   if (isWhole()) return folder
   const partial = join(root, `.${name}-${process.pid}-${Date.now()}`)
   try {
     mkdirSync(partial, { mode: 0o700 })
     const entries = readTar(brotliDecompressSync(packed))
-    for (const file of FILES) {
+    for (const file of DRIVER_FILES) {
       const entry = entries.find(({ path }) => path === file || path === `./${file}`)
       if (entry === undefined) throw new Error(`the archive has no ${file}`)
       writeFileSync(join(partial, file), entry.bytes, { mode: entry.mode & 0o755 })
