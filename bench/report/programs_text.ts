@@ -1,6 +1,8 @@
 import { geometricMean, isInMean, type ProgramsReport, timesSerial } from '../simulation/program_session.ts'
 import type { ProgramReport } from '../simulation/run_program.ts'
-import { grouped, milliseconds, rounded, type TextStyle, table } from './text.ts'
+import { isWide, WIDE_NOTE } from './statistics.ts'
+import { grouped, milliseconds, rounded, spreadText } from './text.ts'
+import { type TextStyle, table } from './text_table.ts'
 
 export const PROGRAM_HEAD = [
   'program',
@@ -29,7 +31,7 @@ export const programCells = (report: ProgramReport): readonly string[] => {
     rounded(callsPerSecond),
     rounded((callsPerSecond * gas) / lanes / 1e6),
     rounded((1000 * lanes) / callsPerSecond),
-    samplesMs.length > 1 ? `${rounded(100 * report.spread)} %` : '-',
+    spreadText(samplesMs),
     rounded(serial.callsPerSecond),
     rounded(timesSerial(report)),
     revm === undefined ? '-' : rounded(revm.mgasPerSecond),
@@ -56,6 +58,7 @@ export const programsText = (report: ProgramsReport, style: TextStyle): string =
       lines.push(`left the device: ${program}: ${grouped(count)} ${reason}`)
   for (const { program, faults } of results) for (const fault of faults) lines.push(`device: ${program}: ${fault}`)
   if (revmNote !== undefined) lines.push(`revm: ${revmNote}`)
+  if (results.some(({ samplesMs }) => isWide(samplesMs))) lines.push(`spread   ${WIDE_NOTE}`)
   lines.push(`adapter  ${adapter.kind}: ${adapter.name}, ${adapter.driver}`)
   return `${lines.join('\n')}\n`
 }

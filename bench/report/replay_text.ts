@@ -11,8 +11,9 @@ import {
   type ReplayTotals,
   totalsOf,
 } from './replay_schema.ts'
-import { spread } from './statistics.ts'
-import { grouped, milliseconds, rounded, type TextStyle, table } from './text.ts'
+import { isWide, WIDE_NOTE } from './statistics.ts'
+import { grouped, milliseconds, NOTE_INDENT, placeLines, rounded, spreadText } from './text.ts'
+import { folded, foldedAfter, type TextStyle, table } from './text_table.ts'
 
 /** `37 %`; `-` of nothing. */
 export const shareText = (part: number, whole: number): string =>
@@ -53,7 +54,7 @@ const runCells = (run: ReplayRun): readonly string[] => [
   ...cells(run),
   String(run.rounds),
   rounded(run.medianMs),
-  run.samplesMs.length > 1 ? `${rounded(100 * spread(run.samplesMs))} %` : '-',
+  spreadText(run.samplesMs),
   run.serialSamplesMs.length === 0 ? '-' : rounded(run.serialMedianMs),
   run.ratio === 0 ? '-' : rounded(run.ratio),
   VERDICTS[run.verdict],
@@ -82,14 +83,16 @@ export const totalRows = (blocks: readonly BlockReplay[]): readonly (readonly [s
   ]
 }
 
+const notes = ({ width }: TextStyle): readonly string[] => [folded(TIER_NOTE, width), folded(TIMING_NOTE, width)]
+
 /** The table, the sums, and what went wrong. */
 export const replayText = (report: ReplayReport, style: TextStyle): string => {
-  const { blocks, merged = [], notRun, adapter, machine } = report
+  const { blocks, merged = [], notRun } = report
   const lines: string[] = []
   if (blocks.length > 0) {
     const rows = blocks.map((block) => [block.block, block.fork, ...runCells(block)])
     const totals = totalRows(blocks).map(([name, sums]) => [name, '', ...totalCells(sums)])
-    lines.push(table(['block', 'fork', ...HEAD], [...rows, ...totals], style, 2), TIER_NOTE, TIMING_NOTE)
+    lines.push(table(['block', 'fork', ...HEAD], [...rows, ...totals], style, 2), ...notes(style))
   }
   if (merged.length > 0) {
     const rows = merged.map((group) => [`${group.blocks.length} merged`, group.fork, ...runCells(group)])
@@ -100,7 +103,7 @@ export const replayText = (report: ReplayReport, style: TextStyle): string => {
       ...joinings(merged).map((joining) => `merged: ${joining}`),
     )
     for (const group of merged) lines.push(`${group.fork}: ${mergedNote(group)}`)
-    lines.push(TIER_NOTE, TIMING_NOTE)
+    lines.push(...notes(style))
   }
   const runs = [...blocks.map((block) => [block.block, block] as const), ...merged.map((g) => [g.fork, g] as const)]
   for (const [name, { verdict, verification }] of runs) {
@@ -116,10 +119,8 @@ export const replayText = (report: ReplayReport, style: TextStyle): string => {
   }
   const tiers = tierChoiceText(report.tierChoice ?? {})
   if (tiers !== undefined) lines.push(`tiers    ${tiers}`)
-  lines.push(`adapter  ${adapter.kind}: ${adapter.name}, ${adapter.driver} (${adapter.reason})`)
-  lines.push(
-    `machine  ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; node ${report.node}; commit ${report.commit}`,
-  )
+  lines.push(...placeLines(report).map((line) => folded(line, style.width, NOTE_INDENT)))
+  if (runs.some(([, { samplesMs }]) => isWide(samplesMs))) lines.push(`spread   ${WIDE_NOTE}`)
   return `${lines.join('\n')}\n`
 }
 
@@ -138,12 +139,29 @@ export const blockLine = (block: BlockReplay): string => {
   return `${block.block}: ${VERDICTS[verdict]}, ${milliseconds(medianMs)}${times}\n`
 }
 
-/** One line for each transaction. */
-export const explainText = (block: string, explain: readonly TransactionExplanation[], gasUsed: ArrayLike<number>) =>
-  `${[
-    `${block}: tier, path, rounds as a lane, gas, why; exits in brackets`,
-    ...explain.map(({ index, tier, path, why, rounds, exits }) => {
-      const left = exits.length === 0 ? '' : ` [${exits.join('; ')}]`
-      return `  ${String(index).padStart(5)}  ${tier.padEnd(11)} ${(path ?? '-').padEnd(32)} ${rounds}  ${grouped(gasUsed[index] ?? 0).padStart(11)}  ${why}${left}`
-    }),
-  ].join('\n')}\n`
+/** Where the second line of a transaction begins. */
+const WHY_INDENT = 10
+
+/** One line for each transaction, folded where it is long. A guard that a transaction met several times is counted. */
+export const explainText = (
+  block: string,
+  explain: readonly TransactionExplanation[],
+  gasUsed: ArrayLike<number>,
+  style: TextStyle,
+): string => {
+  const paths = Math.max(1, ...explain.map(({ path }) => path?.length ?? 0))
+  const lines = explain.map(({ index, tier, path, why, rounds, exits }) => {
+    const left = exits.length === 0 ? '' : ` [${counted(exits).join('; ')}]`
+    const gas = grouped(gasUsed[index] ?? 0).padStart(11)
+    const start = `  ${String(index).padStart(5)}  ${tier.padEnd(11)} ${(path ?? '-').padEnd(paths)} ${rounds} ${gas}  `
+    return foldedAfter(start, `${why}${left}`, style.width, WHY_INDENT)
+  })
+  return `${[`${block}: tier, path, rounds as a lane, gas, why; exits in brackets`, ...lines].join('\n')}\n`
+}
+
+/** Each of the texts once, in the order of the first time, with how often it is there. */
+const counted = (texts: readonly string[]): readonly string[] => {
+  const counts = new Map<string, number>()
+  for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1)
+  return [...counts].map(([text, count]) => (count === 1 ? text : `${text} (${count} times)`))
+}

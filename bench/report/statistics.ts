@@ -19,3 +19,12 @@ export const medianIndex = (values: readonly number[]): number => {
 /** Half the distance between the extremes, as a share of the median. */
 export const spread = (values: readonly number[]): number =>
   values.length < 2 ? 0 : (Math.max(...values) - Math.min(...values)) / (2 * median(values))
+
+/** A spread past this says more of the machine than of the program. */
+const WIDE_SPREAD = 0.1
+
+/** Whether the samples lie so far apart that their median says little. */
+export const isWide = (values: readonly number[]): boolean => spread(values) > WIDE_SPREAD
+
+/** What the mark of a wide spread means. */
+export const WIDE_NOTE = `! the samples are more than ±${100 * WIDE_SPREAD} % apart: something else runs on this machine, or more --samples are needed`

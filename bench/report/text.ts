@@ -1,20 +1,9 @@
-import Table from 'cli-table3'
 import colors from 'picocolors'
 import { FIRST_LANE_BYTES } from '../lane_memory.ts'
 import { tierChoiceText } from '../tier_choice.ts'
 import { type BenchReport, type PeerResult, STAGES, type WorkloadResult } from './schema.ts'
-import { medianIndex, spread } from './statistics.ts'
-
-/** Whether the output may carry colour and box drawing, and how wide it is. */
-export interface TextStyle {
-  readonly decorated: boolean
-  readonly width: number
-}
-
-export const textStyle = (stream: NodeJS.WriteStream): TextStyle => ({
-  decorated: stream.isTTY === true,
-  width: Math.min(110, stream.columns ?? 90),
-})
+import { isWide, medianIndex, spread, WIDE_NOTE } from './statistics.ts'
+import { factTable, folded, MEASURE, type TextStyle, table } from './text_table.ts'
 
 /** 1,234,567 */
 export const grouped = (value: number): string => Math.round(value).toLocaleString('en-US')
@@ -53,6 +42,10 @@ export const tierShares = ({ tiers, txCount }: WorkloadResult): string =>
 export const executeRate = ({ txCount, stagesMs }: WorkloadResult): string =>
   stagesMs.execute === 0 ? '-' : rounded((1000 * txCount) / stagesMs.execute)
 
+/** `8.5 %`, marked where it is wide; `-` of one sample. */
+export const spreadText = (samples: readonly number[]): string =>
+  samples.length < 2 ? '-' : `${rounded(100 * spread(samples))} %${isWide(samples) ? ' !' : ''}`
+
 /** Times faster or slower than a peer, as in `12.3x` or `0.4x`. */
 export const speedUp = (result: WorkloadResult, peer: PeerResult): string =>
   `${rounded(result.txPerSecond / peer.txPerSecond)}x`
@@ -74,7 +67,7 @@ interface Bar {
 export const barChart = (bars: readonly Bar[], style: TextStyle): string => {
   const labels = Math.max(...bars.map(({ label }) => label.length))
   const texts = Math.max(...bars.map(({ text }) => text.length))
-  const room = Math.max(8, style.width - labels - texts - 6)
+  const room = Math.max(8, Math.min(MEASURE, style.width) - labels - texts - 6)
   const top = Math.max(...bars.map(({ value }) => value))
   return bars
     .map(({ label, value, text }) => {
@@ -110,27 +103,6 @@ const compileLine = ({ compileMs: { cold, warm } }: WorkloadResult): string => {
   return parts.length === 0 ? 'nothing that was not compiled before' : parts.join(', ')
 }
 
-/** No line between rows. */
-const NO_RULES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' }
-
-/** Rows of [what, value], as a box on a terminal and as aligned text elsewhere. */
-const factTable = (rows: readonly (readonly [string, string])[], style: TextStyle): string => {
-  const labels = Math.max(...rows.map(([label]) => label.length))
-  if (!style.decorated) {
-    return rows
-      .map(([label, value]) => `  ${label.padEnd(labels)}  ${value.replaceAll('\n', `\n  ${' '.repeat(labels + 2)}`)}`)
-      .join('\n')
-  }
-  const table = new Table({
-    style: { head: [], border: [] },
-    chars: NO_RULES,
-    colWidths: [labels + 2, Math.max(20, style.width - labels - 5)],
-    wordWrap: true,
-  })
-  table.push(...rows.map(([label, value]) => [colors.dim(label), value]))
-  return table.toString()
-}
-
 const peerLines = (result: WorkloadResult): string =>
   result.peers
     .map((peer) => {
@@ -141,7 +113,7 @@ const peerLines = (result: WorkloadResult): string =>
 
 /** Everything about one workload. */
 export const workloadText = (result: WorkloadResult, style: TextStyle): string => {
-  const plusMinus = result.samplesMs.length > 1 ? ` ±${rounded(100 * spread(result.samplesMs))} %` : ''
+  const plusMinus = result.samplesMs.length > 1 ? ` ±${spreadText(result.samplesMs)}` : ''
   const rows: [string, string][] = [
     [
       'speed',
@@ -175,9 +147,23 @@ export const workloadText = (result: WorkloadResult, style: TextStyle): string =
   return `${title}\n${factTable(rows, style)}\n${barChart(bars, style)}\n`
 }
 
+/** Where the text of a note begins, after its name. */
+export const NOTE_INDENT = 9
+
+/** Adapter and machine, a line each. */
+export const placeLines = ({
+  adapter,
+  machine,
+  node,
+  commit,
+}: Pick<BenchReport, 'adapter' | 'machine' | 'node' | 'commit'>) => [
+  `adapter  ${adapter.kind}: ${adapter.name}, ${adapter.driver} (${adapter.reason})`,
+  `machine  ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; node ${node}; commit ${commit}`,
+]
+
 /** The last screen: one line per workload, then where and how it was measured. */
 export const summaryText = (report: BenchReport, style: TextStyle): string => {
-  const { adapter, machine, results, skipped } = report
+  const { results, skipped } = report
   const head = [
     'workload',
     'transactions',
@@ -199,7 +185,7 @@ export const summaryText = (report: BenchReport, style: TextStyle): string => {
       rounded(result.txPerSecond),
       executeRate(result),
       rounded(result.mgasPerSecond),
-      result.samplesMs.length > 1 ? `${rounded(100 * spread(result.samplesMs))} %` : '-',
+      spreadText(result.samplesMs),
       serial === undefined ? '-' : speedUp(result, serial),
       revm === undefined ? '-' : speedUp(result, revm),
       percent(result.tiers.laneVm, result.txCount),
@@ -210,39 +196,11 @@ export const summaryText = (report: BenchReport, style: TextStyle): string => {
   for (const { workload, reason } of skipped) lines.push(`not run: ${workload} (${reason})`)
   const tiers = tierChoiceText(report.tierChoice ?? {})
   if (tiers !== undefined) lines.push(`tiers    ${tiers}`)
-  lines.push(`adapter  ${adapter.kind}: ${adapter.name}, ${adapter.driver} (${adapter.reason})`)
-  lines.push(
-    `machine  ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; node ${report.node}; commit ${report.commit}`,
-  )
-  lines.push('         tx/s: whole execute() call, from typed-array batch to committed state and receipts with blooms')
+  lines.push(...placeLines(report))
+  lines.push('tx/s     whole execute() call, from typed-array batch to committed state and receipts with blooms')
   const levels = new Map(results.flatMap(({ peers }) => peers.map((peer) => [peer.name, peer.level] as const)))
   for (const [name, level] of levels) lines.push(`peer     ${name}: ${level}`)
-  return `${lines.join('\n')}\n`
-}
-
-/** Columns: the first `left` ones to the left, the others to the right. */
-export const table = (
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  style: TextStyle,
-  left = 1,
-): string => {
-  if (style.decorated) {
-    const drawn = new Table({
-      head: [...head],
-      style: { head: [], border: [] },
-      colAligns: head.map((_, column) => (column < left ? 'left' : 'right')),
-    })
-    drawn.push(...rows.map((row) => [...row]))
-    return drawn.toString()
-  }
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)))
-  return [head, ...rows]
-    .map((row) =>
-      row
-        .map((cell, column) => (column < left ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  if (results.some(({ samplesMs }) => isWide(samplesMs))) lines.push(`spread   ${WIDE_NOTE}`)
+  const [drawn, ...notes] = lines
+  return `${[drawn, ...notes.map((line) => folded(line, style.width, NOTE_INDENT))].join('\n')}\n`
 }

@@ -1,5 +1,6 @@
 import type { PeerResult } from '../report/schema.ts'
-import { grouped, milliseconds, rounded } from '../report/text.ts'
+import { isWide, WIDE_NOTE } from '../report/statistics.ts'
+import { grouped, milliseconds, rounded, spreadText } from '../report/text.ts'
 import type { ProgramReport } from './run_program.ts'
 
 const PLACES: Readonly<Record<number, string>> = { [-1]: 'caller', [-2]: 'value' }
@@ -38,7 +39,7 @@ export const programText = (report: ProgramReport): string => {
   for (const [n, [reason, count]] of exits.entries())
     lines.push([n === 0 ? 'exits' : '', `${grouped(count)} ${reason}`])
   const perSample =
-    samplesMs.length === 1 ? 'one sample' : `median of ${samplesMs.length}, spread ${rounded(100 * report.spread)} %`
+    samplesMs.length === 1 ? 'one sample' : `median of ${samplesMs.length}, spread ${spreadText(samplesMs)}`
   lines.push(['calls/s', `${rounded(report.callsPerSecond)} (${perSample}; ${milliseconds(report.cpuMs)} of CPU time)`])
   const { route, device, judge, cpu } = report.stagesMs
   lines.push([
@@ -57,6 +58,7 @@ export const programText = (report: ProgramReport): string => {
       : `a seeded sample of ${grouped(verified.lanes)} of ${grouped(lanes)} lanes against ${serial.name}`,
   ])
   if (report.revm !== undefined) lines.push(['revm', peerText(report.revm, report)])
+  if (isWide(samplesMs)) lines.push(['spread', WIDE_NOTE])
   for (const fault of report.faults) lines.push(['fault', fault])
   return lines.map(([name, text]) => `${name.padEnd(9)}${text}\n`).join('')
 }

@@ -89,7 +89,8 @@ const run = async (options: BenchArguments): Promise<void> => {
 
   const { DEFAULT_RUN_MS, runSession } = await import('../../bench/session.ts')
   const { createProgress } = await import('../../bench/report/progress.ts')
-  const { summaryText, textStyle, workloadText } = await import('../../bench/report/text.ts')
+  const { summaryText, workloadText } = await import('../../bench/report/text.ts')
+  const { textStyle } = await import('../../bench/report/text_table.ts')
   const style = textStyle(process.stdout)
   const report = await runSession({
     workloads,

@@ -41,7 +41,7 @@ const run = async (options: ProgramsArguments): Promise<void> => {
   const { runPrograms } = await import('../../bench/simulation/program_session.ts')
   const { createProgress } = await import('../../bench/report/progress.ts')
   const { programLine, programsText } = await import('../../bench/report/programs_text.ts')
-  const { textStyle } = await import('../../bench/report/text.ts')
+  const { textStyle } = await import('../../bench/report/text_table.ts')
   const report = await runPrograms({
     ...wanted,
     programs,

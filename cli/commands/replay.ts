@@ -44,7 +44,8 @@ const run = async (options: ReplayArguments): Promise<void> => {
   const { runReplay } = await import('../../bench/replay_session.ts')
   const { createProgress } = await import('../../bench/report/progress.ts')
   const { blockLine, explainText, replayText } = await import('../../bench/report/replay_text.ts')
-  const { textStyle } = await import('../../bench/report/text.ts')
+  const { textStyle } = await import('../../bench/report/text_table.ts')
+  const style = textStyle(process.stdout)
   const report = await runReplay({
     files,
     samples,
@@ -59,11 +60,11 @@ const run = async (options: ReplayArguments): Promise<void> => {
     onBlock: (replay, { explain, gasUsed }) => {
       // Said at once, so that an interruption loses nothing of the blocks before it.
       process.stdout.write(blockLine(replay))
-      if (options.explain) process.stdout.write(explainText(replay.block, explain, gasUsed))
+      if (options.explain) process.stdout.write(explainText(replay.block, explain, gasUsed, style))
     },
     onMerged: () => {},
   })
-  process.stdout.write(replayText(report, textStyle(process.stdout)))
+  process.stdout.write(replayText(report, style))
   if (options.json !== undefined) {
     writeResult(options.json, `${JSON.stringify(report, null, 2)}\n`)
     process.stdout.write(`results  ${options.json}\n`)

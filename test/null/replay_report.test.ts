@@ -11,7 +11,7 @@ import { benchmarksDoc } from '../../scripts/benchmarks_doc.ts'
 import { replayTargets } from '../../scripts/replay_doc.ts'
 import { replayedBlock, replayReport } from '../fixtures/replay_report.ts'
 
-const PLAIN = { decorated: false, width: 110 } as const
+const PLAIN = { decorated: false, width: 220 } as const
 
 /** The words of a page, tags left out. */
 const words = (html: string): string =>
