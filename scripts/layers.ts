@@ -45,6 +45,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'scripts', may: ['transpiler', 'kernels', 'host', 'cli', 'bench'] },
   // A test without an end.
   { at: 'scripts/fuzz.ts', may: ['host', 'test'] },
+  { at: 'scripts/gpu/state_tests.ts', may: ['host', 'bench', 'test'] },
 ]
 
 const PRODUCT = ['transpiler', 'kernels', 'host', 'cli']

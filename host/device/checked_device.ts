@@ -1,5 +1,6 @@
 import { EXECUTION_BINDINGS } from './binding.ts'
 import type { BoundBuffer, Command, ComputeDevice, RunOptions, RunResult } from './compute_device.ts'
+import { decorated } from './decorated.ts'
 import { ValidationError } from './fault.ts'
 import type { Kernel, KernelSource } from './kernel.ts'
 
@@ -130,11 +131,5 @@ export const checkedDevice = (device: ComputeDevice): ComputeDevice => {
   }
 
   const own: Partial<ComputeDevice> = { checksIndexes: true, kernel, bindGroup, run }
-  return new Proxy(device, {
-    get: (target, name) => {
-      if (Object.hasOwn(own, name)) return Reflect.get(own, name)
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
+  return decorated(device, own)
 }

@@ -3,6 +3,7 @@ import { FORMS, type Form, runForm } from '../../bench/forms.ts'
 import { createRandom } from '../../bench/random.ts'
 import { adapterRequest, openAdapter } from '../../host/device/adapter.ts'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
+import { decorated } from '../../host/device/decorated.ts'
 import { deviceOn, openDevice } from '../../host/device/device.ts'
 
 /** Kernels are compiled for each path, so that form has a workload of one. */
@@ -26,13 +27,7 @@ const lateDevice = (device: ComputeDevice, seed: number): ComputeDevice => {
     readback: late(device.readback.bind(device)),
     settle: late(device.settle.bind(device)),
   }
-  return new Proxy(device, {
-    get: (target, name) => {
-      if (Object.hasOwn(own, name)) return Reflect.get(own, name)
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
+  return decorated(device, own)
 }
 
 describe("a device with WebGPU's default limits", () => {
