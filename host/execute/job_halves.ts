@@ -20,14 +20,9 @@ export const subJob = <Job extends CutJob>(job: Job, first: number, end: number)
 export const laneCountOf = (jobs: readonly CutJob[]): number =>
   jobs.reduce((sum, { transactions }) => sum + transactions.length, 0)
 
-/**
- * Two lists of about half the lanes each, in order; a job is cut at a workgroup's end at most. Undefined for no more lanes than one
- * workgroup.
- */
-export const jobHalves = <Job extends CutJob>(jobs: readonly Job[]): readonly [Job[], Job[]] | undefined => {
-  const laneCount = laneCountOf(jobs)
-  if (laneCount <= WORKGROUP_SIZE) return undefined
-  let room = laneCount / 2
+/** Two lists of about half the lanes each, in order, where there are more than a workgroup's; a job is cut at a workgroup's end at most. */
+export const jobHalves = <Job extends CutJob>(jobs: readonly Job[]): readonly [Job[], Job[]] => {
+  let room = laneCountOf(jobs) / 2
   const first: Job[] = []
   const second: Job[] = []
   for (const job of jobs) {
@@ -45,8 +40,8 @@ export const jobHalves = <Job extends CutJob>(jobs: readonly Job[]): readonly [J
 type Start = (jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment) => Promise<StartedJobs>
 
 /**
- * Starts waves. One for which the device has no memory runs in halves, one after the other, and so do later ones of its size. A fault of no
- * more lanes than a workgroup's is the caller's.
+ * Starts waves. One for which the device has no memory runs in halves, one after the other, and so do later ones of its size. No
+ * more lanes than a workgroup's are tried twice, then the fault is the caller's.
  */
 export class WaveHalves {
   /** Waves that were halved. */
@@ -61,30 +56,48 @@ export class WaveHalves {
     this.#makeRoom = makeRoom
   }
 
-  async start(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
-    const halve = async (thrown?: unknown): Promise<LaneGroup[]> => {
-      const halves = jobHalves(jobs)
-      if (halves === undefined || !(thrown === undefined || thrown instanceof OutOfMemoryError)) throw thrown
-      if (thrown !== undefined) {
-        this.#mostLanes = Math.max(WORKGROUP_SIZE, Math.ceil(laneCountOf(jobs) / 2))
-        this.#makeRoom()
-      }
-      this.halved++
-      const groups: LaneGroup[] = []
-      for (const half of halves) {
-        const started = await this.start(half, source, env)
-        groups.push(...(await started.finish()))
-      }
-      return groups
-    }
-    if (laneCountOf(jobs) > this.#mostLanes) return { finish: halve }
+  start(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
+    return this.#begin({ jobs, source, env })
+  }
+
+  async #begin(wave: StartedWave): Promise<StartedJobs> {
+    if (laneCountOf(wave.jobs) > this.#mostLanes) return { finish: () => this.#runHalves(wave) }
+    const again = (thrown: unknown): Promise<LaneGroup[]> => this.#again(wave, thrown)
     try {
-      const started = await this.#start(jobs, source, env)
-      return { finish: () => started.finish().catch(halve) }
+      const started = await this.#start(wave.jobs, wave.source, wave.env)
+      return { finish: () => started.finish().catch(again) }
     } catch (thrown) {
-      return { finish: () => halve(thrown) }
+      return { finish: () => again(thrown) }
     }
   }
+
+  async #again(wave: StartedWave, thrown: unknown): Promise<LaneGroup[]> {
+    if (!(thrown instanceof OutOfMemoryError) || wave.hasRoom) throw thrown
+    this.#makeRoom()
+    const laneCount = laneCountOf(wave.jobs)
+    // A wave that cannot be halved may fit the room that was made.
+    if (laneCount <= WORKGROUP_SIZE) return (await this.#begin({ ...wave, hasRoom: true })).finish()
+    this.#mostLanes = Math.max(WORKGROUP_SIZE, Math.ceil(laneCount / 2))
+    return this.#runHalves(wave)
+  }
+
+  async #runHalves({ jobs, source, env }: StartedWave): Promise<LaneGroup[]> {
+    this.halved++
+    const groups: LaneGroup[] = []
+    for (const half of jobHalves(jobs)) {
+      const started = await this.#begin({ jobs: half, source, env })
+      groups.push(...(await started.finish()))
+    }
+    return groups
+  }
+}
+
+interface StartedWave {
+  readonly jobs: readonly LaneJob[]
+  readonly source: LaneSource
+  readonly env: BlockEnvironment
+  /** Whether room was made for just this wave. */
+  readonly hasRoom?: true
 }
 
 /** Awaits one of two starts; where it fails, the other gives its buffers back when it is done. */

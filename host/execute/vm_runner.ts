@@ -271,8 +271,8 @@ export class VmRunner {
   }
 
   /**
-   * Runs lanes of one quota in as few waves as the device holds, halved while its memory runs out; the fault of a wave that is the least
-   * possible passes.
+   * Runs lanes of one quota in as few waves as the device holds, halved while its memory runs out; the least
+   * possible wave is tried twice, then its fault passes.
    */
   async #runQuota(
     machine: VmMachine,
@@ -290,6 +290,7 @@ export class VmRunner {
     }
     const ran: VmWaveResult[] = []
     let ends = endsFrom(0)
+    let hasRoom = false
     for (let first = 0; first < positions.length; ) {
       const startedMs = performance.now()
       const wave = layWave(lanes, positions.subarray(first, ends[0]), quota, this.#memory)
@@ -298,9 +299,13 @@ export class VmRunner {
         ran.push(await this.#runWave(machine, lanes, wave, block))
         first = ends[0]!
         ends = ends.slice(1)
+        hasRoom = false
       } catch (thrown) {
-        if (!(thrown instanceof OutOfMemoryError) || wave.laneCount <= quota.neighbours) throw thrown
+        if (!(thrown instanceof OutOfMemoryError) || hasRoom) throw thrown
         this.#makeRoom(wave.storeVectors)
+        // A wave that cannot be halved may fit the room that was made.
+        hasRoom = wave.laneCount <= quota.neighbours
+        if (hasRoom) continue
         const middle = first + Math.ceil(wave.laneCount / 2 / quota.neighbours) * quota.neighbours
         ends = [middle, ...endsFrom(middle)]
       }

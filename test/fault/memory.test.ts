@@ -1,10 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type ComputeDevice, openDevice, type TransactionObject } from '../../host/index.ts'
+import { WORKLOADS } from '../../bench/workloads/index.ts'
+import { DEFAULT_FORK } from '../../bench/workloads/workload.ts'
+import {
+  type ComputeDevice,
+  createExecutor,
+  type ExecutionResult,
+  type ExecutorOptions,
+  MemoryState,
+  openDevice,
+  type TierCounts,
+  type TransactionObject,
+} from '../../host/index.ts'
+import { wordToBigInt } from '../../host/state/word.ts'
 import { BatchCheck, type BatchCheckOptions } from '../fixtures/batch_check.ts'
 import { BATCH_ENV, batchState, contractAddress, sender, word } from '../fixtures/batch_world.ts'
 import { limitedDevice } from '../fixtures/limited_device.ts'
 
-const SIZE = 1000
+const SIZE = 500
+const transfers = WORKLOADS.find(({ name }) => name === 'erc20')!
 const ACCOUNTS = 12
 const ENV = { ...BATCH_ENV, gasLimit: 1n << 40n }
 const TOO_LITTLE_BYTES = 100_000
@@ -33,13 +46,32 @@ const calls = (block: number): TransactionObject[] =>
 
 /** `littleBytes`: for the tables and a wave of one workgroup, but not for all. */
 const FORMS = {
-  'path kernels': { tier: 'pathKernel', littleBytes: 500_000, options: { programs: 'never', recordFrom: 1 } },
-  'path programs': { tier: 'pathProgram', littleBytes: 500_000, options: { programs: 'always', recordFrom: 1 } },
-  'the lane VM': { tier: 'laneVm', littleBytes: 4_000_000, options: { paths: 'never', laneVm: 'always' } },
-} as const satisfies Record<
-  string,
-  { readonly tier: string; readonly littleBytes: number; readonly options: BatchCheckOptions }
->
+  'path kernels': {
+    tier: 'pathKernel',
+    littleBytes: 400_000,
+    check: { programs: 'never', recordFrom: 1 },
+    executor: { programs: 'never', laneVm: 'never' },
+  },
+  'path programs': {
+    tier: 'pathProgram',
+    littleBytes: 400_000,
+    check: { programs: 'always', recordFrom: 1 },
+    executor: { kernels: 'never', laneVm: 'never' },
+  },
+  'the lane VM': {
+    tier: 'laneVm',
+    littleBytes: 4_000_000,
+    check: { paths: 'never', laneVm: 'always' },
+    executor: { paths: 'never', laneVm: 'always' },
+  },
+} as const satisfies Record<string, Form>
+
+interface Form {
+  readonly tier: keyof TierCounts
+  readonly littleBytes: number
+  readonly check: BatchCheckOptions
+  readonly executor: Partial<ExecutorOptions>
+}
 
 /** Two batches on a device with so much memory, each as serially. */
 const runIn = async (memoryBytes: number, options: BatchCheckOptions) => {
@@ -53,10 +85,56 @@ const runIn = async (memoryBytes: number, options: BatchCheckOptions) => {
   return { results: [first.result, second.result], refused: limited.refused }
 }
 
+/** Two batches of token transfers, with tables that grow, on a device that has no memory for one buffer. */
+const transfersWithout = async (refuses: number, size: number, options: Partial<ExecutorOptions>) => {
+  const scenario = await transfers.build({ fork: DEFAULT_FORK, size, seed: 5, blocks: 2 })
+  const state = new MemoryState()
+  state.commit(scenario.genesis)
+  const { fork, chainId } = scenario
+  const limited = limitedDevice(device, { refuses })
+  const common = { fork, chainId, state, recordFrom: 1, compile: 'wait', waves: 'always', workers: 0 } as const
+  const executor = createExecutor({ ...common, ...options, device: limited })
+  const results: ExecutionResult[] = []
+  for (let k = 0; k < 2; k++) {
+    const block = scenario.next()
+    const result = await executor.execute(block)
+    const { count, addresses, keys, values } = block.expected
+    const found = await state.readSlots(addresses, keys, count)
+    for (let i = 0; i < count; i++) expect(wordToBigInt(found, 8 * i)).toBe(wordToBigInt(values, 8 * i))
+    results.push(result)
+  }
+  executor.close()
+  expect(limited.heldBytes).toBe(0)
+  return { results, limited }
+}
+
+describe('a single buffer for which the device has no memory', () => {
+  for (const [form, { tier, executor }] of Object.entries(FORMS)) {
+    test(`costs ${form} no transaction, whichever it is, in waves of many lanes and of few`, async () => {
+      for (const size of [600, 40]) {
+        for (let refuses = 0; ; refuses++) {
+          const { results, limited } = await transfersWithout(refuses, size, executor)
+          if (limited.refused === 0) {
+            expect(refuses).toBeGreaterThan(10)
+            break
+          }
+          for (const { tiers, exits } of results) {
+            expect(exits, `buffer ${refuses} of ${size}`).toEqual({})
+            expect(tiers[tier]).toBe(size)
+          }
+          // The lane VM has the topics of logs hashed on the device, or else by the host.
+          const faults = results.flatMap((result) => result.faults)
+          expect(faults.length, `buffer ${refuses} of ${size}`).toBeLessThanOrEqual(form === 'the lane VM' ? 1 : 0)
+        }
+      }
+    }, 60_000)
+  }
+})
+
 describe('a wave for which the device has no memory', () => {
-  for (const [form, { tier, littleBytes, options }] of Object.entries(FORMS)) {
+  for (const [form, { tier, littleBytes, check }] of Object.entries(FORMS)) {
     test(`runs in halves on ${form}, and later ones too; nothing goes to the CPU tier or stays behind`, async () => {
-      const { results, refused } = await runIn(littleBytes, options)
+      const { results, refused } = await runIn(littleBytes, check)
       expect(refused).toBeGreaterThan(0)
       for (const { tiers, faults, exits, chunks } of results) {
         expect(faults).toEqual([])
@@ -67,7 +145,7 @@ describe('a wave for which the device has no memory', () => {
     })
 
     test(`is left to the CPU tier, with the reason, where its least part does not fit on ${form}`, async () => {
-      const { results } = await runIn(TOO_LITTLE_BYTES, options)
+      const { results } = await runIn(TOO_LITTLE_BYTES, check)
       for (const { tiers, exits, faults } of results) {
         expect(tiers.cpu).toBe(SIZE)
         expect(exits).toEqual({ 'out of device memory': SIZE })
