@@ -8,7 +8,13 @@ export interface Requests {
   readonly consolidations: Uint8Array
 }
 
-export const DEPOSIT_CONTRACT = '0x00000000219ab540356cbb839cbe05303d7705fa'
+/** Deposit contracts by chain id, as the configurations of the networks name them: mainnet, Sepolia, Holesky, Hoodi. */
+const DEPOSIT_CONTRACTS: ReadonlyMap<bigint, string> = new Map([
+  [1n, '0x00000000219ab540356cbb839cbe05303d7705fa'],
+  [11_155_111n, '0x7f02c3e3c98b133055b8b348b2ac625669ed295d'],
+  [17_000n, '0x4242424242424242424242424242424242424242'],
+  [560_048n, '0x00000000219ab540356cbb839cbe05303d7705fa'],
+])
 export const DEPOSIT_TOPIC = '0x649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5'
 
 /**
@@ -41,9 +47,15 @@ const DEPOSIT_FIELDS = [
 ] as const
 const DEPOSIT_LOG_BYTES = 576
 
-/** The deposit request of a log, or undefined where the log is none (EIP-6110). */
-export const depositOfLog = ({ address, topics, data }: Log): Uint8Array | undefined => {
-  if (address !== DEPOSIT_CONTRACT || topics[0] !== DEPOSIT_TOPIC) return undefined
+/**
+ * The contract whose logs are deposits (EIP-6110), 0x-hex in lower case; undefined where the chain has none, as on every chain
+ * that is not named here: no log is then a deposit.
+ */
+export const depositContractAt = (chainId: bigint): string | undefined => DEPOSIT_CONTRACTS.get(chainId)
+
+/** The deposit request of a log, or undefined where it is not a log of a deposit by `contract` (EIP-6110). */
+export const depositOfLog = ({ address, topics, data }: Log, contract: string): Uint8Array | undefined => {
+  if (address !== contract || topics[0] !== DEPOSIT_TOPIC) return undefined
   const bytes = Buffer.from(data.slice(2), 'hex')
   if (bytes.length !== DEPOSIT_LOG_BYTES)
     throw new DepositLogError(`deposit log: ${bytes.length} bytes of data, expected ${DEPOSIT_LOG_BYTES}`)

@@ -3,7 +3,7 @@ import { BLOOM_BYTES, bloomIndicesOfAddress } from '../block/bloom.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
 import type { BlockHeader } from '../block/header.ts'
 import { type Receipts, STATUS_REJECTED } from '../block/receipts.ts'
-import { DEPOSIT_CONTRACT, depositOfLog, type Requests, requestsHash } from '../block/requests.ts'
+import { depositOfLog, type Requests, requestsHash } from '../block/requests.ts'
 import { WEI_PER_GWEI, type Withdrawal } from '../block/withdrawals.ts'
 import { addressFromHex } from '../state/word.ts'
 import type { BlockGround } from './block_steps.ts'
@@ -24,6 +24,13 @@ export interface BlockYield {
   /** Where changes were asked for: what the steps in front of the transactions did, and those behind them. */
   readonly before?: TransactionChanges
   readonly after?: TransactionChanges
+}
+
+/** What the work around the transactions needs to know of the chain. */
+export interface BlockChain {
+  readonly fork: Fork
+  /** Whose logs are deposits (EIP-6110), 0x-hex in lower case; undefined: the chain has no such contract. */
+  readonly depositContract: string | undefined
 }
 
 /** Fields of the header that the work around the transactions reads. @internal */
@@ -48,9 +55,11 @@ export class BlockWork {
   readonly #env: BlockEnvironment
   readonly #header: WorkHeader
   readonly #body: BlockBody
+  readonly #depositContract: string | undefined
 
-  constructor(fork: Fork, env: BlockEnvironment, header: WorkHeader, body: BlockBody) {
+  constructor({ fork, depositContract }: BlockChain, env: BlockEnvironment, header: WorkHeader, body: BlockBody) {
     this.#fork = fork
+    this.#depositContract = depositContract
     this.#env = env
     this.#header = header
     this.#body = body
@@ -66,7 +75,7 @@ export class BlockWork {
     for (const { address, amount } of withdrawals) await creditAccount(ground, address, amount * WEI_PER_GWEI)
     if (!isAtLeast(this.#fork, 'paris')) await this.#reward(ground)
     if (isAtLeast(this.#fork, 'prague')) {
-      const deposits = depositRequests(receipts)
+      const deposits = depositRequests(receipts, this.#depositContract)
       const requests = { deposits, ...(await takeRequests(ground, this.#env)) }
       this.yields = { ...this.yields, requests, requestsHash: requestsHash(requests) }
     }
@@ -85,13 +94,13 @@ export class BlockWork {
 }
 
 /** Deposit requests of a block in the order of their logs (EIP-6110). Logs are decoded only where the bloom may hold some. */
-const depositRequests = (receipts: Receipts): Uint8Array => {
-  if (!bloomHolds(receipts.blockBloom(), DEPOSIT_CONTRACT)) return new Uint8Array(0)
+const depositRequests = (receipts: Receipts, contract: string | undefined): Uint8Array => {
+  if (contract === undefined || !bloomHolds(receipts.blockBloom(), contract)) return new Uint8Array(0)
   const deposits: Uint8Array[] = []
   for (let i = 0; i < receipts.count; i++) {
     if (receipts.status[i] === STATUS_REJECTED) continue
     for (const log of receipts.logs(i)) {
-      const deposit = depositOfLog(log)
+      const deposit = depositOfLog(log, contract)
       if (deposit !== undefined) deposits.push(deposit)
     }
   }

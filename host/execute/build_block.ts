@@ -105,7 +105,7 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
   const batch = poolBatch(request, chainId)
   const rules = transactionRules(batch, fork, env)
   const candidates = fitting(orderPool(batch, rules), pool, rules.intrinsic, Number(header.gasLimit), fork)
-  const steps = new BuildSteps(request, header, fork, new BlockWork(fork, env, header, attributes))
+  const steps = new BuildSteps(request, header, fork, new BlockWork(runner, env, header, attributes))
   const root = parentState.root
   let execution: ExecutionResult
   try {

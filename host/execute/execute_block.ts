@@ -22,7 +22,7 @@ import { rlpBytes, rlpList } from '../state/rlp.ts'
 import type { StateWrites } from '../state/state.ts'
 import type { StateTrie } from '../state/trie.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
-import { BlockWork, type BlockYield } from './block_work.ts'
+import { type BlockChain, BlockWork, type BlockYield } from './block_work.ts'
 import { buildAccessList } from './build_access_list.ts'
 import type { ExecutionResult } from './executor.ts'
 import { firstDifference } from './state_difference.ts'
@@ -87,8 +87,7 @@ export class BlockError extends Error {
 }
 
 /** What executes a batch with steps around it. @internal */
-export interface BlockRunner {
-  readonly fork: Fork
+export interface BlockRunner extends BlockChain {
   readonly chainId: bigint
   run(env: BlockEnvironment, batch: TransactionBatch, changes: boolean, steps: BlockSteps): Promise<ExecutionResult>
 }
@@ -112,7 +111,7 @@ export const executeBlock = async (
   const trie = options.parentState
   const parentRoot = trie?.root
   const env = environmentOf(header, fork, schedule)
-  const check = new BlockCheck(block, options, { fork, batch, env })
+  const check = new BlockCheck(block, options, { fork, depositContract: runner.depositContract, batch, env })
   const needsChanges = options.changes === true || check.needsPostStates || check.needsAccessList
   try {
     const result = await runner.run(env, batch, needsChanges, check)
@@ -211,8 +210,7 @@ interface BlockRoots {
   readonly accessListHash?: string
 }
 
-interface CheckParts {
-  readonly fork: Fork
+interface CheckParts extends BlockChain {
   readonly batch: TransactionBatch
   readonly env: BlockEnvironment
 }
@@ -228,12 +226,12 @@ class BlockCheck implements BlockSteps {
   readonly #options: BlockOptions
   readonly #fork: Fork
 
-  constructor(block: BlockInput, options: BlockOptions, { fork, batch, env }: CheckParts) {
+  constructor(block: BlockInput, options: BlockOptions, { batch, env, ...chain }: CheckParts) {
     this.#block = block
     this.#header = block.header
     this.#options = options
-    this.#fork = fork
-    this.work = new BlockWork(fork, env, block.header, block)
+    this.#fork = chain.fork
+    this.work = new BlockWork(chain, env, block.header, block)
     this.blobGasUsed = blobGasOf(batch, () => true)
   }
 

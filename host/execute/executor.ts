@@ -5,6 +5,7 @@ import { encodeBatch } from '../block/encode_batch.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
 import type { Receipts } from '../block/receipts.ts'
 import { type Rejection, rejectionText } from '../block/rejection.ts'
+import { depositContractAt } from '../block/requests.ts'
 import { transactionRules } from '../block/rules.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { ResidentState } from '../state/resident_state.ts'
@@ -52,6 +53,11 @@ export interface ExecutorOptions {
   readonly fork: Fork
   readonly chainId: bigint
   readonly state: State
+  /**
+   * The contract whose logs are deposit requests of a block (EIP-6110), 0x-hex. Default: that of mainnet, Sepolia, Holesky or Hoodi by
+   * the chain id; any other chain has none, and no deposits.
+   */
+  readonly depositContract?: string
   /** Without one everything but transfers runs on the CPU tier. The caller destroys it, after `close`. */
   readonly device?: ComputeDevice
   /**
@@ -292,10 +298,10 @@ class BatchExecutor implements Executor {
   }
 
   #blockRunner(): BlockRunner {
-    const { fork, chainId } = this.#options
+    const { fork, chainId, depositContract = depositContractAt(chainId) } = this.#options
     const run = (env: BlockEnvironment, batch: TransactionBatch, changes: boolean, steps: BlockSteps) =>
       this.#alone(() => this.#execute(env, batch, { changes, explain: false }, steps))
-    return { fork, chainId, run }
+    return { fork, chainId, depositContract: depositContract?.toLowerCase(), run }
   }
 
   async #alone<Result>(run: () => Promise<Result>): Promise<Result> {
