@@ -6,8 +6,8 @@ import { WORKLOADS } from './workloads/index.ts'
 
 /** The ways in which a device executes, each alone: executor options that leave no other. */
 export const FORMS = {
-  kernel: { waves: 'always', laneVm: 'never' },
-  program: { waves: 'always', kernels: 'never', laneVm: 'never' },
+  kernel: { waves: 'always', laneVm: 'never', recordFrom: 4 },
+  program: { waves: 'always', kernels: 'never', laneVm: 'never', recordFrom: 4 },
   laneVm: { paths: 'never', laneVm: 'always' },
 } as const satisfies Readonly<Record<string, Partial<ExecutorOptions>>>
 
@@ -31,7 +31,7 @@ export const runForm = async (
   const state = new MemoryState()
   state.commit(scenario.genesis)
   const { chainId } = scenario
-  const options = { fork: 'osaka', chainId, state, device, compile: 'wait', workers: 0, recordFrom: 4 } as const
+  const options = { fork: 'osaka', chainId, state, device, compile: 'wait', workers: 0 } as const
   const executor = createExecutor({ ...options, ...FORMS[form] })
   const tiers: FormTiers[number][] = []
   try {

@@ -56,7 +56,7 @@ unpack() { # archive, folder: with xz where there is one, else with Python's lzm
 }
 [ -x "$unpacked/bin/node" ] || unpack "$bundle/node.tar.xz" "$unpacked/bin"
 [ -d "$root/node_modules" ] || unpack "$bundle/modules.tar.xz" "$root"
-if ! ldconfig -p 2>/dev/null | grep -q libvulkan.so.1; then
+if ! ldconfig -p 2>/dev/null | grep libvulkan.so.1 >/dev/null; then
   if [ ! -d "$unpacked/debs" ]; then
     for deb in "$bundle"/debs/*.deb; do [ -e "$deb" ] && dpkg -x "$deb" "$unpacked/debs"; done
   fi

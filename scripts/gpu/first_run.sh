@@ -61,7 +61,7 @@ fi
 
 if [ "$stage" = 1 ]; then
   tsx doctor 60 cli/main.ts doctor --adapter "$WGEVM_ADAPTER"
-  if [ "$WGEVM_ADAPTER" = gpu ] && ! grep -q ' works' /tmp/wgevm-step.log; then
+  if [ "$WGEVM_ADAPTER" = gpu ] && [ "$failed" = 1 ]; then
     # libGLX_nvidia needs X libraries; the EGL library is the same driver without them.
     egl='{"file_format_version":"1.0.1","ICD":{"library_path":"libEGL_nvidia.so.0","api_version":"1.3.0"}}'
     echo "$egl" >/tmp/wgevm_egl_icd.json
