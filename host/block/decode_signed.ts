@@ -10,7 +10,7 @@ import {
   TYPE_DEPOSIT,
   TYPE_SET_CODE,
 } from './batch.ts'
-import { bytesToHex, emptyBatch, TransactionInputError } from './encode_batch.ts'
+import { type BatchSizes, bytesToHex, emptyBatch, TransactionInputError } from './encode_batch.ts'
 import { addressOfPublicKey, HALF_ORDER, recoverAuthority, recoverPublicKey } from './recover.ts'
 
 /** A decoded RLP item: bytes as views of the input, lists as arrays. */
@@ -108,6 +108,8 @@ export interface DecodeOptions {
   readonly chainId: bigint
   /** Whether deposits are read, which nobody has signed: of a chain on the OP stack only. */
   readonly deposits?: boolean
+  /** Takes by index why a transaction cannot be read, where that must not end the call: its row then means nothing. */
+  readonly faults?: Map<number, TransactionInputError>
 }
 
 /**
@@ -121,46 +123,85 @@ export interface DecodeOptions {
  */
 export const decodeSigned = (
   transactions: readonly Uint8Array[],
-  { chainId, deposits = false }: DecodeOptions,
+  { chainId, deposits = false, faults }: DecodeOptions,
 ): TransactionBatch => {
-  const parsed = transactions.map((raw, i) => parse(raw, i, deposits))
+  const sizes = { dataBytes: 0, accessEntries: 0, accessKeys: 0 }
+  const parsed = transactions.map((raw, i) =>
+    reading(faults, () => {
+      const one = parse(raw, i, deposits)
+      addSizes(sizes, one, i)
+      return one
+    }),
+  )
   const extras = new Map<number, TransactionExtras>()
-  const batch = { ...emptyBatch(parsed.length, sizesOf(parsed)), extras }
-  let entry = 0
-  let key = 0
+  const batch = { ...emptyBatch(parsed.length, sizes), extras }
+  const place = { entry: 0, key: 0 }
   for (let i = 0; i < parsed.length; i++) {
-    const { type, shape, items } = parsed[i]!
-    batch.type[i] = type
-    if (shape.nonce >= 0) readQuantity(batch.nonce, 2 * i, 2, items[shape.nonce]!, 'nonce', i)
-    readQuantity(batch.gasLimit, 2 * i, 2, items[shape.gasLimit]!, 'gas limit', i)
-    if (shape.fee >= 0) {
-      readQuantity(batch.maxFeePerGas, LIMBS_PER_WORD * i, LIMBS_PER_WORD, items[shape.fee]!, 'fee per gas', i)
-      readQuantity(batch.maxPriorityFeePerGas, LIMBS_PER_WORD * i, LIMBS_PER_WORD, items[shape.tip]!, 'priority fee', i)
+    const one = parsed[i]
+    const { entry, key } = place
+    if (one === undefined || reading(faults, () => decodeRow(batch, place, one, chainId, i)) === undefined) {
+      Object.assign(place, { entry, key })
+      batch.dataStart[i + 1] = batch.dataStart[i]!
+      extras.delete(i)
     }
-    readQuantity(batch.value, LIMBS_PER_WORD * i, LIMBS_PER_WORD, items[shape.value]!, 'value', i)
-    const to = bytesOf(items[shape.to]!, 'to', i)
-    const notCreating = NOT_CREATING[type]
-    if (to.length === 0 && notCreating !== undefined) throw new TransactionInputError(i, emptyTo(notCreating))
-    if (to.length === 0) batch.creates[i] = 1
-    else if (to.length === 20) addressFromBytes(batch.to, LIMBS_PER_ADDRESS * i, to, 0)
-    else throw new TransactionInputError(i, `to has ${to.length} bytes, expected 0 or 20`)
-    const data = bytesOf(items[shape.data]!, 'data', i)
-    batch.data.set(data, batch.dataStart[i]!)
-    batch.dataStart[i + 1] = batch.dataStart[i]! + data.length
-    for (const { address, keys } of shape.accessList < 0 ? [] : accessListOf(items[shape.accessList]!, i)) {
-      addressFromBytes(batch.accessAddress, LIMBS_PER_ADDRESS * entry, address, 0)
-      for (const bytes of keys) wordFromBytes(batch.accessKey, LIMBS_PER_WORD * key++, bytes, 0)
-      batch.accessKeyStart[++entry] = key
-    }
-    batch.accessStart[i + 1] = entry
-    if (type === TYPE_BLOB) extras.set(i, blobExtras(items, i))
-    if (type === TYPE_SET_CODE) extras.set(i, { authorizations: authorizationsOf(items[AUTHORIZATIONS]!, i) })
-    if (type === TYPE_DEPOSIT) extras.set(i, depositExtras(items, i))
-    const sender =
-      type === TYPE_DEPOSIT ? fixedBytes(items[DEPOSIT_FROM]!, 20, 'from', i) : senderOf(parsed[i]!, chainId, i)
-    addressFromBytes(batch.from, LIMBS_PER_ADDRESS * i, sender, 0)
+    batch.accessStart[i + 1] = place.entry
   }
   return batch
+}
+
+/** What `read` gives; undefined, and the fault where it belongs, where it throws one that is to be kept. */
+const reading = <Value>(
+  faults: Map<number, TransactionInputError> | undefined,
+  read: () => Value,
+): Value | undefined => {
+  try {
+    return read()
+  } catch (thrown) {
+    if (faults === undefined || !(thrown instanceof TransactionInputError)) throw thrown
+    faults.set(thrown.index, thrown)
+    return undefined
+  }
+}
+
+/** Entries and keys of access lists so far. */
+interface AccessPlace {
+  entry: number
+  key: number
+}
+
+type DecodedBatch = TransactionBatch & { readonly extras: Map<number, TransactionExtras> }
+
+/** Row i of the batch; gives its sender. */
+const decodeRow = (batch: DecodedBatch, place: AccessPlace, parsed: Parsed, chainId: bigint, i: number): Uint8Array => {
+  const { type, shape, items } = parsed
+  batch.type[i] = type
+  if (shape.nonce >= 0) readQuantity(batch.nonce, 2 * i, 2, items[shape.nonce]!, 'nonce', i)
+  readQuantity(batch.gasLimit, 2 * i, 2, items[shape.gasLimit]!, 'gas limit', i)
+  if (shape.fee >= 0) {
+    readQuantity(batch.maxFeePerGas, LIMBS_PER_WORD * i, LIMBS_PER_WORD, items[shape.fee]!, 'fee per gas', i)
+    readQuantity(batch.maxPriorityFeePerGas, LIMBS_PER_WORD * i, LIMBS_PER_WORD, items[shape.tip]!, 'priority fee', i)
+  }
+  readQuantity(batch.value, LIMBS_PER_WORD * i, LIMBS_PER_WORD, items[shape.value]!, 'value', i)
+  const to = bytesOf(items[shape.to]!, 'to', i)
+  const notCreating = NOT_CREATING[type]
+  if (to.length === 0 && notCreating !== undefined) throw new TransactionInputError(i, emptyTo(notCreating))
+  if (to.length === 0) batch.creates[i] = 1
+  else if (to.length === 20) addressFromBytes(batch.to, LIMBS_PER_ADDRESS * i, to, 0)
+  else throw new TransactionInputError(i, `to has ${to.length} bytes, expected 0 or 20`)
+  const data = bytesOf(items[shape.data]!, 'data', i)
+  batch.data.set(data, batch.dataStart[i]!)
+  batch.dataStart[i + 1] = batch.dataStart[i]! + data.length
+  for (const { address, keys } of shape.accessList < 0 ? [] : accessListOf(items[shape.accessList]!, i)) {
+    addressFromBytes(batch.accessAddress, LIMBS_PER_ADDRESS * place.entry, address, 0)
+    for (const bytes of keys) wordFromBytes(batch.accessKey, LIMBS_PER_WORD * place.key++, bytes, 0)
+    batch.accessKeyStart[++place.entry] = place.key
+  }
+  if (type === TYPE_BLOB) batch.extras.set(i, blobExtras(items, i))
+  if (type === TYPE_SET_CODE) batch.extras.set(i, { authorizations: authorizationsOf(items[AUTHORIZATIONS]!, i) })
+  if (type === TYPE_DEPOSIT) batch.extras.set(i, depositExtras(items, i))
+  const sender = type === TYPE_DEPOSIT ? fixedBytes(items[DEPOSIT_FROM]!, 20, 'from', i) : senderOf(parsed, chainId, i)
+  addressFromBytes(batch.from, LIMBS_PER_ADDRESS * i, sender, 0)
+  return sender
 }
 
 /** What go-ethereum says of it. */
@@ -214,6 +255,7 @@ const fixedBytes = (item: Item, length: number, name: string, i: number): Uint8A
 }
 
 const parse = (raw: Uint8Array, i: number, deposits: boolean): Parsed => {
+  if (!(raw instanceof Uint8Array)) throw new TransactionInputError(i, 'expected the bytes of a signed transaction')
   const first = raw[0]
   if (first === undefined) throw new TransactionInputError(i, 'no bytes')
   const type = first >= 0xc0 ? 0 : first
@@ -234,20 +276,16 @@ const parse = (raw: Uint8Array, i: number, deposits: boolean): Parsed => {
   return { type, shape, raw, items: decoded }
 }
 
-const sizesOf = (parsed: readonly Parsed[]) => {
-  let dataBytes = 0
-  let accessEntries = 0
-  let accessKeys = 0
-  parsed.forEach(({ shape, items }, i) => {
-    const { data, accessList } = shape
-    dataBytes += bytesOf(items[data]!, 'data', i).length
-    if (accessList < 0) return
-    const entries = accessListOf(items[accessList]!, i)
-    accessEntries += entries.length
-    for (const { keys } of entries) accessKeys += keys.length
-  })
-  return { dataBytes, accessEntries, accessKeys }
+const addSizes = (sizes: Mutable<BatchSizes>, { shape, items }: Parsed, i: number): void => {
+  const { data, accessList } = shape
+  const dataBytes = bytesOf(items[data]!, 'data', i).length
+  const entries = accessList < 0 ? [] : accessListOf(items[accessList]!, i)
+  sizes.dataBytes += dataBytes
+  sizes.accessEntries += entries.length
+  for (const { keys } of entries) sizes.accessKeys += keys.length
 }
+
+type Mutable<Fields> = { -readonly [Name in keyof Fields]: Fields[Name] }
 
 const accessListOf = (item: Item, i: number): { readonly address: Uint8Array; readonly keys: Uint8Array[] }[] => {
   const refuse = (what: string): never => {

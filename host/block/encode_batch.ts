@@ -1,4 +1,5 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { checkArray, checkNames, InputError, type Names, shown } from '../state/input.ts'
 import {
   addressFromHex,
   addressToHex,
@@ -18,15 +19,15 @@ import {
   TYPE_SET_CODE,
 } from './batch.ts'
 
-/** A transaction that cannot be read: which one, and why. Nothing of the batch was made. */
-export class TransactionInputError extends Error {
+/** A transaction or call that cannot be read: which one, and why. Nothing of the batch was made. */
+export class TransactionInputError extends InputError {
   override readonly name = 'TransactionInputError'
-  readonly index: number
+  declare readonly index: number
   readonly reason: string
 
-  constructor(index: number, reason: string) {
-    super(`transaction ${index}: ${reason}`)
-    this.index = index
+  /** `field` and `value`, where one field is at fault. */
+  constructor(index: number, reason: string, field = '', value?: unknown, noun = 'transaction') {
+    super(`${noun} ${index}: ${reason}`, field, value, index)
     this.reason = reason
   }
 }
@@ -64,23 +65,26 @@ export const emptyBatch = (count: number, sizes: BatchSizes): TransactionBatch =
  * Throws TransactionInputError for a field that is missing, malformed or out of range.
  */
 export const encodeBatch = (objects: readonly TransactionObject[]): TransactionBatch => {
+  checkArray(objects, 'transactions', 'an array of transactions')
   let dataBytes = 0
   let accessEntries = 0
   let accessKeys = 0
-  objects.forEach((object, i) => {
+  for (let i = 0; i < objects.length; i++) {
+    const object = objects[i]!
+    checkShape(object, i)
     dataBytes += dataLength(object, i)
     for (const entry of object.accessList ?? []) {
       accessEntries++
       accessKeys += entry.storageKeys.length
     }
-  })
+  }
   const extras = new Map<number, TransactionExtras>()
   const batch = { ...emptyBatch(objects.length, { dataBytes, accessEntries, accessKeys }), extras }
   let entry = 0
   let key = 0
   for (let i = 0; i < objects.length; i++) {
     const object = objects[i]!
-    const type = typeOf(object)
+    const type = typeOf(object, i)
     batch.type[i] = type
     quantityFromBigInt(batch.nonce, 2 * i, unsigned(object.nonce, 64, 'nonce', i))
     quantityFromBigInt(batch.gasLimit, 2 * i, unsigned(object.gasLimit, 64, 'gasLimit', i))
@@ -175,7 +179,10 @@ const extrasOf = (object: TransactionObject, type: number, i: number): Transacti
   }
   if (type === TYPE_SET_CODE) {
     if (!Array.isArray(authorizations)) return refuse('authorizations must be an array')
-    for (const { address, authority, chainId, nonce } of authorizations as NonNullable<typeof authorizations>) {
+    for (const entry of authorizations as NonNullable<typeof authorizations>) {
+      if (typeof entry !== 'object' || entry === null)
+        return refuse(`an authorization must be an object, got ${shown(entry)}`)
+      const { address, authority, chainId, nonce } = entry
       checkAddress(address, 'authorization address', i)
       if (authority !== undefined) checkAddress(authority, 'authority', i)
       unsigned(chainId, 256, 'authorization chainId', i)
@@ -190,8 +197,56 @@ const extrasOf = (object: TransactionObject, type: number, i: number): Transacti
   return { deposit }
 }
 
-const typeOf = (object: TransactionObject): number => {
-  if (object.type !== undefined) return object.type
+const NAMES: Names<TransactionObject> = {
+  type: true,
+  from: true,
+  to: true,
+  nonce: true,
+  gasLimit: true,
+  gasPrice: true,
+  maxFeePerGas: true,
+  maxPriorityFeePerGas: true,
+  value: true,
+  data: true,
+  accessList: true,
+  maxFeePerBlobGas: true,
+  blobVersionedHashes: true,
+  authorizations: true,
+  deposit: true,
+}
+
+/** An object with fields that are known, and an access list of the right shape. */
+const checkShape = (object: TransactionObject, i: number): void => {
+  if (typeof object !== 'object' || object === null || Array.isArray(object) || ArrayBuffer.isView(object)) {
+    const hint = ArrayBuffer.isView(object) ? ' (decodeSigned reads signed bytes)' : ''
+    throw new TransactionInputError(i, `it must be an object, got ${shown(object)}${hint}`, '', object)
+  }
+  try {
+    checkNames(object, NAMES, 'field')
+  } catch (thrown) {
+    const { message, field, value } = thrown as InputError
+    throw new TransactionInputError(i, message, field, value)
+  }
+  const { accessList } = object
+  if (accessList === undefined) return
+  const isList =
+    Array.isArray(accessList) && accessList.every((entry) => entry !== null && Array.isArray(entry?.storageKeys))
+  if (!isList)
+    throw new TransactionInputError(
+      i,
+      `accessList must be an array of { address, storageKeys }, got ${shown(accessList)}`,
+      'accessList',
+      accessList,
+    )
+}
+
+const typeOf = (object: TransactionObject, i: number): number => {
+  const { type } = object
+  if (type !== undefined) {
+    if (!Number.isInteger(type) || type < 0 || type > 0x7f)
+      throw new TransactionInputError(i, `type must be a number from 0 to 127, got ${shown(type)}`, 'type', type)
+    return type
+  }
   if (object.deposit !== undefined) return TYPE_DEPOSIT
   if (object.authorizations !== undefined) return TYPE_SET_CODE
   if (object.blobVersionedHashes !== undefined) return TYPE_BLOB
@@ -203,6 +258,11 @@ const writeFees = (batch: TransactionBatch, object: TransactionObject, type: num
   const at = LIMBS_PER_WORD * i
   if (type === TYPE_DEPOSIT) return
   const capped = hasFeeCaps(type)
+  for (const name of ['maxFeePerGas', 'maxPriorityFeePerGas'] as const) {
+    if (object[name] === undefined || (capped && object.gasPrice === undefined)) continue
+    const other = capped ? 'gasPrice beside it' : `a transaction of type ${type} has gasPrice`
+    throw new TransactionInputError(i, `${name} cannot be given: ${other}`, name, object[name])
+  }
   const [fee, tip] = capped
     ? ([object.maxFeePerGas ?? object.gasPrice, object.maxPriorityFeePerGas ?? object.gasPrice] as const)
     : ([object.gasPrice, object.gasPrice] as const)
@@ -214,16 +274,17 @@ const writeFees = (batch: TransactionBatch, object: TransactionObject, type: num
 }
 
 const unsigned = (value: bigint, bits: number, name: string, i: number): bigint => {
-  if (typeof value !== 'bigint') throw new TransactionInputError(i, `${name} must be a bigint, got ${String(value)}`)
+  if (typeof value !== 'bigint')
+    throw new TransactionInputError(i, `${name} must be a bigint, got ${shown(value)}`, name, value)
   if (value < 0n || value >> BigInt(bits) !== 0n) {
-    throw new TransactionInputError(i, `${name} must be between 0 and 2^${bits} - 1, got ${value}`)
+    throw new TransactionInputError(i, `${name} must be between 0 and 2^${bits} - 1, got ${value}`, name, value)
   }
   return value
 }
 
 const checkAddress = (hex: string, name: string, i: number): void => {
   if (typeof hex !== 'string' || !/^0x[0-9a-fA-F]{40}$/.test(hex)) {
-    throw new TransactionInputError(i, `${name} must be 0x and 40 hex digits, got '${String(hex)}'`)
+    throw new TransactionInputError(i, `${name} must be 0x and 40 hex digits, got ${shown(hex)}`, name, hex)
   }
 }
 
@@ -234,7 +295,7 @@ const writeAddress = (dst: Uint32Array, at: number, hex: string, name: string, i
 
 const checkWord = (hex: string, name: string, i: number): void => {
   if (typeof hex !== 'string' || !/^0x[0-9a-fA-F]{64}$/.test(hex)) {
-    throw new TransactionInputError(i, `${name} must be 0x and 64 hex digits, got '${String(hex)}'`)
+    throw new TransactionInputError(i, `${name} must be 0x and 64 hex digits, got ${shown(hex)}`, name, hex)
   }
 }
 
@@ -246,7 +307,12 @@ const writeKey = (dst: Uint32Array, at: number, hex: string, i: number): void =>
 const dataLength = (object: TransactionObject, i: number): number => {
   const hex = object.data ?? '0x'
   if (typeof hex !== 'string' || !hex.startsWith('0x') || hex.length % 2 !== 0) {
-    throw new TransactionInputError(i, 'data must be 0x and an even number of hex digits')
+    throw new TransactionInputError(
+      i,
+      `data must be 0x and an even number of hex digits, got ${shown(hex)}`,
+      'data',
+      hex,
+    )
   }
   return (hex.length - 2) / 2
 }

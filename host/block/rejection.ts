@@ -4,7 +4,7 @@
  *
  * Which checks need the state, or what the block has left, at the transaction's place: `blobGasReached`, `nonceTooLow`,
  * `nonceTooHigh`, `senderNotEoa`, `insufficientFunds` and `gasLimitReached`. The others follow from the transaction and the
- * block alone (rules.ts).
+ * block alone (rules.ts). `malformed` is only said of an entry of a pool: a batch of transactions that cannot be read is refused.
  */
 export const REJECTION = {
   none: 0,
@@ -29,6 +29,7 @@ export const REJECTION = {
   intrinsicGas: 19,
   floorGas: 20,
   initcodeSize: 21,
+  malformed: 22,
 } as const
 
 /** One of the numbers of REJECTION, never `none`. */
@@ -56,6 +57,7 @@ const TEXTS: Readonly<Record<Rejection, string>> = {
   19: 'intrinsic gas too low',
   20: 'insufficient gas for floor data gas cost',
   21: 'max initcode size exceeded',
+  22: 'malformed transaction',
 }
 
 export const rejectionText = (rejection: Rejection): string => TEXTS[rejection]

@@ -1,8 +1,9 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { accessListHash, type BlockAccessList } from '../block/access_list.ts'
 import type { TransactionBatch, TransactionObject } from '../block/batch.ts'
+import { checkBatch } from '../block/check_batch.ts'
 import { decodeSigned } from '../block/decode_signed.ts'
-import { bytesToHex, encodeBatch } from '../block/encode_batch.ts'
+import { bytesToHex, encodeBatch, TransactionInputError } from '../block/encode_batch.ts'
 import {
   type BlobSchedule,
   type BlockHeader,
@@ -21,11 +22,13 @@ import { receiptsRoot, transactionsRoot, withdrawalsRoot } from '../block/roots.
 import { transactionRules } from '../block/rules.ts'
 import { selectTransactions } from '../block/select_batch.ts'
 import type { Withdrawal } from '../block/withdrawals.ts'
+import { InputError } from '../state/input.ts'
 import type { StateWrites } from '../state/state.ts'
 import type { StateTrie } from '../state/trie.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { BlockWork } from './block_work.ts'
 import { buildAccessList } from './build_access_list.ts'
+import { checkBuildRequest, checkTrie } from './check_block_input.ts'
 import {
   BlockError,
   type BlockInput,
@@ -55,11 +58,11 @@ export interface BlockAttributes {
 export interface BuildRequest {
   readonly parent: BlockHeader
   readonly attributes: BlockAttributes
-  /** Signed transactions as they come over the wire, in the order of their arrival. */
+  /** Signed transactions as they come over the wire, in the order of their arrival. What cannot be read is `dropped`. */
   readonly pool: readonly Uint8Array[]
   /** The same decoded, with their senders, where the caller has them so. */
   readonly decoded?: TransactionBatch | readonly TransactionObject[]
-  /** The trie of the state that the executor's State holds, which is the parent's; it follows the block. */
+  /** The trie of the state that the executor's State holds, which is the parent's: its root is checked. It follows the block. */
   readonly parentState: StateTrie
   readonly blobSchedule?: BlobSchedule
   /** Asks for the block access list (EIP-7928). */
@@ -91,7 +94,9 @@ export interface BuiltBlock {
 /** Builds a block on `parent` from a pool and commits it. A call that throws has committed nothing. @internal */
 export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Promise<BuiltBlock> => {
   const { fork, chainId } = runner
+  checkBuildRequest(request)
   const { parent, attributes, pool, parentState } = request
+  checkTrie(parentState, parent)
   if (!isAtLeast(fork, 'paris')) throw new RangeError(`blocks are built from paris on, not at ${fork}`)
   if (attributes.timestamp <= parent.timestamp)
     throw new BlockError(
@@ -102,8 +107,10 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
   const schedule = request.blobSchedule ?? blobScheduleAt(fork, chainId, attributes.timestamp)
   const header = headerOf(request, fork, schedule)
   const env = environmentOf(header, fork, schedule)
-  const batch = poolBatch(request, chainId)
+  const faults = new Map<number, TransactionInputError>()
+  const batch = poolBatch(request, chainId, faults)
   const rules = transactionRules(batch, fork, env)
+  for (const i of faults.keys()) rules.rejection[i] = REJECTION.malformed
   const candidates = fitting(orderPool(batch, rules), pool, rules.intrinsic, Number(header.gasLimit), fork)
   const steps = new BuildSteps(request, header, fork, new BlockWork(runner, env, header, attributes))
   const root = parentState.root
@@ -117,7 +124,7 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
     throw thrown
   }
   const order = [...candidates].filter((_, n) => isIncluded(execution.receipts, n))
-  const rejections = rejectionsOf(rules.rejection, candidates, execution, order)
+  const rejections = rejectionsOf(rules.rejection, candidates, execution, order, faults)
   const { header: built, accessList } = steps.result!
   return {
     block: {
@@ -145,17 +152,47 @@ const MAY_COME = new Set<Rejection>([
   REJECTION.insufficientFunds,
 ])
 
-const poolBatch = ({ pool, decoded }: BuildRequest, chainId: bigint): TransactionBatch => {
-  const batch =
-    decoded === undefined
-      ? decodeSigned(pool, { chainId })
-      : Array.isArray(decoded)
-        ? encodeBatch(decoded)
-        : (decoded as TransactionBatch)
-  if (batch.count !== pool.length)
-    throw new RangeError(`pool: ${pool.length} signed transactions, but ${batch.count} decoded ones`)
-  return batch
+/** The pool as a batch; what cannot be read is a row that means nothing, and named in `faults`. */
+const poolBatch = (
+  { pool, decoded }: BuildRequest,
+  chainId: bigint,
+  faults: Map<number, TransactionInputError>,
+): TransactionBatch => {
+  if (decoded === undefined) return decodeSigned(pool, { chainId, faults })
+  const isObjects = Array.isArray(decoded)
+  const count = isObjects ? decoded.length : (decoded as TransactionBatch).count
+  if (count !== pool.length)
+    throw new InputError(`decoded must be as many as the pool's ${pool.length}, got ${count}`, 'decoded', count)
+  for (const [i, raw] of pool.entries())
+    if (!(raw instanceof Uint8Array))
+      faults.set(i, new TransactionInputError(i, 'expected the bytes of a signed transaction'))
+  return isObjects ? encodePool(decoded, faults) : checkBatch(decoded, 'decoded')
 }
+
+/** One by one only where one of them cannot be read. */
+const encodePool = (
+  objects: readonly TransactionObject[],
+  faults: Map<number, TransactionInputError>,
+): TransactionBatch => {
+  try {
+    return encodeBatch(objects)
+  } catch (thrown) {
+    if (!(thrown instanceof TransactionInputError)) throw thrown
+  }
+  const readable = objects.map((object, i) => {
+    try {
+      encodeBatch([object])
+      return object
+    } catch (thrown) {
+      if (!(thrown instanceof TransactionInputError)) throw thrown
+      faults.set(i, new TransactionInputError(i, thrown.reason))
+      return NO_TRANSACTION
+    }
+  })
+  return encodeBatch(readable)
+}
+
+const NO_TRANSACTION: TransactionObject = { from: `0x${'00'.repeat(20)}`, nonce: 0n, gasLimit: 0n, gasPrice: 0n }
 
 /** Left of the header for the execution is what it gives: roots, bloom, gas and requests. */
 const headerOf = (
@@ -227,6 +264,7 @@ const rejectionsOf = (
   candidates: Uint32Array,
   { rejected }: ExecutionResult,
   included: readonly number[],
+  faults: ReadonlyMap<number, TransactionInputError>,
 ): PoolRejection[] => {
   const codes = new Map<number, Rejection>(rejected.map(({ index, code }) => [candidates[index]!, code]))
   const isThere = new Set(included)
@@ -234,7 +272,12 @@ const rejectionsOf = (
   for (let index = 0; index < fixed.length; index++) {
     if (isThere.has(index)) continue
     const code = codes.get(index) ?? (fixed[index] === 0 ? REJECTION.gasLimitReached : (fixed[index] as Rejection))
-    found.push({ index, code, reason: rejectionText(code) })
+    const fault = faults.get(index)
+    found.push({
+      index,
+      code,
+      reason: fault === undefined ? rejectionText(code) : `${rejectionText(code)}: ${fault.reason}`,
+    })
   }
   return found
 }

@@ -2,6 +2,7 @@ import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { GAS_PER_BLOB } from '../../transpiler/spec/gas.ts'
 import { accessDifference, accessListHash, type BlockAccessList, checkOrder } from '../block/access_list.ts'
 import type { TransactionBatch, TransactionObject } from '../block/batch.ts'
+import { checkBatch } from '../block/check_batch.ts'
 import { headerFault } from '../block/check_header.ts'
 import { decodeSigned } from '../block/decode_signed.ts'
 import { bytesToHex, encodeBatch } from '../block/encode_batch.ts'
@@ -24,6 +25,7 @@ import type { StateTrie } from '../state/trie.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { type BlockChain, BlockWork, type BlockYield } from './block_work.ts'
 import { buildAccessList } from './build_access_list.ts'
+import { checkBlockInput, checkTrie } from './check_block_input.ts'
 import type { ExecutionResult } from './executor.ts'
 import { firstDifference } from './state_difference.ts'
 import { writesOfChanges } from './writes_of_changes.ts'
@@ -44,7 +46,10 @@ export interface BlockInput {
 export interface BlockOptions {
   /** Without it the rules between a block and its parent are not checked. */
   readonly parent?: BlockHeader
-  /** The trie of the state that the executor's State holds; it follows the block. Without it the state root is not checked. */
+  /**
+   * The trie of the state that the executor's State holds; it follows the block. Without it the state root is not checked. Where
+   * `parent` is given, too, the trie's root must be the parent's state root.
+   */
   readonly parentState?: StateTrie
   /** What the state should be behind the block: a state root that differs is then told with the first account. */
   readonly expectedState?: Readonly<Record<string, DumpedAccount>>
@@ -99,7 +104,9 @@ export const executeBlock = async (
   options: BlockOptions,
 ): Promise<BlockResult> => {
   const { fork } = runner
+  checkBlockInput(block, options)
   const { header } = block
+  if (options.parent !== undefined && options.parentState !== undefined) checkTrie(options.parentState, options.parent)
   const schedule = options.blobSchedule ?? blobScheduleAt(fork, runner.chainId, header.timestamp)
   const fault = headerFault(header, fork, options.parent, schedule)
   if (fault !== undefined)
@@ -150,7 +157,7 @@ const signedOf = ({ transactions, signed }: BlockInput): readonly Uint8Array[] |
 
 const batchOf = ({ transactions }: BlockInput, chainId: bigint): TransactionBatch => {
   if (isWire(transactions)) return decodeSigned(transactions, { chainId })
-  return Array.isArray(transactions) ? encodeBatch(transactions) : (transactions as TransactionBatch)
+  return Array.isArray(transactions) ? encodeBatch(transactions) : checkBatch(transactions)
 }
 
 /** What can be said of transactions, uncles and withdrawals without executing anything. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { accessDifference, decodeAccessList, encodeAccessList } from '../../host/block/access_list.ts'
 import { decodeSigned } from '../../host/block/decode_signed.ts'
-import { bytesToHex } from '../../host/block/encode_batch.ts'
+import { bytesToHex, decodeTransaction } from '../../host/block/encode_batch.ts'
 import { type BlobSchedule, blobScheduleAt, environmentOf } from '../../host/block/header.ts'
 import { REJECTION } from '../../host/block/rejection.ts'
 import { transactionRules } from '../../host/block/rules.ts'
@@ -193,10 +193,80 @@ describe('executor.build', () => {
     const before = parentState.root
     const executor = createExecutor({ fork: 'prague', chainId: 1n, state, workers: 0 })
     const pool = randomPool(12, world, 5)
-    const request = { parent: world.parent, attributes: ATTRIBUTES, pool, parentState }
+    const request = { parent: { ...world.parent, stateRoot: before }, attributes: ATTRIBUTES, pool, parentState }
     await expect(executor.build(request)).rejects.toThrow('has no code')
     expect(parentState.root).toBe(before)
     expect(stateRootOf(state.dump())).toBe(before)
     executor.close()
   })
+
+  it('refuses a trie that is not at the state root of the parent, and so does executeBlock', async () => {
+    const world = blockWorld('prague')
+    const pool = randomPool(12, world, 5)
+    const elsewhere = createStateTrie({})
+    const message = `parentState must be at the parent's state root ${world.parent.stateRoot}, its root is ${elsewhere.root}`
+    await expect(build(world, pool, { parentState: elsewhere })).rejects.toMatchObject({ name: 'InputError', message })
+    const { built } = await build(world, pool)
+    const state = world.state.clone()
+    const before = state.dump()
+    const executor = createExecutor({ fork: 'prague', chainId: 1n, state, workers: 0 })
+    const options = { parent: world.parent, parentState: elsewhere }
+    await expect(executor.executeBlock(built.block, options)).rejects.toMatchObject({ name: 'InputError', message })
+    expect(elsewhere.root).toBe(createStateTrie({}).root)
+    expect(state.dump()).toEqual(before)
+    executor.close()
+  })
+
+  it('drops what cannot be read, with its reason, and builds the block that the rest gives', async () => {
+    const world = blockWorld('prague')
+    const good = randomPool(12, world, 5)
+    const broken: readonly [unknown, string][] = [
+      [new Uint8Array(0), 'no bytes'],
+      ['0x02', 'expected the bytes of a signed transaction'],
+      [undefined, 'expected the bytes of a signed transaction'],
+      [new Uint8Array([0x02, 0xc0]), 'a transaction of type 2 is a list of 12 fields'],
+      [new Uint8Array([0x05, 1, 2]), 'type 5 is not supported'],
+      [good[0]!.slice(0, -5), 'malformed RLP'],
+      // The last byte of s.
+      [withByte(good[0]!, good[0]!.length - 33, 0), ''],
+      [withByte(good[1]!, 0, 0x7e), 'type 126 is not supported'],
+    ]
+    const pool = [...broken.slice(0, 4), ...good, ...broken.slice(4)].map((entry) =>
+      Array.isArray(entry) ? entry[0] : entry,
+    ) as Uint8Array[]
+    const { built } = await build(world, pool)
+    const clean = await build(world, good)
+    const isBroken = (index: number): boolean => index < 4 || index >= 4 + good.length
+    expect(built.hash).toBe(clean.built.hash)
+    expect(built.order.map((i) => i - 4)).toEqual(clean.built.order)
+    const dropped = built.dropped.filter(({ index }) => isBroken(index))
+    expect(built.left.filter(({ index }) => isBroken(index))).toEqual([])
+    expect(dropped.map(({ code }) => code)).toEqual(broken.map(() => REJECTION.malformed))
+    for (const [n, [, reason]] of broken.entries())
+      expect(dropped[n]!.reason.startsWith(`malformed transaction: ${reason}`), dropped[n]!.reason).toBe(true)
+  })
+
+  it('drops what cannot be read of a pool that comes decoded', async () => {
+    const world = blockWorld('prague')
+    const pool = randomPool(6, world, 5)
+    const batch = decodeSigned(pool, { chainId: 1n })
+    const decoded = pool.map((_, i) => decodeTransaction(batch, i))
+    const { built: clean } = await build(world, pool, { decoded })
+    const raw = [pool[0]!, ...pool, 7 as unknown as Uint8Array]
+    const { built } = await build(world, raw, {
+      decoded: [{ ...decoded[0]!, value: -1n }, ...decoded, decoded[0]!],
+    })
+    expect(built.hash).toBe(clean.hash)
+    const broken = built.dropped.filter(({ code }) => code === REJECTION.malformed)
+    expect(broken.map(({ index, reason }) => `${index}: ${reason}`)).toEqual([
+      '0: malformed transaction: value must be between 0 and 2^256 - 1, got -1',
+      `${1 + pool.length}: malformed transaction: expected the bytes of a signed transaction`,
+    ])
+  })
 })
+
+const withByte = (bytes: Uint8Array, at: number, value: number): Uint8Array => {
+  const copy = bytes.slice()
+  copy[at] = value
+  return copy
+}
