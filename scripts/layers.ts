@@ -21,7 +21,13 @@ interface Layer {
 /** Numbers, names and layouts, without behaviour: every host layer speaks them. */
 const VOCABULARY = ['transpiler/layout', 'transpiler/spec']
 /** Arithmetic and hashing over those layouts; lives with the state, needs none of it. */
-const WORDS = ['host/state/input.ts', 'host/state/word.ts', 'host/state/keccak.ts', 'host/state/rlp.ts', 'host/state/sorted_trie.ts']
+const WORDS = [
+  'host/state/input.ts',
+  'host/state/word.ts',
+  'host/state/keccak.ts',
+  'host/state/rlp.ts',
+  'host/state/sorted_trie.ts',
+]
 
 const LAYERS: readonly Layer[] = [
   { at: 'transpiler', may: [] },
