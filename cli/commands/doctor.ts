@@ -67,9 +67,15 @@ const perSecond = (rate: number): string =>
 
 const bytes = (count: number): string => (count >= 1 << 20 ? `${Math.round(count / (1 << 20))} MiB` : `${count}`)
 
+const PLAIN_BORDERS = { style: { head: [], border: [] } }
+/** Columns that every terminal has. */
+const WIDTH = 80
+/** Of the longest name of a limit. */
+const LABEL_WIDTH = 35
+
 const factsTable = ({ chosen, software, limits, features, rates }: Diagnosis): string => {
   if (chosen === undefined) return 'No adapter works here: everything runs on the CPU.'
-  const facts = new Table({ style: { head: [], border: [] } })
+  const facts = new Table({ ...PLAIN_BORDERS, colWidths: [LABEL_WIDTH, WIDTH - LABEL_WIDTH - 3], wordWrap: true })
   facts.push(
     ['adapter', `${colors.bold(chosen.kind)} ${chosen.name}${software ? ' (software)' : ''}`],
     ['why', chosen.reason],
@@ -86,7 +92,13 @@ const factsTable = ({ chosen, software, limits, features, rates }: Diagnosis): s
 
 const text = (diagnosis: Diagnosis): string => {
   const { adapters, advice } = diagnosis
-  const drivers = new Table({ head: ['driver', 'kind', '', 'reason'], style: { head: [], border: [] } })
+  const nameWidth = Math.min(LABEL_WIDTH, 2 + Math.max(0, ...adapters.map(({ name }) => name.length)))
+  const drivers = new Table({
+    ...PLAIN_BORDERS,
+    head: ['driver', 'kind', '', 'reason'],
+    colWidths: [nameWidth, 13, 9, WIDTH - nameWidth - 27],
+    wordWrap: true,
+  })
   for (const { name, kind, accepted, reason } of adapters) {
     drivers.push([name, kind, accepted ? colors.green('works') : colors.red('refused'), reason])
   }
