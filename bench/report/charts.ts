@@ -27,18 +27,7 @@ const CONFIG = {
     tickColor: 'var(--line)',
     labelLimit: 170,
   },
-  legend: {
-    orient: 'top',
-    direction: 'horizontal',
-    symbolSize: 60,
-    title: null,
-    labelColor: 'var(--ink)',
-    labelFontSize: FONT_SIZE,
-    symbolType: 'square',
-    symbolStrokeWidth: 0,
-    labelLimit: 200,
-    columnPadding: 8,
-  },
+  legend: { disable: true },
   text: { fontSize: FONT_SIZE - 1, fill: 'var(--ink)' },
   bar: { fill: 'var(--mark)' },
   point: { fill: 'var(--mark)', stroke: 'var(--mark)' },
@@ -116,8 +105,6 @@ export const shareBars = (bars: readonly CutBar[], parts: readonly Part[]): Char
               domain: parts.map(({ name }) => name),
               range: parts.map(({ colour }) => `var(${colour})`),
             },
-            // Long names stand in two columns, so that they end within the drawing.
-            legend: { labelExpr: legendLabels(parts), columns: parts.some(({ name }) => name.length > 10) ? 2 : 3 },
           },
         },
       },
@@ -128,13 +115,6 @@ export const shareBars = (bars: readonly CutBar[], parts: readonly Part[]): Char
     ],
   }
 }
-
-/** The letter in front of the name, as in `T  plain transfers`. */
-const legendLabels = (parts: readonly Part[]): string =>
-  parts.reduceRight(
-    (rest, { name, letter }) => `datum.label === '${name}' ? '${letter}  ${name}' : ${rest}`,
-    'datum.label',
-  )
 
 export interface PlainBar {
   readonly label: string
@@ -198,57 +178,71 @@ export const plainBars = (bars: readonly PlainBar[]): ChartSpec => {
   }
 }
 
+/** How many times something is faster, with the lowest and highest that the measured times allow. */
 export interface Ratio {
-  readonly label: string
   readonly value: number
-  /** Lowest and highest that the measured times allow. */
   readonly range: readonly [number, number]
 }
 
-/** A point per row on a logarithmic scale with its range as a line and its value in words; a line marks 1. */
-export const ratioPoints = (ratios: readonly Ratio[], title: string): ChartSpec => {
+export interface RatioRow {
+  readonly label: string
+  /** One for each part; absent where it was not measured. */
+  readonly ratios: readonly (Ratio | undefined)[]
+}
+
+/** Marks of a logarithmic scale: few enough that a phone shows them apart. */
+const TICKS = [0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]
+
+/** A bar from 1 on a logarithmic scale for each part of a row, with its range as a line and its value in words. */
+export const ratioBars = (rows: readonly RatioRow[], parts: readonly Part[], title: string): ChartSpec => {
+  const values = rows.flatMap(({ label, ratios }) =>
+    ratios.flatMap((ratio, n) =>
+      ratio === undefined
+        ? []
+        : [
+            {
+              label,
+              part: parts[n]!.name,
+              one: 1,
+              value: ratio.value,
+              low: ratio.range[0],
+              high: ratio.range[1],
+              end: Math.max(1, ratio.range[1]),
+              text: `${Number(ratio.value.toPrecision(3))}`,
+            },
+          ],
+    ),
+  )
+  const low = Math.min(1, ...values.map((drawn) => drawn.low))
+  const high = Math.max(2, ...values.map((drawn) => drawn.high))
+  // Room for the text after the longest bar.
+  const domain = [low < 1 ? low * 0.8 : 1, high * (high / low) ** 0.2]
+  const x = { type: 'quantitative', scale: { type: 'log', domain, nice: false } }
+  const axis = { title, values: TICKS.filter((tick) => tick >= domain[0]! && tick <= domain[1]!), format: '~r' }
   const y = {
     field: 'label',
     type: 'nominal',
     sort: null,
-    axis: { title: null, ticks: false, domain: false, grid: true },
+    axis: { title: null, ticks: false, domain: false },
   }
-  const low = Math.min(0.5, ...ratios.map(({ range }) => range[0]))
-  const high = Math.max(2, ...ratios.map(({ range }) => range[1]))
-  const x = {
-    type: 'quantitative',
-    scale: { type: 'log', domain: [low * 0.9, high * 1.8], nice: false },
-    axis: { title, tickCount: 5, format: '~r' },
+  const yOffset = { field: 'part', type: 'nominal', sort: parts.map(({ name }) => name) }
+  const color = {
+    field: 'part',
+    type: 'nominal',
+    scale: { domain: parts.map(({ name }) => name), range: parts.map(({ colour }) => `var(${colour})`) },
   }
-  const values = ratios.map(({ label, value, range }) => ({
-    label,
-    value,
-    low: range[0],
-    high: range[1],
-    text: `${Number(value.toPrecision(3))}`,
-  }))
   return {
-    height: 15 * ratios.length,
+    height: (parts.length === 1 ? 15 : 13 * parts.length) * rows.length,
+    data: { values },
     layer: [
       {
-        data: { values: [{ one: 1 }] },
-        mark: { type: 'rule', strokeDash: [3, 3] },
-        encoding: { x: { ...x, field: 'one' } },
+        mark: { type: 'bar' },
+        encoding: { y, yOffset, color, x: { ...x, axis, field: 'one' }, x2: { field: 'value' } },
       },
+      { mark: { type: 'rule' }, encoding: { y, yOffset, x: { ...x, field: 'low' }, x2: { field: 'high' } } },
       {
-        data: { values },
-        mark: { type: 'rule', stroke: 'var(--mark)', strokeWidth: 2, opacity: 0.6 },
-        encoding: { y, x: { ...x, field: 'low' }, x2: { field: 'high' } },
-      },
-      {
-        data: { values },
-        mark: { type: 'point', filled: true, size: 36, opacity: 1 },
-        encoding: { y, x: { ...x, field: 'value' } },
-      },
-      {
-        data: { values },
-        mark: { type: 'text', align: 'left', dx: 5, baseline: 'middle' },
-        encoding: { y, x: { ...x, field: 'high' }, text: { field: 'text' } },
+        mark: { type: 'text', align: 'left', dx: 4, baseline: 'middle' },
+        encoding: { y, yOffset, x: { ...x, field: 'end' }, text: { field: 'text' } },
       },
     ],
   }

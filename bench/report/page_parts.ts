@@ -1,8 +1,8 @@
 import type { ConflictMap } from '../conflict_map.ts'
 import type { CutBar, Part } from './charts.ts'
 import { plainBars, shareBars, squareMap } from './charts.ts'
-import type { PageSection } from './page.ts'
-import { STAGES, type StageTimes, type TierCounts } from './schema.ts'
+import type { PageChart, PageSection } from './page.ts'
+import { type BenchReport, STAGES, type StageTimes, type TierCounts } from './schema.ts'
 import { grouped, rounded } from './text.ts'
 
 /** The tiers as parts of a bar, in the order of TIER_VALUES. */
@@ -25,13 +25,39 @@ const tierValues = ({ transfer, pathProgram, pathKernel, pathHost, laneVm, cpu }
 ]
 
 /** Bars cut by tier. Tiers that did nothing anywhere are left out. */
-export const tierBars = (rows: readonly { readonly label: string; readonly tiers: TierCounts }[]) => {
-  const bars: CutBar[] = rows.map(({ label, tiers }) => ({ label, values: tierValues(tiers) }))
+export const tierChart = (
+  label: string,
+  rows: readonly { readonly label: string; readonly tiers: TierCounts }[],
+): PageChart => {
+  const bars: CutBar[] = rows.map((row) => ({ label: row.label, values: tierValues(row.tiers) }))
   const used = TIER_PARTS.map((_, n) => bars.some(({ values }) => values[n]! > 0))
-  return shareBars(
-    bars.map(({ label, values }) => ({ label, values: values.filter((_, n) => used[n]) })),
-    TIER_PARTS.filter((_, n) => used[n]),
-  )
+  const legend = TIER_PARTS.filter((_, n) => used[n])
+  const shown = bars.map((bar) => ({ label: bar.label, values: bar.values.filter((_, n) => used[n]) }))
+  return { label, spec: shareBars(shown, legend), legend }
+}
+
+/** How often the device executed transactions again: a chart where that differs, else a sentence. */
+export const roundSection = (
+  of: string,
+  rows: readonly { readonly label: string; readonly rounds: number }[],
+): PageSection => {
+  const title = 'Rounds'
+  const text = `How often the device executed transactions of a ${of} again, because one before them changed what they read.`
+  const first = rows[0]?.rounds
+  if (rows.every(({ rounds }) => rounds === first)) {
+    return { title, text: [text, first === undefined ? 'There is none.' : `Every ${of}: ${first}.`] }
+  }
+  return {
+    title,
+    text: [text],
+    charts: [
+      {
+        label: `Rounds of each ${of}`,
+        spec: plainBars(rows.map(({ label, rounds }) => ({ label, value: rounds, text: String(rounds) }))),
+      },
+    ],
+    table: { head: [of, 'rounds'], rows: rows.map(({ label, rounds }) => [label, String(rounds)]) },
+  }
 }
 
 const STAGE_PARTS: readonly Part[] = [
@@ -66,6 +92,7 @@ export const stageSection = (rows: readonly StageRow[]): PageSection => ({
         rows.map((row) => ({ label: row.label, values: stageValues(row) })),
         STAGE_PARTS,
       ),
+      legend: STAGE_PARTS,
     },
   ],
   table: {
@@ -143,12 +170,17 @@ export const conflictSection = (title: string, map: ConflictMap): PageSection =>
   return {
     title,
     text,
-    charts: [
-      {
-        label: 'Conflict map: accesses of the row met by changes of the column',
-        spec: squareMap(names, counts, 'accesses', 'changes'),
-      },
-    ],
+    // The table says as much of a single contract.
+    ...(n === 1
+      ? {}
+      : {
+          charts: [
+            {
+              label: 'Conflict map: accesses of the row met by changes of the column',
+              spec: squareMap(names, counts, 'accesses', 'changes'),
+            },
+          ],
+        }),
     table: {
       head: ['accessing contract', 'changing contract', 'count', 'transactions', 'of the other'],
       rows: pairs
@@ -165,17 +197,17 @@ export const conflictSection = (title: string, map: ConflictMap): PageSection =>
   }
 }
 
+type MeasuredReport = Pick<BenchReport, 'adapter' | 'machine' | 'node' | 'commit' | 'date'>
+
+/** Adapter, machine and time, for the top of a page. */
+export const placeOf = ({ adapter, machine, node, commit, date }: MeasuredReport): readonly string[] => [
+  `${adapter.kind}: ${adapter.name}, ${adapter.driver}`,
+  `${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; node ${node}`,
+  `commit ${commit}, ${date.slice(0, 16).replace('T', ' ')} UTC`,
+]
+
 /** Where and how it was measured. */
-export const measuredSection = (
-  report: {
-    readonly adapter: { readonly kind: string; readonly name: string; readonly driver: string }
-    readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryBytes: number }
-    readonly node: string
-    readonly commit: string
-    readonly date: string
-  },
-  notes: readonly string[],
-): PageSection => ({
+export const measuredSection = (report: MeasuredReport, notes: readonly string[]): PageSection => ({
   title: 'How it was measured',
   text: notes,
   table: {

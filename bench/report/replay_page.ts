@@ -1,10 +1,18 @@
-import { plainBars, ratioPoints } from './charts.ts'
+import { ratioBars } from './charts.ts'
 import { type PageSection, pageHtml } from './page.ts'
-import { conflictSection, exitSection, measuredSection, stageSection, tierBars } from './page_parts.ts'
-import type { BlockReplay, ReplayReport } from './replay_schema.ts'
+import {
+  conflictSection,
+  exitSection,
+  measuredSection,
+  placeOf,
+  roundSection,
+  stageSection,
+  tierChart,
+} from './page_parts.ts'
+import { type BlockReplay, type ReplayReport, totalsOf } from './replay_schema.ts'
 import { TIER_HEAD, TIER_NOTE, TIMING_NOTE, tierCells, totalRows } from './replay_text.ts'
-import { medianIndex, spread } from './statistics.ts'
-import { grouped, rounded } from './text.ts'
+import { isWide, median, medianIndex, WIDE_NOTE } from './statistics.ts'
+import { grouped, rounded, spreadText } from './text.ts'
 
 /** One self-contained page about a replay: what ran where, how fast against the serial peer, and what conflicts with what. */
 export const replayPage = async (report: ReplayReport): Promise<string> => {
@@ -23,12 +31,17 @@ export const replayPage = async (report: ReplayReport): Promise<string> => {
   }
   return pageHtml({
     title: 'wgevm: real blocks',
+    place: placeOf(report),
     introduction,
     sections: [
+      ...headlineSection(blocks),
       totalSection(blocks),
       tierSection(blocks),
       timeSection(blocks),
-      roundSection(blocks),
+      roundSection(
+        'block',
+        blocks.map((block) => ({ label: shortName(block), rounds: block.rounds })),
+      ),
       exitSection(
         exits,
         blocks.reduce((sum, { txCount }) => sum + txCount, 0),
@@ -71,10 +84,12 @@ const tierSection = (blocks: readonly BlockReplay[]): PageSection => {
     text: ['Each bar is a block, cut by the tier that gave the final outcome of its transactions.'],
     charts: (['tiers', 'tierGas'] as const)
       .filter(() => filled.length > 0)
-      .map((counts) => ({
-        label: counts === 'tiers' ? 'Tiers by transactions' : 'Tiers by gas used',
-        spec: tierBars(filled.map((block) => ({ label: shortName(block), tiers: block[counts] }))),
-      })),
+      .map((counts) =>
+        tierChart(
+          counts === 'tiers' ? 'Tiers by transactions' : 'Tiers by gas used',
+          filled.map((block) => ({ label: shortName(block), tiers: block[counts] })),
+        ),
+      ),
     table: {
       head: ['block', 'fork', 'transactions', 'Mgas', ...TIER_HEAD, 'result'],
       rows: blocks.map((block) => [
@@ -90,61 +105,61 @@ const tierSection = (blocks: readonly BlockReplay[]): PageSection => {
   }
 }
 
-const timeSection = (blocks: readonly BlockReplay[]): PageSection => {
-  const compared = blocks.filter(({ ratio }) => ratio > 0)
+const PEER = [{ name: 'serial @ethereumjs/vm', letter: '', colour: '--mark' }]
+
+/** One picture of everything: how many times faster each block is than serial execution. */
+const headlineSection = (blocks: readonly BlockReplay[]): readonly PageSection[] => {
+  const compared = blocks.filter(({ ratio }) => ratio > 0).sort((a, b) => b.ratio - a.ratio)
+  const all = totalsOf(compared)
+  if (all === undefined) return []
   const range = ({ samplesMs, serialSamplesMs }: BlockReplay): readonly [number, number] => [
     Math.min(...serialSamplesMs) / Math.max(...samplesMs),
     Math.max(...serialSamplesMs) / Math.min(...samplesMs),
   ]
-  const plusMinus = (samples: readonly number[]) => (samples.length > 1 ? `${rounded(100 * spread(samples))} %` : '-')
-  return {
-    title: 'Time against serial execution',
-    text: [
-      'Times faster than serial @ethereumjs/vm in the same run. The line through a point spans what the slowest and the fastest ' +
-        'passes of both sides would give. Left of the dashed line serial execution is faster.',
-    ],
-    ...(compared.length === 0
-      ? {}
-      : {
-          charts: [
-            {
-              label: 'Times faster than serial @ethereumjs/vm',
-              spec: ratioPoints(
-                compared.map((block) => ({ label: shortName(block), value: block.ratio, range: range(block) })),
-                'times faster',
-              ),
-            },
-          ],
-        }),
-    table: {
-      head: ['block', 'ms', 'spread', 'serial ms', 'spread', 'times', 'passes', 'first pass, ms', 'compiled, ms'],
-      rows: blocks.map((block) => [
-        block.block,
-        rounded(block.medianMs),
-        plusMinus(block.samplesMs),
-        block.serialSamplesMs.length === 0 ? '-' : rounded(block.serialMedianMs),
-        plusMinus(block.serialSamplesMs),
-        block.ratio === 0 ? '-' : rounded(block.ratio),
-        String(block.samplesMs.length),
-        rounded(block.firstMs),
-        rounded(block.compileMs),
-      ]),
+  const middle = median(compared.map(({ ratio }) => ratio))
+  return [
+    {
+      title: 'Times faster',
+      text: [
+        `Against serial @ethereumjs/vm in the same run: all blocks together ${rounded(all.ratio)} times as fast, the median block ` +
+          `${rounded(middle)} times, the slowest ${rounded(compared.at(-1)!.ratio)}, the fastest ${rounded(compared[0]!.ratio)}.`,
+      ],
+      charts: [
+        {
+          label:
+            'Times faster than serial @ethereumjs/vm, by block, on a logarithmic scale; the line at the end of a bar spans what the ' +
+            'slowest and the fastest passes of both sides would give; a bar that goes left of 1 is slower',
+          spec: ratioBars(
+            compared.map((block) => ({
+              label: shortName(block),
+              ratios: [{ value: block.ratio, range: range(block) }],
+            })),
+            PEER,
+            'times faster',
+          ),
+        },
+      ],
     },
-  }
+  ]
 }
 
-const roundSection = (blocks: readonly BlockReplay[]): PageSection => ({
-  title: 'Rounds',
-  text: [
-    'How often the device executed transactions of the block again, because one before them changed what they read.',
-  ],
-  charts: [
-    {
-      label: 'Rounds of each block',
-      spec: plainBars(
-        blocks.map((block) => ({ label: shortName(block), value: block.rounds, text: String(block.rounds) })),
-      ),
-    },
-  ],
-  table: { head: ['block', 'rounds'], rows: blocks.map(({ block, rounds }) => [block, String(rounds)]) },
+const timeSection = (blocks: readonly BlockReplay[]): PageSection => ({
+  title: 'Time against serial execution',
+  text: blocks.some(({ samplesMs, serialSamplesMs }) => isWide(samplesMs) || isWide(serialSamplesMs))
+    ? [WIDE_NOTE]
+    : [],
+  table: {
+    head: ['block', 'ms', 'spread', 'serial ms', 'spread', 'times', 'passes', 'first pass, ms', 'compiled, ms'],
+    rows: blocks.map((block) => [
+      block.block,
+      rounded(block.medianMs),
+      spreadText(block.samplesMs),
+      block.serialSamplesMs.length === 0 ? '-' : rounded(block.serialMedianMs),
+      spreadText(block.serialSamplesMs),
+      block.ratio === 0 ? '-' : rounded(block.ratio),
+      String(block.samplesMs.length),
+      rounded(block.firstMs),
+      rounded(block.compileMs),
+    ]),
+  },
 })
