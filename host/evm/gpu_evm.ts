@@ -6,7 +6,6 @@ import type { Account, Address } from '@ethereumjs/util'
 import { ethereumjsHardfork, FORKS, type Fork } from '../../transpiler/spec/forks.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { openDevice } from '../device/device.ts'
-import { BLOCK_HASH_OPCODE } from '../execute/block_hash_opcode.ts'
 import { wasmBn254 } from '../execute/cpu_bn254.ts'
 import { commonOf } from '../execute/cpu_crypto.ts'
 import { createExecutor, type Executor, type ExecutorOptions } from '../execute/executor.ts'
@@ -115,9 +114,7 @@ export class GpuEvm extends SpecifiedEvm {
 
   /** @internal */
   constructor(options: EVMOpts, own: OwnOptions) {
-    // Of its future forms one reads a contract (EIP-7709): that one stays.
-    const isStock = options.customOpcodes !== undefined || options.common?.isActivatedEIP(7709) === true
-    super(isStock ? options : { ...options, customOpcodes: [BLOCK_HASH_OPCODE] })
+    super(options)
     this.#options = own
     this.#state = new ManagedState(this.stateManager, this.blockchain)
     this.#isCustom =

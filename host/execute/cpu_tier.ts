@@ -16,7 +16,6 @@ import type { Log } from '../block/receipts.ts'
 import { REJECTION, type Rejection } from '../block/rejection.ts'
 import type { TransactionRules } from '../block/rules.ts'
 import { addressToBytes, quantityToBigInt, wordToBigInt, wordToBytes } from '../state/word.ts'
-import { BLOCK_HASH_OPCODE } from './block_hash_opcode.ts'
 import { commonOf } from './cpu_crypto.ts'
 import { createLeanEvm } from './cpu_evm.ts'
 import type { CpuExecution, CpuOutcome, CpuReads, CpuWrites, StateSnapshot } from './cpu_result.ts'
@@ -104,7 +103,6 @@ export class CpuTier {
     const options = {
       common: commonOf(this.#fork, this.#chainId),
       stateManager: this.#state,
-      customOpcodes: [BLOCK_HASH_OPCODE],
       blockchain: {
         getBlock: (number) => this.#getBlock(BigInt(number)),
         putBlock: async () => {},

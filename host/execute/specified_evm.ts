@@ -2,6 +2,7 @@ import type { Common } from '@ethereumjs/common'
 import { EVM, type Message } from '@ethereumjs/evm'
 import { type Account, Address } from '@ethereumjs/util'
 import { isDelegation } from '../../transpiler/spec/delegation.ts'
+import { pushAncestorHash } from './ancestor_hash.ts'
 import type { Operation, RunState } from './cpu_opcodes.ts'
 
 /**
@@ -10,7 +11,8 @@ import type { Operation, RunState } from './cpu_opcodes.ts'
  * - it takes any code that begins with 0xef0100 for a delegation, of whatever length (EIP-7702 wants 23 bytes), and throws
  *   where what follows is no address;
  * - it shows code that begins with 0xef00 as two bytes to EXTCODESIZE, EXTCODECOPY and EXTCODEHASH, and creates nothing from
- *   such initcode, as EIP-3540 would have it, which is part of no fork.
+ *   such initcode, as EIP-3540 would have it, which is part of no fork;
+ * - it asks for the hash of a block by a double, and so for another block from 2^53 on (YP H.2).
  *
  * Opcodes that the options bring themselves stay as they are.
  */
@@ -51,6 +53,7 @@ const SPECIFIED: Readonly<Record<number, (stock: Operation) => Handlers>> = {
   59: () => ({ opHandler: pushCodeSize }),
   60: () => ({ opHandler: copyCode }),
   63: () => ({ opHandler: pushCodeHash }),
+  64: (stock) => ({ opHandler: pushAncestorHash(stock.opHandler) }),
   240: (stock) => ({ opHandler: create(3, stock.opHandler) }),
   245: (stock) => ({ opHandler: create(4, stock.opHandler) }),
   ...Object.fromEntries(CALLS.map((code) => [code, (stock: Operation) => ({ gasHandler: callGas(stock.gasHandler) })])),

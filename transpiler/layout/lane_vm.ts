@@ -284,14 +284,15 @@ export const SLOT_READ = 2
 
 /**
  * ACCOUNT      ACCOUNT_VECTORS: (account id, ENTRY_* flags, code id, 0),
- *              balance before the transaction, present balance, least balance so far
+ *              balance before the transaction, present balance, least balance so far (also what a payment would
+ *              have left that moved nothing: a CALLCODE's, one to oneself)
  * The balance before of the sender is what it has after it paid up front.
  */
 export const VM_ACCOUNT_VECTORS = 7
 export const ENTRY_WARM = 1
 /** Whether it exists, and its code, was looked at: both must be the same at the transaction's place. */
 export const ENTRY_READ = 2
-/** Its balance was looked at as a number; else it was at most debited by less than it had. */
+/** Its balance was looked at as a number, or lacked what a call was to pay; else it paid at most what it had. */
 export const ENTRY_BALANCE = 4
 /** It existed before the transaction. */
 export const ENTRY_EXISTS = 8

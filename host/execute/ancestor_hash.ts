@@ -1,8 +1,5 @@
-import type { EVMOpts } from '@ethereumjs/evm'
 import { BLOCK_HASH_WINDOW } from '../../transpiler/spec/gas.ts'
-import { baseGasAt, OPCODES } from '../../transpiler/spec/opcodes.ts'
-
-type CustomOpcode = NonNullable<EVMOpts['customOpcodes']>[number]
+import type { Operation } from './cpu_opcodes.ts'
 
 /**
  * What blockchains of @ethereumjs packages answer. The one that an EVM declares takes doubles alone; `Blockchain.getBlock` of
@@ -18,21 +15,15 @@ export const ancestorHash = async (ancestors: Ancestors, number: bigint): Promis
   return (await ancestors.getBlock(isDouble ? Number(number) : number)).hash()
 }
 
-const BLOCKHASH = OPCODES.find(({ mnemonic }) => mnemonic === 'BLOCKHASH')!
-
-/**
- * BLOCKHASH (YP H.2, 0x40) at the full width of block numbers: the stock one asks for another block from 2^53 on, because it turns
- * the number into a double.
- */
-export const BLOCK_HASH_OPCODE: CustomOpcode = {
-  opcode: BLOCKHASH.code,
-  opcodeName: BLOCKHASH.mnemonic,
-  baseFee: baseGasAt(BLOCKHASH, 'frontier'),
-  logicFunction: async ({ stack, interpreter, blockchain }) => {
+/** BLOCKHASH (YP H.2, 0x40) at the full width of block numbers; of its future form, which reads a contract (EIP-7709), the stock one. */
+export const pushAncestorHash =
+  (stock: Operation['opHandler']): Operation['opHandler'] =>
+  async (runState, common) => {
+    if (common.isActivatedEIP(7709)) return stock(runState, common)
+    const { stack, interpreter, blockchain } = runState
     const number = stack.pop()
     const distance = interpreter.getBlockNumber() - number
     const isAncestor = distance > 0n && distance <= BigInt(BLOCK_HASH_WINDOW)
     const hash = isAncestor ? await ancestorHash(blockchain as Ancestors, number) : new Uint8Array(0)
     stack.push(hash.length === 0 ? 0n : BigInt(`0x${Buffer.from(hash).toString('hex')}`))
-  },
-}
+  }
