@@ -151,8 +151,7 @@ export class LaneJudge {
     for (let k = 0; k < count; k++) {
       const id = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
       if (id === MISSING) return this.#empty
-      const exists = accounts.exists(id)
-      if (id === from && ((plan.accountUse[k]! & USE_BALANCE) !== 0 || !exists)) return this.#own
+      if (id === from && (plan.accountUse[k]! & USE_BALANCE) !== 0) return this.#own
       if (accounts.isEmpty(id)) return this.#empty
     }
     if (plan.transferColumns.length === 0) return 0

@@ -1,5 +1,4 @@
 import { EXIT_MISS, EXIT_NONE } from '../../transpiler/index.ts'
-import { STATE_RETIRED } from '../state/account_table.ts'
 import type { ResidentState } from '../state/resident_state.ts'
 import type { LaneGroup } from './lane_group.ts'
 import { loadMissed } from './lane_load.ts'
@@ -29,11 +28,9 @@ export class PlaceRun {
   }
 
   /** Whether another execution of transaction i can stand where the present one does not. */
-  isOpen({ groups, laneGroups, toIds }: Schedule, i: number): boolean {
+  isOpen({ groups, laneGroups }: Schedule, i: number): boolean {
     const group = laneGroups[groups[i]!]
-    if (group === undefined || this.#made.has(group)) return false
-    // Where the called account was made anew in this batch, its id names its former self.
-    return (this.#resident.accounts.states[toIds[i]!]! & STATE_RETIRED) === 0
+    return group !== undefined && !this.#made.has(group)
   }
 
   /**

@@ -335,11 +335,11 @@ export class Sweep {
       const id = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
       if (id === MISSING) return this.#reasons.code
       const use = plan.accountUse[k]!
-      const exists = accounts.exists(id)
-      if (id === from && ((use & USE_BALANCE) !== 0 || !exists)) return this.#reasons.own
+      // That the sender exists no path asks: its nonce has made it exist.
+      if (id === from && (use & USE_BALANCE) !== 0) return this.#reasons.own
       if (accounts.isEmpty(id)) return this.#reasons.empty
       const expected = plan.accountExists[k]!
-      if (expected >= 0 && exists !== (expected === 1)) return this.#reasons.code
+      if (expected >= 0 && accounts.exists(id) !== (expected === 1)) return this.#reasons.code
       if (!accounts.isWritten(id)) continue
       if ((accounts.states[id]! & STATE_RETIRED) !== 0) return this.#reasons.code
       if ((use & USE_CODE) !== 0 && (accounts.hosts[id * HOST_LIMBS + HOST_MARKS]! & MARK_NEW_CODE) !== 0)
