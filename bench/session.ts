@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly tiers: TierChoice
   /** Transactions per block; absent = what fits the time. */
   readonly size?: number
+  /** The same of single workloads, where `size` is absent. */
+  readonly sizes?: ReadonlyMap<string, number>
   readonly samples: number
   readonly seed: number
   readonly revm: boolean
@@ -58,7 +60,8 @@ export const runSession = async (options: SessionOptions): Promise<BenchReport> 
       const budgetMs = Math.min(WORKLOAD_MS, leftMs / (workloads.length - i))
       const second = cold ? { openSecond: () => openDevice(request) } : {}
       late ||= leftMs < LEAST_MS
-      const run = { ...options, device, budgetMs, ...second }
+      const size = options.size ?? options.sizes?.get(workload.name)
+      const run = { ...options, ...(size === undefined ? {} : { size }), device, budgetMs, ...second }
       const result = late ? undefined : await within(leftMs, withPackages(runWorkload(workload, run), leavesOut))
       if (result instanceof MissingPackageError) {
         skipped.push({ workload: workload.name, reason: result.message })

@@ -1,6 +1,7 @@
 import type { CommandModule } from 'yargs'
 import type { Workload } from '../../bench/workloads/workload.ts'
 import { FORKS, type Fork, isAtLeast, isFork } from '../../transpiler/spec/forks.ts'
+import { EXIT_SLOWER } from '../exit_codes.ts'
 import { UserError } from '../fail.ts'
 import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { PATHS_NEVER, parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
@@ -16,6 +17,7 @@ interface BenchArguments extends TierArguments {
   peers: string | undefined
   json: string | undefined
   report: string | undefined
+  compare: string | undefined
   cold: boolean
 }
 
@@ -72,16 +74,25 @@ const run = async (options: BenchArguments): Promise<void> => {
     process.stdout.write(listText(WORKLOADS))
     return
   }
-  const workloads = chooseWorkloads(options.workloads ?? [], WORKLOADS)
+  const { compareRuns, compareText, isSlower, readEarlierRun } = await import('../../bench/report/compare.ts')
+  const earlier = options.compare === undefined ? undefined : readEarlierRun(options.compare)
+  const named = options.workloads ?? []
+  // Without names a comparison runs what ran before, as far as it is still there.
+  const known = WORKLOADS.map(({ name }) => name)
+  const ran = earlier?.results.map(({ workload }) => workload).filter((name) => known.includes(name)) ?? []
+  const workloads = chooseWorkloads(named.length === 0 ? ran : named, WORKLOADS)
   const size = options.size === undefined ? {} : { size: parseWhole('size', options.size, 1, LARGEST_SIZE) }
   const seed = parseWhole('seed', options.seed, 0, 2 ** 32 - 1)
   const fork = parseFork(options.fork ?? DEFAULT_FORK, OLDEST_FORK)
   const tiers = parseTiers(options)
   const peers = parsePeers(options.peers)
-  const isDefault = options.size === undefined && (options.workloads ?? []).length === 0
+  const isDefault = options.size === undefined && named.length === 0 && ran.length === 0
   const usual = isDefault ? DEFAULT_RUN_SAMPLES : USUAL_SAMPLES
   const samples = options.samples === undefined ? usual : parseWhole('samples', options.samples, 1, MOST_SAMPLES)
-  checkResultPaths({ json: options.json, report: options.report })
+  checkResultPaths(
+    { json: options.json, report: options.report },
+    options.compare === undefined ? [] : [options.compare],
+  )
   if (options.report !== undefined) await (await import('../../bench/report/charts.ts')).loadCharts()
   const { ANVIL_HINT, findAnvil } = await import('../../bench/peers/anvil.ts')
   const revm = peers.includes('revm')
@@ -97,12 +108,15 @@ const run = async (options: BenchArguments): Promise<void> => {
     fork,
     tiers,
     ...size,
+    ...(earlier === undefined
+      ? {}
+      : { sizes: new Map(earlier.results.map(({ workload, txCount }) => [workload, txCount])) }),
     ...(isDefault ? { timeMs: DEFAULT_RUN_MS } : {}),
     ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
     samples,
     seed,
     revm,
-    leavesOut: isMany(options.workloads ?? []),
+    leavesOut: isMany(named),
     cold: options.cold,
     progress: createProgress(process.stderr),
     onResult: (result) => process.stdout.write(`${workloadText(result, style)}\n`),
@@ -117,8 +131,13 @@ const run = async (options: BenchArguments): Promise<void> => {
     writeResult(options.report, await benchPage(report), 'report')
     process.stdout.write(`page     ${options.report}\n`)
   }
+  if (earlier !== undefined) {
+    const comparisons = compareRuns(earlier, report.results)
+    process.stdout.write(`\n${compareText(earlier, report, comparisons, style)}`)
+    if (isSlower(comparisons)) process.exitCode = EXIT_SLOWER
+  }
   // What ran out of time may still be compiling on the device, and would keep the process.
-  if (report.skipped.length > 0) process.exit(0)
+  if (report.skipped.length > 0) process.exit()
 }
 
 export const benchCommand: CommandModule<object, BenchArguments> = {
@@ -141,6 +160,11 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
       .option('peers', { type: 'string', describe: 'revm: native, through anvil' })
       .option('json', { type: 'string', describe: 'write the results to this file' })
       .option('report', { type: 'string', describe: 'write a page with tables and pictures to this file' })
+      .option('compare', {
+        type: 'string',
+        describe:
+          'a result file of before: the same workloads and sizes again, with ratios; exit code 3 where one is slower',
+      })
       .option('cold', { type: 'boolean', default: false, describe: 'measure compilation with an empty driver cache' })
       .strict(),
   handler: run,

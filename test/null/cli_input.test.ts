@@ -18,6 +18,7 @@ import { EXIT_BAD_FILE, EXIT_BAD_INPUT, EXIT_CODES } from '../../cli/exit_codes.
 import { exitCodeOf, failureText } from '../../cli/fail.ts'
 import { checkResultFolder, checkResultPath, checkResultPaths, writeResult } from '../../cli/result_file.ts'
 import { runCommand } from '../../cli/run_command.ts'
+import { REPORT } from '../fixtures/bench_report.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'wgevm-cli-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -48,6 +49,7 @@ const PROGRAM = file(
     calls: [{ label: 'c', from: `0x${'22'.repeat(20)}`, to: `0x${'11'.repeat(20)}`, data: '0x', gasLimit: '0xffff' }],
   }),
 )
+const EARLIER = file('earlier.json', JSON.stringify(REPORT))
 const NOWHERE = '/no/such/place/result.json'
 
 /** The one line and the exit code that a command line ends with. */
@@ -99,6 +101,9 @@ const FILES: readonly Case[] = ['programs', 'replay', 'simulate', 'statetest', '
 )
 
 const OUTPUTS: readonly Case[] = [
+  [['bench', '--compare', MISSING], EXIT_BAD_FILE, 'cannot be read (ENOENT)'],
+  [['bench', '--compare', WRONG], EXIT_BAD_FILE, "schema: expected 'wgevm-bench/1', got nothing"],
+  [['bench', '--compare', EARLIER, '--json', EARLIER], EXIT_BAD_INPUT, `--json ${EARLIER} is an input`],
   ...[
     ['bench', 'erc20'],
     ['programs', PROGRAM],
