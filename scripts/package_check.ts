@@ -53,7 +53,14 @@ const pack = (): string => {
   const paths = packed.files.map(({ path }) => path)
   const wrong = paths.filter((path) => /\.map$|\.test\.|(^|\/)(test|scripts|node_modules)\/|\.tsbuildinfo$/.test(path))
   if (wrong.length > 0) throw new CheckError(`the tarball holds ${wrong.join(', ')}`)
-  for (const path of ['dist/host/index.js', 'dist/host/index.d.ts', 'dist/cli/main.js', 'README.md', 'LICENSE']) {
+  for (const path of [
+    'dist/host/index.js',
+    'dist/host/index.d.ts',
+    'dist/cli/main.js',
+    'README.md',
+    'LICENSE',
+    'licenses/swiftshader.txt',
+  ]) {
     if (!paths.includes(path)) throw new CheckError(`the tarball lacks ${path}`)
   }
   console.log(`  ${paths.length} files, ${(packed.size / 1e6).toFixed(1)} MB packed`)
