@@ -1,5 +1,6 @@
 import { createBlock } from '@ethereumjs/block'
 import type { Common, StateManagerInterface } from '@ethereumjs/common'
+import type { EVMOpts } from '@ethereumjs/evm'
 import {
   createAccessList2930Tx,
   createBlob4844Tx,
@@ -56,7 +57,11 @@ export const runSerial = async (request: SerialRequest): Promise<SerialRun> => {
   const common = commonOf(fork, chainId)
   const transactionCommon = sharedCommon(common)
   const state = new SerialState(base)
-  const vm = await createVM({ common, stateManager: request.stateManager ?? state, blockchain: blockchainOf(base) })
+  const vm = await createVM({
+    common,
+    stateManager: request.stateManager ?? state,
+    evmOpts: { customOpcodes: [blockHashOf(base)] },
+  })
   const block = blockOf(env, fork, common)
   const receipts: (Receipt | undefined)[] = []
   const rejections: (Rejection | 0)[] = []
@@ -347,15 +352,18 @@ const blockOf = (env: BlockEnvironment, fork: Fork, common: Common) => {
   return block
 }
 
-/** Ancestors by number, for BLOCKHASH; hash zero where unknown. */
-const blockchainOf = (state: MemoryState) => ({
-  getBlock: async (number: number) => {
-    const hash = state.blockHash(BigInt(number))
-    return { hash: () => (hash === undefined ? new Uint8Array(32) : hexToBytes(hash as Hex)) }
-  },
-  putBlock: async () => {},
-  shallowCopy() {
-    return this
+/**
+ * BLOCKHASH as the yellow paper has it (H.2, 0x40), zero where the hash is unknown: that of @ethereumjs/evm asks for blocks by
+ * numbers in doubles, which from 2^53 on are those of others.
+ */
+const blockHashOf = (state: MemoryState): NonNullable<EVMOpts['customOpcodes']>[number] => ({
+  opcode: 0x40,
+  opcodeName: 'BLOCKHASH',
+  baseFee: 20,
+  logicFunction: ({ stack, env }) => {
+    const number = stack.pop()
+    const distance = env.block.header.number - number
+    stack.push(distance >= 1n && distance <= 256n ? BigInt(state.blockHash(number) ?? 0) : 0n)
   },
 })
 

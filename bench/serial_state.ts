@@ -7,6 +7,17 @@ import { addressFromHex, quantityFromBigInt, wordFromBigInt, wordFromHex } from 
 type Storage = Map<string, Uint8Array>
 
 /**
+ * Code that begins like a delegation (EIP-7702) and is not 23 bytes long is code that halts. @ethereumjs takes any such for a delegation:
+ * it is given another second byte. EXTCODECOPY shows that byte; size and hash stay.
+ */
+const undelegated = (code: Uint8Array): Uint8Array => {
+  if (code.length === 23 || code[0] !== 0xef || code[1] !== 0x01 || code[2] !== 0x00) return code
+  const other = code.slice()
+  other[1] = 2
+  return other
+}
+
+/**
  * The state manager of the serial reference: a MemoryState that it never writes to, changes in maps above it, and a
  * journal of closures for checkpoints. Faster than both state managers of @ethereumjs/statemanager, so that the serial
  * baseline of the benchmarks is not made slow by its state; a test holds it against MerkleStateManager by state root.
@@ -71,7 +82,7 @@ export class SerialState implements StateManagerInterface {
     const account = this.#account(address.toString())
     if (account === undefined) return new Uint8Array(0)
     const hash = bytesToHex(account.codeHash)
-    return this.#code.get(hash) ?? this.#base.readCode(hash)
+    return undelegated(this.#code.get(hash) ?? this.#base.readCode(hash))
   }
 
   async getCodeSize(address: Address): Promise<number> {

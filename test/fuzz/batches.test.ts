@@ -1,46 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ComputeDevice, openDevice } from '../../host/index.ts'
-import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
-import { BatchCheck, type BatchCheckOptions, minimized } from '../fixtures/batch_check.ts'
+import { isAtLeast } from '../../transpiler/spec/forks.ts'
 import { keepFailure, keptFailures } from '../fixtures/batch_failures.ts'
-import { batchState, randomBatch, stateWithEmpty } from '../fixtures/batch_world.ts'
+import { BatchFuzzer, FUZZ_RULES, type FuzzFailure } from '../fixtures/batch_fuzz.ts'
 
-/** Batches in all; WGEVM_RUNS asks for more, WGEVM_SEED for another first seed. */
-const RUNS = Number(process.env['WGEVM_RUNS'] ?? 1000)
+/** Runs in all, of two batches on average; WGEVM_RUNS asks for more, WGEVM_SEED for another first seed. */
+const RUNS = Number(process.env['WGEVM_RUNS'] ?? 500)
 const FIRST_SEED = Number(process.env['WGEVM_SEED'] ?? 1)
-
-/** Share of the batches by fork. Most run at the newest, since every fork compiles paths of its own. */
-const FORKS: readonly (readonly [Fork, number])[] = [
-  ['osaka', 6],
-  ['cancun', 1],
-  ['shanghai', 1],
-  ['istanbul', 1],
-  ['petersburg', 1],
-]
-
-/** Transactions of a small batch, at most, and how often one of them is a large one. */
-const MOST = 24
-const LARGE_EVERY = 40
-/** How often the state has accounts that exist and are empty. */
-const EMPTY_EVERY = 3
-
-/**
- * The executors that take turns: paths as programs, the same in ranges so that rounds and misses happen in the middle of a
- * batch, lanes on the host and at their places, no device but threads, and paths as kernels of their own, which are dear to
- * compile. Then the switches: the lane VM alone, paths alone, and both as nobody has switched anything.
- */
-const EXECUTORS: Readonly<Record<string, BatchCheckOptions & { readonly hasDevice: boolean }>> = {
-  programs: { hasDevice: true, recordFrom: 1, programs: 'always', workers: 1 },
-  ranges: { hasDevice: true, recordFrom: 1, programs: 'always', range: 8 },
-  host: { hasDevice: true, recordFrom: 1, programs: 'always', waves: 'worth', workers: 1 },
-  threads: { hasDevice: false, workers: 2 },
-  kernels: { hasDevice: true, recordFrom: 3 },
-  laneVm: { hasDevice: true, paths: 'never', laneVm: 'always', range: 32 },
-  laneVmOff: { hasDevice: true, recordFrom: 1, programs: 'always', laneVm: 'never' },
-  both: { hasDevice: true, recordFrom: 2, programs: 'always', workers: 1 },
-}
-const TURNS: readonly string[] =
-  'programs threads host ranges laneVm programs both threads laneVm programs kernels host ranges laneVmOff'.split(' ')
 
 let device: ComputeDevice
 beforeAll(async () => {
@@ -48,74 +14,37 @@ beforeAll(async () => {
 })
 afterAll(() => device.destroy())
 
-const plainState = batchState()
-const emptyState = stateWithEmpty()
-const stateOf = (seed: number) => (seed % EMPTY_EVERY === 0 ? emptyState : plainState)
-
-const openCheck = async (fork: Fork, name: string): Promise<BatchCheck> => {
-  const { hasDevice, ...options } = EXECUTORS[name]!
-  const check = new BatchCheck({ fork, ...options, ...(hasDevice ? { device } : {}) })
-  await check.executor.warm()
-  return check
-}
-
-/** The first difference from serial execution, or what was thrown. */
-const differenceOf = async (
-  check: BatchCheck,
-  ...batch: Parameters<BatchCheck['run']>
-): Promise<string | undefined> => {
-  try {
-    return (await check.run(...batch)).difference
-  } catch (error) {
-    return String(error)
-  }
-}
+const told = ({ seed, difference, run, onNew }: FuzzFailure): string =>
+  `seed ${seed} at ${run.kind.fork}, ${onNew ? '' : 'not on new executors, '}${difference}`
 
 describe('random batches', () => {
-  for (const { fork, executor, seed, transactions } of keptFailures())
-    test(`the batch kept as ${fork}-${executor}-${seed} equals serial execution`, async () => {
-      const check = await openCheck(fork, executor)
-      expect(await differenceOf(check, stateOf(seed), transactions)).toBeUndefined()
-      check.executor.close()
+  for (const failure of keptFailures()) {
+    const { fork, forms } = failure.run.kind
+    test(`the run kept as ${fork}-${forms.join('-')}-${failure.seed} equals serial execution`, async () => {
+      const fuzzer = new BatchFuzzer(device)
+      expect(await fuzzer.repeat(failure.run)).toBeUndefined()
+      fuzzer.close()
     })
+  }
 
-  const shares = FORKS.reduce((sum, [, share]) => sum + share, 0)
+  const shares = FUZZ_RULES.reduce((sum, { share }) => sum + share, 0)
   let first = FIRST_SEED
-  for (const [fork, share] of FORKS) {
+  for (const { fork, chainId, share } of FUZZ_RULES) {
     const runs = Math.ceil((RUNS * share) / shares)
     const seeds = Array.from({ length: runs }, (_, n) => first + n)
     first += runs
-    test(`${runs} batches at ${fork} equal serial execution, seeds ${seeds[0]} to ${seeds.at(-1)}`, async () => {
-      const checks = new Map<string, BatchCheck>()
-      for (const name of Object.keys(EXECUTORS)) checks.set(name, await openCheck(fork, name))
-      const tiers = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0, held: 0 }
+    test(`${runs} runs at ${fork}, chain ${chainId}, equal serial execution, seeds ${seeds[0]} to ${seeds.at(-1)}`, async () => {
+      const fuzzer = new BatchFuzzer(device)
       for (const seed of seeds) {
-        const state = stateOf(seed)
-        const transactions = randomBatch(seed, state, seed % LARGE_EVERY === 0 ? { fork } : { fork, most: MOST })
-        const executor = TURNS[seed % TURNS.length]!
-        const check = checks.get(executor)!
-        let difference: string | undefined
-        try {
-          const checked = await check.run(state, transactions)
-          difference = checked.difference
-          tiers.pathKernel += checked.result.tiers.pathKernel
-          tiers.pathProgram += checked.result.tiers.pathProgram
-          tiers.laneVm += checked.result.tiers.laneVm
-          tiers.pathHost += checked.result.tiers.pathHost
-          tiers.transfer += checked.result.tiers.transfer
-          tiers.cpu += checked.result.tiers.cpu
-          tiers.held += checked.result.ahead.held
-        } catch (error) {
-          difference = String(error)
-        }
-        if (difference === undefined) continue
-        const fewest = await minimized(check, state, transactions)
-        const file = keepFailure({ fork, executor, seed, difference, transactions: fewest })
-        expect.fail(`seed ${seed} at ${fork}, ${executor}: ${difference}\nfewest transactions that differ: ${file}`)
+        const failure = await fuzzer.run(seed, fork, chainId)
+        if (failure !== undefined)
+          expect.fail(`${told(failure)}\nfewest transactions that differ: ${keepFailure(failure)}`)
       }
-      for (const check of checks.values()) check.executor.close()
+      fuzzer.close()
+      const { tiers, compared } = fuzzer.tally
       // The batches must exercise every tier, or the test claims more than it shows. A few batches may not.
-      if (runs < 100) return
+      if (runs < 50) return
+      expect(compared).toBeGreaterThan(runs / 10)
       expect(tiers.pathProgram).toBeGreaterThan(runs / 2)
       if (isAtLeast(fork, 'berlin')) {
         expect(tiers.pathKernel).toBeGreaterThan(0)
