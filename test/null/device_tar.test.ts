@@ -97,7 +97,7 @@ describe('the bundled driver', () => {
     const root = join(scratch, 'a', 'b')
     const folder = unpackOnce(packed, root, 'driver')
     expect(folder).toBe(join(root, 'driver'))
-    expect(readdirSync(folder).sort()).toEqual(FILES)
+    expect(readdirSync(folder).sort()).toEqual(['SHA256SUMS', ...FILES])
     expect(readFileSync(join(folder, 'libvulkan.so.1'), 'utf8')).toBe('bytes of libvulkan.so.1')
     expect(readdirSync(root)).toEqual(['driver'])
     expect(statSync(root).mode & 0o777).toBe(0o700)
@@ -105,15 +105,23 @@ describe('the bundled driver', () => {
 
   test('is unpacked once', () => {
     const folder = unpackOnce(packed, scratch, 'driver')
-    writeFileSync(join(folder, 'libvulkan.so.1'), 'already there')
-    expect(readFileSync(join(unpackOnce(packed, scratch, 'driver'), 'libvulkan.so.1'), 'utf8')).toBe('already there')
+    const { ino } = statSync(folder)
+    expect(unpackOnce(packed, scratch, 'driver')).toBe(folder)
+    expect(statSync(folder).ino).toBe(ino)
   })
 
-  test('is made whole where a folder lacks a file', () => {
+  test.each([...FILES, 'SHA256SUMS'])('is replaced where %s is damaged, cut, empty or gone', (file) => {
     const folder = unpackOnce(packed, scratch, 'driver')
-    rmSync(join(folder, 'vk_swiftshader_icd.json'))
-    unpackOnce(packed, scratch, 'driver')
-    expect(readdirSync(folder).sort()).toEqual(FILES)
+    const whole = readFileSync(join(folder, file))
+    const flipped = Buffer.from(whole)
+    flipped[3]! ^= 1
+    for (const damaged of [flipped, whole.subarray(1), Buffer.alloc(0), undefined]) {
+      if (damaged === undefined) rmSync(join(folder, file))
+      else writeFileSync(join(folder, file), damaged)
+      unpackOnce(packed, scratch, 'driver')
+      expect(readFileSync(join(folder, file))).toEqual(whole)
+    }
+    expect(readdirSync(scratch)).toEqual(['driver'])
   })
 
   test('leaves nothing behind when the archive lacks a file', () => {
