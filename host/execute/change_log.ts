@@ -21,7 +21,7 @@ export interface SlotChange {
 export interface TransactionChanges {
   readonly accounts: readonly AccountChange[]
   readonly slots: readonly SlotChange[]
-  /** Accounts that were accessed (EIP-2929) and not changed. */
+  /** Accounts that were read (docs/decisions/0018) and not changed. */
   readonly readAccounts: readonly string[]
   readonly readSlots: readonly { readonly address: string; readonly key: bigint; readonly value: bigint }[]
   /** Accounts whose storage of before is gone as a whole, also where no slot of it is named above. */
