@@ -55,6 +55,8 @@ const systemCall = async (ground: BlockGround, env: BlockEnvironment, to: string
   const outcome = await cpu.systemCall({ env, to, data, snapshot: running })
   await recorder?.openOutcome(outcome?.reads ?? NO_READS, outcome?.writes ?? NO_WRITES, [to])
   if (outcome !== undefined) await running.apply(outcome.writes, sink)
+  // A call of an account without code does nothing but touch it (EIP-161).
+  else await creditAccount(ground, to, 0n)
   return outcome
 }
 
