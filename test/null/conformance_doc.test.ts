@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { folderOf, summarise, type TestOutcome } from '../../bench/report/conformance_schema.ts'
-import { conformanceText } from '../../scripts/conformance_doc.ts'
+import { conformanceDoc, conformanceText } from '../../scripts/conformance_doc.ts'
+import { ORACLE_DIFFERENCES } from '../../scripts/oracle_differences.ts'
 
 const ARCHIVE = '../shared/data/state-tests/state-tests.tar.gz'
 const outcome = (folder: string, tier: TestOutcome['tier'], reason?: string): TestOutcome => ({
@@ -45,6 +47,15 @@ test('conformance shares leave out step by step what the device has no part in',
   expect(text).toContain('no refused precompile | 8 | 6 | 75.0 % |')
   expect(text).toContain('| miss | 2 | 50.0 % |  |')
   expect(text).toContain('| refused: CREATE2 | 1 | 25.0 % | yes |')
+})
+
+test('the places where the oracle is not the specification stand there, each with a test that exists', () => {
+  const text = conformanceDoc()
+  expect(text).toContain('## Where the oracle and the specification differ, and what we do')
+  for (const { oracle, test: file } of ORACLE_DIFFERENCES) {
+    expect(text).toContain(oracle)
+    expect(existsSync(new URL(`../../${file}`, import.meta.url)), file).toBe(true)
+  }
 })
 
 test('a folder is the one inside the archive', () => {
