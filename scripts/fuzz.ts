@@ -66,7 +66,8 @@ const runPart = async ({ firstSeed, count, batchSize, form, adapter }: Part): Pr
   process.on('SIGINT', () => {
     interrupted = true
   })
-  process.once('disconnect', () => process.exit(1))
+  const abandoned = (): void => process.exit(1)
+  process.once('disconnect', abandoned)
   const tell = (told: Told): void => void process.send!(told)
   const onBatch = (done: number): boolean => {
     tell({ done, tally: plainVmTally(tally) })
@@ -78,6 +79,7 @@ const runPart = async ({ firstSeed, count, batchSize, form, adapter }: Part): Pr
     const { fork, firstSeed: first, difference, file } = failure
     tell({ failure: `${fork}, the batch from seed ${first}: ${difference}\nkept in ${file}` })
   }
+  process.off('disconnect', abandoned)
   process.disconnect()
 }
 
