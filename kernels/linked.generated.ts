@@ -506,9 +506,10 @@ fn state_account_exists(id: u32) -> bool {
 }
 
 fn state_constant(account: u32, index: u32) -> U256 {
-  let missing = account == MISSING;
-  let at = select(2u * (state_account_vector(account, 1u).z + index), 0u, missing);
-  return u256_select(U256(state_constants[at], state_constants[at + 1u]), U256_ZERO, missing);
+  let at = 2u * (state_account_vector(account, 1u).z + index);
+  let missing = (account == MISSING) | (at + 1u >= arrayLength(&state_constants));
+  let row = select(at, 0u, missing);
+  return u256_select(U256(state_constants[row], state_constants[row + 1u]), U256_ZERO, missing);
 }
 
 fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {

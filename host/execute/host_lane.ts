@@ -233,8 +233,12 @@ export class HostLanes {
         return rows[row + ROW_SKELETON] !== 0 ? 1n : 0n
       case 4:
         return rows[row + ROW_SKELETON] === operand ? 1n : 0n
-      default:
-        return wordToBigInt(this.#resident.codes.constants, LIMBS_PER_WORD * (rows[row + ROW_CONSTANTS]! + index))
+      default: {
+        // Past the table where the account has another code than the path was recorded on: the lane then leaves by a guard.
+        const { constants } = this.#resident.codes
+        const at = LIMBS_PER_WORD * (rows[row + ROW_CONSTANTS]! + index)
+        return at < constants.length ? wordToBigInt(constants, at) : 0n
+      }
     }
   }
 

@@ -112,9 +112,11 @@ fn state_account_exists(id: u32) -> bool {
   return (state_account_vector(id, 1u).w & STATE_ACCOUNT_EXISTS) != 0u;
 }
 
-/// Word `index` behind the account's constants base; 0 for MISSING.
+/// Word `index` behind the account's constants base; 0 for MISSING, and where the table ends before: a lane that asks an account of another
+/// code than its path was recorded on leaves by a guard.
 fn state_constant(account: u32, index: u32) -> U256 {
-  let missing = account == MISSING;
-  let at = select(2u * (state_account_vector(account, 1u).z + index), 0u, missing);
-  return u256_select(U256(state_constants[at], state_constants[at + 1u]), U256_ZERO, missing);
+  let at = 2u * (state_account_vector(account, 1u).z + index);
+  let missing = (account == MISSING) | (at + 1u >= arrayLength(&state_constants));
+  let row = select(at, 0u, missing);
+  return u256_select(U256(state_constants[row], state_constants[row + 1u]), U256_ZERO, missing);
 }

@@ -235,6 +235,23 @@ const checkState = (rig: Rig): void => {
     )
   })
 
+  it('state_constant past the table is zero', async () => {
+    const accounts = [5n, 6n].map((address, i) => ({
+      address,
+      skeleton: 1,
+      constantsAt: 3 * i,
+      exists: true,
+      balance: 1n,
+    }))
+    const tables = { accounts: accountArrays(64, accounts), constants: limbsOf([11n, 12n, 13n, 14n]) }
+    const constantsAt = async (index: number) =>
+      (await lookUpAccounts(rig, tables, [5n, 6n], index)).map(({ constant }) => constant)
+    expect(await constantsAt(0)).toEqual([11n, 14n])
+    expect(await constantsAt(1)).toEqual([12n, 0n])
+    expect(await constantsAt(3)).toEqual([14n, 0n])
+    expect(await constantsAt(4)).toEqual([0n, 0n])
+  })
+
   it('state_account tells apart addresses with one tag, and misses what is not there', async () => {
     // Limb 0 is the tag of a bucket; the rest of the address lies in its row.
     const addresses = Array.from({ length: 40 }, (_, i) => (BigInt(i) << BigInt(32 + (i % 5) * 25)) | 0xdeadbeefn)

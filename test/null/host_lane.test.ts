@@ -14,7 +14,7 @@ import type { RecordedTransaction } from '../../transpiler/record/transaction.ts
 import { evaluatePath } from '../fixtures/evaluate_path.ts'
 import { laneResult, type Tables } from '../fixtures/path_lanes.ts'
 import { pathSubjects, subjectText } from '../fixtures/path_subjects.ts'
-import { OPERATION_PATHS, operandLanes } from '../fixtures/program_paths.ts'
+import { loggingPath, OPERATION_PATHS, operandLanes } from '../fixtures/program_paths.ts'
 import { Random } from '../fixtures/random_programs.ts'
 import { withSlot } from '../fixtures/subject_tables.ts'
 import { abi, ENVIRONMENT, transaction, type World, worldOf } from '../fixtures/world.ts'
@@ -145,6 +145,13 @@ describe('a path program on the host', () => {
         expect([exit, outcome.logs[0]!.data], `${name}, lane ${lane}`).toEqual([0, logs[0]!.data])
       })
     }
+  })
+
+  test('reads a constant past the end of all as some word', async () => {
+    const path = loggingPath(['v6:u256 = instance 5000 v4', 'v7:u256 = xor v6 v0'], ['v7'])
+    const [lane] = operandLanes().map(({ transaction: one }) => one)
+    const [result] = await runLanes(path, residentOf(worldOf(Uint8Array.of(0)), false), [lane!])
+    expect(result!.exit).toBe(0)
   })
 
   test(`means what path IR means, for ${SUBJECTS} random programs, also with hints`, async () => {
