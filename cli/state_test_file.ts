@@ -71,6 +71,8 @@ export interface TestPlace {
 
 export const openRunner = async ({ adapter, tier, trace }: TestPlace): Promise<OpenRunner> => {
   const device = adapter === 'none' ? undefined : await openAny(adapter)
+  if (tier !== undefined && device === undefined)
+    throw new UserError(`--tier ${tier} needs an adapter, and there is none`)
   if (trace && device === undefined) throw new UserError('--trace needs an adapter, and there is none')
   const stateTests = new StateTestRunner({
     ...(device === undefined ? {} : { device }),

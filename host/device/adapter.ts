@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { basename } from 'node:path'
-import { type AdapterKind, gpuFiles, type Manifest, mesaVersion, systemManifests } from './manifest.ts'
+import { type AdapterKind, gpuFiles, type Manifest, mesaVersion, nvidiaEglVendor, systemManifests } from './manifest.ts'
 import { bundledSwiftShader } from './swiftshader.ts'
 
 /** What became of one driver that could have been used. */
@@ -120,6 +120,8 @@ const discover = (request: string | undefined): Vulkan => {
   if (process.platform !== 'linux') return { list: candidates(process.platform, []), refusals: [] }
   // lavapipe refuses to start without it.
   process.env['XDG_RUNTIME_DIR'] ||= tmpdir()
+  const vendor = nvidiaEglVendor()
+  if (vendor !== undefined) process.env['__EGL_VENDOR_LIBRARY_FILENAMES'] = vendor
   const refusals: AdapterReport[] = []
   const found = systemManifests()
   // Without a GPU the hardware drivers only write errors; who asks for one by its kind gets the attempt.

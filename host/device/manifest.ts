@@ -13,9 +13,26 @@ export interface Manifest {
   readonly library: string
 }
 
+/** Where container runtimes mount NVIDIA's driver; the loader does not look there. */
+const NVIDIA_ROOT = '/usr/local/nvidia/share'
+
+/**
+ * NVIDIA's EGL vendor file in such a container, without which its Vulkan driver finds no display library; undefined where another place has
+ * one, or the user names them.
+ */
+export const nvidiaEglVendor = (
+  env: NodeJS.ProcessEnv = process.env,
+  exists: (path: string) => boolean = existsSync,
+): string | undefined => {
+  if (env['__EGL_VENDOR_LIBRARY_FILENAMES'] || env['__EGL_VENDOR_LIBRARY_DIRS']) return undefined
+  const fileOf = (root: string): string => join(root, 'glvnd', 'egl_vendor.d', '10_nvidia.json')
+  if (['/etc', '/usr/share'].some((root) => exists(fileOf(root)))) return undefined
+  return exists(fileOf(NVIDIA_ROOT)) ? fileOf(NVIDIA_ROOT) : undefined
+}
+
 /**
  * The folders where the Vulkan loader looks for driver manifests on Linux, in its order
- * (Vulkan-Loader, LoaderDriverInterface.md, "Driver Discovery on Linux").
+ * (Vulkan-Loader, LoaderDriverInterface.md, "Driver Discovery on Linux"), and the one of NVIDIA's containers.
  *
  * @internal
  */
@@ -28,6 +45,7 @@ export const manifestFolders = (env: NodeJS.ProcessEnv = process.env): string[] 
     '/etc',
     env['XDG_DATA_HOME'] || join(home, '.local', 'share'),
     ...(env['XDG_DATA_DIRS'] || '/usr/local/share:/usr/share').split(delimiter),
+    NVIDIA_ROOT,
   ]
   return [...new Set(roots.filter((root) => root !== '').map((root) => join(root, 'vulkan', 'icd.d')))]
 }

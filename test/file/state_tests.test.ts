@@ -245,6 +245,14 @@ describe('wgevm statetest', () => {
     expect(status).toBe(1)
   })
 
+  it('is refused without an adapter where it is about the lane VM', () => {
+    writeFileSync(join(scratch, 'a.json'), textOf('signed.json'))
+    const { status, stdout, stderr } = wgevm(scratch, '--tier', 'lane-vm')
+    expect(stderr).toContain('--tier lane-vm needs an adapter, and there is none')
+    expect(stdout).toBe('')
+    expect(status).not.toBe(0)
+  })
+
   it('ends with 11 where a file is malformed, and writes what was done', () => {
     writeFileSync(join(scratch, 'a.json'), textOf('signed.json'))
     writeFileSync(join(scratch, 'b.json'), '{"a":{"transaction":{},"post":{}}}')

@@ -18,6 +18,7 @@ import {
   manifestKind,
   mesaVersion,
   mesaVersionIn,
+  nvidiaEglVendor,
   systemManifests,
 } from '../../host/device/manifest.ts'
 
@@ -200,7 +201,18 @@ describe('system manifests', () => {
     const folders = manifestFolders({ HOME: '/h', XDG_DATA_DIRS: '/d1:/d2' })
     expect(folders[0]).toBe('/h/.config/vulkan/icd.d')
     expect(folders.indexOf('/etc/vulkan/icd.d')).toBeLessThan(folders.indexOf('/h/.local/share/vulkan/icd.d'))
-    expect(folders.slice(-2)).toEqual(['/d1/vulkan/icd.d', '/d2/vulkan/icd.d'])
+    expect(folders.slice(-3, -1)).toEqual(['/d1/vulkan/icd.d', '/d2/vulkan/icd.d'])
+  })
+
+  test("and the EGL vendor file of NVIDIA's containers are found where no other place has one", () => {
+    const root = '/usr/local/nvidia/share'
+    expect(manifestFolders({ HOME: '/h' }).at(-1)).toBe(`${root}/vulkan/icd.d`)
+    const vendor = 'glvnd/egl_vendor.d/10_nvidia.json'
+    const among = (files: readonly string[], env = {}) => nvidiaEglVendor(env, (path) => files.includes(path))
+    expect(among([`${root}/${vendor}`])).toBe(`${root}/${vendor}`)
+    expect(among([])).toBeUndefined()
+    expect(among([`${root}/${vendor}`, `/usr/share/${vendor}`])).toBeUndefined()
+    expect(among([`${root}/${vendor}`], { __EGL_VENDOR_LIBRARY_FILENAMES: '/own.json' })).toBeUndefined()
   })
 
   test('find the Mesa version of a library given relative to the manifest', () => {
