@@ -144,7 +144,7 @@ export class Replayer {
       serial ? 'every receipt and the whole state of serial @ethereumjs/vm' : '',
     ].filter((text) => text !== '')
     const samplesMs = measured.map(({ elapsedMs }) => elapsedMs)
-    const { rounds, timings } = measured[medianIndex(samplesMs)]!
+    const { rounds, timings, deviceTimes } = measured[medianIndex(samplesMs)]!
     const medianMs = median(samplesMs)
     const serialMedianMs = serialMs.length === 0 ? 0 : median(serialMs)
     const run: ReplayRun = {
@@ -157,6 +157,7 @@ export class Replayer {
       rounds,
       exits: last.result.exits,
       stagesMs: timings,
+      ...(deviceTimes === undefined ? {} : { deviceTimes }),
       firstMs: first.elapsedMs,
       compileMs,
       samplesMs,
@@ -211,6 +212,7 @@ export class Replayer {
       // A block has a hundred paths: they run as programs, which are there as soon as they are recorded.
       compile: 'wait',
       kernels: 'never',
+      deviceTimes: true,
       ...tiers,
       ...(device === undefined ? {} : { device }),
       ...(pathStore === undefined ? {} : { pathStore }),
@@ -235,9 +237,15 @@ interface MeasuredPass {
   readonly elapsedMs: number
   readonly rounds: number
   readonly timings: ExecutionResult['timings']
+  readonly deviceTimes: ExecutionResult['deviceTimes']
 }
 
-const measuredOf = ({ elapsedMs, result: { rounds, timings } }: Pass): MeasuredPass => ({ elapsedMs, rounds, timings })
+const measuredOf = ({ elapsedMs, result: { rounds, timings, deviceTimes } }: Pass): MeasuredPass => ({
+  elapsedMs,
+  rounds,
+  timings,
+  deviceTimes,
+})
 
 const WARM = 'recorded paths, compiled kernels and the code of the host; accounts and slots are read anew in every pass'
 

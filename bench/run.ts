@@ -144,6 +144,7 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
     rounds: result.rounds,
     exits: result.exits,
     stagesMs: { ...result.timings },
+    ...(result.deviceTimes === undefined ? {} : { deviceTimes: result.deviceTimes }),
     compileMs: await compileTimes(workload, options, compileMs),
     deviceBytesPerTx: result.deviceBytesPerTransaction,
     peers,
@@ -240,6 +241,7 @@ const open = (
     state,
     // What is measured is what a path comes to once it has earned its own kernel.
     compile: 'wait',
+    deviceTimes: true,
     ...tiers,
     ...(kernels === undefined ? {} : { kernels }),
     ...(device === undefined ? {} : { device }),
@@ -252,7 +254,15 @@ interface TimedResult {
   readonly gas: number
   readonly result: Pick<
     ExecutionResult,
-    'tiers' | 'rounds' | 'exits' | 'timings' | 'compileMs' | 'chunks' | 'faults' | 'deviceBytesPerTransaction'
+    | 'tiers'
+    | 'rounds'
+    | 'exits'
+    | 'timings'
+    | 'deviceTimes'
+    | 'compileMs'
+    | 'chunks'
+    | 'faults'
+    | 'deviceBytesPerTransaction'
   >
 }
 
@@ -265,9 +275,11 @@ const execute = async (executor: Executor, { env, transactions }: WorkloadBlock)
   const start = performance.now()
   const { receipts, ...executed } = await executor.execute({ env, transactions })
   const elapsedMs = performance.now() - start
-  const { tiers, rounds, exits, timings, compileMs, chunks, faults, deviceBytesPerTransaction } = executed
+  // Nothing of a block that is large is kept.
+  const { tiers, rounds, exits, timings, deviceTimes, compileMs, chunks, faults, deviceBytesPerTransaction } = executed
   const result = { tiers, rounds, exits, timings, compileMs, chunks, faults, deviceBytesPerTransaction }
-  return { timed: { elapsedMs, gas: receipts.totalGasUsed, result }, receipts }
+  const timed = { elapsedMs, gas: receipts.totalGasUsed, result: { ...result, ...(deviceTimes && { deviceTimes }) } }
+  return { timed, receipts }
 }
 
 /** The verification's own serial runs are the peer's time: the same transactions in the same run of this command. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { adapterRequest } from '../host/device/adapter.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
-import { openDevice } from '../host/device/device.ts'
+import { type DeviceOptions, openDevice } from '../host/device/device.ts'
 import type { Fork } from '../transpiler/spec/forks.ts'
 import { commitOfCheckout, machine } from './machine.ts'
 import { MissingPackageError } from './packages.ts'
@@ -16,6 +16,8 @@ import type { Workload } from './workloads/workload.ts'
 export interface SessionOptions {
   readonly workloads: readonly Workload[]
   readonly adapter?: string
+  /** How to open it. */
+  readonly opened?: Pick<DeviceOptions, 'robustness' | 'compileLimitMs'>
   readonly fork: Fork
   readonly tiers: TierChoice
   /** Transactions per block; absent = what fits the time. */
@@ -48,7 +50,7 @@ export const runSession = async (options: SessionOptions): Promise<BenchReport> 
   const { workloads, cold, leavesOut } = options
   const emptyCache = cold ? useEmptyDriverCache() : undefined
   const asked = adapterRequest(options.adapter)
-  const request = asked === undefined ? {} : { adapter: asked }
+  const request = { ...options.opened, ...(asked === undefined ? {} : { adapter: asked }) }
   const device = await openDevice(request)
   try {
     const results: WorkloadResult[] = []

@@ -1,8 +1,11 @@
 import type { ExecutorOptions } from '../host/execute/executor.ts'
 import { UserError } from './fail.ts'
+import { parseWhole } from './result_file.ts'
 
-/** `--tier`, `--paths` and `--lane-vm` as they are typed. `paths` is no text where it stands alone or as `--no-paths`. */
+/** `--tier`, `--paths`, `--lane-vm`, `--waves` and `--range` as they are typed. `paths` is no text where it stands alone or as `--no-paths`. */
 export interface TierArguments {
+  readonly waves?: string | undefined
+  readonly range?: string | undefined
   readonly tier: string | undefined
   readonly paths?: unknown
   readonly 'lane-vm': string | undefined
@@ -14,7 +17,11 @@ export const TIER_OPTIONS = {
     type: 'string',
     describe: 'never, or always: every call there that may go [default: where no path takes it and a wave pays]',
   },
+  waves: { type: 'string', describe: 'always: lanes go to the device however few they are [default: where it pays]' },
+  range: { type: 'string', describe: 'transactions that go to the device together [default: 16,384]' },
 } as const
+
+const LARGEST_RANGE = 2 ** 22
 
 export const PATHS_NEVER = 'never: no path is recorded or run'
 
@@ -23,7 +30,14 @@ export const parseTiers = ({
   tier,
   paths,
   'lane-vm': laneVm,
-}: TierArguments): Pick<ExecutorOptions, 'paths' | 'laneVm'> => {
+  waves,
+  range,
+}: TierArguments): Pick<ExecutorOptions, 'paths' | 'laneVm' | 'waves' | 'range'> => {
+  if (waves !== undefined && waves !== 'always') throw new UserError(`--waves takes always; got '${waves}'`)
+  const others = {
+    ...(waves === undefined ? {} : { waves: 'always' as const }),
+    ...(range === undefined ? {} : { range: parseWhole('range', range, 1, LARGEST_RANGE) }),
+  }
   if (laneVm !== undefined && laneVm !== 'never' && laneVm !== 'always')
     throw new UserError(`--lane-vm takes never or always; got '${laneVm}'`)
   if (typeof paths === 'string' && paths !== 'never' && paths !== '')
@@ -32,11 +46,11 @@ export const parseTiers = ({
     throw new UserError('--tier goes without --paths never and --lane-vm: it stands for them')
   switch (tier) {
     case undefined:
-      return { ...(paths === 'never' ? { paths } : {}), ...(laneVm === undefined ? {} : { laneVm }) }
+      return { ...(paths === 'never' ? { paths } : {}), ...(laneVm === undefined ? {} : { laneVm }), ...others }
     case 'lane-vm':
-      return { paths: 'never', laneVm: 'always' }
+      return { paths: 'never', laneVm: 'always', ...others }
     case 'paths':
-      return { laneVm: 'never' }
+      return { laneVm: 'never', ...others }
     default:
       throw new UserError(`--tier takes lane-vm or paths; got '${tier}'`)
   }

@@ -1,3 +1,4 @@
+import type { DeviceTimes } from '../../host/execute/device_clock.ts'
 import type { ConflictMap } from '../conflict_map.ts'
 import type { TierChoice } from '../tier_choice.ts'
 import type { BenchReport, StageTimes, TierCounts } from './schema.ts'
@@ -46,6 +47,8 @@ export interface ReplayRun {
   readonly exits: Readonly<Record<string, number>>
   /** Of the pass with the median time. */
   readonly stagesMs: StageTimes
+  /** Of the same pass; without `totalMs` where the adapter has no timestamp queries. */
+  readonly deviceTimes?: DeviceTimes
   /** The first pass: it records paths, and no table of the device is filled yet. */
   readonly firstMs: number
   readonly compileMs: number

@@ -1,3 +1,4 @@
+import type { DeviceTimes } from '../../host/execute/device_clock.ts'
 import type { ConflictMap } from '../conflict_map.ts'
 import type { TierChoice } from '../tier_choice.ts'
 
@@ -40,6 +41,8 @@ export interface WorkloadResult {
   /** Transactions that left the device, by reason. */
   readonly exits: Readonly<Record<string, number>>
   readonly stagesMs: StageTimes
+  /** Of the median sample; without `totalMs` where the adapter has no timestamp queries. */
+  readonly deviceTimes?: DeviceTimes
   /** Time spent compiling kernels in this run, outside the samples: with an empty and with a filled driver cache; 0 = not measured. */
   readonly compileMs: { readonly cold: number; readonly warm: number }
   readonly deviceBytesPerTx: number

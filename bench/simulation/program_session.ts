@@ -1,6 +1,6 @@
 import type { Program } from '../../host/block/program_file.ts'
 import { adapterRequest } from '../../host/device/adapter.ts'
-import { openDevice } from '../../host/device/device.ts'
+import { type DeviceOptions, openDevice } from '../../host/device/device.ts'
 import { commitOfCheckout, machine } from '../machine.ts'
 import { AnvilError, findAnvil } from '../peers/anvil.ts'
 import type { Progress } from '../report/progress.ts'
@@ -16,6 +16,8 @@ export interface ProgramSessionOptions {
   readonly seed: number
   readonly samples: number
   readonly adapter?: string
+  /** How to open it. */
+  readonly opened?: Pick<DeviceOptions, 'robustness' | 'compileLimitMs'>
   readonly tiers: TierChoice
   /** Native revm beside it. */
   readonly revm: boolean
@@ -56,7 +58,7 @@ const SWAPS: Readonly<Record<string, RegExp>> = {
 export const runPrograms = async (options: ProgramSessionOptions): Promise<ProgramsReport> => {
   const { programs, progress, seed, tiers } = options
   const asked = adapterRequest(options.adapter)
-  const device = await openDevice(asked === undefined ? {} : { adapter: asked })
+  const device = await openDevice({ ...options.opened, ...(asked === undefined ? {} : { adapter: asked }) })
   const anvil = options.revm ? findAnvil() : undefined
   const results: ProgramReport[] = []
   const failed: { program: string; reason: string }[] = []

@@ -1,6 +1,6 @@
 import type { PeerResult } from '../report/schema.ts'
 import { isWide, WIDE_NOTE } from '../report/statistics.ts'
-import { grouped, milliseconds, rounded, spreadText } from '../report/text.ts'
+import { deviceTimesText, grouped, milliseconds, rounded, spreadText } from '../report/text.ts'
 import type { ProgramReport } from './run_program.ts'
 
 const PLACES: Readonly<Record<number, string>> = { [-1]: 'caller', [-2]: 'value' }
@@ -46,6 +46,7 @@ export const programText = (report: ProgramReport): string => {
     'stages',
     `route ${milliseconds(route)}, waiting for the device ${milliseconds(device)}, judge ${milliseconds(judge)}, CPU tier ${milliseconds(cpu)}`,
   ])
+  lines.push(['device', `${deviceTimesText(report.deviceTimes)} (milliseconds on the device)`])
   lines.push(['first', `${milliseconds(report.firstMs)}, of it compilation ${milliseconds(report.firstCompileMs)}`])
   lines.push([
     'serial',

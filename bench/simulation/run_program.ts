@@ -4,6 +4,7 @@ import type { Program } from '../../host/block/program_file.ts'
 import { adapterRequest } from '../../host/device/adapter.ts'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { openDevice } from '../../host/device/device.ts'
+import type { DeviceTimes } from '../../host/execute/device_clock.ts'
 import { createExecutor, type Executor, type TierCounts } from '../../host/execute/executor.ts'
 import type { Simulation, SimulationTimings } from '../../host/execute/simulation.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
@@ -55,6 +56,8 @@ export interface ProgramReport {
   readonly callsPerSecond: number
   readonly spread: number
   readonly stagesMs: SimulationTimings
+  /** Of the same sample; without `totalMs` where the adapter has no timestamp queries. */
+  readonly deviceTimes?: DeviceTimes
   readonly serial: { readonly name: '@ethereumjs/evm'; readonly calls: number; readonly callsPerSecond: number }
   readonly verified: { readonly lanes: number; readonly all: boolean }
   readonly faults: readonly string[]
@@ -100,7 +103,7 @@ export const runProgramOn = async (
 ): Promise<ProgramReport> => {
   const { seed, samples, tiers = {}, cold = false } = options
   const state = MemoryState.from(program.pre)
-  const executor = createExecutor({ ...program, state, device, compile: 'wait', ...tiers })
+  const executor = createExecutor({ ...program, state, device, compile: 'wait', deviceTimes: true, ...tiers })
   try {
     await checkExpected(program, state)
     const variations = await findVariations(program, seed)
@@ -114,8 +117,8 @@ export const runProgramOn = async (
     const firstCompileMs = latest.simulation.compileMs
     const taken: Sample[] = []
     // The results of the one before go: whoever kept them all would measure new memory for each.
-    const take = ({ elapsedMs, cpuMs, simulation: { timings } }: TimedSimulation): void => {
-      taken.push({ elapsedMs, cpuMs, timings })
+    const take = ({ elapsedMs, cpuMs, simulation: { timings, deviceTimes } }: TimedSimulation): void => {
+      taken.push({ elapsedMs, cpuMs, timings, deviceTimes })
     }
     if (cold) take(latest)
     const warmUntilMs = performance.now() + WARM_UP_MS
@@ -156,6 +159,7 @@ export const runProgramOn = async (
       callsPerSecond: (1000 * lanes) / median(samplesMs),
       spread: spread(samplesMs),
       stagesMs: middle.timings,
+      ...(middle.deviceTimes === undefined ? {} : { deviceTimes: middle.deviceTimes }),
       serial: {
         name: '@ethereumjs/evm',
         calls: serial.count,
@@ -174,6 +178,7 @@ interface Sample {
   readonly elapsedMs: number
   readonly cpuMs: number
   readonly timings: SimulationTimings
+  readonly deviceTimes: DeviceTimes | undefined
 }
 
 interface TimedSimulation {

@@ -1,12 +1,13 @@
 import type { CommandModule } from 'yargs'
 import type { Workload } from '../../bench/workloads/workload.ts'
 import { FORKS, type Fork, isAtLeast, isFork } from '../../transpiler/spec/forks.ts'
+import { DEVICE_OPTIONS, type DeviceArguments, parseDevice } from '../device_options.ts'
 import { EXIT_SLOWER } from '../exit_codes.ts'
 import { UserError } from '../fail.ts'
 import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { PATHS_NEVER, parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
 
-interface BenchArguments extends TierArguments {
+interface BenchArguments extends TierArguments, DeviceArguments {
   workloads: string[] | undefined
   list: boolean
   size: string | undefined
@@ -21,7 +22,7 @@ interface BenchArguments extends TierArguments {
   cold: boolean
 }
 
-const LARGEST_SIZE = 2 ** 20
+const LARGEST_SIZE = 2 ** 22
 const MOST_SAMPLES = 100
 const USUAL_SAMPLES = 3
 /** Verification takes longer than the sample: with two, every workload of the default run has its turn. */
@@ -107,6 +108,7 @@ const run = async (options: BenchArguments): Promise<void> => {
     workloads,
     fork,
     tiers,
+    opened: parseDevice(options),
     ...size,
     ...(earlier === undefined
       ? {}
@@ -156,6 +158,7 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
       .option('adapter', { type: 'string', describe: 'gpu, lavapipe, swiftshader, or a part of a name' })
       .option('fork', { type: 'string', describe: 'cancun or later [default: osaka]' })
       .options(TIER_OPTIONS)
+      .options(DEVICE_OPTIONS)
       .option('paths', { type: 'string', describe: PATHS_NEVER })
       .option('peers', { type: 'string', describe: 'revm: native, through anvil' })
       .option('json', { type: 'string', describe: 'write the results to this file' })

@@ -1,13 +1,14 @@
 import type { CommandModule } from 'yargs'
 import { FixtureError } from '../../host/block/json_field.ts'
 import { readProgram } from '../../host/block/program_file.ts'
+import { DEVICE_OPTIONS, type DeviceArguments, parseDevice } from '../device_options.ts'
 import { EXIT_FAILURE } from '../exit_codes.ts'
 import { UserError } from '../fail.ts'
 import { fixtureFiles } from '../fixture_files.ts'
 import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
 
-interface ProgramsArguments extends TierArguments {
+interface ProgramsArguments extends TierArguments, DeviceArguments {
   files: string[]
   only: string | undefined
   lanes: string | undefined
@@ -18,7 +19,7 @@ interface ProgramsArguments extends TierArguments {
   json: string | undefined
 }
 
-const MOST_LANES = 2 ** 20
+const MOST_LANES = 2 ** 22
 const MOST_SAMPLES = 100
 
 const run = async (options: ProgramsArguments): Promise<void> => {
@@ -27,6 +28,7 @@ const run = async (options: ProgramsArguments): Promise<void> => {
     ...(lanes === undefined ? {} : { lanes: parseWhole('lanes', lanes, 1, MOST_LANES) }),
     ...(adapter === undefined ? {} : { adapter }),
     tiers: parseTiers({ ...options, tier: options.tier ?? (options['lane-vm'] === undefined ? 'lane-vm' : undefined) }),
+    opened: parseDevice(options),
     samples: parseWhole('samples', options.samples, 1, MOST_SAMPLES),
     seed: parseWhole('seed', options.seed, 0, 2 ** 32 - 1),
   }
@@ -98,6 +100,9 @@ export const programsCommand: CommandModule<object, ProgramsArguments> = {
       .option('seed', { type: 'string', default: '1', describe: 'seed of the variations and of the verified sample' })
       .option('tier', { ...TIER_OPTIONS.tier, describe: `${TIER_OPTIONS.tier.describe} [default: lane-vm]` })
       .option('lane-vm', TIER_OPTIONS['lane-vm'])
+      .option('waves', TIER_OPTIONS.waves)
+      .option('range', TIER_OPTIONS.range)
+      .options(DEVICE_OPTIONS)
       .option('peers', {
         type: 'string',
         describe: 'revm: native, through anvil; left out where its binary is not there',

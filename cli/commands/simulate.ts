@@ -13,7 +13,7 @@ interface SimulateArguments extends TierArguments {
   json: string | undefined
 }
 
-const MOST_LANES = 2 ** 20
+const MOST_LANES = 2 ** 22
 const MOST_SAMPLES = 100
 
 const run = async (options: SimulateArguments): Promise<void> => {

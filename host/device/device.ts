@@ -7,8 +7,9 @@ import { splitWorkgroups } from './lanes.ts'
 import { bufferBytes, mostStorageBytes, mostWaveBytes } from './limits.ts'
 import type { AdapterKind } from './manifest.ts'
 import { StagingPool, stagedRanges } from './staging.ts'
-import { throttledWait } from './throttle.ts'
-import { COPY_DST, COPY_SRC, MAP_MODE_READ, QUERY_RESOLVE, STORAGE, UNIFORM } from './usage.ts'
+import { HARDWARE_SPIN_MS, SPIN_MS, throttledWait } from './throttle.ts'
+import { dispatchTimes, MOST_TIMED, TimestampPool } from './timestamps.ts'
+import { COPY_DST, COPY_SRC, MAP_MODE_READ, STORAGE, UNIFORM } from './usage.ts'
 
 export interface DeviceOptions {
   /** `gpu`, `lavapipe`, `swiftshader`, or a part of an adapter's name. Default: WGEVM_ADAPTER, else the best one. */
@@ -18,6 +19,8 @@ export interface DeviceOptions {
    * (`checkedDevice`): both for debugging kernels. Default: WGEVM_ROBUSTNESS, else `off`.
    */
   readonly robustness?: Robustness
+  /** Milliseconds that one kernel may compile before it is refused with ShaderCompileError. Default: ten minutes. */
+  readonly compileLimitMs?: number
 }
 
 export type Robustness = 'on' | 'off' | 'checked'
@@ -39,10 +42,11 @@ const defaultRobustness = (): Robustness => {
 export const openDevice = async ({
   adapter,
   robustness = defaultRobustness(),
+  compileLimitMs = COMPILE_LIMIT_MS,
 }: DeviceOptions = {}): Promise<ComputeDevice> => {
   const flags = ['disable-dawn-features=timestamp_quantization']
   if (robustness !== 'on') flags.push('enable-dawn-features=disable_robustness')
-  const device = await deviceOn(await openAdapter(adapterRequest(adapter), flags))
+  const device = await deviceOn(await openAdapter(adapterRequest(adapter), flags), { compileLimitMs })
   return robustness === 'checked' ? checkedDevice(device) : device
 }
 
@@ -58,23 +62,33 @@ const LIMITS = [
 
 const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups']
 
+/** How much a device may take. */
+export interface DeviceRoom {
+  /** The adapter's own limits (default), or WebGPU's default ones. */
+  readonly limits?: 'adapter' | 'default'
+  /** Reads of a run come through buffers of at most so many bytes, but for a single one that is longer. */
+  readonly mostStagedBytes?: number
+  /** One kernel may compile for so long, then it is refused. Default: ten minutes. */
+  readonly compileLimitMs?: number
+}
+
+const COMPILE_LIMIT_MS = 600_000
+
 /**
- * A device on this adapter with the adapter's own limits, or with WebGPU's default ones. An adapter gives one device. Reads of a run come
- * through buffers of at most `mostStagedBytes`, but for a single one that is longer.
+ * A device on this adapter. An adapter gives one device.
+ *
  * @internal
  */
 export const deviceOn = async (
   open: OpenAdapter,
-  {
-    limits = 'adapter',
-    mostStagedBytes = Infinity,
-  }: { readonly limits?: 'adapter' | 'default'; readonly mostStagedBytes?: number } = {},
+  { limits = 'adapter', mostStagedBytes = Infinity, compileLimitMs = COMPILE_LIMIT_MS }: DeviceRoom = {},
 ): Promise<ComputeDevice> => {
   const { adapter } = open
   const asked = limits === 'adapter' ? LIMITS : []
   const requiredLimits = Object.fromEntries(asked.map((name) => [name, adapter.limits[name]]))
   const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature))
-  return new DawnDevice(open, await adapter.requestDevice({ requiredLimits, requiredFeatures }), mostStagedBytes)
+  const gpu = await adapter.requestDevice({ requiredLimits, requiredFeatures })
+  return new DawnDevice(open, gpu, { mostStagedBytes, compileLimitMs })
 }
 
 /** Instances of live devices: an instance that is collected takes its device with it. */
@@ -97,13 +111,18 @@ class DawnDevice implements ComputeDevice {
   readonly #kernels: KernelCache
   readonly #staging: StagingPool
   readonly #mostStagedBytes: number
+  readonly #timestamps: TimestampPool
   /** Faults of calls that have returned; the next wait reports them. */
   #pending: Promise<DeviceFault | undefined>[] = []
   readonly #openWaits = new Set<(error: DeviceLostError) => void>()
   #lostError: DeviceLostError | undefined
   #destroyed = false
 
-  constructor(open: OpenAdapter, gpu: GPUDevice, mostStagedBytes: number) {
+  constructor(
+    open: OpenAdapter,
+    gpu: GPUDevice,
+    { mostStagedBytes, compileLimitMs }: Required<Omit<DeviceRoom, 'limits'>>,
+  ) {
     const { instance, kind, name, driver, vendor, software } = open
     this.kind = kind
     this.name = name
@@ -115,12 +134,14 @@ class DawnDevice implements ComputeDevice {
     this.features = gpu.features as ReadonlySet<string>
     this.#kernels = new KernelCache({
       gpu,
-      wait: (pending) => this.#wait(pending),
+      wait: (pending) => this.#wait(pending, SPIN_MS),
+      compileLimitMs,
       dispatchOnce: async (kernel, bindGroup) => {
         await this.run([{ kind: 'dispatch', kernel, bindGroup, workgroups: 1 }])
       },
     })
     this.#staging = new StagingPool(gpu)
+    this.#timestamps = new TimestampPool(gpu)
     this.#mostStagedBytes = Math.min(mostStagedBytes, mostWaveBytes(gpu.limits))
     liveInstances.add(instance)
     this.lost = new Promise((resolve) => {
@@ -203,7 +224,7 @@ class DawnDevice implements ComputeDevice {
   ): Promise<RunResult> {
     this.#assertUsable()
     const dispatchCount = commands.filter(({ kind }) => kind === 'dispatch').length
-    const timed = timestamps && dispatchCount > 0 && this.features.has('timestamp-query')
+    const timed = timestamps && dispatchCount > 0 && dispatchCount <= MOST_TIMED && this.features.has('timestamp-query')
     const lengths = reads.map(({ byteLength }) => byteLength)
     if (timed) lengths.push(dispatchCount * 16)
     const { sizes, places } = stagedRanges(lengths, this.#mostStagedBytes)
@@ -211,29 +232,24 @@ class DawnDevice implements ComputeDevice {
     const startedMs = performance.now()
     const faults = this.#pending
     this.#pending = []
-    const { value: staging, fault } = scoped(this.gpu, 'run', () => {
-      const temporaries: (GPUBuffer | GPUQuerySet)[] = []
+    const { value, fault } = scoped(this.gpu, 'run', () => {
       const encoder = this.gpu.createCommandEncoder()
       const staging = sizes.map((size) => this.#staging.take(size))
-      const queries = timed ? this.gpu.createQuerySet({ type: 'timestamp', count: 2 * dispatchCount }) : undefined
-      this.#encode(encoder, commands, queries)
+      const stamps = timed ? this.#timestamps.take(dispatchCount) : undefined
+      this.#encode(encoder, commands, stamps?.queries)
       reads.forEach(({ buffer, byteOffset, byteLength }, i) => {
         const { part, offset } = places[i]!
         if (byteLength > 0) encoder.copyBufferToBuffer(buffer, byteOffset, staging[part]!, offset, byteLength)
       })
-      if (queries !== undefined) {
-        const size = dispatchCount * 16
-        const resolved = this.gpu.createBuffer({ label: 'timestamps', size, usage: QUERY_RESOLVE | COPY_SRC })
-        temporaries.push(queries, resolved)
-        encoder.resolveQuerySet(queries, 0, 2 * dispatchCount, resolved, 0)
+      if (stamps !== undefined) {
+        encoder.resolveQuerySet(stamps.queries, 0, 2 * dispatchCount, stamps.resolved, 0)
         const { part, offset } = places.at(-1)!
-        encoder.copyBufferToBuffer(resolved, 0, staging[part]!, offset, size)
+        encoder.copyBufferToBuffer(stamps.resolved, 0, staging[part]!, offset, dispatchCount * 16)
       }
       this.gpu.queue.submit([encoder.finish()])
-      // Submitted work keeps what it uses.
-      for (const temporary of temporaries) temporary.destroy()
-      return staging
+      return { staging, stamps }
     })
+    const { staging, stamps: timestampsOfRun } = value
 
     const done = staging.map((buffer, part) => buffer.mapAsync(MAP_MODE_READ, 0, sizes[part]!))
     if (staging.length === 0) done.push(this.gpu.queue.onSubmittedWorkDone())
@@ -252,6 +268,7 @@ class DawnDevice implements ComputeDevice {
       throw thrown
     }
     const elapsedMs = performance.now() - startedMs
+    if (timestampsOfRun !== undefined) this.#timestamps.put(timestampsOfRun)
     const mapped = staging.map((buffer, part) => buffer.getMappedRange(0, sizes[part]!))
     const views = places.map(({ part, offset }, i) =>
       lengths[i] === 0 ? new Uint32Array(0) : new Uint32Array(mapped[part]!, offset, lengths[i]! / 4),
@@ -327,6 +344,7 @@ class DawnDevice implements ComputeDevice {
     for (const reject of this.#openWaits) reject(this.#lostError)
     this.#openWaits.clear()
     this.#staging.destroy()
+    this.#timestamps.destroy()
     this.gpu.destroy()
   }
 
@@ -341,8 +359,8 @@ class DawnDevice implements ComputeDevice {
     return value
   }
 
-  /** Awaits device work. The device's loss ends it; a software adapter gets the core that the wait would spin on. */
-  #wait<T>(pending: Promise<T>): Promise<T> {
+  /** Awaits device work, after `spinMs` without a core. The device's loss ends it. */
+  #wait<T>(pending: Promise<T>, spinMs = this.software ? SPIN_MS : HARDWARE_SPIN_MS): Promise<T> {
     const wait = new Promise<T>((resolve, reject) => {
       if (this.#lostError !== undefined) {
         reject(this.#lostError)
@@ -351,7 +369,7 @@ class DawnDevice implements ComputeDevice {
       this.#openWaits.add(reject)
       pending.then(resolve, reject).finally(() => this.#openWaits.delete(reject))
     })
-    return this.software ? throttledWait(wait) : wait
+    return throttledWait(wait, spinMs)
   }
 
   /** A map that was rejected: by the device's loss, whose own news may come a moment later, or by a fault of ours. */
@@ -363,6 +381,3 @@ class DawnDevice implements ComputeDevice {
 }
 
 const LOSS_NEWS_MS = 50
-
-const dispatchTimes = (stamps: BigUint64Array): number[] =>
-  Array.from({ length: stamps.length / 2 }, (_, i) => Number(stamps[2 * i + 1]! - stamps[2 * i]!))

@@ -71,10 +71,12 @@ export const excerptOf = (wgsl: string, { line, column }: ShaderMessage): string
 /** What a kernel cache asks of its device. @internal */
 export interface KernelDevice {
   readonly gpu: GPUDevice
-  /** Awaits device work: throttled on software adapters, rejected when the device is lost. */
+  /** Awaits a compilation without spinning a core; rejects when the device is lost. */
   wait<T>(pending: Promise<T>): Promise<T>
   /** Dispatches and awaits completion; rejects with a typed fault. */
   dispatchOnce(kernel: Kernel, bindGroup: GPUBindGroup): Promise<void>
+  /** One step of a compilation, the pipeline or the first dispatch, may take so long. */
+  readonly compileLimitMs: number
 }
 
 const SCRATCH_BYTES = { uniform: 4096, storage: 65536, 'read-only-storage': 65536 } as const
@@ -126,7 +128,7 @@ export class KernelCache {
     const { layout, module, pending } = work.value
     let pipeline: GPUComputePipeline
     try {
-      pipeline = await this.#device.wait(pending)
+      pipeline = await this.#limited(label, wgsl, this.#device.wait(pending))
     } catch (thrown) {
       throw await this.#compileError(label, wgsl, module, work, thrown)
     }
@@ -141,15 +143,31 @@ export class KernelCache {
       compileMs,
       warmUp: () => {
         if (warmed === undefined) {
-          warmed = this.#warmUp(kernel)
-          warmed.catch(() => {
-            warmed = undefined
+          warmed = this.#limited(label, wgsl, this.#warmUp(kernel))
+          warmed.catch((thrown: unknown) => {
+            if (!(thrown instanceof ShaderCompileError)) warmed = undefined
           })
         }
         return warmed
       },
     }
     return kernel
+  }
+
+  /** Rejects where a step of a compilation passes its limit. The driver goes on with it, and its result is dropped. */
+  async #limited<T>(label: string, wgsl: string, pending: Promise<T>): Promise<T> {
+    const limitMs = this.#device.compileLimitMs
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      const message = `not compiled after ${limitMs / 1000} s, the limit for one kernel`
+      timer = setTimeout(() => reject(new ShaderCompileError(label, wgsl, [{ line: 0, column: 0, message }])), limitMs)
+    })
+    try {
+      return await Promise.race([pending, late])
+    } finally {
+      clearTimeout(timer)
+      pending.catch(() => undefined)
+    }
   }
 
   /** The typed form of a failed compilation; a fault of the device passes through. */

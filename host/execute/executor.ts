@@ -18,6 +18,7 @@ import { ChangeRecorder } from './change_recorder.ts'
 import { collectWrites } from './collect_writes.ts'
 import { CpuTier } from './cpu_tier.ts'
 import { CpuWorkers } from './cpu_workers.ts'
+import { DeviceClock, type DeviceTimes } from './device_clock.ts'
 import { faultReason, faultText } from './device_fault.ts'
 import {
   type BlockInput,
@@ -93,6 +94,8 @@ export interface ExecutorOptions {
   readonly workers?: number
   /** The module that workers run, for tests of what goes wrong there. */
   readonly workerEntry?: URL
+  /** Time every dispatch on the device (`ExecutionResult.deviceTimes`). Costs a few percent of small batches. */
+  readonly deviceTimes?: boolean
   /** A transaction that may not be included is left out (`skip`, default), or fails the batch (`throw`). */
   readonly invalid?: 'skip' | 'throw'
 }
@@ -139,6 +142,11 @@ export interface StageTimings {
   /** Collecting the writes, and the State's commit. */
   commit: number
   receipts: number
+  /**
+   * What dispatches took on the device: they run beside the stages, and are in none. Absent where no times were asked for, or the adapter
+   * has no timestamp queries.
+   */
+  device?: number
 }
 
 export interface ExecutionResult {
@@ -153,6 +161,8 @@ export interface ExecutionResult {
   /** Transactions that the CPU tier executed, by why. */
   readonly exits: Readonly<Record<string, number>>
   readonly timings: StageTimings
+  /** By kernel, where the executor was told to time dispatches. */
+  readonly deviceTimes?: DeviceTimes
   /** Dispatches more than one per path and round, because the batch passed the device's limits. */
   readonly chunks: number
   readonly deviceBytesPerTransaction: number
@@ -222,6 +232,8 @@ export const createExecutorOnVm = (options: ExecutorOptions, openVm: OpenVm): Ex
 
 class BatchExecutor implements Executor {
   readonly #options: ExecutorOptions
+  readonly #device: ComputeDevice | undefined
+  readonly #clock: DeviceClock | undefined
   readonly #cpu: CpuTier
   readonly #workers: CpuWorkers
   readonly #resident: ResidentState
@@ -242,6 +254,8 @@ class BatchExecutor implements Executor {
   constructor(options: ExecutorOptions, openVm?: OpenVm) {
     this.#options = options
     this.#openVm = openVm
+    this.#clock = options.deviceTimes && options.device ? new DeviceClock(options.device) : undefined
+    this.#device = this.#clock?.device ?? options.device
     this.#cpu = new CpuTier(options)
     this.#resident = new ResidentState(options.state, codeSkeleton)
     const { fork, chainId, compile = 'background', recordFrom, kernels, programs, waves, pathStore } = options
@@ -261,7 +275,8 @@ class BatchExecutor implements Executor {
     this.#simulator = new Simulator({
       fork,
       chainId,
-      device: options.device,
+      device: this.#device,
+      clock: this.#clock,
       range: options.range,
       resident: this.#resident,
       library: this.#library,
@@ -346,6 +361,7 @@ class BatchExecutor implements Executor {
     steps?: BlockSteps,
   ): Promise<ExecutionResult> {
     const { fork } = this.#options
+    this.#clock?.begin()
     const timings: StageTimings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0 }
     const waitedBeforeMs = this.#library.waitedMs
     const faults: string[] = []
@@ -428,6 +444,8 @@ class BatchExecutor implements Executor {
     receipts.blooms()
     faults.push(...(runner?.faults ?? []))
     timings.receipts = lap()
+    const deviceTimes = this.#clock?.times
+    if (deviceTimes?.totalMs !== undefined) timings.device = deviceTimes.totalMs
     return {
       receipts,
       rejected,
@@ -437,6 +455,7 @@ class BatchExecutor implements Executor {
       rounds: 1 + later.rounds + (vmRounds?.rounds ?? 0),
       exits: this.#reasons.count(executedReasons(schedule)),
       timings,
+      ...(deviceTimes === undefined ? {} : { deviceTimes }),
       chunks: (runner?.chunks ?? 0) + (vm?.engine.chunks ?? 0),
       deviceBytesPerTransaction:
         runner === undefined || batch.count === 0
@@ -462,7 +481,7 @@ class BatchExecutor implements Executor {
   #openRunner(schedule: Schedule, faults: string[]): LaneRunner | undefined {
     const forVm = this.#openVm === undefined && this.#wantsVm(schedule)
     if (!forVm && !schedule.tier.includes(TIER_LANE)) return undefined
-    const { device } = this.#options
+    const device = this.#device
     if (device === undefined || device.isLost) {
       this.#lanes.refuse(schedule, device === undefined ? 'no device' : 'device lost')
       this.#closeRunner()

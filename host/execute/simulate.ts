@@ -13,6 +13,7 @@ import { addressToHex, quantityFromBigInt, wordToBigInt } from '../state/word.ts
 import { type CallDevice, CallPipeline, sliceBatch } from './call_segments.ts'
 import type { AccountView, StateSnapshot } from './cpu_result.ts'
 import type { CpuTier } from './cpu_tier.ts'
+import type { DeviceClock } from './device_clock.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import { LaneJudge } from './judge_lanes.ts'
 import { LaneRunner } from './lane_runner.ts'
@@ -53,6 +54,7 @@ export interface SimulatorParts {
   readonly fork: Fork
   readonly chainId: bigint
   readonly device: ComputeDevice | undefined
+  readonly clock: DeviceClock | undefined
   readonly range: number | undefined
   readonly resident: ResidentState
   readonly library: PathLibrary
@@ -126,7 +128,8 @@ export class Simulator {
   }
 
   async #simulate(request: SimulateRequest, { batch, bundles }: ReadCalls, ground: Ground): Promise<Simulation> {
-    const { fork, library, paths, reasons, generation, range = RANGE } = this.#parts
+    const { fork, library, paths, reasons, generation, clock, range = RANGE } = this.#parts
+    clock?.begin()
     const { at: env, checkBalance = true } = request
     const waitedBeforeMs = library.waitedMs
     const timings = { route: 0, device: 0, judge: 0, cpu: 0 }
@@ -157,7 +160,8 @@ export class Simulator {
       return this.#accessList(schedule, state, bundles, checkBalance, index)
     }
     const { faults } = pipeline
-    const parts = { size, bundleStart: bundles?.start, timings, compileMs, faults, accessLists }
+    const deviceTimes = clock?.times
+    const parts = { size, bundleStart: bundles?.start, timings, compileMs, deviceTimes, faults, accessLists }
     const schedules = segments.map(({ schedule }) => schedule)
     return new Simulation(batch.count, schedules, ground.resident, reasons, parts)
   }

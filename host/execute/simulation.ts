@@ -4,6 +4,7 @@ import { type LaneTables, type Log, Receipts } from '../block/receipts.ts'
 import { REJECTION, type Rejection, rejectionText } from '../block/rejection.ts'
 import { revertReason } from '../block/revert_reason.ts'
 import type { ResidentState } from '../state/resident_state.ts'
+import type { DeviceTimes } from './device_clock.ts'
 import type { TierCounts } from './executor.ts'
 import type { ExitReasons } from './exit_reason.ts'
 import { COLUMN_LIMBS } from './path_plan.ts'
@@ -58,6 +59,7 @@ export interface SimulationParts {
   readonly bundleStart: Uint32Array | undefined
   readonly timings: SimulationTimings
   readonly compileMs: number
+  readonly deviceTimes: DeviceTimes | undefined
   readonly faults: readonly string[]
   readonly accessLists: AccessLists
 }
@@ -77,6 +79,8 @@ export class Simulation {
   readonly exits: Readonly<Record<string, number>>
   readonly timings: SimulationTimings
   readonly compileMs: number
+  /** By kernel, where the executor was told to time dispatches. */
+  readonly deviceTimes: DeviceTimes | undefined
   readonly faults: readonly string[]
   readonly #schedules: readonly Schedule[]
   readonly #size: number
@@ -105,6 +109,7 @@ export class Simulation {
     this.#accessLists = parts.accessLists
     this.timings = parts.timings
     this.compileMs = parts.compileMs
+    this.deviceTimes = parts.deviceTimes
     this.faults = parts.faults
     this.status = new Uint8Array(count)
     this.gasUsed = schedules.length === 1 ? schedules[0]!.gasUsed : new Float64Array(count)

@@ -96,6 +96,16 @@ describe.each(ADAPTERS)('a fault on %s', (adapter) => {
     await expect(device.run([])).resolves.toMatchObject({ reads: [] })
   })
 
+  test('of spinning is none while a kernel compiles, on hardware either', async () => {
+    const hardware = await nullDevice()
+    expect(hardware.software).toBe(false)
+    const compiling = addOne(hardware)
+    expect(openWaits()).toBeGreaterThan(0)
+    await compiling
+    expect(openWaits()).toBe(0)
+    hardware.destroy()
+  })
+
   test('of loss rejects open waits and later calls, and resolves lost', async () => {
     const doomed = await openDevice({ adapter })
     const kernel = await addOne(doomed)

@@ -50,6 +50,17 @@ describe('the event loop throttle', () => {
     await throttled
   })
 
+  test('spins for as long as one of the waits may', async () => {
+    const patient = throttledWait(wait)
+    const short = throttledWait(wait, 20)
+    outlastSpin()
+    expect(await becomesTimer(native)).toBe(false)
+    nowMs += 20
+    expect(await becomesTimer(native)).toBe(true)
+    finish('')
+    await Promise.all([patient, short])
+  })
+
   test('ends with the last of overlapping waits', async () => {
     const first = throttledWait(Promise.resolve(1))
     const second = throttledWait(wait)

@@ -10,7 +10,8 @@ import type { BenchReport, WorkloadResult } from '../../bench/report/schema.ts'
 import { geometricMean, type ProgramsReport } from '../../bench/simulation/program_session.ts'
 import type { ProgramReport } from '../../bench/simulation/run_program.ts'
 import { LANE_VM_TARGETS, TARGETS, targetsOf } from '../../bench/targets.ts'
-import { LANE_VM_ONLY } from '../../bench/tier_choice.ts'
+import { LANE_VM_ONLY, tierChoiceText } from '../../bench/tier_choice.ts'
+import { parseDevice } from '../../cli/device_options.ts'
 import { parseTiers } from '../../cli/tier_options.ts'
 import { benchmarksDoc } from '../../scripts/benchmarks_doc.ts'
 import { VM_QUOTAS } from '../../transpiler/layout/lane_vm.ts'
@@ -37,6 +38,16 @@ describe('the choice of tiers', () => {
     expect(parseTiers({ tier: 'paths', 'lane-vm': undefined })).toEqual({ laneVm: 'never' })
     expect(parseTiers({ tier: undefined, 'lane-vm': 'always', paths: 'never' })).toEqual(LANE_VM_ONLY)
     expect(parseTiers({ tier: undefined, 'lane-vm': undefined, paths: false })).toEqual({})
+    const sized = { 'lane-vm': undefined, waves: 'always', range: '4194304' }
+    expect(parseTiers({ tier: undefined, ...sized })).toEqual({ waves: 'always', range: 4_194_304 })
+    expect(parseTiers({ tier: 'lane-vm', ...sized })).toEqual({ ...LANE_VM_ONLY, waves: 'always', range: 4_194_304 })
+    expect(tierChoiceText({ ...LANE_VM_ONLY, waves: 'always', range: 1024 })).toBe(
+      'lane VM only, waves of any size, ranges of 1024',
+    )
+    expect(parseDevice({ robustness: 'checked', 'compile-limit': '90' })).toEqual({
+      robustness: 'checked',
+      compileLimitMs: 90_000,
+    })
   })
 
   test('refuses what it does not know, and what contradicts itself', () => {
@@ -44,6 +55,10 @@ describe('the choice of tiers', () => {
     expect(() => parseTiers({ tier: undefined, 'lane-vm': 'maybe' })).toThrow(/--lane-vm takes never or always/)
     expect(() => parseTiers({ tier: undefined, 'lane-vm': undefined, paths: 'always' })).toThrow(/--paths takes never/)
     expect(() => parseTiers({ tier: 'paths', 'lane-vm': 'never' })).toThrow(/--tier goes without/)
+    expect(() => parseTiers({ tier: undefined, 'lane-vm': undefined, waves: 'never' })).toThrow(/--waves takes always/)
+    expect(() => parseTiers({ tier: undefined, 'lane-vm': undefined, range: '0' })).toThrow(/--range takes a whole/)
+    expect(() => parseDevice({ robustness: 'maybe', 'compile-limit': undefined })).toThrow(/--robustness takes on, off/)
+    expect(() => parseDevice({ robustness: undefined, 'compile-limit': '0' })).toThrow(/--compile-limit takes a whole/)
   })
 
   test('decides which targets a report is about', () => {

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest'
+import { deviceTimesText } from '../../bench/report/text.ts'
+import { WORKLOADS } from '../../bench/workloads/index.ts'
+import { DEFAULT_FORK } from '../../bench/workloads/workload.ts'
+import { type ComputeDevice, createExecutor, MemoryState, openDevice } from '../../host/index.ts'
+
+const timesOn = async (device: ComputeDevice, deviceTimes: boolean) => {
+  const workload = WORKLOADS.find(({ name }) => name === 'erc20')!
+  const { fork, chainId, genesis, next } = await workload.build({ fork: DEFAULT_FORK, size: 600, seed: 5, blocks: 1 })
+  const state = new MemoryState()
+  state.commit(genesis)
+  const forms = { recordFrom: 1, compile: 'wait', kernels: 'never', laneVm: 'never', waves: 'always' } as const
+  const executor = createExecutor({ fork, chainId, state, device, deviceTimes, ...forms })
+  const result = await executor.execute(next())
+  executor.close()
+  return result
+}
+
+test('device time is told by kernel where it is asked for, and that it is unknown where the adapter has no clock', async () => {
+  const device = await openDevice()
+  const { timings, deviceTimes } = await timesOn(device, true)
+  if (device.features.has('timestamp-query')) {
+    const { 'path programs': programs, ...others } = deviceTimes!.kernels
+    // The first wave misses what its tables lack, and runs again.
+    expect(programs!.dispatches).toBeGreaterThanOrEqual(2)
+    expect(programs!.ms).toBeGreaterThan(0)
+    expect(Object.keys(others)).toEqual(['bloom'])
+    expect(timings.device).toBe(deviceTimes!.totalMs)
+    expect(timings.device).toBeCloseTo(programs!.ms + others['bloom']!.ms)
+    expect(deviceTimesText(deviceTimes)).toMatch(/^[\d.,]+: path programs [\d.,]+ in \d+, bloom [\d.,]+ in \d+$/)
+  }
+  const unasked = await timesOn(device, false)
+  expect([unasked.deviceTimes, unasked.timings.device]).toEqual([undefined, undefined])
+  const clockless = new Proxy(device, {
+    get: (target, name) => {
+      if (name === 'features') return new Set()
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const untimed = await timesOn(clockless, true)
+  expect(untimed.timings.device).toBeUndefined()
+  expect(deviceTimesText(untimed.deviceTimes)).toBe('unknown: the adapter has no timestamp queries')
+  device.destroy()
+})
