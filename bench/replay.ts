@@ -1,10 +1,9 @@
 import type { TransactionBatch, TransactionObject } from '../host/block/batch.ts'
 import { type BlockFixture, fillState } from '../host/block/block_fixture.ts'
-import { bytesToHex, encodeBatch } from '../host/block/encode_batch.ts'
+import { encodeBatch } from '../host/block/encode_batch.ts'
 import type { BlockEnvironment } from '../host/block/environment.ts'
+import { checkFixture } from '../host/block/fixture_check.ts'
 import type { Receipts } from '../host/block/receipts.ts'
-import { rejectionText } from '../host/block/rejection.ts'
-import { receiptsRoot } from '../host/block/roots.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
 import type { TransactionChanges } from '../host/execute/change_log.ts'
 import { createExecutor, type ExecutionResult, type Executor } from '../host/execute/executor.ts'
@@ -253,36 +252,7 @@ const WARM = 'recorded paths, compiled kernels and the code of the host; account
 export const blockJob = (fixture: BlockFixture): Job => {
   const { fork, chainId, env, transactions } = fixture
   const state = fillState(fixture, new MemoryState())
-  return { fork, chainId, env, state, transactions, fixture, check: (receipts) => checkHeader(fixture, receipts) }
-}
-
-/** The block's own header: gas used, bloom, and from Byzantium on the receipts root. */
-const checkHeader = (fixture: BlockFixture, receipts: Receipts) => {
-  const { expected, fork, transactions } = fixture
-  const compared: string[] = []
-  const fields: (readonly [string, unknown, unknown])[] = []
-  const compare = <T>(name: string, wanted: T | undefined, found: () => T) => {
-    if (wanted === undefined) return
-    compared.push(name)
-    fields.push([name, found(), wanted])
-  }
-  for (let i = 0; i < receipts.count; i++) {
-    const code = receipts.rejection(i)
-    if (code !== 0) fields.push([`transaction ${i}`, `rejected (${rejectionText(code)})`, 'included'])
-  }
-  compare('gasUsed', expected.gasUsed, () => BigInt(receipts.totalGasUsed))
-  if (isAtLeast(fork, 'byzantium')) {
-    const deposits = new Map(
-      transactions.flatMap(({ deposit, nonce }, i) => (deposit === undefined ? [] : [[i, { nonce, version: 1n }]])),
-    )
-    compare('receiptsRoot', expected.receiptsRoot, () => receiptsRoot(receipts, { deposits }))
-  }
-  compare('logsBloom', expected.logsBloom, () => bytesToHex(receipts.blockBloom()))
-  const wrong = fields.find(([, found, wanted]) => found !== wanted)
-  return {
-    difference: wrong === undefined ? undefined : `${wrong[0]} is ${String(wrong[1])}, expected ${String(wrong[2])}`,
-    against: compared.length === 0 ? '' : `${compared.join(', ')} of the header`,
-  }
+  return { fork, chainId, env, state, transactions, fixture, check: (receipts) => checkFixture(fixture, receipts) }
 }
 
 /** Gas used by the transactions of each tier; zero everywhere where the pass did not explain itself. */

@@ -91,7 +91,7 @@ const cannotWrite = (option: string, path: string, thrown: unknown): UserError =
 }
 
 /** Writes the whole file or nothing. What is no file, as /dev/stdout, is written to as it is. */
-export const writeResult = (path: string, text: string, option = 'json'): void => {
+export const writeResult = (path: string, text: string | Uint8Array, option = 'json'): void => {
   let temporary: string | undefined
   try {
     if (isSpecial(path)) {
