@@ -38,18 +38,43 @@ const incidence = (sets: readonly AccessSets['reads'][], count: number, slots: n
     return row
   })
 
+/** gpu.js brings a WebGPU of 88 MB of its own, so that only a checkout has it; undefined elsewhere. */
+const loadGpuJs = async (): Promise<GpuJs | undefined> => {
+  try {
+    return ((await import('gpu.js')) as unknown as { readonly GPU: GpuJs }).GPU
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_MODULE_NOT_FOUND') return undefined
+    throw thrown
+  }
+}
+
 /**
- * rows times transposed columns, both n x `length`, row-major n x n, by gpu.js (WebAssembly in Node). The sums must stay below
- * EXACT_IN_F32.
+ * rows times transposed columns, both n x `length`, row-major n x n, by gpu.js (WebAssembly in Node) where that is installed. The
+ * sums must stay below EXACT_IN_F32.
  */
 export const matrixProduct = async (
   rows: readonly Float32Array[],
   columns: readonly Float32Array[],
   length: number,
 ): Promise<Float32Array> => {
+  const Gpu = await loadGpuJs()
+  return Gpu === undefined ? plainProduct(rows, columns) : gpuProduct(Gpu, rows, columns, length)
+}
+
+/** The same in a loop. */
+export const plainProduct = (rows: readonly Float32Array[], columns: readonly Float32Array[]): Float32Array =>
+  Float32Array.from(
+    rows.flatMap((row) => columns.map((column) => row.reduce((sum, value, k) => sum + value * column[k]!, 0))),
+  )
+
+const gpuProduct = async (
+  Gpu: GpuJs,
+  rows: readonly Float32Array[],
+  columns: readonly Float32Array[],
+  length: number,
+): Promise<Float32Array> => {
   const count = rows.length
-  const { GPU } = (await import('gpu.js')) as unknown as { GPU: GpuJs }
-  const gpu = new GPU()
+  const gpu = new Gpu()
   try {
     const kernel = gpu
       .createKernel(function (

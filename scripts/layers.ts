@@ -55,6 +55,10 @@ const LAYERS: readonly Layer[] = [
 ]
 
 const PRODUCT = ['transpiler', 'kernels', 'host', 'cli']
+/** In the package as well, where it may also use what its commands ask users to install (peer dependencies). */
+const COMMANDS_NEED = ['bench']
+/** Imported where a checkout has it, with something in its place where a user has not. */
+const CHECKOUT_ONLY = ['gpu.js']
 
 /** The library: `require('wgevm')` loads no module that awaits at its top level. A worker is started, not loaded. */
 const LOADED_BY_REQUIRE = ['transpiler', 'kernels', 'host']
@@ -149,24 +153,34 @@ const packageName = (specifier: string): string =>
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/')
 
-const packageMessage = (path: string, specifier: string, dependencies: ReadonlySet<string>): string | undefined => {
+/** What package.json has users install: always, unless they leave it out, or when a command asks for it. */
+export interface InstalledPackages {
+  readonly dependencies: ReadonlySet<string>
+  readonly peers: ReadonlySet<string>
+}
+
+const packageMessage = (path: string, specifier: string, installed: InstalledPackages): string | undefined => {
   const name = builtinModules.includes(specifier) ? `node:${specifier}` : packageName(specifier)
   const owned = OWNED_PACKAGES.find((row) => (row.name.endsWith(':') ? name.startsWith(row.name) : name === row.name))
   if (owned && !owned.by.some((prefix) => isWithin(path, prefix))) {
     return `'${specifier}' may be imported by ${owned.by.join(', ')} only`
   }
-  const isProduct = PRODUCT.some((folder) => isWithin(path, folder))
-  if (isProduct && !name.startsWith('node:') && !dependencies.has(name)) {
+  if (name.startsWith('node:') || installed.dependencies.has(name)) return undefined
+  if (PRODUCT.some((folder) => isWithin(path, folder))) {
     return `'${name}' is not among the dependencies of package.json, which users install`
+  }
+  const isShipped = COMMANDS_NEED.some((folder) => isWithin(path, folder))
+  if (isShipped && !installed.peers.has(name) && !CHECKOUT_ONLY.includes(name)) {
+    return `'${name}' is not among the dependencies and peer dependencies of package.json`
   }
   return undefined
 }
 
-const typeScriptMessage = (path: string, found: Import, dependencies: ReadonlySet<string>): string | undefined => {
+const typeScriptMessage = (path: string, found: Import, installed: InstalledPackages): string | undefined => {
   const layer = layerOf(path)
   if (layer === undefined) return undefined
   if (!found.specifier.startsWith('.')) {
-    return found.typeOnly ? undefined : packageMessage(path, found.specifier, dependencies)
+    return found.typeOnly ? undefined : packageMessage(path, found.specifier, installed)
   }
   const target = posix.join(posix.dirname(path), found.specifier)
   if (isWithin(target, layer.at) && layerOf(target)?.at === layer.at) return undefined
@@ -186,13 +200,13 @@ const wgslMessages = ({ path, text }: SourceFile): readonly string[] => {
 }
 
 /**
- * One `file:line: message` for each import that the table forbids, and each top-level await of the library. `dependencies`: packages that users install.
+ * One `file:line: message` for each import that the table forbids, and each top-level await of the library.
  */
-export const layerViolations = (files: readonly SourceFile[], dependencies: ReadonlySet<string>): readonly string[] =>
+export const layerViolations = (files: readonly SourceFile[], installed: InstalledPackages): readonly string[] =>
   files.flatMap((file) => {
     if (file.path.endsWith('.wgsl')) return wgslMessages(file)
     const imports = importsOfTypeScript(file).flatMap((found) => {
-      const message = typeScriptMessage(file.path, found, dependencies)
+      const message = typeScriptMessage(file.path, found, installed)
       return message === undefined ? [] : [`${file.path}:${found.line}: ${message}`]
     })
     return [...imports, ...awaitMessages(file)]
@@ -213,8 +227,11 @@ if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(
     string,
     Record<string, string>
   >
-  const dependencies = new Set(Object.keys({ ...manifest['dependencies'], ...manifest['optionalDependencies'] }))
-  const messages = layerViolations(FOLDERS.flatMap(sourcesBelow), dependencies)
+  const installed = {
+    dependencies: new Set(Object.keys({ ...manifest['dependencies'], ...manifest['optionalDependencies'] })),
+    peers: new Set(Object.keys({ ...manifest['peerDependencies'] })),
+  }
+  const messages = layerViolations(FOLDERS.flatMap(sourcesBelow), installed)
   for (const message of messages) console.error(message)
   if (messages.length > 0) process.exitCode = 1
 }

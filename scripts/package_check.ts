@@ -142,12 +142,14 @@ const checkDefault = (tarball: string): void => {
 
   const wgevm = join(cwd, 'node_modules', '.bin', 'wgevm')
   expectText('wgevm --help', run('wgevm --help', wgevm, ['--help'], { cwd }), /bench[\s\S]*replay/)
-  const bench = ['bench', 'erc20', '--size', '256', '--samples', '1', '--json', 'bench.json']
+  // The second one draws no kernel of its own, but needs everything that finds conflicts.
+  const bench = ['bench', 'erc20', 'conflict-10', '--size', '256', '--samples', '1', '--json', 'bench.json']
   run('wgevm bench', wgevm, bench, { cwd })
   const { results } = JSON.parse(readFileSync(join(cwd, 'bench.json'), 'utf8')) as {
     readonly results: readonly { readonly verified: boolean }[]
   }
-  if (results.length !== 1 || results[0]?.verified !== true) throw new CheckError('wgevm bench verified nothing')
+  if (results.length !== 2 || !results.every(({ verified }) => verified))
+    throw new CheckError('wgevm bench verified nothing')
   const uniswap = run('wgevm bench uniswap-v2', wgevm, ['bench', 'uniswap-v2', '--size', '16'], { cwd, code: 2 })
   expectText('wgevm bench uniswap-v2', uniswap, /^wgevm: not installed: .*; npm install @uniswap\/v2-core@/m)
   run('wgevm transpile', wgevm, ['transpile', '--workload', 'erc20'], { cwd })

@@ -5,6 +5,8 @@ import {
   conflictRate,
   countedConflicts,
   longestChain,
+  matrixProduct,
+  plainProduct,
 } from '../../bench/conflict_matrix.ts'
 import { createRandom } from '../../bench/random.ts'
 
@@ -29,6 +31,13 @@ describe('the conflict matrix', () => {
       expect(product.entries, `seed ${seed}`).toEqual(countedConflicts(sets).entries)
       expect(product.entries.some((entry) => entry > 1)).toBe(true)
     }
+  })
+
+  test('is the same product in the loop that takes over where gpu.js is not installed', async () => {
+    const random = createRandom(4, 'matrices')
+    const matrix = () => Array.from({ length: 9 }, () => Float32Array.from({ length: 31 }, () => random.below(5)))
+    const [rows, columns] = [matrix(), matrix()]
+    expect(plainProduct(rows, columns)).toEqual(await matrixProduct(rows, columns, 31))
   })
 
   test('counts a transaction as conflicting only with an earlier writer', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { layerViolations } from '../../scripts/layers.ts'
 
-const dependencies = new Set(['webgpu', '@ethereumjs/evm', '@noble/curves'])
-const violations = (path: string, text: string): readonly string[] => layerViolations([{ path, text }], dependencies)
+const installed = { dependencies: new Set(['webgpu', '@ethereumjs/evm', '@noble/curves']), peers: new Set(['vega']) }
+const violations = (path: string, text: string): readonly string[] => layerViolations([{ path, text }], installed)
 
 describe('layers', () => {
   test('forbid an import up the table, with its line', () => {
@@ -67,6 +67,10 @@ describe('layers', () => {
 
   test('forbid packages that users do not install, and packages of another layer', () => {
     expect(violations('host/index.ts', "import fc from 'fast-check'")).toHaveLength(1)
+    expect(violations('bench/random.ts', "import fc from 'fast-check'")).toHaveLength(1)
+    expect(violations('bench/report/charts.ts', "const charts = () => import('vega')")).toEqual([])
+    expect(violations('cli/main.ts', "const charts = () => import('vega')")).toHaveLength(1)
+    expect(violations('test/null/random.test.ts', "import fc from 'fast-check'")).toEqual([])
     expect(violations('host/index.ts', "import { sha } from '@noble/curves/secp256k1.js'")).toEqual([])
     expect(violations('host/state/root.ts', "import { create } from 'webgpu'")).toHaveLength(1)
     expect(violations('host/device/instance.ts', "const dawn = () => import('webgpu')")).toEqual([])
