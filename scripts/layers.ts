@@ -51,6 +51,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'scripts', may: ['transpiler', 'kernels', 'host', 'cli', 'bench'] },
   // A test without an end.
   { at: 'scripts/fuzz.ts', may: ['host', 'test'] },
+  { at: 'scripts/fuzz_batches.ts', may: ['host', 'test'] },
   { at: 'scripts/gpu/state_tests.ts', may: ['host', 'bench', 'test'] },
 ]
 

@@ -125,7 +125,10 @@ const fill = (
   random: Random,
 ): TransactionBatch => {
   const templates = encodeCalls(
-    indices.map((index) => program.calls[index]!),
+    indices.map((index) => {
+      const { label: _, ...call } = program.calls[index]!
+      return call
+    }),
     program.env,
   )
   const sizes = indices.map((_, t) => templates.dataStart[t + 1]! - templates.dataStart[t]!)
