@@ -73,6 +73,9 @@ const WIDTH = 80
 /** Of the longest name of a limit. */
 const LABEL_WIDTH = 35
 
+/** Dawn writes them to stderr itself, in C++, whenever an adapter is looked at. */
+const DAWN_NOTE = 'Lines "maxDynamic... artificially reduced" are of Dawn; no kernel here uses such.'
+
 const factsTable = ({ chosen, software, limits, features, rates }: Diagnosis): string => {
   if (chosen === undefined) return 'No adapter works here: everything runs on the CPU.'
   const facts = new Table({ ...PLAIN_BORDERS, colWidths: [LABEL_WIDTH, WIDTH - LABEL_WIDTH - 3], wordWrap: true })
@@ -106,7 +109,7 @@ const text = (diagnosis: Diagnosis): string => {
     ({ text: why, commands }) => `  ${why}\n${commands.map((line) => `    ${line}\n`).join('')}`,
   )
   const advised = faster.length === 0 ? 'Nothing to install would be faster here.' : `Faster:\n${faster.join('')}`
-  return `${factsTable(diagnosis)}\n\n${drivers.toString()}\n\n${advised.trimEnd()}\n`
+  return `${factsTable(diagnosis)}\n\n${drivers.toString()}\n\n${advised.trimEnd()}\n\n${DAWN_NOTE}\n`
 }
 
 export const doctorCommand: CommandModule<object, DoctorArguments> = {
