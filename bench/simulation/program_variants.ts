@@ -1,5 +1,5 @@
 import type { TransactionBatch } from '../../host/block/batch.ts'
-import { encodeCalls } from '../../host/block/call_batch.ts'
+import { type CallObject, encodeCalls } from '../../host/block/call_batch.ts'
 import { emptyBatch, hexToBytes } from '../../host/block/encode_batch.ts'
 import type { Program, ProgramCall } from '../../host/block/program_file.ts'
 import { createExecutor } from '../../host/execute/executor.ts'
@@ -40,12 +40,13 @@ const TRIAL_MS = 400
  * tier. A call with none of it runs the same in every lane.
  */
 export const findVariations = async (program: Program, seed: number): Promise<readonly (readonly Variation[])[]> => {
-  const executor = createExecutor({ ...program, state: MemoryState.from(program.pre) })
+  const { fork, chainId } = program
+  const executor = createExecutor({ fork, chainId, state: MemoryState.from(program.pre) })
   const people = peopleOf(program)
   const found: Variation[][] = []
   for (const [index, call] of program.calls.entries()) {
     const startedMs = performance.now()
-    const status = (await executor.simulate({ at: program.env, calls: [call] })).status[0]!
+    const status = (await executor.simulate({ at: program.env, calls: [unlabelled(call)] })).status[0]!
     const kept: Variation[] = []
     found.push(kept)
     if (performance.now() - startedMs > TRIAL_MS) continue
@@ -59,6 +60,9 @@ export const findVariations = async (program: Program, seed: number): Promise<re
   executor.close()
   return found
 }
+
+/** The call itself, which has no field for its name. */
+const unlabelled = ({ label: _, ...call }: ProgramCall): CallObject => call
 
 /** `lanes` calls, those of the program in turn, each changed as its variations allow. */
 export const variedCalls = (
@@ -125,10 +129,7 @@ const fill = (
   random: Random,
 ): TransactionBatch => {
   const templates = encodeCalls(
-    indices.map((index) => {
-      const { label: _, ...call } = program.calls[index]!
-      return call
-    }),
+    indices.map((index) => unlabelled(program.calls[index]!)),
     program.env,
   )
   const sizes = indices.map((_, t) => templates.dataStart[t + 1]! - templates.dataStart[t]!)

@@ -102,8 +102,9 @@ export const runProgramOn = async (
   options: ProgramRunOptions,
 ): Promise<ProgramReport> => {
   const { seed, samples, tiers = {}, cold = false } = options
+  const { fork, chainId } = program
   const state = MemoryState.from(program.pre)
-  const executor = createExecutor({ ...program, state, device, compile: 'wait', deviceTimes: true, ...tiers })
+  const executor = createExecutor({ fork, chainId, state, device, compile: 'wait', deviceTimes: true, ...tiers })
   try {
     await checkExpected(program, state)
     const variations = await findVariations(program, seed)
