@@ -37,6 +37,17 @@ const withExitCodes = (command: CommandModule): CommandModule => ({
   },
 })
 
+/** An option that is given twice counts once, as it was given last; the words of `[names..]` all count. */
+const keepLast = (given: Record<string, unknown>, commands: readonly CommandModule[]): void => {
+  const lists = new Set(['_', '--'])
+  for (const { command } of commands) {
+    for (const match of String(command).matchAll(/(\w+)\.\./g)) lists.add(match[1]!)
+  }
+  for (const [name, value] of Object.entries(given)) {
+    if (Array.isArray(value) && !lists.has(name)) given[name] = value.at(-1)
+  }
+}
+
 const packageVersion = (): string => {
   let folder = FOLDER
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
@@ -62,8 +73,7 @@ export const runCommand = async (argv: readonly string[]): Promise<void> => {
   const parser = yargs([...argv])
     .scriptName('wgevm')
     .usage('$0 <command>\n\nExecutes batches and blocks of Ethereum transactions on a GPU.')
-    // An option that is given twice counts once, as it was given last.
-    .parserConfiguration({ 'duplicate-arguments-array': false })
+    .middleware((given) => keepLast(given, commands), true)
     .option('verbose', { type: 'boolean', default: false, describe: 'show the stack of an error' })
     .version(packageVersion())
     .alias('version', 'v')

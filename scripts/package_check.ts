@@ -152,6 +152,10 @@ const checkDefault = (tarball: string): void => {
     throw new CheckError('wgevm bench verified nothing')
   const uniswap = run('wgevm bench uniswap-v2', wgevm, ['bench', 'uniswap-v2', '--size', '16'], { cwd, code: 2 })
   expectText('wgevm bench uniswap-v2', uniswap, /^wgevm: not installed: .*; npm install @uniswap\/v2-core@/m)
+  const data = join(cwd, 'node_modules', 'wgevm', 'examples', 'data')
+  const block = join(data, 'mainnet-1150000.json.gz')
+  expectText('wgevm replay', run('wgevm replay', wgevm, ['replay', block, '--samples', '1'], { cwd }), /1150000/)
+  run('wgevm simulate', wgevm, ['simulate', join(data, 'erc20.json.gz'), '--lanes', '64', '--samples', '1'], { cwd })
   run('wgevm transpile', wgevm, ['transpile', '--workload', 'erc20'], { cwd })
 }
 

@@ -130,6 +130,16 @@ const OUTPUTS: readonly Case[] = [
   [['transpile', '0x00', '--dump', '/proc/dump'], EXIT_BAD_INPUT, '--dump /proc/dump cannot be written'],
 ]
 
+describe('words of a command line', () => {
+  test('all count where a command takes many, and the last one counts of an option that is given twice', async () => {
+    const bench = (...line: string[]) => failureOf(['bench', ...line])
+    expect((await bench('nosuch', 'erc20'))[1]).toContain("unknown workload 'nosuch'")
+    expect((await bench('erc20', 'nosuch'))[1]).toContain("unknown workload 'nosuch'")
+    expect((await bench('erc20', '--size', '5', '--size', 'x'))[1]).toContain("got 'x'")
+    expect((await bench('erc20', '--size', 'x', '--size', 'y'))[1]).toContain("got 'y'")
+  })
+})
+
 describe('a command line that is wrong ends with one line, its exit code, and nothing written', () => {
   const before = readdirSync(folder)
   test.each([...NUMBERS, ...NAMES, ...FILES, ...OUTPUTS])('wgevm %j: %i', async (line, code, text) => {
