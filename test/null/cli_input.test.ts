@@ -65,9 +65,9 @@ const failureOf = async (line: readonly string[]): Promise<readonly [number, str
 type Case = readonly [line: readonly string[], code: number, text: string]
 
 const NUMBERS: readonly Case[] = [
-  [['bench', 'erc20', '--size', '0'], EXIT_BAD_INPUT, "--size takes a whole number from 1 to 1048576, got '0'"],
+  [['bench', 'erc20', '--size', '0'], EXIT_BAD_INPUT, "--size takes a whole number from 1 to 4194304, got '0'"],
   [['bench', '--samples', 'many'], EXIT_BAD_INPUT, "got 'many'"],
-  [['programs', PROGRAM, '--lanes', '-1'], EXIT_BAD_INPUT, "--lanes takes a whole number from 1 to 1048576, got '-1'"],
+  [['programs', PROGRAM, '--lanes', '-1'], EXIT_BAD_INPUT, "--lanes takes a whole number from 1 to 4194304, got '-1'"],
   [['replay', MISSING, '--workers', 'x'], EXIT_BAD_INPUT, "--workers takes a whole number from 0 to 64, got 'x'"],
   [['simulate', PROGRAM, '--seed', '1e9'], EXIT_BAD_INPUT, "got '1e9'"],
   [['statetest', MISSING, '--jobs', '0'], EXIT_BAD_INPUT, "--jobs takes a whole number from 1 to 64, got '0'"],
