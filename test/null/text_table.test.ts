@@ -1,5 +1,7 @@
+import { PassThrough } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { createProgress } from '../../bench/report/progress.ts'
 import { explainText, replayText } from '../../bench/report/replay_text.ts'
 import { isWide, WIDE_NOTE } from '../../bench/report/statistics.ts'
 import { spreadText, summaryText } from '../../bench/report/text.ts'
@@ -92,5 +94,22 @@ describe('an explanation', () => {
     expect(explainText('block', explain, gas, { decorated: false, width: 60 })).toContain(
       'conflict [guard\n          failed: a (3 times); miss]\n',
     )
+  })
+})
+
+const HIDE_CURSOR = '[?25l'
+
+describe('a bar on a terminal', () => {
+  test('leaves Ctrl-C to the system, which ends the process, and the cursor as it is', () => {
+    const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 80 })
+    const before = process.listenerCount('SIGINT')
+    const progress = createProgress(stream as unknown as NodeJS.WriteStream)
+    progress.start('workload', 2)
+    progress.step('sample')
+    expect(process.listenerCount('SIGINT')).toBe(before)
+    progress.stop()
+    const drawn = String(stream.read())
+    expect(drawn).toContain('workload')
+    expect(drawn).not.toContain(HIDE_CURSOR)
   })
 })
