@@ -44,6 +44,7 @@ export type { BlockYield } from './execute/block_work.ts'
 export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from './execute/build_block.ts'
 export type { AccountChange, SlotChange, TransactionChanges } from './execute/change_log.ts'
 export type { AccountView } from './execute/cpu_result.ts'
+export type { DeviceTimes } from './execute/device_clock.ts'
 export { BlockError, type BlockInput, type BlockOptions, type BlockResult } from './execute/execute_block.ts'
 export {
   createExecutor,
