@@ -42,6 +42,7 @@ export type { DelegationReason } from './evm/block_preview.ts'
 export { createGpuEvm, GpuEvm, type GpuEvmOptions, type GpuEvmReport } from './evm/gpu_evm.ts'
 export type { BlockYield } from './execute/block_work.ts'
 export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from './execute/build_block.ts'
+export { ExecutorClosedError } from './execute/call_queue.ts'
 export type { AccountChange, SlotChange, TransactionChanges } from './execute/change_log.ts'
 export type { AccountView } from './execute/cpu_result.ts'
 export type { DeviceTimes } from './execute/device_clock.ts'
@@ -57,6 +58,7 @@ export {
   type StageTimings,
   type TierCounts,
 } from './execute/executor.ts'
+export type { DeviceSource, LostDevicePolicy } from './execute/executor_device.ts'
 export type { TransactionExplanation } from './execute/explain.ts'
 export type { CompileMode } from './execute/path_library.ts'
 export { openPathStore, type PathStore, type PathStoreOptions } from './execute/path_store.ts'
@@ -68,6 +70,7 @@ export type {
   SimulationTier,
   SimulationTimings,
 } from './execute/simulation.ts'
+export { InputError } from './state/input.ts'
 export { EMPTY_CODE_HASH, keccak256, keccak256Hex } from './state/keccak.ts'
 export { type AllocatedAccount, type Allocation, type DumpedAccount, MemoryState } from './state/memory_state.ts'
 export type { AccountOverride, StateOverrides } from './state/overlay_state.ts'

@@ -1,20 +1,26 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { MAX_INITCODE_BYTES } from '../../transpiler/spec/gas.ts'
+import { checkArray, checkNames, checkObject, type InputError, type Names } from '../state/input.ts'
 import { wordCompare, wordIsZero } from '../state/word.ts'
 import type { TransactionBatch, TransactionExtras, TransactionObject } from './batch.ts'
-import { encodeBatch } from './encode_batch.ts'
+import { encodeBatch, TransactionInputError } from './encode_batch.ts'
 import type { BlockEnvironment } from './environment.ts'
 import { REJECTION, type Rejection } from './rejection.ts'
 import { gasBounds, type TransactionRules, transactionRules } from './rules.ts'
 
 /** A call to simulate. Addresses and data are 0x-hex. Absent: from address zero, no value, all gas of the block, free gas. */
 export interface CallObject extends Omit<TransactionExtras, 'deposit'> {
+  /** Absent: what the other fields say, as in a TransactionObject. */
+  readonly type?: NonNullable<TransactionObject['type']>
   readonly from?: string
   /** Absent for a creation. */
   readonly to?: string
+  /** Wei. */
   readonly value?: bigint
   readonly data?: string
+  /** Another name of `data`, as in eth_call; where both are given they must be equal. */
+  readonly input?: string
   readonly gas?: bigint
   readonly gasPrice?: bigint
   readonly maxFeePerGas?: bigint
@@ -24,17 +30,56 @@ export interface CallObject extends Omit<TransactionExtras, 'deposit'> {
 
 const NOBODY = `0x${'0'.repeat(40)}`
 
-/** Calls as a batch, their nonces zero. Throws TransactionInputError. */
-export const encodeCalls = (calls: readonly CallObject[], env: BlockEnvironment): TransactionBatch =>
-  encodeBatch(
-    calls.map(({ gas, from, ...call }) => ({
-      ...(call.maxFeePerGas === undefined && call.maxPriorityFeePerGas === undefined ? { gasPrice: 0n } : {}),
-      ...call,
-      from: from ?? NOBODY,
-      nonce: 0n,
-      gasLimit: gas ?? env.gasLimit,
-    })),
-  )
+const NAMES: Names<CallObject> = {
+  type: true,
+  from: true,
+  to: true,
+  value: true,
+  data: true,
+  input: true,
+  gas: true,
+  gasPrice: true,
+  maxFeePerGas: true,
+  maxPriorityFeePerGas: true,
+  accessList: true,
+  maxFeePerBlobGas: true,
+  blobVersionedHashes: true,
+  authorizations: true,
+}
+
+/** Calls as a batch, their nonces zero. Throws TransactionInputError, which names the call. */
+export const encodeCalls = (calls: readonly CallObject[], env: BlockEnvironment): TransactionBatch => {
+  checkArray(calls, 'calls', 'an array of calls or a TransactionBatch')
+  try {
+    return encodeBatch(calls.map((call, i) => transactionOf(call, env, i)))
+  } catch (thrown) {
+    if (!(thrown instanceof TransactionInputError)) throw thrown
+    const { index, reason, field, value } = thrown
+    throw new TransactionInputError(index, reason, field, value, 'call')
+  }
+}
+
+const transactionOf = (call: CallObject, env: BlockEnvironment, i: number): TransactionObject => {
+  try {
+    checkNames(checkObject(call, 'it'), NAMES, 'field')
+  } catch (thrown) {
+    const { message, field, value } = thrown as InputError
+    throw new TransactionInputError(i, message, field, value)
+  }
+  const { gas, from, input, ...rest } = call
+  const { data, maxFeePerGas, maxPriorityFeePerGas } = call
+  if (input !== undefined && data !== undefined && input !== data)
+    throw new TransactionInputError(i, 'data and input must be equal where both are given', 'input', input)
+  const calldata = data ?? input
+  return {
+    ...(maxFeePerGas === undefined && maxPriorityFeePerGas === undefined ? { gasPrice: 0n } : {}),
+    ...rest,
+    ...(calldata === undefined ? {} : { data: calldata }),
+    from: from ?? NOBODY,
+    nonce: 0n,
+    gasLimit: gas ?? env.gasLimit,
+  }
+}
 
 /**
  * The rules of `transactionRules` as a call meets them: gas that costs nothing needs no base fee, no cap on the gas limit

@@ -1,5 +1,6 @@
 import { RLP } from 'micro-eth-signer/core/rlp.js'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { checkArray, checkObject, checkUnsigned } from '../state/input.ts'
 import { keccak256 } from '../state/keccak.ts'
 import { addressFromBytes, wordFromBytes } from '../state/word.ts'
 import {
@@ -121,10 +122,10 @@ export interface DecodeOptions {
  *
  * Cost: about 25 us per transaction plus the recovery of its sender (recover.ts), which dominates.
  */
-export const decodeSigned = (
-  transactions: readonly Uint8Array[],
-  { chainId, deposits = false, faults }: DecodeOptions,
-): TransactionBatch => {
+export const decodeSigned = (transactions: readonly Uint8Array[], options: DecodeOptions): TransactionBatch => {
+  checkArray(transactions, 'transactions', 'an array of signed transactions')
+  checkUnsigned(checkObject(options, 'options')['chainId'], 256, 'options.chainId')
+  const { chainId, deposits = false, faults } = options
   const sizes = { dataBytes: 0, accessEntries: 0, accessKeys: 0 }
   const parsed = transactions.map((raw, i) =>
     reading(faults, () => {

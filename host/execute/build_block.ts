@@ -28,7 +28,7 @@ import type { StateTrie } from '../state/trie.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { BlockWork } from './block_work.ts'
 import { buildAccessList } from './build_access_list.ts'
-import { checkBuildRequest, checkTrie } from './check_block_input.ts'
+import { checkTrie } from './check_block_input.ts'
 import {
   BlockError,
   type BlockInput,
@@ -67,6 +67,8 @@ export interface BuildRequest {
   readonly blobSchedule?: BlobSchedule
   /** Asks for the block access list (EIP-7928). */
   readonly accessList?: boolean
+  /** As in `ExecuteRequest`; the trie is then where it was. */
+  readonly signal?: AbortSignal
 }
 
 export interface PoolRejection {
@@ -94,7 +96,6 @@ export interface BuiltBlock {
 /** Builds a block on `parent` from a pool and commits it. A call that throws has committed nothing. @internal */
 export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Promise<BuiltBlock> => {
   const { fork, chainId } = runner
-  checkBuildRequest(request)
   const { parent, attributes, pool, parentState } = request
   checkTrie(parentState, parent)
   if (!isAtLeast(fork, 'paris')) throw new RangeError(`blocks are built from paris on, not at ${fork}`)

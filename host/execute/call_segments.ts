@@ -1,6 +1,7 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { TransactionBatch } from '../block/batch.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
+import type { Stop } from './call_queue.ts'
 import { faultReason, faultText } from './device_fault.ts'
 import type { ExitReason } from './exit_reason.ts'
 import type { LaneJudge } from './judge_lanes.ts'
@@ -62,34 +63,49 @@ export class CallPipeline {
   readonly faults: string[] = []
   readonly #ground: CallDevice
   readonly #timings: SimulationTimings
+  readonly #stop: Stop
   #runner: LaneRunner | undefined
   #refusal: ExitReason | undefined
   /** A segment had calls for the lane VM: no wave of paths is on its way beside one. */
   #usesVm = false
+  /** A segment's lanes that the device executes. */
+  #underway: Wave | undefined
 
-  constructor(ground: CallDevice, timings: SimulationTimings) {
+  constructor(ground: CallDevice, timings: SimulationTimings, stop: Stop) {
+    this.#stop = stop
     this.#ground = ground
     this.#timings = timings
     if (ground.device === undefined) this.#refusal = 'no device'
     else if (ground.device.isLost) this.#refusal = 'device lost'
   }
 
-  /** Runs `count` segments, which `route` makes in order. */
+  /** Runs `count` segments, which `route` makes in order. Rejects, with nothing left on the device, where `stop` says so. */
   async run(count: number, route: (k: number) => Promise<CallSegment>): Promise<CallSegment[]> {
+    try {
+      return await this.#run(count, route)
+    } catch (thrown) {
+      await this.#underway?.started?.finish().catch(() => undefined)
+      throw thrown
+    }
+  }
+
+  async #run(count: number, route: (k: number) => Promise<CallSegment>): Promise<CallSegment[]> {
     const segments: CallSegment[] = []
     let ahead = await this.#routed(0, route)
-    let started = await this.#start(ahead, count)
+    this.#underway = await this.#start(ahead, count)
     for (let k = 0; k < count; k++) {
+      this.#stop.check()
       const current = ahead
-      const wave = started
       const isLast = k + 1 === count
       if (!isLast) ahead = await this.#routed(k + 1, route)
+      const wave = this.#underway
+      this.#underway = undefined
       const isSteady = k > 0 && !isLast && !this.#usesVm && wave !== undefined && wave.leftovers.size === 0
-      if (isSteady) started = await this.#start(ahead, count)
+      if (isSteady) this.#underway = await this.#start(ahead, count)
       if (wave !== undefined)
         await this.#guarded(current, (runner) => this.#ground.lanes.finish(current.schedule, runner, wave))
       if (!isSteady) await this.#runVm(current)
-      if (!isLast && !isSteady) started = await this.#start(ahead, count)
+      if (!isLast && !isSteady) this.#underway = await this.#start(ahead, count)
       const startedMs = performance.now()
       current.judge.judge(0, current.schedule.batch.count)
       this.#timings.judge += performance.now() - startedMs

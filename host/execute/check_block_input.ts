@@ -7,6 +7,7 @@ import {
   checkHex,
   checkNames,
   checkObject,
+  checkSignal,
   checkUnsigned,
   InputError,
   type Names,
@@ -32,6 +33,7 @@ const OPTIONS: Names<BlockOptions> = {
   blobSchedule: true,
   changes: true,
   accessList: true,
+  signal: true,
 }
 
 const REQUEST: Names<BuildRequest> = {
@@ -42,6 +44,7 @@ const REQUEST: Names<BuildRequest> = {
   parentState: true,
   blobSchedule: true,
   accessList: true,
+  signal: true,
 }
 
 const ATTRIBUTES: Names<BlockAttributes> = {
@@ -73,6 +76,7 @@ export const checkBlockInput = (block: BlockInput, options: BlockOptions): void 
   checkNames(checkObject(options, 'options'), OPTIONS, 'option')
   if (options.parent !== undefined) checkHeader(options.parent, 'parent')
   if (options.parentState !== undefined) checkStateTrie(options.parentState)
+  checkSignal(options.signal)
 }
 
 const TRANSACTIONS = 'an array of transactions or a TransactionBatch'
@@ -85,6 +89,7 @@ export const checkBuildRequest = (request: BuildRequest): void => {
   if (request.decoded !== undefined && !Array.isArray(request.decoded))
     checkObject(request.decoded, 'decoded', TRANSACTIONS)
   checkStateTrie(request.parentState)
+  checkSignal(request.signal)
   const attributes = request.attributes
   checkNames(checkObject(attributes, 'attributes'), ATTRIBUTES, 'field of attributes')
   const { gasLimit, extraData, parentBeaconBlockRoot } = attributes

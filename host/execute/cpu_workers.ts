@@ -31,9 +31,6 @@ export class CpuWorkers {
   #pool: CpuPool | undefined
 
   constructor(options: CpuWorkersOptions) {
-    const { workers } = options
-    if (workers !== undefined && !(Number.isInteger(workers) && workers >= 0))
-      throw new RangeError(`workers: ${workers} is not a number of threads`)
     this.#options = options
   }
 

@@ -25,7 +25,7 @@ import type { StateTrie } from '../state/trie.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { type BlockChain, BlockWork, type BlockYield } from './block_work.ts'
 import { buildAccessList } from './build_access_list.ts'
-import { checkBlockInput, checkTrie } from './check_block_input.ts'
+import { checkTrie } from './check_block_input.ts'
 import type { ExecutionResult } from './executor.ts'
 import { firstDifference } from './state_difference.ts'
 import { writesOfChanges } from './writes_of_changes.ts'
@@ -57,6 +57,8 @@ export interface BlockOptions {
   readonly blobSchedule?: BlobSchedule
   /** Asks for `BlockResult.changes`. */
   readonly changes?: boolean
+  /** As in `ExecuteRequest`; the trie is then where it was. */
+  readonly signal?: AbortSignal
   /** Asks for `BlockResult.accessList`; so does a list that came with the block, or its hash in the header. */
   readonly accessList?: boolean
 }
@@ -104,7 +106,6 @@ export const executeBlock = async (
   options: BlockOptions,
 ): Promise<BlockResult> => {
   const { fork } = runner
-  checkBlockInput(block, options)
   const { header } = block
   if (options.parent !== undefined && options.parentState !== undefined) checkTrie(options.parentState, options.parent)
   const schedule = options.blobSchedule ?? blobScheduleAt(fork, runner.chainId, header.timestamp)

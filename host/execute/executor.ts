@@ -1,24 +1,27 @@
 import { codeSkeleton } from '../../transpiler/index.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { TransactionBatch, TransactionObject } from '../block/batch.ts'
-import { encodeBatch } from '../block/encode_batch.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
 import type { Receipts } from '../block/receipts.ts'
 import { type Rejection, rejectionText } from '../block/rejection.ts'
 import { depositContractAt } from '../block/requests.ts'
 import { transactionRules } from '../block/rules.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
+import { CheckedState } from '../state/checked_state.ts'
 import { ResidentState } from '../state/resident_state.ts'
 import type { State, StateWrites } from '../state/state.ts'
 import { executedReasons, receiptsOf, rejectedOf, tierCounts } from './batch_result.ts'
 import type { BlockSteps } from './block_steps.ts'
 import { type BuildRequest, type BuiltBlock, buildBlock } from './build_block.ts'
+import { CallQueue, type CallTerms } from './call_queue.ts'
 import type { TransactionChanges } from './change_log.ts'
 import { ChangeRecorder } from './change_recorder.ts'
+import { checkBlockInput, checkBuildRequest } from './check_block_input.ts'
+import { checkOptions, checkSimulateRequest, readRequest } from './check_requests.ts'
 import { collectWrites } from './collect_writes.ts'
 import { CpuTier } from './cpu_tier.ts'
 import { CpuWorkers } from './cpu_workers.ts'
-import { DeviceClock, type DeviceTimes } from './device_clock.ts'
+import type { DeviceTimes } from './device_clock.ts'
 import { faultReason, faultText } from './device_fault.ts'
 import {
   type BlockInput,
@@ -27,6 +30,7 @@ import {
   type BlockRunner,
   executeBlock,
 } from './execute_block.ts'
+import { type DeviceSource, ExecutorDevice, type LostDevicePolicy } from './executor_device.ts'
 import { ExitReasons } from './exit_reason.ts'
 import { ExplainLog, explainSchedule, type TransactionExplanation } from './explain.ts'
 import { LaneRunner } from './lane_runner.ts'
@@ -59,8 +63,18 @@ export interface ExecutorOptions {
    * the chain id; any other chain has none, and no deposits.
    */
   readonly depositContract?: string
-  /** Without one everything but transfers runs on the CPU tier. The caller destroys it, after `close`. */
-  readonly device?: ComputeDevice
+  /**
+   * Absent: everything but transfers runs on the CPU tier. A ComputeDevice (`openDevice`): the caller destroys it, after `close`.
+   * `auto`, or a function that opens one: the executor opens it with its first call (`auto`: the best adapter there is) and
+   * destroys it with `close`; where none opens, the CPU tier executes, and `faults` says why at each call.
+   */
+  readonly device?: DeviceSource
+  /**
+   * What follows on a device that is lost, which `faults` says in that call and in each one after it: `reopen`, the next call
+   * opens another (the default where the executor opened this one; in place of one that was given: the best adapter), until
+   * three in a row are lost; `leave`, the CPU tier executes from then on (the default for a device that was given).
+   */
+  readonly lostDevice?: LostDevicePolicy
   /**
    * What waits for compilations: nothing (`background`, default): paths run as programs as soon as the one kernel for all of them
    * is there, and a path earns its own kernel by what it would have saved; the batch (`wait`), wherever a kernel pays against
@@ -107,6 +121,11 @@ export interface ExecuteRequest {
   readonly explain?: boolean
   /** Asks for `ExecutionResult.changes`. */
   readonly changes?: boolean
+  /**
+   * Ends the call early: it rejects with the signal's reason, has committed nothing, and leaves no work on the device or on workers.
+   * A wave, compilation or transaction that is on its way is waited for; a commit that has begun is not stopped.
+   */
+  readonly signal?: AbortSignal
 }
 
 export interface RejectedTransaction {
@@ -179,8 +198,13 @@ export interface ExecutionResult {
   readonly faults: readonly string[]
 }
 
+/**
+ * Calls run one at a time, in the order in which they were made; a call that is made while another runs waits for it. A call
+ * that rejects has committed nothing, and the next one works. What is wrong with the arguments is said before anything is
+ * done: InputError, with the field and its value (TransactionInputError, OverrideError: with the transaction or account).
+ */
 export interface Executor {
-  /** Executes a batch in order and commits it. One call at a time; a call that rejects has committed nothing. */
+  /** Executes a batch in order and commits it. */
   execute(request: ExecuteRequest): Promise<ExecutionResult>
   /**
    * Executes a whole block: header checks, system calls, transactions, withdrawals, requests, roots. Commits all of it or, where
@@ -189,16 +213,19 @@ export interface Executor {
   executeBlock(block: BlockInput, options?: BlockOptions): Promise<BlockResult>
   /**
    * Makes a block from a pool of signed transactions, by what they pay per gas and each sender's in the order of their nonces,
-   * and commits it. What did not come in is named with its reason.
+   * and commits it. What did not come in is named with its reason, what cannot be read among it.
    */
   build(request: BuildRequest): Promise<BuiltBlock>
   /** Executes independent calls or bundles against the state; commits nothing. */
   simulate(request: SimulateRequest): Promise<Simulation>
-  /** Drops the resident copy of the state: call it when anybody else has committed to the State. */
+  /** Drops the resident copy of the state: call it when anybody else has committed to the State, while no call runs. */
   forget(): void
   /** Starts the workers of the CPU tier and waits until they are ready. */
   warm(): Promise<void>
-  /** Frees what the executor holds on the device, and ends its workers. */
+  /**
+   * Frees what the executor holds on the device, the device where it has opened it, and ends its workers: at once, or when the
+   * call that runs has ended, which it does early. That call, those that wait and all later ones reject with ExecutorClosedError.
+   */
   close(): void
 }
 
@@ -215,25 +242,30 @@ export class InvalidTransactionError extends Error {
   }
 }
 
+/** A call whose turn has come. */
+interface OpenCall extends CallTerms {
+  /** Something was done to the tables. */
+  hasBegun: boolean
+}
+
 /** Transactions on the CPU tier from which their mean time is taken for its speed. */
 const LEAST_MEASURED = 16
 
 /** Transactions of a batch that may be kept until the next one. */
 const MOST_KEPT = 4096
 
-export const createExecutor = (options: ExecutorOptions): Executor => new BatchExecutor(options)
+/** Throws InputError where an option is unknown or out of range. */
+export const createExecutor = (options: ExecutorOptions): Executor => new BatchExecutor(checkOptions(options))
 
 /** Opens what runs the lane VM on these tables. @internal */
 export type OpenVm = (resident: ResidentState) => VmEngine
 
 /** An executor on another lane VM than the device's. @internal */
 export const createExecutorOnVm = (options: ExecutorOptions, openVm: OpenVm): Executor =>
-  new BatchExecutor(options, openVm)
+  new BatchExecutor(checkOptions(options), openVm)
 
 class BatchExecutor implements Executor {
   readonly #options: ExecutorOptions
-  readonly #device: ComputeDevice | undefined
-  readonly #clock: DeviceClock | undefined
   readonly #cpu: CpuTier
   readonly #workers: CpuWorkers
   readonly #resident: ResidentState
@@ -246,7 +278,9 @@ class BatchExecutor implements Executor {
   readonly #vmKinds = new VmKinds()
   #runner: LaneRunner | undefined
   #vm: VmStage | undefined
-  #busy = false
+  readonly #device: ExecutorDevice
+  readonly #state: State
+  readonly #calls = new CallQueue()
   #commits = 0
   /** The last batch, where it was small. Nobody reads it: it keeps an instance of each class alive. */
   kept: object | undefined
@@ -254,10 +288,10 @@ class BatchExecutor implements Executor {
   constructor(options: ExecutorOptions, openVm?: OpenVm) {
     this.#options = options
     this.#openVm = openVm
-    this.#clock = options.deviceTimes && options.device ? new DeviceClock(options.device) : undefined
-    this.#device = this.#clock?.device ?? options.device
     this.#cpu = new CpuTier(options)
-    this.#resident = new ResidentState(options.state, codeSkeleton)
+    this.#device = new ExecutorDevice(options)
+    this.#state = new CheckedState(options.state)
+    this.#resident = new ResidentState(this.#state, codeSkeleton)
     const { fork, chainId, compile = 'background', recordFrom, kernels, programs, waves, pathStore } = options
     this.#library = new PathLibrary(pathStore || undefined)
     const stage = {
@@ -275,8 +309,8 @@ class BatchExecutor implements Executor {
     this.#simulator = new Simulator({
       fork,
       chainId,
-      device: this.#device,
-      clock: this.#clock,
+      device: () => this.#device.current,
+      clock: () => this.#device.clock,
       range: options.range,
       resident: this.#resident,
       library: this.#library,
@@ -295,42 +329,56 @@ class BatchExecutor implements Executor {
   }
 
   async simulate(request: SimulateRequest): Promise<Simulation> {
+    checkSimulateRequest(request)
     const calls = readCalls(request)
-    return this.#alone(() => this.#simulator.run(request, calls))
+    return this.#call(request.signal, (call) => {
+      call.hasBegun = true
+      return this.#simulator.run(request, calls, call)
+    })
   }
 
-  async execute({ env, transactions, changes = false, explain = false }: ExecuteRequest): Promise<ExecutionResult> {
-    const batch = isBatch(transactions) ? transactions : encodeBatch(transactions)
-    return this.#alone(() => this.#execute(env, batch, { changes, explain }))
+  async execute(request: ExecuteRequest): Promise<ExecutionResult> {
+    const batch = readRequest(request)
+    const { env, changes = false, explain = false } = request
+    return this.#call(request.signal, (call) => this.#execute(env, batch, { changes, explain }, call))
   }
 
   async executeBlock(block: BlockInput, options: BlockOptions = {}): Promise<BlockResult> {
-    return executeBlock(this.#blockRunner(), block, options)
+    checkBlockInput(block, options)
+    return this.#call(options.signal, (call) => executeBlock(this.#blockRunner(call), block, options))
   }
 
   async build(request: BuildRequest): Promise<BuiltBlock> {
-    return buildBlock(this.#blockRunner(), request)
+    checkBuildRequest(request)
+    return this.#call(request.signal, (call) => buildBlock(this.#blockRunner(call), request))
   }
 
-  #blockRunner(): BlockRunner {
+  #blockRunner(call: OpenCall): BlockRunner {
     const { fork, chainId, depositContract = depositContractAt(chainId) } = this.#options
     const run = (env: BlockEnvironment, batch: TransactionBatch, changes: boolean, steps: BlockSteps) =>
-      this.#alone(() => this.#execute(env, batch, { changes, explain: false }, steps))
+      this.#execute(env, batch, { changes, explain: false }, call, steps)
     return { fork, chainId, depositContract: depositContract?.toLowerCase(), run }
   }
 
-  async #alone<Result>(run: () => Promise<Result>): Promise<Result> {
-    if (this.#busy) throw new Error('execute was called before the last call ended')
-    this.#busy = true
-    try {
-      return await run()
-    } catch (thrown) {
-      // The tables hold running values of a batch that was not committed.
-      this.forget()
-      throw thrown
-    } finally {
-      this.#busy = false
-    }
+  /** Runs a call when its turn has come, on the device that there is then. */
+  #call<Result>(signal: AbortSignal | undefined, run: (call: OpenCall) => Promise<Result>): Promise<Result> {
+    return this.#calls.run(signal, async (stop) => {
+      const faults = await this.#device.prepare(() => {
+        this.#closeRunner()
+        this.#library.forgetKernels()
+      })
+      const call: OpenCall = { stop, faults, hasBegun: false }
+      try {
+        stop.check()
+        return await run(call)
+      } catch (thrown) {
+        // The tables hold running values of a batch that was not committed.
+        if (call.hasBegun) this.forget()
+        throw thrown
+      } finally {
+        this.#device.settle()
+      }
+    })
   }
 
   forget(): void {
@@ -342,9 +390,12 @@ class BatchExecutor implements Executor {
   }
 
   close(): void {
-    this.#closeRunner()
-    this.#workers.close()
-    this.kept = undefined
+    this.#calls.close(() => {
+      this.#closeRunner()
+      this.#workers.close()
+      this.#device.close()
+      this.kept = undefined
+    })
   }
 
   #closeRunner(): void {
@@ -358,13 +409,17 @@ class BatchExecutor implements Executor {
     env: BlockEnvironment,
     batch: TransactionBatch,
     { changes, explain }: { readonly changes: boolean; readonly explain: boolean },
+    call: OpenCall,
     steps?: BlockSteps,
   ): Promise<ExecutionResult> {
+    const { stop } = call
+    call.hasBegun = true
     const { fork } = this.#options
-    this.#clock?.begin()
+    const { clock } = this.#device
+    clock?.begin()
     const timings: StageTimings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0 }
     const waitedBeforeMs = this.#library.waitedMs
-    const faults: string[] = []
+    const faults: string[] = [...call.faults]
     let startedMs = performance.now()
     const lap = (): number => {
       const now = performance.now()
@@ -403,6 +458,7 @@ class BatchExecutor implements Executor {
       vm,
       vmRounds,
       range: this.#options.range ?? RANGE,
+      stop,
     })
     try {
       await walk.run()
@@ -432,7 +488,8 @@ class BatchExecutor implements Executor {
       writes = mergeWrites(earlier, collectWrites(this.#resident))
       await steps.check(ground, receipts, writes)
     }
-    await this.#options.state.commit(writes)
+    stop.check()
+    await this.#state.commit(writes)
     this.#commits++
     this.#runner?.tables.noteWrites()
     this.#resident.settle()
@@ -444,7 +501,7 @@ class BatchExecutor implements Executor {
     receipts.blooms()
     faults.push(...(runner?.faults ?? []))
     timings.receipts = lap()
-    const deviceTimes = this.#clock?.times
+    const deviceTimes = clock?.times
     if (deviceTimes?.totalMs !== undefined) timings.device = deviceTimes.totalMs
     return {
       receipts,
@@ -481,7 +538,7 @@ class BatchExecutor implements Executor {
   #openRunner(schedule: Schedule, faults: string[]): LaneRunner | undefined {
     const forVm = this.#openVm === undefined && this.#wantsVm(schedule)
     if (!forVm && !schedule.tier.includes(TIER_LANE)) return undefined
-    const device = this.#device
+    const device = this.#device.current
     if (device === undefined || device.isLost) {
       this.#lanes.refuse(schedule, device === undefined ? 'no device' : 'device lost')
       this.#closeRunner()
@@ -542,7 +599,8 @@ class BatchExecutor implements Executor {
   }
 
   get #mayUseVm(): boolean {
-    const { fork, laneVm, compile, device } = this.#options
+    const { fork, laneVm, compile } = this.#options
+    const device = this.#device.current
     if (laneVm === 'never' || compile === 'never' || !isAtLeast(fork, 'berlin')) return false
     return this.#openVm !== undefined || (device !== undefined && !device.isLost)
   }
@@ -558,6 +616,3 @@ class BatchExecutor implements Executor {
     return this.#runner
   }
 }
-
-const isBatch = (transactions: TransactionBatch | readonly TransactionObject[]): transactions is TransactionBatch =>
-  !Array.isArray(transactions)

@@ -79,6 +79,8 @@ export class PathLibrary {
   readonly #store: PathStore | undefined
   readonly #hinted = new Map<PathPlan, readonly Kernel[]>()
   readonly #unhinted = new Set<PathPlan>()
+  /** Devices so far. */
+  #devices = 0
   /** Measured compilation time over the path's own estimate: below 1 where the driver keeps a cache. */
   #compileRatio = 1
   /** Measured wall milliseconds of one transaction on the CPU tier; a guess before the first. */
@@ -164,14 +166,30 @@ export class PathLibrary {
     return candidate
   }
 
+  /** Another device: kernels belong to the one that compiled them, and so does its refusal of them. */
+  forgetKernels(): void {
+    this.#devices++
+    this.#hinted.clear()
+    this.#unhinted.clear()
+    for (const { candidates } of this.keys)
+      for (const candidate of candidates) {
+        candidate.started = false
+        delete candidate.kernels
+        delete candidate.failure
+      }
+  }
+
   /** Compiles the own kernels of a candidate; resolves when it has them, or its failure. */
   async compile(candidate: PathCandidate, device: ComputeDevice): Promise<void> {
     candidate.started = true
     const { kernel } = candidate.plan
     if (kernel.parts.length === 0) return
+    const devices = this.#devices
     try {
-      candidate.kernels = await this.#compileParts(kernel, kernel.parts, device)
+      const kernels = await this.#compileParts(kernel, kernel.parts, device)
+      if (devices === this.#devices) candidate.kernels = kernels
     } catch (thrown) {
+      if (devices !== this.#devices) return
       candidate.failure = thrown instanceof ShaderCompileError ? 'shader did not compile' : faultReason(thrown)
       this.failures.push(faultText(thrown))
     }

@@ -3,6 +3,7 @@ import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import type { TransactionBatch } from '../block/batch.ts'
 import { type CallObject, callRules, encodeCalls } from '../block/call_batch.ts'
+import { checkBatch } from '../block/check_batch.ts'
 import type { BlockEnvironment } from '../block/environment.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { HOST_LIMBS, HOST_NONCE } from '../state/account_table.ts'
@@ -10,6 +11,7 @@ import { EMPTY_CODE_HASH } from '../state/keccak.ts'
 import { OverlayState, type ParsedOverride, parseOverrides, type StateOverrides } from '../state/overlay_state.ts'
 import { ResidentState } from '../state/resident_state.ts'
 import { addressToHex, quantityFromBigInt, wordToBigInt } from '../state/word.ts'
+import type { CallTerms, Stop } from './call_queue.ts'
 import { type CallDevice, CallPipeline, sliceBatch } from './call_segments.ts'
 import type { AccountView, StateSnapshot } from './cpu_result.ts'
 import type { CpuTier } from './cpu_tier.ts'
@@ -47,14 +49,16 @@ export interface SimulateRequest {
   readonly bundles?: readonly CallBundle[]
   readonly overrides?: StateOverrides
   readonly checkBalance?: boolean
+  /** As in `ExecuteRequest`. */
+  readonly signal?: AbortSignal
 }
 
 /** What the executor lends the simulator; `generation` counts the batches that it has committed. @internal */
 export interface SimulatorParts {
   readonly fork: Fork
   readonly chainId: bigint
-  readonly device: ComputeDevice | undefined
-  readonly clock: DeviceClock | undefined
+  readonly device: () => ComputeDevice | undefined
+  readonly clock: () => DeviceClock | undefined
   readonly range: number | undefined
   readonly resident: ResidentState
   readonly library: PathLibrary
@@ -86,20 +90,22 @@ export class Simulator {
     this.#parts = parts
   }
 
-  async run(request: SimulateRequest, calls: ReadCalls): Promise<Simulation> {
-    const { resident, lanes, device, openRunner, closeRunner, vmFor } = this.#parts
-    if (calls.overrides === undefined)
-      return this.#simulate(request, calls, { resident, lanes, device, open: openRunner, vmFor, close: closeRunner })
+  async run(request: SimulateRequest, calls: ReadCalls, terms: CallTerms): Promise<Simulation> {
+    const { resident, lanes, openRunner, closeRunner, vmFor } = this.#parts
+    const device = this.#parts.device()
+    const own = { resident, lanes, device, open: openRunner, vmFor, close: closeRunner }
+    if (calls.overrides === undefined) return this.#simulate(request, calls, own, terms)
     const ground = this.#overlaid(calls.overrides)
     try {
-      return await this.#simulate(request, calls, ground)
+      return await this.#simulate(request, calls, ground, terms)
     } finally {
       ground.close()
     }
   }
 
   #overlaid(overrides: ReadonlyMap<string, ParsedOverride>): Ground {
-    const { stage, library, reasons, chainId, resident, device, wantsVm, openVm } = this.#parts
+    const { stage, library, reasons, chainId, resident, wantsVm, openVm } = this.#parts
+    const device = this.#parts.device()
     const overlay = new ResidentState(new OverlayState(resident.state, overrides), codeSkeleton, resident.codes)
     let runner: LaneRunner | undefined
     let vm: VmStage | undefined
@@ -127,13 +133,19 @@ export class Simulator {
     }
   }
 
-  async #simulate(request: SimulateRequest, { batch, bundles }: ReadCalls, ground: Ground): Promise<Simulation> {
-    const { fork, library, paths, reasons, generation, clock, range = RANGE } = this.#parts
+  async #simulate(
+    request: SimulateRequest,
+    { batch, bundles }: ReadCalls,
+    ground: Ground,
+    { stop, faults: before }: CallTerms,
+  ): Promise<Simulation> {
+    const { fork, library, paths, reasons, generation, range = RANGE } = this.#parts
+    const clock = this.#parts.clock()
     clock?.begin()
     const { at: env, checkBalance = true } = request
     const waitedBeforeMs = library.waitedMs
     const timings = { route: 0, device: 0, judge: 0, cpu: 0 }
-    const pipeline = new CallPipeline(ground, timings)
+    const pipeline = new CallPipeline(ground, timings, stop)
     const ranges = bundles === undefined ? Math.max(1, Math.min(MOST_RANGES, Math.floor(batch.count / range))) : 1
     const size = Math.max(1, Math.ceil(batch.count / ranges))
     const count = Math.max(1, Math.ceil(batch.count / size))
@@ -152,14 +164,14 @@ export class Simulator {
     timings.device = Math.max(0, timings.device - compileMs)
     const startedMs = performance.now()
     const state = new RunningState(ground.resident)
-    for (const { schedule } of segments) await this.#cpuCalls(schedule, state, bundles, checkBalance)
+    for (const { schedule } of segments) await this.#cpuCalls(schedule, state, bundles, checkBalance, stop)
     timings.cpu = performance.now() - startedMs
     const made = generation()
     const accessLists = async (schedule: Schedule, index: number): Promise<readonly AccessListEntry[]> => {
       if (generation() !== made) throw new Error('the state has moved on since these calls: simulate them again')
       return this.#accessList(schedule, state, bundles, checkBalance, index)
     }
-    const { faults } = pipeline
+    const faults = [...before, ...pipeline.faults]
     const deviceTimes = clock?.times
     const parts = { size, bundleStart: bundles?.start, timings, compileMs, deviceTimes, faults, accessLists }
     const schedules = segments.map(({ schedule }) => schedule)
@@ -171,17 +183,24 @@ export class Simulator {
     state: StateSnapshot,
     bundles: Bundles | undefined,
     checkBalance: boolean,
+    stop: Stop,
   ): Promise<void> {
     const { batch, outcome } = schedule
     const bundled = bundles?.bundled
-    for (let i = 0; i < batch.count; i++)
-      if (outcome[i] === OUTCOME_NONE && bundled?.[i] !== 1) await this.#execute(schedule, i, state, checkBalance)
+    for (let i = 0; i < batch.count; i++) {
+      if (outcome[i] !== OUTCOME_NONE || bundled?.[i] === 1) continue
+      stop.check()
+      await this.#execute(schedule, i, state, checkBalance)
+    }
     if (bundles === undefined) return
     const { start, overrides } = bundles
     for (let b = 0; b + 1 < start.length; b++) {
       if (bundled?.[start[b]!] !== 1) continue
       const layer = await layerOf(state, overrides[b])
-      for (let i = start[b]!; i < start[b + 1]!; i++) await this.#execute(schedule, i, layer, checkBalance)
+      for (let i = start[b]!; i < start[b + 1]!; i++) {
+        stop.check()
+        await this.#execute(schedule, i, layer, checkBalance)
+      }
     }
   }
 
@@ -252,11 +271,9 @@ export interface ReadCalls {
   readonly overrides: ReadonlyMap<string, ParsedOverride> | undefined
 }
 
-/** Throws TypeError, TransactionInputError or OverrideError for what cannot be read. @internal */
+/** Of a request that was checked. Throws InputError, TransactionInputError or OverrideError for what cannot be read. @internal */
 export const readCalls = (request: SimulateRequest): ReadCalls => {
-  const { calls, bundles, overrides } = request
-  if ((calls === undefined) === (bundles === undefined))
-    throw new TypeError(`simulate takes either calls or bundles; got ${calls === undefined ? 'neither' : 'both'}`)
+  const { overrides } = request
   return {
     batch: withoutNonces(batchOf(request)),
     bundles: bundlesOf(request),
@@ -264,10 +281,8 @@ export const readCalls = (request: SimulateRequest): ReadCalls => {
   }
 }
 
-const isBatch = (calls: TransactionBatch | readonly CallObject[]): calls is TransactionBatch => !Array.isArray(calls)
-
 const batchOf = ({ calls, bundles, at }: SimulateRequest): TransactionBatch => {
-  if (calls !== undefined) return isBatch(calls) ? calls : encodeCalls(calls, at)
+  if (calls !== undefined) return Array.isArray(calls) ? encodeCalls(calls, at) : checkBatch(calls, 'calls')
   return encodeCalls(
     (bundles ?? []).flatMap((bundle) => bundle.calls),
     at,

@@ -1,5 +1,6 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { wordFromBigInt } from '../state/word.ts'
+import type { Stop } from './call_queue.ts'
 import { faultReason, faultText } from './device_fault.ts'
 import type { LaneRunner } from './lane_runner.ts'
 import type { LaneStage, Wave } from './lane_stage.ts'
@@ -28,6 +29,7 @@ export interface WalkParts {
   readonly vm: VmStage | undefined
   readonly vmRounds: VmRounds | undefined
   readonly range: number
+  readonly stop: Stop
 }
 
 /**
@@ -46,6 +48,8 @@ export class Walk {
   hasFailed = false
   readonly #schedule: Schedule
   readonly #parts: WalkParts
+  /** A range that the device executes. */
+  #underway: Wave | undefined
   readonly #fee = new Uint32Array(LIMBS_PER_WORD)
 
   constructor(schedule: Schedule, parts: WalkParts) {
@@ -53,7 +57,18 @@ export class Walk {
     this.#parts = parts
   }
 
+  /** Rejects, with nothing left on the device, where `stop` says so. */
   async run(): Promise<void> {
+    try {
+      await this.#run()
+    } catch (thrown) {
+      // Lanes of the next range may be on their way; what comes of them, a fault among it, is nobody's.
+      await this.#underway?.started?.finish().catch(() => undefined)
+      throw thrown
+    }
+  }
+
+  async #run(): Promise<void> {
     const { count } = this.#schedule.batch
     const { runner, vm, lanes, range, cpu } = this.#parts
     await vm?.begin(this.#schedule)
@@ -65,16 +80,17 @@ export class Walk {
     if (runner !== undefined) lanes.begin(runner)
     const ranges = Math.max(1, Math.min(MOST_RANGES, Math.floor(count / range)))
     const size = Math.ceil(count / ranges)
-    let wave = await this.#start(0, size, ranges)
+    this.#underway = await this.#start(0, size, ranges)
     for (let first = 0; first < count; first += size) {
+      this.#parts.stop.check()
       const end = Math.min(count, first + size)
-      await this.#finish(wave)
+      await this.#finish()
       const calls = await this.#claimVm(first, end)
       // Workers execute what neither takes while lanes run.
       await cpu.offer(first, end)
       await this.#runVm(calls)
       if (calls.length > 0) await cpu.offer(first, end)
-      wave = end < count ? await this.#start(end, Math.min(count, end + size), ranges) : undefined
+      this.#underway = end < count ? await this.#start(end, Math.min(count, end + size), ranges) : undefined
       await this.#sweep(first, end)
     }
   }
@@ -90,8 +106,10 @@ export class Walk {
     }
   }
 
-  async #finish(wave: Wave | undefined): Promise<void> {
+  async #finish(): Promise<void> {
     const { runner } = this.#parts
+    const wave = this.#underway
+    this.#underway = undefined
     if (wave === undefined || runner === undefined) return
     try {
       await this.#parts.lanes.finish(this.#schedule, runner, wave)
@@ -134,8 +152,9 @@ export class Walk {
   }
 
   async #sweep(first: number, end: number): Promise<void> {
-    const { later, lanes, runner, precompiles } = this.#parts
+    const { later, lanes, runner, precompiles, stop } = this.#parts
     for (let i = first; ; ) {
+      stop.check()
       const loading = precompiles.load()
       if (loading !== undefined) await loading
       i = this.#advance(i, end)

@@ -1,5 +1,7 @@
 import { accountHash, slotHash } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { type AllocatedAccount, type Allocation, checkAccount } from './allocation.ts'
+import { checkHex, checkObject, checkUnsigned, InputError } from './input.ts'
 import { EMPTY_CODE_HASH, keccak256Hex } from './keccak.ts'
 import type { AccountColumns, State, StateWrites } from './state.ts'
 import {
@@ -16,16 +18,7 @@ import {
   wordToHex,
 } from './word.ts'
 
-/** One account of a genesis allocation. Keys and values of storage are hex or bigint. */
-export interface AllocatedAccount {
-  readonly balance?: bigint
-  readonly nonce?: bigint
-  readonly code?: string | Uint8Array
-  readonly storage?: Readonly<Record<string, string | bigint>>
-}
-
-/** Accounts by 0x-hex address. */
-export type Allocation = Readonly<Record<string, AllocatedAccount>>
+export type { AllocatedAccount, Allocation }
 
 /** What `dump` gives: existing accounts by address in ascending order, slots that are not zero by key likewise. */
 export interface DumpedAccount {
@@ -85,12 +78,19 @@ export class MemoryState implements State {
 
   static from(allocation: Allocation): MemoryState {
     const state = new MemoryState()
-    for (const [address, account] of Object.entries(allocation)) state.setAccount(address, account)
+    const seen = new Set<string>()
+    for (const [address, account] of Object.entries(checkObject(allocation, 'allocation', 'accounts by address'))) {
+      const name = address.toLowerCase().replace(/^0x/, '')
+      if (seen.has(name)) throw new InputError(`allocation has the account ${address} twice`, 'allocation', address)
+      seen.add(name)
+      state.setAccount(address, account as AllocatedAccount)
+    }
     return state
   }
 
   /** Puts an account, whole: what `account` leaves out is zero or empty, and older storage is gone. */
   setAccount(address: string, account: AllocatedAccount): void {
+    const slots = checkAccount(address, account)
     addressFromHex(this.#addressScratch, 0, address)
     const id = this.#accountId(this.#addressScratch, 0)
     const row = ROW_LIMBS * id
@@ -100,9 +100,9 @@ export class MemoryState implements State {
     quantityFromBigInt(this.#rows, row + ROW_NONCE, account.nonce ?? 0n)
     wordFromBigInt(this.#rows, row + ROW_BALANCE, account.balance ?? 0n)
     wordFromHex(this.#codeHash, LIMBS_PER_WORD * id, this.addCode(code))
-    for (const [key, value] of Object.entries(account.storage ?? {})) {
-      wordFromBigInt(this.#keyScratch, 0, BigInt(key))
-      wordFromBigInt(this.#valueScratch, 0, BigInt(value))
+    for (const [key, value] of slots) {
+      wordFromBigInt(this.#keyScratch, 0, key)
+      wordFromBigInt(this.#valueScratch, 0, value)
       this.#writeSlot(storage, this.#keyScratch, this.#valueScratch, 0)
     }
   }
@@ -115,6 +115,8 @@ export class MemoryState implements State {
   }
 
   setBlockHash(number: bigint, hash: string): void {
+    checkUnsigned(number, 256, 'number')
+    checkHex(hash, 32, 'hash')
     this.#blockHashes.set(number, hash)
   }
 
@@ -225,7 +227,7 @@ export class MemoryState implements State {
     addressFromHex(this.#addressScratch, 0, address)
     const id = this.#findAccount(this.#addressScratch, 0)
     if (id < 0) return 0n
-    wordFromBigInt(this.#keyScratch, 0, key)
+    wordFromBigInt(this.#keyScratch, 0, checkUnsigned(key, 256, 'key'))
     const slot = this.#findSlot(this.#storageOf(id), this.#keyScratch, 0)
     return slot < 0 ? 0n : wordToBigInt(this.#slotRows, SLOT_LIMBS * slot + SLOT_VALUE)
   }
@@ -449,6 +451,5 @@ const byKey = (a: readonly [string, unknown], b: readonly [string, unknown]): nu
 const codeBytes = (code: string | Uint8Array | undefined): Uint8Array => {
   if (code === undefined) return new Uint8Array(0)
   if (typeof code !== 'string') return code
-  if (!/^0x([0-9a-fA-F]{2})*$/.test(code)) throw new RangeError(`code is not 0x and an even number of hex digits`)
   return new Uint8Array(Buffer.from(code.slice(2), 'hex'))
 }

@@ -1,4 +1,14 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import {
+  checkBytes,
+  checkHex,
+  checkNames,
+  checkObject,
+  checkUnsigned,
+  checkWord,
+  InputError,
+  type Names,
+} from './input.ts'
 import { EMPTY_CODE_HASH, keccak256Hex } from './keccak.ts'
 import type { AccountColumns, State } from './state.ts'
 import { addressToHex, quantityFromBigInt, wordFromBigInt, wordFromHex, wordToBigInt } from './word.ts'
@@ -19,9 +29,11 @@ export interface AccountOverride {
 export type StateOverrides = Readonly<Record<string, AccountOverride>>
 
 /** An override that cannot be read: which account, which field. */
-export class OverrideError extends Error {
+export class OverrideError extends InputError {
   override readonly name = 'OverrideError'
 }
+
+const NAMES: Names<AccountOverride> = { balance: true, nonce: true, code: true, state: true, stateDiff: true }
 
 /** One account's override with its numbers read. */
 export interface ParsedOverride {
@@ -36,40 +48,39 @@ export interface ParsedOverride {
 /** By address in lower case. Throws OverrideError. */
 export const parseOverrides = (overrides: StateOverrides): Map<string, ParsedOverride> => {
   const parsed = new Map<string, ParsedOverride>()
-  for (const [address, override] of Object.entries(overrides)) {
-    const refuse = (what: string): never => {
-      throw new OverrideError(`override of ${address}: ${what}`)
+  for (const [address, override] of Object.entries(checkObject(overrides, 'overrides', 'accounts by address'))) {
+    try {
+      checkHex(address, 20, 'the address')
+      if (parsed.has(address.toLowerCase())) throw new InputError('the account is there twice', address)
+      parsed.set(address.toLowerCase(), parseOverride(override))
+    } catch (thrown) {
+      const { message, field, value } = thrown as InputError
+      throw new OverrideError(`override of ${address}: ${message}`, field, value)
     }
-    if (!/^0x[0-9a-fA-F]{40}$/.test(address)) refuse('the address must be 0x and 40 hex digits')
-    const { balance, nonce, state, stateDiff } = override
-    if (state !== undefined && stateDiff !== undefined) refuse('has both state and stateDiff; expected one of them')
-    const within = (value: bigint | undefined, bits: number, field: string): void => {
-      if (value === undefined) return
-      if (typeof value !== 'bigint' || value < 0n || value >> BigInt(bits) !== 0n)
-        refuse(`${field} must be a bigint between 0 and 2^${bits} - 1, got ${String(value)}`)
-    }
-    within(balance, 256, 'balance')
-    within(nonce, 64, 'nonce')
-    const wordOf = (value: string | bigint, field: string): bigint => {
-      if (typeof value === 'string' && !/^0x[0-9a-fA-F]{1,64}$/.test(value))
-        return refuse(`${field} must be 0x and up to 64 hex digits, got '${value}'`)
-      const number = BigInt(value)
-      within(number, 256, field)
-      return number
-    }
-    const slots = new Map<bigint, bigint>()
-    for (const [key, value] of Object.entries(state ?? stateDiff ?? {}))
-      slots.set(wordOf(key, 'a storage key'), wordOf(value, `the value of ${key}`))
-    const code = override.code === undefined ? undefined : codeOf(override.code, refuse)
-    parsed.set(address.toLowerCase(), { balance, nonce, code, cleared: state !== undefined, slots })
   }
   return parsed
 }
 
-const codeOf = (code: string | Uint8Array, refuse: (what: string) => never): ParsedOverride['code'] => {
-  if (typeof code === 'string' && !/^0x([0-9a-fA-F]{2})*$/.test(code))
-    refuse('code must be 0x and an even number of hex digits')
-  const bytes = typeof code === 'string' ? new Uint8Array(Buffer.from(code.slice(2), 'hex')) : code
+const parseOverride = (given: unknown): ParsedOverride => {
+  const override = checkObject(given, 'it') as AccountOverride
+  checkNames(override, NAMES, 'field')
+  const { balance, nonce, state, stateDiff } = override
+  if (state !== undefined && stateDiff !== undefined)
+    throw new InputError('has both state and stateDiff; expected one of them', 'stateDiff', stateDiff)
+  if (balance !== undefined) checkUnsigned(balance, 256, 'balance')
+  if (nonce !== undefined) checkUnsigned(nonce, 64, 'nonce')
+  const slots = new Map<bigint, bigint>()
+  const entries = state ?? stateDiff
+  if (entries !== undefined)
+    for (const [key, value] of Object.entries(checkObject(entries, state === undefined ? 'stateDiff' : 'state')))
+      slots.set(checkWord(key, 'a storage key'), checkWord(value, `the value of ${key}`))
+  const code = override.code === undefined ? undefined : codeOf(override.code)
+  return { balance, nonce, code, cleared: state !== undefined, slots }
+}
+
+const codeOf = (code: string | Uint8Array): ParsedOverride['code'] => {
+  const bytes =
+    code instanceof Uint8Array ? code : new Uint8Array(Buffer.from(checkBytes(code, Infinity, 'code').slice(2), 'hex'))
   return { hash: keccak256Hex(bytes), bytes }
 }
 

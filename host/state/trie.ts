@@ -1,4 +1,5 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { checkHex, checkObject, checkUnsigned } from './input.ts'
 import { keccak256 } from './keccak.ts'
 import type { DumpedAccount } from './memory_state.ts'
 import { NodeTrie, nameOf, type TrieChange } from './node_trie.ts'
@@ -34,7 +35,8 @@ export const createStateTrie = (accounts: Readonly<Record<string, DumpedAccount>
 
 const bulkRoot = (accounts: Readonly<Record<string, DumpedAccount>>, sink?: NodeSink): Uint8Array =>
   hashedRoot(
-    Object.entries(accounts).map(([address, account]) => {
+    Object.entries(checkObject(accounts, 'accounts') as typeof accounts).map(([address, account]) => {
+      checkDumped(address, account)
       const slots = Object.entries(account.storage).map(
         ([key, value]): Entry => [bytesOf(key), rlpInteger(BigInt(value))],
       )
@@ -42,6 +44,15 @@ const bulkRoot = (accounts: Readonly<Record<string, DumpedAccount>>, sink?: Node
     }),
     sink,
   )
+
+const checkDumped = (address: string, account: DumpedAccount): void => {
+  const { nonce, balance, codeHash, storage } = checkObject(account, address, 'an account of a dump')
+  checkHex(address, 20, 'the address of an account')
+  checkUnsigned(nonce, 64, `${address}: nonce`)
+  checkUnsigned(balance, 256, `${address}: balance`)
+  checkHex(codeHash, 32, `${address}: codeHash`)
+  checkObject(storage, `${address}: storage`)
+}
 
 type Entry = readonly [key: Uint8Array, value: Uint8Array]
 

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type ComputeDevice,
-  createExecutor,
   MemoryState,
   openDevice,
   type TransactionObject,
@@ -10,7 +9,6 @@ import { addressFromHex } from '../../host/state/word.ts'
 import { BatchCheck } from '../fixtures/batch_check.ts'
 import {
   BATCH_ENV,
-  batchAllocation,
   batchState,
   COINBASE,
   contractAddress,
@@ -181,16 +179,6 @@ describe('the executor', () => {
     const touched = result.writes.accountAddresses.length / 5
     expect(touched).toBe(12 + 1)
     check.executor.close()
-  })
-
-  test('refuses a second call while the first one runs, and stands by the first', async () => {
-    const state = MemoryState.from(batchAllocation())
-    const executor = createExecutor({ fork: 'prague', chainId: 1n, state })
-    const first = executor.execute({ env: BATCH_ENV, transactions: payments() })
-    await expect(executor.execute({ env: BATCH_ENV, transactions: payments(1n) })).rejects.toThrow(
-      'before the last call',
-    )
-    expect((await first).tiers.cpu).toBe(12)
   })
 
   test('gives the same rounds and tiers for the same batch, whatever the machine does', async () => {

@@ -123,7 +123,7 @@ describe('workers of the CPU tier', () => {
 
   test('are a whole number of threads', () => {
     const options = { fork: 'prague', chainId: 1n, state: batchState() } as const
-    expect(() => createExecutor({ ...options, workers: -1 })).toThrow('workers: -1 is not a number of threads')
-    expect(() => createExecutor({ ...options, workers: 1.5 })).toThrow('workers: 1.5 is not a number of threads')
+    expect(() => createExecutor({ ...options, workers: -1 })).toThrow('workers must be an integer from 0 on, got -1')
+    expect(() => createExecutor({ ...options, workers: 1.5 })).toThrow('workers must be an integer from 0 on, got 1.5')
   })
 })

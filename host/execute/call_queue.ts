@@ -1,0 +1,95 @@
+/** The executor was closed: the call was refused, or ended without a trace. */
+export class ExecutorClosedError extends Error {
+  override readonly name = 'ExecutorClosedError'
+
+  constructor() {
+    super('the executor is closed')
+  }
+}
+
+/** Asked between the steps of a call. */
+export interface Stop {
+  /** Throws what the caller is to get, once the call is to end early. */
+  check(): void
+}
+
+/** What a call is told when its turn has come. */
+export interface CallTerms {
+  readonly stop: Stop
+  /** What there is to say of the device. */
+  readonly faults: readonly string[]
+}
+
+/**
+ * The calls of an executor: one at a time, in the order in which they came. A call that waits ends as soon as its signal is
+ * aborted or the executor is closed; one that runs ends at its next `check`.
+ */
+export class CallQueue {
+  #last: Promise<void> | undefined
+  readonly #closing = new AbortController()
+  #whenIdle: (() => void) | undefined
+
+  async run<Result>(signal: AbortSignal | undefined, work: (stop: Stop) => Promise<Result>): Promise<Result> {
+    const closing = this.#closing.signal
+    const stop: Stop = {
+      check() {
+        closing.throwIfAborted()
+        signal?.throwIfAborted()
+      },
+    }
+    stop.check()
+    const before = this.#last
+    let finish!: () => void
+    const own = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    this.#last = own
+    const end = (): void => {
+      if (this.#last === own) {
+        this.#last = undefined
+        this.#whenIdle?.()
+      }
+      finish()
+    }
+    if (before !== undefined) {
+      try {
+        await untilStopped(before, [closing, ...(signal === undefined ? [] : [signal])])
+        stop.check()
+      } catch (thrown) {
+        // Those behind it still wait for those before it.
+        void before.then(end)
+        throw thrown
+      }
+    }
+    try {
+      return await work(stop)
+    } finally {
+      end()
+    }
+  }
+
+  /** Refuses further calls; `whenIdle` runs at once, or when the call that runs now has ended. */
+  close(whenIdle: () => void): void {
+    if (this.#closing.signal.aborted) return
+    this.#whenIdle = () => {
+      this.#whenIdle = undefined
+      whenIdle()
+    }
+    this.#closing.abort(new ExecutorClosedError())
+    if (this.#last === undefined) this.#whenIdle()
+  }
+}
+
+/** Resolves with the turn, or rejects with the reason of the first signal. */
+const untilStopped = async (turn: Promise<void>, signals: readonly AbortSignal[]): Promise<void> => {
+  let onAbort: (() => void) | undefined
+  const stopped = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signals.find(({ aborted }) => aborted)!.reason)
+    for (const signal of signals) signal.addEventListener('abort', onAbort)
+  })
+  try {
+    await Promise.race([turn, stopped])
+  } finally {
+    for (const signal of signals) signal.removeEventListener('abort', onAbort!)
+  }
+}
