@@ -45,7 +45,7 @@ export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from '.
 export { ExecutorClosedError } from './execute/call_queue.ts'
 export type { AccountChange, SlotChange, TransactionChanges } from './execute/change_log.ts'
 export type { AccountView } from './execute/cpu_result.ts'
-export type { DeviceTimes } from './execute/device_clock.ts'
+export type { DeviceTimes, KernelTime } from './execute/device_clock.ts'
 export { BlockError, type BlockInput, type BlockOptions, type BlockResult } from './execute/execute_block.ts'
 export {
   createExecutor,
