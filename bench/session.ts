@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { adapterRequest } from '../host/device/adapter.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
 import { type DeviceOptions, openDevice } from '../host/device/device.ts'
+import { deviceCosts } from '../host/execute/device_costs.ts'
 import type { Fork } from '../transpiler/spec/forks.ts'
 import { commitOfCheckout, machine } from './machine.ts'
 import { MissingPackageError } from './packages.ts'
@@ -53,6 +54,7 @@ export const runSession = async (options: SessionOptions): Promise<BenchReport> 
   const request = { ...options.opened, ...(asked === undefined ? {} : { adapter: asked }) }
   const device = await openDevice(request)
   try {
+    const tiers = { ...options.tiers, costs: await deviceCosts(device) }
     const results: WorkloadResult[] = []
     const skipped: { workload: string; reason: string }[] = []
     const end = performance.now() + (options.timeMs ?? Number.POSITIVE_INFINITY)
@@ -63,7 +65,7 @@ export const runSession = async (options: SessionOptions): Promise<BenchReport> 
       const second = cold ? { openSecond: () => openDevice(request) } : {}
       late ||= leftMs < LEAST_MS
       const size = options.size ?? options.sizes?.get(workload.name)
-      const run = { ...options, ...(size === undefined ? {} : { size }), device, budgetMs, ...second }
+      const run = { ...options, tiers, ...(size === undefined ? {} : { size }), device, budgetMs, ...second }
       const result = late ? undefined : await within(leftMs, withPackages(runWorkload(workload, run), leavesOut))
       if (result instanceof MissingPackageError) {
         skipped.push({ workload: workload.name, reason: result.message })

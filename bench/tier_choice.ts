@@ -1,7 +1,7 @@
 import type { ExecutorOptions } from '../host/execute/executor.ts'
 
 /** Which of the device's tiers a run may use; absent: all, where measured costs say so. */
-export type TierChoice = Pick<ExecutorOptions, 'paths' | 'laneVm' | 'waves' | 'range'>
+export type TierChoice = Pick<ExecutorOptions, 'paths' | 'laneVm' | 'waves' | 'range' | 'costs'>
 
 /** Calls of code run on the lane VM, or on the CPU tier where it leaves them. */
 export const LANE_VM_ONLY: TierChoice = { paths: 'never', laneVm: 'always' }

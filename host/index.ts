@@ -46,6 +46,8 @@ export { ExecutorClosedError } from './execute/call_queue.ts'
 export type { AccountChange, SlotChange, TransactionChanges } from './execute/change_log.ts'
 export type { AccountView } from './execute/cpu_result.ts'
 export type { DeviceTimes, KernelTime } from './execute/device_clock.ts'
+export { deviceCosts } from './execute/device_costs.ts'
+export type { DeviceCosts } from './execute/dispatch_cost.ts'
 export { BlockError, type BlockInput, type BlockOptions, type BlockResult } from './execute/execute_block.ts'
 export {
   createExecutor,

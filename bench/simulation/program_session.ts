@@ -1,6 +1,7 @@
 import type { Program } from '../../host/block/program_file.ts'
 import { adapterRequest } from '../../host/device/adapter.ts'
 import { type DeviceOptions, openDevice } from '../../host/device/device.ts'
+import { deviceCosts } from '../../host/execute/device_costs.ts'
 import { commitOfCheckout, machine } from '../machine.ts'
 import { AnvilError, findAnvil } from '../peers/anvil.ts'
 import type { Progress } from '../report/progress.ts'
@@ -56,9 +57,10 @@ const SWAPS: Readonly<Record<string, RegExp>> = {
 
 /** Runs the programs one after another on one device. A program whose lanes are wrong stands in `failed`. Throws NoAdapterError. */
 export const runPrograms = async (options: ProgramSessionOptions): Promise<ProgramsReport> => {
-  const { programs, progress, seed, tiers } = options
+  const { programs, progress, seed } = options
   const asked = adapterRequest(options.adapter)
   const device = await openDevice({ ...options.opened, ...(asked === undefined ? {} : { adapter: asked }) })
+  const tiers = { ...options.tiers, costs: await deviceCosts(device) }
   const anvil = options.revm ? findAnvil() : undefined
   const results: ProgramReport[] = []
   const failed: { program: string; reason: string }[] = []

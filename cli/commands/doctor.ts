@@ -6,10 +6,13 @@ import { type Advice, adviceFor, systemFacts } from '../../host/device/advice.ts
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { openDevice } from '../../host/device/device.ts'
 import { measureRates, type Rate } from '../../host/device/rate.ts'
+import { knownCosts, measureAndKeep } from '../../host/execute/device_costs.ts'
+import { type DeviceCosts, SOFTWARE_COSTS } from '../../host/execute/dispatch_cost.ts'
 
 interface DoctorArguments {
   adapter: string | undefined
   json: boolean
+  'measure-costs': boolean
 }
 
 /** Limits that bound a batch. */
@@ -30,10 +33,13 @@ interface Diagnosis {
   readonly limits: Readonly<Record<string, number>>
   readonly features: readonly string[]
   readonly rates: readonly Rate[]
+  /** Microseconds that decide which tier runs what; those of software devices where none were measured on this one. */
+  readonly costs: DeviceCosts
+  readonly costsAre: 'measured' | 'built in'
   readonly advice: readonly Advice[]
 }
 
-const diagnose = async (device: ComputeDevice, asked: string | undefined): Promise<Diagnosis> => {
+const diagnose = async (device: ComputeDevice, asked: string | undefined, measures: boolean): Promise<Diagnosis> => {
   const adapters = await listAdapters()
   const { kind, name, driver, vendor, software, limits, features } = device
   const reason = asked === undefined ? 'the best that answers' : `asked for: ${asked}`
@@ -44,8 +50,16 @@ const diagnose = async (device: ComputeDevice, asked: string | undefined): Promi
     limits: Object.fromEntries(SHOWN_LIMITS.map((limit) => [limit, limits[limit]])),
     features: [...features].sort(),
     rates: await measureRates(device),
+    ...(await costsOf(device, measures)),
     advice: adviceFor(kind, adapters, systemFacts()),
   }
+}
+
+const costsOf = async (device: ComputeDevice, measures: boolean): Promise<Pick<Diagnosis, 'costs' | 'costsAre'>> => {
+  const measured = measures ? await measureAndKeep(device) : knownCosts(device)
+  return measured === undefined || (device.software && !measures)
+    ? { costs: SOFTWARE_COSTS, costsAre: 'built in' }
+    : { costs: measured, costsAre: 'measured' }
 }
 
 const diagnoseNone = (adapters: readonly AdapterReport[]): Diagnosis => ({
@@ -55,6 +69,8 @@ const diagnoseNone = (adapters: readonly AdapterReport[]): Diagnosis => ({
   limits: {},
   features: [],
   rates: [],
+  costs: SOFTWARE_COSTS,
+  costsAre: 'built in',
   advice: adviceFor(undefined, adapters, systemFacts()),
 })
 
@@ -76,7 +92,7 @@ const LABEL_WIDTH = 35
 /** Dawn writes them to stderr itself, in C++, whenever an adapter is looked at. */
 const DAWN_NOTE = 'Lines "maxDynamic... artificially reduced" are of Dawn; no kernel here uses such.'
 
-const factsTable = ({ chosen, software, limits, features, rates }: Diagnosis): string => {
+const factsTable = ({ chosen, software, limits, features, rates, costs, costsAre }: Diagnosis): string => {
   if (chosen === undefined) return 'No adapter works here: everything runs on the CPU.'
   const facts = new Table({ ...PLAIN_BORDERS, colWidths: [LABEL_WIDTH, WIDTH - LABEL_WIDTH - 3], wordWrap: true })
   facts.push(
@@ -86,6 +102,10 @@ const factsTable = ({ chosen, software, limits, features, rates }: Diagnosis): s
     ...rates.map(({ name, perSecond: rate, compileMs, verifiedLanes }) => [
       name,
       `${perSecond(rate)}  (compiled in ${(compileMs / 1000).toFixed(2)} s; ${verifiedLanes} lanes verified)`,
+    ]),
+    ...Object.entries(costs).map(([name, us], n) => [
+      name,
+      `${Number(us.toPrecision(3))}${n === 0 ? `  (${costsAre})` : ''}`,
     ]),
     ...Object.entries(limits).map(([limit, value]) => [limit, limit.endsWith('Size') ? bytes(value) : String(value)]),
     ['features', features.filter((feature) => /timestamp|subgroup|f16/.test(feature)).join(' ') || 'none that we use'],
@@ -122,8 +142,13 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
         default: undefined,
         describe: 'gpu, lavapipe, swiftshader, or a part of a name',
       })
-      .option('json', { type: 'boolean', default: false, describe: 'print JSON' }),
-  handler: async ({ adapter, json }) => {
+      .option('json', { type: 'boolean', default: false, describe: 'print JSON' })
+      .option('measure-costs', {
+        type: 'boolean',
+        default: false,
+        describe: 'measure what waves cost on this device and keep it; compiles two kernels',
+      }),
+  handler: async ({ adapter, json, 'measure-costs': measures }) => {
     const print = (diagnosis: Diagnosis) =>
       process.stdout.write(json ? `${JSON.stringify(diagnosis, null, 2)}\n` : text(diagnosis))
     const asked = adapterRequest(adapter)
@@ -135,7 +160,7 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
       throw thrown
     }
     try {
-      print(await diagnose(device, asked))
+      print(await diagnose(device, asked, measures))
     } finally {
       device.destroy()
     }

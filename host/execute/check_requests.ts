@@ -33,6 +33,7 @@ const OPTIONS: Names<ExecutorOptions> = {
   paths: true,
   laneVm: true,
   waves: true,
+  costs: true,
   recordFrom: true,
   pathStore: true,
   range: true,

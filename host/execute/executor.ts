@@ -23,6 +23,7 @@ import { CpuTier } from './cpu_tier.ts'
 import { CpuWorkers } from './cpu_workers.ts'
 import type { DeviceTimes } from './device_clock.ts'
 import { faultReason, faultText } from './device_fault.ts'
+import type { DeviceCosts } from './dispatch_cost.ts'
 import {
   type BlockInput,
   type BlockOptions,
@@ -95,6 +96,8 @@ export interface ExecutorOptions {
   readonly laneVm?: 'never' | 'always'
   /** `always`: lanes go to the device however few they are. Default: where that costs less than the CPU tier. */
   readonly waves?: 'always'
+  /** What the device takes (`deviceCosts`): decides which tier runs what, and no result. Default: those of software devices. */
+  readonly costs?: DeviceCosts
   /** Transactions of one kind from which a path is recorded. Default: measured costs decide. */
   readonly recordFrom?: number
   /** Where recorded paths outlive this executor (`openPathStore`). Default `false`: nowhere; a library writes nothing unasked. */
@@ -606,12 +609,18 @@ class BatchExecutor implements Executor {
   }
 
   #vmOptions(): VmStageOptions {
-    const { compile = 'background', laneVm, waves } = this.#options
-    return { compile, ...(laneVm === undefined ? {} : { laneVm }), ...(waves === undefined ? {} : { waves }) }
+    const { compile = 'background', laneVm, waves, costs } = this.#options
+    return {
+      compile,
+      ...(laneVm === undefined ? {} : { laneVm }),
+      ...(waves === undefined ? {} : { waves }),
+      ...(costs === undefined ? {} : { costs }),
+    }
   }
 
   #begin(device: ComputeDevice, hashesTopics = true): LaneRunner {
     this.#runner ??= new LaneRunner(device, this.#resident, this.#options.chainId)
+    if (this.#options.costs !== undefined) this.#runner.costs = this.#options.costs
     this.#runner.begin(hashesTopics)
     return this.#runner
   }

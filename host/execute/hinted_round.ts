@@ -94,7 +94,7 @@ export class HintedRound {
 
   #isWorthOthers({ groups, laneGroups }: Schedule, left: readonly number[], runner: LaneRunner): boolean {
     if (this.#options.waves === 'always') return left.length > 0
-    const cost = new WaveCost()
+    const cost = new WaveCost(runner.costs)
     for (const i of left) {
       const { plan } = laneGroups[groups[i]!]!
       cost.save(plan, 1)

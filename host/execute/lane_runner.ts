@@ -18,7 +18,7 @@ import { BloomRunner } from './bloom_runner.ts'
 import { type BufferLease, BufferPool } from './buffer_pool.ts'
 import { faultText } from './device_fault.ts'
 import { DeviceTables } from './device_tables.ts'
-import { jobsForDevice } from './dispatch_cost.ts'
+import { type DeviceCosts, jobsForDevice, SOFTWARE_COSTS } from './dispatch_cost.ts'
 import { HostRunner } from './host_runner.ts'
 import { orEnd, subJob, WaveHalves } from './job_halves.ts'
 import {
@@ -69,6 +69,8 @@ export class LaneRunner {
   onPrograms: ((values: number, elapsedMs: number) => void) | undefined
   /** Programs may run on the host: where lanes are too few for a wave, and until the device is ready. */
   mayUseHost = false
+  /** What waves take on this device. */
+  costs: DeviceCosts = SOFTWARE_COSTS
   readonly #timings: RunnerTimings = { upload: 0, execute: 0, readback: 0 }
   #chunks = 0
   #faults: string[] = []
@@ -187,7 +189,7 @@ export class LaneRunner {
   async start(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
     if (!this.mayUseHost) return this.#waves.start(jobs, source, env)
     const isReady = ({ kernels }: LaneJob): boolean => kernels !== undefined || this.#programState === 'ready'
-    const forDevice = jobsForDevice(jobs).filter(isReady)
+    const forDevice = jobsForDevice(jobs, this.costs).filter(isReady)
     if (forDevice.length === jobs.length) return this.#waves.start(jobs, source, env)
     const forHost = jobs.filter((job) => !forDevice.includes(job))
     const started = forDevice.length === 0 ? undefined : await this.#waves.start(forDevice, source, env)

@@ -143,7 +143,7 @@ export class LaneStage {
   /** Gives the lanes of a wave to the CPU tier where it costs more than it saves. */
   #dropSmall(pending: Pending[], schedule: Schedule, runner: LaneRunner): void {
     if (this.#options.waves === 'always' || pending.length === 0) return
-    const cost = new WaveCost()
+    const cost = new WaveCost(runner.costs)
     for (const { candidates, transactions } of pending) {
       cost.save(candidates[0]!.plan, transactions.length)
       for (const { plan } of candidates) cost.add(plan, transactions.length)

@@ -102,7 +102,7 @@ export class LaterRounds {
 
   #costs({ count, transactions }: Stale): WaveCost {
     const { groups, laneGroups } = this.#schedule
-    const cost = new WaveCost()
+    const cost = new WaveCost(this.#runner?.costs)
     for (let n = 0; n < count; n++) {
       const { plan } = laneGroups[groups[transactions[n]!]!]!
       cost.save(plan, 1)

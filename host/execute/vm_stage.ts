@@ -1,7 +1,7 @@
 import { LANE_REQUEST } from '../../transpiler/layout/lane_vm.ts'
 import { TYPE_SET_CODE } from '../block/batch.ts'
 import { faultText } from './device_fault.ts'
-import { isWorthVmWave, vmSavesUs } from './dispatch_cost.ts'
+import { type DeviceCosts, isWorthVmWave, vmSavesUs } from './dispatch_cost.ts'
 import type { ExitReason, ExitReasons } from './exit_reason.ts'
 import { countExecution } from './lane_wave.ts'
 import type { CompileMode, PathLibrary } from './path_library.ts'
@@ -36,6 +36,8 @@ export interface VmStageOptions {
   readonly laneVm?: 'never' | 'always'
   /** A wave however few its lanes. */
   readonly waves?: 'always'
+  /** Default: those of software devices. */
+  readonly costs?: DeviceCosts
 }
 
 /** Brings calls that no path takes through the lane VM. */
@@ -83,7 +85,8 @@ export class VmStage {
 
   /** Whether these calls are worth a wave of their own. */
   isWorthWave(schedule: Schedule, calls: readonly number[]): boolean {
-    return worthwhile(schedule, calls, {}, this.kinds).length > 0
+    const { costs } = this.#options
+    return worthwhile(schedule, calls, costs === undefined ? {} : { costs }, this.kinds).length > 0
   }
 
   /** Executes calls once more, on other values than the tables have (VmRounds). */
@@ -202,24 +205,26 @@ export const isVmWanted = (schedule: Schedule, options: VmStageOptions, kinds: V
 const worthwhile = (
   schedule: Schedule,
   calls: readonly number[],
-  { laneVm, waves }: Pick<VmStageOptions, 'laneVm' | 'waves'>,
+  { laneVm, waves, costs }: Pick<VmStageOptions, 'laneVm' | 'waves' | 'costs'>,
   kinds: VmKinds,
 ): number[] => {
   if (laneVm === 'always' || calls.length === 0) return [...calls]
   let savesUs = 0
   let unknown = 0
+  let longest = 0
   const taken: number[] = []
   const like = new Map<VmKind, number>()
   for (const [k, kind] of kinds.of(schedule, calls).entries()) {
     const before = like.get(kind) ?? 0
-    const saves = vmSavesUs(kind.steps, kind.stops, before)
+    const saves = vmSavesUs(kind.steps, kind.stops, before, costs)
     if (waves !== 'always' && (kind.isRefused || saves <= 0)) continue
     like.set(kind, before + 1)
     taken.push(calls[k]!)
     savesUs += saves
+    longest = Math.max(longest, kind.steps)
     if (kind.steps === 0) unknown++
   }
-  return waves === 'always' || isWorthVmWave(savesUs, unknown) ? taken : []
+  return waves === 'always' || isWorthVmWave(savesUs, unknown, longest, costs) ? taken : []
 }
 
 /** Such calls in [first, end) that have no execution, or one that the device gave up. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { jobsForDevice, WaveCost } from '../../host/execute/dispatch_cost.ts'
+import { jobsForDevice, SOFTWARE_COSTS, WaveCost } from '../../host/execute/dispatch_cost.ts'
 import { type PathCandidate, type PathKeyState, PathLibrary } from '../../host/execute/path_library.ts'
 import { type PathPlan, planPath } from '../../host/execute/path_plan.ts'
 import { FEW_LANES, mergePending, type Pending } from '../../host/execute/pending.ts'
@@ -109,6 +109,28 @@ describe('a wave', () => {
     const { program: _, ...kernel } = few!.kernel
     const own = job({ ...few!, kernel }, 1)
     expect(jobsForDevice([single, own])).toEqual([own])
+  })
+
+  test('takes its longest path at least, on a device whose workgroups run beside one another', async () => {
+    const plan = planPath(await kernelOf(1n))
+    const { programOps, liveValues } = plan.kernel.report
+    const instructions = programOps || liveValues
+    const parallel = { ...SOFTWARE_COSTS, workgroupInstructionUs: 0, laneInstructionUs: 1e-6, waveUs: 100 }
+    const worthFrom = (pathInstructionUs: number, lanes: number): boolean => {
+      const cost = new WaveCost({ ...parallel, pathInstructionUs })
+      for (let n = 0; n < lanes; n++) {
+        cost.save(plan, 1)
+        cost.add(plan, 1)
+      }
+      return cost.isWorth(false)
+    }
+    // One transaction saves some 500 us: the path may take that, and a hundred lanes beside it cost no more.
+    expect(worthFrom(1000 / instructions, 1)).toBe(false)
+    expect(worthFrom(100 / instructions, 1)).toBe(true)
+    expect(worthFrom(1000 / instructions, 100)).toBe(true)
+    const job = { plan, transactions: new Int32Array(400) }
+    expect(jobsForDevice([job], { ...parallel, pathInstructionUs: 10 / instructions })).toEqual([job])
+    expect(jobsForDevice([job], { ...parallel, pathInstructionUs: 1e6 / instructions })).toEqual([])
   })
 
   test('holds every candidate once, with all its lanes in order', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { encodeBatch } from '../../host/block/encode_batch.ts'
 import { transactionRules } from '../../host/block/rules.ts'
 import type { CpuExecution } from '../../host/execute/cpu_result.ts'
-import { isWorthVmWave, vmSavesUs } from '../../host/execute/dispatch_cost.ts'
+import { isWorthVmWave, SOFTWARE_COSTS, vmSavesUs } from '../../host/execute/dispatch_cost.ts'
 import { createSchedule, type Schedule } from '../../host/execute/schedule.ts'
 import { loadKinds, noteMissedAccount, noteMissedSlot, VmKind, VmKinds } from '../../host/execute/vm_kinds.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
@@ -130,6 +130,9 @@ describe('a wave of the lane VM', () => {
   test('is worth it for one long call that is known, and not for a short or an unknown one', () => {
     expect(isWorthVmWave(vmSavesUs(10_000, 0, 0), 0)).toBe(true)
     expect(isWorthVmWave(vmSavesUs(100, 0, 0), 0)).toBe(false)
+    const parallel = { ...SOFTWARE_COSTS, vmPathInstructionUs: 0.5 }
+    expect(isWorthVmWave(5_000, 0, 1_000, parallel)).toBe(true)
+    expect(isWorthVmWave(5_000, 0, 10_000, parallel)).toBe(false)
     expect(isWorthVmWave(vmSavesUs(0, 0, 0), 1)).toBe(false)
   })
 
