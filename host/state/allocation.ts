@@ -1,4 +1,6 @@
-import { checkBytes, checkHex, checkNames, checkObject, checkUnsigned, checkWord, type Names } from './input.ts'
+import { checkBytes, checkHex, checkNames, checkObject, checkUnsigned, checkWord, type Names, refuse } from './input.ts'
+import { EMPTY_CODE_HASH, keccak256Hex } from './keccak.ts'
+import type { DumpedAccount } from './memory_state.ts'
 
 /** One account of a genesis allocation: balance in wei; keys and values of storage are words in hex, or bigint. */
 export interface AllocatedAccount {
@@ -11,9 +13,18 @@ export interface AllocatedAccount {
 /** Accounts by 0x-hex address. */
 export type Allocation = Readonly<Record<string, AllocatedAccount>>
 
-const NAMES: Names<AllocatedAccount> = { balance: true, nonce: true, code: true, storage: true }
+const NAMES: Names<AllocatedAccount & DumpedAccount> = {
+  balance: true,
+  nonce: true,
+  code: true,
+  codeHash: true,
+  storage: true,
+}
 
-/** Whether an account is one: names, ranges, code. Gives its slots. Throws InputError. */
+/**
+ * Whether an account is one: names, ranges, code. A code hash, as `MemoryState.account` gives it, must be that of the code.
+ * Gives its slots. Throws InputError.
+ */
 export const checkAccount = (address: string, account: AllocatedAccount): [key: bigint, value: bigint][] => {
   checkHex(
     typeof address === 'string' && !address.startsWith('0x') ? `0x${address}` : address,
@@ -25,6 +36,16 @@ export const checkAccount = (address: string, account: AllocatedAccount): [key: 
   if (balance !== undefined) checkUnsigned(balance, 256, `${address}: balance`)
   if (nonce !== undefined) checkUnsigned(nonce, 64, `${address}: nonce`)
   if (code !== undefined && !(code instanceof Uint8Array)) checkBytes(code, Infinity, `${address}: code`)
+  if (!('codeHash' in account) || account.codeHash === hashOf(code)) return slotsOf(address, storage)
+  return refuse(`${address}: codeHash`, account.codeHash, 'that of its code, which stands beside it')
+}
+
+const hashOf = (code: AllocatedAccount['code']): string => {
+  if (code === undefined) return EMPTY_CODE_HASH
+  return keccak256Hex(code instanceof Uint8Array ? code : new Uint8Array(Buffer.from(code.slice(2), 'hex')))
+}
+
+const slotsOf = (address: string, storage: AllocatedAccount['storage']): [key: bigint, value: bigint][] => {
   if (storage === undefined) return []
   return Object.entries(checkObject(storage, `${address}: storage`)).map(([key, value]) => [
     checkWord(key, `${address}: a storage key`),

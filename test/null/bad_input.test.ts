@@ -291,6 +291,11 @@ const CASES: readonly (readonly [name: string, run: () => unknown, message: stri
     () => allocated({ nonce: 1n << 64n }),
     `${ALICE}: nonce must be a bigint from 0 to 2^64 - 1`,
   ],
+  [
+    'a code hash without its code',
+    () => allocated({ codeHash: `0x${'11'.repeat(32)}` }),
+    `${ALICE}: codeHash must be that of its code`,
+  ],
   ['odd code', () => allocated({ code: '0x123' }), `${ALICE}: code must be 0x and an even number of hex digits`],
   ['a key that is no word', () => allocated({ storage: { foo: '0x1' } }), `${ALICE}: a storage key must be a word`],
   [
