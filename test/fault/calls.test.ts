@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { compareWithSerial, runSerial } from '../../bench/oracle.ts'
+import { ValidationError } from '../../host/device/fault.ts'
+import type { Kernel, KernelSource } from '../../host/device/kernel.ts'
 import {
   type ComputeDevice,
   createExecutor,
@@ -60,6 +62,27 @@ const stateAfter = async (rounds: number): Promise<unknown> => {
 const execute = (executor: Executor, round: bigint, signal?: AbortSignal) =>
   executor.execute({ env: BATCH_ENV, transactions: batch(round), ...(signal === undefined ? {} : { signal }) })
 
+/** A device that runs no kernel but those that it has compiled. */
+class StrictDevice extends FaultyDevice {
+  readonly #own = new Set<Kernel>()
+
+  override async kernel(source: KernelSource): Promise<Kernel> {
+    const kernel = await super.kernel(source)
+    this.#own.add(kernel)
+    return kernel
+  }
+
+  override async run(...parameters: Parameters<ComputeDevice['run']>): ReturnType<ComputeDevice['run']> {
+    for (const command of parameters[0])
+      if (command.kind === 'dispatch' && !this.#own.has(command.kernel))
+        throw new ValidationError(`${command.kernel.label} is of another device`)
+    return super.run(...parameters)
+  }
+
+  /** The adapter's device behind it stays. */
+  override destroy(): void {}
+}
+
 describe('a lost device', () => {
   test('that was given is told of at each batch, which the CPU tier executes', async () => {
     const state = batchState()
@@ -75,10 +98,9 @@ describe('a lost device', () => {
 
   test('is opened again by the next batch, and simulation, and kernels are compiled on the new one', async () => {
     const state = batchState()
-    const opened: FaultyDevice[] = []
+    const opened: StrictDevice[] = []
     const source = async () => {
-      const one = new FaultyDevice(device, opened.length === 0 ? { run: { 6: 'lost' } } : {})
-      one.destroy = () => undefined
+      const one = new StrictDevice(device, opened.length === 0 ? { run: { 6: 'lost' } } : {})
       opened.push(one)
       return one
     }
@@ -103,8 +125,7 @@ describe('a lost device', () => {
     let opened = 0
     const source = async () => {
       opened++
-      const one = new FaultyDevice(device, { run: { 0: 'lost' } })
-      one.destroy = () => undefined
+      const one = new StrictDevice(device, { run: { 0: 'lost' } })
       return one
     }
     const executor = open(batchState(), { device: source })
@@ -120,8 +141,7 @@ describe('a lost device', () => {
     let opened = 0
     const source = async () => {
       if (opened++ > 0) throw new Error('no adapter')
-      const one = new FaultyDevice(device, { run: { 0: 'lost' } })
-      one.destroy = () => undefined
+      const one = new StrictDevice(device, { run: { 0: 'lost' } })
       return one
     }
     const executor = open(batchState(), { device: source })
@@ -269,6 +289,22 @@ describe('an aborted signal', () => {
       executor.close()
     })
   }
+
+  test('in the middle of the CPU tier leaves the transactions after it unexecuted', async () => {
+    const state = batchState()
+    const executor = open(state, {})
+    const abort = new AbortController()
+    const reads = state.readSlots.bind(state)
+    let seen = 0
+    state.readSlots = (...parameters) => {
+      if (seen++ === 2) abort.abort()
+      return reads(...parameters)
+    }
+    await expect(execute(executor, 0n, abort.signal)).rejects.toMatchObject({ name: 'AbortError' })
+    // A payment reads two slots.
+    expect(seen).toBeLessThanOrEqual(4)
+    executor.close()
+  })
 
   test('in the middle of the CPU tier and of workers ends the call between two transactions', async () => {
     const state = batchState()
