@@ -4508,7 +4508,7 @@ fn vm_enter_block(block: u32) {
   var bounds = vec4<u32>(0u);
   var fits = false;
   var next = block;
-  for (var turn = 0u; turn < 2u; turn++) {
+  for (var turn = 0u; turn < 3u; turn++) {
     bounds = lanes_in[vm_shape.z + next];
     fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= 1024u);
     next = bounds.w;

@@ -11,6 +11,7 @@ import {
   VM_EXITS,
 } from '../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { REFUSED_STACK } from '../../transpiler/lift/lifted_code.ts'
 import { OPCODES } from '../../transpiler/spec/opcodes.ts'
 import type { Command, ComputeDevice } from '../device/compute_device.ts'
 import type { Kernel } from '../device/kernel.ts'
@@ -423,6 +424,7 @@ const MNEMONICS: ReadonlyMap<number, string> = new Map(OPCODES.map(({ code, mnem
 
 /** Why the kernel refuses, from the immediate of `refuse`. */
 const refusalText = (immediate: number): string => {
+  if (immediate === REFUSED_STACK) return 'stack fault after a look'
   const mnemonic = MNEMONICS.get(immediate)
   return mnemonic === undefined ? 'code too large' : `opcode ${mnemonic}`
 }

@@ -30,13 +30,13 @@ fn vm_open_code() {
   vm_code_bytes = lanes_in[vm_code + 1u].xy;
 }
 
-/// Goes on with a block of the present code, in its plain form where the stack does not fit it; the first instruction halts where it
-/// does not fit either.
+/// Goes on with a block of the present code, in its plain form where the stack does not fit it, in the block that refuses where it does not
+/// fit that and the block looks at state; else the first instruction halts.
 fn vm_enter_block(block: u32) {
   var bounds = vec4<u32>(0u);
   var fits = false;
   var next = block;
-  for (var turn = 0u; turn < 2u; turn++) {
+  for (var turn = 0u; turn < 3u; turn++) {
     bounds = lanes_in[vm_shape.z + next];
     fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= 1024u);
     next = bounds.w;

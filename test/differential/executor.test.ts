@@ -1,21 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  type ComputeDevice,
-  MemoryState,
-  openDevice,
-  type TransactionObject,
-} from '../../host/index.ts'
+import { type ComputeDevice, type MemoryState, openDevice, type TransactionObject } from '../../host/index.ts'
 import { addressFromHex } from '../../host/state/word.ts'
 import { BatchCheck } from '../fixtures/batch_check.ts'
-import {
-  BATCH_ENV,
-  batchState,
-  COINBASE,
-  contractAddress,
-  sender,
-  stranger,
-  word,
-} from '../fixtures/batch_world.ts'
+import { BATCH_ENV, batchState, COINBASE, contractAddress, sender, stranger, word } from '../fixtures/batch_world.ts'
 
 let device: ComputeDevice
 beforeAll(async () => {

@@ -441,9 +441,7 @@ describe('simulate', () => {
 
   test('bad calls are told by index and field, and neither or both forms are refused', async () => {
     await simulatorOn(batchState(), async (executor) => {
-      await expect(executor.simulate({ at: BATCH_ENV, calls: [{ to: '0x12' }] })).rejects.toThrow(
-        /call 0: to must be/,
-      )
+      await expect(executor.simulate({ at: BATCH_ENV, calls: [{ to: '0x12' }] })).rejects.toThrow(/call 0: to must be/)
       await expect(executor.simulate({ at: BATCH_ENV })).rejects.toThrow(/either calls or bundles/)
       await expect(executor.simulate({ at: BATCH_ENV, calls: [], bundles: [] })).rejects.toThrow(
         /either calls or bundles/,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { VM_BLOCK_LIMBS } from '../../transpiler/layout/lane_vm.ts'
 import { cutBlocks } from '../../transpiler/lift/blocks.ts'
 import { liftCode } from '../../transpiler/lift/lift.ts'
-import type { LiftForm } from '../../transpiler/lift/lifted_code.ts'
+import { type LiftForm, REFUSED_STACK } from '../../transpiler/lift/lifted_code.ts'
 import { rulesAt } from '../../transpiler/lift/rules.ts'
 import { verifyLifted } from '../../transpiler/lift/verify.ts'
 import { codeSkeleton } from '../../transpiler/skeleton.ts'
@@ -14,6 +14,10 @@ import { Random, randomProgram, sourceOf } from '../fixtures/random_programs.ts'
 
 const FORMS: readonly LiftForm[] = ['superblocks', 'fused', 'traced']
 
+const REFUSED = `refuse ${REFUSED_STACK}`
+const isLook = (event: string): boolean =>
+  /^(BALANCE|EXTCODE\w+|SLOAD|SSTORE|CALL|CALLCODE|DELEGATECALL|STATICCALL)\b/.test(event)
+
 /** Runs code opcode by opcode and lifted, from an empty stack; both must tell the same. */
 const expectSame = (code: Uint8Array, fork: Fork, gas: number, note = ''): string => {
   let status = ''
@@ -24,16 +28,20 @@ const expectSame = (code: Uint8Array, fork: Fork, gas: number, note = ''): strin
     const { list } = cutBlocks(code, rulesAt(fork), form)
     // A superblock does not begin where its blocks do.
     const starts = form === 'superblocks' ? [] : list.map(({ start }) => start)
-    if (form !== 'superblocks') expect(starts.length).toBe(lifted.blocks.length / VM_BLOCK_LIMBS)
+    const refusing = list.some(({ looks }) => looks) ? 1 : 0
+    if (form !== 'superblocks') expect(starts.length + refusing).toBe(lifted.blocks.length / VM_BLOCK_LIMBS)
     const serial = runModelEvm(code, fork, gas, new Set(starts))
     status = serial.status
     const lane = runModelLane(lifted, gas, starts, constants)
     const message = `${form} ${fork} gas ${gas} ${note}`
     if (status === 'halt') {
-      // A block whose stack fails halts at its start, before what it would have done.
-      expect(lane.status, message).toBe('halt')
+      // A block whose stack fails halts at its start, before what it would have done; where it would have looked at state, it refuses.
       expect(serial.events.slice(0, lane.events.length), message).toEqual(lane.events)
-      expect(lane.entries, message).toEqual(serial.entries)
+      if (lane.status !== REFUSED) {
+        expect(lane.status, message).toBe('halt')
+        expect(serial.events.slice(lane.events.length).filter(isLook), message).toEqual([])
+        expect(lane.entries, message).toEqual(serial.entries)
+      }
     } else expect(lane, message).toEqual(serial)
   }
   return status
@@ -62,6 +70,19 @@ describe('liftCode', () => {
       for (const contract of contracts) {
         expectSame(assemble(sourceOf(contract)), fork, 500 + random.below(30_000), `seed ${SEED + run}`)
       }
+    }
+  })
+
+  test('a stack that faults behind a look refuses, one that faults before any look halts', () => {
+    const endOf = (source: string, form: LiftForm): string =>
+      runModelLane(liftCode(assemble(source), 'osaka', form), 100_000, [], []).status
+    for (const form of ['superblocks', 'fused'] as const) {
+      expect(endOf('PUSH 7 SLOAD POP POP', form), form).toBe(REFUSED)
+      expect(endOf(`PUSH 7 SLOAD ${'ADDRESS '.repeat(1025)}`, form), form).toBe(REFUSED)
+      // The first block fits and looks; the second has no look of its own.
+      expect(endOf('CALLER BALANCE PUSH @on JUMP on: POP POP', form), form).toBe('halt')
+      expect(endOf('SLOAD', form), form).toBe('halt')
+      expect(endOf('PUSH 7 TLOAD POP POP', form), form).toBe('halt')
     }
   })
 

@@ -26,7 +26,7 @@ const TRANSFER = `
 describe('printLifted', () => {
   test('a token transfer reads as its operations, with the stack moves gone', () => {
     expect(textOf(TRANSFER)).toEqual([
-      'block 0: need 0, growth 7, above 5',
+      'block 0: need 0, growth 7, above 5, plain block 3',
       '  s0 = mload 0x40  gas 6',
       '  s2 = calldataLoad 0x4  gas 9',
       '  s1 = and s2, 0xffffffffffffffffffffffffffffffffffffffff  gas 3',
@@ -40,7 +40,7 @@ describe('printLifted', () => {
       '  not.branch lt s3, s4 ? block 2 : block 1  height +5  gas 25',
       'block 1: need 0, growth 2, above 0',
       '  revert 0, 0  gas 6',
-      'block 2: need 4, growth 4, above 2',
+      'block 2: need 4, growth 4, above 2, plain block 3',
       '  s0 = sub s-2, s-1  gas 13',
       '  sstore s-3, s0  gas 3',
       '  mstore 0, s-1  gas 9',
@@ -49,6 +49,8 @@ describe('printLifted', () => {
       '  log3 0, 0x20, s1  gas 1509',
       '  mstore 0, 0x1  gas 9',
       '  return 0, 0x20  gas 6',
+      'block 3: need 0, growth 0, above 0',
+      '  refuse  opcode 0x101',
     ])
   })
 })
@@ -181,12 +183,14 @@ describe('lowering', () => {
 
   test('what nobody reads goes, unless it costs', () => {
     expect(textOf('CALLER ORIGIN ADD POP PUSH 0 SLOAD POP PUSH 0 MLOAD POP CALLER CALLER EXP POP')).toEqual([
-      'block 0: need 0, growth 2, above 1',
+      'block 0: need 0, growth 2, above 1, plain block 1',
       '  s0 = caller  gas 2',
       '  sload 0  gas 10',
       '  mload 0  gas 8',
       '  exp s0, s0  gas 16',
       '  stop  gas 2',
+      'block 1: need 0, growth 0, above 0',
+      '  refuse  opcode 0x101',
     ])
   })
 
@@ -399,10 +403,10 @@ describe('superblocks', () => {
     expect(text.slice(3, 7)).toEqual([
       '  s2 = calldatasize  gas 5',
       '  s2 = add s2, s1  gas 3',
-      '  branch s1 ? block 3 : on  height +0  gas 16',
+      '  branch s1 ? block 4 : on  height +0  gas 16',
       '  sstore 0, s2  gas 3',
     ])
-    expect(text.slice(-2)).toEqual(['block 3: need 0, growth 4, above 3', '  s1 = s2, jump block 2  height +2  gas 0'])
+    expect(text.slice(-2)).toEqual(['block 4: need 0, growth 4, above 3', '  s1 = s2, jump block 2  height +2  gas 0'])
   })
 
   test('what is known of a word goes: masks of shorter words, additions of 0, what was computed or decided before', () => {

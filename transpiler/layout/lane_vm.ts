@@ -20,7 +20,8 @@
  * BLOCK        one vector: (first instruction, counted from the first of the code,
  *                           words that the stack must hold | words that it grows by at most << 16   (the EVM's own bounds),
  *                           words above the block's height that results and temporaries use at most,
- *                           its plain form: the block to enter in its stead where the bounds do not hold, 0 for none)
+ *                           its plain form: the block to enter in its stead where the bounds do not hold, 0 for none;
+ *                           that one may name one more, which refuses)
  *   A lane enters a block through a terminator (jump, branch, call), which adds the terminator's immediate (i16) to the height
  *   and checks the bounds. Block 0 starts the code. A superblock goes through several blocks of the EVM's; a branch in its middle (c =
  *   NONE) adds its immediate and enters `block` only where it is taken.

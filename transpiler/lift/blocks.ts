@@ -1,4 +1,5 @@
 import { jumpDestinations } from '../skeleton.ts'
+import { OPCODES } from '../spec/opcodes.ts'
 import type { LiftForm } from './lifted_code.ts'
 import type { Rule } from './rules.ts'
 
@@ -11,6 +12,8 @@ export interface CodeBlock {
   readonly need: number
   /** Words above the height at its start, at most. */
   readonly growth: number
+  /** An opcode that looks at an account or a slot has another one of the block after it: where that one's stack faults, the look stands. */
+  readonly looks: boolean
 }
 
 export interface CodeBlocks {
@@ -20,6 +23,12 @@ export interface CodeBlocks {
 }
 
 const JUMPS_PER_VECTOR = 8
+
+/** Calls and creations end their block. */
+const LOOKING = ['BALANCE', 'EXTCODESIZE', 'EXTCODECOPY', 'EXTCODEHASH', 'SLOAD', 'SSTORE']
+const LOOKS: ReadonlySet<number> = new Set(
+  OPCODES.filter(({ mnemonic }) => LOOKING.includes(mnemonic)).map(({ code }) => code),
+)
 
 /** Whether the opcode is the last of its block; what falls through it enters the next one. */
 const endsBlock = ({ kind }: Rule): boolean =>
@@ -48,12 +57,17 @@ export const cutBlocks = (code: Uint8Array, rules: readonly Rule[], form: LiftFo
     let lowest = 0
     let highest = 0
     let ended = false
+    let looked = false
+    let looks = false
     while (pc < code.length) {
       if (destinations[pc] === 1) {
         if (pc > start) break
         jumps[pc] = list.length + 1
       }
-      const rule = rules[code[pc]!]!
+      const opcode = code[pc]!
+      const rule = rules[opcode]!
+      looks ||= looked
+      looked ||= LOOKS.has(opcode)
       pc += 1 + rule.immediateBytes
       lowest = Math.min(lowest, height - rule.pops)
       height += rule.pushes - rule.pops
@@ -67,7 +81,7 @@ export const cutBlocks = (code: Uint8Array, rules: readonly Rule[], form: LiftFo
     }
     // A run that meets the end of the code stops there; in a trace that STOP is a step of its own.
     if (!ended) entered = pc < code.length || (form === 'traced' && pc > start)
-    list.push({ start, end: pc, need: -lowest, growth: highest })
+    list.push({ start, end: pc, need: -lowest, growth: highest, looks })
   }
   return { list, jumps }
 }

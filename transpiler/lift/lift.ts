@@ -4,7 +4,14 @@ import type { Fork } from '../spec/forks.ts'
 import { type CodeBlock, cutBlocks } from './blocks.ts'
 import { CodeWriter, vmInstruction } from './code_writer.ts'
 import { type DraftSource, draftBlock } from './draft.ts'
-import { type LiftedCode, type LiftForm, MAX_BLOCKS, MAX_STACK_WORDS, REFUSED_SIZE } from './lifted_code.ts'
+import {
+  type LiftedCode,
+  type LiftForm,
+  MAX_BLOCKS,
+  MAX_STACK_WORDS,
+  REFUSED_SIZE,
+  REFUSED_STACK,
+} from './lifted_code.ts'
 import { type ExitBlock, lowerBlock, lowerExit } from './lower.ts'
 import { END_HALT, type Rule, rulesAt } from './rules.ts'
 import { draftSuperblocks } from './superblocks.ts'
@@ -38,6 +45,9 @@ export const liftWith = (
   return lifting.run() ?? refusedCode(code)
 }
 
+const HALT = vmInstruction({ opcode: VM_OPCODES.end, mode: END_HALT })
+const REFUSE_STACK = vmInstruction({ opcode: VM_OPCODES.refuse, immediate: REFUSED_STACK })
+
 const NO_SUPERBLOCKS: ReadonlyMap<number, BlockDraft> = new Map()
 
 /** No stack that the EVM allows survives this block. */
@@ -45,7 +55,8 @@ const isImpossible = ({ need, growth }: CodeBlock): boolean => need > MAX_STACK_
 
 /**
  * Writes the blocks of a code in its order, a superblock where there is one; behind them what superblocks need: the plain form of their
- * first block, where a stack may fit that and not them, and the blocks of their side exits.
+ * first block, where a stack may fit that and not them, and the blocks of their side exits. Before those exits stands a block that refuses,
+ * for stacks that fit no form of a block that looks at state: which looks the EVM would have taken is not known.
  */
 class CodeLifting {
   private readonly source: DraftSource
@@ -54,6 +65,8 @@ class CodeLifting {
   /** Blocks of the code to write once more, and side exits, in the order of their numbers. */
   private readonly plain: number[] = []
   private readonly exits: ExitBlock[] = []
+  /** The block that refuses; 0 for none. */
+  private readonly refusing: number
 
   constructor(source: DraftSource, superblocks: ReadonlyMap<number, BlockDraft>) {
     this.source = source
@@ -61,6 +74,7 @@ class CodeLifting {
     source.list.forEach((block, index) => {
       if (this.needsPlain(block, index)) this.plain.push(index)
     })
+    this.refusing = source.list.some(({ looks }) => looks) ? source.list.length + this.plain.length : 0
   }
 
   run(): LiftedCode | undefined {
@@ -70,11 +84,15 @@ class CodeLifting {
     list.forEach((block, index) => {
       const draft = this.superblocks.get(index)
       if (draft === undefined) this.writePlain(block, index)
-      else this.write(draft, plainAt.get(index) ?? 0)
+      else this.write(draft, plainAt.get(index) ?? this.unfit(block))
     })
     for (const index of plain) this.writePlain(list[index]!, index)
+    if (this.refusing !== 0) {
+      writer.block(writer.nextInstruction, 0, 0, 0)
+      writer.instruction(REFUSE_STACK, list.at(-1)!.start)
+    }
     for (const exit of exits) lowerExit(exit, writer)
-    if (writer.overflows || list.length + plain.length + exits.length > MAX_BLOCKS) return undefined
+    if (writer.overflows || this.firstExit + exits.length > MAX_BLOCKS) return undefined
     return writer.finish(jumps, exits.length)
   }
 
@@ -86,16 +104,24 @@ class CodeLifting {
   private writePlain(block: CodeBlock, index: number): void {
     const { writer } = this
     if (isImpossible(block)) {
-      const first = writer.nextInstruction
-      writer.instruction(vmInstruction({ opcode: VM_OPCODES.end, mode: END_HALT }), block.start)
-      writer.block(first, 0, 0, 0)
-    } else this.write(draftBlock(this.source, index), 0)
+      writer.block(writer.nextInstruction, 0, 0, 0)
+      writer.instruction(block.looks ? REFUSE_STACK : HALT, block.start)
+    } else this.write(draftBlock(this.source, index), this.unfit(block))
+  }
+
+  /** The block to enter where the stack fits no form of this one. */
+  private unfit({ looks }: CodeBlock): number {
+    return looks ? this.refusing : 0
+  }
+
+  private get firstExit(): number {
+    return this.source.list.length + this.plain.length + (this.refusing === 0 ? 0 : 1)
   }
 
   private write(draft: BlockDraft, plain: number): void {
     const { writer, exits } = this
     const first = writer.nextInstruction
-    const above = lowerBlock(draft, writer, exits, this.source.list.length + this.plain.length)
+    const above = lowerBlock(draft, writer, exits, this.firstExit)
     writer.block(first, draft.need, draft.growth, above, plain)
   }
 }

@@ -38,6 +38,8 @@ export const LOWEST_POSITION = -(1 << 13)
 export const HIGHEST_POSITION = (1 << 13) - 1
 /** The immediate of `refuse` in code that passes those limits: no code of an EVM opcode. */
 export const REFUSED_SIZE = 0x100
+/** The same where a stack faults in a block that may have looked at an account or slot before: bounds are checked once a block. */
+export const REFUSED_STACK = 0x101
 
 export const stackOperand = (position: number): number => VM_OPERAND_STACK | (position & VM_OPERAND_MASK)
 export const constantOperand = (index: number): number => VM_OPERAND_CONSTANT | index

@@ -59,7 +59,7 @@ export const verifyLifted = (lifted: LiftedCode, instances: number = MAX_CONSTAN
   }
 }
 
-/** The plain form of a superblock, where it has one, stands behind it and asks for no more. */
+/** The block to enter in its stead, where a block has one, stands behind it and asks for no more; after two of them comes no other. */
 const checkPlain = (blocks: Uint32Array, firstExit: number, block: number): void => {
   const at = block * VM_BLOCK_LIMBS
   const plain = blocks[at + 3]!
@@ -67,7 +67,9 @@ const checkPlain = (blocks: Uint32Array, firstExit: number, block: number): void
   const to = plain * VM_BLOCK_LIMBS
   if (block >= firstExit || plain <= block || plain >= firstExit)
     fail(`block ${block}: its plain form is block ${plain}`)
-  if (blocks[to + 3] !== 0) fail(`block ${plain}: the plain form of block ${block} has one itself`)
+  const last = blocks[to + 3]!
+  if (last !== 0 && blocks[last * VM_BLOCK_LIMBS + 3] !== 0)
+    fail(`block ${last}: the plain form of block ${plain}, which is that of block ${block}, has one itself`)
   const [bounds, own] = [blocks[to + 1]!, blocks[at + 1]!]
   if ((bounds & 0xffff) > (own & 0xffff) || bounds >>> 16 > own >>> 16)
     fail(`block ${plain}: the plain form of block ${block} asks for more`)
