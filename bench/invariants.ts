@@ -1,7 +1,5 @@
-import type { TransactionBatch } from '../host/block/batch.ts'
-import { type Receipts, STATUS_REJECTED, STATUS_SUCCESS } from '../host/block/receipts.ts'
-import { rejectionText } from '../host/block/rejection.ts'
-import type { State } from '../host/state/state.ts'
+import type { TransactionBatch } from '../host/chain/batch.ts'
+import { rejectionText } from '../host/chain/rejection.ts'
 import {
   addressFromHex,
   addressToHex,
@@ -9,7 +7,9 @@ import {
   wordEquals,
   wordToBigInt,
   wordToHex,
-} from '../host/state/word.ts'
+} from '../host/primitives/word.ts'
+import { type Receipts, STATUS_REJECTED, STATUS_SUCCESS } from '../host/receipts/receipts.ts'
+import type { State } from '../host/state/state.ts'
 import { accountHash } from '../transpiler/layout/tables.ts'
 import type { WorkloadBlock } from './workloads/workload.ts'
 

@@ -1,5 +1,5 @@
-import type { BlockFixture } from '../host/block/block_fixture.ts'
-import { FixtureError } from '../host/block/json_field.ts'
+import type { BlockFixture } from '../conformance/block_fixture.ts'
+import { FixtureError } from '../conformance/json_field.ts'
 import { MemoryState } from '../host/state/memory_state.ts'
 import type { AccountColumns, State, StateWrites } from '../host/state/state.ts'
 

@@ -1,8 +1,8 @@
 import type { StateManagerInterface } from '@ethereumjs/common'
 import { Account, type Address, bytesToHex, hexToBytes } from '@ethereumjs/util'
-import { keccak256 } from '../host/state/keccak.ts'
+import { keccak256 } from '../host/primitives/keccak.ts'
+import { addressFromHex, quantityFromBigInt, wordFromBigInt, wordFromHex } from '../host/primitives/word.ts'
 import type { MemoryState } from '../host/state/memory_state.ts'
-import { addressFromHex, quantityFromBigInt, wordFromBigInt, wordFromHex } from '../host/state/word.ts'
 
 type Storage = Map<string, Uint8Array>
 

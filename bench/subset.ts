@@ -1,4 +1,4 @@
-import type { TransactionBatch } from '../host/block/batch.ts'
+import type { TransactionBatch } from '../host/chain/batch.ts'
 import { permutation, type Random } from './random.ts'
 
 const pickLimbs = (column: Uint32Array, indices: Uint32Array, limbs: number): Uint32Array => {

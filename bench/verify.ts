@@ -1,4 +1,4 @@
-import type { Receipts } from '../host/block/receipts.ts'
+import type { Receipts } from '../host/receipts/receipts.ts'
 import type { MemoryState } from '../host/state/memory_state.ts'
 import { checkInvariants } from './invariants.ts'
 import { compareWithSerial, runSerial } from './oracle.ts'

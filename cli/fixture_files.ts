@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { FixtureError } from '../host/block/json_field.ts'
+import { FixtureError } from '../conformance/json_field.ts'
 
 /** Files as they are, folders as their `*.json` and `*.json.gz` but for an index, by number where names have one. */
 export const fixtureFiles = (inputs: readonly string[]): readonly string[] =>

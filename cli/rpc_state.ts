@@ -1,7 +1,7 @@
-import { hexToBytes } from '../host/block/encode_batch.ts'
-import { keccak256Hex } from '../host/state/keccak.ts'
+import { hexToBytes } from '../host/chain/encode_batch.ts'
+import { keccak256Hex } from '../host/primitives/keccak.ts'
+import { addressToHex, quantityFromBigInt, wordFromBigInt, wordFromHex, wordToHex } from '../host/primitives/word.ts'
 import type { AccountColumns, State } from '../host/state/state.ts'
-import { addressToHex, quantityFromBigInt, wordFromBigInt, wordFromHex, wordToHex } from '../host/state/word.ts'
 import { type JsonRpc, RpcError } from './json_rpc.ts'
 
 const LIMBS_PER_WORD = 8

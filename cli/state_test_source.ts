@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { FixtureError } from '../host/block/json_field.ts'
-import { readTextFile, textOfBytes } from '../host/block/json_file.ts'
+import { FixtureError } from '../conformance/json_field.ts'
+import { readTextFile, textOfBytes } from '../conformance/json_file.ts'
 import { readTar } from '../host/device/tar.ts'
 
 /** A file of tests, on disk or inside an archive. */

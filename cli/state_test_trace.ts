@@ -1,17 +1,17 @@
-import { TransactionInputError } from '../host/block/encode_batch.ts'
-import { type StateTestEntry, stateTestBlockHash } from '../host/block/state_test.ts'
+import { stateTestBatch } from '../conformance/run_state_test.ts'
+import { type StateTestEntry, stateTestBlockHash } from '../conformance/state_test.ts'
+import { TransactionInputError } from '../host/chain/encode_batch.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
-import { stateTestBatch } from '../host/execute/run_state_test.ts'
-import { traceDifference } from '../host/execute/trace_difference.ts'
-import { stepLines, traceLines } from '../host/execute/trace_lines.ts'
+import { MemoryState } from '../host/state/memory_state.ts'
+import { traceDifference } from '../host/trace/difference.ts'
+import { stepLines, traceLines } from '../host/trace/lines.ts'
 import {
   type NoTrace,
   type TraceSubject,
   type TransactionTrace,
   traceOnCpu,
   traceOnLaneVm,
-} from '../host/execute/transaction_trace.ts'
-import { MemoryState } from '../host/state/memory_state.ts'
+} from '../host/trace/trace.ts'
 import type { Fork } from '../transpiler/spec/forks.ts'
 
 const ANCESTORS = 256n

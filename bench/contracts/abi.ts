@@ -1,4 +1,4 @@
-import { keccak256 } from '../../host/state/keccak.ts'
+import { keccak256 } from '../../host/primitives/keccak.ts'
 
 /** The function selector of a Solidity signature such as `transfer(address,uint256)`. */
 export const selector = (signature: string): number => {

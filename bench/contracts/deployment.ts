@@ -2,7 +2,7 @@ import { Common, Mainnet } from '@ethereumjs/common'
 import { createEVM, type EVM } from '@ethereumjs/evm'
 import { SimpleStateManager } from '@ethereumjs/statemanager'
 import { Account, bytesToHex, createAddressFromString, hexToBytes } from '@ethereumjs/util'
-import { keccak256 } from '../../host/state/keccak.ts'
+import { keccak256 } from '../../host/primitives/keccak.ts'
 import { ethereumjsHardfork, type Fork } from '../../transpiler/spec/forks.ts'
 
 /** A deployed contract, ready to be written into a pre-state. */

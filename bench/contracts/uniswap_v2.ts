@@ -1,4 +1,4 @@
-import { keccak256 } from '../../host/state/keccak.ts'
+import { keccak256 } from '../../host/primitives/keccak.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { abiWord } from './abi.ts'
 import { Deployment, type Program } from './deployment.ts'

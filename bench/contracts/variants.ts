@@ -1,4 +1,4 @@
-import { keccak256 } from '../../host/state/keccak.ts'
+import { keccak256 } from '../../host/primitives/keccak.ts'
 import { createRandom, type Random } from '../random.ts'
 
 const WORD_BITS = 256n

@@ -1,5 +1,5 @@
-import { type At, FixtureError, field, listOf, objectOf, refuse, textOf } from '../../host/block/json_field.ts'
-import { readJsonFile } from '../../host/block/json_file.ts'
+import { type At, FixtureError, field, listOf, objectOf, refuse, textOf } from '../../conformance/json_field.ts'
+import { readJsonFile } from '../../conformance/json_file.ts'
 import type { BenchReport, WorkloadResult } from './schema.ts'
 import { grouped, rounded } from './text.ts'
 import { folded, type TextStyle, table } from './text_table.ts'

@@ -1,4 +1,4 @@
-import type { TransactionExplanation } from '../../host/execute/explain.ts'
+import type { TransactionExplanation } from '../../host/batch/explain.ts'
 import { tierChoiceText } from '../tier_choice.ts'
 import {
   type BlockReplay,

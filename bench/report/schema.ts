@@ -1,4 +1,4 @@
-import type { DeviceTimes } from '../../host/execute/device_clock.ts'
+import type { DeviceTimes } from '../../host/device/clock.ts'
 import type { ConflictMap } from '../conflict_map.ts'
 import type { TierChoice } from '../tier_choice.ts'
 

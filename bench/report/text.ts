@@ -1,5 +1,5 @@
 import colors from 'picocolors'
-import type { DeviceTimes } from '../../host/execute/device_clock.ts'
+import type { DeviceTimes } from '../../host/device/clock.ts'
 import { FIRST_LANE_BYTES } from '../lane_memory.ts'
 import { tierChoiceText } from '../tier_choice.ts'
 import { type BenchReport, type PeerResult, STAGES, type WorkloadResult } from './schema.ts'

@@ -1,5 +1,5 @@
-import type { TransactionBatch } from '../../host/block/batch.ts'
-import { wordToBytes } from '../../host/state/word.ts'
+import type { TransactionBatch } from '../../host/chain/batch.ts'
+import { wordToBytes } from '../../host/primitives/word.ts'
 import type { Random } from '../random.ts'
 
 /** Fees of every workload: a quiet mainnet block. The priority fee is 1, 2 or 3 times PRIORITY_UNIT. */

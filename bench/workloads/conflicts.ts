@@ -1,4 +1,4 @@
-import { wordFromBigInt, wordToBigInt } from '../../host/state/word.ts'
+import { wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
 import { selector } from '../contracts/abi.ts'
 import { Deployment } from '../contracts/deployment.ts'
 import { compiledContract } from '../contracts/solidity.ts'

@@ -1,5 +1,4 @@
-import { keccak256 } from '../../host/state/keccak.ts'
-import type { StateWrites } from '../../host/state/state.ts'
+import { keccak256 } from '../../host/primitives/keccak.ts'
 import {
   addressFromHex,
   addressToBytes,
@@ -8,7 +7,8 @@ import {
   wordFromBytes,
   wordFromHex,
   wordToBigInt,
-} from '../../host/state/word.ts'
+} from '../../host/primitives/word.ts'
+import type { StateWrites } from '../../host/state/state.ts'
 import type { Program } from '../contracts/deployment.ts'
 import type { Random } from '../random.ts'
 import type { SlotColumns } from './workload.ts'

@@ -1,4 +1,4 @@
-import { addressFromHex, wordFromBigInt, wordToBigInt } from '../../host/state/word.ts'
+import { addressFromHex, wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
 import { selector } from '../contracts/abi.ts'
 import { Deployment, type Program } from '../contracts/deployment.ts'
 import { type CompiledContract, compiledContract } from '../contracts/solidity.ts'

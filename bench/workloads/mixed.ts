@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { wordFromBytes } from '../../host/state/word.ts'
+import { wordFromBytes } from '../../host/primitives/word.ts'
 import { selector } from '../contracts/abi.ts'
 import { Deployment } from '../contracts/deployment.ts'
 import { compiledContract } from '../contracts/solidity.ts'

@@ -1,5 +1,5 @@
-import { keccak256 } from '../../host/state/keccak.ts'
-import { addressFromHex, addressToHex, wordFromBigInt, wordToBigInt } from '../../host/state/word.ts'
+import { keccak256 } from '../../host/primitives/keccak.ts'
+import { addressFromHex, addressToHex, wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
 import { selector } from '../contracts/abi.ts'
 import type { Program } from '../contracts/deployment.ts'
 import { poolAddress, type UniswapV2 } from '../contracts/uniswap_v2.ts'

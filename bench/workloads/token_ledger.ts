@@ -1,4 +1,4 @@
-import { wordAdd, wordFromNumber, wordSub } from '../../host/state/word.ts'
+import { wordAdd, wordFromNumber, wordSub } from '../../host/primitives/word.ts'
 import type { Token } from '../contracts/tokens.ts'
 import { type Genesis, mappingKeys, repeatAddress, repeatWord } from './genesis.ts'
 import type { SlotColumns } from './workload.ts'

@@ -1,4 +1,4 @@
-import { addressFromHex } from '../../host/state/word.ts'
+import { addressFromHex } from '../../host/primitives/word.ts'
 import { selector } from '../contracts/abi.ts'
 import { weth9 } from '../contracts/tokens.ts'
 import { createRandom } from '../random.ts'

@@ -1,5 +1,5 @@
-import type { Block } from '../../host/block/batch.ts'
-import type { BlockEnvironment } from '../../host/block/environment.ts'
+import type { Block } from '../../host/chain/batch.ts'
+import type { BlockEnvironment } from '../../host/chain/environment.ts'
 import type { StateWrites } from '../../host/state/state.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { createRandom } from '../random.ts'

@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs'
-import { FixtureError, objectOf, parseJson } from '../../host/block/json_field.ts'
-import { readStateTest } from '../../host/block/state_test.ts'
+import { FixtureError, objectOf, parseJson } from '../../conformance/json_field.ts'
+import { readStateTest } from '../../conformance/state_test.ts'
 import { openDevice } from '../../host/device/device.ts'
 import { UserError } from '../fail.ts'
 import { checkChoice, isChosen, testsOf } from '../state_test_file.ts'

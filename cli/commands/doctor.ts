@@ -1,13 +1,13 @@
 import Table from 'cli-table3'
 import colors from 'picocolors'
 import type { CommandModule } from 'yargs'
+import { type DeviceCosts, SOFTWARE_COSTS } from '../../host/batch/cost.ts'
 import { type AdapterReport, adapterRequest, listAdapters, NoAdapterError } from '../../host/device/adapter.ts'
 import { type Advice, adviceFor, systemFacts } from '../../host/device/advice.ts'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { openDevice } from '../../host/device/device.ts'
 import { measureRates, type Rate } from '../../host/device/rate.ts'
-import { knownCosts, measureAndKeep } from '../../host/execute/device_costs.ts'
-import { type DeviceCosts, SOFTWARE_COSTS } from '../../host/execute/dispatch_cost.ts'
+import { knownCosts, measureAndKeep } from '../../host/flows/device_costs.ts'
 
 interface DoctorArguments {
   adapter: string | undefined

@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs'
-import { FixtureError } from '../../host/block/json_field.ts'
-import { readProgram } from '../../host/block/program_file.ts'
+import { FixtureError } from '../../conformance/json_field.ts'
+import { readProgram } from '../../conformance/program_file.ts'
 import { DEVICE_OPTIONS, type DeviceArguments, parseDevice } from '../device_options.ts'
 import { EXIT_FAILURE } from '../exit_codes.ts'
 import { UserError } from '../fail.ts'

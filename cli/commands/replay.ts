@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs'
-import { readBlockFixture } from '../../host/block/block_fixture.ts'
+import { readBlockFixture } from '../../conformance/block_fixture.ts'
 import { isAtLeast } from '../../transpiler/spec/forks.ts'
 import { EXIT_BAD_FILE, EXIT_FAILURE } from '../exit_codes.ts'
 import { UserError } from '../fail.ts'

@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs'
-import { readProgram } from '../../host/block/program_file.ts'
+import { readProgram } from '../../conformance/program_file.ts'
 import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { PATHS_NEVER, parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
 

@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs'
-import { FixtureError } from '../../host/block/json_field.ts'
+import { FixtureError } from '../../conformance/json_field.ts'
 import { EXIT_BAD_FILE, EXIT_FAILURE, EXIT_INTERRUPTED } from '../exit_codes.ts'
 import { UserError } from '../fail.ts'
 import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'

@@ -1,5 +1,14 @@
-import { checkBytes, checkHex, checkNames, checkObject, checkUnsigned, checkWord, type Names, refuse } from './input.ts'
-import { EMPTY_CODE_HASH, keccak256Hex } from './keccak.ts'
+import {
+  checkBytes,
+  checkHex,
+  checkNames,
+  checkObject,
+  checkUnsigned,
+  checkWord,
+  type Names,
+  refuse,
+} from '../primitives/input.ts'
+import { EMPTY_CODE_HASH, keccak256Hex } from '../primitives/keccak.ts'
 import type { DumpedAccount } from './memory_state.ts'
 
 /** One account of a genesis allocation: balance in wei; keys and values of storage are words in hex, or bigint. */

@@ -1,6 +1,6 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { checkHex, InputError, refuse } from './input.ts'
-import { keccak256Hex } from './keccak.ts'
+import { checkHex, InputError, refuse } from '../primitives/input.ts'
+import { keccak256Hex } from '../primitives/keccak.ts'
 import type { AccountColumns, State, StateWrites } from './state.ts'
 
 /** u32 or bytes for each account of a column. */

@@ -1,9 +1,7 @@
 import { accountHash, slotHash } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { type AllocatedAccount, type Allocation, checkAccount } from './allocation.ts'
-import { checkHex, checkObject, checkUnsigned, InputError } from './input.ts'
-import { EMPTY_CODE_HASH, keccak256Hex } from './keccak.ts'
-import type { AccountColumns, State, StateWrites } from './state.ts'
+import { checkHex, checkObject, checkUnsigned, InputError } from '../primitives/input.ts'
+import { EMPTY_CODE_HASH, keccak256Hex } from '../primitives/keccak.ts'
 import {
   addressFromHex,
   addressToHex,
@@ -16,7 +14,9 @@ import {
   wordIsZero,
   wordToBigInt,
   wordToHex,
-} from './word.ts'
+} from '../primitives/word.ts'
+import { type AllocatedAccount, type Allocation, checkAccount } from './allocation.ts'
+import type { AccountColumns, State, StateWrites } from './state.ts'
 
 export type { AllocatedAccount, Allocation }
 

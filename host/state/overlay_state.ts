@@ -8,10 +8,10 @@ import {
   checkWord,
   InputError,
   type Names,
-} from './input.ts'
-import { EMPTY_CODE_HASH, keccak256Hex } from './keccak.ts'
+} from '../primitives/input.ts'
+import { EMPTY_CODE_HASH, keccak256Hex } from '../primitives/keccak.ts'
+import { addressToHex, quantityFromBigInt, wordFromBigInt, wordFromHex, wordToBigInt } from '../primitives/word.ts'
 import type { AccountColumns, State } from './state.ts'
-import { addressToHex, quantityFromBigInt, wordFromBigInt, wordFromHex, wordToBigInt } from './word.ts'
 
 /**
  * What an account is taken to be, in the form of geth's eth_call: a field that is absent stays as it is. `state` replaces all

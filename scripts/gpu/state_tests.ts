@@ -1,6 +1,6 @@
 import { createRandom } from '../../bench/random.ts'
+import { StateTestRunner } from '../../conformance/run_state_test.ts'
 import { openDevice } from '../../host/device/device.ts'
-import { StateTestRunner } from '../../host/execute/run_state_test.ts'
 import { SLOW_STATE_TESTS, sampleStateTests, stateTestFolders } from '../../test/fixtures/state_test_sample.ts'
 
 /** `tsx scripts/gpu/state_tests.ts SECONDS SEED`: random entries of the Ethereum state tests on the lane VM until the time is over. */

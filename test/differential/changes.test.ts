@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { accessDifference } from '../../host/block/access_list.ts'
-import { buildAccessList } from '../../host/execute/build_access_list.ts'
-import type { TransactionChanges } from '../../host/execute/change_log.ts'
-import { writesOfChanges } from '../../host/execute/writes_of_changes.ts'
+import { accessDifference } from '../../host/chain/access_list.ts'
+import { buildAccessList } from '../../host/flows/access_list.ts'
 import {
   type ComputeDevice,
   createExecutor,
@@ -14,7 +12,9 @@ import {
   type StateWrites,
   type TransactionObject,
 } from '../../host/index.ts'
-import { stateRootOf } from '../../host/state/trie.ts'
+import type { TransactionChanges } from '../../host/state/changes.ts'
+import { stateRootOf } from '../../host/state/trie/trie.ts'
+import { writesOfChanges } from '../../host/state/writes/of_changes.ts'
 import {
   BATCH_ENV,
   batchState,

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { fillState, readBlockFixture } from '../../host/block/block_fixture.ts'
-import { bytesToHex } from '../../host/block/encode_batch.ts'
-import { createCpuTier } from '../../host/execute/cpu_tier.ts'
+import { fillState, readBlockFixture } from '../../conformance/block_fixture.ts'
+import { bytesToHex } from '../../host/chain/encode_batch.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
+import { createCpuTier } from '../../host/tiers/cpu/transaction.ts'
 import { runOnCpuTier } from '../fixtures/cpu_run.ts'
 
 /** Real mainnet blocks with their pre-state, outside the project; its README names the format. */

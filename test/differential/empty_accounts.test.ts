@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { BEACON_ROOTS_CONTRACT } from '../../host/execute/system_calls.ts'
+import { BEACON_ROOTS_CONTRACT } from '../../host/flows/system_calls.ts'
 import {
   type ComputeDevice,
   createExecutor,
@@ -8,7 +8,7 @@ import {
   type TransactionObject,
 } from '../../host/index.ts'
 import type { Allocation } from '../../host/state/memory_state.ts'
-import { createStateTrie } from '../../host/state/trie.ts'
+import { createStateTrie } from '../../host/state/trie/trie.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { BatchCheck, type BatchCheckOptions } from '../fixtures/batch_check.ts'
 import { sender, stranger } from '../fixtures/batch_world.ts'

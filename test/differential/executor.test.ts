@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ComputeDevice, type MemoryState, openDevice, type TransactionObject } from '../../host/index.ts'
-import { addressFromHex } from '../../host/state/word.ts'
+import { addressFromHex } from '../../host/primitives/word.ts'
 import { BatchCheck } from '../fixtures/batch_check.ts'
 import { BATCH_ENV, batchState, COINBASE, contractAddress, sender, stranger, word } from '../fixtures/batch_world.ts'
 

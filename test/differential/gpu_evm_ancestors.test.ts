@@ -1,9 +1,9 @@
 import { SimpleStateManager } from '@ethereumjs/statemanager'
 import { Address, hexToBytes } from '@ethereumjs/util'
 import { expect, test } from 'vitest'
-import { ManagedState } from '../../host/evm/managed_state.ts'
-import { commonOf } from '../../host/execute/cpu_crypto.ts'
+import { ManagedState } from '../../host/adapters/ethereumjs/managed_state.ts'
 import { createGpuEvm } from '../../host/index.ts'
+import { commonOf } from '../../host/precompiles/common.ts'
 import { assemble } from '../fixtures/assembler.ts'
 
 const NUMBERS = [1000n, 2n ** 32n + 3n, 2n ** 53n - 1n, 2n ** 53n + 1n, 2n ** 64n + 7n]

@@ -1,6 +1,6 @@
 import { createVM, runBlock, runTx } from '@ethereumjs/vm'
 import { describe, expect, test } from 'vitest'
-import type { GpuEvm } from '../../host/evm/gpu_evm.ts'
+import type { GpuEvm } from '../../host/adapters/ethereumjs/gpu_evm.ts'
 import { blockOutcome } from '../fixtures/vm_blocks.ts'
 import { mixedBlock, type VmWorld, vmWorld } from '../fixtures/vm_world.ts'
 

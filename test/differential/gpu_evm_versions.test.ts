@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { runBlock } from '@ethereumjs/vm'
 import { describe, expect, test } from 'vitest'
-import { KNOWN_VM } from '../../host/evm/vm_call.ts'
+import { KNOWN_VM } from '../../host/adapters/ethereumjs/vm_call.ts'
 import { blockOutcome } from '../fixtures/vm_blocks.ts'
 import { mixedBlock, type VmPackage, vmWorld } from '../fixtures/vm_world.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bytesToHex } from '../../host/block/encode_batch.ts'
+import { bytesToHex } from '../../host/chain/encode_batch.ts'
 import {
   type Allocation,
   type ComputeDevice,

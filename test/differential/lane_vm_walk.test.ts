@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bytesToHex, encodeBatch } from '../../host/block/encode_batch.ts'
+import { bytesToHex, encodeBatch } from '../../host/chain/encode_batch.ts'
 import { openDevice } from '../../host/device/device.ts'
 import type { ComputeDevice } from '../../host/index.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'

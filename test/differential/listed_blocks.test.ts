@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { BlockAccessList } from '../../host/block/access_list.ts'
-import type { BlockInput, BlockResult } from '../../host/execute/execute_block.ts'
+import type { BlockAccessList } from '../../host/chain/access_list.ts'
+import type { BlockInput, BlockResult } from '../../host/flows/block.ts'
 import { type ComputeDevice, createExecutor, openDevice } from '../../host/index.ts'
-import { createStateTrie } from '../../host/state/trie.ts'
+import { createStateTrie } from '../../host/state/trie/trie.ts'
 import { contractAddress, word } from '../fixtures/batch_world.ts'
 import { ATTRIBUTES, type BlockWorld, blockWorld, keyed, signed } from '../fixtures/block_world.ts'
 

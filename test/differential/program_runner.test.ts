@@ -3,7 +3,7 @@ import { WORKLOADS } from '../../bench/workloads/index.ts'
 import { DEFAULT_FORK } from '../../bench/workloads/workload.ts'
 import { openDevice } from '../../host/device/device.ts'
 import { type ComputeDevice, createExecutor, type ExecutorOptions, MemoryState } from '../../host/index.ts'
-import { wordToBigInt } from '../../host/state/word.ts'
+import { wordToBigInt } from '../../host/primitives/word.ts'
 import { limitedDevice } from '../fixtures/limited_device.ts'
 
 /** A tenth of them reach a new holder, so that lanes miss; their keys are more than comes along with results unasked. */

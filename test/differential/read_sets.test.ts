@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { TransactionChanges } from '../../host/execute/change_log.ts'
 import {
   type ComputeDevice,
   createExecutor,
@@ -7,6 +6,7 @@ import {
   type ExecutorOptions,
   openDevice,
 } from '../../host/index.ts'
+import type { TransactionChanges } from '../../host/state/changes.ts'
 import { READ_ENV, readCases } from '../fixtures/read_shapes.ts'
 
 let device: ComputeDevice

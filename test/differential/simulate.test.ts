@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runSerial } from '../../bench/oracle.ts'
-import { encodeBatch } from '../../host/block/encode_batch.ts'
+import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import {
   type AccountOverride,
   type CallObject,

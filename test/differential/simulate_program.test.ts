@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { programText } from '../../bench/simulation/report_text.ts'
 import { runProgram, SimulationMismatchError } from '../../bench/simulation/run_program.ts'
 import { simulateCommand } from '../../cli/commands/simulate.ts'
-import { type Program, readProgram } from '../../host/block/program_file.ts'
+import { type Program, readProgram } from '../../conformance/program_file.ts'
 import { PROGRAM } from '../fixtures/program.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'wgevm-simulate-'))

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { fillState, readBlockFixture } from '../../host/block/block_fixture.ts'
-import { bytesToHex } from '../../host/block/encode_batch.ts'
+import { fillState, readBlockFixture } from '../../conformance/block_fixture.ts'
+import { bytesToHex } from '../../host/chain/encode_batch.ts'
 import {
   type ComputeDevice,
   createExecutor,

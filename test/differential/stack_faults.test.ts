@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { openDevice } from '../../host/device/device.ts'
-import { createExecutor, type ExecutorOptions } from '../../host/execute/executor.ts'
+import { createExecutor, type ExecutorOptions } from '../../host/flows/executor.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import { assemble } from '../fixtures/assembler.ts'
 

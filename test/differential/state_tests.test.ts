@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
-import type { StateTestEntry } from '../../host/block/state_test.ts'
+import { StateTestRunner } from '../../conformance/run_state_test.ts'
+import type { StateTestEntry } from '../../conformance/state_test.ts'
 import { openDevice } from '../../host/device/device.ts'
-import { StateTestRunner } from '../../host/execute/run_state_test.ts'
 import { SLOW_STATE_TESTS, sampleStateTests, stateTestFolders } from '../fixtures/state_test_sample.ts'
 
 const SEED = Number(process.env['WGEVM_SEED'] ?? 1)

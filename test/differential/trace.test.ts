@@ -3,21 +3,21 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DEFAULT_FORK } from '../../bench/workloads/workload.ts'
 import { compareEntry, traceReport } from '../../cli/state_test_trace.ts'
-import type { TransactionObject } from '../../host/block/batch.ts'
-import { bytesToHex, encodeBatch } from '../../host/block/encode_batch.ts'
-import type { StateTestEntry } from '../../host/block/state_test.ts'
+import type { StateTestEntry } from '../../conformance/state_test.ts'
+import type { TransactionObject } from '../../host/chain/batch.ts'
+import { bytesToHex, encodeBatch } from '../../host/chain/encode_batch.ts'
 import { openDevice } from '../../host/device/device.ts'
-import { traceDifference } from '../../host/execute/trace_difference.ts'
-import { traceLines } from '../../host/execute/trace_lines.ts'
+import type { ComputeDevice } from '../../host/index.ts'
+import { type Allocation, MemoryState } from '../../host/state/memory_state.ts'
+import { traceDifference } from '../../host/trace/difference.ts'
+import { traceLines } from '../../host/trace/lines.ts'
 import {
   type NoTrace,
   type TraceSubject,
   type TransactionTrace,
   traceOnCpu,
   traceOnLaneVm,
-} from '../../host/execute/transaction_trace.ts'
-import type { ComputeDevice } from '../../host/index.ts'
-import { type Allocation, MemoryState } from '../../host/state/memory_state.ts'
+} from '../../host/trace/trace.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { addressOf } from '../fixtures/cpu_world.ts'
 

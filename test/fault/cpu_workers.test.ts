@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { compareWithSerial, runSerial } from '../../bench/oracle.ts'
-import { encodeBatch } from '../../host/block/encode_batch.ts'
-import { CpuPool } from '../../host/execute/cpu_pool.ts'
+import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { createExecutor, type ExecutionResult, type Executor } from '../../host/index.ts'
-import { ResidentState } from '../../host/state/resident_state.ts'
+import { ResidentState } from '../../host/state/tables/resident_tables.ts'
+import { CpuPool } from '../../host/tiers/cpu/pool/pool.ts'
 import { codeSkeleton } from '../../transpiler/index.ts'
 import { BATCH_ENV, batchState, randomBatch } from '../fixtures/batch_world.ts'
 

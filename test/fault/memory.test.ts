@@ -11,7 +11,7 @@ import {
   type TierCounts,
   type TransactionObject,
 } from '../../host/index.ts'
-import { wordToBigInt } from '../../host/state/word.ts'
+import { wordToBigInt } from '../../host/primitives/word.ts'
 import { BatchCheck, type BatchCheckOptions } from '../fixtures/batch_check.ts'
 import { BATCH_ENV, batchState, contractAddress, sender, word } from '../fixtures/batch_world.ts'
 import { limitedDevice } from '../fixtures/limited_device.ts'

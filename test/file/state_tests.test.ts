@@ -9,7 +9,7 @@ import { checkChoice, openRunner, runTestFile, type TestChoice, type TestResult 
 import { runTestFiles } from '../../cli/state_test_jobs.ts'
 import { type SkippedTests, skippedText } from '../../cli/state_test_kind.ts'
 import { testFiles } from '../../cli/state_test_source.ts'
-import { FixtureError } from '../../host/block/json_field.ts'
+import { FixtureError } from '../../conformance/json_field.ts'
 
 const FOLDER = fileURLToPath(new URL('./state_tests/', import.meta.url))
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { accessDifference } from '../../host/block/access_list.ts'
-import type { TransactionChanges } from '../../host/execute/change_log.ts'
+import { accessDifference } from '../../host/chain/access_list.ts'
 import {
   type ComputeDevice,
   createExecutor,
@@ -9,7 +8,8 @@ import {
   MemoryState,
   openDevice,
 } from '../../host/index.ts'
-import { createStateTrie } from '../../host/state/trie.ts'
+import type { TransactionChanges } from '../../host/state/changes.ts'
+import { createStateTrie } from '../../host/state/trie/trie.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { ReplaceableState } from '../fixtures/batch_check.ts'
 import {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { BufferPool } from '../../host/device/buffer_pool.ts'
 import { withCheckedIndexes } from '../../host/device/checked_device.ts'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { openDevice } from '../../host/device/device.ts'
-import { BufferPool } from '../../host/execute/buffer_pool.ts'
 import { ADAPTERS } from './rig.ts'
 
 /** Writes 7 at the index that the uniform names, read through a workgroup array of 4. */

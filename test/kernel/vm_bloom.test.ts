@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
-import { bloomIndicesOfWord } from '../../host/block/bloom.ts'
-import { BloomRunner } from '../../host/execute/bloom_runner.ts'
-import { BufferPool } from '../../host/execute/buffer_pool.ts'
+import { bloomIndicesOfWord } from '../../host/chain/bloom.ts'
+import { BufferPool } from '../../host/device/buffer_pool.ts'
+import { BloomRunner } from '../../host/receipts/device_blooms.ts'
 import { describeOnAdapters } from './rig.ts'
 
 const SEED = 12

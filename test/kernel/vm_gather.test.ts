@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
-import { BufferPool } from '../../host/execute/buffer_pool.ts'
-import { GatherList, VmGather } from '../../host/execute/vm_gather.ts'
+import { BufferPool } from '../../host/device/buffer_pool.ts'
+import { GatherList, VmGather } from '../../host/tiers/lane_vm/gather.ts'
 import { describeOnAdapters } from './rig.ts'
 
 const SEED = 11

@@ -5,16 +5,16 @@ import { bytesToHex, privateToAddress } from '@ethereumjs/util'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
-import type { TransactionObject } from '../../host/block/batch.ts'
-import { decodeSigned } from '../../host/block/decode_signed.ts'
+import type { TransactionObject } from '../../host/chain/batch.ts'
+import { decodeSigned } from '../../host/chain/decode_signed.ts'
 import {
   decodeTransaction,
   encodeBatch,
   selectTransactions,
   TransactionInputError,
   transactionData,
-} from '../../host/block/encode_batch.ts'
-import { HALF_ORDER, recoverPublicKey, recoverPublicKeyByNoble } from '../../host/block/recover.ts'
+} from '../../host/chain/encode_batch.ts'
+import { HALF_ORDER, recoverPublicKey, recoverPublicKeyByNoble } from '../../host/senders/recover.ts'
 
 type Hex = `0x${string}`
 const A: Hex = `0x${'a1'.repeat(20)}`

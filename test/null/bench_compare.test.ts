@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { type ComparedResult, compareRuns, compareText, isSlower, readEarlierRun } from '../../bench/report/compare.ts'
-import { FixtureError } from '../../host/block/json_field.ts'
+import { FixtureError } from '../../conformance/json_field.ts'
 import { REPORT } from '../fixtures/bench_report.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'wgevm-compare-'))

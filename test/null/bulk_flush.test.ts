@@ -4,7 +4,7 @@ import { Caches, CacheType, MerkleStateManager, SimpleStateManager } from '@ethe
 import { Account, Address, bytesToHex } from '@ethereumjs/util'
 import { describe, expect, it } from 'vitest'
 import { createRandom, type Random } from '../../bench/random.ts'
-import { flushInBulk } from '../../host/evm/bulk_flush.ts'
+import { flushInBulk } from '../../host/adapters/ethereumjs/bulk_flush.ts'
 
 const common = createCustomCommon({ chainId: 1 }, Mainnet, { hardfork: 'prague' })
 const cached = (): MerkleStateManager => new MerkleStateManager({ common, caches: new Caches() })

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
-import { callRules, encodeCalls } from '../../host/block/call_batch.ts'
-import { emptyBatch } from '../../host/block/encode_batch.ts'
-import { REJECTION } from '../../host/block/rejection.ts'
-import { gasBounds, transactionRules } from '../../host/block/rules.ts'
+import { callRules, encodeCalls } from '../../host/chain/call_batch.ts'
+import { emptyBatch } from '../../host/chain/encode_batch.ts'
+import { REJECTION } from '../../host/chain/rejection.ts'
+import { gasBounds, transactionRules } from '../../host/chain/rules.ts'
 import { BATCH_ENV, sender, stranger } from '../fixtures/batch_world.ts'
 
 const to = stranger(1)

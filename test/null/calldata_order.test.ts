@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { encodeBatch } from '../../host/block/encode_batch.ts'
-import { orderByCalldata } from '../../host/execute/calldata_order.ts'
+import { encodeBatch } from '../../host/chain/encode_batch.ts'
+import { orderByCalldata } from '../../host/tiers/lane_vm/calldata_order.ts'
 
 const TO = `0x${'11'.repeat(20)}`
 const word = (value: bigint): string => value.toString(16).padStart(64, '0')

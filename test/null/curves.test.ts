@@ -4,9 +4,9 @@ import { getActivePrecompiles, NobleBN254, type PrecompileFunc, type PrecompileI
 import { bn254 } from '@noble/curves/bn254.js'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createRandom, type Random } from '../../bench/random.ts'
-import { wasmBn254 } from '../../host/execute/cpu_bn254.ts'
-import { bn254Curve, Curve } from '../../host/execute/cpu_curves.ts'
-import { precompilesOf } from '../../host/execute/cpu_precompiles.ts'
+import { wasmBn254 } from '../../host/precompiles/bn254.ts'
+import { precompilesOf } from '../../host/precompiles/by_fork.ts'
+import { bn254Curve, Curve } from '../../host/precompiles/curves.ts'
 
 const FIELD = bn254.fields.Fp.ORDER
 const ORDER = bn254.fields.Fr.ORDER

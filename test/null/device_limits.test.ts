@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { BufferPool } from '../../host/device/buffer_pool.ts'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { OutOfMemoryError } from '../../host/device/fault.ts'
 import { bufferBytes, doubledBytes, mostStorageBytes, mostWaveBytes } from '../../host/device/limits.ts'
 import { stagedRanges, stagingBytes } from '../../host/device/staging.ts'
-import { BufferPool } from '../../host/execute/buffer_pool.ts'
-import { jobHalves, laneCountOf } from '../../host/execute/job_halves.ts'
+import { jobHalves, laneCountOf } from '../../host/tiers/path/job_halves.ts'
 
 /** Limits of the form that drivers give: powers of two and what is a little less (Dawn on NVIDIA: 2^31 - 4). */
 const limitBytes = fc

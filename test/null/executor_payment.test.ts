@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { credit, debit, FeeSum } from '../../host/execute/payment.ts'
-import { wordFromBigInt, wordToBigInt } from '../../host/state/word.ts'
+import { wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
+import { credit, debit, FeeSum } from '../../host/settle/fees.ts'
 
 const MOD = 1n << 256n
 const words = (...values: bigint[]): Uint32Array => {

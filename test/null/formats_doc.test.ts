@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { EXIT_CODES } from '../../cli/exit_codes.ts'
-import { readBlockFixture } from '../../host/block/block_fixture.ts'
-import { readJsonFile } from '../../host/block/json_file.ts'
-import { readProgram } from '../../host/block/program_file.ts'
+import { readBlockFixture } from '../../conformance/block_fixture.ts'
+import { readJsonFile } from '../../conformance/json_file.ts'
+import { readProgram } from '../../conformance/program_file.ts'
 
 const DOC = fileURLToPath(new URL('../../docs/formats.md', import.meta.url))
 const DATA = fileURLToPath(new URL('../../examples/data/', import.meta.url))

@@ -1,7 +1,7 @@
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { expect, test, vi } from 'vitest'
-import { EMPTY_CODE_HASH } from '../../host/state/keccak.ts'
+import { EMPTY_CODE_HASH } from '../../host/primitives/keccak.ts'
 
 /** Around the rate of 136 bytes, at which a block is full. */
 const LENGTHS = [0, 1, 31, 32, 64, 135, 136, 137, 272, 1000]

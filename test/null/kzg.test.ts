@@ -1,6 +1,6 @@
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { kzgCurve, verifyKzgProof } from '../../host/execute/cpu_kzg.ts'
+import { kzgCurve, verifyKzgProof } from '../../host/precompiles/kzg.ts'
 
 /** From go-ethereum core/vm/testdata/precompiles/pointEvaluation.json and execution-specs: two openings of one blob. */
 const COMMITMENT = '0x8f59a8d2a1a625a17f3fea0fe5eb8c896db3764f3185481bc22f91b4aaffcca25f26936857bc3a7c2539ea8ec3a952b7'

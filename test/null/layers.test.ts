@@ -6,8 +6,8 @@ const violations = (path: string, text: string): readonly string[] => layerViola
 
 describe('layers', () => {
   test('forbid an import up the table, with its line', () => {
-    expect(violations('transpiler/emit/emit.ts', "\nimport { word } from '../../host/state/word.ts'\n")).toEqual([
-      'transpiler/emit/emit.ts:2: transpiler may not import host/state/word.ts',
+    expect(violations('transpiler/emit/emit.ts', "\nimport { word } from '../../host/primitives/word.ts'\n")).toEqual([
+      'transpiler/emit/emit.ts:2: transpiler may not import host/primitives/word.ts',
     ])
   })
 
@@ -26,20 +26,44 @@ describe('layers', () => {
 
   test('allow imports inside a layer and down the table', () => {
     expect(violations('transpiler/passes/fold.ts', "import { x } from '../ir/ops.ts'")).toEqual([])
-    expect(violations('host/execute/waves.ts', "import { x } from '../device/device.ts'")).toEqual([])
+    expect(violations('host/tiers/path/waves.ts', "import { x } from '../../device/device.ts'")).toEqual([])
     expect(violations('host/device/kernel.ts', "import { PRELUDE } from '../../kernels/linked.generated.ts'")).toEqual(
       [],
     )
   })
 
-  test('keep host/state and host/block apart but for types and word arithmetic', () => {
-    expect(violations('host/block/receipts.ts', "import { MemoryState } from '../state/memory_state.ts'")).toHaveLength(
-      1,
-    )
-    expect(violations('host/block/receipts.ts', "import { type State } from '../state/state.ts'")).toEqual([])
-    expect(violations('host/block/receipts.ts', "import { type State, x } from '../state/state.ts'")).toHaveLength(1)
-    expect(violations('host/block/rules.ts', "import { wordAdd } from '../state/word.ts'")).toEqual([])
-    expect(violations('host/state/tables.ts', "import { openDevice } from '../device/device.ts'")).toHaveLength(1)
+  test('keep state and chain apart, and both off the device', () => {
+    expect(violations('host/chain/x.ts', "import { MemoryState } from '../state/memory_state.ts'")).toHaveLength(1)
+    expect(violations('host/state/x.ts', "import { type Block } from '../chain/batch.ts'")).toHaveLength(1)
+    expect(violations('host/chain/x.ts', "import { wordAdd } from '../primitives/word.ts'")).toEqual([])
+    expect(violations('host/state/x.ts', "import { openDevice } from '../device/device.ts'")).toHaveLength(1)
+    expect(violations('host/primitives/x.ts', "import { type State } from '../state/state.ts'")).toHaveLength(1)
+  })
+
+  test('keep tiers apart from each other, from settling and from the flows', () => {
+    const imports = (path: string): string => `import { x } from '${path}'`
+    for (const tier of ['path', 'lane_vm', 'cpu']) {
+      const file = `host/tiers/${tier}/x.ts`
+      const others = ['path', 'lane_vm', 'cpu'].filter((name) => name !== tier)
+      for (const other of others) expect(violations(file, imports(`../${other}/x.ts`)), tier).toHaveLength(1)
+      expect(violations(file, imports('../../settle/x.ts')), tier).toHaveLength(1)
+      expect(violations(file, imports('../../flows/x.ts')), tier).toHaveLength(1)
+      expect(violations(file, imports('../../batch/x.ts')), tier).toEqual([])
+      expect(violations('host/settle/x.ts', imports(`../tiers/${tier}/x.ts`)), tier).toHaveLength(1)
+      expect(violations('host/flows/x.ts', imports(`../tiers/${tier}/x.ts`)), tier).toEqual([])
+    }
+    expect(violations('host/tiers/cpu/x.ts', imports('../../device/device.ts'))).toHaveLength(1)
+    expect(violations('host/tiers/cpu/x.ts', imports('../../session/mirror.ts'))).toHaveLength(1)
+  })
+
+  test('let nothing in host import adapters, traces or conformance, and know every file', () => {
+    for (const target of ['../adapters/ethereumjs/gpu_evm.ts', '../trace/trace.ts', '../../conformance/fork_name.ts']) {
+      expect(violations('host/flows/x.ts', `import { x } from '${target}'`), target).toHaveLength(1)
+    }
+    expect(violations('conformance/x.ts', "import { x } from '../host/flows/executor.ts'")).toEqual([])
+    expect(violations('host/attic/x.ts', "import { x } from '../flows/executor.ts'")).toEqual([
+      'host/attic/x.ts:1: is in no room of the table',
+    ])
   })
 
   test('let nothing import bench and test, except the two commands that need workloads', () => {
@@ -53,15 +77,15 @@ describe('layers', () => {
 
   test('forbid an await at the top level of the library, which require() could not load, but not in a worker', () => {
     const awaiting = 'export const x = await y\nfor await (const z of x) use(z)\n'
-    expect(violations('host/state/keccak.ts', awaiting)).toEqual([
-      'host/state/keccak.ts:1: a top-level await: require() refuses such a module',
-      'host/state/keccak.ts:2: a top-level await: require() refuses such a module',
+    expect(violations('host/primitives/keccak.ts', awaiting)).toEqual([
+      'host/primitives/keccak.ts:1: a top-level await: require() refuses such a module',
+      'host/primitives/keccak.ts:2: a top-level await: require() refuses such a module',
     ])
     expect(violations('transpiler/keccak256.ts', 'class A { static x = await y }')).toHaveLength(1)
     expect(
       violations('host/index.ts', 'export const f = async () => { await x; for await (const y of x) f(y) }'),
     ).toEqual([])
-    expect(violations('host/execute/cpu_worker.ts', awaiting)).toEqual([])
+    expect(violations('host/tiers/cpu/pool/worker.ts', awaiting)).toEqual([])
     expect(violations('cli/main.ts', awaiting)).toEqual([])
   })
 
@@ -72,9 +96,13 @@ describe('layers', () => {
     expect(violations('cli/main.ts', "const charts = () => import('vega')")).toHaveLength(1)
     expect(violations('test/null/random.test.ts', "import fc from 'fast-check'")).toEqual([])
     expect(violations('host/index.ts', "import { sha } from '@noble/curves/secp256k1.js'")).toEqual([])
-    expect(violations('host/state/root.ts', "import { create } from 'webgpu'")).toHaveLength(1)
+    expect(violations('host/state/trie/root.ts', "import { create } from 'webgpu'")).toHaveLength(1)
     expect(violations('host/device/instance.ts', "const dawn = () => import('webgpu')")).toEqual([])
-    expect(violations('host/block/rules.ts', "import { createEVM } from '@ethereumjs/evm'")).toHaveLength(1)
+    expect(violations('host/chain/rules.ts', "import { createEVM } from '@ethereumjs/evm'")).toHaveLength(1)
+    expect(violations('host/tiers/cpu/x.ts', "import { createEVM } from '@ethereumjs/evm'")).toHaveLength(1)
+    expect(violations('host/tiers/cpu/ethereumjs/x.ts', "import { createEVM } from '@ethereumjs/evm'")).toEqual([])
+    expect(violations('host/flows/x.ts', "import { createServer } from 'node:http'")).toHaveLength(1)
+    expect(violations('service/x.ts', "import { createServer } from 'node:http'")).toEqual([])
     expect(violations('transpiler/index.ts', "import { readFileSync } from 'node:fs'")).toHaveLength(1)
     expect(violations('transpiler/index.ts', "import { readFileSync } from 'fs'")).toHaveLength(1)
     expect(violations('test/null/x.test.ts', "import fc from 'fast-check'")).toEqual([])

@@ -4,9 +4,7 @@ import { MerkleStateManager } from '@ethereumjs/statemanager'
 import { Account, createAddressFromString } from '@ethereumjs/util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { EMPTY_CODE_HASH, keccak256, keccak256Hex } from '../../host/state/keccak.ts'
-import { MemoryState } from '../../host/state/memory_state.ts'
-import type { StateWrites } from '../../host/state/state.ts'
+import { EMPTY_CODE_HASH, keccak256, keccak256Hex } from '../../host/primitives/keccak.ts'
 import {
   addressFromHex,
   quantityFromBigInt,
@@ -14,7 +12,9 @@ import {
   wordFromHex,
   wordToBigInt,
   wordToHex,
-} from '../../host/state/word.ts'
+} from '../../host/primitives/word.ts'
+import { MemoryState } from '../../host/state/memory_state.ts'
+import type { StateWrites } from '../../host/state/state.ts'
 
 interface Writes {
   readonly deleted?: readonly string[]

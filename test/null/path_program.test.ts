@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { planPath } from '../../host/execute/path_plan.ts'
-import { type ProgramJob, splitJobs } from '../../host/execute/program_wave.ts'
+import { planPath } from '../../host/tiers/path/plan.ts'
+import { type ProgramJob, splitJobs } from '../../host/tiers/path/programs/wave.ts'
 import { layoutColumns } from '../../transpiler/emit/columns.ts'
 import type { PathIr } from '../../transpiler/ir/path_ir.ts'
 import { parsePath } from '../../transpiler/ir/text.ts'

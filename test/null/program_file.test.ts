@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
-import { readProgram } from '../../host/block/program_file.ts'
+import { readProgram } from '../../conformance/program_file.ts'
 import { PROGRAM } from '../fixtures/program.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'wgevm-program-'))

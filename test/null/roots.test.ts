@@ -4,9 +4,10 @@ import { encodeReceipt as encodeOracleReceipt } from '@ethereumjs/vm'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
-import { bytesToHex, encodeBatch, hexToBytes } from '../../host/block/encode_batch.ts'
-import { type ObjectOutcome, Receipts } from '../../host/block/receipts.ts'
-import { REJECTION } from '../../host/block/rejection.ts'
+import { bytesToHex, encodeBatch, hexToBytes } from '../../host/chain/encode_batch.ts'
+import { REJECTION } from '../../host/chain/rejection.ts'
+import { rlpBytes, rlpDecodeOwn, rlpInteger, rlpList } from '../../host/primitives/rlp.ts'
+import { type ObjectOutcome, Receipts } from '../../host/receipts/receipts.ts'
 import {
   encodeReceipt,
   encodeReceipts,
@@ -14,9 +15,8 @@ import {
   receiptsRoot,
   transactionsRoot,
   withdrawalsRoot,
-} from '../../host/block/roots.ts'
-import { rlpBytes, rlpDecodeOwn, rlpInteger, rlpList } from '../../host/state/rlp.ts'
-import { EMPTY_TRIE_ROOT, sortedTrieRoot } from '../../host/state/sorted_trie.ts'
+} from '../../host/roots/roots.ts'
+import { EMPTY_TRIE_ROOT, sortedTrieRoot } from '../../host/state/trie/sorted_trie.ts'
 
 const rootByMpt = async (entries: readonly (readonly [Uint8Array, Uint8Array])[]): Promise<string> => {
   const trie = await createMPT()

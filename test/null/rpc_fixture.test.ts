@@ -9,8 +9,8 @@ import { EXIT_BAD_INPUT, EXIT_FAILURE } from '../../cli/exit_codes.ts'
 import { exitCodeOf, failureText } from '../../cli/fail.ts'
 import { forkOfChain } from '../../cli/rpc_fixture.ts'
 import { runCommand } from '../../cli/run_command.ts'
-import { readBlockFixture } from '../../host/block/block_fixture.ts'
-import { readJsonFile } from '../../host/block/json_file.ts'
+import { readBlockFixture } from '../../conformance/block_fixture.ts'
+import { readJsonFile } from '../../conformance/json_file.ts'
 
 const BLOCK = fileURLToPath(new URL('../../examples/data/mainnet-1150000.json.gz', import.meta.url))
 const CANCUN_BLOCK = fileURLToPath(new URL('../file/blocks/made_up.json', import.meta.url))

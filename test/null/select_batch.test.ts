@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { encodeBatch } from '../../host/block/encode_batch.ts'
-import { selectTransactions } from '../../host/block/select_batch.ts'
+import { encodeBatch } from '../../host/chain/encode_batch.ts'
+import { selectTransactions } from '../../host/chain/select_batch.ts'
 import { batchState, randomBatch, stranger, word } from '../fixtures/batch_world.ts'
 
 test('a selection of a batch is the batch of the selected transactions', () => {

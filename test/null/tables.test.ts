@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
-import { DirtyPages } from '../../host/execute/dirty_pages.ts'
+import { EMPTY_CODE_HASH } from '../../host/primitives/keccak.ts'
+import { addressFromHex, wordFromBigInt, wordFromHex, wordToBigInt } from '../../host/primitives/word.ts'
+import { DirtyPages } from '../../host/session/dirty_pages.ts'
+import { MemoryState } from '../../host/state/memory_state.ts'
+import type { State } from '../../host/state/state.ts'
 import {
   AccountTable,
   ROW_BALANCE,
@@ -9,14 +13,10 @@ import {
   ROW_LIMBS,
   STATE_FRESH,
   STATE_RETIRED,
-} from '../../host/state/account_table.ts'
-import { CodeTable } from '../../host/state/code_table.ts'
-import { EMPTY_CODE_HASH } from '../../host/state/keccak.ts'
-import { MemoryState } from '../../host/state/memory_state.ts'
-import { ResidentState } from '../../host/state/resident_state.ts'
-import { SlotTable } from '../../host/state/slot_table.ts'
-import type { State } from '../../host/state/state.ts'
-import { addressFromHex, wordFromBigInt, wordFromHex, wordToBigInt } from '../../host/state/word.ts'
+} from '../../host/state/tables/account_table.ts'
+import { CodeTable } from '../../host/state/tables/code_table.ts'
+import { ResidentState } from '../../host/state/tables/resident_tables.ts'
+import { SlotTable } from '../../host/state/tables/slot_table.ts'
 import { ACCOUNT_CODE_SHIFT, ACCOUNT_FLAG_EXISTS, accountHash, slotHash } from '../../transpiler/layout/tables.ts'
 
 const randomLimbs = (seed: number, count: number): Uint32Array => {

@@ -2,20 +2,20 @@ import { RLP } from '@ethereumjs/rlp'
 import { createBlob4844Tx, createEOACode7702Tx } from '@ethereumjs/tx'
 import { bytesToHex, eoaCode7702SignAuthorization, privateToAddress } from '@ethereumjs/util'
 import { describe, expect, it } from 'vitest'
-import type { Authorization, TransactionObject } from '../../host/block/batch.ts'
-import { decodeSigned } from '../../host/block/decode_signed.ts'
+import type { Authorization, TransactionObject } from '../../host/chain/batch.ts'
+import { decodeSigned } from '../../host/chain/decode_signed.ts'
 import {
   decodeTransaction,
   encodeBatch,
   selectTransactions,
   TransactionInputError,
-} from '../../host/block/encode_batch.ts'
-import type { BlockEnvironment } from '../../host/block/environment.ts'
-import { HALF_ORDER, recoverAuthority } from '../../host/block/recover.ts'
-import { REJECTION } from '../../host/block/rejection.ts'
-import { transactionRules } from '../../host/block/rules.ts'
-import { commonOf } from '../../host/execute/cpu_crypto.ts'
-import { wordToBigInt } from '../../host/state/word.ts'
+} from '../../host/chain/encode_batch.ts'
+import type { BlockEnvironment } from '../../host/chain/environment.ts'
+import { REJECTION } from '../../host/chain/rejection.ts'
+import { transactionRules } from '../../host/chain/rules.ts'
+import { commonOf } from '../../host/precompiles/common.ts'
+import { wordToBigInt } from '../../host/primitives/word.ts'
+import { HALF_ORDER, recoverAuthority } from '../../host/senders/recover.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 
 type Hex = `0x${string}`

@@ -4,13 +4,13 @@ import { Account } from '@ethereumjs/util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
-import { bytesToHex, hexToBytes } from '../../host/block/encode_batch.ts'
+import { bytesToHex, hexToBytes } from '../../host/chain/encode_batch.ts'
+import { addressFromHex, quantityFromBigInt, wordFromBigInt, wordFromHex } from '../../host/primitives/word.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
-import { NodeTrie, nameOf } from '../../host/state/node_trie.ts'
-import { EMPTY_TRIE_ROOT, sortedTrieRoot } from '../../host/state/sorted_trie.ts'
 import type { StateWrites } from '../../host/state/state.ts'
-import { createStateTrie, stateRootOf } from '../../host/state/trie.ts'
-import { addressFromHex, quantityFromBigInt, wordFromBigInt, wordFromHex } from '../../host/state/word.ts'
+import { NodeTrie, nameOf } from '../../host/state/trie/node_trie.ts'
+import { EMPTY_TRIE_ROOT, sortedTrieRoot } from '../../host/state/trie/sorted_trie.ts'
+import { createStateTrie, stateRootOf } from '../../host/state/trie/trie.ts'
 
 const addressOf = (n: number): string => `0x${n.toString(16).padStart(40, '0')}`
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
-import { VmCodes } from '../../host/execute/vm_codes.ts'
-import { CodeTable } from '../../host/state/code_table.ts'
+import { CodeTable } from '../../host/state/tables/code_table.ts'
+import { VmCodes } from '../../host/tiers/lane_vm/code_store.ts'
 import type { LiftedCode } from '../../transpiler/index.ts'
 import { CODE_DELEGATION, CODE_PRESENT, MICRO_PRECOMPILE } from '../../transpiler/layout/lane_vm.ts'
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { encodeBatch } from '../../host/block/encode_batch.ts'
-import { loadListedItems, type VmHints } from '../../host/execute/vm_items.ts'
-import { laneOrder } from '../../host/execute/vm_order.ts'
-import { cutWaves, layWave, type VmLanes, type VmWave, WaveMemory } from '../../host/execute/vm_wave.ts'
+import { encodeBatch } from '../../host/chain/encode_batch.ts'
+import { wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
-import { ResidentState } from '../../host/state/resident_state.ts'
-import { wordFromBigInt, wordToBigInt } from '../../host/state/word.ts'
+import { ResidentState } from '../../host/state/tables/resident_tables.ts'
+import { loadListedItems, type VmHints } from '../../host/tiers/lane_vm/items.ts'
+import { laneOrder } from '../../host/tiers/lane_vm/order.ts'
+import { cutWaves, layWave, type VmLanes, type VmWave, WaveMemory } from '../../host/tiers/lane_vm/wave.ts'
 import {
   ITEM_SLOT,
   ITEM_VALUE,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import * as word from '../../host/state/word.ts'
+import * as word from '../../host/primitives/word.ts'
 
 const MAX = (1n << 256n) - 1n
 const EDGES = [

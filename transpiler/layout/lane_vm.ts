@@ -1,5 +1,5 @@
 /**
- * The lane VM: what the lifter (transpiler/lift), the kernel (kernels/entry/lane_vm.wgsl) and the host (host/execute/vm_*.ts)
+ * The lane VM: what the lifter (transpiler/lift), the kernel (kernels/entry/lane_vm.wgsl) and the host (host/tiers/lane_vm)
  * agree on. Every offset and length is in vectors (vec4<u32>) where nothing else is said. One lane runs one transaction.
  *
  * INSTRUCTION  one vector, of lifted code

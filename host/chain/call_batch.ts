@@ -1,0 +1,165 @@
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import { MAX_INITCODE_BYTES } from '../../transpiler/spec/gas.ts'
+import { checkArray, checkNames, checkObject, type InputError, type Names } from '../primitives/input.ts'
+import { wordCompare, wordIsZero } from '../primitives/word.ts'
+import type { TransactionBatch, TransactionExtras, TransactionObject } from './batch.ts'
+import { encodeBatch, TransactionInputError } from './encode_batch.ts'
+import type { BlockEnvironment } from './environment.ts'
+import { REJECTION, type Rejection } from './rejection.ts'
+import { gasBounds, type TransactionRules, transactionRules } from './rules.ts'
+
+/** A call to simulate. Addresses and data are 0x-hex. Absent: from address zero, no value, all gas of the block, free gas. */
+export interface CallObject extends Omit<TransactionExtras, 'deposit'> {
+  /** Absent: what the other fields say, as in a TransactionObject. */
+  readonly type?: NonNullable<TransactionObject['type']>
+  readonly from?: string
+  /** Absent for a creation. */
+  readonly to?: string
+  /** Wei. */
+  readonly value?: bigint
+  readonly data?: string
+  /** Another name of `data`, as in eth_call; where both are given they must be equal. */
+  readonly input?: string
+  readonly gas?: bigint
+  readonly gasPrice?: bigint
+  readonly maxFeePerGas?: bigint
+  readonly maxPriorityFeePerGas?: bigint
+  readonly accessList?: NonNullable<TransactionObject['accessList']>
+}
+
+const NOBODY = `0x${'0'.repeat(40)}`
+
+const NAMES: Names<CallObject> = {
+  type: true,
+  from: true,
+  to: true,
+  value: true,
+  data: true,
+  input: true,
+  gas: true,
+  gasPrice: true,
+  maxFeePerGas: true,
+  maxPriorityFeePerGas: true,
+  accessList: true,
+  maxFeePerBlobGas: true,
+  blobVersionedHashes: true,
+  authorizations: true,
+}
+
+/** Calls as a batch, their nonces zero. Throws TransactionInputError, which names the call. */
+export const encodeCalls = (calls: readonly CallObject[], env: BlockEnvironment): TransactionBatch => {
+  checkArray(calls, 'calls', 'an array of calls or a TransactionBatch')
+  try {
+    return encodeBatch(calls.map((call, i) => transactionOf(call, env, i)))
+  } catch (thrown) {
+    if (!(thrown instanceof TransactionInputError)) throw thrown
+    const { index, reason, field, value } = thrown
+    throw new TransactionInputError(index, reason, field, value, 'call')
+  }
+}
+
+const transactionOf = (call: CallObject, env: BlockEnvironment, i: number): TransactionObject => {
+  try {
+    checkNames(checkObject(call, 'it'), NAMES, 'field')
+  } catch (thrown) {
+    const { message, field, value } = thrown as InputError
+    throw new TransactionInputError(i, message, field, value)
+  }
+  const { gas, from, input, ...rest } = call
+  const { data, maxFeePerGas, maxPriorityFeePerGas } = call
+  if (input !== undefined && data !== undefined && input !== data)
+    throw new TransactionInputError(i, 'data and input must be equal where both are given', 'input', input)
+  const calldata = data ?? input
+  return {
+    ...(maxFeePerGas === undefined && maxPriorityFeePerGas === undefined ? { gasPrice: 0n } : {}),
+    ...rest,
+    ...(calldata === undefined ? {} : { data: calldata }),
+    from: from ?? NOBODY,
+    nonce: 0n,
+    gasLimit: gas ?? env.gasLimit,
+  }
+}
+
+/**
+ * The rules of `transactionRules` as a call meets them: gas that costs nothing needs no base fee, no cap on the gas limit
+ * (EIP-7825), and the nonces do not count. The batch's nonces must be zero.
+ */
+export const callRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): TransactionRules => {
+  const free = { ...env, baseFeePerGas: 0n }
+  const { maxFeePerGas, maxPriorityFeePerGas } = batch
+  if (isFree(batch)) return freeRules(batch, fork, env)
+  const rules = uncapped(batch, fork, transactionRules(batch, fork, env))
+  let unpriced: TransactionRules | undefined
+  for (let i = 0; i < batch.count; i++) {
+    const at = LIMBS_PER_WORD * i
+    if (!wordIsZero(maxFeePerGas, at) || !wordIsZero(maxPriorityFeePerGas, at)) continue
+    unpriced ??= uncapped(batch, fork, transactionRules(batch, fork, free))
+    rules.rejection[i] = unpriced.rejection[i]!
+    for (const word of ['price', 'priority', 'cost'] as const)
+      rules[word].set(unpriced[word].subarray(at, at + LIMBS_PER_WORD), at)
+  }
+  return rules
+}
+
+/** Lifts the cap on the gas limit, which hides the checks behind it. */
+const uncapped = (batch: TransactionBatch, fork: Fork, rules: TransactionRules): TransactionRules => {
+  const { rejection } = rules
+  for (let i = 0; i < batch.count; i++)
+    if (rejection[i] === REJECTION.gasLimitTooHigh) rejection[i] = uncappedRejection(batch, fork, rules, i)
+  return rules
+}
+
+const uncappedRejection = (batch: TransactionBatch, fork: Fork, rules: TransactionRules, i: number): Rejection | 0 => {
+  const at = LIMBS_PER_WORD * i
+  const { price } = rules
+  const { maxFeePerGas, maxPriorityFeePerGas, type } = batch
+  if (type[i]! >= 2 && wordCompare(maxPriorityFeePerGas, at, maxFeePerGas, at) > 0) return REJECTION.tipAboveFeeCap
+  if (wordIsZero(price, at) && !wordIsZero(maxFeePerGas, at)) return REJECTION.feeCapBelowBaseFee
+  return gasRejection(batch, fork, rules, i)
+}
+
+const gasRejection = (
+  { creates, dataStart }: TransactionBatch,
+  fork: Fork,
+  { gasLimit, intrinsic, floor }: TransactionRules,
+  i: number,
+): Rejection | 0 => {
+  if (gasLimit[i]! < intrinsic[i]!) return REJECTION.intrinsicGas
+  if (gasLimit[i]! < floor[i]!) return REJECTION.floorGas
+  if (creates[i] === 0) return 0
+  const initcode = dataStart[i + 1]! - dataStart[i]!
+  return isAtLeast(fork, 'shanghai') && initcode > MAX_INITCODE_BYTES ? REJECTION.initcodeSize : 0
+}
+
+/** The usual simulation: no prices, and only types 0 to 2. */
+const isFree = ({ count, type, maxFeePerGas, maxPriorityFeePerGas, extras }: TransactionBatch): boolean => {
+  if (extras.size > 0) return false
+  for (let i = 0; i < count; i++) if (type[i]! > 2) return false
+  return allZero(maxFeePerGas) && allZero(maxPriorityFeePerGas)
+}
+
+/** What is left of the rules where gas is free: the caller needs the value, and the gas must do for the data. */
+const freeRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): TransactionRules => {
+  const { count, type } = batch
+  const { intrinsic, floor } = gasBounds(batch, fork)
+  const gasLimit = new Float64Array(count)
+  const rejection = new Uint8Array(count)
+  const price = new Uint32Array(LIMBS_PER_WORD * count)
+  const highestType = isAtLeast(fork, 'london') ? 2 : isAtLeast(fork, 'berlin') ? 1 : 0
+  const none = new Float64Array(0)
+  const rules: TransactionRules = {
+    ...{ intrinsic, floor, gasLimit, rejection, price, priority: price, cost: batch.value },
+    ...{ blobGas: none, blobFee: new Uint32Array(0), maxBlobGas: env.maxBlobs ?? 0 },
+  }
+  for (let i = 0; i < count; i++) {
+    gasLimit[i] = batch.gasLimit[2 * i + 1]! * 0x1_0000_0000 + batch.gasLimit[2 * i]!
+    rejection[i] = type[i]! > highestType ? REJECTION.typeNotSupported : gasRejection(batch, fork, rules, i)
+  }
+  return rules
+}
+
+const allZero = (words: Uint32Array): boolean => {
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false
+  return true
+}

@@ -1,0 +1,116 @@
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import { BLOOM_BYTES, bloomIndicesOfAddress } from '../chain/bloom.ts'
+import type { BlockEnvironment } from '../chain/environment.ts'
+import type { BlockHeader } from '../chain/header.ts'
+import { depositOfLog, type Requests, requestsHash } from '../chain/requests.ts'
+import { WEI_PER_GWEI, type Withdrawal } from '../chain/withdrawals.ts'
+import { addressFromHex } from '../primitives/word.ts'
+import { type Receipts, STATUS_REJECTED } from '../receipts/receipts.ts'
+import type { TransactionChanges } from '../state/changes.ts'
+import type { BlockGround } from './block_steps.ts'
+import { callBeforeTransactions, creditAccount, takeRequests } from './system_calls.ts'
+
+/** What a block has beside its transactions. @internal */
+export interface BlockBody {
+  readonly uncles?: readonly BlockHeader[]
+  readonly withdrawals?: readonly Withdrawal[]
+}
+
+/** What the work around the transactions gives. */
+export interface BlockYield {
+  /** From Prague on. */
+  readonly requests?: Requests
+  readonly requestsHash?: string
+  /** Where changes were asked for: what the steps in front of the transactions did, and those behind them. */
+  readonly before?: TransactionChanges
+  readonly after?: TransactionChanges
+}
+
+/** What the work around the transactions needs to know of the chain. */
+export interface BlockChain {
+  readonly fork: Fork
+  /** Whose logs are deposits (EIP-6110), 0x-hex in lower case; undefined: the chain has no such contract. */
+  readonly depositContract: string | undefined
+}
+
+/** Fields of the header that the work around the transactions reads. @internal */
+export type WorkHeader = Pick<BlockHeader, 'parentHash' | 'parentBeaconBlockRoot'>
+
+/** Wei of a block before Paris (EIP-649, EIP-1234). */
+const rewardAt = (fork: Fork): bigint => {
+  const ether = 10n ** 18n
+  if (isAtLeast(fork, 'constantinople')) return 2n * ether
+  return isAtLeast(fork, 'byzantium') ? 3n * ether : 5n * ether
+}
+
+/**
+ * What a block does to the state around its transactions, in this order: system calls in front (EIP-4788, EIP-2935); behind
+ * them withdrawals (EIP-4895), block rewards before Paris, and the system calls that collect requests (EIP-7002, EIP-7251).
+ *
+ * @internal
+ */
+export class BlockWork {
+  yields: BlockYield = {}
+  readonly #fork: Fork
+  readonly #env: BlockEnvironment
+  readonly #header: WorkHeader
+  readonly #body: BlockBody
+  readonly #depositContract: string | undefined
+
+  constructor({ fork, depositContract }: BlockChain, env: BlockEnvironment, header: WorkHeader, body: BlockBody) {
+    this.#fork = fork
+    this.#depositContract = depositContract
+    this.#env = env
+    this.#header = header
+    this.#body = body
+  }
+
+  async before(ground: BlockGround): Promise<void> {
+    await callBeforeTransactions(ground, this.#fork, this.#env, this.#header)
+    if (ground.recorder !== undefined) this.yields = { ...this.yields, before: ground.recorder.take() }
+  }
+
+  async after(ground: BlockGround, receipts: Receipts): Promise<void> {
+    const { withdrawals = [] } = this.#body
+    for (const { address, amount } of withdrawals) await creditAccount(ground, address, amount * WEI_PER_GWEI)
+    if (!isAtLeast(this.#fork, 'paris')) await this.#reward(ground)
+    if (isAtLeast(this.#fork, 'prague')) {
+      const deposits = depositRequests(receipts, this.#depositContract)
+      const requests = { deposits, ...(await takeRequests(ground, this.#env)) }
+      this.yields = { ...this.yields, requests, requestsHash: requestsHash(requests) }
+    }
+    if (ground.recorder !== undefined) this.yields = { ...this.yields, after: ground.recorder.take() }
+  }
+
+  /** YP 11.3: the miner's reward with a 32nd for each uncle, and the uncles' by their distance. */
+  async #reward(ground: BlockGround): Promise<void> {
+    const { uncles = [] } = this.#body
+    const { number, coinbase } = this.#env
+    const reward = rewardAt(this.#fork)
+    for (const uncle of uncles)
+      await creditAccount(ground, uncle.coinbase, ((8n - (number - uncle.number)) * reward) / 8n)
+    await creditAccount(ground, coinbase, reward + (reward / 32n) * BigInt(uncles.length))
+  }
+}
+
+/** Deposit requests of a block in the order of their logs (EIP-6110). Logs are decoded only where the bloom may hold some. */
+const depositRequests = (receipts: Receipts, contract: string | undefined): Uint8Array => {
+  if (contract === undefined || !bloomHolds(receipts.blockBloom(), contract)) return new Uint8Array(0)
+  const deposits: Uint8Array[] = []
+  for (let i = 0; i < receipts.count; i++) {
+    if (receipts.status[i] === STATUS_REJECTED) continue
+    for (const log of receipts.logs(i)) {
+      const deposit = depositOfLog(log, contract)
+      if (deposit !== undefined) deposits.push(deposit)
+    }
+  }
+  return new Uint8Array(Buffer.concat(deposits))
+}
+
+const bloomHolds = (bloom: Uint8Array, address: string): boolean => {
+  const limbs = new Uint32Array(5)
+  addressFromHex(limbs, 0, address)
+  const indices = new Uint16Array(3)
+  bloomIndicesOfAddress(indices, limbs, 0)
+  return indices.every((index) => (bloom[BLOOM_BYTES - 1 - (index >>> 3)]! & (1 << (index & 7))) !== 0)
+}

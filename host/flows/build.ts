@@ -1,0 +1,340 @@
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import { accessListHash, type BlockAccessList } from '../chain/access_list.ts'
+import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
+import { checkBatch } from '../chain/check_batch.ts'
+import { decodeSigned } from '../chain/decode_signed.ts'
+import { bytesToHex, encodeBatch, TransactionInputError } from '../chain/encode_batch.ts'
+import {
+  type BlobSchedule,
+  type BlockHeader,
+  blobScheduleAt,
+  EMPTY_LIST_HASH,
+  environmentOf,
+  gasLimitBounds,
+  headerHash,
+  nextBaseFee,
+  nextExcessBlobGas,
+} from '../chain/header.ts'
+import { orderPool } from '../chain/order_pool.ts'
+import { REJECTION, type Rejection, rejectionText } from '../chain/rejection.ts'
+import { transactionRules } from '../chain/rules.ts'
+import { selectTransactions } from '../chain/select_batch.ts'
+import type { Withdrawal } from '../chain/withdrawals.ts'
+import { InputError } from '../primitives/input.ts'
+import type { Receipts } from '../receipts/receipts.ts'
+import { receiptsRoot, transactionsRoot, withdrawalsRoot } from '../roots/roots.ts'
+import type { StateWrites } from '../state/state.ts'
+import type { StateTrie } from '../state/trie/trie.ts'
+import { buildAccessList } from './access_list.ts'
+import { BlockError, type BlockInput, type BlockRunner, blobGasOf, isIncluded, MAX_BLOCK_BYTES } from './block.ts'
+import type { BlockGround, BlockSteps } from './block_steps.ts'
+import { BlockWork } from './block_work.ts'
+import { checkTrie } from './check_block_input.ts'
+import type { ExecutionResult } from './executor.ts'
+
+/** What the consensus layer, or a sequencer, decides of a block. */
+export interface BlockAttributes {
+  readonly timestamp: bigint
+  /** 0x-hex. */
+  readonly coinbase: string
+  /** 0x-hex, 32 bytes. */
+  readonly prevRandao: string
+  /** What the gas limit should come to; a block may only go a step towards it. Default: the parent's. */
+  readonly gasLimit?: bigint
+  /** 0x-hex, at most 32 bytes. */
+  readonly extraData?: string
+  readonly withdrawals?: readonly Withdrawal[]
+  /** From Cancun on: 0x-hex, 32 bytes. */
+  readonly parentBeaconBlockRoot?: string
+}
+
+export interface BuildRequest {
+  readonly parent: BlockHeader
+  readonly attributes: BlockAttributes
+  /** Signed transactions as they come over the wire, in the order of their arrival. What cannot be read is `dropped`. */
+  readonly pool: readonly Uint8Array[]
+  /** The same decoded, with their senders, where the caller has them so. */
+  readonly decoded?: TransactionBatch | readonly TransactionObject[]
+  /** The trie of the state that the executor's State holds, which is the parent's: its root is checked. It follows the block. */
+  readonly parentState: StateTrie
+  readonly blobSchedule?: BlobSchedule
+  /** Asks for the block access list (EIP-7928). */
+  readonly accessList?: boolean
+  /** As in `ExecuteRequest`; the trie is then where it was. */
+  readonly signal?: AbortSignal
+}
+
+export interface PoolRejection {
+  /** Position in the pool. */
+  readonly index: number
+  readonly code: Rejection
+  readonly reason: string
+}
+
+export interface BuiltBlock {
+  /** What `executeBlock` takes. */
+  readonly block: BlockInput
+  readonly hash: string
+  /** Pool positions of the block's transactions, in their order. */
+  readonly order: readonly number[]
+  /** Never valid behind this block: the pool may forget them. */
+  readonly dropped: readonly PoolRejection[]
+  /** Not valid here, but maybe in a later block. */
+  readonly left: readonly PoolRejection[]
+  readonly accessList?: BlockAccessList
+  /** Of the whole ordered pool: `rejected` names positions in that order. */
+  readonly execution: ExecutionResult
+}
+
+/** Builds a block on `parent` from a pool and commits it. A call that throws has committed nothing. @internal */
+export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Promise<BuiltBlock> => {
+  const { fork, chainId } = runner
+  const { parent, attributes, pool, parentState } = request
+  checkTrie(parentState, parent)
+  if (!isAtLeast(fork, 'paris')) throw new RangeError(`blocks are built from paris on, not at ${fork}`)
+  if (attributes.timestamp <= parent.timestamp)
+    throw new BlockError(
+      parent.number + 1n,
+      'timestamp',
+      `is ${attributes.timestamp}, expected above ${parent.timestamp}`,
+    )
+  const schedule = request.blobSchedule ?? blobScheduleAt(fork, chainId, attributes.timestamp)
+  const header = headerOf(request, fork, schedule)
+  const env = environmentOf(header, fork, schedule)
+  const faults = new Map<number, TransactionInputError>()
+  const batch = poolBatch(request, chainId, faults)
+  const rules = transactionRules(batch, fork, env)
+  for (const i of faults.keys()) rules.rejection[i] = REJECTION.malformed
+  const candidates = fitting(orderPool(batch, rules), pool, rules.intrinsic, Number(header.gasLimit), fork)
+  const steps = new BuildSteps(request, header, fork, new BlockWork(runner, env, header, attributes))
+  const root = parentState.root
+  let execution: ExecutionResult
+  try {
+    const ordered = selectTransactions(batch, candidates)
+    steps.take(ordered, candidates)
+    execution = await runner.run(env, ordered, request.accessList === true, steps)
+  } catch (thrown) {
+    parentState.rewind(root)
+    throw thrown
+  }
+  const order = [...candidates].filter((_, n) => isIncluded(execution.receipts, n))
+  const rejections = rejectionsOf(rules.rejection, candidates, execution, order, faults)
+  const { header: built, accessList } = steps.result!
+  return {
+    block: {
+      header: built,
+      transactions: order.map((i) => pool[i]!),
+      ...(isAtLeast(fork, 'shanghai') ? { withdrawals: attributes.withdrawals ?? [] } : {}),
+      ...(accessList === undefined ? {} : { accessList }),
+    },
+    hash: headerHash(built),
+    order,
+    dropped: rejections.filter(({ code }) => !MAY_COME.has(code)),
+    left: rejections.filter(({ code }) => MAY_COME.has(code)),
+    ...(accessList === undefined ? {} : { accessList }),
+    execution,
+  }
+}
+
+/** Reasons that another block may not have. */
+const MAY_COME = new Set<Rejection>([
+  REJECTION.gasLimitReached,
+  REJECTION.blobGasReached,
+  REJECTION.nonceTooHigh,
+  REJECTION.feeCapBelowBaseFee,
+  REJECTION.blobFeeCapTooLow,
+  REJECTION.insufficientFunds,
+])
+
+/** The pool as a batch; what cannot be read is a row that means nothing, and named in `faults`. */
+const poolBatch = (
+  { pool, decoded }: BuildRequest,
+  chainId: bigint,
+  faults: Map<number, TransactionInputError>,
+): TransactionBatch => {
+  if (decoded === undefined) return decodeSigned(pool, { chainId, faults })
+  const isObjects = Array.isArray(decoded)
+  const count = isObjects ? decoded.length : (decoded as TransactionBatch).count
+  if (count !== pool.length)
+    throw new InputError(`decoded must be as many as the pool's ${pool.length}, got ${count}`, 'decoded', count)
+  for (const [i, raw] of pool.entries())
+    if (!(raw instanceof Uint8Array))
+      faults.set(i, new TransactionInputError(i, 'expected the bytes of a signed transaction'))
+  return isObjects ? encodePool(decoded, faults) : checkBatch(decoded, 'decoded')
+}
+
+/** One by one only where one of them cannot be read. */
+const encodePool = (
+  objects: readonly TransactionObject[],
+  faults: Map<number, TransactionInputError>,
+): TransactionBatch => {
+  try {
+    return encodeBatch(objects)
+  } catch (thrown) {
+    if (!(thrown instanceof TransactionInputError)) throw thrown
+  }
+  const readable = objects.map((object, i) => {
+    try {
+      encodeBatch([object])
+      return object
+    } catch (thrown) {
+      if (!(thrown instanceof TransactionInputError)) throw thrown
+      faults.set(i, new TransactionInputError(i, thrown.reason))
+      return NO_TRANSACTION
+    }
+  })
+  return encodeBatch(readable)
+}
+
+const NO_TRANSACTION: TransactionObject = { from: `0x${'00'.repeat(20)}`, nonce: 0n, gasLimit: 0n, gasPrice: 0n }
+
+/** Left of the header for the execution is what it gives: roots, bloom, gas and requests. */
+const headerOf = (
+  { parent, attributes }: BuildRequest,
+  fork: Fork,
+  schedule: BlobSchedule | undefined,
+): BlockHeader => {
+  return {
+    parentHash: headerHash(parent),
+    uncleHash: EMPTY_LIST_HASH,
+    coinbase: attributes.coinbase.toLowerCase(),
+    stateRoot: parent.stateRoot,
+    transactionsRoot: transactionsRoot([]),
+    receiptsRoot: transactionsRoot([]),
+    logsBloom: `0x${'00'.repeat(256)}`,
+    difficulty: 0n,
+    number: parent.number + 1n,
+    gasLimit: towards(attributes.gasLimit ?? parent.gasLimit, gasLimitBounds(parent, fork)),
+    gasUsed: 0n,
+    timestamp: attributes.timestamp,
+    extraData: attributes.extraData ?? '0x',
+    mixHash: attributes.prevRandao.toLowerCase(),
+    nonce: '0x0000000000000000',
+    baseFeePerGas: nextBaseFee(parent),
+    ...(isAtLeast(fork, 'shanghai') ? { withdrawalsRoot: withdrawalsRoot(attributes.withdrawals ?? []) } : {}),
+    ...(schedule === undefined
+      ? {}
+      : {
+          blobGasUsed: 0n,
+          excessBlobGas: nextExcessBlobGas(parent, fork, schedule),
+          parentBeaconBlockRoot: attributes.parentBeaconBlockRoot ?? `0x${'00'.repeat(32)}`,
+        }),
+  }
+}
+
+/** As near to what is wanted as the bounds allow. */
+const towards = (wanted: bigint, { least, most }: { readonly least: bigint; readonly most: bigint }): bigint => {
+  if (wanted < least) return least
+  if (wanted > most) return most
+  return wanted
+}
+
+/** Refunds take at most half of what was used (before EIP-3529), so that each transaction uses half its intrinsic gas or more. */
+const LEAST_SHARE = 0.5
+/** Room for the header, withdrawals and list heads in a block of the greatest size. */
+const RESERVED_BYTES = 64 * 1024
+
+/** The beginning of the order that could fit into the block: what is behind it would only be executed to be rejected. */
+const fitting = (
+  order: Uint32Array,
+  pool: readonly Uint8Array[],
+  intrinsic: Float64Array,
+  gasLimit: number,
+  fork: Fork,
+): Uint32Array => {
+  const mostBytes = isAtLeast(fork, 'osaka') ? MAX_BLOCK_BYTES - RESERVED_BYTES : Infinity
+  let gas = 0
+  let bytes = 0
+  for (const [n, i] of order.entries()) {
+    gas += LEAST_SHARE * intrinsic[i]!
+    bytes += pool[i]!.length + 9
+    if (gas > gasLimit || bytes > mostBytes) return order.subarray(0, n)
+  }
+  return order
+}
+
+const rejectionsOf = (
+  fixed: Uint8Array,
+  candidates: Uint32Array,
+  { rejected }: ExecutionResult,
+  included: readonly number[],
+  faults: ReadonlyMap<number, TransactionInputError>,
+): PoolRejection[] => {
+  const codes = new Map<number, Rejection>(rejected.map(({ index, code }) => [candidates[index]!, code]))
+  const isThere = new Set(included)
+  const found: PoolRejection[] = []
+  for (let index = 0; index < fixed.length; index++) {
+    if (isThere.has(index)) continue
+    const code = codes.get(index) ?? (fixed[index] === 0 ? REJECTION.gasLimitReached : (fixed[index] as Rejection))
+    const fault = faults.get(index)
+    found.push({
+      index,
+      code,
+      reason: fault === undefined ? rejectionText(code) : `${rejectionText(code)}: ${fault.reason}`,
+    })
+  }
+  return found
+}
+
+/** The work around the transactions of a block that is being made; in the end its header. */
+class BuildSteps implements BlockSteps {
+  readonly invalid = 'skip'
+  result: { readonly header: BlockHeader; readonly accessList?: BlockAccessList } | undefined
+  readonly #request: BuildRequest
+  readonly #header: BlockHeader
+  readonly #fork: Fork
+  readonly #work: BlockWork
+  #batch: TransactionBatch | undefined
+  #candidates: Uint32Array = new Uint32Array(0)
+
+  constructor(request: BuildRequest, header: BlockHeader, fork: Fork, work: BlockWork) {
+    this.#request = request
+    this.#header = header
+    this.#fork = fork
+    this.#work = work
+  }
+
+  /** The transactions in order, and their positions in the pool. */
+  take(batch: TransactionBatch, candidates: Uint32Array): void {
+    this.#batch = batch
+    this.#candidates = candidates
+  }
+
+  before(ground: BlockGround): Promise<void> {
+    return this.#work.before(ground)
+  }
+
+  after(ground: BlockGround, receipts: Receipts): Promise<void> {
+    return this.#work.after(ground, receipts)
+  }
+
+  async check(ground: BlockGround, receipts: Receipts, writes: StateWrites): Promise<void> {
+    const { pool, parentState } = this.#request
+    const signed = [...this.#candidates].filter((_, n) => isIncluded(receipts, n)).map((i) => pool[i]!)
+    const accessList = await this.#accessList(ground, receipts)
+    const { requestsHash } = this.#work.yields
+    const header = {
+      ...this.#header,
+      transactionsRoot: transactionsRoot(signed),
+      receiptsRoot: receiptsRoot(receipts),
+      logsBloom: bytesToHex(receipts.blockBloom()),
+      gasUsed: BigInt(receipts.totalGasUsed),
+      ...(isAtLeast(this.#fork, 'cancun')
+        ? { blobGasUsed: blobGasOf(this.#batch!, (n) => isIncluded(receipts, n)) }
+        : {}),
+      ...(requestsHash === undefined ? {} : { requestsHash }),
+      ...(accessList === undefined || requestsHash === undefined
+        ? {}
+        : { blockAccessListHash: accessListHash(accessList) }),
+      stateRoot: await parentState.apply(writes),
+    }
+    this.result = { header, ...(accessList === undefined ? {} : { accessList }) }
+  }
+
+  async #accessList({ recorder, running }: BlockGround, receipts: Receipts): Promise<BlockAccessList | undefined> {
+    if (recorder === undefined) return undefined
+    const { before, after } = this.#work.yields
+    const included = recorder.all().filter((_, n) => isIncluded(receipts, n))
+    return buildAccessList([before!, ...included, after!], (hash) => running.code(hash))
+  }
+}

@@ -1,0 +1,149 @@
+import type { BlockHeader } from '../chain/header.ts'
+import { headerFields } from '../chain/header_fields.ts'
+import type { Withdrawal } from '../chain/withdrawals.ts'
+import {
+  checkArray,
+  checkBytes,
+  checkHex,
+  checkNames,
+  checkObject,
+  checkSignal,
+  checkUnsigned,
+  InputError,
+  type Names,
+  refuse,
+} from '../primitives/input.ts'
+import type { StateTrie } from '../state/trie/trie.ts'
+import type { BlockInput, BlockOptions } from './block.ts'
+import type { BlockAttributes, BuildRequest } from './build.ts'
+
+const BLOCK: Names<BlockInput> = {
+  header: true,
+  transactions: true,
+  signed: true,
+  uncles: true,
+  withdrawals: true,
+  accessList: true,
+}
+
+const OPTIONS: Names<BlockOptions> = {
+  parent: true,
+  parentState: true,
+  expectedState: true,
+  blobSchedule: true,
+  changes: true,
+  accessList: true,
+  signal: true,
+}
+
+const REQUEST: Names<BuildRequest> = {
+  parent: true,
+  attributes: true,
+  pool: true,
+  decoded: true,
+  parentState: true,
+  blobSchedule: true,
+  accessList: true,
+  signal: true,
+}
+
+const ATTRIBUTES: Names<BlockAttributes> = {
+  timestamp: true,
+  coinbase: true,
+  prevRandao: true,
+  gasLimit: true,
+  extraData: true,
+  withdrawals: true,
+  parentBeaconBlockRoot: true,
+}
+
+const WITHDRAWAL: Names<Withdrawal> = { index: true, validatorIndex: true, address: true, amount: true }
+
+const HEADER = Object.fromEntries(Object.keys(headerFields).map((name) => [name, true] as const))
+
+const TEXT = new Set(['extraData'])
+
+/** Types, names and ranges of what `executeBlock` takes. Whether the block may stand is another question. Throws InputError. */
+export const checkBlockInput = (block: BlockInput, options: BlockOptions): void => {
+  checkNames(checkObject(block, 'block'), BLOCK, 'field of block')
+  checkHeader(block.header, 'header')
+  const { transactions } = block
+  if (!Array.isArray(transactions)) checkObject(transactions, 'transactions', TRANSACTIONS)
+  if (block.signed !== undefined) checkSigned(block.signed)
+  checkWithdrawals(block.withdrawals, 'withdrawals')
+  for (const [n, uncle] of checkArray(block.uncles ?? [], 'uncles').entries()) checkHeader(uncle, `uncles[${n}]`)
+  if (block.accessList !== undefined) checkArray(block.accessList, 'accessList')
+  checkNames(checkObject(options, 'options'), OPTIONS, 'option')
+  if (options.parent !== undefined) checkHeader(options.parent, 'parent')
+  if (options.parentState !== undefined) checkStateTrie(options.parentState)
+  checkSignal(options.signal)
+}
+
+const TRANSACTIONS = 'an array of transactions or a TransactionBatch'
+
+/** The same for `build`. */
+export const checkBuildRequest = (request: BuildRequest): void => {
+  checkNames(checkObject(request, 'request'), REQUEST, 'field of the request')
+  checkHeader(request.parent, 'parent')
+  checkArray(request.pool, 'pool', 'an array of signed transactions')
+  if (request.decoded !== undefined && !Array.isArray(request.decoded))
+    checkObject(request.decoded, 'decoded', TRANSACTIONS)
+  checkStateTrie(request.parentState)
+  checkSignal(request.signal)
+  const attributes = request.attributes
+  checkNames(checkObject(attributes, 'attributes'), ATTRIBUTES, 'field of attributes')
+  const { gasLimit, extraData, parentBeaconBlockRoot } = attributes
+  checkUnsigned(attributes.timestamp, 64, 'attributes.timestamp')
+  checkHex(attributes.coinbase, 20, 'attributes.coinbase')
+  checkHex(attributes.prevRandao, 32, 'attributes.prevRandao')
+  if (gasLimit !== undefined) checkUnsigned(gasLimit, 64, 'attributes.gasLimit')
+  if (extraData !== undefined) checkBytes(extraData, 32, 'attributes.extraData')
+  if (parentBeaconBlockRoot !== undefined) checkHex(parentBeaconBlockRoot, 32, 'attributes.parentBeaconBlockRoot')
+  checkWithdrawals(attributes.withdrawals, 'attributes.withdrawals')
+}
+
+/** A block's state root comes from its parent's: a trie that stands elsewhere would give a root that nobody else finds. */
+export const checkTrie = ({ root }: StateTrie, parent: BlockHeader): void => {
+  if (root === parent.stateRoot) return
+  throw new InputError(
+    `parentState must be at the parent's state root ${parent.stateRoot}, its root is ${root}`,
+    'parentState',
+    root,
+  )
+}
+
+const checkStateTrie = (trie: unknown): void => {
+  const { root, apply, rewind } = checkObject(trie, 'parentState', 'a StateTrie')
+  if (typeof root !== 'string' || typeof apply !== 'function' || typeof rewind !== 'function')
+    refuse('parentState', trie, 'a StateTrie')
+}
+
+const checkSigned = (signed: unknown): void => {
+  for (const [n, raw] of checkArray(signed, 'signed').entries())
+    if (!(raw instanceof Uint8Array)) refuse(`signed[${n}]`, raw, 'the bytes of a signed transaction')
+}
+
+const checkHeader = (value: unknown, field: string): void => {
+  const header = checkObject(value, field, 'a block header')
+  checkNames(header, HEADER, `field of ${field}`)
+  for (const [name, { bytes, since }] of Object.entries(headerFields)) {
+    const entry = header[name]
+    const at = `${field}.${name}`
+    if (entry === undefined && (since !== undefined || name === 'blockAccessListHash')) continue
+    // Lengths and bounds are rules of a block: a header that breaks one is told as a BlockError.
+    if (bytes === undefined && !TEXT.has(name)) checkUnsigned(entry, 256, at)
+    else checkBytes(entry, Infinity, at)
+  }
+}
+
+const checkWithdrawals = (value: unknown, field: string): void => {
+  if (value === undefined) return
+  for (const [n, entry] of checkArray(value, field).entries()) {
+    const withdrawal = checkObject(entry, `${field}[${n}]`)
+    checkNames(withdrawal, WITHDRAWAL, `field of ${field}[${n}]`)
+    checkUnsigned(withdrawal['index'], 64, `${field}[${n}].index`)
+    checkUnsigned(withdrawal['validatorIndex'], 64, `${field}[${n}].validatorIndex`)
+    checkHex(withdrawal['address'], 20, `${field}[${n}].address`)
+    checkUnsigned(withdrawal['amount'], 64, `${field}[${n}].amount`)
+  }
+}

@@ -1,0 +1,621 @@
+import { codeSkeleton } from '../../transpiler/index.ts'
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import type { DeviceCosts } from '../batch/cost.ts'
+import { ExplainLog, explainSchedule, type TransactionExplanation } from '../batch/explain.ts'
+import { createSchedule, type Schedule, TIER_LANE } from '../batch/open_batch.ts'
+import { ExitReasons } from '../batch/reason.ts'
+import { loadParties, routeTransactions } from '../batch/route.ts'
+import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
+import type { BlockEnvironment } from '../chain/environment.ts'
+import { type Rejection, rejectionText } from '../chain/rejection.ts'
+import { depositContractAt } from '../chain/requests.ts'
+import { transactionRules } from '../chain/rules.ts'
+import type { DeviceTimes } from '../device/clock.ts'
+import type { ComputeDevice } from '../device/compute_device.ts'
+import { Precompiles } from '../precompiles/precompiles.ts'
+import type { Receipts } from '../receipts/receipts.ts'
+import { type DeviceSource, ExecutorDevice, type LostDevicePolicy } from '../session/executor_device.ts'
+import { faultReason, faultText } from '../session/fault_reason.ts'
+import { ChangeRecorder } from '../settle/change_recorder.ts'
+import { loadListed } from '../settle/listed_versions.ts'
+import { LaterRounds } from '../settle/rounds.ts'
+import { Sweep } from '../settle/sweep.ts'
+import type { TransactionChanges } from '../state/changes.ts'
+import { CheckedState } from '../state/checked_state.ts'
+import { RunningState } from '../state/running_state.ts'
+import type { State, StateWrites } from '../state/state.ts'
+import { ResidentState } from '../state/tables/resident_tables.ts'
+import { collectWrites } from '../state/writes/collect.ts'
+import { mergeWrites } from '../state/writes/merge.ts'
+import { CpuTier } from '../tiers/cpu/transaction.ts'
+import { CpuWorkers } from '../tiers/cpu/workers.ts'
+import { VmRounds } from '../tiers/lane_vm/again.ts'
+import { VmKinds } from '../tiers/lane_vm/profiles.ts'
+import { HOT_LANES, VmRunner } from '../tiers/lane_vm/runner.ts'
+import { isVmWanted, type VmEngine, VmStage, type VmStageOptions } from '../tiers/lane_vm/tier.ts'
+import { LaneRunner } from '../tiers/path/kernels/runner.ts'
+import { type CompileMode, PathLibrary } from '../tiers/path/library.ts'
+import { PrecompileAccounts } from '../tiers/path/precompile_accounts.ts'
+import type { PathStore } from '../tiers/path/store/store.ts'
+import { LaneStage } from '../tiers/path/tier.ts'
+import { RANGE, Walk } from './batch_run.ts'
+import { type BlockInput, type BlockOptions, type BlockResult, type BlockRunner, executeBlock } from './block.ts'
+import type { BlockSteps } from './block_steps.ts'
+import { type BuildRequest, type BuiltBlock, buildBlock } from './build.ts'
+import { CallQueue, type CallTerms } from './call_queue.ts'
+import { checkBlockInput, checkBuildRequest } from './check_block_input.ts'
+import { checkOptions, checkSimulateRequest, readRequest } from './check_requests.ts'
+import { executedReasons, receiptsOf, rejectedOf, tierCounts } from './result.ts'
+import { readCalls, type SimulateRequest, Simulator } from './simulate.ts'
+import type { Simulation } from './simulation.ts'
+
+export interface ExecutorOptions {
+  readonly fork: Fork
+  readonly chainId: bigint
+  readonly state: State
+  /**
+   * The contract whose logs are deposit requests of a block (EIP-6110), 0x-hex. Default: that of mainnet, Sepolia, Holesky or Hoodi by
+   * the chain id; any other chain has none, and no deposits.
+   */
+  readonly depositContract?: string
+  /**
+   * Absent: everything but transfers runs on the CPU tier. A ComputeDevice (`openDevice`): the caller destroys it, after `close`.
+   * `auto`, or a function that opens one: the executor opens it with its first call (`auto`: the best adapter there is) and
+   * destroys it with `close`; where none opens, the CPU tier executes, and `faults` says why at each call.
+   */
+  readonly device?: DeviceSource
+  /**
+   * What follows on a device that is lost, which `faults` says in that call and in each one after it: `reopen`, the next call
+   * opens another (the default where the executor opened this one; in place of one that was given: the best adapter), until
+   * three in a row are lost; `leave`, the CPU tier executes from then on (the default for a device that was given).
+   */
+  readonly lostDevice?: LostDevicePolicy
+  /**
+   * What waits for compilations: nothing (`background`, default): paths run as programs as soon as the one kernel for all of them
+   * is there, and a path earns its own kernel by what it would have saved; the batch (`wait`), wherever a kernel pays against
+   * the CPU tier, so that the same batch runs the same way each time; or `never` compile.
+   */
+  readonly compile?: CompileMode
+  /** `never`: no path gets a kernel of its own; all run as path programs. */
+  readonly kernels?: 'never'
+  /** `never`: no path runs as a program; it waits for its own kernel. */
+  readonly programs?: 'never'
+  /** `never`: no path is recorded or run. */
+  readonly paths?: 'never'
+  /**
+   * The lane VM, a kernel that runs any code: `never`, or `always`, which sends every call there that may go, before paths and
+   * whatever it costs. Default: calls that no path takes, where their wave costs less than the CPU tier. `compile` holds for its
+   * kernel, too.
+   */
+  readonly laneVm?: 'never' | 'always'
+  /** `always`: lanes go to the device however few they are. Default: where that costs less than the CPU tier. */
+  readonly waves?: 'always'
+  /** What the device takes (`deviceCosts`): decides which tier runs what, and no result. Default: those of software devices. */
+  readonly costs?: DeviceCosts
+  /** Transactions of one kind from which a path is recorded. Default: measured costs decide. */
+  readonly recordFrom?: number
+  /** Where recorded paths outlive this executor (`openPathStore`). Default `false`: nowhere; a library writes nothing unasked. */
+  readonly pathStore?: PathStore | false
+  /** Transactions that go to the device together; the host sweeps those before them meanwhile. Default 16,384. */
+  readonly range?: number
+  /**
+   * Threads that execute ahead what the device does not take. Default: one per core besides this thread's, at most 7. They start
+   * after the first batch that kept the CPU tier busy for 50 ms, or with `warm`; results do not depend on them.
+   */
+  readonly workers?: number
+  /** The module that workers run, for tests of what goes wrong there. */
+  readonly workerEntry?: URL
+  /** Time every dispatch on the device (`ExecutionResult.deviceTimes`). Costs a few percent of small batches. */
+  readonly deviceTimes?: boolean
+  /** A transaction that may not be included is left out (`skip`, default), or fails the batch (`throw`). */
+  readonly invalid?: 'skip' | 'throw'
+}
+
+export interface ExecuteRequest {
+  readonly env: BlockEnvironment
+  readonly transactions: TransactionBatch | readonly TransactionObject[]
+  /** Asks for `ExecutionResult.explain`. */
+  readonly explain?: boolean
+  /** Asks for `ExecutionResult.changes`. */
+  readonly changes?: boolean
+  /**
+   * Ends the call early: it rejects with the signal's reason, has committed nothing, and leaves no work on the device or on workers.
+   * A wave, compilation or transaction that is on its way is waited for; a commit that has begun is not stopped.
+   */
+  readonly signal?: AbortSignal
+}
+
+export interface RejectedTransaction {
+  readonly index: number
+  readonly code: Rejection
+  readonly reason: string
+}
+
+/** Transactions by the tier that executed them; rejected ones are in none. */
+export interface TierCounts {
+  readonly pathKernel: number
+  readonly pathProgram: number
+  /** Path programs that ran on the host: lanes too few for a wave. */
+  readonly pathHost: number
+  readonly laneVm: number
+  readonly transfer: number
+  readonly cpu: number
+}
+
+/**
+ * Wall milliseconds by stage; with compileMs their sum is the whole call. The device works beside the host: `execute` is only
+ * the waiting for it, and the CPU tier.
+ */
+export interface StageTimings {
+  /** Static rules, senders and called accounts, tiers and path keys. */
+  route: number
+  /** Gathering and uploading lanes, recording paths, loading what lanes missed. */
+  upload: number
+  execute: number
+  readback: number
+  /** The sweep, and the resolution of the version log. */
+  validate: number
+  /** Collecting the writes, and the State's commit. */
+  commit: number
+  receipts: number
+  /**
+   * What dispatches took on the device: they run beside the stages, and are in none. Absent where no times were asked for, or the adapter
+   * has no timestamp queries.
+   */
+  device?: number
+}
+
+export interface ExecutionResult {
+  readonly receipts: Receipts
+  readonly rejected: readonly RejectedTransaction[]
+  readonly writes: StateWrites
+  /** Per transaction, where the request asked for it: what it did to the state at its place. */
+  readonly changes?: readonly TransactionChanges[]
+  readonly tiers: TierCounts
+  /** Rounds of device execution, at least 1. */
+  readonly rounds: number
+  /** Transactions that the CPU tier executed, by why. */
+  readonly exits: Readonly<Record<string, number>>
+  readonly timings: StageTimings
+  /** By kernel, where the executor was told to time dispatches. */
+  readonly deviceTimes?: DeviceTimes
+  /** Dispatches more than one per path and round, because the batch passed the device's limits. */
+  readonly chunks: number
+  readonly deviceBytesPerTransaction: number
+  /** Spent on compilation inside this call, which no stage contains. */
+  readonly compileMs: number
+  /** Per transaction, where the request asked for it: how it was executed, and why so. */
+  readonly explain?: readonly TransactionExplanation[]
+  /**
+   * Executions of the CPU tier ahead of their place, by whether they held there. Other threads make them, so that these counts, and
+   * only these, differ from run to run.
+   */
+  readonly ahead: { readonly held: number; readonly broken: number }
+  /** What went wrong with the device or with workers; the result is exact all the same. */
+  readonly faults: readonly string[]
+}
+
+/**
+ * Calls run one at a time, in the order in which they were made; a call that is made while another runs waits for it. A call
+ * that rejects has committed nothing, and the next one works. What is wrong with the arguments is said before anything is
+ * done: InputError, with the field and its value (TransactionInputError, OverrideError: with the transaction or account).
+ */
+export interface Executor {
+  /** Executes a batch in order and commits it. */
+  execute(request: ExecuteRequest): Promise<ExecutionResult>
+  /**
+   * Executes a whole block: header checks, system calls, transactions, withdrawals, requests, roots. Commits all of it or, where
+   * it throws (BlockError, InvalidTransactionError), nothing.
+   */
+  executeBlock(block: BlockInput, options?: BlockOptions): Promise<BlockResult>
+  /**
+   * Makes a block from a pool of signed transactions, by what they pay per gas and each sender's in the order of their nonces,
+   * and commits it. What did not come in is named with its reason, what cannot be read among it.
+   */
+  build(request: BuildRequest): Promise<BuiltBlock>
+  /** Executes independent calls or bundles against the state; commits nothing. */
+  simulate(request: SimulateRequest): Promise<Simulation>
+  /** Drops the resident copy of the state: call it when anybody else has committed to the State, while no call runs. */
+  forget(): void
+  /** Starts the workers of the CPU tier and waits until they are ready. */
+  warm(): Promise<void>
+  /**
+   * Frees what the executor holds on the device, the device where it has opened it, and ends its workers: at once, or when the
+   * call that runs has ended, which it does early. That call, those that wait and all later ones reject with ExecutorClosedError.
+   */
+  close(): void
+}
+
+/** The batch holds a transaction that may not be included, and the executor was told to `throw`. Nothing was committed. */
+export class InvalidTransactionError extends Error {
+  override readonly name = 'InvalidTransactionError'
+  readonly index: number
+  readonly code: Rejection
+
+  constructor(index: number, code: Rejection) {
+    super(`transaction ${index}: ${rejectionText(code)}`)
+    this.index = index
+    this.code = code
+  }
+}
+
+/** A call whose turn has come. */
+interface OpenCall extends CallTerms {
+  /** Something was done to the tables. */
+  hasBegun: boolean
+}
+
+/** Transactions on the CPU tier from which their mean time is taken for its speed. */
+const LEAST_MEASURED = 16
+
+/** Transactions of a batch that may be kept until the next one. */
+const MOST_KEPT = 4096
+
+/** Throws InputError where an option is unknown or out of range. */
+export const createExecutor = (options: ExecutorOptions): Executor => new BatchExecutor(checkOptions(options))
+
+/** Opens what runs the lane VM on these tables. @internal */
+export type OpenVm = (resident: ResidentState) => VmEngine
+
+/** An executor on another lane VM than the device's. @internal */
+export const createExecutorOnVm = (options: ExecutorOptions, openVm: OpenVm): Executor =>
+  new BatchExecutor(checkOptions(options), openVm)
+
+class BatchExecutor implements Executor {
+  readonly #options: ExecutorOptions
+  readonly #cpu: CpuTier
+  readonly #workers: CpuWorkers
+  readonly #resident: ResidentState
+  readonly #reasons = new ExitReasons()
+  readonly #library: PathLibrary
+  readonly #lanes: LaneStage
+  readonly #running: RunningState
+  readonly #simulator: Simulator
+  readonly #openVm: OpenVm | undefined
+  readonly #vmKinds = new VmKinds()
+  #runner: LaneRunner | undefined
+  #vm: VmStage | undefined
+  readonly #device: ExecutorDevice
+  readonly #state: State
+  readonly #calls = new CallQueue()
+  #commits = 0
+  /** The last batch, where it was small. Nobody reads it: it keeps an instance of each class alive. */
+  kept: object | undefined
+
+  constructor(options: ExecutorOptions, openVm?: OpenVm) {
+    this.#options = options
+    this.#openVm = openVm
+    this.#cpu = new CpuTier(options)
+    this.#device = new ExecutorDevice(options)
+    this.#state = new CheckedState(options.state)
+    this.#resident = new ResidentState(this.#state, codeSkeleton)
+    const { fork, chainId, compile = 'background', recordFrom, kernels, programs, waves, pathStore } = options
+    this.#library = new PathLibrary(pathStore || undefined)
+    const stage = {
+      fork,
+      chainId,
+      compile,
+      ...(recordFrom === undefined ? {} : { recordFrom }),
+      ...(kernels === undefined ? {} : { kernels }),
+      ...(programs === undefined ? {} : { programs }),
+      ...(waves === undefined ? {} : { waves }),
+    }
+    this.#lanes = new LaneStage(stage, this.#resident, this.#library, this.#reasons)
+    this.#running = new RunningState(this.#resident)
+    this.#workers = new CpuWorkers({ ...options, cpu: this.#cpu, resident: this.#resident, running: this.#running })
+    this.#simulator = new Simulator({
+      fork,
+      chainId,
+      device: () => this.#device.current,
+      clock: () => this.#device.clock,
+      range: options.range,
+      resident: this.#resident,
+      library: this.#library,
+      reasons: this.#reasons,
+      stage,
+      cpu: this.#cpu,
+      lanes: this.#lanes,
+      openRunner: (device) => this.#begin(device, false),
+      closeRunner: () => this.#closeRunner(),
+      paths: () => this.#paths,
+      wantsVm: (schedule) => this.#wantsVm(schedule),
+      vmFor: (schedule, runner) => this.#vmForCalls(schedule, runner),
+      openVm: (resident, runner) => this.#overlaidVm(resident, runner),
+      generation: () => this.#commits + this.#resident.generation,
+    })
+  }
+
+  async simulate(request: SimulateRequest): Promise<Simulation> {
+    checkSimulateRequest(request)
+    const calls = readCalls(request)
+    return this.#call(request.signal, (call) => {
+      call.hasBegun = true
+      return this.#simulator.run(request, calls, call)
+    })
+  }
+
+  async execute(request: ExecuteRequest): Promise<ExecutionResult> {
+    const batch = readRequest(request)
+    const { env, changes = false, explain = false } = request
+    return this.#call(request.signal, (call) => this.#execute(env, batch, { changes, explain }, call))
+  }
+
+  async executeBlock(block: BlockInput, options: BlockOptions = {}): Promise<BlockResult> {
+    checkBlockInput(block, options)
+    return this.#call(options.signal, (call) => executeBlock(this.#blockRunner(call), block, options))
+  }
+
+  async build(request: BuildRequest): Promise<BuiltBlock> {
+    checkBuildRequest(request)
+    return this.#call(request.signal, (call) => buildBlock(this.#blockRunner(call), request))
+  }
+
+  #blockRunner(call: OpenCall): BlockRunner {
+    const { fork, chainId, depositContract = depositContractAt(chainId) } = this.#options
+    const run = (env: BlockEnvironment, batch: TransactionBatch, changes: boolean, steps: BlockSteps) =>
+      this.#execute(env, batch, { changes, explain: false }, call, steps)
+    return { fork, chainId, depositContract: depositContract?.toLowerCase(), run }
+  }
+
+  /** Runs a call when its turn has come, on the device that there is then. */
+  #call<Result>(signal: AbortSignal | undefined, run: (call: OpenCall) => Promise<Result>): Promise<Result> {
+    return this.#calls.run(signal, async (stop) => {
+      const faults = await this.#device.prepare(() => {
+        this.#closeRunner()
+        this.#library.forgetKernels()
+      })
+      const call: OpenCall = { stop, faults, hasBegun: false }
+      try {
+        stop.check()
+        return await run(call)
+      } catch (thrown) {
+        // The tables hold running values of a batch that was not committed.
+        if (call.hasBegun) this.forget()
+        throw thrown
+      } finally {
+        this.#device.settle()
+      }
+    })
+  }
+
+  forget(): void {
+    this.#resident.forget()
+  }
+
+  warm(): Promise<void> {
+    return this.#workers.warm()
+  }
+
+  close(): void {
+    this.#calls.close(() => {
+      this.#closeRunner()
+      this.#workers.close()
+      this.#device.close()
+      this.kept = undefined
+    })
+  }
+
+  #closeRunner(): void {
+    this.#runner?.destroy()
+    this.#runner = undefined
+    this.#vm?.engine.destroy()
+    this.#vm = undefined
+  }
+
+  async #execute(
+    env: BlockEnvironment,
+    batch: TransactionBatch,
+    { changes, explain }: { readonly changes: boolean; readonly explain: boolean },
+    call: OpenCall,
+    steps?: BlockSteps,
+  ): Promise<ExecutionResult> {
+    const { stop } = call
+    call.hasBegun = true
+    const { fork } = this.#options
+    const { clock } = this.#device
+    clock?.begin()
+    const timings: StageTimings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0 }
+    const waitedBeforeMs = this.#library.waitedMs
+    const faults: string[] = [...call.faults]
+    let startedMs = performance.now()
+    const lap = (): number => {
+      const now = performance.now()
+      const elapsed = now - startedMs
+      startedMs = now
+      return elapsed
+    }
+
+    const recorder = changes ? new ChangeRecorder(this.#resident, this.#running, batch.count) : undefined
+    const list = steps?.accessList
+    const listed = list === undefined ? undefined : await loadListed(list, this.#resident, batch.count)
+    const earlier = steps === undefined ? undefined : await this.#stepsBefore(steps, recorder)
+    const explained = explain ? new ExplainLog() : undefined
+    const schedule = createSchedule(batch, env, transactionRules(batch, fork, env), explained)
+    await loadParties(schedule, this.#resident)
+    routeTransactions(fork, schedule, this.#resident, this.#paths, this.#reasons)
+    timings.route = lap()
+
+    const runner = this.#openRunner(schedule, faults)
+    const vm = this.#stageVm(schedule, runner)
+    const { waves } = this.#options
+    const later = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner, waves)
+    if (listed !== undefined) later.believe(listed)
+    const vmRounds = vm && new VmRounds(schedule, this.#resident, vm, waves)
+    const sweep = new Sweep(fork, schedule, this.#resident, this.#reasons)
+    sweep.recorder = recorder
+    const cpu = this.#workers.begin(schedule)
+    const walk = new Walk(schedule, {
+      lanes: this.#lanes,
+      sweep,
+      later,
+      cpu,
+      precompiles: new PrecompileAccounts(schedule, this.#resident),
+      running: this.#running,
+      runner,
+      vm,
+      vmRounds,
+      range: this.#options.range ?? RANGE,
+      stop,
+    })
+    try {
+      await walk.run()
+    } finally {
+      faults.push(...this.#workers.finish(cpu))
+    }
+    faults.push(...walk.faults, ...later.faults, ...this.#library.failures.splice(0), ...(vm?.faults.splice(0) ?? []))
+    if (cpu.own >= LEAST_MEASURED) this.#library.cpuMs = cpu.ownMs / cpu.own
+    if (walk.hasFailed) this.#closeRunner()
+    const compileMs = this.#library.waitedMs - waitedBeforeMs
+    timings.execute = walk.cpuMs + (runner?.timings.execute ?? 0) + (vm?.engine.timings.execute ?? 0)
+    timings.readback = (runner?.timings.readback ?? 0) + (vm?.engine.timings.readback ?? 0)
+    timings.validate = walk.sweepMs + later.resolveMs
+    if (runner !== undefined || vm !== undefined)
+      timings.upload = Math.max(0, lap() - compileMs - timings.execute - timings.readback - timings.validate)
+    else lap()
+    const rejected = rejectedOf(schedule)
+    if ((steps ?? this.#options).invalid === 'throw' && rejected.length > 0)
+      throw new InvalidTransactionError(rejected[0]!.index, rejected[0]!.code)
+    let receipts: Receipts | undefined
+    let writes: StateWrites
+    if (steps === undefined || earlier === undefined) writes = collectWrites(this.#resident)
+    else {
+      const ground = { running: this.#running, cpu: this.#cpu, sink: sweep, recorder }
+      receipts = await receiptsOf(schedule, this.#resident)
+      await steps.after(ground, receipts)
+      writes = mergeWrites(earlier, collectWrites(this.#resident))
+      await steps.check(ground, receipts, writes)
+    }
+    stop.check()
+    await this.#state.commit(writes)
+    this.#commits++
+    this.#runner?.tables.noteWrites()
+    this.#resident.settle()
+    timings.commit = lap()
+
+    // A garbage collection that finds no instance of a class drops its hidden class, and all code optimised for it.
+    if (batch.count <= MOST_KEPT) this.kept = { schedule, sweep, walk, cpu, later, vmRounds, writes }
+    receipts ??= await receiptsOf(schedule, this.#resident)
+    receipts.blooms()
+    faults.push(...(runner?.faults ?? []))
+    timings.receipts = lap()
+    const deviceTimes = clock?.times
+    if (deviceTimes?.totalMs !== undefined) timings.device = deviceTimes.totalMs
+    return {
+      receipts,
+      rejected,
+      writes,
+      ...(recorder === undefined ? {} : { changes: recorder.all() }),
+      tiers: tierCounts(schedule),
+      rounds: 1 + later.rounds + (vmRounds?.rounds ?? 0),
+      exits: this.#reasons.count(executedReasons(schedule)),
+      timings,
+      ...(deviceTimes === undefined ? {} : { deviceTimes }),
+      chunks: (runner?.chunks ?? 0) + (vm?.engine.chunks ?? 0),
+      deviceBytesPerTransaction:
+        runner === undefined || batch.count === 0
+          ? 0
+          : (runner.laneBytes + (vm?.engine.laneBytes ?? 0) + runner.tables.sizeBytes) / batch.count,
+      compileMs,
+      ahead: { held: cpu.held, broken: cpu.broken },
+      ...(explain ? { explain: explainSchedule(schedule, this.#reasons) } : {}),
+      faults: [...new Set([...faults, ...(runner?.faults ?? [])])],
+    }
+  }
+
+  /** Runs what stands in front of the transactions, as a batch of its own in the tables only: its writes are base values then. */
+  async #stepsBefore(steps: BlockSteps, recorder: ChangeRecorder | undefined): Promise<StateWrites> {
+    await steps.before({ running: this.#running, cpu: this.#cpu, sink: { codeChanged: false, renew() {} }, recorder })
+    const writes = collectWrites(this.#resident)
+    this.#runner?.tables.noteWrites()
+    this.#resident.settle()
+    return writes
+  }
+
+  /** The runner for this batch; undefined where no transaction needs one, or where there is no device for it. */
+  #openRunner(schedule: Schedule, faults: string[]): LaneRunner | undefined {
+    const forVm = this.#openVm === undefined && this.#wantsVm(schedule)
+    if (!forVm && !schedule.tier.includes(TIER_LANE)) return undefined
+    const device = this.#device.current
+    if (device === undefined || device.isLost) {
+      this.#lanes.refuse(schedule, device === undefined ? 'no device' : 'device lost')
+      this.#closeRunner()
+      return undefined
+    }
+    try {
+      return this.#begin(device)
+    } catch (thrown) {
+      faults.push(faultText(thrown))
+      this.#lanes.refuse(schedule, faultReason(thrown))
+      this.#closeRunner()
+      return undefined
+    }
+  }
+
+  /** The lane VM, where this batch may have calls for it. */
+  #stageVm(schedule: Schedule, runner: LaneRunner | undefined): VmStage | undefined {
+    const options = this.#vmOptions()
+    if (!this.#mayUseVm || (runner === undefined && !isVmWanted(schedule, options, this.#vmKinds))) return undefined
+    if (this.#vm === undefined) {
+      const engine = this.#openVm?.(this.#resident) ?? (runner && this.#vmRunner(runner, this.#resident))
+      if (engine === undefined) return undefined
+      this.#vm = new VmStage(options, engine, this.#vmKinds, this.#library, this.#reasons)
+    }
+    return this.#vm
+  }
+
+  #vmForCalls(schedule: Schedule, openRunner: () => LaneRunner | undefined): VmStage | undefined {
+    if (!this.#wantsVm(schedule)) return undefined
+    if (this.#openVm !== undefined) return this.#stageVm(schedule, undefined)
+    const runner = openRunner()
+    return runner && this.#stageVm(schedule, runner)
+  }
+
+  /** On tables with overrides, once the kernel is there: a call with overrides does not wait for it. */
+  #overlaidVm(resident: ResidentState, runner: LaneRunner): VmStage | undefined {
+    const options = this.#vmOptions()
+    if (options.compile !== 'wait' && this.#vm?.engine.isReady !== true) return undefined
+    const engine = this.#vmRunner(runner, resident)
+    return new VmStage({ ...options, compile: 'wait' }, engine, this.#vmKinds, this.#library, this.#reasons)
+  }
+
+  #vmRunner({ device, pool, tables, blooms }: LaneRunner, resident: ResidentState): VmRunner {
+    const { fork, chainId, laneVm } = this.#options
+    const precompiles = new Precompiles(fork, chainId)
+    const hotLanes = laneVm === 'always' ? 0 : HOT_LANES
+    return new VmRunner({ device, resident, fork, chainId, pool, tables, precompiles, blooms, hotLanes })
+  }
+
+  /** Where calls find their paths; undefined: nowhere. */
+  get #paths(): PathLibrary | undefined {
+    const { paths, laneVm } = this.#options
+    return paths === 'never' || (laneVm === 'always' && this.#mayUseVm) ? undefined : this.#library
+  }
+
+  #wantsVm(schedule: Schedule): boolean {
+    return this.#mayUseVm && isVmWanted(schedule, this.#vmOptions(), this.#vmKinds)
+  }
+
+  get #mayUseVm(): boolean {
+    const { fork, laneVm, compile } = this.#options
+    const device = this.#device.current
+    if (laneVm === 'never' || compile === 'never' || !isAtLeast(fork, 'berlin')) return false
+    return this.#openVm !== undefined || (device !== undefined && !device.isLost)
+  }
+
+  #vmOptions(): VmStageOptions {
+    const { compile = 'background', laneVm, waves, costs } = this.#options
+    return {
+      compile,
+      ...(laneVm === undefined ? {} : { laneVm }),
+      ...(waves === undefined ? {} : { waves }),
+      ...(costs === undefined ? {} : { costs }),
+    }
+  }
+
+  #begin(device: ComputeDevice, hashesTopics = true): LaneRunner {
+    this.#runner ??= new LaneRunner(device, this.#resident, this.#options.chainId)
+    if (this.#options.costs !== undefined) this.#runner.costs = this.#options.costs
+    this.#runner.begin(hashesTopics)
+    return this.#runner
+  }
+}

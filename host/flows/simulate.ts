@@ -1,0 +1,384 @@
+import { codeSkeleton } from '../../transpiler/index.ts'
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import type { Fork } from '../../transpiler/spec/forks.ts'
+import {
+  createSchedule,
+  OUTCOME_CPU,
+  OUTCOME_NONE,
+  OUTCOME_REJECTED,
+  type Schedule,
+  TIER_CPU,
+} from '../batch/open_batch.ts'
+import type { ExitReasons } from '../batch/reason.ts'
+import { loadParties, routeTransactions } from '../batch/route.ts'
+import type { TransactionBatch } from '../chain/batch.ts'
+import { type CallObject, callRules, encodeCalls } from '../chain/call_batch.ts'
+import { checkBatch } from '../chain/check_batch.ts'
+import type { BlockEnvironment } from '../chain/environment.ts'
+import type { DeviceClock } from '../device/clock.ts'
+import type { ComputeDevice } from '../device/compute_device.ts'
+import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
+import { addressToHex, quantityFromBigInt, wordToBigInt } from '../primitives/word.ts'
+import { LaneJudge } from '../settle/independent.ts'
+import { LayeredSnapshot } from '../state/layered_snapshot.ts'
+import { OverlayState, type ParsedOverride, parseOverrides, type StateOverrides } from '../state/overlay_state.ts'
+import { RunningState } from '../state/running_state.ts'
+import { HOST_LIMBS, HOST_NONCE } from '../state/tables/account_table.ts'
+import { ResidentState } from '../state/tables/resident_tables.ts'
+import type { AccountView, StateSnapshot } from '../tiers/cpu/outcome.ts'
+import type { CpuTier } from '../tiers/cpu/transaction.ts'
+import type { VmStage } from '../tiers/lane_vm/tier.ts'
+import { LaneRunner } from '../tiers/path/kernels/runner.ts'
+import type { PathLibrary } from '../tiers/path/library.ts'
+import { LaneStage, type LaneStageOptions } from '../tiers/path/tier.ts'
+import { RANGE } from './batch_run.ts'
+import { type CallDevice, CallPipeline, sliceBatch } from './call_pipeline.ts'
+import type { CallTerms, Stop } from './call_queue.ts'
+import { type AccessListEntry, accessEntries, Simulation } from './simulation.ts'
+
+const MOST_RANGES = 8
+
+/** Calls that see what the calls before them in the bundle wrote. */
+export interface CallBundle {
+  readonly calls: readonly CallObject[]
+  readonly overrides?: StateOverrides
+}
+
+/**
+ * `calls` are independent of each other; so are bundles. Exactly one of both is given. Nothing is committed.
+ *
+ * As in eth_call, the caller's nonce and code do not matter and gas costs nothing where no price is given; BASEFEE is that of `at`
+ * all the same. `checkBalance: false` lends a caller what it lacks for value and gas.
+ */
+export interface SimulateRequest {
+  readonly at: BlockEnvironment
+  readonly calls?: TransactionBatch | readonly CallObject[]
+  readonly bundles?: readonly CallBundle[]
+  readonly overrides?: StateOverrides
+  readonly checkBalance?: boolean
+  /** As in `ExecuteRequest`. */
+  readonly signal?: AbortSignal
+}
+
+/** What the executor lends the simulator; `generation` counts the batches that it has committed. @internal */
+export interface SimulatorParts {
+  readonly fork: Fork
+  readonly chainId: bigint
+  readonly device: () => ComputeDevice | undefined
+  readonly clock: () => DeviceClock | undefined
+  readonly range: number | undefined
+  readonly resident: ResidentState
+  readonly library: PathLibrary
+  readonly reasons: ExitReasons
+  readonly stage: LaneStageOptions
+  readonly cpu: CpuTier
+  readonly lanes: LaneStage
+  /** The executor's runner on its tables. Throws what the device throws. */
+  readonly openRunner: (device: ComputeDevice) => LaneRunner
+  readonly closeRunner: () => void
+  /** Where calls find their paths; undefined: nowhere. */
+  readonly paths: () => PathLibrary | undefined
+  readonly vmFor: CallDevice['vmFor']
+  /** The lane VM on other tables, which the runner has. */
+  readonly openVm: (resident: ResidentState, runner: LaneRunner) => VmStage | undefined
+  readonly wantsVm: (schedule: Schedule) => boolean
+  readonly generation: () => number
+}
+
+interface Ground extends CallDevice {
+  readonly resident: ResidentState
+}
+
+/** Executes thousands of calls or bundles against one state and commits nothing. @internal */
+export class Simulator {
+  readonly #parts: SimulatorParts
+
+  constructor(parts: SimulatorParts) {
+    this.#parts = parts
+  }
+
+  async run(request: SimulateRequest, calls: ReadCalls, terms: CallTerms): Promise<Simulation> {
+    const { resident, lanes, openRunner, closeRunner, vmFor } = this.#parts
+    const device = this.#parts.device()
+    const own = { resident, lanes, device, open: openRunner, vmFor, close: closeRunner }
+    if (calls.overrides === undefined) return this.#simulate(request, calls, own, terms)
+    const ground = this.#overlaid(calls.overrides)
+    try {
+      return await this.#simulate(request, calls, ground, terms)
+    } finally {
+      ground.close()
+    }
+  }
+
+  #overlaid(overrides: ReadonlyMap<string, ParsedOverride>): Ground {
+    const { stage, library, reasons, chainId, resident, wantsVm, openVm } = this.#parts
+    const device = this.#parts.device()
+    const overlay = new ResidentState(new OverlayState(resident.state, overrides), codeSkeleton, resident.codes)
+    let runner: LaneRunner | undefined
+    let vm: VmStage | undefined
+    return {
+      resident: overlay,
+      device,
+      lanes: new LaneStage(stage, overlay, library, reasons),
+      open(device) {
+        runner = new LaneRunner(device, overlay, chainId)
+        runner.begin(false)
+        return runner
+      },
+      vmFor(schedule, opened) {
+        if (!wantsVm(schedule)) return undefined
+        const ground = opened()
+        if (ground !== undefined) vm ??= openVm(overlay, ground)
+        return vm
+      },
+      close() {
+        vm?.engine.destroy()
+        vm = undefined
+        runner?.destroy()
+        runner = undefined
+      },
+    }
+  }
+
+  async #simulate(
+    request: SimulateRequest,
+    { batch, bundles }: ReadCalls,
+    ground: Ground,
+    { stop, faults: before }: CallTerms,
+  ): Promise<Simulation> {
+    const { fork, library, paths, reasons, generation, range = RANGE } = this.#parts
+    const clock = this.#parts.clock()
+    clock?.begin()
+    const { at: env, checkBalance = true } = request
+    const waitedBeforeMs = library.waitedMs
+    const timings = { route: 0, device: 0, judge: 0, cpu: 0 }
+    const pipeline = new CallPipeline(ground, timings, stop)
+    const ranges = bundles === undefined ? Math.max(1, Math.min(MOST_RANGES, Math.floor(batch.count / range))) : 1
+    const size = Math.max(1, Math.ceil(batch.count / ranges))
+    const count = Math.max(1, Math.ceil(batch.count / size))
+    const segments = await pipeline.run(count, async (k) => {
+      const first = k * size
+      const part = count === 1 ? batch : sliceBatch(batch, first, Math.min(batch.count, first + size))
+      const schedule = createSchedule(part, env, callRules(part, fork, env))
+      await loadParties(schedule, ground.resident)
+      routeTransactions(fork, schedule, ground.resident, paths(), reasons)
+      copyNonces(schedule, ground.resident)
+      if (bundles !== undefined) sendBundlesToCpu(schedule, bundles, reasons)
+      const options = { checkBalance, left: bundles?.bundled }
+      return { first, schedule, judge: new LaneJudge(fork, schedule, ground.resident, reasons, options) }
+    })
+    const compileMs = library.waitedMs - waitedBeforeMs
+    timings.device = Math.max(0, timings.device - compileMs)
+    const startedMs = performance.now()
+    const state = new RunningState(ground.resident)
+    for (const { schedule } of segments) await this.#cpuCalls(schedule, state, bundles, checkBalance, stop)
+    timings.cpu = performance.now() - startedMs
+    const made = generation()
+    const accessLists = async (schedule: Schedule, index: number): Promise<readonly AccessListEntry[]> => {
+      if (generation() !== made) throw new Error('the state has moved on since these calls: simulate them again')
+      return this.#accessList(schedule, state, bundles, checkBalance, index)
+    }
+    const faults = [...before, ...pipeline.faults]
+    const deviceTimes = clock?.times
+    const parts = { size, bundleStart: bundles?.start, timings, compileMs, deviceTimes, faults, accessLists }
+    const schedules = segments.map(({ schedule }) => schedule)
+    return new Simulation(batch.count, schedules, ground.resident, reasons, parts)
+  }
+
+  async #cpuCalls(
+    schedule: Schedule,
+    state: StateSnapshot,
+    bundles: Bundles | undefined,
+    checkBalance: boolean,
+    stop: Stop,
+  ): Promise<void> {
+    const { batch, outcome } = schedule
+    const bundled = bundles?.bundled
+    for (let i = 0; i < batch.count; i++) {
+      if (outcome[i] !== OUTCOME_NONE || bundled?.[i] === 1) continue
+      stop.check()
+      await this.#execute(schedule, i, state, checkBalance)
+    }
+    if (bundles === undefined) return
+    const { start, overrides } = bundles
+    for (let b = 0; b + 1 < start.length; b++) {
+      if (bundled?.[start[b]!] !== 1) continue
+      const layer = await layerOf(state, overrides[b])
+      for (let i = start[b]!; i < start[b + 1]!; i++) {
+        stop.check()
+        await this.#execute(schedule, i, layer, checkBalance)
+      }
+    }
+  }
+
+  /** Executes call i on the CPU tier; a layered state takes its writes. */
+  async #execute(schedule: Schedule, i: number, state: StateSnapshot, checkBalance: boolean): Promise<void> {
+    const { batch, env, rules, outcome, gasUsed, rejections, cpuResults } = schedule
+    const snapshot = checkBalance ? state : await withFunds(state, schedule, i)
+    await setNonce(batch, i, snapshot)
+    const result = await this.#parts.cpu.execute({ env, batch, index: i, rules, snapshot, anySender: true })
+    if ('rejected' in result) {
+      outcome[i] = OUTCOME_REJECTED
+      rejections[i] = result.rejected
+      return
+    }
+    outcome[i] = OUTCOME_CPU
+    gasUsed[i] = Number(result.gasUsed)
+    cpuResults.set(i, result)
+    if (state instanceof LayeredSnapshot) await state.apply(result, env.coinbase)
+  }
+
+  async #accessList(
+    schedule: Schedule,
+    state: StateSnapshot,
+    bundles: Bundles | undefined,
+    checkBalance: boolean,
+    index: number,
+  ): Promise<readonly AccessListEntry[]> {
+    const { batch, env, rules } = schedule
+    const { cpu } = this.#parts
+    const ground = await layerBefore(index, state, bundles, async (i, layer) => {
+      const snapshot = checkBalance ? layer : await withFunds(layer, schedule, i)
+      await setNonce(batch, i, snapshot)
+      const result = await cpu.execute({ env, batch, index: i, rules, snapshot, anySender: true })
+      if (!('rejected' in result)) await layer.apply(result, env.coinbase)
+    })
+    const snapshot = checkBalance ? ground : await withFunds(ground, schedule, index)
+    await setNonce(batch, index, snapshot)
+    const { journal, precompiles } = await cpu.prepare()
+    journal.startReportingAccessList()
+    const touched = journal.accessList
+    const result = await cpu.execute({ env, batch, index, rules, snapshot, anySender: true })
+    if (touched === undefined || 'rejected' in result) return []
+    const excluded = new Set([...precompiles.keys()].map((bare) => `0x${bare}`))
+    excluded.add(addressToHex(batch.from, 5 * index))
+    const callee = result.contractAddress ?? addressToHex(batch.to, 5 * index)
+    return accessEntries(touched, excluded, callee)
+  }
+}
+
+/**
+ * The calls of bundles, flat.
+ *
+ * start      u32[bundles + 1]
+ * bundled    u8[calls]   1 = the CPU tier executes it behind the calls in front of it
+ *
+ * @internal
+ */
+export interface Bundles {
+  readonly start: Uint32Array
+  readonly bundled: Uint8Array
+  readonly overrides: readonly (ReadonlyMap<string, ParsedOverride> | undefined)[]
+}
+
+/** A request whose calls and overrides are read. @internal */
+export interface ReadCalls {
+  readonly batch: TransactionBatch
+  readonly bundles: Bundles | undefined
+  readonly overrides: ReadonlyMap<string, ParsedOverride> | undefined
+}
+
+/** Of a request that was checked. Throws InputError, TransactionInputError or OverrideError for what cannot be read. @internal */
+export const readCalls = (request: SimulateRequest): ReadCalls => {
+  const { overrides } = request
+  return {
+    batch: withoutNonces(batchOf(request)),
+    bundles: bundlesOf(request),
+    overrides: overrides && parseOverrides(overrides),
+  }
+}
+
+const batchOf = ({ calls, bundles, at }: SimulateRequest): TransactionBatch => {
+  if (calls !== undefined) return Array.isArray(calls) ? encodeCalls(calls, at) : checkBatch(calls, 'calls')
+  return encodeCalls(
+    (bundles ?? []).flatMap((bundle) => bundle.calls),
+    at,
+  )
+}
+
+/** A bundle of one call without overrides is an independent call. */
+const bundlesOf = ({ bundles }: SimulateRequest): Bundles | undefined => {
+  if (bundles === undefined) return undefined
+  const start = new Uint32Array(bundles.length + 1)
+  bundles.forEach(({ calls }, b) => {
+    start[b + 1] = start[b]! + calls.length
+  })
+  const bundled = new Uint8Array(start[bundles.length]!)
+  const overrides = bundles.map((bundle) => bundle.overrides && parseOverrides(bundle.overrides))
+  bundles.forEach(({ calls }, b) => {
+    if (calls.length > 1 || overrides[b] !== undefined) bundled.fill(1, start[b]!, start[b + 1]!)
+  })
+  return { start, bundled, overrides }
+}
+
+/** The same batch with nonces of its own, all zero. */
+const withoutNonces = (batch: TransactionBatch): TransactionBatch => ({
+  ...batch,
+  nonce: new Uint32Array(2 * batch.count),
+})
+
+/** Every call has the nonce that its caller has. */
+const copyNonces = ({ batch, fromIds }: Schedule, { accounts }: ResidentState): void => {
+  const { hosts } = accounts
+  for (let i = 0; i < batch.count; i++) {
+    const at = fromIds[i]! * HOST_LIMBS + HOST_NONCE
+    batch.nonce[2 * i] = hosts[at]!
+    batch.nonce[2 * i + 1] = hosts[at + 1]!
+  }
+}
+
+const setNonce = async (batch: TransactionBatch, i: number, state: StateSnapshot): Promise<void> => {
+  const caller = await state.account(addressToHex(batch.from, 5 * i))
+  quantityFromBigInt(batch.nonce, 2 * i, caller?.nonce ?? 0n)
+}
+
+/** Without a called code the lane VM does not take them. */
+const sendBundlesToCpu = (schedule: Schedule, { bundled }: Bundles, reasons: ExitReasons): void => {
+  const code = reasons.code('bundle')
+  for (let i = 0; i < bundled.length; i++) {
+    if (bundled[i] === 0) continue
+    schedule.tier[i] = TIER_CPU
+    schedule.toCodes[i] = 0
+    schedule.reasons[i] = code
+  }
+}
+
+const layerOf = async (
+  state: StateSnapshot,
+  overrides: ReadonlyMap<string, ParsedOverride> | undefined,
+): Promise<LayeredSnapshot> => {
+  const layer = new LayeredSnapshot(state)
+  if (overrides !== undefined) await layer.override(overrides)
+  return layer
+}
+
+/** The state that call `index` finds: behind the calls of its bundle, which `run` executes. */
+const layerBefore = async (
+  index: number,
+  state: StateSnapshot,
+  bundles: Bundles | undefined,
+  run: (i: number, layer: LayeredSnapshot) => Promise<void>,
+): Promise<StateSnapshot> => {
+  if (bundles?.bundled[index] !== 1) return state
+  let b = 0
+  while (bundles.start[b + 1]! <= index) b++
+  const layer = await layerOf(state, bundles.overrides[b])
+  for (let i = bundles.start[b]!; i < index; i++) await run(i, layer)
+  return layer
+}
+
+/** The state with a caller that can pay for call i. */
+const withFunds = async (state: StateSnapshot, { batch, rules }: Schedule, i: number): Promise<StateSnapshot> => {
+  const caller = addressToHex(batch.from, 5 * i)
+  const found = await state.account(caller)
+  const cost = wordToBigInt(rules.cost, LIMBS_PER_WORD * i)
+  if (cost <= (found?.balance ?? 0n)) return state
+  const funded: AccountView = { nonce: 0n, codeHash: EMPTY_CODE_HASH, ...found, balance: cost }
+  if (state instanceof LayeredSnapshot) {
+    state.setAccount(caller, funded)
+    return state
+  }
+  const layer = new LayeredSnapshot(state)
+  layer.setAccount(caller, funded)
+  return layer
+}

@@ -1,0 +1,320 @@
+import { VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
+import {
+  OUTCOME_CPU,
+  OUTCOME_LANE,
+  OUTCOME_REJECTED,
+  OUTCOME_TRANSFER,
+  OUTCOME_VM,
+  type Schedule,
+} from '../batch/open_batch.ts'
+import type { ExitReasons } from '../batch/reason.ts'
+import { bytesToHex } from '../chain/encode_batch.ts'
+import { REJECTION, type Rejection, rejectionText } from '../chain/rejection.ts'
+import { revertReason } from '../chain/revert_reason.ts'
+import type { DeviceTimes } from '../device/clock.ts'
+import { type LaneTables, type Log, Receipts } from '../receipts/receipts.ts'
+import type { ResidentState } from '../state/tables/resident_tables.ts'
+import { vmExit, vmRefund } from '../tiers/lane_vm/executions.ts'
+import { VmReceipts } from '../tiers/lane_vm/receipts.ts'
+import { COLUMN_LIMBS } from '../tiers/path/plan.ts'
+import type { TierCounts } from './executor.ts'
+
+export interface AccessListEntry {
+  readonly address: string
+  readonly storageKeys: readonly string[]
+}
+
+/** One call in object form. Hex is 0x and lower case. */
+export interface SimulatedCall {
+  /** 1 success, 0 revert or halt; undefined where the call could not start. */
+  readonly status: 0 | 1 | undefined
+  /** As a transaction pays it: with the intrinsic part, the refund taken off, no less than the floor. */
+  readonly gasUsed: bigint
+  readonly output: string
+  readonly logs: readonly Log[]
+  /** Text of Error(string) or Panic(uint256). */
+  readonly revertReason?: string
+  readonly createdAddress?: string
+  /** Why the call could not start. */
+  readonly rejection?: string
+  readonly tier: SimulationTier
+  /** Why the CPU tier executed it. */
+  readonly exitReason?: string
+}
+
+export type SimulationTier = 'path' | 'laneVm' | 'transfer' | 'cpu' | 'none'
+
+/** Wall milliseconds by stage; their sum and compileMs are the whole call. */
+export interface SimulationTimings {
+  /** Static rules, callers and called accounts, tiers and path keys. */
+  route: number
+  /** Waiting for the device: what the host does beside it is not in here. */
+  device: number
+  /** Deciding for each lane whether its result stands. */
+  judge: number
+  cpu: number
+}
+
+/** What an access list is made with: the calls again on the CPU tier, while nothing was committed since. @internal */
+export type AccessLists = (schedule: Schedule, index: number) => Promise<readonly AccessListEntry[]>
+
+/** @internal */
+export interface SimulationParts {
+  /** Calls in each schedule but the last. */
+  readonly size: number
+  /** Undefined where every call is a bundle of its own. */
+  readonly bundleStart: Uint32Array | undefined
+  readonly timings: SimulationTimings
+  readonly compileMs: number
+  readonly deviceTimes: DeviceTimes | undefined
+  readonly faults: readonly string[]
+  readonly accessLists: AccessLists
+}
+
+/**
+ * The results of simulated calls as columns; logs, output and objects are made on demand. Call i:
+ *
+ * status         u8[n]   1 success, 0 revert or halt, 2 could not start
+ * gasUsed        f64[n]  as a transaction pays it; 0 where it could not start
+ */
+export class Simulation {
+  readonly count: number
+  readonly status: Uint8Array
+  readonly gasUsed: Float64Array
+  readonly tiers: TierCounts
+  /** Calls that the CPU tier executed, by why. */
+  readonly exits: Readonly<Record<string, number>>
+  readonly timings: SimulationTimings
+  readonly compileMs: number
+  /** By kernel, where the executor was told to time dispatches. */
+  readonly deviceTimes: DeviceTimes | undefined
+  readonly faults: readonly string[]
+  readonly #schedules: readonly Schedule[]
+  readonly #size: number
+  readonly #reasons: ExitReasons
+  /** The tables as they were: an executor that forgets its own makes new ones. */
+  readonly #tables: LaneTables
+  readonly #decoded: Receipts[] = []
+  #refunds: Float64Array | undefined
+  #bundleStart: Uint32Array | undefined
+  readonly #accessLists: AccessLists
+
+  /** @internal */
+  constructor(
+    count: number,
+    schedules: readonly Schedule[],
+    resident: ResidentState,
+    reasons: ExitReasons,
+    parts: SimulationParts,
+  ) {
+    this.count = count
+    this.#schedules = schedules
+    this.#size = parts.size
+    this.#reasons = reasons
+    this.#tables = { accountRows: resident.accounts.rows, constants: resident.codes.constants }
+    this.#bundleStart = parts.bundleStart
+    this.#accessLists = parts.accessLists
+    this.timings = parts.timings
+    this.compileMs = parts.compileMs
+    this.deviceTimes = parts.deviceTimes
+    this.faults = parts.faults
+    this.status = new Uint8Array(count)
+    this.gasUsed = schedules.length === 1 ? schedules[0]!.gasUsed : new Float64Array(count)
+    const tiers = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0 }
+    schedules.forEach((schedule, k) => {
+      if (schedules.length > 1) this.gasUsed.set(schedule.gasUsed, k * parts.size)
+      fillStatus(schedule, this.status, k * parts.size, tiers)
+    })
+    this.tiers = tiers
+    this.exits = tiers.cpu === 0 ? {} : exitsOf(schedules, reasons)
+  }
+
+  /** Refund counter at the end, before its cap: f64[n]. */
+  get gasRefund(): Float64Array {
+    this.#refunds ??= this.#allRefunds()
+    return this.#refunds
+  }
+
+  /** The calls of bundle b are bundleStart[b] .. bundleStart[b + 1], in order: u32[bundles + 1]. */
+  get bundleStart(): Uint32Array {
+    this.#bundleStart ??= Uint32Array.from({ length: this.count + 1 }, (_, i) => i)
+    return this.#bundleStart
+  }
+
+  get(i: number): SimulatedCall {
+    const output = this.output(i)
+    const status = this.status[i]!
+    const reason = this.revertReason(i)
+    const createdAddress = this.createdAddress(i)
+    const rejection = this.rejection(i)
+    const exitReason = this.exitReason(i)
+    return {
+      status: status > 1 ? undefined : (status as 0 | 1),
+      gasUsed: BigInt(this.gasUsed[i]!),
+      output: bytesToHex(output),
+      logs: this.logs(i),
+      tier: this.tier(i),
+      ...(reason === undefined ? {} : { revertReason: reason }),
+      ...(createdAddress === undefined ? {} : { createdAddress }),
+      ...(rejection === undefined ? {} : { rejection }),
+      ...(exitReason === undefined ? {} : { exitReason }),
+    }
+  }
+
+  /** Return or revert data. */
+  output(i: number): Uint8Array {
+    const { receipts, at } = this.#receiptsOf(i)
+    return receipts.output(at)
+  }
+
+  /** None where the call reverted. */
+  logs(i: number): readonly Log[] {
+    const { receipts, at } = this.#receiptsOf(i)
+    return receipts.logs(at)
+  }
+
+  revertReason(i: number): string | undefined {
+    return this.status[i] === 0 ? revertReason(this.output(i)) : undefined
+  }
+
+  /** Of a creation that succeeded. */
+  createdAddress(i: number): string | undefined {
+    const { schedule, at } = this.#placeOf(i)
+    return schedule.cpuResults.get(at)?.contractAddress
+  }
+
+  rejection(i: number): string | undefined {
+    const { receipts, at } = this.#receiptsOf(i)
+    const rejection = receipts.rejection(at)
+    return rejection === REJECTION.none ? undefined : rejectionText(rejection)
+  }
+
+  tier(i: number): SimulationTier {
+    const { schedule, at } = this.#placeOf(i)
+    return TIERS[schedule.outcome[at]!]!
+  }
+
+  exitReason(i: number): string | undefined {
+    const { schedule, at } = this.#placeOf(i)
+    return schedule.outcome[at] === OUTCOME_CPU ? this.#reasons.text(schedule.reasons[at]!) : undefined
+  }
+
+  /**
+   * The accounts and slots that the call touched, as EIP-2930 lists them: without the caller, the precompiles, and the called
+   * account where none of its slots was touched. A path keeps only what its outcome depends on, so that the list is made
+   * by executing the call once more on the CPU tier. Rejects where the state has moved on since.
+   */
+  accessList(i: number): Promise<readonly AccessListEntry[]> {
+    const { schedule, at } = this.#placeOf(i)
+    return this.#accessLists(schedule, at)
+  }
+
+  #placeOf(i: number): { readonly schedule: Schedule; readonly at: number; readonly k: number } {
+    if (i < 0 || i >= this.count) throw new RangeError(`no call ${i} among ${this.count}`)
+    const k = Math.floor(i / this.#size)
+    return { schedule: this.#schedules[k]!, at: i - k * this.#size, k }
+  }
+
+  #receiptsOf(i: number): { readonly receipts: Receipts; readonly at: number } {
+    const { schedule, at, k } = this.#placeOf(i)
+    this.#decoded[k] ??= receiptsOf(schedule, this.#tables)
+    return { receipts: this.#decoded[k], at }
+  }
+
+  #allRefunds(): Float64Array {
+    const refunds = new Float64Array(this.count)
+    this.#schedules.forEach((schedule, k) => {
+      fillRefunds(schedule, refunds, k * this.#size)
+    })
+    return refunds
+  }
+}
+
+const TIERS: readonly SimulationTier[] = ['none', 'transfer', 'path', 'cpu', 'none', 'laneVm']
+
+const STATUS_REJECTED = 2
+
+type Counts = { -readonly [Tier in keyof TierCounts]: number }
+
+const fillStatus = (schedule: Schedule, status: Uint8Array, first: number, tiers: Counts): void => {
+  const { batch, outcome, groups, lanes, laneGroups, vmGroups, cpuResults } = schedule
+  for (let i = 0; i < batch.count; i++) {
+    const what = outcome[i]
+    if (what === OUTCOME_LANE) {
+      const group = laneGroups[groups[i]!]!
+      status[first + i] = group.plan.succeeds ? 1 : 0
+      if (group.isProgram) tiers.pathProgram++
+      else if (group.onHost) tiers.pathHost++
+      else tiers.pathKernel++
+    } else if (what === OUTCOME_VM) {
+      status[first + i] = vmExit(vmGroups[groups[i]!]!, lanes[i]!) === VM_EXITS.succeeded ? 1 : 0
+      tiers.laneVm++
+    } else if (what === OUTCOME_TRANSFER) {
+      status[first + i] = 1
+      tiers.transfer++
+    } else if (what === OUTCOME_CPU) {
+      status[first + i] = cpuResults.get(i)!.status
+      tiers.cpu++
+    } else status[first + i] = STATUS_REJECTED
+  }
+}
+
+const exitsOf = (schedules: readonly Schedule[], reasons: ExitReasons): Record<string, number> => {
+  const all: Record<string, number> = {}
+  for (const { outcome, reasons: codes } of schedules) {
+    const executed = codes.map((code, i) => (outcome[i] === OUTCOME_CPU ? code : 0))
+    for (const [reason, count] of Object.entries(reasons.count(executed))) all[reason] = (all[reason] ?? 0) + count
+  }
+  return all
+}
+
+const receiptsOf = (schedule: Schedule, tables: LaneTables): Receipts => {
+  const { batch, outcome, gasUsed, groups, lanes, laneGroups, vmGroups, executionGas } = schedule
+  const receipts = new Receipts(batch)
+  for (const { plan, laneCount, lanesIn, lanesOut } of laneGroups)
+    receipts.addGroup({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables })
+  const vmReceipts = vmGroups.map((group) =>
+    receipts.addReceipts(new VmReceipts(group, tables.accountRows, executionGas)),
+  )
+  for (let i = 0; i < batch.count; i++) {
+    const what = outcome[i]
+    if (what === OUTCOME_LANE) receipts.setLane(i, groups[i]!, lanes[i]!, gasUsed[i]!)
+    else if (what === OUTCOME_VM) {
+      const status = vmExit(vmGroups[groups[i]!]!, lanes[i]!) === VM_EXITS.succeeded ? 1 : 0
+      receipts.setVm(i, vmReceipts[groups[i]!]!, lanes[i]!, status, gasUsed[i]!)
+    } else if (what === OUTCOME_TRANSFER) receipts.setTransfer(i, gasUsed[i]!)
+    else if (what === OUTCOME_CPU) receipts.setCpu(i, schedule.cpuResults.get(i)!)
+    else if (what === OUTCOME_REJECTED) receipts.setRejected(i, schedule.rejections[i] as Rejection)
+  }
+  return receipts
+}
+
+const fillRefunds = (
+  { batch, outcome, groups, lanes, laneGroups, vmGroups, cpuResults }: Schedule,
+  refunds: Float64Array,
+  first: number,
+): void => {
+  for (let i = 0; i < batch.count; i++) {
+    if (outcome[i] === OUTCOME_LANE)
+      refunds[first + i] = laneGroups[groups[i]!]!.lanesOut[lanes[i]! * COLUMN_LIMBS + 2]!
+    else if (outcome[i] === OUTCOME_VM) {
+      const group = vmGroups[groups[i]!]!
+      if (vmExit(group, lanes[i]!) === VM_EXITS.succeeded) refunds[first + i] = vmRefund(group, lanes[i]!)
+    } else if (outcome[i] === OUTCOME_CPU) refunds[first + i] = Number(cpuResults.get(i)!.gasRefund ?? 0n)
+  }
+}
+
+/** The journal's access list (addresses and keys without 0x) in the form of EIP-2930. */
+export const accessEntries = (
+  journal: ReadonlyMap<string, ReadonlySet<string>>,
+  excluded: ReadonlySet<string>,
+  withoutSlots: string,
+): AccessListEntry[] => {
+  const entries: AccessListEntry[] = []
+  for (const [bare, keys] of journal) {
+    const address = `0x${bare}`
+    if (excluded.has(address) || (address === withoutSlots && keys.size === 0)) continue
+    entries.push({ address, storageKeys: [...keys].map((key) => `0x${key}`).sort() })
+  }
+  return entries.sort((a, b) => (a.address < b.address ? -1 : 1))
+}

@@ -1,0 +1,80 @@
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import { hexToBytes } from '../chain/encode_batch.ts'
+import type { BlockEnvironment } from '../chain/environment.ts'
+import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
+import type { CpuReads, CpuWrites } from '../tiers/cpu/outcome.ts'
+import type { BlockGround } from './block_steps.ts'
+
+export const BEACON_ROOTS_CONTRACT = '0x000f3df6d732807ef1319fb7b8bb8522d0beac02'
+export const HISTORY_CONTRACT = '0x0000f90827f1c53a10cb7a02335b175320002935'
+export const WITHDRAWALS_CONTRACT = '0x00000961ef480eb55e80d19ad83579a64c007002'
+export const CONSOLIDATIONS_CONTRACT = '0x0000bbddc7ce488642fb579f8b00f3a590007251'
+
+/** Nothing taken from the state, and nothing done to it. */
+const NO_READS: CpuReads = { accounts: [], seen: [], slots: [], code: [], blockHashes: [] }
+const NO_WRITES: CpuWrites = { accounts: [], slots: [], code: new Map() }
+const NOTHING = new Uint8Array(0)
+
+/** A contract that the rules of the fork call is missing or fails: such a block is invalid (EIP-7002, EIP-7251). */
+export class SystemContractError extends Error {
+  override readonly name = 'SystemContractError'
+}
+
+/** EIP-4788 and EIP-2935: the parent's beacon root and hash go into their contracts. A contract that is not there is left out. */
+export const callBeforeTransactions = async (
+  ground: BlockGround,
+  fork: Fork,
+  env: BlockEnvironment,
+  { parentHash, parentBeaconBlockRoot }: { readonly parentHash: string; readonly parentBeaconBlockRoot?: string },
+): Promise<void> => {
+  if (env.number === 0n) return
+  if (isAtLeast(fork, 'cancun') && parentBeaconBlockRoot !== undefined)
+    await systemCall(ground, env, BEACON_ROOTS_CONTRACT, hexToBytes(parentBeaconBlockRoot))
+  if (isAtLeast(fork, 'prague')) await systemCall(ground, env, HISTORY_CONTRACT, hexToBytes(parentHash))
+}
+
+/** EIP-7002 and EIP-7251: what these contracts have queued goes out as requests. */
+export const takeRequests = async (
+  ground: BlockGround,
+  env: BlockEnvironment,
+): Promise<{ readonly withdrawals: Uint8Array; readonly consolidations: Uint8Array }> => ({
+  withdrawals: await checkedCall(ground, env, WITHDRAWALS_CONTRACT),
+  consolidations: await checkedCall(ground, env, CONSOLIDATIONS_CONTRACT),
+})
+
+const checkedCall = async (ground: BlockGround, env: BlockEnvironment, contract: string): Promise<Uint8Array> => {
+  const outcome = await systemCall(ground, env, contract, NOTHING)
+  if (outcome === undefined) throw new SystemContractError(`system contract ${contract} has no code`)
+  if (!outcome.succeeded) throw new SystemContractError(`the call of system contract ${contract} failed`)
+  return outcome.output
+}
+
+/** Undefined where the contract is not there. */
+const systemCall = async (ground: BlockGround, env: BlockEnvironment, to: string, data: Uint8Array) => {
+  const { cpu, running, sink, recorder } = ground
+  const outcome = await cpu.systemCall({ env, to, data, snapshot: running })
+  await recorder?.openOutcome(outcome?.reads ?? NO_READS, outcome?.writes ?? NO_WRITES, [to])
+  if (outcome !== undefined) await running.apply(outcome.writes, sink)
+  // A call of an account without code does nothing but touch it (EIP-161).
+  else await creditAccount(ground, to, 0n)
+  return outcome
+}
+
+/** Gives an account wei from nowhere: a withdrawal, or a block reward. None at all still touches it (EIP-161). */
+export const creditAccount = async (ground: BlockGround, address: string, wei: bigint): Promise<void> => {
+  const { running, sink, recorder } = ground
+  const before = await running.account(address)
+  const codeHash = before?.codeHash
+  const isEmpty = before === undefined || (before.nonce === 0n && before.balance === 0n && codeHash === EMPTY_CODE_HASH)
+  const account =
+    wei === 0n && isEmpty
+      ? undefined
+      : {
+          nonce: before?.nonce ?? 0n,
+          balance: (before?.balance ?? 0n) + wei,
+          codeHash: codeHash ?? EMPTY_CODE_HASH,
+        }
+  const writes = { ...NO_WRITES, accounts: [{ address, account, cleared: false }] }
+  await recorder?.openOutcome(NO_READS, writes, [])
+  if (before !== undefined || account !== undefined) await running.apply(writes, sink)
+}

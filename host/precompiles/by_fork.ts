@@ -1,0 +1,27 @@
+import type { Common } from '@ethereumjs/common'
+import { getActivePrecompiles, type PrecompileFunc } from '@ethereumjs/evm'
+import { bn254Curve, type Curve } from './curves.ts'
+import { kzgCurve } from './kzg.ts'
+import { modexpOver } from './modexp.ts'
+
+/** The curve that each of these asks for. */
+const CURVES: ReadonlyMap<number, Curve> = new Map([
+  [0x05, bn254Curve],
+  [0x06, bn254Curve],
+  [0x07, bn254Curve],
+  [0x08, bn254Curve],
+  [0x0a, kzgCurve],
+])
+
+/** The precompiles of a fork by address (20 bytes, hex): the reference's own functions, those of curves behind their curve's loading. */
+export const precompilesOf = (common: Common): Map<string, PrecompileFunc> => {
+  const functions = getActivePrecompiles(common) as Map<string, PrecompileFunc>
+  for (const [address, curve] of CURVES) {
+    const key = address.toString(16).padStart(40, '0')
+    const reference = functions.get(key)
+    if (reference === undefined) continue
+    const run = address === 0x05 ? modexpOver(reference) : reference
+    functions.set(key, (input) => (curve.isTried ? run(input) : curve.load().then(() => run(input))))
+  }
+  return functions
+}

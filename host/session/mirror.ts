@@ -1,0 +1,186 @@
+import { BINDINGS } from '../../transpiler/layout/environment.ts'
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import type { BoundBuffer, ComputeDevice } from '../device/compute_device.ts'
+import { doubledBytes } from '../device/limits.ts'
+import { wordCopy } from '../primitives/word.ts'
+import { ROW_LIMBS } from '../state/tables/account_table.ts'
+import type { BucketIndex } from '../state/tables/bucket_index.ts'
+import type { ResidentState } from '../state/tables/resident_tables.ts'
+import type { SlotTable } from '../state/tables/slot_table.ts'
+import { DirtyPages } from './dirty_pages.ts'
+
+/** Rows per page of what changed: 64 KiB of slot values, 128 KiB of account rows. */
+const ROWS_PER_PAGE = 2048
+
+/**
+ * The resident tables on the device. `sync` brings it up to the host's arrays: new rows in one piece, changed rows by
+ * page, an index whole or by bucket. The device has base values only: in the middle of a batch, what the batch wrote goes
+ * up as it was before. Account rows may then carry running values, which no lane may rely on: the sweep refuses every read of a
+ * written account.
+ *
+ * Buffers grow by doubling and are then filled again from the host's copy.
+ */
+export class DeviceTables {
+  readonly #resident: ResidentState
+  readonly #slotIndex: Mirror
+  readonly #slotKeys: Mirror
+  readonly #slotValues: Mirror
+  readonly #accountIndex: Mirror
+  readonly #accountRows: Mirror
+  readonly #constants: Mirror
+  readonly #dirtySlots = new DirtyPages(ROWS_PER_PAGE)
+  readonly #dirtyAccounts = new DirtyPages(ROWS_PER_PAGE)
+  #generation = -1
+  #buffers: readonly BoundBuffer[] | undefined
+
+  constructor(device: ComputeDevice, resident: ResidentState) {
+    this.#resident = resident
+    this.#slotIndex = new Mirror(device, 'slot index', BINDINGS.slotIndex, 2)
+    this.#slotKeys = new Mirror(device, 'slot keys', BINDINGS.slotKeys, LIMBS_PER_WORD)
+    this.#slotValues = new Mirror(device, 'slot values', BINDINGS.slotValues, LIMBS_PER_WORD)
+    this.#accountIndex = new Mirror(device, 'account index', BINDINGS.accountIndex, 2)
+    this.#accountRows = new Mirror(device, 'account rows', BINDINGS.accountRows, ROW_LIMBS)
+    this.#constants = new Mirror(device, 'constants', BINDINGS.constants, LIMBS_PER_WORD)
+  }
+
+  /** Bytes held on the device. */
+  get sizeBytes(): number {
+    return this.#mirrors().reduce((sum, mirror) => sum + mirror.sizeBytes, 0)
+  }
+
+  /** Notes which rows a committed batch changed. Call it before the tables settle. */
+  noteWrites(): void {
+    const { slots, accounts } = this.#resident
+    for (let entry = 0; entry < slots.entries; entry++) this.#dirtySlots.mark(slots.written[entry]!)
+    for (let entry = 0; entry < accounts.entries; entry++) this.#dirtyAccounts.mark(accounts.written[entry]!)
+  }
+
+  /** Uploads what is behind and returns the buffers with their bindings; the list is the same object while it holds. */
+  sync(): readonly BoundBuffer[] {
+    const { slots, accounts, codes, generation } = this.#resident
+    if (generation !== this.#generation) {
+      for (const mirror of this.#mirrors()) mirror.rows = 0
+      slots.index.rebuilt = true
+      accounts.index.rebuilt = true
+      this.#generation = generation
+    }
+    const moved = [
+      this.#slotKeys.append(slots.keys, slots.count),
+      this.#constants.append(codes.constants, codes.constantCount),
+      this.#slotIndex.uploadIndex(slots.index),
+      this.#accountIndex.uploadIndex(accounts.index),
+    ]
+    this.#dirtySlots.drain(this.#slotValues.rows, (first, end) => this.#slotValues.upload(slots.values, first, end))
+    this.#dirtyAccounts.drain(this.#accountRows.rows, (first, end) =>
+      this.#accountRows.upload(accounts.rows, first, end),
+    )
+    moved.push(
+      this.#slotValues.append(slots.values, slots.count, slots),
+      this.#accountRows.append(accounts.rows, accounts.count),
+    )
+    if (this.#buffers === undefined || moved.includes(true))
+      this.#buffers = this.#mirrors().map((mirror) => ({ binding: mirror.binding, buffer: mirror.buffer }))
+    return this.#buffers
+  }
+
+  /** After the device ran out of memory: takes all buffers for lost, and is filled again by the next `sync`. */
+  renew(): void {
+    for (const mirror of this.#mirrors()) mirror.renew()
+    this.#generation = -1
+    this.#buffers = undefined
+  }
+
+  destroy(): void {
+    for (const mirror of this.#mirrors()) mirror.destroy()
+  }
+
+  #mirrors(): readonly Mirror[] {
+    return [this.#slotIndex, this.#slotKeys, this.#slotValues, this.#accountIndex, this.#accountRows, this.#constants]
+  }
+}
+
+/** The values of slots [first, end) before the open batch. */
+const baseValues = (slots: SlotTable, first: number, end: number): Uint32Array => {
+  const values = slots.values.subarray(first * LIMBS_PER_WORD, end * LIMBS_PER_WORD)
+  if (slots.entries === 0) return values
+  const base = values.slice()
+  for (let id = first; id < end; id++) {
+    const entry = slots.entryOf[id]!
+    if (entry !== 0) wordCopy(base, (id - first) * LIMBS_PER_WORD, slots.base, (entry - 1) * LIMBS_PER_WORD)
+  }
+  return base
+}
+
+/** One array on the device, with room to grow. */
+class Mirror {
+  readonly binding: number
+  /** Rows that the device has. */
+  rows = 0
+  buffer: GPUBuffer
+  readonly #device: ComputeDevice
+  readonly #label: string
+  readonly #limbsPerRow: number
+
+  constructor(device: ComputeDevice, label: string, binding: number, limbsPerRow: number) {
+    this.#device = device
+    this.#label = label
+    this.binding = binding
+    this.#limbsPerRow = limbsPerRow
+    this.buffer = device.storage(label, FIRST_ROWS * limbsPerRow * 4)
+  }
+
+  get sizeBytes(): number {
+    return this.buffer.size
+  }
+
+  upload(source: Uint32Array, first: number, end: number): void {
+    const limbs = this.#limbsPerRow
+    this.#device.upload(this.buffer, first * limbs * 4, source.subarray(first * limbs, end * limbs))
+  }
+
+  /** Uploads the rows that the device has not, with the base values of `slots`; returns whether the buffer is another one now. */
+  append(source: Uint32Array, count: number, slots?: SlotTable): boolean {
+    if (count === this.rows) return false
+    const moved = this.#reserve(count)
+    const first = moved ? 0 : this.rows
+    if (slots === undefined) this.upload(source, first, count)
+    else this.#device.upload(this.buffer, first * this.#limbsPerRow * 4, baseValues(slots, first, count))
+    this.rows = count
+    return moved
+  }
+
+  uploadIndex(index: BucketIndex): boolean {
+    const moved = this.#reserve(index.capacity)
+    if (index.rebuilt || moved || index.capacity <= index.changedCount * BUCKETS_PER_CALL) {
+      this.upload(index.words, 0, index.capacity)
+    } else {
+      for (let n = 0; n < index.changedCount; n++) this.upload(index.words, index.changed[n]!, index.changed[n]! + 1)
+    }
+    index.settleChanges()
+    return moved
+  }
+
+  /** Another buffer, without rows. */
+  renew(): void {
+    this.buffer.destroy()
+    this.buffer = this.#device.storage(this.#label, FIRST_ROWS * this.#limbsPerRow * 4)
+    this.rows = 0
+  }
+
+  destroy(): void {
+    this.buffer.destroy()
+  }
+
+  #reserve(rows: number): boolean {
+    const needed = rows * this.#limbsPerRow * 4
+    if (needed <= this.buffer.size) return false
+    const size = doubledBytes(this.buffer.size, needed, this.#device.limits)
+    this.buffer.destroy()
+    this.buffer = this.#device.storage(this.#label, size)
+    return true
+  }
+}
+
+const FIRST_ROWS = 1024
+/** Buckets that are copied in the time that one more upload takes: 16 KiB, some microseconds. */
+const BUCKETS_PER_CALL = 2048

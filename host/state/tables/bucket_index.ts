@@ -1,0 +1,82 @@
+import { isShared, newWords, sharedCopy } from '../../primitives/shared_words.ts'
+
+/**
+ * The open-addressing index of a table: linear probing over a power-of-two number of buckets, at most half full, never a
+ * removal. It is byte for byte the index that the device probes (transpiler/layout/tables.ts).
+ *
+ * words    u32[2 capacity]   bucket b: (id + 1, tag) at 2 b; (0, 0) is empty
+ * changed  buckets written since `settleChanges`, so that a mirror can upload only them; `rebuilt` says that all moved
+ */
+export class BucketIndex {
+  words: Uint32Array
+  mask: number
+  changed: Uint32Array
+  changedCount = 0
+  rebuilt = true
+
+  constructor(capacity: number, shared = false) {
+    if ((capacity & (capacity - 1)) !== 0) throw new RangeError(`capacity ${capacity} is not a power of two`)
+    this.words = newWords(2 * capacity, shared)
+    this.mask = capacity - 1
+    this.changed = new Uint32Array(MAX_CHANGES)
+  }
+
+  share(): void {
+    this.words = sharedCopy(this.words)
+  }
+
+  get capacity(): number {
+    return this.mask + 1
+  }
+
+  /** Makes room for `count` entries; where the index must grow, `rehash` puts every entry again. */
+  reserve(count: number, rehash: (put: (hash: number, entry: number, tag: number) => void) => void): void {
+    if (2 * count <= this.capacity) return
+    let capacity = this.capacity
+    while (capacity < 2 * count) capacity *= 2
+    capacity *= 2
+    this.words = newWords(2 * capacity, isShared(this.words))
+    this.mask = capacity - 1
+    this.rebuilt = true
+    this.changedCount = 0
+    rehash((hash, entry, tag) => this.#place(hash, entry, tag))
+  }
+
+  put(hash: number, entry: number, tag: number): void {
+    this.#note(this.#place(hash, entry, tag))
+  }
+
+  /** Changes the entry of the bucket that holds `from`, found from `hash` on. */
+  replace(hash: number, from: number, to: number): void {
+    let bucket = hash & this.mask
+    while (this.words[2 * bucket] !== from) {
+      if (this.words[2 * bucket] === 0) throw new Error(`entry ${from} is not in the index`)
+      bucket = (bucket + 1) & this.mask
+    }
+    this.words[2 * bucket] = to
+    this.#note(bucket)
+  }
+
+  settleChanges(): void {
+    this.changedCount = 0
+    this.rebuilt = false
+  }
+
+  #place(hash: number, entry: number, tag: number): number {
+    const { words, mask } = this
+    let bucket = hash & mask
+    while (words[2 * bucket] !== 0) bucket = (bucket + 1) & mask
+    words[2 * bucket] = entry
+    words[2 * bucket + 1] = tag
+    return bucket
+  }
+
+  #note(bucket: number): void {
+    if (this.rebuilt) return
+    if (this.changedCount === MAX_CHANGES) this.rebuilt = true
+    else this.changed[this.changedCount++] = bucket
+  }
+}
+
+/** Beyond this many changed buckets one upload of the whole index is cheaper than one per bucket. */
+const MAX_CHANGES = 64

@@ -1,0 +1,193 @@
+import { ACCOUNT_CODE_SHIFT, ACCOUNT_FLAG_EXISTS } from '../../../transpiler/layout/tables.ts'
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import { wordToHex } from '../../primitives/word.ts'
+import type { AccountColumns, State } from '../state.ts'
+import {
+  AccountTable,
+  HOST_CODE,
+  HOST_LIMBS,
+  HOST_NONCE,
+  ROW_BALANCE,
+  ROW_CONSTANTS,
+  ROW_FLAGS,
+  ROW_LIMBS,
+  ROW_SKELETON,
+  STATE_FRESH,
+} from './account_table.ts'
+import { type CodeShape, CodeTable } from './code_table.ts'
+import { SlotTable } from './slot_table.ts'
+
+/**
+ * The part of a State that batches have met, resident in dense tables between batches. What is not there is loaded in
+ * bulk. A load is synchronous where the State is; so every function here that loads returns `void | Promise<void>`.
+ *
+ * Owns the only cached copy: between batches nobody else may commit to the State, or `forget` must be called.
+ */
+export class ResidentState {
+  readonly state: State
+  accounts: AccountTable
+  slots: SlotTable
+  readonly codes: CodeTable
+  /** Counts `forget` calls: a mirror with another number is of other tables. */
+  generation = 0
+  #shared = false
+
+  /** `codes`: a code table to share, so that skeletons have the same ids. */
+  constructor(state: State, shapeOf: (code: Uint8Array) => CodeShape, codes?: CodeTable) {
+    this.state = state
+    this.accounts = new AccountTable()
+    this.slots = new SlotTable()
+    this.codes = codes ?? new CodeTable(shapeOf)
+  }
+
+  /** Drops accounts and slots, as after a failed batch. Code stays: its hash names it. */
+  forget(): void {
+    this.accounts = new AccountTable(undefined, this.#shared)
+    this.slots = new SlotTable(undefined, this.#shared)
+    this.generation++
+  }
+
+  /** Moves the tables to memory that other threads can read. */
+  share(): void {
+    if (this.#shared) return
+    this.#shared = true
+    this.accounts.share()
+    this.slots.share()
+  }
+
+  /** The open batch is committed: its running values are the base of the next. */
+  settle(): void {
+    this.accounts.settle()
+    this.slots.settle()
+  }
+
+  /** ids[i] = the account of address `addresses[5 i ..]`; unknown ones are loaded. */
+  accountIds(addresses: Uint32Array, count: number, ids: Int32Array): void | Promise<void> {
+    const accounts = this.accounts
+    const first = accounts.count
+    accounts.guess(addresses, count, ids)
+    for (let i = 0; i < count; i++) {
+      const at = LIMBS_PER_ADDRESS * i
+      if (ids[i]! >= 0 && accounts.isAt(ids[i]!, addresses, at)) continue
+      const id = accounts.find(addresses, at)
+      ids[i] = id < 0 ? accounts.add(addresses, at) : id
+    }
+    return this.#loadAccounts(first)
+  }
+
+  /** ids[i] = the slot of account `owners[i]` with key `keys[8 i ..]`; unknown ones are loaded. */
+  slotIds(owners: Int32Array, keys: Uint32Array, count: number, ids: Int32Array): void | Promise<void> {
+    const slots = this.slots
+    const first = slots.count
+    for (let i = 0; i < count; i++) {
+      const at = LIMBS_PER_WORD * i
+      let id = slots.find(owners[i]!, keys, at)
+      if (id < 0) id = slots.add(owners[i]!, keys, at)
+      ids[i] = id
+    }
+    return this.#loadSlots(first)
+  }
+
+  #loadAccounts(first: number): void | Promise<void> {
+    const accounts = this.accounts
+    const count = accounts.count - first
+    if (count === 0) return
+    const addresses = new Uint32Array(LIMBS_PER_ADDRESS * count)
+    for (let i = 0; i < count; i++) {
+      const row = (first + i) * ROW_LIMBS
+      for (let limb = 0; limb < LIMBS_PER_ADDRESS; limb++)
+        addresses[LIMBS_PER_ADDRESS * i + limb] = accounts.rows[row + limb]!
+    }
+    const columns = this.state.readAccounts(addresses, count)
+    if (columns instanceof Promise) return columns.then((read) => this.#fillAccounts(first, count, read))
+    return this.#fillAccounts(first, count, columns)
+  }
+
+  #fillAccounts(first: number, count: number, columns: AccountColumns): void | Promise<void> {
+    const { rows, hosts } = this.accounts
+    let unknownCodes: Set<string> | undefined
+    for (let i = 0; i < count; i++) {
+      const id = first + i
+      if (columns.exists[i] === 0) continue
+      const row = id * ROW_LIMBS
+      rows[row + ROW_FLAGS] = rows[row + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
+      for (let limb = 0; limb < LIMBS_PER_WORD; limb++)
+        rows[row + ROW_BALANCE + limb] = columns.balance[LIMBS_PER_WORD * i + limb]!
+      const host = id * HOST_LIMBS
+      hosts[host + HOST_NONCE] = columns.nonce[2 * i]!
+      hosts[host + HOST_NONCE + 1] = columns.nonce[2 * i + 1]!
+      const code = this.codes.find(columns.codeHash, LIMBS_PER_WORD * i)
+      if (code > 0) {
+        this.setCode(id, code)
+      } else if (code < 0) {
+        unknownCodes ??= new Set()
+        unknownCodes.add(wordToHex(columns.codeHash, LIMBS_PER_WORD * i))
+        hosts[host + HOST_CODE] = UNRESOLVED_CODE
+      }
+    }
+    if (unknownCodes === undefined) return
+    const loaded = [...unknownCodes].map((hash) => this.loadCode(hash))
+    const resolve = (): void => {
+      for (let i = 0; i < count; i++) {
+        if (this.accounts.code(first + i) === UNRESOLVED_CODE)
+          this.setCode(first + i, this.codes.find(columns.codeHash, LIMBS_PER_WORD * i))
+      }
+    }
+    if (loaded.some((entry) => entry instanceof Promise)) return Promise.all(loaded).then(resolve)
+    return resolve()
+  }
+
+  /** Makes sure that the code with this hash is in the code table. */
+  loadCode(hash: string): void | Promise<void> {
+    if (this.codes.findHash(hash) >= 0) return
+    const bytes = this.state.readCode(hash)
+    if (bytes instanceof Promise)
+      return bytes.then((read) => {
+        this.codes.add(hash, read)
+      })
+    this.codes.add(hash, bytes)
+  }
+
+  /** Gives the account this code, in its row (skeleton, constants, code id) and on the host. */
+  setCode(account: number, codeId: number): void {
+    const code = this.codes.codes[codeId]!
+    const { rows, hosts } = this.accounts
+    const row = account * ROW_LIMBS
+    hosts[account * HOST_LIMBS + HOST_CODE] = codeId
+    rows[row + ROW_SKELETON] = code.skeleton
+    rows[row + ROW_CONSTANTS] = code.constantsBase
+    rows[row + ROW_FLAGS] = (rows[row + ROW_FLAGS]! & FLAGS_MASK) | (codeId << ACCOUNT_CODE_SHIFT)
+  }
+
+  #loadSlots(first: number): void | Promise<void> {
+    const { slots, accounts } = this
+    const count = slots.count - first
+    if (count === 0) return
+    const addresses = new Uint32Array(LIMBS_PER_ADDRESS * count)
+    let fresh = false
+    for (let i = 0; i < count; i++) {
+      const owner = slots.owners[first + i]!
+      if ((accounts.states[owner]! & STATE_FRESH) !== 0) fresh = true
+      const row = owner * ROW_LIMBS
+      for (let limb = 0; limb < LIMBS_PER_ADDRESS; limb++)
+        addresses[LIMBS_PER_ADDRESS * i + limb] = accounts.rows[row + limb]!
+    }
+    const keys = slots.keys.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * slots.count)
+    const values = this.state.readSlots(addresses, keys, count)
+    if (values instanceof Promise) return values.then((read) => this.#fillSlots(first, count, read, fresh))
+    return this.#fillSlots(first, count, values, fresh)
+  }
+
+  #fillSlots(first: number, count: number, values: Uint32Array, fresh: boolean): void {
+    const { slots, accounts } = this
+    slots.values.set(values.subarray(0, LIMBS_PER_WORD * count), LIMBS_PER_WORD * first)
+    if (!fresh) return
+    for (let id = first; id < first + count; id++) {
+      if ((accounts.states[slots.owners[id]!]! & STATE_FRESH) !== 0)
+        slots.values.fill(0, LIMBS_PER_WORD * id, LIMBS_PER_WORD * (id + 1))
+    }
+  }
+}
+
+const UNRESOLVED_CODE = 0xffffffff
+const FLAGS_MASK = (1 << ACCOUNT_CODE_SHIFT) - 1

@@ -1,0 +1,130 @@
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import { wordCopy, wordEquals } from '../../primitives/word.ts'
+import type { StateWrites } from '../state.ts'
+import {
+  HOST_CODE,
+  HOST_LIMBS,
+  HOST_MARKS,
+  HOST_NONCE,
+  MARK_EXISTED,
+  MARK_NEW_CODE,
+  ROW_BALANCE,
+  ROW_LIMBS,
+  STATE_FRESH,
+  STATE_RETIRED,
+} from '../tables/account_table.ts'
+import type { ResidentState } from '../tables/resident_tables.ts'
+
+/** What the open batch changed, as one commit: last values only. */
+export const collectWrites = (resident: ResidentState): StateWrites => ({
+  ...collectAccounts(resident),
+  ...collectSlots(resident),
+})
+
+type AccountWrites = Pick<StateWrites, 'deletedAccounts' | 'accountCount' | 'accountAddresses' | 'accounts' | 'code'>
+
+const collectAccounts = ({ accounts, codes }: ResidentState): AccountWrites => {
+  const { entries, rows, hosts, states, renewed } = accounts
+  const written = inIdOrder(accounts.written, entries, accounts.count, (id) => accounts.isWritten(id))
+  const deleted: number[] = []
+  const addresses = new Uint32Array(LIMBS_PER_ADDRESS * entries)
+  const exists = new Uint8Array(entries)
+  const nonce = new Uint32Array(2 * entries)
+  const balance = new Uint32Array(LIMBS_PER_WORD * entries)
+  const codeHash = new Uint32Array(LIMBS_PER_WORD * entries)
+  const code = new Map<string, Uint8Array>()
+  let count = 0
+  for (let entry = 0; entry < entries; entry++) {
+    const id = written[entry]!
+    const row = id * ROW_LIMBS
+    const host = id * HOST_LIMBS
+    const marks = hosts[host + HOST_MARKS]!
+    const state = renewed ? states[id]! : 0
+    const isRetired = (state & STATE_RETIRED) !== 0
+    if (isRetired || !accounts.exists(id)) {
+      // Of an address made anew only its first row was in the State. It goes even where it did not exist: its slots may.
+      if (isRetired ? (state & STATE_FRESH) === 0 : (marks & MARK_EXISTED) !== 0) deleted.push(id)
+      continue
+    }
+    copyAddress(addresses, LIMBS_PER_ADDRESS * count, rows, row)
+    exists[count] = 1
+    nonce[2 * count] = hosts[host + HOST_NONCE]!
+    nonce[2 * count + 1] = hosts[host + HOST_NONCE + 1]!
+    wordCopy(balance, LIMBS_PER_WORD * count, rows, row + ROW_BALANCE)
+    const known = codes.codes[hosts[host + HOST_CODE]!]!
+    wordCopy(codeHash, LIMBS_PER_WORD * count, codes.constants, known.constantsBase * LIMBS_PER_WORD)
+    if ((marks & MARK_NEW_CODE) !== 0 && known.bytes.length > 0) code.set(known.hash, known.bytes)
+    count++
+  }
+  const deletedAccounts = new Uint32Array(LIMBS_PER_ADDRESS * deleted.length)
+  for (let n = 0; n < deleted.length; n++)
+    copyAddress(deletedAccounts, LIMBS_PER_ADDRESS * n, rows, deleted[n]! * ROW_LIMBS)
+  return {
+    deletedAccounts,
+    accountCount: count,
+    accountAddresses: addresses.subarray(0, LIMBS_PER_ADDRESS * count),
+    accounts: {
+      exists: exists.subarray(0, count),
+      nonce: nonce.subarray(0, 2 * count),
+      balance: balance.subarray(0, LIMBS_PER_WORD * count),
+      codeHash: codeHash.subarray(0, LIMBS_PER_WORD * count),
+    },
+    code,
+  }
+}
+
+type SlotWrites = Pick<StateWrites, 'slotCount' | 'slotAddresses' | 'slotKeys' | 'slotValues'>
+
+/** Slots that end as they began are left out, and those of an account that is gone. */
+const collectSlots = ({ slots, accounts }: ResidentState): SlotWrites => {
+  const { entries, keys, values, base, owners, entryOf } = slots
+  const written = inIdOrder(slots.written, entries, slots.count, (id) => entryOf[id] !== 0)
+  const slotAddresses = new Uint32Array(LIMBS_PER_ADDRESS * entries)
+  const slotKeys = new Uint32Array(LIMBS_PER_WORD * entries)
+  const slotValues = new Uint32Array(LIMBS_PER_WORD * entries)
+  let count = 0
+  for (let entry = 0; entry < entries; entry++) {
+    const id = written[entry]!
+    const at = id * LIMBS_PER_WORD
+    if (wordEquals(values, at, base, (entryOf[id]! - 1) * LIMBS_PER_WORD)) continue
+    const owner = owners[id]!
+    if (accounts.renewed && (accounts.states[owner]! & STATE_RETIRED) !== 0) continue
+    copyAddress(slotAddresses, LIMBS_PER_ADDRESS * count, accounts.rows, owner * ROW_LIMBS)
+    wordCopy(slotKeys, LIMBS_PER_WORD * count, keys, at)
+    wordCopy(slotValues, LIMBS_PER_WORD * count, values, at)
+    count++
+  }
+  return {
+    slotCount: count,
+    slotAddresses: slotAddresses.subarray(0, LIMBS_PER_ADDRESS * count),
+    slotKeys: slotKeys.subarray(0, LIMBS_PER_WORD * count),
+    slotValues: slotValues.subarray(0, LIMBS_PER_WORD * count),
+  }
+}
+
+/**
+ * The written ids in ascending order, where the batch wrote a good part of the table: rows then come in the order in which they lie,
+ * here and, since a State has mostly met them in the same order, in its commit. 2.6 us against 1.7 us per account and two slots.
+ */
+const inIdOrder = (
+  written: Uint32Array,
+  entries: number,
+  count: number,
+  isWritten: (id: number) => boolean,
+): Uint32Array => {
+  if (entries * SPARSE < count) return written
+  const ordered = new Uint32Array(entries)
+  let next = 0
+  for (let id = 0; id < count; id++) if (isWritten(id)) ordered[next++] = id
+  return ordered
+}
+
+const SPARSE = 16
+
+const copyAddress = (to: Uint32Array, ti: number, from: Uint32Array, fi: number): void => {
+  to[ti] = from[fi]!
+  to[ti + 1] = from[fi + 1]!
+  to[ti + 2] = from[fi + 2]!
+  to[ti + 3] = from[fi + 3]!
+  to[ti + 4] = from[fi + 4]!
+}

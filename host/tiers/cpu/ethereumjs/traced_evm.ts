@@ -1,0 +1,77 @@
+import type { EVM, EVMOpts, ExecResult, Message } from '@ethereumjs/evm'
+import type { Fork } from '../../../../transpiler/spec/forks.ts'
+import { opcodesAt } from '../../../../transpiler/spec/opcodes.ts'
+import type { VmTraceStep } from '../../lane_vm/trace.ts'
+import { SpecifiedEvm } from './specified_evm.ts'
+
+export type OnStep = (step: VmTraceStep) => void
+
+const MAX_STACK_WORDS = 1024
+const STOP = 0x00
+const SSTORE = 0x55
+/** STOP, RETURN, SELFDESTRUCT: behind them no STOP is run. */
+const ENDS: ReadonlySet<number> = new Set([STOP, 0xf3, 0xff])
+
+/**
+ * @ethereumjs/evm with its stock loop. It tells of the steps that other clients tell of: an undefined opcode has its own byte, the STOP
+ * behind the code is a step, an opcode that the stack does not allow is none.
+ */
+class TracedEvm extends SpecifiedEvm {
+  readonly #fork: Fork
+  readonly #onStep: OnStep
+  /** Codes of the open frames. */
+  readonly #codes: Uint8Array[] = []
+  /** The refund counter in front of an SSTORE: its gas handler moves it, and runs before the step is told. */
+  #refund = 0n
+
+  constructor(options: EVMOpts, fork: Fork, onStep: OnStep) {
+    super(options)
+    this.#fork = fork
+    this.#onStep = onStep
+    const store = this._opcodeMap[SSTORE]!
+    this._opcodeMap[SSTORE] = {
+      ...store,
+      gasHandler: async (runState, gas, common) => {
+        this.#refund = runState.gasRefund
+        return store.gasHandler(runState, gas, common)
+      },
+    }
+    this.events.on('step', ({ pc, gasLeft, gasRefund, depth, stack, memoryWordCount }, next) => {
+      const op = this.#codes.at(-1)?.[pc] ?? STOP
+      if (this.#fits(op, stack.length)) {
+        const refund = Number(op === SSTORE ? this.#refund : gasRefund)
+        const [gas, memSize] = [Number(gasLeft), 32 * Number(memoryWordCount)]
+        this.#onStep({ pc, op, gas, depth: depth + 1, stack: [...stack], memSize, refund })
+      }
+      next?.()
+    })
+  }
+
+  protected override async runInterpreter(message: Message, options?: object): Promise<ExecResult> {
+    const code = message.code as Uint8Array
+    this.#codes.push(code)
+    try {
+      const result = await super.runInterpreter(message, options)
+      const { runState, exceptionError, gasRefund } = result
+      if (runState !== undefined && exceptionError === undefined) {
+        const { programCounter, opCode, gasLeft, stack, memoryWordCount } = runState
+        if (programCounter >= code.length && !ENDS.has(opCode)) {
+          const [gas, refund, memSize] = [Number(gasLeft), Number(gasRefund), 32 * Number(memoryWordCount)]
+          const depth = message.depth + 1
+          this.#onStep({ pc: code.length, op: STOP, gas, depth, stack: [...stack.getStack()], memSize, refund })
+        }
+      }
+      return result
+    } finally {
+      this.#codes.pop()
+    }
+  }
+
+  #fits(op: number, height: number): boolean {
+    const row = opcodesAt(this.#fork)[op]
+    return row === undefined || (height >= row.pops && height - row.pops + row.pushes <= MAX_STACK_WORDS)
+  }
+}
+
+export const createTracedEvm = (options: EVMOpts, fork: Fork, onStep: OnStep): EVM =>
+  new TracedEvm(options, fork, onStep)

@@ -1,0 +1,68 @@
+import { availableParallelism } from 'node:os'
+import type { Fork } from '../../../transpiler/spec/forks.ts'
+import { Footprints } from '../../batch/footprints.ts'
+import type { Schedule } from '../../batch/open_batch.ts'
+import type { RunningState } from '../../state/running_state.ts'
+import type { ResidentState } from '../../state/tables/resident_tables.ts'
+import { CpuPool } from './pool/pool.ts'
+import { Speculation } from './tier.ts'
+import type { CpuTier } from './transaction.ts'
+
+export interface CpuWorkersOptions {
+  readonly fork: Fork
+  readonly chainId: bigint
+  readonly resident: ResidentState
+  readonly running: RunningState
+  readonly cpu: CpuTier
+  /** Threads besides the executor's own. Default: one per further core, at most MOST_WORKERS. */
+  readonly workers?: number
+  readonly workerEntry?: URL
+}
+
+/** More than this many wait for each other's conflicts, and for answers. */
+const MOST_WORKERS = 7
+/** A batch that kept this thread busy with the CPU tier for so long would have been faster with others. */
+const PAYS_MS = 50
+
+/** The CPU tier of an executor: its own thread, and from the first batch that pays for them on, workers. */
+export class CpuWorkers {
+  readonly #options: CpuWorkersOptions
+  readonly #footprints = new Footprints()
+  #pool: CpuPool | undefined
+
+  constructor(options: CpuWorkersOptions) {
+    this.#options = options
+  }
+
+  begin(schedule: Schedule): Speculation {
+    const { cpu, running, resident } = this.#options
+    return new Speculation(schedule, cpu, running, resident, this.#footprints, this.#pool)
+  }
+
+  /** Says what went wrong with workers. */
+  finish(speculation: Speculation): string[] {
+    speculation.end()
+    if (this.#pool === undefined && speculation.ownMs >= PAYS_MS) this.#open()?.start()
+    return this.#pool?.faults.splice(0) ?? []
+  }
+
+  /** Starts the workers now and waits until they are warm. */
+  async warm(): Promise<void> {
+    await this.#open()?.warm()
+  }
+
+  close(): void {
+    this.#pool?.close()
+    this.#pool = undefined
+  }
+
+  #open(): CpuPool | undefined {
+    const { fork, chainId, resident, workerEntry } = this.#options
+    const { workers = Math.min(MOST_WORKERS, availableParallelism() - 1) } = this.#options
+    if (workers > 0) {
+      const entry = workerEntry === undefined ? {} : { entry: workerEntry }
+      this.#pool ??= new CpuPool({ fork, chainId, resident, workers, ...entry })
+    }
+    return this.#pool
+  }
+}

@@ -1,0 +1,169 @@
+import {
+  ENTRY_BALANCE,
+  ENTRY_EXISTS,
+  ENTRY_READ,
+  ENTRY_TOUCHED,
+  SLOT_READ,
+  SLOT_VECTORS,
+  VM_ACCOUNT_VECTORS,
+} from '../../../transpiler/layout/lane_vm.ts'
+import { ACCOUNT_FLAG_EXISTS } from '../../../transpiler/layout/tables.ts'
+import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import type { Schedule } from '../../batch/open_batch.ts'
+import { wordAdd, wordCompare, wordCopy, wordEquals, wordMulNumber, wordSub } from '../../primitives/word.ts'
+import {
+  type AccountTable,
+  HOST_CODE,
+  HOST_LIMBS,
+  ROW_BALANCE,
+  ROW_FLAGS,
+  ROW_LIMBS,
+  STATE_RETIRED,
+} from '../../state/tables/account_table.ts'
+import type { ResidentState } from '../../state/tables/resident_tables.ts'
+import type { SlotTable } from '../../state/tables/slot_table.ts'
+import { type VmGroup, vmAccountCount, vmSlotCount } from './executions.ts'
+
+/** Limbs of a record, and of its words inside (transpiler/layout/lane_vm.ts). */
+export const SLOT_RECORD_LIMBS = 4 * SLOT_VECTORS
+export const ACCOUNT_RECORD_LIMBS = 4 * VM_ACCOUNT_VECTORS
+export const RECORD_BEFORE = 4
+export const RECORD_PRESENT = RECORD_BEFORE + LIMBS_PER_WORD
+export const RECORD_LEAST = RECORD_PRESENT + LIMBS_PER_WORD
+
+/** Flags of an account that the transaction looked at, or may have changed; else it is only warm. */
+export const ENTRY_SEEN = ENTRY_READ | ENTRY_BALANCE | ENTRY_TOUCHED
+
+/** What of a lane's records does not hold. */
+export const VM_HOLDS = 0
+export const VM_SLOT = 1
+export const VM_BALANCE = 2
+/** Code or existence of an account, or the account is another one by now. */
+export const VM_CODE = 3
+/** An account exists and is empty (EIP-161), which a lane does not see. */
+export const VM_EMPTY = 4
+export type VmBreak = 0 | 1 | 2 | 3 | 4
+
+const paid = new Uint32Array(LIMBS_PER_WORD)
+const now = new Uint32Array(LIMBS_PER_WORD)
+const moved = new Uint32Array(LIMBS_PER_WORD)
+const needed = new Uint32Array(LIMBS_PER_WORD)
+
+/** Fees that the coinbase has earned and that are not in its balance. Only who looks at it, or has it pay, needs them there. */
+export interface OpenFees {
+  /** Its present id. */
+  readonly coinbase: number
+  readonly settle: () => void
+}
+
+/** Holds the records of executions of the lane VM against the running values of the tables, and enters what they changed. */
+export class VmStore {
+  readonly #schedule: Schedule
+  readonly #accounts: AccountTable
+  readonly #slots: SlotTable
+
+  constructor(schedule: Schedule, { accounts, slots }: ResidentState) {
+    this.#schedule = schedule
+    this.#accounts = accounts
+    this.#slots = slots
+  }
+
+  /**
+   * What keeps a lane's execution of transaction i from standing on the running values, in which the fees so far are settled, or are when
+   * `fees` is asked. `from`: the sender's present id.
+   */
+  broken(group: VmGroup, lane: number, i: number, from: number, fees?: OpenFees): VmBreak {
+    return this.#brokenSlot(group, lane) || this.#brokenAccount(group, lane, i, from, fees)
+  }
+
+  /**
+   * Enters the slots and balances of a lane that succeeded. The value of the transaction is in them; what the sender pays for
+   * gas is not.
+   */
+  store(group: VmGroup, lane: number): void {
+    const { words } = group
+    const slots = this.#slots
+    let at = group.slotsAt[lane]!
+    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS) {
+      if (wordEquals(words, at + RECORD_BEFORE, words, at + RECORD_PRESENT)) continue
+      const slot = words[at]!
+      slots.write(slot)
+      wordCopy(slots.values, slot * LIMBS_PER_WORD, words, at + RECORD_PRESENT)
+    }
+    const accounts = this.#accounts
+    at = group.accountsAt[lane]!
+    for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS) {
+      if (wordEquals(words, at + RECORD_BEFORE, words, at + RECORD_PRESENT)) continue
+      const id = words[at]!
+      const row = id * ROW_LIMBS
+      accounts.write(id)
+      wordSub(moved, 0, words, at + RECORD_PRESENT, words, at + RECORD_BEFORE)
+      wordAdd(accounts.rows, row + ROW_BALANCE, accounts.rows, row + ROW_BALANCE, moved, 0)
+      accounts.rows[row + ROW_FLAGS]! |= ACCOUNT_FLAG_EXISTS
+    }
+  }
+
+  #brokenSlot(group: VmGroup, lane: number): VmBreak {
+    const { words } = group
+    const { values, owners } = this.#slots
+    const { states, renewed } = this.#accounts
+    let at = group.slotsAt[lane]!
+    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS) {
+      if ((words[at + 1]! & SLOT_READ) === 0) continue
+      const slot = words[at]!
+      if (!wordEquals(words, at + RECORD_BEFORE, values, slot * LIMBS_PER_WORD)) return VM_SLOT
+      if (renewed && (states[owners[slot]!]! & STATE_RETIRED) !== 0) return VM_CODE
+    }
+    return VM_HOLDS
+  }
+
+  #brokenAccount(group: VmGroup, lane: number, i: number, from: number, fees?: OpenFees): VmBreak {
+    const { words } = group
+    const accounts = this.#accounts
+    const { hosts, states, renewed } = accounts
+    let at = group.accountsAt[lane]!
+    for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS) {
+      const id = words[at]!
+      const flags = words[at + 1]!
+      if (id === fees?.coinbase && (flags & ENTRY_SEEN) !== 0) fees.settle()
+      if (renewed && (states[id]! & STATE_RETIRED) !== 0) return VM_CODE
+      if ((flags & ENTRY_READ) !== 0 && hosts[id * HOST_LIMBS + HOST_CODE] !== words[at + 2]) return VM_CODE
+      // At its execution the sender has a nonce, so that it exists and is not empty.
+      if (id !== from) {
+        const exists = accounts.exists(id)
+        if ((flags & ENTRY_READ) !== 0 && exists !== ((flags & ENTRY_EXISTS) !== 0)) return VM_CODE
+        if ((flags & ENTRY_SEEN) !== 0 && accounts.isEmpty(id)) return VM_EMPTY
+      }
+      if (!this.#balanceHolds(words, at, i, from)) return VM_BALANCE
+    }
+    return VM_HOLDS
+  }
+
+  /** Whether the lane would have gone the same way on the present balance of the account whose record is at `words[at]`. */
+  #balanceHolds(words: Uint32Array, at: number, i: number, from: number): boolean {
+    const { rows } = this.#accounts
+    const { batch } = this.#schedule
+    const id = words[at]!
+    const balance = id * ROW_LIMBS + ROW_BALANCE
+    if (id === from) {
+      upfrontCost(this.#schedule, i, paid, 0)
+      wordSub(now, 0, rows, balance, paid, 0)
+    } else wordCopy(now, 0, rows, balance)
+    if (wordEquals(now, 0, words, at + RECORD_BEFORE)) return true
+    if ((words[at + 1]! & ENTRY_BALANCE) !== 0) return false
+    // The value is paid unseen. Where the lane lacked it, the balance passed zero and its least says nothing.
+    if (id === from && wordCompare(words, at + RECORD_BEFORE, batch.value, i * LIMBS_PER_WORD) < 0) return false
+    wordSub(needed, 0, words, at + RECORD_BEFORE, words, at + RECORD_LEAST)
+    return wordCompare(now, 0, needed, 0) >= 0
+  }
+}
+
+/**
+ * dst = wei that the sender of transaction i pays before its first step: gas limit * effective price, and what its blobs burn.
+ * The gas limit is below 2^32.
+ */
+export const upfrontCost = ({ rules }: Pick<Schedule, 'rules'>, i: number, dst: Uint32Array, di: number): void => {
+  const { price, gasLimit, blobFee } = rules
+  wordMulNumber(dst, di, price, i * LIMBS_PER_WORD, gasLimit[i]!)
+  if (blobFee.length !== 0) wordAdd(dst, di, dst, di, blobFee, i * LIMBS_PER_WORD)
+}

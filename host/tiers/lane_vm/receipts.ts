@@ -1,0 +1,128 @@
+import { VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
+import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import { bloomIndicesOfAddress, bloomIndicesOfWord } from '../../chain/bloom.ts'
+import { bytesToHex } from '../../chain/encode_batch.ts'
+import { addressToHex, wordCopy, wordEquals, wordToHex } from '../../primitives/word.ts'
+import {
+  addBloomIndices,
+  type BloomSet,
+  type CallOutcome,
+  type LaneReceipts,
+  type Log,
+} from '../../receipts/receipts.ts'
+import { ROW_LIMBS } from '../../state/tables/account_table.ts'
+import { type VmGroup, vmExit, vmGasLeft, vmLogCount, vmOutput, vmRefund } from './executions.ts'
+
+const HEAD_LIMBS = 4
+/** Of the bits of a topic, and of a log. */
+const BITS_LIMBS = 2
+const LOG_BITS_LIMBS = 8
+
+/** Reads logs, outputs and blooms of one wave of the lane VM. `accountRows`: the rows that account ids point into. */
+export class VmReceipts implements LaneReceipts {
+  readonly #group: VmGroup
+  readonly #accountRows: Uint32Array
+  readonly #executionGas: Float64Array
+  readonly #bits: Uint32Array | undefined
+  /** The first topic of the last log, and its bloom bits. */
+  readonly #firstTopic = new Uint32Array(LIMBS_PER_WORD)
+  readonly #firstIndices = new Uint16Array(3)
+  #knowsTopic = false
+  readonly #indices = new Uint16Array(3)
+  /** Bloom bits of emitters by account id. */
+  readonly #emitters = new Map<number, Uint16Array>()
+
+  /** `bits`: what became of the group's `bloomBits`. */
+  constructor(group: VmGroup, accountRows: Uint32Array, executionGas: Float64Array, bits?: Uint32Array) {
+    this.#bits = bits
+    this.#group = group
+    this.#accountRows = accountRows
+    this.#executionGas = executionGas
+  }
+
+  logs(lane: number): readonly Log[] {
+    const { words } = this.#group
+    const logs: Log[] = []
+    this.#forEachLog(lane, (at, topics, bytes) => {
+      const data = at + HEAD_LIMBS + topics * LIMBS_PER_WORD
+      logs.push({
+        address: addressToHex(this.#accountRows, words[at]! * ROW_LIMBS),
+        topics: Array.from({ length: topics }, (_, n) => wordToHex(words, at + HEAD_LIMBS + n * LIMBS_PER_WORD)),
+        data: bytesToHex(new Uint8Array(words.buffer, words.byteOffset + 4 * data, bytes)),
+      })
+    })
+    return logs
+  }
+
+  output(lane: number): Uint8Array {
+    return vmExit(this.#group, lane) === VM_EXITS.halted ? NO_BYTES : vmOutput(this.#group, lane)
+  }
+
+  /** A halt has no more than its status. */
+  callOutcome(lane: number): CallOutcome | undefined {
+    const group = this.#group
+    const exit = vmExit(group, lane)
+    if (exit === VM_EXITS.halted) return undefined
+    const succeeded = exit === VM_EXITS.succeeded
+    return {
+      executionGas: BigInt(this.#executionGas[group.transactions[lane]!]! - vmGasLeft(group, lane)),
+      gasRefund: succeeded ? BigInt(vmRefund(group, lane)) : 0n,
+      exception: succeeded ? undefined : 'revert',
+    }
+  }
+
+  addBloom(blooms: BloomSet, lane: number, _to: Uint32Array, i: number): void {
+    const { words } = this.#group
+    const bits = this.#bits
+    const indices = this.#indices
+    let hashed = bits === undefined ? 0 : this.#group.bloomsAt![lane]!
+    this.#forEachLog(lane, (at, topics) => {
+      addBloomIndices(blooms, i, this.#emitter(words[at]!))
+      if (topics > 0) addBloomIndices(blooms, i, this.#ofFirstTopic(at + HEAD_LIMBS))
+      for (let n = 1; n < topics; n++) {
+        if (bits === undefined) bloomIndicesOfWord(indices, words, at + HEAD_LIMBS + n * LIMBS_PER_WORD)
+        else {
+          const from = hashed + BITS_LIMBS * (n - 1)
+          indices[0] = bits[from]! & 2047
+          indices[1] = bits[from]! >>> 16
+          indices[2] = bits[from + 1]!
+        }
+        addBloomIndices(blooms, i, indices)
+      }
+      hashed += LOG_BITS_LIMBS
+    })
+  }
+
+  /** Bits of the first topic of a log, which names the event and is mostly that of the log before. */
+  #ofFirstTopic(at: number): Uint16Array {
+    const { words } = this.#group
+    if (this.#knowsTopic && wordEquals(this.#firstTopic, 0, words, at)) return this.#firstIndices
+    wordCopy(this.#firstTopic, 0, words, at)
+    bloomIndicesOfWord(this.#firstIndices, words, at)
+    this.#knowsTopic = true
+    return this.#firstIndices
+  }
+
+  #emitter(id: number): Uint16Array {
+    let indices = this.#emitters.get(id)
+    if (indices === undefined) {
+      indices = new Uint16Array(3)
+      bloomIndicesOfAddress(indices, this.#accountRows, id * ROW_LIMBS)
+      this.#emitters.set(id, indices)
+    }
+    return indices
+  }
+
+  #forEachLog(lane: number, visit: (at: number, topics: number, bytes: number) => void): void {
+    const group = this.#group
+    if (vmExit(group, lane) !== VM_EXITS.succeeded) return
+    const { words } = group
+    let at = group.logsAt[lane]!
+    for (let n = vmLogCount(group, lane); n > 0; n--) {
+      visit(at, words[at + 1]!, words[at + 2]!)
+      at += HEAD_LIMBS * words[at + 3]!
+    }
+  }
+}
+
+const NO_BYTES = new Uint8Array(0)

@@ -1,0 +1,404 @@
+import { KERNELS } from '../../../kernels/linked.generated.ts'
+import { liftCode, MICRO } from '../../../transpiler/index.ts'
+import { LANE_REQUEST, VM_EXITS, VM_QUOTAS, VM_REGIONS, type VmQuota } from '../../../transpiler/layout/lane_vm.ts'
+import { ACCOUNT_CODE_SHIFT } from '../../../transpiler/layout/tables.ts'
+import { type Fork, isAtLeast } from '../../../transpiler/spec/forks.ts'
+import type { BlockEnvironment } from '../../chain/environment.ts'
+import type { BufferPool } from '../../device/buffer_pool.ts'
+import type { ComputeDevice } from '../../device/compute_device.ts'
+import { OutOfMemoryError } from '../../device/fault.ts'
+import { mostWaveBytes } from '../../device/limits.ts'
+import type { Precompiles } from '../../precompiles/precompiles.ts'
+import type { BloomRunner } from '../../receipts/device_blooms.ts'
+import type { DeviceTables } from '../../session/mirror.ts'
+import { ROW_FLAGS, ROW_LIMBS } from '../../state/tables/account_table.ts'
+import type { ResidentState } from '../../state/tables/resident_tables.ts'
+import { environmentWords } from '../path/columns.ts'
+import { type CodeLifter, VmCodes } from './code_store.ts'
+import { type VmBudget, type VmCounters, VmDispatches, type VmMachine } from './dispatches.ts'
+import { type VmGroup, vmColumn, vmExit } from './executions.ts'
+import { VmGather } from './gather.ts'
+import { loadListedItems, type VmHints } from './items.ts'
+import { laneOrder } from './order.ts'
+import { loadKinds, type VmKind } from './profiles.ts'
+import { TracedCodes, traceLane, type VmTraceStep } from './trace.ts'
+import type { VmBlock } from './uniform.ts'
+import {
+  cutWaves,
+  layWave,
+  leastWaves,
+  VECTOR_BYTES,
+  type VmLanes,
+  type VmSource,
+  type VmWave,
+  WaveMemory,
+} from './wave.ts'
+
+export interface VmRunnerParts {
+  readonly device: ComputeDevice
+  readonly resident: ResidentState
+  readonly fork: Fork
+  readonly chainId: bigint
+  readonly pool: BufferPool
+  readonly tables: DeviceTables
+  readonly precompiles: Precompiles
+  /** Hashes the topics of logs where it is on; else the host does. */
+  readonly blooms?: BloomRunner
+  readonly budget?: Partial<VmBudget>
+  /** Lanes after which a code is lifted to superblocks. Default 0: at once. */
+  readonly hotLanes?: number
+}
+
+/** `hotLanes` where lanes are few: superblocks run a code in two thirds of the turns and take four times as long to lift. */
+export const HOT_LANES = 256
+
+/** Calls to run, each on the tables as they stand. Their parties are resident; none creates a contract. */
+export interface VmRequest extends VmSource {
+  readonly env: BlockEnvironment
+  readonly coinbaseId: number
+  /** Indices into the batch. */
+  readonly transactions: Int32Array
+  readonly hints?: VmHints
+  /** By position in `transactions`: what is known of such calls. It learns from this run. */
+  readonly kinds?: readonly VmKind[]
+}
+
+const TOO_SMALL = 'the device does not hold one workgroup of the lane VM'
+
+const DEFAULT_BUDGET: VmBudget = { dispatchSteps: 4096, laneSteps: 1 << 22, dispatches: 4096 }
+
+/**
+ * Runs transactions on the lane VM (kernels/entry/lane_vm.wgsl), one lane each: waves as large as the device takes, dispatched until
+ * every lane ended, with the host's answers in between. Lanes that pass their quota run again in a larger one.
+ */
+export class VmRunner {
+  readonly timings = { upload: 0, execute: 0, readback: 0, codes: 0 }
+  /** Waves beyond the first of a run and quota, because of the device's limits. */
+  chunks = 0
+  dispatches = 0
+  /** Instructions run. */
+  steps = 0
+  /** Most bytes that one wave held on the device. */
+  laneBytes = 0
+  readonly #parts: VmRunnerParts
+  readonly #codes: VmCodes
+  readonly #budget: VmBudget
+  /** Of the wave that is laid out: uploaded before the next one is. */
+  readonly #memory = new WaveMemory()
+  /** Vectors of a wave that the device's memory may hold: half of what it had no room for. */
+  #roomVectors = Infinity
+  #machine: VmMachine | undefined
+  #compiling: Promise<void> | undefined
+
+  constructor(parts: VmRunnerParts) {
+    this.#parts = parts
+    this.#codes = new VmCodes(parts.device, parts.resident.codes, codeLifter(parts.fork), parts.hotLanes)
+    this.#budget = { ...DEFAULT_BUDGET, ...parts.budget }
+  }
+
+  get isReady(): boolean {
+    return this.#machine !== undefined
+  }
+
+  /** Compiles the kernels, once; rejects with ShaderCompileError or a fault of the device. */
+  compile(): Promise<void> {
+    if (this.#compiling === undefined) {
+      this.#compiling = this.#compile()
+      this.#compiling.catch(() => {
+        this.#compiling = undefined
+      })
+    }
+    return this.#compiling
+  }
+
+  /** Starts the counters of a batch. */
+  begin(): void {
+    Object.assign(this.timings, { upload: 0, execute: 0, readback: 0, codes: 0 })
+    this.chunks = 0
+    this.dispatches = 0
+    this.steps = 0
+    this.laneBytes = 0
+  }
+
+  /**
+   * Every transaction is in one lane of one group, but for the lanes marked as superseded. Rejects with a fault of the device, or as
+   * the State does. `compile` has resolved.
+   */
+  async run(request: VmRequest): Promise<VmGroup[]> {
+    const machine = this.#machine
+    if (machine === undefined) throw new Error('the lane VM has not compiled')
+    const startedMs = performance.now()
+    const { lanes, block } = await this.#prepare(request)
+    const order = laneOrder(request.batch, request.transactions, this.#calledCodes(request))
+    this.timings.upload += performance.now() - startedMs
+    const groups: VmGroup[] = []
+    const { kinds } = request
+    const least = leastWaves(lanes)
+    const fits = least.map((vectors) => vectors <= this.#mostVectors)
+    const mostQuota = fits.lastIndexOf(true)
+    const byQuota = positionsByQuota(order, mostQuota, kinds)
+    let passed: readonly number[] = []
+    if (mostQuota < 0) throw new RangeError(TOO_SMALL)
+    for (let n = 0; n <= mostQuota; n++) {
+      const positions = joined(byQuota[n]!, passed)
+      if (!fits[n]) {
+        passed = [...positions]
+        continue
+      }
+      const ran = await this.#runQuota(machine, lanes, positions, VM_QUOTAS[n]!, least[n]!, block)
+      groups.push(...ran.map(({ group }) => group))
+      passed = passedQuota(ran)
+      settleQuota(ran, n < mostQuota)
+      if (kinds !== undefined) raiseQuotas(kinds, positions, passed)
+    }
+    return groups
+  }
+
+  /**
+   * Runs the one transaction of the request and yields its machine in front of every opcode; then what its lane left. For people:
+   * a step takes several trips to the device.
+   */
+  async *trace(request: VmRequest): AsyncGenerator<VmTraceStep, VmGroup> {
+    const machine = this.#machine
+    if (machine === undefined) throw new Error('the lane VM has not compiled')
+    const { device, fork, resident } = this.#parts
+    const { transactions } = request
+    if (transactions.length !== 1) throw new RangeError(`a trace is of one transaction, not of ${transactions.length}`)
+    const traced = new TracedCodes(fork, codeLifter(fork))
+    const codes = new VmCodes(device, resident.codes, traced)
+    const { lanes, block } = await this.#prepare(request)
+    const positions = Uint32Array.of(0)
+    const quota = VM_QUOTAS[leastWaves(lanes).findLastIndex((vectors) => vectors <= this.#mostVectors)]
+    if (quota === undefined) throw new RangeError(TOO_SMALL)
+    const wave = layWave(lanes, positions, quota)
+    const server = { ...machine.server, codes }
+    const dispatches = new VmDispatches({ ...machine, server }, wave, block)
+    const counters: VmCounters = { ...this.timings, dispatches: 0, steps: 0 }
+    try {
+      yield* traceLane({ dispatches, wave, codes, traced, table: resident.codes }, this.#budget, counters)
+      const reasons = new Map<number, string>()
+      const group = await dispatches.collect(transactions.slice(), reasons, counters)
+      settleQuota([{ group, positions, reasons }], false)
+      return group
+    } finally {
+      dispatches.release()
+      codes.destroy()
+    }
+  }
+
+  destroy(): void {
+    this.#codes.destroy()
+  }
+
+  async #compile(): Promise<void> {
+    const { device, pool, tables, resident, precompiles, blooms } = this.#parts
+    const kernel = await device.kernel({
+      label: 'lane VM',
+      wgsl: KERNELS['lane_vm']!,
+      entryPoint: 'lane_vm',
+      bindings: 'execution',
+    })
+    await kernel.warmUp()
+    const gather = await VmGather.compile(device, pool)
+    if (blooms?.isOn) await blooms.logKernel()
+    const server = { resident, precompiles, codes: this.#codes }
+    this.#machine = { device, pool, tables, kernel, gather, server, ...(blooms && { blooms }) }
+  }
+
+  async #prepare(request: VmRequest): Promise<{ readonly lanes: VmLanes; readonly block: VmBlock }> {
+    const { fork, chainId, resident } = this.#parts
+    const { batch, transactions, hints, kinds, env, coinbaseId } = request
+    const listed = await loadListedItems(batch, transactions, resident)
+    if (kinds !== undefined) await this.#foresee(kinds)
+    return {
+      lanes: {
+        source: request,
+        transactions,
+        listed,
+        natives: MICRO(fork),
+        ...(hints && { hints }),
+        ...(kinds && { kinds }),
+      },
+      block: { fork, words: environmentWords(env, chainId), coinbaseId },
+    }
+  }
+
+  /** Makes resident, and puts in the store, what calls of these kinds have asked for. */
+  async #foresee(kinds: readonly VmKind[]): Promise<void> {
+    const { resident } = this.#parts
+    const ids = await loadKinds(new Set(kinds), resident)
+    const { rows } = resident.accounts
+    const codeIds = new Set<number>()
+    for (const id of ids) codeIds.add(rows[id * ROW_LIMBS + ROW_FLAGS]! >>> ACCOUNT_CODE_SHIFT)
+    for (const codeId of codeIds) {
+      if (codeId === 0) continue
+      this.#codes.note(codeId, kinds.length)
+      this.#codes.require(codeId)
+    }
+  }
+
+  /** Code ids of the called accounts, which are put in the store at once. */
+  #calledCodes({ transactions, toIds }: VmRequest): Uint32Array {
+    const startedMs = performance.now()
+    const { accounts, codes } = this.#parts.resident
+    const codeIds = new Uint32Array(transactions.length)
+    const lanes = new Uint32Array(codes.codes.length)
+    for (let k = 0; k < codeIds.length; k++) {
+      const codeId = accounts.rows[toIds[transactions[k]!]! * ROW_LIMBS + ROW_FLAGS]! >>> ACCOUNT_CODE_SHIFT
+      codeIds[k] = codeId
+      lanes[codeId]!++
+    }
+    for (let codeId = 1; codeId < lanes.length; codeId++) {
+      if (lanes[codeId] === 0) continue
+      this.#codes.note(codeId, lanes[codeId]!)
+      this.#codes.require(codeId)
+    }
+    this.timings.codes += performance.now() - startedMs
+    return codeIds
+  }
+
+  /** Of a wave: what the device binds at once. */
+  get #mostVectors(): number {
+    return mostWaveBytes(this.#parts.device.limits) / VECTOR_BYTES
+  }
+
+  /** Frees what memory it can after a wave of so many vectors ran out of it, and takes buffers that all waves share for lost. */
+  #makeRoom(vectors: number): void {
+    this.#roomVectors = Math.floor(vectors / 2)
+    this.#parts.pool.trim()
+    this.#parts.tables.renew()
+    this.#codes.renew()
+  }
+
+  /**
+   * Runs lanes of one quota in as few waves as the device holds, halved while its memory runs out; the least
+   * possible wave is tried twice, then its fault passes.
+   */
+  async #runQuota(
+    machine: VmMachine,
+    lanes: VmLanes,
+    positions: Uint32Array,
+    quota: VmQuota,
+    leastVectors: number,
+    block: VmBlock,
+  ): Promise<readonly VmWaveResult[]> {
+    const endsFrom = (from: number): readonly number[] => {
+      const room = Math.min(this.#mostVectors, Math.max(this.#roomVectors, leastVectors))
+      const ends = cutWaves(lanes, positions.subarray(from), quota, room)
+      if (ends === undefined) throw new RangeError(TOO_SMALL)
+      return ends.map((end) => from + end)
+    }
+    const ran: VmWaveResult[] = []
+    let ends = endsFrom(0)
+    let hasRoom = false
+    for (let first = 0; first < positions.length; ) {
+      const startedMs = performance.now()
+      const wave = layWave(lanes, positions.subarray(first, ends[0]), quota, this.#memory)
+      this.timings.upload += performance.now() - startedMs
+      try {
+        ran.push(await this.#runWave(machine, lanes, wave, block))
+        first = ends[0]!
+        ends = ends.slice(1)
+        hasRoom = false
+      } catch (thrown) {
+        if (!(thrown instanceof OutOfMemoryError) || hasRoom) throw thrown
+        this.#makeRoom(wave.storeVectors)
+        // A wave that cannot be halved may fit the room that was made.
+        hasRoom = wave.laneCount <= quota.neighbours
+        if (hasRoom) continue
+        const middle = first + Math.ceil(wave.laneCount / 2 / quota.neighbours) * quota.neighbours
+        ends = [middle, ...endsFrom(middle)]
+      }
+    }
+    this.chunks += Math.max(0, ran.length - 1)
+    return ran
+  }
+
+  async #runWave(machine: VmMachine, lanes: VmLanes, wave: VmWave, block: VmBlock): Promise<VmWaveResult> {
+    const startedMs = performance.now()
+    const { positions } = wave
+    const dispatches = new VmDispatches(machine, wave, block)
+    this.laneBytes = Math.max(this.laneBytes, dispatches.bytes)
+    this.timings.upload += performance.now() - startedMs
+    const counters: VmCounters = { ...this.timings, dispatches: this.dispatches, steps: this.steps }
+    try {
+      await dispatches.finish(this.#budget, counters)
+      const reasons = new Map<number, string>()
+      const transactions = new Int32Array(positions.length)
+      for (let lane = 0; lane < positions.length; lane++) transactions[lane] = lanes.transactions[positions[lane]!]!
+      const group = await dispatches.collect(transactions, reasons, counters)
+      const { dispatches: dispatched, steps, ...timings } = counters
+      Object.assign(this.timings, timings)
+      this.dispatches = dispatched
+      this.steps = steps
+      dispatches.release()
+      return { group, positions, reasons }
+    } catch (thrown) {
+      dispatches.drop()
+      throw thrown
+    }
+  }
+}
+
+const codeLifter = (fork: Fork): CodeLifter => ({
+  lift: (code) => liftCode(code, fork),
+  liftFirst: (code) => liftCode(code, fork, 'fused'),
+  micro: MICRO(fork),
+  delegates: isAtLeast(fork, 'prague'),
+})
+
+/** Positions in their order, by the quota that they start in. */
+const positionsByQuota = (
+  order: Uint32Array,
+  mostQuota: number,
+  kinds: readonly VmKind[] | undefined,
+): readonly Uint32Array[] => {
+  const starts = Array.from({ length: mostQuota + 1 }, (): Uint32Array => new Uint32Array(0))
+  if (kinds === undefined || kinds.every(({ quota }) => quota === 0)) starts[0] = order
+  else for (let n = 0; n <= mostQuota; n++) starts[n] = order.filter((k) => Math.min(mostQuota, kinds[k]!.quota) === n)
+  return starts
+}
+
+const joined = (positions: Uint32Array, more: readonly number[]): Uint32Array => {
+  if (more.length === 0) return positions
+  const all = new Uint32Array(positions.length + more.length)
+  all.set(positions)
+  all.set(more, positions.length)
+  return all
+}
+
+/** A group, whose reasons are open until it is known which lanes run again. */
+interface VmWaveResult {
+  readonly group: VmGroup
+  readonly positions: Uint32Array
+  readonly reasons: Map<number, string>
+}
+
+/** Positions of the lanes that passed their quota. */
+const passedQuota = (ran: readonly VmWaveResult[]): readonly number[] => {
+  const passed: number[] = []
+  for (const { group, positions } of ran)
+    for (let lane = 0; lane < group.laneCount; lane++)
+      if (vmExit(group, lane) === VM_EXITS.quota) passed.push(positions[lane]!)
+  return passed
+}
+
+/** Kinds most of whose lanes passed the quota start in the next one from now on. */
+const raiseQuotas = (kinds: readonly VmKind[], positions: Uint32Array, passed: readonly number[]): void => {
+  if (passed.length === 0) return
+  const lanes = new Map<VmKind, number>()
+  for (const k of passed) lanes.set(kinds[k]!, 2 + (lanes.get(kinds[k]!) ?? 0))
+  for (const k of positions) if (lanes.has(kinds[k]!)) lanes.set(kinds[k]!, lanes.get(kinds[k]!)! - 1)
+  for (const [kind, most] of lanes) if (most > 0) kind.quota = Math.min(kind.quota + 1, VM_QUOTAS.length - 1)
+}
+
+/** Marks the lanes that passed their quota: they run again, or have left. */
+const settleQuota = (ran: readonly VmWaveResult[], runAgain: boolean): void => {
+  for (const { group, reasons } of ran) {
+    for (let lane = 0; lane < group.laneCount; lane++) {
+      if (vmExit(group, lane) !== VM_EXITS.quota) continue
+      if (runAgain) group.transactions[lane] = -1
+      else reasons.set(lane, `vm quota: ${VM_REGIONS[group.columns[vmColumn(group, LANE_REQUEST, lane) + 1]!]}`)
+    }
+  }
+}

@@ -1,0 +1,254 @@
+import { LANE_REQUEST } from '../../../transpiler/layout/lane_vm.ts'
+import { type DeviceCosts, isWorthVmWave, vmSavesUs } from '../../batch/cost.ts'
+import { OUTCOME_NONE, type Schedule, TIER_CPU, TIER_VM } from '../../batch/open_batch.ts'
+import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
+import { TYPE_SET_CODE } from '../../chain/batch.ts'
+import { faultText } from '../../session/fault_reason.ts'
+import type { CompileMode, PathLibrary } from '../path/library.ts'
+import { countExecution } from '../path/lots.ts'
+import { type VmGroup, vmColumn } from './executions.ts'
+import type { VmHints } from './items.ts'
+import type { VmKind, VmKinds } from './profiles.ts'
+import type { VmRequest, VmRunner } from './runner.ts'
+import { calledMicroCode, MOST_GAS_HIGH_LIMB } from './wave.ts'
+
+/** What runs waves of the lane VM: VmRunner on a device. */
+export interface VmEngine {
+  readonly timings: VmRunner['timings']
+  readonly chunks: number
+  readonly laneBytes: number
+  readonly isReady: boolean
+  /** Rejects where the kernel does not compile. */
+  compile(): Promise<void>
+  /** Starts the counters of a batch. */
+  begin(): void
+  /**
+   * Every transaction of the request is in one lane of the groups, but for lanes with transaction -1. Rejects with a fault of the
+   * device.
+   */
+  run(request: VmRequest): Promise<readonly VmGroup[]>
+  destroy(): void
+}
+
+export interface VmStageOptions {
+  readonly compile: CompileMode
+  /** `always`: every call that may, whatever it costs, also where a path would take it. */
+  readonly laneVm?: 'never' | 'always'
+  /** A wave however few its lanes. */
+  readonly waves?: 'always'
+  /** Default: those of software devices. */
+  readonly costs?: DeviceCosts
+}
+
+/** Brings calls that no path takes through the lane VM. */
+export class VmStage {
+  readonly faults: string[] = []
+  readonly engine: VmEngine
+  readonly kinds: VmKinds
+  readonly #options: VmStageOptions
+  readonly #library: PathLibrary
+  readonly #reasons: ExitReasons
+  #state: 'closed' | 'opening' | 'ready' | 'refused' = 'closed'
+
+  constructor(options: VmStageOptions, engine: VmEngine, kinds: VmKinds, library: PathLibrary, reasons: ExitReasons) {
+    this.kinds = kinds
+    this.#options = options
+    this.engine = engine
+    this.#library = library
+    this.#reasons = reasons
+  }
+
+  /** For the start of a batch: takes calls from the CPU tier, so that nobody executes them ahead. */
+  async begin(schedule: Schedule): Promise<void> {
+    this.engine.begin()
+    const { count } = schedule.batch
+    const calls = this.#worthwhile(schedule, callsFor(schedule, 0, count))
+    if (calls.length === 0 || !(await this.#open())) return
+    for (const i of calls) claim(schedule, i)
+  }
+
+  /** Takes the calls of [first, end) that have no execution by now and are worth it; the others are the CPU tier's. */
+  async claim(schedule: Schedule, first: number, end: number): Promise<readonly number[]> {
+    const calls = callsFor(schedule, first, end)
+    const taken = this.#worthwhile(schedule, calls)
+    const opens = taken.length > 0
+    if (opens && !(await this.#open())) taken.length = 0
+    this.#release(schedule, calls, opens && this.#options.laneVm === 'always' ? this.#whyNot() : undefined, taken)
+    for (const i of taken) claim(schedule, i)
+    return taken
+  }
+
+  /** Executes claimed calls; those that the VM leaves are the CPU tier's. */
+  async run(schedule: Schedule, calls: readonly number[]): Promise<void> {
+    if (calls.length > 0) await this.#execute(schedule, calls)
+  }
+
+  /** Whether these calls are worth a wave of their own. */
+  isWorthWave(schedule: Schedule, calls: readonly number[]): boolean {
+    const { costs } = this.#options
+    return worthwhile(schedule, calls, costs === undefined ? {} : { costs }, this.kinds).length > 0
+  }
+
+  /** Executes calls once more, on other values than the tables have (VmRounds). */
+  async again(schedule: Schedule, calls: readonly number[], hints: VmHints): Promise<void> {
+    for (const i of calls) {
+      schedule.explained?.exit(i, 'conflict')
+      schedule.reasons[i] = 0
+    }
+    await this.#execute(schedule, calls, hints)
+  }
+
+  async #execute(schedule: Schedule, calls: readonly number[], hints?: VmHints): Promise<void> {
+    const { batch, executionGas, fromIds, toIds, rules, env, coinbaseId } = schedule
+    const transactions = Int32Array.from(calls)
+    const kinds = this.kinds.of(schedule, calls)
+    const request = { batch, executionGas, fromIds, toIds, rules, env, coinbaseId, transactions, kinds }
+    const groups = await this.engine.run(hints === undefined ? request : { ...request, hints })
+    const places = new Int32Array(batch.count)
+    for (let k = 0; k < calls.length; k++) places[calls[k]!] = k
+    for (const group of groups) this.#adopt(schedule, group, (i) => kinds[places[i]!]!)
+  }
+
+  /** Gives what has no execution to the CPU tier, for this reason. */
+  refuse(schedule: Schedule, reason: ExitReason): void {
+    const { batch, tier, groups } = schedule
+    const left: number[] = []
+    for (let i = 0; i < batch.count; i++) if (tier[i] === TIER_VM && groups[i]! < 0) left.push(i)
+    this.#release(schedule, left, reason)
+  }
+
+  /** Whether the kernel is there; if nobody wanted it before, has it compiled. */
+  async #open(): Promise<boolean> {
+    if (this.#state === 'closed') {
+      this.#state = 'opening'
+      const opening = this.engine.compile().then(
+        () => {
+          this.#state = 'ready'
+        },
+        (thrown: unknown) => {
+          this.#state = 'refused'
+          this.faults.push(faultText(thrown))
+        },
+      )
+      if (this.#options.compile === 'wait') await this.#library.wait(opening)
+    }
+    return this.#isReady
+  }
+
+  get #isReady(): boolean {
+    return this.#state === 'ready' && this.engine.isReady
+  }
+
+  #whyNot(): ExitReason {
+    return this.#state === 'opening' ? 'compiling' : 'shader did not compile'
+  }
+
+  /** Makes the group the present execution of its transactions; those of lanes that left are the CPU tier's. */
+  #adopt(schedule: Schedule, group: VmGroup, kindOf: (i: number) => VmKind): void {
+    const { tier, groups, lanes, reasons, executions, explained } = schedule
+    const number = schedule.vmGroups.push(group) - 1
+    for (let lane = 0; lane < group.laneCount; lane++) {
+      const i = group.transactions[lane]!
+      if (i < 0) continue
+      countExecution(executions, i)
+      const left = leftReason(group, lane)
+      const kind = kindOf(i)
+      if (left === undefined) {
+        kind.ended++
+        kind.steps = group.columns[vmColumn(group, LANE_REQUEST, lane) + 3]!
+        groups[i] = number
+        lanes[i] = lane
+        continue
+      }
+      kind.left++
+      explained?.exit(i, left)
+      tier[i] = TIER_CPU
+      reasons[i] = this.#reasons.code(left)
+    }
+  }
+
+  #worthwhile(schedule: Schedule, calls: readonly number[]): number[] {
+    return worthwhile(schedule, calls, this.#options, this.kinds)
+  }
+
+  /** `but`: those of the calls, in their order, that stay. */
+  #release(
+    schedule: Schedule,
+    calls: readonly number[],
+    reason: ExitReason | undefined,
+    but: readonly number[] = [],
+  ): void {
+    let kept = 0
+    for (const i of calls) {
+      if (but[kept] === i) {
+        kept++
+        continue
+      }
+      schedule.tier[i] = TIER_CPU
+      if (reason !== undefined) schedule.reasons[i] = this.#reasons.code(reason)
+    }
+  }
+}
+
+/** Whether the lane VM could execute transaction i: a call of code or of a precompile, without authorizations. */
+export const isVmCall = ({ batch, rules, toCodes }: Schedule, i: number): boolean =>
+  (toCodes[i] !== 0 || (batch.creates[i] === 0 && calledMicroCode(batch.to, i) !== 0)) &&
+  batch.type[i]! < TYPE_SET_CODE &&
+  batch.gasLimit[2 * i + 1]! <= MOST_GAS_HIGH_LIMB &&
+  rules.rejection[i] === 0
+
+/** Whether the lane VM is worth a wave for what stands for the CPU tier now. */
+export const isVmWanted = (schedule: Schedule, options: VmStageOptions, kinds: VmKinds): boolean =>
+  worthwhile(schedule, callsFor(schedule, 0, schedule.batch.count), options, kinds).length > 0
+
+/** Those of the calls that are worth their lanes, if together they are worth a wave; else none. */
+const worthwhile = (
+  schedule: Schedule,
+  calls: readonly number[],
+  { laneVm, waves, costs }: Pick<VmStageOptions, 'laneVm' | 'waves' | 'costs'>,
+  kinds: VmKinds,
+): number[] => {
+  if (laneVm === 'always' || calls.length === 0) return [...calls]
+  let savesUs = 0
+  let unknown = 0
+  let longest = 0
+  const taken: number[] = []
+  const like = new Map<VmKind, number>()
+  for (const [k, kind] of kinds.of(schedule, calls).entries()) {
+    const before = like.get(kind) ?? 0
+    const saves = vmSavesUs(kind.steps, kind.stops, before, costs)
+    if (waves !== 'always' && (kind.isRefused || saves <= 0)) continue
+    like.set(kind, before + 1)
+    taken.push(calls[k]!)
+    savesUs += saves
+    longest = Math.max(longest, kind.steps)
+    if (kind.steps === 0) unknown++
+  }
+  return waves === 'always' || isWorthVmWave(savesUs, unknown, longest, costs) ? taken : []
+}
+
+/** Such calls in [first, end) that have no execution, or one that the device gave up. */
+const callsFor = (schedule: Schedule, first: number, end: number): number[] => {
+  const { tier, groups, outcome } = schedule
+  const calls: number[] = []
+  for (let i = first; i < end; i++) {
+    if (outcome[i] !== OUTCOME_NONE) continue
+    if (tier[i] === TIER_VM ? groups[i]! < 0 : tier[i] === TIER_CPU && isVmCall(schedule, i)) calls.push(i)
+  }
+  return calls
+}
+
+const claim = ({ tier, groups, lanes }: Schedule, i: number): void => {
+  tier[i] = TIER_VM
+  groups[i] = -1
+  lanes[i] = -1
+}
+
+/** Why a lane has no outcome; undefined where it has one. */
+const leftReason = ({ reasons }: VmGroup, lane: number): ExitReason | undefined => {
+  const reason = reasons.get(lane)
+  if (reason === undefined || isQuota(reason)) return reason
+  return `refused: ${reason.replace(/^opcode /, '')}`
+}
+
+const isQuota = (reason: string): reason is `vm quota: ${string}` => reason.startsWith('vm quota: ')

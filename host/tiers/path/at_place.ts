@@ -1,0 +1,68 @@
+import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
+import type { Schedule } from '../../batch/open_batch.ts'
+import type { Precompiles } from '../../precompiles/precompiles.ts'
+import type { ResidentState } from '../../state/tables/resident_tables.ts'
+import type { LaneGroup } from './columns.ts'
+import type { LaneRunner } from './kernels/runner.ts'
+import type { PathCandidate } from './library.ts'
+import { countExecution, guardText, laneSource } from './lots.ts'
+import { loadMissed } from './misses.ts'
+
+/** Times that a lane is run again because a memo or, where the State answers late, something else was missing. */
+const MAX_RERUNS = 8
+const LEFT = 1
+
+/**
+ * Runs a transaction whose execution does not stand at its place, by the known paths of its key, on the host and on the running
+ * values: what it then reads is what serial execution would. That takes as long as a few EVM steps of the CPU tier.
+ */
+export class PlaceRun {
+  readonly #resident: ResidentState
+  readonly #precompiles: Precompiles
+  /** Groups of executions that were made at their place: there is no better one. */
+  readonly #made = new WeakSet<LaneGroup>()
+
+  constructor(resident: ResidentState, precompiles: Precompiles) {
+    this.#resident = resident
+    this.#precompiles = precompiles
+  }
+
+  /** Whether another execution of transaction i can stand where the present one does not. */
+  isOpen({ groups, laneGroups }: Schedule, i: number): boolean {
+    const group = laneGroups[groups[i]!]
+    return group !== undefined && !this.#made.has(group)
+  }
+
+  /**
+   * EXIT_NONE where transaction i ended on one of the candidates: that is its execution now. EXIT_MISS where it missed on one,
+   * and any other exit where it left them all.
+   */
+  async run(schedule: Schedule, i: number, candidates: readonly PathCandidate[], runner: LaneRunner): Promise<number> {
+    let last = LEFT
+    for (const candidate of candidates) {
+      if (!candidate.hasProgram) continue
+      const group = await this.#run(schedule, i, candidate, runner)
+      const exit = group.lanesOut[0]!
+      if (exit === EXIT_NONE) {
+        this.#made.add(group)
+        schedule.groups[i] = schedule.laneGroups.push(group) - 1
+        schedule.lanes[i] = 0
+        candidate.lanes++
+        return exit
+      }
+      if (exit === EXIT_MISS) last = exit
+      schedule.explained?.exit(i, exit === EXIT_MISS ? 'miss' : guardText(group.plan, exit))
+    }
+    return last
+  }
+
+  async #run(schedule: Schedule, i: number, { plan }: PathCandidate, runner: LaneRunner): Promise<LaneGroup> {
+    const source = laneSource(schedule)
+    for (let rerun = 0; ; rerun++) {
+      countExecution(schedule.executions, i)
+      const group = await runner.host.runAtPlace(plan, i, source, schedule.env)
+      if (group.lanesOut[0] !== EXIT_MISS || rerun === MAX_RERUNS) return group
+      await loadMissed(group, [0], schedule.toIds, this.#resident, this.#precompiles)
+    }
+  }
+}

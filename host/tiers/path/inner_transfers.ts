@@ -1,0 +1,81 @@
+import { ACCOUNT_FLAG_EXISTS } from '../../../transpiler/layout/tables.ts'
+import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import { wordAdd, wordCompare, wordIsZero, wordSub } from '../../primitives/word.ts'
+import { credit } from '../../settle/fees.ts'
+import { type AccountTable, ROW_BALANCE, ROW_FLAGS, ROW_LIMBS } from '../../state/tables/account_table.ts'
+import type { LaneGroup } from './columns.ts'
+import { laneWord } from './executions.ts'
+import { COLUMN_LIMBS } from './plan.ts'
+
+const amount = new Uint32Array(LIMBS_PER_WORD)
+
+/**
+ * Wei that the calls of a device execution move, on the running balances at its place in the order.
+ *
+ * Such transfers depend on nothing but their own condition, that the payer has the amount, and make nothing depend on them
+ * but conditions and reads behind them: two transactions that pay out of one account do not conflict while there is enough.
+ */
+export class InnerTransfers {
+  readonly #accounts: AccountTable
+
+  constructor(accounts: AccountTable) {
+    this.#accounts = accounts
+  }
+
+  /**
+   * Moves the transaction's value to the called account `entry`, then what its calls move, in order, and what dropped
+   * frames moved back; takes the value away again where the transaction does not succeed. False, with all balances as they
+   * were, where a payer lacks its amount. The sender is only ever paid here: what it spends was checked before, and is
+   * debited after.
+   */
+  apply(group: LaneGroup, lane: number, entry: number, value: Uint32Array, at: number): boolean {
+    const accounts = this.#accounts
+    const { transferFrom, transferTo, transferColumns, succeeds } = group.plan
+    accounts.write(entry)
+    credit(accounts.rows, entry * ROW_LIMBS + ROW_BALANCE, value, at)
+    for (let k = 0; k < transferColumns.length; k++) {
+      const payer = party(group, lane, transferFrom[k]!, entry)
+      const payee = party(group, lane, transferTo[k]!, entry)
+      laneWord(group, lane, transferColumns[k]!, amount)
+      const { rows } = accounts
+      const from = payer * ROW_LIMBS + ROW_BALANCE
+      if (wordCompare(rows, from, amount, 0) < 0) {
+        this.#undo(group, lane, k, entry)
+        wordSub(rows, entry * ROW_LIMBS + ROW_BALANCE, rows, entry * ROW_LIMBS + ROW_BALANCE, value, at)
+        return false
+      }
+      accounts.write(payer)
+      accounts.write(payee)
+      wordSub(rows, from, rows, from, amount, 0)
+      credit(rows, payee * ROW_LIMBS + ROW_BALANCE, amount, 0)
+    }
+    const { rows } = accounts
+    if (!succeeds) wordSub(rows, entry * ROW_LIMBS + ROW_BALANCE, rows, entry * ROW_LIMBS + ROW_BALANCE, value, at)
+    for (let k = 0; k < transferColumns.length; k++) {
+      const row = party(group, lane, transferTo[k]!, entry) * ROW_LIMBS
+      // What was paid and moved back makes no account exist.
+      if (!wordIsZero(rows, row + ROW_BALANCE)) rows[row + ROW_FLAGS] = rows[row + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
+    }
+    return true
+  }
+
+  /** Takes the first `count` transfers back, last one first. */
+  #undo(group: LaneGroup, lane: number, count: number, entry: number): void {
+    const { rows } = this.#accounts
+    const { transferFrom, transferTo, transferColumns } = group.plan
+    for (let k = count - 1; k >= 0; k--) {
+      const from = party(group, lane, transferFrom[k]!, entry) * ROW_LIMBS + ROW_BALANCE
+      const to = party(group, lane, transferTo[k]!, entry) * ROW_LIMBS + ROW_BALANCE
+      laneWord(group, lane, transferColumns[k]!, amount)
+      wordSub(rows, to, rows, to, amount, 0)
+      wordAdd(rows, from, rows, from, amount, 0)
+    }
+  }
+}
+
+/** Account id of account look-up `k` of a lane; -1 is the entry account. */
+const party = ({ plan, lanesOut, laneCount }: LaneGroup, lane: number, k: number, entry: number): number => {
+  if (k < 0) return entry
+  const { columns, components } = plan.accounts
+  return lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+}

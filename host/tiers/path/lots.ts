@@ -1,0 +1,83 @@
+import { EXIT_MISS } from '../../../transpiler/index.ts'
+import { type Schedule, TIER_LANE } from '../../batch/open_batch.ts'
+import type { ExitReason } from '../../batch/reason.ts'
+import type { LaneGroup, LaneSource } from './columns.ts'
+import type { PathCandidate } from './library.ts'
+import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
+
+/** Per-transaction values of a batch that lane inputs are made of. */
+export const laneSource = (schedule: Schedule): LaneSource => ({
+  batch: schedule.batch,
+  executionGas: schedule.executionGas,
+  toIds: schedule.toIds,
+  gasPrice: schedule.rules.price,
+})
+
+/** The reason that a lane left its path with this exit. */
+export const guardText = ({ kernel }: PathPlan, exit: number): ExitReason =>
+  `guard failed: ${kernel.guards[exit - 1]?.meaning ?? exit}`
+
+/** Notes an exit of these transactions where the batch is to be explained. */
+export const noteExits = ({ explained }: Schedule, transactions: ArrayLike<number>, text: string): void => {
+  if (explained === undefined) return
+  for (let n = 0; n < transactions.length; n++) explained.exit(transactions[n]!, text)
+}
+
+/** Groups of a wave by the path they ran. */
+export const groupsByPlan = (groups: readonly LaneGroup[]): ReadonlyMap<PathPlan, LaneGroup[]> => {
+  const byPlan = new Map<PathPlan, LaneGroup[]>()
+  for (const group of groups) {
+    const list = byPlan.get(group.plan)
+    if (list === undefined) byPlan.set(group.plan, [group])
+    else list.push(group)
+  }
+  return byPlan
+}
+
+/** Counts lanes that ended on a path. */
+export const noteLanes = (candidate: PathCandidate, group: LaneGroup, ended: number): void => {
+  candidate.lanes += ended
+  if (group.isProgram) candidate.programLanes += ended
+}
+
+/** One more execution on the device. */
+export const countExecution = (executions: Uint8Array, i: number): void => {
+  if (executions[i]! < 255) executions[i]!++
+}
+
+/** Transactions of tier lane in [first, end) by path key, ascending. */
+export const transactionsByKey = (
+  schedule: Schedule,
+  keyCount: number,
+  first: number,
+  end: number,
+): Map<number, Int32Array> => {
+  const { tier, keyIds } = schedule
+  const counts = new Uint32Array(keyCount)
+  for (let i = first; i < end; i++) if (tier[i] === TIER_LANE) counts[keyIds[i]!]!++
+  const byKey = new Map<number, Int32Array>()
+  for (let key = 0; key < keyCount; key++) if (counts[key]! > 0) byKey.set(key, new Int32Array(counts[key]!))
+  const next = new Uint32Array(keyCount)
+  const lists = Array.from({ length: keyCount }, (_, key) => byKey.get(key))
+  for (let i = first; i < end; i++) {
+    if (tier[i] !== TIER_LANE) continue
+    const key = keyIds[i]!
+    lists[key]![next[key]!++] = i
+  }
+  return byKey
+}
+
+/** Makes the group the present execution of its transactions; returns the lanes that missed. */
+export const adopt = (schedule: Schedule, group: LaneGroup): number[] => {
+  const number = schedule.laneGroups.push(group) - 1
+  const { groups, lanes, executions } = schedule
+  const missed: number[] = []
+  for (let lane = 0; lane < group.laneCount; lane++) {
+    const i = group.transactions[lane]!
+    groups[i] = number
+    lanes[i] = lane
+    countExecution(executions, i)
+    if (group.lanesOut[lane * COLUMN_LIMBS] === EXIT_MISS) missed.push(lane)
+  }
+  return missed
+}

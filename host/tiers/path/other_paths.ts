@@ -1,0 +1,144 @@
+import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
+import type { Schedule } from '../../batch/open_batch.ts'
+import type { Precompiles } from '../../precompiles/precompiles.ts'
+import type { Place, Stale } from '../../settle/version_log.ts'
+import type { ResidentState } from '../../state/tables/resident_tables.ts'
+import type { LaneGroup, LaneSource } from './columns.ts'
+import type { LaneJob, LaneRunner } from './kernels/runner.ts'
+import type { PathCandidate, PathLibrary } from './library.ts'
+import { countExecution } from './lots.ts'
+import { loadMissed } from './misses.ts'
+import { hintedSubset } from './pending.ts'
+import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
+
+/** Times that these lanes run again for what the tables lacked. */
+const MAX_RERUNS = 3
+
+export interface OtherPathsTools {
+  readonly library: PathLibrary
+  readonly resident: ResidentState
+  readonly precompiles: Precompiles
+  readonly runner: LaneRunner
+  readonly source: LaneSource
+  /** What the slots that a lane looked up hold at its transaction's place. */
+  readonly hintsAt: (places: readonly Place[]) => Stale
+}
+
+/**
+ * Transactions that left their path when they ran on the versions that they should have read: what a transaction before them
+ * wrote sends them another way, as the second trade of a block that finds the pool's clock set. Every other path of their key
+ * is tried, in two waves of programs: the first, on base values, tells only which slots it looks at; the second gets what
+ * these slots hold at the transaction's place. An execution that ended becomes the transaction's own; the log judges it as any other.
+ */
+export const runOtherPaths = async (
+  schedule: Schedule,
+  transactions: readonly number[],
+  tools: OtherPathsTools,
+): Promise<void> => {
+  const candidates = candidatesOf(schedule, transactions, tools.library)
+  if (candidates.size === 0) return
+  const places = await probe(schedule, candidates, tools)
+  if (places.length === 0) return
+  const hinted = tools.hintsAt(places)
+  const byPlan = new Map<PathPlan, number[]>()
+  for (let n = 0; n < hinted.count; n++) {
+    const { plan } = places[n]!.group
+    const list = byPlan.get(plan)
+    if (list === undefined) byPlan.set(plan, [n])
+    else list.push(n)
+  }
+  const jobs = [...byPlan].map(
+    ([plan, members]): LaneJob => ({
+      plan,
+      kernels: undefined,
+      transactions: Int32Array.from(members, (n) => hinted.transactions[n]!),
+      hints: { words: hinted.hints, at: Uint32Array.from(members, (n) => hinted.hintAt[n]!) },
+    }),
+  )
+  const byCandidatePlan = new Map([...candidates.keys()].map((candidate) => [candidate.plan, candidate]))
+  const settled = new Set<number>()
+  await runWithMisses(schedule, jobs, tools, hintedSubset, (group, lane) => {
+    const i = group.transactions[lane]!
+    if (group.lanesOut[lane * COLUMN_LIMBS] !== EXIT_NONE || settled.has(i)) return
+    settled.add(i)
+    let number = schedule.laneGroups.lastIndexOf(group)
+    if (number < 0) number = schedule.laneGroups.push(group) - 1
+    schedule.groups[i] = number
+    schedule.lanes[i] = lane
+    countExecution(schedule.executions, i)
+    const candidate = byCandidatePlan.get(group.plan)!
+    candidate.lanes++
+    if (group.isProgram) candidate.programLanes++
+  })
+}
+
+/** The other candidates of each transaction's key that have a program, with the transactions that may try them, ascending. */
+const candidatesOf = (
+  schedule: Schedule,
+  transactions: readonly number[],
+  library: PathLibrary,
+): Map<PathCandidate, number[]> => {
+  const found = new Map<PathCandidate, number[]>()
+  for (const i of [...transactions].sort((a, b) => a - b)) {
+    const { plan } = schedule.laneGroups[schedule.groups[i]!]!
+    for (const candidate of library.keys[schedule.keyIds[i]!]!.candidates) {
+      if (candidate.plan === plan || !candidate.hasProgram) continue
+      const list = found.get(candidate)
+      if (list === undefined) found.set(candidate, [i])
+      else list.push(i)
+    }
+  }
+  return found
+}
+
+/** Where the slot look-ups of each candidate stand, by transaction in ascending order. */
+const probe = async (
+  schedule: Schedule,
+  candidates: ReadonlyMap<PathCandidate, readonly number[]>,
+  tools: OtherPathsTools,
+): Promise<Place[]> => {
+  const jobs = [...candidates].map(
+    ([{ plan }, transactions]): LaneJob => ({ plan, kernels: undefined, transactions: Int32Array.from(transactions) }),
+  )
+  const places: Place[] = []
+  const subset = (job: LaneJob, transactions: readonly number[]): LaneJob => ({
+    ...job,
+    transactions: Int32Array.from(transactions),
+  })
+  await runWithMisses(schedule, jobs, tools, subset, (group, lane) => {
+    if (group.lanesOut[lane * COLUMN_LIMBS] !== EXIT_MISS)
+      places.push({ transaction: group.transactions[lane]!, group, lane })
+  })
+  return places.sort((a, b) => a.transaction - b.transaction)
+}
+
+/** Runs jobs, loads what they miss, runs those lanes again; `take` sees every lane of every run. */
+const runWithMisses = async (
+  schedule: Schedule,
+  first: readonly LaneJob[],
+  { runner, source, resident, precompiles }: OtherPathsTools,
+  subset: (job: LaneJob, transactions: readonly number[]) => LaneJob,
+  take: (group: LaneGroup, lane: number) => void,
+): Promise<void> => {
+  let jobs = first
+  for (let rerun = 0; jobs.length > 0; rerun++) {
+    const next: LaneJob[] = []
+    for (const group of await runner.run(jobs, source, schedule.env)) {
+      const missed: number[] = []
+      for (let lane = 0; lane < group.laneCount; lane++) {
+        if (group.lanesOut[lane * COLUMN_LIMBS] === EXIT_MISS) missed.push(lane)
+        take(group, lane)
+      }
+      if (missed.length === 0 || rerun === MAX_RERUNS) continue
+      await loadMissed(group, missed, schedule.toIds, resident, precompiles)
+      const job = jobs.find(({ plan }) => plan === group.plan)!
+      next.push(
+        subset(
+          job,
+          missed.map((lane) => group.transactions[lane]!),
+        ),
+      )
+    }
+    jobs = next
+  }
+}

@@ -1,0 +1,233 @@
+import { ACCOUNT_ROW_VECTORS } from '../../../transpiler/layout/tables.ts'
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import type { ByteString, OutputWord, PathKernel } from '../../../transpiler/path_kernel.ts'
+import { BLOOM_BYTES, bloomIndicesOfAddress, bloomIndicesOfWord, setBloomBit } from '../../chain/bloom.ts'
+import { bytesToHex } from '../../chain/encode_batch.ts'
+import { addressToHex, wordCopy, wordFromBigInt, wordToBytes, wordToHex } from '../../primitives/word.ts'
+import type { CallOutcome, Log } from '../../receipts/receipts.ts'
+
+/** The arrays that a lane's account ids point into (transpiler/layout/tables.ts); read at the time of access. */
+export interface LaneTables {
+  readonly accountRows: Uint32Array
+  readonly constants: Uint32Array
+}
+
+/**
+ * One dispatch of a path. The arrays are kept until the receipts go: the dispatcher must not write to them again.
+ *
+ * lanesIn, lanesOut   transpiler/path_kernel.ts
+ * bloomIndices        u32[2 * items * laneCount], optional: item k (of `bloomItems(kernel)`) of lane l at 2 (k laneCount + l):
+ *                     (index 0 | index 1 << 16, index 2); without it the host hashes
+ */
+export interface LaneGroup {
+  readonly kernel: PathKernel
+  readonly laneCount: number
+  readonly lanesIn: Uint32Array
+  readonly lanesOut: Uint32Array
+  readonly tables: LaneTables
+  readonly bloomIndices?: Uint32Array
+}
+
+/** A topic whose bloom bits differ from lane to lane: the word at `column` of lanesIn or of lanesOut. */
+export interface BloomItem {
+  readonly source: 'input' | 'lane'
+  readonly column: number
+}
+
+/** The items whose bloom indices the device can compute for a path: each topic column once, in order of first use. */
+export const bloomItems = (kernel: PathKernel): readonly BloomItem[] => {
+  const items: BloomItem[] = []
+  for (const log of kernel.logs) {
+    for (const topic of log.topics) {
+      if (topic.kind !== 'input' && topic.kind !== 'lane') continue
+      if (itemIndex(items, topic) < 0) items.push({ source: topic.kind, column: topic.column })
+    }
+  }
+  return items
+}
+
+const itemIndex = (items: readonly BloomItem[], word: { kind: 'input' | 'lane'; column: number }): number =>
+  items.findIndex((item) => item.source === word.kind && item.column === word.column)
+
+const ROW_LIMBS = 4 * ACCOUNT_ROW_VECTORS
+const ROW_CONSTANTS_BASE = 6
+
+/**
+ * of     u8[256 n]   a bloom per transaction
+ * seen   u8[2048]    1 for each bit that any of them has
+ */
+export interface BloomSet {
+  readonly of: Uint8Array
+  readonly seen: Uint8Array
+}
+
+export const addBloomIndices = ({ of, seen }: BloomSet, i: number, indices: Uint16Array): void => {
+  for (let n = 0; n < indices.length; n++) {
+    const index = indices[n]!
+    setBloomBit(of, BLOOM_BYTES * i, index)
+    seen[index] = 1
+  }
+}
+
+/** A topic that is a constant of a contract instance, or an emitter: its bits follow from an account id. */
+interface KeyedPart {
+  readonly account: number
+  /** Undefined for an emitter. */
+  readonly word: OutputWord | undefined
+  readonly byId: Map<number, Uint16Array>
+  lastId: number
+  last: Uint16Array
+}
+
+/** Where the bloom bits of a path's lanes come from. `items` are in the order of `bloomItems`. */
+interface BloomParts {
+  /** Bits of all constant topics. */
+  readonly constants: Uint16Array
+  readonly items: readonly OutputWord[]
+  readonly keyed: readonly KeyedPart[]
+}
+
+/** Decodes the lanes of one dispatch. @internal */
+export class LaneDecoder {
+  readonly #group: LaneGroup
+  readonly #gasColumn: number
+  readonly #scratch = new Uint32Array(LIMBS_PER_WORD)
+  readonly #indices = new Uint16Array(3)
+  #parts: BloomParts | undefined
+
+  constructor(group: LaneGroup) {
+    this.#group = group
+    this.#gasColumn = group.kernel.inputs.find((input) => input.kind === 'gas')?.column ?? -1
+  }
+
+  logs(lane: number, to: Uint32Array, i: number): Log[] {
+    return this.#group.kernel.logs.map((log) => ({
+      address: this.#emitter(log.emitter, lane, to, i),
+      topics: log.topics.map((topic) => {
+        this.#word(topic, lane)
+        return wordToHex(this.#scratch, 0)
+      }),
+      data: bytesToHex(this.bytes(log.data, lane)),
+    }))
+  }
+
+  output(lane: number): Uint8Array {
+    return this.bytes(this.#group.kernel.output, lane)
+  }
+
+  /** A halt has no more than its status. */
+  callOutcome(lane: number): CallOutcome | undefined {
+    const { kernel, lanesOut } = this.#group
+    if (kernel.status === 'halt') return undefined
+    const failed = kernel.status !== 'success'
+    return {
+      executionGas: BigInt(lanesOut[4 * lane + 1]!),
+      gasRefund: failed ? 0n : BigInt(lanesOut[4 * lane + 2]!),
+      exception: failed ? 'revert' : undefined,
+    }
+  }
+
+  addBloom(blooms: BloomSet, lane: number, to: Uint32Array, i: number): void {
+    const { bloomIndices, laneCount } = this.#group
+    this.#parts ??= this.#bloomParts()
+    const { constants, items, keyed } = this.#parts
+    addBloomIndices(blooms, i, constants)
+    for (let k = 0; k < items.length; k++) {
+      const indices = this.#indices
+      if (bloomIndices === undefined) {
+        this.#word(items[k]!, lane)
+        bloomIndicesOfWord(indices, this.#scratch, 0)
+      } else {
+        const from = 2 * (k * laneCount + lane)
+        indices[0] = bloomIndices[from]! & 2047
+        indices[1] = bloomIndices[from]! >>> 16
+        indices[2] = bloomIndices[from + 1]!
+      }
+      addBloomIndices(blooms, i, indices)
+    }
+    for (let k = 0; k < keyed.length; k++) addBloomIndices(blooms, i, this.#keyedIndices(keyed[k]!, lane, to, i))
+  }
+
+  #keyedIndices(part: KeyedPart, lane: number, to: Uint32Array, i: number): Uint16Array {
+    const id = this.#accountId(part.account, lane)
+    if (id === part.lastId) return part.last
+    let indices = part.byId.get(id)
+    if (indices === undefined) {
+      indices = new Uint16Array(3)
+      if (part.word !== undefined) {
+        this.#word(part.word, lane)
+        bloomIndicesOfWord(indices, this.#scratch, 0)
+      } else if (part.account < 0) {
+        bloomIndicesOfAddress(indices, to, LIMBS_PER_ADDRESS * i)
+      } else {
+        bloomIndicesOfAddress(indices, this.#group.tables.accountRows, ROW_LIMBS * id)
+      }
+      part.byId.set(id, indices)
+    }
+    part.lastId = id
+    part.last = indices
+    return indices
+  }
+
+  #bloomParts(): BloomParts {
+    const { kernel } = this.#group
+    const constants: number[] = []
+    const keyed = new Map<string, KeyedPart>()
+    const addKeyed = (account: number, word: (OutputWord & { kind: 'instance' }) | undefined): void => {
+      const part = { account, word, byId: new Map(), lastId: -1, last: new Uint16Array(3) }
+      keyed.set(`${account} ${word?.index}`, part)
+    }
+    for (const log of kernel.logs) {
+      addKeyed(log.emitter, undefined)
+      for (const topic of log.topics) {
+        if (topic.kind === 'instance') addKeyed(topic.account, topic)
+        if (topic.kind !== 'constant') continue
+        wordFromBigInt(this.#scratch, 0, topic.value)
+        bloomIndicesOfWord(this.#indices, this.#scratch, 0)
+        constants.push(...this.#indices)
+      }
+    }
+    const items = bloomItems(kernel).map(({ source, column }): OutputWord => ({ kind: source, column }))
+    return { constants: Uint16Array.from(new Set(constants)), items, keyed: [...keyed.values()] }
+  }
+
+  #emitter(account: number, lane: number, to: Uint32Array, i: number): string {
+    if (account < 0) return addressToHex(to, LIMBS_PER_ADDRESS * i)
+    return addressToHex(this.#group.tables.accountRows, ROW_LIMBS * this.#accountId(account, lane))
+  }
+
+  /** Id of the entry account (-1) or of an account look-up, as the lane used it. */
+  #accountId(account: number, lane: number): number {
+    const { kernel, lanesIn, lanesOut, laneCount } = this.#group
+    if (account < 0) return lanesIn[4 * (this.#gasColumn * laneCount + lane) + 1]!
+    const lookup = kernel.lookups[account]!
+    return lanesOut[4 * (lookup.column * laneCount + lane) + lookup.component]!
+  }
+
+  /** Puts the word into the scratch word. */
+  #word(word: OutputWord, lane: number): void {
+    const { tables, lanesIn, lanesOut, laneCount } = this.#group
+    const dst = this.#scratch
+    if (word.kind === 'constant') {
+      wordFromBigInt(dst, 0, word.value)
+    } else if (word.kind === 'instance') {
+      const base = tables.accountRows[ROW_LIMBS * this.#accountId(word.account, lane) + ROW_CONSTANTS_BASE]!
+      wordCopy(dst, 0, tables.constants, LIMBS_PER_WORD * (base + word.index))
+    } else {
+      const lanes = word.kind === 'input' ? lanesIn : lanesOut
+      for (let half = 0; half < 2; half++) {
+        const from = 4 * ((word.column + half) * laneCount + lane)
+        for (let limb = 0; limb < 4; limb++) dst[4 * half + limb] = lanes[from + limb]!
+      }
+    }
+  }
+
+  bytes(string: ByteString, lane: number): Uint8Array {
+    const whole = new Uint8Array(32 * string.words.length)
+    for (let w = 0; w < string.words.length; w++) {
+      this.#word(string.words[w]!, lane)
+      wordToBytes(whole, 32 * w, this.#scratch, 0)
+    }
+    return whole.subarray(0, string.bytes)
+  }
+}

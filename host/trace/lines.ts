@@ -1,0 +1,90 @@
+import type { Fork } from '../../transpiler/spec/forks.ts'
+import { memoryGas } from '../../transpiler/spec/gas.ts'
+import { opcodesAt } from '../../transpiler/spec/opcodes.ts'
+import type { VmTraceStep } from '../tiers/lane_vm/trace.ts'
+import type { TransactionTrace } from './trace.ts'
+
+const BYTES_PER_WORD = 32
+const STOP = 0x00
+const RETURN = 0xf3
+const REVERT = 0xfd
+
+/**
+ * A trace in the lines of EIP-3155 as `evm statetest --trace` of go-ethereum prints them, a last one with output and gas of the call. A
+ * number in `gas` and `gasCost` is hex, others are decimal.
+ */
+export const traceLines = (trace: TransactionTrace, fork: Fork): string[] => [
+  ...stepLines(trace, fork),
+  summaryLine(trace),
+]
+
+/** The same without the last line. */
+export const stepLines = ({ steps, left }: TransactionTrace, fork: Fork): string[] => {
+  const costs = gasCosts(steps)
+  // What the lane could not do costs nothing.
+  if (left !== undefined && steps.length > 0) costs[steps.length - 1] = 0
+  const opcodes = opcodesAt(fork)
+  return steps.map(({ pc, op, gas, memSize, stack, depth, refund }, n) =>
+    JSON.stringify({
+      pc,
+      op,
+      gas: hex(gas),
+      gasCost: hex(costs[n]!),
+      memSize,
+      stack: stack.map(hex),
+      depth,
+      refund,
+      opName: opcodes[op]?.mnemonic ?? `opcode 0x${op.toString(16)} not defined`,
+    }),
+  )
+}
+
+const ERRORS = { succeeded: undefined, reverted: 'execution reverted', halted: 'halted' } as const
+
+const summaryLine = ({ left, status, gasUsed, output }: TransactionTrace): string => {
+  const error = left ?? ERRORS[status]
+  return JSON.stringify({
+    output: output.slice(2),
+    gasUsed: hex(gasUsed),
+    ...(error === undefined ? {} : { error }),
+  })
+}
+
+const hex = (value: number | bigint): string => `0x${value.toString(16)}`
+
+/**
+ * What each step costs: the gas in front of it less the gas in front of the next step of its frame. A call is charged what it hands on,
+ * as go-ethereum does, so that what its callee gave back is added; where the callee has no steps (a precompile, an account without code) the
+ * trace does not tell what came back, and the cost is what is gone. The last step of a frame costs its growth of memory where it
+ * returns or reverts, nothing where it stops, else all that is left: it halted.
+ */
+export const gasCosts = (steps: readonly VmTraceStep[]): number[] => {
+  const costs = new Array<number>(steps.length).fill(0)
+  /** By depth: the step of the open frame that comes next. */
+  const next: number[] = []
+  for (let n = steps.length - 1; n >= 0; n--) {
+    const { depth, gas } = steps[n]!
+    const after = next[depth]
+    // Frames deeper than this one lie between it and its next step.
+    const callee = next[depth + 1]
+    next.length = depth
+    next[depth] = n
+    if (after === undefined) costs[n] = lastCost(steps[n]!)
+    else
+      costs[n] = gas - steps[after]!.gas + (callee === undefined ? 0 : givenBack(steps[after - 1]!, costs[after - 1]!))
+  }
+  return costs
+}
+
+const lastCost = ({ op, gas, stack, memSize }: VmTraceStep): number => {
+  if (op === STOP) return 0
+  if (op !== RETURN && op !== REVERT) return gas
+  const offset = Number(stack.at(-1) ?? 0n)
+  const length = Number(stack.at(-2) ?? 0n)
+  const words = length === 0 ? 0 : Math.ceil((offset + length) / BYTES_PER_WORD)
+  const before = memSize / BYTES_PER_WORD
+  const growth = words > before ? memoryGas(words) - memoryGas(before) : 0
+  return Math.min(gas, growth)
+}
+
+const givenBack = ({ gas }: VmTraceStep, cost: number): number => gas - cost

@@ -1,0 +1,118 @@
+import { codeSkeleton } from '../../transpiler/index.ts'
+import { VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
+import type { Fork } from '../../transpiler/spec/forks.ts'
+import { isAtLeast } from '../../transpiler/spec/forks.ts'
+import { createSchedule } from '../batch/open_batch.ts'
+import { ExitReasons } from '../batch/reason.ts'
+import { loadParties, routeTransactions } from '../batch/route.ts'
+import type { TransactionBatch } from '../chain/batch.ts'
+import { bytesToHex } from '../chain/encode_batch.ts'
+import type { BlockEnvironment } from '../chain/environment.ts'
+import { rejectionText } from '../chain/rejection.ts'
+import { transactionRules } from '../chain/rules.ts'
+import { BufferPool } from '../device/buffer_pool.ts'
+import type { ComputeDevice } from '../device/compute_device.ts'
+import { Precompiles } from '../precompiles/precompiles.ts'
+import { DeviceTables } from '../session/mirror.ts'
+import type { MemoryState } from '../state/memory_state.ts'
+import { ResidentState } from '../state/tables/resident_tables.ts'
+import { CpuTier } from '../tiers/cpu/transaction.ts'
+import { type VmGroup, vmExit, vmGasLeft, vmOutput } from '../tiers/lane_vm/executions.ts'
+import { VmRunner } from '../tiers/lane_vm/runner.ts'
+import { isVmCall } from '../tiers/lane_vm/tier.ts'
+import type { VmTraceStep } from '../tiers/lane_vm/trace.ts'
+
+/** The first transaction of a batch, on a state. */
+export interface TraceSubject {
+  readonly fork: Fork
+  readonly chainId: bigint
+  readonly env: BlockEnvironment
+  readonly state: MemoryState
+  readonly batch: TransactionBatch
+}
+
+/** output: 0x-hex; gasUsed: of the call, without intrinsic gas and refund, as the last line of EIP-3155 has it. */
+export interface TransactionTrace {
+  readonly steps: readonly VmTraceStep[]
+  readonly status: 'succeeded' | 'reverted' | 'halted'
+  readonly output: string
+  readonly gasUsed: number
+  /** Why the lane VM could not go on behind the last step; status, output and gas then say nothing. */
+  readonly left?: string
+}
+
+/** A transaction that has no steps there: may not be included, or is none for the lane VM. */
+export interface NoTrace {
+  readonly reason: string
+}
+
+/** By @ethereumjs/evm with its stock loop. */
+export const traceOnCpu = async ({
+  fork,
+  chainId,
+  env,
+  state,
+  batch,
+}: TraceSubject): Promise<TransactionTrace | NoTrace> => {
+  const steps: VmTraceStep[] = []
+  const tier = new CpuTier({ fork, chainId, onStep: (step) => steps.push(step) })
+  const rules = transactionRules(batch, fork, env)
+  const outcome = await tier.execute({ env, batch, index: 0, rules, snapshot: state })
+  if ('rejected' in outcome) return { reason: `rejected: ${rejectionText(outcome.rejected)}` }
+  const { status, exception, output, executionGas } = outcome
+  const failed = exception === 'revert' ? 'reverted' : 'halted'
+  return {
+    steps,
+    status: status === 1 ? 'succeeded' : failed,
+    output: bytesToHex(output),
+    gasUsed: Number(executionGas),
+  }
+}
+
+/** By the lane VM, whether or not the transaction may be included. */
+export const traceOnLaneVm = async (
+  device: ComputeDevice,
+  { fork, chainId, env, state, batch }: TraceSubject,
+): Promise<TransactionTrace | NoTrace> => {
+  if (!isAtLeast(fork, 'berlin')) return { reason: 'fork before berlin' }
+  const resident = new ResidentState(state, codeSkeleton)
+  const rules = transactionRules(batch, fork, env)
+  const schedule = createSchedule(batch, env, rules)
+  const reasons = new ExitReasons()
+  await loadParties(schedule, resident)
+  routeTransactions(fork, schedule, resident, undefined, reasons)
+  if (!isVmCall(schedule, 0)) return { reason: reasons.text(schedule.reasons[0]!) || 'no code is called' }
+  const { executionGas, fromIds, toIds, coinbaseId } = schedule
+  const pool = new BufferPool(device)
+  const tables = new DeviceTables(device, resident)
+  const precompiles = new Precompiles(fork, chainId)
+  const runner = new VmRunner({ device, resident, fork, chainId, pool, tables, precompiles })
+  try {
+    await runner.compile()
+    const transactions = Int32Array.of(0)
+    const trace = runner.trace({ batch, env, rules, executionGas, fromIds, toIds, coinbaseId, transactions })
+    const steps: VmTraceStep[] = []
+    for (;;) {
+      const { done, value } = await trace.next()
+      if (done) return laneTrace(steps, value, executionGas[0]!)
+      steps.push(value)
+    }
+  } finally {
+    runner.destroy()
+    tables.destroy()
+    pool.destroy()
+  }
+}
+
+const STATUSES = new Map<number, TransactionTrace['status']>([
+  [VM_EXITS.succeeded, 'succeeded'],
+  [VM_EXITS.reverted, 'reverted'],
+])
+
+const laneTrace = (steps: readonly VmTraceStep[], group: VmGroup, executionGas: number): TransactionTrace => {
+  const left = group.reasons.get(0)
+  const status = STATUSES.get(vmExit(group, 0)) ?? 'halted'
+  const gasUsed = executionGas - vmGasLeft(group, 0)
+  if (left !== undefined) return { steps, status, output: '0x', gasUsed, left }
+  return { steps, status, output: bytesToHex(vmOutput(group, 0)), gasUsed }
+}
