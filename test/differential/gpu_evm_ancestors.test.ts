@@ -27,7 +27,7 @@ test('a chain is asked for its blocks by doubles while they hold the number, and
   const stateManager = new SimpleStateManager({ common })
   const evm = await createGpuEvm({ common, stateManager, blockchain: chainOf(asked), device: 'none' })
   const code = assemble('PUSH 0 CALLDATALOAD BLOCKHASH PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN')
-  const state = new ManagedState(stateManager, chainOf(asked))
+  const state = new ManagedState(stateManager, chainOf(asked), () => false)
   for (const number of NUMBERS) {
     const data = hexToBytes(`0x${number.toString(16).padStart(64, '0')}`)
     const header = { number: number + 256n, getBlobGasPrice: () => 1n }

@@ -60,9 +60,6 @@ const LEAST_TRANSACTIONS = 16
  * all the same: `buildBlock`, whose blocks never hold the transaction that is being added; the EVM of a `VM.shallowCopy`, which
  * is the stock one (`shallowCopy` of this EVM serves); calls outside a block; a Common with rules of its own.
  *
- * Before Cancun, a MerkleStateManager (10.1.3) may keep the storage of an account that a transaction destroys and a later one of the block
- * pays, if that storage was read before: a fault of its own, which reading ahead makes more frequent.
- *
  * Give the VM the same state manager, Common and blockchain. `close` lets go of the device.
  *
  * All versions of @ethereumjs/vm in the package's peer range are served. One that calls in another way is left to the stock EVM,
@@ -119,7 +116,7 @@ export class GpuEvm extends SpecifiedEvm {
   constructor(options: EVMOpts, own: OwnOptions) {
     super(options)
     this.#options = own
-    this.#state = new ManagedState(this.stateManager, this.blockchain)
+    this.#state = new ManagedState(this.stateManager, this.blockchain, () => !this.common.isActivatedEIP(6780))
     this.#isCustom =
       options.customOpcodes !== undefined ||
       options.customPrecompiles !== undefined ||

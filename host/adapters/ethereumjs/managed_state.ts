@@ -15,6 +15,7 @@ import {
 import type { AccountColumns, State } from '../../state/state.ts'
 import { type Ancestors, ancestorHash } from '../../tiers/cpu/ethereumjs/ancestor_hash.ts'
 import type { AccountView } from '../../tiers/cpu/outcome.ts'
+import { passingReaderOf, type SlotReader } from './passing_read.ts'
 
 /** An account that is told otherwise than the state manager has it. */
 export interface AccountCorrection {
@@ -36,9 +37,15 @@ export class ManagedState implements State {
   readonly accounts = new Map<string, AccountView | undefined>()
   #correction: AccountCorrection | undefined
 
-  constructor(manager: StateManagerInterface, ancestors: Ancestors) {
+  readonly #readInPassing: SlotReader
+  readonly #destroys: () => boolean
+
+  /** `destroys`: whether a transaction of the present fork may destroy an account that was there before it. */
+  constructor(manager: StateManagerInterface, ancestors: Ancestors, destroys: () => boolean) {
     this.#manager = manager
     this.#ancestors = ancestors
+    this.#readInPassing = passingReaderOf(manager)
+    this.#destroys = destroys
   }
 
   /** Forgets what was read. */
@@ -78,10 +85,12 @@ export class ManagedState implements State {
   async readSlots(addresses: Uint32Array, keys: Uint32Array, count: number): Promise<Uint32Array> {
     const values = new Uint32Array(LIMBS_PER_WORD * count)
     const word = new Uint8Array(32)
+    const inPassing = this.#destroys()
     for (let i = 0; i < count; i++) {
       const key = new Uint8Array(32)
       wordToBytes(key, 0, keys, LIMBS_PER_WORD * i)
-      const value = await this.#manager.getStorage(addressAt(addresses, i), key)
+      const address = addressAt(addresses, i)
+      const value = await (inPassing ? this.#readInPassing(address, key) : this.#manager.getStorage(address, key))
       if (value.length === 0) continue
       word.fill(0)
       word.set(value, 32 - value.length)
