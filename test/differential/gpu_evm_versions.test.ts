@@ -29,7 +29,7 @@ describe('createGpuEvm under @ethereumjs/vm', () => {
   test('knows the versions of the declared peer range', () => {
     const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, Record<string, string>>
     expect(manifest['peerDependencies']).toMatchObject({ '@ethereumjs/vm': '~10.1.0' })
-    expect(manifest['devDependencies']!['@ethereumjs/vm']).toBe(PINNED)
+    expect(manifest['optionalDependencies']!['@ethereumjs/vm']).toBe(PINNED)
     expect(KNOWN_VM).toBe(`${VERSIONS[0]} to ${VERSIONS.at(-1)}`)
   })
 
@@ -66,6 +66,8 @@ describe('createGpuEvm under @ethereumjs/vm', () => {
       }
     }
     expect(new Set(outcomes)).toEqual(new Set([(await runAt(PINNED, undefined)).outcome]))
+    // A warning is emitted when no promise is left to settle.
+    await new Promise((resolve) => setImmediate(resolve))
     process.off('warning', onWarning)
     const own = warnings.filter(({ name }) => name === 'WgevmWarning').map(({ message }) => message.split(': ')[2])
     expect(own).toEqual(["the call has the option 'stateGasLeft'; its blocks run on the stock EVM, at its speed"])
