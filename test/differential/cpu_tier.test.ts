@@ -79,6 +79,13 @@ const planted = async (
   return { ...run, receipt: (i: number) => run.receipts.get(i)! }
 }
 
+/** The same with a fee cap and a tip in place of its price. */
+const capped = (
+  { gasPrice: _, ...rest }: TransactionObject,
+  maxFeePerGas: bigint,
+  maxPriorityFeePerGas: bigint,
+): TransactionObject => ({ ...rest, type: 2, maxFeePerGas, maxPriorityFeePerGas })
+
 describe.each(BERLIN_ON)('the CPU tier at %s', (fork) => {
   it('gives what serial execution gives on random transactions', async () => {
     let included = 0
@@ -198,17 +205,12 @@ describe.each(BERLIN_ON)('the CPU tier at %s', (fork) => {
       ...(isAtLeast(fork, 'london')
         ? ([
             [REJECTION.feeCapBelowBaseFee, call({ from: addressOf('carol'), gasPrice: 6n })],
-            [
-              REJECTION.tipAboveFeeCap,
-              { ...call({ from: addressOf('carol') }), type: 2, maxFeePerGas: 9n, maxPriorityFeePerGas: 10n },
-            ],
+            [REJECTION.tipAboveFeeCap, capped(call({ from: addressOf('carol') }), 9n, 10n)],
           ] as [Rejection, TransactionObject][])
-        : ([
-            [
-              REJECTION.typeNotSupported,
-              { ...call({ from: addressOf('carol') }), type: 2, maxFeePerGas: 9n, maxPriorityFeePerGas: 9n },
-            ],
-          ] as [Rejection, TransactionObject][])),
+        : ([[REJECTION.typeNotSupported, capped(call({ from: addressOf('carol') }), 9n, 9n)]] as [
+            Rejection,
+            TransactionObject,
+          ][])),
     ]
     const osaka = isAtLeast(fork, 'osaka')
     const { receipts, serial } = await planted(
