@@ -1,5 +1,6 @@
 import type { ComputeDevice } from '../host/device/compute_device.ts'
-import { createExecutor, type ExecutorOptions } from '../host/flows/executor.ts'
+import { createExecutor } from '../host/flows/executor.ts'
+import type { ExecutorOptions } from '../host/flows/executor_interface.ts'
 import { MemoryState } from '../host/state/memory_state.ts'
 import { verifyBlock } from './verify.ts'
 import { WORKLOADS } from './workloads/index.ts'

@@ -1,5 +1,6 @@
 import type { ComputeDevice } from '../host/device/compute_device.ts'
-import { createExecutor, type ExecutionResult, type Executor } from '../host/flows/executor.ts'
+import { createExecutor } from '../host/flows/executor.ts'
+import type { ExecutionResult, Executor } from '../host/flows/executor_interface.ts'
 import { MemoryState } from '../host/state/memory_state.ts'
 import { ethereumjsHardfork, type Fork } from '../transpiler/spec/forks.ts'
 import { accessSets } from './access_sets.ts'

@@ -1,4 +1,4 @@
-import type { ExecutorOptions } from '../host/flows/executor.ts'
+import type { ExecutorOptions } from '../host/flows/executor_interface.ts'
 
 /** Which of the device's tiers a run may use; absent: all, where measured costs say so. */
 export type TierChoice = Pick<ExecutorOptions, 'paths' | 'laneVm' | 'waves' | 'range' | 'costs'>

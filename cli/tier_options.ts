@@ -1,4 +1,4 @@
-import type { ExecutorOptions } from '../host/flows/executor.ts'
+import type { ExecutorOptions } from '../host/flows/executor_interface.ts'
 import { UserError } from './fail.ts'
 import { parseWhole } from './result_file.ts'
 

@@ -1,6 +1,7 @@
 import { decodeBlock } from '../host/chain/decode_block.ts'
 import { type BlockHeader, headerHash } from '../host/chain/header.ts'
-import { createExecutor, type Executor, type ExecutorOptions, type TierCounts } from '../host/flows/executor.ts'
+import { createExecutor } from '../host/flows/executor.ts'
+import type { Executor, ExecutorOptions, TierCounts } from '../host/flows/executor_interface.ts'
 import { MemoryState } from '../host/state/memory_state.ts'
 import { createStateTrie, stateRootOf } from '../host/state/trie/trie.ts'
 import type { BlockTest } from './block_test.ts'

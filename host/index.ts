@@ -46,8 +46,8 @@ export type { BlockYield } from './flows/block_work.ts'
 export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from './flows/build.ts'
 export { ExecutorClosedError } from './flows/call_queue.ts'
 export { deviceCosts } from './flows/device_costs.ts'
+export { createExecutor } from './flows/executor.ts'
 export {
-  createExecutor,
   type ExecuteRequest,
   type ExecutionResult,
   type Executor,
@@ -56,7 +56,7 @@ export {
   type RejectedTransaction,
   type StageTimings,
   type TierCounts,
-} from './flows/executor.ts'
+} from './flows/executor_interface.ts'
 export type { CallBundle, SimulateRequest } from './flows/simulate.ts'
 export type {
   AccessListEntry,

@@ -27,7 +27,7 @@ import { buildAccessList } from './access_list.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { type BlockChain, BlockWork, type BlockYield } from './block_work.ts'
 import { checkTrie } from './check_block_input.ts'
-import type { ExecutionResult } from './executor.ts'
+import type { ExecutionResult } from './executor_interface.ts'
 import { firstDifference } from './state_difference.ts'
 
 /** A block as it is given: its header says what the execution must come to. */

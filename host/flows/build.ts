@@ -30,7 +30,7 @@ import { BlockError, type BlockInput, type BlockRunner, blobGasOf, isIncluded, M
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { BlockWork } from './block_work.ts'
 import { checkTrie } from './check_block_input.ts'
-import type { ExecutionResult } from './executor.ts'
+import type { ExecutionResult } from './executor_interface.ts'
 
 /** What the consensus layer, or a sequencer, decides of a block. */
 export interface BlockAttributes {

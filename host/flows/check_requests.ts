@@ -16,7 +16,7 @@ import {
   type Names,
   refuse,
 } from '../primitives/input.ts'
-import type { ExecuteRequest, ExecutorOptions } from './executor.ts'
+import type { ExecuteRequest, ExecutorOptions } from './executor_interface.ts'
 import type { CallBundle, SimulateRequest } from './simulate.ts'
 
 const OPTIONS: Names<ExecutorOptions> = {

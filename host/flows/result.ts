@@ -12,7 +12,7 @@ import { Receipts, STATUS_FAILURE, STATUS_SUCCESS } from '../receipts/receipts.t
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import { vmExit } from '../tiers/lane_vm/executions.ts'
 import { VmReceipts } from '../tiers/lane_vm/receipts.ts'
-import type { RejectedTransaction, TierCounts } from './executor.ts'
+import type { RejectedTransaction, TierCounts } from './executor_interface.ts'
 
 /** The receipts of a batch that has ended. */
 export const receiptsOf = async (schedule: Schedule, { accounts, codes }: ResidentState): Promise<Receipts> => {

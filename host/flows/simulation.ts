@@ -17,7 +17,7 @@ import type { ResidentState } from '../state/tables/resident_tables.ts'
 import { vmExit, vmRefund } from '../tiers/lane_vm/executions.ts'
 import { VmReceipts } from '../tiers/lane_vm/receipts.ts'
 import { COLUMN_LIMBS } from '../tiers/path/plan.ts'
-import type { TierCounts } from './executor.ts'
+import type { TierCounts } from './executor_interface.ts'
 
 export interface AccessListEntry {
   readonly address: string

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { openDevice } from '../../host/device/device.ts'
-import { createExecutor, type ExecutorOptions } from '../../host/flows/executor.ts'
+import { createExecutor } from '../../host/flows/executor.ts'
+import type { ExecutorOptions } from '../../host/flows/executor_interface.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import { assemble } from '../fixtures/assembler.ts'
 

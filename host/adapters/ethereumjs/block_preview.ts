@@ -1,7 +1,7 @@
 import type { Common, StateManagerInterface } from '@ethereumjs/common'
 import { Account, Address } from '@ethereumjs/util'
 import { encodeBatch, hexToBytes } from '../../chain/encode_batch.ts'
-import type { ExecutionResult, Executor } from '../../flows/executor.ts'
+import type { ExecutionResult, Executor } from '../../flows/executor_interface.ts'
 import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
 import type { TransactionChanges } from '../../state/changes.ts'
 import type { AccountView } from '../../tiers/cpu/outcome.ts'

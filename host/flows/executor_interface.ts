@@ -1,0 +1,207 @@
+import type { Fork } from '../../transpiler/spec/forks.ts'
+import type { DeviceCosts } from '../batch/cost.ts'
+import type { TransactionExplanation } from '../batch/explain.ts'
+import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
+import type { BlockEnvironment } from '../chain/environment.ts'
+import { type Rejection, rejectionText } from '../chain/rejection.ts'
+import type { DeviceTimes } from '../device/clock.ts'
+import type { Receipts } from '../receipts/receipts.ts'
+import type { DeviceSource, LostDevicePolicy } from '../session/executor_device.ts'
+import type { TransactionChanges } from '../state/changes.ts'
+import type { State, StateWrites } from '../state/state.ts'
+import type { CompileMode } from '../tiers/path/library.ts'
+import type { PathStore } from '../tiers/path/store/store.ts'
+import type { BlockInput, BlockOptions, BlockResult } from './block.ts'
+import type { BuildRequest, BuiltBlock } from './build.ts'
+import type { SimulateRequest } from './simulate.ts'
+import type { Simulation } from './simulation.ts'
+
+export interface ExecutorOptions {
+  readonly fork: Fork
+  readonly chainId: bigint
+  readonly state: State
+  /**
+   * The contract whose logs are deposit requests of a block (EIP-6110), 0x-hex. Default: that of mainnet, Sepolia, Holesky or Hoodi by
+   * the chain id; any other chain has none, and no deposits.
+   */
+  readonly depositContract?: string
+  /**
+   * Absent: everything but transfers runs on the CPU tier. A ComputeDevice (`openDevice`): the caller destroys it, after `close`.
+   * `auto`, or a function that opens one: the executor opens it with its first call (`auto`: the best adapter there is) and
+   * destroys it with `close`; where none opens, the CPU tier executes, and `faults` says why at each call.
+   */
+  readonly device?: DeviceSource
+  /**
+   * What follows on a device that is lost, which `faults` says in that call and in each one after it: `reopen`, the next call
+   * opens another (the default where the executor opened this one; in place of one that was given: the best adapter), until
+   * three in a row are lost; `leave`, the CPU tier executes from then on (the default for a device that was given).
+   */
+  readonly lostDevice?: LostDevicePolicy
+  /**
+   * What waits for compilations: nothing (`background`, default): paths run as programs as soon as the one kernel for all of them
+   * is there, and a path earns its own kernel by what it would have saved; the batch (`wait`), wherever a kernel pays against
+   * the CPU tier, so that the same batch runs the same way each time; or `never` compile.
+   */
+  readonly compile?: CompileMode
+  /** `never`: no path gets a kernel of its own; all run as path programs. */
+  readonly kernels?: 'never'
+  /** `never`: no path runs as a program; it waits for its own kernel. */
+  readonly programs?: 'never'
+  /** `never`: no path is recorded or run. */
+  readonly paths?: 'never'
+  /**
+   * The lane VM, a kernel that runs any code: `never`, or `always`, which sends every call there that may go, before paths and
+   * whatever it costs. Default: calls that no path takes, where their wave costs less than the CPU tier. `compile` holds for its
+   * kernel, too.
+   */
+  readonly laneVm?: 'never' | 'always'
+  /** `always`: lanes go to the device however few they are. Default: where that costs less than the CPU tier. */
+  readonly waves?: 'always'
+  /** What the device takes (`deviceCosts`): decides which tier runs what, and no result. Default: those of software devices. */
+  readonly costs?: DeviceCosts
+  /** Transactions of one kind from which a path is recorded. Default: measured costs decide. */
+  readonly recordFrom?: number
+  /** Where recorded paths outlive this executor (`openPathStore`). Default `false`: nowhere; a library writes nothing unasked. */
+  readonly pathStore?: PathStore | false
+  /** Transactions that go to the device together; the host sweeps those before them meanwhile. Default 16,384. */
+  readonly range?: number
+  /**
+   * Threads that execute ahead what the device does not take. Default: one per core besides this thread's, at most 7. They start
+   * after the first batch that kept the CPU tier busy for 50 ms, or with `warm`; results do not depend on them.
+   */
+  readonly workers?: number
+  /** The module that workers run, for tests of what goes wrong there. */
+  readonly workerEntry?: URL
+  /** Time every dispatch on the device (`ExecutionResult.deviceTimes`). Costs a few percent of small batches. */
+  readonly deviceTimes?: boolean
+  /** A transaction that may not be included is left out (`skip`, default), or fails the batch (`throw`). */
+  readonly invalid?: 'skip' | 'throw'
+}
+
+export interface ExecuteRequest {
+  readonly env: BlockEnvironment
+  readonly transactions: TransactionBatch | readonly TransactionObject[]
+  /** Asks for `ExecutionResult.explain`. */
+  readonly explain?: boolean
+  /** Asks for `ExecutionResult.changes`. */
+  readonly changes?: boolean
+  /**
+   * Ends the call early: it rejects with the signal's reason, has committed nothing, and leaves no work on the device or on workers.
+   * A wave, compilation or transaction that is on its way is waited for; a commit that has begun is not stopped.
+   */
+  readonly signal?: AbortSignal
+}
+
+export interface RejectedTransaction {
+  readonly index: number
+  readonly code: Rejection
+  readonly reason: string
+}
+
+/** Transactions by the tier that executed them; rejected ones are in none. */
+export interface TierCounts {
+  readonly pathKernel: number
+  readonly pathProgram: number
+  /** Path programs that ran on the host: lanes too few for a wave. */
+  readonly pathHost: number
+  readonly laneVm: number
+  readonly transfer: number
+  readonly cpu: number
+}
+
+/**
+ * Wall milliseconds by stage; with compileMs their sum is the whole call. The device works beside the host: `execute` is only
+ * the waiting for it, and the CPU tier.
+ */
+export interface StageTimings {
+  /** Static rules, senders and called accounts, tiers and path keys. */
+  route: number
+  /** Gathering and uploading lanes, recording paths, loading what lanes missed. */
+  upload: number
+  execute: number
+  readback: number
+  /** The sweep, and the resolution of the version log. */
+  validate: number
+  /** Collecting the writes, and the State's commit. */
+  commit: number
+  receipts: number
+  /**
+   * What dispatches took on the device: they run beside the stages, and are in none. Absent where no times were asked for, or the adapter
+   * has no timestamp queries.
+   */
+  device?: number
+}
+
+export interface ExecutionResult {
+  readonly receipts: Receipts
+  readonly rejected: readonly RejectedTransaction[]
+  readonly writes: StateWrites
+  /** Per transaction, where the request asked for it: what it did to the state at its place. */
+  readonly changes?: readonly TransactionChanges[]
+  readonly tiers: TierCounts
+  /** Rounds of device execution, at least 1. */
+  readonly rounds: number
+  /** Transactions that the CPU tier executed, by why. */
+  readonly exits: Readonly<Record<string, number>>
+  readonly timings: StageTimings
+  /** By kernel, where the executor was told to time dispatches. */
+  readonly deviceTimes?: DeviceTimes
+  /** Dispatches more than one per path and round, because the batch passed the device's limits. */
+  readonly chunks: number
+  readonly deviceBytesPerTransaction: number
+  /** Spent on compilation inside this call, which no stage contains. */
+  readonly compileMs: number
+  /** Per transaction, where the request asked for it: how it was executed, and why so. */
+  readonly explain?: readonly TransactionExplanation[]
+  /**
+   * Executions of the CPU tier ahead of their place, by whether they held there. Other threads make them, so that these counts, and
+   * only these, differ from run to run.
+   */
+  readonly ahead: { readonly held: number; readonly broken: number }
+  /** What went wrong with the device or with workers; the result is exact all the same. */
+  readonly faults: readonly string[]
+}
+
+/**
+ * Calls run one at a time, in the order in which they were made; a call that is made while another runs waits for it. A call
+ * that rejects has committed nothing, and the next one works. What is wrong with the arguments is said before anything is
+ * done: InputError, with the field and its value (TransactionInputError, OverrideError: with the transaction or account).
+ */
+export interface Executor {
+  /** Executes a batch in order and commits it. */
+  execute(request: ExecuteRequest): Promise<ExecutionResult>
+  /**
+   * Executes a whole block: header checks, system calls, transactions, withdrawals, requests, roots. Commits all of it or, where
+   * it throws (BlockError, InvalidTransactionError), nothing.
+   */
+  executeBlock(block: BlockInput, options?: BlockOptions): Promise<BlockResult>
+  /**
+   * Makes a block from a pool of signed transactions, by what they pay per gas and each sender's in the order of their nonces,
+   * and commits it. What did not come in is named with its reason, what cannot be read among it.
+   */
+  build(request: BuildRequest): Promise<BuiltBlock>
+  /** Executes independent calls or bundles against the state; commits nothing. */
+  simulate(request: SimulateRequest): Promise<Simulation>
+  /** Drops the resident copy of the state: call it when anybody else has committed to the State, while no call runs. */
+  forget(): void
+  /** Starts the workers of the CPU tier and waits until they are ready. */
+  warm(): Promise<void>
+  /**
+   * Frees what the executor holds on the device, the device where it has opened it, and ends its workers: at once, or when the
+   * call that runs has ended, which it does early. That call, those that wait and all later ones reject with ExecutorClosedError.
+   */
+  close(): void
+}
+
+/** The batch holds a transaction that may not be included, and the executor was told to `throw`. Nothing was committed. */
+export class InvalidTransactionError extends Error {
+  override readonly name = 'InvalidTransactionError'
+  readonly index: number
+  readonly code: Rejection
+
+  constructor(index: number, code: Rejection) {
+    super(`transaction ${index}: ${rejectionText(code)}`)
+    this.index = index
+    this.code = code
+  }
+}
