@@ -39,7 +39,7 @@ export const runForm = async (
     for (let number = 0; number < blocks; number++) {
       const before = state.clone()
       const block = scenario.next()
-      const result = await executor.execute(block)
+      const result = await executor.execute({ env: block.env, transactions: block.transactions })
       if (result.faults.length > 0) throw new Error(`${form}: ${result.faults.join('; ')}`)
       const executed = { scenario, shares: workload.shares, block, receipts: result.receipts, before, after: state }
       await verifyBlock(executed, number + 1)

@@ -183,7 +183,10 @@ const exec = async (open: ComputeDevice, name: string, size: number, form: Form)
     const block = scenario.next()
     take()
     const began = performance.now()
-    const { receipts, timings, tiers, rounds, exits, faults, compileMs, chunks } = await executor.execute(block)
+    const { receipts, timings, tiers, rounds, exits, faults, compileMs, chunks } = await executor.execute({
+      env: block.env,
+      transactions: block.transactions,
+    })
     const elapsedMs = performance.now() - began
     const counts = take()
     const deviceMs = Object.values(counts.kernels).reduce((sum, { ms }) => sum + ms, 0)

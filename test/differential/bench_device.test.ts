@@ -52,7 +52,7 @@ describe('on the device, three blocks in a row', () => {
     for (let k = 0; k < 3; k++) {
       const before = state.clone()
       const block = scenario.next()
-      const { receipts, tiers, faults } = await executor.execute(block)
+      const { receipts, tiers, faults } = await executor.execute({ env: block.env, transactions: block.transactions })
       await verifyBlock({ scenario, shares: workload.shares, block, receipts, before, after: state }, SEED)
       expect(faults).toEqual([])
       if (k < 2) continue

@@ -17,10 +17,11 @@ const executed = async (name: string, size: number) => {
   state.commit(scenario.genesis)
   const { fork, chainId } = scenario
   const executor = createExecutor({ fork, chainId, state })
-  await executor.execute(scenario.next())
+  const first = scenario.next()
+  await executor.execute({ env: first.env, transactions: first.transactions })
   const before = state.clone()
   const block = scenario.next()
-  const { receipts } = await executor.execute(block)
+  const { receipts } = await executor.execute({ env: block.env, transactions: block.transactions })
   executor.close()
   return { scenario, shares: workload.shares, block, receipts, before, after: state } satisfies ExecutedBlock
 }

@@ -95,8 +95,8 @@ test('the batch of docs/architecture.md moves through its dispatches as written 
     return [bytes.length, places.length, blocks.length / 4]
   })
   expect(sizes).toEqual([
-    [17, 6, 1],
-    [25, 9, 2],
+    [17, 7, 2],
+    [25, 10, 3],
     [48, 26, 8],
   ])
   vm.close()

@@ -29,7 +29,10 @@ const outcomeOf = async (options: Partial<ExecutorOptions>) => {
   const blocks = []
   for (let k = 0; k < BLOCKS; k++) {
     const block = scenario.next()
-    const { receipts, tiers, faults, chunks } = await executor.execute(block)
+    const { receipts, tiers, faults, chunks } = await executor.execute({
+      env: block.env,
+      transactions: block.transactions,
+    })
     expect(faults).toEqual([])
     const { count, addresses, keys, values } = block.expected
     const found = await state.readSlots(addresses, keys, count)

@@ -37,21 +37,31 @@ const expectExact = async (plan: FaultPlan, options: BatchCheckOptions = {}) => 
 }
 
 describe('batches of path programs stay exact, and say what happened, when the device', () => {
-  const faults: readonly RunFault[] = ['lost', 'lostAfter', 'outOfMemory', 'validation']
+  const faults: readonly RunFault[] = ['lost', 'lostAfter', 'validation']
   for (const fault of faults) {
     for (const call of [0, 1, 2, 3]) {
       test(`fails with '${fault}' in run ${call}`, async () => {
         const { results, faults, isLost } = await expectExact({ run: { [call]: fault } })
-        expect(faults).toHaveLength(1)
+        // A loss is said by every batch from then on.
+        expect(new Set(faults).size).toBe(1)
         expect(results[2]!.tiers.pathProgram > 0).toBe(!isLost)
       })
     }
   }
 
+  // A wave is tried again in halves, or where room was made: nothing is said where that works.
+  for (const call of [0, 1, 2, 3]) {
+    test(`has no memory in run ${call}`, async () => {
+      const { results, faults } = await expectExact({ run: { [call]: 'outOfMemory' } })
+      expect(faults.length).toBeLessThanOrEqual(1)
+      expect(results[2]!.tiers.pathProgram).toBeGreaterThan(0)
+    })
+  }
+
   for (const call of [0, 6, 7, 8]) {
     test(`has no room for buffer ${call}`, async () => {
       const { results, faults } = await expectExact({ storage: { [call]: 'outOfMemory' } })
-      expect(faults).toHaveLength(1)
+      expect(faults.length).toBeLessThanOrEqual(1)
       expect(results[2]!.tiers.pathProgram).toBeGreaterThan(0)
     })
   }
