@@ -11,7 +11,8 @@ const timesOn = async (device: ComputeDevice, deviceTimes: boolean) => {
   state.commit(genesis)
   const forms = { recordFrom: 1, compile: 'wait', kernels: 'never', laneVm: 'never', waves: 'always' } as const
   const executor = createExecutor({ fork, chainId, state, device, deviceTimes, ...forms })
-  const result = await executor.execute(next())
+  const { env, transactions } = next()
+  const result = await executor.execute({ env, transactions })
   executor.close()
   return result
 }
