@@ -5,7 +5,7 @@ import { createLegacyTx } from '@ethereumjs/tx'
 import { createAccount, createAddressFromPrivateKey, createAddressFromString, hexToBytes } from '@ethereumjs/util'
 import { createVM, runBlock } from '@ethereumjs/vm'
 import { expect, test } from 'vitest'
-import { createExecutor, createGpuEvm, MemoryState, stateRootOf } from '../../host/index.ts'
+import { createExecutor, createGpuEvm, MemoryState, openDevice, stateRootOf } from '../../host/index.ts'
 import { assemble } from '../fixtures/assembler.ts'
 
 const KEYS = [1, 2].map((n) => hexToBytes(`0x${n.toString(16).padStart(64, '0')}`))
@@ -50,7 +50,10 @@ test.each([true, false])(
     // The storage is in the trie alone: the read ahead of the block is the first.
     await stateManager.flush()
     stateManager.clearCaches()
-    const evm = await createGpuEvm({ common, stateManager, device: 'none', leastTransactions: 1, bulkFlush })
+    // On the lane VM both calls run on the state before the block, so that the second one reads the storage that the first takes away.
+    const device = await openDevice()
+    const executor = { workers: 0, compile: 'wait', paths: 'never', laneVm: 'always' } as const
+    const evm = await createGpuEvm({ common, stateManager, device, leastTransactions: 1, bulkFlush, executor })
     const vm = await createVM({ common, stateManager, evm })
     const transactions = KEYS.map((key, i) => createLegacyTx(call(i), { common }).sign(key))
     const header = { ...HEADER, coinbase: createAddressFromString(COINBASE) }
@@ -64,5 +67,6 @@ test.each([true, false])(
     expect(evm.report.served).toBeGreaterThan(0)
     expect(`0x${Buffer.from(stateRoot).toString('hex')}`).toBe(await rightRoot())
     await evm.close()
+    device.destroy()
   },
 )
