@@ -82,21 +82,11 @@ const LAYERS: readonly Layer[] = [
  * gives a message.
  */
 const EXCEPTIONS: readonly string[] = [
-  // Misplaced types and functions: snapshots of accounts, sender recovery, the root of an empty trie, steps of a trace.
-  'host/batch/footprints.ts -> host/tiers/cpu/outcome.ts',
-  'host/batch/open_batch.ts -> host/tiers/cpu/outcome.ts',
+  // Misplaced types and functions: sender recovery, the root of an empty trie.
   'host/chain/decode_signed.ts -> host/senders/recover.ts',
   'host/chain/genesis_header.ts -> host/state/trie/sorted_trie.ts',
-  'host/chain/requests.ts -> host/receipts/receipts.ts',
   'host/precompiles/common.ts -> host/senders/recover.ts',
-  'host/settle/change_recorder.ts -> host/tiers/cpu/outcome.ts',
-  'host/state/base_reader.ts -> host/tiers/cpu/outcome.ts',
-  'host/state/changes.ts -> host/tiers/cpu/outcome.ts',
-  'host/state/layered_snapshot.ts -> host/tiers/cpu/outcome.ts',
-  'host/state/running_state.ts -> host/tiers/cpu/outcome.ts',
-  'host/tiers/cpu/ethereumjs/traced_evm.ts -> host/tiers/lane_vm/trace.ts',
   'host/tiers/cpu/transaction.ts -> @ethereumjs/evm',
-  'host/tiers/lane_vm/profiles.ts -> host/tiers/cpu/outcome.ts',
   // One log of reads and writes, and one pacer of rounds, for all tiers.
   'host/settle/rounds.ts -> host/session/fault_reason.ts',
   'host/settle/rounds.ts -> host/tiers/path/kernels/runner.ts',

@@ -2,7 +2,7 @@ import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.
 import type { TransactionBatch } from '../chain/batch.ts'
 import { addressToHex, wordToBigInt } from '../primitives/word.ts'
 import type { SlotName } from '../state/base_reader.ts'
-import type { CpuReads } from '../tiers/cpu/outcome.ts'
+import type { SnapshotReads } from '../state/snapshot.ts'
 
 /** What calls of one kind have read, in the order of first sight. */
 interface Footprint {
@@ -18,7 +18,7 @@ const MAX_ITEMS = 256
 export class Footprints {
   readonly #kinds = new Map<string, Footprint>()
 
-  note(batch: TransactionBatch, index: number, { accounts, slots }: CpuReads): void {
+  note(batch: TransactionBatch, index: number, { accounts, slots }: SnapshotReads): void {
     const kind = kindOf(batch, index)
     let known = this.#kinds.get(kind)
     if (known === undefined) {

@@ -1,10 +1,10 @@
 import type { TransactionBatch } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import type { TransactionRules } from '../chain/rules.ts'
-import type { CpuExecution } from '../tiers/cpu/outcome.ts'
 import type { VmGroup } from '../tiers/lane_vm/executions.ts'
 import type { LaneGroup } from '../tiers/path/columns.ts'
 import type { ExplainLog } from './explain.ts'
+import type { CpuExecution } from './outcome.ts'
 
 /** Which tier a transaction is meant for. */
 export const TIER_TRANSFER = 0

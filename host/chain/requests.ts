@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Log } from '../receipts/receipts.ts'
+import type { Log } from './log.ts'
 
 /** Requests of a block to the consensus layer: one byte string for each type, without the type (EIP-7685). */
 export interface Requests {

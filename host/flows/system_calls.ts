@@ -2,7 +2,7 @@ import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { hexToBytes } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
-import type { CpuReads, CpuWrites } from '../tiers/cpu/outcome.ts'
+import type { SnapshotReads, SnapshotWrites } from '../state/snapshot.ts'
 import type { BlockGround } from './block_steps.ts'
 
 export const BEACON_ROOTS_CONTRACT = '0x000f3df6d732807ef1319fb7b8bb8522d0beac02'
@@ -11,8 +11,8 @@ export const WITHDRAWALS_CONTRACT = '0x00000961ef480eb55e80d19ad83579a64c007002'
 export const CONSOLIDATIONS_CONTRACT = '0x0000bbddc7ce488642fb579f8b00f3a590007251'
 
 /** Nothing taken from the state, and nothing done to it. */
-const NO_READS: CpuReads = { accounts: [], seen: [], slots: [], code: [], blockHashes: [] }
-const NO_WRITES: CpuWrites = { accounts: [], slots: [], code: new Map() }
+const NO_READS: SnapshotReads = { accounts: [], seen: [], slots: [], code: [], blockHashes: [] }
+const NO_WRITES: SnapshotWrites = { accounts: [], slots: [], code: new Map() }
 const NOTHING = new Uint8Array(0)
 
 /** A contract that the rules of the fork call is missing or fails: such a block is invalid (EIP-7002, EIP-7251). */

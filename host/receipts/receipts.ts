@@ -1,6 +1,7 @@
 import type { TransactionBatch } from '../chain/batch.ts'
 import { BLOOM_BYTES, bloomIndices, setBloomBit } from '../chain/bloom.ts'
 import { bytesToHex } from '../chain/encode_batch.ts'
+import type { Log } from '../chain/log.ts'
 import { REJECTION, type Rejection } from '../chain/rejection.ts'
 import { addBloomIndices, type BloomSet, LaneDecoder, type LaneGroup } from '../tiers/path/receipts.ts'
 
@@ -12,12 +13,6 @@ export {
   type LaneGroup,
   type LaneTables,
 } from '../tiers/path/receipts.ts'
-
-export interface Log {
-  readonly address: string
-  readonly topics: readonly string[]
-  readonly data: string
-}
 
 /** Hex is 0x and lower case. `output` is return or revert data, which a consensus receipt does not carry. */
 export interface Receipt {

@@ -1,8 +1,9 @@
 import { BLOOM_BYTES } from '../chain/bloom.ts'
 import { bytesToHex } from '../chain/encode_batch.ts'
+import type { Log } from '../chain/log.ts'
 import { encodeWithdrawal, type Withdrawal } from '../chain/withdrawals.ts'
 import { rlpBytes, rlpHex, rlpInteger, rlpList } from '../primitives/rlp.ts'
-import { type Log, type Receipts, STATUS_REJECTED } from '../receipts/receipts.ts'
+import { type Receipts, STATUS_REJECTED } from '../receipts/receipts.ts'
 import { sortedTrieRoot } from '../state/trie/sorted_trie.ts'
 
 /** What consensus keeps of one receipt. */

@@ -5,9 +5,9 @@ import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
 import { addressFromHex, addressToHex, quantityToBigInt, wordFromBigInt, wordToBigInt } from '../primitives/word.ts'
 import type { AccountChange, SlotChange, TransactionChanges } from '../state/changes.ts'
 import type { RunningState } from '../state/running_state.ts'
+import type { AccountView, SnapshotReads, SnapshotWrites } from '../state/snapshot.ts'
 import { HOST_LIMBS, HOST_NONCE, ROW_BALANCE, ROW_LIMBS } from '../state/tables/account_table.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
-import type { AccountView, CpuReads, CpuWrites } from '../tiers/cpu/outcome.ts'
 import { type VmGroup, vmAccountCount, vmSlotCount } from '../tiers/lane_vm/executions.ts'
 import { ACCOUNT_RECORD_LIMBS, ENTRY_SEEN, SLOT_RECORD_LIMBS } from '../tiers/lane_vm/held.ts'
 import type { LaneGroup } from '../tiers/path/columns.ts'
@@ -75,7 +75,7 @@ export class ChangeRecorder {
    * An execution on the CPU tier, or a step of the block itself; `others` are accounts that it touches beyond its reads.
    * Several may be opened one after another, before they are closed as one.
    */
-  async openOutcome(reads: CpuReads, writes: CpuWrites, others: readonly string[]): Promise<void> {
+  async openOutcome(reads: SnapshotReads, writes: SnapshotWrites, others: readonly string[]): Promise<void> {
     for (const address of [...reads.accounts, ...writes.accounts.map(({ address }) => address), ...others])
       await this.#noteAddress(address)
     for (const { address, key } of [...reads.slots, ...(reads.fresh ?? []), ...writes.slots]) {

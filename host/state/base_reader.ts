@@ -1,7 +1,7 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
 import { addressFromHex, quantityToBigInt, wordFromBigInt, wordToBigInt, wordToHex } from '../primitives/word.ts'
-import type { AccountView } from '../tiers/cpu/outcome.ts'
+import type { AccountView } from './snapshot.ts'
 import type { AccountColumns } from './state.ts'
 import type { ResidentState } from './tables/resident_tables.ts'
 

@@ -1,4 +1,4 @@
-import type { AccountView } from '../tiers/cpu/outcome.ts'
+import type { AccountView } from './snapshot.ts'
 
 /** An account before and after a transaction; undefined where it does not exist. */
 export interface AccountChange {

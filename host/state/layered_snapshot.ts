@@ -1,8 +1,13 @@
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
-import type { AccountView, CpuExecution, StateSnapshot } from '../tiers/cpu/outcome.ts'
 import { isSomething, type ParsedOverride } from './overlay_state.ts'
+import type { AccountView, SnapshotWrites, StateSnapshot } from './snapshot.ts'
 
 const NOTHING: AccountView = { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH }
+
+interface UnpaidWrites {
+  readonly writes: SnapshotWrites
+  readonly coinbaseFee: bigint | undefined
+}
 
 /** A snapshot with changes on top: overrides, and what executions on it wrote. The one below stays as it is. */
 export class LayeredSnapshot implements StateSnapshot {
@@ -59,8 +64,8 @@ export class LayeredSnapshot implements StateSnapshot {
     }
   }
 
-  /** Enters what a transaction wrote, and pays the coinbase. */
-  async apply({ writes, coinbaseFee }: CpuExecution, coinbase: string): Promise<void> {
+  /** Enters what a transaction wrote, and pays the coinbase what it is still to be given (undefined: nothing). */
+  async apply({ writes, coinbaseFee }: UnpaidWrites, coinbase: string): Promise<void> {
     for (const [hash, code] of writes.code) this.#codes.set(hash, code)
     for (const { address, account, cleared } of writes.accounts) {
       if (cleared || account === undefined) this.#clear(address)

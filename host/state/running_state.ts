@@ -7,7 +7,7 @@ import {
   wordFromBigInt,
   wordToBigInt,
 } from '../primitives/word.ts'
-import type { AccountView, CpuWrites, StateSnapshot } from '../tiers/cpu/outcome.ts'
+import type { AccountView, SnapshotWrites, StateSnapshot } from './snapshot.ts'
 import {
   HOST_LIMBS,
   HOST_MARKS,
@@ -73,7 +73,7 @@ export class RunningState implements StateSnapshot {
   }
 
   /** Enters the writes of one transaction as running values. */
-  async apply(writes: CpuWrites, sweep: RenewSink): Promise<void> {
+  async apply(writes: SnapshotWrites, sweep: RenewSink): Promise<void> {
     const { accounts, codes } = this.#resident
     for (const [hash, bytes] of writes.code) codes.add(hash, bytes)
     for (const { address, account, cleared } of writes.accounts) {

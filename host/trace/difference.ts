@@ -1,4 +1,4 @@
-import type { VmTraceStep } from '../tiers/lane_vm/trace.ts'
+import type { EvmStep } from '../batch/evm_step.ts'
 import type { TransactionTrace } from './trace.ts'
 
 /** Where two traces of a transaction part: at the step of that number, or behind all of them, in what the transaction left. */
@@ -12,7 +12,7 @@ export type TraceDifference =
 
 const NUMBERS = ['pc', 'op', 'gas', 'depth', 'memSize', 'refund'] as const
 
-const isSame = (lane: VmTraceStep, reference: VmTraceStep): boolean =>
+const isSame = (lane: EvmStep, reference: EvmStep): boolean =>
   NUMBERS.every((field) => lane[field] === reference[field]) &&
   lane.stack.length === reference.stack.length &&
   lane.stack.every((word, n) => word === reference.stack[n])

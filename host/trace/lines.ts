@@ -1,7 +1,7 @@
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { memoryGas } from '../../transpiler/spec/gas.ts'
 import { opcodesAt } from '../../transpiler/spec/opcodes.ts'
-import type { VmTraceStep } from '../tiers/lane_vm/trace.ts'
+import type { EvmStep } from '../batch/evm_step.ts'
 import type { TransactionTrace } from './trace.ts'
 
 const BYTES_PER_WORD = 32
@@ -58,7 +58,7 @@ const hex = (value: number | bigint): string => `0x${value.toString(16)}`
  * trace does not tell what came back, and the cost is what is gone. The last step of a frame costs its growth of memory where it
  * returns or reverts, nothing where it stops, else all that is left: it halted.
  */
-export const gasCosts = (steps: readonly VmTraceStep[]): number[] => {
+export const gasCosts = (steps: readonly EvmStep[]): number[] => {
   const costs = new Array<number>(steps.length).fill(0)
   /** By depth: the step of the open frame that comes next. */
   const next: number[] = []
@@ -76,7 +76,7 @@ export const gasCosts = (steps: readonly VmTraceStep[]): number[] => {
   return costs
 }
 
-const lastCost = ({ op, gas, stack, memSize }: VmTraceStep): number => {
+const lastCost = ({ op, gas, stack, memSize }: EvmStep): number => {
   if (op === STOP) return 0
   if (op !== RETURN && op !== REVERT) return gas
   const offset = Number(stack.at(-1) ?? 0n)
@@ -87,4 +87,4 @@ const lastCost = ({ op, gas, stack, memSize }: VmTraceStep): number => {
   return Math.min(gas, growth)
 }
 
-const givenBack = ({ gas }: VmTraceStep, cost: number): number => gas - cost
+const givenBack = ({ gas }: EvmStep, cost: number): number => gas - cost

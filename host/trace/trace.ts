@@ -2,6 +2,7 @@ import { codeSkeleton } from '../../transpiler/index.ts'
 import { VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { isAtLeast } from '../../transpiler/spec/forks.ts'
+import type { EvmStep } from '../batch/evm_step.ts'
 import { createSchedule } from '../batch/open_batch.ts'
 import { ExitReasons } from '../batch/reason.ts'
 import { loadParties, routeTransactions } from '../batch/route.ts'
@@ -20,7 +21,6 @@ import { CpuTier } from '../tiers/cpu/transaction.ts'
 import { type VmGroup, vmExit, vmGasLeft, vmOutput } from '../tiers/lane_vm/executions.ts'
 import { VmRunner } from '../tiers/lane_vm/runner.ts'
 import { isVmCall } from '../tiers/lane_vm/tier.ts'
-import type { VmTraceStep } from '../tiers/lane_vm/trace.ts'
 
 /** The first transaction of a batch, on a state. */
 export interface TraceSubject {
@@ -33,7 +33,7 @@ export interface TraceSubject {
 
 /** output: 0x-hex; gasUsed: of the call, without intrinsic gas and refund, as the last line of EIP-3155 has it. */
 export interface TransactionTrace {
-  readonly steps: readonly VmTraceStep[]
+  readonly steps: readonly EvmStep[]
   readonly status: 'succeeded' | 'reverted' | 'halted'
   readonly output: string
   readonly gasUsed: number
@@ -54,7 +54,7 @@ export const traceOnCpu = async ({
   state,
   batch,
 }: TraceSubject): Promise<TransactionTrace | NoTrace> => {
-  const steps: VmTraceStep[] = []
+  const steps: EvmStep[] = []
   const tier = new CpuTier({ fork, chainId, onStep: (step) => steps.push(step) })
   const rules = transactionRules(batch, fork, env)
   const outcome = await tier.execute({ env, batch, index: 0, rules, snapshot: state })
@@ -91,7 +91,7 @@ export const traceOnLaneVm = async (
     await runner.compile()
     const transactions = Int32Array.of(0)
     const trace = runner.trace({ batch, env, rules, executionGas, fromIds, toIds, coinbaseId, transactions })
-    const steps: VmTraceStep[] = []
+    const steps: EvmStep[] = []
     for (;;) {
       const { done, value } = await trace.next()
       if (done) return laneTrace(steps, value, executionGas[0]!)
@@ -109,7 +109,7 @@ const STATUSES = new Map<number, TransactionTrace['status']>([
   [VM_EXITS.reverted, 'reverted'],
 ])
 
-const laneTrace = (steps: readonly VmTraceStep[], group: VmGroup, executionGas: number): TransactionTrace => {
+const laneTrace = (steps: readonly EvmStep[], group: VmGroup, executionGas: number): TransactionTrace => {
   const left = group.reasons.get(0)
   const status = STATUSES.get(vmExit(group, 0)) ?? 'halted'
   const gasUsed = executionGas - vmGasLeft(group, 0)

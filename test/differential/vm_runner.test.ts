@@ -4,6 +4,7 @@ import { createAddressFromString } from '@ethereumjs/util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WORKLOADS } from '../../bench/workloads/index.ts'
 import { DEFAULT_FORK } from '../../bench/workloads/workload.ts'
+import type { EvmStep } from '../../host/batch/evm_step.ts'
 import type { TransactionObject } from '../../host/chain/batch.ts'
 import { bytesToHex, encodeBatch, transactionData } from '../../host/chain/encode_batch.ts'
 import type { BlockEnvironment } from '../../host/chain/environment.ts'
@@ -13,7 +14,6 @@ import { commonOf } from '../../host/precompiles/common.ts'
 import { addressToHex } from '../../host/primitives/word.ts'
 import { type Allocation, MemoryState } from '../../host/state/memory_state.ts'
 import { CpuState } from '../../host/tiers/cpu/state.ts'
-import type { VmTraceStep } from '../../host/tiers/lane_vm/trace.ts'
 import { ITEM_SLOT, ITEM_VALUE } from '../../transpiler/layout/lane_vm.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { addressOf } from '../fixtures/cpu_world.ts'
@@ -392,7 +392,7 @@ const referenceSteps = async ({ chainId, fork, state, batch }: VmWorld, index: n
   evm.journal.addAlwaysWarmAddress(caller.toString())
   evm.journal.addAlwaysWarmAddress(to.toString())
   for (const precompiled of evm.precompiles.keys()) evm.journal.addAlwaysWarmAddress(`0x${precompiled}`)
-  const steps: Omit<VmTraceStep, 'refund'>[] = []
+  const steps: Omit<EvmStep, 'refund'>[] = []
   evm.events.on('step', ({ pc, opcode, gasLeft, depth, stack, memoryWordCount }, next) => {
     const memSize = 32 * Number(memoryWordCount)
     steps.push({ pc, op: opcode.code, gas: Number(gasLeft), depth: depth + 1, stack: [...stack], memSize })

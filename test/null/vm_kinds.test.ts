@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { isWorthVmWave, SOFTWARE_COSTS, vmSavesUs } from '../../host/batch/cost.ts'
 import { createSchedule, type Schedule } from '../../host/batch/open_batch.ts'
+import type { CpuExecution } from '../../host/batch/outcome.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
 import { addressFromHex, wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
-import type { CpuExecution } from '../../host/tiers/cpu/outcome.ts'
 import { loadKinds, noteMissedAccount, noteMissedSlot, VmKind, VmKinds } from '../../host/tiers/lane_vm/profiles.ts'
 import { codeSkeleton } from '../../transpiler/index.ts'
 

@@ -4,7 +4,7 @@ import { encodeBatch, hexToBytes } from '../../chain/encode_batch.ts'
 import type { ExecutionResult, Executor } from '../../flows/executor_interface.ts'
 import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
 import type { TransactionChanges } from '../../state/changes.ts'
-import type { AccountView } from '../../tiers/cpu/outcome.ts'
+import type { AccountView } from '../../state/snapshot.ts'
 import { codeHashOf, type ManagedState } from './managed_state.ts'
 import { type SlotWriter, slotWriterOf } from './slot_writer.ts'
 import {

@@ -12,9 +12,9 @@ import {
   wordFromHex,
   wordToBytes,
 } from '../../primitives/word.ts'
+import type { AccountView } from '../../state/snapshot.ts'
 import type { AccountColumns, State } from '../../state/state.ts'
 import { type Ancestors, ancestorHash } from '../../tiers/cpu/ethereumjs/ancestor_hash.ts'
-import type { AccountView } from '../../tiers/cpu/outcome.ts'
 import { passingReaderOf, type SlotReader } from './passing_read.ts'
 
 /** An account that is told otherwise than the state manager has it. */

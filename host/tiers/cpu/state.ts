@@ -2,8 +2,15 @@ import type { StateManagerInterface } from '@ethereumjs/common'
 import { type Account, type Address, KECCAK256_NULL, MAX_INTEGER } from '@ethereumjs/util'
 import { bytesToHex } from '../../chain/encode_batch.ts'
 import { EMPTY_CODE_HASH, keccak256 } from '../../primitives/keccak.ts'
+import type {
+  AccountRead,
+  AccountView,
+  AccountWrite,
+  SnapshotReads,
+  SnapshotWrites,
+  StateSnapshot,
+} from '../../state/snapshot.ts'
 import { type Observed, pinBalance, SeenAccount } from './ethereumjs/seen_account.ts'
-import type { AccountRead, AccountView, AccountWrite, CpuReads, CpuWrites, StateSnapshot } from './outcome.ts'
 
 /** One account as the transaction sees it. Byte strings are never changed in place. */
 interface Entry extends Observed {
@@ -248,7 +255,7 @@ export class CpuState implements StateManagerInterface {
     }
   }
 
-  reads(blockHashes: readonly bigint[]): CpuReads {
+  reads(blockHashes: readonly bigint[]): SnapshotReads {
     const accounts: string[] = []
     const seen: AccountRead[] = []
     for (const { address, base, leastBalance, mostBalance, nonceRead } of this.#entries.values()) {
@@ -258,7 +265,7 @@ export class CpuState implements StateManagerInterface {
     return { accounts, seen, slots: this.#slotReads, fresh: this.#freshSlots, code: [...this.#codeReads], blockHashes }
   }
 
-  writes(): CpuWrites {
+  writes(): SnapshotWrites {
     const accounts: AccountWrite[] = []
     const slots: { address: string; key: bigint; value: bigint }[] = []
     const code = new Map<string, Uint8Array>()

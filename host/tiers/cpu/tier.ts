@@ -1,6 +1,7 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { type Footprints, kindOf } from '../../batch/footprints.ts'
 import { type Schedule, TIER_CPU } from '../../batch/open_batch.ts'
+import type { CpuExecution, CpuOutcome } from '../../batch/outcome.ts'
 import { TYPE_DEPOSIT } from '../../chain/batch.ts'
 import { selectTransactions } from '../../chain/select_batch.ts'
 import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
@@ -14,17 +15,9 @@ import {
 } from '../../primitives/word.ts'
 import { addressColumn, BaseReader, keyColumn } from '../../state/base_reader.ts'
 import type { RunningState } from '../../state/running_state.ts'
+import type { AccountRead, AccountView, AccountWrite, SnapshotReads, StateSnapshot } from '../../state/snapshot.ts'
 import { STATE_FRESH } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
-import type {
-  AccountRead,
-  AccountView,
-  AccountWrite,
-  CpuExecution,
-  CpuOutcome,
-  CpuReads,
-  StateSnapshot,
-} from './outcome.ts'
 import type { CpuPool, Lot } from './pool/pool.ts'
 import { type Foreseen, MAIN } from './pool/protocol.ts'
 import type { CpuTier } from './transaction.ts'
@@ -235,7 +228,7 @@ export class Speculation {
   }
 
   /** Makes resident what a transaction has read, as its execution at its place would have. */
-  async #load({ accounts, slots }: CpuReads): Promise<void> {
+  async #load({ accounts, slots }: SnapshotReads): Promise<void> {
     const resident = this.#resident
     await resident.accountIds(addressColumn(accounts), accounts.length, new Int32Array(accounts.length))
     const owners = new Int32Array(slots.length)
@@ -244,7 +237,7 @@ export class Speculation {
   }
 
   /** Whether an execution that read this would go the same way here. What is not resident is as it was before the batch. */
-  async #holds(reads: CpuReads): Promise<boolean> {
+  async #holds(reads: SnapshotReads): Promise<boolean> {
     const running = this.#running
     const { accounts, slots, state } = this.#resident
     for (const [n, address] of reads.accounts.entries()) {

@@ -9,18 +9,19 @@ import {
   MAX_NONCE,
   MAX_REFUND_QUOTIENT_BY_FORK,
 } from '../../../transpiler/spec/gas.ts'
+import type { CpuExecution, CpuOutcome } from '../../batch/outcome.ts'
 import { type Authorization, type TransactionBatch, type TransactionExtras, TYPE_DEPOSIT } from '../../chain/batch.ts'
 import { bytesToHex, hexToBytes, transactionData } from '../../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../../chain/environment.ts'
+import type { Log } from '../../chain/log.ts'
 import { REJECTION, type Rejection } from '../../chain/rejection.ts'
 import type { TransactionRules } from '../../chain/rules.ts'
 import { commonOf } from '../../precompiles/common.ts'
 import { addressToBytes, quantityToBigInt, wordToBigInt, wordToBytes } from '../../primitives/word.ts'
-import type { Log } from '../../receipts/receipts.ts'
+import type { SnapshotReads, SnapshotWrites, StateSnapshot } from '../../state/snapshot.ts'
 import { createLeanEvm } from './ethereumjs/lean_evm.ts'
 import { isBelow, moveBalance } from './ethereumjs/seen_account.ts'
 import { createTracedEvm, type OnStep } from './ethereumjs/traced_evm.ts'
-import type { CpuExecution, CpuOutcome, CpuReads, CpuWrites, StateSnapshot } from './outcome.ts'
 import { CpuState, NO_SNAPSHOT } from './state.ts'
 
 /**
@@ -57,8 +58,8 @@ export interface SystemCall {
 export interface SystemCallOutcome {
   readonly succeeded: boolean
   readonly output: Uint8Array
-  readonly reads: CpuReads
-  readonly writes: CpuWrites
+  readonly reads: SnapshotReads
+  readonly writes: SnapshotWrites
 }
 
 /** The caller of system calls (EIP-4788). */

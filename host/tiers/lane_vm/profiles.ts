@@ -1,11 +1,11 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { kindOf } from '../../batch/footprints.ts'
 import type { Schedule } from '../../batch/open_batch.ts'
+import type { CpuExecution } from '../../batch/outcome.ts'
 import type { TransactionBatch } from '../../chain/batch.ts'
 import { addressFromHex, wordFromBigInt } from '../../primitives/word.ts'
 import { ROW_LIMBS } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
-import type { CpuExecution } from '../cpu/outcome.ts'
 import { selectorOf } from './order.ts'
 
 const MAX_KINDS = 4096

@@ -2,14 +2,9 @@ import { VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { bloomIndicesOfAddress, bloomIndicesOfWord } from '../../chain/bloom.ts'
 import { bytesToHex } from '../../chain/encode_batch.ts'
+import type { Log } from '../../chain/log.ts'
 import { addressToHex, wordCopy, wordEquals, wordToHex } from '../../primitives/word.ts'
-import {
-  addBloomIndices,
-  type BloomSet,
-  type CallOutcome,
-  type LaneReceipts,
-  type Log,
-} from '../../receipts/receipts.ts'
+import { addBloomIndices, type BloomSet, type CallOutcome, type LaneReceipts } from '../../receipts/receipts.ts'
 import { ROW_LIMBS } from '../../state/tables/account_table.ts'
 import { type VmGroup, vmExit, vmGasLeft, vmLogCount, vmOutput, vmRefund } from './executions.ts'
 

@@ -3,6 +3,7 @@ import { liftCode, MICRO } from '../../../transpiler/index.ts'
 import { LANE_REQUEST, VM_EXITS, VM_QUOTAS, VM_REGIONS, type VmQuota } from '../../../transpiler/layout/lane_vm.ts'
 import { ACCOUNT_CODE_SHIFT } from '../../../transpiler/layout/tables.ts'
 import { type Fork, isAtLeast } from '../../../transpiler/spec/forks.ts'
+import type { EvmStep } from '../../batch/evm_step.ts'
 import type { BlockEnvironment } from '../../chain/environment.ts'
 import type { BufferPool } from '../../device/buffer_pool.ts'
 import type { ComputeDevice } from '../../device/compute_device.ts'
@@ -21,7 +22,7 @@ import { VmGather } from './gather.ts'
 import { loadListedItems, type VmHints } from './items.ts'
 import { laneOrder } from './order.ts'
 import { loadKinds, type VmKind } from './profiles.ts'
-import { TracedCodes, traceLane, type VmTraceStep } from './trace.ts'
+import { TracedCodes, traceLane } from './trace.ts'
 import type { VmBlock } from './uniform.ts'
 import {
   cutWaves,
@@ -158,7 +159,7 @@ export class VmRunner {
    * Runs the one transaction of the request and yields its machine in front of every opcode; then what its lane left. For people:
    * a step takes several trips to the device.
    */
-  async *trace(request: VmRequest): AsyncGenerator<VmTraceStep, VmGroup> {
+  async *trace(request: VmRequest): AsyncGenerator<EvmStep, VmGroup> {
     const machine = this.#machine
     if (machine === undefined) throw new Error('the lane VM has not compiled')
     const { device, fork, resident } = this.#parts

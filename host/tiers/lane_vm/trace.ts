@@ -2,6 +2,7 @@ import { type LiftedCode, liftCode } from '../../../transpiler/index.ts'
 import { FRAME_VECTORS, VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { Fork } from '../../../transpiler/spec/forks.ts'
+import type { EvmStep } from '../../batch/evm_step.ts'
 import { wordToBigInt } from '../../primitives/word.ts'
 import type { CodeTable } from '../../state/tables/code_table.ts'
 import type { CodeLifter, VmCodes } from './code_store.ts'
@@ -13,20 +14,6 @@ const BLOCK_LIMBS = 4
 const WORD_VECTORS = 2
 /** Position of the first stack word in a FRAME. */
 const FRAME_STACK_LIMB = 6
-
-/**
- * The machine in front of one opcode. depth: 1 in the transaction's own frame; stack: the top comes last; memSize in bytes; refund:
- * the transaction's counter so far.
- */
-export interface VmTraceStep {
-  readonly pc: number
-  readonly op: number
-  readonly gas: number
-  readonly depth: number
-  readonly stack: readonly bigint[]
-  readonly memSize: number
-  readonly refund: number
-}
 
 /** Lifted code in form `traced`, and where its opcodes begin. */
 export class TracedCodes implements CodeLifter {
@@ -74,7 +61,7 @@ export async function* traceLane(
   { dispatches, wave, codes, traced, table }: VmTraced,
   budget: VmBudget,
   counters: VmCounters,
-): AsyncGenerator<VmTraceStep, void> {
+): AsyncGenerator<EvmStep, void> {
   const { arena } = wave
   while (dispatches.running > 0) {
     // A lane that has not begun stands nowhere: first it is brought to its first opcode.

@@ -3,8 +3,9 @@ import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/wo
 import type { ByteString, OutputWord, PathKernel } from '../../../transpiler/path_kernel.ts'
 import { BLOOM_BYTES, bloomIndicesOfAddress, bloomIndicesOfWord, setBloomBit } from '../../chain/bloom.ts'
 import { bytesToHex } from '../../chain/encode_batch.ts'
+import type { Log } from '../../chain/log.ts'
 import { addressToHex, wordCopy, wordFromBigInt, wordToBytes, wordToHex } from '../../primitives/word.ts'
-import type { CallOutcome, Log } from '../../receipts/receipts.ts'
+import type { CallOutcome } from '../../receipts/receipts.ts'
 
 /** The arrays that a lane's account ids point into (transpiler/layout/tables.ts); read at the time of access. */
 export interface LaneTables {

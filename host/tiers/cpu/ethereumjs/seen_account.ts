@@ -1,6 +1,6 @@
 import { Account, equalsBytes, KECCAK256_NULL } from '@ethereumjs/util'
 
-/** What is left of an account's values when a transaction has looked at them only in part (CpuReads.seen). */
+/** What is left of an account's values when a transaction has looked at them only in part (SnapshotReads.seen). */
 export interface Observed {
   nonce: bigint
   balance: bigint

@@ -1,10 +1,10 @@
 import type { EVM, EVMOpts, ExecResult, Message } from '@ethereumjs/evm'
 import type { Fork } from '../../../../transpiler/spec/forks.ts'
 import { opcodesAt } from '../../../../transpiler/spec/opcodes.ts'
-import type { VmTraceStep } from '../../lane_vm/trace.ts'
+import type { EvmStep } from '../../../batch/evm_step.ts'
 import { SpecifiedEvm } from './specified_evm.ts'
 
-export type OnStep = (step: VmTraceStep) => void
+export type OnStep = (step: EvmStep) => void
 
 const MAX_STACK_WORDS = 1024
 const STOP = 0x00

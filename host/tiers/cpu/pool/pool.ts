@@ -2,11 +2,11 @@ import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Fork } from '../../../../transpiler/spec/forks.ts'
+import type { CpuOutcome } from '../../../batch/outcome.ts'
 import type { TransactionBatch } from '../../../chain/batch.ts'
 import type { BlockEnvironment } from '../../../chain/environment.ts'
 import { BaseReader } from '../../../state/base_reader.ts'
 import type { ResidentState } from '../../../state/tables/resident_tables.ts'
-import type { CpuOutcome } from '../outcome.ts'
 import {
   ANSWERED,
   type Answer,

@@ -1,8 +1,9 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Fork } from '../../../../transpiler/spec/forks.ts'
+import type { CpuOutcome } from '../../../batch/outcome.ts'
 import type { TransactionBatch } from '../../../chain/batch.ts'
 import type { BlockEnvironment } from '../../../chain/environment.ts'
-import type { AccountView, CpuOutcome } from '../outcome.ts'
+import type { AccountView } from '../../../state/snapshot.ts'
 
 /**
  * What passes between the executor's thread and a worker of the CPU tier.

@@ -1,6 +1,7 @@
 import { ACCOUNT_FLAG_EXISTS } from '../../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../../transpiler/layout/word.ts'
 import { addressFromHex, quantityToBigInt, wordFromBigInt, wordToBigInt } from '../../../primitives/word.ts'
+import type { AccountView, StateSnapshot } from '../../../state/snapshot.ts'
 import {
   AccountTable,
   HOST_CODE,
@@ -11,7 +12,6 @@ import {
   ROW_LIMBS,
 } from '../../../state/tables/account_table.ts'
 import { SlotTable } from '../../../state/tables/slot_table.ts'
-import type { AccountView, StateSnapshot } from '../outcome.ts'
 import type { Answer, Foreseen, Question, SharedCode, TableHandles } from './protocol.ts'
 
 /** Base values kept besides the tables, for one batch. */

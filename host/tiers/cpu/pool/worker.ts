@@ -1,9 +1,9 @@
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
+import type { CpuOutcome } from '../../../batch/outcome.ts'
 import { type TransactionBatch, TYPE_DEPOSIT } from '../../../chain/batch.ts'
 import type { BlockEnvironment } from '../../../chain/environment.ts'
 import { type TransactionRules, transactionRules } from '../../../chain/rules.ts'
 import { addressToHex, quantityToBigInt } from '../../../primitives/word.ts'
-import type { CpuOutcome } from '../outcome.ts'
 import { CpuTier } from '../transaction.ts'
 import {
   ANSWERED,

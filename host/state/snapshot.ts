@@ -1,6 +1,3 @@
-import type { Rejection } from '../../chain/rejection.ts'
-import type { Log } from '../../receipts/receipts.ts'
-
 /** codeHash is 0x-hex; the hash of no bytes where there is no code. */
 export interface AccountView {
   readonly nonce: bigint
@@ -49,7 +46,7 @@ export interface AccountRead {
  *
  * @internal
  */
-export interface CpuReads {
+export interface SnapshotReads {
   readonly accounts: readonly string[]
   /** What was looked at of each of `accounts`. */
   readonly seen: readonly AccountRead[]
@@ -74,45 +71,9 @@ export interface AccountWrite {
 }
 
 /** Last values only, and only what differs from the snapshot. Order: accounts, then slots, then code. @internal */
-export interface CpuWrites {
+export interface SnapshotWrites {
   readonly accounts: readonly AccountWrite[]
   readonly slots: readonly { readonly address: string; readonly key: bigint; readonly value: bigint }[]
   /** New code by hash. */
   readonly code: ReadonlyMap<string, Uint8Array>
 }
-
-/**
- * A transaction that was included. `coinbaseFee` is what the coinbase is still to be given: a plain credit that depends
- * on nothing. Where the transaction touched the coinbase itself, the fee is in `writes` and `coinbaseFee` is undefined.
- * A credit of 0n still counts as a touch: an existing empty coinbase goes (EIP-161).
- *
- * @internal
- */
-export interface CpuExecution {
-  readonly status: 0 | 1
-  readonly gasUsed: bigint
-  /** Refund counter at the end, before its cap. */
-  readonly gasRefund?: bigint
-  /** Without the intrinsic part; the refund is not taken off. */
-  readonly executionGas?: bigint
-  /** Why it failed, in the words of @ethereumjs/evm. */
-  readonly exception?: string
-  readonly logs: readonly Log[]
-  readonly output: Uint8Array
-  /** Of a creation that succeeded. */
-  readonly contractAddress?: string
-  /** Of a deposit: the sender's nonce before it. */
-  readonly depositNonce?: bigint
-  readonly coinbaseFee: bigint | undefined
-  readonly reads: CpuReads
-  readonly writes: CpuWrites
-}
-
-/** A transaction that may not be included at this place; nothing changed. @internal */
-export interface CpuRejection {
-  readonly rejected: Rejection
-  readonly reads: CpuReads
-}
-
-/** @internal */
-export type CpuOutcome = CpuExecution | CpuRejection

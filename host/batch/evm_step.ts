@@ -1,0 +1,13 @@
+/**
+ * The machine before one opcode. depth: 1 in the transaction's own frame; stack: the top comes last; memSize in bytes; refund:
+ * the transaction's counter so far.
+ */
+export interface EvmStep {
+  readonly pc: number
+  readonly op: number
+  readonly gas: number
+  readonly depth: number
+  readonly stack: readonly bigint[]
+  readonly memSize: number
+  readonly refund: number
+}
