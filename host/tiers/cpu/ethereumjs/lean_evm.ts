@@ -33,8 +33,8 @@ interface Analysis {
  * In:  forks up to Osaka, legacy code, no tracing (`step` listeners are not called) and no profiler.
  * Out: what `EVM.runInterpreter` returns, `runState` left out, which nobody above it reads.
  *
- * The Interpreter class is not exported, so that it is taken from the run state of the first frame, which the stock loop
- * runs; where the package changes its shape, all frames stay with the stock loop.
+ * The Interpreter class is not exported; it is taken from the run state of the first frame, which the stock loop runs.
+ * Where the package has another shape, all frames stay with the stock loop, and a process warning says so once.
  */
 export class LeanEvm extends SpecifiedEvm {
   readonly #analyses = new WeakMap<Uint8Array, Analysis>()
@@ -114,7 +114,11 @@ export class LeanEvm extends SpecifiedEvm {
   }
 
   #adopt(frame: Interpreter | undefined): void {
-    if (frame === undefined || typeof frame._getValidJumpDestinations !== 'function') return
+    const missing = missingPart(frame)
+    if (frame === undefined || missing !== undefined) {
+      warnOfStockLoop(missing ?? 'runState')
+      return
+    }
     const { common } = this
     const sstoreSentry = common.gteHardfork('istanbul') ? common.param('sstoreSentryEIP2200Gas') : -1n
     this.#interpreter = frame.constructor as InterpreterClass
@@ -208,6 +212,40 @@ const payerOf = ({ env, stack }: RunState, opCode: number): SeenAccount | undefi
   if (depth === 0 || stack.length < depth) return undefined
   contract.comparesWith = stack.peek(depth)[depth - 1]
   return contract
+}
+
+/** Of what the loop takes from a frame, and instructions.ts from its stack and memory: the first that is not there. */
+const missingPart = (frame: Interpreter | undefined): string | undefined => {
+  const state: unknown = frame === undefined ? undefined : stateOf(frame)
+  if (frame === undefined || !isRecord(state)) return 'runState'
+  const { stack, memory } = state
+  const parts: readonly (readonly [name: string, isThere: boolean])[] = [
+    ['_result', isRecord(frame._result)],
+    ['lookupOpInfo', typeof frame.lookupOpInfo === 'function'],
+    ['programCounter', typeof state['programCounter'] === 'number'],
+    ['gasLeft', typeof state['gasLeft'] === 'bigint'],
+    ['gasRefund', typeof state['gasRefund'] === 'bigint'],
+    ['validJumps', state['validJumps'] instanceof Uint8Array],
+    ['cachedPushes', isRecord(state['cachedPushes'])],
+    ['shouldDoJumpAnalysis', typeof state['shouldDoJumpAnalysis'] === 'boolean'],
+    ['stack', isRecord(stack) && Array.isArray(stack['_store']) && typeof stack['_len'] === 'number'],
+    ['memory', isRecord(memory) && memory['_store'] instanceof Uint8Array],
+  ]
+  return parts.find(([, isThere]) => !isThere)?.[0]
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null
+
+let isWarned = false
+/** Once a thread: results stay the same, calls of the CPU tier take several times as long. */
+const warnOfStockLoop = (missing: string): void => {
+  if (isWarned) return
+  isWarned = true
+  process.emitWarning(
+    `@ethereumjs/evm has another shape (no ${missing} in a frame): the CPU tier runs its loop, at its speed`,
+    { type: 'WgevmWarning', code: 'WGEVM_STOCK_LOOP' },
+  )
 }
 
 /** The run state of a frame; the declaration calls it protected. */
