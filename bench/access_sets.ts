@@ -51,8 +51,9 @@ class Overlay implements StateSnapshot {
 const slotName = (address: string, key: bigint): string => `${address} ${key}`
 
 /**
- * The storage slots that each transaction of the scenario's next block reads and changes, and the account it calls, found by executing it in order
- * on the CPU tier. A few hundred transactions are enough to tell the conflict rate of a workload.
+ * The storage slots that each transaction of the scenario's next block reads and changes, and the account it calls,
+ * found by executing it in order on the CPU tier. A few hundred transactions are enough to tell the conflict rate of a
+ * workload.
  */
 export const accessSets = async (
   scenario: Scenario,

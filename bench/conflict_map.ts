@@ -11,8 +11,8 @@ export interface Footprint {
 /**
  * Which contracts' transactions conflict with which, by storage slots.
  *
- * counts   row-major n x n over `contracts`: counts[a n + b] is the number of (transaction that calls a, other transaction that
- *          calls b, slot) in one block, where the first accesses the slot and the second changes it
+ * counts   row-major n x n over `contracts`: counts[a n + b] is the number of (transaction that calls a, other
+ *          transaction that calls b, slot) in one block, where the first accesses the slot and the second changes it
  */
 export interface ConflictMap {
   readonly contracts: readonly string[]
@@ -28,8 +28,8 @@ export interface ConflictMap {
 export const MAP_SIZE = 16
 
 /**
- * The map of several blocks; slots of different blocks never meet. Each block is one product of f32 matrices (contracts x
- * slots, accesses by transposed writes), exact because every sum stays below 2^24, which is checked.
+ * The map of several blocks; slots of different blocks never meet. Each block is one product of f32 matrices (contracts
+ * x slots, accesses by transposed writes), exact because every sum stays below 2^24, which is checked.
  */
 export const conflictMap = async (
   blocks: readonly (readonly Footprint[])[],
@@ -82,8 +82,8 @@ const chooseContracts = (blocks: readonly (readonly Footprint[])[], size: number
 }
 
 /**
- * contracts x slots: how many of the contract's transactions access, and change, each slot; and per contract the (transaction,
- * slot) pairs where a transaction changes the slot, which meet themselves in the product.
+ * contracts x slots: how many of the contract's transactions access, and change, each slot; and per contract the
+ * (transaction, slot) pairs where a transaction changes the slot, which meet themselves in the product.
  */
 const incidence = (block: readonly Footprint[], contracts: readonly string[]) => {
   const slots = new Map<string, number>()

@@ -49,8 +49,8 @@ const loadGpuJs = async (): Promise<GpuJs | undefined> => {
 }
 
 /**
- * rows times transposed columns, both n x `length`, row-major n x n, by gpu.js (WebAssembly in Node) where that is installed. The
- * sums must stay below EXACT_IN_F32.
+ * rows times transposed columns, both n x `length`, row-major n x n, by gpu.js (WebAssembly in Node) where that is
+ * installed. The sums must stay below EXACT_IN_F32.
  */
 export const matrixProduct = async (
   rows: readonly Float32Array[],
@@ -101,8 +101,8 @@ const gpuProduct = async (
 }
 
 /**
- * The conflict matrix as one matrix product, accesses times transposed writes. It is the device-independent yardstick for
- * conflict rates; execution itself finds conflicts by its version log.
+ * The conflict matrix as one matrix product, accesses times transposed writes. It is the device-independent yardstick
+ * for conflict rates; execution itself finds conflicts by its version log.
  */
 export const conflictMatrix = async (sets: AccessSets): Promise<ConflictMatrix> => {
   const count = sets.reads.length

@@ -60,7 +60,10 @@ export type DropInSide =
 /** A block that somebody else has built, as it comes in. */
 type EncodedBlock = Uint8Array
 
-/** Side, milliseconds of `runBlock`, half the range, milliseconds per transaction, and how many times createGpuEvm is faster. */
+/**
+ * Side, milliseconds of `runBlock`, half the range, milliseconds per transaction, and how many times createGpuEvm is
+ * faster.
+ */
 export const dropInRows = ({ sides, transactions }: DropInReport): readonly (readonly string[])[] => {
   const ours = median(sides.find(({ name }) => name === 'createGpuEvm')!.samplesMs)
   return sides.map(({ name, samplesMs }) => {
@@ -91,9 +94,10 @@ const BALANCE = 10n ** 12n
 const GAS_LIMIT = 100_000n
 
 /**
- * `runBlock` of @ethereumjs/vm, unchanged, over blocks of ERC-20 payments: with the stock EVM, with this package's, and with one that
- * executes nothing: what that takes, without a log or a slot to write, is the least that any EVM leaves to `runBlock`. It checks
- * receipts, bloom, gas and state root against the header; an EVM that executes nothing has blocks with headers of its own.
+ * `runBlock` of @ethereumjs/vm, unchanged, over blocks of ERC-20 payments: with the stock EVM, with this package's, and
+ * with one that executes nothing: what that takes, without a log or a slot to write, is the least that any EVM leaves
+ * to `runBlock`. It checks receipts, bloom, gas and state root against the header; an EVM that executes nothing has
+ * blocks with headers of its own.
  *
  * Blocks come as RLP, so that every side recovers senders. Throws where a block is not what its header says.
  */

@@ -18,8 +18,8 @@ export type Form = keyof typeof FORMS
 export type FormTiers = readonly Readonly<Record<string, number>>[]
 
 /**
- * Executes `blocks` blocks of a workload on a device in one form and verifies each against serial execution. Returns the tiers of each
- * block. Throws VerificationError, and Error where the device had a fault.
+ * Executes `blocks` blocks of a workload on a device in one form and verifies each against serial execution. Returns
+ * the tiers of each block. Throws VerificationError, and Error where the device had a fault.
  */
 export const runForm = async (
   device: ComputeDevice,

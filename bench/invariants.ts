@@ -112,9 +112,9 @@ const receiptFault = (batch: TransactionBatch, receipts: Receipts): string | und
 }
 
 /**
- * Checks the whole outcome of a block without executing it: every transaction succeeded within its gas limit; cumulative
- * gas is the running sum; every nonce, and every balance to the wei (values, fees paid, tips to the coinbase, base fee
- * burnt), follows from the receipts; every slot of the workload's model holds the model's value.
+ * Checks the whole outcome of a block without executing it: every transaction succeeded within its gas limit;
+ * cumulative gas is the running sum; every nonce, and every balance to the wei (values, fees paid, tips to the
+ * coinbase, base fee burnt), follows from the receipts; every slot of the workload's model holds the model's value.
  * Gas per transaction, logs and outputs are what it cannot see: those are compared with serial execution.
  *
  * Returns the first difference in one line, or undefined.

@@ -23,8 +23,8 @@ export const machine = () => {
 }
 
 /**
- * The commit of this checkout, `-dirty` appended where tracked files differ from it. An installed package has none, and may lie
- * in somebody else's checkout: then its version.
+ * The commit of this checkout, `-dirty` appended where tracked files differ from it. An installed package has none, and
+ * may lie in somebody else's checkout: then its version.
  */
 export const commitOfCheckout = (): string => {
   if (!existsSync(join(PROJECT_ROOT, '.git'))) return `v${manifest().version}`

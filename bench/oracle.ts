@@ -47,8 +47,8 @@ export interface SerialRun {
 type Hex = `0x${string}`
 
 /**
- * The reference: the transactions one after another through `runTx` of @ethereumjs/vm, without signatures. A transaction
- * that may not be included is skipped, as the executor does; the block's gas limit is kept.
+ * The reference: the transactions one after another through `runTx` of @ethereumjs/vm, without signatures. A
+ * transaction that may not be included is skipped, as the executor does; the block's gas limit is kept.
  */
 export const runSerial = async (request: SerialRequest): Promise<SerialRun> => {
   const { fork, chainId, env } = request
@@ -92,8 +92,8 @@ export const runSerial = async (request: SerialRequest): Promise<SerialRun> => {
 }
 
 /**
- * An OP-stack deposit: its mint reaches the sender whatever becomes of it, it pays nothing, and its nonce is not checked.
- * `runTx` takes it as a legacy transaction of price zero in a block whose base fee is zero.
+ * An OP-stack deposit: its mint reaches the sender whatever becomes of it, it pays nothing, and its nonce is not
+ * checked. `runTx` takes it as a legacy transaction of price zero in a block whose base fee is zero.
  */
 const runDeposit = async (
   vm: VM,
@@ -245,7 +245,8 @@ const objectsOf = (batch: TransactionBatch): TransactionObject[] =>
 
 /**
  * A Common for many transactions. Each constructor of @ethereumjs/tx copies the Common it is given and merges the same
- * parameters into the copy, which takes a third of the time of a whole serial run; this one is its own copy and merges once.
+ * parameters into the copy, which takes a third of the time of a whole serial run; this one is its own copy and merges
+ * once.
  */
 const sharedCommon = (common: Common): Common => {
   const shared = common.copy()
@@ -314,7 +315,9 @@ const transactionOf = (object: TransactionObject, common: Common): TypedTransact
   return tx
 }
 
-/** As signed. A bad signature stays bad: r is zero. The authority alone is not enough, as @ethereumjs/vm recovers it. */
+/**
+ * As signed. A bad signature stays bad: r is zero. The authority alone is not enough, as @ethereumjs/vm recovers it.
+ */
 const authorizationOf = (authorization: Authorization) => {
   const { chainId, address, nonce, authority, signature } = authorization
   if (signature === undefined && authority !== undefined) {
@@ -353,8 +356,8 @@ const blockOf = (env: BlockEnvironment, fork: Fork, common: Common) => {
 }
 
 /**
- * BLOCKHASH as the yellow paper has it (H.2, 0x40), zero where the hash is unknown: that of @ethereumjs/evm asks for blocks by
- * numbers in doubles, which from 2^53 on are those of others.
+ * BLOCKHASH as the yellow paper has it (H.2, 0x40), zero where the hash is unknown: that of @ethereumjs/evm asks for
+ * blocks by numbers in doubles, which from 2^53 on are those of others.
  */
 const blockHashOf = (state: MemoryState): NonNullable<EVMOpts['customOpcodes']>[number] => ({
   opcode: 0x40,

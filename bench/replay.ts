@@ -43,7 +43,10 @@ export interface ReplayDetail {
 
 /** A pass that takes longer is measured at once, without a warm one before it, and once only. */
 const LONG_MS = 45_000
-/** Warm passes in front of the measured ones, serial and ours in turns: while kernels are still being compiled, and for this long. */
+/**
+ * Warm passes in front of the measured ones, serial and ours in turns: while kernels are still being compiled, and for
+ * this long.
+ */
 const MOST_WARM_PASSES = 64
 const WARM_MS = 1_000
 /** No further sample when measuring this block has taken so long. */
@@ -62,7 +65,9 @@ export interface Job {
   readonly check: (receipts: Receipts) => { readonly difference: string | undefined; readonly against: string }
 }
 
-/** Executors by fork and chain, kept from block to block: their recorded paths and compiled kernels serve the next one. */
+/**
+ * Executors by fork and chain, kept from block to block: their recorded paths and compiled kernels serve the next one.
+ */
 export class Replayer {
   readonly #options: ReplayOptions
   readonly #executors = new Map<string, { readonly executor: Executor; readonly state: SwitchedState }>()
@@ -88,8 +93,9 @@ export class Replayer {
   }
 
   /**
-   * First pass: records every path it can, notes changes and is checked; then serial execution, once unmeasured; warm passes until nothing
-   * is compiled in them, for a second at least if there are so many, serial and ours in turns; then samples, serial and ours in turns; last one pass that explains itself. Every pass is checked.
+   * First pass: records every path it can, notes changes and is checked; then serial execution, once unmeasured; warm
+   * passes until nothing is compiled in them, for a second at least if there are so many, serial and ours in turns;
+   * then samples, serial and ours in turns; last one pass that explains itself. Every pass is checked.
    */
   async run(
     job: Job,

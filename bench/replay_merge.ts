@@ -27,7 +27,9 @@ export const mergeGroups = (fixtures: readonly BlockFixture[]): readonly (readon
   return [...groups.values()]
 }
 
-/** The transactions of blocks of one fork and chain as one batch on a joined state (JOINING). Blocks in ascending order. */
+/**
+ * The transactions of blocks of one fork and chain as one batch on a joined state (JOINING). Blocks in ascending order.
+ */
 export const mergeBlocks = (fixtures: readonly BlockFixture[]): Job => {
   const newest = fixtures.at(-1)!
   const accounts = new Map<string, AllocatedAccount>()
@@ -86,9 +88,9 @@ const joinedEnvironment = (blocks: readonly BlockEnvironment[]): BlockEnvironmen
 }
 
 /**
- * Runs a group: first each block by itself, once and checked against its header, which records its paths and tells how its
- * transactions end there; then all of them as one batch, measured and compared with serial execution of that batch. A block that
- * is alone in its group runs as it is.
+ * Runs a group: first each block by itself, once and checked against its header, which records its paths and tells how
+ * its transactions end there; then all of them as one batch, measured and compared with serial execution of that batch.
+ * A block that is alone in its group runs as it is.
  */
 export const replayMerged = async (replayer: Replayer, fixtures: readonly BlockFixture[]): Promise<MergedReplay> => {
   const { chain, forkName } = fixtures[0]!

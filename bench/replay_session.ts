@@ -32,8 +32,8 @@ export interface ReplaySessionOptions {
 }
 
 /**
- * Replays fixtures one after another on one device. A block that fails stands in `notRun` with its reason, and the next one is
- * run. Throws FixtureError before anything runs, and NoAdapterError.
+ * Replays fixtures one after another on one device. A block that fails stands in `notRun` with its reason, and the next
+ * one is run. Throws FixtureError before anything runs, and NoAdapterError.
  */
 export const runReplay = async (options: ReplaySessionOptions): Promise<ReplayReport> => {
   const { files, adapter, samples, workers, tiers = {}, serial, keepPaths, merged } = options

@@ -33,12 +33,15 @@ export interface RunOptions {
 }
 
 /**
- * Blocks that are run before the first sample: one meets empty tables; more while kernels are still being compiled (a path
- * earns its kernel by being seen often); more until the host's own code is warm, which takes about six large blocks.
+ * Blocks that are run before the first sample: one meets empty tables; more while kernels are still being compiled (a
+ * path earns its kernel by being seen often); more until the host's own code is warm, which takes about six large
+ * blocks.
  */
 const WARM_UP_BLOCKS = 2
 const MOST_WARM_UP_BLOCKS = 8
-/** A block inside which a kernel was compiled is warm-up, not a sample; past so many it is one, and the result says so. */
+/**
+ * A block inside which a kernel was compiled is warm-up, not a sample; past so many it is one, and the result says so.
+ */
 const MOST_REPLACED_BLOCKS = 4
 /** Of execution, building the blocks aside; at most this share of the workload's time. */
 const WARM_UP_MS = 4_000
@@ -51,7 +54,9 @@ const PROBE_BLOCKS = 8
 const PROBE_MS = 1_000
 /** Where transactions conflict much runs on the serial tier. */
 const CONFLICT_PROBE_SIZE = 512
-/** Calls of one kind in a probe from which its kernel is compiled: an eighth of PROBE_SIZE, so that rare kinds are not. */
+/**
+ * Calls of one kind in a probe from which its kernel is compiled: an eighth of PROBE_SIZE, so that rare kinds are not.
+ */
 const PROBE_RECORDS_FROM = 256
 const REVM_TRANSACTIONS = 10_000
 const CONFLICT_SAMPLE = 100
@@ -59,10 +64,10 @@ const CONFLICT_SAMPLE = 100
 /**
  * Runs one workload: probe, warm-up, `samples` measured blocks, each verified, and the peers.
  *
- * One executor runs successive blocks on the state that they leave behind, as a sequencer does: kernels are compiled and
- * the senders' accounts are in its tables, a tenth of the recipients is new in every block. A sample is one `execute` call
- * from typed arrays to committed state and receipts with blooms. Making the block, copying the state for the verification,
- * and verifying are outside.
+ * One executor runs successive blocks on the state that they leave behind, as a sequencer does: kernels are compiled
+ * and the senders' accounts are in its tables, a tenth of the recipients is new in every block. A sample is one
+ * `execute` call from typed arrays to committed state and receipts with blooms. Making the block, copying the state for
+ * the verification, and verifying are outside.
  */
 export const runWorkload = async (workload: Workload, options: RunOptions): Promise<WorkloadResult> => {
   const { progress, samples, revm, openSecond } = options
@@ -198,8 +203,8 @@ const runProbe = async (
 }
 
 /**
- * Without a second device the driver's cache was what it was: that counts as filled, except for SwiftShader, which keeps
- * none. A second device shares nothing with the first but that cache.
+ * Without a second device the driver's cache was what it was: that counts as filled, except for SwiftShader, which
+ * keeps none. A second device shares nothing with the first but that cache.
  */
 const compileTimes = async (
   workload: Workload,

@@ -7,8 +7,8 @@ import type { MemoryState } from '../host/state/memory_state.ts'
 type Storage = Map<string, Uint8Array>
 
 /**
- * Code that begins like a delegation (EIP-7702) and is not 23 bytes long is code that halts. @ethereumjs takes any such for a delegation:
- * it is given another second byte. EXTCODECOPY shows that byte; size and hash stay.
+ * Code that begins like a delegation (EIP-7702) and is not 23 bytes long is code that halts. @ethereumjs takes any such
+ * for a delegation: it is given another second byte. EXTCODECOPY shows that byte; size and hash stay.
  */
 const undelegated = (code: Uint8Array): Uint8Array => {
   if (code.length === 23 || code[0] !== 0xef || code[1] !== 0x01 || code[2] !== 0x00) return code

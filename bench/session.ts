@@ -108,7 +108,10 @@ const withPackages = async <T>(running: Promise<T>, leavesOut: boolean): Promise
 
 const OUT_OF_TIME = 'the time of the default run is over; name it to run it alone'
 
-/** What `running` gives, or undefined when it takes longer: it then goes on unheard, so nothing may be measured after it. */
+/**
+ * What `running` gives, or undefined when it takes longer: it then goes on unheard, so nothing may be measured after
+ * it.
+ */
 const within = async <T>(limitMs: number, running: Promise<T>): Promise<T | undefined> => {
   if (limitMs === Number.POSITIVE_INFINITY) return running
   let timer: NodeJS.Timeout | undefined
@@ -130,7 +133,9 @@ const adapterOf = (device: ComputeDevice, asked: string | undefined): BenchRepor
   reason: asked === undefined ? 'the best that answers' : `asked for: ${asked}`,
 })
 
-/** Points the shader caches of Mesa and of NVIDIA's driver at an empty folder; drivers read this when a device opens. */
+/**
+ * Points the shader caches of Mesa and of NVIDIA's driver at an empty folder; drivers read this when a device opens.
+ */
 const useEmptyDriverCache = (): string => {
   const folder = mkdtempSync(join(tmpdir(), 'wgevm-driver-cache-'))
   process.env['MESA_SHADER_CACHE_DIR'] = folder

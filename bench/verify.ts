@@ -36,8 +36,8 @@ export interface Verification {
  * Verifies a block against serial @ethereumjs/vm, or throws VerificationError.
  *
  * Up to VERIFIED_SAMPLE transactions: all of them, and the whole state. More: a seeded sample (where transactions share
- * slots: the first ones, since later ones depend on all before them) with receipts, and where nothing is shared
- * every account and slot it touched; plus, for the whole block, the invariants and the workload's own model of the state.
+ * slots: the first ones, since later ones depend on all before them) with receipts, and where nothing is shared every
+ * account and slot it touched; plus, for the whole block, the invariants and the workload's own model of the state.
  */
 export const verifyBlock = async (executed: ExecutedBlock, seed: number): Promise<Verification> => {
   const { scenario, shares, block, receipts, before, after } = executed

@@ -16,8 +16,8 @@ const targetOf = (path: string): string =>
 const isSpecial = (path: string): boolean => existsSync(path) && !statSync(path).isFile()
 
 /**
- * Throws UserError unless results can be written to `path`: a file that is none of `inputs`, in a folder where files can be
- * made. Nothing is left there.
+ * Throws UserError unless results can be written to `path`: a file that is none of `inputs`, in a folder where files
+ * can be made. Nothing is left there.
  */
 export const checkResultPath = (path: string, option = 'json', inputs: readonly string[] = []): void => {
   if (path === '') throw new UserError(`--${option} takes a file name, got none`)
@@ -58,8 +58,8 @@ export const checkResultPaths = (
 }
 
 /**
- * Throws UserError unless files can be made in the folder `path`, or it can be made itself, and the input is not one that
- * files with these endings would overwrite. Nothing is left there.
+ * Throws UserError unless files can be made in the folder `path`, or it can be made itself, and the input is not one
+ * that files with these endings would overwrite. Nothing is left there.
  */
 export const checkResultFolder = (path: string, option: string, input: string | undefined, endings: RegExp): void => {
   if (path === '') throw new UserError(`--${option} takes a folder, got none`)

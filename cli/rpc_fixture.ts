@@ -85,8 +85,8 @@ const systemSlots = (header: Json, fork: Fork): SlotBefore[] => {
 const EXPECTED = ['gasUsed', 'receiptsRoot', 'stateRoot', 'logsBloom', 'transactionsRoot', 'blobGasUsed'] as const
 
 /**
- * A fixture of a block, from an archive node. The block is executed on the node's state, which says what it reads; then once
- * more from the fixture alone. Both have to give the block's header. Throws RpcError and FixtureError.
+ * A fixture of a block, from an archive node. The block is executed on the node's state, which says what it reads; then
+ * once more from the fixture alone. Both have to give the block's header. Throws RpcError and FixtureError.
  */
 export const makeFixture = async ({ rpc, block, fork: given, onStep }: FixtureRequest): Promise<MadeFixture> => {
   const chainId = Number(await rpc.call('eth_chainId', []))

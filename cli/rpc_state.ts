@@ -27,8 +27,8 @@ export interface SlotBefore {
 }
 
 /**
- * The state after one block of a node, by the calls that every archive node has: reads go to the node once, in bulk, and are
- * kept, so that what a block reads is known in the end. Nothing is written.
+ * The state after one block of a node, by the calls that every archive node has: reads go to the node once, in bulk,
+ * and are kept, so that what a block reads is known in the end. Nothing is written.
  */
 export class RpcState implements State {
   readonly #rpc: JsonRpc

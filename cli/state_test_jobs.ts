@@ -10,7 +10,9 @@ import type { WorkerFailure, WorkerNews, WorkerStart, WorkerTask } from './state
 export interface JobOptions {
   readonly place: TestPlace
   readonly choice: TestChoice
-  /** Processes. Tests never run in this one, so that it hears of a crash and of an interruption, and has what was done. */
+  /**
+   * Processes. Tests never run in this one, so that it hears of a crash and of an interruption, and has what was done.
+   */
   readonly jobs: number
   /** Called with each result as soon as it is there, in whatever order. */
   readonly onResult?: (result: TestResult) => void

@@ -22,8 +22,8 @@ const EXPECTATION = 'JSON of state tests or block tests'
 const ARCHIVE = /\.(tar\.gz|tgz)$/
 
 /**
- * The test files at paths: JSON files, gzip of them, `.tar.gz` archives, and folders of these, in the order of their names.
- * Throws FixtureError for a path that is not there and for an archive that cannot be read.
+ * The test files at paths: JSON files, gzip of them, `.tar.gz` archives, and folders of these, in the order of their
+ * names. Throws FixtureError for a path that is not there and for an archive that cannot be read.
  */
 export const testFiles = (paths: readonly string[]): TestFile[] => paths.flatMap((path) => filesAt(path, true))
 

@@ -58,7 +58,10 @@ export const compareEntry = async (device: ComputeDevice, entry: StateTestEntry)
   return { differs, lines: [`${title}: ${lines[0]}`, ...lines.slice(1)] }
 }
 
-/** How the trace of a lane compares with the reference's: a line, and those of the steps that differ behind three that do not. */
+/**
+ * How the trace of a lane compares with the reference's: a line, and those of the steps that differ behind three that
+ * do not.
+ */
 export const traceReport = (lane: TransactionTrace | NoTrace, reference: TransactionTrace, fork: Fork): TraceReport => {
   if ('reason' in lane) return { differs: false, lines: [`not on the lane VM: ${lane.reason}`] }
   const difference = traceDifference(lane, reference)

@@ -2,7 +2,10 @@ import type { ExecutorOptions } from '../host/flows/executor_interface.ts'
 import { UserError } from './fail.ts'
 import { parseWhole } from './result_file.ts'
 
-/** `--tier`, `--paths`, `--lane-vm`, `--waves` and `--range` as they are typed. `paths` is no text where it stands alone or as `--no-paths`. */
+/**
+ * `--tier`, `--paths`, `--lane-vm`, `--waves` and `--range` as they are typed. `paths` is no text where it stands alone
+ * or as `--no-paths`.
+ */
 export interface TierArguments {
   readonly waves?: string | undefined
   readonly range?: string | undefined

@@ -39,7 +39,10 @@ export interface FixtureExpectation {
   readonly blobGasUsed?: bigint
 }
 
-/** A real block with what its transactions touch of the state in front of it. Addresses and hashes are 0x-hex in lower case. */
+/**
+ * A real block with what its transactions touch of the state in front of it. Addresses and hashes are 0x-hex in lower
+ * case.
+ */
 export interface BlockFixture {
   readonly file: string
   /** The file without its folder and endings, as `mainnet-46147`. */

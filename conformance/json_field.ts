@@ -1,6 +1,6 @@
 /**
- * Strict reading of JSON files: a value together with the file and the path at which it stands, so that every refusal names
- * file, field and expectation in one line.
+ * Strict reading of JSON files: a value together with the file and the path at which it stands, so that every refusal
+ * names file, field and expectation in one line.
  */
 
 /** A file that cannot be read or used: one line that names file, field and expectation. */

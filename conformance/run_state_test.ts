@@ -32,7 +32,10 @@ export interface StateTestResult {
 }
 
 export type StateTestOptions = Omit<ExecutorOptions, 'fork' | 'chainId' | 'state'> & {
-  /** The tier that executes every transaction that it can; the CPU tier has the others. Default: what an executor would choose. */
+  /**
+   * The tier that executes every transaction that it can; the CPU tier has the others. Default: what an executor would
+   * choose.
+   */
   readonly tier?: 'lane-vm'
 }
 
@@ -40,8 +43,8 @@ export type StateTestOptions = Omit<ExecutorOptions, 'fork' | 'chainId' | 'state
 const LANE_VM = { laneVm: 'always', paths: 'never', compile: 'wait', waves: 'always' } as const
 
 /**
- * Runs entries of state tests one after another through executors that it keeps, one for each fork and chain, so that what
- * they learnt (analysed code, recorded paths) serves the next entry. Each entry has a state of its own.
+ * Runs entries of state tests one after another through executors that it keeps, one for each fork and chain, so that
+ * what they learnt (analysed code, recorded paths) serves the next entry. Each entry has a state of its own.
  */
 export class StateTestRunner {
   readonly #options: Omit<StateTestOptions, 'tier'>
@@ -134,7 +137,10 @@ interface Outcome {
   readonly gasUsed: number
 }
 
-/** The transaction of an entry as a batch of one. Throws TransactionInputError where its bytes are none, or not its sender's. */
+/**
+ * The transaction of an entry as a batch of one. Throws TransactionInputError where its bytes are none, or not its
+ * sender's.
+ */
 export const stateTestBatch = ({ transaction, chainId, sender, expected }: StateTestEntry): TransactionBatch => {
   if (typeof transaction !== 'string') return encodeBatch([transaction])
   const batch = decodeSigned([hexToBytes(transaction)], { chainId })

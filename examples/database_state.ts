@@ -1,8 +1,8 @@
 /**
  * A State of one's own: accounts, slots and code in LevelDB (`npm install classic-level`).
  *
- * Reads come in bulk and go to the database as one request each; a commit is one atomic, synced batch. The program runs the
- * same blocks on this State and on a MemoryState, opens the database again, and compares.
+ * Reads come in bulk and go to the database as one request each; a commit is one atomic, synced batch. The program runs
+ * the same blocks on this State and on a MemoryState, opens the database again, and compares.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

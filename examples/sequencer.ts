@@ -1,6 +1,6 @@
 /**
- * A sequencer and a validator: five blocks from a pool of signed transactions, each built, sent over as it would be on a
- * wire, executed by another node on a state of its own, and compared in every root (`npm install @ethereumjs/tx`).
+ * A sequencer and a validator: five blocks from a pool of signed transactions, each built, sent over as it would be on
+ * a wire, executed by another node on a state of its own, and compared in every root (`npm install @ethereumjs/tx`).
  */
 import { Common, Mainnet } from '@ethereumjs/common'
 import { createFeeMarket1559Tx } from '@ethereumjs/tx'

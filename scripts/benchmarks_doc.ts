@@ -211,21 +211,23 @@ const benchSection = (file: string, report: BenchReport): string => {
   ].join('\n\n')
 }
 
-const INTRODUCTION = `A sample is one \`execute()\` call: from a batch of decoded transactions in typed arrays to committed state and receipts with
-logs and blooms. One executor runs successive blocks on the state they leave behind. Before the first sample its kernels
-are compiled and the senders are in its tables; a tenth of the recipients is new in every block. tx/s is the median of
-the samples, spread is half their range. Every sample was verified; below each table it is said how. Rows that lose stay in.
+const INTRODUCTION = `A sample is one \`execute()\` call: from a batch of decoded transactions in typed arrays to committed
+state and receipts with logs and blooms. One executor runs successive blocks on the state they leave behind. Before the
+first sample its kernels are compiled and the senders are in its tables; a tenth of the recipients is new in every block.
+tx/s is the median of the samples, spread is half their range. Every sample was verified; how is said below each table.
+Rows that lose stay in.
 
-The stage \`execute\` is the dispatches and whatever the CPU tier executes; \`validate\` holds the walk that settles versions, balances
-and nonces in order.
-Peers ran on the same machine in the same run. The level \`execution\` means: decoded transactions with known senders in,
-receipts and state out; \`block with sealing\` adds the block's roots and header.
+The stage \`execute\` is the dispatches and whatever the CPU tier executes; \`validate\` holds the sweep, which settles
+versions, balances and nonces in order. Peers ran on the same machine in the same run. The level \`execution\` means:
+decoded transactions with known senders in, receipts and state out; \`block with sealing\` adds the block's roots and
+header.
 
-Real blocks are fixtures with the state that they touch. Every pass is checked against the header, and the first one against
-serial execution in every receipt and the whole state.
+Real blocks are fixtures with the state that they touch. Every pass is checked against the header, and the first one
+against serial execution in every receipt and the whole state.
 
 Make your own with \`npm run bench\`; add \`-- all --peers revm --json FILE\` for all that is shown here, and
-\`bash scripts/replay_results.sh\` for the real blocks. \`bash scripts/lane_vm_results.sh\` makes those of the lane VM, \`npm run drop-in\` that of createGpuEvm.`
+\`bash scripts/replay_results.sh\` for the real blocks. \`bash scripts/lane_vm_results.sh\` makes those of the lane VM,
+\`npm run drop-in\` that of createGpuEvm.`
 
 /** docs/benchmarks.md, from the result files in bench/results. */
 export const benchmarksDoc = (folder: string = RESULTS): string => {

@@ -9,8 +9,8 @@ import { ARCHIVE, DRIVER_FILES } from '../host/device/swiftshader.ts'
 import { readTar } from '../host/device/tar.ts'
 
 /**
- * Builds `dist/`, what the package holds: JavaScript, the declarations that its entry points reach, and the software Vulkan
- * driver. Why so: docs/decisions/0021-what-the-tarball-holds.md.
+ * Builds `dist/`, what the package holds: JavaScript, the declarations that its entry points reach, and the software
+ * Vulkan driver. Why so: docs/decisions/0021-what-the-tarball-holds.md.
  */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const DIST = join(ROOT, 'dist')

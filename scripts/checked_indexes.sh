@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Kernels, random programs, random batches and state tests on a device that checks every index in the shader (WGEVM_ROBUSTNESS=checked).
-# Fails on the first suite that fails, and where any index was outside: a batch would end on the CPU tier and hide it.
-#   scripts/checked_indexes.sh [short]     short: kernels and 2,000 programs; else a sample of everything, some minutes on two cores
+# Kernels, random programs, random batches and state tests on a device that checks every index in the shader
+# (WGEVM_ROBUSTNESS=checked). Fails on the first suite that fails, and where any index was outside: a batch would end on
+# the CPU tier and hide it.
+#   scripts/checked_indexes.sh [short]     short: kernels and 2,000 programs; else a sample of everything, some minutes
+#                                          on two cores
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/node_modules/.bin:$PATH" WGEVM_ROBUSTNESS=checked

@@ -11,7 +11,9 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const SOURCES = join(ROOT, 'bench', 'contracts', 'sources')
 const require = createRequire(import.meta.url)
 
-/** Optimizer on, as deployed tokens have it; `evmVersion` is fixed so that the bytecode does not move with the compiler. */
+/**
+ * Optimizer on, as deployed tokens have it; `evmVersion` is fixed so that the bytecode does not move with the compiler.
+ */
 const SETTINGS: CompilerSettings = {
   optimizer: { enabled: true, runs: 200 },
   evmVersion: 'cancun',
@@ -61,7 +63,10 @@ const runSolc = (file: string, content: string): CompiledSource => {
   return { sources, contracts: Object.fromEntries(contracts) }
 }
 
-/** Compiling takes 1 to 2 s a source (the compiler is 9 MB of wasm), so results live in `.cache/contracts` by content hash. */
+/**
+ * Compiling takes 1 to 2 s a source (the compiler is 9 MB of wasm), so results live in `.cache/contracts` by content
+ * hash.
+ */
 const compiled = (file: string, content: string, versions: object): CompiledSource => {
   const key = sha256(JSON.stringify([file, content, SETTINGS, OUTPUT, versions, 'sources, contracts']))
   const path = join(ROOT, '.cache', 'contracts', `${key.slice(0, 32)}.json`)

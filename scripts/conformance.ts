@@ -6,8 +6,8 @@ import { type ConformanceReport, summarise, type TestOutcome } from '../bench/re
 import { openDevice } from '../host/device/device.ts'
 
 /**
- * Counts the results of `wgevm statetest --tier lane-vm --json FILE` into the file that docs/conformance.md is made from. The adapter is
- * the one that opens here: run it where the tests ran.
+ * Counts the results of `wgevm statetest --tier lane-vm --json FILE` into the file that docs/conformance.md is made
+ * from. The adapter is the one that opens here: run it where the tests ran.
  */
 const REPORT = fileURLToPath(new URL('../bench/results/conformance/lane-vm.json', import.meta.url))
 

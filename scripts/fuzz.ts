@@ -14,8 +14,8 @@ import {
 import { fuzzLaneVm } from '../test/fixtures/vm_fuzz.ts'
 
 /**
- * Random programs on the lane VM against the CPU tier, many more than a test has time for. Ends with 1 at the first difference, which it
- * shrinks and keeps as a file that test/fuzz/lane_vm.test.ts replays from then on.
+ * Random programs on the lane VM against the CPU tier, many more than a test has time for. Ends with 1 at the first
+ * difference, which it shrinks and keeps as a file that test/fuzz/lane_vm.test.ts replays from then on.
  */
 const USAGE =
   'npm run fuzz -- [--count programs = 2000000] [--seed first = time] [--batch programs = 1000] [--form superblocks | first] [--jobs processes = cores] [--adapter name]'
@@ -25,7 +25,10 @@ const MOST_SEEDS = 2 ** 40
 const MOST_JOBS = 64
 /** Programs between two lines of progress where there is no terminal. */
 const LINE_EVERY = 20_000
-/** The young generation of a process, in megabytes: with the small one of Node a sixth of the time goes into collecting it. */
+/**
+ * The young generation of a process, in megabytes: with the small one of Node a sixth of the time goes into collecting
+ * it.
+ */
 const YOUNG_MB = 64
 
 const whole = (name: string, text: string, least: number, most: number): number => {

@@ -4,8 +4,8 @@ import { keepFailure } from '../test/fixtures/batch_failures.ts'
 import { BatchFuzzer, FUZZ_RULES, type FuzzKind, newFuzzTally } from '../test/fixtures/batch_fuzz.ts'
 
 /**
- * Random batches in every form against serial execution, many more than a test has time for. Ends with 1 at the first difference, of which
- * it keeps the fewest transactions as a file that test/fuzz/batches.test.ts runs from then on.
+ * Random batches in every form against serial execution, many more than a test has time for. Ends with 1 at the first
+ * difference, of which it keeps the fewest transactions as a file that test/fuzz/batches.test.ts runs from then on.
  */
 const USAGE = 'npm run fuzz:batches -- [--count batches = 20000] [--seed first = time] [--fork name] [--adapter name]'
 

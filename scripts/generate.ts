@@ -5,6 +5,7 @@ import { benchmarksDoc } from './benchmarks_doc.ts'
 import { compiledContracts } from './compile_contracts.ts'
 import { conformanceDoc } from './conformance_doc.ts'
 import { linkKernels } from './link_kernels.ts'
+import { wrapMarkdown } from './markdown.ts'
 import { opcodesDoc } from './opcodes_doc.ts'
 
 /**
@@ -20,9 +21,9 @@ interface GeneratedFile {
 const FILES: readonly GeneratedFile[] = [
   { path: 'kernels/linked.generated.ts', text: linkKernels },
   { path: 'bench/contracts/compiled.generated.ts', text: compiledContracts },
-  { path: 'docs/opcodes.md', text: opcodesDoc },
-  { path: 'docs/benchmarks.md', text: () => benchmarksDoc() },
-  { path: 'docs/conformance.md', text: conformanceDoc },
+  { path: 'docs/opcodes.md', text: () => wrapMarkdown(opcodesDoc()) },
+  { path: 'docs/benchmarks.md', text: () => wrapMarkdown(benchmarksDoc()) },
+  { path: 'docs/conformance.md', text: () => wrapMarkdown(conformanceDoc()) },
 ]
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')

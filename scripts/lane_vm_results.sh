@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Measures the lane VM and writes what docs/benchmarks.md shows of it; nothing else should run. One part a call, each of some minutes on
-# two cores: `bench` (workloads on the lane VM alone), `programs`, `replay` (blocks after the merge, merged, with paths and lane VM), `blocks`
-# (the same blocks one by one, on the lane VM alone). Data: $2, by default ../shared/data; adapter: $3.
+# Measures the lane VM and writes what docs/benchmarks.md shows of it; nothing else should run. One part a call, each of
+# some minutes on two cores: `bench` (workloads on the lane VM alone), `programs`, `replay` (blocks after the merge,
+# merged, with paths and lane VM), `blocks` (the same blocks one by one, on the lane VM alone). Data: $2, by default
+# ../shared/data; adapter: $3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 part=${1:?bench, programs, replay or blocks}

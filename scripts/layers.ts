@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
 /**
- * The import table of docs/architecture.md as a lint: which folder may import which. Prints `file:line: message` for each
- * import that it forbids.
+ * The import table of docs/architecture.md as a lint: which folder may import which. Prints `file:line: message` for
+ * each import that it forbids.
  *
  * `types` names what may be imported with `import type` only. Imports inside a layer are always allowed. Packages:
  * product code may import `dependencies` and `optionalDependencies` only, and `packages` says who owns the heavy ones.
@@ -78,8 +78,8 @@ const LAYERS: readonly Layer[] = [
 ]
 
 /**
- * `importer -> imported`: what the table forbids and is still there, by what removes it. An exception that is no longer needed
- * gives a message.
+ * `importer -> imported`: what the table forbids and is still there, by what removes it. An exception that is no longer
+ * needed gives a message.
  */
 const EXCEPTIONS: readonly string[] = [
   // Misplaced types and functions: sender recovery, the root of an empty trie.

@@ -6,8 +6,9 @@ import { link } from 'wesl/core'
 /**
  * Links the WGSL modules of kernels/ into kernels/linked.generated.ts, so that the library needs no linker at run time.
  *
- * PRELUDE       every declaration of the library modules that generated path kernels use, under its own name; path WGSL is
- *               appended to it as text. The linker keeps what a root reaches, so the root of this link names everything.
+ * PRELUDE       every declaration of the library modules that generated path kernels use, under its own name; path WGSL
+ *               is appended to it as text. The linker keeps what a root reaches, so the root of this link names
+ *               everything.
  * KERNELS       each kernels/entry/<name>.wgsl with what it reaches, by entry name.
  *
  * Same sources, same text: modules in sorted order, comments dropped, names unmangled (a collision is an error).

@@ -5,8 +5,9 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /**
- * Packs the package and uses it as its users do: installed into an empty project, without install scripts, without optional
- * packages; imported, required, compiled against; README's example, the examples, and commands. Exits 1 at the first failure.
+ * Packs the package and uses it as its users do: installed into an empty project, without install scripts, without
+ * optional packages; imported, required, compiled against; README's example, the examples, and commands. Exits 1 at the
+ * first failure.
  */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const BIN = join(ROOT, 'node_modules', '.bin')

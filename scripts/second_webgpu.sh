@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Path kernel, path program and lane VM on a WebGPU that is not Dawn: npm's Deno, whose WebGPU is wgpu with naga. Every block is
-# verified against serial execution. Needs a Vulkan driver of the system (lavapipe will do); Deno (95 MB) goes to .cache/deno.
+# Path kernel, path program and lane VM on a WebGPU that is not Dawn: npm's Deno, whose WebGPU is wgpu with naga. Every
+# block is verified against serial execution. Needs a Vulkan driver of the system (lavapipe will do); Deno (95 MB) goes
+# to .cache/deno.
 #   scripts/second_webgpu.sh [short]      short: without the lane VM, which naga takes half a minute to compile
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -5,8 +5,8 @@ import { create, globals } from 'webgpu'
 import { KERNELS, PRELUDE } from '../kernels/linked.generated.ts'
 
 /**
- * Checks the WGSL of kernels/ without a GPU: names by the rules of docs, then every linked kernel on Dawn's null backend,
- * which compiles nothing but parses, types and validates as on a real device, pipeline included. Prints
+ * Checks the WGSL of kernels/ without a GPU: names by the rules of docs, then every linked kernel on Dawn's null
+ * backend, which compiles nothing but parses, types and validates as on a real device, pipeline included. Prints
  * `file:line: message`; a position in linked text is traced back to the line of the module that it came from.
  */
 interface Module {

@@ -12,19 +12,26 @@ export interface PathKernel {
   /** The key under which the dispatcher finds the path. */
   readonly key: PathKey
   /**
-   * WGSL of each part, for the prelude to stand in front; they run one after another on the same lanes and bindings. None where the
-   * path is too large to compile: then it has a program.
+   * WGSL of each part, for the prelude to stand in front; they run one after another on the same lanes and bindings.
+   * None where the path is too large to compile: then it has a program.
    */
   readonly parts: readonly string[]
-  /** The same parts for lanes with hints: every load looks at its hint columns first (compile them only when needed). */
+  /**
+   * The same parts for lanes with hints: every load looks at its hint columns first (compile them only when needed).
+   */
   readonly hintedParts: readonly string[]
-  /** The same path as micro-operations for kernels/entry/path_program.wgsl; absent where it passes that kernel's bounds. */
+  /**
+   * The same path as micro-operations for kernels/entry/path_program.wgsl; absent where it passes that kernel's bounds.
+   */
   readonly program?: PathProgram
   /** Name of the `@compute` entry in every part. */
   readonly entryPoint: string
   readonly inputs: readonly LaneInput[]
   readonly inputColumns: number
-  /** First column of the hint area (3 for each slot look-up in order: value in 2, then (slot id, 0, 0, 0)); only `hintedParts` read it. */
+  /**
+   * First column of the hint area (3 for each slot look-up in order: value in 2, then (slot id, 0, 0, 0)); only
+   * `hintedParts` read it.
+   */
   readonly hintColumn: number
   readonly outputColumns: number
   /** Columns of `lanesOut` behind the outputs, through which parts hand values on. */
@@ -33,14 +40,17 @@ export interface PathKernel {
   readonly skeletons: readonly string[]
   /** Every state look-up of the path in order; the host resolves misses with it. */
   readonly lookups: readonly Lookup[]
-  /** The outcome depends on the entry account's balance (before the transaction), which the lane writes as a word at this column. */
+  /**
+   * The outcome depends on the entry account's balance (before the transaction), which the lane writes as a word at
+   * this column.
+   */
   readonly readsEntryBalance: boolean
   readonly entryBalanceColumn?: number
   /** Precompiles that the path calls, by address, ascending; absent where none. */
   readonly precompiles?: readonly number[]
   /**
-   * `lookups` are not just what a lane reads: its outcome does not depend on some of that, or a frame runs out of gas, and where
-   * is the lane's own affair.
+   * `lookups` are not just what a lane reads: its outcome does not depend on some of that, or a frame runs out of gas,
+   * and where is the lane's own affair.
    */
   readonly looseLookups?: true
   readonly guards: readonly GuardInfo[]
@@ -48,8 +58,8 @@ export interface PathKernel {
   readonly status: 'success' | 'revert' | 'halt'
   readonly stores: readonly StoreOutput[]
   /**
-   * Wei that the path moves between accounts in its calls, in order, after the transaction's own value, which is not among
-   * them. Where the path does not succeed, all of it is moved back.
+   * Wei that the path moves between accounts in its calls, in order, after the transaction's own value, which is not
+   * among them. Where the path does not succeed, all of it is moved back.
    */
   readonly transfers: readonly TransferOutput[]
   readonly logs: readonly LogOutput[]
@@ -59,8 +69,9 @@ export interface PathKernel {
 }
 
 /**
- * Equality of all fields selects the candidates for a transaction. `skeleton` is the code skeleton of the called account.
- * `accessList` names the transaction's access list (transpiler/record/access_list.ts); absent without one. `selector` is the first four bytes of calldata as a number, or -1 where calldata is shorter.
+ * Equality of all fields selects the candidates for a transaction. `skeleton` is the code skeleton of the called
+ * account. `accessList` names the transaction's access list (transpiler/record/access_list.ts); absent without one.
+ * `selector` is the first four bytes of calldata as a number, or -1 where calldata is shorter.
  */
 export interface PathKey {
   readonly fork: Fork
@@ -87,8 +98,9 @@ export type LaneInput =
  * After an EXIT_MISS the looked-up key stands as a word at `keyColumn`.
  * account: the key is an address. slot: the key belongs to the account `account`: -1 is the entry account, else the
  * index of an account look-up.
- * `code`: the path depends on this account's code. `balance`: it depends on its balance, which the lane writes as a word at
- * `balanceColumn`. `exists`: the path holds only where the account exists (EIP-161: is not empty), or only where it does not.
+ * `code`: the path depends on this account's code. `balance`: it depends on its balance, which the lane writes as a
+ * word at `balanceColumn`. `exists`: the path holds only where the account exists (EIP-161: is not empty), or only
+ * where it does not.
  */
 export type Lookup =
   | {
@@ -111,9 +123,9 @@ export type Lookup =
     }
 
 /**
- * A slot that the host makes: the memo (transpiler/layout/memo.ts) of `precompile` for this input, whose words stand at the
- * hash of the input and behind it; MEMO_BLOCK_HASH: the look-up's key is a block number. `account` is then -1 and means
- * nothing. Words of kind `lane` are there where the lane missed.
+ * A slot that the host makes: the memo (transpiler/layout/memo.ts) of `precompile` for this input, whose words stand at
+ * the hash of the input and behind it; MEMO_BLOCK_HASH: the look-up's key is a block number. `account` is then -1 and
+ * means nothing. Words of kind `lane` are there where the lane missed.
  */
 export interface MemoLookup {
   readonly precompile: number
@@ -145,9 +157,10 @@ export interface StoreOutput {
 export type DeltaCondition = 'noUnderflow' | 'noOverflow' | 'sameZeroness'
 
 /**
- * Wei that moves inside the transaction: `from` and `to` are as `emitter` in LogOutput (-1 the entry account), the amount is
- * a word at `column` of lanesOut. The outcome holds where `from` has the amount at that place of the order.
- * `back`: an earlier transfer is moved back, as its frame was dropped; `from` has the amount wherever the one before held.
+ * Wei that moves inside the transaction: `from` and `to` are as `emitter` in LogOutput (-1 the entry account), the
+ * amount is a word at `column` of lanesOut. The outcome holds where `from` has the amount at that place of the order.
+ * `back`: an earlier transfer is moved back, as its frame was dropped; `from` has the amount wherever the one before
+ * held.
  */
 export interface TransferOutput {
   readonly from: number
@@ -170,7 +183,8 @@ export interface PathProgram {
 }
 
 /**
- * A log of the outcome, in order. `emitter`: -1 is the entry account, else the index of an account look-up whose id names it.
+ * A log of the outcome, in order. `emitter`: -1 is the entry account, else the index of an account look-up whose id
+ * names it.
  */
 export interface LogOutput {
   readonly emitter: number
@@ -180,7 +194,8 @@ export interface LogOutput {
 
 /**
  * A word the host can find: a constant of the path, a constant of the contract instance (index in words behind the
- * constants base of `account`, as in `emitter`), a lane input (`column` in lanesIn), or computed on the device (`column` in lanesOut).
+ * constants base of `account`, as in `emitter`), a lane input (`column` in lanesIn), or computed on the device
+ * (`column` in lanesOut).
  */
 export type OutputWord =
   | { readonly kind: 'constant'; readonly value: bigint }

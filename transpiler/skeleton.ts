@@ -19,7 +19,9 @@ export interface CodeSkeleton {
   readonly places: readonly { readonly offset: number; readonly length: 20 | 32 }[]
 }
 
-/** Words of the per-account constants table in front of the lifted immediates: code hash, code size (layout/tables.ts). */
+/**
+ * Words of the per-account constants table in front of the lifted immediates: code hash, code size (layout/tables.ts).
+ */
 export const CONSTANTS_BEFORE_IMMEDIATES = 2
 
 const PUSH1 = 0x60
@@ -32,8 +34,8 @@ export const bytesToWord = (bytes: Uint8Array): bigint => (bytes.length === 0 ? 
 const isMask = (value: bigint): boolean => (value & (value + 1n)) === 0n
 
 /**
- * Code rather than an instance's constant: a run of ones at either end of the word (a mask), or a word whose lower half is
- * zero (a selector or a short text put in front of memory). Immutables are padded on the left or use the whole word.
+ * Code rather than an instance's constant: a run of ones at either end of the word (a mask), or a word whose lower half
+ * is zero (a selector or a short text put in front of memory). Immutables are padded on the left or use the whole word.
  */
 const isStructural = (value: bigint): boolean => isMask(value) || isMask(ALL_ONES ^ value) || (value & HALF_ONES) === 0n
 

@@ -14,7 +14,10 @@ import { encodeProgram } from './program/encode.ts'
 import { recordPath } from './record/record.ts'
 import type { RecordedTransaction, RecordState, TraceStep, UnsupportedReason } from './record/transaction.ts'
 
-/** Past this estimate (milliseconds of one CPU core on lavapipe) a path gets no kernels: they would compile for too long. */
+/**
+ * Past this estimate (milliseconds of one CPU core on lavapipe) a path gets no kernels: they would compile for too
+ * long.
+ */
 export const MAX_COMPILE_MS = 40_000
 
 /** Past this many values that something uses, a path goes no further than its recording. */

@@ -25,8 +25,8 @@ interface Artifact {
 }
 
 /**
- * The creation bytecode that a Uniswap package publishes for `contract`, 0x-hex. Its licence is the GPL, so that the package
- * does not hold it: throws MissingPackageError where it is not installed.
+ * The creation bytecode that a Uniswap package publishes for `contract`, 0x-hex. Its licence is the GPL, so that the
+ * package does not hold it: throws MissingPackageError where it is not installed.
  */
 export const publishedCreation = (
   packageName: '@uniswap/v2-core' | '@uniswap/v2-periphery',

@@ -27,7 +27,10 @@ const INFINITE = 2n ** 256n - 1n
 
 const hexBytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replace(/^0x/, ''), 'hex'))
 
-/** CREATE2 address of the pool of two tokens (EIP-1014 with the factory's salt keccak256(token0 . token1)); sorts the tokens. */
+/**
+ * CREATE2 address of the pool of two tokens (EIP-1014 with the factory's salt keccak256(token0 . token1)); sorts the
+ * tokens.
+ */
 export const poolAddress = (factory: string, initCodeHash: Uint8Array, tokenA: string, tokenB: string): string => {
   const [token0, token1] = tokenA.toLowerCase() < tokenB.toLowerCase() ? [tokenA, tokenB] : [tokenB, tokenA]
   const salt = keccak256(hexBytes(token0 + token1.slice(2)))

@@ -4,8 +4,8 @@ import { namingPackages } from '../packages.ts'
 export type ChartSpec = Readonly<Record<string, unknown>>
 
 /**
- * Units of the drawing across a chart, labels included. A page scales the drawing to its width, so that a phone shows about
- * one pixel per unit.
+ * Units of the drawing across a chart, labels included. A page scales the drawing to its width, so that a phone shows
+ * about one pixel per unit.
  */
 const WIDTH = 380
 const FONT_SIZE = 10
@@ -34,7 +34,10 @@ const CONFIG = {
   rule: { stroke: 'var(--ink)' },
 }
 
-/** The packages that draw. Throws MissingPackageError: asked for before anything runs, so that no run ends without its page. */
+/**
+ * The packages that draw. Throws MissingPackageError: asked for before anything runs, so that no run ends without its
+ * page.
+ */
 export const loadCharts = async () => {
   try {
     const [{ compile }, { parse, View }] = await Promise.all([import('vega-lite'), import('vega')])

@@ -57,7 +57,10 @@ const ratesOf = ({ txCount, samplesMs }: ComparedResult): readonly [number, numb
   return samplesMs.length === 1 ? [slowest * (1 - UNKNOWN_SPREAD), fastest * (1 + UNKNOWN_SPREAD)] : [slowest, fastest]
 }
 
-/** `same`: the samples of both runs overlap. `another size`: rates of blocks of different sizes say nothing of each other. */
+/**
+ * `same`: the samples of both runs overlap. `another size`: rates of blocks of different sizes say nothing of each
+ * other.
+ */
 export type Verdict = 'faster' | 'slower' | 'same' | 'another size' | 'not run before'
 
 export interface Comparison {

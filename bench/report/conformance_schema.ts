@@ -92,6 +92,9 @@ export const totalOf = (all: readonly EntryCounts[]): EntryCounts => {
   return { ...total, reasons: sorted(reasons) }
 }
 
-/** Whether the lane VM leaves this to the CPU tier by design: it makes and destroys no contracts, and some precompiles it does not know. */
+/**
+ * Whether the lane VM leaves this to the CPU tier by design: it makes and destroys no contracts, and some precompiles
+ * it does not know.
+ */
 export const isByDesign = (reason: string): boolean =>
   reason === 'create' || /^refused: (CREATE|CREATE2|SELFDESTRUCT)$/.test(reason) || /precompile/.test(reason)

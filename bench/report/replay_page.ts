@@ -14,7 +14,10 @@ import { TIER_HEAD, TIER_NOTE, TIMING_NOTE, tierCells, totalRows } from './repla
 import { isWide, median, medianIndex, WIDE_NOTE } from './statistics.ts'
 import { grouped, rounded, spreadText } from './text.ts'
 
-/** One self-contained page about a replay: what ran where, how fast against the serial peer, and what conflicts with what. */
+/**
+ * One self-contained page about a replay: what ran where, how fast against the serial peer, and what conflicts with
+ * what.
+ */
 export const replayPage = async (report: ReplayReport): Promise<string> => {
   const { blocks, notRun, conflicts } = report
   const exact = blocks.filter(({ verdict }) => verdict === 'exact').length

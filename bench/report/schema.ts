@@ -43,7 +43,10 @@ export interface WorkloadResult {
   readonly stagesMs: StageTimes
   /** Of the median sample; without `totalMs` where the adapter has no timestamp queries. */
   readonly deviceTimes?: DeviceTimes
-  /** Time spent compiling kernels in this run, outside the samples: with an empty and with a filled driver cache; 0 = not measured. */
+  /**
+   * Time spent compiling kernels in this run, outside the samples: with an empty and with a filled driver cache; 0 =
+   * not measured.
+   */
   readonly compileMs: { readonly cold: number; readonly warm: number }
   readonly deviceBytesPerTx: number
   readonly peers: readonly PeerResult[]

@@ -39,7 +39,10 @@ export const tierShares = ({ tiers, txCount }: WorkloadResult): string =>
     .map((tier) => `${TIER_NAMES[tier]} ${percent(tiers[tier], txCount)}`)
     .join(', ')
 
-/** Transactions per second of the execute stage alone: the device's work, and what the CPU tier executes; `-` where it did nothing. */
+/**
+ * Transactions per second of the execute stage alone: the device's work, and what the CPU tier executes; `-` where it
+ * did nothing.
+ */
 export const executeRate = ({ txCount, stagesMs }: WorkloadResult): string =>
   stagesMs.execute === 0 ? '-' : rounded((1000 * txCount) / stagesMs.execute)
 
@@ -89,7 +92,10 @@ const stageLine = ({ stagesMs, samplesMs, medianMs }: WorkloadResult): string =>
     .join(', ')
 }
 
-/** `41.2: path programs 38.1 in 4, bloom 3.1 in 4`: milliseconds on the device, and dispatches; `-` where none were timed. */
+/**
+ * `41.2: path programs 38.1 in 4, bloom 3.1 in 4`: milliseconds on the device, and dispatches; `-` where none were
+ * timed.
+ */
 export const deviceTimesText = (times: DeviceTimes | undefined): string => {
   if (times === undefined) return '-'
   if (times.totalMs === undefined) return 'unknown: the adapter has no timestamp queries'

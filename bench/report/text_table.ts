@@ -21,7 +21,10 @@ export const textStyle = (stream: NodeJS.WriteStream): TextStyle => ({
 /** No line between rows. */
 const NO_RULES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' }
 
-/** Items in lines of at most `width`, all but the first line further in. An item that is longer than a line has one of its own. */
+/**
+ * Items in lines of at most `width`, all but the first line further in. An item that is longer than a line has one of
+ * its own.
+ */
 const packed = (items: readonly string[], width: number, indent: number, gap: string): string => {
   const lines: string[] = []
   for (const item of items) {
@@ -67,8 +70,8 @@ export const factTable = (rows: readonly (readonly [string, string])[], style: T
 }
 
 /**
- * Columns: the first `left` ones to the left, the others to the right. Where they are wider than the output, a block for each
- * row instead: what it is about, and under it what the other columns say, by their names.
+ * Columns: the first `left` ones to the left, the others to the right. Where they are wider than the output, a block
+ * for each row instead: what it is about, and under it what the other columns say, by their names.
  */
 export const table = (
   head: readonly string[],

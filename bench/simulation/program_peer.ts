@@ -13,8 +13,8 @@ const MOST_TRANSACTIONS = 1_000
 const WEALTH = 10n ** 30n
 
 /**
- * Native revm on the program's own calls, in turn, as transactions of one block. Each finds what those before it wrote; where a file
- * expects gas, so many that they use about 300 Mgas. Throws AnvilError.
+ * Native revm on the program's own calls, in turn, as transactions of one block. Each finds what those before it wrote;
+ * where a file expects gas, so many that they use about 300 Mgas. Throws AnvilError.
  */
 export const programPeer = async (binary: string, program: Program): Promise<PeerResult> => {
   const { env, chainId, calls, expected } = program

@@ -55,7 +55,10 @@ const SWAPS: Readonly<Record<string, RegExp>> = {
   'real.uniswap_v3': /swap/,
 }
 
-/** Runs the programs one after another on one device. A program whose lanes are wrong stands in `failed`. Throws NoAdapterError. */
+/**
+ * Runs the programs one after another on one device. A program whose lanes are wrong stands in `failed`. Throws
+ * NoAdapterError.
+ */
 export const runPrograms = async (options: ProgramSessionOptions): Promise<ProgramsReport> => {
   const { programs, progress, seed } = options
   const asked = adapterRequest(options.adapter)

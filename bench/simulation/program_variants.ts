@@ -10,8 +10,8 @@ import { createRandom, type Random } from '../random.ts'
 
 /**
  * How one part of a call changes from lane to lane.
- * person: another account of the program that has no code. stranger: an address that is nowhere. amount: 1 to what it was. bytes: any,
- * for a run of words of bulk input.
+ * person: another account of the program that has no code. stranger: an address that is nowhere. amount: 1 to what it
+ * was. bytes: any, for a run of words of bulk input.
  */
 export type VariationKind = 'person' | 'stranger' | 'amount' | 'bytes'
 
@@ -27,7 +27,10 @@ const CALLER = -1
 const VALUE = -2
 /** Tries of a variation in front of a run; all must end as the call itself ends. */
 const TRIALS = 4
-/** Words up to this are taken for flags and counts rather than amounts, and multiples of 32 up to the next for offsets and lengths. */
+/**
+ * Words up to this are taken for flags and counts rather than amounts, and multiples of 32 up to the next for offsets
+ * and lengths.
+ */
 const LEAST_AMOUNT = 100n
 const LARGEST_OFFSET = 4096n
 /** Words in a row from which they are bulk input, when none of them can be a flag, a count or an address in use. */
@@ -36,8 +39,8 @@ const LEAST_RUN = 4
 const TRIAL_MS = 400
 
 /**
- * For every call of the program, what may change without changing how it ends: found by trying each candidate on the CPU
- * tier. A call with none of it runs the same in every lane.
+ * For every call of the program, what may change without changing how it ends: found by trying each candidate on the
+ * CPU tier. A call with none of it runs the same in every lane.
  */
 export const findVariations = async (program: Program, seed: number): Promise<readonly (readonly Variation[])[]> => {
   const { fork, chainId } = program

@@ -211,7 +211,10 @@ const fewerLanes = async (
   return simulation.tiers.cpu === 0 ? lanes : Math.min(lanes, Math.max(kinds, Math.floor((kinds * cpuLimitMs) / cpu)))
 }
 
-/** Four times as many lanes as before as long as they take less than a quarter of the time, so that paths get to be worth their kernels. */
+/**
+ * Four times as many lanes as before as long as they take less than a quarter of the time, so that paths get to be
+ * worth their kernels.
+ */
 const chooseLanes = async (
   program: Program,
   variations: readonly (readonly Variation[])[],
@@ -230,11 +233,16 @@ const chooseLanes = async (
   }
 }
 
-/** What an account costs more that is not warm yet (EIP-2929), and how many are from the start: caller, called account, coinbase. */
+/**
+ * What an account costs more that is not warm yet (EIP-2929), and how many are from the start: caller, called account,
+ * coinbase.
+ */
 const COLD_ACCOUNT = 2_500n
 const WARM_ACCOUNTS = 3n
 
-/** Whether both are the same, but for accounts that a transaction finds warm and the tool that made the file did not. */
+/**
+ * Whether both are the same, but for accounts that a transaction finds warm and the tool that made the file did not.
+ */
 const isColder = (expected: bigint, gas: bigint): boolean => {
   const more = expected - gas
   return more >= 0n && more % COLD_ACCOUNT === 0n && more / COLD_ACCOUNT <= WARM_ACCOUNTS
@@ -271,8 +279,8 @@ const checkExpected = async (program: Program, state: MemoryState): Promise<void
 }
 
 /**
- * Compares a seeded sample of the lanes, or all, with @ethereumjs/evm, which executes equal calls once. The program's calls take turns in
- * the sample. Throws SimulationMismatchError.
+ * Compares a seeded sample of the lanes, or all, with @ethereumjs/evm, which executes equal calls once. The program's
+ * calls take turns in the sample. Throws SimulationMismatchError.
  */
 const verify = async (
   { fork, chainId, env, name, calls: kinds }: Program,

@@ -31,8 +31,8 @@ export interface SerialBudget {
 }
 
 /**
- * The reference of simulations: the calls of `indices`, as many as the time allows, each with `runCall` of @ethereumjs/evm on
- * the same state.
+ * The reference of simulations: the calls of `indices`, as many as the time allows, each with `runCall`
+ * of @ethereumjs/evm on the same state.
  */
 export const runSerialCalls = async (
   fork: Fork,

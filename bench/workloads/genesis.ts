@@ -45,7 +45,9 @@ export const countedKeys = (first: number, count: number, slot: number): Uint32A
   return keys
 }
 
-/** Storage keys of `mapping(address owner => mapping(address spender => ...))` at `slot`, one spender for all owners. */
+/**
+ * Storage keys of `mapping(address owner => mapping(address spender => ...))` at `slot`, one spender for all owners.
+ */
 export const allowanceKeys = (owners: Uint32Array, count: number, spender: string, slot: number): Uint32Array => {
   const keys = new Uint32Array(8 * count)
   const outer = new Uint8Array(64)

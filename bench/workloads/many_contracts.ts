@@ -15,8 +15,8 @@ const GAS_LIMIT = 120_000
 type Order = (contracts: Uint32Array, turn: Uint32Array) => Uint32Array
 
 /**
- * Each sender calls one of 64 contracts of different code and length, as many senders each; all lanes of one block in the order that
- * `order` gives. Both orders have the same transactions.
+ * Each sender calls one of 64 contracts of different code and length, as many senders each; all lanes of one block in
+ * the order that `order` gives. Both orders have the same transactions.
  */
 const calls = (name: string, title: string, order: Order): Workload => ({
   name,

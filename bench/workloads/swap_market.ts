@@ -26,15 +26,17 @@ const PRICE1_SLOT = 10n
 
 const slotHex = (slot: bigint) => `0x${slot.toString(16).padStart(64, '0')}`
 
-/** Model slots of each pool, then of each trader: both token balances; for pools also reserves and price accumulators. */
+/**
+ * Model slots of each pool, then of each trader: both token balances; for pools also reserves and price accumulators.
+ */
 const POOL_SLOTS = 5
 const TRADER_SLOTS = 2
 
 /**
  * Uniswap V2 pools in a pre-state, traders at them, and the exact arithmetic of their swaps.
  *
- * Any two of its tokens make a pool. Pools and tokens are copies of the deployed ones at other addresses: same code, and
- * the storage their constructors and first liquidity leave behind, with price accumulators as after earlier trades.
+ * Any two of its tokens make a pool. Pools and tokens are copies of the deployed ones at other addresses: same code,
+ * and the storage their constructors and first liquidity leave behind, with price accumulators as after earlier trades.
  * Trader i trades at pool i mod `poolCount`, with an unlimited allowance for the router.
  */
 export class SwapMarket {

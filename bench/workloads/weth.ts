@@ -12,7 +12,9 @@ const TRANSFER = selector('transfer(address,uint256)')
 const DEPOSIT = selector('deposit()')
 const WITHDRAW = selector('withdraw(uint256)')
 
-/** Of ten transactions six transfer, three deposit and one withdraws; a withdrawal pays ether from inside the contract. */
+/**
+ * Of ten transactions six transfer, three deposit and one withdraws; a withdrawal pays ether from inside the contract.
+ */
 export const weth: Workload = {
   name: 'weth',
   title: 'WETH9: 60 % transfers, 30 % deposits, 10 % withdrawals, independent',

@@ -19,7 +19,8 @@ export interface Workload {
 /**
  * What the transactions of one block share, the sender's nonce and the coinbase aside.
  * `nothing`: each could run alone and leave the same values.
- * `account`: the balance or nonce of a contract, on which no outcome depends: each could run alone with the same receipt.
+ * `account`: the balance or nonce of a contract, on which no outcome depends: each could run alone with the same
+ * receipt.
  * `slots`: storage slots, so that outcomes may depend on the order.
  */
 export type Sharing = 'nothing' | 'account' | 'slots'

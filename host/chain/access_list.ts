@@ -4,11 +4,11 @@ import { rlpBytes, rlpHex, rlpInteger, rlpList } from '../primitives/rlp.ts'
 import { bytesToHex } from './encode_batch.ts'
 
 /**
- * The state that a block touches, with every value behind every step of it (EIP-7928). Steps are counted: 0 is what the block does in
- * front of its transactions, 1 to n its transactions, n + 1 what it does behind them.
+ * The state that a block touches, with every value behind every step of it (EIP-7928). Steps are counted: 0 is what the
+ * block does in front of its transactions, 1 to n its transactions, n + 1 what it does behind them.
  *
- * Canonical order: accounts by address, slots by key, changes by step. Each stands once; a slot that any step changes is
- * not among the reads.
+ * Canonical order: accounts by address, slots by key, changes by step. Each stands once; a slot that any step changes
+ * is not among the reads.
  */
 export type BlockAccessList = readonly AccountAccess[]
 
@@ -172,7 +172,10 @@ const ascending = (values: readonly bigint[], at: string, what: string): void =>
     if (values[n]! <= values[n - 1]!) throw new AccessListError(`${at}: ${what} are not in ascending order`)
 }
 
-/** The first difference of two lists in canonical order, in words: what `given` says and what is. Undefined where there is none. */
+/**
+ * The first difference of two lists in canonical order, in words: what `given` says and what is. Undefined where there
+ * is none.
+ */
 export const accessDifference = (given: BlockAccessList, actual: BlockAccessList): string | undefined => {
   for (let n = 0; n < Math.max(given.length, actual.length); n++) {
     const one = given[n]

@@ -39,8 +39,8 @@ export const TYPE_SET_CODE = 4
 export const TYPE_DEPOSIT = 0x7e
 
 /**
- * One EIP-7702 authorization as signed. `authority` is the recovered signer (0x-hex); undefined where the signature is bad.
- * Execution asks for no more; the signature stands beside it where it is known.
+ * One EIP-7702 authorization as signed. `authority` is the recovered signer (0x-hex); undefined where the signature is
+ * bad. Execution asks for no more; the signature stands beside it where it is known.
  */
 export interface Authorization {
   readonly chainId: bigint
@@ -67,7 +67,9 @@ export interface TransactionExtras {
   readonly deposit?: { readonly sourceHash: string; readonly mint: bigint; readonly isSystem: boolean }
 }
 
-/** One transaction in object form, for the edge of the library. Addresses and data are 0x-hex; quantities are bigint. */
+/**
+ * One transaction in object form, for the edge of the library. Addresses and data are 0x-hex; quantities are bigint.
+ */
 export interface TransactionObject extends TransactionExtras {
   readonly type?: 0 | 1 | 2 | 3 | 4 | 0x7e
   readonly from: string

@@ -1,6 +1,9 @@
 import type { Fork } from '../../transpiler/spec/forks.ts'
 
-/** Blob limits of a stretch of the chain: most blobs in a block, and how slowly their price moves (EIP-4844, 7691, 7892). */
+/**
+ * Blob limits of a stretch of the chain: most blobs in a block, and how slowly their price moves (EIP-4844, 7691,
+ * 7892).
+ */
 export interface BlobParameters {
   readonly maxBlobs: number
   readonly updateFraction: bigint
@@ -26,7 +29,9 @@ export const blobParameters = (fork: Fork, chainId: bigint, timestamp: bigint): 
   return found
 }
 
-/** Wei per blob gas: 1 wei times e to the power of (excess / fraction), by the series of `fake_exponential` (EIP-4844). */
+/**
+ * Wei per blob gas: 1 wei times e to the power of (excess / fraction), by the series of `fake_exponential` (EIP-4844).
+ */
 export const blobBaseFee = (excessBlobGas: bigint, { updateFraction }: BlobParameters): bigint => {
   let sum = 0n
   let term = updateFraction

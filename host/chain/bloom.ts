@@ -7,7 +7,9 @@ export const BLOOM_BYTES = 256
 const wordBytes = new Uint8Array(32)
 const addressBytes = new Uint8Array(20)
 
-/** The three bit numbers of 32 hashed bytes: the low 11 bits of each of the first three byte pairs of their keccak-256. */
+/**
+ * The three bit numbers of 32 hashed bytes: the low 11 bits of each of the first three byte pairs of their keccak-256.
+ */
 export const bloomIndicesOfWord = (dst: Uint16Array, word: Uint32Array, at: number): void => {
   wordToBytes(wordBytes, 0, word, at)
   bloomIndices(dst, wordBytes)

@@ -9,7 +9,10 @@ import type { BlockEnvironment } from './environment.ts'
 import { REJECTION, type Rejection } from './rejection.ts'
 import { gasBounds, type TransactionRules, transactionRules } from './rules.ts'
 
-/** A call to simulate. Addresses and data are 0x-hex. Absent: from address zero, no value, all gas of the block, free gas. */
+/**
+ * A call to simulate. Addresses and data are 0x-hex. Absent: from address zero, no value, all gas of the block, free
+ * gas.
+ */
 export interface CallObject extends Omit<TransactionExtras, 'deposit'> {
   /** Absent: what the other fields say, as in a TransactionObject. */
   readonly type?: NonNullable<TransactionObject['type']>
@@ -82,8 +85,8 @@ const transactionOf = (call: CallObject, env: BlockEnvironment, i: number): Tran
 }
 
 /**
- * The rules of `transactionRules` as a call meets them: gas that costs nothing needs no base fee, no cap on the gas limit
- * (EIP-7825), and the nonces do not count. The batch's nonces must be zero.
+ * The rules of `transactionRules` as a call meets them: gas that costs nothing needs no base fee, no cap on the gas
+ * limit (EIP-7825), and the nonces do not count. The batch's nonces must be zero.
  */
 export const callRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): TransactionRules => {
   const free = { ...env, baseFeePerGas: 0n }

@@ -22,8 +22,9 @@ const MAX_EXTRA_BYTES = 32
 const MAX_GAS_LIMIT = 2n ** 63n - 1n
 
 /**
- * The first field of a header that breaks a rule which needs no execution; undefined where none does. The rules between blocks
- * are checked where the parent is given. Proof of work (difficulty, mix hash, nonce before Paris) is not checked.
+ * The first field of a header that breaks a rule which needs no execution; undefined where none does. The rules between
+ * blocks are checked where the parent is given. Proof of work (difficulty, mix hash, nonce before Paris) is not
+ * checked.
  */
 export const headerFault = (
   header: BlockHeader,

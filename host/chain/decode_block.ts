@@ -21,8 +21,8 @@ export interface DecodedBlock {
 type Item = Uint8Array | Item[]
 
 /**
- * Decodes the RLP of a block (YP 4.3; EIP-2718, EIP-4895). Strict: canonical RLP and integers, fields of their lengths. Throws
- * BlockInputError.
+ * Decodes the RLP of a block (YP 4.3; EIP-2718, EIP-4895). Strict: canonical RLP and integers, fields of their lengths.
+ * Throws BlockInputError.
  */
 export const decodeBlock = (rlp: Uint8Array): DecodedBlock => {
   const parts = listOf(decode(rlp), 'block')

@@ -18,8 +18,8 @@ import { type BatchSizes, bytesToHex, emptyBatch, TransactionInputError } from '
 type Item = Uint8Array | Item[]
 
 /**
- * Positions of the fields in the list of each type (EIP-2718; EIP-155, 2930, 1559, 4844, 7702; OP-stack specification of
- * deposits). -1: the type has none.
+ * Positions of the fields in the list of each type (EIP-2718; EIP-155, 2930, 1559, 4844, 7702; OP-stack specification
+ * of deposits). -1: the type has none.
  */
 interface Shape {
   readonly fields: number
@@ -117,8 +117,8 @@ export interface DecodeOptions {
  * Signed transactions as they come over the wire (blobs without their sidecar), to columns, with their senders and
  * authorities recovered.
  *
- * Strict: canonical RLP and integers, fields of the right length, the chain's id, s in the lower half (EIP-2), r and s in
- * range. A legacy transaction without a chain id (before EIP-155) is accepted. Throws TransactionInputError.
+ * Strict: canonical RLP and integers, fields of the right length, the chain's id, s in the lower half (EIP-2), r and s
+ * in range. A legacy transaction without a chain id (before EIP-155) is accepted. Throws TransactionInputError.
  *
  * Cost: about 25 us per transaction plus the recovery of its sender (recover.ts), which dominates.
  */
@@ -362,8 +362,8 @@ const requireChain = (got: bigint, want: bigint, i: number): void => {
 }
 
 /**
- * The bytes that were signed: the list without its signature, under a new header. The fields in front of v stand in `raw`
- * as they must be hashed, because the RLP is canonical, so that nothing is encoded again.
+ * The bytes that were signed: the list without its signature, under a new header. The fields in front of v stand in
+ * `raw` as they must be hashed, because the RLP is canonical, so that nothing is encoded again.
  */
 const signedMessage = (type: number, raw: Uint8Array, v: Uint8Array, suffix: Uint8Array): Uint8Array => {
   const listStart = type === 0 ? 0 : 1

@@ -61,8 +61,8 @@ export const emptyBatch = (count: number, sizes: BatchSizes): TransactionBatch =
 })
 
 /**
- * Object form to columns. Where `type` is absent it follows from the fields: fee caps make type 2, an access list type 1.
- * Throws TransactionInputError for a field that is missing, malformed or out of range.
+ * Object form to columns. Where `type` is absent it follows from the fields: fee caps make type 2, an access list
+ * type 1. Throws TransactionInputError for a field that is missing, malformed or out of range.
  */
 export const encodeBatch = (objects: readonly TransactionObject[]): TransactionBatch => {
   checkArray(objects, 'transactions', 'an array of transactions')

@@ -30,8 +30,8 @@ const EMPTY_REQUESTS_HASH = '0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca
 const DEFAULT_GAS_LIMIT = 30_000_000n
 
 /**
- * The header of block 0 of a chain that starts with `fork`: `parent` of the first block that is built or executed. Hashes are
- * 0x-hex in lower case.
+ * The header of block 0 of a chain that starts with `fork`: `parent` of the first block that is built or executed.
+ * Hashes are 0x-hex in lower case.
  *
  * @example
  * const parent = genesisHeader('osaka', { stateRoot: stateRootOf(state.dump()), gasLimit: 60_000_000n })

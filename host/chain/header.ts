@@ -5,7 +5,10 @@ import { rlpHex, rlpInteger, rlpList } from '../primitives/rlp.ts'
 import { type BlobParameters, blobBaseFee, blobParameters } from './blob_schedule.ts'
 import type { BlockEnvironment } from './environment.ts'
 
-/** A block header (YP 4.3). Hashes, addresses and byte strings are 0x-hex in lower case; what a fork brought is absent before it. */
+/**
+ * A block header (YP 4.3). Hashes, addresses and byte strings are 0x-hex in lower case; what a fork brought is absent
+ * before it.
+ */
 export interface BlockHeader {
   readonly parentHash: string
   readonly uncleHash: string

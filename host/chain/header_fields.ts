@@ -9,8 +9,8 @@ interface HeaderField {
 }
 
 /**
- * The fields of a header in the order of their RLP. `blockAccessListHash` belongs to no fork known here: it may be there or
- * not.
+ * The fields of a header in the order of their RLP. `blockAccessListHash` belongs to no fork known here: it may be
+ * there or not.
  */
 export const headerFields: Readonly<Record<keyof BlockHeader, HeaderField>> = {
   parentHash: { bytes: 32 },

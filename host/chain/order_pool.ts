@@ -4,12 +4,12 @@ import type { TransactionBatch } from './batch.ts'
 import type { TransactionRules } from './rules.ts'
 
 /**
- * The order in which a pool goes into a block: by what the coinbase gets per gas, highest first and of equals the earlier one,
- * while each sender's transactions keep the order of their nonces (of equal nonces the one that pays more is first).
- * Transactions that break a static rule are left out.
+ * The order in which a pool goes into a block: by what the coinbase gets per gas, highest first and of equals the
+ * earlier one, while each sender's transactions keep the order of their nonces (of equal nonces the one that pays more
+ * is first). Transactions that break a static rule are left out.
  *
- * Of those that pay the same, one that calls a contract which others before it call goes behind the first call of every other
- * contract, and so on: transactions that may conflict move later, as far as pay and nonces leave it open.
+ * Of those that pay the same, one that calls a contract which others before it call goes behind the first call of every
+ * other contract, and so on: transactions that may conflict move later, as far as pay and nonces leave it open.
  *
  * A heap of senders, each standing for its next transaction: O(n log n), without objects per transaction.
  */
@@ -75,7 +75,10 @@ const senderChains = (batch: TransactionBatch, { rejection, priority }: Transact
   )
 }
 
-/** Reorders each run of equal pay by how many calls of the same contract stand in front; a sender's never pass each other. */
+/**
+ * Reorders each run of equal pay by how many calls of the same contract stand in front; a sender's never pass each
+ * other.
+ */
 const spreadCalls = (order: Uint32Array, batch: TransactionBatch, { priority }: TransactionRules): void => {
   for (let first = 0; first < order.length; ) {
     let end = first + 1

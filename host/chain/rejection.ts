@@ -1,10 +1,12 @@
 /**
- * Why a transaction may not be included. The numbers follow the order in which go-ethereum checks: where several apply, the
- * lowest is the one to report. Texts are its own where it has one; `blobGasReached` and `blobHashVersion` leave out its numbers.
+ * Why a transaction may not be included. The numbers follow the order in which go-ethereum checks: where several apply,
+ * the lowest is the one to report. Texts are its own where it has one; `blobGasReached` and `blobHashVersion` leave out
+ * its numbers.
  *
  * Which checks need the state, or what the block has left, at the transaction's place: `blobGasReached`, `nonceTooLow`,
- * `nonceTooHigh`, `senderNotEoa`, `insufficientFunds` and `gasLimitReached`. The others follow from the transaction and the
- * block alone (rules.ts). `malformed` is only said of an entry of a pool: a batch of transactions that cannot be read is refused.
+ * `nonceTooHigh`, `senderNotEoa`, `insufficientFunds` and `gasLimitReached`. The others follow from the transaction and
+ * the block alone (rules.ts). `malformed` is only said of an entry of a pool: a batch of transactions that cannot be
+ * read is refused.
  */
 export const REJECTION = {
   none: 0,

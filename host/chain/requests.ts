@@ -18,8 +18,8 @@ const DEPOSIT_CONTRACTS: ReadonlyMap<bigint, string> = new Map([
 export const DEPOSIT_TOPIC = '0x649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5'
 
 /**
- * Hash of the requests (EIP-7685): SHA-256 of the SHA-256 of each type byte with its data, in the order of the types; a type
- * without data does not count.
+ * Hash of the requests (EIP-7685): SHA-256 of the SHA-256 of each type byte with its data, in the order of the types; a
+ * type without data does not count.
  */
 export const requestsHash = ({ deposits, withdrawals, consolidations }: Requests): string => {
   const outer = createHash('sha256')
@@ -29,14 +29,16 @@ export const requestsHash = ({ deposits, withdrawals, consolidations }: Requests
   return `0x${outer.digest('hex')}`
 }
 
-/** A log of the deposit contract that is no DepositEvent as the contract emits it: such a block is invalid (EIP-6110). */
+/**
+ * A log of the deposit contract that is no DepositEvent as the contract emits it: such a block is invalid (EIP-6110).
+ */
 export class DepositLogError extends Error {
   override readonly name = 'DepositLogError'
 }
 
 /**
- * Fields of a DepositEvent: name, position of its offset, offset, bytes. Data is 576 bytes: five offsets, then each field as
- * length and bytes, padded to whole words.
+ * Fields of a DepositEvent: name, position of its offset, offset, bytes. Data is 576 bytes: five offsets, then each
+ * field as length and bytes, padded to whole words.
  */
 const DEPOSIT_FIELDS = [
   ['public key', 160, 48],
@@ -48,8 +50,8 @@ const DEPOSIT_FIELDS = [
 const DEPOSIT_LOG_BYTES = 576
 
 /**
- * The contract whose logs are deposits (EIP-6110), 0x-hex in lower case; undefined where the chain has none, as on every chain
- * that is not named here: no log is then a deposit.
+ * The contract whose logs are deposits (EIP-6110), 0x-hex in lower case; undefined where the chain has none, as on
+ * every chain that is not named here: no log is then a deposit.
  */
 export const depositContractAt = (chainId: bigint): string | undefined => DEPOSIT_CONTRACTS.get(chainId)
 

@@ -50,7 +50,8 @@ export interface GasBounds {
  * gasLimit    f64[n]     as a double: exact below 2^53, and no rule tells larger ones apart
  * price       u32[8 n]   wei per gas that the sender pays (EIP-1559 effective gas price)
  * priority    u32[8 n]   the part of it that the coinbase gets; the rest is burnt
- * cost        u32[8 n]   wei the sender must hold: gas limit * max fee per gas + value + blob gas * max fee per blob gas
+ * cost        u32[8 n]   wei the sender must hold: gas limit * max fee per gas + value + blob gas * max fee per blob
+ *                        gas
  * rejection   u8[n]      REJECTION code, 0 where no static rule is broken; the columns above are zero where one is
  *                        broken that makes them meaningless
  * blobGas     f64[n]     EIP-4844; both are empty where no transaction of the batch has blobs
@@ -102,8 +103,8 @@ export const gasBounds = (batch: TransactionBatch, fork: Fork): GasBounds => {
 }
 
 /**
- * Bytes of data[start .. end] that are not zero. `words` are the whole little-endian words of the same memory, from the one that
- * data begins in: most of calldata is zero, and four bytes of it are seen at once.
+ * Bytes of data[start .. end] that are not zero. `words` are the whole little-endian words of the same memory, from the
+ * one that data begins in: most of calldata is zero, and four bytes of it are seen at once.
  */
 const nonZeroBytes = (data: Uint8Array, words: Uint32Array, start: number, end: number): number => {
   const shift = data.byteOffset & 3
@@ -124,7 +125,8 @@ const nonZeroBytes = (data: Uint8Array, words: Uint32Array, start: number, end: 
 
 /**
  * Applies every static rule of `fork` to the batch.
- * Cost on the machine of host/primitives/word.ts: 0.35 us per ERC-20 transfer (68 bytes of calldata), 0.25 us per plain transfer.
+ * Cost on the machine of host/primitives/word.ts: 0.35 us per ERC-20 transfer (68 bytes of calldata), 0.25 us per plain
+ * transfer.
  */
 export const transactionRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): TransactionRules => {
   const { count } = batch
@@ -229,8 +231,8 @@ const blobRejection = (
 }
 
 /**
- * Effective gas price and priority fee of transaction i (EIP-1559): priority = min(tip, fee cap - base fee). Types 0 and 1
- * have both caps equal to their gas price. Returns the rejection code, 0 where the fees are in order.
+ * Effective gas price and priority fee of transaction i (EIP-1559): priority = min(tip, fee cap - base fee). Types 0
+ * and 1 have both caps equal to their gas price. Returns the rejection code, 0 where the fees are in order.
  * `base` is the base fee as a number: fees below 2^53 wei are reckoned in doubles, in half the time.
  */
 const feePrices = (

@@ -36,7 +36,8 @@ export interface Candidate {
   readonly kind: AdapterKind
   readonly label: string
   /**
-   * Manifests the Vulkan loader may see. `bundled`: that of the driver which comes with the package, unpacked when it is tried.
+   * Manifests the Vulkan loader may see. `bundled`: that of the driver which comes with the package, unpacked when it
+   * is tried.
    * `platform`: what Dawn finds by itself (Metal, D3D12).
    */
   readonly manifests: readonly Manifest[] | 'bundled' | 'platform'
@@ -67,9 +68,9 @@ export const requestedKind = (request: string | undefined): AdapterKind | undefi
   KINDS.find((kind) => kind === request?.toLowerCase())
 
 /**
- * The drivers to try, best first: hardware, system lavapipe, system SwiftShader, bundled SwiftShader. Hardware drivers form
- * one candidate, since the loader finds the best of them in one instance; on other systems than Linux the platform's own
- * drivers are the only candidate.
+ * The drivers to try, best first: hardware, system lavapipe, system SwiftShader, bundled SwiftShader. Hardware drivers
+ * form one candidate, since the loader finds the best of them in one instance; on other systems than Linux the
+ * platform's own drivers are the only candidate.
  *
  * @internal
  */
@@ -171,9 +172,9 @@ const refusal = (kind: AdapterKind, name: string, reason: string): AdapterReport
 const VARIABLES = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'VK_ADD_DRIVER_FILES'] as const
 
 /**
- * Runs `work` while the Vulkan loader is told to see only these manifests. Dawn creates its Vulkan instance inside the call of
- * `requestAdapter`, and the loader reads the variables there, once per instance: so one process can hold several
- * drivers side by side, and the environment is as before when this returns.
+ * Runs `work` while the Vulkan loader is told to see only these manifests. Dawn creates its Vulkan instance inside the
+ * call of `requestAdapter`, and the loader reads the variables there, once per instance: so one process can hold
+ * several drivers side by side, and the environment is as before when this returns.
  */
 const withManifests = <T>(manifests: readonly string[] | undefined, work: () => T): T => {
   if (manifests === undefined) return work()
@@ -277,7 +278,9 @@ export const openAdapter = async (request: string | undefined, flags: readonly s
   throw new NoAdapterError(request, reports)
 }
 
-/** Several hardware GPUs share a candidate: Dawn picks by name, in the driver's spelling; an error there means no match. */
+/**
+ * Several hardware GPUs share a candidate: Dawn picks by name, in the driver's spelling; an error there means no match.
+ */
 const openByName = async (
   candidate: Candidate,
   request: string,

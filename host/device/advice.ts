@@ -50,7 +50,9 @@ const aptSources = (): string => {
 export const debianUri = (sources: string): string | undefined =>
   (/^deb (?:\[[^\]]*\] )?(\S+\/debian\/?) /m.exec(sources) ?? /^URIs: *(\S+\/debian\/?)(?: |$)/m.exec(sources))?.[1]
 
-/** What would be faster than the chosen adapter, for this system; empty where nothing that can be installed would be. */
+/**
+ * What would be faster than the chosen adapter, for this system; empty where nothing that can be installed would be.
+ */
 export const adviceFor = (
   chosen: AdapterKind | undefined,
   reports: readonly AdapterReport[],

@@ -7,8 +7,8 @@ export interface Binding {
 }
 
 /**
- * Group 0 of every execution kernel (transpiler/layout/environment.ts): the environment is uniform, the lanes' results are
- * written, all else is read.
+ * Group 0 of every execution kernel (transpiler/layout/environment.ts): the environment is uniform, the lanes' results
+ * are written, all else is read.
  */
 export const EXECUTION_BINDINGS: readonly Binding[] = Object.values(BINDINGS).map((binding) => ({
   binding,

@@ -13,8 +13,8 @@ const rubbishWords = (count: number): Uint32Array => {
 }
 
 /**
- * Device buffers by power-of-two size, kept for reuse: a new buffer is zeroed at its first use, which costs lavapipe 3 ns a
- * byte. A kernel finds old contents in a buffer and must not read what it did not write.
+ * Device buffers by power-of-two size, kept for reuse: a new buffer is zeroed at its first use, which costs lavapipe
+ * 3 ns a byte. A kernel finds old contents in a buffer and must not read what it did not write.
  */
 export class BufferPool {
   readonly #device: ComputeDevice

@@ -52,8 +52,8 @@ const closingBracket = (text: string, from: number): number => {
 }
 
 /**
- * The text with every index of an array of the module checked: what is outside goes to element 0 and leaves a mark at its place. Literal
- * indices stay, the compiler checks them. `place` gives a place its number.
+ * The text with every index of an array of the module checked: what is outside goes to element 0 and leaves a mark at
+ * its place. Literal indices stay, the compiler checks them. `place` gives a place its number.
  */
 export const withCheckedIndexes = (wgsl: string, place: (text: string) => number): string => {
   const source = wgsl.replace(/\/\/.*$/gm, '')
@@ -85,9 +85,9 @@ export const withCheckedIndexes = (wgsl: string, place: (text: string) => number
 }
 
 /**
- * A device for tests that checks every index of every kernel in the shader. A run in which one was outside rejects with a ValidationError
- * that names kernel, expression and index, and the same line goes to stderr. With it come buffers of exact size full of
- * rubbish (`BufferPool`), so that a read past what was asked for, or of what no kernel wrote, shows.
+ * A device for tests that checks every index of every kernel in the shader. A run in which one was outside rejects with
+ * a ValidationError that names kernel, expression and index, and the same line goes to stderr. With it come buffers of
+ * exact size full of rubbish (`BufferPool`), so that a read past what was asked for, or of what no kernel wrote, shows.
  * Costs: compile time by a half, run time by three, one round trip a run.
  */
 export const checkedDevice = (device: ComputeDevice): ComputeDevice => {

@@ -18,8 +18,8 @@ export interface BoundBuffer {
 }
 
 /**
- * dispatch: `workgroups` in all; past the device's limit per dimension they are laid out in two (see `splitWorkgroups`), and a kernel
- * numbers them `workgroup_id.x + workgroup_id.y * num_workgroups.x`.
+ * dispatch: `workgroups` in all; past the device's limit per dimension they are laid out in two (see
+ * `splitWorkgroups`), and a kernel numbers them `workgroup_id.x + workgroup_id.y * num_workgroups.x`.
  * copy, clear: offsets and sizes in bytes, multiples of 4.
  *
  * @internal
@@ -46,8 +46,8 @@ export interface RunOptions {
   /** Read back after the last command, in the same submission. */
   readonly reads?: readonly BufferRange[]
   /**
-   * Takes the reads in place of `RunResult.reads`, one view each, in order, while the staging memory is mapped: no copy is made, and
-   * the views are dead when it returns. For large reads: a copy of 16 MiB costs as much as the transfer.
+   * Takes the reads in place of `RunResult.reads`, one view each, in order, while the staging memory is mapped: no copy
+   * is made, and the views are dead when it returns. For large reads: a copy of 16 MiB costs as much as the transfer.
    */
   readonly consume?: (views: readonly Uint32Array[]) => void
   /** Time each dispatch on the device; it then has a pass of its own. */
@@ -88,8 +88,8 @@ export interface ComputeDevice {
   readonly isLost: boolean
 
   /**
-   * A buffer for storage bindings and copies, zeroed, its size rounded up to 16 bytes. Throws OutOfMemoryError past the device's limits; when
-   * memory itself runs out, the next `run` or `settle` rejects with it. Destroy it when done.
+   * A buffer for storage bindings and copies, zeroed, its size rounded up to 16 bytes. Throws OutOfMemoryError past the
+   * device's limits; when memory itself runs out, the next `run` or `settle` rejects with it. Destroy it when done.
    *
    * @internal
    */
@@ -97,8 +97,8 @@ export interface ComputeDevice {
   /** The same for a uniform binding (at most 64 KiB). @internal */
   uniform(label: string, sizeBytes: number): GPUBuffer
   /**
-   * Queues a copy of the view's bytes to the buffer; the view may change afterwards. Offset and length are multiples of 4.
-   * Throws ValidationError for a range outside the buffer.
+   * Queues a copy of the view's bytes to the buffer; the view may change afterwards. Offset and length are multiples
+   * of 4. Throws ValidationError for a range outside the buffer.
    *
    * @internal
    */

@@ -37,7 +37,8 @@ const defaultRobustness = (): Robustness => {
 
 /**
  * Opens a device on the best adapter that fits. Throws NoAdapterError.
- * In a worker thread the choice among Vulkan drivers needs `env: SHARE_ENV`: the loader reads the process's environment.
+ * In a worker thread the choice among Vulkan drivers needs `env: SHARE_ENV`: the loader reads the process's
+ * environment.
  */
 export const openDevice = async ({
   adapter,
@@ -94,7 +95,10 @@ export const deviceOn = async (
 /** Instances of live devices: an instance that is collected takes its device with it. */
 const liveInstances = new Set<GPU>()
 
-/** Uploads go in pieces of this size: above 4 MiB Dawn makes a new staging buffer for each (0.88 ms against 2.9 ms at 4 MiB). */
+/**
+ * Uploads go in pieces of this size: above 4 MiB Dawn makes a new staging buffer for each (0.88 ms against 2.9 ms at
+ * 4 MiB).
+ */
 const UPLOAD_BYTES = 1 << 20
 
 class DawnDevice implements ComputeDevice {

@@ -8,7 +8,10 @@ export class OutOfMemoryError extends Error {
   override readonly name = 'OutOfMemoryError'
 }
 
-/** WebGPU refused a command: wrong usage, a range outside its buffer, a binding that does not fit. Our bug, or a driver's. */
+/**
+ * WebGPU refused a command: wrong usage, a range outside its buffer, a binding that does not fit. Our bug, or a
+ * driver's.
+ */
 export class ValidationError extends Error {
   override readonly name = 'ValidationError'
 }

@@ -23,9 +23,9 @@ export interface Kernel {
   /** Wall time of the pipeline's creation. lavapipe compiles later: see `warmUp`. */
   readonly compileMs: number
   /**
-   * Dispatches one workgroup on zeroed buffers and awaits it; returns its wall milliseconds. Execution kernels see lane count 0 and return
-   * at once, so this is the time of the driver's own compiler, which lavapipe starts at the first dispatch. Runs once; later
-   * calls return the first result.
+   * Dispatches one workgroup on zeroed buffers and awaits it; returns its wall milliseconds. Execution kernels see lane
+   * count 0 and return at once, so this is the time of the driver's own compiler, which lavapipe starts at the first
+   * dispatch. Runs once; later calls return the first result.
    */
   warmUp(): Promise<number>
 }
@@ -37,7 +37,9 @@ export interface ShaderMessage {
   readonly message: string
 }
 
-/** The WGSL does not compile, or the driver refuses the pipeline. `excerpt` shows the lines around the first message. */
+/**
+ * The WGSL does not compile, or the driver refuses the pipeline. `excerpt` shows the lines around the first message.
+ */
 export class ShaderCompileError extends Error {
   override readonly name = 'ShaderCompileError'
   readonly messages: readonly ShaderMessage[]
@@ -82,8 +84,8 @@ export interface KernelDevice {
 const SCRATCH_BYTES = { uniform: 4096, storage: 65536, 'read-only-storage': 65536 } as const
 
 /**
- * Pipelines by content: the same text, entry and layout give the same Kernel. Layouts are explicit, since an `auto` layout
- * defeats Dawn's own pipeline cache, and shared, so that one bind group serves every execution kernel.
+ * Pipelines by content: the same text, entry and layout give the same Kernel. Layouts are explicit, since an `auto`
+ * layout defeats Dawn's own pipeline cache, and shared, so that one bind group serves every execution kernel.
  *
  * @internal
  */

@@ -12,8 +12,8 @@ export interface LaneLimits extends StorageLimits {
 }
 
 /**
- * Lanes per chunk when each of these buffers holds `bytesPerLane` bytes for every lane of a chunk: all of them where they
- * fit one binding, else equal chunks that are multiples of a workgroup. More than one chunk is to be reported.
+ * Lanes per chunk when each of these buffers holds `bytesPerLane` bytes for every lane of a chunk: all of them where
+ * they fit one binding, else equal chunks that are multiples of a workgroup. More than one chunk is to be reported.
  */
 export const chunkLanes = (
   { limits }: { readonly limits: LaneLimits },

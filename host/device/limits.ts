@@ -1,6 +1,8 @@
 import { OutOfMemoryError } from './fault.ts'
 
-/** The limits that bound a storage buffer. They need not be multiples of anything: on NVIDIA Dawn binds 2^31 - 4 bytes. */
+/**
+ * The limits that bound a storage buffer. They need not be multiples of anything: on NVIDIA Dawn binds 2^31 - 4 bytes.
+ */
 export interface StorageLimits {
   readonly maxStorageBufferBindingSize: number
   readonly maxBufferSize: number
@@ -25,7 +27,10 @@ export const doubledBytes = (leastBytes: number, neededBytes: number, limits: St
   return Math.max(neededBytes, Math.min(size, mostStorageBytes(limits)))
 }
 
-/** The size that a buffer of so many bytes is made with: rounded up to 16. Throws OutOfMemoryError where no binding holds it. */
+/**
+ * The size that a buffer of so many bytes is made with: rounded up to 16. Throws OutOfMemoryError where no binding
+ * holds it.
+ */
 export const bufferBytes = (label: string, sizeBytes: number, mostBytes: number): number => {
   const size = Math.max(VECTOR_BYTES, Math.ceil(sizeBytes / VECTOR_BYTES) * VECTOR_BYTES)
   if (size > mostBytes) throw new OutOfMemoryError(`${label}: ${size} bytes, this device binds at most ${mostBytes}`)

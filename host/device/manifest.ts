@@ -17,8 +17,8 @@ export interface Manifest {
 const NVIDIA_ROOT = '/usr/local/nvidia/share'
 
 /**
- * NVIDIA's EGL vendor file in such a container, without which its Vulkan driver finds no display library; undefined where another place has
- * one, or the user names them.
+ * NVIDIA's EGL vendor file in such a container, without which its Vulkan driver finds no display library; undefined
+ * where another place has one, or the user names them.
  */
 export const nvidiaEglVendor = (
   env: NodeJS.ProcessEnv = process.env,
@@ -51,7 +51,8 @@ export const manifestFolders = (env: NodeJS.ProcessEnv = process.env): string[] 
 }
 
 /**
- * Manifests of the system. VK_DRIVER_FILES (VK_ICD_FILENAMES before loader 1.3.207) replaces the search, as in the loader.
+ * Manifests of the system. VK_DRIVER_FILES (VK_ICD_FILENAMES before loader 1.3.207) replaces the search, as in the
+ * loader.
  *
  * @internal
  */

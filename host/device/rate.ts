@@ -39,7 +39,10 @@ const SAMPLES = 4
 /** A probe shorter than this says little. */
 const PROBE_MS = 8
 
-/** Measures the rates that bound EVM execution, about `budgetMs` of device time in all, compilation aside. Throws WrongResultError. */
+/**
+ * Measures the rates that bound EVM execution, about `budgetMs` of device time in all, compilation aside. Throws
+ * WrongResultError.
+ */
 export const measureRates = async (device: ComputeDevice, budgetMs = 1600): Promise<Rate[]> => {
   const rates: Rate[] = []
   for (const kernel of RATE_KERNELS) rates.push(await measureRate(device, kernel, budgetMs / RATE_KERNELS.length))

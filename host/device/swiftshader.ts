@@ -28,8 +28,8 @@ const SUMS = 'SHA256SUMS'
 export const ARCHIVE = 'swiftshader.tar.br'
 
 /**
- * Finds the SwiftShader that comes with the package and unpacks it once into the user's cache folder (the temporary folder
- * where that is not writable). 1.8 MB of brotli, 7 MB unpacked, about 0.2 s the first time.
+ * Finds the SwiftShader that comes with the package and unpacks it once into the user's cache folder (the temporary
+ * folder where that is not writable). 1.8 MB of brotli, 7 MB unpacked, about 0.2 s the first time.
  * The folder appears by one rename, so that a killed or a concurrent process leaves a whole folder or none.
  */
 export const bundledSwiftShader = (): BundledDriverResult => {
@@ -61,7 +61,10 @@ const findBundled = (): BundledDriverResult => {
   return { missing: `cannot unpack the bundled SwiftShader (${reasons.join('; ')})` }
 }
 
-/** The archive of the package, which its build makes (scripts/build.ts); a checkout has that of its development dependency. */
+/**
+ * The archive of the package, which its build makes (scripts/build.ts); a checkout has that of its development
+ * dependency.
+ */
 const archivePath = (): string | undefined => {
   const own = fileURLToPath(new URL(`./${ARCHIVE}`, import.meta.url))
   if (existsSync(own)) return own
@@ -101,9 +104,9 @@ const isIntact = (folder: string): boolean => {
 }
 
 /**
- * The folder `root/name` with the driver's files, made from the archive if it is not there or is damaged: a file cut short
- * by a full disk would end the process inside of the Vulkan loader. Code is loaded from it, so a root that another user
- * owns or may write to is refused.
+ * The folder `root/name` with the driver's files, made from the archive if it is not there or is damaged: a file cut
+ * short by a full disk would end the process inside of the Vulkan loader. Code is loaded from it, so a root that
+ * another user owns or may write to is refused.
  */
 export const unpackOnce = (packed: Uint8Array, root: string, name: string): string => {
   makeFolder(root)

@@ -2,15 +2,19 @@
  * Keeps a pending wait from spinning a core.
  *
  * While any promise of the device is pending, dawn.node re-queues its event processing through the global
- * `setImmediate`: a spin at 100 % of a core, which a software adapter needs for itself, and for minutes where a driver compiles. While waits are
- * open, this module replaces the global function and turns the binding's callbacks into 1 ms timers after some spinning. Callbacks of anyone else
- * (JavaScript functions, where the binding passes native ones) go straight through. The original comes back when the
- * last wait ends; if somebody wrapped the function meanwhile, ours stays in their chain and passes everything through.
+ * `setImmediate`: a spin at 100 % of a core, which a software adapter needs for itself, and for minutes where a driver
+ * compiles. While waits are open, this module replaces the global function and turns the binding's callbacks into 1 ms
+ * timers after some spinning. Callbacks of anyone else (JavaScript functions, where the binding passes native ones) go
+ * straight through. The original comes back when the last wait ends; if somebody wrapped the function meanwhile, ours
+ * stays in their chain and passes everything through.
  *
  * Measured on lavapipe, two cores: round trip 0.09 ms spinning, 1.2 ms with timers; a long kernel 2975 -> 1568 ms.
  */
 export const SPIN_MS = 0.4
-/** A hardware device leaves the core alone: its dispatches end sooner than a timer, but a wait for more than a wave need not spin. */
+/**
+ * A hardware device leaves the core alone: its dispatches end sooner than a timer, but a wait for more than a wave need
+ * not spin.
+ */
 export const HARDWARE_SPIN_MS = 20
 
 let waits = 0
@@ -41,8 +45,8 @@ const restore = () => {
 }
 
 /**
- * Awaits `wait` with the throttle on, after `spinMs` of spinning. Waits may nest and overlap: each may spin for its time, and the throttle ends
- * with the last one, also on errors.
+ * Awaits `wait` with the throttle on, after `spinMs` of spinning. Waits may nest and overlap: each may spin for its
+ * time, and the throttle ends with the last one, also on errors.
  */
 export const throttledWait = async <T>(wait: Promise<T>, spinMs = SPIN_MS): Promise<T> => {
   spinUntilMs = Math.max(spinUntilMs, performance.now() + spinMs)

@@ -54,6 +54,8 @@ export class TimestampPool {
   }
 }
 
-/** Nanoseconds of each dispatch, from begin and end by dispatch. A clock that was set back between them says nothing: 0. */
+/**
+ * Nanoseconds of each dispatch, from begin and end by dispatch. A clock that was set back between them says nothing: 0.
+ */
 export const dispatchTimes = (stamps: BigUint64Array): number[] =>
   Array.from({ length: stamps.length / 2 }, (_, i) => Math.max(0, Number(stamps[2 * i + 1]! - stamps[2 * i]!)))

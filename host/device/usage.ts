@@ -1,6 +1,6 @@
 /**
- * Flags of the WebGPU specification (sections 5.1.2 and 5.2.1), as constants: the binding that defines them as globals is
- * only loaded when a device is opened. A device test compares them with the binding's own.
+ * Flags of the WebGPU specification (sections 5.1.2 and 5.2.1), as constants: the binding that defines them as globals
+ * is only loaded when a device is opened. A device test compares them with the binding's own.
  */
 export const MAP_READ = 0x0001
 export const COPY_SRC = 0x0004

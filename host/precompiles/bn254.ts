@@ -10,8 +10,8 @@ const G1_BYTES = 2 * WORD_BYTES
 const PAIR_BYTES = 6 * WORD_BYTES
 
 /**
- * NobleBN254 of @ethereumjs/evm over mcl, which the first call has compiled for those after it: a multiplication takes 0.13 ms
- * instead of 4.5. What is no point in its group goes to NobleBN254, which fails as the reference does.
+ * NobleBN254 of @ethereumjs/evm over mcl, which the first call has compiled for those after it: a multiplication takes
+ * 0.13 ms instead of 4.5. What is no point in its group goes to NobleBN254, which fails as the reference does.
  */
 class WasmBn254 extends NobleBN254 {
   override add(input: Uint8Array): Uint8Array {

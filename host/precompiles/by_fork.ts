@@ -13,7 +13,10 @@ const CURVES: ReadonlyMap<number, Curve> = new Map([
   [0x0a, kzgCurve],
 ])
 
-/** The precompiles of a fork by address (20 bytes, hex): the reference's own functions, those of curves behind their curve's loading. */
+/**
+ * The precompiles of a fork by address (20 bytes, hex): the reference's own functions, those of curves behind their
+ * curve's loading.
+ */
 export const precompilesOf = (common: Common): Map<string, PrecompileFunc> => {
   const functions = getActivePrecompiles(common) as Map<string, PrecompileFunc>
   for (const [address, curve] of CURVES) {

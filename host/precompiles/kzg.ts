@@ -35,9 +35,10 @@ export const kzgCurve = new Curve('BLS12_381', (mcl) => {
 })
 
 /**
- * Whether the polynomial behind `commitment` is y at z (EIP-4844, point evaluation): e(C - y G1 + z proof, G2) = e(proof, tau G2).
- * Verifying needs one point of the trusted setup only. 3 ms where `kzgCurve` is loaded, else 30. Arguments are hex; throws
- * `C_KZG_BADARGS`, the word that @ethereumjs/evm looks for, where one of them is no canonical point or scalar.
+ * Whether the polynomial behind `commitment` is y at z (EIP-4844, point evaluation): e(C - y G1 + z proof, G2) =
+ * e(proof, tau G2). Verifying needs one point of the trusted setup only. 3 ms where `kzgCurve` is loaded, else 30.
+ * Arguments are hex; throws `C_KZG_BADARGS`, the word that @ethereumjs/evm looks for, where one of them is no canonical
+ * point or scalar.
  */
 export const verifyKzgProof = (commitment: string, z: string, y: string, proof: string): boolean =>
   quickly(commitment, z, y, proof) ?? slowly(commitment, z, y, proof)
@@ -55,7 +56,10 @@ const quickly = (commitment: string, z: string, y: string, proof: string): boole
   return mcl.finalExp(mcl.precomputedMillerLoop2(left, fixed.negated, pi, fixed.tau)).isOne()
 }
 
-/** Reading a point checks its form, the curve and its order; only infinity may have other forms, and is not decided here. */
+/**
+ * Reading a point checks its form, the curve and its order; only infinity may have other forms, and is not decided
+ * here.
+ */
 const wasmPoint = (mcl: Mcl, hex: string): InstanceType<Mcl['G1']> | undefined => {
   const point = new mcl.G1()
   try {

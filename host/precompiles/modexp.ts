@@ -8,8 +8,9 @@ const INPUT_BYTES = HEAD_BYTES + 3 * WORD_BYTES
 const WORDS_HEAD = Buffer.from('20'.padStart(64, '0').repeat(3), 'hex')
 
 /**
- * MODEXP (EIP-198) where the modulus is the order of a field of bn254, in mcl, since verifiers of proofs invert there by powers: 20 us
- * instead of 110. Every other input, and the price of all, is `reference`'s, the precompile of @ethereumjs/evm.
+ * MODEXP (EIP-198) where the modulus is the order of a field of bn254, in mcl, since verifiers of proofs invert there
+ * by powers: 20 us instead of 110. Every other input, and the price of all, is `reference`'s, the precompile
+ * of @ethereumjs/evm.
  */
 export const modexpOver =
   (reference: PrecompileFunc): PrecompileFunc =>

@@ -5,7 +5,10 @@ import { wasmBn254 } from './bn254.ts'
 import { precompilesOf } from './by_fork.ts'
 import { commonOf } from './common.ts'
 
-/** Inputs that cost more are left to the CPU tier, where the transaction pays: one input of blake2f can ask for 2^32 rounds. */
+/**
+ * Inputs that cost more are left to the CPU tier, where the transaction pays: one input of blake2f can ask for 2^32
+ * rounds.
+ */
 const MOST_GAS = 500_000n
 
 /** The precompiles of a fork by address: the reference's own functions over the primitives of common.ts. */
@@ -21,7 +24,10 @@ export class Precompiles {
     this.#byAddress = precompilesOf(this.#common)
   }
 
-  /** Undefined where the fork has no precompile at this address, or for an input that costs much. At once where the function answers at once. */
+  /**
+   * Undefined where the fork has no precompile at this address, or for an input that costs much. At once where the
+   * function answers at once.
+   */
   run(address: number, input: Uint8Array): PrecompileResult | undefined | Promise<PrecompileResult | undefined> {
     const run = this.#byAddress.get(address.toString(16).padStart(40, '0'))
     if (run === undefined) return undefined

@@ -1,7 +1,7 @@
 /**
- * Something that a caller gave is not what it must be: one line with the field, what it must be, and the value. Nothing was
- * done. `field` is the name as the caller writes it (`env.timestamp`, `workers`), `index` the transaction, call or account
- * that it belongs to, where there are several.
+ * Something that a caller gave is not what it must be: one line with the field, what it must be, and the value. Nothing
+ * was done. `field` is the name as the caller writes it (`env.timestamp`, `workers`), `index` the transaction, call or
+ * account that it belongs to, where there are several.
  */
 export class InputError extends Error {
   override readonly name: string = 'InputError'
@@ -105,7 +105,9 @@ export const checkSignal = (value: unknown): void => {
 /** Names of an object's fields, written as a record so that the compiler misses none. */
 export type Names<Fields> = Readonly<Record<keyof Fields, true>>
 
-/** Refuses names that are not known, and says which one is meant where one is near. `what`: `option`, `field of env`. */
+/**
+ * Refuses names that are not known, and says which one is meant where one is near. `what`: `option`, `field of env`.
+ */
 export const checkNames = (object: object, known: Readonly<Record<string, true>>, what: string): void => {
   for (const name in object) {
     if (Object.hasOwn(known, name)) continue

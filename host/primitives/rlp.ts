@@ -1,6 +1,6 @@
 /**
- * RLP encoding (YP appendix B) of byte strings, and of lists whose items are encoded already: what trie nodes, receipts and
- * headers are made of. Decoding is strict and lives with what it decodes.
+ * RLP encoding (YP appendix B) of byte strings, and of lists whose items are encoded already: what trie nodes, receipts
+ * and headers are made of. Decoding is strict and lives with what it decodes.
  */
 
 const EMPTY_STRING = Uint8Array.of(0x80)
@@ -50,7 +50,9 @@ export const integerBytes = (value: bigint | number): Uint8Array => {
 /** A decoded item: bytes as views of the input, lists as arrays. */
 export type RlpItem = Uint8Array | RlpItem[]
 
-/** Decodes what the functions above have encoded. Input from elsewhere is for a strict decoder: nothing is checked here. */
+/**
+ * Decodes what the functions above have encoded. Input from elsewhere is for a strict decoder: nothing is checked here.
+ */
 export const rlpDecodeOwn = (encoded: Uint8Array): RlpItem => decodeAt(encoded, { at: 0 })
 
 const decodeAt = (bytes: Uint8Array, cursor: { at: number }): RlpItem => {

@@ -6,8 +6,8 @@ import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.
  * A word is 8 limbs of u32 at an offset, least significant first (transpiler/layout/word.ts); offsets are in limbs.
  * `dst` may be the same place as an operand. Arithmetic is modulo 2^256 and says so by carry, borrow or overflow.
  *
- * Cost per call over 65,536 words, on a 2.5 GHz Xeon core whose empty loop takes 4 ns: add, sub 41 ns; mulSmall 41 to 55 ns;
- * copy 17 ns; equals 15 ns; compare 13 to 25 ns; isZero 12 ns; toBigInt 110 ns; fromBigInt 180 ns.
+ * Cost per call over 65,536 words, on a 2.5 GHz Xeon core whose empty loop takes 4 ns: add, sub 41 ns; mulSmall 41 to
+ * 55 ns; copy 17 ns; equals 15 ns; compare 13 to 25 ns; isZero 12 ns; toBigInt 110 ns; fromBigInt 180 ns.
  */
 
 /** Carry out of x + y + carry in = s, all as int32 bit patterns. */
@@ -168,8 +168,8 @@ export const wordFromNumber = (dst: Uint32Array, di: number, value: number): voi
 
 /**
  * dst = a * multiplier mod 2^256, multiplier a whole number in [0, 2^32). Returns the limb that overflowed: 0 when the
- * product fits. Every intermediate is exact in a double: the multiplier goes in two 16-bit halves once limb * multiplier
- * could pass 2^53.
+ * product fits. Every intermediate is exact in a double: the multiplier goes in two 16-bit halves once limb *
+ * multiplier could pass 2^53.
  */
 export const wordMulSmall = (dst: Uint32Array, di: number, a: Uint32Array, ai: number, multiplier: number): number => {
   let top = LIMBS_PER_WORD - 1

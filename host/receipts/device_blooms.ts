@@ -84,8 +84,8 @@ export class BloomRunner {
   }
 
   /**
-   * The indices of all items in the order of `plan.blooms` (host/receipts/receipts.ts), from the ranges read at `first`; undefined
-   * where none were read.
+   * The indices of all items in the order of `plan.blooms` (host/receipts/receipts.ts), from the ranges read at
+   * `first`; undefined where none were read.
    */
   take(plan: PathPlan, results: readonly Uint32Array[], first: number): Uint32Array | undefined {
     if (results[first] === undefined) return undefined
@@ -102,8 +102,9 @@ export class BloomRunner {
   }
 
   /**
-   * Hashes the topics of gathered logs (kernels/entry/lane_vm_bloom.wgsl), but the first of each: two vectors of bits for each log, or
-   * undefined where the device fails, which `faults` tells. Never rejects. `words` is the device's until it resolves.
+   * Hashes the topics of gathered logs (kernels/entry/lane_vm_bloom.wgsl), but the first of each: two vectors of bits
+   * for each log, or undefined where the device fails, which `faults` tells. Never rejects. `words` is the device's
+   * until it resolves.
    *
    * lists   u32[4 count]   (vector of the first record, records, vector of the first bits, 0) by lane
    */

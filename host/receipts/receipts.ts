@@ -53,7 +53,8 @@ export interface CallOutcome {
 }
 
 /**
- * Reads what device executions left, by lane. `to` and `i`: the called addresses of the batch, and the lane's transaction.
+ * Reads what device executions left, by lane. `to` and `i`: the called addresses of the batch, and the lane's
+ * transaction.
  *
  * @internal
  */

@@ -13,8 +13,8 @@ type NativeRecover = (
 ) => Uint8Array
 
 /**
- * The native binding of the optional package `secp256k1`, or undefined where the platform has none. Its index falls back
- * to a slow script without a word, so the binding is asked for by name.
+ * The native binding of the optional package `secp256k1`, or undefined where the platform has none. Its index falls
+ * back to a slow script without a word, so the binding is asked for by name.
  */
 const loadNative = (): NativeRecover | undefined => {
   try {
@@ -35,7 +35,8 @@ export const HALF_ORDER = secp256k1.Point.Fn.ORDER >> 1n
 
 /**
  * The 64 bytes (x, y) of the public key that signed `hash`, or undefined where there is none. `signature` is r and s,
- * 32 bytes each; `recovery` is the parity of the point's y, 0 or 1. A high s is accepted, as the ECRECOVER precompile does.
+ * 32 bytes each; `recovery` is the parity of the point's y, 0 or 1. A high s is accepted, as the ECRECOVER precompile
+ * does.
  */
 export const recoverPublicKey = (hash: Uint8Array, signature: Uint8Array, recovery: 0 | 1): Uint8Array | undefined => {
   if (native === undefined) return recoverPublicKeyByNoble(hash, signature, recovery)
@@ -70,8 +71,8 @@ export const addressOfPublicKey = (publicKey: Uint8Array): Uint8Array => keccak2
 const AUTHORIZATION_MAGIC = 0x05
 
 /**
- * Who signed an EIP-7702 authorization (0x-hex in lower case), or undefined where nobody did: no such point, s in the upper
- * half, or a parity beyond 1. Such an authorization is skipped, but paid for.
+ * Who signed an EIP-7702 authorization (0x-hex in lower case), or undefined where nobody did: no such point, s in the
+ * upper half, or a parity beyond 1. Such an authorization is skipped, but paid for.
  */
 export const recoverAuthority = (
   { chainId, address, nonce }: Omit<Authorization, 'authority'>,

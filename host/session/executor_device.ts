@@ -4,8 +4,8 @@ import { openDevice } from '../device/device.ts'
 import { faultText } from './fault_reason.ts'
 
 /**
- * Where an executor has its device from. `auto`: the best adapter, opened with the first call. A function opens one in the same
- * way. What an executor has opened, `close` destroys.
+ * Where an executor has its device from. `auto`: the best adapter, opened with the first call. A function opens one in
+ * the same way. What an executor has opened, `close` destroys.
  */
 export type DeviceSource = ComputeDevice | 'auto' | (() => Promise<ComputeDevice>)
 
@@ -58,7 +58,10 @@ export class ExecutorDevice {
     return this.#clock
   }
 
-  /** Before a call: opens what is to be opened. Gives what there is to say of the device, in words; `changed` is told first. */
+  /**
+   * Before a call: opens what is to be opened. Gives what there is to say of the device, in words; `changed` is told
+   * first.
+   */
   async prepare(changed: () => void): Promise<readonly string[]> {
     if (this.#isRefused) return this.#refusal === '' ? [] : [this.#refusal]
     if (this.#current === undefined) return this.#tryOpen('', changed)

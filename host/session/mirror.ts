@@ -14,9 +14,9 @@ const ROWS_PER_PAGE = 2048
 
 /**
  * The resident tables on the device. `sync` brings it up to the host's arrays: new rows in one piece, changed rows by
- * page, an index whole or by bucket. The device has base values only: in the middle of a batch, what the batch wrote goes
- * up as it was before. Account rows may then carry running values, which no lane may rely on: the sweep refuses every read of a
- * written account.
+ * page, an index whole or by bucket. The device has base values only: in the middle of a batch, what the batch wrote
+ * goes up as it was before. Account rows may then carry running values, which no lane may rely on: the sweep refuses
+ * every read of a written account.
  *
  * Buffers grow by doubling and are then filled again from the host's copy.
  */
@@ -138,7 +138,10 @@ class Mirror {
     this.#device.upload(this.buffer, first * limbs * 4, source.subarray(first * limbs, end * limbs))
   }
 
-  /** Uploads the rows that the device has not, with the base values of `slots`; returns whether the buffer is another one now. */
+  /**
+   * Uploads the rows that the device has not, with the base values of `slots`; returns whether the buffer is another
+   * one now.
+   */
   append(source: Uint32Array, count: number, slots?: SlotTable): boolean {
     if (count === this.rows) return false
     const moved = this.#reserve(count)

@@ -31,8 +31,8 @@ const NAMES: Names<AllocatedAccount & DumpedAccount> = {
 }
 
 /**
- * Whether an account is one: names, ranges, code. A code hash, as `MemoryState.account` gives it, must be that of the code.
- * Gives its slots. Throws InputError.
+ * Whether an account is one: names, ranges, code. A code hash, as `MemoryState.account` gives it, must be that of the
+ * code. Gives its slots. Throws InputError.
  */
 export const checkAccount = (address: string, account: AllocatedAccount): [key: bigint, value: bigint][] => {
   checkHex(

@@ -11,9 +11,9 @@ export interface SlotName {
 }
 
 /**
- * The State in object form, past the resident tables. What is not resident was not written in the open batch, so that its value
- * there is the one of every place in the order. Reading here makes nothing resident: which executions go to the device again for
- * something that it lacks must not depend on who else has looked.
+ * The State in object form, past the resident tables. What is not resident was not written in the open batch, so that
+ * its value there is the one of every place in the order. Reading here makes nothing resident: which executions go to
+ * the device again for something that it lacks must not depend on who else has looked.
  */
 export class BaseReader {
   readonly #resident: ResidentState

@@ -15,8 +15,9 @@ export interface SlotChange {
 }
 
 /**
- * What one included transaction did to the state at its place in the order, fees and nonce included, and what else it looked
- * at. Addresses are 0x-hex in lower case. Each account and slot stands once; one that ends as it began stands in the reads.
+ * What one included transaction did to the state at its place in the order, fees and nonce included, and what else it
+ * looked at. Addresses are 0x-hex in lower case. Each account and slot stands once; one that ends as it began stands in
+ * the reads.
  */
 export interface TransactionChanges {
   readonly accounts: readonly AccountChange[]

@@ -318,7 +318,10 @@ export class MemoryState implements State {
     }
   }
 
-  /** What stands in the first bucket of each address: nearly always its id. Keeps the misses of the index in flight together. */
+  /**
+   * What stands in the first bucket of each address: nearly always its id. Keeps the misses of the index in flight
+   * together.
+   */
   #guesses(addresses: Uint32Array, count: number): Int32Array {
     const index = this.#accountIndex
     const mask = index.length - 1

@@ -14,8 +14,8 @@ import { addressToHex, quantityFromBigInt, wordFromBigInt, wordFromHex, wordToBi
 import type { AccountColumns, State } from './state.ts'
 
 /**
- * What an account is taken to be, in the form of geth's eth_call: a field that is absent stays as it is. `state` replaces all
- * storage, `stateDiff` single slots; an account has one of them. Keys and values are 0x-hex or bigint.
+ * What an account is taken to be, in the form of geth's eth_call: a field that is absent stays as it is. `state`
+ * replaces all storage, `stateDiff` single slots; an account has one of them. Keys and values are 0x-hex or bigint.
  */
 export interface AccountOverride {
   readonly balance?: bigint

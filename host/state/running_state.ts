@@ -19,7 +19,9 @@ import {
 } from './tables/account_table.ts'
 import type { ResidentState } from './tables/resident_tables.ts'
 
-/** Who must know that an address has another account id, or that a code changed: the sweep, in the middle of a batch. */
+/**
+ * Who must know that an address has another account id, or that a code changed: the sweep, in the middle of a batch.
+ */
 export interface RenewSink {
   codeChanged: boolean
   renew(from: number, to: number): void

@@ -5,13 +5,15 @@
 export interface State {
   /** Reads `count` accounts whose addresses are `addresses[5 i ..]`. */
   readAccounts(addresses: Uint32Array, count: number): AccountColumns | Promise<AccountColumns>
-  /** Reads the values of `count` slots: address `addresses[5 i ..]`, key `keys[8 i ..]`; absent slots are zero words. */
+  /**
+   * Reads the values of `count` slots: address `addresses[5 i ..]`, key `keys[8 i ..]`; absent slots are zero words.
+   */
   readSlots(addresses: Uint32Array, keys: Uint32Array, count: number): Uint32Array | Promise<Uint32Array>
   /** Code by its keccak-256 hash (0x-hex). Throws where the hash is unknown. */
   readCode(codeHash: string): Uint8Array | Promise<Uint8Array>
   /**
-   * Whether any slot of the account (0x-hex address) is not zero. Asked only where a contract is made at an address without
-   * nonce and code: it may not hide storage (EIP-7610). Absent: no such account has any.
+   * Whether any slot of the account (0x-hex address) is not zero. Asked only where a contract is made at an address
+   * without nonce and code: it may not hide storage (EIP-7610). Absent: no such account has any.
    */
   hasStorage?(address: string): boolean | Promise<boolean>
   /** Hash of an ancestor block (0x-hex), or undefined where unknown. */

@@ -10,8 +10,8 @@ const RETURN = 0xf3
 const REVERT = 0xfd
 
 /**
- * A trace in the lines of EIP-3155 as `evm statetest --trace` of go-ethereum prints them, a last one with output and gas of the call. A
- * number in `gas` and `gasCost` is hex, others are decimal.
+ * A trace in the lines of EIP-3155 as `evm statetest --trace` of go-ethereum prints them, a last one with output and
+ * gas of the call. A number in `gas` and `gasCost` is hex, others are decimal.
  */
 export const traceLines = (trace: TransactionTrace, fork: Fork): string[] => [
   ...stepLines(trace, fork),
@@ -53,10 +53,11 @@ const summaryLine = ({ left, status, gasUsed, output }: TransactionTrace): strin
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`
 
 /**
- * What each step costs: the gas in front of it less the gas in front of the next step of its frame. A call is charged what it hands on,
- * as go-ethereum does, so that what its callee gave back is added; where the callee has no steps (a precompile, an account without code) the
- * trace does not tell what came back, and the cost is what is gone. The last step of a frame costs its growth of memory where it
- * returns or reverts, nothing where it stops, else all that is left: it halted.
+ * What each step costs: the gas in front of it less the gas in front of the next step of its frame. A call is charged
+ * what it hands on, as go-ethereum does, so that what its callee gave back is added; where the callee has no steps (a
+ * precompile, an account without code) the trace does not tell what came back, and the cost is what is gone. The last
+ * step of a frame costs its growth of memory where it returns or reverts, nothing where it stops, else all that is
+ * left: it halted.
  */
 export const gasCosts = (steps: readonly EvmStep[]): number[] => {
   const costs = new Array<number>(steps.length).fill(0)

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Packs what an OFFLINE x86-64 Linux machine with a GPU needs to run a checkout of this project: no Node, npm, Vulkan loader or network
-# is there. After `npm ci`:
+# Packs what an OFFLINE x86-64 Linux machine with a GPU needs to run a checkout of this project: no Node, npm, Vulkan
+# loader or network is there. After `npm ci`:
 #
-#   scripts/gpu/bundle.sh [DATA]      DATA: folder with state-tests/, programs/, blocks/ (default ../shared/data; absent is fine)
+#   scripts/gpu/bundle.sh [DATA]   DATA: folder with state-tests/, programs/, blocks/ (default ../shared/data, if there)
 #   -> .bundle/node.tar.xz       this machine's Node, stripped
 #   -> .bundle/modules.tar.xz    node_modules without other platforms' binaries, browsers, compilers
 #   -> .bundle/debs/*.deb        Vulkan and GL loaders of Debian
 #   -> .bundle/data/             a sample of the data
-#   -> .bundle/run.sh            there, from the checkout's root:  bash .bundle/run.sh node_modules/.bin/tsx cli/main.ts doctor
+#   -> .bundle/run.sh            there, from the checkout's root:
+#                                bash .bundle/run.sh node_modules/.bin/tsx cli/main.ts doctor
 #
-# Then copy the checkout with .bundle (git does not track it) and run scripts/gpu/first_run.sh there. All of it stays below 64 MiB. Run it
-# again when dependencies change; Node and the loaders are kept.
+# Then copy the checkout with .bundle (git does not track it) and run scripts/gpu/first_run.sh there. All of it stays
+# below 64 MiB. Run it again when dependencies change; Node and the loaders are kept.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 data=${1:-../shared/data}
@@ -43,7 +44,8 @@ done
 
 cat >.bundle/run.sh <<'RUN'
 #!/usr/bin/env bash
-# Unpacks the bundle once, finds the GPU's Vulkan driver, and runs the given command in the checkout with the bundle's Node.
+# Unpacks the bundle once, finds the GPU's Vulkan driver, and runs the given command in the checkout with the bundle's
+# Node.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 bundle="$root/.bundle"

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# The first run on a machine with a GPU, in two stages, from the root of a checkout that has .bundle (scripts/gpu/bundle.sh):
+# The first run on a machine with a GPU, in two stages, from the root of a checkout that has .bundle
+# (scripts/gpu/bundle.sh):
 #
 #   bash scripts/gpu/first_run.sh 1     does it work, is it right, what does it compile in   (at most 6 minutes)
 #   bash scripts/gpu/first_run.sh 2     speed and size                                        (at most 6 minutes)
 #
-# Every step has a limit of its own; what came before a hang or a crash is in $OUT (default gpu-results): all.log, probe.jsonl, and the
-# JSON of benchmarks for bench/results. The last lines are a summary, a line a step; the exit code is 1 where a step of stage 1 failed.
-# WGEVM_ADAPTER=lavapipe tries the script itself where there is no GPU; SCALE=n divides the sizes of both stages by n then.
+# Every step has a limit of its own; what came before a hang or a crash is in $OUT (default gpu-results): all.log,
+# probe.jsonl, and the JSON of benchmarks for bench/results. The last lines are a summary, a line a step; the exit code
+# is 1 where a step of stage 1 failed. WGEVM_ADAPTER=lavapipe tries the script itself where there is no GPU; SCALE=n
+# divides the sizes of both stages by n then.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 stage=${1:?stage 1 or 2}

@@ -16,7 +16,8 @@ import { KERNELS } from '../../kernels/linked.generated.ts'
  * What a new GPU does, one JSON line a finding, on stdout and in $OUT/probe.jsonl:
  *
  *   tsx scripts/gpu/probe.ts basics                      limits, round trips, GB/s, large buffers, compile times, rates
- *   tsx scripts/gpu/probe.ts exec WORKLOAD SIZE FORM     blocks of a workload as kernel, program or laneVm, with device time by kernel
+ *   tsx scripts/gpu/probe.ts exec WORKLOAD SIZE FORM     blocks of a workload as kernel, program or laneVm, with device
+ *                                                        time by kernel
  *
  * Up to 65,536 transactions the first block is verified. Exit code 3: the device had a fault. Adapter: WGEVM_ADAPTER.
  */

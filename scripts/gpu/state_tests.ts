@@ -3,7 +3,10 @@ import { StateTestRunner } from '../../conformance/run_state_test.ts'
 import { openDevice } from '../../host/device/device.ts'
 import { SLOW_STATE_TESTS, sampleStateTests, stateTestFolders } from '../../test/fixtures/state_test_sample.ts'
 
-/** `tsx scripts/gpu/state_tests.ts SECONDS SEED`: random entries of the Ethereum state tests on the lane VM until the time is over. */
+/**
+ * `tsx scripts/gpu/state_tests.ts SECONDS SEED`: random entries of the Ethereum state tests on the lane VM until the
+ * time is over.
+ */
 const [seconds, seed] = [Number(process.argv[2] ?? 60), Number(process.argv[3] ?? 1)]
 const folders = stateTestFolders()
 const names = [...folders.keys()].sort().filter((name) => !SLOW_STATE_TESTS.test(name))

@@ -9,7 +9,9 @@ import { openDevice } from '../../host/device/device.ts'
 import { SLOW_STATE_TESTS, sampleStateTests, stateTestFolders } from '../fixtures/state_test_sample.ts'
 import { LANE_VM_ONLY } from '../fixtures/vm_check.ts'
 
-/** What the sample did when this list was written: WGEVM_UPDATE=1 writes it anew, and says in the diff what has changed. */
+/**
+ * What the sample did when this list was written: WGEVM_UPDATE=1 writes it anew, and says in the diff what has changed.
+ */
 const LIST = new URL('./lane_vm.json', import.meta.url)
 interface KnownGaps {
   readonly entries: number

@@ -110,7 +110,10 @@ const transactionsTo = (to: string, gasPrice: bigint, nonce: bigint, words: read
 
 const isWord = (value: bigint): boolean => value >= 0n && value < WORD
 
-/** Numbers that are asked for in block `number`: the ends of the window, and what a narrow comparison takes for one inside it. */
+/**
+ * Numbers that are asked for in block `number`: the ends of the window, and what a narrow comparison takes for one
+ * inside it.
+ */
 const askedAt = (number: bigint): bigint[] => {
   const near = [1n, 2n, 256n, 257n, 0n, -1n].map((distance) => number - distance)
   const far = POWERS.flatMap((bits) => [number - 1n - (1n << bits), number - 1n + (1n << bits)])

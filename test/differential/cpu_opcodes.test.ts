@@ -20,7 +20,10 @@ const ENV: BlockEnvironment = {
   prevRandao: 99n,
 }
 
-/** Runs each code as a contract of its own, with slots 0, 1 and 2 holding their own number, and compares with serial execution. */
+/**
+ * Runs each code as a contract of its own, with slots 0, 1 and 2 holding their own number, and compares with serial
+ * execution.
+ */
 const compare = async (fork: Fork, codes: readonly Uint8Array[], gasLimit = 400_000n): Promise<string | undefined> => {
   const state = MemoryState.from({ [ALICE]: { balance: 10n ** 20n } })
   const data = `0x${Array.from({ length: 70 }, (_, i) => (i + 1).toString(16).padStart(2, '0')).join('')}`

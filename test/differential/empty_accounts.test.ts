@@ -15,7 +15,9 @@ import { sender, stranger } from '../fixtures/batch_world.ts'
 import { ATTRIBUTES, blockAllocation, blockWorld, keyed, runByVm, signed } from '../fixtures/block_world.ts'
 import { emptyWorld, type Touch, touchesByTarget } from '../fixtures/empty_accounts.ts'
 
-/** EIP-161: an account that is touched and empty at the end of a transaction goes. Before it, a touch makes an account. */
+/**
+ * EIP-161: an account that is touched and empty at the end of a transaction goes. Before it, a touch makes an account.
+ */
 const FORMS: readonly (BatchCheckOptions & {
   readonly form: keyof TierCounts
   readonly hasDevice: boolean

@@ -17,7 +17,10 @@ const CODE = assemble('CALLVALUE PUSH @paid JUMPI CALLER SELFDESTRUCT paid: PUSH
 const HEADER = { number: 1n, timestamp: 1n, gasLimit: 30_000_000n, baseFeePerGas: 7n }
 const call = (i: number) => ({ to: TARGET, nonce: 0n, gasLimit: 100_000n, gasPrice: 10n, value: BigInt(5 * i) })
 
-/** The root by the specification: the first transaction takes the contract's storage away, the second one pays an account without any. */
+/**
+ * The root by the specification: the first transaction takes the contract's storage away, the second one pays an
+ * account without any.
+ */
 const rightRoot = async (): Promise<string> => {
   const people = Object.fromEntries(PEOPLE.map((person) => [person.toString(), { balance: 10n ** 20n }]))
   const state = MemoryState.from({ ...people, [TARGET]: { nonce: 1n, code: CODE, storage: { 1: 7n, 3: 3n } } })
@@ -50,7 +53,8 @@ test.each([true, false])(
     // The storage is in the trie alone: the read ahead of the block is the first.
     await stateManager.flush()
     stateManager.clearCaches()
-    // On the lane VM both calls run on the state before the block, so that the second one reads the storage that the first takes away.
+    // On the lane VM both calls run on the state before the block, so that the second one reads the storage that the
+    // first takes away.
     const device = await openDevice()
     const executor = { workers: 0, compile: 'wait', paths: 'never', laneVm: 'always' } as const
     const evm = await createGpuEvm({ common, stateManager, device, leastTransactions: 1, bulkFlush, executor })

@@ -5,7 +5,9 @@ import { KNOWN_VM } from '../../host/adapters/ethereumjs/vm_call.ts'
 import { blockOutcome } from '../fixtures/vm_blocks.ts'
 import { mixedBlock, type VmPackage, vmWorld } from '../fixtures/vm_world.ts'
 
-/** Every version of @ethereumjs/vm in the peer range that npm has; the tests know the older ones by names of their own. */
+/**
+ * Every version of @ethereumjs/vm in the peer range that npm has; the tests know the older ones by names of their own.
+ */
 const VERSIONS = ['10.1.0', '10.1.1', '10.1.2', '10.1.3']
 const PINNED = '10.1.3'
 

@@ -12,7 +12,9 @@ import { BatchCheck, type CheckedBatch } from '../fixtures/batch_check.ts'
 import { BATCH_ENV } from '../fixtures/batch_world.ts'
 import { addressOf } from '../fixtures/cpu_world.ts'
 
-/** What an instruction needs of a balance must hold at the transaction's place, not only on the state before the batch. */
+/**
+ * What an instruction needs of a balance must hold at the transaction's place, not only on the state before the batch.
+ */
 
 const VALUE = 5n
 const BALANCES = [VALUE - 1n, VALUE, VALUE + 1n]
@@ -57,7 +59,10 @@ const LOOKS: Readonly<Record<string, string>> = {
 /** How the frame that looked ends. */
 const ENDS: Readonly<Record<string, string>> = { returns: 'RETURN', reverts: 'REVERT', halts: 'POP POP INVALID' }
 
-/** Takes money without calldata, pays the word of 32 bytes to BOB, else looks. A frame of its own has no calldata: an account that calls itself only takes. */
+/**
+ * Takes money without calldata, pays the word of 32 bytes to BOB, else looks. A frame of its own has no calldata: an
+ * account that calls itself only takes.
+ */
 const payerCode = (look: string, end: string): string => `
   CALLDATASIZE ISZERO PUSH @stop JUMPI
   PUSH 32 CALLDATASIZE EQ PUSH @drain JUMPI

@@ -9,8 +9,8 @@ import { BATCH_ENV, sender, stranger, word } from '../fixtures/batch_world.ts'
 import { authorizationBy, signerOf } from '../fixtures/signed_authorization.ts'
 
 /**
- * Codes that a state may hold and that @ethereumjs/evm takes for something else: the specification says that they are code
- * whose first instruction is undefined. So what calls them must come out as with code that begins with INVALID.
+ * Codes that a state may hold and that @ethereumjs/evm takes for something else: the specification says that they are
+ * code whose first instruction is undefined. So what calls them must come out as with code that begins with INVALID.
  */
 const ODD: Readonly<Record<string, string>> = {
   'a designator without address': '0xef0100',

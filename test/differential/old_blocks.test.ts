@@ -16,7 +16,9 @@ const uncleOf = (parent: BlockHeader, number: bigint, coinbase: string): BlockHe
   coinbase,
 })
 
-/** Transfers and calls by the rules before Berlin; at most forks the contracts halt at an opcode that is not there yet. */
+/**
+ * Transfers and calls by the rules before Berlin; at most forks the contracts halt at an opcode that is not there yet.
+ */
 const poolAt = (fork: Fork): Uint8Array[] => {
   const common = { gasPrice: 20n, gasLimit: 90_000n }
   return [

@@ -16,8 +16,8 @@ const DESKTOP = { width: 1280, height: 800 }
 const SYSTEM_BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
 /**
- * The browser of the system, else that of the npm package, whose libraries need not be there: the tests are skipped where
- * neither starts. The latter runs in one process and opens one page only.
+ * The browser of the system, else that of the npm package, whose libraries need not be there: the tests are skipped
+ * where neither starts. The latter runs in one process and opens one page only.
  */
 const startBrowser = async (): Promise<{ browser: Browser; page: Page } | { reason: string }> => {
   try {
@@ -130,8 +130,8 @@ interface DrawnChart {
 }
 
 /**
- * Runs in the page: what is wider than its place. Words of a drawing end within the drawing; what lies in an element ends
- * within it, and the whole page within the window.
+ * Runs in the page: what is wider than its place. Words of a drawing end within the drawing; what lies in an element
+ * ends within it, and the whole page within the window.
  */
 const findClipped = `() => {
   const clipped = []

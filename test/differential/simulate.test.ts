@@ -392,7 +392,8 @@ describe('simulate', () => {
       const list = await simulation.accessList(0)
       expect(list).toEqual([{ address: token, storageKeys: expect.arrayContaining(keys) }])
       expect(await simulation.accessList(1)).toEqual([])
-      // A list that misses nothing makes every access warm: the gas falls by what it paid for cold ones and pays per entry.
+      // A list that misses nothing makes every access warm: the gas falls by what it paid for cold ones and pays per
+      // entry.
       const again = await executor.simulate({ at: BATCH_ENV, calls: [{ ...call, accessList: list }] })
       const slots = list[0]!.storageKeys.length
       expect(again.gasUsed[0]! - simulation.gasUsed[0]!).toBe(2400 + slots * (1900 - 2000))

@@ -156,7 +156,8 @@ describe('rounds on the device', () => {
     const check = new BatchCheck({ fork: 'prague', device, recordFrom: 1, programs: 'always' })
     const board = stranger(62)
     const state = world()
-    // Without calldata stores the sum of both slots for its caller. Word 0 is the slot to write: 7, or the size of the code of word 1.
+    // Without calldata stores the sum of both slots for its caller. Word 0 is the slot to write: 7, or the size of the
+    // code of word 1.
     state.setAccount(board, {
       nonce: 1n,
       code: assemble(`CALLDATASIZE PUSH @write JUMPI PUSH 0 SLOAD PUSH 1 SLOAD ADD CALLER SSTORE STOP

@@ -66,8 +66,8 @@ const worldOf = (
 const word = (value: bigint | number): string => BigInt(value).toString(16).padStart(64, '0')
 
 /**
- * Runs every transaction of a world on both, on superblocks, on codes in their first form, and on codes that have become hot by then; which
- * of them succeed.
+ * Runs every transaction of a world on both, on superblocks, on codes in their first form, and on codes that have
+ * become hot by then; which of them succeed.
  */
 const expectSame = async (world: VmWorld): Promise<boolean[]> => {
   const serial = await serialOutcomes(world)
@@ -381,7 +381,10 @@ test('a quota that the device is too small for is passed over', async () => {
   small.close()
 })
 
-/** The steps of a call by the reference EVM, whose accounts are warm as a transaction has them. It tells refunds too early (trace.test.ts). */
+/**
+ * The steps of a call by the reference EVM, whose accounts are warm as a transaction has them. It tells refunds too
+ * early (trace.test.ts).
+ */
 const referenceSteps = async ({ chainId, fork, state, batch }: VmWorld, index: number, gas: bigint) => {
   const common = commonOf(fork, chainId)
   const manager = new CpuState()

@@ -18,8 +18,8 @@ const NOTHING_FORESEEN = { accounts: [], slots: [] }
 const PATIENCE = 60
 
 /**
- * Batches on the CPU tier alone with these workers, each compared with serial execution: so many, or until so many faults
- * have shown.
+ * Batches on the CPU tier alone with these workers, each compared with serial execution: so many, or until so many
+ * faults have shown.
  */
 const runWith = async (
   entry: URL | undefined,

@@ -5,8 +5,8 @@ import { DeviceLostError, OutOfMemoryError, ValidationError } from '../../host/d
 import { type Kernel, type KernelSource, ShaderCompileError } from '../../host/device/kernel.ts'
 
 /**
- * `lost` loses the device: this call and all later ones reject, `lost` resolves. `lostAfter` lets the work be done first and loses the
- * device before its results are read. The others fail one call.
+ * `lost` loses the device: this call and all later ones reject, `lost` resolves. `lostAfter` lets the work be done
+ * first and loses the device before its results are read. The others fail one call.
  */
 export type RunFault = 'lost' | 'lostAfter' | 'outOfMemory' | 'validation'
 
@@ -17,7 +17,10 @@ export interface FaultPlan {
   readonly storage?: Readonly<Record<number, 'outOfMemory' | 'lost'>>
 }
 
-/** A device with planned faults. Reads and uploads count as their `run`; what is not planned goes to the device behind it. */
+/**
+ * A device with planned faults. Reads and uploads count as their `run`; what is not planned goes to the device behind
+ * it.
+ */
 export class FaultyDevice implements ComputeDevice {
   readonly calls = { run: 0, kernel: 0, storage: 0 }
   readonly lost: Promise<DeviceLostError>
@@ -138,8 +141,8 @@ export class FaultyDevice implements ComputeDevice {
 }
 
 /**
- * A device of Dawn's null backend: needs no driver, checks every call and all WGSL, computes nothing. What it reads back
- * is undefined.
+ * A device of Dawn's null backend: needs no driver, checks every call and all WGSL, computes nothing. What it reads
+ * back is undefined.
  */
 export const nullDevice = async (): Promise<ComputeDevice> => {
   const instance = create(['backend=null'])

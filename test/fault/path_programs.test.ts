@@ -21,7 +21,9 @@ const batch = (nonce: bigint): TransactionObject[] =>
     ]
   })
 
-/** Three batches of path programs on a device with these faults, all exact: the results, and the faults of all three. */
+/**
+ * Three batches of path programs on a device with these faults, all exact: the results, and the faults of all three.
+ */
 const expectExact = async (plan: FaultPlan, options: BatchCheckOptions = {}) => {
   const faulty = new FaultyDevice(device, plan)
   const check = new BatchCheck({ device: faulty, recordFrom: 1, programs: 'always', ...options })

@@ -10,14 +10,15 @@ import { abi, contract, transaction, worldOf } from '../fixtures/world.ts'
 import { checkText, type Directive, directivesOf } from './check_text.ts'
 
 /**
- * A file `*.evm` is one claim about what the transpiler makes of a program. Its first line says the claim in words; then
- * directives and mnemonics (fixtures/assembler.ts).
+ * A file `*.evm` is one claim about what the transpiler makes of a program. Its first line says the claim in words;
+ * then directives and mnemonics (fixtures/assembler.ts).
  *
  *   ; CALLDATA: selector word ..   the transaction that is recorded; by default there is no calldata
  *   ; SLOT: key value              storage of the program's account
  *   ; VALUE: wei
  *   ; CALLEE: mnemonics            code of the account 0xca11ee00000000000000000000000000000000b1
- *   ; TEXT: wgsl                   what the checks are about: path IR after all passes, unless this says wgsl or program
+ *   ; TEXT: wgsl                   what the checks are about: path IR after all passes, unless this says wgsl or
+ *                                  program
  *   ; CHECK: text                  a line with this text, behind that of the CHECK in front
  *   ; CHECK-NOT: text              no line has it
  *

@@ -13,7 +13,9 @@ const FORMS = [
   ['superblocks', Math.ceil(0.8 * RUNS), FIRST_SEED],
   ['first', Math.floor(0.2 * RUNS), FIRST_SEED + Math.ceil(0.8 * RUNS)],
 ] as const
-/** Of the programs made from the opcode table, in percent: fewer on the device, and the test claims more than it shows. */
+/**
+ * Of the programs made from the opcode table, in percent: fewer on the device, and the test claims more than it shows.
+ */
 const LEAST_ON_DEVICE = 60
 
 let device: ComputeDevice

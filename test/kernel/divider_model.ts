@@ -1,6 +1,6 @@
 /**
- * What u256_divide_digit does for one digit of n / d, counted over bigint: the cases of algorithm D that an operand set must
- * take for a test of the divider to mean something.
+ * What u256_divide_digit does for one digit of n / d, counted over bigint: the cases of algorithm D that an operand set
+ * must take for a test of the divider to mean something.
  */
 export type DigitCase = 'exact' | 'short' | 'long by one' | 'long by two' | 'added back' | 'clamped'
 

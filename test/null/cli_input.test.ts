@@ -90,7 +90,9 @@ const NAMES: readonly Case[] = [
   [['replay'], EXIT_BAD_INPUT, 'Not enough non-option arguments: got 0, need at least 1'],
 ]
 
-/** Each command that reads a file, with one that is not there, one of another kind, no JSON, and half of a gzip file. */
+/**
+ * Each command that reads a file, with one that is not there, one of another kind, no JSON, and half of a gzip file.
+ */
 const FILES: readonly Case[] = ['programs', 'replay', 'simulate', 'statetest', 'difftrace', 'transpile'].flatMap(
   (command): readonly Case[] => [
     [[command, MISSING], EXIT_BAD_FILE, `${MISSING}: cannot be read (ENOENT)`],

@@ -5,7 +5,10 @@ import { describe, expect, test } from 'vitest'
 const ROOT = resolve(import.meta.dirname, '../..')
 const OTHERS = new Set(['node_modules', 'dist', 'coverage', 'gpu-results'])
 
-/** Every file of the checkout, from its root, without what is installed, built or hidden. `.ci/run` is the hidden one that counts. */
+/**
+ * Every file of the checkout, from its root, without what is installed, built or hidden. `.ci/run` is the hidden one
+ * that counts.
+ */
 const filesBelow = (folder: string): readonly string[] =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     if (OTHERS.has(entry.name) || (entry.name.startsWith('.') && entry.name !== '.ci')) return []

@@ -6,7 +6,9 @@ import { assemble } from '../fixtures/assembler.ts'
 import { expectHolds, expectNeedsGuard, pathThatHolds, refusalOf } from '../fixtures/path_claims.ts'
 import { abi, ENVIRONMENT, transaction, wordBytes, worldOf } from '../fixtures/world.ts'
 
-/** Calls precompile `address` with all of calldata behind the selector; logs what came back and whether it succeeded. */
+/**
+ * Calls precompile `address` with all of calldata behind the selector; logs what came back and whether it succeeded.
+ */
 const caller = (address: number, gas = 'GAS', outLength = 0): Uint8Array =>
   assemble(`PUSH 4 CALLDATASIZE SUB DUP1 PUSH 4 PUSH 0 CALLDATACOPY
     PUSH ${outLength} PUSH 1024 DUP3 PUSH 0 PUSH ${address} ${gas} STATICCALL PUSH 0 SSTORE

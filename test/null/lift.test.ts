@@ -35,7 +35,8 @@ const expectSame = (code: Uint8Array, fork: Fork, gas: number, note = ''): strin
     const lane = runModelLane(lifted, gas, starts, constants)
     const message = `${form} ${fork} gas ${gas} ${note}`
     if (status === 'halt') {
-      // A block whose stack fails halts at its start, before what it would have done; where it would have looked at state, it refuses.
+      // A block whose stack fails halts at its start, before what it would have done; where it would have looked at
+      // state, it refuses.
       expect(serial.events.slice(0, lane.events.length), message).toEqual(lane.events)
       if (lane.status !== REFUSED) {
         expect(lane.status, message).toBe('halt')

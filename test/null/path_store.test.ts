@@ -25,7 +25,9 @@ import { abi, recordState, transaction, worldOf } from '../fixtures/world.ts'
 const VERSION = '0123456789abcdef'
 const OTHER_VERSION = 'fedcba9876543210'
 
-/** A path with constants, a store, a log and guards; even and odd `n` give two, of the same key for equal `selector`. */
+/**
+ * A path with constants, a store, a log and guards; even and odd `n` give two, of the same key for equal `selector`.
+ */
 const path = async (n: number, selector = 1): Promise<PathKernel> => {
   const source =
     'PUSH 4 CALLDATALOAD DUP1 PUSH 36 CALLDATALOAD PUSH @go JUMPI STOP go: PUSH 3 SSTORE CALLER PUSH 0 MSTORE PUSH 7 PUSH 32 PUSH 0 LOG1 STOP'

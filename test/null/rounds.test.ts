@@ -13,8 +13,8 @@ import { EXIT_NONE, MISSING, type PathKernel, type StoreOutput } from '../../tra
 import { BATCH_ENV } from '../fixtures/batch_world.ts'
 
 /**
- * A path of two slot look-ups, that stores to the first. Columns of lanesOut: 0 exit, 1 slot ids, 2 and 3 the stored word.
- * Without hints lanesIn is not looked at; the hint columns begin at 1.
+ * A path of two slot look-ups, that stores to the first. Columns of lanesOut: 0 exit, 1 slot ids, 2 and 3 the stored
+ * word. Without hints lanesIn is not looked at; the hint columns begin at 1.
  */
 const kernel = (delta?: StoreOutput['delta']): PathKernel => ({
   id: 'test',

@@ -5,7 +5,8 @@ import type { ByteString, LaneInput, Lookup, OutputWord } from '../path_kernel.t
 /**
  * Where the inputs and outputs of a path lie in the lane columns (path_kernel.ts).
  *
- * outputs   0: exit, gas, refund     1 ..: look-up ids, four to a column     then words of the outcome, two columns each,
+ * outputs   0: exit, gas, refund     1 ..: look-up ids, four to a column     then words of the outcome, two columns
+ *                                                                            each,
  *           then looked-up keys, two columns each, written where the look-up found nothing
  */
 export interface PathColumns {
@@ -29,7 +30,10 @@ const laneInput = (op: string, attribute: unknown, column: number): LaneInput =>
     ? { kind: 'calldata', offset: attribute as number, column }
     : { kind: op as 'caller' | 'gasprice' | 'value', column }
 
-/** Values whose word the host must read back: balances, and what is stored, transferred, logged or returned, and not a constant or an input. */
+/**
+ * Values whose word the host must read back: balances, and what is stored, transferred, logged or returned, and not a
+ * constant or an input.
+ */
 const computedOutputs = (path: PathIr): ValueId[] => {
   // The sweep compares every balance that the path depends on with the one at its place.
   const outputs: ValueId[] = path.values.flatMap(({ op }, id) => (op === 'balance' ? [id] : []))
@@ -100,7 +104,9 @@ interface MemoInput {
   readonly words: readonly ValueId[]
 }
 
-/** The memo that look-up `slot` is of, and the input that names it (layout/memo.ts); undefined for a slot of an account. */
+/**
+ * The memo that look-up `slot` is of, and the input that names it (layout/memo.ts); undefined for a slot of an account.
+ */
 const memoInputs = (path: PathIr, slot: ValueId): MemoInput | undefined => {
   const [owner, key] = path.values[slot]!.args.map((id) => path.values[id]!) as [Value, Value]
   const precompile = owner.op === 'const' ? memoOf(owner.attribute as bigint) : undefined

@@ -6,8 +6,8 @@ const COMPONENTS = ['lo.x', 'lo.y', 'lo.z', 'lo.w', 'hi.x', 'hi.y', 'hi.z', 'hi.
 
 /**
  * WGSL that puts the state before permutation `block` of a hash into `keccak_state`: the padded input absorbed into the
- * state so far. One word and two words (a slot of an array, of a mapping) have a prelude function each; any other length
- * is absorbed block by block, u32 by u32 in byte order. `name` makes the locals of this block unique.
+ * state so far. One word and two words (a slot of an array, of a mapping) have a prelude function each; any other
+ * length is absorbed block by block, u32 by u32 in byte order. `name` makes the locals of this block unique.
  */
 export const keccakInput = (expressions: Expressions, value: Value, block: number, name: string): string[] => {
   const bytes = value.attribute as number

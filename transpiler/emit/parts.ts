@@ -108,8 +108,8 @@ const usedIn = (path: PathIr, steps: readonly Step[]): Set<ValueId> => {
 const columnsOf = (path: PathIr, id: ValueId): number => (path.values[id]!.type === 'word' ? 2 : 1)
 
 /**
- * Splits the steps of a path into parts of about `budgetMs` each and gives every value that crosses a border its scratch
- * columns, from `firstColumn` on; columns are used again once the last part that reads them is through.
+ * Splits the steps of a path into parts of about `budgetMs` each and gives every value that crosses a border its
+ * scratch columns, from `firstColumn` on; columns are used again once the last part that reads them is through.
  */
 export const planParts = (
   path: PathIr,

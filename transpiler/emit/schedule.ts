@@ -24,8 +24,8 @@ export const keccakBlocks = (bytes: number): number => Math.floor(bytes / KECCAK
  *
  * Heavy operations go to the first step where their operands are known and their service is free; a long keccak takes
  * consecutive steps. Light values go to the step of their first user, which keeps few values alive between steps.
- * Guards and `outputs` (values that are written out) go where they are known; what only the host reads (a logged input, a
- * constant of the instance) is in no step.
+ * Guards and `outputs` (values that are written out) go where they are known; what only the host reads (a logged input,
+ * a constant of the instance) is in no step.
  */
 export const schedule = (path: PathIr, outputs: readonly ValueId[]): readonly Step[] => {
   const { values } = path

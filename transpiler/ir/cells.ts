@@ -19,7 +19,10 @@ export const cellsOfConstant = (value: bigint): Cell[] => Array.from(bytesOfWord
 
 const cellsByBuilder = new WeakMap<Builder, (readonly Cell[] | undefined)[]>()
 
-/** The 32 bytes of a value as the EVM stores it in memory. Bytes above the proven width are known zeros. Made once for each value. */
+/**
+ * The 32 bytes of a value as the EVM stores it in memory. Bytes above the proven width are known zeros. Made once for
+ * each value.
+ */
 export const cellsOfWord = (builder: Builder, id: ValueId): readonly Cell[] => {
   let known = cellsByBuilder.get(builder)
   if (known === undefined) {

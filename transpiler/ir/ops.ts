@@ -37,11 +37,16 @@ type StoreFork = (typeof STORE_FORKS)[number]
 const storeForkOf = (fork: Fork): StoreFork =>
   fork === 'petersburg' ? 'frontier' : STORE_FORKS.find((first) => isAtLeast(fork, first))!
 
-/** The newest rules have the plain name. Prices are equal from Berlin on (EIP-2929), refunds from London on (EIP-3529). */
+/**
+ * The newest rules have the plain name. Prices are equal from Berlin on (EIP-2929), refunds from London on (EIP-3529).
+ */
 const storeName = (what: 'gas' | 'refund', fork: StoreFork): string =>
   fork === 'london' || (what === 'gas' && fork === 'berlin') ? `sstore${what}` : `sstore${what}${fork}`
 
-/** The operations that give the price of an SSTORE, its cold part apart, and its change of the refund counter modulo 2^32. */
+/**
+ * The operations that give the price of an SSTORE, its cold part apart, and its change of the refund counter modulo
+ * 2^32.
+ */
 export const storeOperations = (fork: Fork): { readonly gas: string; readonly refund: string } => {
   const first = storeForkOf(fork)
   return { gas: storeName('gas', first), refund: storeName('refund', first) }
@@ -58,7 +63,10 @@ export const STORE_PRICES: ReadonlyMap<string, StoreGas> = new Map(
   }),
 )
 
-/** Operands original, current and next. Where no original plays a part (`net` is false), the current value stands for it. */
+/**
+ * Operands original, current and next. Where no original plays a part (`net` is false), the current value stands for
+ * it.
+ */
 const STORES: readonly Operation[] = [...STORE_PRICES].map(([name, prices]) => ({
   name,
   operands: ['word', 'word', 'word'],

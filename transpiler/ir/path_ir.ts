@@ -55,7 +55,8 @@ export interface LogEffect {
 
 /**
  * `amount` wei, not zero, goes from one account to another (ids). Transfers apply in order, after the value of the
- * transaction, and hold where the balance covers them. `back`: an earlier one is moved back, because its frame was dropped.
+ * transaction, and hold where the balance covers them. `back`: an earlier one is moved back, because its frame was
+ * dropped.
  */
 export interface TransferEffect {
   readonly kind: 'transfer'

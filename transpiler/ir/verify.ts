@@ -27,8 +27,9 @@ const verifyPieces = (id: number, value: Value): void => {
 /**
  * Checks that a path is well formed; run after every pass in tests. Throws PathVerifyError.
  *
- * Operands stand before users and have fitting types; results have their operation's type; widths are not narrower than the rules of bits.ts prove; guard
- * conditions are bools; each slot is stored once; transfers are between accounts; gas and refund are u32.
+ * Operands stand before users and have fitting types; results have their operation's type; widths are not narrower than
+ * the rules of bits.ts prove; guard conditions are bools; each slot is stored once; transfers are between accounts; gas
+ * and refund are u32.
  */
 export const verifyPath = (path: PathIr): void => {
   path.values.forEach((value, id) => {

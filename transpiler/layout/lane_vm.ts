@@ -1,6 +1,7 @@
 /**
- * The lane VM: what the lifter (transpiler/lift), the kernel (kernels/entry/lane_vm.wgsl) and the host (host/tiers/lane_vm)
- * agree on. Every offset and length is in vectors (vec4<u32>) where nothing else is said. One lane runs one transaction.
+ * The lane VM: what the lifter (transpiler/lift), the kernel (kernels/entry/lane_vm.wgsl) and the host
+ * (host/tiers/lane_vm) agree on. Every offset and length is in vectors (vec4<u32>) where nothing else is said. One lane
+ * runs one transaction.
  *
  * INSTRUCTION  one vector, of lifted code
  *   x   opcode (bits 0..7) | mode (8..15) | result operand (16..31: STACK or NONE)
@@ -10,42 +11,45 @@
  *   Gas is charged before the instruction; a lane that lacks it halts. So gas left is exact at every instruction.
  *
  * OPERAND      16 bits, kind in the two top ones:
- *   STACK      word at (stack height at the start of the block) + index; index is 14 bits, two's complement. Indices from the
- *              block's own height on also serve as temporaries.
+ *   STACK      word at (stack height at the start of the block) + index; index is 14 bits, two's complement. Indices
+ *              from the block's own height on also serve as temporaries.
  *   CONSTANT   word of the skeleton's constant pool
- *   INSTANCE   lifted immediate `index` of the executing code (transpiler/skeleton.ts): word constants base + 2 + index of
- *              the constants table
+ *   INSTANCE   lifted immediate `index` of the executing code (transpiler/skeleton.ts): word constants base + 2 + index
+ *              of the constants table
  *   NONE       0xffff: the word 0, or no result
  *
  * BLOCK        one vector: (first instruction, counted from the first of the code,
- *                           words that the stack must hold | words that it grows by at most << 16   (the EVM's own bounds),
- *                           words above the block's height that results and temporaries use at most,
+ *                           words that the stack must hold | words that it grows by at most << 16   (the EVM's own
+ *                           bounds), words above the block's height that results and temporaries use at most,
  *                           its plain form: the block to enter in its stead where the bounds do not hold, 0 for none;
  *                           that one may name one more, which refuses)
- *   A lane enters a block through a terminator (jump, branch, call), which adds the terminator's immediate (i16) to the height
- *   and checks the bounds. Block 0 starts the code. A superblock goes through several blocks of the EVM's; a branch in its middle (c =
- *   NONE) adds its immediate and enters `block` only where it is taken.
+ *   A lane enters a block through a terminator (jump, branch, call), which adds the terminator's immediate (i16) to the
+ *   height and checks the bounds. Block 0 starts the code. A superblock goes through several blocks of the EVM's; a
+ *   branch in its middle (c = NONE) adds its immediate and enters `block` only where it is taken.
  *
  * CODE STORE   `lanesIn`: what is lifted stays from wave to wave; places are vectors of the store
- *   code headers   at `codesAt`, CODE_HEADER_VECTORS for each code id of the host's code table; zeros where the code is not there
+ *   code headers   at `codesAt`, CODE_HEADER_VECTORS for each code id of the host's code table; zeros where the code is
+ *                  not there
  *     [0]  (instructions, constant pool, blocks, jump table)
  *     [1]  (bytes of the code or 0 where they are not there, size in bytes, CODE_* flags, 0)
  *     A delegation (EIP-7702) has CODE_DELEGATION; its bytes are there.
  *   machine code   at `microAt`, one header of the same form for each MICRO_CODES entry: private programs of the kernel
- *     (MICRO_PRECOMPILE + p runs precompile p in a frame of its own). Their constants base is 0: they have no INSTANCE operands.
+ *     (MICRO_PRECOMPILE + p runs precompile p in a frame of its own). Their constants base is 0: they have no INSTANCE
+ *     operands.
  *   jump table     u16 by byte of the code, 8 to a vector: block + 1 of the JUMPDEST there, 0 = none
  *   bytes          16 to a vector, the first in the low bits; padded with zeros to a whole vector
  *
  * WAVE STORE   `lanesOut`
  *   lane columns   LANE_COLUMNS vectors for each lane: column k of lane l at k * lane count + l (LANE_* below)
- *   then           calldata, items and blob hashes of the lanes, at places that their columns name; the list of the lanes
- *                  to run (u32, 4 to a vector) at `order`
- *   arenas         at `arenasAt`: vector k of lane l at arenasAt + ((l >> 6) * laneVectors + k) * 64 + (l & 63); the regions
- *                  of a lane and their sizes are those of a VmQuota
+ *   then           calldata, items and blob hashes of the lanes, at places that their columns name; the list of the
+ *                  lanes to run (u32, 4 to a vector) at `order`
+ *   arenas         at `arenasAt`: vector k of lane l at arenasAt + ((l >> 6) * laneVectors + k) * 64 + (l & 63); the
+ *                  regions of a lane and their sizes are those of a VmQuota
  *
  * UNIFORM      environment.ts; vectors 0, 1 and those of the skeleton ids are
  *   [0]  (lanes to run, order, slot mask, account mask)
- *   [1]  (lane count, steps, codesAt, microAt)   steps: instructions of a lane behind its prologue; 0 runs the prologue alone
+ *   [1]  (lane count, steps, codesAt, microAt)   steps: instructions of a lane behind its prologue; 0 runs the prologue
+ *        alone
  *   [18] (arenasAt, laneVectors, framesAt, stackAt)
  *   [19] (memoryAt, returnAt, slotsAt, bucketsAt)
  *   [20] (accountsAt, journalAt, logsAt, transientAt)
@@ -68,8 +72,8 @@ export const VM_OPERAND_NONE = 0xffff
 export const VM_OPERAND_MASK = 0x3fff
 
 /**
- * Opcodes; the kernel's if-tree follows their order. `wide` ones take their further operands from the stack: the n-th of them
- * stands n words below operand c, which is a STACK operand.
+ * Opcodes; the kernel's if-tree follows their order. `wide` ones take their further operands from the stack: the n-th
+ * of them stands n words below operand c, which is a STACK operand.
  */
 export const VM_OPCODES = {
   /** a; and b to STACK operand c, where there is one: both are read before either is written. */
@@ -102,24 +106,34 @@ export const VM_OPCODES = {
   /** 0: (a + b) mod c; 1: (a * b) mod c. */
   modular: 14,
   exp: 15,
-  /** memory[a ..] = source[b .. b + c]; VM_COPY_SOURCES[mode]. Of `code` of another account: its address stands at operand `immediate` (STACK). */
+  /**
+   * memory[a ..] = source[b .. b + c]; VM_COPY_SOURCES[mode]. Of `code` of another account: its address stands at
+   * operand `immediate` (STACK).
+   */
   copyMemory: 16,
   /** Of the account at address a. 0: balance; 1: code size; 2: code hash. */
   account: 17,
   /** Logs memory[a .. a + b] with `mode` topics. Wide: topics from c on. */
   log: 18,
-  /** VM_CALLS[mode]. Wide: gas, to, (value,) in, in length, out, out length from c on. Ends the block; block: the next one; result: the new top, where the last of them stood. */
+  /**
+   * VM_CALLS[mode]. Wide: gas, to, (value,) in, in length, out, out length from c on. Ends the block; block: the next
+   * one; result: the new top, where the last of them stood.
+   */
   call: 19,
   /** Ends the frame. 0: stop; 1: return memory[a .. a + b]; 2: revert with it; 3: halt. */
   end: 20,
   /** Goes to `block`; bit 0: to the JUMPDEST at a. Its result, where it has one, is b. */
   jump: 21,
   /**
-   * Where b is not 0, goes to `block`; bit 0: to the JUMPDEST at a. Or, bits 1 to 3: where a is less than b (1), less as signed words (2),
-   * equal to it (3), has a bit in common with it (4). VM_INVERT: where it is not so. Else goes to block c, or on where c is NONE.
+   * Where b is not 0, goes to `block`; bit 0: to the JUMPDEST at a. Or, bits 1 to 3: where a is less than b (1), less
+   * as signed words (2), equal to it (3), has a bit in common with it (4). VM_INVERT: where it is not so. Else goes to
+   * block c, or on where c is NONE.
    */
   branch: 22,
-  /** The host's answer to a question: 0: hash of block a; 1: word b of the outcome of precompile `immediate` with input hash a. */
+  /**
+   * The host's answer to a question: 0: hash of block a; 1: word b of the outcome of precompile `immediate` with input
+   * hash a.
+   */
   memo: 23,
   /** Blob hash a of the transaction. */
   blobHash: 24,
@@ -173,15 +187,18 @@ export const MICRO_PRECOMPILE_LAST = 0x11
 export const MICRO_P256 = 0x12
 export const MICRO_CODES = 0x13
 
-/** Memos of the lane VM belong to account ids from here on (memo.ts): word 0 is (1 + bytes of output, 0 = failed; gas; 0 ...), then the output. */
+/**
+ * Memos of the lane VM belong to account ids from here on (memo.ts): word 0 is (1 + bytes of output, 0 = failed; gas; 0
+ * ...), then the output.
+ */
 export const VM_MEMO_OWNERS = 0xffff_fe00
 /** Owner of the hashes of ancestors, by block number: VM_MEMO_OWNERS + this. */
 export const VM_MEMO_BLOCK_HASH = 0x1fe
 
 /** Columns of a lane. I: written by the host before the first dispatch; O: what it may read afterwards. */
 /**
- * I O: (VM_EXITS, instruction (vector of the code store), stack height of the block, low limb of the gas left). The host enters 0, 0, the
- * micro code of a called precompile or 0, and the low limb of `executionGas`. Gas is below 2^53.
+ * I O: (VM_EXITS, instruction (vector of the code store), stack height of the block, low limb of the gas left). The
+ * host enters 0, 0, the micro code of a called precompile or 0, and the low limb of `executionGas`. Gas is below 2^53.
  */
 export const LANE_STATE = 0
 /** O: (number of the frame, request word's owner or account id, refund as i32, instructions run) */
@@ -190,9 +207,15 @@ export const LANE_REQUEST = 1
 export const LANE_REQUEST_WORD = 2
 /** O: (slots, accounts, log vectors, logs) */
 export const LANE_COUNTS = 4
-/** O: (journal entries, transients, bytes of return data, memory: first vector of the arena that the frame's memory begins at) */
+/**
+ * O: (journal entries, transients, bytes of return data, memory: first vector of the arena that the frame's memory
+ * begins at)
+ */
 export const LANE_TOPS = 5
-/** I O: output of a lane that ended, or input of a precompile that is asked for: (byte from the start of the memory arena, bytes, memory words of the frame, high limb of the gas left) */
+/**
+ * I O: output of a lane that ended, or input of a precompile that is asked for: (byte from the start of the memory
+ * arena, bytes, memory words of the frame, high limb of the gas left)
+ */
 export const LANE_OUTPUT = 6
 /** I: (sender's account id, called account's id, vector of the calldata, its bytes) */
 export const LANE_PARTIES = 7
@@ -205,8 +228,8 @@ export const LANE_COST = 13
 export const LANE_COLUMNS = 15
 
 /**
- * Items of a lane, which it enters before it starts: ITEM_VECTORS each: (ITEM_* flags, id of the account or slot, account id of a slot's
- * owner, 0), value.
+ * Items of a lane, which it enters before it starts: ITEM_VECTORS each: (ITEM_* flags, id of the account or slot,
+ * account id of a slot's owner, 0), value.
  * What they name is resident. Sender, called account and, from Shanghai, coinbase are warm without one.
  */
 export const ITEM_VECTORS = 3
@@ -218,8 +241,8 @@ export const ITEM_WARM = 2
 export const ITEM_VALUE = 4
 
 /**
- * States of a lane. `running`: goes on with the next dispatch. From `missAccount` on to `codeBytes` the lane waits for the host and runs
- * the same instruction again. The others ended.
+ * States of a lane. `running`: goes on with the next dispatch. From `missAccount` on to `codeBytes` the lane waits for
+ * the host and runs the same instruction again. The others ended.
  */
 export const VM_EXITS = {
   running: 0,
@@ -262,7 +285,8 @@ export const VM_REGIONS = [
 /**
  * FRAME        FRAME_VECTORS of region frames for each depth
  *   [0]  (code header (vector of the code store), account id, caller's account id, FRAME_* flags)
- *   [1]  (instruction to return to, stack height there, first stack word of the frame, first memory vector of the frame in the arena)
+ *   [1]  (instruction to return to, stack height there, first stack word of the frame, first memory vector of the frame
+ *        in the arena)
  *   [2]  (calldata: vector, byte in it, bytes, 0 = wave store, linear / 1 = arena, strided)
  *   [3]  (memory words, low limb of the gas left when it called another, out offset, out length)
  *   [4]  (journal entries at entry, log vectors at entry, logs at entry, refund at entry)
@@ -276,7 +300,8 @@ export const FRAME_FREE = 2
 
 /**
  * SLOT         SLOT_VECTORS: (slot id, SLOT_* flags, account id, 0), value before the transaction, present value
- * bucket       u32 by (slot id * 0x9e3779b1 >> 16) & bucket mask, linear: 1 + index of the slot, 0 = empty; 4 to a vector
+ * bucket       u32 by (slot id * 0x9e3779b1 >> 16) & bucket mask, linear: 1 + index of the slot, 0 = empty; 4 to a
+ *              vector
  */
 export const SLOT_VECTORS = 5
 export const SLOT_WARM = 1
@@ -302,7 +327,10 @@ export const ENTRY_TOUCHED = 16
 
 /** JOURNAL      (kind, index, flags before, 0), word before: two vectors */
 export const JOURNAL_VECTORS = 3
-/** LOG          (account id, topics, bytes of the data, vectors of the whole record), topics (two vectors each), data (16 bytes a vector) */
+/**
+ * LOG          (account id, topics, bytes of the data, vectors of the whole record), topics (two vectors each), data
+ *              (16 bytes a vector)
+ */
 /** TRANSIENT    (account id, 0, 0, 0), key, value */
 export const TRANSIENT_VECTORS = 5
 

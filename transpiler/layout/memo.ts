@@ -1,13 +1,15 @@
 /**
- * Memoised look-ups: what a path needs and no kernel computes (results of precompiles, hashes of ancestor blocks) stands in
- * the slot table, where the host puts it after a miss.
+ * Memoised look-ups: what a path needs and no kernel computes (results of precompiles, hashes of ancestor blocks)
+ * stands in the slot table, where the host puts it after a miss.
  *
  * The slots of memo m belong to the account id MEMO_OWNERS + m, which no account has (ids are dense), so that they are
- * never a contract's storage. They are written once and by the host alone: no footprint, no version, no commit has them.
+ * never a contract's storage. They are written once and by the host alone: no footprint, no version, no commit has
+ * them.
  *
  * m = address of the precompile   key = keccak-256 of the input bytes, plus the index of the word
  *   ONE_WORD                      word 0: the output as a word, 0 where it is empty (no account has address 0)
- *   the others                    word 0: 0 = failed, else 1 + bytes of output; word 1 + i: the output, big-endian, zero padded
+ *   the others                    word 0: 0 = failed, else 1 + bytes of output; word 1 + i: the output, big-endian,
+ *                                 zero padded
  * m = MEMO_BLOCK_HASH             key = number of the block, value = its hash
  */
 export const MEMO_OWNERS = 0xffff_fc00
@@ -24,7 +26,9 @@ export const memoOf = (owner: bigint | number): number | undefined => {
   return memo >= 0 && memo <= LAST_MEMO ? memo : undefined
 }
 
-/** What a precompile made of its input. `gas`: what it uses where it succeeds; a failure takes all that it was given. */
+/**
+ * What a precompile made of its input. `gas`: what it uses where it succeeds; a failure takes all that it was given.
+ */
 export interface PrecompileResult {
   readonly success: boolean
   readonly output: Uint8Array

@@ -1,6 +1,6 @@
 /**
- * Path programs: the second form of a recorded path, for kernels/entry/path_program.wgsl. One dispatch runs many of them;
- * each workgroup of WORKGROUP_SIZE lanes runs one program with uniform control flow.
+ * Path programs: the second form of a recorded path, for kernels/entry/path_program.wgsl. One dispatch runs many of
+ * them; each workgroup of WORKGROUP_SIZE lanes runs one program with uniform control flow.
  *
  * INSTRUCTION  one vec4<u32>; every result is a word (bools and u32 zero-extended)
  *   x   opcode (bits 0..7) | mode (8..14) | PROGRAM_INVERT (15) | result register (16..31, an operand or OPERAND_NONE)
@@ -18,8 +18,8 @@
  *   INPUT      the two columns of lanesIn from here on
  *   SCRATCH    word register in the scratch area of lanesOut
  *
- * A keccak of up to 95 bytes takes its padded words as operands. A longer one reads whole blocks from scratch: its words stand in
- * scratch registers from `immediate` on, padding included.
+ * A keccak of up to 95 bytes takes its padded words as operands. A longer one reads whole blocks from scratch: its
+ * words stand in scratch registers from `immediate` on, padding included.
  *
  * WAVE         the whole of `lanesIn`, in vectors:
  *   table      for each workgroup: (vector of its group's header, first lane of the group, 0, 0)
@@ -27,9 +27,10 @@
  *                [0] (code, instructions, constants, lane count)
  *                [1] (input columns, result columns, key columns, hint columns or 0)
  *                [2] (scratch of the group's first workgroup, vectors of scratch for a workgroup, 0, 0)
- *              code, constants, input and hint columns are vectors of lanesIn; result and key columns and scratch of lanesOut.
- *              Columns are as in path_kernel.ts: column c of lane l at base + c * lane count + l. Looked-up keys have a base of
- *              their own, so that the result columns of all groups stand together; column numbers are those of the path.
+ *              code, constants, input and hint columns are vectors of lanesIn; result and key columns and scratch of
+ *              lanesOut. Columns are as in path_kernel.ts: column c of lane l at base + c * lane count + l. Looked-up
+ *              keys have a base of their own, so that the result columns of all groups stand together; column numbers
+ *              are those of the path.
  *   then       code, constants and input columns of all groups in any order
  * The uniform's vector 0 is (workgroups of the wave, first vector of the table, slot mask, account mask).
  */
@@ -79,17 +80,26 @@ export const PROGRAM_OPCODES = {
   scalar: 7,
   /** 0: byte a of b; 1: b sign-extended from byte a; 2: leading zeros of a. */
   bytes: 8,
-  /** SSTORE of (original, current, next) = (a, b, c), the immediate its price where dirty. 0: gas; 1, 2: refund, before and from London. */
+  /**
+   * SSTORE of (original, current, next) = (a, b, c), the immediate its price where dirty. 0: gas; 1, 2: refund, before
+   * and from London.
+   */
   sstore: 9,
   /** Value of slot a; the immediate is its ordinal among slot look-ups, for the hint columns. */
   load: 10,
-  /** Of account a. 0: address; 1: balance; 2: exists; 3: has code; 4: its skeleton is b; 5: instance constant `immediate`. */
+  /**
+   * Of account a. 0: address; 1: balance; 2: exists; 3: has code; 4: its skeleton is b; 5: instance constant
+   * `immediate`.
+   */
   account: 11,
   /** Id of slot b of account a. */
   findSlot: 12,
   /** Id of the account at address a. */
   findAccount: 13,
-  /** Mode 0: hash of the padded words a, b, c and one of zeros; else of `mode` blocks from scratch register `immediate` on. */
+  /**
+   * Mode 0: hash of the padded words a, b, c and one of zeros; else of `mode` blocks from scratch register `immediate`
+   * on.
+   */
   keccak: 14,
   /** a * b */
   mul: 15,

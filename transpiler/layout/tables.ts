@@ -18,8 +18,8 @@
  * constants       vec4<u32>[2 * n]           per-account words, starting at `constants base` (an index in words):
  *                 word 0 = code hash, word 1 = code size, word 2.. = lifted PUSH20 / PUSH32 immediates in code order
  *
- * skeleton id 0 = no code. flags: bit 0 = account exists (EIP-161 non-empty); bits 8..31 = code id of the host's code table,
- * 0 = no code.
+ * skeleton id 0 = no code. flags: bit 0 = account exists (EIP-161 non-empty); bits 8..31 = code id of the host's code
+ * table, 0 = no code.
  */
 export const ACCOUNT_ROW_VECTORS = 4
 export const ACCOUNT_FLAG_EXISTS = 1

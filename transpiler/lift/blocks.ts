@@ -12,7 +12,10 @@ export interface CodeBlock {
   readonly need: number
   /** Words above the height at its start, at most. */
   readonly growth: number
-  /** An opcode that looks at an account or a slot has another one of the block after it: where that one's stack faults, the look stands. */
+  /**
+   * An opcode that looks at an account or a slot has another one of the block after it: where that one's stack faults,
+   * the look stands.
+   */
   readonly looks: boolean
 }
 
@@ -36,10 +39,10 @@ const endsBlock = ({ kind }: Rule): boolean =>
 const fallsThrough = ({ kind }: Rule): boolean => kind === 'call' || kind === 'branch'
 
 /**
- * Cuts code into blocks, in its order: in front of every JUMPDEST and behind every opcode that ends one; `traced`: behind
- * every opcode. What falls through block i enters block i + 1; the last one falls into the STOP behind the code. Code
- * between the end of a run and the next JUMPDEST is nobody's. Where a call or a JUMPI is the last opcode, an empty block stands
- * behind the code.
+ * Cuts code into blocks, in its order: in front of every JUMPDEST and behind every opcode that ends one; `traced`:
+ * behind every opcode. What falls through block i enters block i + 1; the last one falls into the STOP behind the code.
+ * Code between the end of a run and the next JUMPDEST is nobody's. Where a call or a JUMPI is the last opcode, an empty
+ * block stands behind the code.
  */
 export const cutBlocks = (code: Uint8Array, rules: readonly Rule[], form: LiftForm): CodeBlocks => {
   const destinations = jumpDestinations(code)

@@ -88,7 +88,10 @@ export class CodeWriter {
     this.places.add(place)
   }
 
-  /** `above`: words above the height that are written; `plain`: the block to enter where the bounds do not fit, 0 for none. */
+  /**
+   * `above`: words above the height that are written; `plain`: the block to enter where the bounds do not fit, 0 for
+   * none.
+   */
   block(first: number, need: number, growth: number, above: number, plain = 0): void {
     const at = this.blocks.reserve(VM_BLOCK_LIMBS)
     this.blocks.set(at, first)

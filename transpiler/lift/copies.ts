@@ -9,7 +9,8 @@ export interface Copy {
 }
 
 /**
- * Writes copies that have an effect in their order, two to an instruction where the second does not read what the first writes.
+ * Writes copies that have an effect in their order, two to an instruction where the second does not read what the first
+ * writes.
  * `leavesOne`: one that would be alone at the end is returned instead, for the jump that follows.
  */
 export const writeCopies = (

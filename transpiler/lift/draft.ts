@@ -46,14 +46,15 @@ const ZERO = constantOf(0n)
 /**
  * Runs block `index` on a symbolic stack: what moves words only vanishes, constants fold, the rest becomes operations.
  *
- * In:  a block whose need and growth the EVM's stack can have. Out: operations in code order, without those whose result
+ * In:  a block whose need and growth the EVM's stack can have. Out: operations in code order, without those whose
+ *      result
  * nobody reads and which do nothing else; gas of all that vanished stands on the next operation, or on the end.
  */
 export const draftBlock = (source: DraftSource, index: number): BlockDraft => new BlockWriter(source).draft(index)
 
 /**
- * The same for the superblock that starts with block `index`: it goes on through jumps to known destinations, returns to
- * callers inside it included, and behind branches on the side that `likely` names; on the other side it has an exit.
+ * The same for the superblock that starts with block `index`: it goes on through jumps to known destinations, returns
+ * to callers inside it included, and behind branches on the side that `likely` names; on the other side it has an exit.
  */
 export const draftSuperblock = (source: DraftSource, index: number, likely: LikelyBlocks): BlockDraft =>
   new BlockWriter(source, likely).draft(index)

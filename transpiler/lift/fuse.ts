@@ -7,8 +7,8 @@ const ADD = 0
 const MOST_OFFSET = 0xffffn
 
 /**
- * Lets branches test, and memory operations add to their address, what has been an operation of its own that nobody else reads. Such
- * operations are unread then.
+ * Lets branches test, and memory operations add to their address, what has been an operation of its own that nobody
+ * else reads. Such operations are unread then.
  */
 export const fuseOperations = (operations: readonly Operation[], end: BlockEnd): void => {
   const sums = new Map<Value, Operation[]>()

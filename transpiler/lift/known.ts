@@ -149,7 +149,10 @@ const isPure = ({ kept, pushes, opcode, mode }: OperationRule): boolean => {
   return opcode !== VM_OPCODES.environment || !IS_CHANGING[mode]!
 }
 
-/** Whether a condition is likely to hold: an address is seldom 0, and seldom equal to another word. Undefined where nothing is known. */
+/**
+ * Whether a condition is likely to hold: an address is seldom 0, and seldom equal to another word. Undefined where
+ * nothing is known.
+ */
 export const isLikely = (value: Value): boolean | undefined => {
   const { operation } = value
   if (operation?.opcode !== VM_OPCODES.compare) return bitsOf(value) === ADDRESS_BITS ? true : undefined

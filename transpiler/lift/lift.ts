@@ -18,11 +18,13 @@ import { draftSuperblocks } from './superblocks.ts'
 import type { BlockDraft } from './values.ts'
 
 /**
- * EVM bytecode to code of the lane VM (layout/lane_vm.ts), at a fork from Berlin on: earlier ones price accesses otherwise.
+ * EVM bytecode to code of the lane VM (layout/lane_vm.ts), at a fork from Berlin on: earlier ones price accesses
+ * otherwise.
  *
- * Each block is run on a symbolic stack, so PUSH, DUP, SWAP and POP vanish into operands; superblocks go on where it is known
- * what comes next, so jumps and what is passed through the stack vanish, too. Codes of the same skeleton give the same
- * result. Time is linear in the size of the code. Code that passes the limits of the fields is one instruction, which refuses it.
+ * Each block is run on a symbolic stack, so PUSH, DUP, SWAP and POP vanish into operands; superblocks go on where it is
+ * known what comes next, so jumps and what is passed through the stack vanish, too. Codes of the same skeleton give the
+ * same result. Time is linear in the size of the code. Code that passes the limits of the fields is one instruction,
+ * which refuses it.
  */
 export const liftCode = (code: Uint8Array, fork: Fork, form: LiftForm = 'superblocks'): LiftedCode => {
   const instances = new Map(codeSkeleton(code).places.map(({ offset }, index) => [offset, index]))
@@ -54,9 +56,10 @@ const NO_SUPERBLOCKS: ReadonlyMap<number, BlockDraft> = new Map()
 const isImpossible = ({ need, growth }: CodeBlock): boolean => need > MAX_STACK_WORDS || growth > MAX_STACK_WORDS
 
 /**
- * Writes the blocks of a code in its order, a superblock where there is one; behind them what superblocks need: the plain form of their
- * first block, where a stack may fit that and not them, and the blocks of their side exits. Before those exits stands a block that refuses,
- * for stacks that fit no form of a block that looks at state: which looks the EVM would have taken is not known.
+ * Writes the blocks of a code in its order, a superblock where there is one; behind them what superblocks need: the
+ * plain form of their first block, where a stack may fit that and not them, and the blocks of their side exits. Before
+ * those exits stands a block that refuses, for stacks that fit no form of a block that looks at state: which looks the
+ * EVM would have taken is not known.
  */
 class CodeLifting {
   private readonly source: DraftSource

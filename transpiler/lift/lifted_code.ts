@@ -24,7 +24,8 @@ export interface LiftedCode {
 }
 
 /**
- * `superblocks`: blocks that something enters go on into those behind them. `fused`: a block ends where the EVM may go elsewhere.
+ * `superblocks`: blocks that something enters go on into those behind them. `fused`: a block ends where the EVM may go
+ * elsewhere.
  * `traced`: every EVM opcode is a block of its own, so that the stack is the EVM's wherever a block begins.
  */
 export type LiftForm = 'superblocks' | 'fused' | 'traced'
@@ -38,7 +39,10 @@ export const LOWEST_POSITION = -(1 << 13)
 export const HIGHEST_POSITION = (1 << 13) - 1
 /** The immediate of `refuse` in code that passes those limits: no code of an EVM opcode. */
 export const REFUSED_SIZE = 0x100
-/** The same where a stack faults in a block that may have looked at an account or slot before: bounds are checked once a block. */
+/**
+ * The same where a stack faults in a block that may have looked at an account or slot before: bounds are checked once a
+ * block.
+ */
 export const REFUSED_STACK = 0x101
 
 export const stackOperand = (position: number): number => VM_OPERAND_STACK | (position & VM_OPERAND_MASK)

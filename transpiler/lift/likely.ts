@@ -2,8 +2,8 @@ import type { CodeBlock } from './blocks.ts'
 import { END_HALT, END_REVERT, type Rule } from './rules.ts'
 
 /**
- * Which side of a branch transactions are likely to take: not the one that ends in REVERT or INVALID. A block does if it says so
- * itself, or goes on without a choice to one that does: checks of arguments and of arithmetic are that way.
+ * Which side of a branch transactions are likely to take: not the one that ends in REVERT or INVALID. A block does if
+ * it says so itself, or goes on without a choice to one that does: checks of arguments and of arithmetic are that way.
  */
 export class LikelyBlocks {
   private readonly code: Uint8Array
@@ -22,8 +22,8 @@ export class LikelyBlocks {
   }
 
   /**
-   * Whether `target` is the likely one of the two. `isTaken`: what the condition says about that; where nothing speaks against either
-   * it is `otherwise`, which comes next in the code.
+   * Whether `target` is the likely one of the two. `isTaken`: what the condition says about that; where nothing speaks
+   * against either it is `otherwise`, which comes next in the code.
    */
   prefers(target: number, otherwise: number, isTaken: boolean | undefined): boolean {
     const fails = this.fails(target)

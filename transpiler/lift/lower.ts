@@ -17,7 +17,10 @@ import type { BlockDraft, BlockEnd, Operation, SideExit, Value } from './values.
 export const lowerBlock = (draft: BlockDraft, writer: CodeWriter, exits: ExitBlock[] = [], firstExit = 0): number =>
   new BlockLowering(draft, writer, exits, firstExit).run()
 
-/** A block of copies that bring what a side exit leaves to where block `target` wants it. Positions are those of the superblock. */
+/**
+ * A block of copies that bring what a side exit leaves to where block `target` wants it. Positions are those of the
+ * superblock.
+ */
 export interface ExitBlock {
   readonly copies: readonly Copy[]
   readonly target: number
@@ -203,7 +206,10 @@ class BlockLowering {
     return at
   }
 
-  /** Brings every word that the next block wants into place, and keeps what the end itself reads. A jump may have one to copy itself. */
+  /**
+   * Brings every word that the next block wants into place, and keeps what the end itself reads. A jump may have one to
+   * copy itself.
+   */
   private settle({ opcode, a, b, place }: BlockEnd): Copy | undefined {
     const { registers } = this
     const { stack, need } = this.draft

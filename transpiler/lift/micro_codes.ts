@@ -22,8 +22,8 @@ const IDENTITY_SOURCE = `
   CALLDATASIZE PUSH0 RETURN`
 
 /**
- * Asks for the outcome under the hash of the input: word 0 is 1 + bytes of output (0: failed) in its lowest limb and the gas
- * in the next one; then the words of the output. Stack at `loop`: hash, bytes, position.
+ * Asks for the outcome under the hash of the input: word 0 is 1 + bytes of output (0: failed) in its lowest limb and
+ * the gas in the next one; then the words of the output. Stack at `loop`: hash, bytes, position.
  */
 const MEMO_SOURCE = `
   CALLDATASIZE PUSH0 PUSH0 CALLDATACOPY
@@ -112,7 +112,9 @@ const microCodesAt = (fork: Fork): readonly (LiftedCode | undefined)[] => {
 
 const known = new Map<Fork, readonly (LiftedCode | undefined)[]>()
 
-/** The kernel's own programs by MICRO_CODES index; undefined where the fork has no such precompile. From Istanbul on. */
+/**
+ * The kernel's own programs by MICRO_CODES index; undefined where the fork has no such precompile. From Istanbul on.
+ */
 export const MICRO = (fork: Fork): readonly (LiftedCode | undefined)[] => {
   const codes = known.get(fork) ?? microCodesAt(fork)
   known.set(fork, codes)

@@ -5,8 +5,8 @@ export interface Move {
 }
 
 /**
- * Copies that together have the effect of `moves` at once, in an order to run them in; destinations are distinct. A cycle
- * goes through `temporary()`, a position that no move names. Linear in the number of moves.
+ * Copies that together have the effect of `moves` at once, in an order to run them in; destinations are distinct. A
+ * cycle goes through `temporary()`, a position that no move names. Linear in the number of moves.
  */
 export const orderMoves = (moves: readonly Move[], temporary: () => number): readonly Move[] => {
   if (moves.length < 2) return moves

@@ -3,8 +3,8 @@ import { type BlockDraft, NOWHERE, type Value } from './values.ts'
 /**
  * Who stands at which position while the operations of a block run in order.
  *
- * Positions below the final height belong to what the next block wants there; the others, and those whose word is dead, are
- * free for temporaries. A free position is one whose holder nobody reads any more.
+ * Positions below the final height belong to what the next block wants there; the others, and those whose word is dead,
+ * are free for temporaries. A free position is one whose holder nobody reads any more.
  */
 export class Registers {
   private readonly need: number
@@ -19,7 +19,9 @@ export class Registers {
   /** Words above the height at the start that were written. */
   above = 0
 
-  /** Every reader of the draft is known: `lastUse` and `wanted` of its values are set. `end`: number of the block's end. */
+  /**
+   * Every reader of the draft is known: `lastUse` and `wanted` of its values are set. `end`: number of the block's end.
+   */
   constructor({ need, stack }: BlockDraft, entries: readonly Value[], end: number) {
     this.need = need
     this.final = stack
@@ -99,8 +101,8 @@ export class Registers {
 
   /**
    * A position that `value` is wanted at and that is held by another until the end, which could move to where it is
-   * wanted itself, or to a temporary for the end to read: (position, where its holder goes). Nothing where a wanted position is free, or will be once operation
-   * `order` has read its operands.
+   * wanted itself, or to a temporary for the end to read: (position, where its holder goes). Nothing where a wanted
+   * position is free, or will be once operation `order` has read its operands.
    */
   exchange(value: Value, order: number): readonly [from: number, to: number] | undefined {
     let found: readonly [number, number] | undefined

@@ -10,9 +10,9 @@ const MOST_INSTRUCTIONS = 16_000
 const MOST_EXITS = MAX_BLOCKS / 4
 
 /**
- * Superblocks of a code by their first block, for blocks that something enters: the start of the code and, of each superblock
- * found, what its end and its exits go to and the JUMPDESTs that it leaves on the stack. Nearest to the start first, as many as
- * the size of the code allows; what is left has its plain form.
+ * Superblocks of a code by their first block, for blocks that something enters: the start of the code and, of each
+ * superblock found, what its end and its exits go to and the JUMPDESTs that it leaves on the stack. Nearest to the
+ * start first, as many as the size of the code allows; what is left has its plain form.
  */
 export const draftSuperblocks = (source: DraftSource): ReadonlyMap<number, BlockDraft> => {
   const { code, rules, list, jumps } = source

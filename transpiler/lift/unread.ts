@@ -4,8 +4,8 @@ import type { BlockEnd, Operation } from './values.ts'
 const isUnread = ({ kept, result }: Operation): boolean => !kept && result!.holders === 0
 
 /**
- * Operations, fused where they can be, that somebody reads or that do something; gas of the others stands on the next one, or on the
- * end.
+ * Operations, fused where they can be, that somebody reads or that do something; gas of the others stands on the next
+ * one, or on the end.
  */
 export const withoutUnread = (operations: readonly Operation[], end: BlockEnd): readonly Operation[] => {
   dropUnread(operations)

@@ -43,14 +43,18 @@ export interface Operation {
   order: number
 }
 
-/** Where a branch in the middle of a superblock leaves it: for block `target`, with this stack from position -depth on. */
+/**
+ * Where a branch in the middle of a superblock leaves it: for block `target`, with this stack from position -depth on.
+ */
 export interface SideExit {
   readonly target: number
   readonly stack: readonly Value[]
   readonly depth: number
 }
 
-/** How a block ends. `stack`: what must stand from position -need on; `height`: positions below it are the next block's. */
+/**
+ * How a block ends. `stack`: what must stand from position -need on; `height`: positions below it are the next block's.
+ */
 export interface BlockEnd {
   readonly opcode: number
   mode: number

@@ -28,9 +28,9 @@ const fail = (message: string): never => {
 /**
  * Checks every invariant of layout/lane_vm.ts that does not need the EVM code. Throws LiftVerifyError.
  *
- * Blocks tile the code and each ends with its only terminator; modes, fields and targets exist; positions are within what
- * the block declares, and what stands above its height is written before it is read; at the end everything up to the new
- * height is written. `instances`: lifted immediates of the code, where known.
+ * Blocks tile the code and each ends with its only terminator; modes, fields and targets exist; positions are within
+ * what the block declares, and what stands above its height is written before it is read; at the end everything up to
+ * the new height is written. `instances`: lifted immediates of the code, where known.
  */
 export const verifyLifted = (lifted: LiftedCode, instances: number = MAX_CONSTANTS): void => {
   const { instructions, constants, blocks, jumps, places, firstExit } = lifted
@@ -59,7 +59,10 @@ export const verifyLifted = (lifted: LiftedCode, instances: number = MAX_CONSTAN
   }
 }
 
-/** The block to enter in its stead, where a block has one, stands behind it and asks for no more; after two of them comes no other. */
+/**
+ * The block to enter in its stead, where a block has one, stands behind it and asks for no more; after two of them
+ * comes no other.
+ */
 const checkPlain = (blocks: Uint32Array, firstExit: number, block: number): void => {
   const at = block * VM_BLOCK_LIMBS
   const plain = blocks[at + 3]!
@@ -198,7 +201,10 @@ class BlockCheck {
     if (name === 'branch' && !isExit && c >= blocks) fail(`${this.name}: no block ${c}`)
   }
 
-  /** A block of its own goes on at the height of the superblock and knows what is written; any other is entered as from an end. */
+  /**
+   * A block of its own goes on at the height of the superblock and knows what is written; any other is entered as from
+   * an end.
+   */
   private leaveBeside(block: number, immediate: number): void {
     const { blocks, exits, carried } = this.pool
     if (block < blocks) return

@@ -42,9 +42,9 @@ class Slots {
   }
 
   /**
-   * True where two slots differ in every lane that has an outcome: a guard says so of the slots or of their accounts, or
-   * their keys or addresses do. Two look-ups can be one slot: a guard in front of the one that pins a key still has the
-   * key as it was.
+   * True where two slots differ in every lane that has an outcome: a guard says so of the slots or of their accounts,
+   * or their keys or addresses do. Two look-ups can be one slot: a guard in front of the one that pins a key still has
+   * the key as it was.
    */
   areDistinct(one: ValueId, other: ValueId): boolean {
     const { path, source, apart } = this
@@ -99,8 +99,8 @@ const onlyGuardsAgainst = (path: PathIr, users: Users, comparison: ValueId): boo
 /**
  * Finds stores that only move a slot by an amount, so that transactions on one slot need not wait for each other.
  *
- * In: a verified path whose loads all read the state before the transaction. Out: the same path; a store of
- * `load + x` or `load - x` becomes a delta of x where the loaded value v and the stored value w are used for nothing but
+ * In: a verified path whose loads all read the state before the transaction. Out: the same path; a store of `load + x`
+ * or `load - x` becomes a delta of x where the loaded value v and the stored value w are used for nothing but
  *   - each other,
  *   - the price and refund of this SSTORE: they depend on v = 0, w = 0 and x = 0 alone       -> sameZeroness
  *   - a guard against v < x, or against v < w for w = v - x                                   -> noUnderflow

@@ -16,8 +16,8 @@ class Rebuild {
   private readonly widths = new Map<ValueId, number>()
   private memo = new Map<ValueId, ValueId>()
   /**
-   * Look-ups stay as they were first rebuilt: one whose key becomes a constant later is still the same, and the footprint of a
-   * path is told from their number (transpile.ts).
+   * Look-ups stay as they were first rebuilt: one whose key becomes a constant later is still the same, and the
+   * footprint of a path is told from their number (transpile.ts).
    */
   private readonly lookups = new Map<ValueId, ValueId>()
 
@@ -61,8 +61,8 @@ class Rebuild {
   }
 
   /**
-   * Takes it as known that the bool `condition` (a new id) is true. Where that makes a value below it a constant, returns
-   * the deepest such value and the constant: in front of what is known so far, both say the same.
+   * Takes it as known that the bool `condition` (a new id) is true. Where that makes a value below it a constant,
+   * returns the deepest such value and the constant: in front of what is known so far, both say the same.
    */
   assume(condition: ValueId): { readonly id: ValueId; readonly constant: bigint } | undefined {
     const known = this.facts.size
@@ -120,12 +120,12 @@ class Rebuild {
 const INPUTS = new Set(['calldata', 'caller', 'value', 'gasprice'])
 
 /**
- * Uses what each guard establishes: behind a guard that a value is a constant (an ABI offset, a length, a call target, a
- * branch already taken) the value is that constant. Guards that pin an input of the transaction move to the front.
+ * Uses what each guard establishes: behind a guard that a value is a constant (an ABI offset, a length, a call target,
+ * a branch already taken) the value is that constant. Guards that pin an input of the transaction move to the front.
  *
- * In: a verified path. Out: a verified path; guards that the earlier ones imply are gone. A guard's condition may rely on
- * the guards in front of it alone, so no two guards justify each other; stores, logs and the end may rely on all, since a
- * lane that fails any guard has no outcome. Not preserved: values of lanes that exit.
+ * In: a verified path. Out: a verified path; guards that the earlier ones imply are gone. A guard's condition may rely
+ * on the guards in front of it alone, so no two guards justify each other; stores, logs and the end may rely on all,
+ * since a lane that fails any guard has no outcome. Not preserved: values of lanes that exit.
  */
 export const propagatePins = (path: PathIr): PathIr => hoistPins(hoistPins(path))
 

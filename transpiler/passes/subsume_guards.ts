@@ -41,12 +41,12 @@ const gasDemand = (path: PathIr, condition: ValueId): { given: ValueId; sum: Sum
 }
 
 /**
- * Drops gas guards that a stronger one implies: of several demands on the same gas, the one whose sum holds every term of
- * the other and no smaller constant stands for both.
+ * Drops gas guards that a stronger one implies: of several demands on the same gas, the one whose sum holds every term
+ * of the other and no smaller constant stands for both.
  *
  * In: a verified path. Out: the same path with fewer guards; a lane passes all of them exactly when it passed before.
- * Sound only while sums cannot wrap, so only sums of SSTORE and EXP prices and constants take part; a callee's gas, which
- * a hostile lane can make any u32, keeps all its guards.
+ * Sound only while sums cannot wrap, so only sums of SSTORE and EXP prices and constants take part; a callee's gas,
+ * which a hostile lane can make any u32, keeps all its guards.
  */
 export const subsumeGuards = (path: PathIr): PathIr => {
   const demands = path.effects.map((effect) =>

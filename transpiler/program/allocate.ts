@@ -18,9 +18,9 @@ interface Interval {
 }
 
 /**
- * Linear scan (Poletto and Sarkar 1999) over straight code: each result lives from its instruction to its last use. Where more are
- * alive than there are fast registers, the one that is used last stands in scratch for its whole life. A register is free for the
- * result of the instruction that uses it last, since operands are read first.
+ * Linear scan (Poletto and Sarkar 1999) over straight code: each result lives from its instruction to its last use.
+ * Where more are alive than there are fast registers, the one that is used last stands in scratch for its whole life. A
+ * register is free for the result of the instruction that uses it last, since operands are read first.
  */
 export const allocateRegisters = (drafts: readonly Draft[]): Allocation => {
   const lastUse = new Map<Source, number>()

@@ -7,12 +7,13 @@ import { NotEncodableError, selectInstructions } from './select.ts'
 import { writeProgram } from './write.ts'
 
 /**
- * The path as a program for kernels/entry/path_program.wgsl (transpiler/layout/program.ts): the same guards, look-ups and
- * output columns as its own kernels have. Undefined where an operation or effect has no encoding, and past the bounds of a
- * program.
+ * The path as a program for kernels/entry/path_program.wgsl (transpiler/layout/program.ts): the same guards, look-ups
+ * and output columns as its own kernels have. Undefined where an operation or effect has no encoding, and past the
+ * bounds of a program.
  *
- * In: verified path IR and its columns. The program computes what the IR means on every lane, except that the exit code of a lane
- * that fails several guards is the lowest of them; a guard that failed in front of the first miss wins over the miss.
+ * In: verified path IR and its columns. The program computes what the IR means on every lane, except that the exit code
+ * of a lane that fails several guards is the lowest of them; a guard that failed in front of the first miss wins over
+ * the miss.
  */
 export const encodeProgram = (path: PathIr, columns: PathColumns): PathProgram | undefined => {
   try {

@@ -3,8 +3,8 @@ import { PROGRAM_OPCODES } from '../layout/program.ts'
 import { type StoreGas, storeCost, storeGasAt } from '../spec/gas.ts'
 
 /**
- * The meaning of micro-operations that take words alone (layout/program.ts), over bigint: what kernels/entry/path_program.wgsl
- * computes. Operands and results are words.
+ * The meaning of micro-operations that take words alone (layout/program.ts), over bigint: what
+ * kernels/entry/path_program.wgsl computes. Operands and results are words.
  */
 const ALL_ONES = (1n << 256n) - 1n
 const U32 = 0xffff_ffffn

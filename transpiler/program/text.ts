@@ -39,7 +39,10 @@ export const instructionAt = (code: Uint32Array, index: number): Instruction => 
 
 const KINDS = ['r', 'c', 'in', 's'] as const
 
-/** One line for each instruction: `r2 = sum.1 r0 c12`, then the column it writes (`> 4`) and the guard it decides (`? 3`). */
+/**
+ * One line for each instruction: `r2 = sum.1 r0 c12`, then the column it writes (`> 4`) and the guard it decides
+ * (`? 3`).
+ */
 export const printProgram = (program: PathProgram, skeletons: number): string => {
   const constantText = (index: number): string => {
     if (index < ENVIRONMENT_WORDS.length) return ENVIRONMENT_WORDS[index]!

@@ -25,9 +25,9 @@ type Held = 'word' | 'account' | 'slot'
 export type ProgramManifest = Pick<PathKernel, 'inputColumns' | 'outputColumns' | 'skeletons' | 'guards' | 'lookups'>
 
 /**
- * What is wrong with a program, as one line, or undefined. A program that passes reads and writes nothing outside its group's
- * columns, constants and registers, whatever its lanes hold, and ends: the kernel relies on it, since it runs without
- * index checks. For programs from outside the process (a path store), and for the tests of the encoder.
+ * What is wrong with a program, as one line, or undefined. A program that passes reads and writes nothing outside its
+ * group's columns, constants and registers, whatever its lanes hold, and ends: the kernel relies on it, since it runs
+ * without index checks. For programs from outside the process (a path store), and for the tests of the encoder.
  */
 export const programFault = (program: PathProgram, manifest: ProgramManifest): string | undefined => {
   const { code, instructions, constants, scratch } = program

@@ -25,7 +25,9 @@ export interface PathAccount {
   readonly balance: bigint
   readonly code: Uint8Array
   readonly skeleton: CodeSkeleton | undefined
-  /** The account whose code runs in its place (EIP-7702). Its skeleton, which has nothing lifted, says so in every lane. */
+  /**
+   * The account whose code runs in its place (EIP-7702). Its skeleton, which has nothing lifted, says so in every lane.
+   */
   readonly delegate?: bigint
   readonly isSender: boolean
   /** Warm before the first access (entry, sender, coinbase from Shanghai on, what the access list names). */
@@ -114,8 +116,8 @@ export class PathAccounts {
   }
 
   /**
-   * The keys that the access list names for an account, under guards that it is the entry's address, or no entry's. Of an account
-   * that is warm anyway only entries with keys matter.
+   * The keys that the access list names for an account, under guards that it is the entry's address, or no entry's. Of
+   * an account that is warm anyway only entries with keys matter.
    */
   private keysOf(address: Word, isWarm: boolean): ReadonlySet<bigint> {
     const own = this.listed.get(address.concrete)

@@ -50,12 +50,13 @@ const carried = (recorder: Recorder, value: Word): Word | undefined => {
 }
 
 /**
- * CALL, STATICCALL, DELEGATECALL into known code (a delegation, EIP-7702, is followed once), into an account without code, or into a precompile.
+ * CALL, STATICCALL, DELEGATECALL into known code (a delegation, EIP-7702, is followed once), into an account without
+ * code, or into a precompile.
  *
- * The callee gets min(requested, left - left / 64) gas (EIP-150), a per-lane value, and the stipend where it gets value;
- * guards say that it covers what the recorded frame used. A reverting or halting callee drops its effects and its warm set;
- * the transfer to it is moved back. A halt also uses all its gas. That the caller has the value is no guard: it is a
- * condition of the transfer (path_kernel.ts), whether it is moved back or not.
+ * The callee gets min(requested, left - left / 64) gas (EIP-150), a per-lane value, and the stipend where it gets
+ * value; guards say that it covers what the recorded frame used. A reverting or halting callee drops its effects and
+ * its warm set; the transfer to it is moved back. A halt also uses all its gas. That the caller has the value is no
+ * guard: it is a condition of the transfer (path_kernel.ts), whether it is moved back or not.
  * Returns the success word, or the halt of the caller.
  */
 export const callFrame = async (
@@ -155,8 +156,9 @@ const finishCall = (
 }
 
 /**
- * A callee that halts uses what the lane gave it, up to nearly the whole limit, and the frame's sum goes on from there. A
- * limit below 2^31 keeps that sum below 2^32: all else in a path costs far less than 2^31 (its bounds on steps and bytes).
+ * A callee that halts uses what the lane gave it, up to nearly the whole limit, and the frame's sum goes on from there.
+ * A limit below 2^31 keeps that sum below 2^32: all else in a path costs far less than 2^31 (its bounds on steps and
+ * bytes).
  */
 const guardGasLimit = (recorder: Recorder, pc: number): void => {
   const { builder, guards, transaction } = recorder

@@ -1,7 +1,10 @@
 import type { Builder } from '../ir/builder.ts'
 import type { ValueId } from '../ir/path_ir.ts'
 
-/** Thrown where the recorded frame runs out of gas; the frame then halts. `margin`: gas that had to stay (the SSTORE sentry). */
+/**
+ * Thrown where the recorded frame runs out of gas; the frame then halts. `margin`: gas that had to stay (the SSTORE
+ * sentry).
+ */
 export class OutOfGas extends Error {
   override readonly name = 'OutOfGas'
   readonly margin: number
@@ -61,7 +64,9 @@ export class FrameGas {
     return this.builder.make('sub32', [this.given, this.used()])
   }
 
-  /** True when the frame was given at least what it used so far and `margin` more. As a sum it cannot wrap below zero. */
+  /**
+   * True when the frame was given at least what it used so far and `margin` more. As a sum it cannot wrap below zero.
+   */
   sufficient(margin = 0): ValueId {
     const { builder } = this
     const demand = builder.make('add32', [this.usedDynamic, builder.constant(BigInt(this.usedConstant + margin))])

@@ -50,9 +50,9 @@ interface Undoable {
 /**
  * Storage, transient storage, warm sets, logs, inner transfers and the refund counter of the recorded transaction.
  *
- * Aliasing: two keys of one account that coincided in the recorded run are one slot, under a guard that they do; keys that
- * differed stay two slots, under a guard on their slot ids unless `provablyDistinct`. Slots of different accounts differ
- * because the accounts do (accounts.ts).
+ * Aliasing: two keys of one account that coincided in the recorded run are one slot, under a guard that they do; keys
+ * that differed stay two slots, under a guard on their slot ids unless `provablyDistinct`. Slots of different accounts
+ * differ because the accounts do (accounts.ts).
  */
 export class Journal {
   private readonly builder: Builder

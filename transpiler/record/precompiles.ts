@@ -24,9 +24,9 @@ export interface PrecompileOutcome {
 }
 
 /**
- * Runs a precompile (address at most 0x1ff) on symbolic input. Its output is read from a memo (layout/memo.ts) under the hash of
- * the input; that it succeeds, and the length of its output, are guards. Its price follows from the length of the
- * input, and from the words of it that are pinned here.
+ * Runs a precompile (address at most 0x1ff) on symbolic input. Its output is read from a memo (layout/memo.ts) under
+ * the hash of the input; that it succeeds, and the length of its output, are guards. Its price follows from the length
+ * of the input, and from the words of it that are pinned here.
  */
 export const runPrecompile = async (
   recorder: Recorder,

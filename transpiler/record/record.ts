@@ -50,7 +50,8 @@ export const pathKey = (transaction: RecordedTransaction, skeleton: string): Pat
 
 /**
  * Calldata as symbolic bytes: the selector is constant (it is part of the path's key), the rest are 32-byte inputs at
- * offsets 4 + 32 k, the words of the ABI. Shorter calldata is one input at offset 0. Bytes past the end are known zeros.
+ * offsets 4 + 32 k, the words of the ABI. Shorter calldata is one input at offset 0. Bytes past the end are known
+ * zeros.
  */
 const symbolicCalldata = (builder: Builder, data: Uint8Array): Bytes => {
   const start = data.length < SELECTOR_BYTES ? 0 : SELECTOR_BYTES
@@ -65,7 +66,10 @@ const symbolicCalldata = (builder: Builder, data: Uint8Array): Bytes => {
   return { concrete: data, cells }
 }
 
-/** Older gas rules have no paths: a call before EIP-150 and EIP-161 asks for gas, and makes accounts, by rules of its own. */
+/**
+ * Older gas rules have no paths: a call before EIP-150 and EIP-161 asks for gas, and makes accounts, by rules of its
+ * own.
+ */
 export const hasPaths = (fork: Fork): boolean => isAtLeast(fork, 'spuriousDragon')
 
 /**

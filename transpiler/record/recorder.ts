@@ -40,7 +40,9 @@ import { type RecordedTransaction, type RecordState, type TraceStep, Unsupported
 /** Bounds that keep recording cheap on hostile input; past them the transaction is simply not transpiled. */
 export const MAX_STEPS = 50_000
 export const MAX_MEMORY_BYTES = 1 << 18
-/** Bytes that memory grows by and that copies, hashes, logs and calls move, in all; each is a symbolic byte of its own. */
+/**
+ * Bytes that memory grows by and that copies, hashes, logs and calls move, in all; each is a symbolic byte of its own.
+ */
 export const MAX_MOVED_BYTES = 1 << 20
 
 /** A row of the opcode table at one fork, with what every step asks of it. */
@@ -76,7 +78,8 @@ const instructionsAt = (fork: Fork): readonly (Instruction | undefined)[] => {
 }
 
 /**
- * The concolic interpreter: runs one concrete transaction over the opcode table and builds the symbolic values beside it.
+ * The concolic interpreter: runs one concrete transaction over the opcode table and builds the symbolic values beside
+ * it.
  *
  * What the concrete run takes for granted becomes a guard: branches, jump and call targets, lengths and memory offsets
  * that were symbolic, aliasing, gas. So control flow, memory layout, warm and cold are constants of the path.
@@ -149,8 +152,8 @@ export class Recorder {
   }
 
   /**
-   * The frame halts for want of gas. Whatever a lane with less than the frame asked for up to here did before, it ends the same
-   * way: the frame's gas is gone, and so are its effects.
+   * The frame halts for want of gas. Whatever a lane with less than the frame asked for up to here did before, it ends
+   * the same way: the frame's gas is gone, and so are its effects.
    */
   private runOut(frame: Frame, margin: number): FrameResult {
     this.ranOut = true
@@ -270,7 +273,10 @@ export class Recorder {
     return account
   }
 
-  /** The account whose code runs where `account` is called (EIP-7702). `frame` pays for the access; a transaction does not. */
+  /**
+   * The account whose code runs where `account` is called (EIP-7702). `frame` pays for the access; a transaction does
+   * not.
+   */
   async codeOf(frame: Frame | undefined, account: PathAccount): Promise<PathAccount> {
     if (account.delegate === undefined) return account
     const target = await this.accounts.resolve(this.constant(account.delegate), this.guards.place.pc)
@@ -519,7 +525,10 @@ export class Recorder {
     return this.journal.concreteBalance(account, account.balance + sent)
   }
 
-  /** Guards that an account without code exists, or does not, as when recorded. The sender always does: its nonce was raised. */
+  /**
+   * Guards that an account without code exists, or does not, as when recorded. The sender always does: its nonce was
+   * raised.
+   */
   guardExistence(account: PathAccount): boolean {
     if (account.isSender || account.skeleton !== undefined) return true
     const exists = this.builder.make('exists', [account.id])

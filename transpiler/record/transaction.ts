@@ -3,7 +3,9 @@ import type { PrecompileResult } from '../layout/memo.ts'
 import type { Fork } from '../spec/forks.ts'
 import type { ListedAccount } from './access_list.ts'
 
-/** The transaction a path is recorded from. Addresses and quantities are words; `gas` is the limit minus intrinsic gas. */
+/**
+ * The transaction a path is recorded from. Addresses and quantities are words; `gas` is the limit minus intrinsic gas.
+ */
 export interface RecordedTransaction {
   readonly fork: Fork
   readonly environment: Readonly<Record<EnvironmentWord, bigint>>
@@ -28,7 +30,10 @@ export interface RecordedAccount {
 export interface RecordState {
   account(address: bigint): RecordedAccount | undefined | Promise<RecordedAccount | undefined>
   storage(address: bigint, key: bigint): bigint | Promise<bigint>
-  /** Runs a precompile of the fork; undefined where there is none at this address. Absent: paths call no precompile but identity. */
+  /**
+   * Runs a precompile of the fork; undefined where there is none at this address. Absent: paths call no precompile but
+   * identity.
+   */
   precompile?(address: number, input: Uint8Array): PrecompileResult | undefined | Promise<PrecompileResult | undefined>
   /** Hash of an ancestor; undefined where unknown. */
   blockHash?(number: bigint): bigint | undefined | Promise<bigint | undefined>

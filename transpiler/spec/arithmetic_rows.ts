@@ -1,6 +1,8 @@
 import { type Opcode, opcode } from './opcode.ts'
 
-/** The pure rows: arithmetic, comparison and bits (0x01 to 0x1e). Each `eval` is the YP appendix H formula over bigint. */
+/**
+ * The pure rows: arithmetic, comparison and bits (0x01 to 0x1e). Each `eval` is the YP appendix H formula over bigint.
+ */
 
 const WORD = 1n << 256n
 const MAX = WORD - 1n

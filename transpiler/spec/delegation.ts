@@ -2,7 +2,10 @@
 const PREFIX = [0xef, 0x01, 0x00] as const
 const ADDRESS_BYTES = 20
 
-/** Whether an account with this code runs another one's, from Prague on. Code of any other length is code that halts at once. */
+/**
+ * Whether an account with this code runs another one's, from Prague on. Code of any other length is code that halts at
+ * once.
+ */
 export const isDelegation = (code: Uint8Array): boolean =>
   code.length === PREFIX.length + ADDRESS_BYTES && PREFIX.every((byte, i) => code[i] === byte)
 

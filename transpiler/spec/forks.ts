@@ -1,6 +1,6 @@
 /**
- * The forks that change what a transaction does, oldest first. Difficulty-bomb delays (Muir, Arrow and Gray Glacier) and
- * the DAO state change execute like the fork before them and have no name of their own here.
+ * The forks that change what a transaction does, oldest first. Difficulty-bomb delays (Muir, Arrow and Gray Glacier)
+ * and the DAO state change execute like the fork before them and have no name of their own here.
  * Spelling follows `Hardfork` of @ethereumjs/common, except that its `chainstart` is `frontier` (execution-specs).
  */
 export const FORKS = [

@@ -36,7 +36,9 @@ export const memoryGas = (words: number): number =>
 /** YP appendix G: surcharges of CALL and CALLCODE with value, and what the callee is given for it. */
 export const GAS_CALL_VALUE = 9000
 export const GAS_CALL_STIPEND = 2300
-/** A call with value to an account that does not exist (EIP-161: that is empty); SELFDESTRUCT likewise from EIP-150 on. */
+/**
+ * A call with value to an account that does not exist (EIP-161: that is empty); SELFDESTRUCT likewise from EIP-150 on.
+ */
 export const GAS_NEW_ACCOUNT = 25000
 /** EIP-150 (Tangerine Whistle): a caller keeps at least gas / 64. */
 export const CALL_GAS_DIVISOR = 64

@@ -3,10 +3,10 @@ import type { ByFork, Fork } from './forks.ts'
 /**
  * One row of the opcode table. Operand i is the i-th word from the top of the stack.
  *
- * Gas of an instruction at a fork = base gas (`baseGasAt`) + every entry of `dynamicGas`. From Berlin on `baseGas` holds
- * nothing for an access: BALANCE, EXTCODE*, CALL*, SLOAD have base gas 0 there, and `accessAccount` / `accessSlot`
- * charge the whole warm (100) or cold (2600 / 2100) price. Before Berlin these tags charge nothing and the fixed price of
- * the access is the base gas. SSTORE has base gas 0 at every fork.
+ * Gas of an instruction at a fork = base gas (`baseGasAt`) + every entry of `dynamicGas`. From Berlin on `baseGas`
+ * holds nothing for an access: BALANCE, EXTCODE*, CALL*, SLOAD have base gas 0 there, and `accessAccount` /
+ * `accessSlot` charge the whole warm (100) or cold (2600 / 2100) price. Before Berlin these tags charge nothing and the
+ * fixed price of the access is the base gas. SSTORE has base gas 0 at every fork.
  */
 export interface Opcode {
   readonly code: number
@@ -42,7 +42,8 @@ export interface Opcode {
 }
 
 /**
- * memory         growth of memory to the end of the farthest range of `memory` (memoryGas; a range of length 0 touches nothing)
+ * memory         growth of memory to the end of the farthest range of `memory` (memoryGas; a range of length 0 touches
+ *                nothing)
  * copyWord       GAS_COPY_WORD per word of the copied length
  * keccakWord     GAS_KECCAK_WORD per word of the hashed length
  * initcodeWord   GAS_INITCODE_WORD per word, from Shanghai (EIP-3860)

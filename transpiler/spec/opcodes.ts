@@ -8,8 +8,8 @@ import type { Opcode } from './opcode.ts'
 export type { DynamicGas, End, MemoryRange, Opcode, ReadEffect, WriteEffect } from './opcode.ts'
 
 /**
- * Every opcode from Frontier to Osaka, by code; see opcode.ts for what a row says. Code 0x44 has two rows, DIFFICULTY and
- * PREVRANDAO: look opcodes up with `opcodesAt`.
+ * Every opcode from Frontier to Osaka, by code; see opcode.ts for what a row says. Code 0x44 has two rows, DIFFICULTY
+ * and PREVRANDAO: look opcodes up with `opcodesAt`.
  */
 export const OPCODES: readonly Opcode[] = [
   ...FRAME_ROWS,

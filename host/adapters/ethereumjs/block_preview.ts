@@ -65,8 +65,8 @@ export interface VmCall {
 }
 
 /**
- * The transactions of a block from `first` on, executed ahead. `take` gives the result of one at its place and enters its
- * writes, if everything that it read is still so.
+ * The transactions of a block from `first` on, executed ahead. `take` gives the result of one at its place and enters
+ * its writes, if everything that it read is still so.
  *
  * @internal
  */
@@ -105,8 +105,8 @@ export class BlockPreview {
   }
 
   /**
-   * Executes the block from the transaction of `call` on, whose sender has bought its gas already. Undefined where the state
-   * is not that before it.
+   * Executes the block from the transaction of `call` on, whose sender has bought its gas already. Undefined where the
+   * state is not that before it.
    */
   static async make(
     block: VmBlock,
@@ -151,8 +151,9 @@ export class BlockPreview {
   }
 
   /**
-   * The result of a call that the preview covers, its writes entered through `putAccount` and the state manager; or why there
-   * is none. In the order of the block it costs what the transaction touched; a step back costs as much as the block.
+   * The result of a call that the preview covers, its writes entered through `putAccount` and the state manager; or why
+   * there is none. In the order of the block it costs what the transaction touched; a step back costs as much as the
+   * block.
    */
   async take(call: VmCall): Promise<PreviewedCall | DelegationReason> {
     const { i } = call

@@ -39,12 +39,13 @@ export interface FlushedManager extends StateManagerInterface {
 }
 
 /**
- * Lets a MerkleStateManager write what its caches hold into its tries in bulk (docs/decisions/0012-tries-change-in-bulk.md): each
- * node on the way of a change is read, encoded and hashed once, where its own `flush` does so once for every slot and account
- * below. Same roots, same nodes behind them in the same database; nodes that stood only between two changes are not kept.
+ * Lets a MerkleStateManager write what its caches hold into its tries in bulk
+ * (docs/decisions/0012-tries-change-in-bulk.md): each node on the way of a change is read, encoded and hashed once,
+ * where its own `flush` does so once for every slot and account below. Same roots, same nodes behind them in the same
+ * database; nodes that stood only between two changes are not kept.
  *
- * Nothing is done to any other state manager, to one without all caches, to one whose `flush` is somebody's own, and to tries
- * that prune, prefix or persist their root.
+ * Nothing is done to any other state manager, to one without all caches, to one whose `flush` is somebody's own, and to
+ * tries that prune, prefix or persist their root.
  */
 export const flushInBulk = (manager: StateManagerInterface): void => {
   const stored = flushedManagerOf(manager)

@@ -19,13 +19,15 @@ import { forEveryVm, recognizeCall, warnOfUnknownVm } from './vm_call.ts'
 import { fillCrypto } from './vm_crypto.ts'
 
 export interface GpuEvmOptions extends EVMOpts {
-  /** `none`: everything runs on CPUs. Default: the best that answers, opened with the first block and closed by `close`. */
+  /**
+   * `none`: everything runs on CPUs. Default: the best that answers, opened with the first block and closed by `close`.
+   */
   readonly device?: ComputeDevice | 'none'
   /** Blocks with fewer transactions are left to the stock EVM. Default 16. */
   readonly leastTransactions?: number
   /**
-   * A MerkleStateManager of @ethereumjs/statemanager that caches writes its tries in bulk from now on, to the same roots; `false`
-   * leaves its `flush` as it is. Default true.
+   * A MerkleStateManager of @ethereumjs/statemanager that caches writes its tries in bulk from now on, to the same
+   * roots; `false` leaves its `flush` as it is. Default true.
    */
   readonly bulkFlush?: boolean
   /** How the executor works (ExecutorOptions). */
@@ -52,19 +54,21 @@ export interface GpuEvmReport {
 const LEAST_TRANSACTIONS = 16
 
 /**
- * An EVM for `createVM({ evm, stateManager })`: with the first transaction of a block it executes the whole block ahead, in
- * parallel, against the state manager, which is only read. Each transaction's `runCall` then returns its result and enters its
- * writes, if all that it read is still so; else, and wherever somebody listens to the EVM's events, the stock EVM executes it.
+ * An EVM for `createVM({ evm, stateManager })`: with the first transaction of a block it executes the whole block
+ * ahead, in parallel, against the state manager, which is only read. Each transaction's `runCall` then returns its
+ * result and enters its writes, if all that it read is still so; else, and wherever somebody listens to the EVM's
+ * events, the stock EVM executes it.
  *
- * Transactions may be run in any order and more than once, and a block again after `setStateRoot`: results are taken as long as
- * the state is the one they were made for, and else made anew, in proportion to what is taken. Not executed ahead, and exact
- * all the same: `buildBlock`, whose blocks never hold the transaction that is being added; the EVM of a `VM.shallowCopy`, which
- * is the stock one (`shallowCopy` of this EVM serves); calls outside a block; a Common with rules of its own.
+ * Transactions may be run in any order and more than once, and a block again after `setStateRoot`: results are taken as
+ * long as the state is the one they were made for, and else made anew, in proportion to what is taken. Not executed
+ * ahead, and exact all the same: `buildBlock`, whose blocks never hold the transaction that is being added; the EVM of
+ * a `VM.shallowCopy`, which is the stock one (`shallowCopy` of this EVM serves); calls outside a block; a Common with
+ * rules of its own.
  *
  * Give the VM the same state manager, Common and blockchain. `close` lets go of the device.
  *
- * All versions of @ethereumjs/vm in the package's peer range are served. One that calls in another way is left to the stock EVM,
- * with a warning (`WGEVM_UNKNOWN_VM`).
+ * All versions of @ethereumjs/vm in the package's peer range are served. One that calls in another way is left to the
+ * stock EVM, with a warning (`WGEVM_UNKNOWN_VM`).
  */
 export const createGpuEvm = async (options: GpuEvmOptions): Promise<GpuEvm> => {
   const { device, leastTransactions, executor, bulkFlush, ...stock } = options
@@ -94,8 +98,8 @@ interface OpenBlock {
 
 /**
  * Whole blocks that may be executed ahead without a result being taken; each result that is taken pays for as many
- * transactions. So what is executed in vain, for a program that runs a block's transactions in an order of its own against
- * states of its own, stays in proportion.
+ * transactions. So what is executed in vain, for a program that runs a block's transactions in an order of its own
+ * against states of its own, stays in proportion.
  */
 const BLOCKS_IN_VAIN = 4
 
@@ -147,8 +151,8 @@ export class GpuEvm extends SpecifiedEvm {
   }
 
   /**
-   * A GpuEvm with the same options on a shallow copy of the state manager. It opens a device of its own where none was given,
-   * and has a `close` of its own. `VM.shallowCopy` does not ask for it: the EVM of such a copy is the stock one.
+   * A GpuEvm with the same options on a shallow copy of the state manager. It opens a device of its own where none was
+   * given, and has a `close` of its own. `VM.shallowCopy` does not ask for it: the EVM of such a copy is the stock one.
    */
   override shallowCopy(): GpuEvm {
     const { common, stateManager } = super.shallowCopy()

@@ -24,9 +24,9 @@ interface StoringManager extends StateManagerInterface {
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 /**
- * Reads slots ahead of a block and leaves a MerkleStateManager as it was. Version 10.1.3 keeps the storage trie that a read opens, and writes
- * what was read with what was changed; where a transaction destroys the account (before EIP-6780) and a later one pays it, the account
- * would have its old storage again. Other managers are read as they are.
+ * Reads slots ahead of a block and leaves a MerkleStateManager as it was. Version 10.1.3 keeps the storage trie that a
+ * read opens, and writes what was read with what was changed; where a transaction destroys the account (before
+ * EIP-6780) and a later one pays it, the account would have its old storage again. Other managers are read as they are.
  */
 export const passingReaderOf = (manager: StateManagerInterface): SlotReader => {
   const stored = storedManagerOf<StoringManager>(manager, 'putStorage')

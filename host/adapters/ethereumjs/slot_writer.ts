@@ -16,12 +16,12 @@ interface CachingManager extends StateManagerInterface {
 }
 
 /**
- * How slots of served calls come into a state manager: through `putStorage`, except for a MerkleStateManager with a storage
- * cache that forgets nothing. Version 10.1.3 of its `putStorage` fills the cache and then, where it was to write one or the
- * other, the trie as well; `flush` writes the same slots into the trie again with the block's end. So only the cache is filled
- * here, at its checkpoint: all readers go through it, and `flush` gives the same roots. Until then an account's storage root is
- * that of before; whoever asks for it (creation, EIP-7610) asks for accounts without code and nonce, of which none has slots to
- * come.
+ * How slots of served calls come into a state manager: through `putStorage`, except for a MerkleStateManager with a
+ * storage cache that forgets nothing. Version 10.1.3 of its `putStorage` fills the cache and then, where it was to
+ * write one or the other, the trie as well; `flush` writes the same slots into the trie again with the block's end. So
+ * only the cache is filled here, at its checkpoint: all readers go through it, and `flush` gives the same roots. Until
+ * then an account's storage root is that of before; whoever asks for it (creation, EIP-7610) asks for accounts without
+ * code and nonce, of which none has slots to come.
  */
 export const slotWriterOf = (manager: StateManagerInterface): SlotWriter => {
   const cache = storageCacheOf(manager)

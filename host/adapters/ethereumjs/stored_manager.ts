@@ -1,8 +1,8 @@
 import type { StateManagerInterface } from '@ethereumjs/common'
 
 /**
- * A state manager as the MerkleStateManager of @ethereumjs/statemanager, to use parts of it that it does not promise. Undefined where
- * it is another class, also one that is made from that one, or where this method is somebody's own.
+ * A state manager as the MerkleStateManager of @ethereumjs/statemanager, to use parts of it that it does not promise.
+ * Undefined where it is another class, also one that is made from that one, or where this method is somebody's own.
  */
 export const storedManagerOf = <Parts extends StateManagerInterface>(
   manager: StateManagerInterface,

@@ -35,8 +35,8 @@ export interface UnknownCall {
 }
 
 /**
- * The transaction of the block that `runTx` calls for. Undefined for any other call. Positions are searched from `expected` on,
- * so that of equal transactions the next one is found.
+ * The transaction of the block that `runTx` calls for. Undefined for any other call. Positions are searched from
+ * `expected` on, so that of equal transactions the next one is found.
  */
 export const recognizeCall = (
   block: VmBlock,
@@ -74,8 +74,8 @@ const placeOf = ({ transactions }: VmBlock, opts: EVMRunCallOpts, expected: numb
 }
 
 /**
- * The result as every known runTx takes it. Before 10.1.2 the EVM gave the Set of addresses that destroyed themselves, since
- * then a Map by address: iterated over, this one gives the addresses, and its `entries` are those of the Map.
+ * The result as every known runTx takes it. Before 10.1.2 the EVM gave the Set of addresses that destroyed themselves,
+ * since then a Map by address: iterated over, this one gives the addresses, and its `entries` are those of the Map.
  */
 export const forEveryVm = (result: EVMResult, opts: EVMRunCallOpts): EVMResult => {
   const { selfdestruct } = result.execResult

@@ -3,8 +3,8 @@ import { recoverSigner } from '../../precompiles/common.ts'
 import { keccak256 } from '../../primitives/keccak.ts'
 
 /**
- * Gives a Common the hash and the key recovery of this package where its owner has set none: senders, tries and blooms of the VM
- * take their time from them. Same results, 8 and up to 30 times as fast.
+ * Gives a Common the hash and the key recovery of this package where its owner has set none: senders, tries and blooms
+ * of the VM take their time from them. Same results, 8 and up to 30 times as fast.
  */
 export const fillCrypto = ({ customCrypto }: Common): void => {
   customCrypto.keccak256 ??= keccak256

@@ -91,9 +91,9 @@ export class AccountTable {
   }
 
   /**
-   * ids[i] = what stands in the first bucket of each address, -1 where it is empty: nearly always the right account. One
-   * loop that only touches the index, and one (the caller's) that only touches rows, keep more cache misses in flight than
-   * a loop over both.
+   * ids[i] = what stands in the first bucket of each address, -1 where it is empty: nearly always the right account.
+   * One loop that only touches the index, and one (the caller's) that only touches rows, keep more cache misses in
+   * flight than a loop over both.
    */
   guess(addresses: Uint32Array, count: number, ids: Int32Array): void {
     const { words, mask } = this.index
@@ -180,7 +180,9 @@ export class AccountTable {
     this.rows[at] = exists ? flags | ACCOUNT_FLAG_EXISTS : flags
   }
 
-  /** The batch is committed: running values are the base of the next one. The written ids stay until the next `write`. */
+  /**
+   * The batch is committed: running values are the base of the next one. The written ids stay until the next `write`.
+   */
   settle(): void {
     for (let entry = 0; entry < this.entries; entry++) {
       const id = this.written[entry]!

@@ -27,7 +27,8 @@ export interface Code {
 /**
  * Codes by dense id; id 0 is the empty code. Skeletons get ids of their own as they are met.
  *
- * constants   u32[8 constantCount]   for each code id from `constantsBase` on: code hash, code size, then the lifted immediates
+ * constants   u32[8 constantCount]   for each code id from `constantsBase` on: code hash, code size, then the lifted
+ *                                    immediates
  */
 export class CodeTable {
   readonly codes: Code[] = []

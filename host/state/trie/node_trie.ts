@@ -36,8 +36,8 @@ export interface NodeStore {
 const NO_VALUE = Uint8Array.of(0x80)
 
 /**
- * Merkle Patricia tries (YP appendix D) over a store of nodes by hash, changed in bulk: one walk applies all changes, and each node
- * on their ways is decoded, encoded and hashed once. Keys have one length and values are not empty.
+ * Merkle Patricia tries (YP appendix D) over a store of nodes by hash, changed in bulk: one walk applies all changes,
+ * and each node on their ways is decoded, encoded and hashed once. Keys have one length and values are not empty.
  *
  * Nodes are never dropped, so that every former root stays reachable.
  */
@@ -73,7 +73,8 @@ export class NodeTrie {
   }
 
   /**
-   * Brings every node that `update` will read into the store, level by level, where the store holds only a part of the trie.
+   * Brings every node that `update` will read into the store, level by level, where the store holds only a part of the
+   * trie.
    *
    * fetch   the node with this hash; throws where there is none
    */
@@ -165,14 +166,20 @@ export class NodeTrie {
   }
 }
 
-/** A node that an update reads, with the changes below it; without any where it only may be joined with what stands above. */
+/**
+ * A node that an update reads, with the changes below it; without any where it only may be joined with what stands
+ * above.
+ */
 interface Visit {
   readonly at: Child
   readonly changes: readonly TrieChange[]
   readonly depth: number
 }
 
-/** What `NodeTrie.update` reads below this node: where the changes lead, and what stays alone when the rest is taken away. */
+/**
+ * What `NodeTrie.update` reads below this node: where the changes lead, and what stays alone when the rest is taken
+ * away.
+ */
 const visitsBelow = (node: TrieNode, { changes, depth }: Visit): Visit[] => {
   if (changes.length === 0 || node.kind === 'leaf') return []
   const takes = changes.some(({ value }) => value.length === 0)

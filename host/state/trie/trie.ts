@@ -16,8 +16,8 @@ import { NodeTrie, nameOf, type TrieChange } from './node_trie.ts'
 import { EMPTY_TRIE_ROOT, type NodeSink, sortedTrieRoot } from './sorted_trie.ts'
 
 /**
- * The state as a Merkle Patricia trie (YP 4.1): accounts under the hashes of their addresses, each with the root of a trie of
- * its slots. Roots are 0x-hex.
+ * The state as a Merkle Patricia trie (YP 4.1): accounts under the hashes of their addresses, each with the root of a
+ * trie of its slots. Roots are 0x-hex.
  */
 export interface StateTrie {
   readonly root: string

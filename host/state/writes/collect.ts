@@ -42,7 +42,8 @@ const collectAccounts = ({ accounts, codes }: ResidentState): AccountWrites => {
     const state = renewed ? states[id]! : 0
     const isRetired = (state & STATE_RETIRED) !== 0
     if (isRetired || !accounts.exists(id)) {
-      // Of an address made anew only its first row was in the State. It goes even where it did not exist: its slots may.
+      // Of an address made anew only its first row was in the State. It goes even where it did not exist: its slots
+      // may.
       if (isRetired ? (state & STATE_FRESH) === 0 : (marks & MARK_EXISTED) !== 0) deleted.push(id)
       continue
     }
@@ -103,8 +104,9 @@ const collectSlots = ({ slots, accounts }: ResidentState): SlotWrites => {
 }
 
 /**
- * The written ids in ascending order, where the batch wrote a good part of the table: rows then come in the order in which they lie,
- * here and, since a State has mostly met them in the same order, in its commit. 2.6 us against 1.7 us per account and two slots.
+ * The written ids in ascending order, where the batch wrote a good part of the table: rows then come in the order in
+ * which they lie, here and, since a State has mostly met them in the same order, in its commit. 2.6 us against 1.7 us
+ * per account and two slots.
  */
 const inIdOrder = (
   written: Uint32Array,
