@@ -18,8 +18,8 @@ export interface StateSnapshot {
   storage(address: string, key: bigint): bigint | Promise<bigint>
   code(codeHash: string): Uint8Array | Promise<Uint8Array>
   /**
-   * Whether any slot of the account is not zero. Asked for accounts without nonce and code only: a contract cannot be made
-   * where there is storage (EIP-7610). Where the snapshot does not say, such accounts are taken to have none.
+   * Whether any slot of the account is not zero. Asked for accounts without nonce and code only: a contract cannot be
+   * made where there is storage (EIP-7610). Where the snapshot does not say, such accounts are taken to have none.
    */
   hasStorage?(address: string): boolean | Promise<boolean>
   /** Hash of an ancestor (0x-hex), or undefined where unknown. */
@@ -27,9 +27,9 @@ export interface StateSnapshot {
 }
 
 /**
- * What an execution needs of an account to go the same way and leave the same changes: it exists or not as `view` says, has
- * that code, a balance from `leastBalance` to `mostBalance` (both included; a balance that is only credited and debited is
- * free), and a nonce that is any, zero just where the view's is, or the same.
+ * What an execution needs of an account to go the same way and leave the same changes: it exists or not as `view` says,
+ * has that code, a balance from `leastBalance` to `mostBalance` (both included; a balance that is only credited and
+ * debited is free), and a nonce that is any, zero just where the view's is, or the same.
  *
  * @internal
  */
@@ -41,8 +41,8 @@ export interface AccountRead {
 }
 
 /**
- * What an execution took from its snapshot, each item once. The coinbase is read only where the transaction itself looked at
- * it or named it.
+ * What an execution took from its snapshot, each item once. The coinbase is read only where the transaction itself
+ * looked at it or named it.
  *
  * @internal
  */
@@ -51,7 +51,9 @@ export interface SnapshotReads {
   /** What was looked at of each of `accounts`. */
   readonly seen: readonly AccountRead[]
   readonly slots: readonly { readonly address: string; readonly key: bigint; readonly value: bigint }[]
-  /** Slots of accounts without earlier storage (contracts just made): looked at, and zero whatever the snapshot says. */
+  /**
+   * Slots of accounts without earlier storage (contracts just made): looked at, and zero whatever the snapshot says.
+   */
   readonly fresh?: readonly { readonly address: string; readonly key: bigint }[]
   /** Hashes of the codes loaded. */
   readonly code: readonly string[]
