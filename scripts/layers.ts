@@ -48,7 +48,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'host/precompiles', may: [...PRIMITIVES, 'host/chain', 'host/device'] },
   { at: 'host/roots', may: [...STATE_AND_CHAIN, 'host/receipts', 'host/device'] },
   { at: 'host/session', may: [...PRIMITIVES, 'host/device', 'host/state'] },
-  { at: 'host/batch', may: STATE_AND_CHAIN, types: ['transpiler'] },
+  { at: 'host/batch', may: STATE_AND_CHAIN, types: ['transpiler', 'host/device'] },
   { at: 'host/tiers/path', may: BELOW_DEVICE_TIERS },
   { at: 'host/tiers/lane_vm', may: BELOW_DEVICE_TIERS },
   { at: 'host/tiers/cpu', may: BELOW_TIERS },
@@ -88,7 +88,6 @@ const EXCEPTIONS: readonly string[] = [
   'host/precompiles/common.ts -> host/senders/recover.ts',
   'host/tiers/cpu/transaction.ts -> @ethereumjs/evm',
   // One log of reads and writes, and one pacer of rounds, for all tiers.
-  'host/settle/rounds.ts -> host/session/fault_reason.ts',
   'host/settle/rounds.ts -> host/tiers/path/kernels/runner.ts',
   'host/settle/rounds.ts -> host/tiers/path/plan.ts',
   'host/settle/rounds.ts -> host/tiers/path/tier.ts',
@@ -134,8 +133,6 @@ const EXCEPTIONS: readonly string[] = [
   'host/batch/route.ts -> transpiler/lift/micro_codes.ts',
   'host/batch/route.ts -> transpiler/record/access_list.ts',
   'host/batch/route.ts -> transpiler/record/record.ts',
-  'host/session/fault_reason.ts -> host/batch/reason.ts',
-  'host/tiers/lane_vm/runner.ts -> host/tiers/path/columns.ts',
   'host/tiers/lane_vm/tier.ts -> host/tiers/path/library.ts',
   'host/tiers/lane_vm/tier.ts -> host/tiers/path/lots.ts',
 ]

@@ -1,3 +1,5 @@
+import type { DeviceFaultReason } from '../device/fault.ts'
+
 /**
  * Why a transaction was executed by the CPU tier: a closed set. `guard failed` and `not transpiled` carry what failed in
  * words; the number of different words is bounded by the paths of the executor. `refused` carries why a lane of the lane VM left, an opcode mostly, `vm quota`
@@ -14,9 +16,7 @@ export type ExitReason =
   | 'no path'
   | 'wave too small'
   | 'no device'
-  | 'device lost'
-  | 'out of device memory'
-  | 'device error'
+  | DeviceFaultReason
   | 'shader did not compile'
   | 'compiling'
   | 'miss'

@@ -18,6 +18,19 @@ export class ValidationError extends Error {
 
 export type DeviceFault = DeviceLostError | OutOfMemoryError | ValidationError
 
+/** What a fault of the device is for the transactions that it had, in words. */
+export type DeviceFaultReason = 'device lost' | 'out of device memory' | 'device error'
+
+/** The reason that a fault of the device gives its lanes. Anything that is not such a fault is a bug, and thrown on. */
+export const faultReason = (thrown: unknown): DeviceFaultReason => {
+  if (thrown instanceof DeviceLostError) return 'device lost'
+  if (thrown instanceof OutOfMemoryError) return 'out of device memory'
+  if (thrown instanceof Error && thrown.name === 'ValidationError') return 'device error'
+  throw thrown
+}
+
+export const faultText = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
+
 const FILTERS = ['internal', 'out-of-memory', 'validation'] as const
 
 /** @internal */

@@ -1,7 +1,7 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { Schedule } from '../batch/open_batch.ts'
+import { faultReason, faultText } from '../device/fault.ts'
 import { wordFromBigInt } from '../primitives/word.ts'
-import { faultReason, faultText } from '../session/fault_reason.ts'
 import type { LaterRounds } from '../settle/rounds.ts'
 import type { Sweep } from '../settle/sweep.ts'
 import type { RunningState } from '../state/running_state.ts'

@@ -1,7 +1,7 @@
 import { DeviceClock } from '../device/clock.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { openDevice } from '../device/device.ts'
-import { faultText } from './fault_reason.ts'
+import { faultText } from '../device/fault.ts'
 
 /**
  * Where an executor has its device from. `auto`: the best adapter, opened with the first call. A function opens one in

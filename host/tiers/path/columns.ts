@@ -1,9 +1,6 @@
-import { ENVIRONMENT_WORDS } from '../../../transpiler/layout/environment.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { MISSING } from '../../../transpiler/path_kernel.ts'
 import type { TransactionBatch } from '../../chain/batch.ts'
-import type { BlockEnvironment } from '../../chain/environment.ts'
-import { wordFromBigInt } from '../../primitives/word.ts'
 import {
   COLUMN_LIMBS,
   HINT_COLUMNS,
@@ -192,26 +189,4 @@ export const gatherHints = (
       lanesIn[to + 2 * column] = hints.words[from + LIMBS_PER_WORD] ?? MISSING
     }
   }
-}
-
-/** The words of ENVIRONMENT_WORDS by name. */
-export const environmentValues = (env: BlockEnvironment, chainId: bigint) => ({
-  number: env.number,
-  timestamp: env.timestamp,
-  coinbase: BigInt(env.coinbase),
-  prevrandao: env.prevRandao,
-  gaslimit: env.gasLimit,
-  chainid: chainId,
-  basefee: env.baseFeePerGas,
-  blobbasefee: env.blobBaseFee ?? 1n,
-})
-
-/** The words of ENVIRONMENT_WORDS in limbs, one after another. */
-export const environmentWords = (env: BlockEnvironment, chainId: bigint): Uint32Array => {
-  const words = new Uint32Array(ENVIRONMENT_WORDS.length * LIMBS_PER_WORD)
-  const values = environmentValues(env, chainId)
-  ENVIRONMENT_WORDS.forEach((name, i) => {
-    wordFromBigInt(words, LIMBS_PER_WORD * i, values[name])
-  })
-  return words
 }

@@ -5,11 +5,11 @@ import type { Fork } from '../../../transpiler/spec/forks.ts'
 import type { Schedule } from '../../batch/open_batch.ts'
 import type { TransactionBatch } from '../../chain/batch.ts'
 import { transactionData } from '../../chain/encode_batch.ts'
+import { environmentValues } from '../../chain/environment.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import { wordFromBigInt, wordToBigInt } from '../../primitives/word.ts'
 import { ROW_BALANCE, ROW_LIMBS } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
-import { environmentValues } from './columns.ts'
 
 /** Transaction i of a batch in the words of the recorder. */
 export const recordedTransaction = (

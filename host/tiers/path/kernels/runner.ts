@@ -9,25 +9,17 @@ import {
 import { LIMBS_PER_WORD } from '../../../../transpiler/layout/word.ts'
 import { EXIT_MISS } from '../../../../transpiler/path_kernel.ts'
 import { type DeviceCosts, jobsForDevice, SOFTWARE_COSTS } from '../../../batch/cost.ts'
-import type { BlockEnvironment } from '../../../chain/environment.ts'
+import { type BlockEnvironment, environmentValues } from '../../../chain/environment.ts'
 import { type BufferLease, BufferPool } from '../../../device/buffer_pool.ts'
 import type { BoundBuffer, BufferRange, Command, ComputeDevice } from '../../../device/compute_device.ts'
+import { faultText } from '../../../device/fault.ts'
 import type { Kernel } from '../../../device/kernel.ts'
 import { chunkLanes } from '../../../device/lanes.ts'
 import { wordFromBigInt } from '../../../primitives/word.ts'
 import { BloomRunner } from '../../../receipts/device_blooms.ts'
-import { faultText } from '../../../session/fault_reason.ts'
 import { DeviceTables } from '../../../session/mirror.ts'
 import type { ResidentState } from '../../../state/tables/resident_tables.ts'
-import {
-  environmentValues,
-  gatherHints,
-  gatherLanes,
-  type LaneGroup,
-  type LaneSource,
-  slotPlaces,
-  storePlaces,
-} from '../columns.ts'
+import { gatherHints, gatherLanes, type LaneGroup, type LaneSource, slotPlaces, storePlaces } from '../columns.ts'
 import { HostRunner } from '../inline/runner.ts'
 import { orEnd, subJob, WaveHalves } from '../job_halves.ts'
 import { COLUMN_BYTES, COLUMN_LIMBS, HINT_COLUMNS, type PathPlan } from '../plan.ts'
