@@ -1,4 +1,4 @@
-import { hexToBytes } from '../host/chain/encode_batch.ts'
+import { hexToBytes } from '../host/primitives/hex.ts'
 import { keccak256Hex } from '../host/primitives/keccak.ts'
 import { addressToHex, quantityFromBigInt, wordFromBigInt, wordFromHex, wordToHex } from '../host/primitives/word.ts'
 import type { AccountColumns, State } from '../host/state/state.ts'

@@ -1,6 +1,6 @@
 import { decodeBlock } from '../host/chain/decode_block.ts'
-import { hexToBytes } from '../host/chain/encode_batch.ts'
 import { type BlobSchedule, type BlockHeader, blobScheduleAt } from '../host/chain/header.ts'
+import { hexToBytes } from '../host/primitives/hex.ts'
 import type { Allocation } from '../host/state/memory_state.ts'
 import type { Fork } from '../transpiler/spec/forks.ts'
 import { forkOfTests, TEST_FORKS } from './fork_name.ts'

@@ -1,5 +1,5 @@
-import { bytesToHex } from '../host/chain/encode_batch.ts'
 import { rejectionText } from '../host/chain/rejection.ts'
+import { bytesToHex } from '../host/primitives/hex.ts'
 import type { Receipts } from '../host/receipts/receipts.ts'
 import { receiptsRoot } from '../host/roots/roots.ts'
 import { isAtLeast } from '../transpiler/spec/forks.ts'

@@ -67,7 +67,7 @@ export type {
   SimulationTimings,
 } from './flows/simulation.ts'
 export { InputError } from './primitives/input.ts'
-export { EMPTY_CODE_HASH, keccak256, keccak256Hex } from './primitives/keccak.ts'
+export { EMPTY_CODE_HASH, EMPTY_TRIE_ROOT, keccak256, keccak256Hex } from './primitives/keccak.ts'
 export {
   addressFromBytes,
   addressFromHex,
@@ -91,7 +91,6 @@ export type { AccountOverride, StateOverrides } from './state/overlay_state.ts'
 export { OverrideError } from './state/overlay_state.ts'
 export type { AccountView } from './state/snapshot.ts'
 export type { AccountColumns, State, StateWrites } from './state/state.ts'
-export { EMPTY_TRIE_ROOT } from './state/trie/sorted_trie.ts'
 export { createStateTrie, type StateTrie, stateRootOf } from './state/trie/trie.ts'
 export type { CompileMode } from './tiers/path/library.ts'
 export { openPathStore, type PathStore, type PathStoreOptions } from './tiers/path/store/store.ts'

@@ -84,7 +84,6 @@ const LAYERS: readonly Layer[] = [
 const EXCEPTIONS: readonly string[] = [
   // Misplaced types and functions: sender recovery, the root of an empty trie.
   'host/chain/decode_signed.ts -> host/senders/recover.ts',
-  'host/chain/genesis_header.ts -> host/state/trie/sorted_trie.ts',
   'host/precompiles/common.ts -> host/senders/recover.ts',
   'host/tiers/cpu/transaction.ts -> @ethereumjs/evm',
   // One log of reads and writes, and one pacer of rounds, for all tiers.

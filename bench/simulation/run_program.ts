@@ -1,6 +1,6 @@
 import type { Program } from '../../conformance/program_file.ts'
-import type { TransactionBatch } from '../../host/chain/batch.ts'
-import { decodeTransaction, transactionData } from '../../host/chain/encode_batch.ts'
+import { type TransactionBatch, transactionData } from '../../host/chain/batch.ts'
+import { decodeTransaction } from '../../host/chain/encode_batch.ts'
 import { adapterRequest } from '../../host/device/adapter.ts'
 import type { DeviceTimes } from '../../host/device/clock.ts'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'

@@ -1,7 +1,7 @@
 import { RLP } from 'micro-eth-signer/core/rlp.js'
+import { bytesToHex } from '../primitives/hex.ts'
 import { keccak256Hex } from '../primitives/keccak.ts'
 import { rlpBytes, rlpHex, rlpInteger, rlpList } from '../primitives/rlp.ts'
-import { bytesToHex } from './encode_batch.ts'
 
 /**
  * The state that a block touches, with every value behind every step of it (EIP-7928). Steps are counted: 0 is what the

@@ -1,3 +1,4 @@
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { BlockEnvironment } from './environment.ts'
 
 /**
@@ -33,6 +34,38 @@ export interface TransactionBatch {
   readonly accessKey: Uint32Array
   readonly extras: ReadonlyMap<number, TransactionExtras>
 }
+
+/** Room that a batch needs beyond its fixed columns. */
+export interface BatchSizes {
+  readonly dataBytes: number
+  readonly accessEntries: number
+  readonly accessKeys: number
+}
+
+/** A batch of `count` transactions with every column zero and every offset table to be filled. */
+export const emptyBatch = (count: number, sizes: BatchSizes): TransactionBatch => ({
+  count,
+  type: new Uint8Array(count),
+  nonce: new Uint32Array(2 * count),
+  gasLimit: new Uint32Array(2 * count),
+  maxFeePerGas: new Uint32Array(LIMBS_PER_WORD * count),
+  maxPriorityFeePerGas: new Uint32Array(LIMBS_PER_WORD * count),
+  value: new Uint32Array(LIMBS_PER_WORD * count),
+  from: new Uint32Array(LIMBS_PER_ADDRESS * count),
+  to: new Uint32Array(LIMBS_PER_ADDRESS * count),
+  creates: new Uint8Array(count),
+  data: new Uint8Array(sizes.dataBytes),
+  dataStart: new Uint32Array(count + 1),
+  accessStart: new Uint32Array(count + 1),
+  accessAddress: new Uint32Array(LIMBS_PER_ADDRESS * sizes.accessEntries),
+  accessKeyStart: new Uint32Array(sizes.accessEntries + 1),
+  accessKey: new Uint32Array(LIMBS_PER_WORD * sizes.accessKeys),
+  extras: new Map(),
+})
+
+/** Calldata of transaction i: a view, not a copy. */
+export const transactionData = (batch: TransactionBatch, i: number): Uint8Array =>
+  batch.data.subarray(batch.dataStart[i]!, batch.dataStart[i + 1]!)
 
 export const TYPE_BLOB = 3
 export const TYPE_SET_CODE = 4

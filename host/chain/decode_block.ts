@@ -1,5 +1,5 @@
 import { RLP } from 'micro-eth-signer/core/rlp.js'
-import { bytesToHex } from './encode_batch.ts'
+import { bytesToHex } from '../primitives/hex.ts'
 import type { BlockHeader } from './header.ts'
 import { headerFields } from './header_fields.ts'
 import type { Withdrawal } from './withdrawals.ts'

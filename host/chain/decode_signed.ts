@@ -1,18 +1,21 @@
 import { RLP } from 'micro-eth-signer/core/rlp.js'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { bytesToHex } from '../primitives/hex.ts'
 import { checkArray, checkObject, checkUnsigned } from '../primitives/input.ts'
 import { keccak256 } from '../primitives/keccak.ts'
 import { addressFromBytes, wordFromBytes } from '../primitives/word.ts'
 import { addressOfPublicKey, HALF_ORDER, recoverAuthority, recoverPublicKey } from '../senders/recover.ts'
 import {
   type Authorization,
+  type BatchSizes,
+  emptyBatch,
   type TransactionBatch,
   type TransactionExtras,
   TYPE_BLOB,
   TYPE_DEPOSIT,
   TYPE_SET_CODE,
 } from './batch.ts'
-import { type BatchSizes, bytesToHex, emptyBatch, TransactionInputError } from './encode_batch.ts'
+import { TransactionInputError } from './encode_batch.ts'
 
 /** A decoded RLP item: bytes as views of the input, lists as arrays. */
 type Item = Uint8Array | Item[]

@@ -1,4 +1,5 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { bytesToHex } from '../primitives/hex.ts'
 import { checkArray, checkNames, InputError, type Names, shown } from '../primitives/input.ts'
 import {
   addressFromHex,
@@ -11,12 +12,14 @@ import {
   wordToHex,
 } from '../primitives/word.ts'
 import {
+  emptyBatch,
   type TransactionBatch,
   type TransactionExtras,
   type TransactionObject,
   TYPE_BLOB,
   TYPE_DEPOSIT,
   TYPE_SET_CODE,
+  transactionData,
 } from './batch.ts'
 
 /** A transaction or call that cannot be read: which one, and why. Nothing of the batch was made. */
@@ -31,34 +34,6 @@ export class TransactionInputError extends InputError {
     this.reason = reason
   }
 }
-
-/** Room that a batch needs beyond its fixed columns. */
-export interface BatchSizes {
-  readonly dataBytes: number
-  readonly accessEntries: number
-  readonly accessKeys: number
-}
-
-/** A batch of `count` transactions with every column zero and every offset table to be filled. */
-export const emptyBatch = (count: number, sizes: BatchSizes): TransactionBatch => ({
-  count,
-  type: new Uint8Array(count),
-  nonce: new Uint32Array(2 * count),
-  gasLimit: new Uint32Array(2 * count),
-  maxFeePerGas: new Uint32Array(LIMBS_PER_WORD * count),
-  maxPriorityFeePerGas: new Uint32Array(LIMBS_PER_WORD * count),
-  value: new Uint32Array(LIMBS_PER_WORD * count),
-  from: new Uint32Array(LIMBS_PER_ADDRESS * count),
-  to: new Uint32Array(LIMBS_PER_ADDRESS * count),
-  creates: new Uint8Array(count),
-  data: new Uint8Array(sizes.dataBytes),
-  dataStart: new Uint32Array(count + 1),
-  accessStart: new Uint32Array(count + 1),
-  accessAddress: new Uint32Array(LIMBS_PER_ADDRESS * sizes.accessEntries),
-  accessKeyStart: new Uint32Array(sizes.accessEntries + 1),
-  accessKey: new Uint32Array(LIMBS_PER_WORD * sizes.accessKeys),
-  extras: new Map(),
-})
 
 /**
  * Object form to columns. Where `type` is absent it follows from the fields: fee caps make type 2, an access list
@@ -129,10 +104,6 @@ export const decodeTransaction = (batch: TransactionBatch, i: number): Transacti
     ...batch.extras.get(i),
   }
 }
-
-/** Calldata of transaction i: a view, not a copy. */
-export const transactionData = (batch: TransactionBatch, i: number): Uint8Array =>
-  batch.data.subarray(batch.dataStart[i]!, batch.dataStart[i + 1]!)
 
 /** The transactions of `indices` as a batch of their own, in that order. */
 export const selectTransactions = (batch: TransactionBatch, indices: ArrayLike<number>): TransactionBatch => {
@@ -321,16 +292,4 @@ const writeData = (dst: Uint8Array, at: number, object: TransactionObject, i: nu
   const bytes = Buffer.from((object.data ?? '0x').slice(2), 'hex')
   if (bytes.length !== dataLength(object, i)) throw new TransactionInputError(i, 'data has a digit that is not hex')
   dst.set(bytes, at)
-}
-
-/** 0x-hex in lower case. */
-export const bytesToHex = (bytes: Uint8Array): string =>
-  `0x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')}`
-
-/** Bytes of 0x-hex with an even number of digits. Throws RangeError on anything else. */
-export const hexToBytes = (hex: string): Uint8Array => {
-  if (!/^0x([0-9a-fA-F]{2})*$/.test(hex))
-    throw new RangeError(`expected 0x and an even number of hex digits, got '${hex.slice(0, 80)}'`)
-  const buffer = Buffer.from(hex.slice(2), 'hex')
-  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
 }

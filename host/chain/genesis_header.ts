@@ -1,5 +1,5 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
-import { EMPTY_TRIE_ROOT } from '../state/trie/sorted_trie.ts'
+import { EMPTY_TRIE_ROOT } from '../primitives/keccak.ts'
 import { type BlockHeader, EMPTY_LIST_HASH } from './header.ts'
 
 /** What a chain chooses for its first header; the rest follows from the fork it starts with. */

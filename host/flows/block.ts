@@ -5,7 +5,7 @@ import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
 import { checkBatch } from '../chain/check_batch.ts'
 import { headerFault } from '../chain/check_header.ts'
 import { decodeSigned } from '../chain/decode_signed.ts'
-import { bytesToHex, encodeBatch } from '../chain/encode_batch.ts'
+import { encodeBatch } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import {
   type BlobSchedule,
@@ -16,6 +16,7 @@ import {
   uncleHashOf,
 } from '../chain/header.ts'
 import { encodeWithdrawal, type Withdrawal } from '../chain/withdrawals.ts'
+import { bytesToHex } from '../primitives/hex.ts'
 import { rlpBytes, rlpList } from '../primitives/rlp.ts'
 import { type Receipts, STATUS_REJECTED } from '../receipts/receipts.ts'
 import { receiptsRoot, transactionsRoot, withdrawalsRoot } from '../roots/roots.ts'

@@ -3,7 +3,7 @@ import { accessListHash, type BlockAccessList } from '../chain/access_list.ts'
 import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
 import { checkBatch } from '../chain/check_batch.ts'
 import { decodeSigned } from '../chain/decode_signed.ts'
-import { bytesToHex, encodeBatch, TransactionInputError } from '../chain/encode_batch.ts'
+import { encodeBatch, TransactionInputError } from '../chain/encode_batch.ts'
 import {
   type BlobSchedule,
   type BlockHeader,
@@ -20,6 +20,7 @@ import { REJECTION, type Rejection, rejectionText } from '../chain/rejection.ts'
 import { transactionRules } from '../chain/rules.ts'
 import { selectTransactions } from '../chain/select_batch.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
+import { bytesToHex } from '../primitives/hex.ts'
 import { InputError } from '../primitives/input.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import { receiptsRoot, transactionsRoot, withdrawalsRoot } from '../roots/roots.ts'

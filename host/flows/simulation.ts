@@ -8,11 +8,11 @@ import {
   type Schedule,
 } from '../batch/open_batch.ts'
 import type { ExitReasons } from '../batch/reason.ts'
-import { bytesToHex } from '../chain/encode_batch.ts'
 import type { Log } from '../chain/log.ts'
 import { REJECTION, type Rejection, rejectionText } from '../chain/rejection.ts'
 import { revertReason } from '../chain/revert_reason.ts'
 import type { DeviceTimes } from '../device/clock.ts'
+import { bytesToHex } from '../primitives/hex.ts'
 import { type LaneTables, Receipts } from '../receipts/receipts.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import { vmExit, vmRefund } from '../tiers/lane_vm/executions.ts'

@@ -1,6 +1,6 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
-import { hexToBytes } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
+import { hexToBytes } from '../primitives/hex.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
 import type { SnapshotReads, SnapshotWrites } from '../state/snapshot.ts'
 import type { BlockGround } from './block_steps.ts'

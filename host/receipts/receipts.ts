@@ -1,8 +1,8 @@
 import type { TransactionBatch } from '../chain/batch.ts'
 import { BLOOM_BYTES, bloomIndices, setBloomBit } from '../chain/bloom.ts'
-import { bytesToHex } from '../chain/encode_batch.ts'
 import type { Log } from '../chain/log.ts'
 import { REJECTION, type Rejection } from '../chain/rejection.ts'
+import { bytesToHex } from '../primitives/hex.ts'
 import { addBloomIndices, type BloomSet, LaneDecoder, type LaneGroup } from '../tiers/path/receipts.ts'
 
 export {

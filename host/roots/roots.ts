@@ -1,7 +1,7 @@
 import { BLOOM_BYTES } from '../chain/bloom.ts'
-import { bytesToHex } from '../chain/encode_batch.ts'
 import type { Log } from '../chain/log.ts'
 import { encodeWithdrawal, type Withdrawal } from '../chain/withdrawals.ts'
+import { bytesToHex } from '../primitives/hex.ts'
 import { rlpBytes, rlpHex, rlpInteger, rlpList } from '../primitives/rlp.ts'
 import { type Receipts, STATUS_REJECTED } from '../receipts/receipts.ts'
 import { sortedTrieRoot } from '../state/trie/sorted_trie.ts'

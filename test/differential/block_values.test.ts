@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bytesToHex } from '../../host/chain/encode_batch.ts'
 import {
   type BlockEnvironment,
   type CallObject,
@@ -11,6 +10,7 @@ import {
   openDevice,
   type TransactionObject,
 } from '../../host/index.ts'
+import { bytesToHex } from '../../host/primitives/hex.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { addressOf } from '../fixtures/cpu_world.ts'
 

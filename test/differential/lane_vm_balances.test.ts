@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bytesToHex } from '../../host/chain/encode_batch.ts'
 import {
   type Allocation,
   type ComputeDevice,
@@ -7,6 +6,7 @@ import {
   openDevice,
   type TransactionObject,
 } from '../../host/index.ts'
+import { bytesToHex } from '../../host/primitives/hex.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { BatchCheck, type CheckedBatch } from '../fixtures/batch_check.ts'
 import { BATCH_ENV } from '../fixtures/batch_world.ts'

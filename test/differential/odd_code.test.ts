@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bytesToHex } from '../../host/chain/encode_batch.ts'
 import { type ComputeDevice, MemoryState, openDevice, REJECTION, type TransactionObject } from '../../host/index.ts'
+import { bytesToHex } from '../../host/primitives/hex.ts'
 import { keccak256Hex } from '../../host/primitives/keccak.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { assemble } from '../fixtures/assembler.ts'

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bytesToHex } from '../../host/chain/encode_batch.ts'
 import {
   type BlockEnvironment,
   type ComputeDevice,
@@ -8,6 +7,7 @@ import {
   REJECTION,
   type TransactionObject,
 } from '../../host/index.ts'
+import { bytesToHex } from '../../host/primitives/hex.ts'
 import { BatchCheck, type CheckedBatch } from '../fixtures/batch_check.ts'
 import { BATCH_CONTRACTS, initCode } from '../fixtures/batch_contracts.ts'
 import {

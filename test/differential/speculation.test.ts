@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fillState, readBlockFixture } from '../../conformance/block_fixture.ts'
-import { bytesToHex } from '../../host/chain/encode_batch.ts'
 import {
   type ComputeDevice,
   createExecutor,
@@ -14,6 +13,7 @@ import {
   openDevice,
   type TransactionObject,
 } from '../../host/index.ts'
+import { bytesToHex } from '../../host/primitives/hex.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { CHILD_INIT } from '../fixtures/batch_births.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bytesToHex } from '../../host/chain/encode_batch.ts'
 import { type ComputeDevice, MemoryState, openDevice, type TransactionObject } from '../../host/index.ts'
+import { bytesToHex } from '../../host/primitives/hex.ts'
 import { addressToHex } from '../../host/primitives/word.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { CHILD_INIT } from '../fixtures/batch_births.ts'

@@ -5,14 +5,13 @@ import { bytesToHex, privateToAddress } from '@ethereumjs/util'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
-import type { TransactionObject } from '../../host/chain/batch.ts'
+import { type TransactionObject, transactionData } from '../../host/chain/batch.ts'
 import { decodeSigned } from '../../host/chain/decode_signed.ts'
 import {
   decodeTransaction,
   encodeBatch,
   selectTransactions,
   TransactionInputError,
-  transactionData,
 } from '../../host/chain/encode_batch.ts'
 import { HALF_ORDER, recoverPublicKey, recoverPublicKeyByNoble } from '../../host/senders/recover.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
+import { emptyBatch } from '../../host/chain/batch.ts'
 import { callRules, encodeCalls } from '../../host/chain/call_batch.ts'
-import { emptyBatch } from '../../host/chain/encode_batch.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
 import { gasBounds, transactionRules } from '../../host/chain/rules.ts'
 import { BATCH_ENV, sender, stranger } from '../fixtures/batch_world.ts'

@@ -4,8 +4,10 @@ import { encodeReceipt as encodeOracleReceipt } from '@ethereumjs/vm'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
-import { bytesToHex, encodeBatch, hexToBytes } from '../../host/chain/encode_batch.ts'
+import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
+import { bytesToHex, hexToBytes } from '../../host/primitives/hex.ts'
+import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
 import { rlpBytes, rlpDecodeOwn, rlpInteger, rlpList } from '../../host/primitives/rlp.ts'
 import { type ObjectOutcome, Receipts } from '../../host/receipts/receipts.ts'
 import {
@@ -16,7 +18,7 @@ import {
   transactionsRoot,
   withdrawalsRoot,
 } from '../../host/roots/roots.ts'
-import { EMPTY_TRIE_ROOT, sortedTrieRoot } from '../../host/state/trie/sorted_trie.ts'
+import { sortedTrieRoot } from '../../host/state/trie/sorted_trie.ts'
 
 const rootByMpt = async (entries: readonly (readonly [Uint8Array, Uint8Array])[]): Promise<string> => {
   const trie = await createMPT()

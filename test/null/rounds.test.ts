@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { createSchedule, type Schedule, TIER_LANE } from '../../host/batch/open_batch.ts'
-import { emptyBatch } from '../../host/chain/encode_batch.ts'
+import { emptyBatch } from '../../host/chain/batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
 import { wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
 import { VersionLog } from '../../host/settle/version_log.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { hexToBytes } from '../../host/chain/encode_batch.ts'
 import { createExecutor } from '../../host/flows/executor.ts'
+import { hexToBytes } from '../../host/primitives/hex.ts'
 import { opcodesAt } from '../../transpiler/spec/opcodes.ts'
 import { randomVmCase, seedOfAddress, settingOf, VM_FORKS, type VmCase, vmState } from '../fixtures/vm_cases.ts'
 import { shrunk } from '../fixtures/vm_shrink.ts'

@@ -1,8 +1,8 @@
 import type { Common } from '@ethereumjs/common'
 import type { Address } from '@ethereumjs/util'
 import type { TransactionObject } from '../../chain/batch.ts'
-import { bytesToHex } from '../../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../../chain/environment.ts'
+import { bytesToHex } from '../../primitives/hex.ts'
 
 /** What this package needs of a transaction of @ethereumjs/tx, of any type. */
 export interface VmTransaction {

@@ -1,6 +1,6 @@
-import { keccak256 } from '../../primitives/keccak.ts'
+import { EMPTY_TRIE_ROOT, keccak256 } from '../../primitives/keccak.ts'
 import { type RlpItem, rlpBytes, rlpDecodeOwn, rlpList } from '../../primitives/rlp.ts'
-import { EMPTY_TRIE_ROOT, hexPrefix, nibbleAt } from './sorted_trie.ts'
+import { hexPrefix, nibbleAt } from './sorted_trie.ts'
 
 interface Leaf {
   readonly kind: 'leaf'

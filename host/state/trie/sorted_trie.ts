@@ -1,8 +1,5 @@
-import { keccak256 } from '../../primitives/keccak.ts'
+import { EMPTY_TRIE_ROOT, keccak256 } from '../../primitives/keccak.ts'
 import { rlpBytes, rlpList } from '../../primitives/rlp.ts'
-
-/** Root of the trie without entries: keccak-256 of the RLP of an empty string (YP appendix D). */
-export const EMPTY_TRIE_ROOT = '0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421'
 
 const NO_VALUE = Uint8Array.of(0x80)
 

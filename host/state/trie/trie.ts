@@ -1,6 +1,6 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { checkHex, checkObject, checkUnsigned } from '../../primitives/input.ts'
-import { keccak256 } from '../../primitives/keccak.ts'
+import { EMPTY_TRIE_ROOT, keccak256 } from '../../primitives/keccak.ts'
 import { integerBytes, rlpBytes, rlpDecodeOwn, rlpHex, rlpInteger, rlpList } from '../../primitives/rlp.ts'
 import {
   addressToBytes,
@@ -13,7 +13,7 @@ import {
 import type { DumpedAccount } from '../memory_state.ts'
 import type { StateWrites } from '../state.ts'
 import { NodeTrie, nameOf, type TrieChange } from './node_trie.ts'
-import { EMPTY_TRIE_ROOT, type NodeSink, sortedTrieRoot } from './sorted_trie.ts'
+import { type NodeSink, sortedTrieRoot } from './sorted_trie.ts'
 
 /**
  * The state as a Merkle Patricia trie (YP 4.1): accounts under the hashes of their addresses, each with the root of a

@@ -1,6 +1,6 @@
 import type { StateManagerInterface } from '@ethereumjs/common'
 import { type Account, type Address, KECCAK256_NULL, MAX_INTEGER } from '@ethereumjs/util'
-import { bytesToHex } from '../../chain/encode_batch.ts'
+import { bytesToHex } from '../../primitives/hex.ts'
 import { EMPTY_CODE_HASH, keccak256 } from '../../primitives/keccak.ts'
 import type {
   AccountRead,

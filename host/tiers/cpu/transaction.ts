@@ -10,13 +10,19 @@ import {
   MAX_REFUND_QUOTIENT_BY_FORK,
 } from '../../../transpiler/spec/gas.ts'
 import type { CpuExecution, CpuOutcome } from '../../batch/outcome.ts'
-import { type Authorization, type TransactionBatch, type TransactionExtras, TYPE_DEPOSIT } from '../../chain/batch.ts'
-import { bytesToHex, hexToBytes, transactionData } from '../../chain/encode_batch.ts'
+import {
+  type Authorization,
+  type TransactionBatch,
+  type TransactionExtras,
+  TYPE_DEPOSIT,
+  transactionData,
+} from '../../chain/batch.ts'
 import type { BlockEnvironment } from '../../chain/environment.ts'
 import type { Log } from '../../chain/log.ts'
 import { REJECTION, type Rejection } from '../../chain/rejection.ts'
 import type { TransactionRules } from '../../chain/rules.ts'
 import { commonOf } from '../../precompiles/common.ts'
+import { bytesToHex, hexToBytes } from '../../primitives/hex.ts'
 import { addressToBytes, quantityToBigInt, wordToBigInt, wordToBytes } from '../../primitives/word.ts'
 import type { SnapshotReads, SnapshotWrites, StateSnapshot } from '../../state/snapshot.ts'
 import { createLeanEvm } from './ethereumjs/lean_evm.ts'
