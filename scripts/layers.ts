@@ -87,6 +87,7 @@ const EXCEPTIONS: readonly string[] = [
   'host/precompiles/common.ts -> host/senders/recover.ts',
   'host/tiers/cpu/transaction.ts -> @ethereumjs/evm',
   // One log of reads and writes, and one pacer of rounds, for all tiers.
+  'host/settle/rounds.ts -> host/tiers/path/cost.ts',
   'host/settle/rounds.ts -> host/tiers/path/kernels/runner.ts',
   'host/settle/rounds.ts -> host/tiers/path/plan.ts',
   'host/settle/rounds.ts -> host/tiers/path/tier.ts',
@@ -100,7 +101,6 @@ const EXCEPTIONS: readonly string[] = [
   'host/tiers/path/other_paths.ts -> host/settle/version_log.ts',
   'host/tiers/path/tier.ts -> host/settle/version_log.ts',
   // Executions as columns, which readers take without asking for the tier.
-  'host/batch/cost.ts -> host/tiers/path/plan.ts',
   'host/batch/open_batch.ts -> host/tiers/lane_vm/executions.ts',
   'host/batch/open_batch.ts -> host/tiers/path/columns.ts',
   'host/receipts/device_blooms.ts -> host/tiers/path/plan.ts',

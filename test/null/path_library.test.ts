@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { jobsForDevice, SOFTWARE_COSTS, WaveCost } from '../../host/batch/cost.ts'
+import { SOFTWARE_COSTS } from '../../host/batch/cost.ts'
+import { jobsForDevice, WaveCost } from '../../host/tiers/path/cost.ts'
 import { type PathCandidate, type PathKeyState, PathLibrary } from '../../host/tiers/path/library.ts'
 import { FEW_LANES, mergePending, type Pending } from '../../host/tiers/path/pending.ts'
 import { type PathPlan, planPath } from '../../host/tiers/path/plan.ts'
