@@ -85,7 +85,6 @@ const EXCEPTIONS: readonly string[] = [
   // Misplaced types and functions: sender recovery, the root of an empty trie.
   'host/chain/decode_signed.ts -> host/senders/recover.ts',
   'host/precompiles/common.ts -> host/senders/recover.ts',
-  'host/tiers/cpu/transaction.ts -> @ethereumjs/evm',
   // One log of reads and writes, and one pacer of rounds, for all tiers.
   'host/settle/rounds.ts -> host/tiers/path/cost.ts',
   'host/settle/rounds.ts -> host/tiers/path/kernels/runner.ts',

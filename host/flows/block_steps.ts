@@ -3,7 +3,7 @@ import type { Receipts } from '../receipts/receipts.ts'
 import type { ChangeRecorder } from '../settle/change_recorder.ts'
 import type { RenewSink, RunningState } from '../state/running_state.ts'
 import type { StateWrites } from '../state/state.ts'
-import type { CpuTier } from '../tiers/cpu/transaction.ts'
+import type { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
 
 /** What a step of a block works on: the running state, and who must know of new account ids. */
 export interface BlockGround {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { fillState, readBlockFixture } from '../../conformance/block_fixture.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
-import { createCpuTier } from '../../host/tiers/cpu/transaction.ts'
+import { createCpuTier } from '../../host/tiers/cpu/ethereumjs/transaction.ts'
 import { runOnCpuTier } from '../fixtures/cpu_run.ts'
 
 /** Real mainnet blocks with their pre-state, outside the project; its README names the format. */

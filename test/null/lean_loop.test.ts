@@ -47,7 +47,7 @@ const watch = (change: (frame: Frame, result: ExecResult) => void = () => {}): v
 /** On a module that was loaded anew: it warns once. Returns the gas used by each transaction. */
 const executeAnew = async (evms = 1): Promise<bigint[]> => {
   vi.resetModules()
-  const { createCpuTier } = await import('../../host/tiers/cpu/transaction.ts')
+  const { createCpuTier } = await import('../../host/tiers/cpu/ethereumjs/transaction.ts')
   let gas: bigint[] = []
   for (let n = 0; n < evms; n++) {
     const state = MemoryState.from({

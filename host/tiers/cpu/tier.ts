@@ -18,9 +18,9 @@ import type { RunningState } from '../../state/running_state.ts'
 import type { AccountRead, AccountView, AccountWrite, SnapshotReads, StateSnapshot } from '../../state/snapshot.ts'
 import { STATE_FRESH } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
+import type { CpuTier } from './ethereumjs/transaction.ts'
 import type { CpuPool, Lot } from './pool/pool.ts'
 import { type Foreseen, MAIN } from './pool/protocol.ts'
-import type { CpuTier } from './transaction.ts'
 
 /** So many outcomes of one kind broken in a row are a chain: the next RESERVED ones are left to their places. */
 const CHAIN = 2

@@ -4,9 +4,9 @@ import { Footprints } from '../../batch/footprints.ts'
 import type { Schedule } from '../../batch/open_batch.ts'
 import type { RunningState } from '../../state/running_state.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
+import type { CpuTier } from './ethereumjs/transaction.ts'
 import { CpuPool } from './pool/pool.ts'
 import { Speculation } from './tier.ts'
-import type { CpuTier } from './transaction.ts'
 
 export interface CpuWorkersOptions {
   readonly fork: Fork

@@ -4,7 +4,7 @@ import { type TransactionBatch, TYPE_DEPOSIT } from '../../../chain/batch.ts'
 import type { BlockEnvironment } from '../../../chain/environment.ts'
 import { type TransactionRules, transactionRules } from '../../../chain/rules.ts'
 import { addressToHex, quantityToBigInt } from '../../../primitives/word.ts'
-import { CpuTier } from '../transaction.ts'
+import { CpuTier } from '../ethereumjs/transaction.ts'
 import {
   ANSWERED,
   type Answer,

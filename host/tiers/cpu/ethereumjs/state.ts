@@ -1,7 +1,7 @@
 import type { StateManagerInterface } from '@ethereumjs/common'
 import { type Account, type Address, KECCAK256_NULL, MAX_INTEGER } from '@ethereumjs/util'
-import { bytesToHex } from '../../primitives/hex.ts'
-import { EMPTY_CODE_HASH, keccak256 } from '../../primitives/keccak.ts'
+import { bytesToHex } from '../../../primitives/hex.ts'
+import { EMPTY_CODE_HASH, keccak256 } from '../../../primitives/keccak.ts'
 import type {
   AccountRead,
   AccountView,
@@ -9,8 +9,8 @@ import type {
   SnapshotReads,
   SnapshotWrites,
   StateSnapshot,
-} from '../../state/snapshot.ts'
-import { type Observed, pinBalance, SeenAccount } from './ethereumjs/seen_account.ts'
+} from '../../../state/snapshot.ts'
+import { type Observed, pinBalance, SeenAccount } from './seen_account.ts'
 
 /** One account as the transaction sees it. Byte strings are never changed in place. */
 interface Entry extends Observed {

@@ -1,34 +1,34 @@
 import { type EVM, EVMError, type EVMOpts, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
 import { Account, Address } from '@ethereumjs/util'
-import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { designatorOf, isDelegation } from '../../../transpiler/spec/delegation.ts'
-import { type Fork, isAtLeast, valueAt } from '../../../transpiler/spec/forks.ts'
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../../transpiler/layout/word.ts'
+import { designatorOf, isDelegation } from '../../../../transpiler/spec/delegation.ts'
+import { type Fork, isAtLeast, valueAt } from '../../../../transpiler/spec/forks.ts'
 import {
   GAS_AUTHORIZATION,
   GAS_AUTHORIZATION_NEW_ACCOUNT,
   MAX_NONCE,
   MAX_REFUND_QUOTIENT_BY_FORK,
-} from '../../../transpiler/spec/gas.ts'
-import type { CpuExecution, CpuOutcome } from '../../batch/outcome.ts'
+} from '../../../../transpiler/spec/gas.ts'
+import type { CpuExecution, CpuOutcome } from '../../../batch/outcome.ts'
 import {
   type Authorization,
   type TransactionBatch,
   type TransactionExtras,
   TYPE_DEPOSIT,
   transactionData,
-} from '../../chain/batch.ts'
-import type { BlockEnvironment } from '../../chain/environment.ts'
-import type { Log } from '../../chain/log.ts'
-import { REJECTION, type Rejection } from '../../chain/rejection.ts'
-import type { TransactionRules } from '../../chain/rules.ts'
-import { commonOf } from '../../precompiles/common.ts'
-import { bytesToHex, hexToBytes } from '../../primitives/hex.ts'
-import { addressToBytes, quantityToBigInt, wordToBigInt, wordToBytes } from '../../primitives/word.ts'
-import type { SnapshotReads, SnapshotWrites, StateSnapshot } from '../../state/snapshot.ts'
-import { createLeanEvm } from './ethereumjs/lean_evm.ts'
-import { isBelow, moveBalance } from './ethereumjs/seen_account.ts'
-import { createTracedEvm, type OnStep } from './ethereumjs/traced_evm.ts'
+} from '../../../chain/batch.ts'
+import type { BlockEnvironment } from '../../../chain/environment.ts'
+import type { Log } from '../../../chain/log.ts'
+import { REJECTION, type Rejection } from '../../../chain/rejection.ts'
+import type { TransactionRules } from '../../../chain/rules.ts'
+import { commonOf } from '../../../precompiles/common.ts'
+import { bytesToHex, hexToBytes } from '../../../primitives/hex.ts'
+import { addressToBytes, quantityToBigInt, wordToBigInt, wordToBytes } from '../../../primitives/word.ts'
+import type { SnapshotReads, SnapshotWrites, StateSnapshot } from '../../../state/snapshot.ts'
+import { createLeanEvm } from './lean_evm.ts'
+import { isBelow, moveBalance } from './seen_account.ts'
 import { CpuState, NO_SNAPSHOT } from './state.ts'
+import { createTracedEvm, type OnStep } from './traced_evm.ts'
 
 /**
  * One transaction of a batch at its place in the order.
