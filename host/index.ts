@@ -26,7 +26,6 @@ export type {
 export type { BlobParameters } from './chain/blob_schedule.ts'
 export type { CallObject } from './chain/call_batch.ts'
 export { BlockInputError, type DecodedBlock, decodeBlock } from './chain/decode_block.ts'
-export { type DecodeOptions, decodeSigned } from './chain/decode_signed.ts'
 export { decodeTransaction, encodeBatch, TransactionInputError } from './chain/encode_batch.ts'
 export type { BlockEnvironment } from './chain/environment.ts'
 export { type GenesisFields, genesisHeader } from './chain/genesis_header.ts'
@@ -34,6 +33,7 @@ export { type BlobSchedule, type BlockHeader, EMPTY_LIST_HASH, encodeHeader, hea
 export type { Log } from './chain/log.ts'
 export { REJECTION, type Rejection, rejectionText } from './chain/rejection.ts'
 export type { Requests } from './chain/requests.ts'
+export type { DecodeOptions } from './chain/signed_batch.ts'
 export type { Withdrawal } from './chain/withdrawals.ts'
 export { type AdapterReport, listAdapters, NoAdapterError } from './device/adapter.ts'
 export type { DeviceTimes, KernelTime } from './device/clock.ts'
@@ -46,6 +46,7 @@ export { BlockError, type BlockInput, type BlockOptions, type BlockResult } from
 export type { BlockYield } from './flows/block_work.ts'
 export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from './flows/build.ts'
 export { ExecutorClosedError } from './flows/call_queue.ts'
+export { decodeSigned } from './flows/decode_signed.ts'
 export { deviceCosts } from './flows/device_costs.ts'
 export { createExecutor } from './flows/executor.ts'
 export {

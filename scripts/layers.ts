@@ -82,9 +82,6 @@ const LAYERS: readonly Layer[] = [
  * needed gives a message.
  */
 const EXCEPTIONS: readonly string[] = [
-  // Misplaced types and functions: sender recovery, the root of an empty trie.
-  'host/chain/decode_signed.ts -> host/senders/recover.ts',
-  'host/precompiles/common.ts -> host/senders/recover.ts',
   // One log of reads and writes, and one pacer of rounds, for all tiers.
   'host/settle/rounds.ts -> host/tiers/path/cost.ts',
   'host/settle/rounds.ts -> host/tiers/path/kernels/runner.ts',

@@ -4,7 +4,6 @@ import { accessDifference, accessListHash, type BlockAccessList, checkOrder } fr
 import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
 import { checkBatch } from '../chain/check_batch.ts'
 import { headerFault } from '../chain/check_header.ts'
-import { decodeSigned } from '../chain/decode_signed.ts'
 import { encodeBatch } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import {
@@ -28,6 +27,7 @@ import { buildAccessList } from './access_list.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { type BlockChain, BlockWork, type BlockYield } from './block_work.ts'
 import { checkTrie } from './check_block_input.ts'
+import { decodeSigned } from './decode_signed.ts'
 import type { ExecutionResult } from './executor_interface.ts'
 import { firstDifference } from './state_difference.ts'
 

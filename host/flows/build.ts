@@ -2,7 +2,6 @@ import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { accessListHash, type BlockAccessList } from '../chain/access_list.ts'
 import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
 import { checkBatch } from '../chain/check_batch.ts'
-import { decodeSigned } from '../chain/decode_signed.ts'
 import { encodeBatch, TransactionInputError } from '../chain/encode_batch.ts'
 import {
   type BlobSchedule,
@@ -31,6 +30,7 @@ import { BlockError, type BlockInput, type BlockRunner, blobGasOf, isIncluded, M
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { BlockWork } from './block_work.ts'
 import { checkTrie } from './check_block_input.ts'
+import { decodeSigned } from './decode_signed.ts'
 import type { ExecutionResult } from './executor_interface.ts'
 
 /** What the consensus layer, or a sequencer, decides of a block. */

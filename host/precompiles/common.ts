@@ -1,7 +1,7 @@
 import { type Common, type CustomCrypto, createCustomCommon, Mainnet } from '@ethereumjs/common'
 import { ethereumjsHardfork, type Fork } from '../../transpiler/spec/forks.ts'
 import { keccak256 } from '../primitives/keccak.ts'
-import { recoverPublicKey } from '../senders/recover.ts'
+import { recoverPublicKey } from '../primitives/secp256k1.ts'
 import { verifyKzgProof } from './kzg.ts'
 
 /** @ethereumjs' public key recovery: the key of 64 bytes, an error where there is none. */

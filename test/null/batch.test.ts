@@ -6,14 +6,14 @@ import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { type TransactionObject, transactionData } from '../../host/chain/batch.ts'
-import { decodeSigned } from '../../host/chain/decode_signed.ts'
 import {
   decodeTransaction,
   encodeBatch,
   selectTransactions,
   TransactionInputError,
 } from '../../host/chain/encode_batch.ts'
-import { HALF_ORDER, recoverPublicKey, recoverPublicKeyByNoble } from '../../host/senders/recover.ts'
+import { decodeSigned } from '../../host/flows/decode_signed.ts'
+import { HALF_ORDER, recoverPublicKey, recoverPublicKeyByNoble } from '../../host/primitives/secp256k1.ts'
 
 type Hex = `0x${string}`
 const A: Hex = `0x${'a1'.repeat(20)}`
@@ -317,6 +317,36 @@ describe('decodeSigned', () => {
   ])('refuses %s', (_, raw, reason) => {
     expect(reasonOf(() => decodeSigned([legacy, raw], { chainId }))).toMatch(/^1: /)
     expect(reasonOf(() => decodeSigned([legacy, raw], { chainId }))).toContain(reason)
+  })
+
+  const unrecoverable = changed(dynamic, (items) => {
+    items[10] = new Uint8Array(0)
+  })
+  const ofAnotherChain = changed(dynamic, (items) => {
+    items[0] = Uint8Array.of(5)
+  })
+
+  it('names the first of two transactions that cannot be read, whichever step refuses it', () => {
+    const pairs = [
+      [unrecoverable, ofAnotherChain, /^1: the signature has no public key/],
+      [ofAnotherChain, unrecoverable, /^1: chain id 5/],
+    ] as const
+    for (const [first, second, reason] of pairs)
+      expect(reasonOf(() => decodeSigned([legacy, first, second], { chainId }))).toMatch(reason)
+  })
+
+  it('keeps every fault by index where the call goes on, and reads the others', () => {
+    const faults = new Map<number, TransactionInputError>()
+    const batch = decodeSigned([unrecoverable, legacy, ofAnotherChain, dynamic], { chainId, faults })
+    expect([...faults].map(([index, { reason }]) => [index, reason]).sort()).toEqual([
+      [0, 'the signature has no public key'],
+      [2, 'chain id 5, expected 1'],
+    ])
+    for (const [i, raw] of [
+      [1, legacy],
+      [3, dynamic],
+    ] as const)
+      expect(decodeTransaction(batch, i)).toEqual(decodeTransaction(decodeSigned([raw], { chainId }), 0))
   })
 
   it('accepts s at exactly half of the order as in range', () => {

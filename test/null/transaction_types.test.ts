@@ -3,7 +3,6 @@ import { createBlob4844Tx, createEOACode7702Tx } from '@ethereumjs/tx'
 import { bytesToHex, eoaCode7702SignAuthorization, privateToAddress } from '@ethereumjs/util'
 import { describe, expect, it } from 'vitest'
 import type { Authorization, TransactionObject } from '../../host/chain/batch.ts'
-import { decodeSigned } from '../../host/chain/decode_signed.ts'
 import {
   decodeTransaction,
   encodeBatch,
@@ -13,9 +12,11 @@ import {
 import type { BlockEnvironment } from '../../host/chain/environment.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
+import { decodeSigned } from '../../host/flows/decode_signed.ts'
 import { commonOf } from '../../host/precompiles/common.ts'
+import { HALF_ORDER } from '../../host/primitives/secp256k1.ts'
 import { wordToBigInt } from '../../host/primitives/word.ts'
-import { HALF_ORDER, recoverAuthority } from '../../host/senders/recover.ts'
+import { recoverAuthority } from '../../host/senders/recover.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
 
 type Hex = `0x${string}`

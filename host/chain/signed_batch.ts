@@ -3,8 +3,8 @@ import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.
 import { bytesToHex } from '../primitives/hex.ts'
 import { checkArray, checkObject, checkUnsigned } from '../primitives/input.ts'
 import { keccak256 } from '../primitives/keccak.ts'
+import { HALF_ORDER } from '../primitives/secp256k1.ts'
 import { addressFromBytes, wordFromBytes } from '../primitives/word.ts'
-import { addressOfPublicKey, HALF_ORDER, recoverAuthority, recoverPublicKey } from '../senders/recover.ts'
 import {
   type Authorization,
   type BatchSizes,
@@ -116,16 +116,45 @@ export interface DecodeOptions {
   readonly faults?: Map<number, TransactionInputError>
 }
 
+/** The parity of a row without a signature: of a deposit, which nobody signs, and of a row that cannot be read. */
+export const NO_SIGNATURE = 2
+
 /**
- * Signed transactions as they come over the wire (blobs without their sidecar), to columns, with their senders and
- * authorities recovered.
+ * What senders are recovered from. Row i:
  *
- * Strict: canonical RLP and integers, fields of the right length, the chain's id, s in the lower half (EIP-2), r and s
- * in range. A legacy transaction without a chain id (before EIP-155) is accepted. Throws TransactionInputError.
- *
- * Cost: about 25 us per transaction plus the recovery of its sender (recover.ts), which dominates.
+ * hash     u8[32 n]   keccak-256 of what was signed
+ * rs       u8[64 n]   r and s, big-endian
+ * parity   u8[n]      of the y of the signature's point: 0, 1, or NO_SIGNATURE
  */
-export const decodeSigned = (transactions: readonly Uint8Array[], options: DecodeOptions): TransactionBatch => {
+export interface Signatures {
+  readonly hash: Uint8Array
+  readonly rs: Uint8Array
+  readonly parity: Uint8Array
+}
+
+/**
+ * Decoded transactions before recovery: `from` is zero but for deposits, and authorizations have no authority. `fault`
+ * ended the decoding at row `decoded`; the rows before it stand.
+ */
+export interface SignedBatch {
+  readonly batch: DecodedBatch
+  readonly signatures: Signatures
+  readonly decoded: number
+  readonly fault: TransactionInputError | undefined
+}
+
+type DecodedBatch = TransactionBatch & { readonly extras: Map<number, TransactionExtras> }
+
+/**
+ * Signed transactions as they come over the wire (blobs without their sidecar), to columns.
+ *
+ * Strict: canonical RLP and integers, fields of the right length, the chain's id, s in the lower half (EIP-2). A legacy
+ * transaction without a chain id (before EIP-155) is accepted. Throws TransactionInputError where the bytes are no
+ * transaction, before any row is decoded.
+ *
+ * Cost: about 25 us per transaction.
+ */
+export const decodeSignedBatch = (transactions: readonly Uint8Array[], options: DecodeOptions): SignedBatch => {
   checkArray(transactions, 'transactions', 'an array of signed transactions')
   checkUnsigned(checkObject(options, 'options')['chainId'], 256, 'options.chainId')
   const { chainId, deposits = false, faults } = options
@@ -137,20 +166,35 @@ export const decodeSigned = (transactions: readonly Uint8Array[], options: Decod
       return one
     }),
   )
+  const count = parsed.length
   const extras = new Map<number, TransactionExtras>()
-  const batch = { ...emptyBatch(parsed.length, sizes), extras }
+  const batch = { ...emptyBatch(count, sizes), extras }
+  const signatures: Signatures = {
+    hash: new Uint8Array(32 * count),
+    rs: new Uint8Array(64 * count),
+    parity: new Uint8Array(count).fill(NO_SIGNATURE),
+  }
   const place = { entry: 0, key: 0 }
-  for (let i = 0; i < parsed.length; i++) {
+  const rowFaults = faults ?? new Map<number, TransactionInputError>()
+  for (let i = 0; i < count; i++) {
     const one = parsed[i]
     const { entry, key } = place
-    if (one === undefined || reading(faults, () => decodeRow(batch, place, one, chainId, i)) === undefined) {
+    const isRead =
+      one !== undefined &&
+      reading(rowFaults, () => {
+        decodeRow(batch, place, one, i)
+        if (one.type !== TYPE_DEPOSIT) decodeSignature(signatures, one, chainId, i)
+        return true
+      })
+    if (!isRead) {
+      if (faults === undefined) return { batch, signatures, decoded: i, fault: rowFaults.get(i) }
       Object.assign(place, { entry, key })
       batch.dataStart[i + 1] = batch.dataStart[i]!
       extras.delete(i)
     }
     batch.accessStart[i + 1] = place.entry
   }
-  return batch
+  return { batch, signatures, decoded: count, fault: undefined }
 }
 
 /** What `read` gives; undefined, and the fault where it belongs, where it throws one that is to be kept. */
@@ -173,11 +217,8 @@ interface AccessPlace {
   key: number
 }
 
-type DecodedBatch = TransactionBatch & { readonly extras: Map<number, TransactionExtras> }
-
-/** Row i of the batch; gives its sender. */
-const decodeRow = (batch: DecodedBatch, place: AccessPlace, parsed: Parsed, chainId: bigint, i: number): Uint8Array => {
-  const { type, shape, items } = parsed
+/** Row i of the batch without its signature. */
+const decodeRow = (batch: DecodedBatch, place: AccessPlace, { type, shape, items }: Parsed, i: number): void => {
   batch.type[i] = type
   if (shape.nonce >= 0) readQuantity(batch.nonce, 2 * i, 2, items[shape.nonce]!, 'nonce', i)
   readQuantity(batch.gasLimit, 2 * i, 2, items[shape.gasLimit]!, 'gas limit', i)
@@ -202,10 +243,9 @@ const decodeRow = (batch: DecodedBatch, place: AccessPlace, parsed: Parsed, chai
   }
   if (type === TYPE_BLOB) batch.extras.set(i, blobExtras(items, i))
   if (type === TYPE_SET_CODE) batch.extras.set(i, { authorizations: authorizationsOf(items[AUTHORIZATIONS]!, i) })
-  if (type === TYPE_DEPOSIT) batch.extras.set(i, depositExtras(items, i))
-  const sender = type === TYPE_DEPOSIT ? fixedBytes(items[DEPOSIT_FROM]!, 20, 'from', i) : senderOf(parsed, chainId, i)
-  addressFromBytes(batch.from, LIMBS_PER_ADDRESS * i, sender, 0)
-  return sender
+  if (type !== TYPE_DEPOSIT) return
+  batch.extras.set(i, depositExtras(items, i))
+  addressFromBytes(batch.from, LIMBS_PER_ADDRESS * i, fixedBytes(items[DEPOSIT_FROM]!, 20, 'from', i), 0)
 }
 
 /** What go-ethereum says of it. */
@@ -233,7 +273,7 @@ const depositExtras = (items: readonly Item[], i: number): TransactionExtras => 
   }
 }
 
-/** EIP-7702: (chain id, address, nonce, y parity, r, s) each; the authority where the signature has one. */
+/** EIP-7702: (chain id, address, nonce, y parity, r, s) each. */
 const authorizationsOf = (item: Item, i: number): Authorization[] => {
   if (!Array.isArray(item)) throw new TransactionInputError(i, 'authorizations: expected a list')
   return item.map((tuple) => {
@@ -248,7 +288,7 @@ const authorizationsOf = (item: Item, i: number): Authorization[] => {
       nonce: integer(2, 8, 'nonce'),
     }
     const signature = { yParity: integer(3, 1, 'y parity'), r: integer(4, 32, 'r'), s: integer(5, 32, 's') }
-    return { ...signed, authority: recoverAuthority(signed, signature), signature }
+    return { ...signed, authority: undefined, signature }
   })
 }
 
@@ -334,7 +374,12 @@ const bigintOf = (bytes: Uint8Array): bigint => {
   return value
 }
 
-const senderOf = ({ type, shape, raw, items }: Parsed, chainId: bigint, i: number): Uint8Array => {
+const decodeSignature = (
+  { hash, rs, parity: parities }: Signatures,
+  { type, shape, raw, items }: Parsed,
+  chainId: bigint,
+  i: number,
+): void => {
   const v = integerBytes(items[shape.v]!, 32, 'v', i)
   const r = integerBytes(items[shape.v + 1]!, 32, 'r', i)
   const s = integerBytes(items[shape.v + 2]!, 32, 's', i)
@@ -352,12 +397,10 @@ const senderOf = ({ type, shape, raw, items }: Parsed, chainId: bigint, i: numbe
   }
   if (parity !== 0n && parity !== 1n) throw new TransactionInputError(i, `v is ${vValue}`)
   if (bigintOf(s) > HALF_ORDER) throw new TransactionInputError(i, 's is in the upper half of the order')
-  const signature = new Uint8Array(64)
-  signature.set(r, 32 - r.length)
-  signature.set(s, 64 - s.length)
-  const publicKey = recoverPublicKey(keccak256(signedMessage(type, raw, v, suffix)), signature, parity === 0n ? 0 : 1)
-  if (publicKey === undefined) throw new TransactionInputError(i, 'the signature has no public key')
-  return addressOfPublicKey(publicKey)
+  rs.set(r, 64 * i + 32 - r.length)
+  rs.set(s, 64 * (i + 1) - s.length)
+  hash.set(keccak256(signedMessage(type, raw, v, suffix)), 32 * i)
+  parities[i] = Number(parity)
 }
 
 const requireChain = (got: bigint, want: bigint, i: number): void => {
