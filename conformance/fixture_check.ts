@@ -29,7 +29,7 @@ export const checkFixture = (
     const code = receipts.rejection(i)
     if (code !== 0) fields.push([`transaction ${i}`, `rejected (${rejectionText(code)})`, 'included'])
   }
-  compare('gasUsed', expected.gasUsed, () => BigInt(receipts.totalGasUsed))
+  compare('gasUsed', expected.gasUsed, () => receipts.blockGasUsed)
   if (isAtLeast(fork, 'byzantium')) {
     const deposits = new Map(
       transactions.flatMap(({ deposit, nonce }, i) => (deposit === undefined ? [] : [[i, { nonce, version: 1n }]])),

@@ -75,7 +75,7 @@ export class StateTestRunner {
     if (logsHash !== expected.logsHash) {
       errors.push(`post state logs hash mismatch: got ${logsHash}, want ${expected.logsHash}`)
     }
-    if (outcome.gasUsed > Number(env.gasLimit)) errors.push(`gas used ${outcome.gasUsed} is above the block's limit`)
+    if (outcome.gasUsed > env.gasLimit) errors.push(`gas used ${outcome.gasUsed} is above the block's limit`)
     return {
       name,
       pass: errors.length === 0,
@@ -101,13 +101,13 @@ export class StateTestRunner {
       transactions = stateTestBatch(entry)
     } catch (thrown) {
       if (!(thrown instanceof TransactionInputError)) throw thrown
-      return { tier: 'rejected', reason: thrown.reason, logs: [], gasUsed: 0 }
+      return { tier: 'rejected', reason: thrown.reason, logs: [], gasUsed: 0n }
     }
     state.memory = memory
     executor.forget()
     const result = await executor.execute({ env: entry.env, transactions })
     if (result.rejected.length > 0) {
-      return { tier: 'rejected', reason: rejectionText(result.rejected[0]!.code), logs: [], gasUsed: 0 }
+      return { tier: 'rejected', reason: rejectionText(result.rejected[0]!.code), logs: [], gasUsed: 0n }
     }
     const reason = Object.keys(result.exits)[0]
     const { receipts } = result
@@ -115,7 +115,7 @@ export class StateTestRunner {
       tier: tierOf(result),
       ...(reason === undefined ? {} : { reason }),
       logs: receipts.logs(0),
-      gasUsed: receipts.totalGasUsed,
+      gasUsed: receipts.blockGasUsed,
     }
   }
 
@@ -135,7 +135,7 @@ interface Outcome {
   readonly tier: StateTestTier
   readonly reason?: string
   readonly logs: readonly Log[]
-  readonly gasUsed: number
+  readonly gasUsed: bigint
 }
 
 /**

@@ -5,7 +5,7 @@
 export interface EvmStep {
   readonly pc: number
   readonly op: number
-  readonly gas: number
+  readonly gas: bigint
   readonly depth: number
   readonly stack: readonly bigint[]
   readonly memSize: number

@@ -10,8 +10,8 @@ import { REJECTION, type Rejection } from './rejection.ts'
 import { gasBounds, type TransactionRules, transactionRules } from './rules.ts'
 
 /**
- * A call to simulate. Addresses and data are 0x-hex. Absent: from address zero, no value, all gas of the block, free
- * gas.
+ * A call to simulate. Addresses and data are 0x-hex. Absent: from address zero, no value, free gas, and all gas of the
+ * block, as far as a gas limit is that wide.
  */
 export interface CallObject extends Omit<TransactionExtras, 'deposit'> {
   /** Absent: what the other fields say, as in a TransactionObject. */
@@ -30,6 +30,9 @@ export interface CallObject extends Omit<TransactionExtras, 'deposit'> {
   readonly maxPriorityFeePerGas?: bigint
   readonly accessList?: NonNullable<TransactionObject['accessList']>
 }
+
+/** The widest gas limit of a transaction. */
+const MOST_GAS = (1n << 64n) - 1n
 
 const NOBODY = `0x${'0'.repeat(40)}`
 
@@ -80,7 +83,7 @@ const transactionOf = (call: CallObject, env: BlockEnvironment, i: number): Tran
     ...(calldata === undefined ? {} : { data: calldata }),
     from: from ?? NOBODY,
     nonce: 0n,
-    gasLimit: gas ?? env.gasLimit,
+    gasLimit: gas ?? (env.gasLimit < MOST_GAS ? env.gasLimit : MOST_GAS),
   }
 }
 

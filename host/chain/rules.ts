@@ -47,7 +47,8 @@ export interface GasBounds {
 /**
  * The rules that a transaction meets whatever the state is. Words are in limb order, 8 u32 each.
  *
- * gasLimit    f64[n]     as a double: exact below 2^53, and no rule tells larger ones apart
+ * gasLimit    f64[n]     as a double: exact below 2^53, and no rule tells larger ones apart; the block's gas does,
+ *                        and reads the batch's own column (settle/block_gas.ts)
  * price       u32[8 n]   wei per gas that the sender pays (EIP-1559 effective gas price)
  * priority    u32[8 n]   the part of it that the coinbase gets; the rest is burnt
  * cost        u32[8 n]   wei the sender must hold: gas limit * max fee per gas + value + blob gas * max fee per blob

@@ -190,7 +190,7 @@ export class Walk {
         wordFromBigInt(this.#fee, 0, outcome.coinbaseFee)
         sweep.payCoinbase(this.#fee, 0)
       }
-      sweep.finish(index, Number(outcome.gasUsed))
+      sweep.finish(index, outcome.gasUsed)
       sweep.recorder?.close(index)
     }
     this.cpuMs += performance.now() - startedMs

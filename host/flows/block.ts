@@ -273,7 +273,7 @@ class BlockCheck implements BlockSteps {
       if (actual !== undefined && header[field] !== actual)
         throw new BlockError(number, field, `header says ${header[field]}, execution gives ${actual}`)
     }
-    expect('gasUsed', BigInt(receipts.totalGasUsed))
+    expect('gasUsed', receipts.blockGasUsed)
     if (isAtLeast(this.#fork, 'cancun')) expect('blobGasUsed', this.blobGasUsed)
     const receiptsRoot = await this.#receiptsRoot(ground, receipts)
     expect('receiptsRoot', receiptsRoot)

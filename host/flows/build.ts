@@ -319,7 +319,7 @@ class BuildSteps implements BlockSteps {
       transactionsRoot: transactionsRoot(signed),
       receiptsRoot: receiptsRoot(receipts),
       logsBloom: bytesToHex(receipts.blockBloom()),
-      gasUsed: BigInt(receipts.totalGasUsed),
+      gasUsed: receipts.blockGasUsed,
       ...(isAtLeast(this.#fork, 'cancun')
         ? { blobGasUsed: blobGasOf(this.#batch!, (n) => isIncluded(receipts, n)) }
         : {}),

@@ -76,7 +76,7 @@ export interface SimulationParts {
  * The results of simulated calls as columns; logs, output and objects are made on demand. Call i:
  *
  * status         u8[n]   1 success, 0 revert or halt, 2 could not start
- * gasUsed        f64[n]  as a transaction pays it; 0 where it could not start
+ * gasUsed        f64[n]  as a transaction pays it; 0 where it could not start; rounded from 2^53 on, `get` is exact
  */
 export class Simulation {
   readonly count: number
@@ -151,7 +151,7 @@ export class Simulation {
     const exitReason = this.exitReason(i)
     return {
       status: status > 1 ? undefined : (status as 0 | 1),
-      gasUsed: BigInt(this.gasUsed[i]!),
+      gasUsed: this.#gasUsedOf(i),
       output: bytesToHex(output),
       logs: this.logs(i),
       tier: this.tier(i),
@@ -160,6 +160,11 @@ export class Simulation {
       ...(rejection === undefined ? {} : { rejection }),
       ...(exitReason === undefined ? {} : { exitReason }),
     }
+  }
+
+  #gasUsedOf(i: number): bigint {
+    const { receipts, at } = this.#receiptsOf(i)
+    return receipts.gasUsedOf(at)
   }
 
   /** Return or revert data. */

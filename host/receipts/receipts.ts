@@ -80,7 +80,9 @@ const FROM_OBJECT = 2
  *
  * status              u8[n]    STATUS_*
  * gasUsed             f64[n]   0 where rejected
- * cumulativeGasUsed   f64[n]   running sum in transaction order; a double is exact below 9e15 gas
+ * cumulativeGasUsed   f64[n]   running sum in transaction order
+ *
+ * Doubles are rounded from 2^53 on: `get`, `gasUsedOf`, `cumulativeGasUsedOf` and `blockGasUsed` are exact.
  *
  * Each transaction must be set once; setting it again replaces what was set.
  */
@@ -99,6 +101,8 @@ export class Receipts {
   readonly #groupStatus: number[] = []
   readonly #objects = new Map<number, ObjectOutcome>()
   #summed = false
+  /** Running sums where one of them passes what doubles can tell apart. */
+  #wideSums: readonly bigint[] | undefined
   #blooms: BloomSet | undefined
 
   /** @internal */
@@ -173,14 +177,39 @@ export class Receipts {
         sum += this.gasUsed[i]!
         this.#cumulative[i] = sum
       }
+      this.#wideSums = sum <= Number.MAX_SAFE_INTEGER ? undefined : this.#exactSums()
       this.#summed = true
     }
     return this.#cumulative
   }
 
-  /** Gas used by the whole batch. */
+  /** Gas used by the whole batch; rounded from 2^53 on. */
   get totalGasUsed(): number {
     return this.count === 0 ? 0 : this.cumulativeGasUsed[this.count - 1]!
+  }
+
+  /** Gas used by the whole batch. */
+  get blockGasUsed(): bigint {
+    return this.count === 0 ? 0n : this.cumulativeGasUsedOf(this.count - 1)
+  }
+
+  /** Gas used by transaction i; 0 where it was rejected. */
+  gasUsedOf(i: number): bigint {
+    return this.#from[i] === FROM_OBJECT ? this.#objects.get(i)!.gasUsed : BigInt(this.gasUsed[i]!)
+  }
+
+  /** Gas used by the transactions up to i, which is one of them. */
+  cumulativeGasUsedOf(i: number): bigint {
+    const sums = this.cumulativeGasUsed
+    return this.#wideSums === undefined ? BigInt(sums[i]!) : this.#wideSums[i]!
+  }
+
+  #exactSums(): bigint[] {
+    let sum = 0n
+    return Array.from({ length: this.count }, (_, i) => {
+      sum += this.gasUsedOf(i)
+      return sum
+    })
   }
 
   /** Why transaction i is not included; REJECTION.none where it is. */
@@ -198,8 +227,8 @@ export class Receipts {
     return {
       type: this.type[i]!,
       status: status as 0 | 1,
-      gasUsed: BigInt(this.gasUsed[i]!),
-      cumulativeGasUsed: BigInt(this.cumulativeGasUsed[i]!),
+      gasUsed: this.gasUsedOf(i),
+      cumulativeGasUsed: this.cumulativeGasUsedOf(i),
       logs: this.logs(i),
       logsBloom: bytesToHex(this.blooms().subarray(BLOOM_BYTES * i, BLOOM_BYTES * (i + 1))),
       output: bytesToHex(this.output(i)),

@@ -56,7 +56,6 @@ export interface ReceiptExtras {
 /** Every included transaction's receipt as the trie holds it; rejected transactions have none. */
 export const encodeReceipts = (receipts: Receipts, extras: ReceiptExtras = {}): readonly Uint8Array[] => {
   const blooms = receipts.blooms()
-  const cumulative = receipts.cumulativeGasUsed
   const encoded: Uint8Array[] = []
   for (let i = 0; i < receipts.count; i++) {
     const status = receipts.status[i]!
@@ -67,7 +66,7 @@ export const encodeReceipts = (receipts: Receipts, extras: ReceiptExtras = {}): 
       encodeReceipt({
         type: receipts.type[i]!,
         status: status as 0 | 1,
-        cumulativeGasUsed: cumulative[i]!,
+        cumulativeGasUsed: receipts.cumulativeGasUsedOf(i),
         bloom: blooms.subarray(BLOOM_BYTES * i, BLOOM_BYTES * (i + 1)),
         logs: receipts.logs(i),
         ...(postState === undefined ? {} : { postState }),

@@ -19,7 +19,7 @@ import {
 import type { ExitReasons } from '../batch/reason.ts'
 import { TYPE_DEPOSIT } from '../chain/batch.ts'
 import { REJECTION, type Rejection } from '../chain/rejection.ts'
-import { wordCompare, wordIsZero, wordSub } from '../primitives/word.ts'
+import { quantityToBigInt, wordCompare, wordIsZero, wordSub } from '../primitives/word.ts'
 import {
   type AccountTable,
   HOST_CODE,
@@ -40,6 +40,7 @@ import { laneReadsHold, laneSlot, laneWord, storeLane } from '../tiers/path/exec
 import { InnerTransfers } from '../tiers/path/inner_transfers.ts'
 import { COLUMN_LIMBS, USE_BALANCE, USE_CODE } from '../tiers/path/plan.ts'
 import { callsEmptyPrecompile } from '../tiers/path/precompile_accounts.ts'
+import { BlockGas } from './block_gas.ts'
 import type { ChangeRecorder } from './change_recorder.ts'
 import { credit, debit, FeeSum } from './fees.ts'
 
@@ -67,15 +68,13 @@ export class Sweep {
   recorder: ChangeRecorder | undefined
   /** Set once a code changed in this batch. */
   codeChanged = false
-  /** Gas used by the transactions before the present place. */
-  gasUsed = 0
   #blobGasUsed = 0
   readonly #fees = new FeeSum()
   readonly #transfers: InnerTransfers
   readonly #vm: VmStore
   /** Reasons by what of a lane of the lane VM does not hold (held.ts). */
   readonly #vmReasons: readonly number[]
-  readonly #blockGas: number
+  readonly #blockGas: BlockGas
   readonly #refundQuotient: number
   readonly #touchMakes: boolean
 
@@ -97,7 +96,7 @@ export class Sweep {
     this.#vmReasons = [0, conflict, balance, code, empty]
     this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
     this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
-    this.#blockGas = Number(schedule.env.gasLimit)
+    this.#blockGas = new BlockGas(schedule.env.gasLimit)
     this.#touchMakes = !isAtLeast(fork, 'spuriousDragon')
   }
 
@@ -129,7 +128,7 @@ export class Sweep {
     const fees = this.#fees
     const coinbase = this.current(schedule.coinbaseId)
     const openFees = { coinbase, settle: () => this.#settleFees() }
-    let cumulative = this.gasUsed
+    const block = this.#blockGas
     let i = first
     for (; i < end; i++) {
       if (outcome[i] !== OUTCOME_NONE) continue
@@ -142,7 +141,8 @@ export class Sweep {
       let refusal = 0
       if (batch.type[i] === TYPE_DEPOSIT) {
         const { deposit } = batch.extras.get(i)!
-        if (!deposit!.isSystem && cumulative + gasLimit[i]! > this.#blockGas) refusal = REJECTION.gasLimitReached
+        if (!deposit!.isSystem && block.used + gasLimit[i]! > block.sure && !this.#fits(i))
+          refusal = REJECTION.gasLimitReached
       } else if (hasBlobs && this.#blobGasUsed + blobGas[i]! > rules.maxBlobGas) refusal = REJECTION.blobGasReached
       else if (hosts[account] !== nonce[2 * i] || hosts[account + 1] !== nonce[2 * i + 1])
         refusal = nonceRefusal(hosts, account, nonce, 2 * i)
@@ -152,7 +152,7 @@ export class Sweep {
       )
         refusal = REJECTION.senderNotEoa
       else if (wordCompare(rows, sender + ROW_BALANCE, cost, at) < 0) refusal = REJECTION.insufficientFunds
-      else if (cumulative + gasLimit[i]! > this.#blockGas) refusal = REJECTION.gasLimitReached
+      else if (block.used + gasLimit[i]! > block.sure && !this.#fits(i)) refusal = REJECTION.gasLimitReached
       const fixed = rejection[i]!
       if (refusal !== 0 || fixed !== 0) {
         rejections[i] = refusal === 0 || (fixed !== 0 && fixed < refusal) ? fixed : refusal
@@ -224,7 +224,7 @@ export class Sweep {
       }
       if (gas < floor[i]!) gas = floor[i]!
       gasUsed[i] = gas
-      cumulative += gas
+      block.used += gas
 
       if (hosts[account + HOST_MARKS] === 0) accounts.write(from)
       debit(rows, sender + ROW_BALANCE, price, at, gas, credited ? value : nothing, credited ? at : 0)
@@ -249,8 +249,12 @@ export class Sweep {
       }
     }
     this.#settleFees()
-    this.gasUsed = cumulative
     return i
+  }
+
+  /** Whether transaction i fits into the block where doubles do not say so. */
+  #fits(i: number): boolean {
+    return this.#blockGas.fits(quantityToBigInt(this.#schedule.batch.gasLimit, 2 * i))
   }
 
   /** Blob gas is burnt, beside the gas (EIP-4844). */
@@ -262,12 +266,12 @@ export class Sweep {
   }
 
   /** Transaction i was executed by the CPU tier and its writes are entered. */
-  finish(i: number, gasUsed: number): void {
+  finish(i: number, gasUsed: bigint): void {
     const { blobGas } = this.#schedule.rules
     if (blobGas.length !== 0) this.#blobGasUsed += blobGas[i]!
     this.#schedule.outcome[i] = OUTCOME_CPU
-    this.#schedule.gasUsed[i] = gasUsed
-    this.gasUsed += gasUsed
+    this.#schedule.gasUsed[i] = Number(gasUsed)
+    this.#blockGas.add(gasUsed)
   }
 
   reject(i: number, rejection: Rejection): void {

@@ -9,8 +9,8 @@ export type TraceDifference =
   | { readonly step: number }
   | {
       readonly field: 'status' | 'gasUsed' | 'output'
-      readonly lane: string | number
-      readonly reference: string | number
+      readonly lane: string | bigint
+      readonly reference: string | bigint
     }
 
 const NUMBERS = ['pc', 'op', 'gas', 'depth', 'memSize', 'refund'] as const

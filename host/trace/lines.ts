@@ -22,7 +22,7 @@ export const traceLines = (trace: TransactionTrace, fork: Fork): string[] => [
 export const stepLines = ({ steps, left }: TransactionTrace, fork: Fork): string[] => {
   const costs = gasCosts(steps)
   // What the lane could not do costs nothing.
-  if (left !== undefined && steps.length > 0) costs[steps.length - 1] = 0
+  if (left !== undefined && steps.length > 0) costs[steps.length - 1] = 0n
   const opcodes = opcodesAt(fork)
   return steps.map(({ pc, op, gas, memSize, stack, depth, refund }, n) =>
     JSON.stringify({
@@ -59,8 +59,8 @@ const hex = (value: number | bigint): string => `0x${value.toString(16)}`
  * step of a frame costs its growth of memory where it returns or reverts, nothing where it stops, else all that is
  * left: it halted.
  */
-export const gasCosts = (steps: readonly EvmStep[]): number[] => {
-  const costs = new Array<number>(steps.length).fill(0)
+export const gasCosts = (steps: readonly EvmStep[]): bigint[] => {
+  const costs = new Array<bigint>(steps.length).fill(0n)
   /** By depth: the step of the open frame that comes next. */
   const next: number[] = []
   for (let n = steps.length - 1; n >= 0; n--) {
@@ -72,20 +72,20 @@ export const gasCosts = (steps: readonly EvmStep[]): number[] => {
     next[depth] = n
     if (after === undefined) costs[n] = lastCost(steps[n]!)
     else
-      costs[n] = gas - steps[after]!.gas + (callee === undefined ? 0 : givenBack(steps[after - 1]!, costs[after - 1]!))
+      costs[n] = gas - steps[after]!.gas + (callee === undefined ? 0n : givenBack(steps[after - 1]!, costs[after - 1]!))
   }
   return costs
 }
 
-const lastCost = ({ op, gas, stack, memSize }: EvmStep): number => {
-  if (op === STOP) return 0
+const lastCost = ({ op, gas, stack, memSize }: EvmStep): bigint => {
+  if (op === STOP) return 0n
   if (op !== RETURN && op !== REVERT) return gas
   const offset = Number(stack.at(-1) ?? 0n)
   const length = Number(stack.at(-2) ?? 0n)
   const words = length === 0 ? 0 : Math.ceil((offset + length) / BYTES_PER_WORD)
   const before = memSize / BYTES_PER_WORD
-  const growth = words > before ? memoryGas(words) - memoryGas(before) : 0
-  return Math.min(gas, growth)
+  const growth = BigInt(words > before ? memoryGas(words) - memoryGas(before) : 0)
+  return growth < gas ? growth : gas
 }
 
-const givenBack = ({ gas }: EvmStep, cost: number): number => gas - cost
+const givenBack = ({ gas }: EvmStep, cost: bigint): bigint => gas - cost

@@ -35,7 +35,7 @@ export interface TransactionTrace {
   readonly steps: readonly EvmStep[]
   readonly status: 'succeeded' | 'reverted' | 'halted'
   readonly output: string
-  readonly gasUsed: number
+  readonly gasUsed: bigint
   /** Why the lane VM could not go on behind the last step; status, output and gas then say nothing. */
   readonly left?: string
 }
@@ -64,7 +64,7 @@ export const traceOnCpu = async ({
     steps,
     status: status === 1 ? 'succeeded' : failed,
     output: bytesToHex(output),
-    gasUsed: Number(executionGas),
+    gasUsed: executionGas ?? 0n,
   }
 }
 
@@ -111,7 +111,7 @@ const STATUSES = new Map<number, TransactionTrace['status']>([
 const laneTrace = (steps: readonly EvmStep[], group: VmGroup, executionGas: number): TransactionTrace => {
   const left = group.reasons.get(0)
   const status = STATUSES.get(vmExit(group, 0)) ?? 'halted'
-  const gasUsed = executionGas - vmGasLeft(group, 0)
+  const gasUsed = BigInt(executionGas - vmGasLeft(group, 0))
   if (left !== undefined) return { steps, status, output: '0x', gasUsed, left }
   return { steps, status, output: bytesToHex(vmOutput(group, 0)), gasUsed }
 }

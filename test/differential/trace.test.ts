@@ -152,7 +152,7 @@ test('a difference is reported at the first step that shows it, behind three com
   ])
   expect([lines[4], lines[5]].map((line) => /"stack":\[(.*?)\]/.exec(line!)![1])).toEqual(['"0x5"', '"0x6"'])
   const traces = await traced(Promise.resolve(lane))
-  expect(traceReport({ ...traces, gasUsed: 1 }, { ...traces, gasUsed: 2 }, DEFAULT_FORK)).toEqual({
+  expect(traceReport({ ...traces, gasUsed: 1n }, { ...traces, gasUsed: 2n }, DEFAULT_FORK)).toEqual({
     differs: true,
     lines: ['all 9 steps are equal, gasUsed differs: lane VM 1, reference 2'],
   })

@@ -399,7 +399,7 @@ const referenceSteps = async ({ chainId, fork, state, batch }: VmWorld, index: n
   const steps: Omit<EvmStep, 'refund'>[] = []
   evm.events.on('step', ({ pc, opcode, gasLeft, depth, stack, memoryWordCount }, next) => {
     const memSize = 32 * Number(memoryWordCount)
-    steps.push({ pc, op: opcode.code, gas: Number(gasLeft), depth: depth + 1, stack: [...stack], memSize })
+    steps.push({ pc, op: opcode.code, gas: gasLeft, depth: depth + 1, stack: [...stack], memSize })
     next?.()
   })
   const block = createBlock({ header: { number: ENV.number, timestamp: ENV.timestamp } }, { common })

@@ -85,7 +85,7 @@ export async function* traceLane(
     yield {
       pc,
       op: bytes[pc] ?? 0,
-      gas: gasLeft,
+      gas: BigInt(gasLeft),
       depth: depth + 1,
       stack: Array.from({ length: height }, (_, n) => wordToBigInt(words, LIMBS_PER_WORD * n)),
       memSize: BYTES_PER_WORD * memoryWords,

@@ -40,8 +40,8 @@ class TracedEvm extends SpecifiedEvm {
       const op = this.#codes.at(-1)?.[pc] ?? STOP
       if (this.#fits(op, stack.length)) {
         const refund = Number(op === SSTORE ? this.#refund : gasRefund)
-        const [gas, memSize] = [Number(gasLeft), 32 * Number(memoryWordCount)]
-        this.#onStep({ pc, op, gas, depth: depth + 1, stack: [...stack], memSize, refund })
+        const memSize = 32 * Number(memoryWordCount)
+        this.#onStep({ pc, op, gas: gasLeft, depth: depth + 1, stack: [...stack], memSize, refund })
       }
       next?.()
     })
@@ -56,9 +56,17 @@ class TracedEvm extends SpecifiedEvm {
       if (runState !== undefined && exceptionError === undefined) {
         const { programCounter, opCode, gasLeft, stack, memoryWordCount } = runState
         if (programCounter >= code.length && !ENDS.has(opCode)) {
-          const [gas, refund, memSize] = [Number(gasLeft), Number(gasRefund), 32 * Number(memoryWordCount)]
+          const [refund, memSize] = [Number(gasRefund), 32 * Number(memoryWordCount)]
           const depth = message.depth + 1
-          this.#onStep({ pc: code.length, op: STOP, gas, depth, stack: [...stack.getStack()], memSize, refund })
+          this.#onStep({
+            pc: code.length,
+            op: STOP,
+            gas: gasLeft,
+            depth,
+            stack: [...stack.getStack()],
+            memSize,
+            refund,
+          })
         }
       }
       return result
