@@ -4,6 +4,7 @@ import type { ExitReason } from '../batch/reason.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { faultReason, faultText } from '../device/fault.ts'
+import type { DeviceSession } from '../session/device_session.ts'
 import type { LaneJudge } from '../settle/independent.ts'
 import type { VmStage } from '../tiers/lane_vm/tier.ts'
 import type { LaneRunner } from '../tiers/path/kernels/runner.ts'
@@ -23,6 +24,7 @@ export interface CallDevice {
   readonly device: ComputeDevice | undefined
   readonly lanes: LaneStage
   open(device: ComputeDevice): LaneRunner
+  session(): DeviceSession | undefined
   /** The lane VM on the runner's tables, where these calls are worth it; `runner` is asked for only then. */
   vmFor(schedule: Schedule, runner: () => LaneRunner | undefined): VmStage | undefined
   close(): void
@@ -111,7 +113,7 @@ export class CallPipeline {
       this.#timings.judge += performance.now() - startedMs
       segments.push(current)
     }
-    this.faults.push(...(this.#runner?.faults ?? []))
+    this.faults.push(...(this.#ground.session()?.faults ?? []))
     if (this.#runner !== undefined && this.#refusal !== undefined) this.#ground.close()
     return segments
   }

@@ -12,6 +12,7 @@ import type { ComputeDevice } from '../device/compute_device.ts'
 import { faultReason, faultText } from '../device/fault.ts'
 import { Precompiles } from '../precompiles/precompiles.ts'
 import type { Receipts } from '../receipts/receipts.ts'
+import { DeviceSession } from '../session/device_session.ts'
 import { ExecutorDevice } from '../session/executor_device.ts'
 import { ChangeRecorder } from '../settle/change_recorder.ts'
 import { loadListed } from '../settle/listed_versions.ts'
@@ -86,6 +87,7 @@ class BatchExecutor implements Executor {
   readonly #simulator: Simulator
   readonly #openVm: OpenVm | undefined
   readonly #vmKinds = new VmKinds()
+  #session: DeviceSession | undefined
   #runner: LaneRunner | undefined
   #vm: VmStage | undefined
   readonly #device: ExecutorDevice
@@ -129,11 +131,12 @@ class BatchExecutor implements Executor {
       cpu: this.#cpu,
       lanes: this.#lanes,
       openRunner: (device) => this.#begin(device, false),
-      closeRunner: () => this.#closeRunner(),
+      session: () => this.#session,
+      closeRunner: () => this.#closeSession(),
       paths: () => this.#paths,
       wantsVm: (schedule) => this.#wantsVm(schedule),
       vmFor: (schedule, runner) => this.#vmForCalls(schedule, runner),
-      openVm: (resident, runner) => this.#overlaidVm(resident, runner),
+      openVm: (session) => this.#overlaidVm(session),
       generation: () => this.#commits + this.#resident.generation,
     })
   }
@@ -174,7 +177,7 @@ class BatchExecutor implements Executor {
   #call<Result>(signal: AbortSignal | undefined, run: (call: OpenCall) => Promise<Result>): Promise<Result> {
     return this.#calls.run(signal, async (stop) => {
       const faults = await this.#device.prepare(() => {
-        this.#closeRunner()
+        this.#closeSession()
         this.#library.forgetKernels()
       })
       const call: OpenCall = { stop, faults, hasBegun: false }
@@ -201,18 +204,19 @@ class BatchExecutor implements Executor {
 
   close(): void {
     this.#calls.close(() => {
-      this.#closeRunner()
+      this.#closeSession()
       this.#workers.close()
       this.#device.close()
       this.kept = undefined
     })
   }
 
-  #closeRunner(): void {
-    this.#runner?.destroy()
+  #closeSession(): void {
     this.#runner = undefined
     this.#vm?.engine.destroy()
     this.#vm = undefined
+    this.#session?.close()
+    this.#session = undefined
   }
 
   async #execute(
@@ -249,7 +253,8 @@ class BatchExecutor implements Executor {
     timings.route = lap()
 
     const runner = this.#openRunner(schedule, faults)
-    const vm = this.#stageVm(schedule, runner)
+    const session = runner && this.#session
+    const vm = this.#stageVm(schedule, session)
     const { waves } = this.#options
     const later = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner, waves)
     if (listed !== undefined) later.believe(listed)
@@ -277,7 +282,7 @@ class BatchExecutor implements Executor {
     }
     faults.push(...walk.faults, ...later.faults, ...this.#library.failures.splice(0), ...(vm?.faults.splice(0) ?? []))
     if (cpu.own >= LEAST_MEASURED) this.#library.cpuMs = cpu.ownMs / cpu.own
-    if (walk.hasFailed) this.#closeRunner()
+    if (walk.hasFailed) this.#closeSession()
     const compileMs = this.#library.waitedMs - waitedBeforeMs
     timings.execute = walk.cpuMs + (runner?.timings.execute ?? 0) + (vm?.engine.timings.execute ?? 0)
     timings.readback = (runner?.timings.readback ?? 0) + (vm?.engine.timings.readback ?? 0)
@@ -301,7 +306,7 @@ class BatchExecutor implements Executor {
     stop.check()
     await this.#state.commit(writes)
     this.#commits++
-    this.#runner?.tables.noteWrites()
+    this.#session?.tables.noteWrites()
     this.#resident.settle()
     timings.commit = lap()
 
@@ -309,7 +314,7 @@ class BatchExecutor implements Executor {
     if (batch.count <= MOST_KEPT) this.kept = { schedule, sweep, walk, cpu, later, vmRounds, writes }
     receipts ??= await receiptsOf(schedule, this.#resident)
     receipts.blooms()
-    faults.push(...(runner?.faults ?? []))
+    faults.push(...(session?.faults ?? []))
     timings.receipts = lap()
     const deviceTimes = clock?.times
     if (deviceTimes?.totalMs !== undefined) timings.device = deviceTimes.totalMs
@@ -325,13 +330,13 @@ class BatchExecutor implements Executor {
       ...(deviceTimes === undefined ? {} : { deviceTimes }),
       chunks: (runner?.chunks ?? 0) + (vm?.engine.chunks ?? 0),
       deviceBytesPerTransaction:
-        runner === undefined || batch.count === 0
+        session === undefined || batch.count === 0
           ? 0
-          : (runner.laneBytes + (vm?.engine.laneBytes ?? 0) + runner.tables.sizeBytes) / batch.count,
+          : ((runner?.laneBytes ?? 0) + (vm?.engine.laneBytes ?? 0) + session.tables.sizeBytes) / batch.count,
       compileMs,
       ahead: { held: cpu.held, broken: cpu.broken },
       ...(explain ? { explain: explainSchedule(schedule, this.#reasons) } : {}),
-      faults: [...new Set([...faults, ...(runner?.faults ?? [])])],
+      faults: [...new Set([...faults, ...(session?.faults ?? [])])],
     }
   }
 
@@ -339,7 +344,7 @@ class BatchExecutor implements Executor {
   async #stepsBefore(steps: BlockSteps, recorder: ChangeRecorder | undefined): Promise<StateWrites> {
     await steps.before({ running: this.#running, cpu: this.#cpu, sink: { codeChanged: false, renew() {} }, recorder })
     const writes = collectWrites(this.#resident)
-    this.#runner?.tables.noteWrites()
+    this.#session?.tables.noteWrites()
     this.#resident.settle()
     return writes
   }
@@ -351,7 +356,7 @@ class BatchExecutor implements Executor {
     const device = this.#device.current
     if (device === undefined || device.isLost) {
       this.#lanes.refuse(schedule, device === undefined ? 'no device' : 'device lost')
-      this.#closeRunner()
+      this.#closeSession()
       return undefined
     }
     try {
@@ -359,17 +364,17 @@ class BatchExecutor implements Executor {
     } catch (thrown) {
       faults.push(faultText(thrown))
       this.#lanes.refuse(schedule, faultReason(thrown))
-      this.#closeRunner()
+      this.#closeSession()
       return undefined
     }
   }
 
   /** The lane VM, where this batch may have calls for it. */
-  #stageVm(schedule: Schedule, runner: LaneRunner | undefined): VmStage | undefined {
+  #stageVm(schedule: Schedule, session: DeviceSession | undefined): VmStage | undefined {
     const options = this.#vmOptions()
-    if (!this.#mayUseVm || (runner === undefined && !isVmWanted(schedule, options, this.#vmKinds))) return undefined
+    if (!this.#mayUseVm || (session === undefined && !isVmWanted(schedule, options, this.#vmKinds))) return undefined
     if (this.#vm === undefined) {
-      const engine = this.#openVm?.(this.#resident) ?? (runner && this.#vmRunner(runner, this.#resident))
+      const engine = this.#openVm?.(this.#resident) ?? (session && this.#vmRunner(session))
       if (engine === undefined) return undefined
       this.#vm = new VmStage(options, engine, this.#vmKinds, this.#library, this.#reasons)
     }
@@ -379,23 +384,22 @@ class BatchExecutor implements Executor {
   #vmForCalls(schedule: Schedule, openRunner: () => LaneRunner | undefined): VmStage | undefined {
     if (!this.#wantsVm(schedule)) return undefined
     if (this.#openVm !== undefined) return this.#stageVm(schedule, undefined)
-    const runner = openRunner()
-    return runner && this.#stageVm(schedule, runner)
+    return openRunner() && this.#stageVm(schedule, this.#session)
   }
 
   /** On tables with overrides, once the kernel is there: a call with overrides does not wait for it. */
-  #overlaidVm(resident: ResidentState, runner: LaneRunner): VmStage | undefined {
+  #overlaidVm(session: DeviceSession): VmStage | undefined {
     const options = this.#vmOptions()
     if (options.compile !== 'wait' && this.#vm?.engine.isReady !== true) return undefined
-    const engine = this.#vmRunner(runner, resident)
+    const engine = this.#vmRunner(session)
     return new VmStage({ ...options, compile: 'wait' }, engine, this.#vmKinds, this.#library, this.#reasons)
   }
 
-  #vmRunner({ device, pool, tables, blooms }: LaneRunner, resident: ResidentState): VmRunner {
+  #vmRunner(session: DeviceSession): VmRunner {
     const { fork, chainId, laneVm } = this.#options
     const precompiles = new Precompiles(fork, chainId)
     const hotLanes = laneVm === 'always' ? 0 : HOT_LANES
-    return new VmRunner({ device, resident, fork, chainId, pool, tables, precompiles, blooms, hotLanes })
+    return new VmRunner(session, { fork, chainId, precompiles, hotLanes })
   }
 
   /** Where calls find their paths; undefined: nowhere. */
@@ -426,9 +430,11 @@ class BatchExecutor implements Executor {
   }
 
   #begin(device: ComputeDevice, hashesTopics = true): LaneRunner {
-    this.#runner ??= new LaneRunner(device, this.#resident, this.#options.chainId)
+    this.#session ??= new DeviceSession(device, this.#resident)
+    this.#session.begin(hashesTopics)
+    this.#runner ??= new LaneRunner(this.#session, this.#options.chainId)
     if (this.#options.costs !== undefined) this.#runner.costs = this.#options.costs
-    this.#runner.begin(hashesTopics)
+    this.#runner.begin()
     return this.#runner
   }
 }

@@ -6,11 +6,9 @@ import { loadParties } from '../batch/route.ts'
 import { encodeBatch } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import { transactionRules } from '../chain/rules.ts'
-import { BufferPool } from '../device/buffer_pool.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { Precompiles } from '../precompiles/precompiles.ts'
-import { BloomRunner } from '../receipts/device_blooms.ts'
-import { DeviceTables } from '../session/mirror.ts'
+import { DeviceSession } from '../session/device_session.ts'
 import { MemoryState } from '../state/memory_state.ts'
 import { ResidentState } from '../state/tables/resident_tables.ts'
 import { VmRunner } from '../tiers/lane_vm/runner.ts'
@@ -46,22 +44,22 @@ const MIB = 1 << 20
 export const measureCosts = async (device: ComputeDevice): Promise<DeviceCosts> => {
   const state = MemoryState.from({ [CALLER]: { balance: 1n << 100n }, [CALLED]: { code: LOOP, nonce: 1n } })
   const resident = new ResidentState(state, codeSkeleton)
-  const pool = new BufferPool(device)
-  const tables = new DeviceTables(device, resident)
-  const blooms = new BloomRunner(device, pool)
-  blooms.isOn = false
-  const parts = { device, resident, chainId: CHAIN_ID, pool, tables, blooms }
+  const session = new DeviceSession(device, resident)
+  session.begin(false)
   try {
-    const paths = await measurePrograms(new ProgramRunner(parts), resident, device.software)
-    const vm = new VmRunner({ ...parts, fork: FORK, precompiles: new Precompiles(FORK, CHAIN_ID) })
+    const paths = await measurePrograms(new ProgramRunner(session, CHAIN_ID), resident, device.software)
+    const vm = new VmRunner(session, {
+      fork: FORK,
+      chainId: CHAIN_ID,
+      precompiles: new Precompiles(FORK, CHAIN_ID),
+    })
     try {
       return { ...paths, ...(await measureVm(vm, resident, device.software)), ...(await measureTransfers(device)) }
     } finally {
       vm.destroy()
     }
   } finally {
-    tables.destroy()
-    pool.destroy()
+    session.close()
   }
 }
 

@@ -19,6 +19,7 @@ import type { DeviceClock } from '../device/clock.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
 import { addressToHex, quantityFromBigInt, wordToBigInt } from '../primitives/word.ts'
+import { DeviceSession } from '../session/device_session.ts'
 import { LaneJudge } from '../settle/independent.ts'
 import { LayeredSnapshot } from '../state/layered_snapshot.ts'
 import { OverlayState, type ParsedOverride, parseOverrides, type StateOverrides } from '../state/overlay_state.ts'
@@ -75,12 +76,13 @@ export interface SimulatorParts {
   readonly lanes: LaneStage
   /** The executor's runner on its tables. Throws what the device throws. */
   readonly openRunner: (device: ComputeDevice) => LaneRunner
+  readonly session: () => DeviceSession | undefined
   readonly closeRunner: () => void
   /** Where calls find their paths; undefined: nowhere. */
   readonly paths: () => PathLibrary | undefined
   readonly vmFor: CallDevice['vmFor']
-  /** The lane VM on other tables, which the runner has. */
-  readonly openVm: (resident: ResidentState, runner: LaneRunner) => VmStage | undefined
+  /** The lane VM on other tables. */
+  readonly openVm: (session: DeviceSession) => VmStage | undefined
   readonly wantsVm: (schedule: Schedule) => boolean
   readonly generation: () => number
 }
@@ -98,9 +100,9 @@ export class Simulator {
   }
 
   async run(request: SimulateRequest, calls: ReadCalls, terms: CallTerms): Promise<Simulation> {
-    const { resident, lanes, openRunner, closeRunner, vmFor } = this.#parts
+    const { resident, lanes, openRunner, session, closeRunner, vmFor } = this.#parts
     const device = this.#parts.device()
-    const own = { resident, lanes, device, open: openRunner, vmFor, close: closeRunner }
+    const own = { resident, lanes, device, open: openRunner, session, vmFor, close: closeRunner }
     if (calls.overrides === undefined) return this.#simulate(request, calls, own, terms)
     const ground = this.#overlaid(calls.overrides)
     try {
@@ -114,28 +116,30 @@ export class Simulator {
     const { stage, library, reasons, chainId, resident, wantsVm, openVm } = this.#parts
     const device = this.#parts.device()
     const overlay = new ResidentState(new OverlayState(resident.state, overrides), codeSkeleton, resident.codes)
-    let runner: LaneRunner | undefined
+    let session: DeviceSession | undefined
     let vm: VmStage | undefined
     return {
       resident: overlay,
       device,
       lanes: new LaneStage(stage, overlay, library, reasons),
       open(device) {
-        runner = new LaneRunner(device, overlay, chainId)
-        runner.begin(false)
+        session = new DeviceSession(device, overlay)
+        session.begin(false)
+        const runner = new LaneRunner(session, chainId)
+        runner.begin()
         return runner
       },
+      session: () => session,
       vmFor(schedule, opened) {
         if (!wantsVm(schedule)) return undefined
-        const ground = opened()
-        if (ground !== undefined) vm ??= openVm(overlay, ground)
+        if (opened() !== undefined && session !== undefined) vm ??= openVm(session)
         return vm
       },
       close() {
         vm?.engine.destroy()
         vm = undefined
-        runner?.destroy()
-        runner = undefined
+        session?.close()
+        session = undefined
       },
     }
   }

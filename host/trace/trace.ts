@@ -9,11 +9,10 @@ import type { TransactionBatch } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import { rejectionText } from '../chain/rejection.ts'
 import { transactionRules } from '../chain/rules.ts'
-import { BufferPool } from '../device/buffer_pool.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { Precompiles } from '../precompiles/precompiles.ts'
 import { bytesToHex } from '../primitives/hex.ts'
-import { DeviceTables } from '../session/mirror.ts'
+import { DeviceSession } from '../session/device_session.ts'
 import type { MemoryState } from '../state/memory_state.ts'
 import { ResidentState } from '../state/tables/resident_tables.ts'
 import { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
@@ -82,10 +81,10 @@ export const traceOnLaneVm = async (
   routeTransactions(fork, schedule, resident, undefined, reasons)
   if (!isVmCall(schedule, 0)) return { reason: reasons.text(schedule.reasons[0]!) || 'no code is called' }
   const { executionGas, fromIds, toIds, coinbaseId } = schedule
-  const pool = new BufferPool(device)
-  const tables = new DeviceTables(device, resident)
+  const session = new DeviceSession(device, resident)
+  session.begin(false)
   const precompiles = new Precompiles(fork, chainId)
-  const runner = new VmRunner({ device, resident, fork, chainId, pool, tables, precompiles })
+  const runner = new VmRunner(session, { fork, chainId, precompiles })
   try {
     await runner.compile()
     const transactions = Int32Array.of(0)
@@ -98,8 +97,7 @@ export const traceOnLaneVm = async (
     }
   } finally {
     runner.destroy()
-    tables.destroy()
-    pool.destroy()
+    session.close()
   }
 }
 

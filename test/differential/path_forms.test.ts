@@ -8,6 +8,7 @@ import { loadParties, routeTransactions } from '../../host/batch/route.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
 import { type ComputeDevice, openDevice, type TransactionObject } from '../../host/index.ts'
+import { DeviceSession } from '../../host/session/device_session.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
 import { LaneRunner } from '../../host/tiers/path/kernels/runner.ts'
 import { PathLibrary } from '../../host/tiers/path/library.ts'
@@ -261,7 +262,8 @@ test('a path that runs as a program earns its own kernel in the background, whic
     laneVm: 'never',
   } as const
   const stage = new LaneStage(options, resident, library, reasons)
-  const runner = new LaneRunner(device, resident, 1n)
+  const session = new DeviceSession(device, resident)
+  const runner = new LaneRunner(session, 1n)
   const transactions = encodeBatch(batch(0n).filter((_, n) => n % 2 === 1))
   const rules = transactionRules(transactions, 'prague', BATCH_ENV)
   const forms: string[] = []
@@ -269,7 +271,8 @@ test('a path that runs as a program earns its own kernel in the background, whic
     const schedule = createSchedule(transactions, BATCH_ENV, rules)
     await loadParties(schedule, resident)
     routeTransactions('prague', schedule, resident, library, reasons)
-    runner.begin(false)
+    session.begin(false)
+    runner.begin()
     stage.begin(runner)
     const wave = await stage.start(schedule, runner, 0, transactions.count, 1)
     await stage.finish(schedule, runner, wave)
@@ -280,5 +283,5 @@ test('a path that runs as a program earns its own kernel in the background, whic
   }
   expect([...new Set(forms)]).toEqual(['cpu', 'program', 'kernel'])
   expect([library.waitedMs, library.failures]).toEqual([0, []])
-  runner.destroy()
+  session.close()
 })

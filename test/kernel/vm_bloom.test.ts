@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { bloomIndicesOfWord } from '../../host/chain/bloom.ts'
 import { BufferPool } from '../../host/device/buffer_pool.ts'
-import { BloomRunner } from '../../host/receipts/device_blooms.ts'
+import { BloomRunner } from '../../host/session/device_blooms.ts'
 import { describeOnAdapters } from './rig.ts'
 
 const SEED = 12

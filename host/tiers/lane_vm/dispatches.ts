@@ -13,11 +13,10 @@ import {
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { REFUSED_STACK } from '../../../transpiler/lift/lifted_code.ts'
 import { OPCODES } from '../../../transpiler/spec/opcodes.ts'
-import type { BufferLease, BufferPool } from '../../device/buffer_pool.ts'
-import type { Command, ComputeDevice } from '../../device/compute_device.ts'
+import type { BufferLease } from '../../device/buffer_pool.ts'
+import type { Command } from '../../device/compute_device.ts'
 import type { Kernel } from '../../device/kernel.ts'
-import type { BloomRunner } from '../../receipts/device_blooms.ts'
-import type { DeviceTables } from '../../session/mirror.ts'
+import type { DeviceSession } from '../../session/device_session.ts'
 import type { VmGroup } from './executions.ts'
 import { GatherList, type VmGather } from './gather.ts'
 import { noteMissedAccount, noteMissedSlot } from './profiles.ts'
@@ -41,12 +40,9 @@ const LIMB = 0x1_0000_0000
 const ASKED_LIMBS = 2 + LIMBS_PER_WORD
 
 export interface VmMachine {
-  readonly device: ComputeDevice
-  readonly pool: BufferPool
-  readonly tables: DeviceTables
+  readonly session: DeviceSession
   readonly kernel: Kernel
   readonly gather: VmGather
-  readonly blooms?: BloomRunner
   readonly server: VmServer
 }
 
@@ -101,7 +97,7 @@ export class VmDispatches {
     this.#machine = machine
     this.#wave = wave
     this.#block = block
-    this.#lease = machine.pool.lease()
+    this.#lease = machine.session.pool.lease()
     this.#store = this.#lease.storage(wave.storeVectors * VECTOR_BYTES)
     this.#uniform = this.#lease.uniform(ENVIRONMENT_BYTES)
     this.#running = wave.laneCount
@@ -110,8 +106,9 @@ export class VmDispatches {
     this.#columns = wave.words.slice(0, RESULT_COLUMNS * wave.laneCount * VECTOR_LIMBS)
     this.#lastAsked = new Uint32Array(ASKED_LIMBS * wave.laneCount)
     const [zerosAt, zerosEnd] = this.#zeros
-    machine.device.upload(this.#store, 0, wave.words.subarray(0, zerosAt / 4))
-    machine.device.upload(this.#store, zerosEnd, wave.words.subarray(zerosEnd / 4))
+    const { device } = machine.session
+    device.upload(this.#store, 0, wave.words.subarray(0, zerosAt / 4))
+    device.upload(this.#store, zerosEnd, wave.words.subarray(zerosEnd / 4))
   }
 
   /** Bytes of the columns that are zero before the first dispatch; they are not uploaded. */
@@ -145,7 +142,8 @@ export class VmDispatches {
   /** One dispatch of the lanes that are not done. */
   async step(steps: number, counters: VmCounters): Promise<void> {
     const startedMs = performance.now()
-    const { device, tables, kernel, server } = this.#machine
+    const { session, kernel, server } = this.#machine
+    const { device, tables } = session
     const { slots, accounts } = server.resident
     const { laneCount } = this.#wave
     const bound = tables.sync()
@@ -220,7 +218,7 @@ export class VmDispatches {
     const dropped = left < this.#running
     this.#running = left
     if (dropped && left > 0)
-      this.#machine.device.upload(this.#store, this.#wave.order * VECTOR_BYTES, this.#lanes.subarray(0, left))
+      this.#machine.session.device.upload(this.#store, this.#wave.order * VECTOR_BYTES, this.#lanes.subarray(0, left))
     counters.codes += performance.now() - startedMs
   }
 
@@ -287,8 +285,8 @@ export class VmDispatches {
     logsAt: Uint32Array,
     bloomsAt: Uint32Array,
   ): Promise<Uint32Array | undefined> {
-    const { blooms } = this.#machine
-    if (blooms?.isOn !== true) return undefined
+    const { blooms } = this.#machine.session
+    if (!blooms.isOn) return undefined
     const lists = new Uint32Array(VECTOR_LIMBS * lanes.length)
     let count = 0
     let vectors = 0

@@ -5,15 +5,11 @@ import { ACCOUNT_CODE_SHIFT } from '../../../transpiler/layout/tables.ts'
 import { type Fork, isAtLeast } from '../../../transpiler/spec/forks.ts'
 import type { EvmStep } from '../../batch/evm_step.ts'
 import { type BlockEnvironment, environmentWords } from '../../chain/environment.ts'
-import type { BufferPool } from '../../device/buffer_pool.ts'
-import type { ComputeDevice } from '../../device/compute_device.ts'
 import { OutOfMemoryError } from '../../device/fault.ts'
 import { mostWaveBytes } from '../../device/limits.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
-import type { BloomRunner } from '../../receipts/device_blooms.ts'
-import type { DeviceTables } from '../../session/mirror.ts'
+import type { DeviceSession } from '../../session/device_session.ts'
 import { ROW_FLAGS, ROW_LIMBS } from '../../state/tables/account_table.ts'
-import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { type CodeLifter, VmCodes } from './code_store.ts'
 import { type VmBudget, type VmCounters, VmDispatches, type VmMachine } from './dispatches.ts'
 import { type VmGroup, vmColumn, vmExit } from './executions.ts'
@@ -35,15 +31,9 @@ import {
 } from './wave.ts'
 
 export interface VmRunnerParts {
-  readonly device: ComputeDevice
-  readonly resident: ResidentState
   readonly fork: Fork
   readonly chainId: bigint
-  readonly pool: BufferPool
-  readonly tables: DeviceTables
   readonly precompiles: Precompiles
-  /** Hashes the topics of logs where it is on; else the host does. */
-  readonly blooms?: BloomRunner
   readonly budget?: Partial<VmBudget>
   /** Lanes after which a code is lifted to superblocks. Default 0: at once. */
   readonly hotLanes?: number
@@ -80,6 +70,7 @@ export class VmRunner {
   steps = 0
   /** Most bytes that one wave held on the device. */
   laneBytes = 0
+  readonly #session: DeviceSession
   readonly #parts: VmRunnerParts
   readonly #codes: VmCodes
   readonly #budget: VmBudget
@@ -90,9 +81,10 @@ export class VmRunner {
   #machine: VmMachine | undefined
   #compiling: Promise<void> | undefined
 
-  constructor(parts: VmRunnerParts) {
+  constructor(session: DeviceSession, parts: VmRunnerParts) {
+    this.#session = session
     this.#parts = parts
-    this.#codes = new VmCodes(parts.device, parts.resident.codes, codeLifter(parts.fork), parts.hotLanes)
+    this.#codes = new VmCodes(session.device, session.resident.codes, codeLifter(parts.fork), parts.hotLanes)
     this.#budget = { ...DEFAULT_BUDGET, ...parts.budget }
   }
 
@@ -161,7 +153,8 @@ export class VmRunner {
   async *trace(request: VmRequest): AsyncGenerator<EvmStep, VmGroup> {
     const machine = this.#machine
     if (machine === undefined) throw new Error('the lane VM has not compiled')
-    const { device, fork, resident } = this.#parts
+    const { fork } = this.#parts
+    const { device, resident } = this.#session
     const { transactions } = request
     if (transactions.length !== 1) throw new RangeError(`a trace is of one transaction, not of ${transactions.length}`)
     const traced = new TracedCodes(fork, codeLifter(fork))
@@ -191,7 +184,8 @@ export class VmRunner {
   }
 
   async #compile(): Promise<void> {
-    const { device, pool, tables, resident, precompiles, blooms } = this.#parts
+    const session = this.#session
+    const { device, pool, resident, blooms } = session
     const kernel = await device.kernel({
       label: 'lane VM',
       wgsl: KERNELS['lane_vm']!,
@@ -200,15 +194,15 @@ export class VmRunner {
     })
     await kernel.warmUp()
     const gather = await VmGather.compile(device, pool)
-    if (blooms?.isOn) await blooms.logKernel()
-    const server = { resident, precompiles, codes: this.#codes }
-    this.#machine = { device, pool, tables, kernel, gather, server, ...(blooms && { blooms }) }
+    if (blooms.isOn) await blooms.logKernel()
+    const server = { resident, precompiles: this.#parts.precompiles, codes: this.#codes }
+    this.#machine = { session, kernel, gather, server }
   }
 
   async #prepare(request: VmRequest): Promise<{ readonly lanes: VmLanes; readonly block: VmBlock }> {
-    const { fork, chainId, resident } = this.#parts
+    const { fork, chainId } = this.#parts
     const { batch, transactions, hints, kinds, env, coinbaseId } = request
-    const listed = await loadListedItems(batch, transactions, resident)
+    const listed = await loadListedItems(batch, transactions, this.#session.resident)
     if (kinds !== undefined) await this.#foresee(kinds)
     return {
       lanes: {
@@ -225,7 +219,7 @@ export class VmRunner {
 
   /** Makes resident, and puts in the store, what calls of these kinds have asked for. */
   async #foresee(kinds: readonly VmKind[]): Promise<void> {
-    const { resident } = this.#parts
+    const { resident } = this.#session
     const ids = await loadKinds(new Set(kinds), resident)
     const { rows } = resident.accounts
     const codeIds = new Set<number>()
@@ -240,7 +234,7 @@ export class VmRunner {
   /** Code ids of the called accounts, which are put in the store at once. */
   #calledCodes({ transactions, toIds }: VmRequest): Uint32Array {
     const startedMs = performance.now()
-    const { accounts, codes } = this.#parts.resident
+    const { accounts, codes } = this.#session.resident
     const codeIds = new Uint32Array(transactions.length)
     const lanes = new Uint32Array(codes.codes.length)
     for (let k = 0; k < codeIds.length; k++) {
@@ -259,14 +253,13 @@ export class VmRunner {
 
   /** Of a wave: what the device binds at once. */
   get #mostVectors(): number {
-    return mostWaveBytes(this.#parts.device.limits) / VECTOR_BYTES
+    return mostWaveBytes(this.#session.device.limits) / VECTOR_BYTES
   }
 
   /** Frees what memory it can after a wave of so many vectors ran out of it, and takes buffers that all waves share for lost. */
   #makeRoom(vectors: number): void {
     this.#roomVectors = Math.floor(vectors / 2)
-    this.#parts.pool.trim()
-    this.#parts.tables.renew()
+    this.#session.makeRoom()
     this.#codes.renew()
   }
 

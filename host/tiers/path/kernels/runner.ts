@@ -10,14 +10,13 @@ import { LIMBS_PER_WORD } from '../../../../transpiler/layout/word.ts'
 import { EXIT_MISS } from '../../../../transpiler/path_kernel.ts'
 import { type DeviceCosts, SOFTWARE_COSTS } from '../../../batch/cost.ts'
 import { type BlockEnvironment, environmentValues } from '../../../chain/environment.ts'
-import { type BufferLease, BufferPool } from '../../../device/buffer_pool.ts'
+import type { BufferLease } from '../../../device/buffer_pool.ts'
 import type { BoundBuffer, BufferRange, Command, ComputeDevice } from '../../../device/compute_device.ts'
 import { faultText } from '../../../device/fault.ts'
 import type { Kernel } from '../../../device/kernel.ts'
 import { chunkLanes } from '../../../device/lanes.ts'
 import { wordFromBigInt } from '../../../primitives/word.ts'
-import { BloomRunner } from '../../../receipts/device_blooms.ts'
-import { DeviceTables } from '../../../session/mirror.ts'
+import type { DeviceSession } from '../../../session/device_session.ts'
 import type { ResidentState } from '../../../state/tables/resident_tables.ts'
 import { gatherHints, gatherLanes, type LaneGroup, type LaneSource, slotPlaces, storePlaces } from '../columns.ts'
 import { jobsForDevice } from '../cost.ts'
@@ -56,7 +55,6 @@ export interface RunnerTimings {
  */
 export class LaneRunner {
   readonly device: ComputeDevice
-  readonly tables: DeviceTables
   readonly host: HostRunner
   /** Told what large waves of programs took: lanes times live values, and milliseconds. */
   onPrograms: ((values: number, elapsedMs: number) => void) | undefined
@@ -66,13 +64,11 @@ export class LaneRunner {
   costs: DeviceCosts = SOFTWARE_COSTS
   readonly #timings: RunnerTimings = { upload: 0, execute: 0, readback: 0 }
   #chunks = 0
-  #faults: string[] = []
   #laneBytes = 0
   readonly #waves: WaveHalves
   readonly #resident: ResidentState
   readonly #chainId: bigint
-  readonly pool: BufferPool
-  readonly blooms: BloomRunner
+  readonly #session: DeviceSession
   readonly #programRunner: ProgramRunner
   #programState: ProgramState = 'closed'
   #opening: Promise<string | undefined> | undefined
@@ -80,40 +76,25 @@ export class LaneRunner {
   #missing = new Set<PathPlan>()
   #missedBefore = new Set<PathPlan>()
 
-  constructor(device: ComputeDevice, resident: ResidentState, chainId: bigint) {
+  constructor(session: DeviceSession, chainId: bigint) {
+    const { device, resident } = session
     this.device = device
+    this.#session = session
     this.#resident = resident
     this.#chainId = chainId
-    this.pool = new BufferPool(device)
-    this.tables = new DeviceTables(device, resident)
     this.host = new HostRunner(resident, chainId)
-    this.blooms = new BloomRunner(device, this.pool)
-    const { tables } = this
-    this.#programRunner = new ProgramRunner({
-      device,
-      resident,
-      chainId,
-      pool: this.pool,
-      tables,
-      blooms: this.blooms,
-    })
+    this.#programRunner = new ProgramRunner(session, chainId)
     this.#waves = new WaveHalves(
       (jobs, source, env) => this.#startOnDevice(jobs, source, env),
-      () => {
-        this.pool.trim()
-        this.tables.renew()
-      },
+      () => session.makeRoom(),
     )
   }
 
-  /** Starts the counters of a batch. `hashesTopics`: somebody will ask for blooms. */
-  begin(hashesTopics = true): void {
-    this.blooms.isOn = hashesTopics
-    this.blooms.faults = []
+  /** Starts the counters of a batch. */
+  begin(): void {
     Object.assign(this.#timings, { upload: 0, execute: 0, readback: 0 })
     this.#chunks = 0
     this.#waves.halved = 0
-    this.#faults = []
     this.#laneBytes = 0
     this.#programRunner.begin()
     this.host.elapsedMs = 0
@@ -133,11 +114,6 @@ export class LaneRunner {
   /** Dispatches that a job needed beyond its first, because of the device's limits. */
   get chunks(): number {
     return this.#chunks + this.#waves.halved + this.#programRunner.chunks
-  }
-
-  /** What went wrong in this batch while nothing waited for it. */
-  get faults(): readonly string[] {
-    return [...this.#faults, ...this.#programRunner.faults, ...this.blooms.faults]
   }
 
   /** Most bytes of lane columns that one wave held on the device. */
@@ -223,8 +199,9 @@ export class LaneRunner {
 
   async #startKernels(jobs: readonly KernelJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
     const startedMs = performance.now()
-    const bloom = await this.blooms.open(jobs.map(({ plan }) => plan))
-    const lease = this.pool.lease()
+    const { blooms, pool } = this.#session
+    const bloom = await blooms.open(jobs.map(({ plan }) => plan.blooms))
+    const lease = pool.lease()
     try {
       return this.#submit({ jobs, source, env, bloom, lease, startedMs })
     } catch (thrown) {
@@ -234,7 +211,8 @@ export class LaneRunner {
   }
 
   #submit({ jobs, source, env, bloom, lease, startedMs }: Submission): StartedJobs {
-    const tables = this.tables.sync()
+    const { blooms } = this.#session
+    const tables = this.#session.tables.sync()
     const runs: GroupRun[] = []
     for (const job of jobs)
       for (const part of this.#chunked(job)) runs.push(this.#prepare(part, source, env, tables, lease))
@@ -250,7 +228,7 @@ export class LaneRunner {
       const { plan } = run.job
       const columns = this.#missedBefore.has(plan) ? plan.kernel.outputColumns : plan.resultColumns
       reads.push({ buffer: run.out, byteOffset: 0, byteLength: columns * run.laneCount * COLUMN_BYTES })
-      if (bloom !== undefined) this.blooms.append(bloom, plan, run, hashes, hashReads, lease)
+      if (bloom !== undefined) blooms.append(bloom, plan.blooms, run, hashes, hashReads, lease)
     }
     this.#laneBytes = Math.max(
       this.#laneBytes,
@@ -284,12 +262,13 @@ export class LaneRunner {
     hashed: Promise<readonly Uint32Array[] | undefined>,
   ): Promise<LaneGroup[]> {
     const startedMs = performance.now()
+    const { blooms } = this.#session
     const groups: LaneGroup[] = []
     let firstHash = 0
     for (const [index, run] of runs.entries()) {
       const { plan, hints } = run.job
       const first = firstHash
-      firstHash += this.blooms.readsOf(plan)
+      firstHash += blooms.readsOf(plan.blooms)
       groups.push({
         plan,
         laneCount: run.laneCount,
@@ -301,14 +280,14 @@ export class LaneRunner {
         storeAt: storePlaces(plan, run.laneCount),
         ...(plan.blooms.length === 0
           ? {}
-          : { bloomIndices: hashed.then((found) => found && this.blooms.take(plan, found, first)) }),
+          : { bloomIndices: hashed.then((found) => found && blooms.take(plan.blooms, found, first)) }),
       })
     }
     this.#timings.readback += performance.now() - startedMs
     return groups
   }
 
-  /** Undefined where the device fails, which `faults` tells: then the host hashes. */
+  /** Undefined where the device fails, which the session's `faults` tell: then the host hashes. */
   async #hash(
     commands: readonly Command[],
     reads: readonly BufferRange[],
@@ -323,14 +302,9 @@ export class LaneRunner {
         () => true,
         () => false,
       )
-      if (ran) this.#faults.push(faultText(thrown))
+      if (ran) this.#session.faults.push(faultText(thrown))
       return undefined
     }
-  }
-
-  destroy(): void {
-    this.pool.destroy()
-    this.tables.destroy()
   }
 
   #chunked(job: KernelJob): KernelJob[] {

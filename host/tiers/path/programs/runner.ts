@@ -2,14 +2,12 @@ import { KERNELS } from '../../../../kernels/linked.generated.ts'
 import { BINDINGS, ENVIRONMENT_BYTES } from '../../../../transpiler/layout/environment.ts'
 import { EXIT_MISS } from '../../../../transpiler/path_kernel.ts'
 import { type BlockEnvironment, environmentWords } from '../../../chain/environment.ts'
-import type { BufferLease, BufferPool } from '../../../device/buffer_pool.ts'
-import type { BufferRange, Command, ComputeDevice } from '../../../device/compute_device.ts'
+import type { BufferLease } from '../../../device/buffer_pool.ts'
+import type { BufferRange, Command } from '../../../device/compute_device.ts'
 import { faultText } from '../../../device/fault.ts'
 import type { Kernel } from '../../../device/kernel.ts'
 import { mostWaveBytes } from '../../../device/limits.ts'
-import type { BloomRunner } from '../../../receipts/device_blooms.ts'
-import type { DeviceTables } from '../../../session/mirror.ts'
-import type { ResidentState } from '../../../state/tables/resident_tables.ts'
+import type { DeviceSession } from '../../../session/device_session.ts'
 import { type LaneGroup, type LaneSource, slotPlaces, storePlaces } from '../columns.ts'
 import type { StartedJobs } from '../kernels/runner.ts'
 import { COLUMN_BYTES, COLUMN_LIMBS, type PathPlan } from '../plan.ts'
@@ -19,15 +17,6 @@ import { assembleWave, groupInputs, type ProgramJob, splitJobs, type Wave, type 
 const BLOOM_LANES = 256
 /** Looked-up keys come with the results up to this size: cheaper than to ask for them when a lane has missed. */
 const KEY_BYTES = 1 << 18
-
-export interface ProgramRunnerParts {
-  readonly device: ComputeDevice
-  readonly resident: ResidentState
-  readonly chainId: bigint
-  readonly pool: BufferPool
-  readonly tables: DeviceTables
-  readonly blooms: BloomRunner
-}
 
 interface WaveRun {
   readonly wave: Wave
@@ -55,19 +44,19 @@ export class ProgramRunner {
   readonly timings = { upload: 0, execute: 0, readback: 0 }
   /** Dispatches beyond the first of a start, because of the device's limits. */
   chunks = 0
-  /** What went wrong in this batch while nothing waited for it. */
-  faults: string[] = []
   /** Most bytes of lane columns that one start held on the device. */
   laneBytes = 0
-  readonly #parts: ProgramRunnerParts
+  readonly #session: DeviceSession
+  readonly #chainId: bigint
   #kernel: Kernel | undefined
   #compiling: Promise<void> | undefined
   /** Paths that missed in this batch, and in the one before. */
   #missing = new Set<PathPlan>()
   #missedBefore = new Set<PathPlan>()
 
-  constructor(parts: ProgramRunnerParts) {
-    this.#parts = parts
+  constructor(session: DeviceSession, chainId: bigint) {
+    this.#session = session
+    this.#chainId = chainId
   }
 
   get isReady(): boolean {
@@ -89,7 +78,6 @@ export class ProgramRunner {
   begin(): void {
     Object.assign(this.timings, { upload: 0, execute: 0, readback: 0 })
     this.chunks = 0
-    this.faults = []
     this.laneBytes = 0
     this.#missedBefore = this.#missing
     this.#missing = new Set()
@@ -103,9 +91,9 @@ export class ProgramRunner {
     const kernel = this.#kernel
     if (kernel === undefined) throw new Error('the program kernel has not compiled')
     const startedMs = performance.now()
-    const { blooms, pool } = this.#parts
+    const { blooms, pool } = this.#session
     const wantsBlooms = jobs.filter(({ transactions }) => transactions.length >= BLOOM_LANES)
-    const bloom = await blooms.open(wantsBlooms.map(({ plan }) => plan))
+    const bloom = await blooms.open(wantsBlooms.map(({ plan }) => plan.blooms))
     const lease = pool.lease()
     try {
       return this.#submit({ jobs, source, env, kernel, bloom, lease, startedMs })
@@ -116,9 +104,9 @@ export class ProgramRunner {
   }
 
   #submit({ jobs, source, env, kernel, bloom, lease, startedMs }: Submission): StartedJobs {
-    const { device, tables, blooms, chainId } = this.#parts
+    const { device, tables, blooms } = this.#session
     const bound = tables.sync()
-    const words = environmentWords(env, chainId)
+    const words = environmentWords(env, this.#chainId)
     const maxVectors = mostWaveBytes(device.limits) / COLUMN_BYTES
     const lists = splitJobs(jobs, maxVectors, device.limits.maxComputeWorkgroupsPerDimension ** 2)
     this.chunks += Math.max(0, lists.length - 1)
@@ -144,7 +132,7 @@ export class ProgramRunner {
         const { laneCount, inputs, outputs } = group
         const places = { inOffset: inputs * COLUMN_BYTES, outOffset: outputs * COLUMN_BYTES }
         const columns = { laneCount, in: run.in, out: run.out, ...places }
-        blooms.append(bloom, group.job.plan, columns, hashes, hashReads, lease)
+        blooms.append(bloom, group.job.plan.blooms, columns, hashes, hashReads, lease)
       }
     }
     this.laneBytes = Math.max(
@@ -174,7 +162,7 @@ export class ProgramRunner {
   }
 
   async #compile(): Promise<void> {
-    const kernel = await this.#parts.device.kernel({
+    const kernel = await this.#session.device.kernel({
       label: 'path programs',
       wgsl: KERNELS['path_program']!,
       entryPoint: 'path_program',
@@ -185,7 +173,7 @@ export class ProgramRunner {
   }
 
   #upload(jobs: readonly ProgramJob[], source: LaneSource, environment: Uint32Array, lease: BufferLease): WaveRun {
-    const { device, resident } = this.#parts
+    const { device, resident } = this.#session
     const { slots, accounts, codes } = resident
     const wave = assembleWave(jobs, source, environment, (key) => codes.skeletonId(key))
     const run = {
@@ -208,7 +196,7 @@ export class ProgramRunner {
     hashed: Promise<readonly Uint32Array[] | undefined>,
   ): Promise<LaneGroup[]> {
     const startedMs = performance.now()
-    const { blooms } = this.#parts
+    const { blooms } = this.#session
     const groups: LaneGroup[] = []
     let firstHash = 0
     for (const [index, run] of runs.entries()) {
@@ -217,7 +205,7 @@ export class ProgramRunner {
         const { plan, transactions, hints } = group.job
         const { laneCount } = group
         const first = firstHash
-        if (hasDeviceBlooms(group)) firstHash += blooms.readsOf(plan)
+        if (hasDeviceBlooms(group)) firstHash += blooms.readsOf(plan.blooms)
         groups.push({
           plan,
           laneCount,
@@ -241,8 +229,8 @@ export class ProgramRunner {
     first: number,
   ): Promise<Uint32Array | undefined> {
     if (!hasDeviceBlooms(group)) return Promise.resolve(undefined)
-    const { blooms } = this.#parts
-    return hashed.then((found) => found && blooms.take(group.job.plan, found, first))
+    const { blooms } = this.#session
+    return hashed.then((found) => found && blooms.take(group.job.plan.blooms, found, first))
   }
 
   /** The key columns of all groups of a wave in which a lane missed, as they stand behind the results. */
@@ -256,10 +244,10 @@ export class ProgramRunner {
     if (!missed) return undefined
     const at = wave.resultVectors * COLUMN_BYTES
     if (withKeys) return results.subarray(at / 4)
-    return this.#parts.device.readback(out, at, wave.keyVectors * COLUMN_BYTES - at)
+    return this.#session.device.readback(out, at, wave.keyVectors * COLUMN_BYTES - at)
   }
 
-  /** Undefined where the device fails, which `faults` tells: then the host hashes. */
+  /** Undefined where the device fails, which the session's `faults` tell: then the host hashes. */
   async #hash(
     commands: readonly Command[],
     reads: readonly BufferRange[],
@@ -267,14 +255,14 @@ export class ProgramRunner {
   ): Promise<readonly Uint32Array[] | undefined> {
     if (commands.length === 0) return []
     try {
-      return (await this.#parts.device.run(commands, { reads })).reads
+      return (await this.#session.device.run(commands, { reads })).reads
     } catch (thrown) {
       // Where the lanes failed, their fault says it.
       const ran = await executed.then(
         () => true,
         () => false,
       )
-      if (ran) this.faults.push(faultText(thrown))
+      if (ran) this.#session.faults.push(faultText(thrown))
       return undefined
     }
   }

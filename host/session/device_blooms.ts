@@ -3,13 +3,17 @@ import { WORKGROUP_SIZE } from '../../transpiler/layout/environment.ts'
 import type { BufferLease, BufferPool } from '../device/buffer_pool.ts'
 import type { BufferRange, Command, ComputeDevice } from '../device/compute_device.ts'
 import type { Kernel } from '../device/kernel.ts'
-import type { PathPlan } from '../tiers/path/plan.ts'
-import type { BloomItem } from './receipts.ts'
 
 /** Items of one dispatch of kernels/entry/bloom.wgsl. */
 const MAX_ITEMS = 16
 const PARAMETER_BYTES = 5 * 16
 const INDEX_BYTES = 8
+
+/** A word of every lane of a dispatch that the device hashes: it begins in this column of the lanes' inputs or outputs. */
+export interface BloomItem {
+  readonly source: 'input' | 'lane'
+  readonly column: number
+}
 
 /** The columns of a dispatch on the device. */
 export interface BloomSource {
@@ -28,44 +32,45 @@ export interface BloomSource {
 export class BloomRunner {
   readonly #device: ComputeDevice
   readonly #pool: BufferPool
-  /** What went wrong in `hashLogs`. */
-  faults: string[] = []
+  /** Told what goes wrong in `hashLogs`. */
+  readonly faults: string[]
   #kernel: Promise<Kernel> | undefined
   #logKernel: Promise<Kernel> | undefined
   /** Off where nobody will ask for blooms: then nothing is hashed. */
   isOn = true
 
-  constructor(device: ComputeDevice, pool: BufferPool) {
+  constructor(device: ComputeDevice, pool: BufferPool, faults: string[] = []) {
     this.#device = device
     this.#pool = pool
+    this.faults = faults
   }
 
-  /** Number of read ranges that `append` adds for a path. */
-  readsOf(plan: PathPlan): number {
-    return this.#callsOf(plan).length
+  /** Number of read ranges that `append` adds for these items. */
+  readsOf(items: readonly BloomItem[]): number {
+    return this.#callsOf(items).length
   }
 
-  /** The kernel for `append`, where one of these paths has topics to hash. */
-  open(plans: readonly PathPlan[]): Promise<Kernel | undefined> {
-    return plans.some((plan) => this.readsOf(plan) > 0) ? this.kernel() : Promise.resolve(undefined)
+  /** The kernel for `append`, where one of these lists has items to hash. */
+  open(lists: readonly (readonly BloomItem[])[]): Promise<Kernel | undefined> {
+    return lists.some((items) => this.readsOf(items) > 0) ? this.kernel() : Promise.resolve(undefined)
   }
 
   /** Adds the commands and reads for a dispatch, with buffers that are held until they are done. */
   append(
     kernel: Kernel,
-    plan: PathPlan,
+    items: readonly BloomItem[],
     source: BloomSource,
     commands: Command[],
     reads: BufferRange[],
     lease: BufferLease,
   ): void {
-    for (const call of this.#callsOf(plan)) {
+    for (const call of this.#callsOf(items)) {
       const { laneCount } = source
       const parameters = lease.uniform(PARAMETER_BYTES)
       const words = new Uint32Array(PARAMETER_BYTES / 4)
       words.set([laneCount, call.items.length, laneCount, 0])
       call.items.forEach((item, k) => {
-        words[4 + k] = plan.blooms[item]!.column
+        words[4 + k] = items[item]!.column
       })
       this.#device.upload(parameters, 0, words)
       const byteLength = call.items.length * laneCount * INDEX_BYTES
@@ -83,16 +88,13 @@ export class BloomRunner {
     }
   }
 
-  /**
-   * The indices of all items in the order of `plan.blooms` (host/receipts/receipts.ts), from the ranges read at
-   * `first`; undefined where none were read.
-   */
-  take(plan: PathPlan, results: readonly Uint32Array[], first: number): Uint32Array | undefined {
+  /** The indices of all items in their order, from the ranges read at `first`; undefined where none were read. */
+  take(items: readonly BloomItem[], results: readonly Uint32Array[], first: number): Uint32Array | undefined {
     if (results[first] === undefined) return undefined
-    const calls = bloomCalls(plan.blooms)
+    const calls = bloomCalls(items)
     if (calls.length === 1) return results[first]!
     const perItem = results[first]!.length / calls[0]!.items.length
-    const indices = new Uint32Array(perItem * plan.blooms.length)
+    const indices = new Uint32Array(perItem * items.length)
     calls.forEach((call, c) => {
       call.items.forEach((item, k) => {
         indices.set(results[first + c]!.subarray(k * perItem, (k + 1) * perItem), item * perItem)
@@ -150,8 +152,8 @@ export class BloomRunner {
     return this.#logKernel
   }
 
-  #callsOf(plan: PathPlan): ReturnType<typeof bloomCalls> {
-    return this.isOn ? bloomCalls(plan.blooms) : []
+  #callsOf(items: readonly BloomItem[]): ReturnType<typeof bloomCalls> {
+    return this.isOn ? bloomCalls(items) : []
   }
 
   kernel(): Promise<Kernel> {

@@ -1,0 +1,47 @@
+import { BufferPool } from '../device/buffer_pool.ts'
+import type { ComputeDevice } from '../device/compute_device.ts'
+import type { ResidentState } from '../state/tables/resident_tables.ts'
+import { BloomRunner } from './device_blooms.ts'
+import { DeviceTables } from './mirror.ts'
+
+/**
+ * What all tiers share on a device: its buffers, the mirror of one set of resident tables, the hashing of topics, and
+ * what went wrong. Flows open and close it; tiers are constructed on it.
+ */
+export class DeviceSession {
+  readonly device: ComputeDevice
+  readonly resident: ResidentState
+  readonly pool: BufferPool
+  readonly tables: DeviceTables
+  readonly blooms: BloomRunner
+  /** What went wrong in this batch while nothing waited for it. */
+  readonly faults: string[] = []
+
+  constructor(device: ComputeDevice, resident: ResidentState) {
+    this.device = device
+    this.resident = resident
+    this.pool = new BufferPool(device)
+    this.tables = new DeviceTables(device, resident)
+    this.blooms = new BloomRunner(device, this.pool, this.faults)
+  }
+
+  /** Starts a batch. `hashesTopics`: its blooms will be asked for. */
+  begin(hashesTopics: boolean): void {
+    this.blooms.isOn = hashesTopics
+    this.faults.length = 0
+  }
+
+  /**
+   * After the device ran out of memory: frees the buffers that no wave holds, and takes the mirror for lost, which the
+   * next wave of any tier fills again.
+   */
+  makeRoom(): void {
+    this.pool.trim()
+    this.tables.renew()
+  }
+
+  close(): void {
+    this.pool.destroy()
+    this.tables.destroy()
+  }
+}
