@@ -1,10 +1,23 @@
 /** The transpiler's public surface: bytecode and one transaction in, a path kernel out. No GPU, no I/O, no state. */
 export type { EmitOptions } from './emit/emit.ts'
 export type { ValueType } from './ir/ops.ts'
-export type * from './ir/path_ir.ts'
+export type {
+  Attribute,
+  DeltaConditionName,
+  Effect,
+  GuardEffect,
+  LogEffect,
+  PathEnd,
+  PathIr,
+  Piece,
+  StoreEffect,
+  TransferEffect,
+  Value,
+  ValueId,
+} from './ir/path_ir.ts'
 export { PathSyntaxError, parsePath, printPath } from './ir/text.ts'
 export { PathVerifyError, verifyPath } from './ir/verify.ts'
-export type { EnvironmentWord } from './layout/environment.ts'
+export { ENVIRONMENT_WORDS, type EnvironmentWord } from './layout/environment.ts'
 export type { PrecompileResult } from './layout/memo.ts'
 export { liftCode } from './lift/lift.ts'
 export type { LiftedCode, LiftForm } from './lift/lifted_code.ts'

@@ -15,8 +15,22 @@ export const keccakCompiled: Promise<void> = createKeccak(256).then(
   () => {},
 )
 
-/** Keccak-256 on the CPU: about 1.5 us for one block of up to 135 bytes. The result is a fresh array of 32 bytes. */
+/**
+ * Keccak-256 on the CPU: about 1.5 us for one block of up to 135 bytes. The result is a fresh array of 32 bytes.
+ *
+ * @example
+ * import { keccak256 } from 'wgevm'
+ *
+ * console.log(keccak256(new Uint8Array(0)).length) // 32
+ */
 export const keccak256 = (bytes: Uint8Array): Uint8Array => digest(bytes)
 
-/** The same as 0x-hex. */
+/**
+ * Keccak-256 as 0x-hex.
+ *
+ * @example
+ * import { EMPTY_CODE_HASH, keccak256Hex } from 'wgevm'
+ *
+ * console.log(keccak256Hex(new Uint8Array(0)) === EMPTY_CODE_HASH) // true
+ */
 export const keccak256Hex = (bytes: Uint8Array): string => `0x${hexDigest(bytes)}`

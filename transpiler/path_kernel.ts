@@ -5,6 +5,8 @@ import type { Fork } from './spec/forks.ts'
  *
  * Lanes are columns of vec4<u32>: column c of lane l is at `(c * laneCount + l)` in `lanesIn` and in `lanesOut`.
  * A word takes two columns (limbs 0..3, then 4..7).
+ *
+ * Example: {@link transpilePath}.
  */
 export interface PathKernel {
   /** Content address of the path and its WGSL (hex); counters are keyed by it. */
@@ -72,6 +74,8 @@ export interface PathKernel {
  * Equality of all fields selects the candidates for a transaction. `skeleton` is the code skeleton of the called
  * account. `accessList` names the transaction's access list (transpiler/record/access_list.ts); absent without one.
  * `selector` is the first four bytes of calldata as a number, or -1 where calldata is shorter.
+ *
+ * Example: {@link pathKey}.
  */
 export interface PathKey {
   readonly fork: Fork
@@ -87,6 +91,8 @@ export interface PathKey {
  * `gas`: x = execution gas (gas limit minus intrinsic gas), y = entry account id; one column.
  * The others are words of two columns: `caller`, `gasprice` (effective), `value`, `calldata` (the 32 bytes at `offset`,
  * zero padded, as a big-endian word in limb order).
+ *
+ * Example: {@link transpilePath}.
  */
 export type LaneInput =
   | { readonly kind: 'gas'; readonly column: number }
@@ -101,6 +107,8 @@ export type LaneInput =
  * `code`: the path depends on this account's code. `balance`: it depends on its balance, which the lane writes as a
  * word at `balanceColumn`. `exists`: the path holds only where the account exists (EIP-161: is not empty), or only
  * where it does not.
+ *
+ * Example: {@link transpilePath}.
  */
 export type Lookup =
   | {
@@ -126,12 +134,19 @@ export type Lookup =
  * A slot that the host makes: the memo (transpiler/layout/memo.ts) of `precompile` for this input, whose words stand at
  * the hash of the input and behind it; MEMO_BLOCK_HASH: the look-up's key is a block number. `account` is then -1 and
  * means nothing. Words of kind `lane` are there where the lane missed.
+ *
+ * Example: {@link transpilePath}.
  */
 export interface MemoLookup {
   readonly precompile: number
   readonly input: ByteString
 }
 
+/**
+ * A condition under which a path holds, and the place in the code that it comes from.
+ *
+ * Example: {@link transpilePath}.
+ */
 export interface GuardInfo {
   /** What must hold, in words, as in `calldata word 4 fits 160 bits`. */
   readonly meaning: string
@@ -143,6 +158,8 @@ export interface GuardInfo {
  * The last value the path stores to the slot of look-up `lookup`, as a word at `column`.
  * With `delta` the word is an amount to add to or subtract from the slot's current value, and the path's outcome holds
  * for any current value c that meets `conditions` (x = the amount): see DeltaCondition.
+ *
+ * Example: {@link transpilePath}.
  */
 export interface StoreOutput {
   readonly lookup: number
@@ -153,6 +170,8 @@ export interface StoreOutput {
 /**
  * `noUnderflow`: c >= x. `noOverflow`: c + x < 2^256. `sameZeroness`: (c == 0) and (c +- x == 0) are as for the value
  * the lane read (SSTORE gas and refund depend on nothing else when x != 0 is unchanged).
+ *
+ * Example: {@link transpilePath}.
  */
 export type DeltaCondition = 'noUnderflow' | 'noOverflow' | 'sameZeroness'
 
@@ -161,6 +180,8 @@ export type DeltaCondition = 'noUnderflow' | 'noOverflow' | 'sameZeroness'
  * amount is a word at `column` of lanesOut. The outcome holds where `from` has the amount at that place of the order.
  * `back`: an earlier transfer is moved back, as its frame was dropped; `from` has the amount wherever the one before
  * held.
+ *
+ * Example: {@link transpilePath}.
  */
 export interface TransferOutput {
   readonly from: number
@@ -169,7 +190,11 @@ export interface TransferOutput {
   readonly back?: true
 }
 
-/** The path program of a path; layout of code and constants in transpiler/layout/program.ts. */
+/**
+ * The path program of a path; layout of code and constants in transpiler/layout/program.ts.
+ *
+ * Example: {@link transpilePath}.
+ */
 export interface PathProgram {
   /** Instructions, a vector each. */
   readonly code: Uint32Array
@@ -185,6 +210,8 @@ export interface PathProgram {
 /**
  * A log of the outcome, in order. `emitter`: -1 is the entry account, else the index of an account look-up whose id
  * names it.
+ *
+ * Example: {@link transpilePath}.
  */
 export interface LogOutput {
   readonly emitter: number
@@ -196,6 +223,8 @@ export interface LogOutput {
  * A word the host can find: a constant of the path, a constant of the contract instance (index in words behind the
  * constants base of `account`, as in `emitter`), a lane input (`column` in lanesIn), or computed on the device
  * (`column` in lanesOut).
+ *
+ * Example: {@link transpilePath}.
  */
 export type OutputWord =
   | { readonly kind: 'constant'; readonly value: bigint }
@@ -203,7 +232,11 @@ export type OutputWord =
   | { readonly kind: 'input'; readonly column: number }
   | { readonly kind: 'lane'; readonly column: number }
 
-/** Bytes made of whole words, cut to `bytes`: word i gives bytes 32 i .. 32 i + 31, big-endian. */
+/**
+ * Bytes made of whole words, cut to `bytes`: word i gives bytes 32 i .. 32 i + 31, big-endian.
+ *
+ * Example: {@link transpilePath}.
+ */
 export interface ByteString {
   readonly bytes: number
   readonly words: readonly OutputWord[]
@@ -213,11 +246,28 @@ export interface ByteString {
  * Column 0 of `lanesOut`: (exit, gas used, refund, 0). Gas used is execution gas, without the intrinsic part; refund is
  * the refund counter at the end (before the EIP-3529 cap). Both hold only when exit is EXIT_NONE.
  * exit: EXIT_NONE, EXIT_MISS, else 1 + index into `guards` of the first guard that failed.
+ *
+ * Example: {@link transpilePath}.
  */
 export const EXIT_NONE = 0
+/**
+ * Exit of a lane that lacks a slot or an account: the host loads what it names, and the lane runs again.
+ *
+ * Example: {@link transpilePath}.
+ */
 export const EXIT_MISS = 0xffffffff
+/**
+ * Id of a look-up that found nothing.
+ *
+ * Example: {@link transpilePath}.
+ */
 export const MISSING = 0xffffffff
 
+/**
+ * Sizes of a path on its way from bytecode to WGSL.
+ *
+ * Example: {@link transpilePath}.
+ */
 export interface PathReport {
   readonly steps: number
   readonly recordedValues: number

@@ -4,6 +4,8 @@ import { keccak256 } from './keccak256.ts'
 /**
  * Code without what differs between instances of the same contract: PUSH20 and PUSH32 immediates (Solidity immutables,
  * linked addresses, hashes) are lifted into `constants` and zeroed in `skeleton`. Masks stay, so that they still fold.
+ *
+ * Example: {@link codeSkeleton}.
  */
 export interface CodeSkeleton {
   /**
@@ -20,7 +22,9 @@ export interface CodeSkeleton {
 }
 
 /**
- * Words of the per-account constants table in front of the lifted immediates: code hash, code size (layout/tables.ts).
+ * Words of an account's constants before the lifted immediates: code hash and code size (layout/tables.ts).
+ *
+ * Example: {@link codeSkeleton}.
  */
 export const CONSTANTS_BEFORE_IMMEDIATES = 2
 
@@ -41,7 +45,15 @@ const isStructural = (value: bigint): boolean => isMask(value) || isMask(ALL_ONE
 
 const skeletons = new WeakMap<Uint8Array, CodeSkeleton>()
 
-/** Found once for each array: code is not changed in place. */
+/**
+ * The skeleton of a code. It is found once for each array, so a code must not be changed in place.
+ *
+ * @example
+ * import { codeSkeleton } from 'wgevm/transpiler'
+ *
+ * const code = Uint8Array.of(0x73, ...new Uint8Array(20).fill(7), 0x50) // PUSH20, POP
+ * console.log(codeSkeleton(code).places) // [ { offset: 1, length: 20 } ]
+ */
 export const codeSkeleton = (code: Uint8Array): CodeSkeleton => {
   const known = skeletons.get(code)
   if (known !== undefined) return known

@@ -25,12 +25,32 @@ export const MAX_LIVE_VALUES = 6_000
 
 const NO_KERNELS = { parts: [], hintedParts: [], scratchColumns: 0 }
 
-/** A path IR to path IR step, by the name it has in dumps. */
+/**
+ * A path IR to path IR step, by the name it has in dumps.
+ *
+ * Example: {@link PASSES}.
+ */
 export interface Pass {
   readonly name: string
+  /** The path after the pass; verified input gives verified output. */
   readonly run: (path: PathIr) => PathIr
 }
 
+/**
+ * The passes of a path, in the order in which they run.
+ *
+ * @example
+ * import { PASSES, parsePath } from 'wgevm/transpiler'
+ *
+ * const path = parsePath(
+ *   `path osaka skeleton=0x00 selector=-1 calldata=0 value=zero
+ * skeleton 0 0x00
+ * v0:u32 = gas
+ * v1:bool = const 0
+ * end success gas=v0 refund=v1 bytes=0 []`,
+ * )
+ * console.log(PASSES.reduce((stage, pass) => pass.run(stage), path).values.length) // 2
+ */
 export const PASSES: readonly Pass[] = [
   { name: 'propagate_pins', run: propagatePins },
   { name: 'subsume_guards', run: subsumeGuards },
@@ -38,13 +58,22 @@ export const PASSES: readonly Pass[] = [
   { name: 'dead_code', run: eliminateDeadCode },
 ]
 
-/** What every stage produced, for `wgevm transpile`. `stages[0]` is the recorded path, then one entry per pass. */
+/**
+ * What every stage produced, for `wgevm transpile`. `stages[0]` is the recorded path, then one entry per pass.
+ *
+ * Example: {@link transpilePath}.
+ */
 export interface Transpilation {
   readonly kernel: PathKernel
   readonly trace: readonly TraceStep[]
   readonly stages: readonly { readonly name: string; readonly path: PathIr }[]
 }
 
+/**
+ * A kernel with all stages that led to it, or why there is no path and at which program counter.
+ *
+ * Example: {@link transpilePath}.
+ */
 export type TranspileResult =
   | ({ readonly kind: 'kernel' } & Transpilation)
   | { readonly kind: 'unsupported'; readonly reason: UnsupportedReason; readonly pc: number }
@@ -54,7 +83,22 @@ const byteString = (path: PathIr, columns: PathColumns, bytes: number, words: re
   words: words.map((id) => outputWord(path, columns, id)),
 })
 
-/** Lowers a path that all passes have seen to a kernel and its manifest. */
+/**
+ * Lowers a path that all passes have seen to a kernel and its manifest. `report`: EVM steps and values of the
+ * recording, for the manifest's report.
+ *
+ * @example
+ * import { lowerPath, parsePath } from 'wgevm/transpiler'
+ *
+ * const path = parsePath(
+ *   `path osaka skeleton=0x00 selector=-1 calldata=0 value=zero
+ * skeleton 0 0x00
+ * v0:u32 = gas
+ * v1:bool = const 0
+ * end success gas=v0 refund=v1 bytes=0 []`,
+ * )
+ * console.log(lowerPath(path, { steps: 0, recordedValues: 2 }).parts.length) // 1
+ */
 export const lowerPath = (
   path: PathIr,
   report: { readonly steps: number; readonly recordedValues: number },
@@ -128,7 +172,20 @@ export const lowerPath = (
 const countLookups = ({ values }: PathIr): number =>
   values.reduce((count, { op }) => (op === 'slot' || op === 'account' ? count + 1 : count), 0)
 
-/** Records the path of a transaction and lowers it: bytecode to WGSL in one call. Refusals are values. */
+/**
+ * Records the path of a transaction and lowers it: bytecode to WGSL in one call. Refusals are values.
+ *
+ * @example
+ * import { type RecordState, transpilePath } from 'wgevm/transpiler'
+ *
+ * const code = Uint8Array.of(0x60, 1, 0x60, 0, 0x55) // PUSH1 1, PUSH1 0, SSTORE
+ * const state: RecordState = { account: () => ({ balance: 0n, code }), storage: () => 0n }
+ * const block = { number: 1n, timestamp: 1n, coinbase: 0n, prevrandao: 0n, gaslimit: 60_000_000n }
+ * const environment = { ...block, chainid: 1n, basefee: 7n, blobbasefee: 1n }
+ * const call = { from: 0xa11cen, to: 0xb0bn, value: 0n, gasPrice: 10n, data: new Uint8Array(0), gas: 100_000 }
+ * const result = await transpilePath({ fork: 'osaka', environment, ...call }, state)
+ * console.log(result.kind === 'kernel' && result.kernel.guards.length) // 2
+ */
 export const transpilePath = async (
   transaction: RecordedTransaction,
   state: RecordState,

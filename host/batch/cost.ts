@@ -2,6 +2,8 @@
  * What decides between a wave, the host and the CPU tier, in microseconds. Never measured while a batch runs: the same
  * batch takes the same rounds each time (docs/decisions/0011-waves-by-fixed-costs.md,
  * 0013-few-lanes-run-on-the-host.md, 0023-costs-of-the-device.md). Costs choose tiers, and change no result.
+ *
+ * Example: {@link deviceCosts}.
  */
 export interface DeviceCosts {
   /** A wave of path programs: upload, submission, readback, the groups that come back. */

@@ -9,7 +9,11 @@ import {
 } from './open_batch.ts'
 import type { ExitReasons } from './reason.ts'
 
-/** How one transaction was executed. */
+/**
+ * How one transaction was executed.
+ *
+ * Example: {@link ExecuteRequest}.
+ */
 export interface TransactionExplanation {
   readonly index: number
   readonly tier: 'transfer' | 'pathKernel' | 'pathProgram' | 'pathHost' | 'laneVm' | 'cpu' | 'rejected'

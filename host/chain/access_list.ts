@@ -9,9 +9,16 @@ import { rlpBytes, rlpHex, rlpInteger, rlpList } from '../primitives/rlp.ts'
  *
  * Canonical order: accounts by address, slots by key, changes by step. Each stands once; a slot that any step changes
  * is not among the reads.
+ *
+ * Example: {@link accessListHash}.
  */
 export type BlockAccessList = readonly AccountAccess[]
 
+/**
+ * What a block does with one account (EIP-7928). Slot keys and values are words, balances wei.
+ *
+ * Example: {@link accessListHash}.
+ */
 export interface AccountAccess {
   /** 0x-hex in lower case. */
   readonly address: string
@@ -22,26 +29,71 @@ export interface AccountAccess {
   readonly codeChanges: readonly StepValue<Uint8Array>[]
 }
 
+/**
+ * A slot that some step of the block changes, with its value after each of those steps (EIP-7928).
+ *
+ * Example: {@link accessListHash}.
+ */
 export interface SlotAccess {
   readonly key: bigint
   readonly changes: readonly StepValue<bigint>[]
 }
 
-/** What a value is behind a step. */
+/**
+ * A value after step `index` of the block: 0 before its transactions, 1 to n its transactions, n + 1 after them.
+ *
+ * Example: {@link accessListHash}.
+ */
 export interface StepValue<Value> {
   readonly index: number
   readonly value: Value
 }
 
-/** A list that is none: one line that names the place and the expectation. */
+/**
+ * Bytes that do not hold a block access list: the message is one line, with the place and what was expected there.
+ *
+ * @example
+ * import { AccessListError, decodeAccessList } from 'wgevm'
+ *
+ * try {
+ *   decodeAccessList(Uint8Array.of(0x01))
+ * } catch (error) {
+ *   console.log(error instanceof AccessListError) // true
+ * }
+ */
 export class AccessListError extends Error {
   override readonly name = 'AccessListError'
 }
 
-/** RLP of the list: [address, slot changes, slot reads, balance, nonce and code changes] for each account. */
+/**
+ * RLP of a block access list (EIP-7928): [address, slot changes, slot reads, balance, nonce and code changes] for each
+ * account. The list must be in canonical order.
+ *
+ * @example
+ * import { encodeAccessList } from 'wgevm'
+ *
+ * console.log(encodeAccessList([])) // Uint8Array(1) [ 192 ]
+ */
 export const encodeAccessList = (list: BlockAccessList): Uint8Array => rlpList(list.map(encodeAccount))
 
-/** keccak-256 of the RLP, as a header commits to it. */
+/**
+ * keccak-256 of the RLP of a block access list, 0x-hex: what a header commits to (EIP-7928).
+ *
+ * @example
+ * import { accessListHash, type BlockAccessList } from 'wgevm'
+ *
+ * const list: BlockAccessList = [
+ *   {
+ *     address: '0x00000000000000000000000000000000000a11ce',
+ *     storageChanges: [],
+ *     storageReads: [1n],
+ *     balanceChanges: [{ index: 1, value: 5n }],
+ *     nonceChanges: [{ index: 1, value: 1n }],
+ *     codeChanges: [],
+ *   },
+ * ]
+ * console.log(accessListHash(list).length) // 66
+ */
 export const accessListHash = (list: BlockAccessList): string => keccak256Hex(encodeAccessList(list))
 
 const encodeAccount = (account: AccountAccess): Uint8Array =>
@@ -63,7 +115,14 @@ const encodeSteps = (changes: readonly StepValue<bigint | Uint8Array>[]): Uint8A
 
 type Item = Uint8Array | Item[]
 
-/** Decodes the RLP of a list and checks its canonical order. Throws AccessListError. */
+/**
+ * Decodes the RLP of a block access list (EIP-7928) and checks its canonical order. Throws AccessListError.
+ *
+ * @example
+ * import { decodeAccessList, encodeAccessList } from 'wgevm'
+ *
+ * console.log(decodeAccessList(encodeAccessList([]))) // []
+ */
 export const decodeAccessList = (rlp: Uint8Array): BlockAccessList => {
   let decoded: Item
   try {

@@ -14,6 +14,8 @@ import type { BlockEnvironment } from './environment.ts'
  * access lists     entries of i are accessStart[i] .. accessStart[i + 1]; entry e has address accessAddress[5 e ..] and
  *                  keys accessKeyStart[e] .. accessKeyStart[e + 1], each a word in accessKey[8 k ..]
  * extras           what only types 3, 4 and 0x7e have, by index; empty in most batches
+ *
+ * Example: {@link encodeBatch}.
  */
 export interface TransactionBatch {
   readonly count: number
@@ -74,6 +76,8 @@ export const TYPE_DEPOSIT = 0x7e
 /**
  * One EIP-7702 authorization as signed. `authority` is the recovered signer (0x-hex); undefined where the signature is
  * bad. Execution asks for no more; the signature stands beside it where it is known.
+ *
+ * Example: {@link TransactionExtras}.
  */
 export interface Authorization {
   readonly chainId: bigint
@@ -83,12 +87,29 @@ export interface Authorization {
   readonly signature?: AuthorizationSignature
 }
 
+/**
+ * The signature of an authorization (EIP-7702): parity of y, and the two numbers of ECDSA over secp256k1.
+ *
+ * Example: {@link TransactionExtras}.
+ */
 export interface AuthorizationSignature {
   readonly yParity: bigint
   readonly r: bigint
   readonly s: bigint
 }
 
+/**
+ * What only some types of transactions have: blobs (EIP-4844), authorizations (EIP-7702), deposits of the OP stack.
+ *
+ * @example
+ * import type { TransactionExtras } from 'wgevm'
+ *
+ * const bob = '0x0000000000000000000000000000000000000b0b'
+ * const extras: TransactionExtras = {
+ *   authorizations: [{ chainId: 1n, address: bob, nonce: 0n, authority: '0x00000000000000000000000000000000000a11ce' }],
+ * }
+ * console.log(extras.authorizations?.length) // 1
+ */
 export interface TransactionExtras {
   /** Type 3: wei per blob gas. */
   readonly maxFeePerBlobGas?: bigint
@@ -101,7 +122,16 @@ export interface TransactionExtras {
 }
 
 /**
- * One transaction in object form, for the edge of the library. Addresses and data are 0x-hex; quantities are bigint.
+ * One transaction in object form, for the edge of the library. Addresses and data are 0x-hex; values, prices and fees
+ * are wei as bigint. Where `type` is absent it follows from the fields (see `encodeBatch`).
+ *
+ * @example
+ * import type { TransactionObject } from 'wgevm'
+ *
+ * const alice = '0x00000000000000000000000000000000000a11ce'
+ * const bob = '0x0000000000000000000000000000000000000b0b'
+ * const payment: TransactionObject = { from: alice, to: bob, nonce: 0n, gasLimit: 21_000n, gasPrice: 10n, value: 1n }
+ * console.log(payment.type) // undefined
  */
 export interface TransactionObject extends TransactionExtras {
   readonly type?: 0 | 1 | 2 | 3 | 4 | 0x7e
@@ -118,6 +148,11 @@ export interface TransactionObject extends TransactionExtras {
   readonly accessList?: readonly { readonly address: string; readonly storageKeys: readonly string[] }[]
 }
 
+/**
+ * A block as the executor takes it apart from its header: what its transactions see, and the transactions.
+ *
+ * Example: {@link ExecuteRequest}.
+ */
 export interface Block {
   readonly env: BlockEnvironment
   readonly transactions: TransactionBatch

@@ -3,6 +3,8 @@ import type { Fork } from '../../transpiler/spec/forks.ts'
 /**
  * Blob limits of a stretch of the chain: most blobs in a block, and how slowly their price moves (EIP-4844, 7691,
  * 7892).
+ *
+ * Example: {@link BlockOptions}.
  */
 export interface BlobParameters {
   readonly maxBlobs: number

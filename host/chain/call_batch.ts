@@ -12,6 +12,13 @@ import { gasBounds, type TransactionRules, transactionRules } from './rules.ts'
 /**
  * A call to simulate. Addresses and data are 0x-hex. Absent: from address zero, no value, free gas, and all gas of the
  * block, as far as a gas limit is that wide.
+ *
+ * @example
+ * import type { CallObject } from 'wgevm'
+ *
+ * const bob = '0x0000000000000000000000000000000000000b0b'
+ * const totalSupply: CallObject = { to: bob, data: '0x18160ddd' }
+ * console.log(totalSupply.from) // undefined
  */
 export interface CallObject extends Omit<TransactionExtras, 'deposit'> {
   /** Absent: what the other fields say, as in a TransactionObject. */

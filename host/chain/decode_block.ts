@@ -4,12 +4,27 @@ import type { BlockHeader } from './header.ts'
 import { headerFields } from './header_fields.ts'
 import type { Withdrawal } from './withdrawals.ts'
 
-/** Bytes that are no block: one line that names the field and what it should be. */
+/**
+ * Bytes that are not a block: the message is one line, with the field and what it should be.
+ *
+ * @example
+ * import { BlockInputError, decodeBlock } from 'wgevm'
+ *
+ * try {
+ *   decodeBlock(new Uint8Array(0))
+ * } catch (error) {
+ *   console.log(error instanceof BlockInputError) // true
+ * }
+ */
 export class BlockInputError extends Error {
   override readonly name = 'BlockInputError'
 }
 
-/** A block as its RLP has it; the transactions as they come over the wire. */
+/**
+ * A block as its RLP has it; the transactions as they come over the wire.
+ *
+ * Example: {@link decodeBlock}.
+ */
 export interface DecodedBlock {
   readonly header: BlockHeader
   readonly transactions: readonly Uint8Array[]
@@ -23,6 +38,14 @@ type Item = Uint8Array | Item[]
 /**
  * Decodes the RLP of a block (YP 4.3; EIP-2718, EIP-4895). Strict: canonical RLP and integers, fields of their lengths.
  * Throws BlockInputError.
+ *
+ * @example
+ * import { decodeBlock, EMPTY_TRIE_ROOT, encodeHeader, genesisHeader } from 'wgevm'
+ *
+ * const header = encodeHeader(genesisHeader('london', { stateRoot: EMPTY_TRIE_ROOT }))
+ * const size = header.length + 2 // no transactions, no uncles
+ * const block = decodeBlock(Uint8Array.of(0xf9, size >> 8, size & 0xff, ...header, 0xc0, 0xc0))
+ * console.log(block.header.number, block.transactions.length) // 0n 0
  */
 export const decodeBlock = (rlp: Uint8Array): DecodedBlock => {
   const parts = listOf(decode(rlp), 'block')

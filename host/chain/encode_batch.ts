@@ -22,7 +22,19 @@ import {
   transactionData,
 } from './batch.ts'
 
-/** A transaction or call that cannot be read: which one, and why. Nothing of the batch was made. */
+/**
+ * A transaction or call that cannot be read: its `index`, and the `reason` in one line. `encodeBatch`, `decodeSigned`
+ * and the calls of an executor throw it before they have done anything.
+ *
+ * @example
+ * import { encodeBatch, TransactionInputError } from 'wgevm'
+ *
+ * try {
+ *   encodeBatch([{ from: '0xa11ce', nonce: 0n, gasLimit: 21_000n }])
+ * } catch (error) {
+ *   console.log(error instanceof TransactionInputError && error.index) // 0
+ * }
+ */
 export class TransactionInputError extends InputError {
   override readonly name = 'TransactionInputError'
   declare readonly index: number
@@ -36,8 +48,17 @@ export class TransactionInputError extends InputError {
 }
 
 /**
- * Object form to columns. Where `type` is absent it follows from the fields: fee caps make type 2, an access list
- * type 1. Throws TransactionInputError for a field that is missing, malformed or out of range.
+ * Transactions in object form to columns (TransactionBatch). Where `type` is absent it follows from the fields: fee
+ * caps make type 2, an access list type 1. Throws TransactionInputError for a field that is missing, malformed or out
+ * of range.
+ *
+ * @example
+ * import { encodeBatch, wordToBigInt } from 'wgevm'
+ *
+ * const alice = '0x00000000000000000000000000000000000a11ce'
+ * const bob = '0x0000000000000000000000000000000000000b0b'
+ * const batch = encodeBatch([{ from: alice, to: bob, nonce: 0n, gasLimit: 21_000n, gasPrice: 10n, value: 5n }])
+ * console.log(batch.count, wordToBigInt(batch.value, 0)) // 1 5n
  */
 export const encodeBatch = (objects: readonly TransactionObject[]): TransactionBatch => {
   checkArray(objects, 'transactions', 'an array of transactions')
@@ -85,7 +106,16 @@ export const encodeBatch = (objects: readonly TransactionObject[]): TransactionB
   return batch
 }
 
-/** Transaction i in object form. Types 2, 3 and 4 carry their fee caps, the others a gas price. */
+/**
+ * Transaction i of a batch in object form. Types 2, 3 and 4 carry their fee caps, the others a gas price.
+ *
+ * @example
+ * import { decodeTransaction, encodeBatch } from 'wgevm'
+ *
+ * const alice = '0x00000000000000000000000000000000000a11ce'
+ * const batch = encodeBatch([{ from: alice, nonce: 7n, gasLimit: 60_000n, gasPrice: 1n, data: '0x00' }])
+ * console.log(decodeTransaction(batch, 0).nonce) // 7n
+ */
 export const decodeTransaction = (batch: TransactionBatch, i: number): TransactionObject => {
   const type = batch.type[i] as NonNullable<TransactionObject['type']>
   const maxFeePerGas = wordToBigInt(batch.maxFeePerGas, LIMBS_PER_WORD * i)

@@ -2,7 +2,11 @@ import { ENVIRONMENT_WORDS } from '../../transpiler/layout/environment.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { wordFromBigInt } from '../primitives/word.ts'
 
-/** The block as its transactions see it. Addresses and hashes are 0x-hex. */
+/**
+ * The block as its transactions see it. Addresses are 0x-hex; `prevRandao` is a word.
+ *
+ * Example: {@link ExecuteRequest}.
+ */
 export interface BlockEnvironment {
   readonly number: bigint
   /** Seconds. */

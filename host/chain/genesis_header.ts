@@ -2,7 +2,16 @@ import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { EMPTY_TRIE_ROOT } from '../primitives/keccak.ts'
 import { type BlockHeader, EMPTY_LIST_HASH } from './header.ts'
 
-/** What a chain chooses for its first header; the rest follows from the fork it starts with. */
+/**
+ * What a chain chooses for its first header; the rest follows from the fork it starts with.
+ *
+ * @example
+ * import { type GenesisFields, MemoryState, stateRootOf } from 'wgevm'
+ *
+ * const state = MemoryState.from({ '0x00000000000000000000000000000000000a11ce': { balance: 1n } })
+ * const fields: GenesisFields = { stateRoot: stateRootOf(state.dump()), gasLimit: 60_000_000n }
+ * console.log(fields.stateRoot.length) // 66
+ */
 export interface GenesisFields
   extends Partial<
     Pick<
@@ -34,7 +43,11 @@ const DEFAULT_GAS_LIMIT = 30_000_000n
  * Hashes are 0x-hex in lower case.
  *
  * @example
+ * import { genesisHeader, MemoryState, stateRootOf } from 'wgevm'
+ *
+ * const state = MemoryState.from({ '0x00000000000000000000000000000000000a11ce': { balance: 10n ** 18n } })
  * const parent = genesisHeader('osaka', { stateRoot: stateRootOf(state.dump()), gasLimit: 60_000_000n })
+ * console.log(parent.number, parent.baseFeePerGas) // 0n 1000000000n
  */
 export const genesisHeader = (fork: Fork, fields: GenesisFields): BlockHeader => ({
   parentHash: ZERO_HASH,

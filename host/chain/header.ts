@@ -8,6 +8,8 @@ import type { BlockEnvironment } from './environment.ts'
 /**
  * A block header (YP 4.3). Hashes, addresses and byte strings are 0x-hex in lower case; what a fork brought is absent
  * before it.
+ *
+ * Example: {@link headerHash}.
  */
 export interface BlockHeader {
   readonly parentHash: string
@@ -41,15 +43,31 @@ export interface BlockHeader {
   readonly blockAccessListHash?: string
 }
 
-/** Blob limits of a stretch of the chain, with the blobs per block that keep their price as it is. */
+/**
+ * Blob limits of a stretch of the chain, with the blobs per block that keep their price as it is.
+ *
+ * Example: {@link BlockOptions}.
+ */
 export interface BlobSchedule extends BlobParameters {
   readonly targetBlobs: number
 }
 
-/** keccak-256 of the RLP of an empty list: the uncle hash of a block without uncles. */
+/**
+ * keccak-256 of the RLP of an empty list: the uncle hash of a block without uncles.
+ *
+ * Example: {@link headerHash}.
+ */
 export const EMPTY_LIST_HASH = '0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347'
 
-/** RLP of the header: a field that is there makes every optional one in front of it be there. */
+/**
+ * RLP of a header (YP 4.3). The optional fields follow the forks in order, and the encoding ends before the first that
+ * is absent.
+ *
+ * @example
+ * import { EMPTY_TRIE_ROOT, encodeHeader, genesisHeader } from 'wgevm'
+ *
+ * console.log(encodeHeader(genesisHeader('london', { stateRoot: EMPTY_TRIE_ROOT })).length) // 505
+ */
 export const encodeHeader = (header: BlockHeader): Uint8Array => {
   const fields = [
     rlpHex(header.parentHash),
@@ -84,6 +102,15 @@ export const encodeHeader = (header: BlockHeader): Uint8Array => {
   return rlpList(fields)
 }
 
+/**
+ * keccak-256 of the RLP of a header, 0x-hex: the hash of the block (YP 4.3).
+ *
+ * @example
+ * import { EMPTY_LIST_HASH, EMPTY_TRIE_ROOT, genesisHeader, headerHash } from 'wgevm'
+ *
+ * const genesis = genesisHeader('frontier', { stateRoot: EMPTY_TRIE_ROOT })
+ * console.log(genesis.uncleHash === EMPTY_LIST_HASH, headerHash(genesis).length) // true 66
+ */
 export const headerHash = (header: BlockHeader): string => keccak256Hex(encodeHeader(header))
 
 /** Hash of the uncles of a block. */

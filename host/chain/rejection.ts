@@ -7,6 +7,8 @@
  * `nonceTooHigh`, `senderNotEoa`, `insufficientFunds` and `gasLimitReached`. The others follow from the transaction and
  * the block alone (rules.ts). `malformed` is only said of an entry of a pool: a batch of transactions that cannot be
  * read is refused.
+ *
+ * Example: {@link rejectionText}.
  */
 export const REJECTION = {
   none: 0,
@@ -34,7 +36,11 @@ export const REJECTION = {
   malformed: 22,
 } as const
 
-/** One of the numbers of REJECTION, never `none`. */
+/**
+ * One of the numbers of REJECTION, never `none`.
+ *
+ * Example: {@link rejectionText}.
+ */
 export type Rejection = Exclude<(typeof REJECTION)[keyof typeof REJECTION], 0>
 
 const TEXTS: Readonly<Record<Rejection, string>> = {
@@ -62,4 +68,12 @@ const TEXTS: Readonly<Record<Rejection, string>> = {
   22: 'malformed transaction',
 }
 
+/**
+ * A rejection in words, as go-ethereum says it where it has the same one.
+ *
+ * @example
+ * import { REJECTION, rejectionText } from 'wgevm'
+ *
+ * console.log(rejectionText(REJECTION.nonceTooLow)) // nonce too low
+ */
 export const rejectionText = (rejection: Rejection): string => TEXTS[rejection]

@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Log } from './log.ts'
 
-/** Requests of a block to the consensus layer: one byte string for each type, without the type (EIP-7685). */
+/**
+ * Requests of a block to the consensus layer: one byte string for each type, without the type (EIP-7685).
+ *
+ * Example: {@link BlockInput}.
+ */
 export interface Requests {
   readonly deposits: Uint8Array
   readonly withdrawals: Uint8Array

@@ -108,6 +108,17 @@ interface Parsed {
   readonly items: readonly Item[]
 }
 
+/**
+ * Options of `decodeSigned`. `chainId` is what every transaction that names a chain must name (EIP-155).
+ *
+ * @example
+ * import { type DecodeOptions, decodeSigned, type TransactionInputError } from 'wgevm'
+ *
+ * const faults = new Map<number, TransactionInputError>()
+ * const options: DecodeOptions = { chainId: 1n, faults }
+ * decodeSigned([Uint8Array.of(0xff)], options)
+ * console.log(faults.has(0)) // true
+ */
 export interface DecodeOptions {
   readonly chainId: bigint
   /** Whether deposits are read, which nobody has signed: of a chain on the OP stack only. */

@@ -1,6 +1,10 @@
 import { rlpHex, rlpInteger, rlpList } from '../primitives/rlp.ts'
 
-/** A withdrawal of the beacon chain (EIP-4895). The amount is in Gwei; the address is 0x-hex. */
+/**
+ * A withdrawal of the beacon chain (EIP-4895). The amount is in Gwei; the address is 0x-hex.
+ *
+ * Example: {@link withdrawalsRoot}.
+ */
 export interface Withdrawal {
   readonly index: bigint
   readonly validatorIndex: bigint

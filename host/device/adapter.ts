@@ -4,7 +4,11 @@ import { basename } from 'node:path'
 import { type AdapterKind, gpuFiles, type Manifest, mesaVersion, nvidiaEglVendor, systemManifests } from './manifest.ts'
 import { bundledSwiftShader } from './swiftshader.ts'
 
-/** What became of one driver that could have been used. */
+/**
+ * What became of one driver that could have been used.
+ *
+ * Example: {@link listAdapters}.
+ */
 export interface AdapterReport {
   readonly kind: AdapterKind
   /** The device as its driver names it, or the driver where no device was reached. */
@@ -43,7 +47,18 @@ export interface Candidate {
   readonly manifests: readonly Manifest[] | 'bundled' | 'platform'
 }
 
-/** No adapter fits the request. The message is one line and names what is there. */
+/**
+ * No adapter fits the request. The message is one line and names what is there.
+ *
+ * @example
+ * import { NoAdapterError, openDevice } from 'wgevm'
+ *
+ * const device = await openDevice({ adapter: 'gpu' }).catch((error: unknown) => {
+ *   if (error instanceof NoAdapterError) return undefined // error.reports says what became of each driver
+ *   throw error
+ * })
+ * device?.destroy()
+ */
 export class NoAdapterError extends Error {
   override readonly name = 'NoAdapterError'
   readonly reports: readonly AdapterReport[]
@@ -290,7 +305,14 @@ const openByName = async (
   return isRefusal(named) ? open(candidate, flags) : named
 }
 
-/** Every driver that could be used here, best first, with what became of it. Creates an instance of each. */
+/**
+ * Every driver that could be used here, best first, with what became of it. Creates an instance of each.
+ *
+ * @example
+ * import { listAdapters } from 'wgevm'
+ *
+ * for (const { kind, name, accepted, reason } of await listAdapters()) console.log(kind, name, accepted, reason)
+ */
 export const listAdapters = async (): Promise<AdapterReport[]> => {
   const { list, refusals } = discover(undefined)
   const reports: AdapterReport[] = []

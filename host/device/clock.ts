@@ -1,6 +1,10 @@
 import type { Command, ComputeDevice, RunOptions, RunResult } from './compute_device.ts'
 
-/** What dispatches took on the device, by timestamp queries. They may overlap the host's work, and each other. */
+/**
+ * What dispatches took on the device, by timestamp queries. They may overlap the host's work, and each other.
+ *
+ * Example: {@link ExecutorOptions}.
+ */
 export interface DeviceTimes {
   /** Undefined where the adapter has no timestamp queries. */
   readonly totalMs: number | undefined
@@ -8,6 +12,11 @@ export interface DeviceTimes {
   readonly kernels: Readonly<Record<string, KernelTime>>
 }
 
+/**
+ * Dispatches of one kernel, and their milliseconds on the device in all.
+ *
+ * Example: {@link ExecutorOptions}.
+ */
 export interface KernelTime {
   readonly dispatches: number
   readonly ms: number

@@ -68,6 +68,8 @@ export interface RunResult {
  * A compute device. Work is queued in call order; `run` may be called again before the last one is done.
  * A fault rejects the call that waits for it: DeviceLostError, OutOfMemoryError, ValidationError (fault.ts). After a
  * DeviceLostError every call fails: destroy the device and open another.
+ *
+ * Example: {@link openDevice}.
  */
 export interface ComputeDevice {
   readonly kind: AdapterKind

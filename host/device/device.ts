@@ -11,6 +11,16 @@ import { HARDWARE_SPIN_MS, SPIN_MS, throttledWait } from './throttle.ts'
 import { dispatchTimes, MOST_TIMED, TimestampPool } from './timestamps.ts'
 import { COPY_DST, COPY_SRC, MAP_MODE_READ, STORAGE, UNIFORM } from './usage.ts'
 
+/**
+ * Options of `openDevice`.
+ *
+ * @example
+ * import { type DeviceOptions, openDevice } from 'wgevm'
+ *
+ * const options: DeviceOptions = { adapter: 'lavapipe', robustness: 'checked', compileLimitMs: 60_000 }
+ * const device = await openDevice(options)
+ * device.destroy()
+ */
 export interface DeviceOptions {
   /** `gpu`, `lavapipe`, `swiftshader`, or a part of an adapter's name. Default: WGEVM_ADAPTER, else the best one. */
   readonly adapter?: string
@@ -23,6 +33,12 @@ export interface DeviceOptions {
   readonly compileLimitMs?: number
 }
 
+/**
+ * What a kernel does with an index outside its array: `on` clamps it, `off` leaves it to the driver, `checked` reports
+ * it.
+ *
+ * Example: {@link DeviceOptions}.
+ */
 export type Robustness = 'on' | 'off' | 'checked'
 
 const ROBUSTNESS: readonly Robustness[] = ['on', 'off', 'checked']
@@ -36,9 +52,21 @@ const defaultRobustness = (): Robustness => {
 }
 
 /**
- * Opens a device on the best adapter that fits. Throws NoAdapterError.
+ * Opens a device on the best adapter that fits: a GPU, else a software driver of the system, else the bundled one.
+ * Throws NoAdapterError where none fits, ValidationError where WGEVM_ROBUSTNESS is unknown. The caller destroys the
+ * device.
+ *
  * In a worker thread the choice among Vulkan drivers needs `env: SHARE_ENV`: the loader reads the process's
  * environment.
+ *
+ * @example
+ * import { createExecutor, MemoryState, openDevice } from 'wgevm'
+ *
+ * const device = await openDevice()
+ * console.log(device.kind, device.name, device.software)
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state: new MemoryState(), device })
+ * executor.close()
+ * device.destroy()
  */
 export const openDevice = async ({
   adapter,

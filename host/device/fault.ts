@@ -1,16 +1,42 @@
-/** The device is gone: driver reset, GPU unplugged, process limits. Everything on it is lost; open another one. */
+/**
+ * The device is gone: the driver was reset, the GPU was unplugged, or the process ran into a limit. Everything on it is
+ * lost; open another one. A call of an executor does not throw it: the batch ends on the CPU tier, and `faults` says
+ * so.
+ *
+ * @example
+ * import { DeviceLostError, openDevice } from 'wgevm'
+ *
+ * const device = await openDevice()
+ * device.lost.then((error) => console.log(error instanceof DeviceLostError, error.message))
+ * device.destroy()
+ */
 export class DeviceLostError extends Error {
   override readonly name = 'DeviceLostError'
 }
 
-/** The device has no room for a buffer or a dispatch. The device itself stays usable. */
+/**
+ * The device has no room for a buffer or a dispatch; the device itself stays usable. A call of an executor does not
+ * throw it: the wave runs in halves, and what does not fit alone runs on the CPU tier.
+ *
+ * @example
+ * import { OutOfMemoryError } from 'wgevm'
+ *
+ * const isRoom = (error: unknown): boolean => error instanceof OutOfMemoryError
+ * console.log(isRoom(new OutOfMemoryError('lanes: 1 GiB'))) // true
+ */
 export class OutOfMemoryError extends Error {
   override readonly name = 'OutOfMemoryError'
 }
 
 /**
- * WebGPU refused a command: wrong usage, a range outside its buffer, a binding that does not fit. Our bug, or a
- * driver's.
+ * WebGPU refused a command: wrong usage, a range outside its buffer, a binding that does not fit. It is a bug of this
+ * library or of a driver; with `robustness: 'checked'` also an index outside its array.
+ *
+ * @example
+ * import { ValidationError } from 'wgevm'
+ *
+ * const isBug = (error: unknown): boolean => error instanceof ValidationError
+ * console.log(isBug(new Error('no'))) // false
  */
 export class ValidationError extends Error {
   override readonly name = 'ValidationError'

@@ -30,6 +30,11 @@ export interface Kernel {
   warmUp(): Promise<number>
 }
 
+/**
+ * One message of the compiler, with its place in the WGSL.
+ *
+ * Example: {@link ShaderCompileError}.
+ */
 export interface ShaderMessage {
   /** 1-based; 0 where the message belongs to no place. */
   readonly line: number
@@ -39,6 +44,12 @@ export interface ShaderMessage {
 
 /**
  * The WGSL does not compile, or the driver refuses the pipeline. `excerpt` shows the lines around the first message.
+ *
+ * @example
+ * import { ShaderCompileError } from 'wgevm'
+ *
+ * const error = new ShaderCompileError('path', 'fn f() {\n  1;\n}', [{ line: 2, column: 3, message: 'expected a statement' }])
+ * console.log(error.messages[0]?.line) // 2
  */
 export class ShaderCompileError extends Error {
   override readonly name = 'ShaderCompileError'

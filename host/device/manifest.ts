@@ -2,7 +2,11 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 
-/** `gpu` drives hardware; the other two are software. */
+/**
+ * `gpu` drives hardware; the other two are software.
+ *
+ * Example: {@link openDevice}.
+ */
 export type AdapterKind = 'gpu' | 'lavapipe' | 'swiftshader'
 
 /** A Vulkan driver manifest (`*_icd.json`) of the system. @internal */

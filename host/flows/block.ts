@@ -31,7 +31,24 @@ import { decodeSigned } from './decode_signed.ts'
 import type { ExecutionResult } from './executor_interface.ts'
 import { firstDifference } from './state_difference.ts'
 
-/** A block as it is given: its header says what the execution must come to. */
+/**
+ * A block as it is given: its header says what the execution must come to.
+ *
+ * @example
+ * import { type BlockInput, createExecutor, createStateTrie, genesisHeader, MemoryState, stateRootOf } from 'wgevm'
+ *
+ * const state = MemoryState.from({ '0x00000000000000000000000000000000000a11ce': { balance: 10n ** 18n } })
+ * const parent = genesisHeader('shanghai', { stateRoot: stateRootOf(state.dump()) })
+ * const producer = createExecutor({ fork: 'shanghai', chainId: 1n, state: state.clone() })
+ * const attributes = { timestamp: 12n, coinbase: '0x0000000000000000000000000000000000000b0b', prevRandao: `0x${'0'.repeat(64)}` }
+ * const parentState = createStateTrie(state.dump())
+ * const block: BlockInput = (await producer.build({ parent, attributes, pool: [], parentState })).block
+ * const validator = createExecutor({ fork: 'shanghai', chainId: 1n, state })
+ * const { stateRoot } = await validator.executeBlock(block, { parent, parentState: createStateTrie(state.dump()) })
+ * console.log(stateRoot === block.header.stateRoot) // true
+ * producer.close()
+ * validator.close()
+ */
 export interface BlockInput {
   readonly header: BlockHeader
   /** Decoded, or as they come over the wire. */
@@ -44,6 +61,20 @@ export interface BlockInput {
   readonly accessList?: BlockAccessList
 }
 
+/**
+ * Options of `executeBlock`: what the block is checked against, and what is asked for beside its result.
+ *
+ * @example
+ * import { type BlockOptions, createStateTrie, genesisHeader, MemoryState, stateRootOf } from 'wgevm'
+ *
+ * const state = new MemoryState()
+ * const options: BlockOptions = {
+ *   parent: genesisHeader('osaka', { stateRoot: stateRootOf(state.dump()) }),
+ *   parentState: createStateTrie(state.dump()),
+ *   blobSchedule: { targetBlobs: 10, maxBlobs: 15, updateFraction: 8_346_193n },
+ * }
+ * console.log(options.blobSchedule?.maxBlobs) // 15
+ */
 export interface BlockOptions {
   /** Without it the rules between a block and its parent are not checked. */
   readonly parent?: BlockHeader
@@ -64,6 +95,11 @@ export interface BlockOptions {
   readonly accessList?: boolean
 }
 
+/**
+ * What came of a block: the result of its transactions, and what its header commits to. Hashes and roots are 0x-hex.
+ *
+ * Example: {@link BlockInput}.
+ */
 export interface BlockResult extends ExecutionResult, BlockYield {
   readonly gasUsed: bigint
   readonly blobGasUsed: bigint
@@ -81,7 +117,23 @@ export interface BlockResult extends ExecutionResult, BlockYield {
   readonly accessListHash?: string
 }
 
-/** The block may not stand: `field` of its header, or `what` else, is not as the rules or the execution want it. Nothing was committed. */
+/**
+ * The block may not stand: `field` of its header, or something else that is named in the message, is not as the rules
+ * or the execution want it. Nothing was committed.
+ *
+ * @example
+ * import { BlockError, createExecutor, genesisHeader, MemoryState, stateRootOf } from 'wgevm'
+ *
+ * const state = new MemoryState()
+ * const parent = genesisHeader('shanghai', { stateRoot: stateRootOf(state.dump()) })
+ * const executor = createExecutor({ fork: 'shanghai', chainId: 1n, state })
+ * try {
+ *   await executor.executeBlock({ header: { ...parent, number: 2n }, transactions: [], withdrawals: [] }, { parent })
+ * } catch (error) {
+ *   console.log(error instanceof BlockError && error.field) // number
+ * }
+ * executor.close()
+ */
 export class BlockError extends Error {
   override readonly name = 'BlockError'
   readonly number: bigint

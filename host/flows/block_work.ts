@@ -16,7 +16,11 @@ export interface BlockBody {
   readonly withdrawals?: readonly Withdrawal[]
 }
 
-/** What the work around the transactions gives. */
+/**
+ * What a block does before and after its transactions: requests (EIP-7685), and changes where they were asked for.
+ *
+ * Example: {@link BlockInput}.
+ */
 export interface BlockYield {
   /** From Prague on. */
   readonly requests?: Requests

@@ -33,7 +33,21 @@ import { checkTrie } from './check_block_input.ts'
 import { decodeSigned } from './decode_signed.ts'
 import type { ExecutionResult } from './executor_interface.ts'
 
-/** What the consensus layer, or a sequencer, decides of a block. */
+/**
+ * What the consensus layer, or a sequencer, decides of a block.
+ *
+ * @example
+ * import type { BlockAttributes } from 'wgevm'
+ *
+ * const attributes: BlockAttributes = {
+ *   timestamp: 1_700_000_000n,
+ *   coinbase: '0x0000000000000000000000000000000000000b0b',
+ *   prevRandao: `0x${'00'.repeat(32)}`,
+ *   withdrawals: [],
+ *   parentBeaconBlockRoot: `0x${'00'.repeat(32)}`,
+ * }
+ * console.log(attributes.gasLimit) // undefined
+ */
 export interface BlockAttributes {
   readonly timestamp: bigint
   /** 0x-hex. */
@@ -49,6 +63,25 @@ export interface BlockAttributes {
   readonly parentBeaconBlockRoot?: string
 }
 
+/**
+ * What `build` makes a block of: the parent, what the consensus layer or a sequencer decides, and a pool of signed
+ * transactions.
+ *
+ * @example
+ * import { type BuildRequest, createExecutor, createStateTrie, genesisHeader, MemoryState, stateRootOf } from 'wgevm'
+ *
+ * const state = MemoryState.from({ '0x00000000000000000000000000000000000a11ce': { balance: 10n ** 18n } })
+ * const request: BuildRequest = {
+ *   parent: genesisHeader('paris', { stateRoot: stateRootOf(state.dump()) }),
+ *   attributes: { timestamp: 12n, coinbase: '0x0000000000000000000000000000000000000b0b', prevRandao: `0x${'0'.repeat(64)}` },
+ *   pool: [Uint8Array.of(0xff)],
+ *   parentState: createStateTrie(state.dump()),
+ * }
+ * const executor = createExecutor({ fork: 'paris', chainId: 1n, state })
+ * const { block, dropped } = await executor.build(request)
+ * console.log(block.header.number, dropped.length) // 1n 1
+ * executor.close()
+ */
 export interface BuildRequest {
   readonly parent: BlockHeader
   readonly attributes: BlockAttributes
@@ -65,6 +98,11 @@ export interface BuildRequest {
   readonly signal?: AbortSignal
 }
 
+/**
+ * A transaction of the pool that is not in the block, and why.
+ *
+ * Example: {@link BuildRequest}.
+ */
 export interface PoolRejection {
   /** Position in the pool. */
   readonly index: number
@@ -72,6 +110,11 @@ export interface PoolRejection {
   readonly reason: string
 }
 
+/**
+ * A block that was built and committed, and what became of the pool.
+ *
+ * Example: {@link BuildRequest}.
+ */
 export interface BuiltBlock {
   /** What `executeBlock` takes. */
   readonly block: BlockInput

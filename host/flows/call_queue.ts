@@ -1,4 +1,16 @@
-/** The executor was closed: the call was refused, or ended without a trace. */
+/**
+ * The executor was closed: the call was refused, or ended without a trace.
+ *
+ * @example
+ * import { createExecutor, ExecutorClosedError, MemoryState } from 'wgevm'
+ *
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state: new MemoryState() })
+ * executor.close()
+ * const coinbase = '0x0000000000000000000000000000000000000b0b'
+ * const at = { number: 1n, timestamp: 1n, coinbase, gasLimit: 60_000_000n, baseFeePerGas: 7n, prevRandao: 0n }
+ * const error: unknown = await executor.simulate({ at, calls: [] }).catch((reason: unknown) => reason)
+ * console.log(error instanceof ExecutorClosedError) // true
+ */
 export class ExecutorClosedError extends Error {
   override readonly name = 'ExecutorClosedError'
 

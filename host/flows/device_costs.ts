@@ -54,8 +54,17 @@ export const measureAndKeep = async (device: ComputeDevice, root = cacheRoots()[
 }
 
 /**
- * The costs of a device for `ExecutorOptions.costs`: on hardware those of the cache folder, measured at first use; a software device shares
- * the host's cores and has the built-in ones.
+ * The costs of a device for `ExecutorOptions.costs`, in microseconds: on hardware those of the cache folder, measured
+ * at first use; a software device shares the host's cores and has the built-in ones.
+ *
+ * @example
+ * import { createExecutor, deviceCosts, MemoryState, openDevice } from 'wgevm'
+ *
+ * const device = await openDevice()
+ * const costs = await deviceCosts(device)
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state: new MemoryState(), device, costs })
+ * executor.close()
+ * device.destroy()
  */
 export const deviceCosts = async (device: ComputeDevice): Promise<DeviceCosts> =>
   device.software ? SOFTWARE_COSTS : (knownCosts(device) ?? (await measureAndKeep(device)))

@@ -65,7 +65,24 @@ const LEAST_MEASURED = 16
 /** Transactions of a batch that may be kept until the next one. */
 const MOST_KEPT = 4096
 
-/** Throws InputError where an option is unknown or out of range. */
+/**
+ * An executor of batches, blocks, builds and simulations on one State. It opens nothing before its first call. Throws
+ * InputError where an option is unknown or out of range.
+ *
+ * @example
+ * import { createExecutor, MemoryState } from 'wgevm'
+ *
+ * const alice = '0x00000000000000000000000000000000000a11ce'
+ * const bob = '0x0000000000000000000000000000000000000b0b'
+ * const state = MemoryState.from({ [alice]: { balance: 10n ** 18n } })
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state })
+ * const { receipts } = await executor.execute({
+ *   env: { number: 1n, timestamp: 1n, coinbase: bob, gasLimit: 60_000_000n, baseFeePerGas: 7n, prevRandao: 0n },
+ *   transactions: [{ from: alice, to: bob, nonce: 0n, gasLimit: 21_000n, gasPrice: 10n, value: 1n }],
+ * })
+ * console.log(receipts.get(0)?.status, receipts.totalGasUsed) // 1 21000
+ * executor.close()
+ */
 export const createExecutor = (options: ExecutorOptions): Executor => new BatchExecutor(checkOptions(options))
 
 /** Opens what runs the lane VM on these tables. @internal */

@@ -16,6 +16,25 @@ import type { BuildRequest, BuiltBlock } from './build.ts'
 import type { SimulateRequest } from './simulate.ts'
 import type { Simulation } from './simulation.ts'
 
+/**
+ * Options of `createExecutor`. Those from `compile` to `workers` decide where transactions run and how fast, never a
+ * result.
+ *
+ * @example
+ * import { createExecutor, type ExecutorOptions, MemoryState } from 'wgevm'
+ *
+ * const options: ExecutorOptions = {
+ *   fork: 'osaka',
+ *   chainId: 1n,
+ *   state: new MemoryState(),
+ *   device: 'auto',
+ *   laneVm: 'never',
+ *   workers: 2,
+ *   deviceTimes: true,
+ *   invalid: 'throw',
+ * }
+ * createExecutor(options).close()
+ */
 export interface ExecutorOptions {
   readonly fork: Fork
   readonly chainId: bigint
@@ -78,6 +97,26 @@ export interface ExecutorOptions {
   readonly invalid?: 'skip' | 'throw'
 }
 
+/**
+ * A batch to execute: the block as its transactions see it, and the transactions in their order.
+ *
+ * @example
+ * import { createExecutor, type ExecuteRequest, MemoryState } from 'wgevm'
+ *
+ * const alice = '0x00000000000000000000000000000000000a11ce'
+ * const bob = '0x0000000000000000000000000000000000000b0b'
+ * const request: ExecuteRequest = {
+ *   env: { number: 1n, timestamp: 1n, coinbase: bob, gasLimit: 60_000_000n, baseFeePerGas: 7n, prevRandao: 0n },
+ *   transactions: [{ from: alice, to: bob, nonce: 0n, gasLimit: 21_000n, gasPrice: 10n, value: 1n }],
+ *   explain: true,
+ *   changes: true,
+ * }
+ * const state = MemoryState.from({ [alice]: { balance: 10n ** 18n } })
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state })
+ * const { explain, changes } = await executor.execute(request)
+ * console.log(explain?.[0]?.tier, changes?.[0]?.accounts.length) // transfer 2
+ * executor.close()
+ */
 export interface ExecuteRequest {
   readonly env: BlockEnvironment
   readonly transactions: TransactionBatch | readonly TransactionObject[]
@@ -92,13 +131,22 @@ export interface ExecuteRequest {
   readonly signal?: AbortSignal
 }
 
+/**
+ * A transaction of the batch that may not be included: its index, and why.
+ *
+ * Example: {@link rejectionText}.
+ */
 export interface RejectedTransaction {
   readonly index: number
   readonly code: Rejection
   readonly reason: string
 }
 
-/** Transactions by the tier that executed them; rejected ones are in none. */
+/**
+ * Transactions by the tier that executed them; rejected ones are in none.
+ *
+ * Example: {@link createExecutor}.
+ */
 export interface TierCounts {
   readonly pathKernel: number
   readonly pathProgram: number
@@ -112,6 +160,8 @@ export interface TierCounts {
 /**
  * Wall milliseconds by stage; with compileMs their sum is the whole call. The device works beside the host: `execute` is only
  * the waiting for it, and the CPU tier.
+ *
+ * Example: {@link createExecutor}.
  */
 export interface StageTimings {
   /** Static rules, senders and called accounts, tiers and path keys. */
@@ -132,6 +182,12 @@ export interface StageTimings {
   device?: number
 }
 
+/**
+ * What came of a batch: receipts, writes, and where and how its transactions were executed. Times are wall
+ * milliseconds.
+ *
+ * Example: {@link createExecutor}.
+ */
 export interface ExecutionResult {
   readonly receipts: Receipts
   readonly rejected: readonly RejectedTransaction[]
@@ -166,6 +222,8 @@ export interface ExecutionResult {
  * Calls run one at a time, in the order in which they were made; a call that is made while another runs waits for it. A call
  * that rejects has committed nothing, and the next one works. What is wrong with the arguments is said before anything is
  * done: InputError, with the field and its value (TransactionInputError, OverrideError: with the transaction or account).
+ *
+ * Example: {@link createExecutor}.
  */
 export interface Executor {
   /** Executes a batch in order and commits it. */
@@ -193,7 +251,20 @@ export interface Executor {
   close(): void
 }
 
-/** The batch holds a transaction that may not be included, and the executor was told to `throw`. Nothing was committed. */
+/**
+ * The batch holds a transaction that may not be included, and the executor was told to `throw`. Nothing was committed.
+ *
+ * @example
+ * import { createExecutor, InvalidTransactionError, MemoryState } from 'wgevm'
+ *
+ * const alice = '0x00000000000000000000000000000000000a11ce'
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state: new MemoryState(), invalid: 'throw' })
+ * const env = { number: 1n, timestamp: 1n, coinbase: alice, gasLimit: 60_000_000n, baseFeePerGas: 7n, prevRandao: 0n }
+ * const transactions = [{ from: alice, to: alice, nonce: 0n, gasLimit: 21_000n, gasPrice: 10n }]
+ * const error: unknown = await executor.execute({ env, transactions }).catch((reason: unknown) => reason)
+ * console.log(error instanceof InvalidTransactionError && error.index) // 0
+ * executor.close()
+ */
 export class InvalidTransactionError extends Error {
   override readonly name = 'InvalidTransactionError'
   readonly index: number

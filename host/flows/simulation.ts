@@ -20,12 +20,21 @@ import { VmReceipts } from '../tiers/lane_vm/receipts.ts'
 import { COLUMN_LIMBS } from '../tiers/path/plan.ts'
 import type { TierCounts } from './executor_interface.ts'
 
+/**
+ * An entry of an access list (EIP-2930): an address, and storage keys of it, 0x-hex.
+ *
+ * Example: {@link Simulation}.
+ */
 export interface AccessListEntry {
   readonly address: string
   readonly storageKeys: readonly string[]
 }
 
-/** One call in object form. Hex is 0x and lower case. */
+/**
+ * One call in object form. Hex is 0x and lower case.
+ *
+ * Example: {@link Simulation}.
+ */
 export interface SimulatedCall {
   /** 1 success, 0 revert or halt; undefined where the call could not start. */
   readonly status: 0 | 1 | undefined
@@ -43,9 +52,18 @@ export interface SimulatedCall {
   readonly exitReason?: string
 }
 
+/**
+ * The tier that executed a simulated call; `none` where it could not start.
+ *
+ * Example: {@link Simulation}.
+ */
 export type SimulationTier = 'path' | 'laneVm' | 'transfer' | 'cpu' | 'none'
 
-/** Wall milliseconds by stage; their sum and compileMs are the whole call. */
+/**
+ * Wall milliseconds by stage; their sum and compileMs are the whole call.
+ *
+ * Example: {@link Simulation}.
+ */
 export interface SimulationTimings {
   /** Static rules, callers and called accounts, tiers and path keys. */
   route: number
@@ -77,6 +95,18 @@ export interface SimulationParts {
  *
  * status         u8[n]   1 success, 0 revert or halt, 2 could not start
  * gasUsed        f64[n]  as a transaction pays it; 0 where it could not start; rounded from 2^53 on, `get` is exact
+ *
+ * @example
+ * import { createExecutor, MemoryState } from 'wgevm'
+ *
+ * const vault = '0x0000000000000000000000000000000000005afe'
+ * const code = '0x60005460005260206000f3' // returns slot 0
+ * const state = MemoryState.from({ [vault]: { nonce: 1n, code, storage: { '0x0': 7n } } })
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state })
+ * const at = { number: 1n, timestamp: 1n, coinbase: vault, gasLimit: 60_000_000n, baseFeePerGas: 7n, prevRandao: 0n }
+ * const simulation = await executor.simulate({ at, calls: [{ to: vault }] })
+ * console.log(simulation.output(0).at(-1), (await simulation.accessList(0)).length) // 7 1
+ * executor.close()
  */
 export class Simulation {
   readonly count: number
@@ -142,6 +172,7 @@ export class Simulation {
     return this.#bundleStart
   }
 
+  /** Call i in object form. */
   get(i: number): SimulatedCall {
     const output = this.output(i)
     const status = this.status[i]!
@@ -179,6 +210,7 @@ export class Simulation {
     return receipts.logs(at)
   }
 
+  /** Text of Error(string) or Panic(uint256) where the call reverted with one. */
   revertReason(i: number): string | undefined {
     return this.status[i] === 0 ? revertReason(this.output(i)) : undefined
   }
@@ -189,17 +221,20 @@ export class Simulation {
     return schedule.cpuResults.get(at)?.contractAddress
   }
 
+  /** Why call i could not start, in words; undefined where it did. */
   rejection(i: number): string | undefined {
     const { receipts, at } = this.#receiptsOf(i)
     const rejection = receipts.rejection(at)
     return rejection === REJECTION.none ? undefined : rejectionText(rejection)
   }
 
+  /** The tier that executed call i. */
   tier(i: number): SimulationTier {
     const { schedule, at } = this.#placeOf(i)
     return TIERS[schedule.outcome[at]!]!
   }
 
+  /** Why the CPU tier executed call i; undefined where another tier did. */
   exitReason(i: number): string | undefined {
     const { schedule, at } = this.#placeOf(i)
     return schedule.outcome[at] === OUTCOME_CPU ? this.#reasons.text(schedule.reasons[at]!) : undefined

@@ -2,6 +2,15 @@
  * Something that a caller gave is not what it must be: one line with the field, what it must be, and the value. Nothing
  * was done. `field` is the name as the caller writes it (`env.timestamp`, `workers`), `index` the transaction, call or
  * account that it belongs to, where there are several.
+ *
+ * @example
+ * import { createExecutor, InputError, MemoryState } from 'wgevm'
+ *
+ * try {
+ *   createExecutor({ fork: 'osaka', chainId: 1n, state: new MemoryState(), workers: -1 })
+ * } catch (error) {
+ *   console.log(error instanceof InputError && error.field) // workers
+ * }
  */
 export class InputError extends Error {
   override readonly name: string = 'InputError'

@@ -252,15 +252,49 @@ const limbsFromBigInt = (dst: Uint32Array, di: number, limbs: number, value: big
   for (; limb < limbs; limb++) dst[di + limb] = 0
 }
 
+/**
+ * The word at `a[ai]`: eight u32, least significant first.
+ *
+ * @example
+ * import { wordToBigInt } from 'wgevm'
+ *
+ * console.log(wordToBigInt(Uint32Array.of(1, 1, 0, 0, 0, 0, 0, 0), 0)) // 4294967297n
+ */
 export const wordToBigInt = (a: Uint32Array, ai: number): bigint => limbsToBigInt(a, ai, LIMBS_PER_WORD)
 
-/** dst = value mod 2^256; value must not be negative. */
+/**
+ * Writes value mod 2^256 to dst[di .. di + 8], eight u32, least significant first. The value must not be negative.
+ *
+ * @example
+ * import { wordFromBigInt } from 'wgevm'
+ *
+ * const limbs = new Uint32Array(8)
+ * wordFromBigInt(limbs, 0, 2n ** 255n)
+ * console.log(limbs[7]) // 2147483648
+ */
 export const wordFromBigInt = (dst: Uint32Array, di: number, value: bigint): void =>
   limbsFromBigInt(dst, di, LIMBS_PER_WORD, value)
 
-/** A 64-bit quantity in two limbs, as nonces and gas limits are kept. */
+/**
+ * The 64-bit quantity at `a[ai]`: two limbs, the low one first, as nonces and gas limits are kept.
+ *
+ * @example
+ * import { quantityToBigInt } from 'wgevm'
+ *
+ * console.log(quantityToBigInt(Uint32Array.of(5, 1), 0)) // 4294967301n
+ */
 export const quantityToBigInt = (a: Uint32Array, ai: number): bigint => (BigInt(a[ai + 1]!) << 32n) | BigInt(a[ai]!)
 
+/**
+ * Writes a 64-bit quantity to dst[di] (low limb) and dst[di + 1], as nonces and gas limits are kept.
+ *
+ * @example
+ * import { quantityFromBigInt } from 'wgevm'
+ *
+ * const limbs = new Uint32Array(2)
+ * quantityFromBigInt(limbs, 0, 2n ** 32n + 5n)
+ * console.log(limbs) // Uint32Array(2) [ 5, 1 ]
+ */
 export const quantityFromBigInt = (dst: Uint32Array, di: number, value: bigint): void =>
   limbsFromBigInt(dst, di, 2, value)
 
@@ -283,17 +317,53 @@ const limbsFromHex = (dst: Uint32Array, di: number, limbs: number, hex: string):
   }
 }
 
-/** 0x and 64 digits. */
+/**
+ * The word at `a[ai]` as 0x and 64 digits.
+ *
+ * @example
+ * import { wordToHex } from 'wgevm'
+ *
+ * console.log(wordToHex(Uint32Array.of(255, 0, 0, 0, 0, 0, 0, 0), 0).slice(-4)) // 00ff
+ */
 export const wordToHex = (a: Uint32Array, ai: number): string => limbsToHex(a, ai, LIMBS_PER_WORD)
 
-/** Reads up to 64 digits, 0x optional, shorter values from the right. Throws RangeError on anything else. */
+/**
+ * Reads a word of up to 64 digits, 0x optional, to dst[di .. di + 8]; fewer digits are the low ones. Throws RangeError
+ * on anything else.
+ *
+ * @example
+ * import { wordFromHex, wordToBigInt } from 'wgevm'
+ *
+ * const limbs = new Uint32Array(8)
+ * wordFromHex(limbs, 0, '0xff')
+ * console.log(wordToBigInt(limbs, 0)) // 255n
+ */
 export const wordFromHex = (dst: Uint32Array, di: number, hex: string): void =>
   limbsFromHex(dst, di, LIMBS_PER_WORD, hex)
 
-/** 0x and 40 lower-case digits. */
+/**
+ * The address at `a[ai]` as 0x and 40 lower-case digits.
+ *
+ * @example
+ * import { addressToHex, encodeBatch } from 'wgevm'
+ *
+ * const alice = '0x00000000000000000000000000000000000a11ce'
+ * const batch = encodeBatch([{ from: alice, nonce: 0n, gasLimit: 53_000n, gasPrice: 1n }])
+ * console.log(addressToHex(batch.from, 5 * 0)) // 0x00000000000000000000000000000000000a11ce
+ */
 export const addressToHex = (a: Uint32Array, ai: number): string => limbsToHex(a, ai, LIMBS_PER_ADDRESS)
 
-/** Reads exactly 40 digits, 0x optional, any case. Throws RangeError on anything else. */
+/**
+ * Reads an address of exactly 40 digits, 0x optional, any case, to dst[di .. di + 5]. Throws RangeError on anything
+ * else.
+ *
+ * @example
+ * import { addressFromHex } from 'wgevm'
+ *
+ * const limbs = new Uint32Array(5)
+ * addressFromHex(limbs, 0, '0x00000000000000000000000000000000000a11ce')
+ * console.log(limbs[0]?.toString(16)) // a11ce
+ */
 export const addressFromHex = (dst: Uint32Array, di: number, hex: string): void => {
   if (hex.length !== (hex.startsWith('0x') ? 42 : 40))
     throw new RangeError(`expected an address of 20 bytes, got '${hex}'`)
@@ -318,18 +388,56 @@ const limbsFromBytes = (dst: Uint32Array, di: number, limbs: number, bytes: Uint
   }
 }
 
-/** Writes the 32 big-endian bytes of a word at `dst[di]`. */
+/**
+ * Writes the 32 big-endian bytes of the word at `a[ai]` to `dst[di]`.
+ *
+ * @example
+ * import { wordToBytes } from 'wgevm'
+ *
+ * const bytes = new Uint8Array(32)
+ * wordToBytes(bytes, 0, Uint32Array.of(258, 0, 0, 0, 0, 0, 0, 0), 0)
+ * console.log(bytes[30], bytes[31]) // 1 2
+ */
 export const wordToBytes = (dst: Uint8Array, di: number, a: Uint32Array, ai: number): void =>
   limbsToBytes(dst, di, LIMBS_PER_WORD, a, ai)
 
-/** Reads the 32 big-endian bytes at `bytes[at]`. */
+/**
+ * Reads the 32 big-endian bytes at `bytes[at]` as a word: dst[di .. di + 8].
+ *
+ * @example
+ * import { wordFromBytes, wordToBigInt } from 'wgevm'
+ *
+ * const limbs = new Uint32Array(8)
+ * wordFromBytes(limbs, 0, Uint8Array.of(...new Uint8Array(31), 9), 0)
+ * console.log(wordToBigInt(limbs, 0)) // 9n
+ */
 export const wordFromBytes = (dst: Uint32Array, di: number, bytes: Uint8Array, at: number): void =>
   limbsFromBytes(dst, di, LIMBS_PER_WORD, bytes, at)
 
-/** Writes the 20 bytes of an address at `dst[di]`. */
+/**
+ * Writes the 20 bytes of the address at `a[ai]` to `dst[di]`.
+ *
+ * @example
+ * import { addressFromHex, addressToBytes } from 'wgevm'
+ *
+ * const limbs = new Uint32Array(5)
+ * addressFromHex(limbs, 0, '0x00000000000000000000000000000000000a11ce')
+ * const bytes = new Uint8Array(20)
+ * addressToBytes(bytes, 0, limbs, 0)
+ * console.log(bytes[19]) // 206
+ */
 export const addressToBytes = (dst: Uint8Array, di: number, a: Uint32Array, ai: number): void =>
   limbsToBytes(dst, di, LIMBS_PER_ADDRESS, a, ai)
 
-/** Reads the 20 bytes at `bytes[at]`. */
+/**
+ * Reads the 20 bytes at `bytes[at]` as an address: dst[di .. di + 5], five u32, the last four bytes first.
+ *
+ * @example
+ * import { addressFromBytes, addressToHex } from 'wgevm'
+ *
+ * const limbs = new Uint32Array(5)
+ * addressFromBytes(limbs, 0, new Uint8Array(20).fill(0xab), 0)
+ * console.log(addressToHex(limbs, 0)) // 0xabababababababababababababababababababab
+ */
 export const addressFromBytes = (dst: Uint32Array, di: number, bytes: Uint8Array, at: number): void =>
   limbsFromBytes(dst, di, LIMBS_PER_ADDRESS, bytes, at)

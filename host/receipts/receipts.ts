@@ -14,7 +14,12 @@ export {
   type LaneTables,
 } from '../tiers/path/receipts.ts'
 
-/** Hex is 0x and lower case. `output` is return or revert data, which a consensus receipt does not carry. */
+/**
+ * A receipt in object form (YP 4.3.1). Hex is 0x and lower case. `output` is return or revert data, which a consensus
+ * receipt does not carry.
+ *
+ * Example: {@link Receipts}.
+ */
 export interface Receipt {
   readonly type: number
   readonly status: 0 | 1
@@ -85,6 +90,20 @@ const FROM_OBJECT = 2
  * Doubles are rounded from 2^53 on: `get`, `gasUsedOf`, `cumulativeGasUsedOf` and `blockGasUsed` are exact.
  *
  * Each transaction must be set once; setting it again replaces what was set.
+ *
+ * @example
+ * import { createExecutor, MemoryState, receiptsRoot } from 'wgevm'
+ *
+ * const alice = '0x00000000000000000000000000000000000a11ce'
+ * const state = MemoryState.from({ [alice]: { balance: 10n ** 18n } })
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state })
+ * const { receipts } = await executor.execute({
+ *   env: { number: 1n, timestamp: 1n, coinbase: alice, gasLimit: 60_000_000n, baseFeePerGas: 7n, prevRandao: 0n },
+ *   transactions: [{ from: alice, to: alice, nonce: 0n, gasLimit: 21_000n, gasPrice: 10n }],
+ * })
+ * console.log(receipts.count, receipts.get(0)?.cumulativeGasUsed, receipts.blockBloom().length) // 1 21000n 256
+ * console.log(receiptsRoot(receipts).length) // 66
+ * executor.close()
  */
 export class Receipts {
   readonly count: number
@@ -237,6 +256,7 @@ export class Receipts {
     }
   }
 
+  /** Logs of transaction i in their order; none where it failed or was rejected. */
   logs(i: number): readonly Log[] {
     if (this.#from[i] === FROM_OBJECT) return this.#objects.get(i)!.logs
     if (this.#from[i] === FROM_LANE) return this.#groups[this.#group[i]!]!.logs(this.#lane[i]!, this.#batch.to, i)

@@ -45,7 +45,15 @@ const enveloped = (type: number, payload: Uint8Array): Uint8Array => {
   return bytes
 }
 
-/** What a receipts trie holds beyond the receipts of the batch, by transaction index. */
+/**
+ * What a receipts trie holds beyond the receipts of the batch, by transaction index.
+ *
+ * @example
+ * import type { ReceiptExtras } from 'wgevm'
+ *
+ * const extras: ReceiptExtras = { deposits: new Map([[0, { nonce: 3n, version: 1n }]]) }
+ * console.log(extras.deposits?.get(0)?.nonce) // 3n
+ */
 export interface ReceiptExtras {
   /** State root behind each transaction (0x-hex), before Byzantium. */
   readonly postStates?: readonly string[]
@@ -78,14 +86,42 @@ export const encodeReceipts = (receipts: Receipts, extras: ReceiptExtras = {}): 
   return encoded
 }
 
-/** Receipts root of the included transactions, 0x-hex. */
+/**
+ * Receipts root of the included transactions, 0x-hex (YP 4.3.1, EIP-2718).
+ *
+ * @example
+ * import { createExecutor, EMPTY_TRIE_ROOT, MemoryState, receiptsRoot } from 'wgevm'
+ *
+ * const coinbase = '0x0000000000000000000000000000000000000b0b'
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state: new MemoryState() })
+ * const env = { number: 1n, timestamp: 1n, coinbase, gasLimit: 60_000_000n, baseFeePerGas: 7n, prevRandao: 0n }
+ * const { receipts } = await executor.execute({ env, transactions: [] })
+ * console.log(receiptsRoot(receipts) === EMPTY_TRIE_ROOT) // true
+ * executor.close()
+ */
 export const receiptsRoot = (receipts: Receipts, extras: ReceiptExtras = {}): string =>
   indexedRoot(encodeReceipts(receipts, extras))
 
-/** Transactions root, 0x-hex: each as it comes over the wire (typed: type byte and payload; legacy: RLP). */
+/**
+ * Transactions root, 0x-hex (YP 4.3, EIP-2718): each as it comes over the wire (typed: type byte and payload; legacy:
+ * RLP).
+ *
+ * @example
+ * import { EMPTY_TRIE_ROOT, transactionsRoot } from 'wgevm'
+ *
+ * console.log(transactionsRoot([]) === EMPTY_TRIE_ROOT) // true
+ */
 export const transactionsRoot = (signed: readonly Uint8Array[]): string => indexedRoot(signed)
 
-/** Withdrawals root, 0x-hex (EIP-4895). */
+/**
+ * Withdrawals root, 0x-hex (EIP-4895).
+ *
+ * @example
+ * import { withdrawalsRoot } from 'wgevm'
+ *
+ * const address = '0x00000000000000000000000000000000000a11ce'
+ * console.log(withdrawalsRoot([{ index: 0n, validatorIndex: 7n, address, amount: 32_000_000_000n }]).length) // 66
+ */
 export const withdrawalsRoot = (withdrawals: readonly Withdrawal[]): string =>
   indexedRoot(withdrawals.map(encodeWithdrawal))
 

@@ -6,10 +6,16 @@ import { faultText } from '../device/fault.ts'
 /**
  * Where an executor has its device from. `auto`: the best adapter, opened with the first call. A function opens one in
  * the same way. What an executor has opened, `close` destroys.
+ *
+ * Example: {@link ExecutorOptions}.
  */
 export type DeviceSource = ComputeDevice | 'auto' | (() => Promise<ComputeDevice>)
 
-/** `reopen`: the next call opens another device. `leave`: the CPU tier executes from then on. */
+/**
+ * `reopen`: the next call opens another device. `leave`: the CPU tier executes from then on.
+ *
+ * Example: {@link ExecutorOptions}.
+ */
 export type LostDevicePolicy = 'reopen' | 'leave'
 
 /** The options of an executor about its device. */

@@ -11,7 +11,11 @@ import {
 import { EMPTY_CODE_HASH, keccak256Hex } from '../primitives/keccak.ts'
 import type { DumpedAccount } from './memory_state.ts'
 
-/** One account of a genesis allocation: balance in wei; keys and values of storage are words in hex, or bigint. */
+/**
+ * One account of a genesis allocation: balance in wei; keys and values of storage are words in hex, or bigint.
+ *
+ * Example: {@link MemoryState}.
+ */
 export interface AllocatedAccount {
   readonly balance?: bigint
   readonly nonce?: bigint
@@ -19,7 +23,11 @@ export interface AllocatedAccount {
   readonly storage?: Readonly<Record<string, string | bigint>>
 }
 
-/** Accounts by 0x-hex address. */
+/**
+ * Accounts by 0x-hex address.
+ *
+ * Example: {@link MemoryState}.
+ */
 export type Allocation = Readonly<Record<string, AllocatedAccount>>
 
 const NAMES: Names<AllocatedAccount & DumpedAccount> = {

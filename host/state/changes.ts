@@ -1,12 +1,21 @@
 import type { AccountView } from './snapshot.ts'
 
-/** An account before and after a transaction; undefined where it does not exist. */
+/**
+ * An account before and after a transaction; undefined where it does not exist.
+ *
+ * Example: {@link ExecuteRequest}.
+ */
 export interface AccountChange {
   readonly address: string
   readonly before: AccountView | undefined
   readonly after: AccountView | undefined
 }
 
+/**
+ * A slot before and after a transaction; keys and values are words.
+ *
+ * Example: {@link ExecuteRequest}.
+ */
 export interface SlotChange {
   readonly address: string
   readonly key: bigint
@@ -18,6 +27,8 @@ export interface SlotChange {
  * What one included transaction did to the state at its place in the order, fees and nonce included, and what else it
  * looked at. Addresses are 0x-hex in lower case. Each account and slot stands once; one that ends as it began stands in
  * the reads.
+ *
+ * Example: {@link ExecuteRequest}.
  */
 export interface TransactionChanges {
   readonly accounts: readonly AccountChange[]

@@ -20,7 +20,11 @@ import type { AccountColumns, State, StateWrites } from './state.ts'
 
 export type { AllocatedAccount, Allocation }
 
-/** What `dump` gives: existing accounts by address in ascending order, slots that are not zero by key likewise. */
+/**
+ * What `dump` gives: existing accounts by address in ascending order, slots that are not zero by key likewise.
+ *
+ * Example: {@link stateRootOf}.
+ */
 export interface DumpedAccount {
   readonly nonce: bigint
   readonly balance: bigint
@@ -59,6 +63,13 @@ const SLOT_VALUE = LIMBS_PER_WORD
  * Rows are never removed.
  *
  * Cost on two shared cores (user time): 131,072 writes to known accounts 0.16 us each, to known slots 0.15 us each.
+ *
+ * @example
+ * import { MemoryState } from 'wgevm'
+ *
+ * const vault = '0x0000000000000000000000000000000000005afe'
+ * const state = MemoryState.from({ [vault]: { balance: 5n, nonce: 1n, code: '0x00', storage: { '0x1': 7n } } })
+ * console.log(state.account(vault)?.balance, state.storage(vault, 1n)) // 5n 7n
  */
 export class MemoryState implements State {
   #accountCount = 0
@@ -76,6 +87,7 @@ export class MemoryState implements State {
   readonly #keyScratch = new Uint32Array(LIMBS_PER_WORD)
   readonly #valueScratch = new Uint32Array(LIMBS_PER_WORD)
 
+  /** A state of these accounts. Throws where an address, key, value or code cannot be read. */
   static from(allocation: Allocation): MemoryState {
     const state = new MemoryState()
     const seen = new Set<string>()
@@ -114,6 +126,7 @@ export class MemoryState implements State {
     return hash
   }
 
+  /** Makes the hash (0x-hex) of an ancestor known to BLOCKHASH. */
   setBlockHash(number: bigint, hash: string): void {
     checkUnsigned(number, 256, 'number')
     checkHex(hash, 32, 'hash')
@@ -223,6 +236,7 @@ export class MemoryState implements State {
     }
   }
 
+  /** The word in a slot; zero where there is none. */
   storage(address: string, key: bigint): bigint {
     addressFromHex(this.#addressScratch, 0, address)
     const id = this.#findAccount(this.#addressScratch, 0)
@@ -239,6 +253,7 @@ export class MemoryState implements State {
     return id >= 0 && this.#filled[this.#storageOf(id)]! > 0
   }
 
+  /** Code by its hash (0x-hex). Throws where the hash is unknown. */
   code(codeHash: string): Uint8Array {
     return this.readCode(codeHash)
   }

@@ -16,6 +16,12 @@ import type { AccountColumns, State } from './state.ts'
 /**
  * What an account is taken to be, in the form of geth's eth_call: a field that is absent stays as it is. `state`
  * replaces all storage, `stateDiff` single slots; an account has one of them. Keys and values are 0x-hex or bigint.
+ *
+ * @example
+ * import type { AccountOverride } from 'wgevm'
+ *
+ * const override: AccountOverride = { balance: 10n ** 18n, stateDiff: { '0x0': 1n } }
+ * console.log(override.nonce) // undefined
  */
 export interface AccountOverride {
   readonly balance?: bigint
@@ -25,10 +31,31 @@ export interface AccountOverride {
   readonly stateDiff?: Readonly<Record<string, string | bigint>>
 }
 
-/** By 0x-hex address. */
+/**
+ * Overrides of a simulation, by 0x-hex address.
+ *
+ * @example
+ * import type { StateOverrides } from 'wgevm'
+ *
+ * const overrides: StateOverrides = { '0x00000000000000000000000000000000000a11ce': { balance: 1n } }
+ * console.log(Object.keys(overrides).length) // 1
+ */
 export type StateOverrides = Readonly<Record<string, AccountOverride>>
 
-/** An override that cannot be read: which account, which field. */
+/**
+ * An override that cannot be read: the message names the account and the field.
+ *
+ * @example
+ * import { createExecutor, MemoryState, OverrideError } from 'wgevm'
+ *
+ * const coinbase = '0x0000000000000000000000000000000000000b0b'
+ * const at = { number: 1n, timestamp: 1n, coinbase, gasLimit: 60_000_000n, baseFeePerGas: 7n, prevRandao: 0n }
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state: new MemoryState() })
+ * const overrides = { [coinbase]: { balance: -1n } }
+ * const error: unknown = await executor.simulate({ at, calls: [], overrides }).catch((reason: unknown) => reason)
+ * console.log(error instanceof OverrideError) // true
+ * executor.close()
+ */
 export class OverrideError extends InputError {
   override readonly name = 'OverrideError'
 }

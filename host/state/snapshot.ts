@@ -1,4 +1,8 @@
-/** codeHash is 0x-hex; the hash of no bytes where there is no code. */
+/**
+ * An account without its storage: balance in wei, code hash 0x-hex (the hash of no bytes where there is no code).
+ *
+ * Example: {@link ExecuteRequest}.
+ */
 export interface AccountView {
   readonly nonce: bigint
   readonly balance: bigint

@@ -1,6 +1,8 @@
 /**
  * The state a batch runs against: accounts, code, storage, block hashes. Reads come in bulk, so that a database can
  * answer many at once; they may be synchronous or not. Layouts: transpiler/layout/word.ts.
+ *
+ * Example: {@link MemoryState}.
  */
 export interface State {
   /** Reads `count` accounts whose addresses are `addresses[5 i ..]`. */
@@ -22,7 +24,16 @@ export interface State {
   commit(writes: StateWrites): void | Promise<void>
 }
 
-/** exists: EIP-161 non-empty or present. codeHash: words (limb order); the hash of empty code for accounts without. */
+/**
+ * Accounts as columns. Account i:
+ *
+ * exists     u8[n]      1 where it is in the state; under EIP-161 an empty account is not
+ * nonce      u32[2 n]   64-bit, low limb first
+ * balance    u32[8 n]   wei, words in limb order
+ * codeHash   u32[8 n]   words in limb order; the hash of no bytes for accounts without code
+ *
+ * Example: {@link MemoryState}.
+ */
 export interface AccountColumns {
   readonly exists: Uint8Array
   readonly nonce: Uint32Array
@@ -31,8 +42,14 @@ export interface AccountColumns {
 }
 
 /**
- * Last values only, each key once. Apply in this order: `deletedAccounts` (account and all its storage gone), then
- * accounts, then slots, then code.
+ * What a batch commits: last values only, each key once. They apply in this order: `deletedAccounts` (account and all
+ * its storage gone), then accounts, then slots, then code.
+ *
+ * deletedAccounts    u32[5 d]   addresses
+ * accountAddresses   u32[5 a]   with `accounts` as columns
+ * slotAddresses      u32[5 s]   with keys u32[8 s] and values u32[8 s], words in limb order
+ *
+ * Example: {@link createStateTrie}.
  */
 export interface StateWrites {
   readonly deletedAccounts: Uint32Array

@@ -10,6 +10,15 @@ import { keccakBlocks, type ServiceCall, type Step, schedule } from './schedule.
 
 export const ENTRY_POINT = 'path'
 
+/**
+ * Options of `lowerPath` and `transpilePath`.
+ *
+ * @example
+ * import type { EmitOptions } from 'wgevm/transpiler'
+ *
+ * const options: EmitOptions = { partCompileMs: 500 }
+ * console.log(options.partCompileMs) // 500
+ */
 export interface EmitOptions {
   /** Estimated compile time past which a path goes on in another part, milliseconds; PART_COMPILE_MS by default. */
   readonly partCompileMs?: number

@@ -3,8 +3,9 @@ import { type StoreGas, storeCost, storeGasAt } from '../spec/gas.ts'
 import { OPCODES } from '../spec/opcodes.ts'
 
 /**
- * The operations of path IR. Values are pure: state is read as it was before the transaction (the recorder forwards
- * every load that follows a store), so a value may move anywhere below its operands.
+ * What a value of path IR is: a truth value, an unsigned number of 32 bits, or a word of 256 bits.
+ *
+ * Example: {@link parsePath}.
  */
 export type ValueType = 'bool' | 'u32' | 'word'
 

@@ -1,15 +1,25 @@
 import type { PathKey } from '../path_kernel.ts'
 import type { ValueType } from './ops.ts'
 
-/** Position of a value in `PathIr.values`; every operand stands before its user. */
+/**
+ * Position of a value in `PathIr.values`; every operand stands before its user.
+ *
+ * Example: {@link parsePath}.
+ */
 export type ValueId = number
 
-/** What an operation carries besides its operands: a constant, an index, a name, or the pieces of a `concat`. */
+/**
+ * What an operation carries besides its operands: a constant, an index, a name, or the pieces of a `concat`.
+ *
+ * Example: {@link parsePath}.
+ */
 export type Attribute = bigint | number | string | readonly Piece[]
 
 /**
  * `count` bytes of operand `argument`, from byte `from` (0 = most significant), put at byte `to` of the result.
  * Pieces of a concat are disjoint and ascending by `to`; bytes that no piece covers are zero.
+ *
+ * Example: {@link parsePath}.
  */
 export interface Piece {
   readonly argument: number
@@ -18,6 +28,11 @@ export interface Piece {
   readonly to: number
 }
 
+/**
+ * One operation of path IR with its operands. Values are pure: state is read as it was before the transaction.
+ *
+ * Example: {@link parsePath}.
+ */
 export interface Value {
   readonly op: string
   readonly args: readonly ValueId[]
@@ -27,7 +42,11 @@ export interface Value {
   readonly bits: number
 }
 
-/** The path holds only where `condition` (a bool) is true. */
+/**
+ * The path holds only where `condition` (a bool) is true.
+ *
+ * Example: {@link parsePath}.
+ */
 export interface GuardEffect {
   readonly kind: 'guard'
   readonly condition: ValueId
@@ -36,15 +55,29 @@ export interface GuardEffect {
   readonly depth: number
 }
 
-/** The last value written to a slot. `delta`: `value` is an amount to add (+1) or subtract (-1), see find_deltas.ts. */
+/**
+ * The last value written to a slot. `delta`: `value` is an amount to add (+1) or subtract (-1), see find_deltas.ts.
+ *
+ * Example: {@link parsePath}.
+ */
 export interface StoreEffect {
   readonly kind: 'store'
   readonly slot: ValueId
   readonly value: ValueId
   readonly delta?: { readonly sign: 1 | -1; readonly conditions: readonly DeltaConditionName[] }
 }
+/**
+ * The conditions of `DeltaCondition`, in path IR.
+ *
+ * Example: {@link parsePath}.
+ */
 export type DeltaConditionName = 'noUnderflow' | 'noOverflow' | 'sameZeroness'
 
+/**
+ * A log of the outcome: the account that emits it, its topics, and data of `bytes` bytes in whole words.
+ *
+ * Example: {@link parsePath}.
+ */
 export interface LogEffect {
   readonly kind: 'log'
   readonly emitter: ValueId
@@ -57,6 +90,8 @@ export interface LogEffect {
  * `amount` wei, not zero, goes from one account to another (ids). Transfers apply in order, after the value of the
  * transaction, and hold where the balance covers them. `back`: an earlier one is moved back, because its frame was
  * dropped.
+ *
+ * Example: {@link parsePath}.
  */
 export interface TransferEffect {
   readonly kind: 'transfer'
@@ -66,9 +101,18 @@ export interface TransferEffect {
   readonly back?: true
 }
 
+/**
+ * What a path does beside computing values: guards, stores, transfers of wei, logs, in the order of the execution.
+ *
+ * Example: {@link parsePath}.
+ */
 export type Effect = GuardEffect | StoreEffect | TransferEffect | LogEffect
 
-/** How the transaction ends. `gas` is the execution gas used, `refund` the refund counter (u32 values). */
+/**
+ * How the transaction ends. `gas` is the execution gas used, `refund` the refund counter (u32 values).
+ *
+ * Example: {@link parsePath}.
+ */
 export interface PathEnd {
   readonly status: 'success' | 'revert' | 'halt'
   readonly gas: ValueId
@@ -77,6 +121,11 @@ export interface PathEnd {
   readonly output: readonly ValueId[]
 }
 
+/**
+ * A path as the recorder makes it and the passes change it: values in order, effects in order, and the end.
+ *
+ * Example: {@link parsePath}.
+ */
 export interface PathIr {
   readonly key: PathKey
   readonly values: readonly Value[]
@@ -86,7 +135,7 @@ export interface PathIr {
   readonly skeletons: readonly string[]
 }
 
-/** Every value id an effect or the end uses. */
+/** The ids of the values that an effect uses. */
 export const usesOfEffect = (effect: Effect): readonly ValueId[] => {
   switch (effect.kind) {
     case 'guard':
@@ -100,8 +149,10 @@ export const usesOfEffect = (effect: Effect): readonly ValueId[] => {
   }
 }
 
+/** The ids of the values that the end of a path uses. */
 export const usesOfEnd = (end: PathEnd): readonly ValueId[] => [end.gas, end.refund, ...end.output]
 
+/** The effect with every value id replaced by what `map` makes of it. */
 export const mapEffect = (effect: Effect, map: (id: ValueId) => ValueId): Effect => {
   switch (effect.kind) {
     case 'guard':
@@ -115,6 +166,7 @@ export const mapEffect = (effect: Effect, map: (id: ValueId) => ValueId): Effect
   }
 }
 
+/** The end of a path with every value id replaced by what `map` makes of it. */
 export const mapEnd = (end: PathEnd, map: (id: ValueId) => ValueId): PathEnd => ({
   ...end,
   gas: map(end.gas),

@@ -60,7 +60,21 @@ const effectText = (effect: Effect): string => {
   }
 }
 
-/** Text form of a path; `parsePath` reads it back. One value, effect or header per line; `;` starts a comment. */
+/**
+ * Text form of a path; `parsePath` reads it back. One value, effect or header per line; `;` starts a comment.
+ *
+ * @example
+ * import { parsePath, printPath } from 'wgevm/transpiler'
+ *
+ * const path = parsePath(
+ *   `path osaka skeleton=0x00 selector=-1 calldata=0 value=zero
+ * skeleton 0 0x00
+ * v0:u32 = gas
+ * v1:bool = const 0
+ * end success gas=v0 refund=v1 bytes=0 []`,
+ * )
+ * console.log(printPath(path).split('\n')[2]) // v0:u32 = gas
+ */
 export const printPath = (path: PathIr): string => {
   const { key, end } = path
   const lines = [
@@ -76,6 +90,18 @@ export const printPath = (path: PathIr): string => {
   return `${lines.join('\n')}\n`
 }
 
+/**
+ * A text that is not a path; the message has the line that cannot be read.
+ *
+ * @example
+ * import { PathSyntaxError, parsePath } from 'wgevm/transpiler'
+ *
+ * try {
+ *   parsePath('no path')
+ * } catch (error) {
+ *   console.log(error instanceof PathSyntaxError) // true
+ * }
+ */
 export class PathSyntaxError extends Error {
   override readonly name = 'PathSyntaxError'
 }
@@ -163,7 +189,21 @@ const parseEffect = (line: string): Effect => {
   }
 }
 
-/** Reads the text form. Throws PathSyntaxError with the offending line. */
+/**
+ * Reads the text form of a path, as `printPath` writes it. Throws PathSyntaxError with the offending line.
+ *
+ * @example
+ * import { parsePath } from 'wgevm/transpiler'
+ *
+ * const path = parsePath(
+ *   `path osaka skeleton=0x00 selector=-1 calldata=0 value=zero
+ * skeleton 0 0x00
+ * v0:u32 = gas
+ * v1:bool = const 0
+ * end success gas=v0 refund=v1 bytes=0 []`,
+ * )
+ * console.log(path.values.length, path.end.status) // 2 success
+ */
 export const parsePath = (text: string): PathIr => {
   const lines = text
     .split('\n')

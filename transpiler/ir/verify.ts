@@ -2,6 +2,25 @@ import { bitsOf } from './bits.ts'
 import { OPERATIONS } from './ops.ts'
 import { type PathIr, type Piece, usesOfEffect, usesOfEnd, type Value } from './path_ir.ts'
 
+/**
+ * A path that is not well formed; the message says which value or effect, and what is wrong with it.
+ *
+ * @example
+ * import { PathVerifyError, parsePath, verifyPath } from 'wgevm/transpiler'
+ *
+ * const path = parsePath(
+ *   `path osaka skeleton=0x00 selector=-1 calldata=0 value=zero
+ * skeleton 0 0x00
+ * v0:u32 = gas
+ * v1:bool = const 0
+ * end success gas=v0 refund=v1 bytes=0 []`,
+ * )
+ * try {
+ *   verifyPath({ ...path, end: { ...path.end, gas: 9 } })
+ * } catch (error) {
+ *   console.log(error instanceof PathVerifyError) // true
+ * }
+ */
 export class PathVerifyError extends Error {
   override readonly name = 'PathVerifyError'
 }
@@ -30,6 +49,18 @@ const verifyPieces = (id: number, value: Value): void => {
  * Operands stand before users and have fitting types; results have their operation's type; widths are not narrower than
  * the rules of bits.ts prove; guard conditions are bools; each slot is stored once; transfers are between accounts; gas
  * and refund are u32.
+ *
+ * @example
+ * import { parsePath, verifyPath } from 'wgevm/transpiler'
+ *
+ * const path = parsePath(
+ *   `path osaka skeleton=0x00 selector=-1 calldata=0 value=zero
+ * skeleton 0 0x00
+ * v0:u32 = gas
+ * v1:bool = const 0
+ * end success gas=v0 refund=v1 bytes=0 []`,
+ * )
+ * verifyPath(path)
  */
 export const verifyPath = (path: PathIr): void => {
   path.values.forEach((value, id) => {

@@ -1,11 +1,13 @@
 /**
- * The uniform buffer of every execution kernel: `array<vec4<u32>, ENVIRONMENT_VECTORS>` at @group(0) @binding(0).
+ * The uniform buffer of every execution kernel: `array<vec4<u32>, ENVIRONMENT_VECTORS>` at group 0, binding 0.
  *
  * vector 0   (lane count, 0, slot table capacity - 1, account table capacity - 1)
  * vector 1   reserved, zero
  * vector 2.. one word (2 vectors) for each name of ENVIRONMENT_WORDS, in order
  * then       runtime skeleton ids: a path names the skeletons it met by their position in `PathKernel.skeletons`;
  *            the host writes the ids that its own code table gave them, 4 to a vector, MAX_PATH_SKELETONS in all
+ *
+ * Example: {@link recordPath}.
  */
 export const ENVIRONMENT_WORDS = [
   'number',
@@ -17,6 +19,11 @@ export const ENVIRONMENT_WORDS = [
   'basefee',
   'blobbasefee',
 ] as const
+/**
+ * The name of one of ENVIRONMENT_WORDS.
+ *
+ * Example: {@link recordPath}.
+ */
 export type EnvironmentWord = (typeof ENVIRONMENT_WORDS)[number]
 
 export const MAX_PATH_SKELETONS = 32

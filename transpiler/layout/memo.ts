@@ -28,6 +28,8 @@ export const memoOf = (owner: bigint | number): number | undefined => {
 
 /**
  * What a precompile made of its input. `gas`: what it uses where it succeeds; a failure takes all that it was given.
+ *
+ * Example: {@link recordPath}.
  */
 export interface PrecompileResult {
   readonly success: boolean

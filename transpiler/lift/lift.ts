@@ -25,6 +25,12 @@ import type { BlockDraft } from './values.ts'
  * known what comes next, so jumps and what is passed through the stack vanish, too. Codes of the same skeleton give the
  * same result. Time is linear in the size of the code. Code that passes the limits of the fields is one instruction,
  * which refuses it.
+ *
+ * @example
+ * import { liftCode } from 'wgevm/transpiler'
+ *
+ * const lifted = liftCode(Uint8Array.of(0x60, 1, 0x60, 0, 0x55), 'osaka') // PUSH1 1, PUSH1 0, SSTORE
+ * console.log(lifted.instructions.length / 4) // 2
  */
 export const liftCode = (code: Uint8Array, fork: Fork, form: LiftForm = 'superblocks'): LiftedCode => {
   const instances = new Map(codeSkeleton(code).places.map(({ offset }, index) => [offset, index]))

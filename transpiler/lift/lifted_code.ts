@@ -7,7 +7,11 @@ import {
   VM_OPERAND_STACK,
 } from '../layout/lane_vm.ts'
 
-/** Code of the lane VM (layout/lane_vm.ts). It depends on the code's skeleton and the fork alone. */
+/**
+ * Code of the lane VM (layout/lane_vm.ts). It depends on the code's skeleton and the fork alone.
+ *
+ * Example: {@link liftCode}.
+ */
 export interface LiftedCode {
   /** VM_INSTRUCTION_LIMBS each. */
   readonly instructions: Uint32Array
@@ -27,6 +31,8 @@ export interface LiftedCode {
  * `superblocks`: blocks that something enters go on into those behind them. `fused`: a block ends where the EVM may go
  * elsewhere.
  * `traced`: every EVM opcode is a block of its own, so that the stack is the EVM's wherever a block begins.
+ *
+ * Example: {@link liftCode}.
  */
 export type LiftForm = 'superblocks' | 'fused' | 'traced'
 

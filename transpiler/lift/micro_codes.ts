@@ -113,7 +113,13 @@ const microCodesAt = (fork: Fork): readonly (LiftedCode | undefined)[] => {
 const known = new Map<Fork, readonly (LiftedCode | undefined)[]>()
 
 /**
- * The kernel's own programs by MICRO_CODES index; undefined where the fork has no such precompile. From Istanbul on.
+ * The lane VM's own programs at a fork from Istanbul on, by MICRO_CODES index; undefined where the fork has no such
+ * precompile.
+ *
+ * @example
+ * import { MICRO } from 'wgevm/transpiler'
+ *
+ * console.log(MICRO('osaka').length > 0) // true
  */
 export const MICRO = (fork: Fork): readonly (LiftedCode | undefined)[] => {
   const codes = known.get(fork) ?? microCodesAt(fork)

@@ -63,10 +63,14 @@ const copyText = (operandText: (operand: number) => string, { result, a, b, c, g
 }
 
 /**
- * One line for each block and each instruction, for people:
- *   block 1: need 2, growth 1, above 0
- *     s-2 = add s-1, 0x20  gas 6
- * `s` positions count from the height at the start of the block, `i` are immediates of the instance.
+ * Lifted code as text, for people: one line for each block and each instruction. `s` positions count from the height at
+ * the start of the block, `i` are immediates of the instance.
+ *
+ * @example
+ * import { liftCode, printLifted } from 'wgevm/transpiler'
+ *
+ * const text = printLifted(liftCode(Uint8Array.of(0x60, 1, 0x60, 0, 0x55), 'osaka'))
+ * console.log(text.split('\n')[1]?.trim()) // sstore 0, 0x1  gas 6
  */
 export const printLifted = (lifted: LiftedCode): string => {
   const { instructions, blocks, constants } = lifted

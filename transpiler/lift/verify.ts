@@ -17,6 +17,19 @@ import {
   type VmInstruction,
 } from './lifted_code.ts'
 
+/**
+ * Lifted code that breaks an invariant; the message says which block or instruction.
+ *
+ * @example
+ * import { LiftVerifyError, liftCode, verifyLifted } from 'wgevm/transpiler'
+ *
+ * const lifted = liftCode(Uint8Array.of(0x00), 'osaka')
+ * try {
+ *   verifyLifted({ ...lifted, instructions: lifted.instructions.map((limb) => limb ^ 0xff) })
+ * } catch (error) {
+ *   console.log(error instanceof LiftVerifyError) // true
+ * }
+ */
 export class LiftVerifyError extends Error {
   override readonly name = 'LiftVerifyError'
 }
@@ -31,6 +44,11 @@ const fail = (message: string): never => {
  * Blocks tile the code and each ends with its only terminator; modes, fields and targets exist; positions are within
  * what the block declares, and what stands above its height is written before it is read; at the end everything up to
  * the new height is written. `instances`: lifted immediates of the code, where known.
+ *
+ * @example
+ * import { liftCode, verifyLifted } from 'wgevm/transpiler'
+ *
+ * verifyLifted(liftCode(Uint8Array.of(0x60, 1, 0x60, 0, 0x55), 'osaka'))
  */
 export const verifyLifted = (lifted: LiftedCode, instances: number = MAX_CONSTANTS): void => {
   const { instructions, constants, blocks, jumps, places, firstExit } = lifted

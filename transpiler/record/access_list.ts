@@ -2,7 +2,11 @@ import { keccak256 } from '../keccak256.ts'
 import { bytesToWord } from '../skeleton.ts'
 import type { RecordedTransaction } from './transaction.ts'
 
-/** An entry of an access list (EIP-2930): an address, and storage keys of it. */
+/**
+ * An entry of an access list (EIP-2930): an address, and storage keys of it.
+ *
+ * Example: {@link recordPath}.
+ */
 export interface ListedAccount {
   readonly address: bigint
   readonly keys: readonly bigint[]

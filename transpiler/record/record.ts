@@ -21,6 +21,11 @@ import {
   type UnsupportedReason,
 } from './transaction.ts'
 
+/**
+ * A path with how it was recorded, or why there is none and at which program counter.
+ *
+ * Example: {@link recordPath}.
+ */
 export type RecordResult =
   | {
       readonly kind: 'path'
@@ -38,7 +43,20 @@ const SELECTOR_BYTES = 4
 const named = (accessList: string | undefined): Pick<PathKey, 'accessList'> =>
   accessList === undefined ? {} : { accessList }
 
-/** The key a transaction to code with this skeleton is looked up by. */
+/**
+ * The key by which the path library finds the paths of a transaction to code with this skeleton.
+ *
+ * @example
+ * import { codeSkeleton, pathKey, type RecordState } from 'wgevm/transpiler'
+ *
+ * const code = Uint8Array.of(0x60, 1, 0x60, 0, 0x55) // PUSH1 1, PUSH1 0, SSTORE
+ * const state: RecordState = { account: () => ({ balance: 0n, code }), storage: () => 0n }
+ * const block = { number: 1n, timestamp: 1n, coinbase: 0n, prevrandao: 0n, gaslimit: 60_000_000n }
+ * const environment = { ...block, chainid: 1n, basefee: 7n, blobbasefee: 1n }
+ * const call = { from: 0xa11cen, to: 0xb0bn, value: 0n, gasPrice: 10n, data: new Uint8Array(0), gas: 100_000 }
+ * console.log((await state.account(0xb0bn))?.balance) // 0n
+ * console.log(pathKey({ fork: 'osaka', environment, ...call }, codeSkeleton(code).key).selector) // -1
+ */
 export const pathKey = (transaction: RecordedTransaction, skeleton: string): PathKey => ({
   fork: transaction.fork,
   skeleton,
@@ -75,6 +93,17 @@ export const hasPaths = (fork: Fork): boolean => isAtLeast(fork, 'spuriousDragon
 /**
  * Records the path of one concrete transaction: a concolic run over the opcode table, across calls.
  * The entry account must have code. Never throws for what a transaction does; refusals are values.
+ *
+ * @example
+ * import { type RecordState, recordPath } from 'wgevm/transpiler'
+ *
+ * const code = Uint8Array.of(0x60, 1, 0x60, 0, 0x55) // PUSH1 1, PUSH1 0, SSTORE
+ * const state: RecordState = { account: () => ({ balance: 0n, code }), storage: () => 0n }
+ * const block = { number: 1n, timestamp: 1n, coinbase: 0n, prevrandao: 0n, gaslimit: 60_000_000n }
+ * const environment = { ...block, chainid: 1n, basefee: 7n, blobbasefee: 1n }
+ * const call = { from: 0xa11cen, to: 0xb0bn, value: 0n, gasPrice: 10n, data: new Uint8Array(0), gas: 100_000 }
+ * const recorded = await recordPath({ fork: 'osaka', environment, ...call }, state)
+ * console.log(recorded.kind === 'path' && recorded.trace.length) // 4
  */
 export const recordPath = async (transaction: RecordedTransaction, state: RecordState): Promise<RecordResult> => {
   if (!hasPaths(transaction.fork)) return { kind: 'unsupported', reason: 'fork before spurious dragon', pc: 0 }

@@ -5,6 +5,8 @@ import type { ListedAccount } from './access_list.ts'
 
 /**
  * The transaction a path is recorded from. Addresses and quantities are words; `gas` is the limit minus intrinsic gas.
+ *
+ * Example: {@link recordPath}.
  */
 export interface RecordedTransaction {
   readonly fork: Fork
@@ -21,14 +23,26 @@ export interface RecordedTransaction {
   readonly accessList?: readonly ListedAccount[]
 }
 
+/**
+ * An account as the recorder sees it: balance in wei, and code.
+ *
+ * Example: {@link recordPath}.
+ */
 export interface RecordedAccount {
   readonly balance: bigint
   readonly code: Uint8Array
 }
 
-/** State in front of the transaction. `account` is undefined where the account does not exist (EIP-161: is empty). */
+/**
+ * The state before the transaction, as the recorder asks for it. `account` is undefined where the account does not
+ * exist (EIP-161: is empty).
+ *
+ * Example: {@link recordPath}.
+ */
 export interface RecordState {
+  /** The account at an address; undefined where it does not exist. */
   account(address: bigint): RecordedAccount | undefined | Promise<RecordedAccount | undefined>
+  /** The word in a slot; zero where there is none. */
   storage(address: bigint, key: bigint): bigint | Promise<bigint>
   /**
    * Runs a precompile of the fork; undefined where there is none at this address. Absent: paths call no precompile but
@@ -39,7 +53,11 @@ export interface RecordState {
   blockHash?(number: bigint): bigint | undefined | Promise<bigint | undefined>
 }
 
-/** Why a transaction has no path: a closed set, counted by the dispatcher. */
+/**
+ * Why a transaction has no path: a closed set, counted by the dispatcher.
+ *
+ * Example: {@link recordPath}.
+ */
 export type UnsupportedReason =
   | `opcode ${string}`
   | 'fork before spurious dragon'
@@ -71,6 +89,11 @@ export class Unsupported extends Error {
   }
 }
 
+/**
+ * One EVM step of the recorded transaction.
+ *
+ * Example: {@link recordPath}.
+ */
 export interface TraceStep {
   readonly depth: number
   readonly pc: number

@@ -1,7 +1,9 @@
 /**
  * The forks that change what a transaction does, oldest first. Difficulty-bomb delays (Muir, Arrow and Gray Glacier)
  * and the DAO state change execute like the fork before them and have no name of their own here.
- * Spelling follows `Hardfork` of @ethereumjs/common, except that its `chainstart` is `frontier` (execution-specs).
+ * Spelling follows `Hardfork` of `@ethereumjs/common`, except that its `chainstart` is `frontier` (execution-specs).
+ *
+ * Example: {@link isAtLeast}.
  */
 export const FORKS = [
   'frontier',
@@ -20,14 +22,33 @@ export const FORKS = [
   'prague',
   'osaka',
 ] as const
+/**
+ * The name of a set of protocol rules: one of FORKS.
+ *
+ * Example: {@link isAtLeast}.
+ */
 export type Fork = (typeof FORKS)[number]
 
 const ORDER = Object.fromEntries(FORKS.map((fork, index) => [fork, index])) as Record<Fork, number>
 
-/** True where `fork` is `other` or a later one: the rules that `other` brought are in force. */
+/**
+ * True where `fork` is `other` or a later one: the rules that `other` brought are in force.
+ *
+ * @example
+ * import { FORKS, isAtLeast } from 'wgevm'
+ *
+ * console.log(isAtLeast('osaka', 'london'), FORKS.filter((fork) => isAtLeast(fork, 'prague'))) // true [ 'prague', 'osaka' ]
+ */
 export const isAtLeast = (fork: Fork, other: Fork): boolean => ORDER[fork] >= ORDER[other]
 
-/** True where `name` is one of FORKS, spelled exactly so. */
+/**
+ * True where `name` is one of FORKS, spelled exactly so.
+ *
+ * @example
+ * import { isFork } from 'wgevm'
+ *
+ * console.log(isFork('osaka'), isFork('Osaka')) // true false
+ */
 export const isFork = (name: string): name is Fork => Object.hasOwn(ORDER, name)
 
 /** A number that changes with the forks: (first fork, value) pairs, ascending; each holds until the next one. */

@@ -18,7 +18,11 @@ import {
   type VmBlock,
 } from './vm_block.ts'
 
-/** Why a call was left to the stock EVM. */
+/**
+ * Why a call was left to the stock EVM.
+ *
+ * Example: {@link GpuEvm}.
+ */
 export type DelegationReason =
   | 'outside a block'
   | 'unknown VM'

@@ -18,6 +18,15 @@ import { TYPE_SET_CODE, type VmBlock, vmBlockOf } from './vm_block.ts'
 import { forEveryVm, recognizeCall, warnOfUnknownVm } from './vm_call.ts'
 import { fillCrypto } from './vm_crypto.ts'
 
+/**
+ * Options of `createGpuEvm`: those of `createEVM` of `@ethereumjs/evm`, and what is said here.
+ *
+ * @example
+ * import type { GpuEvmOptions } from 'wgevm'
+ *
+ * const options: GpuEvmOptions = { device: 'none', leastTransactions: 64, bulkFlush: false, executor: { workers: 2 } }
+ * console.log(options.leastTransactions) // 64
+ */
 export interface GpuEvmOptions extends EVMOpts {
   /**
    * `none`: everything runs on CPUs. Default: the best that answers, opened with the first block and closed by `close`.
@@ -39,7 +48,11 @@ export interface GpuEvmOptions extends EVMOpts {
   >
 }
 
-/** What became of the calls so far. */
+/**
+ * What became of the calls so far.
+ *
+ * Example: {@link GpuEvm}.
+ */
 export interface GpuEvmReport {
   /** Blocks that were executed ahead, whole or from some transaction on. */
   readonly blocks: number
@@ -69,6 +82,19 @@ const LEAST_TRANSACTIONS = 16
  *
  * All versions of @ethereumjs/vm in the package's peer range are served. One that calls in another way is left to the
  * stock EVM, with a warning (`WGEVM_UNKNOWN_VM`).
+ *
+ * @example
+ * import { Common, Hardfork, Mainnet } from '@ethereumjs/common'
+ * import { MerkleStateManager } from '@ethereumjs/statemanager'
+ * import { createVM } from '@ethereumjs/vm'
+ * import { createGpuEvm } from 'wgevm'
+ *
+ * const common = new Common({ chain: Mainnet, hardfork: Hardfork.Prague })
+ * const stateManager = new MerkleStateManager({ common })
+ * const evm = await createGpuEvm({ common, stateManager })
+ * const vm = await createVM({ common, stateManager, evm })
+ * console.log(vm.evm === evm) // runBlock(vm, { block }) executes as before, in less time
+ * await evm.close()
  */
 export const createGpuEvm = async (options: GpuEvmOptions): Promise<GpuEvm> => {
   const { device, leastTransactions, executor, bulkFlush, ...stock } = options
@@ -103,6 +129,22 @@ interface OpenBlock {
  */
 const BLOCKS_IN_VAIN = 4
 
+/**
+ * The executor as an EVM of `@ethereumjs/vm`, made by `createGpuEvm`. `report` tells what became of the calls so far.
+ *
+ * It has no constructor of its own to call; a call that it cannot serve goes to the stock EVM, so it throws only what
+ * that throws.
+ *
+ * @example
+ * import { Common, Hardfork, Mainnet } from '@ethereumjs/common'
+ * import { SimpleStateManager } from '@ethereumjs/statemanager'
+ * import { createGpuEvm } from 'wgevm'
+ *
+ * const common = new Common({ chain: Mainnet, hardfork: Hardfork.Prague })
+ * const evm = await createGpuEvm({ common, stateManager: new SimpleStateManager(), device: 'none' })
+ * console.log(evm.report.served) // 0
+ * await evm.close()
+ */
 export class GpuEvm extends SpecifiedEvm {
   readonly #options: OwnOptions
   readonly #state: ManagedState

@@ -25,7 +25,7 @@ export interface AccountCorrection {
 }
 
 /**
- * The state of a state manager of @ethereumjs as a State. It reads through, remembers every account that was asked for,
+ * The state of a state manager of `@ethereumjs` as a State. It reads through, remembers every account that was asked for,
  * and takes no writes: what is committed to it stays with the executor.
  */
 export class ManagedState implements State {

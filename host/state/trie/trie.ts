@@ -18,6 +18,8 @@ import { type NodeSink, sortedTrieRoot } from './sorted_trie.ts'
 /**
  * The state as a Merkle Patricia trie (YP 4.1): accounts under the hashes of their addresses, each with the root of a
  * trie of its slots. Roots are 0x-hex.
+ *
+ * Example: {@link createStateTrie}.
  */
 export interface StateTrie {
   readonly root: string
@@ -30,10 +32,35 @@ export interface StateTrie {
 /** What of an account the state trie does not hold under its address alone. */
 type TrieAccount = Pick<DumpedAccount, 'nonce' | 'balance' | 'codeHash'>
 
-/** Root of a whole state, as `MemoryState.dump` gives it, in one walk without keeping a trie. */
+/**
+ * Root of a whole state, as `MemoryState.dump` gives it, 0x-hex (YP 4.1). Nothing is kept; cost: linear in accounts and
+ * slots.
+ *
+ * @example
+ * import { EMPTY_TRIE_ROOT, MemoryState, stateRootOf } from 'wgevm'
+ *
+ * console.log(stateRootOf(new MemoryState().dump()) === EMPTY_TRIE_ROOT) // true
+ */
 export const stateRootOf = (accounts: Readonly<Record<string, DumpedAccount>>): string => hexOf(bulkRoot(accounts))
 
-/** An incremental trie that holds these accounts (`MemoryState.dump`). */
+/**
+ * An incremental trie that holds these accounts (`MemoryState.dump`). Pass it as `parentState`: it follows the blocks
+ * that are executed or built.
+ *
+ * @example
+ * import { createExecutor, createStateTrie, MemoryState, stateRootOf } from 'wgevm'
+ *
+ * const alice = '0x00000000000000000000000000000000000a11ce'
+ * const state = MemoryState.from({ [alice]: { balance: 10n ** 18n } })
+ * const trie = createStateTrie(state.dump())
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state })
+ * const { writes } = await executor.execute({
+ *   env: { number: 1n, timestamp: 1n, coinbase: alice, gasLimit: 60_000_000n, baseFeePerGas: 7n, prevRandao: 0n },
+ *   transactions: [{ from: alice, to: alice, nonce: 0n, gasLimit: 21_000n, gasPrice: 10n }],
+ * })
+ * console.log((await trie.apply(writes)) === stateRootOf(state.dump())) // true
+ * executor.close()
+ */
 export const createStateTrie = (accounts: Readonly<Record<string, DumpedAccount>> = {}): StateTrie => {
   const nodes = new Map<string, Uint8Array>()
   const root = bulkRoot(accounts, (hash, node) => nodes.set(nameOf(hash), node))

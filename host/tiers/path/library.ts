@@ -24,6 +24,8 @@ const FRUITLESS_FACTOR = 4
 /**
  * What waits for compilations. `background`: nothing; what has no kernel yet runs elsewhere meanwhile. `wait`: the batch, as
  * soon as a compilation pays against the CPU tier. `never`: nothing compiles, so that nothing runs on the device.
+ *
+ * Example: {@link ExecutorOptions}.
  */
 export type CompileMode = 'wait' | 'background' | 'never'
 

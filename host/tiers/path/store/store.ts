@@ -15,7 +15,11 @@ import { cacheRoots } from '../../../device/swiftshader.ts'
 import { decodePath, encodePath, pathKeyHash } from './file.ts'
 import { transpilerVersion } from './version.ts'
 
-/** Recorded paths that outlive the process. Never fails: what cannot be read or written is not there. */
+/**
+ * Recorded paths that outlive the process. Never fails: what cannot be read or written is not there.
+ *
+ * Example: {@link openPathStore}.
+ */
 export interface PathStore {
   /** The paths kept for this key. */
   load(key: PathKey): readonly PathKernel[]
@@ -25,6 +29,15 @@ export interface PathStore {
   flush(): Promise<void>
 }
 
+/**
+ * Options of `openPathStore`.
+ *
+ * @example
+ * import type { PathStoreOptions } from 'wgevm'
+ *
+ * const options: PathStoreOptions = { folder: '/var/cache/wgevm', maxBytes: 2 ** 30, warn: console.error }
+ * console.log(options.version) // undefined
+ */
 export interface PathStoreOptions {
   /** Default: `wgevm/paths` in the user's cache folder (XDG_CACHE_HOME, else ~/.cache). */
   readonly folder?: string
@@ -42,6 +55,14 @@ export interface PathStoreOptions {
  * read when their key is asked for. The first write removes paths of other versions, but for the newest of those.
  *
  * A path decides what a transaction does, so a folder that another user owns or may write to is not used.
+ *
+ * @example
+ * import { createExecutor, MemoryState, openPathStore } from 'wgevm'
+ *
+ * const pathStore = openPathStore({ maxBytes: 16 * 2 ** 20 })
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state: new MemoryState(), pathStore })
+ * executor.close()
+ * await pathStore.flush()
  */
 export const openPathStore = (options: PathStoreOptions = {}): PathStore => new FolderStore(options)
 
