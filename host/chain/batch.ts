@@ -105,8 +105,9 @@ export interface AuthorizationSignature {
  * import type { TransactionExtras } from 'wgevm'
  *
  * const bob = '0x0000000000000000000000000000000000000b0b'
+ * const alice = '0x00000000000000000000000000000000000a11ce'
  * const extras: TransactionExtras = {
- *   authorizations: [{ chainId: 1n, address: bob, nonce: 0n, authority: '0x00000000000000000000000000000000000a11ce' }],
+ *   authorizations: [{ chainId: 1n, address: bob, nonce: 0n, authority: alice }],
  * }
  * console.log(extras.authorizations?.length) // 1
  */

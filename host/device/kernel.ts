@@ -48,7 +48,8 @@ export interface ShaderMessage {
  * @example
  * import { ShaderCompileError } from 'wgevm'
  *
- * const error = new ShaderCompileError('path', 'fn f() {\n  1;\n}', [{ line: 2, column: 3, message: 'expected a statement' }])
+ * const messages = [{ line: 2, column: 3, message: 'expected a statement' }]
+ * const error = new ShaderCompileError('path', 'fn f() {\n  1;\n}', messages)
  * console.log(error.messages[0]?.line) // 2
  */
 export class ShaderCompileError extends Error {

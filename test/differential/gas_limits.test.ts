@@ -71,7 +71,8 @@ const environment = (gasLimit: bigint): BlockEnvironment => ({
 
 /**
  * Transactions of one sender each that fill a block to its last gas. Those that halt use all but `rest` of it, in gas
- * limits of `widest` where a few of these reach that far. One that asks for a gas more than is left may not be included.
+ * limits of `widest` where a few of these reach that far. One that asks for a gas more than is left may not be
+ * included.
  */
 const filling = (limit: bigint, rest: bigint, widest: bigint): TransactionObject[] => {
   const transactions: TransactionObject[] = []

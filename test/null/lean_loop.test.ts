@@ -34,7 +34,10 @@ interface Frame {
 let warnings: string[]
 let stockFrames: number
 
-/** Counts the frames that the stock loop runs; `change` makes of each frame what another version of the package could leave. */
+/**
+ * Counts the frames that the stock loop runs; `change` makes of each frame what another version of the package could
+ * leave.
+ */
 const watch = (change: (frame: Frame, result: ExecResult) => void = () => {}): void => {
   PROTOTYPE.runInterpreter = async function (this: StockEvm, ...args) {
     stockFrames++

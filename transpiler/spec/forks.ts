@@ -37,7 +37,8 @@ const ORDER = Object.fromEntries(FORKS.map((fork, index) => [fork, index])) as R
  * @example
  * import { FORKS, isAtLeast } from 'wgevm'
  *
- * console.log(isAtLeast('osaka', 'london'), FORKS.filter((fork) => isAtLeast(fork, 'prague'))) // true [ 'prague', 'osaka' ]
+ * console.log(isAtLeast('osaka', 'london')) // true
+ * console.log(FORKS.filter((fork) => isAtLeast(fork, 'prague'))) // [ 'prague', 'osaka' ]
  */
 export const isAtLeast = (fork: Fork, other: Fork): boolean => ORDER[fork] >= ORDER[other]
 

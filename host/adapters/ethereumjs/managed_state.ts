@@ -25,8 +25,8 @@ export interface AccountCorrection {
 }
 
 /**
- * The state of a state manager of `@ethereumjs` as a State. It reads through, remembers every account that was asked for,
- * and takes no writes: what is committed to it stays with the executor.
+ * The state of a state manager of `@ethereumjs` as a State. It reads through, remembers every account that was asked
+ * for, and takes no writes: what is committed to it stays with the executor.
  */
 export class ManagedState implements State {
   readonly #manager: StateManagerInterface
