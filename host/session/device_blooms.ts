@@ -9,7 +9,9 @@ const MAX_ITEMS = 16
 const PARAMETER_BYTES = 5 * 16
 const INDEX_BYTES = 8
 
-/** A word of every lane of a dispatch that the device hashes: it begins in this column of the lanes' inputs or outputs. */
+/**
+ * A word of every lane of a dispatch that the device hashes: it begins in this column of the lanes' inputs or outputs.
+ */
 export interface BloomItem {
   readonly source: 'input' | 'lane'
   readonly column: number
