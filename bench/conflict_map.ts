@@ -25,7 +25,7 @@ export interface ConflictMap {
 }
 
 /** Contracts on the map: a page has room for so many. */
-export const MAP_SIZE = 16
+const MAP_SIZE = 16
 
 /**
  * The map of several blocks; slots of different blocks never meet. Each block is one product of f32 matrices (contracts

@@ -43,7 +43,7 @@ export const describeTranspilation = (source: PathSource, result: Transpilation)
 }
 
 /** One line per instruction of the code, as a disassembler prints it. */
-export const disassemble = (code: Uint8Array, source: PathSource): string => {
+const disassemble = (code: Uint8Array, source: PathSource): string => {
   const table = opcodesAt(source.transaction.fork)
   const lines: string[] = []
   for (let pc = 0; pc < code.length; pc++) {

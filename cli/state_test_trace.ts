@@ -18,7 +18,7 @@ const ANCESTORS = 256n
 const COMMON_STEPS = 3
 
 /** What an entry executes. Throws TransactionInputError where its bytes are no transaction. */
-export const traceSubject = (entry: StateTestEntry): TraceSubject => {
+const traceSubject = (entry: StateTestEntry): TraceSubject => {
   const { fork, chainId, env, pre } = entry
   const batch = stateTestBatch(entry)
   const state = MemoryState.from(pre)

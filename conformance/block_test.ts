@@ -49,7 +49,7 @@ export const parseBlockTests = (file: string, text: string): BlockTest[] =>
   readBlockTests(parseJson(file, text, 'JSON of block tests'))
 
 /** The same from parsed JSON. */
-export const readBlockTests = (at: At): BlockTest[] => {
+const readBlockTests = (at: At): BlockTest[] => {
   const tests = entriesOf(objectOf(at))
   if (tests.length === 0) refuse(at, 'at least one test')
   return tests.map(([name, test]) => readBlockTest(name, objectOf(test)))

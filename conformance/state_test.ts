@@ -65,7 +65,7 @@ export const parseStateTests = (file: string, text: string): StateTestEntry[] =>
   readStateTests(parseJson(file, text, 'JSON of state tests'))
 
 /** The same from parsed JSON. */
-export const readStateTests = (at: At): StateTestEntry[] => {
+const readStateTests = (at: At): StateTestEntry[] => {
   const tests = entriesOf(objectOf(at))
   if (tests.length === 0) refuse(at, 'at least one test')
   return tests.flatMap(([name, test]) => readStateTest(name, objectOf(test)))

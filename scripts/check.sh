@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Everything that needs no device: format and lint, types, layers, WGSL, generated files, null tests. Runs every step,
-# then exits 1 if one of them failed. About 50 s of processor time; under a minute on two cores, because types are
-# checked beside the other steps and null tests, which share no device, run in parallel.
+# Everything that needs no device: format and lint, types, layers, exports, files and packages that nothing uses, WGSL,
+# generated files, null tests. Runs every step, then exits 1 if one of them failed. About 50 s of processor time; under a
+# minute on two cores, because types are checked beside the other steps and null tests, which share no device, run in
+# parallel.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/node_modules/.bin:$PATH"
@@ -30,6 +31,7 @@ step() {
 
 step lint biome check --error-on-warnings .
 step layers tsx scripts/layers.ts
+step unused knip --no-progress
 step wgsl tsx scripts/validate_wgsl.ts
 step generated tsx scripts/generate.ts --check
 step tests vitest run --fileParallelism --reporter=dot test/null

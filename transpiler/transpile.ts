@@ -18,10 +18,10 @@ import type { RecordedTransaction, RecordState, TraceStep, UnsupportedReason } f
  * Past this estimate (milliseconds of one CPU core on lavapipe) a path gets no kernels: they would compile for too
  * long.
  */
-export const MAX_COMPILE_MS = 40_000
+const MAX_COMPILE_MS = 40_000
 
 /** Past this many values that something uses, a path goes no further than its recording. */
-export const MAX_LIVE_VALUES = 6_000
+const MAX_LIVE_VALUES = 6_000
 
 const NO_KERNELS = { parts: [], hintedParts: [], scratchColumns: 0 }
 

@@ -16,7 +16,7 @@ export interface Program {
   readonly origin: string
 }
 
-export class DeploymentError extends Error {
+class DeploymentError extends Error {
   override readonly name = 'DeploymentError'
 }
 

@@ -99,7 +99,7 @@ export interface ReplayTotals {
 const TIERS = ['pathKernel', 'pathProgram', 'pathHost', 'laneVm', 'transfer', 'cpu'] as const
 export const NO_TIERS: TierCounts = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0 }
 
-export const addTiers = (a: TierCounts, b: TierCounts): TierCounts =>
+const addTiers = (a: TierCounts, b: TierCounts): TierCounts =>
   Object.fromEntries(TIERS.map((tier) => [tier, a[tier] + b[tier]])) as unknown as TierCounts
 
 /** Transactions (or gas) of path kernels and path programs. */

@@ -16,7 +16,7 @@ import { grouped, milliseconds, NOTE_INDENT, placeLines, rounded, spreadText } f
 import { folded, foldedAfter, type TextStyle, table } from './text_table.ts'
 
 /** `37 %`; `-` of nothing. */
-export const shareText = (part: number, whole: number): string =>
+const shareText = (part: number, whole: number): string =>
   whole === 0 ? '-' : `${Number(((100 * part) / whole).toFixed(1))} %`
 
 /** What the columns of tiers mean, in a line. */

@@ -68,7 +68,7 @@ interface Bar {
 }
 
 /** Horizontal bars, the longest as wide as there is room. */
-export const barChart = (bars: readonly Bar[], style: TextStyle): string => {
+const barChart = (bars: readonly Bar[], style: TextStyle): string => {
   const labels = Math.max(...bars.map(({ label }) => label.length))
   const texts = Math.max(...bars.map(({ text }) => text.length))
   const room = Math.max(8, Math.min(MEASURE, style.width) - labels - texts - 6)

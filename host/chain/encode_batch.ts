@@ -135,13 +135,6 @@ export const decodeTransaction = (batch: TransactionBatch, i: number): Transacti
   }
 }
 
-/** The transactions of `indices` as a batch of their own, in that order. */
-export const selectTransactions = (batch: TransactionBatch, indices: ArrayLike<number>): TransactionBatch => {
-  const objects: TransactionObject[] = []
-  for (let n = 0; n < indices.length; n++) objects.push(decodeTransaction(batch, indices[n]!))
-  return encodeBatch(objects)
-}
-
 const accessListOf = (batch: TransactionBatch, i: number): NonNullable<TransactionObject['accessList']> => {
   const list: { address: string; storageKeys: string[] }[] = []
   for (let entry = batch.accessStart[i]!; entry < batch.accessStart[i + 1]!; entry++) {

@@ -19,7 +19,7 @@ const DEPOSIT_CONTRACTS: ReadonlyMap<bigint, string> = new Map([
   [17_000n, '0x4242424242424242424242424242424242424242'],
   [560_048n, '0x00000000219ab540356cbb839cbe05303d7705fa'],
 ])
-export const DEPOSIT_TOPIC = '0x649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5'
+const DEPOSIT_TOPIC = '0x649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5'
 
 /**
  * Hash of the requests (EIP-7685): SHA-256 of the SHA-256 of each type byte with its data, in the order of the types; a
@@ -36,7 +36,7 @@ export const requestsHash = ({ deposits, withdrawals, consolidations }: Requests
 /**
  * A log of the deposit contract that is no DepositEvent as the contract emits it: such a block is invalid (EIP-6110).
  */
-export class DepositLogError extends Error {
+class DepositLogError extends Error {
   override readonly name = 'DepositLogError'
 }
 

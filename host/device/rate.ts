@@ -16,7 +16,7 @@ export interface Rate {
 }
 
 /** A device computed something else than the host: its other results cannot be trusted either. */
-export class WrongResultError extends Error {
+class WrongResultError extends Error {
   override readonly name = 'WrongResultError'
 }
 

@@ -107,7 +107,7 @@ export const readRequest = (request: ExecuteRequest): TransactionBatch => {
 }
 
 /** Objects or columns, to columns that fit each other. */
-export const readTransactions = (transactions: TransactionBatch | readonly TransactionObject[]): TransactionBatch =>
+const readTransactions = (transactions: TransactionBatch | readonly TransactionObject[]): TransactionBatch =>
   Array.isArray(transactions) ? encodeBatch(transactions) : checkBatch(transactions)
 
 const SIMULATE: Names<SimulateRequest> = {

@@ -6,9 +6,9 @@ import type { SnapshotReads, SnapshotWrites } from '../state/snapshot.ts'
 import type { BlockGround } from './block_steps.ts'
 
 export const BEACON_ROOTS_CONTRACT = '0x000f3df6d732807ef1319fb7b8bb8522d0beac02'
-export const HISTORY_CONTRACT = '0x0000f90827f1c53a10cb7a02335b175320002935'
-export const WITHDRAWALS_CONTRACT = '0x00000961ef480eb55e80d19ad83579a64c007002'
-export const CONSOLIDATIONS_CONTRACT = '0x0000bbddc7ce488642fb579f8b00f3a590007251'
+const HISTORY_CONTRACT = '0x0000f90827f1c53a10cb7a02335b175320002935'
+const WITHDRAWALS_CONTRACT = '0x00000961ef480eb55e80d19ad83579a64c007002'
+const CONSOLIDATIONS_CONTRACT = '0x0000bbddc7ce488642fb579f8b00f3a590007251'
 
 /** Nothing taken from the state, and nothing done to it. */
 const NO_READS: SnapshotReads = { accounts: [], seen: [], slots: [], code: [], blockHashes: [] }
@@ -16,7 +16,7 @@ const NO_WRITES: SnapshotWrites = { accounts: [], slots: [], code: new Map() }
 const NOTHING = new Uint8Array(0)
 
 /** A contract that the rules of the fork call is missing or fails: such a block is invalid (EIP-7002, EIP-7251). */
-export class SystemContractError extends Error {
+class SystemContractError extends Error {
   override readonly name = 'SystemContractError'
 }
 

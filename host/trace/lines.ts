@@ -59,7 +59,7 @@ const hex = (value: number | bigint): string => `0x${value.toString(16)}`
  * step of a frame costs its growth of memory where it returns or reverts, nothing where it stops, else all that is
  * left: it halted.
  */
-export const gasCosts = (steps: readonly EvmStep[]): bigint[] => {
+const gasCosts = (steps: readonly EvmStep[]): bigint[] => {
   const costs = new Array<bigint>(steps.length).fill(0n)
   /** By depth: the step of the open frame that comes next. */
   const next: number[] = []

@@ -3,7 +3,7 @@ import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { limbsOf } from './rig.ts'
 
 /** An open-addressing index (transpiler/layout/tables.ts) filled in order of insertion. */
-export const bucketIndex = (
+const bucketIndex = (
   capacity: number,
   entries: readonly { readonly hash: number; readonly tag: number }[],
 ): Uint32Array => {

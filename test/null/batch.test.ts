@@ -6,12 +6,8 @@ import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { type TransactionObject, transactionData } from '../../host/chain/batch.ts'
-import {
-  decodeTransaction,
-  encodeBatch,
-  selectTransactions,
-  TransactionInputError,
-} from '../../host/chain/encode_batch.ts'
+import { decodeTransaction, encodeBatch, TransactionInputError } from '../../host/chain/encode_batch.ts'
+import { selectTransactions } from '../../host/chain/select_batch.ts'
 import { decodeSigned } from '../../host/flows/decode_signed.ts'
 import { HALF_ORDER, recoverPublicKey, recoverPublicKeyByNoble } from '../../host/primitives/secp256k1.ts'
 

@@ -3,15 +3,11 @@ import { createBlob4844Tx, createEOACode7702Tx } from '@ethereumjs/tx'
 import { bytesToHex, eoaCode7702SignAuthorization, privateToAddress } from '@ethereumjs/util'
 import { describe, expect, it } from 'vitest'
 import type { Authorization, TransactionObject } from '../../host/chain/batch.ts'
-import {
-  decodeTransaction,
-  encodeBatch,
-  selectTransactions,
-  TransactionInputError,
-} from '../../host/chain/encode_batch.ts'
+import { decodeTransaction, encodeBatch, TransactionInputError } from '../../host/chain/encode_batch.ts'
 import type { BlockEnvironment } from '../../host/chain/environment.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
+import { selectTransactions } from '../../host/chain/select_batch.ts'
 import { decodeSigned } from '../../host/flows/decode_signed.ts'
 import { commonOf } from '../../host/precompiles/common.ts'
 import { HALF_ORDER } from '../../host/primitives/secp256k1.ts'

@@ -7,7 +7,7 @@ const limbsOf = (value: bigint): string[] =>
   Array.from({ length: 8 }, (_, limb) => `${(value >> BigInt(32 * limb)) & 0xffffffffn}u`)
 
 /** A constant word as WGSL. */
-export const wordLiteral = (value: bigint): string => {
+const wordLiteral = (value: bigint): string => {
   const limbs = limbsOf(value)
   const half = (from: number): string => {
     const four = limbs.slice(from, from + 4)

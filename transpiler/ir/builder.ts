@@ -4,7 +4,7 @@ import { OPERATIONS, type ValueType } from './ops.ts'
 import type { Attribute, Value, ValueId } from './path_ir.ts'
 
 /** Past this many values a path is not worth a kernel; recording stops with a refusal. */
-export const MAX_VALUES = 20_000
+const MAX_VALUES = 20_000
 
 export class PathTooLargeError extends Error {
   override readonly name = 'PathTooLargeError'

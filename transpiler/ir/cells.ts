@@ -15,7 +15,7 @@ export const bytesOfWordValue = (value: bigint): Uint8Array => {
   return new Uint8Array(scratch.buffer.slice(0))
 }
 
-export const cellsOfConstant = (value: bigint): Cell[] => Array.from(bytesOfWordValue(value))
+const cellsOfConstant = (value: bigint): Cell[] => Array.from(bytesOfWordValue(value))
 
 const cellsByBuilder = new WeakMap<Builder, (readonly Cell[] | undefined)[]>()
 

@@ -79,7 +79,6 @@ const STORES: readonly Operation[] = [...STORE_PRICES].map(([name, prices]) => (
 }))
 
 export const isStorePrice = (op: string): boolean => op.startsWith('sstoregas')
-export const isStoreRefund = (op: string): boolean => op.startsWith('sstorerefund')
 
 const LEAVES: readonly Operation[] = [
   { name: 'const', operands: [], result: 'word' },

@@ -28,7 +28,7 @@ const SHIFT_RIGHT_RULE = computed(VM_OPCODES.shift, SHIFT_RIGHT)
 const MASK = computed(VM_OPCODES.logic, AND)
 
 /** A word has at most so many bits. */
-export const bitsOf = ({ kind, word, operation }: Value): number => {
+const bitsOf = ({ kind, word, operation }: Value): number => {
   if (kind === 'constant') return word === 0n ? 0 : 4 * word.toString(16).length
   if (operation === undefined) return WORD_BITS
   const { opcode, mode, operands } = operation

@@ -125,7 +125,7 @@ const OTHERS: Readonly<Record<string, RuleKind>> = {
 }
 
 export const END_STOP = 0
-export const END_RETURN = 1
+const END_RETURN = 1
 export const END_REVERT = 2
 export const END_HALT = 3
 const ENDS: Readonly<Record<string, number>> = {

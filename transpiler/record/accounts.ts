@@ -10,7 +10,7 @@ import type { Word } from './memory.ts'
 import { type RecordedTransaction, type RecordState, Unsupported } from './transaction.ts'
 
 /** Addresses up to here are precompiles, or may become some (EIP-7951 uses 0x100). */
-export const LAST_LOW_ADDRESS = 0x1ffn
+const LAST_LOW_ADDRESS = 0x1ffn
 const ADDRESS_MASK = (1n << 160n) - 1n
 
 /**

@@ -10,7 +10,7 @@ import { Unsupported } from './transaction.ts'
 export type CallKind = 'CALL' | 'STATICCALL' | 'DELEGATECALL'
 
 /** Bound on call depth in a path; the EVM's own bound (1024) is never reached below it. */
-export const MAX_DEPTH = 64
+const MAX_DEPTH = 64
 
 /** Most execution gas of a transaction in which a callee halts. */
 const MAX_HALTING_GAS = 2 ** 31 - 1

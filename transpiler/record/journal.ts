@@ -8,7 +8,7 @@ import type { Word } from './memory.ts'
 import { type RecordState, Unsupported } from './transaction.ts'
 
 /** Slots of a path: each new one is compared with all before it. */
-export const MAX_SLOTS = 1000
+const MAX_SLOTS = 1000
 
 /** A storage slot of the path. Its original value is what the device loads; later loads forward the last store. */
 export interface PathSlot {

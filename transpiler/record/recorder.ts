@@ -38,12 +38,12 @@ import { blockHash } from './precompiles.ts'
 import { type RecordedTransaction, type RecordState, type TraceStep, Unsupported } from './transaction.ts'
 
 /** Bounds that keep recording cheap on hostile input; past them the transaction is simply not transpiled. */
-export const MAX_STEPS = 50_000
-export const MAX_MEMORY_BYTES = 1 << 18
+const MAX_STEPS = 50_000
+const MAX_MEMORY_BYTES = 1 << 18
 /**
  * Bytes that memory grows by and that copies, hashes, logs and calls move, in all; each is a symbolic byte of its own.
  */
-export const MAX_MOVED_BYTES = 1 << 20
+const MAX_MOVED_BYTES = 1 << 20
 
 /** A row of the opcode table at one fork, with what every step asks of it. */
 interface Instruction {

@@ -5,7 +5,7 @@ import { FRAME_ROWS } from './frame_rows.ts'
 import { MACHINE_ROWS } from './machine_rows.ts'
 import type { Opcode } from './opcode.ts'
 
-export type { DynamicGas, End, MemoryRange, Opcode, ReadEffect, WriteEffect } from './opcode.ts'
+export type { Opcode } from './opcode.ts'
 
 /**
  * Every opcode from Frontier to Osaka, by code; see opcode.ts for what a row says. Code 0x44 has two rows, DIFFICULTY

@@ -24,7 +24,7 @@ export const HOST_CODE = 2
 export const HOST_MARKS = 3
 
 /** HOST_MARKS: written in this batch; existed before it; its code changed in it. */
-export const MARK_WRITTEN = 1
+const MARK_WRITTEN = 1
 export const MARK_EXISTED = 2
 export const MARK_NEW_CODE = 4
 

@@ -29,17 +29,17 @@ export const SLOT_RECORD_LIMBS = 4 * SLOT_VECTORS
 export const ACCOUNT_RECORD_LIMBS = 4 * VM_ACCOUNT_VECTORS
 export const RECORD_BEFORE = 4
 export const RECORD_PRESENT = RECORD_BEFORE + LIMBS_PER_WORD
-export const RECORD_LEAST = RECORD_PRESENT + LIMBS_PER_WORD
+const RECORD_LEAST = RECORD_PRESENT + LIMBS_PER_WORD
 
 /** Flags of an account that the transaction looked at, or may have changed; else it is only warm. */
 export const ENTRY_SEEN = ENTRY_READ | ENTRY_BALANCE | ENTRY_TOUCHED
 
 /** What of a lane's records does not hold. */
 export const VM_HOLDS = 0
-export const VM_SLOT = 1
+const VM_SLOT = 1
 export const VM_BALANCE = 2
 /** Code or existence of an account, or the account is another one by now. */
-export const VM_CODE = 3
+const VM_CODE = 3
 /** An account exists and is empty (EIP-161), which a lane does not see. */
 export const VM_EMPTY = 4
 export type VmBreak = 0 | 1 | 2 | 3 | 4
@@ -162,7 +162,7 @@ export class VmStore {
  * dst = wei that the sender of transaction i pays before its first step: gas limit * effective price, and what its blobs burn.
  * The gas limit is below 2^32.
  */
-export const upfrontCost = ({ rules }: Pick<Schedule, 'rules'>, i: number, dst: Uint32Array, di: number): void => {
+const upfrontCost = ({ rules }: Pick<Schedule, 'rules'>, i: number, dst: Uint32Array, di: number): void => {
   const { price, gasLimit, blobFee } = rules
   wordMulNumber(dst, di, price, i * LIMBS_PER_WORD, gasLimit[i]!)
   if (blobFee.length !== 0) wordAdd(dst, di, dst, di, blobFee, i * LIMBS_PER_WORD)

@@ -15,7 +15,7 @@ import { type PathPlan, planPath } from './plan.ts'
 import type { PathStore } from './store/store.ts'
 
 /** Paths kept for one key; a key with more ways than this goes to the CPU tier for the rest. */
-export const MAX_PATHS_PER_KEY = 8
+const MAX_PATHS_PER_KEY = 8
 /** Recordings of one key that gave no new path before it is left alone. */
 const MAX_FRUITLESS_RECORDINGS = 6
 /** After each of them it takes so many times more transactions to try again. */

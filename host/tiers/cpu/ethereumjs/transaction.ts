@@ -69,7 +69,7 @@ export interface SystemCallOutcome {
 }
 
 /** The caller of system calls (EIP-4788). */
-export const SYSTEM_ADDRESS = '0xfffffffffffffffffffffffffffffffffffffffe'
+const SYSTEM_ADDRESS = '0xfffffffffffffffffffffffffffffffffffffffe'
 const SYSTEM_CALL_GAS = 30_000_000n
 const STOP = Uint8Array.of(0)
 
