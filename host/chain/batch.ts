@@ -141,6 +141,10 @@ export interface TransactionObject extends TransactionExtras {
   readonly to?: string
   readonly nonce: bigint
   readonly gasLimit: bigint
+  /**
+   * Of types 0 and 1; alone in a type with fee caps it is both of them. Beside both caps, where `type` is given, it is
+   * what the transaction paid, as nodes tell it: it must agree with the caps, and is not used.
+   */
   readonly gasPrice?: bigint
   readonly maxFeePerGas?: bigint
   readonly maxPriorityFeePerGas?: bigint

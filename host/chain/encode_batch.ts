@@ -248,15 +248,38 @@ const typeOf = (object: TransactionObject, i: number): number => {
   return object.accessList === undefined ? 0 : 1
 }
 
+/**
+ * A transaction as a node gives it: it says its type and both fee caps, and its gas price is what it paid (or may pay,
+ * where it is not in a block yet).
+ */
+const isMined = ({ type, gasPrice, maxFeePerGas, maxPriorityFeePerGas }: TransactionObject, has: number): boolean =>
+  type !== undefined &&
+  hasFeeCaps(has) &&
+  gasPrice !== undefined &&
+  maxFeePerGas !== undefined &&
+  maxPriorityFeePerGas !== undefined
+
+/** What was paid is at most the fee cap, and at least the tip as far as the cap lets it (EIP-1559), at any base fee. */
+const checkPaid = ({ gasPrice, maxFeePerGas, maxPriorityFeePerGas }: TransactionObject, i: number): void => {
+  const most = unsigned(maxFeePerGas!, 256, 'maxFeePerGas', i)
+  const tip = unsigned(maxPriorityFeePerGas!, 256, 'maxPriorityFeePerGas', i)
+  const paid = unsigned(gasPrice!, 256, 'gasPrice', i)
+  if (paid <= most && (paid >= tip || paid === most)) return
+  const reason = `gasPrice beside fee caps must be what a cap of ${most} and a tip of ${tip} let it pay, got ${paid}`
+  throw new TransactionInputError(i, reason, 'gasPrice', paid)
+}
+
 const writeFees = (batch: TransactionBatch, object: TransactionObject, type: number, i: number): void => {
   const at = LIMBS_PER_WORD * i
   if (type === TYPE_DEPOSIT) return
   const capped = hasFeeCaps(type)
-  for (const name of ['maxFeePerGas', 'maxPriorityFeePerGas'] as const) {
-    if (object[name] === undefined || (capped && object.gasPrice === undefined)) continue
-    const other = capped ? 'gasPrice beside it' : `a transaction of type ${type} has gasPrice`
-    throw new TransactionInputError(i, `${name} cannot be given: ${other}`, name, object[name])
-  }
+  if (isMined(object, type)) checkPaid(object, i)
+  else
+    for (const name of ['maxFeePerGas', 'maxPriorityFeePerGas'] as const) {
+      if (object[name] === undefined || (capped && object.gasPrice === undefined)) continue
+      const other = capped ? 'gasPrice beside it' : `a transaction of type ${type} has gasPrice`
+      throw new TransactionInputError(i, `${name} cannot be given: ${other}`, name, object[name])
+    }
   const [fee, tip] = capped
     ? ([object.maxFeePerGas ?? object.gasPrice, object.maxPriorityFeePerGas ?? object.gasPrice] as const)
     : ([object.gasPrice, object.gasPrice] as const)

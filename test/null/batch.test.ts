@@ -76,6 +76,28 @@ describe('encodeBatch and decodeTransaction', () => {
     expect([0, 1, 2].map((i) => decodeTransaction(picked, i))).toEqual([OBJECTS[2], OBJECTS[1], OBJECTS[2]])
   })
 
+  it.each([2, 3, 4] as const)('of type %i take what a node says was paid beside both caps', (type) => {
+    const own = {
+      2: {},
+      3: { maxFeePerBlobGas: 5n, blobVersionedHashes: [`0x01${'22'.repeat(31)}`] },
+      4: { authorizations: [{ chainId: 1n, address: A, nonce: 0n, authority: B }] },
+    }[type]
+    const common = { type, from: A, to: B, nonce: 0n, gasLimit: 21_000n, ...own }
+    for (const [tip, paid] of [
+      [2n, 2n],
+      [2n, 5n],
+      [2n, 9n],
+      [9n, 9n],
+      [10n, 9n],
+    ] as const) {
+      const caps = { ...common, maxFeePerGas: 9n, maxPriorityFeePerGas: tip }
+      expect(encodeBatch([{ ...caps, gasPrice: paid }])).toEqual(encodeBatch([caps]))
+    }
+    // Alone it is both caps.
+    const both = { ...common, maxFeePerGas: 7n, maxPriorityFeePerGas: 7n }
+    expect(encodeBatch([{ ...common, gasPrice: 7n }])).toEqual(encodeBatch([both]))
+  })
+
   it.each([
     [{ nonce: -1n }, 'nonce must be between 0 and 2^64 - 1, got -1'],
     [{ nonce: 1n << 64n }, 'nonce must be between'],
@@ -86,6 +108,32 @@ describe('encodeBatch and decodeTransaction', () => {
     [{ data: '0xzz' }, 'data has a digit that is not hex'],
     [{ gasPrice: undefined }, 'gasPrice is missing'],
     [{ type: 2 as const, gasPrice: undefined, maxFeePerGas: 1n }, 'maxPriorityFeePerGas is missing'],
+    [
+      { type: undefined, gasPrice: 9n, maxFeePerGas: 9n, maxPriorityFeePerGas: 1n },
+      'maxFeePerGas cannot be given: gasPrice beside it',
+    ],
+    [{ type: 2 as const, gasPrice: 9n, maxFeePerGas: 9n }, 'maxFeePerGas cannot be given: gasPrice beside it'],
+    [
+      { type: 2 as const, gasPrice: 9n, maxPriorityFeePerGas: 9n },
+      'maxPriorityFeePerGas cannot be given: gasPrice beside it',
+    ],
+    [
+      { type: 1 as const, gasPrice: 9n, maxFeePerGas: 9n, maxPriorityFeePerGas: 1n },
+      'maxFeePerGas cannot be given: a transaction of type 1 has gasPrice',
+    ],
+    [
+      { type: 2 as const, gasPrice: 10n, maxFeePerGas: 9n, maxPriorityFeePerGas: 1n },
+      'gasPrice beside fee caps must be what a cap of 9 and a tip of 1 let it pay, got 10',
+    ],
+    [
+      { type: 2 as const, gasPrice: 1n, maxFeePerGas: 9n, maxPriorityFeePerGas: 2n },
+      'a cap of 9 and a tip of 2 let it pay, got 1',
+    ],
+    [
+      { type: 2 as const, gasPrice: 8n, maxFeePerGas: 9n, maxPriorityFeePerGas: 10n },
+      'a cap of 9 and a tip of 10 let it pay, got 8',
+    ],
+    [{ type: 2 as const, gasPrice: -1n, maxFeePerGas: 9n, maxPriorityFeePerGas: 0n }, 'gasPrice must be between'],
     [{ accessList: [{ address: A, storageKeys: ['0x01'] }], type: 1 as const }, 'a storage key must be'],
     [{ accessList: [{ address: A, storageKeys: [] }], type: 0 as const }, 'type 0 has no access list'],
   ])('refuse %o and name the transaction', (change, reason) => {
