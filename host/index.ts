@@ -5,6 +5,7 @@ export type { DelegationReason } from './adapters/ethereumjs/block_preview.ts'
 export { createGpuEvm, GpuEvm, type GpuEvmOptions, type GpuEvmReport } from './adapters/ethereumjs/gpu_evm.ts'
 export type { DeviceCosts } from './batch/cost.ts'
 export type { TransactionExplanation } from './batch/explain.ts'
+export type { CompileMode } from './batch/policy.ts'
 export {
   AccessListError,
   type AccountAccess,
@@ -93,5 +94,4 @@ export { OverrideError } from './state/overlay_state.ts'
 export type { AccountView } from './state/snapshot.ts'
 export type { AccountColumns, State, StateWrites } from './state/state.ts'
 export { createStateTrie, type StateTrie, stateRootOf } from './state/trie/trie.ts'
-export type { CompileMode } from './tiers/path/library.ts'
 export { openPathStore, type PathStore, type PathStoreOptions } from './tiers/path/store/store.ts'

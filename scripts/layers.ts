@@ -127,7 +127,6 @@ const EXCEPTIONS: readonly string[] = [
   'host/batch/route.ts -> transpiler/lift/micro_codes.ts',
   'host/batch/route.ts -> transpiler/record/access_list.ts',
   'host/batch/route.ts -> transpiler/record/record.ts',
-  'host/tiers/lane_vm/tier.ts -> host/tiers/path/library.ts',
   'host/tiers/lane_vm/tier.ts -> host/tiers/path/lots.ts',
 ]
 const EXCEPTED: ReadonlySet<string> = new Set(EXCEPTIONS)

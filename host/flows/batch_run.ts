@@ -13,8 +13,6 @@ import type { PrecompileAccounts } from '../tiers/path/precompile_accounts.ts'
 import type { LaneStage, Wave } from '../tiers/path/tier.ts'
 import type { Stop } from './call_queue.ts'
 
-/** Batches of twice this many transactions or more go to the device in ranges of about this size. */
-export const RANGE = 16_384
 const MOST_RANGES = 8
 
 /** What a walk needs of the executor. */

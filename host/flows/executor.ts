@@ -1,7 +1,8 @@
 import { codeSkeleton } from '../../transpiler/index.ts'
-import { isAtLeast } from '../../transpiler/spec/forks.ts'
+import { CompileWait } from '../batch/compile_wait.ts'
 import { ExplainLog, explainSchedule } from '../batch/explain.ts'
 import { createSchedule, type Schedule, TIER_LANE } from '../batch/open_batch.ts'
+import type { Policy } from '../batch/policy.ts'
 import { ExitReasons } from '../batch/reason.ts'
 import { loadParties, routeTransactions } from '../batch/route.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
@@ -29,12 +30,12 @@ import { CpuWorkers } from '../tiers/cpu/workers.ts'
 import { VmRounds } from '../tiers/lane_vm/again.ts'
 import { VmKinds } from '../tiers/lane_vm/profiles.ts'
 import { HOT_LANES, VmRunner } from '../tiers/lane_vm/runner.ts'
-import { isVmWanted, type VmEngine, VmStage, type VmStageOptions } from '../tiers/lane_vm/tier.ts'
+import { isVmWanted, type VmEngine, VmStage } from '../tiers/lane_vm/tier.ts'
 import { LaneRunner } from '../tiers/path/kernels/runner.ts'
 import { PathLibrary } from '../tiers/path/library.ts'
 import { PrecompileAccounts } from '../tiers/path/precompile_accounts.ts'
 import { LaneStage } from '../tiers/path/tier.ts'
-import { RANGE, Walk } from './batch_run.ts'
+import { Walk } from './batch_run.ts'
 import { type BlockInput, type BlockOptions, type BlockResult, type BlockRunner, executeBlock } from './block.ts'
 import type { BlockSteps } from './block_steps.ts'
 import { type BuildRequest, type BuiltBlock, buildBlock } from './build.ts'
@@ -49,6 +50,7 @@ import {
   InvalidTransactionError,
   type StageTimings,
 } from './executor_interface.ts'
+import { policyOf } from './policy.ts'
 import { executedReasons, receiptsOf, rejectedOf, tierCounts } from './result.ts'
 import { readCalls, type SimulateRequest, Simulator } from './simulate.ts'
 import type { Simulation } from './simulation.ts'
@@ -94,6 +96,8 @@ export const createExecutorOnVm = (options: ExecutorOptions, openVm: OpenVm): Ex
 
 class BatchExecutor implements Executor {
   readonly #options: ExecutorOptions
+  readonly #policy: Policy
+  readonly #compileWait = new CompileWait()
   readonly #cpu: CpuTier
   readonly #workers: CpuWorkers
   readonly #resident: ResidentState
@@ -116,35 +120,23 @@ class BatchExecutor implements Executor {
 
   constructor(options: ExecutorOptions, openVm?: OpenVm) {
     this.#options = options
+    this.#policy = policyOf(options)
     this.#openVm = openVm
     this.#cpu = new CpuTier(options)
     this.#device = new ExecutorDevice(options)
     this.#state = new CheckedState(options.state)
     this.#resident = new ResidentState(this.#state, codeSkeleton)
-    const { fork, chainId, compile = 'background', recordFrom, kernels, programs, waves, pathStore } = options
-    this.#library = new PathLibrary(pathStore || undefined)
-    const stage = {
-      fork,
-      chainId,
-      compile,
-      ...(recordFrom === undefined ? {} : { recordFrom }),
-      ...(kernels === undefined ? {} : { kernels }),
-      ...(programs === undefined ? {} : { programs }),
-      ...(waves === undefined ? {} : { waves }),
-    }
-    this.#lanes = new LaneStage(stage, this.#resident, this.#library, this.#reasons)
+    this.#library = new PathLibrary(options.pathStore || undefined, this.#compileWait)
+    this.#lanes = new LaneStage(this.#policy, this.#resident, this.#library, this.#reasons)
     this.#running = new RunningState(this.#resident)
     this.#workers = new CpuWorkers({ ...options, cpu: this.#cpu, resident: this.#resident, running: this.#running })
     this.#simulator = new Simulator({
-      fork,
-      chainId,
+      policy: this.#policy,
       device: () => this.#device.current,
       clock: () => this.#device.clock,
-      range: options.range,
       resident: this.#resident,
       library: this.#library,
       reasons: this.#reasons,
-      stage,
       cpu: this.#cpu,
       lanes: this.#lanes,
       openRunner: (device) => this.#begin(device, false),
@@ -245,11 +237,11 @@ class BatchExecutor implements Executor {
   ): Promise<ExecutionResult> {
     const { stop } = call
     call.hasBegun = true
-    const { fork } = this.#options
+    const { fork, waves, range } = this.#policy
     const { clock } = this.#device
     clock?.begin()
     const timings: StageTimings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0 }
-    const waitedBeforeMs = this.#library.waitedMs
+    const waitedBeforeMs = this.#compileWait.waitedMs
     const faults: string[] = [...call.faults]
     let startedMs = performance.now()
     const lap = (): number => {
@@ -272,7 +264,6 @@ class BatchExecutor implements Executor {
     const runner = this.#openRunner(schedule, faults)
     const session = runner && this.#session
     const vm = this.#stageVm(schedule, session)
-    const { waves } = this.#options
     const later = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner, waves)
     if (listed !== undefined) later.believe(listed)
     const vmRounds = vm && new VmRounds(schedule, this.#resident, vm, waves)
@@ -289,7 +280,7 @@ class BatchExecutor implements Executor {
       runner,
       vm,
       vmRounds,
-      range: this.#options.range ?? RANGE,
+      range,
       stop,
     })
     try {
@@ -300,7 +291,7 @@ class BatchExecutor implements Executor {
     faults.push(...walk.faults, ...later.faults, ...this.#library.failures.splice(0), ...(vm?.faults.splice(0) ?? []))
     if (cpu.own >= LEAST_MEASURED) this.#library.cpuMs = cpu.ownMs / cpu.own
     if (walk.hasFailed) this.#closeSession()
-    const compileMs = this.#library.waitedMs - waitedBeforeMs
+    const compileMs = this.#compileWait.waitedMs - waitedBeforeMs
     timings.execute = walk.cpuMs + (runner?.timings.execute ?? 0) + (vm?.engine.timings.execute ?? 0)
     timings.readback = (runner?.timings.readback ?? 0) + (vm?.engine.timings.readback ?? 0)
     timings.validate = walk.sweepMs + later.resolveMs
@@ -308,7 +299,7 @@ class BatchExecutor implements Executor {
       timings.upload = Math.max(0, lap() - compileMs - timings.execute - timings.readback - timings.validate)
     else lap()
     const rejected = rejectedOf(schedule)
-    if ((steps ?? this.#options).invalid === 'throw' && rejected.length > 0)
+    if ((steps ?? this.#policy).invalid === 'throw' && rejected.length > 0)
       throw new InvalidTransactionError(rejected[0]!.index, rejected[0]!.code)
     let receipts: Receipts | undefined
     let writes: StateWrites
@@ -388,12 +379,12 @@ class BatchExecutor implements Executor {
 
   /** The lane VM, where this batch may have calls for it. */
   #stageVm(schedule: Schedule, session: DeviceSession | undefined): VmStage | undefined {
-    const options = this.#vmOptions()
-    if (!this.#mayUseVm || (session === undefined && !isVmWanted(schedule, options, this.#vmKinds))) return undefined
+    if (!this.#mayUseVm || (session === undefined && !isVmWanted(schedule, this.#policy, this.#vmKinds)))
+      return undefined
     if (this.#vm === undefined) {
       const engine = this.#openVm?.(this.#resident) ?? (session && this.#vmRunner(session))
       if (engine === undefined) return undefined
-      this.#vm = new VmStage(options, engine, this.#vmKinds, this.#library, this.#reasons)
+      this.#vm = new VmStage(this.#policy, engine, this.#vmKinds, this.#compileWait, this.#reasons)
     }
     return this.#vm
   }
@@ -406,14 +397,13 @@ class BatchExecutor implements Executor {
 
   /** On tables with overrides, once the kernel is there: a call with overrides does not wait for it. */
   #overlaidVm(session: DeviceSession): VmStage | undefined {
-    const options = this.#vmOptions()
-    if (options.compile !== 'wait' && this.#vm?.engine.isReady !== true) return undefined
+    if (this.#policy.compile !== 'wait' && this.#vm?.engine.isReady !== true) return undefined
     const engine = this.#vmRunner(session)
-    return new VmStage({ ...options, compile: 'wait' }, engine, this.#vmKinds, this.#library, this.#reasons)
+    return new VmStage({ ...this.#policy, compile: 'wait' }, engine, this.#vmKinds, this.#compileWait, this.#reasons)
   }
 
   #vmRunner(session: DeviceSession): VmRunner {
-    const { fork, chainId, laneVm } = this.#options
+    const { fork, chainId, laneVm } = this.#policy
     const precompiles = new Precompiles(fork, chainId)
     const hotLanes = laneVm === 'always' ? 0 : HOT_LANES
     return new VmRunner(session, { fork, chainId, precompiles, hotLanes })
@@ -421,36 +411,23 @@ class BatchExecutor implements Executor {
 
   /** Where calls find their paths; undefined: nowhere. */
   get #paths(): PathLibrary | undefined {
-    const { paths, laneVm } = this.#options
-    return paths === 'never' || (laneVm === 'always' && this.#mayUseVm) ? undefined : this.#library
+    return this.#policy.paths ? this.#library : undefined
   }
 
   #wantsVm(schedule: Schedule): boolean {
-    return this.#mayUseVm && isVmWanted(schedule, this.#vmOptions(), this.#vmKinds)
+    return this.#mayUseVm && isVmWanted(schedule, this.#policy, this.#vmKinds)
   }
 
   get #mayUseVm(): boolean {
-    const { fork, laneVm, compile } = this.#options
     const device = this.#device.current
-    if (laneVm === 'never' || compile === 'never' || !isAtLeast(fork, 'berlin')) return false
+    if (this.#policy.laneVm === 'never') return false
     return this.#openVm !== undefined || (device !== undefined && !device.isLost)
-  }
-
-  #vmOptions(): VmStageOptions {
-    const { compile = 'background', laneVm, waves, costs } = this.#options
-    return {
-      compile,
-      ...(laneVm === undefined ? {} : { laneVm }),
-      ...(waves === undefined ? {} : { waves }),
-      ...(costs === undefined ? {} : { costs }),
-    }
   }
 
   #begin(device: ComputeDevice, hashesTopics = true): LaneRunner {
     this.#session ??= new DeviceSession(device, this.#resident)
     this.#session.begin(hashesTopics)
-    this.#runner ??= new LaneRunner(this.#session, this.#options.chainId)
-    if (this.#options.costs !== undefined) this.#runner.costs = this.#options.costs
+    this.#runner ??= new LaneRunner(this.#session, this.#policy)
     this.#runner.begin()
     return this.#runner
   }

@@ -1,6 +1,5 @@
 import { codeSkeleton } from '../../transpiler/index.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import type { Fork } from '../../transpiler/spec/forks.ts'
 import {
   createSchedule,
   OUTCOME_CPU,
@@ -9,6 +8,7 @@ import {
   type Schedule,
   TIER_CPU,
 } from '../batch/open_batch.ts'
+import type { Policy } from '../batch/policy.ts'
 import type { ExitReasons } from '../batch/reason.ts'
 import { loadParties, routeTransactions } from '../batch/route.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
@@ -31,8 +31,7 @@ import type { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
 import type { VmStage } from '../tiers/lane_vm/tier.ts'
 import { LaneRunner } from '../tiers/path/kernels/runner.ts'
 import type { PathLibrary } from '../tiers/path/library.ts'
-import { LaneStage, type LaneStageOptions } from '../tiers/path/tier.ts'
-import { RANGE } from './batch_run.ts'
+import { LaneStage } from '../tiers/path/tier.ts'
 import { type CallDevice, CallPipeline, sliceBatch } from './call_pipeline.ts'
 import type { CallTerms, Stop } from './call_queue.ts'
 import { type AccessListEntry, accessEntries, Simulation } from './simulation.ts'
@@ -94,15 +93,12 @@ export interface SimulateRequest {
 
 /** What the executor lends the simulator; `generation` counts the batches that it has committed. @internal */
 export interface SimulatorParts {
-  readonly fork: Fork
-  readonly chainId: bigint
+  readonly policy: Policy
   readonly device: () => ComputeDevice | undefined
   readonly clock: () => DeviceClock | undefined
-  readonly range: number | undefined
   readonly resident: ResidentState
   readonly library: PathLibrary
   readonly reasons: ExitReasons
-  readonly stage: LaneStageOptions
   readonly cpu: CpuTier
   readonly lanes: LaneStage
   /** The executor's runner on its tables. Throws what the device throws. */
@@ -144,7 +140,7 @@ export class Simulator {
   }
 
   #overlaid(overrides: ReadonlyMap<string, ParsedOverride>): Ground {
-    const { stage, library, reasons, chainId, resident, wantsVm, openVm } = this.#parts
+    const { policy, library, reasons, resident, wantsVm, openVm } = this.#parts
     const device = this.#parts.device()
     const overlay = new ResidentState(new OverlayState(resident.state, overrides), codeSkeleton, resident.codes)
     let session: DeviceSession | undefined
@@ -152,11 +148,11 @@ export class Simulator {
     return {
       resident: overlay,
       device,
-      lanes: new LaneStage(stage, overlay, library, reasons),
+      lanes: new LaneStage(policy, overlay, library, reasons),
       open(device) {
         session = new DeviceSession(device, overlay)
         session.begin(false)
-        const runner = new LaneRunner(session, chainId)
+        const runner = new LaneRunner(session, policy)
         runner.begin()
         return runner
       },
@@ -181,11 +177,12 @@ export class Simulator {
     ground: Ground,
     { stop, faults: before }: CallTerms,
   ): Promise<Simulation> {
-    const { fork, library, paths, reasons, generation, range = RANGE } = this.#parts
+    const { policy, library, paths, reasons, generation } = this.#parts
+    const { fork, range } = policy
     const clock = this.#parts.clock()
     clock?.begin()
     const { at: env, checkBalance = true } = request
-    const waitedBeforeMs = library.waitedMs
+    const waitedBeforeMs = library.wait.waitedMs
     const timings = { route: 0, device: 0, judge: 0, cpu: 0 }
     const pipeline = new CallPipeline(ground, timings, stop)
     const ranges = bundles === undefined ? Math.max(1, Math.min(MOST_RANGES, Math.floor(batch.count / range))) : 1
@@ -202,7 +199,7 @@ export class Simulator {
       const options = { checkBalance, left: bundles?.bundled }
       return { first, schedule, judge: new LaneJudge(fork, schedule, ground.resident, reasons, options) }
     })
-    const compileMs = library.waitedMs - waitedBeforeMs
+    const compileMs = library.wait.waitedMs - waitedBeforeMs
     timings.device = Math.max(0, timings.device - compileMs)
     const startedMs = performance.now()
     const state = new RunningState(ground.resident)

@@ -1,5 +1,6 @@
 import { EXIT_NONE } from '../../transpiler/index.ts'
 import { type Schedule, TIER_LANE } from '../batch/open_batch.ts'
+import type { Policy } from '../batch/policy.ts'
 import type { ExitReasons } from '../batch/reason.ts'
 import { faultReason, faultText } from '../device/fault.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
@@ -45,7 +46,7 @@ export class LaterRounds {
     lanes: LaneStage,
     reasons: ExitReasons,
     runner: LaneRunner | undefined,
-    waves?: 'always',
+    waves: Policy['waves'],
   ) {
     this.#schedule = schedule
     this.#resident = resident

@@ -7,6 +7,7 @@ import { ExitReasons } from '../../host/batch/reason.ts'
 import { loadParties, routeTransactions } from '../../host/batch/route.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
+import { policyOf } from '../../host/flows/policy.ts'
 import { type ComputeDevice, openDevice, type TransactionObject } from '../../host/index.ts'
 import { DeviceSession } from '../../host/session/device_session.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
@@ -253,17 +254,11 @@ test('a path that runs as a program earns its own kernel in the background, whic
   library.programUs = 1e6
   const resident = new ResidentState(batchState(), codeSkeleton)
   const reasons = new ExitReasons()
-  const options = {
-    fork: 'prague',
-    chainId: 1n,
-    compile: 'background',
-    recordFrom: 1,
-    waves: 'always',
-    laneVm: 'never',
-  } as const
-  const stage = new LaneStage(options, resident, library, reasons)
+  const state = batchState()
+  const policy = policyOf({ fork: 'prague', chainId: 1n, state, recordFrom: 1, waves: 'always', laneVm: 'never' })
+  const stage = new LaneStage(policy, resident, library, reasons)
   const session = new DeviceSession(device, resident)
-  const runner = new LaneRunner(session, 1n)
+  const runner = new LaneRunner(session, policy)
   const transactions = encodeBatch(batch(0n).filter((_, n) => n % 2 === 1))
   const rules = transactionRules(transactions, 'prague', BATCH_ENV)
   const forms: string[] = []
@@ -282,6 +277,6 @@ test('a path that runs as a program earns its own kernel in the background, whic
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   expect([...new Set(forms)]).toEqual(['cpu', 'program', 'kernel'])
-  expect([library.waitedMs, library.failures]).toEqual([0, []])
+  expect([library.wait.waitedMs, library.failures]).toEqual([0, []])
   session.close()
 })

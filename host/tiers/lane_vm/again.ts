@@ -1,6 +1,7 @@
 import { ITEM_SLOT, ITEM_VALUE, SLOT_READ, VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { OUTCOME_NONE, type Schedule, TIER_VM } from '../../batch/open_batch.ts'
+import type { Policy } from '../../batch/policy.ts'
 import { wordEquals } from '../../primitives/word.ts'
 import { ROW_BALANCE, ROW_LIMBS } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
@@ -42,7 +43,7 @@ export class VmRounds {
   #pause = 0
   #nextPause = FIRST_PAUSE
 
-  constructor(schedule: Schedule, resident: ResidentState, stage: VmStage, waves: 'always' | undefined) {
+  constructor(schedule: Schedule, resident: ResidentState, stage: VmStage, waves: Policy['waves']) {
     this.#schedule = schedule
     this.#resident = resident
     this.#stage = stage

@@ -1,10 +1,10 @@
 import { LANE_REQUEST } from '../../../transpiler/layout/lane_vm.ts'
-import type { DeviceCosts } from '../../batch/cost.ts'
+import type { CompileWait } from '../../batch/compile_wait.ts'
 import { OUTCOME_NONE, type Schedule, TIER_CPU, TIER_VM } from '../../batch/open_batch.ts'
+import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
 import { TYPE_SET_CODE } from '../../chain/batch.ts'
 import { faultText } from '../../device/fault.ts'
-import type { CompileMode, PathLibrary } from '../path/library.ts'
 import { countExecution } from '../path/lots.ts'
 import { isWorthVmWave, vmSavesUs } from './cost.ts'
 import { type VmGroup, vmColumn } from './executions.ts'
@@ -31,31 +31,21 @@ export interface VmEngine {
   destroy(): void
 }
 
-export interface VmStageOptions {
-  readonly compile: CompileMode
-  /** `always`: every call that may, whatever it costs, also where a path would take it. */
-  readonly laneVm?: 'never' | 'always'
-  /** A wave however few its lanes. */
-  readonly waves?: 'always'
-  /** Default: those of software devices. */
-  readonly costs?: DeviceCosts
-}
-
 /** Brings calls that no path takes through the lane VM. */
 export class VmStage {
   readonly faults: string[] = []
   readonly engine: VmEngine
   readonly kinds: VmKinds
-  readonly #options: VmStageOptions
-  readonly #library: PathLibrary
+  readonly #policy: Policy
+  readonly #wait: CompileWait
   readonly #reasons: ExitReasons
   #state: 'closed' | 'opening' | 'ready' | 'refused' = 'closed'
 
-  constructor(options: VmStageOptions, engine: VmEngine, kinds: VmKinds, library: PathLibrary, reasons: ExitReasons) {
+  constructor(policy: Policy, engine: VmEngine, kinds: VmKinds, wait: CompileWait, reasons: ExitReasons) {
     this.kinds = kinds
-    this.#options = options
+    this.#policy = policy
     this.engine = engine
-    this.#library = library
+    this.#wait = wait
     this.#reasons = reasons
   }
 
@@ -74,7 +64,7 @@ export class VmStage {
     const taken = this.#worthwhile(schedule, calls)
     const opens = taken.length > 0
     if (opens && !(await this.#open())) taken.length = 0
-    this.#release(schedule, calls, opens && this.#options.laneVm === 'always' ? this.#whyNot() : undefined, taken)
+    this.#release(schedule, calls, opens && this.#policy.laneVm === 'always' ? this.#whyNot() : undefined, taken)
     for (const i of taken) claim(schedule, i)
     return taken
   }
@@ -86,8 +76,8 @@ export class VmStage {
 
   /** Whether these calls are worth a wave of their own. */
   isWorthWave(schedule: Schedule, calls: readonly number[]): boolean {
-    const { costs } = this.#options
-    return worthwhile(schedule, calls, costs === undefined ? {} : { costs }, this.kinds).length > 0
+    const { costs } = this.#policy
+    return worthwhile(schedule, calls, { laneVm: 'paying', waves: 'paying', costs }, this.kinds).length > 0
   }
 
   /** Executes calls once more, on other values than the tables have (VmRounds). */
@@ -131,7 +121,7 @@ export class VmStage {
           this.faults.push(faultText(thrown))
         },
       )
-      if (this.#options.compile === 'wait') await this.#library.wait(opening)
+      if (this.#policy.compile === 'wait') await this.#wait.until(opening)
     }
     return this.#isReady
   }
@@ -169,7 +159,7 @@ export class VmStage {
   }
 
   #worthwhile(schedule: Schedule, calls: readonly number[]): number[] {
-    return worthwhile(schedule, calls, this.#options, this.kinds)
+    return worthwhile(schedule, calls, this.#policy, this.kinds)
   }
 
   /** `but`: those of the calls, in their order, that stay. */
@@ -199,14 +189,14 @@ export const isVmCall = ({ batch, rules, toCodes }: Schedule, i: number): boolea
   rules.rejection[i] === 0
 
 /** Whether the lane VM is worth a wave for what stands for the CPU tier now. */
-export const isVmWanted = (schedule: Schedule, options: VmStageOptions, kinds: VmKinds): boolean =>
-  worthwhile(schedule, callsFor(schedule, 0, schedule.batch.count), options, kinds).length > 0
+export const isVmWanted = (schedule: Schedule, policy: Policy, kinds: VmKinds): boolean =>
+  worthwhile(schedule, callsFor(schedule, 0, schedule.batch.count), policy, kinds).length > 0
 
 /** Those of the calls that are worth their lanes, if together they are worth a wave; else none. */
 const worthwhile = (
   schedule: Schedule,
   calls: readonly number[],
-  { laneVm, waves, costs }: Pick<VmStageOptions, 'laneVm' | 'waves' | 'costs'>,
+  { laneVm, waves, costs }: Pick<Policy, 'laneVm' | 'waves' | 'costs'>,
   kinds: VmKinds,
 ): number[] => {
   if (laneVm === 'always' || calls.length === 0) return [...calls]

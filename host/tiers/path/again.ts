@@ -1,5 +1,6 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
 import type { Schedule } from '../../batch/open_batch.ts'
+import type { Policy } from '../../batch/policy.ts'
 import type { ExitReasons } from '../../batch/reason.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { Place, Stale } from '../../settle/version_log.ts'
@@ -12,27 +13,26 @@ import { loadMissed } from './misses.ts'
 import { runOtherPaths } from './other_paths.ts'
 import { hintedSubset } from './pending.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
-import type { LaneStageOptions } from './tier.ts'
 
 /** Times that a lane is run again because the state table lacked something. */
 const MAX_RERUNS = 8
 
 /** One round behind the first: lanes that read what a transaction before them wrote, with those values as hints. */
 export class HintedRound {
-  readonly #options: LaneStageOptions
+  readonly #policy: Policy
   readonly #resident: ResidentState
   readonly #library: PathLibrary
   readonly #precompiles: Precompiles
   readonly #reasons: ExitReasons
 
   constructor(
-    options: LaneStageOptions,
+    policy: Policy,
     resident: ResidentState,
     library: PathLibrary,
     precompiles: Precompiles,
     reasons: ExitReasons,
   ) {
-    this.#options = options
+    this.#policy = policy
     this.#resident = resident
     this.#library = library
     this.#precompiles = precompiles
@@ -93,7 +93,7 @@ export class HintedRound {
   }
 
   #isWorthOthers({ groups, laneGroups }: Schedule, left: readonly number[], runner: LaneRunner): boolean {
-    if (this.#options.waves === 'always') return left.length > 0
+    if (this.#policy.waves === 'always') return left.length > 0
     const cost = new WaveCost(runner.costs)
     for (const i of left) {
       const { plan } = laneGroups[groups[i]!]!
@@ -105,7 +105,7 @@ export class HintedRound {
 
   /** Jobs for the stale transactions of every path that has, or is worth, a form that reads hints. */
   async #hintedJobs(schedule: Schedule, stale: Stale, runner: LaneRunner): Promise<LaneJob[]> {
-    const { compile, recordFrom, kernels: ownKernels } = this.#options
+    const { compile, recordFrom, ownKernels } = this.#policy
     if (compile === 'never') return []
     const byPlan = new Map<PathPlan, number[]>()
     for (let n = 0; n < stale.count; n++) {
@@ -118,7 +118,7 @@ export class HintedRound {
     for (const [plan, members] of byPlan) {
       let kernels = this.#library.knownHintedKernels(plan)
       if (kernels === undefined && !(runner.runsPrograms && plan.kernel.program !== undefined)) {
-        if (ownKernels === 'never') continue
+        if (!ownKernels) continue
         kernels = await this.#library.hintedKernels(plan, members.length, runner.device, recordFrom)
         if (kernels === undefined) continue
       }

@@ -6,6 +6,7 @@ import {
   type RecordState,
   transpilePath,
 } from '../../../transpiler/index.ts'
+import { CompileWait } from '../../batch/compile_wait.ts'
 import type { ExitReason } from '../../batch/reason.ts'
 import type { ComputeDevice } from '../../device/compute_device.ts'
 import { faultReason, faultText } from '../../device/fault.ts'
@@ -20,14 +21,6 @@ const MAX_PATHS_PER_KEY = 8
 const MAX_FRUITLESS_RECORDINGS = 6
 /** After each of them it takes so many times more transactions to try again. */
 const FRUITLESS_FACTOR = 4
-
-/**
- * What waits for compilations. `background`: nothing; what has no kernel yet runs elsewhere meanwhile. `wait`: the batch, as
- * soon as a compilation pays against the CPU tier. `never`: nothing compiles, so that nothing runs on the device.
- *
- * Example: {@link ExecutorOptions}.
- */
-export type CompileMode = 'wait' | 'background' | 'never'
 
 /**
  * A recorded path and what became of its own kernels, one for each part. Its other form is a path program.
@@ -73,8 +66,7 @@ export class PathLibrary {
   readonly #accessLists = new Map<string, number>()
   /** Wall milliseconds of compilation, driver included, by kernel. */
   readonly compileMs: number[] = []
-  /** Wall milliseconds that batches waited for compilations. */
-  waitedMs = 0
+  readonly wait: CompileWait
   /** What went wrong with compilations, in words. */
   readonly failures: string[] = []
   readonly #ids = new PathKeys()
@@ -92,8 +84,9 @@ export class PathLibrary {
   /** Measured wall microseconds of one value of a path program in one lane; a guess before the first. */
   programUs = 0.08
 
-  constructor(store?: PathStore) {
+  constructor(store?: PathStore, wait = new CompileWait()) {
     this.#store = store
+    this.wait = wait
   }
 
   /**
@@ -216,7 +209,7 @@ export class PathLibrary {
     if (known !== undefined || this.#unhinted.has(plan)) return known
     if (!this.isWorthCompiling(plan, lanes, recordFrom) || plan.kernel.hintedParts.length === 0) return undefined
     try {
-      const kernels = await this.wait(this.#compileParts(plan.kernel, plan.kernel.hintedParts, device))
+      const kernels = await this.wait.until(this.#compileParts(plan.kernel, plan.kernel.hintedParts, device))
       this.#hinted.set(plan, kernels)
       return kernels
     } catch (thrown) {
@@ -224,16 +217,6 @@ export class PathLibrary {
       this.failures.push(faultText(thrown))
       this.#unhinted.add(plan)
       return undefined
-    }
-  }
-
-  /** Awaits a compilation in the middle of a batch, and counts the time. */
-  async wait<T>(compilation: Promise<T>): Promise<T> {
-    const startedMs = performance.now()
-    try {
-      return await compilation
-    } finally {
-      this.waitedMs += performance.now() - startedMs
     }
   }
 

@@ -1,7 +1,7 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
 import { LIMBS_PER_ADDRESS } from '../../../transpiler/layout/word.ts'
-import type { Fork } from '../../../transpiler/spec/forks.ts'
 import { type Schedule, TIER_CPU, TIER_LANE } from '../../batch/open_batch.ts'
+import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
 import { Precompiles } from '../../precompiles/precompiles.ts'
 import type { Place, Stale } from '../../settle/version_log.ts'
@@ -11,7 +11,7 @@ import { PlaceRun } from './at_place.ts'
 import type { LaneGroup } from './columns.ts'
 import { WaveCost } from './cost.ts'
 import type { LaneJob, LaneRunner, StartedJobs } from './kernels/runner.ts'
-import { type CompileMode, type PathCandidate, type PathKeyState, PathLibrary } from './library.ts'
+import { type PathCandidate, type PathKeyState, PathLibrary } from './library.ts'
 import {
   adopt,
   countExecution,
@@ -30,21 +30,9 @@ import { RecordedState, recordedTransaction } from './recording.ts'
 /** Times that a lane is run again because the state table lacked something. */
 const MAX_RERUNS = 8
 
-export interface LaneStageOptions {
-  readonly fork: Fork
-  readonly chainId: bigint
-  readonly compile: CompileMode
-  readonly recordFrom?: number
-  /** Without path programs, or without kernels of single paths. */
-  readonly programs?: 'never'
-  readonly kernels?: 'never'
-  /** A wave however few its lanes. */
-  readonly waves?: 'always'
-}
-
 /** Brings the transactions of tier lane through the device: the first round, and rounds with hints. */
 export class LaneStage {
-  readonly #options: LaneStageOptions
+  readonly #policy: Policy
   readonly #resident: ResidentState
   readonly #library: PathLibrary
   readonly #precompiles: Precompiles
@@ -53,15 +41,15 @@ export class LaneStage {
   readonly #place: PlaceRun
   readonly #otherCode: number
 
-  constructor(options: LaneStageOptions, resident: ResidentState, library: PathLibrary, reasons: ExitReasons) {
-    this.#options = options
+  constructor(policy: Policy, resident: ResidentState, library: PathLibrary, reasons: ExitReasons) {
+    this.#policy = policy
     this.#resident = resident
     this.#library = library
     this.#reasons = reasons
-    this.#precompiles = new Precompiles(options.fork, options.chainId)
+    this.#precompiles = new Precompiles(policy.fork, policy.chainId)
     this.#place = new PlaceRun(resident, this.#precompiles)
     this.#otherCode = reasons.code('code conflict')
-    this.#hinted = new HintedRound(options, resident, library, this.#precompiles, reasons)
+    this.#hinted = new HintedRound(policy, resident, library, this.#precompiles, reasons)
   }
 
   /** Sends every transaction of tier lane that has no execution to the CPU tier, for this reason. */
@@ -79,10 +67,8 @@ export class LaneStage {
 
   /** For the start of a batch: puts the most used paths of every key first, and compiles what has earned its own kernel. */
   begin(runner: LaneRunner): void {
-    const { compile, programs, waves } = this.#options
-    runner.mayUseHost = waves !== 'always' && programs !== 'never' && compile !== 'never'
     runner.onPrograms = (values, elapsedMs) => this.#library.notePrograms(values, elapsedMs)
-    const background = this.#options.compile === 'background' && this.#options.kernels !== 'never'
+    const background = this.#policy.compile === 'background' && this.#policy.ownKernels
     for (const key of this.#library.keys) {
       PathLibrary.rank(key)
       if (!background) continue
@@ -142,7 +128,7 @@ export class LaneStage {
 
   /** Gives the lanes of a wave to the CPU tier where it costs more than it saves. */
   #dropSmall(pending: Pending[], schedule: Schedule, runner: LaneRunner): void {
-    if (this.#options.waves === 'always' || pending.length === 0) return
+    if (this.#policy.waves === 'always' || pending.length === 0) return
     const cost = new WaveCost(runner.costs)
     for (const { candidates, transactions } of pending) {
       cost.save(candidates[0]!.plan, transactions.length)
@@ -183,11 +169,11 @@ export class LaneStage {
    */
   async #recordLate(schedule: Schedule, i: number, runner: LaneRunner): Promise<PathCandidate | undefined> {
     const key = this.#library.keys[schedule.keyIds[i]!]!
-    const { compile, recordFrom } = this.#options
+    const { compile, recordFrom } = this.#policy
     key.lanesOwed++
     if (compile === 'never' || !this.#library.isWorthRecording(key, 0, recordFrom)) return undefined
     if (!this.#callsItsCode(schedule, i)) return undefined
-    const transaction = recordedTransaction(this.#options, schedule, i)
+    const transaction = recordedTransaction(this.#policy, schedule, i)
     const recorded = await this.#library.record(key, transaction, new RecordedState(this.#resident, this.#precompiles))
     if (typeof recorded !== 'object') return undefined
     if (recorded.hasProgram) await this.#openPrograms(runner)
@@ -204,12 +190,12 @@ export class LaneStage {
   }
 
   async #openPrograms(runner: LaneRunner): Promise<void> {
-    const { compile, programs } = this.#options
-    if (programs === 'never' || compile === 'never' || runner.programs !== 'closed') return
+    const { compile, programs } = this.#policy
+    if (!programs || runner.programs !== 'closed') return
     const opening = runner.openPrograms().then((failure) => {
       if (failure !== undefined) this.#library.failures.push(failure)
     })
-    if (compile === 'wait') await this.#library.wait(opening)
+    if (compile === 'wait') await this.#library.wait.until(opening)
   }
 
   #isReady({ kernels, hasProgram }: PathCandidate, runner: LaneRunner): boolean {
@@ -372,7 +358,7 @@ export class LaneStage {
     schedule: Schedule,
     runner: LaneRunner,
   ): Promise<PathCandidate | undefined> {
-    const { compile, recordFrom, kernels } = this.#options
+    const { compile, recordFrom, ownKernels, programs } = this.#policy
     const expected = scale * transactions.length
     const seen = key.lanesOwed + expected
     if (compile === 'never') return undefined
@@ -381,7 +367,7 @@ export class LaneStage {
       if (!this.#library.isWorthRecording(key, expected, recordFrom)) return undefined
       const sample = transactions.find((i) => this.#callsItsCode(schedule, i))
       if (sample === undefined) return undefined
-      const transaction = recordedTransaction(this.#options, schedule, sample)
+      const transaction = recordedTransaction(this.#policy, schedule, sample)
       const recorded = await this.#library.record(
         key,
         transaction,
@@ -390,14 +376,14 @@ export class LaneStage {
       if (typeof recorded !== 'object') return undefined
       candidate = recorded
     }
-    const mayCompile = kernels !== 'never' && !candidate.started
+    const mayCompile = ownKernels && !candidate.started
     // In the background a program is there sooner, and earns the kernel.
     const waitsForProgram = compile === 'background' && candidate.hasProgram && runner.programs !== 'refused'
-    if (mayCompile && !(waitsForProgram && this.#options.programs !== 'never')) {
+    if (mayCompile && !(waitsForProgram && programs)) {
       if (this.#library.isWorthCompiling(candidate.plan, seen, recordFrom)) {
         key.lanesOwed = 0
         const compilation = this.#library.compile(candidate, runner.device)
-        if (compile === 'wait') await this.#library.wait(compilation)
+        if (compile === 'wait') await this.#library.wait.until(compilation)
       }
     }
     if (candidate.hasProgram && candidate.kernels === undefined) await this.#openPrograms(runner)

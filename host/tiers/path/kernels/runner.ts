@@ -8,7 +8,8 @@ import {
 } from '../../../../transpiler/layout/environment.ts'
 import { LIMBS_PER_WORD } from '../../../../transpiler/layout/word.ts'
 import { EXIT_MISS } from '../../../../transpiler/path_kernel.ts'
-import { type DeviceCosts, SOFTWARE_COSTS } from '../../../batch/cost.ts'
+import type { DeviceCosts } from '../../../batch/cost.ts'
+import type { Policy } from '../../../batch/policy.ts'
 import { type BlockEnvironment, environmentValues } from '../../../chain/environment.ts'
 import type { BufferLease } from '../../../device/buffer_pool.ts'
 import type { BoundBuffer, BufferRange, Command, ComputeDevice } from '../../../device/compute_device.ts'
@@ -59,9 +60,9 @@ export class LaneRunner {
   /** Told what large waves of programs took: lanes times live values, and milliseconds. */
   onPrograms: ((values: number, elapsedMs: number) => void) | undefined
   /** Programs may run on the host: where lanes are too few for a wave, and until the device is ready. */
-  mayUseHost = false
+  readonly mayUseHost: boolean
   /** What waves take on this device. */
-  costs: DeviceCosts = SOFTWARE_COSTS
+  readonly costs: DeviceCosts
   readonly #timings: RunnerTimings = { upload: 0, execute: 0, readback: 0 }
   #chunks = 0
   #laneBytes = 0
@@ -76,10 +77,12 @@ export class LaneRunner {
   #missing = new Set<PathPlan>()
   #missedBefore = new Set<PathPlan>()
 
-  constructor(session: DeviceSession, chainId: bigint) {
+  constructor(session: DeviceSession, { chainId, hostPrograms, costs }: Policy) {
     const { device, resident } = session
     this.device = device
     this.#session = session
+    this.mayUseHost = hostPrograms
+    this.costs = costs
     this.#resident = resident
     this.#chainId = chainId
     this.host = new HostRunner(resident, chainId)
