@@ -1,4 +1,5 @@
-import { LANE_COLUMNS, VM_QUOTAS, type VmQuota, vmArena } from '../transpiler/layout/lane_vm.ts'
+import { LANE_COLUMNS } from '../transpiler/layout/lane_vm.ts'
+import { VM_QUOTAS, type VmQuota, vmArena } from '../transpiler/layout/lane_vm_quota.ts'
 
 const VECTOR_BYTES = 16
 

@@ -54,7 +54,7 @@ export const PRELUDE: string = `struct KeccakState {
   a24h: u32,
 }
 
-struct KeccakBlock { w: array<u32, 34> }
+struct KeccakBlock { w: array<u32, KECCAK_RATE_LIMBS> }
 
 fn keccak_zero() -> KeccakState {
   return KeccakState();
@@ -350,24 +350,18 @@ fn keccak_round(state: KeccakState, round: u32) -> KeccakState {
   return s;
 }
 
-@group(0) @binding(0) var<uniform> lane_environment: array<vec4<u32>, 26>;
+@group(0) @binding(0) var<uniform> lane_environment: LaneEnvironment;
 
 @group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
 
 @group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
 
-const LANE_WORDS_AT = 2u;
-
-const LANE_SKELETONS_AT = 18u;
-
-const LANE_WORKGROUP = 64u;
-
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
-  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
 }
 
 fn lane_count() -> u32 {
-  return lane_environment[0].x;
+  return lane_environment.count;
 }
 
 fn lane_in(column: u32, lane: u32) -> vec4<u32> {
@@ -388,12 +382,11 @@ fn lane_out_word(column: u32, lane: u32, v: U256) {
 }
 
 fn environment_word(i: u32) -> U256 {
-  let at = LANE_WORDS_AT + 2u * i;
-  return U256(lane_environment[at], lane_environment[at + 1u]);
+  return lane_environment.words[i];
 }
 
 fn environment_skeleton(i: u32) -> u32 {
-  let ids = lane_environment[LANE_SKELETONS_AT + (i >> 2u)];
+  let ids = lane_environment.skeletons[i >> 2u];
   let pair = select(ids.xy, ids.zw, (i & 2u) != 0u);
   return select(pair.x, pair.y, (i & 1u) != 0u);
 }
@@ -410,17 +403,9 @@ fn environment_skeleton(i: u32) -> u32 {
 
 @group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
 
-const MISSING = 0xffffffffu;
-
-const MAX_PROBES = 64u;
-
-const STATE_ACCOUNT_VECTORS = 4u;
-
-const STATE_ACCOUNT_EXISTS = 1u;
-
 fn state_mix(hash: u32, limb: u32) -> u32 {
-  let h = (hash ^ limb) * 0x9e3779b1u;
-  return h ^ (h >> 15u);
+  let h = (hash ^ limb) * HASH_MULTIPLIER;
+  return h ^ (h >> HASH_SHIFT);
 }
 
 fn state_mix_quad(hash: u32, limbs: vec4<u32>) -> u32 {
@@ -428,15 +413,15 @@ fn state_mix_quad(hash: u32, limbs: vec4<u32>) -> u32 {
 }
 
 fn state_slot_hash(account: u32, key: U256) -> u32 {
-  return state_mix_quad(state_mix_quad(state_mix(0x85ebca6bu, account), key.lo), key.hi);
+  return state_mix_quad(state_mix_quad(state_mix(SLOT_HASH_SEED, account), key.lo), key.hi);
 }
 
 fn state_account_hash(address: U256) -> u32 {
-  return state_mix(state_mix_quad(0x27d4eb2fu, address.lo), address.hi.x);
+  return state_mix(state_mix_quad(ACCOUNT_HASH_SEED, address.lo), address.hi.x);
 }
 
 fn state_slot(account: u32, key: U256) -> u32 {
-  let mask = lane_environment[0].z;
+  let mask = lane_environment.slot_mask;
   let hash = state_slot_hash(account, key);
   var found = MISSING;
   var open = true;
@@ -463,7 +448,7 @@ fn state_slot_value(slot: u32) -> U256 {
 }
 
 fn state_account(address: U256) -> u32 {
-  let mask = lane_environment[0].w;
+  let mask = lane_environment.account_mask;
   let hash = state_account_hash(address);
   var found = MISSING;
   var open = true;
@@ -474,9 +459,9 @@ fn state_account(address: U256) -> u32 {
     let bucket = state_account_index[(hash + probe) & mask];
     open = bucket.x != 0u;
     if (open & (bucket.y == address.lo.x)) {
-      let row = STATE_ACCOUNT_VECTORS * (bucket.x - 1u);
-      let low = state_account_rows[row] ^ address.lo;
-      let same = (low.x | low.y | low.z | low.w | (state_account_rows[row + 1u].x ^ address.hi.x)) == 0u;
+      let row = ACCOUNT_ROW_VECTORS * (bucket.x - 1u);
+      let low = state_account_rows[row + ACCOUNT_ADDRESS_AT] ^ address.lo;
+      let same = (low.x | low.y | low.z | low.w | (state_account_rows[row + ACCOUNT_CODE_AT].x ^ address.hi.x)) == 0u;
       found = select(found, bucket.x - 1u, same);
       open = !same;
     }
@@ -486,27 +471,27 @@ fn state_account(address: U256) -> u32 {
 
 fn state_account_vector(id: u32, i: u32) -> vec4<u32> {
   let missing = id == MISSING;
-  return select(state_account_rows[select(STATE_ACCOUNT_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
+  return select(state_account_rows[select(ACCOUNT_ROW_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
 }
 
 fn state_account_skeleton(id: u32) -> u32 {
-  return state_account_vector(id, 1u).y;
+  return state_account_vector(id, ACCOUNT_CODE_AT).y;
 }
 
 fn state_account_address(id: u32) -> U256 {
-  return U256(state_account_vector(id, 0u), vec4<u32>(state_account_vector(id, 1u).x, 0u, 0u, 0u));
+  return U256(state_account_vector(id, ACCOUNT_ADDRESS_AT), vec4<u32>(state_account_vector(id, ACCOUNT_CODE_AT).x, 0u, 0u, 0u));
 }
 
 fn state_account_balance(id: u32) -> U256 {
-  return U256(state_account_vector(id, 2u), state_account_vector(id, 3u));
+  return U256(state_account_vector(id, ACCOUNT_BALANCE_AT), state_account_vector(id, ACCOUNT_BALANCE_AT + 1u));
 }
 
 fn state_account_exists(id: u32) -> bool {
-  return (state_account_vector(id, 1u).w & STATE_ACCOUNT_EXISTS) != 0u;
+  return (state_account_vector(id, ACCOUNT_CODE_AT).w & ACCOUNT_FLAG_EXISTS) != 0u;
 }
 
 fn state_constant(account: u32, index: u32) -> U256 {
-  let at = 2u * (state_account_vector(account, 1u).z + index);
+  let at = 2u * (state_account_vector(account, ACCOUNT_CODE_AT).z + index);
   let missing = (account == MISSING) | (at + 1u >= arrayLength(&state_constants));
   let row = select(at, 0u, missing);
   return u256_select(U256(state_constants[row], state_constants[row + 1u]), U256_ZERO, missing);
@@ -1170,17 +1155,79 @@ fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
   let pairs = ((v << vec4<u32>(8u)) & vec4<u32>(0xff00ff00u)) | ((v >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
   return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
 }
+
+const KECCAK_RATE_LIMBS = 34u;
+
+struct LaneEnvironment {
+  count: u32,
+  list_at: u32,
+  slot_mask: u32,
+  account_mask: u32,
+  lane_count: u32,
+  steps: u32,
+  codes_at: u32,
+  micro_at: u32,
+  words: array<U256, 8>,
+  skeletons: array<vec4<u32>, 8>,
+  arenas_at: u32,
+  lane_vectors: u32,
+  frames_at: u32,
+  stack_at: u32,
+  memory_at: u32,
+  return_at: u32,
+  slots_at: u32,
+  buckets_at: u32,
+  accounts_at: u32,
+  journal_at: u32,
+  logs_at: u32,
+  transient_at: u32,
+  depth: u32,
+  stack_words: u32,
+  memory_vectors: u32,
+  return_vectors: u32,
+  slots: u32,
+  bucket_mask: u32,
+  accounts: u32,
+  journal: u32,
+  log_vectors: u32,
+  transients: u32,
+  coinbase_id: u32,
+  clear_refund: u32,
+  spread: u32,
+}
+
+const WORKGROUP_SIZE = 64u;
+
+const HASH_MULTIPLIER = 0x9e3779b1u;
+
+const HASH_SHIFT = 15u;
+
+const SLOT_HASH_SEED = 0x85ebca6bu;
+
+const ACCOUNT_HASH_SEED = 0x27d4eb2fu;
+
+const MISSING = 0xffffffffu;
+
+const MAX_PROBES = 64u;
+
+const ACCOUNT_ROW_VECTORS = 4u;
+
+const ACCOUNT_ADDRESS_AT = 0u;
+
+const ACCOUNT_CODE_AT = 1u;
+
+const ACCOUNT_BALANCE_AT = 2u;
+
+const ACCOUNT_FLAG_EXISTS = 1u;
 `
 
 /** WGSL of each kernels/entry/<name>.wgsl; the entry point has the same name. */
 export const KERNELS: Record<string, string> = {
-  bloom: `@group(0) @binding(0) var<uniform> bloom_parameters: array<vec4<u32>, 5>;
+  bloom: `@group(0) @binding(0) var<uniform> bloom_parameters: array<vec4<u32>, BLOOM_PARAMETER_VECTORS>;
 
 @group(0) @binding(1) var<storage, read> bloom_columns: array<vec4<u32>>;
 
 @group(0) @binding(2) var<storage, read_write> bloom_bits_out: array<vec2<u32>>;
-
-const BLOOM_ADDRESS = 0x80000000u;
 
 @compute @workgroup_size(64) fn bloom(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let lane_count = bloom_parameters[0].x;
@@ -1200,9 +1247,13 @@ const BLOOM_ADDRESS = 0x80000000u;
   bloom_bits_out[item * bloom_parameters[0].z + lane] = bloom_bits(keccak_f(state));
 }
 
+const BLOOM_PARAMETER_VECTORS = 5u;
+
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
-  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
 }
+
+const BLOOM_ADDRESS = 0x80000000u;
 
 struct U256 {
   lo: vec4<u32>,
@@ -1313,7 +1364,7 @@ fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
   return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
 }
 
-const LANE_WORKGROUP = 64u;
+const WORKGROUP_SIZE = 64u;
 
 fn bloom_bit(bytes: u32) -> u32 {
   return ((bytes & 7u) << 8u) | ((bytes >> 8u) & 0xffu);
@@ -1513,10 +1564,6 @@ fn keccak_round_constant(round: u32) -> vec2<u32> {
 
 @group(0) @binding(3) var<storage, read_write> keccak256_digests: array<vec4<u32>>;
 
-const KECCAK256_RATE = 136u;
-
-const KECCAK256_WORDS = 34u;
-
 fn keccak256_load(offset: u32) -> u32 {
   let last = arrayLength(&keccak256_bytes) - 1u;
   let at = offset >> 2u;
@@ -1540,12 +1587,12 @@ fn keccak256_padded(offset: u32, length: u32, position: u32) -> u32 {
   }
   let offset = keccak256_messages[message].x;
   let length = keccak256_messages[message].y;
-  let block_count = length / KECCAK256_RATE + 1u;
+  let block_count = length / KECCAK_RATE_BYTES + 1u;
   var state = keccak_zero();
   for (var b = 0u; b < block_count; b++) {
     var block: KeccakBlock;
-    for (var i = 0u; i < KECCAK256_WORDS; i++) {
-      block.w[i] = keccak256_padded(offset, length, b * KECCAK256_RATE + 4u * i);
+    for (var i = 0u; i < KECCAK_RATE_LIMBS; i++) {
+      block.w[i] = keccak256_padded(offset, length, b * KECCAK_RATE_BYTES + 4u * i);
     }
     block.w[33] ^= select(0u, 0x80000000u, b + 1u == block_count);
     state = keccak_f(keccak_absorb(state, block));
@@ -1556,8 +1603,10 @@ fn keccak256_padded(offset: u32, length: u32, position: u32) -> u32 {
 }
 
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
-  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
 }
+
+const KECCAK_RATE_BYTES = 136u;
 
 fn keccak_zero() -> KeccakState {
   return KeccakState();
@@ -1615,7 +1664,9 @@ fn keccak_absorb(state: KeccakState, block: KeccakBlock) -> KeccakState {
   return s;
 }
 
-struct KeccakBlock { w: array<u32, 34> }
+struct KeccakBlock { w: array<u32, KECCAK_RATE_LIMBS> }
+
+const KECCAK_RATE_LIMBS = 34u;
 
 struct KeccakState {
   a0l: u32,
@@ -1856,7 +1907,7 @@ fn keccak_round_constant(round: u32) -> vec2<u32> {
   return vec2<u32>(low, ((0xbbe0ccu >> round) & 1u) << 31u);
 }
 
-const LANE_WORKGROUP = 64u;
+const WORKGROUP_SIZE = 64u;
 
 fn u256_reverse_bytes(x: U256) -> U256 {
   return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
@@ -1891,7 +1942,7 @@ fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
 }
 
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
-  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
 }
 
 fn u256_from_u32(x: u32) -> U256 {
@@ -2180,54 +2231,14 @@ fn keccak_round_constant(round: u32) -> vec2<u32> {
   return vec2<u32>(low, ((0xbbe0ccu >> round) & 1u) << 31u);
 }
 
-const LANE_WORKGROUP = 64u;
+const WORKGROUP_SIZE = 64u;
 `,
-  lane_vm: `const VM_MODE_CALL_VALUE = 3u;
-
-const VM_MODE_GAS_PRICE = 6u;
-
-const VM_MODE_GAS = 9u;
-
-const VM_MODE_SELFBALANCE = 10u;
-
-const VM_COPY_CODE = 2u;
-
-const VM_COPY_RETURNED = 3u;
-
-const VM_COPY_ACCOUNT_CODE = 4u;
-
-const VM_MEMO_OWNERS = 0xfffffe00u;
-
-const VM_MEMO_BLOCK_HASHES = 0xfffffffeu;
-
-const VM_CODE_PRESENT = 1u;
-
-const VM_CODE_DELEGATION = 2u;
-
-const VM_SLOT_READ = 2u;
-
-const VM_ENTRY_WARM = 1u;
-
-const VM_ENTRY_READ = 2u;
-
-const VM_ENTRY_BALANCE = 4u;
-
-const VM_ENTRY_EXISTS = 8u;
-
-const VM_ENTRY_TOUCHED = 16u;
-
-const VM_ITEM_SLOT = 1u;
-
-const VM_ITEM_WARM = 2u;
-
-const VM_ITEM_VALUE = 4u;
-
-fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
-  let clears = lane_environment[23].w;
+  lane_vm: `fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
+  let clears = lane_environment.clear_refund;
   let original_zero = u256_is_zero(original);
   let clean = u256_eq(original, current);
   let unchanged = u256_eq(current, next);
-  let gas = select(100u, select(2900u, 20000u, original_zero), clean & !unchanged);
+  let gas = select(GAS_WARM, select(GAS_SSTORE_RESET - GAS_COLD_SLOAD, GAS_SSTORE_SET, original_zero), clean & !unchanged);
   let cleared = select(0u, clears, !original_zero & u256_is_zero(next));
   let uncleared = select(0u, clears, !original_zero & u256_is_zero(current));
   let restored = select(0u, select(2800u, 19900u, original_zero), u256_eq(original, next));
@@ -2235,34 +2246,38 @@ fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
   return vec2<u32>(gas, refund);
 }
 
+fn vm_micro_header(index: u32) -> u32 {
+  return lane_environment.micro_at + CODE_HEADER_VECTORS * index;
+}
+
 fn vm_precompile(address: U256) -> u32 {
   let rest = address.lo.y | address.lo.z | address.lo.w | address.hi.x;
   let low = address.lo.x;
-  let index = select(select(0u, low, low <= 0x11u), 0x12u, low == 0x100u);
+  let index = select(select(0u, low, low <= MICRO_PRECOMPILE_LAST), MICRO_P256, low == MICRO_P256_ADDRESS);
   var header = 0u;
   if ((rest == 0u) & (index != 0u)) {
-    let at = lane_environment[1].w + 2u * index;
-    header = select(0u, at, (lanes_in[at + 1u].z & VM_CODE_PRESENT) != 0u);
+    let at = vm_micro_header(index);
+    header = select(0u, at, (lanes_in[at + 1u].z & CODE_PRESENT) != 0u);
   }
   return header;
 }
 
 @compute @workgroup_size(64) fn lane_vm(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  vm_spread = lane_environment[24].y;
+  vm_spread = lane_environment.spread;
   vm_stride = 1u << vm_spread;
   let number = ((workgroup.x + workgroup.y * workgroups.x) << vm_spread) + local;
-  if ((local >= vm_stride) | (number >= lane_environment[0].x)) {
+  if ((local >= vm_stride) | (number >= lane_environment.count)) {
     return;
   }
-  vm_lane = lanes_out[lane_environment[0].y + (number >> 2u)][number & 3u];
-  vm_arena = lane_environment[18].x + (((vm_lane >> vm_spread) * lane_environment[18].y) << vm_spread) + (vm_lane & (vm_stride - 1u));
+  vm_lane = lanes_out[lane_environment.list_at + (number >> 2u)][number & 3u];
+  vm_arena = lane_environment.arenas_at + (((vm_lane >> vm_spread) * lane_environment.lane_vectors) << vm_spread) + (vm_lane & (vm_stride - 1u));
   var started = vm_load();
   var opens = started;
   vm_go = select(0u, VM_NONE, started);
-  let parties = lanes_out[vm_columns(7u)];
-  let lists = lanes_out[vm_columns(8u)];
+  let parties = lanes_out[vm_columns(LANE_PARTIES)];
+  let lists = lanes_out[vm_columns(LANE_LISTS)];
   var output = vec2<u32>(0u);
-  for (var step = 0u; step < VM_STEPS; step++) {
+  for (var step = 0u; step < VM_MAX_STEPS; step++) {
     if ((vm_exit == 0u) & opens) {
       vm_open_frame();
       opens = false;
@@ -2276,19 +2291,19 @@ fn vm_precompile(address: U256) -> u32 {
     var b = next.b;
     var ok = next.ok;
     let words_before = vm_words;
-    var opcode = instruction.x & 0xffu;
-    var mode = (instruction.x >> 8u) & 0x7fu;
+    var opcode = vm_opcode(instruction);
+    var mode = vm_mode(instruction);
     let immediate = instruction.z >> 16u;
     let c_operand = instruction.z & 0xffffu;
     let calls = opcode == VM_OP_CALL;
     let enters = opcode == VM_OP_ENTER;
-    let pays = calls & (mode < 2u);
+    let pays = calls & (mode <= VM_CALL_CALLCODE);
     let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
     var c = U256_ZERO;
     var to = U256_ZERO;
     var in_range = vec2<u32>(0u);
     var out_range = vec2<u32>(0u);
-    let of_frame = (opcode == VM_OP_ENVIRONMENT) & ((mode == VM_MODE_GAS_PRICE) | (mode == VM_MODE_CALL_VALUE));
+    let of_frame = (opcode == VM_OP_ENVIRONMENT) & ((mode == VM_ENVIRONMENT_GASPRICE) | (mode == VM_ENVIRONMENT_CALLVALUE));
     var first = 2u;
     var operands = 2u;
     var wide = c_operand;
@@ -2309,20 +2324,20 @@ fn vm_precompile(address: U256) -> u32 {
         if ((n == 2u) & !pays) {
           continue;
         }
-        operand = wide & 0x3fffu;
+        operand = wide & VM_OPERAND_MASK;
         wide--;
       }
       var place = vm_stack_place(operand);
       var stride = vm_stride;
       if (enters) {
-        place = vm_columns(11u);
-        stride = lane_environment[1].x;
+        place = vm_columns(LANE_VALUE);
+        stride = lane_environment.lane_count;
       } else if (of_frame) {
-        place = select(vm_frame + (5u << vm_spread), vm_columns(9u), mode == VM_MODE_GAS_PRICE);
-        stride = select(vm_stride, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
+        place = select(vm_vector(vm_frame, FRAME_VALUE_AT), vm_columns(LANE_GAS_PRICE), mode == VM_ENVIRONMENT_GASPRICE);
+        stride = select(vm_stride, lane_environment.lane_count, mode == VM_ENVIRONMENT_GASPRICE);
       }
       var word = U256_ZERO;
-      if ((operand < 0x4000u) | enters | of_frame) {
+      if ((operand < VM_OPERAND_CONSTANT) | enters | of_frame) {
         word = vm_word(place, stride);
       } else {
         word = vm_operand(operand);
@@ -2360,21 +2375,21 @@ fn vm_precompile(address: U256) -> u32 {
       var unit = 0u;
       var touched = 0u;
       if (opcode == VM_OP_MEMORY) {
-        length = select(32u, 1u, mode == 2u);
+        length = select(BYTES_PER_WORD, 1u, mode == VM_MODE_MEMORY_STORE_BYTE);
       } else if (calls) {
         touched = max(vm_range_end(in_range.x, in_range.y), vm_range_end(out_range.x, out_range.y));
-      } else if ((opcode == VM_OP_KECCAK) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | ((opcode == VM_OP_END) & (mode != 0u) & (mode != VM_MODE_HALT))) {
+      } else if ((opcode == VM_OP_KECCAK) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | ((opcode == VM_OP_END) & (mode != VM_MODE_END_STOP) & (mode != VM_MODE_END_HALT))) {
         length = select(b_bytes, vm_bytes(c), opcode == VM_OP_COPY_MEMORY);
         let units = select((min(length, 0x4000000u) + 31u) >> 5u, min(length, 0x4000000u), opcode == VM_OP_LOG);
-        unit = units * select(select(select(0u, 8u, opcode == VM_OP_LOG), 6u, opcode == VM_OP_KECCAK), 3u, opcode == VM_OP_COPY_MEMORY);
-        touched = select(0u, vm_range_end(b_bytes, length), (opcode == VM_OP_COPY_MEMORY) & (mode == 0u));
+        unit = units * select(select(select(0u, GAS_LOG_BYTE, opcode == VM_OP_LOG), GAS_KECCAK_WORD, opcode == VM_OP_KECCAK), GAS_COPY_WORD, opcode == VM_OP_COPY_MEMORY);
+        touched = select(0u, vm_range_end(b_bytes, length), (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_MEMORY));
         let inside = (b_bytes <= vm_returned) & (length <= vm_returned) & (b_bytes + length <= vm_returned);
-        ok = ok & (inside | (opcode != VM_OP_COPY_MEMORY) | (mode != VM_COPY_RETURNED));
+        ok = ok & (inside | (opcode != VM_OP_COPY_MEMORY) | (mode != VM_COPY_RETURNDATA));
       }
       touched = max(touched, vm_range_end(offset, length));
-      let changes = ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT)) & (mode == 1u);
-      let forbidden = changes | (opcode == VM_OP_LOG) | (calls & (mode == 0u) & has_value);
-      ok = ok & !(forbidden & ((vm_flags & VM_FRAME_STATIC) != 0u));
+      let changes = ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT)) & (mode == VM_MODE_STORAGE_STORE);
+      let forbidden = changes | (opcode == VM_OP_LOG) | (calls & (mode == VM_CALL_CALL) & has_value);
+      ok = ok & !(forbidden & ((vm_flags & FRAME_STATIC) != 0u));
       if (ok & (touched != 0u)) {
         ok = vm_grow(touched);
       }
@@ -2382,28 +2397,28 @@ fn vm_precompile(address: U256) -> u32 {
     }
     var calldata = vec4<u32>(0u);
     let copies = opcode == VM_OP_COPY_MEMORY;
-    let from_calldata = (opcode == VM_OP_CALLDATA_LOAD) | (copies & (mode == 1u));
+    let from_calldata = (opcode == VM_OP_CALLDATA_LOAD) | (copies & (mode == VM_COPY_CALLDATA));
     if (from_calldata | (opcode == VM_OP_ENVIRONMENT) | (opcode == VM_OP_MEMO) | copies) {
-      var k = select(2u, 0u, (opcode == VM_OP_ENVIRONMENT) & (mode == 2u));
-      k = select(k, 7u, copies & (mode == VM_COPY_CODE));
-      calldata = lanes_out[vm_frame + (k << vm_spread)];
+      var k = select(FRAME_CALLDATA_AT, FRAME_PARTIES_AT, (opcode == VM_OP_ENVIRONMENT) & (mode == VM_ENVIRONMENT_CALLER));
+      k = select(k, FRAME_CODE_AT, copies & (mode == VM_COPY_CODE));
+      calldata = lanes_out[vm_vector(vm_frame, k)];
     }
     var item = vec4<u32>(0u);
     var item_word = U256_ZERO;
     if ((opcode == VM_OP_WARM) & (vm_returned < lists.y)) {
-      let place = lists.x + 3u * vm_returned;
+      let place = lists.x + ITEM_VECTORS * vm_returned;
       item = lanes_out[place];
       item.w = 1u;
       item_word = vm_word(place + 1u, 1u);
       vm_returned++;
       next_pc = vm_pc;
     }
-    let item_slot = (item.w == 1u) & ((item.x & VM_ITEM_SLOT) != 0u);
+    let item_slot = (item.w == 1u) & ((item.x & ITEM_SLOT) != 0u);
     let item_account = (item.w == 1u) & !item_slot;
     let runs = calls | enters;
     let named = (opcode == VM_OP_ACCOUNT) | calls | foreign;
-    let self_balance = (opcode == VM_OP_ENVIRONMENT) & (mode == VM_MODE_SELFBALANCE);
-    let sees_balance = self_balance | ((opcode == VM_OP_ACCOUNT) & (mode == 0u));
+    let self_balance = (opcode == VM_OP_ENVIRONMENT) & (mode == VM_ENVIRONMENT_SELFBALANCE);
+    let sees_balance = self_balance | ((opcode == VM_OP_ACCOUNT) & (mode == VM_MODE_ACCOUNT_BALANCE));
     var record = 0u;
     var target_record = 0u;
     var payer = 0u;
@@ -2428,7 +2443,7 @@ fn vm_precompile(address: U256) -> u32 {
           id = select(parties.x, vm_account, calls);
         } else {
           if (turn == 1u) {
-            if (!runs | ((code.z & VM_CODE_DELEGATION) == 0u)) {
+            if (!runs | ((code.z & CODE_DELEGATION) == 0u)) {
               continue;
             }
             let first = lanes_in[code.x];
@@ -2441,14 +2456,14 @@ fn vm_precompile(address: U256) -> u32 {
           }
           id = state_account(address);
           if (id == MISSING) {
-            vm_leave(VM_MISS_ACCOUNT, 0u, address);
+            vm_leave(VM_EXIT_MISS_ACCOUNT, 0u, address);
             break;
           }
         }
         var row = vec4<u32>(0u);
         var low = vec4<u32>(0u);
         var high = vec4<u32>(0u);
-        for (var k = 1u; k < 1u + vm_turns(3u); k++) {
+        for (var k = ACCOUNT_CODE_AT; k < ACCOUNT_CODE_AT + vm_turns(ACCOUNT_ROW_VECTORS - ACCOUNT_CODE_AT); k++) {
           row = low;
           low = high;
           high = state_account_vector(id, k);
@@ -2461,16 +2476,16 @@ fn vm_precompile(address: U256) -> u32 {
           let place = vm_at(found.at);
           let is_sender = id == parties.x;
           var balance = U256(low, high);
-          balance = u256_select(balance, item_word, item_account & ((item.x & VM_ITEM_VALUE) != 0u));
+          balance = u256_select(balance, item_word, item_account & ((item.x & ITEM_VALUE) != 0u));
           if (is_sender) {
-            balance = u256_sub(balance, vm_word(vm_columns(13u), lane_environment[1].x));
+            balance = u256_sub(balance, vm_word(vm_columns(LANE_COST), lane_environment.lane_count));
           }
-          let warm = is_sender | (id == parties.y) | (id == lane_environment[23].z);
-          let exists = is_sender | ((row.w & 1u) != 0u);
-          let flags = select(0u, VM_ENTRY_WARM, warm) | select(0u, VM_ENTRY_EXISTS, exists);
-          lanes_out[place] = vec4<u32>(id, flags, row.w >> 8u, 0u);
-          for (var copy = 1u; copy < 1u + vm_turns(6u); copy++) {
-            lanes_out[place + (copy << vm_spread)] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
+          let warm = is_sender | (id == parties.y) | (id == lane_environment.coinbase_id);
+          let exists = is_sender | ((row.w & ACCOUNT_FLAG_EXISTS) != 0u);
+          let flags = select(0u, ENTRY_WARM, warm) | select(0u, ENTRY_EXISTS, exists);
+          lanes_out[place] = vec4<u32>(id, flags, row.w >> ACCOUNT_CODE_SHIFT, 0u);
+          for (var copy = RECORD_BEFORE_AT; copy < RECORD_BEFORE_AT + vm_turns(VM_ACCOUNT_VECTORS - RECORD_BEFORE_AT); copy++) {
+            lanes_out[vm_vector(place, copy)] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
           }
         }
         if (turn == 2u) {
@@ -2482,18 +2497,18 @@ fn vm_precompile(address: U256) -> u32 {
           record = found.at;
           callee_id = id;
           callee_constants = row.z;
-          precompile = select(select(0u, lane_environment[1].w + 2u * vm_native, enters & (vm_native != 0u)), native, named);
+          precompile = select(select(0u, vm_micro_header(vm_native), enters & (vm_native != 0u)), native, named);
         } else {
           target_record = found.at;
           delegate_warm = (native != 0u) | (found.at == record);
         }
-        if ((runs | foreign) & ((row.w >> 8u) != 0u)) {
-          header = lane_environment[1].z + 2u * (row.w >> 8u);
+        if ((runs | foreign) & ((row.w >> ACCOUNT_CODE_SHIFT) != 0u)) {
+          header = lane_environment.codes_at + CODE_HEADER_VECTORS * (row.w >> ACCOUNT_CODE_SHIFT);
           constants = row.z;
           code_owner = id;
           code = lanes_in[header + 1u];
-          if ((code.z & VM_CODE_PRESENT) == 0u) {
-            vm_leave(VM_MISS_CODE, id, U256_ZERO);
+          if ((code.z & CODE_PRESENT) == 0u) {
+            vm_leave(VM_EXIT_MISS_CODE, id, U256_ZERO);
             break;
           }
         }
@@ -2507,7 +2522,7 @@ fn vm_precompile(address: U256) -> u32 {
         code_owner = calldata.y;
       }
       if ((header != 0u) & (code.x == 0u)) {
-        vm_leave(VM_MISS_BYTES, code_owner, U256_ZERO);
+        vm_leave(VM_EXIT_MISS_BYTES, code_owner, U256_ZERO);
       }
     }
     if (ok & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_MEMO) | item_slot)) {
@@ -2515,12 +2530,12 @@ fn vm_precompile(address: U256) -> u32 {
       var owner = vm_account;
       var wanted = true;
       if (opcode == VM_OP_MEMO) {
-        owner = select(VM_MEMO_OWNERS + immediate, VM_MEMO_BLOCK_HASHES, mode == 0u);
+        owner = select(VM_MEMO_OWNERS + immediate, (VM_MEMO_OWNERS + VM_MEMO_BLOCK_HASH), mode == VM_MODE_MEMO_BLOCK_HASH);
         key = evm_sum(a, b, false);
-        let number = U256(lane_environment[2], lane_environment[3]);
+        let number = lane_environment.words[ENVIRONMENT_WORD_NUMBER];
         let distance = u256_sub(number, a);
-        let near = all((distance.lo.yzw == vec3<u32>(0u))) & all(distance.hi == vec4<u32>(0u)) & (distance.lo.x - 1u < 256u);
-        wanted = (mode != 0u) | (near & u256_lt(a, number));
+        let near = all((distance.lo.yzw == vec3<u32>(0u))) & all(distance.hi == vec4<u32>(0u)) & (distance.lo.x - 1u < BLOCK_HASH_WINDOW);
+        wanted = (mode != VM_MODE_MEMO_BLOCK_HASH) | (near & u256_lt(a, number));
       }
       var id = item.y;
       if (wanted & !item_slot) {
@@ -2531,7 +2546,7 @@ fn vm_precompile(address: U256) -> u32 {
         held = state_slot_value(id);
       }
       if (id == MISSING) {
-        vm_leave(select(select(VM_MISS_PRECOMPILE, VM_MISS_BLOCK_HASH, mode == 0u), VM_MISS_SLOT, opcode == VM_OP_STORAGE), select(immediate, owner, opcode == VM_OP_STORAGE), key);
+        vm_leave(select(select(VM_EXIT_MISS_PRECOMPILE, VM_EXIT_MISS_BLOCK_HASH, mode == VM_MODE_MEMO_BLOCK_HASH), VM_EXIT_MISS_SLOT, opcode == VM_OP_STORAGE), select(immediate, owner, opcode == VM_OP_STORAGE), key);
         output = vec2<u32>(16u * vm_memory, calldata.z);
       } else if (opcode == VM_OP_MEMO) {
         word = held;
@@ -2539,9 +2554,9 @@ fn vm_precompile(address: U256) -> u32 {
         let found = vm_slot_record(id, select(vm_account, item.z, item_slot));
         record = found.at;
         if (found.is_new & (vm_exit == 0u)) {
-          held = u256_select(held, item_word, (item.x & VM_ITEM_VALUE) != 0u);
-          for (var copy = 1u; copy < 1u + vm_turns(4u); copy++) {
-            lanes_out[vm_at(record) + (copy << vm_spread)] = select(held.hi, held.lo, (copy & 1u) != 0u);
+          held = u256_select(held, item_word, (item.x & ITEM_VALUE) != 0u);
+          for (var copy = RECORD_BEFORE_AT; copy < RECORD_BEFORE_AT + vm_turns(SLOT_VECTORS - RECORD_BEFORE_AT); copy++) {
+            lanes_out[vm_vector(vm_at(record), copy)] = select(held.hi, held.lo, (copy & 1u) != 0u);
           }
         }
       }
@@ -2550,7 +2565,7 @@ fn vm_precompile(address: U256) -> u32 {
       record = vm_transient_record(vm_account, a).at;
     }
     let storage = opcode == VM_OP_STORAGE;
-    let writes = (mode == 1u) & (storage | (opcode == VM_OP_TRANSIENT));
+    let writes = (mode == VM_MODE_STORAGE_STORE) & (storage | (opcode == VM_OP_TRANSIENT));
     let code_header = select(header, precompile, precompile != 0u);
     var present = U256_ZERO;
     var exists = false;
@@ -2561,7 +2576,7 @@ fn vm_precompile(address: U256) -> u32 {
     if ((vm_exit == 0u) & ((record != 0u) | (opcode == VM_OP_BLOB_HASH))) {
       var purse = U256_ZERO;
       var cost = 0u;
-      var first_cost = select(0u, 9000u, calls & has_value);
+      var first_cost = select(0u, GAS_CALL_VALUE, calls & has_value);
       for (var turn = 0u; turn < 3u; turn++) {
         let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
         var place = vm_at(at);
@@ -2570,24 +2585,24 @@ fn vm_precompile(address: U256) -> u32 {
           if ((opcode != VM_OP_BLOB_HASH) | (turn != 0u) | (offset >= lists.w)) {
             continue;
           }
-          place = lists.z + 2u * offset - (3u << vm_spread);
+          place = lists.z + 2u * offset - (RECORD_PRESENT_AT << vm_spread);
           stride = 1u;
         } else {
           let flags = lanes_out[place].y;
-          let warm = ((flags & VM_ENTRY_WARM) != 0u) | select(precompile != 0u, delegate_warm, turn == 1u);
-          exists = select(exists, (flags & VM_ENTRY_EXISTS) != 0u, turn == 0u);
-          let look = select(select(0u, select(2600u, 100u, warm), named), select(2100u, select(100u, 0u, writes), warm), storage);
+          let warm = ((flags & ENTRY_WARM) != 0u) | select(precompile != 0u, delegate_warm, turn == 1u);
+          exists = select(exists, (flags & ENTRY_EXISTS) != 0u, turn == 0u);
+          let look = select(select(0u, select(GAS_COLD_ACCOUNT, GAS_WARM, warm), named), select(GAS_COLD_SLOAD, select(GAS_WARM, 0u, writes), warm), storage);
           cost += select(look, 0u, turn == 2u);
           first_cost += select(0u, look, turn == 0u);
         }
         if (turn != 1u) {
-          purse = vm_word(place + (3u << vm_spread), stride);
+          purse = vm_word(vm_vector(place, RECORD_PRESENT_AT), stride);
           present = u256_select(present, purse, turn == 0u);
         }
       }
       if (storage & writes) {
-        let costs = vm_sstore(vm_word(vm_at(record) + vm_stride, vm_stride), present, b);
-        first_cost = 2301u;
+        let costs = vm_sstore(vm_word(vm_vector(vm_at(record), RECORD_BEFORE_AT), vm_stride), present, b);
+        first_cost = GAS_SSTORE_SENTRY + 1u;
         ok = ok & !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
         cost += costs.x;
         vm_refund += select(0u, costs.y, ok);
@@ -2596,21 +2611,21 @@ fn vm_precompile(address: U256) -> u32 {
       ok = ok & vm_charge(cost);
       if (calls & ok) {
         if (has_value) {
-          ok = vm_charge(9000u + select(0u, 25000u, !exists & u256_is_zero(present) & (mode == 0u)));
+          ok = vm_charge(GAS_CALL_VALUE + select(0u, GAS_NEW_ACCOUNT, !exists & u256_is_zero(present) & (mode == VM_CALL_CALL)));
         }
-        let cap = vm_minus(vm_gas, vec2<u32>((vm_gas.x >> 6u) | (vm_gas.y << 26u), vm_gas.y >> 6u));
+        let cap = vm_minus(vm_gas, vec2<u32>((vm_gas.x >> CALL_GAS_SHIFT) | (vm_gas.y << (32u - CALL_GAS_SHIFT)), vm_gas.y >> CALL_GAS_SHIFT));
         let asked_far = (a.lo.z | a.lo.w | a.hi.x | a.hi.y | a.hi.z | a.hi.w) != 0u;
         given = select(cap, a.lo.xy, !asked_far & vm_less(a.lo.xy, cap));
         vm_gas = vm_minus(vm_gas, given);
-        given = vm_plus(given, vec2<u32>(select(0u, 2300u, has_value), 0u));
-        starts = !(has_value & u256_lt(purse, c)) & (vm_depth < 1024u);
+        given = vm_plus(given, vec2<u32>(select(0u, GAS_CALL_STIPEND, has_value), 0u));
+        starts = !(has_value & u256_lt(purse, c)) & (vm_depth < MAX_CALL_DEPTH);
       }
       pushes = runs & ok & starts & (code_header != 0u);
       for (var turn = 0u; turn < 4u; turn++) {
         if (turn == 2u) {
           journal = vm_journal;
           if (pushes & calls) {
-            if (vm_depth + 1u >= lane_environment[21].x) {
+            if (vm_depth + 1u >= lane_environment.depth) {
               vm_full(VM_REGION_FRAMES);
             }
             vm_depth++;
@@ -2618,19 +2633,19 @@ fn vm_precompile(address: U256) -> u32 {
         }
         let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
         let moves = turn >= 2u;
-        let paid = ok & starts & ((calls & (mode == 0u)) | enters);
+        let paid = ok & starts & ((calls & (mode == VM_CALL_CALL)) | enters);
         if ((at == 0u) | (moves & !(paid | (ok & calls & (turn == 2u))))) {
           continue;
         }
         let place = vm_at(at);
         let flags = lanes_out[place].y;
         let looks_at = select(looks_at_first, ok & starts, turn == 1u);
-        let looks = select(0u, select(select(select(0u, VM_ENTRY_READ, runs | (named & !sees_balance)), VM_ENTRY_BALANCE, sees_balance), VM_SLOT_READ, storage), looks_at);
-        let warms = select(0u, VM_ENTRY_WARM, named | runs | storage | ((item.x & VM_ITEM_WARM) != 0u));
+        let looks = select(0u, select(select(select(0u, ENTRY_READ, runs | (named & !sees_balance)), ENTRY_BALANCE, sees_balance), SLOT_READ, storage), looks_at);
+        let warms = select(0u, ENTRY_WARM, named | runs | storage | ((item.x & ITEM_WARM) != 0u));
         var marks = looks | warms;
         var notes = (writes & (turn == 0u)) | ((warms & ~flags) != 0u);
         if (moves) {
-          marks = select(select(0u, VM_ENTRY_BALANCE, !starts), VM_ENTRY_TOUCHED, turn == 3u);
+          marks = select(select(0u, ENTRY_BALANCE, !starts), ENTRY_TOUCHED, turn == 3u);
           notes = paid;
         }
         if (notes) {
@@ -2642,44 +2657,43 @@ fn vm_precompile(address: U256) -> u32 {
           now = evm_sum(u256_select(present, purse, turn == 2u), c, turn == 2u);
         }
         if (ok & notes & (writes | (moves & has_value & (payer != record)))) {
-          vm_put_word(place + (3u << vm_spread), now);
+          vm_put_word(vm_vector(place, RECORD_PRESENT_AT), now);
         }
         if ((turn == 2u) & starts) {
-          let least = vm_word(place + (5u << vm_spread), vm_stride);
-          vm_put_word(place + (5u << vm_spread), u256_select(least, now, u256_lt(now, least)));
+          let least = vm_word(vm_vector(place, RECORD_LEAST_AT), vm_stride);
+          vm_put_word(vm_vector(place, RECORD_LEAST_AT), u256_select(least, now, u256_lt(now, least)));
         }
       }
     }
     if (vm_exit == 0u) {
-      if (opcode < 12u) {
+      if (opcode < VM_OP_MUL) {
         if (opcode == VM_OP_ENVIRONMENT) {
-          if (mode < 3u) {
-            let id = select(select(calldata.z, parties.x, mode == 1u), vm_account, mode == 0u);
+          if (mode < VM_ENVIRONMENT_CALLVALUE) {
+            let id = select(select(calldata.z, parties.x, mode == VM_ENVIRONMENT_ORIGIN), vm_account, mode == VM_ENVIRONMENT_ADDRESS);
             word = state_account_address(id);
-          } else if (mode > VM_MODE_SELFBALANCE) {
-            let at = 2u + 2u * (mode - VM_MODE_SELFBALANCE - 1u);
-            word = U256(lane_environment[at], lane_environment[at + 1u]);
+          } else if (mode > VM_ENVIRONMENT_SELFBALANCE) {
+            word = lane_environment.words[mode - VM_ENVIRONMENT_NUMBER];
           } else if (self_balance) {
             word = present;
-          } else if ((mode != 3u) & (mode != VM_MODE_GAS_PRICE)) {
-            let number = select(select(vm_gas.x, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
-            word = u256_from_u32(select(select(number, calldata.z, mode == 4u), vm_code_bytes.y, mode == 5u));
-            word.lo.y = select(0u, vm_gas.y, mode == VM_MODE_GAS);
+          } else if ((mode != VM_ENVIRONMENT_CALLVALUE) & (mode != VM_ENVIRONMENT_GASPRICE)) {
+            let number = select(select(vm_gas.x, BYTES_PER_WORD * vm_words, mode == VM_ENVIRONMENT_MSIZE), vm_returned, mode == VM_ENVIRONMENT_RETURNDATASIZE);
+            word = u256_from_u32(select(select(number, calldata.z, mode == VM_ENVIRONMENT_CALLDATASIZE), vm_code_bytes.y, mode == VM_ENVIRONMENT_CODESIZE));
+            word.lo.y = select(0u, vm_gas.y, mode == VM_ENVIRONMENT_GAS);
           }
         } else {
           word = present;
         }
-      } else if (opcode < 16u) {
-        if (opcode == 15u) {
-          ok = ok & vm_charge(50u * u256_byte_length(b));
+      } else if (opcode < VM_OP_COPY_MEMORY) {
+        if (opcode == VM_OP_EXP) {
+          ok = ok & vm_charge(GAS_EXP_BYTE * u256_byte_length(b));
         }
         if (ok) {
           word = evm_arithmetic(opcode, mode, a, b, c);
         }
       } else if (opcode == VM_OP_ACCOUNT) {
         word = present;
-        if (mode != 0u) {
-          let at = 2u * (callee_constants + select(0u, 1u, mode == 1u));
+        if (mode != VM_MODE_ACCOUNT_BALANCE) {
+          let at = 2u * (callee_constants + select(CONSTANTS_CODE_HASH_AT, CONSTANTS_CODE_SIZE_AT, mode == VM_MODE_ACCOUNT_CODE_SIZE));
           word = u256_select(U256_ZERO, U256(state_constants[at], state_constants[at + 1u]), exists | !u256_is_zero(present));
         }
       } else if (opcode == VM_OP_BLOB_HASH) {
@@ -2687,52 +2701,52 @@ fn vm_precompile(address: U256) -> u32 {
       } else if (opcode == VM_OP_CHARGE) {
         ok = vm_take(offset);
       } else if (opcode == VM_OP_REFUSE) {
-        vm_leave(VM_REFUSED, immediate, U256_ZERO);
+        vm_leave(VM_EXIT_REFUSED, immediate, U256_ZERO);
       }
     }
     if (!ok) {
       opcode = VM_OP_END;
-      mode = VM_MODE_HALT;
+      mode = VM_MODE_END_HALT;
       length = 0u;
     }
-    let parent = vm_frame - (VM_FRAME_VECTORS << vm_spread);
-    let memory = vm_at(lane_environment[19].x + vm_memory);
-    let returned = vm_at(lane_environment[19].y);
+    let parent = vm_frame - (FRAME_VECTORS << vm_spread);
+    let memory = vm_at(lane_environment.memory_at + vm_memory);
+    let returned = vm_at(lane_environment.return_at);
     var call = vec4<u32>(0u);
     var call_ranges = vec4<u32>(0u);
     if ((opcode == VM_OP_END) & (vm_depth != 0u)) {
-      call = lanes_out[parent + vm_stride];
-      call_ranges = lanes_out[parent + (3u << vm_spread)];
+      call = lanes_out[vm_vector(parent, FRAME_BASES_AT)];
+      call_ranges = lanes_out[vm_vector(parent, FRAME_LEFT_AT)];
     }
     if (vm_exit == 0u) {
       if ((opcode == VM_OP_CALLDATA_LOAD) | (opcode == VM_OP_MEMORY) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | (opcode == VM_OP_END)) {
-        var source = VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, offset, U256_ZERO);
+        var source = VmSource(VM_SOURCE_ARENA, memory, BYTES_PER_WORD * vm_words, offset, U256_ZERO);
         var base = 0u;
         var at = offset;
         var backward = false;
         var moves = 1u;
         if (from_calldata) {
           let from_byte = select(b_bytes, offset, opcode == VM_OP_CALLDATA_LOAD);
-          source = VmSource(select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, calldata.w == 1u), calldata.x, calldata.y + calldata.z, calldata.y + min(from_byte, calldata.z), U256_ZERO);
+          source = VmSource(select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, calldata.w == FRAME_CALLDATA_IN_ARENA), calldata.x, calldata.y + calldata.z, calldata.y + min(from_byte, calldata.z), U256_ZERO);
         }
         if (opcode == VM_OP_CALLDATA_LOAD) {
           at = 0u;
-          length = 32u;
+          length = BYTES_PER_WORD;
         } else if (opcode == VM_OP_MEMORY) {
-          if (mode == 0u) {
+          if (mode == VM_MODE_MEMORY_LOAD) {
             at = 0u;
           } else {
             var bytes = u256_reverse_bytes(b);
-            bytes.lo.x = select(bytes.lo.x, b.lo.x & 0xffu, mode == 2u);
-            source = VmSource(VM_SOURCE_WORD, 0u, 32u, 0u, bytes);
+            bytes.lo.x = select(bytes.lo.x, b.lo.x & 0xffu, mode == VM_MODE_MEMORY_STORE_BYTE);
+            source = VmSource(VM_SOURCE_WORD, 0u, BYTES_PER_WORD, 0u, bytes);
             base = memory;
           }
         } else if (opcode == VM_OP_COPY_MEMORY) {
           base = memory;
-          if (mode == 0u) {
+          if (mode == VM_COPY_MEMORY) {
             source.position = b_bytes;
             backward = b_bytes < at;
-          } else if (mode == VM_COPY_RETURNED) {
+          } else if (mode == VM_COPY_RETURNDATA) {
             source = VmSource(VM_SOURCE_ARENA, returned, vm_returned, b_bytes, U256_ZERO);
           } else if (copies_code) {
             source = VmSource(VM_SOURCE_CODES, code.x, code.y, min(b_bytes, code.y), U256_ZERO);
@@ -2740,18 +2754,18 @@ fn vm_precompile(address: U256) -> u32 {
         } else if (opcode == VM_OP_LOG) {
           at = 0u;
           let vectors = 1u + 2u * mode + ((length + 15u) >> 4u);
-          if (vm_log_vectors + vectors > lane_environment[23].x) {
+          if (vm_log_vectors + vectors > lane_environment.log_vectors) {
             vm_full(VM_REGION_LOGS);
             length = 0u;
           } else {
-            let log = vm_at(lane_environment[20].z + vm_log_vectors);
+            let log = vm_at(lane_environment.logs_at + vm_log_vectors);
             lanes_out[log] = vec4<u32>(vm_account, mode, length, vectors);
             var topic = vm_stack_place(c_operand);
             for (var n = 0u; n < 2u * mode; n++) {
-              lanes_out[log + ((1u + n) << vm_spread)] = lanes_out[topic + ((n & 1u) << vm_spread)];
+              lanes_out[vm_vector(log, 1u + n)] = lanes_out[vm_vector(topic, n & 1u)];
               topic -= (n & 1u) << (vm_spread + 1u);
             }
-            base = log + ((1u + 2u * mode) << vm_spread);
+            base = vm_vector(log, 1u + 2u * mode);
             vm_log_vectors += vectors;
             vm_logs++;
           }
@@ -2761,8 +2775,8 @@ fn vm_precompile(address: U256) -> u32 {
           if (vm_depth == 0u) {
             output = vec2<u32>(16u * vm_memory + select(offset, 0u, length == 0u), length);
             length = 0u;
-          } else if (length > 16u * lane_environment[21].w) {
-            vm_full(VM_REGION_RETURN);
+          } else if (length > 16u * lane_environment.return_vectors) {
+            vm_full(VM_REGION_RETURNDATA);
             length = 0u;
           }
           vm_returned = length;
@@ -2771,7 +2785,7 @@ fn vm_precompile(address: U256) -> u32 {
         for (var n = 0u; n < moves; n++) {
           if (n == 1u) {
             source = VmSource(VM_SOURCE_ARENA, base, length, 0u, U256_ZERO);
-            base = vm_at(lane_environment[19].x + call.w);
+            base = vm_at(lane_environment.memory_at + call.w);
             at = call_ranges.z;
             length = min(length, call_ranges.w);
           }
@@ -2781,70 +2795,70 @@ fn vm_precompile(address: U256) -> u32 {
           }
         }
       } else if (opcode == VM_OP_KECCAK) {
-        word = vm_keccak(VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, select(offset, 0u, length == 0u), U256_ZERO), length);
+        word = vm_keccak(VmSource(VM_SOURCE_ARENA, memory, BYTES_PER_WORD * vm_words, select(offset, 0u, length == 0u), U256_ZERO), length);
       }
     }
     if ((vm_exit == 0u) & ((opcode == VM_OP_CALL) | enters | (opcode == VM_OP_END))) {
       if (opcode == VM_OP_END) {
-        if ((mode >= 2u) & started) {
-          let mark = lanes_out[vm_frame + (4u << vm_spread)];
+        if ((mode >= VM_MODE_END_REVERT) & started) {
+          let mark = lanes_out[vm_vector(vm_frame, FRAME_MARKS_AT)];
           vm_undo(mark.x);
           vm_log_vectors = mark.y;
           vm_logs = mark.z;
           vm_refund = mark.w;
         }
-        vm_gas = select(vm_gas, vec2<u32>(0u), mode == VM_MODE_HALT);
+        vm_gas = select(vm_gas, vec2<u32>(0u), mode == VM_MODE_END_HALT);
         if (vm_depth == 0u) {
-          vm_exit = max(mode, VM_SUCCEEDED);
+          vm_exit = max(mode, VM_EXIT_SUCCEEDED);
         } else {
           vm_depth--;
           vm_height = call.y;
           vm_go = call.x;
-          vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[parent + (7u << vm_spread)].z));
+          vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[vm_vector(parent, FRAME_CODE_AT)].z));
           opens = true;
-          word = u256_from_bool(mode < 2u);
-          result = vm_at(lane_environment[18].w + 2u * (call.z + call.y - 1u));
+          word = u256_from_bool(mode < VM_MODE_END_REVERT);
+          result = vm_at(lane_environment.stack_at + 2u * (call.z + call.y - 1u));
           has_result = true;
         }
       } else {
         if (pushes) {
           started = true;
-          let delegate_call = calls & (mode == 2u);
-          let keeps = calls & ((mode == 1u) | (mode == 2u));
+          let delegate_call = calls & (mode == VM_CALL_DELEGATECALL);
+          let keeps = calls & ((mode == VM_CALL_CALLCODE) | (mode == VM_CALL_DELEGATECALL));
           let seen_value = u256_select(U256_ZERO, c, has_value);
-          var parties_now = vec4<u32>(code_header, select(callee_id, vm_account, keeps), vm_account, select(vm_flags & VM_FRAME_STATIC, VM_FRAME_STATIC, calls & (mode == 3u)));
-          parties_now.w = select(parties_now.w, VM_FRAME_FREE, precompile != 0u);
+          var parties_now = vec4<u32>(code_header, select(callee_id, vm_account, keeps), vm_account, select(vm_flags & FRAME_STATIC, FRAME_STATIC, calls & (mode == VM_CALL_STATICCALL)));
+          parties_now.w = select(parties_now.w, FRAME_FREE, precompile != 0u);
           var bases = vec4<u32>(0u);
-          let input = vm_at(lane_environment[19].x + vm_memory + (in_range.x >> 4u));
-          calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
-          var frame = vm_frame + (VM_FRAME_VECTORS << vm_spread);
+          let input = vm_at(lane_environment.memory_at + vm_memory + (in_range.x >> 4u));
+          calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, FRAME_CALLDATA_IN_ARENA);
+          var frame = vm_vector(vm_frame, FRAME_VECTORS);
           if (enters) {
             parties_now.z = parties.x;
-            parties_now.w = select(0u, VM_FRAME_FREE, vm_native != 0u);
+            parties_now.w = select(0u, FRAME_FREE, vm_native != 0u);
             calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
             frame = vm_frame;
           } else {
-            lanes_out[vm_frame + (3u << vm_spread)] = vec4<u32>(vm_words, vm_gas.x, out_range);
-            lanes_out[vm_frame + (7u << vm_spread)].z = vm_gas.y;
-            let own = lanes_out[vm_frame + vm_stride];
+            lanes_out[vm_vector(vm_frame, FRAME_LEFT_AT)] = vec4<u32>(vm_words, vm_gas.x, out_range);
+            lanes_out[vm_vector(vm_frame, FRAME_CODE_AT)].z = vm_gas.y;
+            let own = lanes_out[vm_vector(vm_frame, FRAME_BASES_AT)];
             let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
             bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
-            lanes_out[vm_frame + vm_stride] = vec4<u32>(instruction.w >> 16u, after, own.zw);
+            lanes_out[vm_vector(vm_frame, FRAME_BASES_AT)] = vec4<u32>(instruction.w >> 16u, after, own.zw);
           }
-          for (var k = 0u; k < vm_turns(8u); k++) {
+          for (var k = 0u; k < vm_turns(FRAME_VECTORS); k++) {
             var v = parties_now;
-            v = select(v, bases, k == 1u);
-            v = select(v, calldata, k == 2u);
-            v = select(v, vec4<u32>(0u), k == 3u);
-            v = select(v, vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund), k == 4u);
-            v = select(v, seen_value.lo, k == 5u);
-            v = select(v, seen_value.hi, k == 6u);
-            v = select(v, vec4<u32>(constants, code_owner, 0u, 0u), k == 7u);
-            if (delegate_call & ((k == 0u) | (k == 5u) | (k == 6u))) {
-              let inherited = lanes_out[vm_frame + (k << vm_spread)];
-              v = select(inherited, vec4<u32>(v.xy, inherited.z, v.w), k == 0u);
+            v = select(v, bases, k == FRAME_BASES_AT);
+            v = select(v, calldata, k == FRAME_CALLDATA_AT);
+            v = select(v, vec4<u32>(0u), k == FRAME_LEFT_AT);
+            v = select(v, vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund), k == FRAME_MARKS_AT);
+            v = select(v, seen_value.lo, k == FRAME_VALUE_AT);
+            v = select(v, seen_value.hi, k == FRAME_VALUE_AT + 1u);
+            v = select(v, vec4<u32>(constants, code_owner, 0u, 0u), k == FRAME_CODE_AT);
+            if (delegate_call & ((k == FRAME_PARTIES_AT) | (k == FRAME_VALUE_AT) | (k == FRAME_VALUE_AT + 1u))) {
+              let inherited = lanes_out[vm_vector(vm_frame, k)];
+              v = select(inherited, vec4<u32>(v.xy, inherited.z, v.w), k == FRAME_PARTIES_AT);
             }
-            lanes_out[frame + (k << vm_spread)] = v;
+            lanes_out[vm_vector(frame, k)] = v;
           }
           vm_gas = given;
           vm_height = 0u;
@@ -2854,14 +2868,14 @@ fn vm_precompile(address: U256) -> u32 {
         } else if (ok) {
           vm_gas = vm_plus(vm_gas, select(given, vec2<u32>(0u), enters));
           word = u256_from_bool(starts);
-          vm_exit = select(0u, VM_SUCCEEDED, enters);
+          vm_exit = select(0u, VM_EXIT_SUCCEEDED, enters);
           vm_shift_height(immediate);
           vm_go = instruction.w >> 16u;
         }
         vm_returned = 0u;
       }
     }
-    if (vm_exit < VM_MISS_ACCOUNT) {
+    if (vm_exit < VM_EXIT_MISS_ACCOUNT) {
       if (has_result) {
         lanes_out[result] = word.lo;
         lanes_out[result + vm_stride] = word.hi;
@@ -2875,7 +2889,7 @@ fn vm_precompile(address: U256) -> u32 {
   vm_save(started, output);
 }
 
-@group(0) @binding(0) var<uniform> lane_environment: array<vec4<u32>, 26>;
+@group(0) @binding(0) var<uniform> lane_environment: LaneEnvironment;
 
 fn u256_is_zero(x: U256) -> bool {
   let any = x.lo | x.hi;
@@ -2887,12 +2901,68 @@ fn u256_eq(a: U256, b: U256) -> bool {
   return (differ.x | differ.y | differ.z | differ.w) == 0u;
 }
 
+const GAS_WARM = 100u;
+
+const GAS_SSTORE_RESET = 5000u;
+
+const GAS_COLD_SLOAD = 2100u;
+
+const GAS_SSTORE_SET = 20000u;
+
 struct U256 {
   lo: vec4<u32>,
   hi: vec4<u32>,
 }
 
+struct LaneEnvironment {
+  count: u32,
+  list_at: u32,
+  slot_mask: u32,
+  account_mask: u32,
+  lane_count: u32,
+  steps: u32,
+  codes_at: u32,
+  micro_at: u32,
+  words: array<U256, 8>,
+  skeletons: array<vec4<u32>, 8>,
+  arenas_at: u32,
+  lane_vectors: u32,
+  frames_at: u32,
+  stack_at: u32,
+  memory_at: u32,
+  return_at: u32,
+  slots_at: u32,
+  buckets_at: u32,
+  accounts_at: u32,
+  journal_at: u32,
+  logs_at: u32,
+  transient_at: u32,
+  depth: u32,
+  stack_words: u32,
+  memory_vectors: u32,
+  return_vectors: u32,
+  slots: u32,
+  bucket_mask: u32,
+  accounts: u32,
+  journal: u32,
+  log_vectors: u32,
+  transients: u32,
+  coinbase_id: u32,
+  clear_refund: u32,
+  spread: u32,
+}
+
+const CODE_HEADER_VECTORS = 2u;
+
+const MICRO_PRECOMPILE_LAST = 17u;
+
+const MICRO_P256 = 18u;
+
+const MICRO_P256_ADDRESS = 256u;
+
 @group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
+
+const CODE_PRESENT = 1u;
 
 var<private> vm_spread: u32;
 
@@ -2905,30 +2975,30 @@ var<private> vm_lane: u32;
 var<private> vm_arena: u32;
 
 fn vm_load() -> bool {
-  let state = lanes_out[vm_columns(0u)];
+  let state = lanes_out[vm_columns(LANE_STATE)];
   vm_pc = state.y;
   vm_height = state.z;
-  vm_gas = vec2<u32>(state.w, lanes_out[vm_columns(6u)].w);
+  vm_gas = vec2<u32>(state.w, lanes_out[vm_columns(LANE_OUTPUT)].w);
   if (state.y == 0u) {
     vm_native = state.z;
     vm_height = 0u;
-    vm_code = lane_environment[1].w;
+    vm_code = lane_environment.micro_at;
     vm_open_code();
-    vm_frame = vm_at(lane_environment[18].z);
-    vm_stack = vm_at(lane_environment[18].w);
-    vm_flags = VM_FRAME_FREE;
-    for (var k = 0u; k <= lane_environment[22].y >> 2u; k++) {
-      lanes_out[vm_at(lane_environment[19].w + k)] = vec4<u32>(0u);
+    vm_frame = vm_at(lane_environment.frames_at);
+    vm_stack = vm_at(lane_environment.stack_at);
+    vm_flags = FRAME_FREE;
+    for (var k = 0u; k <= lane_environment.bucket_mask >> 2u; k++) {
+      lanes_out[vm_at(lane_environment.buckets_at + k)] = vec4<u32>(0u);
     }
     return false;
   }
-  let request = lanes_out[vm_columns(1u)];
-  let counts = lanes_out[vm_columns(4u)];
+  let request = lanes_out[vm_columns(LANE_REQUEST)];
+  let counts = lanes_out[vm_columns(LANE_COUNTS)];
   vm_slots = counts.x;
   vm_accounts = counts.y;
   vm_log_vectors = counts.z;
   vm_logs = counts.w;
-  let tops = lanes_out[vm_columns(5u)];
+  let tops = lanes_out[vm_columns(LANE_TOPS)];
   vm_journal = tops.x;
   vm_transients = tops.y;
   vm_returned = tops.z;
@@ -2943,32 +3013,36 @@ var<private> vm_go: u32;
 const VM_NONE = 0xffffffffu;
 
 fn vm_columns(column: u32) -> u32 {
-  return column * lane_environment[1].x + vm_lane;
+  return column * lane_environment.lane_count + vm_lane;
 }
 
+const LANE_PARTIES = 7u;
+
+const LANE_LISTS = 8u;
+
 fn vm_save(started: bool, output: vec2<u32>) {
-  for (var column = 0u; column < vm_turns(7u); column++) {
+  for (var column = 0u; column < vm_turns(LANE_OUTPUT + 1u); column++) {
     let place = vm_columns(column);
     var v = vec4<u32>(vm_exit, select(0u, vm_pc, started), select(vm_native, vm_height, started), vm_gas.x);
-    if (column == 1u) {
+    if (column == LANE_REQUEST) {
       v = vec4<u32>(vm_depth, vm_asked, vm_refund, lanes_out[place].w + vm_steps);
-    } else if (column == 2u) {
+    } else if (column == LANE_REQUEST_WORD) {
       v = vm_asked_word.lo;
-    } else if (column == 3u) {
+    } else if (column == LANE_REQUEST_WORD + 1u) {
       v = vm_asked_word.hi;
-    } else if (column == 4u) {
+    } else if (column == LANE_COUNTS) {
       v = vec4<u32>(vm_slots, vm_accounts, vm_log_vectors, vm_logs);
-    } else if (column == 5u) {
+    } else if (column == LANE_TOPS) {
       v = vec4<u32>(vm_journal, vm_transients, vm_returned, vm_memory);
-    } else if (column == 6u) {
+    } else if (column == LANE_OUTPUT) {
       v = vec4<u32>(output, vm_words, vm_gas.y);
     }
     lanes_out[place] = v;
   }
-  lanes_out[vm_frame + (3u << vm_spread)].x = vm_words;
+  lanes_out[vm_vector(vm_frame, FRAME_LEFT_AT)].x = vm_words;
 }
 
-const VM_STEPS = 1048576u;
+const VM_MAX_STEPS = 0x100000u;
 
 var<private> vm_exit: u32;
 
@@ -2979,12 +3053,12 @@ fn vm_run_simple(started: bool) -> VmNext {
   var ok = true;
   var gas_before = vm_gas;
   var ends = false;
-  for (var turn = 0u; turn < VM_STEPS; turn++) {
+  for (var turn = 0u; turn < VM_MAX_STEPS; turn++) {
     if ((vm_exit == 0u) & (vm_go != VM_NONE)) {
       vm_enter_block(vm_go);
       vm_go = VM_NONE;
     }
-    ends = (started & (vm_steps >= lane_environment[1].y)) | (vm_exit != 0u);
+    ends = (started & (vm_steps >= lane_environment.steps)) | (vm_exit != 0u);
     if (ends) {
       break;
     }
@@ -2993,17 +3067,17 @@ fn vm_run_simple(started: bool) -> VmNext {
     let stops = vm_pc == VM_HALT_PC;
     instruction = lanes_in[select(vm_pc, 0u, stops)];
     if (stops) {
-      instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
+      instruction = vec4<u32>((VM_OPERAND_NONE << 16u) | (VM_MODE_END_HALT << INSTRUCTION_MODE_SHIFT) | VM_OP_END, VM_OPERAND_NONE * 0x10001u, VM_OPERAND_NONE, 0u);
     }
     a = vm_operand(instruction.y & 0xffffu);
     b = vm_operand(instruction.y >> 16u);
     ok = vm_charge(instruction.w & 0xffffu);
-    let opcode = instruction.x & 0xffu;
-    let mode = (instruction.x >> 8u) & 0x7fu;
-    let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
+    let opcode = vm_opcode(instruction);
+    let mode = vm_mode(instruction);
+    let inverts = ((instruction.x >> INSTRUCTION_MODE_SHIFT) & VM_INVERT) != 0u;
     let immediate = instruction.z >> 16u;
     let offset = vm_near(a, immediate);
-    let in_memory = (opcode == VM_OP_MEMORY) & (mode < 2u) & ((offset & 15u) == 0u) & (offset + 32u <= 32u * vm_words);
+    let in_memory = (opcode == VM_OP_MEMORY) & (mode <= VM_MODE_MEMORY_STORE) & ((offset & 15u) == 0u) & (offset + BYTES_PER_WORD <= BYTES_PER_WORD * vm_words);
     let jumps = (opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH);
     if (!(ok & ((opcode < VM_OP_ENVIRONMENT) | jumps | in_memory))) {
       break;
@@ -3013,7 +3087,7 @@ fn vm_run_simple(started: bool) -> VmNext {
     var place = vm_stack_place(instruction.x >> 16u);
     var stores = (instruction.x >> 16u) != VM_OPERAND_NONE;
     var lost = false;
-    let test = select(0u, mode >> 1u, opcode == VM_OP_BRANCH);
+    let test = select(0u, mode >> VM_TEST_SHIFT, opcode == VM_OP_BRANCH);
     if ((opcode == VM_OP_COMPARE) | (test != 0u)) {
       word = evm_compare(a, b, select(mode, test - 1u, test != 0u));
       word.lo.x ^= select(0u, 1u, inverts & (test == 0u));
@@ -3027,30 +3101,30 @@ fn vm_run_simple(started: bool) -> VmNext {
       let taken = (opcode == VM_OP_JUMP) | (u256_is_zero(word) == inverts);
       if (!taken) {
         vm_go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
-      } else if ((mode & 1u) != 0u) {
+      } else if ((mode & VM_MODE_JUMP_DYNAMIC) != 0u) {
         vm_go = vm_destination(vm_bytes(a)) - 1u;
         lost = vm_go == VM_NONE;
       }
-    } else if (opcode == 1u) {
-      let both = vec4<u32>(0u - (mode & 1u));
-      let either = vec4<u32>(0u - (mode >> 1u));
+    } else if (opcode == VM_OP_LOGIC) {
+      let both = vec4<u32>(0u - (mode & MODE_LOGIC_AND));
+      let either = vec4<u32>(0u - (mode / MODE_LOGIC_XOR));
       word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
-    } else if (opcode == 2u) {
-      word = evm_sum(a, b, mode == 1u);
-    } else if (opcode == 4u) {
+    } else if (opcode == VM_OP_SUM) {
+      word = evm_sum(a, b, mode == MODE_SUM_SUBTRACT);
+    } else if (opcode == VM_OP_SHIFT) {
       word = evm_shift(a, b, mode);
     } else if (opcode == VM_OP_BYTES) {
-      if (mode == 0u) {
+      if (mode == MODE_BYTES_BYTE) {
         word = u256_byte(a, b);
-      } else if (mode == 1u) {
+      } else if (mode == MODE_BYTES_SIGN_EXTEND) {
         word = u256_signextend(a, b);
       } else {
         word = u256_clz(a);
       }
     } else if (in_memory) {
-      let at = vm_at(lane_environment[19].x + vm_memory + (offset >> 4u));
+      let at = vm_at(lane_environment.memory_at + vm_memory + (offset >> 4u));
       word = b;
-      if (mode == 0u) {
+      if (mode == VM_MODE_MEMORY_LOAD) {
         word = vm_word(at, vm_stride);
       } else {
         place = at;
@@ -3075,15 +3149,31 @@ fn vm_run_simple(started: bool) -> VmNext {
   return VmNext(instruction, a, b, gas_before, ok, ends);
 }
 
+fn vm_opcode(instruction: vec4<u32>) -> u32 {
+  return instruction.x & INSTRUCTION_OPCODE_MASK;
+}
+
+fn vm_mode(instruction: vec4<u32>) -> u32 {
+  return (instruction.x >> INSTRUCTION_MODE_SHIFT) & INSTRUCTION_MODE_MASK;
+}
+
 const VM_OP_CALL = 19u;
 
 const VM_OP_ENTER = 27u;
 
+const VM_CALL_CALLCODE = 1u;
+
 const VM_OP_COPY_MEMORY = 16u;
+
+const VM_COPY_ACCOUNT_CODE = 4u;
 
 const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
 
 const VM_OP_ENVIRONMENT = 6u;
+
+const VM_ENVIRONMENT_GASPRICE = 6u;
+
+const VM_ENVIRONMENT_CALLVALUE = 3u;
 
 const VM_OP_MODULAR = 14u;
 
@@ -3095,43 +3185,59 @@ const VM_OP_END = 20u;
 
 const VM_OP_CALLDATA_LOAD = 7u;
 
+const VM_COPY_CALLDATA = 1u;
+
 const VM_OP_MEMO = 23u;
 
 const VM_OP_WARM = 26u;
 
+const ITEM_SLOT = 1u;
+
 const VM_OP_ACCOUNT = 17u;
+
+const VM_ENVIRONMENT_SELFBALANCE = 10u;
+
+const VM_MODE_ACCOUNT_BALANCE = 0u;
 
 const VM_OP_BLOB_HASH = 24u;
 
 fn vm_open_frame() {
-  vm_frame = vm_at(lane_environment[18].z + VM_FRAME_VECTORS * vm_depth);
-  let parties = lanes_out[vm_frame];
+  vm_frame = vm_at(lane_environment.frames_at + FRAME_VECTORS * vm_depth);
+  let parties = lanes_out[vm_vector(vm_frame, FRAME_PARTIES_AT)];
   vm_code = parties.x;
   vm_account = parties.y;
   vm_flags = parties.w;
-  let bases = lanes_out[vm_frame + vm_stride];
+  let bases = lanes_out[vm_vector(vm_frame, FRAME_BASES_AT)];
   vm_memory = bases.w;
-  vm_stack = vm_at(lane_environment[18].w + 2u * (bases.z + vm_height));
-  vm_words = lanes_out[vm_frame + (3u << vm_spread)].x;
-  vm_constants = lanes_out[vm_frame + (7u << vm_spread)].x;
+  vm_stack = vm_at(lane_environment.stack_at + 2u * (bases.z + vm_height));
+  vm_words = lanes_out[vm_vector(vm_frame, FRAME_LEFT_AT)].x;
+  vm_constants = lanes_out[vm_vector(vm_frame, FRAME_CODE_AT)].x;
   vm_open_code();
 }
 
 var<private> vm_frame: u32;
 
 fn vm_at(k: u32) -> u32 {
-  return vm_arena + (k << vm_spread);
+  return vm_vector(vm_arena, k);
 }
 
-const VM_FRAME_VECTORS = 8u;
+const FRAME_VECTORS = 8u;
 
 var<private> vm_depth: u32;
+
+fn vm_vector(at: u32, k: u32) -> u32 {
+  return at + (k << vm_spread);
+}
+
+const FRAME_PARTIES_AT = 0u;
 
 var<private> vm_code: u32;
 
 var<private> vm_account: u32;
 
 var<private> vm_flags: u32;
+
+const FRAME_BASES_AT = 1u;
 
 var<private> vm_memory: u32;
 
@@ -3141,7 +3247,11 @@ var<private> vm_height: u32;
 
 var<private> vm_words: u32;
 
+const FRAME_LEFT_AT = 3u;
+
 var<private> vm_constants: u32;
+
+const FRAME_CODE_AT = 7u;
 
 fn vm_open_code() {
   vm_shape = lanes_in[vm_code];
@@ -3153,8 +3263,18 @@ var<private> vm_shape: vec4<u32>;
 var<private> vm_code_bytes: vec2<u32>;
 
 fn vm_stack_place(operand: u32) -> u32 {
-  return u32(i32(vm_stack) + ((i32(operand << 18u) >> 18u) << (vm_spread + 1u)));
+  return u32(i32(vm_stack) + ((i32(operand << (32u - VM_OPERAND_INDEX_BITS)) >> (32u - VM_OPERAND_INDEX_BITS)) << (vm_spread + 1u)));
 }
+
+const VM_OPERAND_CONSTANT = 16384u;
+
+const VM_OPERAND_MASK = 16383u;
+
+const LANE_VALUE = 11u;
+
+const FRAME_VALUE_AT = 5u;
+
+const LANE_GAS_PRICE = 9u;
 
 fn vm_word(at: u32, stride: u32) -> U256 {
   var word = U256_ZERO;
@@ -3165,26 +3285,30 @@ fn vm_word(at: u32, stride: u32) -> U256 {
 }
 
 fn vm_turns(n: u32) -> u32 {
-  return min(n, lane_environment[21].y);
+  return min(n, lane_environment.stack_words);
 }
 
 fn vm_operand(operand: u32) -> U256 {
-  let index = operand & 0x3fffu;
+  let index = operand & VM_OPERAND_MASK;
   var word = U256_ZERO;
-  if (operand < 0x4000u) {
+  if (operand < VM_OPERAND_CONSTANT) {
     let place = vm_stack_place(operand);
     word = U256(lanes_out[place], lanes_out[place + vm_stride]);
-  } else if (operand < 0x8000u) {
+  } else if (operand < VM_OPERAND_INSTANCE) {
     let place = vm_shape.y + 2u * index;
     word = U256(lanes_in[place], lanes_in[place + 1u]);
   } else if (operand != VM_OPERAND_NONE) {
-    let place = 2u * (vm_constants + 2u + index);
+    let place = 2u * (vm_constants + CONSTANTS_IMMEDIATES_AT + index);
     word = U256(state_constants[place], state_constants[place + 1u]);
   }
   return word;
 }
 
-const VM_OPERAND_NONE = 0xffffu;
+const VM_OPERAND_INSTANCE = 32768u;
+
+const VM_OPERAND_NONE = 65535u;
+
+const CONSTANTS_IMMEDIATES_AT = 2u;
 
 @group(0) @binding(8) var<storage, read> state_constants: array<vec4<u32>>;
 
@@ -3200,6 +3324,8 @@ fn u256_fits_u32(x: U256) -> bool {
   let high = x.hi | vec4<u32>(x.lo.yzw, 0u);
   return (high.x | high.y | high.z | high.w) == 0u;
 }
+
+const VM_OPERAND_INDEX_BITS = 14u;
 
 fn u256_add(a: U256, b: U256) -> U256 {
   return u256_add_carry(a, b).sum;
@@ -3236,20 +3362,40 @@ const VM_OP_KECCAK = 11u;
 
 const VM_OP_LOG = 18u;
 
-const VM_MODE_HALT = 3u;
+const VM_MODE_END_STOP = 0u;
+
+const VM_MODE_END_HALT = 3u;
 
 const VM_OP_STORAGE = 9u;
 
 const VM_OP_TRANSIENT = 10u;
 
-const VM_FRAME_STATIC = 1u;
+const VM_MODE_STORAGE_STORE = 1u;
+
+const VM_CALL_CALL = 0u;
+
+const FRAME_STATIC = 1u;
+
+const BYTES_PER_WORD = 32u;
+
+const VM_MODE_MEMORY_STORE_BYTE = 2u;
 
 fn vm_range_end(offset: u32, length: u32) -> u32 {
   let far = (offset > 0x3ffffffu) | (length > 0x3ffffffu);
   return select(select(offset + length, 0xffffffffu, far), 0u, length == 0u);
 }
 
+const GAS_LOG_BYTE = 8u;
+
+const GAS_KECCAK_WORD = 6u;
+
+const GAS_COPY_WORD = 3u;
+
+const VM_COPY_MEMORY = 0u;
+
 var<private> vm_returned: u32;
+
+const VM_COPY_RETURNDATA = 3u;
 
 fn vm_grow(end: u32) -> bool {
   let words = (min(end, 0x7fffffffu) + 31u) >> 5u;
@@ -3267,32 +3413,32 @@ fn vm_grow(end: u32) -> bool {
   if (!vm_charge(vm_memory_gas(words) - vm_memory_gas(vm_words))) {
     return false;
   }
-  if (vm_memory + 2u * words > lane_environment[21].z) {
+  if (vm_memory + 2u * words > lane_environment.memory_vectors) {
     vm_full(VM_REGION_MEMORY);
     return true;
   }
-  let base = vm_at(lane_environment[19].x + vm_memory);
+  let base = vm_at(lane_environment.memory_at + vm_memory);
   for (var k = 2u * vm_words; k < 2u * words; k++) {
-    lanes_out[base + (k << vm_spread)] = vec4<u32>(0u);
+    lanes_out[vm_vector(base, k)] = vec4<u32>(0u);
   }
   vm_words = words;
   return true;
 }
 
 fn vm_charge(gas: u32) -> bool {
-  return vm_take(select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u));
+  return vm_take(select(gas, 0u, (vm_flags & FRAME_FREE) != 0u));
 }
 
 fn vm_memory_gas(words: u32) -> u32 {
-  let q = words >> 9u;
-  let r = words & 511u;
-  return 3u * words + q * words + q * r + ((r * r) >> 9u);
+  let q = words / MEMORY_QUADRATIC_DIVISOR;
+  let r = words % MEMORY_QUADRATIC_DIVISOR;
+  return GAS_MEMORY_WORD * words + q * words + q * r + r * r / MEMORY_QUADRATIC_DIVISOR;
 }
 
 var<private> vm_gas: vec2<u32>;
 
 fn vm_full(region: u32) {
-  vm_leave(VM_QUOTA, region, U256_ZERO);
+  vm_leave(VM_EXIT_QUOTA, region, U256_ZERO);
 }
 
 const VM_REGION_MEMORY = 2u;
@@ -3303,7 +3449,7 @@ fn vm_leave(exit: u32, asked: u32, word: U256) {
   vm_asked_word = word;
 }
 
-const VM_QUOTA = 17u;
+const VM_EXIT_QUOTA = 17u;
 
 var<private> vm_asked: u32;
 
@@ -3316,7 +3462,7 @@ fn vm_take(gas: u32) -> bool {
   return enough;
 }
 
-const VM_FRAME_FREE = 2u;
+const FRAME_FREE = 2u;
 
 fn vm_less(a: vec2<u32>, b: vec2<u32>) -> bool {
   return select(a.x < b.x, a.y < b.y, a.y != b.y);
@@ -3326,10 +3472,22 @@ fn vm_minus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
   return vec2<u32>(a.x - b.x, a.y - b.y - select(0u, 1u, a.x < b.x));
 }
 
+const MEMORY_QUADRATIC_DIVISOR = 512u;
+
+const GAS_MEMORY_WORD = 3u;
+
+const FRAME_CALLDATA_AT = 2u;
+
+const VM_ENVIRONMENT_CALLER = 2u;
+
+const VM_COPY_CODE = 2u;
+
+const ITEM_VECTORS = 3u;
+
 const MISSING = 0xffffffffu;
 
 fn vm_account_record(id: u32) -> VmRecord {
-  var at = lane_environment[20].x;
+  var at = lane_environment.accounts_at;
   var is_new = true;
   for (var n = 0u; n < vm_accounts; n++) {
     if (lanes_out[vm_at(at)].x == id) {
@@ -3339,7 +3497,7 @@ fn vm_account_record(id: u32) -> VmRecord {
     at += VM_ACCOUNT_VECTORS;
   }
   if (is_new) {
-    if (vm_accounts < lane_environment[22].z) {
+    if (vm_accounts < lane_environment.accounts) {
       vm_accounts++;
     } else {
       at = VM_NONE;
@@ -3350,7 +3508,7 @@ fn vm_account_record(id: u32) -> VmRecord {
 }
 
 fn state_account(address: U256) -> u32 {
-  let mask = lane_environment[0].w;
+  let mask = lane_environment.account_mask;
   let hash = state_account_hash(address);
   var found = MISSING;
   var open = true;
@@ -3361,15 +3519,17 @@ fn state_account(address: U256) -> u32 {
     let bucket = state_account_index[(hash + probe) & mask];
     open = bucket.x != 0u;
     if (open & (bucket.y == address.lo.x)) {
-      let row = STATE_ACCOUNT_VECTORS * (bucket.x - 1u);
-      let low = state_account_rows[row] ^ address.lo;
-      let same = (low.x | low.y | low.z | low.w | (state_account_rows[row + 1u].x ^ address.hi.x)) == 0u;
+      let row = ACCOUNT_ROW_VECTORS * (bucket.x - 1u);
+      let low = state_account_rows[row + ACCOUNT_ADDRESS_AT] ^ address.lo;
+      let same = (low.x | low.y | low.z | low.w | (state_account_rows[row + ACCOUNT_CODE_AT].x ^ address.hi.x)) == 0u;
       found = select(found, bucket.x - 1u, same);
       open = !same;
     }
   }
   return found;
 }
+
+const CODE_DELEGATION = 2u;
 
 fn u256_reverse_bytes(x: U256) -> U256 {
   return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
@@ -3380,33 +3540,53 @@ fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
   return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
 }
 
-const VM_MISS_ACCOUNT = 4u;
+const VM_EXIT_MISS_ACCOUNT = 4u;
 
 fn state_account_hash(address: U256) -> u32 {
-  return state_mix(state_mix_quad(0x27d4eb2fu, address.lo), address.hi.x);
+  return state_mix(state_mix_quad(ACCOUNT_HASH_SEED, address.lo), address.hi.x);
 }
 
 const MAX_PROBES = 64u;
 
 @group(0) @binding(6) var<storage, read> state_account_index: array<vec2<u32>>;
 
-const STATE_ACCOUNT_VECTORS = 4u;
+const ACCOUNT_ROW_VECTORS = 4u;
 
 @group(0) @binding(7) var<storage, read> state_account_rows: array<vec4<u32>>;
 
+const ACCOUNT_ADDRESS_AT = 0u;
+
+const ACCOUNT_CODE_AT = 1u;
+
 fn state_mix(hash: u32, limb: u32) -> u32 {
-  let h = (hash ^ limb) * 0x9e3779b1u;
-  return h ^ (h >> 15u);
+  let h = (hash ^ limb) * HASH_MULTIPLIER;
+  return h ^ (h >> HASH_SHIFT);
 }
 
 fn state_mix_quad(hash: u32, limbs: vec4<u32>) -> u32 {
   return state_mix(state_mix(state_mix(state_mix(hash, limbs.x), limbs.y), limbs.z), limbs.w);
 }
 
+const ACCOUNT_HASH_SEED = 0x27d4eb2fu;
+
+const HASH_MULTIPLIER = 0x9e3779b1u;
+
+const HASH_SHIFT = 15u;
+
 fn state_account_vector(id: u32, i: u32) -> vec4<u32> {
   let missing = id == MISSING;
-  return select(state_account_rows[select(STATE_ACCOUNT_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
+  return select(state_account_rows[select(ACCOUNT_ROW_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
 }
+
+const ITEM_VALUE = 4u;
+
+const ACCOUNT_FLAG_EXISTS = 1u;
+
+const ENTRY_WARM = 1u;
+
+const ENTRY_EXISTS = 8u;
+
+const ACCOUNT_CODE_SHIFT = 8u;
 
 fn u256_sub(a: U256, b: U256) -> U256 {
   let s0 = u256_limb_sub(a.lo.x, b.lo.x, 0u);
@@ -3420,14 +3600,20 @@ fn u256_sub(a: U256, b: U256) -> U256 {
   return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
 }
 
+const LANE_COST = 13u;
+
 fn u256_limb_sub(a: u32, b: u32, borrow: u32) -> vec2<u32> {
   let partial = a - b;
   return vec2<u32>(partial - borrow, select(0u, 1u, (a < b) | (partial < borrow)));
 }
 
+const RECORD_BEFORE_AT = 1u;
+
+const VM_ACCOUNT_VECTORS = 7u;
+
 var<private> vm_native: u32;
 
-const VM_MISS_CODE = 6u;
+const VM_EXIT_MISS_CODE = 6u;
 
 struct VmRecord {
   at: u32,
@@ -3436,11 +3622,15 @@ struct VmRecord {
 
 var<private> vm_accounts: u32;
 
-const VM_ACCOUNT_VECTORS = 7u;
-
 const VM_REGION_ACCOUNTS = 5u;
 
-const VM_MISS_BYTES = 7u;
+const VM_EXIT_MISS_BYTES = 7u;
+
+const VM_MEMO_OWNERS = 0xfffffe00u;
+
+const VM_MEMO_BLOCK_HASH = 510u;
+
+const VM_MODE_MEMO_BLOCK_HASH = 0u;
 
 fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
   let flip = vec4<u32>(select(0u, 0xffffffffu, subtract));
@@ -3455,6 +3645,10 @@ fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
   let s7 = u256_limb_add(a.hi.w, x.hi.w, s6.y);
   return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
 }
+
+const ENVIRONMENT_WORD_NUMBER = 0u;
+
+const BLOCK_HASH_WINDOW = 256u;
 
 fn u256_lt(a: U256, b: U256) -> bool {
   let less_lo = a.lo < b.lo;
@@ -3472,7 +3666,7 @@ fn u256_lt(a: U256, b: U256) -> bool {
 }
 
 fn state_slot(account: u32, key: U256) -> u32 {
-  let mask = lane_environment[0].z;
+  let mask = lane_environment.slot_mask;
   let hash = state_slot_hash(account, key);
   var found = MISSING;
   var open = true;
@@ -3493,12 +3687,14 @@ fn state_slot(account: u32, key: U256) -> u32 {
 }
 
 fn state_slot_hash(account: u32, key: U256) -> u32 {
-  return state_mix_quad(state_mix_quad(state_mix(0x85ebca6bu, account), key.lo), key.hi);
+  return state_mix_quad(state_mix_quad(state_mix(SLOT_HASH_SEED, account), key.lo), key.hi);
 }
 
 @group(0) @binding(3) var<storage, read> state_slot_index: array<vec2<u32>>;
 
 @group(0) @binding(4) var<storage, read> state_slot_keys: array<vec4<u32>>;
+
+const SLOT_HASH_SEED = 0x85ebca6bu;
 
 fn state_slot_value(slot: u32) -> U256 {
   let missing = slot == MISSING;
@@ -3508,25 +3704,25 @@ fn state_slot_value(slot: u32) -> U256 {
 
 @group(0) @binding(5) var<storage, read> state_slot_values: array<vec4<u32>>;
 
-const VM_MISS_PRECOMPILE = 9u;
+const VM_EXIT_MISS_PRECOMPILE = 9u;
 
-const VM_MISS_BLOCK_HASH = 8u;
+const VM_EXIT_MISS_BLOCK_HASH = 8u;
 
-const VM_MISS_SLOT = 5u;
+const VM_EXIT_MISS_SLOT = 5u;
 
 fn vm_slot_record(id: u32, account: u32) -> VmRecord {
-  let mask = lane_environment[22].y;
-  let buckets = vm_at(lane_environment[19].w);
-  var bucket = ((id * 0x9e3779b1u) >> 16u) & mask;
+  let mask = lane_environment.bucket_mask;
+  let buckets = vm_at(lane_environment.buckets_at);
+  var bucket = ((id * HASH_MULTIPLIER) >> 16u) & mask;
   var found = VM_NONE;
   var is_new = false;
   for (var probe = 0u; probe <= mask; probe++) {
-    let place = buckets + ((bucket >> 2u) << vm_spread);
+    let place = vm_vector(buckets, bucket >> 2u);
     let entry = lanes_out[place][bucket & 3u];
-    let at = lane_environment[19].z + VM_SLOT_VECTORS * (entry - 1u);
+    let at = lane_environment.slots_at + SLOT_VECTORS * (entry - 1u);
     if (entry == 0u) {
-      if (vm_slots < lane_environment[22].x) {
-        found = lane_environment[19].z + VM_SLOT_VECTORS * vm_slots;
+      if (vm_slots < lane_environment.slots) {
+        found = lane_environment.slots_at + SLOT_VECTORS * vm_slots;
         is_new = true;
         vm_slots++;
         lanes_out[place][bucket & 3u] = vm_slots;
@@ -3545,30 +3741,30 @@ fn vm_slot_record(id: u32, account: u32) -> VmRecord {
   return VmRecord(found, is_new);
 }
 
-const VM_SLOT_VECTORS = 5u;
+const SLOT_VECTORS = 5u;
 
 var<private> vm_slots: u32;
 
 const VM_REGION_SLOTS = 4u;
 
 fn vm_transient_record(account: u32, key: U256) -> VmRecord {
-  var at = lane_environment[20].w;
+  var at = lane_environment.transient_at;
   var is_new = true;
   for (var n = 0u; n < vm_transients; n++) {
     let place = vm_at(at);
-    if ((lanes_out[place].x == account) & u256_eq(vm_word(place + vm_stride, vm_stride), key)) {
+    if ((lanes_out[place].x == account) & u256_eq(vm_word(vm_vector(place, RECORD_BEFORE_AT), vm_stride), key)) {
       is_new = false;
       break;
     }
-    at += VM_TRANSIENT_VECTORS;
+    at += TRANSIENT_VECTORS;
   }
   if (is_new) {
-    if (vm_transients < lane_environment[23].y) {
+    if (vm_transients < lane_environment.transients) {
       vm_transients++;
       let place = vm_at(at);
       lanes_out[place] = vec4<u32>(account, 0u, 0u, 0u);
-      vm_put_word(place + vm_stride, key);
-      vm_put_word(place + (VM_PRESENT_AT << vm_spread), U256_ZERO);
+      vm_put_word(vm_vector(place, RECORD_BEFORE_AT), key);
+      vm_put_word(vm_vector(place, RECORD_PRESENT_AT), U256_ZERO);
     } else {
       at = VM_NONE;
       vm_full(VM_REGION_TRANSIENTS);
@@ -3579,58 +3775,106 @@ fn vm_transient_record(account: u32, key: U256) -> VmRecord {
 
 var<private> vm_transients: u32;
 
-const VM_TRANSIENT_VECTORS = 5u;
+const TRANSIENT_VECTORS = 5u;
 
 fn vm_put_word(at: u32, word: U256) {
   for (var half = 0u; half < vm_turns(2u); half++) {
-    lanes_out[at + (half << vm_spread)] = select(word.lo, word.hi, half == 1u);
+    lanes_out[vm_vector(at, half)] = select(word.lo, word.hi, half == 1u);
   }
 }
 
-const VM_PRESENT_AT = 3u;
+const RECORD_PRESENT_AT = 3u;
 
 const VM_REGION_TRANSIENTS = 8u;
 
+const GAS_CALL_VALUE = 9000u;
+
+const GAS_COLD_ACCOUNT = 2600u;
+
+const GAS_SSTORE_SENTRY = 2300u;
+
 var<private> vm_refund: u32;
+
+const CALL_GAS_SHIFT = 6u;
 
 fn vm_plus(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
   let low = a.x + b.x;
   return vec2<u32>(low, a.y + b.y + select(0u, 1u, low < b.x));
 }
 
+const GAS_CALL_STIPEND = 2300u;
+
+const MAX_CALL_DEPTH = 1024u;
+
+const GAS_NEW_ACCOUNT = 25000u;
+
+const ENTRY_READ = 2u;
+
+const ENTRY_BALANCE = 4u;
+
+const SLOT_READ = 2u;
+
+const ITEM_WARM = 2u;
+
 var<private> vm_journal: u32;
 
 const VM_REGION_FRAMES = 0u;
+
+const ENTRY_TOUCHED = 16u;
 
 fn vm_note(at: u32) {
   if (vm_depth == 0u) {
     return;
   }
-  if (vm_journal >= lane_environment[22].w) {
+  if (vm_journal >= lane_environment.journal) {
     vm_full(VM_REGION_JOURNAL);
     return;
   }
-  let place = vm_at(lane_environment[20].y + VM_JOURNAL_VECTORS * vm_journal);
+  let place = vm_at(lane_environment.journal_at + JOURNAL_VECTORS * vm_journal);
   let record = vm_at(at);
-  for (var k = 0u; k < vm_turns(3u); k++) {
-    var noted = lanes_out[record + (select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) << vm_spread)];
+  for (var k = 0u; k < vm_turns(JOURNAL_VECTORS); k++) {
+    var noted = lanes_out[vm_vector(record, select(RECORD_PRESENT_AT - 1u + k, 0u, k == 0u))];
     noted.x = select(noted.x, at, k == 0u);
-    lanes_out[place + (k << vm_spread)] = noted;
+    lanes_out[vm_vector(place, k)] = noted;
   }
   vm_journal++;
 }
 
-const VM_JOURNAL_VECTORS = 3u;
+const JOURNAL_VECTORS = 3u;
 
 const VM_REGION_JOURNAL = 6u;
+
+const RECORD_LEAST_AT = 5u;
+
+const VM_OP_MUL = 12u;
 
 const VM_OP_CHARGE = 25u;
 
 const VM_OP_REFUSE = 28u;
 
+const VM_ENVIRONMENT_ORIGIN = 1u;
+
+const VM_ENVIRONMENT_ADDRESS = 0u;
+
 fn state_account_address(id: u32) -> U256 {
-  return U256(state_account_vector(id, 0u), vec4<u32>(state_account_vector(id, 1u).x, 0u, 0u, 0u));
+  return U256(state_account_vector(id, ACCOUNT_ADDRESS_AT), vec4<u32>(state_account_vector(id, ACCOUNT_CODE_AT).x, 0u, 0u, 0u));
 }
+
+const VM_ENVIRONMENT_NUMBER = 11u;
+
+const VM_ENVIRONMENT_MSIZE = 8u;
+
+const VM_ENVIRONMENT_RETURNDATASIZE = 7u;
+
+const VM_ENVIRONMENT_CALLDATASIZE = 4u;
+
+const VM_ENVIRONMENT_CODESIZE = 5u;
+
+const VM_ENVIRONMENT_GAS = 9u;
+
+const VM_OP_EXP = 15u;
+
+const GAS_EXP_BYTE = 50u;
 
 fn u256_byte_length(x: U256) -> u32 {
   return (u256_bit_length(x) + 7u) >> 3u;
@@ -3648,9 +3892,9 @@ fn u256_bit_length(x: U256) -> u32 {
 }
 
 fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
-  let divides = opcode == 13u;
-  let is_exp = opcode == 15u;
-  let is_signed = divides & ((mode & 1u) != 0u);
+  let divides = opcode == VM_OP_DIVIDE;
+  let is_exp = opcode == VM_OP_EXP;
+  let is_signed = divides & ((mode & MODE_DIVIDE_SIGNED) != 0u);
   let a_negative = is_signed & u256_is_negative(a);
   let b_negative = is_signed & u256_is_negative(b);
   var wide = U512(u256_negate_if(a, a_negative), U256_ZERO);
@@ -3679,22 +3923,26 @@ fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
       }
     }
     wide.lo = u256_select(wide.lo, U256_ONE, is_exp & (bits == 0u));
-    if ((opcode == 14u) & (mode == 1u)) {
+    if ((opcode == VM_OP_MODULAR) & (mode == MODE_MODULAR_MULTIPLY)) {
       wide.hi = u256_mul_high(a, b, sum);
-    } else if (opcode == 14u) {
+    } else if (opcode == VM_OP_MODULAR) {
       let total = u256_add_carry(a, b);
       wide = U512(total.sum, u256_from_u32(total.carry));
     }
   }
   var word = wide.lo;
-  if (divides | (opcode == 14u)) {
+  if (divides | (opcode == VM_OP_MODULAR)) {
     let parts = u256_divmod_wide(wide, u256_select(c, u256_negate_if(b, b_negative), divides));
-    let rest = !divides | ((mode & 2u) != 0u);
+    let rest = !divides | ((mode & MODE_DIVIDE_REMAINDER) != 0u);
     word = u256_select(parts.quotient, parts.remainder, rest);
     word = u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
   }
   return word;
 }
+
+const VM_OP_DIVIDE = 13u;
+
+const MODE_DIVIDE_SIGNED = 1u;
 
 fn u256_is_negative(x: U256) -> bool {
   return (x.hi.w >> 31u) != 0u;
@@ -3719,6 +3967,8 @@ fn u256_negate_if(x: U256, negative: bool) -> U256 {
 }
 
 const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
+
+const MODE_MODULAR_MULTIPLY = 1u;
 
 fn u256_shift_left(x: U256, n: u32) -> U256 {
   var lo = x.lo;
@@ -3899,6 +4149,8 @@ fn u256_divmod_wide(x: U512, d: U256) -> U256DivMod {
   return U256DivMod(quotient, u256_select(u256_select(rest, x.lo, smaller), U256_ZERO, by_zero));
 }
 
+const MODE_DIVIDE_REMAINDER = 2u;
+
 fn u256_to_digits(x: U256) -> U256Digits {
   return U256Digits(u256_split_pair(x.lo.xy), u256_split_pair(x.lo.zw), u256_split_pair(x.hi.xy), u256_split_pair(x.hi.zw));
 }
@@ -4026,7 +4278,13 @@ fn u256_split_pair(limbs: vec2<u32>) -> vec4<u32> {
   return vec4<u32>(limbs.x & 0xffffu, limbs.x >> 16u, limbs.y & 0xffffu, limbs.y >> 16u);
 }
 
-const VM_REFUSED = 16u;
+const CONSTANTS_CODE_HASH_AT = 0u;
+
+const CONSTANTS_CODE_SIZE_AT = 1u;
+
+const VM_MODE_ACCOUNT_CODE_SIZE = 1u;
+
+const VM_EXIT_REFUSED = 16u;
 
 struct VmSource {
   kind: u32,
@@ -4040,6 +4298,10 @@ const VM_SOURCE_ARENA = 0u;
 
 const VM_SOURCE_WAVE = 1u;
 
+const FRAME_CALLDATA_IN_ARENA = 1u;
+
+const VM_MODE_MEMORY_LOAD = 0u;
+
 const VM_SOURCE_WORD = 3u;
 
 const VM_SOURCE_CODES = 2u;
@@ -4050,7 +4312,7 @@ const VM_REGION_LOGS = 7u;
 
 var<private> vm_logs: u32;
 
-const VM_REGION_RETURN = 3u;
+const VM_REGION_RETURNDATA = 3u;
 
 fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) -> U256 {
   var word = U256(vec4<u32>(0u), vec4<u32>(0u));
@@ -4066,7 +4328,7 @@ fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) ->
       let k = select(n - 1u, count - n, backward);
       let v = vm_shift(select(before, loaded, backward), select(loaded, before, backward), start + i32(16u * k), source.limit);
       if (base != 0u) {
-        let place = base + ((first + k) << vm_spread);
+        let place = vm_vector(base, first + k);
         let at = i32(16u * (first + k));
         let keep = vm_byte_mask(i32(to) - at) | ~vm_byte_mask(i32(to + length) - at);
         lanes_out[place] = (lanes_out[place] & keep) | (v & ~keep);
@@ -4115,7 +4377,7 @@ fn vm_byte_mask(count: i32) -> vec4<u32> {
 
 fn vm_keccak(source: VmSource, length: u32) -> U256 {
   var state = keccak_zero();
-  let blocks = length / 136u + 1u;
+  let blocks = length / KECCAK_RATE_BYTES + 1u;
   for (var block = 0u; block < blocks; block++) {
     var q0 = vec4<u32>(0u);
     var q1 = q0;
@@ -4127,8 +4389,8 @@ fn vm_keccak(source: VmSource, length: u32) -> U256 {
     var q7 = q0;
     var q8 = q0;
     var before = q0;
-    let start = i32(source.position + block * 136u);
-    let left_of_block = i32(length) - i32(block * 136u);
+    let start = i32(source.position + block * KECCAK_RATE_BYTES);
+    let left_of_block = i32(length) - i32(block * KECCAK_RATE_BYTES);
     for (var i = 0u; i < vm_turns(10u); i++) {
       q0 = q1;
       q1 = q2;
@@ -4145,7 +4407,7 @@ fn vm_keccak(source: VmSource, length: u32) -> U256 {
       before = loaded;
     }
     let last = select(0u, 0x80000000u, block + 1u == blocks);
-    state = keccak_f_short(keccak_absorb(state, KeccakBlock(array<u32, 34>(q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w, q2.x, q2.y, q2.z, q2.w, q3.x, q3.y, q3.z, q3.w, q4.x, q4.y, q4.z, q4.w, q5.x, q5.y, q5.z, q5.w, q6.x, q6.y, q6.z, q6.w, q7.x, q7.y, q7.z, q7.w, q8.x, q8.y | last))));
+    state = keccak_f_short(keccak_absorb(state, KeccakBlock(array<u32, KECCAK_RATE_LIMBS>(q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w, q2.x, q2.y, q2.z, q2.w, q3.x, q3.y, q3.z, q3.w, q4.x, q4.y, q4.z, q4.w, q5.x, q5.y, q5.z, q5.w, q6.x, q6.y, q6.z, q6.w, q7.x, q7.y, q7.z, q7.w, q8.x, q8.y | last))));
   }
   return keccak_digest(state);
 }
@@ -4153,6 +4415,8 @@ fn vm_keccak(source: VmSource, length: u32) -> U256 {
 fn keccak_zero() -> KeccakState {
   return KeccakState();
 }
+
+const KECCAK_RATE_BYTES = 136u;
 
 fn keccak_digest(s: KeccakState) -> U256 {
   return u256_reverse_bytes(U256(vec4<u32>(s.a0l, s.a0h, s.a1l, s.a1h), vec4<u32>(s.a2l, s.a2h, s.a3l, s.a3h)));
@@ -4205,7 +4469,9 @@ fn keccak_absorb(state: KeccakState, block: KeccakBlock) -> KeccakState {
   return s;
 }
 
-struct KeccakBlock { w: array<u32, 34> }
+struct KeccakBlock { w: array<u32, KECCAK_RATE_LIMBS> }
+
+const KECCAK_RATE_LIMBS = 34u;
 
 struct KeccakState {
   a0l: u32,
@@ -4446,30 +4712,38 @@ fn keccak_round_constant(round: u32) -> vec2<u32> {
   return vec2<u32>(low, ((0xbbe0ccu >> round) & 1u) << 31u);
 }
 
+const VM_MODE_END_REVERT = 2u;
+
+const FRAME_MARKS_AT = 4u;
+
 fn vm_undo(mark: u32) {
   for (; vm_journal > mark; vm_journal--) {
-    let place = vm_at(lane_environment[20].y + VM_JOURNAL_VECTORS * (vm_journal - 1u));
+    let place = vm_at(lane_environment.journal_at + JOURNAL_VECTORS * (vm_journal - 1u));
     let noted = lanes_out[place];
     let record = vm_at(noted.x);
     let header = lanes_out[record];
-    let flags = (header.y & ~VM_UNDONE_FLAGS) | (noted.y & VM_UNDONE_FLAGS);
-    for (var k = 0u; k < vm_turns(3u); k++) {
+    let flags = (header.y & ~ENTRY_UNDONE) | (noted.y & ENTRY_UNDONE);
+    for (var k = 0u; k < vm_turns(JOURNAL_VECTORS); k++) {
       var old = vec4<u32>(header.x, flags, header.zw);
       if (k != 0u) {
-        old = lanes_out[place + (k << vm_spread)];
+        old = lanes_out[vm_vector(place, k)];
       }
-      lanes_out[record + (select(VM_PRESENT_AT - 1u + k, 0u, k == 0u) << vm_spread)] = old;
+      lanes_out[vm_vector(record, select(RECORD_PRESENT_AT - 1u + k, 0u, k == 0u))] = old;
     }
   }
 }
 
-const VM_UNDONE_FLAGS = 17u;
+const ENTRY_UNDONE = 17u;
 
-const VM_SUCCEEDED = 1u;
+const VM_EXIT_SUCCEEDED = 1u;
 
 fn u256_from_bool(b: bool) -> U256 {
   return u256_from_u32(select(0u, 1u, b));
 }
+
+const VM_CALL_DELEGATECALL = 2u;
+
+const VM_CALL_STATICCALL = 3u;
 
 fn vm_shift_height(immediate: u32) {
   let words = i32(immediate << 16u) >> 16u;
@@ -4488,17 +4762,27 @@ struct VmNext {
 
 var<private> vm_steps: u32;
 
-const VM_INVERT = 0x80u;
+const VM_INVERT = 128u;
 
 fn vm_near(word: U256, more: u32) -> u32 {
   return select(0x7fffffc0u, word.lo.x + more, vm_bytes(word) < 0x7fff0000u);
 }
 
+const VM_MODE_MEMORY_STORE = 1u;
+
 const VM_OP_JUMP = 21u;
 
 const VM_OP_BRANCH = 22u;
 
+const VM_TEST_SHIFT = 1u;
+
 const VM_OP_COMPARE = 3u;
+
+const VM_OP_LOGIC = 1u;
+
+const VM_OP_SUM = 2u;
+
+const VM_OP_SHIFT = 4u;
 
 const VM_OP_BYTES = 5u;
 
@@ -4510,29 +4794,39 @@ fn vm_enter_block(block: u32) {
   var next = block;
   for (var turn = 0u; turn < 3u; turn++) {
     bounds = lanes_in[vm_shape.z + next];
-    fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= 1024u);
+    fits = (vm_height >= (bounds.y & 0xffffu)) & (vm_height + (bounds.y >> 16u) <= MAX_STACK_WORDS);
     next = bounds.w;
     if (fits | (next == 0u)) {
       break;
     }
   }
   vm_pc = select(VM_HALT_PC, vm_shape.x + bounds.x, fits);
-  if (vm_stack + (bounds.z << (vm_spread + 1u)) > vm_at(lane_environment[19].x)) {
+  if (vm_stack + (bounds.z << (vm_spread + 1u)) > vm_at(lane_environment.memory_at)) {
     vm_full(VM_REGION_STACK);
   }
 }
 
 const VM_HALT_PC = 0xffffffffu;
 
+const MAX_STACK_WORDS = 1024u;
+
 const VM_REGION_STACK = 1u;
 
+const INSTRUCTION_MODE_SHIFT = 8u;
+
 fn evm_compare(a: U256, b: U256, mode: u32) -> U256 {
-  let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
+  let flip = vec4<u32>(0u, 0u, 0u, (mode & MODE_COMPARE_SIGNED_LESS) << 31u);
   let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
-  return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
+  return u256_from_bool(select(less, u256_eq(a, b), mode == MODE_COMPARE_EQUAL));
 }
 
+const MODE_COMPARE_SIGNED_LESS = 1u;
+
+const MODE_COMPARE_EQUAL = 2u;
+
 const VM_TEST_BITS = 4u;
+
+const VM_MODE_JUMP_DYNAMIC = 1u;
 
 fn vm_destination(place: u32) -> u32 {
   var found = 0u;
@@ -4543,13 +4837,19 @@ fn vm_destination(place: u32) -> u32 {
   return found;
 }
 
+const MODE_LOGIC_AND = 1u;
+
+const MODE_LOGIC_XOR = 2u;
+
+const MODE_SUM_SUBTRACT = 1u;
+
 fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
   let inside = u256_fits_u32(amount) & (amount.lo.x < 256u);
   let n = amount.lo.x & 255u;
-  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == 2u) & u256_is_negative(word)));
+  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == MODE_SHIFT_SIGNED_RIGHT) & u256_is_negative(word)));
   let x = U256(word.lo ^ sign, word.hi ^ sign);
   var shifted = U256_ZERO;
-  if (mode == 0u) {
+  if (mode == MODE_SHIFT_LEFT) {
     shifted = u256_shift_left(x, n);
   } else {
     shifted = u256_shift_right(x, n);
@@ -4557,6 +4857,14 @@ fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
   shifted = u256_select(U256_ZERO, shifted, inside);
   return U256(shifted.lo ^ sign, shifted.hi ^ sign);
 }
+
+const MODE_SHIFT_SIGNED_RIGHT = 2u;
+
+const MODE_SHIFT_LEFT = 0u;
+
+const MODE_BYTES_BYTE = 0u;
+
+const MODE_BYTES_SIGN_EXTEND = 1u;
 
 fn u256_byte(i: U256, x: U256) -> U256 {
   let index = i.lo.x & 31u;
@@ -4591,6 +4899,22 @@ fn u256_signextend(b: U256, x: U256) -> U256 {
 fn u256_clz(x: U256) -> U256 {
   return u256_from_u32(256u - u256_bit_length(x));
 }
+
+const INSTRUCTION_OPCODE_MASK = 255u;
+
+const INSTRUCTION_MODE_MASK = 127u;
+
+const LANE_STATE = 0u;
+
+const LANE_OUTPUT = 6u;
+
+const LANE_REQUEST = 1u;
+
+const LANE_COUNTS = 4u;
+
+const LANE_TOPS = 5u;
+
+const LANE_REQUEST_WORD = 2u;
 `,
   lane_vm_bloom: `@group(0) @binding(0) var<uniform> log_parameters: vec4<u32>;
 
@@ -4626,7 +4950,7 @@ fn u256_clz(x: U256) -> U256 {
 }
 
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
-  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
 }
 
 fn bloom_bits(digest: KeccakState) -> vec2<u32> {
@@ -4915,7 +5239,7 @@ fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
   return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
 }
 
-const LANE_WORKGROUP = 64u;
+const WORKGROUP_SIZE = 64u;
 `,
   lane_vm_gather: `@group(0) @binding(0) var<uniform> gather_parameters: vec4<u32>;
 
@@ -4937,10 +5261,10 @@ const LANE_WORKGROUP = 64u;
 }
 
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
-  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
 }
 
-const LANE_WORKGROUP = 64u;
+const WORKGROUP_SIZE = 64u;
 `,
   mul_rate: `@group(0) @binding(0) var<uniform> mul_rate_parameters: vec4<u32>;
 
@@ -4964,7 +5288,7 @@ const LANE_WORKGROUP = 64u;
 }
 
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
-  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
 }
 
 struct U256 {
@@ -5041,19 +5365,11 @@ fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
   return vec3<u32>(sum.yz, 0u);
 }
 
-const LANE_WORKGROUP = 64u;
+const WORKGROUP_SIZE = 64u;
 `,
-  path_program: `const PROGRAM_NONE = 0xffffu;
+  path_program: `const PROGRAM_REGISTERS_VECTORS = PROGRAM_FAST_REGISTERS * PROGRAM_SCRATCH_VECTORS;
 
-const PROGRAM_EXIT_MISS = 0xffffffffu;
-
-const PROGRAM_STEPS = 16384u;
-
-const PROGRAM_WORKGROUP = 64u;
-
-const PROGRAM_REGISTER_VECTORS = 128u;
-
-var<workgroup> program_registers: array<vec4<u32>, 1024>;
+var<workgroup> program_registers: array<vec4<u32>, PROGRAM_REGISTERS_VECTORS>;
 
 struct ProgramLane {
   code: u32,
@@ -5069,18 +5385,18 @@ struct ProgramLane {
 }
 
 fn program_operand(operand: u32, at: ProgramLane) -> U256 {
-  let index = operand & 0x3fffu;
+  let index = operand & OPERAND_INDEX_MASK;
   var word = U256_ZERO;
-  if (operand < 0x4000u) {
-    let place = index * PROGRAM_REGISTER_VECTORS + at.local;
-    word = U256(program_registers[place], program_registers[place + PROGRAM_WORKGROUP]);
-  } else if (operand < 0xc000u) {
-    let input = operand >= 0x8000u;
+  if (operand < OPERAND_CONSTANT) {
+    let place = index * PROGRAM_SCRATCH_VECTORS + at.local;
+    word = U256(program_registers[place], program_registers[place + WORKGROUP_SIZE]);
+  } else if (operand < OPERAND_SCRATCH) {
+    let input = operand >= OPERAND_INPUT;
     let place = select(at.constants + 2u * index, at.inputs + index * at.lane_count + at.lane, input);
     word = U256(lanes_in[place], lanes_in[place + select(1u, at.lane_count, input)]);
-  } else if (operand != PROGRAM_NONE) {
-    let place = at.scratch + index * PROGRAM_REGISTER_VECTORS;
-    word = U256(lanes_out[place], lanes_out[place + PROGRAM_WORKGROUP]);
+  } else if (operand != OPERAND_NONE) {
+    let place = at.scratch + index * PROGRAM_SCRATCH_VECTORS;
+    word = U256(lanes_out[place], lanes_out[place + WORKGROUP_SIZE]);
   }
   return word;
 }
@@ -5106,7 +5422,7 @@ fn program_block(w0: U256, w1: U256, w2: U256, w3: U256, w4: U256, skip: u32) ->
   let q6 = select(p6, vec4<u32>(p6.zw, p7.xy), two);
   let q7 = select(p7, vec4<u32>(p7.zw, p8.xy), two);
   let q8 = select(p8.xy, vec2<u32>(p8.zw), two);
-  return KeccakBlock(array<u32, 34>(q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w, q2.x, q2.y, q2.z, q2.w, q3.x, q3.y, q3.z, q3.w, q4.x, q4.y, q4.z, q4.w, q5.x, q5.y, q5.z, q5.w, q6.x, q6.y, q6.z, q6.w, q7.x, q7.y, q7.z, q7.w, q8.x, q8.y));
+  return KeccakBlock(array<u32, KECCAK_RATE_LIMBS>(q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w, q2.x, q2.y, q2.z, q2.w, q3.x, q3.y, q3.z, q3.w, q4.x, q4.y, q4.z, q4.w, q5.x, q5.y, q5.z, q5.w, q6.x, q6.y, q6.z, q6.w, q7.x, q7.y, q7.z, q7.w, q8.x, q8.y));
 }
 
 fn program_keccak(a: U256, b: U256, c: U256, blocks: u32, place: u32) -> U256 {
@@ -5118,14 +5434,14 @@ fn program_keccak(a: U256, b: U256, c: U256, blocks: u32, place: u32) -> U256 {
   var w4 = U256(vec4<u32>(0u, 0x80000000u, 0u, 0u), vec4<u32>(0u));
   for (var block = 0u; block < max(blocks, 1u); block++) {
     if (blocks != 0u) {
-      var next = place + ((block * 17u) >> 2u) * PROGRAM_REGISTER_VECTORS;
+      var next = place + ((block * 17u) >> 2u) * PROGRAM_SCRATCH_VECTORS;
       for (var i = 0u; i < 5u; i++) {
         w0 = w1;
         w1 = w2;
         w2 = w3;
         w3 = w4;
-        w4 = u256_reverse_bytes(U256(lanes_out[next], lanes_out[next + PROGRAM_WORKGROUP]));
-        next += PROGRAM_REGISTER_VECTORS;
+        w4 = u256_reverse_bytes(U256(lanes_out[next], lanes_out[next + WORKGROUP_SIZE]));
+        next += PROGRAM_SCRATCH_VECTORS;
       }
     }
     state = keccak_f(keccak_absorb(state, program_block(w0, w1, w2, w3, w4, block & 3u)));
@@ -5150,29 +5466,30 @@ fn program_sstore(original: U256, current: U256, next: U256, mode: u32, dirty: u
 
 fn program_scalar(a: U256, b: u32, mode: u32) -> u32 {
   let x = u256_low(a);
-  var result = x + select(b, 0u - b, mode == 1u);
-  if (mode == 2u) {
+  var result = x + select(b, 0u - b, mode == PROGRAM_MODE_SCALAR_SUBTRACT);
+  if (mode == PROGRAM_MODE_SCALAR_MULTIPLY) {
     result = x * b;
-  } else if (mode == 3u) {
+  } else if (mode == PROGRAM_MODE_SCALAR_CALL_GAS) {
     let cap = b - b / 64u;
     result = select(cap, min(x, cap), u256_fits_u32(a));
-  } else if (mode == 4u) {
+  } else if (mode == PROGRAM_MODE_SCALAR_BYTE_LENGTH) {
     result = u256_byte_length(a);
   }
   return result;
 }
 
 fn program_account(id: u32, b: u32, mode: u32, index: u32) -> U256 {
-  let first = select(0u, 2u, mode == 1u);
+  let first = select(ACCOUNT_ADDRESS_AT, ACCOUNT_BALANCE_AT, mode == PROGRAM_MODE_ACCOUNT_BALANCE);
   let v0 = state_account_vector(id, first);
   let v1 = state_account_vector(id, first + 1u);
-  var word = U256(v0, select(vec4<u32>(v1.x, 0u, 0u, 0u), v1, mode == 1u));
-  if (mode == 5u) {
+  var word = U256(v0, select(vec4<u32>(v1.x, 0u, 0u, 0u), v1, mode == PROGRAM_MODE_ACCOUNT_BALANCE));
+  if (mode == PROGRAM_MODE_ACCOUNT_INSTANCE) {
     let missing = id == MISSING;
     let place = select(min(2u * (v1.z + index), arrayLength(&state_constants) - 2u), 0u, missing);
     word = u256_select(U256(state_constants[place], state_constants[place + 1u]), U256_ZERO, missing);
-  } else if (mode >= 2u) {
-    let flag = select(select(v1.y == b, v1.y != 0u, mode == 3u), (v1.w & 1u) != 0u, mode == 2u);
+  } else if (mode >= PROGRAM_MODE_ACCOUNT_EXISTS) {
+    let code = select(v1.y == b, v1.y != 0u, mode == PROGRAM_MODE_ACCOUNT_HAS_CODE);
+    let flag = select(code, (v1.w & ACCOUNT_FLAG_EXISTS) != 0u, mode == PROGRAM_MODE_ACCOUNT_EXISTS);
     word = u256_from_bool(flag);
   }
   return word;
@@ -5180,10 +5497,10 @@ fn program_account(id: u32, b: u32, mode: u32, index: u32) -> U256 {
 
 @compute @workgroup_size(64) fn path_program(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let number = workgroup.x + workgroup.y * workgroups.x;
-  if (number >= lane_environment[0].x) {
+  if (number >= lane_environment.count) {
     return;
   }
-  let entry = lanes_in[lane_environment[0].y + number];
+  let entry = lanes_in[lane_environment.list_at + number];
   let header = lanes_in[entry.x];
   let bases = lanes_in[entry.x + 1u];
   let area = lanes_in[entry.x + 2u];
@@ -5191,81 +5508,81 @@ fn program_account(id: u32, b: u32, mode: u32, index: u32) -> U256 {
   if (lane >= header.w) {
     return;
   }
-  let scratch = area.x + (entry.y / PROGRAM_WORKGROUP) * area.y + local;
+  let scratch = area.x + (entry.y / WORKGROUP_SIZE) * area.y + local;
   let at = ProgramLane(header.x, header.z, header.w, bases.x, bases.y, bases.z, bases.w, scratch, lane, local);
   var exit = 0u;
   var missed = false;
-  for (var step = 0u; step < PROGRAM_STEPS; step++) {
+  for (var step = 0u; step < MAX_PROGRAM_VECTORS; step++) {
     if (step >= header.y) {
       break;
     }
     let instruction = lanes_in[at.code + step];
-    let opcode = instruction.x & 0xffu;
-    let mode = (instruction.x >> 8u) & 0x7fu;
+    let opcode = instruction.x & INSTRUCTION_OPCODE_MASK;
+    let mode = (instruction.x >> INSTRUCTION_MODE_SHIFT) & INSTRUCTION_MODE_MASK;
     let immediate = instruction.z >> 16u;
     let column = instruction.w & 0xffffu;
     let a = program_operand(instruction.y & 0xffffu, at);
     let b = program_operand(instruction.y >> 16u, at);
     let c = program_operand(instruction.z & 0xffffu, at);
     var word = a;
-    if (opcode < 9u) {
-      if (opcode < 5u) {
-        if (opcode < 3u) {
-          if (opcode == 1u) {
-            word = u256_from_u32(select(a.lo.x, a.lo.y, mode == 1u));
-          } else if (opcode == 2u) {
-            let both = vec4<u32>(0u - (mode & 1u));
-            let either = vec4<u32>(0u - (mode >> 1u));
+    if (opcode < PROGRAM_OP_SSTORE) {
+      if (opcode < PROGRAM_OP_FIELD) {
+        if (opcode < PROGRAM_OP_SUM) {
+          if (opcode == PROGRAM_OP_PICK) {
+            word = u256_from_u32(select(a.lo.x, a.lo.y, mode == PROGRAM_MODE_PICK_SECOND));
+          } else if (opcode == PROGRAM_OP_LOGIC) {
+            let both = vec4<u32>(0u - (mode & MODE_LOGIC_AND));
+            let either = vec4<u32>(0u - (mode / MODE_LOGIC_XOR));
             word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
           }
-        } else if (opcode == 3u) {
-          word = evm_sum(a, b, mode == 1u);
+        } else if (opcode == PROGRAM_OP_SUM) {
+          word = evm_sum(a, b, mode == MODE_SUM_SUBTRACT);
         } else {
           word = evm_compare(a, b, mode);
         }
-      } else if (opcode < 7u) {
-        if (opcode == 5u) {
+      } else if (opcode < PROGRAM_OP_SCALAR) {
+        if (opcode == PROGRAM_OP_FIELD) {
           var shifted = a;
-          if ((immediate & 0x100u) == 0u) {
-            shifted = u256_shift_left(a, immediate & 0xffu);
+          if ((immediate & PROGRAM_SHIFT_RIGHT) == 0u) {
+            shifted = u256_shift_left(a, immediate & PROGRAM_SHIFT_MASK);
           } else {
-            shifted = u256_shift_right(a, immediate & 0xffu);
+            shifted = u256_shift_right(a, immediate & PROGRAM_SHIFT_MASK);
           }
           word = U256((shifted.lo & ~b.lo) | c.lo, (shifted.hi & ~b.hi) | c.hi);
         } else {
           word = evm_shift(a, b, mode);
         }
-      } else if (opcode == 7u) {
+      } else if (opcode == PROGRAM_OP_SCALAR) {
         word = u256_from_u32(program_scalar(a, b.lo.x, mode));
       } else {
-        if (mode == 0u) {
+        if (mode == MODE_BYTES_BYTE) {
           word = u256_byte(a, b);
-        } else if (mode == 1u) {
+        } else if (mode == MODE_BYTES_SIGN_EXTEND) {
           word = u256_signextend(a, b);
         } else {
           word = u256_clz(a);
         }
       }
-    } else if (opcode < 15u) {
-      if (opcode < 12u) {
-        if (opcode == 9u) {
+    } else if (opcode < PROGRAM_OP_MUL) {
+      if (opcode < PROGRAM_OP_FIND_SLOT) {
+        if (opcode == PROGRAM_OP_SSTORE) {
           word = u256_from_u32(program_sstore(a, b, c, mode, immediate));
-        } else if (opcode == 10u) {
+        } else if (opcode == PROGRAM_OP_LOAD) {
           word = state_slot_value(a.lo.x);
           if (at.hints != 0u) {
-            let hint = at.hints + 3u * immediate * at.lane_count + lane;
+            let hint = at.hints + HINT_COLUMNS * immediate * at.lane_count + lane;
             let told = U256(lanes_in[hint], lanes_in[hint + at.lane_count]);
             word = u256_select(word, told, lanes_in[hint + 2u * at.lane_count].x == a.lo.x);
           }
         } else {
           word = program_account(a.lo.x, b.lo.x, mode, immediate);
         }
-      } else if (opcode == 14u) {
-        word = program_keccak(a, b, c, mode, at.scratch + immediate * PROGRAM_REGISTER_VECTORS);
+      } else if (opcode == PROGRAM_OP_KECCAK) {
+        word = program_keccak(a, b, c, mode, at.scratch + immediate * PROGRAM_SCRATCH_VECTORS);
       } else {
         var id = MISSING;
         var key = b;
-        if (opcode == 12u) {
+        if (opcode == PROGRAM_OP_FIND_SLOT) {
           id = state_slot(a.lo.x, b);
         } else {
           id = state_account(a);
@@ -5280,36 +5597,36 @@ fn program_account(id: u32, b: u32, mode: u32, index: u32) -> U256 {
         }
         word = u256_from_u32(id);
       }
-    } else if (opcode < 18u) {
-      if (opcode == 15u) {
+    } else if (opcode < PROGRAM_OP_EXP) {
+      if (opcode == PROGRAM_OP_MUL) {
         word = u256_mul(a, b);
-      } else if (opcode == 16u) {
+      } else if (opcode == PROGRAM_OP_DIVIDE) {
         word = evm_divide(a, b, mode);
       } else {
-        word = evm_modular(a, b, c, mode == 1u);
+        word = evm_modular(a, b, c, mode == MODE_MODULAR_MULTIPLY);
       }
-    } else if (opcode == 18u) {
+    } else if (opcode == PROGRAM_OP_EXP) {
       word = u256_exp(a, b);
     } else {
-      let outcome = select(exit, PROGRAM_EXIT_MISS, missed & (exit == 0u));
+      let outcome = select(exit, EXIT_MISS, missed & (exit == 0u));
       lanes_out[at.outputs + lane] = vec4<u32>(outcome, a.lo.x, b.lo.x, 0u);
     }
-    word.lo.x ^= (instruction.x >> 15u) & 1u;
+    word.lo.x ^= select(0u, 1u, (instruction.x & PROGRAM_INVERT) != 0u);
     let guard = instruction.w >> 16u;
     if (guard != 0u) {
       exit = select(exit, guard, (exit == 0u) & !missed & (word.lo.x == 0u));
     }
     let result = instruction.x >> 16u;
-    if (result < 0x4000u) {
-      let place = result * PROGRAM_REGISTER_VECTORS + local;
+    if (result < OPERAND_CONSTANT) {
+      let place = result * PROGRAM_SCRATCH_VECTORS + local;
       program_registers[place] = word.lo;
-      program_registers[place + PROGRAM_WORKGROUP] = word.hi;
-    } else if (result != PROGRAM_NONE) {
-      let place = at.scratch + (result & 0x3fffu) * PROGRAM_REGISTER_VECTORS;
+      program_registers[place + WORKGROUP_SIZE] = word.hi;
+    } else if (result != OPERAND_NONE) {
+      let place = at.scratch + (result & OPERAND_INDEX_MASK) * PROGRAM_SCRATCH_VECTORS;
       lanes_out[place] = word.lo;
-      lanes_out[place + PROGRAM_WORKGROUP] = word.hi;
+      lanes_out[place + WORKGROUP_SIZE] = word.hi;
     }
-    if ((column != PROGRAM_NONE) & (opcode != 12u) & (opcode != 13u)) {
+    if ((column != OPERAND_NONE) & (opcode != PROGRAM_OP_FIND_SLOT) & (opcode != PROGRAM_OP_FIND_ACCOUNT)) {
       let place = at.outputs + column * at.lane_count + lane;
       lanes_out[place] = word.lo;
       lanes_out[place + at.lane_count] = word.hi;
@@ -5317,18 +5634,36 @@ fn program_account(id: u32, b: u32, mode: u32, index: u32) -> U256 {
   }
 }
 
+const PROGRAM_FAST_REGISTERS = 8u;
+
+const PROGRAM_SCRATCH_VECTORS = 128u;
+
+const OPERAND_INDEX_MASK = 16383u;
+
 const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
+
+const OPERAND_CONSTANT = 16384u;
+
+const OPERAND_SCRATCH = 49152u;
+
+const OPERAND_NONE = 65535u;
 
 struct U256 {
   lo: vec4<u32>,
   hi: vec4<u32>,
 }
 
+const WORKGROUP_SIZE = 64u;
+
+const OPERAND_INPUT = 32768u;
+
 @group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
 
 @group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
 
-struct KeccakBlock { w: array<u32, 34> }
+struct KeccakBlock { w: array<u32, KECCAK_RATE_LIMBS> }
+
+const KECCAK_RATE_LIMBS = 34u;
 
 fn keccak_zero() -> KeccakState {
   return KeccakState();
@@ -5648,6 +5983,14 @@ fn u256_low(x: U256) -> u32 {
   return x.lo.x;
 }
 
+const PROGRAM_MODE_SCALAR_SUBTRACT = 1u;
+
+const PROGRAM_MODE_SCALAR_MULTIPLY = 2u;
+
+const PROGRAM_MODE_SCALAR_CALL_GAS = 3u;
+
+const PROGRAM_MODE_SCALAR_BYTE_LENGTH = 4u;
+
 fn u256_fits_u32(x: U256) -> bool {
   let high = x.hi | vec4<u32>(x.lo.yzw, 0u);
   return (high.x | high.y | high.z | high.w) == 0u;
@@ -5668,10 +6011,20 @@ fn u256_bit_length(x: U256) -> u32 {
   return below + 32u - countLeadingZeros(limb);
 }
 
+const ACCOUNT_ADDRESS_AT = 0u;
+
+const ACCOUNT_BALANCE_AT = 2u;
+
+const PROGRAM_MODE_ACCOUNT_BALANCE = 1u;
+
 fn state_account_vector(id: u32, i: u32) -> vec4<u32> {
   let missing = id == MISSING;
-  return select(state_account_rows[select(STATE_ACCOUNT_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
+  return select(state_account_rows[select(ACCOUNT_ROW_VECTORS * id, 0u, missing) + i], vec4<u32>(0u), missing);
 }
+
+const PROGRAM_MODE_ACCOUNT_INSTANCE = 5u;
+
+const PROGRAM_MODE_ACCOUNT_EXISTS = 2u;
 
 const MISSING = 0xffffffffu;
 
@@ -5680,6 +6033,10 @@ const MISSING = 0xffffffffu;
 fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
   return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
 }
+
+const PROGRAM_MODE_ACCOUNT_HAS_CODE = 3u;
+
+const ACCOUNT_FLAG_EXISTS = 1u;
 
 fn u256_from_bool(b: bool) -> U256 {
   return u256_from_u32(select(0u, 1u, b));
@@ -5691,9 +6048,43 @@ fn u256_from_u32(x: u32) -> U256 {
 
 @group(0) @binding(7) var<storage, read> state_account_rows: array<vec4<u32>>;
 
-const STATE_ACCOUNT_VECTORS = 4u;
+const ACCOUNT_ROW_VECTORS = 4u;
 
-@group(0) @binding(0) var<uniform> lane_environment: array<vec4<u32>, 26>;
+@group(0) @binding(0) var<uniform> lane_environment: LaneEnvironment;
+
+const MAX_PROGRAM_VECTORS = 16384u;
+
+const INSTRUCTION_OPCODE_MASK = 255u;
+
+const INSTRUCTION_MODE_SHIFT = 8u;
+
+const INSTRUCTION_MODE_MASK = 127u;
+
+const PROGRAM_OP_SSTORE = 9u;
+
+const PROGRAM_OP_MUL = 15u;
+
+const PROGRAM_OP_EXP = 18u;
+
+const PROGRAM_INVERT = 32768u;
+
+const PROGRAM_OP_FIND_ACCOUNT = 13u;
+
+const PROGRAM_OP_FIELD = 5u;
+
+const PROGRAM_OP_SCALAR = 7u;
+
+const PROGRAM_OP_SUM = 3u;
+
+const PROGRAM_OP_PICK = 1u;
+
+const PROGRAM_OP_LOGIC = 2u;
+
+const PROGRAM_MODE_PICK_SECOND = 1u;
+
+const MODE_LOGIC_AND = 1u;
+
+const MODE_LOGIC_XOR = 2u;
 
 fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
   let flip = vec4<u32>(select(0u, 0xffffffffu, subtract));
@@ -5709,6 +6100,8 @@ fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
   return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
 }
 
+const MODE_SUM_SUBTRACT = 1u;
+
 fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
   let partial = a + b;
   let sum = partial + carry;
@@ -5716,10 +6109,12 @@ fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
 }
 
 fn evm_compare(a: U256, b: U256, mode: u32) -> U256 {
-  let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
+  let flip = vec4<u32>(0u, 0u, 0u, (mode & MODE_COMPARE_SIGNED_LESS) << 31u);
   let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
-  return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
+  return u256_from_bool(select(less, u256_eq(a, b), mode == MODE_COMPARE_EQUAL));
 }
+
+const MODE_COMPARE_SIGNED_LESS = 1u;
 
 fn u256_lt(a: U256, b: U256) -> bool {
   let less_lo = a.lo < b.lo;
@@ -5735,6 +6130,10 @@ fn u256_lt(a: U256, b: U256) -> bool {
   less = less_hi.z | (same_hi.z & less);
   return less_hi.w | (same_hi.w & less);
 }
+
+const MODE_COMPARE_EQUAL = 2u;
+
+const PROGRAM_SHIFT_RIGHT = 256u;
 
 fn u256_shift_left(x: U256, n: u32) -> U256 {
   var lo = x.lo;
@@ -5752,6 +6151,8 @@ fn u256_shift_left(x: U256, n: u32) -> U256 {
   let down = vec4<u32>(31u) - up;
   return U256((lo << up) | ((vec4<u32>(0u, lo.xyz) >> vec4<u32>(1u)) >> down), (hi << up) | ((vec4<u32>(lo.w, hi.xyz) >> vec4<u32>(1u)) >> down));
 }
+
+const PROGRAM_SHIFT_MASK = 255u;
 
 fn u256_shift_right(x: U256, n: u32) -> U256 {
   var lo = x.lo;
@@ -5773,10 +6174,10 @@ fn u256_shift_right(x: U256, n: u32) -> U256 {
 fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
   let inside = u256_fits_u32(amount) & (amount.lo.x < 256u);
   let n = amount.lo.x & 255u;
-  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == 2u) & u256_is_negative(word)));
+  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == MODE_SHIFT_SIGNED_RIGHT) & u256_is_negative(word)));
   let x = U256(word.lo ^ sign, word.hi ^ sign);
   var shifted = U256_ZERO;
-  if (mode == 0u) {
+  if (mode == MODE_SHIFT_LEFT) {
     shifted = u256_shift_left(x, n);
   } else {
     shifted = u256_shift_right(x, n);
@@ -5785,9 +6186,17 @@ fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
   return U256(shifted.lo ^ sign, shifted.hi ^ sign);
 }
 
+const MODE_SHIFT_SIGNED_RIGHT = 2u;
+
 fn u256_is_negative(x: U256) -> bool {
   return (x.hi.w >> 31u) != 0u;
 }
+
+const MODE_SHIFT_LEFT = 0u;
+
+const MODE_BYTES_BYTE = 0u;
+
+const MODE_BYTES_SIGN_EXTEND = 1u;
 
 fn u256_byte(i: U256, x: U256) -> U256 {
   let index = i.lo.x & 31u;
@@ -5823,16 +6232,24 @@ fn u256_clz(x: U256) -> U256 {
   return u256_from_u32(256u - u256_bit_length(x));
 }
 
+const PROGRAM_OP_FIND_SLOT = 12u;
+
+const PROGRAM_OP_KECCAK = 14u;
+
+const PROGRAM_OP_LOAD = 10u;
+
 fn state_slot_value(slot: u32) -> U256 {
   let missing = slot == MISSING;
   let row = select(2u * slot, 0u, missing);
   return u256_select(U256(state_slot_values[row], state_slot_values[row + 1u]), U256_ZERO, missing);
 }
 
+const HINT_COLUMNS = 3u;
+
 @group(0) @binding(5) var<storage, read> state_slot_values: array<vec4<u32>>;
 
 fn state_slot(account: u32, key: U256) -> u32 {
-  let mask = lane_environment[0].z;
+  let mask = lane_environment.slot_mask;
   let hash = state_slot_hash(account, key);
   var found = MISSING;
   var open = true;
@@ -5853,7 +6270,7 @@ fn state_slot(account: u32, key: U256) -> u32 {
 }
 
 fn state_slot_hash(account: u32, key: U256) -> u32 {
-  return state_mix_quad(state_mix_quad(state_mix(0x85ebca6bu, account), key.lo), key.hi);
+  return state_mix_quad(state_mix_quad(state_mix(SLOT_HASH_SEED, account), key.lo), key.hi);
 }
 
 const MAX_PROBES = 64u;
@@ -5867,12 +6284,18 @@ fn state_mix_quad(hash: u32, limbs: vec4<u32>) -> u32 {
 }
 
 fn state_mix(hash: u32, limb: u32) -> u32 {
-  let h = (hash ^ limb) * 0x9e3779b1u;
-  return h ^ (h >> 15u);
+  let h = (hash ^ limb) * HASH_MULTIPLIER;
+  return h ^ (h >> HASH_SHIFT);
 }
 
+const SLOT_HASH_SEED = 0x85ebca6bu;
+
+const HASH_MULTIPLIER = 0x9e3779b1u;
+
+const HASH_SHIFT = 15u;
+
 fn state_account(address: U256) -> u32 {
-  let mask = lane_environment[0].w;
+  let mask = lane_environment.account_mask;
   let hash = state_account_hash(address);
   var found = MISSING;
   var open = true;
@@ -5883,9 +6306,9 @@ fn state_account(address: U256) -> u32 {
     let bucket = state_account_index[(hash + probe) & mask];
     open = bucket.x != 0u;
     if (open & (bucket.y == address.lo.x)) {
-      let row = STATE_ACCOUNT_VECTORS * (bucket.x - 1u);
-      let low = state_account_rows[row] ^ address.lo;
-      let same = (low.x | low.y | low.z | low.w | (state_account_rows[row + 1u].x ^ address.hi.x)) == 0u;
+      let row = ACCOUNT_ROW_VECTORS * (bucket.x - 1u);
+      let low = state_account_rows[row + ACCOUNT_ADDRESS_AT] ^ address.lo;
+      let same = (low.x | low.y | low.z | low.w | (state_account_rows[row + ACCOUNT_CODE_AT].x ^ address.hi.x)) == 0u;
       found = select(found, bucket.x - 1u, same);
       open = !same;
     }
@@ -5894,10 +6317,16 @@ fn state_account(address: U256) -> u32 {
 }
 
 fn state_account_hash(address: U256) -> u32 {
-  return state_mix(state_mix_quad(0x27d4eb2fu, address.lo), address.hi.x);
+  return state_mix(state_mix_quad(ACCOUNT_HASH_SEED, address.lo), address.hi.x);
 }
 
 @group(0) @binding(6) var<storage, read> state_account_index: array<vec2<u32>>;
+
+const ACCOUNT_CODE_AT = 1u;
+
+const ACCOUNT_HASH_SEED = 0x27d4eb2fu;
+
+const PROGRAM_OP_DIVIDE = 16u;
 
 fn u256_mul(a: U256, b: U256) -> U256 {
   var product: U256;
@@ -5969,14 +6398,16 @@ fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
 }
 
 fn evm_divide(a: U256, b: U256, mode: u32) -> U256 {
-  let is_signed = (mode & 1u) != 0u;
+  let is_signed = (mode & MODE_DIVIDE_SIGNED) != 0u;
   let a_negative = is_signed & u256_is_negative(a);
   let b_negative = is_signed & u256_is_negative(b);
   let parts = u256_divmod(u256_negate_if(a, a_negative), u256_negate_if(b, b_negative));
-  let rest = (mode & 2u) != 0u;
+  let rest = (mode & MODE_DIVIDE_REMAINDER) != 0u;
   let word = u256_select(parts.quotient, parts.remainder, rest);
   return u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
 }
+
+const MODE_DIVIDE_SIGNED = 1u;
 
 fn u256_divmod(n: U256, d: U256) -> U256DivMod {
   let by_zero = u256_is_zero(d);
@@ -6015,6 +6446,8 @@ fn u256_negate_if(x: U256, negative: bool) -> U256 {
   let s7 = u256_limb_add(x.hi.w ^ mask, 0u, s6.y);
   return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
 }
+
+const MODE_DIVIDE_REMAINDER = 2u;
 
 const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
 
@@ -6134,6 +6567,8 @@ fn evm_modular(a: U256, b: U256, c: U256, multiply: bool) -> U256 {
   }
   return u256_mod_wide(x, c);
 }
+
+const MODE_MODULAR_MULTIPLY = 1u;
 
 struct U512 {
   lo: U256,
@@ -6331,6 +6766,46 @@ fn u256_exp(base: U256, exponent: U256) -> U256 {
   }
   return u256_select(power, U256_ONE, bits == 0u);
 }
+
+const EXIT_MISS = 0xffffffffu;
+
+struct LaneEnvironment {
+  count: u32,
+  list_at: u32,
+  slot_mask: u32,
+  account_mask: u32,
+  lane_count: u32,
+  steps: u32,
+  codes_at: u32,
+  micro_at: u32,
+  words: array<U256, 8>,
+  skeletons: array<vec4<u32>, 8>,
+  arenas_at: u32,
+  lane_vectors: u32,
+  frames_at: u32,
+  stack_at: u32,
+  memory_at: u32,
+  return_at: u32,
+  slots_at: u32,
+  buckets_at: u32,
+  accounts_at: u32,
+  journal_at: u32,
+  logs_at: u32,
+  transient_at: u32,
+  depth: u32,
+  stack_words: u32,
+  memory_vectors: u32,
+  return_vectors: u32,
+  slots: u32,
+  bucket_mask: u32,
+  accounts: u32,
+  journal: u32,
+  log_vectors: u32,
+  transients: u32,
+  coinbase_id: u32,
+  clear_refund: u32,
+  spread: u32,
+}
 `,
   scatter: `@group(0) @binding(0) var<uniform> scatter_parameters: vec4<u32>;
 
@@ -6356,9 +6831,9 @@ fn u256_exp(base: U256, exponent: U256) -> U256 {
 }
 
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
-  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
 }
 
-const LANE_WORKGROUP = 64u;
+const WORKGROUP_SIZE = 64u;
 `,
 }

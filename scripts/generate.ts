@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { benchmarksDoc } from './benchmarks_doc.ts'
 import { compiledContracts } from './compile_contracts.ts'
 import { conformanceDoc } from './conformance_doc.ts'
+import { LAYOUT_FILES } from './layout_wgsl.ts'
 import { linkKernels } from './link_kernels.ts'
 import { wrapMarkdown } from './markdown.ts'
 import { opcodesDoc } from './opcodes_doc.ts'
@@ -18,7 +19,9 @@ interface GeneratedFile {
   readonly text: () => string | Promise<string>
 }
 
+/** In the order of what they are made of: kernels are linked with their layouts. */
 const FILES: readonly GeneratedFile[] = [
+  ...LAYOUT_FILES,
   { path: 'kernels/linked.generated.ts', text: linkKernels },
   { path: 'bench/contracts/compiled.generated.ts', text: compiledContracts },
   { path: 'docs/opcodes.md', text: () => wrapMarkdown(opcodesDoc()) },

@@ -29,7 +29,15 @@ const wgslFiles = (folder: string): string[] =>
 
 /** Module sources by their path from kernels/, as in `./u256/add.wgsl`. */
 const readModules = (): Map<string, string> =>
-  new Map(wgslFiles(KERNELS_FOLDER).map((path) => [`./${relative(KERNELS_FOLDER, path)}`, readFileSync(path, 'utf8')]))
+  new Map(
+    wgslFiles(KERNELS_FOLDER).map((path) => [
+      `./${relative(KERNELS_FOLDER, path).replace(GENERATED, '')}`,
+      readFileSync(path, 'utf8'),
+    ]),
+  )
+
+/** Written by scripts/layout_wgsl.ts: a module without this part of its name. */
+const GENERATED = /\.generated(?=\.wgsl$)/
 
 const modulePath = (file: string): string => `package::${file.slice(2, -'.wgsl'.length).replaceAll('/', '::')}`
 

@@ -263,6 +263,9 @@ export const EXIT_MISS = 0xffffffff
  */
 export const MISSING = 0xffffffff
 
+/** Hint columns of a slot look-up: the value, then (slot id, 0, 0, 0). */
+export const HINT_COLUMNS = 3
+
 /**
  * Sizes of a path on its way from bytecode to WGSL.
  *

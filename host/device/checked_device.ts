@@ -28,15 +28,32 @@ interface Place {
   readonly text: string
 }
 
-/** Arrays of the module: `var<...> name: array<T>` (runtime-sized, undefined here) or `array<T, N>`. */
-const arraysOf = (wgsl: string): ReadonlyMap<string, string | undefined> =>
-  new Map(
-    [
-      ...wgsl.matchAll(
-        /var<(?:storage|uniform|workgroup|private)[^>]*>\s*(\w+)\s*:\s*array<(?:[^<>]|<[^<>]*>)*?(?:,\s*(\w+))?>\s*;/g,
-      ),
-    ].map((match) => [match[1]!, match[2]]),
+/** `array<T>` (runtime-sized) or `array<T, N>`. */
+const ARRAY = /\s*array<(?:[^<>]|<[^<>]*>)*?(?:,\s*(\w+))?>\s*$/
+
+/** Members of a struct of the module: (name, type). */
+const membersOf = (wgsl: string, struct: string): readonly (readonly [string, string])[] => {
+  const body = new RegExp(`struct ${struct}\\s*{([^}]*)}`).exec(wgsl)?.[1] ?? ''
+  return [...body.matchAll(/(\w+)\s*:\s*((?:[^,<>]|<(?:[^<>]|<[^<>]*>)*>)+)/g)].map((match) => [match[1]!, match[2]!])
+}
+
+/**
+ * Lengths of the arrays that are variables of the module, by `name`, or members of a struct that is one, by
+ * `name.member`; undefined where runtime-sized.
+ */
+const arraysOf = (wgsl: string): ReadonlyMap<string, string | undefined> => {
+  const variables = wgsl.matchAll(/var<(?:storage|uniform|workgroup|private)[^>]*>\s*(\w+)\s*:([^;=]+);/g)
+  const typed = [...variables].flatMap(([, name, type]) => [
+    [name!, type!] as const,
+    ...membersOf(wgsl, type!.trim()).map(([member, inner]) => [`${name}.${member}`, inner] as const),
+  ])
+  return new Map(
+    typed.flatMap(([name, type]) => {
+      const array = ARRAY.exec(type)
+      return array === null ? [] : [[name, array[1]] as const]
+    }),
   )
+}
 
 /** Where the bracket that is open in front of `from` closes. */
 const closingBracket = (text: string, from: number): number => {
@@ -59,7 +76,7 @@ export const withCheckedIndexes = (wgsl: string, place: (text: string) => number
   const source = wgsl.replace(/\/\/.*$/gm, '')
   const arrays = arraysOf(source)
   const rewritten = (text: string): string => {
-    const find = /\b(\w+)\[/g
+    const find = /\b((?:\w+\.)?\w+)\[/g
     let out = ''
     let at = 0
     for (;;) {

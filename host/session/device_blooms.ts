@@ -1,12 +1,11 @@
 import { KERNELS } from '../../kernels/linked.generated.ts'
+import { BLOOM_MAX_ITEMS, BLOOM_PARAMETER_VECTORS } from '../../transpiler/layout/bloom.ts'
 import { WORKGROUP_SIZE } from '../../transpiler/layout/environment.ts'
 import type { BufferLease, BufferPool } from '../device/buffer_pool.ts'
 import type { BufferRange, Command, ComputeDevice } from '../device/compute_device.ts'
 import type { Kernel } from '../device/kernel.ts'
 
-/** Items of one dispatch of kernels/entry/bloom.wgsl. */
-const MAX_ITEMS = 16
-const PARAMETER_BYTES = 5 * 16
+const PARAMETER_BYTES = 16 * BLOOM_PARAMETER_VECTORS
 const INDEX_BYTES = 8
 
 /**
@@ -173,13 +172,13 @@ export class BloomRunner {
   }
 }
 
-/** The dispatches for these items: one per source and MAX_ITEMS items; `items` are positions in the list. */
+/** The dispatches for these items: one per source and BLOOM_MAX_ITEMS items; `items` are positions in the list. */
 const bloomCalls = (
   blooms: readonly BloomItem[],
 ): { readonly source: 'input' | 'lane'; readonly items: readonly number[] }[] => {
   const calls: { source: 'input' | 'lane'; items: number[] }[] = []
   blooms.forEach(({ source }, item) => {
-    const open = calls.find((call) => call.source === source && call.items.length < MAX_ITEMS)
+    const open = calls.find((call) => call.source === source && call.items.length < BLOOM_MAX_ITEMS)
     if (open === undefined) calls.push({ source, items: [item] })
     else open.items.push(item)
   })

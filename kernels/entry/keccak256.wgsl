@@ -1,4 +1,5 @@
 import package::keccak::keccak::{KeccakBlock, keccak_absorb, keccak_digest, keccak_f, keccak_zero};
+import package::layout::word::{KECCAK_RATE_BYTES, KECCAK_RATE_LIMBS};
 import package::lane::lane::lane_index;
 
 /// keccak-256 of messages of any length in one byte buffer. One invocation per message; a workgroup takes as long as
@@ -12,10 +13,6 @@ import package::lane::lane::lane_index;
 @group(0) @binding(2) var<storage, read> keccak256_messages: array<vec2<u32>>;
 /// The digest of message i as a word: limbs 0..3 at 2 i, limbs 4..7 at 2 i + 1.
 @group(0) @binding(3) var<storage, read_write> keccak256_digests: array<vec4<u32>>;
-
-/// Bytes per rate block, and u32s in it.
-const KECCAK256_RATE = 136u;
-const KECCAK256_WORDS = 34u;
 
 /// Four bytes from any byte offset. Bytes past the end of the buffer are unspecified.
 fn keccak256_load(offset: u32) -> u32 {
@@ -47,13 +44,13 @@ fn keccak256(
   }
   let offset = keccak256_messages[message].x;
   let length = keccak256_messages[message].y;
-  let block_count = length / KECCAK256_RATE + 1u;
+  let block_count = length / KECCAK_RATE_BYTES + 1u;
   var state = keccak_zero();
   for (var b = 0u; b < block_count; b++) {
     var block: KeccakBlock;
     // A loop instead of 34 load sites: storage loads are what compiles slowly.
-    for (var i = 0u; i < KECCAK256_WORDS; i++) {
-      block.w[i] = keccak256_padded(offset, length, b * KECCAK256_RATE + 4u * i);
+    for (var i = 0u; i < KECCAK_RATE_LIMBS; i++) {
+      block.w[i] = keccak256_padded(offset, length, b * KECCAK_RATE_BYTES + 4u * i);
     }
     block.w[33] ^= select(0u, 0x80000000u, b + 1u == block_count);
     state = keccak_f(keccak_absorb(state, block));

@@ -1,24 +1,55 @@
-import package::u256::u256::{U256, U256_ZERO, u256_from_bool, u256_from_u32, u256_reverse_bytes, u256_select};
 import package::u256::add::{u256_add, u256_sub};
 import package::u256::bits::u256_byte_length;
 import package::u256::compare::{u256_eq, u256_is_zero, u256_lt};
+import package::u256::u256::{U256, U256_ZERO, u256_from_bool, u256_from_u32, u256_reverse_bytes, u256_select};
 import package::evm::operations::{evm_arithmetic, evm_sum};
+import package::layout::environment::ENVIRONMENT_WORD_NUMBER;
+import package::layout::gas::{BLOCK_HASH_WINDOW, CALL_GAS_SHIFT, GAS_CALL_STIPEND, GAS_CALL_VALUE, GAS_COLD_ACCOUNT};
+import package::layout::gas::{GAS_COLD_SLOAD, GAS_COPY_WORD, GAS_EXP_BYTE, GAS_KECCAK_WORD, GAS_LOG_BYTE};
+import package::layout::gas::{GAS_NEW_ACCOUNT, GAS_SSTORE_RESET, GAS_SSTORE_SENTRY, GAS_SSTORE_SET, GAS_WARM};
+import package::layout::gas::MAX_CALL_DEPTH;
+import package::layout::instruction::{VM_MODE_ACCOUNT_BALANCE, VM_MODE_ACCOUNT_CODE_SIZE, VM_MODE_END_HALT};
+import package::layout::instruction::{VM_MODE_END_REVERT, VM_MODE_END_STOP, VM_MODE_MEMORY_LOAD};
+import package::layout::instruction::{VM_MODE_MEMORY_STORE_BYTE, VM_MODE_MEMO_BLOCK_HASH, VM_MODE_STORAGE_STORE};
+import package::layout::lane_vm::{CODE_DELEGATION, CODE_HEADER_VECTORS, CODE_PRESENT, ENTRY_BALANCE, ENTRY_EXISTS};
+import package::layout::lane_vm::{ENTRY_READ, ENTRY_TOUCHED, ENTRY_WARM, FRAME_BASES_AT, FRAME_CALLDATA_AT};
+import package::layout::lane_vm::{FRAME_CALLDATA_IN_ARENA, FRAME_CODE_AT, FRAME_FREE, FRAME_LEFT_AT, FRAME_MARKS_AT};
+import package::layout::lane_vm::{FRAME_PARTIES_AT, FRAME_STATIC, FRAME_VALUE_AT, FRAME_VECTORS, ITEM_SLOT, ITEM_VALUE};
+import package::layout::lane_vm::{ITEM_VECTORS, ITEM_WARM, LANE_COST, LANE_GAS_PRICE, LANE_LISTS, LANE_PARTIES};
+import package::layout::lane_vm::{LANE_VALUE, MICRO_P256, MICRO_P256_ADDRESS, MICRO_PRECOMPILE_LAST, RECORD_BEFORE_AT};
+import package::layout::lane_vm::{RECORD_LEAST_AT, RECORD_PRESENT_AT, SLOT_READ, SLOT_VECTORS, VM_ACCOUNT_VECTORS};
+import package::layout::lane_vm::{VM_CALL_CALL, VM_CALL_CALLCODE, VM_CALL_DELEGATECALL, VM_CALL_STATICCALL};
+import package::layout::lane_vm::{VM_COPY_ACCOUNT_CODE, VM_COPY_CALLDATA, VM_COPY_CODE, VM_COPY_MEMORY};
+import package::layout::lane_vm::{VM_COPY_RETURNDATA, VM_ENVIRONMENT_ADDRESS, VM_ENVIRONMENT_CALLDATASIZE};
+import package::layout::lane_vm::{VM_ENVIRONMENT_CALLER, VM_ENVIRONMENT_CALLVALUE, VM_ENVIRONMENT_CODESIZE};
+import package::layout::lane_vm::{VM_ENVIRONMENT_GAS, VM_ENVIRONMENT_GASPRICE, VM_ENVIRONMENT_MSIZE};
+import package::layout::lane_vm::{VM_ENVIRONMENT_NUMBER, VM_ENVIRONMENT_ORIGIN, VM_ENVIRONMENT_RETURNDATASIZE};
+import package::layout::lane_vm::{VM_ENVIRONMENT_SELFBALANCE, VM_EXIT_MISS_ACCOUNT, VM_EXIT_MISS_BLOCK_HASH};
+import package::layout::lane_vm::{VM_EXIT_MISS_BYTES, VM_EXIT_MISS_CODE, VM_EXIT_MISS_PRECOMPILE, VM_EXIT_MISS_SLOT};
+import package::layout::lane_vm::{VM_EXIT_REFUSED, VM_EXIT_SUCCEEDED, VM_MAX_STEPS, VM_MEMO_BLOCK_HASH, VM_MEMO_OWNERS};
+import package::layout::lane_vm::{VM_NONE, VM_OPERAND_CONSTANT, VM_OPERAND_MASK, VM_OPERAND_NONE, VM_OP_ACCOUNT};
+import package::layout::lane_vm::{VM_OP_BLOB_HASH, VM_OP_CALL, VM_OP_CALLDATA_LOAD, VM_OP_CHARGE, VM_OP_COPY_MEMORY};
+import package::layout::lane_vm::{VM_OP_END, VM_OP_ENTER, VM_OP_ENVIRONMENT, VM_OP_EXP, VM_OP_KECCAK, VM_OP_LOG};
+import package::layout::lane_vm::{VM_OP_MEMO, VM_OP_MEMORY, VM_OP_MODULAR, VM_OP_MUL, VM_OP_REFUSE, VM_OP_STORAGE};
+import package::layout::lane_vm::{VM_OP_TRANSIENT, VM_OP_WARM, VM_REGION_FRAMES, VM_REGION_LOGS, VM_REGION_RETURNDATA};
+import package::layout::path::MISSING;
+import package::layout::tables::{ACCOUNT_CODE_AT, ACCOUNT_CODE_SHIFT, ACCOUNT_FLAG_EXISTS, ACCOUNT_ROW_VECTORS};
+import package::layout::tables::{CONSTANTS_CODE_HASH_AT, CONSTANTS_CODE_SIZE_AT};
+import package::layout::word::BYTES_PER_WORD;
 import package::lane::lane::{lane_environment, lanes_in, lanes_out};
-import package::state::state::{MISSING, state_account, state_account_address, state_account_vector, state_constants, state_slot, state_slot_value};
-import package::vm::lane::{VM_FRAME_FREE, VM_FRAME_STATIC, VM_FRAME_VECTORS, VM_MISS_ACCOUNT, VM_MISS_BLOCK_HASH, VM_MISS_BYTES, VM_MISS_CODE};
-import package::vm::lane::{VM_MISS_PRECOMPILE, VM_MISS_SLOT, VM_REFUSED, VM_REGION_FRAMES, VM_REGION_LOGS, VM_REGION_RETURN, VM_SUCCEEDED};
-import package::vm::lane::{vm_account, vm_arena, vm_at, vm_bytes, vm_charge, vm_code, vm_code_bytes, vm_columns, vm_depth, vm_exit};
-import package::vm::lane::{vm_flags, vm_frame, vm_full, vm_gas, vm_go, vm_grow, vm_height, vm_journal, vm_lane, vm_leave, vm_less, vm_log_vectors};
-import package::vm::lane::{vm_logs, vm_memory, vm_minus, vm_native, vm_pc, vm_plus, vm_put_word, vm_range_end, vm_refund, vm_returned, vm_take};
-import package::vm::lane::{vm_spread, vm_stride, vm_turns, vm_word, vm_words};
-import package::vm::stream::{VM_SOURCE_ARENA, VM_SOURCE_CODES, VM_SOURCE_WAVE, VM_SOURCE_WORD, VmSource, vm_keccak, vm_move};
-import package::vm::record::{VM_NONE, vm_account_record, vm_note, vm_slot_record, vm_transient_record, vm_undo};
+import package::state::state::{state_account, state_account_address, state_account_vector, state_constants, state_slot};
+import package::state::state::state_slot_value;
 import package::vm::frame::{vm_load, vm_open_frame, vm_save};
-import package::vm::instruction::{VM_MODE_HALT, VM_OPERAND_NONE, VM_OP_ACCOUNT, VM_OP_BLOB_HASH, VM_OP_CALL, VM_OP_CALLDATA_LOAD, VM_OP_CHARGE};
-import package::vm::instruction::{VM_OP_COPY_MEMORY, VM_OP_END, VM_OP_ENTER, VM_OP_ENVIRONMENT, VM_OP_KECCAK, VM_OP_LOG, VM_OP_MEMO, VM_OP_MEMORY};
-import package::vm::instruction::{VM_OP_MODULAR, VM_OP_REFUSE, VM_OP_STORAGE, VM_OP_TRANSIENT, VM_OP_WARM, VM_STEPS, vm_operand, vm_shift_height};
-import package::vm::instruction::vm_stack_place;
+import package::vm::instruction::{vm_mode, vm_opcode, vm_operand, vm_shift_height, vm_stack_place};
+import package::vm::lane::{vm_account, vm_arena, vm_at, vm_bytes, vm_charge, vm_code, vm_code_bytes, vm_columns};
+import package::vm::lane::{vm_depth, vm_exit, vm_flags, vm_frame, vm_full, vm_gas, vm_go, vm_grow, vm_height};
+import package::vm::lane::{vm_journal, vm_lane, vm_leave, vm_less, vm_log_vectors, vm_logs, vm_memory, vm_minus};
+import package::vm::lane::{vm_native, vm_pc, vm_plus, vm_put_word, vm_range_end, vm_refund, vm_returned, vm_spread};
+import package::vm::lane::{vm_stride, vm_take, vm_turns, vm_vector, vm_word, vm_words};
+import package::vm::record::{vm_account_record, vm_note, vm_slot_record, vm_transient_record, vm_undo};
 import package::vm::simple::vm_run_simple;
+import package::vm::stream::{VM_SOURCE_ARENA, VM_SOURCE_CODES, VM_SOURCE_WAVE, VM_SOURCE_WORD, VmSource, vm_keccak};
+import package::vm::stream::vm_move;
 
 /// Runs any contract, one transaction a lane, each lane with a program counter of its own: layouts in transpiler/layout/lane_vm.ts.
 ///
@@ -27,37 +58,13 @@ import package::vm::simple::vm_run_simple;
 /// that need it meet there: growth of memory, look-ups, what the opcode does, moves of bytes, frames, the result. A phase that lacks
 /// something from the host leaves the lane at the same instruction, with gas and memory as they were.
 
-const VM_MODE_CALL_VALUE = 3u;
-const VM_MODE_GAS_PRICE = 6u;
-const VM_MODE_GAS = 9u;
-const VM_MODE_SELFBALANCE = 10u;
-const VM_COPY_CODE = 2u;
-const VM_COPY_RETURNED = 3u;
-const VM_COPY_ACCOUNT_CODE = 4u;
-const VM_MEMO_OWNERS = 0xfffffe00u;
-const VM_MEMO_BLOCK_HASHES = 0xfffffffeu;
-
-const VM_CODE_PRESENT = 1u;
-const VM_CODE_DELEGATION = 2u;
-
-const VM_SLOT_READ = 2u;
-const VM_ENTRY_WARM = 1u;
-const VM_ENTRY_READ = 2u;
-const VM_ENTRY_BALANCE = 4u;
-const VM_ENTRY_EXISTS = 8u;
-const VM_ENTRY_TOUCHED = 16u;
-
-const VM_ITEM_SLOT = 1u;
-const VM_ITEM_WARM = 2u;
-const VM_ITEM_VALUE = 4u;
-
 /// Gas of an SSTORE to a warm slot, and what it adds to the refund (EIP-2200, EIP-2929, EIP-3529).
 fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
-  let clears = lane_environment[23].w;
+  let clears = lane_environment.clear_refund;
   let original_zero = u256_is_zero(original);
   let clean = u256_eq(original, current);
   let unchanged = u256_eq(current, next);
-  let gas = select(100u, select(2900u, 20000u, original_zero), clean & !unchanged);
+  let gas = select(GAS_WARM, select(GAS_SSTORE_RESET - GAS_COLD_SLOAD, GAS_SSTORE_SET, original_zero), clean & !unchanged);
   let cleared = select(0u, clears, !original_zero & u256_is_zero(next));
   let uncleared = select(0u, clears, !original_zero & u256_is_zero(current));
   let restored = select(0u, select(2800u, 19900u, original_zero), u256_eq(original, next));
@@ -65,15 +72,20 @@ fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
   return vec2<u32>(gas, refund);
 }
 
+/// Vector of the header of a micro code.
+fn vm_micro_header(index: u32) -> u32 {
+  return lane_environment.micro_at + CODE_HEADER_VECTORS * index;
+}
+
 /// Micro code header of the precompile at an address; 0 where there is none.
 fn vm_precompile(address: U256) -> u32 {
   let rest = address.lo.y | address.lo.z | address.lo.w | address.hi.x;
   let low = address.lo.x;
-  let index = select(select(0u, low, low <= 0x11u), 0x12u, low == 0x100u);
+  let index = select(select(0u, low, low <= MICRO_PRECOMPILE_LAST), MICRO_P256, low == MICRO_P256_ADDRESS);
   var header = 0u;
   if ((rest == 0u) & (index != 0u)) {
-    let at = lane_environment[1].w + 2u * index;
-    header = select(0u, at, (lanes_in[at + 1u].z & VM_CODE_PRESENT) != 0u);
+    let at = vm_micro_header(index);
+    header = select(0u, at, (lanes_in[at + 1u].z & CODE_PRESENT) != 0u);
   }
   return header;
 }
@@ -84,22 +96,22 @@ fn lane_vm(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  vm_spread = lane_environment[24].y;
+  vm_spread = lane_environment.spread;
   vm_stride = 1u << vm_spread;
   let number = ((workgroup.x + workgroup.y * workgroups.x) << vm_spread) + local;
-  if ((local >= vm_stride) | (number >= lane_environment[0].x)) {
+  if ((local >= vm_stride) | (number >= lane_environment.count)) {
     return;
   }
-  vm_lane = lanes_out[lane_environment[0].y + (number >> 2u)][number & 3u];
-  vm_arena = lane_environment[18].x + (((vm_lane >> vm_spread) * lane_environment[18].y) << vm_spread) + (vm_lane & (vm_stride - 1u));
+  vm_lane = lanes_out[lane_environment.list_at + (number >> 2u)][number & 3u];
+  vm_arena = lane_environment.arenas_at + (((vm_lane >> vm_spread) * lane_environment.lane_vectors) << vm_spread) + (vm_lane & (vm_stride - 1u));
   var started = vm_load();
   // A frame to open before the next instruction.
   var opens = started;
   vm_go = select(0u, VM_NONE, started);
-  let parties = lanes_out[vm_columns(7u)];
-  let lists = lanes_out[vm_columns(8u)];
+  let parties = lanes_out[vm_columns(LANE_PARTIES)];
+  let lists = lanes_out[vm_columns(LANE_LISTS)];
   var output = vec2<u32>(0u);
-  for (var step = 0u; step < VM_STEPS; step++) {
+  for (var step = 0u; step < VM_MAX_STEPS; step++) {
     if ((vm_exit == 0u) & opens) {
       vm_open_frame();
       opens = false;
@@ -113,13 +125,13 @@ fn lane_vm(
     var b = next.b;
     var ok = next.ok;
     let words_before = vm_words;
-    var opcode = instruction.x & 0xffu;
-    var mode = (instruction.x >> 8u) & 0x7fu;
+    var opcode = vm_opcode(instruction);
+    var mode = vm_mode(instruction);
     let immediate = instruction.z >> 16u;
     let c_operand = instruction.z & 0xffffu;
     let calls = opcode == VM_OP_CALL;
     let enters = opcode == VM_OP_ENTER;
-    let pays = calls & (mode < 2u);
+    let pays = calls & (mode <= VM_CALL_CALLCODE);
     let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
 
     // More operands: c; of a call gas, address, value and its two ranges; the words of the frame and of the transaction.
@@ -127,7 +139,7 @@ fn lane_vm(
     var to = U256_ZERO;
     var in_range = vec2<u32>(0u);
     var out_range = vec2<u32>(0u);
-    let of_frame = (opcode == VM_OP_ENVIRONMENT) & ((mode == VM_MODE_GAS_PRICE) | (mode == VM_MODE_CALL_VALUE));
+    let of_frame = (opcode == VM_OP_ENVIRONMENT) & ((mode == VM_ENVIRONMENT_GASPRICE) | (mode == VM_ENVIRONMENT_CALLVALUE));
     var first = 2u;
     var operands = 2u;
     var wide = c_operand;
@@ -148,20 +160,20 @@ fn lane_vm(
         if ((n == 2u) & !pays) {
           continue;
         }
-        operand = wide & 0x3fffu;
+        operand = wide & VM_OPERAND_MASK;
         wide--;
       }
       var place = vm_stack_place(operand);
       var stride = vm_stride;
       if (enters) {
-        place = vm_columns(11u);
-        stride = lane_environment[1].x;
+        place = vm_columns(LANE_VALUE);
+        stride = lane_environment.lane_count;
       } else if (of_frame) {
-        place = select(vm_frame + (5u << vm_spread), vm_columns(9u), mode == VM_MODE_GAS_PRICE);
-        stride = select(vm_stride, lane_environment[1].x, mode == VM_MODE_GAS_PRICE);
+        place = select(vm_vector(vm_frame, FRAME_VALUE_AT), vm_columns(LANE_GAS_PRICE), mode == VM_ENVIRONMENT_GASPRICE);
+        stride = select(vm_stride, lane_environment.lane_count, mode == VM_ENVIRONMENT_GASPRICE);
       }
       var word = U256_ZERO;
-      if ((operand < 0x4000u) | enters | of_frame) {
+      if ((operand < VM_OPERAND_CONSTANT) | enters | of_frame) {
         word = vm_word(place, stride);
       } else {
         word = vm_operand(operand);
@@ -202,21 +214,21 @@ fn lane_vm(
       var unit = 0u;
       var touched = 0u;
       if (opcode == VM_OP_MEMORY) {
-        length = select(32u, 1u, mode == 2u);
+        length = select(BYTES_PER_WORD, 1u, mode == VM_MODE_MEMORY_STORE_BYTE);
       } else if (calls) {
         touched = max(vm_range_end(in_range.x, in_range.y), vm_range_end(out_range.x, out_range.y));
-      } else if ((opcode == VM_OP_KECCAK) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | ((opcode == VM_OP_END) & (mode != 0u) & (mode != VM_MODE_HALT))) {
+      } else if ((opcode == VM_OP_KECCAK) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | ((opcode == VM_OP_END) & (mode != VM_MODE_END_STOP) & (mode != VM_MODE_END_HALT))) {
         length = select(b_bytes, vm_bytes(c), opcode == VM_OP_COPY_MEMORY);
         let units = select((min(length, 0x4000000u) + 31u) >> 5u, min(length, 0x4000000u), opcode == VM_OP_LOG);
-        unit = units * select(select(select(0u, 8u, opcode == VM_OP_LOG), 6u, opcode == VM_OP_KECCAK), 3u, opcode == VM_OP_COPY_MEMORY);
-        touched = select(0u, vm_range_end(b_bytes, length), (opcode == VM_OP_COPY_MEMORY) & (mode == 0u));
+        unit = units * select(select(select(0u, GAS_LOG_BYTE, opcode == VM_OP_LOG), GAS_KECCAK_WORD, opcode == VM_OP_KECCAK), GAS_COPY_WORD, opcode == VM_OP_COPY_MEMORY);
+        touched = select(0u, vm_range_end(b_bytes, length), (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_MEMORY));
         let inside = (b_bytes <= vm_returned) & (length <= vm_returned) & (b_bytes + length <= vm_returned);
-        ok = ok & (inside | (opcode != VM_OP_COPY_MEMORY) | (mode != VM_COPY_RETURNED));
+        ok = ok & (inside | (opcode != VM_OP_COPY_MEMORY) | (mode != VM_COPY_RETURNDATA));
       }
       touched = max(touched, vm_range_end(offset, length));
-      let changes = ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT)) & (mode == 1u);
-      let forbidden = changes | (opcode == VM_OP_LOG) | (calls & (mode == 0u) & has_value);
-      ok = ok & !(forbidden & ((vm_flags & VM_FRAME_STATIC) != 0u));
+      let changes = ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT)) & (mode == VM_MODE_STORAGE_STORE);
+      let forbidden = changes | (opcode == VM_OP_LOG) | (calls & (mode == VM_CALL_CALL) & has_value);
+      ok = ok & !(forbidden & ((vm_flags & FRAME_STATIC) != 0u));
       if (ok & (touched != 0u)) {
         ok = vm_grow(touched);
       }
@@ -226,30 +238,30 @@ fn lane_vm(
     // What the frame's record says.
     var calldata = vec4<u32>(0u);
     let copies = opcode == VM_OP_COPY_MEMORY;
-    let from_calldata = (opcode == VM_OP_CALLDATA_LOAD) | (copies & (mode == 1u));
+    let from_calldata = (opcode == VM_OP_CALLDATA_LOAD) | (copies & (mode == VM_COPY_CALLDATA));
     if (from_calldata | (opcode == VM_OP_ENVIRONMENT) | (opcode == VM_OP_MEMO) | copies) {
-      var k = select(2u, 0u, (opcode == VM_OP_ENVIRONMENT) & (mode == 2u));
-      k = select(k, 7u, copies & (mode == VM_COPY_CODE));
-      calldata = lanes_out[vm_frame + (k << vm_spread)];
+      var k = select(FRAME_CALLDATA_AT, FRAME_PARTIES_AT, (opcode == VM_OP_ENVIRONMENT) & (mode == VM_ENVIRONMENT_CALLER));
+      k = select(k, FRAME_CODE_AT, copies & (mode == VM_COPY_CODE));
+      calldata = lanes_out[vm_vector(vm_frame, k)];
     }
 
     // Accounts: the one that is named, the one that its code stands in for (EIP-7702), and the payer.
     var item = vec4<u32>(0u);
     var item_word = U256_ZERO;
     if ((opcode == VM_OP_WARM) & (vm_returned < lists.y)) {
-      let place = lists.x + 3u * vm_returned;
+      let place = lists.x + ITEM_VECTORS * vm_returned;
       item = lanes_out[place];
       item.w = 1u;
       item_word = vm_word(place + 1u, 1u);
       vm_returned++;
       next_pc = vm_pc;
     }
-    let item_slot = (item.w == 1u) & ((item.x & VM_ITEM_SLOT) != 0u);
+    let item_slot = (item.w == 1u) & ((item.x & ITEM_SLOT) != 0u);
     let item_account = (item.w == 1u) & !item_slot;
     let runs = calls | enters;
     let named = (opcode == VM_OP_ACCOUNT) | calls | foreign;
-    let self_balance = (opcode == VM_OP_ENVIRONMENT) & (mode == VM_MODE_SELFBALANCE);
-    let sees_balance = self_balance | ((opcode == VM_OP_ACCOUNT) & (mode == 0u));
+    let self_balance = (opcode == VM_OP_ENVIRONMENT) & (mode == VM_ENVIRONMENT_SELFBALANCE);
+    let sees_balance = self_balance | ((opcode == VM_OP_ACCOUNT) & (mode == VM_MODE_ACCOUNT_BALANCE));
     // Records by their first vector in the arena: what is read, what stands in for it, who pays. None begins at 0.
     var record = 0u;
     var target_record = 0u;
@@ -275,7 +287,7 @@ fn lane_vm(
           id = select(parties.x, vm_account, calls);
         } else {
           if (turn == 1u) {
-            if (!runs | ((code.z & VM_CODE_DELEGATION) == 0u)) {
+            if (!runs | ((code.z & CODE_DELEGATION) == 0u)) {
               continue;
             }
             let first = lanes_in[code.x];
@@ -289,7 +301,7 @@ fn lane_vm(
           }
           id = state_account(address);
           if (id == MISSING) {
-            vm_leave(VM_MISS_ACCOUNT, 0u, address);
+            vm_leave(VM_EXIT_MISS_ACCOUNT, 0u, address);
             break;
           }
         }
@@ -297,7 +309,7 @@ fn lane_vm(
         var row = vec4<u32>(0u);
         var low = vec4<u32>(0u);
         var high = vec4<u32>(0u);
-        for (var k = 1u; k < 1u + vm_turns(3u); k++) {
+        for (var k = ACCOUNT_CODE_AT; k < ACCOUNT_CODE_AT + vm_turns(ACCOUNT_ROW_VECTORS - ACCOUNT_CODE_AT); k++) {
           row = low;
           low = high;
           high = state_account_vector(id, k);
@@ -310,16 +322,16 @@ fn lane_vm(
           let place = vm_at(found.at);
           let is_sender = id == parties.x;
           var balance = U256(low, high);
-          balance = u256_select(balance, item_word, item_account & ((item.x & VM_ITEM_VALUE) != 0u));
+          balance = u256_select(balance, item_word, item_account & ((item.x & ITEM_VALUE) != 0u));
           if (is_sender) {
-            balance = u256_sub(balance, vm_word(vm_columns(13u), lane_environment[1].x));
+            balance = u256_sub(balance, vm_word(vm_columns(LANE_COST), lane_environment.lane_count));
           }
-          let warm = is_sender | (id == parties.y) | (id == lane_environment[23].z);
-          let exists = is_sender | ((row.w & 1u) != 0u);
-          let flags = select(0u, VM_ENTRY_WARM, warm) | select(0u, VM_ENTRY_EXISTS, exists);
-          lanes_out[place] = vec4<u32>(id, flags, row.w >> 8u, 0u);
-          for (var copy = 1u; copy < 1u + vm_turns(6u); copy++) {
-            lanes_out[place + (copy << vm_spread)] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
+          let warm = is_sender | (id == parties.y) | (id == lane_environment.coinbase_id);
+          let exists = is_sender | ((row.w & ACCOUNT_FLAG_EXISTS) != 0u);
+          let flags = select(0u, ENTRY_WARM, warm) | select(0u, ENTRY_EXISTS, exists);
+          lanes_out[place] = vec4<u32>(id, flags, row.w >> ACCOUNT_CODE_SHIFT, 0u);
+          for (var copy = RECORD_BEFORE_AT; copy < RECORD_BEFORE_AT + vm_turns(VM_ACCOUNT_VECTORS - RECORD_BEFORE_AT); copy++) {
+            lanes_out[vm_vector(place, copy)] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
           }
         }
         if (turn == 2u) {
@@ -331,19 +343,19 @@ fn lane_vm(
           record = found.at;
           callee_id = id;
           callee_constants = row.z;
-          precompile = select(select(0u, lane_environment[1].w + 2u * vm_native, enters & (vm_native != 0u)), native, named);
+          precompile = select(select(0u, vm_micro_header(vm_native), enters & (vm_native != 0u)), native, named);
         } else {
           // Two looks: the second finds the account warm that the first has found cold (EIP-7702).
           target_record = found.at;
           delegate_warm = (native != 0u) | (found.at == record);
         }
-        if ((runs | foreign) & ((row.w >> 8u) != 0u)) {
-          header = lane_environment[1].z + 2u * (row.w >> 8u);
+        if ((runs | foreign) & ((row.w >> ACCOUNT_CODE_SHIFT) != 0u)) {
+          header = lane_environment.codes_at + CODE_HEADER_VECTORS * (row.w >> ACCOUNT_CODE_SHIFT);
           constants = row.z;
           code_owner = id;
           code = lanes_in[header + 1u];
-          if ((code.z & VM_CODE_PRESENT) == 0u) {
-            vm_leave(VM_MISS_CODE, id, U256_ZERO);
+          if ((code.z & CODE_PRESENT) == 0u) {
+            vm_leave(VM_EXIT_MISS_CODE, id, U256_ZERO);
             break;
           }
         }
@@ -357,7 +369,7 @@ fn lane_vm(
         code_owner = calldata.y;
       }
       if ((header != 0u) & (code.x == 0u)) {
-        vm_leave(VM_MISS_BYTES, code_owner, U256_ZERO);
+        vm_leave(VM_EXIT_MISS_BYTES, code_owner, U256_ZERO);
       }
     }
 
@@ -367,13 +379,13 @@ fn lane_vm(
       var owner = vm_account;
       var wanted = true;
       if (opcode == VM_OP_MEMO) {
-        owner = select(VM_MEMO_OWNERS + immediate, VM_MEMO_BLOCK_HASHES, mode == 0u);
+        owner = select(VM_MEMO_OWNERS + immediate, (VM_MEMO_OWNERS + VM_MEMO_BLOCK_HASH), mode == VM_MODE_MEMO_BLOCK_HASH);
         key = evm_sum(a, b, false);
         // Of the 256 ancestors: 1 <= number - a <= 256, at full width.
-        let number = U256(lane_environment[2], lane_environment[3]);
+        let number = lane_environment.words[ENVIRONMENT_WORD_NUMBER];
         let distance = u256_sub(number, a);
-        let near = all((distance.lo.yzw == vec3<u32>(0u))) & all(distance.hi == vec4<u32>(0u)) & (distance.lo.x - 1u < 256u);
-        wanted = (mode != 0u) | (near & u256_lt(a, number));
+        let near = all((distance.lo.yzw == vec3<u32>(0u))) & all(distance.hi == vec4<u32>(0u)) & (distance.lo.x - 1u < BLOCK_HASH_WINDOW);
+        wanted = (mode != VM_MODE_MEMO_BLOCK_HASH) | (near & u256_lt(a, number));
       }
       var id = item.y;
       if (wanted & !item_slot) {
@@ -384,7 +396,7 @@ fn lane_vm(
         held = state_slot_value(id);
       }
       if (id == MISSING) {
-        vm_leave(select(select(VM_MISS_PRECOMPILE, VM_MISS_BLOCK_HASH, mode == 0u), VM_MISS_SLOT, opcode == VM_OP_STORAGE), select(immediate, owner, opcode == VM_OP_STORAGE), key);
+        vm_leave(select(select(VM_EXIT_MISS_PRECOMPILE, VM_EXIT_MISS_BLOCK_HASH, mode == VM_MODE_MEMO_BLOCK_HASH), VM_EXIT_MISS_SLOT, opcode == VM_OP_STORAGE), select(immediate, owner, opcode == VM_OP_STORAGE), key);
         output = vec2<u32>(16u * vm_memory, calldata.z);
       } else if (opcode == VM_OP_MEMO) {
         word = held;
@@ -392,9 +404,9 @@ fn lane_vm(
         let found = vm_slot_record(id, select(vm_account, item.z, item_slot));
         record = found.at;
         if (found.is_new & (vm_exit == 0u)) {
-          held = u256_select(held, item_word, (item.x & VM_ITEM_VALUE) != 0u);
-          for (var copy = 1u; copy < 1u + vm_turns(4u); copy++) {
-            lanes_out[vm_at(record) + (copy << vm_spread)] = select(held.hi, held.lo, (copy & 1u) != 0u);
+          held = u256_select(held, item_word, (item.x & ITEM_VALUE) != 0u);
+          for (var copy = RECORD_BEFORE_AT; copy < RECORD_BEFORE_AT + vm_turns(SLOT_VECTORS - RECORD_BEFORE_AT); copy++) {
+            lanes_out[vm_vector(vm_at(record), copy)] = select(held.hi, held.lo, (copy & 1u) != 0u);
           }
         }
       }
@@ -404,7 +416,7 @@ fn lane_vm(
     }
 
     let storage = opcode == VM_OP_STORAGE;
-    let writes = (mode == 1u) & (storage | (opcode == VM_OP_TRANSIENT));
+    let writes = (mode == VM_MODE_STORAGE_STORE) & (storage | (opcode == VM_OP_TRANSIENT));
     let code_header = select(header, precompile, precompile != 0u);
     var present = U256_ZERO;
     var exists = false;
@@ -418,7 +430,7 @@ fn lane_vm(
       var purse = U256_ZERO;
       var cost = 0u;
       // What is paid before the first look, whatever the state says (EIP-7928): else nothing was looked at.
-      var first_cost = select(0u, 9000u, calls & has_value);
+      var first_cost = select(0u, GAS_CALL_VALUE, calls & has_value);
       for (var turn = 0u; turn < 3u; turn++) {
         let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
         var place = vm_at(at);
@@ -427,24 +439,24 @@ fn lane_vm(
           if ((opcode != VM_OP_BLOB_HASH) | (turn != 0u) | (offset >= lists.w)) {
             continue;
           }
-          place = lists.z + 2u * offset - (3u << vm_spread);
+          place = lists.z + 2u * offset - (RECORD_PRESENT_AT << vm_spread);
           stride = 1u;
         } else {
           let flags = lanes_out[place].y;
-          let warm = ((flags & VM_ENTRY_WARM) != 0u) | select(precompile != 0u, delegate_warm, turn == 1u);
-          exists = select(exists, (flags & VM_ENTRY_EXISTS) != 0u, turn == 0u);
-          let look = select(select(0u, select(2600u, 100u, warm), named), select(2100u, select(100u, 0u, writes), warm), storage);
+          let warm = ((flags & ENTRY_WARM) != 0u) | select(precompile != 0u, delegate_warm, turn == 1u);
+          exists = select(exists, (flags & ENTRY_EXISTS) != 0u, turn == 0u);
+          let look = select(select(0u, select(GAS_COLD_ACCOUNT, GAS_WARM, warm), named), select(GAS_COLD_SLOAD, select(GAS_WARM, 0u, writes), warm), storage);
           cost += select(look, 0u, turn == 2u);
           first_cost += select(0u, look, turn == 0u);
         }
         if (turn != 1u) {
-          purse = vm_word(place + (3u << vm_spread), stride);
+          purse = vm_word(vm_vector(place, RECORD_PRESENT_AT), stride);
           present = u256_select(present, purse, turn == 0u);
         }
       }
       if (storage & writes) {
-        let costs = vm_sstore(vm_word(vm_at(record) + vm_stride, vm_stride), present, b);
-        first_cost = 2301u;
+        let costs = vm_sstore(vm_word(vm_vector(vm_at(record), RECORD_BEFORE_AT), vm_stride), present, b);
+        first_cost = GAS_SSTORE_SENTRY + 1u;
         ok = ok & !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
         cost += costs.x;
         vm_refund += select(0u, costs.y, ok);
@@ -453,15 +465,15 @@ fn lane_vm(
       ok = ok & vm_charge(cost);
       if (calls & ok) {
         if (has_value) {
-          ok = vm_charge(9000u + select(0u, 25000u, !exists & u256_is_zero(present) & (mode == 0u)));
+          ok = vm_charge(GAS_CALL_VALUE + select(0u, GAS_NEW_ACCOUNT, !exists & u256_is_zero(present) & (mode == VM_CALL_CALL)));
         }
         // All but a 64th at most (EIP-150).
-        let cap = vm_minus(vm_gas, vec2<u32>((vm_gas.x >> 6u) | (vm_gas.y << 26u), vm_gas.y >> 6u));
+        let cap = vm_minus(vm_gas, vec2<u32>((vm_gas.x >> CALL_GAS_SHIFT) | (vm_gas.y << (32u - CALL_GAS_SHIFT)), vm_gas.y >> CALL_GAS_SHIFT));
         let asked_far = (a.lo.z | a.lo.w | a.hi.x | a.hi.y | a.hi.z | a.hi.w) != 0u;
         given = select(cap, a.lo.xy, !asked_far & vm_less(a.lo.xy, cap));
         vm_gas = vm_minus(vm_gas, given);
-        given = vm_plus(given, vec2<u32>(select(0u, 2300u, has_value), 0u));
-        starts = !(has_value & u256_lt(purse, c)) & (vm_depth < 1024u);
+        given = vm_plus(given, vec2<u32>(select(0u, GAS_CALL_STIPEND, has_value), 0u));
+        starts = !(has_value & u256_lt(purse, c)) & (vm_depth < MAX_CALL_DEPTH);
       }
       pushes = runs & ok & starts & (code_header != 0u);
 
@@ -470,7 +482,7 @@ fn lane_vm(
         if (turn == 2u) {
           journal = vm_journal;
           if (pushes & calls) {
-            if (vm_depth + 1u >= lane_environment[21].x) {
+            if (vm_depth + 1u >= lane_environment.depth) {
               vm_full(VM_REGION_FRAMES);
             }
             vm_depth++;
@@ -479,7 +491,7 @@ fn lane_vm(
         let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
         let moves = turn >= 2u;
         // A CALLCODE pays the account itself: nothing moves, but the payer must hold the value all the same.
-        let paid = ok & starts & ((calls & (mode == 0u)) | enters);
+        let paid = ok & starts & ((calls & (mode == VM_CALL_CALL)) | enters);
         if ((at == 0u) | (moves & !(paid | (ok & calls & (turn == 2u))))) {
           continue;
         }
@@ -487,13 +499,13 @@ fn lane_vm(
         let flags = lanes_out[place].y;
         // The code that stands in (EIP-7702) is looked at by a call that starts.
         let looks_at = select(looks_at_first, ok & starts, turn == 1u);
-        let looks = select(0u, select(select(select(0u, VM_ENTRY_READ, runs | (named & !sees_balance)), VM_ENTRY_BALANCE, sees_balance), VM_SLOT_READ, storage), looks_at);
-        let warms = select(0u, VM_ENTRY_WARM, named | runs | storage | ((item.x & VM_ITEM_WARM) != 0u));
+        let looks = select(0u, select(select(select(0u, ENTRY_READ, runs | (named & !sees_balance)), ENTRY_BALANCE, sees_balance), SLOT_READ, storage), looks_at);
+        let warms = select(0u, ENTRY_WARM, named | runs | storage | ((item.x & ITEM_WARM) != 0u));
         var marks = looks | warms;
         var notes = (writes & (turn == 0u)) | ((warms & ~flags) != 0u);
         if (moves) {
           // A payer that may not start the call is looked at.
-          marks = select(select(0u, VM_ENTRY_BALANCE, !starts), VM_ENTRY_TOUCHED, turn == 3u);
+          marks = select(select(0u, ENTRY_BALANCE, !starts), ENTRY_TOUCHED, turn == 3u);
           notes = paid;
         }
         if (notes) {
@@ -505,46 +517,45 @@ fn lane_vm(
           now = evm_sum(u256_select(present, purse, turn == 2u), c, turn == 2u);
         }
         if (ok & notes & (writes | (moves & has_value & (payer != record)))) {
-          vm_put_word(place + (3u << vm_spread), now);
+          vm_put_word(vm_vector(place, RECORD_PRESENT_AT), now);
         }
         if ((turn == 2u) & starts) {
-          let least = vm_word(place + (5u << vm_spread), vm_stride);
-          vm_put_word(place + (5u << vm_spread), u256_select(least, now, u256_lt(now, least)));
+          let least = vm_word(vm_vector(place, RECORD_LEAST_AT), vm_stride);
+          vm_put_word(vm_vector(place, RECORD_LEAST_AT), u256_select(least, now, u256_lt(now, least)));
         }
       }
     }
 
     if (vm_exit == 0u) {
       // Everything that needs nothing from outside.
-      if (opcode < 12u) {
+      if (opcode < VM_OP_MUL) {
         if (opcode == VM_OP_ENVIRONMENT) {
-          if (mode < 3u) {
-            let id = select(select(calldata.z, parties.x, mode == 1u), vm_account, mode == 0u);
+          if (mode < VM_ENVIRONMENT_CALLVALUE) {
+            let id = select(select(calldata.z, parties.x, mode == VM_ENVIRONMENT_ORIGIN), vm_account, mode == VM_ENVIRONMENT_ADDRESS);
             word = state_account_address(id);
-          } else if (mode > VM_MODE_SELFBALANCE) {
-            let at = 2u + 2u * (mode - VM_MODE_SELFBALANCE - 1u);
-            word = U256(lane_environment[at], lane_environment[at + 1u]);
+          } else if (mode > VM_ENVIRONMENT_SELFBALANCE) {
+            word = lane_environment.words[mode - VM_ENVIRONMENT_NUMBER];
           } else if (self_balance) {
             word = present;
-          } else if ((mode != 3u) & (mode != VM_MODE_GAS_PRICE)) {
-            let number = select(select(vm_gas.x, 32u * vm_words, mode == 8u), vm_returned, mode == 7u);
-            word = u256_from_u32(select(select(number, calldata.z, mode == 4u), vm_code_bytes.y, mode == 5u));
-            word.lo.y = select(0u, vm_gas.y, mode == VM_MODE_GAS);
+          } else if ((mode != VM_ENVIRONMENT_CALLVALUE) & (mode != VM_ENVIRONMENT_GASPRICE)) {
+            let number = select(select(vm_gas.x, BYTES_PER_WORD * vm_words, mode == VM_ENVIRONMENT_MSIZE), vm_returned, mode == VM_ENVIRONMENT_RETURNDATASIZE);
+            word = u256_from_u32(select(select(number, calldata.z, mode == VM_ENVIRONMENT_CALLDATASIZE), vm_code_bytes.y, mode == VM_ENVIRONMENT_CODESIZE));
+            word.lo.y = select(0u, vm_gas.y, mode == VM_ENVIRONMENT_GAS);
           }
         } else {
           word = present;
         }
-      } else if (opcode < 16u) {
-        if (opcode == 15u) {
-          ok = ok & vm_charge(50u * u256_byte_length(b));
+      } else if (opcode < VM_OP_COPY_MEMORY) {
+        if (opcode == VM_OP_EXP) {
+          ok = ok & vm_charge(GAS_EXP_BYTE * u256_byte_length(b));
         }
         if (ok) {
           word = evm_arithmetic(opcode, mode, a, b, c);
         }
       } else if (opcode == VM_OP_ACCOUNT) {
         word = present;
-        if (mode != 0u) {
-          let at = 2u * (callee_constants + select(0u, 1u, mode == 1u));
+        if (mode != VM_MODE_ACCOUNT_BALANCE) {
+          let at = 2u * (callee_constants + select(CONSTANTS_CODE_HASH_AT, CONSTANTS_CODE_SIZE_AT, mode == VM_MODE_ACCOUNT_CODE_SIZE));
           word = u256_select(U256_ZERO, U256(state_constants[at], state_constants[at + 1u]), exists | !u256_is_zero(present));
         }
       } else if (opcode == VM_OP_BLOB_HASH) {
@@ -552,55 +563,55 @@ fn lane_vm(
       } else if (opcode == VM_OP_CHARGE) {
         ok = vm_take(offset);
       } else if (opcode == VM_OP_REFUSE) {
-        vm_leave(VM_REFUSED, immediate, U256_ZERO);
+        vm_leave(VM_EXIT_REFUSED, immediate, U256_ZERO);
       }
     }
 
     if (!ok) {
       opcode = VM_OP_END;
-      mode = VM_MODE_HALT;
+      mode = VM_MODE_END_HALT;
       length = 0u;
     }
 
     // Bytes.
-    let parent = vm_frame - (VM_FRAME_VECTORS << vm_spread);
-    let memory = vm_at(lane_environment[19].x + vm_memory);
-    let returned = vm_at(lane_environment[19].y);
+    let parent = vm_frame - (FRAME_VECTORS << vm_spread);
+    let memory = vm_at(lane_environment.memory_at + vm_memory);
+    let returned = vm_at(lane_environment.return_at);
     var call = vec4<u32>(0u);
     var call_ranges = vec4<u32>(0u);
     if ((opcode == VM_OP_END) & (vm_depth != 0u)) {
-      call = lanes_out[parent + vm_stride];
-      call_ranges = lanes_out[parent + (3u << vm_spread)];
+      call = lanes_out[vm_vector(parent, FRAME_BASES_AT)];
+      call_ranges = lanes_out[vm_vector(parent, FRAME_LEFT_AT)];
     }
     if (vm_exit == 0u) {
       if ((opcode == VM_OP_CALLDATA_LOAD) | (opcode == VM_OP_MEMORY) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | (opcode == VM_OP_END)) {
-        var source = VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, offset, U256_ZERO);
+        var source = VmSource(VM_SOURCE_ARENA, memory, BYTES_PER_WORD * vm_words, offset, U256_ZERO);
         var base = 0u;
         var at = offset;
         var backward = false;
         var moves = 1u;
         if (from_calldata) {
           let from_byte = select(b_bytes, offset, opcode == VM_OP_CALLDATA_LOAD);
-          source = VmSource(select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, calldata.w == 1u), calldata.x, calldata.y + calldata.z, calldata.y + min(from_byte, calldata.z), U256_ZERO);
+          source = VmSource(select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, calldata.w == FRAME_CALLDATA_IN_ARENA), calldata.x, calldata.y + calldata.z, calldata.y + min(from_byte, calldata.z), U256_ZERO);
         }
         if (opcode == VM_OP_CALLDATA_LOAD) {
           at = 0u;
-          length = 32u;
+          length = BYTES_PER_WORD;
         } else if (opcode == VM_OP_MEMORY) {
-          if (mode == 0u) {
+          if (mode == VM_MODE_MEMORY_LOAD) {
             at = 0u;
           } else {
             var bytes = u256_reverse_bytes(b);
-            bytes.lo.x = select(bytes.lo.x, b.lo.x & 0xffu, mode == 2u);
-            source = VmSource(VM_SOURCE_WORD, 0u, 32u, 0u, bytes);
+            bytes.lo.x = select(bytes.lo.x, b.lo.x & 0xffu, mode == VM_MODE_MEMORY_STORE_BYTE);
+            source = VmSource(VM_SOURCE_WORD, 0u, BYTES_PER_WORD, 0u, bytes);
             base = memory;
           }
         } else if (opcode == VM_OP_COPY_MEMORY) {
           base = memory;
-          if (mode == 0u) {
+          if (mode == VM_COPY_MEMORY) {
             source.position = b_bytes;
             backward = b_bytes < at;
-          } else if (mode == VM_COPY_RETURNED) {
+          } else if (mode == VM_COPY_RETURNDATA) {
             source = VmSource(VM_SOURCE_ARENA, returned, vm_returned, b_bytes, U256_ZERO);
           } else if (copies_code) {
             source = VmSource(VM_SOURCE_CODES, code.x, code.y, min(b_bytes, code.y), U256_ZERO);
@@ -608,18 +619,18 @@ fn lane_vm(
         } else if (opcode == VM_OP_LOG) {
           at = 0u;
           let vectors = 1u + 2u * mode + ((length + 15u) >> 4u);
-          if (vm_log_vectors + vectors > lane_environment[23].x) {
+          if (vm_log_vectors + vectors > lane_environment.log_vectors) {
             vm_full(VM_REGION_LOGS);
             length = 0u;
           } else {
-            let log = vm_at(lane_environment[20].z + vm_log_vectors);
+            let log = vm_at(lane_environment.logs_at + vm_log_vectors);
             lanes_out[log] = vec4<u32>(vm_account, mode, length, vectors);
             var topic = vm_stack_place(c_operand);
             for (var n = 0u; n < 2u * mode; n++) {
-              lanes_out[log + ((1u + n) << vm_spread)] = lanes_out[topic + ((n & 1u) << vm_spread)];
+              lanes_out[vm_vector(log, 1u + n)] = lanes_out[vm_vector(topic, n & 1u)];
               topic -= (n & 1u) << (vm_spread + 1u);
             }
-            base = log + ((1u + 2u * mode) << vm_spread);
+            base = vm_vector(log, 1u + 2u * mode);
             vm_log_vectors += vectors;
             vm_logs++;
           }
@@ -629,8 +640,8 @@ fn lane_vm(
           if (vm_depth == 0u) {
             output = vec2<u32>(16u * vm_memory + select(offset, 0u, length == 0u), length);
             length = 0u;
-          } else if (length > 16u * lane_environment[21].w) {
-            vm_full(VM_REGION_RETURN);
+          } else if (length > 16u * lane_environment.return_vectors) {
+            vm_full(VM_REGION_RETURNDATA);
             length = 0u;
           }
           vm_returned = length;
@@ -640,7 +651,7 @@ fn lane_vm(
           if (n == 1u) {
             // From the return data to where the caller wants it.
             source = VmSource(VM_SOURCE_ARENA, base, length, 0u, U256_ZERO);
-            base = vm_at(lane_environment[19].x + call.w);
+            base = vm_at(lane_environment.memory_at + call.w);
             at = call_ranges.z;
             length = min(length, call_ranges.w);
           }
@@ -650,72 +661,72 @@ fn lane_vm(
           }
         }
       } else if (opcode == VM_OP_KECCAK) {
-        word = vm_keccak(VmSource(VM_SOURCE_ARENA, memory, 32u * vm_words, select(offset, 0u, length == 0u), U256_ZERO), length);
+        word = vm_keccak(VmSource(VM_SOURCE_ARENA, memory, BYTES_PER_WORD * vm_words, select(offset, 0u, length == 0u), U256_ZERO), length);
       }
     }
 
     // Frames.
     if ((vm_exit == 0u) & ((opcode == VM_OP_CALL) | enters | (opcode == VM_OP_END))) {
       if (opcode == VM_OP_END) {
-        if ((mode >= 2u) & started) {
-          let mark = lanes_out[vm_frame + (4u << vm_spread)];
+        if ((mode >= VM_MODE_END_REVERT) & started) {
+          let mark = lanes_out[vm_vector(vm_frame, FRAME_MARKS_AT)];
           vm_undo(mark.x);
           vm_log_vectors = mark.y;
           vm_logs = mark.z;
           vm_refund = mark.w;
         }
-        vm_gas = select(vm_gas, vec2<u32>(0u), mode == VM_MODE_HALT);
+        vm_gas = select(vm_gas, vec2<u32>(0u), mode == VM_MODE_END_HALT);
         if (vm_depth == 0u) {
-          vm_exit = max(mode, VM_SUCCEEDED);
+          vm_exit = max(mode, VM_EXIT_SUCCEEDED);
         } else {
           vm_depth--;
           vm_height = call.y;
           vm_go = call.x;
-          vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[parent + (7u << vm_spread)].z));
+          vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[vm_vector(parent, FRAME_CODE_AT)].z));
           opens = true;
-          word = u256_from_bool(mode < 2u);
-          result = vm_at(lane_environment[18].w + 2u * (call.z + call.y - 1u));
+          word = u256_from_bool(mode < VM_MODE_END_REVERT);
+          result = vm_at(lane_environment.stack_at + 2u * (call.z + call.y - 1u));
           has_result = true;
         }
       } else {
         if (pushes) {
           started = true;
-          let delegate_call = calls & (mode == 2u);
-          let keeps = calls & ((mode == 1u) | (mode == 2u));
+          let delegate_call = calls & (mode == VM_CALL_DELEGATECALL);
+          let keeps = calls & ((mode == VM_CALL_CALLCODE) | (mode == VM_CALL_DELEGATECALL));
           let seen_value = u256_select(U256_ZERO, c, has_value);
-          var parties_now = vec4<u32>(code_header, select(callee_id, vm_account, keeps), vm_account, select(vm_flags & VM_FRAME_STATIC, VM_FRAME_STATIC, calls & (mode == 3u)));
-          parties_now.w = select(parties_now.w, VM_FRAME_FREE, precompile != 0u);
+          var parties_now = vec4<u32>(code_header, select(callee_id, vm_account, keeps), vm_account, select(vm_flags & FRAME_STATIC, FRAME_STATIC, calls & (mode == VM_CALL_STATICCALL)));
+          parties_now.w = select(parties_now.w, FRAME_FREE, precompile != 0u);
           var bases = vec4<u32>(0u);
-          let input = vm_at(lane_environment[19].x + vm_memory + (in_range.x >> 4u));
-          calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, 1u);
-          var frame = vm_frame + (VM_FRAME_VECTORS << vm_spread);
+          let input = vm_at(lane_environment.memory_at + vm_memory + (in_range.x >> 4u));
+          calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, FRAME_CALLDATA_IN_ARENA);
+          var frame = vm_vector(vm_frame, FRAME_VECTORS);
           if (enters) {
             parties_now.z = parties.x;
-            parties_now.w = select(0u, VM_FRAME_FREE, vm_native != 0u);
+            parties_now.w = select(0u, FRAME_FREE, vm_native != 0u);
             calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
             frame = vm_frame;
           } else {
-            lanes_out[vm_frame + (3u << vm_spread)] = vec4<u32>(vm_words, vm_gas.x, out_range);
-            lanes_out[vm_frame + (7u << vm_spread)].z = vm_gas.y;
-            let own = lanes_out[vm_frame + vm_stride];
+            lanes_out[vm_vector(vm_frame, FRAME_LEFT_AT)] = vec4<u32>(vm_words, vm_gas.x, out_range);
+            lanes_out[vm_vector(vm_frame, FRAME_CODE_AT)].z = vm_gas.y;
+            let own = lanes_out[vm_vector(vm_frame, FRAME_BASES_AT)];
             let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
             bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
-            lanes_out[vm_frame + vm_stride] = vec4<u32>(instruction.w >> 16u, after, own.zw);
+            lanes_out[vm_vector(vm_frame, FRAME_BASES_AT)] = vec4<u32>(instruction.w >> 16u, after, own.zw);
           }
-          for (var k = 0u; k < vm_turns(8u); k++) {
+          for (var k = 0u; k < vm_turns(FRAME_VECTORS); k++) {
             var v = parties_now;
-            v = select(v, bases, k == 1u);
-            v = select(v, calldata, k == 2u);
-            v = select(v, vec4<u32>(0u), k == 3u);
-            v = select(v, vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund), k == 4u);
-            v = select(v, seen_value.lo, k == 5u);
-            v = select(v, seen_value.hi, k == 6u);
-            v = select(v, vec4<u32>(constants, code_owner, 0u, 0u), k == 7u);
-            if (delegate_call & ((k == 0u) | (k == 5u) | (k == 6u))) {
-              let inherited = lanes_out[vm_frame + (k << vm_spread)];
-              v = select(inherited, vec4<u32>(v.xy, inherited.z, v.w), k == 0u);
+            v = select(v, bases, k == FRAME_BASES_AT);
+            v = select(v, calldata, k == FRAME_CALLDATA_AT);
+            v = select(v, vec4<u32>(0u), k == FRAME_LEFT_AT);
+            v = select(v, vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund), k == FRAME_MARKS_AT);
+            v = select(v, seen_value.lo, k == FRAME_VALUE_AT);
+            v = select(v, seen_value.hi, k == FRAME_VALUE_AT + 1u);
+            v = select(v, vec4<u32>(constants, code_owner, 0u, 0u), k == FRAME_CODE_AT);
+            if (delegate_call & ((k == FRAME_PARTIES_AT) | (k == FRAME_VALUE_AT) | (k == FRAME_VALUE_AT + 1u))) {
+              let inherited = lanes_out[vm_vector(vm_frame, k)];
+              v = select(inherited, vec4<u32>(v.xy, inherited.z, v.w), k == FRAME_PARTIES_AT);
             }
-            lanes_out[frame + (k << vm_spread)] = v;
+            lanes_out[vm_vector(frame, k)] = v;
           }
           vm_gas = given;
           vm_height = 0u;
@@ -726,7 +737,7 @@ fn lane_vm(
           // Nothing runs: an account without code, or a call that may not start.
           vm_gas = vm_plus(vm_gas, select(given, vec2<u32>(0u), enters));
           word = u256_from_bool(starts);
-          vm_exit = select(0u, VM_SUCCEEDED, enters);
+          vm_exit = select(0u, VM_EXIT_SUCCEEDED, enters);
           vm_shift_height(immediate);
           vm_go = instruction.w >> 16u;
         }
@@ -734,7 +745,7 @@ fn lane_vm(
       }
     }
 
-    if (vm_exit < VM_MISS_ACCOUNT) {
+    if (vm_exit < VM_EXIT_MISS_ACCOUNT) {
       if (has_result) {
         lanes_out[result] = word.lo;
         lanes_out[result + vm_stride] = word.hi;

@@ -1,5 +1,5 @@
 import package::u256::u256::U256;
-import package::keccak::keccak::{keccak_init_32, keccak_f};
+import package::keccak::keccak::{keccak_f, keccak_init_32};
 import package::bloom::bits::bloom_bits;
 import package::lane::lane::lane_index;
 

@@ -1,5 +1,5 @@
-import package::u256::u256::U256;
 import package::u256::mul::u256_mul;
+import package::u256::u256::U256;
 import package::lane::lane::lane_index;
 
 /// Measures 256-bit multiplications per second: x starts as y and becomes (x * y mod 2^256) ^ i for i = 0 .. iterations

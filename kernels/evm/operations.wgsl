@@ -1,11 +1,15 @@
-import package::u256::u256::{U256, U256_ONE, U256_ZERO, u256_fits_u32, u256_from_bool, u256_from_u32, u256_select};
-import package::u256::add::{u256_add_carry, u256_is_negative, u256_negate_if, u256_limb_add};
+import package::u256::add::{u256_add_carry, u256_is_negative, u256_limb_add, u256_negate_if};
 import package::u256::bits::u256_bit_length;
 import package::u256::compare::{u256_eq, u256_lt};
 import package::u256::div::u256_divmod;
 import package::u256::modular::{u256_divmod_wide, u256_mod_wide};
 import package::u256::mul::{U512, u256_mul_high, u256_mul_low, u256_mul_wide};
 import package::u256::shift::{u256_shift_left, u256_shift_right};
+import package::u256::u256::{U256, U256_ONE, U256_ZERO, u256_fits_u32, u256_from_bool, u256_from_u32, u256_select};
+import package::layout::instruction::{MODE_COMPARE_EQUAL, MODE_COMPARE_SIGNED_LESS, MODE_DIVIDE_REMAINDER};
+import package::layout::instruction::{MODE_DIVIDE_SIGNED, MODE_MODULAR_MULTIPLY, MODE_SHIFT_LEFT};
+import package::layout::instruction::MODE_SHIFT_SIGNED_RIGHT;
+import package::layout::lane_vm::{VM_OP_DIVIDE, VM_OP_EXP, VM_OP_MODULAR};
 
 /// Operations of the EVM with a mode, so that several opcodes share one site: modes are those of the instructions in
 /// transpiler/layout/program.ts and lane_vm.ts.
@@ -26,19 +30,19 @@ fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
 }
 
 fn evm_compare(a: U256, b: U256, mode: u32) -> U256 {
-  let flip = vec4<u32>(0u, 0u, 0u, (mode & 1u) << 31u);
+  let flip = vec4<u32>(0u, 0u, 0u, (mode & MODE_COMPARE_SIGNED_LESS) << 31u);
   let less = u256_lt(U256(a.lo, a.hi ^ flip), U256(b.lo, b.hi ^ flip));
-  return u256_from_bool(select(less, u256_eq(a, b), mode == 2u));
+  return u256_from_bool(select(less, u256_eq(a, b), mode == MODE_COMPARE_EQUAL));
 }
 
 /// Amounts of 256 and more give 0, or the sign.
 fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
   let inside = u256_fits_u32(amount) & (amount.lo.x < 256u);
   let n = amount.lo.x & 255u;
-  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == 2u) & u256_is_negative(word)));
+  let sign = vec4<u32>(select(0u, 0xffffffffu, (mode == MODE_SHIFT_SIGNED_RIGHT) & u256_is_negative(word)));
   let x = U256(word.lo ^ sign, word.hi ^ sign);
   var shifted = U256_ZERO;
-  if (mode == 0u) {
+  if (mode == MODE_SHIFT_LEFT) {
     shifted = u256_shift_left(x, n);
   } else {
     shifted = u256_shift_right(x, n);
@@ -48,11 +52,11 @@ fn evm_shift(amount: U256, word: U256, mode: u32) -> U256 {
 }
 
 fn evm_divide(a: U256, b: U256, mode: u32) -> U256 {
-  let is_signed = (mode & 1u) != 0u;
+  let is_signed = (mode & MODE_DIVIDE_SIGNED) != 0u;
   let a_negative = is_signed & u256_is_negative(a);
   let b_negative = is_signed & u256_is_negative(b);
   let parts = u256_divmod(u256_negate_if(a, a_negative), u256_negate_if(b, b_negative));
-  let rest = (mode & 2u) != 0u;
+  let rest = (mode & MODE_DIVIDE_REMAINDER) != 0u;
   let word = u256_select(parts.quotient, parts.remainder, rest);
   return u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
 }
@@ -72,9 +76,9 @@ fn evm_modular(a: U256, b: U256, c: U256, multiply: bool) -> U256 {
 ///
 /// EXP is the left-to-right square and multiply of u256_exp; the others that multiply do so in its first turn.
 fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
-  let divides = opcode == 13u;
-  let is_exp = opcode == 15u;
-  let is_signed = divides & ((mode & 1u) != 0u);
+  let divides = opcode == VM_OP_DIVIDE;
+  let is_exp = opcode == VM_OP_EXP;
+  let is_signed = divides & ((mode & MODE_DIVIDE_SIGNED) != 0u);
   let a_negative = is_signed & u256_is_negative(a);
   let b_negative = is_signed & u256_is_negative(b);
   var wide = U512(u256_negate_if(a, a_negative), U256_ZERO);
@@ -103,17 +107,17 @@ fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {
       }
     }
     wide.lo = u256_select(wide.lo, U256_ONE, is_exp & (bits == 0u));
-    if ((opcode == 14u) & (mode == 1u)) {
+    if ((opcode == VM_OP_MODULAR) & (mode == MODE_MODULAR_MULTIPLY)) {
       wide.hi = u256_mul_high(a, b, sum);
-    } else if (opcode == 14u) {
+    } else if (opcode == VM_OP_MODULAR) {
       let total = u256_add_carry(a, b);
       wide = U512(total.sum, u256_from_u32(total.carry));
     }
   }
   var word = wide.lo;
-  if (divides | (opcode == 14u)) {
+  if (divides | (opcode == VM_OP_MODULAR)) {
     let parts = u256_divmod_wide(wide, u256_select(c, u256_negate_if(b, b_negative), divides));
-    let rest = !divides | ((mode & 2u) != 0u);
+    let rest = !divides | ((mode & MODE_DIVIDE_REMAINDER) != 0u);
     word = u256_select(parts.quotient, parts.remainder, rest);
     word = u256_negate_if(word, select(a_negative != b_negative, a_negative, rest));
   }

@@ -1,4 +1,5 @@
 import package::u256::u256::{U256, u256_reverse_bytes};
+import package::layout::word::KECCAK_RATE_LIMBS;
 
 /// The 1600-bit state: lane i (x + 5 y in FIPS 202) as its low half a<i>l and its high half a<i>h. Named members
 /// instead of an array keep it in registers on every driver.
@@ -32,7 +33,7 @@ struct KeccakState {
 
 /// A rate block of keccak-256: 136 bytes in order, four to a u32, the first in the low bits.
 struct KeccakBlock {
-  w: array<u32, 34>,
+  w: array<u32, KECCAK_RATE_LIMBS>,
 }
 
 fn keccak_zero() -> KeccakState {

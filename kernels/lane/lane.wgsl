@@ -1,26 +1,20 @@
 import package::u256::u256::U256;
+import package::layout::environment::{LaneEnvironment, WORKGROUP_SIZE};
 
 /// The uniform of every execution kernel; layout in transpiler/layout/environment.ts.
-@group(0) @binding(0) var<uniform> lane_environment: array<vec4<u32>, 26>;
+@group(0) @binding(0) var<uniform> lane_environment: LaneEnvironment;
 /// Columns of vec4<u32>: column c of lane l at c * lane count + l. A word takes two columns, limbs 0..3 then 4..7.
 @group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
 
-/// First vector of the block environment's words, then of the skeleton ids.
-const LANE_WORDS_AT = 2u;
-const LANE_SKELETONS_AT = 18u;
-
-/// Lanes per workgroup; WORKGROUP_SIZE on the host.
-const LANE_WORKGROUP = 64u;
-
 /// Number of an invocation in a dispatch that may be laid out in two dimensions (host/device/lanes.ts):
 /// global_invocation_id.x alone repeats above 65,535 workgroups.
 fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
-  return (workgroup.x + workgroup.y * workgroups.x) * LANE_WORKGROUP + local;
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
 }
 
 fn lane_count() -> u32 {
-  return lane_environment[0].x;
+  return lane_environment.count;
 }
 
 fn lane_in(column: u32, lane: u32) -> vec4<u32> {
@@ -42,13 +36,12 @@ fn lane_out_word(column: u32, lane: u32, v: U256) {
 
 /// Word i of ENVIRONMENT_WORDS.
 fn environment_word(i: u32) -> U256 {
-  let at = LANE_WORDS_AT + 2u * i;
-  return U256(lane_environment[at], lane_environment[at + 1u]);
+  return lane_environment.words[i];
 }
 
 /// The host's id of the i-th code skeleton that the path names.
 fn environment_skeleton(i: u32) -> u32 {
-  let ids = lane_environment[LANE_SKELETONS_AT + (i >> 2u)];
+  let ids = lane_environment.skeletons[i >> 2u];
   let pair = select(ids.xy, ids.zw, (i & 2u) != 0u);
   return select(pair.x, pair.y, (i & 1u) != 0u);
 }

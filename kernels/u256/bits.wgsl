@@ -1,4 +1,4 @@
-import package::u256::u256::{U256, u256_from_u32, u256_limb, u256_fits_u32, u256_select};
+import package::u256::u256::{U256, u256_fits_u32, u256_from_u32, u256_limb, u256_select};
 
 fn u256_and(a: U256, b: U256) -> U256 {
   return U256(a.lo & b.lo, a.hi & b.hi);

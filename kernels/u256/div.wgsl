@@ -1,10 +1,10 @@
-import package::u256::u256::{U256, U256_ZERO, U256_ONE, u256_select};
-import package::u256::add::{u256_negate_if, u256_is_negative};
+import package::u256::add::{u256_is_negative, u256_negate_if};
 import package::u256::bits::u256_bit_length;
 import package::u256::compare::u256_is_zero;
-import package::u256::digits::{u256_append_digit, u256_digit_reciprocal, u256_divide_digit};
-import package::u256::digits::{u256_from_digits, u256_to_digits};
+import package::u256::digits::{u256_append_digit, u256_digit_reciprocal, u256_divide_digit, u256_from_digits};
+import package::u256::digits::u256_to_digits;
 import package::u256::shift::{u256_shift_left, u256_shift_right};
+import package::u256::u256::{U256, U256_ONE, U256_ZERO, u256_select};
 
 struct U256DivMod {
   quotient: U256,

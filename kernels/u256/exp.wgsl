@@ -1,7 +1,7 @@
-import package::u256::u256::{U256, U256_ONE, u256_select};
 import package::u256::bits::u256_bit_length;
 import package::u256::mul::u256_mul;
 import package::u256::shift::u256_shift_left;
+import package::u256::u256::{U256, U256_ONE, u256_select};
 
 /// base ^ exponent mod 2^256, 0 ^ 0 = 1 (YP appendix H, 0x0a).
 ///

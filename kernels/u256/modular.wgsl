@@ -1,12 +1,12 @@
-import package::u256::u256::{U256, U256_ZERO, U256_ONE, u256_from_u32, u256_select};
 import package::u256::add::u256_add_carry;
 import package::u256::bits::{u256_bit_length, u256_or};
 import package::u256::compare::u256_is_zero;
-import package::u256::digits::{u256_append_digit, u256_digit_reciprocal, u256_divide_digit};
-import package::u256::digits::{u256_from_digits, u256_to_digits};
+import package::u256::digits::{u256_append_digit, u256_digit_reciprocal, u256_divide_digit, u256_from_digits};
+import package::u256::digits::u256_to_digits;
 import package::u256::div::U256DivMod;
 import package::u256::mul::{U512, u256_mul_wide};
 import package::u256::shift::{u256_shift_left, u256_shift_right};
+import package::u256::u256::{U256, U256_ONE, U256_ZERO, u256_from_u32, u256_select};
 
 /// x / d, low 256 bits, and x mod d for a 512-bit x; both 0 for d = 0.
 ///

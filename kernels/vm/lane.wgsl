@@ -1,35 +1,10 @@
 import package::u256::u256::{U256, U256_ZERO, u256_fits_u32};
+import package::layout::gas::{GAS_MEMORY_WORD, MEMORY_QUADRATIC_DIVISOR};
+import package::layout::lane_vm::{FRAME_FREE, VM_EXIT_QUOTA, VM_REGION_MEMORY};
 import package::lane::lane::{lane_environment, lanes_out};
 
 /// Registers of a lane of the lane VM, and its places in the wave store (transpiler/layout/lane_vm.ts). Module variables, so that
 /// every function that a step runs through sees them: what is passed by pointer is cloned for each site.
-
-const VM_RUNNING = 0u;
-const VM_SUCCEEDED = 1u;
-const VM_REVERTED = 2u;
-const VM_HALTED = 3u;
-const VM_MISS_ACCOUNT = 4u;
-const VM_MISS_SLOT = 5u;
-const VM_MISS_CODE = 6u;
-const VM_MISS_BYTES = 7u;
-const VM_MISS_BLOCK_HASH = 8u;
-const VM_MISS_PRECOMPILE = 9u;
-const VM_REFUSED = 16u;
-const VM_QUOTA = 17u;
-
-const VM_REGION_FRAMES = 0u;
-const VM_REGION_STACK = 1u;
-const VM_REGION_MEMORY = 2u;
-const VM_REGION_RETURN = 3u;
-const VM_REGION_SLOTS = 4u;
-const VM_REGION_ACCOUNTS = 5u;
-const VM_REGION_JOURNAL = 6u;
-const VM_REGION_LOGS = 7u;
-const VM_REGION_TRANSIENTS = 8u;
-
-const VM_FRAME_STATIC = 1u;
-const VM_FRAME_FREE = 2u;
-const VM_FRAME_VECTORS = 8u;
 
 var<private> vm_lane: u32;
 /// Vectors between neighbours of a lane's region: as many as arenas interleave, a power of two; and its logarithm.
@@ -77,13 +52,18 @@ var<private> vm_asked: u32;
 var<private> vm_asked_word: U256;
 
 fn vm_columns(column: u32) -> u32 {
-  return column * lane_environment[1].x + vm_lane;
+  return column * lane_environment.lane_count + vm_lane;
 }
 
 /// The number n, for loops that the compiler shall not unroll: it takes a load or store in a loop once, and two that stand there
 /// twice as long (docs/decisions/0014-lane-vm.md).
 fn vm_turns(n: u32) -> u32 {
-  return min(n, lane_environment[21].y);
+  return min(n, lane_environment.stack_words);
+}
+
+/// Vector k of what begins with vector `at` of the lane's arena.
+fn vm_vector(at: u32, k: u32) -> u32 {
+  return at + (k << vm_spread);
 }
 
 /// A word of the wave store whose halves stand `stride` vectors apart.
@@ -97,13 +77,13 @@ fn vm_word(at: u32, stride: u32) -> U256 {
 
 fn vm_put_word(at: u32, word: U256) {
   for (var half = 0u; half < vm_turns(2u); half++) {
-    lanes_out[at + (half << vm_spread)] = select(word.lo, word.hi, half == 1u);
+    lanes_out[vm_vector(at, half)] = select(word.lo, word.hi, half == 1u);
   }
 }
 
 /// Vector k of the lane's arena.
 fn vm_at(k: u32) -> u32 {
-  return vm_arena + (k << vm_spread);
+  return vm_vector(vm_arena, k);
 }
 
 /// A request or refusal: the lane's instruction stays undone.
@@ -114,7 +94,7 @@ fn vm_leave(exit: u32, asked: u32, word: U256) {
 }
 
 fn vm_full(region: u32) {
-  vm_leave(VM_QUOTA, region, U256_ZERO);
+  vm_leave(VM_EXIT_QUOTA, region, U256_ZERO);
 }
 
 fn vm_less(a: vec2<u32>, b: vec2<u32>) -> bool {
@@ -140,7 +120,7 @@ fn vm_take(gas: u32) -> bool {
 
 /// Takes gas; false where it lacks. In a frame of the kernel's own nothing costs.
 fn vm_charge(gas: u32) -> bool {
-  return vm_take(select(gas, 0u, (vm_flags & VM_FRAME_FREE) != 0u));
+  return vm_take(select(gas, 0u, (vm_flags & FRAME_FREE) != 0u));
 }
 
 /// A number of bytes, or all ones where it is past every memory.
@@ -156,9 +136,9 @@ fn vm_range_end(offset: u32, length: u32) -> u32 {
 
 /// What `words` words of memory cost in all (YP 328). words < 2^21.
 fn vm_memory_gas(words: u32) -> u32 {
-  let q = words >> 9u;
-  let r = words & 511u;
-  return 3u * words + q * words + q * r + ((r * r) >> 9u);
+  let q = words / MEMORY_QUADRATIC_DIVISOR;
+  let r = words % MEMORY_QUADRATIC_DIVISOR;
+  return GAS_MEMORY_WORD * words + q * words + q * r + r * r / MEMORY_QUADRATIC_DIVISOR;
 }
 
 /// Grows the frame's memory to `end` bytes; false where gas lacks. So many words cost more than 2^31; who has it needs more memory than
@@ -179,13 +159,13 @@ fn vm_grow(end: u32) -> bool {
   if (!vm_charge(vm_memory_gas(words) - vm_memory_gas(vm_words))) {
     return false;
   }
-  if (vm_memory + 2u * words > lane_environment[21].z) {
+  if (vm_memory + 2u * words > lane_environment.memory_vectors) {
     vm_full(VM_REGION_MEMORY);
     return true;
   }
-  let base = vm_at(lane_environment[19].x + vm_memory);
+  let base = vm_at(lane_environment.memory_at + vm_memory);
   for (var k = 2u * vm_words; k < 2u * words; k++) {
-    lanes_out[base + (k << vm_spread)] = vec4<u32>(0u);
+    lanes_out[vm_vector(base, k)] = vec4<u32>(0u);
   }
   vm_words = words;
   return true;

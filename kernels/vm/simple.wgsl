@@ -1,13 +1,19 @@
-import package::u256::u256::{U256, U256_ZERO, u256_reverse_bytes};
 import package::u256::bits::{u256_byte, u256_clz, u256_signextend};
 import package::u256::compare::u256_is_zero;
+import package::u256::u256::{U256, U256_ZERO, u256_reverse_bytes};
 import package::evm::operations::{evm_compare, evm_shift, evm_sum};
+import package::layout::instruction::{INSTRUCTION_MODE_SHIFT, MODE_BYTES_BYTE, MODE_BYTES_SIGN_EXTEND, MODE_LOGIC_AND};
+import package::layout::instruction::{MODE_LOGIC_XOR, MODE_SUM_SUBTRACT, VM_MODE_END_HALT, VM_MODE_JUMP_DYNAMIC};
+import package::layout::instruction::{VM_MODE_MEMORY_LOAD, VM_MODE_MEMORY_STORE};
+import package::layout::lane_vm::{VM_HALT_PC, VM_INVERT, VM_MAX_STEPS, VM_NONE, VM_OPERAND_NONE, VM_OP_BRANCH};
+import package::layout::lane_vm::{VM_OP_BYTES, VM_OP_COMPARE, VM_OP_COPY, VM_OP_END, VM_OP_ENVIRONMENT, VM_OP_JUMP};
+import package::layout::lane_vm::{VM_OP_LOGIC, VM_OP_MEMORY, VM_OP_SHIFT, VM_OP_SUM, VM_TEST_BITS, VM_TEST_SHIFT};
+import package::layout::word::BYTES_PER_WORD;
 import package::lane::lane::{lane_environment, lanes_in, lanes_out};
-import package::vm::lane::{vm_at, vm_bytes, vm_charge, vm_exit, vm_gas, vm_go, vm_memory, vm_pc, vm_steps, vm_word, vm_words, vm_stride};
-import package::vm::record::VM_NONE;
-import package::vm::frame::{VM_HALT_PC, vm_destination, vm_enter_block};
-import package::vm::instruction::{VM_INVERT, VM_MODE_HALT, VM_OPERAND_NONE, VM_OP_BRANCH, VM_OP_BYTES, VM_OP_COMPARE, VM_OP_COPY, VM_OP_END};
-import package::vm::instruction::{VM_OP_ENVIRONMENT, VM_OP_JUMP, VM_OP_MEMORY, VM_STEPS, VM_TEST_BITS, vm_operand, vm_shift_height, vm_stack_place};
+import package::vm::frame::{vm_destination, vm_enter_block};
+import package::vm::instruction::{vm_mode, vm_opcode, vm_operand, vm_shift_height, vm_stack_place};
+import package::vm::lane::{vm_at, vm_bytes, vm_charge, vm_exit, vm_gas, vm_go, vm_memory, vm_pc, vm_steps, vm_stride};
+import package::vm::lane::{vm_word, vm_words};
 
 /// Instructions that need nothing but the stack, constants and the memory that is there.
 
@@ -35,12 +41,12 @@ fn vm_run_simple(started: bool) -> VmNext {
   var ok = true;
   var gas_before = vm_gas;
   var ends = false;
-  for (var turn = 0u; turn < VM_STEPS; turn++) {
+  for (var turn = 0u; turn < VM_MAX_STEPS; turn++) {
     if ((vm_exit == 0u) & (vm_go != VM_NONE)) {
       vm_enter_block(vm_go);
       vm_go = VM_NONE;
     }
-    ends = (started & (vm_steps >= lane_environment[1].y)) | (vm_exit != 0u);
+    ends = (started & (vm_steps >= lane_environment.steps)) | (vm_exit != 0u);
     if (ends) {
       break;
     }
@@ -49,17 +55,17 @@ fn vm_run_simple(started: bool) -> VmNext {
     let stops = vm_pc == VM_HALT_PC;
     instruction = lanes_in[select(vm_pc, 0u, stops)];
     if (stops) {
-      instruction = vec4<u32>(0xffff0000u | (VM_MODE_HALT << 8u) | VM_OP_END, 0xffffffffu, 0xffffu, 0u);
+      instruction = vec4<u32>((VM_OPERAND_NONE << 16u) | (VM_MODE_END_HALT << INSTRUCTION_MODE_SHIFT) | VM_OP_END, VM_OPERAND_NONE * 0x10001u, VM_OPERAND_NONE, 0u);
     }
     a = vm_operand(instruction.y & 0xffffu);
     b = vm_operand(instruction.y >> 16u);
     ok = vm_charge(instruction.w & 0xffffu);
-    let opcode = instruction.x & 0xffu;
-    let mode = (instruction.x >> 8u) & 0x7fu;
-    let inverts = ((instruction.x >> 8u) & VM_INVERT) != 0u;
+    let opcode = vm_opcode(instruction);
+    let mode = vm_mode(instruction);
+    let inverts = ((instruction.x >> INSTRUCTION_MODE_SHIFT) & VM_INVERT) != 0u;
     let immediate = instruction.z >> 16u;
     let offset = vm_near(a, immediate);
-    let in_memory = (opcode == VM_OP_MEMORY) & (mode < 2u) & ((offset & 15u) == 0u) & (offset + 32u <= 32u * vm_words);
+    let in_memory = (opcode == VM_OP_MEMORY) & (mode <= VM_MODE_MEMORY_STORE) & ((offset & 15u) == 0u) & (offset + BYTES_PER_WORD <= BYTES_PER_WORD * vm_words);
     let jumps = (opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH);
     if (!(ok & ((opcode < VM_OP_ENVIRONMENT) | jumps | in_memory))) {
       break;
@@ -70,7 +76,7 @@ fn vm_run_simple(started: bool) -> VmNext {
     var stores = (instruction.x >> 16u) != VM_OPERAND_NONE;
     // No JUMPDEST at its destination.
     var lost = false;
-    let test = select(0u, mode >> 1u, opcode == VM_OP_BRANCH);
+    let test = select(0u, mode >> VM_TEST_SHIFT, opcode == VM_OP_BRANCH);
     if ((opcode == VM_OP_COMPARE) | (test != 0u)) {
       word = evm_compare(a, b, select(mode, test - 1u, test != 0u));
       word.lo.x ^= select(0u, 1u, inverts & (test == 0u));
@@ -85,30 +91,30 @@ fn vm_run_simple(started: bool) -> VmNext {
       if (!taken) {
         // A side exit that is not taken goes on with the next instruction.
         vm_go = select(c_operand, VM_NONE, c_operand == VM_OPERAND_NONE);
-      } else if ((mode & 1u) != 0u) {
+      } else if ((mode & VM_MODE_JUMP_DYNAMIC) != 0u) {
         vm_go = vm_destination(vm_bytes(a)) - 1u;
         lost = vm_go == VM_NONE;
       }
-    } else if (opcode == 1u) {
-      let both = vec4<u32>(0u - (mode & 1u));
-      let either = vec4<u32>(0u - (mode >> 1u));
+    } else if (opcode == VM_OP_LOGIC) {
+      let both = vec4<u32>(0u - (mode & MODE_LOGIC_AND));
+      let either = vec4<u32>(0u - (mode / MODE_LOGIC_XOR));
       word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
-    } else if (opcode == 2u) {
-      word = evm_sum(a, b, mode == 1u);
-    } else if (opcode == 4u) {
+    } else if (opcode == VM_OP_SUM) {
+      word = evm_sum(a, b, mode == MODE_SUM_SUBTRACT);
+    } else if (opcode == VM_OP_SHIFT) {
       word = evm_shift(a, b, mode);
     } else if (opcode == VM_OP_BYTES) {
-      if (mode == 0u) {
+      if (mode == MODE_BYTES_BYTE) {
         word = u256_byte(a, b);
-      } else if (mode == 1u) {
+      } else if (mode == MODE_BYTES_SIGN_EXTEND) {
         word = u256_signextend(a, b);
       } else {
         word = u256_clz(a);
       }
     } else if (in_memory) {
-      let at = vm_at(lane_environment[19].x + vm_memory + (offset >> 4u));
+      let at = vm_at(lane_environment.memory_at + vm_memory + (offset >> 4u));
       word = b;
-      if (mode == 0u) {
+      if (mode == VM_MODE_MEMORY_LOAD) {
         word = vm_word(at, vm_stride);
       } else {
         place = at;

@@ -1,7 +1,8 @@
 import package::u256::u256::U256;
 import package::keccak::keccak::{KeccakBlock, keccak_absorb, keccak_digest, keccak_f_short, keccak_zero};
+import package::layout::word::{KECCAK_RATE_BYTES, KECCAK_RATE_LIMBS};
 import package::lane::lane::{lanes_in, lanes_out};
-import package::vm::lane::{vm_turns, vm_spread, vm_stride};
+import package::vm::lane::{vm_stride, vm_turns, vm_vector};
 
 /// Bytes on the move: 16 at a time, from any byte of a source to any byte of the lane's arena or into registers.
 
@@ -73,7 +74,7 @@ fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) ->
       let k = select(n - 1u, count - n, backward);
       let v = vm_shift(select(before, loaded, backward), select(loaded, before, backward), start + i32(16u * k), source.limit);
       if (base != 0u) {
-        let place = base + ((first + k) << vm_spread);
+        let place = vm_vector(base, first + k);
         let at = i32(16u * (first + k));
         let keep = vm_byte_mask(i32(to) - at) | ~vm_byte_mask(i32(to + length) - at);
         lanes_out[place] = (lanes_out[place] & keep) | (v & ~keep);
@@ -89,7 +90,7 @@ fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) ->
 /// keccak-256 of `length` bytes of a source from its position on.
 fn vm_keccak(source: VmSource, length: u32) -> U256 {
   var state = keccak_zero();
-  let blocks = length / 136u + 1u;
+  let blocks = length / KECCAK_RATE_BYTES + 1u;
   for (var block = 0u; block < blocks; block++) {
     var q0 = vec4<u32>(0u);
     var q1 = q0;
@@ -101,8 +102,8 @@ fn vm_keccak(source: VmSource, length: u32) -> U256 {
     var q7 = q0;
     var q8 = q0;
     var before = q0;
-    let start = i32(source.position + block * 136u);
-    let left_of_block = i32(length) - i32(block * 136u);
+    let start = i32(source.position + block * KECCAK_RATE_BYTES);
+    let left_of_block = i32(length) - i32(block * KECCAK_RATE_BYTES);
     for (var i = 0u; i < vm_turns(10u); i++) {
       q0 = q1;
       q1 = q2;
@@ -120,7 +121,7 @@ fn vm_keccak(source: VmSource, length: u32) -> U256 {
       before = loaded;
     }
     let last = select(0u, 0x80000000u, block + 1u == blocks);
-    state = keccak_f_short(keccak_absorb(state, KeccakBlock(array<u32, 34>(
+    state = keccak_f_short(keccak_absorb(state, KeccakBlock(array<u32, KECCAK_RATE_LIMBS>(
       q0.x, q0.y, q0.z, q0.w, q1.x, q1.y, q1.z, q1.w, q2.x, q2.y, q2.z, q2.w,
       q3.x, q3.y, q3.z, q3.w, q4.x, q4.y, q4.z, q4.w, q5.x, q5.y, q5.z, q5.w,
       q6.x, q6.y, q6.z, q6.w, q7.x, q7.y, q7.z, q7.w, q8.x, q8.y | last,

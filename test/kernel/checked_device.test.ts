@@ -76,3 +76,19 @@ test('withCheckedIndexes leaves literal indices, what is no array of the module,
   expect(places).toEqual(['a[v[0]]'])
   expect(text).toContain('return a[0][1] + v[2] + a[checked_index(v[0], arrayLength(&a), 0u)].x;')
 })
+
+test('withCheckedIndexes checks an array in the struct of a variable against its length, and no array of a value', () => {
+  const places: string[] = []
+  const text = withCheckedIndexes(
+    `struct Inner { w: array<u32, 4> }
+struct Uniform {
+  count: u32,
+  words: array<Inner, 8>,
+}
+var<uniform> parameters: Uniform;
+fn f(inner: Inner, i: u32) -> u32 { return parameters.words[i].w[i] + parameters.words[0].w[1] + inner.w[i]; }`,
+    (place) => places.push(place) - 1,
+  )
+  expect(places).toEqual(['parameters.words[i]'])
+  expect(text).toContain('parameters.words[checked_index(i, u32(8), 0u)].w[i]')
+})

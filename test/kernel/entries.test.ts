@@ -2,6 +2,7 @@ import { Bloom } from '@ethereumjs/vm'
 import { keccak } from 'hash-wasm'
 import { expect, it } from 'vitest'
 import { KERNELS } from '../../kernels/linked.generated.ts'
+import { BLOOM_ADDRESS } from '../../transpiler/layout/bloom.ts'
 import { randomWords } from '../fixtures/edge_words.ts'
 import { columnsOf, describeOnAdapters, type Rig, wordAt } from './rig.ts'
 
@@ -46,7 +47,7 @@ describeOnAdapters('entries', (rig) => {
     const parameters = new Uint32Array(20)
     parameters.set([laneCount, items.length, stride])
     items.forEach(({ column, sizeBytes }, k) => {
-      parameters[4 + k] = sizeBytes === 20 ? (column | 0x80000000) >>> 0 : column
+      parameters[4 + k] = sizeBytes === 20 ? (column | BLOOM_ADDRESS) >>> 0 : column
     })
     const unwritten = 0xfefefefe
     const bits = await runEntry(

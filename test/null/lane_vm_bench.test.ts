@@ -14,7 +14,7 @@ import { LANE_VM_ONLY, tierChoiceText } from '../../bench/tier_choice.ts'
 import { parseDevice } from '../../cli/device_options.ts'
 import { parseTiers } from '../../cli/tier_options.ts'
 import { benchmarksDoc } from '../../scripts/benchmarks_doc.ts'
-import { VM_QUOTAS } from '../../transpiler/layout/lane_vm.ts'
+import { VM_QUOTAS } from '../../transpiler/layout/lane_vm_quota.ts'
 import { RESULT } from '../fixtures/bench_report.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'wgevm-lane-vm-'))

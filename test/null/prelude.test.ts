@@ -1,26 +1,11 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { KERNELS, PRELUDE } from '../../kernels/linked.generated.ts'
-import {
-  BINDINGS,
-  ENVIRONMENT_SKELETONS_AT,
-  ENVIRONMENT_VECTORS,
-  ENVIRONMENT_WORDS_AT,
-  WORKGROUP_SIZE,
-} from '../../transpiler/layout/environment.ts'
-import { ACCOUNT_FLAG_EXISTS, ACCOUNT_ROW_VECTORS, MAX_PROBES } from '../../transpiler/layout/tables.ts'
-import { MISSING } from '../../transpiler/path_kernel.ts'
+import { BINDINGS, WORKGROUP_SIZE } from '../../transpiler/layout/environment.ts'
 import { OPCODES } from '../../transpiler/spec/opcodes.ts'
 
 const declarations = (kind: string): string[] =>
   [...PRELUDE.matchAll(new RegExp(`^${kind} (\\w+)`, 'gm'))].map((match) => match[1]!)
-
-/** Value of a module-scope constant. */
-const constant = (name: string): number => {
-  const text = new RegExp(`^const ${name} = (0x[0-9a-f]+|\\d+)u;$`, 'm').exec(PRELUDE)?.[1]
-  if (text === undefined) throw new Error(`the prelude has no constant ${name}`)
-  return Number(text)
-}
 
 describe('the prelude', () => {
   it('has the function of every opcode, and what generated kernels call besides', () => {
@@ -55,17 +40,6 @@ describe('the prelude', () => {
       if (binding === BINDINGS.environment) expect(space).toBe('uniform')
       else expect(space).toBe(binding === BINDINGS.lanesOut ? 'storage, read_write' : 'storage, read')
     }
-  })
-
-  it('has the numbers of the host layouts', () => {
-    expect(constant('MISSING')).toBe(MISSING)
-    expect(constant('MAX_PROBES')).toBe(MAX_PROBES)
-    expect(constant('LANE_WORKGROUP')).toBe(WORKGROUP_SIZE)
-    expect(constant('LANE_WORDS_AT')).toBe(ENVIRONMENT_WORDS_AT)
-    expect(constant('LANE_SKELETONS_AT')).toBe(ENVIRONMENT_SKELETONS_AT)
-    expect(constant('STATE_ACCOUNT_VECTORS')).toBe(ACCOUNT_ROW_VECTORS)
-    expect(constant('STATE_ACCOUNT_EXISTS')).toBe(ACCOUNT_FLAG_EXISTS)
-    expect(PRELUDE).toContain(`lane_environment: array<vec4<u32>, ${ENVIRONMENT_VECTORS}>`)
   })
 })
 

@@ -18,9 +18,8 @@ import {
   LANE_PARTIES,
   LANE_STATE,
   LANE_VALUE,
-  VM_QUOTAS,
-  vmArena,
 } from '../../transpiler/layout/lane_vm.ts'
+import { VM_QUOTAS, vmArena } from '../../transpiler/layout/lane_vm_quota.ts'
 import { MICRO } from '../../transpiler/lift/micro_codes.ts'
 
 const address = (n: number): string => `0x${n.toString(16).padStart(40, '0')}`

@@ -1,6 +1,7 @@
 import { isStorePrice, OPERATIONS, STORE_PRICES } from '../ir/ops.ts'
 import type { Piece, Value, ValueId } from '../ir/path_ir.ts'
 import { ENVIRONMENT_WORDS, type EnvironmentWord } from '../layout/environment.ts'
+import { HINT_COLUMNS } from '../path_kernel.ts'
 import type { PathColumns } from './columns.ts'
 
 const limbsOf = (value: bigint): string[] =>
@@ -76,7 +77,7 @@ export class Expressions {
         return `state_account_skeleton(${this.u32(a)}) == environment_skeleton(${attribute}u)`
       case 'load':
         if (!this.hinted) return `state_slot_value(${this.u32(a)})`
-        return `path_load(${this.u32(a)}, ${this.columns.inputColumns + 3 * this.columns.slotOrdinal.get(a)!}u, lane)`
+        return `path_load(${this.u32(a)}, ${this.columns.inputColumns + HINT_COLUMNS * this.columns.slotOrdinal.get(a)!}u, lane)`
       case 'concat':
         return this.concat(args, attribute as readonly Piece[])
       case 'shl':

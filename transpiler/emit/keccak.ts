@@ -1,6 +1,7 @@
 import type { Value } from '../ir/path_ir.ts'
+import { KECCAK_RATE_BYTES, KECCAK_RATE_LIMBS } from '../layout/word.ts'
 import type { Expressions } from './expressions.ts'
-import { KECCAK_RATE_BYTES, keccakBlocks } from './schedule.ts'
+import { keccakBlocks } from './schedule.ts'
 
 const COMPONENTS = ['lo.x', 'lo.y', 'lo.z', 'lo.w', 'hi.x', 'hi.y', 'hi.z', 'hi.w'] as const
 
@@ -19,7 +20,7 @@ export const keccakInput = (expressions: Expressions, value: Value, block: numbe
   const isLast = block === keccakBlocks(bytes) - 1
   const locals = new Map<number, string>()
   const limbs: string[] = []
-  for (let i = 0; i < KECCAK_RATE_BYTES / 4; i++) {
+  for (let i = 0; i < KECCAK_RATE_LIMBS; i++) {
     const at = block * KECCAK_RATE_BYTES + 4 * i
     const parts: string[] = []
     if (at < bytes) {
@@ -28,12 +29,12 @@ export const keccakInput = (expressions: Expressions, value: Value, block: numbe
       parts.push(`${name}_${word}.${COMPONENTS[(at % 32) / 4]}`)
     }
     if (bytes >= at && bytes < at + 4) parts.push(`${1 << (8 * (bytes - at))}u`)
-    if (isLast && i === KECCAK_RATE_BYTES / 4 - 1) parts.push('0x80000000u')
+    if (isLast && i === KECCAK_RATE_LIMBS - 1) parts.push('0x80000000u')
     limbs.push(parts.length === 0 ? '0u' : parts.join(' | '))
   }
   const from = block === 0 ? 'keccak_zero()' : 'keccak_state'
   return [
     ...[...locals].map(([word, text]) => `let ${name}_${word} = u256_reverse_bytes(${text});`),
-    `keccak_state = keccak_absorb(${from}, KeccakBlock(array<u32, 34>(${limbs.join(', ')})));`,
+    `keccak_state = keccak_absorb(${from}, KeccakBlock(array<u32, ${KECCAK_RATE_LIMBS}>(${limbs.join(', ')})));`,
   ]
 }

@@ -1,5 +1,6 @@
 import { OPERATIONS, type Service } from '../ir/ops.ts'
 import type { PathIr, ValueId } from '../ir/path_ir.ts'
+import { KECCAK_RATE_BYTES } from '../layout/word.ts'
 
 /** One run of a service: `block` counts the 136-byte blocks of a keccak, 0 for everything else. */
 export interface ServiceCall {
@@ -14,8 +15,6 @@ export interface Step {
   readonly guards: number[]
   readonly calls: ServiceCall[]
 }
-
-export const KECCAK_RATE_BYTES = 136
 
 export const keccakBlocks = (bytes: number): number => Math.floor(bytes / KECCAK_RATE_BYTES) + 1
 

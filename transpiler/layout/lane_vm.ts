@@ -1,9 +1,11 @@
+import { ENVIRONMENT_WORDS } from './environment.ts'
+
 /**
  * The lane VM: what the lifter (transpiler/lift), the kernel (kernels/entry/lane_vm.wgsl) and the host
  * (host/tiers/lane_vm) agree on. Every offset and length is in vectors (vec4<u32>) where nothing else is said. One lane
  * runs one transaction.
  *
- * INSTRUCTION  one vector, of lifted code
+ * INSTRUCTION  one vector (instruction.ts), of lifted code
  *   x   opcode (bits 0..7) | mode (8..15) | result operand (16..31: STACK or NONE)
  *   y   operand a (0..15) | operand b (16..31)
  *   z   operand c (0..15) | immediate (16..31)
@@ -46,17 +48,7 @@
  *   arenas         at `arenasAt`: vector k of lane l at arenasAt + ((l >> 6) * laneVectors + k) * 64 + (l & 63); the
  *                  regions of a lane and their sizes are those of a VmQuota
  *
- * UNIFORM      environment.ts; vectors 0, 1 and those of the skeleton ids are
- *   [0]  (lanes to run, order, slot mask, account mask)
- *   [1]  (lane count, steps, codesAt, microAt)   steps: instructions of a lane behind its prologue; 0 runs the prologue
- *        alone
- *   [18] (arenasAt, laneVectors, framesAt, stackAt)
- *   [19] (memoryAt, returnAt, slotsAt, bucketsAt)
- *   [20] (accountsAt, journalAt, logsAt, transientAt)
- *   [21] (depth, stackWords, memoryVectors, returnVectors)
- *   [22] (slots, bucket mask, accounts, journal)
- *   [23] (logVectors, transients, coinbase id or MISSING, REFUND_SSTORE_CLEAR of the fork)
- *   [24] (VM_* fork flags, binary logarithm of the quota's neighbours, 0, 0)
+ * UNIFORM      environment.ts
  */
 
 export const VM_INSTRUCTION_LIMBS = 4
@@ -69,11 +61,13 @@ export const VM_OPERAND_STACK = 0x0000
 export const VM_OPERAND_CONSTANT = 0x4000
 export const VM_OPERAND_INSTANCE = 0x8000
 export const VM_OPERAND_NONE = 0xffff
-export const VM_OPERAND_MASK = 0x3fff
+/** Bits of an index. */
+export const VM_OPERAND_INDEX_BITS = 14
+export const VM_OPERAND_MASK = (1 << VM_OPERAND_INDEX_BITS) - 1
 
 /**
- * Opcodes; the kernel's if-tree follows their order. `wide` ones take their further operands from the stack: the n-th
- * of them stands n words below operand c, which is a STACK operand.
+ * Opcodes; the kernel's if-tree follows their order. Modes by name in instruction.ts. `wide` ones take their further
+ * operands from the stack: the n-th of them stands n words below operand c, which is a STACK operand.
  */
 export const VM_OPCODES = {
   /** a; and b to STACK operand c, where there is one: both are read before either is written. */
@@ -154,6 +148,13 @@ export const VM_INVERT = 0x80
 export const VM_TEST_SHIFT = 1
 export const VM_TEST_BITS = 4
 
+/** Instructions that one dispatch runs at most: a bound that a compiler can see, more than the host ever asks for. */
+export const VM_MAX_STEPS = 1 << 20
+/** The instruction of a lane that halts in its next turn. */
+export const VM_HALT_PC = 0xffffffff
+/** No block, or no record. */
+export const VM_NONE = 0xffffffff
+
 export const VM_ENVIRONMENT = [
   'address',
   'origin',
@@ -166,14 +167,7 @@ export const VM_ENVIRONMENT = [
   'msize',
   'gas',
   'selfbalance',
-  'number',
-  'timestamp',
-  'coinbase',
-  'prevrandao',
-  'gaslimit',
-  'chainid',
-  'basefee',
-  'blobbasefee',
+  ...ENVIRONMENT_WORDS,
 ] as const
 
 export const VM_COPY_SOURCES = ['memory', 'calldata', 'code', 'returndata', 'accountCode'] as const
@@ -185,6 +179,7 @@ export const MICRO_PRECOMPILE = 0
 export const MICRO_PRECOMPILE_LAST = 0x11
 /** Index of precompile 0x100 among the micro codes. */
 export const MICRO_P256 = 0x12
+export const MICRO_P256_ADDRESS = 0x100
 export const MICRO_CODES = 0x13
 
 /**
@@ -294,13 +289,29 @@ export const VM_REGIONS = [
  *   [7]  (constants base of the code, id of the account that has the code, high limb of that gas, 0)
  */
 export const FRAME_VECTORS = 8
+export const FRAME_PARTIES_AT = 0
+export const FRAME_BASES_AT = 1
+export const FRAME_CALLDATA_AT = 2
+export const FRAME_LEFT_AT = 3
+export const FRAME_MARKS_AT = 4
+export const FRAME_VALUE_AT = 5
+export const FRAME_CODE_AT = 7
+export const FRAME_CALLDATA_IN_ARENA = 1
 export const FRAME_STATIC = 1
 /** Nothing costs but `charge`. */
 export const FRAME_FREE = 2
 
 /**
+ * Vectors of a record: the word before the transaction, of a transient slot its key; the present word; the least one of
+ * an account. Vector 0 is its header.
+ */
+export const RECORD_BEFORE_AT = 1
+export const RECORD_PRESENT_AT = 3
+export const RECORD_LEAST_AT = 5
+
+/**
  * SLOT         SLOT_VECTORS: (slot id, SLOT_* flags, account id, 0), value before the transaction, present value
- * bucket       u32 by (slot id * 0x9e3779b1 >> 16) & bucket mask, linear: 1 + index of the slot, 0 = empty; 4 to a
+ * bucket       u32 by (slot id * HASH_MULTIPLIER >> 16) & bucket mask, linear: 1 + index of the slot, 0 = empty; 4 to a
  *              vector
  */
 export const SLOT_VECTORS = 5
@@ -324,6 +335,8 @@ export const ENTRY_BALANCE = 4
 export const ENTRY_EXISTS = 8
 /** It was paid, or called: a touch (EIP-161). */
 export const ENTRY_TOUCHED = 16
+/** Flags of any record that a revert takes back: warm, touched. */
+export const ENTRY_UNDONE = ENTRY_WARM | ENTRY_TOUCHED
 
 /** JOURNAL      (kind, index, flags before, 0), word before: two vectors */
 export const JOURNAL_VECTORS = 3
@@ -333,142 +346,3 @@ export const JOURNAL_VECTORS = 3
  */
 /** TRANSIENT    (account id, 0, 0, 0), key, value */
 export const TRANSIENT_VECTORS = 5
-
-/** VM_* fork flags. */
-export const VM_SHANGHAI = 1
-export const VM_PRAGUE = 2
-
-/** Sizes of a lane's regions; all but `depth`, `stackWords` and counts of entries are in vectors. */
-export interface VmQuota {
-  /** Lanes whose arenas interleave and that a workgroup runs: a power of two, at most a workgroup. */
-  readonly neighbours: number
-  readonly depth: number
-  readonly stackWords: number
-  readonly memoryVectors: number
-  readonly returnVectors: number
-  /** A power of two. */
-  readonly slots: number
-  readonly accounts: number
-  readonly journal: number
-  readonly logVectors: number
-  readonly transients: number
-}
-
-/** Where the regions of a lane begin, and their sum. */
-export interface VmArena {
-  readonly framesAt: number
-  readonly stackAt: number
-  readonly memoryAt: number
-  readonly returnAt: number
-  readonly slotsAt: number
-  readonly bucketsAt: number
-  readonly accountsAt: number
-  readonly journalAt: number
-  readonly logsAt: number
-  readonly transientAt: number
-  readonly laneVectors: number
-}
-
-/** Buckets for each slot: half of them stay empty. */
-export const VM_BUCKETS_PER_SLOT = 2
-
-export const vmArena = (quota: VmQuota): VmArena => {
-  let next = 0
-  const take = (vectors: number): number => {
-    const at = next
-    next += vectors
-    return at
-  }
-  return {
-    framesAt: take(FRAME_VECTORS * quota.depth),
-    stackAt: take(2 * quota.stackWords),
-    memoryAt: take(quota.memoryVectors),
-    returnAt: take(quota.returnVectors),
-    slotsAt: take(SLOT_VECTORS * quota.slots),
-    bucketsAt: take((VM_BUCKETS_PER_SLOT * quota.slots) / 4),
-    accountsAt: take(VM_ACCOUNT_VECTORS * quota.accounts),
-    journalAt: take(JOURNAL_VECTORS * quota.journal),
-    logsAt: take(quota.logVectors),
-    transientAt: take(TRANSIENT_VECTORS * quota.transients),
-    laneVectors: next,
-  }
-}
-
-/** From small to large: a lane that passes one runs again in the next. The first takes 16 KB with its columns. */
-export const VM_QUOTAS: readonly VmQuota[] = [
-  {
-    neighbours: 64,
-    depth: 8,
-    stackWords: 96,
-    memoryVectors: 256,
-    returnVectors: 32,
-    slots: 32,
-    accounts: 10,
-    journal: 32,
-    logVectors: 64,
-    transients: 4,
-  },
-  // What a swap through a pool with ticks takes: 45 KB.
-  {
-    neighbours: 64,
-    depth: 24,
-    stackWords: 256,
-    memoryVectors: 1024,
-    returnVectors: 128,
-    slots: 64,
-    accounts: 16,
-    journal: 64,
-    logVectors: 256,
-    transients: 8,
-  },
-  {
-    neighbours: 64,
-    depth: 32,
-    stackWords: 1536,
-    memoryVectors: 4096,
-    returnVectors: 512,
-    slots: 256,
-    accounts: 64,
-    journal: 512,
-    logVectors: 1024,
-    transients: 32,
-  },
-  {
-    neighbours: 64,
-    depth: 1025,
-    stackWords: 8192,
-    memoryVectors: 24576,
-    returnVectors: 4096,
-    slots: 2048,
-    accounts: 1100,
-    journal: 4096,
-    logVectors: 8192,
-    transients: 256,
-  },
-  // 1.5 MB of memory and 0.9 MB of logs: 32 lanes in 128 MB.
-  {
-    neighbours: 8,
-    depth: 1025,
-    stackWords: 8192,
-    memoryVectors: 98304,
-    returnVectors: 16384,
-    slots: 4096,
-    accounts: 1100,
-    journal: 4096,
-    logVectors: 57344,
-    transients: 256,
-  },
-  // 10.5 MB of memory, which costs 190 million gas: 8 lanes in 128 MB.
-  {
-    neighbours: 4,
-    depth: 1025,
-    stackWords: 16384,
-    memoryVectors: 655360,
-    returnVectors: 65536,
-    slots: 8192,
-    accounts: 2048,
-    journal: 8192,
-    logVectors: 131072,
-    transients: 1024,
-  },
-]

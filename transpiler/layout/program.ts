@@ -1,8 +1,10 @@
+import { WORKGROUP_SIZE } from './environment.ts'
+
 /**
  * Path programs: the second form of a recorded path, for kernels/entry/path_program.wgsl. One dispatch runs many of
  * them; each workgroup of WORKGROUP_SIZE lanes runs one program with uniform control flow.
  *
- * INSTRUCTION  one vec4<u32>; every result is a word (bools and u32 zero-extended)
+ * INSTRUCTION  one vec4<u32> (instruction.ts); every result is a word (bools and u32 zero-extended)
  *   x   opcode (bits 0..7) | mode (8..14) | PROGRAM_INVERT (15) | result register (16..31, an operand or OPERAND_NONE)
  *   y   operand a (0..15) | operand b (16..31)
  *   z   operand c (0..15) | immediate (16..31)
@@ -45,7 +47,7 @@ export const OPERAND_NONE = 0xffff
 export const PROGRAM_INSTRUCTION_LIMBS = 4
 export const PROGRAM_HEADER_VECTORS = 3
 /** Vectors of lanesOut that one word register in scratch takes for a workgroup: [half][lane]. */
-export const PROGRAM_SCRATCH_VECTORS = 2 * 64
+export const PROGRAM_SCRATCH_VECTORS = 2 * WORKGROUP_SIZE
 /** Bytes that a keccak of three operands takes at most, so that its padding begins in them. */
 export const PROGRAM_SHORT_KECCAK_BYTES = 95
 
@@ -60,7 +62,11 @@ export const MAX_PROGRAM_SCRATCH = 1 << 10
 /** Flag in x: the result, a bool, is inverted. */
 export const PROGRAM_INVERT = 1 << 15
 
-/** Opcodes; the kernel's if-tree follows their order. Modes in comments. */
+/** Immediate of `field`: the amount, and the flag of a shift to the right. */
+export const PROGRAM_SHIFT_MASK = 0xff
+export const PROGRAM_SHIFT_RIGHT = 0x100
+
+/** Opcodes; the kernel's if-tree follows their order. Modes in comments, by name in instruction.ts. */
 export const PROGRAM_OPCODES = {
   /** a */
   copy: 0,

@@ -22,16 +22,31 @@
  * table, 0 = no code.
  */
 export const ACCOUNT_ROW_VECTORS = 4
+/** Vectors of a row: the first four limbs of the address; its last one with the code; the balance. */
+export const ACCOUNT_ADDRESS_AT = 0
+export const ACCOUNT_CODE_AT = 1
+export const ACCOUNT_BALANCE_AT = 2
 export const ACCOUNT_FLAG_EXISTS = 1
 /** Where the code id begins in an account's flags. */
 export const ACCOUNT_CODE_SHIFT = 8
 
+/** Words of an account in the constants, before its lifted immediates. */
+export const CONSTANTS_CODE_HASH_AT = 0
+export const CONSTANTS_CODE_SIZE_AT = 1
+export const CONSTANTS_IMMEDIATES_AT = 2
+
 /** A probe longer than this is a miss: the host answers it, so a crafted key set costs time, never a hang. */
 export const MAX_PROBES = 64
 
+/** 2^32 divided by the golden ratio, to the next prime. */
+export const HASH_MULTIPLIER = 0x9e3779b1
+export const HASH_SHIFT = 15
+export const SLOT_HASH_SEED = 0x85ebca6b
+export const ACCOUNT_HASH_SEED = 0x27d4eb2f
+
 const mix = (hash: number, limb: number): number => {
-  const h = Math.imul(hash ^ limb, 0x9e3779b1)
-  return (h ^ (h >>> 15)) >>> 0
+  const h = Math.imul(hash ^ limb, HASH_MULTIPLIER)
+  return (h ^ (h >>> HASH_SHIFT)) >>> 0
 }
 
 /**
@@ -39,14 +54,14 @@ const mix = (hash: number, limb: number): number => {
  * The WGSL twin is `state_slot_hash` in kernels/state/state.wgsl; a kernel test compares both.
  */
 export const slotHash = (account: number, keys: Uint32Array, at: number): number => {
-  let hash = mix(0x85ebca6b, account)
+  let hash = mix(SLOT_HASH_SEED, account)
   for (let limb = 0; limb < 8; limb++) hash = mix(hash, keys[at + limb]!)
   return hash
 }
 
 /** Bucket hash of an address at `addresses[at..at+5]`. WGSL twin: `state_account_hash`. */
 export const accountHash = (addresses: Uint32Array, at: number): number => {
-  let hash = 0x27d4eb2f
+  let hash = ACCOUNT_HASH_SEED
   for (let limb = 0; limb < 5; limb++) hash = mix(hash, addresses[at + limb]!)
   return hash
 }

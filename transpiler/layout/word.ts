@@ -7,3 +7,6 @@
 export const LIMBS_PER_WORD = 8
 export const LIMBS_PER_ADDRESS = 5
 export const BYTES_PER_WORD = 32
+/** Bytes that keccak-256 absorbs at a time (FIPS 202: the rate). */
+export const KECCAK_RATE_BYTES = 136
+export const KECCAK_RATE_LIMBS = KECCAK_RATE_BYTES / 4

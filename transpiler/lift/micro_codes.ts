@@ -1,4 +1,11 @@
-import { MICRO_CODES, MICRO_P256, MICRO_PRECOMPILE, MICRO_PROLOGUE, VM_OPCODES } from '../layout/lane_vm.ts'
+import {
+  MICRO_CODES,
+  MICRO_P256,
+  MICRO_P256_ADDRESS,
+  MICRO_PRECOMPILE,
+  MICRO_PROLOGUE,
+  VM_OPCODES,
+} from '../layout/lane_vm.ts'
 import { type Fork, isAtLeast } from '../spec/forks.ts'
 import { OPCODES } from '../spec/opcodes.ts'
 import { CodeWriter, vmInstruction } from './code_writer.ts'
@@ -94,7 +101,6 @@ const PRECOMPILES: readonly { readonly since: Fork; readonly from: number; reado
   { since: 'prague', from: 0x0b, to: 0x11 },
   { since: 'osaka', from: MICRO_P256, to: MICRO_P256 },
 ]
-const P256_ADDRESS = 0x100
 
 const microCodesAt = (fork: Fork): readonly (LiftedCode | undefined)[] => {
   const codes = new Array<LiftedCode | undefined>(MICRO_CODES).fill(undefined)
@@ -102,7 +108,7 @@ const microCodesAt = (fork: Fork): readonly (LiftedCode | undefined)[] => {
   for (const { since, from, to } of PRECOMPILES) {
     if (!isAtLeast(fork, since)) continue
     for (let index = from; index <= to; index++) {
-      const address = index === MICRO_P256 ? P256_ADDRESS : index
+      const address = index === MICRO_P256 ? MICRO_P256_ADDRESS : index
       const source = index === IDENTITY ? IDENTITY_SOURCE : MEMO_SOURCE
       codes[MICRO_PRECOMPILE + index] = liftMicro(source, address)
     }

@@ -1,5 +1,5 @@
 import { OPERATIONS } from '../ir/ops.ts'
-import { PROGRAM_OPCODES } from '../layout/program.ts'
+import { PROGRAM_OPCODES, PROGRAM_SHIFT_MASK, PROGRAM_SHIFT_RIGHT } from '../layout/program.ts'
 import { type StoreGas, storeCost, storeGasAt } from '../spec/gas.ts'
 
 /**
@@ -8,7 +8,6 @@ import { type StoreGas, storeCost, storeGasAt } from '../spec/gas.ts'
  */
 const ALL_ONES = (1n << 256n) - 1n
 const U32 = 0xffff_ffffn
-const SHIFT_RIGHT = 0x100
 
 const wrap = (value: bigint): bigint => BigInt.asUintN(256, value)
 const truth = (value: boolean): bigint => (value ? 1n : 0n)
@@ -23,8 +22,8 @@ const MODULARS = named('addmod', 'mulmod')
 const [EXP, SLT, BYTE_LENGTH] = named('exp', 'slt', 'bytelength') as [Evaluate, Evaluate, Evaluate]
 
 const field = (a: bigint, without: bigint, union: bigint, immediate: number): bigint => {
-  const amount = BigInt(immediate & 0xff)
-  const shifted = (immediate & SHIFT_RIGHT) === 0 ? wrap(a << amount) : a >> amount
+  const amount = BigInt(immediate & PROGRAM_SHIFT_MASK)
+  const shifted = (immediate & PROGRAM_SHIFT_RIGHT) === 0 ? wrap(a << amount) : a >> amount
   return (shifted & (without ^ ALL_ONES)) | union
 }
 

@@ -1,5 +1,5 @@
 import type { PathColumns } from '../emit/columns.ts'
-import { KECCAK_RATE_BYTES, keccakBlocks } from '../emit/schedule.ts'
+import { keccakBlocks } from '../emit/schedule.ts'
 import type { PathIr, Piece, Value, ValueId } from '../ir/path_ir.ts'
 import { ENVIRONMENT_WORDS, type EnvironmentWord } from '../layout/environment.ts'
 import {
@@ -8,9 +8,11 @@ import {
   OPERAND_INDEX_MASK,
   OPERAND_INPUT,
   OPERAND_NONE,
+  PROGRAM_SHIFT_RIGHT,
   PROGRAM_SHORT_KECCAK_BYTES,
   type ProgramOpcode,
 } from '../layout/program.ts'
+import { KECCAK_RATE_BYTES } from '../layout/word.ts'
 import { type Draft, MESSAGE, NONE, type Source, VIRTUAL } from './draft.ts'
 import { PROGRAM_ROWS, type ProgramRow } from './rows.ts'
 
@@ -30,7 +32,6 @@ const COLUMN_EFFECTS: ReadonlySet<string> = new Set(['store', 'log', 'transfer']
 const ALL_ONES = (1n << 256n) - 1n
 const MAX_KECCAK_BLOCKS = 127
 const SHORT_KECCAK_WORDS = 3
-const SHIFT_RIGHT = 0x100
 
 /** Bytes `from` to `from + count` of a word, 0 the most significant, as a mask. */
 const byteMask = (from: number, count: number): bigint =>
@@ -164,7 +165,11 @@ class Selector {
     if (amount.op !== 'const') return undefined
     const bits = amount.attribute as bigint
     if (bits > 255n) return { operand: value.args[1]!, shift: 0, mask: 0n }
-    return { operand: value.args[1]!, shift: Number(bits) | (value.op === 'shr' ? SHIFT_RIGHT : 0), mask: ALL_ONES }
+    return {
+      operand: value.args[1]!,
+      shift: Number(bits) | (value.op === 'shr' ? PROGRAM_SHIFT_RIGHT : 0),
+      mask: ALL_ONES,
+    }
   }
 
   /** Emits the value's own operation; its operands are there. */
@@ -305,7 +310,7 @@ class Selector {
         a: this.sourceOf(argument),
         b: fits ? NONE : this.constant(ALL_ONES ^ byteMask(piece.to, piece.count)),
         c: sum,
-        immediate: distance | (right ? SHIFT_RIGHT : 0),
+        immediate: distance | (right ? PROGRAM_SHIFT_RIGHT : 0),
       }
       sum = index === moved.length - 1 ? this.emitValue(id, fields) : this.emit({ ...fields, result: this.temporary() })
     }

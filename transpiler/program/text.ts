@@ -5,6 +5,8 @@ import {
   OPERAND_NONE,
   PROGRAM_INSTRUCTION_LIMBS,
   PROGRAM_INVERT,
+  PROGRAM_SHIFT_MASK,
+  PROGRAM_SHIFT_RIGHT,
 } from '../layout/program.ts'
 import { LIMBS_PER_WORD } from '../layout/word.ts'
 import type { PathProgram } from '../path_kernel.ts'
@@ -68,7 +70,8 @@ export const printProgram = (program: PathProgram, skeletons: number): string =>
     const taken = operands.slice(0, row?.operands ?? 3)
     const parts = [name, ...taken.map(operandText)]
     if (row?.immediate === 'shift') {
-      if (immediate !== 0) parts.push(`${(immediate & 0x100) === 0 ? '<<' : '>>'}${immediate & 0xff}`)
+      if (immediate !== 0)
+        parts.push(`${(immediate & PROGRAM_SHIFT_RIGHT) === 0 ? '<<' : '>>'}${immediate & PROGRAM_SHIFT_MASK}`)
     } else if (row?.immediate === 'scratch') {
       if (mode > 0) parts.push(`from s${immediate}`)
     } else if (row?.immediate !== undefined) parts.push(`${immediate}`)

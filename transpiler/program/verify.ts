@@ -1,4 +1,3 @@
-import { KECCAK_RATE_BYTES } from '../emit/schedule.ts'
 import { ENVIRONMENT_WORDS } from '../layout/environment.ts'
 import {
   MAX_PROGRAM_CONSTANTS,
@@ -14,7 +13,7 @@ import {
   PROGRAM_INSTRUCTION_LIMBS,
   PROGRAM_OPCODES,
 } from '../layout/program.ts'
-import { BYTES_PER_WORD, LIMBS_PER_WORD } from '../layout/word.ts'
+import { BYTES_PER_WORD, KECCAK_RATE_BYTES, LIMBS_PER_WORD } from '../layout/word.ts'
 import type { PathKernel, PathProgram } from '../path_kernel.ts'
 import { OPCODE_ROWS } from './rows.ts'
 import { type Instruction, instructionAt } from './text.ts'

@@ -41,7 +41,8 @@ export const GAS_CALL_STIPEND = 2300
  */
 export const GAS_NEW_ACCOUNT = 25000
 /** EIP-150 (Tangerine Whistle): a caller keeps at least gas / 64. */
-export const CALL_GAS_DIVISOR = 64
+export const CALL_GAS_SHIFT = 6
+export const CALL_GAS_DIVISOR = 1 << CALL_GAS_SHIFT
 
 /** EIP-2200 (Istanbul): SSTORE halts where gas left is not above this. */
 export const GAS_SSTORE_SENTRY = 2300

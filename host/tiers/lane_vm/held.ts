@@ -3,6 +3,9 @@ import {
   ENTRY_EXISTS,
   ENTRY_READ,
   ENTRY_TOUCHED,
+  RECORD_BEFORE_AT,
+  RECORD_LEAST_AT,
+  RECORD_PRESENT_AT,
   SLOT_READ,
   SLOT_VECTORS,
   VM_ACCOUNT_VECTORS,
@@ -27,9 +30,9 @@ import { type VmGroup, vmAccountCount, vmSlotCount } from './executions.ts'
 /** Limbs of a record, and of its words inside (transpiler/layout/lane_vm.ts). */
 export const SLOT_RECORD_LIMBS = 4 * SLOT_VECTORS
 export const ACCOUNT_RECORD_LIMBS = 4 * VM_ACCOUNT_VECTORS
-export const RECORD_BEFORE = 4
-export const RECORD_PRESENT = RECORD_BEFORE + LIMBS_PER_WORD
-const RECORD_LEAST = RECORD_PRESENT + LIMBS_PER_WORD
+export const RECORD_BEFORE = 4 * RECORD_BEFORE_AT
+export const RECORD_PRESENT = 4 * RECORD_PRESENT_AT
+const RECORD_LEAST = 4 * RECORD_LEAST_AT
 
 /** Flags of an account that the transaction looked at, or may have changed; else it is only warm. */
 export const ENTRY_SEEN = ENTRY_READ | ENTRY_BALANCE | ENTRY_TOUCHED

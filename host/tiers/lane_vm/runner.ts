@@ -1,6 +1,7 @@
 import { KERNELS } from '../../../kernels/linked.generated.ts'
 import { liftCode, MICRO } from '../../../transpiler/index.ts'
-import { LANE_REQUEST, VM_EXITS, VM_QUOTAS, VM_REGIONS, type VmQuota } from '../../../transpiler/layout/lane_vm.ts'
+import { LANE_REQUEST, VM_EXITS, VM_REGIONS } from '../../../transpiler/layout/lane_vm.ts'
+import { VM_QUOTAS, type VmQuota } from '../../../transpiler/layout/lane_vm_quota.ts'
 import { ACCOUNT_CODE_SHIFT } from '../../../transpiler/layout/tables.ts'
 import { type Fork, isAtLeast } from '../../../transpiler/spec/forks.ts'
 import type { EvmStep } from '../../batch/evm_step.ts'

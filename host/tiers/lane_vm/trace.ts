@@ -1,5 +1,5 @@
 import { type LiftedCode, liftCode } from '../../../transpiler/index.ts'
-import { FRAME_VECTORS, VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
+import { FRAME_BASES_AT, FRAME_VECTORS, VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { Fork } from '../../../transpiler/spec/forks.ts'
 import type { EvmStep } from '../../batch/evm_step.ts'
@@ -13,7 +13,7 @@ const BYTES_PER_WORD = 32
 const BLOCK_LIMBS = 4
 const WORD_VECTORS = 2
 /** Position of the first stack word in a FRAME. */
-const FRAME_STACK_LIMB = 6
+const FRAME_STACK_LIMB = 4 * FRAME_BASES_AT + 2
 
 /** Lifted code in form `traced`, and where its opcodes begin. */
 export class TracedCodes implements CodeLifter {

@@ -1,12 +1,17 @@
-import { ENVIRONMENT_BYTES, ENVIRONMENT_WORDS_AT } from '../../../transpiler/layout/environment.ts'
-import { VM_BUCKETS_PER_SLOT, VM_PRAGUE, VM_SHANGHAI } from '../../../transpiler/layout/lane_vm.ts'
+import {
+  ENVIRONMENT_BYTES,
+  ENVIRONMENT_LIMBS,
+  ENVIRONMENT_WORDS_AT,
+  type EnvironmentScalar,
+} from '../../../transpiler/layout/environment.ts'
+import { VM_BUCKETS_PER_SLOT } from '../../../transpiler/layout/lane_vm_quota.ts'
 import { MISSING } from '../../../transpiler/path_kernel.ts'
 import { type Fork, isAtLeast, valueAt } from '../../../transpiler/spec/forks.ts'
 import { REFUND_SSTORE_CLEAR_BY_FORK } from '../../../transpiler/spec/gas.ts'
 import type { VmWave } from './wave.ts'
 
 const VECTOR_LIMBS = 4
-const ARENA_AT = 18
+const SCALARS = Object.keys(ENVIRONMENT_LIMBS) as EnvironmentScalar[]
 
 /** What stays the same through a block. */
 export interface VmBlock {
@@ -26,23 +31,33 @@ export interface VmDispatch {
   readonly microAt: number
 }
 
-/** The uniform of a dispatch (transpiler/layout/lane_vm.ts). */
+/** The uniform of a dispatch (transpiler/layout/environment.ts). */
 export const vmUniform = (wave: VmWave, { fork, words, coinbaseId }: VmBlock, dispatch: VmDispatch): Uint32Array => {
   const { quota, arena, laneCount, order, arenasAt } = wave
+  const { lanes, ...places } = dispatch
+  const fields: Readonly<Record<EnvironmentScalar, number>> = {
+    count: lanes,
+    listAt: order,
+    laneCount,
+    ...places,
+    arenasAt,
+    ...arena,
+    depth: quota.depth,
+    stackWords: quota.stackWords,
+    memoryVectors: quota.memoryVectors,
+    returnVectors: quota.returnVectors,
+    slots: quota.slots,
+    bucketMask: VM_BUCKETS_PER_SLOT * quota.slots - 1,
+    accounts: quota.accounts,
+    journal: quota.journal,
+    logVectors: quota.logVectors,
+    transients: quota.transients,
+    coinbaseId: isAtLeast(fork, 'shanghai') ? coinbaseId : MISSING,
+    clearRefund: valueAt(REFUND_SSTORE_CLEAR_BY_FORK, fork),
+    spread: Math.log2(quota.neighbours),
+  }
   const uniform = new Uint32Array(ENVIRONMENT_BYTES / 4)
-  const isShanghai = isAtLeast(fork, 'shanghai')
-  uniform.set([dispatch.lanes, order, dispatch.slotMask, dispatch.accountMask])
-  uniform.set([laneCount, dispatch.steps, dispatch.codesAt, dispatch.microAt], VECTOR_LIMBS)
+  for (const name of SCALARS) uniform[ENVIRONMENT_LIMBS[name]] = fields[name]
   uniform.set(words, ENVIRONMENT_WORDS_AT * VECTOR_LIMBS)
-  const rows = [
-    [arenasAt, arena.laneVectors, arena.framesAt, arena.stackAt],
-    [arena.memoryAt, arena.returnAt, arena.slotsAt, arena.bucketsAt],
-    [arena.accountsAt, arena.journalAt, arena.logsAt, arena.transientAt],
-    [quota.depth, quota.stackWords, quota.memoryVectors, quota.returnVectors],
-    [quota.slots, VM_BUCKETS_PER_SLOT * quota.slots - 1, quota.accounts, quota.journal],
-    [quota.logVectors, quota.transients, isShanghai ? coinbaseId : MISSING, valueAt(REFUND_SSTORE_CLEAR_BY_FORK, fork)],
-    [(isShanghai ? VM_SHANGHAI : 0) | (isAtLeast(fork, 'prague') ? VM_PRAGUE : 0), Math.log2(quota.neighbours), 0, 0],
-  ]
-  uniform.set(rows.flat(), ARENA_AT * VECTOR_LIMBS)
   return uniform
 }

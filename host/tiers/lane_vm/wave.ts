@@ -9,13 +9,11 @@ import {
   LANE_STATE,
   LANE_VALUE,
   MICRO_P256,
+  MICRO_P256_ADDRESS,
   MICRO_PRECOMPILE,
   MICRO_PRECOMPILE_LAST,
-  VM_QUOTAS,
-  type VmArena,
-  type VmQuota,
-  vmArena,
 } from '../../../transpiler/layout/lane_vm.ts'
+import { VM_QUOTAS, type VmArena, type VmQuota, vmArena } from '../../../transpiler/layout/lane_vm_quota.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { TransactionBatch } from '../../chain/batch.ts'
 import type { TransactionRules } from '../../chain/rules.ts'
@@ -190,11 +188,10 @@ export const calledMicroCode = (to: Uint32Array, i: number): number => {
   const at = LIMBS_PER_ADDRESS * i
   if ((to[at + 1]! | to[at + 2]! | to[at + 3]! | to[at + 4]!) !== 0) return 0
   const low = to[at]!
-  if (low === P256_ADDRESS) return MICRO_P256
+  if (low === MICRO_P256_ADDRESS) return MICRO_P256
   return low <= MICRO_PRECOMPILE_LAST ? MICRO_PRECOMPILE + low : 0
 }
 
-const P256_ADDRESS = 0x100
 const fillColumns = ({ source, transactions, natives }: VmLanes, { positions, laneCount, words }: VmWave): void => {
   const { batch, executionGas, fromIds, toIds, rules } = source
   for (let lane = 0; lane < laneCount; lane++) {

@@ -1,9 +1,8 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { MISSING } from '../../../transpiler/path_kernel.ts'
+import { HINT_COLUMNS, MISSING } from '../../../transpiler/path_kernel.ts'
 import type { TransactionBatch } from '../../chain/batch.ts'
 import {
   COLUMN_LIMBS,
-  HINT_COLUMNS,
   HINT_LIMBS,
   INPUT_CALLDATA,
   INPUT_CALLER,

@@ -1,5 +1,12 @@
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import type { DeltaCondition, Lookup, MemoLookup, OutputWord, PathKernel } from '../../../transpiler/path_kernel.ts'
+import {
+  type DeltaCondition,
+  HINT_COLUMNS,
+  type Lookup,
+  type MemoLookup,
+  type OutputWord,
+  type PathKernel,
+} from '../../../transpiler/path_kernel.ts'
 import { type BloomItem, bloomItems } from '../../receipts/receipts.ts'
 
 /** Bytes of one lane column. */
@@ -153,8 +160,6 @@ const lookupColumns = (kernel: PathKernel, lookups: readonly number[]): LookupCo
   }
 }
 
-/** Columns of the hint area per look-up of kind slot: value in two, then (slot id, 0, 0, 0). */
-export const HINT_COLUMNS = 3
 export const HINT_LIMBS = HINT_COLUMNS * COLUMN_LIMBS
 export const WORD_COLUMNS = LIMBS_PER_WORD / COLUMN_LIMBS
 

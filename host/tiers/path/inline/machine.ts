@@ -6,18 +6,18 @@ import {
   PROGRAM_INVERT,
   PROGRAM_OPCODES,
 } from '../../../../transpiler/layout/program.ts'
-import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../../transpiler/layout/word.ts'
+import { KECCAK_RATE_BYTES, LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../../transpiler/layout/word.ts'
+import { HINT_COLUMNS } from '../../../../transpiler/path_kernel.ts'
 import { pureOperation, storeEffect } from '../../../../transpiler/program/evaluate.ts'
 import { keccak256 } from '../../../primitives/keccak.ts'
 import { wordToBigInt } from '../../../primitives/word.ts'
 import { ROW_BALANCE, ROW_CONSTANTS, ROW_FLAGS, ROW_LIMBS, ROW_SKELETON } from '../../../state/tables/account_table.ts'
 import type { ResidentState } from '../../../state/tables/resident_tables.ts'
-import { COLUMN_LIMBS, HINT_COLUMNS, type PathPlan } from '../plan.ts'
+import { COLUMN_LIMBS, type PathPlan } from '../plan.ts'
 import { WordColumns } from './word_columns.ts'
 
 const U32 = 0xffff_ffffn
 const NO_LANE = -1
-const KECCAK_RATE_BYTES = 136
 const BYTES_PER_WORD = 32
 const FLAG_EXISTS = 1
 

@@ -7,7 +7,7 @@ import {
   WORKGROUP_SIZE,
 } from '../../../../transpiler/layout/environment.ts'
 import { LIMBS_PER_WORD } from '../../../../transpiler/layout/word.ts'
-import { EXIT_MISS } from '../../../../transpiler/path_kernel.ts'
+import { EXIT_MISS, HINT_COLUMNS } from '../../../../transpiler/path_kernel.ts'
 import type { DeviceCosts } from '../../../batch/cost.ts'
 import type { Policy } from '../../../batch/policy.ts'
 import { type BlockEnvironment, environmentValues } from '../../../chain/environment.ts'
@@ -23,7 +23,7 @@ import { gatherHints, gatherLanes, type LaneGroup, type LaneSource, slotPlaces, 
 import { jobsForDevice } from '../cost.ts'
 import { HostRunner } from '../inline/runner.ts'
 import { orEnd, subJob, WaveHalves } from '../job_halves.ts'
-import { COLUMN_BYTES, COLUMN_LIMBS, HINT_COLUMNS, type PathPlan } from '../plan.ts'
+import { COLUMN_BYTES, COLUMN_LIMBS, type PathPlan } from '../plan.ts'
 import { ProgramRunner } from '../programs/runner.ts'
 
 /** Lanes of one path to run. With `hints`, lane l's hints are at `words[at[l] ..]` (Stale). */

@@ -1,11 +1,11 @@
 import { ENVIRONMENT_WORDS, WORKGROUP_SIZE } from '../../../../transpiler/layout/environment.ts'
 import { PROGRAM_HEADER_VECTORS, PROGRAM_SCRATCH_VECTORS } from '../../../../transpiler/layout/program.ts'
 import { LIMBS_PER_WORD } from '../../../../transpiler/layout/word.ts'
-import type { PathProgram } from '../../../../transpiler/path_kernel.ts'
+import { HINT_COLUMNS, type PathProgram } from '../../../../transpiler/path_kernel.ts'
 import { gatherHints, gatherLanes, type LaneSource } from '../columns.ts'
 import { subJob } from '../job_halves.ts'
 import type { LaneJob } from '../kernels/runner.ts'
-import { COLUMN_LIMBS, HINT_COLUMNS, type PathPlan, WORD_COLUMNS } from '../plan.ts'
+import { COLUMN_LIMBS, type PathPlan, WORD_COLUMNS } from '../plan.ts'
 
 /** Lanes of one path to run by its program. */
 export type ProgramJob = Omit<LaneJob, 'kernels'>
