@@ -265,6 +265,7 @@ export const blockJob = (fixture: BlockFixture): Job => {
 /** Gas used by the transactions of each tier; zero everywhere where the pass did not explain itself. */
 const gasByTier = ({ receipts, explain = [] }: ExecutionResult): TierCounts => {
   const gas = { ...NO_TIERS }
-  for (const { index, tier } of explain) if (tier !== 'rejected') gas[tier] += receipts.gasUsed[index]!
+  for (const { index, tier } of explain)
+    if (tier !== 'rejected') gas[tier as keyof TierCounts] += receipts.gasUsed[index]!
   return gas
 }

@@ -1,12 +1,6 @@
 import { type Rejection, rejectionText } from '../chain/rejection.ts'
-import {
-  OUTCOME_CPU,
-  OUTCOME_LANE,
-  OUTCOME_REJECTED,
-  OUTCOME_TRANSFER,
-  OUTCOME_VM,
-  type Schedule,
-} from './open_batch.ts'
+import type { ExecutionForm } from './executions.ts'
+import { OUTCOME_EXECUTED, OUTCOME_REJECTED, type Schedule } from './open_batch.ts'
 import type { ExitReasons } from './reason.ts'
 
 /**
@@ -16,7 +10,7 @@ import type { ExitReasons } from './reason.ts'
  */
 export interface TransactionExplanation {
   readonly index: number
-  readonly tier: 'transfer' | 'pathKernel' | 'pathProgram' | 'pathHost' | 'laneVm' | 'cpu' | 'rejected'
+  readonly tier: ExecutionForm | 'transfer' | 'rejected'
   /** Id of the path whose execution stands. */
   readonly path?: string
   /** Why this tier, in words. */
@@ -42,37 +36,30 @@ export class ExplainLog {
   }
 }
 
-const WHY = {
-  transfer: 'the called account has no code',
-  pathKernel: "the path's own kernel is compiled",
-  pathProgram: 'a path was recorded for its key',
-  laneVm: 'no path takes it',
-  pathHost: 'a path was recorded for its key, and its lanes were too few for the device',
-} as const
+/** Why a form took a transaction; one that is not named here takes what the tiers in front of it left. */
+const WHY: ReadonlyMap<ExecutionForm, string> = new Map([
+  ['pathKernel', "the path's own kernel is compiled"],
+  ['pathProgram', 'a path was recorded for its key'],
+  ['pathHost', 'a path was recorded for its key, and its lanes were too few for the device'],
+  ['laneVm', 'no path takes it'],
+])
 
 /** One entry for each transaction of a batch that has ended. @internal */
 export const explainSchedule = (schedule: Schedule, reasons: ExitReasons): readonly TransactionExplanation[] =>
   Array.from({ length: schedule.batch.count }, (_, index) => explain(schedule, reasons, index))
 
 const explain = (schedule: Schedule, reasons: ExitReasons, index: number): TransactionExplanation => {
-  const { outcome, groups, laneGroups, executions, rejections, explained } = schedule
-  const common = { index, rounds: executions[index]!, exits: explained?.exits(index) ?? [] }
+  const { outcome, executions, executionOf, runs, rejections, explained } = schedule
+  const common = { index, rounds: runs[index]!, exits: explained?.exits(index) ?? [] }
+  if (outcome[index] === OUTCOME_REJECTED)
+    return { ...common, tier: 'rejected', why: rejectionText(rejections[index] as Rejection) }
+  if (outcome[index] !== OUTCOME_EXECUTED) return { ...common, tier: 'cpu', why: 'not executed' }
+  const execution = executions[executionOf[index]!]
+  if (execution === undefined) return { ...common, tier: 'transfer', why: 'the called account has no code' }
+  const { form, path } = execution
   const reason = reasons.text(schedule.reasons[index]!)
-  switch (outcome[index]) {
-    case OUTCOME_TRANSFER:
-      return { ...common, tier: 'transfer', why: WHY.transfer }
-    case OUTCOME_LANE: {
-      const { plan, isProgram, onHost } = laneGroups[groups[index]!]!
-      const tier = isProgram ? 'pathProgram' : onHost ? 'pathHost' : 'pathKernel'
-      return { ...common, tier, path: plan.kernel.id, why: WHY[tier] }
-    }
-    case OUTCOME_VM:
-      return { ...common, tier: 'laneVm', why: reason === '' ? WHY.laneVm : `${WHY.laneVm}: ${reason}` }
-    case OUTCOME_CPU:
-      return { ...common, tier: 'cpu', why: reason === '' ? 'no other tier' : reason }
-    case OUTCOME_REJECTED:
-      return { ...common, tier: 'rejected', why: rejectionText(rejections[index] as Rejection) }
-    default:
-      return { ...common, tier: 'cpu', why: 'not executed' }
-  }
+  const why = WHY.get(form)
+  if (path !== undefined) return { ...common, tier: form, path, why: why ?? reason }
+  if (why === undefined) return { ...common, tier: form, why: reason || 'no other tier' }
+  return { ...common, tier: form, why: reason === '' ? why : `${why}: ${reason}` }
 }

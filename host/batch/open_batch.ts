@@ -1,10 +1,8 @@
 import type { TransactionBatch } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import type { TransactionRules } from '../chain/rules.ts'
-import type { VmGroup } from '../tiers/lane_vm/executions.ts'
-import type { LaneGroup } from '../tiers/path/columns.ts'
+import type { Executions } from './executions.ts'
 import type { ExplainLog } from './explain.ts'
-import type { CpuExecution } from './outcome.ts'
 
 /** Which tier a transaction is meant for. */
 export const TIER_TRANSFER = 0
@@ -14,11 +12,14 @@ export const TIER_VM = 3
 
 /** What became of a transaction (Schedule.outcome). */
 export const OUTCOME_NONE = 0
-export const OUTCOME_TRANSFER = 1
-export const OUTCOME_LANE = 2
-export const OUTCOME_CPU = 3
-export const OUTCOME_REJECTED = 4
-export const OUTCOME_VM = 5
+export const OUTCOME_EXECUTED = 1
+export const OUTCOME_REJECTED = 2
+
+/** How the present execution of a transaction ended (Schedule.status). */
+export const STATUS_FAILURE = 0
+export const STATUS_SUCCESS = 1
+/** It has none that ended. */
+export const STATUS_NONE = 2
 
 /**
  * One batch on its way through the executor, as columns. Transaction i:
@@ -28,14 +29,16 @@ export const OUTCOME_VM = 5
  * executionGas     f64[n]   gas limit less intrinsic gas; meaningless where a static rule is broken
  * tier             u8[n]    TIER_*
  * keyIds           i32[n]   path key of a call into code (PathRouter), else -1
- * groups, lanes    i32[n]   where its last device execution is: index into `laneGroups` (into `vmGroups` where its tier is TIER_VM),
- *                           lane; -1 = none
- * executions       u8[n]    times that the device executed it, 255 = that or more
- * reasons          u16[n]   why the CPU tier (ExitReasons); 0 = no reason yet
+ * executionOf      i32[n]   its last execution, an index into `executions`; -1 = none, as a plain transfer
+ * laneOf           i32[n]   its lane in there
+ * status           u8[n]    STATUS_* of that execution
+ * gas, refund      f64[n]   gas of its execution without the intrinsic part, and its refund counter before the cap; the gas is NaN where
+ *                           it is not known
+ * runs             u8[n]    times that a device tier executed it, 255 = that or more
+ * reasons          u16[n]   why not the tier in front (ExitReasons); 0 = no reason yet
  * outcome          u8[n]    OUTCOME_*
  * rejections       u8[n]    REJECTION code of an OUTCOME_REJECTED
- * gasUsed          f64[n]
- * cpuResults       of the OUTCOME_CPU, by index
+ * gasUsed          f64[n]   as the transaction pays it
  * explained        exits by transaction, where the request asks for the explanation
  */
 export interface Schedule {
@@ -48,16 +51,17 @@ export interface Schedule {
   readonly executionGas: Float64Array
   readonly tier: Uint8Array
   readonly keyIds: Int32Array
-  readonly groups: Int32Array
-  readonly lanes: Int32Array
-  readonly executions: Uint8Array
+  readonly executionOf: Int32Array
+  readonly laneOf: Int32Array
+  readonly status: Uint8Array
+  readonly gas: Float64Array
+  readonly refund: Float64Array
+  readonly runs: Uint8Array
   readonly reasons: Uint16Array
   readonly outcome: Uint8Array
   readonly rejections: Uint8Array
   readonly gasUsed: Float64Array
-  readonly cpuResults: Map<number, CpuExecution>
-  readonly laneGroups: LaneGroup[]
-  readonly vmGroups: VmGroup[]
+  readonly executions: Executions[]
   readonly explained: ExplainLog | undefined
   coinbaseId: number
 }
@@ -81,17 +85,26 @@ export const createSchedule = (
     executionGas,
     tier: new Uint8Array(count),
     keyIds: new Int32Array(count).fill(-1),
-    groups: new Int32Array(count).fill(-1),
-    lanes: new Int32Array(count).fill(-1),
-    executions: new Uint8Array(count),
+    executionOf: new Int32Array(count).fill(-1),
+    laneOf: new Int32Array(count).fill(-1),
+    status: new Uint8Array(count).fill(STATUS_NONE),
+    gas: new Float64Array(count),
+    refund: new Float64Array(count),
+    runs: new Uint8Array(count),
     reasons: new Uint16Array(count),
     outcome: new Uint8Array(count),
     rejections: new Uint8Array(count),
     gasUsed: new Float64Array(count),
-    cpuResults: new Map(),
-    laneGroups: [],
-    vmGroups: [],
+    executions: [],
     explained,
     coinbaseId: -1,
   }
 }
+
+/** One more execution on a device tier. */
+export const countRun = ({ runs }: Schedule, i: number): void => {
+  if (runs[i]! < 255) runs[i]!++
+}
+
+/** Whether transaction i has an execution that ended. */
+export const hasEnded = ({ status }: Schedule, i: number): boolean => status[i] !== STATUS_NONE

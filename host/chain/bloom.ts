@@ -27,8 +27,32 @@ export const bloomIndices = (dst: Uint16Array, bytes: Uint8Array): void => {
   for (let n = 0; n < 3; n++) dst[n] = ((digest[2 * n]! << 8) | digest[2 * n + 1]!) & 2047
 }
 
+/** The same for 0x-hex. */
+export const bloomIndicesOfHex = (hex: string): Uint16Array => {
+  const indices = new Uint16Array(3)
+  bloomIndices(indices, Buffer.from(hex.slice(2), 'hex'))
+  return indices
+}
+
 /** Sets bit `index` (0 to 2047) in the bloom at `blooms[at..at + 256]`. */
 export const setBloomBit = (blooms: Uint8Array, at: number, index: number): void => {
   const byte = at + BLOOM_BYTES - 1 - (index >>> 3)
   blooms[byte] = blooms[byte]! | (1 << (index & 7))
+}
+
+/**
+ * of     u8[256 n]   a bloom per transaction
+ * seen   u8[2048]    1 for each bit that any of them has
+ */
+export interface BloomSet {
+  readonly of: Uint8Array
+  readonly seen: Uint8Array
+}
+
+export const addBloomIndices = ({ of, seen }: BloomSet, i: number, indices: Uint16Array): void => {
+  for (let n = 0; n < indices.length; n++) {
+    const index = indices[n]!
+    setBloomBit(of, BLOOM_BYTES * i, index)
+    seen[index] = 1
+  }
 }

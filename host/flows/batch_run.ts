@@ -5,6 +5,7 @@ import { wordFromBigInt } from '../primitives/word.ts'
 import type { LaterRounds } from '../settle/rounds.ts'
 import type { Sweep } from '../settle/sweep.ts'
 import type { RunningState } from '../state/running_state.ts'
+import { CpuExecutions } from '../tiers/cpu/executions.ts'
 import type { Speculation } from '../tiers/cpu/tier.ts'
 import type { VmRounds } from '../tiers/lane_vm/again.ts'
 import { isVmCall, type VmStage } from '../tiers/lane_vm/tier.ts'
@@ -48,6 +49,8 @@ export class Walk {
   readonly #parts: WalkParts
   /** A range that the device executes. */
   #underway: Wave | undefined
+  /** Those of the CPU tier. */
+  readonly #executions = new CpuExecutions()
   readonly #fee = new Uint32Array(LIMBS_PER_WORD)
 
   constructor(schedule: Schedule, parts: WalkParts) {
@@ -174,13 +177,13 @@ export class Walk {
   /** Executes a transaction on the CPU tier at its place. */
   async #execute(index: number): Promise<void> {
     const { cpu, running, sweep, vm } = this.#parts
-    const { env, cpuResults } = this.#schedule
+    const { env } = this.#schedule
     const startedMs = performance.now()
     const outcome = await cpu.execute(index)
     if ('rejected' in outcome) {
       sweep.reject(index, outcome.rejected)
     } else {
-      cpuResults.set(index, outcome)
+      this.#executions.add(this.#schedule, index, outcome)
       if (vm !== undefined && isVmCall(this.#schedule, index)) vm.kinds.noteCpu(this.#schedule, index, outcome)
       await sweep.recorder?.openOutcome(outcome.reads, outcome.writes, [env.coinbase.toLowerCase()])
       await running.apply(outcome.writes, sweep)

@@ -306,7 +306,7 @@ class BatchExecutor implements Executor {
     if (steps === undefined || earlier === undefined) writes = collectWrites(this.#resident)
     else {
       const ground = { running: this.#running, cpu: this.#cpu, sink: sweep, recorder }
-      receipts = await receiptsOf(schedule, this.#resident)
+      receipts = await receiptsOf(schedule)
       await steps.after(ground, receipts)
       writes = mergeWrites(earlier, collectWrites(this.#resident))
       await steps.check(ground, receipts, writes)
@@ -320,7 +320,7 @@ class BatchExecutor implements Executor {
 
     // A garbage collection that finds no instance of a class drops its hidden class, and all code optimised for it.
     if (batch.count <= MOST_KEPT) this.kept = { schedule, sweep, walk, cpu, later, vmRounds, writes }
-    receipts ??= await receiptsOf(schedule, this.#resident)
+    receipts ??= await receiptsOf(schedule)
     receipts.blooms()
     faults.push(...(session?.faults ?? []))
     timings.receipts = lap()
@@ -384,7 +384,7 @@ class BatchExecutor implements Executor {
     if (this.#vm === undefined) {
       const engine = this.#openVm?.(this.#resident) ?? (session && this.#vmRunner(session))
       if (engine === undefined) return undefined
-      this.#vm = new VmStage(this.#policy, engine, this.#vmKinds, this.#compileWait, this.#reasons)
+      this.#vm = new VmStage(this.#policy, this.#resident, engine, this.#vmKinds, this.#compileWait, this.#reasons)
     }
     return this.#vm
   }
@@ -399,7 +399,14 @@ class BatchExecutor implements Executor {
   #overlaidVm(session: DeviceSession): VmStage | undefined {
     if (this.#policy.compile !== 'wait' && this.#vm?.engine.isReady !== true) return undefined
     const engine = this.#vmRunner(session)
-    return new VmStage({ ...this.#policy, compile: 'wait' }, engine, this.#vmKinds, this.#compileWait, this.#reasons)
+    return new VmStage(
+      { ...this.#policy, compile: 'wait' },
+      session.resident,
+      engine,
+      this.#vmKinds,
+      this.#compileWait,
+      this.#reasons,
+    )
   }
 
   #vmRunner(session: DeviceSession): VmRunner {

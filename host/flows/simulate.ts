@@ -2,7 +2,7 @@ import { codeSkeleton } from '../../transpiler/index.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import {
   createSchedule,
-  OUTCOME_CPU,
+  OUTCOME_EXECUTED,
   OUTCOME_NONE,
   OUTCOME_REJECTED,
   type Schedule,
@@ -28,6 +28,7 @@ import type { AccountView, StateSnapshot } from '../state/snapshot.ts'
 import { HOST_LIMBS, HOST_NONCE } from '../state/tables/account_table.ts'
 import { ResidentState } from '../state/tables/resident_tables.ts'
 import type { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
+import { CpuExecutions } from '../tiers/cpu/executions.ts'
 import type { VmStage } from '../tiers/lane_vm/tier.ts'
 import { LaneRunner } from '../tiers/path/kernels/runner.ts'
 import type { PathLibrary } from '../tiers/path/library.ts'
@@ -214,7 +215,7 @@ export class Simulator {
     const deviceTimes = clock?.times
     const parts = { size, bundleStart: bundles?.start, timings, compileMs, deviceTimes, faults, accessLists }
     const schedules = segments.map(({ schedule }) => schedule)
-    return new Simulation(batch.count, schedules, ground.resident, reasons, parts)
+    return new Simulation(batch.count, schedules, reasons, parts)
   }
 
   async #cpuCalls(
@@ -225,11 +226,12 @@ export class Simulator {
     stop: Stop,
   ): Promise<void> {
     const { batch, outcome } = schedule
+    const executions = new CpuExecutions()
     const bundled = bundles?.bundled
     for (let i = 0; i < batch.count; i++) {
       if (outcome[i] !== OUTCOME_NONE || bundled?.[i] === 1) continue
       stop.check()
-      await this.#execute(schedule, i, state, checkBalance)
+      await this.#execute(schedule, executions, i, state, checkBalance)
     }
     if (bundles === undefined) return
     const { start, overrides } = bundles
@@ -238,14 +240,20 @@ export class Simulator {
       const layer = await layerOf(state, overrides[b])
       for (let i = start[b]!; i < start[b + 1]!; i++) {
         stop.check()
-        await this.#execute(schedule, i, layer, checkBalance)
+        await this.#execute(schedule, executions, i, layer, checkBalance)
       }
     }
   }
 
   /** Executes call i on the CPU tier; a layered state takes its writes. */
-  async #execute(schedule: Schedule, i: number, state: StateSnapshot, checkBalance: boolean): Promise<void> {
-    const { batch, env, rules, outcome, gasUsed, rejections, cpuResults } = schedule
+  async #execute(
+    schedule: Schedule,
+    executions: CpuExecutions,
+    i: number,
+    state: StateSnapshot,
+    checkBalance: boolean,
+  ): Promise<void> {
+    const { batch, env, rules, outcome, gasUsed, rejections } = schedule
     const snapshot = checkBalance ? state : await withFunds(state, schedule, i)
     await setNonce(batch, i, snapshot)
     const result = await this.#parts.cpu.execute({ env, batch, index: i, rules, snapshot, anySender: true })
@@ -254,9 +262,9 @@ export class Simulator {
       rejections[i] = result.rejected
       return
     }
-    outcome[i] = OUTCOME_CPU
+    outcome[i] = OUTCOME_EXECUTED
     gasUsed[i] = Number(result.gasUsed)
-    cpuResults.set(i, result)
+    executions.add(schedule, i, result)
     if (state instanceof LayeredSnapshot) await state.apply(result, env.coinbase)
   }
 

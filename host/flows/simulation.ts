@@ -1,24 +1,14 @@
-import { VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
-import {
-  OUTCOME_CPU,
-  OUTCOME_LANE,
-  OUTCOME_REJECTED,
-  OUTCOME_TRANSFER,
-  OUTCOME_VM,
-  type Schedule,
-} from '../batch/open_batch.ts'
+import type { ExecutionForm } from '../batch/executions.ts'
+import { OUTCOME_EXECUTED, type Schedule } from '../batch/open_batch.ts'
 import type { ExitReasons } from '../batch/reason.ts'
 import type { Log } from '../chain/log.ts'
-import { REJECTION, type Rejection, rejectionText } from '../chain/rejection.ts'
+import { REJECTION, rejectionText } from '../chain/rejection.ts'
 import { revertReason } from '../chain/revert_reason.ts'
 import type { DeviceTimes } from '../device/clock.ts'
 import { bytesToHex } from '../primitives/hex.ts'
-import { type LaneTables, Receipts } from '../receipts/receipts.ts'
-import type { ResidentState } from '../state/tables/resident_tables.ts'
-import { vmExit, vmRefund } from '../tiers/lane_vm/executions.ts'
-import { VmReceipts } from '../tiers/lane_vm/receipts.ts'
-import { COLUMN_LIMBS } from '../tiers/path/plan.ts'
+import { Receipts } from '../receipts/receipts.ts'
 import type { TierCounts } from './executor_interface.ts'
+import { executedReasons, isOnCpu, tierCounts } from './result.ts'
 
 /**
  * An entry of an access list (EIP-2930): an address, and storage keys of it, 0x-hex.
@@ -53,11 +43,11 @@ export interface SimulatedCall {
 }
 
 /**
- * The tier that executed a simulated call; `none` where it could not start.
+ * The tier that executed a simulated call: `path` in one of its three forms; `none` where it could not start.
  *
  * Example: {@link Simulation}.
  */
-export type SimulationTier = 'path' | 'laneVm' | 'transfer' | 'cpu' | 'none'
+export type SimulationTier = 'path' | 'transfer' | 'none' | ExecutionForm
 
 /**
  * Wall milliseconds by stage; their sum and compileMs are the whole call.
@@ -123,46 +113,34 @@ export class Simulation {
   readonly #schedules: readonly Schedule[]
   readonly #size: number
   readonly #reasons: ExitReasons
-  /** The tables as they were: an executor that forgets its own makes new ones. */
-  readonly #tables: LaneTables
   readonly #decoded: Receipts[] = []
   #refunds: Float64Array | undefined
   #bundleStart: Uint32Array | undefined
   readonly #accessLists: AccessLists
 
   /** @internal */
-  constructor(
-    count: number,
-    schedules: readonly Schedule[],
-    resident: ResidentState,
-    reasons: ExitReasons,
-    parts: SimulationParts,
-  ) {
+  constructor(count: number, schedules: readonly Schedule[], reasons: ExitReasons, parts: SimulationParts) {
     this.count = count
     this.#schedules = schedules
     this.#size = parts.size
     this.#reasons = reasons
-    this.#tables = { accountRows: resident.accounts.rows, constants: resident.codes.constants }
     this.#bundleStart = parts.bundleStart
     this.#accessLists = parts.accessLists
     this.timings = parts.timings
     this.compileMs = parts.compileMs
     this.deviceTimes = parts.deviceTimes
     this.faults = parts.faults
-    this.status = new Uint8Array(count)
-    this.gasUsed = schedules.length === 1 ? schedules[0]!.gasUsed : new Float64Array(count)
+    this.status = joined(schedules, (schedule) => schedule.status, new Uint8Array(count), parts.size)
+    this.gasUsed = joined(schedules, (schedule) => schedule.gasUsed, new Float64Array(count), parts.size)
     const tiers = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0 }
-    schedules.forEach((schedule, k) => {
-      if (schedules.length > 1) this.gasUsed.set(schedule.gasUsed, k * parts.size)
-      fillStatus(schedule, this.status, k * parts.size, tiers)
-    })
+    for (const schedule of schedules) addCounts(tiers, tierCounts(schedule))
     this.tiers = tiers
     this.exits = tiers.cpu === 0 ? {} : exitsOf(schedules, reasons)
   }
 
   /** Refund counter at the end, before its cap: f64[n]. */
   get gasRefund(): Float64Array {
-    this.#refunds ??= this.#allRefunds()
+    this.#refunds ??= joined(this.#schedules, ({ refund }) => refund, new Float64Array(this.count), this.#size)
     return this.#refunds
   }
 
@@ -218,7 +196,7 @@ export class Simulation {
   /** Of a creation that succeeded. */
   createdAddress(i: number): string | undefined {
     const { schedule, at } = this.#placeOf(i)
-    return schedule.cpuResults.get(at)?.contractAddress
+    return schedule.executions[schedule.executionOf[at]!]?.contractAddress?.(schedule.laneOf[at]!)
   }
 
   /** Why call i could not start, in words; undefined where it did. */
@@ -231,13 +209,16 @@ export class Simulation {
   /** The tier that executed call i. */
   tier(i: number): SimulationTier {
     const { schedule, at } = this.#placeOf(i)
-    return TIERS[schedule.outcome[at]!]!
+    if (schedule.outcome[at] !== OUTCOME_EXECUTED) return 'none'
+    const execution = schedule.executions[schedule.executionOf[at]!]
+    if (execution === undefined) return 'transfer'
+    return execution.path === undefined ? execution.form : 'path'
   }
 
   /** Why the CPU tier executed call i; undefined where another tier did. */
   exitReason(i: number): string | undefined {
     const { schedule, at } = this.#placeOf(i)
-    return schedule.outcome[at] === OUTCOME_CPU ? this.#reasons.text(schedule.reasons[at]!) : undefined
+    return isOnCpu(schedule, at) ? this.#reasons.text(schedule.reasons[at]!) : undefined
   }
 
   /**
@@ -258,91 +239,35 @@ export class Simulation {
 
   #receiptsOf(i: number): { readonly receipts: Receipts; readonly at: number } {
     const { schedule, at, k } = this.#placeOf(i)
-    this.#decoded[k] ??= receiptsOf(schedule, this.#tables)
+    this.#decoded[k] ??= new Receipts(schedule.batch, schedule)
     return { receipts: this.#decoded[k], at }
-  }
-
-  #allRefunds(): Float64Array {
-    const refunds = new Float64Array(this.count)
-    this.#schedules.forEach((schedule, k) => {
-      fillRefunds(schedule, refunds, k * this.#size)
-    })
-    return refunds
   }
 }
 
-const TIERS: readonly SimulationTier[] = ['none', 'transfer', 'path', 'cpu', 'none', 'laneVm']
-
-const STATUS_REJECTED = 2
-
 type Counts = { -readonly [Tier in keyof TierCounts]: number }
 
-const fillStatus = (schedule: Schedule, status: Uint8Array, first: number, tiers: Counts): void => {
-  const { batch, outcome, groups, lanes, laneGroups, vmGroups, cpuResults } = schedule
-  for (let i = 0; i < batch.count; i++) {
-    const what = outcome[i]
-    if (what === OUTCOME_LANE) {
-      const group = laneGroups[groups[i]!]!
-      status[first + i] = group.plan.succeeds ? 1 : 0
-      if (group.isProgram) tiers.pathProgram++
-      else if (group.onHost) tiers.pathHost++
-      else tiers.pathKernel++
-    } else if (what === OUTCOME_VM) {
-      status[first + i] = vmExit(vmGroups[groups[i]!]!, lanes[i]!) === VM_EXITS.succeeded ? 1 : 0
-      tiers.laneVm++
-    } else if (what === OUTCOME_TRANSFER) {
-      status[first + i] = 1
-      tiers.transfer++
-    } else if (what === OUTCOME_CPU) {
-      status[first + i] = cpuResults.get(i)!.status
-      tiers.cpu++
-    } else status[first + i] = STATUS_REJECTED
-  }
+const addCounts = (sum: Counts, counts: TierCounts): void => {
+  for (const tier of Object.keys(sum) as (keyof TierCounts)[]) sum[tier] += counts[tier]
+}
+
+/** The columns of all schedules one behind the other, in `into`; the column itself where there is one schedule. */
+const joined = <Column extends Uint8Array | Float64Array>(
+  schedules: readonly Schedule[],
+  columnOf: (schedule: Schedule) => Column,
+  into: Column,
+  size: number,
+): Column => {
+  if (schedules.length === 1) return columnOf(schedules[0]!)
+  for (const [k, schedule] of schedules.entries()) into.set(columnOf(schedule), k * size)
+  return into
 }
 
 const exitsOf = (schedules: readonly Schedule[], reasons: ExitReasons): Record<string, number> => {
   const all: Record<string, number> = {}
-  for (const { outcome, reasons: codes } of schedules) {
-    const executed = codes.map((code, i) => (outcome[i] === OUTCOME_CPU ? code : 0))
-    for (const [reason, count] of Object.entries(reasons.count(executed))) all[reason] = (all[reason] ?? 0) + count
-  }
+  for (const schedule of schedules)
+    for (const [reason, count] of Object.entries(reasons.count(executedReasons(schedule))))
+      all[reason] = (all[reason] ?? 0) + count
   return all
-}
-
-const receiptsOf = (schedule: Schedule, tables: LaneTables): Receipts => {
-  const { batch, outcome, gasUsed, groups, lanes, laneGroups, vmGroups, executionGas } = schedule
-  const receipts = new Receipts(batch)
-  for (const { plan, laneCount, lanesIn, lanesOut } of laneGroups)
-    receipts.addGroup({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables })
-  const vmReceipts = vmGroups.map((group) =>
-    receipts.addReceipts(new VmReceipts(group, tables.accountRows, executionGas)),
-  )
-  for (let i = 0; i < batch.count; i++) {
-    const what = outcome[i]
-    if (what === OUTCOME_LANE) receipts.setLane(i, groups[i]!, lanes[i]!, gasUsed[i]!)
-    else if (what === OUTCOME_VM) {
-      const status = vmExit(vmGroups[groups[i]!]!, lanes[i]!) === VM_EXITS.succeeded ? 1 : 0
-      receipts.setVm(i, vmReceipts[groups[i]!]!, lanes[i]!, status, gasUsed[i]!)
-    } else if (what === OUTCOME_TRANSFER) receipts.setTransfer(i, gasUsed[i]!)
-    else if (what === OUTCOME_CPU) receipts.setCpu(i, schedule.cpuResults.get(i)!)
-    else if (what === OUTCOME_REJECTED) receipts.setRejected(i, schedule.rejections[i] as Rejection)
-  }
-  return receipts
-}
-
-const fillRefunds = (
-  { batch, outcome, groups, lanes, laneGroups, vmGroups, cpuResults }: Schedule,
-  refunds: Float64Array,
-  first: number,
-): void => {
-  for (let i = 0; i < batch.count; i++) {
-    if (outcome[i] === OUTCOME_LANE)
-      refunds[first + i] = laneGroups[groups[i]!]!.lanesOut[lanes[i]! * COLUMN_LIMBS + 2]!
-    else if (outcome[i] === OUTCOME_VM) {
-      const group = vmGroups[groups[i]!]!
-      if (vmExit(group, lanes[i]!) === VM_EXITS.succeeded) refunds[first + i] = vmRefund(group, lanes[i]!)
-    } else if (outcome[i] === OUTCOME_CPU) refunds[first + i] = Number(cpuResults.get(i)!.gasRefund ?? 0n)
-  }
 }
 
 /** The journal's access list (addresses and keys without 0x) in the form of EIP-2930. */

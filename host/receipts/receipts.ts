@@ -1,18 +1,9 @@
 import type { TransactionBatch } from '../chain/batch.ts'
-import { BLOOM_BYTES, bloomIndices, setBloomBit } from '../chain/bloom.ts'
+import { BLOOM_BYTES, type BloomSet, setBloomBit } from '../chain/bloom.ts'
+import type { ExactGas } from '../chain/exact_gas.ts'
 import type { Log } from '../chain/log.ts'
 import { REJECTION, type Rejection } from '../chain/rejection.ts'
 import { bytesToHex } from '../primitives/hex.ts'
-import { addBloomIndices, type BloomSet, LaneDecoder, type LaneGroup } from '../tiers/path/receipts.ts'
-
-export {
-  addBloomIndices,
-  type BloomItem,
-  type BloomSet,
-  bloomItems,
-  type LaneGroup,
-  type LaneTables,
-} from '../tiers/path/receipts.ts'
 
 /**
  * A receipt in object form (YP 4.3.1). Hex is 0x and lower case. `output` is return or revert data, which a consensus
@@ -34,19 +25,6 @@ export interface Receipt {
   readonly depositNonce?: bigint
 }
 
-/** What the receipts take from an execution in object form. @internal */
-export interface ObjectOutcome {
-  readonly status: 0 | 1
-  readonly gasUsed: bigint
-  readonly logs: readonly Log[]
-  readonly output: Uint8Array
-  readonly contractAddress?: string
-  readonly depositNonce?: bigint
-  readonly executionGas?: bigint
-  readonly gasRefund?: bigint
-  readonly exception?: string
-}
-
 /** What the EVM made of a transaction's call, without what a transaction pays around it. @internal */
 export interface CallOutcome {
   /** Without the intrinsic part; the refund is not taken off. */
@@ -57,18 +35,16 @@ export interface CallOutcome {
   readonly exception: string | undefined
 }
 
-/**
- * Reads what device executions left, by lane. `to` and `i`: the called addresses of the batch, and the lane's
- * transaction.
- *
- * @internal
- */
-export interface LaneReceipts {
-  logs(lane: number, to: Uint32Array, i: number): readonly Log[]
+/** Reads what executions left, by lane (Executions). @internal */
+export interface ReceiptSource {
+  logs(lane: number): readonly Log[]
   output(lane: number): Uint8Array
-  /** @internal */
-  callOutcome(lane: number): CallOutcome | undefined
-  addBloom(blooms: BloomSet, lane: number, to: Uint32Array, i: number): void
+  exception(lane: number): string | undefined
+  addBloom(lane: number, i: number, blooms: BloomSet): void
+  /** Where a double may have rounded it. */
+  exactGas?(lane: number): ExactGas
+  contractAddress?(lane: number): string | undefined
+  depositNonce?(lane: number): bigint | undefined
 }
 
 export const STATUS_FAILURE = 0
@@ -76,9 +52,27 @@ export const STATUS_SUCCESS = 1
 /** Not included in the block: no gas, no receipt. */
 export const STATUS_REJECTED = 2
 
-const FROM_TRANSFER = 0
-const FROM_LANE = 1
-const FROM_OBJECT = 2
+/**
+ * The columns of an open batch that has ended (OpenBatch). The receipts keep them: nobody writes to them again.
+ *
+ * status                 u8[n]    STATUS_*
+ * gasUsed                f64[n]   0 where rejected
+ * gas, refund            f64[n]   of the execution, without the intrinsic part and before the cap; the gas is NaN where not known
+ * executionOf, laneOf    i32[n]   index into `executions` and lane in there; -1: a plain transfer
+ * rejections             u8[n]    REJECTION code of what was rejected
+ *
+ * @internal
+ */
+export interface ReceiptColumns {
+  readonly status: Uint8Array
+  readonly gasUsed: Float64Array
+  readonly gas: Float64Array
+  readonly refund: Float64Array
+  readonly executionOf: Int32Array
+  readonly laneOf: Int32Array
+  readonly rejections: Uint8Array
+  readonly executions: readonly ReceiptSource[]
+}
 
 /**
  * The receipts of a batch in columns; a receipt in object form is made on demand, and so are logs and blooms.
@@ -88,8 +82,6 @@ const FROM_OBJECT = 2
  * cumulativeGasUsed   f64[n]   running sum in transaction order
  *
  * Doubles are rounded from 2^53 on: `get`, `gasUsedOf`, `cumulativeGasUsedOf` and `blockGasUsed` are exact.
- *
- * Each transaction must be set once; setting it again replaces what was set.
  *
  * @example
  * import { createExecutor, MemoryState, receiptsRoot } from 'wgevm'
@@ -110,94 +102,31 @@ export class Receipts {
   readonly type: Uint8Array
   readonly status: Uint8Array
   readonly gasUsed: Float64Array
-  readonly #batch: TransactionBatch
-  readonly #cumulative: Float64Array
-  readonly #from: Uint8Array
-  /** Group number of a lane; REJECTION code where rejected. */
-  readonly #group: Uint32Array
-  readonly #lane: Uint32Array
-  readonly #groups: LaneReceipts[] = []
-  readonly #groupStatus: number[] = []
-  readonly #objects = new Map<number, ObjectOutcome>()
-  #summed = false
+  readonly #columns: ReceiptColumns
+  #cumulative: Float64Array | undefined
   /** Running sums where one of them passes what doubles can tell apart. */
   #wideSums: readonly bigint[] | undefined
   #blooms: BloomSet | undefined
 
   /** @internal */
-  constructor(batch: TransactionBatch) {
-    const { count } = batch
-    this.count = count
+  constructor(batch: TransactionBatch, columns: ReceiptColumns) {
+    this.count = batch.count
     this.type = batch.type
-    this.status = new Uint8Array(count)
-    this.gasUsed = new Float64Array(count)
-    this.#batch = batch
-    this.#cumulative = new Float64Array(count)
-    this.#from = new Uint8Array(count)
-    this.#group = new Uint32Array(count)
-    this.#lane = new Uint32Array(count)
-  }
-
-  /** Makes a dispatch known; returns the number that `setLane` takes. @internal */
-  addGroup(group: LaneGroup): number {
-    this.#groupStatus.push(group.kernel.status === 'success' ? STATUS_SUCCESS : STATUS_FAILURE)
-    return this.#groups.push(new LaneDecoder(group)) - 1
-  }
-
-  /** The same for lanes that need not end alike; `setVm` takes the number. @internal */
-  addReceipts(group: LaneReceipts): number {
-    this.#groupStatus.push(STATUS_FAILURE)
-    return this.#groups.push(group) - 1
-  }
-
-  /** A plain transfer that succeeded: no logs, no output. @internal */
-  setTransfer(i: number, gasUsed: number): void {
-    this.#set(i, STATUS_SUCCESS, gasUsed, FROM_TRANSFER)
-  }
-
-  /** Lane `lane` of a dispatch; the path says the status. @internal */
-  setLane(i: number, group: number, lane: number, gasUsed: number): void {
-    this.#set(i, this.#groupStatus[group]!, gasUsed, FROM_LANE)
-    this.#group[i] = group
-    this.#lane[i] = lane
-  }
-
-  /** Lane `lane` of what `addReceipts` took. @internal */
-  setVm(i: number, group: number, lane: number, status: 0 | 1, gasUsed: number): void {
-    this.#set(i, status, gasUsed, FROM_LANE)
-    this.#group[i] = group
-    this.#lane[i] = lane
-  }
-
-  /** @internal */
-  setCpu(i: number, outcome: ObjectOutcome): void {
-    this.#set(i, outcome.status, Number(outcome.gasUsed), FROM_OBJECT)
-    this.#objects.set(i, outcome)
-  }
-
-  /** @internal */
-  setRejected(i: number, rejection: Rejection): void {
-    this.#set(i, STATUS_REJECTED, 0, FROM_TRANSFER)
-    this.#group[i] = rejection
-  }
-
-  #set(i: number, status: number, gasUsed: number, from: number): void {
-    this.status[i] = status
-    this.gasUsed[i] = gasUsed
-    this.#from[i] = from
-    this.#summed = false
-    this.#blooms = undefined
+    this.status = columns.status
+    this.gasUsed = columns.gasUsed
+    this.#columns = columns
   }
 
   get cumulativeGasUsed(): Float64Array {
-    if (!this.#summed) {
+    if (this.#cumulative === undefined) {
+      const sums = new Float64Array(this.count)
       let sum = 0
       for (let i = 0; i < this.count; i++) {
         sum += this.gasUsed[i]!
-        this.#cumulative[i] = sum
+        sums[i] = sum
       }
+      this.#cumulative = sums
       this.#wideSums = sum <= Number.MAX_SAFE_INTEGER ? undefined : this.#exactSums()
-      this.#summed = true
     }
     return this.#cumulative
   }
@@ -214,7 +143,7 @@ export class Receipts {
 
   /** Gas used by transaction i; 0 where it was rejected. */
   gasUsedOf(i: number): bigint {
-    return this.#from[i] === FROM_OBJECT ? this.#objects.get(i)!.gasUsed : BigInt(this.gasUsed[i]!)
+    return this.#sourceOf(i)?.exactGas?.(this.#columns.laneOf[i]!).used ?? BigInt(this.gasUsed[i]!)
   }
 
   /** Gas used by the transactions up to i, which is one of them. */
@@ -233,7 +162,7 @@ export class Receipts {
 
   /** Why transaction i is not included; REJECTION.none where it is. */
   rejection(i: number): Rejection | 0 {
-    return this.status[i] === STATUS_REJECTED ? (this.#group[i] as Rejection) : REJECTION.none
+    return this.status[i] === STATUS_REJECTED ? (this.#columns.rejections[i] as Rejection) : REJECTION.none
   }
 
   /** The receipt of transaction i, or undefined where it was rejected. */
@@ -241,8 +170,8 @@ export class Receipts {
     if (i < 0 || i >= this.count) throw new RangeError(`no transaction ${i} in a batch of ${this.count}`)
     const status = this.status[i]!
     if (status === STATUS_REJECTED) return undefined
-    const outcome = this.#from[i] === FROM_OBJECT ? this.#objects.get(i) : undefined
-    const { contractAddress, depositNonce } = outcome ?? {}
+    const contractAddress = this.#sourceOf(i)?.contractAddress?.(this.#columns.laneOf[i]!)
+    const depositNonce = this.depositNonce(i)
     return {
       type: this.type[i]!,
       status: status as 0 | 1,
@@ -258,32 +187,35 @@ export class Receipts {
 
   /** Logs of transaction i in their order; none where it failed or was rejected. */
   logs(i: number): readonly Log[] {
-    if (this.#from[i] === FROM_OBJECT) return this.#objects.get(i)!.logs
-    if (this.#from[i] === FROM_LANE) return this.#groups[this.#group[i]!]!.logs(this.#lane[i]!, this.#batch.to, i)
-    return []
+    return this.#sourceOf(i)?.logs(this.#columns.laneOf[i]!) ?? []
   }
 
   /** Of a deposit: the sender's nonce before it; undefined for every other transaction. */
   depositNonce(i: number): bigint | undefined {
-    return this.#from[i] === FROM_OBJECT ? this.#objects.get(i)!.depositNonce : undefined
+    return this.#sourceOf(i)?.depositNonce?.(this.#columns.laneOf[i]!)
   }
 
   /** Undefined where the transaction was rejected, and where only the status of a failure is known. @internal */
   callOutcome(i: number): CallOutcome | undefined {
     if (this.status[i] === STATUS_REJECTED) return undefined
-    if (this.#from[i] === FROM_TRANSFER) return { executionGas: 0n, gasRefund: 0n, exception: undefined }
-    if (this.#from[i] === FROM_LANE) return this.#groups[this.#group[i]!]!.callOutcome(this.#lane[i]!)
-    const { status, executionGas, gasRefund, exception } = this.#objects.get(i)!
-    if (executionGas === undefined || gasRefund === undefined) return undefined
-    if ((status === STATUS_SUCCESS) !== (exception === undefined)) return undefined
-    return { executionGas, gasRefund, exception }
+    const source = this.#sourceOf(i)
+    if (source === undefined) return { executionGas: 0n, gasRefund: 0n, exception: undefined }
+    const { gas, refund, laneOf } = this.#columns
+    const exception = source.exception(laneOf[i]!)
+    if (Number.isNaN(gas[i]) || (this.status[i] === STATUS_SUCCESS) !== (exception === undefined)) return undefined
+    const executionGas = source.exactGas?.(laneOf[i]!).execution ?? BigInt(gas[i]!)
+    return { executionGas, gasRefund: BigInt(refund[i]!), exception }
   }
 
   /** Return or revert data of transaction i. */
   output(i: number): Uint8Array {
-    if (this.#from[i] === FROM_OBJECT) return this.#objects.get(i)!.output
-    if (this.#from[i] === FROM_LANE) return this.#groups[this.#group[i]!]!.output(this.#lane[i]!)
-    return new Uint8Array(0)
+    return this.#sourceOf(i)?.output(this.#columns.laneOf[i]!) ?? new Uint8Array(0)
+  }
+
+  /** What executed transaction i; undefined where it was rejected, or is a plain transfer. */
+  #sourceOf(i: number): ReceiptSource | undefined {
+    if (this.status[i] === STATUS_REJECTED) return undefined
+    return this.#columns.executions[this.#columns.executionOf[i]!]
   }
 
   /** Bloom of every transaction, 256 bytes each, zero where rejected (YP 4.3.1). */
@@ -302,31 +234,13 @@ export class Receipts {
   #filters(): BloomSet {
     if (this.#blooms !== undefined) return this.#blooms
     const blooms: BloomSet = { of: new Uint8Array(BLOOM_BYTES * this.count), seen: new Uint8Array(8 * BLOOM_BYTES) }
-    const cache = new Map<string, Uint16Array>()
+    const { status, executionOf, laneOf, executions } = this.#columns
     for (let i = 0; i < this.count; i++) {
-      const from = this.#from[i]
-      if (from === FROM_LANE) {
-        this.#groups[this.#group[i]!]!.addBloom(blooms, this.#lane[i]!, this.#batch.to, i)
-      } else if (from === FROM_OBJECT) {
-        for (const log of this.#objects.get(i)!.logs) {
-          for (const item of [log.address, ...log.topics]) {
-            let indices = cache.get(item)
-            if (indices === undefined) {
-              indices = bloomIndicesOfHex(item)
-              cache.set(item, indices)
-            }
-            addBloomIndices(blooms, i, indices)
-          }
-        }
-      }
+      if (status[i] === STATUS_REJECTED) continue
+      const source = executions[executionOf[i]!]
+      source?.addBloom(laneOf[i]!, i, blooms)
     }
     this.#blooms = blooms
     return blooms
   }
-}
-
-const bloomIndicesOfHex = (hex: string): Uint16Array => {
-  const indices = new Uint16Array(3)
-  bloomIndices(indices, Buffer.from(hex.slice(2), 'hex'))
-  return indices
 }

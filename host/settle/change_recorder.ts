@@ -1,6 +1,5 @@
-import { SLOT_READ } from '../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { MISSING } from '../../transpiler/path_kernel.ts'
+import type { TouchVisitor } from '../batch/executions.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
 import { addressFromHex, addressToHex, quantityToBigInt, wordFromBigInt, wordToBigInt } from '../primitives/word.ts'
 import type { AccountChange, SlotChange, TransactionChanges } from '../state/changes.ts'
@@ -8,11 +7,6 @@ import type { RunningState } from '../state/running_state.ts'
 import type { AccountView, SnapshotReads, SnapshotWrites } from '../state/snapshot.ts'
 import { HOST_LIMBS, HOST_NONCE, ROW_BALANCE, ROW_LIMBS } from '../state/tables/account_table.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
-import { type VmGroup, vmAccountCount, vmSlotCount } from '../tiers/lane_vm/executions.ts'
-import { ACCOUNT_RECORD_LIMBS, ENTRY_SEEN, SLOT_RECORD_LIMBS } from '../tiers/lane_vm/held.ts'
-import type { LaneGroup } from '../tiers/path/columns.ts'
-import { laneSlot } from '../tiers/path/executions.ts'
-import { COLUMN_LIMBS } from '../tiers/path/plan.ts'
 
 /**
  * Notes what each transaction of a batch changed and read, with the values at its place: for callers that asked for it
@@ -21,7 +15,7 @@ import { COLUMN_LIMBS } from '../tiers/path/plan.ts'
  * A transaction is opened before its effects enter the tables: every account and slot that it touched is noted with its
  * running value. It is closed behind them, when the running values are compared.
  */
-export class ChangeRecorder {
+export class ChangeRecorder implements TouchVisitor {
   readonly #resident: ResidentState
   readonly #running: RunningState
   readonly #done: (TransactionChanges | undefined)[]
@@ -43,32 +37,11 @@ export class ChangeRecorder {
     return this.#done.map((changes) => changes ?? NOTHING)
   }
 
-  /** A transfer, or a device execution: sender, called account and coinbase by their present ids; and the lane's look-ups. */
-  open(from: number, to: number, coinbase: number, group?: LaneGroup, lane = 0): void {
-    this.#noteAccount(from)
-    this.#noteAccount(to)
-    this.#noteAccount(coinbase)
-    if (group === undefined) return
-    const { plan, lanesOut, laneCount } = group
-    const { columns, components, count } = plan.accounts
-    for (let k = 0; k < count; k++) {
-      const id = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
-      if (id !== MISSING) this.#noteAccount(id)
-    }
-    for (let k = 0; k < plan.slots.count; k++) if (plan.memos[k] === undefined) this.#noteSlot(laneSlot(group, lane, k))
-    for (const address of plan.kernel.precompiles ?? []) this.#noteLow(address)
-  }
-
-  /** The same for an execution of the lane VM. What is only warm was not looked at. */
-  openVm(from: number, to: number, coinbase: number, group: VmGroup, lane: number): void {
-    this.open(from, to, coinbase)
-    const { words } = group
-    let at = group.accountsAt[lane]!
-    for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS)
-      if ((words[at + 1]! & ENTRY_SEEN) !== 0) this.#noteAccount(words[at]!)
-    at = group.slotsAt[lane]!
-    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS)
-      if ((words[at + 1]! & SLOT_READ) !== 0) this.#noteSlot(words[at]!)
+  /** A transaction on the tables: sender, called account and coinbase by their present ids. */
+  open(from: number, to: number, coinbase: number): void {
+    this.account(from)
+    this.account(to)
+    this.account(coinbase)
   }
 
   /**
@@ -123,14 +96,14 @@ export class ChangeRecorder {
     return changes
   }
 
-  #noteAccount(id: number): void {
+  account(id: number): void {
     if (id < 0) return
     const address = addressToHex(this.#resident.accounts.rows, id * ROW_LIMBS)
     if (!this.#accounts.has(address)) this.#accounts.set(address, this.#view(id))
   }
 
   /** A precompile: nothing is loaded for it, and one that is not in the table does not change. */
-  #noteLow(low: number): void {
+  precompile(low: number): void {
     const address = `0x${low.toString(16).padStart(40, '0')}`
     if (!this.#accounts.has(address)) this.#accounts.set(address, this.#accountNow(address))
   }
@@ -140,14 +113,14 @@ export class ChangeRecorder {
     this.#accounts.set(address, await this.#running.account(address))
   }
 
-  #noteSlot(id: number): void {
+  slot(id: number): void {
     const { slots, accounts } = this.#resident
     const address = addressToHex(accounts.rows, slots.owners[id]! * ROW_LIMBS)
     const key = wordToBigInt(slots.keys, id * LIMBS_PER_WORD)
     const name = slotName(address, key)
     if (this.#slots.has(name)) return
     this.#slots.set(name, { address, key, before: wordToBigInt(slots.values, id * LIMBS_PER_WORD) })
-    this.#noteAccount(slots.owners[id]!)
+    this.account(slots.owners[id]!)
   }
 
   #accountNow(address: string): AccountView | undefined {

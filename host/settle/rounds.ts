@@ -1,12 +1,11 @@
-import { EXIT_NONE } from '../../transpiler/index.ts'
-import { type Schedule, TIER_LANE } from '../batch/open_batch.ts'
+import { hasEnded, type Schedule, TIER_LANE } from '../batch/open_batch.ts'
 import type { Policy } from '../batch/policy.ts'
 import type { ExitReasons } from '../batch/reason.ts'
 import { faultReason, faultText } from '../device/fault.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import { WaveCost } from '../tiers/path/cost.ts'
+import { pathGroup } from '../tiers/path/executions.ts'
 import type { LaneRunner } from '../tiers/path/kernels/runner.ts'
-import { COLUMN_LIMBS } from '../tiers/path/plan.ts'
 import type { LaneStage } from '../tiers/path/tier.ts'
 import type { ListedVersions } from './listed_versions.ts'
 import { type Place, type Stale, VersionLog } from './version_log.ts'
@@ -73,7 +72,7 @@ export class LaterRounds {
       this.#pause = stale.count + FIRST_PAUSE
       return false
     }
-    const before = this.#schedule.groups[i]
+    const before = this.#schedule.executionOf[i]
     while (this.rounds < MOST_ROUNDS && (await this.#again(stale, this.#runner, i))) {
       const left = this.#resolve(i)
       if (!this.#wasWorthRound(stale, left)) {
@@ -84,7 +83,7 @@ export class LaterRounds {
       if (!this.#isWorthRound(left)) break
       stale = left
     }
-    return this.#schedule.groups[i] !== before
+    return this.#schedule.executionOf[i] !== before
   }
 
   #isWorthRound(stale: Stale): boolean {
@@ -102,10 +101,9 @@ export class LaterRounds {
   }
 
   #costs({ count, transactions }: Stale): WaveCost {
-    const { groups, laneGroups } = this.#schedule
     const cost = new WaveCost(this.#runner?.costs)
     for (let n = 0; n < count; n++) {
-      const { plan } = laneGroups[groups[transactions[n]!]!]!
+      const { plan } = pathGroup(this.#schedule, transactions[n]!)!
       cost.save(plan, 1)
       cost.add(plan, 1)
     }
@@ -118,9 +116,8 @@ export class LaterRounds {
 
   /** It ended on its path, and the sweep refused what it read. */
   #isStale(i: number): boolean {
-    const { tier, reasons, groups, lanes, laneGroups } = this.#schedule
-    if (tier[i] !== TIER_LANE || reasons[i] !== this.#conflict) return false
-    return laneGroups[groups[i]!]!.lanesOut[lanes[i]! * COLUMN_LIMBS] === EXIT_NONE
+    const { tier, reasons } = this.#schedule
+    return tier[i] === TIER_LANE && reasons[i] === this.#conflict && hasEnded(this.#schedule, i)
   }
 
   #resolve(i: number): Stale {

@@ -1,20 +1,16 @@
-import { VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
 import { ACCOUNT_FLAG_EXISTS } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
 import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
 import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
+import type { Executions, Place } from '../batch/executions.ts'
 import {
-  OUTCOME_CPU,
-  OUTCOME_LANE,
+  OUTCOME_EXECUTED,
   OUTCOME_NONE,
   OUTCOME_REJECTED,
-  OUTCOME_TRANSFER,
-  OUTCOME_VM,
   type Schedule,
-  TIER_CPU,
-  TIER_LANE,
-  TIER_VM,
+  STATUS_NONE,
+  STATUS_SUCCESS,
+  TIER_TRANSFER,
 } from '../batch/open_batch.ts'
 import type { ExitReasons } from '../batch/reason.ts'
 import { TYPE_DEPOSIT } from '../chain/batch.ts'
@@ -25,24 +21,15 @@ import {
   HOST_CODE,
   HOST_LIMBS,
   HOST_MARKS,
-  MARK_NEW_CODE,
   ROW_BALANCE,
   ROW_FLAGS,
   ROW_LIMBS,
-  STATE_RETIRED,
 } from '../state/tables/account_table.ts'
+import { credit, debit } from '../state/tables/balances.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
-import type { SlotTable } from '../state/tables/slot_table.ts'
-import { vmExit, vmGasLeft, vmRefund } from '../tiers/lane_vm/executions.ts'
-import { VM_HOLDS, VmStore } from '../tiers/lane_vm/held.ts'
-import type { LaneGroup } from '../tiers/path/columns.ts'
-import { laneReadsHold, laneSlot, laneWord, storeLane } from '../tiers/path/executions.ts'
-import { InnerTransfers } from '../tiers/path/inner_transfers.ts'
-import { COLUMN_LIMBS, USE_BALANCE, USE_CODE } from '../tiers/path/plan.ts'
-import { callsEmptyPrecompile } from '../tiers/path/precompile_accounts.ts'
 import { BlockGas } from './block_gas.ts'
 import type { ChangeRecorder } from './change_recorder.ts'
-import { credit, debit, FeeSum } from './fees.ts'
+import { FeeSum } from './fees.ts'
 
 /**
  * The last pass over a batch: every transaction in order, over the running values of the tables.
@@ -58,8 +45,8 @@ import { credit, debit, FeeSum } from './fees.ts'
 export class Sweep {
   readonly #schedule: Schedule
   readonly #accounts: AccountTable
-  readonly #slots: SlotTable
-  readonly #reasons: SweepReasons
+  /** Code of the reason that the called account has other code than at routing. */
+  readonly #otherCode: number
   /** Where accounts that run another one's code may send (EIP-7702): the codes by id; undefined before Prague. */
   readonly #delegations: ResidentState['codes'] | undefined
   /** Address's newer account id, by the id at routing; undefined until an account was made anew. */
@@ -70,10 +57,6 @@ export class Sweep {
   codeChanged = false
   #blobGasUsed = 0
   readonly #fees = new FeeSum()
-  readonly #transfers: InnerTransfers
-  readonly #vm: VmStore
-  /** Reasons by what of a lane of the lane VM does not hold (held.ts). */
-  readonly #vmReasons: readonly number[]
   readonly #blockGas: BlockGas
   readonly #refundQuotient: number
   readonly #touchMakes: boolean
@@ -81,19 +64,7 @@ export class Sweep {
   constructor(fork: Fork, schedule: Schedule, resident: ResidentState, reasons: ExitReasons) {
     this.#schedule = schedule
     this.#accounts = resident.accounts
-    this.#slots = resident.slots
-    this.#transfers = new InnerTransfers(resident.accounts)
-    this.#vm = new VmStore(schedule, resident)
-    this.#reasons = {
-      conflict: reasons.code('conflict'),
-      balance: reasons.code('balance conflict'),
-      code: reasons.code('code conflict'),
-      own: reasons.code('own balance'),
-      empty: reasons.code('empty account'),
-      unlisted: reasons.code('unlisted read'),
-    }
-    const { conflict, balance, code, empty } = this.#reasons
-    this.#vmReasons = [0, conflict, balance, code, empty]
+    this.#otherCode = reasons.code('code conflict')
     this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
     this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
     this.#blockGas = new BlockGas(schedule.env.gasLimit)
@@ -118,7 +89,7 @@ export class Sweep {
   advance(first: number, end: number): number {
     const schedule = this.#schedule
     const accounts = this.#accounts
-    const { batch, rules, tier, outcome, gasUsed, rejections, lanes, groups, laneGroups, vmGroups } = schedule
+    const { batch, rules, tier, outcome, status, gasUsed, rejections, executions, executionOf, laneOf } = schedule
     const { rows, hosts } = accounts
     const { nonce, value } = batch
     const { gasLimit, cost, price, priority, intrinsic, floor, rejection, blobGas } = rules
@@ -127,7 +98,14 @@ export class Sweep {
     const delegations = this.#delegations
     const fees = this.#fees
     const coinbase = this.current(schedule.coinbaseId)
-    const openFees = { coinbase, settle: () => this.#settleFees() }
+    const place: Place = {
+      transaction: 0,
+      from: 0,
+      to: 0,
+      coinbase,
+      isRecorded: this.recorder !== undefined,
+      settleFees: () => this.#settleFees(),
+    }
     const block = this.#blockGas
     let i = first
     for (; i < end; i++) {
@@ -157,83 +135,49 @@ export class Sweep {
       if (refusal !== 0 || fixed !== 0) {
         rejections[i] = refusal === 0 || (fixed !== 0 && fixed < refusal) ? fixed : refusal
         outcome[i] = OUTCOME_REJECTED
+        status[i] = STATUS_NONE
         continue
       }
-      const kind = tier[i]
-      if (kind === TIER_CPU) break
+      const isTransfer = tier[i] === TIER_TRANSFER
+      if (!isTransfer && status[i] === STATUS_NONE) break
 
       const to = moved ? this.current(schedule.toIds[i]!) : schedule.toIds[i]!
       if (this.codeChanged && hosts[to * HOST_LIMBS + HOST_CODE] !== schedule.toCodes[i]) {
-        schedule.reasons[i] = this.#reasons.code
+        schedule.reasons[i] = this.#otherCode
         break
       }
       let gas = intrinsic[i]!
-      let credited = true
-      let paid = false
-      if (kind === TIER_LANE) {
-        const group = laneGroups[groups[i]!]!
-        const lane = lanes[i]!
-        const out = group.lanesOut
-        const head = lane * COLUMN_LIMBS
-        if (out[head] !== EXIT_NONE) break
-        if (this.recorder !== undefined && group.plan.kernel.looseLookups === true) {
-          tier[i] = TIER_CPU
-          schedule.reasons[i] = this.#reasons.unlisted
-          break
-        }
-        const broken = this.#brokenRead(group, lane, from, to)
+      if (isTransfer) {
+        this.recorder?.open(from, to, coinbase)
+        status[i] = STATUS_SUCCESS
+      } else {
+        place.transaction = i
+        place.from = from
+        place.to = to
+        const execution = executions[executionOf[i]!]!
+        const lane = laneOf[i]!
+        const broken = execution.broken(lane, place) || this.#enter(execution, lane, place)
         if (broken !== 0) {
           schedule.reasons[i] = broken
           break
         }
-        credited = group.plan.succeeds
-        gas += out[head + 1]!
-        const refund = out[head + 2]!
+        gas += schedule.gas[i]!
+        const refund = schedule.refund[i]!
         if (refund !== 0) gas -= Math.min(refund, Math.floor(gas / this.#refundQuotient))
-        if (this.recorder !== undefined) this.recorder.open(from, to, coinbase, group, lane)
-        const pays = group.plan.transferColumns.length !== 0
-        if (pays && !this.#payInside(group, lane, from, to, at)) {
-          schedule.reasons[i] = this.#reasons.balance
-          this.recorder?.take()
-          break
-        }
-        paid = pays && credited
-        if (credited) storeLane(group, lane, this.#slots)
-        outcome[i] = OUTCOME_LANE
-      } else if (kind === TIER_VM) {
-        const group = vmGroups[groups[i]!]!
-        const lane = lanes[i]!
-        const broken = this.#vm.broken(group, lane, i, from, openFees)
-        if (broken !== VM_HOLDS) {
-          schedule.reasons[i] = this.#vmReasons[broken]!
-          break
-        }
-        const exit = vmExit(group, lane)
-        gas += schedule.executionGas[i]! - (exit === VM_EXITS.halted ? 0 : vmGasLeft(group, lane))
-        this.recorder?.openVm(from, to, coinbase, group, lane)
-        if (exit === VM_EXITS.succeeded) {
-          gas -= Math.min(vmRefund(group, lane), Math.floor(gas / this.#refundQuotient))
-          this.#vm.store(group, lane)
-        }
-        // Its value is in what it stored.
-        credited = false
-        outcome[i] = OUTCOME_VM
-      } else {
-        if (this.recorder !== undefined) this.recorder.open(from, to, coinbase)
-        outcome[i] = OUTCOME_TRANSFER
       }
+      outcome[i] = OUTCOME_EXECUTED
       if (gas < floor[i]!) gas = floor[i]!
       gasUsed[i] = gas
       block.used += gas
 
       if (hosts[account + HOST_MARKS] === 0) accounts.write(from)
-      debit(rows, sender + ROW_BALANCE, price, at, gas, credited ? value : nothing, credited ? at : 0)
+      debit(rows, sender + ROW_BALANCE, price, at, gas, isTransfer ? value : nothing, isTransfer ? at : 0)
       if (hasBlobs) this.#payBlobs(i, sender + ROW_BALANCE)
       const nextNonce = hosts[account]! + 1
       hosts[account] = nextNonce
       if (nextNonce > 0xffff_ffff) hosts[account + 1] = hosts[account + 1]! + 1
       rows[sender + ROW_FLAGS] = rows[sender + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
-      if (credited && !paid) {
+      if (isTransfer) {
         if (!wordIsZero(value, at)) {
           const target = to * ROW_LIMBS
           if (hosts[to * HOST_LIMBS + HOST_MARKS] === 0) accounts.write(to)
@@ -265,17 +209,18 @@ export class Sweep {
     this.#blobGasUsed += blobGas[i]!
   }
 
-  /** Transaction i was executed by the CPU tier and its writes are entered. */
+  /** Transaction i was executed whole at its place, and all its writes are entered. */
   finish(i: number, gasUsed: bigint): void {
     const { blobGas } = this.#schedule.rules
     if (blobGas.length !== 0) this.#blobGasUsed += blobGas[i]!
-    this.#schedule.outcome[i] = OUTCOME_CPU
+    this.#schedule.outcome[i] = OUTCOME_EXECUTED
     this.#schedule.gasUsed[i] = Number(gasUsed)
     this.#blockGas.add(gasUsed)
   }
 
   reject(i: number, rejection: Rejection): void {
     this.#schedule.outcome[i] = OUTCOME_REJECTED
+    this.#schedule.status[i] = STATUS_NONE
     this.#schedule.rejections[i] = rejection
   }
 
@@ -309,78 +254,19 @@ export class Sweep {
     accounts.setExists(id, false)
   }
 
-  /** Moves the value of the transaction and of its calls; false, with nothing moved, where a payer lacks its amount. */
-  #payInside(group: LaneGroup, lane: number, from: number, to: number, at: number): boolean {
-    // An account that calls itself pays and is paid in one: the CPU tier knows in which order.
-    if (from === to) return false
-    this.#settleFees()
-    return this.#transfers.apply(group, lane, to, this.#schedule.batch.value, at)
+  /** Enters what an execution changed, and has what it touched noted with the values in front of it. */
+  #enter(execution: Executions, lane: number, place: Place): number {
+    const { recorder } = this
+    if (recorder === undefined) return execution.enter(lane, place)
+    recorder.open(place.from, place.to, place.coinbase)
+    execution.touched(lane, recorder)
+    const broken = execution.enter(lane, place)
+    if (broken !== 0) recorder.take()
+    return broken
   }
-
-  /** The reason why the lane's execution does not hold at this place, 0 where it does. */
-  #brokenRead(group: LaneGroup, lane: number, from: number, to: number): number {
-    const { plan } = group
-    if (!laneReadsHold(group, lane, this.#slots)) return this.#reasons.conflict
-    if (this.#renewed !== undefined && this.#readsRetired(group, lane)) return this.#reasons.code
-    if (plan.precompiles.length !== 0 && callsEmptyPrecompile(plan, this.#accounts)) return this.#reasons.empty
-    if (plan.kernel.readsEntryBalance || plan.accounts.count !== 0) {
-      this.#settleFees()
-      if (!this.#balanceHolds(group, lane, plan.entryBalanceColumn, to)) return this.#reasons.balance
-      return this.#brokenAccount(group, lane, from)
-    }
-    return 0
-  }
-
-  #brokenAccount(group: LaneGroup, lane: number, from: number): number {
-    const { plan, lanesOut, laneCount } = group
-    const accounts = this.#accounts
-    const { columns, components, count } = plan.accounts
-    for (let k = 0; k < count; k++) {
-      const id = lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
-      if (id === MISSING) return this.#reasons.code
-      const use = plan.accountUse[k]!
-      // That the sender exists no path asks: its nonce has made it exist.
-      if (id === from && (use & USE_BALANCE) !== 0) return this.#reasons.own
-      if (accounts.isEmpty(id)) return this.#reasons.empty
-      const expected = plan.accountExists[k]!
-      if (expected >= 0 && accounts.exists(id) !== (expected === 1)) return this.#reasons.code
-      if (!accounts.isWritten(id)) continue
-      if ((accounts.states[id]! & STATE_RETIRED) !== 0) return this.#reasons.code
-      if ((use & USE_CODE) !== 0 && (accounts.hosts[id * HOST_LIMBS + HOST_MARKS]! & MARK_NEW_CODE) !== 0)
-        return this.#reasons.code
-      if (!this.#balanceHolds(group, lane, plan.balanceColumns[k]!, id)) return this.#reasons.balance
-    }
-    return 0
-  }
-
-  /** Whether the balance that a lane read of account `id`, a word at `column`, is the present one; -1: it read none. */
-  #balanceHolds(group: LaneGroup, lane: number, column: number, id: number): boolean {
-    if (column < 0 || !this.#accounts.isWritten(id)) return true
-    laneWord(group, lane, column, balance)
-    return wordCompare(this.#accounts.rows, id * ROW_LIMBS + ROW_BALANCE, balance, 0) === 0
-  }
-
-  /** Whether a slot of the lane belongs to an account that was made anew in this batch. */
-  #readsRetired(group: LaneGroup, lane: number): boolean {
-    for (let k = 0; k < group.plan.slots.count; k++) {
-      const owner = this.#slots.owners[laneSlot(group, lane, k)]!
-      if ((this.#accounts.states[owner]! & STATE_RETIRED) !== 0) return true
-    }
-    return false
-  }
-}
-
-interface SweepReasons {
-  readonly conflict: number
-  readonly balance: number
-  readonly code: number
-  readonly own: number
-  readonly empty: number
-  readonly unlisted: number
 }
 
 const nothing = new Uint32Array(LIMBS_PER_WORD)
-const balance = new Uint32Array(LIMBS_PER_WORD)
 
 const nonceRefusal = (have: Uint32Array, hi: number, given: Uint32Array, gi: number): number => {
   const high = given[gi + 1]! - have[hi + 1]!

@@ -1,11 +1,12 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { EXIT_NONE, MISSING } from '../../transpiler/path_kernel.ts'
-import { type Schedule, TIER_LANE } from '../batch/open_batch.ts'
+import { MISSING } from '../../transpiler/path_kernel.ts'
+import { hasEnded, type Schedule, TIER_LANE } from '../batch/open_batch.ts'
 import { wordCopy } from '../primitives/word.ts'
 import type { SlotTable } from '../state/tables/slot_table.ts'
 import type { LaneGroup } from '../tiers/path/columns.ts'
-import { laneReadHolds, laneSlot, laneStored } from '../tiers/path/executions.ts'
-import { COLUMN_LIMBS, HINT_LIMBS } from '../tiers/path/plan.ts'
+import { pathGroup } from '../tiers/path/executions.ts'
+import { laneReadHolds, laneSlot, laneStored } from '../tiers/path/lanes.ts'
+import { HINT_LIMBS } from '../tiers/path/plan.ts'
 import type { ListedVersions } from './listed_versions.ts'
 
 /**
@@ -63,7 +64,7 @@ export class VersionLog {
    * (ascending by transaction) it gives instead, for each of them, what the slots that it looked at hold at its transaction's place.
    */
   resolve(schedule: Schedule, table: SlotTable, first: number, places?: readonly Place[]): Stale {
-    const { batch, tier, groups, lanes, laneGroups } = schedule
+    const { batch, tier, laneOf } = schedule
     if (this.#slots.length === 0) {
       this.#slots = new Uint32Array(FIRST_ENTRIES)
       this.#values = new Uint32Array(FIRST_ENTRIES * LIMBS_PER_WORD)
@@ -97,17 +98,13 @@ export class VersionLog {
       }
       const { listed } = this
       // Later ranges are not executed yet.
-      if (tier[i] !== TIER_LANE || groups[i]! < 0) {
+      const group = tier[i] === TIER_LANE && hasEnded(schedule, i) ? pathGroup(schedule, i) : undefined
+      if (group === undefined) {
         if (listed !== undefined) this.#enterListed(listed, i)
         continue
       }
-      const group = laneGroups[groups[i]!]!
-      const lane = lanes[i]!
+      const lane = laneOf[i]!
       const { plan, hinted } = group
-      if (group.lanesOut[lane * COLUMN_LIMBS] !== EXIT_NONE) {
-        if (listed !== undefined) this.#enterListed(listed, i)
-        continue
-      }
       const { count } = plan.slots
       let valid = true
       for (let k = 0; places === undefined && k < count && valid; k++) {

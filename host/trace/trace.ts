@@ -16,7 +16,7 @@ import { DeviceSession } from '../session/device_session.ts'
 import type { MemoryState } from '../state/memory_state.ts'
 import { ResidentState } from '../state/tables/resident_tables.ts'
 import { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
-import { type VmGroup, vmExit, vmGasLeft, vmOutput } from '../tiers/lane_vm/executions.ts'
+import { type VmGroup, vmExit, vmGasLeft, vmOutput } from '../tiers/lane_vm/group.ts'
 import { VmRunner } from '../tiers/lane_vm/runner.ts'
 import { isVmCall } from '../tiers/lane_vm/tier.ts'
 

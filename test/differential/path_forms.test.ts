@@ -262,7 +262,7 @@ test('a path that runs as a program earns its own kernel in the background, whic
   const transactions = encodeBatch(batch(0n).filter((_, n) => n % 2 === 1))
   const rules = transactionRules(transactions, 'prague', BATCH_ENV)
   const forms: string[] = []
-  while (forms.at(-1) !== 'kernel') {
+  while (forms.at(-1) !== 'pathKernel') {
     const schedule = createSchedule(transactions, BATCH_ENV, rules)
     await loadParties(schedule, resident)
     routeTransactions('prague', schedule, resident, library, reasons)
@@ -271,12 +271,10 @@ test('a path that runs as a program earns its own kernel in the background, whic
     stage.begin(runner)
     const wave = await stage.start(schedule, runner, 0, transactions.count, 1)
     await stage.finish(schedule, runner, wave)
-    const last = schedule.laneGroups.at(-1)
-    if (last === undefined) forms.push('cpu')
-    else forms.push(last.isProgram ? 'program' : 'kernel')
+    forms.push(schedule.executions.at(-1)?.form ?? 'cpu')
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
-  expect([...new Set(forms)]).toEqual(['cpu', 'program', 'kernel'])
+  expect([...new Set(forms)]).toEqual(['cpu', 'pathProgram', 'pathKernel'])
   expect([library.wait.waitedMs, library.failures]).toEqual([0, []])
   session.close()
 })

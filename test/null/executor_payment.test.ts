@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
-import { credit, debit, FeeSum } from '../../host/settle/fees.ts'
+import { FeeSum } from '../../host/settle/fees.ts'
+import { credit, debit } from '../../host/state/tables/balances.ts'
 
 const MOD = 1n << 256n
 const words = (...values: bigint[]): Uint32Array => {

@@ -2,13 +2,17 @@ import { hexToBytes } from '@ethereumjs/util'
 import { Bloom } from '@ethereumjs/vm'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
+import type { Executions } from '../../host/batch/executions.ts'
+import type { TransactionBatch } from '../../host/chain/batch.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import { keccak256 } from '../../host/primitives/keccak.ts'
 import { addressFromHex, wordFromBigInt, wordToBytes } from '../../host/primitives/word.ts'
-import { bloomItems, type LaneGroup, Receipts, STATUS_REJECTED } from '../../host/receipts/receipts.ts'
+import { Receipts, STATUS_REJECTED } from '../../host/receipts/receipts.ts'
+import { bloomItems, type DecodedLanes, LaneDecoder } from '../../host/tiers/path/receipts.ts'
 import type { PathKernel } from '../../transpiler/path_kernel.ts'
+import { EndedBatch } from '../fixtures/receipts.ts'
 
 type Hex = `0x${string}`
 const LANES = 5
@@ -115,7 +119,13 @@ const dispatch = (seed: number) => {
       output: `${word(1n)}${word(amount).slice(2, 4)}`,
     }
   })
-  const group: LaneGroup = { kernel: KERNEL, laneCount: LANES, lanesIn, lanesOut, tables: { accountRows, constants } }
+  const group: DecodedLanes = {
+    kernel: KERNEL,
+    laneCount: LANES,
+    lanesIn,
+    lanesOut,
+    tables: { accountRows, constants },
+  }
   return { group, expected }
 }
 
@@ -126,7 +136,7 @@ const bloomOf = (logs: readonly { address: string; topics: readonly string[] }[]
 }
 
 /** What kernels/entry/bloom.wgsl gives for the dynamic items of the lanes. */
-const indicesOf = ({ lanesIn, lanesOut }: LaneGroup): Uint32Array => {
+const indicesOf = ({ lanesIn, lanesOut }: DecodedLanes): Uint32Array => {
   const items = bloomItems(KERNEL)
   const indices = new Uint32Array(2 * items.length * LANES)
   items.forEach(({ source, column }, k) => {
@@ -146,12 +156,30 @@ const indicesOf = ({ lanesIn, lanesOut }: LaneGroup): Uint32Array => {
   return indices
 }
 
+/** The lanes of a dispatch as executions that ended. */
+const executionsOf = (group: DecodedLanes, { to }: TransactionBatch, bloomIndices?: Uint32Array): Executions => {
+  const decoder = new LaneDecoder(group)
+  return {
+    form: 'pathKernel',
+    broken: () => 0,
+    brokenAlone: () => 0,
+    enter: () => 0,
+    touched() {},
+    logs: (lane) => decoder.logs(lane, to, 0),
+    output: (lane) => decoder.output(lane),
+    exception: () => undefined,
+    addBloom: (lane, i, blooms) => decoder.addBloom(blooms, lane, to, i, bloomIndices),
+  }
+}
+
 describe('Receipts', () => {
   it('decode logs, output and bloom of a lane from its columns', () => {
     const { group, expected } = dispatch(1)
-    const receipts = new Receipts(batchOf(LANES))
-    const g = receipts.addGroup(group)
-    for (let i = 0; i < LANES; i++) receipts.setLane(i, g, LANES - 1 - i, 30_000 + i)
+    const batch = batchOf(LANES)
+    const ended = new EndedBatch(batch)
+    const g = executionsOf(group, batch)
+    for (let i = 0; i < LANES; i++) ended.setLane(i, g, LANES - 1 - i, 1, 30_000 + i)
+    const receipts = new Receipts(batch, ended.columns)
     for (let i = 0; i < LANES; i++) {
       const { logs, output } = expected[LANES - 1 - i]!
       expect(receipts.get(i)).toMatchObject({
@@ -166,14 +194,15 @@ describe('Receipts', () => {
 
   it('take the bloom bits of dynamic topics from the device where it gives them', () => {
     const { group, expected } = dispatch(2)
-    const receipts = new Receipts(batchOf(LANES))
+    const batch = batchOf(LANES)
+    const ended = new EndedBatch(batch)
     const bloomIndices = indicesOf(group)
-    const g = receipts.addGroup({ ...group, bloomIndices })
-    for (let i = 0; i < LANES; i++) receipts.setLane(i, g, i, 1)
+    const g = executionsOf(group, batch, bloomIndices)
+    for (let i = 0; i < LANES; i++) ended.setLane(i, g, i, 1, 1)
+    const receipts = new Receipts(batch, ended.columns)
     for (let i = 0; i < LANES; i++) expect(receipts.get(i)!.logsBloom).toBe(bloomOf(expected[i]!.logs))
     bloomIndices[0] = bloomIndices[0]! ^ 1
-    receipts.setLane(0, g, 0, 1)
-    expect(receipts.get(0)!.logsBloom).not.toBe(bloomOf(expected[0]!.logs))
+    expect(new Receipts(batch, ended.columns).get(0)!.logsBloom).not.toBe(bloomOf(expected[0]!.logs))
   })
 
   it('name each dynamic topic column once', () => {
@@ -184,10 +213,12 @@ describe('Receipts', () => {
   })
 
   it('keep executions in object form, with their blooms and contract addresses', () => {
-    const receipts = new Receipts(batchOf(2))
+    const batch = batchOf(2)
+    const ended = new EndedBatch(batch)
     const logs = [{ address: ENTRY, topics: [word(5n)], data: '0x01' }]
-    receipts.setCpu(0, { status: 1, gasUsed: 60_000n, logs, output: Uint8Array.of(1, 2), contractAddress: OTHER })
-    receipts.setCpu(1, { status: 0, gasUsed: 40_000n, logs: [], output: new Uint8Array(0) })
+    ended.setCpu(0, { status: 1, gasUsed: 60_000n, logs, output: Uint8Array.of(1, 2), contractAddress: OTHER })
+    ended.setCpu(1, { status: 0, gasUsed: 40_000n, logs: [], output: new Uint8Array(0) })
+    const receipts = new Receipts(batch, ended.columns)
     expect(receipts.get(0)).toEqual({
       type: 0,
       status: 1,
@@ -204,10 +235,12 @@ describe('Receipts', () => {
   })
 
   it('give a rejected transaction no receipt, no gas, and its reason', () => {
-    const receipts = new Receipts(batchOf(3))
-    receipts.setTransfer(0, 21_000)
-    receipts.setRejected(1, REJECTION.nonceTooHigh)
-    receipts.setTransfer(2, 21_000)
+    const batch = batchOf(3)
+    const ended = new EndedBatch(batch)
+    ended.setTransfer(0, 21_000)
+    ended.setRejected(1, REJECTION.nonceTooHigh)
+    ended.setTransfer(2, 21_000)
+    const receipts = new Receipts(batch, ended.columns)
     expect(receipts.get(1)).toBeUndefined()
     expect(receipts.status[1]).toBe(STATUS_REJECTED)
     expect([0, 1, 2].map((i) => receipts.rejection(i))).toEqual([0, REJECTION.nonceTooHigh, 0])
@@ -216,44 +249,26 @@ describe('Receipts', () => {
     expect(() => receipts.get(3)).toThrow('no transaction 3')
   })
 
-  it('replace what was set before, in sums, logs and blooms', () => {
-    const { group, expected } = dispatch(3)
-    const receipts = new Receipts(batchOf(2))
-    const g = receipts.addGroup(group)
-    receipts.setCpu(0, {
-      status: 1,
-      gasUsed: 9n,
-      logs: [{ address: OTHER, topics: [], data: '0x' }],
-      output: Uint8Array.of(1),
-      contractAddress: OTHER,
-    })
-    receipts.setTransfer(1, 21_000)
-    expect(receipts.totalGasUsed).toBe(21_009)
-    expect(receipts.get(0)!.logsBloom).not.toBe(`0x${'00'.repeat(256)}`)
-    receipts.setTransfer(0, 21_000)
-    expect(receipts.totalGasUsed).toBe(42_000)
-    expect(receipts.get(0)).toMatchObject({ logs: [], output: '0x', logsBloom: `0x${'00'.repeat(256)}` })
-    expect(receipts.get(0)).not.toHaveProperty('contractAddress')
-    receipts.setLane(0, g, 2, 5)
-    expect(receipts.get(0)!.logs).toEqual(expected[2]!.logs)
-  })
-
   it('join all blooms into the bloom of the block', () => {
     const { group, expected } = dispatch(4)
-    const receipts = new Receipts(batchOf(LANES + 2))
-    const g = receipts.addGroup(group)
-    for (let i = 0; i < LANES; i++) receipts.setLane(i, g, i, 1)
+    const batch = batchOf(LANES + 2)
+    const ended = new EndedBatch(batch)
+    const g = executionsOf(group, batch)
+    for (let i = 0; i < LANES; i++) ended.setLane(i, g, i, 1, 1)
     const logs = [{ address: OTHER, topics: [word(77n)], data: '0x' }]
-    receipts.setCpu(LANES, { status: 1, gasUsed: 1n, logs, output: new Uint8Array(0) })
-    receipts.setRejected(LANES + 1, REJECTION.nonceTooLow)
+    ended.setCpu(LANES, { status: 1, gasUsed: 1n, logs, output: new Uint8Array(0) })
+    ended.setRejected(LANES + 1, REJECTION.nonceTooLow)
+    const receipts = new Receipts(batch, ended.columns)
     expect(bytesToHex(receipts.blockBloom())).toBe(bloomOf([...expected.flatMap((lane) => lane.logs), ...logs]))
   })
 
   it('report a path that reverts as a failure', () => {
     const { group } = dispatch(5)
-    const receipts = new Receipts(batchOf(1))
-    const g = receipts.addGroup({ ...group, kernel: { ...KERNEL, status: 'revert', logs: [] } })
-    receipts.setLane(0, g, 0, 25_000)
+    const batch = batchOf(1)
+    const ended = new EndedBatch(batch)
+    const g = executionsOf({ ...group, kernel: { ...KERNEL, status: 'revert', logs: [] } }, batch)
+    ended.setLane(0, g, 0, 0, 25_000)
+    const receipts = new Receipts(batch, ended.columns)
     expect(receipts.get(0)).toMatchObject({ status: 0, logs: [], gasUsed: 25_000n })
   })
 })

@@ -9,7 +9,7 @@ import { REJECTION } from '../../host/chain/rejection.ts'
 import { bytesToHex, hexToBytes } from '../../host/primitives/hex.ts'
 import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
 import { rlpBytes, rlpDecodeOwn, rlpInteger, rlpList } from '../../host/primitives/rlp.ts'
-import { type ObjectOutcome, Receipts } from '../../host/receipts/receipts.ts'
+import { Receipts } from '../../host/receipts/receipts.ts'
 import {
   encodeReceipt,
   encodeReceipts,
@@ -19,6 +19,7 @@ import {
   withdrawalsRoot,
 } from '../../host/roots/roots.ts'
 import { sortedTrieRoot } from '../../host/state/trie/sorted_trie.ts'
+import { EndedBatch, type ObjectOutcome } from '../fixtures/receipts.ts'
 
 const rootByMpt = async (entries: readonly (readonly [Uint8Array, Uint8Array])[]): Promise<string> => {
   const trie = await createMPT()
@@ -152,10 +153,11 @@ describe('receipts', () => {
       })),
     )
     const outcome: ObjectOutcome = { status: 1, gasUsed: 25_000n, logs: LOGS, output: new Uint8Array(0) }
-    const receipts = new Receipts(batch)
-    receipts.setTransfer(0, 21_000)
-    receipts.setRejected(1, REJECTION.nonceTooLow)
-    receipts.setCpu(2, outcome)
+    const ended = new EndedBatch(batch)
+    ended.setTransfer(0, 21_000)
+    ended.setRejected(1, REJECTION.nonceTooLow)
+    ended.setCpu(2, outcome)
+    const receipts = new Receipts(batch, ended.columns)
     const encoded = encodeReceipts(receipts)
     expect(encoded).toHaveLength(2)
     expect(receiptsRoot(receipts)).toBe(await rootByMpt(encoded.map((value, i) => [RLP.encode(i), value])))

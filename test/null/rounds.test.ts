@@ -1,15 +1,20 @@
 import { describe, expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { createSchedule, type Schedule, TIER_LANE } from '../../host/batch/open_batch.ts'
+import { ExitReasons } from '../../host/batch/reason.ts'
 import { emptyBatch } from '../../host/chain/batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
 import { wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
 import { VersionLog } from '../../host/settle/version_log.ts'
+import { MemoryState } from '../../host/state/memory_state.ts'
+import { ResidentState } from '../../host/state/tables/resident_tables.ts'
 import { SlotTable } from '../../host/state/tables/slot_table.ts'
 import { type LaneGroup, slotPlaces, storePlaces } from '../../host/tiers/path/columns.ts'
-import { laneReadsHold, storeLane } from '../../host/tiers/path/executions.ts'
+import { PathExecutions, pathReasons } from '../../host/tiers/path/executions.ts'
+import { laneReadsHold, storeLane } from '../../host/tiers/path/lanes.ts'
+import { adopt } from '../../host/tiers/path/lots.ts'
 import { type PathPlan, planPath } from '../../host/tiers/path/plan.ts'
-import { EXIT_NONE, MISSING, type PathKernel, type StoreOutput } from '../../transpiler/index.ts'
+import { codeSkeleton, EXIT_NONE, MISSING, type PathKernel, type StoreOutput } from '../../transpiler/index.ts'
 import { BATCH_ENV } from '../fixtures/batch_world.ts'
 
 /**
@@ -93,18 +98,15 @@ const tableOf = (...values: bigint[]): SlotTable => {
   return table
 }
 
+const REASONS = pathReasons(new ExitReasons())
+
 const scheduleOf = (groups: readonly LaneGroup[]): Schedule => {
   const count = groups.reduce((sum, { laneCount }) => sum + laneCount, 0)
   const batch = emptyBatch(count, { dataBytes: 0, accessEntries: 0, accessKeys: 0 })
   const schedule = createSchedule(batch, BATCH_ENV, transactionRules(batch, 'prague', BATCH_ENV))
   schedule.tier.fill(TIER_LANE)
-  groups.forEach((group, number) => {
-    schedule.laneGroups.push(group)
-    group.transactions.forEach((i, lane) => {
-      schedule.groups[i] = number
-      schedule.lanes[i] = lane
-    })
-  })
+  for (const group of groups)
+    adopt(schedule, new PathExecutions(schedule, group, new ResidentState(new MemoryState(), codeSkeleton), REASONS))
   return schedule
 }
 

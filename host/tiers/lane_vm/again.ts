@@ -1,11 +1,12 @@
 import { ITEM_SLOT, ITEM_VALUE, SLOT_READ, VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { OUTCOME_NONE, type Schedule, TIER_VM } from '../../batch/open_batch.ts'
+import { hasEnded, OUTCOME_NONE, type Schedule, TIER_VM } from '../../batch/open_batch.ts'
 import type { Policy } from '../../batch/policy.ts'
 import { wordEquals } from '../../primitives/word.ts'
 import { ROW_BALANCE, ROW_LIMBS } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
-import { type VmGroup, vmAccountCount, vmExit, vmSlotCount } from './executions.ts'
+import { VmExecutions } from './executions.ts'
+import { type VmGroup, vmAccountCount, vmExit, vmSlotCount } from './group.ts'
 import {
   ACCOUNT_RECORD_LIMBS,
   ENTRY_SEEN,
@@ -53,7 +54,7 @@ export class VmRounds {
 
   /** Runs a round for the broken transactions of [i, end). True where `i`, at which the sweep stands, has another execution now. */
   async run(i: number, end: number): Promise<boolean> {
-    const { tier, groups } = this.#schedule
+    const { tier, executionOf } = this.#schedule
     if (tier[i] !== TIER_VM || this.rounds === MOST_ROUNDS || this.#resident.accounts.renewed) return false
     if (this.#pause > 0) {
       this.#pause--
@@ -72,11 +73,11 @@ export class VmRounds {
       this.#pause = broken.length
       return false
     }
-    const before = groups[i]
+    const before = executionOf[i]
     this.#last = broken
     this.rounds++
     await this.#stage.again(this.#schedule, broken, hints)
-    return tier[i] === TIER_VM && groups[i] !== before
+    return tier[i] === TIER_VM && executionOf[i] !== before
   }
 
   #isWorthRound(calls: readonly number[], least: number): boolean {
@@ -92,8 +93,8 @@ export class VmRounds {
   }
 
   #isOpen(i: number): boolean {
-    const { tier, outcome, groups } = this.#schedule
-    return tier[i] === TIER_VM && outcome[i] === OUTCOME_NONE && groups[i]! >= 0
+    const { tier, outcome } = this.#schedule
+    return tier[i] === TIER_VM && outcome[i] === OUTCOME_NONE && hasEnded(this.#schedule, i)
   }
 
   /**
@@ -102,7 +103,7 @@ export class VmRounds {
    * an execution from `first` on, whether or not that one holds, else to the running value.
    */
   #resolve(first: number, end: number): { readonly broken: number[]; readonly hints: VmHints } {
-    const { groups, vmGroups, fromIds } = this.#schedule
+    const { executionOf, fromIds } = this.#schedule
     const { slots, accounts } = this.#resident
     const broken: number[] = []
     const start = [0]
@@ -128,7 +129,7 @@ export class VmRounds {
       for (let at = slotsAt; at < slotsEnd && holds; at += SLOT_RECORD_LIMBS) {
         const write = writes.get(words[at]!)
         if (write === undefined || (words[at + 1]! & SLOT_READ) === 0) continue
-        const written = vmGroups[Math.floor(write / LIMB)]!.words
+        const written = this.#group(Math.floor(write / LIMB)).words
         holds = wordEquals(words, at + RECORD_BEFORE, written, write % LIMB)
       }
       if (!holds || this.#isBroken(i)) {
@@ -138,7 +139,8 @@ export class VmRounds {
           if ((words[at + 1]! & SLOT_READ) === 0) continue
           const write = writes.get(slot)
           const owner = slots.owners[slot]!
-          if (write !== undefined) give(ITEM_SLOT, slot, owner, vmGroups[Math.floor(write / LIMB)]!.words, write % LIMB)
+          if (write !== undefined)
+            give(ITEM_SLOT, slot, owner, this.#group(Math.floor(write / LIMB)).words, write % LIMB)
           else if (slots.entryOf[slot] !== 0) give(ITEM_SLOT, slot, owner, slots.values, LIMBS_PER_WORD * slot)
         }
         let at = group.accountsAt[lane]!
@@ -152,7 +154,7 @@ export class VmRounds {
       if (vmExit(group, lane) !== VM_EXITS.succeeded) continue
       for (let at = slotsAt; at < slotsEnd; at += SLOT_RECORD_LIMBS) {
         if (wordEquals(words, at + RECORD_BEFORE, words, at + RECORD_PRESENT)) continue
-        writes.set(words[at]!, groups[i]! * LIMB + at + RECORD_PRESENT)
+        writes.set(words[at]!, executionOf[i]! * LIMB + at + RECORD_PRESENT)
       }
     }
     const u32 = (list: readonly number[]): Uint32Array => Uint32Array.from(list)
@@ -161,7 +163,13 @@ export class VmRounds {
   }
 
   #execution(i: number): { readonly group: VmGroup; readonly lane: number } {
-    const { groups, lanes, vmGroups } = this.#schedule
-    return { group: vmGroups[groups[i]!]!, lane: lanes[i]! }
+    const { executionOf, laneOf } = this.#schedule
+    return { group: this.#group(executionOf[i]!), lane: laneOf[i]! }
+  }
+
+  #group(number: number): VmGroup {
+    const found = this.#schedule.executions[number]
+    if (!(found instanceof VmExecutions)) throw new Error(`execution ${number} is of another tier`)
+    return found.group
   }
 }

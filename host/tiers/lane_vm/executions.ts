@@ -1,65 +1,113 @@
-import { LANE_COUNTS, LANE_OUTPUT, LANE_REQUEST, LANE_STATE } from '../../../transpiler/layout/lane_vm.ts'
+import { SLOT_READ, VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
+import type { Executions, Place, TouchVisitor } from '../../batch/executions.ts'
+import { type Schedule, STATUS_FAILURE, STATUS_SUCCESS } from '../../batch/open_batch.ts'
+import type { ExitReasons } from '../../batch/reason.ts'
+import type { BloomSet } from '../../chain/bloom.ts'
+import type { Log } from '../../chain/log.ts'
+import type { AccountTable } from '../../state/tables/account_table.ts'
+import type { ResidentState } from '../../state/tables/resident_tables.ts'
+import { type VmGroup, vmAccountCount, vmExit, vmGasLeft, vmRefund, vmSlotCount } from './group.ts'
+import {
+  ACCOUNT_RECORD_LIMBS,
+  ENTRY_SEEN,
+  SLOT_RECORD_LIMBS,
+  VM_BALANCE,
+  VM_CODE,
+  VM_EMPTY,
+  VM_SLOT,
+  VmStore,
+} from './held.ts'
+import { VmReceipts } from './receipts.ts'
 
-const VECTOR_LIMBS = 4
-
-/**
- * What lanes of the lane VM left, of one wave. Layouts: transpiler/layout/lane_vm.ts. Lanes stand in the order of order.ts, not of the
- * request.
- *
- * transactions  i32[laneCount]                      transaction of lane l; -1 where a later group of the same run has it, because the
- *                                                   lane passed its quota and ran again
- * columns       u32[LANE_PARTIES * laneCount * 4]   the columns that lanes write, when the last of them ended. A lane that the host took out is
- *                                                   VM_EXITS.refused
- * words         u32[]                               what was gathered of ended lanes, vector by vector, each record as one run:
- *   slotsAt     u32[laneCount]                      limb of the lane's first SLOT record; their number is LANE_COUNTS.x
- *   accountsAt                                      of its first ACCOUNT record; LANE_COUNTS.y
- *   logsAt                                          of its first LOG record; LANE_COUNTS.w of them, of LANE_COUNTS.z vectors in all
- *   outputAt                                        of the vector that holds its output's first byte: see `vmOutput`
- * bloomBits     u32[], never rejects                 bits of the logs' topics but the first ones (kernels/entry/lane_vm_bloom.wgsl); undefined where
- *                                                   the host must hash them
- *   bloomsAt    u32[laneCount]                      limb of those of the lane's first log
- * reasons       by lane                             why it left: the lanes that did not end have one, and only they
- *
- * Slots and accounts are there for every lane that ended, reverted and halted ones too (what they read holds, what they wrote is void);
- * logs of `succeeded` ones only, output of `succeeded` and `reverted` ones. A lane that left has nothing.
- */
-export interface VmGroup {
-  readonly transactions: Int32Array
-  readonly laneCount: number
-  readonly columns: Uint32Array
-  readonly words: Uint32Array
-  readonly slotsAt: Uint32Array
-  readonly accountsAt: Uint32Array
-  readonly logsAt: Uint32Array
-  readonly outputAt: Uint32Array
-  readonly bloomBits?: Promise<Uint32Array | undefined>
-  readonly bloomsAt?: Uint32Array
-  readonly reasons: ReadonlyMap<number, string>
+/** Codes of reasons by what of a lane does not hold (VmBreak). */
+export const vmReasons = (reasons: ExitReasons): readonly number[] => {
+  const codes = [0]
+  codes[VM_SLOT] = reasons.code('conflict')
+  codes[VM_BALANCE] = reasons.code('balance conflict')
+  codes[VM_CODE] = reasons.code('code conflict')
+  codes[VM_EMPTY] = reasons.code('empty account')
+  return codes
 }
 
-/** Limb of component 0 of a column of a lane. */
-export const vmColumn = ({ laneCount }: VmGroup, column: number, lane: number): number =>
-  (column * laneCount + lane) * VECTOR_LIMBS
+/** The executions of one wave of the lane VM, on the tables that the batch runs on. */
+export class VmExecutions implements Executions {
+  readonly form = 'laneVm'
+  readonly group: VmGroup
+  readonly #accounts: AccountTable
+  readonly #store: VmStore
+  /** Of `vmReasons`. */
+  readonly #reasons: readonly number[]
+  #reader: VmReceipts | undefined
+  #bits: Uint32Array | undefined
+  readonly hashed?: Promise<void>
 
-/** VM_EXITS value of a lane. */
-export const vmExit = (group: VmGroup, lane: number): number => group.columns[vmColumn(group, LANE_STATE, lane)]!
-export const vmGasLeft = (group: VmGroup, lane: number): number =>
-  group.columns[vmColumn(group, LANE_OUTPUT, lane) + 3]! * 0x1_0000_0000 +
-  group.columns[vmColumn(group, LANE_STATE, lane) + 3]!
-/** Refund counter; the kernel counts it as i32. */
-export const vmRefund = (group: VmGroup, lane: number): number =>
-  group.columns[vmColumn(group, LANE_REQUEST, lane) + 2]! | 0
-export const vmSlotCount = (group: VmGroup, lane: number): number => group.columns[vmColumn(group, LANE_COUNTS, lane)]!
-export const vmAccountCount = (group: VmGroup, lane: number): number =>
-  group.columns[vmColumn(group, LANE_COUNTS, lane) + 1]!
-export const vmLogCount = (group: VmGroup, lane: number): number =>
-  group.columns[vmColumn(group, LANE_COUNTS, lane) + 3]!
+  constructor(batch: Schedule, group: VmGroup, resident: ResidentState, reasons: readonly number[]) {
+    this.group = group
+    this.#accounts = resident.accounts
+    this.#store = new VmStore(batch, resident)
+    this.#reasons = reasons
+    if (group.bloomBits !== undefined)
+      this.hashed = group.bloomBits.then((bits) => {
+        this.#bits = bits
+      })
+  }
 
-/** Output of a lane that returned or reverted. */
-export const vmOutput = (group: VmGroup, lane: number): Uint8Array => {
-  const at = vmColumn(group, LANE_OUTPUT, lane)
-  const length = group.columns[at + 1]!
-  const bytes = new Uint8Array(group.words.buffer, group.words.byteOffset, group.words.byteLength)
-  const first = group.outputAt[lane]! * 4 + (group.columns[at]! & 15)
-  return bytes.slice(first, first + length)
+  broken(lane: number, place: Place): number {
+    return this.#reasons[this.#store.broken(this.group, lane, place.transaction, place.from, place)]!
+  }
+
+  brokenAlone(lane: number, { transaction, from }: Place): number {
+    return this.#reasons[this.#store.broken(this.group, lane, transaction, from)]!
+  }
+
+  enter(lane: number, _place: Place): number {
+    if (vmExit(this.group, lane) === VM_EXITS.succeeded) this.#store.store(this.group, lane)
+    return 0
+  }
+
+  /** What is only warm was not looked at. */
+  touched(lane: number, visit: TouchVisitor): void {
+    const { group } = this
+    const { words } = group
+    let at = group.accountsAt[lane]!
+    for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS)
+      if ((words[at + 1]! & ENTRY_SEEN) !== 0) visit.account(words[at]!)
+    at = group.slotsAt[lane]!
+    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS)
+      if ((words[at + 1]! & SLOT_READ) !== 0) visit.slot(words[at]!)
+  }
+
+  logs(lane: number): readonly Log[] {
+    return this.#receipts().logs(lane)
+  }
+
+  output(lane: number): Uint8Array {
+    return this.#receipts().output(lane)
+  }
+
+  /** A halt has no more than its status. */
+  exception(lane: number): string | undefined {
+    return vmExit(this.group, lane) === VM_EXITS.reverted ? 'revert' : undefined
+  }
+
+  addBloom(lane: number, i: number, blooms: BloomSet): void {
+    this.#receipts().addBloom(blooms, lane, i, this.#bits)
+  }
+
+  #receipts(): VmReceipts {
+    this.#reader ??= new VmReceipts(this.group, this.#accounts.rows)
+    return this.#reader
+  }
+}
+
+/** Makes lane `lane` of `executions[number]`, which ended, the present execution of its transaction. */
+export const adoptVmLane = (batch: Schedule, number: number, { group }: VmExecutions, lane: number): void => {
+  const i = group.transactions[lane]!
+  const exit = vmExit(group, lane)
+  const succeeded = exit === VM_EXITS.succeeded
+  batch.executionOf[i] = number
+  batch.laneOf[i] = lane
+  batch.status[i] = succeeded ? STATUS_SUCCESS : STATUS_FAILURE
+  batch.gas[i] = batch.executionGas[i]! - (exit === VM_EXITS.halted ? 0 : vmGasLeft(group, lane))
+  batch.refund[i] = succeeded ? vmRefund(group, lane) : 0
 }

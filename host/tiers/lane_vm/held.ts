@@ -12,6 +12,7 @@ import {
 } from '../../../transpiler/layout/lane_vm.ts'
 import { ACCOUNT_FLAG_EXISTS } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import type { Place } from '../../batch/executions.ts'
 import type { Schedule } from '../../batch/open_batch.ts'
 import { wordAdd, wordCompare, wordCopy, wordEquals, wordMulNumber, wordSub } from '../../primitives/word.ts'
 import {
@@ -25,7 +26,7 @@ import {
 } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { SlotTable } from '../../state/tables/slot_table.ts'
-import { type VmGroup, vmAccountCount, vmSlotCount } from './executions.ts'
+import { type VmGroup, vmAccountCount, vmSlotCount } from './group.ts'
 
 /** Limbs of a record, and of its words inside (transpiler/layout/lane_vm.ts). */
 export const SLOT_RECORD_LIMBS = 4 * SLOT_VECTORS
@@ -39,25 +40,21 @@ export const ENTRY_SEEN = ENTRY_READ | ENTRY_BALANCE | ENTRY_TOUCHED
 
 /** What of a lane's records does not hold. */
 export const VM_HOLDS = 0
-const VM_SLOT = 1
+export const VM_SLOT = 1
 export const VM_BALANCE = 2
 /** Code or existence of an account, or the account is another one by now. */
-const VM_CODE = 3
+export const VM_CODE = 3
 /** An account exists and is empty (EIP-161), which a lane does not see. */
 export const VM_EMPTY = 4
 export type VmBreak = 0 | 1 | 2 | 3 | 4
+
+/** Of a pass in which fees are settled late. */
+type OpenFees = Pick<Place, 'coinbase' | 'settleFees'>
 
 const paid = new Uint32Array(LIMBS_PER_WORD)
 const now = new Uint32Array(LIMBS_PER_WORD)
 const moved = new Uint32Array(LIMBS_PER_WORD)
 const needed = new Uint32Array(LIMBS_PER_WORD)
-
-/** Fees that the coinbase has earned and that are not in its balance. Only who looks at it, or has it pay, needs them there. */
-export interface OpenFees {
-  /** Its present id. */
-  readonly coinbase: number
-  readonly settle: () => void
-}
 
 /** Holds the records of executions of the lane VM against the running values of the tables, and enters what they changed. */
 export class VmStore {
@@ -128,7 +125,7 @@ export class VmStore {
     for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS) {
       const id = words[at]!
       const flags = words[at + 1]!
-      if (id === fees?.coinbase && (flags & ENTRY_SEEN) !== 0) fees.settle()
+      if (id === fees?.coinbase && (flags & ENTRY_SEEN) !== 0) fees.settleFees()
       if (renewed && (states[id]! & STATE_RETIRED) !== 0) return VM_CODE
       if ((flags & ENTRY_READ) !== 0 && hosts[id * HOST_LIMBS + HOST_CODE] !== words[at + 2]) return VM_CODE
       // At its execution the sender has a nonce, so that it exists and is not empty.

@@ -1,12 +1,11 @@
 import { VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { bloomIndicesOfAddress, bloomIndicesOfWord } from '../../chain/bloom.ts'
+import { addBloomIndices, type BloomSet, bloomIndicesOfAddress, bloomIndicesOfWord } from '../../chain/bloom.ts'
 import type { Log } from '../../chain/log.ts'
 import { bytesToHex } from '../../primitives/hex.ts'
 import { addressToHex, wordCopy, wordEquals, wordToHex } from '../../primitives/word.ts'
-import { addBloomIndices, type BloomSet, type CallOutcome, type LaneReceipts } from '../../receipts/receipts.ts'
 import { ROW_LIMBS } from '../../state/tables/account_table.ts'
-import { type VmGroup, vmExit, vmGasLeft, vmLogCount, vmOutput, vmRefund } from './executions.ts'
+import { type VmGroup, vmExit, vmLogCount, vmOutput } from './group.ts'
 
 const HEAD_LIMBS = 4
 /** Of the bits of a topic, and of a log. */
@@ -14,11 +13,9 @@ const BITS_LIMBS = 2
 const LOG_BITS_LIMBS = 8
 
 /** Reads logs, outputs and blooms of one wave of the lane VM. `accountRows`: the rows that account ids point into. */
-export class VmReceipts implements LaneReceipts {
+export class VmReceipts {
   readonly #group: VmGroup
   readonly #accountRows: Uint32Array
-  readonly #executionGas: Float64Array
-  readonly #bits: Uint32Array | undefined
   /** The first topic of the last log, and its bloom bits. */
   readonly #firstTopic = new Uint32Array(LIMBS_PER_WORD)
   readonly #firstIndices = new Uint16Array(3)
@@ -27,12 +24,9 @@ export class VmReceipts implements LaneReceipts {
   /** Bloom bits of emitters by account id. */
   readonly #emitters = new Map<number, Uint16Array>()
 
-  /** `bits`: what became of the group's `bloomBits`. */
-  constructor(group: VmGroup, accountRows: Uint32Array, executionGas: Float64Array, bits?: Uint32Array) {
-    this.#bits = bits
+  constructor(group: VmGroup, accountRows: Uint32Array) {
     this.#group = group
     this.#accountRows = accountRows
-    this.#executionGas = executionGas
   }
 
   logs(lane: number): readonly Log[] {
@@ -53,22 +47,9 @@ export class VmReceipts implements LaneReceipts {
     return vmExit(this.#group, lane) === VM_EXITS.halted ? NO_BYTES : vmOutput(this.#group, lane)
   }
 
-  /** A halt has no more than its status. */
-  callOutcome(lane: number): CallOutcome | undefined {
-    const group = this.#group
-    const exit = vmExit(group, lane)
-    if (exit === VM_EXITS.halted) return undefined
-    const succeeded = exit === VM_EXITS.succeeded
-    return {
-      executionGas: BigInt(this.#executionGas[group.transactions[lane]!]! - vmGasLeft(group, lane)),
-      gasRefund: succeeded ? BigInt(vmRefund(group, lane)) : 0n,
-      exception: succeeded ? undefined : 'revert',
-    }
-  }
-
-  addBloom(blooms: BloomSet, lane: number, _to: Uint32Array, i: number): void {
+  /** `bits`: what became of the group's `bloomBits`. */
+  addBloom(blooms: BloomSet, lane: number, i: number, bits: Uint32Array | undefined): void {
     const { words } = this.#group
-    const bits = this.#bits
     const indices = this.#indices
     let hashed = bits === undefined ? 0 : this.#group.bloomsAt![lane]!
     this.#forEachLog(lane, (at, topics) => {

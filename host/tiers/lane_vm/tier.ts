@@ -1,13 +1,22 @@
 import { LANE_REQUEST } from '../../../transpiler/layout/lane_vm.ts'
 import type { CompileWait } from '../../batch/compile_wait.ts'
-import { OUTCOME_NONE, type Schedule, TIER_CPU, TIER_VM } from '../../batch/open_batch.ts'
+import {
+  countRun,
+  hasEnded,
+  OUTCOME_NONE,
+  type Schedule,
+  STATUS_NONE,
+  TIER_CPU,
+  TIER_VM,
+} from '../../batch/open_batch.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
 import { TYPE_SET_CODE } from '../../chain/batch.ts'
 import { faultText } from '../../device/fault.ts'
-import { countExecution } from '../path/lots.ts'
+import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { isWorthVmWave, vmSavesUs } from './cost.ts'
-import { type VmGroup, vmColumn } from './executions.ts'
+import { adoptVmLane, VmExecutions, vmReasons } from './executions.ts'
+import { type VmGroup, vmColumn } from './group.ts'
 import type { VmHints } from './items.ts'
 import type { VmKind, VmKinds } from './profiles.ts'
 import type { VmRequest, VmRunner } from './runner.ts'
@@ -39,10 +48,21 @@ export class VmStage {
   readonly #policy: Policy
   readonly #wait: CompileWait
   readonly #reasons: ExitReasons
+  readonly #resident: ResidentState
+  readonly #codes: readonly number[]
   #state: 'closed' | 'opening' | 'ready' | 'refused' = 'closed'
 
-  constructor(policy: Policy, engine: VmEngine, kinds: VmKinds, wait: CompileWait, reasons: ExitReasons) {
+  constructor(
+    policy: Policy,
+    resident: ResidentState,
+    engine: VmEngine,
+    kinds: VmKinds,
+    wait: CompileWait,
+    reasons: ExitReasons,
+  ) {
     this.kinds = kinds
+    this.#resident = resident
+    this.#codes = vmReasons(reasons)
     this.#policy = policy
     this.engine = engine
     this.#wait = wait
@@ -102,9 +122,9 @@ export class VmStage {
 
   /** Gives what has no execution to the CPU tier, for this reason. */
   refuse(schedule: Schedule, reason: ExitReason): void {
-    const { batch, tier, groups } = schedule
+    const { batch, tier } = schedule
     const left: number[] = []
-    for (let i = 0; i < batch.count; i++) if (tier[i] === TIER_VM && groups[i]! < 0) left.push(i)
+    for (let i = 0; i < batch.count; i++) if (tier[i] === TIER_VM && !hasEnded(schedule, i)) left.push(i)
     this.#release(schedule, left, reason)
   }
 
@@ -136,24 +156,25 @@ export class VmStage {
 
   /** Makes the group the present execution of its transactions; those of lanes that left are the CPU tier's. */
   #adopt(schedule: Schedule, group: VmGroup, kindOf: (i: number) => VmKind): void {
-    const { tier, groups, lanes, reasons, executions, explained } = schedule
-    const number = schedule.vmGroups.push(group) - 1
+    const { tier, status, reasons, explained } = schedule
+    const executions = new VmExecutions(schedule, group, this.#resident, this.#codes)
+    const number = schedule.executions.push(executions) - 1
     for (let lane = 0; lane < group.laneCount; lane++) {
       const i = group.transactions[lane]!
       if (i < 0) continue
-      countExecution(executions, i)
+      countRun(schedule, i)
       const left = leftReason(group, lane)
       const kind = kindOf(i)
       if (left === undefined) {
         kind.ended++
         kind.steps = group.columns[vmColumn(group, LANE_REQUEST, lane) + 3]!
-        groups[i] = number
-        lanes[i] = lane
+        adoptVmLane(schedule, number, executions, lane)
         continue
       }
       kind.left++
       explained?.exit(i, left)
       tier[i] = TIER_CPU
+      status[i] = STATUS_NONE
       reasons[i] = this.#reasons.code(left)
     }
   }
@@ -220,19 +241,18 @@ const worthwhile = (
 
 /** Such calls in [first, end) that have no execution, or one that the device gave up. */
 const callsFor = (schedule: Schedule, first: number, end: number): number[] => {
-  const { tier, groups, outcome } = schedule
+  const { tier, outcome } = schedule
   const calls: number[] = []
   for (let i = first; i < end; i++) {
     if (outcome[i] !== OUTCOME_NONE) continue
-    if (tier[i] === TIER_VM ? groups[i]! < 0 : tier[i] === TIER_CPU && isVmCall(schedule, i)) calls.push(i)
+    if (tier[i] === TIER_VM ? !hasEnded(schedule, i) : tier[i] === TIER_CPU && isVmCall(schedule, i)) calls.push(i)
   }
   return calls
 }
 
-const claim = ({ tier, groups, lanes }: Schedule, i: number): void => {
+const claim = ({ tier, status }: Schedule, i: number): void => {
   tier[i] = TIER_VM
-  groups[i] = -1
-  lanes[i] = -1
+  status[i] = STATUS_NONE
 }
 
 /** Why a lane has no outcome; undefined where it has one. */

@@ -1,11 +1,11 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
 import type { Schedule } from '../../batch/open_batch.ts'
 import type { Policy } from '../../batch/policy.ts'
-import type { ExitReasons } from '../../batch/reason.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { Place, Stale } from '../../settle/version_log.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { WaveCost } from './cost.ts'
+import { PathExecutions, type PathReasons, pathGroup } from './executions.ts'
 import type { LaneJob, LaneRunner } from './kernels/runner.ts'
 import type { PathLibrary } from './library.ts'
 import { adopt, guardText, laneSource, noteExits } from './lots.ts'
@@ -23,14 +23,14 @@ export class HintedRound {
   readonly #resident: ResidentState
   readonly #library: PathLibrary
   readonly #precompiles: Precompiles
-  readonly #reasons: ExitReasons
+  readonly #reasons: PathReasons
 
   constructor(
     policy: Policy,
     resident: ResidentState,
     library: PathLibrary,
     precompiles: Precompiles,
-    reasons: ExitReasons,
+    reasons: PathReasons,
   ) {
     this.#policy = policy
     this.#resident = resident
@@ -52,7 +52,7 @@ export class HintedRound {
   ): Promise<boolean> {
     const left: number[] = []
     const source = laneSource(schedule)
-    const conflict = this.#reasons.code('conflict')
+    const { conflict } = this.#reasons
     let jobs = await this.#hintedJobs(schedule, stale, runner)
     if (jobs.length === 0) return false
     for (const { transactions } of jobs) noteExits(schedule, transactions, 'conflict')
@@ -61,7 +61,7 @@ export class HintedRound {
       const next: LaneJob[] = []
       for (const group of groups) {
         const job = jobs.find((one) => one.plan === group.plan)!
-        const missed = adopt(schedule, group)
+        const missed = adopt(schedule, new PathExecutions(schedule, group, this.#resident, this.#reasons))
         for (let lane = 0; lane < group.laneCount; lane++) {
           const exit = group.lanesOut[lane * COLUMN_LIMBS]!
           if (exit === EXIT_NONE) continue
@@ -86,17 +86,18 @@ export class HintedRound {
         precompiles: this.#precompiles,
         runner,
         source,
+        reasons: this.#reasons,
         hintsAt,
       })
     }
     return true
   }
 
-  #isWorthOthers({ groups, laneGroups }: Schedule, left: readonly number[], runner: LaneRunner): boolean {
+  #isWorthOthers(schedule: Schedule, left: readonly number[], runner: LaneRunner): boolean {
     if (this.#policy.waves === 'always') return left.length > 0
     const cost = new WaveCost(runner.costs)
     for (const i of left) {
-      const { plan } = laneGroups[groups[i]!]!
+      const { plan } = pathGroup(schedule, i)!
       cost.save(plan, 1)
       cost.add(plan, 1)
     }
@@ -109,7 +110,7 @@ export class HintedRound {
     if (compile === 'never') return []
     const byPlan = new Map<PathPlan, number[]>()
     for (let n = 0; n < stale.count; n++) {
-      const { plan } = schedule.laneGroups[schedule.groups[stale.transactions[n]!]!]!
+      const { plan } = pathGroup(schedule, stale.transactions[n]!)!
       const list = byPlan.get(plan)
       if (list === undefined) byPlan.set(plan, [n])
       else list.push(n)

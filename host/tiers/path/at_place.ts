@@ -1,11 +1,12 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
-import type { Schedule } from '../../batch/open_batch.ts'
+import { countRun, type Schedule } from '../../batch/open_batch.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { LaneGroup } from './columns.ts'
+import { adoptLane, PathExecutions, type PathReasons, pathGroup } from './executions.ts'
 import type { LaneRunner } from './kernels/runner.ts'
 import type { PathCandidate } from './library.ts'
-import { countExecution, guardText, laneSource } from './lots.ts'
+import { guardText, laneSource } from './lots.ts'
 import { loadMissed } from './misses.ts'
 
 /** Times that a lane is run again because a memo or, where the State answers late, something else was missing. */
@@ -22,14 +23,17 @@ export class PlaceRun {
   /** Groups of executions that were made at their place: there is no better one. */
   readonly #made = new WeakSet<LaneGroup>()
 
-  constructor(resident: ResidentState, precompiles: Precompiles) {
+  readonly #reasons: PathReasons
+
+  constructor(resident: ResidentState, precompiles: Precompiles, reasons: PathReasons) {
     this.#resident = resident
     this.#precompiles = precompiles
+    this.#reasons = reasons
   }
 
   /** Whether another execution of transaction i can stand where the present one does not. */
-  isOpen({ groups, laneGroups }: Schedule, i: number): boolean {
-    const group = laneGroups[groups[i]!]
+  isOpen(schedule: Schedule, i: number): boolean {
+    const group = pathGroup(schedule, i)
     return group !== undefined && !this.#made.has(group)
   }
 
@@ -45,8 +49,8 @@ export class PlaceRun {
       const exit = group.lanesOut[0]!
       if (exit === EXIT_NONE) {
         this.#made.add(group)
-        schedule.groups[i] = schedule.laneGroups.push(group) - 1
-        schedule.lanes[i] = 0
+        const executions = new PathExecutions(schedule, group, this.#resident, this.#reasons)
+        adoptLane(schedule, schedule.executions.push(executions) - 1, executions, 0)
         candidate.lanes++
         return exit
       }
@@ -59,7 +63,7 @@ export class PlaceRun {
   async #run(schedule: Schedule, i: number, { plan }: PathCandidate, runner: LaneRunner): Promise<LaneGroup> {
     const source = laneSource(schedule)
     for (let rerun = 0; ; rerun++) {
-      countExecution(schedule.executions, i)
+      countRun(schedule, i)
       const group = await runner.host.runAtPlace(plan, i, source, schedule.env)
       if (group.lanesOut[0] !== EXIT_MISS || rerun === MAX_RERUNS) return group
       await loadMissed(group, [0], schedule.toIds, this.#resident, this.#precompiles)

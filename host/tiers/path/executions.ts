@@ -1,163 +1,252 @@
-import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { HINT_COLUMNS } from '../../../transpiler/path_kernel.ts'
-import { wordAdd, wordCopy, wordEquals, wordIsZero, wordSub } from '../../primitives/word.ts'
+import { ACCOUNT_FLAG_EXISTS } from '../../../transpiler/layout/tables.ts'
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import { EXIT_NONE, MISSING } from '../../../transpiler/path_kernel.ts'
+import type { Executions, Place, TouchVisitor } from '../../batch/executions.ts'
+import { type Schedule, STATUS_FAILURE, STATUS_NONE, STATUS_SUCCESS } from '../../batch/open_batch.ts'
+import type { ExitReasons } from '../../batch/reason.ts'
+import type { BloomSet } from '../../chain/bloom.ts'
+import type { Log } from '../../chain/log.ts'
+import { wordCompare, wordIsZero, wordSub } from '../../primitives/word.ts'
+import {
+  type AccountTable,
+  HOST_LIMBS,
+  HOST_MARKS,
+  MARK_NEW_CODE,
+  ROW_BALANCE,
+  ROW_FLAGS,
+  ROW_LIMBS,
+  STATE_RETIRED,
+} from '../../state/tables/account_table.ts'
+import { credit } from '../../state/tables/balances.ts'
+import type { CodeTable } from '../../state/tables/code_table.ts'
+import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { SlotTable } from '../../state/tables/slot_table.ts'
 import type { LaneGroup } from './columns.ts'
-import { COLUMN_LIMBS, CONDITION_NO_OVERFLOW, CONDITION_NO_UNDERFLOW, CONDITION_SAME_ZERONESS } from './plan.ts'
+import { InnerTransfers } from './inner_transfers.ts'
+import { laneReadsHold, laneSlot, laneWord, storeLane } from './lanes.ts'
+import { canPayAlone } from './lone_transfers.ts'
+import { COLUMN_LIMBS, type PathPlan, USE_BALANCE, USE_CODE } from './plan.ts'
+import { LaneDecoder } from './receipts.ts'
 
-/** Slot id of slot look-up `k` of a lane. */
-export const laneSlot = (group: LaneGroup, lane: number, k: number): number =>
-  group.lanesOut[group.slotAt[k]! + lane * COLUMN_LIMBS]!
-
-const read = new Uint32Array(LIMBS_PER_WORD)
-const amount = new Uint32Array(LIMBS_PER_WORD)
-const moved = new Uint32Array(LIMBS_PER_WORD)
-
-/**
- * Whether slot look-up `k` of a lane, which read slot `slot`, holds for the current value at `words[at]`: it read that value,
- * or it only moves the slot by an amount and the delta's conditions hold for this value (transpiler/path_kernel.ts).
- */
-export const laneReadHolds = (
-  group: LaneGroup,
-  lane: number,
-  k: number,
-  slot: number,
-  slots: SlotTable,
-  words: Uint32Array,
-  at: number,
-): boolean => {
-  readWord(group, lane, k, slot, slots)
-  if (wordEquals(read, 0, words, at)) return true
-  const store = group.plan.deltaStores[k]! - 1
-  return store >= 0 && deltaHolds(group, lane, store, words, at)
+/** Codes of the reasons why a lane's execution does not stand. */
+export interface PathReasons {
+  readonly conflict: number
+  readonly balance: number
+  readonly code: number
+  readonly own: number
+  readonly empty: number
+  readonly unlisted: number
 }
 
-/** Whether every slot look-up of a lane holds for the running values of the table. */
-export const laneReadsHold = (group: LaneGroup, lane: number, slots: SlotTable): boolean => {
-  const { lanesOut, slotAt, hinted } = group
-  const { entryOf } = slots
-  const offset = lane * COLUMN_LIMBS
-  for (let k = 0; k < slotAt.length; k++) {
-    const slot = lanesOut[slotAt[k]! + offset]!
-    if (!hinted && entryOf[slot] === 0) continue
-    if (!laneReadHolds(group, lane, k, slot, slots, slots.values, slot * LIMBS_PER_WORD)) return false
+export const pathReasons = (reasons: ExitReasons): PathReasons => ({
+  conflict: reasons.code('conflict'),
+  balance: reasons.code('balance conflict'),
+  code: reasons.code('code conflict'),
+  own: reasons.code('own balance'),
+  empty: reasons.code('empty account'),
+  unlisted: reasons.code('unlisted read'),
+})
+
+/** The executions of one dispatch of one path, on the tables that the batch runs on. */
+export class PathExecutions implements Executions {
+  readonly group: LaneGroup
+  readonly #batch: Schedule
+  readonly #accounts: AccountTable
+  readonly #slots: SlotTable
+  readonly #codes: CodeTable
+  readonly #reasons: PathReasons
+  #decoder: LaneDecoder | undefined
+  #bloomIndices: Uint32Array | undefined
+  readonly hashed?: Promise<void>
+
+  constructor(batch: Schedule, group: LaneGroup, { accounts, slots, codes }: ResidentState, reasons: PathReasons) {
+    this.#batch = batch
+    this.group = group
+    this.#accounts = accounts
+    this.#slots = slots
+    this.#codes = codes
+    this.#reasons = reasons
+    if (group.bloomIndices !== undefined)
+      this.hashed = group.bloomIndices.then((indices) => {
+        this.#bloomIndices = indices
+      })
   }
+
+  get form(): 'pathKernel' | 'pathProgram' | 'pathHost' {
+    const { isProgram, onHost } = this.group
+    return isProgram ? 'pathProgram' : onHost ? 'pathHost' : 'pathKernel'
+  }
+
+  get path(): string {
+    return this.group.plan.kernel.id
+  }
+
+  broken(lane: number, place: Place): number {
+    const { group } = this
+    const { plan } = group
+    if (place.isRecorded && plan.kernel.looseLookups === true) return this.#reasons.unlisted
+    if (!laneReadsHold(group, lane, this.#slots)) return this.#reasons.conflict
+    if (this.#accounts.renewed && this.#readsRetired(lane)) return this.#reasons.code
+    if (plan.precompiles.length !== 0 && callsEmptyPrecompile(plan, this.#accounts)) return this.#reasons.empty
+    if (plan.kernel.readsEntryBalance || plan.accounts.count !== 0) {
+      place.settleFees()
+      if (!this.#balanceHolds(lane, plan.entryBalanceColumn, place.to)) return this.#reasons.balance
+      return this.#brokenAccount(lane, place.from)
+    }
+    return 0
+  }
+
+  brokenAlone(lane: number, { transaction, from, to }: Place): number {
+    const { plan } = this.group
+    if (plan.kernel.readsEntryBalance && from === to) return this.#reasons.own
+    for (let k = 0; k < plan.accounts.count; k++) {
+      const id = this.#accountId(lane, k)
+      if (id === MISSING) return this.#reasons.empty
+      if (id === from && (plan.accountUse[k]! & USE_BALANCE) !== 0) return this.#reasons.own
+      if (this.#accounts.isEmpty(id)) return this.#reasons.empty
+    }
+    if (plan.transferColumns.length === 0) return 0
+    if (from === to) return this.#reasons.own
+    const { value } = this.#batch.batch
+    const pays = canPayAlone(this.group, lane, to, this.#accounts.rows, value, LIMBS_PER_WORD * transaction)
+    return pays ? 0 : this.#reasons.balance
+  }
+
+  enter(lane: number, place: Place): number {
+    const { group } = this
+    const { plan } = group
+    const { from, to } = place
+    const accounts = this.#accounts
+    const { value } = this.#batch.batch
+    const at = place.transaction * LIMBS_PER_WORD
+    if (plan.transferColumns.length !== 0) {
+      // An account that calls itself pays and is paid in one: the CPU tier knows in which order.
+      if (from === to) return this.#reasons.balance
+      place.settleFees()
+      if (!new InnerTransfers(accounts).apply(group, lane, to, value, at)) return this.#reasons.balance
+    }
+    if (!plan.succeeds) return 0
+    storeLane(group, lane, this.#slots)
+    if (wordIsZero(value, at)) return 0
+    const { rows } = accounts
+    accounts.write(from)
+    wordSub(rows, from * ROW_LIMBS + ROW_BALANCE, rows, from * ROW_LIMBS + ROW_BALANCE, value, at)
+    if (plan.transferColumns.length === 0) {
+      accounts.write(to)
+      credit(rows, to * ROW_LIMBS + ROW_BALANCE, value, at)
+      rows[to * ROW_LIMBS + ROW_FLAGS]! |= ACCOUNT_FLAG_EXISTS
+    }
+    return 0
+  }
+
+  touched(lane: number, visit: TouchVisitor): void {
+    const { plan } = this.group
+    for (let k = 0; k < plan.accounts.count; k++) {
+      const id = this.#accountId(lane, k)
+      if (id !== MISSING) visit.account(id)
+    }
+    for (let k = 0; k < plan.slots.count; k++)
+      if (plan.memos[k] === undefined) visit.slot(laneSlot(this.group, lane, k))
+    for (const low of plan.kernel.precompiles ?? []) visit.precompile(low)
+  }
+
+  logs(lane: number): readonly Log[] {
+    return this.#reader().logs(lane, this.#batch.batch.to, this.group.transactions[lane]!)
+  }
+
+  output(lane: number): Uint8Array {
+    return this.#reader().output(lane)
+  }
+
+  /** A halt has no more than its status. */
+  exception(_lane: number): string | undefined {
+    return this.group.plan.kernel.status === 'revert' ? 'revert' : undefined
+  }
+
+  addBloom(lane: number, i: number, blooms: BloomSet): void {
+    this.#reader().addBloom(blooms, lane, this.#batch.batch.to, i, this.#bloomIndices)
+  }
+
+  #reader(): LaneDecoder {
+    if (this.#decoder === undefined) {
+      const { plan, laneCount, lanesIn, lanesOut } = this.group
+      const tables = { accountRows: this.#accounts.rows, constants: this.#codes.constants }
+      this.#decoder = new LaneDecoder({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables })
+    }
+    return this.#decoder
+  }
+
+  #accountId(lane: number, k: number): number {
+    const { plan, lanesOut, laneCount } = this.group
+    const { columns, components } = plan.accounts
+    return lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
+  }
+
+  #brokenAccount(lane: number, from: number): number {
+    const { plan } = this.group
+    const accounts = this.#accounts
+    for (let k = 0; k < plan.accounts.count; k++) {
+      const id = this.#accountId(lane, k)
+      if (id === MISSING) return this.#reasons.code
+      const use = plan.accountUse[k]!
+      // That the sender exists no path asks: its nonce has made it exist.
+      if (id === from && (use & USE_BALANCE) !== 0) return this.#reasons.own
+      if (accounts.isEmpty(id)) return this.#reasons.empty
+      const expected = plan.accountExists[k]!
+      if (expected >= 0 && accounts.exists(id) !== (expected === 1)) return this.#reasons.code
+      if (!accounts.isWritten(id)) continue
+      if ((accounts.states[id]! & STATE_RETIRED) !== 0) return this.#reasons.code
+      if ((use & USE_CODE) !== 0 && (accounts.hosts[id * HOST_LIMBS + HOST_MARKS]! & MARK_NEW_CODE) !== 0)
+        return this.#reasons.code
+      if (!this.#balanceHolds(lane, plan.balanceColumns[k]!, id)) return this.#reasons.balance
+    }
+    return 0
+  }
+
+  /** Whether the balance that a lane read of account `id`, a word at `column`, is the present one; -1: it read none. */
+  #balanceHolds(lane: number, column: number, id: number): boolean {
+    if (column < 0 || !this.#accounts.isWritten(id)) return true
+    laneWord(this.group, lane, column, balance)
+    return wordCompare(this.#accounts.rows, id * ROW_LIMBS + ROW_BALANCE, balance, 0) === 0
+  }
+
+  /** Whether a slot of the lane belongs to an account that was made anew in this batch. */
+  #readsRetired(lane: number): boolean {
+    for (let k = 0; k < this.group.plan.slots.count; k++) {
+      const owner = this.#slots.owners[laneSlot(this.group, lane, k)]!
+      if ((this.#accounts.states[owner]! & STATE_RETIRED) !== 0) return true
+    }
+    return false
+  }
+}
+
+const balance = new Uint32Array(LIMBS_PER_WORD)
+
+/** Whether an account that the path touches as a precompile exists and is empty. All of them are resident. */
+const callsEmptyPrecompile = ({ precompiles }: PathPlan, accounts: AccountTable): boolean => {
+  for (let at = 0; at < precompiles.length; at += LIMBS_PER_ADDRESS)
+    if (accounts.isEmpty(accounts.find(precompiles, at))) return true
+  return false
+}
+
+/** Makes lane `lane` of `executions[number]` the present execution of transaction i. Whether it ended on its path. */
+export const adoptLane = (batch: Schedule, number: number, { group }: PathExecutions, lane: number): boolean => {
+  const i = group.transactions[lane]!
+  const head = lane * COLUMN_LIMBS
+  batch.executionOf[i] = number
+  batch.laneOf[i] = lane
+  if (group.lanesOut[head] !== EXIT_NONE) {
+    batch.status[i] = STATUS_NONE
+    return false
+  }
+  batch.status[i] = group.plan.succeeds ? STATUS_SUCCESS : STATUS_FAILURE
+  batch.gas[i] = group.lanesOut[head + 1]!
+  batch.refund[i] = group.plan.succeeds ? group.lanesOut[head + 2]! : 0
   return true
 }
 
-/** dst = the word of a lane at `column` of lanesOut. */
-export const laneWord = (group: LaneGroup, lane: number, column: number, dst: Uint32Array): void =>
-  copyColumns(dst, 0, group.lanesOut, (column * group.laneCount + lane) * COLUMN_LIMBS, group.laneCount)
-
-/** Enters the stores of a lane as running values of the table. */
-export const storeLane = (group: LaneGroup, lane: number, slots: SlotTable): void => {
-  const { lanesOut, slotAt, storeAt, laneCount } = group
-  const { storeSlots, storeSigns } = group.plan
-  const { entryOf, values } = slots
-  const offset = lane * COLUMN_LIMBS
-  for (let store = 0; store < storeAt.length; store++) {
-    const slot = lanesOut[slotAt[storeSlots[store]!]! + offset]!
-    if (entryOf[slot] === 0) slots.write(slot)
-    const low = storeAt[store]! + offset
-    const sign = storeSigns[store]!
-    if (sign === 0) copyColumns(values, slot * LIMBS_PER_WORD, lanesOut, low, laneCount)
-    else moveByColumns(values, slot * LIMBS_PER_WORD, lanesOut, low, laneCount, sign)
-  }
-}
-
-/** dst = what store `store` of a lane leaves in its slot, whose current value is at `words[at]`. */
-export const laneStored = (
-  group: LaneGroup,
-  lane: number,
-  store: number,
-  words: Uint32Array,
-  at: number,
-  dst: Uint32Array,
-  di: number,
-): void => {
-  const { lanesOut, laneCount } = group
-  const sign = group.plan.storeSigns[store]!
-  const low = group.storeAt[store]! + lane * COLUMN_LIMBS
-  if (sign === 0) {
-    copyColumns(dst, di, lanesOut, low, laneCount)
-    return
-  }
-  wordCopy(dst, di, words, at)
-  moveByColumns(dst, di, lanesOut, low, laneCount, sign)
-}
-
-const LIMB = 0x1_0000_0000
-
-/**
- * dst += sign * the word in two columns. Amounts are mostly below 2^128, so the upper half is left alone where nothing moves
- * it. Doubles: a sum of limbs and a carry is exact, and its floor is the carry, -1 for a borrow.
- */
-const moveByColumns = (
-  dst: Uint32Array,
-  di: number,
-  columns: Uint32Array,
-  low: number,
-  laneCount: number,
-  sign: number,
-): void => {
-  const high = low + laneCount * COLUMN_LIMBS
-  const s0 = dst[di]! + sign * columns[low]!
-  dst[di] = s0
-  const s1 = dst[di + 1]! + sign * columns[low + 1]! + Math.floor(s0 / LIMB)
-  dst[di + 1] = s1
-  const s2 = dst[di + 2]! + sign * columns[low + 2]! + Math.floor(s1 / LIMB)
-  dst[di + 2] = s2
-  const s3 = dst[di + 3]! + sign * columns[low + 3]! + Math.floor(s2 / LIMB)
-  dst[di + 3] = s3
-  let carry = Math.floor(s3 / LIMB)
-  if (carry === 0 && (columns[high]! | columns[high + 1]! | columns[high + 2]! | columns[high + 3]!) === 0) return
-  for (let limb = 0; limb < COLUMN_LIMBS; limb++) {
-    const sum = dst[di + COLUMN_LIMBS + limb]! + sign * columns[high + limb]! + carry
-    dst[di + COLUMN_LIMBS + limb] = sum
-    carry = Math.floor(sum / LIMB)
-  }
-}
-
-/** What the look-up read: its hint where the hint names the slot, else the slot's base value. Goes to `read`. */
-const readWord = (group: LaneGroup, lane: number, k: number, slot: number, slots: SlotTable): void => {
-  if (group.hinted) {
-    const { laneCount, lanesIn } = group
-    const low = ((group.plan.kernel.hintColumn + HINT_COLUMNS * k) * laneCount + lane) * COLUMN_LIMBS
-    if (lanesIn[low + 2 * laneCount * COLUMN_LIMBS] === slot) {
-      copyColumns(read, 0, lanesIn, low, laneCount)
-      return
-    }
-  }
-  const entry = slots.entryOf[slot]!
-  if (entry === 0) wordCopy(read, 0, slots.values, slot * LIMBS_PER_WORD)
-  else wordCopy(read, 0, slots.base, (entry - 1) * LIMBS_PER_WORD)
-}
-
-/** The conditions of a delta for the current value at `words[at]`, where the lane read `read`. */
-const deltaHolds = (group: LaneGroup, lane: number, store: number, words: Uint32Array, at: number): boolean => {
-  const { plan, lanesOut, laneCount } = group
-  const conditions = plan.storeConditions[store]!
-  const grows = plan.storeSigns[store]! > 0
-  copyColumns(amount, 0, lanesOut, group.storeAt[store]! + lane * COLUMN_LIMBS, laneCount)
-  const wraps = grows ? wordAdd(moved, 0, words, at, amount, 0) : wordSub(moved, 0, words, at, amount, 0)
-  if (wraps !== 0 && (conditions & (grows ? CONDITION_NO_OVERFLOW : CONDITION_NO_UNDERFLOW)) !== 0) return false
-  if ((conditions & CONDITION_SAME_ZERONESS) === 0) return true
-  if (wordIsZero(words, at) !== wordIsZero(read, 0)) return false
-  const endsZero = wordIsZero(moved, 0)
-  if (grows) wordAdd(moved, 0, read, 0, amount, 0)
-  else wordSub(moved, 0, read, 0, amount, 0)
-  return endsZero === wordIsZero(moved, 0)
-}
-
-/** A word kept in two columns, limbs 0..3 at `low` and 4..7 one column on. */
-const copyColumns = (dst: Uint32Array, di: number, columns: Uint32Array, low: number, laneCount: number): void => {
-  const high = low + laneCount * COLUMN_LIMBS
-  dst[di] = columns[low]! | 0
-  dst[di + 1] = columns[low + 1]! | 0
-  dst[di + 2] = columns[low + 2]! | 0
-  dst[di + 3] = columns[low + 3]! | 0
-  dst[di + 4] = columns[high]! | 0
-  dst[di + 5] = columns[high + 1]! | 0
-  dst[di + 6] = columns[high + 2]! | 0
-  dst[di + 7] = columns[high + 3]! | 0
+/** The dispatch of a path in which transaction i stands, whether it ended there or left; undefined where another tier has it. */
+export const pathGroup = ({ executions, executionOf }: Schedule, i: number): LaneGroup | undefined => {
+  const found = executions[executionOf[i]!]
+  return found instanceof PathExecutions ? found.group : undefined
 }

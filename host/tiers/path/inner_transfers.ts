@@ -1,11 +1,10 @@
 import { ACCOUNT_FLAG_EXISTS } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { wordAdd, wordCompare, wordIsZero, wordSub } from '../../primitives/word.ts'
-import { credit } from '../../settle/fees.ts'
 import { type AccountTable, ROW_BALANCE, ROW_FLAGS, ROW_LIMBS } from '../../state/tables/account_table.ts'
+import { credit } from '../../state/tables/balances.ts'
 import type { LaneGroup } from './columns.ts'
-import { laneWord } from './executions.ts'
-import { COLUMN_LIMBS } from './plan.ts'
+import { laneParty, laneWord } from './lanes.ts'
 
 const amount = new Uint32Array(LIMBS_PER_WORD)
 
@@ -34,8 +33,8 @@ export class InnerTransfers {
     accounts.write(entry)
     credit(accounts.rows, entry * ROW_LIMBS + ROW_BALANCE, value, at)
     for (let k = 0; k < transferColumns.length; k++) {
-      const payer = party(group, lane, transferFrom[k]!, entry)
-      const payee = party(group, lane, transferTo[k]!, entry)
+      const payer = laneParty(group, lane, transferFrom[k]!, entry)
+      const payee = laneParty(group, lane, transferTo[k]!, entry)
       laneWord(group, lane, transferColumns[k]!, amount)
       const { rows } = accounts
       const from = payer * ROW_LIMBS + ROW_BALANCE
@@ -52,7 +51,7 @@ export class InnerTransfers {
     const { rows } = accounts
     if (!succeeds) wordSub(rows, entry * ROW_LIMBS + ROW_BALANCE, rows, entry * ROW_LIMBS + ROW_BALANCE, value, at)
     for (let k = 0; k < transferColumns.length; k++) {
-      const row = party(group, lane, transferTo[k]!, entry) * ROW_LIMBS
+      const row = laneParty(group, lane, transferTo[k]!, entry) * ROW_LIMBS
       // What was paid and moved back makes no account exist.
       if (!wordIsZero(rows, row + ROW_BALANCE)) rows[row + ROW_FLAGS] = rows[row + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
     }
@@ -64,18 +63,11 @@ export class InnerTransfers {
     const { rows } = this.#accounts
     const { transferFrom, transferTo, transferColumns } = group.plan
     for (let k = count - 1; k >= 0; k--) {
-      const from = party(group, lane, transferFrom[k]!, entry) * ROW_LIMBS + ROW_BALANCE
-      const to = party(group, lane, transferTo[k]!, entry) * ROW_LIMBS + ROW_BALANCE
+      const from = laneParty(group, lane, transferFrom[k]!, entry) * ROW_LIMBS + ROW_BALANCE
+      const to = laneParty(group, lane, transferTo[k]!, entry) * ROW_LIMBS + ROW_BALANCE
       laneWord(group, lane, transferColumns[k]!, amount)
       wordSub(rows, to, rows, to, amount, 0)
       wordAdd(rows, from, rows, from, amount, 0)
     }
   }
-}
-
-/** Account id of account look-up `k` of a lane; -1 is the entry account. */
-const party = ({ plan, lanesOut, laneCount }: LaneGroup, lane: number, k: number, entry: number): number => {
-  if (k < 0) return entry
-  const { columns, components } = plan.accounts
-  return lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
 }

@@ -1,7 +1,8 @@
 import { EXIT_MISS } from '../../../transpiler/index.ts'
-import { type Schedule, TIER_LANE } from '../../batch/open_batch.ts'
+import { countRun, type Schedule, TIER_LANE } from '../../batch/open_batch.ts'
 import type { ExitReason } from '../../batch/reason.ts'
 import type { LaneGroup, LaneSource } from './columns.ts'
+import { adoptLane, type PathExecutions } from './executions.ts'
 import type { PathCandidate } from './library.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 
@@ -40,11 +41,6 @@ export const noteLanes = (candidate: PathCandidate, group: LaneGroup, ended: num
   if (group.isProgram) candidate.programLanes += ended
 }
 
-/** One more execution on the device. */
-export const countExecution = (executions: Uint8Array, i: number): void => {
-  if (executions[i]! < 255) executions[i]!++
-}
-
 /** Transactions of tier lane in [first, end) by path key, ascending. */
 export const transactionsByKey = (
   schedule: Schedule,
@@ -67,16 +63,14 @@ export const transactionsByKey = (
   return byKey
 }
 
-/** Makes the group the present execution of its transactions; returns the lanes that missed. */
-export const adopt = (schedule: Schedule, group: LaneGroup): number[] => {
-  const number = schedule.laneGroups.push(group) - 1
-  const { groups, lanes, executions } = schedule
+/** Makes them the present executions of their transactions; returns the lanes that missed. */
+export const adopt = (schedule: Schedule, executions: PathExecutions): number[] => {
+  const { group } = executions
+  const number = schedule.executions.push(executions) - 1
   const missed: number[] = []
   for (let lane = 0; lane < group.laneCount; lane++) {
-    const i = group.transactions[lane]!
-    groups[i] = number
-    lanes[i] = lane
-    countExecution(executions, i)
+    countRun(schedule, group.transactions[lane]!)
+    adoptLane(schedule, number, executions, lane)
     if (group.lanesOut[lane * COLUMN_LIMBS] === EXIT_MISS) missed.push(lane)
   }
   return missed

@@ -1,12 +1,12 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
-import type { Schedule } from '../../batch/open_batch.ts'
+import { countRun, type Schedule } from '../../batch/open_batch.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { Place, Stale } from '../../settle/version_log.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { LaneGroup, LaneSource } from './columns.ts'
+import { adoptLane, PathExecutions, type PathReasons, pathGroup } from './executions.ts'
 import type { LaneJob, LaneRunner } from './kernels/runner.ts'
 import type { PathCandidate, PathLibrary } from './library.ts'
-import { countExecution } from './lots.ts'
 import { loadMissed } from './misses.ts'
 import { hintedSubset } from './pending.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
@@ -20,6 +20,7 @@ export interface OtherPathsTools {
   readonly precompiles: Precompiles
   readonly runner: LaneRunner
   readonly source: LaneSource
+  readonly reasons: PathReasons
   /** What the slots that a lane looked up hold at its transaction's place. */
   readonly hintsAt: (places: readonly Place[]) => Stale
 }
@@ -57,15 +58,19 @@ export const runOtherPaths = async (
   )
   const byCandidatePlan = new Map([...candidates.keys()].map((candidate) => [candidate.plan, candidate]))
   const settled = new Set<number>()
+  const executions = new Map<LaneGroup, PathExecutions>()
   await runWithMisses(schedule, jobs, tools, hintedSubset, (group, lane) => {
     const i = group.transactions[lane]!
     if (group.lanesOut[lane * COLUMN_LIMBS] !== EXIT_NONE || settled.has(i)) return
     settled.add(i)
-    let number = schedule.laneGroups.lastIndexOf(group)
-    if (number < 0) number = schedule.laneGroups.push(group) - 1
-    schedule.groups[i] = number
-    schedule.lanes[i] = lane
-    countExecution(schedule.executions, i)
+    let made = executions.get(group)
+    if (made === undefined) {
+      made = new PathExecutions(schedule, group, tools.resident, tools.reasons)
+      executions.set(group, made)
+      schedule.executions.push(made)
+    }
+    adoptLane(schedule, schedule.executions.lastIndexOf(made), made, lane)
+    countRun(schedule, i)
     const candidate = byCandidatePlan.get(group.plan)!
     candidate.lanes++
     if (group.isProgram) candidate.programLanes++
@@ -80,7 +85,7 @@ const candidatesOf = (
 ): Map<PathCandidate, number[]> => {
   const found = new Map<PathCandidate, number[]>()
   for (const i of [...transactions].sort((a, b) => a - b)) {
-    const { plan } = schedule.laneGroups[schedule.groups[i]!]!
+    const { plan } = pathGroup(schedule, i)!
     for (const candidate of library.keys[schedule.keyIds[i]!]!.candidates) {
       if (candidate.plan === plan || !candidate.hasProgram) continue
       const list = found.get(candidate)

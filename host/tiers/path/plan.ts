@@ -7,7 +7,8 @@ import {
   type OutputWord,
   type PathKernel,
 } from '../../../transpiler/path_kernel.ts'
-import { type BloomItem, bloomItems } from '../../receipts/receipts.ts'
+import type { BloomItem } from '../../session/device_blooms.ts'
+import { bloomItems } from './receipts.ts'
 
 /** Bytes of one lane column. */
 export const COLUMN_BYTES = 16

@@ -1,11 +1,11 @@
 import { ACCOUNT_ROW_VECTORS } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { ByteString, OutputWord, PathKernel } from '../../../transpiler/path_kernel.ts'
-import { BLOOM_BYTES, bloomIndicesOfAddress, bloomIndicesOfWord, setBloomBit } from '../../chain/bloom.ts'
+import { addBloomIndices, type BloomSet, bloomIndicesOfAddress, bloomIndicesOfWord } from '../../chain/bloom.ts'
 import type { Log } from '../../chain/log.ts'
 import { bytesToHex } from '../../primitives/hex.ts'
 import { addressToHex, wordCopy, wordFromBigInt, wordToBytes, wordToHex } from '../../primitives/word.ts'
-import type { CallOutcome } from '../../receipts/receipts.ts'
+import type { BloomItem } from '../../session/device_blooms.ts'
 
 /** The arrays that a lane's account ids point into (transpiler/layout/tables.ts); read at the time of access. */
 export interface LaneTables {
@@ -17,22 +17,13 @@ export interface LaneTables {
  * One dispatch of a path. The arrays are kept until the receipts go: the dispatcher must not write to them again.
  *
  * lanesIn, lanesOut   transpiler/path_kernel.ts
- * bloomIndices        u32[2 * items * laneCount], optional: item k (of `bloomItems(kernel)`) of lane l at 2 (k laneCount + l):
- *                     (index 0 | index 1 << 16, index 2); without it the host hashes
  */
-export interface LaneGroup {
+export interface DecodedLanes {
   readonly kernel: PathKernel
   readonly laneCount: number
   readonly lanesIn: Uint32Array
   readonly lanesOut: Uint32Array
   readonly tables: LaneTables
-  readonly bloomIndices?: Uint32Array
-}
-
-/** A topic whose bloom bits differ from lane to lane: the word at `column` of lanesIn or of lanesOut. */
-export interface BloomItem {
-  readonly source: 'input' | 'lane'
-  readonly column: number
 }
 
 /** The items whose bloom indices the device can compute for a path: each topic column once, in order of first use. */
@@ -52,23 +43,6 @@ const itemIndex = (items: readonly BloomItem[], word: { kind: 'input' | 'lane'; 
 
 const ROW_LIMBS = 4 * ACCOUNT_ROW_VECTORS
 const ROW_CONSTANTS_BASE = 6
-
-/**
- * of     u8[256 n]   a bloom per transaction
- * seen   u8[2048]    1 for each bit that any of them has
- */
-export interface BloomSet {
-  readonly of: Uint8Array
-  readonly seen: Uint8Array
-}
-
-export const addBloomIndices = ({ of, seen }: BloomSet, i: number, indices: Uint16Array): void => {
-  for (let n = 0; n < indices.length; n++) {
-    const index = indices[n]!
-    setBloomBit(of, BLOOM_BYTES * i, index)
-    seen[index] = 1
-  }
-}
 
 /** A topic that is a constant of a contract instance, or an emitter: its bits follow from an account id. */
 interface KeyedPart {
@@ -90,13 +64,13 @@ interface BloomParts {
 
 /** Decodes the lanes of one dispatch. @internal */
 export class LaneDecoder {
-  readonly #group: LaneGroup
+  readonly #group: DecodedLanes
   readonly #gasColumn: number
   readonly #scratch = new Uint32Array(LIMBS_PER_WORD)
   readonly #indices = new Uint16Array(3)
   #parts: BloomParts | undefined
 
-  constructor(group: LaneGroup) {
+  constructor(group: DecodedLanes) {
     this.#group = group
     this.#gasColumn = group.kernel.inputs.find((input) => input.kind === 'gas')?.column ?? -1
   }
@@ -116,20 +90,12 @@ export class LaneDecoder {
     return this.bytes(this.#group.kernel.output, lane)
   }
 
-  /** A halt has no more than its status. */
-  callOutcome(lane: number): CallOutcome | undefined {
-    const { kernel, lanesOut } = this.#group
-    if (kernel.status === 'halt') return undefined
-    const failed = kernel.status !== 'success'
-    return {
-      executionGas: BigInt(lanesOut[4 * lane + 1]!),
-      gasRefund: failed ? 0n : BigInt(lanesOut[4 * lane + 2]!),
-      exception: failed ? 'revert' : undefined,
-    }
-  }
-
-  addBloom(blooms: BloomSet, lane: number, to: Uint32Array, i: number): void {
-    const { bloomIndices, laneCount } = this.#group
+  /**
+   * `bloomIndices`: u32[2 * items * laneCount], item k (of `bloomItems(kernel)`) of lane l at 2 (k laneCount + l):
+   * (index 0 | index 1 << 16, index 2); without them the host hashes.
+   */
+  addBloom(blooms: BloomSet, lane: number, to: Uint32Array, i: number, bloomIndices?: Uint32Array): void {
+    const { laneCount } = this.#group
     this.#parts ??= this.#bloomParts()
     const { constants, items, keyed } = this.#parts
     addBloomIndices(blooms, i, constants)

@@ -1,6 +1,6 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
 import { LIMBS_PER_ADDRESS } from '../../../transpiler/layout/word.ts'
-import { type Schedule, TIER_CPU, TIER_LANE } from '../../batch/open_batch.ts'
+import { countRun, hasEnded, type Schedule, TIER_CPU, TIER_LANE } from '../../batch/open_batch.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
 import { Precompiles } from '../../precompiles/precompiles.ts'
@@ -10,18 +10,10 @@ import { HintedRound } from './again.ts'
 import { PlaceRun } from './at_place.ts'
 import type { LaneGroup } from './columns.ts'
 import { WaveCost } from './cost.ts'
+import { adoptLane, PathExecutions, type PathReasons, pathGroup, pathReasons } from './executions.ts'
 import type { LaneJob, LaneRunner, StartedJobs } from './kernels/runner.ts'
 import { type PathCandidate, type PathKeyState, PathLibrary } from './library.ts'
-import {
-  adopt,
-  countExecution,
-  groupsByPlan,
-  guardText,
-  laneSource,
-  noteExits,
-  noteLanes,
-  transactionsByKey,
-} from './lots.ts'
+import { adopt, groupsByPlan, guardText, laneSource, noteExits, noteLanes, transactionsByKey } from './lots.ts'
 import { loadMissed } from './misses.ts'
 import { FEW_LANES, type Leftover, mergePending, mergeSorted, type Pending } from './pending.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
@@ -39,7 +31,7 @@ export class LaneStage {
   readonly #reasons: ExitReasons
   readonly #hinted: HintedRound
   readonly #place: PlaceRun
-  readonly #otherCode: number
+  readonly #pathReasons: PathReasons
 
   constructor(policy: Policy, resident: ResidentState, library: PathLibrary, reasons: ExitReasons) {
     this.#policy = policy
@@ -47,19 +39,17 @@ export class LaneStage {
     this.#library = library
     this.#reasons = reasons
     this.#precompiles = new Precompiles(policy.fork, policy.chainId)
-    this.#place = new PlaceRun(resident, this.#precompiles)
-    this.#otherCode = reasons.code('code conflict')
-    this.#hinted = new HintedRound(policy, resident, library, this.#precompiles, reasons)
+    this.#pathReasons = pathReasons(reasons)
+    this.#place = new PlaceRun(resident, this.#precompiles, this.#pathReasons)
+    this.#hinted = new HintedRound(policy, resident, library, this.#precompiles, this.#pathReasons)
   }
 
   /** Sends every transaction of tier lane that has no execution to the CPU tier, for this reason. */
   refuse(schedule: Schedule, reason: ExitReason): void {
-    const { batch, tier, groups, lanes, laneGroups } = schedule
+    const { batch, tier } = schedule
     const code = this.#reasons.code(reason)
     for (let i = 0; i < batch.count; i++) {
-      if (tier[i] !== TIER_LANE) continue
-      const group = laneGroups[groups[i]!]
-      if (group !== undefined && group.lanesOut[lanes[i]! * COLUMN_LIMBS] === EXIT_NONE) continue
+      if (tier[i] !== TIER_LANE || hasEnded(schedule, i)) continue
       tier[i] = TIER_CPU
       schedule.reasons[i] = code
     }
@@ -151,13 +141,14 @@ export class LaneStage {
 
   /** Another execution of transaction i at its place. False where it has none, and the CPU tier is to make it. */
   async runLate(schedule: Schedule, i: number, runner: LaneRunner): Promise<boolean> {
-    const { tier, groups, lanes, laneGroups, keyIds, reasons } = schedule
-    if (tier[i] !== TIER_LANE || reasons[i] === this.#otherCode) return false
+    const { tier, laneOf, keyIds, reasons } = schedule
+    const { code, unlisted } = this.#pathReasons
+    if (tier[i] !== TIER_LANE || reasons[i] === code || reasons[i] === unlisted) return false
     const onHost = runner.mayUseHost && this.#place.isOpen(schedule, i)
     const key = this.#library.keys[keyIds[i]!]!
     const exit = onHost
       ? await this.#place.run(schedule, i, key.candidates, runner)
-      : laneGroups[groups[i]!]?.lanesOut[lanes[i]! * COLUMN_LIMBS]
+      : pathGroup(schedule, i)?.lanesOut[laneOf[i]! * COLUMN_LIMBS]
     if (exit === undefined || exit === EXIT_NONE || exit === EXIT_MISS) return onHost && exit === EXIT_NONE
     const recorded = await this.#recordLate(schedule, i, runner)
     return onHost && recorded !== undefined && (await this.#place.run(schedule, i, [recorded], runner)) === EXIT_NONE
@@ -238,7 +229,7 @@ export class LaneStage {
     pending: Pending[],
     leftovers: Map<PathKeyState, Leftover>,
   ): Promise<void> {
-    const missed = adopt(schedule, group)
+    const missed = adopt(schedule, new PathExecutions(schedule, group, this.#resident, this.#pathReasons))
     const candidate = from.candidates[0]!
     const failed = new Map<number, number[]>()
     let ended = 0
@@ -280,19 +271,23 @@ export class LaneStage {
   ): Promise<void> {
     const { key, candidates, transactions, reruns } = from
     const groups = candidates.map(({ plan }) => byPlan.get(plan)![0]!)
-    const numbers = groups.map(() => -1)
+    const made: (PathExecutions | undefined)[] = groups.map(() => undefined)
     const endedOn = groups.map(() => 0)
     const missedOn = groups.map((): number[] => [])
     const failed: number[] = []
     for (let lane = 0; lane < transactions.length; lane++) {
       const i = transactions[lane]!
-      countExecution(schedule.executions, i)
+      countRun(schedule, i)
       const exits = groups.map(({ lanesOut }) => lanesOut[lane * COLUMN_LIMBS]!)
       const ended = exits.indexOf(EXIT_NONE)
       if (ended >= 0) {
-        if (numbers[ended]! < 0) numbers[ended] = schedule.laneGroups.push(groups[ended]!) - 1
-        schedule.groups[i] = numbers[ended]!
-        schedule.lanes[i] = lane
+        let executions = made[ended]
+        if (executions === undefined) {
+          executions = new PathExecutions(schedule, groups[ended]!, this.#resident, this.#pathReasons)
+          made[ended] = executions
+          schedule.executions.push(executions)
+        }
+        adoptLane(schedule, schedule.executions.lastIndexOf(executions), executions, lane)
         endedOn[ended]!++
         continue
       }

@@ -1,0 +1,63 @@
+import type { BloomSet } from '../chain/bloom.ts'
+import type { ExactGas } from '../chain/exact_gas.ts'
+import type { Log } from '../chain/log.ts'
+
+/** Which form of a tier made an execution: the counts of a batch are by form. */
+export type ExecutionForm = 'pathKernel' | 'pathProgram' | 'pathHost' | 'laneVm' | 'cpu' | (string & {})
+
+/** Where a transaction stands in the order, over the running values of the tables: one object for a whole pass. */
+export interface Place {
+  transaction: number
+  /** Present account ids. */
+  from: number
+  to: number
+  coinbase: number
+  /** What transactions looked at is asked for: an execution that does not know all of it does not stand. */
+  readonly isRecorded: boolean
+  /** Brings the fees that the coinbase has earned so far into its balance: for who looks at it, or has it pay. */
+  settleFees(): void
+}
+
+/** Is told what an execution touched, by ids of the resident tables. */
+export interface TouchVisitor {
+  account(id: number): void
+  slot(id: number): void
+  /** The precompile at this low address, which need not be resident. */
+  precompile(low: number): void
+}
+
+/**
+ * What one run of one tier left, by lane. A lane whose transaction has a status (OpenBatch) has ended; the others are asked for
+ * nothing. Numbers that every reader wants are columns of the open batch.
+ */
+export interface Executions {
+  readonly form: ExecutionForm
+  /** Id of the path that its lanes took, where they took one. */
+  readonly path?: string
+  /** 0, or the code of the reason why this lane's execution does not stand on the running values at its place. */
+  broken(lane: number, place: Place): number
+  /** The same on base values, for a call that is independent of all others: nothing was entered, and nothing will be. */
+  brokenAlone(lane: number, place: Place): number
+  /**
+   * Enters what the lane changed, and moves the transaction's value; only after `broken` gave 0. Nonzero: the code of the reason why it
+   * cannot be paid; nothing was entered.
+   */
+  enter(lane: number, place: Place): number
+  /** Tells what the lane looked at and changed, beside sender, called account and coinbase. */
+  touched(lane: number, visit: TouchVisitor): void
+  logs(lane: number): readonly Log[]
+  /** Return or revert data. */
+  output(lane: number): Uint8Array
+  /** Why it failed, in the words of @ethereumjs/evm; undefined where it succeeded, or where only the status is known. */
+  exception(lane: number): string | undefined
+  /** Adds the bits of the lane's logs to the bloom of transaction i. */
+  addBloom(lane: number, i: number, blooms: BloomSet): void
+  /** Settles what the device still hashes for `addBloom`. Never rejects. */
+  readonly hashed?: Promise<unknown>
+  /** Where a double may have rounded it. */
+  exactGas?(lane: number): ExactGas
+  /** Of a creation that succeeded. */
+  contractAddress?(lane: number): string | undefined
+  /** Of a deposit: the sender's nonce before it. */
+  depositNonce?(lane: number): bigint | undefined
+}
