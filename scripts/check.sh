@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that needs no device: format and lint, types, layers, exports, files and packages that nothing uses, WGSL,
-# generated files, null tests. Runs every step, then exits 1 if one of them failed. About 50 s of processor time; under a
-# minute on two cores, because types are checked beside the other steps and null tests, which share no device, run in
+# generated files, null tests. Runs every step, then exits 1 if one of them failed. About 50 s of processor time; under
+# a minute on two cores, because types are checked beside the other steps and null tests, which share no device, run in
 # parallel.
 set -uo pipefail
 cd "$(dirname "$0")/.."
