@@ -38,7 +38,7 @@ const incidence = (sets: readonly AccessSets['reads'][], count: number, slots: n
     return row
   })
 
-/** gpu.js brings a WebGPU of 88 MB of its own, so that only a checkout has it; undefined elsewhere. */
+/** gpu.js brings a WebGPU of 88 MB of its own, so only a checkout has it; undefined elsewhere. */
 const loadGpuJs = async (): Promise<GpuJs | undefined> => {
   try {
     return ((await import('gpu.js')) as unknown as { readonly GPU: GpuJs }).GPU

@@ -30,7 +30,7 @@ import { rounded } from './report/text.ts'
 export interface DropInOptions {
   /** Token payments of a block, each by another sender. */
   readonly transactions: number
-  /** Blocks that are measured, behind one that is not. */
+  /** Blocks that are measured, after one that is not. */
   readonly blocks: number
   readonly adapter?: string
   readonly onSample?: (side: string, block: number, ms: number) => void
@@ -57,7 +57,7 @@ export type DropInSide =
   | 'createGpuEvm'
   | 'an EVM that does nothing, the same tries and cryptography'
 
-/** A block that somebody else has built, as it comes in. */
+/** A block from elsewhere, as it comes in. */
 type EncodedBlock = Uint8Array
 
 /**
@@ -99,7 +99,7 @@ const GAS_LIMIT = 100_000n
  * to `runBlock`. It checks receipts, bloom, gas and state root against the header; an EVM that executes nothing has
  * blocks with headers of its own.
  *
- * Blocks come as RLP, so that every side recovers senders. Throws where a block is not what its header says.
+ * Blocks come as RLP, so every side recovers senders. Throws where a block is not what its header says.
  */
 export const measureDropIn = async (options: DropInOptions): Promise<DropInReport> => {
   const { transactions: count, blocks, adapter } = options
@@ -197,7 +197,7 @@ const sideOf = async (
 
 const HEADER_CHECKS = { skipHeaderValidation: true } as const satisfies Partial<RunBlockOpts>
 
-/** A block in which everybody pays somebody, and a tenth somebody who held nothing; with its header filled in. */
+/** A block in which each account pays another, a tenth of them one that held nothing; with its header filled in. */
 const build = async (
   { common, vm }: Side,
   number: number,

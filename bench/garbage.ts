@@ -5,7 +5,7 @@ setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
 /**
- * Collects all garbage now. Before a sample, so that what building and verifying left behind is not collected inside
+ * Collects all garbage now. Before a sample, so what building and verifying left behind is not collected inside
  * it; what the sample itself leaves is.
  */
 export const collectGarbage = (): void => collect()

@@ -24,7 +24,7 @@ export const machine = () => {
 
 /**
  * The commit of this checkout, `-dirty` appended where tracked files differ from it. An installed package has none, and
- * may lie in somebody else's checkout: then its version.
+ * may lie in another checkout: then its version.
  */
 export const commitOfCheckout = (): string => {
   if (!existsSync(join(PROJECT_ROOT, '.git'))) return `v${manifest().version}`

@@ -44,7 +44,7 @@ export interface ReplayDetail {
 /** A pass that takes longer is measured at once, without a warm one before it, and once only. */
 const LONG_MS = 45_000
 /**
- * Warm passes in front of the measured ones, serial and ours in turns: while kernels are still being compiled, and for
+ * Warm passes before the measured ones, serial and ours in turns: while kernels are still being compiled, and for
  * this long.
  */
 const MOST_WARM_PASSES = 64
@@ -255,7 +255,7 @@ const measuredOf = ({ elapsedMs, result: { rounds, timings, deviceTimes } }: Pas
 
 const WARM = 'recorded paths, compiled kernels and the code of the host; accounts and slots are read anew in every pass'
 
-/** A block on the state in front of it, checked against its header. */
+/** A block on the state before it, checked against its header. */
 export const blockJob = (fixture: BlockFixture): Job => {
   const { fork, chainId, env, transactions } = fixture
   const state = fillState(fixture, new MemoryState())

@@ -7,7 +7,7 @@ import type { AccountColumns, State, StateWrites } from '../host/state/state.ts'
 const REACH = 256n
 
 /**
- * A State that stands for one MemoryState after the other, so that an executor keeps its paths from block to block. A
+ * A State that stands for one MemoryState after the other, so an executor keeps its paths from block to block. A
  * block hash that a block asks for and its fixture lacks is a FixtureError.
  */
 export class SwitchedState implements State {

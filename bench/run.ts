@@ -55,7 +55,7 @@ const PROBE_MS = 1_000
 /** Where transactions conflict much runs on the serial tier. */
 const CONFLICT_PROBE_SIZE = 512
 /**
- * Calls of one kind in a probe from which its kernel is compiled: an eighth of PROBE_SIZE, so that rare kinds are not.
+ * Calls of one kind in a probe from which its kernel is compiled: an eighth of PROBE_SIZE, so rare kinds are not.
  */
 const PROBE_RECORDS_FROM = 256
 const REVM_TRANSACTIONS = 10_000
@@ -183,7 +183,7 @@ const runProbe = async (
 ): Promise<CompiledProbe> => {
   const { fork, seed, size } = options
   const probeSize = Math.min(size ?? PROBE_SIZE, workload.shares === 'slots' ? CONFLICT_PROBE_SIZE : PROBE_SIZE)
-  // Compiles the contracts, so that the time below is that of the traffic.
+  // Compiles the contracts, so the time below is that of the traffic.
   await workload.build({ fork, size: 1, seed, blocks: 1 })
   const start = performance.now()
   const scenario = await workload.build({ fork, size: probeSize, seed, blocks: PROBE_BLOCKS })
@@ -254,7 +254,7 @@ const open = (
     ...(recordFrom === undefined ? {} : { recordFrom }),
   })
 
-/** What a report tells of a block. Its receipts are not kept: a block behind it takes the memory that they had. */
+/** What a report tells of a block. Its receipts are not kept: a block after it takes the memory that they had. */
 interface TimedResult {
   readonly elapsedMs: number
   readonly gas: number

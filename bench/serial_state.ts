@@ -19,7 +19,7 @@ const undelegated = (code: Uint8Array): Uint8Array => {
 
 /**
  * The state manager of the serial reference: a MemoryState that it never writes to, changes in maps above it, and a
- * journal of closures for checkpoints. Faster than both state managers of @ethereumjs/statemanager, so that the serial
+ * journal of closures for checkpoints. Faster than both state managers of @ethereumjs/statemanager, so the serial
  * baseline of the benchmarks is not made slow by its state; a test holds it against MerkleStateManager by state root.
  */
 export class SerialState implements StateManagerInterface {

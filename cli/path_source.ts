@@ -9,7 +9,7 @@ import type { EnvironmentWord } from '../transpiler/layout/environment.ts'
 import { type Fork, isAtLeast } from '../transpiler/spec/forks.ts'
 import { UserError } from './fail.ts'
 
-/** A transaction to transpile, and the state in front of it. */
+/** A transaction to transpile, and the state before it. */
 export interface PathSource {
   readonly label: string
   readonly transaction: RecordedTransaction

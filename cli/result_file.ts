@@ -16,7 +16,7 @@ const targetOf = (path: string): string =>
 const isSpecial = (path: string): boolean => existsSync(path) && !statSync(path).isFile()
 
 /**
- * Throws UserError unless results can be written to `path`: a file that is none of `inputs`, in a folder where files
+ * Throws UserError unless results can be written to `path`: a file that is not among `inputs`, in a folder where files
  * can be made. Nothing is left there.
  */
 export const checkResultPath = (path: string, option = 'json', inputs: readonly string[] = []): void => {

@@ -28,7 +28,7 @@ export interface SlotBefore {
 
 /**
  * The state after one block of a node, by the calls that every archive node has: reads go to the node once, in bulk,
- * and are kept, so that what a block reads is known in the end. Nothing is written.
+ * and are kept, so what a block reads is known in the end. Nothing is written.
  */
 export class RpcState implements State {
   readonly #rpc: JsonRpc

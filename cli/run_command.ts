@@ -61,13 +61,13 @@ const packageVersion = (): string => {
  */
 export const runCommand = async (argv: readonly string[]): Promise<void> => {
   const names = commandNames()
-  // The words that a shell wants completed come behind this option of yargs, the program's own name first.
+  // The words that a shell wants completed come after this option of yargs, the program's own name first.
   const isCompleting = argv.includes('--get-yargs-completions')
   const asked = isCompleting ? undefined : argv.find((argument) => !argument.startsWith('-'))
   if (asked !== undefined && asked !== COMPLETION && !names.includes(asked)) {
     throw new UserError(`unknown command '${asked}'; there is ${names.join(', ')}`)
   }
-  // Only the command that runs is loaded, so that start-up does not pay for the others; --help shows all.
+  // Only the command that runs is loaded, so start-up does not pay for the others; --help shows all.
   const isOne = asked !== undefined && asked !== COMPLETION
   const commands = await Promise.all((isOne ? [asked] : names).map(loadCommand))
   const parser = yargs([...argv])

@@ -11,7 +11,7 @@ export interface JobOptions {
   readonly place: TestPlace
   readonly choice: TestChoice
   /**
-   * Processes. Tests never run in this one, so that it hears of a crash and of an interruption, and has what was done.
+   * Processes. Tests never run in this one, so it hears of a crash and of an interruption, and has what was done.
    */
   readonly jobs: number
   /** Called with each result as soon as it is there, in whatever order. */
@@ -52,7 +52,7 @@ export const runTestFiles = async (
   files: readonly TestFile[],
   { place, choice, jobs, onResult, signal }: JobOptions,
 ): Promise<TestRun> => {
-  // Large files first, so that no process is left alone with one in the end.
+  // Large files first, so no process is left alone with one in the end.
   const order = files.map((_, i) => i).sort((a, b) => files[b]!.sizeBytes - files[a]!.sizeBytes)
   const results: TestResult[][] = files.map(() => [])
   const skipped: SkippedTests[] = []

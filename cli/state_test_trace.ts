@@ -59,7 +59,7 @@ export const compareEntry = async (device: ComputeDevice, entry: StateTestEntry)
 }
 
 /**
- * How the trace of a lane compares with the reference's: a line, and those of the steps that differ behind three that
+ * How the trace of a lane compares with the reference's: a line, and those of the steps that differ after three that
  * do not.
  */
 export const traceReport = (lane: TransactionTrace | NoTrace, reference: TransactionTrace, fork: Fork): TraceReport => {

@@ -40,7 +40,7 @@ export interface FixtureExpectation {
 }
 
 /**
- * A real block with what its transactions touch of the state in front of it. Addresses and hashes are 0x-hex in lower
+ * A real block with what its transactions touch of the state before it. Addresses and hashes are 0x-hex in lower
  * case.
  */
 export interface BlockFixture {
@@ -59,7 +59,7 @@ export interface BlockFixture {
   /** Empty before Shanghai too. */
   readonly withdrawals: readonly Withdrawal[]
   readonly transactions: readonly TransactionObject[]
-  /** Accounts that exist in front of the block, and only those that it touches. */
+  /** Accounts that exist before the block, and only those that it touches. */
   readonly pre: Allocation
   /** Every code that `pre` names, by its hash. */
   readonly codes: ReadonlyMap<string, Uint8Array>

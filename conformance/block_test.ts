@@ -21,7 +21,7 @@ import {
   wordOf,
 } from './json_field.ts'
 
-/** An Ethereum block test: blocks on a genesis, and the state behind the last valid one. */
+/** An Ethereum block test: blocks on a genesis, and the state after the last valid one. */
 export interface BlockTest {
   readonly file: string
   /** The key of the test in its file. */

@@ -1,5 +1,5 @@
 /**
- * Strict reading of JSON files: a value together with the file and the path at which it stands, so that every refusal
+ * Strict reading of JSON files: a value together with the file and the path at which it stands, so every refusal
  * names file, field and expectation in one line.
  */
 

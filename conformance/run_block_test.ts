@@ -10,7 +10,7 @@ export interface BlockTestOutcome {
   readonly passed: boolean
   /** What differs, in one line. */
   readonly error?: string
-  /** Behind the last valid block. */
+  /** After the last valid block. */
   readonly stateRoot: string
   /** Over all valid blocks. */
   readonly tiers: TierCounts
@@ -19,7 +19,7 @@ export interface BlockTestOutcome {
 /** Errors by which a block is refused; anything else is a fault of ours. */
 const REFUSALS = new Set(['BlockError', 'InvalidTransactionError', 'TransactionInputError', 'BlockInputError'])
 
-/** Runs a block test: every block on the one before it, the invalid ones refused, then the whole state behind them. */
+/** Runs a block test: every block on the one before it, the invalid ones refused, then the whole state after them. */
 export const runBlockTest = async (
   test: BlockTest,
   options: Omit<ExecutorOptions, 'fork' | 'chainId' | 'state'> = {},

@@ -44,7 +44,7 @@ export type StateTestOptions = Omit<ExecutorOptions, 'fork' | 'chainId' | 'state
 const LANE_VM = { laneVm: 'always', paths: 'never', compile: 'wait', waves: 'always' } as const
 
 /**
- * Runs entries of state tests one after another through executors that it keeps, one for each fork and chain, so that
+ * Runs entries of state tests one after another through executors that it keeps, one for each fork and chain, so
  * what they learnt (analysed code, recorded paths) serves the next entry. Each entry has a state of its own.
  */
 export class StateTestRunner {

@@ -35,7 +35,7 @@ export interface StateTestIndexes {
 }
 
 /**
- * One entry of an Ethereum state test: one transaction on a whole state at one fork, with the state root behind it.
+ * One entry of an Ethereum state test: one transaction on a whole state at one fork, with the state root after it.
  * Forms: execution-spec-tests (`config`, full post-state) and ethereum/tests (`_info`).
  */
 export interface StateTestEntry {

@@ -158,7 +158,7 @@ const programTargets = (results: readonly ProgramReport[]): readonly (readonly s
   return [...swaps, row('programs of evmone and revmc in the geometric mean, against serial @ethereumjs/evm', 20, mean)]
 }
 
-/** Targets stand behind the last of the files, since they are about all programs. */
+/** Targets stand after the last of the files, since they are about all programs. */
 const programSection = (file: string, report: ProgramsReport, reports: readonly NamedReport[]): string => {
   const all = reports.flatMap((named) => (named.report.schema === 'wgevm-programs/1' ? [named.report] : []))
   const { adapter, machine, results, failed, revmNote } = report

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { link } from 'wesl/core'
 
 /**
- * Links the WGSL modules of kernels/ into kernels/linked.generated.ts, so that the library needs no linker at run time.
+ * Links the WGSL modules of kernels/ into kernels/linked.generated.ts, so the library needs no linker at run time.
  *
  * PRELUDE       every declaration of the library modules that generated path kernels use, under its own name; path WGSL
  *               is appended to it as text. The linker keeps what a root reaches, so the root of this link names

@@ -84,7 +84,7 @@ const readmeExample = (): string => {
   return block
 }
 
-/** One line of README.md stands in the example of the drop-in, so that it is compiled and run. */
+/** One line of README.md stands in the example of the drop-in, so it is compiled and run. */
 const checkDropInLine = (): void => {
   const line = /^const evm = await createGpuEvm\(.*$/m.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'))?.[0]
   const example = readFileSync(join(ROOT, 'examples', 'drop_in.ts'), 'utf8')
@@ -105,7 +105,7 @@ const COMPILER_OPTIONS = {
   outDir: 'out',
 }
 
-/** Compiles without the DOM's types; declarations of all that is imported, too. */
+/** Compiles without the DOM's types; also the declarations of all that is imported. */
 const compile = (cwd: string): void => {
   // What a user would install beside: from this checkout, as its versions are.
   mkdirSync(join(cwd, 'node_modules', '@types'), { recursive: true })

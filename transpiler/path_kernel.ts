@@ -36,7 +36,7 @@ export interface PathKernel {
    */
   readonly hintColumn: number
   readonly outputColumns: number
-  /** Columns of `lanesOut` behind the outputs, through which parts hand values on. */
+  /** Columns of `lanesOut` after the outputs, through which parts hand values on. */
   readonly scratchColumns: number
   /** Skeleton keys (CodeSkeleton.key) that the environment must carry ids for, in order; [0] is the entry contract. */
   readonly skeletons: readonly string[]
@@ -132,7 +132,7 @@ export type Lookup =
 
 /**
  * A slot that the host makes: the memo (transpiler/layout/memo.ts) of `precompile` for this input, whose words stand at
- * the hash of the input and behind it; MEMO_BLOCK_HASH: the look-up's key is a block number. `account` is then -1 and
+ * the hash of the input and after it; MEMO_BLOCK_HASH: the look-up's key is a block number. `account` is then -1 and
  * means nothing. Words of kind `lane` are there where the lane missed.
  *
  * Example: {@link transpilePath}.
@@ -220,7 +220,7 @@ export interface LogOutput {
 }
 
 /**
- * A word the host can find: a constant of the path, a constant of the contract instance (index in words behind the
+ * A word the host can find: a constant of the path, a constant of the contract instance (index in words after the
  * constants base of `account`, as in `emitter`), a lane input (`column` in lanesIn), or computed on the device
  * (`column` in lanesOut).
  *

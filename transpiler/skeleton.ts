@@ -3,7 +3,7 @@ import { keccak256 } from './keccak256.ts'
 
 /**
  * Code without what differs between instances of the same contract: PUSH20 and PUSH32 immediates (Solidity immutables,
- * linked addresses, hashes) are lifted into `constants` and zeroed in `skeleton`. Masks stay, so that they still fold.
+ * linked addresses, hashes) are lifted into `constants` and zeroed in `skeleton`. Masks stay, so they still fold.
  *
  * Example: {@link codeSkeleton}.
  */
@@ -39,7 +39,8 @@ const isMask = (value: bigint): boolean => (value & (value + 1n)) === 0n
 
 /**
  * Code rather than an instance's constant: a run of ones at either end of the word (a mask), or a word whose lower half
- * is zero (a selector or a short text put in front of memory). Immutables are padded on the left or use the whole word.
+ * is zero (a selector or a short text put at the start of memory). Immutables are padded on the left or use the whole
+ * word.
  */
 const isStructural = (value: bigint): boolean => isMask(value) || isMask(ALL_ONES ^ value) || (value & HALF_ONES) === 0n
 

@@ -12,7 +12,7 @@ export interface CompiledSource {
   readonly contracts: Readonly<Record<string, string>>
 }
 
-/** All contracts of the benchmarks as solc compiled them, so that whoever runs them needs no compiler. */
+/** All contracts of the benchmarks as solc compiled them, so whoever runs them needs no compiler. */
 export interface CompiledContracts {
   readonly solc: string
   readonly openZeppelin: string

@@ -21,7 +21,7 @@ class DeploymentError extends Error {
 }
 
 /**
- * A scratch chain that runs constructors and set-up calls, so that pre-states hold what real deployments leave behind.
+ * A scratch chain that runs constructors and set-up calls, so pre-states hold what real deployments leave behind.
  * One deployer account with all the ether, its address made from a
  * name so that the contracts of two deployments never share an address. Every call must succeed.
  */

@@ -25,7 +25,7 @@ interface Artifact {
 }
 
 /**
- * The creation bytecode that a Uniswap package publishes for `contract`, 0x-hex. Its licence is the GPL, so that the
+ * The creation bytecode that a Uniswap package publishes for `contract`, 0x-hex. Its licence is the GPL, so the
  * package does not hold it: throws MissingPackageError where it is not installed.
  */
 export const publishedCreation = (

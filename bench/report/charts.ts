@@ -4,13 +4,13 @@ import { namingPackages } from '../packages.ts'
 export type ChartSpec = Readonly<Record<string, unknown>>
 
 /**
- * Units of the drawing across a chart, labels included. A page scales the drawing to its width, so that a phone shows
+ * Units of the drawing across a chart, labels included. A page scales the drawing to its width, so a phone shows
  * about one pixel per unit.
  */
 const WIDTH = 380
 const FONT_SIZE = 10
 
-/** Colours are variables of the page (page.ts), so that one drawing serves light, dark and print. */
+/** Colours are variables of the page (page.ts), so one drawing serves light, dark and print. */
 const CONFIG = {
   background: null,
   padding: 4,
@@ -35,7 +35,7 @@ const CONFIG = {
 }
 
 /**
- * The packages that draw. Throws MissingPackageError: asked for before anything runs, so that no run ends without its
+ * The packages that draw. Throws MissingPackageError: asked for before anything runs, so no run ends without its
  * page.
  */
 export const loadCharts = async () => {
@@ -60,7 +60,7 @@ export const drawChart = async (chart: ChartSpec, label: string): Promise<string
   }
 }
 
-/** One part of a bar that is cut into shares. `letter` stands in the part, so that colour is not all that tells it. */
+/** One part of a bar that is cut into shares. `letter` stands in the part, so colour is not all that tells it. */
 export interface Part {
   readonly name: string
   readonly letter: string

@@ -123,7 +123,7 @@ const sectionHtml = async ({ title, text, charts = [], table }: PageSection): Pr
 
 /**
  * One self-contained page: no script, no network, charts as inline SVG that take their colours from the page. One
- * column, so that it reads on a phone and in print; every chart has its numbers in a table.
+ * column, so it reads on a phone and in print; every chart has its numbers in a table.
  */
 export const pageHtml = async ({ title, place, introduction, sections }: Page): Promise<string> => {
   const parts: string[] = []

@@ -21,7 +21,7 @@ const shareText = (part: number, whole: number): string =>
 
 /** What the columns of tiers mean, in a line. */
 export const TIER_NOTE =
-  'transfer: plain transfers, settled in the in-order walk of the host; paths: path kernels and path programs; VM: the lane VM; device: both; host: path programs of few lanes, on the host; CPU: @ethereumjs/evm'
+  'transfer: plain transfers, settled in the sweep on the host; paths: path kernels and path programs; VM: the lane VM; device: both; host: path programs of few lanes, on the host; CPU: @ethereumjs/evm'
 
 /** On what level both sides are timed. */
 export const TIMING_NOTE =

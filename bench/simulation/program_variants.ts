@@ -25,7 +25,7 @@ export interface Variation {
 
 const CALLER = -1
 const VALUE = -2
-/** Tries of a variation in front of a run; all must end as the call itself ends. */
+/** Tries of a variation before a run; all must end as the call itself ends. */
 const TRIALS = 4
 /**
  * Words up to this are taken for flags and counts rather than amounts, and multiples of 32 up to the next for offsets

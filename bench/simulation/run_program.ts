@@ -26,7 +26,7 @@ export interface ProgramRunOptions {
   readonly tiers?: TierChoice
   /** Lanes that are verified; absent: as many as a few seconds allow. */
   readonly verify?: number
-  /** No simulation in front of the first sample but one of a few lanes. */
+  /** No simulation before the first sample but one of a few lanes. */
   readonly cold?: boolean
   /** Fewer lanes than asked for where one of each call says that the CPU tier would take longer than this. */
   readonly cpuLimitMs?: number
@@ -212,7 +212,7 @@ const fewerLanes = async (
 }
 
 /**
- * Four times as many lanes as before as long as they take less than a quarter of the time, so that paths get to be
+ * Four times as many lanes as before as long as they take less than a quarter of the time, so paths get to be
  * worth their kernels.
  */
 const chooseLanes = async (
@@ -316,7 +316,7 @@ const verify = async (
   return { count: results.length, lanes, elapsedMs }
 }
 
-/** The same lanes, so that calls take turns; lane i runs call i % `kinds`. */
+/** The same lanes, so calls take turns; lane i runs call i % `kinds`. */
 const inTurns = (lanes: readonly number[], kinds: number): number[] => {
   const byKind = Array.from({ length: kinds }, (_, kind) => lanes.filter((i) => i % kinds === kind))
   return Array.from({ length: Math.max(...byKind.map(({ length }) => length)) }, (_, n) =>

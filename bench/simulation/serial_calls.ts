@@ -91,7 +91,7 @@ export const paidGas = (call: SerialCall, data: Uint8Array, fork: Fork, creates:
   return used < floor ? floor : used
 }
 
-/** EIP-2, 2028 and 3860: written again here, so that the reference shares nothing with what it checks. */
+/** EIP-2, 2028 and 3860: written again here, so the reference shares nothing with what it checks. */
 const intrinsicOf = (data: Uint8Array, fork: Fork, creates: boolean): bigint => {
   const nonZero = BigInt(data.filter((byte) => byte !== 0).length)
   const zero = BigInt(data.length) - nonZero

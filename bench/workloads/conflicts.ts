@@ -70,7 +70,7 @@ const conflicts = (rate: number): Workload => ({
   },
 })
 
-/** Spreads `shared` of `size` places evenly (Bresenham), so that the rate holds in every stretch of the block. */
+/** Spreads `shared` of `size` places evenly (Bresenham), so the rate holds in every stretch of the block. */
 const turnsShared = (i: number, size: number, shared: number): boolean =>
   Math.floor(((i + 1) * shared) / size) !== Math.floor((i * shared) / size)
 

@@ -68,7 +68,7 @@ export const hotRecipientTraffic: TrafficPattern = (size, _blocks, random) => ({
   },
 })
 
-/** Payers and payees both follow Zipf's law over as many people as payments; nobody pays themselves. */
+/** Payers and payees both follow Zipf's law over as many people as payments; no account pays itself. */
 export const zipfTraffic: TrafficPattern = (size, _blocks, random) => {
   const people = Math.max(2, size)
   const draw = createZipf(people, random)

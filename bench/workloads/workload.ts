@@ -21,7 +21,7 @@ export interface Workload {
  * `nothing`: each could run alone and leave the same values.
  * `account`: the balance or nonce of a contract, on which no outcome depends: each could run alone with the same
  * receipt.
- * `slots`: storage slots, so that outcomes may depend on the order.
+ * `slots`: storage slots, so outcomes may depend on the order.
  */
 export type Sharing = 'nothing' | 'account' | 'slots'
 

@@ -58,7 +58,7 @@ const run = async (options: ReplayArguments): Promise<void> => {
     conflicts: options.report !== undefined,
     progress: createProgress(process.stderr),
     onBlock: (replay, { explain, gasUsed }) => {
-      // Said at once, so that an interruption loses nothing of the blocks before it.
+      // Said at once, so an interruption loses nothing of the blocks before it.
       process.stdout.write(blockLine(replay))
       if (options.explain) process.stdout.write(explainText(replay.block, explain, gasUsed, style))
     },

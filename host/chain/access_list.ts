@@ -4,8 +4,8 @@ import { keccak256Hex } from '../primitives/keccak.ts'
 import { rlpBytes, rlpHex, rlpInteger, rlpList } from '../primitives/rlp.ts'
 
 /**
- * The state that a block touches, with every value behind every step of it (EIP-7928). Steps are counted: 0 is what the
- * block does in front of its transactions, 1 to n its transactions, n + 1 what it does behind them.
+ * The state that a block touches, with every value after every step of it (EIP-7928). Steps are counted: 0 is what the
+ * block does before its transactions, 1 to n its transactions, n + 1 what it does after them.
  *
  * Canonical order: accounts by address, slots by key, changes by step. Each stands once; a slot that any step changes
  * is not among the reads.

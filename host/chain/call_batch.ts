@@ -115,7 +115,7 @@ export const callRules = (batch: TransactionBatch, fork: Fork, env: BlockEnviron
   return rules
 }
 
-/** Lifts the cap on the gas limit, which hides the checks behind it. */
+/** Lifts the cap on the gas limit, which hides the checks after it. */
 const uncapped = (batch: TransactionBatch, fork: Fork, rules: TransactionRules): TransactionRules => {
   const { rejection } = rules
   for (let i = 0; i < batch.count; i++)

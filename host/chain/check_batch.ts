@@ -37,7 +37,7 @@ const BATCH: Names<TransactionBatch> = {
 
 /**
  * The batch, where its columns fit its count and each other: kinds and lengths, and offsets that do not fall and stay
- * inside what they point into. One walk over the offsets; nothing else is read. Throws InputError.
+ * inside what they point into. One pass over the offsets; nothing else is read. Throws InputError.
  */
 export const checkBatch = (value: unknown, field = 'transactions'): TransactionBatch => {
   const batch = checkObject(value, field, 'an array of transactions or a TransactionBatch') as Partial<TransactionBatch>

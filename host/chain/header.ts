@@ -150,7 +150,7 @@ export const blobScheduleAt = (fork: Fork, chainId: bigint, timestamp: bigint): 
 
 const BLOB_BASE_COST = 8192n
 
-/** Excess blob gas of the block behind `parent` (EIP-4844; with the reserve price of EIP-7918 from Osaka on). */
+/** Excess blob gas of the block after `parent` (EIP-4844; with the reserve price of EIP-7918 from Osaka on). */
 export const nextExcessBlobGas = (parent: BlockHeader, fork: Fork, schedule: BlobSchedule): bigint => {
   const gasPerBlob = BigInt(GAS_PER_BLOB)
   const target = BigInt(schedule.targetBlobs) * gasPerBlob
@@ -169,7 +169,7 @@ const ELASTICITY = 2n
 const BASE_FEE_CHANGE_DENOMINATOR = 8n
 const INITIAL_BASE_FEE = 1_000_000_000n
 
-/** Base fee of the block behind `parent` (EIP-1559); a parent without one is the last before London. */
+/** Base fee of the block after `parent` (EIP-1559); a parent without one is the last before London. */
 export const nextBaseFee = (parent: BlockHeader): bigint => {
   const base = parent.baseFeePerGas
   if (base === undefined) return INITIAL_BASE_FEE
@@ -184,7 +184,7 @@ export const nextBaseFee = (parent: BlockHeader): bigint => {
 const MIN_GAS_LIMIT = 5000n
 const GAS_LIMIT_DIVISOR = 1024n
 
-/** Gas limits that the block behind `parent` may have, both ends included. */
+/** Gas limits that the block after `parent` may have, both ends included. */
 export const gasLimitBounds = (parent: BlockHeader, fork: Fork): { readonly least: bigint; readonly most: bigint } => {
   const isFirstLondon = isAtLeast(fork, 'london') && parent.baseFeePerGas === undefined
   const base = isFirstLondon ? parent.gasLimit * ELASTICITY : parent.gasLimit

@@ -8,7 +8,7 @@ import type { TransactionRules } from './rules.ts'
  * earlier one, while each sender's transactions keep the order of their nonces (of equal nonces the one that pays more
  * is first). Transactions that break a static rule are left out.
  *
- * Of those that pay the same, one that calls a contract which others before it call goes behind the first call of every
+ * Of those that pay the same, one that calls a contract which others before it call goes after the first call of every
  * other contract, and so on: transactions that may conflict move later, as far as pay and nonces leave it open.
  *
  * A heap of senders, each standing for its next transaction: O(n log n), without objects per transaction.

@@ -88,7 +88,7 @@ const SHAPES: ReadonlyMap<number, Shape> = new Map([
   ],
 ])
 
-/** Blob fields of type 3 and authorizations of type 4 stand behind the access list. */
+/** Blob fields of type 3 and authorizations of type 4 stand after the access list. */
 const BLOB_FEE = 9
 const BLOB_HASHES = 10
 const AUTHORIZATIONS = 9
@@ -121,13 +121,13 @@ interface Parsed {
  */
 export interface DecodeOptions {
   readonly chainId: bigint
-  /** Whether deposits are read, which nobody has signed: of a chain on the OP stack only. */
+  /** Whether deposits, which are not signed, are read: only on a chain of the OP stack. */
   readonly deposits?: boolean
   /** Takes by index why a transaction cannot be read, where that must not end the call: its row then means nothing. */
   readonly faults?: Map<number, TransactionInputError>
 }
 
-/** The parity of a row without a signature: of a deposit, which nobody signs, and of a row that cannot be read. */
+/** The parity of a row without a signature: of a deposit, which is not signed, and of a row that cannot be read. */
 export const NO_SIGNATURE = 2
 
 /**
@@ -419,8 +419,8 @@ const requireChain = (got: bigint, want: bigint, i: number): void => {
 }
 
 /**
- * The bytes that were signed: the list without its signature, under a new header. The fields in front of v stand in
- * `raw` as they must be hashed, because the RLP is canonical, so that nothing is encoded again.
+ * The bytes that were signed: the list without its signature, under a new header. The fields before v stand in
+ * `raw` as they must be hashed, because the RLP is canonical, so nothing is encoded again.
  */
 const signedMessage = (type: number, raw: Uint8Array, v: Uint8Array, suffix: Uint8Array): Uint8Array => {
   const listStart = type === 0 ? 0 : 1

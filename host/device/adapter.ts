@@ -130,7 +130,7 @@ let loaderReady = false
 
 /**
  * The candidates of this process. On Linux it first makes sure that there is a Vulkan loader: Dawn looks for an already
- * loaded library of the name `libvulkan.so.1`, so that the bundled one needs no LD_LIBRARY_PATH and no second process.
+ * loaded library of the name `libvulkan.so.1`, so the bundled one needs no LD_LIBRARY_PATH and no second process.
  */
 const discover = (request: string | undefined): Vulkan => {
   if (process.platform !== 'linux') return { list: candidates(process.platform, []), refusals: [] }

@@ -55,7 +55,7 @@ const arraysOf = (wgsl: string): ReadonlyMap<string, string | undefined> => {
   )
 }
 
-/** Where the bracket that is open in front of `from` closes. */
+/** Where the bracket that is open before `from` closes. */
 const closingBracket = (text: string, from: number): number => {
   let depth = 1
   let at = from
@@ -104,7 +104,7 @@ export const withCheckedIndexes = (wgsl: string, place: (text: string) => number
 /**
  * A device for tests that checks every index of every kernel in the shader. A run in which one was outside rejects with
  * a ValidationError that names kernel, expression and index, and the same line goes to stderr. With it come buffers of
- * exact size full of rubbish (`BufferPool`), so that a read past what was asked for, or of what no kernel wrote, shows.
+ * exact size full of rubbish (`BufferPool`), so a read past what was asked for, or of what no kernel wrote, shows.
  * Costs: compile time by a half, run time by three, one round trip a run.
  */
 export const checkedDevice = (device: ComputeDevice): ComputeDevice => {

@@ -67,7 +67,7 @@ export interface Scoped<T> {
 }
 
 /**
- * Runs synchronous device calls inside one error scope per kind of error, so that each error belongs to the calls that
+ * Runs synchronous device calls inside one error scope per kind of error, so each error belongs to the calls that
  * caused it. Scopes nest, and `work` cannot await: concurrent callers do not mix.
  *
  * @internal

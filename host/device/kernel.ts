@@ -97,7 +97,7 @@ const SCRATCH_BYTES = { uniform: 4096, storage: 65536, 'read-only-storage': 6553
 
 /**
  * Pipelines by content: the same text, entry and layout give the same Kernel. Layouts are explicit, since an `auto`
- * layout defeats Dawn's own pipeline cache, and shared, so that one bind group serves every execution kernel.
+ * layout defeats Dawn's own pipeline cache, and shared, so one bind group serves every execution kernel.
  *
  * @internal
  */

@@ -82,7 +82,7 @@ const manifestsAt = (place: string): Manifest[] => {
       const library = (parsed as { ICD?: { library_path?: unknown } }).ICD?.library_path
       return typeof library === 'string' ? [{ path, library, kind: manifestKind(path, library) }] : []
     } catch {
-      // The loader skips a manifest that it cannot read, too.
+      // The loader skips a manifest that it cannot read as well.
       return []
     }
   })

@@ -30,7 +30,7 @@ export const ARCHIVE = 'swiftshader.tar.br'
 /**
  * Finds the SwiftShader that comes with the package and unpacks it once into the user's cache folder (the temporary
  * folder where that is not writable). 1.8 MB of brotli, 7 MB unpacked, about 0.2 s the first time.
- * The folder appears by one rename, so that a killed or a concurrent process leaves a whole folder or none.
+ * The folder appears by one rename, so a killed or a concurrent process leaves a whole folder or none.
  */
 export const bundledSwiftShader = (): BundledDriverResult => {
   found ??= findBundled()

@@ -4,8 +4,8 @@
  * While any promise of the device is pending, dawn.node re-queues its event processing through the global
  * `setImmediate`: a spin at 100 % of a core, which a software adapter needs for itself, and for minutes where a driver
  * compiles. While waits are open, this module replaces the global function and turns the binding's callbacks into 1 ms
- * timers after some spinning. Callbacks of anyone else (JavaScript functions, where the binding passes native ones) go
- * straight through. The original comes back when the last wait ends; if somebody wrapped the function meanwhile, ours
+ * timers after some spinning. Callbacks of other code (JavaScript functions, where the binding passes native ones) go
+ * straight through. The original comes back when the last wait ends; if other code wrapped the function meanwhile, ours
  * stays in their chain and passes everything through.
  *
  * Measured on lavapipe, two cores: round trip 0.09 ms spinning, 1.2 ms with timers; a long kernel 2975 -> 1568 ms.

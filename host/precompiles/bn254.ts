@@ -47,7 +47,7 @@ class WasmBn254 extends NobleBN254 {
   }
 }
 
-/** A point of G1: x and y, both zero at infinity. Undefined for what is none. */
+/** A point of G1: x and y, both zero at infinity. Undefined for any other bytes. */
 const pointAt = (mcl: Mcl, input: Uint8Array, at: number): G1 | undefined => {
   const point = new mcl.G1()
   if (isZero(input, at, G1_BYTES)) return point
@@ -60,7 +60,10 @@ const pointAt = (mcl: Mcl, input: Uint8Array, at: number): G1 | undefined => {
   return point.isValid() ? point : undefined
 }
 
-/** A point of G2: x and y, of each the imaginary part in front. Undefined for what is none, or is of another order. */
+/**
+ * A point of G2: x and y, of each the imaginary part in front. Undefined for other bytes, and for a point of another
+ * order.
+ */
 const twistPointAt = (mcl: Mcl, input: Uint8Array, at: number): G2 | undefined => {
   const point = new mcl.G2()
   if (isZero(input, at, 2 * G1_BYTES)) return point

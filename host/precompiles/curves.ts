@@ -6,7 +6,7 @@ export type Mcl = typeof import('mcl-wasm')
 const require = createRequire(import.meta.url)
 
 /**
- * A copy of mcl-wasm that nobody else in the process has: the package keeps one curve in its module, and whoever
+ * A copy of mcl-wasm of its own: the package keeps one curve in its module, and whoever
  * initialises it anew changes it for all others.
  */
 const ownCopy = (): Mcl => {

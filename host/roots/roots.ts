@@ -13,14 +13,14 @@ export interface ConsensusReceipt {
   readonly cumulativeGasUsed: bigint | number
   readonly bloom: Uint8Array
   readonly logs: readonly Log[]
-  /** State root behind the transaction (0x-hex), in place of the status: before Byzantium (EIP-658). */
+  /** State root after the transaction (0x-hex), in place of the status: before Byzantium (EIP-658). */
   readonly postState?: string
   /** OP-stack deposits from Regolith on: the sender's nonce, and from Canyon on the version of the receipt. */
   readonly depositNonce?: bigint
   readonly depositReceiptVersion?: bigint
 }
 
-/** The value of a receipt in the receipts trie: RLP, behind its type byte where it has one (EIP-2718). */
+/** The value of a receipt in the receipts trie: RLP, after its type byte where it has one (EIP-2718). */
 export const encodeReceipt = (receipt: ConsensusReceipt): Uint8Array => {
   const { type, status, postState, depositNonce, depositReceiptVersion } = receipt
   const fields = [
@@ -55,7 +55,7 @@ const enveloped = (type: number, payload: Uint8Array): Uint8Array => {
  * console.log(extras.deposits?.get(0)?.nonce) // 3n
  */
 export interface ReceiptExtras {
-  /** State root behind each transaction (0x-hex), before Byzantium. */
+  /** State root after each transaction (0x-hex), before Byzantium. */
   readonly postStates?: readonly string[]
   /** OP-stack deposits. */
   readonly deposits?: ReadonlyMap<number, { readonly nonce: bigint; readonly version?: bigint }>

@@ -45,8 +45,8 @@ const recovered = (authorization: Authorization): Authorization => ({
 const AUTHORIZATION_MAGIC = 0x05
 
 /**
- * Who signed an EIP-7702 authorization (0x-hex in lower case), or undefined where nobody did: no such point, s in the
- * upper half, or a parity beyond 1. Such an authorization is skipped, but paid for.
+ * Who signed an EIP-7702 authorization (0x-hex in lower case), or undefined where the signature is bad: no such point,
+ * s in the upper half, or a parity beyond 1. Such an authorization is skipped, but paid for.
  */
 export const recoverAuthority = (
   { chainId, address, nonce }: Omit<Authorization, 'authority'>,

@@ -21,7 +21,7 @@ export interface BloomSource {
   readonly laneCount: number
   readonly in: GPUBuffer
   readonly out: GPUBuffer
-  /** Bytes in front of the columns, multiples of 256; 0 where absent. */
+  /** Bytes before the columns, multiples of 256; 0 where absent. */
   readonly inOffset?: number
   readonly outOffset?: number
 }
@@ -37,7 +37,7 @@ export class BloomRunner {
   readonly faults: string[]
   #kernel: Promise<Kernel> | undefined
   #logKernel: Promise<Kernel> | undefined
-  /** Off where nobody will ask for blooms: then nothing is hashed. */
+  /** Off where blooms will not be asked for: then nothing is hashed. */
   isOn = true
 
   constructor(device: ComputeDevice, pool: BufferPool, faults: string[] = []) {

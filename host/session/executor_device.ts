@@ -72,7 +72,7 @@ export class ExecutorDevice {
     if (this.#isRefused) return this.#refusal === '' ? [] : [this.#refusal]
     if (this.#current === undefined) return this.#tryOpen('', changed)
     if (!this.#current.isLost) return []
-    // Its news may be a turn of the event loop behind it.
+    // Its news may be a turn of the event loop after it.
     await new Promise<void>((resolve) => setImmediate(resolve))
     const lost = this.#lostText || 'device lost: destroyed by its owner'
     if (this.#policy === 'leave') return [lost]

@@ -11,7 +11,7 @@ export interface SlotName {
 }
 
 /**
- * The State in object form, past the resident tables. What is not resident was not written in the open batch, so that
+ * The State in object form, past the resident tables. What is not resident was not written in the open batch, so
  * its value there is the one of every place in the order. Reading here makes nothing resident: which executions go to
  * the device again for something that it lacks must not depend on who else has looked.
  */

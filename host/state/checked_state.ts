@@ -7,7 +7,7 @@ import type { AccountColumns, State, StateWrites } from './state.ts'
 const WIDTHS = { exists: 1, nonce: 2, balance: LIMBS_PER_WORD, codeHash: LIMBS_PER_WORD } as const
 
 /**
- * A State whose answers are looked at before anybody uses them: kinds and lengths of columns, and that code has the
+ * A State whose answers are checked before they are used: kinds and lengths of columns, and that code has the
  * hash under which it was asked for. Throws InputError where one is wrong; what is synchronous stays so.
  *
  * Cost: a comparison for each column, and one hash for each code when it is read.

@@ -59,7 +59,7 @@ const SLOT_VALUE = LIMBS_PER_WORD
  * indices    open addressing with linear probing, at most half full: accounts u32[capacity] id + 1; slots
  *            u32[2 capacity] (id + 1, storage name); 0 is empty
  *
- * The storage name of an account owns its slots: a deleted account gets a new name, so that its slots are gone at once.
+ * The storage name of an account owns its slots: a deleted account gets a new name, so its slots are gone at once.
  * Rows are never removed.
  *
  * Cost on two shared cores (user time): 131,072 writes to known accounts 0.16 us each, to known slots 0.15 us each.
@@ -211,7 +211,7 @@ export class MemoryState implements State {
     }
   }
 
-  /** Throws before anything is written where an account would name a code that nobody knows. */
+  /** Throws before anything is written where an account would name an unknown code. */
   #checkCode(writes: StateWrites): void {
     const { codeHash, exists } = writes.accounts
     for (let i = 0; i < writes.accountCount; i++) {

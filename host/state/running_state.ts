@@ -63,7 +63,7 @@ export class RunningState implements StateSnapshot {
     return this.#resident.state.blockHash(number)
   }
 
-  /** An account without nonce and code has run none in this batch, so that its storage is as the State has it. */
+  /** An account without nonce and code has run none in this batch, so its storage is as the State has it. */
   hasStorage(address: string): boolean | Promise<boolean> {
     const has = (id: number): boolean | Promise<boolean> => {
       const { accounts, state } = this.#resident

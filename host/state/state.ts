@@ -1,5 +1,5 @@
 /**
- * The state a batch runs against: accounts, code, storage, block hashes. Reads come in bulk, so that a database can
+ * The state a batch runs against: accounts, code, storage, block hashes. Reads come in bulk, so a database can
  * answer many at once; they may be synchronous or not. Layouts: transpiler/layout/word.ts.
  *
  * Example: {@link MemoryState}.

@@ -2,7 +2,7 @@ import type { EvmStep } from '../batch/evm_step.ts'
 import type { TransactionTrace } from './trace.ts'
 
 /**
- * Where two traces of a transaction part: at the step of that number, or behind all of them, in what the transaction
+ * Where two traces of a transaction part: at the step of that number, or after all of them, in what the transaction
  * left.
  */
 export type TraceDifference =
@@ -22,7 +22,7 @@ const isSame = (lane: EvmStep, reference: EvmStep): boolean =>
 
 /**
  * The first difference; undefined where there is none. Of a lane that left, what it did before is compared. Costs of
- * steps follow from the gas in front of them, so that they are not looked at.
+ * steps follow from the gas before them, so they are not looked at.
  */
 export const traceDifference = (lane: TransactionTrace, reference: TransactionTrace): TraceDifference | undefined => {
   const step = lane.steps.findIndex((own, n) => reference.steps[n] === undefined || !isSame(own, reference.steps[n]))

@@ -53,8 +53,8 @@ const summaryLine = ({ left, status, gasUsed, output }: TransactionTrace): strin
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`
 
 /**
- * What each step costs: the gas in front of it less the gas in front of the next step of its frame. A call is charged
- * what it hands on, as go-ethereum does, so that what its callee gave back is added; where the callee has no steps (a
+ * What each step costs: the gas before it less the gas before the next step of its frame. A call is charged
+ * what it hands on, as go-ethereum does, so what its callee gave back is added; where the callee has no steps (a
  * precompile, an account without code) the trace does not tell what came back, and the cost is what is gone. The last
  * step of a frame costs its growth of memory where it returns or reverts, nothing where it stops, else all that is
  * left: it halted.

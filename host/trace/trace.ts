@@ -35,7 +35,7 @@ export interface TransactionTrace {
   readonly status: 'succeeded' | 'reverted' | 'halted'
   readonly output: string
   readonly gasUsed: bigint
-  /** Why the lane VM could not go on behind the last step; status, output and gas then say nothing. */
+  /** Why the lane VM could not go on after the last step; status, output and gas then say nothing. */
   readonly left?: string
 }
 

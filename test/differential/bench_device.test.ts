@@ -12,7 +12,7 @@ const SIZE = 60
 const SEED = 3
 
 /**
- * The least that the device must do of SIZE transactions of each workload, so that a silent retreat to the CPU tier
+ * The least that the device must do of SIZE transactions of each workload, so a silent retreat to the CPU tier
  * shows. Conflicting transactions may go to the CPU.
  */
 const LEAST: Readonly<Record<string, Partial<TierCounts>>> = {

@@ -49,7 +49,7 @@ const build = async (world: BlockWorld, pool: readonly Uint8Array[], more: objec
   }
 }
 
-/** Executes the block on the state in front of it. */
+/** Executes the block on the state before it. */
 const execute = async (world: BlockWorld, block: BuiltBlock['block'], withList = true) => {
   const state = world.state.clone()
   const parentState = createStateTrie(state.dump())

@@ -65,7 +65,7 @@ const runOnCpu = async (before: MemoryState, transactions: readonly TransactionO
   }
 }
 
-/** Replays the changes: each must begin where the one before it ended. Returns the state behind them. */
+/** Replays the changes: each must begin where the one before it ended. Returns the state after them. */
 const replay = (before: MemoryState, changes: readonly TransactionChanges[]): MemoryState => {
   const replayed = before.clone()
   for (const [i, one] of changes.entries()) {
@@ -87,7 +87,7 @@ const accessOf = ({ changes }: ExecutionResult) =>
 const NOTHING: TransactionChanges = { accounts: [], slots: [], readAccounts: [], readSlots: [] }
 
 describe('changes of a batch', () => {
-  it('lead from the state before it to the state behind it, and are the same on the device and without it', async () => {
+  it('lead from the state before it to the state after it, and are the same on the device and without it', async () => {
     let lanes = 0
     for (let seed = 900; seed < 905; seed++) {
       const before = batchState()

@@ -318,7 +318,7 @@ describe('what the CPU tier reports', () => {
     expect(outcome.reads.slots).toEqual([])
   })
 
-  it('leaves the fee apart where nobody looked at the coinbase, and pays it where somebody did', async () => {
+  it('leaves the fee apart where no code looked at the coinbase, and pays it where some did', async () => {
     const apart = (await executeOne('STOP')).outcome
     expect(apart.coinbaseFee).toBe(apart.gasUsed * 3n)
     expect(apart.reads.accounts).not.toContain(COINBASE)

@@ -40,7 +40,7 @@ beforeAll(async () => {
 })
 afterAll(() => device.destroy())
 
-/** One sender each, so that every touch is an execution of its own on the state before the batch. */
+/** One sender each, so every touch is an execution of its own on the state before the batch. */
 const asBatch = (list: readonly Touch[]): TransactionObject[] =>
   list.map(({ transaction }, n) => ({ ...transaction, from: sender(n), nonce: 0n }))
 

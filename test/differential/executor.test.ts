@@ -126,7 +126,7 @@ describe('the executor', () => {
     expect([result.receipts.count, result.rounds, result.writes.accountCount]).toEqual([0, 1, 0])
   })
 
-  test('never compiles where it was told so, and compiles behind the CPU tier where it was told that', async () => {
+  test('never compiles where it was told so, and compiles beside the CPU tier where it was told that', async () => {
     const never = new BatchCheck({ device, compile: 'never', recordFrom: 1 })
     expect((await never.run(batchState(), payments())).result.exits).toEqual({ 'no path': 12 })
     const behind = new BatchCheck({ device, compile: 'background', recordFrom: 1 })

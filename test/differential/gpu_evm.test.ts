@@ -66,7 +66,7 @@ describe('createGpuEvm', () => {
     expect(outcomes[0]).toBe(outcomes[1])
   })
 
-  test('a slot that a served call wrote and somebody changed since is noticed', async () => {
+  test('a slot that a served call wrote and other code changed since is noticed', async () => {
     const outcomes: string[] = []
     for (const one of [await world({ device: 'none' }), await world()]) {
       const { vm, manager } = one
@@ -143,7 +143,7 @@ describe('createGpuEvm', () => {
     expect(outcomes[0]).toBe(outcomes[1])
   })
 
-  test('with somebody listening to the steps of the EVM nothing is served', async () => {
+  test('with a listener on the steps of the EVM nothing is served', async () => {
     const ours = await world({ device: 'none' })
     let steps = 0
     ours.evm!.events.on('step', () => {

@@ -53,7 +53,7 @@ test.each([true, false])(
     // The storage is in the trie alone: the read ahead of the block is the first.
     await stateManager.flush()
     stateManager.clearCaches()
-    // On the lane VM both calls run on the state before the block, so that the second one reads the storage that the
+    // On the lane VM both calls run on the state before the block, so the second one reads the storage that the
     // first takes away.
     const device = await openDevice()
     const executor = { workers: 0, compile: 'wait', paths: 'never', laneVm: 'always' } as const

@@ -18,7 +18,7 @@ import { createGpuEvm, GpuEvm } from '../../host/index.ts'
 const LEDGER = '0x600035335401335560003560005260206000a000'
 
 /**
- * The program of the README: somebody's own, written for @ethereumjs/vm. Only the line with `makeEvm` is not as it was.
+ * The program of the README: a user's own, written for @ethereumjs/vm. Only the line with `makeEvm` is not as it was.
  */
 const program = async (makeEvm: typeof createEVM | typeof createGpuEvm) => {
   const common = new Common({ chain: Mainnet, hardfork: 'prague' })

@@ -20,7 +20,7 @@ const ground = async (options?: Parameters<typeof vmWorld>[0]): Promise<Ground> 
   return { ...one, block: mixedBlock(one.vm), root: await manager.getStateRoot() }
 }
 
-/** What becomes of each step, and the root behind it. */
+/** What becomes of each step, and the root after it. */
 const follow = async ({ vm, manager, block, root }: Ground, steps: readonly Step[]): Promise<string[]> => {
   const seen: string[] = []
   for (const step of steps) {
@@ -50,7 +50,7 @@ const expectSame = async (steps: readonly Step[]): Promise<GpuEvm> => {
 
 const LAST = 21
 
-/** Steps of a seeded walk: forwards, backwards, again, from the beginning. */
+/** Steps in a seeded order: forwards, backwards, again, from the beginning. */
 const randomSteps = (seed: number, count: number): Step[] => {
   let state = seed
   const next = (below: number): number => {

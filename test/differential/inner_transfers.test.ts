@@ -108,7 +108,7 @@ describe('payments out of one contract', () => {
     await expectExact(inOrder(draw(0, stranger(61), 5n), draw(1, stranger(61), 5n)), world({ [stranger(61)]: 0n }))
   })
 
-  test('to the coinbase, behind the fees of those before', async () => {
+  test('to the coinbase, after the fees of those before', async () => {
     const { result } = await expectExact(
       inOrder(...times(4, (n) => ({ ...draw(n, COINBASE, 5n), gasPrice: 20n }))),
       world({ [COINBASE]: 1n }),

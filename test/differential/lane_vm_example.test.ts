@@ -37,7 +37,7 @@ const at = (name: string): string => addressOf(name, 0xcc)
 /** The device, which tells of the columns that come back from each dispatch of the lane VM. */
 const watched = (device: ComputeDevice, onColumns: (columns: Uint32Array) => void): ComputeDevice => {
   const run: ComputeDevice['run'] = (commands, options) => {
-    // In front of the first one its columns are cleared.
+    // Before the first one its columns are cleared.
     const command = commands.find(({ kind }) => kind === 'dispatch')
     if (command?.kind !== 'dispatch' || command.kernel.label !== 'lane VM') return device.run(commands, options)
     return device.run(commands, {

@@ -49,7 +49,7 @@ const world = (balances: Readonly<Record<string, bigint>> = {}): MemoryState => 
   return MemoryState.from(allocation)
 }
 
-/** The batch on an executor whose lane VM takes every call and runs on the state in front of it. */
+/** The batch on an executor whose lane VM takes every call and runs on the state before it. */
 const run = async (
   transactions: readonly TransactionObject[],
   before = world(),
@@ -143,7 +143,7 @@ describe('executions of the lane VM at their places', () => {
     expect(result.tiers).toMatchObject({ laneVm: 1, cpu: 0 })
   })
 
-  test('see that the coinbase came to exist with the fees in front of them', async () => {
+  test('see that the coinbase came to exist with the fees before them', async () => {
     const { result } = await run(
       inOrder({ ...call(sender(0), 'token', 1n, 0n), gasPrice: 25n }, call(sender(1), 'code reader', BigInt(COINBASE))),
     )
@@ -164,7 +164,7 @@ describe('executions of the lane VM at their places', () => {
     }
   })
 
-  test('see the fees that the coinbase earned in front of them', async () => {
+  test('see the fees that the coinbase earned before them', async () => {
     const { result } = await run(
       inOrder({ ...call(sender(0), 'token', 1n, 0n), gasPrice: 25n }, call(sender(1), 'fee watcher')),
       world({ [COINBASE]: 1n }),
@@ -299,7 +299,7 @@ describe('a wrong read', () => {
     test(`of ${what} is a ${reason}`, async () => {
       const before = world()
       const spoilRecord = (group: VmGroup): void => {
-        // The called account is the second that the CPU tier looks at, behind the sender.
+        // The called account is the second that the CPU tier looks at, after the sender.
         ids.set(group, group.accountsAt[0]! + 28)
         spoil(group)
       }

@@ -145,7 +145,7 @@ describe('storage conflicts', () => {
     expect(result.rounds).toBe(2)
   })
 
-  test('what the CPU tier writes in the middle reaches the lanes behind it through another round', async () => {
+  test('what the CPU tier writes in the middle reaches the lanes after it through another round', async () => {
     const reads = (n: number) => call(sender(n), 'price board', 0n)
     // No path has so long an access list.
     const accessList = times(129, (n) => ({ address: stranger(n), storageKeys: [] }))
@@ -163,7 +163,7 @@ describe('storage conflicts', () => {
     expect(result.exits['conflict']).toBeGreaterThan(0)
   })
 
-  test('a slot that is written twice and ends where it began invalidates nobody behind it', async () => {
+  test('a slot that is written twice and ends where it began invalidates nothing after it', async () => {
     const { result } = await expectExact(
       inOrder(call(sender(0), 'setter', 1n, 9n), call(sender(1), 'setter', 1n, 5n), call(sender(2), 'setter', 1n, 7n)),
     )
@@ -233,7 +233,7 @@ describe('balance conflicts', () => {
     )
   })
 
-  test('a contract reads the balance of the coinbase behind every fee before it', async () => {
+  test('a contract reads the balance of the coinbase after every fee before it', async () => {
     const { result, state } = await expectExact(
       inOrder(
         { ...call(sender(0), 'counter'), gasPrice: 25n },
@@ -246,7 +246,7 @@ describe('balance conflicts', () => {
     expect(result.exits).toMatchObject({ 'balance conflict': 1, conflict: 2 })
   })
 
-  test('a contract reads its own balance behind a payment to it in the same batch', async () => {
+  test('a contract reads its own balance after a payment to it in the same batch', async () => {
     const { state } = await expectExact(
       inOrder(
         pay(sender(0), contractAddress('vault'), 0n),
@@ -294,7 +294,7 @@ describe('code conflicts', () => {
     expect(result.exits['code conflict']).toBe(2)
   })
 
-  test('a payment before the creation finds no code, one behind it runs the code', async () => {
+  test('a payment before the creation finds no code, one after it runs the code', async () => {
     const { result } = await expectExact(
       inOrder(create('reverter'), pay(sender(1), made, 5n), { ...pay(sender(2), made, 5n), gasLimit: 100_000n }),
     )
@@ -329,7 +329,7 @@ describe('code conflicts', () => {
 })
 
 describe('block limits', () => {
-  test('a transaction whose gas limit passes what is left of the block is rejected, a smaller one behind it is not', async () => {
+  test('a transaction whose gas limit passes what is left of the block is rejected, a smaller one after it is not', async () => {
     const transactions = inOrder(
       { ...call(sender(0), 'counter') },
       { ...call(sender(1), 'counter'), gasLimit: 300_000n },

@@ -7,7 +7,7 @@ import { wordToBigInt } from '../../host/primitives/word.ts'
 import { limitedDevice } from '../fixtures/limited_device.ts'
 
 /**
- * A tenth of them reach a new holder, so that lanes miss; their keys are more than comes along with results unasked.
+ * A tenth of them reach a new holder, so lanes miss; their keys are more than comes along with results unasked.
  */
 const SIZE = 4200
 const BLOCKS = 2

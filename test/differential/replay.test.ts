@@ -44,7 +44,7 @@ const HASH_KEEPER = '0x000000000000000000000000000000000000bbbb'
 const COUNTER = '0x000000000000000000000000000000000000aaaa'
 const OPTIONS = { samples: 1, serial: true, workers: 0 } as const
 
-/** The block of the made-up chain behind the fixture's, as one that never saw it. */
+/** The block of the made-up chain after the fixture's, as one that never saw it. */
 const nextBlock = (fixture: BlockFixture, change: Partial<AllocatedAccount>): BlockFixture => ({
   ...fixture,
   name: 'next',

@@ -34,7 +34,7 @@ test.skipIf(binary === undefined)(
       const { contractAddress } = await send({ data: COUNTER })
       await send({ to: contractAddress })
       await send({ to: contractAddress })
-      // The block before the last one, so that the node is asked for its past.
+      // The block before the last one, so the node is asked for its past.
       const request = { rpc, block: '0x2', fork: 'prague' as const, onStep: () => {} }
       const first = await makeFixture(request)
       const second = await makeFixture({ ...request, block: 'latest' })

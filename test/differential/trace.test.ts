@@ -137,7 +137,7 @@ test('a trace prints as go-ethereum prints it: a call costs its price and what i
   expect(lines.at(-1)).toBe(`{"output":"","gasUsed":"0x${used.toString(16)}"}`)
 })
 
-test('a difference is reported at the first step that shows it, behind three common ones', async () => {
+test('a difference is reported at the first step that shows it, after three common ones', async () => {
   const lane = await traceOnLaneVm(device, subjectOf('loader'))
   const reference = await traced(traceOnCpu(subjectOf('loader', 800_000n, 6n)))
   const { differs, lines } = traceReport(lane, reference, DEFAULT_FORK)

@@ -433,7 +433,7 @@ test('a called precompile runs as the transaction itself; before its fork the ad
   expect(await expectSame({ ...world, fork: 'prague' })).toEqual([true])
 })
 
-test('a trace shows the machine in front of every opcode, as the reference EVM does', async () => {
+test('a trace shows the machine before every opcode, as the reference EVM does', async () => {
   const counter = `PUSH 3 loop: PUSH 1 SWAP1 SUB DUP1 PUSH @loop JUMPI DUP1 PUSH 0 MSTORE8 PUSH 32 PUSH 0 KECCAK256 SSTORE STOP`
   const world = worldOf({ ...CONTRACTS, counter }, [
     { to: at('counter') },

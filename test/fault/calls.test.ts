@@ -251,7 +251,7 @@ describe('an aborted signal', () => {
     executor.close()
   })
 
-  test('ends a call that waits, and those behind it go on', async () => {
+  test('ends a call that waits, and those after it go on', async () => {
     const state = batchState()
     const executor = open(state, {})
     const abort = new AbortController()

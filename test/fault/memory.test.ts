@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(() => device.destroy())
 
-/** Calls of few accounts that leave every value as it was, so that none conflicts: lanes take more than tables. */
+/** Calls of few accounts that leave every value as it was, so none conflicts: lanes take more than tables. */
 const calls = (block: number): TransactionObject[] =>
   Array.from({ length: SIZE }, (_, n) => {
     const nonce = block * Math.ceil((SIZE - (n % ACCOUNTS)) / ACCOUNTS) + Math.floor(n / ACCOUNTS)

@@ -6,7 +6,7 @@ import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { decorated } from '../../host/device/decorated.ts'
 import { deviceOn, openDevice } from '../../host/device/device.ts'
 
-/** Kernels are compiled for each path, so that form has a workload of one. */
+/** Kernels are compiled for each path, so form has a workload of one. */
 const batchOf = (form: Form) => ({ workload: form === 'kernel' ? 'erc20' : 'mixed', size: 128, blocks: 2 })
 const TIERS = { kernel: 'pathKernel', program: 'pathProgram', laneVm: 'laneVm' } as const
 

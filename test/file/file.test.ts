@@ -19,7 +19,7 @@ import { checkText, type Directive, directivesOf } from './check_text.ts'
  *   ; CALLEE: mnemonics            code of the account 0xca11ee00000000000000000000000000000000b1
  *   ; TEXT: wgsl                   what the checks are about: path IR after all passes, unless this says wgsl or
  *                                  program
- *   ; CHECK: text                  a line with this text, behind that of the CHECK in front
+ *   ; CHECK: text                  a line with this text, after that of the CHECK before
  *   ; CHECK-NOT: text              no line has it
  *
  * In a check {{..}} is a regular expression, and [[NAME]] a value (v0, v1, ..) that is the same in every place.

@@ -37,7 +37,7 @@ const digestsOf = async (
   { start = 0, gap = 0 } = {},
 ): Promise<readonly bigint[]> => {
   const total = messages.reduce((sum, { length }) => sum + length + gap, start)
-  // What lies between and behind messages must not matter.
+  // What lies between and after messages must not matter.
   const bytes = new Uint8Array(Math.max(4, Math.ceil(total / 4) * 4)).fill(0xa5)
   const places = new Uint32Array(2 * messages.length)
   let offset = start

@@ -94,7 +94,7 @@ describeOnAdapters('path programs', (rig) => {
     expect(exits).toEqual([0, 1, 2, 1, 1])
   })
 
-  test('a guard in front of the first miss wins, one behind it waits for the key', async () => {
+  test('a guard before the first miss wins, one after it waits for the key', async () => {
     const path = parsePath(`path prague skeleton=none selector=1 calldata=68 value=zero
       v0:u256 = calldata 4
       v1:u256 = calldata 36
@@ -234,7 +234,7 @@ describeOnAdapters('path programs', (rig) => {
         const result = laneResult(kernel, fewer, lane, index, lanes.length, out!)
         const { failed, lookups } = evaluations[index]!
         if (result.exit !== EXIT_MISS) {
-          // It failed a guard in front of the look-up, or does not look the slot up.
+          // It failed a guard before the look-up, or does not look the slot up.
           if (result.exit === 0) expect(lookups, explain(index)).not.toContain(absent)
           if (result.exit === 0) expectLane(result, index)
           else expect(failed, explain(index)).toContain(guards[result.exit - 1])

@@ -172,7 +172,7 @@ const checkState = (rig: Rig): void => {
     expect(found.filter(({ id, value }) => id !== MISSING || value !== 0n)).toEqual([])
   })
 
-  it('state_slot finds a key at the last probe and misses the one behind it', async () => {
+  it('state_slot finds a key at the last probe and misses the one after it', async () => {
     const capacity = 256
     // The chain wraps around the end of the index.
     const keys = keysInBucket(MAX_PROBES + 8, capacity, capacity - 10, 3)
@@ -272,7 +272,7 @@ const checkState = (rig: Rig): void => {
     ).toEqual([])
   })
 
-  it('state_account finds an address at the last probe and misses the one behind it', async () => {
+  it('state_account finds an address at the last probe and misses the one after it', async () => {
     const capacity = 256
     const addresses: bigint[] = []
     for (let address = 1n; addresses.length < MAX_PROBES + 4; address++) {

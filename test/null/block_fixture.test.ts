@@ -91,7 +91,7 @@ describe('a block fixture', () => {
     expect(blobBaseFee(0n, blobParameters('cancun', 1n, 0n)!)).toBe(1n)
   })
 
-  test('tells the signer of an authorization, and that there is none behind a bad signature', () => {
+  test('tells the signer of an authorization, and that a bad signature has none', () => {
     const key = new Uint8Array(32).fill(7)
     const target = `0x${'ab'.repeat(20)}` as const
     const signed = eoaCode7702SignAuthorization({ chainId: '0x1', address: target, nonce: '0x3' }, key)

@@ -5,7 +5,7 @@ import { orderByCalldata } from '../../host/tiers/lane_vm/calldata_order.ts'
 const TO = `0x${'11'.repeat(20)}`
 const word = (value: bigint): string => value.toString(16).padStart(64, '0')
 
-/** The order of calls with these words behind a selector. */
+/** The order of calls with these words after a selector. */
 const orderOf = (calls: readonly (readonly bigint[])[]): number[] => {
   const batch = encodeBatch(
     calls.map((words) => ({

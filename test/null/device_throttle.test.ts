@@ -83,7 +83,7 @@ describe('the event loop throttle', () => {
     await throttled
   })
 
-  test('leaves a function in place that somebody else put over it', async () => {
+  test('leaves a function in place that other code put over it', async () => {
     const throttled = throttledWait(wait)
     const ours = globalThis.setImmediate
     const theirs = ((...args: Parameters<typeof setImmediate>) => ours(...args)) as typeof setImmediate

@@ -13,7 +13,7 @@ const words = (...values: bigint[]): Uint32Array => {
   return limbs
 }
 
-/** Words of every size, so that short and long paths and their borders are met. */
+/** Words of every size, so short and long paths and their borders are met. */
 const word = fc.oneof(
   ...[8, 32, 64, 96, 128, 160, 256].map((bits) => fc.bigInt({ min: 0n, max: (1n << BigInt(bits)) - 1n })),
   ...[32n, 64n, 96n, 128n].flatMap((bits) => [fc.constant((1n << bits) - 1n), fc.constant(1n << bits)]),

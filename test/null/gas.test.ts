@@ -105,7 +105,7 @@ describe.each(FORKS)('the gas constants at %s', (fork) => {
   test('stop an SSTORE at the sentry and let it pass one gas above', async () => {
     const { sentry } = gas.storeGasAt(fork)
     if (sentry === 0) return
-    // The first SSTORE warms the slot, so that the second one costs less than the sentry.
+    // The first SSTORE warms the slot, so the second one costs less than the sentry.
     const { cold, dirty } = gas.storeGasAt(fork)
     const code = hexToBytes('0x600060005560006000555a')
     const spent = BigInt(12 + cold + dirty)

@@ -38,7 +38,7 @@ describe('calldata', () => {
     await expectNeedsGuard(past, /copy source offset/, world, transaction({ data: abi(1, 36n, 5n) }))
   })
 
-  test.each([0, 1, 2, 3, 4, 5, 35, 37])('of %i bytes is symbolic to its last byte, and zero behind', async (bytes) => {
+  test.each([0, 1, 2, 3, 4, 5, 35, 37])('of %i bytes is symbolic to its last byte, and zero after', async (bytes) => {
     const code = assemble(
       'PUSH 0 CALLDATALOAD PUSH 0 SSTORE PUSH 2 CALLDATALOAD PUSH 1 SSTORE PUSH 33 CALLDATALOAD PUSH 2 SSTORE',
     )

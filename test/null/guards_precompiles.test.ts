@@ -7,7 +7,7 @@ import { expectHolds, expectNeedsGuard, pathThatHolds, refusalOf } from '../fixt
 import { abi, ENVIRONMENT, transaction, wordBytes, worldOf } from '../fixtures/world.ts'
 
 /**
- * Calls precompile `address` with all of calldata behind the selector; logs what came back and whether it succeeded.
+ * Calls precompile `address` with all of calldata after the selector; logs what came back and whether it succeeded.
  */
 const caller = (address: number, gas = 'GAS', outLength = 0): Uint8Array =>
   assemble(`PUSH 4 CALLDATASIZE SUB DUP1 PUSH 4 PUSH 0 CALLDATACOPY

@@ -249,7 +249,7 @@ describe('a payment that is dropped', () => {
   })
 })
 
-describe('balances behind a transfer', () => {
+describe('balances after a transfer', () => {
   const reads = `${to(A)} BALANCE PUSH 0 SSTORE SELFBALANCE PUSH 1 SSTORE ${to(B)} BALANCE PUSH 2 SSTORE`
 
   test('are what the path leaves of them', async () => {

@@ -232,7 +232,7 @@ describe('a path program on the host', () => {
     [9n, 1n],
   ].map((words) => transaction({ data: abi(1, ...words) }))
 
-  test('loads what it misses on the way where the State answers at once, and nothing behind a guard that failed', async () => {
+  test('loads what it misses on the way where the State answers at once, and nothing after a guard that failed', async () => {
     const resident = residentOf(world, false)
     const results = await runLanes(path, resident, cases)
     expect(results.map(({ exit }) => exit)).toEqual([0, 2, 1])

@@ -140,7 +140,7 @@ describe('a report of programs', () => {
     expect(text).toMatch(/WRONG real\.wrong: lane 3/)
   })
 
-  test('tells its targets over all files, behind the last one', () => {
+  test('tells its targets over all files, after the last one', () => {
     writeFileSync(join(folder, 'a.json'), JSON.stringify(report([program('evmone.a', 100)])))
     const last = report([program('revmc.b', 400), program('real.uniswap_v2', 999)])
     writeFileSync(join(folder, 'b.json'), JSON.stringify(last))

@@ -74,7 +74,7 @@ describe('liftCode', () => {
     }
   })
 
-  test('a stack that faults behind a look refuses, one that faults before any look halts', () => {
+  test('a stack that faults after a look refuses, one that faults before any look halts', () => {
     const endOf = (source: string, form: LiftForm): string =>
       runModelLane(liftCode(assemble(source), 'osaka', form), 100_000, [], []).status
     for (const form of ['superblocks', 'fused'] as const) {

@@ -93,7 +93,7 @@ describe('liftCode', () => {
     const { blocks, places } = liftCode(code, 'cancun', 'traced')
     const starts: number[] = []
     for (let at = 0; at < blocks.length; at += VM_BLOCK_LIMBS) starts.push(places[blocks[at]!]!)
-    // The last one is the STOP behind the code.
+    // The last one is the STOP after the code.
     expect(starts).toEqual([0, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 17, 18, 19, 20])
   })
 

@@ -99,7 +99,7 @@ describe('lowering', () => {
     ])
   })
 
-  test('ISZERO in front of JUMPI negates the branch', () => {
+  test('ISZERO before JUMPI negates the branch', () => {
     expect(textOf('CALLVALUE ISZERO PUSH @on JUMPI INVALID on: STOP')).toEqual([
       'block 0: need 0, growth 2, above 1',
       '  s0 = callvalue  gas 2',
@@ -120,7 +120,7 @@ describe('lowering', () => {
     ])
   })
 
-  test('a branch tests what nobody else reads', () => {
+  test('a branch tests what nothing else reads', () => {
     const testOf = (source: string): string => textOf(`${source} PUSH @on JUMPI INVALID on: STOP`)[3]!
     expect(testOf('CALLER ORIGIN SLT')).toBe('  branch slt s1, s0 ? block 2 : block 1  height +0  gas 16')
     expect(testOf('CALLER ORIGIN EQ ISZERO')).toBe('  not.branch eq s1, s0 ? block 2 : block 1  height +0  gas 19')
@@ -181,7 +181,7 @@ describe('lowering', () => {
     ])
   })
 
-  test('what nobody reads goes, unless it costs', () => {
+  test('what is not read goes, unless it costs', () => {
     expect(textOf('CALLER ORIGIN ADD POP PUSH 0 SLOAD POP PUSH 0 MLOAD POP CALLER CALLER EXP POP')).toEqual([
       'block 0: need 0, growth 2, above 1, plain block 1',
       '  s0 = caller  gas 2',

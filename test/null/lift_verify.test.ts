@@ -131,7 +131,7 @@ describe('verifyLifted', () => {
   })
 })
 
-/** Block 0 goes on behind its branch; its exit brings a word down first. */
+/** Block 0 goes on after its branch; its exit brings a word down first. */
 const SUPERBLOCK = `
   CALLER CALLVALUE DUP1 CALLDATASIZE ADD SWAP1 PUSH @out JUMPI
   PUSH 0 SSTORE STOP

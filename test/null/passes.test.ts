@@ -120,7 +120,7 @@ describe('gas guards', () => {
 })
 
 describe('pins', () => {
-  test('make a constant of what a guard pins, behind it, and go to the front', () => {
+  test('make a constant of what a guard pins, after it, and go to the front', () => {
     const text = run(
       propagatePins,
       `v0:u32 = entry

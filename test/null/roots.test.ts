@@ -129,7 +129,7 @@ describe('receipts', () => {
     expect(ours).toEqual(encodeOracleReceipt(oracle as never, 0))
   })
 
-  it('of OP-stack deposits carry nonce and version behind the logs', () => {
+  it('of OP-stack deposits carry nonce and version after the logs', () => {
     const receipt = { type: 0x7e, status: 1, cumulativeGasUsed: 5n, bloom, logs: [] } as const
     const head = [Uint8Array.of(1), 5n, bloom, []]
     const withType = (fields: unknown[]) => Uint8Array.from([0x7e, ...RLP.encode(fields as never)])

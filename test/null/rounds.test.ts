@@ -123,7 +123,7 @@ const resolve = (table: SlotTable, groups: readonly LaneGroup[], first = 0) => {
 }
 
 describe('the version log', () => {
-  test('finds nobody stale where no transaction reads what a lower one writes', () => {
+  test('finds nothing stale where no transaction reads what a lower one writes', () => {
     const lanes: Lane[] = [
       { reads: [0, 2], word: 5n },
       { reads: [1, 2], word: 6n },
@@ -158,7 +158,7 @@ describe('the version log', () => {
     expect(resolve(tableOf(1n, 2n), [groupOf(plain, lanes, [0, 1])])).toEqual([])
   })
 
-  test('holds a hinted read against its hint, also where nobody writes the slot any more', () => {
+  test('holds a hinted read against its hint, also where no transaction writes the slot any more', () => {
     const hinted = (value: bigint) => groupOf(plain, [{ reads: [0, 1], word: 5n, hints: [[value, 0]] }], [0])
     expect(resolve(tableOf(1n, 2n), [hinted(1n)])).toEqual([])
     expect(resolve(tableOf(1n, 2n), [hinted(9n)])).toEqual([{ transaction: 0, hints: [undefined, undefined] }])
@@ -256,7 +256,7 @@ describe('a delta', () => {
     expect(laneReadsHold(group, 0, table)).toBe(false)
   })
 
-  test('many on one slot make nobody stale, and each version is the one below it moved', () => {
+  test('many on one slot make nothing stale, and each version is the one below it moved', () => {
     const lanes = Array.from({ length: 20 }, (_, n): Lane => ({ reads: [0, 1], word: BigInt(n + 1) }))
     const readers = groupOf(plain, [{ reads: [1, 0], word: 0n }], [20])
     expect(

@@ -271,7 +271,7 @@ describe('recoverAuthority', () => {
     }
   })
 
-  it('finds nobody behind a signature that is none', () => {
+  it('finds no signer for bytes that are no signature', () => {
     for (const bad of [{ yParity: 2n }, { s: HALF_ORDER + 1n }, { r: 0n }, { s: 0n }, { r: MAX }]) {
       expect(recoverAuthority(signed, { ...signature, ...bad })).toBeUndefined()
     }

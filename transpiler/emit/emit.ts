@@ -66,7 +66,7 @@ class Emitter {
     return ['var exit = 0u;', ...(this.columns.lookups.length > 0 ? ['var missed = false;'] : [])]
   }
 
-  /** A lane that failed a guard is through; one that missed goes on, so that the host learns all its keys at once. */
+  /** A lane that failed a guard is through; one that missed goes on, so the host learns all its keys at once. */
   private resume(part: Part): string[] {
     const scratch = (column: number): string => `path_scratch(${column}u, lane)`
     return [

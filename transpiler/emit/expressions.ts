@@ -123,7 +123,7 @@ export class Expressions {
     return pieces
       .map((piece) => {
         let text = this.word(args[piece.argument]!)
-        // Left past the bytes in front, right past those behind, left to its place.
+        // Left past the bytes in front, right past those after, left to its place.
         if (piece.from > 0) text = `u256_shift_left(${text}, ${8 * piece.from}u)`
         if (piece.count < 32) text = `u256_shift_right(${text}, ${8 * (32 - piece.count)}u)`
         const behind = 32 - piece.to - piece.count

@@ -19,7 +19,7 @@ export interface Step {
 export const keccakBlocks = (bytes: number): number => Math.floor(bytes / KECCAK_RATE_BYTES) + 1
 
 /**
- * Places every value of a path in a step, so that each kind of heavy operation has one site per step.
+ * Places every value of a path in a step, so each kind of heavy operation has one site per step.
  *
  * Heavy operations go to the first step where their operands are known and their service is free; a long keccak takes
  * consecutive steps. Light values go to the step of their first user, which keeps few values alive between steps.

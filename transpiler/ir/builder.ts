@@ -19,7 +19,7 @@ const attributeKey = (attribute: Attribute | undefined): string => {
 }
 
 const CODES = new Map([...OPERATIONS.keys()].map((op, code) => [op, code]))
-/** Above any value id, so that operands are digits. */
+/** Above any value id, so operands are digits. */
 const DIGIT = 2 ** 15
 
 /** An operation without attribute on at most three values as one number, exact below 2^53. */

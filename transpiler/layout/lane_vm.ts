@@ -9,7 +9,7 @@ import { ENVIRONMENT_WORDS } from './environment.ts'
  *   x   opcode (bits 0..7) | mode (8..15) | result operand (16..31: STACK or NONE)
  *   y   operand a (0..15) | operand b (16..31)
  *   z   operand c (0..15) | immediate (16..31)
- *   w   gas (0..15): base gas of this instruction and of all that vanished in front of it | block (16..31)
+ *   w   gas (0..15): base gas of this instruction and of all that vanished before it | block (16..31)
  *   Gas is charged before the instruction; a lane that lacks it halts. So gas left is exact at every instruction.
  *
  * OPERAND      16 bits, kind in the two top ones:

@@ -2,7 +2,7 @@
  * Memoised look-ups: what a path needs and no kernel computes (results of precompiles, hashes of ancestor blocks)
  * stands in the slot table, where the host puts it after a miss.
  *
- * The slots of memo m belong to the account id MEMO_OWNERS + m, which no account has (ids are dense), so that they are
+ * The slots of memo m belong to the account id MEMO_OWNERS + m, which no account has (ids are dense), so they are
  * never a contract's storage. They are written once and by the host alone: no footprint, no version, no commit has
  * them.
  *

@@ -31,7 +31,7 @@ import { WORKGROUP_SIZE } from './environment.ts'
  *                [2] (scratch of the group's first workgroup, vectors of scratch for a workgroup, 0, 0)
  *              code, constants, input and hint columns are vectors of lanesIn; result and key columns and scratch of
  *              lanesOut. Columns are as in path_kernel.ts: column c of lane l at base + c * lane count + l. Looked-up
- *              keys have a base of their own, so that the result columns of all groups stand together; column numbers
+ *              keys have a base of their own, so the result columns of all groups stand together; column numbers
  *              are those of the path.
  *   then       code, constants and input columns of all groups in any order
  * The uniform's vector 0 is (workgroups of the wave, first vector of the table, slot mask, account mask).
@@ -54,7 +54,7 @@ export const PROGRAM_SHORT_KECCAK_BYTES = 95
 /** Word registers of a lane in workgroup memory: 64 lanes of them fit 16 KiB. */
 export const PROGRAM_FAST_REGISTERS = 8
 
-/** Bounds of a program, so that hostile code costs bounded time and memory. Past them a path has none. */
+/** Bounds of a program, so hostile code costs bounded time and memory. Past them a path has none. */
 export const MAX_PROGRAM_VECTORS = 1 << 14
 export const MAX_PROGRAM_CONSTANTS = 1 << 12
 export const MAX_PROGRAM_SCRATCH = 1 << 10

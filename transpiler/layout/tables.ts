@@ -1,5 +1,5 @@
 /**
- * The state tables as the device sees them. The host keeps the same arrays, so that an upload is a copy.
+ * The state tables as the device sees them. The host keeps the same arrays, so an upload is a copy.
  *
  * Two open-addressing tables with linear probing share one form: `index` has a power-of-two number of buckets and a row
  * array is dense by id. A bucket is vec2<u32>(id + 1, tag); (0, 0) is empty. A row is never removed.

@@ -6,7 +6,7 @@ import type { Rule } from './rules.ts'
 /** A straight run of opcodes: entered at `start`, left behind the last of them. */
 export interface CodeBlock {
   readonly start: number
-  /** Behind its last opcode and its immediate; where it is the size of the code or more, the code ends here. */
+  /** After its last opcode and its immediate; where it is the size of the code or more, the code ends here. */
   readonly end: number
   /** Words that it takes from the stack at its start. */
   readonly need: number
@@ -39,10 +39,10 @@ const endsBlock = ({ kind }: Rule): boolean =>
 const fallsThrough = ({ kind }: Rule): boolean => kind === 'call' || kind === 'branch'
 
 /**
- * Cuts code into blocks, in its order: in front of every JUMPDEST and behind every opcode that ends one; `traced`:
- * behind every opcode. What falls through block i enters block i + 1; the last one falls into the STOP behind the code.
- * Code between the end of a run and the next JUMPDEST is nobody's. Where a call or a JUMPI is the last opcode, an empty
- * block stands behind the code.
+ * Cuts code into blocks, in its order: before every JUMPDEST and after every opcode that ends one; `traced`: after
+ * every opcode. What falls through block i enters block i + 1; the last one falls into the STOP after the code. Code
+ * between the end of a run and the next JUMPDEST belongs to no block. Where a call or a JUMPI is the last opcode, an
+ * empty block stands after the code.
  */
 export const cutBlocks = (code: Uint8Array, rules: readonly Rule[], form: LiftForm): CodeBlocks => {
   const destinations = jumpDestinations(code)

@@ -46,6 +46,6 @@ export const writeCopies = (
   return undefined
 }
 
-/** The fields of a jump that copies, too. */
+/** The fields of a jump that also copies. */
 export const jumpCopy = (copy: Copy | undefined): Partial<Pick<VmInstruction, 'b' | 'result'>> =>
   copy === undefined ? {} : { b: copy.operand, result: stackOperand(copy.to) }

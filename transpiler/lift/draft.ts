@@ -29,7 +29,7 @@ export interface DraftSource {
 }
 
 const ALL_ONES = (1n << 256n) - 1n
-/** Larger constant powers are left to the device, so that the time of lifting stays linear. */
+/** Larger constant powers are left to the device, so the time of lifting stays linear. */
 const MAX_FOLDED_EXPONENT = 0xffn
 /** A superblock goes on as long as it has fewer of both. */
 const MOST_BLOCKS = 48
@@ -48,13 +48,13 @@ const ZERO = constantOf(0n)
  *
  * In:  a block whose need and growth the EVM's stack can have. Out: operations in code order, without those whose
  *      result
- * nobody reads and which do nothing else; gas of all that vanished stands on the next operation, or on the end.
+ * is not read and which do nothing else; gas of all that vanished stands on the next operation, or on the end.
  */
 export const draftBlock = (source: DraftSource, index: number): BlockDraft => new BlockWriter(source).draft(index)
 
 /**
  * The same for the superblock that starts with block `index`: it goes on through jumps to known destinations, returns
- * to callers inside it included, and behind branches on the side that `likely` names; on the other side it has an exit.
+ * to callers inside it included, and after branches on the side that `likely` names; on the other side it has an exit.
  */
 export const draftSuperblock = (source: DraftSource, index: number, likely: LikelyBlocks): BlockDraft =>
   new BlockWriter(source, likely).draft(index)
@@ -110,7 +110,7 @@ class BlockWriter {
     }
   }
 
-  /** Takes a block up: what it needs of the stack in front of the first one is an entry. */
+  /** Takes a block up: what it needs of the stack before the first one is an entry. */
   private enter(index: number): void {
     const { need, growth } = this.source.list[index]!
     this.turns.set(index, 1 + (this.turns.get(index) ?? 0))
@@ -142,7 +142,7 @@ class BlockWriter {
     return last ?? (next === undefined ? this.frameEnd(END_STOP, place) : this.jumpTo(next, place))
   }
 
-  /** The block that a superblock goes on with behind this end; undefined where it ends. */
+  /** The block that a superblock goes on with after this end; undefined where it ends. */
   private onward({ opcode, mode, b, target, otherwise }: BlockEnd): number | undefined {
     const { likely } = this
     if (likely === undefined || (mode & 1) !== 0) return undefined
@@ -367,7 +367,7 @@ class BlockWriter {
     return rule.eval(operands.map(({ word }) => word))
   }
 
-  /** `x == 0`; of a comparison that nobody else reads, its negation. */
+  /** `x == 0`; of a comparison that nothing else reads, its negation. */
   private isZero(place: number): void {
     const value = this.pop()
     if (isConstant(value)) {
@@ -451,7 +451,7 @@ class BlockWriter {
     return this.ending({ ...common, mode: mode | 1, a: target })
   }
 
-  /** The operands stay where they are: the stack that must stand is the one in front of the call. */
+  /** The operands stay where they are: the stack that must stand is the one before the call. */
   private call(rule: Rule, place: number, next: number): BlockEnd {
     const immediate = this.height - rule.pops + 1
     const { opcode, mode, pops } = rule

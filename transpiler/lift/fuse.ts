@@ -7,7 +7,7 @@ const ADD = 0
 const MOST_OFFSET = 0xffffn
 
 /**
- * Lets branches test, and memory operations add to their address, what has been an operation of its own that nobody
+ * Lets branches test, and memory operations add to their address, what has been an operation of its own that nothing
  * else reads. Such operations are unread then.
  */
 export const fuseOperations = (operations: readonly Operation[], end: BlockEnd): void => {
@@ -17,7 +17,7 @@ export const fuseOperations = (operations: readonly Operation[], end: BlockEnd):
     else if (operation.opcode === VM_OPCODES.memory) noteSum(operation, sums)
   }
   if (end.opcode === VM_OPCODES.branch) fuseEnd(end)
-  // One that is read elsewhere, too, has to be there anyway.
+  // One that is also read elsewhere has to be there anyway.
   for (const [sum, readers] of sums) if (readers.length === sum.holders) readers.forEach(fuseAddress)
 }
 

@@ -95,7 +95,7 @@ export const cheaper = (
     : [MASK, [constantOf(b!.word - 1n), a!]]
 }
 
-/** Results of operations that give the same whenever they run, so that one is enough. */
+/** Results of operations that give the same whenever they run, so one is enough. */
 export class KnownResults {
   private readonly results = new Map<number, Value>()
   private readonly names = new Map<Value | bigint, number>()

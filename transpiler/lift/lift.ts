@@ -22,9 +22,9 @@ import type { BlockDraft } from './values.ts'
  * otherwise.
  *
  * Each block is run on a symbolic stack, so PUSH, DUP, SWAP and POP vanish into operands; superblocks go on where it is
- * known what comes next, so jumps and what is passed through the stack vanish, too. Codes of the same skeleton give the
- * same result. Time is linear in the size of the code. Code that passes the limits of the fields is one instruction,
- * which refuses it.
+ * known what comes next, so jumps and what is passed through the stack vanish as well. Codes of the same skeleton give
+ * the same result. Time is linear in the size of the code. Code that passes the limits of the fields is one
+ * instruction, which refuses it.
  *
  * @example
  * import { liftCode } from 'wgevm/transpiler'
@@ -44,7 +44,7 @@ export const liftWith = (
   instances: ReadonlyMap<number, number>,
   form: LiftForm,
 ): LiftedCode => {
-  // A block for each byte at most, and one behind the code.
+  // A block for each byte at most, and one after the code.
   if (code.length >= MAX_BLOCKS) return refusedCode(code)
   const { list, jumps } = cutBlocks(code, rules, form)
   const source: DraftSource = { code, rules, list, jumps, instances, immediates: new Map() }
@@ -62,7 +62,7 @@ const NO_SUPERBLOCKS: ReadonlyMap<number, BlockDraft> = new Map()
 const isImpossible = ({ need, growth }: CodeBlock): boolean => need > MAX_STACK_WORDS || growth > MAX_STACK_WORDS
 
 /**
- * Writes the blocks of a code in its order, a superblock where there is one; behind them what superblocks need: the
+ * Writes the blocks of a code in its order, a superblock where there is one; after them what superblocks need: the
  * plain form of their first block, where a stack may fit that and not them, and the blocks of their side exits. Before
  * those exits stands a block that refuses, for stacks that fit no form of a block that looks at state: which looks the
  * EVM would have taken is not known.

@@ -23,14 +23,14 @@ export interface LiftedCode {
   readonly jumps: Uint16Array
   /** Blocks from this one on are entered by one side exit of a superblock each, at the height of that one. */
   readonly firstExit: number
-  /** By instruction: byte position of the EVM opcode it stands for; the size of the code for the STOP behind it. */
+  /** By instruction: byte position of the EVM opcode it stands for; the size of the code for the STOP after it. */
   readonly places: Uint32Array
 }
 
 /**
- * `superblocks`: blocks that something enters go on into those behind them. `fused`: a block ends where the EVM may go
+ * `superblocks`: blocks that something enters go on into those after them. `fused`: a block ends where the EVM may go
  * elsewhere.
- * `traced`: every EVM opcode is a block of its own, so that the stack is the EVM's wherever a block begins.
+ * `traced`: every EVM opcode is a block of its own, so the stack is the EVM's wherever a block begins.
  *
  * Example: {@link liftCode}.
  */

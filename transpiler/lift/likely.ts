@@ -52,7 +52,7 @@ export class LikelyBlocks {
     return rule?.kind === 'end' && (rule.mode === END_REVERT || rule.mode === END_HALT)
   }
 
-  /** The block behind this one where there is no choice; undefined where there is, or none. */
+  /** The block after this one where there is no choice; undefined where there is, or none. */
   private onlyNext(index: number): number | undefined {
     const { code, jumps, list } = this
     const { end } = list[index]!

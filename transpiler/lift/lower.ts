@@ -259,7 +259,7 @@ class BlockLowering {
     const instruction = { opcode, mode, result, a, b, c, immediate, gas, block: target }
     if (last === undefined) this.writer.instruction(instruction, place)
     else {
-      // What it reads stands where it did in front of the copy.
+      // What it reads stands where it did before the copy.
       const destination = a === stackOperand(last.to) ? last.operand : a
       this.writer.instruction({ ...instruction, a: destination, ...jumpCopy(last) }, place)
     }

@@ -4,7 +4,7 @@ import { type BlockDraft, NOWHERE, type Value } from './values.ts'
  * Who stands at which position while the operations of a block run in order.
  *
  * Positions below the final height belong to what the next block wants there; the others, and those whose word is dead,
- * are free for temporaries. A free position is one whose holder nobody reads any more.
+ * are free for temporaries. A free position is one whose holder is not read any more.
  */
 export class Registers {
   private readonly need: number
@@ -63,7 +63,7 @@ export class Registers {
     if (value.at >= this.firstTemporary) this.freed.push(value.at)
   }
 
-  /** A free position that nobody wants; the caller puts something there, or frees it again. */
+  /** A free position that no value wants; the caller puts something there, or frees it again. */
   temporary(): number {
     for (let position = this.freed.pop(); position !== undefined; position = this.freed.pop()) {
       if (this.isFree(position)) return position

@@ -46,7 +46,7 @@ export interface Rule {
   readonly mode: number
   /** The instruction takes its two operands in the other order. */
   readonly swaps: boolean
-  /** Runs even where nobody reads its result: it costs, grows memory or warms what it names. */
+  /** Runs even where its result is not read: it costs, grows memory or warms what it names. */
   readonly kept: boolean
   readonly immediate: number
   readonly eval?: (operands: readonly bigint[]) => bigint

@@ -4,7 +4,7 @@ import type { BlockEnd, Operation } from './values.ts'
 const isUnread = ({ kept, result }: Operation): boolean => !kept && result!.holders === 0
 
 /**
- * Operations, fused where they can be, that somebody reads or that do something; gas of the others stands on the next
+ * Operations, fused where they can be, that are read or that do something; gas of the others stands on the next
  * one, or on the end.
  */
 export const withoutUnread = (operations: readonly Operation[], end: BlockEnd): readonly Operation[] => {
@@ -25,7 +25,7 @@ export const withoutUnread = (operations: readonly Operation[], end: BlockEnd): 
   return left
 }
 
-/** From the last to the first, so that what only they read goes, too. */
+/** From the last to the first, which removes what only they read as well. */
 const dropUnread = (operations: readonly Operation[]): void => {
   for (let i = operations.length - 1; i >= 0; i--) {
     const operation = operations[i]!

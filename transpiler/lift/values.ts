@@ -36,7 +36,7 @@ export interface Operation {
   readonly kept: boolean
   /** Of a branch in the middle. */
   exit: SideExit | undefined
-  /** Nobody reads its result, and it does nothing else. */
+  /** Its result is not read, and it does nothing else. */
   isDropped: boolean
   result: Value | undefined
   /** Set by placement: its number. */

@@ -78,7 +78,7 @@ export const verifyLifted = (lifted: LiftedCode, instances: number = MAX_CONSTAN
 }
 
 /**
- * The block to enter in its stead, where a block has one, stands behind it and asks for no more; after two of them
+ * The block to enter in its stead, where a block has one, stands after it and asks for no more; after two of them
  * comes no other.
  */
 const checkPlain = (blocks: Uint32Array, firstExit: number, block: number): void => {
@@ -99,7 +99,7 @@ const checkPlain = (blocks: Uint32Array, firstExit: number, block: number): void
 interface Pool {
   readonly constants: number
   readonly instances: number
-  /** What anything may enter, and behind it what belongs to side exits. */
+  /** What anything may enter, and after it what belongs to side exits. */
   readonly blocks: number
   readonly exits: number
   /** By block of a side exit: positions above the height of its superblock that are written when it is entered. */

@@ -43,7 +43,7 @@ class Slots {
 
   /**
    * True where two slots differ in every lane that has an outcome: a guard says so of the slots or of their accounts,
-   * or their keys or addresses do. Two look-ups can be one slot: a guard in front of the one that pins a key still has
+   * or their keys or addresses do. Two look-ups can be one slot: a guard before the one that pins a key still has
    * the key as it was.
    */
   areDistinct(one: ValueId, other: ValueId): boolean {
@@ -97,7 +97,7 @@ const onlyGuardsAgainst = (path: PathIr, users: Users, comparison: ValueId): boo
 }
 
 /**
- * Finds stores that only move a slot by an amount, so that transactions on one slot need not wait for each other.
+ * Finds stores that only move a slot by an amount, so transactions on one slot need not wait for each other.
  *
  * In: a verified path whose loads all read the state before the transaction. Out: the same path; a store of `load + x`
  * or `load - x` becomes a delta of x where the loaded value v and the stored value w are used for nothing but

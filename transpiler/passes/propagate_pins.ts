@@ -62,7 +62,7 @@ class Rebuild {
 
   /**
    * Takes it as known that the bool `condition` (a new id) is true. Where that makes a value below it a constant,
-   * returns the deepest such value and the constant: in front of what is known so far, both say the same.
+   * returns the deepest such value and the constant: before what is known so far, both say the same.
    */
   assume(condition: ValueId): { readonly id: ValueId; readonly constant: bigint } | undefined {
     const known = this.facts.size
@@ -120,11 +120,11 @@ class Rebuild {
 const INPUTS = new Set(['calldata', 'caller', 'value', 'gasprice'])
 
 /**
- * Uses what each guard establishes: behind a guard that a value is a constant (an ABI offset, a length, a call target,
+ * Uses what each guard establishes: after a guard that a value is a constant (an ABI offset, a length, a call target,
  * a branch already taken) the value is that constant. Guards that pin an input of the transaction move to the front.
  *
  * In: a verified path. Out: a verified path; guards that the earlier ones imply are gone. A guard's condition may rely
- * on the guards in front of it alone, so no two guards justify each other; stores, logs and the end may rely on all,
+ * on the guards before it alone, so no two guards justify each other; stores, logs and the end may rely on all,
  * since a lane that fails any guard has no outcome. Not preserved: values of lanes that exit.
  */
 export const propagatePins = (path: PathIr): PathIr => hoistPins(hoistPins(path))

@@ -10,13 +10,13 @@ interface Sum {
 const sumOf = (path: PathIr, id: ValueId): Sum => {
   const terms = new Map<ValueId, number>()
   let constant = 0
-  const walk = (part: ValueId): void => {
+  const addTerms = (part: ValueId): void => {
     const value = path.values[part]!
     if (value.op === 'const') constant += Number(value.attribute)
-    else if (value.op === 'add32') value.args.forEach(walk)
+    else if (value.op === 'add32') value.args.forEach(addTerms)
     else terms.set(part, (terms.get(part) ?? 0) + 1)
   }
-  walk(id)
+  addTerms(id)
   return { terms, constant }
 }
 

@@ -5,7 +5,7 @@ import { type Draft, MESSAGE, NONE, type Source, sourcesOf, VIRTUAL } from './dr
 export interface Allocation {
   readonly registers: ReadonlyMap<Source, number>
   readonly fast: number
-  /** Scratch registers, messages behind the others; they begin at `messages`. */
+  /** Scratch registers, messages after the others; they begin at `messages`. */
   readonly scratch: number
   readonly messages: number
 }

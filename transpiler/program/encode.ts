@@ -12,7 +12,7 @@ import { writeProgram } from './write.ts'
  * bounds of a program.
  *
  * In: verified path IR and its columns. The program computes what the IR means on every lane, except that the exit code
- * of a lane that fails several guards is the lowest of them; a guard that failed in front of the first miss wins over
+ * of a lane that fails several guards is the lowest of them; a guard that failed before the first miss wins over
  * the miss.
  */
 export const encodeProgram = (path: PathIr, columns: PathColumns): PathProgram | undefined => {

@@ -39,11 +39,11 @@ const byteMask = (from: number, count: number): bigint =>
 
 /**
  * Chooses instructions for a path, in the order in which they run: what each guard needs, guard by guard, then
- * look-ups, outputs and gas. An operation stands as late as its first user allows, so that few registers are alive at
+ * look-ups, outputs and gas. An operation stands as late as its first user allows, so few registers are alive at
  * once.
  *
  * Fused: a guard with the operation that computes its condition, `iszero` of a bool with the operation in front, a
- * constant shift with the mask behind it, the pieces of a concat, each with its shift and mask.
+ * constant shift with the mask after it, the pieces of a concat, each with its shift and mask.
  */
 export const selectInstructions = (path: PathIr, columns: PathColumns): Selection => new Selector(path, columns).run()
 

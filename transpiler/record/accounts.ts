@@ -54,7 +54,7 @@ export class PathAccounts {
     this.listed = keysByAddress(transaction.accessList)
   }
 
-  /** The called account: its id is an input, so that one path serves every instance of the same skeleton. */
+  /** The called account: its id is an input, so one path serves every instance of the same skeleton. */
   async entry(): Promise<PathAccount> {
     const id = this.builder.make('entry', [])
     const address = { concrete: this.transaction.to, value: this.builder.make('address', [id]) }

@@ -27,7 +27,7 @@ const MAX_PAIRS = 64
 const isSmall = (offset: bigint): boolean => offset < HALF_RANGE || WORD - offset < HALF_RANGE
 
 /**
- * True when two keys differ for every lane, so that no guard is needed.
+ * True when two keys differ for every lane, so no guard is needed.
  *
  * Claims: unequal constants differ; k + a and k + b differ for constants a != b; hashes of different lengths, or of
  * inputs that provably differ in one word, differ, also after adding offsets below 2^64 (collision resistance of

@@ -210,7 +210,7 @@ export class Journal {
     return this.transfers.some((transfer) => transfer.to === account)
   }
 
-  /** A balance behind the transfers so far, from the one in front of them. */
+  /** A balance after the transfers so far, from the one before them. */
   balance(account: PathAccount, before: Word): Word {
     let { value } = before
     for (const { from, to, amount } of this.transfers) {

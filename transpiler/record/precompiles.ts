@@ -108,7 +108,7 @@ const pinBytes = ({ builder, guards }: Recorder, input: Bytes, start: number, en
   }
 }
 
-/** Bytes of the exponent that the price of modexp depends on (EIP-2565), with the base in front of them. */
+/** Bytes of the exponent that the price of modexp depends on (EIP-2565), with the base before them. */
 const headOfExponent = (input: Uint8Array): number => {
   const length = (at: number): number => {
     let value = 0

@@ -44,7 +44,7 @@ export interface FlushedManager extends StateManagerInterface {
  * where its own `flush` does so once for every slot and account below. Same roots, same nodes behind them in the same
  * database; nodes that stood only between two changes are not kept.
  *
- * Nothing is done to any other state manager, to one without all caches, to one whose `flush` is somebody's own, and to
+ * Nothing is done to any other state manager, to one without all caches, to one whose `flush` was replaced, and to
  * tries that prune, prefix or persist their root.
  */
 export const flushInBulk = (manager: StateManagerInterface): void => {
@@ -120,7 +120,7 @@ const flushSlots = async (
   }
 }
 
-/** Moves a trie to the root behind the changes, and puts the nodes that are new into its database. */
+/** Moves a trie to the root after the changes, and puts the nodes that are new into its database. */
 const change = async (trie: StoredTrie, changes: readonly TrieChange[]): Promise<void> => {
   if (changes.length === 0) return
   const database = trie.database()
@@ -145,7 +145,7 @@ const change = async (trie: StoredTrie, changes: readonly TrieChange[]): Promise
 
 const NOTHING = new Uint8Array(0)
 
-/** 'c', in front of the hashes of codes (CODEHASH_PREFIX). */
+/** 'c', before the hashes of codes (CODEHASH_PREFIX). */
 const CODE_PREFIX = 0x63
 
 const bytesOf = (unprefixedHex: string): Uint8Array => new Uint8Array(Buffer.from(unprefixedHex, 'hex'))

@@ -69,7 +69,7 @@ const LEAST_TRANSACTIONS = 16
 /**
  * An EVM for `createVM({ evm, stateManager })`: with the first transaction of a block it executes the whole block
  * ahead, in parallel, against the state manager, which is only read. Each transaction's `runCall` then returns its
- * result and enters its writes, if all that it read is still so; else, and wherever somebody listens to the EVM's
+ * result and enters its writes, if all that it read is still so; else, and wherever a program listens to the EVM's
  * events, the stock EVM executes it.
  *
  * Transactions may be run in any order and more than once, and a block again after `setStateRoot`: results are taken as
@@ -98,7 +98,7 @@ const LEAST_TRANSACTIONS = 16
  */
 export const createGpuEvm = async (options: GpuEvmOptions): Promise<GpuEvm> => {
   const { device, leastTransactions, executor, bulkFlush, ...stock } = options
-  // Fills what is absent, as it does for everybody.
+  // Fills what is absent, as it does for every caller.
   const filled: EVMOpts = { bn254: wasmBn254, ...stock }
   const { common, stateManager, blockchain } = await createEVM(filled)
   fillCrypto(common)
@@ -228,7 +228,7 @@ export class GpuEvm extends SpecifiedEvm {
       warnOfUnknownVm(found)
       return 'unknown VM'
     }
-    // Before every call runTx warms its sender: without it this is a call of somebody else's.
+    // Before every call runTx warms its sender: without it this is a call from elsewhere.
     if (this.common.isActivatedEIP(2929) && !this.journal.isWarmedAddress(opts.caller!.bytes)) return 'outside a block'
     const { i } = found
     open.next = i + 1
@@ -315,7 +315,7 @@ export class GpuEvm extends SpecifiedEvm {
     return this.#device
   }
 
-  /** Somebody watches what the stock EVM does on its way, or has it report what it touches. */
+  /** A program watches what the stock EVM does on its way, or has it report what it touches. */
   #isObserved(): boolean {
     const { events, journal } = this
     return (
@@ -326,7 +326,7 @@ export class GpuEvm extends SpecifiedEvm {
     )
   }
 
-  /** The fork in force, where all rules are those of the fork and nobody has changed them. */
+  /** The fork in force, where all rules are those of the fork and the program has not changed them. */
   #forkNow(): Fork | undefined {
     const hardfork = this.common.hardfork()
     if (this.#rules?.hardfork !== hardfork)

@@ -2,7 +2,7 @@ import type { StateManagerInterface } from '@ethereumjs/common'
 
 /**
  * A state manager as the MerkleStateManager of @ethereumjs/statemanager, to use parts of it that it does not promise.
- * Undefined where it is another class, also one that is made from that one, or where this method is somebody's own.
+ * Undefined where it is another class, also one that is made from that one, or where this method was replaced.
  */
 export const storedManagerOf = <Parts extends StateManagerInterface>(
   manager: StateManagerInterface,

@@ -36,7 +36,7 @@ export interface UnknownCall {
 
 /**
  * The transaction of the block that `runTx` calls for. Undefined for any other call. Positions are searched from
- * `expected` on, so that of equal transactions the next one is found.
+ * `expected` on, so of equal transactions the next one is found.
  */
 export const recognizeCall = (
   block: VmBlock,

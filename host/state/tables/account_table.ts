@@ -121,7 +121,7 @@ export class AccountTable {
   }
 
   /**
-   * Gives the address of account `id` a new row, so that every slot of the old one is out of reach. The new row starts
+   * Gives the address of account `id` a new row, so every slot of the old one is out of reach. The new row starts
    * absent and STATE_FRESH; the old one is STATE_RETIRED.
    */
   renew(id: number): number {

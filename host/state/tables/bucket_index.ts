@@ -5,7 +5,7 @@ import { isShared, newWords, sharedCopy } from '../../primitives/shared_words.ts
  * a removal. It is byte for byte the index that the device probes (transpiler/layout/tables.ts).
  *
  * words    u32[2 capacity]   bucket b: (id + 1, tag) at 2 b; (0, 0) is empty
- * changed  buckets written since `settleChanges`, so that a mirror can upload only them; `rebuilt` says that all moved
+ * changed  buckets written since `settleChanges`, so a mirror can upload only them; `rebuilt` says that all moved
  */
 export class BucketIndex {
   words: Uint32Array

@@ -21,7 +21,7 @@ import { SlotTable } from './slot_table.ts'
  * The part of a State that batches have met, resident in dense tables between batches. What is not there is loaded in
  * bulk. A load is synchronous where the State is; so every function here that loads returns `void | Promise<void>`.
  *
- * Owns the only cached copy: between batches nobody else may commit to the State, or `forget` must be called.
+ * Owns the only cached copy: between batches nothing else may commit to the State, or `forget` must be called.
  */
 export class ResidentState {
   readonly state: State
@@ -32,7 +32,7 @@ export class ResidentState {
   generation = 0
   #shared = false
 
-  /** `codes`: a code table to share, so that skeletons have the same ids. */
+  /** `codes`: a code table to share, so skeletons have the same ids. */
   constructor(state: State, shapeOf: (code: Uint8Array) => CodeShape, codes?: CodeTable) {
     this.state = state
     this.accounts = new AccountTable()

@@ -36,10 +36,10 @@ export interface NodeStore {
 const NO_VALUE = Uint8Array.of(0x80)
 
 /**
- * Merkle Patricia tries (YP appendix D) over a store of nodes by hash, changed in bulk: one walk applies all changes,
+ * Merkle Patricia tries (YP appendix D) over a store of nodes by hash, changed in bulk: one pass applies all changes,
  * and each node on their ways is decoded, encoded and hashed once. Keys have one length and values are not empty.
  *
- * Nodes are never dropped, so that every former root stays reachable.
+ * Nodes are never dropped, so every former root stays reachable.
  */
 export class NodeTrie {
   readonly #nodes: NodeStore
@@ -102,7 +102,7 @@ export class NodeTrie {
     return decodeNode(rlpDecodeOwn(encoded) as RlpItem[])
   }
 
-  /** The node at this place, whose keys share their first `depth` nibbles, behind the changes. */
+  /** The node at this place, whose keys share their first `depth` nibbles, after the changes. */
   #update(at: Child | undefined, changes: readonly TrieChange[], depth: number): Child | undefined {
     if (changes.length === 0) return at
     if (at === undefined)
@@ -238,7 +238,7 @@ const build = (entries: readonly TrieChange[], depth: number): TrieNode | undefi
   return { kind: 'branch', children }
 }
 
-/** The values behind the changes where there was one leaf: ascending, without those that are taken away. */
+/** The values after the changes where there was one leaf: ascending, without those that are taken away. */
 const withLeaf = ({ path, value }: Leaf, changes: readonly TrieChange[], depth: number): TrieChange[] => {
   const key = new Uint8Array(changes[0]!.key)
   for (let n = 0; n < path.length; n++) {

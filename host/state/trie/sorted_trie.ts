@@ -7,7 +7,7 @@ const NO_VALUE = Uint8Array.of(0x80)
 export type NodeSink = (hash: Uint8Array, node: Uint8Array) => void
 
 /**
- * Root of the Merkle Patricia trie (YP appendix D) with these entries, without keeping a trie: one walk from the leaves
+ * Root of the Merkle Patricia trie (YP appendix D) with these entries, without keeping a trie: one pass from the leaves
  * up, each node encoded and hashed once, and given to `sink` where there is one.
  *
  * keys     ascending bytewise, each once, none the beginning of another (hashes and RLP integers are so)

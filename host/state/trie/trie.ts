@@ -23,9 +23,9 @@ import { type NodeSink, sortedTrieRoot } from './sorted_trie.ts'
  */
 export interface StateTrie {
   readonly root: string
-  /** Moves to the state behind the writes and returns its root. One call at a time. */
+  /** Moves to the state after the writes and returns its root. One call at a time. */
   apply(writes: StateWrites): Promise<string>
-  /** Moves to a state that the trie has been at, as when the writes behind it were not committed in the end. */
+  /** Moves to a state that the trie has been at, as when the writes after it were not committed in the end. */
   rewind(root: string): void
 }
 

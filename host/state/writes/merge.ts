@@ -2,8 +2,8 @@ import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/wo
 import type { StateWrites } from '../state.ts'
 
 /**
- * Two commits as one: `later` follows `earlier`, so that what both write is as `later` leaves it. `earlier` is expected
- * to be small (what a block does in front of its transactions): its rows are found again by name.
+ * Two commits as one: `later` follows `earlier`, so what both write is as `later` leaves it. `earlier` is expected
+ * to be small (what a block does before its transactions): its rows are found again by name.
  */
 export const mergeWrites = (earlier: StateWrites, later: StateWrites): StateWrites => {
   if (earlier.accountCount + earlier.slotCount + earlier.deletedAccounts.length + earlier.code.size === 0) return later
