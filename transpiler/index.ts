@@ -24,7 +24,22 @@ export type { LiftedCode, LiftForm } from './lift/lifted_code.ts'
 export { MICRO } from './lift/micro_codes.ts'
 export { printLifted } from './lift/text.ts'
 export { LiftVerifyError, verifyLifted } from './lift/verify.ts'
-export type * from './path_kernel.ts'
+export type {
+  ByteString,
+  DeltaCondition,
+  GuardInfo,
+  LaneInput,
+  LogOutput,
+  Lookup,
+  MemoLookup,
+  OutputWord,
+  PathKernel,
+  PathKey,
+  PathProgram,
+  PathReport,
+  StoreOutput,
+  TransferOutput,
+} from './path_kernel.ts'
 export { EXIT_MISS, EXIT_NONE, MISSING } from './path_kernel.ts'
 export type { ListedAccount } from './record/access_list.ts'
 export { pathKey, type RecordResult, recordPath } from './record/record.ts'
