@@ -106,6 +106,21 @@ const EXCEPTIONS: readonly string[] = [
 ]
 const EXCEPTED: ReadonlySet<string> = new Set(EXCEPTIONS)
 
+/** `importer -> imported` of imports that close a circle and are still there. One that closes none gives a message. */
+const CIRCLES: readonly string[] = [
+  'host/batch/explain.ts -> host/batch/open_batch.ts',
+  'host/flows/check_block_input.ts -> host/flows/block.ts',
+  'host/flows/check_block_input.ts -> host/flows/build.ts',
+  'host/flows/executor_interface.ts -> host/flows/block.ts',
+  'host/flows/executor_interface.ts -> host/flows/build.ts',
+  'host/flows/executor_interface.ts -> host/flows/simulate.ts',
+  'host/flows/executor_interface.ts -> host/flows/simulation.ts',
+  'host/tiers/path/inline/runner.ts -> host/tiers/path/kernels/runner.ts',
+  'host/tiers/path/job_halves.ts -> host/tiers/path/kernels/runner.ts',
+  'host/tiers/path/programs/runner.ts -> host/tiers/path/kernels/runner.ts',
+  'host/tiers/path/programs/wave.ts -> host/tiers/path/kernels/runner.ts',
+]
+
 const PRODUCT = ['transpiler', 'kernels', 'host', 'conformance', 'cli']
 /** In the package as well, where it may also use what its commands ask users to install (peer dependencies). */
 const COMMANDS_NEED = ['bench']
@@ -116,7 +131,7 @@ const CHECKOUT_ONLY = ['gpu.js']
 const LOADED_BY_REQUIRE = ['transpiler', 'kernels', 'host']
 const WORKER_ENTRIES = ['host/tiers/cpu/pool/worker.ts']
 
-/** Packages (or a prefix that ends in `:` or `/`) that only these layers may import. */
+/** Packages (or a prefix that ends in `:`) that only these layers may import, types included: the first row that fits. */
 const OWNED_PACKAGES: readonly { readonly name: string; readonly by: readonly string[] }[] = [
   { name: 'webgpu', by: ['host/device', 'bench', 'test', 'scripts'] },
   {
@@ -127,6 +142,11 @@ const OWNED_PACKAGES: readonly { readonly name: string; readonly by: readonly st
   { name: '@ethereumjs/statemanager', by: ['bench', 'test'] },
   { name: '@ethereumjs/tx', by: ['bench', 'test'] },
   { name: '@ethereumjs/vm', by: ['bench', 'test'] },
+  // Databases.
+  ...['classic-level', 'lmdb', 'node:sqlite'].map((name) => ({
+    name,
+    by: ['host/state/store', 'bench', 'test', 'scripts'],
+  })),
   // Sockets.
   ...['node:http', 'node:https', 'node:net', 'node:tls', 'node:dgram'].map((name) => ({
     name,
@@ -219,13 +239,18 @@ export interface InstalledPackages {
   readonly peers: ReadonlySet<string>
 }
 
-const packageMessage = (path: string, specifier: string, installed: InstalledPackages): string | undefined => {
+const packageMessage = (
+  path: string,
+  { specifier, typeOnly }: Import,
+  installed: InstalledPackages,
+): string | undefined => {
   const name = builtinModules.includes(specifier) ? `node:${specifier}` : packageName(specifier)
   const owned = OWNED_PACKAGES.find((row) => (row.name.endsWith(':') ? name.startsWith(row.name) : name === row.name))
   if (owned && !owned.by.some((prefix) => isWithin(path, prefix))) {
     return `'${specifier}' may be imported by ${owned.by.join(', ')} only`
   }
-  if (name.startsWith('node:') || installed.dependencies.has(name)) return undefined
+  // Types of a package are not loaded.
+  if (typeOnly || name.startsWith('node:') || installed.dependencies.has(name)) return undefined
   if (PRODUCT.some((folder) => isWithin(path, folder))) {
     return `'${name}' is not among the dependencies of package.json, which users install`
   }
@@ -239,9 +264,7 @@ const packageMessage = (path: string, specifier: string, installed: InstalledPac
 const typeScriptMessage = (path: string, found: Import, installed: InstalledPackages): string | undefined => {
   const layer = layerOf(path)
   if (layer === undefined) return 'is in no room of the table'
-  if (!found.specifier.startsWith('.')) {
-    return found.typeOnly ? undefined : packageMessage(path, found.specifier, installed)
-  }
+  if (!found.specifier.startsWith('.')) return packageMessage(path, found, installed)
   const target = posix.join(posix.dirname(path), found.specifier)
   if (isWithin(target, layer.at) && layerOf(target)?.at === layer.at) return undefined
   if (layer.may.some((prefix) => isWithin(target, prefix))) return undefined
@@ -286,6 +309,50 @@ export const forbiddenImports = (files: readonly SourceFile[], installed: Instal
         .map((found) => pairOf(file.path, found)),
     )
 
+type ImportGraph = ReadonlyMap<string, readonly string[]>
+
+/** The files that each file imports, types included. */
+const importGraph = (files: readonly SourceFile[]): ImportGraph => {
+  const known = new Set(files.map(({ path }) => path))
+  const targets = (file: SourceFile): string[] =>
+    importsOfTypeScript(file)
+      .filter(({ specifier }) => specifier.startsWith('.'))
+      .map(({ specifier }) => posix.join(posix.dirname(file.path), specifier))
+      .filter((target) => known.has(target))
+  return new Map(files.filter(({ path }) => path.endsWith('.ts')).map((file) => [file.path, targets(file)]))
+}
+
+/** Each import that leads back to a file on the way to it, as the whole way: `a -> b -> a`. */
+const waysBack = (graph: ImportGraph, leftOut: ReadonlySet<string>): readonly string[] => {
+  const found: string[] = []
+  const done = new Set<string>()
+  const way: string[] = []
+  const visit = (path: string): void => {
+    const first = way.indexOf(path)
+    if (first >= 0) found.push([...way.slice(first), path].join(' -> '))
+    if (first >= 0 || done.has(path)) return
+    way.push(path)
+    for (const target of graph.get(path) ?? []) if (!leftOut.has(`${path} -> ${target}`)) visit(target)
+    way.pop()
+    done.add(path)
+  }
+  for (const path of graph.keys()) visit(path)
+  return found
+}
+
+/** One `file: message` for each circle of imports, types included, and for each of CIRCLES that closes none. */
+export const importCircles = (files: readonly SourceFile[], known: readonly string[] = []): readonly string[] => {
+  const graph = importGraph(files)
+  const circles = waysBack(graph, new Set([...EXCEPTIONS, ...known])).map(
+    (way) => `${way.slice(0, way.indexOf(' '))}: a circle of imports: ${way}`,
+  )
+  const open = known.filter((pair) => {
+    const others = known.filter((other) => other !== pair)
+    return waysBack(graph, new Set([...EXCEPTIONS, ...others])).length === 0
+  })
+  return [...circles, ...open.map((pair) => `scripts/layers.ts: closes no circle: ${pair}`)]
+}
+
 /** A message for each exception that no file of the checkout needs any longer. */
 const unusedExceptions = (files: readonly SourceFile[], installed: InstalledPackages): readonly string[] => {
   const needed = new Set(forbiddenImports(files, installed))
@@ -312,7 +379,14 @@ if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(
     peers: new Set(Object.keys({ ...manifest['peerDependencies'] })),
   }
   const files = FOLDERS.flatMap(sourcesBelow)
-  const messages = [...layerViolations(files, installed), ...unusedExceptions(files, installed)]
+  const messages = [
+    ...layerViolations(files, installed),
+    ...unusedExceptions(files, installed),
+    ...importCircles(
+      files.filter(({ path }) => !isWithin(path, 'test')),
+      CIRCLES,
+    ),
+  ]
   for (const message of messages) console.error(message)
   if (messages.length > 0) process.exitCode = 1
 }

@@ -41,9 +41,9 @@ export type {
   TransferOutput,
 } from './path_kernel.ts'
 export { EXIT_MISS, EXIT_NONE, MISSING } from './path_kernel.ts'
-export type { ListedAccount } from './record/access_list.ts'
 export { pathKey, type RecordResult, recordPath } from './record/record.ts'
 export type {
+  ListedAccount,
   RecordedAccount,
   RecordedTransaction,
   RecordState,

@@ -1,5 +1,5 @@
 import { addressToHex, wordToHex } from '../primitives/word.ts'
-import type { DumpedAccount } from '../state/memory_state.ts'
+import type { DumpedAccount } from '../state/allocation.ts'
 import type { RunningState } from '../state/running_state.ts'
 import type { StateWrites } from '../state/state.ts'
 

@@ -9,7 +9,6 @@ import {
   refuse,
 } from '../primitives/input.ts'
 import { EMPTY_CODE_HASH, keccak256Hex } from '../primitives/keccak.ts'
-import type { DumpedAccount } from './memory_state.ts'
 
 /**
  * One account of a genesis allocation: balance in wei; keys and values of storage are words in hex, or bigint.
@@ -29,6 +28,18 @@ export interface AllocatedAccount {
  * Example: {@link MemoryState}.
  */
 export type Allocation = Readonly<Record<string, AllocatedAccount>>
+
+/**
+ * What `dump` gives: existing accounts by address in ascending order, slots that are not zero by key likewise.
+ *
+ * Example: {@link stateRootOf}.
+ */
+export interface DumpedAccount {
+  readonly nonce: bigint
+  readonly balance: bigint
+  readonly codeHash: string
+  readonly storage: Readonly<Record<string, string>>
+}
 
 const NAMES: Names<AllocatedAccount & DumpedAccount> = {
   balance: true,

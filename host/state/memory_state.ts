@@ -15,22 +15,10 @@ import {
   wordToBigInt,
   wordToHex,
 } from '../primitives/word.ts'
-import { type AllocatedAccount, type Allocation, checkAccount } from './allocation.ts'
+import { type AllocatedAccount, type Allocation, checkAccount, type DumpedAccount } from './allocation.ts'
 import type { AccountColumns, State, StateWrites } from './state.ts'
 
 export type { AllocatedAccount, Allocation }
-
-/**
- * What `dump` gives: existing accounts by address in ascending order, slots that are not zero by key likewise.
- *
- * Example: {@link stateRootOf}.
- */
-export interface DumpedAccount {
-  readonly nonce: bigint
-  readonly balance: bigint
-  readonly codeHash: string
-  readonly storage: Readonly<Record<string, string>>
-}
 
 const EMPTY_CODE = new Uint32Array(LIMBS_PER_WORD)
 wordFromHex(EMPTY_CODE, 0, EMPTY_CODE_HASH)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { layerViolations } from '../../scripts/layers.ts'
+import { importCircles, layerViolations } from '../../scripts/layers.ts'
 
 const installed = { dependencies: new Set(['webgpu', '@ethereumjs/evm', '@noble/curves']), peers: new Set(['vega']) }
 const violations = (path: string, text: string): readonly string[] => layerViolations([{ path, text }], installed)
@@ -106,6 +106,35 @@ describe('layers', () => {
     expect(violations('transpiler/index.ts', "import { readFileSync } from 'node:fs'")).toHaveLength(1)
     expect(violations('transpiler/index.ts', "import { readFileSync } from 'fs'")).toHaveLength(1)
     expect(violations('test/null/x.test.ts', "import fc from 'fast-check'")).toEqual([])
+  })
+
+  test('let types of a package be imported only where the package may be', () => {
+    const type = "import type { EVM } from '@ethereumjs/evm'"
+    expect(violations('host/tiers/cpu/x.ts', type)).toEqual([
+      "host/tiers/cpu/x.ts:1: '@ethereumjs/evm' may be imported by host/tiers/cpu/ethereumjs, host/precompiles, " +
+        'host/adapters/ethereumjs, bench, test only',
+    ])
+    expect(violations('host/adapters/ethereumjs/x.ts', type)).toEqual([])
+    for (const database of ['classic-level', 'node:sqlite'])
+      expect(violations('host/state/x.ts', `import type { Db } from '${database}'`), database).toHaveLength(1)
+  })
+
+  test('find a circle of imports, of types too, and name it in one line', () => {
+    const circle = [
+      { path: 'host/chain/a.ts', text: "import { b } from './b.ts'" },
+      { path: 'host/chain/b.ts', text: "import type { C } from './c.ts'" },
+      { path: 'host/chain/c.ts', text: "export type A = import('./a.ts').A" },
+      { path: 'host/chain/d.ts', text: "import { a } from './a.ts'" },
+    ]
+    expect(importCircles(circle)).toEqual([
+      'host/chain/a.ts: a circle of imports: host/chain/a.ts -> host/chain/b.ts -> host/chain/c.ts -> host/chain/a.ts',
+    ])
+    const closing = 'host/chain/c.ts -> host/chain/a.ts'
+    expect(importCircles(circle, [closing])).toEqual([])
+    expect(importCircles(circle, [closing, 'host/chain/d.ts -> host/chain/a.ts'])).toEqual([
+      'scripts/layers.ts: closes no circle: host/chain/d.ts -> host/chain/a.ts',
+    ])
+    expect(importCircles(circle.filter(({ path }) => path !== 'host/chain/c.ts'))).toEqual([])
   })
 
   test('forbid a WGSL library to import an entry', () => {

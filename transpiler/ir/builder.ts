@@ -2,6 +2,7 @@ import { foldValue } from '../passes/fold_constants.ts'
 import { bitsOf } from './bits.ts'
 import { OPERATIONS, type ValueType } from './ops.ts'
 import type { Attribute, Value, ValueId } from './path_ir.ts'
+import type { Values } from './values.ts'
 
 /** Past this many values a path is not worth a kernel; recording stops with a refusal. */
 const MAX_VALUES = 20_000
@@ -36,7 +37,7 @@ const numberKey = (op: string, args: readonly ValueId[]): string | number => {
  * Sound because values are pure (ops.ts). Every value passes through `foldValue` first, so constants and algebraic
  * identities never become values of their own.
  */
-export class Builder {
+export class Builder implements Values {
   readonly values: Value[] = []
   /** How many values were asked for: what a recorder without folding and numbering would have made. */
   requested = 0

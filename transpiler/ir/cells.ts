@@ -1,5 +1,5 @@
-import type { Builder } from './builder.ts'
 import type { Piece, ValueId } from './path_ir.ts'
+import type { Values } from './values.ts'
 
 /** One symbolic byte: a known byte, or byte `byte` (0 = most significant) of a value. */
 export type Cell = number | { readonly value: ValueId; readonly byte: number }
@@ -17,13 +17,13 @@ export const bytesOfWordValue = (value: bigint): Uint8Array => {
 
 const cellsOfConstant = (value: bigint): Cell[] => Array.from(bytesOfWordValue(value))
 
-const cellsByBuilder = new WeakMap<Builder, (readonly Cell[] | undefined)[]>()
+const cellsByBuilder = new WeakMap<Values, (readonly Cell[] | undefined)[]>()
 
 /**
  * The 32 bytes of a value as the EVM stores it in memory. Bytes above the proven width are known zeros. Made once for
  * each value.
  */
-export const cellsOfWord = (builder: Builder, id: ValueId): readonly Cell[] => {
+export const cellsOfWord = (builder: Values, id: ValueId): readonly Cell[] => {
   let known = cellsByBuilder.get(builder)
   if (known === undefined) {
     known = []
@@ -34,7 +34,7 @@ export const cellsOfWord = (builder: Builder, id: ValueId): readonly Cell[] => {
   return cells
 }
 
-const makeCells = (builder: Builder, id: ValueId): readonly Cell[] => {
+const makeCells = (builder: Values, id: ValueId): readonly Cell[] => {
   const value = builder.value(id)
   if (value.op === 'const') return cellsOfConstant(value.attribute as bigint)
   if (value.op === 'concat') {
@@ -58,7 +58,7 @@ const wordOfScratch = (): bigint =>
  * The value whose 32 bytes are `cells`: a constant, a value that lies there whole, or a `concat` of byte runs.
  * In: exactly 32 cells.
  */
-export const wordOfCells = (builder: Builder, cells: readonly Cell[]): ValueId => {
+export const wordOfCells = (builder: Values, cells: readonly Cell[]): ValueId => {
   const whole = wholeValue(builder, cells)
   if (whole !== undefined) return whole
   const args: ValueId[] = []
@@ -92,7 +92,7 @@ export const wordOfCells = (builder: Builder, cells: readonly Cell[]): ValueId =
   return builder.make('concat', args, pieces)
 }
 
-const wholeValue = (builder: Builder, cells: readonly Cell[]): ValueId | undefined => {
+const wholeValue = (builder: Values, cells: readonly Cell[]): ValueId | undefined => {
   const last = cells[31]!
   if (typeof last === 'number') {
     for (let i = 0; i < 32; i++) {

@@ -1,7 +1,7 @@
-import type { Builder } from '../ir/builder.ts'
 import { type Cell, cellsOfWord, wordOfCells } from '../ir/cells.ts'
 import { isStorePrice, OPERATIONS, STORE_PRICES } from '../ir/ops.ts'
 import type { Attribute, ValueId } from '../ir/path_ir.ts'
+import type { Values } from '../ir/values.ts'
 
 const ALL_ONES = (1n << 256n) - 1n
 const isMask = (value: bigint): boolean => (value & (value + 1n)) === 0n
@@ -9,7 +9,7 @@ const log2 = (value: bigint): number | undefined =>
   value > 0n && (value & (value - 1n)) === 0n ? value.toString(2).length - 1 : undefined
 
 type Rule = (
-  builder: Builder,
+  builder: Values,
   args: readonly ValueId[],
   constants: readonly (bigint | undefined)[],
 ) => ValueId | undefined
@@ -17,7 +17,7 @@ type Rule = (
 const low = (bits: number): bigint => (1n << BigInt(bits)) - 1n
 
 /** A bool as the EVM sees it twice negated; a word becomes the bool "is not zero". */
-const asBool = (builder: Builder, id: ValueId): ValueId =>
+const asBool = (builder: Values, id: ValueId): ValueId =>
   builder.value(id).type === 'bool' ? id : builder.make('iszero', [builder.make('iszero', [id])])
 
 const shiftedCells = (cells: readonly Cell[], bytes: number): Cell[] =>
@@ -25,7 +25,7 @@ const shiftedCells = (cells: readonly Cell[], bytes: number): Cell[] =>
 
 /** Byte-aligned masks and shifts of a concat stay a concat of fewer bytes (a selector out of word 0, for one). */
 const foldBytes = (
-  builder: Builder,
+  builder: Values,
   op: string,
   args: readonly ValueId[],
   constants: readonly (bigint | undefined)[],
@@ -65,7 +65,7 @@ const orCell = (a: Cell, b: Cell): Cell | undefined => {
 }
 
 /** `x * c / c == x` for a constant c != 0 holds exactly where x <= (2^256 - 1) / c: the product does not wrap. */
-const foldMultiplicationCheck = (builder: Builder, quotient: ValueId, x: ValueId): ValueId | undefined => {
+const foldMultiplicationCheck = (builder: Values, quotient: ValueId, x: ValueId): ValueId | undefined => {
   const division = builder.value(quotient)
   if (division.op !== 'div') return undefined
   const divisor = builder.constantOf(division.args[1]!)
@@ -198,7 +198,7 @@ const RULES: Readonly<Record<string, Rule>> = {
  * modulo 2^256, or follows from the operands' proven widths (bits.ts).
  */
 export const foldValue = (
-  builder: Builder,
+  builder: Values,
   op: string,
   args: readonly ValueId[],
   attribute: Attribute | undefined,

@@ -1,16 +1,6 @@
 import { keccak256 } from '../keccak256.ts'
 import { bytesToWord } from '../skeleton.ts'
-import type { RecordedTransaction } from './transaction.ts'
-
-/**
- * An entry of an access list (EIP-2930): an address, and storage keys of it.
- *
- * Example: {@link recordPath}.
- */
-export interface ListedAccount {
-  readonly address: bigint
-  readonly keys: readonly bigint[]
-}
+import type { ListedAccount } from './transaction.ts'
 
 /** Entries and keys together; a transaction with more has no path. */
 export const MAX_LISTED = 128
@@ -31,7 +21,7 @@ export const accessListName = (list: readonly ListedAccount[] | undefined): stri
 }
 
 /** The keys listed for each address. */
-export const keysByAddress = (list: RecordedTransaction['accessList']): ReadonlyMap<bigint, ReadonlySet<bigint>> => {
+export const keysByAddress = (list: readonly ListedAccount[] | undefined): ReadonlyMap<bigint, ReadonlySet<bigint>> => {
   const byAddress = new Map<bigint, Set<bigint>>()
   for (const { address, keys } of list ?? []) {
     const known = byAddress.get(address) ?? new Set()

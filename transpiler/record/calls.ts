@@ -4,7 +4,7 @@ import { Frame, type FrameResult, HALT } from './frame.ts'
 import { FrameGas } from './gas.ts'
 import { type Bytes, EMPTY_BYTES, sliceBytes, type Word } from './memory.ts'
 import { runPrecompile } from './precompiles.ts'
-import type { Recorder } from './recorder.ts'
+import type { Recording } from './recording.ts'
 import { Unsupported } from './transaction.ts'
 
 export type CallKind = 'CALL' | 'STATICCALL' | 'DELEGATECALL'
@@ -25,7 +25,7 @@ interface CallOperands {
   readonly outputLength: number
 }
 
-const callOperands = (recorder: Recorder, frame: Frame, kind: CallKind, words: readonly Word[]): CallOperands => {
+const callOperands = (recorder: Recording, frame: Frame, kind: CallKind, words: readonly Word[]): CallOperands => {
   const hasValue = kind === 'CALL'
   const [inOffset, inLength, outOffset, outLength] = words.slice(hasValue ? 3 : 2) as [Word, Word, Word, Word]
   const inputLength = Number(inLength.concrete)
@@ -40,7 +40,7 @@ const callOperands = (recorder: Recorder, frame: Frame, kind: CallKind, words: r
 }
 
 /** The value of a call, under a guard that there is some; undefined under a guard that there is none. */
-const carried = (recorder: Recorder, value: Word): Word | undefined => {
+const carried = (recorder: Recording, value: Word): Word | undefined => {
   if (value.concrete === 0n) {
     recorder.guards.pin(value, 'call value')
     return undefined
@@ -60,7 +60,7 @@ const carried = (recorder: Recorder, value: Word): Word | undefined => {
  * Returns the success word, or the halt of the caller.
  */
 export const callFrame = async (
-  recorder: Recorder,
+  recorder: Recording,
   frame: Frame,
   kind: CallKind,
   words: readonly Word[],
@@ -87,7 +87,7 @@ export const callFrame = async (
 }
 
 /** Charges for value, and for the account that it makes (EIP-161). */
-const payForValue = (recorder: Recorder, frame: Frame, value: Word, to: PathAccount): void => {
+const payForValue = (recorder: Recording, frame: Frame, value: Word, to: PathAccount): void => {
   const { self, gas } = frame.context
   if (self.isSender) throw new Unsupported('value from the sender', frame.pc)
   if (recorder.concreteBalance(self) < value.concrete) throw new Unsupported('call without funds', frame.pc)
@@ -96,7 +96,7 @@ const payForValue = (recorder: Recorder, frame: Frame, value: Word, to: PathAcco
   gas.check()
 }
 
-const calleeGas = (recorder: Recorder, frame: Frame, requested: Word, stipend = 0): FrameGas => {
+const calleeGas = (recorder: Recording, frame: Frame, requested: Word, stipend = 0): FrameGas => {
   const { builder, guards } = recorder
   const { gas } = frame.context
   guards.require(gas.sufficient(), 'gas left at a call is not negative')
@@ -107,7 +107,7 @@ const calleeGas = (recorder: Recorder, frame: Frame, requested: Word, stipend = 
 }
 
 const runCallee = async (
-  recorder: Recorder,
+  recorder: Recording,
   frame: Frame,
   kind: CallKind,
   operands: CallOperands,
@@ -132,7 +132,7 @@ const runCallee = async (
 }
 
 const finishCall = (
-  recorder: Recorder,
+  recorder: Recording,
   frame: Frame,
   operands: CallOperands,
   result: FrameResult,
@@ -160,7 +160,7 @@ const finishCall = (
  * A limit below 2^31 keeps that sum below 2^32: all else in a path costs far less than 2^31 (its bounds on steps and
  * bytes).
  */
-const guardGasLimit = (recorder: Recorder, pc: number): void => {
+const guardGasLimit = (recorder: Recording, pc: number): void => {
   const { builder, guards, transaction } = recorder
   if (transaction.gas > MAX_HALTING_GAS) throw new Unsupported('gas bound', pc)
   const below = builder.make('ge32', [builder.constant(BigInt(MAX_HALTING_GAS)), builder.make('gas', [])])
@@ -168,7 +168,7 @@ const guardGasLimit = (recorder: Recorder, pc: number): void => {
 }
 
 const callPrecompile = async (
-  recorder: Recorder,
+  recorder: Recording,
   frame: Frame,
   operands: CallOperands,
   address: bigint,

@@ -3,7 +3,7 @@ import { MEMO_BLOCK_HASH, MEMO_OWNERS, memoWords, ONE_WORD_PRECOMPILES, type Pre
 import { BLOCK_HASH_WINDOW } from '../spec/gas.ts'
 import type { FrameGas } from './gas.ts'
 import { type Bytes, bytesOfWord, EMPTY_BYTES, sliceBytes, type Word, wordAt, wordsOfBytes } from './memory.ts'
-import type { Recorder } from './recorder.ts'
+import type { Recording } from './recording.ts'
 import { Unsupported } from './transaction.ts'
 
 /** Longer inputs are not worth their columns. */
@@ -29,7 +29,7 @@ export interface PrecompileOutcome {
  * of the input, and from the words of it that are pinned here.
  */
 export const runPrecompile = async (
-  recorder: Recorder,
+  recorder: Recording,
   address: number,
   input: Bytes,
   gas: FrameGas,
@@ -58,14 +58,14 @@ export const runPrecompile = async (
 const FAILED: PrecompileOutcome = { success: false, output: EMPTY_BYTES }
 
 /** Charges the price of a precompile; false, under a guard, where the gas does not cover it. */
-const charged = ({ guards }: Recorder, gas: FrameGas, price: number): boolean => {
+const charged = ({ guards }: Recording, gas: FrameGas, price: number): boolean => {
   gas.charge(price)
   if (gas.left >= 0) guards.require(gas.sufficient(), 'gas covers the precompile')
   else guards.requireNot(gas.sufficient(), 'gas does not cover the precompile')
   return gas.left >= 0
 }
 
-const outputOf = (recorder: Recorder, address: number, input: Bytes, result: PrecompileResult): Bytes => {
+const outputOf = (recorder: Recording, address: number, input: Bytes, result: PrecompileResult): Bytes => {
   const { builder, guards } = recorder
   const concrete = memoWords(address, result)
   const read = (index: number): Word => ({
@@ -96,13 +96,13 @@ const outputOf = (recorder: Recorder, address: number, input: Bytes, result: Pre
 }
 
 /** Word `index` of the memo of this input. */
-const memoWord = ({ builder }: Recorder, address: number, input: Bytes, index: number): ValueId => {
+const memoWord = ({ builder }: Recording, address: number, input: Bytes, index: number): ValueId => {
   const hash = builder.make('keccak', wordsOfBytes(builder, input), input.cells.length)
   const key = builder.make('add', [hash, builder.constant(BigInt(index))])
   return builder.make('load', [builder.make('slot', [builder.constant(BigInt(MEMO_OWNERS + address)), key])])
 }
 
-const pinBytes = ({ builder, guards }: Recorder, input: Bytes, start: number, end: number): void => {
+const pinBytes = ({ builder, guards }: Recording, input: Bytes, start: number, end: number): void => {
   for (let at = start; at < end; at += 32) {
     guards.pin(wordAt(builder, sliceBytes(input, at, Math.min(32, end - at)), 0), `input of the precompile at ${at}`)
   }
@@ -121,7 +121,7 @@ const headOfExponent = (input: Uint8Array): number => {
 }
 
 /** BLOCKHASH: a memo by number for the ancestors that it answers for, else 0; which of both is a guard. */
-export const blockHash = async (recorder: Recorder, number: Word): Promise<Word> => {
+export const blockHash = async (recorder: Recording, number: Word): Promise<Word> => {
   const { builder, guards, transaction, state } = recorder
   const current = builder.make('environment', [], 'number')
   const { concrete } = number

@@ -35,6 +35,7 @@ import {
   wordsOfBytes,
 } from './memory.ts'
 import { blockHash } from './precompiles.ts'
+import type { Recording } from './recording.ts'
 import { type RecordedTransaction, type RecordState, type TraceStep, Unsupported } from './transaction.ts'
 
 /** Bounds that keep recording cheap on hostile input; past them the transaction is simply not transpiled. */
@@ -84,7 +85,7 @@ const instructionsAt = (fork: Fork): readonly (Instruction | undefined)[] => {
  * What the concrete run takes for granted becomes a guard: branches, jump and call targets, lengths and memory offsets
  * that were symbolic, aliasing, gas. So control flow, memory layout, warm and cold are constants of the path.
  */
-export class Recorder {
+export class Recorder implements Recording {
   readonly builder: Builder
   readonly guards: Guards
   readonly accounts: PathAccounts
@@ -94,7 +95,6 @@ export class Recorder {
   readonly trace: TraceStep[] = []
   /** Skeleton keys in the order met; position = index that a `skeleton` value carries. */
   readonly skeletons: string[] = []
-  /** Precompiles that were called, by address. */
   readonly precompiles = new Set<number>()
   /** Whether a frame ran out of gas: how far a lane gets in it depends on its gas. */
   ranOut = false
@@ -259,13 +259,11 @@ export class Recorder {
     frame.context.gas.chargeDynamic(price, bytes * GAS_EXP_BYTE)
   }
 
-  /** The price of an access (EIP-2929, Berlin); before, it is in the base gas of the opcode. */
   accessGas(isCold: boolean, cold: number): number {
     if (!this.hasAccessGas) return 0
     return isCold ? cold : GAS_WARM
   }
 
-  /** Charges an account access and returns the account. */
   async accessAccount(frame: Frame, address: Word): Promise<PathAccount> {
     const account = await this.accounts.resolve(address, frame.pc)
     frame.context.gas.charge(this.accessGas(this.journal.touchAccount(account), GAS_COLD_ACCOUNT))
@@ -273,10 +271,6 @@ export class Recorder {
     return account
   }
 
-  /**
-   * The account whose code runs where `account` is called (EIP-7702). `frame` pays for the access; a transaction does
-   * not.
-   */
   async codeOf(frame: Frame | undefined, account: PathAccount): Promise<PathAccount> {
     if (account.delegate === undefined) return account
     const target = await this.accounts.resolve(this.constant(account.delegate), this.guards.place.pc)
@@ -287,7 +281,6 @@ export class Recorder {
     return target
   }
 
-  /** Guards that an account has the code skeleton it had when recorded, or none. */
   guardCode(account: PathAccount): void {
     if (account.skeleton === undefined) {
       this.guards.requireNot(this.builder.make('hascode', [account.id]), 'the account has no code')
@@ -358,6 +351,7 @@ export class Recorder {
     frame.memory.write(Number(to.concrete), sliceBytes(source, at, count))
   }
 
+  // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a table, with a case for each opcode
   private execute(
     frame: Frame,
     row: Opcode,
@@ -519,16 +513,11 @@ export class Recorder {
     })
   }
 
-  /** What the account has at this point of the recorded transaction; no guard, no value. */
   concreteBalance(account: PathAccount): bigint {
     const sent = account === this.accounts.all[0] ? this.transaction.value : 0n
     return this.journal.concreteBalance(account, account.balance + sent)
   }
 
-  /**
-   * Guards that an account without code exists, or does not, as when recorded. The sender always does: its nonce was
-   * raised.
-   */
   guardExistence(account: PathAccount): boolean {
     if (account.isSender || account.skeleton !== undefined) return true
     const exists = this.builder.make('exists', [account.id])

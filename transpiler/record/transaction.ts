@@ -1,7 +1,16 @@
 import type { EnvironmentWord } from '../layout/environment.ts'
 import type { PrecompileResult } from '../layout/memo.ts'
 import type { Fork } from '../spec/forks.ts'
-import type { ListedAccount } from './access_list.ts'
+
+/**
+ * An entry of an access list (EIP-2930): an address, and storage keys of it.
+ *
+ * Example: {@link recordPath}.
+ */
+export interface ListedAccount {
+  readonly address: bigint
+  readonly keys: readonly bigint[]
+}
 
 /**
  * The transaction a path is recorded from. Addresses and quantities are words; `gas` is the limit minus intrinsic gas.

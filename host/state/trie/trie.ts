@@ -10,7 +10,7 @@ import {
   wordToBytes,
   wordToHex,
 } from '../../primitives/word.ts'
-import type { DumpedAccount } from '../memory_state.ts'
+import type { DumpedAccount } from '../allocation.ts'
 import type { StateWrites } from '../state.ts'
 import { NodeTrie, nameOf, type TrieChange } from './node_trie.ts'
 import { type NodeSink, sortedTrieRoot } from './sorted_trie.ts'

@@ -1,6 +1,6 @@
 import type { RecordedTransaction, RecordState } from '../../../transpiler/index.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import type { ListedAccount } from '../../../transpiler/record/access_list.ts'
+import type { ListedAccount } from '../../../transpiler/record/transaction.ts'
 import type { Fork } from '../../../transpiler/spec/forks.ts'
 import type { Schedule } from '../../batch/open_batch.ts'
 import { type TransactionBatch, transactionData } from '../../chain/batch.ts'
