@@ -39,6 +39,24 @@ const shares = (size: number) => {
   return { transfer: size - token - swap - serial, token, swap, serial }
 }
 
+/** The number of the kind of each transaction, before they are mixed. */
+const kindsByPlace = (share: Readonly<Record<(typeof KINDS)[number], number>>, size: number): Uint8Array => {
+  const kinds = new Uint8Array(size)
+  KINDS.reduce((at, kind, number) => {
+    kinds.fill(number, at, at + share[kind])
+    return at + share[kind]
+  }, 0)
+  return kinds
+}
+
+/** The slots in which a contract keeps a digest for each of `count` callers. */
+const emptyDigests = (contract: Parameters<typeof repeatAddress>[0], callers: Uint32Array, count: number) => ({
+  count,
+  addresses: repeatAddress(contract, count),
+  keys: mappingKeys(callers, count, 0),
+  values: new Uint32Array(8 * count),
+})
+
 /** A rollup's block: payments first of all, some trade, and a little of what only the serial tier can do. */
 export const mixed: Workload = {
   name: 'mixed',
@@ -60,12 +78,7 @@ export const mixed: Workload = {
     const origin = `bench/contracts/sources/Creator.sol (${compiler})`
     const creator = await chain.program(await chain.deploy(creation), origin)
     const builders = createAddresses(share.serial, random)
-    const digests = {
-      count: share.serial,
-      addresses: repeatAddress(creator.address, share.serial),
-      keys: mappingKeys(builders, share.serial, 0),
-      values: new Uint32Array(8 * share.serial),
-    }
+    const digests = emptyDigests(creator.address, builders, share.serial)
 
     const genesis = new Genesis()
     genesis.accounts(payers, ether.funded, WEALTH)
@@ -83,11 +96,7 @@ export const mixed: Workload = {
     const etherTo = new Uint32Array(share.transfer)
     const tokenFrom = new Uint32Array(share.token)
     const tokenTo = new Uint32Array(share.token)
-    const kinds = new Uint8Array(size)
-    KINDS.reduce((at, kind, number) => {
-      kinds.fill(number, at, at + share[kind])
-      return at + share[kind]
-    }, 0)
+    const kinds = kindsByPlace(share, size)
 
     const writeTransfer = (writer: BatchWriter, i: number, nonce: number) => {
       writer.begin(payers, 5 * etherFrom[i]!, payers, 5 * etherTo[i]!, nonce, 21_000)
