@@ -41,10 +41,13 @@ describe('random batches', () => {
           expect.fail(`${told(failure)}\nfewest transactions that differ: ${keepFailure(failure)}`)
       }
       fuzzer.close()
-      const { tiers, compared } = fuzzer.tally
+      const { tiers, compared, comparedTiers } = fuzzer.tally
       // The batches must exercise every tier, or the test claims more than it shows. A few batches may not.
       if (runs < 50) return
       expect(compared).toBeGreaterThan(runs / 10)
+      expect(comparedTiers.pathKernel).toBeGreaterThan(0)
+      for (const form of ['pathProgram', 'pathHost', 'cpu'] as const)
+        expect(comparedTiers[form]).toBeGreaterThan(runs / 10)
       expect(tiers.pathProgram).toBeGreaterThan(runs / 2)
       if (isAtLeast(fork, 'berlin')) {
         expect(tiers.pathKernel).toBeGreaterThan(0)
