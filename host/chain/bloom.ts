@@ -22,7 +22,7 @@ export const bloomIndicesOfAddress = (dst: Uint16Array, address: Uint32Array, at
 }
 
 /** The three bit numbers of what these bytes hash to. */
-export const bloomIndices = (dst: Uint16Array, bytes: Uint8Array): void => {
+const bloomIndices = (dst: Uint16Array, bytes: Uint8Array): void => {
   const digest = keccak256(bytes)
   for (let n = 0; n < 3; n++) dst[n] = ((digest[2 * n]! << 8) | digest[2 * n + 1]!) & 2047
 }

@@ -47,7 +47,6 @@ export interface ReceiptSource {
   depositNonce?(lane: number): bigint | undefined
 }
 
-export const STATUS_FAILURE = 0
 export const STATUS_SUCCESS = 1
 /** Not included in the block: no gas, no receipt. */
 export const STATUS_REJECTED = 2
