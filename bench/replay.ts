@@ -4,6 +4,7 @@ import type { TransactionExplanation } from '../host/batch/explain.ts'
 import type { TransactionBatch, TransactionObject } from '../host/chain/batch.ts'
 import { encodeBatch } from '../host/chain/encode_batch.ts'
 import type { BlockEnvironment } from '../host/chain/environment.ts'
+import { DeviceClock, type DeviceTimes } from '../host/device/clock.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
 import { createExecutor } from '../host/flows/executor.ts'
 import type { ExecutionResult, Executor } from '../host/flows/executor_interface.ts'
@@ -70,10 +71,13 @@ export interface Job {
  */
 export class Replayer {
   readonly #options: ReplayOptions
+  /** Runs only in passes that are not measured: timing takes time. */
+  readonly #clock: DeviceClock | undefined
   readonly #executors = new Map<string, { readonly executor: Executor; readonly state: SwitchedState }>()
 
   constructor(options: ReplayOptions) {
     this.#options = options
+    this.#clock = options.device === undefined ? undefined : new DeviceClock(options.device)
   }
 
   /** Throws FixtureError where the file lacks what the block asks for. */
@@ -95,7 +99,8 @@ export class Replayer {
   /**
    * First pass: records every path it can, notes changes and is checked; then serial execution, once unmeasured; warm
    * passes until nothing is compiled in them, for a second at least if there are so many, serial and ours in turns;
-   * then samples, serial and ours in turns; last one pass that explains itself. Every pass is checked.
+   * then samples, serial and ours in turns; last one pass that explains itself and times the device. Every pass is
+   * checked.
    */
   async run(
     job: Job,
@@ -150,7 +155,8 @@ export class Replayer {
       serial ? 'every receipt and the whole state of serial @ethereumjs/vm' : '',
     ].filter((text) => text !== '')
     const samplesMs = measured.map(({ elapsedMs }) => elapsedMs)
-    const { rounds, timings, deviceTimes } = measured[medianIndex(samplesMs)]!
+    const { rounds, timings } = measured[medianIndex(samplesMs)]!
+    const { deviceTimes } = last
     const medianMs = median(samplesMs)
     const serialMedianMs = serialMs.length === 0 ? 0 : median(serialMs)
     const run: ReplayRun = {
@@ -199,16 +205,22 @@ export class Replayer {
     executor.forget()
     const explain = kind === 'first' || kind === 'explained'
     if (kind === 'measured') collectGarbage()
+    const clock = this.#clock
+    if (clock !== undefined) {
+      clock.isOn = explain
+      clock.begin()
+    }
     const start = performance.now()
     const result = await executor.execute({ env: job.env, transactions, explain, changes: kind === 'first' })
-    return { elapsedMs: performance.now() - start, result, after }
+    const elapsedMs = performance.now() - start
+    return { elapsedMs, result, after, deviceTimes: explain ? clock?.times : undefined }
   }
 
   #executorOf({ fork, chainId }: Job) {
     const key = `${fork} ${chainId}`
     const known = this.#executors.get(key)
     if (known !== undefined) return known
-    const { device, pathStore, workers, tiers } = this.#options
+    const { pathStore, workers, tiers } = this.#options
     const state = new SwitchedState()
     const executor = createExecutor({
       fork,
@@ -218,9 +230,8 @@ export class Replayer {
       // A block has a hundred paths: they run as programs, which are there as soon as they are recorded.
       compile: 'wait',
       kernels: 'never',
-      deviceTimes: true,
       ...tiers,
-      ...(device === undefined ? {} : { device }),
+      ...(this.#clock === undefined ? {} : { device: this.#clock.device }),
       ...(pathStore === undefined ? {} : { pathStore }),
       ...(workers === undefined ? {} : { workers }),
     })
@@ -236,6 +247,7 @@ interface Pass {
   readonly elapsedMs: number
   readonly result: ExecutionResult
   readonly after: MemoryState
+  readonly deviceTimes: DeviceTimes | undefined
 }
 
 /** What is kept of a measured pass: its receipts and its state go before the next one. */
@@ -243,15 +255,9 @@ interface MeasuredPass {
   readonly elapsedMs: number
   readonly rounds: number
   readonly timings: ExecutionResult['timings']
-  readonly deviceTimes: ExecutionResult['deviceTimes']
 }
 
-const measuredOf = ({ elapsedMs, result: { rounds, timings, deviceTimes } }: Pass): MeasuredPass => ({
-  elapsedMs,
-  rounds,
-  timings,
-  deviceTimes,
-})
+const measuredOf = ({ elapsedMs, result: { rounds, timings } }: Pass): MeasuredPass => ({ elapsedMs, rounds, timings })
 
 const WARM = 'recorded paths, compiled kernels and the code of the host; accounts and slots are read anew in every pass'
 

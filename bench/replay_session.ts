@@ -3,6 +3,7 @@ import { FixtureError } from '../conformance/json_field.ts'
 import { adapterRequest } from '../host/device/adapter.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
 import { openDevice } from '../host/device/device.ts'
+import { deviceCosts } from '../host/flows/device_costs.ts'
 import { openPathStore } from '../host/tiers/path/store/store.ts'
 import { conflictMap, type Footprint } from './conflict_map.ts'
 import { commitOfCheckout, machine } from './machine.ts'
@@ -40,12 +41,13 @@ export const runReplay = async (options: ReplaySessionOptions): Promise<ReplayRe
   for (const file of files) readBlockFixture(file)
   const asked = adapter === 'none' ? undefined : adapterRequest(adapter)
   const device = adapter === 'none' ? undefined : await openDevice(asked === undefined ? {} : { adapter: asked })
+  const costs = device === undefined ? {} : { costs: await deviceCosts(device) }
   const pathStore = keepPaths ? openPathStore() : undefined
   const replayer = new Replayer({
     device,
     samples,
     serial,
-    tiers,
+    tiers: { ...tiers, ...costs },
     ...(workers === undefined ? {} : { workers }),
     ...(pathStore === undefined ? {} : { pathStore }),
   })

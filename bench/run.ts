@@ -1,3 +1,4 @@
+import { DeviceClock, type DeviceTimes } from '../host/device/clock.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
 import { createExecutor } from '../host/flows/executor.ts'
 import type { ExecutionResult, Executor } from '../host/flows/executor_interface.ts'
@@ -67,11 +68,14 @@ const CONFLICT_SAMPLE = 100
  * One executor runs successive blocks on the state that they leave behind, as a sequencer does: kernels are compiled
  * and the senders' accounts are in its tables, a tenth of the recipients is new in every block. A sample is one
  * `execute` call from typed arrays to committed state and receipts with blooms. Making the block, copying the state for
- * the verification, and verifying are outside.
+ * the verification, and verifying are outside. The device is timed in a block of its own, the last before the samples.
  */
 export const runWorkload = async (workload: Workload, options: RunOptions): Promise<WorkloadResult> => {
   const { progress, samples, revm, openSecond } = options
-  progress.start(workload.name, 3 + samples + (revm ? 1 : 0) + (openSecond === undefined ? 0 : 1))
+  progress.start(
+    workload.name,
+    3 + samples + (options.device === undefined ? 0 : 1) + (revm ? 1 : 0) + (openSecond === undefined ? 0 : 1),
+  )
   try {
     return await measure(workload, options)
   } finally {
@@ -90,17 +94,20 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
   const conflictHeavy = workload.shares === 'slots'
   const size =
     options.size ??
-    chooseSize(probe, samples + WARM_UP_BLOCKS + 1, SIZE_SHARE * options.budgetMs, conflictHeavy ? 1 : 4)
+    chooseSize(probe, samples + WARM_UP_BLOCKS + 2, SIZE_SHARE * options.budgetMs, conflictHeavy ? 1 : 4)
   progress.step(`building ${size} transactions per block`)
   const scenario = await workload.build({
     fork,
     size,
     seed,
-    blocks: samples + MOST_WARM_UP_BLOCKS + MOST_REPLACED_BLOCKS,
+    blocks: samples + MOST_WARM_UP_BLOCKS + MOST_REPLACED_BLOCKS + 1,
   })
   const state = genesisState(scenario)
-  const executor = open(workload, scenario, state, options)
+  const clock = device === undefined ? undefined : new DeviceClock(device)
+  if (clock !== undefined) clock.isOn = false
+  const executor = open(workload, scenario, state, { ...options, device: clock?.device })
   const warmUp: TimedResult[] = []
+  let deviceTimes: DeviceTimes | undefined
   const measured: Sample[] = []
   try {
     progress.step('warming up')
@@ -109,20 +116,30 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
     while (warmUp.length < WARM_UP_BLOCKS || (warmUp.length < MOST_WARM_UP_BLOCKS && isCold())) {
       warmUp.push((await execute(executor, scenario.next())).timed)
     }
-    let replaced = 0
-    while (measured.length < samples) {
-      progress.step(`sample ${measured.length + 1} of ${samples}`)
+    const verified = async (): Promise<Sample> => {
       const before = state.clone()
       const block = scenario.next()
       collectGarbage()
       const { timed, receipts } = await execute(executor, block)
-      if (compiled(timed) && replaced < MOST_REPLACED_BLOCKS) {
-        replaced++
-        warmUp.push(timed)
-        continue
-      }
       const executed = { scenario, shares: workload.shares, block, receipts, before, after: state }
-      measured.push({ ...timed, verification: await verifyBlock(executed, seed + measured.length) })
+      return { ...timed, verification: await verifyBlock(executed, seed + measured.length) }
+    }
+    if (clock !== undefined) {
+      progress.step('timing the device')
+      clock.isOn = true
+      clock.begin()
+      warmUp.push(await verified())
+      deviceTimes = clock.times
+      clock.isOn = false
+    }
+    let replaced = 0
+    while (measured.length < samples) {
+      progress.step(`sample ${measured.length + 1} of ${samples}`)
+      const sample = await verified()
+      if (compiled(sample) && replaced < MOST_REPLACED_BLOCKS) {
+        replaced++
+        warmUp.push(sample)
+      } else measured.push(sample)
     }
   } finally {
     executor.close()
@@ -150,7 +167,7 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
     rounds: result.rounds,
     exits: result.exits,
     stagesMs: { ...result.timings },
-    ...(result.deviceTimes === undefined ? {} : { deviceTimes: result.deviceTimes }),
+    ...(deviceTimes === undefined ? {} : { deviceTimes }),
     compileMs: await compileTimes(workload, options, compileMs),
     deviceBytesPerTx: result.deviceBytesPerTransaction,
     peers,
@@ -247,7 +264,6 @@ const open = (
     state,
     // What is measured is what a path comes to once it has earned its own kernel.
     compile: 'wait',
-    deviceTimes: true,
     ...tiers,
     ...(kernels === undefined ? {} : { kernels }),
     ...(device === undefined ? {} : { device }),
@@ -260,15 +276,7 @@ interface TimedResult {
   readonly gas: number
   readonly result: Pick<
     ExecutionResult,
-    | 'tiers'
-    | 'rounds'
-    | 'exits'
-    | 'timings'
-    | 'deviceTimes'
-    | 'compileMs'
-    | 'chunks'
-    | 'faults'
-    | 'deviceBytesPerTransaction'
+    'tiers' | 'rounds' | 'exits' | 'timings' | 'compileMs' | 'chunks' | 'faults' | 'deviceBytesPerTransaction'
   >
 }
 
@@ -282,9 +290,9 @@ const execute = async (executor: Executor, { env, transactions }: WorkloadBlock)
   const { receipts, ...executed } = await executor.execute({ env, transactions })
   const elapsedMs = performance.now() - start
   // Nothing of a block that is large is kept.
-  const { tiers, rounds, exits, timings, deviceTimes, compileMs, chunks, faults, deviceBytesPerTransaction } = executed
+  const { tiers, rounds, exits, timings, compileMs, chunks, faults, deviceBytesPerTransaction } = executed
   const result = { tiers, rounds, exits, timings, compileMs, chunks, faults, deviceBytesPerTransaction }
-  const timed = { elapsedMs, gas: receipts.totalGasUsed, result: { ...result, ...(deviceTimes && { deviceTimes }) } }
+  const timed = { elapsedMs, gas: receipts.totalGasUsed, result }
   return { timed, receipts }
 }
 

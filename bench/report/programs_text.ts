@@ -1,7 +1,7 @@
 import { geometricMean, isInMean, type ProgramsReport, timesSerial } from '../simulation/program_session.ts'
 import type { ProgramReport } from '../simulation/run_program.ts'
 import { isWide, WIDE_NOTE } from './statistics.ts'
-import { grouped, milliseconds, rounded, spreadText } from './text.ts'
+import { deviceMsText, grouped, milliseconds, rounded, spreadText } from './text.ts'
 import { type TextStyle, table } from './text_table.ts'
 
 export const PROGRAM_HEAD = [
@@ -13,6 +13,7 @@ export const PROGRAM_HEAD = [
   'Mgas/s',
   'ms',
   '±',
+  'device ms',
   'serial calls/s',
   'times',
   'revm Mgas/s',
@@ -32,6 +33,7 @@ export const programCells = (report: ProgramReport): readonly string[] => {
     rounded((callsPerSecond * gas) / lanes / 1e6),
     rounded((1000 * lanes) / callsPerSecond),
     spreadText(samplesMs),
+    deviceMsText(report.deviceTimes),
     rounded(serial.callsPerSecond),
     rounded(timesSerial(report)),
     revm === undefined ? '-' : rounded(revm.mgasPerSecond),

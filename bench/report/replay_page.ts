@@ -12,7 +12,7 @@ import {
 import { type BlockReplay, type ReplayReport, totalsOf } from './replay_schema.ts'
 import { TIER_HEAD, TIER_NOTE, TIMING_NOTE, tierCells, totalRows } from './replay_text.ts'
 import { isWide, median, medianIndex, WIDE_NOTE } from './statistics.ts'
-import { grouped, rounded, spreadText } from './text.ts'
+import { deviceMsText, grouped, rounded, spreadText } from './text.ts'
 
 /**
  * One self-contained page about a replay: what ran where, how fast against the serial peer, and what conflicts with
@@ -152,11 +152,23 @@ const timeSection = (blocks: readonly BlockReplay[]): PageSection => ({
     ? [WIDE_NOTE]
     : [],
   table: {
-    head: ['block', 'ms', 'spread', 'serial ms', 'spread', 'times', 'passes', 'first pass, ms', 'compiled, ms'],
+    head: [
+      'block',
+      'ms',
+      'spread',
+      'device ms',
+      'serial ms',
+      'spread',
+      'times',
+      'passes',
+      'first pass, ms',
+      'compiled, ms',
+    ],
     rows: blocks.map((block) => [
       block.block,
       rounded(block.medianMs),
       spreadText(block.samplesMs),
+      deviceMsText(block.deviceTimes),
       block.serialSamplesMs.length === 0 ? '-' : rounded(block.serialMedianMs),
       spreadText(block.serialSamplesMs),
       block.ratio === 0 ? '-' : rounded(block.ratio),

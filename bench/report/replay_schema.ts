@@ -47,7 +47,10 @@ export interface ReplayRun {
   readonly exits: Readonly<Record<string, number>>
   /** Of the pass with the median time. */
   readonly stagesMs: StageTimes
-  /** Of the same pass; without `totalMs` where the adapter has no timestamp queries. */
+  /**
+   * Of a pass of its own, since timing takes time; without `totalMs` where the adapter has no timestamp queries. A
+   * block whose only pass is long is timed in it.
+   */
   readonly deviceTimes?: DeviceTimes
   /** The first pass: it records paths, and no table of the device is filled yet. */
   readonly firstMs: number
@@ -92,6 +95,8 @@ export interface ReplayTotals {
   readonly tiers: TierCounts
   readonly tierGas: TierCounts
   readonly medianMs: number
+  /** On the device; undefined where a block was not timed there. */
+  readonly deviceMs: number | undefined
   readonly serialMedianMs: number
   readonly ratio: number
 }
@@ -125,6 +130,9 @@ export const totalsOf = (runs: readonly ReplayRun[]): ReplayTotals | undefined =
     tiers: runs.reduce((total, { tiers }) => addTiers(total, tiers), NO_TIERS),
     tierGas: runs.reduce((total, { tierGas }) => addTiers(total, tierGas), NO_TIERS),
     medianMs: sum(({ medianMs }) => medianMs),
+    deviceMs: runs.every(({ deviceTimes }) => deviceTimes?.totalMs !== undefined)
+      ? sum(({ deviceTimes }) => deviceTimes?.totalMs ?? 0)
+      : undefined,
     serialMedianMs,
     ratio: compared.length === 0 || ourMs === 0 ? 0 : serialMedianMs / ourMs,
   }

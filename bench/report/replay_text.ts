@@ -12,7 +12,7 @@ import {
   totalsOf,
 } from './replay_schema.ts'
 import { isWide, WIDE_NOTE } from './statistics.ts'
-import { grouped, milliseconds, NOTE_INDENT, placeLines, rounded, spreadText } from './text.ts'
+import { deviceMsText, grouped, milliseconds, NOTE_INDENT, placeLines, rounded, spreadText } from './text.ts'
 import { folded, foldedAfter, type TextStyle, table } from './text_table.ts'
 
 /** `37 %`; `-` of nothing. */
@@ -42,7 +42,7 @@ export const tierCells = ({ tiers, tierGas, gas }: Pick<ReplayRun, 'tiers' | 'ti
   ]
 }
 
-const HEAD = ['transactions', 'Mgas', ...TIER_HEAD, 'rounds', 'ms', '±', 'serial ms', 'ratio', '']
+const HEAD = ['transactions', 'Mgas', ...TIER_HEAD, 'rounds', 'ms', '±', 'device ms', 'serial ms', 'ratio', '']
 
 const cells = (run: Pick<ReplayRun, 'txCount' | 'gas' | 'tiers' | 'tierGas'>): readonly string[] => [
   grouped(run.txCount),
@@ -55,6 +55,7 @@ const runCells = (run: ReplayRun): readonly string[] => [
   String(run.rounds),
   rounded(run.medianMs),
   spreadText(run.samplesMs),
+  deviceMsText(run.deviceTimes),
   run.serialSamplesMs.length === 0 ? '-' : rounded(run.serialMedianMs),
   run.ratio === 0 ? '-' : rounded(run.ratio),
   VERDICTS[run.verdict],
@@ -67,6 +68,7 @@ const totalCells = (totals: ReplayTotals): readonly string[] => [
   '',
   rounded(totals.medianMs),
   '',
+  deviceMsText({ totalMs: totals.deviceMs }),
   totals.serialMedianMs === 0 ? '-' : rounded(totals.serialMedianMs),
   totals.ratio === 0 ? '-' : rounded(totals.ratio),
   '',

@@ -41,7 +41,7 @@ export interface WorkloadResult {
   /** Transactions that left the device, by reason. */
   readonly exits: Readonly<Record<string, number>>
   readonly stagesMs: StageTimes
-  /** Of the median sample; without `totalMs` where the adapter has no timestamp queries. */
+  /** Of a block of its own, since timing takes time; without `totalMs` where the adapter has no timestamp queries. */
   readonly deviceTimes?: DeviceTimes
   /**
    * Time spent compiling kernels in this run, outside the samples: with an empty and with a filled driver cache; 0 =

@@ -104,6 +104,10 @@ export const deviceTimesText = (times: DeviceTimes | undefined): string => {
   return [rounded(times.totalMs), ...(parts.length === 0 ? [] : [parts.join(', ')])].join(': ')
 }
 
+/** Milliseconds on the device in all; `-` where nothing was timed. */
+export const deviceMsText = (times: Pick<DeviceTimes, 'totalMs'> | undefined): string =>
+  times?.totalMs === undefined ? '-' : rounded(times.totalMs)
+
 const exitLines = ({ exits, txCount }: WorkloadResult): string => {
   const sorted = Object.entries(exits).sort(([, a], [, b]) => b - a)
   if (sorted.length === 0) return 'none'

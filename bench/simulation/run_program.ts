@@ -2,9 +2,10 @@ import type { Program } from '../../conformance/program_file.ts'
 import { type TransactionBatch, transactionData } from '../../host/chain/batch.ts'
 import { decodeTransaction } from '../../host/chain/encode_batch.ts'
 import { adapterRequest } from '../../host/device/adapter.ts'
-import type { DeviceTimes } from '../../host/device/clock.ts'
+import { DeviceClock, type DeviceTimes } from '../../host/device/clock.ts'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { openDevice } from '../../host/device/device.ts'
+import { deviceCosts } from '../../host/flows/device_costs.ts'
 import { createExecutor } from '../../host/flows/executor.ts'
 import type { Executor, TierCounts } from '../../host/flows/executor_interface.ts'
 import type { Simulation, SimulationTimings } from '../../host/flows/simulation.ts'
@@ -57,7 +58,10 @@ export interface ProgramReport {
   readonly callsPerSecond: number
   readonly spread: number
   readonly stagesMs: SimulationTimings
-  /** Of the same sample; without `totalMs` where the adapter has no timestamp queries. */
+  /**
+   * Of a simulation of its own before the samples, since timing takes time (with `cold`, of the one that is the first
+   * sample); without `totalMs` where the adapter has no timestamp queries.
+   */
   readonly deviceTimes?: DeviceTimes
   readonly serial: { readonly name: '@ethereumjs/evm'; readonly calls: number; readonly callsPerSecond: number }
   readonly verified: { readonly lanes: number; readonly all: boolean }
@@ -90,7 +94,8 @@ export const runProgram = async (
   const request = adapterRequest(adapter)
   const device = await openDevice(request === undefined ? {} : { adapter: request })
   try {
-    return await runProgramOn(device, program, options)
+    const tiers = { ...options.tiers, costs: await deviceCosts(device) }
+    return await runProgramOn(device, program, { ...options, tiers })
   } finally {
     device.destroy()
   }
@@ -105,7 +110,9 @@ export const runProgramOn = async (
   const { seed, samples, tiers = {}, cold = false } = options
   const { fork, chainId } = program
   const state = MemoryState.from(program.pre)
-  const executor = createExecutor({ fork, chainId, state, device, compile: 'wait', deviceTimes: true, ...tiers })
+  const clock = new DeviceClock(device)
+  clock.isOn = false
+  const executor = createExecutor({ fork, chainId, state, device: clock.device, compile: 'wait', ...tiers })
   try {
     await checkExpected(program, state)
     const variations = await findVariations(program, seed)
@@ -114,18 +121,26 @@ export const runProgramOn = async (
         ? await chooseLanes(program, variations, executor, seed)
         : await fewerLanes(program, variations, executor, { ...options, lanes: options.lanes })
     const calls = variedCalls(program, variations, lanes, seed)
+    clock.isOn = cold
     let latest = await timed(executor, program, calls)
     const firstMs = latest.elapsedMs
     const firstCompileMs = latest.simulation.compileMs
     const taken: Sample[] = []
     // The results of the one before go: whoever kept them all would measure new memory for each.
-    const take = ({ elapsedMs, cpuMs, simulation: { timings, deviceTimes } }: TimedSimulation): void => {
-      taken.push({ elapsedMs, cpuMs, timings, deviceTimes })
+    const take = ({ elapsedMs, cpuMs, simulation: { timings } }: TimedSimulation): void => {
+      taken.push({ elapsedMs, cpuMs, timings })
     }
     if (cold) take(latest)
     const warmUntilMs = performance.now() + WARM_UP_MS
     for (let n = 0; !cold && (n === 0 || (n < MOST_WARM_UPS && performance.now() < warmUntilMs)); n++)
       latest = await timed(executor, program, calls)
+    if (!cold) {
+      clock.isOn = true
+      clock.begin()
+      latest = await timed(executor, program, calls)
+    }
+    clock.isOn = false
+    const deviceTimes = clock.times
     while (taken.length < samples) {
       collectGarbage()
       latest = await timed(executor, program, calls)
@@ -161,7 +176,7 @@ export const runProgramOn = async (
       callsPerSecond: (1000 * lanes) / median(samplesMs),
       spread: spread(samplesMs),
       stagesMs: middle.timings,
-      ...(middle.deviceTimes === undefined ? {} : { deviceTimes: middle.deviceTimes }),
+      deviceTimes,
       serial: {
         name: '@ethereumjs/evm',
         calls: serial.count,
@@ -180,7 +195,6 @@ interface Sample {
   readonly elapsedMs: number
   readonly cpuMs: number
   readonly timings: SimulationTimings
-  readonly deviceTimes: DeviceTimes | undefined
 }
 
 interface TimedSimulation {

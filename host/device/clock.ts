@@ -25,16 +25,19 @@ export interface KernelTime {
 /** Path kernels are named `path <id> part <n>`. */
 const nameOf = (label: string): string => (/^path [0-9a-f]+ part/.test(label) ? 'path kernels' : label)
 
-/** Has every run of a device time its dispatches, which then have a pass of their own each. */
+/** Has the runs of a device time their dispatches, which then have a pass of their own each. */
 export class DeviceClock {
   /** The device that is timed. */
   readonly device: ComputeDevice
+  /** Off: runs are what they are without a clock. */
+  isOn = true
   #kernels = new Map<string, { dispatches: number; ms: number }>()
   readonly #hasTimes: boolean
 
   constructor(target: ComputeDevice) {
     this.#hasTimes = target.features.has('timestamp-query')
     const run = async (commands: readonly Command[], options: RunOptions = {}): Promise<RunResult> => {
+      if (!this.isOn) return target.run(commands, options)
       const result = await target.run(commands, { ...options, timestamps: true })
       if (result.dispatchNs !== undefined) this.#note(commands, result.dispatchNs)
       return result
@@ -53,10 +56,12 @@ export class DeviceClock {
     this.#kernels = new Map()
   }
 
+  /** Since `begin`, as they are now. */
   get times(): DeviceTimes {
     let totalMs = 0
     for (const { ms } of this.#kernels.values()) totalMs += ms
-    return { totalMs: this.#hasTimes ? totalMs : undefined, kernels: Object.fromEntries(this.#kernels) }
+    const kernels = Object.fromEntries(Array.from(this.#kernels, ([name, time]) => [name, { ...time }]))
+    return { totalMs: this.#hasTimes ? totalMs : undefined, kernels }
   }
 
   #note(commands: readonly Command[], dispatchNs: readonly number[]): void {

@@ -110,6 +110,7 @@ const program = (name: string, callsPerSecond: number): ProgramReport => ({
   callsPerSecond,
   spread: 0,
   stagesMs: { route: 0, device: 0, judge: 0, cpu: 0 },
+  deviceTimes: { totalMs: 0.625, kernels: { 'lane VM': { dispatches: 3, ms: 0.625 } } },
   serial: { name: '@ethereumjs/evm', calls: 1, callsPerSecond: 10 },
   verified: { lanes: 100, all: true },
   faults: [],
@@ -138,6 +139,15 @@ describe('a report of programs', () => {
     expect(text).toMatch(/20 times serial @ethereumjs\/evm in the geometric mean of 2 programs/)
     expect(text).toMatch(/left the device: real\.c: 10 vm quota: memory/)
     expect(text).toMatch(/WRONG real\.wrong: lane 3/)
+  })
+
+  test('has the time on the device beside that of the call', () => {
+    const { deviceTimes: _, ...untimed } = program('revmc.b', 400)
+    const text = programsText(report([program('evmone.a', 100), untimed]), { decorated: false, width: 300 })
+    const [head = '', timed = '', other = ''] = text.split('\n')
+    expect(head).toMatch(/ ms +± +device ms +serial calls\/s /)
+    expect(timed).toMatch(/ 1,000 +- +0.625 +10 /)
+    expect(other).toMatch(/ 250 +- +- +10 /)
   })
 
   test('tells its targets over all files, after the last one', () => {

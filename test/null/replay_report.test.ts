@@ -41,10 +41,22 @@ describe('the table of a replay', () => {
 
   test('has a line for each block, for all, and for those after the merge', () => {
     expect(lines[2]).toMatch(
-      /^mainnet-15537394 +paris +80 +30 +25 % +35 % +10 % +5 % +25 % +40 % +10 % +58.6 % +2 +150 +6.67 % +450 +3 +exact$/,
+      /^mainnet-15537394 +paris +80 +30 +25 % +35 % +10 % +5 % +25 % +40 % +10 % +58.6 % +2 +150 +6.67 % +31.3 +450 +3 +exact$/,
     )
-    expect(lines[3]).toMatch(/^all 2 +460 +38 +86.3 % +6.1 % +1.7 % +0.9 % +5 % .* 152 +490 +3.22$/)
+    expect(lines[3]).toMatch(/^all 2 +460 +38 +86.3 % +6.1 % +1.7 % +0.9 % +5 % .* 152 +62.5 +490 +3.22$/)
     expect(lines[4]).toMatch(/^after the merge: 1 +80 /)
+  })
+
+  test('has no time on the device of blocks that were not timed there', () => {
+    const { deviceTimes: _, ...untimed } = replayedBlock()
+    const { kernels } = replayedBlock().deviceTimes!
+    const clockless = { ...untimed, deviceTimes: { totalMs: undefined, kernels } }
+    for (const block of [untimed, clockless]) {
+      const text = replayText(replayReport({ blocks: [block, replayedBlock()] }), PLAIN).split('\n')
+      expect(text[1]).toMatch(/ 150 +6.67 % +- +450 /)
+      expect(text[2]).toMatch(/ 31.3 +450 /)
+      expect(text[3]).toMatch(/^all 2 .* 300 +- +900 /)
+    }
   })
 
   test('says what differs, what a device did wrong, and what was not run', () => {
@@ -86,7 +98,7 @@ describe('the page of a replay', () => {
     const text = words(html)
     expect(text).toContain('2 blocks with 460 transactions; every one gave the exact result.')
     expect(text).toContain('mainnet-15537394 paris 80 30 25 % 35 % 10 % 5 % 25 % 40 % 10 % 58.6 % exact')
-    expect(text).toContain('mainnet-5891667 2 - 40 - 20 1 900 0')
+    expect(text).toContain('mainnet-5891667 2 - 31.3 40 - 20 1 900 0')
     expect(text).toContain('guard failed: a &lt; b 8 1.74 %')
     expect(text).toContain('USDT USDT 14 9 9')
     expect(text).toContain('USDT 0x1111…1111 3 9 4')

@@ -4,8 +4,10 @@ import type { Common } from '@ethereumjs/common'
 import { createEVM, EVMError, type EVMOpts, type EVMResult, type EVMRunCallOpts } from '@ethereumjs/evm'
 import type { Account, Address } from '@ethereumjs/util'
 import { ethereumjsHardfork, FORKS, type Fork } from '../../../transpiler/spec/forks.ts'
+import type { DeviceCosts } from '../../batch/cost.ts'
 import type { ComputeDevice } from '../../device/compute_device.ts'
 import { openDevice } from '../../device/device.ts'
+import { deviceCosts } from '../../flows/device_costs.ts'
 import { createExecutor } from '../../flows/executor.ts'
 import type { Executor, ExecutorOptions } from '../../flows/executor_interface.ts'
 import { wasmBn254 } from '../../precompiles/bn254.ts'
@@ -39,11 +41,20 @@ export interface GpuEvmOptions extends EVMOpts {
    * roots; `false` leaves its `flush` as it is. Default true.
    */
   readonly bulkFlush?: boolean
-  /** How the executor works (ExecutorOptions). */
+  /** How the executor works (ExecutorOptions). Without `costs` it has those of `deviceCosts`. */
   readonly executor?: Partial<
     Pick<
       ExecutorOptions,
-      'compile' | 'recordFrom' | 'range' | 'workers' | 'pathStore' | 'kernels' | 'programs' | 'paths' | 'laneVm'
+      | 'compile'
+      | 'recordFrom'
+      | 'range'
+      | 'workers'
+      | 'pathStore'
+      | 'kernels'
+      | 'programs'
+      | 'paths'
+      | 'laneVm'
+      | 'costs'
     >
   >
 }
@@ -297,11 +308,15 @@ export class GpuEvm extends SpecifiedEvm {
       fork,
       chainId,
       state: this.#state,
-      ...(device === undefined ? {} : { device }),
+      ...(device === undefined ? {} : { device, costs: await this.#costsOf(device) }),
       ...this.#options.executor,
     })
     this.#executor = { fork, chainId, executor }
     return executor
+  }
+
+  async #costsOf(device: ComputeDevice): Promise<DeviceCosts> {
+    return this.#options.executor?.costs ?? deviceCosts(device)
   }
 
   async #openDevice(): Promise<ComputeDevice | undefined> {
