@@ -144,8 +144,8 @@ export const checkInvariants = async (
   const values = await after.readSlots(expected.addresses, expected.keys, expected.count)
   for (let slot = 0; slot < expected.count; slot++) {
     if (wordEquals(values, 8 * slot, expected.values, 8 * slot)) continue
-    const place = `${addressToHex(expected.addresses, 5 * slot)} slot ${wordToHex(expected.keys, 8 * slot)}`
-    return `${place}: ${wordToHex(values, 8 * slot)}, must be ${wordToHex(expected.values, 8 * slot)}`
+    const slotName = `${addressToHex(expected.addresses, 5 * slot)} slot ${wordToHex(expected.keys, 8 * slot)}`
+    return `${slotName}: ${wordToHex(values, 8 * slot)}, must be ${wordToHex(expected.values, 8 * slot)}`
   }
   return undefined
 }

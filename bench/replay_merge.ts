@@ -16,15 +16,15 @@ const JOINING =
 const ALONE = 'the only block of its fork and chain: executed as it is'
 
 /** Blocks that can be merged: those of one fork and chain, in ascending order of number. Ascending in time. */
-export const mergeGroups = (fixtures: readonly BlockFixture[]): readonly (readonly BlockFixture[])[] => {
-  const groups = new Map<string, BlockFixture[]>()
+export const mergeableBlocks = (fixtures: readonly BlockFixture[]): readonly (readonly BlockFixture[])[] => {
+  const merges = new Map<string, BlockFixture[]>()
   for (const fixture of [...fixtures].sort((a, b) => Number(a.env.timestamp - b.env.timestamp))) {
     const key = `${fixture.chainId} ${fixture.forkName}`
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [fixture])
+    const group = merges.get(key)
+    if (group === undefined) merges.set(key, [fixture])
     else group.push(fixture)
   }
-  return [...groups.values()]
+  return [...merges.values()]
 }
 
 /**
@@ -88,17 +88,17 @@ const joinedEnvironment = (blocks: readonly BlockEnvironment[]): BlockEnvironmen
 }
 
 /**
- * Runs a group: first each block by itself, once and checked against its header, which records its paths and tells how
+ * Runs the blocks of one fork and chain: first each block by itself, once and checked against its header, which records its paths and tells how
  * its transactions end there; then all of them as one batch, measured and compared with serial execution of that batch.
- * A block that is alone in its group runs as it is.
+ * A block that is alone of its fork and chain runs as it is.
  */
 export const replayMerged = async (replayer: Replayer, fixtures: readonly BlockFixture[]): Promise<MergedReplay> => {
   const { chain, forkName } = fixtures[0]!
-  const group = { fork: forkName, chain, blocks: fixtures.map(({ name }) => name) }
+  const origin = { fork: forkName, chain, blocks: fixtures.map(({ name }) => name) }
   if (fixtures.length === 1) {
     const { run, receipts } = await replayer.run(blockJob(fixtures[0]!))
     const rejected = receipts.status.reduce((sum, status) => sum + (status === STATUS_REJECTED ? 1 : 0), 0)
-    return { ...run, ...group, asInOwnBlock: run.txCount, rejected, joining: ALONE }
+    return { ...run, ...origin, asInOwnBlock: run.txCount, rejected, joining: ALONE }
   }
   const own: Receipts[] = []
   let difference: string | undefined
@@ -120,7 +120,7 @@ export const replayMerged = async (replayer: Replayer, fixtures: readonly BlockF
   return {
     ...run,
     ...(difference === undefined ? {} : { verdict: 'different', verification: difference }),
-    ...group,
+    ...origin,
     asInOwnBlock,
     rejected,
     joining: JOINING,

@@ -8,7 +8,7 @@ import { openPathStore } from '../host/tiers/path/store/store.ts'
 import { conflictMap, type Footprint } from './conflict_map.ts'
 import { commitOfCheckout, machine } from './machine.ts'
 import { type ReplayDetail, Replayer } from './replay.ts'
-import { mergeGroups, replayMerged } from './replay_merge.ts'
+import { mergeableBlocks, replayMerged } from './replay_merge.ts'
 import type { Progress } from './report/progress.ts'
 import type { BlockReplay, MergedReplay, NotRun, ReplayReport } from './report/replay_schema.ts'
 import { type TierChoice, tierChoiceText } from './tier_choice.ts'
@@ -52,18 +52,18 @@ export const runReplay = async (options: ReplaySessionOptions): Promise<ReplayRe
     ...(pathStore === undefined ? {} : { pathStore }),
   })
   const blocks: BlockReplay[] = []
-  const groups: MergedReplay[] = []
+  const merges: MergedReplay[] = []
   const notRun: NotRun[] = []
   const footprints: Footprint[][] = []
   options.progress.start('replay', files.length)
   try {
     if (merged) {
-      for (const group of mergeGroups(files.map(readBlockFixture))) {
-        const names = group.map(({ name }) => name)
-        options.progress.step(`${group[0]!.forkName}: ${names.length} blocks`)
-        const replay = await attempt(names, notRun, () => replayMerged(replayer, group))
+      for (const blocks of mergeableBlocks(files.map(readBlockFixture))) {
+        const names = blocks.map(({ name }) => name)
+        options.progress.step(`${blocks[0]!.forkName}: ${names.length} blocks`)
+        const replay = await attempt(names, notRun, () => replayMerged(replayer, blocks))
         if (replay === undefined) continue
-        groups.push(replay)
+        merges.push(replay)
         options.onMerged(replay)
       }
     } else {
@@ -94,7 +94,7 @@ export const runReplay = async (options: ReplaySessionOptions): Promise<ReplayRe
     ...(tierChoiceText(tiers) === undefined ? {} : { tierChoice: tiers }),
     blocks,
     notRun,
-    ...(merged ? { merged: groups } : {}),
+    ...(merged ? { merged: merges } : {}),
     ...(options.conflicts ? { conflicts: await conflictMap(footprints) } : {}),
   }
   device?.destroy()

@@ -62,14 +62,14 @@ export interface OpenRunner {
 export type TestTier = 'lane-vm'
 
 /** Where tests run. */
-export interface TestPlace {
+export interface TestSetting {
   /** `none` for the CPU tier alone; without it the best that answers, if any does. */
   readonly adapter: string | undefined
   readonly tier: TestTier | undefined
   readonly trace: boolean
 }
 
-export const openRunner = async ({ adapter, tier, trace }: TestPlace): Promise<OpenRunner> => {
+export const openRunner = async ({ adapter, tier, trace }: TestSetting): Promise<OpenRunner> => {
   const device = adapter === 'none' ? undefined : await openAny(adapter)
   if (tier !== undefined && device === undefined)
     throw new UserError(`--tier ${tier} needs an adapter, and there is none`)

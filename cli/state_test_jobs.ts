@@ -2,13 +2,13 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { TestChoice, TestPlace, TestResult } from './state_test_file.ts'
+import type { TestChoice, TestResult, TestSetting } from './state_test_file.ts'
 import type { SkippedTests } from './state_test_kind.ts'
 import type { TestFile } from './state_test_source.ts'
 import type { WorkerFailure, WorkerNews, WorkerStart, WorkerTask } from './state_test_worker.ts'
 
 export interface JobOptions {
-  readonly place: TestPlace
+  readonly setting: TestSetting
   readonly choice: TestChoice
   /**
    * Processes. Tests never run in this one, so it hears of a crash and of an interruption, and has what was done.
@@ -50,7 +50,7 @@ class ClosedError extends Error {
 /** Runs all files. Throws where none of them can be run, as without the adapter that was asked for. */
 export const runTestFiles = async (
   files: readonly TestFile[],
-  { place, choice, jobs, onResult, signal }: JobOptions,
+  { setting, choice, jobs, onResult, signal }: JobOptions,
 ): Promise<TestRun> => {
   // Large files first, so no process is left alone with one in the end.
   const order = files.map((_, i) => i).sort((a, b) => files[b]!.sizeBytes - files[a]!.sizeBytes)
@@ -59,7 +59,7 @@ export const runTestFiles = async (
   const broken: BrokenFile[] = []
   const children = new Set<ChildProcess>()
   const start = (): ChildProcess => {
-    const child = startChild({ place, choice })
+    const child = startChild({ setting, choice })
     children.add(child)
     child.once('exit', () => children.delete(child))
     return child

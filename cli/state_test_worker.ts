@@ -1,9 +1,9 @@
-import { openRunner, runTestFile, type TestChoice, type TestPlace, type TestResult } from './state_test_file.ts'
+import { openRunner, runTestFile, type TestChoice, type TestResult, type TestSetting } from './state_test_file.ts'
 import type { SkippedTests } from './state_test_kind.ts'
 
 /** What a child process of `wgevm statetest` is told first, and then for each file. */
 export interface WorkerStart {
-  readonly place: TestPlace
+  readonly setting: TestSetting
   readonly choice: TestChoice
 }
 export interface WorkerTask {
@@ -33,8 +33,8 @@ const tell = (news: WorkerNews): void => {
 const failureOf = (thrown: unknown): WorkerFailure =>
   thrown instanceof Error ? { name: thrown.name, message: thrown.message } : { name: 'Error', message: String(thrown) }
 
-process.once('message', ({ place, choice }: WorkerStart) => {
-  const opened = openRunner(place).then(
+process.once('message', ({ setting, choice }: WorkerStart) => {
+  const opened = openRunner(setting).then(
     (runner) => ({ runner }),
     (thrown: unknown) => ({ failure: failureOf(thrown) }),
   )

@@ -25,7 +25,7 @@ export interface At {
 
 export type ObjectAt = At & { readonly value: Readonly<Record<string, unknown>> }
 
-/** Throws FixtureError: what was expected at this place, and what stands there. */
+/** Throws FixtureError: what was expected here, and what stands here. */
 export const refuse = ({ file, path, value }: At, expectation: string): never => {
   const shown = value === undefined ? 'nothing' : JSON.stringify(value)
   const short = shown.length > 60 ? `${shown.slice(0, 60)}...` : shown

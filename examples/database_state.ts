@@ -194,15 +194,15 @@ const gasOf = async (state: State, device: ComputeDevice): Promise<number[]> => 
 /** Accounts and slots of a MemoryState that another State has differently. */
 const differences = async (state: State, memory: MemoryState): Promise<number> => {
   let count = 0
-  const place = new Uint32Array(5)
+  const limbs = new Uint32Array(5)
   const key = new Uint32Array(8)
   for (const [address, { nonce, balance, storage }] of Object.entries(memory.dump())) {
-    addressFromHex(place, 0, address)
-    const read = await state.readAccounts(place, 1)
+    addressFromHex(limbs, 0, address)
+    const read = await state.readAccounts(limbs, 1)
     if (quantityToBigInt(read.nonce, 0) !== nonce || wordToBigInt(read.balance, 0) !== balance) count++
     for (const [slot, value] of Object.entries(storage)) {
       wordFromHex(key, 0, slot)
-      if (wordToHex(await state.readSlots(place, key, 1), 0) !== value) count++
+      if (wordToHex(await state.readSlots(limbs, key, 1), 0) !== value) count++
     }
   }
   return count

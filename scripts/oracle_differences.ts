@@ -1,6 +1,6 @@
 import { markdownTable } from './markdown.ts'
 
-/** A place where @ethereumjs is not what the specification says. */
+/** A case in which @ethereumjs is not what the specification says. */
 export interface OracleDifference {
   readonly oracle: string
   readonly specification: string

@@ -81,8 +81,8 @@ const validationMessages = async (path: string, code: string, entryPoint: string
   const found = messages
     .filter(({ type }) => type !== 'info')
     .map(({ lineNum, linePos, type, message }) => {
-      const place = sourcePosition(lines, lineNum - 1) ?? `${path}: linked line ${lineNum}:${linePos}`
-      return `${place}: ${type}: ${message.split('\n')[0]}\n    ${lines[lineNum - 1]?.trim()}`
+      const position = sourcePosition(lines, lineNum - 1) ?? `${path}: linked line ${lineNum}:${linePos}`
+      return `${position}: ${type}: ${message.split('\n')[0]}\n    ${lines[lineNum - 1]?.trim()}`
     })
   if (moduleError && found.length === 0) found.push(`${path}:1: ${moduleError.message}`)
   if (moduleError || entryPoint === undefined) return found

@@ -9,7 +9,7 @@ import { keccak256 } from './keccak256.ts'
  */
 export interface CodeSkeleton {
   /**
-   * 0x-hex keccak-256 of the code size, the zeroed code and the places. The places belong to it: an immediate that is
+   * 0x-hex keccak-256 of the code size, the zeroed code and where the immediates stand. That belongs to it: an immediate that is
    * zero itself stays, and looks like a lifted one.
    */
   readonly key: string
@@ -18,7 +18,7 @@ export interface CodeSkeleton {
   /** Lifted immediates in code order. */
   readonly constants: readonly bigint[]
   /** Offset of the first byte of each lifted immediate, and its length: 20 or 32 bytes. */
-  readonly places: readonly { readonly offset: number; readonly length: 20 | 32 }[]
+  readonly immediates: readonly { readonly offset: number; readonly length: 20 | 32 }[]
 }
 
 /**
@@ -53,7 +53,7 @@ const skeletons = new WeakMap<Uint8Array, CodeSkeleton>()
  * import { codeSkeleton } from 'wgevm/transpiler'
  *
  * const code = Uint8Array.of(0x73, ...new Uint8Array(20).fill(7), 0x50) // PUSH20, POP
- * console.log(codeSkeleton(code).places) // [ { offset: 1, length: 20 } ]
+ * console.log(codeSkeleton(code).immediates) // [ { offset: 1, length: 20 } ]
  */
 export const codeSkeleton = (code: Uint8Array): CodeSkeleton => {
   const known = skeletons.get(code)
@@ -66,7 +66,7 @@ export const codeSkeleton = (code: Uint8Array): CodeSkeleton => {
 const skeletonOf = (code: Uint8Array): CodeSkeleton => {
   const zeroed = code.slice()
   const constants: bigint[] = []
-  const places: { offset: number; length: 20 | 32 }[] = []
+  const immediates: { offset: number; length: 20 | 32 }[] = []
   for (let pc = 0; pc < code.length; pc++) {
     const op = code[pc]!
     if (op < PUSH1 || op > PUSH32) continue
@@ -76,19 +76,19 @@ const skeletonOf = (code: Uint8Array): CodeSkeleton => {
       const value = bytesToWord(code.subarray(pc + 1, end))
       if (!isStructural(value)) {
         constants.push(value)
-        places.push({ offset: pc + 1, length: op === PUSH20 ? 20 : 32 })
+        immediates.push({ offset: pc + 1, length: op === PUSH20 ? 20 : 32 })
         zeroed.fill(0, pc + 1, end)
       }
     }
     pc += length
   }
-  const shape = Uint32Array.of(code.length, ...places.map((place) => place.offset))
+  const shape = Uint32Array.of(code.length, ...immediates.map(({ offset }) => offset))
   return {
     key: `0x${bytesToHex(keccak256(concatBytes(new Uint8Array(shape.buffer), zeroed)))}`,
     codeHash: bytesToWord(keccak256(code)),
     codeBytes: code.length,
     constants,
-    places,
+    immediates,
   }
 }
 

@@ -4,8 +4,8 @@ import {
   conflictSection,
   exitSection,
   measuredSection,
-  placeOf,
   roundSection,
+  settingOf,
   stageSection,
   tierChart,
 } from './page_parts.ts'
@@ -22,7 +22,7 @@ export const benchPage = async (report: BenchReport): Promise<string> => {
   }
   return pageHtml({
     title: 'wgevm: benchmark',
-    place: placeOf(report),
+    setting: settingOf(report),
     introduction: [
       `${grouped(results.length)} workloads; every result was verified.`,
       ...skipped.map(({ workload, reason }) => `${workload} was not run: ${reason}`),

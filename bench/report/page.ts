@@ -25,7 +25,7 @@ export interface PageSection {
 export interface Page {
   readonly title: string
   /** Where it was measured: adapter, machine, and when; the first thing after the title. */
-  readonly place: readonly string[]
+  readonly setting: readonly string[]
   readonly introduction: readonly string[]
   readonly sections: readonly PageSection[]
 }
@@ -42,7 +42,7 @@ const STYLE = `
 body { margin: 0 auto; padding: 1rem; max-width: 68rem; font: 1rem/1.45 system-ui, sans-serif; color: var(--ink);
   background: var(--paper); overflow-wrap: anywhere }
 h1 { font-size: 1.5rem; line-height: 1.2; margin: .5rem 0 .25rem } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem }
-p { margin: .5rem 0; max-width: 46rem } .place { color: var(--soft); font-size: .9rem; margin-bottom: 1rem }
+p { margin: .5rem 0; max-width: 46rem } .setting { color: var(--soft); font-size: .9rem; margin-bottom: 1rem }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem 2rem }
 figure { margin: .5rem 0 } figcaption { font-size: .85rem; color: var(--soft) }
 figure svg { display: block; width: 100%; height: auto; max-width: 40rem }
@@ -125,7 +125,7 @@ const sectionHtml = async ({ title, text, charts = [], table }: PageSection): Pr
  * One self-contained page: no script, no network, charts as inline SVG that take their colours from the page. One
  * column, so it reads on a phone and in print; every chart has its numbers in a table.
  */
-export const pageHtml = async ({ title, place, introduction, sections }: Page): Promise<string> => {
+export const pageHtml = async ({ title, setting, introduction, sections }: Page): Promise<string> => {
   const parts: string[] = []
   for (const section of sections) parts.push(await sectionHtml(section))
   return `<!doctype html>
@@ -138,7 +138,7 @@ export const pageHtml = async ({ title, place, introduction, sections }: Page): 
 </head>
 <body>
 <h1>${escapeHtml(title)}</h1>
-<p class="place">${place.map(escapeHtml).join('<br>\n')}</p>
+<p class="setting">${setting.map(escapeHtml).join('<br>\n')}</p>
 ${paragraphs(introduction)}
 ${parts.join('\n')}
 </body>

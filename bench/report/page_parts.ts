@@ -200,7 +200,7 @@ export const conflictSection = (title: string, map: ConflictMap): PageSection =>
 type MeasuredReport = Pick<BenchReport, 'adapter' | 'machine' | 'node' | 'commit' | 'date'>
 
 /** Adapter, machine and time, for the top of a page. */
-export const placeOf = ({ adapter, machine, node, commit, date }: MeasuredReport): readonly string[] => [
+export const settingOf = ({ adapter, machine, node, commit, date }: MeasuredReport): readonly string[] => [
   `${adapter.kind}: ${adapter.name}, ${adapter.driver}`,
   `${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; node ${node}`,
   `commit ${commit}, ${date.slice(0, 16).replace('T', ' ')} UTC`,

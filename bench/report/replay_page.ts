@@ -4,8 +4,8 @@ import {
   conflictSection,
   exitSection,
   measuredSection,
-  placeOf,
   roundSection,
+  settingOf,
   stageSection,
   tierChart,
 } from './page_parts.ts'
@@ -34,7 +34,7 @@ export const replayPage = async (report: ReplayReport): Promise<string> => {
   }
   return pageHtml({
     title: 'wgevm: real blocks',
-    place: placeOf(report),
+    setting: settingOf(report),
     introduction,
     sections: [
       ...headlineSection(blocks),

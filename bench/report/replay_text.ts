@@ -12,7 +12,7 @@ import {
   totalsOf,
 } from './replay_schema.ts'
 import { isWide, WIDE_NOTE } from './statistics.ts'
-import { deviceMsText, grouped, milliseconds, NOTE_INDENT, placeLines, rounded, spreadText } from './text.ts'
+import { deviceMsText, grouped, milliseconds, NOTE_INDENT, settingLines, rounded, spreadText } from './text.ts'
 import { folded, foldedAfter, type TextStyle, table } from './text_table.ts'
 
 /** `37 %`; `-` of nothing. */
@@ -121,7 +121,7 @@ export const replayText = (report: ReplayReport, style: TextStyle): string => {
   }
   const tiers = tierChoiceText(report.tierChoice ?? {})
   if (tiers !== undefined) lines.push(`tiers    ${tiers}`)
-  lines.push(...placeLines(report).map((line) => folded(line, style.width, NOTE_INDENT)))
+  lines.push(...settingLines(report).map((line) => folded(line, style.width, NOTE_INDENT)))
   if (runs.some(([, { samplesMs }]) => isWide(samplesMs))) lines.push(`spread   ${WIDE_NOTE}`)
   return `${lines.join('\n')}\n`
 }

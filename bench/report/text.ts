@@ -172,7 +172,7 @@ export const workloadText = (result: WorkloadResult, style: TextStyle): string =
 export const NOTE_INDENT = 9
 
 /** Adapter and machine, a line each. */
-export const placeLines = ({
+export const settingLines = ({
   adapter,
   machine,
   node,
@@ -217,7 +217,7 @@ export const summaryText = (report: BenchReport, style: TextStyle): string => {
   for (const { workload, reason } of skipped) lines.push(`not run: ${workload} (${reason})`)
   const tiers = tierChoiceText(report.tierChoice ?? {})
   if (tiers !== undefined) lines.push(`tiers    ${tiers}`)
-  lines.push(...placeLines(report))
+  lines.push(...settingLines(report))
   lines.push('tx/s     whole execute() call, from typed-array batch to committed state and receipts with blooms')
   const levels = new Map(results.flatMap(({ peers }) => peers.map((peer) => [peer.name, peer.level] as const)))
   for (const [name, level] of levels) lines.push(`peer     ${name}: ${level}`)

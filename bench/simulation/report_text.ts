@@ -3,7 +3,7 @@ import { isWide, WIDE_NOTE } from '../report/statistics.ts'
 import { deviceTimesText, grouped, milliseconds, rounded, spreadText } from '../report/text.ts'
 import type { ProgramReport } from './run_program.ts'
 
-const PLACES: Readonly<Record<number, string>> = { [-1]: 'caller', [-2]: 'value' }
+const ARGUMENTS: Readonly<Record<number, string>> = { [-1]: 'caller', [-2]: 'value' }
 
 /** The report of one program for a terminal. */
 export const programText = (report: ProgramReport): string => {
@@ -13,10 +13,10 @@ export const programText = (report: ProgramReport): string => {
   ]
   for (const { label, varied } of report.calls) {
     const parts = varied.map(({ at, kind, words }) => {
-      const place =
-        PLACES[at] ??
+      const argument =
+        ARGUMENTS[at] ??
         `word ${Math.floor(at / 32)}${words === undefined ? '' : ` to ${Math.floor(at / 32) + words - 1}`}`
-      return place === kind ? place : `${place} (${kind})`
+      return argument === kind ? argument : `${argument} (${kind})`
     })
     lines.push(['', `${label}: ${parts.length === 0 ? 'the same in every lane' : `varies ${parts.join(', ')}`}`])
   }

@@ -64,7 +64,7 @@ const run = async (options: StateTestArguments) => {
   const onInterrupt = (): void => stop.abort()
   process.once('SIGINT', onInterrupt)
   const ended = await runTestFiles(files, {
-    place: { adapter, tier, trace },
+    setting: { adapter, tier, trace },
     choice,
     jobs,
     onResult: failureTeller(),

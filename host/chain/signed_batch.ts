@@ -185,25 +185,25 @@ export const decodeSignedBatch = (transactions: readonly Uint8Array[], options: 
     rs: new Uint8Array(64 * count),
     parity: new Uint8Array(count).fill(NO_SIGNATURE),
   }
-  const place = { entry: 0, key: 0 }
+  const cursor = { entry: 0, key: 0 }
   const rowFaults = faults ?? new Map<number, TransactionInputError>()
   for (let i = 0; i < count; i++) {
     const one = parsed[i]
-    const { entry, key } = place
+    const { entry, key } = cursor
     const isRead =
       one !== undefined &&
       reading(rowFaults, () => {
-        decodeRow(batch, place, one, i)
+        decodeRow(batch, cursor, one, i)
         if (one.type !== TYPE_DEPOSIT) decodeSignature(signatures, one, chainId, i)
         return true
       })
     if (!isRead) {
       if (faults === undefined) return { batch, signatures, decoded: i, fault: rowFaults.get(i) }
-      Object.assign(place, { entry, key })
+      Object.assign(cursor, { entry, key })
       batch.dataStart[i + 1] = batch.dataStart[i]!
       extras.delete(i)
     }
-    batch.accessStart[i + 1] = place.entry
+    batch.accessStart[i + 1] = cursor.entry
   }
   return { batch, signatures, decoded: count, fault: undefined }
 }
@@ -223,13 +223,13 @@ const reading = <Value>(
 }
 
 /** Entries and keys of access lists so far. */
-interface AccessPlace {
+interface AccessCursor {
   entry: number
   key: number
 }
 
 /** Row i of the batch without its signature. */
-const decodeRow = (batch: DecodedBatch, place: AccessPlace, { type, shape, items }: Parsed, i: number): void => {
+const decodeRow = (batch: DecodedBatch, cursor: AccessCursor, { type, shape, items }: Parsed, i: number): void => {
   batch.type[i] = type
   if (shape.nonce >= 0) readQuantity(batch.nonce, 2 * i, 2, items[shape.nonce]!, 'nonce', i)
   readQuantity(batch.gasLimit, 2 * i, 2, items[shape.gasLimit]!, 'gas limit', i)
@@ -248,9 +248,9 @@ const decodeRow = (batch: DecodedBatch, place: AccessPlace, { type, shape, items
   batch.data.set(data, batch.dataStart[i]!)
   batch.dataStart[i + 1] = batch.dataStart[i]! + data.length
   for (const { address, keys } of shape.accessList < 0 ? [] : accessListOf(items[shape.accessList]!, i)) {
-    addressFromBytes(batch.accessAddress, LIMBS_PER_ADDRESS * place.entry, address, 0)
-    for (const bytes of keys) wordFromBytes(batch.accessKey, LIMBS_PER_WORD * place.key++, bytes, 0)
-    batch.accessKeyStart[++place.entry] = place.key
+    addressFromBytes(batch.accessAddress, LIMBS_PER_ADDRESS * cursor.entry, address, 0)
+    for (const bytes of keys) wordFromBytes(batch.accessKey, LIMBS_PER_WORD * cursor.key++, bytes, 0)
+    batch.accessKeyStart[++cursor.entry] = cursor.key
   }
   if (type === TYPE_BLOB) batch.extras.set(i, blobExtras(items, i))
   if (type === TYPE_SET_CODE) batch.extras.set(i, { authorizations: authorizationsOf(items[AUTHORIZATIONS]!, i) })

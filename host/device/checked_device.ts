@@ -6,24 +6,24 @@ import type { Kernel, KernelSource } from './kernel.ts'
 
 /** The binding of the marks in group 0 of every kernel. */
 const MARKS_BINDING = 15
-/** Words of the marks: one a place (the largest index outside seen there), the last one counts. */
+/** Words of the marks: one a site (the largest index outside seen there), the last one counts. */
 const MARK_WORDS = 1 << 14
-const MOST_PLACES = MARK_WORDS - 1
+const MOST_SITES = MARK_WORDS - 1
 
 const HEAD = `
 @group(0) @binding(${MARKS_BINDING}) var<storage, read_write> checked_marks: array<atomic<u32>, ${MARK_WORDS}>;
-fn checked_index(index: u32, length: u32, place: u32) -> u32 {
+fn checked_index(index: u32, length: u32, site: u32) -> u32 {
   if (index >= length) {
-    atomicMax(&checked_marks[place], index);
-    atomicAdd(&checked_marks[${MOST_PLACES}], 1u);
+    atomicMax(&checked_marks[site], index);
+    atomicAdd(&checked_marks[${MOST_SITES}], 1u);
     return 0u;
   }
   return index;
 }
 `
 
-/** A place in a kernel's text that indexes an array. */
-interface Place {
+/** A site in the text of a kernel that indexes an array. */
+interface IndexSite {
   readonly kernel: string
   readonly text: string
 }
@@ -70,9 +70,9 @@ const closingBracket = (text: string, from: number): number => {
 
 /**
  * The text with every index of an array of the module checked: what is outside goes to element 0 and leaves a mark at
- * its place. Literal indices stay, the compiler checks them. `place` gives a place its number.
+ * its site. Literal indices stay, the compiler checks them. `numberOf` gives a site its number.
  */
-export const withCheckedIndexes = (wgsl: string, place: (text: string) => number): string => {
+export const withCheckedIndexes = (wgsl: string, numberOf: (text: string) => number): string => {
   const source = wgsl.replace(/\/\/.*$/gm, '')
   const arrays = arraysOf(source)
   const rewritten = (text: string): string => {
@@ -94,7 +94,7 @@ export const withCheckedIndexes = (wgsl: string, place: (text: string) => number
       }
       const fixed = arrays.get(name)
       const length = fixed === undefined ? `arrayLength(&${name})` : `u32(${fixed})`
-      out += `${text.slice(at, open)}checked_index(${rewritten(index)}, ${length}, ${place(`${name}[${index}]`)}u)]`
+      out += `${text.slice(at, open)}checked_index(${rewritten(index)}, ${length}, ${numberOf(`${name}[${index}]`)}u)]`
       at = close + 1
     }
   }
@@ -108,7 +108,7 @@ export const withCheckedIndexes = (wgsl: string, place: (text: string) => number
  * Costs: compile time by a half, run time by three, one round trip a run.
  */
 export const checkedDevice = (device: ComputeDevice): ComputeDevice => {
-  const places: Place[] = []
+  const sites: IndexSite[] = []
   const marks = device.storage('marks of indices', 4 * MARK_WORDS)
   let seen = 0
 
@@ -118,7 +118,7 @@ export const checkedDevice = (device: ComputeDevice): ComputeDevice => {
     const known = source.bindings === 'execution' ? EXECUTION_BINDINGS : source.bindings
     let wgsl = checked.get(source.wgsl)
     if (wgsl === undefined) {
-      wgsl = withCheckedIndexes(source.wgsl, (text) => (places.push({ kernel: source.label, text }) - 1) % MOST_PLACES)
+      wgsl = withCheckedIndexes(source.wgsl, (text) => (sites.push({ kernel: source.label, text }) - 1) % MOST_SITES)
       checked.set(source.wgsl, wgsl)
     }
     return device.kernel({ ...source, wgsl, bindings: [...known, { binding: MARKS_BINDING, type: 'storage' }] })
@@ -128,13 +128,13 @@ export const checkedDevice = (device: ComputeDevice): ComputeDevice => {
 
   const assertInside = async (commands: readonly Command[]): Promise<void> => {
     const found = await device.readback(marks, 0, 4 * MARK_WORDS)
-    const count = found[MOST_PLACES]!
+    const count = found[MOST_SITES]!
     if (count === seen) return
     seen = count
-    device.upload(marks, 0, new Uint32Array(MOST_PLACES))
+    device.upload(marks, 0, new Uint32Array(MOST_SITES))
     const labels = commands.flatMap((command) => (command.kind === 'dispatch' ? [command.kernel.label] : []))
-    const outside = places.flatMap(({ kernel, text }, i) => {
-      const index = found[i % MOST_PLACES]!
+    const outside = sites.flatMap(({ kernel, text }, i) => {
+      const index = found[i % MOST_SITES]!
       return index === 0 ? [] : [`${kernel}: ${text} at ${index}`]
     })
     const message = `index outside after ${labels.join(', ')}: ${outside.join('; ')}`

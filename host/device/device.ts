@@ -259,7 +259,7 @@ class DawnDevice implements ComputeDevice {
     const timed = timestamps && dispatchCount > 0 && dispatchCount <= MOST_TIMED && this.features.has('timestamp-query')
     const lengths = reads.map(({ byteLength }) => byteLength)
     if (timed) lengths.push(dispatchCount * 16)
-    const { sizes, places } = stagedRanges(lengths, this.#mostStagedBytes)
+    const { sizes, ranges } = stagedRanges(lengths, this.#mostStagedBytes)
 
     const startedMs = performance.now()
     const faults = this.#pending
@@ -270,12 +270,12 @@ class DawnDevice implements ComputeDevice {
       const stamps = timed ? this.#timestamps.take(dispatchCount) : undefined
       this.#encode(encoder, commands, stamps?.queries)
       reads.forEach(({ buffer, byteOffset, byteLength }, i) => {
-        const { part, offset } = places[i]!
+        const { part, offset } = ranges[i]!
         if (byteLength > 0) encoder.copyBufferToBuffer(buffer, byteOffset, staging[part]!, offset, byteLength)
       })
       if (stamps !== undefined) {
         encoder.resolveQuerySet(stamps.queries, 0, 2 * dispatchCount, stamps.resolved, 0)
-        const { part, offset } = places.at(-1)!
+        const { part, offset } = ranges.at(-1)!
         encoder.copyBufferToBuffer(stamps.resolved, 0, staging[part]!, offset, dispatchCount * 16)
       }
       this.gpu.queue.submit([encoder.finish()])
@@ -302,7 +302,7 @@ class DawnDevice implements ComputeDevice {
     const elapsedMs = performance.now() - startedMs
     if (timestampsOfRun !== undefined) this.#timestamps.put(timestampsOfRun)
     const mapped = staging.map((buffer, part) => buffer.getMappedRange(0, sizes[part]!))
-    const views = places.map(({ part, offset }, i) =>
+    const views = ranges.map(({ part, offset }, i) =>
       lengths[i] === 0 ? new Uint32Array(0) : new Uint32Array(mapped[part]!, offset, lengths[i]! / 4),
     )
     const stamps = timed ? views.pop() : undefined

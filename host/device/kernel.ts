@@ -31,12 +31,12 @@ export interface Kernel {
 }
 
 /**
- * One message of the compiler, with its place in the WGSL.
+ * One message of the compiler, with its position in the WGSL.
  *
  * Example: {@link ShaderCompileError}.
  */
 export interface ShaderMessage {
-  /** 1-based; 0 where the message belongs to no place. */
+  /** 1-based; 0 where the message has no position. */
   readonly line: number
   readonly column: number
   readonly message: string
@@ -58,8 +58,8 @@ export class ShaderCompileError extends Error {
   readonly excerpt: string
   constructor(label: string, wgsl: string, messages: readonly ShaderMessage[], cause?: unknown) {
     const first = messages[0]
-    const place = first !== undefined && first.line > 0 ? ` (line ${first.line}:${first.column})` : ''
-    super(`kernel ${label}: ${first?.message ?? 'does not compile'}${place}`, { cause })
+    const at = first !== undefined && first.line > 0 ? ` (line ${first.line}:${first.column})` : ''
+    super(`kernel ${label}: ${first?.message ?? 'does not compile'}${at}`, { cause })
     this.messages = messages
     this.excerpt = first === undefined ? '' : excerptOf(wgsl, first)
   }

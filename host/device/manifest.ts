@@ -22,7 +22,7 @@ const NVIDIA_ROOT = '/usr/local/nvidia/share'
 
 /**
  * NVIDIA's EGL vendor file in such a container, without which its Vulkan driver finds no display library; undefined
- * where another place has one, or the user names them.
+ * where another folder has one, or the user names them.
  */
 export const nvidiaEglVendor = (
   env: NodeJS.ProcessEnv = process.env,
@@ -62,20 +62,20 @@ export const manifestFolders = (env: NodeJS.ProcessEnv = process.env): string[] 
  */
 export const systemManifests = (env: NodeJS.ProcessEnv = process.env): Manifest[] => {
   const given = env['VK_DRIVER_FILES'] || env['VK_ICD_FILENAMES']
-  const places = given
+  const paths = given
     ? given.split(delimiter)
     : [...(env['VK_ADD_DRIVER_FILES'] || '').split(delimiter), ...manifestFolders(env)]
-  return places.filter((place) => place !== '').flatMap(manifestsAt)
+  return paths.filter((path) => path !== '').flatMap(manifestsAt)
 }
 
-const manifestsAt = (place: string): Manifest[] => {
-  if (!existsSync(place)) return []
-  const files = statSync(place).isDirectory()
-    ? readdirSync(place)
+const manifestsAt = (path: string): Manifest[] => {
+  if (!existsSync(path)) return []
+  const files = statSync(path).isDirectory()
+    ? readdirSync(path)
         .filter((name) => name.endsWith('.json'))
         .sort()
-        .map((name) => join(place, name))
-    : [place]
+        .map((name) => join(path, name))
+    : [path]
   return files.flatMap((path) => {
     try {
       const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'))

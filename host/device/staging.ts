@@ -4,7 +4,7 @@ const SMALLEST_BYTES = 1 << 16
 const LARGEST_CLASS_BYTES = 1 << 24
 const KEPT_BYTES = 1 << 28
 /** Timestamps are words of 8 bytes. */
-const PLACE_BYTES = 8
+const ALIGNMENT_BYTES = 8
 
 /**
  * Buffers that results are read through (MAP_READ), kept for reuse: a new buffer is zeroed at its first use, 0.4 s per
@@ -54,7 +54,7 @@ export const stagingBytes = (sizeBytes: number, mostBytes: number): number => {
   let size = SMALLEST_BYTES
   if (sizeBytes > LARGEST_CLASS_BYTES) size = Math.ceil(sizeBytes / LARGEST_CLASS_BYTES) * LARGEST_CLASS_BYTES
   else while (size < sizeBytes) size *= 2
-  return size <= mostBytes ? size : Math.max(sizeBytes, Math.floor(mostBytes / PLACE_BYTES) * PLACE_BYTES)
+  return size <= mostBytes ? size : Math.max(sizeBytes, Math.floor(mostBytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES)
 }
 
 /** Where ranges stand in staging buffers. */
@@ -62,14 +62,14 @@ export interface StagedRanges {
   /** Bytes of each buffer. */
   readonly sizes: readonly number[]
   /** By range: its buffer, and its offset there, a multiple of 8. */
-  readonly places: readonly { readonly part: number; readonly offset: number }[]
+  readonly ranges: readonly { readonly part: number; readonly offset: number }[]
 }
 
 /** Packs ranges of these lengths into as many buffers as `mostBytes` asks for; a longer range has one of its own. */
 export const stagedRanges = (lengths: readonly number[], mostBytes: number): StagedRanges => {
   const sizes: number[] = []
-  const places = lengths.map((length) => {
-    const bytes = Math.ceil(length / PLACE_BYTES) * PLACE_BYTES
+  const ranges = lengths.map((length) => {
+    const bytes = Math.ceil(length / ALIGNMENT_BYTES) * ALIGNMENT_BYTES
     const open = sizes.at(-1)
     if (open === undefined || (open > 0 && open + bytes > mostBytes)) sizes.push(0)
     const part = sizes.length - 1
@@ -77,5 +77,5 @@ export const stagedRanges = (lengths: readonly number[], mostBytes: number): Sta
     sizes[part] = offset + bytes
     return { part, offset }
   })
-  return { sizes: sizes.filter((size) => size > 0), places }
+  return { sizes: sizes.filter((size) => size > 0), ranges }
 }

@@ -92,8 +92,8 @@ test('the batch of docs/architecture.md moves through its dispatches as written 
   expect(serial.map(({ gasUsed }) => gasUsed)).toEqual([7224, 22316, 3579, 24324, 22316, 32033, 7224, 22316])
   const sizes = Object.values(CODES).map((code) => {
     const bytes = assemble(code)
-    const { places, blocks } = liftCode(bytes, FORK)
-    return [bytes.length, places.length, blocks.length / 4]
+    const { pcs, blocks } = liftCode(bytes, FORK)
+    return [bytes.length, pcs.length, blocks.length / 4]
   })
   expect(sizes).toEqual([
     [17, 7, 2],

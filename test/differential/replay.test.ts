@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Replayer, type ReplayOptions } from '../../bench/replay.ts'
-import { mergeBlocks, mergeGroups, replayMerged } from '../../bench/replay_merge.ts'
+import { mergeableBlocks, mergeBlocks, replayMerged } from '../../bench/replay_merge.ts'
 import { type ReplaySessionOptions, runReplay } from '../../bench/replay_session.ts'
 import { silentProgress } from '../../bench/report/progress.ts'
 import { ofAllTiers } from '../../bench/report/replay_schema.ts'
@@ -146,7 +146,7 @@ describe('a replay', () => {
     expect(state.account(sender)!.balance).toBe(2n * 10n ** 18n)
     expect(transactions.filter(({ from }) => from === sender).map(({ nonce }) => nonce)).toEqual([0n, 1n, 2n, 3n])
     const other = { ...next, forkName: 'prague', fork: 'prague' } as const
-    expect(mergeGroups([next, other, made]).map((group) => group.map(({ name }) => name))).toEqual([
+    expect(mergeableBlocks([next, other, made]).map((blocks) => blocks.map(({ name }) => name))).toEqual([
       ['made_up', 'next'],
       ['next'],
     ])

@@ -15,8 +15,8 @@ const FOLDER = fileURLToPath(new URL('./state_tests/', import.meta.url))
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const textOf = (name: string): string => readFileSync(join(FOLDER, name), 'utf8')
 
-const PLACE = { adapter: 'none', tier: undefined, trace: false }
-const runner = await openRunner(PLACE)
+const SETTING = { adapter: 'none', tier: undefined, trace: false }
+const runner = await openRunner(SETTING)
 afterAll(() => runner.close())
 const skipped: SkippedTests[] = []
 afterEach(() => {
@@ -210,7 +210,7 @@ describe('wgevm statetest', () => {
     )
     writeFileSync(join(scratch, 'b.json'), textOf('signed.json'))
     const files = testFiles([scratch])
-    const { results, broken, isStopped } = await runTestFiles(files, { place: PLACE, choice: {}, jobs: 1 })
+    const { results, broken, isStopped } = await runTestFiles(files, { setting: SETTING, choice: {}, jobs: 1 })
     expect(results.map(({ file, pass }) => [file.slice(-6), pass])).toEqual([
       ...Array.from({ length: 4 }, () => ['a.json', true]),
       ...Array.from({ length: 4 }, () => ['b.json', true]),
@@ -308,7 +308,7 @@ describe('wgevm statetest', () => {
     const files = testFiles([scratch])
     const before = childrenOf(process.pid)
     const { results, broken } = await runTestFiles(files, {
-      place: PLACE,
+      setting: SETTING,
       choice: {},
       jobs: 1,
       onResult: ({ pass }) => {

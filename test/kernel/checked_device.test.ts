@@ -68,17 +68,17 @@ describe.each(ADAPTERS)('a device that checks indexes, on %s', (adapter) => {
 })
 
 test('withCheckedIndexes leaves literal indices, what is no array of the module, and comments', () => {
-  const places: string[] = []
+  const sites: string[] = []
   const text = withCheckedIndexes(
     'var<storage, read> a: array<vec4<u32>>;\n// a[\nfn f(v: vec4<u32>) -> u32 { return a[0][1] + v[2] + a[v[0]].x; }',
-    (place) => places.push(place) - 1,
+    (site) => sites.push(site) - 1,
   )
-  expect(places).toEqual(['a[v[0]]'])
+  expect(sites).toEqual(['a[v[0]]'])
   expect(text).toContain('return a[0][1] + v[2] + a[checked_index(v[0], arrayLength(&a), 0u)].x;')
 })
 
 test('withCheckedIndexes checks an array in the struct of a variable against its length, and no array of a value', () => {
-  const places: string[] = []
+  const sites: string[] = []
   const text = withCheckedIndexes(
     `struct Inner { w: array<u32, 4> }
 struct Uniform {
@@ -87,8 +87,8 @@ struct Uniform {
 }
 var<uniform> parameters: Uniform;
 fn f(inner: Inner, i: u32) -> u32 { return parameters.words[i].w[i] + parameters.words[0].w[1] + inner.w[i]; }`,
-    (place) => places.push(place) - 1,
+    (site) => sites.push(site) - 1,
   )
-  expect(places).toEqual(['parameters.words[i]'])
+  expect(sites).toEqual(['parameters.words[i]'])
   expect(text).toContain('parameters.words[checked_index(i, u32(8), 0u)].w[i]')
 })

@@ -91,10 +91,10 @@ describe('reads', () => {
     const lengths = fc.array(fc.integer({ min: 0, max: 400 }).map((n) => 4 * n))
     fc.assert(
       fc.property(lengths, fc.integer({ min: 8, max: 4000 }), (list, most) => {
-        const { sizes, places } = stagedRanges(list, most)
+        const { sizes, ranges } = stagedRanges(list, most)
         const ends = sizes.map(() => 0)
         const counts = sizes.map(() => 0)
-        for (const [i, { part, offset }] of places.entries()) {
+        for (const [i, { part, offset }] of ranges.entries()) {
           if (list[i] === 0) continue
           expect(offset % 8).toBe(0)
           expect(offset).toBeGreaterThanOrEqual(ends[part]!)

@@ -43,7 +43,7 @@ const limbsOf = (lifted: LiftedCode): readonly unknown[] => [
   lifted.constants,
   lifted.blocks,
   lifted.jumps,
-  lifted.places,
+  lifted.pcs,
 ]
 
 describe('liftCode', () => {
@@ -62,12 +62,12 @@ describe('liftCode', () => {
     let instances = 0
     for (let seed = 0; seed < 200; seed++) {
       const code = randomCode(new Random(seed), 'cancun')
-      const { places, key } = codeSkeleton(code)
+      const { immediates, key } = codeSkeleton(code)
       const other = code.slice()
       // Low bytes: the word stays no mask and no padded text.
-      for (const { offset, length } of places) other[offset + length - 1]! ^= 0x55
+      for (const { offset, length } of immediates) other[offset + length - 1]! ^= 0x55
       if (codeSkeleton(other).key !== key) continue
-      instances += places.length
+      instances += immediates.length
       for (const form of FORMS) {
         expect(limbsOf(liftCode(other, 'cancun', form))).toEqual(limbsOf(liftCode(code, 'cancun', form)))
       }
@@ -78,21 +78,21 @@ describe('liftCode', () => {
   test('the jump table names the block of each JUMPDEST, and nothing else', () => {
     for (let seed = 0; seed < 100; seed++) {
       const code = randomCode(new Random(seed), 'cancun')
-      const { jumps, blocks, places } = liftCode(code, 'cancun', 'traced')
+      const { jumps, blocks, pcs } = liftCode(code, 'cancun', 'traced')
       const destinations = jumpDestinations(code)
       expect(jumps.length).toBe(Math.ceil(code.length / 8) * 8)
       jumps.forEach((entry, at) => {
         expect(entry > 0).toBe(destinations[at] === 1)
-        if (entry > 0) expect(places[blocks[(entry - 1) * VM_BLOCK_LIMBS]!]).toBe(at)
+        if (entry > 0) expect(pcs[blocks[(entry - 1) * VM_BLOCK_LIMBS]!]).toBe(at)
       })
     }
   })
 
   test('the traced form has one block for each opcode, which stands for its place', () => {
     const code = assemble('PUSH 1 DUP1 SWAP1 POP on: PC ADD CALLVALUE PUSH @on JUMPI PUSH3 7 CALLER LOG0 GAS')
-    const { blocks, places } = liftCode(code, 'cancun', 'traced')
+    const { blocks, pcs } = liftCode(code, 'cancun', 'traced')
     const starts: number[] = []
-    for (let at = 0; at < blocks.length; at += VM_BLOCK_LIMBS) starts.push(places[blocks[at]!]!)
+    for (let at = 0; at < blocks.length; at += VM_BLOCK_LIMBS) starts.push(pcs[blocks[at]!]!)
     // The last one is the STOP after the code.
     expect(starts).toEqual([0, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 17, 18, 19, 20])
   })
@@ -125,12 +125,12 @@ describe.skipIf(!existsSync(CONTRACTS))('real contracts', () => {
     }
     for (const [name, { code: hex }] of Object.entries(contracts)) {
       const code = Uint8Array.from(Buffer.from(hex.slice(2), 'hex'))
-      const { places } = codeSkeleton(code)
+      const { immediates } = codeSkeleton(code)
       for (let run = 0; run < 3; run++) liftCode(code, 'prague')
       const start = performance.now()
       const lifted = liftCode(code, 'prague')
       const elapsedMs = performance.now() - start
-      verifyLifted(lifted, places.length)
+      verifyLifted(lifted, immediates.length)
       const opcodes = liftCode(code, 'prague', 'traced').blocks.length / VM_BLOCK_LIMBS
       const instructions = lifted.instructions.length / VM_INSTRUCTION_LIMBS
       console.log(
@@ -138,7 +138,7 @@ describe.skipIf(!existsSync(CONTRACTS))('real contracts', () => {
       )
       expect(instructions).toBeLessThan(opcodes + 15_000)
       const fused = liftCode(code, 'prague', 'fused')
-      verifyLifted(fused, places.length)
+      verifyLifted(fused, immediates.length)
       expect(fused.instructions.length / VM_INSTRUCTION_LIMBS).toBeLessThan(0.65 * opcodes)
     }
   })

@@ -35,7 +35,7 @@ const copyOf = (code: LiftedCode): LiftedCode => ({
   constants: code.constants.slice(),
   blocks: code.blocks.slice(),
   jumps: code.jumps.slice(),
-  places: code.places.slice(),
+  pcs: code.pcs.slice(),
   firstExit: code.firstExit,
 })
 
@@ -122,7 +122,7 @@ describe('verifyLifted', () => {
     ['a plain form in front', withLimb('blocks', VM_BLOCK_LIMBS + 3, 1), /its plain form is block 1/],
     ['a jump to a block that is not there', withLimb('jumps', 0, BLOCKS + 1), /jump table names/],
     ['an odd jump table', { ...lifted, jumps: lifted.jumps.slice(1) }, /whole vectors/],
-    ['a place too few', { ...lifted, places: lifted.places.slice(1) }, /places/],
+    ['a program counter too few', { ...lifted, pcs: lifted.pcs.slice(1) }, /program counters/],
     ['a part of an instruction', { ...lifted, instructions: lifted.instructions.slice(1) }, /part of an entry/],
     ['code without blocks', { ...lifted, blocks: new Uint32Array(0) }, /0 blocks/],
   ])('%s is found', (_, code, message) => {

@@ -124,7 +124,7 @@ describe('the page of a replay', () => {
   })
 
   test('escapes what it shows', async () => {
-    const html = await pageHtml({ title: '<b>', place: ['<i>'], introduction: ['a & "b"'], sections: [] })
+    const html = await pageHtml({ title: '<b>', setting: ['<i>'], introduction: ['a & "b"'], sections: [] })
     expect(html).toContain('<h1>&lt;b&gt;</h1>')
     expect(html).toContain('a &amp; &quot;b&quot;')
   })

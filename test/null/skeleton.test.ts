@@ -13,7 +13,7 @@ describe('a code skeleton', () => {
     expect(other.key).toBe(one.key)
     expect(other.codeHash).not.toBe(one.codeHash)
     expect(one.constants).toEqual([ADDRESS, 0x1234n << 100n])
-    expect(one.places).toEqual([
+    expect(one.immediates).toEqual([
       { offset: 1, length: 20 },
       { offset: 22, length: 32 },
     ])
@@ -50,7 +50,7 @@ describe('a code skeleton', () => {
   })
 
   test('leaves an immediate that runs past the end of code alone', () => {
-    expect(codeSkeleton(Uint8Array.from([0x73, 1, 2, 3])).places).toEqual([])
+    expect(codeSkeleton(Uint8Array.from([0x73, 1, 2, 3])).immediates).toEqual([])
   })
 })
 

@@ -34,7 +34,7 @@ const stored = (first: number, instructions = 3): LiftedCode => ({
   blocks: new Uint32Array(8).fill(first + 2),
   jumps: new Uint16Array(9).fill(first + 3),
   firstExit: 2,
-  places: new Uint32Array(instructions),
+  pcs: new Uint32Array(instructions),
 })
 
 /** Codes with the same first byte have one skeleton. */

@@ -60,16 +60,16 @@ const lookupsOf = (
   path.values.forEach((value, id) => {
     if (value.op === 'slot' || value.op === 'account') index.set(id, index.size)
   })
-  const places = { inputColumn, wordColumn, lookupIndex: index }
+  const columns = { inputColumn, wordColumn, lookupIndex: index }
   const inputOf = ({ bytes, words }: MemoInput): ByteString => ({
     bytes,
-    words: words.map((id) => wordPlace(path, places, id)),
+    words: words.map((id) => wordOf(path, columns, id)),
   })
   const dependsOn = (account: ValueId, ops: readonly string[]): boolean =>
     path.values.some((value) => ops.includes(value.op) && value.args[0] === account)
   const lookups = [...index.entries()].map(([id, position]): Lookup => {
     const value = path.values[id]!
-    const place = {
+    const found = {
       column: FIRST_LOOKUP_COLUMN + Math.floor(position / 4),
       component: position % 4,
       keyColumn: firstKey + 2 * position,
@@ -80,7 +80,7 @@ const lookupsOf = (
         kind: 'slot',
         account: index.get(value.args[0]!) ?? -1,
         ...(memo === undefined ? {} : { memo: { precompile: memo.precompile, input: inputOf(memo) } }),
-        ...place,
+        ...found,
       }
     }
     const code = dependsOn(id, ['skeleton', 'hascode', 'instance', 'exists'])
@@ -92,7 +92,7 @@ const lookupsOf = (
       balance: balanceColumn !== undefined,
       ...(balanceColumn === undefined ? {} : { balanceColumn }),
       ...(exists === undefined ? {} : { exists }),
-      ...place,
+      ...found,
     }
   })
   return { lookups, index }
@@ -180,9 +180,9 @@ export const layoutColumns = (path: PathIr): PathColumns => {
 }
 
 /** How the host finds a word of a log or of the output. */
-export const outputWord = (path: PathIr, columns: PathColumns, id: ValueId): OutputWord => wordPlace(path, columns, id)
+export const outputWord = (path: PathIr, columns: PathColumns, id: ValueId): OutputWord => wordOf(path, columns, id)
 
-const wordPlace = (
+const wordOf = (
   path: PathIr,
   columns: Pick<PathColumns, 'lookupIndex' | 'inputColumn' | 'wordColumn'>,
   id: ValueId,

@@ -39,7 +39,7 @@ const LIGHT_COMPILE_MS = 6
  */
 export const PART_COMPILE_MS = 1200
 
-/** The estimate of a whole path, before its values are placed in steps. */
+/** The estimate of a whole path, before its values are put in steps. */
 export const pathCompileMs = (path: PathIr): number =>
   path.values.reduce((sum, { op, attribute }) => {
     const service = OPERATIONS.get(op)!.service

@@ -19,7 +19,7 @@ export interface Step {
 export const keccakBlocks = (bytes: number): number => Math.floor(bytes / KECCAK_RATE_BYTES) + 1
 
 /**
- * Places every value of a path in a step, so each kind of heavy operation has one site per step.
+ * Puts every value of a path in a step, so each kind of heavy operation has one site per step.
  *
  * Heavy operations go to the first step where their operands are known and their service is free; a long keccak takes
  * consecutive steps. Light values go to the step of their first user, which keeps few values alive between steps.
@@ -62,13 +62,13 @@ export const schedule = (path: PathIr, outputs: readonly ValueId[]): readonly St
   path.effects.forEach((effect, index) => {
     if (effect.kind === 'guard') guardStep.set(index, ready[effect.condition]!)
   })
-  placeLightValues(path, steps, ready, guardStep, isHeavy, outputs)
+  scheduleLightValues(path, steps, ready, guardStep, isHeavy, outputs)
   for (const [index, step] of guardStep) steps[step]!.guards.push(index)
   return steps
 }
 
 /** The step of a light value: that of its first user, and no earlier than its operands are known. */
-const placeLightValues = (
+const scheduleLightValues = (
   path: PathIr,
   steps: readonly Step[],
   ready: Int32Array,

@@ -52,7 +52,7 @@ const CHARGE_MAX = vmInstruction({ opcode: VM_OPCODES.copy, gas: MAX_GAS })
 export class CodeWriter {
   private readonly instructions = new Limbs()
   private readonly blocks = new Limbs()
-  private readonly places = new Limbs()
+  private readonly pcs = new Limbs()
   private readonly pool = new Map<bigint, number>()
 
   /** The pool holds more words than operands can name: what was written is void. */
@@ -76,16 +76,16 @@ export class CodeWriter {
   }
 
   /** Gas that does not fit is charged in front. */
-  instruction(instruction: VmInstruction, place: number): void {
+  instruction(instruction: VmInstruction, pc: number): void {
     const { opcode, mode, result, a, b, c, immediate, block } = instruction
     let { gas } = instruction
-    for (; gas > MAX_GAS; gas -= MAX_GAS) this.instruction(CHARGE_MAX, place)
+    for (; gas > MAX_GAS; gas -= MAX_GAS) this.instruction(CHARGE_MAX, pc)
     const at = this.instructions.reserve(VM_INSTRUCTION_LIMBS)
     this.instructions.set(at, opcode | (mode << 8) | (result << 16))
     this.instructions.set(at + 1, a | (b << 16))
     this.instructions.set(at + 2, c | (immediate << 16))
     this.instructions.set(at + 3, gas | (block << 16))
-    this.places.add(place)
+    this.pcs.add(pc)
   }
 
   /**
@@ -115,7 +115,7 @@ export class CodeWriter {
       blocks: this.blocks.finish(),
       jumps,
       firstExit: this.blocks.length / VM_BLOCK_LIMBS - exits,
-      places: this.places.finish(),
+      pcs: this.pcs.finish(),
     }
   }
 }

@@ -16,7 +16,7 @@ export interface Copy {
 export const writeCopies = (
   writer: CodeWriter,
   copies: readonly Copy[],
-  place: number,
+  pc: number,
   leavesOne: boolean,
 ): Copy | undefined => {
   for (let n = 0; n < copies.length; ) {
@@ -33,13 +33,13 @@ export const writeCopies = (
     ) {
       // Two words that change places through a position of no other use.
       const swap = { b: a, c: stackOperand(last.to) }
-      writer.instruction(vmInstruction({ opcode, a: next.operand, result: a, ...swap }), place)
+      writer.instruction(vmInstruction({ opcode, a: next.operand, result: a, ...swap }), pc)
       n += 3
     } else if (next === undefined || next.operand === result) {
-      writer.instruction(vmInstruction({ opcode, a, result }), place)
+      writer.instruction(vmInstruction({ opcode, a, result }), pc)
       n++
     } else {
-      writer.instruction(vmInstruction({ opcode, a, result, b: next.operand, c: stackOperand(next.to) }), place)
+      writer.instruction(vmInstruction({ opcode, a, result, b: next.operand, c: stackOperand(next.to) }), pc)
       n += 2
     }
   }

@@ -34,7 +34,7 @@ const MAX_FOLDED_EXPONENT = 0xffn
 /** A superblock goes on as long as it has fewer of both. */
 const MOST_BLOCKS = 48
 const MOST_OPERATIONS = 32
-/** Words that its exits may have to bring into place. */
+/** Words that its exits may have to bring to their positions. */
 const MOST_EXIT_WORDS = 1024
 /** Times that it goes through the same block: functions that are called again, loops. */
 const MOST_TURNS = 4
@@ -131,15 +131,15 @@ class BlockWriter {
     const { code, rules, list } = this.source
     const { start, end } = list[index]!
     const next = index + 1 < list.length ? index + 1 : undefined
-    let place = Math.min(start, code.length)
+    let lastPc = Math.min(start, code.length)
     let last: BlockEnd | undefined
     for (let pc = start; pc < end; ) {
       const rule = rules[code[pc]!]!
-      place = pc
+      lastPc = pc
       last = this.step(rule, pc, next)
       pc += 1 + rule.immediateBytes
     }
-    return last ?? (next === undefined ? this.frameEnd(END_STOP, place) : this.jumpTo(next, place))
+    return last ?? (next === undefined ? this.frameEnd(END_STOP, lastPc) : this.jumpTo(next, lastPc))
   }
 
   /** The block that a superblock goes on with after this end; undefined where it ends. */
@@ -163,7 +163,7 @@ class BlockWriter {
   }
 
   /** Makes a branch to either side an exit to the side that is not `next`. */
-  private leaveBeside({ mode, b, target, otherwise, place }: BlockEnd, next: number): void {
+  private leaveBeside({ mode, b, target, otherwise, pc }: BlockEnd, next: number): void {
     const { stack, need } = this
     for (let i = 0; i < stack.length; i++) {
       const value = stack[i]!
@@ -180,7 +180,7 @@ class BlockWriter {
       wideAt: 0,
       immediate: 0,
       gas: this.gas,
-      place,
+      pc,
       kept: true,
       exit: { target: takesTarget ? target : otherwise, stack: stack.slice(), depth: need },
       isDropped: false,
@@ -270,7 +270,7 @@ class BlockWriter {
       }
       case 'refuse': {
         this.popAll(rule.pops)
-        return this.ending({ opcode: VM_OPCODES.refuse, immediate: rule.code, place: pc })
+        return this.ending({ opcode: VM_OPCODES.refuse, immediate: rule.code, pc })
       }
     }
   }
@@ -305,7 +305,7 @@ class BlockWriter {
   private add(
     rule: OperationRule,
     operands: readonly Value[],
-    place: number,
+    pc: number,
     wide: readonly Value[] = [],
     wideAt = 0,
   ): Operation {
@@ -322,7 +322,7 @@ class BlockWriter {
       wideAt,
       immediate: rule.immediate,
       gas: this.gas,
-      place,
+      pc,
       kept: rule.kept,
       exit: undefined,
       isDropped: false,
@@ -337,7 +337,7 @@ class BlockWriter {
     return operation
   }
 
-  private compute(rule: Rule, place: number): void {
+  private compute(rule: Rule, pc: number): void {
     const popped = this.popAll(rule.pops)
     const folded = this.foldedWord(rule, popped)
     if (folded !== undefined) {
@@ -353,7 +353,7 @@ class BlockWriter {
       this.push(same)
       return
     }
-    const { result } = this.add(operation, operands, place)
+    const { result } = this.add(operation, operands, pc)
     if (key !== undefined) this.known.add(key, result!)
   }
 
@@ -368,7 +368,7 @@ class BlockWriter {
   }
 
   /** `x == 0`; of a comparison that nothing else reads, its negation. */
-  private isZero(place: number): void {
+  private isZero(pc: number): void {
     const value = this.pop()
     if (isConstant(value)) {
       this.push(constantOf(value.word === 0n ? 1n : 0n))
@@ -380,16 +380,16 @@ class BlockWriter {
       this.push(value)
       return
     }
-    this.add(EQUALS, [value, ZERO], place)
+    this.add(EQUALS, [value, ZERO], pc)
   }
 
-  private not(place: number): void {
+  private not(pc: number): void {
     const value = this.pop()
     if (isConstant(value)) this.push(constantOf(value.word ^ ALL_ONES))
-    else this.add(DIFFERS, [value, constantOf(ALL_ONES)], place)
+    else this.add(DIFFERS, [value, constantOf(ALL_ONES)], pc)
   }
 
-  private ending(fields: Partial<BlockEnd> & { readonly opcode: number; readonly place: number }): BlockEnd {
+  private ending(fields: Partial<BlockEnd> & { readonly opcode: number; readonly pc: number }): BlockEnd {
     const end: BlockEnd = {
       mode: 0,
       a: undefined,
@@ -406,12 +406,12 @@ class BlockWriter {
     return end
   }
 
-  private frameEnd(mode: number, place: number, a?: Value, b?: Value): BlockEnd {
-    return this.ending({ opcode: VM_OPCODES.end, mode, a, b, immediate: 0, place })
+  private frameEnd(mode: number, pc: number, a?: Value, b?: Value): BlockEnd {
+    return this.ending({ opcode: VM_OPCODES.end, mode, a, b, immediate: 0, pc })
   }
 
-  private jumpTo(block: number, place: number): BlockEnd {
-    return this.ending({ opcode: VM_OPCODES.jump, target: block, place })
+  private jumpTo(block: number, pc: number): BlockEnd {
+    return this.ending({ opcode: VM_OPCODES.jump, target: block, pc })
   }
 
   /** The block at a constant destination; undefined where no JUMPDEST is there. */
@@ -421,19 +421,19 @@ class BlockWriter {
     return entry === 0 ? undefined : entry - 1
   }
 
-  private jump(place: number): BlockEnd {
+  private jump(pc: number): BlockEnd {
     const target = this.pop()
-    if (!isConstant(target)) return this.ending({ opcode: VM_OPCODES.jump, mode: 1, a: target, place })
+    if (!isConstant(target)) return this.ending({ opcode: VM_OPCODES.jump, mode: 1, a: target, pc })
     const block = this.blockAt(target)
-    return block === undefined ? this.frameEnd(END_HALT, place) : this.jumpTo(block, place)
+    return block === undefined ? this.frameEnd(END_HALT, pc) : this.jumpTo(block, pc)
   }
 
-  private branch(place: number, next: number): BlockEnd {
+  private branch(pc: number, next: number): BlockEnd {
     const target = this.pop()
     let condition = this.pop()
-    if (isConstant(condition) && condition.word === 0n) return this.jumpTo(next, place)
+    if (isConstant(condition) && condition.word === 0n) return this.jumpTo(next, pc)
     const block = isConstant(target) ? this.blockAt(target) : undefined
-    if (isConstant(condition) && block !== undefined) return this.jumpTo(block, place)
+    if (isConstant(condition) && block !== undefined) return this.jumpTo(block, pc)
     let mode = 0
     const test = condition.operation
     if (test?.opcode === VM_OPCODES.compare && (test.mode & ~VM_INVERT) === 2 && condition.holders === 0) {
@@ -444,17 +444,17 @@ class BlockWriter {
       }
     }
     const holds = this.decided.get(condition)
-    if (holds !== undefined && holds === (mode !== 0)) return this.jumpTo(next, place)
-    if (holds !== undefined && block !== undefined) return this.jumpTo(block, place)
-    const common = { opcode: VM_OPCODES.branch, b: condition, otherwise: next, place }
+    if (holds !== undefined && holds === (mode !== 0)) return this.jumpTo(next, pc)
+    if (holds !== undefined && block !== undefined) return this.jumpTo(block, pc)
+    const common = { opcode: VM_OPCODES.branch, b: condition, otherwise: next, pc }
     if (block !== undefined) return this.ending({ ...common, mode, target: block })
     return this.ending({ ...common, mode: mode | 1, a: target })
   }
 
   /** The operands stay where they are: the stack that must stand is the one before the call. */
-  private call(rule: Rule, place: number, next: number): BlockEnd {
+  private call(rule: Rule, pc: number, next: number): BlockEnd {
     const immediate = this.height - rule.pops + 1
     const { opcode, mode, pops } = rule
-    return this.ending({ opcode, mode, immediate, target: next, operandsInStack: pops, place })
+    return this.ending({ opcode, mode, immediate, target: next, operandsInStack: pops, pc })
   }
 }

@@ -33,7 +33,7 @@ import type { BlockDraft } from './values.ts'
  * console.log(lifted.instructions.length / 4) // 2
  */
 export const liftCode = (code: Uint8Array, fork: Fork, form: LiftForm = 'superblocks'): LiftedCode => {
-  const instances = new Map(codeSkeleton(code).places.map(({ offset }, index) => [offset, index]))
+  const instances = new Map(codeSkeleton(code).immediates.map(({ offset }, index) => [offset, index]))
   return liftWith(code, rulesAt(fork), instances, form)
 }
 

@@ -24,7 +24,7 @@ export interface LiftedCode {
   /** Blocks from this one on are entered by one side exit of a superblock each, at the height of that one. */
   readonly firstExit: number
   /** By instruction: byte position of the EVM opcode it stands for; the size of the code for the STOP after it. */
-  readonly places: Uint32Array
+  readonly pcs: Uint32Array
 }
 
 /**

@@ -83,7 +83,7 @@ export class Registers {
   }
 
   /** Chooses where a result goes; the operands that its operation is the last to read are released before. */
-  placeResult(value: Value): void {
+  assignResult(value: Value): void {
     const { home, row } = value
     const wanted = value.wanted.find((position) => this.isFree(position))
     if (wanted !== undefined) this.put(value, wanted)

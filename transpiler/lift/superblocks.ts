@@ -4,7 +4,7 @@ import { MAX_BLOCKS, MAX_STACK_WORDS } from './lifted_code.ts'
 import { LikelyBlocks } from './likely.ts'
 import { type BlockDraft, isConstant, type Value } from './values.ts'
 
-/** Operations of all superblocks of a code and words that their exits bring into place, at most. */
+/** Operations of all superblocks of a code and words that their exits bring to their positions, at most. */
 const MOST_INSTRUCTIONS = 16_000
 /** Exits take numbers of blocks; superblocks leave them more than half. */
 const MOST_EXITS = MAX_BLOCKS / 4

@@ -32,7 +32,7 @@ export interface Operation {
   readonly wideAt: number
   immediate: number
   gas: number
-  readonly place: number
+  readonly pc: number
   readonly kept: boolean
   /** Of a branch in the middle. */
   exit: SideExit | undefined
@@ -66,7 +66,7 @@ export interface BlockEnd {
   /** Operands of a call that stand in the stack below its height; 0 for all else. */
   readonly operandsInStack: number
   gas: number
-  readonly place: number
+  readonly pc: number
 }
 
 export interface BlockDraft {
@@ -78,7 +78,7 @@ export interface BlockDraft {
   readonly end: BlockEnd
   /** Blocks of the code that it runs through. */
   readonly length: number
-  /** Words that its side exits bring into place, at most. */
+  /** Words that its side exits bring to their positions, at most. */
   readonly exitWords: number
 }
 

@@ -51,14 +51,14 @@ const fail = (message: string): never => {
  * verifyLifted(liftCode(Uint8Array.of(0x60, 1, 0x60, 0, 0x55), 'osaka'))
  */
 export const verifyLifted = (lifted: LiftedCode, instances: number = MAX_CONSTANTS): void => {
-  const { instructions, constants, blocks, jumps, places, firstExit } = lifted
+  const { instructions, constants, blocks, jumps, pcs, firstExit } = lifted
   const count = instructions.length / VM_INSTRUCTION_LIMBS
   const blockCount = blocks.length / VM_BLOCK_LIMBS
   const words = constants.length / LIMBS_PER_WORD
   if (!Number.isInteger(count) || !Number.isInteger(blockCount) || !Number.isInteger(words)) fail('a part of an entry')
   if (blockCount < 1 || blockCount > MAX_BLOCKS) fail(`${blockCount} blocks`)
   if (words > MAX_CONSTANTS) fail(`${words} constants`)
-  if (places.length !== count) fail(`${places.length} places of ${count} instructions`)
+  if (pcs.length !== count) fail(`${pcs.length} program counters of ${count} instructions`)
   if (jumps.length % 8 !== 0) fail('the jump table is not whole vectors')
   if (firstExit < 1 || firstExit > blockCount) fail(`exits from block ${firstExit} of ${blockCount} on`)
   for (const entry of jumps) if (entry > firstExit) fail(`the jump table names block ${entry - 1} of ${firstExit}`)

@@ -142,7 +142,7 @@ const finishCall = (
   const { gas } = frame.context
   // The stipend is no charge to the caller, which has paid more than that for the value.
   gas.charge(-stipend)
-  recorder.guards.place = { pc: frame.pc, depth: frame.context.depth }
+  recorder.guards.position = { pc: frame.pc, depth: frame.context.depth }
   if (result.status === 'halt') {
     guardGasLimit(recorder, frame.pc)
     gas.chargeDynamic(callee.given, callee.initial)

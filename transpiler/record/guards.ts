@@ -4,7 +4,7 @@ import { describeValue } from '../ir/text.ts'
 import type { Word } from './memory.ts'
 
 /** Where the recorder is, for the guard that it makes there. */
-export interface Place {
+export interface CodePosition {
   readonly pc: number
   readonly depth: number
 }
@@ -17,7 +17,7 @@ export class Guards {
   readonly effects: GuardEffect[] = []
   private readonly builder: Builder
   private readonly seen = new Set<ValueId>()
-  place: Place = { pc: 0, depth: 0 }
+  position: CodePosition = { pc: 0, depth: 0 }
 
   constructor(builder: Builder) {
     this.builder = builder
@@ -31,7 +31,13 @@ export class Guards {
     if (constant === 0n) throw new Error(`recorder bug: guard never holds: ${meaning()}`)
     if (this.seen.has(condition)) return
     this.seen.add(condition)
-    this.effects.push({ kind: 'guard', condition, meaning: meaning(), pc: this.place.pc, depth: this.place.depth })
+    this.effects.push({
+      kind: 'guard',
+      condition,
+      meaning: meaning(),
+      pc: this.position.pc,
+      depth: this.position.depth,
+    })
   }
 
   requireNot(condition: ValueId, meaning: Meaning): void {

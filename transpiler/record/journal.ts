@@ -128,7 +128,7 @@ export class Journal {
       guards.equal(key.value, known.key.value, () => `slot ${this.name(key)} is slot ${this.name(known.key)}`)
       return known
     }
-    if (this.slots.length >= MAX_SLOTS) throw new Unsupported('value bound', guards.place.pc)
+    if (this.slots.length >= MAX_SLOTS) throw new Unsupported('value bound', guards.position.pc)
     const id = builder.make('slot', [account.id, key.value])
     for (const other of sameAccount) {
       if (provablyDistinct(builder, key.value, other.key.value)) continue
@@ -194,7 +194,7 @@ export class Journal {
       const equal = builder.make('eq', [key.value, other.key.value])
       guards.requireNot(equal, () => `transient slot ${this.name(key)} is not ${this.name(other.key)}`)
     }
-    if (this.transientSlots.length >= MAX_SLOTS) throw new Unsupported('value bound', guards.place.pc)
+    if (this.transientSlots.length >= MAX_SLOTS) throw new Unsupported('value bound', guards.position.pc)
     return this.transientSlots.push({ account, key }) - 1
   }
 

@@ -40,7 +40,7 @@ export const runPrecompile = async (
   if (address === IDENTITY) {
     return charged(recorder, gas, GAS_IDENTITY + GAS_IDENTITY_WORD * words) ? { success: true, output: input } : FAILED
   }
-  const { pc } = guards.place
+  const { pc } = guards.position
   const result = await recorder.state.precompile?.(address, input.concrete)
   if (result === undefined) throw new Unsupported('precompile', pc)
   if (input.cells.length > MAX_INPUT_BYTES || result.output.length > MAX_INPUT_BYTES)
@@ -140,7 +140,7 @@ export const blockHash = async (recorder: Recording, number: Word): Promise<Word
   }
   guards.requireNot(isFar, 'BLOCKHASH inside its window')
   const hash = await state.blockHash?.(concrete)
-  if (hash === undefined) throw new Unsupported('opcode BLOCKHASH', guards.place.pc)
+  if (hash === undefined) throw new Unsupported('opcode BLOCKHASH', guards.position.pc)
   const owner = builder.constant(BigInt(MEMO_OWNERS + MEMO_BLOCK_HASH))
   return { concrete: hash, value: builder.make('load', [builder.make('slot', [owner, number.value])]) }
 }

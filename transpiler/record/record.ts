@@ -152,7 +152,8 @@ export const recordPath = async (transaction: RecordedTransaction, state: Record
     return { kind: 'path', path, trace, recordedValues: builder.requested, precompiles, ranOut }
   } catch (error) {
     if (error instanceof Unsupported) return { kind: 'unsupported', reason: error.reason, pc: error.pc }
-    if (error instanceof PathTooLargeError) return { kind: 'unsupported', reason: 'value bound', pc: guards.place.pc }
+    if (error instanceof PathTooLargeError)
+      return { kind: 'unsupported', reason: 'value bound', pc: guards.position.pc }
     throw error
   }
 }

@@ -158,7 +158,7 @@ export class Recorder implements Recording {
   private runOut(frame: Frame, margin: number): FrameResult {
     this.ranOut = true
     const { gas, depth } = frame.context
-    this.guards.place = { pc: frame.pc, depth }
+    this.guards.position = { pc: frame.pc, depth }
     this.guards.requireNot(gas.sufficient(margin), `the frame at depth ${depth} runs out of gas`)
     return HALT
   }
@@ -166,7 +166,7 @@ export class Recorder implements Recording {
   private step(frame: Frame): FrameResult | undefined | Promise<FrameResult | undefined> {
     const { pc, stack, context } = frame
     const instruction = this.table[frame.code[pc] ?? 0]
-    this.guards.place = { pc, depth: context.depth }
+    this.guards.position = { pc, depth: context.depth }
     if (instruction === undefined) {
       this.trace.push({ depth: context.depth, pc, mnemonic: 'INVALID' })
       return HALT
@@ -273,7 +273,7 @@ export class Recorder implements Recording {
 
   async codeOf(frame: Frame | undefined, account: PathAccount): Promise<PathAccount> {
     if (account.delegate === undefined) return account
-    const target = await this.accounts.resolve(this.constant(account.delegate), this.guards.place.pc)
+    const target = await this.accounts.resolve(this.constant(account.delegate), this.guards.position.pc)
     const isCold = this.journal.touchAccount(target)
     frame?.context.gas.charge(isCold ? GAS_COLD_ACCOUNT : GAS_WARM)
     frame?.context.gas.check()
@@ -297,13 +297,14 @@ export class Recorder implements Recording {
 
   /** Code of an account as bytes; lifted immediates are constants of the instance. */
   codeBytes(account: PathAccount): Bytes {
-    this.move(account.code.length, this.guards.place.pc)
+    this.move(account.code.length, this.guards.position.pc)
     const bytes = constantBytes(account.code)
     if (account.skeleton === undefined) return bytes
     const cells = [...bytes.cells]
-    account.skeleton.places.forEach((place, index) => {
+    account.skeleton.immediates.forEach((immediate, index) => {
       const value = this.builder.make('instance', [account.id], CONSTANTS_BEFORE_IMMEDIATES + index)
-      for (let i = 0; i < place.length; i++) cells[place.offset + i] = { value, byte: 32 - place.length + i }
+      for (let i = 0; i < immediate.length; i++)
+        cells[immediate.offset + i] = { value, byte: 32 - immediate.length + i }
     })
     return { concrete: bytes.concrete, cells }
   }
@@ -312,8 +313,8 @@ export class Recorder implements Recording {
     const bytes = new Uint8Array(row.immediateBytes)
     bytes.set(frame.code.subarray(frame.pc + 1, frame.pc + 1 + row.immediateBytes))
     const concrete = bytesToWord(bytes)
-    const places = frame.context.codeAccount.skeleton?.places ?? []
-    const index = row.immediateBytes < 20 ? -1 : places.findIndex((place) => place.offset === frame.pc + 1)
+    const immediates = frame.context.codeAccount.skeleton?.immediates ?? []
+    const index = row.immediateBytes < 20 ? -1 : immediates.findIndex(({ offset }) => offset === frame.pc + 1)
     if (index < 0) return this.constant(concrete)
     const at = CONSTANTS_BEFORE_IMMEDIATES + index
     let value = this.builder.make('instance', [frame.context.codeAccount.id], at)

@@ -36,9 +36,9 @@ export class TracedCodes implements CodeLifter {
   opcodes(code: Uint8Array): ReadonlyMap<number, number> {
     let known = this.#opcodes.get(code)
     if (known === undefined) {
-      const { blocks, places } = this.lift(code)
+      const { blocks, pcs } = this.lift(code)
       const firsts = Array.from({ length: blocks.length / BLOCK_LIMBS }, (_, n) => blocks[n * BLOCK_LIMBS]!)
-      known = new Map(firsts.map((first) => [first, places[first]!]))
+      known = new Map(firsts.map((first) => [first, pcs[first]!]))
       this.#opcodes.set(code, known)
     }
     return known
