@@ -88,9 +88,9 @@ const joinedEnvironment = (blocks: readonly BlockEnvironment[]): BlockEnvironmen
 }
 
 /**
- * Runs the blocks of one fork and chain: first each block by itself, once and checked against its header, which records its paths and tells how
- * its transactions end there; then all of them as one batch, measured and compared with serial execution of that batch.
- * A block that is alone of its fork and chain runs as it is.
+ * Runs the blocks of one fork and chain: first each block by itself, once and checked against its header, which records
+ * its paths and tells how its transactions end there; then all of them as one batch, measured and compared with serial
+ * execution of that batch. A block that is alone of its fork and chain runs as it is.
  */
 export const replayMerged = async (replayer: Replayer, fixtures: readonly BlockFixture[]): Promise<MergedReplay> => {
   const { chain, forkName } = fixtures[0]!

@@ -4,6 +4,7 @@ export { FORKS, type Fork, isAtLeast, isFork } from '../transpiler/spec/forks.ts
 export type { DelegationReason } from './adapters/ethereumjs/block_preview.ts'
 export { createGpuEvm, GpuEvm, type GpuEvmOptions, type GpuEvmReport } from './adapters/ethereumjs/gpu_evm.ts'
 export type { DeviceCosts } from './batch/cost.ts'
+export type { ExecutionForm } from './batch/executions.ts'
 export type { TransactionExplanation } from './batch/explain.ts'
 export type { CompileMode } from './batch/policy.ts'
 export {

@@ -131,7 +131,9 @@ const CHECKOUT_ONLY = ['gpu.js']
 const LOADED_BY_REQUIRE = ['transpiler', 'kernels', 'host']
 const WORKER_ENTRIES = ['host/tiers/cpu/pool/worker.ts']
 
-/** Packages (or a prefix that ends in `:`) that only these layers may import, types included: the first row that fits. */
+/**
+ * Packages (or a prefix that ends in `:`) that only these layers may import, types included: the first row that fits.
+ */
 const OWNED_PACKAGES: readonly { readonly name: string; readonly by: readonly string[] }[] = [
   { name: 'webgpu', by: ['host/device', 'bench', 'test', 'scripts'] },
   {

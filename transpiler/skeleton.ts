@@ -9,8 +9,8 @@ import { keccak256 } from './keccak256.ts'
  */
 export interface CodeSkeleton {
   /**
-   * 0x-hex keccak-256 of the code size, the zeroed code and where the immediates stand. That belongs to it: an immediate that is
-   * zero itself stays, and looks like a lifted one.
+   * 0x-hex keccak-256 of the code size, the zeroed code and where the immediates stand. That belongs to it: an
+   * immediate that is zero itself stays, and looks like a lifted one.
    */
   readonly key: string
   readonly codeHash: bigint

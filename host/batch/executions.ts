@@ -2,7 +2,11 @@ import type { BloomSet } from '../chain/bloom.ts'
 import type { ExactGas } from '../chain/exact_gas.ts'
 import type { Log } from '../chain/log.ts'
 
-/** Which form of a tier made an execution: the counts of a batch are by form. */
+/**
+ * Which form of a tier made an execution: the counts of a batch are by form.
+ *
+ * Example: {@link createExecutor}.
+ */
 export type ExecutionForm = 'pathKernel' | 'pathProgram' | 'pathHost' | 'laneVm' | 'cpu' | (string & {})
 
 /** Where a transaction stands in the order, over the running values of the tables: one object for a whole pass. */
