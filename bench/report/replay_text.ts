@@ -12,7 +12,7 @@ import {
   totalsOf,
 } from './replay_schema.ts'
 import { isWide, WIDE_NOTE } from './statistics.ts'
-import { deviceMsText, grouped, milliseconds, NOTE_INDENT, settingLines, rounded, spreadText } from './text.ts'
+import { deviceMsText, grouped, milliseconds, NOTE_INDENT, rounded, settingLines, spreadText } from './text.ts'
 import { folded, foldedAfter, type TextStyle, table } from './text_table.ts'
 
 /** `37 %`; `-` of nothing. */

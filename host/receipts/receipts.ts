@@ -56,7 +56,8 @@ export const STATUS_REJECTED = 2
  *
  * status                 u8[n]    STATUS_*
  * gasUsed                f64[n]   0 where rejected
- * gas, refund            f64[n]   of the execution, without the intrinsic part and before the cap; the gas is NaN where not known
+ * gas, refund            f64[n]   of the execution, without the intrinsic part and before the cap; the gas is NaN where
+ *                                 not known
  * executionOf, laneOf    i32[n]   index into `executions` and lane in there; -1: a plain transfer
  * rejections             u8[n]    REJECTION code of what was rejected
  *
