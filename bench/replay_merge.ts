@@ -8,7 +8,7 @@ import type { MergedReplay } from './report/replay_schema.ts'
 
 /** How `mergeBlocks` joins, in words: what the output says. */
 const JOINING =
-  'one batch per fork and chain, in the order of the block numbers; where blocks disagree about the state in front of them, the ' +
+  'one batch per fork and chain, in the order of the block numbers; where blocks disagree about the state before them, the ' +
   'newest value of a slot or code holds, the highest nonce (nonces are renumbered per sender), the sum of the balances of accounts ' +
   'without code and the highest balance of the others; environment of the newest block with the lowest base fee and the gas limits ' +
   'added up. So it is no block of any chain: it is compared with serial execution of the same batch'

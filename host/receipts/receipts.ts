@@ -52,7 +52,7 @@ export const STATUS_SUCCESS = 1
 export const STATUS_REJECTED = 2
 
 /**
- * The columns of an open batch that has ended (OpenBatch). The receipts keep them: nobody writes to them again.
+ * The columns of an open batch that has ended (OpenBatch). The receipts keep them: they are not written again.
  *
  * status                 u8[n]    STATUS_*
  * gasUsed                f64[n]   0 where rejected

@@ -39,7 +39,7 @@ export interface Place {
  * The read of slot s by transaction j resolves to the last write of s by a transaction below j, else to the base value.
  * One walk in transaction order keeps the last write of each slot (`lastWrite`): what sorting the log by (slot, transaction)
  * and searching each segment gives, and the versions of deltas, which need the version below them, on the way
- * (docs/decisions/0005-one-walk-per-round.md).
+ * (docs/decisions/0005-one-pass-per-round.md).
  *
  * entry e     one write, in (transaction, store) order
  *   slots     u32[entries]

@@ -111,7 +111,7 @@ describe('changes of a batch', () => {
     expect(changes![0]!.accounts[2]!.after!.balance).toBe(42_000n)
   })
 
-  it('of a rejected transaction are none, and absent where nobody asked', async () => {
+  it('of a rejected transaction are none, and absent where they were not asked for', async () => {
     const wrong = { from: sender(0), to: stranger(1), nonce: 9n, gasLimit: 21_000n, gasPrice: 12n }
     expect((await run(batchState(), [wrong])).changes).toEqual([NOTHING])
     onDevice.forget()

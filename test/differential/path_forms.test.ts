@@ -242,7 +242,7 @@ describe('the explanation of a batch', () => {
     check.executor.close()
   })
 
-  test('is not made where nobody asked', async () => {
+  test('is not made where it was not asked for', async () => {
     const check = new BatchCheck({})
     expect((await check.run(batchState(), batch(0n))).result.explain).toBeUndefined()
   })

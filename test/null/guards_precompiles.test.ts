@@ -121,7 +121,7 @@ describe('precompiles whose price depends on the input', () => {
     const path = await pathThatHolds(world, rounds(3n))
     await expectHolds(path, world, call((3n << 224n) | 6n, ...state))
     await expectNeedsGuard(path, /^input of the precompile/, world, rounds(4n))
-    // Nobody waits for four thousand million rounds that no gas pays for.
+    // Four thousand million rounds that no gas pays for would not end.
     expect(await refusalOf(world, rounds(0xffff_ffffn))).toBe('precompile')
   })
 })

@@ -46,6 +46,23 @@ const longComments = (path: string, text: string): readonly string[] =>
 const longLines = (path: string, text: string): readonly string[] =>
   path.endsWith('.md') ? longProse(path, text) : longComments(path, text)
 
+/** Words with several meanings, and subjects that are not named, with the words for them (docs/glossary.md). */
+const WORDS: readonly (readonly [RegExp, string])[] = [
+  [/\bwalk(?:s|ed|ing)?\b/i, 'sweep, pass'],
+  [/\b(?:nobody|somebody|anybody|everybody|anyone)\b/i, 'no lane, the caller, other code'],
+  [/\bin front of\b/i, 'before'],
+]
+
+/** `path:line: word` of each line of prose or comment that has one of WORDS. Names of files are no prose. */
+const wrongWords = (path: string, text: string): readonly string[] =>
+  text.split('\n').flatMap((line, i) => {
+    if (!(path.endsWith('.md') || isComment(line))) return []
+    const prose = line.replace(/[\w./]*\w-[\w./-]+\.md/g, '').replace(/`[^`]*`/g, '')
+    return WORDS.flatMap(([word, instead]) => (word.test(prose) ? [`${path}:${i + 1}: ${instead}`] : []))
+  })
+/** Texts of results as they were measured. */
+const MEASURED = 'docs/benchmarks.md'
+
 test('documents and comments: no line is longer than 120 columns, tables and links apart', () => {
   expect(FILES.length).toBeGreaterThan(400)
   expect(FILES.flatMap((path) => longLines(path, readFileSync(join(ROOT, path), 'utf8')))).toEqual([])
@@ -59,4 +76,14 @@ test('documents and comments: a line that is too long is found', () => {
     'a.ts:2',
     'a.ts:3',
   ])
+})
+
+test('documents and comments: words have one meaning, and subjects are named', () => {
+  const files = FILES.filter((path) => path !== MEASURED)
+  expect(files.flatMap((path) => wrongWords(path, readFileSync(join(ROOT, path), 'utf8')))).toEqual([])
+})
+
+test('documents and comments: a wrong word is found', () => {
+  expect(wrongWords('a.md', 'The walk.\nSee [0005](0005-one-walk-per-round.md).')).toEqual(['a.md:1: sweep, pass'])
+  expect(wrongWords('a.ts', "// Nobody reads it.\nconst a = 'nobody'")).toHaveLength(1)
 })
