@@ -1,10 +1,11 @@
+import { MODES, VM_MODES } from '../layout/instruction.ts'
 import { VM_INVERT, VM_OPCODES } from '../layout/lane_vm.ts'
 import { bytesToWord } from '../skeleton.ts'
 import type { CodeBlock } from './blocks.ts'
 import { cheaper, isLikely, KnownResults, unchanged, withOneConstant } from './known.ts'
 import { MAX_STACK_WORDS } from './lifted_code.ts'
 import type { LikelyBlocks } from './likely.ts'
-import { computed, END_HALT, END_STOP, type OperationRule, type Rule } from './rules.ts'
+import { computed, type OperationRule, type Rule } from './rules.ts'
 import { withoutUnread } from './unread.ts'
 import {
   type BlockDraft,
@@ -39,8 +40,8 @@ const MOST_EXIT_WORDS = 1024
 /** Times that it goes through the same block: functions that are called again, loops. */
 const MOST_TURNS = 4
 
-const EQUALS = computed(VM_OPCODES.compare, 2)
-const DIFFERS = computed(VM_OPCODES.logic, 2)
+const EQUALS = computed(VM_OPCODES.compare, MODES.compare.equal)
+const DIFFERS = computed(VM_OPCODES.logic, MODES.logic.xor)
 const ZERO = constantOf(0n)
 
 /**
@@ -139,7 +140,7 @@ class BlockWriter {
       last = this.step(rule, pc, next)
       pc += 1 + rule.immediateBytes
     }
-    return last ?? (next === undefined ? this.frameEnd(END_STOP, lastPc) : this.jumpTo(next, lastPc))
+    return last ?? (next === undefined ? this.frameEnd(VM_MODES.end.stop, lastPc) : this.jumpTo(next, lastPc))
   }
 
   /** The block that a superblock goes on with after this end; undefined where it ends. */
@@ -423,9 +424,9 @@ class BlockWriter {
 
   private jump(pc: number): BlockEnd {
     const target = this.pop()
-    if (!isConstant(target)) return this.ending({ opcode: VM_OPCODES.jump, mode: 1, a: target, pc })
+    if (!isConstant(target)) return this.ending({ opcode: VM_OPCODES.jump, mode: VM_MODES.jump.dynamic, a: target, pc })
     const block = this.blockAt(target)
-    return block === undefined ? this.frameEnd(END_HALT, pc) : this.jumpTo(block, pc)
+    return block === undefined ? this.frameEnd(VM_MODES.end.halt, pc) : this.jumpTo(block, pc)
   }
 
   private branch(pc: number, next: number): BlockEnd {
@@ -436,11 +437,15 @@ class BlockWriter {
     if (isConstant(condition) && block !== undefined) return this.jumpTo(block, pc)
     let mode = 0
     const test = condition.operation
-    if (test?.opcode === VM_OPCODES.compare && (test.mode & ~VM_INVERT) === 2 && condition.holders === 0) {
+    if (
+      test?.opcode === VM_OPCODES.compare &&
+      (test.mode & ~VM_INVERT) === MODES.compare.equal &&
+      condition.holders === 0
+    ) {
       const [value, zero] = test.operands
       if (isConstant(zero!) && zero!.word === 0n) {
         condition = value!
-        mode = test.mode === 2 ? VM_INVERT : 0
+        mode = test.mode === MODES.compare.equal ? VM_INVERT : 0
       }
     }
     const holds = this.decided.get(condition)

@@ -1,10 +1,11 @@
+import { MODES } from '../layout/instruction.ts'
 import { VM_ENVIRONMENT, VM_INVERT, VM_OPCODES } from '../layout/lane_vm.ts'
 import { computed, type OperationRule, type Rule } from './rules.ts'
 import { constantOf, isConstant, type Value } from './values.ts'
 
 const ADD = 0
-const AND = 1
-const SHIFT_RIGHT = 1
+const AND = MODES.logic.and
+const SHIFT_RIGHT = MODES.shift.right
 const EQUAL = 2
 const QUOTIENT = 0
 const REMAINDER = 2
@@ -23,7 +24,7 @@ const ENVIRONMENT_BITS: readonly number[] = VM_ENVIRONMENT.map((name) => {
 const CHANGING: readonly string[] = ['returndatasize', 'msize', 'gas', 'selfbalance']
 const IS_CHANGING: readonly boolean[] = VM_ENVIRONMENT.map((name) => CHANGING.includes(name))
 
-const SHIFT_LEFT = computed(VM_OPCODES.shift, 0)
+const SHIFT_LEFT = computed(VM_OPCODES.shift, MODES.shift.left)
 const SHIFT_RIGHT_RULE = computed(VM_OPCODES.shift, SHIFT_RIGHT)
 const MASK = computed(VM_OPCODES.logic, AND)
 
@@ -53,7 +54,8 @@ export const unchanged = ({ opcode, mode }: OperationRule, operands: readonly Va
     const isMask = (constant & (constant + 1n)) === 0n
     return isMask && constant >> BigInt(bitsOf(value) - 1) !== 0n ? value : undefined
   }
-  if (constant === 0n) return PLUS_ZERO.includes(opcode) && (isSecond || mode !== 1) ? value : undefined
+  if (constant === 0n)
+    return PLUS_ZERO.includes(opcode) && (isSecond || mode !== MODES.sum.subtract) ? value : undefined
   return constant === 1n && TIMES_ONE.includes(opcode) && mode === 0 && isSecond ? value : undefined
 }
 
@@ -108,7 +110,7 @@ export class KnownResults {
     let first = this.nameOf(a)
     let second = this.nameOf(b)
     if (first < second && isCommutative(opcode, mode)) [first, second] = [second, first]
-    return ((opcode * MODES + mode) * MOST_NAMES + first) * MOST_NAMES + second
+    return ((opcode * MODES_PER_OPCODE + mode) * MOST_NAMES + first) * MOST_NAMES + second
   }
 
   /** A result of such an operation; undefined where there is none. */
@@ -135,13 +137,13 @@ export class KnownResults {
 }
 
 /** Opcodes have five bits, which a double holds with both names. */
-const MODES = 256
+const MODES_PER_OPCODE = 256
 const MOST_NAMES = 2 ** 19
 
 const isCommutative = (opcode: number, mode: number): boolean =>
   opcode === VM_OPCODES.logic ||
   opcode === VM_OPCODES.mul ||
-  (opcode === VM_OPCODES.sum && mode === 0) ||
+  (opcode === VM_OPCODES.sum && mode === MODES.sum.add) ||
   (opcode === VM_OPCODES.compare && mode === EQUAL)
 
 const isPure = ({ kept, pushes, opcode, mode }: OperationRule): boolean => {

@@ -1,3 +1,4 @@
+import { VM_MODES } from '../layout/instruction.ts'
 import { VM_OPCODES } from '../layout/lane_vm.ts'
 import { codeSkeleton } from '../skeleton.ts'
 import type { Fork } from '../spec/forks.ts'
@@ -13,7 +14,7 @@ import {
   REFUSED_STACK,
 } from './lifted_code.ts'
 import { type ExitBlock, lowerBlock, lowerExit } from './lower.ts'
-import { END_HALT, type Rule, rulesAt } from './rules.ts'
+import { type Rule, rulesAt } from './rules.ts'
 import { draftSuperblocks } from './superblocks.ts'
 import type { BlockDraft } from './values.ts'
 
@@ -53,7 +54,7 @@ export const liftWith = (
   return lifting.run() ?? refusedCode(code)
 }
 
-const HALT = vmInstruction({ opcode: VM_OPCODES.end, mode: END_HALT })
+const HALT = vmInstruction({ opcode: VM_OPCODES.end, mode: VM_MODES.end.halt })
 const REFUSE_STACK = vmInstruction({ opcode: VM_OPCODES.refuse, immediate: REFUSED_STACK })
 
 const NO_SUPERBLOCKS: ReadonlyMap<number, BlockDraft> = new Map()

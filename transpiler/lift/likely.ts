@@ -1,5 +1,6 @@
+import { VM_MODES } from '../layout/instruction.ts'
 import type { CodeBlock } from './blocks.ts'
-import { END_HALT, END_REVERT, type Rule } from './rules.ts'
+import type { Rule } from './rules.ts'
 
 /**
  * Which side of a branch transactions are likely to take: not the one that ends in REVERT or INVALID. A block does if
@@ -49,7 +50,7 @@ export class LikelyBlocks {
 
   private endsBadly(index: number): boolean {
     const rule = this.lastRule(index)
-    return rule?.kind === 'end' && (rule.mode === END_REVERT || rule.mode === END_HALT)
+    return rule?.kind === 'end' && (rule.mode === VM_MODES.end.revert || rule.mode === VM_MODES.end.halt)
   }
 
   /** The block after this one where there is no choice; undefined where there is, or none. */

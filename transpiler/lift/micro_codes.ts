@@ -1,3 +1,4 @@
+import { VM_MODES } from '../layout/instruction.ts'
 import {
   MICRO_CODES,
   MICRO_P256,
@@ -78,7 +79,7 @@ const assembleMicro = (source: string): Uint8Array => {
 /** The opcodes without gas, and the private ones. */
 const microRules = (precompile: number): readonly Rule[] => {
   const rules = rulesAt(RULES_FORK).map((rule): Rule => ({ ...rule, gas: 0 }))
-  rules[MEMO] = privateRule('memo', MEMO, 2, 1, { mode: 1, immediate: precompile })
+  rules[MEMO] = privateRule('memo', MEMO, 2, 1, { mode: VM_MODES.memo.precompile, immediate: precompile })
   rules[CHARGE] = privateRule('charge', CHARGE, 1, 0)
   return rules
 }

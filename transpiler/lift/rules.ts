@@ -1,3 +1,4 @@
+import { MODES, VM_MODES } from '../layout/instruction.ts'
 import { VM_CALLS, VM_COPY_SOURCES, VM_ENVIRONMENT, VM_OPCODES, type VmOpcode } from '../layout/lane_vm.ts'
 import { FORKS, type Fork, valueAt } from '../spec/forks.ts'
 import { GAS_EXP_BYTE_BY_FORK } from '../spec/gas.ts'
@@ -66,43 +67,43 @@ export const computed = (opcode: number, mode: number): OperationRule => ({
 
 /** Mnemonic -> opcode, mode, and whether its two operands change places. */
 const COMPUTED: Readonly<Record<string, readonly [VmOpcode, number, 'swaps'?]>> = {
-  ADD: ['sum', 0],
-  SUB: ['sum', 1],
+  ADD: ['sum', MODES.sum.add],
+  SUB: ['sum', MODES.sum.subtract],
   MUL: ['mul', 0],
-  DIV: ['divide', 0],
-  SDIV: ['divide', 1],
-  MOD: ['divide', 2],
-  SMOD: ['divide', 3],
-  ADDMOD: ['modular', 0],
-  MULMOD: ['modular', 1],
+  DIV: ['divide', MODES.divide.quotient],
+  SDIV: ['divide', MODES.divide.signed],
+  MOD: ['divide', MODES.divide.remainder],
+  SMOD: ['divide', MODES.divide.signed | MODES.divide.remainder],
+  ADDMOD: ['modular', MODES.modular.add],
+  MULMOD: ['modular', MODES.modular.multiply],
   EXP: ['exp', 0],
-  LT: ['compare', 0],
-  GT: ['compare', 0, 'swaps'],
-  SLT: ['compare', 1],
-  SGT: ['compare', 1, 'swaps'],
-  EQ: ['compare', 2],
-  AND: ['logic', 1],
-  XOR: ['logic', 2],
-  OR: ['logic', 3],
-  SHL: ['shift', 0],
-  SHR: ['shift', 1],
-  SAR: ['shift', 2],
-  BYTE: ['bytes', 0],
-  SIGNEXTEND: ['bytes', 1],
-  CLZ: ['bytes', 2],
+  LT: ['compare', MODES.compare.less],
+  GT: ['compare', MODES.compare.less, 'swaps'],
+  SLT: ['compare', MODES.compare.signedLess],
+  SGT: ['compare', MODES.compare.signedLess, 'swaps'],
+  EQ: ['compare', MODES.compare.equal],
+  AND: ['logic', MODES.logic.and],
+  XOR: ['logic', MODES.logic.xor],
+  OR: ['logic', MODES.logic.or],
+  SHL: ['shift', MODES.shift.left],
+  SHR: ['shift', MODES.shift.right],
+  SAR: ['shift', MODES.shift.signedRight],
+  BYTE: ['bytes', MODES.bytes.byte],
+  SIGNEXTEND: ['bytes', MODES.bytes.signExtend],
+  CLZ: ['bytes', MODES.bytes.leadingZeros],
   KECCAK256: ['keccak', 0],
   CALLDATALOAD: ['calldataLoad', 0],
-  MLOAD: ['memory', 0],
-  MSTORE: ['memory', 1],
-  MSTORE8: ['memory', 2],
-  SLOAD: ['storage', 0],
-  SSTORE: ['storage', 1],
-  TLOAD: ['transient', 0],
-  TSTORE: ['transient', 1],
-  BALANCE: ['account', 0],
-  EXTCODESIZE: ['account', 1],
-  EXTCODEHASH: ['account', 2],
-  BLOCKHASH: ['memo', 0],
+  MLOAD: ['memory', VM_MODES.memory.load],
+  MSTORE: ['memory', VM_MODES.memory.store],
+  MSTORE8: ['memory', VM_MODES.memory.storeByte],
+  SLOAD: ['storage', VM_MODES.storage.load],
+  SSTORE: ['storage', VM_MODES.storage.store],
+  TLOAD: ['transient', VM_MODES.storage.load],
+  TSTORE: ['transient', VM_MODES.storage.store],
+  BALANCE: ['account', VM_MODES.account.balance],
+  EXTCODESIZE: ['account', VM_MODES.account.codeSize],
+  EXTCODEHASH: ['account', VM_MODES.account.codeHash],
+  BLOCKHASH: ['memo', VM_MODES.memo.blockHash],
   BLOBHASH: ['blobHash', 0],
   MCOPY: ['copyMemory', VM_COPY_SOURCES.indexOf('memory')],
   CALLDATACOPY: ['copyMemory', VM_COPY_SOURCES.indexOf('calldata')],
@@ -124,15 +125,11 @@ const OTHERS: Readonly<Record<string, RuleKind>> = {
   SELFDESTRUCT: 'refuse',
 }
 
-export const END_STOP = 0
-const END_RETURN = 1
-export const END_REVERT = 2
-export const END_HALT = 3
 const ENDS: Readonly<Record<string, number>> = {
-  STOP: END_STOP,
-  RETURN: END_RETURN,
-  REVERT: END_REVERT,
-  INVALID: END_HALT,
+  STOP: VM_MODES.end.stop,
+  RETURN: VM_MODES.end.return,
+  REVERT: VM_MODES.end.revert,
+  INVALID: VM_MODES.end.halt,
 }
 
 const KEPT: readonly VmOpcode[] = ['keccak', 'exp', 'memory', 'storage', 'account']
@@ -152,7 +149,7 @@ const NOTHING = {
 } as const
 
 /** A byte that is no instruction: it halts. */
-const HALT: Rule = { ...NOTHING, kind: 'end', opcode: VM_OPCODES.end, mode: END_HALT }
+const HALT: Rule = { ...NOTHING, kind: 'end', opcode: VM_OPCODES.end, mode: VM_MODES.end.halt }
 
 const ruleOf = (row: Opcode, fork: Fork): Rule => {
   const { code, mnemonic, pops, pushes, immediateBytes } = row

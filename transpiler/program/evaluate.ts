@@ -1,6 +1,7 @@
 import { OPERATIONS } from '../ir/ops.ts'
+import { MODES, PROGRAM_MODES } from '../layout/instruction.ts'
 import { PROGRAM_OPCODES, PROGRAM_SHIFT_MASK, PROGRAM_SHIFT_RIGHT } from '../layout/program.ts'
-import { type StoreGas, storeCost, storeGasAt } from '../spec/gas.ts'
+import { CALL_GAS_DIVISOR, type StoreGas, storeCost, storeGasAt } from '../spec/gas.ts'
 
 /**
  * The meaning of micro-operations that take words alone (layout/program.ts), over bigint: what
@@ -30,14 +31,14 @@ const field = (a: bigint, without: bigint, union: bigint, immediate: number): bi
 const scalar = (a: bigint, second: bigint, mode: number): bigint => {
   const b = second & U32
   switch (mode) {
-    case 0:
+    case PROGRAM_MODES.scalar.add:
       return ((a & U32) + b) & U32
-    case 1:
+    case PROGRAM_MODES.scalar.subtract:
       return ((a & U32) - b) & U32
-    case 2:
+    case PROGRAM_MODES.scalar.multiply:
       return ((a & U32) * b) & U32
-    case 3: {
-      const cap = b - b / 64n
+    case PROGRAM_MODES.scalar.callGas: {
+      const cap = b - b / BigInt(CALL_GAS_DIVISOR)
       return a < cap ? a : cap
     }
     default:
@@ -58,13 +59,13 @@ export const pureOperation = (
     case PROGRAM_OPCODES.copy:
       return a
     case PROGRAM_OPCODES.pick:
-      return (mode === 1 ? a >> 32n : a) & U32
+      return (mode === PROGRAM_MODES.pick.second ? a >> 32n : a) & U32
     case PROGRAM_OPCODES.logic:
-      return mode === 1 ? a & b : mode === 2 ? a ^ b : mode === 3 ? a | b : 0n
+      return mode === MODES.logic.and ? a & b : mode === MODES.logic.xor ? a ^ b : mode === MODES.logic.or ? a | b : 0n
     case PROGRAM_OPCODES.sum:
-      return wrap(mode === 1 ? a - b : a + b)
+      return wrap(mode === MODES.sum.subtract ? a - b : a + b)
     case PROGRAM_OPCODES.compare:
-      return mode === 1 ? SLT([a, b]) : truth(mode === 2 ? a === b : a < b)
+      return mode === MODES.compare.signedLess ? SLT([a, b]) : truth(mode === MODES.compare.equal ? a === b : a < b)
     case PROGRAM_OPCODES.field:
       return field(a, b, c, immediate)
     case PROGRAM_OPCODES.shift:
@@ -92,10 +93,10 @@ const ISTANBUL = storeGasAt('istanbul')
 
 /** Prices by mode and immediate of an sstore instruction (transpiler/program/rows.ts). */
 const storePrices = (mode: number, dirty: number): StoreGas =>
-  dirty !== LONDON.dirty ? { ...ISTANBUL, dirty } : mode === 2 ? LONDON : BERLIN
+  dirty !== LONDON.dirty ? { ...ISTANBUL, dirty } : mode === PROGRAM_MODES.sstore.refund ? LONDON : BERLIN
 
 /** Gas (mode 0) of an SSTORE, or its change of the refund counter modulo 2^32. */
 export const storeEffect = (original: bigint, current: bigint, next: bigint, mode: number, dirty: number): bigint => {
   const { gas, refund } = storeCost(storePrices(mode, dirty), original, current, next)
-  return BigInt(mode === 0 ? gas : refund) & U32
+  return BigInt(mode === PROGRAM_MODES.sstore.gas ? gas : refund) & U32
 }

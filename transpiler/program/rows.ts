@@ -1,4 +1,5 @@
 import { isStorePrice, STORE_PRICES } from '../ir/ops.ts'
+import { MODES, PROGRAM_MODES } from '../layout/instruction.ts'
 import { PROGRAM_OPCODES, type ProgramOpcode } from '../layout/program.ts'
 import { REFUND_SSTORE_CLEAR } from '../spec/gas.ts'
 
@@ -13,10 +14,11 @@ export interface ProgramRow {
   readonly immediate?: number
 }
 
-/** Mode 0 is the price; 1 and 2 are the refund, before and from London on. The dirty price tells the prices apart. */
+/** The dirty price tells the prices apart. */
 const storeRows = (): (readonly [string, ProgramRow])[] =>
   [...STORE_PRICES].map(([op, { dirty, clearRefund }]) => {
-    const mode = isStorePrice(op) ? 0 : clearRefund === REFUND_SSTORE_CLEAR ? 2 : 1
+    const { gas, refund, refundBefore } = PROGRAM_MODES.sstore
+    const mode = isStorePrice(op) ? gas : clearRefund === REFUND_SSTORE_CLEAR ? refund : refundBefore
     return [op, { opcode: 'sstore', mode, immediate: dirty }]
   })
 
@@ -25,43 +27,43 @@ const storeRows = (): (readonly [string, ProgramRow])[] =>
  * look-ups, byte moves), or none: then the path has no program.
  */
 export const PROGRAM_ROWS: ReadonlyMap<string, ProgramRow> = new Map<string, ProgramRow>([
-  ['and', { opcode: 'logic', mode: 1 }],
-  ['xor', { opcode: 'logic', mode: 2 }],
-  ['or', { opcode: 'logic', mode: 3 }],
+  ['and', { opcode: 'logic', mode: MODES.logic.and }],
+  ['xor', { opcode: 'logic', mode: MODES.logic.xor }],
+  ['or', { opcode: 'logic', mode: MODES.logic.or }],
   ['add', { opcode: 'sum' }],
-  ['sub', { opcode: 'sum', mode: 1 }],
+  ['sub', { opcode: 'sum', mode: MODES.sum.subtract }],
   ['lt', { opcode: 'compare' }],
   ['gt', { opcode: 'compare', swap: true }],
-  ['slt', { opcode: 'compare', mode: 1 }],
-  ['sgt', { opcode: 'compare', mode: 1, swap: true }],
-  ['eq', { opcode: 'compare', mode: 2 }],
-  ['iszero', { opcode: 'compare', mode: 2 }],
+  ['slt', { opcode: 'compare', mode: MODES.compare.signedLess }],
+  ['sgt', { opcode: 'compare', mode: MODES.compare.signedLess, swap: true }],
+  ['eq', { opcode: 'compare', mode: MODES.compare.equal }],
+  ['iszero', { opcode: 'compare', mode: MODES.compare.equal }],
   ['ge32', { opcode: 'compare', invert: true }],
   ['gt32', { opcode: 'compare', swap: true }],
-  ['eq32', { opcode: 'compare', mode: 2 }],
+  ['eq32', { opcode: 'compare', mode: MODES.compare.equal }],
   ['shl', { opcode: 'shift' }],
-  ['shr', { opcode: 'shift', mode: 1 }],
-  ['sar', { opcode: 'shift', mode: 2 }],
+  ['shr', { opcode: 'shift', mode: MODES.shift.right }],
+  ['sar', { opcode: 'shift', mode: MODES.shift.signedRight }],
   ['add32', { opcode: 'scalar' }],
-  ['sub32', { opcode: 'scalar', mode: 1 }],
-  ['mul32', { opcode: 'scalar', mode: 2 }],
-  ['callgas', { opcode: 'scalar', mode: 3 }],
-  ['bytelength', { opcode: 'scalar', mode: 4 }],
+  ['sub32', { opcode: 'scalar', mode: PROGRAM_MODES.scalar.subtract }],
+  ['mul32', { opcode: 'scalar', mode: PROGRAM_MODES.scalar.multiply }],
+  ['callgas', { opcode: 'scalar', mode: PROGRAM_MODES.scalar.callGas }],
+  ['bytelength', { opcode: 'scalar', mode: PROGRAM_MODES.scalar.byteLength }],
   ['byte', { opcode: 'bytes' }],
-  ['signextend', { opcode: 'bytes', mode: 1 }],
-  ['clz', { opcode: 'bytes', mode: 2 }],
+  ['signextend', { opcode: 'bytes', mode: MODES.bytes.signExtend }],
+  ['clz', { opcode: 'bytes', mode: MODES.bytes.leadingZeros }],
   ...storeRows(),
   ['address', { opcode: 'account' }],
-  ['balance', { opcode: 'account', mode: 1 }],
-  ['exists', { opcode: 'account', mode: 2 }],
-  ['hascode', { opcode: 'account', mode: 3 }],
+  ['balance', { opcode: 'account', mode: PROGRAM_MODES.account.balance }],
+  ['exists', { opcode: 'account', mode: PROGRAM_MODES.account.exists }],
+  ['hascode', { opcode: 'account', mode: PROGRAM_MODES.account.hasCode }],
   ['mul', { opcode: 'mul' }],
   ['div', { opcode: 'divide' }],
-  ['sdiv', { opcode: 'divide', mode: 1 }],
-  ['mod', { opcode: 'divide', mode: 2 }],
-  ['smod', { opcode: 'divide', mode: 3 }],
+  ['sdiv', { opcode: 'divide', mode: MODES.divide.signed }],
+  ['mod', { opcode: 'divide', mode: MODES.divide.remainder }],
+  ['smod', { opcode: 'divide', mode: MODES.divide.signed | MODES.divide.remainder }],
   ['addmod', { opcode: 'modular' }],
-  ['mulmod', { opcode: 'modular', mode: 1 }],
+  ['mulmod', { opcode: 'modular', mode: MODES.modular.multiply }],
   ['exp', { opcode: 'exp' }],
 ])
 

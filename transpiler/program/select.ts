@@ -2,6 +2,7 @@ import type { PathColumns } from '../emit/columns.ts'
 import { keccakBlocks } from '../emit/schedule.ts'
 import type { PathIr, Piece, Value, ValueId } from '../ir/path_ir.ts'
 import { ENVIRONMENT_WORDS, type EnvironmentWord } from '../layout/environment.ts'
+import { MODES, PROGRAM_MODES } from '../layout/instruction.ts'
 import {
   MAX_PROGRAM_VECTORS,
   OPERAND_CONSTANT,
@@ -198,18 +199,23 @@ class Selector {
       case 'gas':
         return this.emitValue(id, { opcode: 'pick', a: OPERAND_INPUT })
       case 'entry':
-        return this.emitValue(id, { opcode: 'pick', mode: 1, a: OPERAND_INPUT })
+        return this.emitValue(id, { opcode: 'pick', mode: PROGRAM_MODES.pick.second, a: OPERAND_INPUT })
       case 'not':
-        return this.emitValue(id, { opcode: 'logic', mode: 2, a, b: this.constant(ALL_ONES) })
+        return this.emitValue(id, { opcode: 'logic', mode: MODES.logic.xor, a, b: this.constant(ALL_ONES) })
       case 'iszero':
         if (this.value(args[0]!).type === 'bool') return this.emitValue(id, { opcode: 'copy', a, invert: true })
-        return this.emitValue(id, { opcode: 'compare', mode: 2, a })
+        return this.emitValue(id, { opcode: 'compare', mode: MODES.compare.equal, a })
       case 'instance':
-        return this.emitValue(id, { opcode: 'account', mode: 5, a, immediate: attribute as number })
+        return this.emitValue(id, {
+          opcode: 'account',
+          mode: PROGRAM_MODES.account.instance,
+          a,
+          immediate: attribute as number,
+        })
       case 'skeleton':
         return this.emitValue(id, {
           opcode: 'account',
-          mode: 4,
+          mode: PROGRAM_MODES.account.skeleton,
           a,
           b: OPERAND_CONSTANT | (ENVIRONMENT_WORDS.length + (attribute as number)),
         })

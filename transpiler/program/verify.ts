@@ -1,4 +1,5 @@
 import { ENVIRONMENT_WORDS } from '../layout/environment.ts'
+import { PROGRAM_MODES } from '../layout/instruction.ts'
 import {
   MAX_PROGRAM_CONSTANTS,
   MAX_PROGRAM_SCRATCH,
@@ -59,7 +60,8 @@ export const programFault = (program: PathProgram, manifest: ProgramManifest): s
     if (kind === OPERAND_CONSTANT || kind === OPERAND_INPUT) return 'the result is no register'
     const most = kind === OPERAND_REGISTER ? PROGRAM_FAST_REGISTERS : scratch
     if ((result & OPERAND_INDEX_MASK) >= most) return 'no such register'
-    const isEntry = opcode === PROGRAM_OPCODES.pick && mode === 1 && operands[0] === OPERAND_INPUT
+    const isEntry =
+      opcode === PROGRAM_OPCODES.pick && mode === PROGRAM_MODES.pick.second && operands[0] === OPERAND_INPUT
     const isAccount = opcode === PROGRAM_OPCODES.findAccount || isEntry
     const held = isAccount ? 'account' : opcode === PROGRAM_OPCODES.findSlot ? 'slot' : 'word'
     written.set(result, invert ? 'word' : held)
