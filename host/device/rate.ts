@@ -1,5 +1,6 @@
 import { createKeccak } from 'hash-wasm'
 import { KERNELS } from '../../kernels/linked.generated.ts'
+import { HASH_MULTIPLIER } from '../../transpiler/layout/tables.ts'
 import type { Binding } from './binding.ts'
 import type { ComputeDevice } from './compute_device.ts'
 
@@ -118,7 +119,7 @@ const expectedKeccak = async (lane: number, iterations: number): Promise<bigint>
 }
 
 const expectedMul = async (lane: number, iterations: number): Promise<bigint> => {
-  const limbs = Uint32Array.from({ length: 8 }, (_, k) => Math.imul(8 * lane + k + 1, 0x9e3779b1))
+  const limbs = Uint32Array.from({ length: 8 }, (_, k) => Math.imul(8 * lane + k + 1, HASH_MULTIPLIER))
   const y = limbsToWord(limbs)
   let x = y
   for (let i = 0n; i < BigInt(iterations); i++) x = BigInt.asUintN(256, x * y) ^ i

@@ -4,7 +4,8 @@ import package::bloom::bits::bloom_bits;
 import package::layout::bloom::{BLOOM_ADDRESS, BLOOM_PARAMETER_VECTORS};
 import package::lane::lane::lane_index;
 
-/// The bits that each log topic or address sets in a bloom filter. Reads words straight from the columns of a path kernel's `lanesOut`.
+/// The bits that each log topic or address sets in a bloom filter. Reads words straight from the columns of a path
+/// kernel's `lanesOut`.
 ///
 /// One invocation per (item, lane): lane count * item count in all.
 

@@ -1,13 +1,13 @@
 import package::u256::add::{u256_add, u256_sub};
 import package::u256::bits::u256_byte_length;
-import package::u256::compare::{u256_eq, u256_is_zero, u256_lt};
+import package::u256::compare::{u256_is_zero, u256_lt};
 import package::u256::u256::{U256, U256_ZERO, u256_from_bool, u256_from_u32, u256_reverse_bytes, u256_select};
+import package::evm::gas::evm_store;
 import package::evm::operations::{evm_arithmetic, evm_sum};
 import package::layout::environment::ENVIRONMENT_WORD_NUMBER;
 import package::layout::gas::{BLOCK_HASH_WINDOW, CALL_GAS_SHIFT, GAS_CALL_STIPEND, GAS_CALL_VALUE, GAS_COLD_ACCOUNT};
 import package::layout::gas::{GAS_COLD_SLOAD, GAS_COPY_WORD, GAS_EXP_BYTE, GAS_KECCAK_WORD, GAS_LOG_BYTE};
-import package::layout::gas::{GAS_NEW_ACCOUNT, GAS_SSTORE_RESET, GAS_SSTORE_SENTRY, GAS_SSTORE_SET, GAS_WARM};
-import package::layout::gas::MAX_CALL_DEPTH;
+import package::layout::gas::{GAS_NEW_ACCOUNT, GAS_SSTORE_RESET, GAS_SSTORE_SENTRY, GAS_WARM, MAX_CALL_DEPTH};
 import package::layout::instruction::{VM_MODE_ACCOUNT_BALANCE, VM_MODE_ACCOUNT_CODE_SIZE, VM_MODE_END_HALT};
 import package::layout::instruction::{VM_MODE_END_REVERT, VM_MODE_END_STOP, VM_MODE_MEMORY_LOAD};
 import package::layout::instruction::{VM_MODE_MEMORY_STORE_BYTE, VM_MODE_MEMO_BLOCK_HASH, VM_MODE_STORAGE_STORE};
@@ -57,20 +57,6 @@ import package::vm::stream::vm_move;
 /// of the first that needs more. That one runs in phases that all other opcodes share, so that each costly thing has one site and lanes
 /// that need it meet there: growth of memory, look-ups, what the opcode does, moves of bytes, frames, the result. A phase that lacks
 /// something from the host leaves the lane at the same instruction, with gas and memory as they were.
-
-/// Gas of an SSTORE to a warm slot, and what it adds to the refund (EIP-2200, EIP-2929, EIP-3529).
-fn vm_sstore(original: U256, current: U256, next: U256) -> vec2<u32> {
-  let clears = lane_environment.clear_refund;
-  let original_zero = u256_is_zero(original);
-  let clean = u256_eq(original, current);
-  let unchanged = u256_eq(current, next);
-  let gas = select(GAS_WARM, select(GAS_SSTORE_RESET - GAS_COLD_SLOAD, GAS_SSTORE_SET, original_zero), clean & !unchanged);
-  let cleared = select(0u, clears, !original_zero & u256_is_zero(next));
-  let uncleared = select(0u, clears, !original_zero & u256_is_zero(current));
-  let restored = select(0u, select(2800u, 19900u, original_zero), u256_eq(original, next));
-  let refund = select(select(cleared - uncleared + restored, cleared, clean), 0u, unchanged);
-  return vec2<u32>(gas, refund);
-}
 
 /// Vector of the header of a micro code.
 fn vm_micro_header(index: u32) -> u32 {
@@ -455,7 +441,8 @@ fn lane_vm(
         }
       }
       if (storage & writes) {
-        let costs = vm_sstore(vm_word(vm_vector(vm_at(record), RECORD_BEFORE_AT), vm_stride), present, b);
+        let original = vm_word(vm_vector(vm_at(record), RECORD_BEFORE_AT), vm_stride);
+        let costs = evm_store(original, present, b, GAS_WARM, GAS_SSTORE_RESET - GAS_COLD_SLOAD, lane_environment.clear_refund);
         first_cost = GAS_SSTORE_SENTRY + 1u;
         ok = ok & !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
         cost += costs.x;

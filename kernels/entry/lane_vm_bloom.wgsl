@@ -3,17 +3,19 @@ import package::keccak::keccak::{keccak_f, keccak_init_32};
 import package::bloom::bits::bloom_bits;
 import package::lane::lane::lane_index;
 
-/// The bloom bits of the topics of lanes of the lane VM, where their logs were gathered. The first topic of a log names the event and is
-/// left out: the host has mostly seen it.
+/// The bloom bits of the topics of lanes of the lane VM, where their logs were gathered. The first topic of a log names
+/// the event and is left out: the host has mostly seen it.
 ///
 /// One invocation per list entry.
 
 /// (entries, 0, 0, 0)
 @group(0) @binding(0) var<uniform> log_parameters: vec4<u32>;
-/// The logs of one lane: (vector of the first LOG record (transpiler/layout/lane_vm.ts), records, vector of the first of their bits, 0)
+/// The logs of one lane: (vector of the first LOG record (transpiler/layout/lane_vm.ts), records, vector of the first
+/// of their bits, 0)
 @group(0) @binding(1) var<storage, read> log_lists: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> log_words: array<vec4<u32>>;
-/// Two vectors for each log: (bloom_bits of topic 1, of topic 2), (of topic 3, 0, 0); only those of topics that it has are written.
+/// Two vectors for each log: (bloom_bits of topic 1, of topic 2), (of topic 3, 0, 0); only those of topics that it has
+/// are written.
 @group(0) @binding(3) var<storage, read_write> log_bits: array<vec4<u32>>;
 
 @compute @workgroup_size(64)

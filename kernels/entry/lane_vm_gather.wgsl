@@ -1,9 +1,10 @@
 import package::lane::lane::lane_index;
 
-/// Copies segments of a wave store of the lane VM to one dense run of vectors, so that one small read fetches what lanes left.
+/// Copies segments of a wave store of the lane VM to one dense run of vectors, so that one small read fetches what
+/// lanes left.
 ///
-/// A segment is (source vector, stride between its vectors in the source, vectors, first vector in the output). One invocation per
-/// segment: neighbours that are the same region of neighbouring lanes read neighbouring vectors.
+/// A segment is (source vector, stride between its vectors in the source, vectors, first vector in the output). One
+/// invocation per segment: neighbours that are the same region of neighbouring lanes read neighbouring vectors.
 
 /// (segments, 0, 0, 0)
 @group(0) @binding(0) var<uniform> gather_parameters: vec4<u32>;

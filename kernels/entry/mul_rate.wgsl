@@ -1,9 +1,10 @@
 import package::u256::mul::u256_mul;
 import package::u256::u256::U256;
+import package::layout::tables::HASH_MULTIPLIER;
 import package::lane::lane::lane_index;
 
 /// Measures 256-bit multiplications per second: x starts as y and becomes (x * y mod 2^256) ^ i for i = 0 .. iterations
-/// - 1. Limb k of y in lane l is (8 l + k + 1) * 0x9e3779b1 mod 2^32.
+/// - 1. Limb k of y in lane l is (8 l + k + 1) * HASH_MULTIPLIER mod 2^32.
 
 /// (lane count, iterations, 0, 0)
 @group(0) @binding(0) var<uniform> mul_rate_parameters: vec4<u32>;
@@ -21,7 +22,7 @@ fn mul_rate(
     return;
   }
   let first = vec4<u32>(8u * lane) + vec4<u32>(1u, 2u, 3u, 4u);
-  let y = U256(first * 0x9e3779b1u, (first + vec4<u32>(4u)) * 0x9e3779b1u);
+  let y = U256(first * HASH_MULTIPLIER, (first + vec4<u32>(4u)) * HASH_MULTIPLIER);
   var x = y;
   let iterations = mul_rate_parameters.y;
   for (var i = 0u; i < iterations; i++) {

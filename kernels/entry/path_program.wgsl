@@ -1,21 +1,22 @@
-import package::u256::bits::{u256_byte, u256_byte_length, u256_clz, u256_signextend};
-import package::u256::compare::{u256_eq, u256_is_zero};
+import package::u256::bits::u256_byte_length;
 import package::u256::exp::u256_exp;
 import package::u256::mul::u256_mul;
 import package::u256::shift::{u256_shift_left, u256_shift_right};
-import package::u256::u256::{U256, U256_ZERO, u256_fits_u32, u256_from_bool, u256_from_u32, u256_low};
-import package::u256::u256::{u256_reverse_bytes, u256_select};
+import package::u256::u256::{U256, U256_ZERO, u256_from_bool, u256_from_u32, u256_low, u256_reverse_bytes, u256_select};
 import package::keccak::keccak::{KeccakBlock, keccak_absorb, keccak_digest, keccak_f, keccak_zero};
-import package::evm::operations::{evm_compare, evm_divide, evm_modular, evm_shift, evm_sum};
+import package::evm::gas::{evm_call_gas, evm_store};
+import package::evm::operations::{evm_bytes, evm_compare, evm_divide, evm_logic, evm_modular, evm_shift, evm_sum};
 import package::layout::environment::WORKGROUP_SIZE;
+import package::layout::gas::{GAS_COLD_SLOAD, GAS_SSTORE_RESET, GAS_WARM, REFUND_SSTORE_CLEAR};
+import package::layout::gas::REFUND_SSTORE_CLEAR_FRONTIER;
 import package::layout::instruction::{INSTRUCTION_MODE_MASK, INSTRUCTION_MODE_SHIFT, INSTRUCTION_OPCODE_MASK};
-import package::layout::instruction::{MODE_BYTES_BYTE, MODE_BYTES_SIGN_EXTEND, MODE_LOGIC_AND, MODE_LOGIC_XOR};
 import package::layout::instruction::{MODE_MODULAR_MULTIPLY, MODE_SUM_SUBTRACT, PROGRAM_MODE_ACCOUNT_BALANCE};
 import package::layout::instruction::{PROGRAM_MODE_ACCOUNT_EXISTS, PROGRAM_MODE_ACCOUNT_HAS_CODE};
 import package::layout::instruction::{PROGRAM_MODE_ACCOUNT_INSTANCE, PROGRAM_MODE_PICK_SECOND};
 import package::layout::instruction::{PROGRAM_MODE_SCALAR_BYTE_LENGTH, PROGRAM_MODE_SCALAR_CALL_GAS};
 import package::layout::instruction::{PROGRAM_MODE_SCALAR_MULTIPLY, PROGRAM_MODE_SCALAR_SUBTRACT};
-import package::layout::path::{EXIT_MISS, HINT_COLUMNS, MISSING};
+import package::layout::instruction::{PROGRAM_MODE_SSTORE_GAS, PROGRAM_MODE_SSTORE_REFUND};
+import package::layout::path::{EXIT_MISS, EXIT_NONE, HINT_COLUMNS, MISSING};
 import package::layout::program::{MAX_PROGRAM_VECTORS, OPERAND_CONSTANT, OPERAND_INDEX_MASK, OPERAND_INPUT};
 import package::layout::program::{OPERAND_NONE, OPERAND_SCRATCH, PROGRAM_FAST_REGISTERS, PROGRAM_INVERT};
 import package::layout::program::{PROGRAM_OP_DIVIDE, PROGRAM_OP_EXP, PROGRAM_OP_FIELD, PROGRAM_OP_FIND_ACCOUNT};
@@ -29,10 +30,10 @@ import package::state::state::{state_account, state_account_vector, state_consta
 
 /// Runs path programs: layout of instructions, groups and waves in transpiler/layout/program.ts.
 ///
-/// All lanes of a workgroup run the same instructions, so that every branch on an instruction's fields is uniform. A lane whose
-/// guard failed goes on with harmless values: ids come from look-ups or are MISSING, everything else is arithmetic. Operands and
-/// results have one site each: lavapipe compiles a site for 0.6 s, and the one that a hash had of its own for 4 s
-/// (docs/decisions/0009-path-programs.md).
+/// All lanes of a workgroup run the same instructions, so that every branch on an instruction's fields is uniform. A
+/// lane whose guard failed goes on with harmless values: ids come from look-ups or are MISSING, everything else is
+/// arithmetic. Operands and results have one site each: lavapipe compiles a site for 0.6 s, and the one that a hash had
+/// of its own for 4 s (docs/decisions/0009-path-programs.md).
 
 const PROGRAM_REGISTERS_VECTORS = PROGRAM_FAST_REGISTERS * PROGRAM_SCRATCH_VECTORS;
 
@@ -125,21 +126,13 @@ fn program_keccak(a: U256, b: U256, c: U256, blocks: u32, place: u32) -> U256 {
   return keccak_digest(state);
 }
 
-/// Change of gas (mode 0) or of the refund counter by an SSTORE, its cold part apart (EIP-2200): a cleared slot refunds
-/// 15000 in mode 1 and 4800 in mode 2 (EIP-3529). `dirty` is the price of a dirty slot: 100 from Berlin on (EIP-2929).
+/// Change of gas or of the refund counter by an SSTORE, its cold part apart. `dirty`, the price of a dirty slot, tells
+/// the forks apart: GAS_WARM from Berlin on (EIP-2929).
 fn program_sstore(original: U256, current: U256, next: U256, mode: u32, dirty: u32) -> u32 {
-  let reset = select(5000u, 2900u, dirty == 100u);
-  let clears = select(15000u, 4800u, mode == 2u);
-  let original_zero = u256_is_zero(original);
-  let clean = u256_eq(original, current);
-  let unchanged = u256_eq(current, next);
-  let fresh = select(reset, 20000u, original_zero);
-  let gas = select(dirty, fresh, clean & !unchanged);
-  let cleared = select(0u, clears, !original_zero & u256_is_zero(next));
-  let uncleared = select(0u, clears, !original_zero & u256_is_zero(current));
-  let restored = select(0u, fresh - dirty, u256_eq(original, next));
-  let refund = select(select(cleared - uncleared + restored, cleared, clean), 0u, unchanged);
-  return select(gas, refund, mode != 0u);
+  let reset = select(GAS_SSTORE_RESET, GAS_SSTORE_RESET - GAS_COLD_SLOAD, dirty == GAS_WARM);
+  let clears = select(REFUND_SSTORE_CLEAR_FRONTIER, REFUND_SSTORE_CLEAR, mode == PROGRAM_MODE_SSTORE_REFUND);
+  let costs = evm_store(original, current, next, dirty, reset, clears);
+  return select(costs.x, costs.y, mode != PROGRAM_MODE_SSTORE_GAS);
 }
 
 fn program_scalar(a: U256, b: u32, mode: u32) -> u32 {
@@ -148,9 +141,7 @@ fn program_scalar(a: U256, b: u32, mode: u32) -> u32 {
   if (mode == PROGRAM_MODE_SCALAR_MULTIPLY) {
     result = x * b;
   } else if (mode == PROGRAM_MODE_SCALAR_CALL_GAS) {
-    // Gas of a callee: what was asked for, at most all but one 64th of what is left (EIP-150).
-    let cap = b - b / 64u;
-    result = select(cap, min(x, cap), u256_fits_u32(a));
+    result = evm_call_gas(a, b);
   } else if (mode == PROGRAM_MODE_SCALAR_BYTE_LENGTH) {
     result = u256_byte_length(a);
   }
@@ -194,7 +185,7 @@ fn path_program(
   }
   let scratch = area.x + (entry.y / WORKGROUP_SIZE) * area.y + local;
   let at = ProgramLane(header.x, header.z, header.w, bases.x, bases.y, bases.z, bases.w, scratch, lane, local);
-  var exit = 0u;
+  var exit = EXIT_NONE;
   var missed = false;
   for (var step = 0u; step < MAX_PROGRAM_VECTORS; step++) {
     if (step >= header.y) {
@@ -215,9 +206,7 @@ fn path_program(
           if (opcode == PROGRAM_OP_PICK) {
             word = u256_from_u32(select(a.lo.x, a.lo.y, mode == PROGRAM_MODE_PICK_SECOND));
           } else if (opcode == PROGRAM_OP_LOGIC) {
-            let both = vec4<u32>(0u - (mode & MODE_LOGIC_AND));
-            let either = vec4<u32>(0u - (mode / MODE_LOGIC_XOR));
-            word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
+            word = evm_logic(a, b, mode);
           }
         } else if (opcode == PROGRAM_OP_SUM) {
           word = evm_sum(a, b, mode == MODE_SUM_SUBTRACT);
@@ -239,13 +228,7 @@ fn path_program(
       } else if (opcode == PROGRAM_OP_SCALAR) {
         word = u256_from_u32(program_scalar(a, b.lo.x, mode));
       } else {
-        if (mode == MODE_BYTES_BYTE) {
-          word = u256_byte(a, b);
-        } else if (mode == MODE_BYTES_SIGN_EXTEND) {
-          word = u256_signextend(a, b);
-        } else {
-          word = u256_clz(a);
-        }
+        word = evm_bytes(a, b, mode);
       }
     } else if (opcode < PROGRAM_OP_MUL) {
       if (opcode < PROGRAM_OP_FIND_SLOT) {
@@ -292,13 +275,13 @@ fn path_program(
     } else if (opcode == PROGRAM_OP_EXP) {
       word = u256_exp(a, b);
     } else {
-      let outcome = select(exit, EXIT_MISS, missed & (exit == 0u));
+      let outcome = select(exit, EXIT_MISS, missed & (exit == EXIT_NONE));
       lanes_out[at.outputs + lane] = vec4<u32>(outcome, a.lo.x, b.lo.x, 0u);
     }
     word.lo.x ^= select(0u, 1u, (instruction.x & PROGRAM_INVERT) != 0u);
     let guard = instruction.w >> 16u;
     if (guard != 0u) {
-      exit = select(exit, guard, (exit == 0u) & !missed & (word.lo.x == 0u));
+      exit = select(exit, guard, (exit == EXIT_NONE) & !missed & (word.lo.x == 0u));
     }
     let result = instruction.x >> 16u;
     if (result < OPERAND_CONSTANT) {

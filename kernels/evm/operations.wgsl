@@ -1,18 +1,39 @@
 import package::u256::add::{u256_add_carry, u256_is_negative, u256_limb_add, u256_negate_if};
-import package::u256::bits::u256_bit_length;
+import package::u256::bits::{u256_bit_length, u256_byte, u256_clz, u256_signextend};
 import package::u256::compare::{u256_eq, u256_lt};
 import package::u256::div::u256_divmod;
 import package::u256::modular::{u256_divmod_wide, u256_mod_wide};
 import package::u256::mul::{U512, u256_mul_high, u256_mul_low, u256_mul_wide};
 import package::u256::shift::{u256_shift_left, u256_shift_right};
 import package::u256::u256::{U256, U256_ONE, U256_ZERO, u256_fits_u32, u256_from_bool, u256_from_u32, u256_select};
-import package::layout::instruction::{MODE_COMPARE_EQUAL, MODE_COMPARE_SIGNED_LESS, MODE_DIVIDE_REMAINDER};
-import package::layout::instruction::{MODE_DIVIDE_SIGNED, MODE_MODULAR_MULTIPLY, MODE_SHIFT_LEFT};
+import package::layout::instruction::{MODE_BYTES_BYTE, MODE_BYTES_SIGN_EXTEND, MODE_COMPARE_EQUAL};
+import package::layout::instruction::{MODE_COMPARE_SIGNED_LESS, MODE_DIVIDE_REMAINDER, MODE_DIVIDE_SIGNED};
+import package::layout::instruction::{MODE_LOGIC_AND, MODE_LOGIC_XOR, MODE_MODULAR_MULTIPLY, MODE_SHIFT_LEFT};
 import package::layout::instruction::MODE_SHIFT_SIGNED_RIGHT;
 import package::layout::lane_vm::{VM_OP_DIVIDE, VM_OP_EXP, VM_OP_MODULAR};
 
-/// Operations of the EVM with a mode, so that several opcodes share one site: modes are those of the instructions in
-/// transpiler/layout/program.ts and lane_vm.ts.
+/// Operations of the EVM with a mode, so that several opcodes share one site: modes are those of the instructions
+/// (transpiler/layout/instruction.ts).
+
+/// a & b, a ^ b, or their union.
+fn evm_logic(a: U256, b: U256, mode: u32) -> U256 {
+  let both = vec4<u32>(0u - (mode & MODE_LOGIC_AND));
+  let either = vec4<u32>(0u - (mode / MODE_LOGIC_XOR));
+  return U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
+}
+
+/// Byte a of b, b extended from byte a on, or the leading zeros of a.
+fn evm_bytes(a: U256, b: U256, mode: u32) -> U256 {
+  var word = U256_ZERO;
+  if (mode == MODE_BYTES_BYTE) {
+    word = u256_byte(a, b);
+  } else if (mode == MODE_BYTES_SIGN_EXTEND) {
+    word = u256_signextend(a, b);
+  } else {
+    word = u256_clz(a);
+  }
+  return word;
+}
 
 /// a + b, or a - b as a + ~b + 1.
 fn evm_sum(a: U256, b: U256, subtract: bool) -> U256 {
@@ -72,7 +93,8 @@ fn evm_modular(a: U256, b: U256, c: U256, multiply: bool) -> U256 {
   return u256_mod_wide(x, c);
 }
 
-/// MUL, DIV and its kin, ADDMOD, MULMOD and EXP by opcode and mode of lane_vm.ts, around one multiplication and one division.
+/// MUL, DIV and its kin, ADDMOD, MULMOD and EXP by opcode and mode of lane_vm.ts, around one multiplication and one
+/// division.
 ///
 /// EXP is the left-to-right square and multiply of u256_exp; the others that multiply do so in its first turn.
 fn evm_arithmetic(opcode: u32, mode: u32, a: U256, b: U256, c: U256) -> U256 {

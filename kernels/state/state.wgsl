@@ -96,7 +96,8 @@ fn state_account_skeleton(id: u32) -> u32 {
 }
 
 fn state_account_address(id: u32) -> U256 {
-  return U256(state_account_vector(id, ACCOUNT_ADDRESS_AT), vec4<u32>(state_account_vector(id, ACCOUNT_CODE_AT).x, 0u, 0u, 0u));
+  let last = state_account_vector(id, ACCOUNT_CODE_AT).x;
+  return U256(state_account_vector(id, ACCOUNT_ADDRESS_AT), vec4<u32>(last, 0u, 0u, 0u));
 }
 
 fn state_account_balance(id: u32) -> U256 {
@@ -108,8 +109,8 @@ fn state_account_exists(id: u32) -> bool {
   return (state_account_vector(id, ACCOUNT_CODE_AT).w & ACCOUNT_FLAG_EXISTS) != 0u;
 }
 
-/// Word `index` behind the account's constants base; 0 for MISSING, and where the table ends before: a lane that asks an account of another
-/// code than its path was recorded on leaves by a guard.
+/// Word `index` behind the account's constants base; 0 for MISSING, and where the table ends before: a lane that asks
+/// an account of another code than its path was recorded on leaves by a guard.
 fn state_constant(account: u32, index: u32) -> U256 {
   let at = 2u * (state_account_vector(account, ACCOUNT_CODE_AT).z + index);
   let missing = (account == MISSING) | (at + 1u >= arrayLength(&state_constants));

@@ -30,8 +30,8 @@ fn vm_open_code() {
   vm_code_bytes = lanes_in[vm_code + 1u].xy;
 }
 
-/// Goes on with a block of the present code, in its plain form where the stack does not fit it, in the block that refuses where it does not
-/// fit that and the block looks at state; else the first instruction halts.
+/// Goes on with a block of the present code, in its plain form where the stack does not fit it, in the block that
+/// refuses where it does not fit that and the block looks at state; else the first instruction halts.
 fn vm_enter_block(block: u32) {
   var bounds = vec4<u32>(0u);
   var fits = false;

@@ -20,7 +20,8 @@ fn vm_mode(instruction: vec4<u32>) -> u32 {
 
 /// Vector of the word at a STACK operand.
 fn vm_stack_place(operand: u32) -> u32 {
-  return u32(i32(vm_stack) + ((i32(operand << (32u - VM_OPERAND_INDEX_BITS)) >> (32u - VM_OPERAND_INDEX_BITS)) << (vm_spread + 1u)));
+  let above = 32u - VM_OPERAND_INDEX_BITS;
+  return u32(i32(vm_stack) + ((i32(operand << above) >> above) << (vm_spread + 1u)));
 }
 
 /// Words from the stack, of the code, or of its instance; 0 for none.

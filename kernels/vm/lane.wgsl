@@ -3,8 +3,9 @@ import package::layout::gas::{GAS_MEMORY_WORD, MEMORY_QUADRATIC_DIVISOR};
 import package::layout::lane_vm::{FRAME_FREE, VM_EXIT_QUOTA, VM_REGION_MEMORY};
 import package::lane::lane::{lane_environment, lanes_out};
 
-/// Registers of a lane of the lane VM, and its places in the wave store (transpiler/layout/lane_vm.ts). Module variables, so that
-/// every function that a step runs through sees them: what is passed by pointer is cloned for each site.
+/// Registers of a lane of the lane VM, and its places in the wave store (transpiler/layout/lane_vm.ts). Module
+/// variables, so that every function that a step runs through sees them: what is passed by pointer is cloned for each
+/// site.
 
 var<private> vm_lane: u32;
 /// Vectors between neighbours of a lane's region: as many as arenas interleave, a power of two; and its logarithm.
@@ -26,7 +27,8 @@ var<private> vm_refund: u32;
 var<private> vm_depth: u32;
 /// Vector of the frame's record.
 var<private> vm_frame: u32;
-/// Vector of the code header, and what it says: instructions, constant pool, blocks, jump table; constants base of the code.
+/// Vector of the code header, and what it says: instructions, constant pool, blocks, jump table; constants base of the
+/// code.
 var<private> vm_code: u32;
 var<private> vm_shape: vec4<u32>;
 /// Vector of its bytes, or 0 where the store lacks them, and their number.
@@ -55,8 +57,8 @@ fn vm_columns(column: u32) -> u32 {
   return column * lane_environment.lane_count + vm_lane;
 }
 
-/// The number n, for loops that the compiler shall not unroll: it takes a load or store in a loop once, and two that stand there
-/// twice as long (docs/decisions/0014-lane-vm.md).
+/// The number n, for loops that the compiler shall not unroll: it takes a load or store in a loop once, and two that
+/// stand there twice as long (docs/decisions/0014-lane-vm.md).
 fn vm_turns(n: u32) -> u32 {
   return min(n, lane_environment.stack_words);
 }
@@ -141,8 +143,8 @@ fn vm_memory_gas(words: u32) -> u32 {
   return GAS_MEMORY_WORD * words + q * words + q * r + r * r / MEMORY_QUADRATIC_DIVISOR;
 }
 
-/// Grows the frame's memory to `end` bytes; false where gas lacks. So many words cost more than 2^31; who has it needs more memory than
-/// any lane.
+/// Grows the frame's memory to `end` bytes; false where gas lacks. So many words cost more than 2^31; who has it needs
+/// more memory than any lane.
 fn vm_grow(end: u32) -> bool {
   let words = (min(end, 0x7fffffffu) + 31u) >> 5u;
   if (words <= vm_words) {

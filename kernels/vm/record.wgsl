@@ -8,8 +8,9 @@ import package::lane::lane::{lane_environment, lanes_out};
 import package::vm::lane::{vm_accounts, vm_at, vm_depth, vm_full, vm_journal, vm_put_word, vm_slots, vm_stride};
 import package::vm::lane::{vm_transients, vm_turns, vm_vector, vm_word};
 
-/// What a lane keeps of slots, accounts and transient slots: records of (header, word, present word, ...), so that one journal undoes
-/// all three. A search gives the record's vector in the arena, or makes a new record there, or finds no room.
+/// What a lane keeps of slots, accounts and transient slots: records of (header, word, present word, ...), so that one
+/// journal undoes all three. A search gives the record's vector in the arena, or makes a new record there, or finds no
+/// room.
 
 /// A record, counted in vectors of the lane's arena; VM_NONE where the region is full.
 struct VmRecord {
@@ -96,7 +97,8 @@ fn vm_transient_record(account: u32, key: U256) -> VmRecord {
   return VmRecord(at, is_new);
 }
 
-/// Notes a record before it changes. What the transaction's own frame does is void as a whole where it fails: the host drops it.
+/// Notes a record before it changes. What the transaction's own frame does is void as a whole where it fails: the host
+/// drops it.
 fn vm_note(at: u32) {
   if (vm_depth == 0u) {
     return;

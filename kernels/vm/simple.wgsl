@@ -1,13 +1,12 @@
-import package::u256::bits::{u256_byte, u256_clz, u256_signextend};
 import package::u256::compare::u256_is_zero;
 import package::u256::u256::{U256, U256_ZERO, u256_reverse_bytes};
-import package::evm::operations::{evm_compare, evm_shift, evm_sum};
-import package::layout::instruction::{INSTRUCTION_MODE_SHIFT, MODE_BYTES_BYTE, MODE_BYTES_SIGN_EXTEND, MODE_LOGIC_AND};
-import package::layout::instruction::{MODE_LOGIC_XOR, MODE_SUM_SUBTRACT, VM_MODE_END_HALT, VM_MODE_JUMP_DYNAMIC};
-import package::layout::instruction::{VM_MODE_MEMORY_LOAD, VM_MODE_MEMORY_STORE};
-import package::layout::lane_vm::{VM_HALT_PC, VM_INVERT, VM_MAX_STEPS, VM_NONE, VM_OPERAND_NONE, VM_OP_BRANCH};
-import package::layout::lane_vm::{VM_OP_BYTES, VM_OP_COMPARE, VM_OP_COPY, VM_OP_END, VM_OP_ENVIRONMENT, VM_OP_JUMP};
-import package::layout::lane_vm::{VM_OP_LOGIC, VM_OP_MEMORY, VM_OP_SHIFT, VM_OP_SUM, VM_TEST_BITS, VM_TEST_SHIFT};
+import package::evm::operations::{evm_bytes, evm_compare, evm_logic, evm_shift, evm_sum};
+import package::layout::instruction::{INSTRUCTION_MODE_SHIFT, MODE_SUM_SUBTRACT, VM_MODE_END_HALT};
+import package::layout::instruction::{VM_MODE_JUMP_DYNAMIC, VM_MODE_MEMORY_LOAD, VM_MODE_MEMORY_STORE};
+import package::layout::lane_vm::{VM_EXIT_RUNNING, VM_HALT_PC, VM_INVERT, VM_MAX_STEPS, VM_NONE, VM_OPERAND_NONE};
+import package::layout::lane_vm::{VM_OP_BRANCH, VM_OP_BYTES, VM_OP_COMPARE, VM_OP_COPY, VM_OP_END, VM_OP_ENVIRONMENT};
+import package::layout::lane_vm::{VM_OP_JUMP, VM_OP_LOGIC, VM_OP_MEMORY, VM_OP_SHIFT, VM_OP_SUM, VM_TEST_BITS};
+import package::layout::lane_vm::VM_TEST_SHIFT;
 import package::layout::word::BYTES_PER_WORD;
 import package::lane::lane::{lane_environment, lanes_in, lanes_out};
 import package::vm::frame::{vm_destination, vm_enter_block};
@@ -22,8 +21,8 @@ fn vm_near(word: U256, more: u32) -> u32 {
   return select(0x7fffffc0u, word.lo.x + more, vm_bytes(word) < 0x7fff0000u);
 }
 
-/// The first instruction that needs more: its operands a and b, gas in front of it, and whether its own gas was there. `ends`: the lane
-/// has run its steps or left, and there is none.
+/// The first instruction that needs more: its operands a and b, gas in front of it, and whether its own gas was there.
+/// `ends`: the lane has run its steps or left, and there is none.
 struct VmNext {
   instruction: vec4<u32>,
   a: U256,
@@ -42,11 +41,11 @@ fn vm_run_simple(started: bool) -> VmNext {
   var gas_before = vm_gas;
   var ends = false;
   for (var turn = 0u; turn < VM_MAX_STEPS; turn++) {
-    if ((vm_exit == 0u) & (vm_go != VM_NONE)) {
+    if ((vm_exit == VM_EXIT_RUNNING) & (vm_go != VM_NONE)) {
       vm_enter_block(vm_go);
       vm_go = VM_NONE;
     }
-    ends = (started & (vm_steps >= lane_environment.steps)) | (vm_exit != 0u);
+    ends = (started & (vm_steps >= lane_environment.steps)) | (vm_exit != VM_EXIT_RUNNING);
     if (ends) {
       break;
     }
@@ -55,7 +54,8 @@ fn vm_run_simple(started: bool) -> VmNext {
     let stops = vm_pc == VM_HALT_PC;
     instruction = lanes_in[select(vm_pc, 0u, stops)];
     if (stops) {
-      instruction = vec4<u32>((VM_OPERAND_NONE << 16u) | (VM_MODE_END_HALT << INSTRUCTION_MODE_SHIFT) | VM_OP_END, VM_OPERAND_NONE * 0x10001u, VM_OPERAND_NONE, 0u);
+      let ends_it = (VM_MODE_END_HALT << INSTRUCTION_MODE_SHIFT) | VM_OP_END;
+      instruction = vec4<u32>((VM_OPERAND_NONE << 16u) | ends_it, VM_OPERAND_NONE * 0x10001u, VM_OPERAND_NONE, 0u);
     }
     a = vm_operand(instruction.y & 0xffffu);
     b = vm_operand(instruction.y >> 16u);
@@ -65,7 +65,8 @@ fn vm_run_simple(started: bool) -> VmNext {
     let inverts = ((instruction.x >> INSTRUCTION_MODE_SHIFT) & VM_INVERT) != 0u;
     let immediate = instruction.z >> 16u;
     let offset = vm_near(a, immediate);
-    let in_memory = (opcode == VM_OP_MEMORY) & (mode <= VM_MODE_MEMORY_STORE) & ((offset & 15u) == 0u) & (offset + BYTES_PER_WORD <= BYTES_PER_WORD * vm_words);
+    let is_word = (opcode == VM_OP_MEMORY) & (mode <= VM_MODE_MEMORY_STORE) & ((offset & 15u) == 0u);
+    let in_memory = is_word & (offset + BYTES_PER_WORD <= BYTES_PER_WORD * vm_words);
     let jumps = (opcode == VM_OP_JUMP) | (opcode == VM_OP_BRANCH);
     if (!(ok & ((opcode < VM_OP_ENVIRONMENT) | jumps | in_memory))) {
       break;
@@ -96,21 +97,13 @@ fn vm_run_simple(started: bool) -> VmNext {
         lost = vm_go == VM_NONE;
       }
     } else if (opcode == VM_OP_LOGIC) {
-      let both = vec4<u32>(0u - (mode & MODE_LOGIC_AND));
-      let either = vec4<u32>(0u - (mode / MODE_LOGIC_XOR));
-      word = U256((a.lo & b.lo & both) | ((a.lo ^ b.lo) & either), (a.hi & b.hi & both) | ((a.hi ^ b.hi) & either));
+      word = evm_logic(a, b, mode);
     } else if (opcode == VM_OP_SUM) {
       word = evm_sum(a, b, mode == MODE_SUM_SUBTRACT);
     } else if (opcode == VM_OP_SHIFT) {
       word = evm_shift(a, b, mode);
     } else if (opcode == VM_OP_BYTES) {
-      if (mode == MODE_BYTES_BYTE) {
-        word = u256_byte(a, b);
-      } else if (mode == MODE_BYTES_SIGN_EXTEND) {
-        word = u256_signextend(a, b);
-      } else {
-        word = u256_clz(a);
-      }
+      word = evm_bytes(a, b, mode);
     } else if (in_memory) {
       let at = vm_at(lane_environment.memory_at + vm_memory + (offset >> 4u));
       word = b;

@@ -57,8 +57,8 @@ fn vm_shift(a: vec4<u32>, b: vec4<u32>, p: i32, limit: u32) -> vec4<u32> {
   return v & vm_byte_mask(i32(min(limit, 0x7fffffffu)) - p);
 }
 
-/// Moves `length` bytes to byte `to` behind vector `base` of the arena; `backward` where an overlap asks for it. With base 0 nothing is
-/// stored, and the last 32 bytes moved are returned. Each vector of the source is loaded once.
+/// Moves `length` bytes to byte `to` behind vector `base` of the arena; `backward` where an overlap asks for it. With
+/// base 0 nothing is stored, and the last 32 bytes moved are returned. Each vector of the source is loaded once.
 fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) -> U256 {
   var word = U256(vec4<u32>(0u), vec4<u32>(0u));
   let first = to >> 4u;

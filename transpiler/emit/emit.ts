@@ -1,6 +1,6 @@
 import type { PathIr, ValueId } from '../ir/path_ir.ts'
 import { WORKGROUP_SIZE } from '../layout/environment.ts'
-import { EXIT_MISS } from '../path_kernel.ts'
+import { EXIT_MISS, EXIT_NONE } from '../path_kernel.ts'
 import type { PathColumns } from './columns.ts'
 import { Expressions } from './expressions.ts'
 import { helpers } from './helpers.ts'
@@ -63,7 +63,7 @@ class Emitter {
   }
 
   private start(): string[] {
-    return ['var exit = 0u;', ...(this.columns.lookups.length > 0 ? ['var missed = false;'] : [])]
+    return [`var exit = ${EXIT_NONE}u;`, ...(this.columns.lookups.length > 0 ? ['var missed = false;'] : [])]
   }
 
   /** A lane that failed a guard is through; one that missed goes on, so the host learns all its keys at once. */
@@ -106,7 +106,9 @@ class Emitter {
       if (effect.kind !== 'guard') continue
       const condition = this.expressions.bool(effect.condition)
       const exit = this.guardExit.get(index)
-      lines.push(`exit = select(exit, ${exit}u, (exit == 0u) & !${condition}); // pc ${effect.pc}: ${effect.meaning}`)
+      lines.push(
+        `exit = select(exit, ${exit}u, (exit == ${EXIT_NONE}u) & !${condition}); // pc ${effect.pc}: ${effect.meaning}`,
+      )
     }
     return lines
   }

@@ -106,13 +106,13 @@ export class Expressions {
       case 'eq32':
         return `${this.u32(a)} == ${this.u32(b)}`
       case 'callgas':
-        return `path_call_gas(${this.word(a)}, ${this.u32(b)})`
+        return `evm_call_gas(${this.word(a)}, ${this.u32(b)})`
     }
     const prices = STORE_PRICES.get(op)
     if (prices !== undefined) {
       const { dirty, reset, clearRefund } = prices
-      const words = `${this.word(a)}, ${this.word(b)}, ${this.word(c)}, ${dirty}u, ${reset}u`
-      return isStorePrice(op) ? `path_sstore_gas(${words})` : `path_sstore_refund(${words}, ${clearRefund}u)`
+      const words = `${this.word(a)}, ${this.word(b)}, ${this.word(c)}`
+      return `evm_store(${words}, ${dirty}u, ${reset}u, ${clearRefund}u).${isStorePrice(op) ? 'x' : 'y'}`
     }
     const wgsl = OPERATIONS.get(op)?.wgsl
     if (wgsl === undefined) throw new Error(`no WGSL for operation ${op}`)
