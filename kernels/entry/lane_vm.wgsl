@@ -26,12 +26,13 @@ import package::layout::lane_vm::{VM_ENVIRONMENT_GAS, VM_ENVIRONMENT_GASPRICE, V
 import package::layout::lane_vm::{VM_ENVIRONMENT_NUMBER, VM_ENVIRONMENT_ORIGIN, VM_ENVIRONMENT_RETURNDATASIZE};
 import package::layout::lane_vm::{VM_ENVIRONMENT_SELFBALANCE, VM_EXIT_MISS_ACCOUNT, VM_EXIT_MISS_BLOCK_HASH};
 import package::layout::lane_vm::{VM_EXIT_MISS_BYTES, VM_EXIT_MISS_CODE, VM_EXIT_MISS_PRECOMPILE, VM_EXIT_MISS_SLOT};
-import package::layout::lane_vm::{VM_EXIT_REFUSED, VM_EXIT_SUCCEEDED, VM_MAX_STEPS, VM_MEMO_BLOCK_HASH, VM_MEMO_OWNERS};
-import package::layout::lane_vm::{VM_NONE, VM_OPERAND_CONSTANT, VM_OPERAND_MASK, VM_OPERAND_NONE, VM_OP_ACCOUNT};
-import package::layout::lane_vm::{VM_OP_BLOB_HASH, VM_OP_CALL, VM_OP_CALLDATA_LOAD, VM_OP_CHARGE, VM_OP_COPY_MEMORY};
-import package::layout::lane_vm::{VM_OP_END, VM_OP_ENTER, VM_OP_ENVIRONMENT, VM_OP_EXP, VM_OP_KECCAK, VM_OP_LOG};
-import package::layout::lane_vm::{VM_OP_MEMO, VM_OP_MEMORY, VM_OP_MODULAR, VM_OP_MUL, VM_OP_REFUSE, VM_OP_STORAGE};
-import package::layout::lane_vm::{VM_OP_TRANSIENT, VM_OP_WARM, VM_REGION_FRAMES, VM_REGION_LOGS, VM_REGION_RETURNDATA};
+import package::layout::lane_vm::{VM_EXIT_REFUSED, VM_EXIT_RUNNING, VM_EXIT_SUCCEEDED, VM_MAX_STEPS};
+import package::layout::lane_vm::{VM_MEMO_BLOCK_HASH, VM_MEMO_OWNERS, VM_NONE, VM_OPERAND_CONSTANT, VM_OPERAND_MASK};
+import package::layout::lane_vm::{VM_OPERAND_NONE, VM_OP_ACCOUNT, VM_OP_BLOB_HASH, VM_OP_CALL, VM_OP_CALLDATA_LOAD};
+import package::layout::lane_vm::{VM_OP_CHARGE, VM_OP_COPY_MEMORY, VM_OP_END, VM_OP_ENTER, VM_OP_ENVIRONMENT};
+import package::layout::lane_vm::{VM_OP_EXP, VM_OP_KECCAK, VM_OP_LOG, VM_OP_MEMO, VM_OP_MEMORY, VM_OP_MODULAR};
+import package::layout::lane_vm::{VM_OP_MUL, VM_OP_REFUSE, VM_OP_STORAGE, VM_OP_TRANSIENT, VM_OP_WARM};
+import package::layout::lane_vm::{VM_REGION_FRAMES, VM_REGION_LOGS, VM_REGION_RETURNDATA};
 import package::layout::path::MISSING;
 import package::layout::tables::{ACCOUNT_CODE_AT, ACCOUNT_CODE_SHIFT, ACCOUNT_FLAG_EXISTS, ACCOUNT_ROW_VECTORS};
 import package::layout::tables::{CONSTANTS_CODE_HASH_AT, CONSTANTS_CODE_SIZE_AT};
@@ -47,16 +48,125 @@ import package::vm::lane::{vm_journal, vm_lane, vm_leave, vm_less, vm_log_vector
 import package::vm::lane::{vm_native, vm_pc, vm_plus, vm_put_word, vm_range_end, vm_refund, vm_returned, vm_spread};
 import package::vm::lane::{vm_stride, vm_take, vm_turns, vm_vector, vm_word, vm_words};
 import package::vm::record::{vm_account_record, vm_note, vm_slot_record, vm_transient_record, vm_undo};
-import package::vm::simple::vm_run_simple;
+import package::vm::simple::{VmNext, vm_run_simple};
 import package::vm::stream::{VM_SOURCE_ARENA, VM_SOURCE_CODES, VM_SOURCE_WAVE, VM_SOURCE_WORD, VmSource, vm_keccak};
 import package::vm::stream::vm_move;
 
-/// Runs any contract, one transaction a lane, each lane with a program counter of its own: layouts in transpiler/layout/lane_vm.ts.
+/// Runs any contract, one transaction a lane, each lane with a program counter of its own: layouts in
+/// transpiler/layout/lane_vm.ts.
 ///
-/// An inner loop runs instructions that need the stack and the memory that is there alone, block after block, and ends with the operands
-/// of the first that needs more. That one runs in phases that all other opcodes share, so that each costly thing has one site and lanes
-/// that need it meet there: growth of memory, look-ups, what the opcode does, moves of bytes, frames, the result. A phase that lacks
+/// An inner loop (vm/simple.wgsl) runs instructions that touch only the stack and memory already allocated, block after
+/// block, and ends with the operands of the first that needs more. That one is a step: it runs through phases that all
+/// other opcodes share, so each costly thing has one site and lanes that need it meet there. A phase that lacks
 /// something from the host leaves the lane at the same instruction, with gas and memory as they were.
+
+/// Registers of the lane beside those of vm/lane.wgsl. Whether the transaction's own frame has been opened; whether a
+/// frame is to be opened before the next instruction.
+var<private> lane_started: bool;
+var<private> lane_opens: bool;
+/// Columns LANE_PARTIES and LANE_LISTS; the first half of LANE_OUTPUT.
+var<private> lane_parties: vec4<u32>;
+var<private> lane_lists: vec4<u32>;
+var<private> lane_output: vec2<u32>;
+
+/// Registers of a step: what its phases hand on. step_begin sets them all, so nothing lives on from step to step.
+var<private> step_instruction: vec4<u32>;
+var<private> step_opcode: u32;
+var<private> step_mode: u32;
+/// The instruction does not halt.
+var<private> step_ok: bool;
+/// A CALL of any kind; the transaction's own frame is to be opened; EXTCODECOPY.
+var<private> step_calls: bool;
+var<private> step_enters: bool;
+var<private> step_foreign: bool;
+/// Operands; the address that is called or copied from; ranges (byte, bytes) of the input of a call and of where its
+/// output goes.
+var<private> step_a: U256;
+var<private> step_b: U256;
+var<private> step_c: U256;
+var<private> step_to: U256;
+var<private> step_in: vec2<u32>;
+var<private> step_out: vec2<u32>;
+/// The call pays something, or the transaction does.
+var<private> step_has_value: bool;
+/// Bytes of memory that are read, written, hashed, logged or returned: the first, and their number.
+var<private> step_offset: u32;
+var<private> step_length: u32;
+/// FRAME_CALLDATA_AT of the frame, or what else of its record the instruction asks for.
+var<private> step_calldata: vec4<u32>;
+/// The item that is entered: (ITEM_* flags, id, owner, 1), and its value.
+var<private> step_item: vec4<u32>;
+var<private> step_item_word: U256;
+/// Records by their first vector in the arena: what is read, what stands in for it (EIP-7702), who pays. None begins at
+/// 0.
+var<private> step_record: u32;
+var<private> step_target: u32;
+var<private> step_payer: u32;
+/// The account that is named: its id and its constants.
+var<private> step_callee: u32;
+var<private> step_callee_constants: u32;
+/// The code that runs or is copied: its header, what the second vector of that says, its constants, and the account
+/// that has it.
+var<private> step_header: u32;
+var<private> step_code: vec4<u32>;
+var<private> step_constants: u32;
+var<private> step_code_owner: u32;
+/// Header of the precompile that is called, or 0.
+var<private> step_precompile: u32;
+var<private> step_delegate_warm: bool;
+/// The present word of the record, and whether its account exists.
+var<private> step_present: U256;
+var<private> step_exists: bool;
+/// The present word of the payer.
+var<private> step_purse: U256;
+/// Gas of the callee; the call may start; a frame is opened for it; journal entries before what it pays.
+var<private> step_given: vec2<u32>;
+var<private> step_starts: bool;
+var<private> step_pushes: bool;
+var<private> step_journal: u32;
+/// Of the record of the caller, where a frame ends: FRAME_BASES_AT and FRAME_LEFT_AT.
+var<private> step_caller: vec4<u32>;
+var<private> step_caller_left: vec4<u32>;
+/// The result: its word, where it goes, whether there is one.
+var<private> step_word: U256;
+var<private> step_result: u32;
+var<private> step_has_result: bool;
+var<private> step_next_pc: u32;
+
+fn step_immediate() -> u32 {
+  return step_instruction.z >> 16u;
+}
+
+fn step_operand_c() -> u32 {
+  return step_instruction.z & 0xffffu;
+}
+
+/// SLOAD and SSTORE.
+fn step_is_storage() -> bool {
+  return step_opcode == VM_OP_STORAGE;
+}
+
+/// SSTORE and TSTORE.
+fn step_stores() -> bool {
+  return (step_mode == VM_MODE_STORAGE_STORE) & (step_is_storage() | (step_opcode == VM_OP_TRANSIENT));
+}
+
+/// The instruction names an account.
+fn step_is_named() -> bool {
+  return (step_opcode == VM_OP_ACCOUNT) | step_calls | step_foreign;
+}
+
+fn step_is_self_balance() -> bool {
+  return (step_opcode == VM_OP_ENVIRONMENT) & (step_mode == VM_ENVIRONMENT_SELFBALANCE);
+}
+
+fn step_is_item(kind: u32) -> bool {
+  return (step_item.w == 1u) & ((step_item.x & ITEM_SLOT) == kind);
+}
+
+fn step_reads_calldata() -> bool {
+  return (step_opcode == VM_OP_CALLDATA_LOAD) | ((step_opcode == VM_OP_COPY_MEMORY) & (step_mode == VM_COPY_CALLDATA));
+}
 
 /// Vector of the header of a micro code.
 fn vm_micro_header(index: u32) -> u32 {
@@ -76,6 +186,772 @@ fn vm_precompile(address: U256) -> u32 {
   return header;
 }
 
+/// Takes up an instruction that the inner loop has left.
+fn step_begin(next: VmNext) {
+  step_instruction = next.instruction;
+  step_opcode = vm_opcode(next.instruction);
+  step_mode = vm_mode(next.instruction);
+  step_ok = next.ok;
+  step_calls = step_opcode == VM_OP_CALL;
+  step_enters = step_opcode == VM_OP_ENTER;
+  step_foreign = (step_opcode == VM_OP_COPY_MEMORY) & (step_mode == VM_COPY_ACCOUNT_CODE);
+  step_a = next.a;
+  step_b = next.b;
+  step_c = U256_ZERO;
+  step_to = U256_ZERO;
+  step_in = vec2<u32>(0u);
+  step_out = vec2<u32>(0u);
+  step_has_value = false;
+  step_offset = 0u;
+  step_length = 0u;
+  step_calldata = vec4<u32>(0u);
+  step_item = vec4<u32>(0u);
+  step_item_word = U256_ZERO;
+  step_record = 0u;
+  step_target = 0u;
+  step_payer = 0u;
+  step_callee = 0u;
+  step_callee_constants = 0u;
+  step_header = 0u;
+  step_code = vec4<u32>(0u);
+  step_constants = 0u;
+  step_code_owner = 0u;
+  step_precompile = 0u;
+  step_delegate_warm = false;
+  step_present = U256_ZERO;
+  step_exists = false;
+  step_given = vec2<u32>(0u);
+  step_starts = true;
+  step_pushes = false;
+  step_journal = 0u;
+  step_purse = U256_ZERO;
+  step_caller = vec4<u32>(0u);
+  step_caller_left = vec4<u32>(0u);
+  step_word = step_a;
+  step_result = vm_stack_place(next.instruction.x >> 16u);
+  step_has_result = (next.instruction.x >> 16u) != VM_OPERAND_NONE;
+  step_next_pc = vm_pc + 1u;
+}
+
+/// Operands: c; of a call gas, address, value and its two ranges; the words of the frame and of the transaction.
+fn phase_operands() {
+  let pays = step_calls & (step_mode <= VM_CALL_CALLCODE);
+  let of_transaction = step_mode == VM_ENVIRONMENT_GASPRICE;
+  let of_frame = (step_opcode == VM_OP_ENVIRONMENT) & (of_transaction | (step_mode == VM_ENVIRONMENT_CALLVALUE));
+  var first = 2u;
+  var operands = 2u;
+  var wide = step_operand_c();
+  if (step_calls) {
+    first = 0u;
+    operands = 7u;
+  } else if (of_frame) {
+    first = 0u;
+    operands = 1u;
+  } else if (step_foreign) {
+    operands = 4u;
+  } else if ((step_opcode == VM_OP_COPY_MEMORY) | (step_opcode == VM_OP_MODULAR) | step_enters) {
+    operands = 3u;
+  }
+  for (var n = first; n < operands; n++) {
+    var operand = select(step_operand_c(), step_immediate(), n == 3u);
+    if (step_calls) {
+      if ((n == 2u) & !pays) {
+        continue;
+      }
+      operand = wide & VM_OPERAND_MASK;
+      wide--;
+    }
+    var place = vm_stack_place(operand);
+    var stride = vm_stride;
+    if (step_enters) {
+      place = vm_columns(LANE_VALUE);
+      stride = lane_environment.lane_count;
+    } else if (of_frame) {
+      place = select(vm_vector(vm_frame, FRAME_VALUE_AT), vm_columns(LANE_GAS_PRICE), of_transaction);
+      stride = select(vm_stride, lane_environment.lane_count, of_transaction);
+    }
+    var word = U256_ZERO;
+    if ((operand < VM_OPERAND_CONSTANT) | step_enters | of_frame) {
+      word = vm_word(place, stride);
+    } else {
+      word = vm_operand(operand);
+    }
+    if (n < 2u) {
+      step_a = u256_select(step_a, word, n == 0u);
+      step_b = u256_select(step_b, word, n == 1u);
+    } else if (n == 2u) {
+      step_c = word;
+    } else if (step_foreign) {
+      step_to = word;
+    } else {
+      let bytes = vm_bytes(word);
+      step_in = select(step_in, vec2<u32>(bytes), vec2<bool>(n == 3u, n == 4u));
+      step_out = select(step_out, vec2<u32>(bytes), vec2<bool>(n == 5u, n == 6u));
+    }
+  }
+  if (!step_foreign) {
+    step_to = u256_select(step_a, step_b, step_calls);
+  }
+  step_to.hi = vec4<u32>(step_to.hi.x, 0u, 0u, 0u);
+  step_has_value = (pays | step_enters) & !u256_is_zero(step_c);
+  // An empty range is nowhere.
+  step_in.x = select(step_in.x, 0u, step_in.y == 0u);
+  step_word = step_a;
+}
+
+/// Gas by length, and growth of memory. What a static frame may not do ends here.
+fn phase_memory() {
+  let copies = step_opcode == VM_OP_COPY_MEMORY;
+  let logs = step_opcode == VM_OP_LOG;
+  if ((step_opcode == VM_OP_MEMORY) & (step_immediate() != 0u)) {
+    step_a = u256_add(step_a, u256_from_u32(step_immediate()));
+  }
+  step_offset = vm_bytes(step_a);
+  if (!(step_ok & (step_opcode >= VM_OP_MEMORY) & (step_opcode <= VM_OP_END))) {
+    return;
+  }
+  let from_byte = vm_bytes(step_b);
+  var unit = 0u;
+  var touched = 0u;
+  let returns = (step_opcode == VM_OP_END) & (step_mode != VM_MODE_END_STOP) & (step_mode != VM_MODE_END_HALT);
+  if (step_opcode == VM_OP_MEMORY) {
+    step_length = select(BYTES_PER_WORD, 1u, step_mode == VM_MODE_MEMORY_STORE_BYTE);
+  } else if (step_calls) {
+    touched = max(vm_range_end(step_in.x, step_in.y), vm_range_end(step_out.x, step_out.y));
+  } else if ((step_opcode == VM_OP_KECCAK) | copies | logs | returns) {
+    step_length = select(from_byte, vm_bytes(step_c), copies);
+    let bytes = min(step_length, 0x4000000u);
+    let units = select((bytes + 31u) >> 5u, bytes, logs);
+    let price = select(select(0u, GAS_LOG_BYTE, logs), GAS_KECCAK_WORD, step_opcode == VM_OP_KECCAK);
+    unit = units * select(price, GAS_COPY_WORD, copies);
+    touched = select(0u, vm_range_end(from_byte, step_length), copies & (step_mode == VM_COPY_MEMORY));
+    let inside = (from_byte <= vm_returned) & (step_length <= vm_returned) & (from_byte + step_length <= vm_returned);
+    step_ok = step_ok & (inside | !copies | (step_mode != VM_COPY_RETURNDATA));
+  }
+  touched = max(touched, vm_range_end(step_offset, step_length));
+  let forbidden = step_stores() | logs | (step_calls & (step_mode == VM_CALL_CALL) & step_has_value);
+  step_ok = step_ok & !(forbidden & ((vm_flags & FRAME_STATIC) != 0u));
+  if (step_ok & (touched != 0u)) {
+    step_ok = vm_grow(touched);
+  }
+  step_ok = step_ok & vm_charge(unit);
+}
+
+/// What the record of the frame says: calldata, parties or code.
+fn phase_record() {
+  let copies = step_opcode == VM_OP_COPY_MEMORY;
+  if (step_reads_calldata() | (step_opcode == VM_OP_ENVIRONMENT) | (step_opcode == VM_OP_MEMO) | copies) {
+    let of_parties = (step_opcode == VM_OP_ENVIRONMENT) & (step_mode == VM_ENVIRONMENT_CALLER);
+    let k = select(FRAME_CALLDATA_AT, FRAME_PARTIES_AT, of_parties);
+    step_calldata = lanes_out[vm_vector(vm_frame, select(k, FRAME_CODE_AT, copies & (step_mode == VM_COPY_CODE)))];
+  }
+}
+
+/// The next item of the transaction; the prologue stays at its instruction until there is none.
+fn step_take_item() {
+  if ((step_opcode == VM_OP_WARM) & (vm_returned < lane_lists.y)) {
+    let place = lane_lists.x + ITEM_VECTORS * vm_returned;
+    step_item = lanes_out[place];
+    step_item.w = 1u;
+    step_item_word = vm_word(place + 1u, 1u);
+    vm_returned++;
+    step_next_pc = vm_pc;
+  }
+}
+
+/// Address that a delegation designator names: bytes 3 to 22 of the code in vector `at` of the code store.
+fn step_delegate(at: u32) -> U256 {
+  let first = lanes_in[at];
+  let second = lanes_in[at + 1u];
+  let q = (first >> vec4<u32>(24u)) | vec4<u32>(first.yzw << vec3<u32>(8u), second.x << 8u);
+  let last = (second.x >> 24u) | (second.y << 8u);
+  let reversed = u256_reverse_bytes(U256(vec4<u32>(0u, 0u, 0u, q.x), vec4<u32>(q.yzw, last)));
+  return U256(reversed.lo, vec4<u32>(reversed.hi.x, 0u, 0u, 0u));
+}
+
+/// Writes the new record in vector `at` of the arena of account `id`, whose row holds `code` and `balance`.
+fn step_new_account(at: u32, id: u32, code: vec4<u32>, row_balance: U256) {
+  let place = vm_at(at);
+  let is_sender = id == lane_parties.x;
+  var balance = u256_select(row_balance, step_item_word, step_is_item(0u) & ((step_item.x & ITEM_VALUE) != 0u));
+  if (is_sender) {
+    balance = u256_sub(balance, vm_word(vm_columns(LANE_COST), lane_environment.lane_count));
+  }
+  let warm = is_sender | (id == lane_parties.y) | (id == lane_environment.coinbase_id);
+  let exists = is_sender | ((code.w & ACCOUNT_FLAG_EXISTS) != 0u);
+  let flags = select(0u, ENTRY_WARM, warm) | select(0u, ENTRY_EXISTS, exists);
+  lanes_out[place] = vec4<u32>(id, flags, code.w >> ACCOUNT_CODE_SHIFT, 0u);
+  for (var copy = RECORD_BEFORE_AT; copy < RECORD_BEFORE_AT + vm_turns(VM_ACCOUNT_VECTORS - RECORD_BEFORE_AT); copy++) {
+    lanes_out[vm_vector(place, copy)] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
+  }
+}
+
+/// Accounts, their records and their code: the one that is named, the one that its code stands in for (EIP-7702), and
+/// the payer.
+fn phase_accounts() {
+  let runs = step_calls | step_enters;
+  let named = step_is_named();
+  var address = step_to;
+  for (var turn = 0u; turn < 3u; turn++) {
+    var id = MISSING;
+    if ((turn == 0u) & !named) {
+      id = select(select(lane_parties.y, vm_account, step_is_self_balance()), step_item.y, step_is_item(0u));
+    } else if (turn == 2u) {
+      if (!step_has_value) {
+        break;
+      }
+      id = select(lane_parties.x, vm_account, step_calls);
+    } else {
+      if (turn == 1u) {
+        if (!runs | ((step_code.z & CODE_DELEGATION) == 0u)) {
+          continue;
+        }
+        address = step_delegate(step_code.x);
+        step_header = 0u;
+      }
+      id = state_account(address);
+      if (id == MISSING) {
+        vm_leave(VM_EXIT_MISS_ACCOUNT, 0u, address);
+        break;
+      }
+    }
+    // Of the row all but the first vector: code and flags, balance.
+    var row = vec4<u32>(0u);
+    var low = vec4<u32>(0u);
+    var high = vec4<u32>(0u);
+    for (var k = ACCOUNT_CODE_AT; k < ACCOUNT_CODE_AT + vm_turns(ACCOUNT_ROW_VECTORS - ACCOUNT_CODE_AT); k++) {
+      row = low;
+      low = high;
+      high = state_account_vector(id, k);
+    }
+    let found = vm_account_record(id);
+    if (vm_exit != VM_EXIT_RUNNING) {
+      break;
+    }
+    if (found.is_new) {
+      step_new_account(found.at, id, row, U256(low, high));
+    }
+    if (turn == 2u) {
+      step_payer = found.at;
+      break;
+    }
+    let native = vm_precompile(address);
+    if (turn == 0u) {
+      step_record = found.at;
+      step_callee = id;
+      step_callee_constants = row.z;
+      step_precompile = select(select(0u, vm_micro_header(vm_native), step_enters & (vm_native != 0u)), native, named);
+    } else {
+      // Two looks: the second finds the account warm that the first has found cold (EIP-7702).
+      step_target = found.at;
+      step_delegate_warm = (native != 0u) | (found.at == step_record);
+    }
+    let code_id = row.w >> ACCOUNT_CODE_SHIFT;
+    if ((runs | step_foreign) & (code_id != 0u)) {
+      step_header = lane_environment.codes_at + CODE_HEADER_VECTORS * code_id;
+      step_constants = row.z;
+      step_code_owner = id;
+      step_code = lanes_in[step_header + 1u];
+      if ((step_code.z & CODE_PRESENT) == 0u) {
+        vm_leave(VM_EXIT_MISS_CODE, id, U256_ZERO);
+        break;
+      }
+    }
+  }
+}
+
+/// Whether the instruction copies bytes of a code, which must be in the store.
+fn step_copies_code() -> bool {
+  return (step_opcode == VM_OP_COPY_MEMORY) & ((step_mode == VM_COPY_CODE) | step_foreign);
+}
+
+fn phase_code_bytes() {
+  if (!step_foreign) {
+    step_header = vm_code;
+    step_code = vec4<u32>(vm_code_bytes, 0u, 0u);
+    step_code_owner = step_calldata.y;
+  }
+  if ((step_header != 0u) & (step_code.x == 0u)) {
+    vm_leave(VM_EXIT_MISS_BYTES, step_code_owner, U256_ZERO);
+  }
+}
+
+/// Slots, and what the host remembers in their table.
+fn phase_slots() {
+  let remembers = step_opcode == VM_OP_MEMO;
+  let asks_hash = step_mode == VM_MODE_MEMO_BLOCK_HASH;
+  let of_item = step_is_item(ITEM_SLOT);
+  var key = step_a;
+  var owner = vm_account;
+  var wanted = true;
+  if (remembers) {
+    owner = VM_MEMO_OWNERS + select(step_immediate(), VM_MEMO_BLOCK_HASH, asks_hash);
+    key = evm_sum(step_a, step_b, false);
+    // Of the 256 ancestors: 1 <= number - a <= 256, at full width.
+    let number = lane_environment.words[ENVIRONMENT_WORD_NUMBER];
+    let distance = u256_sub(number, step_a);
+    let small = all((distance.lo.yzw == vec3<u32>(0u))) & all(distance.hi == vec4<u32>(0u));
+    let near = small & (distance.lo.x - 1u < BLOCK_HASH_WINDOW);
+    wanted = !asks_hash | (near & u256_lt(step_a, number));
+  }
+  var id = step_item.y;
+  if (wanted & !of_item) {
+    id = state_slot(owner, key);
+  }
+  var held = U256_ZERO;
+  if (wanted) {
+    held = state_slot_value(id);
+  }
+  if (id == MISSING) {
+    let memo = select(VM_EXIT_MISS_PRECOMPILE, VM_EXIT_MISS_BLOCK_HASH, asks_hash);
+    let exit = select(memo, VM_EXIT_MISS_SLOT, step_is_storage());
+    vm_leave(exit, select(step_immediate(), owner, step_is_storage()), key);
+    lane_output = vec2<u32>(16u * vm_memory, step_calldata.z);
+  } else if (remembers) {
+    step_word = held;
+  } else {
+    let found = vm_slot_record(id, select(vm_account, step_item.z, of_item));
+    step_record = found.at;
+    if (found.is_new & (vm_exit == VM_EXIT_RUNNING)) {
+      held = u256_select(held, step_item_word, (step_item.x & ITEM_VALUE) != 0u);
+      for (var copy = RECORD_BEFORE_AT; copy < RECORD_BEFORE_AT + vm_turns(SLOT_VECTORS - RECORD_BEFORE_AT); copy++) {
+        lanes_out[vm_vector(vm_at(step_record), copy)] = select(held.hi, held.lo, (copy & 1u) != 0u);
+      }
+    }
+  }
+}
+
+/// What looks at records cost: in all, and before the first of them.
+struct StepCost {
+  all: u32,
+  first: u32,
+}
+
+/// Loads the present words of the record and of the payer, or a blob hash, and gives what the looks cost.
+fn step_look() -> StepCost {
+  let named = step_is_named();
+  var cost = 0u;
+  // What is paid before the first look, whatever the state says (EIP-7928): else nothing was looked at.
+  var first_cost = select(0u, GAS_CALL_VALUE, step_calls & step_has_value);
+  for (var turn = 0u; turn < 3u; turn++) {
+    let at = step_record_of(turn);
+    var place = vm_at(at);
+    var stride = vm_stride;
+    if (at == 0u) {
+      if ((step_opcode != VM_OP_BLOB_HASH) | (turn != 0u) | (step_offset >= lane_lists.w)) {
+        continue;
+      }
+      place = lane_lists.z + 2u * step_offset - (RECORD_PRESENT_AT << vm_spread);
+      stride = 1u;
+    } else {
+      let flags = lanes_out[place].y;
+      let warm = ((flags & ENTRY_WARM) != 0u) | select(step_precompile != 0u, step_delegate_warm, turn == 1u);
+      step_exists = select(step_exists, (flags & ENTRY_EXISTS) != 0u, turn == 0u);
+      let of_account = select(0u, select(GAS_COLD_ACCOUNT, GAS_WARM, warm), named);
+      let of_slot = select(GAS_COLD_SLOAD, select(GAS_WARM, 0u, step_stores()), warm);
+      let look = select(of_account, of_slot, step_is_storage());
+      cost += select(look, 0u, turn == 2u);
+      first_cost += select(0u, look, turn == 0u);
+    }
+    if (turn != 1u) {
+      step_purse = vm_word(vm_vector(place, RECORD_PRESENT_AT), stride);
+      step_present = u256_select(step_present, step_purse, turn == 0u);
+    }
+  }
+  return StepCost(cost, first_cost);
+}
+
+/// The record of a turn: what is read, what stands in for it, who pays; 0 for none.
+fn step_record_of(turn: u32) -> u32 {
+  return select(select(step_record, step_target, turn == 1u), step_payer, turn == 2u);
+}
+
+/// Charges a call that was looked at for its value, and takes the gas of the callee: all but a 64th at most (EIP-150).
+fn step_charge_call() {
+  if (step_has_value) {
+    let is_new = !step_exists & u256_is_zero(step_present) & (step_mode == VM_CALL_CALL);
+    step_ok = vm_charge(GAS_CALL_VALUE + select(0u, GAS_NEW_ACCOUNT, is_new));
+  }
+  let part = vec2<u32>((vm_gas.x >> CALL_GAS_SHIFT) | (vm_gas.y << (32u - CALL_GAS_SHIFT)), vm_gas.y >> CALL_GAS_SHIFT);
+  let cap = vm_minus(vm_gas, part);
+  let asked = step_a.lo.xy;
+  let asked_far = (step_a.lo.z | step_a.lo.w | step_a.hi.x | step_a.hi.y | step_a.hi.z | step_a.hi.w) != 0u;
+  step_given = select(cap, asked, !asked_far & vm_less(asked, cap));
+  vm_gas = vm_minus(vm_gas, step_given);
+  step_given = vm_plus(step_given, vec2<u32>(select(0u, GAS_CALL_STIPEND, step_has_value), 0u));
+  step_starts = !(step_has_value & u256_lt(step_purse, step_c)) & (vm_depth < MAX_CALL_DEPTH);
+}
+
+/// What changes in records, noted in the journal: in those looked at; after the mark of a new frame in the payer and
+/// who is paid.
+fn step_change(looks_at_first: bool) {
+  let runs = step_calls | step_enters;
+  let sees_balance = step_is_self_balance() | ((step_opcode == VM_OP_ACCOUNT) & (step_mode == VM_MODE_ACCOUNT_BALANCE));
+  let stores = step_stores();
+  for (var turn = 0u; turn < 4u; turn++) {
+    if (turn == 2u) {
+      step_journal = vm_journal;
+      if (step_pushes & step_calls) {
+        if (vm_depth + 1u >= lane_environment.depth) {
+          vm_full(VM_REGION_FRAMES);
+        }
+        vm_depth++;
+      }
+    }
+    let at = step_record_of(turn);
+    let moves = turn >= 2u;
+    // A CALLCODE pays the account itself: nothing moves, but the payer must hold the value all the same.
+    let paid = step_ok & step_starts & ((step_calls & (step_mode == VM_CALL_CALL)) | step_enters);
+    if ((at == 0u) | (moves & !(paid | (step_ok & step_calls & (turn == 2u))))) {
+      continue;
+    }
+    let place = vm_at(at);
+    let flags = lanes_out[place].y;
+    // The code that stands in (EIP-7702) is looked at by a call that starts.
+    let looks_at = select(looks_at_first, step_ok & step_starts, turn == 1u);
+    let reads = select(0u, ENTRY_READ, runs | (step_is_named() & !sees_balance));
+    let seen = select(select(reads, ENTRY_BALANCE, sees_balance), SLOT_READ, step_is_storage());
+    let warms = step_is_named() | runs | step_is_storage() | ((step_item.x & ITEM_WARM) != 0u);
+    let warm = select(0u, ENTRY_WARM, warms);
+    var marks = select(0u, seen, looks_at) | warm;
+    var notes = (stores & (turn == 0u)) | ((warm & ~flags) != 0u);
+    if (moves) {
+      // A payer that may not start the call is looked at.
+      marks = select(select(0u, ENTRY_BALANCE, !step_starts), ENTRY_TOUCHED, turn == 3u);
+      notes = paid;
+    }
+    if (notes) {
+      vm_note(at);
+    }
+    lanes_out[place].y = flags | marks;
+    var now = step_b;
+    if (moves) {
+      now = evm_sum(u256_select(step_present, step_purse, turn == 2u), step_c, turn == 2u);
+    }
+    if (step_ok & notes & (stores | (moves & step_has_value & (step_payer != step_record)))) {
+      vm_put_word(vm_vector(place, RECORD_PRESENT_AT), now);
+    }
+    if ((turn == 2u) & step_starts) {
+      let least = vm_word(vm_vector(place, RECORD_LEAST_AT), vm_stride);
+      vm_put_word(vm_vector(place, RECORD_LEAST_AT), u256_select(least, now, u256_lt(now, least)));
+    }
+  }
+}
+
+/// What the looks at records cost and change.
+fn phase_looks() {
+  let costs = step_look();
+  var cost = costs.all;
+  var first_cost = costs.first;
+  if (step_is_storage() & step_stores()) {
+    let original = vm_word(vm_vector(vm_at(step_record), RECORD_BEFORE_AT), vm_stride);
+    let reset = GAS_SSTORE_RESET - GAS_COLD_SLOAD;
+    let store = evm_store(original, step_present, step_b, GAS_WARM, reset, lane_environment.clear_refund);
+    first_cost = GAS_SSTORE_SENTRY + 1u;
+    step_ok = step_ok & !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
+    cost += store.x;
+    vm_refund += select(0u, store.y, step_ok);
+  }
+  let looks_at_first = !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
+  step_ok = step_ok & vm_charge(cost);
+  if (step_calls & step_ok) {
+    step_charge_call();
+  }
+  step_pushes = (step_calls | step_enters) & step_ok & step_starts & (step_code_header() != 0u);
+  step_change(looks_at_first);
+}
+
+/// Header of what a call runs: a precompile's micro code, or the code of an account; 0 for none.
+fn step_code_header() -> u32 {
+  return select(step_header, step_precompile, step_precompile != 0u);
+}
+
+/// Everything that needs nothing from outside.
+fn phase_arithmetic() {
+  if (step_opcode < VM_OP_MUL) {
+    if (step_opcode == VM_OP_ENVIRONMENT) {
+      step_environment();
+    } else {
+      step_word = step_present;
+    }
+  } else if (step_opcode < VM_OP_COPY_MEMORY) {
+    if (step_opcode == VM_OP_EXP) {
+      step_ok = step_ok & vm_charge(GAS_EXP_BYTE * u256_byte_length(step_b));
+    }
+    if (step_ok) {
+      step_word = evm_arithmetic(step_opcode, step_mode, step_a, step_b, step_c);
+    }
+  } else if (step_opcode == VM_OP_ACCOUNT) {
+    step_word = step_present;
+    if (step_mode != VM_MODE_ACCOUNT_BALANCE) {
+      let index = select(CONSTANTS_CODE_HASH_AT, CONSTANTS_CODE_SIZE_AT, step_mode == VM_MODE_ACCOUNT_CODE_SIZE);
+      let at = 2u * (step_callee_constants + index);
+      let word = U256(state_constants[at], state_constants[at + 1u]);
+      step_word = u256_select(U256_ZERO, word, step_exists | !u256_is_zero(step_present));
+    }
+  } else if (step_opcode == VM_OP_BLOB_HASH) {
+    step_word = step_present;
+  } else if (step_opcode == VM_OP_CHARGE) {
+    step_ok = vm_take(step_offset);
+  } else if (step_opcode == VM_OP_REFUSE) {
+    vm_leave(VM_EXIT_REFUSED, step_immediate(), U256_ZERO);
+  }
+}
+
+/// The word VM_ENVIRONMENT[mode]; those that are operands stand in a already.
+fn step_environment() {
+  let mode = step_mode;
+  if (mode < VM_ENVIRONMENT_CALLVALUE) {
+    let other = select(step_calldata.z, lane_parties.x, mode == VM_ENVIRONMENT_ORIGIN);
+    step_word = state_account_address(select(other, vm_account, mode == VM_ENVIRONMENT_ADDRESS));
+  } else if (mode > VM_ENVIRONMENT_SELFBALANCE) {
+    step_word = lane_environment.words[mode - VM_ENVIRONMENT_NUMBER];
+  } else if (step_is_self_balance()) {
+    step_word = step_present;
+  } else if ((mode != VM_ENVIRONMENT_CALLVALUE) & (mode != VM_ENVIRONMENT_GASPRICE)) {
+    let memory = select(vm_gas.x, BYTES_PER_WORD * vm_words, mode == VM_ENVIRONMENT_MSIZE);
+    let number = select(memory, vm_returned, mode == VM_ENVIRONMENT_RETURNDATASIZE);
+    let size = select(number, step_calldata.z, mode == VM_ENVIRONMENT_CALLDATASIZE);
+    step_word = u256_from_u32(select(size, vm_code_bytes.y, mode == VM_ENVIRONMENT_CODESIZE));
+    step_word.lo.y = select(0u, vm_gas.y, mode == VM_ENVIRONMENT_GAS);
+  }
+}
+
+/// A frame that halts: the instruction becomes its end.
+fn step_halt() {
+  step_opcode = VM_OP_END;
+  step_mode = VM_MODE_END_HALT;
+  step_length = 0u;
+}
+
+/// Record of the frame that called the present one.
+fn step_parent() -> u32 {
+  return vm_frame - (FRAME_VECTORS << vm_spread);
+}
+
+/// The bytes of a memory, calldata or copy instruction, from its first one on; of an end those that it returns.
+fn step_source(memory: u32, returned: u32) -> VmSource {
+  var source = VmSource(VM_SOURCE_ARENA, memory, BYTES_PER_WORD * vm_words, step_offset, U256_ZERO);
+  let from_byte = vm_bytes(step_b);
+  if (step_reads_calldata()) {
+    let kind = select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, step_calldata.w == FRAME_CALLDATA_IN_ARENA);
+    let position = min(select(from_byte, step_offset, step_opcode == VM_OP_CALLDATA_LOAD), step_calldata.z);
+    let limit = step_calldata.y + step_calldata.z;
+    source = VmSource(kind, step_calldata.x, limit, step_calldata.y + position, U256_ZERO);
+  } else if (step_opcode == VM_OP_MEMORY) {
+    if (step_mode != VM_MODE_MEMORY_LOAD) {
+      var bytes = u256_reverse_bytes(step_b);
+      bytes.lo.x = select(bytes.lo.x, step_b.lo.x & 0xffu, step_mode == VM_MODE_MEMORY_STORE_BYTE);
+      source = VmSource(VM_SOURCE_WORD, 0u, BYTES_PER_WORD, 0u, bytes);
+    }
+  } else if (step_opcode == VM_OP_COPY_MEMORY) {
+    if (step_mode == VM_COPY_MEMORY) {
+      source.position = from_byte;
+    } else if (step_mode == VM_COPY_RETURNDATA) {
+      source = VmSource(VM_SOURCE_ARENA, returned, vm_returned, from_byte, U256_ZERO);
+    } else if (step_copies_code()) {
+      source = VmSource(VM_SOURCE_CODES, step_code.x, step_code.y, min(from_byte, step_code.y), U256_ZERO);
+    }
+  }
+  return source;
+}
+
+/// Writes the head and the topics of a log; the vector where its data begins, 0 where the region is full.
+fn step_log() -> u32 {
+  let topics = step_mode;
+  let vectors = 1u + 2u * topics + ((step_length + 15u) >> 4u);
+  if (vm_log_vectors + vectors > lane_environment.log_vectors) {
+    vm_full(VM_REGION_LOGS);
+    step_length = 0u;
+    return 0u;
+  }
+  let log = vm_at(lane_environment.logs_at + vm_log_vectors);
+  lanes_out[log] = vec4<u32>(vm_account, topics, step_length, vectors);
+  var topic = vm_stack_place(step_operand_c());
+  for (var n = 0u; n < 2u * topics; n++) {
+    lanes_out[vm_vector(log, 1u + n)] = lanes_out[vm_vector(topic, n & 1u)];
+    topic -= (n & 1u) << (vm_spread + 1u);
+  }
+  vm_log_vectors += vectors;
+  vm_logs++;
+  return vm_vector(log, 1u + 2u * topics);
+}
+
+/// Moves bytes. The end of a frame moves them to the return data, and from there to where its caller wants them.
+fn step_move_bytes() {
+  let memory = vm_at(lane_environment.memory_at + vm_memory);
+  let returned = vm_at(lane_environment.return_at);
+  let ends = step_opcode == VM_OP_END;
+  var source = step_source(memory, returned);
+  var base = 0u;
+  var at = select(step_offset, 0u, (step_opcode == VM_OP_CALLDATA_LOAD) | (step_opcode == VM_OP_LOG) | ends);
+  var backward = false;
+  var moves = 1u;
+  if (step_opcode == VM_OP_CALLDATA_LOAD) {
+    step_length = BYTES_PER_WORD;
+  } else if (step_opcode == VM_OP_MEMORY) {
+    let loads = step_mode == VM_MODE_MEMORY_LOAD;
+    base = select(memory, 0u, loads);
+    at = select(at, 0u, loads);
+  } else if (step_opcode == VM_OP_COPY_MEMORY) {
+    base = memory;
+    backward = (step_mode == VM_COPY_MEMORY) & (source.position < at);
+  } else if (step_opcode == VM_OP_LOG) {
+    base = step_log();
+  } else {
+    base = returned;
+    if (vm_depth == 0u) {
+      lane_output = vec2<u32>(16u * vm_memory + select(step_offset, 0u, step_length == 0u), step_length);
+      step_length = 0u;
+    } else if (step_length > 16u * lane_environment.return_vectors) {
+      vm_full(VM_REGION_RETURNDATA);
+      step_length = 0u;
+    }
+    vm_returned = step_length;
+    moves = select(1u, 2u, step_length != 0u);
+  }
+  for (var n = 0u; n < moves; n++) {
+    if (n == 1u) {
+      source = VmSource(VM_SOURCE_ARENA, base, step_length, 0u, U256_ZERO);
+      base = vm_at(lane_environment.memory_at + step_caller.w);
+      at = step_caller_left.z;
+      step_length = min(step_length, step_caller_left.w);
+    }
+    let moved = vm_move(source, base, at, step_length, backward);
+    if (base == 0u) {
+      step_word = u256_reverse_bytes(moved);
+    }
+  }
+}
+
+/// Moves of bytes, or a hash.
+fn phase_bytes() {
+  let moves = (step_opcode == VM_OP_CALLDATA_LOAD) | (step_opcode == VM_OP_MEMORY) | (step_opcode == VM_OP_COPY_MEMORY);
+  if (moves | (step_opcode == VM_OP_LOG) | (step_opcode == VM_OP_END)) {
+    step_move_bytes();
+  } else if (step_opcode == VM_OP_KECCAK) {
+    let memory = vm_at(lane_environment.memory_at + vm_memory);
+    let first = select(step_offset, 0u, step_length == 0u);
+    let source = VmSource(VM_SOURCE_ARENA, memory, BYTES_PER_WORD * vm_words, first, U256_ZERO);
+    step_word = vm_keccak(source, step_length);
+  }
+}
+
+/// What the record of the caller says, where a frame ends that has one.
+fn step_find_caller() {
+  if ((step_opcode == VM_OP_END) & (vm_depth != 0u)) {
+    step_caller = lanes_out[vm_vector(step_parent(), FRAME_BASES_AT)];
+    step_caller_left = lanes_out[vm_vector(step_parent(), FRAME_LEFT_AT)];
+  }
+}
+
+/// Closes the frame: back to its caller, or the lane ends.
+fn step_close_frame() {
+  if ((step_mode >= VM_MODE_END_REVERT) & lane_started) {
+    let mark = lanes_out[vm_vector(vm_frame, FRAME_MARKS_AT)];
+    vm_undo(mark.x);
+    vm_log_vectors = mark.y;
+    vm_logs = mark.z;
+    vm_refund = mark.w;
+  }
+  vm_gas = select(vm_gas, vec2<u32>(0u), step_mode == VM_MODE_END_HALT);
+  if (vm_depth == 0u) {
+    // Modes of an end are exits, but for STOP.
+    vm_exit = max(step_mode, VM_EXIT_SUCCEEDED);
+  } else {
+    vm_depth--;
+    vm_height = step_caller.y;
+    vm_go = step_caller.x;
+    vm_gas = vm_plus(vm_gas, vec2<u32>(step_caller_left.y, lanes_out[vm_vector(step_parent(), FRAME_CODE_AT)].z));
+    lane_opens = true;
+    step_word = u256_from_bool(step_mode < VM_MODE_END_REVERT);
+    step_result = vm_at(lane_environment.stack_at + 2u * (step_caller.z + step_caller.y - 1u));
+    step_has_result = true;
+  }
+}
+
+/// Writes the record of the frame of a call, or of the transaction.
+fn step_push_frame() {
+  lane_started = true;
+  let mode = step_mode;
+  let delegate_call = step_calls & (mode == VM_CALL_DELEGATECALL);
+  let keeps = step_calls & ((mode == VM_CALL_CALLCODE) | (mode == VM_CALL_DELEGATECALL));
+  let seen_value = u256_select(U256_ZERO, step_c, step_has_value);
+  let flags = select(vm_flags & FRAME_STATIC, FRAME_STATIC, step_calls & (mode == VM_CALL_STATICCALL));
+  var parties = vec4<u32>(step_code_header(), select(step_callee, vm_account, keeps), vm_account, flags);
+  parties.w = select(parties.w, FRAME_FREE, step_precompile != 0u);
+  var bases = vec4<u32>(0u);
+  let input = vm_at(lane_environment.memory_at + vm_memory + (step_in.x >> 4u));
+  var calldata = vec4<u32>(input, step_in.x & 15u, step_in.y, FRAME_CALLDATA_IN_ARENA);
+  var frame = vm_vector(vm_frame, FRAME_VECTORS);
+  if (step_enters) {
+    parties.z = lane_parties.x;
+    parties.w = select(0u, FRAME_FREE, vm_native != 0u);
+    calldata = vec4<u32>(lane_parties.z, 0u, lane_parties.w, 0u);
+    frame = vm_frame;
+  } else {
+    lanes_out[vm_vector(vm_frame, FRAME_LEFT_AT)] = vec4<u32>(vm_words, vm_gas.x, step_out);
+    lanes_out[vm_vector(vm_frame, FRAME_CODE_AT)].z = vm_gas.y;
+    let own = lanes_out[vm_vector(vm_frame, FRAME_BASES_AT)];
+    let after = u32(i32(vm_height) + (i32(step_immediate() << 16u) >> 16u));
+    bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
+    lanes_out[vm_vector(vm_frame, FRAME_BASES_AT)] = vec4<u32>(step_instruction.w >> 16u, after, own.zw);
+  }
+  for (var k = 0u; k < vm_turns(FRAME_VECTORS); k++) {
+    var v = parties;
+    v = select(v, bases, k == FRAME_BASES_AT);
+    v = select(v, calldata, k == FRAME_CALLDATA_AT);
+    v = select(v, vec4<u32>(0u), k == FRAME_LEFT_AT);
+    v = select(v, vec4<u32>(step_journal, vm_log_vectors, vm_logs, vm_refund), k == FRAME_MARKS_AT);
+    v = select(v, seen_value.lo, k == FRAME_VALUE_AT);
+    v = select(v, seen_value.hi, k == FRAME_VALUE_AT + 1u);
+    v = select(v, vec4<u32>(step_constants, step_code_owner, 0u, 0u), k == FRAME_CODE_AT);
+    if (delegate_call & ((k == FRAME_PARTIES_AT) | (k == FRAME_VALUE_AT) | (k == FRAME_VALUE_AT + 1u))) {
+      let inherited = lanes_out[vm_vector(vm_frame, k)];
+      v = select(inherited, vec4<u32>(v.xy, inherited.z, v.w), k == FRAME_PARTIES_AT);
+    }
+    lanes_out[vm_vector(frame, k)] = v;
+  }
+  vm_gas = step_given;
+  vm_height = 0u;
+  lane_opens = true;
+  vm_go = 0u;
+  step_has_result = false;
+}
+
+/// Frames opened and closed.
+fn phase_frames() {
+  if (step_opcode == VM_OP_END) {
+    step_close_frame();
+    return;
+  }
+  if (step_pushes) {
+    step_push_frame();
+  } else if (step_ok) {
+    // Nothing runs: an account without code, or a call that may not start.
+    vm_gas = vm_plus(vm_gas, select(step_given, vec2<u32>(0u), step_enters));
+    step_word = u256_from_bool(step_starts);
+    vm_exit = select(VM_EXIT_RUNNING, VM_EXIT_SUCCEEDED, step_enters);
+    vm_shift_height(step_immediate());
+    vm_go = step_instruction.w >> 16u;
+  }
+  vm_returned = 0u;
+}
+
+/// The result and the next instruction; or the same one again, after what the host is asked for.
+fn phase_result(gas_before: vec2<u32>, words_before: u32) {
+  if (vm_exit < VM_EXIT_MISS_ACCOUNT) {
+    if (step_has_result) {
+      lanes_out[step_result] = step_word.lo;
+      lanes_out[step_result + vm_stride] = step_word.hi;
+    }
+    vm_pc = step_next_pc;
+  } else {
+    vm_gas = gas_before;
+    vm_words = words_before;
+  }
+}
+
 @compute @workgroup_size(64)
 fn lane_vm(
   @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -89,659 +965,59 @@ fn lane_vm(
     return;
   }
   vm_lane = lanes_out[lane_environment.list_at + (number >> 2u)][number & 3u];
-  vm_arena = lane_environment.arenas_at + (((vm_lane >> vm_spread) * lane_environment.lane_vectors) << vm_spread) + (vm_lane & (vm_stride - 1u));
-  var started = vm_load();
-  // A frame to open before the next instruction.
-  var opens = started;
-  vm_go = select(0u, VM_NONE, started);
-  let parties = lanes_out[vm_columns(LANE_PARTIES)];
-  let lists = lanes_out[vm_columns(LANE_LISTS)];
-  var output = vec2<u32>(0u);
+  let group = (vm_lane >> vm_spread) * lane_environment.lane_vectors;
+  vm_arena = lane_environment.arenas_at + vm_vector(vm_lane & (vm_stride - 1u), group);
+  lane_started = vm_load();
+  lane_opens = lane_started;
+  vm_go = select(0u, VM_NONE, lane_started);
+  lane_parties = lanes_out[vm_columns(LANE_PARTIES)];
+  lane_lists = lanes_out[vm_columns(LANE_LISTS)];
   for (var step = 0u; step < VM_MAX_STEPS; step++) {
-    if ((vm_exit == 0u) & opens) {
+    if ((vm_exit == VM_EXIT_RUNNING) & lane_opens) {
       vm_open_frame();
-      opens = false;
+      lane_opens = false;
     }
-    let next = vm_run_simple(started);
+    let next = vm_run_simple(lane_started);
     if (next.ends) {
       break;
     }
-    let instruction = next.instruction;
-    var a = next.a;
-    var b = next.b;
-    var ok = next.ok;
     let words_before = vm_words;
-    var opcode = vm_opcode(instruction);
-    var mode = vm_mode(instruction);
-    let immediate = instruction.z >> 16u;
-    let c_operand = instruction.z & 0xffffu;
-    let calls = opcode == VM_OP_CALL;
-    let enters = opcode == VM_OP_ENTER;
-    let pays = calls & (mode <= VM_CALL_CALLCODE);
-    let foreign = (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_ACCOUNT_CODE);
-
-    // More operands: c; of a call gas, address, value and its two ranges; the words of the frame and of the transaction.
-    var c = U256_ZERO;
-    var to = U256_ZERO;
-    var in_range = vec2<u32>(0u);
-    var out_range = vec2<u32>(0u);
-    let of_frame = (opcode == VM_OP_ENVIRONMENT) & ((mode == VM_ENVIRONMENT_GASPRICE) | (mode == VM_ENVIRONMENT_CALLVALUE));
-    var first = 2u;
-    var operands = 2u;
-    var wide = c_operand;
-    if (calls) {
-      first = 0u;
-      operands = 7u;
-    } else if (of_frame) {
-      first = 0u;
-      operands = 1u;
-    } else if (foreign) {
-      operands = 4u;
-    } else if ((opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_MODULAR) | enters) {
-      operands = 3u;
+    step_begin(next);
+    phase_operands();
+    phase_memory();
+    phase_record();
+    step_take_item();
+    if (step_ok & (step_is_named() | step_enters | step_is_self_balance() | step_is_item(0u))) {
+      phase_accounts();
     }
-    for (var n = first; n < operands; n++) {
-      var operand = select(c_operand, immediate, n == 3u);
-      if (calls) {
-        if ((n == 2u) & !pays) {
-          continue;
-        }
-        operand = wide & VM_OPERAND_MASK;
-        wide--;
-      }
-      var place = vm_stack_place(operand);
-      var stride = vm_stride;
-      if (enters) {
-        place = vm_columns(LANE_VALUE);
-        stride = lane_environment.lane_count;
-      } else if (of_frame) {
-        place = select(vm_vector(vm_frame, FRAME_VALUE_AT), vm_columns(LANE_GAS_PRICE), mode == VM_ENVIRONMENT_GASPRICE);
-        stride = select(vm_stride, lane_environment.lane_count, mode == VM_ENVIRONMENT_GASPRICE);
-      }
-      var word = U256_ZERO;
-      if ((operand < VM_OPERAND_CONSTANT) | enters | of_frame) {
-        word = vm_word(place, stride);
-      } else {
-        word = vm_operand(operand);
-      }
-      if (n < 2u) {
-        a = u256_select(a, word, n == 0u);
-        b = u256_select(b, word, n == 1u);
-      } else if (n == 2u) {
-        c = word;
-      } else if (foreign) {
-        to = word;
-      } else {
-        let bytes = vm_bytes(word);
-        in_range = select(in_range, vec2<u32>(bytes), vec2<bool>(n == 3u, n == 4u));
-        out_range = select(out_range, vec2<u32>(bytes), vec2<bool>(n == 5u, n == 6u));
-      }
+    if (step_copies_code() & (vm_exit == VM_EXIT_RUNNING)) {
+      phase_code_bytes();
     }
-    if (!foreign) {
-      to = u256_select(a, b, calls);
+    if (step_ok & (step_is_storage() | (step_opcode == VM_OP_MEMO) | step_is_item(ITEM_SLOT))) {
+      phase_slots();
     }
-    to.hi = vec4<u32>(to.hi.x, 0u, 0u, 0u);
-    let has_value = (pays | enters) & !u256_is_zero(c);
-    // An empty range is nowhere.
-    in_range.x = select(in_range.x, 0u, in_range.y == 0u);
-    var next_pc = vm_pc + 1u;
-    var word = a;
-    var result = vm_stack_place(instruction.x >> 16u);
-    var has_result = (instruction.x >> 16u) != VM_OPERAND_NONE;
-
-    // Memory.
-    if ((opcode == VM_OP_MEMORY) & (immediate != 0u)) {
-      a = u256_add(a, u256_from_u32(immediate));
+    if (step_ok & (step_opcode == VM_OP_TRANSIENT)) {
+      step_record = vm_transient_record(vm_account, step_a).at;
     }
-    let offset = vm_bytes(a);
-    let b_bytes = vm_bytes(b);
-    var length = 0u;
-    if (ok & (opcode >= VM_OP_MEMORY) & (opcode <= VM_OP_END)) {
-      var unit = 0u;
-      var touched = 0u;
-      if (opcode == VM_OP_MEMORY) {
-        length = select(BYTES_PER_WORD, 1u, mode == VM_MODE_MEMORY_STORE_BYTE);
-      } else if (calls) {
-        touched = max(vm_range_end(in_range.x, in_range.y), vm_range_end(out_range.x, out_range.y));
-      } else if ((opcode == VM_OP_KECCAK) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | ((opcode == VM_OP_END) & (mode != VM_MODE_END_STOP) & (mode != VM_MODE_END_HALT))) {
-        length = select(b_bytes, vm_bytes(c), opcode == VM_OP_COPY_MEMORY);
-        let units = select((min(length, 0x4000000u) + 31u) >> 5u, min(length, 0x4000000u), opcode == VM_OP_LOG);
-        unit = units * select(select(select(0u, GAS_LOG_BYTE, opcode == VM_OP_LOG), GAS_KECCAK_WORD, opcode == VM_OP_KECCAK), GAS_COPY_WORD, opcode == VM_OP_COPY_MEMORY);
-        touched = select(0u, vm_range_end(b_bytes, length), (opcode == VM_OP_COPY_MEMORY) & (mode == VM_COPY_MEMORY));
-        let inside = (b_bytes <= vm_returned) & (length <= vm_returned) & (b_bytes + length <= vm_returned);
-        ok = ok & (inside | (opcode != VM_OP_COPY_MEMORY) | (mode != VM_COPY_RETURNDATA));
-      }
-      touched = max(touched, vm_range_end(offset, length));
-      let changes = ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_TRANSIENT)) & (mode == VM_MODE_STORAGE_STORE);
-      let forbidden = changes | (opcode == VM_OP_LOG) | (calls & (mode == VM_CALL_CALL) & has_value);
-      ok = ok & !(forbidden & ((vm_flags & FRAME_STATIC) != 0u));
-      if (ok & (touched != 0u)) {
-        ok = vm_grow(touched);
-      }
-      ok = ok & vm_charge(unit);
-    }
-
-    // What the frame's record says.
-    var calldata = vec4<u32>(0u);
-    let copies = opcode == VM_OP_COPY_MEMORY;
-    let from_calldata = (opcode == VM_OP_CALLDATA_LOAD) | (copies & (mode == VM_COPY_CALLDATA));
-    if (from_calldata | (opcode == VM_OP_ENVIRONMENT) | (opcode == VM_OP_MEMO) | copies) {
-      var k = select(FRAME_CALLDATA_AT, FRAME_PARTIES_AT, (opcode == VM_OP_ENVIRONMENT) & (mode == VM_ENVIRONMENT_CALLER));
-      k = select(k, FRAME_CODE_AT, copies & (mode == VM_COPY_CODE));
-      calldata = lanes_out[vm_vector(vm_frame, k)];
-    }
-
-    // Accounts: the one that is named, the one that its code stands in for (EIP-7702), and the payer.
-    var item = vec4<u32>(0u);
-    var item_word = U256_ZERO;
-    if ((opcode == VM_OP_WARM) & (vm_returned < lists.y)) {
-      let place = lists.x + ITEM_VECTORS * vm_returned;
-      item = lanes_out[place];
-      item.w = 1u;
-      item_word = vm_word(place + 1u, 1u);
-      vm_returned++;
-      next_pc = vm_pc;
-    }
-    let item_slot = (item.w == 1u) & ((item.x & ITEM_SLOT) != 0u);
-    let item_account = (item.w == 1u) & !item_slot;
-    let runs = calls | enters;
-    let named = (opcode == VM_OP_ACCOUNT) | calls | foreign;
-    let self_balance = (opcode == VM_OP_ENVIRONMENT) & (mode == VM_ENVIRONMENT_SELFBALANCE);
-    let sees_balance = self_balance | ((opcode == VM_OP_ACCOUNT) & (mode == VM_MODE_ACCOUNT_BALANCE));
-    // Records by their first vector in the arena: what is read, what stands in for it, who pays. None begins at 0.
-    var record = 0u;
-    var target_record = 0u;
-    var payer = 0u;
-    var callee_id = 0u;
-    var callee_constants = 0u;
-    var header = 0u;
-    var code = vec4<u32>(0u);
-    var constants = 0u;
-    var code_owner = 0u;
-    var precompile = 0u;
-    var delegate_warm = false;
-    if (ok & (named | enters | self_balance | item_account)) {
-      var address = to;
-      for (var turn = 0u; turn < 3u; turn++) {
-        var id = MISSING;
-        if ((turn == 0u) & !named) {
-          id = select(select(parties.y, vm_account, self_balance), item.y, item_account);
-        } else if (turn == 2u) {
-          if (!has_value) {
-            break;
-          }
-          id = select(parties.x, vm_account, calls);
-        } else {
-          if (turn == 1u) {
-            if (!runs | ((code.z & CODE_DELEGATION) == 0u)) {
-              continue;
-            }
-            let first = lanes_in[code.x];
-            let second = lanes_in[code.x + 1u];
-            // Bytes 3 to 22 in order are the address.
-            let q = (first >> vec4<u32>(24u)) | vec4<u32>(first.yzw << vec3<u32>(8u), second.x << 8u);
-            let last = (second.x >> 24u) | (second.y << 8u);
-            let reversed = u256_reverse_bytes(U256(vec4<u32>(0u, 0u, 0u, q.x), vec4<u32>(q.yzw, last)));
-            address = U256(reversed.lo, vec4<u32>(reversed.hi.x, 0u, 0u, 0u));
-            header = 0u;
-          }
-          id = state_account(address);
-          if (id == MISSING) {
-            vm_leave(VM_EXIT_MISS_ACCOUNT, 0u, address);
-            break;
-          }
-        }
-        // Of the row all but the first vector: code and flags, balance.
-        var row = vec4<u32>(0u);
-        var low = vec4<u32>(0u);
-        var high = vec4<u32>(0u);
-        for (var k = ACCOUNT_CODE_AT; k < ACCOUNT_CODE_AT + vm_turns(ACCOUNT_ROW_VECTORS - ACCOUNT_CODE_AT); k++) {
-          row = low;
-          low = high;
-          high = state_account_vector(id, k);
-        }
-        let found = vm_account_record(id);
-        if (vm_exit != 0u) {
-          break;
-        }
-        if (found.is_new) {
-          let place = vm_at(found.at);
-          let is_sender = id == parties.x;
-          var balance = U256(low, high);
-          balance = u256_select(balance, item_word, item_account & ((item.x & ITEM_VALUE) != 0u));
-          if (is_sender) {
-            balance = u256_sub(balance, vm_word(vm_columns(LANE_COST), lane_environment.lane_count));
-          }
-          let warm = is_sender | (id == parties.y) | (id == lane_environment.coinbase_id);
-          let exists = is_sender | ((row.w & ACCOUNT_FLAG_EXISTS) != 0u);
-          let flags = select(0u, ENTRY_WARM, warm) | select(0u, ENTRY_EXISTS, exists);
-          lanes_out[place] = vec4<u32>(id, flags, row.w >> ACCOUNT_CODE_SHIFT, 0u);
-          for (var copy = RECORD_BEFORE_AT; copy < RECORD_BEFORE_AT + vm_turns(VM_ACCOUNT_VECTORS - RECORD_BEFORE_AT); copy++) {
-            lanes_out[vm_vector(place, copy)] = select(balance.hi, balance.lo, (copy & 1u) != 0u);
-          }
-        }
-        if (turn == 2u) {
-          payer = found.at;
-          break;
-        }
-        let native = vm_precompile(address);
-        if (turn == 0u) {
-          record = found.at;
-          callee_id = id;
-          callee_constants = row.z;
-          precompile = select(select(0u, vm_micro_header(vm_native), enters & (vm_native != 0u)), native, named);
-        } else {
-          // Two looks: the second finds the account warm that the first has found cold (EIP-7702).
-          target_record = found.at;
-          delegate_warm = (native != 0u) | (found.at == record);
-        }
-        if ((runs | foreign) & ((row.w >> ACCOUNT_CODE_SHIFT) != 0u)) {
-          header = lane_environment.codes_at + CODE_HEADER_VECTORS * (row.w >> ACCOUNT_CODE_SHIFT);
-          constants = row.z;
-          code_owner = id;
-          code = lanes_in[header + 1u];
-          if ((code.z & CODE_PRESENT) == 0u) {
-            vm_leave(VM_EXIT_MISS_CODE, id, U256_ZERO);
-            break;
-          }
-        }
-      }
-    }
-    let copies_code = (opcode == VM_OP_COPY_MEMORY) & ((mode == VM_COPY_CODE) | foreign);
-    if (copies_code & (vm_exit == 0u)) {
-      if (!foreign) {
-        header = vm_code;
-        code = vec4<u32>(vm_code_bytes, 0u, 0u);
-        code_owner = calldata.y;
-      }
-      if ((header != 0u) & (code.x == 0u)) {
-        vm_leave(VM_EXIT_MISS_BYTES, code_owner, U256_ZERO);
-      }
-    }
-
-    // Slots, and what the host remembers in their table.
-    if (ok & ((opcode == VM_OP_STORAGE) | (opcode == VM_OP_MEMO) | item_slot)) {
-      var key = a;
-      var owner = vm_account;
-      var wanted = true;
-      if (opcode == VM_OP_MEMO) {
-        owner = select(VM_MEMO_OWNERS + immediate, (VM_MEMO_OWNERS + VM_MEMO_BLOCK_HASH), mode == VM_MODE_MEMO_BLOCK_HASH);
-        key = evm_sum(a, b, false);
-        // Of the 256 ancestors: 1 <= number - a <= 256, at full width.
-        let number = lane_environment.words[ENVIRONMENT_WORD_NUMBER];
-        let distance = u256_sub(number, a);
-        let near = all((distance.lo.yzw == vec3<u32>(0u))) & all(distance.hi == vec4<u32>(0u)) & (distance.lo.x - 1u < BLOCK_HASH_WINDOW);
-        wanted = (mode != VM_MODE_MEMO_BLOCK_HASH) | (near & u256_lt(a, number));
-      }
-      var id = item.y;
-      if (wanted & !item_slot) {
-        id = state_slot(owner, key);
-      }
-      var held = U256_ZERO;
-      if (wanted) {
-        held = state_slot_value(id);
-      }
-      if (id == MISSING) {
-        vm_leave(select(select(VM_EXIT_MISS_PRECOMPILE, VM_EXIT_MISS_BLOCK_HASH, mode == VM_MODE_MEMO_BLOCK_HASH), VM_EXIT_MISS_SLOT, opcode == VM_OP_STORAGE), select(immediate, owner, opcode == VM_OP_STORAGE), key);
-        output = vec2<u32>(16u * vm_memory, calldata.z);
-      } else if (opcode == VM_OP_MEMO) {
-        word = held;
-      } else {
-        let found = vm_slot_record(id, select(vm_account, item.z, item_slot));
-        record = found.at;
-        if (found.is_new & (vm_exit == 0u)) {
-          held = u256_select(held, item_word, (item.x & ITEM_VALUE) != 0u);
-          for (var copy = RECORD_BEFORE_AT; copy < RECORD_BEFORE_AT + vm_turns(SLOT_VECTORS - RECORD_BEFORE_AT); copy++) {
-            lanes_out[vm_vector(vm_at(record), copy)] = select(held.hi, held.lo, (copy & 1u) != 0u);
-          }
-        }
-      }
-    }
-    if (ok & (opcode == VM_OP_TRANSIENT)) {
-      record = vm_transient_record(vm_account, a).at;
-    }
-
-    let storage = opcode == VM_OP_STORAGE;
-    let writes = (mode == VM_MODE_STORAGE_STORE) & (storage | (opcode == VM_OP_TRANSIENT));
-    let code_header = select(header, precompile, precompile != 0u);
-    var present = U256_ZERO;
-    var exists = false;
-    var given = vm_gas;
-    var starts = true;
-    var pushes = false;
-    var journal = 0u;
+    step_given = vm_gas;
     // Most instructions look at no record: the loops are not for them.
-    if ((vm_exit == 0u) & ((record != 0u) | (opcode == VM_OP_BLOB_HASH))) {
-      // What the looks at records cost, and the present words of the first and of the payer's; or a blob hash.
-      var purse = U256_ZERO;
-      var cost = 0u;
-      // What is paid before the first look, whatever the state says (EIP-7928): else nothing was looked at.
-      var first_cost = select(0u, GAS_CALL_VALUE, calls & has_value);
-      for (var turn = 0u; turn < 3u; turn++) {
-        let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
-        var place = vm_at(at);
-        var stride = vm_stride;
-        if (at == 0u) {
-          if ((opcode != VM_OP_BLOB_HASH) | (turn != 0u) | (offset >= lists.w)) {
-            continue;
-          }
-          place = lists.z + 2u * offset - (RECORD_PRESENT_AT << vm_spread);
-          stride = 1u;
-        } else {
-          let flags = lanes_out[place].y;
-          let warm = ((flags & ENTRY_WARM) != 0u) | select(precompile != 0u, delegate_warm, turn == 1u);
-          exists = select(exists, (flags & ENTRY_EXISTS) != 0u, turn == 0u);
-          let look = select(select(0u, select(GAS_COLD_ACCOUNT, GAS_WARM, warm), named), select(GAS_COLD_SLOAD, select(GAS_WARM, 0u, writes), warm), storage);
-          cost += select(look, 0u, turn == 2u);
-          first_cost += select(0u, look, turn == 0u);
-        }
-        if (turn != 1u) {
-          purse = vm_word(vm_vector(place, RECORD_PRESENT_AT), stride);
-          present = u256_select(present, purse, turn == 0u);
-        }
-      }
-      if (storage & writes) {
-        let original = vm_word(vm_vector(vm_at(record), RECORD_BEFORE_AT), vm_stride);
-        let costs = evm_store(original, present, b, GAS_WARM, GAS_SSTORE_RESET - GAS_COLD_SLOAD, lane_environment.clear_refund);
-        first_cost = GAS_SSTORE_SENTRY + 1u;
-        ok = ok & !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
-        cost += costs.x;
-        vm_refund += select(0u, costs.y, ok);
-      }
-      let looks_at_first = !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
-      ok = ok & vm_charge(cost);
-      if (calls & ok) {
-        if (has_value) {
-          ok = vm_charge(GAS_CALL_VALUE + select(0u, GAS_NEW_ACCOUNT, !exists & u256_is_zero(present) & (mode == VM_CALL_CALL)));
-        }
-        // All but a 64th at most (EIP-150).
-        let cap = vm_minus(vm_gas, vec2<u32>((vm_gas.x >> CALL_GAS_SHIFT) | (vm_gas.y << (32u - CALL_GAS_SHIFT)), vm_gas.y >> CALL_GAS_SHIFT));
-        let asked_far = (a.lo.z | a.lo.w | a.hi.x | a.hi.y | a.hi.z | a.hi.w) != 0u;
-        given = select(cap, a.lo.xy, !asked_far & vm_less(a.lo.xy, cap));
-        vm_gas = vm_minus(vm_gas, given);
-        given = vm_plus(given, vec2<u32>(select(0u, GAS_CALL_STIPEND, has_value), 0u));
-        starts = !(has_value & u256_lt(purse, c)) & (vm_depth < MAX_CALL_DEPTH);
-      }
-      pushes = runs & ok & starts & (code_header != 0u);
-
-      // What changes in records: those looked at; behind the mark of a new frame the payer and who is paid.
-      for (var turn = 0u; turn < 4u; turn++) {
-        if (turn == 2u) {
-          journal = vm_journal;
-          if (pushes & calls) {
-            if (vm_depth + 1u >= lane_environment.depth) {
-              vm_full(VM_REGION_FRAMES);
-            }
-            vm_depth++;
-          }
-        }
-        let at = select(select(record, target_record, turn == 1u), payer, turn == 2u);
-        let moves = turn >= 2u;
-        // A CALLCODE pays the account itself: nothing moves, but the payer must hold the value all the same.
-        let paid = ok & starts & ((calls & (mode == VM_CALL_CALL)) | enters);
-        if ((at == 0u) | (moves & !(paid | (ok & calls & (turn == 2u))))) {
-          continue;
-        }
-        let place = vm_at(at);
-        let flags = lanes_out[place].y;
-        // The code that stands in (EIP-7702) is looked at by a call that starts.
-        let looks_at = select(looks_at_first, ok & starts, turn == 1u);
-        let looks = select(0u, select(select(select(0u, ENTRY_READ, runs | (named & !sees_balance)), ENTRY_BALANCE, sees_balance), SLOT_READ, storage), looks_at);
-        let warms = select(0u, ENTRY_WARM, named | runs | storage | ((item.x & ITEM_WARM) != 0u));
-        var marks = looks | warms;
-        var notes = (writes & (turn == 0u)) | ((warms & ~flags) != 0u);
-        if (moves) {
-          // A payer that may not start the call is looked at.
-          marks = select(select(0u, ENTRY_BALANCE, !starts), ENTRY_TOUCHED, turn == 3u);
-          notes = paid;
-        }
-        if (notes) {
-          vm_note(at);
-        }
-        lanes_out[place].y = flags | marks;
-        var now = b;
-        if (moves) {
-          now = evm_sum(u256_select(present, purse, turn == 2u), c, turn == 2u);
-        }
-        if (ok & notes & (writes | (moves & has_value & (payer != record)))) {
-          vm_put_word(vm_vector(place, RECORD_PRESENT_AT), now);
-        }
-        if ((turn == 2u) & starts) {
-          let least = vm_word(vm_vector(place, RECORD_LEAST_AT), vm_stride);
-          vm_put_word(vm_vector(place, RECORD_LEAST_AT), u256_select(least, now, u256_lt(now, least)));
-        }
-      }
+    if ((vm_exit == VM_EXIT_RUNNING) & ((step_record != 0u) | (step_opcode == VM_OP_BLOB_HASH))) {
+      phase_looks();
     }
-
-    if (vm_exit == 0u) {
-      // Everything that needs nothing from outside.
-      if (opcode < VM_OP_MUL) {
-        if (opcode == VM_OP_ENVIRONMENT) {
-          if (mode < VM_ENVIRONMENT_CALLVALUE) {
-            let id = select(select(calldata.z, parties.x, mode == VM_ENVIRONMENT_ORIGIN), vm_account, mode == VM_ENVIRONMENT_ADDRESS);
-            word = state_account_address(id);
-          } else if (mode > VM_ENVIRONMENT_SELFBALANCE) {
-            word = lane_environment.words[mode - VM_ENVIRONMENT_NUMBER];
-          } else if (self_balance) {
-            word = present;
-          } else if ((mode != VM_ENVIRONMENT_CALLVALUE) & (mode != VM_ENVIRONMENT_GASPRICE)) {
-            let number = select(select(vm_gas.x, BYTES_PER_WORD * vm_words, mode == VM_ENVIRONMENT_MSIZE), vm_returned, mode == VM_ENVIRONMENT_RETURNDATASIZE);
-            word = u256_from_u32(select(select(number, calldata.z, mode == VM_ENVIRONMENT_CALLDATASIZE), vm_code_bytes.y, mode == VM_ENVIRONMENT_CODESIZE));
-            word.lo.y = select(0u, vm_gas.y, mode == VM_ENVIRONMENT_GAS);
-          }
-        } else {
-          word = present;
-        }
-      } else if (opcode < VM_OP_COPY_MEMORY) {
-        if (opcode == VM_OP_EXP) {
-          ok = ok & vm_charge(GAS_EXP_BYTE * u256_byte_length(b));
-        }
-        if (ok) {
-          word = evm_arithmetic(opcode, mode, a, b, c);
-        }
-      } else if (opcode == VM_OP_ACCOUNT) {
-        word = present;
-        if (mode != VM_MODE_ACCOUNT_BALANCE) {
-          let at = 2u * (callee_constants + select(CONSTANTS_CODE_HASH_AT, CONSTANTS_CODE_SIZE_AT, mode == VM_MODE_ACCOUNT_CODE_SIZE));
-          word = u256_select(U256_ZERO, U256(state_constants[at], state_constants[at + 1u]), exists | !u256_is_zero(present));
-        }
-      } else if (opcode == VM_OP_BLOB_HASH) {
-        word = present;
-      } else if (opcode == VM_OP_CHARGE) {
-        ok = vm_take(offset);
-      } else if (opcode == VM_OP_REFUSE) {
-        vm_leave(VM_EXIT_REFUSED, immediate, U256_ZERO);
-      }
+    if (vm_exit == VM_EXIT_RUNNING) {
+      phase_arithmetic();
     }
-
-    if (!ok) {
-      opcode = VM_OP_END;
-      mode = VM_MODE_END_HALT;
-      length = 0u;
+    if (!step_ok) {
+      step_halt();
     }
-
-    // Bytes.
-    let parent = vm_frame - (FRAME_VECTORS << vm_spread);
-    let memory = vm_at(lane_environment.memory_at + vm_memory);
-    let returned = vm_at(lane_environment.return_at);
-    var call = vec4<u32>(0u);
-    var call_ranges = vec4<u32>(0u);
-    if ((opcode == VM_OP_END) & (vm_depth != 0u)) {
-      call = lanes_out[vm_vector(parent, FRAME_BASES_AT)];
-      call_ranges = lanes_out[vm_vector(parent, FRAME_LEFT_AT)];
+    step_find_caller();
+    if (vm_exit == VM_EXIT_RUNNING) {
+      phase_bytes();
     }
-    if (vm_exit == 0u) {
-      if ((opcode == VM_OP_CALLDATA_LOAD) | (opcode == VM_OP_MEMORY) | (opcode == VM_OP_COPY_MEMORY) | (opcode == VM_OP_LOG) | (opcode == VM_OP_END)) {
-        var source = VmSource(VM_SOURCE_ARENA, memory, BYTES_PER_WORD * vm_words, offset, U256_ZERO);
-        var base = 0u;
-        var at = offset;
-        var backward = false;
-        var moves = 1u;
-        if (from_calldata) {
-          let from_byte = select(b_bytes, offset, opcode == VM_OP_CALLDATA_LOAD);
-          source = VmSource(select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, calldata.w == FRAME_CALLDATA_IN_ARENA), calldata.x, calldata.y + calldata.z, calldata.y + min(from_byte, calldata.z), U256_ZERO);
-        }
-        if (opcode == VM_OP_CALLDATA_LOAD) {
-          at = 0u;
-          length = BYTES_PER_WORD;
-        } else if (opcode == VM_OP_MEMORY) {
-          if (mode == VM_MODE_MEMORY_LOAD) {
-            at = 0u;
-          } else {
-            var bytes = u256_reverse_bytes(b);
-            bytes.lo.x = select(bytes.lo.x, b.lo.x & 0xffu, mode == VM_MODE_MEMORY_STORE_BYTE);
-            source = VmSource(VM_SOURCE_WORD, 0u, BYTES_PER_WORD, 0u, bytes);
-            base = memory;
-          }
-        } else if (opcode == VM_OP_COPY_MEMORY) {
-          base = memory;
-          if (mode == VM_COPY_MEMORY) {
-            source.position = b_bytes;
-            backward = b_bytes < at;
-          } else if (mode == VM_COPY_RETURNDATA) {
-            source = VmSource(VM_SOURCE_ARENA, returned, vm_returned, b_bytes, U256_ZERO);
-          } else if (copies_code) {
-            source = VmSource(VM_SOURCE_CODES, code.x, code.y, min(b_bytes, code.y), U256_ZERO);
-          }
-        } else if (opcode == VM_OP_LOG) {
-          at = 0u;
-          let vectors = 1u + 2u * mode + ((length + 15u) >> 4u);
-          if (vm_log_vectors + vectors > lane_environment.log_vectors) {
-            vm_full(VM_REGION_LOGS);
-            length = 0u;
-          } else {
-            let log = vm_at(lane_environment.logs_at + vm_log_vectors);
-            lanes_out[log] = vec4<u32>(vm_account, mode, length, vectors);
-            var topic = vm_stack_place(c_operand);
-            for (var n = 0u; n < 2u * mode; n++) {
-              lanes_out[vm_vector(log, 1u + n)] = lanes_out[vm_vector(topic, n & 1u)];
-              topic -= (n & 1u) << (vm_spread + 1u);
-            }
-            base = vm_vector(log, 1u + 2u * mode);
-            vm_log_vectors += vectors;
-            vm_logs++;
-          }
-        } else {
-          at = 0u;
-          base = returned;
-          if (vm_depth == 0u) {
-            output = vec2<u32>(16u * vm_memory + select(offset, 0u, length == 0u), length);
-            length = 0u;
-          } else if (length > 16u * lane_environment.return_vectors) {
-            vm_full(VM_REGION_RETURNDATA);
-            length = 0u;
-          }
-          vm_returned = length;
-          moves = select(1u, 2u, length != 0u);
-        }
-        for (var n = 0u; n < moves; n++) {
-          if (n == 1u) {
-            // From the return data to where the caller wants it.
-            source = VmSource(VM_SOURCE_ARENA, base, length, 0u, U256_ZERO);
-            base = vm_at(lane_environment.memory_at + call.w);
-            at = call_ranges.z;
-            length = min(length, call_ranges.w);
-          }
-          let moved = vm_move(source, base, at, length, backward);
-          if (base == 0u) {
-            word = u256_reverse_bytes(moved);
-          }
-        }
-      } else if (opcode == VM_OP_KECCAK) {
-        word = vm_keccak(VmSource(VM_SOURCE_ARENA, memory, BYTES_PER_WORD * vm_words, select(offset, 0u, length == 0u), U256_ZERO), length);
-      }
+    if ((vm_exit == VM_EXIT_RUNNING) & (step_calls | step_enters | (step_opcode == VM_OP_END))) {
+      phase_frames();
     }
-
-    // Frames.
-    if ((vm_exit == 0u) & ((opcode == VM_OP_CALL) | enters | (opcode == VM_OP_END))) {
-      if (opcode == VM_OP_END) {
-        if ((mode >= VM_MODE_END_REVERT) & started) {
-          let mark = lanes_out[vm_vector(vm_frame, FRAME_MARKS_AT)];
-          vm_undo(mark.x);
-          vm_log_vectors = mark.y;
-          vm_logs = mark.z;
-          vm_refund = mark.w;
-        }
-        vm_gas = select(vm_gas, vec2<u32>(0u), mode == VM_MODE_END_HALT);
-        if (vm_depth == 0u) {
-          vm_exit = max(mode, VM_EXIT_SUCCEEDED);
-        } else {
-          vm_depth--;
-          vm_height = call.y;
-          vm_go = call.x;
-          vm_gas = vm_plus(vm_gas, vec2<u32>(call_ranges.y, lanes_out[vm_vector(parent, FRAME_CODE_AT)].z));
-          opens = true;
-          word = u256_from_bool(mode < VM_MODE_END_REVERT);
-          result = vm_at(lane_environment.stack_at + 2u * (call.z + call.y - 1u));
-          has_result = true;
-        }
-      } else {
-        if (pushes) {
-          started = true;
-          let delegate_call = calls & (mode == VM_CALL_DELEGATECALL);
-          let keeps = calls & ((mode == VM_CALL_CALLCODE) | (mode == VM_CALL_DELEGATECALL));
-          let seen_value = u256_select(U256_ZERO, c, has_value);
-          var parties_now = vec4<u32>(code_header, select(callee_id, vm_account, keeps), vm_account, select(vm_flags & FRAME_STATIC, FRAME_STATIC, calls & (mode == VM_CALL_STATICCALL)));
-          parties_now.w = select(parties_now.w, FRAME_FREE, precompile != 0u);
-          var bases = vec4<u32>(0u);
-          let input = vm_at(lane_environment.memory_at + vm_memory + (in_range.x >> 4u));
-          calldata = vec4<u32>(input, in_range.x & 15u, in_range.y, FRAME_CALLDATA_IN_ARENA);
-          var frame = vm_vector(vm_frame, FRAME_VECTORS);
-          if (enters) {
-            parties_now.z = parties.x;
-            parties_now.w = select(0u, FRAME_FREE, vm_native != 0u);
-            calldata = vec4<u32>(parties.z, 0u, parties.w, 0u);
-            frame = vm_frame;
-          } else {
-            lanes_out[vm_vector(vm_frame, FRAME_LEFT_AT)] = vec4<u32>(vm_words, vm_gas.x, out_range);
-            lanes_out[vm_vector(vm_frame, FRAME_CODE_AT)].z = vm_gas.y;
-            let own = lanes_out[vm_vector(vm_frame, FRAME_BASES_AT)];
-            let after = u32(i32(vm_height) + (i32(immediate << 16u) >> 16u));
-            bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
-            lanes_out[vm_vector(vm_frame, FRAME_BASES_AT)] = vec4<u32>(instruction.w >> 16u, after, own.zw);
-          }
-          for (var k = 0u; k < vm_turns(FRAME_VECTORS); k++) {
-            var v = parties_now;
-            v = select(v, bases, k == FRAME_BASES_AT);
-            v = select(v, calldata, k == FRAME_CALLDATA_AT);
-            v = select(v, vec4<u32>(0u), k == FRAME_LEFT_AT);
-            v = select(v, vec4<u32>(journal, vm_log_vectors, vm_logs, vm_refund), k == FRAME_MARKS_AT);
-            v = select(v, seen_value.lo, k == FRAME_VALUE_AT);
-            v = select(v, seen_value.hi, k == FRAME_VALUE_AT + 1u);
-            v = select(v, vec4<u32>(constants, code_owner, 0u, 0u), k == FRAME_CODE_AT);
-            if (delegate_call & ((k == FRAME_PARTIES_AT) | (k == FRAME_VALUE_AT) | (k == FRAME_VALUE_AT + 1u))) {
-              let inherited = lanes_out[vm_vector(vm_frame, k)];
-              v = select(inherited, vec4<u32>(v.xy, inherited.z, v.w), k == FRAME_PARTIES_AT);
-            }
-            lanes_out[vm_vector(frame, k)] = v;
-          }
-          vm_gas = given;
-          vm_height = 0u;
-          opens = true;
-          vm_go = 0u;
-          has_result = false;
-        } else if (ok) {
-          // Nothing runs: an account without code, or a call that may not start.
-          vm_gas = vm_plus(vm_gas, select(given, vec2<u32>(0u), enters));
-          word = u256_from_bool(starts);
-          vm_exit = select(0u, VM_EXIT_SUCCEEDED, enters);
-          vm_shift_height(immediate);
-          vm_go = instruction.w >> 16u;
-        }
-        vm_returned = 0u;
-      }
-    }
-
-    if (vm_exit < VM_EXIT_MISS_ACCOUNT) {
-      if (has_result) {
-        lanes_out[result] = word.lo;
-        lanes_out[result + vm_stride] = word.hi;
-      }
-      vm_pc = next_pc;
-    } else {
-      vm_gas = next.gas_before;
-      vm_words = words_before;
-    }
+    phase_result(next.gas_before, words_before);
   }
-  vm_save(started, output);
+  vm_save(lane_started, lane_output);
 }
