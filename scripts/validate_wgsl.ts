@@ -3,9 +3,11 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { create, globals } from 'webgpu'
 import { KERNELS, PRELUDE } from '../kernels/linked.generated.ts'
+import { literalMessages, tellingNumbers } from './wgsl_literals.ts'
 
 /**
- * Checks the WGSL of kernels/ without a GPU: names by the rules of docs, then every linked kernel on Dawn's null
+ * Checks the WGSL of kernels/ without a GPU: names by the rules of docs, no number of a layout written as digits (in the
+ * texts of transpiler/emit neither), then every linked kernel on Dawn's null
  * backend, which compiles nothing but parses, types and validates as on a real device, pipeline included. Prints
  * `file:line: message`; a position in linked text is traced back to the line of the module that it came from.
  */
@@ -17,14 +19,18 @@ interface Module {
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 
-const modules: readonly Module[] = readdirSync(join(ROOT, 'kernels'), { withFileTypes: true, recursive: true })
-  .filter((entry) => entry.isFile() && entry.name.endsWith('.wgsl'))
-  .map((entry) => join(entry.parentPath, entry.name))
-  .sort()
-  .map((path) => ({
-    path: path.slice(ROOT.length + 1).replaceAll('\\', '/'),
-    lines: readFileSync(path, 'utf8').split('\n'),
-  }))
+const modulesIn = (folder: string, extension: string): readonly Module[] =>
+  readdirSync(join(ROOT, folder), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(extension))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+    .map((path) => ({
+      path: path.slice(ROOT.length + 1).replaceAll('\\', '/'),
+      lines: readFileSync(path, 'utf8').split('\n'),
+    }))
+
+const modules = modulesIn('kernels', '.wgsl')
+const isGenerated = ({ path }: Module): boolean => path.endsWith('.generated.wgsl')
 
 /** Prefixes of a module's functions where they are not its own name alone. */
 const PREFIXES: Readonly<Record<string, readonly string[]>> = { lane: ['lane_', 'environment_'] }
@@ -93,7 +99,14 @@ const validationMessages = async (path: string, code: string, entryPoint: string
   return found
 }
 
-const messages = modules.flatMap(nameMessages)
+const textOf = ({ lines }: Module): string => lines.join('\n')
+const telling = tellingNumbers(modules.filter(isGenerated).map(textOf))
+const messages = [
+  ...modules.flatMap(nameMessages),
+  ...[...modules.filter((module) => !isGenerated(module)), ...modulesIn('transpiler/emit', '.ts')].flatMap((module) =>
+    literalMessages(module.path, textOf(module), telling),
+  ),
+]
 messages.push(...(await validationMessages('kernels/linked.generated.ts', PRELUDE, undefined)))
 for (const [name, code] of Object.entries(KERNELS)) {
   messages.push(...(await validationMessages(`kernels/entry/${name}.wgsl`, code, name)))
