@@ -2266,122 +2266,122 @@ var<private> lane_lists: vec4<u32>;
 
 var<private> lane_output: vec2<u32>;
 
-var<private> step_instruction: vec4<u32>;
+var<private> turn_instruction: vec4<u32>;
 
-var<private> step_opcode: u32;
+var<private> turn_opcode: u32;
 
-var<private> step_mode: u32;
+var<private> turn_mode: u32;
 
-var<private> step_ok: bool;
+var<private> turn_ok: bool;
 
-var<private> step_calls: bool;
+var<private> turn_calls: bool;
 
-var<private> step_enters: bool;
+var<private> turn_enters: bool;
 
-var<private> step_foreign: bool;
+var<private> turn_foreign: bool;
 
-var<private> step_a: U256;
+var<private> turn_a: U256;
 
-var<private> step_b: U256;
+var<private> turn_b: U256;
 
-var<private> step_c: U256;
+var<private> turn_c: U256;
 
-var<private> step_to: U256;
+var<private> turn_to: U256;
 
-var<private> step_in: vec2<u32>;
+var<private> turn_in: vec2<u32>;
 
-var<private> step_out: vec2<u32>;
+var<private> turn_out: vec2<u32>;
 
-var<private> step_has_value: bool;
+var<private> turn_has_value: bool;
 
-var<private> step_offset: u32;
+var<private> turn_offset: u32;
 
-var<private> step_length: u32;
+var<private> turn_length: u32;
 
-var<private> step_calldata: vec4<u32>;
+var<private> turn_calldata: vec4<u32>;
 
-var<private> step_item: vec4<u32>;
+var<private> turn_item: vec4<u32>;
 
-var<private> step_item_word: U256;
+var<private> turn_item_word: U256;
 
-var<private> step_record: u32;
+var<private> turn_record: u32;
 
-var<private> step_target: u32;
+var<private> turn_target: u32;
 
-var<private> step_payer: u32;
+var<private> turn_payer: u32;
 
-var<private> step_callee: u32;
+var<private> turn_callee: u32;
 
-var<private> step_callee_constants: u32;
+var<private> turn_callee_constants: u32;
 
-var<private> step_header: u32;
+var<private> turn_header: u32;
 
-var<private> step_code: vec4<u32>;
+var<private> turn_code: vec4<u32>;
 
-var<private> step_constants: u32;
+var<private> turn_constants: u32;
 
-var<private> step_code_owner: u32;
+var<private> turn_code_owner: u32;
 
-var<private> step_precompile: u32;
+var<private> turn_precompile: u32;
 
-var<private> step_delegate_warm: bool;
+var<private> turn_delegate_warm: bool;
 
-var<private> step_present: U256;
+var<private> turn_present: U256;
 
-var<private> step_exists: bool;
+var<private> turn_exists: bool;
 
-var<private> step_purse: U256;
+var<private> turn_purse: U256;
 
-var<private> step_given: vec2<u32>;
+var<private> turn_given: vec2<u32>;
 
-var<private> step_starts: bool;
+var<private> turn_starts: bool;
 
-var<private> step_pushes: bool;
+var<private> turn_pushes: bool;
 
-var<private> step_journal: u32;
+var<private> turn_journal: u32;
 
-var<private> step_caller: vec4<u32>;
+var<private> turn_caller: vec4<u32>;
 
-var<private> step_caller_left: vec4<u32>;
+var<private> turn_caller_left: vec4<u32>;
 
-var<private> step_word: U256;
+var<private> turn_word: U256;
 
-var<private> step_result: u32;
+var<private> turn_result: u32;
 
-var<private> step_has_result: bool;
+var<private> turn_has_result: bool;
 
-var<private> step_next_pc: u32;
+var<private> turn_next_pc: u32;
 
-fn step_immediate() -> u32 {
-  return step_instruction.z >> 16u;
+fn turn_immediate() -> u32 {
+  return turn_instruction.z >> 16u;
 }
 
-fn step_operand_c() -> u32 {
-  return step_instruction.z & 0xffffu;
+fn turn_operand_c() -> u32 {
+  return turn_instruction.z & 0xffffu;
 }
 
-fn step_is_storage() -> bool {
-  return step_opcode == VM_OP_STORAGE;
+fn turn_is_storage() -> bool {
+  return turn_opcode == VM_OP_STORAGE;
 }
 
-fn step_stores() -> bool {
-  return (step_mode == VM_MODE_STORAGE_STORE) & (step_is_storage() | (step_opcode == VM_OP_TRANSIENT));
+fn turn_stores() -> bool {
+  return (turn_mode == VM_MODE_STORAGE_STORE) & (turn_is_storage() | (turn_opcode == VM_OP_TRANSIENT));
 }
 
-fn step_is_named() -> bool {
-  return (step_opcode == VM_OP_ACCOUNT) | step_calls | step_foreign;
+fn turn_is_named() -> bool {
+  return (turn_opcode == VM_OP_ACCOUNT) | turn_calls | turn_foreign;
 }
 
-fn step_is_self_balance() -> bool {
-  return (step_opcode == VM_OP_ENVIRONMENT) & (step_mode == VM_ENVIRONMENT_SELFBALANCE);
+fn turn_is_self_balance() -> bool {
+  return (turn_opcode == VM_OP_ENVIRONMENT) & (turn_mode == VM_ENVIRONMENT_SELFBALANCE);
 }
 
-fn step_is_item(kind: u32) -> bool {
-  return (step_item.w == 1u) & ((step_item.x & ITEM_SLOT) == kind);
+fn turn_is_item(kind: u32) -> bool {
+  return (turn_item.w == 1u) & ((turn_item.x & ITEM_SLOT) == kind);
 }
 
-fn step_reads_calldata() -> bool {
-  return (step_opcode == VM_OP_CALLDATA_LOAD) | ((step_opcode == VM_OP_COPY_MEMORY) & (step_mode == VM_COPY_CALLDATA));
+fn turn_reads_calldata() -> bool {
+  return (turn_opcode == VM_OP_CALLDATA_LOAD) | ((turn_opcode == VM_OP_COPY_MEMORY) & (turn_mode == VM_COPY_CALLDATA));
 }
 
 fn vm_micro_header(index: u32) -> u32 {
@@ -2400,73 +2400,73 @@ fn vm_precompile(address: U256) -> u32 {
   return header;
 }
 
-fn step_begin(next: VmNext) {
-  step_instruction = next.instruction;
-  step_opcode = vm_opcode(next.instruction);
-  step_mode = vm_mode(next.instruction);
-  step_ok = next.ok;
-  step_calls = step_opcode == VM_OP_CALL;
-  step_enters = step_opcode == VM_OP_ENTER;
-  step_foreign = (step_opcode == VM_OP_COPY_MEMORY) & (step_mode == VM_COPY_ACCOUNT_CODE);
-  step_a = next.a;
-  step_b = next.b;
-  step_c = U256_ZERO;
-  step_to = U256_ZERO;
-  step_in = vec2<u32>(0u);
-  step_out = vec2<u32>(0u);
-  step_has_value = false;
-  step_offset = 0u;
-  step_length = 0u;
-  step_calldata = vec4<u32>(0u);
-  step_item = vec4<u32>(0u);
-  step_item_word = U256_ZERO;
-  step_record = 0u;
-  step_target = 0u;
-  step_payer = 0u;
-  step_callee = 0u;
-  step_callee_constants = 0u;
-  step_header = 0u;
-  step_code = vec4<u32>(0u);
-  step_constants = 0u;
-  step_code_owner = 0u;
-  step_precompile = 0u;
-  step_delegate_warm = false;
-  step_present = U256_ZERO;
-  step_exists = false;
-  step_given = vec2<u32>(0u);
-  step_starts = true;
-  step_pushes = false;
-  step_journal = 0u;
-  step_purse = U256_ZERO;
-  step_caller = vec4<u32>(0u);
-  step_caller_left = vec4<u32>(0u);
-  step_word = step_a;
-  step_result = vm_stack_place(next.instruction.x >> 16u);
-  step_has_result = (next.instruction.x >> 16u) != VM_OPERAND_NONE;
-  step_next_pc = vm_pc + 1u;
+fn turn_begin(next: VmNext) {
+  turn_instruction = next.instruction;
+  turn_opcode = vm_opcode(next.instruction);
+  turn_mode = vm_mode(next.instruction);
+  turn_ok = next.ok;
+  turn_calls = turn_opcode == VM_OP_CALL;
+  turn_enters = turn_opcode == VM_OP_ENTER;
+  turn_foreign = (turn_opcode == VM_OP_COPY_MEMORY) & (turn_mode == VM_COPY_ACCOUNT_CODE);
+  turn_a = next.a;
+  turn_b = next.b;
+  turn_c = U256_ZERO;
+  turn_to = U256_ZERO;
+  turn_in = vec2<u32>(0u);
+  turn_out = vec2<u32>(0u);
+  turn_has_value = false;
+  turn_offset = 0u;
+  turn_length = 0u;
+  turn_calldata = vec4<u32>(0u);
+  turn_item = vec4<u32>(0u);
+  turn_item_word = U256_ZERO;
+  turn_record = 0u;
+  turn_target = 0u;
+  turn_payer = 0u;
+  turn_callee = 0u;
+  turn_callee_constants = 0u;
+  turn_header = 0u;
+  turn_code = vec4<u32>(0u);
+  turn_constants = 0u;
+  turn_code_owner = 0u;
+  turn_precompile = 0u;
+  turn_delegate_warm = false;
+  turn_present = U256_ZERO;
+  turn_exists = false;
+  turn_given = vec2<u32>(0u);
+  turn_starts = true;
+  turn_pushes = false;
+  turn_journal = 0u;
+  turn_purse = U256_ZERO;
+  turn_caller = vec4<u32>(0u);
+  turn_caller_left = vec4<u32>(0u);
+  turn_word = turn_a;
+  turn_result = vm_stack_place(next.instruction.x >> 16u);
+  turn_has_result = (next.instruction.x >> 16u) != VM_OPERAND_NONE;
+  turn_next_pc = vm_pc + 1u;
 }
 
 fn phase_operands() {
-  let pays = step_calls & (step_mode <= VM_CALL_CALLCODE);
-  let of_transaction = step_mode == VM_ENVIRONMENT_GASPRICE;
-  let of_frame = (step_opcode == VM_OP_ENVIRONMENT) & (of_transaction | (step_mode == VM_ENVIRONMENT_CALLVALUE));
+  let pays = turn_calls & (turn_mode <= VM_CALL_CALLCODE);
+  let of_transaction = turn_mode == VM_ENVIRONMENT_GASPRICE;
+  let of_frame = (turn_opcode == VM_OP_ENVIRONMENT) & (of_transaction | (turn_mode == VM_ENVIRONMENT_CALLVALUE));
   var first = 2u;
   var operands = 2u;
-  var wide = step_operand_c();
-  if (step_calls) {
+  var wide = turn_operand_c();
+  if (turn_calls) {
     first = 0u;
     operands = 7u;
   } else if (of_frame) {
     first = 0u;
     operands = 1u;
-  } else if (step_foreign) {
+  } else if (turn_foreign) {
     operands = 4u;
-  } else if ((step_opcode == VM_OP_COPY_MEMORY) | (step_opcode == VM_OP_MODULAR) | step_enters) {
+  } else if ((turn_opcode == VM_OP_COPY_MEMORY) | (turn_opcode == VM_OP_MODULAR) | turn_enters) {
     operands = 3u;
   }
   for (var n = first; n < operands; n++) {
-    var operand = select(step_operand_c(), step_immediate(), n == 3u);
-    if (step_calls) {
+    var operand = select(turn_operand_c(), turn_immediate(), n == 3u);
+    if (turn_calls) {
       if ((n == 2u) & !pays) {
         continue;
       }
@@ -2475,7 +2475,7 @@ fn phase_operands() {
     }
     var place = vm_stack_place(operand);
     var stride = vm_stride;
-    if (step_enters) {
+    if (turn_enters) {
       place = vm_columns(LANE_VALUE);
       stride = lane_environment.lane_count;
     } else if (of_frame) {
@@ -2483,91 +2483,91 @@ fn phase_operands() {
       stride = select(vm_stride, lane_environment.lane_count, of_transaction);
     }
     var word = U256_ZERO;
-    if ((operand < VM_OPERAND_CONSTANT) | step_enters | of_frame) {
+    if ((operand < VM_OPERAND_CONSTANT) | turn_enters | of_frame) {
       word = vm_word(place, stride);
     } else {
       word = vm_operand(operand);
     }
     if (n < 2u) {
-      step_a = u256_select(step_a, word, n == 0u);
-      step_b = u256_select(step_b, word, n == 1u);
+      turn_a = u256_select(turn_a, word, n == 0u);
+      turn_b = u256_select(turn_b, word, n == 1u);
     } else if (n == 2u) {
-      step_c = word;
-    } else if (step_foreign) {
-      step_to = word;
+      turn_c = word;
+    } else if (turn_foreign) {
+      turn_to = word;
     } else {
       let bytes = vm_bytes(word);
-      step_in = select(step_in, vec2<u32>(bytes), vec2<bool>(n == 3u, n == 4u));
-      step_out = select(step_out, vec2<u32>(bytes), vec2<bool>(n == 5u, n == 6u));
+      turn_in = select(turn_in, vec2<u32>(bytes), vec2<bool>(n == 3u, n == 4u));
+      turn_out = select(turn_out, vec2<u32>(bytes), vec2<bool>(n == 5u, n == 6u));
     }
   }
-  if (!step_foreign) {
-    step_to = u256_select(step_a, step_b, step_calls);
+  if (!turn_foreign) {
+    turn_to = u256_select(turn_a, turn_b, turn_calls);
   }
-  step_to.hi = vec4<u32>(step_to.hi.x, 0u, 0u, 0u);
-  step_has_value = (pays | step_enters) & !u256_is_zero(step_c);
-  step_in.x = select(step_in.x, 0u, step_in.y == 0u);
-  step_word = step_a;
+  turn_to.hi = vec4<u32>(turn_to.hi.x, 0u, 0u, 0u);
+  turn_has_value = (pays | turn_enters) & !u256_is_zero(turn_c);
+  turn_in.x = select(turn_in.x, 0u, turn_in.y == 0u);
+  turn_word = turn_a;
 }
 
 fn phase_memory() {
-  let copies = step_opcode == VM_OP_COPY_MEMORY;
-  let logs = step_opcode == VM_OP_LOG;
-  if ((step_opcode == VM_OP_MEMORY) & (step_immediate() != 0u)) {
-    step_a = u256_add(step_a, u256_from_u32(step_immediate()));
+  let copies = turn_opcode == VM_OP_COPY_MEMORY;
+  let logs = turn_opcode == VM_OP_LOG;
+  if ((turn_opcode == VM_OP_MEMORY) & (turn_immediate() != 0u)) {
+    turn_a = u256_add(turn_a, u256_from_u32(turn_immediate()));
   }
-  step_offset = vm_bytes(step_a);
-  if (!(step_ok & (step_opcode >= VM_OP_MEMORY) & (step_opcode <= VM_OP_END))) {
+  turn_offset = vm_bytes(turn_a);
+  if (!(turn_ok & (turn_opcode >= VM_OP_MEMORY) & (turn_opcode <= VM_OP_END))) {
     return;
   }
-  let from_byte = vm_bytes(step_b);
+  let from_byte = vm_bytes(turn_b);
   var unit = 0u;
   var touched = 0u;
-  let returns = (step_opcode == VM_OP_END) & (step_mode != VM_MODE_END_STOP) & (step_mode != VM_MODE_END_HALT);
-  if (step_opcode == VM_OP_MEMORY) {
-    step_length = select(BYTES_PER_WORD, 1u, step_mode == VM_MODE_MEMORY_STORE_BYTE);
-  } else if (step_calls) {
-    touched = max(vm_range_end(step_in.x, step_in.y), vm_range_end(step_out.x, step_out.y));
-  } else if ((step_opcode == VM_OP_KECCAK) | copies | logs | returns) {
-    step_length = select(from_byte, vm_bytes(step_c), copies);
-    let bytes = min(step_length, 0x4000000u);
+  let returns = (turn_opcode == VM_OP_END) & (turn_mode != VM_MODE_END_STOP) & (turn_mode != VM_MODE_END_HALT);
+  if (turn_opcode == VM_OP_MEMORY) {
+    turn_length = select(BYTES_PER_WORD, 1u, turn_mode == VM_MODE_MEMORY_STORE_BYTE);
+  } else if (turn_calls) {
+    touched = max(vm_range_end(turn_in.x, turn_in.y), vm_range_end(turn_out.x, turn_out.y));
+  } else if ((turn_opcode == VM_OP_KECCAK) | copies | logs | returns) {
+    turn_length = select(from_byte, vm_bytes(turn_c), copies);
+    let bytes = min(turn_length, 0x4000000u);
     let units = select((bytes + 31u) >> 5u, bytes, logs);
-    let price = select(select(0u, GAS_LOG_BYTE, logs), GAS_KECCAK_WORD, step_opcode == VM_OP_KECCAK);
+    let price = select(select(0u, GAS_LOG_BYTE, logs), GAS_KECCAK_WORD, turn_opcode == VM_OP_KECCAK);
     unit = units * select(price, GAS_COPY_WORD, copies);
-    touched = select(0u, vm_range_end(from_byte, step_length), copies & (step_mode == VM_COPY_MEMORY));
-    let inside = (from_byte <= vm_returned) & (step_length <= vm_returned) & (from_byte + step_length <= vm_returned);
-    step_ok = step_ok & (inside | !copies | (step_mode != VM_COPY_RETURNDATA));
+    touched = select(0u, vm_range_end(from_byte, turn_length), copies & (turn_mode == VM_COPY_MEMORY));
+    let inside = (from_byte <= vm_returned) & (turn_length <= vm_returned) & (from_byte + turn_length <= vm_returned);
+    turn_ok = turn_ok & (inside | !copies | (turn_mode != VM_COPY_RETURNDATA));
   }
-  touched = max(touched, vm_range_end(step_offset, step_length));
-  let forbidden = step_stores() | logs | (step_calls & (step_mode == VM_CALL_CALL) & step_has_value);
-  step_ok = step_ok & !(forbidden & ((vm_flags & FRAME_STATIC) != 0u));
-  if (step_ok & (touched != 0u)) {
-    step_ok = vm_grow(touched);
+  touched = max(touched, vm_range_end(turn_offset, turn_length));
+  let forbidden = turn_stores() | logs | (turn_calls & (turn_mode == VM_CALL_CALL) & turn_has_value);
+  turn_ok = turn_ok & !(forbidden & ((vm_flags & FRAME_STATIC) != 0u));
+  if (turn_ok & (touched != 0u)) {
+    turn_ok = vm_grow(touched);
   }
-  step_ok = step_ok & vm_charge(unit);
+  turn_ok = turn_ok & vm_charge(unit);
 }
 
 fn phase_record() {
-  let copies = step_opcode == VM_OP_COPY_MEMORY;
-  if (step_reads_calldata() | (step_opcode == VM_OP_ENVIRONMENT) | (step_opcode == VM_OP_MEMO) | copies) {
-    let of_parties = (step_opcode == VM_OP_ENVIRONMENT) & (step_mode == VM_ENVIRONMENT_CALLER);
+  let copies = turn_opcode == VM_OP_COPY_MEMORY;
+  if (turn_reads_calldata() | (turn_opcode == VM_OP_ENVIRONMENT) | (turn_opcode == VM_OP_MEMO) | copies) {
+    let of_parties = (turn_opcode == VM_OP_ENVIRONMENT) & (turn_mode == VM_ENVIRONMENT_CALLER);
     let k = select(FRAME_CALLDATA_AT, FRAME_PARTIES_AT, of_parties);
-    step_calldata = lanes_out[vm_vector(vm_frame, select(k, FRAME_CODE_AT, copies & (step_mode == VM_COPY_CODE)))];
+    turn_calldata = lanes_out[vm_vector(vm_frame, select(k, FRAME_CODE_AT, copies & (turn_mode == VM_COPY_CODE)))];
   }
 }
 
-fn step_take_item() {
-  if ((step_opcode == VM_OP_WARM) & (vm_returned < lane_lists.y)) {
+fn turn_take_item() {
+  if ((turn_opcode == VM_OP_WARM) & (vm_returned < lane_lists.y)) {
     let place = lane_lists.x + ITEM_VECTORS * vm_returned;
-    step_item = lanes_out[place];
-    step_item.w = 1u;
-    step_item_word = vm_word(place + 1u, 1u);
+    turn_item = lanes_out[place];
+    turn_item.w = 1u;
+    turn_item_word = vm_word(place + 1u, 1u);
     vm_returned++;
-    step_next_pc = vm_pc;
+    turn_next_pc = vm_pc;
   }
 }
 
-fn step_delegate(at: u32) -> U256 {
+fn turn_delegate(at: u32) -> U256 {
   let first = lanes_in[at];
   let second = lanes_in[at + 1u];
   let q = (first >> vec4<u32>(24u)) | vec4<u32>(first.yzw << vec3<u32>(8u), second.x << 8u);
@@ -2576,10 +2576,10 @@ fn step_delegate(at: u32) -> U256 {
   return U256(reversed.lo, vec4<u32>(reversed.hi.x, 0u, 0u, 0u));
 }
 
-fn step_new_account(at: u32, id: u32, code: vec4<u32>, row_balance: U256) {
+fn turn_new_account(at: u32, id: u32, code: vec4<u32>, row_balance: U256) {
   let place = vm_at(at);
   let is_sender = id == lane_parties.x;
-  var balance = u256_select(row_balance, step_item_word, step_is_item(0u) & ((step_item.x & ITEM_VALUE) != 0u));
+  var balance = u256_select(row_balance, turn_item_word, turn_is_item(0u) & ((turn_item.x & ITEM_VALUE) != 0u));
   if (is_sender) {
     balance = u256_sub(balance, vm_word(vm_columns(LANE_COST), lane_environment.lane_count));
   }
@@ -2593,25 +2593,25 @@ fn step_new_account(at: u32, id: u32, code: vec4<u32>, row_balance: U256) {
 }
 
 fn phase_accounts() {
-  let runs = step_calls | step_enters;
-  let named = step_is_named();
-  var address = step_to;
+  let runs = turn_calls | turn_enters;
+  let named = turn_is_named();
+  var address = turn_to;
   for (var turn = 0u; turn < 3u; turn++) {
     var id = MISSING;
     if ((turn == 0u) & !named) {
-      id = select(select(lane_parties.y, vm_account, step_is_self_balance()), step_item.y, step_is_item(0u));
+      id = select(select(lane_parties.y, vm_account, turn_is_self_balance()), turn_item.y, turn_is_item(0u));
     } else if (turn == 2u) {
-      if (!step_has_value) {
+      if (!turn_has_value) {
         break;
       }
-      id = select(lane_parties.x, vm_account, step_calls);
+      id = select(lane_parties.x, vm_account, turn_calls);
     } else {
       if (turn == 1u) {
-        if (!runs | ((step_code.z & CODE_DELEGATION) == 0u)) {
+        if (!runs | ((turn_code.z & CODE_DELEGATION) == 0u)) {
           continue;
         }
-        address = step_delegate(step_code.x);
-        step_header = 0u;
+        address = turn_delegate(turn_code.x);
+        turn_header = 0u;
       }
       id = state_account(address);
       if (id == MISSING) {
@@ -2632,29 +2632,29 @@ fn phase_accounts() {
       break;
     }
     if (found.is_new) {
-      step_new_account(found.at, id, row, U256(low, high));
+      turn_new_account(found.at, id, row, U256(low, high));
     }
     if (turn == 2u) {
-      step_payer = found.at;
+      turn_payer = found.at;
       break;
     }
     let native = vm_precompile(address);
     if (turn == 0u) {
-      step_record = found.at;
-      step_callee = id;
-      step_callee_constants = row.z;
-      step_precompile = select(select(0u, vm_micro_header(vm_native), step_enters & (vm_native != 0u)), native, named);
+      turn_record = found.at;
+      turn_callee = id;
+      turn_callee_constants = row.z;
+      turn_precompile = select(select(0u, vm_micro_header(vm_native), turn_enters & (vm_native != 0u)), native, named);
     } else {
-      step_target = found.at;
-      step_delegate_warm = (native != 0u) | (found.at == step_record);
+      turn_target = found.at;
+      turn_delegate_warm = (native != 0u) | (found.at == turn_record);
     }
     let code_id = row.w >> ACCOUNT_CODE_SHIFT;
-    if ((runs | step_foreign) & (code_id != 0u)) {
-      step_header = lane_environment.codes_at + CODE_HEADER_VECTORS * code_id;
-      step_constants = row.z;
-      step_code_owner = id;
-      step_code = lanes_in[step_header + 1u];
-      if ((step_code.z & CODE_PRESENT) == 0u) {
+    if ((runs | turn_foreign) & (code_id != 0u)) {
+      turn_header = lane_environment.codes_at + CODE_HEADER_VECTORS * code_id;
+      turn_constants = row.z;
+      turn_code_owner = id;
+      turn_code = lanes_in[turn_header + 1u];
+      if ((turn_code.z & CODE_PRESENT) == 0u) {
         vm_leave(VM_EXIT_MISS_CODE, id, U256_ZERO);
         break;
       }
@@ -2662,38 +2662,38 @@ fn phase_accounts() {
   }
 }
 
-fn step_copies_code() -> bool {
-  return (step_opcode == VM_OP_COPY_MEMORY) & ((step_mode == VM_COPY_CODE) | step_foreign);
+fn turn_copies_code() -> bool {
+  return (turn_opcode == VM_OP_COPY_MEMORY) & ((turn_mode == VM_COPY_CODE) | turn_foreign);
 }
 
 fn phase_code_bytes() {
-  if (!step_foreign) {
-    step_header = vm_code;
-    step_code = vec4<u32>(vm_code_bytes, 0u, 0u);
-    step_code_owner = step_calldata.y;
+  if (!turn_foreign) {
+    turn_header = vm_code;
+    turn_code = vec4<u32>(vm_code_bytes, 0u, 0u);
+    turn_code_owner = turn_calldata.y;
   }
-  if ((step_header != 0u) & (step_code.x == 0u)) {
-    vm_leave(VM_EXIT_MISS_BYTES, step_code_owner, U256_ZERO);
+  if ((turn_header != 0u) & (turn_code.x == 0u)) {
+    vm_leave(VM_EXIT_MISS_BYTES, turn_code_owner, U256_ZERO);
   }
 }
 
 fn phase_slots() {
-  let remembers = step_opcode == VM_OP_MEMO;
-  let asks_hash = step_mode == VM_MODE_MEMO_BLOCK_HASH;
-  let of_item = step_is_item(ITEM_SLOT);
-  var key = step_a;
+  let remembers = turn_opcode == VM_OP_MEMO;
+  let asks_hash = turn_mode == VM_MODE_MEMO_BLOCK_HASH;
+  let of_item = turn_is_item(ITEM_SLOT);
+  var key = turn_a;
   var owner = vm_account;
   var wanted = true;
   if (remembers) {
-    owner = VM_MEMO_OWNERS + select(step_immediate(), VM_MEMO_BLOCK_HASH, asks_hash);
-    key = evm_sum(step_a, step_b, false);
+    owner = VM_MEMO_OWNERS + select(turn_immediate(), VM_MEMO_BLOCK_HASH, asks_hash);
+    key = evm_sum(turn_a, turn_b, false);
     let number = lane_environment.words[ENVIRONMENT_WORD_NUMBER];
-    let distance = u256_sub(number, step_a);
+    let distance = u256_sub(number, turn_a);
     let small = all((distance.lo.yzw == vec3<u32>(0u))) & all(distance.hi == vec4<u32>(0u));
     let near = small & (distance.lo.x - 1u < BLOCK_HASH_WINDOW);
-    wanted = !asks_hash | (near & u256_lt(step_a, number));
+    wanted = !asks_hash | (near & u256_lt(turn_a, number));
   }
-  var id = step_item.y;
+  var id = turn_item.y;
   if (wanted & !of_item) {
     id = state_slot(owner, key);
   }
@@ -2703,124 +2703,124 @@ fn phase_slots() {
   }
   if (id == MISSING) {
     let memo = select(VM_EXIT_MISS_PRECOMPILE, VM_EXIT_MISS_BLOCK_HASH, asks_hash);
-    let exit = select(memo, VM_EXIT_MISS_SLOT, step_is_storage());
-    vm_leave(exit, select(step_immediate(), owner, step_is_storage()), key);
-    lane_output = vec2<u32>(16u * vm_memory, step_calldata.z);
+    let exit = select(memo, VM_EXIT_MISS_SLOT, turn_is_storage());
+    vm_leave(exit, select(turn_immediate(), owner, turn_is_storage()), key);
+    lane_output = vec2<u32>(16u * vm_memory, turn_calldata.z);
   } else if (remembers) {
-    step_word = held;
+    turn_word = held;
   } else {
-    let found = vm_slot_record(id, select(vm_account, step_item.z, of_item));
-    step_record = found.at;
+    let found = vm_slot_record(id, select(vm_account, turn_item.z, of_item));
+    turn_record = found.at;
     if (found.is_new & (vm_exit == VM_EXIT_RUNNING)) {
-      held = u256_select(held, step_item_word, (step_item.x & ITEM_VALUE) != 0u);
+      held = u256_select(held, turn_item_word, (turn_item.x & ITEM_VALUE) != 0u);
       for (var copy = RECORD_BEFORE_AT; copy < RECORD_BEFORE_AT + vm_turns(SLOT_VECTORS - RECORD_BEFORE_AT); copy++) {
-        lanes_out[vm_vector(vm_at(step_record), copy)] = select(held.hi, held.lo, (copy & 1u) != 0u);
+        lanes_out[vm_vector(vm_at(turn_record), copy)] = select(held.hi, held.lo, (copy & 1u) != 0u);
       }
     }
   }
 }
 
-struct StepCost {
+struct TurnCost {
   all: u32,
   first: u32,
 }
 
-fn step_look() -> StepCost {
-  let named = step_is_named();
+fn turn_look() -> TurnCost {
+  let named = turn_is_named();
   var cost = 0u;
-  var first_cost = select(0u, GAS_CALL_VALUE, step_calls & step_has_value);
+  var first_cost = select(0u, GAS_CALL_VALUE, turn_calls & turn_has_value);
   for (var turn = 0u; turn < 3u; turn++) {
-    let at = step_record_of(turn);
+    let at = turn_record_of(turn);
     var place = vm_at(at);
     var stride = vm_stride;
     if (at == 0u) {
-      if ((step_opcode != VM_OP_BLOB_HASH) | (turn != 0u) | (step_offset >= lane_lists.w)) {
+      if ((turn_opcode != VM_OP_BLOB_HASH) | (turn != 0u) | (turn_offset >= lane_lists.w)) {
         continue;
       }
-      place = lane_lists.z + 2u * step_offset - (RECORD_PRESENT_AT << vm_spread);
+      place = lane_lists.z + 2u * turn_offset - (RECORD_PRESENT_AT << vm_spread);
       stride = 1u;
     } else {
       let flags = lanes_out[place].y;
-      let warm = ((flags & ENTRY_WARM) != 0u) | select(step_precompile != 0u, step_delegate_warm, turn == 1u);
-      step_exists = select(step_exists, (flags & ENTRY_EXISTS) != 0u, turn == 0u);
+      let warm = ((flags & ENTRY_WARM) != 0u) | select(turn_precompile != 0u, turn_delegate_warm, turn == 1u);
+      turn_exists = select(turn_exists, (flags & ENTRY_EXISTS) != 0u, turn == 0u);
       let of_account = select(0u, select(GAS_COLD_ACCOUNT, GAS_WARM, warm), named);
-      let of_slot = select(GAS_COLD_SLOAD, select(GAS_WARM, 0u, step_stores()), warm);
-      let look = select(of_account, of_slot, step_is_storage());
+      let of_slot = select(GAS_COLD_SLOAD, select(GAS_WARM, 0u, turn_stores()), warm);
+      let look = select(of_account, of_slot, turn_is_storage());
       cost += select(look, 0u, turn == 2u);
       first_cost += select(0u, look, turn == 0u);
     }
     if (turn != 1u) {
-      step_purse = vm_word(vm_vector(place, RECORD_PRESENT_AT), stride);
-      step_present = u256_select(step_present, step_purse, turn == 0u);
+      turn_purse = vm_word(vm_vector(place, RECORD_PRESENT_AT), stride);
+      turn_present = u256_select(turn_present, turn_purse, turn == 0u);
     }
   }
-  return StepCost(cost, first_cost);
+  return TurnCost(cost, first_cost);
 }
 
-fn step_record_of(turn: u32) -> u32 {
-  return select(select(step_record, step_target, turn == 1u), step_payer, turn == 2u);
+fn turn_record_of(turn: u32) -> u32 {
+  return select(select(turn_record, turn_target, turn == 1u), turn_payer, turn == 2u);
 }
 
-fn step_charge_call() {
-  if (step_has_value) {
-    let is_new = !step_exists & u256_is_zero(step_present) & (step_mode == VM_CALL_CALL);
-    step_ok = vm_charge(GAS_CALL_VALUE + select(0u, GAS_NEW_ACCOUNT, is_new));
+fn turn_charge_call() {
+  if (turn_has_value) {
+    let is_new = !turn_exists & u256_is_zero(turn_present) & (turn_mode == VM_CALL_CALL);
+    turn_ok = vm_charge(GAS_CALL_VALUE + select(0u, GAS_NEW_ACCOUNT, is_new));
   }
   let part = vec2<u32>((vm_gas.x >> CALL_GAS_SHIFT) | (vm_gas.y << (32u - CALL_GAS_SHIFT)), vm_gas.y >> CALL_GAS_SHIFT);
   let cap = vm_minus(vm_gas, part);
-  let asked = step_a.lo.xy;
-  let asked_far = (step_a.lo.z | step_a.lo.w | step_a.hi.x | step_a.hi.y | step_a.hi.z | step_a.hi.w) != 0u;
-  step_given = select(cap, asked, !asked_far & vm_less(asked, cap));
-  vm_gas = vm_minus(vm_gas, step_given);
-  step_given = vm_plus(step_given, vec2<u32>(select(0u, GAS_CALL_STIPEND, step_has_value), 0u));
-  step_starts = !(step_has_value & u256_lt(step_purse, step_c)) & (vm_depth < MAX_CALL_DEPTH);
+  let asked = turn_a.lo.xy;
+  let asked_far = (turn_a.lo.z | turn_a.lo.w | turn_a.hi.x | turn_a.hi.y | turn_a.hi.z | turn_a.hi.w) != 0u;
+  turn_given = select(cap, asked, !asked_far & vm_less(asked, cap));
+  vm_gas = vm_minus(vm_gas, turn_given);
+  turn_given = vm_plus(turn_given, vec2<u32>(select(0u, GAS_CALL_STIPEND, turn_has_value), 0u));
+  turn_starts = !(turn_has_value & u256_lt(turn_purse, turn_c)) & (vm_depth < MAX_CALL_DEPTH);
 }
 
-fn step_change(looks_at_first: bool) {
-  let runs = step_calls | step_enters;
-  let sees_balance = step_is_self_balance() | ((step_opcode == VM_OP_ACCOUNT) & (step_mode == VM_MODE_ACCOUNT_BALANCE));
-  let stores = step_stores();
+fn turn_change(looks_at_first: bool) {
+  let runs = turn_calls | turn_enters;
+  let sees_balance = turn_is_self_balance() | ((turn_opcode == VM_OP_ACCOUNT) & (turn_mode == VM_MODE_ACCOUNT_BALANCE));
+  let stores = turn_stores();
   for (var turn = 0u; turn < 4u; turn++) {
     if (turn == 2u) {
-      step_journal = vm_journal;
-      if (step_pushes & step_calls) {
+      turn_journal = vm_journal;
+      if (turn_pushes & turn_calls) {
         if (vm_depth + 1u >= lane_environment.depth) {
           vm_full(VM_REGION_FRAMES);
         }
         vm_depth++;
       }
     }
-    let at = step_record_of(turn);
+    let at = turn_record_of(turn);
     let moves = turn >= 2u;
-    let paid = step_ok & step_starts & ((step_calls & (step_mode == VM_CALL_CALL)) | step_enters);
-    if ((at == 0u) | (moves & !(paid | (step_ok & step_calls & (turn == 2u))))) {
+    let paid = turn_ok & turn_starts & ((turn_calls & (turn_mode == VM_CALL_CALL)) | turn_enters);
+    if ((at == 0u) | (moves & !(paid | (turn_ok & turn_calls & (turn == 2u))))) {
       continue;
     }
     let place = vm_at(at);
     let flags = lanes_out[place].y;
-    let looks_at = select(looks_at_first, step_ok & step_starts, turn == 1u);
-    let reads = select(0u, ENTRY_READ, runs | (step_is_named() & !sees_balance));
-    let seen = select(select(reads, ENTRY_BALANCE, sees_balance), SLOT_READ, step_is_storage());
-    let warms = step_is_named() | runs | step_is_storage() | ((step_item.x & ITEM_WARM) != 0u);
+    let looks_at = select(looks_at_first, turn_ok & turn_starts, turn == 1u);
+    let reads = select(0u, ENTRY_READ, runs | (turn_is_named() & !sees_balance));
+    let seen = select(select(reads, ENTRY_BALANCE, sees_balance), SLOT_READ, turn_is_storage());
+    let warms = turn_is_named() | runs | turn_is_storage() | ((turn_item.x & ITEM_WARM) != 0u);
     let warm = select(0u, ENTRY_WARM, warms);
     var marks = select(0u, seen, looks_at) | warm;
     var notes = (stores & (turn == 0u)) | ((warm & ~flags) != 0u);
     if (moves) {
-      marks = select(select(0u, ENTRY_BALANCE, !step_starts), ENTRY_TOUCHED, turn == 3u);
+      marks = select(select(0u, ENTRY_BALANCE, !turn_starts), ENTRY_TOUCHED, turn == 3u);
       notes = paid;
     }
     if (notes) {
       vm_note(at);
     }
     lanes_out[place].y = flags | marks;
-    var now = step_b;
+    var now = turn_b;
     if (moves) {
-      now = evm_sum(u256_select(step_present, step_purse, turn == 2u), step_c, turn == 2u);
+      now = evm_sum(u256_select(turn_present, turn_purse, turn == 2u), turn_c, turn == 2u);
     }
-    if (step_ok & notes & (stores | (moves & step_has_value & (step_payer != step_record)))) {
+    if (turn_ok & notes & (stores | (moves & turn_has_value & (turn_payer != turn_record)))) {
       vm_put_word(vm_vector(place, RECORD_PRESENT_AT), now);
     }
-    if ((turn == 2u) & step_starts) {
+    if ((turn == 2u) & turn_starts) {
       let least = vm_word(vm_vector(place, RECORD_LEAST_AT), vm_stride);
       vm_put_word(vm_vector(place, RECORD_LEAST_AT), u256_select(least, now, u256_lt(now, least)));
     }
@@ -2828,127 +2828,127 @@ fn step_change(looks_at_first: bool) {
 }
 
 fn phase_looks() {
-  let costs = step_look();
+  let costs = turn_look();
   var cost = costs.all;
   var first_cost = costs.first;
-  if (step_is_storage() & step_stores()) {
-    let original = vm_word(vm_vector(vm_at(step_record), RECORD_BEFORE_AT), vm_stride);
+  if (turn_is_storage() & turn_stores()) {
+    let original = vm_word(vm_vector(vm_at(turn_record), RECORD_BEFORE_AT), vm_stride);
     let reset = GAS_SSTORE_RESET - GAS_COLD_SLOAD;
-    let store = evm_store(original, step_present, step_b, GAS_WARM, reset, lane_environment.clear_refund);
+    let store = evm_store(original, turn_present, turn_b, GAS_WARM, reset, lane_environment.clear_refund);
     first_cost = GAS_SSTORE_SENTRY + 1u;
-    step_ok = step_ok & !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
+    turn_ok = turn_ok & !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
     cost += store.x;
-    vm_refund += select(0u, store.y, step_ok);
+    vm_refund += select(0u, store.y, turn_ok);
   }
   let looks_at_first = !vm_less(vm_gas, vec2<u32>(first_cost, 0u));
-  step_ok = step_ok & vm_charge(cost);
-  if (step_calls & step_ok) {
-    step_charge_call();
+  turn_ok = turn_ok & vm_charge(cost);
+  if (turn_calls & turn_ok) {
+    turn_charge_call();
   }
-  step_pushes = (step_calls | step_enters) & step_ok & step_starts & (step_code_header() != 0u);
-  step_change(looks_at_first);
+  turn_pushes = (turn_calls | turn_enters) & turn_ok & turn_starts & (turn_code_header() != 0u);
+  turn_change(looks_at_first);
 }
 
-fn step_code_header() -> u32 {
-  return select(step_header, step_precompile, step_precompile != 0u);
+fn turn_code_header() -> u32 {
+  return select(turn_header, turn_precompile, turn_precompile != 0u);
 }
 
 fn phase_arithmetic() {
-  if (step_opcode < VM_OP_MUL) {
-    if (step_opcode == VM_OP_ENVIRONMENT) {
-      step_environment();
+  if (turn_opcode < VM_OP_MUL) {
+    if (turn_opcode == VM_OP_ENVIRONMENT) {
+      turn_environment();
     } else {
-      step_word = step_present;
+      turn_word = turn_present;
     }
-  } else if (step_opcode < VM_OP_COPY_MEMORY) {
-    if (step_opcode == VM_OP_EXP) {
-      step_ok = step_ok & vm_charge(GAS_EXP_BYTE * u256_byte_length(step_b));
+  } else if (turn_opcode < VM_OP_COPY_MEMORY) {
+    if (turn_opcode == VM_OP_EXP) {
+      turn_ok = turn_ok & vm_charge(GAS_EXP_BYTE * u256_byte_length(turn_b));
     }
-    if (step_ok) {
-      step_word = evm_arithmetic(step_opcode, step_mode, step_a, step_b, step_c);
+    if (turn_ok) {
+      turn_word = evm_arithmetic(turn_opcode, turn_mode, turn_a, turn_b, turn_c);
     }
-  } else if (step_opcode == VM_OP_ACCOUNT) {
-    step_word = step_present;
-    if (step_mode != VM_MODE_ACCOUNT_BALANCE) {
-      let index = select(CONSTANTS_CODE_HASH_AT, CONSTANTS_CODE_SIZE_AT, step_mode == VM_MODE_ACCOUNT_CODE_SIZE);
-      let at = 2u * (step_callee_constants + index);
+  } else if (turn_opcode == VM_OP_ACCOUNT) {
+    turn_word = turn_present;
+    if (turn_mode != VM_MODE_ACCOUNT_BALANCE) {
+      let index = select(CONSTANTS_CODE_HASH_AT, CONSTANTS_CODE_SIZE_AT, turn_mode == VM_MODE_ACCOUNT_CODE_SIZE);
+      let at = 2u * (turn_callee_constants + index);
       let word = U256(state_constants[at], state_constants[at + 1u]);
-      step_word = u256_select(U256_ZERO, word, step_exists | !u256_is_zero(step_present));
+      turn_word = u256_select(U256_ZERO, word, turn_exists | !u256_is_zero(turn_present));
     }
-  } else if (step_opcode == VM_OP_BLOB_HASH) {
-    step_word = step_present;
-  } else if (step_opcode == VM_OP_CHARGE) {
-    step_ok = vm_take(step_offset);
-  } else if (step_opcode == VM_OP_REFUSE) {
-    vm_leave(VM_EXIT_REFUSED, step_immediate(), U256_ZERO);
+  } else if (turn_opcode == VM_OP_BLOB_HASH) {
+    turn_word = turn_present;
+  } else if (turn_opcode == VM_OP_CHARGE) {
+    turn_ok = vm_take(turn_offset);
+  } else if (turn_opcode == VM_OP_REFUSE) {
+    vm_leave(VM_EXIT_REFUSED, turn_immediate(), U256_ZERO);
   }
 }
 
-fn step_environment() {
-  let mode = step_mode;
+fn turn_environment() {
+  let mode = turn_mode;
   if (mode < VM_ENVIRONMENT_CALLVALUE) {
-    let other = select(step_calldata.z, lane_parties.x, mode == VM_ENVIRONMENT_ORIGIN);
-    step_word = state_account_address(select(other, vm_account, mode == VM_ENVIRONMENT_ADDRESS));
+    let other = select(turn_calldata.z, lane_parties.x, mode == VM_ENVIRONMENT_ORIGIN);
+    turn_word = state_account_address(select(other, vm_account, mode == VM_ENVIRONMENT_ADDRESS));
   } else if (mode > VM_ENVIRONMENT_SELFBALANCE) {
-    step_word = lane_environment.words[mode - VM_ENVIRONMENT_NUMBER];
-  } else if (step_is_self_balance()) {
-    step_word = step_present;
+    turn_word = lane_environment.words[mode - VM_ENVIRONMENT_NUMBER];
+  } else if (turn_is_self_balance()) {
+    turn_word = turn_present;
   } else if ((mode != VM_ENVIRONMENT_CALLVALUE) & (mode != VM_ENVIRONMENT_GASPRICE)) {
     let memory = select(vm_gas.x, BYTES_PER_WORD * vm_words, mode == VM_ENVIRONMENT_MSIZE);
     let number = select(memory, vm_returned, mode == VM_ENVIRONMENT_RETURNDATASIZE);
-    let size = select(number, step_calldata.z, mode == VM_ENVIRONMENT_CALLDATASIZE);
-    step_word = u256_from_u32(select(size, vm_code_bytes.y, mode == VM_ENVIRONMENT_CODESIZE));
-    step_word.lo.y = select(0u, vm_gas.y, mode == VM_ENVIRONMENT_GAS);
+    let size = select(number, turn_calldata.z, mode == VM_ENVIRONMENT_CALLDATASIZE);
+    turn_word = u256_from_u32(select(size, vm_code_bytes.y, mode == VM_ENVIRONMENT_CODESIZE));
+    turn_word.lo.y = select(0u, vm_gas.y, mode == VM_ENVIRONMENT_GAS);
   }
 }
 
-fn step_halt() {
-  step_opcode = VM_OP_END;
-  step_mode = VM_MODE_END_HALT;
-  step_length = 0u;
+fn turn_halt() {
+  turn_opcode = VM_OP_END;
+  turn_mode = VM_MODE_END_HALT;
+  turn_length = 0u;
 }
 
-fn step_parent() -> u32 {
+fn turn_parent() -> u32 {
   return vm_frame - (FRAME_VECTORS << vm_spread);
 }
 
-fn step_source(memory: u32, returned: u32) -> VmSource {
-  var source = VmSource(VM_SOURCE_ARENA, memory, BYTES_PER_WORD * vm_words, step_offset, U256_ZERO);
-  let from_byte = vm_bytes(step_b);
-  if (step_reads_calldata()) {
-    let kind = select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, step_calldata.w == FRAME_CALLDATA_IN_ARENA);
-    let position = min(select(from_byte, step_offset, step_opcode == VM_OP_CALLDATA_LOAD), step_calldata.z);
-    let limit = step_calldata.y + step_calldata.z;
-    source = VmSource(kind, step_calldata.x, limit, step_calldata.y + position, U256_ZERO);
-  } else if (step_opcode == VM_OP_MEMORY) {
-    if (step_mode != VM_MODE_MEMORY_LOAD) {
-      var bytes = u256_reverse_bytes(step_b);
-      bytes.lo.x = select(bytes.lo.x, step_b.lo.x & 0xffu, step_mode == VM_MODE_MEMORY_STORE_BYTE);
+fn turn_source(memory: u32, returned: u32) -> VmSource {
+  var source = VmSource(VM_SOURCE_ARENA, memory, BYTES_PER_WORD * vm_words, turn_offset, U256_ZERO);
+  let from_byte = vm_bytes(turn_b);
+  if (turn_reads_calldata()) {
+    let kind = select(VM_SOURCE_WAVE, VM_SOURCE_ARENA, turn_calldata.w == FRAME_CALLDATA_IN_ARENA);
+    let position = min(select(from_byte, turn_offset, turn_opcode == VM_OP_CALLDATA_LOAD), turn_calldata.z);
+    let limit = turn_calldata.y + turn_calldata.z;
+    source = VmSource(kind, turn_calldata.x, limit, turn_calldata.y + position, U256_ZERO);
+  } else if (turn_opcode == VM_OP_MEMORY) {
+    if (turn_mode != VM_MODE_MEMORY_LOAD) {
+      var bytes = u256_reverse_bytes(turn_b);
+      bytes.lo.x = select(bytes.lo.x, turn_b.lo.x & 0xffu, turn_mode == VM_MODE_MEMORY_STORE_BYTE);
       source = VmSource(VM_SOURCE_WORD, 0u, BYTES_PER_WORD, 0u, bytes);
     }
-  } else if (step_opcode == VM_OP_COPY_MEMORY) {
-    if (step_mode == VM_COPY_MEMORY) {
+  } else if (turn_opcode == VM_OP_COPY_MEMORY) {
+    if (turn_mode == VM_COPY_MEMORY) {
       source.position = from_byte;
-    } else if (step_mode == VM_COPY_RETURNDATA) {
+    } else if (turn_mode == VM_COPY_RETURNDATA) {
       source = VmSource(VM_SOURCE_ARENA, returned, vm_returned, from_byte, U256_ZERO);
-    } else if (step_copies_code()) {
-      source = VmSource(VM_SOURCE_CODES, step_code.x, step_code.y, min(from_byte, step_code.y), U256_ZERO);
+    } else if (turn_copies_code()) {
+      source = VmSource(VM_SOURCE_CODES, turn_code.x, turn_code.y, min(from_byte, turn_code.y), U256_ZERO);
     }
   }
   return source;
 }
 
-fn step_log() -> u32 {
-  let topics = step_mode;
-  let vectors = 1u + 2u * topics + ((step_length + 15u) >> 4u);
+fn turn_log() -> u32 {
+  let topics = turn_mode;
+  let vectors = 1u + 2u * topics + ((turn_length + 15u) >> 4u);
   if (vm_log_vectors + vectors > lane_environment.log_vectors) {
     vm_full(VM_REGION_LOGS);
-    step_length = 0u;
+    turn_length = 0u;
     return 0u;
   }
   let log = vm_at(lane_environment.logs_at + vm_log_vectors);
-  lanes_out[log] = vec4<u32>(vm_account, topics, step_length, vectors);
-  var topic = vm_stack_place(step_operand_c());
+  lanes_out[log] = vec4<u32>(vm_account, topics, turn_length, vectors);
+  var topic = vm_stack_place(turn_operand_c());
   for (var n = 0u; n < 2u * topics; n++) {
     lanes_out[vm_vector(log, 1u + n)] = lanes_out[vm_vector(topic, n & 1u)];
     topic -= (n & 1u) << (vm_spread + 1u);
@@ -2958,166 +2958,166 @@ fn step_log() -> u32 {
   return vm_vector(log, 1u + 2u * topics);
 }
 
-fn step_move_bytes() {
+fn turn_move_bytes() {
   let memory = vm_at(lane_environment.memory_at + vm_memory);
   let returned = vm_at(lane_environment.return_at);
-  let ends = step_opcode == VM_OP_END;
-  var source = step_source(memory, returned);
+  let ends = turn_opcode == VM_OP_END;
+  var source = turn_source(memory, returned);
   var base = 0u;
-  var at = select(step_offset, 0u, (step_opcode == VM_OP_CALLDATA_LOAD) | (step_opcode == VM_OP_LOG) | ends);
+  var at = select(turn_offset, 0u, (turn_opcode == VM_OP_CALLDATA_LOAD) | (turn_opcode == VM_OP_LOG) | ends);
   var backward = false;
   var moves = 1u;
-  if (step_opcode == VM_OP_CALLDATA_LOAD) {
-    step_length = BYTES_PER_WORD;
-  } else if (step_opcode == VM_OP_MEMORY) {
-    let loads = step_mode == VM_MODE_MEMORY_LOAD;
+  if (turn_opcode == VM_OP_CALLDATA_LOAD) {
+    turn_length = BYTES_PER_WORD;
+  } else if (turn_opcode == VM_OP_MEMORY) {
+    let loads = turn_mode == VM_MODE_MEMORY_LOAD;
     base = select(memory, 0u, loads);
     at = select(at, 0u, loads);
-  } else if (step_opcode == VM_OP_COPY_MEMORY) {
+  } else if (turn_opcode == VM_OP_COPY_MEMORY) {
     base = memory;
-    backward = (step_mode == VM_COPY_MEMORY) & (source.position < at);
-  } else if (step_opcode == VM_OP_LOG) {
-    base = step_log();
+    backward = (turn_mode == VM_COPY_MEMORY) & (source.position < at);
+  } else if (turn_opcode == VM_OP_LOG) {
+    base = turn_log();
   } else {
     base = returned;
     if (vm_depth == 0u) {
-      lane_output = vec2<u32>(16u * vm_memory + select(step_offset, 0u, step_length == 0u), step_length);
-      step_length = 0u;
-    } else if (step_length > 16u * lane_environment.return_vectors) {
+      lane_output = vec2<u32>(16u * vm_memory + select(turn_offset, 0u, turn_length == 0u), turn_length);
+      turn_length = 0u;
+    } else if (turn_length > 16u * lane_environment.return_vectors) {
       vm_full(VM_REGION_RETURNDATA);
-      step_length = 0u;
+      turn_length = 0u;
     }
-    vm_returned = step_length;
-    moves = select(1u, 2u, step_length != 0u);
+    vm_returned = turn_length;
+    moves = select(1u, 2u, turn_length != 0u);
   }
   for (var n = 0u; n < moves; n++) {
     if (n == 1u) {
-      source = VmSource(VM_SOURCE_ARENA, base, step_length, 0u, U256_ZERO);
-      base = vm_at(lane_environment.memory_at + step_caller.w);
-      at = step_caller_left.z;
-      step_length = min(step_length, step_caller_left.w);
+      source = VmSource(VM_SOURCE_ARENA, base, turn_length, 0u, U256_ZERO);
+      base = vm_at(lane_environment.memory_at + turn_caller.w);
+      at = turn_caller_left.z;
+      turn_length = min(turn_length, turn_caller_left.w);
     }
-    let moved = vm_move(source, base, at, step_length, backward);
+    let moved = vm_move(source, base, at, turn_length, backward);
     if (base == 0u) {
-      step_word = u256_reverse_bytes(moved);
+      turn_word = u256_reverse_bytes(moved);
     }
   }
 }
 
 fn phase_bytes() {
-  let moves = (step_opcode == VM_OP_CALLDATA_LOAD) | (step_opcode == VM_OP_MEMORY) | (step_opcode == VM_OP_COPY_MEMORY);
-  if (moves | (step_opcode == VM_OP_LOG) | (step_opcode == VM_OP_END)) {
-    step_move_bytes();
-  } else if (step_opcode == VM_OP_KECCAK) {
+  let moves = (turn_opcode == VM_OP_CALLDATA_LOAD) | (turn_opcode == VM_OP_MEMORY) | (turn_opcode == VM_OP_COPY_MEMORY);
+  if (moves | (turn_opcode == VM_OP_LOG) | (turn_opcode == VM_OP_END)) {
+    turn_move_bytes();
+  } else if (turn_opcode == VM_OP_KECCAK) {
     let memory = vm_at(lane_environment.memory_at + vm_memory);
-    let first = select(step_offset, 0u, step_length == 0u);
+    let first = select(turn_offset, 0u, turn_length == 0u);
     let source = VmSource(VM_SOURCE_ARENA, memory, BYTES_PER_WORD * vm_words, first, U256_ZERO);
-    step_word = vm_keccak(source, step_length);
+    turn_word = vm_keccak(source, turn_length);
   }
 }
 
-fn step_find_caller() {
-  if ((step_opcode == VM_OP_END) & (vm_depth != 0u)) {
-    step_caller = lanes_out[vm_vector(step_parent(), FRAME_BASES_AT)];
-    step_caller_left = lanes_out[vm_vector(step_parent(), FRAME_LEFT_AT)];
+fn turn_find_caller() {
+  if ((turn_opcode == VM_OP_END) & (vm_depth != 0u)) {
+    turn_caller = lanes_out[vm_vector(turn_parent(), FRAME_BASES_AT)];
+    turn_caller_left = lanes_out[vm_vector(turn_parent(), FRAME_LEFT_AT)];
   }
 }
 
-fn step_close_frame() {
-  if ((step_mode >= VM_MODE_END_REVERT) & lane_started) {
+fn turn_close_frame() {
+  if ((turn_mode >= VM_MODE_END_REVERT) & lane_started) {
     let mark = lanes_out[vm_vector(vm_frame, FRAME_MARKS_AT)];
     vm_undo(mark.x);
     vm_log_vectors = mark.y;
     vm_logs = mark.z;
     vm_refund = mark.w;
   }
-  vm_gas = select(vm_gas, vec2<u32>(0u), step_mode == VM_MODE_END_HALT);
+  vm_gas = select(vm_gas, vec2<u32>(0u), turn_mode == VM_MODE_END_HALT);
   if (vm_depth == 0u) {
-    vm_exit = max(step_mode, VM_EXIT_SUCCEEDED);
+    vm_exit = max(turn_mode, VM_EXIT_SUCCEEDED);
   } else {
     vm_depth--;
-    vm_height = step_caller.y;
-    vm_go = step_caller.x;
-    vm_gas = vm_plus(vm_gas, vec2<u32>(step_caller_left.y, lanes_out[vm_vector(step_parent(), FRAME_CODE_AT)].z));
+    vm_height = turn_caller.y;
+    vm_go = turn_caller.x;
+    vm_gas = vm_plus(vm_gas, vec2<u32>(turn_caller_left.y, lanes_out[vm_vector(turn_parent(), FRAME_CODE_AT)].z));
     lane_opens = true;
-    step_word = u256_from_bool(step_mode < VM_MODE_END_REVERT);
-    step_result = vm_at(lane_environment.stack_at + 2u * (step_caller.z + step_caller.y - 1u));
-    step_has_result = true;
+    turn_word = u256_from_bool(turn_mode < VM_MODE_END_REVERT);
+    turn_result = vm_at(lane_environment.stack_at + 2u * (turn_caller.z + turn_caller.y - 1u));
+    turn_has_result = true;
   }
 }
 
-fn step_push_frame() {
+fn turn_push_frame() {
   lane_started = true;
-  let mode = step_mode;
-  let delegate_call = step_calls & (mode == VM_CALL_DELEGATECALL);
-  let keeps = step_calls & ((mode == VM_CALL_CALLCODE) | (mode == VM_CALL_DELEGATECALL));
-  let seen_value = u256_select(U256_ZERO, step_c, step_has_value);
-  let flags = select(vm_flags & FRAME_STATIC, FRAME_STATIC, step_calls & (mode == VM_CALL_STATICCALL));
-  var parties = vec4<u32>(step_code_header(), select(step_callee, vm_account, keeps), vm_account, flags);
-  parties.w = select(parties.w, FRAME_FREE, step_precompile != 0u);
+  let mode = turn_mode;
+  let delegate_call = turn_calls & (mode == VM_CALL_DELEGATECALL);
+  let keeps = turn_calls & ((mode == VM_CALL_CALLCODE) | (mode == VM_CALL_DELEGATECALL));
+  let seen_value = u256_select(U256_ZERO, turn_c, turn_has_value);
+  let flags = select(vm_flags & FRAME_STATIC, FRAME_STATIC, turn_calls & (mode == VM_CALL_STATICCALL));
+  var parties = vec4<u32>(turn_code_header(), select(turn_callee, vm_account, keeps), vm_account, flags);
+  parties.w = select(parties.w, FRAME_FREE, turn_precompile != 0u);
   var bases = vec4<u32>(0u);
-  let input = vm_at(lane_environment.memory_at + vm_memory + (step_in.x >> 4u));
-  var calldata = vec4<u32>(input, step_in.x & 15u, step_in.y, FRAME_CALLDATA_IN_ARENA);
+  let input = vm_at(lane_environment.memory_at + vm_memory + (turn_in.x >> 4u));
+  var calldata = vec4<u32>(input, turn_in.x & 15u, turn_in.y, FRAME_CALLDATA_IN_ARENA);
   var frame = vm_vector(vm_frame, FRAME_VECTORS);
-  if (step_enters) {
+  if (turn_enters) {
     parties.z = lane_parties.x;
     parties.w = select(0u, FRAME_FREE, vm_native != 0u);
     calldata = vec4<u32>(lane_parties.z, 0u, lane_parties.w, 0u);
     frame = vm_frame;
   } else {
-    lanes_out[vm_vector(vm_frame, FRAME_LEFT_AT)] = vec4<u32>(vm_words, vm_gas.x, step_out);
+    lanes_out[vm_vector(vm_frame, FRAME_LEFT_AT)] = vec4<u32>(vm_words, vm_gas.x, turn_out);
     lanes_out[vm_vector(vm_frame, FRAME_CODE_AT)].z = vm_gas.y;
     let own = lanes_out[vm_vector(vm_frame, FRAME_BASES_AT)];
-    let after = u32(i32(vm_height) + (i32(step_immediate() << 16u) >> 16u));
+    let after = u32(i32(vm_height) + (i32(turn_immediate() << 16u) >> 16u));
     bases = vec4<u32>(0u, 0u, own.z + after, vm_memory + 2u * vm_words);
-    lanes_out[vm_vector(vm_frame, FRAME_BASES_AT)] = vec4<u32>(step_instruction.w >> 16u, after, own.zw);
+    lanes_out[vm_vector(vm_frame, FRAME_BASES_AT)] = vec4<u32>(turn_instruction.w >> 16u, after, own.zw);
   }
   for (var k = 0u; k < vm_turns(FRAME_VECTORS); k++) {
     var v = parties;
     v = select(v, bases, k == FRAME_BASES_AT);
     v = select(v, calldata, k == FRAME_CALLDATA_AT);
     v = select(v, vec4<u32>(0u), k == FRAME_LEFT_AT);
-    v = select(v, vec4<u32>(step_journal, vm_log_vectors, vm_logs, vm_refund), k == FRAME_MARKS_AT);
+    v = select(v, vec4<u32>(turn_journal, vm_log_vectors, vm_logs, vm_refund), k == FRAME_MARKS_AT);
     v = select(v, seen_value.lo, k == FRAME_VALUE_AT);
     v = select(v, seen_value.hi, k == FRAME_VALUE_AT + 1u);
-    v = select(v, vec4<u32>(step_constants, step_code_owner, 0u, 0u), k == FRAME_CODE_AT);
+    v = select(v, vec4<u32>(turn_constants, turn_code_owner, 0u, 0u), k == FRAME_CODE_AT);
     if (delegate_call & ((k == FRAME_PARTIES_AT) | (k == FRAME_VALUE_AT) | (k == FRAME_VALUE_AT + 1u))) {
       let inherited = lanes_out[vm_vector(vm_frame, k)];
       v = select(inherited, vec4<u32>(v.xy, inherited.z, v.w), k == FRAME_PARTIES_AT);
     }
     lanes_out[vm_vector(frame, k)] = v;
   }
-  vm_gas = step_given;
+  vm_gas = turn_given;
   vm_height = 0u;
   lane_opens = true;
   vm_go = 0u;
-  step_has_result = false;
+  turn_has_result = false;
 }
 
 fn phase_frames() {
-  if (step_opcode == VM_OP_END) {
-    step_close_frame();
+  if (turn_opcode == VM_OP_END) {
+    turn_close_frame();
     return;
   }
-  if (step_pushes) {
-    step_push_frame();
-  } else if (step_ok) {
-    vm_gas = vm_plus(vm_gas, select(step_given, vec2<u32>(0u), step_enters));
-    step_word = u256_from_bool(step_starts);
-    vm_exit = select(VM_EXIT_RUNNING, VM_EXIT_SUCCEEDED, step_enters);
-    vm_shift_height(step_immediate());
-    vm_go = step_instruction.w >> 16u;
+  if (turn_pushes) {
+    turn_push_frame();
+  } else if (turn_ok) {
+    vm_gas = vm_plus(vm_gas, select(turn_given, vec2<u32>(0u), turn_enters));
+    turn_word = u256_from_bool(turn_starts);
+    vm_exit = select(VM_EXIT_RUNNING, VM_EXIT_SUCCEEDED, turn_enters);
+    vm_shift_height(turn_immediate());
+    vm_go = turn_instruction.w >> 16u;
   }
   vm_returned = 0u;
 }
 
 fn phase_result(gas_before: vec2<u32>, words_before: u32) {
   if (vm_exit < VM_EXIT_MISS_ACCOUNT) {
-    if (step_has_result) {
-      lanes_out[step_result] = step_word.lo;
-      lanes_out[step_result + vm_stride] = step_word.hi;
+    if (turn_has_result) {
+      lanes_out[turn_result] = turn_word.lo;
+      lanes_out[turn_result + vm_stride] = turn_word.hi;
     }
-    vm_pc = step_next_pc;
+    vm_pc = turn_next_pc;
   } else {
     vm_gas = gas_before;
     vm_words = words_before;
@@ -3139,7 +3139,7 @@ fn phase_result(gas_before: vec2<u32>, words_before: u32) {
   vm_go = select(0u, VM_NONE, lane_started);
   lane_parties = lanes_out[vm_columns(LANE_PARTIES)];
   lane_lists = lanes_out[vm_columns(LANE_LISTS)];
-  for (var step = 0u; step < VM_MAX_STEPS; step++) {
+  for (var turn = 0u; turn < VM_MAX_STEPS; turn++) {
     if ((vm_exit == VM_EXIT_RUNNING) & lane_opens) {
       vm_open_frame();
       lane_opens = false;
@@ -3149,38 +3149,38 @@ fn phase_result(gas_before: vec2<u32>, words_before: u32) {
       break;
     }
     let words_before = vm_words;
-    step_begin(next);
+    turn_begin(next);
     phase_operands();
     phase_memory();
     phase_record();
-    step_take_item();
-    if (step_ok & (step_is_named() | step_enters | step_is_self_balance() | step_is_item(0u))) {
+    turn_take_item();
+    if (turn_ok & (turn_is_named() | turn_enters | turn_is_self_balance() | turn_is_item(0u))) {
       phase_accounts();
     }
-    if (step_copies_code() & (vm_exit == VM_EXIT_RUNNING)) {
+    if (turn_copies_code() & (vm_exit == VM_EXIT_RUNNING)) {
       phase_code_bytes();
     }
-    if (step_ok & (step_is_storage() | (step_opcode == VM_OP_MEMO) | step_is_item(ITEM_SLOT))) {
+    if (turn_ok & (turn_is_storage() | (turn_opcode == VM_OP_MEMO) | turn_is_item(ITEM_SLOT))) {
       phase_slots();
     }
-    if (step_ok & (step_opcode == VM_OP_TRANSIENT)) {
-      step_record = vm_transient_record(vm_account, step_a).at;
+    if (turn_ok & (turn_opcode == VM_OP_TRANSIENT)) {
+      turn_record = vm_transient_record(vm_account, turn_a).at;
     }
-    step_given = vm_gas;
-    if ((vm_exit == VM_EXIT_RUNNING) & ((step_record != 0u) | (step_opcode == VM_OP_BLOB_HASH))) {
+    turn_given = vm_gas;
+    if ((vm_exit == VM_EXIT_RUNNING) & ((turn_record != 0u) | (turn_opcode == VM_OP_BLOB_HASH))) {
       phase_looks();
     }
     if (vm_exit == VM_EXIT_RUNNING) {
       phase_arithmetic();
     }
-    if (!step_ok) {
-      step_halt();
+    if (!turn_ok) {
+      turn_halt();
     }
-    step_find_caller();
+    turn_find_caller();
     if (vm_exit == VM_EXIT_RUNNING) {
       phase_bytes();
     }
-    if ((vm_exit == VM_EXIT_RUNNING) & (step_calls | step_enters | (step_opcode == VM_OP_END))) {
+    if ((vm_exit == VM_EXIT_RUNNING) & (turn_calls | turn_enters | (turn_opcode == VM_OP_END))) {
       phase_frames();
     }
     phase_result(next.gas_before, words_before);

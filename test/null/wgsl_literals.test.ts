@@ -12,7 +12,7 @@ const SOURCE = readFileSync(new URL('../../kernels/entry/lane_vm.wgsl', import.m
 test.each([
   ['let steps = lane_environment[1].y;', 'the uniform has members with names'],
   ['if (opcode == 12u) {', 'an opcode, a mode and an exit have names'],
-  ['} else if (step_mode >= 0x2u) {', 'an opcode, a mode and an exit have names'],
+  ['} else if (turn_mode >= 0x2u) {', 'an opcode, a mode and an exit have names'],
   ['if ((vm_exit) != 0u) {', 'an opcode, a mode and an exit have names'],
   ['const VM_OP_COPY = 0u;', 'the number VM_OP_COPY belongs to a layout'],
   ['if (operand < 0x4000u) {', 'a kind of operand has a name'],
@@ -32,7 +32,7 @@ test('a name, a comment, a shift and a number that no layout has are none', () =
 
 test('the kernel of the lane VM is read by these rules, and one name less is found', () => {
   expect(messages(SOURCE)).toEqual([])
-  expect(messages(SOURCE.replace('step_opcode == VM_OP_KECCAK', 'step_opcode == 11u'))).toHaveLength(1)
+  expect(messages(SOURCE.replace('turn_opcode == VM_OP_KECCAK', 'turn_opcode == 11u'))).toHaveLength(1)
 })
 
 test('a frame that ends has its mode for an exit, but for STOP, which is a success', () => {
