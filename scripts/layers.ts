@@ -83,18 +83,6 @@ const LAYERS: readonly Layer[] = [
  */
 const EXCEPTIONS: readonly string[] = [
   // One log of reads and writes, and one pacer of rounds, for all tiers.
-  'host/settle/rounds.ts -> host/tiers/path/cost.ts',
-  'host/settle/rounds.ts -> host/tiers/path/executions.ts',
-  'host/settle/rounds.ts -> host/tiers/path/kernels/runner.ts',
-  'host/settle/rounds.ts -> host/tiers/path/tier.ts',
-  'host/settle/version_log.ts -> host/tiers/path/columns.ts',
-  'host/settle/version_log.ts -> host/tiers/path/executions.ts',
-  'host/settle/version_log.ts -> host/tiers/path/lanes.ts',
-  'host/settle/version_log.ts -> host/tiers/path/plan.ts',
-  'host/settle/version_log.ts -> transpiler/path_kernel.ts',
-  'host/tiers/path/again.ts -> host/settle/version_log.ts',
-  'host/tiers/path/other_paths.ts -> host/settle/version_log.ts',
-  'host/tiers/path/tier.ts -> host/settle/version_log.ts',
   // Executions as columns, which readers take without asking for the tier.
   // A type for tiers, and one for the session of a device.
   'host/batch/route.ts -> host/tiers/lane_vm/wave.ts',

@@ -1,6 +1,7 @@
 import type { BloomSet } from '../chain/bloom.ts'
 import type { ExactGas } from '../chain/exact_gas.ts'
 import type { Log } from '../chain/log.ts'
+import type { Versions } from './versions.ts'
 
 /**
  * Which form of a tier made an execution: the counts of a batch are by form.
@@ -49,6 +50,10 @@ export interface Executions {
   enter(lane: number, place: Place): number
   /** Tells what the lane looked at and changed, beside sender, called account and coinbase. */
   touched(lane: number, visit: TouchVisitor): void
+  /** Whether the lane would have gone the same way on what stands in front of it. */
+  holdsOn(lane: number, versions: Versions): boolean
+  /** Writes the slots that the lane leaves as versions. */
+  writeTo(lane: number, versions: Versions): void
   logs(lane: number): readonly Log[]
   /** Return or revert data. */
   output(lane: number): Uint8Array

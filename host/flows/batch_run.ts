@@ -2,12 +2,11 @@ import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { Schedule } from '../batch/open_batch.ts'
 import { faultReason, faultText } from '../device/fault.ts'
 import { wordFromBigInt } from '../primitives/word.ts'
-import type { LaterRounds } from '../settle/rounds.ts'
+import type { Rounds } from '../settle/rounds.ts'
 import type { Sweep } from '../settle/sweep.ts'
 import type { RunningState } from '../state/running_state.ts'
 import { CpuExecutions } from '../tiers/cpu/executions.ts'
 import type { Speculation } from '../tiers/cpu/tier.ts'
-import type { VmRounds } from '../tiers/lane_vm/again.ts'
 import { isVmCall, type VmStage } from '../tiers/lane_vm/tier.ts'
 import type { LaneRunner } from '../tiers/path/kernels/runner.ts'
 import type { PrecompileAccounts } from '../tiers/path/precompile_accounts.ts'
@@ -20,13 +19,12 @@ const MOST_RANGES = 8
 export interface WalkParts {
   readonly lanes: LaneStage
   readonly sweep: Sweep
-  readonly later: LaterRounds
+  readonly rounds: Rounds
   readonly cpu: Speculation
   readonly precompiles: PrecompileAccounts
   readonly running: RunningState
   readonly runner: LaneRunner | undefined
   readonly vm: VmStage | undefined
-  readonly vmRounds: VmRounds | undefined
   readonly range: number
   readonly stop: Stop
 }
@@ -133,10 +131,10 @@ export class Walk {
     }
   }
 
-  async #againVm(i: number, end: number): Promise<boolean> {
+  async #again(i: number, end: number): Promise<boolean> {
     if (this.hasFailed) return false
     try {
-      return (await this.#parts.vmRounds?.run(i, end)) ?? false
+      return await this.#parts.rounds.run(i, end)
     } catch (thrown) {
       this.#fail(thrown)
       return false
@@ -153,15 +151,14 @@ export class Walk {
   }
 
   async #sweep(first: number, end: number): Promise<void> {
-    const { later, lanes, runner, precompiles, stop } = this.#parts
+    const { lanes, runner, precompiles, stop } = this.#parts
     for (let i = first; ; ) {
       stop.check()
       const loading = precompiles.load()
       if (loading !== undefined) await loading
       i = this.#advance(i, end)
       if (i === end) return
-      if (!this.hasFailed && (await later.run(i))) continue
-      if (await this.#againVm(i, end)) continue
+      if (await this.#again(i, end)) continue
       if (!this.hasFailed && runner !== undefined && (await lanes.runLate(this.#schedule, i, runner))) continue
       await this.#execute(i)
     }

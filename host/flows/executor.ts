@@ -1,7 +1,7 @@
 import { codeSkeleton } from '../../transpiler/index.ts'
 import { CompileWait } from '../batch/compile_wait.ts'
 import { ExplainLog, explainSchedule } from '../batch/explain.ts'
-import { createSchedule, type Schedule, TIER_LANE } from '../batch/open_batch.ts'
+import { createSchedule, type Schedule, TIER_LANE, TIER_VM } from '../batch/open_batch.ts'
 import type { Policy } from '../batch/policy.ts'
 import { ExitReasons } from '../batch/reason.ts'
 import { loadParties, routeTransactions } from '../batch/route.ts'
@@ -17,7 +17,7 @@ import { DeviceSession } from '../session/device_session.ts'
 import { ExecutorDevice } from '../session/executor_device.ts'
 import { ChangeRecorder } from '../settle/change_recorder.ts'
 import { loadListed } from '../settle/listed_versions.ts'
-import { LaterRounds } from '../settle/rounds.ts'
+import { type RetryingTier, Rounds } from '../settle/rounds.ts'
 import { Sweep } from '../settle/sweep.ts'
 import { CheckedState } from '../state/checked_state.ts'
 import { RunningState } from '../state/running_state.ts'
@@ -27,7 +27,6 @@ import { collectWrites } from '../state/writes/collect.ts'
 import { mergeWrites } from '../state/writes/merge.ts'
 import { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
 import { CpuWorkers } from '../tiers/cpu/workers.ts'
-import { VmRounds } from '../tiers/lane_vm/again.ts'
 import { VmKinds } from '../tiers/lane_vm/profiles.ts'
 import { HOT_LANES, VmRunner } from '../tiers/lane_vm/runner.ts'
 import { isVmWanted, type VmEngine, VmStage } from '../tiers/lane_vm/tier.ts'
@@ -264,22 +263,26 @@ class BatchExecutor implements Executor {
     const runner = this.#openRunner(schedule, faults)
     const session = runner && this.#session
     const vm = this.#stageVm(schedule, session)
-    const later = new LaterRounds(schedule, this.#resident, this.#lanes, this.#reasons, runner, waves)
-    if (listed !== undefined) later.believe(listed)
-    const vmRounds = vm && new VmRounds(schedule, this.#resident, vm, waves)
+    const retrying = new Map<number, RetryingTier>()
+    const lanes = this.#lanes
+    if (runner !== undefined)
+      retrying.set(TIER_LANE, { mends: (i) => lanes.mends(schedule, i), retry: () => lanes.retry(schedule, runner) })
+    if (vm !== undefined)
+      retrying.set(TIER_VM, { mends: (i) => vm.mends(schedule, i), retry: () => vm.retry(schedule) })
+    const rounds = new Rounds(schedule, this.#resident.slots, retrying, waves === 'always')
+    if (listed !== undefined) rounds.believe(listed)
     const sweep = new Sweep(fork, schedule, this.#resident, this.#reasons)
     sweep.recorder = recorder
     const cpu = this.#workers.begin(schedule)
     const walk = new Walk(schedule, {
       lanes: this.#lanes,
       sweep,
-      later,
+      rounds,
       cpu,
       precompiles: new PrecompileAccounts(schedule, this.#resident),
       running: this.#running,
       runner,
       vm,
-      vmRounds,
       range,
       stop,
     })
@@ -288,13 +291,13 @@ class BatchExecutor implements Executor {
     } finally {
       faults.push(...this.#workers.finish(cpu))
     }
-    faults.push(...walk.faults, ...later.faults, ...this.#library.failures.splice(0), ...(vm?.faults.splice(0) ?? []))
+    faults.push(...walk.faults, ...this.#library.failures.splice(0), ...(vm?.faults.splice(0) ?? []))
     if (cpu.own >= LEAST_MEASURED) this.#library.cpuMs = cpu.ownMs / cpu.own
     if (walk.hasFailed) this.#closeSession()
     const compileMs = this.#compileWait.waitedMs - waitedBeforeMs
     timings.execute = walk.cpuMs + (runner?.timings.execute ?? 0) + (vm?.engine.timings.execute ?? 0)
     timings.readback = (runner?.timings.readback ?? 0) + (vm?.engine.timings.readback ?? 0)
-    timings.validate = walk.sweepMs + later.resolveMs
+    timings.validate = walk.sweepMs + rounds.resolveMs
     if (runner !== undefined || vm !== undefined)
       timings.upload = Math.max(0, lap() - compileMs - timings.execute - timings.readback - timings.validate)
     else lap()
@@ -319,7 +322,7 @@ class BatchExecutor implements Executor {
     timings.commit = lap()
 
     // A garbage collection that finds no instance of a class drops its hidden class, and all code optimised for it.
-    if (batch.count <= MOST_KEPT) this.kept = { schedule, sweep, walk, cpu, later, vmRounds, writes }
+    if (batch.count <= MOST_KEPT) this.kept = { schedule, sweep, walk, cpu, rounds, writes }
     receipts ??= await receiptsOf(schedule)
     receipts.blooms()
     faults.push(...(session?.faults ?? []))
@@ -332,7 +335,7 @@ class BatchExecutor implements Executor {
       writes,
       ...(recorder === undefined ? {} : { changes: recorder.all() }),
       tiers: tierCounts(schedule),
-      rounds: 1 + later.rounds + (vmRounds?.rounds ?? 0),
+      rounds: 1 + rounds.rounds,
       exits: this.#reasons.count(executedReasons(schedule)),
       timings,
       ...(deviceTimes === undefined ? {} : { deviceTimes }),

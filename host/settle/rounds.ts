@@ -1,58 +1,45 @@
-import { hasEnded, type Schedule, TIER_LANE } from '../batch/open_batch.ts'
-import type { Policy } from '../batch/policy.ts'
-import type { ExitReasons } from '../batch/reason.ts'
-import { faultReason, faultText } from '../device/fault.ts'
-import type { ResidentState } from '../state/tables/resident_tables.ts'
-import { WaveCost } from '../tiers/path/cost.ts'
-import { pathGroup } from '../tiers/path/executions.ts'
-import type { LaneRunner } from '../tiers/path/kernels/runner.ts'
-import type { LaneStage } from '../tiers/path/tier.ts'
+import { hasEnded, OUTCOME_NONE, type Schedule } from '../batch/open_batch.ts'
+import type { Retry } from '../batch/retry.ts'
+import type { SlotTable } from '../state/tables/slot_table.ts'
+import { AccessLog } from './access_log.ts'
 import type { ListedVersions } from './listed_versions.ts'
-import { type Place, type Stale, VersionLog } from './version_log.ts'
+import { RoundPacer } from './pacer.ts'
 
-/** With `waves: 'always'`: fewer stale transactions, or fewer of them made valid by the last round, are left to the CPU tier. */
-const LEAST_STALE = 8
-/** Conflicts left to the CPU tier before the log is resolved again; four times as many after each round in vain. */
-const FIRST_PAUSE = 32
-const MOST_ROUNDS = 32
+/** A tier whose transactions may run again. */
+export interface RetryingTier {
+  /** Whether another run on other values may mend what keeps transaction i from standing. */
+  mends(i: number): boolean
+  /** A round without transactions. */
+  retry(): Retry
+}
 
 /**
- * Rounds after the first. When the sweep meets a transaction that read what a transaction before it wrote, all those
- * behind it that did so run again on the device together, on the versions that the log resolves their reads to, as long as
- * a round saves the CPU tier more than it costs (cost.ts). A chain, in which each round makes only its first
- * transaction valid, soon does not: the sweep then goes on with the CPU tier, and looks again ever more rarely. Counts and
- * steps decide, not times, so that the same batch has the same rounds on every machine.
+ * Rounds after the first. When the sweep meets a transaction that read what a transaction before it wrote, all those behind
+ * it that did so, too, and were executed by the same tier run again together, on the versions that the access log resolves
+ * their reads to, as long as that pays (RoundPacer).
  */
-export class LaterRounds {
-  readonly faults: string[] = []
-  rounds = 0
+export class Rounds {
   /** Wall milliseconds spent on resolving the log. */
   resolveMs = 0
-  readonly #schedule: Schedule
-  readonly #resident: ResidentState
-  readonly #lanes: LaneStage
-  readonly #runner: LaneRunner | undefined
-  readonly #conflict: number
+  readonly #batch: Schedule
+  readonly #log: AccessLog
   readonly #always: boolean
-  readonly #log = new VersionLog()
-  #pause = 0
-  #nextPause = FIRST_PAUSE
-  #isOver = false
+  readonly #tiers: ReadonlyMap<number, RetryingTier>
+  readonly #pacers = new Map<number, RoundPacer>()
 
-  constructor(
-    schedule: Schedule,
-    resident: ResidentState,
-    lanes: LaneStage,
-    reasons: ExitReasons,
-    runner: LaneRunner | undefined,
-    waves: Policy['waves'],
-  ) {
-    this.#schedule = schedule
-    this.#resident = resident
-    this.#lanes = lanes
-    this.#runner = runner
-    this.#conflict = reasons.code('conflict')
-    this.#always = waves === 'always'
+  /** `tiers`: by the number of the tier (OpenBatch.tier). `always`: rounds whatever they cost. */
+  constructor(batch: Schedule, slots: SlotTable, tiers: ReadonlyMap<number, RetryingTier>, always: boolean) {
+    this.#batch = batch
+    this.#log = new AccessLog(slots)
+    this.#tiers = tiers
+    this.#always = always
+  }
+
+  /** Rounds of all tiers. */
+  get rounds(): number {
+    let sum = 0
+    for (const { rounds } of this.#pacers.values()) sum += rounds
+    return sum
   }
 
   /** Reads are resolved to what a block access list says from now on: one round then makes all of them valid. */
@@ -60,86 +47,60 @@ export class LaterRounds {
     this.#log.listed = listed
   }
 
-  /** Runs rounds for the transactions from `i` on. True where `i` has another execution now. */
-  async run(i: number): Promise<boolean> {
-    if (this.#runner === undefined || this.#isOver || this.rounds === MOST_ROUNDS || !this.#isStale(i)) return false
-    if (this.#pause > 0) {
-      this.#pause--
+  /** Runs rounds for the transactions of [i, end), at whose first the sweep stands. True where it has another execution now. */
+  async run(i: number, end: number): Promise<boolean> {
+    const { tier, executionOf } = this.#batch
+    const number = tier[i]!
+    const retrying = this.#tiers.get(number)
+    if (retrying === undefined || !retrying.mends(i)) return false
+    const pacer = this.#pacerOf(number)
+    if (pacer.passes()) return false
+    const before = executionOf[i]
+    const log = this.#log
+    const told = {
+      at: (transactions: ArrayLike<number>, visit: Parameters<AccessLog['walkTo']>[3]) =>
+        log.walkTo(this.#batch, i, transactions, visit),
+    }
+    let round = this.#resolve(number, i, end, retrying.retry())
+    if (!pacer.pays(round)) {
+      pacer.afterNone(round.count)
       return false
     }
-    let stale = this.#resolve(i)
-    if (!this.#isWorthRound(stale)) {
-      this.#pause = stale.count + FIRST_PAUSE
-      return false
-    }
-    const before = this.#schedule.executionOf[i]
-    while (this.rounds < MOST_ROUNDS && (await this.#again(stale, this.#runner, i))) {
-      const left = this.#resolve(i)
-      if (!this.#wasWorthRound(stale, left)) {
-        this.#pause = this.#nextPause
-        this.#nextPause *= 4
+    for (;;) {
+      if (!(await round.run(told))) {
+        pacer.end()
         break
       }
-      if (!this.#isWorthRound(left)) break
-      stale = left
+      pacer.rounds++
+      const left = this.#resolve(number, i, end, retrying.retry())
+      if (!pacer.paid(round, left)) {
+        pacer.afterVain()
+        break
+      }
+      if (!pacer.pays(left) || pacer.isDone) break
+      round = left
     }
-    return this.#schedule.executionOf[i] !== before
+    return tier[i] === number && hasEnded(this.#batch, i) && executionOf[i] !== before
   }
 
-  #isWorthRound(stale: Stale): boolean {
-    if (this.#always) return stale.count > LEAST_STALE
-    const cost = this.#costs(stale)
-    return cost.isWorthRound(cost.singlyUs(this.#mayUseHost))
-  }
-
-  /** Whether the round that left these of its transactions stale saved more than it cost: then the next one may, too. */
-  #wasWorthRound(stale: Stale, left: Stale): boolean {
-    if (this.#always) return left.count <= stale.count / 2
-    const cost = this.#costs(stale)
-    const savedUs = cost.singlyUs(this.#mayUseHost) - this.#costs(left).singlyUs(this.#mayUseHost)
-    return cost.isWorthRound(savedUs)
-  }
-
-  #costs({ count, transactions }: Stale): WaveCost {
-    const cost = new WaveCost(this.#runner?.costs)
-    for (let n = 0; n < count; n++) {
-      const { plan } = pathGroup(this.#schedule, transactions[n]!)!
-      cost.save(plan, 1)
-      cost.add(plan, 1)
+  #pacerOf(tier: number): RoundPacer {
+    let pacer = this.#pacers.get(tier)
+    if (pacer === undefined) {
+      pacer = new RoundPacer(this.#always)
+      this.#pacers.set(tier, pacer)
     }
-    return cost
+    return pacer
   }
 
-  get #mayUseHost(): boolean {
-    return this.#runner?.mayUseHost ?? false
-  }
-
-  /** It ended on its path, and the sweep refused what it read. */
-  #isStale(i: number): boolean {
-    const { tier, reasons } = this.#schedule
-    return tier[i] === TIER_LANE && reasons[i] === this.#conflict && hasEnded(this.#schedule, i)
-  }
-
-  #resolve(i: number): Stale {
+  /** Fills the round with the transactions of a tier whose reads do not resolve to what they read. */
+  #resolve(tier: number, first: number, end: number, round: Retry): Retry {
     const startedMs = performance.now()
-    const stale = this.#log.resolve(this.#schedule, this.#resident.slots, i)
+    const { tier: tiers, outcome } = this.#batch
+    this.#log.walk(this.#batch, first, end, (i, lane, executions, versions) => {
+      if (tiers[i] !== tier || outcome[i] !== OUTCOME_NONE) return
+      if (!executions.holdsOn(lane, versions)) round.add(i, lane, executions, versions)
+    })
     this.resolveMs += performance.now() - startedMs
-    return stale
-  }
-
-  async #again(stale: Stale, runner: LaneRunner, i: number): Promise<boolean> {
-    try {
-      const hintsAt = (places: readonly Place[]) => this.#log.resolve(this.#schedule, this.#resident.slots, i, places)
-      const ran = await this.#lanes.again(this.#schedule, stale, runner, hintsAt)
-      if (ran) this.rounds++
-      else this.#isOver = true
-      return ran
-    } catch (thrown) {
-      // What the device had done stands; stale transactions go to the CPU tier one by one.
-      faultReason(thrown)
-      this.faults.push(faultText(thrown))
-      this.#isOver = true
-      return false
-    }
+    return round
   }
 }

@@ -165,6 +165,8 @@ const executionsOf = (group: DecodedLanes, { to }: TransactionBatch, bloomIndice
     brokenAlone: () => 0,
     enter: () => 0,
     touched() {},
+    holdsOn: () => true,
+    writeTo() {},
     logs: (lane) => decoder.logs(lane, to, 0),
     output: (lane) => decoder.output(lane),
     exception: () => undefined,

@@ -5,12 +5,13 @@ import { ExitReasons } from '../../host/batch/reason.ts'
 import { emptyBatch } from '../../host/chain/batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
 import { wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
-import { VersionLog } from '../../host/settle/version_log.ts'
+import { AccessLog } from '../../host/settle/access_log.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
 import { SlotTable } from '../../host/state/tables/slot_table.ts'
 import { type LaneGroup, slotPlaces, storePlaces } from '../../host/tiers/path/columns.ts'
 import { PathExecutions, pathReasons } from '../../host/tiers/path/executions.ts'
+import { Hints } from '../../host/tiers/path/hints.ts'
 import { laneReadsHold, storeLane } from '../../host/tiers/path/lanes.ts'
 import { adopt } from '../../host/tiers/path/lots.ts'
 import { type PathPlan, planPath } from '../../host/tiers/path/plan.ts'
@@ -100,29 +101,34 @@ const tableOf = (...values: bigint[]): SlotTable => {
 
 const REASONS = pathReasons(new ExitReasons())
 
-const scheduleOf = (groups: readonly LaneGroup[]): Schedule => {
+const scheduleOf = (groups: readonly LaneGroup[], slots: SlotTable): Schedule => {
+  const resident = new ResidentState(new MemoryState(), codeSkeleton)
+  resident.slots = slots
   const count = groups.reduce((sum, { laneCount }) => sum + laneCount, 0)
   const batch = emptyBatch(count, { dataBytes: 0, accessEntries: 0, accessKeys: 0 })
   const schedule = createSchedule(batch, BATCH_ENV, transactionRules(batch, 'prague', BATCH_ENV))
   schedule.tier.fill(TIER_LANE)
-  for (const group of groups)
-    adopt(schedule, new PathExecutions(schedule, group, new ResidentState(new MemoryState(), codeSkeleton), REASONS))
+  for (const group of groups) adopt(schedule, new PathExecutions(schedule, group, resident, REASONS))
   return schedule
 }
 
 const plain = planPath(kernel())
 const resolve = (table: SlotTable, groups: readonly LaneGroup[], first = 0) => {
-  const { count, transactions, hintAt, hints } = new VersionLog().resolve(scheduleOf(groups), table, first)
-  return Array.from({ length: count }, (_, n) => ({
-    transaction: transactions[n],
+  const schedule = scheduleOf(groups, table)
+  const hints = new Hints(table)
+  new AccessLog(table).walk(schedule, first, schedule.batch.count, (i, lane, executions, versions) => {
+    if (!executions.holdsOn(lane, versions)) hints.add(i, (executions as PathExecutions).group, lane, versions)
+  })
+  return hints.transactions.map((transaction, n) => ({
+    transaction,
     hints: [0, 1].map((k) => {
-      const at = hintAt[n]! + 12 * k
-      return hints[at + 8] === MISSING ? undefined : [wordToBigInt(hints, at), hints[at + 8]]
+      const at = hints.at[n]! + 12 * k
+      return hints.words[at + 8] === MISSING ? undefined : [wordToBigInt(hints.words, at), hints.words[at + 8]]
     }),
   }))
 }
 
-describe('the version log', () => {
+describe('the access log', () => {
   test('finds nothing stale where no transaction reads what a lower one writes', () => {
     const lanes: Lane[] = [
       { reads: [0, 2], word: 5n },

@@ -7,7 +7,7 @@ import { transactionRules } from '../../host/chain/rules.ts'
 import { addressFromHex, wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
-import { isWorthVmWave, vmSavesUs } from '../../host/tiers/lane_vm/cost.ts'
+import { VmWaveCost } from '../../host/tiers/lane_vm/cost.ts'
 import { loadKinds, noteMissedAccount, noteMissedSlot, VmKind, VmKinds } from '../../host/tiers/lane_vm/profiles.ts'
 import { codeSkeleton } from '../../transpiler/index.ts'
 
@@ -127,19 +127,43 @@ describe('kinds of calls', () => {
   })
 })
 
+/** A wave of calls of one kind with so many steps and stops. */
+const waveOf = (calls: number, steps: number, stops = 0, costs = SOFTWARE_COSTS): VmWaveCost => {
+  const kind = new VmKind()
+  kind.ended = 1
+  kind.steps = steps
+  kind.stopped = stops
+  const wave = new VmWaveCost(costs)
+  for (let n = 0; n < calls; n++) wave.add(kind, true)
+  return wave
+}
+const pays = ({ savesUs, costUs }: VmWaveCost): boolean => savesUs > costUs
+
 describe('a wave of the lane VM', () => {
-  test('is worth it for one long call that is known, and not for a short or an unknown one', () => {
-    expect(isWorthVmWave(vmSavesUs(10_000, 0, 0), 0)).toBe(true)
-    expect(isWorthVmWave(vmSavesUs(100, 0, 0), 0)).toBe(false)
-    const parallel = { ...SOFTWARE_COSTS, vmPathInstructionUs: 0.5 }
-    expect(isWorthVmWave(5_000, 0, 1_000, parallel)).toBe(true)
-    expect(isWorthVmWave(5_000, 0, 10_000, parallel)).toBe(false)
-    expect(isWorthVmWave(vmSavesUs(0, 0, 0), 1)).toBe(false)
+  test('pays for one long call that is known, and not for a short or an unknown one', () => {
+    expect(pays(waveOf(1, 10_000))).toBe(true)
+    expect(pays(waveOf(1, 100))).toBe(false)
+    expect(pays(waveOf(1, 0))).toBe(false)
+  })
+
+  test('costs what its longest call takes', () => {
+    const parallel = { ...SOFTWARE_COSTS, vmPathInstructionUs: 3 }
+    expect(pays(waveOf(1, 10_000, 0, parallel))).toBe(false)
+    expect(pays(waveOf(4, 10_000, 0, parallel))).toBe(true)
+    expect(waveOf(4, 10_000, 0, parallel).costUs).toBe(waveOf(1, 10_000, 0, parallel).costUs)
   })
 
   test('loses what it saves to stops, and saves more beside calls that are alike', () => {
-    expect(vmSavesUs(10_000, 1, 0)).toBeLessThan(vmSavesUs(10_000, 0, 0))
-    expect(vmSavesUs(1_000, 50, 0)).toBeLessThan(0)
-    expect(vmSavesUs(1_000, 0, 1)).toBeGreaterThan(vmSavesUs(1_000, 0, 0))
+    expect(waveOf(1, 10_000, 1).savesUs).toBeLessThan(waveOf(1, 10_000).savesUs)
+    expect(waveOf(1, 1_000, 50).savesUs).toBeLessThan(0)
+    expect(waveOf(2, 1_000).savesUs).toBeGreaterThan(2 * waveOf(1, 1_000).savesUs)
+  })
+
+  test('leaves out calls that save nothing, and those of a kind that every lane has left', () => {
+    const wave = new VmWaveCost()
+    const slow = Object.assign(new VmKind(), { ended: 1, steps: 1_000, stopped: 50 })
+    const refused = Object.assign(new VmKind(), { left: 2, steps: 10_000 })
+    expect([wave.add(slow), wave.add(refused), wave.savesUs]).toEqual([false, false, 0])
+    expect(wave.add(refused, true)).toBe(true)
   })
 })

@@ -38,6 +38,13 @@ export class CpuExecutions implements Executions {
 
   touched(_lane: number, _visit: TouchVisitor): void {}
 
+  holdsOn(): boolean {
+    return true
+  }
+
+  /** What runs at its place is behind every walk of the log. */
+  writeTo(): void {}
+
   logs(lane: number): readonly Log[] {
     return this.#made[lane]!.logs
   }

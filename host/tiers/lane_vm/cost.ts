@@ -1,4 +1,5 @@
 import { CPU_TRANSACTION_US, type DeviceCosts, SOFTWARE_COSTS } from '../../batch/cost.ts'
+import type { VmKind } from './profiles.ts'
 
 /** What an instruction of the lane VM takes on the CPU tier: one for each 2.4 steps. */
 const CPU_INSTRUCTION_US = 2.9
@@ -14,7 +15,7 @@ const VM_LANE_US = 20
  * What the lane VM saves on a call of so many instructions and stops, apart from its wave, in which so many calls of its
  * kind stand before it. 0 instructions: nothing is known of it.
  */
-export const vmSavesUs = (
+const vmSavesUs = (
   instructions: number,
   stops: number,
   like: number,
@@ -25,13 +26,34 @@ export const vmSavesUs = (
   (instructions || UNKNOWN_INSTRUCTIONS) * (CPU_INSTRUCTION_US - (like > 0 ? vmLikeInstructionUs : vmInstructionUs)) -
   stops * VM_STOP_US
 
-/**
- * Whether a wave of the lane VM pays that saves so much on its lanes, of which the longest runs so many instructions;
- * nothing is known of `unknown` of its calls.
- */
-export const isWorthVmWave = (
-  savesUs: number,
-  unknown: number,
-  longest = 0,
-  { vmWaveUs, vmPathInstructionUs }: DeviceCosts = SOFTWARE_COSTS,
-): boolean => savesUs > vmWaveUs + longest * vmPathInstructionUs + (unknown > 0 ? VM_STOPS_US : 0)
+/** What calls that would go together save, and what their wave costs beside. */
+export class VmWaveCost {
+  savesUs = 0
+  readonly #costs: DeviceCosts
+  readonly #like = new Map<VmKind, number>()
+  /** Steps of the longest call. */
+  #longest = 0
+  /** Of some call nothing is known. */
+  #hasUnknown = false
+
+  constructor(costs: DeviceCosts = SOFTWARE_COSTS) {
+    this.#costs = costs
+  }
+
+  /** Adds a call of this kind where it saves something, or `always`. Whether it was added. */
+  add(kind: VmKind, always = false): boolean {
+    const before = this.#like.get(kind) ?? 0
+    const saves = vmSavesUs(kind.steps, kind.stops, before, this.#costs)
+    if (!always && (kind.isRefused || saves <= 0)) return false
+    this.#like.set(kind, before + 1)
+    this.savesUs += saves
+    this.#longest = Math.max(this.#longest, kind.steps)
+    if (kind.steps === 0) this.#hasUnknown = true
+    return true
+  }
+
+  get costUs(): number {
+    const { vmWaveUs, vmPathInstructionUs } = this.#costs
+    return vmWaveUs + this.#longest * vmPathInstructionUs + (this.#hasUnknown ? VM_STOPS_US : 0)
+  }
+}

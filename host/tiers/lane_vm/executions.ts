@@ -2,14 +2,18 @@ import { SLOT_READ, VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
 import type { Executions, Place, TouchVisitor } from '../../batch/executions.ts'
 import { type Schedule, STATUS_FAILURE, STATUS_SUCCESS } from '../../batch/open_batch.ts'
 import type { ExitReasons } from '../../batch/reason.ts'
+import type { Versions } from '../../batch/versions.ts'
 import type { BloomSet } from '../../chain/bloom.ts'
 import type { Log } from '../../chain/log.ts'
+import { wordCopy, wordEquals } from '../../primitives/word.ts'
 import type { AccountTable } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { type VmGroup, vmAccountCount, vmExit, vmGasLeft, vmRefund, vmSlotCount } from './group.ts'
 import {
   ACCOUNT_RECORD_LIMBS,
   ENTRY_SEEN,
+  RECORD_BEFORE,
+  RECORD_PRESENT,
   SLOT_RECORD_LIMBS,
   VM_BALANCE,
   VM_CODE,
@@ -33,6 +37,7 @@ export const vmReasons = (reasons: ExitReasons): readonly number[] => {
 export class VmExecutions implements Executions {
   readonly form = 'laneVm'
   readonly group: VmGroup
+  readonly #batch: Schedule
   readonly #accounts: AccountTable
   readonly #store: VmStore
   /** Of `vmReasons`. */
@@ -42,6 +47,7 @@ export class VmExecutions implements Executions {
   readonly hashed?: Promise<void>
 
   constructor(batch: Schedule, group: VmGroup, resident: ResidentState, reasons: readonly number[]) {
+    this.#batch = batch
     this.group = group
     this.#accounts = resident.accounts
     this.#store = new VmStore(batch, resident)
@@ -75,6 +81,32 @@ export class VmExecutions implements Executions {
     at = group.slotsAt[lane]!
     for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS)
       if ((words[at + 1]! & SLOT_READ) !== 0) visit.slot(words[at]!)
+  }
+
+  /** What no other values would mend does not count. */
+  holdsOn(lane: number, versions: Versions): boolean {
+    const { group } = this
+    const { words } = group
+    let at = group.slotsAt[lane]!
+    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS) {
+      if ((words[at + 1]! & SLOT_READ) === 0) continue
+      versions.find(words[at]!)
+      if (!wordEquals(words, at + RECORD_BEFORE, versions.words, versions.at)) return false
+    }
+    const i = group.transactions[lane]!
+    return this.#store.brokenAccount(group, lane, i, this.#batch.fromIds[i]!) !== VM_BALANCE
+  }
+
+  writeTo(lane: number, versions: Versions): void {
+    const { group } = this
+    if (vmExit(group, lane) !== VM_EXITS.succeeded) return
+    const { words } = group
+    let at = group.slotsAt[lane]!
+    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS) {
+      if (wordEquals(words, at + RECORD_BEFORE, words, at + RECORD_PRESENT)) continue
+      const entry = versions.write(words[at]!)
+      wordCopy(versions.values, entry, words, at + RECORD_PRESENT)
+    }
   }
 
   logs(lane: number): readonly Log[] {

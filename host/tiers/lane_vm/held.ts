@@ -73,7 +73,7 @@ export class VmStore {
    * `fees` is asked. `from`: the sender's present id.
    */
   broken(group: VmGroup, lane: number, i: number, from: number, fees?: OpenFees): VmBreak {
-    return this.#brokenSlot(group, lane) || this.#brokenAccount(group, lane, i, from, fees)
+    return this.#brokenSlot(group, lane) || this.brokenAccount(group, lane, i, from, fees)
   }
 
   /**
@@ -117,7 +117,8 @@ export class VmStore {
     return VM_HOLDS
   }
 
-  #brokenAccount(group: VmGroup, lane: number, i: number, from: number, fees?: OpenFees): VmBreak {
+  /** The same for its accounts alone. */
+  brokenAccount(group: VmGroup, lane: number, i: number, from: number, fees?: OpenFees): VmBreak {
     const { words } = group
     const accounts = this.#accounts
     const { hosts, states, renewed } = accounts

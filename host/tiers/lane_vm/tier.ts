@@ -14,11 +14,13 @@ import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
 import { TYPE_SET_CODE } from '../../chain/batch.ts'
 import { faultText } from '../../device/fault.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
-import { isWorthVmWave, vmSavesUs } from './cost.ts'
+import { VmWaveCost } from './cost.ts'
 import { adoptVmLane, VmExecutions, vmReasons } from './executions.ts'
 import { type VmGroup, vmColumn } from './group.ts'
+import { VM_BALANCE, VM_SLOT } from './held.ts'
 import type { VmHints } from './items.ts'
 import type { VmKind, VmKinds } from './profiles.ts'
+import { VmRetry } from './retry.ts'
 import type { VmRequest, VmRunner } from './runner.ts'
 import { calledMicroCode, MOST_GAS_HIGH_LIMB } from './wave.ts'
 
@@ -94,14 +96,21 @@ export class VmStage {
     if (calls.length > 0) await this.#execute(schedule, calls)
   }
 
-  /** Whether these calls are worth a wave of their own. */
-  isWorthWave(schedule: Schedule, calls: readonly number[]): boolean {
-    const { costs } = this.#policy
-    return worthwhile(schedule, calls, { laneVm: 'paying', waves: 'paying', costs }, this.kinds).length > 0
+  /** Whether a round on other values may mend what keeps transaction i from standing. */
+  mends(batch: Schedule, i: number): boolean {
+    const reason = batch.reasons[i]
+    if (reason !== this.#codes[VM_SLOT] && reason !== this.#codes[VM_BALANCE]) return false
+    return hasEnded(batch, i) && !this.#resident.accounts.renewed
   }
 
-  /** Executes calls once more, on other values than the tables have (VmRounds). */
-  async again(schedule: Schedule, calls: readonly number[], hints: VmHints): Promise<void> {
+  retry(batch: Schedule): VmRetry {
+    return new VmRetry(batch, this.#resident, this.kinds, this.#policy, (calls, hints) =>
+      this.#again(batch, calls, hints),
+    )
+  }
+
+  /** Executes calls once more, on other values than the tables have. */
+  async #again(schedule: Schedule, calls: readonly number[], hints: VmHints): Promise<void> {
     for (const i of calls) {
       schedule.explained?.exit(i, 'conflict')
       schedule.reasons[i] = 0
@@ -221,22 +230,10 @@ const worthwhile = (
   kinds: VmKinds,
 ): number[] => {
   if (laneVm === 'always' || calls.length === 0) return [...calls]
-  let savesUs = 0
-  let unknown = 0
-  let longest = 0
-  const taken: number[] = []
-  const like = new Map<VmKind, number>()
-  for (const [k, kind] of kinds.of(schedule, calls).entries()) {
-    const before = like.get(kind) ?? 0
-    const saves = vmSavesUs(kind.steps, kind.stops, before, costs)
-    if (waves !== 'always' && (kind.isRefused || saves <= 0)) continue
-    like.set(kind, before + 1)
-    taken.push(calls[k]!)
-    savesUs += saves
-    longest = Math.max(longest, kind.steps)
-    if (kind.steps === 0) unknown++
-  }
-  return waves === 'always' || isWorthVmWave(savesUs, unknown, longest, costs) ? taken : []
+  const cost = new VmWaveCost(costs)
+  const known = kinds.of(schedule, calls)
+  const taken = calls.filter((_, k) => cost.add(known[k]!, waves === 'always'))
+  return waves === 'always' || cost.savesUs > cost.costUs ? taken : []
 }
 
 /** Such calls in [first, end) that have no execution, or one that the device gave up. */

@@ -1,5 +1,6 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
 import { countRun, type Schedule } from '../../batch/open_batch.ts'
+import { PATIENCE } from '../../batch/patience.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { LaneGroup } from './columns.ts'
@@ -9,8 +10,6 @@ import type { PathCandidate } from './library.ts'
 import { guardText, laneSource } from './lots.ts'
 import { loadMissed } from './misses.ts'
 
-/** Times that a lane is run again because a memo or, where the State answers late, something else was missing. */
-const MAX_RERUNS = 8
 const LEFT = 1
 
 /**
@@ -65,7 +64,7 @@ export class PlaceRun {
     for (let rerun = 0; ; rerun++) {
       countRun(schedule, i)
       const group = await runner.host.runAtPlace(plan, i, source, schedule.env)
-      if (group.lanesOut[0] !== EXIT_MISS || rerun === MAX_RERUNS) return group
+      if (group.lanesOut[0] !== EXIT_MISS || rerun === PATIENCE.misses) return group
       await loadMissed(group, [0], schedule.toIds, this.#resident, this.#precompiles)
     }
   }

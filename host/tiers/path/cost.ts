@@ -34,7 +34,7 @@ export class WaveCost {
   }
 
   /** Workgroups run beside one another: the wave takes its longest path at least. */
-  get #waveUs(): number {
+  get waveUs(): number {
     return this.#costs.waveUs + Math.max(this.#longestUs, this.#addedUs)
   }
 
@@ -52,17 +52,12 @@ export class WaveCost {
 
   /** Whether `waves` of such waves, or these lanes on the host where that may be, cost less than the CPU tier. */
   isWorth(mayUseHost: boolean, waves = 1): boolean {
-    return this.#cpuUs > waves * (mayUseHost ? Math.min(this.#waveUs, this.#hostUs) : this.#waveUs)
+    return this.#cpuUs > waves * (mayUseHost ? Math.min(this.waveUs, this.#hostUs) : this.waveUs)
   }
 
   /** What the lanes' transactions take one by one at their places. */
   singlyUs(mayUseHost: boolean): number {
     return mayUseHost ? Math.min(this.#cpuUs, this.#hostUs) : this.#cpuUs
-  }
-
-  /** Whether a round on the device costs less than it saves. */
-  isWorthRound(savedUs: number): boolean {
-    return savedUs > this.#waveUs
   }
 }
 

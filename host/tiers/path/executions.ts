@@ -4,6 +4,7 @@ import { EXIT_NONE, MISSING } from '../../../transpiler/path_kernel.ts'
 import type { Executions, Place, TouchVisitor } from '../../batch/executions.ts'
 import { type Schedule, STATUS_FAILURE, STATUS_NONE, STATUS_SUCCESS } from '../../batch/open_batch.ts'
 import type { ExitReasons } from '../../batch/reason.ts'
+import type { Versions } from '../../batch/versions.ts'
 import type { BloomSet } from '../../chain/bloom.ts'
 import type { Log } from '../../chain/log.ts'
 import { wordCompare, wordIsZero, wordSub } from '../../primitives/word.ts'
@@ -23,7 +24,7 @@ import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { SlotTable } from '../../state/tables/slot_table.ts'
 import type { LaneGroup } from './columns.ts'
 import { InnerTransfers } from './inner_transfers.ts'
-import { laneReadsHold, laneSlot, laneWord, storeLane } from './lanes.ts'
+import { laneReadHolds, laneReadsHold, laneSlot, laneStored, laneWord, storeLane } from './lanes.ts'
 import { canPayAlone } from './lone_transfers.ts'
 import { COLUMN_LIMBS, type PathPlan, USE_BALANCE, USE_CODE } from './plan.ts'
 import { LaneDecoder } from './receipts.ts'
@@ -148,6 +149,29 @@ export class PathExecutions implements Executions {
     for (let k = 0; k < plan.slots.count; k++)
       if (plan.memos[k] === undefined) visit.slot(laneSlot(this.group, lane, k))
     for (const low of plan.kernel.precompiles ?? []) visit.precompile(low)
+  }
+
+  holdsOn(lane: number, versions: Versions): boolean {
+    const { group } = this
+    for (let k = 0; k < group.slotAt.length; k++) {
+      const slot = laneSlot(group, lane, k)
+      versions.find(slot)
+      if (!group.hinted && !versions.isChanged) continue
+      if (!laneReadHolds(group, lane, k, slot, this.#slots, versions.words, versions.at)) return false
+    }
+    return true
+  }
+
+  writeTo(lane: number, versions: Versions): void {
+    const { group } = this
+    const { storeSlots } = group.plan
+    for (let store = 0; store < storeSlots.length; store++) {
+      const slot = laneSlot(group, lane, storeSlots[store]!)
+      versions.find(slot)
+      const { words, at } = versions
+      const entry = versions.write(slot)
+      laneStored(group, lane, store, words, at, versions.values, entry)
+    }
   }
 
   logs(lane: number): readonly Log[] {

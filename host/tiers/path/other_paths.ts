@@ -1,18 +1,24 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
 import { countRun, type Schedule } from '../../batch/open_batch.ts'
+import { PATIENCE } from '../../batch/patience.ts'
+import type { Told } from '../../batch/retry.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
-import type { Place, Stale } from '../../settle/version_log.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { LaneGroup, LaneSource } from './columns.ts'
 import { adoptLane, PathExecutions, type PathReasons, pathGroup } from './executions.ts'
+import { Hints } from './hints.ts'
 import type { LaneJob, LaneRunner } from './kernels/runner.ts'
 import type { PathCandidate, PathLibrary } from './library.ts'
 import { loadMissed } from './misses.ts'
 import { hintedSubset } from './pending.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 
-/** Times that these lanes run again for what the tables lacked. */
-const MAX_RERUNS = 3
+/** Where an execution stands whose look-ups are asked for: it need not be the transaction's own. */
+interface ProbedLane {
+  readonly transaction: number
+  readonly group: LaneGroup
+  readonly lane: number
+}
 
 export interface OtherPathsTools {
   readonly library: PathLibrary
@@ -21,8 +27,7 @@ export interface OtherPathsTools {
   readonly runner: LaneRunner
   readonly source: LaneSource
   readonly reasons: PathReasons
-  /** What the slots that a lane looked up hold at its transaction's place. */
-  readonly hintsAt: (places: readonly Place[]) => Stale
+  readonly told: Told
 }
 
 /**
@@ -40,7 +45,14 @@ export const runOtherPaths = async (
   if (candidates.size === 0) return
   const places = await probe(schedule, candidates, tools)
   if (places.length === 0) return
-  const hinted = tools.hintsAt(places)
+  const hinted = new Hints(tools.resident.slots)
+  tools.told.at(
+    places.map(({ transaction }) => transaction),
+    (n, versions) => {
+      const { transaction, group, lane } = places[n]!
+      hinted.add(transaction, group, lane, versions)
+    },
+  )
   const byPlan = new Map<PathPlan, number[]>()
   for (let n = 0; n < hinted.count; n++) {
     const { plan } = places[n]!.group
@@ -53,7 +65,7 @@ export const runOtherPaths = async (
       plan,
       kernels: undefined,
       transactions: Int32Array.from(members, (n) => hinted.transactions[n]!),
-      hints: { words: hinted.hints, at: Uint32Array.from(members, (n) => hinted.hintAt[n]!) },
+      hints: { words: hinted.words, at: Uint32Array.from(members, (n) => hinted.at[n]!) },
     }),
   )
   const byCandidatePlan = new Map([...candidates.keys()].map((candidate) => [candidate.plan, candidate]))
@@ -101,11 +113,11 @@ const probe = async (
   schedule: Schedule,
   candidates: ReadonlyMap<PathCandidate, readonly number[]>,
   tools: OtherPathsTools,
-): Promise<Place[]> => {
+): Promise<ProbedLane[]> => {
   const jobs = [...candidates].map(
     ([{ plan }, transactions]): LaneJob => ({ plan, kernels: undefined, transactions: Int32Array.from(transactions) }),
   )
-  const places: Place[] = []
+  const places: ProbedLane[] = []
   const subset = (job: LaneJob, transactions: readonly number[]): LaneJob => ({
     ...job,
     transactions: Int32Array.from(transactions),
@@ -134,7 +146,7 @@ const runWithMisses = async (
         if (group.lanesOut[lane * COLUMN_LIMBS] === EXIT_MISS) missed.push(lane)
         take(group, lane)
       }
-      if (missed.length === 0 || rerun === MAX_RERUNS) continue
+      if (missed.length === 0 || rerun === PATIENCE.probeMisses) continue
       await loadMissed(group, missed, schedule.toIds, resident, precompiles)
       const job = jobs.find(({ plan }) => plan === group.plan)!
       next.push(

@@ -1,12 +1,11 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
 import { LIMBS_PER_ADDRESS } from '../../../transpiler/layout/word.ts'
 import { countRun, hasEnded, type Schedule, TIER_CPU, TIER_LANE } from '../../batch/open_batch.ts'
+import { PATIENCE } from '../../batch/patience.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
 import { Precompiles } from '../../precompiles/precompiles.ts'
-import type { Place, Stale } from '../../settle/version_log.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
-import { HintedRound } from './again.ts'
 import { PlaceRun } from './at_place.ts'
 import type { LaneGroup } from './columns.ts'
 import { WaveCost } from './cost.ts'
@@ -18,9 +17,7 @@ import { loadMissed } from './misses.ts'
 import { FEW_LANES, type Leftover, mergePending, mergeSorted, type Pending } from './pending.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 import { RecordedState, recordedTransaction } from './recording.ts'
-
-/** Times that a lane is run again because the state table lacked something. */
-const MAX_RERUNS = 8
+import { PathRetry } from './retry.ts'
 
 /** Brings the transactions of tier lane through the device: the first round, and rounds with hints. */
 export class LaneStage {
@@ -29,7 +26,6 @@ export class LaneStage {
   readonly #library: PathLibrary
   readonly #precompiles: Precompiles
   readonly #reasons: ExitReasons
-  readonly #hinted: HintedRound
   readonly #place: PlaceRun
   readonly #pathReasons: PathReasons
 
@@ -41,7 +37,6 @@ export class LaneStage {
     this.#precompiles = new Precompiles(policy.fork, policy.chainId)
     this.#pathReasons = pathReasons(reasons)
     this.#place = new PlaceRun(resident, this.#precompiles, this.#pathReasons)
-    this.#hinted = new HintedRound(policy, resident, library, this.#precompiles, this.#pathReasons)
   }
 
   /** Sends every transaction of tier lane that has no execution to the CPU tier, for this reason. */
@@ -129,14 +124,19 @@ export class LaneStage {
     pending.length = 0
   }
 
-  /** Runs stale transactions again (HintedRound). */
-  again(
-    schedule: Schedule,
-    stale: Stale,
-    runner: LaneRunner,
-    hintsAt: (places: readonly Place[]) => Stale,
-  ): Promise<boolean> {
-    return this.#hinted.run(schedule, stale, runner, hintsAt)
+  /** Whether a round on other values may mend what keeps transaction i from standing: it ended, and read what has changed. */
+  mends(batch: Schedule, i: number): boolean {
+    return hasEnded(batch, i) && batch.reasons[i] === this.#pathReasons.conflict
+  }
+
+  retry(batch: Schedule, runner: LaneRunner): PathRetry {
+    return new PathRetry(batch, runner, {
+      policy: this.#policy,
+      resident: this.#resident,
+      library: this.#library,
+      precompiles: this.#precompiles,
+      reasons: this.#pathReasons,
+    })
   }
 
   /** Another execution of transaction i at its place. False where it has none, and the CPU tier is to make it. */
@@ -246,7 +246,7 @@ export class LaneStage {
     if (missed.length > 0) {
       const transactions = Int32Array.from(missed, (lane) => group.transactions[lane]!)
       noteExits(schedule, transactions, 'miss')
-      if (from.reruns === MAX_RERUNS) this.#toCpu(schedule, transactions, 'miss')
+      if (from.reruns === PATIENCE.misses) this.#toCpu(schedule, transactions, 'miss')
       else {
         await loadMissed(group, missed, schedule.toIds, this.#resident, this.#precompiles)
         pending.push({ ...from, reruns: from.reruns + 1, transactions })
@@ -302,13 +302,14 @@ export class LaneStage {
       noteLanes(candidates[n]!, groups[n]!, endedOn[n]!)
       if (missed.length === 0) continue
       for (const lane of missed) rerun.add(transactions[lane]!)
-      if (reruns < MAX_RERUNS) await loadMissed(groups[n]!, missed, schedule.toIds, this.#resident, this.#precompiles)
+      if (reruns < PATIENCE.misses)
+        await loadMissed(groups[n]!, missed, schedule.toIds, this.#resident, this.#precompiles)
     }
     if (rerun.size > 0) {
       const again = Int32Array.from(rerun).sort()
       noteExits(schedule, again, 'miss')
       const missing = candidates.filter((_, n) => missedOn[n]!.length > 0)
-      if (reruns === MAX_RERUNS) this.#toCpu(schedule, again, 'miss')
+      if (reruns === PATIENCE.misses) this.#toCpu(schedule, again, 'miss')
       else pending.push({ key, candidates: missing, reruns: reruns + 1, transactions: again })
     }
     if (failed.length === 0) return

@@ -1,11 +1,15 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
+import type { Executions } from '../../batch/executions.ts'
 import type { Schedule } from '../../batch/open_batch.ts'
+import { PATIENCE } from '../../batch/patience.ts'
 import type { Policy } from '../../batch/policy.ts'
+import type { Retry, Told } from '../../batch/retry.ts'
+import type { Versions } from '../../batch/versions.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
-import type { Place, Stale } from '../../settle/version_log.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { WaveCost } from './cost.ts'
 import { PathExecutions, type PathReasons, pathGroup } from './executions.ts'
+import { Hints } from './hints.ts'
 import type { LaneJob, LaneRunner } from './kernels/runner.ts'
 import type { PathLibrary } from './library.ts'
 import { adopt, guardText, laneSource, noteExits } from './lots.ts'
@@ -14,46 +18,64 @@ import { runOtherPaths } from './other_paths.ts'
 import { hintedSubset } from './pending.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 
-/** Times that a lane is run again because the state table lacked something. */
-const MAX_RERUNS = 8
-
-/** One round behind the first: lanes that read what a transaction before them wrote, with those values as hints. */
-export class HintedRound {
+/**
+ * One round of the path tier behind its first: lanes that read what a transaction before them wrote, with those values as
+ * hints.
+ */
+export class PathRetry implements Retry {
+  readonly #batch: Schedule
+  readonly #runner: LaneRunner
+  readonly #hints: Hints
+  readonly #cost: WaveCost
   readonly #policy: Policy
   readonly #resident: ResidentState
   readonly #library: PathLibrary
   readonly #precompiles: Precompiles
   readonly #reasons: PathReasons
 
-  constructor(
-    policy: Policy,
-    resident: ResidentState,
-    library: PathLibrary,
-    precompiles: Precompiles,
-    reasons: PathReasons,
-  ) {
-    this.#policy = policy
-    this.#resident = resident
-    this.#library = library
-    this.#precompiles = precompiles
-    this.#reasons = reasons
+  constructor(batch: Schedule, runner: LaneRunner, ground: PathGround) {
+    this.#batch = batch
+    this.#runner = runner
+    this.#hints = new Hints(ground.resident.slots)
+    this.#cost = new WaveCost(runner.costs)
+    this.#policy = ground.policy
+    this.#resident = ground.resident
+    this.#library = ground.library
+    this.#precompiles = ground.precompiles
+    this.#reasons = ground.reasons
+  }
+
+  get count(): number {
+    return this.#hints.count
+  }
+
+  get costUs(): number {
+    return this.#cost.waveUs
+  }
+
+  get savesUs(): number {
+    return this.#cost.singlyUs(this.#runner.mayUseHost)
+  }
+
+  add(i: number, lane: number, executions: Executions, versions: Versions): void {
+    if (!(executions instanceof PathExecutions)) throw new Error(`an execution of ${executions.form} is not a path's`)
+    const { group } = executions
+    this.#hints.add(i, group, lane, versions)
+    this.#cost.save(group.plan, 1)
+    this.#cost.add(group.plan, 1)
   }
 
   /**
-   * Runs stale transactions again on the versions that they should have read; those that leave their path, on the others of
-   * their key. Who leaves them all or still misses keeps the exit in its lane, and the sweep gives it to the CPU tier. False
-   * where none is worth its kernels.
+   * Those that leave their path run on the others of their key. Who leaves them all or still misses keeps the exit in its
+   * lane, and the sweep gives it to the CPU tier. False where none is worth its kernels.
    */
-  async run(
-    schedule: Schedule,
-    stale: Stale,
-    runner: LaneRunner,
-    hintsAt: (places: readonly Place[]) => Stale,
-  ): Promise<boolean> {
+  async run(told: Told): Promise<boolean> {
+    const schedule = this.#batch
+    const runner = this.#runner
     const left: number[] = []
     const source = laneSource(schedule)
     const { conflict } = this.#reasons
-    let jobs = await this.#hintedJobs(schedule, stale, runner)
+    let jobs = await this.#hintedJobs()
     if (jobs.length === 0) return false
     for (const { transactions } of jobs) noteExits(schedule, transactions, 'conflict')
     for (let rerun = 0; jobs.length > 0; rerun++) {
@@ -71,7 +93,7 @@ export class HintedRound {
           schedule.explained?.exit(i, guardText(group.plan, exit))
           left.push(i)
         }
-        if (missed.length === 0 || rerun === MAX_RERUNS) continue
+        if (missed.length === 0 || rerun === PATIENCE.misses) continue
         await loadMissed(group, missed, schedule.toIds, this.#resident, this.#precompiles)
         const transactions = missed.map((lane) => group.transactions[lane]!)
         noteExits(schedule, transactions, 'miss')
@@ -87,7 +109,7 @@ export class HintedRound {
         runner,
         source,
         reasons: this.#reasons,
-        hintsAt,
+        told,
       })
     }
     return true
@@ -105,16 +127,18 @@ export class HintedRound {
   }
 
   /** Jobs for the stale transactions of every path that has, or is worth, a form that reads hints. */
-  async #hintedJobs(schedule: Schedule, stale: Stale, runner: LaneRunner): Promise<LaneJob[]> {
+  async #hintedJobs(): Promise<LaneJob[]> {
     const { compile, recordFrom, ownKernels } = this.#policy
     if (compile === 'never') return []
+    const { transactions, at, words } = this.#hints
     const byPlan = new Map<PathPlan, number[]>()
-    for (let n = 0; n < stale.count; n++) {
-      const { plan } = pathGroup(schedule, stale.transactions[n]!)!
+    for (let n = 0; n < transactions.length; n++) {
+      const { plan } = pathGroup(this.#batch, transactions[n]!)!
       const list = byPlan.get(plan)
       if (list === undefined) byPlan.set(plan, [n])
       else list.push(n)
     }
+    const runner = this.#runner
     const jobs: LaneJob[] = []
     for (const [plan, members] of byPlan) {
       let kernels = this.#library.knownHintedKernels(plan)
@@ -126,10 +150,19 @@ export class HintedRound {
       jobs.push({
         plan,
         kernels,
-        transactions: Int32Array.from(members, (n) => stale.transactions[n]!),
-        hints: { words: stale.hints, at: Uint32Array.from(members, (n) => stale.hintAt[n]!) },
+        transactions: Int32Array.from(members, (n) => transactions[n]!),
+        hints: { words, at: Uint32Array.from(members, (n) => at[n]!) },
       })
     }
     return jobs
   }
+}
+
+/** What the rounds of a path tier stand on. */
+export interface PathGround {
+  readonly policy: Policy
+  readonly resident: ResidentState
+  readonly library: PathLibrary
+  readonly precompiles: Precompiles
+  readonly reasons: PathReasons
 }

@@ -1,0 +1,133 @@
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import type { Executions } from '../batch/executions.ts'
+import { hasEnded, type Schedule } from '../batch/open_batch.ts'
+import type { Versions } from '../batch/versions.ts'
+import { wordCopy } from '../primitives/word.ts'
+import type { SlotTable } from '../state/tables/slot_table.ts'
+import type { ListedVersions } from './listed_versions.ts'
+
+const FIRST_ENTRIES = 1024
+
+/** Is shown every execution in front of whose transaction the walk stands, before its writes are entered. */
+export type VisitExecution = (i: number, lane: number, executions: Executions, versions: Versions) => void
+
+/**
+ * The writes of the executions of all tiers from a place on, and what each read resolves to.
+ *
+ * The read of slot s by transaction j resolves to the last write of s by a transaction below j, else to the running value
+ * at the place where the walk begins. One walk in transaction order keeps the last write of each slot (`lastWrite`): what
+ * sorting the log by (slot, transaction) and searching each segment gives, and the versions of deltas, which need the
+ * version below them, on the way (docs/decisions/0005-one-walk-per-round.md). A write counts whether or not its execution
+ * holds. What has no execution yet, as a transaction of the CPU tier, writes nothing here: the sweep meets it.
+ *
+ * entry e     one write, in (transaction, store) order
+ *   slots     u32[entries]
+ *   values    u32[8 entries]
+ * lastWrite   i32[slot count]   entry + 1 of the last write so far, 0 = none
+ */
+export class AccessLog implements Versions {
+  /** Where a list came with the block: its versions take the place of those that executions write. */
+  listed: ListedVersions | undefined
+  words: Uint32Array = new Uint32Array(0)
+  at = 0
+  isChanged = false
+  readonly #table: SlotTable
+  // Most batches never ask.
+  #slots = new Uint32Array(0)
+  #values = new Uint32Array(0)
+  #entries = 0
+  #lastWrite = new Int32Array(0)
+
+  constructor(table: SlotTable) {
+    this.#table = table
+  }
+
+  get values(): Uint32Array {
+    return this.#values
+  }
+
+  /** Walks the executions of [first, end); the table's values are those at the place of `first`. */
+  walk(batch: Schedule, first: number, end: number, visit: VisitExecution): void {
+    this.#begin()
+    for (let i = first; i < end; i++) this.#pass(batch, i, visit)
+    this.#end()
+  }
+
+  /** Calls `visit` in front of each of these transactions of [first, end), which ascend and may repeat. */
+  walkTo(
+    batch: Schedule,
+    first: number,
+    transactions: ArrayLike<number>,
+    visit: (n: number, versions: Versions) => void,
+  ): void {
+    this.#begin()
+    let i = first
+    for (let n = 0; n < transactions.length; n++) {
+      for (; i < transactions[n]!; i++) this.#pass(batch, i)
+      visit(n, this)
+    }
+    this.#end()
+  }
+
+  find(slot: number): void {
+    const version = this.#lastWrite[slot] ?? 0
+    if (version === 0) {
+      this.words = this.#table.values
+      this.at = slot * LIMBS_PER_WORD
+      this.isChanged = this.#table.entryOf[slot] !== 0
+    } else {
+      this.words = this.#values
+      this.at = (version - 1) * LIMBS_PER_WORD
+      this.isChanged = true
+    }
+  }
+
+  write(slot: number): number {
+    const entry = this.#entries++
+    if (entry === this.#slots.length) {
+      this.#slots = doubled(this.#slots)
+      this.#values = doubled(this.#values)
+    }
+    this.#slots[entry] = slot
+    this.#lastWrite[slot] = entry + 1
+    return entry * LIMBS_PER_WORD
+  }
+
+  #begin(): void {
+    if (this.#slots.length === 0) {
+      this.#slots = new Uint32Array(FIRST_ENTRIES)
+      this.#values = new Uint32Array(FIRST_ENTRIES * LIMBS_PER_WORD)
+    }
+    if (this.#lastWrite.length < this.#table.count) this.#lastWrite = new Int32Array(2 * this.#table.count)
+  }
+
+  #pass(batch: Schedule, i: number, visit?: VisitExecution): void {
+    if (hasEnded(batch, i)) {
+      const executions = batch.executions[batch.executionOf[i]!]
+      const lane = batch.laneOf[i]!
+      if (executions !== undefined) {
+        visit?.(i, lane, executions, this)
+        if (this.listed === undefined) executions.writeTo(lane, this)
+      }
+    }
+    if (this.listed !== undefined) this.#enterListed(this.listed, i)
+  }
+
+  #end(): void {
+    for (let e = 0; e < this.#entries; e++) this.#lastWrite[this.#slots[e]!] = 0
+    this.#entries = 0
+  }
+
+  #enterListed({ start, slots, values }: ListedVersions, i: number): void {
+    for (let n = start[i]!; n < start[i + 1]!; n++) {
+      const at = this.write(slots[n]!)
+      wordCopy(this.#values, at, values, n * LIMBS_PER_WORD)
+    }
+  }
+}
+
+const doubled = (from: Uint32Array): Uint32Array<ArrayBuffer> => {
+  const to = new Uint32Array(2 * from.length)
+  to.set(from)
+  return to
+}
