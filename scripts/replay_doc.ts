@@ -64,7 +64,7 @@ const mergedTable = (merged: readonly MergedReplay[]): string => {
   return markdownTable(
     ['blocks', 'fork', ...HEAD, ...AGAINST],
     [
-      ...merged.map((group) => [String(group.blocks.length), group.fork, ...runCells(group)]),
+      ...merged.map((one) => [String(one.blocks.length), one.fork, ...runCells(one)]),
       ...(all === undefined || merged.length < 2 ? [] : [['**in all**', '', ...totalCells(all)]]),
     ],
   )
@@ -127,8 +127,8 @@ export const replayTargets = ({ blocks, merged = [] }: ReplayReport): readonly R
       },
     )
   }
-  const groups = merged.filter(({ fork }) => POST_MERGE.includes(fork))
-  const together = totalsOf(groups)
+  const later = merged.filter(({ fork }) => POST_MERGE.includes(fork))
+  const together = totalsOf(later)
   if (together !== undefined && together.ratio > 0) {
     targets.push({
       what: 'the blocks after the merge, merged, against serial @ethereumjs/vm',
@@ -158,7 +158,7 @@ export const replaySection = (file: string, report: ReplayReport): string => {
       ? [
           mergedTable(merged),
           `Joined: ${joinings(merged).join('; ')}.`,
-          merged.map((group) => `- ${group.fork}: ${mergedNote(group)}`).join('\n'),
+          merged.map((one) => `- ${one.fork}: ${mergedNote(one)}`).join('\n'),
         ]
       : []),
     `${TIER_NOTE}.`,

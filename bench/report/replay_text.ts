@@ -97,14 +97,14 @@ export const replayText = (report: ReplayReport, style: TextStyle): string => {
     lines.push(table(['block', 'fork', ...HEAD], [...rows, ...totals], style, 2), ...notes(style))
   }
   if (merged.length > 0) {
-    const rows = merged.map((group) => [`${group.blocks.length} merged`, group.fork, ...runCells(group)])
+    const rows = merged.map((one) => [`${one.blocks.length} merged`, one.fork, ...runCells(one)])
     const all = totalsOf(merged)
     const total = all === undefined || merged.length < 2 ? [] : [['in all', '', ...totalCells(all)]]
     lines.push(
       table(['blocks', 'fork', ...HEAD], [...rows, ...total], style, 2),
       ...joinings(merged).map((joining) => `merged: ${joining}`),
     )
-    for (const group of merged) lines.push(`${group.fork}: ${mergedNote(group)}`)
+    for (const one of merged) lines.push(`${one.fork}: ${mergedNote(one)}`)
     lines.push(...notes(style))
   }
   const runs = [...blocks.map((block) => [block.block, block] as const), ...merged.map((g) => [g.fork, g] as const)]
@@ -126,13 +126,13 @@ export const replayText = (report: ReplayReport, style: TextStyle): string => {
   return `${lines.join('\n')}\n`
 }
 
-/** How the groups were joined, each way once. */
+/** How merged blocks were joined, each way once. */
 export const joinings = (merged: readonly MergedReplay[]): readonly string[] => [
   ...new Set(merged.map(({ joining }) => joining)),
 ]
 
-export const mergedNote = (group: MergedReplay): string =>
-  `${grouped(group.asInOwnBlock)} of ${grouped(group.txCount)} transactions end with the status and gas that they have in their own block, ${grouped(group.rejected)} are rejected; ${group.blocks.join(', ')}`
+export const mergedNote = (merged: MergedReplay): string =>
+  `${grouped(merged.asInOwnBlock)} of ${grouped(merged.txCount)} transactions end with the status and gas that they have in their own block, ${grouped(merged.rejected)} are rejected; ${merged.blocks.join(', ')}`
 
 /** One line while the others run. */
 export const blockLine = (block: BlockReplay): string => {

@@ -313,14 +313,14 @@ const verify = async (
     if (lanes === undefined) equal.set(key, [i])
     else lanes.push(i)
   }
-  const groups = [...equal.values()]
-  const order = groups.map(([i]) => i!)
+  const alike = [...equal.values()]
+  const order = alike.map(([i]) => i!)
   const budget = { ms: wanted === undefined ? VERIFY_MS : Number.POSITIVE_INFINITY, atLeast: kinds.length }
   const { results, elapsedMs } = await runSerialCalls(fork, chainId, env, state, calls, order, budget)
   let lanes = 0
   for (const [n, result] of results.entries()) {
     const gas = paidGas(result, transactionData(calls, order[n]!), fork, false)
-    for (const i of groups[n]!) {
+    for (const i of alike[n]!) {
       const difference = differenceOf(simulation, i, result, gas)
       const label = kinds[i % kinds.length]!.label
       if (difference !== undefined) throw new SimulationMismatchError(`${name}, lane ${i} ('${label}'): ${difference}`)

@@ -83,7 +83,7 @@ describe('the public API', () => {
   })
 
   test('has examples that compile as strictly as the sources, of which a wrong one would not', () => {
-    expect(examples.length).toBeGreaterThan(90)
+    expect(examples.length).toBeGreaterThan(80)
     const [wrong, ...others] = compileErrors([WRONG, ...examples], program)
     expect(wrong).toMatch(/^wrong:3: Argument of type 'number'/)
     expect(others).toEqual([])
@@ -91,7 +91,7 @@ describe('the public API', () => {
 
   test('has examples that print what they say, of which a wrong one would not', async () => {
     const run = examples.filter(isRun)
-    expect(run.length).toBeGreaterThan(80)
+    expect(run.length).toBeGreaterThan(70)
     const printed: Record<string, readonly string[]> = {}
     for (const example of run) {
       printed[example.title] = await printedBy(example).catch((error: unknown) => [`throws ${String(error)}`])

@@ -98,18 +98,18 @@ const flushSlots = async (
   manager: FlushedManager,
   items: readonly [address: string, key: string, value: Uint8Array | undefined][],
 ): Promise<void> => {
-  const groups = new Map<string, TrieChange[]>()
+  const byAddress = new Map<string, TrieChange[]>()
   for (const [address, key, value] of items) {
-    let group = groups.get(address)
-    if (group === undefined) {
-      group = []
-      groups.set(address, group)
+    let changes = byAddress.get(address)
+    if (changes === undefined) {
+      changes = []
+      byAddress.set(address, changes)
     }
     // The cache holds RLP, of no bytes for zero.
     const isZero = value === undefined || value.length === 0 || value[0] === 0x80
-    group.push({ key: keccak256(bytesOf(key)), value: isZero ? NOTHING : value })
+    changes.push({ key: keccak256(bytesOf(key)), value: isZero ? NOTHING : value })
   }
-  for (const [hex, changes] of groups) {
+  for (const [hex, changes] of byAddress) {
     const address = new Address(bytesOf(hex))
     const account = await manager.getAccount(address)
     if (account === undefined) continue

@@ -132,7 +132,7 @@ class NodeStateTrie implements StateTrie {
 
   async apply(writes: StateWrites): Promise<string> {
     const changes: TrieChange[] = []
-    for (const { address, deleted, account, slots } of groupByAccount(writes).values()) {
+    for (const { address, deleted, account, slots } of writesByAccount(writes).values()) {
       const key = keccak256(address)
       const known = this.#tries.get(this.#root, key)
       if (account === undefined && (deleted || known === undefined)) {
@@ -156,26 +156,26 @@ const changeOfSlot = ([key, value]: Entry): TrieChange => ({
   value: value.length === 0 ? value : rlpBytes(value),
 })
 
-const groupByAccount = (writes: StateWrites): Map<string, AccountWrites> => {
-  const groups = new Map<string, AccountWrites>()
-  const groupAt = (addresses: Uint32Array, i: number): AccountWrites => {
+const writesByAccount = (writes: StateWrites): Map<string, AccountWrites> => {
+  const byName = new Map<string, AccountWrites>()
+  const writesAt = (addresses: Uint32Array, i: number): AccountWrites => {
     const address = new Uint8Array(20)
     addressToBytes(address, 0, addresses, LIMBS_PER_ADDRESS * i)
     const name = Buffer.from(address).toString('latin1')
-    let group = groups.get(name)
-    if (group === undefined) {
-      group = { address, deleted: false, account: undefined, slots: [] }
-      groups.set(name, group)
+    let written = byName.get(name)
+    if (written === undefined) {
+      written = { address, deleted: false, account: undefined, slots: [] }
+      byName.set(name, written)
     }
-    return group
+    return written
   }
   const { deletedAccounts, accountAddresses, accounts, slotAddresses, slotKeys, slotValues } = writes
-  for (let i = 0; i < deletedAccounts.length / LIMBS_PER_ADDRESS; i++) groupAt(deletedAccounts, i).deleted = true
+  for (let i = 0; i < deletedAccounts.length / LIMBS_PER_ADDRESS; i++) writesAt(deletedAccounts, i).deleted = true
   for (let i = 0; i < writes.accountCount; i++) {
-    const group = groupAt(accountAddresses, i)
-    if (accounts.exists[i] === 0) group.deleted = true
+    const written = writesAt(accountAddresses, i)
+    if (accounts.exists[i] === 0) written.deleted = true
     else
-      group.account = {
+      written.account = {
         nonce: quantityToBigInt(accounts.nonce, 2 * i),
         balance: wordToBigInt(accounts.balance, LIMBS_PER_WORD * i),
         codeHash: wordToHex(accounts.codeHash, LIMBS_PER_WORD * i),
@@ -186,9 +186,9 @@ const groupByAccount = (writes: StateWrites): Map<string, AccountWrites> => {
     const key = new Uint8Array(32)
     wordToBytes(key, 0, slotKeys, at)
     const value = wordIsZero(slotValues, at) ? NOTHING : integerBytes(wordToBigInt(slotValues, at))
-    groupAt(slotAddresses, i).slots.push([key, value])
+    writesAt(slotAddresses, i).slots.push([key, value])
   }
-  return groups
+  return byName
 }
 
 const NOTHING = new Uint8Array(0)
