@@ -96,17 +96,12 @@ const EXCEPTED: ReadonlySet<string> = new Set(EXCEPTIONS)
 
 /** `importer -> imported` of imports that close a circle and are still there. One that closes none gives a message. */
 const CIRCLES: readonly string[] = [
-  'host/batch/explain.ts -> host/batch/open_batch.ts',
   'host/flows/check_block_input.ts -> host/flows/block.ts',
   'host/flows/check_block_input.ts -> host/flows/build.ts',
   'host/flows/executor_interface.ts -> host/flows/block.ts',
   'host/flows/executor_interface.ts -> host/flows/build.ts',
   'host/flows/executor_interface.ts -> host/flows/simulate.ts',
   'host/flows/executor_interface.ts -> host/flows/simulation.ts',
-  'host/tiers/path/inline/runner.ts -> host/tiers/path/kernels/runner.ts',
-  'host/tiers/path/job_halves.ts -> host/tiers/path/kernels/runner.ts',
-  'host/tiers/path/programs/runner.ts -> host/tiers/path/kernels/runner.ts',
-  'host/tiers/path/programs/wave.ts -> host/tiers/path/kernels/runner.ts',
 ]
 
 const PRODUCT = ['transpiler', 'kernels', 'host', 'conformance', 'cli']

@@ -21,21 +21,6 @@ export interface TransactionExplanation {
   readonly exits: readonly string[]
 }
 
-/** The exits of a batch by transaction, kept only where somebody wants the explanation. @internal */
-export class ExplainLog {
-  readonly #exits = new Map<number, string[]>()
-
-  exit(i: number, text: string): void {
-    const list = this.#exits.get(i)
-    if (list === undefined) this.#exits.set(i, [text])
-    else list.push(text)
-  }
-
-  exits(i: number): readonly string[] {
-    return this.#exits.get(i) ?? []
-  }
-}
-
 /** Why a form took a transaction; one that is not named here takes what the tiers in front of it left. */
 const WHY: ReadonlyMap<ExecutionForm, string> = new Map([
   ['pathKernel', "the path's own kernel is compiled"],

@@ -2,7 +2,7 @@ import type { TransactionBatch } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import type { TransactionRules } from '../chain/rules.ts'
 import type { Executions } from './executions.ts'
-import type { ExplainLog } from './explain.ts'
+import type { ExplainLog } from './explain_log.ts'
 
 /** Which tier a transaction is meant for. */
 export const TIER_TRANSFER = 0

@@ -1,6 +1,7 @@
 import { codeSkeleton } from '../../transpiler/index.ts'
 import { CompileWait } from '../batch/compile_wait.ts'
-import { ExplainLog, explainSchedule } from '../batch/explain.ts'
+import { explainSchedule } from '../batch/explain.ts'
+import { ExplainLog } from '../batch/explain_log.ts'
 import { createSchedule, type Schedule, TIER_LANE, TIER_VM } from '../batch/open_batch.ts'
 import type { Policy } from '../batch/policy.ts'
 import { ExitReasons } from '../batch/reason.ts'

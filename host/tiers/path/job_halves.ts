@@ -2,7 +2,7 @@ import { WORKGROUP_SIZE } from '../../../transpiler/layout/environment.ts'
 import type { BlockEnvironment } from '../../chain/environment.ts'
 import { OutOfMemoryError } from '../../device/fault.ts'
 import type { LaneGroup, LaneSource } from './columns.ts'
-import type { LaneJob, StartedJobs } from './kernels/runner.ts'
+import type { LaneJob, StartedJobs } from './job.ts'
 
 /** What a job needs to be cut. */
 export type CutJob = Pick<LaneJob, 'transactions' | 'hints'>

@@ -1,5 +1,5 @@
 import type { ExitReason } from '../../batch/reason.ts'
-import type { LaneJob } from './kernels/runner.ts'
+import type { LaneJob } from './job.ts'
 import type { PathCandidate, PathKeyState } from './library.ts'
 
 /** Lanes of one key on their way: which of its candidates they try, and how often they missed. */

@@ -3,7 +3,7 @@ import { HINT_COLUMNS } from '../../../../transpiler/path_kernel.ts'
 import { type BlockEnvironment, environmentValues } from '../../../chain/environment.ts'
 import type { ResidentState } from '../../../state/tables/resident_tables.ts'
 import { gatherHints, gatherLanes, type LaneGroup, type LaneSource, slotPlaces, storePlaces } from '../columns.ts'
-import type { LaneJob } from '../kernels/runner.ts'
+import type { LaneJob } from '../job.ts'
 import { COLUMN_LIMBS, type PathPlan, WORD_COLUMNS } from '../plan.ts'
 import { type HostConstants, HostLanes, type Missing } from './machine.ts'
 

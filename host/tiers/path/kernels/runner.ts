@@ -22,19 +22,10 @@ import type { ResidentState } from '../../../state/tables/resident_tables.ts'
 import { gatherHints, gatherLanes, type LaneGroup, type LaneSource, slotPlaces, storePlaces } from '../columns.ts'
 import { jobsForDevice } from '../cost.ts'
 import { HostRunner } from '../inline/runner.ts'
+import type { LaneJob, StartedJobs } from '../job.ts'
 import { orEnd, subJob, WaveHalves } from '../job_halves.ts'
 import { COLUMN_BYTES, COLUMN_LIMBS, type PathPlan } from '../plan.ts'
 import { ProgramRunner } from '../programs/runner.ts'
-
-/** Lanes of one path to run. With `hints`, lane l's hints are at `words[at[l] ..]` (Stale). */
-export interface LaneJob {
-  readonly plan: PathPlan
-  /** One for each part of the path, in order; those of the hinted parts where there are hints. Absent: its program runs. */
-  readonly kernels: readonly Kernel[] | undefined
-  /** Ascending. */
-  readonly transactions: Int32Array
-  readonly hints?: { readonly words: Uint32Array; readonly at: Uint32Array }
-}
 
 type KernelJob = LaneJob & { readonly kernels: readonly Kernel[] }
 
@@ -387,12 +378,6 @@ export class LaneRunner {
     whole.set(keys, lanesOut.length)
     return whole
   }
-}
-
-/** Jobs that the device has. */
-export interface StartedJobs {
-  /** Awaits them; rejects with a fault of the device. To be called once. */
-  finish(): Promise<LaneGroup[]>
 }
 
 interface Submission {

@@ -9,7 +9,7 @@ import type { Kernel } from '../../../device/kernel.ts'
 import { mostWaveBytes } from '../../../device/limits.ts'
 import type { DeviceSession } from '../../../session/device_session.ts'
 import { type LaneGroup, type LaneSource, slotPlaces, storePlaces } from '../columns.ts'
-import type { StartedJobs } from '../kernels/runner.ts'
+import type { StartedJobs } from '../job.ts'
 import { COLUMN_BYTES, COLUMN_LIMBS, type PathPlan } from '../plan.ts'
 import { assembleWave, groupInputs, type ProgramJob, splitJobs, type Wave, type WaveGroup } from './wave.ts'
 

@@ -3,8 +3,8 @@ import { PROGRAM_HEADER_VECTORS, PROGRAM_SCRATCH_VECTORS } from '../../../../tra
 import { LIMBS_PER_WORD } from '../../../../transpiler/layout/word.ts'
 import { HINT_COLUMNS, type PathProgram } from '../../../../transpiler/path_kernel.ts'
 import { gatherHints, gatherLanes, type LaneSource } from '../columns.ts'
+import type { LaneJob } from '../job.ts'
 import { subJob } from '../job_halves.ts'
-import type { LaneJob } from '../kernels/runner.ts'
 import { COLUMN_LIMBS, type PathPlan, WORD_COLUMNS } from '../plan.ts'
 
 /** Lanes of one path to run by its program. */

@@ -1,0 +1,14 @@
+/** The exits of a batch by transaction, kept only where somebody wants the explanation. @internal */
+export class ExplainLog {
+  readonly #exits = new Map<number, string[]>()
+
+  exit(i: number, text: string): void {
+    const list = this.#exits.get(i)
+    if (list === undefined) this.#exits.set(i, [text])
+    else list.push(text)
+  }
+
+  exits(i: number): readonly string[] {
+    return this.#exits.get(i) ?? []
+  }
+}
