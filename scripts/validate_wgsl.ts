@@ -6,8 +6,8 @@ import { KERNELS, PRELUDE } from '../kernels/linked.generated.ts'
 import { literalMessages, tellingNumbers } from './wgsl_literals.ts'
 
 /**
- * Checks the WGSL of kernels/ without a GPU: names by the rules of docs, no number of a layout written as digits (nor in
- * the texts of transpiler/emit), then every linked kernel on Dawn's null backend, which compiles nothing but parses,
+ * Checks the WGSL of kernels/ without a GPU: names by the rules of docs, no number of a layout written as digits (nor
+ * in the texts of transpiler/emit), then every linked kernel on Dawn's null backend, which compiles nothing but parses,
  * types and validates as on a real device, pipeline included. Prints `file:line: message`; a position in linked text is
  * traced back to the line of the module that it came from.
  */

@@ -61,7 +61,7 @@ fn state_slot_value(slot: u32) -> U256 {
   return u256_select(U256(state_slot_values[row], state_slot_values[row + 1u]), U256_ZERO, missing);
 }
 
-/// Id of the account at an address (upper 96 bits zero), or MISSING. The same walk as state_slot.
+/// Id of the account at an address (upper 96 bits zero), or MISSING. The same probes as state_slot.
 fn state_account(address: U256) -> u32 {
   let mask = lane_environment.account_mask;
   let hash = state_account_hash(address);

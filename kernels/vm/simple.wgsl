@@ -21,7 +21,7 @@ fn vm_near(word: U256, more: u32) -> u32 {
   return select(0x7fffffc0u, word.lo.x + more, vm_bytes(word) < 0x7fff0000u);
 }
 
-/// The first instruction that needs more: its operands a and b, gas in front of it, and whether its own gas was there.
+/// The first instruction that needs more: its operands a and b, gas before it, and whether its own gas was there.
 /// `ends`: the lane has run its steps or left, and there is none.
 struct VmNext {
   instruction: vec4<u32>,

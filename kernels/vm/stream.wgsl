@@ -63,7 +63,7 @@ fn vm_move(source: VmSource, base: u32, to: u32, length: u32, backward: bool) ->
   var word = U256(vec4<u32>(0u), vec4<u32>(0u));
   let first = to >> 4u;
   let count = select(((to + length - 1u) >> 4u) + 1u - first, 0u, length == 0u);
-  // Byte of the source that comes to byte 0 of the first vector; in front of the source the bytes have no meaning.
+  // Byte of the source that comes to byte 0 of the first vector; before the source the bytes have no meaning.
   let start = i32(source.position + 16u * first - to);
   let turns = select(count + 1u, 0u, count == 0u);
   var before = vec4<u32>(0u);

@@ -12,7 +12,9 @@ const KEYS = [1, 2, 3, 4].map((n) => hexToBytes(`0x${n.toString(16).padStart(64,
 const PEOPLE = KEYS.map((key) => createAddressFromPrivateKey(key))
 const TARGET = `0x${'5a'.repeat(20)}` as const
 const COINBASE = '0x00000000000000000000000000000000000000c0'
-/** Reads slot 1 where it is paid; else destroys itself, sets slot 3 for a byte of calldata, and reverts for more bytes. */
+/**
+ * Reads slot 1 where it is paid; else destroys itself, sets slot 3 for a byte of calldata, and reverts for more bytes.
+ */
 const CODE = assemble(`CALLVALUE PUSH @paid JUMPI CALLDATASIZE PUSH @told JUMPI CALLER SELFDESTRUCT
   told: PUSH 1 CALLDATASIZE GT PUSH @revert JUMPI PUSH 5 PUSH 3 SSTORE STOP
   paid: PUSH 1 SLOAD STOP
