@@ -56,7 +56,7 @@ import package::vm::stream::vm_move;
 /// transpiler/layout/lane_vm.ts.
 ///
 /// An inner loop (vm/simple.wgsl) runs instructions that touch only the stack and memory already allocated, block after
-/// block, and ends with the operands of the first that needs more. That one takes a turn: it runs through phases that
+/// block, and ends with the operands of the first that needs more. That one ends the turn: it runs through phases that
 /// all other opcodes share, so each costly thing has one site and lanes that need it meet there. A phase that lacks
 /// something from the host leaves the lane at the same instruction, with gas and memory as they were.
 
