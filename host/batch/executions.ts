@@ -18,7 +18,7 @@ export interface Place {
   to: number
   coinbase: number
   /** What transactions looked at is asked for: an execution that does not know all of it does not stand. */
-  readonly isRecorded: boolean
+  isRecorded: boolean
   /** Brings the fees that the coinbase has earned so far into its balance: for who looks at it, or has it pay. */
   settleFees(): void
 }

@@ -2,7 +2,7 @@ import { ACCOUNT_FLAG_EXISTS } from '../../transpiler/layout/tables.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
 import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
-import type { Executions, Place } from '../batch/executions.ts'
+import type { Place } from '../batch/executions.ts'
 import {
   OUTCOME_EXECUTED,
   OUTCOME_NONE,
@@ -58,6 +58,7 @@ export class Sweep {
   #blobGasUsed = 0
   readonly #fees = new FeeSum()
   readonly #blockGas: BlockGas
+  readonly #place: Place
   readonly #refundQuotient: number
   readonly #touchMakes: boolean
 
@@ -68,6 +69,14 @@ export class Sweep {
     this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
     this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
     this.#blockGas = new BlockGas(schedule.env.gasLimit)
+    this.#place = {
+      transaction: 0,
+      from: 0,
+      to: 0,
+      coinbase: 0,
+      isRecorded: false,
+      settleFees: () => this.#settleFees(),
+    }
     this.#touchMakes = !isAtLeast(fork, 'spuriousDragon')
   }
 
@@ -88,75 +97,42 @@ export class Sweep {
   /** Finishes transactions from `first` on; returns the first that it cannot finish, or `end`. */
   advance(first: number, end: number): number {
     const schedule = this.#schedule
-    const accounts = this.#accounts
-    const { batch, rules, tier, outcome, status, gasUsed, rejections, executions, executionOf, laneOf } = schedule
-    const { rows, hosts } = accounts
-    const { nonce, value } = batch
-    const { gasLimit, cost, price, priority, intrinsic, floor, rejection, blobGas } = rules
-    const hasBlobs = blobGas.length !== 0
+    const { hosts } = this.#accounts
+    const { tier, outcome, status, gasUsed, fromIds, toIds, toCodes } = schedule
+    const { priority, intrinsic, floor } = schedule.rules
     const moved = this.#renewed !== undefined
-    const delegations = this.#delegations
     const fees = this.#fees
-    const coinbase = this.current(schedule.coinbaseId)
-    const place: Place = {
-      transaction: 0,
-      from: 0,
-      to: 0,
-      coinbase,
-      isRecorded: this.recorder !== undefined,
-      settleFees: () => this.#settleFees(),
-    }
     const block = this.#blockGas
+    const place = this.#place
+    const coinbase = this.current(schedule.coinbaseId)
+    place.coinbase = coinbase
+    place.isRecorded = this.recorder !== undefined
     let i = first
     for (; i < end; i++) {
       if (outcome[i] !== OUTCOME_NONE) continue
-      const from = moved ? this.current(schedule.fromIds[i]!) : schedule.fromIds[i]!
-      const sender = from * ROW_LIMBS
-      const account = from * HOST_LIMBS
-      const at = i * LIMBS_PER_WORD
+      const from = moved ? this.current(fromIds[i]!) : fromIds[i]!
       if (from === coinbase) this.#settleFees()
-
-      let refusal = 0
-      if (batch.type[i] === TYPE_DEPOSIT) {
-        const { deposit } = batch.extras.get(i)!
-        if (!deposit!.isSystem && block.used + gasLimit[i]! > block.sure && !this.#fits(i))
-          refusal = REJECTION.gasLimitReached
-      } else if (hasBlobs && this.#blobGasUsed + blobGas[i]! > rules.maxBlobGas) refusal = REJECTION.blobGasReached
-      else if (hosts[account] !== nonce[2 * i] || hosts[account + 1] !== nonce[2 * i + 1])
-        refusal = nonceRefusal(hosts, account, nonce, 2 * i)
-      else if (
-        hosts[account + HOST_CODE] !== 0 &&
-        (delegations === undefined || !delegations.codes[hosts[account + HOST_CODE]!]!.delegation)
-      )
-        refusal = REJECTION.senderNotEoa
-      else if (wordCompare(rows, sender + ROW_BALANCE, cost, at) < 0) refusal = REJECTION.insufficientFunds
-      else if (block.used + gasLimit[i]! > block.sure && !this.#fits(i)) refusal = REJECTION.gasLimitReached
-      const fixed = rejection[i]!
-      if (refusal !== 0 || fixed !== 0) {
-        rejections[i] = refusal === 0 || (fixed !== 0 && fixed < refusal) ? fixed : refusal
-        outcome[i] = OUTCOME_REJECTED
-        status[i] = STATUS_NONE
+      const refusal = this.#refusalOf(i, from)
+      if (refusal !== 0) {
+        this.reject(i, refusal)
         continue
       }
       const isTransfer = tier[i] === TIER_TRANSFER
       if (!isTransfer && status[i] === STATUS_NONE) break
-
-      const to = moved ? this.current(schedule.toIds[i]!) : schedule.toIds[i]!
-      if (this.codeChanged && hosts[to * HOST_LIMBS + HOST_CODE] !== schedule.toCodes[i]) {
+      const to = moved ? this.current(toIds[i]!) : toIds[i]!
+      if (this.codeChanged && hosts[to * HOST_LIMBS + HOST_CODE] !== toCodes[i]) {
         schedule.reasons[i] = this.#otherCode
         break
       }
       let gas = intrinsic[i]!
+      place.transaction = i
+      place.from = from
+      place.to = to
       if (isTransfer) {
         this.recorder?.open(from, to, coinbase)
         status[i] = STATUS_SUCCESS
       } else {
-        place.transaction = i
-        place.from = from
-        place.to = to
-        const execution = executions[executionOf[i]!]!
-        const lane = laneOf[i]!
-        const broken = execution.broken(lane, place) || this.#enter(execution, lane, place)
+        const broken = this.#enter(i, place)
         if (broken !== 0) {
           schedule.reasons[i] = broken
           break
@@ -165,27 +141,12 @@ export class Sweep {
         const refund = schedule.refund[i]!
         if (refund !== 0) gas -= Math.min(refund, Math.floor(gas / this.#refundQuotient))
       }
-      outcome[i] = OUTCOME_EXECUTED
       if (gas < floor[i]!) gas = floor[i]!
+      outcome[i] = OUTCOME_EXECUTED
       gasUsed[i] = gas
       block.used += gas
-
-      if (hosts[account + HOST_MARKS] === 0) accounts.write(from)
-      debit(rows, sender + ROW_BALANCE, price, at, gas, isTransfer ? value : nothing, isTransfer ? at : 0)
-      if (hasBlobs) this.#payBlobs(i, sender + ROW_BALANCE)
-      const nextNonce = hosts[account]! + 1
-      hosts[account] = nextNonce
-      if (nextNonce > 0xffff_ffff) hosts[account + 1] = hosts[account + 1]! + 1
-      rows[sender + ROW_FLAGS] = rows[sender + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
-      if (isTransfer) {
-        if (!wordIsZero(value, at)) {
-          const target = to * ROW_LIMBS
-          if (hosts[to * HOST_LIMBS + HOST_MARKS] === 0) accounts.write(to)
-          credit(rows, target + ROW_BALANCE, value, at)
-          rows[target + ROW_FLAGS] = rows[target + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
-        } else if (hosts[to * HOST_LIMBS + HOST_CODE] === 0) this.#touch(to)
-      }
-      fees.add(priority, at, gas)
+      this.#pay(place, gas, isTransfer)
+      fees.add(priority, i * LIMBS_PER_WORD, gas)
       if (fees.isZero) this.#touch(coinbase)
       if (this.recorder !== undefined) {
         this.#settleFees()
@@ -194,6 +155,59 @@ export class Sweep {
     }
     this.#settleFees()
     return i
+  }
+
+  /** Why transaction i may not be included at this place (REJECTION); 0 where it may. */
+  #refusalOf(i: number, from: number): Rejection | 0 {
+    const { batch, rules } = this.#schedule
+    const { rows, hosts } = this.#accounts
+    const { nonce } = batch
+    const { gasLimit, cost, rejection, blobGas } = rules
+    const delegations = this.#delegations
+    const block = this.#blockGas
+    const account = from * HOST_LIMBS
+    const code = hosts[account + HOST_CODE]!
+    let refusal: Rejection | 0 = 0
+    if (batch.type[i] === TYPE_DEPOSIT) {
+      const { deposit } = batch.extras.get(i)!
+      if (!deposit!.isSystem && block.used + gasLimit[i]! > block.sure && !this.#fits(i))
+        refusal = REJECTION.gasLimitReached
+    } else if (blobGas.length !== 0 && this.#blobGasUsed + blobGas[i]! > rules.maxBlobGas)
+      refusal = REJECTION.blobGasReached
+    else if (hosts[account] !== nonce[2 * i] || hosts[account + 1] !== nonce[2 * i + 1])
+      refusal = nonceRefusal(hosts, account, nonce, 2 * i)
+    else if (code !== 0 && (delegations === undefined || !delegations.codes[code]!.delegation))
+      refusal = REJECTION.senderNotEoa
+    else if (wordCompare(rows, from * ROW_LIMBS + ROW_BALANCE, cost, i * LIMBS_PER_WORD) < 0)
+      refusal = REJECTION.insufficientFunds
+    else if (block.used + gasLimit[i]! > block.sure && !this.#fits(i)) refusal = REJECTION.gasLimitReached
+    const fixed = rejection[i] as Rejection | 0
+    return refusal === 0 || (fixed !== 0 && fixed < refusal) ? fixed : refusal
+  }
+
+  /** The sender pays its gas, and its nonce goes up; a plain transfer moves its value, which an execution has done itself. */
+  #pay({ transaction: i, from, to }: Place, gas: number, isTransfer: boolean): void {
+    const accounts = this.#accounts
+    const { rows, hosts } = accounts
+    const { value } = this.#schedule.batch
+    const { price, blobGas } = this.#schedule.rules
+    const account = from * HOST_LIMBS
+    const sender = from * ROW_LIMBS
+    const at = i * LIMBS_PER_WORD
+    if (hosts[account + HOST_MARKS] === 0) accounts.write(from)
+    debit(rows, sender + ROW_BALANCE, price, at, gas, isTransfer ? value : nothing, isTransfer ? at : 0)
+    if (blobGas.length !== 0) this.#payBlobs(i, sender + ROW_BALANCE)
+    const nextNonce = hosts[account]! + 1
+    hosts[account] = nextNonce
+    if (nextNonce > 0xffff_ffff) hosts[account + 1] = hosts[account + 1]! + 1
+    rows[sender + ROW_FLAGS] = rows[sender + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
+    if (!isTransfer) return
+    if (!wordIsZero(value, at)) {
+      const target = to * ROW_LIMBS
+      if (hosts[to * HOST_LIMBS + HOST_MARKS] === 0) accounts.write(to)
+      credit(rows, target + ROW_BALANCE, value, at)
+      rows[target + ROW_FLAGS] = rows[target + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
+    } else if (hosts[to * HOST_LIMBS + HOST_CODE] === 0) this.#touch(to)
   }
 
   /** Whether transaction i fits into the block where doubles do not say so. */
@@ -254,21 +268,28 @@ export class Sweep {
     accounts.setExists(id, false)
   }
 
-  /** Enters what an execution changed, and has what it touched noted with the values in front of it. */
-  #enter(execution: Executions, lane: number, place: Place): number {
+  /**
+   * Enters what the execution of transaction i changed, and has what it touched noted with the values in front of it. The
+   * code of the reason why it does not stand; 0 where it does.
+   */
+  #enter(i: number, place: Place): number {
+    const { executions, executionOf, laneOf } = this.#schedule
+    const execution = executions[executionOf[i]!]!
+    const lane = laneOf[i]!
+    const broken = execution.broken(lane, place)
     const { recorder } = this
-    if (recorder === undefined) return execution.enter(lane, place)
+    if (broken !== 0 || recorder === undefined) return broken || execution.enter(lane, place)
     recorder.open(place.from, place.to, place.coinbase)
     execution.touched(lane, recorder)
-    const broken = execution.enter(lane, place)
-    if (broken !== 0) recorder.take()
-    return broken
+    const unpaid = execution.enter(lane, place)
+    if (unpaid !== 0) recorder.take()
+    return unpaid
   }
 }
 
 const nothing = new Uint32Array(LIMBS_PER_WORD)
 
-const nonceRefusal = (have: Uint32Array, hi: number, given: Uint32Array, gi: number): number => {
+const nonceRefusal = (have: Uint32Array, hi: number, given: Uint32Array, gi: number): Rejection => {
   const high = given[gi + 1]! - have[hi + 1]!
   return (high !== 0 ? high : given[gi]! - have[hi]!) < 0 ? REJECTION.nonceTooLow : REJECTION.nonceTooHigh
 }
