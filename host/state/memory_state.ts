@@ -16,6 +16,7 @@ import {
   wordToHex,
 } from '../primitives/word.ts'
 import { type AllocatedAccount, type Allocation, checkAccount, type DumpedAccount } from './allocation.ts'
+import { doubled, insertAccount, insertSlot, sameAddress } from './memory_index.ts'
 import type { AccountColumns, State, StateWrites } from './state.ts'
 
 export type { AllocatedAccount, Allocation }
@@ -422,34 +423,6 @@ export class MemoryState implements State {
       insertSlot(this.#slotIndex, slotHash(owner, this.#slotRows, SLOT_LIMBS * id), id, owner)
     }
   }
-}
-
-const insertAccount = (index: Uint32Array, hash: number, id: number): void => {
-  const mask = index.length - 1
-  let bucket = hash & mask
-  while (index[bucket] !== 0) bucket = (bucket + 1) & mask
-  index[bucket] = id + 1
-}
-
-const insertSlot = (index: Uint32Array, hash: number, id: number, owner: number): void => {
-  const mask = index.length - 2
-  let bucket = (2 * hash) & mask
-  while (index[bucket] !== 0) bucket = (bucket + 2) & mask
-  index[bucket] = id + 1
-  index[bucket + 1] = owner
-}
-
-const sameAddress = (a: Uint32Array, ai: number, b: Uint32Array, bi: number): boolean =>
-  a[ai] === b[bi] &&
-  a[ai + 1] === b[bi + 1] &&
-  a[ai + 2] === b[bi + 2] &&
-  a[ai + 3] === b[bi + 3] &&
-  a[ai + 4] === b[bi + 4]
-
-const doubled = (from: Uint32Array): Uint32Array<ArrayBuffer> => {
-  const to = new Uint32Array(2 * from.length)
-  to.set(from)
-  return to
 }
 
 const byKey = (a: readonly [string, unknown], b: readonly [string, unknown]): number => (a[0] < b[0] ? -1 : 1)
