@@ -1,7 +1,7 @@
 import { MODES, VM_MODES } from '../layout/instruction.ts'
 import { VM_INVERT, VM_OPCODES } from '../layout/lane_vm.ts'
-import { bytesToWord } from '../skeleton.ts'
 import type { CodeBlock } from './blocks.ts'
+import { type Immediates, immediateAt } from './immediates.ts'
 import { cheaper, isLikely, KnownResults, unchanged, withOneConstant } from './known.ts'
 import { MAX_STACK_WORDS } from './lifted_code.ts'
 import type { LikelyBlocks } from './likely.ts'
@@ -13,20 +13,14 @@ import {
   constantOf,
   isConstant,
   makeValue,
-  NOWHERE,
   type Operation,
   type Value,
 } from './values.ts'
 
-export interface DraftSource {
-  readonly code: Uint8Array
+export interface DraftSource extends Immediates {
   readonly rules: readonly Rule[]
   readonly list: readonly CodeBlock[]
   readonly jumps: Uint16Array
-  /** By offset of a lifted immediate: its index. */
-  readonly instances: ReadonlyMap<number, number>
-  /** By offset: immediates that were read. */
-  readonly immediates: Map<number, Value>
 }
 
 const ALL_ONES = (1n << 256n) - 1n
@@ -217,7 +211,7 @@ class BlockWriter {
     const { stack } = this
     switch (rule.kind) {
       case 'push':
-        this.push(this.immediate(pc + 1, rule.immediateBytes))
+        this.push(immediateAt(this.source, pc + 1, rule.immediateBytes))
         return undefined
       case 'dup':
         this.push(stack[stack.length - rule.pops]!)
@@ -274,32 +268,6 @@ class BlockWriter {
         return this.ending({ opcode: VM_OPCODES.refuse, immediate: rule.code, pc })
       }
     }
-  }
-
-  private immediate(offset: number, length: number): Value {
-    const { immediates } = this.source
-    let value = immediates.get(offset)
-    if (value === undefined) {
-      value = this.readImmediate(offset, length)
-      immediates.set(offset, value)
-    }
-    return value
-  }
-
-  private readImmediate(offset: number, length: number): Value {
-    const instance = this.source.instances.get(offset)
-    if (instance !== undefined) return makeValue('instance', instance, 0n, NOWHERE)
-    const { code } = this.source
-    const end = offset + length
-    if (length <= 6 && end <= code.length) {
-      let value = 0
-      for (let at = offset; at < end; at++) value = value * 256 + code[at]!
-      return constantOf(BigInt(value))
-    }
-    if (end <= code.length) return constantOf(bytesToWord(code.subarray(offset, end)))
-    const padded = new Uint8Array(length)
-    padded.set(code.subarray(offset))
-    return constantOf(bytesToWord(padded))
   }
 
   /** Adds an operation; its result, where it has one, is pushed. */
