@@ -31,10 +31,10 @@ export const CPU_TRANSACTION_US = 400
 export const CPU_STEP_US = 1.2
 
 /**
- * Of software devices, which share the host's cores, measured on two of them with lavapipe. A wave contains its share of
- * a second one for what it missed; workgroups run one after another, and bytes are in the price of a lane. Of the lane
- * VM as CPU time, least of 15 waves: 1.1 ms for one ERC-20 transfer (111 instructions) and 1.8 ms for one swap (1,865);
- * 20 us and 235 us each for many of them.
+ * Of software devices, which share the host's cores, measured on two of them with lavapipe. A wave contains its share
+ * of a second one for what it missed; workgroups run one after another, and bytes are in the price of a lane. Of the
+ * lane VM as CPU time, least of 15 waves: 1.1 ms for one ERC-20 transfer (111 instructions) and 1.8 ms for one swap
+ * (1,865); 20 us and 235 us each for many of them.
  */
 export const SOFTWARE_COSTS: DeviceCosts = {
   waveUs: 1_500,

@@ -1,6 +1,6 @@
 /**
- * The machine before one opcode. depth: 1 in the transaction's own frame; stack: the top comes last; memSize in bytes; refund:
- * the transaction's counter so far.
+ * The machine before one opcode. depth: 1 in the transaction's own frame; stack: the top comes last; memSize in bytes;
+ * refund: the transaction's counter so far.
  */
 export interface EvmStep {
   readonly pc: number

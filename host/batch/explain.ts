@@ -21,7 +21,7 @@ export interface TransactionExplanation {
   readonly exits: readonly string[]
 }
 
-/** Why a form took a transaction; one that is not named here takes what the tiers in front of it left. */
+/** Why a form took a transaction; one that is not named here takes what the tiers before it left. */
 const WHY: ReadonlyMap<ExecutionForm, string> = new Map([
   ['pathKernel', "the path's own kernel is compiled"],
   ['pathProgram', 'a path was recorded for its key'],

@@ -1,4 +1,4 @@
-/** The exits of a batch by transaction, kept only where somebody wants the explanation. @internal */
+/** The exits of a batch by transaction, kept only where the explanation is asked for. @internal */
 export class ExplainLog {
   readonly #exits = new Map<number, string[]>()
 

@@ -14,7 +14,10 @@ const MAX_KINDS = 4096
 /** Items kept per kind; the first ones are the ones that all calls of the kind share. */
 const MAX_ITEMS = 256
 
-/** What transactions of the CPU tier are likely to read: what others with the same (to, selector) did, and what they name. */
+/**
+ * What transactions of the CPU tier are likely to read: what others with the same (to, selector) did, and what they
+ * name.
+ */
 export class Footprints {
   readonly #kinds = new Map<string, Footprint>()
 

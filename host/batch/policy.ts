@@ -2,8 +2,8 @@ import type { Fork } from '../../transpiler/spec/forks.ts'
 import type { DeviceCosts } from './cost.ts'
 
 /**
- * What waits for compilations. `background`: nothing; what has no kernel yet runs elsewhere meanwhile. `wait`: the batch,
- * as soon as a compilation pays against the CPU tier. `never`: nothing compiles, and nothing runs on the device.
+ * What waits for compilations. `background`: nothing; what has no kernel yet runs elsewhere meanwhile. `wait`: the
+ * batch, as soon as a compilation pays against the CPU tier. `never`: nothing compiles, and nothing runs on the device.
  *
  * Example: {@link ExecutorOptions}.
  */

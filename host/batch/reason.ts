@@ -1,9 +1,9 @@
 import type { DeviceFaultReason } from '../device/fault.ts'
 
 /**
- * Why a transaction was executed by the CPU tier: a closed set. `guard failed` and `not transpiled` carry what failed in
- * words; the number of different words is bounded by the paths of the executor. `refused` carries why a lane of the lane VM left, an opcode mostly, `vm quota`
- * the region of it that was full.
+ * Why a transaction was executed by the CPU tier: a closed set. `guard failed` and `not transpiled` carry what failed
+ * in words; the number of different words is bounded by the paths of the executor. `refused` carries why a lane of the
+ * lane VM left, an opcode mostly, `vm quota` the region of it that was full.
  */
 export type ExitReason =
   | 'create'
@@ -33,7 +33,7 @@ export type ExitReason =
   | `vm quota: ${string}`
   | `not transpiled: ${string}`
 
-/** Small numbers for reasons, so that a batch keeps one per transaction. 0 = none. */
+/** Small numbers for reasons, so a batch keeps one per transaction. 0 = none. */
 export class ExitReasons {
   readonly #reasons: (ExitReason | '')[] = ['']
   readonly #codes = new Map<ExitReason, number>()

@@ -16,8 +16,8 @@ const NO_CODE = new Uint8Array(0)
 export type CodeSource = (codeHash: string) => Uint8Array | Promise<Uint8Array>
 
 /**
- * The block access list (EIP-7928) of what each step of a block did, in canonical order. steps[0] stands in front of the
- * transactions, steps[n + 1] behind them.
+ * The block access list (EIP-7928) of what each step of a block did, in canonical order. steps[0] stands before the
+ * transactions, steps[n + 1] after them.
  *
  * An account that a step destroyed is named with its balance alone; its slots were read.
  */

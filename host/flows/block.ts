@@ -40,7 +40,8 @@ import { firstDifference } from './state_difference.ts'
  * const state = MemoryState.from({ '0x00000000000000000000000000000000000a11ce': { balance: 10n ** 18n } })
  * const parent = genesisHeader('shanghai', { stateRoot: stateRootOf(state.dump()) })
  * const producer = createExecutor({ fork: 'shanghai', chainId: 1n, state: state.clone() })
- * const attributes = { timestamp: 12n, coinbase: '0x0000000000000000000000000000000000000b0b', prevRandao: `0x${'0'.repeat(64)}` }
+ * const coinbase = '0x0000000000000000000000000000000000000b0b'
+ * const attributes = { timestamp: 12n, coinbase, prevRandao: `0x${'0'.repeat(64)}` }
  * const parentState = createStateTrie(state.dump())
  * const block: BlockInput = (await producer.build({ parent, attributes, pool: [], parentState })).block
  * const validator = createExecutor({ fork: 'shanghai', chainId: 1n, state })
@@ -79,11 +80,11 @@ export interface BlockOptions {
   /** Without it the rules between a block and its parent are not checked. */
   readonly parent?: BlockHeader
   /**
-   * The trie of the state that the executor's State holds; it follows the block. Without it the state root is not checked. Where
-   * `parent` is given, too, the trie's root must be the parent's state root.
+   * The trie of the state that the executor's State holds; it follows the block. Without it the state root is not
+   * checked. Where `parent` is given, too, the trie's root must be the parent's state root.
    */
   readonly parentState?: StateTrie
-  /** What the state should be behind the block: a state root that differs is then told with the first account. */
+  /** What the state should be after the block: a state root that differs is then told with the first account. */
   readonly expectedState?: Readonly<Record<string, DumpedAccount>>
   /** Where the chain's blob schedule (EIP-7892) is not what the fork brought. */
   readonly blobSchedule?: BlobSchedule
@@ -276,7 +277,7 @@ interface CheckParts extends BlockChain {
   readonly env: BlockEnvironment
 }
 
-/** The work around the transactions, and behind it the comparison with the header: first what is nearest to a cause. */
+/** The work around the transactions, and after it the comparison with the header: first what is nearest to a cause. */
 class BlockCheck implements BlockSteps {
   readonly invalid = 'throw'
   readonly work: BlockWork
@@ -296,7 +297,7 @@ class BlockCheck implements BlockSteps {
     this.blobGasUsed = blobGasOf(batch, () => true)
   }
 
-  /** EIP-658: before Byzantium receipts hold the state root behind their transaction. */
+  /** EIP-658: before Byzantium receipts hold the state root after their transaction. */
   get needsPostStates(): boolean {
     return !isAtLeast(this.#fork, 'byzantium') && this.#options.parentState !== undefined
   }

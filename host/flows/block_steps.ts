@@ -19,9 +19,9 @@ export interface BlockSteps {
   readonly invalid: 'skip' | 'throw'
   /** A list that came with the block: loaded ahead, and believed as far as that can do no harm. */
   readonly accessList?: BlockAccessList | undefined
-  /** In front of the first transaction. */
+  /** Before the first transaction. */
   before(ground: BlockGround): Promise<void>
-  /** Behind the last. */
+  /** After the last. */
   after(ground: BlockGround, receipts: Receipts): Promise<void>
   /** The last word before the commit. */
   check(ground: BlockGround, receipts: Receipts, writes: StateWrites): Promise<void>

@@ -25,7 +25,7 @@ export interface BlockYield {
   /** From Prague on. */
   readonly requests?: Requests
   readonly requestsHash?: string
-  /** Where changes were asked for: what the steps in front of the transactions did, and those behind them. */
+  /** Where changes were asked for: what the steps before the transactions did, and those after them. */
   readonly before?: TransactionChanges
   readonly after?: TransactionChanges
 }
@@ -48,8 +48,9 @@ const rewardAt = (fork: Fork): bigint => {
 }
 
 /**
- * What a block does to the state around its transactions, in this order: system calls in front (EIP-4788, EIP-2935); behind
- * them withdrawals (EIP-4895), block rewards before Paris, and the system calls that collect requests (EIP-7002, EIP-7251).
+ * What a block does to the state around its transactions, in this order: system calls in front (EIP-4788, EIP-2935);
+ * after them withdrawals (EIP-4895), block rewards before Paris, and the system calls that collect requests (EIP-7002,
+ * EIP-7251).
  *
  * @internal
  */
@@ -97,7 +98,10 @@ export class BlockWork {
   }
 }
 
-/** Deposit requests of a block in the order of their logs (EIP-6110). Logs are decoded only where the bloom may hold some. */
+/**
+ * Deposit requests of a block in the order of their logs (EIP-6110). Logs are decoded only where the bloom may hold
+ * some.
+ */
 const depositRequests = (receipts: Receipts, contract: string | undefined): Uint8Array => {
   if (contract === undefined || !bloomHolds(receipts.blockBloom(), contract)) return new Uint8Array(0)
   const deposits: Uint8Array[] = []

@@ -70,10 +70,11 @@ export interface BlockAttributes {
  * @example
  * import { type BuildRequest, createExecutor, createStateTrie, genesisHeader, MemoryState, stateRootOf } from 'wgevm'
  *
+ * const coinbase = '0x0000000000000000000000000000000000000b0b'
  * const state = MemoryState.from({ '0x00000000000000000000000000000000000a11ce': { balance: 10n ** 18n } })
  * const request: BuildRequest = {
  *   parent: genesisHeader('paris', { stateRoot: stateRootOf(state.dump()) }),
- *   attributes: { timestamp: 12n, coinbase: '0x0000000000000000000000000000000000000b0b', prevRandao: `0x${'0'.repeat(64)}` },
+ *   attributes: { timestamp: 12n, coinbase, prevRandao: `0x${'0'.repeat(64)}` },
  *   pool: [Uint8Array.of(0xff)],
  *   parentState: createStateTrie(state.dump()),
  * }
@@ -85,11 +86,16 @@ export interface BlockAttributes {
 export interface BuildRequest {
   readonly parent: BlockHeader
   readonly attributes: BlockAttributes
-  /** Signed transactions as they come over the wire, in the order of their arrival. What cannot be read is `dropped`. */
+  /**
+   * Signed transactions as they come over the wire, in the order of their arrival. What cannot be read is `dropped`.
+   */
   readonly pool: readonly Uint8Array[]
   /** The same decoded, with their senders, where the caller has them so. */
   readonly decoded?: TransactionBatch | readonly TransactionObject[]
-  /** The trie of the state that the executor's State holds, which is the parent's: its root is checked. It follows the block. */
+  /**
+   * The trie of the state that the executor's State holds, which is the parent's: its root is checked. It follows the
+   * block.
+   */
   readonly parentState: StateTrie
   readonly blobSchedule?: BlobSchedule
   /** Asks for the block access list (EIP-7928). */
@@ -121,7 +127,7 @@ export interface BuiltBlock {
   readonly hash: string
   /** Pool positions of the block's transactions, in their order. */
   readonly order: readonly number[]
-  /** Never valid behind this block: the pool may forget them. */
+  /** Never valid after this block: the pool may forget them. */
   readonly dropped: readonly PoolRejection[]
   /** Not valid here, but maybe in a later block. */
   readonly left: readonly PoolRejection[]
@@ -273,12 +279,17 @@ const towards = (wanted: bigint, { least, most }: { readonly least: bigint; read
   return wanted
 }
 
-/** Refunds take at most half of what was used (before EIP-3529), so that each transaction uses half its intrinsic gas or more. */
+/**
+ * Refunds take at most half of what was used (before EIP-3529), so each transaction uses half its intrinsic gas or
+ * more.
+ */
 const LEAST_SHARE = 0.5
 /** Room for the header, withdrawals and list heads in a block of the greatest size. */
 const RESERVED_BYTES = 64 * 1024
 
-/** The beginning of the order that could fit into the block: what is behind it would only be executed to be rejected. */
+/**
+ * The beginning of the order that could fit into the block: what is behind it would only be executed to be rejected.
+ */
 const fitting = (
   order: Uint32Array,
   pool: readonly Uint8Array[],

@@ -33,8 +33,8 @@ export interface CallTerms {
 }
 
 /**
- * The calls of an executor: one at a time, in the order in which they came. A call that waits ends as soon as its signal is
- * aborted or the executor is closed; one that runs ends at its next `check`.
+ * The calls of an executor: one at a time, in the order in which they came. A call that waits ends as soon as its
+ * signal is aborted or the executor is closed; one that runs ends at its next `check`.
  */
 export class CallQueue {
   #last: Promise<void> | undefined
@@ -68,7 +68,7 @@ export class CallQueue {
         await untilStopped(before, [closing, ...(signal === undefined ? [] : [signal])])
         stop.check()
       } catch (thrown) {
-        // Those behind it still wait for those before it.
+        // Those after it still wait for those before it.
         void before.then(end)
         throw thrown
       }

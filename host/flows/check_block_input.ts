@@ -63,7 +63,10 @@ const HEADER = Object.fromEntries(Object.keys(headerFields).map((name) => [name,
 
 const TEXT = new Set(['extraData'])
 
-/** Types, names and ranges of what `executeBlock` takes. Whether the block may stand is another question. Throws InputError. */
+/**
+ * Types, names and ranges of what `executeBlock` takes. Whether the block may stand is another question. Throws
+ * InputError.
+ */
 export const checkBlockInput = (block: BlockInput, options: BlockOptions): void => {
   checkNames(checkObject(block, 'block'), BLOCK, 'field of block')
   checkHeader(block.header, 'header')
@@ -102,7 +105,9 @@ export const checkBuildRequest = (request: BuildRequest): void => {
   checkWithdrawals(attributes.withdrawals, 'attributes.withdrawals')
 }
 
-/** A block's state root comes from its parent's: a trie that stands elsewhere would give a root that nobody else finds. */
+/**
+ * A block's state root comes from its parent's: a trie that stands elsewhere would give a root that no other client finds.
+ */
 export const checkTrie = ({ root }: StateTrie, parent: BlockHeader): void => {
   if (root === parent.stateRoot) return
   throw new InputError(

@@ -96,7 +96,9 @@ const checkDevice = (device: ExecutorOptions['device']): void => {
 
 const REQUEST: Names<ExecuteRequest> = { env: true, transactions: true, explain: true, changes: true, signal: true }
 
-/** What `execute` takes, its transactions in columns. Throws InputError; TransactionInputError for one of the objects. */
+/**
+ * What `execute` takes, its transactions in columns. Throws InputError; TransactionInputError for one of the objects.
+ */
 export const readRequest = (request: ExecuteRequest): TransactionBatch => {
   checkNames(checkObject(request, 'request'), REQUEST, 'field of the request')
   checkEnvironment(request.env)

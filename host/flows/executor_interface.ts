@@ -40,26 +40,28 @@ export interface ExecutorOptions {
   readonly chainId: bigint
   readonly state: State
   /**
-   * The contract whose logs are deposit requests of a block (EIP-6110), 0x-hex. Default: that of mainnet, Sepolia, Holesky or Hoodi by
-   * the chain id; any other chain has none, and no deposits.
+   * The contract whose logs are deposit requests of a block (EIP-6110), 0x-hex. Default: that of mainnet, Sepolia,
+   * Holesky or Hoodi by the chain id; any other chain has none, and no deposits.
    */
   readonly depositContract?: string
   /**
-   * Absent: everything but transfers runs on the CPU tier. A ComputeDevice (`openDevice`): the caller destroys it, after `close`.
-   * `auto`, or a function that opens one: the executor opens it with its first call (`auto`: the best adapter there is) and
-   * destroys it with `close`; where none opens, the CPU tier executes, and `faults` says why at each call.
+   * Absent: everything but transfers runs on the CPU tier. A ComputeDevice (`openDevice`): the caller destroys it,
+   * after `close`. `auto`, or a function that opens one: the executor opens it with its first call (`auto`: the best
+   * adapter there is) and destroys it with `close`; where none opens, the CPU tier executes, and `faults` says why at
+   * each call.
    */
   readonly device?: DeviceSource
   /**
-   * What follows on a device that is lost, which `faults` says in that call and in each one after it: `reopen`, the next call
-   * opens another (the default where the executor opened this one; in place of one that was given: the best adapter), until
-   * three in a row are lost; `leave`, the CPU tier executes from then on (the default for a device that was given).
+   * What follows on a device that is lost, which `faults` says in that call and in each one after it: `reopen`, the
+   * next call opens another (the default where the executor opened this one; in place of one that was given: the best
+   * adapter), until three in a row are lost; `leave`, the CPU tier executes from then on (the default for a device that
+   * was given).
    */
   readonly lostDevice?: LostDevicePolicy
   /**
-   * What waits for compilations: nothing (`background`, default): paths run as programs as soon as the one kernel for all of them
-   * is there, and a path earns its own kernel by what it would have saved; the batch (`wait`), wherever a kernel pays against
-   * the CPU tier, so that the same batch runs the same way each time; or `never` compile.
+   * What waits for compilations: nothing (`background`, default): paths run as programs as soon as the one kernel for
+   * all of them is there, and a path earns its own kernel by what it would have saved; the batch (`wait`), wherever a
+   * kernel pays against the CPU tier, so the same batch runs the same way each time; or `never` compile.
    */
   readonly compile?: CompileMode
   /** `never`: no path gets a kernel of its own; all run as path programs. */
@@ -69,24 +71,31 @@ export interface ExecutorOptions {
   /** `never`: no path is recorded or run. */
   readonly paths?: 'never'
   /**
-   * The lane VM, a kernel that runs any code: `never`, or `always`, which sends every call there that may go, before paths and
-   * whatever it costs. Default: calls that no path takes, where their wave costs less than the CPU tier. `compile` holds for its
-   * kernel, too.
+   * The lane VM, a kernel that runs any code: `never`, or `always`, which sends every call there that may go, before
+   * paths and whatever it costs. Default: calls that no path takes, where their wave costs less than the CPU tier.
+   * `compile` holds for its kernel, too.
    */
   readonly laneVm?: 'never' | 'always'
   /** `always`: lanes go to the device however few they are. Default: where that costs less than the CPU tier. */
   readonly waves?: 'always'
-  /** What the device takes (`deviceCosts`): decides which tier runs what, and no result. Default: those of software devices. */
+  /**
+   * What the device takes (`deviceCosts`): decides which tier runs what, and no result. Default: those of software
+   * devices.
+   */
   readonly costs?: DeviceCosts
   /** Transactions of one kind from which a path is recorded. Default: measured costs decide. */
   readonly recordFrom?: number
-  /** Where recorded paths outlive this executor (`openPathStore`). Default `false`: nowhere; a library writes nothing unasked. */
+  /**
+   * Where recorded paths outlive this executor (`openPathStore`). Default `false`: nowhere; a library writes nothing
+   * unasked.
+   */
   readonly pathStore?: PathStore | false
   /** Transactions that go to the device together; the host sweeps those before them meanwhile. Default 16,384. */
   readonly range?: number
   /**
-   * Threads that execute ahead what the device does not take. Default: one per core besides this thread's, at most 7. They start
-   * after the first batch that kept the CPU tier busy for 50 ms, or with `warm`; results do not depend on them.
+   * Threads that execute ahead what the device does not take. Default: one per core besides this thread's, at most 7.
+   * They start after the first batch that kept the CPU tier busy for 50 ms, or with `warm`; results do not depend on
+   * them.
    */
   readonly workers?: number
   /** The module that workers run, for tests of what goes wrong there. */
@@ -125,8 +134,9 @@ export interface ExecuteRequest {
   /** Asks for `ExecutionResult.changes`. */
   readonly changes?: boolean
   /**
-   * Ends the call early: it rejects with the signal's reason, has committed nothing, and leaves no work on the device or on workers.
-   * A wave, compilation or transaction that is on its way is waited for; a commit that has begun is not stopped.
+   * Ends the call early: it rejects with the signal's reason, has committed nothing, and leaves no work on the device
+   * or on workers. A wave, compilation or transaction that is on its way is waited for; a commit that has begun is not
+   * stopped.
    */
   readonly signal?: AbortSignal
 }
@@ -158,8 +168,8 @@ export interface TierCounts {
 }
 
 /**
- * Wall milliseconds by stage; with compileMs their sum is the whole call. The device works beside the host: `execute` is only
- * the waiting for it, and the CPU tier.
+ * Wall milliseconds by stage; with compileMs their sum is the whole call. The device works beside the host: `execute`
+ * is only the waiting for it, and the CPU tier.
  *
  * Example: {@link createExecutor}.
  */
@@ -176,8 +186,8 @@ export interface StageTimings {
   commit: number
   receipts: number
   /**
-   * What dispatches took on the device: they run beside the stages, and are in none. Absent where no times were asked for, or the adapter
-   * has no timestamp queries.
+   * What dispatches took on the device: they run beside the stages, and are in none. Absent where no times were asked
+   * for, or the adapter has no timestamp queries.
    */
   device?: number
 }
@@ -210,8 +220,8 @@ export interface ExecutionResult {
   /** Per transaction, where the request asked for it: how it was executed, and why so. */
   readonly explain?: readonly TransactionExplanation[]
   /**
-   * Executions of the CPU tier ahead of their place, by whether they held there. Other threads make them, so that these counts, and
-   * only these, differ from run to run.
+   * Executions of the CPU tier ahead of their place, by whether they held there. Other threads make them, so these
+   * counts, and only these, differ from run to run.
    */
   readonly ahead: { readonly held: number; readonly broken: number }
   /** What went wrong with the device or with workers; the result is exact all the same. */
@@ -219,9 +229,10 @@ export interface ExecutionResult {
 }
 
 /**
- * Calls run one at a time, in the order in which they were made; a call that is made while another runs waits for it. A call
- * that rejects has committed nothing, and the next one works. What is wrong with the arguments is said before anything is
- * done: InputError, with the field and its value (TransactionInputError, OverrideError: with the transaction or account).
+ * Calls run one at a time, in the order in which they were made; a call that is made while another runs waits for it. A
+ * call that rejects has committed nothing, and the next one works. What is wrong with the arguments is said before
+ * anything is done: InputError, with the field and its value (TransactionInputError, OverrideError: with the
+ * transaction or account).
  *
  * Example: {@link createExecutor}.
  */
@@ -229,24 +240,25 @@ export interface Executor {
   /** Executes a batch in order and commits it. */
   execute(request: ExecuteRequest): Promise<ExecutionResult>
   /**
-   * Executes a whole block: header checks, system calls, transactions, withdrawals, requests, roots. Commits all of it or, where
-   * it throws (BlockError, InvalidTransactionError), nothing.
+   * Executes a whole block: header checks, system calls, transactions, withdrawals, requests, roots. Commits all of it
+   * or, where it throws (BlockError, InvalidTransactionError), nothing.
    */
   executeBlock(block: BlockInput, options?: BlockOptions): Promise<BlockResult>
   /**
-   * Makes a block from a pool of signed transactions, by what they pay per gas and each sender's in the order of their nonces,
-   * and commits it. What did not come in is named with its reason, what cannot be read among it.
+   * Makes a block from a pool of signed transactions, by what they pay per gas and each sender's in the order of their
+   * nonces, and commits it. What did not come in is named with its reason, what cannot be read among it.
    */
   build(request: BuildRequest): Promise<BuiltBlock>
   /** Executes independent calls or bundles against the state; commits nothing. */
   simulate(request: SimulateRequest): Promise<Simulation>
-  /** Drops the resident copy of the state: call it when anybody else has committed to the State, while no call runs. */
+  /** Drops the resident copy of the state: call it when another program has committed to the State, while no call runs. */
   forget(): void
   /** Starts the workers of the CPU tier and waits until they are ready. */
   warm(): Promise<void>
   /**
-   * Frees what the executor holds on the device, the device where it has opened it, and ends its workers: at once, or when the
-   * call that runs has ended, which it does early. That call, those that wait and all later ones reject with ExecutorClosedError.
+   * Frees what the executor holds on the device, the device where it has opened it, and ends its workers: at once, or
+   * when the call that runs has ended, which it does early. That call, those that wait and all later ones reject with
+   * ExecutorClosedError.
    */
   close(): void
 }

@@ -38,8 +38,8 @@ const LANES = { software: 1 << 12, hardware: 1 << 16 } as const
 const MIB = 1 << 20
 
 /**
- * Measures on the device what its waves cost: differences between short and long programs, in one lane and in many. Takes about a
- * second, compilation of the two kernels aside. Rejects with a fault of the device or ShaderCompileError.
+ * Measures on the device what its waves cost: differences between short and long programs, in one lane and in many.
+ * Takes about a second, compilation of the two kernels aside. Rejects with a fault of the device or ShaderCompileError.
  */
 export const measureCosts = async (device: ComputeDevice): Promise<DeviceCosts> => {
   const state = MemoryState.from({ [CALLER]: { balance: 1n << 100n }, [CALLED]: { code: LOOP, nonce: 1n } })

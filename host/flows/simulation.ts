@@ -222,9 +222,9 @@ export class Simulation {
   }
 
   /**
-   * The accounts and slots that the call touched, as EIP-2930 lists them: without the caller, the precompiles, and the called
-   * account where none of its slots was touched. A path keeps only what its outcome depends on, so that the list is made
-   * by executing the call once more on the CPU tier. Rejects where the state has moved on since.
+   * The accounts and slots that the call touched, as EIP-2930 lists them: without the caller, the precompiles, and the
+   * called account where none of its slots was touched. A path keeps only what its outcome depends on, so the list is
+   * made by executing the call once more on the CPU tier. Rejects where the state has moved on since.
    */
   accessList(i: number): Promise<readonly AccessListEntry[]> {
     const { schedule, at } = this.#placeOf(i)
@@ -250,7 +250,7 @@ const addCounts = (sum: Counts, counts: TierCounts): void => {
   for (const tier of Object.keys(sum) as (keyof TierCounts)[]) sum[tier] += counts[tier]
 }
 
-/** The columns of all schedules one behind the other, in `into`; the column itself where there is one schedule. */
+/** The columns of all schedules one after the other, in `into`; the column itself where there is one schedule. */
 const joined = <Column extends Uint8Array | Float64Array>(
   schedules: readonly Schedule[],
   columnOf: (schedule: Schedule) => Column,

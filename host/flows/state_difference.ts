@@ -4,8 +4,8 @@ import type { RunningState } from '../state/running_state.ts'
 import type { StateWrites } from '../state/state.ts'
 
 /**
- * The first account, in the order of addresses, that is not as expected, in words; undefined where all are. Looked at are
- * the expected accounts with their slots, and whatever `writes` names.
+ * The first account, in the order of addresses, that is not as expected, in words; undefined where all are. Looked at
+ * are the expected accounts with their slots, and whatever `writes` names.
  */
 export const firstDifference = async (
   expected: Readonly<Record<string, DumpedAccount>>,

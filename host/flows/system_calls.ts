@@ -20,7 +20,10 @@ class SystemContractError extends Error {
   override readonly name = 'SystemContractError'
 }
 
-/** EIP-4788 and EIP-2935: the parent's beacon root and hash go into their contracts. A contract that is not there is left out. */
+/**
+ * EIP-4788 and EIP-2935: the parent's beacon root and hash go into their contracts. A contract that is not there is
+ * left out.
+ */
 export const callBeforeTransactions = async (
   ground: BlockGround,
   fork: Fork,

@@ -8,17 +8,18 @@ import type { ListedVersions } from './listed_versions.ts'
 
 const FIRST_ENTRIES = 1024
 
-/** Is shown every execution in front of whose transaction the walk stands, before its writes are entered. */
+/** Is shown every execution before whose transaction the pass stands, before its writes are entered. */
 export type VisitExecution = (i: number, lane: number, executions: Executions, versions: Versions) => void
 
 /**
  * The writes of the executions of all tiers from a place on, and what each read resolves to.
  *
- * The read of slot s by transaction j resolves to the last write of s by a transaction below j, else to the running value
- * at the place where the walk begins. One walk in transaction order keeps the last write of each slot (`lastWrite`): what
- * sorting the log by (slot, transaction) and searching each segment gives, and the versions of deltas, which need the
- * version below them, on the way (docs/decisions/0005-one-walk-per-round.md). A write counts whether or not its execution
- * holds. What has no execution yet, as a transaction of the CPU tier, writes nothing here: the sweep meets it.
+ * The read of slot s by transaction j resolves to the last write of s by a transaction below j, else to the running
+ * value at the place where the pass begins. One pass in transaction order keeps the last write of each slot
+ * (`lastWrite`): what sorting the log by (slot, transaction) and searching each segment gives, and the versions of
+ * deltas, which need the version below them, on the way (docs/decisions/0005-one-pass-per-round.md). A write counts
+ * whether or not its execution holds. What has no execution yet, as a transaction of the CPU tier, writes nothing here:
+ * the sweep meets it.
  *
  * entry e     one write, in (transaction, store) order
  *   slots     u32[entries]
@@ -46,15 +47,15 @@ export class AccessLog implements Versions {
     return this.#values
   }
 
-  /** Walks the executions of [first, end); the table's values are those at the place of `first`. */
-  walk(batch: Schedule, first: number, end: number, visit: VisitExecution): void {
+  /** Passes over the executions of [first, end); the table's values are those at the place of `first`. */
+  resolve(batch: Schedule, first: number, end: number, visit: VisitExecution): void {
     this.#begin()
     for (let i = first; i < end; i++) this.#pass(batch, i, visit)
     this.#end()
   }
 
-  /** Calls `visit` in front of each of these transactions of [first, end), which ascend and may repeat. */
-  walkTo(
+  /** Calls `visit` before each of these transactions of [first, end), which ascend and may repeat. */
+  resolveAt(
     batch: Schedule,
     first: number,
     transactions: ArrayLike<number>,

@@ -1,8 +1,9 @@
 const MOST_EXACT = BigInt(Number.MAX_SAFE_INTEGER)
 
 /**
- * What the transactions of a batch leave of the block's gas limit, exact at any width. The sum is a double while it is below
- * 2^53: a transaction whose gas limit as a double fulfils `used + gasLimit <= sure` fits, and any other one asks `fits`.
+ * What the transactions of a batch leave of the block's gas limit, exact at any width. The sum is a double while it is
+ * below 2^53: a transaction whose gas limit as a double fulfils `used + gasLimit <= sure` fits, and any other one asks
+ * `fits`.
  */
 export class BlockGas {
   /** Gas used since the last carry, below 2^53; the holder adds to it. */
@@ -17,7 +18,7 @@ export class BlockGas {
     this.sure = sureOf(limit)
   }
 
-  /** Whether a transaction that may use `gasLimit` fits. `used` then begins at zero again, so that its gas can be added. */
+  /** Whether a transaction that may use `gasLimit` fits. `used` then begins at zero again, so its gas can be added. */
   fits(gasLimit: bigint): boolean {
     const left = this.#left - BigInt(this.used)
     if (gasLimit > left) return false

@@ -13,7 +13,7 @@ import type { ResidentState } from '../state/tables/resident_tables.ts'
  * (ExecuteRequest.changes). Everything here is in object form and costs tens of microseconds per transaction.
  *
  * A transaction is opened before its effects enter the tables: every account and slot that it touched is noted with its
- * running value. It is closed behind them, when the running values are compared.
+ * running value. It is closed after them, when the running values are compared.
  */
 export class ChangeRecorder implements TouchVisitor {
   readonly #resident: ResidentState
@@ -45,8 +45,8 @@ export class ChangeRecorder implements TouchVisitor {
   }
 
   /**
-   * An execution on the CPU tier, or a step of the block itself; `others` are accounts that it touches beyond its reads.
-   * Several may be opened one after another, before they are closed as one.
+   * An execution on the CPU tier, or a step of the block itself; `others` are accounts that it touches beyond its
+   * reads. Several may be opened one after another, before they are closed as one.
    */
   async openOutcome(reads: SnapshotReads, writes: SnapshotWrites, others: readonly string[]): Promise<void> {
     for (const address of [...reads.accounts, ...writes.accounts.map(({ address }) => address), ...others])

@@ -7,8 +7,8 @@ const LIMB = 0x1_0000_0000
 const scratch = new Uint32Array(LIMBS_PER_WORD)
 
 /**
- * Fees on their way to the coinbase: a delta that nothing but the coinbase's own balance depends on, so that it is summed
- * limb by limb without carries and settled when somebody looks. Exact for 2^21 fees between two settlements.
+ * Fees on their way to the coinbase: a delta that nothing but the coinbase's own balance depends on, so it is summed
+ * limb by limb without carries and settled when code looks at the balance. Exact for 2^21 fees between two settlements.
  */
 export class FeeSum {
   #low = 0

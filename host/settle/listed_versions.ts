@@ -4,8 +4,8 @@ import { addressFromHex, wordFromBigInt } from '../primitives/word.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 
 /**
- * What a block access list says that transactions leave in slots, for the resolution of reads (version_log.ts). It is believed there
- * only to choose what a transaction runs on: the sweep compares what was read with what stands.
+ * What a block access list says that transactions leave in slots, for the resolution of reads (version_log.ts). It is
+ * believed there only to choose what a transaction runs on: the sweep compares what was read with what stands.
  *
  * start    u32[n + 1]   versions of transaction i are start[i] .. start[i + 1]
  * slots    u32[k]       slot id

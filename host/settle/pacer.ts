@@ -2,8 +2,8 @@ import { PATIENCE } from '../batch/patience.ts'
 import type { Retry } from '../batch/retry.ts'
 
 /**
- * Decides for one tier when another round pays: as long as rounds save more than they cost. A chain, in which each round
- * makes only its first transaction valid, soon does not; the tier then looks again ever more rarely.
+ * Decides for one tier when another round pays: as long as rounds save more than they cost. A chain, in which each
+ * round makes only its first transaction valid, soon does not; the tier then looks again ever more rarely.
  */
 export class RoundPacer {
   rounds = 0
@@ -38,7 +38,9 @@ export class RoundPacer {
     return this.#always ? count >= PATIENCE.leastStale : savesUs > costUs
   }
 
-  /** Whether the round that left these of its transactions stale saved more than it cost: then the next one may, too. */
+  /**
+   * Whether the round that left these of its transactions stale saved more than it cost: then the next one may, too.
+   */
   paid(round: Retry, left: Retry): boolean {
     return this.#always ? left.count <= round.count / 2 : round.savesUs - left.savesUs > round.costUs
   }

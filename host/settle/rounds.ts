@@ -14,9 +14,9 @@ export interface RetryingTier {
 }
 
 /**
- * Rounds after the first. When the sweep meets a transaction that read what a transaction before it wrote, all those behind
- * it that did so, too, and were executed by the same tier run again together, on the versions that the access log resolves
- * their reads to, as long as that pays (RoundPacer).
+ * Rounds after the first. When the sweep meets a transaction that read what a transaction before it wrote, all those
+ * after it that did so, too, and were executed by the same tier run again together, on the versions that the access log
+ * resolves their reads to, as long as that pays (RoundPacer).
  */
 export class Rounds {
   /** Wall milliseconds spent on resolving the log. */
@@ -47,7 +47,10 @@ export class Rounds {
     this.#log.listed = listed
   }
 
-  /** Runs rounds for the transactions of [i, end), at whose first the sweep stands. True where it has another execution now. */
+  /**
+   * Runs rounds for the transactions of [i, end), at whose first the sweep stands. True where it has another execution
+   * now.
+   */
   async run(i: number, end: number): Promise<boolean> {
     const { tier, executionOf } = this.#batch
     const number = tier[i]!
@@ -58,8 +61,8 @@ export class Rounds {
     const before = executionOf[i]
     const log = this.#log
     const told = {
-      at: (transactions: ArrayLike<number>, visit: Parameters<AccessLog['walkTo']>[3]) =>
-        log.walkTo(this.#batch, i, transactions, visit),
+      at: (transactions: ArrayLike<number>, visit: Parameters<AccessLog['resolveAt']>[3]) =>
+        log.resolveAt(this.#batch, i, transactions, visit),
     }
     let round = this.#resolve(number, i, end, retrying.retry())
     if (!pacer.pays(round)) {
@@ -96,7 +99,7 @@ export class Rounds {
   #resolve(tier: number, first: number, end: number, round: Retry): Retry {
     const startedMs = performance.now()
     const { tier: tiers, outcome } = this.#batch
-    this.#log.walk(this.#batch, first, end, (i, lane, executions, versions) => {
+    this.#log.resolve(this.#batch, first, end, (i, lane, executions, versions) => {
       if (tiers[i] !== tier || outcome[i] !== OUTCOME_NONE) return
       if (!executions.holdsOn(lane, versions)) round.add(i, lane, executions, versions)
     })

@@ -116,7 +116,7 @@ const plain = planPath(kernel())
 const resolve = (table: SlotTable, groups: readonly LaneGroup[], first = 0) => {
   const schedule = scheduleOf(groups, table)
   const hints = new Hints(table)
-  new AccessLog(table).walk(schedule, first, schedule.batch.count, (i, lane, executions, versions) => {
+  new AccessLog(table).resolve(schedule, first, schedule.batch.count, (i, lane, executions, versions) => {
     if (!executions.holdsOn(lane, versions)) hints.add(i, (executions as PathExecutions).group, lane, versions)
   })
   return hints.transactions.map((transaction, n) => ({

@@ -42,7 +42,7 @@ export class CpuExecutions implements Executions {
     return true
   }
 
-  /** What runs at its place is behind every walk of the log. */
+  /** What runs at its place comes after every pass over the log. */
   writeTo(): void {}
 
   logs(lane: number): readonly Log[] {

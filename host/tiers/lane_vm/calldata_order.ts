@@ -19,9 +19,9 @@ const MOST_KEYS = 2 ** 33
 const MOST_POSITIONS = 2 ** 20
 
 /**
- * Sorts positions of calls that have code, selector and calldata size in common so that neighbours are likely to take the same way
- * and to loop as often: by words of the calldata that have few values, such as a token or a flag, and by the magnitude of words
- * that are numbers; equal ones stay as they were. positions[k] is a position in `transactions`.
+ * Sorts positions of calls that have code, selector and calldata size in common so that neighbours are likely to take
+ * the same way and to loop as often: by words of the calldata that have few values, such as a token or a flag, and by
+ * the magnitude of words that are numbers; equal ones stay as they were. positions[k] is a position in `transactions`.
  */
 export const orderByCalldata = (batch: TransactionBatch, transactions: Int32Array, positions: Uint32Array): void => {
   const count = positions.length
@@ -70,8 +70,8 @@ const startsByKey = (keys: Float64Array, states: number): Uint32Array => {
 }
 
 /**
- * A word at byte `offset` of the calldata, which adds a digit below `states` to the key; `values`: where the values of the sample are,
- * if there are few of them.
+ * A word at byte `offset` of the calldata, which adds a digit below `states` to the key; `values`: where the values of
+ * the sample are, if there are few of them.
  */
 interface TellingWord {
   readonly offset: number
@@ -115,7 +115,10 @@ const knownValue = (values: readonly number[], data: Uint8Array, at: number): nu
   return index
 }
 
-/** Twice the length in bits of the word at `at`, and the bit behind its highest; below 256 for a word of 127 bits or fewer. */
+/**
+ * Twice the length in bits of the word at `at`, and the bit after its highest; below 256 for a word of 127 bits or
+ * fewer.
+ */
 const magnitude = (data: Uint8Array, at: number): number => {
   let n = 0
   while (n < WORD_BYTES && data[at + n] === 0) n++

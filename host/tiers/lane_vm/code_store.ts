@@ -42,11 +42,11 @@ interface HeaderTable {
 }
 
 /**
- * The code store of the lane VM (transpiler/layout/lane_vm.ts) on the host and on the device. Lifted code is placed once for
- * each skeleton, bytes once for each code. Nothing that was placed moves: lanes hold vectors of it.
+ * The code store of the lane VM (transpiler/layout/lane_vm.ts) on the host and on the device. Lifted code is placed
+ * once for each skeleton, bytes once for each code. Nothing that was placed moves: lanes hold vectors of it.
  *
- * The header table of code ids is followed by a larger one when they outgrow it. Lanes that run may hold headers of the older
- * ones, so that every header is written to all tables that have its id.
+ * The header table of code ids is followed by a larger one when they outgrow it. Lanes that run may hold headers of the
+ * older ones, so every header is written to all tables that have its id.
  *
  * A code is lifted in its first form until `hotLanes` lanes have run it; both forms then stay, since nothing moves.
  */
@@ -111,8 +111,8 @@ export class VmCodes {
   }
 
   /**
-   * So many lanes are about to run this code. Those that make it hot find it lifted once more: to be called while no lane runs, whose place in
-   * the code would be lost.
+   * So many lanes are about to run this code. Those that make it hot find it lifted once more: to be called while no
+   * lane runs, whose place in the code would be lost.
    */
   note(codeId: number, lanes: number): void {
     const { skeleton, bytes } = this.#codes.codes[codeId]!
@@ -169,8 +169,8 @@ export class VmCodes {
   }
 
   /**
-   * Uploads what is behind; the buffer for binding `lanesIn`, another one after it had to grow. Every code id of the code table
-   * has a header then.
+   * Uploads what is behind; the buffer for binding `lanesIn`, another one after it had to grow. Every code id of the
+   * code table has a header then.
    */
   sync(): GPUBuffer {
     this.#reserveHeader(this.#codes.codes.length - 1)

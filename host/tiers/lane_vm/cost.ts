@@ -12,8 +12,8 @@ const VM_STOP_US = 800
 const VM_LANE_US = 20
 
 /**
- * What the lane VM saves on a call of so many instructions and stops, apart from its wave, in which so many calls of its
- * kind stand before it. 0 instructions: nothing is known of it.
+ * What the lane VM saves on a call of so many instructions and stops, apart from its wave, in which so many calls of
+ * its kind stand before it. 0 instructions: nothing is known of it.
  */
 const vmSavesUs = (
   instructions: number,

@@ -245,7 +245,7 @@ export class VmDispatches {
       if (exit < VM_EXITS.succeeded || exit > VM_EXITS.halted) continue
       ended[endedCount++] = lane
     }
-    // Region by region, so that neighbours of the list are neighbours in the store.
+    // Region by region, so neighbours of the list are neighbours in the store.
     const lanes = ended.subarray(0, endedCount)
     const list = new GatherList(LANE_REGIONS * endedCount)
     const count = (lane: number, component: number): number => columns[this.#at(LANE_COUNTS, lane) + component]!
@@ -278,7 +278,7 @@ export class VmDispatches {
     }
   }
 
-  /** Has the device hash the topics of ended lanes, where somebody wants it; enters where their bits begin. */
+  /** Has the device hash the topics of ended lanes, where blooms are asked for; enters where their bits begin. */
   async #hashLogs(
     words: GPUBuffer,
     lanes: Uint32Array,

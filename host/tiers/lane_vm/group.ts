@@ -3,25 +3,29 @@ import { LANE_COUNTS, LANE_OUTPUT, LANE_REQUEST, LANE_STATE } from '../../../tra
 const VECTOR_LIMBS = 4
 
 /**
- * What lanes of the lane VM left, of one wave. Layouts: transpiler/layout/lane_vm.ts. Lanes stand in the order of order.ts, not of the
- * request.
+ * What lanes of the lane VM left, of one wave. Layouts: transpiler/layout/lane_vm.ts. Lanes stand in the order of
+ * order.ts, not of the request.
  *
- * transactions  i32[laneCount]                      transaction of lane l; -1 where a later group of the same run has it, because the
- *                                                   lane passed its quota and ran again
- * columns       u32[LANE_PARTIES * laneCount * 4]   the columns that lanes write, when the last of them ended. A lane that the host took out is
- *                                                   VM_EXITS.refused
- * words         u32[]                               what was gathered of ended lanes, vector by vector, each record as one run:
+ * transactions  i32[laneCount]                      transaction of lane l; -1 where a later group of the same run has
+ *                                                   it, because the lane passed its quota and ran again
+ * columns       u32[LANE_PARTIES * laneCount * 4]   the columns that lanes write, when the last of them ended. A lane
+ *                                                   that the host took out is VM_EXITS.refused
+ * words         u32[]                               what was gathered of ended lanes, vector by vector, each record as
+ *                                                   one run:
  *   slotsAt     u32[laneCount]                      limb of the lane's first SLOT record; their number is LANE_COUNTS.x
  *   accountsAt                                      of its first ACCOUNT record; LANE_COUNTS.y
- *   logsAt                                          of its first LOG record; LANE_COUNTS.w of them, of LANE_COUNTS.z vectors in all
+ *   logsAt                                          of its first LOG record; LANE_COUNTS.w of them, of LANE_COUNTS.z
+ *                                                   vectors in all
  *   outputAt                                        of the vector that holds its output's first byte: see `vmOutput`
- * bloomBits     u32[], never rejects                 bits of the logs' topics but the first ones (kernels/entry/lane_vm_bloom.wgsl); undefined where
+ * bloomBits     u32[], never rejects                 bits of the logs' topics but the first ones
+ *                                                    (kernels/entry/lane_vm_bloom.wgsl); undefined where
  *                                                   the host must hash them
  *   bloomsAt    u32[laneCount]                      limb of those of the lane's first log
  * reasons       by lane                             why it left: the lanes that did not end have one, and only they
  *
- * Slots and accounts are there for every lane that ended, reverted and halted ones too (what they read holds, what they wrote is void);
- * logs of `succeeded` ones only, output of `succeeded` and `reverted` ones. A lane that left has nothing.
+ * Slots and accounts are there for every lane that ended, reverted and halted ones too (what they read holds, what they
+ * wrote is void); logs of `succeeded` ones only, output of `succeeded` and `reverted` ones. A lane that left has
+ * nothing.
  */
 export interface VmGroup {
   readonly transactions: Int32Array

@@ -56,7 +56,10 @@ const now = new Uint32Array(LIMBS_PER_WORD)
 const moved = new Uint32Array(LIMBS_PER_WORD)
 const needed = new Uint32Array(LIMBS_PER_WORD)
 
-/** Holds the records of executions of the lane VM against the running values of the tables, and enters what they changed. */
+/**
+ * Holds the records of executions of the lane VM against the running values of the tables, and enters what they
+ * changed.
+ */
 export class VmStore {
   readonly #schedule: Schedule
   readonly #accounts: AccountTable
@@ -69,16 +72,16 @@ export class VmStore {
   }
 
   /**
-   * What keeps a lane's execution of transaction i from standing on the running values, in which the fees so far are settled, or are when
-   * `fees` is asked. `from`: the sender's present id.
+   * What keeps a lane's execution of transaction i from standing on the running values, in which the fees so far are
+   * settled, or are when `fees` is asked. `from`: the sender's present id.
    */
   broken(group: VmGroup, lane: number, i: number, from: number, fees?: OpenFees): VmBreak {
     return this.#brokenSlot(group, lane) || this.brokenAccount(group, lane, i, from, fees)
   }
 
   /**
-   * Enters the slots and balances of a lane that succeeded. The value of the transaction is in them; what the sender pays for
-   * gas is not.
+   * Enters the slots and balances of a lane that succeeded. The value of the transaction is in them; what the sender
+   * pays for gas is not.
    */
   store(group: VmGroup, lane: number): void {
     const { words } = group
@@ -129,7 +132,7 @@ export class VmStore {
       if (id === fees?.coinbase && (flags & ENTRY_SEEN) !== 0) fees.settleFees()
       if (renewed && (states[id]! & STATE_RETIRED) !== 0) return VM_CODE
       if ((flags & ENTRY_READ) !== 0 && hosts[id * HOST_LIMBS + HOST_CODE] !== words[at + 2]) return VM_CODE
-      // At its execution the sender has a nonce, so that it exists and is not empty.
+      // At its execution the sender has a nonce, so it exists and is not empty.
       if (id !== from) {
         const exists = accounts.exists(id)
         if ((flags & ENTRY_READ) !== 0 && exists !== ((flags & ENTRY_EXISTS) !== 0)) return VM_CODE
@@ -140,7 +143,9 @@ export class VmStore {
     return VM_HOLDS
   }
 
-  /** Whether the lane would have gone the same way on the present balance of the account whose record is at `words[at]`. */
+  /**
+   * Whether the lane would have gone the same way on the present balance of the account whose record is at `words[at]`.
+   */
   #balanceHolds(words: Uint32Array, at: number, i: number, from: number): boolean {
     const { rows } = this.#accounts
     const { batch } = this.#schedule
@@ -160,8 +165,8 @@ export class VmStore {
 }
 
 /**
- * dst = wei that the sender of transaction i pays before its first step: gas limit * effective price, and what its blobs burn.
- * The gas limit is below 2^32.
+ * dst = wei that the sender of transaction i pays before its first step: gas limit * effective price, and what its
+ * blobs burn. The gas limit is below 2^32.
  */
 const upfrontCost = ({ rules }: Pick<Schedule, 'rules'>, i: number, dst: Uint32Array, di: number): void => {
   const { price, gasLimit, blobFee } = rules

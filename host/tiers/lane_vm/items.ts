@@ -4,8 +4,8 @@ import type { TransactionBatch } from '../../chain/batch.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 
 /**
- * Values that lanes are to find in place of the tables' (a rerun after a conflict); those of the k-th transaction of the request are
- * start[k] .. start[k + 1].
+ * Values that lanes are to find in place of the tables' (a rerun after a conflict); those of the k-th transaction of
+ * the request are start[k] .. start[k + 1].
  *
  * flags    u32[n]     ITEM_SLOT or 0, with ITEM_VALUE
  * ids      u32[n]     resident slot or account
@@ -21,8 +21,8 @@ export interface VmHints {
 }
 
 /**
- * The access lists of a request, resident: those of the k-th transaction are start[k] .. start[k + 1], each with ITEM_* flags, id and a slot's owner.
- * Addresses come before their keys, as the lists have them.
+ * The access lists of a request, resident: those of the k-th transaction are start[k] .. start[k + 1], each with ITEM_*
+ * flags, id and a slot's owner. Addresses come before their keys, as the lists have them.
  */
 export interface ListedItems {
   readonly start: Uint32Array

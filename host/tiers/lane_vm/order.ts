@@ -5,9 +5,9 @@ const SELECTOR_BYTES = 4
 const HIGH = 0x1_0000_0000
 
 /**
- * The order in which transactions stand side by side, so that neighbours run alike: by code of the called account, then selector,
- * then calldata size, then what their calldata says, then as they came. Positions in `transactions`; codeIds[k] is the code that the k-th
- * of them calls.
+ * The order in which transactions stand side by side, so neighbours run alike: by code of the called account, then
+ * selector, then calldata size, then what their calldata says, then as they came. Positions in `transactions`;
+ * codeIds[k] is the code that the k-th of them calls.
  */
 export const laneOrder = (batch: TransactionBatch, transactions: Int32Array, codeIds: Uint32Array): Uint32Array => {
   const count = transactions.length

@@ -36,7 +36,7 @@ export class VmKind {
     return this.stopped / Math.max(1, this.ended + this.left)
   }
 
-  /** Every lane of the kind has left, so that the next one would. */
+  /** Every lane of the kind has left, so the next one would. */
   get isRefused(): boolean {
     return this.left > 0 && this.ended === 0
   }
@@ -79,8 +79,8 @@ class Columns {
 }
 
 /**
- * What the lane VM knows of calls by called account, its code, and selector, from batch to batch: it decides whether they are worth a wave,
- * and what is made resident in front of it, so that lanes do not stop at each thing that they miss.
+ * What the lane VM knows of calls by called account, its code, and selector, from batch to batch: it decides whether
+ * they are worth a wave, and what is made resident before it, so lanes do not stop at each thing that they miss.
  */
 export class VmKinds {
   readonly #kinds = new Map<string, VmKind>()

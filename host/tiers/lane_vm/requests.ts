@@ -31,8 +31,8 @@ export interface VmServer {
 export type Leave = (lane: number, reason: string) => void
 
 /**
- * Answers the requests of lanes in bulk: puts what they miss in the resident tables or in the code store. Lanes that ask for what
- * cannot be had leave. Rejects where the State does: then the tables are not to be used any more.
+ * Answers the requests of lanes in bulk: puts what they miss in the resident tables or in the code store. Lanes that
+ * ask for what cannot be had leave. Rejects where the State does: then the tables are not to be used any more.
  */
 export const serveRequests = async (server: VmServer, asked: VmAsked, leave: Leave): Promise<void> => {
   const byExit = new Map<number, number[]>()

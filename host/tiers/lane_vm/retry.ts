@@ -15,8 +15,8 @@ import type { VmHints } from './items.ts'
 import type { VmKinds } from './profiles.ts'
 
 /**
- * One round of the lane VM behind its first: calls whose slots do not resolve to what they read, or that the running values
- * break otherwise. Each gets what its changed slots and accounts hold.
+ * One round of the lane VM after its first: calls whose slots do not resolve to what they read, or that the running
+ * values break otherwise. Each gets what its changed slots and accounts hold.
  */
 export class VmRetry implements Retry {
   readonly #batch: Schedule

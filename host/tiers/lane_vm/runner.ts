@@ -40,7 +40,10 @@ export interface VmRunnerParts {
   readonly hotLanes?: number
 }
 
-/** `hotLanes` where lanes are few: superblocks run a code in two thirds of the turns and take four times as long to lift. */
+/**
+ * `hotLanes` where lanes are few: superblocks run a code in two thirds of the turns and take four times as long to
+ * lift.
+ */
 export const HOT_LANES = 256
 
 /** Calls to run, each on the tables as they stand. Their parties are resident; none creates a contract. */
@@ -59,8 +62,9 @@ const TOO_SMALL = 'the device does not hold one workgroup of the lane VM'
 const DEFAULT_BUDGET: VmBudget = { dispatchSteps: 4096, laneSteps: 1 << 22, dispatches: 4096 }
 
 /**
- * Runs transactions on the lane VM (kernels/entry/lane_vm.wgsl), one lane each: waves as large as the device takes, dispatched until
- * every lane ended, with the host's answers in between. Lanes that pass their quota run again in a larger one.
+ * Runs transactions on the lane VM (kernels/entry/lane_vm.wgsl), one lane each: waves as large as the device takes,
+ * dispatched until every lane ended, with the host's answers in between. Lanes that pass their quota run again in a
+ * larger one.
  */
 export class VmRunner {
   readonly timings = { upload: 0, execute: 0, readback: 0, codes: 0 }
@@ -114,8 +118,8 @@ export class VmRunner {
   }
 
   /**
-   * Every transaction is in one lane of one group, but for the lanes marked as superseded. Rejects with a fault of the device, or as
-   * the State does. `compile` has resolved.
+   * Every transaction is in one lane of one group, but for the lanes marked as superseded. Rejects with a fault of the
+   * device, or as the State does. `compile` has resolved.
    */
   async run(request: VmRequest): Promise<VmGroup[]> {
     const machine = this.#machine
@@ -148,8 +152,8 @@ export class VmRunner {
   }
 
   /**
-   * Runs the one transaction of the request and yields its machine in front of every opcode; then what its lane left. For people:
-   * a step takes several trips to the device.
+   * Runs the one transaction of the request and yields its machine before every opcode; then what its lane left. For
+   * people: a step takes several trips to the device.
    */
   async *trace(request: VmRequest): AsyncGenerator<EvmStep, VmGroup> {
     const machine = this.#machine
@@ -257,7 +261,10 @@ export class VmRunner {
     return mostWaveBytes(this.#session.device.limits) / VECTOR_BYTES
   }
 
-  /** Frees what memory it can after a wave of so many vectors ran out of it, and takes buffers that all waves share for lost. */
+  /**
+   * Frees what memory it can after a wave of so many vectors ran out of it, and takes buffers that all waves share for
+   * lost.
+   */
   #makeRoom(vectors: number): void {
     this.#roomVectors = Math.floor(vectors / 2)
     this.#session.makeRoom()

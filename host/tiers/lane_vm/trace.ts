@@ -54,8 +54,8 @@ export interface VmTraced {
 }
 
 /**
- * Runs lane 0, an instruction a dispatch, and yields in front of every opcode. An opcode that the stack does not allow halts before it is
- * seen: it is not among the steps. The STOP behind the code is one, as in other clients.
+ * Runs lane 0, an instruction a dispatch, and yields before every opcode. An opcode that the stack does not allow halts
+ * before it is seen: it is not among the steps. The STOP after the code is one, as in other clients.
  */
 export async function* traceLane(
   { dispatches, wave, codes, traced, table }: VmTraced,

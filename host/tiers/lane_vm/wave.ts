@@ -100,8 +100,8 @@ export const leastWaves = (lanes: VmLanes): readonly number[] => {
 }
 
 /**
- * Cuts `positions` into waves, the fewest that fit `mostVectors` each: a wave that is not the last has a multiple of the quota's
- * neighbours. Ends of the waves; undefined where so many do not fit.
+ * Cuts `positions` into waves, the fewest that fit `mostVectors` each: a wave that is not the last has a multiple of
+ * the quota's neighbours. Ends of the waves; undefined where so many do not fit.
  */
 export const cutWaves = (
   lanes: VmLanes,
@@ -183,7 +183,9 @@ const LIMB = 0x1_0000_0000
 /** Gas is a float64 on the host: limits from 2^53 on are not the lane VM's. */
 export const MOST_GAS_HIGH_LIMB = 0x1f_ffff
 
-/** Micro code of the precompile that transaction i calls, where it is one at its fork; 0 for an address that never is. */
+/**
+ * Micro code of the precompile that transaction i calls, where it is one at its fork; 0 for an address that never is.
+ */
 export const calledMicroCode = (to: Uint32Array, i: number): number => {
   const at = LIMBS_PER_ADDRESS * i
   if ((to[at + 1]! | to[at + 2]! | to[at + 3]! | to[at + 4]!) !== 0) return 0
@@ -231,7 +233,7 @@ const setWord = (
   }
 }
 
-/** Calldata, items and blob hashes of the lanes, one behind the other, and where they stand. */
+/** Calldata, items and blob hashes of the lanes, one after the other, and where they stand. */
 const fillLists = (lanes: VmLanes, { positions, laneCount, words }: VmWave): void => {
   const { source, transactions, listed, hints } = lanes
   const { batch } = source
@@ -271,7 +273,7 @@ const fillLists = (lanes: VmLanes, { positions, laneCount, words }: VmWave): voi
   }
 }
 
-/** Returns the vector behind them. */
+/** Returns the vector after them. */
 const fillHints = (hints: VmHints, k: number, words: Uint32Array, first: number): number => {
   let at = first
   for (let n = hints.start[k]!; n < hints.start[k + 1]!; n++) {

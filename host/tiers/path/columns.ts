@@ -29,15 +29,15 @@ export interface LaneGroup {
   readonly isProgram?: true
   /** Whether it did so on the host (HostRunner), not on the device. */
   readonly onHost?: true
-  /** Whether lanesIn carries hints, so that a slot's read value is not the base value. */
+  /** Whether lanesIn carries hints, so a slot's read value is not the base value. */
   readonly hinted: boolean
   /** Where slot look-up k of lane 0 stands in lanesOut; a lane is COLUMN_LIMBS further. */
   readonly slotAt: Uint32Array
   /** Where the word of store s of lane 0 begins in lanesOut. */
   readonly storeAt: Uint32Array
   /**
-   * Bloom indices as Receipts takes them (host/receipts/receipts.ts), when the device has hashed the topics; undefined where
-   * it failed to, so that the host must. Absent for a path without topics of its own. Never rejects.
+   * Bloom indices as Receipts takes them (host/receipts/receipts.ts), when the device has hashed the topics; undefined
+   * where it failed to, so the host must. Absent for a path without topics of its own. Never rejects.
    */
   readonly bloomIndices?: Promise<Uint32Array | undefined>
 }
@@ -167,7 +167,7 @@ const gatherCalldata = (
   }
 }
 
-/** Writes the hint columns of a job's lanes behind its input columns. */
+/** Writes the hint columns of a job's lanes after its input columns. */
 export const gatherHints = (
   plan: PathPlan,
   transactions: Int32Array,

@@ -61,7 +61,9 @@ export class WaveCost {
   }
 }
 
-/** The jobs that cost less on the device than on the host, where together they save more than the wave costs; else none. */
+/**
+ * The jobs that cost less on the device than on the host, where together they save more than the wave costs; else none.
+ */
 export const jobsForDevice = <Job extends { readonly plan: PathPlan; readonly transactions: Int32Array }>(
   jobs: readonly Job[],
   costs: DeviceCosts = SOFTWARE_COSTS,

@@ -269,7 +269,10 @@ export const adoptLane = (batch: Schedule, number: number, { group }: PathExecut
   return true
 }
 
-/** The dispatch of a path in which transaction i stands, whether it ended there or left; undefined where another tier has it. */
+/**
+ * The dispatch of a path in which transaction i stands, whether it ended there or left; undefined where another tier
+ * has it.
+ */
 export const pathGroup = ({ executions, executionOf }: Schedule, i: number): LaneGroup | undefined => {
   const found = executions[executionOf[i]!]
   return found instanceof PathExecutions ? found.group : undefined

@@ -14,7 +14,8 @@ const FIRST_LIMBS = 1024
  *
  * transactions   i32[count]                          in the order of their places
  * at             u32[count]                          first limb of the transaction's hints
- * words          u32[12 per slot look-up of its path] value (8 limbs), slot id, 0, 0, 0; slot id MISSING where the base value
+ * words          u32[12 per slot look-up of its path] value (8 limbs), slot id, 0, 0, 0; slot id MISSING where the base
+ *                value
  *                                                     is right
  */
 export class Hints {
@@ -32,7 +33,7 @@ export class Hints {
     return this.transactions.length
   }
 
-  /** Adds what the slots that a lane looked up hold in front of transaction i, which need not be the lane's own. */
+  /** Adds what the slots that a lane looked up hold before transaction i, which need not be the lane's own. */
   add(i: number, group: LaneGroup, lane: number, versions: Versions): void {
     const { count } = group.plan.slots
     const end = this.#limbs + count * HINT_LIMBS

@@ -11,8 +11,9 @@ const amount = new Uint32Array(LIMBS_PER_WORD)
 /**
  * Wei that the calls of a device execution move, on the running balances at its place in the order.
  *
- * Such transfers depend on nothing but their own condition, that the payer has the amount, and make nothing depend on them
- * but conditions and reads behind them: two transactions that pay out of one account do not conflict while there is enough.
+ * Such transfers depend on nothing but their own condition, that the payer has the amount, and make nothing depend on
+ * them but conditions and reads after them: two transactions that pay out of one account do not conflict while there is
+ * enough.
  */
 export class InnerTransfers {
   readonly #accounts: AccountTable
@@ -23,9 +24,9 @@ export class InnerTransfers {
 
   /**
    * Moves the transaction's value to the called account `entry`, then what its calls move, in order, and what dropped
-   * frames moved back; takes the value away again where the transaction does not succeed. False, with all balances as they
-   * were, where a payer lacks its amount. The sender is only ever paid here: what it spends was checked before, and is
-   * debited after.
+   * frames moved back; takes the value away again where the transaction does not succeed. False, with all balances as
+   * they were, where a payer lacks its amount. The sender is only ever paid here: what it spends was checked before,
+   * and is debited after.
    */
   apply(group: LaneGroup, lane: number, entry: number, value: Uint32Array, at: number): boolean {
     const accounts = this.#accounts

@@ -5,7 +5,9 @@ import type { PathPlan } from './plan.ts'
 /** Lanes of one path to run. With `hints`, lane l's hints are at `words[at[l] ..]` (Hints). */
 export interface LaneJob {
   readonly plan: PathPlan
-  /** One for each part of the path, in order; those of the hinted parts where there are hints. Absent: its program runs. */
+  /**
+   * One for each part of the path, in order; those of the hinted parts where there are hints. Absent: its program runs.
+   */
   readonly kernels: readonly Kernel[] | undefined
   /** Ascending. */
   readonly transactions: Int32Array

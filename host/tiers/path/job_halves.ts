@@ -20,7 +20,10 @@ export const subJob = <Job extends CutJob>(job: Job, first: number, end: number)
 export const laneCountOf = (jobs: readonly CutJob[]): number =>
   jobs.reduce((sum, { transactions }) => sum + transactions.length, 0)
 
-/** Two lists of about half the lanes each, in order, where there are more than a workgroup's; a job is cut at a workgroup's end at most. */
+/**
+ * Two lists of about half the lanes each, in order, where there are more than a workgroup's; a job is cut at a
+ * workgroup's end at most.
+ */
 export const jobHalves = <Job extends CutJob>(jobs: readonly Job[]): readonly [Job[], Job[]] => {
   let room = laneCountOf(jobs) / 2
   const first: Job[] = []
@@ -40,8 +43,8 @@ export const jobHalves = <Job extends CutJob>(jobs: readonly Job[]): readonly [J
 type Start = (jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment) => Promise<StartedJobs>
 
 /**
- * Starts waves. One for which the device has no memory runs in halves, one after the other, and so do later ones of its size. No
- * more lanes than a workgroup's are tried twice, then the fault is the caller's.
+ * Starts waves. One for which the device has no memory runs in halves, one after the other, and so do later ones of its
+ * size. No more lanes than a workgroup's are tried twice, then the fault is the caller's.
  */
 export class WaveHalves {
   /** Waves that were halved. */

@@ -21,8 +21,9 @@ const amount = new Uint32Array(LIMBS_PER_WORD)
 const moved = new Uint32Array(LIMBS_PER_WORD)
 
 /**
- * Whether slot look-up `k` of a lane, which read slot `slot`, holds for the current value at `words[at]`: it read that value,
- * or it only moves the slot by an amount and the delta's conditions hold for this value (transpiler/path_kernel.ts).
+ * Whether slot look-up `k` of a lane, which read slot `slot`, holds for the current value at `words[at]`: it read that
+ * value, or it only moves the slot by an amount and the delta's conditions hold for this value
+ * (transpiler/path_kernel.ts).
  */
 export const laneReadHolds = (
   group: LaneGroup,
@@ -96,8 +97,8 @@ export const laneStored = (
 const LIMB = 0x1_0000_0000
 
 /**
- * dst += sign * the word in two columns. Amounts are mostly below 2^128, so the upper half is left alone where nothing moves
- * it. Doubles: a sum of limbs and a carry is exact, and its floor is the carry, -1 for a borrow.
+ * dst += sign * the word in two columns. Amounts are mostly below 2^128, so the upper half is left alone where nothing
+ * moves it. Doubles: a sum of limbs and a carry is exact, and its floor is the carry, -1 for a borrow.
  */
 const moveByColumns = (
   dst: Uint32Array,

@@ -8,8 +8,9 @@ const amount = new Uint32Array(LIMBS_PER_WORD)
 const held = new Uint32Array(LIMBS_PER_WORD)
 
 /**
- * Whether every payer of an inner transfer of a lane, which called account `to` with the value at `values[at]`, holds the amount at its
- * place among the transfers, on the balances of `rows`. None of them is the caller (recorder). Nothing is written.
+ * Whether every payer of an inner transfer of a lane, which called account `to` with the value at `values[at]`, holds
+ * the amount at its place among the transfers, on the balances of `rows`. None of them is the caller (recorder).
+ * Nothing is written.
  */
 export const canPayAlone = (
   group: LaneGroup,
@@ -33,8 +34,8 @@ export const canPayAlone = (
 }
 
 /**
- * Adds to `held` what the transfers in front of transfer `k` move from and to `payer`, all of them having been covered. False where a
- * sum on the way passes a word.
+ * Adds to `held` what the transfers before transfer `k` move from and to `payer`, all of them having been covered.
+ * False where a sum on the way passes a word.
  */
 const addTransfersBefore = (group: LaneGroup, lane: number, k: number, payer: number, to: number): boolean => {
   const { transferFrom, transferTo, transferColumns } = group.plan

@@ -14,10 +14,11 @@ ONE[0] = 1
 
 /**
  * Enters in the slot table what lanes missed of memos (transpiler/layout/memo.ts): the host runs the precompile on the
- * input that the lane left, or asks the State for the hash of an ancestor. A memo without an answer is not entered, so that its
- * lanes go on missing and end on the CPU tier.
+ * input that the lane left, or asks the State for the hash of an ancestor. A memo without an answer is not entered, so
+ * its lanes go on missing and end on the CPU tier.
  *
- * A lane that missed something else in front may have hashed a wrong input: its memo is entered all the same, and never read.
+ * A lane that missed something else in front may have hashed a wrong input: its memo is entered all the same, and never
+ * read.
  */
 export const loadMemos = async (
   group: LaneGroup,

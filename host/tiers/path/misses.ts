@@ -7,8 +7,8 @@ import { loadMemos } from './memos.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 
 /**
- * Loads what the missed lanes of a group looked up: accounts first, then the slots of accounts that are known. `toIds` are the
- * entry accounts by transaction. What they looked up of memos is computed.
+ * Loads what the missed lanes of a group looked up: accounts first, then the slots of accounts that are known. `toIds`
+ * are the entry accounts by transaction. What they looked up of memos is computed.
  */
 export const loadMissed = async (
   group: LaneGroup,

@@ -20,7 +20,7 @@ export interface Leftover {
 /** Past this, lanes try one candidate after another. */
 export const FEW_LANES = 8
 
-/** Joins entries that share a candidate, so that a wave holds every candidate once. */
+/** Joins entries that share a candidate, so a wave holds every candidate once. */
 export const mergePending = (pending: Pending[]): void => {
   for (let a = 0; a < pending.length; a++) {
     for (let b = pending.length - 1; b > a; b--) {

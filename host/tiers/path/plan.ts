@@ -62,9 +62,11 @@ export interface PathPlan {
   /** Inner transfers: 1 = it moves back what an earlier one moved. */
   readonly transferBack: Uint8Array
   readonly succeeds: boolean
-  /** Addresses of the precompiles that the path calls, whatever becomes of the calling frame: LIMBS_PER_ADDRESS each. */
+  /**
+   * Addresses of the precompiles that the path calls, whatever becomes of the calling frame: LIMBS_PER_ADDRESS each.
+   */
   readonly precompiles: Uint32Array
-  /** Columns of lanesOut that a lane which ended needs; the columns behind hold looked-up keys only. */
+  /** Columns of lanesOut that a lane which ended needs; the columns after hold looked-up keys only. */
   readonly resultColumns: number
   /** Topics whose bloom indices the device computes, as Receipts wants them. */
   readonly blooms: readonly BloomItem[]

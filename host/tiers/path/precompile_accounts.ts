@@ -4,9 +4,9 @@ import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { PathExecutions } from './executions.ts'
 
 /**
- * Accounts at the addresses of precompiles. A path calls a precompile without looking its account up: nothing that the call
- * does depends on it. But the call touches it, and a touched account that is empty goes (EIP-161; the one of RIPEMD-160 even
- * where the calling frame reverts), so the host looks there.
+ * Accounts at the addresses of precompiles. A path calls a precompile without looking its account up: nothing that the
+ * call does depends on it. But the call touches it, and a touched account that is empty goes (EIP-161; the one of
+ * RIPEMD-160 even where the calling frame reverts), so the host looks there.
  */
 export class PrecompileAccounts {
   readonly #resident: ResidentState

@@ -52,7 +52,10 @@ export const accessListOf = (batch: TransactionBatch, i: number): ListedAccount[
   return list
 }
 
-/** The resident state in the words of the recorder. A path holds by its guards, so that running values serve as well as base values. */
+/**
+ * The resident state in the words of the recorder. A path holds by its guards, so running values serve as well as base
+ * values.
+ */
 export class RecordedState implements RecordState {
   readonly #resident: ResidentState
   readonly #precompiles: Precompiles

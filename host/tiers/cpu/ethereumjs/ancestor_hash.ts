@@ -2,7 +2,8 @@ import { BLOCK_HASH_WINDOW } from '../../../../transpiler/spec/gas.ts'
 import type { Operation } from './instructions.ts'
 
 /**
- * What blockchains of @ethereumjs packages answer. The one that an EVM declares takes doubles alone; `Blockchain.getBlock` of
+ * What blockchains of @ethereumjs packages answer. The one that an EVM declares takes doubles alone;
+ * `Blockchain.getBlock` of
  * @ethereumjs/blockchain takes bigints too.
  */
 export interface Ancestors {
@@ -15,7 +16,10 @@ export const ancestorHash = async (ancestors: Ancestors, number: bigint): Promis
   return (await ancestors.getBlock(isDouble ? Number(number) : number)).hash()
 }
 
-/** BLOCKHASH (YP H.2, 0x40) at the full width of block numbers; of its future form, which reads a contract (EIP-7709), the stock one. */
+/**
+ * BLOCKHASH (YP H.2, 0x40) at the full width of block numbers; of its future form, which reads a contract (EIP-7709),
+ * the stock one.
+ */
 export const pushAncestorHash =
   (stock: Operation['opHandler']): Operation['opHandler'] =>
   async (runState, common) => {

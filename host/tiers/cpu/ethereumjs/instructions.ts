@@ -22,11 +22,11 @@ type OpHandler = (runState: RunState, common: Common) => void | Promise<void>
 type GasHandler = (runState: RunState, gas: bigint, common: Common) => bigint | Promise<bigint>
 
 /**
- * The operation with a handler of ours where it is one of the many that only move words: the stock handlers make an array for
- * each pair of operands, turn words to bytes through hex, and await the price of every access to memory.
+ * The operation with a handler of ours where it is one of the many that only move words: the stock handlers make an
+ * array for each pair of operands, turn words to bytes through hex, and await the price of every access to memory.
  *
- * A handler of ours takes the plain case only. Everything else (too few or too many words on the stack, a jump to nowhere)
- * goes to the stock one, so that the errors are its own.
+ * A handler of ours takes the plain case only. Everything else (too few or too many words on the stack, a jump to
+ * nowhere) goes to the stock one, so the errors are its own.
  */
 export const leanOperation = (stock: Operation, common: Common): Operation => {
   const { code, isInvalid } = stock.opcodeInfo
@@ -137,7 +137,7 @@ const push =
     runState.programCounter = at + count
   }
 
-/** Bytes behind the end of the code are zero. */
+/** Bytes after the end of the code are zero. */
 const pushedAt = (code: Uint8Array, at: number, count: number): bigint => {
   let value = 0n
   if (count <= 6) {
@@ -254,12 +254,12 @@ const loadCalldata =
   }
 
 /**
- * A state manager that gives and takes without a promise what it has at hand. Values are big-endian without leading zeros;
- * undefined or false: it has not met this slot yet.
+ * A state manager that gives and takes without a promise what it has at hand. Values are big-endian without leading
+ * zeros; undefined or false: it has not met this slot yet.
  */
 interface AtHand {
   storageAtHand?(address: Uint8Array, key: Uint8Array): Uint8Array | undefined
-  /** The value in front of the first SSTORE of the transaction. */
+  /** The value before the first SSTORE of the transaction. */
   originalAtHand?(address: Uint8Array, key: Uint8Array): Uint8Array | undefined
   putAtHand?(address: Uint8Array, key: Uint8Array, value: Uint8Array): boolean
 }

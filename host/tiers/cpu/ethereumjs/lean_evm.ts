@@ -27,11 +27,11 @@ interface Analysis {
 
 /**
  * @ethereumjs/evm with a leaner loop around its instruction and gas handlers, of which the simplest are ours
- * (instructions.ts). The stock loop awaits every instruction, asks the fork about six future EIPs at each, and finds the jump
- * destinations of a code again in every frame.
+ * (instructions.ts). The stock loop awaits every instruction, asks the fork about six future EIPs at each, and finds
+ * the jump destinations of a code again in every frame.
  *
  * In:  forks up to Osaka, legacy code, no tracing (`step` listeners are not called) and no profiler.
- * Out: what `EVM.runInterpreter` returns, `runState` left out, which nobody above it reads.
+ * Out: what `EVM.runInterpreter` returns, `runState` left out, which no caller reads.
  *
  * The Interpreter class is not exported; it is taken from the run state of the first frame, which the stock loop runs.
  * Where the package has another shape, all frames stay with the stock loop, and a process warning says so once.
@@ -202,8 +202,8 @@ const CALLCODE = 0xf2
 const CREATE2 = 0xf5
 
 /**
- * The frame's own account at an instruction that sends value: all that the instruction does with its balance is to compare
- * it with the value. Undefined where the stack has none.
+ * The frame's own account at an instruction that sends value: all that the instruction does with its balance is to
+ * compare it with the value. Undefined where the stack has none.
  */
 const payerOf = ({ env, stack }: RunState, opCode: number): SeenAccount | undefined => {
   const { contract } = env
@@ -263,7 +263,7 @@ export const createLeanEvm = (options: EVMOpts & { readonly common: Common }): L
 }
 
 /**
- * Remembers the answers of a Common whose fork will not change: it finds them again by walking lists, several times for
+ * Remembers the answers of a Common whose fork will not change: it finds them again by going through lists, several times for
  * each instruction.
  */
 const memoise = (common: Common): void => {

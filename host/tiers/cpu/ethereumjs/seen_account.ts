@@ -21,7 +21,7 @@ export const pinBalance = (observed: Observed): void => {
 }
 
 /**
- * An account that notes what is asked of it. A balance only ever has amounts added that do not depend on it, so that what it
+ * An account that notes what is asked of it. A balance only ever has amounts added that do not depend on it, so what it
  * was before stays a summand; a comparison then bounds that summand, a look at the value pins it. Credits and debits
  * (`moveBalance`) note nothing. Code and existence are not told apart from the whole.
  */

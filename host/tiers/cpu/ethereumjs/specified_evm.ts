@@ -8,10 +8,10 @@ import type { Operation, RunState } from './instructions.ts'
 /**
  * @ethereumjs/evm where it is not what the specification says (docs/conformance.md lists the places):
  *
- * - it takes any code that begins with 0xef0100 for a delegation, of whatever length (EIP-7702 wants 23 bytes), and throws
- *   where what follows is no address;
- * - it shows code that begins with 0xef00 as two bytes to EXTCODESIZE, EXTCODECOPY and EXTCODEHASH, and creates nothing from
- *   such initcode, as EIP-3540 would have it, which is part of no fork;
+ * - it takes any code that begins with 0xef0100 for a delegation, of whatever length (EIP-7702 wants 23 bytes), and
+ *   throws where what follows is no address;
+ * - it shows code that begins with 0xef00 as two bytes to EXTCODESIZE, EXTCODECOPY and EXTCODEHASH, and creates nothing
+ *   from such initcode, as EIP-3540 would have it, which is part of no fork;
  * - it asks for the hash of a block by a double, and so for another block from 2^53 on (YP H.2).
  *
  * Opcodes that the options bring themselves stay as they are.

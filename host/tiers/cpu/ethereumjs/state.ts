@@ -56,7 +56,7 @@ const MAX_CODES = 4096
 
 /**
  * The state manager under @ethereumjs/evm for one transaction at a time: a snapshot, and an undo log above it. A
- * checkpoint is the length of the log, so that it costs nothing whatever the state holds.
+ * checkpoint is the length of the log, so it costs nothing whatever the state holds.
  *
  * It notes what it took from the snapshot and gives back, in the end, what differs from it.
  */

@@ -3,17 +3,20 @@ import { type Address, createAddressFromBigInt } from '@ethereumjs/util'
 import type { RunState } from './instructions.ts'
 
 /**
- * What an instruction pays before it looks at state, whatever the state then says (EIP-7928, "Gas Validation Before State
- * Access"; docs/decisions/0018). Where a frame lacks that, its account or slot is not among what the transaction read.
+ * What an instruction pays before it looks at state, whatever the state then says (EIP-7928, "Gas Validation Before
+ * State Access"; docs/decisions/0018). Where a frame lacks that, its account or slot is not among what the transaction
+ * read.
  *
- * The instructions here are those for which the handlers of @ethereumjs/evm look first and charge later (CALL, CALLCODE,
- * DELEGATECALL, STATICCALL, SELFDESTRUCT), or do not look at all (calls of precompiles, calls that may not start, copies of
- * no bytes).
+ * The instructions here are those for which the handlers of @ethereumjs/evm look first and charge later (CALL,
+ * CALLCODE, DELEGATECALL, STATICCALL, SELFDESTRUCT), or do not look at all (calls of precompiles, calls that may not
+ * start, copies of no bytes).
  */
 export interface StateAccess {
-  /** Gas that the frame must have, the base gas of the instruction included; undefined where it fails before any charge. */
+  /**
+   * Gas that the frame must have, the base gas of the instruction included; undefined where it fails before any charge.
+   */
   demand(runState: RunState, baseGas: bigint): bigint | undefined
-  /** Loads the account, so that it is among the reads. */
+  /** Loads the account, so it is among the reads. */
   look(runState: RunState): Promise<unknown>
 }
 

@@ -9,19 +9,19 @@ export type OnStep = (step: EvmStep) => void
 const MAX_STACK_WORDS = 1024
 const STOP = 0x00
 const SSTORE = 0x55
-/** STOP, RETURN, SELFDESTRUCT: behind them no STOP is run. */
+/** STOP, RETURN, SELFDESTRUCT: after them no STOP is run. */
 const ENDS: ReadonlySet<number> = new Set([STOP, 0xf3, 0xff])
 
 /**
- * @ethereumjs/evm with its stock loop. It tells of the steps that other clients tell of: an undefined opcode has its own byte, the STOP
- * behind the code is a step, an opcode that the stack does not allow is none.
+ * @ethereumjs/evm with its stock loop. It tells of the steps that other clients tell of: an undefined opcode has its
+ * own byte, the STOP after the code is a step, an opcode that the stack does not allow is none.
  */
 class TracedEvm extends SpecifiedEvm {
   readonly #fork: Fork
   readonly #onStep: OnStep
   /** Codes of the open frames. */
   readonly #codes: Uint8Array[] = []
-  /** The refund counter in front of an SSTORE: its gas handler moves it, and runs before the step is told. */
+  /** The refund counter before an SSTORE: its gas handler moves it, and runs before the step is told. */
   #refund = 0n
 
   constructor(options: EVMOpts, fork: Fork, onStep: OnStep) {

@@ -33,7 +33,7 @@ export interface CpuTierOptions {
   readonly onStep?: OnStep
 }
 
-/** A call by the system to contract `to` (0x-hex) on the state that stands in front of or behind the transactions. */
+/** A call by the system to contract `to` (0x-hex) on the state that stands before or after the transactions. */
 export interface SystemCall {
   readonly env: BlockEnvironment
   readonly to: string
@@ -60,9 +60,9 @@ export const createCpuTier = async (options: CpuTierOptions): Promise<CpuTier> =
 }
 
 /**
- * Executes whole transactions with @ethereumjs/evm: the reference tier. What @ethereumjs/vm does around the EVM in `runTx`
- * is done here, for every type: buying gas and blob gas, authorizations, warm sets, refunds, the floor, fees, EIP-161 and
- * EIP-6780 clean-up; and what op-geth does around a deposit.
+ * Executes whole transactions with @ethereumjs/evm: the reference tier. What @ethereumjs/vm does around the EVM in
+ * `runTx` is done here, for every type: buying gas and blob gas, authorizations, warm sets, refunds, the floor, fees,
+ * EIP-161 and EIP-6780 clean-up; and what op-geth does around a deposit.
  *
  * One transaction at a time: `execute` must not be called before the one before it has ended.
  */
@@ -82,7 +82,7 @@ export class CpuTier {
     this.#onStep = onStep
   }
 
-  /** Makes the EVM, so that the first transaction does not wait for it. */
+  /** Makes the EVM, so the first transaction does not wait for it. */
   async prepare(): Promise<EVM> {
     if (this.#evm !== undefined) return this.#evm
     const options = {
@@ -101,7 +101,7 @@ export class CpuTier {
       return this.#evm
     }
     const evm = createLeanEvm(options)
-    // The first frame of an EVM runs in the stock loop, which reads a little more than ours: let it be nobody's.
+    // The first frame of an EVM runs in the stock loop, which reads a little more than ours: it is not counted.
     this.#state.begin(NO_SNAPSHOT)
     await evm.runCall({ to: new Address(new Uint8Array(20)), code: STOP, gasLimit: 1n, skipNonceIncrement: true })
     await evm.journal.cleanup()
@@ -118,8 +118,8 @@ export class CpuTier {
 
   /**
    * Calls a contract as the system does around a block (EIP-4788, 2935, 7002, 7251): from SYSTEM_ADDRESS, with gas that
-   * nobody pays, no value, and nothing of a transaction around it. Undefined where there is no code: nothing happens then.
-   * What the call itself does to the account of SYSTEM_ADDRESS is left out.
+   * no one pays, no value, and nothing of a transaction around it. Undefined where there is no code: nothing happens
+   * then. What the call itself does to the account of SYSTEM_ADDRESS is left out.
    */
   async systemCall({ env, to, data, snapshot }: SystemCall): Promise<SystemCallOutcome | undefined> {
     return this.#run(snapshot, async (evm) => {

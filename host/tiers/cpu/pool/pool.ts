@@ -59,19 +59,20 @@ interface Member {
   /** BEATS when last looked at, and since when it stands there. */
   beats: number
   stillSinceMs: number
-  /** BEATS when somebody waited in vain: until they move on, nobody waits again. */
+  /** BEATS when a wait was in vain: until they move on, there is none again. */
   quietBeats: number
 }
 
 /** Workers that end are replaced this many times in all; then the rest goes on alone. */
 const MOST_RESTARTS = 8
 
-/** Milliseconds without a sign of life after which nobody waits for a worker's outcome any more. */
+/** Milliseconds without a sign of life after which the executor does not wait for a worker's outcome. */
 const PATIENCE_MS = 25
 
 /**
- * Threads that run the CPU tier on transactions that were offered to them (docs/decisions/0010-speculative-workers.md). An
- * outcome is a proposal: who takes it checks it. Whatever a worker does wrong costs its transaction another execution.
+ * Threads that run the CPU tier on transactions that were offered to them (docs/decisions/0010-speculative-workers.md).
+ * An outcome is a proposal: who takes it checks it. Whatever a worker does wrong costs its transaction another
+ * execution.
  *
  * Nothing here keeps the process alive.
  */
@@ -118,7 +119,7 @@ export class CpuPool {
     for (const member of [...this.#members]) this.#replaceIfHung(member)
   }
 
-  /** Nobody takes anything of the open lots any more. */
+  /** No worker takes anything of the open lots any more. */
   end(): void {
     for (const { claims } of this.#lots.values()) claims.fill(MAIN)
     this.#lots.clear()
@@ -143,7 +144,7 @@ export class CpuPool {
     return lot
   }
 
-  /** Codes that the offered transactions will run, so that no worker has to ask for them. */
+  /** Codes that the offered transactions will run, so no worker has to ask for them. */
   offerCodes(ids: Iterable<number>): void {
     const { codes } = this.#options.resident.codes
     const wanted = [...new Set(ids)]
@@ -344,8 +345,8 @@ export class CpuPool {
 const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
 
 /**
- * Lets a thread import TypeScript sources, then the entry. (Node 20 does not take the hooks of an `--import` for the entry of a
- * thread, and tsx's own ones do not load from where `require` finds them.)
+ * Lets a thread import TypeScript sources, then the entry. (Node 20 does not take the hooks of an `--import` for the
+ * entry of a thread, and tsx's own ones do not load from where `require` finds them.)
  */
 const typescriptStart = (entry: URL): string => {
   const found = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api'))

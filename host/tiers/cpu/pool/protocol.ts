@@ -8,8 +8,8 @@ import type { AccountView } from '../../../state/snapshot.ts'
 /**
  * What passes between the executor's thread and a worker of the CPU tier.
  *
- * A lot is a list of transactions offered at once, the same for every worker. Whoever executes position p first puts its
- * number into `claims[p]` (Atomics): 0 nobody yet, MAIN the executor's thread, n the worker numbered n.
+ * A lot is a list of transactions offered at once, the same for every worker. Whoever executes position p first puts
+ * its number into `claims[p]` (Atomics): 0 none yet, MAIN the executor's thread, n the worker numbered n.
  *
  * control   i32[4], one per worker, in shared memory
  *   POSTED    messages that the worker has posted
@@ -104,7 +104,7 @@ const isView = (view: AccountView | undefined): boolean =>
 const isSlot = ({ address, key, value }: { address: unknown; key: unknown; value: unknown }): boolean =>
   isText(address) && isAmount(key) && isAmount(value)
 
-/** Whether an outcome has the shape of one, so that whoever enters it does not stop halfway. */
+/** Whether an outcome has the shape of one, so whoever enters it does not stop halfway. */
 export const isOutcome = (value: unknown): value is CpuOutcome => {
   const outcome = value as CpuOutcome
   const { reads } = outcome

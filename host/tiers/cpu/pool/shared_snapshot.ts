@@ -19,9 +19,9 @@ const MAX_ASIDE = 65_536
 const MAX_CODES = 8192
 
 /**
- * The resident tables as a worker reads them while the executor's thread writes: each value is one that stood there at some
- * time, or torn from two. That is enough, since an outcome is taken only where every value that it read stands at its place in
- * the order. What is not in the tables is asked for.
+ * The resident tables as a worker reads them while the executor's thread writes: each value is one that stood there at
+ * some time, or torn from two. That is enough, since an outcome is taken only where every value that it read stands at
+ * its place in the order. What is not in the tables is asked for.
  */
 export class SharedSnapshot implements StateSnapshot {
   readonly #ask: (about: Question) => Answer

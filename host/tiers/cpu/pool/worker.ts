@@ -19,7 +19,7 @@ import {
 } from './protocol.ts'
 import { SharedSnapshot } from './shared_snapshot.ts'
 
-/** Outcomes wait this long for others, so that short transactions share messages. */
+/** Outcomes wait this long for others, so short transactions share messages. */
 const FLUSH_MS = 0.5
 
 interface Lot {
@@ -36,7 +36,7 @@ class GivenUp extends Error {
   override readonly name = 'GivenUp'
 }
 
-/** Executes transactions of the offered lots that nobody has claimed, in order, until there are none. */
+/** Executes transactions of the offered lots that are not claimed, in order, until there are none. */
 class CpuWorker {
   readonly #start: WorkerStart
   readonly #tier: CpuTier
@@ -174,7 +174,7 @@ class CpuWorker {
   }
 }
 
-/** Views of large memory are copied out: a message carries the whole buffer behind a view. */
+/** Views of large memory are copied out: a message carries the whole buffer after a view. */
 const packed = (outcome: CpuOutcome): CpuOutcome => {
   if ('rejected' in outcome) return outcome
   const { output, writes } = outcome

@@ -33,7 +33,7 @@ export interface HostConstants {
   readonly skeletonId: (key: string) => number
 }
 
-/** The lanes' inputs, with hint columns behind them where `hinted`. */
+/** The lanes' inputs, with hint columns after them where `hinted`. */
 export interface HostColumns {
   readonly lanesIn: Uint32Array
   readonly laneCount: number
@@ -41,12 +41,12 @@ export interface HostColumns {
 }
 
 /**
- * Runs the program of one path over lanes on the host: the meaning of kernels/entry/path_program.wgsl, with the columns of
- * `lanesIn` and `lanesOut` (transpiler/path_kernel.ts) and the tables' base values.
+ * Runs the program of one path over lanes on the host: the meaning of kernels/entry/path_program.wgsl, with the columns
+ * of `lanesIn` and `lanesOut` (transpiler/path_kernel.ts) and the tables' base values.
  *
- * Other than there, `run` stops where a look-up finds nothing, so that the caller can load it and go on at the same
- * instruction; and a lane that failed a guard ends at once. A memo that is missing (transpiler/layout/memo.ts) ends the lane with
- * EXIT_MISS as on the device: what it looks up behind is marked missing, and not loaded.
+ * Other than there, `run` stops where a look-up finds nothing, so the caller can load it and go on at the same
+ * instruction; and a lane that failed a guard ends at once. A memo that is missing (transpiler/layout/memo.ts) ends the
+ * lane with EXIT_MISS as on the device: what it looks up after is marked missing, and not loaded.
  */
 export class HostLanes {
   /** Address or storage key of what is missing. */
@@ -192,7 +192,7 @@ export class HostLanes {
     }
   }
 
-  /** The value in front of the batch, or what the lane's hint tells. */
+  /** The value before the batch, or what the lane's hint tells. */
   #load(slot: number, ordinal: number): bigint {
     if (this.#hasHints) {
       const column = this.#plan.kernel.hintColumn + HINT_COLUMNS * ordinal
@@ -234,7 +234,8 @@ export class HostLanes {
       case 4:
         return rows[row + ROW_SKELETON] === operand ? 1n : 0n
       default: {
-        // Past the table where the account has another code than the path was recorded on: the lane then leaves by a guard.
+        // Past the table where the account has another code than the path was recorded on: the lane then leaves by a
+        // guard.
         const { constants } = this.#resident.codes
         const at = LIMBS_PER_WORD * (rows[row + ROW_CONSTANTS]! + index)
         return at < constants.length ? wordToBigInt(constants, at) : 0n
@@ -273,7 +274,7 @@ const writeWord = (at: number, word: bigint): void => {
   messageView.setBigUint64(at + 24, word)
 }
 
-/** Hash of the message in front of its padding, whose first byte is the last that is not zero. */
+/** Hash of the message before its padding, whose first byte is the last that is not zero. */
 const digestOf = (paddedBytes: number): bigint => {
   let length = paddedBytes - 1
   while (message[length] === 0) length--

@@ -8,8 +8,9 @@ import { COLUMN_LIMBS, type PathPlan, WORD_COLUMNS } from '../plan.ts'
 import { type HostConstants, HostLanes, type Missing } from './machine.ts'
 
 /**
- * Runs lanes by the programs of their paths on this thread: what a wave of a few lanes costs less that way than it takes to
- * bring it to the device (docs/decisions/0013-few-lanes-run-on-the-host.md). The groups that come back are those of LaneRunner.
+ * Runs lanes by the programs of their paths on this thread: what a wave of a few lanes costs less that way than it
+ * takes to bring it to the device (docs/decisions/0013-few-lanes-run-on-the-host.md). The groups that come back are
+ * those of LaneRunner.
  */
 export class HostRunner {
   /** Wall milliseconds of this batch. */

@@ -1,6 +1,6 @@
 /**
- * Words in lane columns as bigints: column c of lane l is at vector `c * laneCount + l`, its upper half a column further
- * (transpiler/path_kernel.ts). `limbs` begin at a multiple of eight bytes.
+ * Words in lane columns as bigints: column c of lane l is at vector `c * laneCount + l`, its upper half a column
+ * further (transpiler/path_kernel.ts). `limbs` begin at a multiple of eight bytes.
  */
 export class WordColumns {
   readonly #quads: BigUint64Array

@@ -37,8 +37,8 @@ interface Submission {
 }
 
 /**
- * Runs path programs: all jobs of a wave in one dispatch of one kernel, with one upload and one read, whatever their number. The
- * groups that come back are those of LaneRunner.
+ * Runs path programs: all jobs of a wave in one dispatch of one kernel, with one upload and one read, whatever their
+ * number. The groups that come back are those of LaneRunner.
  */
 export class ProgramRunner {
   readonly timings = { upload: 0, execute: 0, readback: 0 }
@@ -84,8 +84,8 @@ export class ProgramRunner {
   }
 
   /**
-   * Gives the jobs to the device. Its faults come from `finish`, whenever they happen; groups come in the order of the jobs, those
-   * of a job that had to be cut one after another. Every path has a program, and `compile` has resolved.
+   * Gives the jobs to the device. Its faults come from `finish`, whenever they happen; groups come in the order of the
+   * jobs, those of a job that had to be cut one after another. Every path has a program, and `compile` has resolved.
    */
   async start(jobs: readonly ProgramJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
     const kernel = this.#kernel
@@ -233,7 +233,7 @@ export class ProgramRunner {
     return hashed.then((found) => found && blooms.take(group.job.plan.blooms, found, first))
   }
 
-  /** The key columns of all groups of a wave in which a lane missed, as they stand behind the results. */
+  /** The key columns of all groups of a wave in which a lane missed, as they stand after the results. */
   async #keys({ wave, out, withKeys }: WaveRun, results: Uint32Array): Promise<Uint32Array | undefined> {
     let missed = false
     for (const group of wave.groups) {
@@ -278,7 +278,7 @@ const anyMiss = ({ outputs, laneCount }: WaveGroup, results: Uint32Array): boole
   return false
 }
 
-/** The group's columns of lanesOut: results, and its keys behind them where a lane of it missed. */
+/** The group's columns of lanesOut: results, and its keys after them where a lane of it missed. */
 export const groupOutputs = (group: WaveGroup, results: Uint32Array, keys: Uint32Array | undefined): Uint32Array => {
   const { laneCount, outputs, keyColumn, job } = group
   const found = results.subarray(outputs * COLUMN_LIMBS, (outputs + keyColumn * laneCount) * COLUMN_LIMBS)

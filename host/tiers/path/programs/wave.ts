@@ -37,7 +37,7 @@ export interface Wave {
   readonly keyVectors: number
 }
 
-/** Columns begin at multiples of this, so that each group's can be bound on their own (256 bytes). */
+/** Columns begin at multiples of this, so each group's can be bound on their own (256 bytes). */
 const ALIGNMENT_VECTORS = 16
 
 const aligned = (vectors: number): number => Math.ceil(vectors / ALIGNMENT_VECTORS) * ALIGNMENT_VECTORS
@@ -46,7 +46,7 @@ const aligned = (vectors: number): number => Math.ceil(vectors / ALIGNMENT_VECTO
 const firstKeyColumn = (plan: PathPlan): number =>
   plan.kernel.lookups.reduce((least, { keyColumn }) => Math.min(least, keyColumn), plan.kernel.outputColumns)
 
-/** Columns that a lane takes in lanesIn. The scalars are read as a word, so that there are two at least. */
+/** Columns that a lane takes in lanesIn. The scalars are read as a word, so there are two at least. */
 const columnsIn = ({ plan, hints }: ProgramJob): number =>
   Math.max(WORD_COLUMNS, plan.kernel.inputColumns + (hints === undefined ? 0 : HINT_COLUMNS * plan.slots.count))
 
@@ -76,7 +76,10 @@ const vectorsFor = (job: ProgramJob, laneCount: number): readonly [input: number
   ]
 }
 
-/** Splits jobs into lists that fit `maxVectors` of each buffer and `maxWorkgroups`; a job that does not fit alone is cut in lanes. */
+/**
+ * Splits jobs into lists that fit `maxVectors` of each buffer and `maxWorkgroups`; a job that does not fit alone is cut
+ * in lanes.
+ */
 export const splitJobs = (
   jobs: readonly ProgramJob[],
   maxVectors: number,
@@ -125,7 +128,10 @@ const lanesThatFit = (job: ProgramJob, maxVectors: number, maxWorkgroups: number
   return low * WORKGROUP_SIZE
 }
 
-/** Lays out and fills lanesIn for these jobs. `environment`: the words of ENVIRONMENT_WORDS; `skeletonId`: the host's id of a skeleton. */
+/**
+ * Lays out and fills lanesIn for these jobs. `environment`: the words of ENVIRONMENT_WORDS; `skeletonId`: the host's id
+ * of a skeleton.
+ */
 export const assembleWave = (
   jobs: readonly ProgramJob[],
   source: LaneSource,

@@ -50,9 +50,10 @@ export interface PathStoreOptions {
 }
 
 /**
- * A folder of paths: `<version>/<hash of the key>-<id of the path>.path` (host/tiers/path/store/file.ts). A file appears by one
- * rename and never changes, so that any number of processes may read and write at once. The names are the index; files are
- * read when their key is asked for. The first write removes paths of other versions, but for the newest of those.
+ * A folder of paths: `<version>/<hash of the key>-<id of the path>.path` (host/tiers/path/store/file.ts). A file
+ * appears by one rename and never changes, so any number of processes may read and write at once. The names are the
+ * index; files are read when their key is asked for. The first write removes paths of other versions, but for the
+ * newest of those.
  *
  * A path decides what a transaction does, so a folder that another user owns or may write to is not used.
  *

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { PRELUDE } from '../../../../kernels/linked.generated.ts'
 
 /**
- * Names the transpiler that is running: a hash of its files as they run (sources, or what the package was built to) and of
- * the WGSL that its kernels stand on. Undefined where its files are not there, as in a bundle. About 5 ms.
+ * Names the transpiler that is running: a hash of its files as they run (sources, or what the package was built to) and
+ * of the WGSL that its kernels stand on. Undefined where its files are not there, as in a bundle. About 5 ms.
  */
 export const transpilerVersion = (): string | undefined => {
   try {
