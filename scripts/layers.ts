@@ -84,13 +84,6 @@ const LAYERS: readonly Layer[] = [
 const EXCEPTIONS: readonly string[] = [
   // One log of reads and writes, and one pacer of rounds, for all tiers.
   // Executions as columns, which readers take without asking for the tier.
-  // A type for tiers, and one for the session of a device.
-  'host/batch/route.ts -> host/tiers/lane_vm/wave.ts',
-  'host/batch/route.ts -> host/tiers/path/library.ts',
-  'host/batch/route.ts -> host/tiers/path/recording.ts',
-  'host/batch/route.ts -> transpiler/lift/micro_codes.ts',
-  'host/batch/route.ts -> transpiler/record/access_list.ts',
-  'host/batch/route.ts -> transpiler/record/record.ts',
 ]
 const EXCEPTED: ReadonlySet<string> = new Set(EXCEPTIONS)
 

@@ -4,11 +4,12 @@ import type { TransactionRules } from '../chain/rules.ts'
 import type { Executions } from './executions.ts'
 import type { ExplainLog } from './explain_log.ts'
 
-/** Which tier a transaction is meant for. */
-export const TIER_TRANSFER = 0
-export const TIER_LANE = 1
-export const TIER_CPU = 2
-export const TIER_VM = 3
+/** Which tier a transaction is meant for (Schedule.tier): a plain transfer, or one that is rejected, for none. */
+export const TIER_NONE = 0
+/** The last tier, which takes whatever no other has. */
+export const TIER_LAST = 1
+/** The first of the others, in the order in which they are wired. */
+export const TIER_FIRST = 2
 
 /** What became of a transaction (Schedule.outcome). */
 export const OUTCOME_NONE = 0
@@ -27,8 +28,7 @@ export const STATUS_NONE = 2
  * fromIds, toIds   i32[n]   account ids at routing (-1 for a creation)
  * toCodes          u32[n]   code id of `to` at routing
  * executionGas     f64[n]   gas limit less intrinsic gas; meaningless where a static rule is broken
- * tier             u8[n]    TIER_*
- * keyIds           i32[n]   path key of a call into code (PathRouter), else -1
+ * tier             u8[n]    TIER_NONE, TIER_LAST, or the number of the tier that has taken it
  * executionOf      i32[n]   its last execution, an index into `executions`; -1 = none, as a plain transfer
  * laneOf           i32[n]   its lane in there
  * status           u8[n]    STATUS_* of that execution
@@ -50,7 +50,6 @@ export interface Schedule {
   readonly toCodes: Uint32Array
   readonly executionGas: Float64Array
   readonly tier: Uint8Array
-  readonly keyIds: Int32Array
   readonly executionOf: Int32Array
   readonly laneOf: Int32Array
   readonly status: Uint8Array
@@ -84,7 +83,6 @@ export const createSchedule = (
     toCodes: new Uint32Array(count),
     executionGas,
     tier: new Uint8Array(count),
-    keyIds: new Int32Array(count).fill(-1),
     executionOf: new Int32Array(count).fill(-1),
     laneOf: new Int32Array(count).fill(-1),
     status: new Uint8Array(count).fill(STATUS_NONE),

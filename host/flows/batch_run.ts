@@ -1,166 +1,160 @@
-import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import type { Schedule } from '../batch/open_batch.ts'
-import { faultReason, faultText } from '../device/fault.ts'
-import { wordFromBigInt } from '../primitives/word.ts'
-import type { Rounds } from '../settle/rounds.ts'
+import { type Schedule, TIER_FIRST, TIER_LAST } from '../batch/open_batch.ts'
+import type { PlaceEntry, Running, Tier, TierRun } from '../batch/tier.ts'
+import type { ListedVersions } from '../settle/listed_versions.ts'
+import { OutcomeEntry } from '../settle/outcome_entry.ts'
+import { type RetryingTier, Rounds } from '../settle/rounds.ts'
 import type { Sweep } from '../settle/sweep.ts'
 import type { RunningState } from '../state/running_state.ts'
-import { CpuExecutions } from '../tiers/cpu/executions.ts'
-import type { Speculation } from '../tiers/cpu/tier.ts'
-import { isVmCall, type VmStage } from '../tiers/lane_vm/tier.ts'
-import type { LaneRunner } from '../tiers/path/kernels/runner.ts'
-import type { PrecompileAccounts } from '../tiers/path/precompile_accounts.ts'
-import type { LaneStage, Wave } from '../tiers/path/tier.ts'
+import type { SlotTable } from '../state/tables/slot_table.ts'
 import type { Stop } from './call_queue.ts'
+import { DeviceGuard, type OpenTier } from './device_guard.ts'
 
 const MOST_RANGES = 8
 
-/** What a walk needs of the executor. */
-export interface WalkParts {
-  readonly lanes: LaneStage
+/** What a run of a batch needs of the executor. */
+export interface BatchRunParts {
+  /** In the order in which they take transactions. */
+  readonly tiers: readonly Tier[]
   readonly sweep: Sweep
-  readonly rounds: Rounds
-  readonly cpu: Speculation
-  readonly precompiles: PrecompileAccounts
   readonly running: RunningState
-  readonly runner: LaneRunner | undefined
-  readonly vm: VmStage | undefined
+  /** Transactions of a range, about. */
   readonly range: number
+  readonly slots: SlotTable
+  /** Rounds go on whatever they cost. */
+  readonly retriesAlways: boolean
+  /** What a block access list says of versions. */
+  readonly listed: ListedVersions | undefined
   readonly stop: Stop
 }
 
 /**
- * Brings a routed batch to its end, range by range in transaction order: while the device executes a range, the host
- * sweeps the one before it. The sweep meets every transaction at its place; what it cannot finish runs again on the device
- * where that pays, else on the CPU tier.
+ * Brings a routed batch to its end, range by range in transaction order: while the first tier executes a range, the host
+ * sweeps the one before it. The sweep meets every transaction at its place; what it cannot finish there is executed
+ * again by the tier that has it where that pays, else by the first tier that executes it at its place.
  *
- * Between the start of a range and its `finish` nothing is done with its results, so that the tables change at one place at
- * a time.
+ * Between the start of a range and its `finish` nothing is done with its results: tables change at one place at a time.
+ * A fault of the device, wherever it happens, ends the tiers that use it for the rest of the batch, and is told once.
  */
-export class Walk {
-  readonly faults: string[] = []
+export class BatchRun {
   sweepMs = 0
-  cpuMs = 0
-  /** The device failed: the rest of the batch does without it. */
-  hasFailed = false
-  readonly #schedule: Schedule
-  readonly #parts: WalkParts
-  /** A range that the device executes. */
-  #underway: Wave | undefined
-  /** Those of the CPU tier. */
-  readonly #executions = new CpuExecutions()
-  readonly #fee = new Uint32Array(LIMBS_PER_WORD)
+  /** A tier before the last has taken some of it. */
+  hasRanges = false
+  readonly #batch: Schedule
+  readonly #parts: BatchRunParts
+  readonly rounds: Rounds
+  readonly #entry: PlaceEntry
+  readonly #guard = new DeviceGuard()
+  readonly #open: OpenTier[] = []
+  /** By tier number: those that run their transactions again. */
+  readonly #retrying = new Map<number, RetryingTier>()
+  readonly #faults: string[] = []
+  /** The next range of the first tier. */
+  #underway: Running | undefined
 
-  constructor(schedule: Schedule, parts: WalkParts) {
-    this.#schedule = schedule
+  constructor(batch: Schedule, parts: BatchRunParts) {
+    this.#batch = batch
     this.#parts = parts
+    this.rounds = new Rounds(batch, parts.slots, this.#retrying, parts.retriesAlways)
+    if (parts.listed !== undefined) this.rounds.believe(parts.listed)
+    this.#entry = new OutcomeEntry(batch, parts.running, parts.sweep, (i, execution) => {
+      for (const { run } of this.#open) run.learn?.(i, execution)
+    })
   }
 
-  /** Rejects, with nothing left on the device, where `stop` says so. */
+  /** The device failed: the rest of the batch did without it. */
+  get hasFailed(): boolean {
+    return this.#guard.reason !== undefined
+  }
+
+  get faults(): readonly string[] {
+    return [...this.#guard.faults, ...this.#faults]
+  }
+
+  get runs(): readonly TierRun[] {
+    return this.#open.map(({ run }) => run)
+  }
+
+  /** Rejects, with nothing left on its way, where `stop` says so. */
   async run(): Promise<void> {
     try {
-      await this.#run()
-    } catch (thrown) {
-      // Lanes of the next range may be on their way; what comes of them, a fault among it, is nobody's.
-      await this.#underway?.started?.finish().catch(() => undefined)
-      throw thrown
+      await this.#openTiers()
+      const { count } = this.#batch.batch
+      this.hasRanges = this.#batch.tier.some((number) => number > TIER_LAST)
+      if (this.hasRanges) await this.#runRanges(count)
+      else await this.#sweep(0, count)
+    } finally {
+      // Where the run was stopped or the device failed: what comes of these transactions is of no use.
+      await this.#underway?.abandon()
+      for (const { run } of this.#open) this.#faults.push(...run.end())
     }
   }
 
-  async #run(): Promise<void> {
-    const { count } = this.#schedule.batch
-    const { runner, vm, lanes, range, cpu } = this.#parts
-    await vm?.begin(this.#schedule)
-    await cpu.offer(0, count)
-    if (runner === undefined && vm === undefined) {
-      await this.#sweep(0, count)
-      return
+  /** Every tier takes what it wants of the batch. */
+  async #openTiers(): Promise<void> {
+    const { tiers } = this.#parts
+    for (const [n, tier] of tiers.entries()) {
+      const number = n + 1 === tiers.length ? TIER_LAST : TIER_FIRST + n
+      const run = await this.#guard.step(tier, () => tier.open(this.#batch, number))
+      if (run === undefined) continue
+      this.#guard.add(tier, run)
+      this.#open.push({ tier, run })
+      if (isRetrying(run)) this.#retrying.set(number, run)
     }
-    if (runner !== undefined) lanes.begin(runner)
-    const ranges = Math.max(1, Math.min(MOST_RANGES, Math.floor(count / range)))
+  }
+
+  async #runRanges(count: number): Promise<void> {
+    const ranges = Math.max(1, Math.min(MOST_RANGES, Math.floor(count / this.#parts.range)))
     const size = Math.ceil(count / ranges)
-    this.#underway = await this.#start(0, size, ranges)
+    const [head, ...others] = this.#open
+    this.#underway = await this.#start(head!, 0, size, ranges)
     for (let first = 0; first < count; first += size) {
       this.#parts.stop.check()
       const end = Math.min(count, first + size)
-      await this.#finish()
-      const calls = await this.#claimVm(first, end)
-      // Workers execute what neither takes while lanes run.
-      await cpu.offer(first, end)
-      await this.#runVm(calls)
-      if (calls.length > 0) await cpu.offer(first, end)
-      this.#underway = end < count ? await this.#start(end, Math.min(count, end + size), ranges) : undefined
+      const ahead = this.#underway
+      this.#underway = undefined
+      await this.#finish(head!, ahead)
+      await this.#runOthers(others, first, end, ranges)
+      if (end < count) this.#underway = await this.#start(head!, end, Math.min(count, end + size), ranges)
       await this.#sweep(first, end)
     }
   }
 
-  async #start(first: number, end: number, ranges: number): Promise<Wave | undefined> {
-    const { runner } = this.#parts
-    if (this.hasFailed || runner === undefined) return undefined
-    try {
-      return await this.#parts.lanes.start(this.#schedule, runner, first, end, ranges)
-    } catch (thrown) {
-      this.#fail(thrown)
-      return undefined
+  /** The tiers after the first: all have a range on its way before the first of them is waited for. */
+  async #runOthers(others: readonly OpenTier[], first: number, end: number, ranges: number): Promise<void> {
+    const underway = others.map((): (Running | undefined)[] => [])
+    for (const [n, one] of others.entries()) underway[n]!.push(await this.#start(one, first, end, ranges))
+    for (const [n, one] of others.entries()) {
+      let hasGivenBack = false
+      for (const running of underway[n]!) hasGivenBack = (await this.#finish(one, running)) || hasGivenBack
+      if (!hasGivenBack) continue
+      for (let m = n + 1; m < others.length; m++) underway[m]!.push(await this.#start(others[m]!, first, end, ranges))
     }
   }
 
-  async #finish(): Promise<void> {
-    const { runner } = this.#parts
-    const wave = this.#underway
-    this.#underway = undefined
-    if (wave === undefined || runner === undefined) return
-    try {
-      await this.#parts.lanes.finish(this.#schedule, runner, wave)
-    } catch (thrown) {
-      this.#fail(thrown)
-    }
+  #start({ tier, run }: OpenTier, first: number, end: number, ranges: number): Promise<Running | undefined> {
+    return this.#guard.step(tier, () => run.start(first, end, ranges))
   }
 
-  async #claimVm(first: number, end: number): Promise<readonly number[]> {
-    if (this.hasFailed) return []
-    return (await this.#parts.vm?.claim(this.#schedule, first, end)) ?? []
-  }
-
-  async #runVm(calls: readonly number[]): Promise<void> {
-    if (this.hasFailed) return
-    try {
-      await this.#parts.vm?.run(this.#schedule, calls)
-    } catch (thrown) {
-      this.#fail(thrown)
-    }
-  }
-
-  async #again(i: number, end: number): Promise<boolean> {
-    if (this.hasFailed) return false
-    try {
-      return await this.#parts.rounds.run(i, end)
-    } catch (thrown) {
-      this.#fail(thrown)
+  /** Whether transactions were given back. */
+  async #finish({ tier }: OpenTier, running: Running | undefined): Promise<boolean> {
+    if (running === undefined) return false
+    if (this.#guard.hasEnded(tier)) {
+      await running.abandon()
       return false
     }
-  }
-
-  /** What has no execution goes to the CPU tier; what has one stands. */
-  #fail(thrown: unknown): void {
-    const reason = faultReason(thrown)
-    this.faults.push(faultText(thrown))
-    this.hasFailed = true
-    this.#parts.lanes.refuse(this.#schedule, reason)
-    this.#parts.vm?.refuse(this.#schedule, reason)
+    return (await this.#guard.step(tier, () => running.finish())) ?? true
   }
 
   async #sweep(first: number, end: number): Promise<void> {
-    const { lanes, runner, precompiles, stop } = this.#parts
     for (let i = first; ; ) {
-      stop.check()
-      const loading = precompiles.load()
-      if (loading !== undefined) await loading
+      this.#parts.stop.check()
+      for (const { run } of this.#open) {
+        const preparing = run.prepare?.()
+        if (preparing !== undefined) await preparing
+      }
       i = this.#advance(i, end)
       if (i === end) return
-      if (await this.#again(i, end)) continue
-      if (!this.hasFailed && runner !== undefined && (await lanes.runLate(this.#schedule, i, runner))) continue
-      await this.#execute(i)
+      if (!(await this.#again(i, end))) await this.#atPlace(i)
     }
   }
 
@@ -171,26 +165,19 @@ export class Walk {
     return i
   }
 
-  /** Executes a transaction on the CPU tier at its place. */
-  async #execute(index: number): Promise<void> {
-    const { cpu, running, sweep, vm } = this.#parts
-    const { env } = this.#schedule
-    const startedMs = performance.now()
-    const outcome = await cpu.execute(index)
-    if ('rejected' in outcome) {
-      sweep.reject(index, outcome.rejected)
-    } else {
-      this.#executions.add(this.#schedule, index, outcome)
-      if (vm !== undefined && isVmCall(this.#schedule, index)) vm.kinds.noteCpu(this.#schedule, index, outcome)
-      await sweep.recorder?.openOutcome(outcome.reads, outcome.writes, [env.coinbase.toLowerCase()])
-      await running.apply(outcome.writes, sweep)
-      if (outcome.coinbaseFee !== undefined) {
-        wordFromBigInt(this.#fee, 0, outcome.coinbaseFee)
-        sweep.payCoinbase(this.#fee, 0)
-      }
-      sweep.finish(index, outcome.gasUsed)
-      sweep.recorder?.close(index)
-    }
-    this.cpuMs += performance.now() - startedMs
+  /** Whether transaction i has another execution now, from a round with others. */
+  async #again(i: number, end: number): Promise<boolean> {
+    const number = this.#batch.tier[i]!
+    const tier = this.#parts.tiers[number - TIER_FIRST]
+    if (tier === undefined) return false
+    return (await this.#guard.step(tier, () => this.rounds.run(i, end))) ?? false
+  }
+
+  async #atPlace(i: number): Promise<void> {
+    for (const { tier, run } of this.#open)
+      if (run.atPlace !== undefined && (await this.#guard.step(tier, () => run.atPlace!(i, this.#entry)))) return
+    throw new Error(`no tier executes transaction ${i}`)
   }
 }
+
+const isRetrying = (run: TierRun): run is TierRun & RetryingTier => run.mends !== undefined && run.retry !== undefined

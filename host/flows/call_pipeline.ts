@@ -1,15 +1,12 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { type Schedule, TIER_LANE } from '../batch/open_batch.ts'
+import { type Schedule, TIER_FIRST } from '../batch/open_batch.ts'
 import type { ExitReason } from '../batch/reason.ts'
+import type { Running, Tier, TierRun } from '../batch/tier.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
-import type { ComputeDevice } from '../device/compute_device.ts'
-import { faultReason, faultText } from '../device/fault.ts'
-import type { DeviceSession } from '../session/device_session.ts'
+import type { DeviceSessions } from '../session/device_sessions.ts'
 import type { LaneJudge } from '../settle/independent.ts'
-import type { VmStage } from '../tiers/lane_vm/tier.ts'
-import type { LaneRunner } from '../tiers/path/kernels/runner.ts'
-import type { LaneStage, Wave } from '../tiers/path/tier.ts'
 import type { Stop } from './call_queue.ts'
+import { DeviceGuard } from './device_guard.ts'
 import type { SimulationTimings } from './simulation.ts'
 
 /** Independent calls from `first` on, routed. */
@@ -17,17 +14,6 @@ export interface CallSegment {
   readonly first: number
   readonly schedule: Schedule
   readonly judge: LaneJudge
-}
-
-/** Where calls run: the executor's own tables, or tables with overrides. */
-export interface CallDevice {
-  readonly device: ComputeDevice | undefined
-  readonly lanes: LaneStage
-  open(device: ComputeDevice): LaneRunner
-  session(): DeviceSession | undefined
-  /** The lane VM on the runner's tables, where these calls are worth it; `runner` is asked for only then. */
-  vmFor(schedule: Schedule, runner: () => LaneRunner | undefined): VmStage | undefined
-  close(): void
 }
 
 /** The calls [first, end) of a batch: views of its columns. */
@@ -57,64 +43,75 @@ export const sliceBatch = (batch: TransactionBatch, first: number, end: number):
 }
 
 /**
- * Brings segments of independent calls through the device. While it executes one, the host routes the next and judges the
- * one before; once the paths are known the next is given to it before the present one is fetched, so that it never waits. What no path
- * takes goes through the lane VM behind the segment's paths, with nothing else on its way.
+ * Brings segments of independent calls through the tiers. While the first tier executes one, the host routes the next
+ * and judges the one before; once its paths are known the next is given to it before the present one is fetched, and it
+ * never waits. What it does not take goes through the other tiers after the segment's finish, with nothing else on its
+ * way.
  */
 export class CallPipeline {
-  readonly faults: string[] = []
-  readonly #ground: CallDevice
+  readonly #tiers: readonly Tier[]
+  readonly #sessions: DeviceSessions
   readonly #timings: SimulationTimings
   readonly #stop: Stop
-  #runner: LaneRunner | undefined
-  #refusal: ExitReason | undefined
-  /** A segment had calls for the lane VM: no wave of paths is on its way beside one. */
-  #usesVm = false
-  /** A segment's lanes that the device executes. */
-  #underway: Wave | undefined
+  readonly #guard = new DeviceGuard()
+  readonly #runs: TierRun[] = []
+  readonly #faults: string[] = []
+  /** A segment had calls for a tier after the first: nothing of the first is on its way beside one. */
+  #usesOthers = false
+  /** The first tier's transactions of a segment. */
+  #underway: Running | undefined
 
-  constructor(ground: CallDevice, timings: SimulationTimings, stop: Stop) {
-    this.#stop = stop
-    this.#ground = ground
+  /** `tiers`: those before the last, in order. */
+  constructor(tiers: readonly Tier[], sessions: DeviceSessions, timings: SimulationTimings, stop: Stop) {
+    this.#tiers = tiers
+    this.#sessions = sessions
     this.#timings = timings
-    if (ground.device === undefined) this.#refusal = 'no device'
-    else if (ground.device.isLost) this.#refusal = 'device lost'
+    this.#stop = stop
   }
 
-  /** Runs `count` segments, which `route` makes in order. Rejects, with nothing left on the device, where `stop` says so. */
+  /** Why tiers that use the device take no call any longer. */
+  get failure(): ExitReason | undefined {
+    return this.#guard.reason
+  }
+
+  get faults(): readonly string[] {
+    return [...this.#guard.faults, ...this.#faults]
+  }
+
+  /** Runs `count` segments, which `route` makes in order. Rejects, with nothing left on its way, where `stop` says so. */
   async run(count: number, route: (k: number) => Promise<CallSegment>): Promise<CallSegment[]> {
     try {
       return await this.#run(count, route)
-    } catch (thrown) {
-      await this.#underway?.started?.finish().catch(() => undefined)
-      throw thrown
+    } finally {
+      await this.#underway?.abandon()
+      for (const run of this.#runs) this.#faults.push(...run.end())
+      this.#faults.push(...(this.#sessions.used?.faults ?? []))
+      if (this.#guard.reason !== undefined) this.#sessions.close()
     }
   }
 
   async #run(count: number, route: (k: number) => Promise<CallSegment>): Promise<CallSegment[]> {
+    const [head, ...others] = this.#tiers
     const segments: CallSegment[] = []
     let ahead = await this.#routed(0, route)
-    this.#underway = await this.#start(ahead, count)
+    this.#underway = await this.#start(head, TIER_FIRST, ahead, count)
     for (let k = 0; k < count; k++) {
       this.#stop.check()
       const current = ahead
       const isLast = k + 1 === count
       if (!isLast) ahead = await this.#routed(k + 1, route)
-      const wave = this.#underway
+      const running = this.#underway
       this.#underway = undefined
-      const isSteady = k > 0 && !isLast && !this.#usesVm && wave !== undefined && wave.leftovers.size === 0
-      if (isSteady) this.#underway = await this.#start(ahead, count)
-      if (wave !== undefined)
-        await this.#guarded(current, (runner) => this.#ground.lanes.finish(current.schedule, runner, wave))
-      if (!isSteady) await this.#runVm(current)
-      if (!isLast && !isSteady) this.#underway = await this.#start(ahead, count)
+      const isSteady = k > 0 && !isLast && !this.#usesOthers && running?.isUnderway === true
+      if (isSteady) this.#underway = await this.#start(head, TIER_FIRST, ahead, count)
+      await this.#finish(head, running)
+      if (!isSteady) await this.#runOthers(others, current)
+      if (!isLast && !isSteady) this.#underway = await this.#start(head, TIER_FIRST, ahead, count)
       const startedMs = performance.now()
       current.judge.judge(0, current.schedule.batch.count)
       this.#timings.judge += performance.now() - startedMs
       segments.push(current)
     }
-    this.faults.push(...(this.#ground.session()?.faults ?? []))
-    if (this.#runner !== undefined && this.#refusal !== undefined) this.#ground.close()
     return segments
   }
 
@@ -125,58 +122,41 @@ export class CallPipeline {
     return segment
   }
 
-  async #start(segment: CallSegment, scale: number): Promise<Wave | undefined> {
-    const { schedule } = segment
-    if (!schedule.tier.includes(TIER_LANE)) return undefined
-    return this.#guarded(segment, (runner) =>
-      this.#ground.lanes.start(schedule, runner, 0, schedule.batch.count, scale),
-    )
-  }
-
-  async #runVm({ schedule }: CallSegment): Promise<void> {
-    const startedMs = performance.now()
-    let stage: VmStage | undefined
-    try {
-      stage = this.#ground.vmFor(schedule, () => (this.#refusal === undefined ? this.#open() : undefined))
-      if (stage === undefined) return
-      this.#usesVm = true
-      await stage.begin(schedule)
-      await stage.run(schedule, await stage.claim(schedule, 0, schedule.batch.count))
-    } catch (thrown) {
-      this.faults.push(faultText(thrown))
-      this.#refusal = faultReason(thrown)
-      stage?.refuse(schedule, this.#refusal)
-    } finally {
-      this.faults.push(...(stage?.faults.splice(0) ?? []))
-      this.#timings.device += performance.now() - startedMs
+  async #runOthers(others: readonly Tier[], segment: CallSegment): Promise<void> {
+    for (const [n, tier] of others.entries()) {
+      const running = await this.#start(tier, TIER_FIRST + 1 + n, segment, 1)
+      if (running !== undefined) this.#usesOthers = true
+      await this.#finish(tier, running)
     }
   }
 
-  /** What the device faults at, and all behind it, goes to the CPU tier. */
-  async #guarded<Result>(
+  /** Opens the tier on the segment, and starts all of it. */
+  async #start(
+    tier: Tier | undefined,
+    number: number,
     { schedule }: CallSegment,
-    run: (runner: LaneRunner) => Promise<Result>,
-  ): Promise<Result | undefined> {
-    const { lanes } = this.#ground
-    const startedMs = performance.now()
-    try {
-      const runner = this.#refusal === undefined ? this.#open() : undefined
-      if (runner !== undefined) return await run(runner)
-    } catch (thrown) {
-      this.faults.push(faultText(thrown))
-      this.#refusal = faultReason(thrown)
-    } finally {
-      this.#timings.device += performance.now() - startedMs
-    }
-    lanes.refuse(schedule, this.#refusal ?? 'no device')
-    return undefined
+    segments: number,
+  ): Promise<Running | undefined> {
+    if (tier === undefined) return undefined
+    return this.#timed(tier, async () => {
+      const run = await tier.open(schedule, number)
+      if (run === undefined) return undefined
+      this.#guard.add(tier, run)
+      this.#runs.push(run)
+      return run.start(0, schedule.batch.count, segments)
+    })
   }
 
-  #open(): LaneRunner {
-    if (this.#runner === undefined) {
-      this.#runner = this.#ground.open(this.#ground.device!)
-      this.#ground.lanes.begin(this.#runner)
-    }
-    return this.#runner
+  async #finish(tier: Tier | undefined, running: Running | undefined): Promise<void> {
+    if (tier === undefined || running === undefined) return
+    if (this.#guard.hasEnded(tier)) await running.abandon()
+    else await this.#timed(tier, () => running.finish())
+  }
+
+  async #timed<Result>(tier: Tier, step: () => Promise<Result>): Promise<Result | undefined> {
+    const startedMs = performance.now()
+    const result = await this.#guard.step(tier, step)
+    this.#timings.device += performance.now() - startedMs
+    return result
   }
 }

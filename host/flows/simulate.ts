@@ -6,20 +6,18 @@ import {
   OUTCOME_NONE,
   OUTCOME_REJECTED,
   type Schedule,
-  TIER_CPU,
+  TIER_LAST,
 } from '../batch/open_batch.ts'
-import type { Policy } from '../batch/policy.ts'
 import type { ExitReasons } from '../batch/reason.ts'
 import { loadParties, routeTransactions } from '../batch/route.ts'
+import type { Tier } from '../batch/tier.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
 import { type CallObject, callRules, encodeCalls } from '../chain/call_batch.ts'
 import { checkBatch } from '../chain/check_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
-import type { DeviceClock } from '../device/clock.ts'
-import type { ComputeDevice } from '../device/compute_device.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
 import { addressToHex, quantityFromBigInt, wordToBigInt } from '../primitives/word.ts'
-import { DeviceSession } from '../session/device_session.ts'
+import { DeviceSessions } from '../session/device_sessions.ts'
 import { LaneJudge } from '../settle/independent.ts'
 import { LayeredSnapshot } from '../state/layered_snapshot.ts'
 import { OverlayState, type ParsedOverride, parseOverrides, type StateOverrides } from '../state/overlay_state.ts'
@@ -27,15 +25,11 @@ import { RunningState } from '../state/running_state.ts'
 import type { AccountView, StateSnapshot } from '../state/snapshot.ts'
 import { HOST_LIMBS, HOST_NONCE } from '../state/tables/account_table.ts'
 import { ResidentState } from '../state/tables/resident_tables.ts'
-import type { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
 import { CpuExecutions } from '../tiers/cpu/executions.ts'
-import type { VmStage } from '../tiers/lane_vm/tier.ts'
-import { LaneRunner } from '../tiers/path/kernels/runner.ts'
-import type { PathLibrary } from '../tiers/path/library.ts'
-import { LaneStage } from '../tiers/path/tier.ts'
-import { type CallDevice, CallPipeline, sliceBatch } from './call_pipeline.ts'
+import { CallPipeline, sliceBatch } from './call_pipeline.ts'
 import type { CallTerms, Stop } from './call_queue.ts'
 import { type AccessListEntry, accessEntries, Simulation } from './simulation.ts'
+import type { Ground, Wiring } from './wiring.ts'
 
 const MOST_RANGES = 8
 
@@ -92,100 +86,55 @@ export interface SimulateRequest {
   readonly signal?: AbortSignal
 }
 
-/** What the executor lends the simulator; `generation` counts the batches that it has committed. @internal */
-export interface SimulatorParts {
-  readonly policy: Policy
-  readonly device: () => ComputeDevice | undefined
-  readonly clock: () => DeviceClock | undefined
-  readonly resident: ResidentState
-  readonly library: PathLibrary
-  readonly reasons: ExitReasons
-  readonly cpu: CpuTier
-  readonly lanes: LaneStage
-  /** The executor's runner on its tables. Throws what the device throws. */
-  readonly openRunner: (device: ComputeDevice) => LaneRunner
-  readonly session: () => DeviceSession | undefined
-  readonly closeRunner: () => void
-  /** Where calls find their paths; undefined: nowhere. */
-  readonly paths: () => PathLibrary | undefined
-  readonly vmFor: CallDevice['vmFor']
-  /** The lane VM on other tables. */
-  readonly openVm: (session: DeviceSession) => VmStage | undefined
-  readonly wantsVm: (schedule: Schedule) => boolean
-  readonly generation: () => number
-}
-
-interface Ground extends CallDevice {
-  readonly resident: ResidentState
-}
-
 /** Executes thousands of calls or bundles against one state and commits nothing. @internal */
 export class Simulator {
-  readonly #parts: SimulatorParts
+  readonly #wiring: Wiring
+  readonly #generation: () => number
 
-  constructor(parts: SimulatorParts) {
-    this.#parts = parts
+  /** `generation`: another number after every commit. */
+  constructor(wiring: Wiring, generation: () => number) {
+    this.#wiring = wiring
+    this.#generation = generation
   }
 
   async run(request: SimulateRequest, calls: ReadCalls, terms: CallTerms): Promise<Simulation> {
-    const { resident, lanes, openRunner, session, closeRunner, vmFor } = this.#parts
-    const device = this.#parts.device()
-    const own = { resident, lanes, device, open: openRunner, session, vmFor, close: closeRunner }
-    if (calls.overrides === undefined) return this.#simulate(request, calls, own, terms)
+    if (calls.overrides === undefined)
+      return this.#simulate(request, calls, this.#wiring, this.#wiring.tiers.slice(0, -1), terms)
     const ground = this.#overlaid(calls.overrides)
+    const tiers = this.#wiring.overlay(ground)
     try {
-      return await this.#simulate(request, calls, ground, terms)
+      return await this.#simulate(request, calls, ground, tiers, terms)
     } finally {
-      ground.close()
+      for (const tier of tiers) tier.close()
+      ground.sessions.close()
     }
   }
 
+  /** Tables with overrides, and a session for them. */
   #overlaid(overrides: ReadonlyMap<string, ParsedOverride>): Ground {
-    const { policy, library, reasons, resident, wantsVm, openVm } = this.#parts
-    const device = this.#parts.device()
+    const { policy, resident, device, reasons, measured } = this.#wiring
     const overlay = new ResidentState(new OverlayState(resident.state, overrides), codeSkeleton, resident.codes)
-    let session: DeviceSession | undefined
-    let vm: VmStage | undefined
-    return {
-      resident: overlay,
-      device,
-      lanes: new LaneStage(policy, overlay, library, reasons),
-      open(device) {
-        session = new DeviceSession(device, overlay)
-        session.begin(false)
-        const runner = new LaneRunner(session, policy)
-        runner.begin()
-        return runner
-      },
-      session: () => session,
-      vmFor(schedule, opened) {
-        if (!wantsVm(schedule)) return undefined
-        if (opened() !== undefined && session !== undefined) vm ??= openVm(session)
-        return vm
-      },
-      close() {
-        vm?.engine.destroy()
-        vm = undefined
-        session?.close()
-        session = undefined
-      },
-    }
+    const sessions = new DeviceSessions(() => device.current, overlay)
+    return { policy, resident: overlay, running: new RunningState(overlay), sessions, reasons, measured }
   }
 
   async #simulate(
     request: SimulateRequest,
     { batch, bundles }: ReadCalls,
     ground: Ground,
+    tiers: readonly Tier[],
     { stop, faults: before }: CallTerms,
   ): Promise<Simulation> {
-    const { policy, library, paths, reasons, generation } = this.#parts
+    const { policy, resident, sessions, reasons, measured } = ground
     const { fork, range } = policy
-    const clock = this.#parts.clock()
+    const generation = this.#generation
+    const { clock } = this.#wiring.device
     clock?.begin()
+    sessions.begin(false)
     const { at: env, checkBalance = true } = request
-    const waitedBeforeMs = library.wait.waitedMs
+    const waitedBeforeMs = measured.waitedMs
     const timings = { route: 0, device: 0, judge: 0, cpu: 0 }
-    const pipeline = new CallPipeline(ground, timings, stop)
+    const pipeline = new CallPipeline(tiers, sessions, timings, stop)
     const ranges = bundles === undefined ? Math.max(1, Math.min(MOST_RANGES, Math.floor(batch.count / range))) : 1
     const size = Math.max(1, Math.ceil(batch.count / ranges))
     const count = Math.max(1, Math.ceil(batch.count / size))
@@ -193,17 +142,18 @@ export class Simulator {
       const first = k * size
       const part = count === 1 ? batch : sliceBatch(batch, first, Math.min(batch.count, first + size))
       const schedule = createSchedule(part, env, callRules(part, fork, env))
-      await loadParties(schedule, ground.resident)
-      routeTransactions(fork, schedule, ground.resident, paths(), reasons)
-      copyNonces(schedule, ground.resident)
+      await loadParties(schedule, resident)
+      const refusal = policy.paths ? sessions.refusal : undefined
+      routeTransactions(fork, schedule, resident, reasons, pipeline.failure ?? refusal)
+      copyNonces(schedule, resident)
       if (bundles !== undefined) sendBundlesToCpu(schedule, bundles, reasons)
       const options = { checkBalance, left: bundles?.bundled }
-      return { first, schedule, judge: new LaneJudge(fork, schedule, ground.resident, reasons, options) }
+      return { first, schedule, judge: new LaneJudge(fork, schedule, resident, reasons, options) }
     })
-    const compileMs = library.wait.waitedMs - waitedBeforeMs
+    const compileMs = measured.waitedMs - waitedBeforeMs
     timings.device = Math.max(0, timings.device - compileMs)
     const startedMs = performance.now()
-    const state = new RunningState(ground.resident)
+    const state = new RunningState(resident)
     for (const { schedule } of segments) await this.#cpuCalls(schedule, state, bundles, checkBalance, stop)
     timings.cpu = performance.now() - startedMs
     const made = generation()
@@ -256,7 +206,7 @@ export class Simulator {
     const { batch, env, rules, outcome, gasUsed, rejections } = schedule
     const snapshot = checkBalance ? state : await withFunds(state, schedule, i)
     await setNonce(batch, i, snapshot)
-    const result = await this.#parts.cpu.execute({ env, batch, index: i, rules, snapshot, anySender: true })
+    const result = await this.#wiring.cpu.execute({ env, batch, index: i, rules, snapshot, anySender: true })
     if ('rejected' in result) {
       outcome[i] = OUTCOME_REJECTED
       rejections[i] = result.rejected
@@ -276,7 +226,7 @@ export class Simulator {
     index: number,
   ): Promise<readonly AccessListEntry[]> {
     const { batch, env, rules } = schedule
-    const { cpu } = this.#parts
+    const { cpu } = this.#wiring
     const ground = await layerBefore(index, state, bundles, async (i, layer) => {
       const snapshot = checkBalance ? layer : await withFunds(layer, schedule, i)
       await setNonce(batch, i, snapshot)
@@ -377,7 +327,7 @@ const sendBundlesToCpu = (schedule: Schedule, { bundled }: Bundles, reasons: Exi
   const code = reasons.code('bundle')
   for (let i = 0; i < bundled.length; i++) {
     if (bundled[i] === 0) continue
-    schedule.tier[i] = TIER_CPU
+    schedule.tier[i] = TIER_LAST
     schedule.toCodes[i] = 0
     schedule.reasons[i] = code
   }

@@ -16,6 +16,7 @@ export class DeviceSession {
   readonly blooms: BloomRunner
   /** What went wrong in this batch while nothing waited for it. */
   readonly faults: string[] = []
+  readonly #kept: { destroy(): void }[] = []
 
   constructor(device: ComputeDevice, resident: ResidentState) {
     this.device = device
@@ -40,7 +41,13 @@ export class DeviceSession {
     this.tables.renew()
   }
 
+  /** What a tier has on the device beside this: destroyed with the session. */
+  keep(resource: { destroy(): void }): void {
+    this.#kept.push(resource)
+  }
+
   close(): void {
+    for (const resource of this.#kept) resource.destroy()
     this.pool.destroy()
     this.tables.destroy()
   }

@@ -8,8 +8,8 @@ import {
   type Schedule,
   STATUS_NONE,
   STATUS_SUCCESS,
-  TIER_CPU,
-  TIER_TRANSFER,
+  TIER_LAST,
+  TIER_NONE,
 } from '../batch/open_batch.ts'
 import type { ExitReasons } from '../batch/reason.ts'
 import { REJECTION } from '../chain/rejection.ts'
@@ -75,10 +75,10 @@ export class LaneJudge {
         continue
       }
       let gas = intrinsic[i]!
-      if (tier[i] === TIER_TRANSFER) status[i] = STATUS_SUCCESS
+      if (tier[i] === TIER_NONE) status[i] = STATUS_SUCCESS
       else {
         if (status[i] === STATUS_NONE) {
-          tier[i] = TIER_CPU
+          tier[i] = TIER_LAST
           continue
         }
         place.transaction = i
@@ -99,7 +99,7 @@ export class LaneJudge {
   }
 
   #toCpu(i: number, reason: number): void {
-    this.#schedule.tier[i] = TIER_CPU
+    this.#schedule.tier[i] = TIER_LAST
     this.#schedule.status[i] = STATUS_NONE
     this.#schedule.reasons[i] = reason
   }

@@ -10,7 +10,7 @@ import {
   type Schedule,
   STATUS_NONE,
   STATUS_SUCCESS,
-  TIER_TRANSFER,
+  TIER_NONE,
 } from '../batch/open_batch.ts'
 import type { ExitReasons } from '../batch/reason.ts'
 import { TYPE_DEPOSIT } from '../chain/batch.ts'
@@ -117,7 +117,7 @@ export class Sweep {
         this.reject(i, refusal)
         continue
       }
-      const isTransfer = tier[i] === TIER_TRANSFER
+      const isTransfer = tier[i] === TIER_NONE
       if (!isTransfer && status[i] === STATUS_NONE) break
       const to = moved ? this.current(toIds[i]!) : toIds[i]!
       if (this.codeChanged && hosts[to * HOST_LIMBS + HOST_CODE] !== toCodes[i]) {

@@ -16,9 +16,9 @@ import { DeviceSession } from '../session/device_session.ts'
 import type { MemoryState } from '../state/memory_state.ts'
 import { ResidentState } from '../state/tables/resident_tables.ts'
 import { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
+import { isVmCall } from '../tiers/lane_vm/calls.ts'
 import { type VmGroup, vmExit, vmGasLeft, vmOutput } from '../tiers/lane_vm/group.ts'
 import { VmRunner } from '../tiers/lane_vm/runner.ts'
-import { isVmCall } from '../tiers/lane_vm/tier.ts'
 
 /** The first transaction of a batch, on a state. */
 export interface TraceSubject {
@@ -78,7 +78,7 @@ export const traceOnLaneVm = async (
   const schedule = createSchedule(batch, env, rules)
   const reasons = new ExitReasons()
   await loadParties(schedule, resident)
-  routeTransactions(fork, schedule, resident, undefined, reasons)
+  routeTransactions(fork, schedule, resident, reasons)
   if (!isVmCall(schedule, 0)) return { reason: reasons.text(schedule.reasons[0]!) || 'no code is called' }
   const { executionGas, fromIds, toIds, coinbaseId } = schedule
   const session = new DeviceSession(device, resident)

@@ -2,19 +2,18 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createSchedule } from '../../host/batch/open_batch.ts'
+import { createSchedule, TIER_FIRST } from '../../host/batch/open_batch.ts'
 import { ExitReasons } from '../../host/batch/reason.ts'
 import { loadParties, routeTransactions } from '../../host/batch/route.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
 import { policyOf } from '../../host/flows/policy.ts'
 import { type ComputeDevice, openDevice, type TransactionObject } from '../../host/index.ts'
-import { DeviceSession } from '../../host/session/device_session.ts'
+import { DeviceSessions } from '../../host/session/device_sessions.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
-import { LaneRunner } from '../../host/tiers/path/kernels/runner.ts'
 import { PathLibrary } from '../../host/tiers/path/library.ts'
 import { openPathStore, type PathStore } from '../../host/tiers/path/store/store.ts'
-import { LaneStage } from '../../host/tiers/path/tier.ts'
+import { PathTier } from '../../host/tiers/path/tier.ts'
 import { codeSkeleton } from '../../transpiler/index.ts'
 import { FaultyDevice } from '../fault/device_faults.ts'
 import { BatchCheck } from '../fixtures/batch_check.ts'
@@ -256,25 +255,22 @@ test('a path that runs as a program earns its own kernel in the background, whic
   const reasons = new ExitReasons()
   const state = batchState()
   const policy = policyOf({ fork: 'prague', chainId: 1n, state, recordFrom: 1, waves: 'always', laneVm: 'never' })
-  const stage = new LaneStage(policy, resident, library, reasons)
-  const session = new DeviceSession(device, resident)
-  const runner = new LaneRunner(session, policy)
+  const sessions = new DeviceSessions(() => device, resident)
+  const tier = new PathTier({ policy, resident, sessions, library, measured: library.measured, reasons })
   const transactions = encodeBatch(batch(0n).filter((_, n) => n % 2 === 1))
   const rules = transactionRules(transactions, 'prague', BATCH_ENV)
   const forms: string[] = []
   while (forms.at(-1) !== 'pathKernel') {
     const schedule = createSchedule(transactions, BATCH_ENV, rules)
     await loadParties(schedule, resident)
-    routeTransactions('prague', schedule, resident, library, reasons)
-    session.begin(false)
-    runner.begin()
-    stage.begin(runner)
-    const wave = await stage.start(schedule, runner, 0, transactions.count, 1)
-    await stage.finish(schedule, runner, wave)
+    routeTransactions('prague', schedule, resident, reasons)
+    sessions.begin(false)
+    const wave = await tier.open(schedule, TIER_FIRST)!.start(0, transactions.count, 1)
+    await wave!.finish()
     forms.push(schedule.executions.at(-1)?.form ?? 'cpu')
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   expect([...new Set(forms)]).toEqual(['cpu', 'pathProgram', 'pathKernel'])
-  expect([library.wait.waitedMs, library.failures]).toEqual([0, []])
-  session.close()
+  expect([library.measured.waitedMs, library.failures]).toEqual([0, []])
+  sessions.close()
 })

@@ -43,7 +43,7 @@ describe('the path library', () => {
 
   test('records a key when the CPU tier has spent more on it than a recording costs', async () => {
     const { library, key } = await opened()
-    library.cpuMs = 2
+    library.measured.cpuMs = 2
     library.recordMs = 15
     expect(library.isWorthRecording(key, 7, undefined)).toBe(false)
     expect(library.isWorthRecording(key, 8, undefined)).toBe(true)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
-import { createSchedule, type Schedule, TIER_LANE } from '../../host/batch/open_batch.ts'
+import { createSchedule, type Schedule, TIER_FIRST } from '../../host/batch/open_batch.ts'
 import { ExitReasons } from '../../host/batch/reason.ts'
 import { emptyBatch } from '../../host/chain/batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
@@ -107,7 +107,7 @@ const scheduleOf = (groups: readonly LaneGroup[], slots: SlotTable): Schedule =>
   const count = groups.reduce((sum, { laneCount }) => sum + laneCount, 0)
   const batch = emptyBatch(count, { dataBytes: 0, accessEntries: 0, accessKeys: 0 })
   const schedule = createSchedule(batch, BATCH_ENV, transactionRules(batch, 'prague', BATCH_ENV))
-  schedule.tier.fill(TIER_LANE)
+  schedule.tier.fill(TIER_FIRST)
   for (const group of groups) adopt(schedule, new PathExecutions(schedule, group, resident, REASONS))
   return schedule
 }

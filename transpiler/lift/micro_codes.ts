@@ -9,6 +9,7 @@ import {
 } from '../layout/lane_vm.ts'
 import { type Fork, isAtLeast } from '../spec/forks.ts'
 import { OPCODES } from '../spec/opcodes.ts'
+import { PRECOMPILES } from '../spec/precompiles.ts'
 import { CodeWriter, vmInstruction } from './code_writer.ts'
 import { liftWith } from './lift.ts'
 import type { LiftedCode } from './lifted_code.ts'
@@ -95,22 +96,14 @@ const prologue = (): LiftedCode => {
   return writer.finish(new Uint16Array(0))
 }
 
-/** First fork of each run of precompiles (EIP-4844, EIP-2537, EIP-7951). */
-const PRECOMPILES: readonly { readonly since: Fork; readonly from: number; readonly to: number }[] = [
-  { since: 'istanbul', from: 1, to: 9 },
-  { since: 'cancun', from: 0x0a, to: 0x0a },
-  { since: 'prague', from: 0x0b, to: 0x11 },
-  { since: 'osaka', from: MICRO_P256, to: MICRO_P256 },
-]
-
 const microCodesAt = (fork: Fork): readonly (LiftedCode | undefined)[] => {
   const codes = new Array<LiftedCode | undefined>(MICRO_CODES).fill(undefined)
   codes[MICRO_PROLOGUE] = prologue()
   for (const { since, from, to } of PRECOMPILES) {
     if (!isAtLeast(fork, since)) continue
-    for (let index = from; index <= to; index++) {
-      const address = index === MICRO_P256 ? MICRO_P256_ADDRESS : index
-      const source = index === IDENTITY ? IDENTITY_SOURCE : MEMO_SOURCE
+    for (let address = from; address <= to; address++) {
+      const index = address === MICRO_P256_ADDRESS ? MICRO_P256 : address
+      const source = address === IDENTITY ? IDENTITY_SOURCE : MEMO_SOURCE
       codes[MICRO_PRECOMPILE + index] = liftMicro(source, address)
     }
   }

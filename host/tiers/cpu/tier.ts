@@ -1,7 +1,8 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { type Footprints, kindOf } from '../../batch/footprints.ts'
-import { type Schedule, TIER_CPU } from '../../batch/open_batch.ts'
+import { type Schedule, TIER_LAST } from '../../batch/open_batch.ts'
 import type { CpuExecution, CpuOutcome } from '../../batch/outcome.ts'
+import { countersOf, type PlaceEntry, type TierCounters, type TierRun } from '../../batch/tier.ts'
 import { TYPE_DEPOSIT } from '../../chain/batch.ts'
 import { selectTransactions } from '../../chain/select_batch.ts'
 import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
@@ -19,6 +20,7 @@ import type { AccountRead, AccountView, AccountWrite, SnapshotReads, StateSnapsh
 import { STATE_FRESH } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { CpuTier } from './ethereumjs/transaction.ts'
+import { CpuExecutions } from './executions.ts'
 import type { CpuPool, Lot } from './pool/pool.ts'
 import { type Foreseen, MAIN } from './pool/protocol.ts'
 
@@ -40,13 +42,17 @@ interface Place {
  * outcome when everything that it read stands in the running values; else it is executed there. Either way the result is that
  * of an execution at its place, so that nobody can tell from it who executed what, or when.
  */
-export class Speculation {
-  /** Outcomes of executions ahead, by whether they held at their place. */
-  held = 0
-  broken = 0
+export class Speculation implements TierRun {
   /** Executions by this thread, and the wall milliseconds that they took. */
   own = 0
   ownMs = 0
+  /** Outcomes of executions ahead, by whether they held at their place. */
+  #held = 0
+  #broken = 0
+  /** Wall milliseconds at places of transactions. */
+  #placeMs = 0
+  readonly #executions = new CpuExecutions()
+  readonly #ended: () => readonly string[]
   readonly #schedule: Schedule
   readonly #cpu: CpuTier
   readonly #running: RunningState
@@ -70,8 +76,10 @@ export class Speculation {
     resident: ResidentState,
     footprints: Footprints,
     pool: CpuPool | undefined,
+    ended: () => readonly string[],
   ) {
     this.#schedule = schedule
+    this.#ended = ended
     this.#cpu = cpu
     this.#running = running
     this.#resident = resident
@@ -82,14 +90,38 @@ export class Speculation {
     pool?.begin()
   }
 
-  /** Offers the workers what stands in [first, end) for the CPU tier by now. */
-  async offer(first: number, end: number): Promise<void> {
+  get counters(): TierCounters {
+    return countersOf({ executeMs: this.#placeMs, held: this.#held, broken: this.#broken })
+  }
+
+  /** Offers the workers what stands in [first, end) for this tier by now: its outcomes are taken at their places. */
+  async start(first: number, end: number): Promise<undefined> {
+    await this.#offer(first, end)
+  }
+
+  /** Executes transaction i, or takes what an execution ahead gave. */
+  async atPlace(i: number, entry: PlaceEntry): Promise<boolean> {
+    const startedMs = performance.now()
+    const outcome = await this.#execute(i)
+    if ('rejected' in outcome) entry.reject(i, outcome.rejected)
+    else {
+      this.#executions.add(this.#schedule, i, outcome)
+      await entry.enter(i, outcome)
+    }
+    this.#placeMs += performance.now() - startedMs
+    return true
+  }
+
+  /** It is the last tier: nothing can be given back. */
+  refuse(): void {}
+
+  async #offer(first: number, end: number): Promise<void> {
     const pool = this.#pool
     if (pool === undefined || pool.ready === 0) return
     const { batch, tier, rules, env, toCodes } = this.#schedule
     const indices: number[] = []
     for (let i = first; i < end; i++)
-      if (tier[i] === TIER_CPU && rules.rejection[i] === 0 && !this.#places.has(i)) indices.push(i)
+      if (tier[i] === TIER_LAST && rules.rejection[i] === 0 && !this.#places.has(i)) indices.push(i)
     if (indices.length < LEAST_OFFERED) return
     const foreseen = await this.#foresee(indices)
     pool.offerCodes(indices.map((i) => toCodes[i]!))
@@ -99,17 +131,17 @@ export class Speculation {
   }
 
   /** The outcome of a transaction at its place, which is the present one. */
-  async execute(index: number): Promise<CpuOutcome> {
+  async #execute(index: number): Promise<CpuOutcome> {
     const proposed = await this.#proposed(index)
     if (proposed !== undefined) {
       if (await this.#holds(proposed.reads)) {
-        this.held++
+        this.#held++
         this.#chains.delete(kindOf(this.#schedule.batch, index))
         this.#footprints.note(this.#schedule.batch, index, proposed.reads)
         await this.#load(proposed.reads)
         return this.#rebased(proposed)
       }
-      this.broken++
+      this.#broken++
       this.#reserve(index)
     }
     const outcome = await this.#run(index, this.#snapshot)
@@ -117,9 +149,9 @@ export class Speculation {
     return outcome
   }
 
-  /** The batch is over. */
-  end(): void {
+  end(): readonly string[] {
     this.#pool?.end()
+    return this.#ended()
   }
 
   async #run(index: number, snapshot: StateSnapshot): Promise<CpuOutcome> {

@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os'
 import type { Fork } from '../../../transpiler/spec/forks.ts'
 import { Footprints } from '../../batch/footprints.ts'
+import type { Measured } from '../../batch/measured.ts'
 import type { Schedule } from '../../batch/open_batch.ts'
+import type { Tier } from '../../batch/tier.ts'
 import type { RunningState } from '../../state/running_state.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { CpuTier } from './ethereumjs/transaction.ts'
@@ -14,6 +16,7 @@ export interface CpuWorkersOptions {
   readonly resident: ResidentState
   readonly running: RunningState
   readonly cpu: CpuTier
+  readonly measured: Measured
   /** Threads besides the executor's own. Default: one per further core, at most MOST_WORKERS. */
   readonly workers?: number
   readonly workerEntry?: URL
@@ -21,11 +24,15 @@ export interface CpuWorkersOptions {
 
 /** More than this many wait for each other's conflicts, and for answers. */
 const MOST_WORKERS = 7
+/** Transactions of this thread from which their mean time is taken for the tier's speed. */
+const LEAST_MEASURED = 16
 /** A batch that kept this thread busy with the CPU tier for so long would have been faster with others. */
 const PAYS_MS = 50
 
 /** The CPU tier of an executor: its own thread, and from the first batch that pays for them on, workers. */
-export class CpuWorkers {
+export class CpuWorkers implements Tier {
+  readonly name = 'cpu'
+  readonly usesDevice = false
   readonly #options: CpuWorkersOptions
   readonly #footprints = new Footprints()
   #pool: CpuPool | undefined
@@ -34,15 +41,18 @@ export class CpuWorkers {
     this.#options = options
   }
 
-  begin(schedule: Schedule): Speculation {
+  async open(batch: Schedule): Promise<Speculation> {
     const { cpu, running, resident } = this.#options
-    return new Speculation(schedule, cpu, running, resident, this.#footprints, this.#pool)
+    const ended = (): readonly string[] => this.#finish(run)
+    const run = new Speculation(batch, cpu, running, resident, this.#footprints, this.#pool, ended)
+    await run.start(0, batch.batch.count)
+    return run
   }
 
   /** Says what went wrong with workers. */
-  finish(speculation: Speculation): string[] {
-    speculation.end()
-    if (this.#pool === undefined && speculation.ownMs >= PAYS_MS) this.#open()?.start()
+  #finish({ own, ownMs }: Speculation): readonly string[] {
+    if (own >= LEAST_MEASURED) this.#options.measured.cpuMs = ownMs / own
+    if (this.#pool === undefined && ownMs >= PAYS_MS) this.#open()?.start()
     return this.#pool?.faults.splice(0) ?? []
   }
 

@@ -39,7 +39,7 @@ const RECORD_LEAST = 4 * RECORD_LEAST_AT
 export const ENTRY_SEEN = ENTRY_READ | ENTRY_BALANCE | ENTRY_TOUCHED
 
 /** What of a lane's records does not hold. */
-export const VM_HOLDS = 0
+const VM_HOLDS = 0
 export const VM_SLOT = 1
 export const VM_BALANCE = 2
 /** Code or existence of an account, or the account is another one by now. */

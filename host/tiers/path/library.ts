@@ -6,7 +6,7 @@ import {
   type RecordState,
   transpilePath,
 } from '../../../transpiler/index.ts'
-import { CompileWait } from '../../batch/compile_wait.ts'
+import { Measured } from '../../batch/measured.ts'
 import type { ExitReason } from '../../batch/reason.ts'
 import type { ComputeDevice } from '../../device/compute_device.ts'
 import { faultReason, faultText } from '../../device/fault.ts'
@@ -66,27 +66,26 @@ export class PathLibrary {
   readonly #accessLists = new Map<string, number>()
   /** Wall milliseconds of compilation, driver included, by kernel. */
   readonly compileMs: number[] = []
-  readonly wait: CompileWait
+  readonly measured: Measured
   /** What went wrong with compilations, in words. */
   readonly failures: string[] = []
   readonly #ids = new PathKeys()
   readonly #store: PathStore | undefined
   readonly #hinted = new Map<PathPlan, readonly Kernel[]>()
   readonly #unhinted = new Set<PathPlan>()
-  /** Devices so far. */
+  /** Devices so far, and the present one. */
   #devices = 0
+  #device: ComputeDevice | undefined
   /** Measured compilation time over the path's own estimate: below 1 where the driver keeps a cache. */
   #compileRatio = 1
-  /** Measured wall milliseconds of one transaction on the CPU tier; a guess before the first. */
-  cpuMs = 1
   /** Measured wall milliseconds of one recording; a guess before the first. */
   recordMs = 10
   /** Measured wall microseconds of one value of a path program in one lane; a guess before the first. */
   programUs = 0.08
 
-  constructor(store?: PathStore, wait = new CompileWait()) {
+  constructor(store?: PathStore, measured = new Measured()) {
     this.#store = store
-    this.wait = wait
+    this.measured = measured
   }
 
   /**
@@ -115,13 +114,13 @@ export class PathLibrary {
   isWorthRecording(key: PathKeyState, lanes: number, recordFrom: number | undefined): boolean {
     if (key.candidates.length >= MAX_PATHS_PER_KEY || key.fruitless >= MAX_FRUITLESS_RECORDINGS) return false
     const wanted = (key.lanesOwed + lanes) / FRUITLESS_FACTOR ** key.fruitless
-    return recordFrom !== undefined ? wanted >= recordFrom : wanted * this.cpuMs > this.recordMs
+    return recordFrom !== undefined ? wanted >= recordFrom : wanted * this.measured.cpuMs > this.recordMs
   }
 
   /** Whether the path's own kernels are worth their compilation for `lanes` transactions that the CPU tier would execute. */
   isWorthCompiling(plan: PathPlan, lanes: number, recordFrom: number | undefined): boolean {
     if (recordFrom !== undefined) return lanes >= recordFrom
-    return lanes * this.cpuMs > this.#compileMsOf(plan)
+    return lanes * this.measured.cpuMs > this.#compileMsOf(plan)
   }
 
   /** Whether the lanes that ran as a program so far would have paid for the path's own kernels. */
@@ -161,8 +160,10 @@ export class PathLibrary {
     return candidate
   }
 
-  /** Another device: kernels belong to the one that compiled them, and so does its refusal of them. */
-  forgetKernels(): void {
+  /** From now on kernels run on this device. They belong to the one that compiled them, and so does its refusal of them. */
+  onDevice(device: ComputeDevice): void {
+    if (device === this.#device) return
+    this.#device = device
     this.#devices++
     this.#hinted.clear()
     this.#unhinted.clear()
@@ -209,7 +210,7 @@ export class PathLibrary {
     if (known !== undefined || this.#unhinted.has(plan)) return known
     if (!this.isWorthCompiling(plan, lanes, recordFrom) || plan.kernel.hintedParts.length === 0) return undefined
     try {
-      const kernels = await this.wait.until(this.#compileParts(plan.kernel, plan.kernel.hintedParts, device))
+      const kernels = await this.measured.waitFor(this.#compileParts(plan.kernel, plan.kernel.hintedParts, device))
       this.#hinted.set(plan, kernels)
       return kernels
     } catch (thrown) {

@@ -1,9 +1,10 @@
 import { EXIT_MISS } from '../../../transpiler/index.ts'
-import { countRun, type Schedule, TIER_LANE } from '../../batch/open_batch.ts'
+import { countRun, type Schedule } from '../../batch/open_batch.ts'
 import type { ExitReason } from '../../batch/reason.ts'
 import type { LaneGroup, LaneSource } from './columns.ts'
 import { adoptLane, type PathExecutions } from './executions.ts'
 import type { PathCandidate } from './library.ts'
+import type { PathBatch } from './path_batch.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 
 /** Per-transaction values of a batch that lane inputs are made of. */
@@ -41,22 +42,21 @@ export const noteLanes = (candidate: PathCandidate, group: LaneGroup, ended: num
   if (group.isProgram) candidate.programLanes += ended
 }
 
-/** Transactions of tier lane in [first, end) by path key, ascending. */
+/** Transactions of this tier in [first, end) by path key, ascending. */
 export const transactionsByKey = (
-  schedule: Schedule,
+  { tier, keyIds, number }: PathBatch,
   keyCount: number,
   first: number,
   end: number,
 ): Map<number, Int32Array> => {
-  const { tier, keyIds } = schedule
   const counts = new Uint32Array(keyCount)
-  for (let i = first; i < end; i++) if (tier[i] === TIER_LANE) counts[keyIds[i]!]!++
+  for (let i = first; i < end; i++) if (tier[i] === number) counts[keyIds[i]!]!++
   const byKey = new Map<number, Int32Array>()
   for (let key = 0; key < keyCount; key++) if (counts[key]! > 0) byKey.set(key, new Int32Array(counts[key]!))
   const next = new Uint32Array(keyCount)
   const lists = Array.from({ length: keyCount }, (_, key) => byKey.get(key))
   for (let i = first; i < end; i++) {
-    if (tier[i] !== TIER_LANE) continue
+    if (tier[i] !== number) continue
     const key = keyIds[i]!
     lists[key]![next[key]!++] = i
   }

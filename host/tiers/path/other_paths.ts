@@ -1,5 +1,5 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
-import { countRun, type Schedule } from '../../batch/open_batch.ts'
+import { countRun } from '../../batch/open_batch.ts'
 import { PATIENCE } from '../../batch/patience.ts'
 import type { Told } from '../../batch/retry.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
@@ -11,6 +11,7 @@ import type { LaneJob } from './job.ts'
 import type { LaneRunner } from './kernels/runner.ts'
 import type { PathCandidate, PathLibrary } from './library.ts'
 import { loadMissed } from './misses.ts'
+import type { PathBatch } from './path_batch.ts'
 import { hintedSubset } from './pending.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 
@@ -38,7 +39,7 @@ export interface OtherPathsTools {
  * these slots hold at the transaction's place. An execution that ended becomes the transaction's own; the log judges it as any other.
  */
 export const runOtherPaths = async (
-  schedule: Schedule,
+  schedule: PathBatch,
   transactions: readonly number[],
   tools: OtherPathsTools,
 ): Promise<void> => {
@@ -92,7 +93,7 @@ export const runOtherPaths = async (
 
 /** The other candidates of each transaction's key that have a program, with the transactions that may try them, ascending. */
 const candidatesOf = (
-  schedule: Schedule,
+  schedule: PathBatch,
   transactions: readonly number[],
   library: PathLibrary,
 ): Map<PathCandidate, number[]> => {
@@ -111,7 +112,7 @@ const candidatesOf = (
 
 /** Where the slot look-ups of each candidate stand, by transaction in ascending order. */
 const probe = async (
-  schedule: Schedule,
+  schedule: PathBatch,
   candidates: ReadonlyMap<PathCandidate, readonly number[]>,
   tools: OtherPathsTools,
 ): Promise<ProbedLane[]> => {
@@ -132,7 +133,7 @@ const probe = async (
 
 /** Runs jobs, loads what they miss, runs those lanes again; `take` sees every lane of every run. */
 const runWithMisses = async (
-  schedule: Schedule,
+  schedule: PathBatch,
   first: readonly LaneJob[],
   { runner, source, resident, precompiles }: OtherPathsTools,
   subset: (job: LaneJob, transactions: readonly number[]) => LaneJob,

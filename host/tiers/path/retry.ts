@@ -1,6 +1,5 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
 import type { Executions } from '../../batch/executions.ts'
-import type { Schedule } from '../../batch/open_batch.ts'
 import { PATIENCE } from '../../batch/patience.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { Retry, Told } from '../../batch/retry.ts'
@@ -9,6 +8,7 @@ import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { WaveCost } from './cost.ts'
 import { PathExecutions, type PathReasons, pathGroup } from './executions.ts'
+import type { PathParts } from './forms.ts'
 import { Hints } from './hints.ts'
 import type { LaneJob } from './job.ts'
 import type { LaneRunner } from './kernels/runner.ts'
@@ -16,6 +16,7 @@ import type { PathLibrary } from './library.ts'
 import { adopt, guardText, laneSource, noteExits } from './lots.ts'
 import { loadMissed } from './misses.ts'
 import { runOtherPaths } from './other_paths.ts'
+import type { PathBatch } from './path_batch.ts'
 import { hintedSubset } from './pending.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 
@@ -24,7 +25,7 @@ import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
  * hints.
  */
 export class PathRetry implements Retry {
-  readonly #batch: Schedule
+  readonly #batch: PathBatch
   readonly #runner: LaneRunner
   readonly #hints: Hints
   readonly #cost: WaveCost
@@ -34,16 +35,16 @@ export class PathRetry implements Retry {
   readonly #precompiles: Precompiles
   readonly #reasons: PathReasons
 
-  constructor(batch: Schedule, runner: LaneRunner, ground: PathGround) {
+  constructor(batch: PathBatch, runner: LaneRunner, parts: PathParts) {
     this.#batch = batch
     this.#runner = runner
-    this.#hints = new Hints(ground.resident.slots)
+    this.#hints = new Hints(parts.resident.slots)
     this.#cost = new WaveCost(runner.costs)
-    this.#policy = ground.policy
-    this.#resident = ground.resident
-    this.#library = ground.library
-    this.#precompiles = ground.precompiles
-    this.#reasons = ground.reasons
+    this.#policy = parts.policy
+    this.#resident = parts.resident
+    this.#library = parts.library
+    this.#precompiles = parts.precompiles
+    this.#reasons = parts.pathReasons
   }
 
   get count(): number {
@@ -116,7 +117,7 @@ export class PathRetry implements Retry {
     return true
   }
 
-  #isWorthOthers(schedule: Schedule, left: readonly number[], runner: LaneRunner): boolean {
+  #isWorthOthers(schedule: PathBatch, left: readonly number[], runner: LaneRunner): boolean {
     if (this.#policy.waves === 'always') return left.length > 0
     const cost = new WaveCost(runner.costs)
     for (const i of left) {
@@ -157,13 +158,4 @@ export class PathRetry implements Retry {
     }
     return jobs
   }
-}
-
-/** What the rounds of a path tier stand on. */
-export interface PathGround {
-  readonly policy: Policy
-  readonly resident: ResidentState
-  readonly library: PathLibrary
-  readonly precompiles: Precompiles
-  readonly reasons: PathReasons
 }

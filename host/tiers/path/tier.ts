@@ -1,425 +1,164 @@
-import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
-import { LIMBS_PER_ADDRESS } from '../../../transpiler/layout/word.ts'
-import { countRun, hasEnded, type Schedule, TIER_CPU, TIER_LANE } from '../../batch/open_batch.ts'
-import { PATIENCE } from '../../batch/patience.ts'
+import type { Measured } from '../../batch/measured.ts'
+import { hasEnded, type Schedule, TIER_LAST } from '../../batch/open_batch.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
+import { countersOf, type Running, type Tier, type TierCounters, type TierRun } from '../../batch/tier.ts'
 import { Precompiles } from '../../precompiles/precompiles.ts'
+import type { DeviceSessions } from '../../session/device_sessions.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { PlaceRun } from './at_place.ts'
-import type { LaneGroup } from './columns.ts'
-import { WaveCost } from './cost.ts'
-import { adoptLane, PathExecutions, type PathReasons, pathGroup, pathReasons } from './executions.ts'
-import type { LaneJob, StartedJobs } from './job.ts'
-import type { LaneRunner } from './kernels/runner.ts'
-import { type PathCandidate, type PathKeyState, PathLibrary } from './library.ts'
-import { adopt, groupsByPlan, guardText, laneSource, noteExits, noteLanes, transactionsByKey } from './lots.ts'
-import { loadMissed } from './misses.ts'
-import { FEW_LANES, type Leftover, mergePending, mergeSorted, type Pending } from './pending.ts'
-import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
-import { RecordedState, recordedTransaction } from './recording.ts'
+import { pathReasons } from './executions.ts'
+import { FirstRound, type Wave } from './first_round.ts'
+import type { PathParts } from './forms.ts'
+import { LaneRunner } from './kernels/runner.ts'
+import type { PathLibrary } from './library.ts'
+import { type PathBatch, takeCalls } from './path_batch.ts'
+import { PrecompileAccounts } from './precompile_accounts.ts'
 import { PathRetry } from './retry.ts'
 
-/** Brings the transactions of tier lane through the device: the first round, and rounds with hints. */
-export class LaneStage {
-  readonly #policy: Policy
-  readonly #resident: ResidentState
-  readonly #library: PathLibrary
-  readonly #precompiles: Precompiles
-  readonly #reasons: ExitReasons
-  readonly #place: PlaceRun
-  readonly #pathReasons: PathReasons
+export interface PathTierOptions {
+  readonly policy: Policy
+  readonly resident: ResidentState
+  readonly sessions: DeviceSessions
+  readonly library: PathLibrary
+  readonly measured: Measured
+  readonly reasons: ExitReasons
+}
 
-  constructor(policy: Policy, resident: ResidentState, library: PathLibrary, reasons: ExitReasons) {
-    this.#policy = policy
-    this.#resident = resident
-    this.#library = library
-    this.#reasons = reasons
-    this.#precompiles = new Precompiles(policy.fork, policy.chainId)
-    this.#pathReasons = pathReasons(reasons)
-    this.#place = new PlaceRun(resident, this.#precompiles, this.#pathReasons)
+/** Runs calls along recorded paths: kernels of their own, programs, and programs on the host where lanes are few. */
+export class PathTier implements Tier {
+  readonly name = 'path'
+  readonly usesDevice = true
+  readonly parts: PathParts
+  readonly first: FirstRound
+  readonly place: PlaceRun
+  readonly #sessions: DeviceSessions
+  #runner: LaneRunner | undefined
+  /** The batch for which the runner was begun. */
+  #begun = -1
+
+  constructor({ sessions, ...options }: PathTierOptions) {
+    const { policy, reasons } = options
+    const precompiles = new Precompiles(policy.fork, policy.chainId)
+    this.parts = { ...options, precompiles, pathReasons: pathReasons(reasons) }
+    this.#sessions = sessions
+    this.first = new FirstRound(this.parts)
+    this.place = new PlaceRun(this.parts)
   }
 
-  /** Sends every transaction of tier lane that has no execution to the CPU tier, for this reason. */
-  refuse(schedule: Schedule, reason: ExitReason): void {
-    const { batch, tier } = schedule
-    const code = this.#reasons.code(reason)
-    for (let i = 0; i < batch.count; i++) {
-      if (tier[i] !== TIER_LANE || hasEnded(schedule, i)) continue
-      tier[i] = TIER_CPU
-      schedule.reasons[i] = code
+  open(batch: Schedule, number: number): PathRun | undefined {
+    if (this.#sessions.refusal !== undefined) return undefined
+    const { policy, resident, library, reasons } = this.parts
+    return new PathRun(takeCalls(batch, number, policy.fork, resident, library, reasons), this)
+  }
+
+  /** The runner on the present session, begun for the present batch. */
+  runner(): LaneRunner {
+    const session = this.#sessions.open()
+    if (this.#runner?.session !== session) {
+      this.parts.library.onDevice(session.device)
+      this.#runner = new LaneRunner(session, this.parts.policy)
+      this.#begun = -1
     }
-  }
-
-  /** For the start of a batch: puts the most used paths of every key first, and compiles what has earned its own kernel. */
-  begin(runner: LaneRunner): void {
-    runner.onPrograms = (values, elapsedMs) => this.#library.notePrograms(values, elapsedMs)
-    const background = this.#policy.compile === 'background' && this.#policy.ownKernels
-    for (const key of this.#library.keys) {
-      PathLibrary.rank(key)
-      if (!background) continue
-      for (const candidate of key.candidates) {
-        if (this.#library.hasEarnedKernels(candidate)) void this.#library.compile(candidate, runner.device)
-      }
+    if (this.#begun !== this.#sessions.batches) {
+      this.#begun = this.#sessions.batches
+      this.#runner.begin()
+      this.first.begin(this.#runner)
     }
+    return this.#runner
   }
 
-  /**
-   * Gives the device the transactions of tier lane in [first, end), as far as there are paths for them, and comes back at once.
-   * `scale` is the number of such ranges in the batch, for the question whether a new path pays.
-   */
-  async start(schedule: Schedule, runner: LaneRunner, first: number, end: number, scale: number): Promise<Wave> {
-    const wave: Wave = { pending: [], leftovers: new Map(), scale, started: undefined }
-    const byKey = transactionsByKey(schedule, this.#library.keys.length, first, end)
-    await this.#preparePrograms(byKey, runner)
-    for (const [keyId, transactions] of byKey)
-      this.#route(this.#library.keys[keyId]!, 0, transactions, runner, wave.pending, wave.leftovers, 'no path')
-    this.#dropSmall(wave.pending, schedule, runner)
-    if (wave.pending.length > 0) wave.started = await this.#submit(wave.pending, schedule, runner)
-    return wave
-  }
-
-  /** Executes all transactions of a started range on committed values; those that no path takes become tier CPU. */
-  async finish(schedule: Schedule, runner: LaneRunner, wave: Wave): Promise<void> {
-    const { leftovers } = wave
-    let { pending } = wave
-    let started = wave.started
-    while (pending.length > 0 || leftovers.size > 0) {
-      const next: Pending[] = []
-      started ??= pending.length > 0 ? await this.#submit(pending, schedule, runner) : undefined
-      // Recorded while the device executes what it has.
-      const unserved = [...leftovers]
-      leftovers.clear()
-      for (const [key, leftover] of unserved) await this.#record(key, leftover, wave.scale, schedule, runner, next)
-      const byPlan = groupsByPlan((await started?.finish()) ?? [])
-      for (const one of pending) {
-        if (one.candidates.length === 1)
-          for (const group of byPlan.get(one.candidates[0]!.plan) ?? [])
-            await this.#settle(group, one, schedule, runner, next, leftovers)
-        else await this.#settleFew(one, byPlan, schedule, runner, next, leftovers)
-      }
-      mergePending(next)
-      this.#dropSmall(next, schedule, runner)
-      pending = next
-      started = undefined
-    }
-  }
-
-  #submit(pending: readonly Pending[], schedule: Schedule, runner: LaneRunner): Promise<StartedJobs> {
-    const jobs = pending.flatMap(({ candidates, transactions }) =>
-      candidates.map(({ plan, kernels }): LaneJob => ({ plan, kernels, transactions })),
-    )
-    return runner.start(jobs, laneSource(schedule), schedule.env)
-  }
-
-  /** Gives the lanes of a wave to the CPU tier where it costs more than it saves. */
-  #dropSmall(pending: Pending[], schedule: Schedule, runner: LaneRunner): void {
-    if (this.#policy.waves === 'always' || pending.length === 0) return
-    const cost = new WaveCost(runner.costs)
-    for (const { candidates, transactions } of pending) {
-      cost.save(candidates[0]!.plan, transactions.length)
-      for (const { plan } of candidates) cost.add(plan, transactions.length)
-    }
-    if (cost.isWorth(runner.mayUseHost)) return
-    for (const { transactions } of pending) this.#toCpu(schedule, transactions, 'wave too small')
-    pending.length = 0
-  }
-
-  /** Whether a round on other values may mend what keeps transaction i from standing: it ended, and read what has changed. */
-  mends(batch: Schedule, i: number): boolean {
-    return hasEnded(batch, i) && batch.reasons[i] === this.#pathReasons.conflict
-  }
-
-  retry(batch: Schedule, runner: LaneRunner): PathRetry {
-    return new PathRetry(batch, runner, {
-      policy: this.#policy,
-      resident: this.#resident,
-      library: this.#library,
-      precompiles: this.#precompiles,
-      reasons: this.#pathReasons,
-    })
-  }
-
-  /** Another execution of transaction i at its place. False where it has none, and the CPU tier is to make it. */
-  async runLate(schedule: Schedule, i: number, runner: LaneRunner): Promise<boolean> {
-    const { tier, laneOf, keyIds, reasons } = schedule
-    const { code, unlisted } = this.#pathReasons
-    if (tier[i] !== TIER_LANE || reasons[i] === code || reasons[i] === unlisted) return false
-    const onHost = runner.mayUseHost && this.#place.isOpen(schedule, i)
-    const key = this.#library.keys[keyIds[i]!]!
-    const exit = onHost
-      ? await this.#place.run(schedule, i, key.candidates, runner)
-      : pathGroup(schedule, i)?.lanesOut[laneOf[i]! * COLUMN_LIMBS]
-    if (exit === undefined || exit === EXIT_NONE || exit === EXIT_MISS) return onHost && exit === EXIT_NONE
-    const recorded = await this.#recordLate(schedule, i, runner)
-    return onHost && recorded !== undefined && (await this.#place.run(schedule, i, [recorded], runner)) === EXIT_NONE
-  }
-
-  /**
-   * Records the path that transaction i takes at its place, on the running values, where it left all known ones there and a
-   * recording pays: transactions that meet the same in this batch or a later one then have it.
-   */
-  async #recordLate(schedule: Schedule, i: number, runner: LaneRunner): Promise<PathCandidate | undefined> {
-    const key = this.#library.keys[schedule.keyIds[i]!]!
-    const { compile, recordFrom } = this.#policy
-    key.lanesOwed++
-    if (compile === 'never' || !this.#library.isWorthRecording(key, 0, recordFrom)) return undefined
-    if (!this.#callsItsCode(schedule, i)) return undefined
-    const transaction = recordedTransaction(this.#policy, schedule, i)
-    const recorded = await this.#library.record(key, transaction, new RecordedState(this.#resident, this.#precompiles))
-    if (typeof recorded !== 'object') return undefined
-    if (recorded.hasProgram) await this.#openPrograms(runner)
-    return recorded
-  }
-
-  /** Makes the program kernel ready, or on its way, where a path of these keys wants it. */
-  async #preparePrograms(byKey: ReadonlyMap<number, Int32Array>, runner: LaneRunner): Promise<void> {
-    if (runner.programs !== 'closed') return
-    for (const keyId of byKey.keys()) {
-      const wants = this.#library.keys[keyId]!.candidates.some((one) => one.hasProgram && one.kernels === undefined)
-      if (wants) return this.#openPrograms(runner)
-    }
-  }
-
-  async #openPrograms(runner: LaneRunner): Promise<void> {
-    const { compile, programs } = this.#policy
-    if (!programs || runner.programs !== 'closed') return
-    const opening = runner.openPrograms().then((failure) => {
-      if (failure !== undefined) this.#library.failures.push(failure)
-    })
-    if (compile === 'wait') await this.#library.wait.until(opening)
-  }
-
-  #isReady({ kernels, hasProgram }: PathCandidate, runner: LaneRunner): boolean {
-    return kernels !== undefined || (hasProgram && runner.runsPrograms)
-  }
-
-  /** Sends lanes to the candidates from `first` on that are ready, or to the leftovers where there is none. */
-  #route(
-    key: PathKeyState,
-    first: number,
-    transactions: Int32Array,
-    runner: LaneRunner,
-    pending: Pending[],
-    leftovers: Map<PathKeyState, Leftover>,
-    reason: ExitReason,
-  ): void {
-    const candidates: PathCandidate[] = []
-    for (let at = first; at < key.candidates.length; at++) {
-      const candidate = key.candidates[at]!
-      if (!this.#isReady(candidate, runner)) continue
-      candidates.push(candidate)
-      if (transactions.length > FEW_LANES) break
-    }
-    if (candidates.length > 0) {
-      pending.push({ key, candidates, reruns: 0, transactions })
-      return
-    }
-    const leftover = leftovers.get(key)
-    const entry = { transactions, reason }
-    if (leftover === undefined) leftovers.set(key, { parts: [entry] })
-    else leftover.parts.push(entry)
-  }
-
-  /** Takes the lanes of a group that ended; sends the others on. */
-  async #settle(
-    group: LaneGroup,
-    from: Pending,
-    schedule: Schedule,
-    runner: LaneRunner,
-    pending: Pending[],
-    leftovers: Map<PathKeyState, Leftover>,
-  ): Promise<void> {
-    const missed = adopt(schedule, new PathExecutions(schedule, group, this.#resident, this.#pathReasons))
-    const candidate = from.candidates[0]!
-    const failed = new Map<number, number[]>()
-    let ended = 0
-    for (let lane = 0; lane < group.laneCount; lane++) {
-      const exit = group.lanesOut[lane * COLUMN_LIMBS]!
-      if (exit === EXIT_NONE) ended++
-      else if (exit !== EXIT_MISS) {
-        const list = failed.get(exit)
-        if (list === undefined) failed.set(exit, [group.transactions[lane]!])
-        else list.push(group.transactions[lane]!)
-      }
-    }
-    noteLanes(candidate, group, ended)
-    if (missed.length > 0) {
-      const transactions = Int32Array.from(missed, (lane) => group.transactions[lane]!)
-      noteExits(schedule, transactions, 'miss')
-      if (from.reruns === PATIENCE.misses) this.#toCpu(schedule, transactions, 'miss')
-      else {
-        await loadMissed(group, missed, schedule.toIds, this.#resident, this.#precompiles)
-        pending.push({ ...from, reruns: from.reruns + 1, transactions })
-      }
-    }
-    const following = from.key.candidates.indexOf(candidate) + 1
-    for (const [exit, transactions] of failed) {
-      const text = guardText(group.plan, exit)
-      noteExits(schedule, transactions, text)
-      this.#route(from.key, following, Int32Array.from(transactions), runner, pending, leftovers, text)
-    }
-  }
-
-  /** The same for few lanes that tried several candidates at once: the first in the key's order that a lane ended on stands. */
-  async #settleFew(
-    from: Pending,
-    byPlan: ReadonlyMap<PathPlan, readonly LaneGroup[]>,
-    schedule: Schedule,
-    runner: LaneRunner,
-    pending: Pending[],
-    leftovers: Map<PathKeyState, Leftover>,
-  ): Promise<void> {
-    const { key, candidates, transactions, reruns } = from
-    const groups = candidates.map(({ plan }) => byPlan.get(plan)![0]!)
-    const made: (PathExecutions | undefined)[] = groups.map(() => undefined)
-    const endedOn = groups.map(() => 0)
-    const missedOn = groups.map((): number[] => [])
-    const failed: number[] = []
-    for (let lane = 0; lane < transactions.length; lane++) {
-      const i = transactions[lane]!
-      countRun(schedule, i)
-      const exits = groups.map(({ lanesOut }) => lanesOut[lane * COLUMN_LIMBS]!)
-      const ended = exits.indexOf(EXIT_NONE)
-      if (ended >= 0) {
-        let executions = made[ended]
-        if (executions === undefined) {
-          executions = new PathExecutions(schedule, groups[ended]!, this.#resident, this.#pathReasons)
-          made[ended] = executions
-          schedule.executions.push(executions)
-        }
-        adoptLane(schedule, schedule.executions.lastIndexOf(executions), executions, lane)
-        endedOn[ended]!++
-        continue
-      }
-      for (const [n, exit] of exits.entries()) {
-        if (exit === EXIT_MISS) missedOn[n]!.push(lane)
-        else schedule.explained?.exit(i, guardText(groups[n]!.plan, exit))
-      }
-      if (!exits.includes(EXIT_MISS)) failed.push(lane)
-    }
-    const rerun = new Set<number>()
-    for (const [n, missed] of missedOn.entries()) {
-      noteLanes(candidates[n]!, groups[n]!, endedOn[n]!)
-      if (missed.length === 0) continue
-      for (const lane of missed) rerun.add(transactions[lane]!)
-      if (reruns < PATIENCE.misses)
-        await loadMissed(groups[n]!, missed, schedule.toIds, this.#resident, this.#precompiles)
-    }
-    if (rerun.size > 0) {
-      const again = Int32Array.from(rerun).sort()
-      noteExits(schedule, again, 'miss')
-      const missing = candidates.filter((_, n) => missedOn[n]!.length > 0)
-      if (reruns === PATIENCE.misses) this.#toCpu(schedule, again, 'miss')
-      else pending.push({ key, candidates: missing, reruns: reruns + 1, transactions: again })
-    }
-    if (failed.length === 0) return
-    const last = groups.at(-1)!
-    const text = guardText(last.plan, last.lanesOut[failed[0]! * COLUMN_LIMBS]!)
-    const following = key.candidates.indexOf(candidates.at(-1)!) + 1
-    const lanes = Int32Array.from(failed, (lane) => transactions[lane]!)
-    this.#route(key, following, lanes, runner, pending, leftovers, text)
-  }
-
-  /** Lanes that no ready path takes: a new path where it pays, else the CPU tier. */
-  async #record(
-    key: PathKeyState,
-    leftover: Leftover,
-    scale: number,
-    schedule: Schedule,
-    runner: LaneRunner,
-    pending: Pending[],
-  ): Promise<void> {
-    const transactions = mergeSorted(leftover.parts.map((part) => part.transactions))
-    const candidate = await this.#candidate(key, transactions, scale, schedule, runner)
-    if (candidate !== undefined && this.#isReady(candidate, runner)) {
-      pending.push({ key, candidates: [candidate], reruns: 0, transactions })
-      return
-    }
-    if (candidate?.failure !== undefined) {
-      this.#toCpu(schedule, transactions, candidate.failure)
-      return
-    }
-    key.lanesOwed += transactions.length
-    for (const part of leftover.parts) this.#toCpu(schedule, part.transactions, this.#whyNot(key, part.reason, runner))
-  }
-
-  /**
-   * A path for these transactions: one recorded before that is worth a form only now, else a new one. Undefined where none is
-   * worth it; without a form where that compiles in the background.
-   */
-  async #candidate(
-    key: PathKeyState,
-    transactions: Int32Array,
-    scale: number,
-    schedule: Schedule,
-    runner: LaneRunner,
-  ): Promise<PathCandidate | undefined> {
-    const { compile, recordFrom, ownKernels, programs } = this.#policy
-    const expected = scale * transactions.length
-    const seen = key.lanesOwed + expected
-    if (compile === 'never') return undefined
-    let candidate = key.candidates.find((one) => !one.started && !this.#isReady(one, runner))
-    if (candidate === undefined) {
-      if (!this.#library.isWorthRecording(key, expected, recordFrom)) return undefined
-      const sample = transactions.find((i) => this.#callsItsCode(schedule, i))
-      if (sample === undefined) return undefined
-      const transaction = recordedTransaction(this.#policy, schedule, sample)
-      const recorded = await this.#library.record(
-        key,
-        transaction,
-        new RecordedState(this.#resident, this.#precompiles),
-      )
-      if (typeof recorded !== 'object') return undefined
-      candidate = recorded
-    }
-    const mayCompile = ownKernels && !candidate.started
-    // In the background a program is there sooner, and earns the kernel.
-    const waitsForProgram = compile === 'background' && candidate.hasProgram && runner.programs !== 'refused'
-    if (mayCompile && !(waitsForProgram && programs)) {
-      if (this.#library.isWorthCompiling(candidate.plan, seen, recordFrom)) {
-        key.lanesOwed = 0
-        const compilation = this.#library.compile(candidate, runner.device)
-        if (compile === 'wait') await this.#library.wait.until(compilation)
-      }
-    }
-    if (candidate.hasProgram && candidate.kernels === undefined) await this.#openPrograms(runner)
-    return candidate
-  }
-
-  /** Whether the called account still has the code that it had at routing: a range behind the first is recorded in the middle. */
-  #callsItsCode({ batch, toCodes }: Schedule, i: number): boolean {
-    const { accounts } = this.#resident
-    const id = accounts.find(batch.to, LIMBS_PER_ADDRESS * i)
-    return id >= 0 && accounts.code(id) === toCodes[i]
-  }
-
-  #whyNot(key: PathKeyState, reason: ExitReason, runner: LaneRunner): ExitReason {
-    if (reason !== 'no path') return reason
-    const compiles = key.candidates.some(
-      ({ started, kernels, failure, hasProgram }) =>
-        (started && kernels === undefined && failure === undefined) || (hasProgram && runner.programs === 'opening'),
-    )
-    if (compiles) return 'compiling'
-    const failed = key.candidates.find(({ failure }) => failure !== undefined)
-    if (failed !== undefined) return failed.failure!
-    if (runner.programs === 'refused' && key.candidates.length > 0) return 'shader did not compile'
-    return key.refusal ?? reason
-  }
-
-  #toCpu(schedule: Schedule, transactions: Int32Array, reason: ExitReason): void {
-    const code = this.#reasons.code(reason)
-    for (const i of transactions) {
-      schedule.tier[i] = TIER_CPU
-      schedule.reasons[i] = code
-    }
+  close(): void {
+    this.#runner = undefined
   }
 }
 
-/** A range of transactions on its way through the device. */
-export interface Wave {
-  readonly pending: Pending[]
-  readonly leftovers: Map<PathKeyState, Leftover>
-  readonly scale: number
-  started: StartedJobs | undefined
+/** The path tier on one batch. */
+export class PathRun implements TierRun {
+  readonly #batch: PathBatch
+  readonly #tier: PathTier
+  readonly #precompiles: PrecompileAccounts
+  /** Undefined until a transaction needs it. */
+  #runner: LaneRunner | undefined
+
+  constructor(batch: PathBatch, tier: PathTier) {
+    this.#batch = batch
+    this.#tier = tier
+    this.#precompiles = new PrecompileAccounts(batch, tier.parts.resident)
+  }
+
+  get counters(): TierCounters {
+    if (this.#runner === undefined) return countersOf()
+    const { timings, chunks, laneBytes } = this.#runner
+    return countersOf({ executeMs: timings.execute, readbackMs: timings.readback, chunks, laneBytes })
+  }
+
+  async start(first: number, end: number, ranges: number): Promise<Running | undefined> {
+    const batch = this.#batch
+    if (batch.tier.indexOf(batch.number, first) < 0) return undefined
+    this.#runner ??= this.#tier.runner()
+    const wave = await this.#tier.first.start(batch, this.#runner, first, end, ranges)
+    return new PathWave(batch, this.#tier.first, this.#runner, wave)
+  }
+
+  prepare(): void | Promise<void> {
+    return this.#precompiles.load()
+  }
+
+  /** It ended, and read what has changed. */
+  mends(i: number): boolean {
+    const { conflict } = this.#tier.parts.pathReasons
+    return this.#runner !== undefined && hasEnded(this.#batch, i) && this.#batch.reasons[i] === conflict
+  }
+
+  retry(): PathRetry {
+    return new PathRetry(this.#batch, this.#runner!, this.#tier.parts)
+  }
+
+  async atPlace(i: number): Promise<boolean> {
+    if (this.#runner === undefined) return false
+    return this.#tier.place.atPlace(this.#batch, i, this.#runner)
+  }
+
+  refuse(reason: ExitReason): void {
+    const { batch, tier, reasons, number } = this.#batch
+    const code = this.#tier.parts.reasons.code(reason)
+    for (let i = 0; i < batch.count; i++) {
+      if (tier[i] !== number || hasEnded(this.#batch, i)) continue
+      tier[i] = TIER_LAST
+      reasons[i] = code
+    }
+  }
+
+  end(): readonly string[] {
+    return this.#tier.parts.library.failures.splice(0)
+  }
+}
+
+class PathWave implements Running {
+  readonly #batch: PathBatch
+  readonly #first: FirstRound
+  readonly #runner: LaneRunner
+  readonly #wave: Wave
+
+  constructor(batch: PathBatch, first: FirstRound, runner: LaneRunner, wave: Wave) {
+    this.#batch = batch
+    this.#first = first
+    this.#runner = runner
+    this.#wave = wave
+  }
+
+  get isUnderway(): boolean {
+    return this.#wave.leftovers.size === 0
+  }
+
+  async finish(): Promise<boolean> {
+    const before = this.#batch.givenBack
+    await this.#first.finish(this.#batch, this.#runner, this.#wave)
+    return this.#batch.givenBack > before
+  }
+
+  async abandon(): Promise<void> {
+    await this.#wave.started?.finish().catch(() => undefined)
+  }
 }

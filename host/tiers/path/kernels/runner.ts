@@ -60,7 +60,7 @@ export class LaneRunner {
   readonly #waves: WaveHalves
   readonly #resident: ResidentState
   readonly #chainId: bigint
-  readonly #session: DeviceSession
+  readonly session: DeviceSession
   readonly #programRunner: ProgramRunner
   #programState: ProgramState = 'closed'
   #opening: Promise<string | undefined> | undefined
@@ -71,7 +71,7 @@ export class LaneRunner {
   constructor(session: DeviceSession, { chainId, hostPrograms, costs }: Policy) {
     const { device, resident } = session
     this.device = device
-    this.#session = session
+    this.session = session
     this.mayUseHost = hostPrograms
     this.costs = costs
     this.#resident = resident
@@ -193,7 +193,7 @@ export class LaneRunner {
 
   async #startKernels(jobs: readonly KernelJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
     const startedMs = performance.now()
-    const { blooms, pool } = this.#session
+    const { blooms, pool } = this.session
     const bloom = await blooms.open(jobs.map(({ plan }) => plan.blooms))
     const lease = pool.lease()
     try {
@@ -205,8 +205,8 @@ export class LaneRunner {
   }
 
   #submit({ jobs, source, env, bloom, lease, startedMs }: Submission): StartedJobs {
-    const { blooms } = this.#session
-    const tables = this.#session.tables.sync()
+    const { blooms } = this.session
+    const tables = this.session.tables.sync()
     const runs: GroupRun[] = []
     for (const job of jobs)
       for (const part of this.#chunked(job)) runs.push(this.#prepare(part, source, env, tables, lease))
@@ -256,7 +256,7 @@ export class LaneRunner {
     hashed: Promise<readonly Uint32Array[] | undefined>,
   ): Promise<LaneGroup[]> {
     const startedMs = performance.now()
-    const { blooms } = this.#session
+    const { blooms } = this.session
     const groups: LaneGroup[] = []
     let firstHash = 0
     for (const [index, run] of runs.entries()) {
@@ -296,7 +296,7 @@ export class LaneRunner {
         () => true,
         () => false,
       )
-      if (ran) this.#session.faults.push(faultText(thrown))
+      if (ran) this.session.faults.push(faultText(thrown))
       return undefined
     }
   }

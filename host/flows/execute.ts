@@ -1,0 +1,226 @@
+import { explainSchedule } from '../batch/explain.ts'
+import { ExplainLog } from '../batch/explain_log.ts'
+import { createSchedule, type Schedule } from '../batch/open_batch.ts'
+import { loadParties, routeTransactions } from '../batch/route.ts'
+import type { TierCounters } from '../batch/tier.ts'
+import type { TransactionBatch } from '../chain/batch.ts'
+import type { BlockEnvironment } from '../chain/environment.ts'
+import { transactionRules } from '../chain/rules.ts'
+import type { Receipts } from '../receipts/receipts.ts'
+import { ChangeRecorder } from '../settle/change_recorder.ts'
+import { type ListedVersions, loadListed } from '../settle/listed_versions.ts'
+import { Sweep } from '../settle/sweep.ts'
+import type { StateWrites } from '../state/state.ts'
+import { collectWrites } from '../state/writes/collect.ts'
+import { mergeWrites } from '../state/writes/merge.ts'
+import { BatchRun } from './batch_run.ts'
+import type { BlockSteps } from './block_steps.ts'
+import type { CallTerms } from './call_queue.ts'
+import { type ExecutionResult, InvalidTransactionError, type StageTimings } from './executor_interface.ts'
+import { executedReasons, receiptsOf, rejectedOf, tierCounts } from './result.ts'
+import type { Wiring } from './wiring.ts'
+
+/** What is asked of one batch. */
+export interface BatchRequest {
+  readonly env: BlockEnvironment
+  readonly batch: TransactionBatch
+  readonly changes: boolean
+  readonly explain: boolean
+  /** What a block does around its transactions. */
+  readonly steps?: BlockSteps
+}
+
+/** What the stages of one batch hand on. */
+interface OpenExecution {
+  readonly wiring: Wiring
+  readonly request: BatchRequest
+  readonly terms: CallTerms
+  readonly recorder: ChangeRecorder | undefined
+  readonly timings: StageTimings
+  readonly lap: () => number
+  /** What the block's steps before the transactions wrote. */
+  readonly earlier: StateWrites | undefined
+  readonly listed: ListedVersions | undefined
+  readonly schedule: Schedule
+}
+
+/** A batch that has run. */
+interface RunExecution extends OpenExecution {
+  readonly sweep: Sweep
+  readonly run: BatchRun
+  readonly counters: TierCounters
+  readonly compileMs: number
+}
+
+/** Executes a batch in order and commits it: routed, run by the tiers, committed, and read as receipts. */
+export const executeBatch = async (
+  wiring: Wiring,
+  request: BatchRequest,
+  terms: CallTerms,
+  committed: (kept: object) => void,
+): Promise<ExecutionResult> => {
+  wiring.device.clock?.begin()
+  wiring.sessions.begin(true)
+  const open = await routeBatch(wiring, request, terms)
+  const ran = await runBatch(open)
+  const rejected = rejectedOf(ran.schedule)
+  if ((request.steps ?? wiring.policy).invalid === 'throw' && rejected.length > 0)
+    throw new InvalidTransactionError(rejected[0]!.index, rejected[0]!.code)
+  const { writes, receipts: early } = await commitBatch(ran)
+  committed({ ...ran, writes })
+  const receipts = await readReceipts(ran, early)
+  return resultOf(ran, rejected, writes, receipts)
+}
+
+/** Loads what the batch names, and decides which tiers its transactions are for. */
+const routeBatch = async (wiring: Wiring, request: BatchRequest, terms: CallTerms): Promise<OpenExecution> => {
+  const { policy, resident, running, reasons, sessions } = wiring
+  const { env, batch, changes, explain, steps } = request
+  const timings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0 }
+  const lap = stopwatch()
+  const recorder = changes ? new ChangeRecorder(resident, running, batch.count) : undefined
+  const list = steps?.accessList
+  const listed = list === undefined ? undefined : await loadListed(list, resident, batch.count)
+  const earlier = steps === undefined ? undefined : await stepsBefore(wiring, steps, recorder)
+  const rules = transactionRules(batch, policy.fork, env)
+  const schedule = createSchedule(batch, env, rules, explain ? new ExplainLog() : undefined)
+  await loadParties(schedule, resident)
+  routeTransactions(policy.fork, schedule, resident, reasons, policy.paths ? sessions.refusal : undefined)
+  timings.route = lap()
+  return { wiring, request, terms, recorder, timings, lap, earlier, listed, schedule }
+}
+
+/** Runs what stands before the transactions as a batch of its own in the tables only: its writes are base values then. */
+const stepsBefore = async (
+  { running, cpu, resident, sessions }: Wiring,
+  steps: BlockSteps,
+  recorder: ChangeRecorder | undefined,
+): Promise<StateWrites> => {
+  await steps.before({ running, cpu, sink: { codeChanged: false, renew() {} }, recorder })
+  const writes = collectWrites(resident)
+  sessions.current?.tables.noteWrites()
+  resident.settle()
+  return writes
+}
+
+/** Has the tiers execute the batch, and the walk enter it. */
+const runBatch = async (open: OpenExecution): Promise<RunExecution> => {
+  const { wiring, terms, schedule, listed, timings, lap } = open
+  const { policy, resident, running, reasons, sessions, measured } = wiring
+  const waitedBeforeMs = measured.waitedMs
+  const sweep = new Sweep(policy.fork, schedule, resident, reasons)
+  sweep.recorder = open.recorder
+  const run = new BatchRun(schedule, {
+    tiers: wiring.tiers,
+    sweep,
+    running,
+    range: policy.range,
+    stop: terms.stop,
+    slots: resident.slots,
+    retriesAlways: policy.waves === 'always',
+    listed,
+  })
+  await run.run()
+  if (run.hasFailed) sessions.close()
+  const counters = sumOf(run)
+  const compileMs = measured.waitedMs - waitedBeforeMs
+  timings.execute = counters.executeMs
+  timings.readback = counters.readbackMs
+  timings.validate = run.sweepMs + run.rounds.resolveMs
+  const restMs = lap() - compileMs - timings.execute - timings.readback - timings.validate
+  timings.upload = run.hasRanges ? Math.max(0, restMs) : 0
+  return { ...open, sweep, run, counters, compileMs }
+}
+
+/** The counters of all tiers. */
+const sumOf = ({ runs }: BatchRun): TierCounters => {
+  const of = (name: keyof TierCounters): number => runs.reduce((sum, { counters }) => sum + counters[name], 0)
+  return {
+    executeMs: of('executeMs'),
+    readbackMs: of('readbackMs'),
+    chunks: of('chunks'),
+    laneBytes: of('laneBytes'),
+    held: of('held'),
+    broken: of('broken'),
+  }
+}
+
+/** Commits what the batch wrote, and what its block does around it, all or nothing. */
+const commitBatch = async ({
+  wiring,
+  request: { steps },
+  terms,
+  recorder,
+  timings,
+  lap,
+  earlier,
+  schedule,
+  sweep,
+}: RunExecution): Promise<{ readonly writes: StateWrites; readonly receipts: Receipts | undefined }> => {
+  const { resident, running, cpu, sessions, state } = wiring
+  let receipts: Receipts | undefined
+  let writes: StateWrites
+  if (steps === undefined || earlier === undefined) writes = collectWrites(resident)
+  else {
+    const ground = { running, cpu, sink: sweep, recorder }
+    receipts = await receiptsOf(schedule)
+    await steps.after(ground, receipts)
+    writes = mergeWrites(earlier, collectWrites(resident))
+    await steps.check(ground, receipts, writes)
+  }
+  terms.stop.check()
+  await state.commit(writes)
+  sessions.current?.tables.noteWrites()
+  resident.settle()
+  timings.commit = lap()
+  return { writes, receipts }
+}
+
+const readReceipts = async ({ schedule, timings, lap }: RunExecution, early: Receipts | undefined) => {
+  const receipts = early ?? (await receiptsOf(schedule))
+  receipts.blooms()
+  timings.receipts = lap()
+  return receipts
+}
+
+const resultOf = (
+  { wiring, request, terms, recorder, timings, schedule, run, counters, compileMs }: RunExecution,
+  rejected: ExecutionResult['rejected'],
+  writes: StateWrites,
+  receipts: Receipts,
+): ExecutionResult => {
+  const { reasons, sessions, device } = wiring
+  const { count } = request.batch
+  const session = sessions.used
+  const deviceTimes = device.clock?.times
+  if (deviceTimes?.totalMs !== undefined) timings.device = deviceTimes.totalMs
+  const deviceBytes = session === undefined ? 0 : counters.laneBytes + session.tables.sizeBytes
+  return {
+    receipts,
+    rejected,
+    writes,
+    ...(recorder === undefined ? {} : { changes: recorder.all() }),
+    tiers: tierCounts(schedule),
+    rounds: 1 + run.rounds.rounds,
+    exits: reasons.count(executedReasons(schedule)),
+    timings,
+    ...(deviceTimes === undefined ? {} : { deviceTimes }),
+    chunks: counters.chunks,
+    deviceBytesPerTransaction: count === 0 ? 0 : deviceBytes / count,
+    compileMs,
+    ahead: { held: counters.held, broken: counters.broken },
+    ...(request.explain ? { explain: explainSchedule(schedule, reasons) } : {}),
+    faults: [...new Set([...terms.faults, ...run.faults, ...(session?.faults ?? [])])],
+  }
+}
+
+/** Wall milliseconds since it was last asked. */
+const stopwatch = (): (() => number) => {
+  let startedMs = performance.now()
+  return () => {
+    const now = performance.now()
+    const elapsed = now - startedMs
+    startedMs = now
+    return elapsed
+  }
+}

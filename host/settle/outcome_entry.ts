@@ -1,0 +1,48 @@
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import type { Schedule } from '../batch/open_batch.ts'
+import type { CpuExecution } from '../batch/outcome.ts'
+import type { PlaceEntry } from '../batch/tier.ts'
+import type { Rejection } from '../chain/rejection.ts'
+import { wordFromBigInt } from '../primitives/word.ts'
+import type { RunningState } from '../state/running_state.ts'
+import type { Sweep } from './sweep.ts'
+
+/** Enters outcomes in object form where the walk stands. */
+export class OutcomeEntry implements PlaceEntry {
+  readonly #batch: Schedule
+  readonly #running: RunningState
+  readonly #sweep: Sweep
+  readonly #learn: (i: number, execution: CpuExecution) => void
+  readonly #fee = new Uint32Array(LIMBS_PER_WORD)
+
+  /** `learn` is told of each execution. */
+  constructor(
+    batch: Schedule,
+    running: RunningState,
+    sweep: Sweep,
+    learn: (i: number, execution: CpuExecution) => void,
+  ) {
+    this.#batch = batch
+    this.#running = running
+    this.#sweep = sweep
+    this.#learn = learn
+  }
+
+  reject(i: number, rejection: Rejection): void {
+    this.#sweep.reject(i, rejection)
+  }
+
+  async enter(i: number, execution: CpuExecution): Promise<void> {
+    const sweep = this.#sweep
+    const { reads, writes, coinbaseFee, gasUsed } = execution
+    this.#learn(i, execution)
+    await sweep.recorder?.openOutcome(reads, writes, [this.#batch.env.coinbase.toLowerCase()])
+    await this.#running.apply(writes, sweep)
+    if (coinbaseFee !== undefined) {
+      wordFromBigInt(this.#fee, 0, coinbaseFee)
+      sweep.payCoinbase(this.#fee, 0)
+    }
+    sweep.finish(i, gasUsed)
+    sweep.recorder?.close(i)
+  }
+}
