@@ -87,6 +87,13 @@ interface Sample extends TimedResult {
   readonly verification: Verification
 }
 
+/** What the blocks of a workload took, in their order. */
+interface MeasuredBlocks {
+  readonly warmUp: readonly TimedResult[]
+  readonly measured: readonly Sample[]
+  readonly deviceTimes: DeviceTimes | undefined
+}
+
 const measure = async (workload: Workload, options: RunOptions): Promise<WorkloadResult> => {
   const { progress, samples, seed, fork, device } = options
   progress.step('compiling contracts and kernels')
@@ -96,33 +103,56 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
     options.size ??
     chooseSize(probe, samples + WARM_UP_BLOCKS + 2, SIZE_SHARE * options.budgetMs, conflictHeavy ? 1 : 4)
   progress.step(`building ${size} transactions per block`)
-  const scenario = await workload.build({
-    fork,
-    size,
+  const blocks = samples + MOST_WARM_UP_BLOCKS + MOST_REPLACED_BLOCKS + 1
+  const scenario = await workload.build({ fork, size, seed, blocks })
+  const ran = await runBlocks(workload, scenario, options)
+  const { warmUp, measured } = ran
+  const peers = [serialPeer(measured)]
+  if (options.revm) peers.push(await revmPeer(workload, options, size))
+  const compileMs = [...probe.blocks, ...warmUp].filter(compiled).reduce((sum, { result }) => sum + result.compileMs, 0)
+  const conflicts = conflictHeavy ? await conflictFacts(workload, options) : undefined
+  return {
+    ...figuresOf(workload, size, ran),
+    compileMs: await compileTimes(workload, options, compileMs),
+    peers,
     seed,
-    blocks: samples + MOST_WARM_UP_BLOCKS + MOST_REPLACED_BLOCKS + 1,
-  })
+    programs: [...new Set(scenario.programs)],
+    notes: [
+      ...scenario.notes,
+      ...(conflicts === undefined ? [] : [conflicts.note]),
+      ...measured
+        .filter(compiled)
+        .map(({ result: { compileMs: ms } }) => `a sample holds ${Math.round(ms)} ms of compilation`),
+      ...new Set(measured.flatMap((sample) => sample.result.faults.map((fault) => `device fault: ${fault}`))),
+    ],
+    ...(conflicts === undefined ? {} : { conflicts: conflicts.map }),
+  }
+}
+
+/** Warms up, times the device in a block of its own, and measures and verifies the samples. */
+const runBlocks = async (workload: Workload, scenario: Scenario, options: RunOptions): Promise<MeasuredBlocks> => {
+  const { progress, samples, seed, device } = options
   const state = genesisState(scenario)
   const clock = device === undefined ? undefined : new DeviceClock(device)
   if (clock !== undefined) clock.isOn = false
   const executor = open(workload, scenario, state, { ...options, device: clock?.device })
   const warmUp: TimedResult[] = []
-  let deviceTimes: DeviceTimes | undefined
   const measured: Sample[] = []
+  let deviceTimes: DeviceTimes | undefined
+  const verified = async (): Promise<Sample> => {
+    const before = state.clone()
+    const block = scenario.next()
+    collectGarbage()
+    const { timed, receipts } = await execute(executor, block)
+    const executed = { scenario, shares: workload.shares, block, receipts, before, after: state }
+    return { ...timed, verification: await verifyBlock(executed, seed + measured.length) }
+  }
   try {
     progress.step('warming up')
     const warmUpMs = Math.min(WARM_UP_MS, WARM_UP_SHARE * options.budgetMs)
     const isCold = () => compiled(warmUp.at(-1)) || warmUp.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0) < warmUpMs
     while (warmUp.length < WARM_UP_BLOCKS || (warmUp.length < MOST_WARM_UP_BLOCKS && isCold())) {
       warmUp.push((await execute(executor, scenario.next())).timed)
-    }
-    const verified = async (): Promise<Sample> => {
-      const before = state.clone()
-      const block = scenario.next()
-      collectGarbage()
-      const { timed, receipts } = await execute(executor, block)
-      const executed = { scenario, shares: workload.shares, block, receipts, before, after: state }
-      return { ...timed, verification: await verifyBlock(executed, seed + measured.length) }
     }
     if (clock !== undefined) {
       progress.step('timing the device')
@@ -144,21 +174,21 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
   } finally {
     executor.close()
   }
-  const peers = [serialPeer(measured)]
-  if (options.revm) peers.push(await revmPeer(workload, options, size))
-  const compileMs = [...probe.blocks, ...warmUp].filter(compiled).reduce((sum, { result }) => sum + result.compileMs, 0)
-  const middle = measured[medianIndex(measured.map(({ elapsedMs }) => elapsedMs))]!
-  const { result, gas } = middle
+  return { warmUp, measured, deviceTimes }
+}
+
+/** The figures of the block in the middle of the samples, and of all samples together. */
+const figuresOf = ({ name, shares }: Workload, size: number, { warmUp, measured, deviceTimes }: MeasuredBlocks) => {
   const samplesMs = measured.map(({ elapsedMs }) => elapsedMs)
+  const { result, gas } = measured[medianIndex(samplesMs)]!
   const medianMs = median(samplesMs)
-  const conflicts = conflictHeavy ? await conflictFacts(workload, options) : undefined
   return {
-    workload: workload.name,
+    workload: name,
     txCount: size,
     gas,
-    verified: true,
+    verified: true as const,
     verifiedCount: measured.reduce((sum, { verification }) => sum + verification.count, 0),
-    verification: verificationText(size, samples, workload.shares),
+    verification: verificationText(size, measured.length, shares),
     samplesMs,
     medianMs,
     txPerSecond: (1000 * size) / medianMs,
@@ -168,23 +198,10 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
     exits: result.exits,
     stagesMs: { ...result.timings },
     ...(deviceTimes === undefined ? {} : { deviceTimes }),
-    compileMs: await compileTimes(workload, options, compileMs),
     deviceBytesPerTx: result.deviceBytesPerTransaction,
-    peers,
     firstBlockMs: warmUp[0]!.elapsedMs - warmUp[0]!.result.compileMs,
     chunks: result.chunks,
     warmUpBlocks: warmUp.length,
-    seed,
-    programs: [...new Set(scenario.programs)],
-    notes: [
-      ...scenario.notes,
-      ...(conflicts === undefined ? [] : [conflicts.note]),
-      ...measured
-        .filter(compiled)
-        .map(({ result: { compileMs: ms } }) => `a sample holds ${Math.round(ms)} ms of compilation`),
-      ...new Set(measured.flatMap((sample) => sample.result.faults.map((fault) => `device fault: ${fault}`))),
-    ],
-    ...(conflicts === undefined ? {} : { conflicts: conflicts.map }),
   }
 }
 
