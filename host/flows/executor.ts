@@ -40,7 +40,7 @@ const MOST_KEPT = 4096
 export const createExecutor = (options: ExecutorOptions): Executor => new BatchExecutor(checkOptions(options))
 
 /** An executor with other tiers, for tests. @internal */
-export const createExecutorOn = (options: ExecutorOptions, rewire: Rewire): Executor =>
+export const createExecutorOn = (options: ExecutorOptions, rewire?: Rewire): Executor =>
   new BatchExecutor(checkOptions(options), rewire)
 
 class BatchExecutor implements Executor {
