@@ -7,7 +7,8 @@ import { recordPath } from '../../transpiler/record/record.ts'
 import { PASSES } from '../../transpiler/transpile.ts'
 import { EDGE_WORDS } from '../fixtures/edge_words.ts'
 import { type Evaluation, evaluatePath } from '../fixtures/evaluate_path.ts'
-import { type Lane, Random, randomLane, randomProgram, sourceOf } from '../fixtures/random_programs.ts'
+import { type Lane, randomLane } from '../fixtures/random_lanes.ts'
+import { Random, randomProgram, sourceOf } from '../fixtures/random_programs.ts'
 import { account, recordState, type World } from '../fixtures/world.ts'
 
 const RUNS = Number(process.env['WGEVM_RUNS'] ?? 300)

@@ -3,7 +3,8 @@ import { PRELUDE } from '../../kernels/linked.generated.ts'
 import { PART_COMPILE_MS } from '../../transpiler/emit/parts.ts'
 import { transpilePath } from '../../transpiler/transpile.ts'
 import { NullDevice } from '../fixtures/null_device.ts'
-import { Random, randomLane, randomProgram, sourceOf } from '../fixtures/random_programs.ts'
+import { randomLane } from '../fixtures/random_lanes.ts'
+import { Random, randomProgram, sourceOf } from '../fixtures/random_programs.ts'
 import { recordState } from '../fixtures/world.ts'
 
 const RUNS = Number(process.env['WGEVM_RUNS'] ?? 40)

@@ -6,16 +6,8 @@ import { recordPath } from '../../transpiler/record/record.ts'
 import { PASSES } from '../../transpiler/transpile.ts'
 import { callOracle } from '../fixtures/call_oracle.ts'
 import { evaluatePath } from '../fixtures/evaluate_path.ts'
-import {
-  type Lane,
-  perturbedLane,
-  Random,
-  type RandomProgram,
-  randomLane,
-  randomProgram,
-  smallerPrograms,
-  sourceOf,
-} from '../fixtures/random_programs.ts'
+import { type Lane, perturbedLane, randomLane } from '../fixtures/random_lanes.ts'
+import { Random, type RandomProgram, randomProgram, smallerPrograms, sourceOf } from '../fixtures/random_programs.ts'
 import { recordState } from '../fixtures/world.ts'
 
 const RUNS = Number(process.env['WGEVM_RUNS'] ?? 300)

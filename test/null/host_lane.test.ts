@@ -48,22 +48,22 @@ const residentOf = (world: World, late: boolean): ResidentState => {
   return new ResidentState(state, codeSkeleton)
 }
 
-const ENV: BlockEnvironment = {
-  number: ENVIRONMENT.number,
-  timestamp: ENVIRONMENT.timestamp,
-  coinbase: hexOf(ENVIRONMENT.coinbase, 20),
-  prevRandao: ENVIRONMENT.prevrandao,
-  gasLimit: ENVIRONMENT.gaslimit,
-  baseFeePerGas: ENVIRONMENT.basefee,
-  blobBaseFee: ENVIRONMENT.blobbasefee,
-}
+const envOf = ({ environment }: RecordedTransaction): BlockEnvironment => ({
+  number: environment.number,
+  timestamp: environment.timestamp,
+  coinbase: hexOf(environment.coinbase, 20),
+  prevRandao: environment.prevrandao,
+  gasLimit: environment.gaslimit,
+  baseFeePerGas: environment.basefee,
+  blobBaseFee: environment.blobbasefee,
+})
 
 interface Hint {
   readonly slot: number
   readonly value: bigint
 }
 
-/** The lanes' results by the host, each with what `evaluatePath` compares. */
+/** The lanes' results by the host, all in the block of the first, each with what `evaluatePath` compares. */
 const runLanes = async (
   path: PathIr,
   resident: ResidentState,
@@ -106,7 +106,8 @@ const runLanes = async (
     transactions: Int32Array.from(lanes, (_, lane) => lane),
     ...(hints === undefined ? {} : { hints: { words, at } }),
   }
-  const [group] = (await new HostRunner(resident, ENVIRONMENT.chainid).run([job], source, ENV)) as [LaneGroup]
+  const runner = new HostRunner(resident, ENVIRONMENT.chainid)
+  const [group] = (await runner.run([job], source, envOf(lanes[0]!))) as [LaneGroup]
   const tables = tablesOf(resident)
   return lanes.map((lane, i) => {
     const told = hints?.[i]
@@ -161,6 +162,8 @@ describe('a path program on the host', () => {
       const { world } = subject.lanes[0]!
       const lanes = subject.lanes.map((lane) => lane.transaction)
       const guards = path.effects.filter(({ kind }) => kind === 'guard')
+      // A lane leaves for what a precompile returns, and the host does not wait for it.
+      if (planPath(lowerPath(path, { steps: 0, recordedValues: 0 })).memos.some((memo) => memo !== undefined)) continue
       const explain = (lane: number): string => `lane ${lane} of ${subjectText(subject)}`
       const resident = residentOf(world, false)
       const results = await runLanes(path, resident, lanes)
