@@ -30,6 +30,8 @@ export interface SerialRequest {
   readonly transactions: TransactionBatch | readonly TransactionObject[]
   /** Runs on this one, which must hold the same state; `SerialRun.state` then stays as it began. */
   readonly stateManager?: StateManagerInterface
+  /** Rules and cryptography. Default: those of `fork` with the primitives that the product uses too (`commonOf`). */
+  readonly common?: Common
 }
 
 export interface SerialRun {
@@ -54,7 +56,7 @@ export const runSerial = async (request: SerialRequest): Promise<SerialRun> => {
   const { fork, chainId, env } = request
   const objects = 'count' in request.transactions ? objectsOf(request.transactions) : request.transactions
   const base = request.state instanceof MemoryState ? request.state : MemoryState.from(request.state)
-  const common = commonOf(fork, chainId)
+  const common = request.common ?? commonOf(fork, chainId)
   const transactionCommon = sharedCommon(common)
   const state = new SerialState(base)
   const vm = await createVM({
