@@ -32,8 +32,8 @@ export interface TouchVisitor {
 }
 
 /**
- * What one run of one tier left, by lane. A lane whose transaction has a status (OpenBatch) has ended; the others are asked for
- * nothing. Numbers that every reader wants are columns of the open batch.
+ * What one run of one tier left, by lane. A lane whose transaction has a status (OpenBatch) has ended; the others are
+ * asked for nothing. Numbers that every reader wants are columns of the open batch.
  */
 export interface Executions {
   readonly form: ExecutionForm
@@ -41,23 +41,27 @@ export interface Executions {
   readonly path?: string
   /** 0, or the code of the reason why this lane's execution does not stand on the running values at its place. */
   broken(lane: number, place: Place): number
-  /** The same on base values, for a call that is independent of all others: nothing was entered, and nothing will be. */
+  /**
+   * The same on base values, for a call that is independent of all others: nothing was entered, and nothing will be.
+   */
   brokenAlone(lane: number, place: Place): number
   /**
-   * Enters what the lane changed, and moves the transaction's value; only after `broken` gave 0. Nonzero: the code of the reason why it
-   * cannot be paid; nothing was entered.
+   * Enters what the lane changed, and moves the transaction's value; only after `broken` gave 0. Nonzero: the code of
+   * the reason why it cannot be paid; nothing was entered.
    */
   enter(lane: number, place: Place): number
   /** Tells what the lane looked at and changed, beside sender, called account and coinbase. */
   touched(lane: number, visit: TouchVisitor): void
-  /** Whether the lane would have gone the same way on what stands in front of it. */
+  /** Whether the lane would have gone the same way on what stands before it. */
   holdsOn(lane: number, versions: Versions): boolean
   /** Writes the slots that the lane leaves as versions. */
   writeTo(lane: number, versions: Versions): void
   logs(lane: number): readonly Log[]
   /** Return or revert data. */
   output(lane: number): Uint8Array
-  /** Why it failed, in the words of @ethereumjs/evm; undefined where it succeeded, or where only the status is known. */
+  /**
+   * Why it failed, in the words of @ethereumjs/evm; undefined where it succeeded, or where only the status is known.
+   */
   exception(lane: number): string | undefined
   /** Adds the bits of the lane's logs to the bloom of transaction i. */
   addBloom(lane: number, i: number, blooms: BloomSet): void

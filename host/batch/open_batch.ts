@@ -32,8 +32,8 @@ export const STATUS_NONE = 2
  * executionOf      i32[n]   its last execution, an index into `executions`; -1 = none, as a plain transfer
  * laneOf           i32[n]   its lane in there
  * status           u8[n]    STATUS_* of that execution
- * gas, refund      f64[n]   gas of its execution without the intrinsic part, and its refund counter before the cap; the gas is NaN where
- *                           it is not known
+ * gas, refund      f64[n]   gas of its execution without the intrinsic part, and its refund counter before the cap; the
+ *                           gas is NaN where it is not known
  * runs             u8[n]    times that a device tier executed it, 255 = that or more
  * reasons          u16[n]   why not the tier in front (ExitReasons); 0 = no reason yet
  * outcome          u8[n]    OUTCOME_*

@@ -32,14 +32,14 @@ export interface TierRun {
    * number of such ranges in the batch. Undefined where it has none.
    */
   start(first: number, end: number, ranges: number): Promise<Running | undefined>
-  /** Makes resident what its executions look up at their places. Called before the walk goes on. */
+  /** Makes resident what its executions look up at their places. Called before the sweep goes on. */
   prepare?(): void | Promise<void>
   /** Whether another run on other values may mend what keeps transaction i from standing. */
   mends?(i: number): boolean
   /** A round without transactions; there where `mends` is. */
   retry?(): Retry
   /**
-   * Executes transaction i on the running values at its place. It leaves an execution that the walk then enters, or
+   * Executes transaction i on the running values at its place. It leaves an execution that the sweep then enters, or
    * enters all of it with `entry`. False: not its own.
    */
   atPlace?(i: number, entry: PlaceEntry): Promise<boolean>

@@ -28,9 +28,9 @@ export interface BatchRunParts {
 }
 
 /**
- * Brings a routed batch to its end, range by range in transaction order: while the first tier executes a range, the host
- * sweeps the one before it. The sweep meets every transaction at its place; what it cannot finish there is executed
- * again by the tier that has it where that pays, else by the first tier that executes it at its place.
+ * Brings a routed batch to its end, range by range in transaction order: while the first tier executes a range, the
+ * host sweeps the one before it. The sweep meets every transaction at its place; what it cannot finish there is
+ * executed again by the tier that has it where that pays, else by the first tier that executes it at its place.
  *
  * Between the start of a range and its `finish` nothing is done with its results: tables change at one place at a time.
  * A fault of the device, wherever it happens, ends the tiers that use it for the rest of the batch, and is told once.

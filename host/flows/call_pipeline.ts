@@ -78,7 +78,9 @@ export class CallPipeline {
     return [...this.#guard.faults, ...this.#faults]
   }
 
-  /** Runs `count` segments, which `route` makes in order. Rejects, with nothing left on its way, where `stop` says so. */
+  /**
+   * Runs `count` segments, which `route` makes in order. Rejects, with nothing left on its way, where `stop` says so.
+   */
   async run(count: number, route: (k: number) => Promise<CallSegment>): Promise<CallSegment[]> {
     try {
       return await this.#run(count, route)

@@ -106,7 +106,8 @@ export const checkBuildRequest = (request: BuildRequest): void => {
 }
 
 /**
- * A block's state root comes from its parent's: a trie that stands elsewhere would give a root that no other client finds.
+ * A block's state root comes from its parent's: a trie that stands elsewhere would give a root that no other client
+ * finds.
  */
 export const checkTrie = ({ root }: StateTrie, parent: BlockHeader): void => {
   if (root === parent.stateRoot) return

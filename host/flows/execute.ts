@@ -90,7 +90,9 @@ const routeBatch = async (wiring: Wiring, request: BatchRequest, terms: CallTerm
   return { wiring, request, terms, recorder, timings, lap, earlier, listed, schedule }
 }
 
-/** Runs what stands before the transactions as a batch of its own in the tables only: its writes are base values then. */
+/**
+ * Runs what stands before the transactions as a batch of its own in the tables only: its writes are base values then.
+ */
 const stepsBefore = async (
   { running, cpu, resident, sessions }: Wiring,
   steps: BlockSteps,
@@ -103,7 +105,7 @@ const stepsBefore = async (
   return writes
 }
 
-/** Has the tiers execute the batch, and the walk enter it. */
+/** Has the tiers execute the batch, and the sweep enter it. */
 const runBatch = async (open: OpenExecution): Promise<RunExecution> => {
   const { wiring, terms, schedule, listed, timings, lap } = open
   const { policy, resident, running, reasons, sessions, measured } = wiring

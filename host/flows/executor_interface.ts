@@ -251,7 +251,9 @@ export interface Executor {
   build(request: BuildRequest): Promise<BuiltBlock>
   /** Executes independent calls or bundles against the state; commits nothing. */
   simulate(request: SimulateRequest): Promise<Simulation>
-  /** Drops the resident copy of the state: call it when another program has committed to the State, while no call runs. */
+  /**
+   * Drops the resident copy of the state: call it when another program has committed to the State, while no call runs.
+   */
   forget(): void
   /** Starts the workers of the CPU tier and waits until they are ready. */
   warm(): Promise<void>

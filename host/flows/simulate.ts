@@ -58,8 +58,8 @@ export interface CallBundle {
 /**
  * `calls` are independent of each other; so are bundles. Exactly one of both is given. Nothing is committed.
  *
- * As in eth_call, the caller's nonce and code do not matter and gas costs nothing where no price is given; BASEFEE is that of `at`
- * all the same. `checkBalance: false` lends a caller what it lacks for value and gas.
+ * As in eth_call, the caller's nonce and code do not matter and gas costs nothing where no price is given; BASEFEE is
+ * that of `at` all the same. `checkBalance: false` lends a caller what it lacks for value and gas.
  *
  * @example
  * import { createExecutor, MemoryState, type SimulateRequest } from 'wgevm'
@@ -251,7 +251,7 @@ export class Simulator {
  * The calls of bundles, flat.
  *
  * start      u32[bundles + 1]
- * bundled    u8[calls]   1 = the CPU tier executes it behind the calls in front of it
+ * bundled    u8[calls]   1 = the CPU tier executes it after the calls before it
  *
  * @internal
  */
@@ -268,7 +268,10 @@ export interface ReadCalls {
   readonly overrides: ReadonlyMap<string, ParsedOverride> | undefined
 }
 
-/** Of a request that was checked. Throws InputError, TransactionInputError or OverrideError for what cannot be read. @internal */
+/**
+ * Of a request that was checked. Throws InputError, TransactionInputError or OverrideError for what cannot be
+ * read. @internal
+ */
 export const readCalls = (request: SimulateRequest): ReadCalls => {
   const { overrides } = request
   return {
@@ -342,7 +345,7 @@ const layerOf = async (
   return layer
 }
 
-/** The state that call `index` finds: behind the calls of its bundle, which `run` executes. */
+/** The state that call `index` finds: after the calls of its bundle, which `run` executes. */
 const layerBefore = async (
   index: number,
   state: StateSnapshot,

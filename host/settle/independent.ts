@@ -25,8 +25,9 @@ export interface JudgeOptions {
 }
 
 /**
- * Decides calls that are independent of each other: each stands on the base values of the tables, so that an execution which ended
- * stands as it is, unless it looked at what its own caller pays. Nothing is written. What is left has no outcome and tier CPU.
+ * Decides calls that are independent of each other: each stands on the base values of the tables, so that an execution
+ * which ended stands as it is, unless it looked at what its own caller pays. Nothing is written. What is left has no
+ * outcome and tier CPU.
  */
 export class LaneJudge {
   readonly #schedule: Schedule

@@ -7,7 +7,7 @@ import { wordFromBigInt } from '../primitives/word.ts'
 import type { RunningState } from '../state/running_state.ts'
 import type { Sweep } from './sweep.ts'
 
-/** Enters outcomes in object form where the walk stands. */
+/** Enters outcomes in object form where the sweep stands. */
 export class OutcomeEntry implements PlaceEntry {
   readonly #batch: Schedule
   readonly #running: RunningState

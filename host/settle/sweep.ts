@@ -37,7 +37,7 @@ import { FeeSum } from './fees.ts'
  * At its place a transaction meets exactly the state that serial execution gives it, so here the conditions on nonce,
  * balance, code and block gas are decided, fees and values move, and the writes of a device execution enter the tables
  * when every value that it read still stands. `advance` stops at a transaction that it cannot finish: one meant for the
- * CPU tier, or a device execution that no longer holds. The caller runs that one on the CPU tier and goes on behind it.
+ * CPU tier, or a device execution that no longer holds. The caller runs that one on the CPU tier and goes on after it.
  *
  * Credits and debits (fees, values) are running sums here: they depend on nothing and make nothing depend on them but
  * conditions at their own place. Cost: see docs/benchmarks.md (stage `commit`).
@@ -51,7 +51,7 @@ export class Sweep {
   readonly #delegations: ResidentState['codes'] | undefined
   /** Address's newer account id, by the id at routing; undefined until an account was made anew. */
   #renewed: Map<number, number> | undefined
-  /** Notes what transactions do, where somebody asked for it. */
+  /** Notes what transactions do, where they are asked for. */
   recorder: ChangeRecorder | undefined
   /** Set once a code changed in this batch. */
   codeChanged = false
@@ -185,7 +185,10 @@ export class Sweep {
     return refusal === 0 || (fixed !== 0 && fixed < refusal) ? fixed : refusal
   }
 
-  /** The sender pays its gas, and its nonce goes up; a plain transfer moves its value, which an execution has done itself. */
+  /**
+   * The sender pays its gas, and its nonce goes up; a plain transfer moves its value, which an execution has done
+   * itself.
+   */
   #pay({ transaction: i, from, to }: Place, gas: number, isTransfer: boolean): void {
     const accounts = this.#accounts
     const { rows, hosts } = accounts
@@ -269,7 +272,7 @@ export class Sweep {
   }
 
   /**
-   * Enters what the execution of transaction i changed, and has what it touched noted with the values in front of it. The
+   * Enters what the execution of transaction i changed, and has what it touched noted with the values before it. The
    * code of the reason why it does not stand; 0 where it does.
    */
   #enter(i: number, place: Place): number {

@@ -37,10 +37,11 @@ interface Place {
 }
 
 /**
- * The CPU tier over a batch. With a pool, transactions meant for this tier are executed ahead of their place, by the workers and
- * by this thread when it would wait for one, on whatever values the tables hold at that time. At its place a transaction takes its
- * outcome when everything that it read stands in the running values; else it is executed there. Either way the result is that
- * of an execution at its place, so that nobody can tell from it who executed what, or when.
+ * The CPU tier over a batch. With a pool, transactions meant for this tier are executed ahead of their place, by the
+ * workers and by this thread when it would wait for one, on whatever values the tables hold at that time. At its place
+ * a transaction takes its outcome when everything that it read stands in the running values; else it is executed there.
+ * Either way the result is that of an execution at its place, so that it does not tell which thread executed what, or
+ * when.
  */
 export class Speculation implements TierRun {
   /** Executions by this thread, and the wall milliseconds that they took. */
@@ -60,7 +61,7 @@ export class Speculation implements TierRun {
   readonly #pool: CpuPool | undefined
   readonly #footprints: Footprints
   readonly #places = new Map<number, Place>()
-  /** Offered transactions in order, and where to look for one that nobody has claimed. */
+  /** Offered transactions in order, and where to look for one that is not claimed. */
   readonly #offered: number[] = []
   #next = 0
   readonly #chains = new Map<string, number>()
@@ -200,7 +201,7 @@ export class Speculation implements TierRun {
     }
   }
 
-  /** Executes an offered transaction that nobody has claimed, so that the time is not lost. False where there is none. */
+  /** Executes an offered transaction that is not claimed, so that the time is not lost. False where there is none. */
   async #ahead(pool: CpuPool, index: number): Promise<boolean> {
     for (; this.#next < this.#offered.length; this.#next++) {
       const i = this.#offered[this.#next]!
@@ -268,7 +269,9 @@ export class Speculation implements TierRun {
     await resident.slotIds(owners, keyColumn(slots), slots.length, new Int32Array(slots.length))
   }
 
-  /** Whether an execution that read this would go the same way here. What is not resident is as it was before the batch. */
+  /**
+   * Whether an execution that read this would go the same way here. What is not resident is as it was before the batch.
+   */
   async #holds(reads: SnapshotReads): Promise<boolean> {
     const running = this.#running
     const { accounts, slots, state } = this.#resident
@@ -369,8 +372,8 @@ class PollingSnapshot implements StateSnapshot {
 }
 
 /**
- * The running state for an execution ahead: its sender is taken to have the transaction's nonce already, and nothing becomes
- * resident.
+ * The running state for an execution ahead: its sender is taken to have the transaction's nonce already, and nothing
+ * becomes resident.
  */
 class AheadSnapshot implements StateSnapshot {
   readonly #resident: ResidentState

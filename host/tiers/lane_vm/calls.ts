@@ -12,7 +12,9 @@ export const isVmCall = ({ batch, rules, toCodes }: Schedule, i: number): boolea
   batch.gasLimit[2 * i + 1]! <= MOST_GAS_HIGH_LIMB &&
   rules.rejection[i] === 0
 
-/** Such calls in [first, end) that no other tier has; of those that tier `number` has, the ones without an execution. */
+/**
+ * Such calls in [first, end) that no other tier has; of those that tier `number` has, the ones without an execution.
+ */
 export const callsFor = (batch: Schedule, number: number, first: number, end: number): number[] => {
   const { tier, outcome } = batch
   const calls: number[] = []

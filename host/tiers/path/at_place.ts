@@ -15,8 +15,9 @@ import { RecordedState, recordedTransaction } from './recording.ts'
 const LEFT = 1
 
 /**
- * Runs a transaction whose execution does not stand at its place, by the known paths of its key, on the host and on the running
- * values: what it then reads is what serial execution would. That takes as long as a few EVM steps of the CPU tier.
+ * Runs a transaction whose execution does not stand at its place, by the known paths of its key, on the host and on the
+ * running values: what it then reads is what serial execution would. That takes as long as a few EVM steps of the CPU
+ * tier.
  */
 export class PlaceRun {
   readonly #parts: PathParts
@@ -67,8 +68,8 @@ export class PlaceRun {
   }
 
   /**
-   * EXIT_NONE where transaction i ended on one of the candidates: that is its execution now. EXIT_MISS where it missed on one,
-   * and any other exit where it left them all.
+   * EXIT_NONE where transaction i ended on one of the candidates: that is its execution now. EXIT_MISS where it missed
+   * on one, and any other exit where it left them all.
    */
   async #run(batch: Schedule, i: number, candidates: readonly PathCandidate[], runner: LaneRunner): Promise<number> {
     let last = LEFT

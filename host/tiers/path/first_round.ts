@@ -29,7 +29,9 @@ export class FirstRound {
     this.#library = parts.library
   }
 
-  /** For the start of a batch: puts the most used paths of every key first, and compiles what has earned its own kernel. */
+  /**
+   * For the start of a batch: puts the most used paths of every key first, and compiles what has earned its own kernel.
+   */
   begin(runner: LaneRunner): void {
     runner.onPrograms = (values, elapsedMs) => this.#library.notePrograms(values, elapsedMs)
     const background = this.#policy.compile === 'background' && this.#policy.ownKernels
@@ -43,8 +45,8 @@ export class FirstRound {
   }
 
   /**
-   * Gives the device the transactions of this tier in [first, end), as far as there are paths for them, and comes back at once.
-   * `scale` is the number of such ranges in the batch, for the question whether a new path pays.
+   * Gives the device the transactions of this tier in [first, end), as far as there are paths for them, and comes back
+   * at once. `scale` is the number of such ranges in the batch, for the question whether a new path pays.
    */
   async start(batch: PathBatch, runner: LaneRunner, first: number, end: number, scale: number): Promise<Wave> {
     const wave: Wave = { pending: [], leftovers: new Map(), scale, started: undefined }
@@ -179,7 +181,10 @@ export class FirstRound {
     }
   }
 
-  /** The same for few lanes that tried several candidates at once: the first in the key's order that a lane ended on stands. */
+  /**
+   * The same for few lanes that tried several candidates at once: the first in the key's order that a lane ended on
+   * stands.
+   */
   async #settleFew(
     from: Pending,
     byPlan: ReadonlyMap<PathPlan, readonly LaneGroup[]>,
@@ -264,8 +269,8 @@ export class FirstRound {
   }
 
   /**
-   * A path for these transactions: one recorded before that is worth a form only now, else a new one. Undefined where none is
-   * worth it; without a form where that compiles in the background.
+   * A path for these transactions: one recorded before that is worth a form only now, else a new one. Undefined where
+   * none is worth it; without a form where that compiles in the background.
    */
   async #candidate(
     key: PathKeyState,

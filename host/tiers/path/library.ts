@@ -42,8 +42,8 @@ export interface PathCandidate {
 }
 
 /**
- * What the executor knows of one path key (transpiler/path_kernel.ts): its paths, most used first, and how much work the CPU
- * tier did for want of one.
+ * What the executor knows of one path key (transpiler/path_kernel.ts): its paths, most used first, and how much work
+ * the CPU tier did for want of one.
  *
  * @internal
  */
@@ -89,8 +89,8 @@ export class PathLibrary {
   }
 
   /**
-   * Id of a path key. `selector` as in PathKey: -1 where calldata is shorter than four bytes; `traits` are all other fields as
-   * a number. Where it is the length of `keys`, the key is new: `open` it.
+   * Id of a path key. `selector` as in PathKey: -1 where calldata is shorter than four bytes; `traits` are all other
+   * fields as a number. Where it is the length of `keys`, the key is new: `open` it.
    */
   keyId(skeleton: number, selector: number, calldataBytes: number, traits: number): number {
     return this.#ids.id(skeleton, selector, calldataBytes, traits)
@@ -117,7 +117,10 @@ export class PathLibrary {
     return recordFrom !== undefined ? wanted >= recordFrom : wanted * this.measured.cpuMs > this.recordMs
   }
 
-  /** Whether the path's own kernels are worth their compilation for `lanes` transactions that the CPU tier would execute. */
+  /**
+   * Whether the path's own kernels are worth their compilation for `lanes` transactions that the CPU tier would
+   * execute.
+   */
   isWorthCompiling(plan: PathPlan, lanes: number, recordFrom: number | undefined): boolean {
     if (recordFrom !== undefined) return lanes >= recordFrom
     return lanes * this.measured.cpuMs > this.#compileMsOf(plan)
@@ -160,7 +163,9 @@ export class PathLibrary {
     return candidate
   }
 
-  /** From now on kernels run on this device. They belong to the one that compiled them, and so does its refusal of them. */
+  /**
+   * From now on kernels run on this device. They belong to the one that compiled them, and so does its refusal of them.
+   */
   onDevice(device: ComputeDevice): void {
     if (device === this.#device) return
     this.#device = device
@@ -197,8 +202,8 @@ export class PathLibrary {
   }
 
   /**
-   * The kernels of a path for lanes with hints, compiled when `lanes` of them are the first to pay for it. Undefined where
-   * they do not, or where the driver refuses them.
+   * The kernels of a path for lanes with hints, compiled when `lanes` of them are the first to pay for it. Undefined
+   * where they do not, or where the driver refuses them.
    */
   async hintedKernels(
     plan: PathPlan,

@@ -33,10 +33,11 @@ export interface OtherPathsTools {
 }
 
 /**
- * Transactions that left their path when they ran on the versions that they should have read: what a transaction before them
- * wrote sends them another way, as the second trade of a block that finds the pool's clock set. Every other path of their key
- * is tried, in two waves of programs: the first, on base values, tells only which slots it looks at; the second gets what
- * these slots hold at the transaction's place. An execution that ended becomes the transaction's own; the log judges it as any other.
+ * Transactions that left their path when they ran on the versions that they should have read: what a transaction before
+ * them wrote sends them another way, as the second trade of a block that finds the pool's clock set. Every other path
+ * of their key is tried, in two waves of programs: the first, on base values, tells only which slots it looks at; the
+ * second gets what these slots hold at the transaction's place. An execution that ended becomes the transaction's own;
+ * the log judges it as any other.
  */
 export const runOtherPaths = async (
   schedule: PathBatch,
@@ -91,7 +92,10 @@ export const runOtherPaths = async (
   })
 }
 
-/** The other candidates of each transaction's key that have a program, with the transactions that may try them, ascending. */
+/**
+ * The other candidates of each transaction's key that have a program, with the transactions that may try them,
+ * ascending.
+ */
 const candidatesOf = (
   schedule: PathBatch,
   transactions: readonly number[],

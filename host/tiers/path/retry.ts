@@ -21,8 +21,8 @@ import { hintedSubset } from './pending.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 
 /**
- * One round of the path tier behind its first: lanes that read what a transaction before them wrote, with those values as
- * hints.
+ * One round of the path tier after its first: lanes that read what a transaction before them wrote, with those values
+ * as hints.
  */
 export class PathRetry implements Retry {
   readonly #batch: PathBatch
@@ -68,8 +68,8 @@ export class PathRetry implements Retry {
   }
 
   /**
-   * Those that leave their path run on the others of their key. Who leaves them all or still misses keeps the exit in its
-   * lane, and the sweep gives it to the CPU tier. False where none is worth its kernels.
+   * Those that leave their path run on the others of their key. Who leaves them all or still misses keeps the exit in
+   * its lane, and the sweep gives it to the CPU tier. False where none is worth its kernels.
    */
   async run(told: Told): Promise<boolean> {
     const schedule = this.#batch

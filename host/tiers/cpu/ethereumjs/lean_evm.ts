@@ -263,8 +263,8 @@ export const createLeanEvm = (options: EVMOpts & { readonly common: Common }): L
 }
 
 /**
- * Remembers the answers of a Common whose fork will not change: it finds them again by going through lists, several times for
- * each instruction.
+ * Remembers the answers of a Common whose fork will not change: it finds them again by going through lists, several
+ * times for each instruction.
  */
 const memoise = (common: Common): void => {
   const activated = common.isActivatedEIP.bind(common)

@@ -32,7 +32,7 @@ type KernelJob = LaneJob & { readonly kernels: readonly Kernel[] }
 /** In smaller waves the fixed costs are most of what they take. */
 const LEAST_MEASURED_VALUES = 200_000
 
-/** `closed`: nobody asked for it. */
+/** `closed`: it was not asked for. */
 export type ProgramState = 'closed' | 'opening' | 'ready' | 'refused'
 
 export interface RunnerTimings {
@@ -42,8 +42,8 @@ export interface RunnerTimings {
 }
 
 /**
- * Runs lanes on one device: gathers and uploads their columns, dispatches every job of a wave in one submission, reads the
- * results back. Lanes beyond the device's limits make further groups, counted in `chunks`.
+ * Runs lanes on one device: gathers and uploads their columns, dispatches every job of a wave in one submission, reads
+ * the results back. Lanes beyond the device's limits make further groups, counted in `chunks`.
  */
 export class LaneRunner {
   readonly device: ComputeDevice
@@ -148,7 +148,10 @@ export class LaneRunner {
     return this.#programState === 'ready' || this.mayUseHost
   }
 
-  /** Resolves when the device has the jobs. Its faults come from `finish`, whenever they happen; so do groups of the host. */
+  /**
+   * Resolves when the device has the jobs. Its faults come from `finish`, whenever they happen; so do groups of the
+   * host.
+   */
   async start(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
     if (!this.mayUseHost) return this.#waves.start(jobs, source, env)
     const isReady = ({ kernels }: LaneJob): boolean => kernels !== undefined || this.#programState === 'ready'
@@ -360,7 +363,10 @@ export class LaneRunner {
     return words
   }
 
-  /** Where a lane missed, the columns of looked-up keys come too. A path that missed brings them at once in the next batch. */
+  /**
+   * Where a lane missed, the columns of looked-up keys come too. A path that missed brings them at once in the next
+   * batch.
+   */
   async #withKeys(run: GroupRun, lanesOut: Uint32Array): Promise<Uint32Array> {
     const { plan } = run.job
     const { resultColumns } = plan
