@@ -6,7 +6,7 @@ import { type StateTestResult, StateTestRunner } from '../conformance/run_state_
 import { readStateTest, type StateTestEntry } from '../conformance/state_test.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
 import { openDevice } from '../host/device/device.ts'
-import type { TierCounts } from '../host/flows/executor_interface.ts'
+import type { TierCounts } from '../host/flows/execution_result.ts'
 import { isFork } from '../transpiler/spec/forks.ts'
 import { UserError } from './fail.ts'
 import { kindOfTest, type SkippedTests, type TestKind } from './state_test_kind.ts'

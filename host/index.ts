@@ -50,18 +50,16 @@ export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from '.
 export { ExecutorClosedError } from './flows/call_queue.ts'
 export { decodeSigned } from './flows/decode_signed.ts'
 export { deviceCosts } from './flows/device_costs.ts'
-export { createExecutor } from './flows/executor.ts'
 export {
-  type ExecuteRequest,
   type ExecutionResult,
-  type Executor,
-  type ExecutorOptions,
   InvalidTransactionError,
   type RejectedTransaction,
   type StageTimings,
   type TierCounts,
-} from './flows/executor_interface.ts'
-export type { CallBundle, SimulateRequest } from './flows/simulate.ts'
+} from './flows/execution_result.ts'
+export { createExecutor } from './flows/executor.ts'
+export type { ExecuteRequest, Executor, ExecutorOptions } from './flows/executor_interface.ts'
+export type { CallBundle, SimulateRequest } from './flows/simulate_request.ts'
 export type {
   AccessListEntry,
   SimulatedCall,

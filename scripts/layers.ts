@@ -77,26 +77,6 @@ const LAYERS: readonly Layer[] = [
   { at: 'scripts/gpu/state_tests.ts', may: ['host', 'conformance', 'bench', 'test'] },
 ]
 
-/**
- * `importer -> imported`: what the table forbids and is still there, by what removes it. An exception that is no longer
- * needed gives a message.
- */
-const EXCEPTIONS: readonly string[] = [
-  // One log of reads and writes, and one pacer of rounds, for all tiers.
-  // Executions as columns, which readers take without asking for the tier.
-]
-const EXCEPTED: ReadonlySet<string> = new Set(EXCEPTIONS)
-
-/** `importer -> imported` of imports that close a circle and are still there. One that closes none gives a message. */
-const CIRCLES: readonly string[] = [
-  'host/flows/check_block_input.ts -> host/flows/block.ts',
-  'host/flows/check_block_input.ts -> host/flows/build.ts',
-  'host/flows/executor_interface.ts -> host/flows/block.ts',
-  'host/flows/executor_interface.ts -> host/flows/build.ts',
-  'host/flows/executor_interface.ts -> host/flows/simulate.ts',
-  'host/flows/executor_interface.ts -> host/flows/simulation.ts',
-]
-
 const PRODUCT = ['transpiler', 'kernels', 'host', 'conformance', 'cli']
 /** In the package as well, where it may also use what its commands ask users to install (peer dependencies). */
 const COMMANDS_NEED = ['bench']
@@ -268,24 +248,10 @@ export const layerViolations = (files: readonly SourceFile[], installed: Install
     if (file.path.endsWith('.wgsl')) return wgslMessages(file)
     const imports = importsOfTypeScript(file).flatMap((found) => {
       const message = typeScriptMessage(file.path, found, installed)
-      const isAllowed = message === undefined || EXCEPTED.has(pairOf(file.path, found))
-      return isAllowed ? [] : [`${file.path}:${found.line}: ${message}`]
+      return message === undefined ? [] : [`${file.path}:${found.line}: ${message}`]
     })
     return [...imports, ...awaitMessages(file)]
   })
-
-const pairOf = (path: string, { specifier }: Import): string =>
-  `${path} -> ${specifier.startsWith('.') ? posix.join(posix.dirname(path), specifier) : packageName(specifier)}`
-
-/** `importer -> imported` of each import that the table forbids, whether it is an exception or not. */
-export const forbiddenImports = (files: readonly SourceFile[], installed: InstalledPackages): readonly string[] =>
-  files
-    .filter(({ path }) => path.endsWith('.ts'))
-    .flatMap((file) =>
-      importsOfTypeScript(file)
-        .filter((found) => typeScriptMessage(file.path, found, installed) !== undefined)
-        .map((found) => pairOf(file.path, found)),
-    )
 
 type ImportGraph = ReadonlyMap<string, readonly string[]>
 
@@ -301,7 +267,7 @@ const importGraph = (files: readonly SourceFile[]): ImportGraph => {
 }
 
 /** Each import that leads back to a file on the way to it, as the whole way: `a -> b -> a`. */
-const waysBack = (graph: ImportGraph, leftOut: ReadonlySet<string>): readonly string[] => {
+const waysBack = (graph: ImportGraph): readonly string[] => {
   const found: string[] = []
   const done = new Set<string>()
   const way: string[] = []
@@ -310,7 +276,7 @@ const waysBack = (graph: ImportGraph, leftOut: ReadonlySet<string>): readonly st
     if (first >= 0) found.push([...way.slice(first), path].join(' -> '))
     if (first >= 0 || done.has(path)) return
     way.push(path)
-    for (const target of graph.get(path) ?? []) if (!leftOut.has(`${path} -> ${target}`)) visit(target)
+    for (const target of graph.get(path) ?? []) visit(target)
     way.pop()
     done.add(path)
   }
@@ -318,24 +284,9 @@ const waysBack = (graph: ImportGraph, leftOut: ReadonlySet<string>): readonly st
   return found
 }
 
-/** One `file: message` for each circle of imports, types included, and for each of CIRCLES that closes none. */
-export const importCircles = (files: readonly SourceFile[], known: readonly string[] = []): readonly string[] => {
-  const graph = importGraph(files)
-  const circles = waysBack(graph, new Set([...EXCEPTIONS, ...known])).map(
-    (way) => `${way.slice(0, way.indexOf(' '))}: a circle of imports: ${way}`,
-  )
-  const open = known.filter((pair) => {
-    const others = known.filter((other) => other !== pair)
-    return waysBack(graph, new Set([...EXCEPTIONS, ...others])).length === 0
-  })
-  return [...circles, ...open.map((pair) => `scripts/layers.ts: closes no circle: ${pair}`)]
-}
-
-/** A message for each exception that no file of the checkout needs any longer. */
-const unusedExceptions = (files: readonly SourceFile[], installed: InstalledPackages): readonly string[] => {
-  const needed = new Set(forbiddenImports(files, installed))
-  return EXCEPTIONS.filter((pair) => !needed.has(pair)).map((pair) => `scripts/layers.ts: no exception needed: ${pair}`)
-}
+/** One `file: message` for each circle of imports, types included. */
+export const importCircles = (files: readonly SourceFile[]): readonly string[] =>
+  waysBack(importGraph(files)).map((way) => `${way.slice(0, way.indexOf(' '))}: a circle of imports: ${way}`)
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 
@@ -359,11 +310,7 @@ if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(
   const files = FOLDERS.flatMap(sourcesBelow)
   const messages = [
     ...layerViolations(files, installed),
-    ...unusedExceptions(files, installed),
-    ...importCircles(
-      files.filter(({ path }) => !isWithin(path, 'test')),
-      CIRCLES,
-    ),
+    ...importCircles(files.filter(({ path }) => !isWithin(path, 'test'))),
   ]
   for (const message of messages) console.error(message)
   if (messages.length > 0) process.exitCode = 1

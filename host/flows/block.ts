@@ -26,9 +26,9 @@ import { writesOfChanges } from '../state/writes/of_changes.ts'
 import { buildAccessList } from './access_list.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { type BlockChain, BlockWork, type BlockYield } from './block_work.ts'
-import { checkTrie } from './check_block_input.ts'
+import { checkTrie } from './check_trie.ts'
 import { decodeSigned } from './decode_signed.ts'
-import type { ExecutionResult } from './executor_interface.ts'
+import type { ExecutionResult } from './execution_result.ts'
 import { firstDifference } from './state_difference.ts'
 
 /**

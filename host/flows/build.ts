@@ -29,9 +29,9 @@ import { buildAccessList } from './access_list.ts'
 import { BlockError, type BlockInput, type BlockRunner, blobGasOf, isIncluded, MAX_BLOCK_BYTES } from './block.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { BlockWork } from './block_work.ts'
-import { checkTrie } from './check_block_input.ts'
+import { checkTrie } from './check_trie.ts'
 import { decodeSigned } from './decode_signed.ts'
-import type { ExecutionResult } from './executor_interface.ts'
+import type { ExecutionResult } from './execution_result.ts'
 
 /**
  * What the consensus layer, or a sequencer, decides of a block.

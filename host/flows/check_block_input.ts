@@ -1,4 +1,3 @@
-import type { BlockHeader } from '../chain/header.ts'
 import { headerFields } from '../chain/header_fields.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
 import {
@@ -9,11 +8,9 @@ import {
   checkObject,
   checkSignal,
   checkUnsigned,
-  InputError,
   type Names,
   refuse,
 } from '../primitives/input.ts'
-import type { StateTrie } from '../state/trie/trie.ts'
 import type { BlockInput, BlockOptions } from './block.ts'
 import type { BlockAttributes, BuildRequest } from './build.ts'
 
@@ -103,19 +100,6 @@ export const checkBuildRequest = (request: BuildRequest): void => {
   if (extraData !== undefined) checkBytes(extraData, 32, 'attributes.extraData')
   if (parentBeaconBlockRoot !== undefined) checkHex(parentBeaconBlockRoot, 32, 'attributes.parentBeaconBlockRoot')
   checkWithdrawals(attributes.withdrawals, 'attributes.withdrawals')
-}
-
-/**
- * A block's state root comes from its parent's: a trie that stands elsewhere would give a root that no other client
- * finds.
- */
-export const checkTrie = ({ root }: StateTrie, parent: BlockHeader): void => {
-  if (root === parent.stateRoot) return
-  throw new InputError(
-    `parentState must be at the parent's state root ${parent.stateRoot}, its root is ${root}`,
-    'parentState',
-    root,
-  )
 }
 
 const checkStateTrie = (trie: unknown): void => {

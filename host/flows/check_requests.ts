@@ -17,7 +17,7 @@ import {
   refuse,
 } from '../primitives/input.ts'
 import type { ExecuteRequest, ExecutorOptions } from './executor_interface.ts'
-import type { CallBundle, SimulateRequest } from './simulate.ts'
+import type { CallBundle, SimulateRequest } from './simulate_request.ts'
 
 const OPTIONS: Names<ExecutorOptions> = {
   fork: true,

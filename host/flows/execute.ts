@@ -16,7 +16,7 @@ import { mergeWrites } from '../state/writes/merge.ts'
 import { BatchRun } from './batch_run.ts'
 import type { BlockSteps } from './block_steps.ts'
 import type { CallTerms } from './call_queue.ts'
-import { type ExecutionResult, InvalidTransactionError, type StageTimings } from './executor_interface.ts'
+import { type ExecutionResult, InvalidTransactionError, type StageTimings } from './execution_result.ts'
 import { executedReasons, receiptsOf, rejectedOf, tierCounts } from './result.ts'
 import type { Wiring } from './wiring.ts'
 

@@ -1,7 +1,7 @@
 import { OUTCOME_EXECUTED, OUTCOME_REJECTED, type Schedule } from '../batch/open_batch.ts'
 import { type Rejection, rejectionText } from '../chain/rejection.ts'
 import { Receipts } from '../receipts/receipts.ts'
-import type { RejectedTransaction, TierCounts } from './executor_interface.ts'
+import type { RejectedTransaction, TierCounts } from './execution_result.ts'
 
 /** The receipts of a batch that has ended. */
 export const receiptsOf = async (schedule: Schedule): Promise<Receipts> => {

@@ -12,15 +12,14 @@ import type { ExitReasons } from '../batch/reason.ts'
 import { loadParties, routeTransactions } from '../batch/route.ts'
 import type { Tier } from '../batch/tier.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
-import { type CallObject, callRules, encodeCalls } from '../chain/call_batch.ts'
+import { callRules, encodeCalls } from '../chain/call_batch.ts'
 import { checkBatch } from '../chain/check_batch.ts'
-import type { BlockEnvironment } from '../chain/environment.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
 import { addressToHex, quantityFromBigInt, wordToBigInt } from '../primitives/word.ts'
 import { DeviceSessions } from '../session/device_sessions.ts'
 import { LaneJudge } from '../settle/independent.ts'
 import { LayeredSnapshot } from '../state/layered_snapshot.ts'
-import { OverlayState, type ParsedOverride, parseOverrides, type StateOverrides } from '../state/overlay_state.ts'
+import { OverlayState, type ParsedOverride, parseOverrides } from '../state/overlay_state.ts'
 import { RunningState } from '../state/running_state.ts'
 import type { AccountView, StateSnapshot } from '../state/snapshot.ts'
 import { HOST_LIMBS, HOST_NONCE } from '../state/tables/account_table.ts'
@@ -28,63 +27,11 @@ import { ResidentState } from '../state/tables/resident_tables.ts'
 import { CpuExecutions } from '../tiers/cpu/executions.ts'
 import { CallPipeline, sliceBatch } from './call_pipeline.ts'
 import type { CallTerms, Stop } from './call_queue.ts'
+import type { SimulateRequest } from './simulate_request.ts'
 import { type AccessListEntry, accessEntries, Simulation } from './simulation.ts'
 import type { Ground, Wiring } from './wiring.ts'
 
 const MOST_RANGES = 8
-
-/**
- * Calls that see what the calls before them in the bundle wrote.
- *
- * @example
- * import { type CallBundle, createExecutor, MemoryState } from 'wgevm'
- *
- * const alice = '0x00000000000000000000000000000000000a11ce'
- * const bob = '0x0000000000000000000000000000000000000b0b'
- * // bob can pay only because the first call has paid him
- * const bundle: CallBundle = { calls: [{ from: alice, to: bob, value: 2n }, { from: bob, to: alice, value: 1n }] }
- * const state = MemoryState.from({ [alice]: { balance: 10n ** 18n } })
- * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state })
- * const at = { number: 1n, timestamp: 1n, coinbase: bob, gasLimit: 60_000_000n, baseFeePerGas: 7n, prevRandao: 0n }
- * const simulation = await executor.simulate({ at, bundles: [bundle] })
- * console.log([...simulation.status]) // [ 1, 1 ]
- * executor.close()
- */
-export interface CallBundle {
-  readonly calls: readonly CallObject[]
-  readonly overrides?: StateOverrides
-}
-
-/**
- * `calls` are independent of each other; so are bundles. Exactly one of both is given. Nothing is committed.
- *
- * As in eth_call, the caller's nonce and code do not matter and gas costs nothing where no price is given; BASEFEE is
- * that of `at` all the same. `checkBalance: false` lends a caller what it lacks for value and gas.
- *
- * @example
- * import { createExecutor, MemoryState, type SimulateRequest } from 'wgevm'
- *
- * const alice = '0x00000000000000000000000000000000000a11ce'
- * const bob = '0x0000000000000000000000000000000000000b0b'
- * const request: SimulateRequest = {
- *   at: { number: 1n, timestamp: 1n, coinbase: bob, gasLimit: 60_000_000n, baseFeePerGas: 7n, prevRandao: 0n },
- *   calls: [{ from: alice, to: bob, value: 5n }],
- *   overrides: { [alice]: { balance: 5n } },
- * }
- * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state: new MemoryState() })
- * const simulation = await executor.simulate(request)
- * console.log(simulation.get(0).status, simulation.get(0).gasUsed) // 1 21000n
- * executor.close()
- */
-export interface SimulateRequest {
-  readonly at: BlockEnvironment
-  readonly calls?: TransactionBatch | readonly CallObject[]
-  readonly bundles?: readonly CallBundle[]
-  readonly overrides?: StateOverrides
-  readonly checkBalance?: boolean
-  /** As in `ExecuteRequest`. */
-  readonly signal?: AbortSignal
-}
 
 /** Executes thousands of calls or bundles against one state and commits nothing. @internal */
 export class Simulator {

@@ -7,7 +7,7 @@ import { revertReason } from '../chain/revert_reason.ts'
 import type { DeviceTimes } from '../device/clock.ts'
 import { bytesToHex } from '../primitives/hex.ts'
 import { Receipts } from '../receipts/receipts.ts'
-import type { TierCounts } from './executor_interface.ts'
+import type { TierCounts } from './execution_result.ts'
 import { executedReasons, isOnCpu, tierCounts } from './result.ts'
 
 /**

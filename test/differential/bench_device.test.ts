@@ -4,8 +4,8 @@ import { WORKLOADS } from '../../bench/workloads/index.ts'
 import { DEFAULT_FORK } from '../../bench/workloads/workload.ts'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { openDevice } from '../../host/device/device.ts'
+import type { TierCounts } from '../../host/flows/execution_result.ts'
 import { createExecutor } from '../../host/flows/executor.ts'
-import type { TierCounts } from '../../host/flows/executor_interface.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 
 const SIZE = 60
