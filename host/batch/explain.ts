@@ -1,6 +1,6 @@
 import { type Rejection, rejectionText } from '../chain/rejection.ts'
 import type { ExecutionForm } from './executions.ts'
-import { OUTCOME_EXECUTED, OUTCOME_REJECTED, type Schedule } from './open_batch.ts'
+import { type OpenBatch, OUTCOME_EXECUTED, OUTCOME_REJECTED } from './open_batch.ts'
 import type { ExitReasons } from './reason.ts'
 
 /**
@@ -30,11 +30,11 @@ const WHY: ReadonlyMap<ExecutionForm, string> = new Map([
 ])
 
 /** One entry for each transaction of a batch that has ended. @internal */
-export const explainSchedule = (schedule: Schedule, reasons: ExitReasons): readonly TransactionExplanation[] =>
-  Array.from({ length: schedule.batch.count }, (_, index) => explain(schedule, reasons, index))
+export const explainBatch = (openBatch: OpenBatch, reasons: ExitReasons): readonly TransactionExplanation[] =>
+  Array.from({ length: openBatch.batch.count }, (_, index) => explain(openBatch, reasons, index))
 
-const explain = (schedule: Schedule, reasons: ExitReasons, index: number): TransactionExplanation => {
-  const { outcome, executions, executionOf, runs, rejections, explained } = schedule
+const explain = (openBatch: OpenBatch, reasons: ExitReasons, index: number): TransactionExplanation => {
+  const { outcome, executions, executionOf, runs, rejections, explained } = openBatch
   const common = { index, rounds: runs[index]!, exits: explained?.exits(index) ?? [] }
   if (outcome[index] === OUTCOME_REJECTED)
     return { ...common, tier: 'rejected', why: rejectionText(rejections[index] as Rejection) }
@@ -42,7 +42,7 @@ const explain = (schedule: Schedule, reasons: ExitReasons, index: number): Trans
   const execution = executions[executionOf[index]!]
   if (execution === undefined) return { ...common, tier: 'transfer', why: 'the called account has no code' }
   const { form, path } = execution
-  const reason = reasons.text(schedule.reasons[index]!)
+  const reason = reasons.text(openBatch.reasons[index]!)
   const why = WHY.get(form)
   if (path !== undefined) return { ...common, tier: form, path, why: why ?? reason }
   if (why === undefined) return { ...common, tier: form, why: reason || 'no other tier' }

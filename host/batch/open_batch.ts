@@ -4,19 +4,19 @@ import type { TransactionRules } from '../chain/rules.ts'
 import type { Executions } from './executions.ts'
 import type { ExplainLog } from './explain_log.ts'
 
-/** Which tier a transaction is meant for (Schedule.tier): a plain transfer, or one that is rejected, for none. */
+/** Which tier a transaction is meant for (OpenBatch.tier): a plain transfer, or one that is rejected, for none. */
 export const TIER_NONE = 0
 /** The last tier, which takes whatever no other has. */
 export const TIER_LAST = 1
 /** The first of the others, in the order in which they are wired. */
 export const TIER_FIRST = 2
 
-/** What became of a transaction (Schedule.outcome). */
+/** What became of a transaction (OpenBatch.outcome). */
 export const OUTCOME_NONE = 0
 export const OUTCOME_EXECUTED = 1
 export const OUTCOME_REJECTED = 2
 
-/** How the present execution of a transaction ended (Schedule.status). */
+/** How the present execution of a transaction ended (OpenBatch.status). */
 export const STATUS_FAILURE = 0
 export const STATUS_SUCCESS = 1
 /** It has none that ended. */
@@ -41,7 +41,7 @@ export const STATUS_NONE = 2
  * gasUsed          f64[n]   as the transaction pays it
  * explained        exits by transaction, where the request asks for the explanation
  */
-export interface Schedule {
+export interface OpenBatch {
   readonly batch: TransactionBatch
   readonly env: BlockEnvironment
   readonly rules: TransactionRules
@@ -65,12 +65,12 @@ export interface Schedule {
   coinbaseId: number
 }
 
-export const createSchedule = (
+export const createOpenBatch = (
   batch: TransactionBatch,
   env: BlockEnvironment,
   rules: TransactionRules,
   explained?: ExplainLog,
-): Schedule => {
+): OpenBatch => {
   const { count } = batch
   const executionGas = new Float64Array(count)
   for (let i = 0; i < count; i++) executionGas[i] = rules.gasLimit[i]! - rules.intrinsic[i]!
@@ -100,9 +100,9 @@ export const createSchedule = (
 }
 
 /** One more execution on a device tier. */
-export const countRun = ({ runs }: Schedule, i: number): void => {
+export const countRun = ({ runs }: OpenBatch, i: number): void => {
   if (runs[i]! < 255) runs[i]!++
 }
 
 /** Whether transaction i has an execution that ended. */
-export const hasEnded = ({ status }: Schedule, i: number): boolean => status[i] !== STATUS_NONE
+export const hasEnded = ({ status }: OpenBatch, i: number): boolean => status[i] !== STATUS_NONE

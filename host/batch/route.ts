@@ -5,22 +5,22 @@ import { TYPE_DEPOSIT, TYPE_SET_CODE } from '../chain/batch.ts'
 import { addressFromHex } from '../primitives/word.ts'
 import { HOST_CODE, HOST_LIMBS } from '../state/tables/account_table.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
-import { type Schedule, TIER_LAST, TIER_NONE } from './open_batch.ts'
+import { type OpenBatch, TIER_LAST, TIER_NONE } from './open_batch.ts'
 import type { ExitReason, ExitReasons } from './reason.ts'
 
 /** No precompile of any fork stands above (EIP-7951: 0x100). */
 const LAST_LOW_ADDRESS = 0x1ff
 
 /** Makes every sender, called account and the coinbase resident, and fills `fromIds`, `toIds`, `coinbaseId`. */
-export const loadParties = (schedule: Schedule, resident: ResidentState): void | Promise<void> => {
-  const { batch, fromIds, toIds, env } = schedule
+export const loadParties = (openBatch: OpenBatch, resident: ResidentState): void | Promise<void> => {
+  const { batch, fromIds, toIds, env } = openBatch
   const coinbase = new Uint32Array(LIMBS_PER_ADDRESS)
   addressFromHex(coinbase, 0, env.coinbase)
   const coinbaseId = new Int32Array(1)
   const second = (): void | Promise<void> => resident.accountIds(batch.to, batch.count, toIds)
   const third = (): void | Promise<void> => resident.accountIds(coinbase, 1, coinbaseId)
   const last = (): void => {
-    schedule.coinbaseId = coinbaseId[0]!
+    openBatch.coinbaseId = coinbaseId[0]!
     for (let i = 0; i < batch.count; i++) if (batch.creates[i] === 1) toIds[i] = -1
   }
   return after(after(after(resident.accountIds(batch.from, batch.count, fromIds), second), third), last)
@@ -36,18 +36,18 @@ const after = (before: void | Promise<void>, next: () => void | Promise<void>): 
  */
 export const routeTransactions = (
   fork: Fork,
-  schedule: Schedule,
+  openBatch: OpenBatch,
   resident: ResidentState,
   reasons: ExitReasons,
   noTier: ExitReason = 'no path',
 ): void => {
-  const { batch, rules, toIds, toCodes, tier } = schedule
+  const { batch, rules, toIds, toCodes, tier } = openBatch
   const { type, to, creates, gasLimit } = batch
   const { hosts } = resident.accounts
   const isOld = !isAtLeast(fork, 'spuriousDragon')
   const toLast = (i: number, reason: number): void => {
     tier[i] = TIER_LAST
-    schedule.reasons[i] = reason
+    openBatch.reasons[i] = reason
   }
   const setCode = reasons.code('set code')
   const deposit = reasons.code('deposit')
@@ -73,7 +73,7 @@ export const routeTransactions = (
 }
 
 /** Whether transaction i is a call of code that recorded paths and other tiers may take, as far as routing knows. */
-export const isRoutedCall = ({ batch, tier, toCodes }: Schedule, i: number): boolean =>
+export const isRoutedCall = ({ batch, tier, toCodes }: OpenBatch, i: number): boolean =>
   tier[i] === TIER_LAST && toCodes[i] !== 0 && batch.gasLimit[2 * i + 1] === 0
 
 /** The address is the last limbs of few bits: nearly all calls are told apart by the first of them. */

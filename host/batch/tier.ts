@@ -1,5 +1,5 @@
 import type { Rejection } from '../chain/rejection.ts'
-import type { Schedule } from './open_batch.ts'
+import type { OpenBatch } from './open_batch.ts'
 import type { CpuExecution } from './outcome.ts'
 import type { ExitReason } from './reason.ts'
 import type { Retry } from './retry.ts'
@@ -20,7 +20,7 @@ export interface Tier {
    * runs: `tier[i]` is `number` then. Undefined where it cannot take any, as without a device. Rejects with a fault of
    * the device.
    */
-  open(batch: Schedule, number: number): TierRun | undefined | Promise<TierRun | undefined>
+  open(batch: OpenBatch, number: number): TierRun | undefined | Promise<TierRun | undefined>
   close(): void
 }
 

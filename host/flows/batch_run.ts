@@ -1,4 +1,4 @@
-import { type Schedule, TIER_FIRST, TIER_LAST } from '../batch/open_batch.ts'
+import { type OpenBatch, TIER_FIRST, TIER_LAST } from '../batch/open_batch.ts'
 import type { PlaceEntry, Running, Tier, TierRun } from '../batch/tier.ts'
 import type { ListedVersions } from '../settle/listed_versions.ts'
 import { OutcomeEntry } from '../settle/outcome_entry.ts'
@@ -39,7 +39,7 @@ export class BatchRun {
   sweepMs = 0
   /** A tier before the last has taken some of it. */
   hasRanges = false
-  readonly #batch: Schedule
+  readonly #batch: OpenBatch
   readonly #parts: BatchRunParts
   readonly rounds: Rounds
   readonly #entry: PlaceEntry
@@ -51,7 +51,7 @@ export class BatchRun {
   /** The next range of the first tier. */
   #underway: Running | undefined
 
-  constructor(batch: Schedule, parts: BatchRunParts) {
+  constructor(batch: OpenBatch, parts: BatchRunParts) {
     this.#batch = batch
     this.#parts = parts
     this.rounds = new Rounds(batch, parts.slots, this.#retrying, parts.retriesAlways)

@@ -1,10 +1,10 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { type Schedule, TIER_FIRST } from '../batch/open_batch.ts'
+import { type OpenBatch, TIER_FIRST } from '../batch/open_batch.ts'
 import type { ExitReason } from '../batch/reason.ts'
 import type { Running, Tier, TierRun } from '../batch/tier.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
 import type { DeviceSessions } from '../session/device_sessions.ts'
-import type { LaneJudge } from '../settle/independent.ts'
+import type { CallJudge } from '../settle/independent.ts'
 import type { Stop } from './call_queue.ts'
 import { DeviceGuard } from './device_guard.ts'
 import type { SimulationTimings } from './simulation.ts'
@@ -12,8 +12,8 @@ import type { SimulationTimings } from './simulation.ts'
 /** Independent calls from `first` on, routed. */
 export interface CallSegment {
   readonly first: number
-  readonly schedule: Schedule
-  readonly judge: LaneJudge
+  readonly openBatch: OpenBatch
+  readonly judge: CallJudge
 }
 
 /** The calls [first, end) of a batch: views of its columns. */
@@ -110,7 +110,7 @@ export class CallPipeline {
       if (!isSteady) await this.#runOthers(others, current)
       if (!isLast && !isSteady) this.#underway = await this.#start(head, TIER_FIRST, ahead, count)
       const startedMs = performance.now()
-      current.judge.judge(0, current.schedule.batch.count)
+      current.judge.judge(0, current.openBatch.batch.count)
       this.#timings.judge += performance.now() - startedMs
       segments.push(current)
     }
@@ -136,16 +136,16 @@ export class CallPipeline {
   async #start(
     tier: Tier | undefined,
     number: number,
-    { schedule }: CallSegment,
+    { openBatch }: CallSegment,
     segments: number,
   ): Promise<Running | undefined> {
     if (tier === undefined) return undefined
     return this.#timed(tier, async () => {
-      const run = await tier.open(schedule, number)
+      const run = await tier.open(openBatch, number)
       if (run === undefined) return undefined
       this.#guard.add(tier, run)
       this.#runs.push(run)
-      return run.start(0, schedule.batch.count, segments)
+      return run.start(0, openBatch.batch.count, segments)
     })
   }
 

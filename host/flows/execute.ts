@@ -1,6 +1,6 @@
-import { explainSchedule } from '../batch/explain.ts'
+import { explainBatch } from '../batch/explain.ts'
 import { ExplainLog } from '../batch/explain_log.ts'
-import { createSchedule, type Schedule } from '../batch/open_batch.ts'
+import { createOpenBatch, type OpenBatch } from '../batch/open_batch.ts'
 import { loadParties, routeTransactions } from '../batch/route.ts'
 import type { TierCounters } from '../batch/tier.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
@@ -41,7 +41,7 @@ interface OpenExecution {
   /** What the block's steps before the transactions wrote. */
   readonly earlier: StateWrites | undefined
   readonly listed: ListedVersions | undefined
-  readonly schedule: Schedule
+  readonly openBatch: OpenBatch
 }
 
 /** A batch that has run. */
@@ -63,7 +63,7 @@ export const executeBatch = async (
   wiring.sessions.begin(true)
   const open = await routeBatch(wiring, request, terms)
   const ran = await runBatch(open)
-  const rejected = rejectedOf(ran.schedule)
+  const rejected = rejectedOf(ran.openBatch)
   if ((request.steps ?? wiring.policy).invalid === 'throw' && rejected.length > 0)
     throw new InvalidTransactionError(rejected[0]!.index, rejected[0]!.code)
   const { writes, receipts: early } = await commitBatch(ran)
@@ -83,11 +83,11 @@ const routeBatch = async (wiring: Wiring, request: BatchRequest, terms: CallTerm
   const listed = list === undefined ? undefined : await loadListed(list, resident, batch.count)
   const earlier = steps === undefined ? undefined : await stepsBefore(wiring, steps, recorder)
   const rules = transactionRules(batch, policy.fork, env)
-  const schedule = createSchedule(batch, env, rules, explain ? new ExplainLog() : undefined)
-  await loadParties(schedule, resident)
-  routeTransactions(policy.fork, schedule, resident, reasons, policy.paths ? sessions.refusal : undefined)
+  const openBatch = createOpenBatch(batch, env, rules, explain ? new ExplainLog() : undefined)
+  await loadParties(openBatch, resident)
+  routeTransactions(policy.fork, openBatch, resident, reasons, policy.paths ? sessions.refusal : undefined)
   timings.route = lap()
-  return { wiring, request, terms, recorder, timings, lap, earlier, listed, schedule }
+  return { wiring, request, terms, recorder, timings, lap, earlier, listed, openBatch }
 }
 
 /**
@@ -107,12 +107,12 @@ const stepsBefore = async (
 
 /** Has the tiers execute the batch, and the sweep enter it. */
 const runBatch = async (open: OpenExecution): Promise<RunExecution> => {
-  const { wiring, terms, schedule, listed, timings, lap } = open
+  const { wiring, terms, openBatch, listed, timings, lap } = open
   const { policy, resident, running, reasons, sessions, measured } = wiring
   const waitedBeforeMs = measured.waitedMs
-  const sweep = new Sweep(policy.fork, schedule, resident, reasons)
+  const sweep = new Sweep(policy.fork, openBatch, resident, reasons)
   sweep.recorder = open.recorder
-  const run = new BatchRun(schedule, {
+  const run = new BatchRun(openBatch, {
     tiers: wiring.tiers,
     sweep,
     running,
@@ -156,7 +156,7 @@ const commitBatch = async ({
   timings,
   lap,
   earlier,
-  schedule,
+  openBatch,
   sweep,
 }: RunExecution): Promise<{ readonly writes: StateWrites; readonly receipts: Receipts | undefined }> => {
   const { resident, running, cpu, sessions, state } = wiring
@@ -165,7 +165,7 @@ const commitBatch = async ({
   if (steps === undefined || earlier === undefined) writes = collectWrites(resident)
   else {
     const ground = { running, cpu, sink: sweep, recorder }
-    receipts = await receiptsOf(schedule)
+    receipts = await receiptsOf(openBatch)
     await steps.after(ground, receipts)
     writes = mergeWrites(earlier, collectWrites(resident))
     await steps.check(ground, receipts, writes)
@@ -178,15 +178,15 @@ const commitBatch = async ({
   return { writes, receipts }
 }
 
-const readReceipts = async ({ schedule, timings, lap }: RunExecution, early: Receipts | undefined) => {
-  const receipts = early ?? (await receiptsOf(schedule))
+const readReceipts = async ({ openBatch, timings, lap }: RunExecution, early: Receipts | undefined) => {
+  const receipts = early ?? (await receiptsOf(openBatch))
   receipts.blooms()
   timings.receipts = lap()
   return receipts
 }
 
 const resultOf = (
-  { wiring, request, terms, recorder, timings, schedule, run, counters, compileMs }: RunExecution,
+  { wiring, request, terms, recorder, timings, openBatch, run, counters, compileMs }: RunExecution,
   rejected: ExecutionResult['rejected'],
   writes: StateWrites,
   receipts: Receipts,
@@ -202,16 +202,16 @@ const resultOf = (
     rejected,
     writes,
     ...(recorder === undefined ? {} : { changes: recorder.all() }),
-    tiers: tierCounts(schedule),
+    tiers: tierCounts(openBatch),
     rounds: 1 + run.rounds.rounds,
-    exits: reasons.count(executedReasons(schedule)),
+    exits: reasons.count(executedReasons(openBatch)),
     timings,
     ...(deviceTimes === undefined ? {} : { deviceTimes }),
     chunks: counters.chunks,
     deviceBytesPerTransaction: count === 0 ? 0 : deviceBytes / count,
     compileMs,
     ahead: { held: counters.held, broken: counters.broken },
-    ...(request.explain ? { explain: explainSchedule(schedule, reasons) } : {}),
+    ...(request.explain ? { explain: explainBatch(openBatch, reasons) } : {}),
     faults: [...new Set([...terms.faults, ...run.faults, ...(session?.faults ?? [])])],
   }
 }

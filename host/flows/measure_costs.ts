@@ -1,7 +1,7 @@
 import { codeSkeleton, lowerPath, parsePath } from '../../transpiler/index.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { DeviceCosts } from '../batch/cost.ts'
-import { createSchedule } from '../batch/open_batch.ts'
+import { createOpenBatch } from '../batch/open_batch.ts'
 import { loadParties } from '../batch/route.ts'
 import { encodeBatch } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
@@ -12,7 +12,7 @@ import { DeviceSession } from '../session/device_session.ts'
 import { MemoryState } from '../state/memory_state.ts'
 import { ResidentState } from '../state/tables/resident_tables.ts'
 import { VmRunner } from '../tiers/lane_vm/runner.ts'
-import type { LaneSource } from '../tiers/path/columns.ts'
+import type { PathSource } from '../tiers/path/columns.ts'
 import { type PathPlan, planPath } from '../tiers/path/plan.ts'
 import { ProgramRunner } from '../tiers/path/programs/runner.ts'
 
@@ -85,7 +85,7 @@ const measurePrograms = async (runner: ProgramRunner, resident: ResidentState, s
   const toIds = new Int32Array(1)
   await resident.accountIds(batch.to, 1, toIds)
   const gasPrice = new Uint32Array(LIMBS_PER_WORD)
-  const source: LaneSource = { batch, executionGas: Float64Array.of(1e6), toIds, gasPrice }
+  const source: PathSource = { batch, executionGas: Float64Array.of(1e6), toIds, gasPrice }
   const wave = (plan: PathPlan, lanes: number, jobs = 1): Promise<number> => {
     // Every lane is the same transaction.
     const list = Array.from({ length: jobs }, () => ({ plan, transactions: new Int32Array(lanes) }))
@@ -132,9 +132,9 @@ const callOf = (loops: number) => ({
 const measureVm = async (runner: VmRunner, resident: ResidentState, software: boolean) => {
   await runner.compile()
   const batch = encodeBatch([callOf(SHORT), callOf(LONG)])
-  const schedule = createSchedule(batch, ENV, transactionRules(batch, FORK, ENV))
-  await loadParties(schedule, resident)
-  const { rules, executionGas, fromIds, toIds, coinbaseId } = schedule
+  const openBatch = createOpenBatch(batch, ENV, transactionRules(batch, FORK, ENV))
+  await loadParties(openBatch, resident)
+  const { rules, executionGas, fromIds, toIds, coinbaseId } = openBatch
   const request = { batch, env: ENV, rules, executionGas, fromIds, toIds, coinbaseId }
   const wave = (transaction: number, lanes: number): Promise<number> =>
     leastUs(() => runner.run({ ...request, transactions: new Int32Array(lanes).fill(transaction) }))

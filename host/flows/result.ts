@@ -1,15 +1,15 @@
-import { OUTCOME_EXECUTED, OUTCOME_REJECTED, type Schedule } from '../batch/open_batch.ts'
+import { type OpenBatch, OUTCOME_EXECUTED, OUTCOME_REJECTED } from '../batch/open_batch.ts'
 import { type Rejection, rejectionText } from '../chain/rejection.ts'
 import { Receipts } from '../receipts/receipts.ts'
 import type { RejectedTransaction, TierCounts } from './execution_result.ts'
 
 /** The receipts of a batch that has ended. */
-export const receiptsOf = async (schedule: Schedule): Promise<Receipts> => {
-  for (const { hashed } of schedule.executions) if (hashed !== undefined) await hashed
-  return new Receipts(schedule.batch, schedule)
+export const receiptsOf = async (openBatch: OpenBatch): Promise<Receipts> => {
+  for (const { hashed } of openBatch.executions) if (hashed !== undefined) await hashed
+  return new Receipts(openBatch.batch, openBatch)
 }
 
-export const rejectedOf = ({ batch, outcome, rejections }: Schedule): RejectedTransaction[] => {
+export const rejectedOf = ({ batch, outcome, rejections }: OpenBatch): RejectedTransaction[] => {
   const rejected: RejectedTransaction[] = []
   for (let index = 0; index < batch.count; index++) {
     if (outcome[index] !== OUTCOME_REJECTED) continue
@@ -20,7 +20,7 @@ export const rejectedOf = ({ batch, outcome, rejections }: Schedule): RejectedTr
 }
 
 /** Transactions by the form of the tier that executed them; rejected ones are in none. */
-export const tierCounts = ({ outcome, executions, executionOf }: Schedule): TierCounts => {
+export const tierCounts = ({ outcome, executions, executionOf }: OpenBatch): TierCounts => {
   const byExecution = new Uint32Array(executions.length)
   const counts = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0 }
   for (let i = 0; i < outcome.length; i++) {
@@ -34,9 +34,9 @@ export const tierCounts = ({ outcome, executions, executionOf }: Schedule): Tier
 }
 
 /** Whether the CPU tier executed transaction i. */
-export const isOnCpu = ({ outcome, executions, executionOf }: Schedule, i: number): boolean =>
+export const isOnCpu = ({ outcome, executions, executionOf }: OpenBatch, i: number): boolean =>
   outcome[i] === OUTCOME_EXECUTED && executions[executionOf[i]!]?.form === 'cpu'
 
 /** Reasons of what the CPU tier executed; a transaction that was rejected in the end has none. */
-export const executedReasons = (schedule: Schedule): Uint16Array =>
-  schedule.reasons.map((reason, i) => (isOnCpu(schedule, i) ? reason : 0))
+export const executedReasons = (openBatch: OpenBatch): Uint16Array =>
+  openBatch.reasons.map((reason, i) => (isOnCpu(openBatch, i) ? reason : 0))

@@ -1,11 +1,11 @@
 import { codeSkeleton } from '../../transpiler/index.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import {
-  createSchedule,
+  createOpenBatch,
+  type OpenBatch,
   OUTCOME_EXECUTED,
   OUTCOME_NONE,
   OUTCOME_REJECTED,
-  type Schedule,
   TIER_LAST,
 } from '../batch/open_batch.ts'
 import type { ExitReasons } from '../batch/reason.ts'
@@ -17,7 +17,7 @@ import { checkBatch } from '../chain/check_batch.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
 import { addressToHex, quantityFromBigInt, wordToBigInt } from '../primitives/word.ts'
 import { DeviceSessions } from '../session/device_sessions.ts'
-import { LaneJudge } from '../settle/independent.ts'
+import { CallJudge } from '../settle/independent.ts'
 import { LayeredSnapshot } from '../state/layered_snapshot.ts'
 import { OverlayState, type ParsedOverride, parseOverrides } from '../state/overlay_state.ts'
 import { RunningState } from '../state/running_state.ts'
@@ -88,47 +88,47 @@ export class Simulator {
     const segments = await pipeline.run(count, async (k) => {
       const first = k * size
       const part = count === 1 ? batch : sliceBatch(batch, first, Math.min(batch.count, first + size))
-      const schedule = createSchedule(part, env, callRules(part, fork, env))
-      await loadParties(schedule, resident)
+      const openBatch = createOpenBatch(part, env, callRules(part, fork, env))
+      await loadParties(openBatch, resident)
       const refusal = policy.paths ? sessions.refusal : undefined
-      routeTransactions(fork, schedule, resident, reasons, pipeline.failure ?? refusal)
-      copyNonces(schedule, resident)
-      if (bundles !== undefined) sendBundlesToCpu(schedule, bundles, reasons)
+      routeTransactions(fork, openBatch, resident, reasons, pipeline.failure ?? refusal)
+      copyNonces(openBatch, resident)
+      if (bundles !== undefined) sendBundlesToCpu(openBatch, bundles, reasons)
       const options = { checkBalance, left: bundles?.bundled }
-      return { first, schedule, judge: new LaneJudge(fork, schedule, resident, reasons, options) }
+      return { first, openBatch, judge: new CallJudge(fork, openBatch, resident, reasons, options) }
     })
     const compileMs = measured.waitedMs - waitedBeforeMs
     timings.device = Math.max(0, timings.device - compileMs)
     const startedMs = performance.now()
     const state = new RunningState(resident)
-    for (const { schedule } of segments) await this.#cpuCalls(schedule, state, bundles, checkBalance, stop)
+    for (const { openBatch } of segments) await this.#cpuCalls(openBatch, state, bundles, checkBalance, stop)
     timings.cpu = performance.now() - startedMs
     const made = generation()
-    const accessLists = async (schedule: Schedule, index: number): Promise<readonly AccessListEntry[]> => {
+    const accessLists = async (openBatch: OpenBatch, index: number): Promise<readonly AccessListEntry[]> => {
       if (generation() !== made) throw new Error('the state has moved on since these calls: simulate them again')
-      return this.#accessList(schedule, state, bundles, checkBalance, index)
+      return this.#accessList(openBatch, state, bundles, checkBalance, index)
     }
     const faults = [...before, ...pipeline.faults]
     const deviceTimes = clock?.times
     const parts = { size, bundleStart: bundles?.start, timings, compileMs, deviceTimes, faults, accessLists }
-    const schedules = segments.map(({ schedule }) => schedule)
-    return new Simulation(batch.count, schedules, reasons, parts)
+    const openBatches = segments.map(({ openBatch }) => openBatch)
+    return new Simulation(batch.count, openBatches, reasons, parts)
   }
 
   async #cpuCalls(
-    schedule: Schedule,
+    openBatch: OpenBatch,
     state: StateSnapshot,
     bundles: Bundles | undefined,
     checkBalance: boolean,
     stop: Stop,
   ): Promise<void> {
-    const { batch, outcome } = schedule
+    const { batch, outcome } = openBatch
     const executions = new CpuExecutions()
     const bundled = bundles?.bundled
     for (let i = 0; i < batch.count; i++) {
       if (outcome[i] !== OUTCOME_NONE || bundled?.[i] === 1) continue
       stop.check()
-      await this.#execute(schedule, executions, i, state, checkBalance)
+      await this.#execute(openBatch, executions, i, state, checkBalance)
     }
     if (bundles === undefined) return
     const { start, overrides } = bundles
@@ -137,21 +137,21 @@ export class Simulator {
       const layer = await layerOf(state, overrides[b])
       for (let i = start[b]!; i < start[b + 1]!; i++) {
         stop.check()
-        await this.#execute(schedule, executions, i, layer, checkBalance)
+        await this.#execute(openBatch, executions, i, layer, checkBalance)
       }
     }
   }
 
   /** Executes call i on the CPU tier; a layered state takes its writes. */
   async #execute(
-    schedule: Schedule,
+    openBatch: OpenBatch,
     executions: CpuExecutions,
     i: number,
     state: StateSnapshot,
     checkBalance: boolean,
   ): Promise<void> {
-    const { batch, env, rules, outcome, gasUsed, rejections } = schedule
-    const snapshot = checkBalance ? state : await withFunds(state, schedule, i)
+    const { batch, env, rules, outcome, gasUsed, rejections } = openBatch
+    const snapshot = checkBalance ? state : await withFunds(state, openBatch, i)
     await setNonce(batch, i, snapshot)
     const result = await this.#wiring.cpu.execute({ env, batch, index: i, rules, snapshot, anySender: true })
     if ('rejected' in result) {
@@ -161,26 +161,26 @@ export class Simulator {
     }
     outcome[i] = OUTCOME_EXECUTED
     gasUsed[i] = Number(result.gasUsed)
-    executions.add(schedule, i, result)
+    executions.add(openBatch, i, result)
     if (state instanceof LayeredSnapshot) await state.apply(result, env.coinbase)
   }
 
   async #accessList(
-    schedule: Schedule,
+    openBatch: OpenBatch,
     state: StateSnapshot,
     bundles: Bundles | undefined,
     checkBalance: boolean,
     index: number,
   ): Promise<readonly AccessListEntry[]> {
-    const { batch, env, rules } = schedule
+    const { batch, env, rules } = openBatch
     const { cpu } = this.#wiring
     const ground = await layerBefore(index, state, bundles, async (i, layer) => {
-      const snapshot = checkBalance ? layer : await withFunds(layer, schedule, i)
+      const snapshot = checkBalance ? layer : await withFunds(layer, openBatch, i)
       await setNonce(batch, i, snapshot)
       const result = await cpu.execute({ env, batch, index: i, rules, snapshot, anySender: true })
       if (!('rejected' in result)) await layer.apply(result, env.coinbase)
     })
-    const snapshot = checkBalance ? ground : await withFunds(ground, schedule, index)
+    const snapshot = checkBalance ? ground : await withFunds(ground, openBatch, index)
     await setNonce(batch, index, snapshot)
     const { journal, precompiles } = await cpu.prepare()
     journal.startReportingAccessList()
@@ -258,7 +258,7 @@ const withoutNonces = (batch: TransactionBatch): TransactionBatch => ({
 })
 
 /** Every call has the nonce that its caller has. */
-const copyNonces = ({ batch, fromIds }: Schedule, { accounts }: ResidentState): void => {
+const copyNonces = ({ batch, fromIds }: OpenBatch, { accounts }: ResidentState): void => {
   const { hosts } = accounts
   for (let i = 0; i < batch.count; i++) {
     const at = fromIds[i]! * HOST_LIMBS + HOST_NONCE
@@ -273,13 +273,13 @@ const setNonce = async (batch: TransactionBatch, i: number, state: StateSnapshot
 }
 
 /** Without a called code the lane VM does not take them. */
-const sendBundlesToCpu = (schedule: Schedule, { bundled }: Bundles, reasons: ExitReasons): void => {
+const sendBundlesToCpu = (openBatch: OpenBatch, { bundled }: Bundles, reasons: ExitReasons): void => {
   const code = reasons.code('bundle')
   for (let i = 0; i < bundled.length; i++) {
     if (bundled[i] === 0) continue
-    schedule.tier[i] = TIER_LAST
-    schedule.toCodes[i] = 0
-    schedule.reasons[i] = code
+    openBatch.tier[i] = TIER_LAST
+    openBatch.toCodes[i] = 0
+    openBatch.reasons[i] = code
   }
 }
 
@@ -308,7 +308,7 @@ const layerBefore = async (
 }
 
 /** The state with a caller that can pay for call i. */
-const withFunds = async (state: StateSnapshot, { batch, rules }: Schedule, i: number): Promise<StateSnapshot> => {
+const withFunds = async (state: StateSnapshot, { batch, rules }: OpenBatch, i: number): Promise<StateSnapshot> => {
   const caller = addressToHex(batch.from, 5 * i)
   const found = await state.account(caller)
   const cost = wordToBigInt(rules.cost, LIMBS_PER_WORD * i)

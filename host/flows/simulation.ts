@@ -1,5 +1,5 @@
 import type { ExecutionForm } from '../batch/executions.ts'
-import { OUTCOME_EXECUTED, type Schedule } from '../batch/open_batch.ts'
+import { type OpenBatch, OUTCOME_EXECUTED } from '../batch/open_batch.ts'
 import type { ExitReasons } from '../batch/reason.ts'
 import type { Log } from '../chain/log.ts'
 import { REJECTION, rejectionText } from '../chain/rejection.ts'
@@ -65,11 +65,11 @@ export interface SimulationTimings {
 }
 
 /** What an access list is made with: the calls again on the CPU tier, while nothing was committed since. @internal */
-export type AccessLists = (schedule: Schedule, index: number) => Promise<readonly AccessListEntry[]>
+export type AccessLists = (openBatch: OpenBatch, index: number) => Promise<readonly AccessListEntry[]>
 
 /** @internal */
 export interface SimulationParts {
-  /** Calls in each schedule but the last. */
+  /** Calls in each open batch but the last. */
   readonly size: number
   /** Undefined where every call is a bundle of its own. */
   readonly bundleStart: Uint32Array | undefined
@@ -110,7 +110,7 @@ export class Simulation {
   /** By kernel, where the executor was told to time dispatches. */
   readonly deviceTimes: DeviceTimes | undefined
   readonly faults: readonly string[]
-  readonly #schedules: readonly Schedule[]
+  readonly #openBatches: readonly OpenBatch[]
   readonly #size: number
   readonly #reasons: ExitReasons
   readonly #decoded: Receipts[] = []
@@ -119,9 +119,9 @@ export class Simulation {
   readonly #accessLists: AccessLists
 
   /** @internal */
-  constructor(count: number, schedules: readonly Schedule[], reasons: ExitReasons, parts: SimulationParts) {
+  constructor(count: number, openBatches: readonly OpenBatch[], reasons: ExitReasons, parts: SimulationParts) {
     this.count = count
-    this.#schedules = schedules
+    this.#openBatches = openBatches
     this.#size = parts.size
     this.#reasons = reasons
     this.#bundleStart = parts.bundleStart
@@ -130,17 +130,17 @@ export class Simulation {
     this.compileMs = parts.compileMs
     this.deviceTimes = parts.deviceTimes
     this.faults = parts.faults
-    this.status = joined(schedules, (schedule) => schedule.status, new Uint8Array(count), parts.size)
-    this.gasUsed = joined(schedules, (schedule) => schedule.gasUsed, new Float64Array(count), parts.size)
+    this.status = joined(openBatches, (openBatch) => openBatch.status, new Uint8Array(count), parts.size)
+    this.gasUsed = joined(openBatches, (openBatch) => openBatch.gasUsed, new Float64Array(count), parts.size)
     const tiers = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0 }
-    for (const schedule of schedules) addCounts(tiers, tierCounts(schedule))
+    for (const openBatch of openBatches) addCounts(tiers, tierCounts(openBatch))
     this.tiers = tiers
-    this.exits = tiers.cpu === 0 ? {} : exitsOf(schedules, reasons)
+    this.exits = tiers.cpu === 0 ? {} : exitsOf(openBatches, reasons)
   }
 
   /** Refund counter at the end, before its cap: f64[n]. */
   get gasRefund(): Float64Array {
-    this.#refunds ??= joined(this.#schedules, ({ refund }) => refund, new Float64Array(this.count), this.#size)
+    this.#refunds ??= joined(this.#openBatches, ({ refund }) => refund, new Float64Array(this.count), this.#size)
     return this.#refunds
   }
 
@@ -195,8 +195,8 @@ export class Simulation {
 
   /** Of a creation that succeeded. */
   createdAddress(i: number): string | undefined {
-    const { schedule, at } = this.#placeOf(i)
-    return schedule.executions[schedule.executionOf[at]!]?.contractAddress?.(schedule.laneOf[at]!)
+    const { openBatch, at } = this.#placeOf(i)
+    return openBatch.executions[openBatch.executionOf[at]!]?.contractAddress?.(openBatch.laneOf[at]!)
   }
 
   /** Why call i could not start, in words; undefined where it did. */
@@ -208,17 +208,17 @@ export class Simulation {
 
   /** The tier that executed call i. */
   tier(i: number): SimulationTier {
-    const { schedule, at } = this.#placeOf(i)
-    if (schedule.outcome[at] !== OUTCOME_EXECUTED) return 'none'
-    const execution = schedule.executions[schedule.executionOf[at]!]
+    const { openBatch, at } = this.#placeOf(i)
+    if (openBatch.outcome[at] !== OUTCOME_EXECUTED) return 'none'
+    const execution = openBatch.executions[openBatch.executionOf[at]!]
     if (execution === undefined) return 'transfer'
     return execution.path === undefined ? execution.form : 'path'
   }
 
   /** Why the CPU tier executed call i; undefined where another tier did. */
   exitReason(i: number): string | undefined {
-    const { schedule, at } = this.#placeOf(i)
-    return isOnCpu(schedule, at) ? this.#reasons.text(schedule.reasons[at]!) : undefined
+    const { openBatch, at } = this.#placeOf(i)
+    return isOnCpu(openBatch, at) ? this.#reasons.text(openBatch.reasons[at]!) : undefined
   }
 
   /**
@@ -227,19 +227,19 @@ export class Simulation {
    * made by executing the call once more on the CPU tier. Rejects where the state has moved on since.
    */
   accessList(i: number): Promise<readonly AccessListEntry[]> {
-    const { schedule, at } = this.#placeOf(i)
-    return this.#accessLists(schedule, at)
+    const { openBatch, at } = this.#placeOf(i)
+    return this.#accessLists(openBatch, at)
   }
 
-  #placeOf(i: number): { readonly schedule: Schedule; readonly at: number; readonly k: number } {
+  #placeOf(i: number): { readonly openBatch: OpenBatch; readonly at: number; readonly k: number } {
     if (i < 0 || i >= this.count) throw new RangeError(`no call ${i} among ${this.count}`)
     const k = Math.floor(i / this.#size)
-    return { schedule: this.#schedules[k]!, at: i - k * this.#size, k }
+    return { openBatch: this.#openBatches[k]!, at: i - k * this.#size, k }
   }
 
   #receiptsOf(i: number): { readonly receipts: Receipts; readonly at: number } {
-    const { schedule, at, k } = this.#placeOf(i)
-    this.#decoded[k] ??= new Receipts(schedule.batch, schedule)
+    const { openBatch, at, k } = this.#placeOf(i)
+    this.#decoded[k] ??= new Receipts(openBatch.batch, openBatch)
     return { receipts: this.#decoded[k], at }
   }
 }
@@ -250,22 +250,22 @@ const addCounts = (sum: Counts, counts: TierCounts): void => {
   for (const tier of Object.keys(sum) as (keyof TierCounts)[]) sum[tier] += counts[tier]
 }
 
-/** The columns of all schedules one after the other, in `into`; the column itself where there is one schedule. */
+/** The columns of all open batches one after the other, in `into`; the column itself where there is one open batch. */
 const joined = <Column extends Uint8Array | Float64Array>(
-  schedules: readonly Schedule[],
-  columnOf: (schedule: Schedule) => Column,
+  openBatches: readonly OpenBatch[],
+  columnOf: (openBatch: OpenBatch) => Column,
   into: Column,
   size: number,
 ): Column => {
-  if (schedules.length === 1) return columnOf(schedules[0]!)
-  for (const [k, schedule] of schedules.entries()) into.set(columnOf(schedule), k * size)
+  if (openBatches.length === 1) return columnOf(openBatches[0]!)
+  for (const [k, openBatch] of openBatches.entries()) into.set(columnOf(openBatch), k * size)
   return into
 }
 
-const exitsOf = (schedules: readonly Schedule[], reasons: ExitReasons): Record<string, number> => {
+const exitsOf = (openBatches: readonly OpenBatch[], reasons: ExitReasons): Record<string, number> => {
   const all: Record<string, number> = {}
-  for (const schedule of schedules)
-    for (const [reason, count] of Object.entries(reasons.count(executedReasons(schedule))))
+  for (const openBatch of openBatches)
+    for (const [reason, count] of Object.entries(reasons.count(executedReasons(openBatch))))
       all[reason] = (all[reason] ?? 0) + count
   return all
 }

@@ -1,6 +1,6 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { Executions } from '../batch/executions.ts'
-import { hasEnded, type Schedule } from '../batch/open_batch.ts'
+import { hasEnded, type OpenBatch } from '../batch/open_batch.ts'
 import type { Versions } from '../batch/versions.ts'
 import { wordCopy } from '../primitives/word.ts'
 import type { SlotTable } from '../state/tables/slot_table.ts'
@@ -48,7 +48,7 @@ export class AccessLog implements Versions {
   }
 
   /** Passes over the executions of [first, end); the table's values are those at the place of `first`. */
-  resolve(batch: Schedule, first: number, end: number, visit: VisitExecution): void {
+  resolve(batch: OpenBatch, first: number, end: number, visit: VisitExecution): void {
     this.#begin()
     for (let i = first; i < end; i++) this.#pass(batch, i, visit)
     this.#end()
@@ -56,7 +56,7 @@ export class AccessLog implements Versions {
 
   /** Calls `visit` before each of these transactions of [first, end), which ascend and may repeat. */
   resolveAt(
-    batch: Schedule,
+    batch: OpenBatch,
     first: number,
     transactions: ArrayLike<number>,
     visit: (n: number, versions: Versions) => void,
@@ -102,7 +102,7 @@ export class AccessLog implements Versions {
     if (this.#lastWrite.length < this.#table.count) this.#lastWrite = new Int32Array(2 * this.#table.count)
   }
 
-  #pass(batch: Schedule, i: number, visit?: VisitExecution): void {
+  #pass(batch: OpenBatch, i: number, visit?: VisitExecution): void {
     if (hasEnded(batch, i)) {
       const executions = batch.executions[batch.executionOf[i]!]
       const lane = batch.laneOf[i]!

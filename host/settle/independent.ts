@@ -3,9 +3,9 @@ import { type Fork, valueAt } from '../../transpiler/spec/forks.ts'
 import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
 import type { Place } from '../batch/executions.ts'
 import {
+  type OpenBatch,
   OUTCOME_EXECUTED,
   OUTCOME_REJECTED,
-  type Schedule,
   STATUS_NONE,
   STATUS_SUCCESS,
   TIER_LAST,
@@ -29,15 +29,15 @@ export interface JudgeOptions {
  * which ended stands as it is, unless it looked at what its own caller pays. Nothing is written. What is left has no
  * outcome and tier CPU.
  */
-export class LaneJudge {
-  readonly #schedule: Schedule
+export class CallJudge {
+  readonly #openBatch: OpenBatch
   readonly #resident: ResidentState
   readonly #refundQuotient: number
   readonly #lent: number
   readonly #options: JudgeOptions
 
-  constructor(fork: Fork, schedule: Schedule, resident: ResidentState, reasons: ExitReasons, options: JudgeOptions) {
-    this.#schedule = schedule
+  constructor(fork: Fork, openBatch: OpenBatch, resident: ResidentState, reasons: ExitReasons, options: JudgeOptions) {
+    this.#openBatch = openBatch
     this.#resident = resident
     this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
     this.#lent = reasons.code('lent balance')
@@ -46,8 +46,8 @@ export class LaneJudge {
 
   /** The calls from `first` to `end`. Those of tier CPU are only looked at for what keeps them from starting. */
   judge(first: number, end: number): void {
-    const schedule = this.#schedule
-    const { rules, tier, outcome, status, gasUsed, rejections, fromIds, executionOf, laneOf } = schedule
+    const openBatch = this.#openBatch
+    const { rules, tier, outcome, status, gasUsed, rejections, fromIds, executionOf, laneOf } = openBatch
     const { cost, intrinsic, floor, rejection } = rules
     const { rows } = this.#resident.accounts
     const { checkBalance, left } = this.#options
@@ -55,7 +55,7 @@ export class LaneJudge {
       transaction: 0,
       from: 0,
       to: 0,
-      coinbase: schedule.coinbaseId,
+      coinbase: openBatch.coinbaseId,
       isRecorded: false,
       settleFees() {},
     }
@@ -84,14 +84,14 @@ export class LaneJudge {
         }
         place.transaction = i
         place.from = fromIds[i]!
-        place.to = schedule.toIds[i]!
-        const broken = schedule.executions[executionOf[i]!]!.brokenAlone(laneOf[i]!, place)
+        place.to = openBatch.toIds[i]!
+        const broken = openBatch.executions[executionOf[i]!]!.brokenAlone(laneOf[i]!, place)
         if (broken !== 0) {
           this.#toCpu(i, broken)
           continue
         }
-        gas += schedule.gas[i]!
-        const refund = schedule.refund[i]!
+        gas += openBatch.gas[i]!
+        const refund = openBatch.refund[i]!
         if (refund !== 0) gas -= Math.min(refund, Math.floor(gas / this.#refundQuotient))
       }
       outcome[i] = OUTCOME_EXECUTED
@@ -100,8 +100,8 @@ export class LaneJudge {
   }
 
   #toCpu(i: number, reason: number): void {
-    this.#schedule.tier[i] = TIER_LAST
-    this.#schedule.status[i] = STATUS_NONE
-    this.#schedule.reasons[i] = reason
+    this.#openBatch.tier[i] = TIER_LAST
+    this.#openBatch.status[i] = STATUS_NONE
+    this.#openBatch.reasons[i] = reason
   }
 }

@@ -1,5 +1,5 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import type { Schedule } from '../batch/open_batch.ts'
+import type { OpenBatch } from '../batch/open_batch.ts'
 import type { CpuExecution } from '../batch/outcome.ts'
 import type { PlaceEntry } from '../batch/tier.ts'
 import type { Rejection } from '../chain/rejection.ts'
@@ -9,7 +9,7 @@ import type { Sweep } from './sweep.ts'
 
 /** Enters outcomes in object form where the sweep stands. */
 export class OutcomeEntry implements PlaceEntry {
-  readonly #batch: Schedule
+  readonly #batch: OpenBatch
   readonly #running: RunningState
   readonly #sweep: Sweep
   readonly #learn: (i: number, execution: CpuExecution) => void
@@ -17,7 +17,7 @@ export class OutcomeEntry implements PlaceEntry {
 
   /** `learn` is told of each execution. */
   constructor(
-    batch: Schedule,
+    batch: OpenBatch,
     running: RunningState,
     sweep: Sweep,
     learn: (i: number, execution: CpuExecution) => void,

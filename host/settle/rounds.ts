@@ -1,4 +1,4 @@
-import { hasEnded, OUTCOME_NONE, type Schedule } from '../batch/open_batch.ts'
+import { hasEnded, type OpenBatch, OUTCOME_NONE } from '../batch/open_batch.ts'
 import type { Retry } from '../batch/retry.ts'
 import type { SlotTable } from '../state/tables/slot_table.ts'
 import { AccessLog } from './access_log.ts'
@@ -21,14 +21,14 @@ export interface RetryingTier {
 export class Rounds {
   /** Wall milliseconds spent on resolving the log. */
   resolveMs = 0
-  readonly #batch: Schedule
+  readonly #batch: OpenBatch
   readonly #log: AccessLog
   readonly #always: boolean
   readonly #tiers: ReadonlyMap<number, RetryingTier>
   readonly #pacers = new Map<number, RoundPacer>()
 
   /** `tiers`: by the number of the tier (OpenBatch.tier). `always`: rounds whatever they cost. */
-  constructor(batch: Schedule, slots: SlotTable, tiers: ReadonlyMap<number, RetryingTier>, always: boolean) {
+  constructor(batch: OpenBatch, slots: SlotTable, tiers: ReadonlyMap<number, RetryingTier>, always: boolean) {
     this.#batch = batch
     this.#log = new AccessLog(slots)
     this.#tiers = tiers

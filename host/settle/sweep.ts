@@ -4,10 +4,10 @@ import { type Fork, isAtLeast, valueAt } from '../../transpiler/spec/forks.ts'
 import { MAX_REFUND_QUOTIENT_BY_FORK } from '../../transpiler/spec/gas.ts'
 import type { Place } from '../batch/executions.ts'
 import {
+  type OpenBatch,
   OUTCOME_EXECUTED,
   OUTCOME_NONE,
   OUTCOME_REJECTED,
-  type Schedule,
   STATUS_NONE,
   STATUS_SUCCESS,
   TIER_NONE,
@@ -43,7 +43,7 @@ import { FeeSum } from './fees.ts'
  * conditions at their own place. Cost: see docs/benchmarks.md (stage `commit`).
  */
 export class Sweep {
-  readonly #schedule: Schedule
+  readonly #openBatch: OpenBatch
   readonly #accounts: AccountTable
   /** Code of the reason that the called account has other code than at routing. */
   readonly #otherCode: number
@@ -62,13 +62,13 @@ export class Sweep {
   readonly #refundQuotient: number
   readonly #touchMakes: boolean
 
-  constructor(fork: Fork, schedule: Schedule, resident: ResidentState, reasons: ExitReasons) {
-    this.#schedule = schedule
+  constructor(fork: Fork, openBatch: OpenBatch, resident: ResidentState, reasons: ExitReasons) {
+    this.#openBatch = openBatch
     this.#accounts = resident.accounts
     this.#otherCode = reasons.code('code conflict')
     this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
     this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
-    this.#blockGas = new BlockGas(schedule.env.gasLimit)
+    this.#blockGas = new BlockGas(openBatch.env.gasLimit)
     this.#place = {
       transaction: 0,
       from: 0,
@@ -96,15 +96,15 @@ export class Sweep {
 
   /** Finishes transactions from `first` on; returns the first that it cannot finish, or `end`. */
   advance(first: number, end: number): number {
-    const schedule = this.#schedule
+    const openBatch = this.#openBatch
     const { hosts } = this.#accounts
-    const { tier, outcome, status, gasUsed, fromIds, toIds, toCodes } = schedule
-    const { priority, intrinsic, floor } = schedule.rules
+    const { tier, outcome, status, gasUsed, fromIds, toIds, toCodes } = openBatch
+    const { priority, intrinsic, floor } = openBatch.rules
     const moved = this.#renewed !== undefined
     const fees = this.#fees
     const block = this.#blockGas
     const place = this.#place
-    const coinbase = this.current(schedule.coinbaseId)
+    const coinbase = this.current(openBatch.coinbaseId)
     place.coinbase = coinbase
     place.isRecorded = this.recorder !== undefined
     let i = first
@@ -121,7 +121,7 @@ export class Sweep {
       if (!isTransfer && status[i] === STATUS_NONE) break
       const to = moved ? this.current(toIds[i]!) : toIds[i]!
       if (this.codeChanged && hosts[to * HOST_LIMBS + HOST_CODE] !== toCodes[i]) {
-        schedule.reasons[i] = this.#otherCode
+        openBatch.reasons[i] = this.#otherCode
         break
       }
       let gas = intrinsic[i]!
@@ -134,11 +134,11 @@ export class Sweep {
       } else {
         const broken = this.#enter(i, place)
         if (broken !== 0) {
-          schedule.reasons[i] = broken
+          openBatch.reasons[i] = broken
           break
         }
-        gas += schedule.gas[i]!
-        const refund = schedule.refund[i]!
+        gas += openBatch.gas[i]!
+        const refund = openBatch.refund[i]!
         if (refund !== 0) gas -= Math.min(refund, Math.floor(gas / this.#refundQuotient))
       }
       if (gas < floor[i]!) gas = floor[i]!
@@ -159,7 +159,7 @@ export class Sweep {
 
   /** Why transaction i may not be included at this place (REJECTION); 0 where it may. */
   #refusalOf(i: number, from: number): Rejection | 0 {
-    const { batch, rules } = this.#schedule
+    const { batch, rules } = this.#openBatch
     const { rows, hosts } = this.#accounts
     const { nonce } = batch
     const { gasLimit, cost, rejection, blobGas } = rules
@@ -192,8 +192,8 @@ export class Sweep {
   #pay({ transaction: i, from, to }: Place, gas: number, isTransfer: boolean): void {
     const accounts = this.#accounts
     const { rows, hosts } = accounts
-    const { value } = this.#schedule.batch
-    const { price, blobGas } = this.#schedule.rules
+    const { value } = this.#openBatch.batch
+    const { price, blobGas } = this.#openBatch.rules
     const account = from * HOST_LIMBS
     const sender = from * ROW_LIMBS
     const at = i * LIMBS_PER_WORD
@@ -215,12 +215,12 @@ export class Sweep {
 
   /** Whether transaction i fits into the block where doubles do not say so. */
   #fits(i: number): boolean {
-    return this.#blockGas.fits(quantityToBigInt(this.#schedule.batch.gasLimit, 2 * i))
+    return this.#blockGas.fits(quantityToBigInt(this.#openBatch.batch.gasLimit, 2 * i))
   }
 
   /** Blob gas is burnt, beside the gas (EIP-4844). */
   #payBlobs(i: number, balance: number): void {
-    const { blobGas, blobFee } = this.#schedule.rules
+    const { blobGas, blobFee } = this.#openBatch.rules
     const { rows } = this.#accounts
     wordSub(rows, balance, rows, balance, blobFee, i * LIMBS_PER_WORD)
     this.#blobGasUsed += blobGas[i]!
@@ -228,29 +228,29 @@ export class Sweep {
 
   /** Transaction i was executed whole at its place, and all its writes are entered. */
   finish(i: number, gasUsed: bigint): void {
-    const { blobGas } = this.#schedule.rules
+    const { blobGas } = this.#openBatch.rules
     if (blobGas.length !== 0) this.#blobGasUsed += blobGas[i]!
-    this.#schedule.outcome[i] = OUTCOME_EXECUTED
-    this.#schedule.gasUsed[i] = Number(gasUsed)
+    this.#openBatch.outcome[i] = OUTCOME_EXECUTED
+    this.#openBatch.gasUsed[i] = Number(gasUsed)
     this.#blockGas.add(gasUsed)
   }
 
   reject(i: number, rejection: Rejection): void {
-    this.#schedule.outcome[i] = OUTCOME_REJECTED
-    this.#schedule.status[i] = STATUS_NONE
-    this.#schedule.rejections[i] = rejection
+    this.#openBatch.outcome[i] = OUTCOME_REJECTED
+    this.#openBatch.status[i] = STATUS_NONE
+    this.#openBatch.rejections[i] = rejection
   }
 
   /** Credits the coinbase; even a credit of zero touches it (EIP-161). */
   payCoinbase(amount: Uint32Array, at: number): void {
     this.#fees.addWord(amount, at)
-    if (this.#fees.isZero) this.#touch(this.current(this.#schedule.coinbaseId))
+    if (this.#fees.isZero) this.#touch(this.current(this.#openBatch.coinbaseId))
     else this.#settleFees()
   }
 
   #settleFees(): void {
     if (this.#fees.isZero) return
-    const id = this.current(this.#schedule.coinbaseId)
+    const id = this.current(this.#openBatch.coinbaseId)
     const { rows } = this.#accounts
     this.#accounts.write(id)
     this.#fees.settle(rows, id * ROW_LIMBS + ROW_BALANCE)
@@ -276,7 +276,7 @@ export class Sweep {
    * code of the reason why it does not stand; 0 where it does.
    */
   #enter(i: number, place: Place): number {
-    const { executions, executionOf, laneOf } = this.#schedule
+    const { executions, executionOf, laneOf } = this.#openBatch
     const execution = executions[executionOf[i]!]!
     const lane = laneOf[i]!
     const broken = execution.broken(lane, place)

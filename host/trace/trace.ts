@@ -2,7 +2,7 @@ import { codeSkeleton } from '../../transpiler/index.ts'
 import { VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { EvmStep } from '../batch/evm_step.ts'
-import { createSchedule } from '../batch/open_batch.ts'
+import { createOpenBatch } from '../batch/open_batch.ts'
 import { ExitReasons } from '../batch/reason.ts'
 import { loadParties, routeTransactions } from '../batch/route.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
@@ -75,12 +75,12 @@ export const traceOnLaneVm = async (
   if (!isAtLeast(fork, 'berlin')) return { reason: 'fork before berlin' }
   const resident = new ResidentState(state, codeSkeleton)
   const rules = transactionRules(batch, fork, env)
-  const schedule = createSchedule(batch, env, rules)
+  const openBatch = createOpenBatch(batch, env, rules)
   const reasons = new ExitReasons()
-  await loadParties(schedule, resident)
-  routeTransactions(fork, schedule, resident, reasons)
-  if (!isVmCall(schedule, 0)) return { reason: reasons.text(schedule.reasons[0]!) || 'no code is called' }
-  const { executionGas, fromIds, toIds, coinbaseId } = schedule
+  await loadParties(openBatch, resident)
+  routeTransactions(fork, openBatch, resident, reasons)
+  if (!isVmCall(openBatch, 0)) return { reason: reasons.text(openBatch.reasons[0]!) || 'no code is called' }
+  const { executionGas, fromIds, toIds, coinbaseId } = openBatch
   const session = new DeviceSession(device, resident)
   session.begin(false)
   const precompiles = new Precompiles(fork, chainId)

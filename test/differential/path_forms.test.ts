@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createSchedule, TIER_FIRST } from '../../host/batch/open_batch.ts'
+import { createOpenBatch, TIER_FIRST } from '../../host/batch/open_batch.ts'
 import { ExitReasons } from '../../host/batch/reason.ts'
 import { loadParties, routeTransactions } from '../../host/batch/route.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
@@ -261,13 +261,13 @@ test('a path that runs as a program earns its own kernel in the background, whic
   const rules = transactionRules(transactions, 'prague', BATCH_ENV)
   const forms: string[] = []
   while (forms.at(-1) !== 'pathKernel') {
-    const schedule = createSchedule(transactions, BATCH_ENV, rules)
-    await loadParties(schedule, resident)
-    routeTransactions('prague', schedule, resident, reasons)
+    const openBatch = createOpenBatch(transactions, BATCH_ENV, rules)
+    await loadParties(openBatch, resident)
+    routeTransactions('prague', openBatch, resident, reasons)
     sessions.begin(false)
-    const wave = await tier.open(schedule, TIER_FIRST)!.start(0, transactions.count, 1)
+    const wave = await tier.open(openBatch, TIER_FIRST)!.start(0, transactions.count, 1)
     await wave!.finish()
-    forms.push(schedule.executions.at(-1)?.form ?? 'cpu')
+    forms.push(openBatch.executions.at(-1)?.form ?? 'cpu')
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   expect([...new Set(forms)]).toEqual(['cpu', 'pathProgram', 'pathKernel'])

@@ -5,7 +5,7 @@ import { wordToBigInt } from '../../host/primitives/word.ts'
 import { type Allocation, MemoryState } from '../../host/state/memory_state.ts'
 import { ROW_LIMBS } from '../../host/state/tables/account_table.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
-import type { LaneGroup, LaneSource } from '../../host/tiers/path/columns.ts'
+import type { PathGroup, PathSource } from '../../host/tiers/path/columns.ts'
 import { HostRunner } from '../../host/tiers/path/inline/runner.ts'
 import { planPath } from '../../host/tiers/path/plan.ts'
 import { codeSkeleton, EXIT_MISS, lowerPath, type PathIr, parsePath } from '../../transpiler/index.ts'
@@ -72,7 +72,7 @@ const runLanes = async (
 ) => {
   const kernel = lowerPath(path, { steps: 0, recordedValues: 0 })
   const plan = planPath(kernel)
-  const source: LaneSource = {
+  const source: PathSource = {
     batch: encodeBatch(
       lanes.map((lane) => ({
         type: 0,
@@ -107,7 +107,7 @@ const runLanes = async (
     ...(hints === undefined ? {} : { hints: { words, at } }),
   }
   const runner = new HostRunner(resident, ENVIRONMENT.chainid)
-  const [group] = (await runner.run([job], source, envOf(lanes[0]!))) as [LaneGroup]
+  const [group] = (await runner.run([job], source, envOf(lanes[0]!))) as [PathGroup]
   const tables = tablesOf(resident)
   return lanes.map((lane, i) => {
     const told = hints?.[i]

@@ -10,7 +10,7 @@ import { bytesToHex } from '../../host/primitives/hex.ts'
 import { keccak256 } from '../../host/primitives/keccak.ts'
 import { addressFromHex, wordFromBigInt, wordToBytes } from '../../host/primitives/word.ts'
 import { Receipts, STATUS_REJECTED } from '../../host/receipts/receipts.ts'
-import { bloomItems, type DecodedLanes, LaneDecoder } from '../../host/tiers/path/receipts.ts'
+import { bloomItems, type DecodedLanes, PathDecoder } from '../../host/tiers/path/receipts.ts'
 import type { PathKernel } from '../../transpiler/path_kernel.ts'
 import { EndedBatch } from '../fixtures/receipts.ts'
 
@@ -158,7 +158,7 @@ const indicesOf = ({ lanesIn, lanesOut }: DecodedLanes): Uint32Array => {
 
 /** The lanes of a dispatch as executions that ended. */
 const executionsOf = (group: DecodedLanes, { to }: TransactionBatch, bloomIndices?: Uint32Array): Executions => {
-  const decoder = new LaneDecoder(group)
+  const decoder = new PathDecoder(group)
   return {
     form: 'pathKernel',
     broken: () => 0,

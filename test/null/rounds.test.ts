@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
-import { createSchedule, type Schedule, TIER_FIRST } from '../../host/batch/open_batch.ts'
+import { createOpenBatch, type OpenBatch, TIER_FIRST } from '../../host/batch/open_batch.ts'
 import { ExitReasons } from '../../host/batch/reason.ts'
 import { emptyBatch } from '../../host/chain/batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
@@ -9,7 +9,7 @@ import { AccessLog } from '../../host/settle/access_log.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
 import { SlotTable } from '../../host/state/tables/slot_table.ts'
-import { type LaneGroup, slotPlaces, storePlaces } from '../../host/tiers/path/columns.ts'
+import { type PathGroup, slotPlaces, storePlaces } from '../../host/tiers/path/columns.ts'
 import { PathExecutions, pathReasons } from '../../host/tiers/path/executions.ts'
 import { Hints } from '../../host/tiers/path/hints.ts'
 import { laneReadsHold, storeLane } from '../../host/tiers/path/lanes.ts'
@@ -59,7 +59,7 @@ interface Lane {
   readonly hints?: readonly (readonly [bigint, number])[]
 }
 
-const groupOf = (plan: PathPlan, lanes: readonly Lane[], transactions: readonly number[]): LaneGroup => {
+const groupOf = (plan: PathPlan, lanes: readonly Lane[], transactions: readonly number[]): PathGroup => {
   const laneCount = lanes.length
   const lanesOut = new Uint32Array(4 * 4 * laneCount)
   const lanesIn = new Uint32Array(4 * 7 * laneCount)
@@ -101,22 +101,22 @@ const tableOf = (...values: bigint[]): SlotTable => {
 
 const REASONS = pathReasons(new ExitReasons())
 
-const scheduleOf = (groups: readonly LaneGroup[], slots: SlotTable): Schedule => {
+const scheduleOf = (groups: readonly PathGroup[], slots: SlotTable): OpenBatch => {
   const resident = new ResidentState(new MemoryState(), codeSkeleton)
   resident.slots = slots
   const count = groups.reduce((sum, { laneCount }) => sum + laneCount, 0)
   const batch = emptyBatch(count, { dataBytes: 0, accessEntries: 0, accessKeys: 0 })
-  const schedule = createSchedule(batch, BATCH_ENV, transactionRules(batch, 'prague', BATCH_ENV))
-  schedule.tier.fill(TIER_FIRST)
-  for (const group of groups) adopt(schedule, new PathExecutions(schedule, group, resident, REASONS))
-  return schedule
+  const openBatch = createOpenBatch(batch, BATCH_ENV, transactionRules(batch, 'prague', BATCH_ENV))
+  openBatch.tier.fill(TIER_FIRST)
+  for (const group of groups) adopt(openBatch, new PathExecutions(openBatch, group, resident, REASONS))
+  return openBatch
 }
 
 const plain = planPath(kernel())
-const resolve = (table: SlotTable, groups: readonly LaneGroup[], first = 0) => {
-  const schedule = scheduleOf(groups, table)
+const resolve = (table: SlotTable, groups: readonly PathGroup[], first = 0) => {
+  const openBatch = scheduleOf(groups, table)
   const hints = new Hints(table)
-  new AccessLog(table).resolve(schedule, first, schedule.batch.count, (i, lane, executions, versions) => {
+  new AccessLog(table).resolve(openBatch, first, openBatch.batch.count, (i, lane, executions, versions) => {
     if (!executions.holdsOn(lane, versions)) hints.add(i, (executions as PathExecutions).group, lane, versions)
   })
   return hints.transactions.map((transaction, n) => ({

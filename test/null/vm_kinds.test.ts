@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { SOFTWARE_COSTS } from '../../host/batch/cost.ts'
-import { createSchedule, type Schedule } from '../../host/batch/open_batch.ts'
+import { createOpenBatch, type OpenBatch } from '../../host/batch/open_batch.ts'
 import type { CpuExecution } from '../../host/batch/outcome.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
@@ -22,7 +22,7 @@ const env = {
 }
 
 /** Calls by called account and selector. */
-const scheduleOf = (calls: readonly (readonly [number, string])[]): Schedule => {
+const scheduleOf = (calls: readonly (readonly [number, string])[]): OpenBatch => {
   const batch = encodeBatch(
     calls.map(([to, data], n) => ({
       from: address(1),
@@ -33,12 +33,12 @@ const scheduleOf = (calls: readonly (readonly [number, string])[]): Schedule => 
       data,
     })),
   )
-  const schedule = createSchedule(batch, env, transactionRules(batch, 'cancun', env))
+  const openBatch = createOpenBatch(batch, env, transactionRules(batch, 'cancun', env))
   calls.forEach(([to], i) => {
-    schedule.toIds[i] = to
-    schedule.toCodes[i] = 1
+    openBatch.toIds[i] = to
+    openBatch.toCodes[i] = 1
   })
-  return schedule
+  return openBatch
 }
 
 const word = (value: bigint): Uint32Array => {
@@ -58,35 +58,35 @@ const residentOf = (state: MemoryState): ResidentState => new ResidentState(stat
 describe('kinds of calls', () => {
   test('are told apart by called account, its code, and selector', () => {
     const kinds = new VmKinds()
-    const schedule = scheduleOf([
+    const openBatch = scheduleOf([
       [7, '0xaabbccdd01'],
       [7, '0xaabbccdd02'],
       [7, '0xaabbccde01'],
       [8, '0xaabbccdd01'],
     ])
-    const [first, same, selector, account] = kinds.of(schedule, [0, 1, 2, 3])
+    const [first, same, selector, account] = kinds.of(openBatch, [0, 1, 2, 3])
     expect(same).toBe(first)
     expect(new Set([first, selector, account]).size).toBe(3)
-    schedule.toCodes[0] = 2
-    expect(kinds.of(schedule, [0])[0]).not.toBe(first)
-    schedule.toCodes[0] = 1
-    expect(kinds.of(schedule, [0])[0]).toBe(first)
+    openBatch.toCodes[0] = 2
+    expect(kinds.of(openBatch, [0])[0]).not.toBe(first)
+    openBatch.toCodes[0] = 1
+    expect(kinds.of(openBatch, [0])[0]).toBe(first)
   })
 
   test('learn what the CPU tier read, until a lane ran one of them', () => {
     const kinds = new VmKinds()
-    const schedule = scheduleOf([[7, '0xaabbccdd']])
-    const [kind] = kinds.of(schedule, [0])
+    const openBatch = scheduleOf([[7, '0xaabbccdd']])
+    const [kind] = kinds.of(openBatch, [0])
     const outcome = {
-      gasUsed: BigInt(schedule.rules.intrinsic[0]!) + 6_000n,
+      gasUsed: BigInt(openBatch.rules.intrinsic[0]!) + 6_000n,
       reads: { accounts: [address(7)], seen: [], slots: [{ address: address(7), key: 3n, value: 0n }] },
     } as unknown as CpuExecution
-    kinds.noteCpu(schedule, 0, outcome)
-    kinds.noteCpu(schedule, 0, outcome)
+    kinds.noteCpu(openBatch, 0, outcome)
+    kinds.noteCpu(openBatch, 0, outcome)
     expect([kind!.accounts.count, kind!.slots.count, kind!.steps]).toEqual([1, 1, 100])
     kind!.ended = 1
     kind!.steps = 40
-    kinds.noteCpu(schedule, 0, outcome)
+    kinds.noteCpu(openBatch, 0, outcome)
     expect(kind!.steps).toBe(40)
   })
 

@@ -1,5 +1,5 @@
 import type { Executions, TouchVisitor } from '../../batch/executions.ts'
-import type { Schedule } from '../../batch/open_batch.ts'
+import type { OpenBatch } from '../../batch/open_batch.ts'
 import type { CpuExecution } from '../../batch/outcome.ts'
 import { addBloomIndices, type BloomSet, bloomIndicesOfHex } from '../../chain/bloom.ts'
 import type { ExactGas } from '../../chain/exact_gas.ts'
@@ -15,7 +15,7 @@ export class CpuExecutions implements Executions {
   readonly #indices = new Map<string, Uint16Array>()
 
   /** Makes an execution the present one of transaction i. */
-  add(batch: Schedule, i: number, execution: CpuExecution): void {
+  add(batch: OpenBatch, i: number, execution: CpuExecution): void {
     if (this.#number < 0) this.#number = batch.executions.push(this) - 1
     batch.executionOf[i] = this.#number
     batch.laneOf[i] = this.#made.push(execution) - 1

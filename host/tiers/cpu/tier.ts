@@ -1,6 +1,6 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { type Footprints, kindOf } from '../../batch/footprints.ts'
-import { type Schedule, TIER_LAST } from '../../batch/open_batch.ts'
+import { type OpenBatch, TIER_LAST } from '../../batch/open_batch.ts'
 import type { CpuExecution, CpuOutcome } from '../../batch/outcome.ts'
 import { countersOf, type PlaceEntry, type TierCounters, type TierRun } from '../../batch/tier.ts'
 import { TYPE_DEPOSIT } from '../../chain/batch.ts'
@@ -54,7 +54,7 @@ export class Speculation implements TierRun {
   #placeMs = 0
   readonly #executions = new CpuExecutions()
   readonly #ended: () => readonly string[]
-  readonly #schedule: Schedule
+  readonly #openBatch: OpenBatch
   readonly #cpu: CpuTier
   readonly #running: RunningState
   readonly #resident: ResidentState
@@ -71,7 +71,7 @@ export class Speculation implements TierRun {
   readonly #key = new Uint32Array(LIMBS_PER_WORD)
 
   constructor(
-    schedule: Schedule,
+    openBatch: OpenBatch,
     cpu: CpuTier,
     running: RunningState,
     resident: ResidentState,
@@ -79,7 +79,7 @@ export class Speculation implements TierRun {
     pool: CpuPool | undefined,
     ended: () => readonly string[],
   ) {
-    this.#schedule = schedule
+    this.#openBatch = openBatch
     this.#ended = ended
     this.#cpu = cpu
     this.#running = running
@@ -106,7 +106,7 @@ export class Speculation implements TierRun {
     const outcome = await this.#execute(i)
     if ('rejected' in outcome) entry.reject(i, outcome.rejected)
     else {
-      this.#executions.add(this.#schedule, i, outcome)
+      this.#executions.add(this.#openBatch, i, outcome)
       await entry.enter(i, outcome)
     }
     this.#placeMs += performance.now() - startedMs
@@ -119,7 +119,7 @@ export class Speculation implements TierRun {
   async #offer(first: number, end: number): Promise<void> {
     const pool = this.#pool
     if (pool === undefined || pool.ready === 0) return
-    const { batch, tier, rules, env, toCodes } = this.#schedule
+    const { batch, tier, rules, env, toCodes } = this.#openBatch
     const indices: number[] = []
     for (let i = first; i < end; i++)
       if (tier[i] === TIER_LAST && rules.rejection[i] === 0 && !this.#places.has(i)) indices.push(i)
@@ -137,8 +137,8 @@ export class Speculation implements TierRun {
     if (proposed !== undefined) {
       if (await this.#holds(proposed.reads)) {
         this.#held++
-        this.#chains.delete(kindOf(this.#schedule.batch, index))
-        this.#footprints.note(this.#schedule.batch, index, proposed.reads)
+        this.#chains.delete(kindOf(this.#openBatch.batch, index))
+        this.#footprints.note(this.#openBatch.batch, index, proposed.reads)
         await this.#load(proposed.reads)
         return this.#rebased(proposed)
       }
@@ -146,7 +146,7 @@ export class Speculation implements TierRun {
       this.#reserve(index)
     }
     const outcome = await this.#run(index, this.#snapshot)
-    this.#footprints.note(this.#schedule.batch, index, outcome.reads)
+    this.#footprints.note(this.#openBatch.batch, index, outcome.reads)
     return outcome
   }
 
@@ -156,7 +156,7 @@ export class Speculation implements TierRun {
   }
 
   async #run(index: number, snapshot: StateSnapshot): Promise<CpuOutcome> {
-    const { env, batch, rules } = this.#schedule
+    const { env, batch, rules } = this.#openBatch
     const startedMs = performance.now()
     const outcome = await this.#cpu.execute({ env, batch, index, rules, snapshot })
     this.ownMs += performance.now() - startedMs
@@ -186,7 +186,7 @@ export class Speculation implements TierRun {
 
   /** In a chain, every execution ahead is in vain, and takes the time of one that is not. */
   #reserve(index: number): void {
-    const { batch } = this.#schedule
+    const { batch } = this.#openBatch
     const kind = kindOf(batch, index)
     const length = (this.#chains.get(kind) ?? 0) + 1
     this.#chains.set(kind, length)
@@ -208,7 +208,7 @@ export class Speculation implements TierRun {
       if (i <= index) continue
       const { lot, position } = this.#places.get(i)!
       if (Atomics.compareExchange(lot.claims, position, 0, MAIN) !== 0) continue
-      const { batch } = this.#schedule
+      const { batch } = this.#openBatch
       const sender =
         batch.type[i] === TYPE_DEPOSIT
           ? undefined
@@ -227,7 +227,7 @@ export class Speculation implements TierRun {
 
   /** Reads what the transactions are expected to read and is not resident. */
   async #foresee(indices: readonly number[]): Promise<Foreseen> {
-    const expected = this.#footprints.of(this.#schedule.batch, indices)
+    const expected = this.#footprints.of(this.#openBatch.batch, indices)
     const { accounts: table, codes } = this.#resident
     const known = new Set<number>()
     const accounts = expected.accounts.filter((address) => {

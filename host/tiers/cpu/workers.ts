@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import type { Fork } from '../../../transpiler/spec/forks.ts'
 import { Footprints } from '../../batch/footprints.ts'
 import type { Measured } from '../../batch/measured.ts'
-import type { Schedule } from '../../batch/open_batch.ts'
+import type { OpenBatch } from '../../batch/open_batch.ts'
 import type { Tier } from '../../batch/tier.ts'
 import type { RunningState } from '../../state/running_state.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
@@ -41,7 +41,7 @@ export class CpuWorkers implements Tier {
     this.#options = options
   }
 
-  async open(batch: Schedule): Promise<Speculation> {
+  async open(batch: OpenBatch): Promise<Speculation> {
     const { cpu, running, resident } = this.#options
     const ended = (): readonly string[] => this.#finish(run)
     const run = new Speculation(batch, cpu, running, resident, this.#footprints, this.#pool, ended)

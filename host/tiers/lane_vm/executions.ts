@@ -1,6 +1,6 @@
 import { SLOT_READ, VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
 import type { Executions, Place, TouchVisitor } from '../../batch/executions.ts'
-import { type Schedule, STATUS_FAILURE, STATUS_SUCCESS } from '../../batch/open_batch.ts'
+import { type OpenBatch, STATUS_FAILURE, STATUS_SUCCESS } from '../../batch/open_batch.ts'
 import type { ExitReasons } from '../../batch/reason.ts'
 import type { Versions } from '../../batch/versions.ts'
 import type { BloomSet } from '../../chain/bloom.ts'
@@ -37,7 +37,7 @@ export const vmReasons = (reasons: ExitReasons): readonly number[] => {
 export class VmExecutions implements Executions {
   readonly form = 'laneVm'
   readonly group: VmGroup
-  readonly #batch: Schedule
+  readonly #batch: OpenBatch
   readonly #accounts: AccountTable
   readonly #store: VmStore
   /** Of `vmReasons`. */
@@ -46,7 +46,7 @@ export class VmExecutions implements Executions {
   #bits: Uint32Array | undefined
   readonly hashed?: Promise<void>
 
-  constructor(batch: Schedule, group: VmGroup, resident: ResidentState, reasons: readonly number[]) {
+  constructor(batch: OpenBatch, group: VmGroup, resident: ResidentState, reasons: readonly number[]) {
     this.#batch = batch
     this.group = group
     this.#accounts = resident.accounts
@@ -133,7 +133,7 @@ export class VmExecutions implements Executions {
 }
 
 /** Makes lane `lane` of `executions[number]`, which ended, the present execution of its transaction. */
-export const adoptVmLane = (batch: Schedule, number: number, { group }: VmExecutions, lane: number): void => {
+export const adoptVmLane = (batch: OpenBatch, number: number, { group }: VmExecutions, lane: number): void => {
   const i = group.transactions[lane]!
   const exit = vmExit(group, lane)
   const succeeded = exit === VM_EXITS.succeeded

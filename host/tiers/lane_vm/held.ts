@@ -13,7 +13,7 @@ import {
 import { ACCOUNT_FLAG_EXISTS } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { Place } from '../../batch/executions.ts'
-import type { Schedule } from '../../batch/open_batch.ts'
+import type { OpenBatch } from '../../batch/open_batch.ts'
 import { wordAdd, wordCompare, wordCopy, wordEquals, wordMulNumber, wordSub } from '../../primitives/word.ts'
 import {
   type AccountTable,
@@ -61,12 +61,12 @@ const needed = new Uint32Array(LIMBS_PER_WORD)
  * changed.
  */
 export class VmStore {
-  readonly #schedule: Schedule
+  readonly #openBatch: OpenBatch
   readonly #accounts: AccountTable
   readonly #slots: SlotTable
 
-  constructor(schedule: Schedule, { accounts, slots }: ResidentState) {
-    this.#schedule = schedule
+  constructor(openBatch: OpenBatch, { accounts, slots }: ResidentState) {
+    this.#openBatch = openBatch
     this.#accounts = accounts
     this.#slots = slots
   }
@@ -148,11 +148,11 @@ export class VmStore {
    */
   #balanceHolds(words: Uint32Array, at: number, i: number, from: number): boolean {
     const { rows } = this.#accounts
-    const { batch } = this.#schedule
+    const { batch } = this.#openBatch
     const id = words[at]!
     const balance = id * ROW_LIMBS + ROW_BALANCE
     if (id === from) {
-      upfrontCost(this.#schedule, i, paid, 0)
+      upfrontCost(this.#openBatch, i, paid, 0)
       wordSub(now, 0, rows, balance, paid, 0)
     } else wordCopy(now, 0, rows, balance)
     if (wordEquals(now, 0, words, at + RECORD_BEFORE)) return true
@@ -168,7 +168,7 @@ export class VmStore {
  * dst = wei that the sender of transaction i pays before its first step: gas limit * effective price, and what its
  * blobs burn. The gas limit is below 2^32.
  */
-const upfrontCost = ({ rules }: Pick<Schedule, 'rules'>, i: number, dst: Uint32Array, di: number): void => {
+const upfrontCost = ({ rules }: Pick<OpenBatch, 'rules'>, i: number, dst: Uint32Array, di: number): void => {
   const { price, gasLimit, blobFee } = rules
   wordMulNumber(dst, di, price, i * LIMBS_PER_WORD, gasLimit[i]!)
   if (blobFee.length !== 0) wordAdd(dst, di, dst, di, blobFee, i * LIMBS_PER_WORD)

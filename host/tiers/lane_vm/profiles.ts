@@ -1,6 +1,6 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { kindOf } from '../../batch/footprints.ts'
-import type { Schedule } from '../../batch/open_batch.ts'
+import type { OpenBatch } from '../../batch/open_batch.ts'
 import type { CpuExecution } from '../../batch/outcome.ts'
 import type { TransactionBatch } from '../../chain/batch.ts'
 import { addressFromHex, wordFromBigInt } from '../../primitives/word.ts'
@@ -86,7 +86,7 @@ export class VmKinds {
   readonly #kinds = new Map<string, VmKind>()
 
   /** The kinds of these transactions, by position. */
-  of({ batch, toIds, toCodes }: Schedule, transactions: readonly number[]): VmKind[] {
+  of({ batch, toIds, toCodes }: OpenBatch, transactions: readonly number[]): VmKind[] {
     const known = new Map<number, VmKind>()
     return transactions.map((i) => {
       // Past 2^21 accounts a double no longer tells neighbouring selectors apart: they are then one kind.
@@ -101,7 +101,7 @@ export class VmKinds {
   }
 
   /** Learns from an execution of the CPU tier what a lane would read. */
-  noteCpu({ batch, rules, toCodes }: Schedule, i: number, { reads, gasUsed }: CpuExecution): void {
+  noteCpu({ batch, rules, toCodes }: OpenBatch, i: number, { reads, gasUsed }: CpuExecution): void {
     const kind = this.#kind(batch, i, toCodes[i]!)
     if (kind.ended > 0 || kind.left > 0) return
     kind.steps = Math.max(1, Math.ceil((Number(gasUsed) - rules.intrinsic[i]!) / GAS_PER_INSTRUCTION))

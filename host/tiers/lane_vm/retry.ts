@@ -1,7 +1,7 @@
 import { ITEM_SLOT, ITEM_VALUE, SLOT_READ } from '../../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { Executions } from '../../batch/executions.ts'
-import type { Schedule } from '../../batch/open_batch.ts'
+import type { OpenBatch } from '../../batch/open_batch.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { Retry } from '../../batch/retry.ts'
 import type { Versions } from '../../batch/versions.ts'
@@ -19,7 +19,7 @@ import type { VmKinds } from './profiles.ts'
  * values break otherwise. Each gets what its changed slots and accounts hold.
  */
 export class VmRetry implements Retry {
-  readonly #batch: Schedule
+  readonly #batch: OpenBatch
   readonly #resident: ResidentState
   readonly #kinds: VmKinds
   readonly #policy: Policy
@@ -34,7 +34,7 @@ export class VmRetry implements Retry {
   #cost: VmWaveCost | undefined
 
   constructor(
-    batch: Schedule,
+    batch: OpenBatch,
     resident: ResidentState,
     kinds: VmKinds,
     policy: Policy,

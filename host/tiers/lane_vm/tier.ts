@@ -1,6 +1,6 @@
 import { LANE_REQUEST } from '../../../transpiler/layout/lane_vm.ts'
 import type { Measured } from '../../batch/measured.ts'
-import { countRun, hasEnded, type Schedule, STATUS_NONE, TIER_LAST } from '../../batch/open_batch.ts'
+import { countRun, hasEnded, type OpenBatch, STATUS_NONE, TIER_LAST } from '../../batch/open_batch.ts'
 import type { CpuExecution } from '../../batch/outcome.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
@@ -55,7 +55,7 @@ export class LaneVmTier implements Tier {
     return this.#opened
   }
 
-  async open(batch: Schedule, number: number): Promise<LaneVmRun | undefined> {
+  async open(batch: OpenBatch, number: number): Promise<LaneVmRun | undefined> {
     const run = new LaneVmRun(batch, number, this)
     const { refusal } = this.options.engines
     if (refusal !== undefined) {
@@ -76,12 +76,12 @@ export class LaneVmTier implements Tier {
 /** The lane VM on one batch. */
 export class LaneVmRun implements TierRun {
   readonly #number: number
-  readonly #batch: Schedule
+  readonly #batch: OpenBatch
   readonly #tier: LaneVmTier
   /** Undefined until a call is worth it. */
   #opened: OpenedEngine | undefined
 
-  constructor(batch: Schedule, number: number, tier: LaneVmTier) {
+  constructor(batch: OpenBatch, number: number, tier: LaneVmTier) {
     this.#batch = batch
     this.#number = number
     this.#tier = tier

@@ -1,10 +1,10 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
-import { countRun, type Schedule } from '../../batch/open_batch.ts'
+import { countRun, type OpenBatch } from '../../batch/open_batch.ts'
 import { PATIENCE } from '../../batch/patience.ts'
-import type { LaneGroup } from './columns.ts'
+import type { PathGroup } from './columns.ts'
 import { adoptLane, PathExecutions, pathGroup } from './executions.ts'
 import { callsItsCode, openPrograms, type PathParts } from './forms.ts'
-import type { LaneRunner } from './kernels/runner.ts'
+import type { PathRunner } from './kernels/runner.ts'
 import type { PathCandidate } from './library.ts'
 import { guardText, laneSource } from './lots.ts'
 import { loadMissed } from './misses.ts'
@@ -22,14 +22,14 @@ const LEFT = 1
 export class PlaceRun {
   readonly #parts: PathParts
   /** Groups of executions that were made at their place: there is no better one. */
-  readonly #made = new WeakSet<LaneGroup>()
+  readonly #made = new WeakSet<PathGroup>()
 
   constructor(parts: PathParts) {
     this.#parts = parts
   }
 
   /** Another execution of transaction i at its place. False where it has none. */
-  async atPlace(batch: PathBatch, i: number, runner: LaneRunner): Promise<boolean> {
+  async atPlace(batch: PathBatch, i: number, runner: PathRunner): Promise<boolean> {
     const { tier, laneOf, keyIds, reasons, number } = batch
     const { library, pathReasons } = this.#parts
     const { code, unlisted } = pathReasons
@@ -48,7 +48,7 @@ export class PlaceRun {
    * Records the path that transaction i takes at its place, on the running values, where it left all known ones there
    * and a recording pays: transactions that meet the same in this batch or a later one then have it.
    */
-  async #record(batch: PathBatch, i: number, runner: LaneRunner): Promise<PathCandidate | undefined> {
+  async #record(batch: PathBatch, i: number, runner: PathRunner): Promise<PathCandidate | undefined> {
     const { policy, library, resident, precompiles } = this.#parts
     const key = library.keys[batch.keyIds[i]!]!
     key.lanesOwed++
@@ -62,7 +62,7 @@ export class PlaceRun {
   }
 
   /** Whether another execution of transaction i can stand where the present one does not. */
-  #isOpen(batch: Schedule, i: number): boolean {
+  #isOpen(batch: OpenBatch, i: number): boolean {
     const group = pathGroup(batch, i)
     return group !== undefined && !this.#made.has(group)
   }
@@ -71,7 +71,7 @@ export class PlaceRun {
    * EXIT_NONE where transaction i ended on one of the candidates: that is its execution now. EXIT_MISS where it missed
    * on one, and any other exit where it left them all.
    */
-  async #run(batch: Schedule, i: number, candidates: readonly PathCandidate[], runner: LaneRunner): Promise<number> {
+  async #run(batch: OpenBatch, i: number, candidates: readonly PathCandidate[], runner: PathRunner): Promise<number> {
     let last = LEFT
     for (const candidate of candidates) {
       if (!candidate.hasProgram) continue
@@ -90,7 +90,7 @@ export class PlaceRun {
     return last
   }
 
-  async #runPath(batch: Schedule, i: number, { plan }: PathCandidate, runner: LaneRunner): Promise<LaneGroup> {
+  async #runPath(batch: OpenBatch, i: number, { plan }: PathCandidate, runner: PathRunner): Promise<PathGroup> {
     const source = laneSource(batch)
     for (let rerun = 0; ; rerun++) {
       countRun(batch, i)

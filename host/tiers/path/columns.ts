@@ -19,7 +19,7 @@ import {
  * lanesIn        vec4<u32>[input columns (+ hints)][laneCount]
  * lanesOut       vec4<u32>[result columns][laneCount]      all output columns where a lane missed
  */
-export interface LaneGroup {
+export interface PathGroup {
   readonly plan: PathPlan
   readonly laneCount: number
   readonly transactions: Int32Array
@@ -49,7 +49,7 @@ export const storePlaces = ({ storeColumns }: PathPlan, laneCount: number): Uint
   Uint32Array.from(storeColumns, (column) => column * laneCount * COLUMN_LIMBS)
 
 /** Per-transaction values that lane inputs are made of. */
-export interface LaneSource {
+export interface PathSource {
   readonly batch: TransactionBatch
   /** Gas limit less intrinsic gas. */
   readonly executionGas: Float64Array
@@ -63,7 +63,7 @@ export const gatherLanes = (
   plan: PathPlan,
   transactions: Int32Array,
   laneCount: number,
-  source: LaneSource,
+  source: PathSource,
   lanesIn: Uint32Array,
 ): void => {
   for (let input = 0; input < plan.inputKinds.length; input++) {
@@ -91,7 +91,7 @@ export const gatherLanes = (
 const gatherGas = (
   transactions: Int32Array,
   laneCount: number,
-  source: LaneSource,
+  source: PathSource,
   lanesIn: Uint32Array,
   at: number,
 ): void => {

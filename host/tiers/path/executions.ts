@@ -2,7 +2,7 @@ import { ACCOUNT_FLAG_EXISTS } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { EXIT_NONE, MISSING } from '../../../transpiler/path_kernel.ts'
 import type { Executions, Place, TouchVisitor } from '../../batch/executions.ts'
-import { type Schedule, STATUS_FAILURE, STATUS_NONE, STATUS_SUCCESS } from '../../batch/open_batch.ts'
+import { type OpenBatch, STATUS_FAILURE, STATUS_NONE, STATUS_SUCCESS } from '../../batch/open_batch.ts'
 import type { ExitReasons } from '../../batch/reason.ts'
 import type { Versions } from '../../batch/versions.ts'
 import type { BloomSet } from '../../chain/bloom.ts'
@@ -22,11 +22,11 @@ import { credit } from '../../state/tables/balances.ts'
 import type { CodeTable } from '../../state/tables/code_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { SlotTable } from '../../state/tables/slot_table.ts'
-import type { LaneGroup } from './columns.ts'
+import type { PathGroup } from './columns.ts'
 import { canPayAlone, InnerTransfers } from './inner_transfers.ts'
 import { laneReadHolds, laneReadsHold, laneSlot, laneStored, laneWord, storeLane } from './lanes.ts'
 import { COLUMN_LIMBS, type PathPlan, USE_BALANCE, USE_CODE } from './plan.ts'
-import { LaneDecoder } from './receipts.ts'
+import { PathDecoder } from './receipts.ts'
 
 /** Codes of the reasons why a lane's execution does not stand. */
 export interface PathReasons {
@@ -49,17 +49,17 @@ export const pathReasons = (reasons: ExitReasons): PathReasons => ({
 
 /** The executions of one dispatch of one path, on the tables that the batch runs on. */
 export class PathExecutions implements Executions {
-  readonly group: LaneGroup
-  readonly #batch: Schedule
+  readonly group: PathGroup
+  readonly #batch: OpenBatch
   readonly #accounts: AccountTable
   readonly #slots: SlotTable
   readonly #codes: CodeTable
   readonly #reasons: PathReasons
-  #decoder: LaneDecoder | undefined
+  #decoder: PathDecoder | undefined
   #bloomIndices: Uint32Array | undefined
   readonly hashed?: Promise<void>
 
-  constructor(batch: Schedule, group: LaneGroup, { accounts, slots, codes }: ResidentState, reasons: PathReasons) {
+  constructor(batch: OpenBatch, group: PathGroup, { accounts, slots, codes }: ResidentState, reasons: PathReasons) {
     this.#batch = batch
     this.group = group
     this.#accounts = accounts
@@ -190,11 +190,11 @@ export class PathExecutions implements Executions {
     this.#reader().addBloom(blooms, lane, this.#batch.batch.to, i, this.#bloomIndices)
   }
 
-  #reader(): LaneDecoder {
+  #reader(): PathDecoder {
     if (this.#decoder === undefined) {
       const { plan, laneCount, lanesIn, lanesOut } = this.group
       const tables = { accountRows: this.#accounts.rows, constants: this.#codes.constants }
-      this.#decoder = new LaneDecoder({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables })
+      this.#decoder = new PathDecoder({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables })
     }
     return this.#decoder
   }
@@ -253,7 +253,7 @@ const callsEmptyPrecompile = ({ precompiles }: PathPlan, accounts: AccountTable)
 }
 
 /** Makes lane `lane` of `executions[number]` the present execution of transaction i. Whether it ended on its path. */
-export const adoptLane = (batch: Schedule, number: number, { group }: PathExecutions, lane: number): boolean => {
+export const adoptLane = (batch: OpenBatch, number: number, { group }: PathExecutions, lane: number): boolean => {
   const i = group.transactions[lane]!
   const head = lane * COLUMN_LIMBS
   batch.executionOf[i] = number
@@ -272,7 +272,7 @@ export const adoptLane = (batch: Schedule, number: number, { group }: PathExecut
  * The dispatch of a path in which transaction i stands, whether it ended there or left; undefined where another tier
  * has it.
  */
-export const pathGroup = ({ executions, executionOf }: Schedule, i: number): LaneGroup | undefined => {
+export const pathGroup = ({ executions, executionOf }: OpenBatch, i: number): PathGroup | undefined => {
   const found = executions[executionOf[i]!]
   return found instanceof PathExecutions ? found.group : undefined
 }

@@ -3,12 +3,12 @@ import { countRun } from '../../batch/open_batch.ts'
 import { PATIENCE } from '../../batch/patience.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason } from '../../batch/reason.ts'
-import type { LaneGroup } from './columns.ts'
+import type { PathGroup } from './columns.ts'
 import { WaveCost } from './cost.ts'
 import { adoptLane, PathExecutions } from './executions.ts'
 import { callsItsCode, isReady, openPrograms, type PathParts } from './forms.ts'
-import type { LaneJob, StartedJobs } from './job.ts'
-import type { LaneRunner } from './kernels/runner.ts'
+import type { PathJob, StartedJobs } from './job.ts'
+import type { PathRunner } from './kernels/runner.ts'
 import { type PathCandidate, type PathKeyState, PathLibrary } from './library.ts'
 import { adopt, groupsByPlan, guardText, laneSource, noteExits, noteLanes, transactionsByKey } from './lots.ts'
 import { loadMissed } from './misses.ts'
@@ -32,7 +32,7 @@ export class FirstRound {
   /**
    * For the start of a batch: puts the most used paths of every key first, and compiles what has earned its own kernel.
    */
-  begin(runner: LaneRunner): void {
+  begin(runner: PathRunner): void {
     runner.onPrograms = (values, elapsedMs) => this.#library.notePrograms(values, elapsedMs)
     const background = this.#policy.compile === 'background' && this.#policy.ownKernels
     for (const key of this.#library.keys) {
@@ -48,7 +48,7 @@ export class FirstRound {
    * Gives the device the transactions of this tier in [first, end), as far as there are paths for them, and comes back
    * at once. `scale` is the number of such ranges in the batch, for the question whether a new path pays.
    */
-  async start(batch: PathBatch, runner: LaneRunner, first: number, end: number, scale: number): Promise<Wave> {
+  async start(batch: PathBatch, runner: PathRunner, first: number, end: number, scale: number): Promise<Wave> {
     const wave: Wave = { pending: [], leftovers: new Map(), scale, started: undefined }
     const byKey = transactionsByKey(batch, this.#library.keys.length, first, end)
     await this.#preparePrograms(byKey, runner)
@@ -60,7 +60,7 @@ export class FirstRound {
   }
 
   /** Executes all transactions of a started range on committed values; those that no path takes are given back. */
-  async finish(batch: PathBatch, runner: LaneRunner, wave: Wave): Promise<void> {
+  async finish(batch: PathBatch, runner: PathRunner, wave: Wave): Promise<void> {
     const { leftovers } = wave
     let { pending } = wave
     let started = wave.started
@@ -85,15 +85,15 @@ export class FirstRound {
     }
   }
 
-  #submit(pending: readonly Pending[], batch: PathBatch, runner: LaneRunner): Promise<StartedJobs> {
+  #submit(pending: readonly Pending[], batch: PathBatch, runner: PathRunner): Promise<StartedJobs> {
     const jobs = pending.flatMap(({ candidates, transactions }) =>
-      candidates.map(({ plan, kernels }): LaneJob => ({ plan, kernels, transactions })),
+      candidates.map(({ plan, kernels }): PathJob => ({ plan, kernels, transactions })),
     )
     return runner.start(jobs, laneSource(batch), batch.env)
   }
 
   /** Gives the lanes of a wave back where it costs more than it saves. */
-  #dropSmall(pending: Pending[], batch: PathBatch, runner: LaneRunner): void {
+  #dropSmall(pending: Pending[], batch: PathBatch, runner: PathRunner): void {
     if (this.#policy.waves === 'always' || pending.length === 0) return
     const cost = new WaveCost(runner.costs)
     for (const { candidates, transactions } of pending) {
@@ -106,7 +106,7 @@ export class FirstRound {
   }
 
   /** Makes the program kernel ready, or on its way, where a path of these keys wants it. */
-  async #preparePrograms(byKey: ReadonlyMap<number, Int32Array>, runner: LaneRunner): Promise<void> {
+  async #preparePrograms(byKey: ReadonlyMap<number, Int32Array>, runner: PathRunner): Promise<void> {
     if (runner.programs !== 'closed') return
     for (const keyId of byKey.keys()) {
       const wants = this.#library.keys[keyId]!.candidates.some((one) => one.hasProgram && one.kernels === undefined)
@@ -119,7 +119,7 @@ export class FirstRound {
     key: PathKeyState,
     first: number,
     transactions: Int32Array,
-    runner: LaneRunner,
+    runner: PathRunner,
     pending: Pending[],
     leftovers: Map<PathKeyState, Leftover>,
     reason: ExitReason,
@@ -143,10 +143,10 @@ export class FirstRound {
 
   /** Takes the lanes of a group that ended; sends the others on. */
   async #settle(
-    group: LaneGroup,
+    group: PathGroup,
     from: Pending,
     batch: PathBatch,
-    runner: LaneRunner,
+    runner: PathRunner,
     pending: Pending[],
     leftovers: Map<PathKeyState, Leftover>,
   ): Promise<void> {
@@ -187,9 +187,9 @@ export class FirstRound {
    */
   async #settleFew(
     from: Pending,
-    byPlan: ReadonlyMap<PathPlan, readonly LaneGroup[]>,
+    byPlan: ReadonlyMap<PathPlan, readonly PathGroup[]>,
     batch: PathBatch,
-    runner: LaneRunner,
+    runner: PathRunner,
     pending: Pending[],
     leftovers: Map<PathKeyState, Leftover>,
   ): Promise<void> {
@@ -250,7 +250,7 @@ export class FirstRound {
     leftover: Leftover,
     scale: number,
     batch: PathBatch,
-    runner: LaneRunner,
+    runner: PathRunner,
     pending: Pending[],
   ): Promise<void> {
     const transactions = mergeSorted(leftover.parts.map((part) => part.transactions))
@@ -277,7 +277,7 @@ export class FirstRound {
     transactions: Int32Array,
     scale: number,
     batch: PathBatch,
-    runner: LaneRunner,
+    runner: PathRunner,
   ): Promise<PathCandidate | undefined> {
     const { compile, recordFrom, ownKernels, programs } = this.#policy
     const expected = scale * transactions.length
@@ -315,7 +315,7 @@ export class FirstRound {
     return this.#parts.reasons.code(reason)
   }
 
-  #whyNot(key: PathKeyState, reason: ExitReason, runner: LaneRunner): ExitReason {
+  #whyNot(key: PathKeyState, reason: ExitReason, runner: PathRunner): ExitReason {
     if (reason !== 'no path') return reason
     const compiles = key.candidates.some(
       ({ started, kernels, failure, hasProgram }) =>

@@ -3,7 +3,7 @@ import { MISSING } from '../../../transpiler/path_kernel.ts'
 import type { Versions } from '../../batch/versions.ts'
 import { wordCopy } from '../../primitives/word.ts'
 import type { SlotTable } from '../../state/tables/slot_table.ts'
-import type { LaneGroup } from './columns.ts'
+import type { PathGroup } from './columns.ts'
 import { laneSlot } from './lanes.ts'
 import { HINT_LIMBS } from './plan.ts'
 
@@ -34,7 +34,7 @@ export class Hints {
   }
 
   /** Adds what the slots that a lane looked up hold before transaction i, which need not be the lane's own. */
-  add(i: number, group: LaneGroup, lane: number, versions: Versions): void {
+  add(i: number, group: PathGroup, lane: number, versions: Versions): void {
     const { count } = group.plan.slots
     const end = this.#limbs + count * HINT_LIMBS
     if (end > this.words.length) {

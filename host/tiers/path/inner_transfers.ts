@@ -3,7 +3,7 @@ import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { wordAdd, wordCompare, wordCopy, wordIsZero, wordSub } from '../../primitives/word.ts'
 import { type AccountTable, ROW_BALANCE, ROW_FLAGS, ROW_LIMBS } from '../../state/tables/account_table.ts'
 import { credit } from '../../state/tables/balances.ts'
-import type { LaneGroup } from './columns.ts'
+import type { PathGroup } from './columns.ts'
 import { laneParty, laneWord } from './lanes.ts'
 
 const amount = new Uint32Array(LIMBS_PER_WORD)
@@ -29,7 +29,7 @@ export class InnerTransfers {
    * they were, where a payer lacks its amount. The sender is only ever paid here: what it spends was checked before,
    * and is debited after.
    */
-  apply(group: LaneGroup, lane: number, entry: number, value: Uint32Array, at: number): boolean {
+  apply(group: PathGroup, lane: number, entry: number, value: Uint32Array, at: number): boolean {
     const accounts = this.#accounts
     const { transferFrom, transferTo, transferColumns, succeeds } = group.plan
     accounts.write(entry)
@@ -61,7 +61,7 @@ export class InnerTransfers {
   }
 
   /** Takes the first `count` transfers back, last one first. */
-  #undo(group: LaneGroup, lane: number, count: number, entry: number): void {
+  #undo(group: PathGroup, lane: number, count: number, entry: number): void {
     const { rows } = this.#accounts
     const { transferFrom, transferTo, transferColumns } = group.plan
     for (let k = count - 1; k >= 0; k--) {
@@ -80,7 +80,7 @@ export class InnerTransfers {
  * Nothing is written.
  */
 export const canPayAlone = (
-  group: LaneGroup,
+  group: PathGroup,
   lane: number,
   to: number,
   rows: Uint32Array,
@@ -104,7 +104,7 @@ export const canPayAlone = (
  * Adds to `held` what the transfers before transfer `k` move from and to `payer`, all of them having been covered.
  * False where a sum on the way passes a word.
  */
-const addTransfersBefore = (group: LaneGroup, lane: number, k: number, payer: number, to: number): boolean => {
+const addTransfersBefore = (group: PathGroup, lane: number, k: number, payer: number, to: number): boolean => {
   const { transferFrom, transferTo, transferColumns } = group.plan
   for (let j = 0; j < k; j++) {
     const pays = laneParty(group, lane, transferFrom[j]!, to) === payer

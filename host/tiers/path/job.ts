@@ -1,9 +1,9 @@
 import type { Kernel } from '../../device/kernel.ts'
-import type { LaneGroup } from './columns.ts'
+import type { PathGroup } from './columns.ts'
 import type { PathPlan } from './plan.ts'
 
 /** Lanes of one path to run. With `hints`, lane l's hints are at `words[at[l] ..]` (Hints). */
-export interface LaneJob {
+export interface PathJob {
   readonly plan: PathPlan
   /**
    * One for each part of the path, in order; those of the hinted parts where there are hints. Absent: its program runs.
@@ -17,5 +17,5 @@ export interface LaneJob {
 /** Jobs that the device has. */
 export interface StartedJobs {
   /** Awaits them; rejects with a fault of the device. To be called once. */
-  finish(): Promise<LaneGroup[]>
+  finish(): Promise<PathGroup[]>
 }

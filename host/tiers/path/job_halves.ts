@@ -1,11 +1,11 @@
 import { WORKGROUP_SIZE } from '../../../transpiler/layout/environment.ts'
 import type { BlockEnvironment } from '../../chain/environment.ts'
 import { OutOfMemoryError } from '../../device/fault.ts'
-import type { LaneGroup, LaneSource } from './columns.ts'
-import type { LaneJob, StartedJobs } from './job.ts'
+import type { PathGroup, PathSource } from './columns.ts'
+import type { PathJob, StartedJobs } from './job.ts'
 
 /** What a job needs to be cut. */
-export type CutJob = Pick<LaneJob, 'transactions' | 'hints'>
+export type CutJob = Pick<PathJob, 'transactions' | 'hints'>
 
 /** Lanes [first, end) of a job. */
 export const subJob = <Job extends CutJob>(job: Job, first: number, end: number): Job => {
@@ -40,7 +40,7 @@ export const jobHalves = <Job extends CutJob>(jobs: readonly Job[]): readonly [J
   return [first, second]
 }
 
-type Start = (jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment) => Promise<StartedJobs>
+type Start = (jobs: readonly PathJob[], source: PathSource, env: BlockEnvironment) => Promise<StartedJobs>
 
 /**
  * Starts waves. One for which the device has no memory runs in halves, one after the other, and so do later ones of its
@@ -59,13 +59,13 @@ export class WaveHalves {
     this.#makeRoom = makeRoom
   }
 
-  start(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
+  start(jobs: readonly PathJob[], source: PathSource, env: BlockEnvironment): Promise<StartedJobs> {
     return this.#begin({ jobs, source, env })
   }
 
   async #begin(wave: StartedWave): Promise<StartedJobs> {
     if (laneCountOf(wave.jobs) > this.#mostLanes) return { finish: () => this.#runHalves(wave) }
-    const again = (thrown: unknown): Promise<LaneGroup[]> => this.#again(wave, thrown)
+    const again = (thrown: unknown): Promise<PathGroup[]> => this.#again(wave, thrown)
     try {
       const started = await this.#start(wave.jobs, wave.source, wave.env)
       return { finish: () => started.finish().catch(again) }
@@ -74,7 +74,7 @@ export class WaveHalves {
     }
   }
 
-  async #again(wave: StartedWave, thrown: unknown): Promise<LaneGroup[]> {
+  async #again(wave: StartedWave, thrown: unknown): Promise<PathGroup[]> {
     if (!(thrown instanceof OutOfMemoryError) || wave.hasRoom) throw thrown
     this.#makeRoom()
     const laneCount = laneCountOf(wave.jobs)
@@ -84,9 +84,9 @@ export class WaveHalves {
     return this.#runHalves(wave)
   }
 
-  async #runHalves({ jobs, source, env }: StartedWave): Promise<LaneGroup[]> {
+  async #runHalves({ jobs, source, env }: StartedWave): Promise<PathGroup[]> {
     this.halved++
-    const groups: LaneGroup[] = []
+    const groups: PathGroup[] = []
     for (const half of jobHalves(jobs)) {
       const started = await this.#begin({ jobs: half, source, env })
       groups.push(...(await started.finish()))
@@ -96,8 +96,8 @@ export class WaveHalves {
 }
 
 interface StartedWave {
-  readonly jobs: readonly LaneJob[]
-  readonly source: LaneSource
+  readonly jobs: readonly PathJob[]
+  readonly source: PathSource
   readonly env: BlockEnvironment
   /** Whether room was made for just this wave. */
   readonly hasRoom?: true

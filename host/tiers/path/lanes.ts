@@ -2,15 +2,15 @@ import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { HINT_COLUMNS } from '../../../transpiler/path_kernel.ts'
 import { wordAdd, wordCopy, wordEquals, wordIsZero, wordSub } from '../../primitives/word.ts'
 import type { SlotTable } from '../../state/tables/slot_table.ts'
-import type { LaneGroup } from './columns.ts'
+import type { PathGroup } from './columns.ts'
 import { COLUMN_LIMBS, CONDITION_NO_OVERFLOW, CONDITION_NO_UNDERFLOW, CONDITION_SAME_ZERONESS } from './plan.ts'
 
 /** Slot id of slot look-up `k` of a lane. */
-export const laneSlot = (group: LaneGroup, lane: number, k: number): number =>
+export const laneSlot = (group: PathGroup, lane: number, k: number): number =>
   group.lanesOut[group.slotAt[k]! + lane * COLUMN_LIMBS]!
 
 /** Account id of account look-up `k` of a lane; -1 is the entry account. */
-export const laneParty = ({ plan, lanesOut, laneCount }: LaneGroup, lane: number, k: number, entry: number): number => {
+export const laneParty = ({ plan, lanesOut, laneCount }: PathGroup, lane: number, k: number, entry: number): number => {
   if (k < 0) return entry
   const { columns, components } = plan.accounts
   return lanesOut[(columns[k]! * laneCount + lane) * COLUMN_LIMBS + components[k]!]!
@@ -26,7 +26,7 @@ const moved = new Uint32Array(LIMBS_PER_WORD)
  * (transpiler/path_kernel.ts).
  */
 export const laneReadHolds = (
-  group: LaneGroup,
+  group: PathGroup,
   lane: number,
   k: number,
   slot: number,
@@ -41,7 +41,7 @@ export const laneReadHolds = (
 }
 
 /** Whether every slot look-up of a lane holds for the running values of the table. */
-export const laneReadsHold = (group: LaneGroup, lane: number, slots: SlotTable): boolean => {
+export const laneReadsHold = (group: PathGroup, lane: number, slots: SlotTable): boolean => {
   const { lanesOut, slotAt, hinted } = group
   const { entryOf } = slots
   const offset = lane * COLUMN_LIMBS
@@ -54,11 +54,11 @@ export const laneReadsHold = (group: LaneGroup, lane: number, slots: SlotTable):
 }
 
 /** dst = the word of a lane at `column` of lanesOut. */
-export const laneWord = (group: LaneGroup, lane: number, column: number, dst: Uint32Array): void =>
+export const laneWord = (group: PathGroup, lane: number, column: number, dst: Uint32Array): void =>
   copyColumns(dst, 0, group.lanesOut, (column * group.laneCount + lane) * COLUMN_LIMBS, group.laneCount)
 
 /** Enters the stores of a lane as running values of the table. */
-export const storeLane = (group: LaneGroup, lane: number, slots: SlotTable): void => {
+export const storeLane = (group: PathGroup, lane: number, slots: SlotTable): void => {
   const { lanesOut, slotAt, storeAt, laneCount } = group
   const { storeSlots, storeSigns } = group.plan
   const { entryOf, values } = slots
@@ -75,7 +75,7 @@ export const storeLane = (group: LaneGroup, lane: number, slots: SlotTable): voi
 
 /** dst = what store `store` of a lane leaves in its slot, whose current value is at `words[at]`. */
 export const laneStored = (
-  group: LaneGroup,
+  group: PathGroup,
   lane: number,
   store: number,
   words: Uint32Array,
@@ -127,7 +127,7 @@ const moveByColumns = (
 }
 
 /** What the look-up read: its hint where the hint names the slot, else the slot's base value. Goes to `read`. */
-const readWord = (group: LaneGroup, lane: number, k: number, slot: number, slots: SlotTable): void => {
+const readWord = (group: PathGroup, lane: number, k: number, slot: number, slots: SlotTable): void => {
   if (group.hinted) {
     const { laneCount, lanesIn } = group
     const low = ((group.plan.kernel.hintColumn + HINT_COLUMNS * k) * laneCount + lane) * COLUMN_LIMBS
@@ -142,7 +142,7 @@ const readWord = (group: LaneGroup, lane: number, k: number, slot: number, slots
 }
 
 /** The conditions of a delta for the current value at `words[at]`, where the lane read `read`. */
-const deltaHolds = (group: LaneGroup, lane: number, store: number, words: Uint32Array, at: number): boolean => {
+const deltaHolds = (group: PathGroup, lane: number, store: number, words: Uint32Array, at: number): boolean => {
   const { plan, lanesOut, laneCount } = group
   const conditions = plan.storeConditions[store]!
   const grows = plan.storeSigns[store]! > 0

@@ -1,18 +1,18 @@
 import { EXIT_MISS } from '../../../transpiler/index.ts'
-import { countRun, type Schedule } from '../../batch/open_batch.ts'
+import { countRun, type OpenBatch } from '../../batch/open_batch.ts'
 import type { ExitReason } from '../../batch/reason.ts'
-import type { LaneGroup, LaneSource } from './columns.ts'
+import type { PathGroup, PathSource } from './columns.ts'
 import { adoptLane, type PathExecutions } from './executions.ts'
 import type { PathCandidate } from './library.ts'
 import type { PathBatch } from './path_batch.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 
 /** Per-transaction values of a batch that lane inputs are made of. */
-export const laneSource = (schedule: Schedule): LaneSource => ({
-  batch: schedule.batch,
-  executionGas: schedule.executionGas,
-  toIds: schedule.toIds,
-  gasPrice: schedule.rules.price,
+export const laneSource = (openBatch: OpenBatch): PathSource => ({
+  batch: openBatch.batch,
+  executionGas: openBatch.executionGas,
+  toIds: openBatch.toIds,
+  gasPrice: openBatch.rules.price,
 })
 
 /** The reason that a lane left its path with this exit. */
@@ -20,14 +20,14 @@ export const guardText = ({ kernel }: PathPlan, exit: number): ExitReason =>
   `guard failed: ${kernel.guards[exit - 1]?.meaning ?? exit}`
 
 /** Notes an exit of these transactions where the batch is to be explained. */
-export const noteExits = ({ explained }: Schedule, transactions: ArrayLike<number>, text: string): void => {
+export const noteExits = ({ explained }: OpenBatch, transactions: ArrayLike<number>, text: string): void => {
   if (explained === undefined) return
   for (let n = 0; n < transactions.length; n++) explained.exit(transactions[n]!, text)
 }
 
 /** Groups of a wave by the path they ran. */
-export const groupsByPlan = (groups: readonly LaneGroup[]): ReadonlyMap<PathPlan, LaneGroup[]> => {
-  const byPlan = new Map<PathPlan, LaneGroup[]>()
+export const groupsByPlan = (groups: readonly PathGroup[]): ReadonlyMap<PathPlan, PathGroup[]> => {
+  const byPlan = new Map<PathPlan, PathGroup[]>()
   for (const group of groups) {
     const list = byPlan.get(group.plan)
     if (list === undefined) byPlan.set(group.plan, [group])
@@ -37,7 +37,7 @@ export const groupsByPlan = (groups: readonly LaneGroup[]): ReadonlyMap<PathPlan
 }
 
 /** Counts lanes that ended on a path. */
-export const noteLanes = (candidate: PathCandidate, group: LaneGroup, ended: number): void => {
+export const noteLanes = (candidate: PathCandidate, group: PathGroup, ended: number): void => {
   candidate.lanes += ended
   if (group.isProgram) candidate.programLanes += ended
 }
@@ -64,13 +64,13 @@ export const transactionsByKey = (
 }
 
 /** Makes them the present executions of their transactions; returns the lanes that missed. */
-export const adopt = (schedule: Schedule, executions: PathExecutions): number[] => {
+export const adopt = (openBatch: OpenBatch, executions: PathExecutions): number[] => {
   const { group } = executions
-  const number = schedule.executions.push(executions) - 1
+  const number = openBatch.executions.push(executions) - 1
   const missed: number[] = []
   for (let lane = 0; lane < group.laneCount; lane++) {
-    countRun(schedule, group.transactions[lane]!)
-    adoptLane(schedule, number, executions, lane)
+    countRun(openBatch, group.transactions[lane]!)
+    adoptLane(openBatch, number, executions, lane)
     if (group.lanesOut[lane * COLUMN_LIMBS] === EXIT_MISS) missed.push(lane)
   }
   return missed

@@ -5,9 +5,9 @@ import type { Precompiles } from '../../precompiles/precompiles.ts'
 import { keccak256 } from '../../primitives/keccak.ts'
 import { wordFromBigInt, wordFromBytes, wordFromHex, wordToBigInt } from '../../primitives/word.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
-import type { LaneGroup } from './columns.ts'
+import type { PathGroup } from './columns.ts'
 import { COLUMN_LIMBS } from './plan.ts'
-import { LaneDecoder } from './receipts.ts'
+import { PathDecoder } from './receipts.ts'
 
 const ONE = new Uint32Array(LIMBS_PER_WORD)
 ONE[0] = 1
@@ -21,7 +21,7 @@ ONE[0] = 1
  * read.
  */
 export const loadMemos = async (
-  group: LaneGroup,
+  group: PathGroup,
   missed: readonly number[],
   k: number,
   resident: ResidentState,
@@ -31,7 +31,7 @@ export const loadMemos = async (
   const { precompile, input } = plan.memos[k]!
   const at = plan.slots.columns[k]! * laneCount * COLUMN_LIMBS + plan.slots.components[k]!
   const tables = { accountRows: resident.accounts.rows, constants: resident.codes.constants }
-  const decoder = new LaneDecoder({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables })
+  const decoder = new PathDecoder({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables })
   for (const lane of missed) {
     if (lanesOut[at + lane * COLUMN_LIMBS] !== MISSING) continue
     if (precompile === MEMO_BLOCK_HASH) {
@@ -79,7 +79,7 @@ const enterBlockHash = async (resident: ResidentState, number: Uint32Array): Pro
 }
 
 /** The key that slot look-up `k` of a lane was asked for. */
-const laneKey = ({ plan, lanesOut, laneCount }: LaneGroup, lane: number, k: number): Uint32Array => {
+const laneKey = ({ plan, lanesOut, laneCount }: PathGroup, lane: number, k: number): Uint32Array => {
   const words = new Uint32Array(LIMBS_PER_WORD)
   const low = (plan.slots.keyColumns[k]! * laneCount + lane) * COLUMN_LIMBS
   for (let limb = 0; limb < COLUMN_LIMBS; limb++) {

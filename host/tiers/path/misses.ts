@@ -2,7 +2,7 @@ import { MISSING } from '../../../transpiler/index.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
-import type { LaneGroup } from './columns.ts'
+import type { PathGroup } from './columns.ts'
 import { loadMemos } from './memos.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 
@@ -11,7 +11,7 @@ import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
  * are the entry accounts by transaction. What they looked up of memos is computed.
  */
 export const loadMissed = async (
-  group: LaneGroup,
+  group: PathGroup,
   missed: readonly number[],
   toIds: Int32Array,
   resident: ResidentState,
@@ -58,7 +58,7 @@ export const loadMissed = async (
 }
 
 /** Account id that a slot look-up belongs to: -1 is the entry account, else an account look-up of the path. */
-const ownerOf = (plan: PathPlan, owner: number, group: LaneGroup, lane: number, toIds: Int32Array): number => {
+const ownerOf = (plan: PathPlan, owner: number, group: PathGroup, lane: number, toIds: Int32Array): number => {
   if (owner < 0) return toIds[group.transactions[lane]!]!
   const lookup = plan.kernel.lookups[owner]!
   return group.lanesOut[(lookup.column * group.laneCount + lane) * COLUMN_LIMBS + lookup.component]!

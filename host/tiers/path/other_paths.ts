@@ -4,11 +4,11 @@ import { PATIENCE } from '../../batch/patience.ts'
 import type { Told } from '../../batch/retry.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
-import type { LaneGroup, LaneSource } from './columns.ts'
+import type { PathGroup, PathSource } from './columns.ts'
 import { adoptLane, PathExecutions, type PathReasons, pathGroup } from './executions.ts'
 import { Hints } from './hints.ts'
-import type { LaneJob } from './job.ts'
-import type { LaneRunner } from './kernels/runner.ts'
+import type { PathJob } from './job.ts'
+import type { PathRunner } from './kernels/runner.ts'
 import type { PathCandidate, PathLibrary } from './library.ts'
 import { loadMissed } from './misses.ts'
 import type { PathBatch } from './path_batch.ts'
@@ -18,7 +18,7 @@ import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 /** Where an execution stands whose look-ups are asked for: it need not be the transaction's own. */
 interface ProbedLane {
   readonly transaction: number
-  readonly group: LaneGroup
+  readonly group: PathGroup
   readonly lane: number
 }
 
@@ -26,8 +26,8 @@ export interface OtherPathsTools {
   readonly library: PathLibrary
   readonly resident: ResidentState
   readonly precompiles: Precompiles
-  readonly runner: LaneRunner
-  readonly source: LaneSource
+  readonly runner: PathRunner
+  readonly source: PathSource
   readonly reasons: PathReasons
   readonly told: Told
 }
@@ -40,13 +40,13 @@ export interface OtherPathsTools {
  * the log judges it as any other.
  */
 export const runOtherPaths = async (
-  schedule: PathBatch,
+  openBatch: PathBatch,
   transactions: readonly number[],
   tools: OtherPathsTools,
 ): Promise<void> => {
-  const candidates = candidatesOf(schedule, transactions, tools.library)
+  const candidates = candidatesOf(openBatch, transactions, tools.library)
   if (candidates.size === 0) return
-  const places = await probe(schedule, candidates, tools)
+  const places = await probe(openBatch, candidates, tools)
   if (places.length === 0) return
   const hinted = new Hints(tools.resident.slots)
   tools.told.at(
@@ -64,7 +64,7 @@ export const runOtherPaths = async (
     else list.push(n)
   }
   const jobs = [...byPlan].map(
-    ([plan, members]): LaneJob => ({
+    ([plan, members]): PathJob => ({
       plan,
       kernels: undefined,
       transactions: Int32Array.from(members, (n) => hinted.transactions[n]!),
@@ -73,19 +73,19 @@ export const runOtherPaths = async (
   )
   const byCandidatePlan = new Map([...candidates.keys()].map((candidate) => [candidate.plan, candidate]))
   const settled = new Set<number>()
-  const executions = new Map<LaneGroup, PathExecutions>()
-  await runWithMisses(schedule, jobs, tools, hintedSubset, (group, lane) => {
+  const executions = new Map<PathGroup, PathExecutions>()
+  await runWithMisses(openBatch, jobs, tools, hintedSubset, (group, lane) => {
     const i = group.transactions[lane]!
     if (group.lanesOut[lane * COLUMN_LIMBS] !== EXIT_NONE || settled.has(i)) return
     settled.add(i)
     let made = executions.get(group)
     if (made === undefined) {
-      made = new PathExecutions(schedule, group, tools.resident, tools.reasons)
+      made = new PathExecutions(openBatch, group, tools.resident, tools.reasons)
       executions.set(group, made)
-      schedule.executions.push(made)
+      openBatch.executions.push(made)
     }
-    adoptLane(schedule, schedule.executions.lastIndexOf(made), made, lane)
-    countRun(schedule, i)
+    adoptLane(openBatch, openBatch.executions.lastIndexOf(made), made, lane)
+    countRun(openBatch, i)
     const candidate = byCandidatePlan.get(group.plan)!
     candidate.lanes++
     if (group.isProgram) candidate.programLanes++
@@ -97,14 +97,14 @@ export const runOtherPaths = async (
  * ascending.
  */
 const candidatesOf = (
-  schedule: PathBatch,
+  openBatch: PathBatch,
   transactions: readonly number[],
   library: PathLibrary,
 ): Map<PathCandidate, number[]> => {
   const found = new Map<PathCandidate, number[]>()
   for (const i of [...transactions].sort((a, b) => a - b)) {
-    const { plan } = pathGroup(schedule, i)!
-    for (const candidate of library.keys[schedule.keyIds[i]!]!.candidates) {
+    const { plan } = pathGroup(openBatch, i)!
+    for (const candidate of library.keys[openBatch.keyIds[i]!]!.candidates) {
       if (candidate.plan === plan || !candidate.hasProgram) continue
       const list = found.get(candidate)
       if (list === undefined) found.set(candidate, [i])
@@ -116,19 +116,19 @@ const candidatesOf = (
 
 /** Where the slot look-ups of each candidate stand, by transaction in ascending order. */
 const probe = async (
-  schedule: PathBatch,
+  openBatch: PathBatch,
   candidates: ReadonlyMap<PathCandidate, readonly number[]>,
   tools: OtherPathsTools,
 ): Promise<ProbedLane[]> => {
   const jobs = [...candidates].map(
-    ([{ plan }, transactions]): LaneJob => ({ plan, kernels: undefined, transactions: Int32Array.from(transactions) }),
+    ([{ plan }, transactions]): PathJob => ({ plan, kernels: undefined, transactions: Int32Array.from(transactions) }),
   )
   const places: ProbedLane[] = []
-  const subset = (job: LaneJob, transactions: readonly number[]): LaneJob => ({
+  const subset = (job: PathJob, transactions: readonly number[]): PathJob => ({
     ...job,
     transactions: Int32Array.from(transactions),
   })
-  await runWithMisses(schedule, jobs, tools, subset, (group, lane) => {
+  await runWithMisses(openBatch, jobs, tools, subset, (group, lane) => {
     if (group.lanesOut[lane * COLUMN_LIMBS] !== EXIT_MISS)
       places.push({ transaction: group.transactions[lane]!, group, lane })
   })
@@ -137,23 +137,23 @@ const probe = async (
 
 /** Runs jobs, loads what they miss, runs those lanes again; `take` sees every lane of every run. */
 const runWithMisses = async (
-  schedule: PathBatch,
-  first: readonly LaneJob[],
+  openBatch: PathBatch,
+  first: readonly PathJob[],
   { runner, source, resident, precompiles }: OtherPathsTools,
-  subset: (job: LaneJob, transactions: readonly number[]) => LaneJob,
-  take: (group: LaneGroup, lane: number) => void,
+  subset: (job: PathJob, transactions: readonly number[]) => PathJob,
+  take: (group: PathGroup, lane: number) => void,
 ): Promise<void> => {
   let jobs = first
   for (let rerun = 0; jobs.length > 0; rerun++) {
-    const next: LaneJob[] = []
-    for (const group of await runner.run(jobs, source, schedule.env)) {
+    const next: PathJob[] = []
+    for (const group of await runner.run(jobs, source, openBatch.env)) {
       const missed: number[] = []
       for (let lane = 0; lane < group.laneCount; lane++) {
         if (group.lanesOut[lane * COLUMN_LIMBS] === EXIT_MISS) missed.push(lane)
         take(group, lane)
       }
       if (missed.length === 0 || rerun === PATIENCE.probeMisses) continue
-      await loadMissed(group, missed, schedule.toIds, resident, precompiles)
+      await loadMissed(group, missed, openBatch.toIds, resident, precompiles)
       const job = jobs.find(({ plan }) => plan === group.plan)!
       next.push(
         subset(

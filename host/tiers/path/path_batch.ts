@@ -2,7 +2,7 @@ import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { accessListName, MAX_LISTED } from '../../../transpiler/record/access_list.ts'
 import { hasPaths } from '../../../transpiler/record/record.ts'
 import type { Fork } from '../../../transpiler/spec/forks.ts'
-import { type Schedule, TIER_LAST } from '../../batch/open_batch.ts'
+import { type OpenBatch, TIER_LAST } from '../../batch/open_batch.ts'
 import type { ExitReasons } from '../../batch/reason.ts'
 import { isRoutedCall } from '../../batch/route.ts'
 import type { TransactionBatch } from '../../chain/batch.ts'
@@ -16,7 +16,7 @@ import { accessListOf } from './recording.ts'
  *
  * keyIds   i32[n]   path key of a call (PathKeys), -1 where this tier has not taken it
  */
-export interface PathBatch extends Schedule {
+export interface PathBatch extends OpenBatch {
   readonly keyIds: Int32Array
   /** `tier[i]` of the transactions that this tier has. */
   readonly number: number
@@ -26,7 +26,7 @@ export interface PathBatch extends Schedule {
 
 /** Takes every call that may have a path, and finds its key. */
 export const takeCalls = (
-  batch: Schedule,
+  batch: OpenBatch,
   number: number,
   fork: Fork,
   resident: ResidentState,

@@ -1,5 +1,5 @@
 import type { ExitReason } from '../../batch/reason.ts'
-import type { LaneJob } from './job.ts'
+import type { PathJob } from './job.ts'
 import type { PathCandidate, PathKeyState } from './library.ts'
 
 /** Lanes of one key on their way: which of its candidates they try, and how often they missed. */
@@ -54,7 +54,7 @@ export const mergeSorted = (parts: readonly Int32Array[]): Int32Array => {
 }
 
 /** The lanes of a hinted job for these of its transactions. */
-export const hintedSubset = (job: LaneJob, transactions: readonly number[]): LaneJob => {
+export const hintedSubset = (job: PathJob, transactions: readonly number[]): PathJob => {
   const { hints } = job
   if (hints === undefined) throw new Error('a hinted job carries hints')
   const position = new Map<number, number>()

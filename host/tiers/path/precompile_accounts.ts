@@ -1,5 +1,5 @@
 import { LIMBS_PER_ADDRESS } from '../../../transpiler/layout/word.ts'
-import type { Schedule } from '../../batch/open_batch.ts'
+import type { OpenBatch } from '../../batch/open_batch.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { PathExecutions } from './executions.ts'
 
@@ -10,18 +10,18 @@ import { PathExecutions } from './executions.ts'
  */
 export class PrecompileAccounts {
   readonly #resident: ResidentState
-  readonly #schedule: Schedule
+  readonly #openBatch: OpenBatch
   /** Executions of the batch whose precompiles are resident. */
   #known = 0
 
-  constructor(schedule: Schedule, resident: ResidentState) {
-    this.#schedule = schedule
+  constructor(openBatch: OpenBatch, resident: ResidentState) {
+    this.#openBatch = openBatch
     this.#resident = resident
   }
 
   /** Makes the accounts of all precompiles that executions so far have called resident. */
   load(): void | Promise<void> {
-    const { executions } = this.#schedule
+    const { executions } = this.#openBatch
     const addresses: number[] = []
     for (; this.#known < executions.length; this.#known++) {
       const known = executions[this.#known]

@@ -63,7 +63,7 @@ interface BloomParts {
 }
 
 /** Decodes the lanes of one dispatch. @internal */
-export class LaneDecoder {
+export class PathDecoder {
   readonly #group: DecodedLanes
   readonly #gasColumn: number
   readonly #scratch = new Uint32Array(LIMBS_PER_WORD)

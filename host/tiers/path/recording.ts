@@ -2,7 +2,7 @@ import type { RecordedTransaction, RecordState } from '../../../transpiler/index
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { ListedAccount } from '../../../transpiler/record/transaction.ts'
 import type { Fork } from '../../../transpiler/spec/forks.ts'
-import type { Schedule } from '../../batch/open_batch.ts'
+import type { OpenBatch } from '../../batch/open_batch.ts'
 import { type TransactionBatch, transactionData } from '../../chain/batch.ts'
 import { environmentValues } from '../../chain/environment.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
@@ -13,10 +13,10 @@ import type { ResidentState } from '../../state/tables/resident_tables.ts'
 /** Transaction i of a batch in the words of the recorder. */
 export const recordedTransaction = (
   { fork, chainId }: { readonly fork: Fork; readonly chainId: bigint },
-  schedule: Schedule,
+  openBatch: OpenBatch,
   i: number,
 ): RecordedTransaction => {
-  const { batch, rules, env } = schedule
+  const { batch, rules, env } = openBatch
   const address = new Uint32Array(LIMBS_PER_WORD)
   const addressAt = (addresses: Uint32Array): bigint => {
     address.set(addresses.subarray(LIMBS_PER_ADDRESS * i, LIMBS_PER_ADDRESS * (i + 1)))
@@ -30,7 +30,7 @@ export const recordedTransaction = (
     value: wordToBigInt(batch.value, LIMBS_PER_WORD * i),
     gasPrice: wordToBigInt(rules.price, LIMBS_PER_WORD * i),
     data: transactionData(batch, i).slice(),
-    gas: schedule.executionGas[i]!,
+    gas: openBatch.executionGas[i]!,
     ...listed(accessListOf(batch, i)),
   }
 }

@@ -10,8 +10,8 @@ import { WaveCost } from './cost.ts'
 import { PathExecutions, type PathReasons, pathGroup } from './executions.ts'
 import type { PathParts } from './forms.ts'
 import { Hints } from './hints.ts'
-import type { LaneJob } from './job.ts'
-import type { LaneRunner } from './kernels/runner.ts'
+import type { PathJob } from './job.ts'
+import type { PathRunner } from './kernels/runner.ts'
 import type { PathLibrary } from './library.ts'
 import { adopt, guardText, laneSource, noteExits } from './lots.ts'
 import { loadMissed } from './misses.ts'
@@ -26,7 +26,7 @@ import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
  */
 export class PathRetry implements Retry {
   readonly #batch: PathBatch
-  readonly #runner: LaneRunner
+  readonly #runner: PathRunner
   readonly #hints: Hints
   readonly #cost: WaveCost
   readonly #policy: Policy
@@ -35,7 +35,7 @@ export class PathRetry implements Retry {
   readonly #precompiles: Precompiles
   readonly #reasons: PathReasons
 
-  constructor(batch: PathBatch, runner: LaneRunner, parts: PathParts) {
+  constructor(batch: PathBatch, runner: PathRunner, parts: PathParts) {
     this.#batch = batch
     this.#runner = runner
     this.#hints = new Hints(parts.resident.slots)
@@ -72,39 +72,39 @@ export class PathRetry implements Retry {
    * its lane, and the sweep gives it to the CPU tier. False where none is worth its kernels.
    */
   async run(told: Told): Promise<boolean> {
-    const schedule = this.#batch
+    const openBatch = this.#batch
     const runner = this.#runner
     const left: number[] = []
-    const source = laneSource(schedule)
+    const source = laneSource(openBatch)
     const { conflict } = this.#reasons
     let jobs = await this.#hintedJobs()
     if (jobs.length === 0) return false
-    for (const { transactions } of jobs) noteExits(schedule, transactions, 'conflict')
+    for (const { transactions } of jobs) noteExits(openBatch, transactions, 'conflict')
     for (let rerun = 0; jobs.length > 0; rerun++) {
-      const groups = await runner.run(jobs, source, schedule.env)
-      const next: LaneJob[] = []
+      const groups = await runner.run(jobs, source, openBatch.env)
+      const next: PathJob[] = []
       for (const group of groups) {
         const job = jobs.find((one) => one.plan === group.plan)!
-        const missed = adopt(schedule, new PathExecutions(schedule, group, this.#resident, this.#reasons))
+        const missed = adopt(openBatch, new PathExecutions(openBatch, group, this.#resident, this.#reasons))
         for (let lane = 0; lane < group.laneCount; lane++) {
           const exit = group.lanesOut[lane * COLUMN_LIMBS]!
           if (exit === EXIT_NONE) continue
           const i = group.transactions[lane]!
-          schedule.reasons[i] = conflict
+          openBatch.reasons[i] = conflict
           if (exit === EXIT_MISS) continue
-          schedule.explained?.exit(i, guardText(group.plan, exit))
+          openBatch.explained?.exit(i, guardText(group.plan, exit))
           left.push(i)
         }
         if (missed.length === 0 || rerun === PATIENCE.misses) continue
-        await loadMissed(group, missed, schedule.toIds, this.#resident, this.#precompiles)
+        await loadMissed(group, missed, openBatch.toIds, this.#resident, this.#precompiles)
         const transactions = missed.map((lane) => group.transactions[lane]!)
-        noteExits(schedule, transactions, 'miss')
+        noteExits(openBatch, transactions, 'miss')
         next.push(hintedSubset(job, transactions))
       }
       jobs = next
     }
-    if (runner.runsPrograms && this.#isWorthOthers(schedule, left, runner)) {
-      await runOtherPaths(schedule, left, {
+    if (runner.runsPrograms && this.#isWorthOthers(openBatch, left, runner)) {
+      await runOtherPaths(openBatch, left, {
         library: this.#library,
         resident: this.#resident,
         precompiles: this.#precompiles,
@@ -117,11 +117,11 @@ export class PathRetry implements Retry {
     return true
   }
 
-  #isWorthOthers(schedule: PathBatch, left: readonly number[], runner: LaneRunner): boolean {
+  #isWorthOthers(openBatch: PathBatch, left: readonly number[], runner: PathRunner): boolean {
     if (this.#policy.waves === 'always') return left.length > 0
     const cost = new WaveCost(runner.costs)
     for (const i of left) {
-      const { plan } = pathGroup(schedule, i)!
+      const { plan } = pathGroup(openBatch, i)!
       cost.save(plan, 1)
       cost.add(plan, 1)
     }
@@ -129,7 +129,7 @@ export class PathRetry implements Retry {
   }
 
   /** Jobs for the stale transactions of every path that has, or is worth, a form that reads hints. */
-  async #hintedJobs(): Promise<LaneJob[]> {
+  async #hintedJobs(): Promise<PathJob[]> {
     const { compile, recordFrom, ownKernels } = this.#policy
     if (compile === 'never') return []
     const { transactions, at, words } = this.#hints
@@ -141,7 +141,7 @@ export class PathRetry implements Retry {
       else list.push(n)
     }
     const runner = this.#runner
-    const jobs: LaneJob[] = []
+    const jobs: PathJob[] = []
     for (const [plan, members] of byPlan) {
       let kernels = this.#library.knownHintedKernels(plan)
       if (kernels === undefined && !(runner.runsPrograms && plan.kernel.program !== undefined)) {

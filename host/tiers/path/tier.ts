@@ -1,5 +1,5 @@
 import type { Measured } from '../../batch/measured.ts'
-import { hasEnded, type Schedule, TIER_LAST } from '../../batch/open_batch.ts'
+import { hasEnded, type OpenBatch, TIER_LAST } from '../../batch/open_batch.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
 import { countersOf, type Running, type Tier, type TierCounters, type TierRun } from '../../batch/tier.ts'
@@ -10,7 +10,7 @@ import { PlaceRun } from './at_place.ts'
 import { pathReasons } from './executions.ts'
 import { FirstRound, type Wave } from './first_round.ts'
 import type { PathParts } from './forms.ts'
-import { LaneRunner } from './kernels/runner.ts'
+import { PathRunner } from './kernels/runner.ts'
 import type { PathLibrary } from './library.ts'
 import { type PathBatch, takeCalls } from './path_batch.ts'
 import { PrecompileAccounts } from './precompile_accounts.ts'
@@ -33,7 +33,7 @@ export class PathTier implements Tier {
   readonly first: FirstRound
   readonly place: PlaceRun
   readonly #sessions: DeviceSessions
-  #runner: LaneRunner | undefined
+  #runner: PathRunner | undefined
   /** The batch for which the runner was begun. */
   #begun = -1
 
@@ -46,18 +46,18 @@ export class PathTier implements Tier {
     this.place = new PlaceRun(this.parts)
   }
 
-  open(batch: Schedule, number: number): PathRun | undefined {
+  open(batch: OpenBatch, number: number): PathRun | undefined {
     if (this.#sessions.refusal !== undefined) return undefined
     const { policy, resident, library, reasons } = this.parts
     return new PathRun(takeCalls(batch, number, policy.fork, resident, library, reasons), this)
   }
 
   /** The runner on the present session, begun for the present batch. */
-  runner(): LaneRunner {
+  runner(): PathRunner {
     const session = this.#sessions.open()
     if (this.#runner?.session !== session) {
       this.parts.library.onDevice(session.device)
-      this.#runner = new LaneRunner(session, this.parts.policy)
+      this.#runner = new PathRunner(session, this.parts.policy)
       this.#begun = -1
     }
     if (this.#begun !== this.#sessions.batches) {
@@ -79,7 +79,7 @@ export class PathRun implements TierRun {
   readonly #tier: PathTier
   readonly #precompiles: PrecompileAccounts
   /** Undefined until a transaction needs it. */
-  #runner: LaneRunner | undefined
+  #runner: PathRunner | undefined
 
   constructor(batch: PathBatch, tier: PathTier) {
     this.#batch = batch
@@ -138,10 +138,10 @@ export class PathRun implements TierRun {
 class PathWave implements Running {
   readonly #batch: PathBatch
   readonly #first: FirstRound
-  readonly #runner: LaneRunner
+  readonly #runner: PathRunner
   readonly #wave: Wave
 
-  constructor(batch: PathBatch, first: FirstRound, runner: LaneRunner, wave: Wave) {
+  constructor(batch: PathBatch, first: FirstRound, runner: PathRunner, wave: Wave) {
     this.#batch = batch
     this.#first = first
     this.#runner = runner

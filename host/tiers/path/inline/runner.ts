@@ -2,15 +2,15 @@ import { ENVIRONMENT_WORDS } from '../../../../transpiler/layout/environment.ts'
 import { HINT_COLUMNS } from '../../../../transpiler/path_kernel.ts'
 import { type BlockEnvironment, environmentValues } from '../../../chain/environment.ts'
 import type { ResidentState } from '../../../state/tables/resident_tables.ts'
-import { gatherHints, gatherLanes, type LaneGroup, type LaneSource, slotPlaces, storePlaces } from '../columns.ts'
-import type { LaneJob } from '../job.ts'
+import { gatherHints, gatherLanes, type PathGroup, type PathSource, slotPlaces, storePlaces } from '../columns.ts'
+import type { PathJob } from '../job.ts'
 import { COLUMN_LIMBS, type PathPlan, WORD_COLUMNS } from '../plan.ts'
 import { type HostConstants, HostLanes, type Missing } from './machine.ts'
 
 /**
  * Runs lanes by the programs of their paths on this thread: what a wave of a few lanes costs less that way than it
  * takes to bring it to the device (docs/decisions/0013-few-lanes-run-on-the-host.md). The groups that come back are
- * those of LaneRunner.
+ * those of PathRunner.
  */
 export class HostRunner {
   /** Wall milliseconds of this batch. */
@@ -30,9 +30,9 @@ export class HostRunner {
   }
 
   /** Runs lanes on base values, or on their hints. */
-  async run(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<LaneGroup[]> {
+  async run(jobs: readonly PathJob[], source: PathSource, env: BlockEnvironment): Promise<PathGroup[]> {
     const startedMs = performance.now()
-    const groups: LaneGroup[] = []
+    const groups: PathGroup[] = []
     for (const { plan, transactions, hints } of jobs) {
       const { lanes, lanesIn } = this.#lanesOf(plan, transactions, source, env, hints)
       for (let lane = 0; lane < transactions.length; lane++) await this.#runLane(lanes, lane)
@@ -43,7 +43,7 @@ export class HostRunner {
   }
 
   /** Runs one transaction on the running values of the tables; they stand in the group as its hints. */
-  async runAtPlace(plan: PathPlan, i: number, source: LaneSource, env: BlockEnvironment): Promise<LaneGroup> {
+  async runAtPlace(plan: PathPlan, i: number, source: PathSource, env: BlockEnvironment): Promise<PathGroup> {
     const startedMs = performance.now()
     const transactions = Int32Array.of(i)
     const { lanes, lanesIn } = this.#lanesOf(plan, transactions, source, env, NO_HINTS)
@@ -56,9 +56,9 @@ export class HostRunner {
   #lanesOf(
     plan: PathPlan,
     transactions: Int32Array,
-    source: LaneSource,
+    source: PathSource,
     env: BlockEnvironment,
-    hints: LaneJob['hints'],
+    hints: PathJob['hints'],
   ): { readonly lanes: HostLanes; readonly lanesIn: Uint32Array } {
     const laneCount = transactions.length
     const hintColumns = hints === undefined ? 0 : HINT_COLUMNS * plan.slots.count
@@ -111,7 +111,7 @@ const groupOf = (
   lanesIn: Uint32Array,
   lanesOut: Uint32Array,
   hinted: boolean,
-): LaneGroup => ({
+): PathGroup => ({
   plan,
   laneCount: transactions.length,
   transactions,

@@ -19,15 +19,15 @@ import { chunkLanes } from '../../../device/lanes.ts'
 import { wordFromBigInt } from '../../../primitives/word.ts'
 import type { DeviceSession } from '../../../session/device_session.ts'
 import type { ResidentState } from '../../../state/tables/resident_tables.ts'
-import { gatherHints, gatherLanes, type LaneGroup, type LaneSource, slotPlaces, storePlaces } from '../columns.ts'
+import { gatherHints, gatherLanes, type PathGroup, type PathSource, slotPlaces, storePlaces } from '../columns.ts'
 import { jobsForDevice } from '../cost.ts'
 import { HostRunner } from '../inline/runner.ts'
-import type { LaneJob, StartedJobs } from '../job.ts'
+import type { PathJob, StartedJobs } from '../job.ts'
 import { orEnd, subJob, WaveHalves } from '../job_halves.ts'
 import { COLUMN_BYTES, COLUMN_LIMBS, type PathPlan } from '../plan.ts'
 import { ProgramRunner } from '../programs/runner.ts'
 
-type KernelJob = LaneJob & { readonly kernels: readonly Kernel[] }
+type KernelJob = PathJob & { readonly kernels: readonly Kernel[] }
 
 /** In smaller waves the fixed costs are most of what they take. */
 const LEAST_MEASURED_VALUES = 200_000
@@ -45,7 +45,7 @@ export interface RunnerTimings {
  * Runs lanes on one device: gathers and uploads their columns, dispatches every job of a wave in one submission, reads
  * the results back. Lanes beyond the device's limits make further groups, counted in `chunks`.
  */
-export class LaneRunner {
+export class PathRunner {
   readonly device: ComputeDevice
   readonly host: HostRunner
   /** Told what large waves of programs took: lanes times live values, and milliseconds. */
@@ -116,7 +116,7 @@ export class LaneRunner {
   }
 
   /** Runs the jobs. Rejects with a fault of the device; nothing of the batch has changed then. */
-  async run(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<LaneGroup[]> {
+  async run(jobs: readonly PathJob[], source: PathSource, env: BlockEnvironment): Promise<PathGroup[]> {
     return (await this.start(jobs, source, env)).finish()
   }
 
@@ -152,9 +152,9 @@ export class LaneRunner {
    * Resolves when the device has the jobs. Its faults come from `finish`, whenever they happen; so do groups of the
    * host.
    */
-  async start(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
+  async start(jobs: readonly PathJob[], source: PathSource, env: BlockEnvironment): Promise<StartedJobs> {
     if (!this.mayUseHost) return this.#waves.start(jobs, source, env)
-    const isReady = ({ kernels }: LaneJob): boolean => kernels !== undefined || this.#programState === 'ready'
+    const isReady = ({ kernels }: PathJob): boolean => kernels !== undefined || this.#programState === 'ready'
     const forDevice = jobsForDevice(jobs, this.costs).filter(isReady)
     if (forDevice.length === jobs.length) return this.#waves.start(jobs, source, env)
     const forHost = jobs.filter((job) => !forDevice.includes(job))
@@ -167,7 +167,7 @@ export class LaneRunner {
     }
   }
 
-  async #startOnDevice(jobs: readonly LaneJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
+  async #startOnDevice(jobs: readonly PathJob[], source: PathSource, env: BlockEnvironment): Promise<StartedJobs> {
     const own = jobs.filter((job): job is KernelJob => job.kernels !== undefined)
     if (own.length === jobs.length) return this.#startKernels(own, source, env)
     const programs = jobs.filter(({ kernels }) => kernels === undefined)
@@ -188,13 +188,13 @@ export class LaneRunner {
   }
 
   /** What the host does between the start and the finish of a wave is not in `elapsedMs`. */
-  #measure(jobs: readonly LaneJob[], elapsedMs: number): void {
+  #measure(jobs: readonly PathJob[], elapsedMs: number): void {
     let values = 0
     for (const { plan, transactions } of jobs) values += plan.kernel.report.liveValues * transactions.length
     if (values >= LEAST_MEASURED_VALUES) this.onPrograms?.(values, elapsedMs)
   }
 
-  async #startKernels(jobs: readonly KernelJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
+  async #startKernels(jobs: readonly KernelJob[], source: PathSource, env: BlockEnvironment): Promise<StartedJobs> {
     const startedMs = performance.now()
     const { blooms, pool } = this.session
     const bloom = await blooms.open(jobs.map(({ plan }) => plan.blooms))
@@ -257,10 +257,10 @@ export class LaneRunner {
     runs: readonly GroupRun[],
     results: readonly Uint32Array[],
     hashed: Promise<readonly Uint32Array[] | undefined>,
-  ): Promise<LaneGroup[]> {
+  ): Promise<PathGroup[]> {
     const startedMs = performance.now()
     const { blooms } = this.session
-    const groups: LaneGroup[] = []
+    const groups: PathGroup[] = []
     let firstHash = 0
     for (const [index, run] of runs.entries()) {
       const { plan, hints } = run.job
@@ -320,7 +320,7 @@ export class LaneRunner {
 
   #prepare(
     job: KernelJob,
-    source: LaneSource,
+    source: PathSource,
     env: BlockEnvironment,
     tables: readonly BoundBuffer[],
     lease: BufferLease,
@@ -388,7 +388,7 @@ export class LaneRunner {
 
 interface Submission {
   readonly jobs: readonly KernelJob[]
-  readonly source: LaneSource
+  readonly source: PathSource
   readonly env: BlockEnvironment
   readonly bloom: Kernel | undefined
   readonly lease: BufferLease

@@ -8,7 +8,7 @@ import { faultText } from '../../../device/fault.ts'
 import type { Kernel } from '../../../device/kernel.ts'
 import { mostWaveBytes } from '../../../device/limits.ts'
 import type { DeviceSession } from '../../../session/device_session.ts'
-import { type LaneGroup, type LaneSource, slotPlaces, storePlaces } from '../columns.ts'
+import { type PathGroup, type PathSource, slotPlaces, storePlaces } from '../columns.ts'
 import type { StartedJobs } from '../job.ts'
 import { COLUMN_BYTES, COLUMN_LIMBS, type PathPlan } from '../plan.ts'
 import { assembleWave, groupInputs, type ProgramJob, splitJobs, type Wave, type WaveGroup } from './wave.ts'
@@ -28,7 +28,7 @@ interface WaveRun {
 
 interface Submission {
   readonly jobs: readonly ProgramJob[]
-  readonly source: LaneSource
+  readonly source: PathSource
   readonly env: BlockEnvironment
   readonly kernel: Kernel
   readonly bloom: Kernel | undefined
@@ -38,7 +38,7 @@ interface Submission {
 
 /**
  * Runs path programs: all jobs of a wave in one dispatch of one kernel, with one upload and one read, whatever their
- * number. The groups that come back are those of LaneRunner.
+ * number. The groups that come back are those of PathRunner.
  */
 export class ProgramRunner {
   readonly timings = { upload: 0, execute: 0, readback: 0 }
@@ -87,7 +87,7 @@ export class ProgramRunner {
    * Gives the jobs to the device. Its faults come from `finish`, whenever they happen; groups come in the order of the
    * jobs, those of a job that had to be cut one after another. Every path has a program, and `compile` has resolved.
    */
-  async start(jobs: readonly ProgramJob[], source: LaneSource, env: BlockEnvironment): Promise<StartedJobs> {
+  async start(jobs: readonly ProgramJob[], source: PathSource, env: BlockEnvironment): Promise<StartedJobs> {
     const kernel = this.#kernel
     if (kernel === undefined) throw new Error('the program kernel has not compiled')
     const startedMs = performance.now()
@@ -172,7 +172,7 @@ export class ProgramRunner {
     this.#kernel = kernel
   }
 
-  #upload(jobs: readonly ProgramJob[], source: LaneSource, environment: Uint32Array, lease: BufferLease): WaveRun {
+  #upload(jobs: readonly ProgramJob[], source: PathSource, environment: Uint32Array, lease: BufferLease): WaveRun {
     const { device, resident } = this.#session
     const { slots, accounts, codes } = resident
     const wave = assembleWave(jobs, source, environment, (key) => codes.skeletonId(key))
@@ -194,10 +194,10 @@ export class ProgramRunner {
     runs: readonly WaveRun[],
     results: readonly Uint32Array[],
     hashed: Promise<readonly Uint32Array[] | undefined>,
-  ): Promise<LaneGroup[]> {
+  ): Promise<PathGroup[]> {
     const startedMs = performance.now()
     const { blooms } = this.#session
-    const groups: LaneGroup[] = []
+    const groups: PathGroup[] = []
     let firstHash = 0
     for (const [index, run] of runs.entries()) {
       const keys = await this.#keys(run, results[index]!)

@@ -2,13 +2,13 @@ import { ENVIRONMENT_WORDS, WORKGROUP_SIZE } from '../../../../transpiler/layout
 import { PROGRAM_HEADER_VECTORS, PROGRAM_SCRATCH_VECTORS } from '../../../../transpiler/layout/program.ts'
 import { LIMBS_PER_WORD } from '../../../../transpiler/layout/word.ts'
 import { HINT_COLUMNS, type PathProgram } from '../../../../transpiler/path_kernel.ts'
-import { gatherHints, gatherLanes, type LaneSource } from '../columns.ts'
-import type { LaneJob } from '../job.ts'
+import { gatherHints, gatherLanes, type PathSource } from '../columns.ts'
+import type { PathJob } from '../job.ts'
 import { subJob } from '../job_halves.ts'
 import { COLUMN_LIMBS, type PathPlan, WORD_COLUMNS } from '../plan.ts'
 
 /** Lanes of one path to run by its program. */
-export type ProgramJob = Omit<LaneJob, 'kernels'>
+export type ProgramJob = Omit<PathJob, 'kernels'>
 
 /** One job's places in the buffers of its wave, in vectors. */
 export interface WaveGroup {
@@ -134,7 +134,7 @@ const lanesThatFit = (job: ProgramJob, maxVectors: number, maxWorkgroups: number
  */
 export const assembleWave = (
   jobs: readonly ProgramJob[],
-  source: LaneSource,
+  source: PathSource,
   environment: Uint32Array,
   skeletonId: (key: string) => number,
 ): Wave => {
@@ -225,7 +225,7 @@ const writeHeader = (group: WaveGroup, at: number, code: number, lanesIn: Uint32
   lanesIn.set([scratch, program.scratch * PROGRAM_SCRATCH_VECTORS, 0, 0], (at + 2) * COLUMN_LIMBS)
 }
 
-const fillColumns = ({ job, laneCount, inputs }: WaveGroup, source: LaneSource, lanesIn: Uint32Array): void => {
+const fillColumns = ({ job, laneCount, inputs }: WaveGroup, source: PathSource, lanesIn: Uint32Array): void => {
   const columns = lanesIn.subarray(inputs * COLUMN_LIMBS, (inputs + columnsIn(job) * laneCount) * COLUMN_LIMBS)
   gatherLanes(job.plan, job.transactions, laneCount, source, columns)
   if (job.hints !== undefined) gatherHints(job.plan, job.transactions, job.hints, columns)
