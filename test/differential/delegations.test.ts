@@ -1,14 +1,26 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type ComputeDevice, MemoryState, openDevice, type TransactionObject } from '../../host/index.ts'
+import {
+  type ComputeDevice,
+  createExecutor,
+  MemoryState,
+  openDevice,
+  type TransactionObject,
+} from '../../host/index.ts'
+import { keccak256 } from '../../host/primitives/keccak.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { BatchCheck } from '../fixtures/batch_check.ts'
-import { batchAllocation, contractAddress, sender, stranger, word } from '../fixtures/batch_world.ts'
+import { BATCH_ENV, batchAllocation, contractAddress, sender, stranger, word } from '../fixtures/batch_world.ts'
 import { authorizationBy, signerOf } from '../fixtures/signed_authorization.ts'
 
 const ETHER = 10n ** 18n
 const WALLET = stranger(80)
 const OTHER_WALLET = stranger(81)
 const OWNER = signerOf('owner')
+/** Logs and returns the code hash of the account of word 0. */
+const CODE_WITNESS = assemble(`
+  PUSH 0 CALLDATALOAD EXTCODEHASH DUP1 PUSH 0 MSTORE PUSH 32 PUSH 0 LOG1
+  PUSH 32 PUSH 0 RETURN`)
+const WITNESS = stranger(82)
 
 let device: ComputeDevice
 let check: BatchCheck
@@ -89,5 +101,35 @@ describe('delegated accounts (EIP-7702)', () => {
     expect(state.storage(OWNER, 0n)).toBe(2n)
     expect(state.storage(OWNER, BigInt(sender(4)))).toBe(3n)
     expect(result.rejected).toEqual([])
+  })
+
+  test('are in logs, output and roots as they were at the place, whatever they are when receipts are read', async () => {
+    const before = designator(contractAddress('counter'))
+    const state = MemoryState.from({
+      ...batchAllocation(),
+      [WITNESS]: { nonce: 1n, code: CODE_WITNESS },
+      [OWNER]: { nonce: 1n, balance: ETHER, code: before },
+    })
+    const redelegate = (n: number, target: string, nonce: bigint): TransactionObject => {
+      const { gasPrice: _, ...call } = by(sender(n), stranger(0), 0n)
+      const authorizations = [authorizationBy('owner', target, nonce, 1n)]
+      return { ...call, type: 4, maxFeePerGas: 10n, maxPriorityFeePerGas: 0n, authorizations }
+    }
+    const witnesses = times(3, (n) => by(sender(n), WITNESS, 0n, { data: callData(OWNER) }))
+    const first = [...witnesses, redelegate(5, contractAddress('vault'), 1n)]
+    const { difference } = await check.run(state.clone(), first)
+    expect(difference).toBeUndefined()
+
+    const options = { device, compile: 'wait', recordFrom: 1, waves: 'always', laneVm: 'never', workers: 0 } as const
+    const executor = createExecutor({ fork: 'osaka', chainId: 1n, state, ...options })
+    const { receipts, tiers } = await executor.execute({ env: BATCH_ENV, transactions: first })
+    expect(tiers.pathKernel + tiers.pathProgram).toBe(3)
+    await executor.execute({ env: BATCH_ENV, transactions: [redelegate(6, contractAddress('forwarder'), 2n)] })
+    const hash = `0x${Buffer.from(keccak256(before)).toString('hex')}`
+    for (const n of [0, 1, 2]) {
+      expect(receipts.get(n)!.output, `transaction ${n}`).toBe(hash)
+      expect(receipts.get(n)!.logs[0]).toEqual({ address: WITNESS, topics: [hash], data: hash })
+    }
+    executor.close()
   })
 })

@@ -26,7 +26,7 @@ import type { PathGroup } from './columns.ts'
 import { canPayAlone, InnerTransfers } from './inner_transfers.ts'
 import { laneReadHolds, laneReadsHold, laneSlot, laneStored, laneWord, storeLane } from './lanes.ts'
 import { COLUMN_LIMBS, type PathPlan, USE_BALANCE, USE_CODE } from './plan.ts'
-import { PathDecoder } from './receipts.ts'
+import { constantsBases, PathDecoder } from './receipts.ts'
 
 /** Codes of the reasons why a lane's execution does not stand. */
 export interface PathReasons {
@@ -55,6 +55,7 @@ export class PathExecutions implements Executions {
   readonly #slots: SlotTable
   readonly #codes: CodeTable
   readonly #reasons: PathReasons
+  readonly #bases: ReadonlyMap<number, number> | undefined
   #decoder: PathDecoder | undefined
   #bloomIndices: Uint32Array | undefined
   readonly hashed?: Promise<void>
@@ -66,6 +67,7 @@ export class PathExecutions implements Executions {
     this.#slots = slots
     this.#codes = codes
     this.#reasons = reasons
+    this.#bases = constantsBases({ ...group, kernel: group.plan.kernel }, group.plan.constantAccounts, accounts.rows)
     if (group.bloomIndices !== undefined)
       this.hashed = group.bloomIndices.then((indices) => {
         this.#bloomIndices = indices
@@ -193,8 +195,9 @@ export class PathExecutions implements Executions {
   #reader(): PathDecoder {
     if (this.#decoder === undefined) {
       const { plan, laneCount, lanesIn, lanesOut } = this.group
+      const bases = this.#bases
       const tables = { accountRows: this.#accounts.rows, constants: this.#codes.constants }
-      this.#decoder = new PathDecoder({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables })
+      this.#decoder = new PathDecoder({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables, bases })
     }
     return this.#decoder
   }

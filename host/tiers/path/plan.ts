@@ -8,7 +8,7 @@ import {
   type PathKernel,
 } from '../../../transpiler/path_kernel.ts'
 import type { BloomItem } from '../../session/device_blooms.ts'
-import { bloomItems } from './receipts.ts'
+import { bloomItems, constantAccounts } from './receipts.ts'
 
 /** Bytes of one lane column. */
 export const COLUMN_BYTES = 16
@@ -70,6 +70,8 @@ export interface PathPlan {
   readonly resultColumns: number
   /** Topics whose bloom indices the device computes, as Receipts wants them. */
   readonly blooms: readonly BloomItem[]
+  /** Accounts whose constants are in logs or output: look-ups among all, -1 for the entry account. */
+  readonly constantAccounts: readonly number[]
 }
 
 export interface LookupColumns {
@@ -140,6 +142,7 @@ export const planPath = (kernel: PathKernel): PathPlan => {
     precompiles: Uint32Array.from((kernel.precompiles ?? []).flatMap((low) => [low, 0, 0, 0, 0])),
     resultColumns: resultColumns(kernel),
     blooms: bloomItems(kernel),
+    constantAccounts: constantAccounts(kernel),
   }
 }
 

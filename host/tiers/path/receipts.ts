@@ -1,6 +1,6 @@
 import { ACCOUNT_ROW_VECTORS } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import type { ByteString, OutputWord, PathKernel } from '../../../transpiler/path_kernel.ts'
+import { type ByteString, EXIT_NONE, type OutputWord, type PathKernel } from '../../../transpiler/path_kernel.ts'
 import { addBloomIndices, type BloomSet, bloomIndicesOfAddress, bloomIndicesOfWord } from '../../chain/bloom.ts'
 import type { Log } from '../../chain/log.ts'
 import { bytesToHex } from '../../primitives/hex.ts'
@@ -24,6 +24,8 @@ export interface DecodedLanes {
   readonly lanesIn: Uint32Array
   readonly lanesOut: Uint32Array
   readonly tables: LaneTables
+  /** Where the constants of accounts began when the lanes ran, by account id; else where they begin now. */
+  readonly bases?: ReadonlyMap<number, number> | undefined
 }
 
 /** The items whose bloom indices the device can compute for a path: each topic column once, in order of first use. */
@@ -54,6 +56,51 @@ interface KeyedPart {
   last: Uint16Array
 }
 
+const gasColumn = ({ inputs }: PathKernel): number => inputs.find((input) => input.kind === 'gas')?.column ?? -1
+
+/** Id of the entry account (-1) or of an account look-up, as the lane used it. */
+const accountId = (
+  { kernel, lanesIn, lanesOut, laneCount }: Omit<DecodedLanes, 'tables'>,
+  entryColumn: number,
+  account: number,
+  lane: number,
+): number => {
+  if (account < 0) return lanesIn[4 * (entryColumn * laneCount + lane) + 1]!
+  const lookup = kernel.lookups[account]!
+  return lanesOut[4 * (lookup.column * laneCount + lane) + lookup.component]!
+}
+
+/** The accounts whose constants are in the logs or the output of a path: look-ups, -1 for the entry account. */
+export const constantAccounts = ({ logs, output }: PathKernel): readonly number[] => {
+  const words = [...logs.flatMap(({ topics, data }) => [...topics, ...data.words]), ...output.words]
+  return [...new Set(words.flatMap((word) => (word.kind === 'instance' ? [word.account] : [])))]
+}
+
+/**
+ * Where the constants of these accounts begin, by account id, for all lanes that ended: for receipts that are read when an
+ * account has other code (EIP-7702). Undefined where there are no accounts.
+ */
+export const constantsBases = (
+  lanes: Omit<DecodedLanes, 'tables'>,
+  accounts: readonly number[],
+  accountRows: Uint32Array,
+): ReadonlyMap<number, number> | undefined => {
+  if (accounts.length === 0) return undefined
+  const { kernel, laneCount, lanesOut } = lanes
+  const entryColumn = gasColumn(kernel)
+  const bases = new Map<number, number>()
+  for (const account of accounts) {
+    let last = -1
+    for (let lane = 0; lane < laneCount; lane++) {
+      if (lanesOut[4 * lane] !== EXIT_NONE) continue
+      const id = accountId(lanes, entryColumn, account, lane)
+      if (id !== last) bases.set(id, accountRows[ROW_LIMBS * id + ROW_CONSTANTS_BASE]!)
+      last = id
+    }
+  }
+  return bases
+}
+
 /** Where the bloom bits of a path's lanes come from. `items` are in the order of `bloomItems`. */
 interface BloomParts {
   /** Bits of all constant topics. */
@@ -72,7 +119,7 @@ export class PathDecoder {
 
   constructor(group: DecodedLanes) {
     this.#group = group
-    this.#gasColumn = group.kernel.inputs.find((input) => input.kind === 'gas')?.column ?? -1
+    this.#gasColumn = gasColumn(group.kernel)
   }
 
   logs(lane: number, to: Uint32Array, i: number): Log[] {
@@ -165,20 +212,18 @@ export class PathDecoder {
 
   /** Id of the entry account (-1) or of an account look-up, as the lane used it. */
   #accountId(account: number, lane: number): number {
-    const { kernel, lanesIn, lanesOut, laneCount } = this.#group
-    if (account < 0) return lanesIn[4 * (this.#gasColumn * laneCount + lane) + 1]!
-    const lookup = kernel.lookups[account]!
-    return lanesOut[4 * (lookup.column * laneCount + lane) + lookup.component]!
+    return accountId(this.#group, this.#gasColumn, account, lane)
   }
 
   /** Puts the word into the scratch word. */
   #word(word: OutputWord, lane: number): void {
-    const { tables, lanesIn, lanesOut, laneCount } = this.#group
+    const { tables, bases, lanesIn, lanesOut, laneCount } = this.#group
     const dst = this.#scratch
     if (word.kind === 'constant') {
       wordFromBigInt(dst, 0, word.value)
     } else if (word.kind === 'instance') {
-      const base = tables.accountRows[ROW_LIMBS * this.#accountId(word.account, lane) + ROW_CONSTANTS_BASE]!
+      const id = this.#accountId(word.account, lane)
+      const base = bases?.get(id) ?? tables.accountRows[ROW_LIMBS * id + ROW_CONSTANTS_BASE]!
       wordCopy(dst, 0, tables.constants, LIMBS_PER_WORD * (base + word.index))
     } else {
       const lanes = word.kind === 'input' ? lanesIn : lanesOut
