@@ -77,8 +77,8 @@ export const constantAccounts = ({ logs, output }: PathKernel): readonly number[
 }
 
 /**
- * Where the constants of these accounts begin, by account id, for all lanes that ended: for receipts that are read when an
- * account has other code (EIP-7702). Undefined where there are no accounts.
+ * Where the constants of these accounts begin, by account id, for all lanes that ended: for receipts that are read when
+ * an account has other code (EIP-7702). Undefined where there are no accounts.
  */
 export const constantsBases = (
   lanes: Omit<DecodedLanes, 'tables'>,
