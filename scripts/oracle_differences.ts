@@ -71,6 +71,13 @@ export const ORACLE_DIFFERENCES: readonly OracleDifference[] = [
     ours: 'nothing is thrown; what the balance is then is not defined',
     test: 'test/differential/odd_code.test.ts',
   },
+  {
+    oracle:
+      'a MerkleStateManager keeps the storage of an account that a transaction destroys (before EIP-6780) and a later one of the block pays, where that storage was read or written before',
+    specification: 'the storage goes with the account',
+    ours: 'the specification in an executor; under `createGpuEvm` what the state manager makes of it: reading ahead leaves no trace in it',
+    test: 'test/differential/gpu_evm_destroyed.test.ts',
+  },
 ]
 
 export const differenceSection = (): string =>
@@ -86,11 +93,4 @@ export const differenceSection = (): string =>
         `[${test.split('/').at(-1)!.replace('.test.ts', '')}](../${test})`,
       ]),
     ),
-    {
-      oracle:
-        'a MerkleStateManager keeps the storage of an account that a transaction destroys (before EIP-6780) and a later one of the block pays, where that storage was read or written before',
-      specification: 'the storage goes with the account',
-      ours: 'the specification in an executor; under `createGpuEvm` what the state manager makes of it: reading ahead leaves no trace in it',
-      test: 'test/differential/gpu_evm_destroyed.test.ts',
-    },
   ].join('\n\n')

@@ -57,7 +57,11 @@ class BatchExecutor implements Executor {
   constructor(options: ExecutorOptions, rewire?: Rewire) {
     this.#options = options
     this.#wiring = wire(options, rewire)
-    this.#simulator = new Simulator(this.#wiring, () => this.#commits + this.#wiring.resident.generation)
+    this.#simulator = new Simulator(
+      this.#wiring,
+      () => this.#commits + this.#wiring.resident.generation,
+      (work) => this.#calls.run(undefined, work),
+    )
   }
 
   async simulate(request: SimulateRequest): Promise<Simulation> {

@@ -33,15 +33,20 @@ import type { Ground, Wiring } from './wiring.ts'
 
 const MOST_RANGES = 8
 
+/** Runs work when no other call of the executor runs: all of them share its one EVM. */
+type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>
+
 /** Executes thousands of calls or bundles against one state and commits nothing. @internal */
 export class Simulator {
   readonly #wiring: Wiring
   readonly #generation: () => number
+  readonly #inTurn: InTurn
 
   /** `generation`: another number after every commit. */
-  constructor(wiring: Wiring, generation: () => number) {
+  constructor(wiring: Wiring, generation: () => number, inTurn: InTurn) {
     this.#wiring = wiring
     this.#generation = generation
+    this.#inTurn = inTurn
   }
 
   async run(request: SimulateRequest, calls: ReadCalls, terms: CallTerms): Promise<Simulation> {
@@ -104,10 +109,11 @@ export class Simulator {
     for (const { openBatch } of segments) await this.#cpuCalls(openBatch, state, bundles, checkBalance, stop)
     timings.cpu = performance.now() - startedMs
     const made = generation()
-    const accessLists = async (openBatch: OpenBatch, index: number): Promise<readonly AccessListEntry[]> => {
-      if (generation() !== made) throw new Error('the state has moved on since these calls: simulate them again')
-      return this.#accessList(openBatch, state, bundles, checkBalance, index)
-    }
+    const accessLists = (openBatch: OpenBatch, index: number): Promise<readonly AccessListEntry[]> =>
+      this.#inTurn(() => {
+        if (generation() !== made) throw new Error('the state has moved on since these calls: simulate them again')
+        return this.#accessList(openBatch, state, bundles, checkBalance, index)
+      })
     const faults = [...before, ...pipeline.faults]
     const deviceTimes = clock?.times
     const parts = { size, bundleStart: bundles?.start, timings, compileMs, deviceTimes, faults, accessLists }
