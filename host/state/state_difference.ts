@@ -1,7 +1,7 @@
 import { addressToHex, wordToHex } from '../primitives/word.ts'
-import type { DumpedAccount } from '../state/allocation.ts'
-import type { RunningState } from '../state/running_state.ts'
-import type { StateWrites } from '../state/state.ts'
+import type { DumpedAccount } from './allocation.ts'
+import type { RunningState } from './running_state.ts'
+import type { StateWrites } from './state.ts'
 
 /**
  * The first account, in the order of addresses, that is not as expected, in words; undefined where all are. Looked at
