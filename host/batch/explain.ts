@@ -1,6 +1,6 @@
 import { type Rejection, rejectionText } from '../chain/rejection.ts'
 import type { ExecutionForm } from './executions.ts'
-import { type OpenBatch, OUTCOME_EXECUTED, OUTCOME_REJECTED } from './open_batch.ts'
+import { executionAt, type OpenBatch, OUTCOME_EXECUTED, OUTCOME_REJECTED } from './open_batch.ts'
 import type { ExitReasons } from './reason.ts'
 
 /**
@@ -34,12 +34,12 @@ export const explainBatch = (openBatch: OpenBatch, reasons: ExitReasons): readon
   Array.from({ length: openBatch.batch.count }, (_, index) => explain(openBatch, reasons, index))
 
 const explain = (openBatch: OpenBatch, reasons: ExitReasons, index: number): TransactionExplanation => {
-  const { outcome, executions, executionOf, runs, rejections, explained } = openBatch
+  const { outcome, runs, rejections, explained } = openBatch
   const common = { index, rounds: runs[index]!, exits: explained?.exits(index) ?? [] }
   if (outcome[index] === OUTCOME_REJECTED)
     return { ...common, tier: 'rejected', why: rejectionText(rejections[index] as Rejection) }
   if (outcome[index] !== OUTCOME_EXECUTED) return { ...common, tier: 'cpu', why: 'not executed' }
-  const execution = executions[executionOf[index]!]
+  const execution = executionAt(openBatch, index)
   if (execution === undefined) return { ...common, tier: 'transfer', why: 'the called account has no code' }
   const { form, path } = execution
   const reason = reasons.text(openBatch.reasons[index]!)

@@ -106,3 +106,9 @@ export const countRun = ({ runs }: OpenBatch, i: number): void => {
 
 /** Whether transaction i has an execution that ended. */
 export const hasEnded = ({ status }: OpenBatch, i: number): boolean => status[i] !== STATUS_NONE
+
+/** The last execution of transaction i. An array has no index -1: it would look for a property of that name. */
+export const executionAt = (batch: OpenBatch, i: number): Executions | undefined => {
+  const number = batch.executionOf[i]!
+  return number < 0 ? undefined : batch.executions[number]
+}

@@ -45,7 +45,7 @@ interface OpenExecution {
 }
 
 /** A batch that has run. */
-interface RunExecution extends OpenExecution {
+export interface RunExecution extends OpenExecution {
   readonly sweep: Sweep
   readonly run: BatchRun
   readonly counters: TierCounters
@@ -57,7 +57,7 @@ export const executeBatch = async (
   wiring: Wiring,
   request: BatchRequest,
   terms: CallTerms,
-  committed: (kept: object) => void,
+  committed: (ran: RunExecution & { readonly writes: StateWrites }) => void,
 ): Promise<ExecutionResult> => {
   wiring.device.clock?.begin()
   wiring.sessions.begin(true)

@@ -18,8 +18,9 @@ interface OpenCall extends CallTerms {
   hasBegun: boolean
 }
 
-/** Transactions of a batch that may be kept until the next one. */
-const MOST_KEPT = 4096
+/** A batch with no more transactions, and no more bytes of lanes in a wave, is kept until the next one. */
+const MOST_KEPT = 65_536
+const MOST_KEPT_BYTES = 2 ** 25
 
 /**
  * An executor of batches, blocks, builds and simulations on one State. It opens nothing before its first call. Throws
@@ -51,7 +52,7 @@ class BatchExecutor implements Executor {
   readonly #simulator: Simulator
   readonly #calls = new CallQueue()
   #commits = 0
-  /** The last batch, where it was small. Nothing reads it: it keeps an instance of each class alive. */
+  /** The last batch that was not too large. Nothing reads it: it keeps an instance of each class alive. */
   kept: object | undefined
 
   constructor(options: ExecutorOptions, rewire?: Rewire) {
@@ -101,7 +102,7 @@ class BatchExecutor implements Executor {
     return executeBatch(this.#wiring, request, call, (kept) => {
       this.#commits++
       // A garbage collection that finds no instance of a class drops its hidden class, and all code optimised for it.
-      if (request.batch.count <= MOST_KEPT) this.kept = kept
+      if (request.batch.count <= MOST_KEPT && kept.counters.laneBytes <= MOST_KEPT_BYTES) this.kept = kept
     })
   }
 

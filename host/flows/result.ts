@@ -1,4 +1,4 @@
-import { type OpenBatch, OUTCOME_EXECUTED, OUTCOME_REJECTED } from '../batch/open_batch.ts'
+import { executionAt, type OpenBatch, OUTCOME_EXECUTED, OUTCOME_REJECTED } from '../batch/open_batch.ts'
 import { type Rejection, rejectionText } from '../chain/rejection.ts'
 import { Receipts } from '../receipts/receipts.ts'
 import type { RejectedTransaction, TierCounts } from './execution_result.ts'
@@ -34,9 +34,9 @@ export const tierCounts = ({ outcome, executions, executionOf }: OpenBatch): Tie
 }
 
 /** Whether the CPU tier executed transaction i. */
-export const isOnCpu = ({ outcome, executions, executionOf }: OpenBatch, i: number): boolean =>
-  outcome[i] === OUTCOME_EXECUTED && executions[executionOf[i]!]?.form === 'cpu'
+export const isOnCpu = (openBatch: OpenBatch, i: number): boolean =>
+  openBatch.outcome[i] === OUTCOME_EXECUTED && executionAt(openBatch, i)?.form === 'cpu'
 
 /** Reasons of what the CPU tier executed; a transaction that was rejected in the end has none. */
 export const executedReasons = (openBatch: OpenBatch): Uint16Array =>
-  openBatch.reasons.map((reason, i) => (isOnCpu(openBatch, i) ? reason : 0))
+  openBatch.reasons.map((reason, i) => (reason !== 0 && isOnCpu(openBatch, i) ? reason : 0))

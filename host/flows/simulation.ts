@@ -1,5 +1,5 @@
 import type { ExecutionForm } from '../batch/executions.ts'
-import { type OpenBatch, OUTCOME_EXECUTED } from '../batch/open_batch.ts'
+import { executionAt, type OpenBatch, OUTCOME_EXECUTED } from '../batch/open_batch.ts'
 import type { ExitReasons } from '../batch/reason.ts'
 import type { Log } from '../chain/log.ts'
 import { REJECTION, rejectionText } from '../chain/rejection.ts'
@@ -196,7 +196,7 @@ export class Simulation {
   /** Of a creation that succeeded. */
   createdAddress(i: number): string | undefined {
     const { openBatch, at } = this.#placeOf(i)
-    return openBatch.executions[openBatch.executionOf[at]!]?.contractAddress?.(openBatch.laneOf[at]!)
+    return executionAt(openBatch, at)?.contractAddress?.(openBatch.laneOf[at]!)
   }
 
   /** Why call i could not start, in words; undefined where it did. */
@@ -210,7 +210,7 @@ export class Simulation {
   tier(i: number): SimulationTier {
     const { openBatch, at } = this.#placeOf(i)
     if (openBatch.outcome[at] !== OUTCOME_EXECUTED) return 'none'
-    const execution = openBatch.executions[openBatch.executionOf[at]!]
+    const execution = executionAt(openBatch, at)
     if (execution === undefined) return 'transfer'
     return execution.path === undefined ? execution.form : 'path'
   }

@@ -214,8 +214,9 @@ export class Receipts {
 
   /** What executed transaction i; undefined where it was rejected, or is a plain transfer. */
   #sourceOf(i: number): ReceiptSource | undefined {
-    if (this.status[i] === STATUS_REJECTED) return undefined
-    return this.#columns.executions[this.#columns.executionOf[i]!]
+    const number = this.#columns.executionOf[i]!
+    // An array has no index -1, and looks for a property of that name.
+    return this.status[i] === STATUS_REJECTED || number < 0 ? undefined : this.#columns.executions[number]
   }
 
   /** Bloom of every transaction, 256 bytes each, zero where rejected (YP 4.3.1). */
@@ -236,9 +237,8 @@ export class Receipts {
     const blooms: BloomSet = { of: new Uint8Array(BLOOM_BYTES * this.count), seen: new Uint8Array(8 * BLOOM_BYTES) }
     const { status, executionOf, laneOf, executions } = this.#columns
     for (let i = 0; i < this.count; i++) {
-      if (status[i] === STATUS_REJECTED) continue
-      const source = executions[executionOf[i]!]
-      source?.addBloom(laneOf[i]!, i, blooms)
+      const number = executionOf[i]!
+      if (status[i] !== STATUS_REJECTED && number >= 0) executions[number]!.addBloom(laneOf[i]!, i, blooms)
     }
     this.#blooms = blooms
     return blooms

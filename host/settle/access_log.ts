@@ -1,6 +1,6 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { Executions } from '../batch/executions.ts'
-import { hasEnded, type OpenBatch } from '../batch/open_batch.ts'
+import { executionAt, hasEnded, type OpenBatch } from '../batch/open_batch.ts'
 import type { Versions } from '../batch/versions.ts'
 import { wordCopy } from '../primitives/word.ts'
 import type { SlotTable } from '../state/tables/slot_table.ts'
@@ -54,7 +54,7 @@ export class AccessLog implements Versions {
     this.#end()
   }
 
-  /** Calls `visit` before each of these transactions of [first, end), which ascend and may repeat. */
+  /** Calls `visit` before each of these transactions from `first` on, which ascend and may repeat. */
   resolveAt(
     batch: OpenBatch,
     first: number,
@@ -104,7 +104,7 @@ export class AccessLog implements Versions {
 
   #pass(batch: OpenBatch, i: number, visit?: VisitExecution): void {
     if (hasEnded(batch, i)) {
-      const executions = batch.executions[batch.executionOf[i]!]
+      const executions = executionAt(batch, i)
       const lane = batch.laneOf[i]!
       if (executions !== undefined) {
         visit?.(i, lane, executions, this)

@@ -2,7 +2,7 @@ import { ACCOUNT_FLAG_EXISTS } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { EXIT_NONE, MISSING } from '../../../transpiler/path_kernel.ts'
 import type { Executions, Place, TouchVisitor } from '../../batch/executions.ts'
-import { type OpenBatch, STATUS_FAILURE, STATUS_NONE, STATUS_SUCCESS } from '../../batch/open_batch.ts'
+import { executionAt, type OpenBatch, STATUS_FAILURE, STATUS_NONE, STATUS_SUCCESS } from '../../batch/open_batch.ts'
 import type { ExitReasons } from '../../batch/reason.ts'
 import type { Versions } from '../../batch/versions.ts'
 import type { BloomSet } from '../../chain/bloom.ts'
@@ -55,8 +55,10 @@ export class PathExecutions implements Executions {
   readonly #slots: SlotTable
   readonly #codes: CodeTable
   readonly #reasons: PathReasons
+  /** Where the path has constants of accounts in its receipts. */
   readonly #bases: ReadonlyMap<number, number> | undefined
   #decoder: PathDecoder | undefined
+  #transfers: InnerTransfers | undefined
   #bloomIndices: Uint32Array | undefined
   readonly hashed?: Promise<void>
 
@@ -67,7 +69,9 @@ export class PathExecutions implements Executions {
     this.#slots = slots
     this.#codes = codes
     this.#reasons = reasons
-    this.#bases = constantsBases({ ...group, kernel: group.plan.kernel }, group.plan.constantAccounts, accounts.rows)
+    const { kernel, constantAccounts } = group.plan
+    if (constantAccounts.length !== 0)
+      this.#bases = constantsBases({ ...group, kernel }, constantAccounts, accounts.rows)
     if (group.bloomIndices !== undefined)
       this.hashed = group.bloomIndices.then((indices) => {
         this.#bloomIndices = indices
@@ -125,7 +129,8 @@ export class PathExecutions implements Executions {
       // An account that calls itself pays and is paid in one: the CPU tier knows in which order.
       if (from === to) return this.#reasons.balance
       place.settleFees()
-      if (!new InnerTransfers(accounts).apply(group, lane, to, value, at)) return this.#reasons.balance
+      this.#transfers ??= new InnerTransfers(accounts)
+      if (!this.#transfers.apply(group, lane, to, value, at)) return this.#reasons.balance
     }
     if (!plan.succeeds) return 0
     storeLane(group, lane, this.#slots)
@@ -275,7 +280,7 @@ export const adoptLane = (batch: OpenBatch, number: number, { group }: PathExecu
  * The dispatch of a path in which transaction i stands, whether it ended there or left; undefined where another tier
  * has it.
  */
-export const pathGroup = ({ executions, executionOf }: OpenBatch, i: number): PathGroup | undefined => {
-  const found = executions[executionOf[i]!]
+export const pathGroup = (batch: OpenBatch, i: number): PathGroup | undefined => {
+  const found = executionAt(batch, i)
   return found instanceof PathExecutions ? found.group : undefined
 }

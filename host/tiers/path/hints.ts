@@ -14,9 +14,8 @@ const FIRST_LIMBS = 1024
  *
  * transactions   i32[count]                          in the order of their places
  * at             u32[count]                          first limb of the transaction's hints
- * words          u32[12 per slot look-up of its path] value (8 limbs), slot id, 0, 0, 0; slot id MISSING where the base
- *                value
- *                                                     is right
+ * words          u32[12 per slot look-up of its path]   value (8 limbs), slot id, 0, 0, 0; slot id MISSING where the
+ *                                                       base value is right
  */
 export class Hints {
   readonly transactions: number[] = []

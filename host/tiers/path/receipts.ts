@@ -78,14 +78,13 @@ export const constantAccounts = ({ logs, output }: PathKernel): readonly number[
 
 /**
  * Where the constants of these accounts begin, by account id, for all lanes that ended: for receipts that are read when
- * an account has other code (EIP-7702). Undefined where there are no accounts.
+ * an account has other code (EIP-7702).
  */
 export const constantsBases = (
   lanes: Omit<DecodedLanes, 'tables'>,
   accounts: readonly number[],
   accountRows: Uint32Array,
-): ReadonlyMap<number, number> | undefined => {
-  if (accounts.length === 0) return undefined
+): ReadonlyMap<number, number> => {
   const { kernel, laneCount, lanesOut } = lanes
   const entryColumn = gasColumn(kernel)
   const bases = new Map<number, number>()
