@@ -12,8 +12,8 @@ const FIRST_LIMBS = 1024
 /**
  * What the slot look-ups of lanes should have read.
  *
- * transactions   i32[count]                          in the order of their places
- * at             u32[count]                          first limb of the transaction's hints
+ * transactions   i32[count]                            in the order of their places
+ * at             u32[count]                            first limb of the transaction's hints
  * words          u32[12 per slot look-up of its path]   value (8 limbs), slot id, 0, 0, 0; slot id MISSING where the
  *                                                       base value is right
  */
