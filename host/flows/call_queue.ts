@@ -80,6 +80,11 @@ export class CallQueue {
     }
   }
 
+  /** Throws where further calls are refused. */
+  checkOpen(): void {
+    this.#closing.signal.throwIfAborted()
+  }
+
   /** Refuses further calls; `whenIdle` runs at once, or when the call that runs now has ended. */
   close(whenIdle: () => void): void {
     if (this.#closing.signal.aborted) return

@@ -129,8 +129,9 @@ class BatchExecutor implements Executor {
     this.#wiring.resident.forget()
   }
 
-  warm(): Promise<void> {
-    return this.#wiring.workers.warm()
+  async warm(): Promise<void> {
+    this.#calls.checkOpen()
+    await this.#wiring.workers.warm()
   }
 
   close(): void {

@@ -164,7 +164,7 @@ export interface Executor {
    * Drops the resident copy of the state: call it when another program has committed to the State, while no call runs.
    */
   forget(): void
-  /** Starts the workers of the CPU tier and waits until they are ready. */
+  /** Starts the workers of the CPU tier and waits until they are ready. Rejects on a closed executor. */
   warm(): Promise<void>
   /**
    * Frees what the executor holds on the device, the device where it has opened it, and ends its workers: at once, or

@@ -219,6 +219,7 @@ describe('calls of one executor', () => {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { name: 'ExecutorClosedError' } })
     expect(state.dump()).toEqual(before)
     await expect(executor.simulate({ at: BATCH_ENV, calls: [] })).rejects.toThrow('the executor is closed')
+    await expect(executor.warm()).rejects.toThrow('the executor is closed')
   })
 })
 
