@@ -73,12 +73,18 @@ interface Form {
   readonly executor: Partial<ExecutorOptions>
 }
 
+/** The same with some in a loop without an end: no path has so many steps, so the lane VM takes it. */
+const mixedCalls = (block: number): TransactionObject[] =>
+  calls(block).map((call, n) =>
+    n % 25 > 0 ? call : { ...call, to: contractAddress('burner'), gasLimit: 250_000n, data: '0x' },
+  )
+
 /** Two batches on a device with so much memory, each as serially. */
-const runIn = async (memoryBytes: number, options: BatchCheckOptions) => {
+const runIn = async (memoryBytes: number, options: BatchCheckOptions, batch = calls) => {
   const limited = limitedDevice(device, { memoryBytes })
   const check = new BatchCheck({ ...options, device: limited })
-  const first = await check.run(batchState(), calls(0), ENV)
-  const second = await check.next(calls(1), ENV)
+  const first = await check.run(batchState(), batch(0), ENV)
+  const second = await check.next(batch(1), ENV)
   for (const { difference } of [first, second]) expect(difference).toBeUndefined()
   check.executor.close()
   expect(limited.heldBytes).toBe(0)
@@ -153,4 +159,18 @@ describe('a wave for which the device has no memory', () => {
       }
     })
   }
+
+  test('leaves a batch of two tiers exact, whichever of them it is too little for', async () => {
+    const both: BatchCheckOptions = { programs: 'never', recordFrom: 1, laneVm: 'worth' }
+    const ran: string[] = []
+    for (const memoryBytes of [TOO_LITTLE_BYTES, 400_000, 2_000_000]) {
+      const { results } = await runIn(memoryBytes, both, mixedCalls)
+      const { tiers, exits } = results[0]!
+      const { pathKernel, laneVm, cpu } = tiers
+      expect(pathKernel + laneVm + cpu, `${memoryBytes} bytes`).toBe(SIZE)
+      expect((exits['out of device memory'] ?? 0) > 0, `${memoryBytes} bytes`).toBe(cpu > 0)
+      ran.push([pathKernel > 0 ? 'paths' : '', laneVm > 0 ? 'lane VM' : '', cpu > 0 ? 'CPU' : ''].join(' ').trim())
+    }
+    expect(ran).toEqual(['CPU', 'paths  CPU', 'paths lane VM'])
+  })
 })
