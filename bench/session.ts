@@ -126,7 +126,8 @@ const within = async <T>(limitMs: number, running: Promise<T>): Promise<T | unde
   }
 }
 
-const adapterOf = (device: ComputeDevice, asked: string | undefined): BenchReport['adapter'] => ({
+/** The adapter of a device, and why it is that one. */
+export const adapterOf = (device: ComputeDevice, asked: string | undefined): BenchReport['adapter'] => ({
   kind: device.kind,
   name: device.name,
   driver: device.driver,

@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs'
+import type { Part } from '../../bench/parts/part.ts'
 import type { Workload } from '../../bench/workloads/workload.ts'
 import { FORKS, type Fork, isAtLeast, isFork } from '../../transpiler/spec/forks.ts'
 import { DEVICE_OPTIONS, type DeviceArguments, parseDevice } from '../device_options.ts'
@@ -42,6 +43,15 @@ export const chooseWorkloads = (names: readonly string[], all: readonly Workload
   return wanted.flatMap((wantedName) => all.filter(({ name }) => name === wantedName))
 }
 
+/** The parts by name; undefined where none is named. They do not run beside workloads. Throws UserError. */
+export const chooseParts = (names: readonly string[], all: readonly Part[]): readonly Part[] | undefined => {
+  const isPart = (name: string): boolean => all.some((part) => part.name === name)
+  if (!names.some(isPart)) return undefined
+  const other = names.find((name) => !isPart(name))
+  if (other !== undefined) throw new UserError(`'${other}' cannot run beside ${names.find(isPart)}: name parts alone`)
+  return all.filter(({ name }) => names.includes(name))
+}
+
 /** Names of optional peers, separated by commas. Throws UserError. */
 export const parsePeers = (peers: string | undefined): readonly string[] => {
   const names = peers === undefined ? [] : peers.split(',')
@@ -63,18 +73,21 @@ export const parseFork = (name: string, oldest: Fork): Fork => {
 /** Whether the user named no workload, or all: those that cannot run here are then left out. */
 const isMany = (names: readonly string[]): boolean => names.length === 0 || names.includes('all')
 
-const listText = (all: readonly Workload[]): string => {
+const listText = (all: readonly Pick<Workload, 'name' | 'title'>[]): string => {
   const width = Math.max(...all.map(({ name }) => name.length))
   return all.map(({ name, title }) => `${name.padEnd(width)}  ${title}\n`).join('')
 }
 
 const run = async (options: BenchArguments): Promise<void> => {
   const { WORKLOADS } = await import('../../bench/workloads/index.ts')
-  const { DEFAULT_FORK, OLDEST_FORK } = await import('../../bench/workloads/workload.ts')
+  const { PARTS } = await import('../../bench/parts/index.ts')
   if (options.list) {
-    process.stdout.write(listText(WORKLOADS))
+    process.stdout.write(listText([...WORKLOADS, ...PARTS]))
     return
   }
+  const parts = chooseParts(options.workloads ?? [], PARTS)
+  if (parts !== undefined) return runPartsAlone(parts, options)
+  const { DEFAULT_FORK, OLDEST_FORK } = await import('../../bench/workloads/workload.ts')
   const { compareRuns, compareText, isSlower, readEarlierRun } = await import('../../bench/report/compare.ts')
   const earlier = options.compare === undefined ? undefined : readEarlierRun(options.compare)
   const named = options.workloads ?? []
@@ -142,12 +155,40 @@ const run = async (options: BenchArguments): Promise<void> => {
   if (report.skipped.length > 0) process.exit()
 }
 
+/** Options that say nothing of a part. */
+const OF_WORKLOADS = ['fork', 'peers', 'report', 'compare'] as const
+
+const runPartsAlone = async (parts: readonly Part[], options: BenchArguments): Promise<void> => {
+  const given = OF_WORKLOADS.find((name) => options[name] !== undefined)
+  if (given !== undefined) throw new UserError(`--${given} is for workloads; ${parts[0]!.name} is measured without it`)
+  const { runParts, partsText } = await import('../../bench/parts/session.ts')
+  const { textStyle } = await import('../../bench/report/text_table.ts')
+  const size = options.size === undefined ? {} : { size: parseWhole('size', options.size, 1, LARGEST_SIZE) }
+  const samples =
+    options.samples === undefined ? USUAL_SAMPLES : parseWhole('samples', options.samples, 1, MOST_SAMPLES)
+  const seed = parseWhole('seed', options.seed, 0, 2 ** 32 - 1)
+  checkResultPaths({ json: options.json })
+  const report = await runParts({
+    parts,
+    opened: parseDevice(options),
+    ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
+    ...size,
+    samples,
+    seed,
+    step: (part, what) => process.stderr.write(`${part}: ${what}\n`),
+  })
+  process.stdout.write(partsText(report, textStyle(process.stdout)))
+  if (options.json === undefined) return
+  writeResult(options.json, `${JSON.stringify(report, null, 2)}\n`)
+  process.stdout.write(`results  ${options.json}\n`)
+}
+
 export const benchCommand: CommandModule<object, BenchArguments> = {
   command: 'bench [workloads..]',
   describe: 'Run workloads, verify them against serial execution, and show what they cost',
   builder: (parser) =>
     parser
-      .positional('workloads', { type: 'string', array: true, describe: 'names (see --list), or all' })
+      .positional('workloads', { type: 'string', array: true, describe: 'names (see --list), or all; or parts alone' })
       .option('list', { type: 'boolean', default: false, describe: 'name the workloads and stop' })
       .option('size', { type: 'string', describe: 'transactions per block [default: what fits the time]' })
       .option('samples', {

@@ -1,0 +1,4 @@
+import type { Part } from './part.ts'
+
+/** All parts, in the order of their work on a block. */
+export const PARTS: readonly Part[] = []
