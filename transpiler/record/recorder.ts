@@ -1,12 +1,10 @@
 import type { Builder } from '../ir/builder.ts'
-import { OPERATIONS, storeOperations } from '../ir/ops.ts'
 import { describeValue } from '../ir/text.ts'
 import { keccak256 } from '../keccak256.ts'
-import { bytesToWord, CONSTANTS_BEFORE_IMMEDIATES } from '../skeleton.ts'
-import { type Fork, isAtLeast } from '../spec/forks.ts'
+import { bytesToWord } from '../skeleton.ts'
+import { isAtLeast } from '../spec/forks.ts'
 import {
   GAS_COLD_ACCOUNT,
-  GAS_COLD_SLOAD,
   GAS_COPY_WORD,
   GAS_EXP_BYTE,
   GAS_KECCAK_WORD,
@@ -14,28 +12,20 @@ import {
   GAS_WARM,
   MAX_STACK_WORDS,
   memoryGas,
-  type StoreGas,
-  storeGasAt,
 } from '../spec/gas.ts'
-import { baseGasAt, type Opcode, opcodesAt } from '../spec/opcodes.ts'
+import type { Opcode } from '../spec/opcodes.ts'
 import type { PathAccount, PathAccounts } from './accounts.ts'
 import { callFrame } from './calls.ts'
+import { pushedWord, symbolicCode } from './code.ts'
 import { type Frame, type FrameResult, HALT } from './frame.ts'
 import { OutOfGas } from './gas.ts'
 import type { Guards } from './guards.ts'
+import { type Instruction, instructionsAt, operationOf } from './instruction.ts'
 import type { Journal } from './journal.ts'
-import {
-  type Bytes,
-  bytesOfWord,
-  constantBytes,
-  EMPTY_BYTES,
-  sliceBytes,
-  type Word,
-  wordAt,
-  wordsOfBytes,
-} from './memory.ts'
+import { type Bytes, bytesOfWord, EMPTY_BYTES, sliceBytes, type Word, wordAt, wordsOfBytes } from './memory.ts'
 import { blockHash } from './precompiles.ts'
 import type { Recording } from './recording.ts'
+import { StorageAccess } from './storage.ts'
 import { type RecordedTransaction, type RecordState, type TraceStep, Unsupported } from './transaction.ts'
 
 /** Bounds that keep recording cheap on hostile input; past them the transaction is simply not transpiled. */
@@ -45,38 +35,6 @@ const MAX_MEMORY_BYTES = 1 << 18
  * Bytes that memory grows by and that copies, hashes, logs and calls move, in all; each is a symbolic byte of its own.
  */
 const MAX_MOVED_BYTES = 1 << 20
-
-/** A row of the opcode table at one fork, with what every step asks of it. */
-interface Instruction {
-  readonly row: Opcode
-  readonly gas: number
-  readonly form: 'dup' | 'swap' | 'other'
-}
-
-const operations = new Map<Opcode, string | undefined>()
-
-/** The operation of path IR that a pure row is. */
-const operationOf = (row: Opcode): string | undefined => {
-  if (!operations.has(row)) {
-    const name = row.mnemonic.toLowerCase()
-    operations.set(row, OPERATIONS.has(name) ? name : undefined)
-  }
-  return operations.get(row)
-}
-
-const tables = new Map<Fork, readonly (Instruction | undefined)[]>()
-
-const instructionsAt = (fork: Fork): readonly (Instruction | undefined)[] => {
-  const known = tables.get(fork)
-  if (known !== undefined) return known
-  const table = opcodesAt(fork).map((row): Instruction | undefined => {
-    if (row === undefined) return undefined
-    const form = row.mnemonic.startsWith('DUP') ? 'dup' : row.mnemonic.startsWith('SWAP') ? 'swap' : 'other'
-    return { row, gas: baseGasAt(row, fork), form }
-  })
-  tables.set(fork, table)
-  return table
-}
 
 /**
  * The concolic interpreter: runs one concrete transaction over the opcode table and builds the symbolic values beside
@@ -101,8 +59,7 @@ export class Recorder implements Recording {
   private movedBytes = 0
   private readonly table: readonly (Instruction | undefined)[]
   private readonly hasAccessGas: boolean
-  private readonly storeGas: StoreGas
-  private readonly storeOperations: { readonly gas: string; readonly refund: string }
+  private readonly storage: StorageAccess
 
   constructor(
     builder: Builder,
@@ -120,8 +77,7 @@ export class Recorder implements Recording {
     this.state = state
     this.table = instructionsAt(transaction.fork)
     this.hasAccessGas = isAtLeast(transaction.fork, 'berlin')
-    this.storeGas = storeGasAt(transaction.fork)
-    this.storeOperations = storeOperations(transaction.fork)
+    this.storage = new StorageAccess(this, transaction.fork)
   }
 
   constant(value: bigint): Word {
@@ -295,31 +251,9 @@ export class Recorder implements Recording {
     return known >= 0 ? known : this.skeletons.push(key) - 1
   }
 
-  /** Code of an account as bytes; lifted immediates are constants of the instance. */
-  codeBytes(account: PathAccount): Bytes {
+  private codeBytes(account: PathAccount): Bytes {
     this.move(account.code.length, this.guards.position.pc)
-    const bytes = constantBytes(account.code)
-    if (account.skeleton === undefined) return bytes
-    const cells = [...bytes.cells]
-    account.skeleton.immediates.forEach((immediate, index) => {
-      const value = this.builder.make('instance', [account.id], CONSTANTS_BEFORE_IMMEDIATES + index)
-      for (let i = 0; i < immediate.length; i++)
-        cells[immediate.offset + i] = { value, byte: 32 - immediate.length + i }
-    })
-    return { concrete: bytes.concrete, cells }
-  }
-
-  private push(frame: Frame, row: Opcode): Word {
-    const bytes = new Uint8Array(row.immediateBytes)
-    bytes.set(frame.code.subarray(frame.pc + 1, frame.pc + 1 + row.immediateBytes))
-    const concrete = bytesToWord(bytes)
-    const immediates = frame.context.codeAccount.skeleton?.immediates ?? []
-    const index = row.immediateBytes < 20 ? -1 : immediates.findIndex(({ offset }) => offset === frame.pc + 1)
-    if (index < 0) return this.constant(concrete)
-    const at = CONSTANTS_BEFORE_IMMEDIATES + index
-    let value = this.builder.make('instance', [frame.context.codeAccount.id], at)
-    if (row.immediateBytes === 20) value = this.builder.make('and', [value, this.builder.constant((1n << 160n) - 1n)])
-    return { concrete, value }
+    return symbolicCode(this.builder, account)
   }
 
   private keccak(bytes: Bytes): Word {
@@ -368,7 +302,7 @@ export class Recorder implements Recording {
       const values = operands.map((word) => word.value)
       return { concrete, value: builder.make(name, values) }
     }
-    if (row.immediateBytes > 0) return this.push(frame, row)
+    if (row.immediateBytes > 0) return pushedWord(builder, frame, row.immediateBytes)
     switch (row.mnemonic) {
       case 'STOP':
         return { status: 'success', output: EMPTY_BYTES }
@@ -459,9 +393,9 @@ export class Recorder implements Recording {
         }
         return undefined
       case 'SLOAD':
-        return this.sload(frame, a)
+        return this.storage.load(frame, a)
       case 'SSTORE':
-        return this.sstore(frame, a, b)
+        return this.storage.store(frame, a, b)
       case 'TLOAD':
         return this.journal.loadTransient(context.self, a)
       case 'TSTORE':
@@ -538,34 +472,5 @@ export class Recorder implements Recording {
     }
     const exists = this.journal.isFunded(account) || this.guardExistence(account)
     return this.constant(exists ? bytesToWord(keccak256(new Uint8Array(0))) : 0n)
-  }
-
-  private async sload(frame: Frame, key: Word): Promise<Word> {
-    const slot = await this.journal.slot(frame.context.self, key)
-    frame.context.gas.charge(this.accessGas(this.journal.touchSlot(slot), GAS_COLD_SLOAD))
-    frame.context.gas.check()
-    return this.journal.load(slot)
-  }
-
-  /** Price and refund follow per lane from (original, current, new), at the fork's rules (spec/gas.ts). */
-  private async sstore(frame: Frame, key: Word, next: Word): Promise<undefined> {
-    const { builder, journal } = this
-    const { gas } = frame.context
-    const { sentry, cold, net } = this.storeGas
-    if (sentry > 0) {
-      if (gas.left <= sentry) throw new OutOfGas(sentry + 1)
-      this.guards.require(gas.sufficient(sentry + 1), 'gas left is above the SSTORE sentry')
-    }
-    const slot = await journal.slot(frame.context.self, key)
-    if (journal.touchSlot(slot)) gas.charge(cold)
-    const current = journal.load(slot)
-    const words = [net ? slot.original : current, current, next]
-    const values = words.map((word) => word.value)
-    const concretes = words.map((word) => word.concrete)
-    const { gas: price, refund } = this.storeOperations
-    gas.chargeDynamic(builder.make(price, values), Number(OPERATIONS.get(price)!.eval!(concretes)))
-    gas.check()
-    journal.addRefund(builder.make(refund, values), OPERATIONS.get(refund)!.eval!(concretes))
-    journal.store(slot, next)
   }
 }
