@@ -1,99 +1,33 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { GAS_PER_BLOB } from '../../transpiler/spec/gas.ts'
-import { accessDifference, accessListHash, type BlockAccessList, checkOrder } from '../chain/access_list.ts'
-import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
-import { checkBatch } from '../chain/check_batch.ts'
-import { headerFault } from '../chain/check_header.ts'
-import { encodeBatch } from '../chain/encode_batch.ts'
+import { accessDifference, accessListHash, type BlockAccessList } from '../chain/access_list.ts'
+import type { TransactionBatch } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
-import {
-  type BlobSchedule,
-  type BlockHeader,
-  blobScheduleAt,
-  encodeHeader,
-  environmentOf,
-  uncleHashOf,
-} from '../chain/header.ts'
-import { encodeWithdrawal, type Withdrawal } from '../chain/withdrawals.ts'
+import type { BlockHeader } from '../chain/header.ts'
 import { bytesToHex } from '../primitives/hex.ts'
-import { rlpBytes, rlpList } from '../primitives/rlp.ts'
 import { type Receipts, STATUS_REJECTED } from '../receipts/receipts.ts'
 import { checkTrie } from '../roots/check_trie.ts'
-import { receiptsRoot, transactionsRoot, withdrawalsRoot } from '../roots/roots.ts'
-import type { DumpedAccount } from '../state/allocation.ts'
+import { receiptsRoot } from '../roots/roots.ts'
 import type { StateWrites } from '../state/state.ts'
 import { firstDifference } from '../state/state_difference.ts'
-import type { StateTrie } from '../state/trie/trie.ts'
 import { writesOfChanges } from '../state/writes/of_changes.ts'
 import { buildAccessList } from './access_list.ts'
+import { BlockError, type BlockInput, type BlockOptions } from './block_input.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { type BlockChain, BlockWork, type BlockYield } from './block_work.ts'
-import { decodeSigned } from './decode_signed.ts'
-import type { ExecutionResult } from './execution_result.ts'
+import type { ExecutionResult, StageTimings } from './execution_result.ts'
+import type { PreparedBlock } from './prepare_block.ts'
 
 /**
- * A block as it is given: its header says what the execution must come to.
+ * `StageTimings` of a whole block; with compileMs their sum is the whole call.
  *
- * @example
- * import { type BlockInput, createExecutor, createStateTrie, genesisHeader, MemoryState, stateRootOf } from 'wgevm'
- *
- * const state = MemoryState.from({ '0x00000000000000000000000000000000000a11ce': { balance: 10n ** 18n } })
- * const parent = genesisHeader('shanghai', { stateRoot: stateRootOf(state.dump()) })
- * const producer = createExecutor({ fork: 'shanghai', chainId: 1n, state: state.clone() })
- * const coinbase = '0x0000000000000000000000000000000000000b0b'
- * const attributes = { timestamp: 12n, coinbase, prevRandao: `0x${'0'.repeat(64)}` }
- * const parentState = createStateTrie(state.dump())
- * const block: BlockInput = (await producer.build({ parent, attributes, pool: [], parentState })).block
- * const validator = createExecutor({ fork: 'shanghai', chainId: 1n, state })
- * const { stateRoot } = await validator.executeBlock(block, { parent, parentState: createStateTrie(state.dump()) })
- * console.log(stateRoot === block.header.stateRoot) // true
- * producer.close()
- * validator.close()
+ * Example: {@link BlockInput}.
  */
-export interface BlockInput {
-  readonly header: BlockHeader
-  /** Decoded, or as they come over the wire. */
-  readonly transactions: TransactionBatch | readonly TransactionObject[] | readonly Uint8Array[]
-  /** The same over the wire, where `transactions` are decoded: without them the transactions root is not checked. */
-  readonly signed?: readonly Uint8Array[]
-  readonly uncles?: readonly BlockHeader[]
-  readonly withdrawals?: readonly Withdrawal[]
-  /** A list that came with the block (EIP-7928): used to load the state ahead, then compared with what was touched. */
-  readonly accessList?: BlockAccessList
-}
-
-/**
- * Options of `executeBlock`: what the block is checked against, and what is asked for beside its result.
- *
- * @example
- * import { type BlockOptions, createStateTrie, genesisHeader, MemoryState, stateRootOf } from 'wgevm'
- *
- * const state = new MemoryState()
- * const options: BlockOptions = {
- *   parent: genesisHeader('osaka', { stateRoot: stateRootOf(state.dump()) }),
- *   parentState: createStateTrie(state.dump()),
- *   blobSchedule: { targetBlobs: 10, maxBlobs: 15, updateFraction: 8_346_193n },
- * }
- * console.log(options.blobSchedule?.maxBlobs) // 15
- */
-export interface BlockOptions {
-  /** Without it the rules between a block and its parent are not checked. */
-  readonly parent?: BlockHeader
-  /**
-   * The trie of the state that the executor's State holds; it follows the block. Without it the state root is not
-   * checked. Where `parent` is given, too, the trie's root must be the parent's state root.
-   */
-  readonly parentState?: StateTrie
-  /** What the state should be after the block: a state root that differs is then told with the first account. */
-  readonly expectedState?: Readonly<Record<string, DumpedAccount>>
-  /** Where the chain's blob schedule (EIP-7892) is not what the fork brought. */
-  readonly blobSchedule?: BlobSchedule
-  /** Asks for `BlockResult.changes`. */
-  readonly changes?: boolean
-  /** As in `ExecuteRequest`; the trie is then where it was. */
-  readonly signal?: AbortSignal
-  /** Asks for `BlockResult.accessList`; so does a list that came with the block, or its hash in the header. */
-  readonly accessList?: boolean
+export interface BlockTimings extends StageTimings {
+  /** Checks of the header, and signed bytes to columns. */
+  readonly decode: number
+  /** Recovering senders and authorities. */
+  readonly senders: number
 }
 
 /**
@@ -102,6 +36,7 @@ export interface BlockOptions {
  * Example: {@link BlockInput}.
  */
 export interface BlockResult extends ExecutionResult, BlockYield {
+  readonly timings: BlockTimings
   readonly gasUsed: bigint
   readonly blobGasUsed: bigint
   /** 0x-hex, 256 bytes. */
@@ -118,62 +53,28 @@ export interface BlockResult extends ExecutionResult, BlockYield {
   readonly accessListHash?: string
 }
 
-/**
- * The block may not stand: `field` of its header, or something else that is named in the message, is not as the rules
- * or the execution want it. Nothing was committed.
- *
- * @example
- * import { BlockError, createExecutor, genesisHeader, MemoryState, stateRootOf } from 'wgevm'
- *
- * const state = new MemoryState()
- * const parent = genesisHeader('shanghai', { stateRoot: stateRootOf(state.dump()) })
- * const executor = createExecutor({ fork: 'shanghai', chainId: 1n, state })
- * try {
- *   await executor.executeBlock({ header: { ...parent, number: 2n }, transactions: [], withdrawals: [] }, { parent })
- * } catch (error) {
- *   console.log(error instanceof BlockError && error.field) // number
- * }
- * executor.close()
- */
-export class BlockError extends Error {
-  override readonly name = 'BlockError'
-  readonly number: bigint
-  readonly field: string
-
-  constructor(number: bigint, field: string, what: string) {
-    super(`block ${number}: ${field}: ${what}`)
-    this.number = number
-    this.field = field
-  }
-}
-
 /** What executes a batch with steps around it. @internal */
 export interface BlockRunner extends BlockChain {
   readonly chainId: bigint
   run(env: BlockEnvironment, batch: TransactionBatch, changes: boolean, steps: BlockSteps): Promise<ExecutionResult>
 }
 
-/** @internal */
+/**
+ * Executes a prepared block and commits all of it or, where it throws, nothing.
+ *
+ * @internal
+ */
 export const executeBlock = async (
   runner: BlockRunner,
-  block: BlockInput,
+  prepared: PreparedBlock,
   options: BlockOptions,
 ): Promise<BlockResult> => {
-  const { fork } = runner
+  const { fork, depositContract } = runner
+  const { block, batch, env, transactionsRoot, timings } = prepared
   const { header } = block
-  if (options.parent !== undefined && options.parentState !== undefined) checkTrie(options.parentState, options.parent)
-  const schedule = options.blobSchedule ?? blobScheduleAt(fork, runner.chainId, header.timestamp)
-  const fault = headerFault(header, fork, options.parent, schedule)
-  if (fault !== undefined)
-    throw new BlockError(header.number, fault.field, `header says ${fault.stated}, expected ${fault.actual}`)
-  const signed = signedOf(block)
-  checkBody(block, signed, fork)
-  checkAccessList(block)
-  const batch = batchOf(block, runner.chainId)
   const trie = options.parentState
   const parentRoot = trie?.root
-  const env = environmentOf(header, fork, schedule)
-  const check = new BlockCheck(block, options, { fork, depositContract: runner.depositContract, batch, env })
+  const check = new BlockCheck(block, options, { fork, depositContract, batch, env })
   const needsChanges = options.changes === true || check.needsPostStates || check.needsAccessList
   try {
     const result = await runner.run(env, batch, needsChanges, check)
@@ -181,9 +82,10 @@ export const executeBlock = async (
       ...result,
       ...check.work.yields,
       ...check.roots!,
+      timings: { ...result.timings, ...timings, roots: result.timings.roots + timings.roots },
       gasUsed: header.gasUsed,
       blobGasUsed: check.blobGasUsed,
-      transactionsRoot: signed === undefined ? undefined : header.transactionsRoot,
+      transactionsRoot,
       withdrawalsRoot: header.withdrawalsRoot,
     }
   } catch (thrown) {
@@ -194,75 +96,13 @@ export const executeBlock = async (
   }
 }
 
+/** A state root comes from the parent's. Throws InputError. @internal */
+export const checkParentState = ({ parent, parentState }: BlockOptions): void => {
+  if (parent !== undefined && parentState !== undefined) checkTrie(parentState, parent)
+}
+
 /** Errors of the steps that make a block invalid. */
 const INVALID_BODY = new Set(['SystemContractError', 'DepositLogError'])
-
-/** EIP-7934 (Osaka): bytes of the RLP of a block. */
-export const MAX_BLOCK_BYTES = 8 * 1024 * 1024
-const MAX_UNCLES = 2
-const MAX_UNCLE_DEPTH = 6n
-
-const isWire = (transactions: BlockInput['transactions']): transactions is readonly Uint8Array[] =>
-  Array.isArray(transactions) && transactions[0] instanceof Uint8Array
-
-const signedOf = ({ transactions, signed }: BlockInput): readonly Uint8Array[] | undefined => {
-  if (isWire(transactions)) return transactions
-  return signed ?? (Array.isArray(transactions) && transactions.length === 0 ? [] : undefined)
-}
-
-const batchOf = ({ transactions }: BlockInput, chainId: bigint): TransactionBatch => {
-  if (isWire(transactions)) return decodeSigned(transactions, { chainId })
-  return Array.isArray(transactions) ? encodeBatch(transactions) : checkBatch(transactions)
-}
-
-/** What can be said of transactions, uncles and withdrawals without executing anything. */
-const checkBody = (block: BlockInput, signed: readonly Uint8Array[] | undefined, fork: Fork): void => {
-  const { header, uncles = [], withdrawals } = block
-  const expect = (field: keyof BlockHeader, actual: string): void => {
-    if (header[field] !== actual)
-      throw new BlockError(header.number, field, `header says ${header[field]}, is ${actual}`)
-  }
-  if (signed !== undefined) expect('transactionsRoot', transactionsRoot(signed))
-  expect('uncleHash', uncleHashOf(uncles))
-  if (uncles.length > MAX_UNCLES)
-    throw new BlockError(header.number, 'uncles', `${uncles.length} of them, expected at most ${MAX_UNCLES}`)
-  for (const { number } of uncles) {
-    if (number < header.number - MAX_UNCLE_DEPTH || number >= header.number)
-      throw new BlockError(header.number, 'uncles', `one has number ${number}, expected one of the 6 before the block`)
-  }
-  if (isAtLeast(fork, 'shanghai')) expect('withdrawalsRoot', withdrawalsRoot(withdrawals ?? []))
-  else if (withdrawals !== undefined && withdrawals.length > 0)
-    throw new BlockError(header.number, 'withdrawals', `${withdrawals.length} of them, expected none before shanghai`)
-  if (isAtLeast(fork, 'osaka') && signed !== undefined) {
-    const bytes = encodeBlock(block, signed).length
-    if (bytes > MAX_BLOCK_BYTES)
-      throw new BlockError(header.number, 'size', `${bytes} bytes of RLP, expected at most ${MAX_BLOCK_BYTES}`)
-  }
-}
-
-const checkAccessList = ({ header, accessList }: BlockInput): void => {
-  if (accessList === undefined) return
-  try {
-    checkOrder(accessList)
-  } catch (thrown) {
-    throw new BlockError(header.number, 'accessList', (thrown as Error).message)
-  }
-  const hash = accessListHash(accessList)
-  if (header.blockAccessListHash !== undefined && header.blockAccessListHash !== hash)
-    throw new BlockError(header.number, 'blockAccessListHash', `header says ${header.blockAccessListHash}, is ${hash}`)
-}
-
-/** RLP of the whole block. */
-const encodeBlock = (
-  { header, uncles = [], withdrawals = [] }: BlockInput,
-  signed: readonly Uint8Array[],
-): Uint8Array =>
-  rlpList([
-    encodeHeader(header),
-    rlpList(signed.map((bytes) => (bytes[0]! >= 0xc0 ? bytes : rlpBytes(bytes)))),
-    rlpList(uncles.map(encodeHeader)),
-    rlpList(withdrawals.map(encodeWithdrawal)),
-  ])
 
 interface BlockRoots {
   readonly logsBloom: string

@@ -27,11 +27,13 @@ import { receiptsRoot, transactionsRoot, withdrawalsRoot } from '../roots/roots.
 import type { StateWrites } from '../state/state.ts'
 import type { StateTrie } from '../state/trie/trie.ts'
 import { buildAccessList } from './access_list.ts'
-import { BlockError, type BlockInput, type BlockRunner, blobGasOf, isIncluded, MAX_BLOCK_BYTES } from './block.ts'
+import { type BlockRunner, blobGasOf, isIncluded } from './block.ts'
+import { BlockError, type BlockInput } from './block_input.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { BlockWork } from './block_work.ts'
 import { decodeSigned } from './decode_signed.ts'
 import type { ExecutionResult } from './execution_result.ts'
+import { MAX_BLOCK_BYTES } from './prepare_block.ts'
 
 /**
  * What the consensus layer, or a sequencer, decides of a block.

@@ -11,7 +11,7 @@ import {
   type Names,
   refuse,
 } from '../primitives/input.ts'
-import type { BlockInput, BlockOptions } from './block.ts'
+import type { BlockInput, BlockOptions } from './block_input.ts'
 import type { BlockAttributes, BuildRequest } from './build.ts'
 
 const BLOCK: Names<BlockInput> = {

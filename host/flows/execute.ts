@@ -76,7 +76,7 @@ export const executeBatch = async (
 const routeBatch = async (wiring: Wiring, request: BatchRequest, terms: CallTerms): Promise<OpenExecution> => {
   const { policy, resident, running, reasons, sessions } = wiring
   const { env, batch, changes, explain, steps } = request
-  const timings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0 }
+  const timings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0, roots: 0 }
   const lap = stopwatch()
   const recorder = changes ? new ChangeRecorder(resident, running, batch.count) : undefined
   const list = steps?.accessList
@@ -167,21 +167,24 @@ const commitBatch = async ({
     const ground = { running, cpu, sink: sweep, recorder }
     receipts = await receiptsOf(openBatch)
     await steps.after(ground, receipts)
+    timings.receipts = lap()
     writes = mergeWrites(earlier, collectWrites(resident))
+    timings.commit = lap()
     await steps.check(ground, receipts, writes)
+    timings.roots = lap()
   }
   terms.stop.check()
   await state.commit(writes)
   sessions.current?.tables.noteWrites()
   resident.settle()
-  timings.commit = lap()
+  timings.commit += lap()
   return { writes, receipts }
 }
 
 const readReceipts = async ({ openBatch, timings, lap }: RunExecution, early: Receipts | undefined) => {
   const receipts = early ?? (await receiptsOf(openBatch))
   receipts.blooms()
-  timings.receipts = lap()
+  timings.receipts += lap()
   return receipts
 }
 

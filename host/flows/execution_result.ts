@@ -48,7 +48,10 @@ export interface StageTimings {
   validate: number
   /** Collecting the writes, and the State's commit. */
   commit: number
+  /** With what a block does after its transactions. */
   receipts: number
+  /** Of a block: the tries that its header commits to, and the comparison with it. Zero where there is no block. */
+  roots: number
   /**
    * What dispatches took on the device: they run beside the stages, and are in none. Absent where no times were asked
    * for, or the adapter has no timestamp queries.

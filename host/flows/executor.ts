@@ -1,5 +1,6 @@
 import { depositContractAt } from '../chain/requests.ts'
-import { type BlockInput, type BlockOptions, type BlockResult, type BlockRunner, executeBlock } from './block.ts'
+import { type BlockResult, type BlockRunner, checkParentState, executeBlock } from './block.ts'
+import type { BlockInput, BlockOptions } from './block_input.ts'
 import { type BuildRequest, type BuiltBlock, buildBlock } from './build.ts'
 import { CallQueue, type CallTerms } from './call_queue.ts'
 import { checkBlockInput, checkBuildRequest } from './check_block_input.ts'
@@ -7,6 +8,7 @@ import { checkOptions, checkSimulateRequest, readRequest } from './check_request
 import { type BatchRequest, executeBatch } from './execute.ts'
 import type { ExecutionResult } from './execution_result.ts'
 import type { ExecuteRequest, Executor, ExecutorOptions } from './executor_interface.ts'
+import { prepareBlock } from './prepare_block.ts'
 import { readCalls, Simulator } from './simulate.ts'
 import type { SimulateRequest } from './simulate_request.ts'
 import type { Simulation } from './simulation.ts'
@@ -82,7 +84,11 @@ class BatchExecutor implements Executor {
 
   async executeBlock(block: BlockInput, options: BlockOptions = {}): Promise<BlockResult> {
     checkBlockInput(block, options)
-    return this.#call(options.signal, (call) => executeBlock(this.#blockRunner(call), block, options))
+    return this.#call(options.signal, async (call) => {
+      checkParentState(options)
+      const runner = this.#blockRunner(call)
+      return executeBlock(runner, await prepareBlock(runner, block, options), options)
+    })
   }
 
   async build(request: BuildRequest): Promise<BuiltBlock> {

@@ -7,7 +7,7 @@ import type { AccountAccess, BlockAccessList } from '../../host/chain/access_lis
 import { type BlockHeader, headerHash } from '../../host/chain/header.ts'
 import { requestsHash } from '../../host/chain/requests.ts'
 import { readTar } from '../../host/device/tar.ts'
-import type { BlockInput, BlockOptions } from '../../host/flows/block.ts'
+import type { BlockInput, BlockOptions } from '../../host/flows/block_input.ts'
 import type { BuiltBlock } from '../../host/flows/build.ts'
 import { createExecutor } from '../../host/index.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
@@ -113,7 +113,13 @@ describe('executor.executeBlock', () => {
     const state = world.state.clone()
     const executor = createExecutor({ fork: 'prague', chainId: 1n, state, workers: 0 })
     const parentState = createStateTrie(state.dump())
+    const startedMs = performance.now()
     const result = await executor.executeBlock(built.block, { parent: world.parent, parentState, changes: true })
+    const elapsedMs = performance.now() - startedMs
+    for (const stage of ['decode', 'senders', 'route', 'receipts', 'commit', 'roots'] as const)
+      expect(result.timings[stage], stage).toBeGreaterThan(0)
+    const { device: _, ...stages } = result.timings
+    expect(Object.values(stages).reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(elapsedMs)
     const { header } = built.block
     expect(result).toMatchObject({
       gasUsed: header.gasUsed,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BlockAccessList } from '../../host/chain/access_list.ts'
-import type { BlockInput, BlockResult } from '../../host/flows/block.ts'
+import type { BlockResult } from '../../host/flows/block.ts'
+import type { BlockInput } from '../../host/flows/block_input.ts'
 import { type ComputeDevice, createExecutor, openDevice } from '../../host/index.ts'
 import { createStateTrie } from '../../host/state/trie/trie.ts'
 import { contractAddress, word } from '../fixtures/batch_world.ts'
