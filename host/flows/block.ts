@@ -43,6 +43,8 @@ export interface BlockResult extends ExecutionResult, BlockYield {
   readonly logsBloom: string
   /** Undefined before Byzantium without a trie: the receipts then hold state roots. */
   readonly receiptsRoot: string | undefined
+  /** State root after each transaction, which its receipt holds (EIP-658): before Byzantium, where there is a trie. */
+  readonly postStates?: readonly string[]
   /** Undefined where the signed transactions are not known. */
   readonly transactionsRoot: string | undefined
   readonly withdrawalsRoot: string | undefined
@@ -107,6 +109,7 @@ const INVALID_BODY = new Set(['SystemContractError', 'DepositLogError'])
 interface BlockRoots {
   readonly logsBloom: string
   readonly receiptsRoot: string | undefined
+  readonly postStates?: readonly string[]
   readonly stateRoot: string | undefined
   readonly accessList?: BlockAccessList
   readonly accessListHash?: string
@@ -168,7 +171,8 @@ class BlockCheck implements BlockSteps {
     }
     expect('gasUsed', receipts.blockGasUsed)
     if (isAtLeast(this.#fork, 'cancun')) expect('blobGasUsed', this.blobGasUsed)
-    const receiptsRoot = await this.#receiptsRoot(ground, receipts)
+    const postStates = await this.#postStates(ground)
+    const receiptsRoot = this.#receiptsRoot(receipts, postStates)
     expect('receiptsRoot', receiptsRoot)
     const logsBloom = bytesToHex(receipts.blockBloom())
     expect('logsBloom', logsBloom)
@@ -184,7 +188,7 @@ class BlockCheck implements BlockSteps {
       if (difference !== undefined) throw new BlockError(number, 'stateRoot', `${roots}${difference}`)
     }
     expect('stateRoot', stateRoot)
-    this.roots = { logsBloom, receiptsRoot, stateRoot, ...access }
+    this.roots = { logsBloom, receiptsRoot, ...(postStates === undefined ? {} : { postStates }), stateRoot, ...access }
   }
 
   async #accessList({ recorder, running }: BlockGround) {
@@ -196,15 +200,19 @@ class BlockCheck implements BlockSteps {
     return { accessList, accessListHash: accessListHash(accessList) }
   }
 
-  async #receiptsRoot(ground: BlockGround, receipts: Receipts): Promise<string | undefined> {
-    if (isAtLeast(this.#fork, 'byzantium')) return receiptsRoot(receipts)
+  async #postStates(ground: BlockGround): Promise<readonly string[] | undefined> {
     const trie = this.#options.parentState
-    if (trie === undefined) return undefined
+    if (!this.needsPostStates || trie === undefined) return undefined
     const parentRoot = trie.root
     const postStates: string[] = []
     for (const changes of ground.recorder!.all()) postStates.push(await trie.apply(writesOfChanges(changes)))
     trie.rewind(parentRoot)
-    return receiptsRoot(receipts, { postStates })
+    return postStates
+  }
+
+  #receiptsRoot(receipts: Receipts, postStates: readonly string[] | undefined): string | undefined {
+    if (postStates !== undefined) return receiptsRoot(receipts, { postStates })
+    return isAtLeast(this.#fork, 'byzantium') ? receiptsRoot(receipts) : undefined
   }
 }
 
