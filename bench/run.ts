@@ -10,7 +10,8 @@ import { chooseSize, type Probe } from './calibrate.ts'
 import { conflictMap } from './conflict_map.ts'
 import { conflictMatrix, conflictRate, longestChain } from './conflict_matrix.ts'
 import { collectGarbage } from './garbage.ts'
-import { AnvilError, findAnvil, runAnvil } from './peers/anvil.ts'
+import { runAnvil } from './peers/anvil.ts'
+import { AnvilError, findAnvil } from './peers/anvil_node.ts'
 import type { Progress } from './report/progress.ts'
 import type { PeerResult, WorkloadResult } from './report/schema.ts'
 import { median, medianIndex } from './report/statistics.ts'
@@ -28,7 +29,7 @@ export interface RunOptions {
   readonly size?: number
   readonly samples: number
   readonly seed: number
-  readonly revm: boolean
+  readonly native: boolean
   /** Time for this workload where `size` is absent. */
   readonly budgetMs: number
   readonly progress: Progress
@@ -72,10 +73,10 @@ const CONFLICT_SAMPLE = 100
  * the verification, and verifying are outside. The device is timed in a block of its own, the last before the samples.
  */
 export const runWorkload = async (workload: Workload, options: RunOptions): Promise<WorkloadResult> => {
-  const { progress, samples, revm, openSecond } = options
+  const { progress, samples, native, openSecond } = options
   progress.start(
     workload.name,
-    3 + samples + (options.device === undefined ? 0 : 1) + (revm ? 1 : 0) + (openSecond === undefined ? 0 : 1),
+    3 + samples + (options.device === undefined ? 0 : 1) + (native ? 1 : 0) + (openSecond === undefined ? 0 : 1),
   )
   try {
     return await measure(workload, options)
@@ -109,7 +110,7 @@ const measure = async (workload: Workload, options: RunOptions): Promise<Workloa
   const ran = await runBlocks(workload, scenario, options)
   const { warmUp, measured } = ran
   const peers = [serialPeer(measured)]
-  if (options.revm) peers.push(await revmPeer(workload, options, size))
+  if (options.native) peers.push(await revmPeer(workload, options, size))
   const compileMs = [...probe.blocks, ...warmUp].filter(compiled).reduce((sum, { result }) => sum + result.compileMs, 0)
   const conflicts = conflictHeavy ? await conflictFacts(workload, options) : undefined
   return {

@@ -6,16 +6,18 @@ import type { ComputeDevice } from '../host/device/compute_device.ts'
 import { type DeviceOptions, openDevice } from '../host/device/device.ts'
 import { deviceCosts } from '../host/flows/device_costs.ts'
 import type { Fork } from '../transpiler/spec/forks.ts'
+import { runBlockWorkload } from './block/run.ts'
 import { commitOfCheckout, machine } from './machine.ts'
 import { MissingPackageError } from './packages.ts'
 import type { Progress } from './report/progress.ts'
-import type { BenchReport, WorkloadResult } from './report/schema.ts'
+import type { BenchLevel, BenchReport, WorkloadResult } from './report/schema.ts'
 import { runWorkload } from './run.ts'
 import { type TierChoice, tierChoiceText } from './tier_choice.ts'
 import type { Workload } from './workloads/workload.ts'
 
 export interface SessionOptions {
   readonly workloads: readonly Workload[]
+  readonly level: BenchLevel
   readonly adapter?: string
   /** How to open it. */
   readonly opened?: Pick<DeviceOptions, 'robustness' | 'compileLimitMs'>
@@ -27,7 +29,8 @@ export interface SessionOptions {
   readonly sizes?: ReadonlyMap<string, number>
   readonly samples: number
   readonly seed: number
-  readonly revm: boolean
+  /** With the peer of native code, which is not installed with the package. */
+  readonly native: boolean
   /** A workload whose packages are not installed is left out with the reason, instead of ending the run. */
   readonly leavesOut: boolean
   /** Start with an empty driver cache and measure kernel compilation both ways. */
@@ -66,7 +69,8 @@ export const runSession = async (options: SessionOptions): Promise<BenchReport> 
       late ||= leftMs < LEAST_MS
       const size = options.size ?? options.sizes?.get(workload.name)
       const run = { ...options, tiers, ...(size === undefined ? {} : { size }), device, budgetMs, ...second }
-      const result = late ? undefined : await within(leftMs, withPackages(runWorkload(workload, run), leavesOut))
+      const measure = options.level === 'block' ? runBlockWorkload : async () => [await runWorkload(workload, run)]
+      const result = late ? undefined : await within(leftMs, withPackages(measure(workload, run), leavesOut))
       if (result instanceof MissingPackageError) {
         skipped.push({ workload: workload.name, reason: result.message })
         continue
@@ -75,8 +79,8 @@ export const runSession = async (options: SessionOptions): Promise<BenchReport> 
       if (result === undefined) {
         skipped.push({ workload: workload.name, reason: OUT_OF_TIME })
       } else {
-        results.push(result)
-        options.onResult(result)
+        results.push(...result)
+        for (const row of result) options.onResult(row)
       }
     }
     return {
@@ -86,6 +90,7 @@ export const runSession = async (options: SessionOptions): Promise<BenchReport> 
       machine: machine(),
       adapter: adapterOf(device, asked),
       node: process.version,
+      ...(options.level === 'execute' ? {} : { level: options.level }),
       ...(tierChoiceText(options.tiers) === undefined ? {} : { tierChoice: options.tiers }),
       results,
       skipped,

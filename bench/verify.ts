@@ -7,7 +7,7 @@ import { drawSample, pickTransactions, prefix } from './subset.ts'
 import type { Scenario, Sharing, WorkloadBlock } from './workloads/workload.ts'
 
 /** The result of a measured run is not what a serial client gives. The message is the first difference. */
-class VerificationError extends Error {
+export class VerificationError extends Error {
   override readonly name = 'VerificationError'
 }
 

@@ -9,13 +9,13 @@ import {
   stageSection,
   tierChart,
 } from './page_parts.ts'
-import type { BenchReport, WorkloadResult } from './schema.ts'
+import { type BenchReport, BLOCK_STAGES, labelOf, STAGES, type WorkloadResult } from './schema.ts'
 import { isWide, medianIndex, WIDE_NOTE } from './statistics.ts'
-import { executeRate, grouped, rounded, spreadText, tierShares } from './text.ts'
+import { executeRate, grouped, MEASURED, rounded, spreadText, tierShares } from './text.ts'
 
 /** One self-contained page about a run of the benchmark. */
 export const benchPage = async (report: BenchReport): Promise<string> => {
-  const { results, skipped } = report
+  const { results, skipped, level = 'execute' } = report
   const exits: Record<string, number> = {}
   for (const result of results) {
     for (const [reason, count] of Object.entries(result.exits)) exits[reason] = (exits[reason] ?? 0) + count
@@ -24,7 +24,7 @@ export const benchPage = async (report: BenchReport): Promise<string> => {
     title: 'wgevm: benchmark',
     setting: settingOf(report),
     introduction: [
-      `${grouped(results.length)} workloads; every result was verified.`,
+      `${grouped(new Set(results.map(({ workload }) => workload)).size)} workloads; every result was verified.`,
       ...skipped.map(({ workload, reason }) => `${workload} was not run: ${reason}`),
     ],
     sections: [
@@ -33,25 +33,25 @@ export const benchPage = async (report: BenchReport): Promise<string> => {
       tierSection(results),
       roundSection(
         'workload',
-        results.map(({ workload, rounds }) => ({ label: workload, rounds })),
+        results.map((result) => ({ label: labelOf(result), rounds: result.rounds })),
       ),
       exitSection(
         exits,
         results.reduce((sum, { txCount }) => sum + txCount, 0),
       ),
       stageSection(
-        results.map(({ workload, stagesMs, samplesMs, medianMs }) => ({
-          label: workload,
-          stagesMs,
-          elapsedMs: samplesMs[medianIndex(samplesMs)] ?? medianMs,
+        results.map((result) => ({
+          label: labelOf(result),
+          stagesMs: result.stagesMs,
+          elapsedMs: result.samplesMs[medianIndex(result.samplesMs)] ?? result.medianMs,
         })),
+        level === 'block' ? BLOCK_STAGES : STAGES,
       ),
       ...results.flatMap(({ workload, conflicts }) =>
         conflicts === undefined ? [] : [conflictSection(`Which contracts conflict: ${workload}`, conflicts)],
       ),
       measuredSection(report, [
-        'tx/s is that of the whole execute() call, from a batch in typed arrays to committed state and receipts with blooms: the ' +
-          'median of the samples.',
+        `tx/s is that of the ${MEASURED[level]}: the median of the samples.`,
         ...peerNotes(results),
       ]),
     ],
@@ -93,7 +93,7 @@ const headlineSection = (results: readonly WorkloadResult[]): readonly PageSecti
     return `${least === most ? least : `${least} to ${most}`} times as fast as ${name}.`
   })
   const rows = results
-    .map((result) => ({ label: result.workload, ratios: names.map((name) => ratioTo(result, name)) }))
+    .map((result) => ({ label: labelOf(result), ratios: names.map((name) => ratioTo(result, name)) }))
     .sort((a, b) => (b.ratios[0]?.value ?? 0) - (a.ratios[0]?.value ?? 0))
   const parts = names.map((name, n) => ({ name, letter: '', colour: HEADLINE_COLOURS[n] ?? '--tier-cpu' }))
   return [
@@ -121,7 +121,7 @@ const speedSection = (results: readonly WorkloadResult[]): PageSection => {
       ...(isMarked ? [WIDE_NOTE] : []),
     ],
     charts: results.map((result) => ({
-      label: result.workload,
+      label: labelOf(result),
       spec: plainBars([
         {
           label: 'wgevm',
@@ -150,7 +150,7 @@ const speedSection = (results: readonly WorkloadResult[]): PageSection => {
         ...names.map((name) => `times ${name}`),
       ],
       rows: results.map((result) => [
-        result.workload,
+        labelOf(result),
         grouped(result.txCount),
         rounded(result.txPerSecond),
         executeRate(result),
@@ -168,12 +168,12 @@ const tierSection = (results: readonly WorkloadResult[]): PageSection => ({
   charts: [
     tierChart(
       'Tiers by transactions',
-      results.map(({ workload, tiers }) => ({ label: workload, tiers })),
+      results.map((result) => ({ label: labelOf(result), tiers: result.tiers })),
     ),
   ],
   table: {
     head: ['workload', 'tiers'],
-    rows: results.map((result) => [result.workload, tierShares(result)]),
+    rows: results.map((result) => [labelOf(result), tierShares(result)]),
     left: 2,
   },
 })

@@ -1,11 +1,11 @@
 import { type At, FixtureError, field, listOf, objectOf, refuse, textOf } from '../../conformance/json_field.ts'
 import { readJsonFile } from '../../conformance/json_file.ts'
-import type { BenchReport, WorkloadResult } from './schema.ts'
+import { type BenchLevel, type BenchReport, type BlockForm, labelOf, type WorkloadResult } from './schema.ts'
 import { grouped, rounded } from './text.ts'
 import { folded, type TextStyle, table } from './text_table.ts'
 
 /** What a comparison needs of a workload's result. */
-export type ComparedResult = Pick<WorkloadResult, 'workload' | 'txCount' | 'samplesMs' | 'txPerSecond'>
+export type ComparedResult = Pick<WorkloadResult, 'workload' | 'form' | 'txCount' | 'samplesMs' | 'txPerSecond'>
 
 /** What a comparison needs of an earlier run. */
 export interface EarlierRun {
@@ -13,6 +13,7 @@ export interface EarlierRun {
   readonly date: string
   readonly adapter: string
   readonly cpu: string
+  readonly level: BenchLevel
   readonly results: readonly ComparedResult[]
 }
 
@@ -28,6 +29,7 @@ export const readEarlierRun = (file: string): EarlierRun => {
     date: textOf(field(root, 'date')),
     adapter: textOf(field(objectOf(field(root, 'adapter')), 'name')),
     cpu: textOf(field(objectOf(field(root, 'machine')), 'cpu')),
+    level: oneOf<BenchLevel>(field(root, 'level'), ['execute', 'block']) ?? 'execute',
     results,
   }
 }
@@ -36,13 +38,21 @@ const readResult = (at: At): ComparedResult => {
   const result = objectOf(at)
   const samplesMs = listOf(field(result, 'samplesMs')).map(positiveOf)
   if (samplesMs.length === 0) refuse(field(result, 'samplesMs'), 'at least one sample')
+  const form = oneOf<BlockForm>(field(result, 'form'), ['cold', 'known'])
   return {
     workload: textOf(field(result, 'workload')),
+    ...(form === undefined ? {} : { form }),
     txCount: positiveOf(field(result, 'txCount')),
     samplesMs,
     txPerSecond: positiveOf(field(result, 'txPerSecond')),
   }
 }
+
+/** One of these words, or nothing. */
+const oneOf = <Word extends string>(at: At, words: readonly Word[]): Word | undefined =>
+  at.value === undefined
+    ? undefined
+    : (words.find((word) => word === at.value) ?? refuse(at, words.map((word) => `'${word}'`).join(' or ')))
 
 const positiveOf = (at: At): number =>
   typeof at.value === 'number' && Number.isFinite(at.value) && at.value > 0 ? at.value : refuse(at, 'a positive number')
@@ -74,7 +84,7 @@ export interface Comparison {
 }
 
 const compareResult = (before: ComparedResult | undefined, now: ComparedResult): Comparison => {
-  const { workload } = now
+  const workload = labelOf(now)
   if (before === undefined) {
     return { workload, before, now, ratio: Number.NaN, range: [Number.NaN, Number.NaN], verdict: 'not run before' }
   }
@@ -102,7 +112,7 @@ const compareResult = (before: ComparedResult | undefined, now: ComparedResult):
 export const compareRuns = ({ results }: EarlierRun, now: readonly ComparedResult[]): readonly Comparison[] =>
   now.map((result) =>
     compareResult(
-      results.find(({ workload }) => workload === result.workload),
+      results.find((earlier) => labelOf(earlier) === labelOf(result)),
       result,
     ),
   )

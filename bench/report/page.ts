@@ -34,7 +34,8 @@ const STYLE = `
 :root { color-scheme: light dark; --ink: #1b1b1b; --soft: #555; --paper: #fff; --line: #c9c9c9; --mark: #3f7fc4; --mark-2: #b8690f;
   --on-tier: #fff; --tier-transfer: #1b7f5c; --tier-program: #1f5fa8; --tier-kernel: #9a5200; --tier-vm: #7a3f9a; --tier-host: #8a6d00;
   --tier-cpu: #6b6b6b; --stage-0: #1f5fa8; --stage-1: #9a5200; --stage-2: #1b7f5c; --stage-3: #7a3f9a; --stage-4: #8a2f3f;
-  --stage-5: #4a5d23; --stage-6: #2d6a75; --stage-7: #6b6b6b; }
+  --stage-5: #4a5d23; --stage-6: #2d6a75; --stage-7: #6d5a00; --stage-8: #3d4f8f; --stage-9: #a03a6b;
+  --stage-10: #6b6b6b; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --soft: #aaa; --paper: #161616; --line: #444; --mark: #4f93dd; --mark-2: #c98a2e;
   --tier-transfer: #23946d; --tier-program: #3f7fd0; --tier-kernel: #b8690f; --tier-vm: #9a5fba; --tier-host: #b39218; --tier-cpu: #7d7d7d; } }
 @media print { :root { --ink: #000; --soft: #333; --paper: #fff; --line: #bbb; } }

@@ -2,7 +2,7 @@ import type { ConflictMap } from '../conflict_map.ts'
 import type { CutBar, Part } from './charts.ts'
 import { plainBars, shareBars, squareMap } from './charts.ts'
 import type { PageChart, PageSection } from './page.ts'
-import { type BenchReport, STAGES, type StageTimes, type TierCounts } from './schema.ts'
+import { type BenchReport, BLOCK_STAGES, STAGES, type Stage, type StageTimes, type TierCounts } from './schema.ts'
 import { grouped, rounded } from './text.ts'
 
 /** The tiers as parts of a bar, in the order of TIER_VALUES. */
@@ -60,12 +60,17 @@ export const roundSection = (
   }
 }
 
-const STAGE_PARTS: readonly Part[] = [
-  ...STAGES.map((name, n) => ({ name, letter: name[0]!.toUpperCase(), colour: `--stage-${n}` })),
-  { name: 'outside', letter: 'O', colour: `--stage-${STAGES.length}` },
-].map((part) =>
-  part.name === 'readback' ? { ...part, letter: 'B' } : part.name === 'receipts' ? { ...part, letter: 'L' } : part,
-)
+/** Letters of the stages whose first letter another one has. */
+const LETTERS: Readonly<Partial<Record<Stage, string>>> = { readback: 'B', receipts: 'L', roots: 'T' }
+
+const partsOf = (stages: readonly Stage[]): readonly Part[] => [
+  ...stages.map((name) => ({
+    name,
+    letter: LETTERS[name] ?? name[0]!.toUpperCase(),
+    colour: `--stage-${BLOCK_STAGES.indexOf(name)}`,
+  })),
+  { name: 'outside', letter: 'O', colour: `--stage-${BLOCK_STAGES.length}` },
+]
 
 /** Where the time of a call went; `elapsedMs` is the whole call. */
 export interface StageRow {
@@ -74,32 +79,35 @@ export interface StageRow {
   readonly elapsedMs: number
 }
 
-const stageValues = ({ stagesMs, elapsedMs }: StageRow): readonly number[] => {
-  const stages = STAGES.map((stage) => stagesMs[stage])
+const stageValues = ({ stagesMs, elapsedMs }: StageRow, names: readonly Stage[]): readonly number[] => {
+  const stages = names.map((stage) => stagesMs[stage] ?? 0)
   return [...stages, Math.max(0, elapsedMs - stages.reduce((sum, ms) => sum + ms, 0))]
 }
 
-export const stageSection = (rows: readonly StageRow[]): PageSection => ({
-  title: 'Where the time goes',
-  text: [
-    'Stages of the call with the median time, in milliseconds. The device works beside the host: execute is only the waiting for ' +
-      'it, and the CPU tier. Outside the stages: compilation that was waited for, and the garbage collector.',
-  ],
-  charts: [
-    {
-      label: 'Share of each stage in the time of a call',
-      spec: shareBars(
-        rows.map((row) => ({ label: row.label, values: stageValues(row) })),
-        STAGE_PARTS,
-      ),
-      legend: STAGE_PARTS,
+export const stageSection = (rows: readonly StageRow[], stages: readonly Stage[] = STAGES): PageSection => {
+  const parts = partsOf(stages)
+  return {
+    title: 'Where the time goes',
+    text: [
+      'Stages of the call with the median time, in milliseconds. The device works beside the host: execute is only the waiting for ' +
+        'it, and the CPU tier. Outside the stages: compilation that was waited for, and the garbage collector.',
+    ],
+    charts: [
+      {
+        label: 'Share of each stage in the time of a call',
+        spec: shareBars(
+          rows.map((row) => ({ label: row.label, values: stageValues(row, stages) })),
+          parts,
+        ),
+        legend: parts,
+      },
+    ],
+    table: {
+      head: ['', 'whole call', ...parts.map(({ name }) => name)],
+      rows: rows.map((row) => [row.label, rounded(row.elapsedMs), ...stageValues(row, stages).map(rounded)]),
     },
-  ],
-  table: {
-    head: ['', 'whole call', ...STAGE_PARTS.map(({ name }) => name)],
-    rows: rows.map((row) => [row.label, rounded(row.elapsedMs), ...stageValues(row).map(rounded)]),
-  },
-})
+  }
+}
 
 /** Reasons that a chart shows; the table has all of them. */
 const SHOWN_REASONS = 20

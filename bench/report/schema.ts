@@ -12,6 +12,8 @@ export interface BenchReport {
   readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryBytes: number }
   readonly adapter: { readonly kind: string; readonly name: string; readonly driver: string; readonly reason: string }
   readonly node: string
+  /** What is measured of every workload; absent: `execute`. */
+  readonly level?: BenchLevel
   /** Tiers of the device that were allowed; absent = all. */
   readonly tierChoice?: TierChoice
   readonly results: readonly WorkloadResult[]
@@ -22,6 +24,8 @@ export interface BenchReport {
 /** One workload. Times in milliseconds; counts are those of the sample with the median time. */
 export interface WorkloadResult {
   readonly workload: string
+  /** Of the level `block`: how its blocks were given. */
+  readonly form?: BlockForm
   /** Transactions per sample. */
   readonly txCount: number
   /** Gas used by the median sample. */
@@ -73,9 +77,34 @@ export interface TierCounts {
   readonly cpu: number
 }
 
+/**
+ * `execute`: decoded transactions in typed arrays to committed state and receipts with blooms. `block`: a signed block
+ * as it comes over the wire to committed state, receipts and three roots that are the header's.
+ */
+export type BenchLevel = 'execute' | 'block'
+
+/**
+ * `cold`: senders are recovered. `known`: the caller has recovered them, as a pool has.
+ */
+export type BlockForm = 'cold' | 'known'
+
+const FORM_NAMES: Readonly<Record<BlockForm, string>> = { cold: 'cold senders', known: 'known senders' }
+
+/** A workload by name, and how its blocks were given. */
+export const labelOf = ({ workload, form }: Pick<WorkloadResult, 'workload' | 'form'>): string =>
+  form === undefined ? workload : `${workload}, ${FORM_NAMES[form]}`
+
 export const STAGES = ['route', 'upload', 'execute', 'readback', 'validate', 'commit', 'receipts'] as const
-export type Stage = (typeof STAGES)[number]
-export type StageTimes = Readonly<Record<Stage, number>>
+/** Of a whole block, in the order of its way. */
+export const BLOCK_STAGES = ['decode', 'senders', ...STAGES, 'roots'] as const
+export type Stage = (typeof BLOCK_STAGES)[number]
+export type StageTimes = Readonly<
+  Record<(typeof STAGES)[number], number> & Partial<Record<Exclude<Stage, (typeof STAGES)[number]>, number>>
+>
+
+/** The stages of what a row measured. */
+export const stagesOf = ({ form }: Pick<WorkloadResult, 'form'>): readonly Stage[] =>
+  form === undefined ? STAGES : BLOCK_STAGES
 
 /**
  * Level of a comparison: `execution` runs decoded transactions with known senders to receipts and state; `block with

@@ -2,7 +2,7 @@ import colors from 'picocolors'
 import type { DeviceTimes } from '../../host/device/clock.ts'
 import { FIRST_LANE_BYTES } from '../lane_memory.ts'
 import { tierChoiceText } from '../tier_choice.ts'
-import { type BenchReport, type PeerResult, STAGES, type WorkloadResult } from './schema.ts'
+import { type BenchLevel, type BenchReport, labelOf, type PeerResult, stagesOf, type WorkloadResult } from './schema.ts'
 import { isWide, medianIndex, spread, WIDE_NOTE } from './statistics.ts'
 import { factTable, folded, MEASURE, type TextStyle, table } from './text_table.ts'
 
@@ -82,10 +82,12 @@ const barChart = (bars: readonly Bar[], style: TextStyle): string => {
 }
 
 /** What the stages do not hold: compilation inside the call, and the garbage collector between them. */
-const stageLine = ({ stagesMs, samplesMs, medianMs }: WorkloadResult): string => {
+const stageLine = (result: WorkloadResult): string => {
+  const { stagesMs, samplesMs, medianMs } = result
   const elapsed = samplesMs[medianIndex(samplesMs)] ?? medianMs
-  const rest = elapsed - STAGES.reduce((sum, stage) => sum + stagesMs[stage], 0)
-  const stages = [...STAGES.map((stage) => [stage, stagesMs[stage]] as const), ['outside stages', rest] as const]
+  const inStages = stagesOf(result).map((stage) => [stage, stagesMs[stage] ?? 0] as const)
+  const rest = elapsed - inStages.reduce((sum, [, ms]) => sum + ms, 0)
+  const stages = [...inStages, ['outside stages', rest] as const]
   return stages
     .filter(([, ms]) => ms >= 0.05)
     .map(([stage, ms]) => `${stage} ${rounded(ms)} (${percent(ms, elapsed)})`)
@@ -164,7 +166,7 @@ export const workloadText = (result: WorkloadResult, style: TextStyle): string =
       text: `${rounded(peer.txPerSecond)} tx/s`,
     })),
   ]
-  const title = style.decorated ? colors.bold(result.workload) : result.workload
+  const title = style.decorated ? colors.bold(labelOf(result)) : labelOf(result)
   return `${title}\n${factTable(rows, style)}\n${barChart(bars, style)}\n`
 }
 
@@ -182,9 +184,19 @@ export const settingLines = ({
   `machine  ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; node ${node}; commit ${commit}`,
 ]
 
+/** How the names of peers of native code begin. */
+const NATIVE_PEERS: Readonly<Record<BenchLevel, string>> = { execute: 'revm', block: 'anvil' }
+
+/** What a rate is of. */
+export const MEASURED: Readonly<Record<BenchLevel, string>> = {
+  execute: 'whole execute() call, from typed-array batch to committed state and receipts with blooms',
+  block: 'whole executeBlock() call, from signed bytes to committed state, receipts with blooms and three roots',
+}
+
 /** The last screen: one line per workload, then where and how it was measured. */
 export const summaryText = (report: BenchReport, style: TextStyle): string => {
-  const { results, skipped } = report
+  const { results, skipped, level = 'execute' } = report
+  const native = NATIVE_PEERS[level]
   const head = [
     'workload',
     'transactions',
@@ -193,15 +205,15 @@ export const summaryText = (report: BenchReport, style: TextStyle): string => {
     'Mgas/s',
     '±',
     'vs @ethereumjs/vm',
-    'vs revm',
+    `vs ${native}`,
     'lane VM',
     'CPU tier',
   ]
   const rows = results.map((result) => {
     const serial = result.peers.find((peer) => peer.name.startsWith('@ethereumjs'))
-    const revm = result.peers.find((peer) => peer.name.startsWith('revm'))
+    const revm = result.peers.find((peer) => peer.name.startsWith(native))
     return [
-      result.workload,
+      labelOf(result),
       grouped(result.txCount),
       rounded(result.txPerSecond),
       executeRate(result),
@@ -218,7 +230,7 @@ export const summaryText = (report: BenchReport, style: TextStyle): string => {
   const tiers = tierChoiceText(report.tierChoice ?? {})
   if (tiers !== undefined) lines.push(`tiers    ${tiers}`)
   lines.push(...settingLines(report))
-  lines.push('tx/s     whole execute() call, from typed-array batch to committed state and receipts with blooms')
+  lines.push(`tx/s     ${MEASURED[level]}`)
   const levels = new Map(results.flatMap(({ peers }) => peers.map((peer) => [peer.name, peer.level] as const)))
   for (const [name, level] of levels) lines.push(`peer     ${name}: ${level}`)
   if (results.some(({ samplesMs }) => isWide(samplesMs))) lines.push(`spread   ${WIDE_NOTE}`)

@@ -4,7 +4,7 @@ import { Deployment } from '../contracts/deployment.ts'
 import { compiledContract } from '../contracts/solidity.ts'
 import { createRandom } from '../random.ts'
 import { BatchWriter } from './batch_writer.ts'
-import { countedKeys, createAddresses, Genesis, repeatAddress, repeatWord } from './genesis.ts'
+import { countedKeys, Genesis, repeatAddress, repeatWord, strangers } from './genesis.ts'
 import { COINBASE, type Scenario, WEALTH, WORKLOAD_CHAIN_ID, type Workload, workloadEnvironment } from './workload.ts'
 
 const TURN = selector('turn(uint256,uint256)')
@@ -23,12 +23,12 @@ const conflicts = (rate: number): Workload => ({
   name: `conflict-${rate}`,
   title: `${rate} % of the transactions update one shared slot, the others a slot of their own`,
   shares: rate === 0 ? 'nothing' : 'slots',
-  build: async ({ fork, size, seed }): Promise<Scenario> => {
+  build: async ({ fork, size, seed, people = strangers }): Promise<Scenario> => {
     const random = createRandom(seed, `conflict-${rate}`)
     const chain = await Deployment.create(fork, 'cells')
     const { creation, compiler } = compiledContract('Cells.sol', 'Cells')
     const program = await chain.program(await chain.deploy(creation), `bench/contracts/sources/Cells.sol (${compiler})`)
-    const addresses = createAddresses(size, random)
+    const addresses = people(size, size, random)
     const cells = size + 1
     const expected = {
       count: cells,

@@ -11,7 +11,7 @@ import {
 import type { StateWrites } from '../../host/state/state.ts'
 import type { Program } from '../contracts/deployment.ts'
 import type { Random } from '../random.ts'
-import type { SlotColumns } from './workload.ts'
+import type { MakePeople, SlotColumns } from './workload.ts'
 
 /** `count` addresses as limbs; 160 random bits each, so distinct and spread over every table. */
 export const createAddresses = (count: number, random: Random): Uint32Array => {
@@ -19,6 +19,8 @@ export const createAddresses = (count: number, random: Random): Uint32Array => {
   for (let i = 0; i < addresses.length; i++) addresses[i] = random.u32()
   return addresses
 }
+
+export const strangers: MakePeople = (count, _senders, random) => createAddresses(count, random)
 
 /** Storage keys of `mapping(address => ...)` at `slot` for `count` addresses: keccak256(address . slot), as words. */
 export const mappingKeys = (addresses: Uint32Array, count: number, slot: number): Uint32Array => {

@@ -5,7 +5,7 @@ import { type CompiledContract, compiledContract } from '../contracts/solidity.t
 import { VARIANTS as CONTRACTS, VARIANTS_FILE, variants } from '../contracts/variants.ts'
 import { createRandom, permutation } from '../random.ts'
 import { BatchWriter } from './batch_writer.ts'
-import { createAddresses, Genesis, mappingKeys, repeatWord } from './genesis.ts'
+import { Genesis, mappingKeys, repeatWord, strangers } from './genesis.ts'
 import { COINBASE, type Scenario, WEALTH, WORKLOAD_CHAIN_ID, type Workload, workloadEnvironment } from './workload.ts'
 
 const TURN = selector('turn(uint256)')
@@ -22,11 +22,11 @@ const calls = (name: string, title: string, order: Order): Workload => ({
   name,
   title,
   shares: 'nothing',
-  build: async ({ fork, size, seed }): Promise<Scenario> => {
+  build: async ({ fork, size, seed, people = strangers }): Promise<Scenario> => {
     const random = createRandom(seed, 'many-contracts')
     const contracts = variants().map((variant) => ({ ...variant, ...compiledContract(VARIANTS_FILE, variant.name) }))
     const programs = await deployed(fork, contracts)
-    const senders = createAddresses(size, random)
+    const senders = people(size, size, random)
     const contractOf = Uint32Array.from({ length: size }, (_, i) => i % CONTRACTS)
     const targets = new Uint32Array(5 * CONTRACTS)
     for (let n = 0; n < CONTRACTS; n++) addressFromHex(targets, 5 * n, programs[n]!.address)

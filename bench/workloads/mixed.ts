@@ -7,7 +7,7 @@ import { openZeppelinToken } from '../contracts/tokens.ts'
 import { deployUniswapV2 } from '../contracts/uniswap_v2.ts'
 import { createRandom, permutation } from '../random.ts'
 import { BatchWriter } from './batch_writer.ts'
-import { createAddresses, Genesis, joinColumns, mappingKeys, repeatAddress } from './genesis.ts'
+import { Genesis, joinColumns, mappingKeys, repeatAddress, strangers } from './genesis.ts'
 import { SwapMarket } from './swap_market.ts'
 import { TokenLedger } from './token_ledger.ts'
 import { independentTraffic } from './traffic.ts'
@@ -62,22 +62,22 @@ export const mixed: Workload = {
   name: 'mixed',
   title: '60 % transfers, 30 % ERC-20, 5 % Uniswap V2 swaps, 5 % creations and precompiles (serial tier)',
   shares: 'account',
-  build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
+  build: async ({ fork, size, seed, blocks, people = strangers }): Promise<Scenario> => {
     const random = createRandom(seed, 'mixed')
     const share = shares(size)
     const ether = independentTraffic(share.transfer, blocks, random)
-    const payers = createAddresses(ether.people, random)
+    const payers = people(ether.people, ether.senders, random)
     const token = await openZeppelinToken(fork)
     const tokens = independentTraffic(share.token, blocks, random)
-    const holders = createAddresses(tokens.people, random)
+    const holders = people(tokens.people, tokens.senders, random)
     const ledger = new TokenLedger(token, holders, tokens.funded)
-    const traders = createAddresses(share.swap, random)
+    const traders = people(share.swap, share.swap, random)
     const market = new SwapMarket(await deployUniswapV2(fork), traders, Math.max(1, share.swap), random)
     const chain = await Deployment.create(fork, 'creator')
     const { creation, compiler } = compiledContract('Creator.sol', 'Creator')
     const origin = `bench/contracts/sources/Creator.sol (${compiler})`
     const creator = await chain.program(await chain.deploy(creation), origin)
-    const builders = createAddresses(share.serial, random)
+    const builders = people(share.serial, share.serial, random)
     const digests = emptyDigests(creator.address, builders, share.serial)
 
     const genesis = new Genesis()

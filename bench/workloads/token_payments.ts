@@ -3,7 +3,7 @@ import { selector } from '../contracts/abi.ts'
 import { openZeppelinToken, type Token, usdcProxy, usdt } from '../contracts/tokens.ts'
 import { createRandom } from '../random.ts'
 import { BatchWriter } from './batch_writer.ts'
-import { createAddresses, Genesis, repeatAddress } from './genesis.ts'
+import { Genesis, repeatAddress, strangers } from './genesis.ts'
 import { TokenLedger } from './token_ledger.ts'
 import {
   hotRecipientTraffic,
@@ -39,11 +39,11 @@ const tokenPayments = ({ name, title, token: load, pattern, shares, kernels }: T
   title,
   shares,
   ...(kernels === undefined ? {} : { kernels }),
-  build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
+  build: async ({ fork, size, seed, blocks, people = strangers }): Promise<Scenario> => {
     const random = createRandom(seed, name)
     const token = await load(fork)
     const traffic = pattern(size, blocks, random)
-    const addresses = createAddresses(traffic.people, random)
+    const addresses = people(traffic.people, traffic.senders, random)
     const ledger = new TokenLedger(token, addresses, traffic.funded)
     const genesis = new Genesis()
     genesis.accounts(addresses, traffic.senders, WEALTH)

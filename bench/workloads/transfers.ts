@@ -1,6 +1,6 @@
 import { createRandom } from '../random.ts'
 import { BatchWriter } from './batch_writer.ts'
-import { createAddresses, Genesis } from './genesis.ts'
+import { Genesis, strangers } from './genesis.ts'
 import { independentTraffic } from './traffic.ts'
 import { COINBASE, type Scenario, WEALTH, WORKLOAD_CHAIN_ID, type Workload, workloadEnvironment } from './workload.ts'
 
@@ -11,10 +11,10 @@ export const transfers: Workload = {
   name: 'transfers',
   title: 'plain value transfers, independent; a tenth create their recipient',
   shares: 'nothing',
-  build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
+  build: async ({ fork, size, seed, blocks, people = strangers }): Promise<Scenario> => {
     const random = createRandom(seed, 'transfers')
     const traffic = independentTraffic(size, blocks, random)
-    const addresses = createAddresses(traffic.people, random)
+    const addresses = people(traffic.people, traffic.senders, random)
     const genesis = new Genesis()
     genesis.accounts(addresses, traffic.funded, WEALTH)
     genesis.account(COINBASE, 10n ** 18n)

@@ -1,7 +1,7 @@
 import { deployUniswapV2 } from '../contracts/uniswap_v2.ts'
 import { createRandom, permutation } from '../random.ts'
 import { BatchWriter } from './batch_writer.ts'
-import { createAddresses, Genesis } from './genesis.ts'
+import { Genesis, strangers } from './genesis.ts'
 import { SwapMarket } from './swap_market.ts'
 import {
   COINBASE,
@@ -21,9 +21,9 @@ const swaps = (name: string, title: string, poolCount: (size: number) => number,
   name,
   title,
   shares,
-  build: async ({ fork, size, seed }): Promise<Scenario> => {
+  build: async ({ fork, size, seed, people = strangers }): Promise<Scenario> => {
     const random = createRandom(seed, name)
-    const traders = createAddresses(size, random)
+    const traders = people(size, size, random)
     const market = new SwapMarket(await deployUniswapV2(fork), traders, poolCount(size), random)
     const genesis = new Genesis()
     genesis.accounts(traders, size, WEALTH)

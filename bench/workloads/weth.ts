@@ -3,7 +3,7 @@ import { selector } from '../contracts/abi.ts'
 import { weth9 } from '../contracts/tokens.ts'
 import { createRandom } from '../random.ts'
 import { BatchWriter } from './batch_writer.ts'
-import { createAddresses, Genesis, repeatAddress } from './genesis.ts'
+import { Genesis, repeatAddress, strangers } from './genesis.ts'
 import { TokenLedger } from './token_ledger.ts'
 import { independentTraffic } from './traffic.ts'
 import { COINBASE, type Scenario, WEALTH, WORKLOAD_CHAIN_ID, type Workload, workloadEnvironment } from './workload.ts'
@@ -19,11 +19,11 @@ export const weth: Workload = {
   name: 'weth',
   title: 'WETH9: 60 % transfers, 30 % deposits, 10 % withdrawals, independent',
   shares: 'account',
-  build: async ({ fork, size, seed, blocks }): Promise<Scenario> => {
+  build: async ({ fork, size, seed, blocks, people = strangers }): Promise<Scenario> => {
     const random = createRandom(seed, 'weth')
     const token = await weth9(fork)
     const traffic = independentTraffic(size, blocks, random)
-    const addresses = createAddresses(traffic.people, random)
+    const addresses = people(traffic.people, traffic.senders, random)
     const ledger = new TokenLedger(token, addresses, traffic.funded)
     const genesis = new Genesis()
     genesis.accounts(addresses, traffic.senders, WEALTH)

@@ -2,7 +2,7 @@ import type { Block } from '../../host/chain/batch.ts'
 import type { BlockEnvironment } from '../../host/chain/environment.ts'
 import type { StateWrites } from '../../host/state/state.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
-import { createRandom } from '../random.ts'
+import { createRandom, type Random } from '../random.ts'
 import { BASE_FEE, type BatchWriter } from './batch_writer.ts'
 
 /** A named kind of traffic. */
@@ -25,6 +25,9 @@ export interface Workload {
  */
 export type Sharing = 'nothing' | 'account' | 'slots'
 
+/** `count` addresses as limbs, all different; the first `senders` of them will sign transactions. */
+export type MakePeople = (count: number, senders: number, random: Random) => Uint32Array
+
 export interface WorkloadOptions {
   /** Cancun or later. */
   readonly fork: Fork
@@ -33,6 +36,8 @@ export interface WorkloadOptions {
   readonly seed: number
   /** Blocks that will be asked for at most. */
   readonly blocks: number
+  /** Absent: addresses that nobody has a key of. */
+  readonly people?: MakePeople
 }
 
 /**

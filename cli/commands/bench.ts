@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs'
 import type { Part } from '../../bench/parts/part.ts'
+import type { BenchLevel } from '../../bench/report/schema.ts'
 import type { Workload } from '../../bench/workloads/workload.ts'
 import { FORKS, type Fork, isAtLeast, isFork } from '../../transpiler/spec/forks.ts'
 import { DEVICE_OPTIONS, type DeviceArguments, parseDevice } from '../device_options.ts'
@@ -9,6 +10,7 @@ import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { PATHS_NEVER, parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
 
 interface BenchArguments extends TierArguments, DeviceArguments {
+  level: string | undefined
   workloads: string[] | undefined
   list: boolean
   size: string | undefined
@@ -30,16 +32,23 @@ const USUAL_SAMPLES = 3
 const DEFAULT_RUN_SAMPLES = 2
 
 /** What runs when no workload is named. */
-const DEFAULT_WORKLOADS = ['transfers', 'erc20', 'erc20-hot-recipient', 'mixed', 'conflict-10', 'uniswap-v2']
+const DEFAULT_WORKLOADS: Readonly<Record<BenchLevel, readonly string[]>> = {
+  execute: ['transfers', 'erc20', 'erc20-hot-recipient', 'mixed', 'conflict-10', 'uniswap-v2'],
+  block: ['transfers', 'erc20', 'mixed', 'uniswap-v2'],
+}
 
 /** The workloads by name; `all` is every one. Throws UserError. */
-export const chooseWorkloads = (names: readonly string[], all: readonly Workload[]): readonly Workload[] => {
+export const chooseWorkloads = (
+  names: readonly string[],
+  all: readonly Workload[],
+  level: BenchLevel = 'execute',
+): readonly Workload[] => {
   if (names.includes('all')) return all
   const known = all.map(({ name }) => name)
   for (const name of names) {
     if (!known.includes(name)) throw new UserError(`unknown workload '${name}'; there is ${known.join(', ')}, all`)
   }
-  const wanted = names.length === 0 ? DEFAULT_WORKLOADS : [...new Set(names)]
+  const wanted = names.length === 0 ? DEFAULT_WORKLOADS[level] : [...new Set(names)]
   return wanted.flatMap((wantedName) => all.filter(({ name }) => name === wantedName))
 }
 
@@ -52,12 +61,25 @@ export const chooseParts = (names: readonly string[], all: readonly Part[]): rea
   return all.filter(({ name }) => names.includes(name))
 }
 
+const NATIVE_PEER: Readonly<Record<BenchLevel, string>> = { execute: 'revm', block: 'anvil' }
+
+/** What is measured; that of an earlier run goes without saying. Throws UserError. */
+export const parseLevel = (level: string | undefined, earlier: BenchLevel | undefined): BenchLevel => {
+  if (level === undefined) return earlier ?? 'execute'
+  if (level !== 'execute' && level !== 'block') throw new UserError(`--level takes execute or block, got '${level}'`)
+  if (earlier !== undefined && earlier !== level)
+    throw new UserError(`--level ${level}: the earlier run is of level ${earlier}`)
+  return level
+}
+
 /** Names of optional peers, separated by commas. Throws UserError. */
-export const parsePeers = (peers: string | undefined): readonly string[] => {
+export const parsePeers = (peers: string | undefined, level: BenchLevel = 'execute'): readonly string[] => {
   const names = peers === undefined ? [] : peers.split(',')
   for (const name of names) {
-    if (name !== 'revm') {
-      throw new UserError(`unknown peer '${name}'; there is revm (@ethereumjs/vm always runs)`)
+    if (name !== NATIVE_PEER[level]) {
+      throw new UserError(
+        `unknown peer '${name}'; there is ${NATIVE_PEER[level]} at level ${level} (@ethereumjs/vm always runs)`,
+      )
     }
   }
   return names
@@ -94,12 +116,15 @@ const run = async (options: BenchArguments): Promise<void> => {
   // Without names a comparison runs what ran before, as far as it is still there.
   const known = WORKLOADS.map(({ name }) => name)
   const ran = earlier?.results.map(({ workload }) => workload).filter((name) => known.includes(name)) ?? []
-  const workloads = chooseWorkloads(named.length === 0 ? ran : named, WORKLOADS)
+  const level = parseLevel(options.level, earlier?.level)
+  if (level === 'block' && options.cold) throw new UserError('--cold is for --level execute')
+  const workloads = chooseWorkloads(named.length === 0 ? ran : named, WORKLOADS, level)
   const size = options.size === undefined ? {} : { size: parseWhole('size', options.size, 1, LARGEST_SIZE) }
   const seed = parseWhole('seed', options.seed, 0, 2 ** 32 - 1)
-  const fork = parseFork(options.fork ?? DEFAULT_FORK, OLDEST_FORK)
+  const { BLOCK_FORK } = await import('../../bench/block/run.ts')
+  const fork = parseFork(options.fork ?? (level === 'block' ? BLOCK_FORK : DEFAULT_FORK), OLDEST_FORK)
   const tiers = parseTiers(options)
-  const peers = parsePeers(options.peers)
+  const peers = parsePeers(options.peers, level)
   const isDefault = options.size === undefined && named.length === 0 && ran.length === 0
   const usual = isDefault ? DEFAULT_RUN_SAMPLES : USUAL_SAMPLES
   const samples = options.samples === undefined ? usual : parseWhole('samples', options.samples, 1, MOST_SAMPLES)
@@ -108,9 +133,10 @@ const run = async (options: BenchArguments): Promise<void> => {
     options.compare === undefined ? [] : [options.compare],
   )
   if (options.report !== undefined) await (await import('../../bench/report/charts.ts')).loadCharts()
-  const { ANVIL_HINT, findAnvil } = await import('../../bench/peers/anvil.ts')
-  const revm = peers.includes('revm')
-  if (revm && findAnvil() === undefined) throw new UserError(`--peers revm needs the anvil binary: ${ANVIL_HINT}`)
+  const { ANVIL_HINT, findAnvil } = await import('../../bench/peers/anvil_node.ts')
+  const native = peers.length > 0
+  if (native && findAnvil() === undefined)
+    throw new UserError(`--peers ${peers[0]} needs the anvil binary: ${ANVIL_HINT}`)
 
   const { DEFAULT_RUN_MS, runSession } = await import('../../bench/session.ts')
   const { createProgress } = await import('../../bench/report/progress.ts')
@@ -119,6 +145,7 @@ const run = async (options: BenchArguments): Promise<void> => {
   const style = textStyle(process.stdout)
   const report = await runSession({
     workloads,
+    level,
     fork,
     tiers,
     opened: parseDevice(options),
@@ -126,11 +153,11 @@ const run = async (options: BenchArguments): Promise<void> => {
     ...(earlier === undefined
       ? {}
       : { sizes: new Map(earlier.results.map(({ workload, txCount }) => [workload, txCount])) }),
-    ...(isDefault ? { timeMs: DEFAULT_RUN_MS } : {}),
+    ...(isDefault && level === 'execute' ? { timeMs: DEFAULT_RUN_MS } : {}),
     ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
     samples,
     seed,
-    revm,
+    native,
     leavesOut: isMany(named),
     cold: options.cold,
     progress: createProgress(process.stderr),
@@ -156,7 +183,7 @@ const run = async (options: BenchArguments): Promise<void> => {
 }
 
 /** Options that say nothing of a part. */
-const OF_WORKLOADS = ['fork', 'peers', 'report', 'compare'] as const
+const OF_WORKLOADS = ['level', 'fork', 'peers', 'report', 'compare'] as const
 
 const runPartsAlone = async (parts: readonly Part[], options: BenchArguments): Promise<void> => {
   const given = OF_WORKLOADS.find((name) => options[name] !== undefined)
@@ -190,6 +217,10 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
     parser
       .positional('workloads', { type: 'string', array: true, describe: 'names (see --list), or all; or parts alone' })
       .option('list', { type: 'boolean', default: false, describe: 'name the workloads and stop' })
+      .option('level', {
+        type: 'string',
+        describe: 'execute: decoded transactions to receipts; block: signed bytes to three roots [default: execute]',
+      })
       .option('size', { type: 'string', describe: 'transactions per block [default: what fits the time]' })
       .option('samples', {
         type: 'string',
@@ -197,11 +228,11 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
       })
       .option('seed', { type: 'string', default: '1', describe: 'seed of the traffic and of the verified sample' })
       .option('adapter', { type: 'string', describe: 'gpu, lavapipe, swiftshader, or a part of a name' })
-      .option('fork', { type: 'string', describe: 'cancun or later [default: osaka]' })
+      .option('fork', { type: 'string', describe: 'cancun or later [default: osaka; prague at level block]' })
       .options(TIER_OPTIONS)
       .options(DEVICE_OPTIONS)
       .option('paths', { type: 'string', describe: PATHS_NEVER })
-      .option('peers', { type: 'string', describe: 'revm: native, through anvil' })
+      .option('peers', { type: 'string', describe: 'revm (level execute) or anvil (level block): native' })
       .option('json', { type: 'string', describe: 'write the results to this file' })
       .option('report', { type: 'string', describe: 'write a page with tables and pictures to this file' })
       .option('compare', {

@@ -28,6 +28,11 @@ export interface BlockInput {
   readonly header: BlockHeader
   /** Decoded, or as they come over the wire. */
   readonly transactions: TransactionBatch | readonly TransactionObject[] | readonly Uint8Array[]
+  /**
+   * Who signed each of `transactions` over the wire, where the caller has recovered it, as a pool has: 5 limbs each
+   * (`addressFromHex`). They are believed, and not recovered.
+   */
+  readonly senders?: Uint32Array
   /** The same over the wire, where `transactions` are decoded: without them the transactions root is not checked. */
   readonly signed?: readonly Uint8Array[]
   readonly uncles?: readonly BlockHeader[]

@@ -1,3 +1,4 @@
+import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { headerFields } from '../chain/header_fields.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
 import {
@@ -17,6 +18,7 @@ import type { BlockAttributes, BuildRequest } from './build.ts'
 const BLOCK: Names<BlockInput> = {
   header: true,
   transactions: true,
+  senders: true,
   signed: true,
   uncles: true,
   withdrawals: true,
@@ -70,6 +72,7 @@ export const checkBlockInput = (block: BlockInput, options: BlockOptions): void 
   const { transactions } = block
   if (!Array.isArray(transactions)) checkObject(transactions, 'transactions', TRANSACTIONS)
   if (block.signed !== undefined) checkSigned(block.signed)
+  if (block.senders !== undefined) checkSenders(block.senders, transactions)
   checkWithdrawals(block.withdrawals, 'withdrawals')
   for (const [n, uncle] of checkArray(block.uncles ?? [], 'uncles').entries()) checkHeader(uncle, `uncles[${n}]`)
   if (block.accessList !== undefined) checkArray(block.accessList, 'accessList')
@@ -106,6 +109,14 @@ const checkStateTrie = (trie: unknown): void => {
   const { root, apply, rewind } = checkObject(trie, 'parentState', 'a StateTrie')
   if (typeof root !== 'string' || typeof apply !== 'function' || typeof rewind !== 'function')
     refuse('parentState', trie, 'a StateTrie')
+}
+
+const checkSenders = (senders: unknown, transactions: BlockInput['transactions']): void => {
+  const isSigned = Array.isArray(transactions) && transactions.every((one) => one instanceof Uint8Array)
+  if (!isSigned) refuse('senders', senders, 'none, since transactions are decoded')
+  const limbs = LIMBS_PER_ADDRESS * (transactions as readonly Uint8Array[]).length
+  if (!(senders instanceof Uint32Array) || senders.length !== limbs)
+    refuse('senders', senders, `a Uint32Array of ${limbs}: 5 limbs for each transaction`)
 }
 
 const checkSigned = (signed: unknown): void => {

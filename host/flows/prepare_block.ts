@@ -1,3 +1,4 @@
+import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { accessListHash, checkOrder } from '../chain/access_list.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
@@ -6,7 +7,7 @@ import { headerFault } from '../chain/check_header.ts'
 import { encodeBatch } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import { type BlockHeader, blobScheduleAt, encodeHeader, environmentOf, uncleHashOf } from '../chain/header.ts'
-import { decodeSignedBatch } from '../chain/signed_batch.ts'
+import { decodeSignedBatch, NO_SIGNATURE, type SignedBatch } from '../chain/signed_batch.ts'
 import { encodeWithdrawal } from '../chain/withdrawals.ts'
 import { rlpBytes, rlpList } from '../primitives/rlp.ts'
 import { transactionsRoot, withdrawalsRoot } from '../roots/roots.ts'
@@ -79,13 +80,25 @@ const signedOf = ({ transactions, signed }: BlockInput): readonly Uint8Array[] |
   return signed ?? (Array.isArray(transactions) && transactions.length === 0 ? [] : undefined)
 }
 
-const batchOf = ({ transactions }: BlockInput, chainId: bigint, lap: Laps): TransactionBatch => {
+const batchOf = ({ transactions, senders }: BlockInput, chainId: bigint, lap: Laps): TransactionBatch => {
   if (!isWire(transactions)) return Array.isArray(transactions) ? encodeBatch(transactions) : checkBatch(transactions)
   const signed = decodeSignedBatch(transactions, { chainId })
   lap('decode')
-  const batch = recoverSenders(signed)
+  const batch = senders === undefined ? recoverSenders(signed) : withSenders(signed, senders)
   lap('senders')
   return batch
+}
+
+/** The batch with the senders that the caller knows; authorities are recovered all the same. */
+const withSenders = (signed: SignedBatch, senders: Uint32Array): TransactionBatch => {
+  const { batch, signatures, decoded } = signed
+  for (let i = 0; i < decoded; i++) {
+    if (signatures.parity[i] === NO_SIGNATURE) continue
+    const at = LIMBS_PER_ADDRESS * i
+    for (let limb = at; limb < at + LIMBS_PER_ADDRESS; limb++) batch.from[limb] = senders[limb]!
+  }
+  const none = { ...signatures, parity: new Uint8Array(batch.count).fill(NO_SIGNATURE) }
+  return recoverSenders({ ...signed, signatures: none })
 }
 
 /** What can be said of transactions, uncles and withdrawals without executing anything. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { runSerial } from '../../bench/oracle.ts'
-import { ANVIL_HINT, findAnvil, runAnvil } from '../../bench/peers/anvil.ts'
+import { runAnvil } from '../../bench/peers/anvil.ts'
+import { ANVIL_HINT, findAnvil } from '../../bench/peers/anvil_node.ts'
 import { WORKLOADS } from '../../bench/workloads/index.ts'
 import { DEFAULT_FORK } from '../../bench/workloads/workload.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'

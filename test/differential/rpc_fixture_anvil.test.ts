@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
-import { findAnvil } from '../../bench/peers/anvil.ts'
+import { findAnvil } from '../../bench/peers/anvil_node.ts'
 import { JsonRpc } from '../../cli/json_rpc.ts'
 import { makeFixture } from '../../cli/rpc_fixture.ts'
 

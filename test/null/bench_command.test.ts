@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { chooseSize, LARGEST_SIZE, SMALLEST_SIZE } from '../../bench/calibrate.ts'
 import { WORKLOADS } from '../../bench/workloads/index.ts'
-import { chooseWorkloads, parseFork, parsePeers } from '../../cli/commands/bench.ts'
+import { chooseWorkloads, parseFork, parseLevel, parsePeers } from '../../cli/commands/bench.ts'
 import { UserError } from '../../cli/fail.ts'
 import { checkResultPath, parseWhole } from '../../cli/result_file.ts'
 
@@ -32,6 +32,8 @@ describe('the workloads of wgevm bench', () => {
     expect(names(['all'])).toHaveLength(WORKLOADS.length)
     expect(names([])).toContain('erc20')
     expect(names([]).length).toBeLessThan(WORKLOADS.length)
+    const ofBlocks = chooseWorkloads([], WORKLOADS, 'block').map(({ name }) => name)
+    expect(ofBlocks).toEqual(['transfers', 'erc20', 'mixed', 'uniswap-v2'])
   })
 })
 
@@ -46,6 +48,17 @@ describe('bad input to wgevm bench', () => {
     ['a number in exponent form', () => parseWhole('size', '1e1', 1, 99), "got '1e1'"],
     ['no number at all', () => parseWhole('size', '', 1, 9), "got ''"],
     ['an unknown peer', () => parsePeers('revm,geth'), "unknown peer 'geth'; there is revm"],
+    [
+      'the peer of another level',
+      () => parsePeers('revm', 'block'),
+      "unknown peer 'revm'; there is anvil at level block",
+    ],
+    ['an unknown level', () => parseLevel('blocks', undefined), "--level takes execute or block, got 'blocks'"],
+    [
+      'a level that the earlier run had not',
+      () => parseLevel('block', 'execute'),
+      'the earlier run is of level execute',
+    ],
     ['an empty list of peers', () => parsePeers(''), "unknown peer ''"],
     ['an unknown fork', () => parseFork('tokyo', 'cancun'), "--fork takes cancun, prague, osaka; got 'tokyo'"],
     ['a fork older than the contracts', () => parseFork('london', 'cancun'), '--fork takes cancun, prague, osaka'],
@@ -67,6 +80,8 @@ describe('bad input to wgevm bench', () => {
     expect(parsePeers(undefined)).toEqual([])
     expect(parsePeers('revm')).toEqual(['revm'])
     expect(parseFork('prague', 'cancun')).toBe('prague')
+    expect([parseLevel(undefined, undefined), parseLevel(undefined, 'block')]).toEqual(['execute', 'block'])
+    expect([parseLevel('block', undefined), parseLevel('block', 'block')]).toEqual(['block', 'block'])
   })
 })
 

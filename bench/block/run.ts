@@ -1,0 +1,238 @@
+import { DeviceClock, type DeviceTimes } from '../../host/device/clock.ts'
+import type { BlockResult } from '../../host/flows/block.ts'
+import type { BlockInput } from '../../host/flows/block_input.ts'
+import { createExecutor } from '../../host/flows/executor.ts'
+import type { ExecutorOptions } from '../../host/flows/executor_interface.ts'
+import { createStateTrie } from '../../host/state/trie/trie.ts'
+import { ethereumjsHardfork, type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import { SYSTEM_CONTRACTS } from '../contracts/system.ts'
+import { collectGarbage } from '../garbage.ts'
+import { AnvilError, findAnvil } from '../peers/anvil_node.ts'
+import { runSignedAnvil } from '../peers/anvil_signed.ts'
+import type { BlockForm, PeerResult, WorkloadResult } from '../report/schema.ts'
+import { median, medianIndex } from '../report/statistics.ts'
+import { grouped } from '../report/text.ts'
+import type { RunOptions } from '../run.ts'
+import { VERIFIED_SAMPLE } from '../verify.ts'
+import type { Workload } from '../workloads/workload.ts'
+import { encodeBlock, type SignedBlock, SignedChain } from './signed_chain.ts'
+import { type ExecutedSignedBlock, verifyRoots, verifySignedBlock } from './verify_block.ts'
+import { runVmPeer } from './vm_peer.ts'
+
+/** Transactions of a block where no size is given. */
+const DEFAULT_SIZE = 8_192
+/** What @ethereumjs/vm takes 3 to 8 ms for each, and anvil 0.3 ms. */
+const VM_TRANSACTIONS = 500
+const ANVIL_TRANSACTIONS = 10_000
+/** The first meets empty tables; by the third the paths have their kernels. */
+const WARM_UP_BLOCKS = 3
+const FORMS: readonly BlockForm[] = ['cold', 'known']
+
+/** The fork of blocks where none is asked for: 8 MiB of RLP at most is a rule from Osaka on (EIP-7934). */
+export const BLOCK_FORK: Fork = 'prague'
+
+/**
+ * Runs one workload as blocks over the wire, a row for each form: warm-up, a block for the device's times, and `samples`
+ * blocks of each form in turn, all on one executor and each on the state that the one before left. A sample is one
+ * `executeBlock` call from bytes to committed state, receipts with blooms and three roots that are the header's. Making
+ * and signing a block, and verifying it, are outside.
+ */
+export const runBlockWorkload = async (workload: Workload, options: RunOptions): Promise<WorkloadResult[]> => {
+  const { progress, samples, native } = options
+  progress.start(workload.name, WARM_UP_BLOCKS + 2 + FORMS.length * samples + (native ? 1 : 0))
+  try {
+    const peers = [await vmPeer(workload, options)]
+    if (native) peers.push(await anvilPeer(workload, options))
+    const ran = await runBlocks(workload, options)
+    return FORMS.map((form) => rowOf(workload, options, ran, form, peers))
+  } finally {
+    progress.stop()
+  }
+}
+
+const sizeOf = ({ size }: RunOptions): number => size ?? DEFAULT_SIZE
+
+const openChain = (workload: Workload, options: RunOptions, size: number, blocks: number): Promise<SignedChain> => {
+  const { fork, seed } = options
+  return SignedChain.open(workload, { fork, size, seed, blocks, executor: executorOptions(workload, options) })
+}
+
+const executorOptions = ({ kernels }: Workload, { device, tiers }: RunOptions): Partial<ExecutorOptions> => ({
+  compile: 'wait',
+  ...tiers,
+  ...(kernels === undefined ? {} : { kernels }),
+  ...(device === undefined ? {} : { device }),
+})
+
+/** A block that was timed. Its receipts are not kept. */
+interface TimedBlock {
+  readonly elapsedMs: number
+  readonly result: Omit<BlockResult, 'receipts' | 'writes'>
+  readonly gas: number
+  readonly bytes: number
+  readonly verified: number
+}
+
+interface RanBlocks {
+  readonly warmUp: readonly TimedBlock[]
+  readonly samples: Readonly<Record<BlockForm, readonly TimedBlock[]>>
+  readonly deviceTimes: DeviceTimes | undefined
+  readonly programs: readonly string[]
+  readonly notes: readonly string[]
+}
+
+const runBlocks = async (workload: Workload, options: RunOptions): Promise<RanBlocks> => {
+  const { progress, seed } = options
+  progress.step(`signing ${sizeOf(options)} transactions per block`)
+  const blocks = WARM_UP_BLOCKS + 1 + FORMS.length * options.samples
+  const chain = await openChain(workload, options, sizeOf(options), blocks)
+  const clock = options.device === undefined ? undefined : new DeviceClock(options.device)
+  if (clock !== undefined) clock.isOn = false
+  const state = chain.genesis.clone()
+  const parentState = createStateTrie(state.dump())
+  const { fork, chainId, programs, notes } = chain.scenario
+  const choice = executorOptions(workload, { ...options, device: clock?.device })
+  const executor = createExecutor({ fork, chainId, state, ...choice })
+  const warmUp: TimedBlock[] = []
+  const samples: Record<BlockForm, TimedBlock[]> = { cold: [], known: [] }
+  let deviceTimes: DeviceTimes | undefined
+  const run = async (form: BlockForm, isVerified: boolean): Promise<TimedBlock> => {
+    const signed = await chain.next()
+    const block = inputOf(signed, form)
+    const before = isVerified ? state.clone() : state
+    collectGarbage()
+    const startedMs = performance.now()
+    const result = await executor.executeBlock(block, { parent: signed.parent, parentState })
+    const elapsedMs = performance.now() - startedMs
+    const { receipts, writes: _, ...kept } = result
+    let verified = 0
+    if (isVerified) {
+      const executed: ExecutedSignedBlock = {
+        scenario: chain.scenario,
+        shares: workload.shares,
+        signed,
+        result,
+        before,
+        after: state,
+      }
+      verified = await verifySignedBlock(executed, seed + samples[form].length)
+      if (samples[form].length === 0) await verifyRoots(executed)
+    }
+    return { elapsedMs, result: kept, gas: receipts.totalGasUsed, bytes: encodeBlock(signed).length, verified }
+  }
+  try {
+    for (let n = 0; n < WARM_UP_BLOCKS; n++) {
+      progress.step(`warming up ${n + 1} of ${WARM_UP_BLOCKS}`)
+      warmUp.push(await run('cold', false))
+    }
+    if (clock !== undefined) {
+      progress.step('timing the device')
+      clock.isOn = true
+      clock.begin()
+      warmUp.push(await run('cold', false))
+      deviceTimes = clock.times
+      clock.isOn = false
+    }
+    for (let n = 0; n < options.samples; n++)
+      for (const form of FORMS) {
+        progress.step(`sample ${n + 1} of ${options.samples}, ${form}`)
+        samples[form].push(await run(form, true))
+      }
+  } finally {
+    executor.close()
+    chain.close()
+  }
+  return { warmUp, samples, deviceTimes, programs, notes }
+}
+
+const inputOf = ({ block, work }: SignedBlock, form: BlockForm): BlockInput =>
+  form === 'cold' ? block : { ...block, senders: work.transactions.from }
+
+const rowOf = (
+  workload: Workload,
+  options: RunOptions,
+  ran: RanBlocks,
+  form: BlockForm,
+  peers: readonly PeerResult[],
+): WorkloadResult => {
+  const { warmUp, deviceTimes } = ran
+  const samples = ran.samples[form]
+  const size = sizeOf(options)
+  const samplesMs = samples.map(({ elapsedMs }) => elapsedMs)
+  const medianMs = median(samplesMs)
+  const { result, gas, bytes } = samples[medianIndex(samplesMs)]!
+  const { tiers, rounds, exits, timings, chunks, deviceBytesPerTransaction } = result
+  return {
+    workload: workload.name,
+    form,
+    txCount: size,
+    gas,
+    verified: true,
+    verifiedCount: samples.reduce((sum, { verified }) => sum + verified, 0),
+    verification: verificationText(size, samples.length, peers[0]!.txCount),
+    samplesMs,
+    medianMs,
+    txPerSecond: (1000 * size) / medianMs,
+    mgasPerSecond: gas / 1000 / medianMs,
+    tiers,
+    rounds,
+    exits,
+    stagesMs: timings,
+    ...(deviceTimes === undefined || form !== 'cold' ? {} : { deviceTimes }),
+    compileMs: { cold: 0, warm: warmUp.reduce((sum, one) => sum + one.result.compileMs, 0) },
+    deviceBytesPerTx: deviceBytesPerTransaction,
+    peers,
+    firstBlockMs: warmUp[0]!.elapsedMs - warmUp[0]!.result.compileMs,
+    chunks,
+    warmUpBlocks: warmUp.length,
+    seed: options.seed,
+    programs: [...new Set(ran.programs)],
+    notes: [
+      ...ran.notes,
+      `blocks of ${options.fork}, ${grouped(bytes)} bytes of RLP${isAtLeast(options.fork, 'osaka') ? '' : ': a block may have 8 MiB from osaka on (EIP-7934)'}`,
+      ...new Set(samples.flatMap((sample) => sample.result.faults.map((fault) => `device fault: ${fault}`))),
+    ],
+  }
+}
+
+const verificationText = (size: number, samples: number, vmSize: number): string =>
+  `every block: its roots are its header's; every sender, nonce, balance and modelled slot; ` +
+  `${grouped(Math.min(size, VERIFIED_SAMPLE))} transactions of ${samples === 1 ? 'it' : `each of ${samples}`} equal serial ` +
+  `@ethereumjs/vm. The first block's three roots made anew from its transactions, its receipts and the whole state. ` +
+  `A block of ${vmSize} of the same traffic through runBlock of @ethereumjs/vm, every root`
+
+/** One block of the same traffic on the genesis, small enough for a peer. */
+const peerBlock = async (workload: Workload, options: RunOptions, most: number) => {
+  const chain = await openChain(workload, options, Math.min(sizeOf(options), most), 1)
+  try {
+    return { chain, signed: await chain.next() }
+  } finally {
+    chain.close()
+  }
+}
+
+const vmPeer = async (workload: Workload, options: RunOptions): Promise<PeerResult> => {
+  options.progress.step('@ethereumjs/vm')
+  const { chain, signed } = await peerBlock(workload, options, VM_TRANSACTIONS)
+  return runVmPeer(options.fork, chain.genesis, signed)
+}
+
+const anvilPeer = async (workload: Workload, options: RunOptions): Promise<PeerResult> => {
+  options.progress.step('anvil')
+  const binary = findAnvil()
+  if (binary === undefined) throw new AnvilError('the anvil binary is gone')
+  const { chain, signed } = await peerBlock(workload, options, ANVIL_TRANSACTIONS)
+  const { genesis, chainId } = chain.scenario
+  const { header, transactions } = signed.block
+  const hardfork = ethereumjsHardfork(options.fork)
+  const { env } = signed.work
+  return runSignedAnvil(binary, {
+    genesis,
+    code: SYSTEM_CONTRACTS,
+    env,
+    chainId,
+    hardfork,
+    signed: transactions,
+    gasUsed: header.gasUsed,
+  })
+}
