@@ -1,10 +1,9 @@
-import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads'
 import type { Fork } from '../../../../transpiler/spec/forks.ts'
 import type { CpuOutcome } from '../../../batch/outcome.ts'
 import type { TransactionBatch } from '../../../chain/batch.ts'
 import type { BlockEnvironment } from '../../../chain/environment.ts'
+import { startThread, threadEntry } from '../../../primitives/thread.ts'
 import { BaseReader } from '../../../state/base_reader.ts'
 import type { ResidentState } from '../../../state/tables/resident_tables.ts'
 import {
@@ -197,10 +196,7 @@ export class CpuPool {
     const control = new Int32Array(new SharedArrayBuffer(4 * CONTROL_LENGTH))
     const { port1: port, port2 } = new MessageChannel()
     const start: WorkerStart = { number, fork, chainId, control, port: port2 }
-    const threadOptions = { workerData: start, transferList: [port2], execArgv: [] }
-    const worker = entry.pathname.endsWith('.ts')
-      ? new Worker(typescriptStart(entry), { ...threadOptions, eval: true })
-      : new Worker(entry, threadOptions)
+    const worker = startThread(entry, { workerData: start, transferList: [port2] })
     const member: Member = {
       number,
       worker,
@@ -220,7 +216,6 @@ export class CpuPool {
     port.unref()
     worker.on('error', (error: Error) => this.#lose(member, error.message))
     worker.on('exit', (code) => this.#lose(member, `exit code ${code}`))
-    worker.unref()
   }
 
   /** What a worker posts is believed only as far as its shape is right. */
@@ -342,17 +337,7 @@ export class CpuPool {
   }
 }
 
-const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
-
-/**
- * Lets a thread import TypeScript sources, then the entry. (Node 20 does not take the hooks of an `--import` for the
- * entry of a thread, and tsx's own ones do not load from where `require` finds them.)
- */
-const typescriptStart = (entry: URL): string => {
-  const found = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api'))
-  const api = new URL('./index.mjs', found)
-  return `import('${api}').then(({ register }) => (register(), import('${entry}')))`
-}
+const ENTRY = threadEntry('worker', import.meta.url)
 
 const shareable = (id: number, { hash, bytes }: { readonly hash: string; readonly bytes: Uint8Array }): SharedCode => ({
   id,
