@@ -8,6 +8,7 @@ import { bytesToHex } from '../primitives/hex.ts'
 import { type Receipts, STATUS_REJECTED } from '../receipts/receipts.ts'
 import { checkTrie } from '../roots/check_trie.ts'
 import { receiptsRoot } from '../roots/roots.ts'
+import type { RecoverRows } from '../senders/recover.ts'
 import type { StateWrites } from '../state/state.ts'
 import { firstDifference } from '../state/state_difference.ts'
 import { writesOfChanges } from '../state/writes/of_changes.ts'
@@ -58,6 +59,7 @@ export interface BlockResult extends ExecutionResult, BlockYield {
 /** What executes a batch with steps around it. @internal */
 export interface BlockRunner extends BlockChain {
   readonly chainId: bigint
+  readonly recover: RecoverRows
   run(env: BlockEnvironment, batch: TransactionBatch, changes: boolean, steps: BlockSteps): Promise<ExecutionResult>
 }
 

@@ -2,6 +2,7 @@ import type { BlockAccessList } from '../chain/access_list.ts'
 import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
 import type { BlobSchedule, BlockHeader } from '../chain/header.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
+import type { KnownSenders } from '../senders/known_senders.ts'
 import type { DumpedAccount } from '../state/allocation.ts'
 import type { StateTrie } from '../state/trie/trie.ts'
 
@@ -28,13 +29,12 @@ export interface BlockInput {
   readonly header: BlockHeader
   /** Decoded, or as they come over the wire. */
   readonly transactions: TransactionBatch | readonly TransactionObject[] | readonly Uint8Array[]
-  /**
-   * Who signed each of `transactions` over the wire, where the caller has recovered it, as a pool has: 5 limbs each
-   * (`addressFromHex`). They are believed, and not recovered.
-   */
-  readonly senders?: Uint32Array
   /** The same over the wire, where `transactions` are decoded: without them the transactions root is not checked. */
   readonly signed?: readonly Uint8Array[]
+  /**
+   * Senders of `transactions` over the wire, where the caller has recovered them before. They are **taken as given**.
+   */
+  readonly senders?: KnownSenders
   readonly uncles?: readonly BlockHeader[]
   readonly withdrawals?: readonly Withdrawal[]
   /** A list that came with the block (EIP-7928): used to load the state ahead, then compared with what was touched. */

@@ -18,12 +18,15 @@ import { orderPool } from '../chain/order_pool.ts'
 import { REJECTION, type Rejection, rejectionText } from '../chain/rejection.ts'
 import { transactionRules } from '../chain/rules.ts'
 import { selectTransactions } from '../chain/select_batch.ts'
+import { decodeSignedBatch } from '../chain/signed_batch.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
 import { bytesToHex } from '../primitives/hex.ts'
 import { InputError } from '../primitives/input.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import { checkTrie } from '../roots/check_trie.ts'
 import { receiptsRoot, transactionsRoot, withdrawalsRoot } from '../roots/roots.ts'
+import { type KnownSenders, knownColumn } from '../senders/known_senders.ts'
+import { recoverSendersBulk } from '../senders/recover.ts'
 import type { StateWrites } from '../state/state.ts'
 import type { StateTrie } from '../state/trie/trie.ts'
 import { buildAccessList } from './access_list.ts'
@@ -31,7 +34,6 @@ import { type BlockRunner, blobGasOf, isIncluded } from './block.ts'
 import { BlockError, type BlockInput } from './block_input.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { BlockWork } from './block_work.ts'
-import { decodeSigned } from './decode_signed.ts'
 import type { ExecutionResult } from './execution_result.ts'
 import { MAX_BLOCK_BYTES } from './prepare_block.ts'
 
@@ -92,6 +94,10 @@ export interface BuildRequest {
    * Signed transactions as they come over the wire, in the order of their arrival. What cannot be read is `dropped`.
    */
   readonly pool: readonly Uint8Array[]
+  /**
+   * Senders of the pool, where the caller has recovered them before. They are **taken as given**. Not beside `decoded`.
+   */
+  readonly senders?: KnownSenders
   /** The same decoded, with their senders, where the caller has them so. */
   readonly decoded?: TransactionBatch | readonly TransactionObject[]
   /**
@@ -140,7 +146,7 @@ export interface BuiltBlock {
 
 /** Builds a block on `parent` from a pool and commits it. A call that throws has committed nothing. @internal */
 export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Promise<BuiltBlock> => {
-  const { fork, chainId } = runner
+  const { fork } = runner
   const { parent, attributes, pool, parentState } = request
   checkTrie(parentState, parent)
   if (!isAtLeast(fork, 'paris')) throw new RangeError(`blocks are built from paris on, not at ${fork}`)
@@ -150,11 +156,11 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
       'timestamp',
       `is ${attributes.timestamp}, expected above ${parent.timestamp}`,
     )
-  const schedule = request.blobSchedule ?? blobScheduleAt(fork, chainId, attributes.timestamp)
+  const schedule = request.blobSchedule ?? blobScheduleAt(fork, runner.chainId, attributes.timestamp)
   const header = headerOf(request, fork, schedule)
   const env = environmentOf(header, fork, schedule)
   const faults = new Map<number, TransactionInputError>()
-  const batch = poolBatch(request, chainId, faults)
+  const batch = await poolBatch(request, runner, faults)
   const rules = transactionRules(batch, fork, env)
   for (const i of faults.keys()) rules.rejection[i] = REJECTION.malformed
   const candidates = fitting(orderPool(batch, rules), pool, rules.intrinsic, Number(header.gasLimit), fork)
@@ -199,12 +205,15 @@ const MAY_COME = new Set<Rejection>([
 ])
 
 /** The pool as a batch; what cannot be read is a row that means nothing, and named in `faults`. */
-const poolBatch = (
-  { pool, decoded }: BuildRequest,
-  chainId: bigint,
+const poolBatch = async (
+  { pool, decoded, senders }: BuildRequest,
+  { chainId, recover }: BlockRunner,
   faults: Map<number, TransactionInputError>,
-): TransactionBatch => {
-  if (decoded === undefined) return decodeSigned(pool, { chainId, faults })
+): Promise<TransactionBatch> => {
+  if (decoded === undefined) {
+    const signed = decodeSignedBatch(pool, { chainId, faults })
+    return recoverSendersBulk(signed, recover, { faults, known: knownColumn(senders) })
+  }
   const isObjects = Array.isArray(decoded)
   const count = isObjects ? decoded.length : (decoded as TransactionBatch).count
   if (count !== pool.length)

@@ -1,4 +1,3 @@
-import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { headerFields } from '../chain/header_fields.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
 import {
@@ -12,6 +11,7 @@ import {
   type Names,
   refuse,
 } from '../primitives/input.ts'
+import { checkKnownSenders } from '../senders/known_senders.ts'
 import type { BlockInput, BlockOptions } from './block_input.ts'
 import type { BlockAttributes, BuildRequest } from './build.ts'
 
@@ -39,6 +39,7 @@ const REQUEST: Names<BuildRequest> = {
   parent: true,
   attributes: true,
   pool: true,
+  senders: true,
   decoded: true,
   parentState: true,
   blobSchedule: true,
@@ -72,7 +73,7 @@ export const checkBlockInput = (block: BlockInput, options: BlockOptions): void 
   const { transactions } = block
   if (!Array.isArray(transactions)) checkObject(transactions, 'transactions', TRANSACTIONS)
   if (block.signed !== undefined) checkSigned(block.signed)
-  if (block.senders !== undefined) checkSenders(block.senders, transactions)
+  checkSenders(block)
   checkWithdrawals(block.withdrawals, 'withdrawals')
   for (const [n, uncle] of checkArray(block.uncles ?? [], 'uncles').entries()) checkHeader(uncle, `uncles[${n}]`)
   if (block.accessList !== undefined) checkArray(block.accessList, 'accessList')
@@ -91,6 +92,10 @@ export const checkBuildRequest = (request: BuildRequest): void => {
   checkArray(request.pool, 'pool', 'an array of signed transactions')
   if (request.decoded !== undefined && !Array.isArray(request.decoded))
     checkObject(request.decoded, 'decoded', TRANSACTIONS)
+  if (request.senders !== undefined) {
+    if (request.decoded !== undefined) refuse('senders', request.senders, 'absent beside decoded transactions')
+    checkKnownSenders(request.senders, request.pool.length)
+  }
   checkStateTrie(request.parentState)
   checkSignal(request.signal)
   const attributes = request.attributes
@@ -105,18 +110,18 @@ export const checkBuildRequest = (request: BuildRequest): void => {
   checkWithdrawals(attributes.withdrawals, 'attributes.withdrawals')
 }
 
+/** Known senders are of transactions over the wire: decoded ones have theirs. */
+const checkSenders = ({ senders, transactions }: BlockInput): void => {
+  if (senders === undefined) return
+  if (!Array.isArray(transactions) || (transactions.length > 0 && !(transactions[0] instanceof Uint8Array)))
+    refuse('senders', senders, 'absent beside decoded transactions')
+  checkKnownSenders(senders, (transactions as readonly Uint8Array[]).length)
+}
+
 const checkStateTrie = (trie: unknown): void => {
   const { root, apply, rewind } = checkObject(trie, 'parentState', 'a StateTrie')
   if (typeof root !== 'string' || typeof apply !== 'function' || typeof rewind !== 'function')
     refuse('parentState', trie, 'a StateTrie')
-}
-
-const checkSenders = (senders: unknown, transactions: BlockInput['transactions']): void => {
-  const isSigned = Array.isArray(transactions) && transactions.every((one) => one instanceof Uint8Array)
-  if (!isSigned) refuse('senders', senders, 'none, since transactions are decoded')
-  const limbs = LIMBS_PER_ADDRESS * (transactions as readonly Uint8Array[]).length
-  if (!(senders instanceof Uint32Array) || senders.length !== limbs)
-    refuse('senders', senders, `a Uint32Array of ${limbs}: 5 limbs for each transaction`)
 }
 
 const checkSigned = (signed: unknown): void => {

@@ -16,6 +16,7 @@ import {
   type Names,
   refuse,
 } from '../primitives/input.ts'
+import { SenderCache } from '../senders/sender_cache.ts'
 import type { ExecuteRequest, ExecutorOptions } from './executor_interface.ts'
 import type { CallBundle, SimulateRequest } from './simulate_request.ts'
 
@@ -38,6 +39,8 @@ const OPTIONS: Names<ExecutorOptions> = {
   pathStore: true,
   range: true,
   workers: true,
+  senders: true,
+  senderCache: true,
   workerEntry: true,
   invalid: true,
 }
@@ -50,6 +53,7 @@ const CHOICES: Partial<Record<keyof ExecutorOptions, readonly string[]>> = {
   paths: ['never'],
   laneVm: ['never', 'always'],
   waves: ['always'],
+  senders: ['auto', 'device', 'workers', 'thread'],
   invalid: ['skip', 'throw'],
 }
 
@@ -74,6 +78,7 @@ export const checkOptions = (value: unknown): ExecutorOptions => {
   if (pathStore !== undefined && pathStore !== false) checkObject(pathStore, 'pathStore', 'a PathStore or false')
   if (workerEntry !== undefined && !(workerEntry instanceof URL)) refuse('workerEntry', workerEntry, 'a URL')
   checkDevice(options.device)
+  checkSenders(options)
   checkFlag(options.deviceTimes, 'deviceTimes')
   return value as ExecutorOptions
 }
@@ -92,6 +97,12 @@ const checkDevice = (device: ExecutorOptions['device']): void => {
   if (typeof device !== 'object' || device === null) throw refuse('device', device, expected)
   for (const name of ['storage', 'upload', 'kernel', 'run'] as const)
     if (typeof device[name] !== 'function') refuse('device', device, expected)
+}
+
+const checkSenders = ({ senders, senderCache, device }: Partial<ExecutorOptions>): void => {
+  if (senders === 'device' && device === undefined) refuse('senders', senders, "'device' only beside a device")
+  if (senderCache !== undefined && senderCache !== false && !(senderCache instanceof SenderCache))
+    refuse('senderCache', senderCache, 'a SenderCache or false')
 }
 
 const REQUEST: Names<ExecuteRequest> = { env: true, transactions: true, explain: true, changes: true, signal: true }

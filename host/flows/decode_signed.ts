@@ -24,4 +24,4 @@ import { recoverSenders } from '../senders/recover.ts'
  * console.log(decodeTransaction(batch, 0).from) // 0x9d8a62f656a8d1615c1294fd71e9cfb3e4855a4f
  */
 export const decodeSigned = (transactions: readonly Uint8Array[], options: DecodeOptions): TransactionBatch =>
-  recoverSenders(decodeSignedBatch(transactions, options), options.faults)
+  recoverSenders(decodeSignedBatch(transactions, options), { faults: options.faults })

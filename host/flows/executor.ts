@@ -1,4 +1,6 @@
 import { depositContractAt } from '../chain/requests.ts'
+import type { Signatures } from '../chain/signed_batch.ts'
+import type { RecoveredSenders } from '../senders/sender_recovery.ts'
 import { type BlockResult, type BlockRunner, checkParentState, executeBlock } from './block.ts'
 import type { BlockInput, BlockOptions } from './block_input.ts'
 import { type BuildRequest, type BuiltBlock, buildBlock } from './build.ts'
@@ -16,6 +18,7 @@ import { type Rewire, type Wiring, wire } from './wiring.ts'
 
 /** A call whose turn has come. */
 interface OpenCall extends CallTerms {
+  readonly faults: string[]
   /** Something was done to the tables. */
   hasBegun: boolean
 }
@@ -100,7 +103,17 @@ class BatchExecutor implements Executor {
     const { fork, chainId, depositContract = depositContractAt(chainId) } = this.#options
     const run: BlockRunner['run'] = (env, batch, changes, steps) =>
       this.#execute({ env, batch, changes, explain: false, steps }, call)
-    return { fork, chainId, depositContract: depositContract?.toLowerCase(), run }
+    const recover = (signatures: Signatures) => this.#recover(signatures, call)
+    return { fork, chainId, depositContract: depositContract?.toLowerCase(), recover, run }
+  }
+
+  async #recover(signatures: Signatures, { stop, faults }: OpenCall): Promise<RecoveredSenders> {
+    const { senders } = this.#wiring
+    try {
+      return await senders.recover(signatures, stop)
+    } finally {
+      faults.push(...senders.takeFaults())
+    }
   }
 
   #execute(request: BatchRequest, call: OpenCall): Promise<ExecutionResult> {
@@ -116,7 +129,7 @@ class BatchExecutor implements Executor {
   #call<Result>(signal: AbortSignal | undefined, run: (call: OpenCall) => Promise<Result>): Promise<Result> {
     const { device, sessions } = this.#wiring
     return this.#calls.run(signal, async (stop) => {
-      const faults = await device.prepare(() => sessions.close())
+      const faults = [...(await device.prepare(() => sessions.close()))]
       const call: OpenCall = { stop, faults, hasBegun: false }
       try {
         stop.check()
@@ -141,8 +154,9 @@ class BatchExecutor implements Executor {
   }
 
   close(): void {
-    const { tiers, sessions, device } = this.#wiring
+    const { tiers, sessions, senders, device } = this.#wiring
     this.#calls.close(() => {
+      senders.close()
       for (const tier of tiers) tier.close()
       sessions.close()
       device.close()

@@ -3,6 +3,8 @@ import type { DeviceCosts } from '../batch/cost.ts'
 import type { CompileMode } from '../batch/policy.ts'
 import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
+import type { SenderCache } from '../senders/sender_cache.ts'
+import type { SendersMode } from '../senders/senders.ts'
 import type { DeviceSource, LostDevicePolicy } from '../session/executor_device.ts'
 import type { State } from '../state/state.ts'
 import type { PathStore } from '../tiers/path/store/store.ts'
@@ -14,8 +16,8 @@ import type { SimulateRequest } from './simulate_request.ts'
 import type { Simulation } from './simulation.ts'
 
 /**
- * Options of `createExecutor`. Those from `compile` to `workers` decide where transactions run and how fast, never a
- * result.
+ * Options of `createExecutor`. Those from `compile` to `senderCache` decide where transactions run and how fast, never
+ * a result.
  *
  * @example
  * import { createExecutor, type ExecutorOptions, MemoryState } from 'wgevm'
@@ -95,6 +97,13 @@ export interface ExecutorOptions {
    * them.
    */
   readonly workers?: number
+  /**
+   * What recovers the senders of signed transactions. Default `auto`: kernels on the device, threads, or this thread
+   * alone, whichever takes least for so many by what was measured; `device` waits for its kernels to compile.
+   */
+  readonly senders?: SendersMode
+  /** Senders that were recovered before. Default: a cache of the executor's own; several may share one; `false`: none. */
+  readonly senderCache?: SenderCache | false
   /** The module that workers run, for tests of what goes wrong there. */
   readonly workerEntry?: URL
   /** Time every dispatch on the device (`ExecutionResult.deviceTimes`). Costs a few percent of small batches. */

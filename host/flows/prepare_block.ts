@@ -1,4 +1,3 @@
-import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { accessListHash, checkOrder } from '../chain/access_list.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
@@ -7,17 +6,19 @@ import { headerFault } from '../chain/check_header.ts'
 import { encodeBatch } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import { type BlockHeader, blobScheduleAt, encodeHeader, environmentOf, uncleHashOf } from '../chain/header.ts'
-import { decodeSignedBatch, NO_SIGNATURE, type SignedBatch } from '../chain/signed_batch.ts'
+import { decodeSignedBatch } from '../chain/signed_batch.ts'
 import { encodeWithdrawal } from '../chain/withdrawals.ts'
 import { rlpBytes, rlpList } from '../primitives/rlp.ts'
 import { transactionsRoot, withdrawalsRoot } from '../roots/roots.ts'
-import { recoverSenders } from '../senders/recover.ts'
+import { knownColumn } from '../senders/known_senders.ts'
+import { type RecoverRows, recoverSendersBulk } from '../senders/recover.ts'
 import { BlockError, type BlockInput, type BlockOptions } from './block_input.ts'
 
-/** The chain that a block is of. */
+/** The chain that a block is of, and what recovers its senders. */
 export interface PrepareChain {
   readonly fork: Fork
   readonly chainId: bigint
+  readonly recover: RecoverRows
 }
 
 /** A block of which all has been checked that can be without a state. */
@@ -41,7 +42,7 @@ type Laps = (stage: PrepareStage) => void
  * changes nothing. Throws BlockError and TransactionInputError.
  */
 export const prepareBlock = async (
-  { fork, chainId }: PrepareChain,
+  { fork, chainId, recover }: PrepareChain,
   block: BlockInput,
   options: Pick<BlockOptions, 'parent' | 'blobSchedule'>,
 ): Promise<PreparedBlock> => {
@@ -61,7 +62,7 @@ export const prepareBlock = async (
   checkBody(block, signed, fork, lap)
   checkAccessList(block)
   lap('decode')
-  const batch = batchOf(block, chainId, lap)
+  const batch = await batchOf(block, chainId, recover, lap)
   const env = environmentOf(header, fork, schedule)
   lap('decode')
   return { block, batch, env, transactionsRoot: signed === undefined ? undefined : header.transactionsRoot, timings }
@@ -80,25 +81,18 @@ const signedOf = ({ transactions, signed }: BlockInput): readonly Uint8Array[] |
   return signed ?? (Array.isArray(transactions) && transactions.length === 0 ? [] : undefined)
 }
 
-const batchOf = ({ transactions, senders }: BlockInput, chainId: bigint, lap: Laps): TransactionBatch => {
+const batchOf = async (
+  { transactions, senders }: BlockInput,
+  chainId: bigint,
+  recover: RecoverRows,
+  lap: Laps,
+): Promise<TransactionBatch> => {
   if (!isWire(transactions)) return Array.isArray(transactions) ? encodeBatch(transactions) : checkBatch(transactions)
   const signed = decodeSignedBatch(transactions, { chainId })
   lap('decode')
-  const batch = senders === undefined ? recoverSenders(signed) : withSenders(signed, senders)
+  const batch = await recoverSendersBulk(signed, recover, { known: knownColumn(senders) })
   lap('senders')
   return batch
-}
-
-/** The batch with the senders that the caller knows; authorities are recovered all the same. */
-const withSenders = (signed: SignedBatch, senders: Uint32Array): TransactionBatch => {
-  const { batch, signatures, decoded } = signed
-  for (let i = 0; i < decoded; i++) {
-    if (signatures.parity[i] === NO_SIGNATURE) continue
-    const at = LIMBS_PER_ADDRESS * i
-    for (let limb = at; limb < at + LIMBS_PER_ADDRESS; limb++) batch.from[limb] = senders[limb]!
-  }
-  const none = { ...signatures, parity: new Uint8Array(batch.count).fill(NO_SIGNATURE) }
-  return recoverSenders({ ...signed, signatures: none })
 }
 
 /** What can be said of transactions, uncles and withdrawals without executing anything. */

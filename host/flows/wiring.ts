@@ -3,6 +3,7 @@ import { Measured } from '../batch/measured.ts'
 import type { Policy } from '../batch/policy.ts'
 import { ExitReasons } from '../batch/reason.ts'
 import type { Tier } from '../batch/tier.ts'
+import { Senders } from '../senders/senders.ts'
 import { DeviceSessions } from '../session/device_sessions.ts'
 import { ExecutorDevice } from '../session/executor_device.ts'
 import { CheckedState } from '../state/checked_state.ts'
@@ -32,6 +33,7 @@ export interface Ground {
 export interface Wiring extends Ground {
   readonly state: State
   readonly device: ExecutorDevice
+  readonly senders: Senders
   readonly cpu: CpuTier
   readonly workers: CpuWorkers
   /** In the order in which they take transactions; the last takes whatever is left. */
@@ -51,6 +53,12 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
   const running = new RunningState(resident)
   const device = new ExecutorDevice(options)
   const sessions = new DeviceSessions(() => device.current, resident)
+  const senders = new Senders({
+    mode: options.senders,
+    workers: options.workers,
+    cache: options.senderCache,
+    device: () => device.current,
+  })
   const measured = new Measured()
   const ground = { policy, resident, running, sessions, reasons: new ExitReasons(), measured }
   const library = new PathLibrary(options.pathStore || undefined, measured)
@@ -69,6 +77,7 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
     ...ground,
     state,
     device,
+    senders,
     cpu,
     workers,
     tiers,

@@ -25,6 +25,9 @@ const loadNative = (): NativeRecover | undefined => {
 
 const native = loadNative()
 
+/** Whether keys are recovered by the native binding, ten times as fast as by noble. */
+export const hasNativeRecovery = native !== undefined
+
 /** Half of the order of secp256k1: a larger s is refused in transactions since EIP-2. */
 export const HALF_ORDER = secp256k1.Point.Fn.ORDER >> 1n
 
