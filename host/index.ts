@@ -68,6 +68,7 @@ export type {
   SimulationTier,
   SimulationTimings,
 } from './flows/simulation.ts'
+export type { HashPlan, NodeHasher } from './primitives/hash_plan.ts'
 export { InputError } from './primitives/input.ts'
 export { EMPTY_CODE_HASH, EMPTY_TRIE_ROOT, keccak256, keccak256Hex } from './primitives/keccak.ts'
 export {
@@ -97,5 +98,6 @@ export type { AccountOverride, StateOverrides } from './state/overlay_state.ts'
 export { OverrideError } from './state/overlay_state.ts'
 export type { AccountView } from './state/snapshot.ts'
 export type { AccountColumns, State, StateWrites } from './state/state.ts'
-export { createStateTrie, type StateTrie, stateRootOf } from './state/trie/trie.ts'
+export type { ResidentTrie, RootJob, StateTrie, StateTrieOptions } from './state/trie/state_trie.ts'
+export { createStateTrie, stateRootOf } from './state/trie/trie.ts'
 export { openPathStore, type PathStore, type PathStoreOptions } from './tiers/path/store/store.ts'

@@ -4,7 +4,7 @@ import type { BlobSchedule, BlockHeader } from '../chain/header.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
 import type { KnownSenders } from '../senders/known_senders.ts'
 import type { DumpedAccount } from '../state/allocation.ts'
-import type { StateTrie } from '../state/trie/trie.ts'
+import type { StateTrie } from '../state/trie/state_trie.ts'
 
 /**
  * A block as it is given: its header says what the execution must come to.

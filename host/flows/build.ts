@@ -28,7 +28,7 @@ import { receiptsRoot, transactionsRoot, withdrawalsRoot } from '../roots/roots.
 import { type KnownSenders, knownColumn } from '../senders/known_senders.ts'
 import { recoverSendersBulk } from '../senders/recover.ts'
 import type { StateWrites } from '../state/state.ts'
-import type { StateTrie } from '../state/trie/trie.ts'
+import type { StateTrie } from '../state/trie/state_trie.ts'
 import { buildAccessList } from './access_list.ts'
 import { type BlockRunner, blobGasOf, isIncluded } from './block.ts'
 import { BlockError, type BlockInput } from './block_input.ts'

@@ -9,6 +9,8 @@
  * holeAt      u32[h]     first byte of a hole in `bytes`; any alignment, inside its message
  * holeOf      u32[h]     the message whose digest goes there: one of an earlier level
  * levels      u32[l+1]   level j is the messages levels[j] .. levels[j + 1]; all messages, in order, leaves first
+ *
+ * Example: {@link StateTrieOptions}.
  */
 export interface HashPlan {
   readonly count: number
@@ -21,7 +23,11 @@ export interface HashPlan {
   readonly levels: Uint32Array
 }
 
-/** Hashes plans: on one thread, on several, or on a device. */
+/**
+ * Hashes plans: on one thread, on several, or on a device.
+ *
+ * Example: {@link StateTrieOptions}.
+ */
 export interface NodeHasher {
   readonly name: string
   /** Keccak-256 of every message, 32 bytes each, in order. `bytes` of the plan may be filled in or taken over. */

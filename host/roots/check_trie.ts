@@ -1,6 +1,6 @@
 import type { BlockHeader } from '../chain/header.ts'
 import { InputError } from '../primitives/input.ts'
-import type { StateTrie } from '../state/trie/trie.ts'
+import type { StateTrie } from '../state/trie/state_trie.ts'
 
 /**
  * A block's state root comes from its parent's: a trie that stands elsewhere would give a root that no other client

@@ -3,17 +3,13 @@ import { RLP } from '@ethereumjs/rlp'
 import { Account } from '@ethereumjs/util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createRandom } from '../../bench/random.ts'
 import { bytesToHex, hexToBytes } from '../../host/primitives/hex.ts'
 import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
-import { addressFromHex, quantityFromBigInt, wordFromBigInt, wordFromHex } from '../../host/primitives/word.ts'
-import { MemoryState } from '../../host/state/memory_state.ts'
-import type { StateWrites } from '../../host/state/state.ts'
+import type { MemoryState } from '../../host/state/memory_state.ts'
 import { NodeTrie, nameOf } from '../../host/state/trie/node_trie.ts'
 import { sortedTrieRoot } from '../../host/state/trie/sorted_trie.ts'
 import { createStateTrie, stateRootOf } from '../../host/state/trie/trie.ts'
-
-const addressOf = (n: number): string => `0x${n.toString(16).padStart(40, '0')}`
+import { randomChanges, randomState, writesOf } from '../fixtures/state_changes.ts'
 
 /** The state root by @ethereumjs/mpt alone, one insertion at a time. */
 const rootByMpt = async (state: MemoryState): Promise<string> => {
@@ -24,90 +20,6 @@ const rootByMpt = async (state: MemoryState): Promise<string> => {
     await trie.put(hexToBytes(address), new Account(nonce, balance, slots.root(), hexToBytes(codeHash)).serialize())
   }
   return bytesToHex(trie.root())
-}
-
-interface Change {
-  readonly address: string
-  /** Undefined: the account goes. */
-  readonly account: { readonly nonce: bigint; readonly balance: bigint; readonly codeHash: string } | undefined
-  /** The account goes, and comes again. */
-  readonly cleared?: boolean
-  readonly slots?: Readonly<Record<string, bigint>>
-}
-
-const writesOf = (changes: readonly Change[]): StateWrites => {
-  const gone = changes.filter(({ account, cleared }) => account === undefined || cleared === true)
-  const kept = changes.flatMap(({ address, account }) => (account === undefined ? [] : [{ address, account }]))
-  const slots = changes.flatMap(({ address, slots = {} }) =>
-    Object.entries(slots).map(([key, value]) => ({ address, key: BigInt(key), value })),
-  )
-  const writes = {
-    deletedAccounts: new Uint32Array(5 * gone.length),
-    accountCount: kept.length,
-    accountAddresses: new Uint32Array(5 * kept.length),
-    accounts: {
-      exists: new Uint8Array(kept.length).fill(1),
-      nonce: new Uint32Array(2 * kept.length),
-      balance: new Uint32Array(8 * kept.length),
-      codeHash: new Uint32Array(8 * kept.length),
-    },
-    slotCount: slots.length,
-    slotAddresses: new Uint32Array(5 * slots.length),
-    slotKeys: new Uint32Array(8 * slots.length),
-    slotValues: new Uint32Array(8 * slots.length),
-    code: new Map<string, Uint8Array>(),
-  }
-  for (const [i, { address }] of gone.entries()) addressFromHex(writes.deletedAccounts, 5 * i, address)
-  for (const [i, { address, account }] of kept.entries()) {
-    addressFromHex(writes.accountAddresses, 5 * i, address)
-    quantityFromBigInt(writes.accounts.nonce, 2 * i, account.nonce)
-    wordFromBigInt(writes.accounts.balance, 8 * i, account.balance)
-    wordFromHex(writes.accounts.codeHash, 8 * i, account.codeHash)
-  }
-  for (const [i, { address, key, value }] of slots.entries()) {
-    addressFromHex(writes.slotAddresses, 5 * i, address)
-    wordFromBigInt(writes.slotKeys, 8 * i, key)
-    wordFromBigInt(writes.slotValues, 8 * i, value)
-  }
-  return writes
-}
-
-const randomState = (seed: number, accounts: number): MemoryState => {
-  const random = createRandom(seed, 'trie')
-  const state = new MemoryState()
-  for (let n = 0; n < accounts; n++)
-    state.setAccount(addressOf(1 + random.below(4 * accounts)), {
-      balance: BigInt(random.u32()) ** BigInt(random.below(4)),
-      nonce: BigInt(random.below(300)),
-      code: random.below(3) === 0 ? Uint8Array.of(random.below(256), 1) : new Uint8Array(0),
-      storage: Object.fromEntries(
-        Array.from({ length: random.below(12) }, () => [BigInt(random.below(40)), BigInt(random.u32()) + 1n]),
-      ),
-    })
-  return state
-}
-
-const randomChanges = (state: MemoryState, seed: number): Change[] => {
-  const random = createRandom(seed, 'changes')
-  const accounts = Object.entries(state.dump())
-  const known = [...new Set(accounts.map(([, { codeHash }]) => codeHash))]
-  const addresses = new Set(
-    Array.from({ length: 12 }, () =>
-      random.below(3) === 0 ? addressOf(100_000 + random.below(50)) : accounts[random.below(accounts.length)]![0],
-    ),
-  )
-  return [...addresses].map((address) => {
-    if (random.below(5) === 0) return { address, account: undefined }
-    const account = {
-      nonce: BigInt(random.below(5)),
-      balance: BigInt(random.u32()),
-      codeHash: known[random.below(known.length)]!,
-    }
-    const slots = Object.fromEntries(
-      Array.from({ length: random.below(6) }, () => [`${random.below(40)}`, BigInt(random.below(3))]),
-    )
-    return { address, account, cleared: random.below(6) === 0, slots }
-  })
 }
 
 describe('tries of nodes', () => {

@@ -3,36 +3,28 @@ import { rlpBytes, rlpList } from '../../primitives/rlp.ts'
 
 const NO_VALUE = Uint8Array.of(0x80)
 
-/** Takes every node that a parent names by its hash, and the root. */
-export type NodeSink = (hash: Uint8Array, node: Uint8Array) => void
-
 /**
  * Root of the Merkle Patricia trie (YP appendix D) with these entries, without keeping a trie: one pass from the leaves
- * up, each node encoded and hashed once, and given to `sink` where there is one.
+ * up, each node encoded and hashed once.
  *
  * keys     ascending bytewise, each once, none the beginning of another (hashes and RLP integers are so)
  * values   not empty
  *
  * Cost: keccak-256 of every node of 32 bytes or more, which is nearly all of it.
  */
-export const sortedTrieRoot = (
-  keys: readonly Uint8Array[],
-  values: readonly Uint8Array[],
-  sink?: NodeSink,
-): Uint8Array => {
+export const sortedTrieRoot = (keys: readonly Uint8Array[], values: readonly Uint8Array[]): Uint8Array => {
   if (keys.length === 0) return new Uint8Array(Buffer.from(EMPTY_TRIE_ROOT.slice(2), 'hex'))
-  return hashNode(encodeNode({ keys, values, sink }, 0, keys.length, 0), sink)
+  return keccak256(encodeNode({ keys, values }, 0, keys.length, 0))
 }
 
 interface Entries {
   readonly keys: readonly Uint8Array[]
   readonly values: readonly Uint8Array[]
-  readonly sink: NodeSink | undefined
 }
 
 /** The node over entries [first, end), whose keys agree in their first `depth` nibbles. */
 const encodeNode = (entries: Entries, first: number, end: number, depth: number): Uint8Array => {
-  const { keys, values, sink } = entries
+  const { keys, values } = entries
   const key = keys[first]!
   const nibbles = 2 * key.length
   if (end - first === 1) return rlpList([rlpBytes(hexPrefix(key, depth, nibbles, true)), rlpBytes(values[first]!)])
@@ -41,7 +33,7 @@ const encodeNode = (entries: Entries, first: number, end: number, depth: number)
   let common = depth
   while (nibbleAt(key, common) === nibbleAt(last, common)) common++
   if (common > depth) {
-    const child = reference(encodeNode(entries, first, end, common), sink)
+    const child = reference(encodeNode(entries, first, end, common))
     return rlpList([rlpBytes(hexPrefix(key, depth, common, false)), child])
   }
   const items: Uint8Array[] = []
@@ -49,7 +41,7 @@ const encodeNode = (entries: Entries, first: number, end: number, depth: number)
   for (let nibble = 0; nibble < 16; nibble++) {
     let to = from
     while (to < end && nibbleAt(keys[to]!, depth) === nibble) to++
-    items.push(to === from ? NO_VALUE : reference(encodeNode(entries, from, to, depth + 1), sink))
+    items.push(to === from ? NO_VALUE : reference(encodeNode(entries, from, to, depth + 1)))
     from = to
   }
   if (from !== end) throw new RangeError('the keys of a sorted trie are not ascending')
@@ -58,14 +50,7 @@ const encodeNode = (entries: Entries, first: number, end: number, depth: number)
 }
 
 /** How a node stands in its parent: itself where it is short, else its hash. */
-const reference = (node: Uint8Array, sink: NodeSink | undefined): Uint8Array =>
-  node.length < 32 ? node : rlpBytes(hashNode(node, sink))
-
-const hashNode = (node: Uint8Array, sink: NodeSink | undefined): Uint8Array => {
-  const hash = keccak256(node)
-  sink?.(hash, node)
-  return hash
-}
+const reference = (node: Uint8Array): Uint8Array => (node.length < 32 ? node : rlpBytes(keccak256(node)))
 
 export const nibbleAt = (key: Uint8Array, at: number): number => {
   if (at >= 2 * key.length) throw new RangeError('a key of a sorted trie is the beginning of another, or stands twice')

@@ -1,0 +1,156 @@
+import type { HashPlan, NodeHasher } from '../../primitives/hash_plan.ts'
+import { EMPTY_TRIE_ROOT } from '../../primitives/keccak.ts'
+import type { StateWrites } from '../state.ts'
+import { ChangeRecord } from './change_record.ts'
+import { hashPlan, plainHasher } from './plan_hash.ts'
+import { PlanWriter } from './plan_writer.ts'
+import { StateNodes } from './state_nodes.ts'
+import type { ResidentTrie, RootJob, StateTrieOptions } from './state_trie.ts'
+import { MAX_BRANCH_BYTES, writeBranches } from './write_branches.ts'
+import { MAX_LEAF_BYTES, writeAccounts, writeSlots } from './write_leaves.ts'
+
+const HISTORY_BYTES = 2 ** 28
+
+/** The state trie in typed arrays (`StateNodes`), with the records of its last changes. */
+export class ArenaTrie implements ResidentTrie {
+  readonly #nodes = new StateNodes()
+  readonly #writer = new PlanWriter()
+  readonly #hasher: NodeHasher
+  readonly #historyBytes: number
+  #root = EMPTY_TRIE_ROOT
+  #records: ChangeRecord[] = []
+  #recordBytes = 0
+  /** The change whose root is not known yet; its record is not among the others. */
+  #pending: ChangeRecord | undefined
+
+  constructor({ hasher = plainHasher, historyBytes = HISTORY_BYTES }: StateTrieOptions = {}) {
+    this.#hasher = hasher
+    this.#historyBytes = historyBytes
+  }
+
+  get root(): string {
+    return this.#root
+  }
+
+  /** Bytes of its arrays and of its history. */
+  get sizeBytes(): number {
+    return this.#nodes.sizeBytes + this.#writer.sizeBytes + this.#recordBytes
+  }
+
+  /** Puts a whole state into an empty trie, on this thread, without a record. */
+  build(writes: StateWrites): void {
+    const record = new ChangeRecord(this.#root, writes.slotCount, writes.accountCount)
+    this.#nodes.change(writes, record)
+    this.#nodes.forget(record)
+    const plan = this.#plan()
+    this.#settle(plan, hashPlan(plan))
+    this.#writer.leave()
+  }
+
+  async apply(writes: StateWrites): Promise<string> {
+    return this.prepare(writes).finish()
+  }
+
+  prepare(writes: StateWrites): RootJob {
+    if (this.#pending !== undefined) throw new Error('the state trie is still waiting for the root of the last change')
+    const deleted = writes.deletedAccounts.length / 5
+    const record = new ChangeRecord(this.#root, writes.slotCount, writes.accountCount + deleted)
+    try {
+      this.#nodes.change(writes, record)
+    } catch (thrown) {
+      this.#nodes.undo(record)
+      throw thrown
+    }
+    this.#pending = record
+    const plan = this.#plan()
+    return { finish: (hasher = this.#hasher) => this.#finish(record, plan, hasher) }
+  }
+
+  rewind(root: string): void {
+    const pending = this.#pending
+    let first = this.#records.length
+    if (root !== this.#root) {
+      first = this.#records.findLastIndex((record) => record.root === root)
+      if (first < 0)
+        throw new Error(`the state trie cannot go back to ${root}: it was never there, or its history is shorter`)
+    }
+    if (pending !== undefined) {
+      this.#pending = undefined
+      this.#nodes.undo(pending)
+      // Its messages may still be read.
+      this.#writer.leave()
+    }
+    while (this.#records.length > first) {
+      const record = this.#records.pop()!
+      this.#recordBytes -= record.sizeBytes
+      this.#nodes.undo(record)
+    }
+    this.#root = root
+  }
+
+  async #finish(record: ChangeRecord, plan: HashPlan, hasher: NodeHasher): Promise<string> {
+    if (this.#pending !== record) throw new Error('the root of this change is known, or the change was taken back')
+    let digests: Uint8Array
+    try {
+      digests = plan.count === 0 ? NOTHING : await hasher.hash(plan)
+    } catch (thrown) {
+      if (this.#pending === record) this.rewind(this.#root)
+      throw thrown
+    }
+    if (this.#pending !== record) throw new Error('the state trie was rewound before its root was known')
+    this.#pending = undefined
+    this.#settle(plan, digests)
+    this.#records.push(record)
+    this.#recordBytes += record.sizeBytes
+    this.#forget()
+    return this.#root
+  }
+
+  #forget(): void {
+    let count = 0
+    while (this.#recordBytes > this.#historyBytes && count < this.#records.length - 1) {
+      const record = this.#records[count++]!
+      this.#recordBytes -= record.sizeBytes
+      this.#nodes.forget(record)
+    }
+    if (count > 0) this.#records.splice(0, count)
+  }
+
+  /** The messages that make every listed reference anew: slots, then accounts. */
+  #plan(): HashPlan {
+    const { accountNodes, slotNodes, codes } = this.#nodes
+    const leaves = slotNodes.listedLeafCount + accountNodes.listedLeafCount
+    const branches = slotNodes.listedBranchCount + accountNodes.listedBranchCount
+    const writer = this.#writer
+    writer.begin(leaves + 2 * branches, MAX_LEAF_BYTES * leaves + MAX_BRANCH_BYTES * branches)
+    writeSlots(slotNodes, writer)
+    writer.endLevel()
+    writeBranches(slotNodes, writer)
+    this.#slotMessages = writer.count
+    writeAccounts(accountNodes, slotNodes, codes, writer)
+    writer.endLevel()
+    writeBranches(accountNodes, writer)
+    return writer.plan()
+  }
+
+  /** Messages of the plan that belong to slots; the others belong to accounts. */
+  #slotMessages = 0
+
+  /** Digests become references; nothing is listed any more. */
+  #settle(plan: HashPlan, digests: Uint8Array): void {
+    const { accountNodes, slotNodes, root } = this.#nodes
+    const words = wordsOf(digests)
+    slotNodes.setHashes(this.#writer.places, words, 0, this.#slotMessages)
+    accountNodes.setHashes(this.#writer.places, words, this.#slotMessages, plan.count)
+    slotNodes.settle()
+    accountNodes.settle()
+    this.#root = accountNodes.isEmpty(root) ? EMPTY_TRIE_ROOT : accountNodes.hashAt(root)
+  }
+}
+
+const NOTHING = new Uint8Array(0)
+
+const wordsOf = (bytes: Uint8Array): Uint32Array =>
+  bytes.byteOffset % 4 === 0
+    ? new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
+    : new Uint32Array(bytes.slice().buffer)

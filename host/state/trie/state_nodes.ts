@@ -1,0 +1,262 @@
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import { EMPTY_CODE_HASH, keccak256 } from '../../primitives/keccak.ts'
+import { addressToBytes, wordCopy, wordEquals, wordFromHex, wordIsZero, wordToBytes } from '../../primitives/word.ts'
+import type { StateWrites } from '../state.ts'
+import {
+  ACCOUNT_ENTRY_LIMBS,
+  type ChangeRecord,
+  ENTRY_EXISTED,
+  ENTRY_FIELDS,
+  ENTRY_STORAGE,
+  SLOT_ENTRY_LIMBS,
+} from './change_record.ts'
+import { IntList } from './int_list.ts'
+import { orderByKey } from './key_order.ts'
+import {
+  ACCOUNT_BALANCE,
+  ACCOUNT_CHANGE,
+  ACCOUNT_CODE,
+  ACCOUNT_NONCE,
+  AccountLeaves,
+  CodeHashes,
+  LEAF_ENTRIES,
+  LEAF_LIMBS,
+  LEAF_STORAGE,
+  NO_PARENT,
+  QUEUED,
+  SLOT_VALUE,
+  SlotLeaves,
+} from './leaf_rows.ts'
+import { TrieNodes } from './trie_nodes.ts'
+
+/**
+ * The tries of a state: one of accounts, and one of slots for each account that has or had any. Writes are read from
+ * their columns; a key that has been here is neither hashed nor searched for again: its row says where it hangs.
+ *
+ * An account that is deleted loses its storage trie as a whole. The trie stays as it was until the record of the
+ * deletion is forgotten.
+ */
+export class StateNodes {
+  readonly accounts = new AccountLeaves()
+  readonly slots = new SlotLeaves()
+  readonly accountNodes = new TrieNodes(this.accounts)
+  readonly slotNodes = new TrieNodes(this.slots)
+  readonly codes = new CodeHashes()
+  readonly root = this.accountNodes.newRoot()
+  readonly #newAccounts = new IntList()
+  readonly #newSlots = new IntList()
+  /** Counts changes; ACCOUNT_CHANGE of a new row is 0. */
+  #change = 0
+  readonly #addressBytes = new Uint8Array(4 * LIMBS_PER_ADDRESS)
+  readonly #keyBytes = new Uint8Array(4 * LIMBS_PER_WORD)
+
+  constructor() {
+    const emptyCode = new Uint32Array(LIMBS_PER_WORD)
+    wordFromHex(emptyCode, 0, EMPTY_CODE_HASH)
+    // The code of a new row.
+    this.codes.numberOf(emptyCode, 0)
+  }
+
+  get sizeBytes(): number {
+    const { accounts, slots, accountNodes, slotNodes, codes } = this
+    return accounts.sizeBytes + slots.sizeBytes + accountNodes.sizeBytes + slotNodes.sizeBytes + codes.sizeBytes
+  }
+
+  /** Changes tries and lists what is to be hashed. What they replace goes to the record. */
+  change(writes: StateWrites, record: ChangeRecord): void {
+    this.#change++
+    const { deletedAccounts } = writes
+    for (let at = 0; at < deletedAccounts.length; at += LIMBS_PER_ADDRESS) {
+      const leaf = this.accounts.find(deletedAccounts, at)
+      if (leaf >= 0) this.#deleteAccount(leaf, record)
+    }
+    this.#changeAccounts(writes, record)
+    this.#changeSlots(writes, record)
+    this.#insertNew()
+  }
+
+  /** Puts back what a record replaced, the last one first. It is as if the change had not been. */
+  undo(record: ChangeRecord): void {
+    this.#newAccounts.clear()
+    this.#newSlots.clear()
+    for (let n = record.slotCount - 1; n >= 0; n--) this.#undoSlot(record.slots, SLOT_ENTRY_LIMBS * n)
+    for (let n = record.accountCount - 1; n >= 0; n--) this.#undoAccount(record.accounts, ACCOUNT_ENTRY_LIMBS * n)
+  }
+
+  /** The oldest record will not be undone any more: rows that only it named are free. */
+  forget(record: ChangeRecord): void {
+    for (let n = 0; n < record.slotCount; n++) this.#dropSlotEntry(record.slots[SLOT_ENTRY_LIMBS * n]!)
+    for (let n = 0; n < record.accountCount; n++) this.#dropAccountEntry(record.accounts[ACCOUNT_ENTRY_LIMBS * n]!)
+    for (const root of record.detached) {
+      this.slotNodes.dismantle(root, (leaf) => this.slots.free(leaf))
+      this.slotNodes.freeRoot(root)
+    }
+  }
+
+  /** The row of an account that is in the trie, or -1. */
+  findAccount(addresses: Uint32Array, at: number): number {
+    const leaf = this.accounts.find(addresses, at)
+    return leaf >= 0 && isIn(this.accounts.parentOf(leaf)) ? leaf : -1
+  }
+
+  #changeAccounts({ accountAddresses, accounts: columns, accountCount }: StateWrites, record: ChangeRecord): void {
+    const { accounts } = this
+    for (let i = 0; i < accountCount; i++) {
+      let leaf = accounts.find(accountAddresses, LIMBS_PER_ADDRESS * i)
+      if (columns.exists[i] === 0) {
+        if (leaf >= 0) this.#deleteAccount(leaf, record)
+        continue
+      }
+      if (leaf < 0) {
+        leaf = accounts.add(accountAddresses, LIMBS_PER_ADDRESS * i)
+        addressToBytes(this.#addressBytes, 0, accountAddresses, LIMBS_PER_ADDRESS * i)
+        accounts.setKey(leaf, keccak256(this.#addressBytes))
+      }
+      this.#noteAccount(leaf, record)
+      const { rows } = accounts
+      const row = LEAF_LIMBS * leaf
+      rows[row + ACCOUNT_NONCE] = columns.nonce[2 * i]!
+      rows[row + ACCOUNT_NONCE + 1] = columns.nonce[2 * i + 1]!
+      wordCopy(rows, row + ACCOUNT_BALANCE, columns.balance, LIMBS_PER_WORD * i)
+      if (!this.codes.isAt(rows[row + ACCOUNT_CODE]!, columns.codeHash, LIMBS_PER_WORD * i))
+        rows[row + ACCOUNT_CODE] = this.codes.numberOf(columns.codeHash, LIMBS_PER_WORD * i)
+      this.#put(this.accountNodes, leaf, this.#newAccounts)
+    }
+  }
+
+  /** Slots of an account that is not there are nothing. */
+  #changeSlots({ slotAddresses, slotKeys, slotValues, slotCount }: StateWrites, record: ChangeRecord): void {
+    const { accounts } = this
+    let account = -1
+    for (let i = 0; i < slotCount; i++) {
+      const address = LIMBS_PER_ADDRESS * i
+      if (i === 0 || !sameAddress(slotAddresses, address)) {
+        account = accounts.find(slotAddresses, address)
+        if (account >= 0 && accounts.parentOf(account) === NO_PARENT) account = -1
+      }
+      if (account >= 0) this.#changeSlot(account, slotKeys, slotValues, LIMBS_PER_WORD * i, record)
+    }
+  }
+
+  #changeSlot(account: number, keys: Uint32Array, values: Uint32Array, at: number, record: ChangeRecord): void {
+    const { accounts, slots, slotNodes } = this
+    const accountRow = LEAF_LIMBS * account
+    const isZero = wordIsZero(values, at)
+    let storage = accounts.rows[accountRow + LEAF_STORAGE]!
+    let leaf = storage === 0 ? -1 : slots.find(storage, keys, at)
+    if (leaf < 0 ? isZero : wordEquals(slots.rows, LEAF_LIMBS * leaf + SLOT_VALUE, values, at)) return
+    this.#noteAccount(account, record)
+    if (accounts.parentOf(account) !== QUEUED) this.accountNodes.listLeaf(account)
+    if (leaf < 0) {
+      if (storage === 0) {
+        storage = slotNodes.newRoot()
+        accounts.rows[accountRow + LEAF_STORAGE] = storage
+      }
+      leaf = slots.add(storage, keys, at)
+      wordToBytes(this.#keyBytes, 0, keys, at)
+      slots.setKey(leaf, keccak256(this.#keyBytes))
+    }
+    record.noteSlot(slots, leaf)
+    wordCopy(slots.rows, LEAF_LIMBS * leaf + SLOT_VALUE, values, at)
+    if (isZero) slotNodes.remove(leaf)
+    else this.#put(slotNodes, leaf, this.#newSlots)
+  }
+
+  /** A leaf has a new value. */
+  #put(nodes: TrieNodes, leaf: number, queue: IntList): void {
+    const parent = nodes.leaves.parentOf(leaf)
+    if (isIn(parent)) nodes.listLeaf(leaf)
+    else if (parent === NO_PARENT) {
+      nodes.leaves.setParent(leaf, QUEUED)
+      queue.push(leaf)
+    }
+  }
+
+  #deleteAccount(leaf: number, record: ChangeRecord): void {
+    if (this.accounts.parentOf(leaf) === NO_PARENT) return
+    this.#noteAccount(leaf, record)
+    this.accountNodes.remove(leaf)
+    const row = LEAF_LIMBS * leaf
+    const storage = this.accounts.rows[row + LEAF_STORAGE]!
+    if (storage === 0) return
+    record.detached.push(storage)
+    this.accounts.rows[row + LEAF_STORAGE] = 0
+  }
+
+  #noteAccount(leaf: number, record: ChangeRecord): void {
+    const at = LEAF_LIMBS * leaf + ACCOUNT_CHANGE
+    if (this.accounts.rows[at] === this.#change) return
+    this.accounts.rows[at] = this.#change
+    record.noteAccount(this.accounts, leaf)
+  }
+
+  #insertNew(): void {
+    insertQueued(this.accountNodes, this.#newAccounts, () => this.root)
+    insertQueued(this.slotNodes, this.#newSlots, (leaf) => this.slots.rows[LEAF_LIMBS * leaf + LEAF_STORAGE]!)
+  }
+
+  #undoSlot(entries: Uint32Array, at: number): void {
+    const { slots, slotNodes } = this
+    const leaf = entries[at]!
+    const row = LEAF_LIMBS * leaf
+    const parent = slots.parentOf(leaf)
+    wordCopy(slots.rows, row + SLOT_VALUE, entries, at + 1)
+    if (wordIsZero(entries, at + 1)) {
+      if (parent !== NO_PARENT) slotNodes.remove(leaf)
+    } else if (parent === NO_PARENT) slotNodes.insert(leaf, slots.rows[row + LEAF_STORAGE]!)
+    else slotNodes.listLeaf(leaf)
+    this.#dropSlotEntry(leaf)
+  }
+
+  #undoAccount(entries: Uint32Array, at: number): void {
+    const { accounts, accountNodes } = this
+    const leaf = entries[at]!
+    const row = LEAF_LIMBS * leaf
+    const before = entries[at + ENTRY_STORAGE]!
+    const after = accounts.rows[row + LEAF_STORAGE]!
+    // Its slots went with their entries.
+    if (after !== before && after !== 0) this.slotNodes.freeRoot(after)
+    accounts.rows[row + LEAF_STORAGE] = before
+    for (let limb = 0; limb <= ACCOUNT_CODE - ACCOUNT_NONCE; limb++)
+      accounts.rows[row + ACCOUNT_NONCE + limb] = entries[at + ENTRY_FIELDS + limb]!
+    const parent = accounts.parentOf(leaf)
+    if (entries[at + ENTRY_EXISTED] === 0) {
+      if (parent !== NO_PARENT) accountNodes.remove(leaf)
+    } else if (isIn(parent)) accountNodes.listLeaf(leaf)
+    else accountNodes.insert(leaf, this.root)
+    this.#dropAccountEntry(leaf)
+  }
+
+  #dropSlotEntry(leaf: number): void {
+    const left = --this.slots.rows[LEAF_LIMBS * leaf + LEAF_ENTRIES]!
+    if (left === 0 && this.slots.parentOf(leaf) === NO_PARENT) this.slots.free(leaf)
+  }
+
+  #dropAccountEntry(leaf: number): void {
+    const left = --this.accounts.rows[LEAF_LIMBS * leaf + LEAF_ENTRIES]!
+    if (left === 0 && this.accounts.parentOf(leaf) === NO_PARENT) this.accounts.free(leaf)
+  }
+}
+
+const isIn = (parent: number): boolean => parent !== NO_PARENT && parent !== QUEUED
+
+/** Whether the address at `at` is the one before it. */
+const sameAddress = (addresses: Uint32Array, at: number): boolean => {
+  for (let limb = at; limb < at + LIMBS_PER_ADDRESS; limb++)
+    if (addresses[limb] !== addresses[limb - LIMBS_PER_ADDRESS]) return false
+  return true
+}
+
+/** Inserts queued leaves, those of one trie that came one after the other in the order of their keys. */
+const insertQueued = (nodes: TrieNodes, queue: IntList, rootOf: (leaf: number) => number): void => {
+  const { values, count } = queue
+  for (let first = 0; first < count; ) {
+    const root = rootOf(values[first]!)
+    let end = first + 1
+    while (end < count && rootOf(values[end]!) === root) end++
+    if (end - first > 1) orderByKey(nodes.leaves, values, first, end)
+    for (; first < end; first++)
+      if (nodes.leaves.parentOf(values[first]!) === QUEUED) nodes.insert(values[first]!, root)
+  }
+  queue.clear()
+}

@@ -1,0 +1,215 @@
+import { describe, expect, it } from 'vitest'
+import { createRandom } from '../../bench/random.ts'
+import type { NodeHasher } from '../../host/primitives/hash_plan.ts'
+import { EMPTY_CODE_HASH, EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
+import { MemoryState } from '../../host/state/memory_state.ts'
+import { plainHasher } from '../../host/state/trie/plan_hash.ts'
+import { createStateTrie, stateRootOf } from '../../host/state/trie/trie.ts'
+import { checkPlan } from '../fixtures/raw_trie.ts'
+import { addressOf, type Change, randomChanges, randomState, writesOf } from '../fixtures/state_changes.ts'
+
+const ACCOUNT = { nonce: 1n, balance: 5n, codeHash: EMPTY_CODE_HASH }
+
+/** A trie and the state that it should be of, which change together. */
+const pair = (state: MemoryState, options = {}) => {
+  const trie = createStateTrie(state.dump(), options)
+  const change = async (changes: readonly Change[]): Promise<void> => {
+    const writes = writesOf(changes)
+    state.commit(writes)
+    expect(await trie.apply(writes)).toBe(stateRootOf(state.dump()))
+  }
+  return { trie, change }
+}
+
+describe('the state trie in typed arrays', () => {
+  it('goes back any number of steps, and on from there, as if it had never been elsewhere', async () => {
+    const random = createRandom(40_001, 'rewinds')
+    let state = randomState(40_001, 50)
+    const trie = createStateTrie(state.dump())
+    const past: { readonly root: string; readonly state: MemoryState }[] = []
+    for (let step = 0; step < 120; step++) {
+      if (past.length > 0 && random.below(3) === 0) {
+        const to = random.below(past.length)
+        trie.rewind(past[to]!.root)
+        state = past[to]!.state
+        past.length = to
+        expect(trie.root).toBe(stateRootOf(state.dump()))
+        continue
+      }
+      past.push({ root: trie.root, state: state.clone() })
+      const writes = writesOf(randomChanges(state, 50_000 + step))
+      state.commit(writes)
+      expect(await trie.apply(writes), `step ${step}`).toBe(stateRootOf(state.dump()))
+    }
+  })
+
+  it('gives a destroyed account its storage back, and takes that of its successor', async () => {
+    const address = addressOf(77)
+    const state = MemoryState.from({ [address]: { balance: 1n, code: '0x00', storage: { 1: 1n, 2: 2n, 3: 3n } } })
+    const { trie, change } = pair(state)
+    const before = trie.root
+    const held = state.clone()
+    await change([{ address, account: ACCOUNT, cleared: true, slots: { 2: 9n, 4: 4n } }])
+    await change([{ address, account: ACCOUNT, slots: { 2: 0n, 4: 0n } }])
+    await change([{ address, account: undefined }])
+    expect(trie.root).toBe(EMPTY_TRIE_ROOT)
+    await change([{ address, account: ACCOUNT, slots: { 1: 1n } }])
+    trie.rewind(before)
+    const again = pair(held)
+    const changes = [{ address, account: ACCOUNT, slots: { 3: 0n, 5: 5n } }]
+    await again.change(changes)
+    expect(await trie.apply(writesOf(changes))).toBe(again.trie.root)
+  })
+
+  it('is empty without accounts, and keeps no storage without slots', async () => {
+    const { trie, change } = pair(new MemoryState())
+    expect(trie.root).toBe(EMPTY_TRIE_ROOT)
+    await change([{ address: addressOf(1), account: ACCOUNT, slots: { 1: 1n } }])
+    const one = trie.root
+    await change([{ address: addressOf(1), account: ACCOUNT, slots: { 1: 0n } }])
+    await change([{ address: addressOf(1), account: undefined }])
+    expect(trie.root).toBe(EMPTY_TRIE_ROOT)
+    await change([])
+    trie.rewind(one)
+    await trie.apply(writesOf([{ address: addressOf(1), account: ACCOUNT, slots: { 2: 1n } }]))
+    trie.rewind(one)
+    expect(await trie.apply(writesOf([]))).toBe(one)
+  })
+
+  it('ignores slots of accounts that are not there, and deletions of those', async () => {
+    const { trie } = pair(randomState(40_003, 10))
+    const { root } = trie
+    const writes = { ...writesOf([{ address: addressOf(999), account: ACCOUNT, slots: { 1: 1n } }]), accountCount: 0 }
+    expect(await trie.apply(writes)).toBe(root)
+    expect(await trie.apply(writesOf([{ address: addressOf(998), account: undefined }]))).toBe(root)
+    const gone = writesOf([{ address: addressOf(997), account: ACCOUNT, slots: { 1: 1n } }])
+    gone.accounts.exists[0] = 0
+    expect(await trie.apply(gone)).toBe(root)
+  })
+
+  it('forgets changes beyond the bytes of its history, and names the root that it cannot go back to', async () => {
+    const state = randomState(40_004, 30)
+    const { trie, change } = pair(state, { historyBytes: 3000 })
+    const roots = [trie.root]
+    for (let step = 0; step < 40; step++) {
+      await change(randomChanges(state, 60_000 + step))
+      roots.push(trie.root)
+    }
+    expect(() => trie.rewind(roots[0]!)).toThrow(`cannot go back to ${roots[0]!}`)
+    expect(trie.root).toBe(roots[40])
+    trie.rewind(roots[39]!)
+    expect(trie.root).toBe(roots[39])
+  })
+
+  it('does not grow while the same slots and accounts come and go', async () => {
+    const state = new MemoryState()
+    const { trie, change } = pair(state, { historyBytes: 0 })
+    const slots = (value: bigint) => Object.fromEntries(Array.from({ length: 200 }, (_, n) => [n, value]))
+    const round = async (): Promise<void> => {
+      await change([{ address: addressOf(1), account: ACCOUNT, slots: slots(1n) }])
+      await change([{ address: addressOf(1), account: ACCOUNT, slots: slots(0n) }])
+      await change([{ address: addressOf(1), account: ACCOUNT, slots: slots(2n) }])
+      await change(Array.from({ length: 100 }, (_, n) => ({ address: addressOf(n), account: ACCOUNT })))
+      await change(Array.from({ length: 100 }, (_, n) => ({ address: addressOf(n), account: undefined })))
+    }
+    for (let n = 0; n < 2; n++) await round()
+    const { sizeBytes } = trie
+    for (let n = 0; n < 5; n++) await round()
+    expect(trie.sizeBytes).toBe(sizeBytes)
+  })
+})
+
+describe('a root job', () => {
+  const changes = [{ address: addressOf(1), account: ACCOUNT, slots: { 1: 1n } }]
+
+  it('has the plan that its hasher is given, and moves the trie when that has hashed', async () => {
+    const state = randomState(40_005, 40)
+    const trie = createStateTrie(state.dump())
+    const before = trie.root
+    const writes = writesOf(randomChanges(state, 1))
+    const job = trie.prepare(writes)
+    expect(trie.root).toBe(before)
+    expect(() => trie.prepare(writes)).toThrow('still waiting')
+    await expect(trie.apply(writes)).rejects.toThrow('still waiting')
+    let plans = 0
+    const hasher: NodeHasher = {
+      ...plainHasher,
+      hash: (plan) => {
+        plans++
+        checkPlan(plan)
+        return plainHasher.hash(plan)
+      },
+    }
+    state.commit(writes)
+    expect(await job.finish(hasher)).toBe(stateRootOf(state.dump()))
+    expect([plans, trie.root]).toEqual([1, stateRootOf(state.dump())])
+    await expect(job.finish()).rejects.toThrow('root of this change is known')
+  })
+
+  it('leaves the trie where it was when its hasher fails', async () => {
+    const state = randomState(40_006, 40)
+    const trie = createStateTrie(state.dump())
+    const failing: NodeHasher = { ...plainHasher, hash: () => Promise.reject(new Error('lost')) }
+    const { root } = trie
+    await expect(trie.prepare(writesOf(randomChanges(state, 1))).finish(failing)).rejects.toThrow('lost')
+    expect(trie.root).toBe(root)
+    const writes = writesOf(randomChanges(state, 2))
+    state.commit(writes)
+    expect(await trie.apply(writes)).toBe(stateRootOf(state.dump()))
+  })
+
+  it('is taken back by a rewind while it hashes, whatever the hasher does to its plan', async () => {
+    const state = randomState(40_007, 40)
+    const trie = createStateTrie(state.dump())
+    const { root } = trie
+    let hashed = (): void => {}
+    const late: NodeHasher = {
+      ...plainHasher,
+      hash: async (plan) => {
+        await new Promise<void>((resolve) => {
+          hashed = resolve
+        })
+        plan.bytes.fill(0)
+        return plainHasher.hash(plan)
+      },
+    }
+    const finished = trie.prepare(writesOf(randomChanges(state, 1))).finish(late)
+    trie.rewind(root)
+    const writes = writesOf(randomChanges(state, 2))
+    const job = trie.prepare(writes)
+    hashed()
+    await expect(finished).rejects.toThrow('was rewound')
+    state.commit(writes)
+    expect(await job.finish()).toBe(stateRootOf(state.dump()))
+  })
+
+  it('undoes what was written of a change that cannot be read to its end', async () => {
+    const state = randomState(40_008, 40)
+    const trie = createStateTrie(state.dump())
+    const whole = writesOf(randomChanges(state, 1))
+    const broken = { ...whole, slotCount: whole.slotCount + 1, slotKeys: undefined as never }
+    await expect(trie.apply(broken)).rejects.toThrow()
+    expect(await trie.apply(writesOf([]))).toBe(stateRootOf(state.dump()))
+    const writes = writesOf(randomChanges(state, 2))
+    state.commit(writes)
+    expect(await trie.apply(writes)).toBe(stateRootOf(state.dump()))
+  })
+
+  it('takes memory of its own where a hasher took the last', async () => {
+    const state = new MemoryState()
+    const trie = createStateTrie()
+    const taking: NodeHasher = {
+      ...plainHasher,
+      hash: async (plan) => {
+        const digests = await plainHasher.hash(plan)
+        structuredClone(plan.bytes.buffer, { transfer: [plan.bytes.buffer as ArrayBuffer] })
+        return digests
+      },
+    }
+    for (let n = 0; n < 3; n++) {
+      const writes = writesOf(changes.map((change) => ({ ...change, account: { ...ACCOUNT, nonce: BigInt(n) } })))
+      state.commit(writes)
+      expect(await trie.prepare(writes).finish(taking)).toBe(stateRootOf(state.dump()))
+    }
+  })
+})
