@@ -194,7 +194,7 @@ const resultOf = (
   writes: StateWrites,
   receipts: Receipts,
 ): ExecutionResult => {
-  const { reasons, sessions, device } = wiring
+  const { reasons, sessions, senders, device } = wiring
   const { count } = request.batch
   const session = sessions.used
   const deviceTimes = device.clock?.times
@@ -215,7 +215,7 @@ const resultOf = (
     compileMs,
     ahead: { held: counters.held, broken: counters.broken },
     ...(request.explain ? { explain: explainBatch(openBatch, reasons) } : {}),
-    faults: [...new Set([...terms.faults, ...run.faults, ...(session?.faults ?? [])])],
+    faults: [...new Set([...terms.faults, ...senders.takeFaults(), ...run.faults, ...(session?.faults ?? [])])],
   }
 }
 

@@ -1,6 +1,4 @@
 import { depositContractAt } from '../chain/requests.ts'
-import type { Signatures } from '../chain/signed_batch.ts'
-import type { RecoveredSenders } from '../senders/sender_recovery.ts'
 import { type BlockResult, type BlockRunner, checkParentState, executeBlock } from './block.ts'
 import type { BlockInput, BlockOptions } from './block_input.ts'
 import { type BuildRequest, type BuiltBlock, buildBlock } from './build.ts'
@@ -18,7 +16,6 @@ import { type Rewire, type Wiring, wire } from './wiring.ts'
 
 /** A call whose turn has come. */
 interface OpenCall extends CallTerms {
-  readonly faults: string[]
   /** Something was done to the tables. */
   hasBegun: boolean
 }
@@ -103,17 +100,8 @@ class BatchExecutor implements Executor {
     const { fork, chainId, depositContract = depositContractAt(chainId) } = this.#options
     const run: BlockRunner['run'] = (env, batch, changes, steps) =>
       this.#execute({ env, batch, changes, explain: false, steps }, call)
-    const recover = (signatures: Signatures) => this.#recover(signatures, call)
+    const recover: BlockRunner['recover'] = (signatures) => this.#wiring.senders.recover(signatures, call.stop)
     return { fork, chainId, depositContract: depositContract?.toLowerCase(), recover, run }
-  }
-
-  async #recover(signatures: Signatures, { stop, faults }: OpenCall): Promise<RecoveredSenders> {
-    const { senders } = this.#wiring
-    try {
-      return await senders.recover(signatures, stop)
-    } finally {
-      faults.push(...senders.takeFaults())
-    }
   }
 
   #execute(request: BatchRequest, call: OpenCall): Promise<ExecutionResult> {
@@ -129,7 +117,7 @@ class BatchExecutor implements Executor {
   #call<Result>(signal: AbortSignal | undefined, run: (call: OpenCall) => Promise<Result>): Promise<Result> {
     const { device, sessions } = this.#wiring
     return this.#calls.run(signal, async (stop) => {
-      const faults = [...(await device.prepare(() => sessions.close()))]
+      const faults = await device.prepare(() => sessions.close())
       const call: OpenCall = { stop, faults, hasBegun: false }
       try {
         stop.check()

@@ -64,10 +64,10 @@ export class Simulator {
 
   /** Tables with overrides, and a session for them. */
   #overlaid(overrides: ReadonlyMap<string, ParsedOverride>): Ground {
-    const { policy, resident, device, reasons, measured } = this.#wiring
+    const { policy, resident, device, reasons, measured, precompiles } = this.#wiring
     const overlay = new ResidentState(new OverlayState(resident.state, overrides), codeSkeleton, resident.codes)
     const sessions = new DeviceSessions(() => device.current, overlay)
-    return { policy, resident: overlay, running: new RunningState(overlay), sessions, reasons, measured }
+    return { policy, resident: overlay, running: new RunningState(overlay), sessions, reasons, measured, precompiles }
   }
 
   async #simulate(

@@ -3,6 +3,7 @@ import { Measured } from '../batch/measured.ts'
 import type { Policy } from '../batch/policy.ts'
 import { ExitReasons } from '../batch/reason.ts'
 import type { Tier } from '../batch/tier.ts'
+import { Precompiles } from '../precompiles/precompiles.ts'
 import { Senders } from '../senders/senders.ts'
 import { DeviceSessions } from '../session/device_sessions.ts'
 import { ExecutorDevice } from '../session/executor_device.ts'
@@ -27,6 +28,7 @@ export interface Ground {
   readonly sessions: DeviceSessions
   readonly reasons: ExitReasons
   readonly measured: Measured
+  readonly precompiles: Precompiles
 }
 
 /** What all flows of an executor share. */
@@ -60,11 +62,12 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
     device: () => device.current,
   })
   const measured = new Measured()
-  const ground = { policy, resident, running, sessions, reasons: new ExitReasons(), measured }
+  const precompiles = new Precompiles(policy.fork, policy.chainId, (signatures) => senders.recover(signatures))
+  const ground = { policy, resident, running, sessions, reasons: new ExitReasons(), measured, precompiles }
   const library = new PathLibrary(options.pathStore || undefined, measured)
   const cpu = new CpuTier(options)
   const workers = new CpuWorkers({ ...options, cpu, resident, running, measured })
-  const laneVm = new LaneVmTier({ ...ground, engines: enginesOn(sessions, policy) })
+  const laneVm = new LaneVmTier({ ...ground, engines: enginesOn(sessions, policy, precompiles) })
   const tiers = rewire(
     [
       ...(policy.paths ? [new PathTier({ ...ground, library })] : []),
@@ -90,5 +93,5 @@ const overlaidVm = (ground: Ground, { isReady, kinds }: LaneVmTier): readonly Ti
   const { laneVm, compile } = ground.policy
   if (laneVm === 'never' || (compile !== 'wait' && !isReady)) return []
   const policy: Policy = { ...ground.policy, compile: 'wait' }
-  return [new LaneVmTier({ ...ground, policy, engines: enginesOn(ground.sessions, policy), kinds })]
+  return [new LaneVmTier({ ...ground, policy, engines: enginesOn(ground.sessions, policy, ground.precompiles), kinds })]
 }

@@ -4,6 +4,7 @@ import type { Fork } from '../../transpiler/spec/forks.ts'
 import { wasmBn254 } from './bn254.ts'
 import { precompilesOf } from './by_fork.ts'
 import { commonOf } from './common.ts'
+import { ECRECOVER, type RecoverSigners, recoverAll } from './ecrecover.ts'
 
 /**
  * Inputs that cost more are left to the CPU tier, where the transaction pays: one input of blake2f can ask for 2^32
@@ -15,10 +16,13 @@ const MOST_GAS = 500_000n
 export class Precompiles {
   readonly #common: ReturnType<typeof commonOf>
   readonly #byAddress: ReadonlyMap<string, PrecompileFunc>
+  readonly #recover: RecoverSigners | undefined
   /** What these functions ask of an EVM: the curves. */
   #evm: PrecompileInput['_EVM'] | undefined
 
-  constructor(fork: Fork, chainId: bigint) {
+  /** `recover`: for the signatures of many inputs at once. */
+  constructor(fork: Fork, chainId: bigint, recover?: RecoverSigners) {
+    this.#recover = recover
     this.#common = commonOf(fork, chainId)
     this.#common.updateParams(paramsEVM)
     this.#byAddress = precompilesOf(this.#common)
@@ -34,6 +38,18 @@ export class Precompiles {
     this.#evm ??= { _bn254: wasmBn254, _bls: new NobleBLS() } as unknown as PrecompileInput['_EVM']
     const result = run({ data: input, gasLimit: MOST_GAS, common: this.#common, _EVM: this.#evm })
     return result instanceof Promise ? result.then(resultOf) : resultOf(result)
+  }
+
+  /** The same for many inputs. */
+  async runAll(address: number, inputs: readonly Uint8Array[]): Promise<(PrecompileResult | undefined)[]> {
+    if (address === ECRECOVER && inputs.length > 1 && this.#recover !== undefined)
+      return recoverAll(inputs, Number(this.#common.param('ecRecoverGas')), this.#recover)
+    const results: (PrecompileResult | undefined)[] = []
+    for (const input of inputs) {
+      const result = this.run(address, input)
+      results.push(result instanceof Promise ? await result : result)
+    }
+    return results
   }
 }
 

@@ -9,6 +9,7 @@ import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
 import { policyOf } from '../../host/flows/policy.ts'
 import { type ComputeDevice, openDevice, type TransactionObject } from '../../host/index.ts'
+import { Precompiles } from '../../host/precompiles/precompiles.ts'
 import { DeviceSessions } from '../../host/session/device_sessions.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
 import { PathLibrary } from '../../host/tiers/path/library.ts'
@@ -256,7 +257,9 @@ test('a path that runs as a program earns its own kernel in the background, whic
   const state = batchState()
   const policy = policyOf({ fork: 'prague', chainId: 1n, state, recordFrom: 1, waves: 'always', laneVm: 'never' })
   const sessions = new DeviceSessions(() => device, resident)
-  const tier = new PathTier({ policy, resident, sessions, library, measured: library.measured, reasons })
+  const precompiles = new Precompiles('prague', 1n)
+  const { measured } = library
+  const tier = new PathTier({ policy, resident, sessions, library, measured, precompiles, reasons })
   const transactions = encodeBatch(batch(0n).filter((_, n) => n % 2 === 1))
   const rules = transactionRules(transactions, 'prague', BATCH_ENV)
   const forms: string[] = []

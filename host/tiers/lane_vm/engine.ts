@@ -2,7 +2,7 @@ import type { Measured } from '../../batch/measured.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason } from '../../batch/reason.ts'
 import { faultText } from '../../device/fault.ts'
-import { Precompiles } from '../../precompiles/precompiles.ts'
+import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { DeviceSessions } from '../../session/device_sessions.ts'
 import type { VmGroup } from './group.ts'
 import { HOT_LANES, type VmRequest, VmRunner } from './runner.ts'
@@ -33,7 +33,7 @@ export interface VmEngines {
 }
 
 /** Engines on the sessions of a device, each until its session ends. */
-export const enginesOn = (sessions: DeviceSessions, policy: Policy): VmEngines => {
+export const enginesOn = (sessions: DeviceSessions, policy: Policy, precompiles: Precompiles): VmEngines => {
   let engine: { readonly session: object; readonly runner: VmRunner } | undefined
   return {
     get refusal() {
@@ -43,7 +43,6 @@ export const enginesOn = (sessions: DeviceSessions, policy: Policy): VmEngines =
       const session = sessions.open()
       if (engine?.session !== session) {
         const { fork, chainId, laneVm } = policy
-        const precompiles = new Precompiles(fork, chainId)
         const hotLanes = laneVm === 'always' ? 0 : HOT_LANES
         const runner = new VmRunner(session, { fork, chainId, precompiles, hotLanes })
         session.keep(runner)

@@ -129,11 +129,15 @@ const enterOutcomes = async (
   if (groups.size === 0) return
   const alike = [...groups.values()]
   const inputs = await asked.inputs(alike.map(([first]) => first!))
+  const results = await outcomesOf(
+    precompiles,
+    alike.map(([first]) => asked.subject(first!)),
+    inputs,
+  )
   for (const [n, same] of alike.entries()) {
     const first = same[0]!
     const precompile = asked.subject(first)
-    const pending = precompiles.run(precompile, inputs[n]!)
-    const result = pending instanceof Promise ? await pending : pending
+    const result = results[n]
     if (result === undefined) {
       for (const lane of same) leave(lane, 'costly precompile')
       continue
@@ -142,6 +146,24 @@ const enterOutcomes = async (
     asked.word(first, key, 0)
     enterOutcome(resident, precompile, key, result)
   }
+}
+
+/** One bulk run for each precompile; results in the order of the inputs. */
+const outcomesOf = async (
+  precompiles: Precompiles,
+  addresses: readonly number[],
+  inputs: readonly Uint8Array[],
+): Promise<(PrecompileResult | undefined)[]> => {
+  const results = new Array<PrecompileResult | undefined>(inputs.length).fill(undefined)
+  for (const address of new Set(addresses)) {
+    const positions = [...addresses.keys()].filter((n) => addresses[n] === address)
+    const found = await precompiles.runAll(
+      address,
+      positions.map((n) => inputs[n]!),
+    )
+    for (const [at, n] of positions.entries()) results[n] = found[at]
+  }
+  return results
 }
 
 /** The words of a memo of the lane VM, from `key` on (transpiler/layout/lane_vm.ts). */

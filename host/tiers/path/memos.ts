@@ -2,6 +2,7 @@ import { MEMO_BLOCK_HASH, MEMO_OWNERS, memoWords } from '../../../transpiler/lay
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { MISSING } from '../../../transpiler/path_kernel.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
+import { bytesToHex } from '../../primitives/hex.ts'
 import { keccak256 } from '../../primitives/keccak.ts'
 import { wordFromBigInt, wordFromBytes, wordFromHex, wordToBigInt } from '../../primitives/word.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
@@ -32,6 +33,7 @@ export const loadMemos = async (
   const at = plan.slots.columns[k]! * laneCount * COLUMN_LIMBS + plan.slots.components[k]!
   const tables = { accountRows: resident.accounts.rows, constants: resident.codes.constants }
   const decoder = new PathDecoder({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables })
+  const inputs = new Map<string, Uint8Array>()
   for (const lane of missed) {
     if (lanesOut[at + lane * COLUMN_LIMBS] !== MISSING) continue
     if (precompile === MEMO_BLOCK_HASH) {
@@ -40,10 +42,13 @@ export const loadMemos = async (
     }
     const bytes = decoder.bytes(input, lane)
     const key = keccak256(bytes)
-    if (findMemo(resident, precompile, key) >= 0) continue
-    const pending = precompiles.run(precompile, bytes)
-    const result = pending instanceof Promise ? await pending : pending
-    if (result !== undefined) enterMemo(resident, precompile, key, memoWords(precompile, result))
+    if (findMemo(resident, precompile, key) < 0) inputs.set(bytesToHex(key), bytes)
+  }
+  if (precompile === MEMO_BLOCK_HASH) return
+  const results = await precompiles.runAll(precompile, [...inputs.values()])
+  for (const [n, key] of [...inputs.keys()].entries()) {
+    const result = results[n]
+    if (result !== undefined) enterMemo(resident, precompile, BigInt(key), memoWords(precompile, result))
   }
 }
 
@@ -54,8 +59,7 @@ const findMemo = ({ slots }: ResidentState, precompile: number, hash: Uint8Array
   return slots.find(MEMO_OWNERS + precompile, key, 0)
 }
 
-const enterMemo = (resident: ResidentState, precompile: number, hash: Uint8Array, words: readonly bigint[]): void => {
-  const first = BigInt(`0x${Buffer.from(hash).toString('hex')}`)
+const enterMemo = (resident: ResidentState, precompile: number, first: bigint, words: readonly bigint[]): void => {
   words.forEach((word, i) => {
     wordFromBigInt(key, 0, BigInt.asUintN(256, first + BigInt(i)))
     enter(resident, MEMO_OWNERS + precompile, word)

@@ -3,7 +3,7 @@ import { hasEnded, type OpenBatch, TIER_LAST } from '../../batch/open_batch.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
 import { countersOf, type Running, type Tier, type TierCounters, type TierRun } from '../../batch/tier.ts'
-import { Precompiles } from '../../precompiles/precompiles.ts'
+import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { DeviceSessions } from '../../session/device_sessions.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { PlaceRun } from './at_place.ts'
@@ -22,6 +22,7 @@ export interface PathTierOptions {
   readonly sessions: DeviceSessions
   readonly library: PathLibrary
   readonly measured: Measured
+  readonly precompiles: Precompiles
   readonly reasons: ExitReasons
 }
 
@@ -38,9 +39,7 @@ export class PathTier implements Tier {
   #begun = -1
 
   constructor({ sessions, ...options }: PathTierOptions) {
-    const { policy, reasons } = options
-    const precompiles = new Precompiles(policy.fork, policy.chainId)
-    this.parts = { ...options, precompiles, pathReasons: pathReasons(reasons) }
+    this.parts = { ...options, pathReasons: pathReasons(options.reasons) }
     this.#sessions = sessions
     this.first = new FirstRound(this.parts)
     this.place = new PlaceRun(this.parts)
