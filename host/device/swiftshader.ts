@@ -5,6 +5,7 @@ import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliDecompressSync } from 'node:zlib'
+import { makeFolder } from '../primitives/folder.ts'
 import { readTar } from './tar.ts'
 
 /** The software Vulkan driver that comes with the package, unpacked. */
@@ -135,17 +136,6 @@ export const unpackOnce = (packed: Uint8Array, root: string, name: string): stri
     if (!isIntact(folder)) throw thrown
   }
   return folder
-}
-
-/** mkdir -p. Node's own `recursive` never returns where a parent cannot be made in an existing folder (as in /proc). */
-const makeFolder = (path: string): void => {
-  if (existsSync(path)) return
-  makeFolder(dirname(path))
-  try {
-    mkdirSync(path, { mode: 0o700 })
-  } catch (thrown) {
-    if (!existsSync(path)) throw thrown
-  }
 }
 
 /** The processor an ELF file is for, in Node's names (e_machine, ELF specification). */

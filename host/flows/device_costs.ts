@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type DeviceCosts, SOFTWARE_COSTS } from '../batch/cost.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { cacheRoots } from '../device/swiftshader.ts'
+import { makeFolder } from '../primitives/folder.ts'
 import { transpilerVersion } from '../tiers/path/store/version.ts'
 import { measureCosts } from './measure_costs.ts'
 
@@ -43,7 +44,7 @@ export const measureAndKeep = async (device: ComputeDevice, root = cacheRoots()[
   const costs = await measureCosts(device)
   try {
     const file = fileOf(device, root)
-    mkdirSync(join(root, 'costs'), { recursive: true })
+    makeFolder(join(root, 'costs'))
     const half = `${file}.${process.pid}`
     writeFileSync(half, `${JSON.stringify(costs, null, 2)}\n`)
     renameSync(half, file)

@@ -1,17 +1,8 @@
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import type { PathKernel, PathKey } from '../../../../transpiler/path_kernel.ts'
 import { cacheRoots } from '../../../device/swiftshader.ts'
+import { makeFolder } from '../../../primitives/folder.ts'
 import { decodePath, encodePath, pathKeyHash } from './file.ts'
 import { transpilerVersion } from './version.ts'
 
@@ -272,14 +263,3 @@ const filesOf = (folder: string): { file: string; size: number; mtimeMs: number 
       return []
     }
   })
-
-/** mkdir -p. Node's own `recursive` never returns where a parent cannot be made in an existing folder (as in /proc). */
-const makeFolder = (path: string): void => {
-  if (existsSync(path)) return
-  makeFolder(dirname(path))
-  try {
-    mkdirSync(path, { mode: 0o700 })
-  } catch (thrown) {
-    if (!existsSync(path)) throw thrown
-  }
-}
