@@ -7,6 +7,7 @@ import { type Advice, adviceFor, systemFacts } from '../../host/device/advice.ts
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { openDevice } from '../../host/device/device.ts'
 import { measureRates, type Rate } from '../../host/device/rate.ts'
+import { machineWidth, type VectorWidth } from '../../host/device/vector_width.ts'
 import { knownCosts, measureAndKeep } from '../../host/flows/device_costs.ts'
 
 interface DoctorArguments {
@@ -29,6 +30,8 @@ interface Diagnosis {
   /** Undefined where no adapter works. */
   readonly chosen: AdapterReport | undefined
   readonly software: boolean
+  /** Of lavapipe, where it is chosen. */
+  readonly vectors?: VectorWidth
   readonly adapters: readonly AdapterReport[]
   readonly limits: Readonly<Record<string, number>>
   readonly features: readonly string[]
@@ -46,6 +49,7 @@ const diagnose = async (device: ComputeDevice, asked: string | undefined, measur
   return {
     chosen: { kind, name, driver, vendor, accepted: true, reason },
     software,
+    ...(kind === 'lavapipe' ? { vectors: machineWidth() } : {}),
     adapters,
     limits: Object.fromEntries(SHOWN_LIMITS.map((limit) => [limit, limits[limit]])),
     features: [...features].sort(),
@@ -92,13 +96,18 @@ const LABEL_WIDTH = 35
 /** Dawn writes them to stderr itself, in C++, whenever an adapter is looked at. */
 const DAWN_NOTE = 'Lines "maxDynamic... artificially reduced" are of Dawn; no kernel here uses such.'
 
-const factsTable = ({ chosen, software, limits, features, rates, costs, costsAre }: Diagnosis): string => {
+const vectorsText = ({ bits, reason }: VectorWidth): string =>
+  `${bits === undefined ? 'as Mesa chooses' : `${bits} bits, ${bits / 32} lanes`}: ${reason}`
+
+const factsTable = (diagnosis: Diagnosis): string => {
+  const { chosen, software, vectors, limits, features, rates, costs, costsAre } = diagnosis
   if (chosen === undefined) return 'No adapter works here: everything runs on the CPU.'
   const facts = new Table({ ...PLAIN_BORDERS, colWidths: [LABEL_WIDTH, WIDTH - LABEL_WIDTH - 3], wordWrap: true })
   facts.push(
     ['adapter', `${colors.bold(chosen.kind)} ${chosen.name}${software ? ' (software)' : ''}`],
     ['why', chosen.reason],
     ['driver', chosen.driver],
+    ...(vectors === undefined ? [] : [['vectors', vectorsText(vectors)]]),
     ...rates.map(({ name, perSecond: rate, compileMs, verifiedLanes }) => [
       name,
       `${perSecond(rate)}  (compiled in ${(compileMs / 1000).toFixed(2)} s; ${verifiedLanes} lanes verified)`,

@@ -3,6 +3,7 @@ import { constants, tmpdir } from 'node:os'
 import { basename } from 'node:path'
 import { type AdapterKind, gpuFiles, type Manifest, mesaVersion, nvidiaEglVendor, systemManifests } from './manifest.ts'
 import { bundledSwiftShader } from './swiftshader.ts'
+import { widenVectors } from './vector_width.ts'
 
 /**
  * What became of one driver that could have been used.
@@ -215,6 +216,7 @@ const open = async (candidate: Candidate, flags: readonly string[]): Promise<Ope
     return refusal(candidate.kind, candidate.label, manifests.missing)
   }
   const { create } = await import('webgpu')
+  if (candidate.kind === 'lavapipe') widenVectors()
   try {
     const { instance, pending } = withManifests(manifests, () => {
       const instance = create([...flags])

@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { resolve } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ADAPTERS } from '../kernel/rig.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
-const wgevm = (args: readonly string[], env: Record<string, string> = {}) => {
+const wgevm = (args: readonly string[], env: Record<string, string | undefined> = {}) => {
   const command = ['--import', 'tsx', 'cli/main.ts', ...args]
   const { status, stdout, stderr } = spawnSync(process.execPath, command, {
     cwd: ROOT,
@@ -33,6 +35,38 @@ describe('wgevm doctor', () => {
       expect(rate.verifiedLanes).toBe(4)
     }
     expect(diagnosis.rates).toHaveLength(2)
+  })
+
+  describe.runIf(ADAPTERS.includes('lavapipe'))('of vectors on lavapipe', () => {
+    const clean = { LP_NATIVE_VECTOR_WIDTH: undefined, MESA_GLSL_CACHE_DIR: undefined }
+    let cache: string
+    beforeEach(() => {
+      cache = mkdtempSync(join(tmpdir(), 'wgevm-cache-'))
+    })
+    afterEach(() => rmSync(cache, { recursive: true }))
+    const diagnosis = (width: string | undefined) => {
+      const env = { ...clean, LP_NATIVE_VECTOR_WIDTH: width, MESA_SHADER_CACHE_DIR: cache }
+      return JSON.parse(wgevm(['doctor', '--json', '--adapter', 'lavapipe'], env).output)
+    }
+
+    test.each([256, 512])(
+      'of %d bits by the user computes right on as many, and leaves the cache where it is',
+      (bits) => {
+        const { chosen, vectors, rates } = diagnosis(String(bits))
+        expect(chosen.name).toContain(`${bits}-bits`)
+        expect(vectors).toEqual({ bits, reason: 'LP_NATIVE_VECTOR_WIDTH says so', isChosen: false })
+        for (const rate of rates) expect(rate.verifiedLanes).toBe(4)
+        expect(existsSync(join(cache, 'vectors-512'))).toBe(false)
+      },
+    )
+
+    test('chosen here are those of the driver, with a shader cache of their own', () => {
+      const { chosen, vectors } = diagnosis(undefined)
+      expect(vectors.isChosen).toBe(/\bavx512f\b/.test(readFileSync('/proc/cpuinfo', 'utf8')))
+      expect(chosen.name).toContain(vectors.isChosen ? '512-bits' : '-bits')
+      expect(existsSync(join(cache, 'vectors-512', 'mesa_shader_cache_db'))).toBe(vectors.isChosen)
+      expect(existsSync(join(cache, 'mesa_shader_cache_db'))).toBe(!vectors.isChosen)
+    })
   })
 
   test('with an adapter that is not there says so in one line and exits with 2', () => {
