@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { benchmarksDoc } from './benchmarks_doc.ts'
 import { compiledContracts } from './compile_contracts.ts'
 import { conformanceDoc } from './conformance_doc.ts'
+import { keccakModule } from './keccak_module.ts'
 import { LAYOUT_FILES } from './layout_wgsl.ts'
 import { linkKernels } from './link_kernels.ts'
 import { wrapMarkdown } from './markdown.ts'
@@ -23,6 +24,7 @@ interface GeneratedFile {
 const FILES: readonly GeneratedFile[] = [
   ...LAYOUT_FILES,
   { path: 'kernels/linked.generated.ts', text: linkKernels },
+  { path: 'host/primitives/keccak_module.generated.ts', text: keccakModule },
   { path: 'bench/contracts/compiled.generated.ts', text: compiledContracts },
   { path: 'docs/opcodes.md', text: () => wrapMarkdown(opcodesDoc()) },
   { path: 'docs/benchmarks.md', text: () => wrapMarkdown(benchmarksDoc()) },

@@ -1,0 +1,177 @@
+import type { HashPlan } from './hash_plan.ts'
+import { KECCAK_MODULE } from './keccak_module.generated.ts'
+import { type WasmMemory, type WasmModule, wasm } from './web_assembly.ts'
+
+/**
+ * Messages in one buffer: message k is lengths[k] bytes from offsets[k] on. A plan has holes in them too (HashPlan).
+ */
+export type Messages = Pick<HashPlan, 'count' | 'bytes' | 'offsets' | 'lengths'> &
+  Partial<Pick<HashPlan, 'holeStart' | 'holeAt' | 'holeOf'>>
+
+/** Of a whole chunk: what the second level of cache holds. A longer message is a chunk of its own. */
+const CHUNK_BYTES = 1 << 18
+/** A message that begins up to this many bytes after the last one is copied together with it. */
+const GAP_BYTES = 64
+/** The module reads this much past a message. */
+const SLACK_BYTES = 8
+
+const PAGE_BYTES = 1 << 16
+const MOST_PAGES = 1 << 16
+const STATES = 1024
+/** Threads that may hash in one memory. */
+const MOST_THREADS = 64
+const STATE_BYTES = 512
+const DIGESTS = PAGE_BYTES
+
+/** What the module is asked to hash; all but `count` are addresses, and `own` the number of the first digest. */
+export interface KeccakChunk {
+  readonly count: number
+  readonly at: number
+  readonly lengths: number
+  readonly holeStart: number
+  readonly holeAt: number
+  readonly holeOf: number
+  readonly own: number
+}
+
+type HashExport = (
+  state: number,
+  first: number,
+  end: number,
+  at: number,
+  lengths: number,
+  holeStart: number,
+  holeAt: number,
+  holeOf: number,
+  digests: number,
+  own: number,
+) => void
+
+let compiled: WasmModule | undefined
+
+/** Throws where there is no WebAssembly with vectors and shared memory. */
+export const keccakModule = (): WasmModule => {
+  compiled ??= new wasm.Module(Buffer.from(KECCAK_MODULE, 'base64'))
+  return compiled
+}
+
+/** The module over a memory, for thread number `thread` of those that share it. */
+export const keccakOn = (
+  module: WasmModule,
+  memory: WasmMemory,
+  thread: number,
+): ((chunk: KeccakChunk, first: number, end: number) => void) => {
+  const { exports } = new wasm.Instance(module, { host: { memory } })
+  const hash = exports['hash'] as HashExport
+  if (thread >= MOST_THREADS) throw new RangeError(`no state for thread ${thread}`)
+  const state = STATES + STATE_BYTES * thread
+  return ({ at, lengths, holeStart, holeAt, holeOf, own }, first, end) =>
+    hash(state, first, end, at, lengths, holeStart, holeAt, holeOf, DIGESTS, own)
+}
+
+/**
+ * The memory in which the WebAssembly module hashes. Messages pass through it a chunk at a time; the digests of a plan
+ * stay until the next one.
+ *
+ * bytes 0        round constants
+ * 1024           a state for each thread, 512 bytes each
+ * 65,536         digests, 32 bytes each
+ * from there     chunks: their messages, then address and length of each (u32), ends of their holes (u32, one more),
+ *                addresses of the holes and the numbers of the digests that go there (u32 each)
+ */
+export class KeccakMemory {
+  readonly memory: WasmMemory = new wasm.Memory({ initial: 2, maximum: MOST_PAGES, shared: true })
+  #bytes = new Uint8Array(this.memory.buffer)
+  #words = new Uint32Array(this.memory.buffer)
+  #count = 0
+
+  get sizeBytes(): number {
+    return this.#bytes.length
+  }
+
+  /** Makes room for so many digests. Throws a RangeError where there is no such memory. */
+  begin(count: number): void {
+    this.#count = count
+    this.#reserve(DIGESTS + 32 * count)
+  }
+
+  /** Copies messages [first, ...) in, as many as a chunk holds, none from `end` on. */
+  place(messages: Messages, first: number, end: number): KeccakChunk {
+    const { lengths, holeStart } = messages
+    let sizeBytes = SLACK_BYTES
+    let last = first
+    while (last < end) {
+      sizeBytes += lengths[last]! + GAP_BYTES
+      if (sizeBytes > CHUNK_BYTES && last > first) {
+        sizeBytes -= lengths[last]! + GAP_BYTES
+        break
+      }
+      last++
+    }
+    const count = last - first
+    const holes = holeStart === undefined ? 0 : holeStart[last]! - holeStart[first]!
+    const from = DIGESTS + 32 * this.#count
+    const at = (from + sizeBytes + 15) & -16
+    const atEnd = at + 4 * (3 * count + 1 + 2 * holes)
+    this.#reserve(atEnd)
+    const chunk: KeccakChunk = {
+      count,
+      at,
+      lengths: at + 4 * count,
+      holeStart: at + 8 * count,
+      holeAt: at + 4 * (3 * count + 1),
+      holeOf: at + 4 * (3 * count + 1 + holes),
+      own: first,
+    }
+    this.#words.set(lengths.subarray(first, last), chunk.lengths / 4)
+    this.#copy(messages, first, last, from, at / 4)
+    this.#words.fill(0, chunk.holeStart / 4, chunk.holeAt / 4)
+    if (holes > 0) this.#placeHoles(messages as HashPlan, first, chunk)
+    return chunk
+  }
+
+  /** A copy of the digests, 32 bytes each. */
+  digests(): Uint8Array {
+    return this.#bytes.slice(DIGESTS, DIGESTS + 32 * this.#count)
+  }
+
+  /** Copies messages to `to`, neighbours together, and writes where each of them lies. */
+  #copy({ bytes, offsets, lengths }: Messages, first: number, end: number, to: number, at: number): void {
+    const words = this.#words
+    let runStart = offsets[first]!
+    let runEnd = runStart
+    for (let m = first; m < end; m++) {
+      const offset = offsets[m]!
+      if (offset < runEnd || offset > runEnd + GAP_BYTES) {
+        this.#bytes.set(bytes.subarray(runStart, runEnd), to)
+        to += runEnd - runStart
+        runStart = offset
+      }
+      words[at + m - first] = to + offset - runStart
+      runEnd = offset + lengths[m]!
+    }
+    this.#bytes.set(bytes.subarray(runStart, runEnd), to)
+  }
+
+  #placeHoles({ offsets, holeStart, holeAt, holeOf }: HashPlan, first: number, chunk: KeccakChunk): void {
+    const words = this.#words
+    const before = holeStart[first]!
+    const ends = chunk.holeStart / 4
+    const places = chunk.holeAt / 4
+    for (let m = 0; m < chunk.count; m++) {
+      const moved = words[chunk.at / 4 + m]! - offsets[first + m]!
+      const end = holeStart[first + m + 1]! - before
+      for (let hole = words[ends + m]!; hole < end; hole++) words[places + hole] = holeAt[before + hole]! + moved
+      words[ends + m + 1] = end
+    }
+    words.set(holeOf.subarray(before, holeStart[first + chunk.count]!), chunk.holeOf / 4)
+  }
+
+  #reserve(sizeBytes: number): void {
+    if (sizeBytes <= this.#bytes.length) return
+    const pages = Math.ceil(Math.max(sizeBytes, 1.5 * this.#bytes.length) / PAGE_BYTES)
+    this.memory.grow(pages - this.#bytes.length / PAGE_BYTES)
+    this.#bytes = new Uint8Array(this.memory.buffer)
+    this.#words = new Uint32Array(this.memory.buffer)
+  }
+}
