@@ -98,6 +98,13 @@ export type { AccountOverride, StateOverrides } from './state/overlay_state.ts'
 export { OverrideError } from './state/overlay_state.ts'
 export type { AccountView } from './state/snapshot.ts'
 export type { AccountColumns, State, StateWrites } from './state/state.ts'
-export type { ResidentTrie, RootJob, StateTrie, StateTrieOptions } from './state/trie/state_trie.ts'
+export type {
+  AccountProof,
+  ResidentTrie,
+  RootJob,
+  SlotProof,
+  StateTrie,
+  StateTrieOptions,
+} from './state/trie/state_trie.ts'
 export { createStateTrie, stateRootOf } from './state/trie/trie.ts'
 export { openPathStore, type PathStore, type PathStoreOptions } from './tiers/path/store/store.ts'

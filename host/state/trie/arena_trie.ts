@@ -1,11 +1,13 @@
 import type { HashPlan, NodeHasher } from '../../primitives/hash_plan.ts'
+import { checkArray, checkHex, checkWord } from '../../primitives/input.ts'
 import { EMPTY_TRIE_ROOT } from '../../primitives/keccak.ts'
 import type { StateWrites } from '../state.ts'
 import { ChangeRecord } from './change_record.ts'
 import { hashPlan, plainHasher } from './plan_hash.ts'
 import { PlanWriter } from './plan_writer.ts'
+import { proveAccount } from './proof.ts'
 import { StateNodes } from './state_nodes.ts'
-import type { ResidentTrie, RootJob, StateTrieOptions } from './state_trie.ts'
+import type { AccountProof, ResidentTrie, RootJob, StateTrieOptions } from './state_trie.ts'
 import { MAX_BRANCH_BYTES, writeBranches } from './write_branches.ts'
 import { MAX_LEAF_BYTES, writeAccounts, writeSlots } from './write_leaves.ts'
 
@@ -42,8 +44,7 @@ export class ArenaTrie implements ResidentTrie {
     const record = new ChangeRecord(this.#root, writes.slotCount, writes.accountCount)
     this.#nodes.change(writes, record)
     this.#nodes.forget(record)
-    const plan = this.#plan()
-    this.#settle(plan, hashPlan(plan))
+    this.#hashListed(() => () => {})
     this.#writer.leave()
   }
 
@@ -86,6 +87,24 @@ export class ArenaTrie implements ResidentTrie {
       this.#nodes.undo(record)
     }
     this.#root = root
+  }
+
+  proof(address: string, keys: readonly (bigint | string)[] = []): AccountProof {
+    checkHex(address, 20, 'address')
+    const words = checkArray(keys, 'keys').map((key, n) => checkWord(key, `keys[${n}]`))
+    if (this.#pending !== undefined) throw new Error('the state trie is still waiting for the root of the last change')
+    // What a rewind has left to be hashed.
+    this.#hashListed(() => () => {})
+    return proveAccount(this.#nodes, address, words, (read) => this.#hashListed(read))
+  }
+
+  /** Hashes what is listed, on this thread. */
+  #hashListed(read: (plan: HashPlan) => (digests: Uint8Array) => void): void {
+    const plan = this.#plan()
+    const take = read(plan)
+    const digests = hashPlan(plan)
+    take(digests)
+    this.#settle(plan, digests)
   }
 
   async #finish(record: ChangeRecord, plan: HashPlan, hasher: NodeHasher): Promise<string> {

@@ -207,6 +207,11 @@ export class CodeHashes {
     return true
   }
 
+  /** 0x-hex. */
+  hexOf(number: number): string {
+    return `0x${Buffer.from(this.words.buffer, 32 * number, 32).toString('hex')}`
+  }
+
   get sizeBytes(): number {
     return this.words.byteLength
   }

@@ -40,6 +40,47 @@ export interface ResidentTrie extends StateTrie {
   /** Bytes of its arrays and of its history. */
   readonly sizeBytes: number
   prepare(writes: StateWrites): RootJob
+  /**
+   * Proves an account (0x-hex address) and slots of it under the present root, whether they are there or not. Keys are
+   * words: bigint or hex. On the calling thread; not while the root of a change is not known.
+   */
+  proof(address: string, keys?: readonly (bigint | string)[]): AccountProof
+}
+
+/**
+ * What `eth_getProof` answers (EIP-1186): an account with the nodes on the way to it, 0x-hex, from the root down. Nodes
+ * shorter than 32 bytes stand in their parents. Of an account that is not there the fields are those of an empty one.
+ *
+ * @example
+ * import { type AccountProof, createStateTrie, keccak256Hex, MemoryState } from 'wgevm'
+ *
+ * const vault = '0x0000000000000000000000000000000000005afe'
+ * const state = MemoryState.from({ [vault]: { balance: 5n, storage: { '0x1': 7n } } })
+ * const trie = createStateTrie(state.dump())
+ * const proof: AccountProof = trie.proof(vault, [1n, 2n])
+ * console.log(proof.storageProof.map(({ value }) => value)) // [ 7n, 0n ]
+ * console.log(keccak256Hex(Buffer.from(proof.accountProof[0]!.slice(2), 'hex')) === trie.root) // true
+ */
+export interface AccountProof {
+  readonly address: string
+  readonly nonce: bigint
+  readonly balance: bigint
+  readonly codeHash: string
+  readonly storageHash: string
+  readonly accountProof: readonly string[]
+  readonly storageProof: readonly SlotProof[]
+}
+
+/**
+ * A slot of an {@link AccountProof}: its key, its value, 0 where it is not there, and the nodes of the storage trie on
+ * the way to it.
+ *
+ * Example: {@link AccountProof}.
+ */
+export interface SlotProof {
+  readonly key: string
+  readonly value: bigint
+  readonly proof: readonly string[]
 }
 
 /**

@@ -200,7 +200,7 @@ export class TrieNodes {
       if (this.listedLeafCount === this.listedLeaves.length) this.listedLeaves = doubledInts(this.listedLeaves)
       this.listedLeaves[this.listedLeafCount++] = leaf
     }
-    this.#listFrom(rows[row + LEAF_PARENT]! | 0)
+    this.listBranch(rows[row + LEAF_PARENT]! | 0)
   }
 
   /** The leaves of a trie, taken apart: its branches and places are free, its rows in no trie. */
@@ -253,7 +253,7 @@ export class TrieNodes {
     this.children[places + (nibble < leafAt ? 1 : 0)] = leaf
     this.leaves.setParent(leaf, branch)
     this.#list(branch)
-    this.#listFrom(parent)
+    this.listBranch(parent)
     this.#moveBelow(at, branch, nibble)
   }
 
@@ -268,7 +268,7 @@ export class TrieNodes {
     this.branches[row + BRANCH_PARENT] = parent
     this.branches[row + BRANCH_SHAPE] = (this.branches[row + BRANCH_SHAPE]! & 0xff_ffff) | (nibble << 24)
     this.#list(~node)
-    this.#listFrom(parent)
+    this.listBranch(parent)
   }
 
   #addChild(branch: number, nibble: number, leaf: number): void {
@@ -292,7 +292,7 @@ export class TrieNodes {
     this.#freePlacesOf(from, countBefore)
     this.branches[row + BRANCH_SHAPE] = (shape & ~0xffff) | mask
     this.branches[row + BRANCH_PLACES] = to
-    this.#listFrom(branch)
+    this.listBranch(branch)
   }
 
   #movePlaces(from: number, to: number, count: number): void {
@@ -316,8 +316,8 @@ export class TrieNodes {
     this.#moveBelow(left, parent, shape >> 24)
   }
 
-  /** Lists a branch and those above it, up to one that is listed. */
-  #listFrom(parent: number): void {
+  /** Lists a branch and those above it, up to one that is listed. The place of a root is none. */
+  listBranch(parent: number): void {
     for (let at = parent; at >= 0; at = this.branches[BRANCH_LIMBS * at + BRANCH_PARENT]!) {
       if (this.branches[BRANCH_LIMBS * at + BRANCH_LISTED] === this.epoch) return
       this.#list(at)
