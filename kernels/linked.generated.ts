@@ -7205,4 +7205,5108 @@ fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
 
 const WORKGROUP_SIZE = 64u;
 `,
+  secp256k1_comb: `@group(0) @binding(1) var<storage, read> secp256k1_comb_digits: array<u32>;
+
+@group(0) @binding(2) var<storage, read> secp256k1_comb_entries: array<vec4<u32>>;
+
+@group(0) @binding(3) var<storage, read_write> secp256k1_comb_sums: array<vec4<u32>>;
+
+fn secp256k1_comb_entry(window: u32, row: u32) -> PointAffine {
+  let word = 2u * RECOVERY_WORDS_PER_HALF + window / COMB_DIGITS_PER_WORD;
+  let shift = COMB_BITS * (window % COMB_DIGITS_PER_WORD);
+  let digit = (secp256k1_comb_digits[word * recovery_rows.rows + row] >> shift) & (2u * COMB_ENTRIES - 1u);
+  let positive = digit >= COMB_ENTRIES;
+  let entry = select(COMB_ENTRIES - 1u - digit, digit - COMB_ENTRIES, positive);
+  let at = 4u * (window * COMB_ENTRIES + entry);
+  let x = limbs_unpack(U256(secp256k1_comb_entries[at], secp256k1_comb_entries[at + 1u]));
+  let y = limbs_unpack(U256(secp256k1_comb_entries[at + 2u], secp256k1_comb_entries[at + 3u]));
+  return PointAffine(x, limbs_select(field_sub(LIMBS_ZERO, y), y, positive));
+}
+
+fn secp256k1_comb_load(column: u32, row: u32) -> Limbs {
+  let at = column * recovery_rows.rows + row;
+  return limbs_unpack(U256(secp256k1_comb_sums[at], secp256k1_comb_sums[at + recovery_rows.rows]));
+}
+
+fn secp256k1_comb_store(column: u32, row: u32, value: Limbs) {
+  let word = field_pack(value);
+  let at = column * recovery_rows.rows + row;
+  secp256k1_comb_sums[at] = word.lo;
+  secp256k1_comb_sums[at + recovery_rows.rows] = word.hi;
+}
+
+@compute @workgroup_size(64) fn secp256k1_comb(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = lane_index(workgroup, workgroups, local);
+  let z = secp256k1_comb_load(4u, row);
+  let zz = field_sqr(z);
+  var sum = PointExtended(secp256k1_comb_load(0u, row), secp256k1_comb_load(2u, row), zz, field_mul(zz, z));
+  for (var window = 0u; window < COMB_WINDOWS; window++) {
+    sum = point_add_extended(sum, secp256k1_comb_entry(window, row));
+  }
+  secp256k1_comb_store(0u, row, sum.x);
+  secp256k1_comb_store(2u, row, sum.y);
+  secp256k1_comb_store(4u, row, sum.zz);
+  secp256k1_comb_store(6u, row, sum.zzz);
+}
+
+const RECOVERY_WORDS_PER_HALF = 5u;
+
+const COMB_DIGITS_PER_WORD = 4u;
+
+const COMB_BITS = 8u;
+
+@group(0) @binding(0) var<uniform> recovery_rows: RecoveryRows;
+
+const COMB_ENTRIES = 128u;
+
+fn limbs_unpack(x: U256) -> Limbs {
+  return Limbs(x.lo.x & 8191u, (x.lo.x >> 13u) & 8191u, ((x.lo.x >> 26u) | (x.lo.y << 6u)) & 8191u, (x.lo.y >> 7u) & 8191u, ((x.lo.y >> 20u) | (x.lo.z << 12u)) & 8191u, (x.lo.z >> 1u) & 8191u, (x.lo.z >> 14u) & 8191u, ((x.lo.z >> 27u) | (x.lo.w << 5u)) & 8191u, (x.lo.w >> 8u) & 8191u, ((x.lo.w >> 21u) | (x.hi.x << 11u)) & 8191u, (x.hi.x >> 2u) & 8191u, (x.hi.x >> 15u) & 8191u, ((x.hi.x >> 28u) | (x.hi.y << 4u)) & 8191u, (x.hi.y >> 9u) & 8191u, ((x.hi.y >> 22u) | (x.hi.z << 10u)) & 8191u, (x.hi.z >> 3u) & 8191u, (x.hi.z >> 16u) & 8191u, ((x.hi.z >> 29u) | (x.hi.w << 3u)) & 8191u, (x.hi.w >> 10u) & 8191u, (x.hi.w >> 23u) & 8191u);
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+struct PointAffine {
+  x: Limbs,
+  y: Limbs,
+}
+
+fn limbs_select(f: Limbs, t: Limbs, cond: bool) -> Limbs {
+  return Limbs(select(f.l0, t.l0, cond), select(f.l1, t.l1, cond), select(f.l2, t.l2, cond), select(f.l3, t.l3, cond), select(f.l4, t.l4, cond), select(f.l5, t.l5, cond), select(f.l6, t.l6, cond), select(f.l7, t.l7, cond), select(f.l8, t.l8, cond), select(f.l9, t.l9, cond), select(f.l10, t.l10, cond), select(f.l11, t.l11, cond), select(f.l12, t.l12, cond), select(f.l13, t.l13, cond), select(f.l14, t.l14, cond), select(f.l15, t.l15, cond), select(f.l16, t.l16, cond), select(f.l17, t.l17, cond), select(f.l18, t.l18, cond), select(f.l19, t.l19, cond));
+}
+
+fn field_sub(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + (16159u - b.l0), a.l1 + (16380u - b.l1), a.l2 + (15294u - b.l2), a.l3 + (16382u - b.l3), a.l4 + (16382u - b.l4), a.l5 + (16382u - b.l5), a.l6 + (16382u - b.l6), a.l7 + (16382u - b.l7), a.l8 + (16382u - b.l8), a.l9 + (16382u - b.l9), a.l10 + (16382u - b.l10), a.l11 + (16382u - b.l11), a.l12 + (16382u - b.l12), a.l13 + (16382u - b.l13), a.l14 + (16382u - b.l14), a.l15 + (16382u - b.l15), a.l16 + (16382u - b.l16), a.l17 + (16382u - b.l17), a.l18 + (16382u - b.l18), a.l19 + (8702u - b.l19));
+}
+
+const LIMBS_ZERO = Limbs(0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+
+struct RecoveryRows {
+  rows: u32,
+  first: u32,
+  count: u32,
+  lanes: u32,
+}
+
+struct Limbs {
+  l0: u32,
+  l1: u32,
+  l2: u32,
+  l3: u32,
+  l4: u32,
+  l5: u32,
+  l6: u32,
+  l7: u32,
+  l8: u32,
+  l9: u32,
+  l10: u32,
+  l11: u32,
+  l12: u32,
+  l13: u32,
+  l14: u32,
+  l15: u32,
+  l16: u32,
+  l17: u32,
+  l18: u32,
+  l19: u32,
+}
+
+fn field_pack(x: Limbs) -> U256 {
+  let a_over = x.l19 >> 9u;
+  let a_sum0 = x.l0 + a_over * 977u;
+  let a_carry0 = a_sum0 >> 13u;
+  let a0 = a_sum0 & 8191u;
+  let a_sum1 = x.l1 + a_carry0;
+  let a_carry1 = a_sum1 >> 13u;
+  let a1 = a_sum1 & 8191u;
+  let a_sum2 = x.l2 + a_over * 64u + a_carry1;
+  let a_carry2 = a_sum2 >> 13u;
+  let a2 = a_sum2 & 8191u;
+  let a_sum3 = x.l3 + a_carry2;
+  let a_carry3 = a_sum3 >> 13u;
+  let a3 = a_sum3 & 8191u;
+  let a_sum4 = x.l4 + a_carry3;
+  let a_carry4 = a_sum4 >> 13u;
+  let a4 = a_sum4 & 8191u;
+  let a_sum5 = x.l5 + a_carry4;
+  let a_carry5 = a_sum5 >> 13u;
+  let a5 = a_sum5 & 8191u;
+  let a_sum6 = x.l6 + a_carry5;
+  let a_carry6 = a_sum6 >> 13u;
+  let a6 = a_sum6 & 8191u;
+  let a_sum7 = x.l7 + a_carry6;
+  let a_carry7 = a_sum7 >> 13u;
+  let a7 = a_sum7 & 8191u;
+  let a_sum8 = x.l8 + a_carry7;
+  let a_carry8 = a_sum8 >> 13u;
+  let a8 = a_sum8 & 8191u;
+  let a_sum9 = x.l9 + a_carry8;
+  let a_carry9 = a_sum9 >> 13u;
+  let a9 = a_sum9 & 8191u;
+  let a_sum10 = x.l10 + a_carry9;
+  let a_carry10 = a_sum10 >> 13u;
+  let a10 = a_sum10 & 8191u;
+  let a_sum11 = x.l11 + a_carry10;
+  let a_carry11 = a_sum11 >> 13u;
+  let a11 = a_sum11 & 8191u;
+  let a_sum12 = x.l12 + a_carry11;
+  let a_carry12 = a_sum12 >> 13u;
+  let a12 = a_sum12 & 8191u;
+  let a_sum13 = x.l13 + a_carry12;
+  let a_carry13 = a_sum13 >> 13u;
+  let a13 = a_sum13 & 8191u;
+  let a_sum14 = x.l14 + a_carry13;
+  let a_carry14 = a_sum14 >> 13u;
+  let a14 = a_sum14 & 8191u;
+  let a_sum15 = x.l15 + a_carry14;
+  let a_carry15 = a_sum15 >> 13u;
+  let a15 = a_sum15 & 8191u;
+  let a_sum16 = x.l16 + a_carry15;
+  let a_carry16 = a_sum16 >> 13u;
+  let a16 = a_sum16 & 8191u;
+  let a_sum17 = x.l17 + a_carry16;
+  let a_carry17 = a_sum17 >> 13u;
+  let a17 = a_sum17 & 8191u;
+  let a_sum18 = x.l18 + a_carry17;
+  let a_carry18 = a_sum18 >> 13u;
+  let a18 = a_sum18 & 8191u;
+  let a19 = (x.l19 & 511u) + a_carry18;
+  let b_over = a19 >> 9u;
+  let b_sum0 = a0 + b_over * 977u;
+  let b_carry0 = b_sum0 >> 13u;
+  let b0 = b_sum0 & 8191u;
+  let b_sum1 = a1 + b_carry0;
+  let b_carry1 = b_sum1 >> 13u;
+  let b1 = b_sum1 & 8191u;
+  let b_sum2 = a2 + b_over * 64u + b_carry1;
+  let b_carry2 = b_sum2 >> 13u;
+  let b2 = b_sum2 & 8191u;
+  let b3 = a3 + b_carry2;
+  return U256(vec4<u32>(b0 | (b1 << 13u) | (b2 << 26u), (b2 >> 6u) | (b3 << 7u) | (a4 << 20u), (a4 >> 12u) | (a5 << 1u) | (a6 << 14u) | (a7 << 27u), (a7 >> 5u) | (a8 << 8u) | (a9 << 21u)), vec4<u32>((a9 >> 11u) | (a10 << 2u) | (a11 << 15u) | (a12 << 28u), (a12 >> 4u) | (a13 << 9u) | (a14 << 22u), (a14 >> 10u) | (a15 << 3u) | (a16 << 16u) | (a17 << 29u), (a17 >> 3u) | (a18 << 10u) | ((a19 & 511u) << 23u)));
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+fn field_sqr(a: Limbs) -> Limbs {
+  return field_reduce(limbs_square(a, limbs_add(a, a), a));
+}
+
+struct PointExtended {
+  x: Limbs,
+  y: Limbs,
+  zz: Limbs,
+  zzz: Limbs,
+}
+
+fn field_mul(a: Limbs, b: Limbs) -> Limbs {
+  return field_reduce(limbs_product(a, b));
+}
+
+const COMB_WINDOWS = 32u;
+
+fn point_add_extended(p: PointExtended, q: PointAffine) -> PointExtended {
+  let h = field_mul_sub(q.x, p.zz, p.x);
+  let r = field_mul_sub(q.y, p.zzz, p.y);
+  let hh = field_sqr(h);
+  let hhh = field_mul(h, hh);
+  let v = field_mul(p.x, hh);
+  let x = field_sqr_sub_3(r, limbs_add(hhh, limbs_add(v, v)));
+  let y = field_mul_sub(r, field_sub(v, x), field_mul(p.y, hhh));
+  return PointExtended(x, y, field_mul(p.zz, hh), field_mul(p.zzz, hhh));
+}
+
+fn field_mul_sub(a: Limbs, b: Limbs, c: Limbs) -> Limbs {
+  return field_reduce(field_minus(limbs_product(a, b), c));
+}
+
+fn field_sqr_sub_3(a: Limbs, b: Limbs) -> Limbs {
+  return field_reduce(field_minus_3(limbs_square(a, limbs_add(a, a), a), b));
+}
+
+fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + b.l0, a.l1 + b.l1, a.l2 + b.l2, a.l3 + b.l3, a.l4 + b.l4, a.l5 + b.l5, a.l6 + b.l6, a.l7 + b.l7, a.l8 + b.l8, a.l9 + b.l9, a.l10 + b.l10, a.l11 + b.l11, a.l12 + b.l12, a.l13 + b.l13, a.l14 + b.l14, a.l15 + b.l15, a.l16 + b.l16, a.l17 + b.l17, a.l18 + b.l18, a.l19 + b.l19);
+}
+
+fn field_reduce(x: LimbColumns) -> Limbs {
+  let h_sum0 = x.c20;
+  let h_carry0 = h_sum0 >> 13u;
+  let h0 = h_sum0 & 8191u;
+  let h_sum1 = x.c21 + h_carry0;
+  let h_carry1 = h_sum1 >> 13u;
+  let h1 = h_sum1 & 8191u;
+  let h_sum2 = x.c22 + h_carry1;
+  let h_carry2 = h_sum2 >> 13u;
+  let h2 = h_sum2 & 8191u;
+  let h_sum3 = x.c23 + h_carry2;
+  let h_carry3 = h_sum3 >> 13u;
+  let h3 = h_sum3 & 8191u;
+  let h_sum4 = x.c24 + h_carry3;
+  let h_carry4 = h_sum4 >> 13u;
+  let h4 = h_sum4 & 8191u;
+  let h_sum5 = x.c25 + h_carry4;
+  let h_carry5 = h_sum5 >> 13u;
+  let h5 = h_sum5 & 8191u;
+  let h_sum6 = x.c26 + h_carry5;
+  let h_carry6 = h_sum6 >> 13u;
+  let h6 = h_sum6 & 8191u;
+  let h_sum7 = x.c27 + h_carry6;
+  let h_carry7 = h_sum7 >> 13u;
+  let h7 = h_sum7 & 8191u;
+  let h_sum8 = x.c28 + h_carry7;
+  let h_carry8 = h_sum8 >> 13u;
+  let h8 = h_sum8 & 8191u;
+  let h_sum9 = x.c29 + h_carry8;
+  let h_carry9 = h_sum9 >> 13u;
+  let h9 = h_sum9 & 8191u;
+  let h_sum10 = x.c30 + h_carry9;
+  let h_carry10 = h_sum10 >> 13u;
+  let h10 = h_sum10 & 8191u;
+  let h_sum11 = x.c31 + h_carry10;
+  let h_carry11 = h_sum11 >> 13u;
+  let h11 = h_sum11 & 8191u;
+  let h_sum12 = x.c32 + h_carry11;
+  let h_carry12 = h_sum12 >> 13u;
+  let h12 = h_sum12 & 8191u;
+  let h_sum13 = x.c33 + h_carry12;
+  let h_carry13 = h_sum13 >> 13u;
+  let h13 = h_sum13 & 8191u;
+  let h_sum14 = x.c34 + h_carry13;
+  let h_carry14 = h_sum14 >> 13u;
+  let h14 = h_sum14 & 8191u;
+  let h_sum15 = x.c35 + h_carry14;
+  let h_carry15 = h_sum15 >> 13u;
+  let h15 = h_sum15 & 8191u;
+  let h_sum16 = x.c36 + h_carry15;
+  let h_carry16 = h_sum16 >> 13u;
+  let h16 = h_sum16 & 8191u;
+  let h_sum17 = x.c37 + h_carry16;
+  let h_carry17 = h_sum17 >> 13u;
+  let h17 = h_sum17 & 8191u;
+  let h_sum18 = x.c38 + h_carry17;
+  let h_carry18 = h_sum18 >> 13u;
+  let h18 = h_sum18 & 8191u;
+  let h19 = h_carry18 & 8191u;
+  let h20 = h_carry18 >> 13u;
+  let l_sum0 = x.c0 + h0 * 15632u;
+  let l_carry0 = l_sum0 >> 13u;
+  let l0 = l_sum0 & 8191u;
+  let l_sum1 = x.c1 + h1 * 15632u + l_carry0;
+  let l_carry1 = l_sum1 >> 13u;
+  let l1 = l_sum1 & 8191u;
+  let l_sum2 = x.c2 + h2 * 15632u + (h0 << 10u) + l_carry1;
+  let l_carry2 = l_sum2 >> 13u;
+  let l2 = l_sum2 & 8191u;
+  let l_sum3 = x.c3 + h3 * 15632u + (h1 << 10u) + l_carry2;
+  let l_carry3 = l_sum3 >> 13u;
+  let l3 = l_sum3 & 8191u;
+  let l_sum4 = x.c4 + h4 * 15632u + (h2 << 10u) + l_carry3;
+  let l_carry4 = l_sum4 >> 13u;
+  let l4 = l_sum4 & 8191u;
+  let l_sum5 = x.c5 + h5 * 15632u + (h3 << 10u) + l_carry4;
+  let l_carry5 = l_sum5 >> 13u;
+  let l5 = l_sum5 & 8191u;
+  let l_sum6 = x.c6 + h6 * 15632u + (h4 << 10u) + l_carry5;
+  let l_carry6 = l_sum6 >> 13u;
+  let l6 = l_sum6 & 8191u;
+  let l_sum7 = x.c7 + h7 * 15632u + (h5 << 10u) + l_carry6;
+  let l_carry7 = l_sum7 >> 13u;
+  let l7 = l_sum7 & 8191u;
+  let l_sum8 = x.c8 + h8 * 15632u + (h6 << 10u) + l_carry7;
+  let l_carry8 = l_sum8 >> 13u;
+  let l8 = l_sum8 & 8191u;
+  let l_sum9 = x.c9 + h9 * 15632u + (h7 << 10u) + l_carry8;
+  let l_carry9 = l_sum9 >> 13u;
+  let l9 = l_sum9 & 8191u;
+  let l_sum10 = x.c10 + h10 * 15632u + (h8 << 10u) + l_carry9;
+  let l_carry10 = l_sum10 >> 13u;
+  let l10 = l_sum10 & 8191u;
+  let l_sum11 = x.c11 + h11 * 15632u + (h9 << 10u) + l_carry10;
+  let l_carry11 = l_sum11 >> 13u;
+  let l11 = l_sum11 & 8191u;
+  let l_sum12 = x.c12 + h12 * 15632u + (h10 << 10u) + l_carry11;
+  let l_carry12 = l_sum12 >> 13u;
+  let l12 = l_sum12 & 8191u;
+  let l_sum13 = x.c13 + h13 * 15632u + (h11 << 10u) + l_carry12;
+  let l_carry13 = l_sum13 >> 13u;
+  let l13 = l_sum13 & 8191u;
+  let l_sum14 = x.c14 + h14 * 15632u + (h12 << 10u) + l_carry13;
+  let l_carry14 = l_sum14 >> 13u;
+  let l14 = l_sum14 & 8191u;
+  let l_sum15 = x.c15 + h15 * 15632u + (h13 << 10u) + l_carry14;
+  let l_carry15 = l_sum15 >> 13u;
+  let l15 = l_sum15 & 8191u;
+  let l_sum16 = x.c16 + h16 * 15632u + (h14 << 10u) + l_carry15;
+  let l_carry16 = l_sum16 >> 13u;
+  let l16 = l_sum16 & 8191u;
+  let l_sum17 = x.c17 + h17 * 15632u + (h15 << 10u) + l_carry16;
+  let l_carry17 = l_sum17 >> 13u;
+  let l17 = l_sum17 & 8191u;
+  let l_sum18 = x.c18 + h18 * 15632u + (h16 << 10u) + l_carry17;
+  let l_carry18 = l_sum18 >> 13u;
+  let l18 = l_sum18 & 8191u;
+  let l_sum19 = x.c19 + h19 * 15632u + (h17 << 10u) + l_carry18;
+  let l_carry19 = l_sum19 >> 13u;
+  let l19 = l_sum19 & 8191u;
+  let o_sum0 = l_carry19 + h20 * 15632u + (h18 << 10u);
+  let o_carry0 = o_sum0 >> 13u;
+  let o0 = o_sum0 & 8191u;
+  let o_sum1 = (h19 << 10u) + o_carry0;
+  let o_carry1 = o_sum1 >> 13u;
+  let o1 = o_sum1 & 8191u;
+  let o2 = o_carry1 + (h20 << 10u);
+  let e_sum0 = l0 + o0 * 15632u;
+  let e_carry0 = e_sum0 >> 13u;
+  let e0 = e_sum0 & 8191u;
+  let e_sum1 = l1 + o1 * 15632u + e_carry0;
+  let e_carry1 = e_sum1 >> 13u;
+  let e1 = e_sum1 & 8191u;
+  let e_sum2 = l2 + o2 * 15632u + (o0 << 10u) + e_carry1;
+  let e_carry2 = e_sum2 >> 13u;
+  let e2 = e_sum2 & 8191u;
+  let e_sum3 = l3 + (o1 << 10u) + e_carry2;
+  let e_carry3 = e_sum3 >> 13u;
+  let e3 = e_sum3 & 8191u;
+  let e_sum4 = l4 + (o2 << 10u) + e_carry3;
+  let e_carry4 = e_sum4 >> 13u;
+  let e4 = e_sum4 & 8191u;
+  let e5 = l5 + e_carry4;
+  return Limbs(e0, e1, e2, e3, e4, e5, l6, l7, l8, l9, l10, l11, l12, l13, l14, l15, l16, l17, l18, l19);
+}
+
+fn field_minus(x: LimbColumns, b: Limbs) -> LimbColumns {
+  return LimbColumns(x.c0 + (16159u - b.l0), x.c1 + (16380u - b.l1), x.c2 + (15294u - b.l2), x.c3 + (16382u - b.l3), x.c4 + (16382u - b.l4), x.c5 + (16382u - b.l5), x.c6 + (16382u - b.l6), x.c7 + (16382u - b.l7), x.c8 + (16382u - b.l8), x.c9 + (16382u - b.l9), x.c10 + (16382u - b.l10), x.c11 + (16382u - b.l11), x.c12 + (16382u - b.l12), x.c13 + (16382u - b.l13), x.c14 + (16382u - b.l14), x.c15 + (16382u - b.l15), x.c16 + (16382u - b.l16), x.c17 + (16382u - b.l17), x.c18 + (16382u - b.l18), x.c19 + (8702u - b.l19), x.c20, x.c21, x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28, x.c29, x.c30, x.c31, x.c32, x.c33, x.c34, x.c35, x.c36, x.c37, x.c38);
+}
+
+fn limbs_product(a: Limbs, b: Limbs) -> LimbColumns {
+  let a_sum0 = a.l0 + a.l10;
+  let a_sum1 = a.l1 + a.l11;
+  let a_sum2 = a.l2 + a.l12;
+  let a_sum3 = a.l3 + a.l13;
+  let a_sum4 = a.l4 + a.l14;
+  let a_sum5 = a.l5 + a.l15;
+  let a_sum6 = a.l6 + a.l16;
+  let a_sum7 = a.l7 + a.l17;
+  let a_sum8 = a.l8 + a.l18;
+  let a_sum9 = a.l9 + a.l19;
+  let b_sum0 = b.l0 + b.l10;
+  let b_sum1 = b.l1 + b.l11;
+  let b_sum2 = b.l2 + b.l12;
+  let b_sum3 = b.l3 + b.l13;
+  let b_sum4 = b.l4 + b.l14;
+  let b_sum5 = b.l5 + b.l15;
+  let b_sum6 = b.l6 + b.l16;
+  let b_sum7 = b.l7 + b.l17;
+  let b_sum8 = b.l8 + b.l18;
+  let b_sum9 = b.l9 + b.l19;
+  let low0 = a.l0 * b.l0;
+  let low1 = a.l0 * b.l1 + a.l1 * b.l0;
+  let low2 = a.l0 * b.l2 + a.l1 * b.l1 + a.l2 * b.l0;
+  let low3 = a.l0 * b.l3 + a.l1 * b.l2 + a.l2 * b.l1 + a.l3 * b.l0;
+  let low4 = a.l0 * b.l4 + a.l1 * b.l3 + a.l2 * b.l2 + a.l3 * b.l1 + a.l4 * b.l0;
+  let low5 = a.l0 * b.l5 + a.l1 * b.l4 + a.l2 * b.l3 + a.l3 * b.l2 + a.l4 * b.l1 + a.l5 * b.l0;
+  let low6 = a.l0 * b.l6 + a.l1 * b.l5 + a.l2 * b.l4 + a.l3 * b.l3 + a.l4 * b.l2 + a.l5 * b.l1 + a.l6 * b.l0;
+  let low7 = a.l0 * b.l7 + a.l1 * b.l6 + a.l2 * b.l5 + a.l3 * b.l4 + a.l4 * b.l3 + a.l5 * b.l2 + a.l6 * b.l1 + a.l7 * b.l0;
+  let low8 = a.l0 * b.l8 + a.l1 * b.l7 + a.l2 * b.l6 + a.l3 * b.l5 + a.l4 * b.l4 + a.l5 * b.l3 + a.l6 * b.l2 + a.l7 * b.l1 + a.l8 * b.l0;
+  let low9 = a.l0 * b.l9 + a.l1 * b.l8 + a.l2 * b.l7 + a.l3 * b.l6 + a.l4 * b.l5 + a.l5 * b.l4 + a.l6 * b.l3 + a.l7 * b.l2 + a.l8 * b.l1 + a.l9 * b.l0;
+  let low10 = a.l1 * b.l9 + a.l2 * b.l8 + a.l3 * b.l7 + a.l4 * b.l6 + a.l5 * b.l5 + a.l6 * b.l4 + a.l7 * b.l3 + a.l8 * b.l2 + a.l9 * b.l1;
+  let low11 = a.l2 * b.l9 + a.l3 * b.l8 + a.l4 * b.l7 + a.l5 * b.l6 + a.l6 * b.l5 + a.l7 * b.l4 + a.l8 * b.l3 + a.l9 * b.l2;
+  let low12 = a.l3 * b.l9 + a.l4 * b.l8 + a.l5 * b.l7 + a.l6 * b.l6 + a.l7 * b.l5 + a.l8 * b.l4 + a.l9 * b.l3;
+  let low13 = a.l4 * b.l9 + a.l5 * b.l8 + a.l6 * b.l7 + a.l7 * b.l6 + a.l8 * b.l5 + a.l9 * b.l4;
+  let low14 = a.l5 * b.l9 + a.l6 * b.l8 + a.l7 * b.l7 + a.l8 * b.l6 + a.l9 * b.l5;
+  let low15 = a.l6 * b.l9 + a.l7 * b.l8 + a.l8 * b.l7 + a.l9 * b.l6;
+  let low16 = a.l7 * b.l9 + a.l8 * b.l8 + a.l9 * b.l7;
+  let low17 = a.l8 * b.l9 + a.l9 * b.l8;
+  let low18 = a.l9 * b.l9;
+  let high0 = a.l10 * b.l10;
+  let high1 = a.l10 * b.l11 + a.l11 * b.l10;
+  let high2 = a.l10 * b.l12 + a.l11 * b.l11 + a.l12 * b.l10;
+  let high3 = a.l10 * b.l13 + a.l11 * b.l12 + a.l12 * b.l11 + a.l13 * b.l10;
+  let high4 = a.l10 * b.l14 + a.l11 * b.l13 + a.l12 * b.l12 + a.l13 * b.l11 + a.l14 * b.l10;
+  let high5 = a.l10 * b.l15 + a.l11 * b.l14 + a.l12 * b.l13 + a.l13 * b.l12 + a.l14 * b.l11 + a.l15 * b.l10;
+  let high6 = a.l10 * b.l16 + a.l11 * b.l15 + a.l12 * b.l14 + a.l13 * b.l13 + a.l14 * b.l12 + a.l15 * b.l11 + a.l16 * b.l10;
+  let high7 = a.l10 * b.l17 + a.l11 * b.l16 + a.l12 * b.l15 + a.l13 * b.l14 + a.l14 * b.l13 + a.l15 * b.l12 + a.l16 * b.l11 + a.l17 * b.l10;
+  let high8 = a.l10 * b.l18 + a.l11 * b.l17 + a.l12 * b.l16 + a.l13 * b.l15 + a.l14 * b.l14 + a.l15 * b.l13 + a.l16 * b.l12 + a.l17 * b.l11 + a.l18 * b.l10;
+  let high9 = a.l10 * b.l19 + a.l11 * b.l18 + a.l12 * b.l17 + a.l13 * b.l16 + a.l14 * b.l15 + a.l15 * b.l14 + a.l16 * b.l13 + a.l17 * b.l12 + a.l18 * b.l11 + a.l19 * b.l10;
+  let high10 = a.l11 * b.l19 + a.l12 * b.l18 + a.l13 * b.l17 + a.l14 * b.l16 + a.l15 * b.l15 + a.l16 * b.l14 + a.l17 * b.l13 + a.l18 * b.l12 + a.l19 * b.l11;
+  let high11 = a.l12 * b.l19 + a.l13 * b.l18 + a.l14 * b.l17 + a.l15 * b.l16 + a.l16 * b.l15 + a.l17 * b.l14 + a.l18 * b.l13 + a.l19 * b.l12;
+  let high12 = a.l13 * b.l19 + a.l14 * b.l18 + a.l15 * b.l17 + a.l16 * b.l16 + a.l17 * b.l15 + a.l18 * b.l14 + a.l19 * b.l13;
+  let high13 = a.l14 * b.l19 + a.l15 * b.l18 + a.l16 * b.l17 + a.l17 * b.l16 + a.l18 * b.l15 + a.l19 * b.l14;
+  let high14 = a.l15 * b.l19 + a.l16 * b.l18 + a.l17 * b.l17 + a.l18 * b.l16 + a.l19 * b.l15;
+  let high15 = a.l16 * b.l19 + a.l17 * b.l18 + a.l18 * b.l17 + a.l19 * b.l16;
+  let high16 = a.l17 * b.l19 + a.l18 * b.l18 + a.l19 * b.l17;
+  let high17 = a.l18 * b.l19 + a.l19 * b.l18;
+  let high18 = a.l19 * b.l19;
+  let both0 = a_sum0 * b_sum0;
+  let both1 = a_sum0 * b_sum1 + a_sum1 * b_sum0;
+  let both2 = a_sum0 * b_sum2 + a_sum1 * b_sum1 + a_sum2 * b_sum0;
+  let both3 = a_sum0 * b_sum3 + a_sum1 * b_sum2 + a_sum2 * b_sum1 + a_sum3 * b_sum0;
+  let both4 = a_sum0 * b_sum4 + a_sum1 * b_sum3 + a_sum2 * b_sum2 + a_sum3 * b_sum1 + a_sum4 * b_sum0;
+  let both5 = a_sum0 * b_sum5 + a_sum1 * b_sum4 + a_sum2 * b_sum3 + a_sum3 * b_sum2 + a_sum4 * b_sum1 + a_sum5 * b_sum0;
+  let both6 = a_sum0 * b_sum6 + a_sum1 * b_sum5 + a_sum2 * b_sum4 + a_sum3 * b_sum3 + a_sum4 * b_sum2 + a_sum5 * b_sum1 + a_sum6 * b_sum0;
+  let both7 = a_sum0 * b_sum7 + a_sum1 * b_sum6 + a_sum2 * b_sum5 + a_sum3 * b_sum4 + a_sum4 * b_sum3 + a_sum5 * b_sum2 + a_sum6 * b_sum1 + a_sum7 * b_sum0;
+  let both8 = a_sum0 * b_sum8 + a_sum1 * b_sum7 + a_sum2 * b_sum6 + a_sum3 * b_sum5 + a_sum4 * b_sum4 + a_sum5 * b_sum3 + a_sum6 * b_sum2 + a_sum7 * b_sum1 + a_sum8 * b_sum0;
+  let both9 = a_sum0 * b_sum9 + a_sum1 * b_sum8 + a_sum2 * b_sum7 + a_sum3 * b_sum6 + a_sum4 * b_sum5 + a_sum5 * b_sum4 + a_sum6 * b_sum3 + a_sum7 * b_sum2 + a_sum8 * b_sum1 + a_sum9 * b_sum0;
+  let both10 = a_sum1 * b_sum9 + a_sum2 * b_sum8 + a_sum3 * b_sum7 + a_sum4 * b_sum6 + a_sum5 * b_sum5 + a_sum6 * b_sum4 + a_sum7 * b_sum3 + a_sum8 * b_sum2 + a_sum9 * b_sum1;
+  let both11 = a_sum2 * b_sum9 + a_sum3 * b_sum8 + a_sum4 * b_sum7 + a_sum5 * b_sum6 + a_sum6 * b_sum5 + a_sum7 * b_sum4 + a_sum8 * b_sum3 + a_sum9 * b_sum2;
+  let both12 = a_sum3 * b_sum9 + a_sum4 * b_sum8 + a_sum5 * b_sum7 + a_sum6 * b_sum6 + a_sum7 * b_sum5 + a_sum8 * b_sum4 + a_sum9 * b_sum3;
+  let both13 = a_sum4 * b_sum9 + a_sum5 * b_sum8 + a_sum6 * b_sum7 + a_sum7 * b_sum6 + a_sum8 * b_sum5 + a_sum9 * b_sum4;
+  let both14 = a_sum5 * b_sum9 + a_sum6 * b_sum8 + a_sum7 * b_sum7 + a_sum8 * b_sum6 + a_sum9 * b_sum5;
+  let both15 = a_sum6 * b_sum9 + a_sum7 * b_sum8 + a_sum8 * b_sum7 + a_sum9 * b_sum6;
+  let both16 = a_sum7 * b_sum9 + a_sum8 * b_sum8 + a_sum9 * b_sum7;
+  let both17 = a_sum8 * b_sum9 + a_sum9 * b_sum8;
+  let both18 = a_sum9 * b_sum9;
+  return LimbColumns(low0, low1, low2, low3, low4, low5, low6, low7, low8, low9, low10 + (both0 - low0 - high0), low11 + (both1 - low1 - high1), low12 + (both2 - low2 - high2), low13 + (both3 - low3 - high3), low14 + (both4 - low4 - high4), low15 + (both5 - low5 - high5), low16 + (both6 - low6 - high6), low17 + (both7 - low7 - high7), low18 + (both8 - low8 - high8), (both9 - low9 - high9), high0 + (both10 - low10 - high10), high1 + (both11 - low11 - high11), high2 + (both12 - low12 - high12), high3 + (both13 - low13 - high13), high4 + (both14 - low14 - high14), high5 + (both15 - low15 - high15), high6 + (both16 - low16 - high16), high7 + (both17 - low17 - high17), high8 + (both18 - low18 - high18), high9, high10, high11, high12, high13, high14, high15, high16, high17, high18);
+}
+
+struct LimbColumns {
+  c0: u32,
+  c1: u32,
+  c2: u32,
+  c3: u32,
+  c4: u32,
+  c5: u32,
+  c6: u32,
+  c7: u32,
+  c8: u32,
+  c9: u32,
+  c10: u32,
+  c11: u32,
+  c12: u32,
+  c13: u32,
+  c14: u32,
+  c15: u32,
+  c16: u32,
+  c17: u32,
+  c18: u32,
+  c19: u32,
+  c20: u32,
+  c21: u32,
+  c22: u32,
+  c23: u32,
+  c24: u32,
+  c25: u32,
+  c26: u32,
+  c27: u32,
+  c28: u32,
+  c29: u32,
+  c30: u32,
+  c31: u32,
+  c32: u32,
+  c33: u32,
+  c34: u32,
+  c35: u32,
+  c36: u32,
+  c37: u32,
+  c38: u32,
+}
+
+fn field_minus_3(x: LimbColumns, b: Limbs) -> LimbColumns {
+  return LimbColumns(x.c0 + (25855u - b.l0), x.c1 + (32759u - b.l1), x.c2 + (29628u - b.l2), x.c3 + (32764u - b.l3), x.c4 + (32764u - b.l4), x.c5 + (32764u - b.l5), x.c6 + (32764u - b.l6), x.c7 + (32764u - b.l7), x.c8 + (32764u - b.l8), x.c9 + (32764u - b.l9), x.c10 + (32764u - b.l10), x.c11 + (32764u - b.l11), x.c12 + (32764u - b.l12), x.c13 + (32764u - b.l13), x.c14 + (32764u - b.l14), x.c15 + (32764u - b.l15), x.c16 + (32764u - b.l16), x.c17 + (32764u - b.l17), x.c18 + (32764u - b.l18), x.c19 + (25084u - b.l19), x.c20, x.c21, x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28, x.c29, x.c30, x.c31, x.c32, x.c33, x.c34, x.c35, x.c36, x.c37, x.c38);
+}
+
+fn limbs_square(a: Limbs, d: Limbs, t: Limbs) -> LimbColumns {
+  return LimbColumns(t.l0 * a.l0, t.l0 * d.l1, t.l0 * d.l2 + t.l1 * a.l1, t.l0 * d.l3 + t.l1 * d.l2, t.l0 * d.l4 + t.l1 * d.l3 + t.l2 * a.l2, t.l0 * d.l5 + t.l1 * d.l4 + t.l2 * d.l3, t.l0 * d.l6 + t.l1 * d.l5 + t.l2 * d.l4 + t.l3 * a.l3, t.l0 * d.l7 + t.l1 * d.l6 + t.l2 * d.l5 + t.l3 * d.l4, t.l0 * d.l8 + t.l1 * d.l7 + t.l2 * d.l6 + t.l3 * d.l5 + t.l4 * a.l4, t.l0 * d.l9 + t.l1 * d.l8 + t.l2 * d.l7 + t.l3 * d.l6 + t.l4 * d.l5, t.l0 * d.l10 + t.l1 * d.l9 + t.l2 * d.l8 + t.l3 * d.l7 + t.l4 * d.l6 + t.l5 * a.l5, t.l0 * d.l11 + t.l1 * d.l10 + t.l2 * d.l9 + t.l3 * d.l8 + t.l4 * d.l7 + t.l5 * d.l6, t.l0 * d.l12 + t.l1 * d.l11 + t.l2 * d.l10 + t.l3 * d.l9 + t.l4 * d.l8 + t.l5 * d.l7 + t.l6 * a.l6, t.l0 * d.l13 + t.l1 * d.l12 + t.l2 * d.l11 + t.l3 * d.l10 + t.l4 * d.l9 + t.l5 * d.l8 + t.l6 * d.l7, t.l0 * d.l14 + t.l1 * d.l13 + t.l2 * d.l12 + t.l3 * d.l11 + t.l4 * d.l10 + t.l5 * d.l9 + t.l6 * d.l8 + t.l7 * a.l7, t.l0 * d.l15 + t.l1 * d.l14 + t.l2 * d.l13 + t.l3 * d.l12 + t.l4 * d.l11 + t.l5 * d.l10 + t.l6 * d.l9 + t.l7 * d.l8, t.l0 * d.l16 + t.l1 * d.l15 + t.l2 * d.l14 + t.l3 * d.l13 + t.l4 * d.l12 + t.l5 * d.l11 + t.l6 * d.l10 + t.l7 * d.l9 + t.l8 * a.l8, t.l0 * d.l17 + t.l1 * d.l16 + t.l2 * d.l15 + t.l3 * d.l14 + t.l4 * d.l13 + t.l5 * d.l12 + t.l6 * d.l11 + t.l7 * d.l10 + t.l8 * d.l9, t.l0 * d.l18 + t.l1 * d.l17 + t.l2 * d.l16 + t.l3 * d.l15 + t.l4 * d.l14 + t.l5 * d.l13 + t.l6 * d.l12 + t.l7 * d.l11 + t.l8 * d.l10 + t.l9 * a.l9, t.l0 * d.l19 + t.l1 * d.l18 + t.l2 * d.l17 + t.l3 * d.l16 + t.l4 * d.l15 + t.l5 * d.l14 + t.l6 * d.l13 + t.l7 * d.l12 + t.l8 * d.l11 + t.l9 * d.l10, t.l1 * d.l19 + t.l2 * d.l18 + t.l3 * d.l17 + t.l4 * d.l16 + t.l5 * d.l15 + t.l6 * d.l14 + t.l7 * d.l13 + t.l8 * d.l12 + t.l9 * d.l11 + t.l10 * a.l10, t.l2 * d.l19 + t.l3 * d.l18 + t.l4 * d.l17 + t.l5 * d.l16 + t.l6 * d.l15 + t.l7 * d.l14 + t.l8 * d.l13 + t.l9 * d.l12 + t.l10 * d.l11, t.l3 * d.l19 + t.l4 * d.l18 + t.l5 * d.l17 + t.l6 * d.l16 + t.l7 * d.l15 + t.l8 * d.l14 + t.l9 * d.l13 + t.l10 * d.l12 + t.l11 * a.l11, t.l4 * d.l19 + t.l5 * d.l18 + t.l6 * d.l17 + t.l7 * d.l16 + t.l8 * d.l15 + t.l9 * d.l14 + t.l10 * d.l13 + t.l11 * d.l12, t.l5 * d.l19 + t.l6 * d.l18 + t.l7 * d.l17 + t.l8 * d.l16 + t.l9 * d.l15 + t.l10 * d.l14 + t.l11 * d.l13 + t.l12 * a.l12, t.l6 * d.l19 + t.l7 * d.l18 + t.l8 * d.l17 + t.l9 * d.l16 + t.l10 * d.l15 + t.l11 * d.l14 + t.l12 * d.l13, t.l7 * d.l19 + t.l8 * d.l18 + t.l9 * d.l17 + t.l10 * d.l16 + t.l11 * d.l15 + t.l12 * d.l14 + t.l13 * a.l13, t.l8 * d.l19 + t.l9 * d.l18 + t.l10 * d.l17 + t.l11 * d.l16 + t.l12 * d.l15 + t.l13 * d.l14, t.l9 * d.l19 + t.l10 * d.l18 + t.l11 * d.l17 + t.l12 * d.l16 + t.l13 * d.l15 + t.l14 * a.l14, t.l10 * d.l19 + t.l11 * d.l18 + t.l12 * d.l17 + t.l13 * d.l16 + t.l14 * d.l15, t.l11 * d.l19 + t.l12 * d.l18 + t.l13 * d.l17 + t.l14 * d.l16 + t.l15 * a.l15, t.l12 * d.l19 + t.l13 * d.l18 + t.l14 * d.l17 + t.l15 * d.l16, t.l13 * d.l19 + t.l14 * d.l18 + t.l15 * d.l17 + t.l16 * a.l16, t.l14 * d.l19 + t.l15 * d.l18 + t.l16 * d.l17, t.l15 * d.l19 + t.l16 * d.l18 + t.l17 * a.l17, t.l16 * d.l19 + t.l17 * d.l18, t.l17 * d.l19 + t.l18 * a.l18, t.l18 * d.l19, t.l19 * a.l19);
+}
+
+const WORKGROUP_SIZE = 64u;
+`,
+  secp256k1_finish: `@group(0) @binding(1) var<storage, read> secp256k1_finish_sums: array<vec4<u32>>;
+
+@group(0) @binding(2) var<storage, read> secp256k1_finish_inverses: array<vec4<u32>>;
+
+@group(0) @binding(3) var<storage, read> secp256k1_finish_status: array<u32>;
+
+@group(0) @binding(4) var<storage, read_write> secp256k1_finish_addresses: array<u32>;
+
+@group(0) @binding(5) var<storage, read_write> secp256k1_finish_outcomes: array<u32>;
+
+fn secp256k1_finish_load(column: u32, row: u32) -> Limbs {
+  let at = column * recovery_rows.rows + row;
+  return limbs_unpack(U256(secp256k1_finish_sums[at], secp256k1_finish_sums[at + recovery_rows.rows]));
+}
+
+@compute @workgroup_size(64) fn secp256k1_finish(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = lane_index(workgroup, workgroups, local);
+  let rows = recovery_rows.rows;
+  if (recovery_is_padding(row) | (row >= rows)) {
+    return;
+  }
+  let inverse = limbs_unpack(U256(secp256k1_finish_inverses[row], secp256k1_finish_inverses[rows + row]));
+  let zzz = field_canonical(secp256k1_finish_load(6u, row));
+  let square = field_sqr(field_mul(secp256k1_finish_load(4u, row), inverse));
+  let x = field_canonical(field_mul(secp256k1_finish_load(0u, row), square));
+  let y = field_canonical(field_mul(secp256k1_finish_load(2u, row), inverse));
+  let digest = keccak_digest(keccak_f(keccak_init_64(x, y)));
+  var outcome = secp256k1_finish_status[row];
+  if ((outcome == RECOVERY_FOUND) & u256_is_zero(zzz)) {
+    outcome = RECOVERY_EXCEPTIONAL;
+  }
+  let found = outcome == RECOVERY_FOUND;
+  let signature = recovery_rows.first + row;
+  let at = LIMBS_PER_ADDRESS * signature;
+  secp256k1_finish_addresses[at] = select(0u, digest.lo.x, found);
+  secp256k1_finish_addresses[at + 1u] = select(0u, digest.lo.y, found);
+  secp256k1_finish_addresses[at + 2u] = select(0u, digest.lo.z, found);
+  secp256k1_finish_addresses[at + 3u] = select(0u, digest.lo.w, found);
+  secp256k1_finish_addresses[at + 4u] = select(0u, digest.hi.x, found);
+  secp256k1_finish_outcomes[signature] = outcome;
+}
+
+@group(0) @binding(0) var<uniform> recovery_rows: RecoveryRows;
+
+fn limbs_unpack(x: U256) -> Limbs {
+  return Limbs(x.lo.x & 8191u, (x.lo.x >> 13u) & 8191u, ((x.lo.x >> 26u) | (x.lo.y << 6u)) & 8191u, (x.lo.y >> 7u) & 8191u, ((x.lo.y >> 20u) | (x.lo.z << 12u)) & 8191u, (x.lo.z >> 1u) & 8191u, (x.lo.z >> 14u) & 8191u, ((x.lo.z >> 27u) | (x.lo.w << 5u)) & 8191u, (x.lo.w >> 8u) & 8191u, ((x.lo.w >> 21u) | (x.hi.x << 11u)) & 8191u, (x.hi.x >> 2u) & 8191u, (x.hi.x >> 15u) & 8191u, ((x.hi.x >> 28u) | (x.hi.y << 4u)) & 8191u, (x.hi.y >> 9u) & 8191u, ((x.hi.y >> 22u) | (x.hi.z << 10u)) & 8191u, (x.hi.z >> 3u) & 8191u, (x.hi.z >> 16u) & 8191u, ((x.hi.z >> 29u) | (x.hi.w << 3u)) & 8191u, (x.hi.w >> 10u) & 8191u, (x.hi.w >> 23u) & 8191u);
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+struct RecoveryRows {
+  rows: u32,
+  first: u32,
+  count: u32,
+  lanes: u32,
+}
+
+struct Limbs {
+  l0: u32,
+  l1: u32,
+  l2: u32,
+  l3: u32,
+  l4: u32,
+  l5: u32,
+  l6: u32,
+  l7: u32,
+  l8: u32,
+  l9: u32,
+  l10: u32,
+  l11: u32,
+  l12: u32,
+  l13: u32,
+  l14: u32,
+  l15: u32,
+  l16: u32,
+  l17: u32,
+  l18: u32,
+  l19: u32,
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+fn recovery_is_padding(row: u32) -> bool {
+  return recovery_rows.first + row >= recovery_rows.count;
+}
+
+fn field_canonical(x: Limbs) -> U256 {
+  let word = field_pack(x);
+  return u256_select(u256_sub(word, FIELD_PRIME), word, u256_lt(word, FIELD_PRIME));
+}
+
+fn field_sqr(a: Limbs) -> Limbs {
+  return field_reduce(limbs_square(a, limbs_add(a, a), a));
+}
+
+fn field_mul(a: Limbs, b: Limbs) -> Limbs {
+  return field_reduce(limbs_product(a, b));
+}
+
+fn keccak_digest(s: KeccakState) -> U256 {
+  return u256_reverse_bytes(U256(vec4<u32>(s.a0l, s.a0h, s.a1l, s.a1h), vec4<u32>(s.a2l, s.a2h, s.a3l, s.a3h)));
+}
+
+fn keccak_f(state: KeccakState) -> KeccakState {
+  var s = state;
+  for (var pair = 0u; pair < 12u; pair++) {
+    s = keccak_round(s, 2u * pair);
+    s = keccak_round(s, 2u * pair + 1u);
+  }
+  return s;
+}
+
+fn keccak_init_64(a: U256, b: U256) -> KeccakState {
+  var s = keccak_init_32(a);
+  let second = u256_reverse_bytes(b);
+  s.a4l = second.lo.x;
+  s.a4h = second.lo.y;
+  s.a5l = second.lo.z;
+  s.a5h = second.lo.w;
+  s.a6l = second.hi.x;
+  s.a6h = second.hi.y;
+  s.a7l = second.hi.z;
+  s.a7h = second.hi.w;
+  s.a8l = 1u;
+  return s;
+}
+
+const RECOVERY_FOUND = 1u;
+
+fn u256_is_zero(x: U256) -> bool {
+  let any = x.lo | x.hi;
+  return (any.x | any.y | any.z | any.w) == 0u;
+}
+
+const LIMBS_PER_ADDRESS = 5u;
+
+const RECOVERY_EXCEPTIONAL = 2u;
+
+const WORKGROUP_SIZE = 64u;
+
+fn field_pack(x: Limbs) -> U256 {
+  let a_over = x.l19 >> 9u;
+  let a_sum0 = x.l0 + a_over * 977u;
+  let a_carry0 = a_sum0 >> 13u;
+  let a0 = a_sum0 & 8191u;
+  let a_sum1 = x.l1 + a_carry0;
+  let a_carry1 = a_sum1 >> 13u;
+  let a1 = a_sum1 & 8191u;
+  let a_sum2 = x.l2 + a_over * 64u + a_carry1;
+  let a_carry2 = a_sum2 >> 13u;
+  let a2 = a_sum2 & 8191u;
+  let a_sum3 = x.l3 + a_carry2;
+  let a_carry3 = a_sum3 >> 13u;
+  let a3 = a_sum3 & 8191u;
+  let a_sum4 = x.l4 + a_carry3;
+  let a_carry4 = a_sum4 >> 13u;
+  let a4 = a_sum4 & 8191u;
+  let a_sum5 = x.l5 + a_carry4;
+  let a_carry5 = a_sum5 >> 13u;
+  let a5 = a_sum5 & 8191u;
+  let a_sum6 = x.l6 + a_carry5;
+  let a_carry6 = a_sum6 >> 13u;
+  let a6 = a_sum6 & 8191u;
+  let a_sum7 = x.l7 + a_carry6;
+  let a_carry7 = a_sum7 >> 13u;
+  let a7 = a_sum7 & 8191u;
+  let a_sum8 = x.l8 + a_carry7;
+  let a_carry8 = a_sum8 >> 13u;
+  let a8 = a_sum8 & 8191u;
+  let a_sum9 = x.l9 + a_carry8;
+  let a_carry9 = a_sum9 >> 13u;
+  let a9 = a_sum9 & 8191u;
+  let a_sum10 = x.l10 + a_carry9;
+  let a_carry10 = a_sum10 >> 13u;
+  let a10 = a_sum10 & 8191u;
+  let a_sum11 = x.l11 + a_carry10;
+  let a_carry11 = a_sum11 >> 13u;
+  let a11 = a_sum11 & 8191u;
+  let a_sum12 = x.l12 + a_carry11;
+  let a_carry12 = a_sum12 >> 13u;
+  let a12 = a_sum12 & 8191u;
+  let a_sum13 = x.l13 + a_carry12;
+  let a_carry13 = a_sum13 >> 13u;
+  let a13 = a_sum13 & 8191u;
+  let a_sum14 = x.l14 + a_carry13;
+  let a_carry14 = a_sum14 >> 13u;
+  let a14 = a_sum14 & 8191u;
+  let a_sum15 = x.l15 + a_carry14;
+  let a_carry15 = a_sum15 >> 13u;
+  let a15 = a_sum15 & 8191u;
+  let a_sum16 = x.l16 + a_carry15;
+  let a_carry16 = a_sum16 >> 13u;
+  let a16 = a_sum16 & 8191u;
+  let a_sum17 = x.l17 + a_carry16;
+  let a_carry17 = a_sum17 >> 13u;
+  let a17 = a_sum17 & 8191u;
+  let a_sum18 = x.l18 + a_carry17;
+  let a_carry18 = a_sum18 >> 13u;
+  let a18 = a_sum18 & 8191u;
+  let a19 = (x.l19 & 511u) + a_carry18;
+  let b_over = a19 >> 9u;
+  let b_sum0 = a0 + b_over * 977u;
+  let b_carry0 = b_sum0 >> 13u;
+  let b0 = b_sum0 & 8191u;
+  let b_sum1 = a1 + b_carry0;
+  let b_carry1 = b_sum1 >> 13u;
+  let b1 = b_sum1 & 8191u;
+  let b_sum2 = a2 + b_over * 64u + b_carry1;
+  let b_carry2 = b_sum2 >> 13u;
+  let b2 = b_sum2 & 8191u;
+  let b3 = a3 + b_carry2;
+  return U256(vec4<u32>(b0 | (b1 << 13u) | (b2 << 26u), (b2 >> 6u) | (b3 << 7u) | (a4 << 20u), (a4 >> 12u) | (a5 << 1u) | (a6 << 14u) | (a7 << 27u), (a7 >> 5u) | (a8 << 8u) | (a9 << 21u)), vec4<u32>((a9 >> 11u) | (a10 << 2u) | (a11 << 15u) | (a12 << 28u), (a12 >> 4u) | (a13 << 9u) | (a14 << 22u), (a14 >> 10u) | (a15 << 3u) | (a16 << 16u) | (a17 << 29u), (a17 >> 3u) | (a18 << 10u) | ((a19 & 511u) << 23u)));
+}
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+fn u256_sub(a: U256, b: U256) -> U256 {
+  let s0 = u256_limb_sub(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_sub(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_sub(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_sub(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_sub(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_sub(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_sub(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_sub(a.hi.w, b.hi.w, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+const FIELD_PRIME = U256(vec4<u32>(0xfffffc2fu, 0xfffffffeu, 0xffffffffu, 0xffffffffu), vec4<u32>(0xffffffffu, 0xffffffffu, 0xffffffffu, 0xffffffffu));
+
+fn u256_lt(a: U256, b: U256) -> bool {
+  let less_lo = a.lo < b.lo;
+  let less_hi = a.hi < b.hi;
+  let same_lo = a.lo == b.lo;
+  let same_hi = a.hi == b.hi;
+  var less = less_lo.x;
+  less = less_lo.y | (same_lo.y & less);
+  less = less_lo.z | (same_lo.z & less);
+  less = less_lo.w | (same_lo.w & less);
+  less = less_hi.x | (same_hi.x & less);
+  less = less_hi.y | (same_hi.y & less);
+  less = less_hi.z | (same_hi.z & less);
+  return less_hi.w | (same_hi.w & less);
+}
+
+fn u256_limb_sub(a: u32, b: u32, borrow: u32) -> vec2<u32> {
+  let partial = a - b;
+  return vec2<u32>(partial - borrow, select(0u, 1u, (a < b) | (partial < borrow)));
+}
+
+fn field_reduce(x: LimbColumns) -> Limbs {
+  let h_sum0 = x.c20;
+  let h_carry0 = h_sum0 >> 13u;
+  let h0 = h_sum0 & 8191u;
+  let h_sum1 = x.c21 + h_carry0;
+  let h_carry1 = h_sum1 >> 13u;
+  let h1 = h_sum1 & 8191u;
+  let h_sum2 = x.c22 + h_carry1;
+  let h_carry2 = h_sum2 >> 13u;
+  let h2 = h_sum2 & 8191u;
+  let h_sum3 = x.c23 + h_carry2;
+  let h_carry3 = h_sum3 >> 13u;
+  let h3 = h_sum3 & 8191u;
+  let h_sum4 = x.c24 + h_carry3;
+  let h_carry4 = h_sum4 >> 13u;
+  let h4 = h_sum4 & 8191u;
+  let h_sum5 = x.c25 + h_carry4;
+  let h_carry5 = h_sum5 >> 13u;
+  let h5 = h_sum5 & 8191u;
+  let h_sum6 = x.c26 + h_carry5;
+  let h_carry6 = h_sum6 >> 13u;
+  let h6 = h_sum6 & 8191u;
+  let h_sum7 = x.c27 + h_carry6;
+  let h_carry7 = h_sum7 >> 13u;
+  let h7 = h_sum7 & 8191u;
+  let h_sum8 = x.c28 + h_carry7;
+  let h_carry8 = h_sum8 >> 13u;
+  let h8 = h_sum8 & 8191u;
+  let h_sum9 = x.c29 + h_carry8;
+  let h_carry9 = h_sum9 >> 13u;
+  let h9 = h_sum9 & 8191u;
+  let h_sum10 = x.c30 + h_carry9;
+  let h_carry10 = h_sum10 >> 13u;
+  let h10 = h_sum10 & 8191u;
+  let h_sum11 = x.c31 + h_carry10;
+  let h_carry11 = h_sum11 >> 13u;
+  let h11 = h_sum11 & 8191u;
+  let h_sum12 = x.c32 + h_carry11;
+  let h_carry12 = h_sum12 >> 13u;
+  let h12 = h_sum12 & 8191u;
+  let h_sum13 = x.c33 + h_carry12;
+  let h_carry13 = h_sum13 >> 13u;
+  let h13 = h_sum13 & 8191u;
+  let h_sum14 = x.c34 + h_carry13;
+  let h_carry14 = h_sum14 >> 13u;
+  let h14 = h_sum14 & 8191u;
+  let h_sum15 = x.c35 + h_carry14;
+  let h_carry15 = h_sum15 >> 13u;
+  let h15 = h_sum15 & 8191u;
+  let h_sum16 = x.c36 + h_carry15;
+  let h_carry16 = h_sum16 >> 13u;
+  let h16 = h_sum16 & 8191u;
+  let h_sum17 = x.c37 + h_carry16;
+  let h_carry17 = h_sum17 >> 13u;
+  let h17 = h_sum17 & 8191u;
+  let h_sum18 = x.c38 + h_carry17;
+  let h_carry18 = h_sum18 >> 13u;
+  let h18 = h_sum18 & 8191u;
+  let h19 = h_carry18 & 8191u;
+  let h20 = h_carry18 >> 13u;
+  let l_sum0 = x.c0 + h0 * 15632u;
+  let l_carry0 = l_sum0 >> 13u;
+  let l0 = l_sum0 & 8191u;
+  let l_sum1 = x.c1 + h1 * 15632u + l_carry0;
+  let l_carry1 = l_sum1 >> 13u;
+  let l1 = l_sum1 & 8191u;
+  let l_sum2 = x.c2 + h2 * 15632u + (h0 << 10u) + l_carry1;
+  let l_carry2 = l_sum2 >> 13u;
+  let l2 = l_sum2 & 8191u;
+  let l_sum3 = x.c3 + h3 * 15632u + (h1 << 10u) + l_carry2;
+  let l_carry3 = l_sum3 >> 13u;
+  let l3 = l_sum3 & 8191u;
+  let l_sum4 = x.c4 + h4 * 15632u + (h2 << 10u) + l_carry3;
+  let l_carry4 = l_sum4 >> 13u;
+  let l4 = l_sum4 & 8191u;
+  let l_sum5 = x.c5 + h5 * 15632u + (h3 << 10u) + l_carry4;
+  let l_carry5 = l_sum5 >> 13u;
+  let l5 = l_sum5 & 8191u;
+  let l_sum6 = x.c6 + h6 * 15632u + (h4 << 10u) + l_carry5;
+  let l_carry6 = l_sum6 >> 13u;
+  let l6 = l_sum6 & 8191u;
+  let l_sum7 = x.c7 + h7 * 15632u + (h5 << 10u) + l_carry6;
+  let l_carry7 = l_sum7 >> 13u;
+  let l7 = l_sum7 & 8191u;
+  let l_sum8 = x.c8 + h8 * 15632u + (h6 << 10u) + l_carry7;
+  let l_carry8 = l_sum8 >> 13u;
+  let l8 = l_sum8 & 8191u;
+  let l_sum9 = x.c9 + h9 * 15632u + (h7 << 10u) + l_carry8;
+  let l_carry9 = l_sum9 >> 13u;
+  let l9 = l_sum9 & 8191u;
+  let l_sum10 = x.c10 + h10 * 15632u + (h8 << 10u) + l_carry9;
+  let l_carry10 = l_sum10 >> 13u;
+  let l10 = l_sum10 & 8191u;
+  let l_sum11 = x.c11 + h11 * 15632u + (h9 << 10u) + l_carry10;
+  let l_carry11 = l_sum11 >> 13u;
+  let l11 = l_sum11 & 8191u;
+  let l_sum12 = x.c12 + h12 * 15632u + (h10 << 10u) + l_carry11;
+  let l_carry12 = l_sum12 >> 13u;
+  let l12 = l_sum12 & 8191u;
+  let l_sum13 = x.c13 + h13 * 15632u + (h11 << 10u) + l_carry12;
+  let l_carry13 = l_sum13 >> 13u;
+  let l13 = l_sum13 & 8191u;
+  let l_sum14 = x.c14 + h14 * 15632u + (h12 << 10u) + l_carry13;
+  let l_carry14 = l_sum14 >> 13u;
+  let l14 = l_sum14 & 8191u;
+  let l_sum15 = x.c15 + h15 * 15632u + (h13 << 10u) + l_carry14;
+  let l_carry15 = l_sum15 >> 13u;
+  let l15 = l_sum15 & 8191u;
+  let l_sum16 = x.c16 + h16 * 15632u + (h14 << 10u) + l_carry15;
+  let l_carry16 = l_sum16 >> 13u;
+  let l16 = l_sum16 & 8191u;
+  let l_sum17 = x.c17 + h17 * 15632u + (h15 << 10u) + l_carry16;
+  let l_carry17 = l_sum17 >> 13u;
+  let l17 = l_sum17 & 8191u;
+  let l_sum18 = x.c18 + h18 * 15632u + (h16 << 10u) + l_carry17;
+  let l_carry18 = l_sum18 >> 13u;
+  let l18 = l_sum18 & 8191u;
+  let l_sum19 = x.c19 + h19 * 15632u + (h17 << 10u) + l_carry18;
+  let l_carry19 = l_sum19 >> 13u;
+  let l19 = l_sum19 & 8191u;
+  let o_sum0 = l_carry19 + h20 * 15632u + (h18 << 10u);
+  let o_carry0 = o_sum0 >> 13u;
+  let o0 = o_sum0 & 8191u;
+  let o_sum1 = (h19 << 10u) + o_carry0;
+  let o_carry1 = o_sum1 >> 13u;
+  let o1 = o_sum1 & 8191u;
+  let o2 = o_carry1 + (h20 << 10u);
+  let e_sum0 = l0 + o0 * 15632u;
+  let e_carry0 = e_sum0 >> 13u;
+  let e0 = e_sum0 & 8191u;
+  let e_sum1 = l1 + o1 * 15632u + e_carry0;
+  let e_carry1 = e_sum1 >> 13u;
+  let e1 = e_sum1 & 8191u;
+  let e_sum2 = l2 + o2 * 15632u + (o0 << 10u) + e_carry1;
+  let e_carry2 = e_sum2 >> 13u;
+  let e2 = e_sum2 & 8191u;
+  let e_sum3 = l3 + (o1 << 10u) + e_carry2;
+  let e_carry3 = e_sum3 >> 13u;
+  let e3 = e_sum3 & 8191u;
+  let e_sum4 = l4 + (o2 << 10u) + e_carry3;
+  let e_carry4 = e_sum4 >> 13u;
+  let e4 = e_sum4 & 8191u;
+  let e5 = l5 + e_carry4;
+  return Limbs(e0, e1, e2, e3, e4, e5, l6, l7, l8, l9, l10, l11, l12, l13, l14, l15, l16, l17, l18, l19);
+}
+
+fn limbs_square(a: Limbs, d: Limbs, t: Limbs) -> LimbColumns {
+  return LimbColumns(t.l0 * a.l0, t.l0 * d.l1, t.l0 * d.l2 + t.l1 * a.l1, t.l0 * d.l3 + t.l1 * d.l2, t.l0 * d.l4 + t.l1 * d.l3 + t.l2 * a.l2, t.l0 * d.l5 + t.l1 * d.l4 + t.l2 * d.l3, t.l0 * d.l6 + t.l1 * d.l5 + t.l2 * d.l4 + t.l3 * a.l3, t.l0 * d.l7 + t.l1 * d.l6 + t.l2 * d.l5 + t.l3 * d.l4, t.l0 * d.l8 + t.l1 * d.l7 + t.l2 * d.l6 + t.l3 * d.l5 + t.l4 * a.l4, t.l0 * d.l9 + t.l1 * d.l8 + t.l2 * d.l7 + t.l3 * d.l6 + t.l4 * d.l5, t.l0 * d.l10 + t.l1 * d.l9 + t.l2 * d.l8 + t.l3 * d.l7 + t.l4 * d.l6 + t.l5 * a.l5, t.l0 * d.l11 + t.l1 * d.l10 + t.l2 * d.l9 + t.l3 * d.l8 + t.l4 * d.l7 + t.l5 * d.l6, t.l0 * d.l12 + t.l1 * d.l11 + t.l2 * d.l10 + t.l3 * d.l9 + t.l4 * d.l8 + t.l5 * d.l7 + t.l6 * a.l6, t.l0 * d.l13 + t.l1 * d.l12 + t.l2 * d.l11 + t.l3 * d.l10 + t.l4 * d.l9 + t.l5 * d.l8 + t.l6 * d.l7, t.l0 * d.l14 + t.l1 * d.l13 + t.l2 * d.l12 + t.l3 * d.l11 + t.l4 * d.l10 + t.l5 * d.l9 + t.l6 * d.l8 + t.l7 * a.l7, t.l0 * d.l15 + t.l1 * d.l14 + t.l2 * d.l13 + t.l3 * d.l12 + t.l4 * d.l11 + t.l5 * d.l10 + t.l6 * d.l9 + t.l7 * d.l8, t.l0 * d.l16 + t.l1 * d.l15 + t.l2 * d.l14 + t.l3 * d.l13 + t.l4 * d.l12 + t.l5 * d.l11 + t.l6 * d.l10 + t.l7 * d.l9 + t.l8 * a.l8, t.l0 * d.l17 + t.l1 * d.l16 + t.l2 * d.l15 + t.l3 * d.l14 + t.l4 * d.l13 + t.l5 * d.l12 + t.l6 * d.l11 + t.l7 * d.l10 + t.l8 * d.l9, t.l0 * d.l18 + t.l1 * d.l17 + t.l2 * d.l16 + t.l3 * d.l15 + t.l4 * d.l14 + t.l5 * d.l13 + t.l6 * d.l12 + t.l7 * d.l11 + t.l8 * d.l10 + t.l9 * a.l9, t.l0 * d.l19 + t.l1 * d.l18 + t.l2 * d.l17 + t.l3 * d.l16 + t.l4 * d.l15 + t.l5 * d.l14 + t.l6 * d.l13 + t.l7 * d.l12 + t.l8 * d.l11 + t.l9 * d.l10, t.l1 * d.l19 + t.l2 * d.l18 + t.l3 * d.l17 + t.l4 * d.l16 + t.l5 * d.l15 + t.l6 * d.l14 + t.l7 * d.l13 + t.l8 * d.l12 + t.l9 * d.l11 + t.l10 * a.l10, t.l2 * d.l19 + t.l3 * d.l18 + t.l4 * d.l17 + t.l5 * d.l16 + t.l6 * d.l15 + t.l7 * d.l14 + t.l8 * d.l13 + t.l9 * d.l12 + t.l10 * d.l11, t.l3 * d.l19 + t.l4 * d.l18 + t.l5 * d.l17 + t.l6 * d.l16 + t.l7 * d.l15 + t.l8 * d.l14 + t.l9 * d.l13 + t.l10 * d.l12 + t.l11 * a.l11, t.l4 * d.l19 + t.l5 * d.l18 + t.l6 * d.l17 + t.l7 * d.l16 + t.l8 * d.l15 + t.l9 * d.l14 + t.l10 * d.l13 + t.l11 * d.l12, t.l5 * d.l19 + t.l6 * d.l18 + t.l7 * d.l17 + t.l8 * d.l16 + t.l9 * d.l15 + t.l10 * d.l14 + t.l11 * d.l13 + t.l12 * a.l12, t.l6 * d.l19 + t.l7 * d.l18 + t.l8 * d.l17 + t.l9 * d.l16 + t.l10 * d.l15 + t.l11 * d.l14 + t.l12 * d.l13, t.l7 * d.l19 + t.l8 * d.l18 + t.l9 * d.l17 + t.l10 * d.l16 + t.l11 * d.l15 + t.l12 * d.l14 + t.l13 * a.l13, t.l8 * d.l19 + t.l9 * d.l18 + t.l10 * d.l17 + t.l11 * d.l16 + t.l12 * d.l15 + t.l13 * d.l14, t.l9 * d.l19 + t.l10 * d.l18 + t.l11 * d.l17 + t.l12 * d.l16 + t.l13 * d.l15 + t.l14 * a.l14, t.l10 * d.l19 + t.l11 * d.l18 + t.l12 * d.l17 + t.l13 * d.l16 + t.l14 * d.l15, t.l11 * d.l19 + t.l12 * d.l18 + t.l13 * d.l17 + t.l14 * d.l16 + t.l15 * a.l15, t.l12 * d.l19 + t.l13 * d.l18 + t.l14 * d.l17 + t.l15 * d.l16, t.l13 * d.l19 + t.l14 * d.l18 + t.l15 * d.l17 + t.l16 * a.l16, t.l14 * d.l19 + t.l15 * d.l18 + t.l16 * d.l17, t.l15 * d.l19 + t.l16 * d.l18 + t.l17 * a.l17, t.l16 * d.l19 + t.l17 * d.l18, t.l17 * d.l19 + t.l18 * a.l18, t.l18 * d.l19, t.l19 * a.l19);
+}
+
+fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + b.l0, a.l1 + b.l1, a.l2 + b.l2, a.l3 + b.l3, a.l4 + b.l4, a.l5 + b.l5, a.l6 + b.l6, a.l7 + b.l7, a.l8 + b.l8, a.l9 + b.l9, a.l10 + b.l10, a.l11 + b.l11, a.l12 + b.l12, a.l13 + b.l13, a.l14 + b.l14, a.l15 + b.l15, a.l16 + b.l16, a.l17 + b.l17, a.l18 + b.l18, a.l19 + b.l19);
+}
+
+struct LimbColumns {
+  c0: u32,
+  c1: u32,
+  c2: u32,
+  c3: u32,
+  c4: u32,
+  c5: u32,
+  c6: u32,
+  c7: u32,
+  c8: u32,
+  c9: u32,
+  c10: u32,
+  c11: u32,
+  c12: u32,
+  c13: u32,
+  c14: u32,
+  c15: u32,
+  c16: u32,
+  c17: u32,
+  c18: u32,
+  c19: u32,
+  c20: u32,
+  c21: u32,
+  c22: u32,
+  c23: u32,
+  c24: u32,
+  c25: u32,
+  c26: u32,
+  c27: u32,
+  c28: u32,
+  c29: u32,
+  c30: u32,
+  c31: u32,
+  c32: u32,
+  c33: u32,
+  c34: u32,
+  c35: u32,
+  c36: u32,
+  c37: u32,
+  c38: u32,
+}
+
+fn limbs_product(a: Limbs, b: Limbs) -> LimbColumns {
+  let a_sum0 = a.l0 + a.l10;
+  let a_sum1 = a.l1 + a.l11;
+  let a_sum2 = a.l2 + a.l12;
+  let a_sum3 = a.l3 + a.l13;
+  let a_sum4 = a.l4 + a.l14;
+  let a_sum5 = a.l5 + a.l15;
+  let a_sum6 = a.l6 + a.l16;
+  let a_sum7 = a.l7 + a.l17;
+  let a_sum8 = a.l8 + a.l18;
+  let a_sum9 = a.l9 + a.l19;
+  let b_sum0 = b.l0 + b.l10;
+  let b_sum1 = b.l1 + b.l11;
+  let b_sum2 = b.l2 + b.l12;
+  let b_sum3 = b.l3 + b.l13;
+  let b_sum4 = b.l4 + b.l14;
+  let b_sum5 = b.l5 + b.l15;
+  let b_sum6 = b.l6 + b.l16;
+  let b_sum7 = b.l7 + b.l17;
+  let b_sum8 = b.l8 + b.l18;
+  let b_sum9 = b.l9 + b.l19;
+  let low0 = a.l0 * b.l0;
+  let low1 = a.l0 * b.l1 + a.l1 * b.l0;
+  let low2 = a.l0 * b.l2 + a.l1 * b.l1 + a.l2 * b.l0;
+  let low3 = a.l0 * b.l3 + a.l1 * b.l2 + a.l2 * b.l1 + a.l3 * b.l0;
+  let low4 = a.l0 * b.l4 + a.l1 * b.l3 + a.l2 * b.l2 + a.l3 * b.l1 + a.l4 * b.l0;
+  let low5 = a.l0 * b.l5 + a.l1 * b.l4 + a.l2 * b.l3 + a.l3 * b.l2 + a.l4 * b.l1 + a.l5 * b.l0;
+  let low6 = a.l0 * b.l6 + a.l1 * b.l5 + a.l2 * b.l4 + a.l3 * b.l3 + a.l4 * b.l2 + a.l5 * b.l1 + a.l6 * b.l0;
+  let low7 = a.l0 * b.l7 + a.l1 * b.l6 + a.l2 * b.l5 + a.l3 * b.l4 + a.l4 * b.l3 + a.l5 * b.l2 + a.l6 * b.l1 + a.l7 * b.l0;
+  let low8 = a.l0 * b.l8 + a.l1 * b.l7 + a.l2 * b.l6 + a.l3 * b.l5 + a.l4 * b.l4 + a.l5 * b.l3 + a.l6 * b.l2 + a.l7 * b.l1 + a.l8 * b.l0;
+  let low9 = a.l0 * b.l9 + a.l1 * b.l8 + a.l2 * b.l7 + a.l3 * b.l6 + a.l4 * b.l5 + a.l5 * b.l4 + a.l6 * b.l3 + a.l7 * b.l2 + a.l8 * b.l1 + a.l9 * b.l0;
+  let low10 = a.l1 * b.l9 + a.l2 * b.l8 + a.l3 * b.l7 + a.l4 * b.l6 + a.l5 * b.l5 + a.l6 * b.l4 + a.l7 * b.l3 + a.l8 * b.l2 + a.l9 * b.l1;
+  let low11 = a.l2 * b.l9 + a.l3 * b.l8 + a.l4 * b.l7 + a.l5 * b.l6 + a.l6 * b.l5 + a.l7 * b.l4 + a.l8 * b.l3 + a.l9 * b.l2;
+  let low12 = a.l3 * b.l9 + a.l4 * b.l8 + a.l5 * b.l7 + a.l6 * b.l6 + a.l7 * b.l5 + a.l8 * b.l4 + a.l9 * b.l3;
+  let low13 = a.l4 * b.l9 + a.l5 * b.l8 + a.l6 * b.l7 + a.l7 * b.l6 + a.l8 * b.l5 + a.l9 * b.l4;
+  let low14 = a.l5 * b.l9 + a.l6 * b.l8 + a.l7 * b.l7 + a.l8 * b.l6 + a.l9 * b.l5;
+  let low15 = a.l6 * b.l9 + a.l7 * b.l8 + a.l8 * b.l7 + a.l9 * b.l6;
+  let low16 = a.l7 * b.l9 + a.l8 * b.l8 + a.l9 * b.l7;
+  let low17 = a.l8 * b.l9 + a.l9 * b.l8;
+  let low18 = a.l9 * b.l9;
+  let high0 = a.l10 * b.l10;
+  let high1 = a.l10 * b.l11 + a.l11 * b.l10;
+  let high2 = a.l10 * b.l12 + a.l11 * b.l11 + a.l12 * b.l10;
+  let high3 = a.l10 * b.l13 + a.l11 * b.l12 + a.l12 * b.l11 + a.l13 * b.l10;
+  let high4 = a.l10 * b.l14 + a.l11 * b.l13 + a.l12 * b.l12 + a.l13 * b.l11 + a.l14 * b.l10;
+  let high5 = a.l10 * b.l15 + a.l11 * b.l14 + a.l12 * b.l13 + a.l13 * b.l12 + a.l14 * b.l11 + a.l15 * b.l10;
+  let high6 = a.l10 * b.l16 + a.l11 * b.l15 + a.l12 * b.l14 + a.l13 * b.l13 + a.l14 * b.l12 + a.l15 * b.l11 + a.l16 * b.l10;
+  let high7 = a.l10 * b.l17 + a.l11 * b.l16 + a.l12 * b.l15 + a.l13 * b.l14 + a.l14 * b.l13 + a.l15 * b.l12 + a.l16 * b.l11 + a.l17 * b.l10;
+  let high8 = a.l10 * b.l18 + a.l11 * b.l17 + a.l12 * b.l16 + a.l13 * b.l15 + a.l14 * b.l14 + a.l15 * b.l13 + a.l16 * b.l12 + a.l17 * b.l11 + a.l18 * b.l10;
+  let high9 = a.l10 * b.l19 + a.l11 * b.l18 + a.l12 * b.l17 + a.l13 * b.l16 + a.l14 * b.l15 + a.l15 * b.l14 + a.l16 * b.l13 + a.l17 * b.l12 + a.l18 * b.l11 + a.l19 * b.l10;
+  let high10 = a.l11 * b.l19 + a.l12 * b.l18 + a.l13 * b.l17 + a.l14 * b.l16 + a.l15 * b.l15 + a.l16 * b.l14 + a.l17 * b.l13 + a.l18 * b.l12 + a.l19 * b.l11;
+  let high11 = a.l12 * b.l19 + a.l13 * b.l18 + a.l14 * b.l17 + a.l15 * b.l16 + a.l16 * b.l15 + a.l17 * b.l14 + a.l18 * b.l13 + a.l19 * b.l12;
+  let high12 = a.l13 * b.l19 + a.l14 * b.l18 + a.l15 * b.l17 + a.l16 * b.l16 + a.l17 * b.l15 + a.l18 * b.l14 + a.l19 * b.l13;
+  let high13 = a.l14 * b.l19 + a.l15 * b.l18 + a.l16 * b.l17 + a.l17 * b.l16 + a.l18 * b.l15 + a.l19 * b.l14;
+  let high14 = a.l15 * b.l19 + a.l16 * b.l18 + a.l17 * b.l17 + a.l18 * b.l16 + a.l19 * b.l15;
+  let high15 = a.l16 * b.l19 + a.l17 * b.l18 + a.l18 * b.l17 + a.l19 * b.l16;
+  let high16 = a.l17 * b.l19 + a.l18 * b.l18 + a.l19 * b.l17;
+  let high17 = a.l18 * b.l19 + a.l19 * b.l18;
+  let high18 = a.l19 * b.l19;
+  let both0 = a_sum0 * b_sum0;
+  let both1 = a_sum0 * b_sum1 + a_sum1 * b_sum0;
+  let both2 = a_sum0 * b_sum2 + a_sum1 * b_sum1 + a_sum2 * b_sum0;
+  let both3 = a_sum0 * b_sum3 + a_sum1 * b_sum2 + a_sum2 * b_sum1 + a_sum3 * b_sum0;
+  let both4 = a_sum0 * b_sum4 + a_sum1 * b_sum3 + a_sum2 * b_sum2 + a_sum3 * b_sum1 + a_sum4 * b_sum0;
+  let both5 = a_sum0 * b_sum5 + a_sum1 * b_sum4 + a_sum2 * b_sum3 + a_sum3 * b_sum2 + a_sum4 * b_sum1 + a_sum5 * b_sum0;
+  let both6 = a_sum0 * b_sum6 + a_sum1 * b_sum5 + a_sum2 * b_sum4 + a_sum3 * b_sum3 + a_sum4 * b_sum2 + a_sum5 * b_sum1 + a_sum6 * b_sum0;
+  let both7 = a_sum0 * b_sum7 + a_sum1 * b_sum6 + a_sum2 * b_sum5 + a_sum3 * b_sum4 + a_sum4 * b_sum3 + a_sum5 * b_sum2 + a_sum6 * b_sum1 + a_sum7 * b_sum0;
+  let both8 = a_sum0 * b_sum8 + a_sum1 * b_sum7 + a_sum2 * b_sum6 + a_sum3 * b_sum5 + a_sum4 * b_sum4 + a_sum5 * b_sum3 + a_sum6 * b_sum2 + a_sum7 * b_sum1 + a_sum8 * b_sum0;
+  let both9 = a_sum0 * b_sum9 + a_sum1 * b_sum8 + a_sum2 * b_sum7 + a_sum3 * b_sum6 + a_sum4 * b_sum5 + a_sum5 * b_sum4 + a_sum6 * b_sum3 + a_sum7 * b_sum2 + a_sum8 * b_sum1 + a_sum9 * b_sum0;
+  let both10 = a_sum1 * b_sum9 + a_sum2 * b_sum8 + a_sum3 * b_sum7 + a_sum4 * b_sum6 + a_sum5 * b_sum5 + a_sum6 * b_sum4 + a_sum7 * b_sum3 + a_sum8 * b_sum2 + a_sum9 * b_sum1;
+  let both11 = a_sum2 * b_sum9 + a_sum3 * b_sum8 + a_sum4 * b_sum7 + a_sum5 * b_sum6 + a_sum6 * b_sum5 + a_sum7 * b_sum4 + a_sum8 * b_sum3 + a_sum9 * b_sum2;
+  let both12 = a_sum3 * b_sum9 + a_sum4 * b_sum8 + a_sum5 * b_sum7 + a_sum6 * b_sum6 + a_sum7 * b_sum5 + a_sum8 * b_sum4 + a_sum9 * b_sum3;
+  let both13 = a_sum4 * b_sum9 + a_sum5 * b_sum8 + a_sum6 * b_sum7 + a_sum7 * b_sum6 + a_sum8 * b_sum5 + a_sum9 * b_sum4;
+  let both14 = a_sum5 * b_sum9 + a_sum6 * b_sum8 + a_sum7 * b_sum7 + a_sum8 * b_sum6 + a_sum9 * b_sum5;
+  let both15 = a_sum6 * b_sum9 + a_sum7 * b_sum8 + a_sum8 * b_sum7 + a_sum9 * b_sum6;
+  let both16 = a_sum7 * b_sum9 + a_sum8 * b_sum8 + a_sum9 * b_sum7;
+  let both17 = a_sum8 * b_sum9 + a_sum9 * b_sum8;
+  let both18 = a_sum9 * b_sum9;
+  return LimbColumns(low0, low1, low2, low3, low4, low5, low6, low7, low8, low9, low10 + (both0 - low0 - high0), low11 + (both1 - low1 - high1), low12 + (both2 - low2 - high2), low13 + (both3 - low3 - high3), low14 + (both4 - low4 - high4), low15 + (both5 - low5 - high5), low16 + (both6 - low6 - high6), low17 + (both7 - low7 - high7), low18 + (both8 - low8 - high8), (both9 - low9 - high9), high0 + (both10 - low10 - high10), high1 + (both11 - low11 - high11), high2 + (both12 - low12 - high12), high3 + (both13 - low13 - high13), high4 + (both14 - low14 - high14), high5 + (both15 - low15 - high15), high6 + (both16 - low16 - high16), high7 + (both17 - low17 - high17), high8 + (both18 - low18 - high18), high9, high10, high11, high12, high13, high14, high15, high16, high17, high18);
+}
+
+fn u256_reverse_bytes(x: U256) -> U256 {
+  return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
+}
+
+struct KeccakState {
+  a0l: u32,
+  a0h: u32,
+  a1l: u32,
+  a1h: u32,
+  a2l: u32,
+  a2h: u32,
+  a3l: u32,
+  a3h: u32,
+  a4l: u32,
+  a4h: u32,
+  a5l: u32,
+  a5h: u32,
+  a6l: u32,
+  a6h: u32,
+  a7l: u32,
+  a7h: u32,
+  a8l: u32,
+  a8h: u32,
+  a9l: u32,
+  a9h: u32,
+  a10l: u32,
+  a10h: u32,
+  a11l: u32,
+  a11h: u32,
+  a12l: u32,
+  a12h: u32,
+  a13l: u32,
+  a13h: u32,
+  a14l: u32,
+  a14h: u32,
+  a15l: u32,
+  a15h: u32,
+  a16l: u32,
+  a16h: u32,
+  a17l: u32,
+  a17h: u32,
+  a18l: u32,
+  a18h: u32,
+  a19l: u32,
+  a19h: u32,
+  a20l: u32,
+  a20h: u32,
+  a21l: u32,
+  a21h: u32,
+  a22l: u32,
+  a22h: u32,
+  a23l: u32,
+  a23h: u32,
+  a24l: u32,
+  a24h: u32,
+}
+
+fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
+  let pairs = ((v << vec4<u32>(8u)) & vec4<u32>(0xff00ff00u)) | ((v >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
+  return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
+}
+
+fn keccak_round(state: KeccakState, round: u32) -> KeccakState {
+  var s = state;
+  let c0l = s.a0l ^ s.a5l ^ s.a10l ^ s.a15l ^ s.a20l;
+  let c0h = s.a0h ^ s.a5h ^ s.a10h ^ s.a15h ^ s.a20h;
+  let c1l = s.a1l ^ s.a6l ^ s.a11l ^ s.a16l ^ s.a21l;
+  let c1h = s.a1h ^ s.a6h ^ s.a11h ^ s.a16h ^ s.a21h;
+  let c2l = s.a2l ^ s.a7l ^ s.a12l ^ s.a17l ^ s.a22l;
+  let c2h = s.a2h ^ s.a7h ^ s.a12h ^ s.a17h ^ s.a22h;
+  let c3l = s.a3l ^ s.a8l ^ s.a13l ^ s.a18l ^ s.a23l;
+  let c3h = s.a3h ^ s.a8h ^ s.a13h ^ s.a18h ^ s.a23h;
+  let c4l = s.a4l ^ s.a9l ^ s.a14l ^ s.a19l ^ s.a24l;
+  let c4h = s.a4h ^ s.a9h ^ s.a14h ^ s.a19h ^ s.a24h;
+  let d0l = c4l ^ ((c1l << 1u) | (c1h >> 31u));
+  let d0h = c4h ^ ((c1h << 1u) | (c1l >> 31u));
+  let d1l = c0l ^ ((c2l << 1u) | (c2h >> 31u));
+  let d1h = c0h ^ ((c2h << 1u) | (c2l >> 31u));
+  let d2l = c1l ^ ((c3l << 1u) | (c3h >> 31u));
+  let d2h = c1h ^ ((c3h << 1u) | (c3l >> 31u));
+  let d3l = c2l ^ ((c4l << 1u) | (c4h >> 31u));
+  let d3h = c2h ^ ((c4h << 1u) | (c4l >> 31u));
+  let d4l = c3l ^ ((c0l << 1u) | (c0h >> 31u));
+  let d4h = c3h ^ ((c0h << 1u) | (c0l >> 31u));
+  let t0l = s.a0l ^ d0l;
+  let t0h = s.a0h ^ d0h;
+  let b0l = t0l;
+  let b0h = t0h;
+  let t5l = s.a5l ^ d0l;
+  let t5h = s.a5h ^ d0h;
+  let b16l = (t5h << 4u) | (t5l >> 28u);
+  let b16h = (t5l << 4u) | (t5h >> 28u);
+  let t10l = s.a10l ^ d0l;
+  let t10h = s.a10h ^ d0h;
+  let b7l = (t10l << 3u) | (t10h >> 29u);
+  let b7h = (t10h << 3u) | (t10l >> 29u);
+  let t15l = s.a15l ^ d0l;
+  let t15h = s.a15h ^ d0h;
+  let b23l = (t15h << 9u) | (t15l >> 23u);
+  let b23h = (t15l << 9u) | (t15h >> 23u);
+  let t20l = s.a20l ^ d0l;
+  let t20h = s.a20h ^ d0h;
+  let b14l = (t20l << 18u) | (t20h >> 14u);
+  let b14h = (t20h << 18u) | (t20l >> 14u);
+  let t1l = s.a1l ^ d1l;
+  let t1h = s.a1h ^ d1h;
+  let b10l = (t1l << 1u) | (t1h >> 31u);
+  let b10h = (t1h << 1u) | (t1l >> 31u);
+  let t6l = s.a6l ^ d1l;
+  let t6h = s.a6h ^ d1h;
+  let b1l = (t6h << 12u) | (t6l >> 20u);
+  let b1h = (t6l << 12u) | (t6h >> 20u);
+  let t11l = s.a11l ^ d1l;
+  let t11h = s.a11h ^ d1h;
+  let b17l = (t11l << 10u) | (t11h >> 22u);
+  let b17h = (t11h << 10u) | (t11l >> 22u);
+  let t16l = s.a16l ^ d1l;
+  let t16h = s.a16h ^ d1h;
+  let b8l = (t16h << 13u) | (t16l >> 19u);
+  let b8h = (t16l << 13u) | (t16h >> 19u);
+  let t21l = s.a21l ^ d1l;
+  let t21h = s.a21h ^ d1h;
+  let b24l = (t21l << 2u) | (t21h >> 30u);
+  let b24h = (t21h << 2u) | (t21l >> 30u);
+  let t2l = s.a2l ^ d2l;
+  let t2h = s.a2h ^ d2h;
+  let b20l = (t2h << 30u) | (t2l >> 2u);
+  let b20h = (t2l << 30u) | (t2h >> 2u);
+  let t7l = s.a7l ^ d2l;
+  let t7h = s.a7h ^ d2h;
+  let b11l = (t7l << 6u) | (t7h >> 26u);
+  let b11h = (t7h << 6u) | (t7l >> 26u);
+  let t12l = s.a12l ^ d2l;
+  let t12h = s.a12h ^ d2h;
+  let b2l = (t12h << 11u) | (t12l >> 21u);
+  let b2h = (t12l << 11u) | (t12h >> 21u);
+  let t17l = s.a17l ^ d2l;
+  let t17h = s.a17h ^ d2h;
+  let b18l = (t17l << 15u) | (t17h >> 17u);
+  let b18h = (t17h << 15u) | (t17l >> 17u);
+  let t22l = s.a22l ^ d2l;
+  let t22h = s.a22h ^ d2h;
+  let b9l = (t22h << 29u) | (t22l >> 3u);
+  let b9h = (t22l << 29u) | (t22h >> 3u);
+  let t3l = s.a3l ^ d3l;
+  let t3h = s.a3h ^ d3h;
+  let b5l = (t3l << 28u) | (t3h >> 4u);
+  let b5h = (t3h << 28u) | (t3l >> 4u);
+  let t8l = s.a8l ^ d3l;
+  let t8h = s.a8h ^ d3h;
+  let b21l = (t8h << 23u) | (t8l >> 9u);
+  let b21h = (t8l << 23u) | (t8h >> 9u);
+  let t13l = s.a13l ^ d3l;
+  let t13h = s.a13h ^ d3h;
+  let b12l = (t13l << 25u) | (t13h >> 7u);
+  let b12h = (t13h << 25u) | (t13l >> 7u);
+  let t18l = s.a18l ^ d3l;
+  let t18h = s.a18h ^ d3h;
+  let b3l = (t18l << 21u) | (t18h >> 11u);
+  let b3h = (t18h << 21u) | (t18l >> 11u);
+  let t23l = s.a23l ^ d3l;
+  let t23h = s.a23h ^ d3h;
+  let b19l = (t23h << 24u) | (t23l >> 8u);
+  let b19h = (t23l << 24u) | (t23h >> 8u);
+  let t4l = s.a4l ^ d4l;
+  let t4h = s.a4h ^ d4h;
+  let b15l = (t4l << 27u) | (t4h >> 5u);
+  let b15h = (t4h << 27u) | (t4l >> 5u);
+  let t9l = s.a9l ^ d4l;
+  let t9h = s.a9h ^ d4h;
+  let b6l = (t9l << 20u) | (t9h >> 12u);
+  let b6h = (t9h << 20u) | (t9l >> 12u);
+  let t14l = s.a14l ^ d4l;
+  let t14h = s.a14h ^ d4h;
+  let b22l = (t14h << 7u) | (t14l >> 25u);
+  let b22h = (t14l << 7u) | (t14h >> 25u);
+  let t19l = s.a19l ^ d4l;
+  let t19h = s.a19h ^ d4h;
+  let b13l = (t19l << 8u) | (t19h >> 24u);
+  let b13h = (t19h << 8u) | (t19l >> 24u);
+  let t24l = s.a24l ^ d4l;
+  let t24h = s.a24h ^ d4h;
+  let b4l = (t24l << 14u) | (t24h >> 18u);
+  let b4h = (t24h << 14u) | (t24l >> 18u);
+  let constant = keccak_round_constant(round);
+  s.a0l = b0l ^ (~b1l & b2l) ^ constant.x;
+  s.a0h = b0h ^ (~b1h & b2h) ^ constant.y;
+  s.a1l = b1l ^ (~b2l & b3l);
+  s.a1h = b1h ^ (~b2h & b3h);
+  s.a2l = b2l ^ (~b3l & b4l);
+  s.a2h = b2h ^ (~b3h & b4h);
+  s.a3l = b3l ^ (~b4l & b0l);
+  s.a3h = b3h ^ (~b4h & b0h);
+  s.a4l = b4l ^ (~b0l & b1l);
+  s.a4h = b4h ^ (~b0h & b1h);
+  s.a5l = b5l ^ (~b6l & b7l);
+  s.a5h = b5h ^ (~b6h & b7h);
+  s.a6l = b6l ^ (~b7l & b8l);
+  s.a6h = b6h ^ (~b7h & b8h);
+  s.a7l = b7l ^ (~b8l & b9l);
+  s.a7h = b7h ^ (~b8h & b9h);
+  s.a8l = b8l ^ (~b9l & b5l);
+  s.a8h = b8h ^ (~b9h & b5h);
+  s.a9l = b9l ^ (~b5l & b6l);
+  s.a9h = b9h ^ (~b5h & b6h);
+  s.a10l = b10l ^ (~b11l & b12l);
+  s.a10h = b10h ^ (~b11h & b12h);
+  s.a11l = b11l ^ (~b12l & b13l);
+  s.a11h = b11h ^ (~b12h & b13h);
+  s.a12l = b12l ^ (~b13l & b14l);
+  s.a12h = b12h ^ (~b13h & b14h);
+  s.a13l = b13l ^ (~b14l & b10l);
+  s.a13h = b13h ^ (~b14h & b10h);
+  s.a14l = b14l ^ (~b10l & b11l);
+  s.a14h = b14h ^ (~b10h & b11h);
+  s.a15l = b15l ^ (~b16l & b17l);
+  s.a15h = b15h ^ (~b16h & b17h);
+  s.a16l = b16l ^ (~b17l & b18l);
+  s.a16h = b16h ^ (~b17h & b18h);
+  s.a17l = b17l ^ (~b18l & b19l);
+  s.a17h = b17h ^ (~b18h & b19h);
+  s.a18l = b18l ^ (~b19l & b15l);
+  s.a18h = b18h ^ (~b19h & b15h);
+  s.a19l = b19l ^ (~b15l & b16l);
+  s.a19h = b19h ^ (~b15h & b16h);
+  s.a20l = b20l ^ (~b21l & b22l);
+  s.a20h = b20h ^ (~b21h & b22h);
+  s.a21l = b21l ^ (~b22l & b23l);
+  s.a21h = b21h ^ (~b22h & b23h);
+  s.a22l = b22l ^ (~b23l & b24l);
+  s.a22h = b22h ^ (~b23h & b24h);
+  s.a23l = b23l ^ (~b24l & b20l);
+  s.a23h = b23h ^ (~b24h & b20h);
+  s.a24l = b24l ^ (~b20l & b21l);
+  s.a24h = b24h ^ (~b20h & b21h);
+  return s;
+}
+
+fn keccak_round_constant(round: u32) -> vec2<u32> {
+  var low = (0x50f4f1u >> round) & 1u;
+  low |= ((0xdb916u >> round) & 1u) << 1u;
+  low |= ((0x8c7f94u >> round) & 1u) << 3u;
+  low |= ((0x327356u >> round) & 1u) << 7u;
+  low |= ((0xb5d4deu >> round) & 1u) << 15u;
+  low |= ((0xd81c68u >> round) & 1u) << 31u;
+  return vec2<u32>(low, ((0xbbe0ccu >> round) & 1u) << 31u);
+}
+
+fn keccak_init_32(a: U256) -> KeccakState {
+  let first = u256_reverse_bytes(a);
+  var s = KeccakState();
+  s.a0l = first.lo.x;
+  s.a0h = first.lo.y;
+  s.a1l = first.lo.z;
+  s.a1h = first.lo.w;
+  s.a2l = first.hi.x;
+  s.a2h = first.hi.y;
+  s.a3l = first.hi.z;
+  s.a3h = first.hi.w;
+  s.a4l = 1u;
+  s.a16h = 0x80000000u;
+  return s;
+}
+`,
+  secp256k1_invert_r: `@group(0) @binding(1) var<storage, read> secp256k1_invert_r_points: array<vec4<u32>>;
+
+@group(0) @binding(2) var<storage, read> secp256k1_invert_r_status: array<u32>;
+
+@group(0) @binding(3) var<storage, read_write> secp256k1_invert_r_inverses: array<vec4<u32>>;
+
+fn secp256k1_invert_r_factor(row: u32) -> Limbs {
+  let rows = recovery_rows.rows;
+  let r = U256(secp256k1_invert_r_points[row], secp256k1_invert_r_points[rows + row]);
+  return limbs_unpack(u256_select(U256_ONE, r, secp256k1_invert_r_status[row] == RECOVERY_FOUND));
+}
+
+@compute @workgroup_size(64) fn secp256k1_invert_r(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let lane = lane_index(workgroup, workgroups, local);
+  let rows = recovery_rows.rows;
+  let lanes = recovery_rows.lanes;
+  if (lane >= lanes) {
+    return;
+  }
+  var product = LIMBS_ONE;
+  for (var row = lane; row < rows; row += lanes) {
+    let before = scalar_pack(product);
+    secp256k1_invert_r_inverses[row] = before.lo;
+    secp256k1_invert_r_inverses[rows + row] = before.hi;
+    product = scalar_mul(product, secp256k1_invert_r_factor(row));
+  }
+  var inverse = scalar_inverse(product);
+  let turns = rows / lanes;
+  for (var turn = 1u; turn <= turns; turn++) {
+    let row = lane + (turns - turn) * lanes;
+    let before = limbs_unpack(U256(secp256k1_invert_r_inverses[row], secp256k1_invert_r_inverses[rows + row]));
+    let one = scalar_pack(scalar_mul(inverse, before));
+    secp256k1_invert_r_inverses[row] = one.lo;
+    secp256k1_invert_r_inverses[rows + row] = one.hi;
+    inverse = scalar_mul(inverse, secp256k1_invert_r_factor(row));
+  }
+}
+
+@group(0) @binding(0) var<uniform> recovery_rows: RecoveryRows;
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+fn limbs_unpack(x: U256) -> Limbs {
+  return Limbs(x.lo.x & 8191u, (x.lo.x >> 13u) & 8191u, ((x.lo.x >> 26u) | (x.lo.y << 6u)) & 8191u, (x.lo.y >> 7u) & 8191u, ((x.lo.y >> 20u) | (x.lo.z << 12u)) & 8191u, (x.lo.z >> 1u) & 8191u, (x.lo.z >> 14u) & 8191u, ((x.lo.z >> 27u) | (x.lo.w << 5u)) & 8191u, (x.lo.w >> 8u) & 8191u, ((x.lo.w >> 21u) | (x.hi.x << 11u)) & 8191u, (x.hi.x >> 2u) & 8191u, (x.hi.x >> 15u) & 8191u, ((x.hi.x >> 28u) | (x.hi.y << 4u)) & 8191u, (x.hi.y >> 9u) & 8191u, ((x.hi.y >> 22u) | (x.hi.z << 10u)) & 8191u, (x.hi.z >> 3u) & 8191u, (x.hi.z >> 16u) & 8191u, ((x.hi.z >> 29u) | (x.hi.w << 3u)) & 8191u, (x.hi.w >> 10u) & 8191u, (x.hi.w >> 23u) & 8191u);
+}
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
+
+const RECOVERY_FOUND = 1u;
+
+struct RecoveryRows {
+  rows: u32,
+  first: u32,
+  count: u32,
+  lanes: u32,
+}
+
+struct Limbs {
+  l0: u32,
+  l1: u32,
+  l2: u32,
+  l3: u32,
+  l4: u32,
+  l5: u32,
+  l6: u32,
+  l7: u32,
+  l8: u32,
+  l9: u32,
+  l10: u32,
+  l11: u32,
+  l12: u32,
+  l13: u32,
+  l14: u32,
+  l15: u32,
+  l16: u32,
+  l17: u32,
+  l18: u32,
+  l19: u32,
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+const LIMBS_ONE = Limbs(1u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+
+fn scalar_inverse(x: Limbs) -> Limbs {
+  var powers: array<U256, 16>;
+  var power = LIMBS_ONE;
+  for (var i = 0u; i < 16u; i++) {
+    powers[i] = scalar_pack(power);
+    power = scalar_mul(power, x);
+  }
+  let exponent = U256(SCALAR_ORDER.lo - vec4<u32>(2u, 0u, 0u, 0u), SCALAR_ORDER.hi);
+  var y = LIMBS_ONE;
+  for (var window = 0u; window < 64u; window++) {
+    for (var i = 0u; i < 4u; i++) {
+      y = scalar_sqr(y);
+    }
+    let bit = 252u - 4u * window;
+    let digit = (u256_limb(exponent, bit >> 5u) >> (bit & 31u)) & 15u;
+    y = scalar_mul(y, limbs_unpack(powers[digit]));
+  }
+  return y;
+}
+
+fn scalar_pack(x: Limbs) -> U256 {
+  let a_over = x.l19 >> 9u;
+  let a_sum0 = x.l0 + a_over * 7871u;
+  let a_carry0 = a_sum0 >> 13u;
+  let a0 = a_sum0 & 8191u;
+  let a_sum1 = x.l1 + a_over * 7757u + a_carry0;
+  let a_carry1 = a_sum1 >> 13u;
+  let a1 = a_sum1 & 8191u;
+  let a_sum2 = x.l2 + a_over * 7371u + a_carry1;
+  let a_carry2 = a_sum2 >> 13u;
+  let a2 = a_sum2 & 8191u;
+  let a_sum3 = x.l3 + a_over * 6978u + a_carry2;
+  let a_carry3 = a_sum3 >> 13u;
+  let a3 = a_sum3 & 8191u;
+  let a_sum4 = x.l4 + a_over * 1026u + a_carry3;
+  let a_carry4 = a_sum4 >> 13u;
+  let a4 = a_sum4 & 8191u;
+  let a_sum5 = x.l5 + a_over * 4066u + a_carry4;
+  let a_carry5 = a_sum5 >> 13u;
+  let a5 = a_sum5 & 8191u;
+  let a_sum6 = x.l6 + a_over * 733u + a_carry5;
+  let a_carry6 = a_sum6 >> 13u;
+  let a6 = a_sum6 & 8191u;
+  let a_sum7 = x.l7 + a_over * 810u + a_carry6;
+  let a_carry7 = a_sum7 >> 13u;
+  let a7 = a_sum7 & 8191u;
+  let a_sum8 = x.l8 + a_over * 4387u + a_carry7;
+  let a_carry8 = a_sum8 >> 13u;
+  let a8 = a_sum8 & 8191u;
+  let a_sum9 = x.l9 + a_over * 2602u + a_carry8;
+  let a_carry9 = a_sum9 >> 13u;
+  let a9 = a_sum9 & 8191u;
+  let a_sum10 = x.l10 + a_carry9;
+  let a_carry10 = a_sum10 >> 13u;
+  let a10 = a_sum10 & 8191u;
+  let a_sum11 = x.l11 + a_carry10;
+  let a_carry11 = a_sum11 >> 13u;
+  let a11 = a_sum11 & 8191u;
+  let a_sum12 = x.l12 + a_carry11;
+  let a_carry12 = a_sum12 >> 13u;
+  let a12 = a_sum12 & 8191u;
+  let a_sum13 = x.l13 + a_carry12;
+  let a_carry13 = a_sum13 >> 13u;
+  let a13 = a_sum13 & 8191u;
+  let a_sum14 = x.l14 + a_carry13;
+  let a_carry14 = a_sum14 >> 13u;
+  let a14 = a_sum14 & 8191u;
+  let a_sum15 = x.l15 + a_carry14;
+  let a_carry15 = a_sum15 >> 13u;
+  let a15 = a_sum15 & 8191u;
+  let a_sum16 = x.l16 + a_carry15;
+  let a_carry16 = a_sum16 >> 13u;
+  let a16 = a_sum16 & 8191u;
+  let a_sum17 = x.l17 + a_carry16;
+  let a_carry17 = a_sum17 >> 13u;
+  let a17 = a_sum17 & 8191u;
+  let a_sum18 = x.l18 + a_carry17;
+  let a_carry18 = a_sum18 >> 13u;
+  let a18 = a_sum18 & 8191u;
+  let a19 = (x.l19 & 511u) + a_carry18;
+  let b_over = a19 >> 9u;
+  let b_sum0 = a0 + b_over * 7871u;
+  let b_carry0 = b_sum0 >> 13u;
+  let b0 = b_sum0 & 8191u;
+  let b_sum1 = a1 + b_over * 7757u + b_carry0;
+  let b_carry1 = b_sum1 >> 13u;
+  let b1 = b_sum1 & 8191u;
+  let b_sum2 = a2 + b_over * 7371u + b_carry1;
+  let b_carry2 = b_sum2 >> 13u;
+  let b2 = b_sum2 & 8191u;
+  let b_sum3 = a3 + b_over * 6978u + b_carry2;
+  let b_carry3 = b_sum3 >> 13u;
+  let b3 = b_sum3 & 8191u;
+  let b_sum4 = a4 + b_over * 1026u + b_carry3;
+  let b_carry4 = b_sum4 >> 13u;
+  let b4 = b_sum4 & 8191u;
+  let b_sum5 = a5 + b_over * 4066u + b_carry4;
+  let b_carry5 = b_sum5 >> 13u;
+  let b5 = b_sum5 & 8191u;
+  let b_sum6 = a6 + b_over * 733u + b_carry5;
+  let b_carry6 = b_sum6 >> 13u;
+  let b6 = b_sum6 & 8191u;
+  let b_sum7 = a7 + b_over * 810u + b_carry6;
+  let b_carry7 = b_sum7 >> 13u;
+  let b7 = b_sum7 & 8191u;
+  let b_sum8 = a8 + b_over * 4387u + b_carry7;
+  let b_carry8 = b_sum8 >> 13u;
+  let b8 = b_sum8 & 8191u;
+  let b_sum9 = a9 + b_over * 2602u + b_carry8;
+  let b_carry9 = b_sum9 >> 13u;
+  let b9 = b_sum9 & 8191u;
+  let b10 = a10 + b_carry9;
+  return U256(vec4<u32>(b0 | (b1 << 13u) | (b2 << 26u), (b2 >> 6u) | (b3 << 7u) | (b4 << 20u), (b4 >> 12u) | (b5 << 1u) | (b6 << 14u) | (b7 << 27u), (b7 >> 5u) | (b8 << 8u) | (b9 << 21u)), vec4<u32>((b9 >> 11u) | (b10 << 2u) | (a11 << 15u) | (a12 << 28u), (a12 >> 4u) | (a13 << 9u) | (a14 << 22u), (a14 >> 10u) | (a15 << 3u) | (a16 << 16u) | (a17 << 29u), (a17 >> 3u) | (a18 << 10u) | ((a19 & 511u) << 23u)));
+}
+
+fn scalar_mul(a: Limbs, b: Limbs) -> Limbs {
+  return scalar_reduce(limbs_product(a, b));
+}
+
+fn scalar_reduce(x: LimbColumns) -> Limbs {
+  let h0__sum0 = x.c20;
+  let h0__carry0 = h0__sum0 >> 13u;
+  let h0_0 = h0__sum0 & 8191u;
+  let h0__sum1 = x.c21 + h0__carry0;
+  let h0__carry1 = h0__sum1 >> 13u;
+  let h0_1 = h0__sum1 & 8191u;
+  let h0__sum2 = x.c22 + h0__carry1;
+  let h0__carry2 = h0__sum2 >> 13u;
+  let h0_2 = h0__sum2 & 8191u;
+  let h0__sum3 = x.c23 + h0__carry2;
+  let h0__carry3 = h0__sum3 >> 13u;
+  let h0_3 = h0__sum3 & 8191u;
+  let h0__sum4 = x.c24 + h0__carry3;
+  let h0__carry4 = h0__sum4 >> 13u;
+  let h0_4 = h0__sum4 & 8191u;
+  let h0__sum5 = x.c25 + h0__carry4;
+  let h0__carry5 = h0__sum5 >> 13u;
+  let h0_5 = h0__sum5 & 8191u;
+  let h0__sum6 = x.c26 + h0__carry5;
+  let h0__carry6 = h0__sum6 >> 13u;
+  let h0_6 = h0__sum6 & 8191u;
+  let h0__sum7 = x.c27 + h0__carry6;
+  let h0__carry7 = h0__sum7 >> 13u;
+  let h0_7 = h0__sum7 & 8191u;
+  let h0__sum8 = x.c28 + h0__carry7;
+  let h0__carry8 = h0__sum8 >> 13u;
+  let h0_8 = h0__sum8 & 8191u;
+  let h0__sum9 = x.c29 + h0__carry8;
+  let h0__carry9 = h0__sum9 >> 13u;
+  let h0_9 = h0__sum9 & 8191u;
+  let h0__sum10 = x.c30 + h0__carry9;
+  let h0__carry10 = h0__sum10 >> 13u;
+  let h0_10 = h0__sum10 & 8191u;
+  let h0__sum11 = x.c31 + h0__carry10;
+  let h0__carry11 = h0__sum11 >> 13u;
+  let h0_11 = h0__sum11 & 8191u;
+  let h0__sum12 = x.c32 + h0__carry11;
+  let h0__carry12 = h0__sum12 >> 13u;
+  let h0_12 = h0__sum12 & 8191u;
+  let h0__sum13 = x.c33 + h0__carry12;
+  let h0__carry13 = h0__sum13 >> 13u;
+  let h0_13 = h0__sum13 & 8191u;
+  let h0__sum14 = x.c34 + h0__carry13;
+  let h0__carry14 = h0__sum14 >> 13u;
+  let h0_14 = h0__sum14 & 8191u;
+  let h0__sum15 = x.c35 + h0__carry14;
+  let h0__carry15 = h0__sum15 >> 13u;
+  let h0_15 = h0__sum15 & 8191u;
+  let h0__sum16 = x.c36 + h0__carry15;
+  let h0__carry16 = h0__sum16 >> 13u;
+  let h0_16 = h0__sum16 & 8191u;
+  let h0__sum17 = x.c37 + h0__carry16;
+  let h0__carry17 = h0__sum17 >> 13u;
+  let h0_17 = h0__sum17 & 8191u;
+  let h0__sum18 = x.c38 + h0__carry17;
+  let h0__carry18 = h0__sum18 >> 13u;
+  let h0_18 = h0__sum18 & 8191u;
+  let h0__top0 = h0__carry18 & 8191u;
+  let h0__rest0 = h0__carry18 >> 13u;
+  let h0__top1 = h0__rest0 & 8191u;
+  let h0__rest1 = h0__rest0 >> 13u;
+  let x0_0 = x.c0 + h0_0 * 3056u;
+  let x0_1 = x.c1 + h0_0 * 1247u + h0_1 * 3056u;
+  let x0_2 = x.c2 + h0_0 * 3263u + h0_1 * 1247u + h0_2 * 3056u;
+  let x0_3 = x.c3 + h0_0 * 5166u + h0_1 * 3263u + h0_2 * 1247u + h0_3 * 3056u;
+  let x0_4 = x.c4 + h0_0 * 45u + h0_1 * 5166u + h0_2 * 3263u + h0_3 * 1247u + h0_4 * 3056u;
+  let x0_5 = x.c5 + h0_0 * 7714u + h0_1 * 45u + h0_2 * 5166u + h0_3 * 3263u + h0_4 * 1247u + h0_5 * 3056u;
+  let x0_6 = x.c6 + h0_0 * 3543u + h0_1 * 7714u + h0_2 * 45u + h0_3 * 5166u + h0_4 * 3263u + h0_5 * 1247u + h0_6 * 3056u;
+  let x0_7 = x.c7 + h0_0 * 4769u + h0_1 * 3543u + h0_2 * 7714u + h0_3 * 45u + h0_4 * 5166u + h0_5 * 3263u + h0_6 * 1247u + h0_7 * 3056u;
+  let x0_8 = x.c8 + h0_0 * 4657u + h0_1 * 4769u + h0_2 * 3543u + h0_3 * 7714u + h0_4 * 45u + h0_5 * 5166u + h0_6 * 3263u + h0_7 * 1247u + h0_8 * 3056u;
+  let x0_9 = x.c9 + h0_0 * 680u + h0_1 * 4657u + h0_2 * 4769u + h0_3 * 3543u + h0_4 * 7714u + h0_5 * 45u + h0_6 * 5166u + h0_7 * 3263u + h0_8 * 1247u + h0_9 * 3056u;
+  let x0_10 = x.c10 + h0_0 * 5u + h0_1 * 680u + h0_2 * 4657u + h0_3 * 4769u + h0_4 * 3543u + h0_5 * 7714u + h0_6 * 45u + h0_7 * 5166u + h0_8 * 3263u + h0_9 * 1247u + h0_10 * 3056u;
+  let x0_11 = x.c11 + h0_1 * 5u + h0_2 * 680u + h0_3 * 4657u + h0_4 * 4769u + h0_5 * 3543u + h0_6 * 7714u + h0_7 * 45u + h0_8 * 5166u + h0_9 * 3263u + h0_10 * 1247u + h0_11 * 3056u;
+  let x0_12 = x.c12 + h0_2 * 5u + h0_3 * 680u + h0_4 * 4657u + h0_5 * 4769u + h0_6 * 3543u + h0_7 * 7714u + h0_8 * 45u + h0_9 * 5166u + h0_10 * 3263u + h0_11 * 1247u + h0_12 * 3056u;
+  let x0_13 = x.c13 + h0_3 * 5u + h0_4 * 680u + h0_5 * 4657u + h0_6 * 4769u + h0_7 * 3543u + h0_8 * 7714u + h0_9 * 45u + h0_10 * 5166u + h0_11 * 3263u + h0_12 * 1247u + h0_13 * 3056u;
+  let x0_14 = x.c14 + h0_4 * 5u + h0_5 * 680u + h0_6 * 4657u + h0_7 * 4769u + h0_8 * 3543u + h0_9 * 7714u + h0_10 * 45u + h0_11 * 5166u + h0_12 * 3263u + h0_13 * 1247u + h0_14 * 3056u;
+  let x0_15 = x.c15 + h0_5 * 5u + h0_6 * 680u + h0_7 * 4657u + h0_8 * 4769u + h0_9 * 3543u + h0_10 * 7714u + h0_11 * 45u + h0_12 * 5166u + h0_13 * 3263u + h0_14 * 1247u + h0_15 * 3056u;
+  let x0_16 = x.c16 + h0_6 * 5u + h0_7 * 680u + h0_8 * 4657u + h0_9 * 4769u + h0_10 * 3543u + h0_11 * 7714u + h0_12 * 45u + h0_13 * 5166u + h0_14 * 3263u + h0_15 * 1247u + h0_16 * 3056u;
+  let x0_17 = x.c17 + h0_7 * 5u + h0_8 * 680u + h0_9 * 4657u + h0_10 * 4769u + h0_11 * 3543u + h0_12 * 7714u + h0_13 * 45u + h0_14 * 5166u + h0_15 * 3263u + h0_16 * 1247u + h0_17 * 3056u;
+  let x0_18 = x.c18 + h0_8 * 5u + h0_9 * 680u + h0_10 * 4657u + h0_11 * 4769u + h0_12 * 3543u + h0_13 * 7714u + h0_14 * 45u + h0_15 * 5166u + h0_16 * 3263u + h0_17 * 1247u + h0_18 * 3056u;
+  let x0_19 = x.c19 + h0_9 * 5u + h0_10 * 680u + h0_11 * 4657u + h0_12 * 4769u + h0_13 * 3543u + h0_14 * 7714u + h0_15 * 45u + h0_16 * 5166u + h0_17 * 3263u + h0_18 * 1247u + h0__top0 * 3056u;
+  let x0_20 = h0_10 * 5u + h0_11 * 680u + h0_12 * 4657u + h0_13 * 4769u + h0_14 * 3543u + h0_15 * 7714u + h0_16 * 45u + h0_17 * 5166u + h0_18 * 3263u + h0__top0 * 1247u + h0__top1 * 3056u;
+  let x0_21 = h0_11 * 5u + h0_12 * 680u + h0_13 * 4657u + h0_14 * 4769u + h0_15 * 3543u + h0_16 * 7714u + h0_17 * 45u + h0_18 * 5166u + h0__top0 * 3263u + h0__top1 * 1247u;
+  let x0_22 = h0_12 * 5u + h0_13 * 680u + h0_14 * 4657u + h0_15 * 4769u + h0_16 * 3543u + h0_17 * 7714u + h0_18 * 45u + h0__top0 * 5166u + h0__top1 * 3263u;
+  let x0_23 = h0_13 * 5u + h0_14 * 680u + h0_15 * 4657u + h0_16 * 4769u + h0_17 * 3543u + h0_18 * 7714u + h0__top0 * 45u + h0__top1 * 5166u;
+  let x0_24 = h0_14 * 5u + h0_15 * 680u + h0_16 * 4657u + h0_17 * 4769u + h0_18 * 3543u + h0__top0 * 7714u + h0__top1 * 45u;
+  let x0_25 = h0_15 * 5u + h0_16 * 680u + h0_17 * 4657u + h0_18 * 4769u + h0__top0 * 3543u + h0__top1 * 7714u;
+  let x0_26 = h0_16 * 5u + h0_17 * 680u + h0_18 * 4657u + h0__top0 * 4769u + h0__top1 * 3543u;
+  let x0_27 = h0_17 * 5u + h0_18 * 680u + h0__top0 * 4657u + h0__top1 * 4769u;
+  let x0_28 = h0_18 * 5u + h0__top0 * 680u + h0__top1 * 4657u;
+  let x0_29 = h0__top0 * 5u + h0__top1 * 680u;
+  let x0_30 = h0__top1 * 5u;
+  let h1__sum0 = x0_20;
+  let h1__carry0 = h1__sum0 >> 13u;
+  let h1_0 = h1__sum0 & 8191u;
+  let h1__sum1 = x0_21 + h1__carry0;
+  let h1__carry1 = h1__sum1 >> 13u;
+  let h1_1 = h1__sum1 & 8191u;
+  let h1__sum2 = x0_22 + h1__carry1;
+  let h1__carry2 = h1__sum2 >> 13u;
+  let h1_2 = h1__sum2 & 8191u;
+  let h1__sum3 = x0_23 + h1__carry2;
+  let h1__carry3 = h1__sum3 >> 13u;
+  let h1_3 = h1__sum3 & 8191u;
+  let h1__sum4 = x0_24 + h1__carry3;
+  let h1__carry4 = h1__sum4 >> 13u;
+  let h1_4 = h1__sum4 & 8191u;
+  let h1__sum5 = x0_25 + h1__carry4;
+  let h1__carry5 = h1__sum5 >> 13u;
+  let h1_5 = h1__sum5 & 8191u;
+  let h1__sum6 = x0_26 + h1__carry5;
+  let h1__carry6 = h1__sum6 >> 13u;
+  let h1_6 = h1__sum6 & 8191u;
+  let h1__sum7 = x0_27 + h1__carry6;
+  let h1__carry7 = h1__sum7 >> 13u;
+  let h1_7 = h1__sum7 & 8191u;
+  let h1__sum8 = x0_28 + h1__carry7;
+  let h1__carry8 = h1__sum8 >> 13u;
+  let h1_8 = h1__sum8 & 8191u;
+  let h1__sum9 = x0_29 + h1__carry8;
+  let h1__carry9 = h1__sum9 >> 13u;
+  let h1_9 = h1__sum9 & 8191u;
+  let h1__sum10 = x0_30 + h1__carry9;
+  let h1__carry10 = h1__sum10 >> 13u;
+  let h1_10 = h1__sum10 & 8191u;
+  let x1_0 = x0_0 + h1_0 * 3056u;
+  let x1_1 = x0_1 + h1_0 * 1247u + h1_1 * 3056u;
+  let x1_2 = x0_2 + h1_0 * 3263u + h1_1 * 1247u + h1_2 * 3056u;
+  let x1_3 = x0_3 + h1_0 * 5166u + h1_1 * 3263u + h1_2 * 1247u + h1_3 * 3056u;
+  let x1_4 = x0_4 + h1_0 * 45u + h1_1 * 5166u + h1_2 * 3263u + h1_3 * 1247u + h1_4 * 3056u;
+  let x1_5 = x0_5 + h1_0 * 7714u + h1_1 * 45u + h1_2 * 5166u + h1_3 * 3263u + h1_4 * 1247u + h1_5 * 3056u;
+  let x1_6 = x0_6 + h1_0 * 3543u + h1_1 * 7714u + h1_2 * 45u + h1_3 * 5166u + h1_4 * 3263u + h1_5 * 1247u + h1_6 * 3056u;
+  let x1_7 = x0_7 + h1_0 * 4769u + h1_1 * 3543u + h1_2 * 7714u + h1_3 * 45u + h1_4 * 5166u + h1_5 * 3263u + h1_6 * 1247u + h1_7 * 3056u;
+  let x1_8 = x0_8 + h1_0 * 4657u + h1_1 * 4769u + h1_2 * 3543u + h1_3 * 7714u + h1_4 * 45u + h1_5 * 5166u + h1_6 * 3263u + h1_7 * 1247u + h1_8 * 3056u;
+  let x1_9 = x0_9 + h1_0 * 680u + h1_1 * 4657u + h1_2 * 4769u + h1_3 * 3543u + h1_4 * 7714u + h1_5 * 45u + h1_6 * 5166u + h1_7 * 3263u + h1_8 * 1247u + h1_9 * 3056u;
+  let x1_10 = x0_10 + h1_0 * 5u + h1_1 * 680u + h1_2 * 4657u + h1_3 * 4769u + h1_4 * 3543u + h1_5 * 7714u + h1_6 * 45u + h1_7 * 5166u + h1_8 * 3263u + h1_9 * 1247u + h1_10 * 3056u;
+  let x1_11 = x0_11 + h1_1 * 5u + h1_2 * 680u + h1_3 * 4657u + h1_4 * 4769u + h1_5 * 3543u + h1_6 * 7714u + h1_7 * 45u + h1_8 * 5166u + h1_9 * 3263u + h1_10 * 1247u;
+  let x1_12 = x0_12 + h1_2 * 5u + h1_3 * 680u + h1_4 * 4657u + h1_5 * 4769u + h1_6 * 3543u + h1_7 * 7714u + h1_8 * 45u + h1_9 * 5166u + h1_10 * 3263u;
+  let x1_13 = x0_13 + h1_3 * 5u + h1_4 * 680u + h1_5 * 4657u + h1_6 * 4769u + h1_7 * 3543u + h1_8 * 7714u + h1_9 * 45u + h1_10 * 5166u;
+  let x1_14 = x0_14 + h1_4 * 5u + h1_5 * 680u + h1_6 * 4657u + h1_7 * 4769u + h1_8 * 3543u + h1_9 * 7714u + h1_10 * 45u;
+  let x1_15 = x0_15 + h1_5 * 5u + h1_6 * 680u + h1_7 * 4657u + h1_8 * 4769u + h1_9 * 3543u + h1_10 * 7714u;
+  let x1_16 = x0_16 + h1_6 * 5u + h1_7 * 680u + h1_8 * 4657u + h1_9 * 4769u + h1_10 * 3543u;
+  let x1_17 = x0_17 + h1_7 * 5u + h1_8 * 680u + h1_9 * 4657u + h1_10 * 4769u;
+  let x1_18 = x0_18 + h1_8 * 5u + h1_9 * 680u + h1_10 * 4657u;
+  let x1_19 = x0_19 + h1_9 * 5u + h1_10 * 680u;
+  let x1_20 = h1_10 * 5u;
+  let h2__sum0 = x1_20;
+  let h2__carry0 = h2__sum0 >> 13u;
+  let h2_0 = h2__sum0 & 8191u;
+  let x2_0 = x1_0 + h2_0 * 3056u;
+  let x2_1 = x1_1 + h2_0 * 1247u;
+  let x2_2 = x1_2 + h2_0 * 3263u;
+  let x2_3 = x1_3 + h2_0 * 5166u;
+  let x2_4 = x1_4 + h2_0 * 45u;
+  let x2_5 = x1_5 + h2_0 * 7714u;
+  let x2_6 = x1_6 + h2_0 * 3543u;
+  let x2_7 = x1_7 + h2_0 * 4769u;
+  let x2_8 = x1_8 + h2_0 * 4657u;
+  let x2_9 = x1_9 + h2_0 * 680u;
+  let x2_10 = x1_10 + h2_0 * 5u;
+  let x2_11 = x1_11;
+  let x2_12 = x1_12;
+  let x2_13 = x1_13;
+  let x2_14 = x1_14;
+  let x2_15 = x1_15;
+  let x2_16 = x1_16;
+  let x2_17 = x1_17;
+  let x2_18 = x1_18;
+  let x2_19 = x1_19;
+  let l_sum0 = x2_0;
+  let l_carry0 = l_sum0 >> 13u;
+  let l0 = l_sum0 & 8191u;
+  let l_sum1 = x2_1 + l_carry0;
+  let l_carry1 = l_sum1 >> 13u;
+  let l1 = l_sum1 & 8191u;
+  let l_sum2 = x2_2 + l_carry1;
+  let l_carry2 = l_sum2 >> 13u;
+  let l2 = l_sum2 & 8191u;
+  let l_sum3 = x2_3 + l_carry2;
+  let l_carry3 = l_sum3 >> 13u;
+  let l3 = l_sum3 & 8191u;
+  let l_sum4 = x2_4 + l_carry3;
+  let l_carry4 = l_sum4 >> 13u;
+  let l4 = l_sum4 & 8191u;
+  let l_sum5 = x2_5 + l_carry4;
+  let l_carry5 = l_sum5 >> 13u;
+  let l5 = l_sum5 & 8191u;
+  let l_sum6 = x2_6 + l_carry5;
+  let l_carry6 = l_sum6 >> 13u;
+  let l6 = l_sum6 & 8191u;
+  let l_sum7 = x2_7 + l_carry6;
+  let l_carry7 = l_sum7 >> 13u;
+  let l7 = l_sum7 & 8191u;
+  let l_sum8 = x2_8 + l_carry7;
+  let l_carry8 = l_sum8 >> 13u;
+  let l8 = l_sum8 & 8191u;
+  let l_sum9 = x2_9 + l_carry8;
+  let l_carry9 = l_sum9 >> 13u;
+  let l9 = l_sum9 & 8191u;
+  let l_sum10 = x2_10 + l_carry9;
+  let l_carry10 = l_sum10 >> 13u;
+  let l10 = l_sum10 & 8191u;
+  let l_sum11 = x2_11 + l_carry10;
+  let l_carry11 = l_sum11 >> 13u;
+  let l11 = l_sum11 & 8191u;
+  let l_sum12 = x2_12 + l_carry11;
+  let l_carry12 = l_sum12 >> 13u;
+  let l12 = l_sum12 & 8191u;
+  let l_sum13 = x2_13 + l_carry12;
+  let l_carry13 = l_sum13 >> 13u;
+  let l13 = l_sum13 & 8191u;
+  let l_sum14 = x2_14 + l_carry13;
+  let l_carry14 = l_sum14 >> 13u;
+  let l14 = l_sum14 & 8191u;
+  let l_sum15 = x2_15 + l_carry14;
+  let l_carry15 = l_sum15 >> 13u;
+  let l15 = l_sum15 & 8191u;
+  let l_sum16 = x2_16 + l_carry15;
+  let l_carry16 = l_sum16 >> 13u;
+  let l16 = l_sum16 & 8191u;
+  let l_sum17 = x2_17 + l_carry16;
+  let l_carry17 = l_sum17 >> 13u;
+  let l17 = l_sum17 & 8191u;
+  let l_sum18 = x2_18 + l_carry17;
+  let l_carry18 = l_sum18 >> 13u;
+  let l18 = l_sum18 & 8191u;
+  let l_sum19 = x2_19 + l_carry18;
+  let l_carry19 = l_sum19 >> 13u;
+  let l19 = l_sum19 & 8191u;
+  let l_top0 = l_carry19 & 8191u;
+  let l_rest0 = l_carry19 >> 13u;
+  let l_top1 = l_rest0 & 8191u;
+  let l_rest1 = l_rest0 >> 13u;
+  let e_sum0 = l0 + l_top0 * 3056u;
+  let e_carry0 = e_sum0 >> 13u;
+  let e0 = e_sum0 & 8191u;
+  let e_sum1 = l1 + l_top0 * 1247u + l_top1 * 3056u + e_carry0;
+  let e_carry1 = e_sum1 >> 13u;
+  let e1 = e_sum1 & 8191u;
+  let e_sum2 = l2 + l_top0 * 3263u + l_top1 * 1247u + e_carry1;
+  let e_carry2 = e_sum2 >> 13u;
+  let e2 = e_sum2 & 8191u;
+  let e_sum3 = l3 + l_top0 * 5166u + l_top1 * 3263u + e_carry2;
+  let e_carry3 = e_sum3 >> 13u;
+  let e3 = e_sum3 & 8191u;
+  let e_sum4 = l4 + l_top0 * 45u + l_top1 * 5166u + e_carry3;
+  let e_carry4 = e_sum4 >> 13u;
+  let e4 = e_sum4 & 8191u;
+  let e_sum5 = l5 + l_top0 * 7714u + l_top1 * 45u + e_carry4;
+  let e_carry5 = e_sum5 >> 13u;
+  let e5 = e_sum5 & 8191u;
+  let e_sum6 = l6 + l_top0 * 3543u + l_top1 * 7714u + e_carry5;
+  let e_carry6 = e_sum6 >> 13u;
+  let e6 = e_sum6 & 8191u;
+  let e_sum7 = l7 + l_top0 * 4769u + l_top1 * 3543u + e_carry6;
+  let e_carry7 = e_sum7 >> 13u;
+  let e7 = e_sum7 & 8191u;
+  let e_sum8 = l8 + l_top0 * 4657u + l_top1 * 4769u + e_carry7;
+  let e_carry8 = e_sum8 >> 13u;
+  let e8 = e_sum8 & 8191u;
+  let e_sum9 = l9 + l_top0 * 680u + l_top1 * 4657u + e_carry8;
+  let e_carry9 = e_sum9 >> 13u;
+  let e9 = e_sum9 & 8191u;
+  let e_sum10 = l10 + l_top0 * 5u + l_top1 * 680u + e_carry9;
+  let e_carry10 = e_sum10 >> 13u;
+  let e10 = e_sum10 & 8191u;
+  let e_sum11 = l11 + l_top1 * 5u + e_carry10;
+  let e_carry11 = e_sum11 >> 13u;
+  let e11 = e_sum11 & 8191u;
+  let e_sum12 = l12 + e_carry11;
+  let e_carry12 = e_sum12 >> 13u;
+  let e12 = e_sum12 & 8191u;
+  let e_sum13 = l13 + e_carry12;
+  let e_carry13 = e_sum13 >> 13u;
+  let e13 = e_sum13 & 8191u;
+  let e_sum14 = l14 + e_carry13;
+  let e_carry14 = e_sum14 >> 13u;
+  let e14 = e_sum14 & 8191u;
+  let e_sum15 = l15 + e_carry14;
+  let e_carry15 = e_sum15 >> 13u;
+  let e15 = e_sum15 & 8191u;
+  let e_sum16 = l16 + e_carry15;
+  let e_carry16 = e_sum16 >> 13u;
+  let e16 = e_sum16 & 8191u;
+  let e_sum17 = l17 + e_carry16;
+  let e_carry17 = e_sum17 >> 13u;
+  let e17 = e_sum17 & 8191u;
+  let e_sum18 = l18 + e_carry17;
+  let e_carry18 = e_sum18 >> 13u;
+  let e18 = e_sum18 & 8191u;
+  let e19 = l19 + e_carry18;
+  return Limbs(e0, e1, e2, e3, e4, e5, e6, e7, e8, e9, e10, e11, e12, e13, e14, e15, e16, e17, e18, e19);
+}
+
+fn limbs_product(a: Limbs, b: Limbs) -> LimbColumns {
+  let a_sum0 = a.l0 + a.l10;
+  let a_sum1 = a.l1 + a.l11;
+  let a_sum2 = a.l2 + a.l12;
+  let a_sum3 = a.l3 + a.l13;
+  let a_sum4 = a.l4 + a.l14;
+  let a_sum5 = a.l5 + a.l15;
+  let a_sum6 = a.l6 + a.l16;
+  let a_sum7 = a.l7 + a.l17;
+  let a_sum8 = a.l8 + a.l18;
+  let a_sum9 = a.l9 + a.l19;
+  let b_sum0 = b.l0 + b.l10;
+  let b_sum1 = b.l1 + b.l11;
+  let b_sum2 = b.l2 + b.l12;
+  let b_sum3 = b.l3 + b.l13;
+  let b_sum4 = b.l4 + b.l14;
+  let b_sum5 = b.l5 + b.l15;
+  let b_sum6 = b.l6 + b.l16;
+  let b_sum7 = b.l7 + b.l17;
+  let b_sum8 = b.l8 + b.l18;
+  let b_sum9 = b.l9 + b.l19;
+  let low0 = a.l0 * b.l0;
+  let low1 = a.l0 * b.l1 + a.l1 * b.l0;
+  let low2 = a.l0 * b.l2 + a.l1 * b.l1 + a.l2 * b.l0;
+  let low3 = a.l0 * b.l3 + a.l1 * b.l2 + a.l2 * b.l1 + a.l3 * b.l0;
+  let low4 = a.l0 * b.l4 + a.l1 * b.l3 + a.l2 * b.l2 + a.l3 * b.l1 + a.l4 * b.l0;
+  let low5 = a.l0 * b.l5 + a.l1 * b.l4 + a.l2 * b.l3 + a.l3 * b.l2 + a.l4 * b.l1 + a.l5 * b.l0;
+  let low6 = a.l0 * b.l6 + a.l1 * b.l5 + a.l2 * b.l4 + a.l3 * b.l3 + a.l4 * b.l2 + a.l5 * b.l1 + a.l6 * b.l0;
+  let low7 = a.l0 * b.l7 + a.l1 * b.l6 + a.l2 * b.l5 + a.l3 * b.l4 + a.l4 * b.l3 + a.l5 * b.l2 + a.l6 * b.l1 + a.l7 * b.l0;
+  let low8 = a.l0 * b.l8 + a.l1 * b.l7 + a.l2 * b.l6 + a.l3 * b.l5 + a.l4 * b.l4 + a.l5 * b.l3 + a.l6 * b.l2 + a.l7 * b.l1 + a.l8 * b.l0;
+  let low9 = a.l0 * b.l9 + a.l1 * b.l8 + a.l2 * b.l7 + a.l3 * b.l6 + a.l4 * b.l5 + a.l5 * b.l4 + a.l6 * b.l3 + a.l7 * b.l2 + a.l8 * b.l1 + a.l9 * b.l0;
+  let low10 = a.l1 * b.l9 + a.l2 * b.l8 + a.l3 * b.l7 + a.l4 * b.l6 + a.l5 * b.l5 + a.l6 * b.l4 + a.l7 * b.l3 + a.l8 * b.l2 + a.l9 * b.l1;
+  let low11 = a.l2 * b.l9 + a.l3 * b.l8 + a.l4 * b.l7 + a.l5 * b.l6 + a.l6 * b.l5 + a.l7 * b.l4 + a.l8 * b.l3 + a.l9 * b.l2;
+  let low12 = a.l3 * b.l9 + a.l4 * b.l8 + a.l5 * b.l7 + a.l6 * b.l6 + a.l7 * b.l5 + a.l8 * b.l4 + a.l9 * b.l3;
+  let low13 = a.l4 * b.l9 + a.l5 * b.l8 + a.l6 * b.l7 + a.l7 * b.l6 + a.l8 * b.l5 + a.l9 * b.l4;
+  let low14 = a.l5 * b.l9 + a.l6 * b.l8 + a.l7 * b.l7 + a.l8 * b.l6 + a.l9 * b.l5;
+  let low15 = a.l6 * b.l9 + a.l7 * b.l8 + a.l8 * b.l7 + a.l9 * b.l6;
+  let low16 = a.l7 * b.l9 + a.l8 * b.l8 + a.l9 * b.l7;
+  let low17 = a.l8 * b.l9 + a.l9 * b.l8;
+  let low18 = a.l9 * b.l9;
+  let high0 = a.l10 * b.l10;
+  let high1 = a.l10 * b.l11 + a.l11 * b.l10;
+  let high2 = a.l10 * b.l12 + a.l11 * b.l11 + a.l12 * b.l10;
+  let high3 = a.l10 * b.l13 + a.l11 * b.l12 + a.l12 * b.l11 + a.l13 * b.l10;
+  let high4 = a.l10 * b.l14 + a.l11 * b.l13 + a.l12 * b.l12 + a.l13 * b.l11 + a.l14 * b.l10;
+  let high5 = a.l10 * b.l15 + a.l11 * b.l14 + a.l12 * b.l13 + a.l13 * b.l12 + a.l14 * b.l11 + a.l15 * b.l10;
+  let high6 = a.l10 * b.l16 + a.l11 * b.l15 + a.l12 * b.l14 + a.l13 * b.l13 + a.l14 * b.l12 + a.l15 * b.l11 + a.l16 * b.l10;
+  let high7 = a.l10 * b.l17 + a.l11 * b.l16 + a.l12 * b.l15 + a.l13 * b.l14 + a.l14 * b.l13 + a.l15 * b.l12 + a.l16 * b.l11 + a.l17 * b.l10;
+  let high8 = a.l10 * b.l18 + a.l11 * b.l17 + a.l12 * b.l16 + a.l13 * b.l15 + a.l14 * b.l14 + a.l15 * b.l13 + a.l16 * b.l12 + a.l17 * b.l11 + a.l18 * b.l10;
+  let high9 = a.l10 * b.l19 + a.l11 * b.l18 + a.l12 * b.l17 + a.l13 * b.l16 + a.l14 * b.l15 + a.l15 * b.l14 + a.l16 * b.l13 + a.l17 * b.l12 + a.l18 * b.l11 + a.l19 * b.l10;
+  let high10 = a.l11 * b.l19 + a.l12 * b.l18 + a.l13 * b.l17 + a.l14 * b.l16 + a.l15 * b.l15 + a.l16 * b.l14 + a.l17 * b.l13 + a.l18 * b.l12 + a.l19 * b.l11;
+  let high11 = a.l12 * b.l19 + a.l13 * b.l18 + a.l14 * b.l17 + a.l15 * b.l16 + a.l16 * b.l15 + a.l17 * b.l14 + a.l18 * b.l13 + a.l19 * b.l12;
+  let high12 = a.l13 * b.l19 + a.l14 * b.l18 + a.l15 * b.l17 + a.l16 * b.l16 + a.l17 * b.l15 + a.l18 * b.l14 + a.l19 * b.l13;
+  let high13 = a.l14 * b.l19 + a.l15 * b.l18 + a.l16 * b.l17 + a.l17 * b.l16 + a.l18 * b.l15 + a.l19 * b.l14;
+  let high14 = a.l15 * b.l19 + a.l16 * b.l18 + a.l17 * b.l17 + a.l18 * b.l16 + a.l19 * b.l15;
+  let high15 = a.l16 * b.l19 + a.l17 * b.l18 + a.l18 * b.l17 + a.l19 * b.l16;
+  let high16 = a.l17 * b.l19 + a.l18 * b.l18 + a.l19 * b.l17;
+  let high17 = a.l18 * b.l19 + a.l19 * b.l18;
+  let high18 = a.l19 * b.l19;
+  let both0 = a_sum0 * b_sum0;
+  let both1 = a_sum0 * b_sum1 + a_sum1 * b_sum0;
+  let both2 = a_sum0 * b_sum2 + a_sum1 * b_sum1 + a_sum2 * b_sum0;
+  let both3 = a_sum0 * b_sum3 + a_sum1 * b_sum2 + a_sum2 * b_sum1 + a_sum3 * b_sum0;
+  let both4 = a_sum0 * b_sum4 + a_sum1 * b_sum3 + a_sum2 * b_sum2 + a_sum3 * b_sum1 + a_sum4 * b_sum0;
+  let both5 = a_sum0 * b_sum5 + a_sum1 * b_sum4 + a_sum2 * b_sum3 + a_sum3 * b_sum2 + a_sum4 * b_sum1 + a_sum5 * b_sum0;
+  let both6 = a_sum0 * b_sum6 + a_sum1 * b_sum5 + a_sum2 * b_sum4 + a_sum3 * b_sum3 + a_sum4 * b_sum2 + a_sum5 * b_sum1 + a_sum6 * b_sum0;
+  let both7 = a_sum0 * b_sum7 + a_sum1 * b_sum6 + a_sum2 * b_sum5 + a_sum3 * b_sum4 + a_sum4 * b_sum3 + a_sum5 * b_sum2 + a_sum6 * b_sum1 + a_sum7 * b_sum0;
+  let both8 = a_sum0 * b_sum8 + a_sum1 * b_sum7 + a_sum2 * b_sum6 + a_sum3 * b_sum5 + a_sum4 * b_sum4 + a_sum5 * b_sum3 + a_sum6 * b_sum2 + a_sum7 * b_sum1 + a_sum8 * b_sum0;
+  let both9 = a_sum0 * b_sum9 + a_sum1 * b_sum8 + a_sum2 * b_sum7 + a_sum3 * b_sum6 + a_sum4 * b_sum5 + a_sum5 * b_sum4 + a_sum6 * b_sum3 + a_sum7 * b_sum2 + a_sum8 * b_sum1 + a_sum9 * b_sum0;
+  let both10 = a_sum1 * b_sum9 + a_sum2 * b_sum8 + a_sum3 * b_sum7 + a_sum4 * b_sum6 + a_sum5 * b_sum5 + a_sum6 * b_sum4 + a_sum7 * b_sum3 + a_sum8 * b_sum2 + a_sum9 * b_sum1;
+  let both11 = a_sum2 * b_sum9 + a_sum3 * b_sum8 + a_sum4 * b_sum7 + a_sum5 * b_sum6 + a_sum6 * b_sum5 + a_sum7 * b_sum4 + a_sum8 * b_sum3 + a_sum9 * b_sum2;
+  let both12 = a_sum3 * b_sum9 + a_sum4 * b_sum8 + a_sum5 * b_sum7 + a_sum6 * b_sum6 + a_sum7 * b_sum5 + a_sum8 * b_sum4 + a_sum9 * b_sum3;
+  let both13 = a_sum4 * b_sum9 + a_sum5 * b_sum8 + a_sum6 * b_sum7 + a_sum7 * b_sum6 + a_sum8 * b_sum5 + a_sum9 * b_sum4;
+  let both14 = a_sum5 * b_sum9 + a_sum6 * b_sum8 + a_sum7 * b_sum7 + a_sum8 * b_sum6 + a_sum9 * b_sum5;
+  let both15 = a_sum6 * b_sum9 + a_sum7 * b_sum8 + a_sum8 * b_sum7 + a_sum9 * b_sum6;
+  let both16 = a_sum7 * b_sum9 + a_sum8 * b_sum8 + a_sum9 * b_sum7;
+  let both17 = a_sum8 * b_sum9 + a_sum9 * b_sum8;
+  let both18 = a_sum9 * b_sum9;
+  return LimbColumns(low0, low1, low2, low3, low4, low5, low6, low7, low8, low9, low10 + (both0 - low0 - high0), low11 + (both1 - low1 - high1), low12 + (both2 - low2 - high2), low13 + (both3 - low3 - high3), low14 + (both4 - low4 - high4), low15 + (both5 - low5 - high5), low16 + (both6 - low6 - high6), low17 + (both7 - low7 - high7), low18 + (both8 - low8 - high8), (both9 - low9 - high9), high0 + (both10 - low10 - high10), high1 + (both11 - low11 - high11), high2 + (both12 - low12 - high12), high3 + (both13 - low13 - high13), high4 + (both14 - low14 - high14), high5 + (both15 - low15 - high15), high6 + (both16 - low16 - high16), high7 + (both17 - low17 - high17), high8 + (both18 - low18 - high18), high9, high10, high11, high12, high13, high14, high15, high16, high17, high18);
+}
+
+struct LimbColumns {
+  c0: u32,
+  c1: u32,
+  c2: u32,
+  c3: u32,
+  c4: u32,
+  c5: u32,
+  c6: u32,
+  c7: u32,
+  c8: u32,
+  c9: u32,
+  c10: u32,
+  c11: u32,
+  c12: u32,
+  c13: u32,
+  c14: u32,
+  c15: u32,
+  c16: u32,
+  c17: u32,
+  c18: u32,
+  c19: u32,
+  c20: u32,
+  c21: u32,
+  c22: u32,
+  c23: u32,
+  c24: u32,
+  c25: u32,
+  c26: u32,
+  c27: u32,
+  c28: u32,
+  c29: u32,
+  c30: u32,
+  c31: u32,
+  c32: u32,
+  c33: u32,
+  c34: u32,
+  c35: u32,
+  c36: u32,
+  c37: u32,
+  c38: u32,
+}
+
+const WORKGROUP_SIZE = 64u;
+
+const SCALAR_ORDER = U256(vec4<u32>(0xd0364141u, 0xbfd25e8cu, 0xaf48a03bu, 0xbaaedce6u), vec4<u32>(0xfffffffeu, 0xffffffffu, 0xffffffffu, 0xffffffffu));
+
+fn u256_limb(x: U256, k: u32) -> u32 {
+  let quad = select(x.lo, x.hi, (k & 4u) != 0u);
+  let pair = select(quad.xy, quad.zw, (k & 2u) != 0u);
+  return select(pair.x, pair.y, (k & 1u) != 0u);
+}
+
+fn scalar_sqr(a: Limbs) -> Limbs {
+  return scalar_reduce(limbs_square(a, limbs_add(a, a), a));
+}
+
+fn limbs_square(a: Limbs, d: Limbs, t: Limbs) -> LimbColumns {
+  return LimbColumns(t.l0 * a.l0, t.l0 * d.l1, t.l0 * d.l2 + t.l1 * a.l1, t.l0 * d.l3 + t.l1 * d.l2, t.l0 * d.l4 + t.l1 * d.l3 + t.l2 * a.l2, t.l0 * d.l5 + t.l1 * d.l4 + t.l2 * d.l3, t.l0 * d.l6 + t.l1 * d.l5 + t.l2 * d.l4 + t.l3 * a.l3, t.l0 * d.l7 + t.l1 * d.l6 + t.l2 * d.l5 + t.l3 * d.l4, t.l0 * d.l8 + t.l1 * d.l7 + t.l2 * d.l6 + t.l3 * d.l5 + t.l4 * a.l4, t.l0 * d.l9 + t.l1 * d.l8 + t.l2 * d.l7 + t.l3 * d.l6 + t.l4 * d.l5, t.l0 * d.l10 + t.l1 * d.l9 + t.l2 * d.l8 + t.l3 * d.l7 + t.l4 * d.l6 + t.l5 * a.l5, t.l0 * d.l11 + t.l1 * d.l10 + t.l2 * d.l9 + t.l3 * d.l8 + t.l4 * d.l7 + t.l5 * d.l6, t.l0 * d.l12 + t.l1 * d.l11 + t.l2 * d.l10 + t.l3 * d.l9 + t.l4 * d.l8 + t.l5 * d.l7 + t.l6 * a.l6, t.l0 * d.l13 + t.l1 * d.l12 + t.l2 * d.l11 + t.l3 * d.l10 + t.l4 * d.l9 + t.l5 * d.l8 + t.l6 * d.l7, t.l0 * d.l14 + t.l1 * d.l13 + t.l2 * d.l12 + t.l3 * d.l11 + t.l4 * d.l10 + t.l5 * d.l9 + t.l6 * d.l8 + t.l7 * a.l7, t.l0 * d.l15 + t.l1 * d.l14 + t.l2 * d.l13 + t.l3 * d.l12 + t.l4 * d.l11 + t.l5 * d.l10 + t.l6 * d.l9 + t.l7 * d.l8, t.l0 * d.l16 + t.l1 * d.l15 + t.l2 * d.l14 + t.l3 * d.l13 + t.l4 * d.l12 + t.l5 * d.l11 + t.l6 * d.l10 + t.l7 * d.l9 + t.l8 * a.l8, t.l0 * d.l17 + t.l1 * d.l16 + t.l2 * d.l15 + t.l3 * d.l14 + t.l4 * d.l13 + t.l5 * d.l12 + t.l6 * d.l11 + t.l7 * d.l10 + t.l8 * d.l9, t.l0 * d.l18 + t.l1 * d.l17 + t.l2 * d.l16 + t.l3 * d.l15 + t.l4 * d.l14 + t.l5 * d.l13 + t.l6 * d.l12 + t.l7 * d.l11 + t.l8 * d.l10 + t.l9 * a.l9, t.l0 * d.l19 + t.l1 * d.l18 + t.l2 * d.l17 + t.l3 * d.l16 + t.l4 * d.l15 + t.l5 * d.l14 + t.l6 * d.l13 + t.l7 * d.l12 + t.l8 * d.l11 + t.l9 * d.l10, t.l1 * d.l19 + t.l2 * d.l18 + t.l3 * d.l17 + t.l4 * d.l16 + t.l5 * d.l15 + t.l6 * d.l14 + t.l7 * d.l13 + t.l8 * d.l12 + t.l9 * d.l11 + t.l10 * a.l10, t.l2 * d.l19 + t.l3 * d.l18 + t.l4 * d.l17 + t.l5 * d.l16 + t.l6 * d.l15 + t.l7 * d.l14 + t.l8 * d.l13 + t.l9 * d.l12 + t.l10 * d.l11, t.l3 * d.l19 + t.l4 * d.l18 + t.l5 * d.l17 + t.l6 * d.l16 + t.l7 * d.l15 + t.l8 * d.l14 + t.l9 * d.l13 + t.l10 * d.l12 + t.l11 * a.l11, t.l4 * d.l19 + t.l5 * d.l18 + t.l6 * d.l17 + t.l7 * d.l16 + t.l8 * d.l15 + t.l9 * d.l14 + t.l10 * d.l13 + t.l11 * d.l12, t.l5 * d.l19 + t.l6 * d.l18 + t.l7 * d.l17 + t.l8 * d.l16 + t.l9 * d.l15 + t.l10 * d.l14 + t.l11 * d.l13 + t.l12 * a.l12, t.l6 * d.l19 + t.l7 * d.l18 + t.l8 * d.l17 + t.l9 * d.l16 + t.l10 * d.l15 + t.l11 * d.l14 + t.l12 * d.l13, t.l7 * d.l19 + t.l8 * d.l18 + t.l9 * d.l17 + t.l10 * d.l16 + t.l11 * d.l15 + t.l12 * d.l14 + t.l13 * a.l13, t.l8 * d.l19 + t.l9 * d.l18 + t.l10 * d.l17 + t.l11 * d.l16 + t.l12 * d.l15 + t.l13 * d.l14, t.l9 * d.l19 + t.l10 * d.l18 + t.l11 * d.l17 + t.l12 * d.l16 + t.l13 * d.l15 + t.l14 * a.l14, t.l10 * d.l19 + t.l11 * d.l18 + t.l12 * d.l17 + t.l13 * d.l16 + t.l14 * d.l15, t.l11 * d.l19 + t.l12 * d.l18 + t.l13 * d.l17 + t.l14 * d.l16 + t.l15 * a.l15, t.l12 * d.l19 + t.l13 * d.l18 + t.l14 * d.l17 + t.l15 * d.l16, t.l13 * d.l19 + t.l14 * d.l18 + t.l15 * d.l17 + t.l16 * a.l16, t.l14 * d.l19 + t.l15 * d.l18 + t.l16 * d.l17, t.l15 * d.l19 + t.l16 * d.l18 + t.l17 * a.l17, t.l16 * d.l19 + t.l17 * d.l18, t.l17 * d.l19 + t.l18 * a.l18, t.l18 * d.l19, t.l19 * a.l19);
+}
+
+fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + b.l0, a.l1 + b.l1, a.l2 + b.l2, a.l3 + b.l3, a.l4 + b.l4, a.l5 + b.l5, a.l6 + b.l6, a.l7 + b.l7, a.l8 + b.l8, a.l9 + b.l9, a.l10 + b.l10, a.l11 + b.l11, a.l12 + b.l12, a.l13 + b.l13, a.l14 + b.l14, a.l15 + b.l15, a.l16 + b.l16, a.l17 + b.l17, a.l18 + b.l18, a.l19 + b.l19);
+}
+`,
+  secp256k1_invert_z: `@group(0) @binding(1) var<storage, read> secp256k1_invert_z_sums: array<vec4<u32>>;
+
+@group(0) @binding(2) var<storage, read_write> secp256k1_invert_z_inverses: array<vec4<u32>>;
+
+fn secp256k1_invert_z_factor(row: u32) -> Limbs {
+  let at = 6u * recovery_rows.rows + row;
+  let word = U256(secp256k1_invert_z_sums[at], secp256k1_invert_z_sums[at + recovery_rows.rows]);
+  let is_zero = u256_is_zero(field_canonical(limbs_unpack(word)));
+  return limbs_unpack(u256_select(word, U256_ONE, is_zero));
+}
+
+@compute @workgroup_size(64) fn secp256k1_invert_z(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let lane = lane_index(workgroup, workgroups, local);
+  let rows = recovery_rows.rows;
+  let lanes = recovery_rows.lanes;
+  if (lane >= lanes) {
+    return;
+  }
+  var product = LIMBS_ONE;
+  for (var row = lane; row < rows; row += lanes) {
+    let before = field_pack(product);
+    secp256k1_invert_z_inverses[row] = before.lo;
+    secp256k1_invert_z_inverses[rows + row] = before.hi;
+    product = field_mul(product, secp256k1_invert_z_factor(row));
+  }
+  var inverse = field_inverse(product);
+  let turns = rows / lanes;
+  for (var turn = 1u; turn <= turns; turn++) {
+    let row = lane + (turns - turn) * lanes;
+    let before = limbs_unpack(U256(secp256k1_invert_z_inverses[row], secp256k1_invert_z_inverses[rows + row]));
+    let one = field_pack(field_mul(inverse, before));
+    secp256k1_invert_z_inverses[row] = one.lo;
+    secp256k1_invert_z_inverses[rows + row] = one.hi;
+    inverse = field_mul(inverse, secp256k1_invert_z_factor(row));
+  }
+}
+
+@group(0) @binding(0) var<uniform> recovery_rows: RecoveryRows;
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+fn u256_is_zero(x: U256) -> bool {
+  let any = x.lo | x.hi;
+  return (any.x | any.y | any.z | any.w) == 0u;
+}
+
+fn field_canonical(x: Limbs) -> U256 {
+  let word = field_pack(x);
+  return u256_select(u256_sub(word, FIELD_PRIME), word, u256_lt(word, FIELD_PRIME));
+}
+
+fn limbs_unpack(x: U256) -> Limbs {
+  return Limbs(x.lo.x & 8191u, (x.lo.x >> 13u) & 8191u, ((x.lo.x >> 26u) | (x.lo.y << 6u)) & 8191u, (x.lo.y >> 7u) & 8191u, ((x.lo.y >> 20u) | (x.lo.z << 12u)) & 8191u, (x.lo.z >> 1u) & 8191u, (x.lo.z >> 14u) & 8191u, ((x.lo.z >> 27u) | (x.lo.w << 5u)) & 8191u, (x.lo.w >> 8u) & 8191u, ((x.lo.w >> 21u) | (x.hi.x << 11u)) & 8191u, (x.hi.x >> 2u) & 8191u, (x.hi.x >> 15u) & 8191u, ((x.hi.x >> 28u) | (x.hi.y << 4u)) & 8191u, (x.hi.y >> 9u) & 8191u, ((x.hi.y >> 22u) | (x.hi.z << 10u)) & 8191u, (x.hi.z >> 3u) & 8191u, (x.hi.z >> 16u) & 8191u, ((x.hi.z >> 29u) | (x.hi.w << 3u)) & 8191u, (x.hi.w >> 10u) & 8191u, (x.hi.w >> 23u) & 8191u);
+}
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
+
+struct RecoveryRows {
+  rows: u32,
+  first: u32,
+  count: u32,
+  lanes: u32,
+}
+
+fn field_pack(x: Limbs) -> U256 {
+  let a_over = x.l19 >> 9u;
+  let a_sum0 = x.l0 + a_over * 977u;
+  let a_carry0 = a_sum0 >> 13u;
+  let a0 = a_sum0 & 8191u;
+  let a_sum1 = x.l1 + a_carry0;
+  let a_carry1 = a_sum1 >> 13u;
+  let a1 = a_sum1 & 8191u;
+  let a_sum2 = x.l2 + a_over * 64u + a_carry1;
+  let a_carry2 = a_sum2 >> 13u;
+  let a2 = a_sum2 & 8191u;
+  let a_sum3 = x.l3 + a_carry2;
+  let a_carry3 = a_sum3 >> 13u;
+  let a3 = a_sum3 & 8191u;
+  let a_sum4 = x.l4 + a_carry3;
+  let a_carry4 = a_sum4 >> 13u;
+  let a4 = a_sum4 & 8191u;
+  let a_sum5 = x.l5 + a_carry4;
+  let a_carry5 = a_sum5 >> 13u;
+  let a5 = a_sum5 & 8191u;
+  let a_sum6 = x.l6 + a_carry5;
+  let a_carry6 = a_sum6 >> 13u;
+  let a6 = a_sum6 & 8191u;
+  let a_sum7 = x.l7 + a_carry6;
+  let a_carry7 = a_sum7 >> 13u;
+  let a7 = a_sum7 & 8191u;
+  let a_sum8 = x.l8 + a_carry7;
+  let a_carry8 = a_sum8 >> 13u;
+  let a8 = a_sum8 & 8191u;
+  let a_sum9 = x.l9 + a_carry8;
+  let a_carry9 = a_sum9 >> 13u;
+  let a9 = a_sum9 & 8191u;
+  let a_sum10 = x.l10 + a_carry9;
+  let a_carry10 = a_sum10 >> 13u;
+  let a10 = a_sum10 & 8191u;
+  let a_sum11 = x.l11 + a_carry10;
+  let a_carry11 = a_sum11 >> 13u;
+  let a11 = a_sum11 & 8191u;
+  let a_sum12 = x.l12 + a_carry11;
+  let a_carry12 = a_sum12 >> 13u;
+  let a12 = a_sum12 & 8191u;
+  let a_sum13 = x.l13 + a_carry12;
+  let a_carry13 = a_sum13 >> 13u;
+  let a13 = a_sum13 & 8191u;
+  let a_sum14 = x.l14 + a_carry13;
+  let a_carry14 = a_sum14 >> 13u;
+  let a14 = a_sum14 & 8191u;
+  let a_sum15 = x.l15 + a_carry14;
+  let a_carry15 = a_sum15 >> 13u;
+  let a15 = a_sum15 & 8191u;
+  let a_sum16 = x.l16 + a_carry15;
+  let a_carry16 = a_sum16 >> 13u;
+  let a16 = a_sum16 & 8191u;
+  let a_sum17 = x.l17 + a_carry16;
+  let a_carry17 = a_sum17 >> 13u;
+  let a17 = a_sum17 & 8191u;
+  let a_sum18 = x.l18 + a_carry17;
+  let a_carry18 = a_sum18 >> 13u;
+  let a18 = a_sum18 & 8191u;
+  let a19 = (x.l19 & 511u) + a_carry18;
+  let b_over = a19 >> 9u;
+  let b_sum0 = a0 + b_over * 977u;
+  let b_carry0 = b_sum0 >> 13u;
+  let b0 = b_sum0 & 8191u;
+  let b_sum1 = a1 + b_carry0;
+  let b_carry1 = b_sum1 >> 13u;
+  let b1 = b_sum1 & 8191u;
+  let b_sum2 = a2 + b_over * 64u + b_carry1;
+  let b_carry2 = b_sum2 >> 13u;
+  let b2 = b_sum2 & 8191u;
+  let b3 = a3 + b_carry2;
+  return U256(vec4<u32>(b0 | (b1 << 13u) | (b2 << 26u), (b2 >> 6u) | (b3 << 7u) | (a4 << 20u), (a4 >> 12u) | (a5 << 1u) | (a6 << 14u) | (a7 << 27u), (a7 >> 5u) | (a8 << 8u) | (a9 << 21u)), vec4<u32>((a9 >> 11u) | (a10 << 2u) | (a11 << 15u) | (a12 << 28u), (a12 >> 4u) | (a13 << 9u) | (a14 << 22u), (a14 >> 10u) | (a15 << 3u) | (a16 << 16u) | (a17 << 29u), (a17 >> 3u) | (a18 << 10u) | ((a19 & 511u) << 23u)));
+}
+
+fn u256_sub(a: U256, b: U256) -> U256 {
+  let s0 = u256_limb_sub(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_sub(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_sub(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_sub(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_sub(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_sub(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_sub(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_sub(a.hi.w, b.hi.w, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+const FIELD_PRIME = U256(vec4<u32>(0xfffffc2fu, 0xfffffffeu, 0xffffffffu, 0xffffffffu), vec4<u32>(0xffffffffu, 0xffffffffu, 0xffffffffu, 0xffffffffu));
+
+fn u256_lt(a: U256, b: U256) -> bool {
+  let less_lo = a.lo < b.lo;
+  let less_hi = a.hi < b.hi;
+  let same_lo = a.lo == b.lo;
+  let same_hi = a.hi == b.hi;
+  var less = less_lo.x;
+  less = less_lo.y | (same_lo.y & less);
+  less = less_lo.z | (same_lo.z & less);
+  less = less_lo.w | (same_lo.w & less);
+  less = less_hi.x | (same_hi.x & less);
+  less = less_hi.y | (same_hi.y & less);
+  less = less_hi.z | (same_hi.z & less);
+  return less_hi.w | (same_hi.w & less);
+}
+
+struct Limbs {
+  l0: u32,
+  l1: u32,
+  l2: u32,
+  l3: u32,
+  l4: u32,
+  l5: u32,
+  l6: u32,
+  l7: u32,
+  l8: u32,
+  l9: u32,
+  l10: u32,
+  l11: u32,
+  l12: u32,
+  l13: u32,
+  l14: u32,
+  l15: u32,
+  l16: u32,
+  l17: u32,
+  l18: u32,
+  l19: u32,
+}
+
+fn u256_limb_sub(a: u32, b: u32, borrow: u32) -> vec2<u32> {
+  let partial = a - b;
+  return vec2<u32>(partial - borrow, select(0u, 1u, (a < b) | (partial < borrow)));
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+const LIMBS_ONE = Limbs(1u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+
+fn field_inverse(x: Limbs) -> Limbs {
+  let squarings = vec4<u32>(0x03030101u, 0x2c160b02u, 0x17032c58u, 0x00020305u);
+  return field_chain(x, 15u, squarings, vec2<u32>(0x76512200u, 0x00106278u));
+}
+
+fn field_mul(a: Limbs, b: Limbs) -> Limbs {
+  return field_reduce(limbs_product(a, b));
+}
+
+fn field_reduce(x: LimbColumns) -> Limbs {
+  let h_sum0 = x.c20;
+  let h_carry0 = h_sum0 >> 13u;
+  let h0 = h_sum0 & 8191u;
+  let h_sum1 = x.c21 + h_carry0;
+  let h_carry1 = h_sum1 >> 13u;
+  let h1 = h_sum1 & 8191u;
+  let h_sum2 = x.c22 + h_carry1;
+  let h_carry2 = h_sum2 >> 13u;
+  let h2 = h_sum2 & 8191u;
+  let h_sum3 = x.c23 + h_carry2;
+  let h_carry3 = h_sum3 >> 13u;
+  let h3 = h_sum3 & 8191u;
+  let h_sum4 = x.c24 + h_carry3;
+  let h_carry4 = h_sum4 >> 13u;
+  let h4 = h_sum4 & 8191u;
+  let h_sum5 = x.c25 + h_carry4;
+  let h_carry5 = h_sum5 >> 13u;
+  let h5 = h_sum5 & 8191u;
+  let h_sum6 = x.c26 + h_carry5;
+  let h_carry6 = h_sum6 >> 13u;
+  let h6 = h_sum6 & 8191u;
+  let h_sum7 = x.c27 + h_carry6;
+  let h_carry7 = h_sum7 >> 13u;
+  let h7 = h_sum7 & 8191u;
+  let h_sum8 = x.c28 + h_carry7;
+  let h_carry8 = h_sum8 >> 13u;
+  let h8 = h_sum8 & 8191u;
+  let h_sum9 = x.c29 + h_carry8;
+  let h_carry9 = h_sum9 >> 13u;
+  let h9 = h_sum9 & 8191u;
+  let h_sum10 = x.c30 + h_carry9;
+  let h_carry10 = h_sum10 >> 13u;
+  let h10 = h_sum10 & 8191u;
+  let h_sum11 = x.c31 + h_carry10;
+  let h_carry11 = h_sum11 >> 13u;
+  let h11 = h_sum11 & 8191u;
+  let h_sum12 = x.c32 + h_carry11;
+  let h_carry12 = h_sum12 >> 13u;
+  let h12 = h_sum12 & 8191u;
+  let h_sum13 = x.c33 + h_carry12;
+  let h_carry13 = h_sum13 >> 13u;
+  let h13 = h_sum13 & 8191u;
+  let h_sum14 = x.c34 + h_carry13;
+  let h_carry14 = h_sum14 >> 13u;
+  let h14 = h_sum14 & 8191u;
+  let h_sum15 = x.c35 + h_carry14;
+  let h_carry15 = h_sum15 >> 13u;
+  let h15 = h_sum15 & 8191u;
+  let h_sum16 = x.c36 + h_carry15;
+  let h_carry16 = h_sum16 >> 13u;
+  let h16 = h_sum16 & 8191u;
+  let h_sum17 = x.c37 + h_carry16;
+  let h_carry17 = h_sum17 >> 13u;
+  let h17 = h_sum17 & 8191u;
+  let h_sum18 = x.c38 + h_carry17;
+  let h_carry18 = h_sum18 >> 13u;
+  let h18 = h_sum18 & 8191u;
+  let h19 = h_carry18 & 8191u;
+  let h20 = h_carry18 >> 13u;
+  let l_sum0 = x.c0 + h0 * 15632u;
+  let l_carry0 = l_sum0 >> 13u;
+  let l0 = l_sum0 & 8191u;
+  let l_sum1 = x.c1 + h1 * 15632u + l_carry0;
+  let l_carry1 = l_sum1 >> 13u;
+  let l1 = l_sum1 & 8191u;
+  let l_sum2 = x.c2 + h2 * 15632u + (h0 << 10u) + l_carry1;
+  let l_carry2 = l_sum2 >> 13u;
+  let l2 = l_sum2 & 8191u;
+  let l_sum3 = x.c3 + h3 * 15632u + (h1 << 10u) + l_carry2;
+  let l_carry3 = l_sum3 >> 13u;
+  let l3 = l_sum3 & 8191u;
+  let l_sum4 = x.c4 + h4 * 15632u + (h2 << 10u) + l_carry3;
+  let l_carry4 = l_sum4 >> 13u;
+  let l4 = l_sum4 & 8191u;
+  let l_sum5 = x.c5 + h5 * 15632u + (h3 << 10u) + l_carry4;
+  let l_carry5 = l_sum5 >> 13u;
+  let l5 = l_sum5 & 8191u;
+  let l_sum6 = x.c6 + h6 * 15632u + (h4 << 10u) + l_carry5;
+  let l_carry6 = l_sum6 >> 13u;
+  let l6 = l_sum6 & 8191u;
+  let l_sum7 = x.c7 + h7 * 15632u + (h5 << 10u) + l_carry6;
+  let l_carry7 = l_sum7 >> 13u;
+  let l7 = l_sum7 & 8191u;
+  let l_sum8 = x.c8 + h8 * 15632u + (h6 << 10u) + l_carry7;
+  let l_carry8 = l_sum8 >> 13u;
+  let l8 = l_sum8 & 8191u;
+  let l_sum9 = x.c9 + h9 * 15632u + (h7 << 10u) + l_carry8;
+  let l_carry9 = l_sum9 >> 13u;
+  let l9 = l_sum9 & 8191u;
+  let l_sum10 = x.c10 + h10 * 15632u + (h8 << 10u) + l_carry9;
+  let l_carry10 = l_sum10 >> 13u;
+  let l10 = l_sum10 & 8191u;
+  let l_sum11 = x.c11 + h11 * 15632u + (h9 << 10u) + l_carry10;
+  let l_carry11 = l_sum11 >> 13u;
+  let l11 = l_sum11 & 8191u;
+  let l_sum12 = x.c12 + h12 * 15632u + (h10 << 10u) + l_carry11;
+  let l_carry12 = l_sum12 >> 13u;
+  let l12 = l_sum12 & 8191u;
+  let l_sum13 = x.c13 + h13 * 15632u + (h11 << 10u) + l_carry12;
+  let l_carry13 = l_sum13 >> 13u;
+  let l13 = l_sum13 & 8191u;
+  let l_sum14 = x.c14 + h14 * 15632u + (h12 << 10u) + l_carry13;
+  let l_carry14 = l_sum14 >> 13u;
+  let l14 = l_sum14 & 8191u;
+  let l_sum15 = x.c15 + h15 * 15632u + (h13 << 10u) + l_carry14;
+  let l_carry15 = l_sum15 >> 13u;
+  let l15 = l_sum15 & 8191u;
+  let l_sum16 = x.c16 + h16 * 15632u + (h14 << 10u) + l_carry15;
+  let l_carry16 = l_sum16 >> 13u;
+  let l16 = l_sum16 & 8191u;
+  let l_sum17 = x.c17 + h17 * 15632u + (h15 << 10u) + l_carry16;
+  let l_carry17 = l_sum17 >> 13u;
+  let l17 = l_sum17 & 8191u;
+  let l_sum18 = x.c18 + h18 * 15632u + (h16 << 10u) + l_carry17;
+  let l_carry18 = l_sum18 >> 13u;
+  let l18 = l_sum18 & 8191u;
+  let l_sum19 = x.c19 + h19 * 15632u + (h17 << 10u) + l_carry18;
+  let l_carry19 = l_sum19 >> 13u;
+  let l19 = l_sum19 & 8191u;
+  let o_sum0 = l_carry19 + h20 * 15632u + (h18 << 10u);
+  let o_carry0 = o_sum0 >> 13u;
+  let o0 = o_sum0 & 8191u;
+  let o_sum1 = (h19 << 10u) + o_carry0;
+  let o_carry1 = o_sum1 >> 13u;
+  let o1 = o_sum1 & 8191u;
+  let o2 = o_carry1 + (h20 << 10u);
+  let e_sum0 = l0 + o0 * 15632u;
+  let e_carry0 = e_sum0 >> 13u;
+  let e0 = e_sum0 & 8191u;
+  let e_sum1 = l1 + o1 * 15632u + e_carry0;
+  let e_carry1 = e_sum1 >> 13u;
+  let e1 = e_sum1 & 8191u;
+  let e_sum2 = l2 + o2 * 15632u + (o0 << 10u) + e_carry1;
+  let e_carry2 = e_sum2 >> 13u;
+  let e2 = e_sum2 & 8191u;
+  let e_sum3 = l3 + (o1 << 10u) + e_carry2;
+  let e_carry3 = e_sum3 >> 13u;
+  let e3 = e_sum3 & 8191u;
+  let e_sum4 = l4 + (o2 << 10u) + e_carry3;
+  let e_carry4 = e_sum4 >> 13u;
+  let e4 = e_sum4 & 8191u;
+  let e5 = l5 + e_carry4;
+  return Limbs(e0, e1, e2, e3, e4, e5, l6, l7, l8, l9, l10, l11, l12, l13, l14, l15, l16, l17, l18, l19);
+}
+
+fn limbs_product(a: Limbs, b: Limbs) -> LimbColumns {
+  let a_sum0 = a.l0 + a.l10;
+  let a_sum1 = a.l1 + a.l11;
+  let a_sum2 = a.l2 + a.l12;
+  let a_sum3 = a.l3 + a.l13;
+  let a_sum4 = a.l4 + a.l14;
+  let a_sum5 = a.l5 + a.l15;
+  let a_sum6 = a.l6 + a.l16;
+  let a_sum7 = a.l7 + a.l17;
+  let a_sum8 = a.l8 + a.l18;
+  let a_sum9 = a.l9 + a.l19;
+  let b_sum0 = b.l0 + b.l10;
+  let b_sum1 = b.l1 + b.l11;
+  let b_sum2 = b.l2 + b.l12;
+  let b_sum3 = b.l3 + b.l13;
+  let b_sum4 = b.l4 + b.l14;
+  let b_sum5 = b.l5 + b.l15;
+  let b_sum6 = b.l6 + b.l16;
+  let b_sum7 = b.l7 + b.l17;
+  let b_sum8 = b.l8 + b.l18;
+  let b_sum9 = b.l9 + b.l19;
+  let low0 = a.l0 * b.l0;
+  let low1 = a.l0 * b.l1 + a.l1 * b.l0;
+  let low2 = a.l0 * b.l2 + a.l1 * b.l1 + a.l2 * b.l0;
+  let low3 = a.l0 * b.l3 + a.l1 * b.l2 + a.l2 * b.l1 + a.l3 * b.l0;
+  let low4 = a.l0 * b.l4 + a.l1 * b.l3 + a.l2 * b.l2 + a.l3 * b.l1 + a.l4 * b.l0;
+  let low5 = a.l0 * b.l5 + a.l1 * b.l4 + a.l2 * b.l3 + a.l3 * b.l2 + a.l4 * b.l1 + a.l5 * b.l0;
+  let low6 = a.l0 * b.l6 + a.l1 * b.l5 + a.l2 * b.l4 + a.l3 * b.l3 + a.l4 * b.l2 + a.l5 * b.l1 + a.l6 * b.l0;
+  let low7 = a.l0 * b.l7 + a.l1 * b.l6 + a.l2 * b.l5 + a.l3 * b.l4 + a.l4 * b.l3 + a.l5 * b.l2 + a.l6 * b.l1 + a.l7 * b.l0;
+  let low8 = a.l0 * b.l8 + a.l1 * b.l7 + a.l2 * b.l6 + a.l3 * b.l5 + a.l4 * b.l4 + a.l5 * b.l3 + a.l6 * b.l2 + a.l7 * b.l1 + a.l8 * b.l0;
+  let low9 = a.l0 * b.l9 + a.l1 * b.l8 + a.l2 * b.l7 + a.l3 * b.l6 + a.l4 * b.l5 + a.l5 * b.l4 + a.l6 * b.l3 + a.l7 * b.l2 + a.l8 * b.l1 + a.l9 * b.l0;
+  let low10 = a.l1 * b.l9 + a.l2 * b.l8 + a.l3 * b.l7 + a.l4 * b.l6 + a.l5 * b.l5 + a.l6 * b.l4 + a.l7 * b.l3 + a.l8 * b.l2 + a.l9 * b.l1;
+  let low11 = a.l2 * b.l9 + a.l3 * b.l8 + a.l4 * b.l7 + a.l5 * b.l6 + a.l6 * b.l5 + a.l7 * b.l4 + a.l8 * b.l3 + a.l9 * b.l2;
+  let low12 = a.l3 * b.l9 + a.l4 * b.l8 + a.l5 * b.l7 + a.l6 * b.l6 + a.l7 * b.l5 + a.l8 * b.l4 + a.l9 * b.l3;
+  let low13 = a.l4 * b.l9 + a.l5 * b.l8 + a.l6 * b.l7 + a.l7 * b.l6 + a.l8 * b.l5 + a.l9 * b.l4;
+  let low14 = a.l5 * b.l9 + a.l6 * b.l8 + a.l7 * b.l7 + a.l8 * b.l6 + a.l9 * b.l5;
+  let low15 = a.l6 * b.l9 + a.l7 * b.l8 + a.l8 * b.l7 + a.l9 * b.l6;
+  let low16 = a.l7 * b.l9 + a.l8 * b.l8 + a.l9 * b.l7;
+  let low17 = a.l8 * b.l9 + a.l9 * b.l8;
+  let low18 = a.l9 * b.l9;
+  let high0 = a.l10 * b.l10;
+  let high1 = a.l10 * b.l11 + a.l11 * b.l10;
+  let high2 = a.l10 * b.l12 + a.l11 * b.l11 + a.l12 * b.l10;
+  let high3 = a.l10 * b.l13 + a.l11 * b.l12 + a.l12 * b.l11 + a.l13 * b.l10;
+  let high4 = a.l10 * b.l14 + a.l11 * b.l13 + a.l12 * b.l12 + a.l13 * b.l11 + a.l14 * b.l10;
+  let high5 = a.l10 * b.l15 + a.l11 * b.l14 + a.l12 * b.l13 + a.l13 * b.l12 + a.l14 * b.l11 + a.l15 * b.l10;
+  let high6 = a.l10 * b.l16 + a.l11 * b.l15 + a.l12 * b.l14 + a.l13 * b.l13 + a.l14 * b.l12 + a.l15 * b.l11 + a.l16 * b.l10;
+  let high7 = a.l10 * b.l17 + a.l11 * b.l16 + a.l12 * b.l15 + a.l13 * b.l14 + a.l14 * b.l13 + a.l15 * b.l12 + a.l16 * b.l11 + a.l17 * b.l10;
+  let high8 = a.l10 * b.l18 + a.l11 * b.l17 + a.l12 * b.l16 + a.l13 * b.l15 + a.l14 * b.l14 + a.l15 * b.l13 + a.l16 * b.l12 + a.l17 * b.l11 + a.l18 * b.l10;
+  let high9 = a.l10 * b.l19 + a.l11 * b.l18 + a.l12 * b.l17 + a.l13 * b.l16 + a.l14 * b.l15 + a.l15 * b.l14 + a.l16 * b.l13 + a.l17 * b.l12 + a.l18 * b.l11 + a.l19 * b.l10;
+  let high10 = a.l11 * b.l19 + a.l12 * b.l18 + a.l13 * b.l17 + a.l14 * b.l16 + a.l15 * b.l15 + a.l16 * b.l14 + a.l17 * b.l13 + a.l18 * b.l12 + a.l19 * b.l11;
+  let high11 = a.l12 * b.l19 + a.l13 * b.l18 + a.l14 * b.l17 + a.l15 * b.l16 + a.l16 * b.l15 + a.l17 * b.l14 + a.l18 * b.l13 + a.l19 * b.l12;
+  let high12 = a.l13 * b.l19 + a.l14 * b.l18 + a.l15 * b.l17 + a.l16 * b.l16 + a.l17 * b.l15 + a.l18 * b.l14 + a.l19 * b.l13;
+  let high13 = a.l14 * b.l19 + a.l15 * b.l18 + a.l16 * b.l17 + a.l17 * b.l16 + a.l18 * b.l15 + a.l19 * b.l14;
+  let high14 = a.l15 * b.l19 + a.l16 * b.l18 + a.l17 * b.l17 + a.l18 * b.l16 + a.l19 * b.l15;
+  let high15 = a.l16 * b.l19 + a.l17 * b.l18 + a.l18 * b.l17 + a.l19 * b.l16;
+  let high16 = a.l17 * b.l19 + a.l18 * b.l18 + a.l19 * b.l17;
+  let high17 = a.l18 * b.l19 + a.l19 * b.l18;
+  let high18 = a.l19 * b.l19;
+  let both0 = a_sum0 * b_sum0;
+  let both1 = a_sum0 * b_sum1 + a_sum1 * b_sum0;
+  let both2 = a_sum0 * b_sum2 + a_sum1 * b_sum1 + a_sum2 * b_sum0;
+  let both3 = a_sum0 * b_sum3 + a_sum1 * b_sum2 + a_sum2 * b_sum1 + a_sum3 * b_sum0;
+  let both4 = a_sum0 * b_sum4 + a_sum1 * b_sum3 + a_sum2 * b_sum2 + a_sum3 * b_sum1 + a_sum4 * b_sum0;
+  let both5 = a_sum0 * b_sum5 + a_sum1 * b_sum4 + a_sum2 * b_sum3 + a_sum3 * b_sum2 + a_sum4 * b_sum1 + a_sum5 * b_sum0;
+  let both6 = a_sum0 * b_sum6 + a_sum1 * b_sum5 + a_sum2 * b_sum4 + a_sum3 * b_sum3 + a_sum4 * b_sum2 + a_sum5 * b_sum1 + a_sum6 * b_sum0;
+  let both7 = a_sum0 * b_sum7 + a_sum1 * b_sum6 + a_sum2 * b_sum5 + a_sum3 * b_sum4 + a_sum4 * b_sum3 + a_sum5 * b_sum2 + a_sum6 * b_sum1 + a_sum7 * b_sum0;
+  let both8 = a_sum0 * b_sum8 + a_sum1 * b_sum7 + a_sum2 * b_sum6 + a_sum3 * b_sum5 + a_sum4 * b_sum4 + a_sum5 * b_sum3 + a_sum6 * b_sum2 + a_sum7 * b_sum1 + a_sum8 * b_sum0;
+  let both9 = a_sum0 * b_sum9 + a_sum1 * b_sum8 + a_sum2 * b_sum7 + a_sum3 * b_sum6 + a_sum4 * b_sum5 + a_sum5 * b_sum4 + a_sum6 * b_sum3 + a_sum7 * b_sum2 + a_sum8 * b_sum1 + a_sum9 * b_sum0;
+  let both10 = a_sum1 * b_sum9 + a_sum2 * b_sum8 + a_sum3 * b_sum7 + a_sum4 * b_sum6 + a_sum5 * b_sum5 + a_sum6 * b_sum4 + a_sum7 * b_sum3 + a_sum8 * b_sum2 + a_sum9 * b_sum1;
+  let both11 = a_sum2 * b_sum9 + a_sum3 * b_sum8 + a_sum4 * b_sum7 + a_sum5 * b_sum6 + a_sum6 * b_sum5 + a_sum7 * b_sum4 + a_sum8 * b_sum3 + a_sum9 * b_sum2;
+  let both12 = a_sum3 * b_sum9 + a_sum4 * b_sum8 + a_sum5 * b_sum7 + a_sum6 * b_sum6 + a_sum7 * b_sum5 + a_sum8 * b_sum4 + a_sum9 * b_sum3;
+  let both13 = a_sum4 * b_sum9 + a_sum5 * b_sum8 + a_sum6 * b_sum7 + a_sum7 * b_sum6 + a_sum8 * b_sum5 + a_sum9 * b_sum4;
+  let both14 = a_sum5 * b_sum9 + a_sum6 * b_sum8 + a_sum7 * b_sum7 + a_sum8 * b_sum6 + a_sum9 * b_sum5;
+  let both15 = a_sum6 * b_sum9 + a_sum7 * b_sum8 + a_sum8 * b_sum7 + a_sum9 * b_sum6;
+  let both16 = a_sum7 * b_sum9 + a_sum8 * b_sum8 + a_sum9 * b_sum7;
+  let both17 = a_sum8 * b_sum9 + a_sum9 * b_sum8;
+  let both18 = a_sum9 * b_sum9;
+  return LimbColumns(low0, low1, low2, low3, low4, low5, low6, low7, low8, low9, low10 + (both0 - low0 - high0), low11 + (both1 - low1 - high1), low12 + (both2 - low2 - high2), low13 + (both3 - low3 - high3), low14 + (both4 - low4 - high4), low15 + (both5 - low5 - high5), low16 + (both6 - low6 - high6), low17 + (both7 - low7 - high7), low18 + (both8 - low8 - high8), (both9 - low9 - high9), high0 + (both10 - low10 - high10), high1 + (both11 - low11 - high11), high2 + (both12 - low12 - high12), high3 + (both13 - low13 - high13), high4 + (both14 - low14 - high14), high5 + (both15 - low15 - high15), high6 + (both16 - low16 - high16), high7 + (both17 - low17 - high17), high8 + (both18 - low18 - high18), high9, high10, high11, high12, high13, high14, high15, high16, high17, high18);
+}
+
+struct LimbColumns {
+  c0: u32,
+  c1: u32,
+  c2: u32,
+  c3: u32,
+  c4: u32,
+  c5: u32,
+  c6: u32,
+  c7: u32,
+  c8: u32,
+  c9: u32,
+  c10: u32,
+  c11: u32,
+  c12: u32,
+  c13: u32,
+  c14: u32,
+  c15: u32,
+  c16: u32,
+  c17: u32,
+  c18: u32,
+  c19: u32,
+  c20: u32,
+  c21: u32,
+  c22: u32,
+  c23: u32,
+  c24: u32,
+  c25: u32,
+  c26: u32,
+  c27: u32,
+  c28: u32,
+  c29: u32,
+  c30: u32,
+  c31: u32,
+  c32: u32,
+  c33: u32,
+  c34: u32,
+  c35: u32,
+  c36: u32,
+  c37: u32,
+  c38: u32,
+}
+
+const WORKGROUP_SIZE = 64u;
+
+fn field_chain(x: Limbs, steps: u32, squarings: vec4<u32>, factors: vec2<u32>) -> Limbs {
+  var powers: array<U256, 16>;
+  powers[0] = field_pack(x);
+  var y = x;
+  for (var step = 0u; step < steps; step++) {
+    let pair = select(squarings.xy, squarings.zw, step >= 8u);
+    let count = (select(pair.x, pair.y, (step & 4u) != 0u) >> (8u * (step & 3u))) & 255u;
+    for (var i = 0u; i < count; i++) {
+      y = field_sqr(y);
+    }
+    let factor = (select(factors.x, factors.y, step >= 8u) >> (4u * (step & 7u))) & 15u;
+    y = field_mul(y, limbs_unpack(powers[factor]));
+    powers[step + 1u] = field_pack(y);
+  }
+  return y;
+}
+
+fn field_sqr(a: Limbs) -> Limbs {
+  return field_reduce(limbs_square(a, limbs_add(a, a), a));
+}
+
+fn limbs_square(a: Limbs, d: Limbs, t: Limbs) -> LimbColumns {
+  return LimbColumns(t.l0 * a.l0, t.l0 * d.l1, t.l0 * d.l2 + t.l1 * a.l1, t.l0 * d.l3 + t.l1 * d.l2, t.l0 * d.l4 + t.l1 * d.l3 + t.l2 * a.l2, t.l0 * d.l5 + t.l1 * d.l4 + t.l2 * d.l3, t.l0 * d.l6 + t.l1 * d.l5 + t.l2 * d.l4 + t.l3 * a.l3, t.l0 * d.l7 + t.l1 * d.l6 + t.l2 * d.l5 + t.l3 * d.l4, t.l0 * d.l8 + t.l1 * d.l7 + t.l2 * d.l6 + t.l3 * d.l5 + t.l4 * a.l4, t.l0 * d.l9 + t.l1 * d.l8 + t.l2 * d.l7 + t.l3 * d.l6 + t.l4 * d.l5, t.l0 * d.l10 + t.l1 * d.l9 + t.l2 * d.l8 + t.l3 * d.l7 + t.l4 * d.l6 + t.l5 * a.l5, t.l0 * d.l11 + t.l1 * d.l10 + t.l2 * d.l9 + t.l3 * d.l8 + t.l4 * d.l7 + t.l5 * d.l6, t.l0 * d.l12 + t.l1 * d.l11 + t.l2 * d.l10 + t.l3 * d.l9 + t.l4 * d.l8 + t.l5 * d.l7 + t.l6 * a.l6, t.l0 * d.l13 + t.l1 * d.l12 + t.l2 * d.l11 + t.l3 * d.l10 + t.l4 * d.l9 + t.l5 * d.l8 + t.l6 * d.l7, t.l0 * d.l14 + t.l1 * d.l13 + t.l2 * d.l12 + t.l3 * d.l11 + t.l4 * d.l10 + t.l5 * d.l9 + t.l6 * d.l8 + t.l7 * a.l7, t.l0 * d.l15 + t.l1 * d.l14 + t.l2 * d.l13 + t.l3 * d.l12 + t.l4 * d.l11 + t.l5 * d.l10 + t.l6 * d.l9 + t.l7 * d.l8, t.l0 * d.l16 + t.l1 * d.l15 + t.l2 * d.l14 + t.l3 * d.l13 + t.l4 * d.l12 + t.l5 * d.l11 + t.l6 * d.l10 + t.l7 * d.l9 + t.l8 * a.l8, t.l0 * d.l17 + t.l1 * d.l16 + t.l2 * d.l15 + t.l3 * d.l14 + t.l4 * d.l13 + t.l5 * d.l12 + t.l6 * d.l11 + t.l7 * d.l10 + t.l8 * d.l9, t.l0 * d.l18 + t.l1 * d.l17 + t.l2 * d.l16 + t.l3 * d.l15 + t.l4 * d.l14 + t.l5 * d.l13 + t.l6 * d.l12 + t.l7 * d.l11 + t.l8 * d.l10 + t.l9 * a.l9, t.l0 * d.l19 + t.l1 * d.l18 + t.l2 * d.l17 + t.l3 * d.l16 + t.l4 * d.l15 + t.l5 * d.l14 + t.l6 * d.l13 + t.l7 * d.l12 + t.l8 * d.l11 + t.l9 * d.l10, t.l1 * d.l19 + t.l2 * d.l18 + t.l3 * d.l17 + t.l4 * d.l16 + t.l5 * d.l15 + t.l6 * d.l14 + t.l7 * d.l13 + t.l8 * d.l12 + t.l9 * d.l11 + t.l10 * a.l10, t.l2 * d.l19 + t.l3 * d.l18 + t.l4 * d.l17 + t.l5 * d.l16 + t.l6 * d.l15 + t.l7 * d.l14 + t.l8 * d.l13 + t.l9 * d.l12 + t.l10 * d.l11, t.l3 * d.l19 + t.l4 * d.l18 + t.l5 * d.l17 + t.l6 * d.l16 + t.l7 * d.l15 + t.l8 * d.l14 + t.l9 * d.l13 + t.l10 * d.l12 + t.l11 * a.l11, t.l4 * d.l19 + t.l5 * d.l18 + t.l6 * d.l17 + t.l7 * d.l16 + t.l8 * d.l15 + t.l9 * d.l14 + t.l10 * d.l13 + t.l11 * d.l12, t.l5 * d.l19 + t.l6 * d.l18 + t.l7 * d.l17 + t.l8 * d.l16 + t.l9 * d.l15 + t.l10 * d.l14 + t.l11 * d.l13 + t.l12 * a.l12, t.l6 * d.l19 + t.l7 * d.l18 + t.l8 * d.l17 + t.l9 * d.l16 + t.l10 * d.l15 + t.l11 * d.l14 + t.l12 * d.l13, t.l7 * d.l19 + t.l8 * d.l18 + t.l9 * d.l17 + t.l10 * d.l16 + t.l11 * d.l15 + t.l12 * d.l14 + t.l13 * a.l13, t.l8 * d.l19 + t.l9 * d.l18 + t.l10 * d.l17 + t.l11 * d.l16 + t.l12 * d.l15 + t.l13 * d.l14, t.l9 * d.l19 + t.l10 * d.l18 + t.l11 * d.l17 + t.l12 * d.l16 + t.l13 * d.l15 + t.l14 * a.l14, t.l10 * d.l19 + t.l11 * d.l18 + t.l12 * d.l17 + t.l13 * d.l16 + t.l14 * d.l15, t.l11 * d.l19 + t.l12 * d.l18 + t.l13 * d.l17 + t.l14 * d.l16 + t.l15 * a.l15, t.l12 * d.l19 + t.l13 * d.l18 + t.l14 * d.l17 + t.l15 * d.l16, t.l13 * d.l19 + t.l14 * d.l18 + t.l15 * d.l17 + t.l16 * a.l16, t.l14 * d.l19 + t.l15 * d.l18 + t.l16 * d.l17, t.l15 * d.l19 + t.l16 * d.l18 + t.l17 * a.l17, t.l16 * d.l19 + t.l17 * d.l18, t.l17 * d.l19 + t.l18 * a.l18, t.l18 * d.l19, t.l19 * a.l19);
+}
+
+fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + b.l0, a.l1 + b.l1, a.l2 + b.l2, a.l3 + b.l3, a.l4 + b.l4, a.l5 + b.l5, a.l6 + b.l6, a.l7 + b.l7, a.l8 + b.l8, a.l9 + b.l9, a.l10 + b.l10, a.l11 + b.l11, a.l12 + b.l12, a.l13 + b.l13, a.l14 + b.l14, a.l15 + b.l15, a.l16 + b.l16, a.l17 + b.l17, a.l18 + b.l18, a.l19 + b.l19);
+}
+`,
+  secp256k1_lift: `@group(0) @binding(1) var<storage, read> secp256k1_lift_rs: array<vec4<u32>>;
+
+@group(0) @binding(2) var<storage, read> secp256k1_lift_parity: array<u32>;
+
+@group(0) @binding(3) var<storage, read_write> secp256k1_lift_points: array<vec4<u32>>;
+
+@group(0) @binding(4) var<storage, read_write> secp256k1_lift_status: array<u32>;
+
+fn secp256k1_lift_in_range(x: U256) -> bool {
+  return u256_lt(x, SCALAR_ORDER) & !u256_is_zero(x);
+}
+
+@compute @workgroup_size(64) fn secp256k1_lift(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = lane_index(workgroup, workgroups, local);
+  let rows = recovery_rows.rows;
+  let signature = recovery_signature(row);
+  let r = recovery_word(secp256k1_lift_rs[4u * signature], secp256k1_lift_rs[4u * signature + 1u]);
+  let s = recovery_word(secp256k1_lift_rs[4u * signature + 2u], secp256k1_lift_rs[4u * signature + 3u]);
+  let parity = (secp256k1_lift_parity[signature >> 2u] >> (8u * (signature & 3u))) & 255u;
+  let x = limbs_unpack(r);
+  var square = field_mul(field_sqr(x), x);
+  square.l0 += 7u;
+  square = field_mul(square, LIMBS_ONE);
+  let root = field_root(square);
+  let y = field_canonical(root);
+  let negative = field_canonical(field_mul(field_sub(LIMBS_ZERO, root), LIMBS_ONE));
+  let is_point = u256_eq(field_canonical(field_sqr(root)), field_canonical(square));
+  let signed_y = u256_select(y, negative, (u256_low(y) & 1u) != parity);
+  secp256k1_lift_points[row] = r.lo;
+  secp256k1_lift_points[rows + row] = r.hi;
+  secp256k1_lift_points[2u * rows + row] = signed_y.lo;
+  secp256k1_lift_points[3u * rows + row] = signed_y.hi;
+  let found = is_point & secp256k1_lift_in_range(r) & secp256k1_lift_in_range(s) & (parity < 2u);
+  secp256k1_lift_status[row] = select(RECOVERY_NONE, RECOVERY_FOUND, found);
+}
+
+fn u256_lt(a: U256, b: U256) -> bool {
+  let less_lo = a.lo < b.lo;
+  let less_hi = a.hi < b.hi;
+  let same_lo = a.lo == b.lo;
+  let same_hi = a.hi == b.hi;
+  var less = less_lo.x;
+  less = less_lo.y | (same_lo.y & less);
+  less = less_lo.z | (same_lo.z & less);
+  less = less_lo.w | (same_lo.w & less);
+  less = less_hi.x | (same_hi.x & less);
+  less = less_hi.y | (same_hi.y & less);
+  less = less_hi.z | (same_hi.z & less);
+  return less_hi.w | (same_hi.w & less);
+}
+
+const SCALAR_ORDER = U256(vec4<u32>(0xd0364141u, 0xbfd25e8cu, 0xaf48a03bu, 0xbaaedce6u), vec4<u32>(0xfffffffeu, 0xffffffffu, 0xffffffffu, 0xffffffffu));
+
+fn u256_is_zero(x: U256) -> bool {
+  let any = x.lo | x.hi;
+  return (any.x | any.y | any.z | any.w) == 0u;
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+@group(0) @binding(0) var<uniform> recovery_rows: RecoveryRows;
+
+fn recovery_signature(row: u32) -> u32 {
+  return min(recovery_rows.first + row, recovery_rows.count - 1u);
+}
+
+fn recovery_word(a: vec4<u32>, b: vec4<u32>) -> U256 {
+  return u256_reverse_bytes(U256(a, b));
+}
+
+fn limbs_unpack(x: U256) -> Limbs {
+  return Limbs(x.lo.x & 8191u, (x.lo.x >> 13u) & 8191u, ((x.lo.x >> 26u) | (x.lo.y << 6u)) & 8191u, (x.lo.y >> 7u) & 8191u, ((x.lo.y >> 20u) | (x.lo.z << 12u)) & 8191u, (x.lo.z >> 1u) & 8191u, (x.lo.z >> 14u) & 8191u, ((x.lo.z >> 27u) | (x.lo.w << 5u)) & 8191u, (x.lo.w >> 8u) & 8191u, ((x.lo.w >> 21u) | (x.hi.x << 11u)) & 8191u, (x.hi.x >> 2u) & 8191u, (x.hi.x >> 15u) & 8191u, ((x.hi.x >> 28u) | (x.hi.y << 4u)) & 8191u, (x.hi.y >> 9u) & 8191u, ((x.hi.y >> 22u) | (x.hi.z << 10u)) & 8191u, (x.hi.z >> 3u) & 8191u, (x.hi.z >> 16u) & 8191u, ((x.hi.z >> 29u) | (x.hi.w << 3u)) & 8191u, (x.hi.w >> 10u) & 8191u, (x.hi.w >> 23u) & 8191u);
+}
+
+fn field_mul(a: Limbs, b: Limbs) -> Limbs {
+  return field_reduce(limbs_product(a, b));
+}
+
+fn field_sqr(a: Limbs) -> Limbs {
+  return field_reduce(limbs_square(a, limbs_add(a, a), a));
+}
+
+const LIMBS_ONE = Limbs(1u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+
+fn field_root(x: Limbs) -> Limbs {
+  let squarings = vec4<u32>(0x03030101u, 0x2c160b02u, 0x17032c58u, 0x00000006u);
+  let y = field_chain(x, 13u, squarings, vec2<u32>(0x76512200u, 0x00016278u));
+  return field_sqr(field_sqr(y));
+}
+
+fn field_canonical(x: Limbs) -> U256 {
+  let word = field_pack(x);
+  return u256_select(u256_sub(word, FIELD_PRIME), word, u256_lt(word, FIELD_PRIME));
+}
+
+fn field_sub(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + (16159u - b.l0), a.l1 + (16380u - b.l1), a.l2 + (15294u - b.l2), a.l3 + (16382u - b.l3), a.l4 + (16382u - b.l4), a.l5 + (16382u - b.l5), a.l6 + (16382u - b.l6), a.l7 + (16382u - b.l7), a.l8 + (16382u - b.l8), a.l9 + (16382u - b.l9), a.l10 + (16382u - b.l10), a.l11 + (16382u - b.l11), a.l12 + (16382u - b.l12), a.l13 + (16382u - b.l13), a.l14 + (16382u - b.l14), a.l15 + (16382u - b.l15), a.l16 + (16382u - b.l16), a.l17 + (16382u - b.l17), a.l18 + (16382u - b.l18), a.l19 + (8702u - b.l19));
+}
+
+const LIMBS_ZERO = Limbs(0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+
+fn u256_eq(a: U256, b: U256) -> bool {
+  let differ = (a.lo ^ b.lo) | (a.hi ^ b.hi);
+  return (differ.x | differ.y | differ.z | differ.w) == 0u;
+}
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+fn u256_low(x: U256) -> u32 {
+  return x.lo.x;
+}
+
+const RECOVERY_NONE = 0u;
+
+const RECOVERY_FOUND = 1u;
+
+const WORKGROUP_SIZE = 64u;
+
+struct RecoveryRows {
+  rows: u32,
+  first: u32,
+  count: u32,
+  lanes: u32,
+}
+
+fn u256_reverse_bytes(x: U256) -> U256 {
+  return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
+}
+
+fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
+  let pairs = ((v << vec4<u32>(8u)) & vec4<u32>(0xff00ff00u)) | ((v >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
+  return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
+}
+
+struct Limbs {
+  l0: u32,
+  l1: u32,
+  l2: u32,
+  l3: u32,
+  l4: u32,
+  l5: u32,
+  l6: u32,
+  l7: u32,
+  l8: u32,
+  l9: u32,
+  l10: u32,
+  l11: u32,
+  l12: u32,
+  l13: u32,
+  l14: u32,
+  l15: u32,
+  l16: u32,
+  l17: u32,
+  l18: u32,
+  l19: u32,
+}
+
+fn field_reduce(x: LimbColumns) -> Limbs {
+  let h_sum0 = x.c20;
+  let h_carry0 = h_sum0 >> 13u;
+  let h0 = h_sum0 & 8191u;
+  let h_sum1 = x.c21 + h_carry0;
+  let h_carry1 = h_sum1 >> 13u;
+  let h1 = h_sum1 & 8191u;
+  let h_sum2 = x.c22 + h_carry1;
+  let h_carry2 = h_sum2 >> 13u;
+  let h2 = h_sum2 & 8191u;
+  let h_sum3 = x.c23 + h_carry2;
+  let h_carry3 = h_sum3 >> 13u;
+  let h3 = h_sum3 & 8191u;
+  let h_sum4 = x.c24 + h_carry3;
+  let h_carry4 = h_sum4 >> 13u;
+  let h4 = h_sum4 & 8191u;
+  let h_sum5 = x.c25 + h_carry4;
+  let h_carry5 = h_sum5 >> 13u;
+  let h5 = h_sum5 & 8191u;
+  let h_sum6 = x.c26 + h_carry5;
+  let h_carry6 = h_sum6 >> 13u;
+  let h6 = h_sum6 & 8191u;
+  let h_sum7 = x.c27 + h_carry6;
+  let h_carry7 = h_sum7 >> 13u;
+  let h7 = h_sum7 & 8191u;
+  let h_sum8 = x.c28 + h_carry7;
+  let h_carry8 = h_sum8 >> 13u;
+  let h8 = h_sum8 & 8191u;
+  let h_sum9 = x.c29 + h_carry8;
+  let h_carry9 = h_sum9 >> 13u;
+  let h9 = h_sum9 & 8191u;
+  let h_sum10 = x.c30 + h_carry9;
+  let h_carry10 = h_sum10 >> 13u;
+  let h10 = h_sum10 & 8191u;
+  let h_sum11 = x.c31 + h_carry10;
+  let h_carry11 = h_sum11 >> 13u;
+  let h11 = h_sum11 & 8191u;
+  let h_sum12 = x.c32 + h_carry11;
+  let h_carry12 = h_sum12 >> 13u;
+  let h12 = h_sum12 & 8191u;
+  let h_sum13 = x.c33 + h_carry12;
+  let h_carry13 = h_sum13 >> 13u;
+  let h13 = h_sum13 & 8191u;
+  let h_sum14 = x.c34 + h_carry13;
+  let h_carry14 = h_sum14 >> 13u;
+  let h14 = h_sum14 & 8191u;
+  let h_sum15 = x.c35 + h_carry14;
+  let h_carry15 = h_sum15 >> 13u;
+  let h15 = h_sum15 & 8191u;
+  let h_sum16 = x.c36 + h_carry15;
+  let h_carry16 = h_sum16 >> 13u;
+  let h16 = h_sum16 & 8191u;
+  let h_sum17 = x.c37 + h_carry16;
+  let h_carry17 = h_sum17 >> 13u;
+  let h17 = h_sum17 & 8191u;
+  let h_sum18 = x.c38 + h_carry17;
+  let h_carry18 = h_sum18 >> 13u;
+  let h18 = h_sum18 & 8191u;
+  let h19 = h_carry18 & 8191u;
+  let h20 = h_carry18 >> 13u;
+  let l_sum0 = x.c0 + h0 * 15632u;
+  let l_carry0 = l_sum0 >> 13u;
+  let l0 = l_sum0 & 8191u;
+  let l_sum1 = x.c1 + h1 * 15632u + l_carry0;
+  let l_carry1 = l_sum1 >> 13u;
+  let l1 = l_sum1 & 8191u;
+  let l_sum2 = x.c2 + h2 * 15632u + (h0 << 10u) + l_carry1;
+  let l_carry2 = l_sum2 >> 13u;
+  let l2 = l_sum2 & 8191u;
+  let l_sum3 = x.c3 + h3 * 15632u + (h1 << 10u) + l_carry2;
+  let l_carry3 = l_sum3 >> 13u;
+  let l3 = l_sum3 & 8191u;
+  let l_sum4 = x.c4 + h4 * 15632u + (h2 << 10u) + l_carry3;
+  let l_carry4 = l_sum4 >> 13u;
+  let l4 = l_sum4 & 8191u;
+  let l_sum5 = x.c5 + h5 * 15632u + (h3 << 10u) + l_carry4;
+  let l_carry5 = l_sum5 >> 13u;
+  let l5 = l_sum5 & 8191u;
+  let l_sum6 = x.c6 + h6 * 15632u + (h4 << 10u) + l_carry5;
+  let l_carry6 = l_sum6 >> 13u;
+  let l6 = l_sum6 & 8191u;
+  let l_sum7 = x.c7 + h7 * 15632u + (h5 << 10u) + l_carry6;
+  let l_carry7 = l_sum7 >> 13u;
+  let l7 = l_sum7 & 8191u;
+  let l_sum8 = x.c8 + h8 * 15632u + (h6 << 10u) + l_carry7;
+  let l_carry8 = l_sum8 >> 13u;
+  let l8 = l_sum8 & 8191u;
+  let l_sum9 = x.c9 + h9 * 15632u + (h7 << 10u) + l_carry8;
+  let l_carry9 = l_sum9 >> 13u;
+  let l9 = l_sum9 & 8191u;
+  let l_sum10 = x.c10 + h10 * 15632u + (h8 << 10u) + l_carry9;
+  let l_carry10 = l_sum10 >> 13u;
+  let l10 = l_sum10 & 8191u;
+  let l_sum11 = x.c11 + h11 * 15632u + (h9 << 10u) + l_carry10;
+  let l_carry11 = l_sum11 >> 13u;
+  let l11 = l_sum11 & 8191u;
+  let l_sum12 = x.c12 + h12 * 15632u + (h10 << 10u) + l_carry11;
+  let l_carry12 = l_sum12 >> 13u;
+  let l12 = l_sum12 & 8191u;
+  let l_sum13 = x.c13 + h13 * 15632u + (h11 << 10u) + l_carry12;
+  let l_carry13 = l_sum13 >> 13u;
+  let l13 = l_sum13 & 8191u;
+  let l_sum14 = x.c14 + h14 * 15632u + (h12 << 10u) + l_carry13;
+  let l_carry14 = l_sum14 >> 13u;
+  let l14 = l_sum14 & 8191u;
+  let l_sum15 = x.c15 + h15 * 15632u + (h13 << 10u) + l_carry14;
+  let l_carry15 = l_sum15 >> 13u;
+  let l15 = l_sum15 & 8191u;
+  let l_sum16 = x.c16 + h16 * 15632u + (h14 << 10u) + l_carry15;
+  let l_carry16 = l_sum16 >> 13u;
+  let l16 = l_sum16 & 8191u;
+  let l_sum17 = x.c17 + h17 * 15632u + (h15 << 10u) + l_carry16;
+  let l_carry17 = l_sum17 >> 13u;
+  let l17 = l_sum17 & 8191u;
+  let l_sum18 = x.c18 + h18 * 15632u + (h16 << 10u) + l_carry17;
+  let l_carry18 = l_sum18 >> 13u;
+  let l18 = l_sum18 & 8191u;
+  let l_sum19 = x.c19 + h19 * 15632u + (h17 << 10u) + l_carry18;
+  let l_carry19 = l_sum19 >> 13u;
+  let l19 = l_sum19 & 8191u;
+  let o_sum0 = l_carry19 + h20 * 15632u + (h18 << 10u);
+  let o_carry0 = o_sum0 >> 13u;
+  let o0 = o_sum0 & 8191u;
+  let o_sum1 = (h19 << 10u) + o_carry0;
+  let o_carry1 = o_sum1 >> 13u;
+  let o1 = o_sum1 & 8191u;
+  let o2 = o_carry1 + (h20 << 10u);
+  let e_sum0 = l0 + o0 * 15632u;
+  let e_carry0 = e_sum0 >> 13u;
+  let e0 = e_sum0 & 8191u;
+  let e_sum1 = l1 + o1 * 15632u + e_carry0;
+  let e_carry1 = e_sum1 >> 13u;
+  let e1 = e_sum1 & 8191u;
+  let e_sum2 = l2 + o2 * 15632u + (o0 << 10u) + e_carry1;
+  let e_carry2 = e_sum2 >> 13u;
+  let e2 = e_sum2 & 8191u;
+  let e_sum3 = l3 + (o1 << 10u) + e_carry2;
+  let e_carry3 = e_sum3 >> 13u;
+  let e3 = e_sum3 & 8191u;
+  let e_sum4 = l4 + (o2 << 10u) + e_carry3;
+  let e_carry4 = e_sum4 >> 13u;
+  let e4 = e_sum4 & 8191u;
+  let e5 = l5 + e_carry4;
+  return Limbs(e0, e1, e2, e3, e4, e5, l6, l7, l8, l9, l10, l11, l12, l13, l14, l15, l16, l17, l18, l19);
+}
+
+fn limbs_product(a: Limbs, b: Limbs) -> LimbColumns {
+  let a_sum0 = a.l0 + a.l10;
+  let a_sum1 = a.l1 + a.l11;
+  let a_sum2 = a.l2 + a.l12;
+  let a_sum3 = a.l3 + a.l13;
+  let a_sum4 = a.l4 + a.l14;
+  let a_sum5 = a.l5 + a.l15;
+  let a_sum6 = a.l6 + a.l16;
+  let a_sum7 = a.l7 + a.l17;
+  let a_sum8 = a.l8 + a.l18;
+  let a_sum9 = a.l9 + a.l19;
+  let b_sum0 = b.l0 + b.l10;
+  let b_sum1 = b.l1 + b.l11;
+  let b_sum2 = b.l2 + b.l12;
+  let b_sum3 = b.l3 + b.l13;
+  let b_sum4 = b.l4 + b.l14;
+  let b_sum5 = b.l5 + b.l15;
+  let b_sum6 = b.l6 + b.l16;
+  let b_sum7 = b.l7 + b.l17;
+  let b_sum8 = b.l8 + b.l18;
+  let b_sum9 = b.l9 + b.l19;
+  let low0 = a.l0 * b.l0;
+  let low1 = a.l0 * b.l1 + a.l1 * b.l0;
+  let low2 = a.l0 * b.l2 + a.l1 * b.l1 + a.l2 * b.l0;
+  let low3 = a.l0 * b.l3 + a.l1 * b.l2 + a.l2 * b.l1 + a.l3 * b.l0;
+  let low4 = a.l0 * b.l4 + a.l1 * b.l3 + a.l2 * b.l2 + a.l3 * b.l1 + a.l4 * b.l0;
+  let low5 = a.l0 * b.l5 + a.l1 * b.l4 + a.l2 * b.l3 + a.l3 * b.l2 + a.l4 * b.l1 + a.l5 * b.l0;
+  let low6 = a.l0 * b.l6 + a.l1 * b.l5 + a.l2 * b.l4 + a.l3 * b.l3 + a.l4 * b.l2 + a.l5 * b.l1 + a.l6 * b.l0;
+  let low7 = a.l0 * b.l7 + a.l1 * b.l6 + a.l2 * b.l5 + a.l3 * b.l4 + a.l4 * b.l3 + a.l5 * b.l2 + a.l6 * b.l1 + a.l7 * b.l0;
+  let low8 = a.l0 * b.l8 + a.l1 * b.l7 + a.l2 * b.l6 + a.l3 * b.l5 + a.l4 * b.l4 + a.l5 * b.l3 + a.l6 * b.l2 + a.l7 * b.l1 + a.l8 * b.l0;
+  let low9 = a.l0 * b.l9 + a.l1 * b.l8 + a.l2 * b.l7 + a.l3 * b.l6 + a.l4 * b.l5 + a.l5 * b.l4 + a.l6 * b.l3 + a.l7 * b.l2 + a.l8 * b.l1 + a.l9 * b.l0;
+  let low10 = a.l1 * b.l9 + a.l2 * b.l8 + a.l3 * b.l7 + a.l4 * b.l6 + a.l5 * b.l5 + a.l6 * b.l4 + a.l7 * b.l3 + a.l8 * b.l2 + a.l9 * b.l1;
+  let low11 = a.l2 * b.l9 + a.l3 * b.l8 + a.l4 * b.l7 + a.l5 * b.l6 + a.l6 * b.l5 + a.l7 * b.l4 + a.l8 * b.l3 + a.l9 * b.l2;
+  let low12 = a.l3 * b.l9 + a.l4 * b.l8 + a.l5 * b.l7 + a.l6 * b.l6 + a.l7 * b.l5 + a.l8 * b.l4 + a.l9 * b.l3;
+  let low13 = a.l4 * b.l9 + a.l5 * b.l8 + a.l6 * b.l7 + a.l7 * b.l6 + a.l8 * b.l5 + a.l9 * b.l4;
+  let low14 = a.l5 * b.l9 + a.l6 * b.l8 + a.l7 * b.l7 + a.l8 * b.l6 + a.l9 * b.l5;
+  let low15 = a.l6 * b.l9 + a.l7 * b.l8 + a.l8 * b.l7 + a.l9 * b.l6;
+  let low16 = a.l7 * b.l9 + a.l8 * b.l8 + a.l9 * b.l7;
+  let low17 = a.l8 * b.l9 + a.l9 * b.l8;
+  let low18 = a.l9 * b.l9;
+  let high0 = a.l10 * b.l10;
+  let high1 = a.l10 * b.l11 + a.l11 * b.l10;
+  let high2 = a.l10 * b.l12 + a.l11 * b.l11 + a.l12 * b.l10;
+  let high3 = a.l10 * b.l13 + a.l11 * b.l12 + a.l12 * b.l11 + a.l13 * b.l10;
+  let high4 = a.l10 * b.l14 + a.l11 * b.l13 + a.l12 * b.l12 + a.l13 * b.l11 + a.l14 * b.l10;
+  let high5 = a.l10 * b.l15 + a.l11 * b.l14 + a.l12 * b.l13 + a.l13 * b.l12 + a.l14 * b.l11 + a.l15 * b.l10;
+  let high6 = a.l10 * b.l16 + a.l11 * b.l15 + a.l12 * b.l14 + a.l13 * b.l13 + a.l14 * b.l12 + a.l15 * b.l11 + a.l16 * b.l10;
+  let high7 = a.l10 * b.l17 + a.l11 * b.l16 + a.l12 * b.l15 + a.l13 * b.l14 + a.l14 * b.l13 + a.l15 * b.l12 + a.l16 * b.l11 + a.l17 * b.l10;
+  let high8 = a.l10 * b.l18 + a.l11 * b.l17 + a.l12 * b.l16 + a.l13 * b.l15 + a.l14 * b.l14 + a.l15 * b.l13 + a.l16 * b.l12 + a.l17 * b.l11 + a.l18 * b.l10;
+  let high9 = a.l10 * b.l19 + a.l11 * b.l18 + a.l12 * b.l17 + a.l13 * b.l16 + a.l14 * b.l15 + a.l15 * b.l14 + a.l16 * b.l13 + a.l17 * b.l12 + a.l18 * b.l11 + a.l19 * b.l10;
+  let high10 = a.l11 * b.l19 + a.l12 * b.l18 + a.l13 * b.l17 + a.l14 * b.l16 + a.l15 * b.l15 + a.l16 * b.l14 + a.l17 * b.l13 + a.l18 * b.l12 + a.l19 * b.l11;
+  let high11 = a.l12 * b.l19 + a.l13 * b.l18 + a.l14 * b.l17 + a.l15 * b.l16 + a.l16 * b.l15 + a.l17 * b.l14 + a.l18 * b.l13 + a.l19 * b.l12;
+  let high12 = a.l13 * b.l19 + a.l14 * b.l18 + a.l15 * b.l17 + a.l16 * b.l16 + a.l17 * b.l15 + a.l18 * b.l14 + a.l19 * b.l13;
+  let high13 = a.l14 * b.l19 + a.l15 * b.l18 + a.l16 * b.l17 + a.l17 * b.l16 + a.l18 * b.l15 + a.l19 * b.l14;
+  let high14 = a.l15 * b.l19 + a.l16 * b.l18 + a.l17 * b.l17 + a.l18 * b.l16 + a.l19 * b.l15;
+  let high15 = a.l16 * b.l19 + a.l17 * b.l18 + a.l18 * b.l17 + a.l19 * b.l16;
+  let high16 = a.l17 * b.l19 + a.l18 * b.l18 + a.l19 * b.l17;
+  let high17 = a.l18 * b.l19 + a.l19 * b.l18;
+  let high18 = a.l19 * b.l19;
+  let both0 = a_sum0 * b_sum0;
+  let both1 = a_sum0 * b_sum1 + a_sum1 * b_sum0;
+  let both2 = a_sum0 * b_sum2 + a_sum1 * b_sum1 + a_sum2 * b_sum0;
+  let both3 = a_sum0 * b_sum3 + a_sum1 * b_sum2 + a_sum2 * b_sum1 + a_sum3 * b_sum0;
+  let both4 = a_sum0 * b_sum4 + a_sum1 * b_sum3 + a_sum2 * b_sum2 + a_sum3 * b_sum1 + a_sum4 * b_sum0;
+  let both5 = a_sum0 * b_sum5 + a_sum1 * b_sum4 + a_sum2 * b_sum3 + a_sum3 * b_sum2 + a_sum4 * b_sum1 + a_sum5 * b_sum0;
+  let both6 = a_sum0 * b_sum6 + a_sum1 * b_sum5 + a_sum2 * b_sum4 + a_sum3 * b_sum3 + a_sum4 * b_sum2 + a_sum5 * b_sum1 + a_sum6 * b_sum0;
+  let both7 = a_sum0 * b_sum7 + a_sum1 * b_sum6 + a_sum2 * b_sum5 + a_sum3 * b_sum4 + a_sum4 * b_sum3 + a_sum5 * b_sum2 + a_sum6 * b_sum1 + a_sum7 * b_sum0;
+  let both8 = a_sum0 * b_sum8 + a_sum1 * b_sum7 + a_sum2 * b_sum6 + a_sum3 * b_sum5 + a_sum4 * b_sum4 + a_sum5 * b_sum3 + a_sum6 * b_sum2 + a_sum7 * b_sum1 + a_sum8 * b_sum0;
+  let both9 = a_sum0 * b_sum9 + a_sum1 * b_sum8 + a_sum2 * b_sum7 + a_sum3 * b_sum6 + a_sum4 * b_sum5 + a_sum5 * b_sum4 + a_sum6 * b_sum3 + a_sum7 * b_sum2 + a_sum8 * b_sum1 + a_sum9 * b_sum0;
+  let both10 = a_sum1 * b_sum9 + a_sum2 * b_sum8 + a_sum3 * b_sum7 + a_sum4 * b_sum6 + a_sum5 * b_sum5 + a_sum6 * b_sum4 + a_sum7 * b_sum3 + a_sum8 * b_sum2 + a_sum9 * b_sum1;
+  let both11 = a_sum2 * b_sum9 + a_sum3 * b_sum8 + a_sum4 * b_sum7 + a_sum5 * b_sum6 + a_sum6 * b_sum5 + a_sum7 * b_sum4 + a_sum8 * b_sum3 + a_sum9 * b_sum2;
+  let both12 = a_sum3 * b_sum9 + a_sum4 * b_sum8 + a_sum5 * b_sum7 + a_sum6 * b_sum6 + a_sum7 * b_sum5 + a_sum8 * b_sum4 + a_sum9 * b_sum3;
+  let both13 = a_sum4 * b_sum9 + a_sum5 * b_sum8 + a_sum6 * b_sum7 + a_sum7 * b_sum6 + a_sum8 * b_sum5 + a_sum9 * b_sum4;
+  let both14 = a_sum5 * b_sum9 + a_sum6 * b_sum8 + a_sum7 * b_sum7 + a_sum8 * b_sum6 + a_sum9 * b_sum5;
+  let both15 = a_sum6 * b_sum9 + a_sum7 * b_sum8 + a_sum8 * b_sum7 + a_sum9 * b_sum6;
+  let both16 = a_sum7 * b_sum9 + a_sum8 * b_sum8 + a_sum9 * b_sum7;
+  let both17 = a_sum8 * b_sum9 + a_sum9 * b_sum8;
+  let both18 = a_sum9 * b_sum9;
+  return LimbColumns(low0, low1, low2, low3, low4, low5, low6, low7, low8, low9, low10 + (both0 - low0 - high0), low11 + (both1 - low1 - high1), low12 + (both2 - low2 - high2), low13 + (both3 - low3 - high3), low14 + (both4 - low4 - high4), low15 + (both5 - low5 - high5), low16 + (both6 - low6 - high6), low17 + (both7 - low7 - high7), low18 + (both8 - low8 - high8), (both9 - low9 - high9), high0 + (both10 - low10 - high10), high1 + (both11 - low11 - high11), high2 + (both12 - low12 - high12), high3 + (both13 - low13 - high13), high4 + (both14 - low14 - high14), high5 + (both15 - low15 - high15), high6 + (both16 - low16 - high16), high7 + (both17 - low17 - high17), high8 + (both18 - low18 - high18), high9, high10, high11, high12, high13, high14, high15, high16, high17, high18);
+}
+
+struct LimbColumns {
+  c0: u32,
+  c1: u32,
+  c2: u32,
+  c3: u32,
+  c4: u32,
+  c5: u32,
+  c6: u32,
+  c7: u32,
+  c8: u32,
+  c9: u32,
+  c10: u32,
+  c11: u32,
+  c12: u32,
+  c13: u32,
+  c14: u32,
+  c15: u32,
+  c16: u32,
+  c17: u32,
+  c18: u32,
+  c19: u32,
+  c20: u32,
+  c21: u32,
+  c22: u32,
+  c23: u32,
+  c24: u32,
+  c25: u32,
+  c26: u32,
+  c27: u32,
+  c28: u32,
+  c29: u32,
+  c30: u32,
+  c31: u32,
+  c32: u32,
+  c33: u32,
+  c34: u32,
+  c35: u32,
+  c36: u32,
+  c37: u32,
+  c38: u32,
+}
+
+fn limbs_square(a: Limbs, d: Limbs, t: Limbs) -> LimbColumns {
+  return LimbColumns(t.l0 * a.l0, t.l0 * d.l1, t.l0 * d.l2 + t.l1 * a.l1, t.l0 * d.l3 + t.l1 * d.l2, t.l0 * d.l4 + t.l1 * d.l3 + t.l2 * a.l2, t.l0 * d.l5 + t.l1 * d.l4 + t.l2 * d.l3, t.l0 * d.l6 + t.l1 * d.l5 + t.l2 * d.l4 + t.l3 * a.l3, t.l0 * d.l7 + t.l1 * d.l6 + t.l2 * d.l5 + t.l3 * d.l4, t.l0 * d.l8 + t.l1 * d.l7 + t.l2 * d.l6 + t.l3 * d.l5 + t.l4 * a.l4, t.l0 * d.l9 + t.l1 * d.l8 + t.l2 * d.l7 + t.l3 * d.l6 + t.l4 * d.l5, t.l0 * d.l10 + t.l1 * d.l9 + t.l2 * d.l8 + t.l3 * d.l7 + t.l4 * d.l6 + t.l5 * a.l5, t.l0 * d.l11 + t.l1 * d.l10 + t.l2 * d.l9 + t.l3 * d.l8 + t.l4 * d.l7 + t.l5 * d.l6, t.l0 * d.l12 + t.l1 * d.l11 + t.l2 * d.l10 + t.l3 * d.l9 + t.l4 * d.l8 + t.l5 * d.l7 + t.l6 * a.l6, t.l0 * d.l13 + t.l1 * d.l12 + t.l2 * d.l11 + t.l3 * d.l10 + t.l4 * d.l9 + t.l5 * d.l8 + t.l6 * d.l7, t.l0 * d.l14 + t.l1 * d.l13 + t.l2 * d.l12 + t.l3 * d.l11 + t.l4 * d.l10 + t.l5 * d.l9 + t.l6 * d.l8 + t.l7 * a.l7, t.l0 * d.l15 + t.l1 * d.l14 + t.l2 * d.l13 + t.l3 * d.l12 + t.l4 * d.l11 + t.l5 * d.l10 + t.l6 * d.l9 + t.l7 * d.l8, t.l0 * d.l16 + t.l1 * d.l15 + t.l2 * d.l14 + t.l3 * d.l13 + t.l4 * d.l12 + t.l5 * d.l11 + t.l6 * d.l10 + t.l7 * d.l9 + t.l8 * a.l8, t.l0 * d.l17 + t.l1 * d.l16 + t.l2 * d.l15 + t.l3 * d.l14 + t.l4 * d.l13 + t.l5 * d.l12 + t.l6 * d.l11 + t.l7 * d.l10 + t.l8 * d.l9, t.l0 * d.l18 + t.l1 * d.l17 + t.l2 * d.l16 + t.l3 * d.l15 + t.l4 * d.l14 + t.l5 * d.l13 + t.l6 * d.l12 + t.l7 * d.l11 + t.l8 * d.l10 + t.l9 * a.l9, t.l0 * d.l19 + t.l1 * d.l18 + t.l2 * d.l17 + t.l3 * d.l16 + t.l4 * d.l15 + t.l5 * d.l14 + t.l6 * d.l13 + t.l7 * d.l12 + t.l8 * d.l11 + t.l9 * d.l10, t.l1 * d.l19 + t.l2 * d.l18 + t.l3 * d.l17 + t.l4 * d.l16 + t.l5 * d.l15 + t.l6 * d.l14 + t.l7 * d.l13 + t.l8 * d.l12 + t.l9 * d.l11 + t.l10 * a.l10, t.l2 * d.l19 + t.l3 * d.l18 + t.l4 * d.l17 + t.l5 * d.l16 + t.l6 * d.l15 + t.l7 * d.l14 + t.l8 * d.l13 + t.l9 * d.l12 + t.l10 * d.l11, t.l3 * d.l19 + t.l4 * d.l18 + t.l5 * d.l17 + t.l6 * d.l16 + t.l7 * d.l15 + t.l8 * d.l14 + t.l9 * d.l13 + t.l10 * d.l12 + t.l11 * a.l11, t.l4 * d.l19 + t.l5 * d.l18 + t.l6 * d.l17 + t.l7 * d.l16 + t.l8 * d.l15 + t.l9 * d.l14 + t.l10 * d.l13 + t.l11 * d.l12, t.l5 * d.l19 + t.l6 * d.l18 + t.l7 * d.l17 + t.l8 * d.l16 + t.l9 * d.l15 + t.l10 * d.l14 + t.l11 * d.l13 + t.l12 * a.l12, t.l6 * d.l19 + t.l7 * d.l18 + t.l8 * d.l17 + t.l9 * d.l16 + t.l10 * d.l15 + t.l11 * d.l14 + t.l12 * d.l13, t.l7 * d.l19 + t.l8 * d.l18 + t.l9 * d.l17 + t.l10 * d.l16 + t.l11 * d.l15 + t.l12 * d.l14 + t.l13 * a.l13, t.l8 * d.l19 + t.l9 * d.l18 + t.l10 * d.l17 + t.l11 * d.l16 + t.l12 * d.l15 + t.l13 * d.l14, t.l9 * d.l19 + t.l10 * d.l18 + t.l11 * d.l17 + t.l12 * d.l16 + t.l13 * d.l15 + t.l14 * a.l14, t.l10 * d.l19 + t.l11 * d.l18 + t.l12 * d.l17 + t.l13 * d.l16 + t.l14 * d.l15, t.l11 * d.l19 + t.l12 * d.l18 + t.l13 * d.l17 + t.l14 * d.l16 + t.l15 * a.l15, t.l12 * d.l19 + t.l13 * d.l18 + t.l14 * d.l17 + t.l15 * d.l16, t.l13 * d.l19 + t.l14 * d.l18 + t.l15 * d.l17 + t.l16 * a.l16, t.l14 * d.l19 + t.l15 * d.l18 + t.l16 * d.l17, t.l15 * d.l19 + t.l16 * d.l18 + t.l17 * a.l17, t.l16 * d.l19 + t.l17 * d.l18, t.l17 * d.l19 + t.l18 * a.l18, t.l18 * d.l19, t.l19 * a.l19);
+}
+
+fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + b.l0, a.l1 + b.l1, a.l2 + b.l2, a.l3 + b.l3, a.l4 + b.l4, a.l5 + b.l5, a.l6 + b.l6, a.l7 + b.l7, a.l8 + b.l8, a.l9 + b.l9, a.l10 + b.l10, a.l11 + b.l11, a.l12 + b.l12, a.l13 + b.l13, a.l14 + b.l14, a.l15 + b.l15, a.l16 + b.l16, a.l17 + b.l17, a.l18 + b.l18, a.l19 + b.l19);
+}
+
+fn field_chain(x: Limbs, steps: u32, squarings: vec4<u32>, factors: vec2<u32>) -> Limbs {
+  var powers: array<U256, 16>;
+  powers[0] = field_pack(x);
+  var y = x;
+  for (var step = 0u; step < steps; step++) {
+    let pair = select(squarings.xy, squarings.zw, step >= 8u);
+    let count = (select(pair.x, pair.y, (step & 4u) != 0u) >> (8u * (step & 3u))) & 255u;
+    for (var i = 0u; i < count; i++) {
+      y = field_sqr(y);
+    }
+    let factor = (select(factors.x, factors.y, step >= 8u) >> (4u * (step & 7u))) & 15u;
+    y = field_mul(y, limbs_unpack(powers[factor]));
+    powers[step + 1u] = field_pack(y);
+  }
+  return y;
+}
+
+fn field_pack(x: Limbs) -> U256 {
+  let a_over = x.l19 >> 9u;
+  let a_sum0 = x.l0 + a_over * 977u;
+  let a_carry0 = a_sum0 >> 13u;
+  let a0 = a_sum0 & 8191u;
+  let a_sum1 = x.l1 + a_carry0;
+  let a_carry1 = a_sum1 >> 13u;
+  let a1 = a_sum1 & 8191u;
+  let a_sum2 = x.l2 + a_over * 64u + a_carry1;
+  let a_carry2 = a_sum2 >> 13u;
+  let a2 = a_sum2 & 8191u;
+  let a_sum3 = x.l3 + a_carry2;
+  let a_carry3 = a_sum3 >> 13u;
+  let a3 = a_sum3 & 8191u;
+  let a_sum4 = x.l4 + a_carry3;
+  let a_carry4 = a_sum4 >> 13u;
+  let a4 = a_sum4 & 8191u;
+  let a_sum5 = x.l5 + a_carry4;
+  let a_carry5 = a_sum5 >> 13u;
+  let a5 = a_sum5 & 8191u;
+  let a_sum6 = x.l6 + a_carry5;
+  let a_carry6 = a_sum6 >> 13u;
+  let a6 = a_sum6 & 8191u;
+  let a_sum7 = x.l7 + a_carry6;
+  let a_carry7 = a_sum7 >> 13u;
+  let a7 = a_sum7 & 8191u;
+  let a_sum8 = x.l8 + a_carry7;
+  let a_carry8 = a_sum8 >> 13u;
+  let a8 = a_sum8 & 8191u;
+  let a_sum9 = x.l9 + a_carry8;
+  let a_carry9 = a_sum9 >> 13u;
+  let a9 = a_sum9 & 8191u;
+  let a_sum10 = x.l10 + a_carry9;
+  let a_carry10 = a_sum10 >> 13u;
+  let a10 = a_sum10 & 8191u;
+  let a_sum11 = x.l11 + a_carry10;
+  let a_carry11 = a_sum11 >> 13u;
+  let a11 = a_sum11 & 8191u;
+  let a_sum12 = x.l12 + a_carry11;
+  let a_carry12 = a_sum12 >> 13u;
+  let a12 = a_sum12 & 8191u;
+  let a_sum13 = x.l13 + a_carry12;
+  let a_carry13 = a_sum13 >> 13u;
+  let a13 = a_sum13 & 8191u;
+  let a_sum14 = x.l14 + a_carry13;
+  let a_carry14 = a_sum14 >> 13u;
+  let a14 = a_sum14 & 8191u;
+  let a_sum15 = x.l15 + a_carry14;
+  let a_carry15 = a_sum15 >> 13u;
+  let a15 = a_sum15 & 8191u;
+  let a_sum16 = x.l16 + a_carry15;
+  let a_carry16 = a_sum16 >> 13u;
+  let a16 = a_sum16 & 8191u;
+  let a_sum17 = x.l17 + a_carry16;
+  let a_carry17 = a_sum17 >> 13u;
+  let a17 = a_sum17 & 8191u;
+  let a_sum18 = x.l18 + a_carry17;
+  let a_carry18 = a_sum18 >> 13u;
+  let a18 = a_sum18 & 8191u;
+  let a19 = (x.l19 & 511u) + a_carry18;
+  let b_over = a19 >> 9u;
+  let b_sum0 = a0 + b_over * 977u;
+  let b_carry0 = b_sum0 >> 13u;
+  let b0 = b_sum0 & 8191u;
+  let b_sum1 = a1 + b_carry0;
+  let b_carry1 = b_sum1 >> 13u;
+  let b1 = b_sum1 & 8191u;
+  let b_sum2 = a2 + b_over * 64u + b_carry1;
+  let b_carry2 = b_sum2 >> 13u;
+  let b2 = b_sum2 & 8191u;
+  let b3 = a3 + b_carry2;
+  return U256(vec4<u32>(b0 | (b1 << 13u) | (b2 << 26u), (b2 >> 6u) | (b3 << 7u) | (a4 << 20u), (a4 >> 12u) | (a5 << 1u) | (a6 << 14u) | (a7 << 27u), (a7 >> 5u) | (a8 << 8u) | (a9 << 21u)), vec4<u32>((a9 >> 11u) | (a10 << 2u) | (a11 << 15u) | (a12 << 28u), (a12 >> 4u) | (a13 << 9u) | (a14 << 22u), (a14 >> 10u) | (a15 << 3u) | (a16 << 16u) | (a17 << 29u), (a17 >> 3u) | (a18 << 10u) | ((a19 & 511u) << 23u)));
+}
+
+fn u256_sub(a: U256, b: U256) -> U256 {
+  let s0 = u256_limb_sub(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_sub(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_sub(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_sub(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_sub(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_sub(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_sub(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_sub(a.hi.w, b.hi.w, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+const FIELD_PRIME = U256(vec4<u32>(0xfffffc2fu, 0xfffffffeu, 0xffffffffu, 0xffffffffu), vec4<u32>(0xffffffffu, 0xffffffffu, 0xffffffffu, 0xffffffffu));
+
+fn u256_limb_sub(a: u32, b: u32, borrow: u32) -> vec2<u32> {
+  let partial = a - b;
+  return vec2<u32>(partial - borrow, select(0u, 1u, (a < b) | (partial < borrow)));
+}
+`,
+  secp256k1_main: `@group(0) @binding(1) var<storage, read> secp256k1_main_digits: array<u32>;
+
+@group(0) @binding(2) var<storage, read> secp256k1_main_entries: array<vec4<u32>>;
+
+@group(0) @binding(3) var<storage, read_write> secp256k1_main_sums: array<vec4<u32>>;
+
+fn secp256k1_main_load(column: u32, row: u32) -> Limbs {
+  let at = column * recovery_rows.rows + row;
+  return limbs_unpack(U256(secp256k1_main_entries[at], secp256k1_main_entries[at + recovery_rows.rows]));
+}
+
+fn secp256k1_main_entry(half: u32, window: u32, row: u32) -> PointAffine {
+  let word = half * RECOVERY_WORDS_PER_HALF + window / RECOVERY_DIGITS_PER_WORD;
+  let shift = RECOVERY_WINDOW_BITS * (window % RECOVERY_DIGITS_PER_WORD);
+  let digit = (secp256k1_main_digits[word * recovery_rows.rows + row] >> shift) & (2u * RECOVERY_ENTRIES - 1u);
+  let positive = digit >= RECOVERY_ENTRIES;
+  let entry = select(RECOVERY_ENTRIES - 1u - digit, digit - RECOVERY_ENTRIES, positive);
+  let x = secp256k1_main_load(6u * entry + 4u * half, row);
+  let y = secp256k1_main_load(6u * entry + 2u, row);
+  return PointAffine(x, limbs_select(field_sub(LIMBS_ZERO, y), y, positive));
+}
+
+fn secp256k1_main_store(column: u32, row: u32, value: Limbs) {
+  let word = field_pack(value);
+  let at = column * recovery_rows.rows + row;
+  secp256k1_main_sums[at] = word.lo;
+  secp256k1_main_sums[at + recovery_rows.rows] = word.hi;
+}
+
+@compute @workgroup_size(64) fn secp256k1_main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = lane_index(workgroup, workgroups, local);
+  let rows = recovery_rows.rows;
+  let first = secp256k1_main_entry(0u, RECOVERY_WINDOWS - 1u, row);
+  var sum = PointJacobian(first.x, field_mul(first.y, LIMBS_ONE), LIMBS_ONE);
+  for (var i = 1u; i < 2u * RECOVERY_WINDOWS; i++) {
+    let half = i & 1u;
+    for (var doubling = 0u; doubling < (1u - half) * RECOVERY_WINDOW_BITS; doubling++) {
+      sum = point_double(sum);
+    }
+    sum = point_add(sum, secp256k1_main_entry(half, RECOVERY_WINDOWS - 1u - (i >> 1u), row));
+  }
+  secp256k1_main_store(0u, row, sum.x);
+  secp256k1_main_store(2u, row, sum.y);
+  let z = limbs_unpack(U256(secp256k1_main_sums[6u * rows + row], secp256k1_main_sums[7u * rows + row]));
+  secp256k1_main_store(4u, row, field_mul(sum.z, z));
+}
+
+@group(0) @binding(0) var<uniform> recovery_rows: RecoveryRows;
+
+fn limbs_unpack(x: U256) -> Limbs {
+  return Limbs(x.lo.x & 8191u, (x.lo.x >> 13u) & 8191u, ((x.lo.x >> 26u) | (x.lo.y << 6u)) & 8191u, (x.lo.y >> 7u) & 8191u, ((x.lo.y >> 20u) | (x.lo.z << 12u)) & 8191u, (x.lo.z >> 1u) & 8191u, (x.lo.z >> 14u) & 8191u, ((x.lo.z >> 27u) | (x.lo.w << 5u)) & 8191u, (x.lo.w >> 8u) & 8191u, ((x.lo.w >> 21u) | (x.hi.x << 11u)) & 8191u, (x.hi.x >> 2u) & 8191u, (x.hi.x >> 15u) & 8191u, ((x.hi.x >> 28u) | (x.hi.y << 4u)) & 8191u, (x.hi.y >> 9u) & 8191u, ((x.hi.y >> 22u) | (x.hi.z << 10u)) & 8191u, (x.hi.z >> 3u) & 8191u, (x.hi.z >> 16u) & 8191u, ((x.hi.z >> 29u) | (x.hi.w << 3u)) & 8191u, (x.hi.w >> 10u) & 8191u, (x.hi.w >> 23u) & 8191u);
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+struct RecoveryRows {
+  rows: u32,
+  first: u32,
+  count: u32,
+  lanes: u32,
+}
+
+struct Limbs {
+  l0: u32,
+  l1: u32,
+  l2: u32,
+  l3: u32,
+  l4: u32,
+  l5: u32,
+  l6: u32,
+  l7: u32,
+  l8: u32,
+  l9: u32,
+  l10: u32,
+  l11: u32,
+  l12: u32,
+  l13: u32,
+  l14: u32,
+  l15: u32,
+  l16: u32,
+  l17: u32,
+  l18: u32,
+  l19: u32,
+}
+
+const RECOVERY_WORDS_PER_HALF = 5u;
+
+const RECOVERY_DIGITS_PER_WORD = 8u;
+
+const RECOVERY_WINDOW_BITS = 4u;
+
+const RECOVERY_ENTRIES = 8u;
+
+struct PointAffine {
+  x: Limbs,
+  y: Limbs,
+}
+
+fn limbs_select(f: Limbs, t: Limbs, cond: bool) -> Limbs {
+  return Limbs(select(f.l0, t.l0, cond), select(f.l1, t.l1, cond), select(f.l2, t.l2, cond), select(f.l3, t.l3, cond), select(f.l4, t.l4, cond), select(f.l5, t.l5, cond), select(f.l6, t.l6, cond), select(f.l7, t.l7, cond), select(f.l8, t.l8, cond), select(f.l9, t.l9, cond), select(f.l10, t.l10, cond), select(f.l11, t.l11, cond), select(f.l12, t.l12, cond), select(f.l13, t.l13, cond), select(f.l14, t.l14, cond), select(f.l15, t.l15, cond), select(f.l16, t.l16, cond), select(f.l17, t.l17, cond), select(f.l18, t.l18, cond), select(f.l19, t.l19, cond));
+}
+
+fn field_sub(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + (16159u - b.l0), a.l1 + (16380u - b.l1), a.l2 + (15294u - b.l2), a.l3 + (16382u - b.l3), a.l4 + (16382u - b.l4), a.l5 + (16382u - b.l5), a.l6 + (16382u - b.l6), a.l7 + (16382u - b.l7), a.l8 + (16382u - b.l8), a.l9 + (16382u - b.l9), a.l10 + (16382u - b.l10), a.l11 + (16382u - b.l11), a.l12 + (16382u - b.l12), a.l13 + (16382u - b.l13), a.l14 + (16382u - b.l14), a.l15 + (16382u - b.l15), a.l16 + (16382u - b.l16), a.l17 + (16382u - b.l17), a.l18 + (16382u - b.l18), a.l19 + (8702u - b.l19));
+}
+
+const LIMBS_ZERO = Limbs(0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+
+fn field_pack(x: Limbs) -> U256 {
+  let a_over = x.l19 >> 9u;
+  let a_sum0 = x.l0 + a_over * 977u;
+  let a_carry0 = a_sum0 >> 13u;
+  let a0 = a_sum0 & 8191u;
+  let a_sum1 = x.l1 + a_carry0;
+  let a_carry1 = a_sum1 >> 13u;
+  let a1 = a_sum1 & 8191u;
+  let a_sum2 = x.l2 + a_over * 64u + a_carry1;
+  let a_carry2 = a_sum2 >> 13u;
+  let a2 = a_sum2 & 8191u;
+  let a_sum3 = x.l3 + a_carry2;
+  let a_carry3 = a_sum3 >> 13u;
+  let a3 = a_sum3 & 8191u;
+  let a_sum4 = x.l4 + a_carry3;
+  let a_carry4 = a_sum4 >> 13u;
+  let a4 = a_sum4 & 8191u;
+  let a_sum5 = x.l5 + a_carry4;
+  let a_carry5 = a_sum5 >> 13u;
+  let a5 = a_sum5 & 8191u;
+  let a_sum6 = x.l6 + a_carry5;
+  let a_carry6 = a_sum6 >> 13u;
+  let a6 = a_sum6 & 8191u;
+  let a_sum7 = x.l7 + a_carry6;
+  let a_carry7 = a_sum7 >> 13u;
+  let a7 = a_sum7 & 8191u;
+  let a_sum8 = x.l8 + a_carry7;
+  let a_carry8 = a_sum8 >> 13u;
+  let a8 = a_sum8 & 8191u;
+  let a_sum9 = x.l9 + a_carry8;
+  let a_carry9 = a_sum9 >> 13u;
+  let a9 = a_sum9 & 8191u;
+  let a_sum10 = x.l10 + a_carry9;
+  let a_carry10 = a_sum10 >> 13u;
+  let a10 = a_sum10 & 8191u;
+  let a_sum11 = x.l11 + a_carry10;
+  let a_carry11 = a_sum11 >> 13u;
+  let a11 = a_sum11 & 8191u;
+  let a_sum12 = x.l12 + a_carry11;
+  let a_carry12 = a_sum12 >> 13u;
+  let a12 = a_sum12 & 8191u;
+  let a_sum13 = x.l13 + a_carry12;
+  let a_carry13 = a_sum13 >> 13u;
+  let a13 = a_sum13 & 8191u;
+  let a_sum14 = x.l14 + a_carry13;
+  let a_carry14 = a_sum14 >> 13u;
+  let a14 = a_sum14 & 8191u;
+  let a_sum15 = x.l15 + a_carry14;
+  let a_carry15 = a_sum15 >> 13u;
+  let a15 = a_sum15 & 8191u;
+  let a_sum16 = x.l16 + a_carry15;
+  let a_carry16 = a_sum16 >> 13u;
+  let a16 = a_sum16 & 8191u;
+  let a_sum17 = x.l17 + a_carry16;
+  let a_carry17 = a_sum17 >> 13u;
+  let a17 = a_sum17 & 8191u;
+  let a_sum18 = x.l18 + a_carry17;
+  let a_carry18 = a_sum18 >> 13u;
+  let a18 = a_sum18 & 8191u;
+  let a19 = (x.l19 & 511u) + a_carry18;
+  let b_over = a19 >> 9u;
+  let b_sum0 = a0 + b_over * 977u;
+  let b_carry0 = b_sum0 >> 13u;
+  let b0 = b_sum0 & 8191u;
+  let b_sum1 = a1 + b_carry0;
+  let b_carry1 = b_sum1 >> 13u;
+  let b1 = b_sum1 & 8191u;
+  let b_sum2 = a2 + b_over * 64u + b_carry1;
+  let b_carry2 = b_sum2 >> 13u;
+  let b2 = b_sum2 & 8191u;
+  let b3 = a3 + b_carry2;
+  return U256(vec4<u32>(b0 | (b1 << 13u) | (b2 << 26u), (b2 >> 6u) | (b3 << 7u) | (a4 << 20u), (a4 >> 12u) | (a5 << 1u) | (a6 << 14u) | (a7 << 27u), (a7 >> 5u) | (a8 << 8u) | (a9 << 21u)), vec4<u32>((a9 >> 11u) | (a10 << 2u) | (a11 << 15u) | (a12 << 28u), (a12 >> 4u) | (a13 << 9u) | (a14 << 22u), (a14 >> 10u) | (a15 << 3u) | (a16 << 16u) | (a17 << 29u), (a17 >> 3u) | (a18 << 10u) | ((a19 & 511u) << 23u)));
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+const RECOVERY_WINDOWS = 33u;
+
+struct PointJacobian {
+  x: Limbs,
+  y: Limbs,
+  z: Limbs,
+}
+
+fn field_mul(a: Limbs, b: Limbs) -> Limbs {
+  return field_reduce(limbs_product(a, b));
+}
+
+const LIMBS_ONE = Limbs(1u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+
+fn point_add(p: PointJacobian, q: PointAffine) -> PointJacobian {
+  let zz = field_sqr(p.z);
+  let h = field_mul_sub(q.x, zz, p.x);
+  let zzz = field_mul(p.z, zz);
+  let r = field_mul_sub(q.y, zzz, p.y);
+  let hh = field_sqr(h);
+  let hhh = field_mul(h, hh);
+  let v = field_mul(p.x, hh);
+  let x = field_sqr_sub_3(r, limbs_add(hhh, limbs_add(v, v)));
+  let y = field_mul_sub(r, field_sub(v, x), field_mul(p.y, hhh));
+  return PointJacobian(x, y, field_mul(p.z, h));
+}
+
+fn point_double(p: PointJacobian) -> PointJacobian {
+  let a = field_sqr_2(p.y);
+  let s = field_mul(limbs_add(p.x, p.x), a);
+  let c = field_sqr_2(a);
+  let e = field_sqr_3(p.x);
+  let x = field_sqr_sub_3(e, limbs_add(s, s));
+  let y = field_mul_sub(e, field_sub(s, x), c);
+  let z = field_mul(limbs_add(p.y, p.y), p.z);
+  return PointJacobian(x, y, z);
+}
+
+fn field_sqr_2(a: Limbs) -> Limbs {
+  let d = limbs_add(a, a);
+  return field_reduce(limbs_square(a, d, d));
+}
+
+fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + b.l0, a.l1 + b.l1, a.l2 + b.l2, a.l3 + b.l3, a.l4 + b.l4, a.l5 + b.l5, a.l6 + b.l6, a.l7 + b.l7, a.l8 + b.l8, a.l9 + b.l9, a.l10 + b.l10, a.l11 + b.l11, a.l12 + b.l12, a.l13 + b.l13, a.l14 + b.l14, a.l15 + b.l15, a.l16 + b.l16, a.l17 + b.l17, a.l18 + b.l18, a.l19 + b.l19);
+}
+
+fn field_sqr_3(a: Limbs) -> Limbs {
+  let d = limbs_add(a, a);
+  return field_reduce(limbs_square(a, d, limbs_add(d, a)));
+}
+
+fn field_sqr_sub_3(a: Limbs, b: Limbs) -> Limbs {
+  return field_reduce(field_minus_3(limbs_square(a, limbs_add(a, a), a), b));
+}
+
+fn field_mul_sub(a: Limbs, b: Limbs, c: Limbs) -> Limbs {
+  return field_reduce(field_minus(limbs_product(a, b), c));
+}
+
+fn field_reduce(x: LimbColumns) -> Limbs {
+  let h_sum0 = x.c20;
+  let h_carry0 = h_sum0 >> 13u;
+  let h0 = h_sum0 & 8191u;
+  let h_sum1 = x.c21 + h_carry0;
+  let h_carry1 = h_sum1 >> 13u;
+  let h1 = h_sum1 & 8191u;
+  let h_sum2 = x.c22 + h_carry1;
+  let h_carry2 = h_sum2 >> 13u;
+  let h2 = h_sum2 & 8191u;
+  let h_sum3 = x.c23 + h_carry2;
+  let h_carry3 = h_sum3 >> 13u;
+  let h3 = h_sum3 & 8191u;
+  let h_sum4 = x.c24 + h_carry3;
+  let h_carry4 = h_sum4 >> 13u;
+  let h4 = h_sum4 & 8191u;
+  let h_sum5 = x.c25 + h_carry4;
+  let h_carry5 = h_sum5 >> 13u;
+  let h5 = h_sum5 & 8191u;
+  let h_sum6 = x.c26 + h_carry5;
+  let h_carry6 = h_sum6 >> 13u;
+  let h6 = h_sum6 & 8191u;
+  let h_sum7 = x.c27 + h_carry6;
+  let h_carry7 = h_sum7 >> 13u;
+  let h7 = h_sum7 & 8191u;
+  let h_sum8 = x.c28 + h_carry7;
+  let h_carry8 = h_sum8 >> 13u;
+  let h8 = h_sum8 & 8191u;
+  let h_sum9 = x.c29 + h_carry8;
+  let h_carry9 = h_sum9 >> 13u;
+  let h9 = h_sum9 & 8191u;
+  let h_sum10 = x.c30 + h_carry9;
+  let h_carry10 = h_sum10 >> 13u;
+  let h10 = h_sum10 & 8191u;
+  let h_sum11 = x.c31 + h_carry10;
+  let h_carry11 = h_sum11 >> 13u;
+  let h11 = h_sum11 & 8191u;
+  let h_sum12 = x.c32 + h_carry11;
+  let h_carry12 = h_sum12 >> 13u;
+  let h12 = h_sum12 & 8191u;
+  let h_sum13 = x.c33 + h_carry12;
+  let h_carry13 = h_sum13 >> 13u;
+  let h13 = h_sum13 & 8191u;
+  let h_sum14 = x.c34 + h_carry13;
+  let h_carry14 = h_sum14 >> 13u;
+  let h14 = h_sum14 & 8191u;
+  let h_sum15 = x.c35 + h_carry14;
+  let h_carry15 = h_sum15 >> 13u;
+  let h15 = h_sum15 & 8191u;
+  let h_sum16 = x.c36 + h_carry15;
+  let h_carry16 = h_sum16 >> 13u;
+  let h16 = h_sum16 & 8191u;
+  let h_sum17 = x.c37 + h_carry16;
+  let h_carry17 = h_sum17 >> 13u;
+  let h17 = h_sum17 & 8191u;
+  let h_sum18 = x.c38 + h_carry17;
+  let h_carry18 = h_sum18 >> 13u;
+  let h18 = h_sum18 & 8191u;
+  let h19 = h_carry18 & 8191u;
+  let h20 = h_carry18 >> 13u;
+  let l_sum0 = x.c0 + h0 * 15632u;
+  let l_carry0 = l_sum0 >> 13u;
+  let l0 = l_sum0 & 8191u;
+  let l_sum1 = x.c1 + h1 * 15632u + l_carry0;
+  let l_carry1 = l_sum1 >> 13u;
+  let l1 = l_sum1 & 8191u;
+  let l_sum2 = x.c2 + h2 * 15632u + (h0 << 10u) + l_carry1;
+  let l_carry2 = l_sum2 >> 13u;
+  let l2 = l_sum2 & 8191u;
+  let l_sum3 = x.c3 + h3 * 15632u + (h1 << 10u) + l_carry2;
+  let l_carry3 = l_sum3 >> 13u;
+  let l3 = l_sum3 & 8191u;
+  let l_sum4 = x.c4 + h4 * 15632u + (h2 << 10u) + l_carry3;
+  let l_carry4 = l_sum4 >> 13u;
+  let l4 = l_sum4 & 8191u;
+  let l_sum5 = x.c5 + h5 * 15632u + (h3 << 10u) + l_carry4;
+  let l_carry5 = l_sum5 >> 13u;
+  let l5 = l_sum5 & 8191u;
+  let l_sum6 = x.c6 + h6 * 15632u + (h4 << 10u) + l_carry5;
+  let l_carry6 = l_sum6 >> 13u;
+  let l6 = l_sum6 & 8191u;
+  let l_sum7 = x.c7 + h7 * 15632u + (h5 << 10u) + l_carry6;
+  let l_carry7 = l_sum7 >> 13u;
+  let l7 = l_sum7 & 8191u;
+  let l_sum8 = x.c8 + h8 * 15632u + (h6 << 10u) + l_carry7;
+  let l_carry8 = l_sum8 >> 13u;
+  let l8 = l_sum8 & 8191u;
+  let l_sum9 = x.c9 + h9 * 15632u + (h7 << 10u) + l_carry8;
+  let l_carry9 = l_sum9 >> 13u;
+  let l9 = l_sum9 & 8191u;
+  let l_sum10 = x.c10 + h10 * 15632u + (h8 << 10u) + l_carry9;
+  let l_carry10 = l_sum10 >> 13u;
+  let l10 = l_sum10 & 8191u;
+  let l_sum11 = x.c11 + h11 * 15632u + (h9 << 10u) + l_carry10;
+  let l_carry11 = l_sum11 >> 13u;
+  let l11 = l_sum11 & 8191u;
+  let l_sum12 = x.c12 + h12 * 15632u + (h10 << 10u) + l_carry11;
+  let l_carry12 = l_sum12 >> 13u;
+  let l12 = l_sum12 & 8191u;
+  let l_sum13 = x.c13 + h13 * 15632u + (h11 << 10u) + l_carry12;
+  let l_carry13 = l_sum13 >> 13u;
+  let l13 = l_sum13 & 8191u;
+  let l_sum14 = x.c14 + h14 * 15632u + (h12 << 10u) + l_carry13;
+  let l_carry14 = l_sum14 >> 13u;
+  let l14 = l_sum14 & 8191u;
+  let l_sum15 = x.c15 + h15 * 15632u + (h13 << 10u) + l_carry14;
+  let l_carry15 = l_sum15 >> 13u;
+  let l15 = l_sum15 & 8191u;
+  let l_sum16 = x.c16 + h16 * 15632u + (h14 << 10u) + l_carry15;
+  let l_carry16 = l_sum16 >> 13u;
+  let l16 = l_sum16 & 8191u;
+  let l_sum17 = x.c17 + h17 * 15632u + (h15 << 10u) + l_carry16;
+  let l_carry17 = l_sum17 >> 13u;
+  let l17 = l_sum17 & 8191u;
+  let l_sum18 = x.c18 + h18 * 15632u + (h16 << 10u) + l_carry17;
+  let l_carry18 = l_sum18 >> 13u;
+  let l18 = l_sum18 & 8191u;
+  let l_sum19 = x.c19 + h19 * 15632u + (h17 << 10u) + l_carry18;
+  let l_carry19 = l_sum19 >> 13u;
+  let l19 = l_sum19 & 8191u;
+  let o_sum0 = l_carry19 + h20 * 15632u + (h18 << 10u);
+  let o_carry0 = o_sum0 >> 13u;
+  let o0 = o_sum0 & 8191u;
+  let o_sum1 = (h19 << 10u) + o_carry0;
+  let o_carry1 = o_sum1 >> 13u;
+  let o1 = o_sum1 & 8191u;
+  let o2 = o_carry1 + (h20 << 10u);
+  let e_sum0 = l0 + o0 * 15632u;
+  let e_carry0 = e_sum0 >> 13u;
+  let e0 = e_sum0 & 8191u;
+  let e_sum1 = l1 + o1 * 15632u + e_carry0;
+  let e_carry1 = e_sum1 >> 13u;
+  let e1 = e_sum1 & 8191u;
+  let e_sum2 = l2 + o2 * 15632u + (o0 << 10u) + e_carry1;
+  let e_carry2 = e_sum2 >> 13u;
+  let e2 = e_sum2 & 8191u;
+  let e_sum3 = l3 + (o1 << 10u) + e_carry2;
+  let e_carry3 = e_sum3 >> 13u;
+  let e3 = e_sum3 & 8191u;
+  let e_sum4 = l4 + (o2 << 10u) + e_carry3;
+  let e_carry4 = e_sum4 >> 13u;
+  let e4 = e_sum4 & 8191u;
+  let e5 = l5 + e_carry4;
+  return Limbs(e0, e1, e2, e3, e4, e5, l6, l7, l8, l9, l10, l11, l12, l13, l14, l15, l16, l17, l18, l19);
+}
+
+fn limbs_square(a: Limbs, d: Limbs, t: Limbs) -> LimbColumns {
+  return LimbColumns(t.l0 * a.l0, t.l0 * d.l1, t.l0 * d.l2 + t.l1 * a.l1, t.l0 * d.l3 + t.l1 * d.l2, t.l0 * d.l4 + t.l1 * d.l3 + t.l2 * a.l2, t.l0 * d.l5 + t.l1 * d.l4 + t.l2 * d.l3, t.l0 * d.l6 + t.l1 * d.l5 + t.l2 * d.l4 + t.l3 * a.l3, t.l0 * d.l7 + t.l1 * d.l6 + t.l2 * d.l5 + t.l3 * d.l4, t.l0 * d.l8 + t.l1 * d.l7 + t.l2 * d.l6 + t.l3 * d.l5 + t.l4 * a.l4, t.l0 * d.l9 + t.l1 * d.l8 + t.l2 * d.l7 + t.l3 * d.l6 + t.l4 * d.l5, t.l0 * d.l10 + t.l1 * d.l9 + t.l2 * d.l8 + t.l3 * d.l7 + t.l4 * d.l6 + t.l5 * a.l5, t.l0 * d.l11 + t.l1 * d.l10 + t.l2 * d.l9 + t.l3 * d.l8 + t.l4 * d.l7 + t.l5 * d.l6, t.l0 * d.l12 + t.l1 * d.l11 + t.l2 * d.l10 + t.l3 * d.l9 + t.l4 * d.l8 + t.l5 * d.l7 + t.l6 * a.l6, t.l0 * d.l13 + t.l1 * d.l12 + t.l2 * d.l11 + t.l3 * d.l10 + t.l4 * d.l9 + t.l5 * d.l8 + t.l6 * d.l7, t.l0 * d.l14 + t.l1 * d.l13 + t.l2 * d.l12 + t.l3 * d.l11 + t.l4 * d.l10 + t.l5 * d.l9 + t.l6 * d.l8 + t.l7 * a.l7, t.l0 * d.l15 + t.l1 * d.l14 + t.l2 * d.l13 + t.l3 * d.l12 + t.l4 * d.l11 + t.l5 * d.l10 + t.l6 * d.l9 + t.l7 * d.l8, t.l0 * d.l16 + t.l1 * d.l15 + t.l2 * d.l14 + t.l3 * d.l13 + t.l4 * d.l12 + t.l5 * d.l11 + t.l6 * d.l10 + t.l7 * d.l9 + t.l8 * a.l8, t.l0 * d.l17 + t.l1 * d.l16 + t.l2 * d.l15 + t.l3 * d.l14 + t.l4 * d.l13 + t.l5 * d.l12 + t.l6 * d.l11 + t.l7 * d.l10 + t.l8 * d.l9, t.l0 * d.l18 + t.l1 * d.l17 + t.l2 * d.l16 + t.l3 * d.l15 + t.l4 * d.l14 + t.l5 * d.l13 + t.l6 * d.l12 + t.l7 * d.l11 + t.l8 * d.l10 + t.l9 * a.l9, t.l0 * d.l19 + t.l1 * d.l18 + t.l2 * d.l17 + t.l3 * d.l16 + t.l4 * d.l15 + t.l5 * d.l14 + t.l6 * d.l13 + t.l7 * d.l12 + t.l8 * d.l11 + t.l9 * d.l10, t.l1 * d.l19 + t.l2 * d.l18 + t.l3 * d.l17 + t.l4 * d.l16 + t.l5 * d.l15 + t.l6 * d.l14 + t.l7 * d.l13 + t.l8 * d.l12 + t.l9 * d.l11 + t.l10 * a.l10, t.l2 * d.l19 + t.l3 * d.l18 + t.l4 * d.l17 + t.l5 * d.l16 + t.l6 * d.l15 + t.l7 * d.l14 + t.l8 * d.l13 + t.l9 * d.l12 + t.l10 * d.l11, t.l3 * d.l19 + t.l4 * d.l18 + t.l5 * d.l17 + t.l6 * d.l16 + t.l7 * d.l15 + t.l8 * d.l14 + t.l9 * d.l13 + t.l10 * d.l12 + t.l11 * a.l11, t.l4 * d.l19 + t.l5 * d.l18 + t.l6 * d.l17 + t.l7 * d.l16 + t.l8 * d.l15 + t.l9 * d.l14 + t.l10 * d.l13 + t.l11 * d.l12, t.l5 * d.l19 + t.l6 * d.l18 + t.l7 * d.l17 + t.l8 * d.l16 + t.l9 * d.l15 + t.l10 * d.l14 + t.l11 * d.l13 + t.l12 * a.l12, t.l6 * d.l19 + t.l7 * d.l18 + t.l8 * d.l17 + t.l9 * d.l16 + t.l10 * d.l15 + t.l11 * d.l14 + t.l12 * d.l13, t.l7 * d.l19 + t.l8 * d.l18 + t.l9 * d.l17 + t.l10 * d.l16 + t.l11 * d.l15 + t.l12 * d.l14 + t.l13 * a.l13, t.l8 * d.l19 + t.l9 * d.l18 + t.l10 * d.l17 + t.l11 * d.l16 + t.l12 * d.l15 + t.l13 * d.l14, t.l9 * d.l19 + t.l10 * d.l18 + t.l11 * d.l17 + t.l12 * d.l16 + t.l13 * d.l15 + t.l14 * a.l14, t.l10 * d.l19 + t.l11 * d.l18 + t.l12 * d.l17 + t.l13 * d.l16 + t.l14 * d.l15, t.l11 * d.l19 + t.l12 * d.l18 + t.l13 * d.l17 + t.l14 * d.l16 + t.l15 * a.l15, t.l12 * d.l19 + t.l13 * d.l18 + t.l14 * d.l17 + t.l15 * d.l16, t.l13 * d.l19 + t.l14 * d.l18 + t.l15 * d.l17 + t.l16 * a.l16, t.l14 * d.l19 + t.l15 * d.l18 + t.l16 * d.l17, t.l15 * d.l19 + t.l16 * d.l18 + t.l17 * a.l17, t.l16 * d.l19 + t.l17 * d.l18, t.l17 * d.l19 + t.l18 * a.l18, t.l18 * d.l19, t.l19 * a.l19);
+}
+
+struct LimbColumns {
+  c0: u32,
+  c1: u32,
+  c2: u32,
+  c3: u32,
+  c4: u32,
+  c5: u32,
+  c6: u32,
+  c7: u32,
+  c8: u32,
+  c9: u32,
+  c10: u32,
+  c11: u32,
+  c12: u32,
+  c13: u32,
+  c14: u32,
+  c15: u32,
+  c16: u32,
+  c17: u32,
+  c18: u32,
+  c19: u32,
+  c20: u32,
+  c21: u32,
+  c22: u32,
+  c23: u32,
+  c24: u32,
+  c25: u32,
+  c26: u32,
+  c27: u32,
+  c28: u32,
+  c29: u32,
+  c30: u32,
+  c31: u32,
+  c32: u32,
+  c33: u32,
+  c34: u32,
+  c35: u32,
+  c36: u32,
+  c37: u32,
+  c38: u32,
+}
+
+fn field_minus_3(x: LimbColumns, b: Limbs) -> LimbColumns {
+  return LimbColumns(x.c0 + (25855u - b.l0), x.c1 + (32759u - b.l1), x.c2 + (29628u - b.l2), x.c3 + (32764u - b.l3), x.c4 + (32764u - b.l4), x.c5 + (32764u - b.l5), x.c6 + (32764u - b.l6), x.c7 + (32764u - b.l7), x.c8 + (32764u - b.l8), x.c9 + (32764u - b.l9), x.c10 + (32764u - b.l10), x.c11 + (32764u - b.l11), x.c12 + (32764u - b.l12), x.c13 + (32764u - b.l13), x.c14 + (32764u - b.l14), x.c15 + (32764u - b.l15), x.c16 + (32764u - b.l16), x.c17 + (32764u - b.l17), x.c18 + (32764u - b.l18), x.c19 + (25084u - b.l19), x.c20, x.c21, x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28, x.c29, x.c30, x.c31, x.c32, x.c33, x.c34, x.c35, x.c36, x.c37, x.c38);
+}
+
+fn field_minus(x: LimbColumns, b: Limbs) -> LimbColumns {
+  return LimbColumns(x.c0 + (16159u - b.l0), x.c1 + (16380u - b.l1), x.c2 + (15294u - b.l2), x.c3 + (16382u - b.l3), x.c4 + (16382u - b.l4), x.c5 + (16382u - b.l5), x.c6 + (16382u - b.l6), x.c7 + (16382u - b.l7), x.c8 + (16382u - b.l8), x.c9 + (16382u - b.l9), x.c10 + (16382u - b.l10), x.c11 + (16382u - b.l11), x.c12 + (16382u - b.l12), x.c13 + (16382u - b.l13), x.c14 + (16382u - b.l14), x.c15 + (16382u - b.l15), x.c16 + (16382u - b.l16), x.c17 + (16382u - b.l17), x.c18 + (16382u - b.l18), x.c19 + (8702u - b.l19), x.c20, x.c21, x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28, x.c29, x.c30, x.c31, x.c32, x.c33, x.c34, x.c35, x.c36, x.c37, x.c38);
+}
+
+fn limbs_product(a: Limbs, b: Limbs) -> LimbColumns {
+  let a_sum0 = a.l0 + a.l10;
+  let a_sum1 = a.l1 + a.l11;
+  let a_sum2 = a.l2 + a.l12;
+  let a_sum3 = a.l3 + a.l13;
+  let a_sum4 = a.l4 + a.l14;
+  let a_sum5 = a.l5 + a.l15;
+  let a_sum6 = a.l6 + a.l16;
+  let a_sum7 = a.l7 + a.l17;
+  let a_sum8 = a.l8 + a.l18;
+  let a_sum9 = a.l9 + a.l19;
+  let b_sum0 = b.l0 + b.l10;
+  let b_sum1 = b.l1 + b.l11;
+  let b_sum2 = b.l2 + b.l12;
+  let b_sum3 = b.l3 + b.l13;
+  let b_sum4 = b.l4 + b.l14;
+  let b_sum5 = b.l5 + b.l15;
+  let b_sum6 = b.l6 + b.l16;
+  let b_sum7 = b.l7 + b.l17;
+  let b_sum8 = b.l8 + b.l18;
+  let b_sum9 = b.l9 + b.l19;
+  let low0 = a.l0 * b.l0;
+  let low1 = a.l0 * b.l1 + a.l1 * b.l0;
+  let low2 = a.l0 * b.l2 + a.l1 * b.l1 + a.l2 * b.l0;
+  let low3 = a.l0 * b.l3 + a.l1 * b.l2 + a.l2 * b.l1 + a.l3 * b.l0;
+  let low4 = a.l0 * b.l4 + a.l1 * b.l3 + a.l2 * b.l2 + a.l3 * b.l1 + a.l4 * b.l0;
+  let low5 = a.l0 * b.l5 + a.l1 * b.l4 + a.l2 * b.l3 + a.l3 * b.l2 + a.l4 * b.l1 + a.l5 * b.l0;
+  let low6 = a.l0 * b.l6 + a.l1 * b.l5 + a.l2 * b.l4 + a.l3 * b.l3 + a.l4 * b.l2 + a.l5 * b.l1 + a.l6 * b.l0;
+  let low7 = a.l0 * b.l7 + a.l1 * b.l6 + a.l2 * b.l5 + a.l3 * b.l4 + a.l4 * b.l3 + a.l5 * b.l2 + a.l6 * b.l1 + a.l7 * b.l0;
+  let low8 = a.l0 * b.l8 + a.l1 * b.l7 + a.l2 * b.l6 + a.l3 * b.l5 + a.l4 * b.l4 + a.l5 * b.l3 + a.l6 * b.l2 + a.l7 * b.l1 + a.l8 * b.l0;
+  let low9 = a.l0 * b.l9 + a.l1 * b.l8 + a.l2 * b.l7 + a.l3 * b.l6 + a.l4 * b.l5 + a.l5 * b.l4 + a.l6 * b.l3 + a.l7 * b.l2 + a.l8 * b.l1 + a.l9 * b.l0;
+  let low10 = a.l1 * b.l9 + a.l2 * b.l8 + a.l3 * b.l7 + a.l4 * b.l6 + a.l5 * b.l5 + a.l6 * b.l4 + a.l7 * b.l3 + a.l8 * b.l2 + a.l9 * b.l1;
+  let low11 = a.l2 * b.l9 + a.l3 * b.l8 + a.l4 * b.l7 + a.l5 * b.l6 + a.l6 * b.l5 + a.l7 * b.l4 + a.l8 * b.l3 + a.l9 * b.l2;
+  let low12 = a.l3 * b.l9 + a.l4 * b.l8 + a.l5 * b.l7 + a.l6 * b.l6 + a.l7 * b.l5 + a.l8 * b.l4 + a.l9 * b.l3;
+  let low13 = a.l4 * b.l9 + a.l5 * b.l8 + a.l6 * b.l7 + a.l7 * b.l6 + a.l8 * b.l5 + a.l9 * b.l4;
+  let low14 = a.l5 * b.l9 + a.l6 * b.l8 + a.l7 * b.l7 + a.l8 * b.l6 + a.l9 * b.l5;
+  let low15 = a.l6 * b.l9 + a.l7 * b.l8 + a.l8 * b.l7 + a.l9 * b.l6;
+  let low16 = a.l7 * b.l9 + a.l8 * b.l8 + a.l9 * b.l7;
+  let low17 = a.l8 * b.l9 + a.l9 * b.l8;
+  let low18 = a.l9 * b.l9;
+  let high0 = a.l10 * b.l10;
+  let high1 = a.l10 * b.l11 + a.l11 * b.l10;
+  let high2 = a.l10 * b.l12 + a.l11 * b.l11 + a.l12 * b.l10;
+  let high3 = a.l10 * b.l13 + a.l11 * b.l12 + a.l12 * b.l11 + a.l13 * b.l10;
+  let high4 = a.l10 * b.l14 + a.l11 * b.l13 + a.l12 * b.l12 + a.l13 * b.l11 + a.l14 * b.l10;
+  let high5 = a.l10 * b.l15 + a.l11 * b.l14 + a.l12 * b.l13 + a.l13 * b.l12 + a.l14 * b.l11 + a.l15 * b.l10;
+  let high6 = a.l10 * b.l16 + a.l11 * b.l15 + a.l12 * b.l14 + a.l13 * b.l13 + a.l14 * b.l12 + a.l15 * b.l11 + a.l16 * b.l10;
+  let high7 = a.l10 * b.l17 + a.l11 * b.l16 + a.l12 * b.l15 + a.l13 * b.l14 + a.l14 * b.l13 + a.l15 * b.l12 + a.l16 * b.l11 + a.l17 * b.l10;
+  let high8 = a.l10 * b.l18 + a.l11 * b.l17 + a.l12 * b.l16 + a.l13 * b.l15 + a.l14 * b.l14 + a.l15 * b.l13 + a.l16 * b.l12 + a.l17 * b.l11 + a.l18 * b.l10;
+  let high9 = a.l10 * b.l19 + a.l11 * b.l18 + a.l12 * b.l17 + a.l13 * b.l16 + a.l14 * b.l15 + a.l15 * b.l14 + a.l16 * b.l13 + a.l17 * b.l12 + a.l18 * b.l11 + a.l19 * b.l10;
+  let high10 = a.l11 * b.l19 + a.l12 * b.l18 + a.l13 * b.l17 + a.l14 * b.l16 + a.l15 * b.l15 + a.l16 * b.l14 + a.l17 * b.l13 + a.l18 * b.l12 + a.l19 * b.l11;
+  let high11 = a.l12 * b.l19 + a.l13 * b.l18 + a.l14 * b.l17 + a.l15 * b.l16 + a.l16 * b.l15 + a.l17 * b.l14 + a.l18 * b.l13 + a.l19 * b.l12;
+  let high12 = a.l13 * b.l19 + a.l14 * b.l18 + a.l15 * b.l17 + a.l16 * b.l16 + a.l17 * b.l15 + a.l18 * b.l14 + a.l19 * b.l13;
+  let high13 = a.l14 * b.l19 + a.l15 * b.l18 + a.l16 * b.l17 + a.l17 * b.l16 + a.l18 * b.l15 + a.l19 * b.l14;
+  let high14 = a.l15 * b.l19 + a.l16 * b.l18 + a.l17 * b.l17 + a.l18 * b.l16 + a.l19 * b.l15;
+  let high15 = a.l16 * b.l19 + a.l17 * b.l18 + a.l18 * b.l17 + a.l19 * b.l16;
+  let high16 = a.l17 * b.l19 + a.l18 * b.l18 + a.l19 * b.l17;
+  let high17 = a.l18 * b.l19 + a.l19 * b.l18;
+  let high18 = a.l19 * b.l19;
+  let both0 = a_sum0 * b_sum0;
+  let both1 = a_sum0 * b_sum1 + a_sum1 * b_sum0;
+  let both2 = a_sum0 * b_sum2 + a_sum1 * b_sum1 + a_sum2 * b_sum0;
+  let both3 = a_sum0 * b_sum3 + a_sum1 * b_sum2 + a_sum2 * b_sum1 + a_sum3 * b_sum0;
+  let both4 = a_sum0 * b_sum4 + a_sum1 * b_sum3 + a_sum2 * b_sum2 + a_sum3 * b_sum1 + a_sum4 * b_sum0;
+  let both5 = a_sum0 * b_sum5 + a_sum1 * b_sum4 + a_sum2 * b_sum3 + a_sum3 * b_sum2 + a_sum4 * b_sum1 + a_sum5 * b_sum0;
+  let both6 = a_sum0 * b_sum6 + a_sum1 * b_sum5 + a_sum2 * b_sum4 + a_sum3 * b_sum3 + a_sum4 * b_sum2 + a_sum5 * b_sum1 + a_sum6 * b_sum0;
+  let both7 = a_sum0 * b_sum7 + a_sum1 * b_sum6 + a_sum2 * b_sum5 + a_sum3 * b_sum4 + a_sum4 * b_sum3 + a_sum5 * b_sum2 + a_sum6 * b_sum1 + a_sum7 * b_sum0;
+  let both8 = a_sum0 * b_sum8 + a_sum1 * b_sum7 + a_sum2 * b_sum6 + a_sum3 * b_sum5 + a_sum4 * b_sum4 + a_sum5 * b_sum3 + a_sum6 * b_sum2 + a_sum7 * b_sum1 + a_sum8 * b_sum0;
+  let both9 = a_sum0 * b_sum9 + a_sum1 * b_sum8 + a_sum2 * b_sum7 + a_sum3 * b_sum6 + a_sum4 * b_sum5 + a_sum5 * b_sum4 + a_sum6 * b_sum3 + a_sum7 * b_sum2 + a_sum8 * b_sum1 + a_sum9 * b_sum0;
+  let both10 = a_sum1 * b_sum9 + a_sum2 * b_sum8 + a_sum3 * b_sum7 + a_sum4 * b_sum6 + a_sum5 * b_sum5 + a_sum6 * b_sum4 + a_sum7 * b_sum3 + a_sum8 * b_sum2 + a_sum9 * b_sum1;
+  let both11 = a_sum2 * b_sum9 + a_sum3 * b_sum8 + a_sum4 * b_sum7 + a_sum5 * b_sum6 + a_sum6 * b_sum5 + a_sum7 * b_sum4 + a_sum8 * b_sum3 + a_sum9 * b_sum2;
+  let both12 = a_sum3 * b_sum9 + a_sum4 * b_sum8 + a_sum5 * b_sum7 + a_sum6 * b_sum6 + a_sum7 * b_sum5 + a_sum8 * b_sum4 + a_sum9 * b_sum3;
+  let both13 = a_sum4 * b_sum9 + a_sum5 * b_sum8 + a_sum6 * b_sum7 + a_sum7 * b_sum6 + a_sum8 * b_sum5 + a_sum9 * b_sum4;
+  let both14 = a_sum5 * b_sum9 + a_sum6 * b_sum8 + a_sum7 * b_sum7 + a_sum8 * b_sum6 + a_sum9 * b_sum5;
+  let both15 = a_sum6 * b_sum9 + a_sum7 * b_sum8 + a_sum8 * b_sum7 + a_sum9 * b_sum6;
+  let both16 = a_sum7 * b_sum9 + a_sum8 * b_sum8 + a_sum9 * b_sum7;
+  let both17 = a_sum8 * b_sum9 + a_sum9 * b_sum8;
+  let both18 = a_sum9 * b_sum9;
+  return LimbColumns(low0, low1, low2, low3, low4, low5, low6, low7, low8, low9, low10 + (both0 - low0 - high0), low11 + (both1 - low1 - high1), low12 + (both2 - low2 - high2), low13 + (both3 - low3 - high3), low14 + (both4 - low4 - high4), low15 + (both5 - low5 - high5), low16 + (both6 - low6 - high6), low17 + (both7 - low7 - high7), low18 + (both8 - low8 - high8), (both9 - low9 - high9), high0 + (both10 - low10 - high10), high1 + (both11 - low11 - high11), high2 + (both12 - low12 - high12), high3 + (both13 - low13 - high13), high4 + (both14 - low14 - high14), high5 + (both15 - low15 - high15), high6 + (both16 - low16 - high16), high7 + (both17 - low17 - high17), high8 + (both18 - low18 - high18), high9, high10, high11, high12, high13, high14, high15, high16, high17, high18);
+}
+
+fn field_sqr(a: Limbs) -> Limbs {
+  return field_reduce(limbs_square(a, limbs_add(a, a), a));
+}
+
+const WORKGROUP_SIZE = 64u;
+`,
+  secp256k1_scalars: `@group(0) @binding(1) var<storage, read> secp256k1_scalars_hash: array<vec4<u32>>;
+
+@group(0) @binding(2) var<storage, read> secp256k1_scalars_rs: array<vec4<u32>>;
+
+@group(0) @binding(3) var<storage, read> secp256k1_scalars_inverses: array<vec4<u32>>;
+
+@group(0) @binding(4) var<storage, read_write> secp256k1_scalars_digits: array<u32>;
+
+fn secp256k1_scalars_comb(t: U256) -> U256 {
+  let even = (u256_low(t) & 1u) == 0u;
+  let negated = u256_shift_right(u256_not(t), 1u);
+  var rest = u256_shift_right(u256_sub(u256_sub(SCALAR_ORDER, U256_ONE), t), 1u);
+  rest.hi.w |= 0x80000000u;
+  return u256_select(negated, rest, even);
+}
+
+@compute @workgroup_size(64) fn secp256k1_scalars(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = lane_index(workgroup, workgroups, local);
+  let rows = recovery_rows.rows;
+  let signature = recovery_signature(row);
+  let z = recovery_word(secp256k1_scalars_hash[2u * signature], secp256k1_scalars_hash[2u * signature + 1u]);
+  let s = recovery_word(secp256k1_scalars_rs[4u * signature + 2u], secp256k1_scalars_rs[4u * signature + 3u]);
+  let inverse = limbs_unpack(U256(secp256k1_scalars_inverses[row], secp256k1_scalars_inverses[rows + row]));
+  let comb = secp256k1_scalars_comb(scalar_canonical(scalar_mul(limbs_unpack(z), inverse)));
+  let halves = scalar_split(limbs_unpack(scalar_canonical(scalar_mul(limbs_unpack(s), inverse))));
+  secp256k1_scalars_digits[row] = halves.w0;
+  secp256k1_scalars_digits[rows + row] = halves.w1;
+  secp256k1_scalars_digits[2u * rows + row] = halves.w2;
+  secp256k1_scalars_digits[3u * rows + row] = halves.w3;
+  secp256k1_scalars_digits[4u * rows + row] = halves.w4;
+  secp256k1_scalars_digits[5u * rows + row] = halves.w5;
+  secp256k1_scalars_digits[6u * rows + row] = halves.w6;
+  secp256k1_scalars_digits[7u * rows + row] = halves.w7;
+  secp256k1_scalars_digits[8u * rows + row] = halves.w8;
+  secp256k1_scalars_digits[9u * rows + row] = halves.w9;
+  let at = 2u * RECOVERY_WORDS_PER_HALF * rows + row;
+  secp256k1_scalars_digits[at] = comb.lo.x;
+  secp256k1_scalars_digits[at + rows] = comb.lo.y;
+  secp256k1_scalars_digits[at + 2u * rows] = comb.lo.z;
+  secp256k1_scalars_digits[at + 3u * rows] = comb.lo.w;
+  secp256k1_scalars_digits[at + 4u * rows] = comb.hi.x;
+  secp256k1_scalars_digits[at + 5u * rows] = comb.hi.y;
+  secp256k1_scalars_digits[at + 6u * rows] = comb.hi.z;
+  secp256k1_scalars_digits[at + 7u * rows] = comb.hi.w;
+}
+
+fn u256_low(x: U256) -> u32 {
+  return x.lo.x;
+}
+
+fn u256_shift_right(x: U256, n: u32) -> U256 {
+  var lo = x.lo;
+  var hi = x.hi;
+  let by128 = (n & 128u) != 0u;
+  lo = select(lo, hi, by128);
+  hi = select(hi, vec4<u32>(0u), by128);
+  let by64 = (n & 64u) != 0u;
+  lo = select(lo, vec4<u32>(lo.zw, hi.xy), by64);
+  hi = select(hi, vec4<u32>(hi.zw, 0u, 0u), by64);
+  let by32 = (n & 32u) != 0u;
+  lo = select(lo, vec4<u32>(lo.yzw, hi.x), by32);
+  hi = select(hi, vec4<u32>(hi.yzw, 0u), by32);
+  let down = vec4<u32>(n & 31u);
+  let up = vec4<u32>(31u) - down;
+  return U256((lo >> down) | ((vec4<u32>(lo.yzw, hi.x) << vec4<u32>(1u)) << up), (hi >> down) | ((vec4<u32>(hi.yzw, 0u) << vec4<u32>(1u)) << up));
+}
+
+fn u256_not(x: U256) -> U256 {
+  return U256(~x.lo, ~x.hi);
+}
+
+fn u256_sub(a: U256, b: U256) -> U256 {
+  let s0 = u256_limb_sub(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_sub(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_sub(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_sub(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_sub(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_sub(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_sub(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_sub(a.hi.w, b.hi.w, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+const SCALAR_ORDER = U256(vec4<u32>(0xd0364141u, 0xbfd25e8cu, 0xaf48a03bu, 0xbaaedce6u), vec4<u32>(0xfffffffeu, 0xffffffffu, 0xffffffffu, 0xffffffffu));
+
+const U256_ONE = U256(vec4<u32>(1u, 0u, 0u, 0u), vec4<u32>(0u));
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+fn u256_limb_sub(a: u32, b: u32, borrow: u32) -> vec2<u32> {
+  let partial = a - b;
+  return vec2<u32>(partial - borrow, select(0u, 1u, (a < b) | (partial < borrow)));
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+@group(0) @binding(0) var<uniform> recovery_rows: RecoveryRows;
+
+fn recovery_signature(row: u32) -> u32 {
+  return min(recovery_rows.first + row, recovery_rows.count - 1u);
+}
+
+fn recovery_word(a: vec4<u32>, b: vec4<u32>) -> U256 {
+  return u256_reverse_bytes(U256(a, b));
+}
+
+fn limbs_unpack(x: U256) -> Limbs {
+  return Limbs(x.lo.x & 8191u, (x.lo.x >> 13u) & 8191u, ((x.lo.x >> 26u) | (x.lo.y << 6u)) & 8191u, (x.lo.y >> 7u) & 8191u, ((x.lo.y >> 20u) | (x.lo.z << 12u)) & 8191u, (x.lo.z >> 1u) & 8191u, (x.lo.z >> 14u) & 8191u, ((x.lo.z >> 27u) | (x.lo.w << 5u)) & 8191u, (x.lo.w >> 8u) & 8191u, ((x.lo.w >> 21u) | (x.hi.x << 11u)) & 8191u, (x.hi.x >> 2u) & 8191u, (x.hi.x >> 15u) & 8191u, ((x.hi.x >> 28u) | (x.hi.y << 4u)) & 8191u, (x.hi.y >> 9u) & 8191u, ((x.hi.y >> 22u) | (x.hi.z << 10u)) & 8191u, (x.hi.z >> 3u) & 8191u, (x.hi.z >> 16u) & 8191u, ((x.hi.z >> 29u) | (x.hi.w << 3u)) & 8191u, (x.hi.w >> 10u) & 8191u, (x.hi.w >> 23u) & 8191u);
+}
+
+fn scalar_canonical(x: Limbs) -> U256 {
+  let word = scalar_pack(x);
+  return u256_select(u256_sub(word, SCALAR_ORDER), word, u256_lt(word, SCALAR_ORDER));
+}
+
+fn scalar_mul(a: Limbs, b: Limbs) -> Limbs {
+  return scalar_reduce(limbs_product(a, b));
+}
+
+fn scalar_split(k: Limbs) -> ScalarHalves {
+  let p_sum0 = k.l0 * 4145u;
+  let p_carry0 = p_sum0 >> 13u;
+  let p0 = p_sum0 & 8191u;
+  let p_sum1 = k.l0 * 3805u + k.l1 * 4145u + p_carry0;
+  let p_carry1 = p_sum1 >> 13u;
+  let p1 = p_sum1 & 8191u;
+  let p_sum2 = k.l0 * 1681u + k.l1 * 3805u + k.l2 * 4145u + p_carry1;
+  let p_carry2 = p_sum2 >> 13u;
+  let p2 = p_sum2 & 8191u;
+  let p_sum3 = k.l0 * 1601u + k.l1 * 1681u + k.l2 * 3805u + k.l3 * 4145u + p_carry2;
+  let p_carry3 = p_sum3 >> 13u;
+  let p3 = p_sum3 & 8191u;
+  let p_sum4 = k.l0 * 7817u + k.l1 * 1601u + k.l2 * 1681u + k.l3 * 3805u + k.l4 * 4145u + p_carry3;
+  let p_carry4 = p_sum4 >> 13u;
+  let p4 = p_sum4 & 8191u;
+  let p_sum5 = k.l0 * 1343u + k.l1 * 7817u + k.l2 * 1601u + k.l3 * 1681u + k.l4 * 3805u + k.l5 * 4145u + p_carry4;
+  let p_carry5 = p_sum5 >> 13u;
+  let p5 = p_sum5 & 8191u;
+  let p_sum6 = k.l0 * 1955u + k.l1 * 1343u + k.l2 * 7817u + k.l3 * 1601u + k.l4 * 1681u + k.l5 * 3805u + k.l6 * 4145u + p_carry5;
+  let p_carry6 = p_sum6 >> 13u;
+  let p6 = p_sum6 & 8191u;
+  let p_sum7 = k.l0 * 654u + k.l1 * 1955u + k.l2 * 1343u + k.l3 * 7817u + k.l4 * 1601u + k.l5 * 1681u + k.l6 * 3805u + k.l7 * 4145u + p_carry6;
+  let p_carry7 = p_sum7 >> 13u;
+  let p7 = p_sum7 & 8191u;
+  let p_sum8 = k.l0 * 2698u + k.l1 * 654u + k.l2 * 1955u + k.l3 * 1343u + k.l4 * 7817u + k.l5 * 1601u + k.l6 * 1681u + k.l7 * 3805u + k.l8 * 4145u + p_carry7;
+  let p_carry8 = p_sum8 >> 13u;
+  let p8 = p_sum8 & 8191u;
+  let p_sum9 = k.l0 * 2541u + k.l1 * 2698u + k.l2 * 654u + k.l3 * 1955u + k.l4 * 1343u + k.l5 * 7817u + k.l6 * 1601u + k.l7 * 1681u + k.l8 * 3805u + k.l9 * 4145u + p_carry8;
+  let p_carry9 = p_sum9 >> 13u;
+  let p9 = p_sum9 & 8191u;
+  let p_sum10 = k.l0 * 6853u + k.l1 * 2541u + k.l2 * 2698u + k.l3 * 654u + k.l4 * 1955u + k.l5 * 1343u + k.l6 * 7817u + k.l7 * 1601u + k.l8 * 1681u + k.l9 * 3805u + k.l10 * 4145u + p_carry9;
+  let p_carry10 = p_sum10 >> 13u;
+  let p10 = p_sum10 & 8191u;
+  let p_sum11 = k.l0 * 1289u + k.l1 * 6853u + k.l2 * 2541u + k.l3 * 2698u + k.l4 * 654u + k.l5 * 1955u + k.l6 * 1343u + k.l7 * 7817u + k.l8 * 1601u + k.l9 * 1681u + k.l10 * 3805u + k.l11 * 4145u + p_carry10;
+  let p_carry11 = p_sum11 >> 13u;
+  let p11 = p_sum11 & 8191u;
+  let p_sum12 = k.l0 * 3657u + k.l1 * 1289u + k.l2 * 6853u + k.l3 * 2541u + k.l4 * 2698u + k.l5 * 654u + k.l6 * 1955u + k.l7 * 1343u + k.l8 * 7817u + k.l9 * 1601u + k.l10 * 1681u + k.l11 * 3805u + k.l12 * 4145u + p_carry11;
+  let p_carry12 = p_sum12 >> 13u;
+  let p12 = p_sum12 & 8191u;
+  let p_sum13 = k.l0 * 5704u + k.l1 * 3657u + k.l2 * 1289u + k.l3 * 6853u + k.l4 * 2541u + k.l5 * 2698u + k.l6 * 654u + k.l7 * 1955u + k.l8 * 1343u + k.l9 * 7817u + k.l10 * 1601u + k.l11 * 1681u + k.l12 * 3805u + k.l13 * 4145u + p_carry12;
+  let p_carry13 = p_sum13 >> 13u;
+  let p13 = p_sum13 & 8191u;
+  let p_sum14 = k.l0 * 6049u + k.l1 * 5704u + k.l2 * 3657u + k.l3 * 1289u + k.l4 * 6853u + k.l5 * 2541u + k.l6 * 2698u + k.l7 * 654u + k.l8 * 1955u + k.l9 * 1343u + k.l10 * 7817u + k.l11 * 1601u + k.l12 * 1681u + k.l13 * 3805u + k.l14 * 4145u + p_carry13;
+  let p_carry14 = p_sum14 >> 13u;
+  let p14 = p_sum14 & 8191u;
+  let p_sum15 = k.l0 * 3449u + k.l1 * 6049u + k.l2 * 5704u + k.l3 * 3657u + k.l4 * 1289u + k.l5 * 6853u + k.l6 * 2541u + k.l7 * 2698u + k.l8 * 654u + k.l9 * 1955u + k.l10 * 1343u + k.l11 * 7817u + k.l12 * 1601u + k.l13 * 1681u + k.l14 * 3805u + k.l15 * 4145u + p_carry14;
+  let p_carry15 = p_sum15 >> 13u;
+  let p15 = p_sum15 & 8191u;
+  let p_sum16 = k.l0 * 2004u + k.l1 * 3449u + k.l2 * 6049u + k.l3 * 5704u + k.l4 * 3657u + k.l5 * 1289u + k.l6 * 6853u + k.l7 * 2541u + k.l8 * 2698u + k.l9 * 654u + k.l10 * 1955u + k.l11 * 1343u + k.l12 * 7817u + k.l13 * 1601u + k.l14 * 1681u + k.l15 * 3805u + k.l16 * 4145u + p_carry15;
+  let p_carry16 = p_sum16 >> 13u;
+  let p16 = p_sum16 & 8191u;
+  let p_sum17 = k.l0 * 4365u + k.l1 * 2004u + k.l2 * 3449u + k.l3 * 6049u + k.l4 * 5704u + k.l5 * 3657u + k.l6 * 1289u + k.l7 * 6853u + k.l8 * 2541u + k.l9 * 2698u + k.l10 * 654u + k.l11 * 1955u + k.l12 * 1343u + k.l13 * 7817u + k.l14 * 1601u + k.l15 * 1681u + k.l16 * 3805u + k.l17 * 4145u + p_carry16;
+  let p_carry17 = p_sum17 >> 13u;
+  let p17 = p_sum17 & 8191u;
+  let p_sum18 = k.l0 * 436u + k.l1 * 4365u + k.l2 * 2004u + k.l3 * 3449u + k.l4 * 6049u + k.l5 * 5704u + k.l6 * 3657u + k.l7 * 1289u + k.l8 * 6853u + k.l9 * 2541u + k.l10 * 2698u + k.l11 * 654u + k.l12 * 1955u + k.l13 * 1343u + k.l14 * 7817u + k.l15 * 1601u + k.l16 * 1681u + k.l17 * 3805u + k.l18 * 4145u + p_carry17;
+  let p_carry18 = p_sum18 >> 13u;
+  let p18 = p_sum18 & 8191u;
+  let p_sum19 = k.l0 * 97u + k.l1 * 436u + k.l2 * 4365u + k.l3 * 2004u + k.l4 * 3449u + k.l5 * 6049u + k.l6 * 5704u + k.l7 * 3657u + k.l8 * 1289u + k.l9 * 6853u + k.l10 * 2541u + k.l11 * 2698u + k.l12 * 654u + k.l13 * 1955u + k.l14 * 1343u + k.l15 * 7817u + k.l16 * 1601u + k.l17 * 1681u + k.l18 * 3805u + k.l19 * 4145u + p_carry18;
+  let p_carry19 = p_sum19 >> 13u;
+  let p19 = p_sum19 & 8191u;
+  let p_sum20 = k.l1 * 97u + k.l2 * 436u + k.l3 * 4365u + k.l4 * 2004u + k.l5 * 3449u + k.l6 * 6049u + k.l7 * 5704u + k.l8 * 3657u + k.l9 * 1289u + k.l10 * 6853u + k.l11 * 2541u + k.l12 * 2698u + k.l13 * 654u + k.l14 * 1955u + k.l15 * 1343u + k.l16 * 7817u + k.l17 * 1601u + k.l18 * 1681u + k.l19 * 3805u + p_carry19;
+  let p_carry20 = p_sum20 >> 13u;
+  let p20 = p_sum20 & 8191u;
+  let p_sum21 = k.l2 * 97u + k.l3 * 436u + k.l4 * 4365u + k.l5 * 2004u + k.l6 * 3449u + k.l7 * 6049u + k.l8 * 5704u + k.l9 * 3657u + k.l10 * 1289u + k.l11 * 6853u + k.l12 * 2541u + k.l13 * 2698u + k.l14 * 654u + k.l15 * 1955u + k.l16 * 1343u + k.l17 * 7817u + k.l18 * 1601u + k.l19 * 1681u + p_carry20;
+  let p_carry21 = p_sum21 >> 13u;
+  let p21 = p_sum21 & 8191u;
+  let p_sum22 = k.l3 * 97u + k.l4 * 436u + k.l5 * 4365u + k.l6 * 2004u + k.l7 * 3449u + k.l8 * 6049u + k.l9 * 5704u + k.l10 * 3657u + k.l11 * 1289u + k.l12 * 6853u + k.l13 * 2541u + k.l14 * 2698u + k.l15 * 654u + k.l16 * 1955u + k.l17 * 1343u + k.l18 * 7817u + k.l19 * 1601u + p_carry21;
+  let p_carry22 = p_sum22 >> 13u;
+  let p22 = p_sum22 & 8191u;
+  let p_sum23 = k.l4 * 97u + k.l5 * 436u + k.l6 * 4365u + k.l7 * 2004u + k.l8 * 3449u + k.l9 * 6049u + k.l10 * 5704u + k.l11 * 3657u + k.l12 * 1289u + k.l13 * 6853u + k.l14 * 2541u + k.l15 * 2698u + k.l16 * 654u + k.l17 * 1955u + k.l18 * 1343u + k.l19 * 7817u + p_carry22;
+  let p_carry23 = p_sum23 >> 13u;
+  let p23 = p_sum23 & 8191u;
+  let p_sum24 = k.l5 * 97u + k.l6 * 436u + k.l7 * 4365u + k.l8 * 2004u + k.l9 * 3449u + k.l10 * 6049u + k.l11 * 5704u + k.l12 * 3657u + k.l13 * 1289u + k.l14 * 6853u + k.l15 * 2541u + k.l16 * 2698u + k.l17 * 654u + k.l18 * 1955u + k.l19 * 1343u + p_carry23;
+  let p_carry24 = p_sum24 >> 13u;
+  let p24 = p_sum24 & 8191u;
+  let p_sum25 = k.l6 * 97u + k.l7 * 436u + k.l8 * 4365u + k.l9 * 2004u + k.l10 * 3449u + k.l11 * 6049u + k.l12 * 5704u + k.l13 * 3657u + k.l14 * 1289u + k.l15 * 6853u + k.l16 * 2541u + k.l17 * 2698u + k.l18 * 654u + k.l19 * 1955u + p_carry24;
+  let p_carry25 = p_sum25 >> 13u;
+  let p25 = p_sum25 & 8191u;
+  let p_sum26 = k.l7 * 97u + k.l8 * 436u + k.l9 * 4365u + k.l10 * 2004u + k.l11 * 3449u + k.l12 * 6049u + k.l13 * 5704u + k.l14 * 3657u + k.l15 * 1289u + k.l16 * 6853u + k.l17 * 2541u + k.l18 * 2698u + k.l19 * 654u + p_carry25;
+  let p_carry26 = p_sum26 >> 13u;
+  let p26 = p_sum26 & 8191u;
+  let p_sum27 = k.l8 * 97u + k.l9 * 436u + k.l10 * 4365u + k.l11 * 2004u + k.l12 * 3449u + k.l13 * 6049u + k.l14 * 5704u + k.l15 * 3657u + k.l16 * 1289u + k.l17 * 6853u + k.l18 * 2541u + k.l19 * 2698u + p_carry26;
+  let p_carry27 = p_sum27 >> 13u;
+  let p27 = p_sum27 & 8191u;
+  let p_sum28 = k.l9 * 97u + k.l10 * 436u + k.l11 * 4365u + k.l12 * 2004u + k.l13 * 3449u + k.l14 * 6049u + k.l15 * 5704u + k.l16 * 3657u + k.l17 * 1289u + k.l18 * 6853u + k.l19 * 2541u + p_carry27;
+  let p_carry28 = p_sum28 >> 13u;
+  let p28 = p_sum28 & 8191u;
+  let p_sum29 = k.l10 * 97u + k.l11 * 436u + k.l12 * 4365u + k.l13 * 2004u + k.l14 * 3449u + k.l15 * 6049u + k.l16 * 5704u + k.l17 * 3657u + k.l18 * 1289u + k.l19 * 6853u + 64u + p_carry28;
+  let p_carry29 = p_sum29 >> 13u;
+  let p29 = p_sum29 & 8191u;
+  let p_sum30 = k.l11 * 97u + k.l12 * 436u + k.l13 * 4365u + k.l14 * 2004u + k.l15 * 3449u + k.l16 * 6049u + k.l17 * 5704u + k.l18 * 3657u + k.l19 * 1289u + p_carry29;
+  let p_carry30 = p_sum30 >> 13u;
+  let p30 = p_sum30 & 8191u;
+  let p_sum31 = k.l12 * 97u + k.l13 * 436u + k.l14 * 4365u + k.l15 * 2004u + k.l16 * 3449u + k.l17 * 6049u + k.l18 * 5704u + k.l19 * 3657u + p_carry30;
+  let p_carry31 = p_sum31 >> 13u;
+  let p31 = p_sum31 & 8191u;
+  let p_sum32 = k.l13 * 97u + k.l14 * 436u + k.l15 * 4365u + k.l16 * 2004u + k.l17 * 3449u + k.l18 * 6049u + k.l19 * 5704u + p_carry31;
+  let p_carry32 = p_sum32 >> 13u;
+  let p32 = p_sum32 & 8191u;
+  let p_sum33 = k.l14 * 97u + k.l15 * 436u + k.l16 * 4365u + k.l17 * 2004u + k.l18 * 3449u + k.l19 * 6049u + p_carry32;
+  let p_carry33 = p_sum33 >> 13u;
+  let p33 = p_sum33 & 8191u;
+  let p_sum34 = k.l15 * 97u + k.l16 * 436u + k.l17 * 4365u + k.l18 * 2004u + k.l19 * 3449u + p_carry33;
+  let p_carry34 = p_sum34 >> 13u;
+  let p34 = p_sum34 & 8191u;
+  let p_sum35 = k.l16 * 97u + k.l17 * 436u + k.l18 * 4365u + k.l19 * 2004u + p_carry34;
+  let p_carry35 = p_sum35 >> 13u;
+  let p35 = p_sum35 & 8191u;
+  let p_sum36 = k.l17 * 97u + k.l18 * 436u + k.l19 * 4365u + p_carry35;
+  let p_carry36 = p_sum36 >> 13u;
+  let p36 = p_sum36 & 8191u;
+  let p_sum37 = k.l18 * 97u + k.l19 * 436u + p_carry36;
+  let p_carry37 = p_sum37 >> 13u;
+  let p37 = p_sum37 & 8191u;
+  let p_sum38 = k.l19 * 97u + p_carry37;
+  let p_carry38 = p_sum38 >> 13u;
+  let p38 = p_sum38 & 8191u;
+  let p_0 = ((p29 >> 7u) | (p30 << 6u)) & 8191u;
+  let p_1 = ((p30 >> 7u) | (p31 << 6u)) & 8191u;
+  let p_2 = ((p31 >> 7u) | (p32 << 6u)) & 8191u;
+  let p_3 = ((p32 >> 7u) | (p33 << 6u)) & 8191u;
+  let p_4 = ((p33 >> 7u) | (p34 << 6u)) & 8191u;
+  let p_5 = ((p34 >> 7u) | (p35 << 6u)) & 8191u;
+  let p_6 = ((p35 >> 7u) | (p36 << 6u)) & 8191u;
+  let p_7 = ((p36 >> 7u) | (p37 << 6u)) & 8191u;
+  let p_8 = ((p37 >> 7u) | (p38 << 6u)) & 8191u;
+  let p_9 = ((p38 >> 7u) | (p_carry38 << 6u)) & 8191u;
+  let q_sum0 = k.l0 * 8049u;
+  let q_carry0 = q_sum0 >> 13u;
+  let q0 = q_sum0 & 8191u;
+  let q_sum1 = k.l0 * 5667u + k.l1 * 8049u + q_carry0;
+  let q_carry1 = q_sum1 >> 13u;
+  let q1 = q_sum1 & 8191u;
+  let q_sum2 = k.l0 * 2978u + k.l1 * 5667u + k.l2 * 8049u + q_carry1;
+  let q_carry2 = q_sum2 >> 13u;
+  let q2 = q_sum2 & 8191u;
+  let q_sum3 = k.l0 * 873u + k.l1 * 2978u + k.l2 * 5667u + k.l3 * 8049u + q_carry2;
+  let q_carry3 = q_sum3 >> 13u;
+  let q3 = q_sum3 & 8191u;
+  let q_sum4 = k.l0 * 343u + k.l1 * 873u + k.l2 * 2978u + k.l3 * 5667u + k.l4 * 8049u + q_carry3;
+  let q_carry4 = q_sum4 >> 13u;
+  let q4 = q_sum4 & 8191u;
+  let q_sum5 = k.l0 * 867u + k.l1 * 343u + k.l2 * 873u + k.l3 * 2978u + k.l4 * 5667u + k.l5 * 8049u + q_carry4;
+  let q_carry5 = q_sum5 >> 13u;
+  let q5 = q_sum5 & 8191u;
+  let q_sum6 = k.l0 * 6100u + k.l1 * 867u + k.l2 * 343u + k.l3 * 873u + k.l4 * 2978u + k.l5 * 5667u + k.l6 * 8049u + q_carry5;
+  let q_carry6 = q_sum6 >> 13u;
+  let q6 = q_sum6 & 8191u;
+  let q_sum7 = k.l0 * 5523u + k.l1 * 6100u + k.l2 * 867u + k.l3 * 343u + k.l4 * 873u + k.l5 * 2978u + k.l6 * 5667u + k.l7 * 8049u + q_carry6;
+  let q_carry7 = q_sum7 >> 13u;
+  let q7 = q_sum7 & 8191u;
+  let q_sum8 = k.l0 * 4616u + k.l1 * 5523u + k.l2 * 6100u + k.l3 * 867u + k.l4 * 343u + k.l5 * 873u + k.l6 * 2978u + k.l7 * 5667u + k.l8 * 8049u + q_carry7;
+  let q_carry8 = q_sum8 >> 13u;
+  let q8 = q_sum8 & 8191u;
+  let q_sum9 = k.l0 * 272u + k.l1 * 4616u + k.l2 * 5523u + k.l3 * 6100u + k.l4 * 867u + k.l5 * 343u + k.l6 * 873u + k.l7 * 2978u + k.l8 * 5667u + k.l9 * 8049u + q_carry8;
+  let q_carry9 = q_sum9 >> 13u;
+  let q9 = q_sum9 & 8191u;
+  let q_sum10 = k.l0 * 6449u + k.l1 * 272u + k.l2 * 4616u + k.l3 * 5523u + k.l4 * 6100u + k.l5 * 867u + k.l6 * 343u + k.l7 * 873u + k.l8 * 2978u + k.l9 * 5667u + k.l10 * 8049u + q_carry9;
+  let q_carry10 = q_sum10 >> 13u;
+  let q10 = q_sum10 & 8191u;
+  let q_sum11 = k.l0 * 5503u + k.l1 * 6449u + k.l2 * 272u + k.l3 * 4616u + k.l4 * 5523u + k.l5 * 6100u + k.l6 * 867u + k.l7 * 343u + k.l8 * 873u + k.l9 * 2978u + k.l10 * 5667u + k.l11 * 8049u + q_carry10;
+  let q_carry11 = q_sum11 >> 13u;
+  let q11 = q_sum11 & 8191u;
+  let q_sum12 = k.l0 * 6800u + k.l1 * 5503u + k.l2 * 6449u + k.l3 * 272u + k.l4 * 4616u + k.l5 * 5523u + k.l6 * 6100u + k.l7 * 867u + k.l8 * 343u + k.l9 * 873u + k.l10 * 2978u + k.l11 * 5667u + k.l12 * 8049u + q_carry11;
+  let q_carry12 = q_sum12 >> 13u;
+  let q12 = q_sum12 & 8191u;
+  let q_sum13 = k.l0 * 2623u + k.l1 * 6800u + k.l2 * 5503u + k.l3 * 6449u + k.l4 * 272u + k.l5 * 4616u + k.l6 * 5523u + k.l7 * 6100u + k.l8 * 867u + k.l9 * 343u + k.l10 * 873u + k.l11 * 2978u + k.l12 * 5667u + k.l13 * 8049u + q_carry12;
+  let q_carry13 = q_sum13 >> 13u;
+  let q13 = q_sum13 & 8191u;
+  let q_sum14 = k.l0 * 445u + k.l1 * 2623u + k.l2 * 6800u + k.l3 * 5503u + k.l4 * 6449u + k.l5 * 272u + k.l6 * 4616u + k.l7 * 5523u + k.l8 * 6100u + k.l9 * 867u + k.l10 * 343u + k.l11 * 873u + k.l12 * 2978u + k.l13 * 5667u + k.l14 * 8049u + q_carry13;
+  let q_carry14 = q_sum14 >> 13u;
+  let q14 = q_sum14 & 8191u;
+  let q_sum15 = k.l0 * 4357u + k.l1 * 445u + k.l2 * 2623u + k.l3 * 6800u + k.l4 * 5503u + k.l5 * 6449u + k.l6 * 272u + k.l7 * 4616u + k.l8 * 5523u + k.l9 * 6100u + k.l10 * 867u + k.l11 * 343u + k.l12 * 873u + k.l13 * 2978u + k.l14 * 5667u + k.l15 * 8049u + q_carry14;
+  let q_carry15 = q_sum15 >> 13u;
+  let q15 = q_sum15 & 8191u;
+  let q_sum16 = k.l0 * 270u + k.l1 * 4357u + k.l2 * 445u + k.l3 * 2623u + k.l4 * 6800u + k.l5 * 5503u + k.l6 * 6449u + k.l7 * 272u + k.l8 * 4616u + k.l9 * 5523u + k.l10 * 6100u + k.l11 * 867u + k.l12 * 343u + k.l13 * 873u + k.l14 * 2978u + k.l15 * 5667u + k.l16 * 8049u + q_carry15;
+  let q_carry16 = q_sum16 >> 13u;
+  let q16 = q_sum16 & 8191u;
+  let q_sum17 = k.l0 * 5808u + k.l1 * 270u + k.l2 * 4357u + k.l3 * 445u + k.l4 * 2623u + k.l5 * 6800u + k.l6 * 5503u + k.l7 * 6449u + k.l8 * 272u + k.l9 * 4616u + k.l10 * 5523u + k.l11 * 6100u + k.l12 * 867u + k.l13 * 343u + k.l14 * 873u + k.l15 * 2978u + k.l16 * 5667u + k.l17 * 8049u + q_carry16;
+  let q_carry17 = q_sum17 >> 13u;
+  let q17 = q_sum17 & 8191u;
+  let q_sum18 = k.l0 * 4319u + k.l1 * 5808u + k.l2 * 270u + k.l3 * 4357u + k.l4 * 445u + k.l5 * 2623u + k.l6 * 6800u + k.l7 * 5503u + k.l8 * 6449u + k.l9 * 272u + k.l10 * 4616u + k.l11 * 5523u + k.l12 * 6100u + k.l13 * 867u + k.l14 * 343u + k.l15 * 873u + k.l16 * 2978u + k.l17 * 5667u + k.l18 * 8049u + q_carry17;
+  let q_carry18 = q_sum18 >> 13u;
+  let q18 = q_sum18 & 8191u;
+  let q_sum19 = k.l0 * 456u + k.l1 * 4319u + k.l2 * 5808u + k.l3 * 270u + k.l4 * 4357u + k.l5 * 445u + k.l6 * 2623u + k.l7 * 6800u + k.l8 * 5503u + k.l9 * 6449u + k.l10 * 272u + k.l11 * 4616u + k.l12 * 5523u + k.l13 * 6100u + k.l14 * 867u + k.l15 * 343u + k.l16 * 873u + k.l17 * 2978u + k.l18 * 5667u + k.l19 * 8049u + q_carry18;
+  let q_carry19 = q_sum19 >> 13u;
+  let q19 = q_sum19 & 8191u;
+  let q_sum20 = k.l1 * 456u + k.l2 * 4319u + k.l3 * 5808u + k.l4 * 270u + k.l5 * 4357u + k.l6 * 445u + k.l7 * 2623u + k.l8 * 6800u + k.l9 * 5503u + k.l10 * 6449u + k.l11 * 272u + k.l12 * 4616u + k.l13 * 5523u + k.l14 * 6100u + k.l15 * 867u + k.l16 * 343u + k.l17 * 873u + k.l18 * 2978u + k.l19 * 5667u + q_carry19;
+  let q_carry20 = q_sum20 >> 13u;
+  let q20 = q_sum20 & 8191u;
+  let q_sum21 = k.l2 * 456u + k.l3 * 4319u + k.l4 * 5808u + k.l5 * 270u + k.l6 * 4357u + k.l7 * 445u + k.l8 * 2623u + k.l9 * 6800u + k.l10 * 5503u + k.l11 * 6449u + k.l12 * 272u + k.l13 * 4616u + k.l14 * 5523u + k.l15 * 6100u + k.l16 * 867u + k.l17 * 343u + k.l18 * 873u + k.l19 * 2978u + q_carry20;
+  let q_carry21 = q_sum21 >> 13u;
+  let q21 = q_sum21 & 8191u;
+  let q_sum22 = k.l3 * 456u + k.l4 * 4319u + k.l5 * 5808u + k.l6 * 270u + k.l7 * 4357u + k.l8 * 445u + k.l9 * 2623u + k.l10 * 6800u + k.l11 * 5503u + k.l12 * 6449u + k.l13 * 272u + k.l14 * 4616u + k.l15 * 5523u + k.l16 * 6100u + k.l17 * 867u + k.l18 * 343u + k.l19 * 873u + q_carry21;
+  let q_carry22 = q_sum22 >> 13u;
+  let q22 = q_sum22 & 8191u;
+  let q_sum23 = k.l4 * 456u + k.l5 * 4319u + k.l6 * 5808u + k.l7 * 270u + k.l8 * 4357u + k.l9 * 445u + k.l10 * 2623u + k.l11 * 6800u + k.l12 * 5503u + k.l13 * 6449u + k.l14 * 272u + k.l15 * 4616u + k.l16 * 5523u + k.l17 * 6100u + k.l18 * 867u + k.l19 * 343u + q_carry22;
+  let q_carry23 = q_sum23 >> 13u;
+  let q23 = q_sum23 & 8191u;
+  let q_sum24 = k.l5 * 456u + k.l6 * 4319u + k.l7 * 5808u + k.l8 * 270u + k.l9 * 4357u + k.l10 * 445u + k.l11 * 2623u + k.l12 * 6800u + k.l13 * 5503u + k.l14 * 6449u + k.l15 * 272u + k.l16 * 4616u + k.l17 * 5523u + k.l18 * 6100u + k.l19 * 867u + q_carry23;
+  let q_carry24 = q_sum24 >> 13u;
+  let q24 = q_sum24 & 8191u;
+  let q_sum25 = k.l6 * 456u + k.l7 * 4319u + k.l8 * 5808u + k.l9 * 270u + k.l10 * 4357u + k.l11 * 445u + k.l12 * 2623u + k.l13 * 6800u + k.l14 * 5503u + k.l15 * 6449u + k.l16 * 272u + k.l17 * 4616u + k.l18 * 5523u + k.l19 * 6100u + q_carry24;
+  let q_carry25 = q_sum25 >> 13u;
+  let q25 = q_sum25 & 8191u;
+  let q_sum26 = k.l7 * 456u + k.l8 * 4319u + k.l9 * 5808u + k.l10 * 270u + k.l11 * 4357u + k.l12 * 445u + k.l13 * 2623u + k.l14 * 6800u + k.l15 * 5503u + k.l16 * 6449u + k.l17 * 272u + k.l18 * 4616u + k.l19 * 5523u + q_carry25;
+  let q_carry26 = q_sum26 >> 13u;
+  let q26 = q_sum26 & 8191u;
+  let q_sum27 = k.l8 * 456u + k.l9 * 4319u + k.l10 * 5808u + k.l11 * 270u + k.l12 * 4357u + k.l13 * 445u + k.l14 * 2623u + k.l15 * 6800u + k.l16 * 5503u + k.l17 * 6449u + k.l18 * 272u + k.l19 * 4616u + q_carry26;
+  let q_carry27 = q_sum27 >> 13u;
+  let q27 = q_sum27 & 8191u;
+  let q_sum28 = k.l9 * 456u + k.l10 * 4319u + k.l11 * 5808u + k.l12 * 270u + k.l13 * 4357u + k.l14 * 445u + k.l15 * 2623u + k.l16 * 6800u + k.l17 * 5503u + k.l18 * 6449u + k.l19 * 272u + q_carry27;
+  let q_carry28 = q_sum28 >> 13u;
+  let q28 = q_sum28 & 8191u;
+  let q_sum29 = k.l10 * 456u + k.l11 * 4319u + k.l12 * 5808u + k.l13 * 270u + k.l14 * 4357u + k.l15 * 445u + k.l16 * 2623u + k.l17 * 6800u + k.l18 * 5503u + k.l19 * 6449u + 64u + q_carry28;
+  let q_carry29 = q_sum29 >> 13u;
+  let q29 = q_sum29 & 8191u;
+  let q_sum30 = k.l11 * 456u + k.l12 * 4319u + k.l13 * 5808u + k.l14 * 270u + k.l15 * 4357u + k.l16 * 445u + k.l17 * 2623u + k.l18 * 6800u + k.l19 * 5503u + q_carry29;
+  let q_carry30 = q_sum30 >> 13u;
+  let q30 = q_sum30 & 8191u;
+  let q_sum31 = k.l12 * 456u + k.l13 * 4319u + k.l14 * 5808u + k.l15 * 270u + k.l16 * 4357u + k.l17 * 445u + k.l18 * 2623u + k.l19 * 6800u + q_carry30;
+  let q_carry31 = q_sum31 >> 13u;
+  let q31 = q_sum31 & 8191u;
+  let q_sum32 = k.l13 * 456u + k.l14 * 4319u + k.l15 * 5808u + k.l16 * 270u + k.l17 * 4357u + k.l18 * 445u + k.l19 * 2623u + q_carry31;
+  let q_carry32 = q_sum32 >> 13u;
+  let q32 = q_sum32 & 8191u;
+  let q_sum33 = k.l14 * 456u + k.l15 * 4319u + k.l16 * 5808u + k.l17 * 270u + k.l18 * 4357u + k.l19 * 445u + q_carry32;
+  let q_carry33 = q_sum33 >> 13u;
+  let q33 = q_sum33 & 8191u;
+  let q_sum34 = k.l15 * 456u + k.l16 * 4319u + k.l17 * 5808u + k.l18 * 270u + k.l19 * 4357u + q_carry33;
+  let q_carry34 = q_sum34 >> 13u;
+  let q34 = q_sum34 & 8191u;
+  let q_sum35 = k.l16 * 456u + k.l17 * 4319u + k.l18 * 5808u + k.l19 * 270u + q_carry34;
+  let q_carry35 = q_sum35 >> 13u;
+  let q35 = q_sum35 & 8191u;
+  let q_sum36 = k.l17 * 456u + k.l18 * 4319u + k.l19 * 5808u + q_carry35;
+  let q_carry36 = q_sum36 >> 13u;
+  let q36 = q_sum36 & 8191u;
+  let q_sum37 = k.l18 * 456u + k.l19 * 4319u + q_carry36;
+  let q_carry37 = q_sum37 >> 13u;
+  let q37 = q_sum37 & 8191u;
+  let q_sum38 = k.l19 * 456u + q_carry37;
+  let q_carry38 = q_sum38 >> 13u;
+  let q38 = q_sum38 & 8191u;
+  let q_0 = ((q29 >> 7u) | (q30 << 6u)) & 8191u;
+  let q_1 = ((q30 >> 7u) | (q31 << 6u)) & 8191u;
+  let q_2 = ((q31 >> 7u) | (q32 << 6u)) & 8191u;
+  let q_3 = ((q32 >> 7u) | (q33 << 6u)) & 8191u;
+  let q_4 = ((q33 >> 7u) | (q34 << 6u)) & 8191u;
+  let q_5 = ((q34 >> 7u) | (q35 << 6u)) & 8191u;
+  let q_6 = ((q35 >> 7u) | (q36 << 6u)) & 8191u;
+  let q_7 = ((q36 >> 7u) | (q37 << 6u)) & 8191u;
+  let q_8 = ((q37 >> 7u) | (q38 << 6u)) & 8191u;
+  let q_9 = ((q38 >> 7u) | (q_carry38 << 6u)) & 8191u;
+  let even1 = ((k.l0 - p_0 * 2837u - q_0 * 4056u) & 1u) ^ 1u;
+  let even2 = ((0u + p_0 * 1219u - q_0 * 2837u) & 1u) ^ 1u ^ even1;
+  let f_sum0 = k.l0 - p_0 * 2837u - q_0 * 4056u + 8191u + even1 * 2837u + even2 * 4056u;
+  let f0 = f_sum0 & 8191u;
+  let f_sum1 = k.l1 - p_0 * 5159u - p_1 * 2837u - q_0 * 2598u - q_1 * 4056u + 8191u + even1 * 5159u + even2 * 2598u + bitcast<u32>(bitcast<i32>(f_sum0) >> 13u);
+  let f1 = f_sum1 & 8191u;
+  let f_sum2 = k.l2 - p_0 * 6436u - p_1 * 5159u - p_2 * 2837u - q_0 * 871u - q_1 * 2598u - q_2 * 4056u + 8191u + even1 * 6436u + even2 * 871u + bitcast<u32>(bitcast<i32>(f_sum1) >> 13u);
+  let f2 = f_sum2 & 8191u;
+  let f_sum3 = k.l3 - p_0 * 6433u - p_1 * 6436u - p_2 * 5159u - p_3 * 2837u - q_0 * 545u - q_1 * 871u - q_2 * 2598u - q_3 * 4056u + 8191u + even1 * 6433u + even2 * 545u + bitcast<u32>(bitcast<i32>(f_sum2) >> 13u);
+  let f3 = f_sum3 & 8191u;
+  let f_sum4 = k.l4 - p_0 * 7814u - p_1 * 6433u - p_2 * 6436u - p_3 * 5159u - p_4 * 2837u - q_0 * 1404u - q_1 * 545u - q_2 * 871u - q_3 * 2598u - q_4 * 4056u + 8191u + even1 * 7814u + even2 * 1404u + bitcast<u32>(bitcast<i32>(f_sum3) >> 13u);
+  let f4 = f_sum4 & 8191u;
+  let f_sum5 = k.l5 - p_0 * 5606u - p_1 * 7814u - p_2 * 6433u - p_3 * 6436u - p_4 * 5159u - p_5 * 2837u - q_0 * 6651u - q_1 * 1404u - q_2 * 545u - q_3 * 871u - q_4 * 2598u - q_5 * 4056u + 8191u + even1 * 5606u + even2 * 6651u + bitcast<u32>(bitcast<i32>(f_sum4) >> 13u);
+  let f5 = f_sum5 & 8191u;
+  let f_sum6 = k.l6 - p_0 * 8017u - p_1 * 5606u - p_2 * 7814u - p_3 * 6433u - p_4 * 6436u - p_5 * 5159u - p_6 * 2837u - q_0 * 907u - q_1 * 6651u - q_2 * 1404u - q_3 * 545u - q_4 * 871u - q_5 * 2598u - q_6 * 4056u + 8191u + even1 * 8017u + even2 * 907u + bitcast<u32>(bitcast<i32>(f_sum5) >> 13u);
+  let f6 = f_sum6 & 8191u;
+  let f_sum7 = k.l7 - p_0 * 1076u - p_1 * 8017u - p_2 * 5606u - p_3 * 7814u - p_4 * 6433u - p_5 * 6436u - p_6 * 5159u - p_7 * 2837u - q_0 * 7925u - q_1 * 907u - q_2 * 6651u - q_3 * 1404u - q_4 * 545u - q_5 * 871u - q_6 * 2598u - q_7 * 4056u + 8191u + even1 * 1076u + even2 * 7925u + bitcast<u32>(bitcast<i32>(f_sum6) >> 13u);
+  let f7 = f_sum7 & 8191u;
+  let f_sum8 = k.l8 - p_0 * 1746u - p_1 * 1076u - p_2 * 8017u - p_3 * 5606u - p_4 * 7814u - p_5 * 6433u - p_6 * 6436u - p_7 * 5159u - p_8 * 2837u - q_0 * 2640u - q_1 * 7925u - q_2 * 907u - q_3 * 6651u - q_4 * 1404u - q_5 * 545u - q_6 * 871u - q_7 * 2598u - q_8 * 4056u + 8191u + even1 * 1746u + even2 * 2640u + bitcast<u32>(bitcast<i32>(f_sum7) >> 13u);
+  let f8 = f_sum8 & 8191u;
+  let f_sum9 = k.l9 - p_0 * 388u - p_1 * 1746u - p_2 * 1076u - p_3 * 8017u - p_4 * 5606u - p_5 * 7814u - p_6 * 6433u - p_7 * 6436u - p_8 * 5159u - p_9 * 2837u - q_0 * 2214u - q_1 * 2640u - q_2 * 7925u - q_3 * 907u - q_4 * 6651u - q_5 * 1404u - q_6 * 545u - q_7 * 871u - q_8 * 2598u - q_9 * 4056u + 8191u + even1 * 388u + even2 * 2214u + bitcast<u32>(bitcast<i32>(f_sum8) >> 13u);
+  let f9 = f_sum9 & 8191u;
+  let f_sum10 = k.l10 - p_1 * 388u - p_2 * 1746u - p_3 * 1076u - p_4 * 8017u - p_5 * 5606u - p_6 * 7814u - p_7 * 6433u - p_8 * 6436u - p_9 * 5159u - q_1 * 2214u - q_2 * 2640u - q_3 * 7925u - q_4 * 907u - q_5 * 6651u - q_6 * 1404u - q_7 * 545u - q_8 * 871u - q_9 * 2598u + 3u + even1 * 0u + even2 * 0u + bitcast<u32>(bitcast<i32>(f_sum9) >> 13u);
+  let f10 = f_sum10 & 8191u;
+  let s_sum0 = 0u + p_0 * 1219u - q_0 * 2837u + 8191u - even1 * 1219u + even2 * 2837u;
+  let s0 = s_sum0 & 8191u;
+  let s_sum1 = 0u + p_0 * 5631u + p_1 * 1219u - q_0 * 5159u - q_1 * 2837u + 8191u - even1 * 5631u + even2 * 5159u + bitcast<u32>(bitcast<i32>(s_sum0) >> 13u);
+  let s1 = s_sum1 & 8191u;
+  let s_sum2 = 0u + p_0 * 2626u + p_1 * 5631u + p_2 * 1219u - q_0 * 6436u - q_1 * 5159u - q_2 * 2837u + 8191u - even1 * 2626u + even2 * 6436u + bitcast<u32>(bitcast<i32>(s_sum1) >> 13u);
+  let s2 = s_sum2 & 8191u;
+  let s_sum3 = 0u + p_0 * 2303u + p_1 * 2626u + p_2 * 5631u + p_3 * 1219u - q_0 * 6433u - q_1 * 6436u - q_2 * 5159u - q_3 * 2837u + 8191u - even1 * 2303u + even2 * 6433u + bitcast<u32>(bitcast<i32>(s_sum2) >> 13u);
+  let s3 = s_sum3 & 8191u;
+  let s_sum4 = 0u + p_0 * 1781u + p_1 * 2303u + p_2 * 2626u + p_3 * 5631u + p_4 * 1219u - q_0 * 7814u - q_1 * 6433u - q_2 * 6436u - q_3 * 5159u - q_4 * 2837u + 8191u - even1 * 1781u + even2 * 7814u + bitcast<u32>(bitcast<i32>(s_sum3) >> 13u);
+  let s4 = s_sum4 & 8191u;
+  let s_sum5 = 0u + p_0 * 1044u + p_1 * 1781u + p_2 * 2303u + p_3 * 2626u + p_4 * 5631u + p_5 * 1219u - q_0 * 5606u - q_1 * 7814u - q_2 * 6433u - q_3 * 6436u - q_4 * 5159u - q_5 * 2837u + 8191u - even1 * 1044u + even2 * 5606u + bitcast<u32>(bitcast<i32>(s_sum4) >> 13u);
+  let s5 = s_sum5 & 8191u;
+  let s_sum6 = 0u + p_0 * 1082u + p_1 * 1044u + p_2 * 1781u + p_3 * 2303u + p_4 * 2626u + p_5 * 5631u + p_6 * 1219u - q_0 * 8017u - q_1 * 5606u - q_2 * 7814u - q_3 * 6433u - q_4 * 6436u - q_5 * 5159u - q_6 * 2837u + 8191u - even1 * 1082u + even2 * 8017u + bitcast<u32>(bitcast<i32>(s_sum5) >> 13u);
+  let s6 = s_sum6 & 8191u;
+  let s_sum7 = 0u + p_0 * 6848u + p_1 * 1082u + p_2 * 1044u + p_3 * 1781u + p_4 * 2303u + p_5 * 2626u + p_6 * 5631u + p_7 * 1219u - q_0 * 1076u - q_1 * 8017u - q_2 * 5606u - q_3 * 7814u - q_4 * 6433u - q_5 * 6436u - q_6 * 5159u - q_7 * 2837u + 8191u - even1 * 6848u + even2 * 1076u + bitcast<u32>(bitcast<i32>(s_sum6) >> 13u);
+  let s7 = s_sum7 & 8191u;
+  let s_sum8 = 0u + p_0 * 894u + p_1 * 6848u + p_2 * 1082u + p_3 * 1044u + p_4 * 1781u + p_5 * 2303u + p_6 * 2626u + p_7 * 5631u + p_8 * 1219u - q_0 * 1746u - q_1 * 1076u - q_2 * 8017u - q_3 * 5606u - q_4 * 7814u - q_5 * 6433u - q_6 * 6436u - q_7 * 5159u - q_8 * 2837u + 8191u - even1 * 894u + even2 * 1746u + bitcast<u32>(bitcast<i32>(s_sum7) >> 13u);
+  let s8 = s_sum8 & 8191u;
+  let s_sum9 = 0u + p_0 * 1826u + p_1 * 894u + p_2 * 6848u + p_3 * 1082u + p_4 * 1044u + p_5 * 1781u + p_6 * 2303u + p_7 * 2626u + p_8 * 5631u + p_9 * 1219u - q_0 * 388u - q_1 * 1746u - q_2 * 1076u - q_3 * 8017u - q_4 * 5606u - q_5 * 7814u - q_6 * 6433u - q_7 * 6436u - q_8 * 5159u - q_9 * 2837u + 8191u - even1 * 1826u + even2 * 388u + bitcast<u32>(bitcast<i32>(s_sum8) >> 13u);
+  let s9 = s_sum9 & 8191u;
+  let s_sum10 = 0u + p_1 * 1826u + p_2 * 894u + p_3 * 6848u + p_4 * 1082u + p_5 * 1044u + p_6 * 1781u + p_7 * 2303u + p_8 * 2626u + p_9 * 5631u - q_1 * 388u - q_2 * 1746u - q_3 * 1076u - q_4 * 8017u - q_5 * 5606u - q_6 * 7814u - q_7 * 6433u - q_8 * 6436u - q_9 * 5159u + 3u - even1 * 0u + even2 * 0u + bitcast<u32>(bitcast<i32>(s_sum9) >> 13u);
+  let s10 = s_sum10 & 8191u;
+  return ScalarHalves((f0 >> 1u) | (f1 << 12u) | (f2 << 25u), (f2 >> 7u) | (f3 << 6u) | (f4 << 19u), f5 | (f6 << 13u) | (f7 << 26u), (f7 >> 6u) | (f8 << 7u) | (f9 << 20u), (f9 >> 12u) | (f10 << 1u), (s0 >> 1u) | (s1 << 12u) | (s2 << 25u), (s2 >> 7u) | (s3 << 6u) | (s4 << 19u), s5 | (s6 << 13u) | (s7 << 26u), (s7 >> 6u) | (s8 << 7u) | (s9 << 20u), (s9 >> 12u) | (s10 << 1u));
+}
+
+const RECOVERY_WORDS_PER_HALF = 5u;
+
+const WORKGROUP_SIZE = 64u;
+
+struct RecoveryRows {
+  rows: u32,
+  first: u32,
+  count: u32,
+  lanes: u32,
+}
+
+fn u256_reverse_bytes(x: U256) -> U256 {
+  return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
+}
+
+fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
+  let pairs = ((v << vec4<u32>(8u)) & vec4<u32>(0xff00ff00u)) | ((v >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
+  return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
+}
+
+struct Limbs {
+  l0: u32,
+  l1: u32,
+  l2: u32,
+  l3: u32,
+  l4: u32,
+  l5: u32,
+  l6: u32,
+  l7: u32,
+  l8: u32,
+  l9: u32,
+  l10: u32,
+  l11: u32,
+  l12: u32,
+  l13: u32,
+  l14: u32,
+  l15: u32,
+  l16: u32,
+  l17: u32,
+  l18: u32,
+  l19: u32,
+}
+
+fn scalar_pack(x: Limbs) -> U256 {
+  let a_over = x.l19 >> 9u;
+  let a_sum0 = x.l0 + a_over * 7871u;
+  let a_carry0 = a_sum0 >> 13u;
+  let a0 = a_sum0 & 8191u;
+  let a_sum1 = x.l1 + a_over * 7757u + a_carry0;
+  let a_carry1 = a_sum1 >> 13u;
+  let a1 = a_sum1 & 8191u;
+  let a_sum2 = x.l2 + a_over * 7371u + a_carry1;
+  let a_carry2 = a_sum2 >> 13u;
+  let a2 = a_sum2 & 8191u;
+  let a_sum3 = x.l3 + a_over * 6978u + a_carry2;
+  let a_carry3 = a_sum3 >> 13u;
+  let a3 = a_sum3 & 8191u;
+  let a_sum4 = x.l4 + a_over * 1026u + a_carry3;
+  let a_carry4 = a_sum4 >> 13u;
+  let a4 = a_sum4 & 8191u;
+  let a_sum5 = x.l5 + a_over * 4066u + a_carry4;
+  let a_carry5 = a_sum5 >> 13u;
+  let a5 = a_sum5 & 8191u;
+  let a_sum6 = x.l6 + a_over * 733u + a_carry5;
+  let a_carry6 = a_sum6 >> 13u;
+  let a6 = a_sum6 & 8191u;
+  let a_sum7 = x.l7 + a_over * 810u + a_carry6;
+  let a_carry7 = a_sum7 >> 13u;
+  let a7 = a_sum7 & 8191u;
+  let a_sum8 = x.l8 + a_over * 4387u + a_carry7;
+  let a_carry8 = a_sum8 >> 13u;
+  let a8 = a_sum8 & 8191u;
+  let a_sum9 = x.l9 + a_over * 2602u + a_carry8;
+  let a_carry9 = a_sum9 >> 13u;
+  let a9 = a_sum9 & 8191u;
+  let a_sum10 = x.l10 + a_carry9;
+  let a_carry10 = a_sum10 >> 13u;
+  let a10 = a_sum10 & 8191u;
+  let a_sum11 = x.l11 + a_carry10;
+  let a_carry11 = a_sum11 >> 13u;
+  let a11 = a_sum11 & 8191u;
+  let a_sum12 = x.l12 + a_carry11;
+  let a_carry12 = a_sum12 >> 13u;
+  let a12 = a_sum12 & 8191u;
+  let a_sum13 = x.l13 + a_carry12;
+  let a_carry13 = a_sum13 >> 13u;
+  let a13 = a_sum13 & 8191u;
+  let a_sum14 = x.l14 + a_carry13;
+  let a_carry14 = a_sum14 >> 13u;
+  let a14 = a_sum14 & 8191u;
+  let a_sum15 = x.l15 + a_carry14;
+  let a_carry15 = a_sum15 >> 13u;
+  let a15 = a_sum15 & 8191u;
+  let a_sum16 = x.l16 + a_carry15;
+  let a_carry16 = a_sum16 >> 13u;
+  let a16 = a_sum16 & 8191u;
+  let a_sum17 = x.l17 + a_carry16;
+  let a_carry17 = a_sum17 >> 13u;
+  let a17 = a_sum17 & 8191u;
+  let a_sum18 = x.l18 + a_carry17;
+  let a_carry18 = a_sum18 >> 13u;
+  let a18 = a_sum18 & 8191u;
+  let a19 = (x.l19 & 511u) + a_carry18;
+  let b_over = a19 >> 9u;
+  let b_sum0 = a0 + b_over * 7871u;
+  let b_carry0 = b_sum0 >> 13u;
+  let b0 = b_sum0 & 8191u;
+  let b_sum1 = a1 + b_over * 7757u + b_carry0;
+  let b_carry1 = b_sum1 >> 13u;
+  let b1 = b_sum1 & 8191u;
+  let b_sum2 = a2 + b_over * 7371u + b_carry1;
+  let b_carry2 = b_sum2 >> 13u;
+  let b2 = b_sum2 & 8191u;
+  let b_sum3 = a3 + b_over * 6978u + b_carry2;
+  let b_carry3 = b_sum3 >> 13u;
+  let b3 = b_sum3 & 8191u;
+  let b_sum4 = a4 + b_over * 1026u + b_carry3;
+  let b_carry4 = b_sum4 >> 13u;
+  let b4 = b_sum4 & 8191u;
+  let b_sum5 = a5 + b_over * 4066u + b_carry4;
+  let b_carry5 = b_sum5 >> 13u;
+  let b5 = b_sum5 & 8191u;
+  let b_sum6 = a6 + b_over * 733u + b_carry5;
+  let b_carry6 = b_sum6 >> 13u;
+  let b6 = b_sum6 & 8191u;
+  let b_sum7 = a7 + b_over * 810u + b_carry6;
+  let b_carry7 = b_sum7 >> 13u;
+  let b7 = b_sum7 & 8191u;
+  let b_sum8 = a8 + b_over * 4387u + b_carry7;
+  let b_carry8 = b_sum8 >> 13u;
+  let b8 = b_sum8 & 8191u;
+  let b_sum9 = a9 + b_over * 2602u + b_carry8;
+  let b_carry9 = b_sum9 >> 13u;
+  let b9 = b_sum9 & 8191u;
+  let b10 = a10 + b_carry9;
+  return U256(vec4<u32>(b0 | (b1 << 13u) | (b2 << 26u), (b2 >> 6u) | (b3 << 7u) | (b4 << 20u), (b4 >> 12u) | (b5 << 1u) | (b6 << 14u) | (b7 << 27u), (b7 >> 5u) | (b8 << 8u) | (b9 << 21u)), vec4<u32>((b9 >> 11u) | (b10 << 2u) | (a11 << 15u) | (a12 << 28u), (a12 >> 4u) | (a13 << 9u) | (a14 << 22u), (a14 >> 10u) | (a15 << 3u) | (a16 << 16u) | (a17 << 29u), (a17 >> 3u) | (a18 << 10u) | ((a19 & 511u) << 23u)));
+}
+
+fn u256_lt(a: U256, b: U256) -> bool {
+  let less_lo = a.lo < b.lo;
+  let less_hi = a.hi < b.hi;
+  let same_lo = a.lo == b.lo;
+  let same_hi = a.hi == b.hi;
+  var less = less_lo.x;
+  less = less_lo.y | (same_lo.y & less);
+  less = less_lo.z | (same_lo.z & less);
+  less = less_lo.w | (same_lo.w & less);
+  less = less_hi.x | (same_hi.x & less);
+  less = less_hi.y | (same_hi.y & less);
+  less = less_hi.z | (same_hi.z & less);
+  return less_hi.w | (same_hi.w & less);
+}
+
+fn scalar_reduce(x: LimbColumns) -> Limbs {
+  let h0__sum0 = x.c20;
+  let h0__carry0 = h0__sum0 >> 13u;
+  let h0_0 = h0__sum0 & 8191u;
+  let h0__sum1 = x.c21 + h0__carry0;
+  let h0__carry1 = h0__sum1 >> 13u;
+  let h0_1 = h0__sum1 & 8191u;
+  let h0__sum2 = x.c22 + h0__carry1;
+  let h0__carry2 = h0__sum2 >> 13u;
+  let h0_2 = h0__sum2 & 8191u;
+  let h0__sum3 = x.c23 + h0__carry2;
+  let h0__carry3 = h0__sum3 >> 13u;
+  let h0_3 = h0__sum3 & 8191u;
+  let h0__sum4 = x.c24 + h0__carry3;
+  let h0__carry4 = h0__sum4 >> 13u;
+  let h0_4 = h0__sum4 & 8191u;
+  let h0__sum5 = x.c25 + h0__carry4;
+  let h0__carry5 = h0__sum5 >> 13u;
+  let h0_5 = h0__sum5 & 8191u;
+  let h0__sum6 = x.c26 + h0__carry5;
+  let h0__carry6 = h0__sum6 >> 13u;
+  let h0_6 = h0__sum6 & 8191u;
+  let h0__sum7 = x.c27 + h0__carry6;
+  let h0__carry7 = h0__sum7 >> 13u;
+  let h0_7 = h0__sum7 & 8191u;
+  let h0__sum8 = x.c28 + h0__carry7;
+  let h0__carry8 = h0__sum8 >> 13u;
+  let h0_8 = h0__sum8 & 8191u;
+  let h0__sum9 = x.c29 + h0__carry8;
+  let h0__carry9 = h0__sum9 >> 13u;
+  let h0_9 = h0__sum9 & 8191u;
+  let h0__sum10 = x.c30 + h0__carry9;
+  let h0__carry10 = h0__sum10 >> 13u;
+  let h0_10 = h0__sum10 & 8191u;
+  let h0__sum11 = x.c31 + h0__carry10;
+  let h0__carry11 = h0__sum11 >> 13u;
+  let h0_11 = h0__sum11 & 8191u;
+  let h0__sum12 = x.c32 + h0__carry11;
+  let h0__carry12 = h0__sum12 >> 13u;
+  let h0_12 = h0__sum12 & 8191u;
+  let h0__sum13 = x.c33 + h0__carry12;
+  let h0__carry13 = h0__sum13 >> 13u;
+  let h0_13 = h0__sum13 & 8191u;
+  let h0__sum14 = x.c34 + h0__carry13;
+  let h0__carry14 = h0__sum14 >> 13u;
+  let h0_14 = h0__sum14 & 8191u;
+  let h0__sum15 = x.c35 + h0__carry14;
+  let h0__carry15 = h0__sum15 >> 13u;
+  let h0_15 = h0__sum15 & 8191u;
+  let h0__sum16 = x.c36 + h0__carry15;
+  let h0__carry16 = h0__sum16 >> 13u;
+  let h0_16 = h0__sum16 & 8191u;
+  let h0__sum17 = x.c37 + h0__carry16;
+  let h0__carry17 = h0__sum17 >> 13u;
+  let h0_17 = h0__sum17 & 8191u;
+  let h0__sum18 = x.c38 + h0__carry17;
+  let h0__carry18 = h0__sum18 >> 13u;
+  let h0_18 = h0__sum18 & 8191u;
+  let h0__top0 = h0__carry18 & 8191u;
+  let h0__rest0 = h0__carry18 >> 13u;
+  let h0__top1 = h0__rest0 & 8191u;
+  let h0__rest1 = h0__rest0 >> 13u;
+  let x0_0 = x.c0 + h0_0 * 3056u;
+  let x0_1 = x.c1 + h0_0 * 1247u + h0_1 * 3056u;
+  let x0_2 = x.c2 + h0_0 * 3263u + h0_1 * 1247u + h0_2 * 3056u;
+  let x0_3 = x.c3 + h0_0 * 5166u + h0_1 * 3263u + h0_2 * 1247u + h0_3 * 3056u;
+  let x0_4 = x.c4 + h0_0 * 45u + h0_1 * 5166u + h0_2 * 3263u + h0_3 * 1247u + h0_4 * 3056u;
+  let x0_5 = x.c5 + h0_0 * 7714u + h0_1 * 45u + h0_2 * 5166u + h0_3 * 3263u + h0_4 * 1247u + h0_5 * 3056u;
+  let x0_6 = x.c6 + h0_0 * 3543u + h0_1 * 7714u + h0_2 * 45u + h0_3 * 5166u + h0_4 * 3263u + h0_5 * 1247u + h0_6 * 3056u;
+  let x0_7 = x.c7 + h0_0 * 4769u + h0_1 * 3543u + h0_2 * 7714u + h0_3 * 45u + h0_4 * 5166u + h0_5 * 3263u + h0_6 * 1247u + h0_7 * 3056u;
+  let x0_8 = x.c8 + h0_0 * 4657u + h0_1 * 4769u + h0_2 * 3543u + h0_3 * 7714u + h0_4 * 45u + h0_5 * 5166u + h0_6 * 3263u + h0_7 * 1247u + h0_8 * 3056u;
+  let x0_9 = x.c9 + h0_0 * 680u + h0_1 * 4657u + h0_2 * 4769u + h0_3 * 3543u + h0_4 * 7714u + h0_5 * 45u + h0_6 * 5166u + h0_7 * 3263u + h0_8 * 1247u + h0_9 * 3056u;
+  let x0_10 = x.c10 + h0_0 * 5u + h0_1 * 680u + h0_2 * 4657u + h0_3 * 4769u + h0_4 * 3543u + h0_5 * 7714u + h0_6 * 45u + h0_7 * 5166u + h0_8 * 3263u + h0_9 * 1247u + h0_10 * 3056u;
+  let x0_11 = x.c11 + h0_1 * 5u + h0_2 * 680u + h0_3 * 4657u + h0_4 * 4769u + h0_5 * 3543u + h0_6 * 7714u + h0_7 * 45u + h0_8 * 5166u + h0_9 * 3263u + h0_10 * 1247u + h0_11 * 3056u;
+  let x0_12 = x.c12 + h0_2 * 5u + h0_3 * 680u + h0_4 * 4657u + h0_5 * 4769u + h0_6 * 3543u + h0_7 * 7714u + h0_8 * 45u + h0_9 * 5166u + h0_10 * 3263u + h0_11 * 1247u + h0_12 * 3056u;
+  let x0_13 = x.c13 + h0_3 * 5u + h0_4 * 680u + h0_5 * 4657u + h0_6 * 4769u + h0_7 * 3543u + h0_8 * 7714u + h0_9 * 45u + h0_10 * 5166u + h0_11 * 3263u + h0_12 * 1247u + h0_13 * 3056u;
+  let x0_14 = x.c14 + h0_4 * 5u + h0_5 * 680u + h0_6 * 4657u + h0_7 * 4769u + h0_8 * 3543u + h0_9 * 7714u + h0_10 * 45u + h0_11 * 5166u + h0_12 * 3263u + h0_13 * 1247u + h0_14 * 3056u;
+  let x0_15 = x.c15 + h0_5 * 5u + h0_6 * 680u + h0_7 * 4657u + h0_8 * 4769u + h0_9 * 3543u + h0_10 * 7714u + h0_11 * 45u + h0_12 * 5166u + h0_13 * 3263u + h0_14 * 1247u + h0_15 * 3056u;
+  let x0_16 = x.c16 + h0_6 * 5u + h0_7 * 680u + h0_8 * 4657u + h0_9 * 4769u + h0_10 * 3543u + h0_11 * 7714u + h0_12 * 45u + h0_13 * 5166u + h0_14 * 3263u + h0_15 * 1247u + h0_16 * 3056u;
+  let x0_17 = x.c17 + h0_7 * 5u + h0_8 * 680u + h0_9 * 4657u + h0_10 * 4769u + h0_11 * 3543u + h0_12 * 7714u + h0_13 * 45u + h0_14 * 5166u + h0_15 * 3263u + h0_16 * 1247u + h0_17 * 3056u;
+  let x0_18 = x.c18 + h0_8 * 5u + h0_9 * 680u + h0_10 * 4657u + h0_11 * 4769u + h0_12 * 3543u + h0_13 * 7714u + h0_14 * 45u + h0_15 * 5166u + h0_16 * 3263u + h0_17 * 1247u + h0_18 * 3056u;
+  let x0_19 = x.c19 + h0_9 * 5u + h0_10 * 680u + h0_11 * 4657u + h0_12 * 4769u + h0_13 * 3543u + h0_14 * 7714u + h0_15 * 45u + h0_16 * 5166u + h0_17 * 3263u + h0_18 * 1247u + h0__top0 * 3056u;
+  let x0_20 = h0_10 * 5u + h0_11 * 680u + h0_12 * 4657u + h0_13 * 4769u + h0_14 * 3543u + h0_15 * 7714u + h0_16 * 45u + h0_17 * 5166u + h0_18 * 3263u + h0__top0 * 1247u + h0__top1 * 3056u;
+  let x0_21 = h0_11 * 5u + h0_12 * 680u + h0_13 * 4657u + h0_14 * 4769u + h0_15 * 3543u + h0_16 * 7714u + h0_17 * 45u + h0_18 * 5166u + h0__top0 * 3263u + h0__top1 * 1247u;
+  let x0_22 = h0_12 * 5u + h0_13 * 680u + h0_14 * 4657u + h0_15 * 4769u + h0_16 * 3543u + h0_17 * 7714u + h0_18 * 45u + h0__top0 * 5166u + h0__top1 * 3263u;
+  let x0_23 = h0_13 * 5u + h0_14 * 680u + h0_15 * 4657u + h0_16 * 4769u + h0_17 * 3543u + h0_18 * 7714u + h0__top0 * 45u + h0__top1 * 5166u;
+  let x0_24 = h0_14 * 5u + h0_15 * 680u + h0_16 * 4657u + h0_17 * 4769u + h0_18 * 3543u + h0__top0 * 7714u + h0__top1 * 45u;
+  let x0_25 = h0_15 * 5u + h0_16 * 680u + h0_17 * 4657u + h0_18 * 4769u + h0__top0 * 3543u + h0__top1 * 7714u;
+  let x0_26 = h0_16 * 5u + h0_17 * 680u + h0_18 * 4657u + h0__top0 * 4769u + h0__top1 * 3543u;
+  let x0_27 = h0_17 * 5u + h0_18 * 680u + h0__top0 * 4657u + h0__top1 * 4769u;
+  let x0_28 = h0_18 * 5u + h0__top0 * 680u + h0__top1 * 4657u;
+  let x0_29 = h0__top0 * 5u + h0__top1 * 680u;
+  let x0_30 = h0__top1 * 5u;
+  let h1__sum0 = x0_20;
+  let h1__carry0 = h1__sum0 >> 13u;
+  let h1_0 = h1__sum0 & 8191u;
+  let h1__sum1 = x0_21 + h1__carry0;
+  let h1__carry1 = h1__sum1 >> 13u;
+  let h1_1 = h1__sum1 & 8191u;
+  let h1__sum2 = x0_22 + h1__carry1;
+  let h1__carry2 = h1__sum2 >> 13u;
+  let h1_2 = h1__sum2 & 8191u;
+  let h1__sum3 = x0_23 + h1__carry2;
+  let h1__carry3 = h1__sum3 >> 13u;
+  let h1_3 = h1__sum3 & 8191u;
+  let h1__sum4 = x0_24 + h1__carry3;
+  let h1__carry4 = h1__sum4 >> 13u;
+  let h1_4 = h1__sum4 & 8191u;
+  let h1__sum5 = x0_25 + h1__carry4;
+  let h1__carry5 = h1__sum5 >> 13u;
+  let h1_5 = h1__sum5 & 8191u;
+  let h1__sum6 = x0_26 + h1__carry5;
+  let h1__carry6 = h1__sum6 >> 13u;
+  let h1_6 = h1__sum6 & 8191u;
+  let h1__sum7 = x0_27 + h1__carry6;
+  let h1__carry7 = h1__sum7 >> 13u;
+  let h1_7 = h1__sum7 & 8191u;
+  let h1__sum8 = x0_28 + h1__carry7;
+  let h1__carry8 = h1__sum8 >> 13u;
+  let h1_8 = h1__sum8 & 8191u;
+  let h1__sum9 = x0_29 + h1__carry8;
+  let h1__carry9 = h1__sum9 >> 13u;
+  let h1_9 = h1__sum9 & 8191u;
+  let h1__sum10 = x0_30 + h1__carry9;
+  let h1__carry10 = h1__sum10 >> 13u;
+  let h1_10 = h1__sum10 & 8191u;
+  let x1_0 = x0_0 + h1_0 * 3056u;
+  let x1_1 = x0_1 + h1_0 * 1247u + h1_1 * 3056u;
+  let x1_2 = x0_2 + h1_0 * 3263u + h1_1 * 1247u + h1_2 * 3056u;
+  let x1_3 = x0_3 + h1_0 * 5166u + h1_1 * 3263u + h1_2 * 1247u + h1_3 * 3056u;
+  let x1_4 = x0_4 + h1_0 * 45u + h1_1 * 5166u + h1_2 * 3263u + h1_3 * 1247u + h1_4 * 3056u;
+  let x1_5 = x0_5 + h1_0 * 7714u + h1_1 * 45u + h1_2 * 5166u + h1_3 * 3263u + h1_4 * 1247u + h1_5 * 3056u;
+  let x1_6 = x0_6 + h1_0 * 3543u + h1_1 * 7714u + h1_2 * 45u + h1_3 * 5166u + h1_4 * 3263u + h1_5 * 1247u + h1_6 * 3056u;
+  let x1_7 = x0_7 + h1_0 * 4769u + h1_1 * 3543u + h1_2 * 7714u + h1_3 * 45u + h1_4 * 5166u + h1_5 * 3263u + h1_6 * 1247u + h1_7 * 3056u;
+  let x1_8 = x0_8 + h1_0 * 4657u + h1_1 * 4769u + h1_2 * 3543u + h1_3 * 7714u + h1_4 * 45u + h1_5 * 5166u + h1_6 * 3263u + h1_7 * 1247u + h1_8 * 3056u;
+  let x1_9 = x0_9 + h1_0 * 680u + h1_1 * 4657u + h1_2 * 4769u + h1_3 * 3543u + h1_4 * 7714u + h1_5 * 45u + h1_6 * 5166u + h1_7 * 3263u + h1_8 * 1247u + h1_9 * 3056u;
+  let x1_10 = x0_10 + h1_0 * 5u + h1_1 * 680u + h1_2 * 4657u + h1_3 * 4769u + h1_4 * 3543u + h1_5 * 7714u + h1_6 * 45u + h1_7 * 5166u + h1_8 * 3263u + h1_9 * 1247u + h1_10 * 3056u;
+  let x1_11 = x0_11 + h1_1 * 5u + h1_2 * 680u + h1_3 * 4657u + h1_4 * 4769u + h1_5 * 3543u + h1_6 * 7714u + h1_7 * 45u + h1_8 * 5166u + h1_9 * 3263u + h1_10 * 1247u;
+  let x1_12 = x0_12 + h1_2 * 5u + h1_3 * 680u + h1_4 * 4657u + h1_5 * 4769u + h1_6 * 3543u + h1_7 * 7714u + h1_8 * 45u + h1_9 * 5166u + h1_10 * 3263u;
+  let x1_13 = x0_13 + h1_3 * 5u + h1_4 * 680u + h1_5 * 4657u + h1_6 * 4769u + h1_7 * 3543u + h1_8 * 7714u + h1_9 * 45u + h1_10 * 5166u;
+  let x1_14 = x0_14 + h1_4 * 5u + h1_5 * 680u + h1_6 * 4657u + h1_7 * 4769u + h1_8 * 3543u + h1_9 * 7714u + h1_10 * 45u;
+  let x1_15 = x0_15 + h1_5 * 5u + h1_6 * 680u + h1_7 * 4657u + h1_8 * 4769u + h1_9 * 3543u + h1_10 * 7714u;
+  let x1_16 = x0_16 + h1_6 * 5u + h1_7 * 680u + h1_8 * 4657u + h1_9 * 4769u + h1_10 * 3543u;
+  let x1_17 = x0_17 + h1_7 * 5u + h1_8 * 680u + h1_9 * 4657u + h1_10 * 4769u;
+  let x1_18 = x0_18 + h1_8 * 5u + h1_9 * 680u + h1_10 * 4657u;
+  let x1_19 = x0_19 + h1_9 * 5u + h1_10 * 680u;
+  let x1_20 = h1_10 * 5u;
+  let h2__sum0 = x1_20;
+  let h2__carry0 = h2__sum0 >> 13u;
+  let h2_0 = h2__sum0 & 8191u;
+  let x2_0 = x1_0 + h2_0 * 3056u;
+  let x2_1 = x1_1 + h2_0 * 1247u;
+  let x2_2 = x1_2 + h2_0 * 3263u;
+  let x2_3 = x1_3 + h2_0 * 5166u;
+  let x2_4 = x1_4 + h2_0 * 45u;
+  let x2_5 = x1_5 + h2_0 * 7714u;
+  let x2_6 = x1_6 + h2_0 * 3543u;
+  let x2_7 = x1_7 + h2_0 * 4769u;
+  let x2_8 = x1_8 + h2_0 * 4657u;
+  let x2_9 = x1_9 + h2_0 * 680u;
+  let x2_10 = x1_10 + h2_0 * 5u;
+  let x2_11 = x1_11;
+  let x2_12 = x1_12;
+  let x2_13 = x1_13;
+  let x2_14 = x1_14;
+  let x2_15 = x1_15;
+  let x2_16 = x1_16;
+  let x2_17 = x1_17;
+  let x2_18 = x1_18;
+  let x2_19 = x1_19;
+  let l_sum0 = x2_0;
+  let l_carry0 = l_sum0 >> 13u;
+  let l0 = l_sum0 & 8191u;
+  let l_sum1 = x2_1 + l_carry0;
+  let l_carry1 = l_sum1 >> 13u;
+  let l1 = l_sum1 & 8191u;
+  let l_sum2 = x2_2 + l_carry1;
+  let l_carry2 = l_sum2 >> 13u;
+  let l2 = l_sum2 & 8191u;
+  let l_sum3 = x2_3 + l_carry2;
+  let l_carry3 = l_sum3 >> 13u;
+  let l3 = l_sum3 & 8191u;
+  let l_sum4 = x2_4 + l_carry3;
+  let l_carry4 = l_sum4 >> 13u;
+  let l4 = l_sum4 & 8191u;
+  let l_sum5 = x2_5 + l_carry4;
+  let l_carry5 = l_sum5 >> 13u;
+  let l5 = l_sum5 & 8191u;
+  let l_sum6 = x2_6 + l_carry5;
+  let l_carry6 = l_sum6 >> 13u;
+  let l6 = l_sum6 & 8191u;
+  let l_sum7 = x2_7 + l_carry6;
+  let l_carry7 = l_sum7 >> 13u;
+  let l7 = l_sum7 & 8191u;
+  let l_sum8 = x2_8 + l_carry7;
+  let l_carry8 = l_sum8 >> 13u;
+  let l8 = l_sum8 & 8191u;
+  let l_sum9 = x2_9 + l_carry8;
+  let l_carry9 = l_sum9 >> 13u;
+  let l9 = l_sum9 & 8191u;
+  let l_sum10 = x2_10 + l_carry9;
+  let l_carry10 = l_sum10 >> 13u;
+  let l10 = l_sum10 & 8191u;
+  let l_sum11 = x2_11 + l_carry10;
+  let l_carry11 = l_sum11 >> 13u;
+  let l11 = l_sum11 & 8191u;
+  let l_sum12 = x2_12 + l_carry11;
+  let l_carry12 = l_sum12 >> 13u;
+  let l12 = l_sum12 & 8191u;
+  let l_sum13 = x2_13 + l_carry12;
+  let l_carry13 = l_sum13 >> 13u;
+  let l13 = l_sum13 & 8191u;
+  let l_sum14 = x2_14 + l_carry13;
+  let l_carry14 = l_sum14 >> 13u;
+  let l14 = l_sum14 & 8191u;
+  let l_sum15 = x2_15 + l_carry14;
+  let l_carry15 = l_sum15 >> 13u;
+  let l15 = l_sum15 & 8191u;
+  let l_sum16 = x2_16 + l_carry15;
+  let l_carry16 = l_sum16 >> 13u;
+  let l16 = l_sum16 & 8191u;
+  let l_sum17 = x2_17 + l_carry16;
+  let l_carry17 = l_sum17 >> 13u;
+  let l17 = l_sum17 & 8191u;
+  let l_sum18 = x2_18 + l_carry17;
+  let l_carry18 = l_sum18 >> 13u;
+  let l18 = l_sum18 & 8191u;
+  let l_sum19 = x2_19 + l_carry18;
+  let l_carry19 = l_sum19 >> 13u;
+  let l19 = l_sum19 & 8191u;
+  let l_top0 = l_carry19 & 8191u;
+  let l_rest0 = l_carry19 >> 13u;
+  let l_top1 = l_rest0 & 8191u;
+  let l_rest1 = l_rest0 >> 13u;
+  let e_sum0 = l0 + l_top0 * 3056u;
+  let e_carry0 = e_sum0 >> 13u;
+  let e0 = e_sum0 & 8191u;
+  let e_sum1 = l1 + l_top0 * 1247u + l_top1 * 3056u + e_carry0;
+  let e_carry1 = e_sum1 >> 13u;
+  let e1 = e_sum1 & 8191u;
+  let e_sum2 = l2 + l_top0 * 3263u + l_top1 * 1247u + e_carry1;
+  let e_carry2 = e_sum2 >> 13u;
+  let e2 = e_sum2 & 8191u;
+  let e_sum3 = l3 + l_top0 * 5166u + l_top1 * 3263u + e_carry2;
+  let e_carry3 = e_sum3 >> 13u;
+  let e3 = e_sum3 & 8191u;
+  let e_sum4 = l4 + l_top0 * 45u + l_top1 * 5166u + e_carry3;
+  let e_carry4 = e_sum4 >> 13u;
+  let e4 = e_sum4 & 8191u;
+  let e_sum5 = l5 + l_top0 * 7714u + l_top1 * 45u + e_carry4;
+  let e_carry5 = e_sum5 >> 13u;
+  let e5 = e_sum5 & 8191u;
+  let e_sum6 = l6 + l_top0 * 3543u + l_top1 * 7714u + e_carry5;
+  let e_carry6 = e_sum6 >> 13u;
+  let e6 = e_sum6 & 8191u;
+  let e_sum7 = l7 + l_top0 * 4769u + l_top1 * 3543u + e_carry6;
+  let e_carry7 = e_sum7 >> 13u;
+  let e7 = e_sum7 & 8191u;
+  let e_sum8 = l8 + l_top0 * 4657u + l_top1 * 4769u + e_carry7;
+  let e_carry8 = e_sum8 >> 13u;
+  let e8 = e_sum8 & 8191u;
+  let e_sum9 = l9 + l_top0 * 680u + l_top1 * 4657u + e_carry8;
+  let e_carry9 = e_sum9 >> 13u;
+  let e9 = e_sum9 & 8191u;
+  let e_sum10 = l10 + l_top0 * 5u + l_top1 * 680u + e_carry9;
+  let e_carry10 = e_sum10 >> 13u;
+  let e10 = e_sum10 & 8191u;
+  let e_sum11 = l11 + l_top1 * 5u + e_carry10;
+  let e_carry11 = e_sum11 >> 13u;
+  let e11 = e_sum11 & 8191u;
+  let e_sum12 = l12 + e_carry11;
+  let e_carry12 = e_sum12 >> 13u;
+  let e12 = e_sum12 & 8191u;
+  let e_sum13 = l13 + e_carry12;
+  let e_carry13 = e_sum13 >> 13u;
+  let e13 = e_sum13 & 8191u;
+  let e_sum14 = l14 + e_carry13;
+  let e_carry14 = e_sum14 >> 13u;
+  let e14 = e_sum14 & 8191u;
+  let e_sum15 = l15 + e_carry14;
+  let e_carry15 = e_sum15 >> 13u;
+  let e15 = e_sum15 & 8191u;
+  let e_sum16 = l16 + e_carry15;
+  let e_carry16 = e_sum16 >> 13u;
+  let e16 = e_sum16 & 8191u;
+  let e_sum17 = l17 + e_carry16;
+  let e_carry17 = e_sum17 >> 13u;
+  let e17 = e_sum17 & 8191u;
+  let e_sum18 = l18 + e_carry17;
+  let e_carry18 = e_sum18 >> 13u;
+  let e18 = e_sum18 & 8191u;
+  let e19 = l19 + e_carry18;
+  return Limbs(e0, e1, e2, e3, e4, e5, e6, e7, e8, e9, e10, e11, e12, e13, e14, e15, e16, e17, e18, e19);
+}
+
+fn limbs_product(a: Limbs, b: Limbs) -> LimbColumns {
+  let a_sum0 = a.l0 + a.l10;
+  let a_sum1 = a.l1 + a.l11;
+  let a_sum2 = a.l2 + a.l12;
+  let a_sum3 = a.l3 + a.l13;
+  let a_sum4 = a.l4 + a.l14;
+  let a_sum5 = a.l5 + a.l15;
+  let a_sum6 = a.l6 + a.l16;
+  let a_sum7 = a.l7 + a.l17;
+  let a_sum8 = a.l8 + a.l18;
+  let a_sum9 = a.l9 + a.l19;
+  let b_sum0 = b.l0 + b.l10;
+  let b_sum1 = b.l1 + b.l11;
+  let b_sum2 = b.l2 + b.l12;
+  let b_sum3 = b.l3 + b.l13;
+  let b_sum4 = b.l4 + b.l14;
+  let b_sum5 = b.l5 + b.l15;
+  let b_sum6 = b.l6 + b.l16;
+  let b_sum7 = b.l7 + b.l17;
+  let b_sum8 = b.l8 + b.l18;
+  let b_sum9 = b.l9 + b.l19;
+  let low0 = a.l0 * b.l0;
+  let low1 = a.l0 * b.l1 + a.l1 * b.l0;
+  let low2 = a.l0 * b.l2 + a.l1 * b.l1 + a.l2 * b.l0;
+  let low3 = a.l0 * b.l3 + a.l1 * b.l2 + a.l2 * b.l1 + a.l3 * b.l0;
+  let low4 = a.l0 * b.l4 + a.l1 * b.l3 + a.l2 * b.l2 + a.l3 * b.l1 + a.l4 * b.l0;
+  let low5 = a.l0 * b.l5 + a.l1 * b.l4 + a.l2 * b.l3 + a.l3 * b.l2 + a.l4 * b.l1 + a.l5 * b.l0;
+  let low6 = a.l0 * b.l6 + a.l1 * b.l5 + a.l2 * b.l4 + a.l3 * b.l3 + a.l4 * b.l2 + a.l5 * b.l1 + a.l6 * b.l0;
+  let low7 = a.l0 * b.l7 + a.l1 * b.l6 + a.l2 * b.l5 + a.l3 * b.l4 + a.l4 * b.l3 + a.l5 * b.l2 + a.l6 * b.l1 + a.l7 * b.l0;
+  let low8 = a.l0 * b.l8 + a.l1 * b.l7 + a.l2 * b.l6 + a.l3 * b.l5 + a.l4 * b.l4 + a.l5 * b.l3 + a.l6 * b.l2 + a.l7 * b.l1 + a.l8 * b.l0;
+  let low9 = a.l0 * b.l9 + a.l1 * b.l8 + a.l2 * b.l7 + a.l3 * b.l6 + a.l4 * b.l5 + a.l5 * b.l4 + a.l6 * b.l3 + a.l7 * b.l2 + a.l8 * b.l1 + a.l9 * b.l0;
+  let low10 = a.l1 * b.l9 + a.l2 * b.l8 + a.l3 * b.l7 + a.l4 * b.l6 + a.l5 * b.l5 + a.l6 * b.l4 + a.l7 * b.l3 + a.l8 * b.l2 + a.l9 * b.l1;
+  let low11 = a.l2 * b.l9 + a.l3 * b.l8 + a.l4 * b.l7 + a.l5 * b.l6 + a.l6 * b.l5 + a.l7 * b.l4 + a.l8 * b.l3 + a.l9 * b.l2;
+  let low12 = a.l3 * b.l9 + a.l4 * b.l8 + a.l5 * b.l7 + a.l6 * b.l6 + a.l7 * b.l5 + a.l8 * b.l4 + a.l9 * b.l3;
+  let low13 = a.l4 * b.l9 + a.l5 * b.l8 + a.l6 * b.l7 + a.l7 * b.l6 + a.l8 * b.l5 + a.l9 * b.l4;
+  let low14 = a.l5 * b.l9 + a.l6 * b.l8 + a.l7 * b.l7 + a.l8 * b.l6 + a.l9 * b.l5;
+  let low15 = a.l6 * b.l9 + a.l7 * b.l8 + a.l8 * b.l7 + a.l9 * b.l6;
+  let low16 = a.l7 * b.l9 + a.l8 * b.l8 + a.l9 * b.l7;
+  let low17 = a.l8 * b.l9 + a.l9 * b.l8;
+  let low18 = a.l9 * b.l9;
+  let high0 = a.l10 * b.l10;
+  let high1 = a.l10 * b.l11 + a.l11 * b.l10;
+  let high2 = a.l10 * b.l12 + a.l11 * b.l11 + a.l12 * b.l10;
+  let high3 = a.l10 * b.l13 + a.l11 * b.l12 + a.l12 * b.l11 + a.l13 * b.l10;
+  let high4 = a.l10 * b.l14 + a.l11 * b.l13 + a.l12 * b.l12 + a.l13 * b.l11 + a.l14 * b.l10;
+  let high5 = a.l10 * b.l15 + a.l11 * b.l14 + a.l12 * b.l13 + a.l13 * b.l12 + a.l14 * b.l11 + a.l15 * b.l10;
+  let high6 = a.l10 * b.l16 + a.l11 * b.l15 + a.l12 * b.l14 + a.l13 * b.l13 + a.l14 * b.l12 + a.l15 * b.l11 + a.l16 * b.l10;
+  let high7 = a.l10 * b.l17 + a.l11 * b.l16 + a.l12 * b.l15 + a.l13 * b.l14 + a.l14 * b.l13 + a.l15 * b.l12 + a.l16 * b.l11 + a.l17 * b.l10;
+  let high8 = a.l10 * b.l18 + a.l11 * b.l17 + a.l12 * b.l16 + a.l13 * b.l15 + a.l14 * b.l14 + a.l15 * b.l13 + a.l16 * b.l12 + a.l17 * b.l11 + a.l18 * b.l10;
+  let high9 = a.l10 * b.l19 + a.l11 * b.l18 + a.l12 * b.l17 + a.l13 * b.l16 + a.l14 * b.l15 + a.l15 * b.l14 + a.l16 * b.l13 + a.l17 * b.l12 + a.l18 * b.l11 + a.l19 * b.l10;
+  let high10 = a.l11 * b.l19 + a.l12 * b.l18 + a.l13 * b.l17 + a.l14 * b.l16 + a.l15 * b.l15 + a.l16 * b.l14 + a.l17 * b.l13 + a.l18 * b.l12 + a.l19 * b.l11;
+  let high11 = a.l12 * b.l19 + a.l13 * b.l18 + a.l14 * b.l17 + a.l15 * b.l16 + a.l16 * b.l15 + a.l17 * b.l14 + a.l18 * b.l13 + a.l19 * b.l12;
+  let high12 = a.l13 * b.l19 + a.l14 * b.l18 + a.l15 * b.l17 + a.l16 * b.l16 + a.l17 * b.l15 + a.l18 * b.l14 + a.l19 * b.l13;
+  let high13 = a.l14 * b.l19 + a.l15 * b.l18 + a.l16 * b.l17 + a.l17 * b.l16 + a.l18 * b.l15 + a.l19 * b.l14;
+  let high14 = a.l15 * b.l19 + a.l16 * b.l18 + a.l17 * b.l17 + a.l18 * b.l16 + a.l19 * b.l15;
+  let high15 = a.l16 * b.l19 + a.l17 * b.l18 + a.l18 * b.l17 + a.l19 * b.l16;
+  let high16 = a.l17 * b.l19 + a.l18 * b.l18 + a.l19 * b.l17;
+  let high17 = a.l18 * b.l19 + a.l19 * b.l18;
+  let high18 = a.l19 * b.l19;
+  let both0 = a_sum0 * b_sum0;
+  let both1 = a_sum0 * b_sum1 + a_sum1 * b_sum0;
+  let both2 = a_sum0 * b_sum2 + a_sum1 * b_sum1 + a_sum2 * b_sum0;
+  let both3 = a_sum0 * b_sum3 + a_sum1 * b_sum2 + a_sum2 * b_sum1 + a_sum3 * b_sum0;
+  let both4 = a_sum0 * b_sum4 + a_sum1 * b_sum3 + a_sum2 * b_sum2 + a_sum3 * b_sum1 + a_sum4 * b_sum0;
+  let both5 = a_sum0 * b_sum5 + a_sum1 * b_sum4 + a_sum2 * b_sum3 + a_sum3 * b_sum2 + a_sum4 * b_sum1 + a_sum5 * b_sum0;
+  let both6 = a_sum0 * b_sum6 + a_sum1 * b_sum5 + a_sum2 * b_sum4 + a_sum3 * b_sum3 + a_sum4 * b_sum2 + a_sum5 * b_sum1 + a_sum6 * b_sum0;
+  let both7 = a_sum0 * b_sum7 + a_sum1 * b_sum6 + a_sum2 * b_sum5 + a_sum3 * b_sum4 + a_sum4 * b_sum3 + a_sum5 * b_sum2 + a_sum6 * b_sum1 + a_sum7 * b_sum0;
+  let both8 = a_sum0 * b_sum8 + a_sum1 * b_sum7 + a_sum2 * b_sum6 + a_sum3 * b_sum5 + a_sum4 * b_sum4 + a_sum5 * b_sum3 + a_sum6 * b_sum2 + a_sum7 * b_sum1 + a_sum8 * b_sum0;
+  let both9 = a_sum0 * b_sum9 + a_sum1 * b_sum8 + a_sum2 * b_sum7 + a_sum3 * b_sum6 + a_sum4 * b_sum5 + a_sum5 * b_sum4 + a_sum6 * b_sum3 + a_sum7 * b_sum2 + a_sum8 * b_sum1 + a_sum9 * b_sum0;
+  let both10 = a_sum1 * b_sum9 + a_sum2 * b_sum8 + a_sum3 * b_sum7 + a_sum4 * b_sum6 + a_sum5 * b_sum5 + a_sum6 * b_sum4 + a_sum7 * b_sum3 + a_sum8 * b_sum2 + a_sum9 * b_sum1;
+  let both11 = a_sum2 * b_sum9 + a_sum3 * b_sum8 + a_sum4 * b_sum7 + a_sum5 * b_sum6 + a_sum6 * b_sum5 + a_sum7 * b_sum4 + a_sum8 * b_sum3 + a_sum9 * b_sum2;
+  let both12 = a_sum3 * b_sum9 + a_sum4 * b_sum8 + a_sum5 * b_sum7 + a_sum6 * b_sum6 + a_sum7 * b_sum5 + a_sum8 * b_sum4 + a_sum9 * b_sum3;
+  let both13 = a_sum4 * b_sum9 + a_sum5 * b_sum8 + a_sum6 * b_sum7 + a_sum7 * b_sum6 + a_sum8 * b_sum5 + a_sum9 * b_sum4;
+  let both14 = a_sum5 * b_sum9 + a_sum6 * b_sum8 + a_sum7 * b_sum7 + a_sum8 * b_sum6 + a_sum9 * b_sum5;
+  let both15 = a_sum6 * b_sum9 + a_sum7 * b_sum8 + a_sum8 * b_sum7 + a_sum9 * b_sum6;
+  let both16 = a_sum7 * b_sum9 + a_sum8 * b_sum8 + a_sum9 * b_sum7;
+  let both17 = a_sum8 * b_sum9 + a_sum9 * b_sum8;
+  let both18 = a_sum9 * b_sum9;
+  return LimbColumns(low0, low1, low2, low3, low4, low5, low6, low7, low8, low9, low10 + (both0 - low0 - high0), low11 + (both1 - low1 - high1), low12 + (both2 - low2 - high2), low13 + (both3 - low3 - high3), low14 + (both4 - low4 - high4), low15 + (both5 - low5 - high5), low16 + (both6 - low6 - high6), low17 + (both7 - low7 - high7), low18 + (both8 - low8 - high8), (both9 - low9 - high9), high0 + (both10 - low10 - high10), high1 + (both11 - low11 - high11), high2 + (both12 - low12 - high12), high3 + (both13 - low13 - high13), high4 + (both14 - low14 - high14), high5 + (both15 - low15 - high15), high6 + (both16 - low16 - high16), high7 + (both17 - low17 - high17), high8 + (both18 - low18 - high18), high9, high10, high11, high12, high13, high14, high15, high16, high17, high18);
+}
+
+struct LimbColumns {
+  c0: u32,
+  c1: u32,
+  c2: u32,
+  c3: u32,
+  c4: u32,
+  c5: u32,
+  c6: u32,
+  c7: u32,
+  c8: u32,
+  c9: u32,
+  c10: u32,
+  c11: u32,
+  c12: u32,
+  c13: u32,
+  c14: u32,
+  c15: u32,
+  c16: u32,
+  c17: u32,
+  c18: u32,
+  c19: u32,
+  c20: u32,
+  c21: u32,
+  c22: u32,
+  c23: u32,
+  c24: u32,
+  c25: u32,
+  c26: u32,
+  c27: u32,
+  c28: u32,
+  c29: u32,
+  c30: u32,
+  c31: u32,
+  c32: u32,
+  c33: u32,
+  c34: u32,
+  c35: u32,
+  c36: u32,
+  c37: u32,
+  c38: u32,
+}
+
+struct ScalarHalves {
+  w0: u32,
+  w1: u32,
+  w2: u32,
+  w3: u32,
+  w4: u32,
+  w5: u32,
+  w6: u32,
+  w7: u32,
+  w8: u32,
+  w9: u32,
+}
+`,
+  secp256k1_table: `@group(0) @binding(1) var<storage, read> secp256k1_table_points: array<vec4<u32>>;
+
+@group(0) @binding(2) var<storage, read_write> secp256k1_table_entries: array<vec4<u32>>;
+
+@group(0) @binding(3) var<storage, read_write> secp256k1_table_sums: array<vec4<u32>>;
+
+fn secp256k1_table_store(i: u32, part: u32, row: u32, value: Limbs) {
+  let rows = recovery_rows.rows;
+  let word = field_pack(value);
+  let at = (6u * i + 2u * part) * rows + row;
+  secp256k1_table_entries[at] = word.lo;
+  secp256k1_table_entries[at + rows] = word.hi;
+}
+
+fn secp256k1_table_load(i: u32, part: u32, row: u32) -> Limbs {
+  let rows = recovery_rows.rows;
+  let at = (6u * i + 2u * part) * rows + row;
+  return limbs_unpack(U256(secp256k1_table_entries[at], secp256k1_table_entries[at + rows]));
+}
+
+@compute @workgroup_size(64) fn secp256k1_table(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = lane_index(workgroup, workgroups, local);
+  let rows = recovery_rows.rows;
+  let x = limbs_unpack(U256(secp256k1_table_points[row], secp256k1_table_points[rows + row]));
+  let y = limbs_unpack(U256(secp256k1_table_points[2u * rows + row], secp256k1_table_points[3u * rows + row]));
+  let a = field_sqr_2(y);
+  let s = field_mul(limbs_add(x, x), a);
+  let c = field_sqr_2(a);
+  let e = field_sqr_3(x);
+  let x2 = field_sqr_sub_3(e, limbs_add(s, s));
+  var twice = PointAffine(x2, field_mul_sub(e, field_sub(s, x2), c));
+  var entry = PointAffine(s, c);
+  for (var i = 0u; i < RECOVERY_ENTRIES; i++) {
+    secp256k1_table_store(i, 0u, row, entry.x);
+    secp256k1_table_store(i, 1u, row, entry.y);
+    let next = point_add_co_z(twice, entry);
+    secp256k1_table_store(i, 2u, row, next.ratio);
+    twice = next.p;
+    entry = next.sum;
+  }
+  var ratio = LIMBS_ONE;
+  for (var turn = 1u; turn <= RECOVERY_ENTRIES; turn++) {
+    let i = RECOVERY_ENTRIES - turn;
+    if (turn > 1u) {
+      ratio = field_mul(ratio, secp256k1_table_load(i, 2u, row));
+    }
+    let square = field_sqr(ratio);
+    let entry_x = field_mul(secp256k1_table_load(i, 0u, row), square);
+    let entry_y = field_mul(secp256k1_table_load(i, 1u, row), field_mul(square, ratio));
+    secp256k1_table_store(i, 0u, row, entry_x);
+    secp256k1_table_store(i, 1u, row, entry_y);
+    secp256k1_table_store(i, 2u, row, field_mul(entry_x, FIELD_BETA));
+  }
+  let z = field_pack(field_mul(ratio, field_mul(limbs_add(y, y), LIMBS_ONE)));
+  secp256k1_table_sums[6u * rows + row] = z.lo;
+  secp256k1_table_sums[7u * rows + row] = z.hi;
+}
+
+@group(0) @binding(0) var<uniform> recovery_rows: RecoveryRows;
+
+fn field_pack(x: Limbs) -> U256 {
+  let a_over = x.l19 >> 9u;
+  let a_sum0 = x.l0 + a_over * 977u;
+  let a_carry0 = a_sum0 >> 13u;
+  let a0 = a_sum0 & 8191u;
+  let a_sum1 = x.l1 + a_carry0;
+  let a_carry1 = a_sum1 >> 13u;
+  let a1 = a_sum1 & 8191u;
+  let a_sum2 = x.l2 + a_over * 64u + a_carry1;
+  let a_carry2 = a_sum2 >> 13u;
+  let a2 = a_sum2 & 8191u;
+  let a_sum3 = x.l3 + a_carry2;
+  let a_carry3 = a_sum3 >> 13u;
+  let a3 = a_sum3 & 8191u;
+  let a_sum4 = x.l4 + a_carry3;
+  let a_carry4 = a_sum4 >> 13u;
+  let a4 = a_sum4 & 8191u;
+  let a_sum5 = x.l5 + a_carry4;
+  let a_carry5 = a_sum5 >> 13u;
+  let a5 = a_sum5 & 8191u;
+  let a_sum6 = x.l6 + a_carry5;
+  let a_carry6 = a_sum6 >> 13u;
+  let a6 = a_sum6 & 8191u;
+  let a_sum7 = x.l7 + a_carry6;
+  let a_carry7 = a_sum7 >> 13u;
+  let a7 = a_sum7 & 8191u;
+  let a_sum8 = x.l8 + a_carry7;
+  let a_carry8 = a_sum8 >> 13u;
+  let a8 = a_sum8 & 8191u;
+  let a_sum9 = x.l9 + a_carry8;
+  let a_carry9 = a_sum9 >> 13u;
+  let a9 = a_sum9 & 8191u;
+  let a_sum10 = x.l10 + a_carry9;
+  let a_carry10 = a_sum10 >> 13u;
+  let a10 = a_sum10 & 8191u;
+  let a_sum11 = x.l11 + a_carry10;
+  let a_carry11 = a_sum11 >> 13u;
+  let a11 = a_sum11 & 8191u;
+  let a_sum12 = x.l12 + a_carry11;
+  let a_carry12 = a_sum12 >> 13u;
+  let a12 = a_sum12 & 8191u;
+  let a_sum13 = x.l13 + a_carry12;
+  let a_carry13 = a_sum13 >> 13u;
+  let a13 = a_sum13 & 8191u;
+  let a_sum14 = x.l14 + a_carry13;
+  let a_carry14 = a_sum14 >> 13u;
+  let a14 = a_sum14 & 8191u;
+  let a_sum15 = x.l15 + a_carry14;
+  let a_carry15 = a_sum15 >> 13u;
+  let a15 = a_sum15 & 8191u;
+  let a_sum16 = x.l16 + a_carry15;
+  let a_carry16 = a_sum16 >> 13u;
+  let a16 = a_sum16 & 8191u;
+  let a_sum17 = x.l17 + a_carry16;
+  let a_carry17 = a_sum17 >> 13u;
+  let a17 = a_sum17 & 8191u;
+  let a_sum18 = x.l18 + a_carry17;
+  let a_carry18 = a_sum18 >> 13u;
+  let a18 = a_sum18 & 8191u;
+  let a19 = (x.l19 & 511u) + a_carry18;
+  let b_over = a19 >> 9u;
+  let b_sum0 = a0 + b_over * 977u;
+  let b_carry0 = b_sum0 >> 13u;
+  let b0 = b_sum0 & 8191u;
+  let b_sum1 = a1 + b_carry0;
+  let b_carry1 = b_sum1 >> 13u;
+  let b1 = b_sum1 & 8191u;
+  let b_sum2 = a2 + b_over * 64u + b_carry1;
+  let b_carry2 = b_sum2 >> 13u;
+  let b2 = b_sum2 & 8191u;
+  let b3 = a3 + b_carry2;
+  return U256(vec4<u32>(b0 | (b1 << 13u) | (b2 << 26u), (b2 >> 6u) | (b3 << 7u) | (a4 << 20u), (a4 >> 12u) | (a5 << 1u) | (a6 << 14u) | (a7 << 27u), (a7 >> 5u) | (a8 << 8u) | (a9 << 21u)), vec4<u32>((a9 >> 11u) | (a10 << 2u) | (a11 << 15u) | (a12 << 28u), (a12 >> 4u) | (a13 << 9u) | (a14 << 22u), (a14 >> 10u) | (a15 << 3u) | (a16 << 16u) | (a17 << 29u), (a17 >> 3u) | (a18 << 10u) | ((a19 & 511u) << 23u)));
+}
+
+struct Limbs {
+  l0: u32,
+  l1: u32,
+  l2: u32,
+  l3: u32,
+  l4: u32,
+  l5: u32,
+  l6: u32,
+  l7: u32,
+  l8: u32,
+  l9: u32,
+  l10: u32,
+  l11: u32,
+  l12: u32,
+  l13: u32,
+  l14: u32,
+  l15: u32,
+  l16: u32,
+  l17: u32,
+  l18: u32,
+  l19: u32,
+}
+
+struct RecoveryRows {
+  rows: u32,
+  first: u32,
+  count: u32,
+  lanes: u32,
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+fn limbs_unpack(x: U256) -> Limbs {
+  return Limbs(x.lo.x & 8191u, (x.lo.x >> 13u) & 8191u, ((x.lo.x >> 26u) | (x.lo.y << 6u)) & 8191u, (x.lo.y >> 7u) & 8191u, ((x.lo.y >> 20u) | (x.lo.z << 12u)) & 8191u, (x.lo.z >> 1u) & 8191u, (x.lo.z >> 14u) & 8191u, ((x.lo.z >> 27u) | (x.lo.w << 5u)) & 8191u, (x.lo.w >> 8u) & 8191u, ((x.lo.w >> 21u) | (x.hi.x << 11u)) & 8191u, (x.hi.x >> 2u) & 8191u, (x.hi.x >> 15u) & 8191u, ((x.hi.x >> 28u) | (x.hi.y << 4u)) & 8191u, (x.hi.y >> 9u) & 8191u, ((x.hi.y >> 22u) | (x.hi.z << 10u)) & 8191u, (x.hi.z >> 3u) & 8191u, (x.hi.z >> 16u) & 8191u, ((x.hi.z >> 29u) | (x.hi.w << 3u)) & 8191u, (x.hi.w >> 10u) & 8191u, (x.hi.w >> 23u) & 8191u);
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+fn field_sqr_2(a: Limbs) -> Limbs {
+  let d = limbs_add(a, a);
+  return field_reduce(limbs_square(a, d, d));
+}
+
+fn field_mul(a: Limbs, b: Limbs) -> Limbs {
+  return field_reduce(limbs_product(a, b));
+}
+
+fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + b.l0, a.l1 + b.l1, a.l2 + b.l2, a.l3 + b.l3, a.l4 + b.l4, a.l5 + b.l5, a.l6 + b.l6, a.l7 + b.l7, a.l8 + b.l8, a.l9 + b.l9, a.l10 + b.l10, a.l11 + b.l11, a.l12 + b.l12, a.l13 + b.l13, a.l14 + b.l14, a.l15 + b.l15, a.l16 + b.l16, a.l17 + b.l17, a.l18 + b.l18, a.l19 + b.l19);
+}
+
+fn field_sqr_3(a: Limbs) -> Limbs {
+  let d = limbs_add(a, a);
+  return field_reduce(limbs_square(a, d, limbs_add(d, a)));
+}
+
+fn field_sqr_sub_3(a: Limbs, b: Limbs) -> Limbs {
+  return field_reduce(field_minus_3(limbs_square(a, limbs_add(a, a), a), b));
+}
+
+struct PointAffine {
+  x: Limbs,
+  y: Limbs,
+}
+
+fn field_mul_sub(a: Limbs, b: Limbs, c: Limbs) -> Limbs {
+  return field_reduce(field_minus(limbs_product(a, b), c));
+}
+
+fn field_sub(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + (16159u - b.l0), a.l1 + (16380u - b.l1), a.l2 + (15294u - b.l2), a.l3 + (16382u - b.l3), a.l4 + (16382u - b.l4), a.l5 + (16382u - b.l5), a.l6 + (16382u - b.l6), a.l7 + (16382u - b.l7), a.l8 + (16382u - b.l8), a.l9 + (16382u - b.l9), a.l10 + (16382u - b.l10), a.l11 + (16382u - b.l11), a.l12 + (16382u - b.l12), a.l13 + (16382u - b.l13), a.l14 + (16382u - b.l14), a.l15 + (16382u - b.l15), a.l16 + (16382u - b.l16), a.l17 + (16382u - b.l17), a.l18 + (16382u - b.l18), a.l19 + (8702u - b.l19));
+}
+
+const RECOVERY_ENTRIES = 8u;
+
+fn point_add_co_z(p: PointAffine, q: PointAffine) -> PointSum {
+  let ratio = field_mul(field_sub(p.x, q.x), LIMBS_ONE);
+  let slope = field_mul(field_sub(p.y, q.y), LIMBS_ONE);
+  let c = field_sqr(ratio);
+  let w1 = field_mul(p.x, c);
+  let w2 = field_mul(q.x, c);
+  let a = field_mul(field_sub(w1, w2), p.y);
+  let x = field_sqr_sub_3(slope, limbs_add(w1, w2));
+  let y = field_mul_sub(slope, field_sub(w1, x), a);
+  return PointSum(PointAffine(x, y), PointAffine(w1, a), ratio);
+}
+
+const LIMBS_ONE = Limbs(1u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+
+fn field_sqr(a: Limbs) -> Limbs {
+  return field_reduce(limbs_square(a, limbs_add(a, a), a));
+}
+
+struct PointSum {
+  sum: PointAffine,
+  p: PointAffine,
+  ratio: Limbs,
+}
+
+fn field_reduce(x: LimbColumns) -> Limbs {
+  let h_sum0 = x.c20;
+  let h_carry0 = h_sum0 >> 13u;
+  let h0 = h_sum0 & 8191u;
+  let h_sum1 = x.c21 + h_carry0;
+  let h_carry1 = h_sum1 >> 13u;
+  let h1 = h_sum1 & 8191u;
+  let h_sum2 = x.c22 + h_carry1;
+  let h_carry2 = h_sum2 >> 13u;
+  let h2 = h_sum2 & 8191u;
+  let h_sum3 = x.c23 + h_carry2;
+  let h_carry3 = h_sum3 >> 13u;
+  let h3 = h_sum3 & 8191u;
+  let h_sum4 = x.c24 + h_carry3;
+  let h_carry4 = h_sum4 >> 13u;
+  let h4 = h_sum4 & 8191u;
+  let h_sum5 = x.c25 + h_carry4;
+  let h_carry5 = h_sum5 >> 13u;
+  let h5 = h_sum5 & 8191u;
+  let h_sum6 = x.c26 + h_carry5;
+  let h_carry6 = h_sum6 >> 13u;
+  let h6 = h_sum6 & 8191u;
+  let h_sum7 = x.c27 + h_carry6;
+  let h_carry7 = h_sum7 >> 13u;
+  let h7 = h_sum7 & 8191u;
+  let h_sum8 = x.c28 + h_carry7;
+  let h_carry8 = h_sum8 >> 13u;
+  let h8 = h_sum8 & 8191u;
+  let h_sum9 = x.c29 + h_carry8;
+  let h_carry9 = h_sum9 >> 13u;
+  let h9 = h_sum9 & 8191u;
+  let h_sum10 = x.c30 + h_carry9;
+  let h_carry10 = h_sum10 >> 13u;
+  let h10 = h_sum10 & 8191u;
+  let h_sum11 = x.c31 + h_carry10;
+  let h_carry11 = h_sum11 >> 13u;
+  let h11 = h_sum11 & 8191u;
+  let h_sum12 = x.c32 + h_carry11;
+  let h_carry12 = h_sum12 >> 13u;
+  let h12 = h_sum12 & 8191u;
+  let h_sum13 = x.c33 + h_carry12;
+  let h_carry13 = h_sum13 >> 13u;
+  let h13 = h_sum13 & 8191u;
+  let h_sum14 = x.c34 + h_carry13;
+  let h_carry14 = h_sum14 >> 13u;
+  let h14 = h_sum14 & 8191u;
+  let h_sum15 = x.c35 + h_carry14;
+  let h_carry15 = h_sum15 >> 13u;
+  let h15 = h_sum15 & 8191u;
+  let h_sum16 = x.c36 + h_carry15;
+  let h_carry16 = h_sum16 >> 13u;
+  let h16 = h_sum16 & 8191u;
+  let h_sum17 = x.c37 + h_carry16;
+  let h_carry17 = h_sum17 >> 13u;
+  let h17 = h_sum17 & 8191u;
+  let h_sum18 = x.c38 + h_carry17;
+  let h_carry18 = h_sum18 >> 13u;
+  let h18 = h_sum18 & 8191u;
+  let h19 = h_carry18 & 8191u;
+  let h20 = h_carry18 >> 13u;
+  let l_sum0 = x.c0 + h0 * 15632u;
+  let l_carry0 = l_sum0 >> 13u;
+  let l0 = l_sum0 & 8191u;
+  let l_sum1 = x.c1 + h1 * 15632u + l_carry0;
+  let l_carry1 = l_sum1 >> 13u;
+  let l1 = l_sum1 & 8191u;
+  let l_sum2 = x.c2 + h2 * 15632u + (h0 << 10u) + l_carry1;
+  let l_carry2 = l_sum2 >> 13u;
+  let l2 = l_sum2 & 8191u;
+  let l_sum3 = x.c3 + h3 * 15632u + (h1 << 10u) + l_carry2;
+  let l_carry3 = l_sum3 >> 13u;
+  let l3 = l_sum3 & 8191u;
+  let l_sum4 = x.c4 + h4 * 15632u + (h2 << 10u) + l_carry3;
+  let l_carry4 = l_sum4 >> 13u;
+  let l4 = l_sum4 & 8191u;
+  let l_sum5 = x.c5 + h5 * 15632u + (h3 << 10u) + l_carry4;
+  let l_carry5 = l_sum5 >> 13u;
+  let l5 = l_sum5 & 8191u;
+  let l_sum6 = x.c6 + h6 * 15632u + (h4 << 10u) + l_carry5;
+  let l_carry6 = l_sum6 >> 13u;
+  let l6 = l_sum6 & 8191u;
+  let l_sum7 = x.c7 + h7 * 15632u + (h5 << 10u) + l_carry6;
+  let l_carry7 = l_sum7 >> 13u;
+  let l7 = l_sum7 & 8191u;
+  let l_sum8 = x.c8 + h8 * 15632u + (h6 << 10u) + l_carry7;
+  let l_carry8 = l_sum8 >> 13u;
+  let l8 = l_sum8 & 8191u;
+  let l_sum9 = x.c9 + h9 * 15632u + (h7 << 10u) + l_carry8;
+  let l_carry9 = l_sum9 >> 13u;
+  let l9 = l_sum9 & 8191u;
+  let l_sum10 = x.c10 + h10 * 15632u + (h8 << 10u) + l_carry9;
+  let l_carry10 = l_sum10 >> 13u;
+  let l10 = l_sum10 & 8191u;
+  let l_sum11 = x.c11 + h11 * 15632u + (h9 << 10u) + l_carry10;
+  let l_carry11 = l_sum11 >> 13u;
+  let l11 = l_sum11 & 8191u;
+  let l_sum12 = x.c12 + h12 * 15632u + (h10 << 10u) + l_carry11;
+  let l_carry12 = l_sum12 >> 13u;
+  let l12 = l_sum12 & 8191u;
+  let l_sum13 = x.c13 + h13 * 15632u + (h11 << 10u) + l_carry12;
+  let l_carry13 = l_sum13 >> 13u;
+  let l13 = l_sum13 & 8191u;
+  let l_sum14 = x.c14 + h14 * 15632u + (h12 << 10u) + l_carry13;
+  let l_carry14 = l_sum14 >> 13u;
+  let l14 = l_sum14 & 8191u;
+  let l_sum15 = x.c15 + h15 * 15632u + (h13 << 10u) + l_carry14;
+  let l_carry15 = l_sum15 >> 13u;
+  let l15 = l_sum15 & 8191u;
+  let l_sum16 = x.c16 + h16 * 15632u + (h14 << 10u) + l_carry15;
+  let l_carry16 = l_sum16 >> 13u;
+  let l16 = l_sum16 & 8191u;
+  let l_sum17 = x.c17 + h17 * 15632u + (h15 << 10u) + l_carry16;
+  let l_carry17 = l_sum17 >> 13u;
+  let l17 = l_sum17 & 8191u;
+  let l_sum18 = x.c18 + h18 * 15632u + (h16 << 10u) + l_carry17;
+  let l_carry18 = l_sum18 >> 13u;
+  let l18 = l_sum18 & 8191u;
+  let l_sum19 = x.c19 + h19 * 15632u + (h17 << 10u) + l_carry18;
+  let l_carry19 = l_sum19 >> 13u;
+  let l19 = l_sum19 & 8191u;
+  let o_sum0 = l_carry19 + h20 * 15632u + (h18 << 10u);
+  let o_carry0 = o_sum0 >> 13u;
+  let o0 = o_sum0 & 8191u;
+  let o_sum1 = (h19 << 10u) + o_carry0;
+  let o_carry1 = o_sum1 >> 13u;
+  let o1 = o_sum1 & 8191u;
+  let o2 = o_carry1 + (h20 << 10u);
+  let e_sum0 = l0 + o0 * 15632u;
+  let e_carry0 = e_sum0 >> 13u;
+  let e0 = e_sum0 & 8191u;
+  let e_sum1 = l1 + o1 * 15632u + e_carry0;
+  let e_carry1 = e_sum1 >> 13u;
+  let e1 = e_sum1 & 8191u;
+  let e_sum2 = l2 + o2 * 15632u + (o0 << 10u) + e_carry1;
+  let e_carry2 = e_sum2 >> 13u;
+  let e2 = e_sum2 & 8191u;
+  let e_sum3 = l3 + (o1 << 10u) + e_carry2;
+  let e_carry3 = e_sum3 >> 13u;
+  let e3 = e_sum3 & 8191u;
+  let e_sum4 = l4 + (o2 << 10u) + e_carry3;
+  let e_carry4 = e_sum4 >> 13u;
+  let e4 = e_sum4 & 8191u;
+  let e5 = l5 + e_carry4;
+  return Limbs(e0, e1, e2, e3, e4, e5, l6, l7, l8, l9, l10, l11, l12, l13, l14, l15, l16, l17, l18, l19);
+}
+
+fn limbs_square(a: Limbs, d: Limbs, t: Limbs) -> LimbColumns {
+  return LimbColumns(t.l0 * a.l0, t.l0 * d.l1, t.l0 * d.l2 + t.l1 * a.l1, t.l0 * d.l3 + t.l1 * d.l2, t.l0 * d.l4 + t.l1 * d.l3 + t.l2 * a.l2, t.l0 * d.l5 + t.l1 * d.l4 + t.l2 * d.l3, t.l0 * d.l6 + t.l1 * d.l5 + t.l2 * d.l4 + t.l3 * a.l3, t.l0 * d.l7 + t.l1 * d.l6 + t.l2 * d.l5 + t.l3 * d.l4, t.l0 * d.l8 + t.l1 * d.l7 + t.l2 * d.l6 + t.l3 * d.l5 + t.l4 * a.l4, t.l0 * d.l9 + t.l1 * d.l8 + t.l2 * d.l7 + t.l3 * d.l6 + t.l4 * d.l5, t.l0 * d.l10 + t.l1 * d.l9 + t.l2 * d.l8 + t.l3 * d.l7 + t.l4 * d.l6 + t.l5 * a.l5, t.l0 * d.l11 + t.l1 * d.l10 + t.l2 * d.l9 + t.l3 * d.l8 + t.l4 * d.l7 + t.l5 * d.l6, t.l0 * d.l12 + t.l1 * d.l11 + t.l2 * d.l10 + t.l3 * d.l9 + t.l4 * d.l8 + t.l5 * d.l7 + t.l6 * a.l6, t.l0 * d.l13 + t.l1 * d.l12 + t.l2 * d.l11 + t.l3 * d.l10 + t.l4 * d.l9 + t.l5 * d.l8 + t.l6 * d.l7, t.l0 * d.l14 + t.l1 * d.l13 + t.l2 * d.l12 + t.l3 * d.l11 + t.l4 * d.l10 + t.l5 * d.l9 + t.l6 * d.l8 + t.l7 * a.l7, t.l0 * d.l15 + t.l1 * d.l14 + t.l2 * d.l13 + t.l3 * d.l12 + t.l4 * d.l11 + t.l5 * d.l10 + t.l6 * d.l9 + t.l7 * d.l8, t.l0 * d.l16 + t.l1 * d.l15 + t.l2 * d.l14 + t.l3 * d.l13 + t.l4 * d.l12 + t.l5 * d.l11 + t.l6 * d.l10 + t.l7 * d.l9 + t.l8 * a.l8, t.l0 * d.l17 + t.l1 * d.l16 + t.l2 * d.l15 + t.l3 * d.l14 + t.l4 * d.l13 + t.l5 * d.l12 + t.l6 * d.l11 + t.l7 * d.l10 + t.l8 * d.l9, t.l0 * d.l18 + t.l1 * d.l17 + t.l2 * d.l16 + t.l3 * d.l15 + t.l4 * d.l14 + t.l5 * d.l13 + t.l6 * d.l12 + t.l7 * d.l11 + t.l8 * d.l10 + t.l9 * a.l9, t.l0 * d.l19 + t.l1 * d.l18 + t.l2 * d.l17 + t.l3 * d.l16 + t.l4 * d.l15 + t.l5 * d.l14 + t.l6 * d.l13 + t.l7 * d.l12 + t.l8 * d.l11 + t.l9 * d.l10, t.l1 * d.l19 + t.l2 * d.l18 + t.l3 * d.l17 + t.l4 * d.l16 + t.l5 * d.l15 + t.l6 * d.l14 + t.l7 * d.l13 + t.l8 * d.l12 + t.l9 * d.l11 + t.l10 * a.l10, t.l2 * d.l19 + t.l3 * d.l18 + t.l4 * d.l17 + t.l5 * d.l16 + t.l6 * d.l15 + t.l7 * d.l14 + t.l8 * d.l13 + t.l9 * d.l12 + t.l10 * d.l11, t.l3 * d.l19 + t.l4 * d.l18 + t.l5 * d.l17 + t.l6 * d.l16 + t.l7 * d.l15 + t.l8 * d.l14 + t.l9 * d.l13 + t.l10 * d.l12 + t.l11 * a.l11, t.l4 * d.l19 + t.l5 * d.l18 + t.l6 * d.l17 + t.l7 * d.l16 + t.l8 * d.l15 + t.l9 * d.l14 + t.l10 * d.l13 + t.l11 * d.l12, t.l5 * d.l19 + t.l6 * d.l18 + t.l7 * d.l17 + t.l8 * d.l16 + t.l9 * d.l15 + t.l10 * d.l14 + t.l11 * d.l13 + t.l12 * a.l12, t.l6 * d.l19 + t.l7 * d.l18 + t.l8 * d.l17 + t.l9 * d.l16 + t.l10 * d.l15 + t.l11 * d.l14 + t.l12 * d.l13, t.l7 * d.l19 + t.l8 * d.l18 + t.l9 * d.l17 + t.l10 * d.l16 + t.l11 * d.l15 + t.l12 * d.l14 + t.l13 * a.l13, t.l8 * d.l19 + t.l9 * d.l18 + t.l10 * d.l17 + t.l11 * d.l16 + t.l12 * d.l15 + t.l13 * d.l14, t.l9 * d.l19 + t.l10 * d.l18 + t.l11 * d.l17 + t.l12 * d.l16 + t.l13 * d.l15 + t.l14 * a.l14, t.l10 * d.l19 + t.l11 * d.l18 + t.l12 * d.l17 + t.l13 * d.l16 + t.l14 * d.l15, t.l11 * d.l19 + t.l12 * d.l18 + t.l13 * d.l17 + t.l14 * d.l16 + t.l15 * a.l15, t.l12 * d.l19 + t.l13 * d.l18 + t.l14 * d.l17 + t.l15 * d.l16, t.l13 * d.l19 + t.l14 * d.l18 + t.l15 * d.l17 + t.l16 * a.l16, t.l14 * d.l19 + t.l15 * d.l18 + t.l16 * d.l17, t.l15 * d.l19 + t.l16 * d.l18 + t.l17 * a.l17, t.l16 * d.l19 + t.l17 * d.l18, t.l17 * d.l19 + t.l18 * a.l18, t.l18 * d.l19, t.l19 * a.l19);
+}
+
+struct LimbColumns {
+  c0: u32,
+  c1: u32,
+  c2: u32,
+  c3: u32,
+  c4: u32,
+  c5: u32,
+  c6: u32,
+  c7: u32,
+  c8: u32,
+  c9: u32,
+  c10: u32,
+  c11: u32,
+  c12: u32,
+  c13: u32,
+  c14: u32,
+  c15: u32,
+  c16: u32,
+  c17: u32,
+  c18: u32,
+  c19: u32,
+  c20: u32,
+  c21: u32,
+  c22: u32,
+  c23: u32,
+  c24: u32,
+  c25: u32,
+  c26: u32,
+  c27: u32,
+  c28: u32,
+  c29: u32,
+  c30: u32,
+  c31: u32,
+  c32: u32,
+  c33: u32,
+  c34: u32,
+  c35: u32,
+  c36: u32,
+  c37: u32,
+  c38: u32,
+}
+
+const FIELD_BETA = Limbs(494u, 3240u, 2588u, 4824u, 7187u, 1226u, 3030u, 3746u, 4169u, 3303u, 3386u, 6248u, 6634u, 4643u, 441u, 226u, 1404u, 4443u, 6746u, 245u);
+
+const WORKGROUP_SIZE = 64u;
+
+fn limbs_product(a: Limbs, b: Limbs) -> LimbColumns {
+  let a_sum0 = a.l0 + a.l10;
+  let a_sum1 = a.l1 + a.l11;
+  let a_sum2 = a.l2 + a.l12;
+  let a_sum3 = a.l3 + a.l13;
+  let a_sum4 = a.l4 + a.l14;
+  let a_sum5 = a.l5 + a.l15;
+  let a_sum6 = a.l6 + a.l16;
+  let a_sum7 = a.l7 + a.l17;
+  let a_sum8 = a.l8 + a.l18;
+  let a_sum9 = a.l9 + a.l19;
+  let b_sum0 = b.l0 + b.l10;
+  let b_sum1 = b.l1 + b.l11;
+  let b_sum2 = b.l2 + b.l12;
+  let b_sum3 = b.l3 + b.l13;
+  let b_sum4 = b.l4 + b.l14;
+  let b_sum5 = b.l5 + b.l15;
+  let b_sum6 = b.l6 + b.l16;
+  let b_sum7 = b.l7 + b.l17;
+  let b_sum8 = b.l8 + b.l18;
+  let b_sum9 = b.l9 + b.l19;
+  let low0 = a.l0 * b.l0;
+  let low1 = a.l0 * b.l1 + a.l1 * b.l0;
+  let low2 = a.l0 * b.l2 + a.l1 * b.l1 + a.l2 * b.l0;
+  let low3 = a.l0 * b.l3 + a.l1 * b.l2 + a.l2 * b.l1 + a.l3 * b.l0;
+  let low4 = a.l0 * b.l4 + a.l1 * b.l3 + a.l2 * b.l2 + a.l3 * b.l1 + a.l4 * b.l0;
+  let low5 = a.l0 * b.l5 + a.l1 * b.l4 + a.l2 * b.l3 + a.l3 * b.l2 + a.l4 * b.l1 + a.l5 * b.l0;
+  let low6 = a.l0 * b.l6 + a.l1 * b.l5 + a.l2 * b.l4 + a.l3 * b.l3 + a.l4 * b.l2 + a.l5 * b.l1 + a.l6 * b.l0;
+  let low7 = a.l0 * b.l7 + a.l1 * b.l6 + a.l2 * b.l5 + a.l3 * b.l4 + a.l4 * b.l3 + a.l5 * b.l2 + a.l6 * b.l1 + a.l7 * b.l0;
+  let low8 = a.l0 * b.l8 + a.l1 * b.l7 + a.l2 * b.l6 + a.l3 * b.l5 + a.l4 * b.l4 + a.l5 * b.l3 + a.l6 * b.l2 + a.l7 * b.l1 + a.l8 * b.l0;
+  let low9 = a.l0 * b.l9 + a.l1 * b.l8 + a.l2 * b.l7 + a.l3 * b.l6 + a.l4 * b.l5 + a.l5 * b.l4 + a.l6 * b.l3 + a.l7 * b.l2 + a.l8 * b.l1 + a.l9 * b.l0;
+  let low10 = a.l1 * b.l9 + a.l2 * b.l8 + a.l3 * b.l7 + a.l4 * b.l6 + a.l5 * b.l5 + a.l6 * b.l4 + a.l7 * b.l3 + a.l8 * b.l2 + a.l9 * b.l1;
+  let low11 = a.l2 * b.l9 + a.l3 * b.l8 + a.l4 * b.l7 + a.l5 * b.l6 + a.l6 * b.l5 + a.l7 * b.l4 + a.l8 * b.l3 + a.l9 * b.l2;
+  let low12 = a.l3 * b.l9 + a.l4 * b.l8 + a.l5 * b.l7 + a.l6 * b.l6 + a.l7 * b.l5 + a.l8 * b.l4 + a.l9 * b.l3;
+  let low13 = a.l4 * b.l9 + a.l5 * b.l8 + a.l6 * b.l7 + a.l7 * b.l6 + a.l8 * b.l5 + a.l9 * b.l4;
+  let low14 = a.l5 * b.l9 + a.l6 * b.l8 + a.l7 * b.l7 + a.l8 * b.l6 + a.l9 * b.l5;
+  let low15 = a.l6 * b.l9 + a.l7 * b.l8 + a.l8 * b.l7 + a.l9 * b.l6;
+  let low16 = a.l7 * b.l9 + a.l8 * b.l8 + a.l9 * b.l7;
+  let low17 = a.l8 * b.l9 + a.l9 * b.l8;
+  let low18 = a.l9 * b.l9;
+  let high0 = a.l10 * b.l10;
+  let high1 = a.l10 * b.l11 + a.l11 * b.l10;
+  let high2 = a.l10 * b.l12 + a.l11 * b.l11 + a.l12 * b.l10;
+  let high3 = a.l10 * b.l13 + a.l11 * b.l12 + a.l12 * b.l11 + a.l13 * b.l10;
+  let high4 = a.l10 * b.l14 + a.l11 * b.l13 + a.l12 * b.l12 + a.l13 * b.l11 + a.l14 * b.l10;
+  let high5 = a.l10 * b.l15 + a.l11 * b.l14 + a.l12 * b.l13 + a.l13 * b.l12 + a.l14 * b.l11 + a.l15 * b.l10;
+  let high6 = a.l10 * b.l16 + a.l11 * b.l15 + a.l12 * b.l14 + a.l13 * b.l13 + a.l14 * b.l12 + a.l15 * b.l11 + a.l16 * b.l10;
+  let high7 = a.l10 * b.l17 + a.l11 * b.l16 + a.l12 * b.l15 + a.l13 * b.l14 + a.l14 * b.l13 + a.l15 * b.l12 + a.l16 * b.l11 + a.l17 * b.l10;
+  let high8 = a.l10 * b.l18 + a.l11 * b.l17 + a.l12 * b.l16 + a.l13 * b.l15 + a.l14 * b.l14 + a.l15 * b.l13 + a.l16 * b.l12 + a.l17 * b.l11 + a.l18 * b.l10;
+  let high9 = a.l10 * b.l19 + a.l11 * b.l18 + a.l12 * b.l17 + a.l13 * b.l16 + a.l14 * b.l15 + a.l15 * b.l14 + a.l16 * b.l13 + a.l17 * b.l12 + a.l18 * b.l11 + a.l19 * b.l10;
+  let high10 = a.l11 * b.l19 + a.l12 * b.l18 + a.l13 * b.l17 + a.l14 * b.l16 + a.l15 * b.l15 + a.l16 * b.l14 + a.l17 * b.l13 + a.l18 * b.l12 + a.l19 * b.l11;
+  let high11 = a.l12 * b.l19 + a.l13 * b.l18 + a.l14 * b.l17 + a.l15 * b.l16 + a.l16 * b.l15 + a.l17 * b.l14 + a.l18 * b.l13 + a.l19 * b.l12;
+  let high12 = a.l13 * b.l19 + a.l14 * b.l18 + a.l15 * b.l17 + a.l16 * b.l16 + a.l17 * b.l15 + a.l18 * b.l14 + a.l19 * b.l13;
+  let high13 = a.l14 * b.l19 + a.l15 * b.l18 + a.l16 * b.l17 + a.l17 * b.l16 + a.l18 * b.l15 + a.l19 * b.l14;
+  let high14 = a.l15 * b.l19 + a.l16 * b.l18 + a.l17 * b.l17 + a.l18 * b.l16 + a.l19 * b.l15;
+  let high15 = a.l16 * b.l19 + a.l17 * b.l18 + a.l18 * b.l17 + a.l19 * b.l16;
+  let high16 = a.l17 * b.l19 + a.l18 * b.l18 + a.l19 * b.l17;
+  let high17 = a.l18 * b.l19 + a.l19 * b.l18;
+  let high18 = a.l19 * b.l19;
+  let both0 = a_sum0 * b_sum0;
+  let both1 = a_sum0 * b_sum1 + a_sum1 * b_sum0;
+  let both2 = a_sum0 * b_sum2 + a_sum1 * b_sum1 + a_sum2 * b_sum0;
+  let both3 = a_sum0 * b_sum3 + a_sum1 * b_sum2 + a_sum2 * b_sum1 + a_sum3 * b_sum0;
+  let both4 = a_sum0 * b_sum4 + a_sum1 * b_sum3 + a_sum2 * b_sum2 + a_sum3 * b_sum1 + a_sum4 * b_sum0;
+  let both5 = a_sum0 * b_sum5 + a_sum1 * b_sum4 + a_sum2 * b_sum3 + a_sum3 * b_sum2 + a_sum4 * b_sum1 + a_sum5 * b_sum0;
+  let both6 = a_sum0 * b_sum6 + a_sum1 * b_sum5 + a_sum2 * b_sum4 + a_sum3 * b_sum3 + a_sum4 * b_sum2 + a_sum5 * b_sum1 + a_sum6 * b_sum0;
+  let both7 = a_sum0 * b_sum7 + a_sum1 * b_sum6 + a_sum2 * b_sum5 + a_sum3 * b_sum4 + a_sum4 * b_sum3 + a_sum5 * b_sum2 + a_sum6 * b_sum1 + a_sum7 * b_sum0;
+  let both8 = a_sum0 * b_sum8 + a_sum1 * b_sum7 + a_sum2 * b_sum6 + a_sum3 * b_sum5 + a_sum4 * b_sum4 + a_sum5 * b_sum3 + a_sum6 * b_sum2 + a_sum7 * b_sum1 + a_sum8 * b_sum0;
+  let both9 = a_sum0 * b_sum9 + a_sum1 * b_sum8 + a_sum2 * b_sum7 + a_sum3 * b_sum6 + a_sum4 * b_sum5 + a_sum5 * b_sum4 + a_sum6 * b_sum3 + a_sum7 * b_sum2 + a_sum8 * b_sum1 + a_sum9 * b_sum0;
+  let both10 = a_sum1 * b_sum9 + a_sum2 * b_sum8 + a_sum3 * b_sum7 + a_sum4 * b_sum6 + a_sum5 * b_sum5 + a_sum6 * b_sum4 + a_sum7 * b_sum3 + a_sum8 * b_sum2 + a_sum9 * b_sum1;
+  let both11 = a_sum2 * b_sum9 + a_sum3 * b_sum8 + a_sum4 * b_sum7 + a_sum5 * b_sum6 + a_sum6 * b_sum5 + a_sum7 * b_sum4 + a_sum8 * b_sum3 + a_sum9 * b_sum2;
+  let both12 = a_sum3 * b_sum9 + a_sum4 * b_sum8 + a_sum5 * b_sum7 + a_sum6 * b_sum6 + a_sum7 * b_sum5 + a_sum8 * b_sum4 + a_sum9 * b_sum3;
+  let both13 = a_sum4 * b_sum9 + a_sum5 * b_sum8 + a_sum6 * b_sum7 + a_sum7 * b_sum6 + a_sum8 * b_sum5 + a_sum9 * b_sum4;
+  let both14 = a_sum5 * b_sum9 + a_sum6 * b_sum8 + a_sum7 * b_sum7 + a_sum8 * b_sum6 + a_sum9 * b_sum5;
+  let both15 = a_sum6 * b_sum9 + a_sum7 * b_sum8 + a_sum8 * b_sum7 + a_sum9 * b_sum6;
+  let both16 = a_sum7 * b_sum9 + a_sum8 * b_sum8 + a_sum9 * b_sum7;
+  let both17 = a_sum8 * b_sum9 + a_sum9 * b_sum8;
+  let both18 = a_sum9 * b_sum9;
+  return LimbColumns(low0, low1, low2, low3, low4, low5, low6, low7, low8, low9, low10 + (both0 - low0 - high0), low11 + (both1 - low1 - high1), low12 + (both2 - low2 - high2), low13 + (both3 - low3 - high3), low14 + (both4 - low4 - high4), low15 + (both5 - low5 - high5), low16 + (both6 - low6 - high6), low17 + (both7 - low7 - high7), low18 + (both8 - low8 - high8), (both9 - low9 - high9), high0 + (both10 - low10 - high10), high1 + (both11 - low11 - high11), high2 + (both12 - low12 - high12), high3 + (both13 - low13 - high13), high4 + (both14 - low14 - high14), high5 + (both15 - low15 - high15), high6 + (both16 - low16 - high16), high7 + (both17 - low17 - high17), high8 + (both18 - low18 - high18), high9, high10, high11, high12, high13, high14, high15, high16, high17, high18);
+}
+
+fn field_minus_3(x: LimbColumns, b: Limbs) -> LimbColumns {
+  return LimbColumns(x.c0 + (25855u - b.l0), x.c1 + (32759u - b.l1), x.c2 + (29628u - b.l2), x.c3 + (32764u - b.l3), x.c4 + (32764u - b.l4), x.c5 + (32764u - b.l5), x.c6 + (32764u - b.l6), x.c7 + (32764u - b.l7), x.c8 + (32764u - b.l8), x.c9 + (32764u - b.l9), x.c10 + (32764u - b.l10), x.c11 + (32764u - b.l11), x.c12 + (32764u - b.l12), x.c13 + (32764u - b.l13), x.c14 + (32764u - b.l14), x.c15 + (32764u - b.l15), x.c16 + (32764u - b.l16), x.c17 + (32764u - b.l17), x.c18 + (32764u - b.l18), x.c19 + (25084u - b.l19), x.c20, x.c21, x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28, x.c29, x.c30, x.c31, x.c32, x.c33, x.c34, x.c35, x.c36, x.c37, x.c38);
+}
+
+fn field_minus(x: LimbColumns, b: Limbs) -> LimbColumns {
+  return LimbColumns(x.c0 + (16159u - b.l0), x.c1 + (16380u - b.l1), x.c2 + (15294u - b.l2), x.c3 + (16382u - b.l3), x.c4 + (16382u - b.l4), x.c5 + (16382u - b.l5), x.c6 + (16382u - b.l6), x.c7 + (16382u - b.l7), x.c8 + (16382u - b.l8), x.c9 + (16382u - b.l9), x.c10 + (16382u - b.l10), x.c11 + (16382u - b.l11), x.c12 + (16382u - b.l12), x.c13 + (16382u - b.l13), x.c14 + (16382u - b.l14), x.c15 + (16382u - b.l15), x.c16 + (16382u - b.l16), x.c17 + (16382u - b.l17), x.c18 + (16382u - b.l18), x.c19 + (8702u - b.l19), x.c20, x.c21, x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28, x.c29, x.c30, x.c31, x.c32, x.c33, x.c34, x.c35, x.c36, x.c37, x.c38);
+}
+`,
 }

@@ -9,6 +9,7 @@ import { LAYOUT_FILES } from './layout_wgsl.ts'
 import { linkKernels } from './link_kernels.ts'
 import { wrapMarkdown } from './markdown.ts'
 import { opcodesDoc } from './opcodes_doc.ts'
+import { SECP256K1_FILES } from './secp256k1_wgsl.ts'
 
 /**
  * Writes every generated file of the repository; with `--check` writes nothing, names each file that differs from what
@@ -23,6 +24,7 @@ interface GeneratedFile {
 /** In the order of what they are made of: kernels are linked with their layouts. */
 const FILES: readonly GeneratedFile[] = [
   ...LAYOUT_FILES,
+  ...SECP256K1_FILES,
   { path: 'kernels/linked.generated.ts', text: linkKernels },
   { path: 'host/primitives/keccak_module.generated.ts', text: keccakModule },
   { path: 'bench/contracts/compiled.generated.ts', text: compiledContracts },

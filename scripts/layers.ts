@@ -43,7 +43,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'host/device', may: [...PRIMITIVES, 'kernels'], types: ['transpiler'] },
   { at: 'host/state', may: PRIMITIVES, types: ['transpiler'] },
   { at: 'host/chain', may: PRIMITIVES, types: ['transpiler'] },
-  { at: 'host/senders', may: [...PRIMITIVES, 'host/chain', 'host/device'] },
+  { at: 'host/senders', may: [...PRIMITIVES, 'kernels', 'host/chain', 'host/device'] },
   { at: 'host/receipts', may: [...PRIMITIVES, 'host/chain', 'host/device'] },
   { at: 'host/precompiles', may: [...PRIMITIVES, 'host/chain', 'host/device'] },
   { at: 'host/roots', may: [...STATE_AND_CHAIN, 'host/receipts', 'host/device'] },

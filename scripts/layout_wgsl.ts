@@ -4,6 +4,7 @@ import * as instruction from '../transpiler/layout/instruction.ts'
 import * as laneVm from '../transpiler/layout/lane_vm.ts'
 import * as memo from '../transpiler/layout/memo.ts'
 import * as program from '../transpiler/layout/program.ts'
+import * as recovery from '../transpiler/layout/recovery.ts'
 import * as tables from '../transpiler/layout/tables.ts'
 import * as word from '../transpiler/layout/word.ts'
 import * as pathKernel from '../transpiler/path_kernel.ts'
@@ -32,6 +33,7 @@ const LAYOUTS: readonly LayoutModule[] = [
   { name: 'memo', source: 'transpiler/layout/memo.ts', exports: memo },
   { name: 'path', source: 'transpiler/path_kernel.ts', exports: pathKernel },
   { name: 'program', source: 'transpiler/layout/program.ts', exports: program },
+  { name: 'recovery', source: 'transpiler/layout/recovery.ts', exports: recovery },
   { name: 'tables', source: 'transpiler/layout/tables.ts', exports: tables },
   { name: 'word', source: 'transpiler/layout/word.ts', exports: word },
 ]

@@ -33,7 +33,10 @@ const modules = modulesIn('kernels', '.wgsl')
 const isGenerated = ({ path }: Module): boolean => path.endsWith('.generated.wgsl')
 
 /** Prefixes of a module's functions where they are not its own name alone. */
-const PREFIXES: Readonly<Record<string, readonly string[]>> = { lane: ['lane_', 'environment_'] }
+const PREFIXES: Readonly<Record<string, readonly string[]>> = {
+  lane: ['lane_', 'environment_'],
+  secp256k1: ['limbs_', 'field_', 'scalar_', 'point_', 'inversion_'],
+}
 
 const functionName = (line: string): string | undefined => /^\s*(?:@[^\n]*\s)?fn\s+(\w+)/.exec(line)?.[1]
 
