@@ -50,7 +50,8 @@ export class CheckedState implements State {
           'state.readCode',
           hash,
         )
-      return code
+      // A Buffer cuts and prints otherwise than the bytes that the EVM was written for: PUSH20 would read another word.
+      return code.constructor === Uint8Array ? code : new Uint8Array(code.buffer, code.byteOffset, code.length)
     })
   }
 
