@@ -26,7 +26,7 @@ const run = (name: string, native: boolean) =>
   })
 
 describe('wgevm bench --level block', () => {
-  test.each(['transfers', 'erc20', 'mixed', 'uniswap-v2'])('runs %s with cold and with known senders', async (name) => {
+  test.each(['transfers', 'erc20', 'mixed'])('runs %s with cold and with known senders', async (name) => {
     const rows = await run(name, false)
     expect(rows.map(({ form }) => form)).toEqual(['cold', 'known'])
     for (const { stagesMs, samplesMs, verifiedCount, txCount, peers } of rows) {
