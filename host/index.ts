@@ -45,7 +45,7 @@ export { DeviceLostError, OutOfMemoryError, ValidationError } from './device/fau
 export { ShaderCompileError, type ShaderMessage } from './device/kernel.ts'
 export type { AdapterKind } from './device/manifest.ts'
 export type { BlockResult, BlockTimings } from './flows/block.ts'
-export { BlockError, type BlockInput, type BlockOptions } from './flows/block_input.ts'
+export { BlockError, type BlockInput, type BlockOptions, type StreamOptions } from './flows/block_input.ts'
 export type { BlockYield } from './flows/block_work.ts'
 export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from './flows/build.ts'
 export { ExecutorClosedError } from './flows/call_queue.ts'

@@ -76,6 +76,40 @@ export interface BlockOptions {
 }
 
 /**
+ * Options of `stream`: those of `executeBlock` for every block. `parent` is that of the first one, each later one has
+ * the one before it; `parentState` follows from block to block.
+ *
+ * @example
+ * import { type BlockInput, createExecutor, createStateTrie, genesisHeader, MemoryState, stateRootOf } from 'wgevm'
+ *
+ * const state = new MemoryState()
+ * const parent = genesisHeader('shanghai', { stateRoot: stateRootOf(state.dump()) })
+ * const coinbase = '0x0000000000000000000000000000000000000b0b'
+ * const producer = createExecutor({ fork: 'shanghai', chainId: 1n, state: state.clone() })
+ * const parentState = createStateTrie()
+ * const blocks: BlockInput[] = []
+ * for (let n = 0; n < 3; n++) {
+ *   const attributes = { timestamp: BigInt(12 + n), coinbase, prevRandao: `0x${'0'.repeat(64)}` }
+ *   const built = await producer.build({ parent: blocks.at(-1)?.header ?? parent, attributes, pool: [], parentState })
+ *   blocks.push(built.block)
+ * }
+ * const validator = createExecutor({ fork: 'shanghai', chainId: 1n, state })
+ * let count = 0
+ * for await (const { stateRoot } of validator.stream(blocks, { parent, parentState: createStateTrie() }))
+ *   if (stateRoot === blocks[count]?.header.stateRoot) count++
+ * console.log(count) // 3
+ * producer.close()
+ * validator.close()
+ */
+export interface StreamOptions extends Omit<BlockOptions, 'expectedState'> {
+  /**
+   * Blocks that are taken from the source before their turn, decoded and their senders recovered beside the execution
+   * of the one before them: 1 to 16. Default 2.
+   */
+  readonly ahead?: number
+}
+
+/**
  * The block may not stand: `field` of its header, or something else that is named in the message, is not as the rules
  * or the execution want it. Nothing was committed.
  *
@@ -97,8 +131,8 @@ export class BlockError extends Error {
   readonly number: bigint
   readonly field: string
 
-  constructor(number: bigint, field: string, what: string) {
-    super(`block ${number}: ${field}: ${what}`)
+  constructor(number: bigint, field: string, what: string, options?: ErrorOptions) {
+    super(`block ${number}: ${field}: ${what}`, options)
     this.number = number
     this.field = field
   }

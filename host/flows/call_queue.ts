@@ -43,12 +43,7 @@ export class CallQueue {
 
   async run<Result>(signal: AbortSignal | undefined, work: (stop: Stop) => Promise<Result>): Promise<Result> {
     const closing = this.#closing.signal
-    const stop: Stop = {
-      check() {
-        closing.throwIfAborted()
-        signal?.throwIfAborted()
-      },
-    }
+    const stop = this.stopOf(signal)
     stop.check()
     const before = this.#last
     let finish!: () => void
@@ -85,6 +80,22 @@ export class CallQueue {
     this.#closing.signal.throwIfAborted()
   }
 
+  /** What work is asked to end by: the signal, and `close`. */
+  stopOf(signal: AbortSignal | undefined): Stop {
+    const closing = this.#closing.signal
+    return {
+      check() {
+        closing.throwIfAborted()
+        signal?.throwIfAborted()
+      },
+    }
+  }
+
+  /** Aborted, with what calls are to get, by `close`. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
+  }
+
   /** Refuses further calls; `whenIdle` runs at once, or when the call that runs now has ended. */
   close(whenIdle: () => void): void {
     if (this.#closing.signal.aborted) return
@@ -97,15 +108,15 @@ export class CallQueue {
   }
 }
 
-/** Resolves with the turn, or rejects with the reason of the first signal. */
-const untilStopped = async (turn: Promise<void>, signals: readonly AbortSignal[]): Promise<void> => {
+/** What `turn` gives, or a rejection with the reason of the first signal; none of them is aborted when it is called. */
+export const untilStopped = async <Value>(turn: Promise<Value>, signals: readonly AbortSignal[]): Promise<Value> => {
   let onAbort: (() => void) | undefined
   const stopped = new Promise<never>((_, reject) => {
     onAbort = () => reject(signals.find(({ aborted }) => aborted)!.reason)
     for (const signal of signals) signal.addEventListener('abort', onAbort)
   })
   try {
-    await Promise.race([turn, stopped])
+    return await Promise.race([turn, stopped])
   } finally {
     for (const signal of signals) signal.removeEventListener('abort', onAbort!)
   }

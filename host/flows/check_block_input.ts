@@ -12,7 +12,7 @@ import {
   refuse,
 } from '../primitives/input.ts'
 import { checkKnownSenders } from '../senders/known_senders.ts'
-import type { BlockInput, BlockOptions } from './block_input.ts'
+import type { BlockInput, BlockOptions, StreamOptions } from './block_input.ts'
 import type { BlockAttributes, BuildRequest } from './build.ts'
 
 const BLOCK: Names<BlockInput> = {
@@ -34,6 +34,19 @@ const OPTIONS: Names<BlockOptions> = {
   accessList: true,
   signal: true,
 }
+
+const STREAM_OPTIONS: Names<StreamOptions> = {
+  parent: true,
+  parentState: true,
+  blobSchedule: true,
+  changes: true,
+  accessList: true,
+  signal: true,
+  ahead: true,
+}
+
+/** Blocks wait with all that was decoded of them. */
+const MOST_AHEAD = 16
 
 const REQUEST: Names<BuildRequest> = {
   parent: true,
@@ -78,6 +91,21 @@ export const checkBlockInput = (block: BlockInput, options: BlockOptions): void 
   for (const [n, uncle] of checkArray(block.uncles ?? [], 'uncles').entries()) checkHeader(uncle, `uncles[${n}]`)
   if (block.accessList !== undefined) checkArray(block.accessList, 'accessList')
   checkNames(checkObject(options, 'options'), OPTIONS, 'option')
+  checkBlockOptions(options)
+}
+
+/** The same of `stream`; its blocks are checked when they come. */
+export const checkStreamInput = (blocks: unknown, options: StreamOptions): void => {
+  const isMany = typeof blocks === 'object' && blocks !== null
+  if (!isMany || !(Symbol.asyncIterator in blocks || Symbol.iterator in blocks))
+    refuse('blocks', blocks, 'blocks that can be iterated, one after another or as they come')
+  checkNames(checkObject(options, 'options'), STREAM_OPTIONS, 'option')
+  checkBlockOptions(options)
+  const { ahead = 1 } = options
+  if (!Number.isInteger(ahead) || ahead < 1 || ahead > MOST_AHEAD) refuse('ahead', ahead, `1 to ${MOST_AHEAD}`)
+}
+
+const checkBlockOptions = (options: BlockOptions): void => {
   if (options.parent !== undefined) checkHeader(options.parent, 'parent')
   if (options.parentState !== undefined) checkStateTrie(options.parentState)
   checkSignal(options.signal)

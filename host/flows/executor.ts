@@ -1,9 +1,10 @@
 import { depositContractAt } from '../chain/requests.ts'
 import { type BlockResult, type BlockRunner, checkParentState, executeBlock } from './block.ts'
-import type { BlockInput, BlockOptions } from './block_input.ts'
+import type { BlockInput, BlockOptions, StreamOptions } from './block_input.ts'
+import { type BlockSource, type StreamRunner, streamBlocks } from './block_stream.ts'
 import { type BuildRequest, type BuiltBlock, buildBlock } from './build.ts'
 import { CallQueue, type CallTerms } from './call_queue.ts'
-import { checkBlockInput, checkBuildRequest } from './check_block_input.ts'
+import { checkBlockInput, checkBuildRequest, checkStreamInput } from './check_block_input.ts'
 import { checkOptions, checkSimulateRequest, readRequest } from './check_requests.ts'
 import { type BatchRequest, executeBatch } from './execute.ts'
 import type { ExecutionResult } from './execution_result.ts'
@@ -89,6 +90,20 @@ class BatchExecutor implements Executor {
       const runner = this.#blockRunner(call)
       return executeBlock(runner, await prepareBlock(runner, block, options), options)
     })
+  }
+
+  stream(blocks: BlockSource, options: StreamOptions = {}): AsyncGenerator<BlockResult, void, undefined> {
+    checkStreamInput(blocks, options)
+    const { fork, chainId } = this.#options
+    const { senders } = this.#wiring
+    const stop = this.#calls.stopOf(options.signal)
+    const recover: BlockRunner['recover'] = (signatures) => senders.recover(signatures, stop)
+    const execute: StreamRunner['execute'] = (prepared, terms) =>
+      this.#call(terms.signal, async (call) => {
+        checkParentState(terms)
+        return executeBlock(this.#blockRunner(call), prepared, terms)
+      })
+    return streamBlocks({ chain: { fork, chainId, recover }, closing: this.#calls.closing, execute }, blocks, options)
   }
 
   async build(request: BuildRequest): Promise<BuiltBlock> {

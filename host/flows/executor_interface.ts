@@ -9,7 +9,7 @@ import type { DeviceSource, LostDevicePolicy } from '../session/executor_device.
 import type { State } from '../state/state.ts'
 import type { PathStore } from '../tiers/path/store/store.ts'
 import type { BlockResult } from './block.ts'
-import type { BlockInput, BlockOptions } from './block_input.ts'
+import type { BlockInput, BlockOptions, StreamOptions } from './block_input.ts'
 import type { BuildRequest, BuiltBlock } from './build.ts'
 import type { ExecutionResult } from './execution_result.ts'
 import type { SimulateRequest } from './simulate_request.ts'
@@ -163,6 +163,20 @@ export interface Executor {
    * or, where it throws (BlockError, InvalidTransactionError), nothing.
    */
   executeBlock(block: BlockInput, options?: BlockOptions): Promise<BlockResult>
+  /**
+   * Executes the blocks of a chain in order; what follows is decoded and its senders are recovered meanwhile. A block is
+   * executed, checked and committed when its result is asked for, and takes its turn among other calls; one that
+   * commits to the same State between two blocks changes what the next one finds. A State that answers for ancestors
+   * is to be told a block's hash before the next result is asked for.
+   *
+   * The first block that may not stand ends the stream: its results so far are given, then a BlockError with its number
+   * is thrown (InputError where it is no block at all), and nothing of it or after it is committed. So does an error of
+   * the source, an aborted signal, or `close`. The source is told when its blocks are no longer wanted.
+   */
+  stream(
+    blocks: Iterable<BlockInput> | AsyncIterable<BlockInput>,
+    options?: StreamOptions,
+  ): AsyncGenerator<BlockResult, void, undefined>
   /**
    * Makes a block from a pool of signed transactions, by what they pay per gas and each sender's in the order of their
    * nonces, and commits it. What did not come in is named with its reason, what cannot be read among it.

@@ -65,6 +65,7 @@ const build = (request: object) =>
     ...request,
   } as never)
 const attributes = (change: object) => build({ attributes: { ...ATTRIBUTES, ...change } })
+const stream = (blocks: unknown, options: object = {}) => executor().stream(blocks as never, options as never)
 
 const WORDS = '2^256 - 1'
 const TOO_LONG = 1n << 256n
@@ -343,6 +344,16 @@ const CASES: readonly (readonly [name: string, run: () => unknown, message: stri
     'withdrawals[0].index must be a bigint',
   ],
   ['a trie that is none', () => withBlock({}, { parentState: {} }), 'parentState must be a StateTrie'],
+  [
+    'a stream of a number',
+    () => stream(5),
+    'blocks must be blocks that can be iterated, one after another or as they come, got 5',
+  ],
+  ['a stream with an expected state', () => stream([], { expectedState: {} }), "there is no option 'expectedState'"],
+  ['a stream with nothing ahead', () => stream([], { ahead: 0 }), 'ahead must be 1 to 16, got 0'],
+  ['a stream with half a block ahead', () => stream([], { ahead: 1.5 }), 'ahead must be 1 to 16, got 1.5'],
+  ['a stream with 17 ahead', () => stream([], { ahead: 17 }), 'ahead must be 1 to 16, got 17'],
+  ['a stream with a trie that is none', () => stream([], { parentState: {} }), 'parentState must be a StateTrie'],
   ['no parent', () => build({ parent: undefined }), 'parent must be a block header, got undefined'],
   ['no pool', () => build({ pool: undefined }), 'pool must be an array of signed transactions, got undefined'],
   ['a pool of another length', () => build({ decoded: [TX] }), "decoded must be as many as the pool's 0, got 1"],
