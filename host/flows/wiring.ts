@@ -4,6 +4,7 @@ import type { Policy } from '../batch/policy.ts'
 import { ExitReasons } from '../batch/reason.ts'
 import type { Tier } from '../batch/tier.ts'
 import { Precompiles } from '../precompiles/precompiles.ts'
+import { createDeviceRecovery } from '../senders/device_recovery.ts'
 import { Senders } from '../senders/senders.ts'
 import { DeviceSessions } from '../session/device_sessions.ts'
 import { ExecutorDevice } from '../session/executor_device.ts'
@@ -60,6 +61,7 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
     workers: options.workers,
     cache: options.senderCache,
     device: () => device.current,
+    deviceForm: policy.compile === 'never' ? undefined : createDeviceRecovery,
   })
   const measured = new Measured()
   const precompiles = new Precompiles(policy.fork, policy.chainId, (signatures) => senders.recover(signatures))

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NO_SIGNATURE, type Signatures } from '../../host/chain/signed_batch.ts'
+import type { ComputeDevice } from '../../host/device/compute_device.ts'
+import { openDevice } from '../../host/device/device.ts'
 import { recoverPublicKey, recoverPublicKeyByNoble } from '../../host/primitives/secp256k1.ts'
 import { addressToHex } from '../../host/primitives/word.ts'
+import { createDeviceRecovery } from '../../host/senders/device_recovery.ts'
 import type { RecoveredSenders, SenderRecovery } from '../../host/senders/sender_recovery.ts'
 import { ThreadRecovery } from '../../host/senders/thread_recovery.ts'
 import { WorkersRecovery } from '../../host/senders/workers_recovery.ts'
@@ -18,6 +21,12 @@ import {
 const RANDOM_ROWS = Number(process.env['WGEVM_RUNS'] ?? 200)
 const SEED = Number(process.env['WGEVM_SEED'] ?? 1)
 
+let device: ComputeDevice
+beforeAll(async () => {
+  device = await openDevice()
+})
+afterAll(() => device.destroy())
+
 interface Form {
   readonly name: string
   open(): Promise<SenderRecovery>
@@ -27,6 +36,7 @@ const FORMS: readonly Form[] = [
   { name: 'thread', open: async () => new ThreadRecovery() },
   { name: 'thread, noble', open: async () => new ThreadRecovery('noble') },
   { name: 'workers', open: async () => new WorkersRecovery({ workers: 1 }) },
+  { name: 'device', open: async () => createDeviceRecovery(device) },
 ]
 
 const EDGES = edgeRows()
