@@ -8531,22 +8531,27 @@ fn secp256k1_invert_r_factor(row: u32) -> Limbs {
   if (lane >= lanes) {
     return;
   }
-  var product = LIMBS_ONE;
+  var all = LIMBS_ONE;
   for (var row = lane; row < rows; row += lanes) {
-    let before = scalar_pack(product);
+    let before = scalar_pack(all);
     secp256k1_invert_r_inverses[row] = before.lo;
     secp256k1_invert_r_inverses[rows + row] = before.hi;
-    product = scalar_mul(product, secp256k1_invert_r_factor(row));
+    all = scalar_mul(all, secp256k1_invert_r_factor(row));
   }
-  var inverse = scalar_inverse(product);
+  var inverse = scalar_inverse(all);
   let turns = rows / lanes;
   for (var turn = 1u; turn <= turns; turn++) {
     let row = lane + (turns - turn) * lanes;
     let before = limbs_unpack(U256(secp256k1_invert_r_inverses[row], secp256k1_invert_r_inverses[rows + row]));
-    let one = scalar_pack(scalar_mul(inverse, before));
+    var one = U256_ONE;
+    var product = U256_ONE;
+    for (var i = 0u; i < 2u; i++) {
+      one = product;
+      product = scalar_pack(scalar_mul(inverse, limbs_select(before, secp256k1_invert_r_factor(row), i == 1u)));
+    }
     secp256k1_invert_r_inverses[row] = one.lo;
     secp256k1_invert_r_inverses[rows + row] = one.hi;
-    inverse = scalar_mul(inverse, secp256k1_invert_r_factor(row));
+    inverse = limbs_unpack(product);
   }
 }
 
@@ -8606,7 +8611,7 @@ fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
 const LIMBS_ONE = Limbs(1u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
 
 fn scalar_inverse(x: Limbs) -> Limbs {
-  var powers: array<U256, 16>;
+  var powers: array<U256, 17>;
   var power = LIMBS_ONE;
   for (var i = 0u; i < 16u; i++) {
     powers[i] = scalar_pack(power);
@@ -8615,12 +8620,11 @@ fn scalar_inverse(x: Limbs) -> Limbs {
   let exponent = U256(SCALAR_ORDER.lo - vec4<u32>(2u, 0u, 0u, 0u), SCALAR_ORDER.hi);
   var y = LIMBS_ONE;
   for (var window = 0u; window < 64u; window++) {
-    for (var i = 0u; i < 4u; i++) {
-      y = scalar_sqr(y);
-    }
     let bit = 252u - 4u * window;
     let digit = (u256_limb(exponent, bit >> 5u) >> (bit & 31u)) & 15u;
-    y = scalar_mul(y, limbs_unpack(powers[digit]));
+    for (var i = 0u; i < 5u; i++) {
+      y = scalar_mul(y, limbs_select(y, limbs_unpack(powers[digit]), i == 4u));
+    }
   }
   return y;
 }
@@ -9142,6 +9146,10 @@ struct LimbColumns {
   c38: u32,
 }
 
+fn limbs_select(f: Limbs, t: Limbs, cond: bool) -> Limbs {
+  return Limbs(select(f.l0, t.l0, cond), select(f.l1, t.l1, cond), select(f.l2, t.l2, cond), select(f.l3, t.l3, cond), select(f.l4, t.l4, cond), select(f.l5, t.l5, cond), select(f.l6, t.l6, cond), select(f.l7, t.l7, cond), select(f.l8, t.l8, cond), select(f.l9, t.l9, cond), select(f.l10, t.l10, cond), select(f.l11, t.l11, cond), select(f.l12, t.l12, cond), select(f.l13, t.l13, cond), select(f.l14, t.l14, cond), select(f.l15, t.l15, cond), select(f.l16, t.l16, cond), select(f.l17, t.l17, cond), select(f.l18, t.l18, cond), select(f.l19, t.l19, cond));
+}
+
 const WORKGROUP_SIZE = 64u;
 
 const SCALAR_ORDER = U256(vec4<u32>(0xd0364141u, 0xbfd25e8cu, 0xaf48a03bu, 0xbaaedce6u), vec4<u32>(0xfffffffeu, 0xffffffffu, 0xffffffffu, 0xffffffffu));
@@ -9150,18 +9158,6 @@ fn u256_limb(x: U256, k: u32) -> u32 {
   let quad = select(x.lo, x.hi, (k & 4u) != 0u);
   let pair = select(quad.xy, quad.zw, (k & 2u) != 0u);
   return select(pair.x, pair.y, (k & 1u) != 0u);
-}
-
-fn scalar_sqr(a: Limbs) -> Limbs {
-  return scalar_reduce(limbs_square(a, limbs_add(a, a), a));
-}
-
-fn limbs_square(a: Limbs, d: Limbs, t: Limbs) -> LimbColumns {
-  return LimbColumns(t.l0 * a.l0, t.l0 * d.l1, t.l0 * d.l2 + t.l1 * a.l1, t.l0 * d.l3 + t.l1 * d.l2, t.l0 * d.l4 + t.l1 * d.l3 + t.l2 * a.l2, t.l0 * d.l5 + t.l1 * d.l4 + t.l2 * d.l3, t.l0 * d.l6 + t.l1 * d.l5 + t.l2 * d.l4 + t.l3 * a.l3, t.l0 * d.l7 + t.l1 * d.l6 + t.l2 * d.l5 + t.l3 * d.l4, t.l0 * d.l8 + t.l1 * d.l7 + t.l2 * d.l6 + t.l3 * d.l5 + t.l4 * a.l4, t.l0 * d.l9 + t.l1 * d.l8 + t.l2 * d.l7 + t.l3 * d.l6 + t.l4 * d.l5, t.l0 * d.l10 + t.l1 * d.l9 + t.l2 * d.l8 + t.l3 * d.l7 + t.l4 * d.l6 + t.l5 * a.l5, t.l0 * d.l11 + t.l1 * d.l10 + t.l2 * d.l9 + t.l3 * d.l8 + t.l4 * d.l7 + t.l5 * d.l6, t.l0 * d.l12 + t.l1 * d.l11 + t.l2 * d.l10 + t.l3 * d.l9 + t.l4 * d.l8 + t.l5 * d.l7 + t.l6 * a.l6, t.l0 * d.l13 + t.l1 * d.l12 + t.l2 * d.l11 + t.l3 * d.l10 + t.l4 * d.l9 + t.l5 * d.l8 + t.l6 * d.l7, t.l0 * d.l14 + t.l1 * d.l13 + t.l2 * d.l12 + t.l3 * d.l11 + t.l4 * d.l10 + t.l5 * d.l9 + t.l6 * d.l8 + t.l7 * a.l7, t.l0 * d.l15 + t.l1 * d.l14 + t.l2 * d.l13 + t.l3 * d.l12 + t.l4 * d.l11 + t.l5 * d.l10 + t.l6 * d.l9 + t.l7 * d.l8, t.l0 * d.l16 + t.l1 * d.l15 + t.l2 * d.l14 + t.l3 * d.l13 + t.l4 * d.l12 + t.l5 * d.l11 + t.l6 * d.l10 + t.l7 * d.l9 + t.l8 * a.l8, t.l0 * d.l17 + t.l1 * d.l16 + t.l2 * d.l15 + t.l3 * d.l14 + t.l4 * d.l13 + t.l5 * d.l12 + t.l6 * d.l11 + t.l7 * d.l10 + t.l8 * d.l9, t.l0 * d.l18 + t.l1 * d.l17 + t.l2 * d.l16 + t.l3 * d.l15 + t.l4 * d.l14 + t.l5 * d.l13 + t.l6 * d.l12 + t.l7 * d.l11 + t.l8 * d.l10 + t.l9 * a.l9, t.l0 * d.l19 + t.l1 * d.l18 + t.l2 * d.l17 + t.l3 * d.l16 + t.l4 * d.l15 + t.l5 * d.l14 + t.l6 * d.l13 + t.l7 * d.l12 + t.l8 * d.l11 + t.l9 * d.l10, t.l1 * d.l19 + t.l2 * d.l18 + t.l3 * d.l17 + t.l4 * d.l16 + t.l5 * d.l15 + t.l6 * d.l14 + t.l7 * d.l13 + t.l8 * d.l12 + t.l9 * d.l11 + t.l10 * a.l10, t.l2 * d.l19 + t.l3 * d.l18 + t.l4 * d.l17 + t.l5 * d.l16 + t.l6 * d.l15 + t.l7 * d.l14 + t.l8 * d.l13 + t.l9 * d.l12 + t.l10 * d.l11, t.l3 * d.l19 + t.l4 * d.l18 + t.l5 * d.l17 + t.l6 * d.l16 + t.l7 * d.l15 + t.l8 * d.l14 + t.l9 * d.l13 + t.l10 * d.l12 + t.l11 * a.l11, t.l4 * d.l19 + t.l5 * d.l18 + t.l6 * d.l17 + t.l7 * d.l16 + t.l8 * d.l15 + t.l9 * d.l14 + t.l10 * d.l13 + t.l11 * d.l12, t.l5 * d.l19 + t.l6 * d.l18 + t.l7 * d.l17 + t.l8 * d.l16 + t.l9 * d.l15 + t.l10 * d.l14 + t.l11 * d.l13 + t.l12 * a.l12, t.l6 * d.l19 + t.l7 * d.l18 + t.l8 * d.l17 + t.l9 * d.l16 + t.l10 * d.l15 + t.l11 * d.l14 + t.l12 * d.l13, t.l7 * d.l19 + t.l8 * d.l18 + t.l9 * d.l17 + t.l10 * d.l16 + t.l11 * d.l15 + t.l12 * d.l14 + t.l13 * a.l13, t.l8 * d.l19 + t.l9 * d.l18 + t.l10 * d.l17 + t.l11 * d.l16 + t.l12 * d.l15 + t.l13 * d.l14, t.l9 * d.l19 + t.l10 * d.l18 + t.l11 * d.l17 + t.l12 * d.l16 + t.l13 * d.l15 + t.l14 * a.l14, t.l10 * d.l19 + t.l11 * d.l18 + t.l12 * d.l17 + t.l13 * d.l16 + t.l14 * d.l15, t.l11 * d.l19 + t.l12 * d.l18 + t.l13 * d.l17 + t.l14 * d.l16 + t.l15 * a.l15, t.l12 * d.l19 + t.l13 * d.l18 + t.l14 * d.l17 + t.l15 * d.l16, t.l13 * d.l19 + t.l14 * d.l18 + t.l15 * d.l17 + t.l16 * a.l16, t.l14 * d.l19 + t.l15 * d.l18 + t.l16 * d.l17, t.l15 * d.l19 + t.l16 * d.l18 + t.l17 * a.l17, t.l16 * d.l19 + t.l17 * d.l18, t.l17 * d.l19 + t.l18 * a.l18, t.l18 * d.l19, t.l19 * a.l19);
-}
-
-fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
-  return Limbs(a.l0 + b.l0, a.l1 + b.l1, a.l2 + b.l2, a.l3 + b.l3, a.l4 + b.l4, a.l5 + b.l5, a.l6 + b.l6, a.l7 + b.l7, a.l8 + b.l8, a.l9 + b.l9, a.l10 + b.l10, a.l11 + b.l11, a.l12 + b.l12, a.l13 + b.l13, a.l14 + b.l14, a.l15 + b.l15, a.l16 + b.l16, a.l17 + b.l17, a.l18 + b.l18, a.l19 + b.l19);
 }
 `,
   secp256k1_invert_z: `@group(0) @binding(1) var<storage, read> secp256k1_invert_z_sums: array<vec4<u32>>;
@@ -9703,10 +9699,10 @@ fn secp256k1_lift_in_range(x: U256) -> bool {
   let x = limbs_unpack(r);
   var square = field_mul(field_sqr(x), x);
   square.l0 += 7u;
-  square = field_mul(square, LIMBS_ONE);
+  square = field_normal(square);
   let root = field_root(square);
   let y = field_canonical(root);
-  let negative = field_canonical(field_mul(field_sub(LIMBS_ZERO, root), LIMBS_ONE));
+  let negative = field_canonical(field_normal(field_sub(LIMBS_ZERO, root)));
   let is_point = u256_eq(field_canonical(field_sqr(root)), field_canonical(square));
   let signed_y = u256_select(y, negative, (u256_low(y) & 1u) != parity);
   secp256k1_lift_points[row] = r.lo;
@@ -9770,7 +9766,9 @@ fn field_sqr(a: Limbs) -> Limbs {
   return field_reduce(limbs_square(a, limbs_add(a, a), a));
 }
 
-const LIMBS_ONE = Limbs(1u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+fn field_normal(a: Limbs) -> Limbs {
+  return field_reduce(limbs_columns(a));
+}
 
 fn field_root(x: Limbs) -> Limbs {
   let squarings = vec4<u32>(0x03030101u, 0x2c160b02u, 0x17032c58u, 0x00000006u);
@@ -10124,6 +10122,10 @@ fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
   return Limbs(a.l0 + b.l0, a.l1 + b.l1, a.l2 + b.l2, a.l3 + b.l3, a.l4 + b.l4, a.l5 + b.l5, a.l6 + b.l6, a.l7 + b.l7, a.l8 + b.l8, a.l9 + b.l9, a.l10 + b.l10, a.l11 + b.l11, a.l12 + b.l12, a.l13 + b.l13, a.l14 + b.l14, a.l15 + b.l15, a.l16 + b.l16, a.l17 + b.l17, a.l18 + b.l18, a.l19 + b.l19);
 }
 
+fn limbs_columns(a: Limbs) -> LimbColumns {
+  return LimbColumns(a.l0, a.l1, a.l2, a.l3, a.l4, a.l5, a.l6, a.l7, a.l8, a.l9, a.l10, a.l11, a.l12, a.l13, a.l14, a.l15, a.l16, a.l17, a.l18, a.l19, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+}
+
 fn field_chain(x: Limbs, steps: u32, squarings: vec4<u32>, factors: vec2<u32>) -> Limbs {
   var powers: array<U256, 16>;
   powers[0] = field_pack(x);
@@ -10267,7 +10269,7 @@ fn secp256k1_main_store(column: u32, row: u32, value: Limbs) {
   let row = lane_index(workgroup, workgroups, local);
   let rows = recovery_rows.rows;
   let first = secp256k1_main_entry(0u, RECOVERY_WINDOWS - 1u, row);
-  var sum = PointJacobian(first.x, field_mul(first.y, LIMBS_ONE), LIMBS_ONE);
+  var sum = PointJacobian(first.x, field_normal(first.y), LIMBS_ONE);
   for (var i = 1u; i < 2u * RECOVERY_WINDOWS; i++) {
     let half = i & 1u;
     for (var doubling = 0u; doubling < (1u - half) * RECOVERY_WINDOW_BITS; doubling++) {
@@ -10431,8 +10433,8 @@ struct PointJacobian {
   z: Limbs,
 }
 
-fn field_mul(a: Limbs, b: Limbs) -> Limbs {
-  return field_reduce(limbs_product(a, b));
+fn field_normal(a: Limbs) -> Limbs {
+  return field_reduce(limbs_columns(a));
 }
 
 const LIMBS_ONE = Limbs(1u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
@@ -10464,6 +10466,10 @@ fn point_double(p: PointJacobian) -> PointJacobian {
 fn field_sqr_2(a: Limbs) -> Limbs {
   let d = limbs_add(a, a);
   return field_reduce(limbs_square(a, d, d));
+}
+
+fn field_mul(a: Limbs, b: Limbs) -> Limbs {
+  return field_reduce(limbs_product(a, b));
 }
 
 fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
@@ -10675,14 +10681,6 @@ struct LimbColumns {
   c38: u32,
 }
 
-fn field_minus_3(x: LimbColumns, b: Limbs) -> LimbColumns {
-  return LimbColumns(x.c0 + (25855u - b.l0), x.c1 + (32759u - b.l1), x.c2 + (29628u - b.l2), x.c3 + (32764u - b.l3), x.c4 + (32764u - b.l4), x.c5 + (32764u - b.l5), x.c6 + (32764u - b.l6), x.c7 + (32764u - b.l7), x.c8 + (32764u - b.l8), x.c9 + (32764u - b.l9), x.c10 + (32764u - b.l10), x.c11 + (32764u - b.l11), x.c12 + (32764u - b.l12), x.c13 + (32764u - b.l13), x.c14 + (32764u - b.l14), x.c15 + (32764u - b.l15), x.c16 + (32764u - b.l16), x.c17 + (32764u - b.l17), x.c18 + (32764u - b.l18), x.c19 + (25084u - b.l19), x.c20, x.c21, x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28, x.c29, x.c30, x.c31, x.c32, x.c33, x.c34, x.c35, x.c36, x.c37, x.c38);
-}
-
-fn field_minus(x: LimbColumns, b: Limbs) -> LimbColumns {
-  return LimbColumns(x.c0 + (16159u - b.l0), x.c1 + (16380u - b.l1), x.c2 + (15294u - b.l2), x.c3 + (16382u - b.l3), x.c4 + (16382u - b.l4), x.c5 + (16382u - b.l5), x.c6 + (16382u - b.l6), x.c7 + (16382u - b.l7), x.c8 + (16382u - b.l8), x.c9 + (16382u - b.l9), x.c10 + (16382u - b.l10), x.c11 + (16382u - b.l11), x.c12 + (16382u - b.l12), x.c13 + (16382u - b.l13), x.c14 + (16382u - b.l14), x.c15 + (16382u - b.l15), x.c16 + (16382u - b.l16), x.c17 + (16382u - b.l17), x.c18 + (16382u - b.l18), x.c19 + (8702u - b.l19), x.c20, x.c21, x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28, x.c29, x.c30, x.c31, x.c32, x.c33, x.c34, x.c35, x.c36, x.c37, x.c38);
-}
-
 fn limbs_product(a: Limbs, b: Limbs) -> LimbColumns {
   let a_sum0 = a.l0 + a.l10;
   let a_sum1 = a.l1 + a.l11;
@@ -10764,11 +10762,23 @@ fn limbs_product(a: Limbs, b: Limbs) -> LimbColumns {
   return LimbColumns(low0, low1, low2, low3, low4, low5, low6, low7, low8, low9, low10 + (both0 - low0 - high0), low11 + (both1 - low1 - high1), low12 + (both2 - low2 - high2), low13 + (both3 - low3 - high3), low14 + (both4 - low4 - high4), low15 + (both5 - low5 - high5), low16 + (both6 - low6 - high6), low17 + (both7 - low7 - high7), low18 + (both8 - low8 - high8), (both9 - low9 - high9), high0 + (both10 - low10 - high10), high1 + (both11 - low11 - high11), high2 + (both12 - low12 - high12), high3 + (both13 - low13 - high13), high4 + (both14 - low14 - high14), high5 + (both15 - low15 - high15), high6 + (both16 - low16 - high16), high7 + (both17 - low17 - high17), high8 + (both18 - low18 - high18), high9, high10, high11, high12, high13, high14, high15, high16, high17, high18);
 }
 
+fn field_minus_3(x: LimbColumns, b: Limbs) -> LimbColumns {
+  return LimbColumns(x.c0 + (25855u - b.l0), x.c1 + (32759u - b.l1), x.c2 + (29628u - b.l2), x.c3 + (32764u - b.l3), x.c4 + (32764u - b.l4), x.c5 + (32764u - b.l5), x.c6 + (32764u - b.l6), x.c7 + (32764u - b.l7), x.c8 + (32764u - b.l8), x.c9 + (32764u - b.l9), x.c10 + (32764u - b.l10), x.c11 + (32764u - b.l11), x.c12 + (32764u - b.l12), x.c13 + (32764u - b.l13), x.c14 + (32764u - b.l14), x.c15 + (32764u - b.l15), x.c16 + (32764u - b.l16), x.c17 + (32764u - b.l17), x.c18 + (32764u - b.l18), x.c19 + (25084u - b.l19), x.c20, x.c21, x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28, x.c29, x.c30, x.c31, x.c32, x.c33, x.c34, x.c35, x.c36, x.c37, x.c38);
+}
+
+fn field_minus(x: LimbColumns, b: Limbs) -> LimbColumns {
+  return LimbColumns(x.c0 + (16159u - b.l0), x.c1 + (16380u - b.l1), x.c2 + (15294u - b.l2), x.c3 + (16382u - b.l3), x.c4 + (16382u - b.l4), x.c5 + (16382u - b.l5), x.c6 + (16382u - b.l6), x.c7 + (16382u - b.l7), x.c8 + (16382u - b.l8), x.c9 + (16382u - b.l9), x.c10 + (16382u - b.l10), x.c11 + (16382u - b.l11), x.c12 + (16382u - b.l12), x.c13 + (16382u - b.l13), x.c14 + (16382u - b.l14), x.c15 + (16382u - b.l15), x.c16 + (16382u - b.l16), x.c17 + (16382u - b.l17), x.c18 + (16382u - b.l18), x.c19 + (8702u - b.l19), x.c20, x.c21, x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28, x.c29, x.c30, x.c31, x.c32, x.c33, x.c34, x.c35, x.c36, x.c37, x.c38);
+}
+
 fn field_sqr(a: Limbs) -> Limbs {
   return field_reduce(limbs_square(a, limbs_add(a, a), a));
 }
 
 const WORKGROUP_SIZE = 64u;
+
+fn limbs_columns(a: Limbs) -> LimbColumns {
+  return LimbColumns(a.l0, a.l1, a.l2, a.l3, a.l4, a.l5, a.l6, a.l7, a.l8, a.l9, a.l10, a.l11, a.l12, a.l13, a.l14, a.l15, a.l16, a.l17, a.l18, a.l19, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+}
 `,
   secp256k1_scalars: `@group(0) @binding(1) var<storage, read> secp256k1_scalars_hash: array<vec4<u32>>;
 
@@ -11839,7 +11849,7 @@ fn secp256k1_table_load(i: u32, part: u32, row: u32) -> Limbs {
     secp256k1_table_store(i, 1u, row, entry_y);
     secp256k1_table_store(i, 2u, row, field_mul(entry_x, FIELD_BETA));
   }
-  let z = field_pack(field_mul(ratio, field_mul(limbs_add(y, y), LIMBS_ONE)));
+  let z = field_pack(field_mul(limbs_add(y, y), ratio));
   secp256k1_table_sums[6u * rows + row] = z.lo;
   secp256k1_table_sums[7u * rows + row] = z.hi;
 }
@@ -11998,11 +12008,13 @@ fn field_sub(a: Limbs, b: Limbs) -> Limbs {
   return Limbs(a.l0 + (16159u - b.l0), a.l1 + (16380u - b.l1), a.l2 + (15294u - b.l2), a.l3 + (16382u - b.l3), a.l4 + (16382u - b.l4), a.l5 + (16382u - b.l5), a.l6 + (16382u - b.l6), a.l7 + (16382u - b.l7), a.l8 + (16382u - b.l8), a.l9 + (16382u - b.l9), a.l10 + (16382u - b.l10), a.l11 + (16382u - b.l11), a.l12 + (16382u - b.l12), a.l13 + (16382u - b.l13), a.l14 + (16382u - b.l14), a.l15 + (16382u - b.l15), a.l16 + (16382u - b.l16), a.l17 + (16382u - b.l17), a.l18 + (16382u - b.l18), a.l19 + (8702u - b.l19));
 }
 
+const LIMBS_ONE = Limbs(1u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+
 const RECOVERY_ENTRIES = 8u;
 
 fn point_add_co_z(p: PointAffine, q: PointAffine) -> PointSum {
-  let ratio = field_mul(field_sub(p.x, q.x), LIMBS_ONE);
-  let slope = field_mul(field_sub(p.y, q.y), LIMBS_ONE);
+  let ratio = field_normal(field_sub(p.x, q.x));
+  let slope = field_normal(field_sub(p.y, q.y));
   let c = field_sqr(ratio);
   let w1 = field_mul(p.x, c);
   let w2 = field_mul(q.x, c);
@@ -12012,7 +12024,9 @@ fn point_add_co_z(p: PointAffine, q: PointAffine) -> PointSum {
   return PointSum(PointAffine(x, y), PointAffine(w1, a), ratio);
 }
 
-const LIMBS_ONE = Limbs(1u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+fn field_normal(a: Limbs) -> Limbs {
+  return field_reduce(limbs_columns(a));
+}
 
 fn field_sqr(a: Limbs) -> Limbs {
   return field_reduce(limbs_square(a, limbs_add(a, a), a));
@@ -12170,8 +12184,8 @@ fn field_reduce(x: LimbColumns) -> Limbs {
   return Limbs(e0, e1, e2, e3, e4, e5, l6, l7, l8, l9, l10, l11, l12, l13, l14, l15, l16, l17, l18, l19);
 }
 
-fn limbs_square(a: Limbs, d: Limbs, t: Limbs) -> LimbColumns {
-  return LimbColumns(t.l0 * a.l0, t.l0 * d.l1, t.l0 * d.l2 + t.l1 * a.l1, t.l0 * d.l3 + t.l1 * d.l2, t.l0 * d.l4 + t.l1 * d.l3 + t.l2 * a.l2, t.l0 * d.l5 + t.l1 * d.l4 + t.l2 * d.l3, t.l0 * d.l6 + t.l1 * d.l5 + t.l2 * d.l4 + t.l3 * a.l3, t.l0 * d.l7 + t.l1 * d.l6 + t.l2 * d.l5 + t.l3 * d.l4, t.l0 * d.l8 + t.l1 * d.l7 + t.l2 * d.l6 + t.l3 * d.l5 + t.l4 * a.l4, t.l0 * d.l9 + t.l1 * d.l8 + t.l2 * d.l7 + t.l3 * d.l6 + t.l4 * d.l5, t.l0 * d.l10 + t.l1 * d.l9 + t.l2 * d.l8 + t.l3 * d.l7 + t.l4 * d.l6 + t.l5 * a.l5, t.l0 * d.l11 + t.l1 * d.l10 + t.l2 * d.l9 + t.l3 * d.l8 + t.l4 * d.l7 + t.l5 * d.l6, t.l0 * d.l12 + t.l1 * d.l11 + t.l2 * d.l10 + t.l3 * d.l9 + t.l4 * d.l8 + t.l5 * d.l7 + t.l6 * a.l6, t.l0 * d.l13 + t.l1 * d.l12 + t.l2 * d.l11 + t.l3 * d.l10 + t.l4 * d.l9 + t.l5 * d.l8 + t.l6 * d.l7, t.l0 * d.l14 + t.l1 * d.l13 + t.l2 * d.l12 + t.l3 * d.l11 + t.l4 * d.l10 + t.l5 * d.l9 + t.l6 * d.l8 + t.l7 * a.l7, t.l0 * d.l15 + t.l1 * d.l14 + t.l2 * d.l13 + t.l3 * d.l12 + t.l4 * d.l11 + t.l5 * d.l10 + t.l6 * d.l9 + t.l7 * d.l8, t.l0 * d.l16 + t.l1 * d.l15 + t.l2 * d.l14 + t.l3 * d.l13 + t.l4 * d.l12 + t.l5 * d.l11 + t.l6 * d.l10 + t.l7 * d.l9 + t.l8 * a.l8, t.l0 * d.l17 + t.l1 * d.l16 + t.l2 * d.l15 + t.l3 * d.l14 + t.l4 * d.l13 + t.l5 * d.l12 + t.l6 * d.l11 + t.l7 * d.l10 + t.l8 * d.l9, t.l0 * d.l18 + t.l1 * d.l17 + t.l2 * d.l16 + t.l3 * d.l15 + t.l4 * d.l14 + t.l5 * d.l13 + t.l6 * d.l12 + t.l7 * d.l11 + t.l8 * d.l10 + t.l9 * a.l9, t.l0 * d.l19 + t.l1 * d.l18 + t.l2 * d.l17 + t.l3 * d.l16 + t.l4 * d.l15 + t.l5 * d.l14 + t.l6 * d.l13 + t.l7 * d.l12 + t.l8 * d.l11 + t.l9 * d.l10, t.l1 * d.l19 + t.l2 * d.l18 + t.l3 * d.l17 + t.l4 * d.l16 + t.l5 * d.l15 + t.l6 * d.l14 + t.l7 * d.l13 + t.l8 * d.l12 + t.l9 * d.l11 + t.l10 * a.l10, t.l2 * d.l19 + t.l3 * d.l18 + t.l4 * d.l17 + t.l5 * d.l16 + t.l6 * d.l15 + t.l7 * d.l14 + t.l8 * d.l13 + t.l9 * d.l12 + t.l10 * d.l11, t.l3 * d.l19 + t.l4 * d.l18 + t.l5 * d.l17 + t.l6 * d.l16 + t.l7 * d.l15 + t.l8 * d.l14 + t.l9 * d.l13 + t.l10 * d.l12 + t.l11 * a.l11, t.l4 * d.l19 + t.l5 * d.l18 + t.l6 * d.l17 + t.l7 * d.l16 + t.l8 * d.l15 + t.l9 * d.l14 + t.l10 * d.l13 + t.l11 * d.l12, t.l5 * d.l19 + t.l6 * d.l18 + t.l7 * d.l17 + t.l8 * d.l16 + t.l9 * d.l15 + t.l10 * d.l14 + t.l11 * d.l13 + t.l12 * a.l12, t.l6 * d.l19 + t.l7 * d.l18 + t.l8 * d.l17 + t.l9 * d.l16 + t.l10 * d.l15 + t.l11 * d.l14 + t.l12 * d.l13, t.l7 * d.l19 + t.l8 * d.l18 + t.l9 * d.l17 + t.l10 * d.l16 + t.l11 * d.l15 + t.l12 * d.l14 + t.l13 * a.l13, t.l8 * d.l19 + t.l9 * d.l18 + t.l10 * d.l17 + t.l11 * d.l16 + t.l12 * d.l15 + t.l13 * d.l14, t.l9 * d.l19 + t.l10 * d.l18 + t.l11 * d.l17 + t.l12 * d.l16 + t.l13 * d.l15 + t.l14 * a.l14, t.l10 * d.l19 + t.l11 * d.l18 + t.l12 * d.l17 + t.l13 * d.l16 + t.l14 * d.l15, t.l11 * d.l19 + t.l12 * d.l18 + t.l13 * d.l17 + t.l14 * d.l16 + t.l15 * a.l15, t.l12 * d.l19 + t.l13 * d.l18 + t.l14 * d.l17 + t.l15 * d.l16, t.l13 * d.l19 + t.l14 * d.l18 + t.l15 * d.l17 + t.l16 * a.l16, t.l14 * d.l19 + t.l15 * d.l18 + t.l16 * d.l17, t.l15 * d.l19 + t.l16 * d.l18 + t.l17 * a.l17, t.l16 * d.l19 + t.l17 * d.l18, t.l17 * d.l19 + t.l18 * a.l18, t.l18 * d.l19, t.l19 * a.l19);
+fn limbs_columns(a: Limbs) -> LimbColumns {
+  return LimbColumns(a.l0, a.l1, a.l2, a.l3, a.l4, a.l5, a.l6, a.l7, a.l8, a.l9, a.l10, a.l11, a.l12, a.l13, a.l14, a.l15, a.l16, a.l17, a.l18, a.l19, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
 }
 
 struct LimbColumns {
@@ -12214,6 +12228,10 @@ struct LimbColumns {
   c36: u32,
   c37: u32,
   c38: u32,
+}
+
+fn limbs_square(a: Limbs, d: Limbs, t: Limbs) -> LimbColumns {
+  return LimbColumns(t.l0 * a.l0, t.l0 * d.l1, t.l0 * d.l2 + t.l1 * a.l1, t.l0 * d.l3 + t.l1 * d.l2, t.l0 * d.l4 + t.l1 * d.l3 + t.l2 * a.l2, t.l0 * d.l5 + t.l1 * d.l4 + t.l2 * d.l3, t.l0 * d.l6 + t.l1 * d.l5 + t.l2 * d.l4 + t.l3 * a.l3, t.l0 * d.l7 + t.l1 * d.l6 + t.l2 * d.l5 + t.l3 * d.l4, t.l0 * d.l8 + t.l1 * d.l7 + t.l2 * d.l6 + t.l3 * d.l5 + t.l4 * a.l4, t.l0 * d.l9 + t.l1 * d.l8 + t.l2 * d.l7 + t.l3 * d.l6 + t.l4 * d.l5, t.l0 * d.l10 + t.l1 * d.l9 + t.l2 * d.l8 + t.l3 * d.l7 + t.l4 * d.l6 + t.l5 * a.l5, t.l0 * d.l11 + t.l1 * d.l10 + t.l2 * d.l9 + t.l3 * d.l8 + t.l4 * d.l7 + t.l5 * d.l6, t.l0 * d.l12 + t.l1 * d.l11 + t.l2 * d.l10 + t.l3 * d.l9 + t.l4 * d.l8 + t.l5 * d.l7 + t.l6 * a.l6, t.l0 * d.l13 + t.l1 * d.l12 + t.l2 * d.l11 + t.l3 * d.l10 + t.l4 * d.l9 + t.l5 * d.l8 + t.l6 * d.l7, t.l0 * d.l14 + t.l1 * d.l13 + t.l2 * d.l12 + t.l3 * d.l11 + t.l4 * d.l10 + t.l5 * d.l9 + t.l6 * d.l8 + t.l7 * a.l7, t.l0 * d.l15 + t.l1 * d.l14 + t.l2 * d.l13 + t.l3 * d.l12 + t.l4 * d.l11 + t.l5 * d.l10 + t.l6 * d.l9 + t.l7 * d.l8, t.l0 * d.l16 + t.l1 * d.l15 + t.l2 * d.l14 + t.l3 * d.l13 + t.l4 * d.l12 + t.l5 * d.l11 + t.l6 * d.l10 + t.l7 * d.l9 + t.l8 * a.l8, t.l0 * d.l17 + t.l1 * d.l16 + t.l2 * d.l15 + t.l3 * d.l14 + t.l4 * d.l13 + t.l5 * d.l12 + t.l6 * d.l11 + t.l7 * d.l10 + t.l8 * d.l9, t.l0 * d.l18 + t.l1 * d.l17 + t.l2 * d.l16 + t.l3 * d.l15 + t.l4 * d.l14 + t.l5 * d.l13 + t.l6 * d.l12 + t.l7 * d.l11 + t.l8 * d.l10 + t.l9 * a.l9, t.l0 * d.l19 + t.l1 * d.l18 + t.l2 * d.l17 + t.l3 * d.l16 + t.l4 * d.l15 + t.l5 * d.l14 + t.l6 * d.l13 + t.l7 * d.l12 + t.l8 * d.l11 + t.l9 * d.l10, t.l1 * d.l19 + t.l2 * d.l18 + t.l3 * d.l17 + t.l4 * d.l16 + t.l5 * d.l15 + t.l6 * d.l14 + t.l7 * d.l13 + t.l8 * d.l12 + t.l9 * d.l11 + t.l10 * a.l10, t.l2 * d.l19 + t.l3 * d.l18 + t.l4 * d.l17 + t.l5 * d.l16 + t.l6 * d.l15 + t.l7 * d.l14 + t.l8 * d.l13 + t.l9 * d.l12 + t.l10 * d.l11, t.l3 * d.l19 + t.l4 * d.l18 + t.l5 * d.l17 + t.l6 * d.l16 + t.l7 * d.l15 + t.l8 * d.l14 + t.l9 * d.l13 + t.l10 * d.l12 + t.l11 * a.l11, t.l4 * d.l19 + t.l5 * d.l18 + t.l6 * d.l17 + t.l7 * d.l16 + t.l8 * d.l15 + t.l9 * d.l14 + t.l10 * d.l13 + t.l11 * d.l12, t.l5 * d.l19 + t.l6 * d.l18 + t.l7 * d.l17 + t.l8 * d.l16 + t.l9 * d.l15 + t.l10 * d.l14 + t.l11 * d.l13 + t.l12 * a.l12, t.l6 * d.l19 + t.l7 * d.l18 + t.l8 * d.l17 + t.l9 * d.l16 + t.l10 * d.l15 + t.l11 * d.l14 + t.l12 * d.l13, t.l7 * d.l19 + t.l8 * d.l18 + t.l9 * d.l17 + t.l10 * d.l16 + t.l11 * d.l15 + t.l12 * d.l14 + t.l13 * a.l13, t.l8 * d.l19 + t.l9 * d.l18 + t.l10 * d.l17 + t.l11 * d.l16 + t.l12 * d.l15 + t.l13 * d.l14, t.l9 * d.l19 + t.l10 * d.l18 + t.l11 * d.l17 + t.l12 * d.l16 + t.l13 * d.l15 + t.l14 * a.l14, t.l10 * d.l19 + t.l11 * d.l18 + t.l12 * d.l17 + t.l13 * d.l16 + t.l14 * d.l15, t.l11 * d.l19 + t.l12 * d.l18 + t.l13 * d.l17 + t.l14 * d.l16 + t.l15 * a.l15, t.l12 * d.l19 + t.l13 * d.l18 + t.l14 * d.l17 + t.l15 * d.l16, t.l13 * d.l19 + t.l14 * d.l18 + t.l15 * d.l17 + t.l16 * a.l16, t.l14 * d.l19 + t.l15 * d.l18 + t.l16 * d.l17, t.l15 * d.l19 + t.l16 * d.l18 + t.l17 * a.l17, t.l16 * d.l19 + t.l17 * d.l18, t.l17 * d.l19 + t.l18 * a.l18, t.l18 * d.l19, t.l19 * a.l19);
 }
 
 const FIELD_BETA = Limbs(494u, 3240u, 2588u, 4824u, 7187u, 1226u, 3030u, 3746u, 4169u, 3303u, 3386u, 6248u, 6634u, 4643u, 441u, 226u, 1404u, 4443u, 6746u, 245u);

@@ -1,8 +1,10 @@
 import package::lane::lane::lane_index;
-import package::layout::recovery::{COMB_BITS, COMB_DIGITS_PER_WORD, COMB_ENTRIES, COMB_WINDOWS, RECOVERY_WORDS_PER_HALF};
+import package::layout::recovery::{COMB_BITS, COMB_DIGITS_PER_WORD, COMB_ENTRIES, COMB_WINDOWS};
+import package::layout::recovery::RECOVERY_WORDS_PER_HALF;
 import package::recovery::rows::recovery_rows;
-import package::secp256k1::field::{field_mul, field_pack, field_sqr, field_sub};
+import package::secp256k1::field::{field_mul, field_sqr};
 import package::secp256k1::limbs::{LIMBS_ZERO, Limbs, limbs_select, limbs_unpack};
+import package::secp256k1::modulo_p::{field_pack, field_sub};
 import package::secp256k1::point::{PointAffine, PointExtended, point_add_extended};
 import package::u256::u256::U256;
 

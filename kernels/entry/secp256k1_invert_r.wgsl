@@ -1,9 +1,10 @@
 import package::lane::lane::lane_index;
 import package::layout::recovery::RECOVERY_FOUND;
 import package::recovery::rows::recovery_rows;
-import package::secp256k1::limbs::{LIMBS_ONE, Limbs, limbs_unpack};
+import package::secp256k1::limbs::{LIMBS_ONE, Limbs, limbs_select, limbs_unpack};
+import package::secp256k1::modulo_n::scalar_pack;
 import package::secp256k1::power::scalar_inverse;
-import package::secp256k1::scalar::{scalar_mul, scalar_pack};
+import package::secp256k1::scalar::scalar_mul;
 import package::u256::u256::{U256, U256_ONE, u256_select};
 
 /// 1 / r modulo n of all rows, by Montgomery's trick over the rows of a lane: 3 products a row and one inversion.
@@ -32,21 +33,27 @@ fn secp256k1_invert_r(
   if (lane >= lanes) {
     return;
   }
-  var product = LIMBS_ONE;
+  var all = LIMBS_ONE;
   for (var row = lane; row < rows; row += lanes) {
-    let before = scalar_pack(product);
+    let before = scalar_pack(all);
     secp256k1_invert_r_inverses[row] = before.lo;
     secp256k1_invert_r_inverses[rows + row] = before.hi;
-    product = scalar_mul(product, secp256k1_invert_r_factor(row));
+    all = scalar_mul(all, secp256k1_invert_r_factor(row));
   }
-  var inverse = scalar_inverse(product);
+  var inverse = scalar_inverse(all);
   let turns = rows / lanes;
   for (var turn = 1u; turn <= turns; turn++) {
     let row = lane + (turns - turn) * lanes;
     let before = limbs_unpack(U256(secp256k1_invert_r_inverses[row], secp256k1_invert_r_inverses[rows + row]));
-    let one = scalar_pack(scalar_mul(inverse, before));
+    // At one site, since a product modulo n is long: the inverse of the row, then that of the rows before it.
+    var one = U256_ONE;
+    var product = U256_ONE;
+    for (var i = 0u; i < 2u; i++) {
+      one = product;
+      product = scalar_pack(scalar_mul(inverse, limbs_select(before, secp256k1_invert_r_factor(row), i == 1u)));
+    }
     secp256k1_invert_r_inverses[row] = one.lo;
     secp256k1_invert_r_inverses[rows + row] = one.hi;
-    inverse = scalar_mul(inverse, secp256k1_invert_r_factor(row));
+    inverse = limbs_unpack(product);
   }
 }

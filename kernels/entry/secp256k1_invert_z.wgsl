@@ -1,7 +1,8 @@
 import package::lane::lane::lane_index;
 import package::recovery::rows::recovery_rows;
-import package::secp256k1::field::{field_canonical, field_mul, field_pack};
+import package::secp256k1::field::{field_canonical, field_mul};
 import package::secp256k1::limbs::{LIMBS_ONE, Limbs, limbs_unpack};
+import package::secp256k1::modulo_p::field_pack;
 import package::secp256k1::power::field_inverse;
 import package::u256::compare::u256_is_zero;
 import package::u256::u256::{U256, U256_ONE, u256_select};

@@ -1,10 +1,11 @@
 import package::lane::lane::lane_index;
 import package::layout::recovery::{RECOVERY_FOUND, RECOVERY_NONE};
 import package::recovery::rows::{recovery_rows, recovery_signature, recovery_word};
-import package::secp256k1::field::{field_canonical, field_mul, field_sqr, field_sub};
+import package::secp256k1::field::{field_canonical, field_mul, field_normal, field_sqr};
 import package::secp256k1::limbs::{LIMBS_ONE, LIMBS_ZERO, Limbs, limbs_add, limbs_select, limbs_unpack};
+import package::secp256k1::modulo_n::SCALAR_ORDER;
+import package::secp256k1::modulo_p::field_sub;
 import package::secp256k1::power::field_root;
-import package::secp256k1::scalar::SCALAR_ORDER;
 import package::u256::compare::{u256_eq, u256_is_zero, u256_lt};
 import package::u256::u256::{U256, u256_low, u256_select};
 
@@ -38,10 +39,10 @@ fn secp256k1_lift(
   let x = limbs_unpack(r);
   var square = field_mul(field_sqr(x), x);
   square.l0 += 7u;
-  square = field_mul(square, LIMBS_ONE);
+  square = field_normal(square);
   let root = field_root(square);
   let y = field_canonical(root);
-  let negative = field_canonical(field_mul(field_sub(LIMBS_ZERO, root), LIMBS_ONE));
+  let negative = field_canonical(field_normal(field_sub(LIMBS_ZERO, root)));
   let is_point = u256_eq(field_canonical(field_sqr(root)), field_canonical(square));
   let signed_y = u256_select(y, negative, (u256_low(y) & 1u) != parity);
 

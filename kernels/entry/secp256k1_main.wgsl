@@ -1,9 +1,11 @@
 import package::lane::lane::lane_index;
-import package::layout::recovery::{RECOVERY_DIGITS_PER_WORD, RECOVERY_ENTRIES, RECOVERY_WINDOWS, RECOVERY_WINDOW_BITS};
+import package::layout::recovery::{RECOVERY_DIGITS_PER_WORD, RECOVERY_ENTRIES, RECOVERY_WINDOWS};
+import package::layout::recovery::RECOVERY_WINDOW_BITS;
 import package::layout::recovery::RECOVERY_WORDS_PER_HALF;
 import package::recovery::rows::recovery_rows;
-import package::secp256k1::field::{field_mul, field_pack, field_sub};
+import package::secp256k1::field::{field_mul, field_normal};
 import package::secp256k1::limbs::{LIMBS_ONE, LIMBS_ZERO, Limbs, limbs_select, limbs_unpack};
+import package::secp256k1::modulo_p::{field_pack, field_sub};
 import package::secp256k1::point::{PointAffine, PointJacobian, point_add, point_double};
 import package::u256::u256::U256;
 
@@ -46,7 +48,7 @@ fn secp256k1_main(
   let row = lane_index(workgroup, workgroups, local);
   let rows = recovery_rows.rows;
   let first = secp256k1_main_entry(0u, RECOVERY_WINDOWS - 1u, row);
-  var sum = PointJacobian(first.x, field_mul(first.y, LIMBS_ONE), LIMBS_ONE);
+  var sum = PointJacobian(first.x, field_normal(first.y), LIMBS_ONE);
   // The second half of a window is added, then the first half of the next one after its doublings.
   for (var i = 1u; i < 2u * RECOVERY_WINDOWS; i++) {
     let half = i & 1u;

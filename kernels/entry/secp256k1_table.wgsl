@@ -1,9 +1,9 @@
 import package::lane::lane::lane_index;
 import package::layout::recovery::RECOVERY_ENTRIES;
 import package::recovery::rows::recovery_rows;
-import package::secp256k1::field::{FIELD_BETA, field_mul, field_mul_sub, field_pack, field_sqr, field_sqr_2, field_sqr_3};
-import package::secp256k1::field::{field_sqr_sub_3, field_sub};
+import package::secp256k1::field::{field_mul, field_mul_sub, field_sqr, field_sqr_2, field_sqr_3, field_sqr_sub_3};
 import package::secp256k1::limbs::{LIMBS_ONE, Limbs, limbs_add, limbs_unpack};
+import package::secp256k1::modulo_p::{FIELD_BETA, field_pack, field_sub};
 import package::secp256k1::point::{PointAffine, point_add_co_z};
 import package::u256::u256::U256;
 
@@ -71,7 +71,7 @@ fn secp256k1_table(
     secp256k1_table_store(i, 1u, row, entry_y);
     secp256k1_table_store(i, 2u, row, field_mul(entry_x, FIELD_BETA));
   }
-  let z = field_pack(field_mul(ratio, field_mul(limbs_add(y, y), LIMBS_ONE)));
+  let z = field_pack(field_mul(limbs_add(y, y), ratio));
   secp256k1_table_sums[6u * rows + row] = z.lo;
   secp256k1_table_sums[7u * rows + row] = z.hi;
 }

@@ -202,6 +202,21 @@ fn limbs_select(f: Limbs, t: Limbs, cond: bool) -> Limbs {
   );
 }
 
+/// The columns of a number.
+
+fn limbs_columns(a: Limbs) -> LimbColumns {
+  return LimbColumns(
+    a.l0, a.l1, a.l2, a.l3, a.l4,
+    a.l5, a.l6, a.l7, a.l8, a.l9,
+    a.l10, a.l11, a.l12, a.l13, a.l14,
+    a.l15, a.l16, a.l17, a.l18, a.l19,
+    0u, 0u, 0u, 0u, 0u,
+    0u, 0u, 0u, 0u, 0u,
+    0u, 0u, 0u, 0u, 0u,
+    0u, 0u, 0u, 0u,
+  );
+}
+
 /// The limbs of a word.
 
 fn limbs_unpack(x: U256) -> Limbs {

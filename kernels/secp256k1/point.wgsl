@@ -1,6 +1,7 @@
-import package::secp256k1::field::{field_mul, field_mul_sub, field_sqr, field_sqr_2, field_sqr_3, field_sqr_sub_3};
-import package::secp256k1::field::field_sub;
+import package::secp256k1::field::{field_mul, field_mul_sub, field_normal, field_sqr, field_sqr_2, field_sqr_3};
+import package::secp256k1::field::field_sqr_sub_3;
 import package::secp256k1::limbs::{LIMBS_ONE, Limbs, limbs_add};
+import package::secp256k1::modulo_p::field_sub;
 
 /// Points of y^2 = x^3 + 7 in normal numbers. No formula here has a branch: an addition of equal or opposite points
 /// gives Z = 0, and Z stays 0 in whatever follows, so the last Z tells of every addition that met such points. A
@@ -74,8 +75,8 @@ struct PointSum {
 
 /// P + Q of points with one Z, and P brought to the Z of the sum. 5 M + 2 S: ZADDU (Meloni 2007).
 fn point_add_co_z(p: PointAffine, q: PointAffine) -> PointSum {
-  let ratio = field_mul(field_sub(p.x, q.x), LIMBS_ONE);
-  let slope = field_mul(field_sub(p.y, q.y), LIMBS_ONE);
+  let ratio = field_normal(field_sub(p.x, q.x));
+  let slope = field_normal(field_sub(p.y, q.y));
   let c = field_sqr(ratio);
   let w1 = field_mul(p.x, c);
   let w2 = field_mul(q.x, c);

@@ -1,6 +1,8 @@
-import package::secp256k1::field::{field_mul, field_pack, field_sqr};
-import package::secp256k1::limbs::{LIMBS_ONE, Limbs, limbs_unpack};
-import package::secp256k1::scalar::{SCALAR_ORDER, scalar_mul, scalar_pack, scalar_sqr};
+import package::secp256k1::field::{field_mul, field_sqr};
+import package::secp256k1::limbs::{LIMBS_ONE, Limbs, limbs_select, limbs_unpack};
+import package::secp256k1::modulo_n::{SCALAR_ORDER, scalar_pack};
+import package::secp256k1::modulo_p::field_pack;
+import package::secp256k1::scalar::scalar_mul;
 import package::u256::u256::{U256, u256_limb};
 
 /// x to a power by an addition chain of libsecp256k1: step i squares so often as byte i of `squarings` says, then
@@ -39,7 +41,8 @@ fn field_inverse(x: Limbs) -> Limbs {
 
 /// x^(n - 2), the inverse of x modulo n, or 0 for 0: 64 windows of 4 bits.
 fn scalar_inverse(x: Limbs) -> Limbs {
-  var powers: array<U256, 16>;
+  // Mesa unrolls a loop of as many turns as an array in it has elements: one more than are used.
+  var powers: array<U256, 17>;
   var power = LIMBS_ONE;
   for (var i = 0u; i < 16u; i++) {
     powers[i] = scalar_pack(power);
@@ -49,12 +52,12 @@ fn scalar_inverse(x: Limbs) -> Limbs {
   let exponent = U256(SCALAR_ORDER.lo - vec4<u32>(2u, 0u, 0u, 0u), SCALAR_ORDER.hi);
   var y = LIMBS_ONE;
   for (var window = 0u; window < 64u; window++) {
-    for (var i = 0u; i < 4u; i++) {
-      y = scalar_sqr(y);
-    }
     let bit = 252u - 4u * window;
     let digit = (u256_limb(exponent, bit >> 5u) >> (bit & 31u)) & 15u;
-    y = scalar_mul(y, limbs_unpack(powers[digit]));
+    // Four squarings and a product, at one site: a product modulo n is long.
+    for (var i = 0u; i < 5u; i++) {
+      y = scalar_mul(y, limbs_select(y, limbs_unpack(powers[digit]), i == 4u));
+    }
   }
   return y;
 }
