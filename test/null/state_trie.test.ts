@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import type { NodeHasher } from '../../host/primitives/hash_plan.ts'
 import { EMPTY_CODE_HASH, EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
+import { SERIAL_HASHER } from '../../host/primitives/keccak_many.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
-import { plainHasher } from '../../host/state/trie/plan_hash.ts'
 import { createStateTrie, stateRootOf } from '../../host/state/trie/trie.ts'
 import { checkPlan } from '../fixtures/raw_trie.ts'
 import { addressOf, type Change, randomChanges, randomState, writesOf } from '../fixtures/state_changes.ts'
@@ -133,11 +133,11 @@ describe('a root job', () => {
     await expect(trie.apply(writes)).rejects.toThrow('still waiting')
     let plans = 0
     const hasher: NodeHasher = {
-      ...plainHasher,
+      ...SERIAL_HASHER,
       hash: (plan) => {
         plans++
         checkPlan(plan)
-        return plainHasher.hash(plan)
+        return SERIAL_HASHER.hash(plan)
       },
     }
     state.commit(writes)
@@ -149,7 +149,7 @@ describe('a root job', () => {
   it('leaves the trie where it was when its hasher fails', async () => {
     const state = randomState(40_006, 40)
     const trie = createStateTrie(state.dump())
-    const failing: NodeHasher = { ...plainHasher, hash: () => Promise.reject(new Error('lost')) }
+    const failing: NodeHasher = { ...SERIAL_HASHER, hash: () => Promise.reject(new Error('lost')) }
     const { root } = trie
     await expect(trie.prepare(writesOf(randomChanges(state, 1))).finish(failing)).rejects.toThrow('lost')
     expect(trie.root).toBe(root)
@@ -164,13 +164,13 @@ describe('a root job', () => {
     const { root } = trie
     let hashed = (): void => {}
     const late: NodeHasher = {
-      ...plainHasher,
+      ...SERIAL_HASHER,
       hash: async (plan) => {
         await new Promise<void>((resolve) => {
           hashed = resolve
         })
         plan.bytes.fill(0)
-        return plainHasher.hash(plan)
+        return SERIAL_HASHER.hash(plan)
       },
     }
     const finished = trie.prepare(writesOf(randomChanges(state, 1))).finish(late)
@@ -199,9 +199,9 @@ describe('a root job', () => {
     const state = new MemoryState()
     const trie = createStateTrie()
     const taking: NodeHasher = {
-      ...plainHasher,
+      ...SERIAL_HASHER,
       hash: async (plan) => {
-        const digests = await plainHasher.hash(plan)
+        const digests = await SERIAL_HASHER.hash(plan)
         structuredClone(plan.bytes.buffer, { transfer: [plan.bytes.buffer as ArrayBuffer] })
         return digests
       },

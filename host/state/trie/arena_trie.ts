@@ -1,9 +1,9 @@
 import type { HashPlan, NodeHasher } from '../../primitives/hash_plan.ts'
 import { checkArray, checkHex, checkWord } from '../../primitives/input.ts'
 import { EMPTY_TRIE_ROOT } from '../../primitives/keccak.ts'
+import { hashPlan, SERIAL_HASHER } from '../../primitives/keccak_many.ts'
 import type { StateWrites } from '../state.ts'
 import { ChangeRecord } from './change_record.ts'
-import { hashPlan, plainHasher } from './plan_hash.ts'
 import { PlanWriter } from './plan_writer.ts'
 import { proveAccount } from './proof.ts'
 import { StateNodes } from './state_nodes.ts'
@@ -25,7 +25,7 @@ export class ArenaTrie implements ResidentTrie {
   /** The change whose root is not known yet; its record is not among the others. */
   #pending: ChangeRecord | undefined
 
-  constructor({ hasher = plainHasher, historyBytes = HISTORY_BYTES }: StateTrieOptions = {}) {
+  constructor({ hasher = SERIAL_HASHER, historyBytes = HISTORY_BYTES }: StateTrieOptions = {}) {
     this.#hasher = hasher
     this.#historyBytes = historyBytes
   }

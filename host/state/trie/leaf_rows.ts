@@ -17,12 +17,12 @@ export const LEAF_ENTRIES = 10
 export const LEAF_STORAGE = 11
 /** Of a slot, in limb order: its value, and its key before it was hashed. */
 export const SLOT_VALUE = 12
-const SLOT_NAME = 20
+export const SLOT_NAME = 20
 /** Of an account: nonce (2 limbs), balance (8), the number of its code hash (`CodeHashes`), address (5). */
 export const ACCOUNT_NONCE = 12
 export const ACCOUNT_BALANCE = 14
 export const ACCOUNT_CODE = 22
-const ACCOUNT_NAME = 23
+export const ACCOUNT_NAME = 23
 /** Number of the change that last put the account into the history. */
 export const ACCOUNT_CHANGE = 28
 

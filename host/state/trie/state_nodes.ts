@@ -1,6 +1,7 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { EMPTY_CODE_HASH, keccak256 } from '../../primitives/keccak.ts'
-import { addressToBytes, wordCopy, wordEquals, wordFromHex, wordIsZero, wordToBytes } from '../../primitives/word.ts'
+import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
+import { keccakMany } from '../../primitives/keccak_many.ts'
+import { wordCopy, wordEquals, wordFromHex, wordIsZero } from '../../primitives/word.ts'
 import type { StateWrites } from '../state.ts'
 import {
   ACCOUNT_ENTRY_LIMBS,
@@ -16,14 +17,19 @@ import {
   ACCOUNT_BALANCE,
   ACCOUNT_CHANGE,
   ACCOUNT_CODE,
+  ACCOUNT_NAME,
   ACCOUNT_NONCE,
   AccountLeaves,
   CodeHashes,
   LEAF_ENTRIES,
+  LEAF_KEY,
   LEAF_LIMBS,
   LEAF_STORAGE,
+  type LeafRows,
   NO_PARENT,
   QUEUED,
+  reversedBytes,
+  SLOT_NAME,
   SLOT_VALUE,
   SlotLeaves,
 } from './leaf_rows.ts'
@@ -43,12 +49,14 @@ export class StateNodes {
   readonly slotNodes = new TrieNodes(this.slots)
   readonly codes = new CodeHashes()
   readonly root = this.accountNodes.newRoot()
+  /** Queued for their tries. */
   readonly #newAccounts = new IntList()
   readonly #newSlots = new IntList()
+  /** Rows without a key yet. */
+  readonly #unhashedAccounts = new IntList()
+  readonly #unhashedSlots = new IntList()
   /** Counts changes; ACCOUNT_CHANGE of a new row is 0. */
   #change = 0
-  readonly #addressBytes = new Uint8Array(4 * LIMBS_PER_ADDRESS)
-  readonly #keyBytes = new Uint8Array(4 * LIMBS_PER_WORD)
 
   constructor() {
     const emptyCode = new Uint32Array(LIMBS_PER_WORD)
@@ -77,8 +85,7 @@ export class StateNodes {
 
   /** Puts back what a record replaced, the last one first. It is as if the change had not been. */
   undo(record: ChangeRecord): void {
-    this.#newAccounts.clear()
-    this.#newSlots.clear()
+    for (const list of [this.#newAccounts, this.#newSlots, this.#unhashedAccounts, this.#unhashedSlots]) list.clear()
     for (let n = record.slotCount - 1; n >= 0; n--) this.#undoSlot(record.slots, SLOT_ENTRY_LIMBS * n)
     for (let n = record.accountCount - 1; n >= 0; n--) this.#undoAccount(record.accounts, ACCOUNT_ENTRY_LIMBS * n)
   }
@@ -109,8 +116,7 @@ export class StateNodes {
       }
       if (leaf < 0) {
         leaf = accounts.add(accountAddresses, LIMBS_PER_ADDRESS * i)
-        addressToBytes(this.#addressBytes, 0, accountAddresses, LIMBS_PER_ADDRESS * i)
-        accounts.setKey(leaf, keccak256(this.#addressBytes))
+        this.#unhashedAccounts.push(leaf)
       }
       this.#noteAccount(leaf, record)
       const { rows } = accounts
@@ -153,8 +159,7 @@ export class StateNodes {
         accounts.rows[accountRow + LEAF_STORAGE] = storage
       }
       leaf = slots.add(storage, keys, at)
-      wordToBytes(this.#keyBytes, 0, keys, at)
-      slots.setKey(leaf, keccak256(this.#keyBytes))
+      this.#unhashedSlots.push(leaf)
     }
     record.noteSlot(slots, leaf)
     wordCopy(slots.rows, LEAF_LIMBS * leaf + SLOT_VALUE, values, at)
@@ -191,6 +196,8 @@ export class StateNodes {
   }
 
   #insertNew(): void {
+    hashKeys(this.accounts, this.#unhashedAccounts, ACCOUNT_NAME, LIMBS_PER_ADDRESS)
+    hashKeys(this.slots, this.#unhashedSlots, SLOT_NAME, LIMBS_PER_WORD)
     insertQueued(this.accountNodes, this.#newAccounts, () => this.root)
     insertQueued(this.slotNodes, this.#newSlots, (leaf) => this.slots.rows[LEAF_LIMBS * leaf + LEAF_STORAGE]!)
   }
@@ -245,6 +252,23 @@ const sameAddress = (addresses: Uint32Array, at: number): boolean => {
   for (let limb = at; limb < at + LIMBS_PER_ADDRESS; limb++)
     if (addresses[limb] !== addresses[limb - LIMBS_PER_ADDRESS]) return false
   return true
+}
+
+/** Hashes what stands at `at` in the rows, in limb order, to their keys. */
+const hashKeys = (leaves: LeafRows, list: IntList, at: number, limbs: number): void => {
+  const { values, count } = list
+  const { rows, bytes } = leaves
+  const length = 4 * limbs
+  const names = new Uint32Array(limbs * count)
+  for (let n = 0; n < count; n++)
+    for (let limb = 0; limb < limbs; limb++)
+      names[limbs * n + limb] = reversedBytes(rows[LEAF_LIMBS * values[n]! + at + limbs - 1 - limb]!)
+  const offsets = Uint32Array.from({ length: count }, (_, n) => length * n)
+  const lengths = new Uint32Array(count).fill(length)
+  const keys = keccakMany({ count, bytes: new Uint8Array(names.buffer), offsets, lengths })
+  for (let n = 0; n < count; n++)
+    bytes.set(keys.subarray(32 * n, 32 * n + 32), 4 * (LEAF_LIMBS * values[n]! + LEAF_KEY))
+  list.clear()
 }
 
 /** Inserts queued leaves, those of one trie that came one after the other in the order of their keys. */
