@@ -138,8 +138,8 @@ export class ArenaTrie implements ResidentTrie {
   /** The messages that make every listed reference anew: slots, then accounts. */
   #plan(): HashPlan {
     const { accountNodes, slotNodes, codes } = this.#nodes
-    const leaves = slotNodes.listedLeafCount + accountNodes.listedLeafCount
-    const branches = slotNodes.listedBranchCount + accountNodes.listedBranchCount
+    const leaves = slotNodes.listedLeaves.count + accountNodes.listedLeaves.count
+    const branches = slotNodes.listedBranches.count + accountNodes.listedBranches.count
     const writer = this.#writer
     writer.begin(leaves + 2 * branches, MAX_LEAF_BYTES * leaves + MAX_BRANCH_BYTES * branches)
     writeSlots(slotNodes, writer)

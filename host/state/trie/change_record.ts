@@ -52,6 +52,15 @@ export class ChangeRecord {
     wordCopy(this.slots, at + 1, rows, row + SLOT_VALUE)
   }
 
+  /** Rows from `first` on have new ids. */
+  renameSlots(first: number, ids: Int32Array): void {
+    rename(this.slots, SLOT_ENTRY_LIMBS, this.slotCount, first, ids)
+  }
+
+  renameAccounts(first: number, ids: Int32Array): void {
+    rename(this.accounts, ACCOUNT_ENTRY_LIMBS, this.accountCount, first, ids)
+  }
+
   noteAccount(leaves: LeafRows, leaf: number): void {
     const at = ACCOUNT_ENTRY_LIMBS * this.accountCount++
     if (at === this.accounts.length) this.accounts = grown(this.accounts, ACCOUNT_ENTRY_LIMBS)
@@ -64,6 +73,13 @@ export class ChangeRecord {
     this.accounts[at + ENTRY_STORAGE] = rows[row + LEAF_STORAGE]!
     for (let limb = 0; limb <= ACCOUNT_CODE - ACCOUNT_NONCE; limb++)
       this.accounts[at + ENTRY_FIELDS + limb] = rows[row + ACCOUNT_NONCE + limb]!
+  }
+}
+
+const rename = (entries: Uint32Array, limbs: number, count: number, first: number, ids: Int32Array): void => {
+  for (let at = 0; at < limbs * count; at += limbs) {
+    const id = ids[entries[at]! - first]
+    if (id !== undefined) entries[at] = id
   }
 }
 

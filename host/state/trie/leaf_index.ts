@@ -38,6 +38,15 @@ export class LeafIndex {
     words[2 * hole + 1] = 0
   }
 
+  /** Leaf first + n is now leaf ids[n]. */
+  rename(first: number, ids: Int32Array): void {
+    const { words } = this
+    for (let at = 0; at < words.length; at += 2) {
+      const leaf = words[at]! - first
+      if (leaf >= 0 && leaf < ids.length) words[at] = ids[leaf]!
+    }
+  }
+
   #place(hash: number, leaf: number): void {
     const { words, mask } = this
     let bucket = hash & mask

@@ -9,8 +9,6 @@ export const LEAF_LIMBS = 32
 export const LEAF_KEY = 0
 /** A branch id, ~place of a root (trie_nodes.ts), NO_PARENT or QUEUED. */
 export const LEAF_PARENT = 8
-/** Epoch in which it was listed. */
-export const LEAF_LISTED = 9
 /** Entries of the history that name it. A row in no trie stays while there are any. */
 export const LEAF_ENTRIES = 10
 /** Place of a storage root: of a slot, of the trie that it is in; of an account, of its own, 0 where it has none. */
@@ -59,6 +57,24 @@ export class LeafRows {
   /** Makes the hashed key of a row these 32 bytes. */
   setKey(leaf: number, key: Uint8Array): void {
     this.bytes.set(key, 4 * (LEAF_LIMBS * leaf + LEAF_KEY))
+  }
+
+  /**
+   * Lays rows that are in no trie out anew: `order` has the ids from `first` on, each once, and row order[n] becomes row
+   * first + n. Returns the new ids, of row `first` first.
+   */
+  layOut(first: number, order: Int32Array): Int32Array {
+    const { rows } = this
+    const before = rows.slice(LEAF_LIMBS * first, LEAF_LIMBS * (first + order.length))
+    const ids = new Int32Array(order.length)
+    for (let n = 0; n < order.length; n++) {
+      const from = LEAF_LIMBS * (order[n]! - first)
+      const to = LEAF_LIMBS * (first + n)
+      for (let limb = 0; limb < LEAF_LIMBS; limb++) rows[to + limb] = before[from + limb]!
+      ids[order[n]! - first] = first + n
+    }
+    this.index.rename(first, ids)
+    return ids
   }
 
   /** A row that is in no trie; its other limbs are those of whatever was there, but for LEAF_ENTRIES, which is 0. */

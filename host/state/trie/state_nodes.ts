@@ -11,8 +11,8 @@ import {
   ENTRY_STORAGE,
   SLOT_ENTRY_LIMBS,
 } from './change_record.ts'
+import { insertQueued } from './insert_leaves.ts'
 import { IntList } from './int_list.ts'
-import { orderByKey } from './key_order.ts'
 import {
   ACCOUNT_BALANCE,
   ACCOUNT_CHANGE,
@@ -80,7 +80,7 @@ export class StateNodes {
     }
     this.#changeAccounts(writes, record)
     this.#changeSlots(writes, record)
-    this.#insertNew()
+    this.#insertNew(record)
   }
 
   /** Puts back what a record replaced, the last one first. It is as if the change had not been. */
@@ -195,11 +195,22 @@ export class StateNodes {
     record.noteAccount(this.accounts, leaf)
   }
 
-  #insertNew(): void {
+  #insertNew(record: ChangeRecord): void {
     hashKeys(this.accounts, this.#unhashedAccounts, ACCOUNT_NAME, LIMBS_PER_ADDRESS)
     hashKeys(this.slots, this.#unhashedSlots, SLOT_NAME, LIMBS_PER_WORD)
-    insertQueued(this.accountNodes, this.#newAccounts, () => this.root)
-    insertQueued(this.slotNodes, this.#newSlots, (leaf) => this.slots.rows[LEAF_LIMBS * leaf + LEAF_STORAGE]!)
+    const { accountNodes, slotNodes, slots } = this
+    insertQueued(
+      accountNodes,
+      this.#newAccounts,
+      () => this.root,
+      (first, ids) => record.renameAccounts(first, ids),
+    )
+    insertQueued(
+      slotNodes,
+      this.#newSlots,
+      (leaf) => slots.rows[LEAF_LIMBS * leaf + LEAF_STORAGE]!,
+      (first, ids) => record.renameSlots(first, ids),
+    )
   }
 
   #undoSlot(entries: Uint32Array, at: number): void {
@@ -269,18 +280,4 @@ const hashKeys = (leaves: LeafRows, list: IntList, at: number, limbs: number): v
   for (let n = 0; n < count; n++)
     bytes.set(keys.subarray(32 * n, 32 * n + 32), 4 * (LEAF_LIMBS * values[n]! + LEAF_KEY))
   list.clear()
-}
-
-/** Inserts queued leaves, those of one trie that came one after the other in the order of their keys. */
-const insertQueued = (nodes: TrieNodes, queue: IntList, rootOf: (leaf: number) => number): void => {
-  const { values, count } = queue
-  for (let first = 0; first < count; ) {
-    const root = rootOf(values[first]!)
-    let end = first + 1
-    while (end < count && rootOf(values[end]!) === root) end++
-    if (end - first > 1) orderByKey(nodes.leaves, values, first, end)
-    for (; first < end; first++)
-      if (nodes.leaves.parentOf(values[first]!) === QUEUED) nodes.insert(values[first]!, root)
-  }
-  queue.clear()
 }

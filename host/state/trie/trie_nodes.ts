@@ -1,28 +1,18 @@
-import {
-  KEY_NIBBLES,
-  LEAF_LIMBS,
-  LEAF_LISTED,
-  LEAF_PARENT,
-  type LeafRows,
-  leafNibble,
-  NO_PARENT,
-  QUEUED,
-  sharedNibbles,
-} from './leaf_rows.ts'
+import { IdSet } from './id_set.ts'
+import { KEY_NIBBLES, type LeafRows, leafNibble, NO_PARENT, QUEUED, sharedNibbles } from './leaf_rows.ts'
 
 /** A child that is not there: of a trie without entries. */
 export const NO_CHILD = 0x7fff_ffff
 /** In `lengths`: the reference is the digest of a message of the plan that is being made, by its number. */
 export const PENDING = 255
 
-/** i32 per branch, and positions inside. */
+/** i32 per branch, a quarter of a cache line, and positions inside. */
 export const BRANCH_LIMBS = 4
 export const BRANCH_PARENT = 0
 /** Its nibble below its parent << 24 | depth << 16 | mask of the nibbles that have a child. */
 export const BRANCH_SHAPE = 1
 /** First of its places, or -1 of a branch that is free. */
 export const BRANCH_PLACES = 2
-const BRANCH_LISTED = 3
 
 const FIRST_CAPACITY = 64
 
@@ -32,16 +22,16 @@ const FIRST_CAPACITY = 64
  * one nibble below its parent, so insertions and removals touch a branch or two, whatever the paths.
  *
  * leaves     rows with key, parent and value (leaf_rows.ts)
- * branches   i32[4 b]: parent, shape, first place, epoch in which it was listed. Its children are those of the mask in
- *            its shape, in order of their nibbles, in neighbouring places
+ * branches   i32[4 b]: parent, shape, first place. Its children are those of the mask in its shape, in order of their
+ *            nibbles, in neighbouring places
  * places     one for each reference to a node, that of a root included:
  *              children  i32   a leaf id, or ~branch id, or NO_CHILD (of a root)
  *              lengths   u8    0: the reference is a hash; 1 to 31: the node itself, of that length; or PENDING
  *              hashes    u32[8]  the reference, in the order of its bytes
  * parent     of a leaf or branch: a branch id, or ~place of the root
  *
- * Whatever is below a changed reference is *listed* (once in an epoch): leaves and branches whose references are to be
- * made anew. A branch that is listed has only listed branches above it. An epoch ends when the references are made.
+ * Leaves and branches whose references are to be made anew are *listed*. A branch that is listed has only listed
+ * branches above it. What is freed may stay listed.
  *
  * Key nibbles above a branch are those of any leaf below it, so no node stores a path.
  */
@@ -53,11 +43,8 @@ export class TrieNodes {
   hashes = new Uint32Array(8 * FIRST_CAPACITY)
   /** The same memory. */
   hashBytes = new Uint8Array(this.hashes.buffer)
-  epoch = 1
-  listedLeaves = new Int32Array(FIRST_CAPACITY)
-  listedLeafCount = 0
-  listedBranches = new Int32Array(FIRST_CAPACITY)
-  listedBranchCount = 0
+  readonly listedLeaves = new IdSet()
+  readonly listedBranches = new IdSet()
   #branchCount = 0
   #freeBranch = -1
   /** Place 0 is no root, so 0 can mean none. */
@@ -71,7 +58,8 @@ export class TrieNodes {
 
   get sizeBytes(): number {
     const { branches, children, lengths, hashes, listedLeaves, listedBranches } = this
-    return [branches, children, lengths, hashes, listedLeaves, listedBranches].reduce((n, a) => n + a.byteLength, 0)
+    const arrays = branches.byteLength + children.byteLength + lengths.byteLength + hashes.byteLength
+    return arrays + listedLeaves.sizeBytes + listedBranches.sizeBytes
   }
 
   /** The place of the root of a new trie. */
@@ -107,11 +95,10 @@ export class TrieNodes {
     }
   }
 
-  /** The epoch ends: nothing is listed. */
+  /** All references are made: nothing is listed. */
   settle(): void {
-    this.epoch++
-    this.listedLeafCount = 0
-    this.listedBranchCount = 0
+    this.listedLeaves.clear()
+    this.listedBranches.clear()
   }
 
   /** Where the reference to a child of this parent stands, by its nibble; of a root the nibble is ignored. */
@@ -172,6 +159,43 @@ export class TrieNodes {
     this.listLeaf(leaf)
   }
 
+  /** Fills an empty trie with the leaves ids[first] .. ids[end], in the order of their keys, each once; at least one. */
+  build(ids: Int32Array, first: number, end: number, root: number): void {
+    const built = this.#buildBelow(ids, first, end, ~root, 0)
+    // Arrays have moved where they grew.
+    this.children[root] = built
+  }
+
+  /** Returns the child that holds these leaves. Branches and places are taken from the root down, left to right. */
+  #buildBelow(ids: Int32Array, first: number, end: number, parent: number, nibble: number): number {
+    const { leaves } = this
+    if (end - first === 1) {
+      leaves.setParent(ids[first]!, parent)
+      this.listedLeaves.add(ids[first]!)
+      return ids[first]!
+    }
+    const depth = sharedNibbles(leaves, ids[first]!, ids[end - 1]!)
+    let mask = 0
+    for (let n = first; n < end; n++) mask |= 1 << leafNibble(leaves, ids[n]!, depth)
+    const branch = this.#newBranch()
+    const places = this.#newPlaces(bitCount(mask))
+    const row = BRANCH_LIMBS * branch
+    this.branches[row + BRANCH_PARENT] = parent
+    this.branches[row + BRANCH_SHAPE] = (nibble << 24) | (depth << 16) | mask
+    this.branches[row + BRANCH_PLACES] = places
+    this.listedBranches.add(branch)
+    let place = places
+    for (let from = first; from < end; ) {
+      const child = leafNibble(leaves, ids[from]!, depth)
+      let to = from + 1
+      while (to < end && leafNibble(leaves, ids[to]!, depth) === child) to++
+      const built = this.#buildBelow(ids, from, to, branch, child)
+      this.children[place++] = built
+      from = to
+    }
+    return ~branch
+  }
+
   /** Takes a leaf out of its trie. Its row stays. */
   remove(leaf: number): void {
     const parent = this.leaves.parentOf(leaf)
@@ -193,14 +217,8 @@ export class TrieNodes {
 
   /** Lists a leaf of a trie and every branch above it. */
   listLeaf(leaf: number): void {
-    const { rows } = this.leaves
-    const row = LEAF_LIMBS * leaf
-    if (rows[row + LEAF_LISTED] !== this.epoch) {
-      rows[row + LEAF_LISTED] = this.epoch
-      if (this.listedLeafCount === this.listedLeaves.length) this.listedLeaves = doubledInts(this.listedLeaves)
-      this.listedLeaves[this.listedLeafCount++] = leaf
-    }
-    this.listBranch(rows[row + LEAF_PARENT]! | 0)
+    this.listedLeaves.add(leaf)
+    this.listBranch(this.leaves.parentOf(leaf))
   }
 
   /** The leaves of a trie, taken apart: its branches and places are free, its rows in no trie. */
@@ -252,7 +270,7 @@ export class TrieNodes {
     this.children[places + (nibble < leafAt ? 0 : 1)] = at
     this.children[places + (nibble < leafAt ? 1 : 0)] = leaf
     this.leaves.setParent(leaf, branch)
-    this.#list(branch)
+    this.listedBranches.add(branch)
     this.listBranch(parent)
     this.#moveBelow(at, branch, nibble)
   }
@@ -267,7 +285,7 @@ export class TrieNodes {
     const row = BRANCH_LIMBS * ~node
     this.branches[row + BRANCH_PARENT] = parent
     this.branches[row + BRANCH_SHAPE] = (this.branches[row + BRANCH_SHAPE]! & 0xff_ffff) | (nibble << 24)
-    this.#list(~node)
+    this.listedBranches.add(~node)
     this.listBranch(parent)
   }
 
@@ -317,19 +335,9 @@ export class TrieNodes {
   }
 
   /** Lists a branch and those above it, up to one that is listed. The place of a root is none. */
-  listBranch(parent: number): void {
-    for (let at = parent; at >= 0; at = this.branches[BRANCH_LIMBS * at + BRANCH_PARENT]!) {
-      if (this.branches[BRANCH_LIMBS * at + BRANCH_LISTED] === this.epoch) return
-      this.#list(at)
-    }
-  }
-
-  #list(branch: number): void {
-    const listed = BRANCH_LIMBS * branch + BRANCH_LISTED
-    if (this.branches[listed] === this.epoch) return
-    this.branches[listed] = this.epoch
-    if (this.listedBranchCount === this.listedBranches.length) this.listedBranches = doubledInts(this.listedBranches)
-    this.listedBranches[this.listedBranchCount++] = branch
+  listBranch(branch: number): void {
+    for (let at = branch; at >= 0; at = this.branches[BRANCH_LIMBS * at + BRANCH_PARENT]!)
+      if (!this.listedBranches.add(at)) return
   }
 
   #newBranch(): number {
@@ -342,7 +350,7 @@ export class TrieNodes {
     return this.#branchCount++
   }
 
-  /** It may still be listed in this epoch; so is the one that takes its row. */
+  /** It may still be listed; so is the one that takes its row. */
   #freeBranchRow(branch: number): void {
     this.branches[BRANCH_LIMBS * branch + BRANCH_PARENT] = this.#freeBranch
     this.branches[BRANCH_LIMBS * branch + BRANCH_PLACES] = -1

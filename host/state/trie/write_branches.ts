@@ -67,18 +67,18 @@ export const writeBranches = (nodes: TrieNodes, writer: PlanWriter): void => {
   }
 }
 
-/** Listed branches that are not free: those of depth d are order[starts[d]] .. order[starts[d + 1]]. */
+/** Listed branches that are not free: those of depth d are order[starts[d]] .. order[starts[d + 1]], ascending. */
 const branchesByDepth = (nodes: TrieNodes): { readonly order: Int32Array; readonly starts: Int32Array } => {
-  const { branches, listedBranches, listedBranchCount } = nodes
+  const { branches } = nodes
+  const listed = nodes.listedBranches.ids()
   const starts = new Int32Array(MAX_DEPTH + 3)
-  for (let n = 0; n < listedBranchCount; n++) {
-    const row = BRANCH_LIMBS * listedBranches[n]!
+  for (const branch of listed) {
+    const row = BRANCH_LIMBS * branch
     if (branches[row + BRANCH_PLACES]! >= 0) starts[depthIn(branches[row + BRANCH_SHAPE]!) + 2]!++
   }
   for (let depth = 1; depth < starts.length; depth++) starts[depth]! += starts[depth - 1]!
   const order = new Int32Array(starts[MAX_DEPTH + 2]!)
-  for (let n = 0; n < listedBranchCount; n++) {
-    const branch = listedBranches[n]!
+  for (const branch of listed) {
     const row = BRANCH_LIMBS * branch
     if (branches[row + BRANCH_PLACES]! >= 0) order[starts[depthIn(branches[row + BRANCH_SHAPE]!) + 1]!++] = branch
   }

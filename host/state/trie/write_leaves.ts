@@ -83,11 +83,9 @@ const listBytes = (length: number): number => (length < 56 ? 1 : 2) + length
 
 /** Writes every listed slot: the leaf [path, RLP of the RLP of its value]. */
 export const writeSlots = (nodes: TrieNodes, writer: PlanWriter): void => {
-  const { leaves, listedLeaves, listedLeafCount } = nodes
-  const { rows } = leaves
+  const { rows } = nodes.leaves
   const { view } = writer
-  for (let n = 0; n < listedLeafCount; n++) {
-    const leaf = listedLeaves[n]!
+  for (const leaf of nodes.listedLeaves.ids()) {
     const row = LEAF_LIMBS * leaf
     const parent = rows[row + LEAF_PARENT]! | 0
     if (parent === NO_PARENT) continue
@@ -108,11 +106,9 @@ export const writeSlots = (nodes: TrieNodes, writer: PlanWriter): void => {
 
 /** Writes every listed account: the leaf [path, RLP of [nonce, balance, storage root, code hash]] (YP 4.1). */
 export const writeAccounts = (nodes: TrieNodes, slots: TrieNodes, codes: CodeHashes, writer: PlanWriter): void => {
-  const { leaves, listedLeaves, listedLeafCount } = nodes
-  const { rows } = leaves
+  const { rows } = nodes.leaves
   const { view } = writer
-  for (let n = 0; n < listedLeafCount; n++) {
-    const leaf = listedLeaves[n]!
+  for (const leaf of nodes.listedLeaves.ids()) {
     const row = LEAF_LIMBS * leaf
     const parent = rows[row + LEAF_PARENT]! | 0
     if (parent === NO_PARENT) continue
