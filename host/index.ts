@@ -86,7 +86,8 @@ export {
   wordToHex,
 } from './primitives/word.ts'
 export { type Receipt, Receipts } from './receipts/receipts.ts'
-export { type ReceiptExtras, receiptsRoot, transactionsRoot, withdrawalsRoot } from './roots/roots.ts'
+export type { ReceiptExtras } from './roots/receipt_values.ts'
+export { receiptsRoot, transactionsRoot, withdrawalsRoot } from './roots/roots.ts'
 export type { KnownSenders } from './senders/known_senders.ts'
 export { SenderCache } from './senders/sender_cache.ts'
 export type { SendersMode } from './senders/senders.ts'

@@ -65,6 +65,10 @@ export interface Executions {
   exception(lane: number): string | undefined
   /** Adds the bits of the lane's logs to the bloom of transaction i. */
   addBloom(lane: number, i: number, blooms: BloomSet): void
+  /** Bytes of the RLP of the lane's logs, one after another; undefined where only `logs` has them. */
+  logsLength?(lane: number): number | undefined
+  /** Writes it from `at` on. Returns where it ends. Only after `logsLength` gave a number. */
+  writeLogs?(lane: number, to: Uint8Array, at: number): number
   /** Settles what the device still hashes for `addBloom`. Never rejects. */
   readonly hashed?: Promise<unknown>
   /** Where a double may have rounded it. */

@@ -10,9 +10,9 @@ export const rlpBytes = (bytes: Uint8Array): Uint8Array => {
   const { length } = bytes
   if (length === 1 && bytes[0]! < 0x80) return bytes
   if (length === 0) return EMPTY_STRING
-  const head = headBytes(length)
+  const head = rlpHeadBytes(length)
   const encoded = new Uint8Array(head + length)
-  writeHead(encoded, 0, 0x80, length)
+  writeRlpHead(encoded, 0, 0x80, length)
   encoded.set(bytes, head)
   return encoded
 }
@@ -21,9 +21,9 @@ export const rlpBytes = (bytes: Uint8Array): Uint8Array => {
 export const rlpList = (items: readonly Uint8Array[]): Uint8Array => {
   let length = 0
   for (const item of items) length += item.length
-  let at = headBytes(length)
+  let at = rlpHeadBytes(length)
   const encoded = new Uint8Array(at + length)
-  writeHead(encoded, 0, 0xc0, length)
+  writeRlpHead(encoded, 0, 0xc0, length)
   for (const item of items) {
     encoded.set(item, at)
     at += item.length
@@ -75,17 +75,20 @@ const decodeAt = (bytes: Uint8Array, cursor: { at: number }): RlpItem => {
   return items
 }
 
-const headBytes = (length: number): number => (length < 56 ? 1 : 1 + lengthBytes(length))
+/** Bytes before a string or list of so many bytes; a single byte below 0x80, which has none, is for the caller. */
+export const rlpHeadBytes = (length: number): number => (length < 56 ? 1 : 1 + lengthBytes(length))
 
 const lengthBytes = (length: number): number =>
   length < 0x100 ? 1 : length < 0x1_0000 ? 2 : length < 0x100_0000 ? 3 : 4
 
-const writeHead = (to: Uint8Array, at: number, base: number, length: number): void => {
+/** Writes them, `base` 0x80 for a string and 0xc0 for a list. Returns where they end. */
+export const writeRlpHead = (to: Uint8Array, at: number, base: number, length: number): number => {
   if (length < 56) {
     to[at] = base + length
-    return
+    return at + 1
   }
   const count = lengthBytes(length)
   to[at] = base + 55 + count
-  for (let n = 0; n < count; n++) to[at + 1 + n] = Math.floor(length / 2 ** (8 * (count - 1 - n)))
+  for (let shift = 8 * (count - 1); shift >= 0; shift -= 8) to[++at] = length >>> shift
+  return at + 1
 }

@@ -41,6 +41,10 @@ export interface ReceiptSource {
   output(lane: number): Uint8Array
   exception(lane: number): string | undefined
   addBloom(lane: number, i: number, blooms: BloomSet): void
+  /** Bytes of the RLP of its logs, one after another; undefined where only `logs` has them. */
+  logsLength?(lane: number): number | undefined
+  /** Writes it from `at` on. Returns where it ends. Only after `logsLength` gave a number. */
+  writeLogs?(lane: number, to: Uint8Array, at: number): number
   /** Where a double may have rounded it. */
   exactGas?(lane: number): ExactGas
   contractAddress?(lane: number): string | undefined
@@ -188,6 +192,21 @@ export class Receipts {
   /** Logs of transaction i in their order; none where it failed or was rejected. */
   logs(i: number): readonly Log[] {
     return this.#sourceOf(i)?.logs(this.#columns.laneOf[i]!) ?? []
+  }
+
+  /**
+   * Bytes of the RLP of transaction i's logs, one after another, without the head of their list; undefined where only
+   * `logs` has them. @internal
+   */
+  logsLength(i: number): number | undefined {
+    const source = this.#sourceOf(i)
+    return source === undefined ? 0 : source.logsLength?.(this.#columns.laneOf[i]!)
+  }
+
+  /** Writes them. Returns where they end. @internal */
+  writeLogs(i: number, to: Uint8Array, at: number): number {
+    const source = this.#sourceOf(i)
+    return source === undefined ? at : source.writeLogs!(this.#columns.laneOf[i]!, to, at)
   }
 
   /** Of a deposit: the sender's nonce before it; undefined for every other transaction. */

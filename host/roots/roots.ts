@@ -1,89 +1,23 @@
-import { BLOOM_BYTES } from '../chain/bloom.ts'
-import type { Log } from '../chain/log.ts'
+import type { PackedTransactions } from '../chain/packed.ts'
 import { encodeWithdrawal, type Withdrawal } from '../chain/withdrawals.ts'
 import { bytesToHex } from '../primitives/hex.ts'
-import { rlpBytes, rlpHex, rlpInteger, rlpList } from '../primitives/rlp.ts'
-import { type Receipts, STATUS_REJECTED } from '../receipts/receipts.ts'
+import { EMPTY_TRIE_ROOT } from '../primitives/keccak.ts'
+import { rlpInteger } from '../primitives/rlp.ts'
+import type { Receipts } from '../receipts/receipts.ts'
 import { sortedTrieRoot } from '../state/trie/sorted_trie.ts'
-
-/** What consensus keeps of one receipt. */
-export interface ConsensusReceipt {
-  readonly type: number
-  readonly status: 0 | 1
-  readonly cumulativeGasUsed: bigint | number
-  readonly bloom: Uint8Array
-  readonly logs: readonly Log[]
-  /** State root after the transaction (0x-hex), in place of the status: before Byzantium (EIP-658). */
-  readonly postState?: string
-  /** OP-stack deposits from Regolith on: the sender's nonce, and from Canyon on the version of the receipt. */
-  readonly depositNonce?: bigint
-  readonly depositReceiptVersion?: bigint
-}
-
-/** The value of a receipt in the receipts trie: RLP, after its type byte where it has one (EIP-2718). */
-export const encodeReceipt = (receipt: ConsensusReceipt): Uint8Array => {
-  const { type, status, postState, depositNonce, depositReceiptVersion } = receipt
-  const fields = [
-    postState === undefined ? rlpInteger(status) : rlpHex(postState),
-    rlpInteger(receipt.cumulativeGasUsed),
-    rlpBytes(receipt.bloom),
-    rlpList(receipt.logs.map(encodeLog)),
-  ]
-  if (depositNonce !== undefined) fields.push(rlpInteger(depositNonce))
-  if (depositReceiptVersion !== undefined) fields.push(rlpInteger(depositReceiptVersion))
-  return enveloped(type, rlpList(fields))
-}
-
-const encodeLog = ({ address, topics, data }: Log): Uint8Array =>
-  rlpList([rlpHex(address), rlpList(topics.map(rlpHex)), rlpHex(data)])
-
-const enveloped = (type: number, payload: Uint8Array): Uint8Array => {
-  if (type === 0) return payload
-  const bytes = new Uint8Array(1 + payload.length)
-  bytes[0] = type
-  bytes.set(payload, 1)
-  return bytes
-}
-
-/**
- * What a receipts trie holds beyond the receipts of the batch, by transaction index.
- *
- * @example
- * import type { ReceiptExtras } from 'wgevm'
- *
- * const extras: ReceiptExtras = { deposits: new Map([[0, { nonce: 3n, version: 1n }]]) }
- * console.log(extras.deposits?.get(0)?.nonce) // 3n
- */
-export interface ReceiptExtras {
-  /** State root after each transaction (0x-hex), before Byzantium. */
-  readonly postStates?: readonly string[]
-  /** OP-stack deposits. */
-  readonly deposits?: ReadonlyMap<number, { readonly nonce: bigint; readonly version?: bigint }>
-}
+import { indexPlan, SHORTEST_VALUE } from './index_trie.ts'
+import { type ReceiptExtras, ReceiptValues } from './receipt_values.ts'
+import { knownRoot, plannedRoot, type RootJob } from './root_job.ts'
 
 /** Every included transaction's receipt as the trie holds it; rejected transactions have none. */
 export const encodeReceipts = (receipts: Receipts, extras: ReceiptExtras = {}): readonly Uint8Array[] => {
-  const blooms = receipts.blooms()
-  const encoded: Uint8Array[] = []
-  for (let i = 0; i < receipts.count; i++) {
-    const status = receipts.status[i]!
-    if (status === STATUS_REJECTED) continue
-    const postState = extras.postStates?.[i]
-    const deposit = extras.deposits?.get(i)
-    encoded.push(
-      encodeReceipt({
-        type: receipts.type[i]!,
-        status: status as 0 | 1,
-        cumulativeGasUsed: receipts.cumulativeGasUsedOf(i),
-        bloom: blooms.subarray(BLOOM_BYTES * i, BLOOM_BYTES * (i + 1)),
-        logs: receipts.logs(i),
-        ...(postState === undefined ? {} : { postState }),
-        ...(deposit === undefined ? {} : { depositNonce: deposit.nonce }),
-        ...(deposit?.version === undefined ? {} : { depositReceiptVersion: deposit.version }),
-      }),
-    )
-  }
-  return encoded
+  const values = new ReceiptValues(receipts, extras)
+  const ends = values.lengths.slice()
+  for (let k = 1; k < ends.length; k++) ends[k]! += ends[k - 1]!
+  const starts = ends.map((end, k) => end - values.lengths[k]!)
+  const bytes = new Uint8Array(ends.at(-1) ?? 0)
+  values.write(bytes, starts)
+  return Array.from(starts, (start, k) => bytes.subarray(start, ends[k]))
 }
 
 /**
@@ -100,7 +34,17 @@ export const encodeReceipts = (receipts: Receipts, extras: ReceiptExtras = {}): 
  * executor.close()
  */
 export const receiptsRoot = (receipts: Receipts, extras: ReceiptExtras = {}): string =>
-  indexedRoot(encodeReceipts(receipts, extras))
+  prepareReceiptsRoot(receipts, extras).finishNow()
+
+/** The same as a job: all but its hashes is done here. @internal */
+export const prepareReceiptsRoot = (receipts: Receipts, extras: ReceiptExtras = {}): RootJob => {
+  const values = new ReceiptValues(receipts, extras)
+  // A receipt has a bloom: none is short.
+  if (values.count === 0) return knownRoot(EMPTY_TRIE_ROOT)
+  const { plan, valueAt } = indexPlan(values.lengths)
+  values.write(plan.bytes, valueAt)
+  return plannedRoot(plan)
+}
 
 /**
  * Transactions root, 0x-hex (YP 4.3, EIP-2718): each as it comes over the wire (typed: type byte and payload; legacy:
@@ -111,7 +55,27 @@ export const receiptsRoot = (receipts: Receipts, extras: ReceiptExtras = {}): st
  *
  * console.log(transactionsRoot([]) === EMPTY_TRIE_ROOT) // true
  */
-export const transactionsRoot = (signed: readonly Uint8Array[]): string => indexedRoot(signed)
+export const transactionsRoot = (signed: readonly Uint8Array[] | PackedTransactions): string =>
+  prepareTransactionsRoot(signed).finishNow()
+
+/** The same as a job: all but its hashes is done here. @internal */
+export const prepareTransactionsRoot = (signed: readonly Uint8Array[] | PackedTransactions): RootJob =>
+  'offsets' in signed ? preparePackedRoot(signed) : prepareIndexedRoot(signed)
+
+const preparePackedRoot = ({ bytes, offsets }: PackedTransactions): RootJob => {
+  const count = offsets.length - 1
+  const lengths = new Uint32Array(count)
+  let shortest = SHORTEST_VALUE
+  for (let i = 0; i < count; i++) {
+    lengths[i] = offsets[i + 1]! - offsets[i]!
+    shortest = Math.min(shortest, lengths[i]!)
+  }
+  if (count === 0 || shortest < SHORTEST_VALUE)
+    return knownRoot(serialIndexedRoot(Array.from(lengths, (_, i) => bytes.subarray(offsets[i], offsets[i + 1]))))
+  const { plan, valueAt } = indexPlan(lengths)
+  for (let i = 0; i < count; i++) plan.bytes.set(bytes.subarray(offsets[i], offsets[i + 1]), valueAt[i])
+  return plannedRoot(plan)
+}
 
 /**
  * Withdrawals root, 0x-hex (EIP-4895).
@@ -126,7 +90,24 @@ export const withdrawalsRoot = (withdrawals: readonly Withdrawal[]): string =>
   indexedRoot(withdrawals.map(encodeWithdrawal))
 
 /** Root of the trie in which item i stands under the RLP of i, 0x-hex. */
-export const indexedRoot = (items: readonly Uint8Array[]): string => {
+export const indexedRoot = (items: readonly Uint8Array[]): string => prepareIndexedRoot(items).finishNow()
+
+const prepareIndexedRoot = (items: readonly Uint8Array[]): RootJob => {
+  const { length } = items
+  const valueLengths = new Uint32Array(length)
+  let shortest = SHORTEST_VALUE
+  for (let i = 0; i < length; i++) {
+    valueLengths[i] = items[i]!.length
+    shortest = Math.min(shortest, items[i]!.length)
+  }
+  if (length === 0 || shortest < SHORTEST_VALUE) return knownRoot(serialIndexedRoot(items))
+  const { plan, valueAt } = indexPlan(valueLengths)
+  for (let i = 0; i < length; i++) plan.bytes.set(items[i]!, valueAt[i])
+  return plannedRoot(plan)
+}
+
+/** Of items of any length: short nodes stand in their parents. */
+const serialIndexedRoot = (items: readonly Uint8Array[]): string => {
   // Bytewise order of the keys: 1 to 127 are themselves, 0 is 0x80, longer ones begin with their length.
   const order: number[] = []
   for (let i = 1; i < Math.min(items.length, 128); i++) order.push(i)

@@ -14,7 +14,7 @@ import {
   type TransactionObject,
 } from '../../host/index.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
-import { encodeReceipt, indexedRoot, receiptsRoot } from '../../host/roots/roots.ts'
+import { indexedRoot, receiptsRoot } from '../../host/roots/roots.ts'
 import { createStateTrie } from '../../host/state/trie/trie.ts'
 import { traceLines } from '../../host/trace/lines.ts'
 import { traceOnCpu } from '../../host/trace/trace.ts'
@@ -22,6 +22,7 @@ import { assemble } from '../fixtures/assembler.ts'
 import { BatchCheck, type BatchCheckOptions } from '../fixtures/batch_check.ts'
 import { ATTRIBUTES, blockAllocation, blockWorld, keyed, runByVm, signed } from '../fixtures/block_world.ts'
 import { addressOf } from '../fixtures/cpu_world.ts'
+import { encodeReceipt } from '../fixtures/receipts.ts'
 
 const EXACT = 1n << 53n
 /** Around the width of a double, and the highest one that headers allow. */

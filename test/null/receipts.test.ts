@@ -1,3 +1,4 @@
+import { RLP } from '@ethereumjs/rlp'
 import { hexToBytes } from '@ethereumjs/util'
 import { Bloom } from '@ethereumjs/vm'
 import { describe, expect, it } from 'vitest'
@@ -192,6 +193,32 @@ describe('Receipts', () => {
         logsBloom: bloomOf(logs),
       })
     }
+  })
+
+  it.each([0, 2, 20, 31, 32, 33, 55, 64])(
+    'encode the logs of a lane from its columns, with %i bytes of data',
+    (bytes) => {
+      const { group } = dispatch(3)
+      const data = { bytes, words: KERNEL.logs[1]!.data.words.slice(0, Math.ceil(bytes / 32)) }
+      const more = { emitter: 1, topics: [], data }
+      const kernel = { ...KERNEL, logs: [...KERNEL.logs, more, ...KERNEL.logs] }
+      const decoder = new PathDecoder({ ...group, kernel })
+      const { to } = batchOf(LANES)
+      for (let lane = 0; lane < LANES; lane++) {
+        const expected = decoder
+          .logs(lane, to, lane)
+          .map(({ address, topics, data }) => RLP.encode([address, topics, data] as never))
+        const encoded = new Uint8Array(7 + decoder.logsLength!)
+        expect(decoder.writeLogs(lane, to, lane, encoded, 7)).toBe(encoded.length)
+        expect(bytesToHex(encoded.subarray(7))).toBe(bytesToHex(Buffer.concat(expected)))
+      }
+    },
+  )
+
+  it('leave logs with one byte of data to their objects', () => {
+    const { group } = dispatch(3)
+    const log = { ...KERNEL.logs[1]!, data: { bytes: 1, words: KERNEL.logs[0]!.data.words } }
+    expect(new PathDecoder({ ...group, kernel: { ...KERNEL, logs: [log] } }).logsLength).toBeUndefined()
   })
 
   it('take the bloom bits of dynamic topics from the device where it gives them', () => {

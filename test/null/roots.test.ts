@@ -10,16 +10,9 @@ import { bytesToHex, hexToBytes } from '../../host/primitives/hex.ts'
 import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
 import { rlpBytes, rlpDecodeOwn, rlpInteger, rlpList } from '../../host/primitives/rlp.ts'
 import { Receipts } from '../../host/receipts/receipts.ts'
-import {
-  encodeReceipt,
-  encodeReceipts,
-  indexedRoot,
-  receiptsRoot,
-  transactionsRoot,
-  withdrawalsRoot,
-} from '../../host/roots/roots.ts'
+import { encodeReceipts, indexedRoot, receiptsRoot, transactionsRoot, withdrawalsRoot } from '../../host/roots/roots.ts'
 import { sortedTrieRoot } from '../../host/state/trie/sorted_trie.ts'
-import { EndedBatch, type ObjectOutcome } from '../fixtures/receipts.ts'
+import { EndedBatch, encodeReceipt, type ObjectOutcome } from '../fixtures/receipts.ts'
 
 const rootByMpt = async (entries: readonly (readonly [Uint8Array, Uint8Array])[]): Promise<string> => {
   const trie = await createMPT()

@@ -113,6 +113,14 @@ export class VmExecutions implements Executions {
     return this.#receipts().logs(lane)
   }
 
+  logsLength(lane: number): number {
+    return this.#receipts().logsLength(lane)
+  }
+
+  writeLogs(lane: number, to: Uint8Array, at: number): number {
+    return this.#receipts().writeLogs(lane, to, at)
+  }
+
   output(lane: number): Uint8Array {
     return this.#receipts().output(lane)
   }

@@ -3,11 +3,15 @@ import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { addBloomIndices, type BloomSet, bloomIndicesOfAddress, bloomIndicesOfWord } from '../../chain/bloom.ts'
 import type { Log } from '../../chain/log.ts'
 import { bytesToHex } from '../../primitives/hex.ts'
-import { addressToHex, wordCopy, wordEquals, wordToHex } from '../../primitives/word.ts'
+import { rlpHeadBytes, writeRlpHead } from '../../primitives/rlp.ts'
+import { addressToBytes, addressToHex, wordCopy, wordEquals, wordToBytes, wordToHex } from '../../primitives/word.ts'
 import { ROW_LIMBS } from '../../state/tables/account_table.ts'
 import { type VmGroup, vmExit, vmLogCount, vmOutput } from './group.ts'
 
 const HEAD_LIMBS = 4
+const ADDRESS_BYTES = 20
+/** Of a topic in RLP. */
+const TOPIC_BYTES = 33
 /** Of the bits of a topic, and of a log. */
 const BITS_LIMBS = 2
 const LOG_BITS_LIMBS = 8
@@ -15,6 +19,8 @@ const LOG_BITS_LIMBS = 8
 /** Reads logs, outputs and blooms of one wave of the lane VM. `accountRows`: the rows that account ids point into. */
 export class VmReceipts {
   readonly #group: VmGroup
+  /** The group's words as bytes. */
+  readonly #bytes: Uint8Array
   readonly #accountRows: Uint32Array
   /** The first topic of the last log, and its bloom bits. */
   readonly #firstTopic = new Uint32Array(LIMBS_PER_WORD)
@@ -26,6 +32,8 @@ export class VmReceipts {
 
   constructor(group: VmGroup, accountRows: Uint32Array) {
     this.#group = group
+    const { buffer, byteOffset, byteLength } = group.words
+    this.#bytes = new Uint8Array(buffer, byteOffset, byteLength)
     this.#accountRows = accountRows
   }
 
@@ -41,6 +49,50 @@ export class VmReceipts {
       })
     })
     return logs
+  }
+
+  /** Bytes of the RLP of a lane's logs, one after another. */
+  logsLength(lane: number): number {
+    let length = 0
+    this.#forEachLog(lane, (at, topics, bytes) => {
+      const payload = this.#payload(at, topics, bytes)
+      length += rlpHeadBytes(payload) + payload
+    })
+    return length
+  }
+
+  /** Writes it to `to` from `start` on. Returns where it ends. */
+  writeLogs(lane: number, to: Uint8Array, start: number): number {
+    const { words } = this.#group
+    let end = start
+    this.#forEachLog(lane, (at, topics, bytes) => {
+      end = writeRlpHead(to, end, 0xc0, this.#payload(at, topics, bytes))
+      to[end] = 0x80 + ADDRESS_BYTES
+      addressToBytes(to, end + 1, this.#accountRows, words[at]! * ROW_LIMBS)
+      end = writeRlpHead(to, end + 1 + ADDRESS_BYTES, 0xc0, TOPIC_BYTES * topics)
+      for (let n = 0; n < topics; n++, end += TOPIC_BYTES) {
+        to[end] = 0x80 + 32
+        wordToBytes(to, end + 1, words, at + HEAD_LIMBS + n * LIMBS_PER_WORD)
+      }
+      const data = 4 * (at + HEAD_LIMBS + topics * LIMBS_PER_WORD)
+      if (!this.#isItself(data, bytes)) end = writeRlpHead(to, end, 0x80, bytes)
+      to.set(this.#bytes.subarray(data, data + bytes), end)
+      end += bytes
+    })
+    return end
+  }
+
+  /** Bytes of the fields of the log at limb `at`. */
+  #payload(at: number, topics: number, bytes: number): number {
+    const topicBytes = TOPIC_BYTES * topics
+    const data = 4 * (at + HEAD_LIMBS + topics * LIMBS_PER_WORD)
+    const head = this.#isItself(data, bytes) ? 0 : rlpHeadBytes(bytes)
+    return 1 + ADDRESS_BYTES + rlpHeadBytes(topicBytes) + topicBytes + head + bytes
+  }
+
+  /** Whether data is one byte that stands for itself in RLP. */
+  #isItself(data: number, bytes: number): boolean {
+    return bytes === 1 && this.#bytes[data]! < 0x80
   }
 
   output(lane: number): Uint8Array {

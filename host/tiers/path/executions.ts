@@ -184,6 +184,14 @@ export class PathExecutions implements Executions {
     return this.#reader().logs(lane, this.#batch.batch.to, this.group.transactions[lane]!)
   }
 
+  logsLength(_lane: number): number | undefined {
+    return this.#reader().logsLength
+  }
+
+  writeLogs(lane: number, to: Uint8Array, at: number): number {
+    return this.#reader().writeLogs(lane, this.#batch.batch.to, this.group.transactions[lane]!, to, at)
+  }
+
   output(lane: number): Uint8Array {
     return this.#reader().output(lane)
   }

@@ -4,8 +4,16 @@ import { type ByteString, EXIT_NONE, type OutputWord, type PathKernel } from '..
 import { addBloomIndices, type BloomSet, bloomIndicesOfAddress, bloomIndicesOfWord } from '../../chain/bloom.ts'
 import type { Log } from '../../chain/log.ts'
 import { bytesToHex } from '../../primitives/hex.ts'
-import { addressToHex, wordCopy, wordFromBigInt, wordToBytes, wordToHex } from '../../primitives/word.ts'
+import {
+  addressToBytes,
+  addressToHex,
+  wordCopy,
+  wordFromBigInt,
+  wordToBytes,
+  wordToHex,
+} from '../../primitives/word.ts'
 import type { BloomItem } from '../../session/device_blooms.ts'
+import { type EncodedLogs, encodedLogs } from './encoded_logs.ts'
 
 /** The arrays that a lane's account ids point into (transpiler/layout/tables.ts); read at the time of access. */
 export interface LaneTables {
@@ -43,6 +51,8 @@ export const bloomItems = (kernel: PathKernel): readonly BloomItem[] => {
 const itemIndex = (items: readonly BloomItem[], word: { kind: 'input' | 'lane'; column: number }): number =>
   items.findIndex((item) => item.source === word.kind && item.column === word.column)
 
+const WORD_BYTES = 32
+const cutWord = new Uint8Array(WORD_BYTES)
 const ROW_LIMBS = 4 * ACCOUNT_ROW_VECTORS
 const ROW_CONSTANTS_BASE = 6
 
@@ -115,6 +125,7 @@ export class PathDecoder {
   readonly #scratch = new Uint32Array(LIMBS_PER_WORD)
   readonly #indices = new Uint16Array(3)
   #parts: BloomParts | undefined
+  #encoded: EncodedLogs | 'by lane' | undefined
 
   constructor(group: DecodedLanes) {
     this.#group = group
@@ -130,6 +141,35 @@ export class PathDecoder {
       }),
       data: bytesToHex(this.bytes(log.data, lane)),
     }))
+  }
+
+  /** Bytes of the RLP of a lane's logs, one after another; undefined where they depend on the lane. */
+  get logsLength(): number | undefined {
+    return this.#encodedLogs()?.bytes.length
+  }
+
+  /** Writes it from `at` on, only where its length is known. Returns where it ends. */
+  writeLogs(lane: number, to: Uint32Array, i: number, bytes: Uint8Array, at: number): number {
+    const encoded = this.#encodedLogs()!
+    bytes.set(encoded.bytes, at)
+    for (const { at: place, account } of encoded.emitters) {
+      if (account < 0) addressToBytes(bytes, at + place, to, LIMBS_PER_ADDRESS * i)
+      else addressToBytes(bytes, at + place, this.#group.tables.accountRows, ROW_LIMBS * this.#accountId(account, lane))
+    }
+    for (const { at: place, word, length } of encoded.words) {
+      this.#word(word, lane)
+      if (length === WORD_BYTES) wordToBytes(bytes, at + place, this.#scratch, 0)
+      else {
+        wordToBytes(cutWord, 0, this.#scratch, 0)
+        bytes.set(cutWord.subarray(0, length), at + place)
+      }
+    }
+    return at + encoded.bytes.length
+  }
+
+  #encodedLogs(): EncodedLogs | undefined {
+    if (this.#encoded === undefined) this.#encoded = encodedLogs(this.#group.kernel.logs) ?? 'by lane'
+    return this.#encoded === 'by lane' ? undefined : this.#encoded
   }
 
   output(lane: number): Uint8Array {

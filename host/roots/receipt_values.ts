@@ -1,0 +1,170 @@
+import { BLOOM_BYTES } from '../chain/bloom.ts'
+import type { Log } from '../chain/log.ts'
+import { rlpHeadBytes, rlpHex, rlpInteger, rlpList, writeRlpHead } from '../primitives/rlp.ts'
+import { type Receipts, STATUS_REJECTED, STATUS_SUCCESS } from '../receipts/receipts.ts'
+
+/**
+ * What a receipts trie holds beyond the receipts of the batch, by transaction index.
+ *
+ * @example
+ * import type { ReceiptExtras } from 'wgevm'
+ *
+ * const extras: ReceiptExtras = { deposits: new Map([[0, { nonce: 3n, version: 1n }]]) }
+ * console.log(extras.deposits?.get(0)?.nonce) // 3n
+ */
+export interface ReceiptExtras {
+  /** State root after each transaction (0x-hex), before Byzantium. */
+  readonly postStates?: readonly string[]
+  /** OP-stack deposits. */
+  readonly deposits?: ReadonlyMap<number, { readonly nonce: bigint; readonly version?: bigint }>
+}
+
+/** What a receipt has that columns do not: encoded fields. */
+interface RareFields {
+  /** In place of the status. */
+  readonly postState: Uint8Array
+  /** In place of `cumulativeGasUsed`: it passes what doubles can tell apart. */
+  readonly gas: Uint8Array
+  /** Of executions that have logs as objects only. */
+  readonly logs: Uint8Array | undefined
+  /** After the logs. */
+  readonly deposit: Uint8Array
+}
+
+const NONE = new Uint8Array(0)
+/** A bloom and its head. */
+const BLOOM_FIELD_BYTES = 3 + BLOOM_BYTES
+
+/**
+ * The receipts of the included transactions as the receipts trie holds them (YP 4.3.1, EIP-2718): RLP, after the type
+ * byte where there is one. Two passes: here their lengths, then `write`.
+ *
+ * transactions   u32[count]   the included ones, in order
+ * lengths        u32[count]   bytes of their receipts
+ * payloads       u32[count]   bytes of their fields
+ * logs           u32[count]   bytes of their logs, without the head of the list
+ */
+export class ReceiptValues {
+  readonly lengths: Uint32Array
+  readonly #receipts: Receipts
+  readonly #transactions: Uint32Array
+  readonly #payloads: Uint32Array
+  readonly #logs: Uint32Array
+  /** By place among the included. */
+  readonly #rare = new Map<number, RareFields>()
+
+  constructor(receipts: Receipts, extras: ReceiptExtras) {
+    this.#receipts = receipts
+    const { count, status, type, cumulativeGasUsed } = receipts
+    const transactions = new Uint32Array(count)
+    const logs = new Uint32Array(count)
+    const payloads = new Uint32Array(count)
+    const lengths = new Uint32Array(count)
+    let k = 0
+    for (let i = 0; i < count; i++) {
+      if (status[i] === STATUS_REJECTED) continue
+      transactions[k] = i
+      const known = receipts.logsLength(i)
+      let fields = 0
+      if (known === undefined || hasExtras(extras, i) || cumulativeGasUsed[i]! > Number.MAX_SAFE_INTEGER) {
+        const rare = rareFields(receipts, extras, i, known === undefined)
+        this.#rare.set(k, rare)
+        logs[k] = rare.logs?.length ?? known!
+        fields = (rare.postState.length || 1) + (rare.gas.length || integerLength(cumulativeGasUsed[i]!))
+        fields += rare.deposit.length
+      } else {
+        logs[k] = known
+        fields = 1 + integerLength(cumulativeGasUsed[i]!)
+      }
+      const payload = fields + BLOOM_FIELD_BYTES + rlpHeadBytes(logs[k]!) + logs[k]!
+      payloads[k] = payload
+      lengths[k] = (type[i] === 0 ? 0 : 1) + rlpHeadBytes(payload) + payload
+      k++
+    }
+    this.#transactions = transactions.subarray(0, k)
+    this.#payloads = payloads
+    this.#logs = logs
+    this.lengths = lengths.subarray(0, k)
+  }
+
+  /** Of the included transactions. */
+  get count(): number {
+    return this.lengths.length
+  }
+
+  /** Writes receipt k to `to` from starts[k] on. */
+  write(to: Uint8Array, starts: Uint32Array): void {
+    const { type, status, cumulativeGasUsed } = this.#receipts
+    const blooms = this.#receipts.blooms()
+    for (let k = 0; k < this.count; k++) {
+      const i = this.#transactions[k]!
+      const rare = this.#rare.size === 0 ? undefined : this.#rare.get(k)
+      let at = starts[k]!
+      if (type[i] !== 0) to[at++] = type[i]!
+      at = writeRlpHead(to, at, 0xc0, this.#payloads[k]!)
+      if (rare !== undefined && rare.postState.length > 0) at = append(to, at, rare.postState)
+      else to[at++] = status[i] === STATUS_SUCCESS ? 1 : 0x80
+      if (rare !== undefined && rare.gas.length > 0) at = append(to, at, rare.gas)
+      else at = writeInteger(to, at, cumulativeGasUsed[i]!)
+      at = writeRlpHead(to, at, 0x80, BLOOM_BYTES)
+      at = append(to, at, blooms.subarray(BLOOM_BYTES * i, BLOOM_BYTES * (i + 1)))
+      at = writeRlpHead(to, at, 0xc0, this.#logs[k]!)
+      at = rare?.logs === undefined ? this.#receipts.writeLogs(i, to, at) : append(to, at, rare.logs)
+      if (rare !== undefined) append(to, at, rare.deposit)
+    }
+  }
+}
+
+const hasExtras = ({ postStates, deposits }: ReceiptExtras, i: number): boolean =>
+  postStates?.[i] !== undefined || deposits?.has(i) === true
+
+const rareFields = (receipts: Receipts, extras: ReceiptExtras, i: number, hasLogs: boolean): RareFields => {
+  const postState = extras.postStates?.[i]
+  const deposit = extras.deposits?.get(i)
+  const isWide = receipts.cumulativeGasUsed[i]! > Number.MAX_SAFE_INTEGER
+  return {
+    postState: postState === undefined ? NONE : rlpHex(postState),
+    gas: isWide ? rlpInteger(receipts.cumulativeGasUsedOf(i)) : NONE,
+    logs: hasLogs ? joined(receipts.logs(i).map(encodeLog)) : undefined,
+    deposit: joined(
+      [deposit?.nonce, deposit?.version].flatMap((field) => (field === undefined ? [] : rlpInteger(field))),
+    ),
+  }
+}
+
+const encodeLog = ({ address, topics, data }: Log): Uint8Array =>
+  rlpList([rlpHex(address), rlpList(topics.map(rlpHex)), rlpHex(data)])
+
+const joined = (parts: readonly Uint8Array[]): Uint8Array => {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) at = append(bytes, at, part)
+  return bytes
+}
+
+const append = (to: Uint8Array, at: number, bytes: Uint8Array): number => {
+  to.set(bytes, at)
+  return at + bytes.length
+}
+
+/** Bytes of the RLP of a whole number below 2^53. */
+const integerLength = (value: number): number => {
+  if (value < 0x80) return 1
+  let bytes = 1
+  while (value >= 2 ** (8 * bytes)) bytes++
+  return 1 + bytes
+}
+
+const writeInteger = (to: Uint8Array, at: number, value: number): number => {
+  const bytes = integerLength(value) - 1
+  if (bytes === 0) {
+    to[at] = value === 0 ? 0x80 : value
+    return at + 1
+  }
+  to[at] = 0x80 + bytes
+  for (let n = bytes; n > 0; n--) {
+    to[at + n] = value % 256
+    value = Math.floor(value / 256)
+  }
+  return at + 1 + bytes
+}
