@@ -9,6 +9,7 @@ import { openDevice } from '../../host/device/device.ts'
 import { measureRates, type Rate } from '../../host/device/rate.ts'
 import { machineWidth, type VectorWidth } from '../../host/device/vector_width.ts'
 import { knownCosts, measureAndKeep } from '../../host/flows/device_costs.ts'
+import { measureSenders, type SendersReport } from '../../host/senders/senders_report.ts'
 
 interface DoctorArguments {
   adapter: string | undefined
@@ -39,6 +40,8 @@ interface Diagnosis {
   /** Microseconds that decide which tier runs what; those of software devices where none were measured on this one. */
   readonly costs: DeviceCosts
   readonly costsAre: 'measured' | 'built in'
+  /** Of a software device only where its costs are measured: kernels compile for some 30 s. */
+  readonly senders: SendersReport
   readonly advice: readonly Advice[]
 }
 
@@ -55,6 +58,7 @@ const diagnose = async (device: ComputeDevice, asked: string | undefined, measur
     features: [...features].sort(),
     rates: await measureRates(device),
     ...(await costsOf(device, measures)),
+    senders: await measureSenders(device.software && !measures ? undefined : device),
     advice: adviceFor(kind, adapters, systemFacts()),
   }
 }
@@ -66,7 +70,7 @@ const costsOf = async (device: ComputeDevice, measures: boolean): Promise<Pick<D
     : { costs: measured, costsAre: 'measured' }
 }
 
-const diagnoseNone = (adapters: readonly AdapterReport[]): Diagnosis => ({
+const diagnoseNone = async (adapters: readonly AdapterReport[]): Promise<Diagnosis> => ({
   chosen: undefined,
   software: false,
   adapters,
@@ -75,6 +79,7 @@ const diagnoseNone = (adapters: readonly AdapterReport[]): Diagnosis => ({
   rates: [],
   costs: SOFTWARE_COSTS,
   costsAre: 'built in',
+  senders: await measureSenders(undefined),
   advice: adviceFor(undefined, adapters, systemFacts()),
 })
 
@@ -99,10 +104,29 @@ const DAWN_NOTE = 'Lines "maxDynamic... artificially reduced" are of Dawn; no ke
 const vectorsText = ({ bits, reason }: VectorWidth): string =>
   `${bits === undefined ? 'as Mesa chooses' : `${bits} bits, ${bits / 32} lanes`}: ${reason}`
 
+const sendersRows = ({ library, forms, choices, faults }: SendersReport, isMeasured: boolean): string[][] => {
+  const chosen = choices.map(({ from, form }, n) => (n === 0 ? form : `${form} from ${from} on`))
+  return [
+    ...forms.map(({ form, fixedUs, rowUs }) => {
+      const own = form === 'device' ? '' : ` (${library})`
+      const fixed = fixedUs < 1 ? '' : `, after ${Number((fixedUs / 1000).toPrecision(2))} ms`
+      return [`senders: ${form}${own}`, `${perSecond(1e6 / rowUs)}${fixed}`]
+    }),
+    ...(isMeasured ? [] : [['senders: device', 'not measured (--measure-costs)']]),
+    ['senders: choice', chosen.join(', ')],
+    ...faults.map((fault) => ['senders: fault', fault]),
+  ]
+}
+
 const factsTable = (diagnosis: Diagnosis): string => {
-  const { chosen, software, vectors, limits, features, rates, costs, costsAre } = diagnosis
-  if (chosen === undefined) return 'No adapter works here: everything runs on the CPU.'
+  const { chosen, software, vectors, limits, features, rates, costs, costsAre, senders } = diagnosis
   const facts = new Table({ ...PLAIN_BORDERS, colWidths: [LABEL_WIDTH, WIDTH - LABEL_WIDTH - 3], wordWrap: true })
+  const isMeasured =
+    chosen === undefined || senders.faults.length > 0 || senders.forms.some(({ form }) => form === 'device')
+  if (chosen === undefined) {
+    facts.push(...sendersRows(senders, isMeasured))
+    return `No adapter works here: everything runs on the CPU.\n\n${facts.toString()}`
+  }
   facts.push(
     ['adapter', `${colors.bold(chosen.kind)} ${chosen.name}${software ? ' (software)' : ''}`],
     ['why', chosen.reason],
@@ -112,6 +136,7 @@ const factsTable = (diagnosis: Diagnosis): string => {
       name,
       `${perSecond(rate)}  (compiled in ${(compileMs / 1000).toFixed(2)} s; ${verifiedLanes} lanes verified)`,
     ]),
+    ...sendersRows(senders, isMeasured),
     ...Object.entries(costs).map(([name, us], n) => [
       name,
       `${Number(us.toPrecision(3))}${n === 0 ? `  (${costsAre})` : ''}`,
@@ -155,7 +180,7 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
       .option('measure-costs', {
         type: 'boolean',
         default: false,
-        describe: 'measure what waves cost on this device and keep it; compiles two kernels',
+        describe: 'measure what waves cost on this device and keep it; compiles ten kernels',
       }),
   handler: async ({ adapter, json, 'measure-costs': measures }) => {
     const print = (diagnosis: Diagnosis) =>
@@ -165,7 +190,7 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
     try {
       device = await openDevice(asked === undefined ? {} : { adapter: asked })
     } catch (thrown) {
-      if (thrown instanceof NoAdapterError && asked === undefined) print(diagnoseNone(thrown.reports))
+      if (thrown instanceof NoAdapterError && asked === undefined) print(await diagnoseNone(thrown.reports))
       throw thrown
     }
     try {

@@ -61,6 +61,7 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
     workers: options.workers,
     cache: options.senderCache,
     device: () => device.current,
+    waits: policy.compile === 'wait',
     deviceForm: policy.compile === 'never' ? undefined : createDeviceRecovery,
   })
   const measured = new Measured()

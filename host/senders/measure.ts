@@ -34,31 +34,36 @@ const probeSignatures = (count: number): Signatures => {
   return { hash, rs, parity }
 }
 
-/** Rows with which forms are measured: few, then many. Their difference is what rows cost. */
+/** Shared columns, and a message to each thread. */
+export const WORKERS_FIXED_US = 150
+/** Rows with which forms are measured; a device also with few: what is left of them is what a call takes. */
+const MANY: Readonly<Record<SenderRecovery['name'], number>> = { thread: 64, workers: 512, device: 2048 }
 const FEW = 32
-const MANY: Readonly<Record<SenderRecovery['name'], number>> = { thread: 96, workers: 512, device: 2048 }
+/** No device is faster: keeps a rate where rows cost nothing beside dispatches. */
+const LEAST_ROW_US = 0.01
 
 /** What a form takes now, over signatures of its own. The first rows start, or compile, what it needs. */
 export const measureRecovery = async (recovery: SenderRecovery): Promise<RecoveryRate> => {
   const many = MANY[recovery.name]
   const all = probeSignatures(many)
-  const few = {
-    hash: all.hash.subarray(0, 32 * FEW),
-    rs: all.rs.subarray(0, 64 * FEW),
-    parity: all.parity.subarray(0, FEW),
-  }
+  const few = probeSignatures(FEW)
   await recovery.recover(few)
+  if (recovery.name !== 'device') {
+    const fixedUs = recovery.name === 'workers' ? WORKERS_FIXED_US : 0
+    return { fixedUs, rowUs: Math.max(LEAST_ROW_US, ((await timeOf(recovery, all)) - fixedUs) / many) }
+  }
   const fewUs = await timeOf(recovery, few)
-  const manyUs = await timeOf(recovery, all)
-  const rowUs = Math.max(LEAST_ROW_US, (manyUs - fewUs) / (many - FEW))
+  const rowUs = Math.max(LEAST_ROW_US, ((await timeOf(recovery, all)) - fewUs) / (many - FEW))
   return { fixedUs: Math.max(0, fewUs - FEW * rowUs), rowUs }
 }
 
-/** No form is faster: keeps a rate of a device whose rows cost nothing beside its dispatches. */
-const LEAST_ROW_US = 0.01
-
+/** The better of two: whatever else runs only adds to it. */
 const timeOf = async (recovery: SenderRecovery, signatures: Signatures): Promise<number> => {
-  const startedMs = performance.now()
-  await recovery.recover(signatures)
-  return 1000 * (performance.now() - startedMs)
+  let bestUs = Infinity
+  for (let n = 0; n < 2; n++) {
+    const startedMs = performance.now()
+    await recovery.recover(signatures)
+    bestUs = Math.min(bestUs, 1000 * (performance.now() - startedMs))
+  }
+  return bestUs
 }

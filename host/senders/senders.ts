@@ -3,7 +3,7 @@ import type { Signatures } from '../chain/signed_batch.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { faultText } from '../device/fault.ts'
 import { hasNativeRecovery } from '../primitives/secp256k1.ts'
-import { measureRecovery, type RecoveryRate } from './measure.ts'
+import { measureRecovery, type RecoveryRate, WORKERS_FIXED_US } from './measure.ts'
 import { emptySenders, selectSignatures } from './rows.ts'
 import { SenderCache } from './sender_cache.ts'
 import type { RecoveredSenders, RecoveryStop, SenderRecovery } from './sender_recovery.ts'
@@ -30,18 +30,23 @@ export interface SendersTerms {
   readonly device?: () => ComputeDevice | undefined
   /** Recovery on a device; absent where none compiles. */
   readonly deviceForm?: ((device: ComputeDevice) => SenderRecovery) | undefined
+  /** The call in which kernels begin to pay waits for them, so the same calls run the same way each time. */
+  readonly waits?: boolean
 }
 
 /** What threads take, on a core of 2.5 GHz, before they are measured. */
 const BUILT_IN_ROW_US = hasNativeRecovery ? 75 : 900
-/** Shared columns, and a message to each thread. */
-const WORKERS_FIXED_US = 150
+/** Rows for which `choices` asks at most. */
+const MOST_ASKED = 2 ** 18
 /** Threads start for signatures that would keep this one busy for so long. */
 const THREADS_PAY_US = 50_000
 /** From so many rows on a call says what its form takes. */
 const LEAST_MEASURED: Readonly<Record<FormName, number>> = { thread: 16, workers: 256, device: 1024 }
-/** Kernels compile once so many rows have come. */
-const DEVICE_PAYS_ROWS = 4096
+/**
+ * Kernels compile once so many rows have come: on a software device that is some 30 s of CPU, once for a machine, which
+ * pays only for a process that goes on.
+ */
+const DEVICE_PAYS_ROWS = { hardware: 4096, software: 65_536 } as const
 
 /**
  * The forms of recovery of one executor, and which one takes what (docs/decisions/0031-who-recovers-senders.md). A form
@@ -109,6 +114,16 @@ export class Senders {
     return this.#order(rows)[0]!.name
   }
 
+  /** From how many rows on which form takes them. */
+  choices(): readonly { readonly from: number; readonly form: FormName }[] {
+    const found: { readonly from: number; readonly form: FormName }[] = []
+    for (let from = 1; from <= MOST_ASKED; from *= 2) {
+      const form = this.choice(from)
+      if (found.at(-1)?.form !== form) found.push({ from, form })
+    }
+    return found
+  }
+
   /** Measures every form that there is, one after another. */
   async measure(): Promise<void> {
     const { threads } = this.#workers
@@ -133,7 +148,8 @@ export class Senders {
     const rows = signatures.parity.length
     this.#rows += rows
     if (rows * this.#rates.get('thread')!.rowUs >= THREADS_PAY_US) this.#threadsPay = true
-    this.#tryDevice()
+    if (this.#terms.waits === true) await this.#tryDevice()
+    else void this.#tryDevice()
     for (const form of this.#order(rows)) {
       const startedMs = performance.now()
       try {
@@ -188,21 +204,23 @@ export class Senders {
     return this.#deviceForm.isRefused ? undefined : this.#deviceForm
   }
 
-  /** Compiles and measures the device's kernels, in the background: other forms carry meanwhile. */
-  #tryDevice(): void {
-    if (this.#mode !== 'auto' || this.#rows < DEVICE_PAYS_ROWS || this.#isTrying) return
-    if (this.#rates.has('device')) return
-    const form = this.#onDevice()?.recovery
-    if (form === undefined) return
+  /** Compiles and measures the device's kernels; other forms carry meanwhile. */
+  async #tryDevice(): Promise<void> {
+    if (this.#mode !== 'auto' || this.#isTrying || this.#rates.has('device')) return
+    const form = this.#onDevice()
+    if (form === undefined || !mayPay(form.device)) return
+    if (this.#rows < DEVICE_PAYS_ROWS[form.device.software ? 'software' : 'hardware']) return
     this.#isTrying = true
-    void this.#measure(form).finally(() => {
-      this.#isTrying = false
-    })
+    await this.#measure(form.recovery)
+    this.#isTrying = false
   }
 
   async #measure(form: SenderRecovery): Promise<void> {
     try {
-      const rate = await measureRecovery(form)
+      const measured = await measureRecovery(form)
+      // This thread is one of the workers: with them it takes no longer than alone.
+      const mostUs = form.name === 'workers' ? this.#rates.get('thread')!.rowUs : Infinity
+      const rate = { ...measured, rowUs: Math.min(mostUs, measured.rowUs) }
       if (form.name !== 'device' || this.#deviceForm?.recovery === form) this.#rates.set(form.name, rate)
     } catch (thrown) {
       this.#refuse(form, thrown)
@@ -217,3 +235,9 @@ export class Senders {
     this.#rates.delete('device')
   }
 }
+
+/**
+ * SwiftShader takes four times as long as the native package on the same cores, and compiles anew in each process
+ * (docs/decisions/0031-who-recovers-senders.md): it recovers where it is told to.
+ */
+const mayPay = ({ kind }: ComputeDevice): boolean => kind !== 'swiftshader'

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ADAPTERS } from '../kernel/rig.ts'
@@ -35,6 +35,12 @@ describe('wgevm doctor', () => {
       expect(rate.verifiedLanes).toBe(4)
     }
     expect(diagnosis.rates).toHaveLength(2)
+    const { library, forms, choices, faults } = diagnosis.senders
+    expect([library, faults, choices[0].from]).toEqual(['native', [], 1])
+    expect(forms.map(({ form }: { form: string }) => form)).toEqual(
+      availableParallelism() > 1 ? ['thread', 'workers'] : ['thread'],
+    )
+    for (const { rowUs } of forms) expect(rowUs).toBeGreaterThan(0)
   })
 
   describe.runIf(ADAPTERS.includes('lavapipe'))('of vectors on lavapipe', () => {

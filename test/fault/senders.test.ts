@@ -163,7 +163,8 @@ class ToldRecovery implements SenderRecovery {
   }
 }
 
-const deviceNamed = (name: string) => ({ name, isLost: false }) as unknown as ComputeDevice
+const deviceNamed = (name: string) =>
+  ({ name, kind: 'gpu', software: false, isLost: false }) as unknown as ComputeDevice
 
 describe('recovery on a device', () => {
   test('that fails hands its rows to the next form, once for each device, and is told', async () => {
@@ -201,7 +202,7 @@ describe('recovery on a device', () => {
     // The rows from which kernels pay: measured beside this call, which others carry.
     expect((await senders.recover(many)).found.includes(1)).toBe(true)
     await turn()
-    expect(form.calls.length).toBe(3)
+    expect(form.calls.length).toBe(5)
     expect(senders.choice(65_536)).toBe('device')
     await senders.recover(many)
     expect(form.calls.at(-1)).toBe(200)
