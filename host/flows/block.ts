@@ -4,10 +4,11 @@ import { accessDifference, accessListHash, type BlockAccessList } from '../chain
 import type { TransactionBatch } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import type { BlockHeader } from '../chain/header.ts'
+import type { NodeHasher } from '../primitives/hash_plan.ts'
 import { bytesToHex } from '../primitives/hex.ts'
 import { type Receipts, STATUS_REJECTED } from '../receipts/receipts.ts'
 import { checkTrie } from '../roots/check_trie.ts'
-import { receiptsRoot } from '../roots/roots.ts'
+import { prepareReceiptsRoot } from '../roots/roots.ts'
 import type { RecoverRows } from '../senders/recover.ts'
 import type { StateWrites } from '../state/state.ts'
 import { firstDifference } from '../state/state_difference.ts'
@@ -18,6 +19,7 @@ import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { type BlockChain, BlockWork, type BlockYield } from './block_work.ts'
 import type { ExecutionResult, StageTimings } from './execution_result.ts'
 import type { PreparedBlock } from './prepare_block.ts'
+import { RootJobs } from './root_jobs.ts'
 
 /**
  * `StageTimings` of a whole block; with compileMs their sum is the whole call.
@@ -60,6 +62,8 @@ export interface BlockResult extends ExecutionResult, BlockYield {
 export interface BlockRunner extends BlockChain {
   readonly chainId: bigint
   readonly recover: RecoverRows
+  /** Hashes the tries. */
+  readonly hasher: NodeHasher
   run(env: BlockEnvironment, batch: TransactionBatch, changes: boolean, steps: BlockSteps): Promise<ExecutionResult>
 }
 
@@ -78,7 +82,8 @@ export const executeBlock = async (
   const { header } = block
   const trie = options.parentState
   const parentRoot = trie?.root
-  const check = new BlockCheck(block, options, { fork, depositContract, batch, env })
+  const jobs = new RootJobs(runner.hasher)
+  const check = new BlockCheck(block, options, { fork, depositContract, batch, env, jobs })
   const needsChanges = options.changes === true || check.needsPostStates || check.needsAccessList
   try {
     const result = await runner.run(env, batch, needsChanges, check)
@@ -93,6 +98,7 @@ export const executeBlock = async (
       withdrawalsRoot: header.withdrawalsRoot,
     }
   } catch (thrown) {
+    await jobs.settled()
     if (parentRoot !== undefined) trie!.rewind(parentRoot)
     if (thrown instanceof Error && INVALID_BODY.has(thrown.name))
       throw new BlockError(header.number, 'requestsHash', thrown.message)
@@ -120,6 +126,7 @@ interface BlockRoots {
 interface CheckParts extends BlockChain {
   readonly batch: TransactionBatch
   readonly env: BlockEnvironment
+  readonly jobs: RootJobs
 }
 
 /** The work around the transactions, and after it the comparison with the header: first what is nearest to a cause. */
@@ -132,12 +139,16 @@ class BlockCheck implements BlockSteps {
   readonly #header: BlockHeader
   readonly #options: BlockOptions
   readonly #fork: Fork
+  readonly #jobs: RootJobs
+  /** Undefined before Byzantium: those receipts hold state roots. */
+  #receiptsRoot: Promise<string> | undefined
 
-  constructor(block: BlockInput, options: BlockOptions, { batch, env, ...chain }: CheckParts) {
+  constructor(block: BlockInput, options: BlockOptions, { batch, env, jobs, ...chain }: CheckParts) {
     this.#block = block
     this.#header = block.header
     this.#options = options
     this.#fork = chain.fork
+    this.#jobs = jobs
     this.work = new BlockWork(chain, env, block.header, block)
     this.blobGasUsed = blobGasOf(batch, () => true)
   }
@@ -161,6 +172,8 @@ class BlockCheck implements BlockSteps {
   }
 
   after(ground: BlockGround, receipts: Receipts): Promise<void> {
+    if (isAtLeast(this.#fork, 'byzantium'))
+      this.#receiptsRoot = this.#jobs.start((hasher) => prepareReceiptsRoot(receipts).finish(hasher))
     return this.work.after(ground, receipts)
   }
 
@@ -174,15 +187,18 @@ class BlockCheck implements BlockSteps {
     expect('gasUsed', receipts.blockGasUsed)
     if (isAtLeast(this.#fork, 'cancun')) expect('blobGasUsed', this.blobGasUsed)
     const postStates = await this.#postStates(ground)
-    const receiptsRoot = this.#receiptsRoot(receipts, postStates)
-    expect('receiptsRoot', receiptsRoot)
+    if (postStates !== undefined)
+      this.#receiptsRoot = this.#jobs.start((hasher) => prepareReceiptsRoot(receipts, { postStates }).finish(hasher))
+    const { parentState, expectedState } = this.#options
+    const statePending = parentState === undefined ? undefined : this.#jobs.startState(parentState, writes)
+    const receiptsRootHex = await this.#receiptsRoot
+    expect('receiptsRoot', receiptsRootHex)
     const logsBloom = bytesToHex(receipts.blockBloom())
     expect('logsBloom', logsBloom)
     expect('requestsHash', this.work.yields.requestsHash)
     const access = this.needsAccessList ? await this.#accessList(ground) : undefined
     expect('blockAccessListHash', header.blockAccessListHash === undefined ? undefined : access?.accessListHash)
-    const stateRoot = await this.#options.parentState?.apply(writes)
-    const { expectedState } = this.#options
+    const stateRoot = await statePending
     const isOther = stateRoot !== undefined && stateRoot !== header.stateRoot
     if (expectedState !== undefined && (isOther || stateRoot === undefined)) {
       const difference = await firstDifference(expectedState, ground.running, writes)
@@ -190,7 +206,13 @@ class BlockCheck implements BlockSteps {
       if (difference !== undefined) throw new BlockError(number, 'stateRoot', `${roots}${difference}`)
     }
     expect('stateRoot', stateRoot)
-    this.roots = { logsBloom, receiptsRoot, ...(postStates === undefined ? {} : { postStates }), stateRoot, ...access }
+    this.roots = {
+      logsBloom,
+      receiptsRoot: receiptsRootHex,
+      ...(postStates === undefined ? {} : { postStates }),
+      stateRoot,
+      ...access,
+    }
   }
 
   async #accessList({ recorder, running }: BlockGround) {
@@ -210,11 +232,6 @@ class BlockCheck implements BlockSteps {
     for (const changes of ground.recorder!.all()) postStates.push(await trie.apply(writesOfChanges(changes)))
     trie.rewind(parentRoot)
     return postStates
-  }
-
-  #receiptsRoot(receipts: Receipts, postStates: readonly string[] | undefined): string | undefined {
-    if (postStates !== undefined) return receiptsRoot(receipts, { postStates })
-    return isAtLeast(this.#fork, 'byzantium') ? receiptsRoot(receipts) : undefined
   }
 }
 

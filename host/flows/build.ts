@@ -22,9 +22,10 @@ import { decodeSignedBatch } from '../chain/signed_batch.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
 import { bytesToHex } from '../primitives/hex.ts'
 import { InputError } from '../primitives/input.ts'
+import { EMPTY_TRIE_ROOT } from '../primitives/keccak.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import { checkTrie } from '../roots/check_trie.ts'
-import { receiptsRoot, transactionsRoot, withdrawalsRoot } from '../roots/roots.ts'
+import { prepareReceiptsRoot, prepareTransactionsRoot, withdrawalsRoot } from '../roots/roots.ts'
 import { type KnownSenders, knownColumn } from '../senders/known_senders.ts'
 import { recoverSendersBulk } from '../senders/recover.ts'
 import type { StateWrites } from '../state/state.ts'
@@ -36,6 +37,7 @@ import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { BlockWork } from './block_work.ts'
 import type { ExecutionResult } from './execution_result.ts'
 import { MAX_BLOCK_BYTES } from './prepare_block.ts'
+import { RootJobs } from './root_jobs.ts'
 
 /**
  * What the consensus layer, or a sequencer, decides of a block.
@@ -164,7 +166,8 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
   const rules = transactionRules(batch, fork, env)
   for (const i of faults.keys()) rules.rejection[i] = REJECTION.malformed
   const candidates = fitting(orderPool(batch, rules), pool, rules.intrinsic, Number(header.gasLimit), fork)
-  const steps = new BuildSteps(request, header, fork, new BlockWork(runner, env, header, attributes))
+  const jobs = new RootJobs(runner.hasher)
+  const steps = new BuildSteps(request, header, fork, new BlockWork(runner, env, header, attributes), jobs)
   const root = parentState.root
   let execution: ExecutionResult
   try {
@@ -172,6 +175,7 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
     steps.take(ordered, candidates)
     execution = await runner.run(env, ordered, request.accessList === true, steps)
   } catch (thrown) {
+    await jobs.settled()
     parentState.rewind(root)
     throw thrown
   }
@@ -260,8 +264,8 @@ const headerOf = (
     uncleHash: EMPTY_LIST_HASH,
     coinbase: attributes.coinbase.toLowerCase(),
     stateRoot: parent.stateRoot,
-    transactionsRoot: transactionsRoot([]),
-    receiptsRoot: transactionsRoot([]),
+    transactionsRoot: EMPTY_TRIE_ROOT,
+    receiptsRoot: EMPTY_TRIE_ROOT,
     logsBloom: `0x${'00'.repeat(256)}`,
     difficulty: 0n,
     number: parent.number + 1n,
@@ -350,10 +354,14 @@ class BuildSteps implements BlockSteps {
   readonly #header: BlockHeader
   readonly #fork: Fork
   readonly #work: BlockWork
+  readonly #jobs: RootJobs
+  #receiptsRoot: Promise<string> | undefined
+  #transactionsRoot: Promise<string> | undefined
   #batch: TransactionBatch | undefined
   #candidates: Uint32Array = new Uint32Array(0)
 
-  constructor(request: BuildRequest, header: BlockHeader, fork: Fork, work: BlockWork) {
+  constructor(request: BuildRequest, header: BlockHeader, fork: Fork, work: BlockWork, jobs: RootJobs) {
+    this.#jobs = jobs
     this.#request = request
     this.#header = header
     this.#fork = fork
@@ -371,18 +379,21 @@ class BuildSteps implements BlockSteps {
   }
 
   after(ground: BlockGround, receipts: Receipts): Promise<void> {
+    const { pool } = this.#request
+    const signed = [...this.#candidates].filter((_, n) => isIncluded(receipts, n)).map((i) => pool[i]!)
+    this.#receiptsRoot = this.#jobs.start((hasher) => prepareReceiptsRoot(receipts).finish(hasher))
+    this.#transactionsRoot = this.#jobs.start((hasher) => prepareTransactionsRoot(signed).finish(hasher))
     return this.#work.after(ground, receipts)
   }
 
   async check(ground: BlockGround, receipts: Receipts, writes: StateWrites): Promise<void> {
-    const { pool, parentState } = this.#request
-    const signed = [...this.#candidates].filter((_, n) => isIncluded(receipts, n)).map((i) => pool[i]!)
+    const statePending = this.#jobs.startState(this.#request.parentState, writes)
     const accessList = await this.#accessList(ground, receipts)
     const { requestsHash } = this.#work.yields
     const header = {
       ...this.#header,
-      transactionsRoot: transactionsRoot(signed),
-      receiptsRoot: receiptsRoot(receipts),
+      transactionsRoot: await this.#transactionsRoot!,
+      receiptsRoot: await this.#receiptsRoot!,
       logsBloom: bytesToHex(receipts.blockBloom()),
       gasUsed: receipts.blockGasUsed,
       ...(isAtLeast(this.#fork, 'cancun')
@@ -392,7 +403,7 @@ class BuildSteps implements BlockSteps {
       ...(accessList === undefined || requestsHash === undefined
         ? {}
         : { blockAccessListHash: accessListHash(accessList) }),
-      stateRoot: await parentState.apply(writes),
+      stateRoot: await statePending,
     }
     this.result = { header, ...(accessList === undefined ? {} : { accessList }) }
   }

@@ -95,7 +95,7 @@ class BatchExecutor implements Executor {
   stream(blocks: BlockSource, options: StreamOptions = {}): AsyncGenerator<BlockResult, void, undefined> {
     checkStreamInput(blocks, options)
     const { fork, chainId } = this.#options
-    const { senders } = this.#wiring
+    const { senders, hasher } = this.#wiring
     const stop = this.#calls.stopOf(options.signal)
     const recover: BlockRunner['recover'] = (signatures) => senders.recover(signatures, stop)
     const execute: StreamRunner['execute'] = (prepared, terms) =>
@@ -103,7 +103,8 @@ class BatchExecutor implements Executor {
         checkParentState(terms)
         return executeBlock(this.#blockRunner(call), prepared, terms)
       })
-    return streamBlocks({ chain: { fork, chainId, recover }, closing: this.#calls.closing, execute }, blocks, options)
+    const chain = { fork, chainId, recover, hasher }
+    return streamBlocks({ chain, closing: this.#calls.closing, execute }, blocks, options)
   }
 
   async build(request: BuildRequest): Promise<BuiltBlock> {
@@ -116,7 +117,8 @@ class BatchExecutor implements Executor {
     const run: BlockRunner['run'] = (env, batch, changes, steps) =>
       this.#execute({ env, batch, changes, explain: false, steps }, call)
     const recover: BlockRunner['recover'] = (signatures) => this.#wiring.senders.recover(signatures, call.stop)
-    return { fork, chainId, depositContract: depositContract?.toLowerCase(), recover, run }
+    const { hasher } = this.#wiring
+    return { fork, chainId, depositContract: depositContract?.toLowerCase(), recover, hasher, run }
   }
 
   #execute(request: BatchRequest, call: OpenCall): Promise<ExecutionResult> {

@@ -6,19 +6,23 @@ import { headerFault } from '../chain/check_header.ts'
 import { encodeBatch } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import { type BlockHeader, blobScheduleAt, encodeHeader, environmentOf, uncleHashOf } from '../chain/header.ts'
-import { decodeSignedBatch } from '../chain/signed_batch.ts'
+import { decodeSignedBatch, type SignedBatch } from '../chain/signed_batch.ts'
 import { encodeWithdrawal } from '../chain/withdrawals.ts'
-import { rlpBytes, rlpList } from '../primitives/rlp.ts'
-import { transactionsRoot, withdrawalsRoot } from '../roots/roots.ts'
+import type { NodeHasher } from '../primitives/hash_plan.ts'
+import { rlpList } from '../primitives/rlp.ts'
+import { prepareTransactionsRoot, withdrawalsRoot } from '../roots/roots.ts'
 import { knownColumn } from '../senders/known_senders.ts'
 import { type RecoverRows, recoverSendersBulk } from '../senders/recover.ts'
 import { BlockError, type BlockInput, type BlockOptions } from './block_input.ts'
+import { RootJobs } from './root_jobs.ts'
 
 /** The chain that a block is of, and what recovers its senders. */
 export interface PrepareChain {
   readonly fork: Fork
   readonly chainId: bigint
   readonly recover: RecoverRows
+  /** Hashes the transactions trie. */
+  readonly hasher: NodeHasher
 }
 
 /** A block of which all has been checked that can be without a state. */
@@ -38,11 +42,12 @@ type PrepareStage = 'decode' | 'senders' | 'roots'
 type Laps = (stage: PrepareStage) => void
 
 /**
- * Checks the header and the body of a block, decodes its transactions and recovers their senders. Reads no state and
- * changes nothing. Throws BlockError and TransactionInputError.
+ * Checks the header and the body of a block, decodes its transactions and recovers their senders, while their trie is
+ * hashed. Reads no state and changes nothing. Throws BlockError and TransactionInputError: of several faults the one
+ * that stands first in the block.
  */
 export const prepareBlock = async (
-  { fork, chainId, recover }: PrepareChain,
+  { fork, chainId, recover, hasher }: PrepareChain,
   block: BlockInput,
   options: Pick<BlockOptions, 'parent' | 'blobSchedule'>,
 ): Promise<PreparedBlock> => {
@@ -59,13 +64,29 @@ export const prepareBlock = async (
   if (fault !== undefined)
     throw new BlockError(header.number, fault.field, `header says ${fault.stated}, expected ${fault.actual}`)
   const signed = signedOf(block)
-  checkBody(block, signed, fork, lap)
-  checkAccessList(block)
+  const jobs = new RootJobs(hasher)
   lap('decode')
-  const batch = await batchOf(block, chainId, recover, lap)
-  const env = environmentOf(header, fork, schedule)
+  const root = signed === undefined ? undefined : jobs.start((hasher) => prepareTransactionsRoot(signed).finish(hasher))
+  lap('roots')
+  const decoding = (async () => decodedOf(block, chainId))()
   lap('decode')
-  return { block, batch, env, transactionsRoot: signed === undefined ? undefined : header.transactionsRoot, timings }
+  const recovering = decoding.then((decoded) => recovered(block, decoded, recover))
+  // A fault of a transaction has its turn after those of the body.
+  const ended = Promise.allSettled([recovering, jobs.settled()])
+  try {
+    const found = await root
+    lap('roots')
+    if (found !== undefined) expectField(header, 'transactionsRoot', found)
+    checkBody(block, signed, fork)
+    checkAccessList(block)
+    lap('decode')
+    const batch = await recovering
+    lap('senders')
+    const env = environmentOf(header, fork, schedule)
+    return { block, batch, env, transactionsRoot: found, timings }
+  } finally {
+    await ended
+  }
 }
 
 /** EIP-7934 (Osaka): bytes of the RLP of a block. */
@@ -81,45 +102,42 @@ const signedOf = ({ transactions, signed }: BlockInput): readonly Uint8Array[] |
   return signed ?? (Array.isArray(transactions) && transactions.length === 0 ? [] : undefined)
 }
 
-const batchOf = async (
-  { transactions, senders }: BlockInput,
-  chainId: bigint,
-  recover: RecoverRows,
-  lap: Laps,
-): Promise<TransactionBatch> => {
-  if (!isWire(transactions)) return Array.isArray(transactions) ? encodeBatch(transactions) : checkBatch(transactions)
-  const signed = decodeSignedBatch(transactions, { chainId })
-  lap('decode')
-  const batch = await recoverSendersBulk(signed, recover, { known: knownColumn(senders) })
-  lap('senders')
-  return batch
+/** The columns of the transactions, and where these came signed what their senders are recovered from. */
+const decodedOf = ({ transactions }: BlockInput, chainId: bigint): TransactionBatch | SignedBatch => {
+  if (isWire(transactions)) return decodeSignedBatch(transactions, { chainId })
+  return Array.isArray(transactions) ? encodeBatch(transactions) : checkBatch(transactions)
 }
 
-/** What can be said of transactions, uncles and withdrawals without executing anything. */
-const checkBody = (block: BlockInput, signed: readonly Uint8Array[] | undefined, fork: Fork, lap: Laps): void => {
+/** The batch with its senders. */
+const recovered = async (
+  { senders }: BlockInput,
+  decoded: TransactionBatch | SignedBatch,
+  recover: RecoverRows,
+): Promise<TransactionBatch> =>
+  'signatures' in decoded ? recoverSendersBulk(decoded, recover, { known: knownColumn(senders) }) : decoded
+
+/** What can be said of uncles, withdrawals and the size without executing anything. */
+const checkBody = (block: BlockInput, signed: readonly Uint8Array[] | undefined, fork: Fork): void => {
   const { header, uncles = [], withdrawals } = block
-  const expect = (field: keyof BlockHeader, actual: string): void => {
-    if (header[field] !== actual)
-      throw new BlockError(header.number, field, `header says ${header[field]}, is ${actual}`)
-  }
-  lap('decode')
-  if (signed !== undefined) expect('transactionsRoot', transactionsRoot(signed))
-  lap('roots')
-  expect('uncleHash', uncleHashOf(uncles))
+  expectField(header, 'uncleHash', uncleHashOf(uncles))
   if (uncles.length > MAX_UNCLES)
     throw new BlockError(header.number, 'uncles', `${uncles.length} of them, expected at most ${MAX_UNCLES}`)
   for (const { number } of uncles) {
     if (number < header.number - MAX_UNCLE_DEPTH || number >= header.number)
       throw new BlockError(header.number, 'uncles', `one has number ${number}, expected one of the 6 before the block`)
   }
-  if (isAtLeast(fork, 'shanghai')) expect('withdrawalsRoot', withdrawalsRoot(withdrawals ?? []))
+  if (isAtLeast(fork, 'shanghai')) expectField(header, 'withdrawalsRoot', withdrawalsRoot(withdrawals ?? []))
   else if (withdrawals !== undefined && withdrawals.length > 0)
     throw new BlockError(header.number, 'withdrawals', `${withdrawals.length} of them, expected none before shanghai`)
   if (isAtLeast(fork, 'osaka') && signed !== undefined) {
-    const bytes = encodeBlock(block, signed).length
+    const bytes = blockBytes(block, signed)
     if (bytes > MAX_BLOCK_BYTES)
       throw new BlockError(header.number, 'size', `${bytes} bytes of RLP, expected at most ${MAX_BLOCK_BYTES}`)
   }
+}
+
+const expectField = (header: BlockHeader, field: keyof BlockHeader, actual: string): void => {
+  if (header[field] !== actual) throw new BlockError(header.number, field, `header says ${header[field]}, is ${actual}`)
 }
 
 const checkAccessList = ({ header, accessList }: BlockInput): void => {
@@ -134,14 +152,18 @@ const checkAccessList = ({ header, accessList }: BlockInput): void => {
     throw new BlockError(header.number, 'blockAccessListHash', `header says ${header.blockAccessListHash}, is ${hash}`)
 }
 
-/** RLP of the whole block. */
-const encodeBlock = (
-  { header, uncles = [], withdrawals = [] }: BlockInput,
-  signed: readonly Uint8Array[],
-): Uint8Array =>
-  rlpList([
-    encodeHeader(header),
-    rlpList(signed.map((bytes) => (bytes[0]! >= 0xc0 ? bytes : rlpBytes(bytes)))),
-    rlpList(uncles.map(encodeHeader)),
-    rlpList(withdrawals.map(encodeWithdrawal)),
-  ])
+/** Bytes of the RLP of the whole block. */
+const blockBytes = ({ header, uncles = [], withdrawals = [] }: BlockInput, signed: readonly Uint8Array[]): number => {
+  let bytes = 0
+  // A typed transaction is a string of the list, a legacy one a list in it.
+  for (const raw of signed) bytes += raw[0]! >= 0xc0 ? raw.length : rlpSize(raw.length)
+  const parts = [uncles.map(encodeHeader), withdrawals.map(encodeWithdrawal)].map((items) => rlpList(items).length)
+  return rlpSize(parts.reduce((sum, part) => sum + part, encodeHeader(header).length + rlpSize(bytes)))
+}
+
+/** Bytes of an item of `length` bytes under its head. */
+const rlpSize = (length: number): number => {
+  let head = 1
+  for (let rest = length; length > 55 && rest > 0; rest = Math.floor(rest / 256)) head++
+  return head + length
+}

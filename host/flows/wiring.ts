@@ -4,6 +4,8 @@ import type { Policy } from '../batch/policy.ts'
 import { ExitReasons } from '../batch/reason.ts'
 import type { Tier } from '../batch/tier.ts'
 import { Precompiles } from '../precompiles/precompiles.ts'
+import type { NodeHasher } from '../primitives/hash_plan.ts'
+import { SERIAL_HASHER } from '../primitives/keccak_many.ts'
 import { createDeviceRecovery } from '../senders/device_recovery.ts'
 import { Senders } from '../senders/senders.ts'
 import { DeviceSessions } from '../session/device_sessions.ts'
@@ -37,6 +39,8 @@ export interface Wiring extends Ground {
   readonly state: State
   readonly device: ExecutorDevice
   readonly senders: Senders
+  /** Hashes the tries of blocks. */
+  readonly hasher: NodeHasher
   readonly cpu: CpuTier
   readonly workers: CpuWorkers
   /** In the order in which they take transactions; the last takes whatever is left. */
@@ -84,6 +88,7 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
     state,
     device,
     senders,
+    hasher: SERIAL_HASHER,
     cpu,
     workers,
     tiers,

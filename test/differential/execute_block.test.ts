@@ -167,6 +167,22 @@ describe('executor.executeBlock', () => {
     expect(await refusal(malformed)).toMatch(/^transaction 0: /)
   })
 
+  it('tells of several faults the one that stands first', async () => {
+    const transactions = built.block.transactions as readonly Uint8Array[]
+    const broken = [Uint8Array.of(2, 0xc0), ...transactions]
+    const wrong = { transactionsRoot: OTHER, withdrawalsRoot: OTHER }
+    const parentless = { ...withHeader({ ...wrong, parentHash: OTHER }), transactions: broken }
+    expect(await refusal(parentless)).toMatch(/^block 100: parentHash: /)
+    expect(await refusal({ ...withHeader(wrong), transactions: broken })).toMatch(/^block 100: transactionsRoot: /)
+    const body = { ...withHeader({ transactionsRoot: transactionsRoot(broken) }), transactions: broken }
+    expect(await refusal({ ...body, withdrawals: [] })).toMatch(/^block 100: withdrawalsRoot: /)
+    expect(await refusal(body)).toMatch(/^transaction 0: /)
+    const executed = { stateRoot: OTHER, logsBloom: `0x${'01'.repeat(256)}`, requestsHash: OTHER }
+    expect(await refusal(withHeader({ ...executed, receiptsRoot: OTHER }))).toMatch(/^block 100: receiptsRoot: /)
+    expect(await refusal(withHeader(executed))).toMatch(/^block 100: logsBloom: /)
+    expect(await refusal(withHeader({ stateRoot: OTHER, requestsHash: OTHER }))).toMatch(/^block 100: requestsHash: /)
+  })
+
   it('refuses other withdrawals than the header says, and pays those', async () => {
     const more = [{ ...WITHDRAWALS[0]!, amount: 4n }]
     expect(await refusal({ ...withHeader({}), withdrawals: more })).toContain('withdrawalsRoot')
