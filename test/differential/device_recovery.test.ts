@@ -1,5 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { afterAll, expect, it } from 'vitest'
+import { NO_SIGNATURE } from '../../host/chain/signed_batch.ts'
 import { createDeviceRecovery, type DeviceRecovery } from '../../host/senders/device_recovery.ts'
 import { EDGE_WORDS, randomWords } from '../fixtures/edge_words.ts'
 import {
@@ -7,12 +8,16 @@ import {
   ORDER,
   type SignatureRow,
   signatureColumns,
+  signatureFrom,
   signatureOf,
+  signaturePoint,
 } from '../fixtures/signature_columns.ts'
 import { describeOnAdapters } from '../kernel/rig.ts'
 
 const SEED = 30
-const { Fp } = secp256k1.Point
+const { Fn, Fp } = secp256k1.Point
+/** lambda (x, y) = (beta x, y). */
+const LAMBDA = 0x5363ad4cc05c30e0a5261c028812645a122e22ea20816678df02967c1b23bd72n
 
 describeOnAdapters('sender recovery', (rig, adapter) => {
   let made: DeviceRecovery | undefined
@@ -56,4 +61,143 @@ describeOnAdapters('sender recovery', (rig, adapter) => {
     ])
     await check(rows)
   })
+
+  it('passes over rows without a signature, wherever they stand', async () => {
+    const good = signatureOf(3n, 4n, 5n)
+    for (const count of [1, 2, 63, 64, 65, 131]) {
+      const rows = Array.from({ length: count }, (_, i) => (i % 3 === 1 ? { ...good, parity: NO_SIGNATURE } : good))
+      expect(await check(rows)).toBe(0)
+    }
+    expect(await recovery().recover(signatureColumns([]))).toEqual({
+      addresses: new Uint32Array(0),
+      found: new Uint8Array(0),
+    })
+  })
+
+  it('leaves exact what a zero in its lane of an inversion could spoil', async () => {
+    const good = signatureOf(3n, 4n, 5n)
+    // Rows 0, 64, 128, .. are inverted together: r = 0 and r = n have no inverse, and Z = 0 is not one's.
+    const bad = [{ ...good, r: 0n }, { ...good, r: ORDER }, signatureOf(9n, Fn.create(-63n), 7n)]
+    const rows = Array.from({ length: 64 * 6 }, (_, i) => (i % 64 < 3 && i > 128 && i < 192 ? bad[i % 64]! : good))
+    expect(await check(rows)).toBe(1)
+  })
+
+  it('has no public key where u1 G + u2 R is infinity', async () => {
+    const rows = [1n, 2n, 7n, 0xffffn, LAMBDA, ORDER - 1n].map((k) =>
+      signatureOf(k, Fn.create(-k * 1234567n), 1234567n),
+    )
+    expect(await check(rows)).toBe(rows.length)
+    expect(expectedSenders(signatureColumns(rows)).found).toEqual(new Uint8Array(rows.length))
+  })
+
+  it('sends equal and opposite points in the additions of the comb to the host', async () => {
+    // The comb adds the digits of u1 from the lowest one on, to u2 R = v G: an addition is exceptional where v and the
+    // digits before it are the digit, or its opposite.
+    const rows: SignatureRow[] = []
+    for (const u1 of [...randomWords(SEED, 12).map((word) => word % ORDER), 0n, 1n, 2n, 255n, 256n, ORDER - 1n]) {
+      const digits = combDigits(u1)
+      let before = 0n
+      digits.forEach((digit, window) => {
+        if (window < 3 || window % 10 === 9 || window > 29) {
+          for (const sign of [1n, -1n]) {
+            const v = Fn.create(sign * digit - before)
+            const k = 5n + BigInt(window)
+            if (v !== 0n) rows.push(signatureOf(k, u1, Fn.div(v, k)))
+          }
+        }
+        before += digit
+      })
+    }
+    expect(rows.length).toBeGreaterThan(200)
+    expect(await check(rows)).toBe(rows.length)
+  })
+
+  it('sends equal and opposite points in the additions of the halves of u2 to the host', async () => {
+    // k1 R + k2 lambda R by digits: the last two additions are exceptional where u2 is twice a digit of its own.
+    const rows: SignatureRow[] = []
+    const reach = adapter === 'swiftshader' ? 15n : 30n
+    for (let a = -reach; a <= reach; a++) {
+      for (let b = -reach; b <= reach; b++) {
+        const u2 = Fn.create(a + b * LAMBDA)
+        if (u2 !== 0n) rows.push(signatureFrom(FIXED, 77n, u2))
+      }
+    }
+    const exceptional = rows.filter(({ s, r }) => isExceptional(Fn.div(s, r))).length
+    expect(exceptional).toBeGreaterThan(0)
+    expect(await check(rows)).toBe(exceptional)
+  })
+
+  it('recovers where R is a small multiple of G or lambda G', async () => {
+    const multiples = [1n, 2n, 3n, 4n, 8n, 15n, 16n, 255n, 256n, ORDER >> 1n, LAMBDA, (LAMBDA * LAMBDA) % ORDER]
+    const rows: SignatureRow[] = []
+    for (const multiple of multiples) {
+      for (const k of [multiple, ORDER - multiple]) {
+        for (const u1 of [0n, 1n, 2n, 15n, 256n, ORDER - 1n, ORDER - multiple]) {
+          for (const u2 of [1n, 2n, 16n, ORDER - 1n, LAMBDA]) rows.push(signatureOf(k, u1, u2))
+        }
+      }
+    }
+    await check(rows)
+  })
+
+  it('gives the same over many chunks and submissions', async () => {
+    if (adapter === 'swiftshader') return
+    const rows = Array.from({ length: 40 }, (_, i) => signatureOf(BigInt(i + 2), BigInt(1000 + i), BigInt(7 * i + 1)))
+    const few = signatureColumns(rows)
+    const expected = expectedSenders(few)
+    const count = 8192 + 8192 + 77
+    const repeat = (bytes: Uint8Array, size: number): Uint8Array => {
+      const all = new Uint8Array(size * count)
+      for (let i = 0; i < count; i++) all.set(bytes.subarray(size * (i % 40), size * ((i % 40) + 1)), size * i)
+      return all
+    }
+    const { addresses, found } = await recovery().recover({
+      hash: repeat(few.hash, 32),
+      rs: repeat(few.rs, 64),
+      parity: repeat(few.parity, 1),
+    })
+    for (let i = 0; i < count; i++) {
+      if (found[i] !== 1) throw new Error(`row ${i} is not found`)
+      for (let limb = 0; limb < 5; limb++) {
+        if (addresses[5 * i + limb] !== expected.addresses[5 * (i % 40) + limb]) throw new Error(`row ${i} differs`)
+      }
+    }
+  })
 })
+
+const FIXED = signaturePoint(0x1234567890abcdefn)
+
+/** The digits of u1 as the comb adds them, with their weights: those of the odd one of u1 and u1 - n, of n for 0. */
+const combDigits = (u1: bigint): bigint[] => {
+  const odd = u1 === 0n ? ORDER : (u1 & 1n) === 1n ? u1 : u1 - ORDER
+  const shifted = (odd + (1n << 256n) - 1n) >> 1n
+  return Array.from({ length: 32 }, (_, window) => {
+    const digit = (shifted >> BigInt(8 * window)) & 255n
+    return (2n * digit - 255n) << BigInt(8 * window)
+  })
+}
+
+/** Rows (a, b) with a + b lambda = 0 modulo n, whose first ones are odd and even. */
+const [A1, B1] = [0x3086d221a7d46bcde86c90e49284eb15n, -0xe4437ed6010e88286f547fa90abfe4c3n]
+const [A2, B2] = [0x114ca50f7a8e2f3f657c1108d9d44cfd8n, A1]
+const rounded = (x: bigint, y: bigint): bigint => (2n * x + y) / (2n * y)
+
+/** Whether an addition of u2 R in windows of four bits from the highest one meets its own addend or the opposite. */
+const isExceptional = (u2: bigint): boolean => {
+  const [c1, c2] = [rounded(B2 * u2, ORDER), rounded(-B1 * u2, ORDER)]
+  let halves = [u2 - c1 * A1 - c2 * A2, -c1 * B1 - c2 * B2] as const
+  if ((halves[0] & 1n) === 0n) halves = [halves[0] + A1, halves[1] + B1]
+  if ((halves[1] & 1n) === 0n) halves = [halves[0] + A2, halves[1] + B2]
+  const shifted = halves.map((half) => (half + (1n << 132n) - 1n) >> 1n)
+  let sum = 0n
+  for (let i = 0; i < 66; i++) {
+    const window = BigInt(32 - (i >> 1))
+    if (i % 2 === 0) sum = Fn.create(16n * sum)
+    const digit = 2n * ((shifted[i % 2]! >> (4n * window)) & 15n) - 15n
+    const addend = Fn.create(i % 2 === 0 ? digit : digit * LAMBDA)
+    if (i > 0 && (sum === addend || sum === ORDER - addend)) return true
+    sum = Fn.create(sum + addend)
+  }
+  if (sum !== u2) throw new Error('the digits are not those of u2')
+  return false
+}
