@@ -1,4 +1,5 @@
 import type { Part } from './part.ts'
+import { sendersPart } from './senders.ts'
 
 /** All parts, in the order of their work on a block. */
-export const PARTS: readonly Part[] = []
+export const PARTS: readonly Part[] = [sendersPart]
