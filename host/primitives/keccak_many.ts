@@ -2,6 +2,8 @@ import type { HashPlan, NodeHasher } from './hash_plan.ts'
 import { keccak256 } from './keccak.ts'
 import { type KeccakChunk, KeccakMemory, keccakModule, keccakOn, type Messages } from './keccak_memory.ts'
 
+/** What the second level of cache holds. */
+const CHUNK_BYTES = 1 << 18
 /** A memory that has grown past this is not kept. */
 const MOST_KEPT_BYTES = 1 << 26
 
@@ -17,7 +19,7 @@ let isMissing = false
 const keptMemory = (): Kept | undefined => {
   if (kept !== undefined || isMissing) return kept
   try {
-    const memory = new KeccakMemory()
+    const memory = new KeccakMemory(CHUNK_BYTES)
     kept = { memory, hash: keccakOn(keccakModule(), memory.memory, 0) }
   } catch {
     isMissing = true
@@ -40,10 +42,10 @@ const hashLevels = (messages: Messages, levels: ArrayLike<number>): Uint8Array =
   if (found === undefined) return hashInJavaScript(messages)
   const { memory, hash } = found
   try {
-    memory.begin(messages.count)
+    memory.begin(messages)
     for (let level = 1; level < levels.length; level++) {
       for (let first = levels[level - 1]!; first < levels[level]!; ) {
-        const chunk = memory.place(messages, first, levels[level]!)
+        const chunk = memory.place(messages, first, levels[level]!, 0)
         hash(chunk, 0, chunk.count)
         first += chunk.count
       }

@@ -8,8 +8,6 @@ import { type WasmMemory, type WasmModule, wasm } from './web_assembly.ts'
 export type Messages = Pick<HashPlan, 'count' | 'bytes' | 'offsets' | 'lengths'> &
   Partial<Pick<HashPlan, 'holeStart' | 'holeAt' | 'holeOf'>>
 
-/** Of a whole chunk: what the second level of cache holds. A longer message is a chunk of its own. */
-const CHUNK_BYTES = 1 << 18
 /** A message that begins up to this many bytes after the last one is copied together with it. */
 const GAP_BYTES = 64
 /** The module reads this much past a message. */
@@ -19,7 +17,7 @@ const PAGE_BYTES = 1 << 16
 const MOST_PAGES = 1 << 16
 const STATES = 1024
 /** Threads that may hash in one memory. */
-const MOST_THREADS = 64
+export const MOST_THREADS = 64
 const STATE_BYTES = 512
 const DIGESTS = PAGE_BYTES
 
@@ -70,39 +68,55 @@ export const keccakOn = (
 }
 
 /**
- * The memory in which the WebAssembly module hashes. Messages pass through it a chunk at a time; the digests of a plan
- * stay until the next one.
+ * The memory in which the WebAssembly module hashes. Messages pass through it a chunk at a time, in two places by turns;
+ * the digests of a plan stay until the next one.
  *
  * bytes 0        round constants
+ * 512            words by which threads share a chunk (keccak_claims.ts)
  * 1024           a state for each thread, 512 bytes each
  * 65,536         digests, 32 bytes each
- * from there     chunks: their messages, then address and length of each (u32), ends of their holes (u32, one more),
- *                addresses of the holes and the numbers of the digests that go there (u32 each)
+ * from there     two chunks: their messages, then address and length of each (u32), ends of their holes (u32, one
+ *                more), addresses of the holes and the numbers of the digests that go there (u32 each)
  */
 export class KeccakMemory {
   readonly memory: WasmMemory = new wasm.Memory({ initial: 2, maximum: MOST_PAGES, shared: true })
   #bytes = new Uint8Array(this.memory.buffer)
   #words = new Uint32Array(this.memory.buffer)
+  readonly #chunkBytes: number
   #count = 0
+  /** Bytes from one chunk's place to the other's. */
+  #stride = 0
+
+  /** `chunkBytes`: of the messages of a chunk; a longer message is a chunk of its own. */
+  constructor(chunkBytes: number) {
+    this.#chunkBytes = chunkBytes
+  }
 
   get sizeBytes(): number {
     return this.#bytes.length
   }
 
-  /** Makes room for so many digests. Throws a RangeError where there is no such memory. */
-  begin(count: number): void {
+  /** Makes room for the digests and chunks of these messages. Throws a RangeError where there is no such memory. */
+  begin({ count, lengths, holeStart }: Messages): void {
     this.#count = count
-    this.#reserve(DIGESTS + 32 * count)
+    let longest = 0
+    for (let m = 0; m < count; m++) longest = Math.max(longest, lengths[m]!)
+    const bytes = this.#chunkBytes + longest + GAP_BYTES
+    // A hole takes 32 bytes of a message.
+    const holes = holeStart === undefined ? 0 : Math.min(holeStart[count]!, Math.ceil(bytes / 32))
+    const messages = Math.min(count, Math.ceil(this.#chunkBytes / GAP_BYTES) + 1)
+    this.#stride = (bytes + SLACK_BYTES + 4 * (3 * messages + 1 + 2 * holes) + 31) & -16
+    this.#reserve(DIGESTS + 32 * count + 2 * this.#stride)
   }
 
-  /** Copies messages [first, ...) in, as many as a chunk holds, none from `end` on. */
-  place(messages: Messages, first: number, end: number): KeccakChunk {
+  /** Copies messages [first, ...) to place 0 or 1, as many as a chunk holds, none from `end` on. */
+  place(messages: Messages, first: number, end: number, place: number): KeccakChunk {
     const { lengths, holeStart } = messages
     let sizeBytes = SLACK_BYTES
     let last = first
     while (last < end) {
       sizeBytes += lengths[last]! + GAP_BYTES
-      if (sizeBytes > CHUNK_BYTES && last > first) {
+      if (sizeBytes > this.#chunkBytes && last > first) {
         sizeBytes -= lengths[last]! + GAP_BYTES
         break
       }
@@ -110,10 +124,8 @@ export class KeccakMemory {
     }
     const count = last - first
     const holes = holeStart === undefined ? 0 : holeStart[last]! - holeStart[first]!
-    const from = DIGESTS + 32 * this.#count
+    const from = DIGESTS + 32 * this.#count + place * this.#stride
     const at = (from + sizeBytes + 15) & -16
-    const atEnd = at + 4 * (3 * count + 1 + 2 * holes)
-    this.#reserve(atEnd)
     const chunk: KeccakChunk = {
       count,
       at,
