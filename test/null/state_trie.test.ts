@@ -3,8 +3,10 @@ import { createRandom } from '../../bench/random.ts'
 import type { NodeHasher } from '../../host/primitives/hash_plan.ts'
 import { EMPTY_CODE_HASH, EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
 import { SERIAL_HASHER } from '../../host/primitives/keccak_many.ts'
+import { addressToHex, wordToHex } from '../../host/primitives/word.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import { createStateTrie, stateRootOf } from '../../host/state/trie/trie.ts'
+import { accountHash, slotHash } from '../../transpiler/layout/tables.ts'
 import { checkPlan } from '../fixtures/raw_trie.ts'
 import { addressOf, type Change, randomChanges, randomState, writesOf } from '../fixtures/state_changes.ts'
 
@@ -116,6 +118,56 @@ describe('the state trie in typed arrays', () => {
     const { sizeBytes } = trie
     for (let n = 0; n < 5; n++) await round()
     expect(trie.sizeBytes).toBe(sizeBytes)
+  })
+})
+
+/** Two numbers below 2^18 with one hash: of some there must be. */
+const twins = (hash: (n: number) => number): readonly [number, number] => {
+  const seen = new Map<number, number>()
+  for (let n = 1; n < 2 ** 18; n++) {
+    const other = seen.get(hash(n))
+    if (other !== undefined) return [other, n]
+    seen.set(hash(n), n)
+  }
+  throw new Error('no two have one hash')
+}
+
+describe('two keys with one hash in the index', () => {
+  const scatter = (n: number, limb: number): number => Math.imul(n + 1, 0x9e3779b1 + 2 * limb) >>> 0
+  const wordOf = (n: number, limbs: number): Uint32Array => Uint32Array.from({ length: limbs }, (_, l) => scatter(n, l))
+
+  it('are two accounts', async () => {
+    const pairOf = twins((n) => accountHash(wordOf(n, 5), 0))
+    const [a, b] = pairOf.map((n) => addressToHex(wordOf(n, 5), 0)) as [string, string]
+    for (const first of [[a], [a, b]]) {
+      const { trie, change } = pair(MemoryState.from(Object.fromEntries(first.map((name) => [name, { balance: 1n }]))))
+      const { root } = trie
+      await change([a, b].map((address) => ({ address, account: ACCOUNT, slots: { 1: 1n } })))
+      await change([b, a].map((address, n) => ({ address, account: { ...ACCOUNT, nonce: BigInt(n) } })))
+      await change([{ address: a, account: undefined }])
+      await change([{ address: b, account: ACCOUNT, slots: { 1: 2n } }])
+      trie.rewind(root)
+      await trie.apply(writesOf([]))
+      expect(trie.root).toBe(root)
+    }
+  })
+
+  it('are two slots', async () => {
+    // The first storage of a trie has the first place that is free.
+    const pairOf = twins((n) => slotHash(1, wordOf(n, 8), 0))
+    const [a, b] = pairOf.map((n) => wordToHex(wordOf(n, 8), 0)) as [string, string]
+    const address = addressOf(1)
+    for (const first of [{ [a]: 1n }, { [a]: 1n, [b]: 2n }]) {
+      const { trie, change } = pair(MemoryState.from({ [address]: { balance: 5n, nonce: 1n, storage: first } }))
+      const { root } = trie
+      await change([{ address, account: ACCOUNT, slots: { [a]: 3n, [b]: 4n } }])
+      await change([{ address, account: ACCOUNT, slots: { [b]: 5n, [a]: 6n } }])
+      await change([{ address, account: ACCOUNT, slots: { [a]: 0n } }])
+      await change([{ address, account: ACCOUNT, slots: { [b]: 7n } }])
+      trie.rewind(root)
+      await trie.apply(writesOf([]))
+      expect(trie.root).toBe(root)
+    }
   })
 })
 

@@ -13,6 +13,16 @@ export class LeafIndex {
     return this.words.byteLength
   }
 
+  /** The first leaf with this hash, or -1. */
+  first(hash: number): number {
+    const { words, mask } = this
+    for (let bucket = hash & mask; ; bucket = (bucket + 1) & mask) {
+      const leaf = words[2 * bucket]!
+      if (leaf === 0) return -1
+      if (words[2 * bucket + 1] === hash) return leaf
+    }
+  }
+
   put(hash: number, leaf: number): void {
     if (2 * ++this.#count > this.mask + 1) this.#grow()
     this.#place(hash, leaf)

@@ -113,10 +113,18 @@ export class SlotLeaves extends LeafRows {
     for (let bucket = hash & mask; ; bucket = (bucket + 1) & mask) {
       const leaf = words[2 * bucket]!
       if (leaf === 0) return -1
-      if (words[2 * bucket + 1] !== hash) continue
-      const row = LEAF_LIMBS * leaf
-      if (this.rows[row + LEAF_STORAGE] === storage && wordEquals(this.rows, row + SLOT_NAME, keys, at)) return leaf
+      if (words[2 * bucket + 1] === hash && this.isSlot(leaf, storage, keys, at)) return leaf
     }
+  }
+
+  /** What `find` gives, unless two slots have one hash. */
+  guess(storage: number, keys: Uint32Array, at: number): number {
+    return this.index.first(slotHash(storage, keys, at) | 0)
+  }
+
+  isSlot(leaf: number, storage: number, keys: Uint32Array, at: number): boolean {
+    const row = LEAF_LIMBS * leaf
+    return this.rows[row + LEAF_STORAGE] === storage && wordEquals(this.rows, row + SLOT_NAME, keys, at)
   }
 
   add(storage: number, keys: Uint32Array, at: number): number {
@@ -143,8 +151,13 @@ export class AccountLeaves extends LeafRows {
     for (let bucket = hash & mask; ; bucket = (bucket + 1) & mask) {
       const leaf = words[2 * bucket]!
       if (leaf === 0) return -1
-      if (words[2 * bucket + 1] === hash && this.#hasAddress(leaf, addresses, at)) return leaf
+      if (words[2 * bucket + 1] === hash && this.hasAddress(leaf, addresses, at)) return leaf
     }
+  }
+
+  /** What `find` gives, unless two addresses have one hash. */
+  guess(addresses: Uint32Array, at: number): number {
+    return this.index.first(accountHash(addresses, at) | 0)
   }
 
   add(addresses: Uint32Array, at: number): number {
@@ -161,7 +174,7 @@ export class AccountLeaves extends LeafRows {
     this.freeRow(leaf, accountHash(this.rows, LEAF_LIMBS * leaf + ACCOUNT_NAME) | 0)
   }
 
-  #hasAddress(leaf: number, addresses: Uint32Array, at: number): boolean {
+  hasAddress(leaf: number, addresses: Uint32Array, at: number): boolean {
     const { rows } = this
     const row = LEAF_LIMBS * leaf + ACCOUNT_NAME
     return (

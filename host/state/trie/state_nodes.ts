@@ -11,6 +11,7 @@ import {
   ENTRY_STORAGE,
   SLOT_ENTRY_LIMBS,
 } from './change_record.ts'
+import { GuessedLeaves } from './guessed_leaves.ts'
 import { insertQueued } from './insert_leaves.ts'
 import { IntList } from './int_list.ts'
 import {
@@ -55,6 +56,7 @@ export class StateNodes {
   /** Rows without a key yet. */
   readonly #unhashedAccounts = new IntList()
   readonly #unhashedSlots = new IntList()
+  readonly #guessed = new GuessedLeaves()
   /** Counts changes; ACCOUNT_CHANGE of a new row is 0. */
   #change = 0
 
@@ -106,65 +108,100 @@ export class StateNodes {
     return leaf >= 0 && isIn(this.accounts.parentOf(leaf)) ? leaf : -1
   }
 
-  #changeAccounts({ accountAddresses, accounts: columns, accountCount }: StateWrites, record: ChangeRecord): void {
+  /** Rows are changed in the order in which they lie, which is not that of the writes. */
+  #changeAccounts(writes: StateWrites, record: ChangeRecord): void {
     const { accounts } = this
-    for (let i = 0; i < accountCount; i++) {
-      let leaf = accounts.find(accountAddresses, LIMBS_PER_ADDRESS * i)
-      if (columns.exists[i] === 0) {
-        if (leaf >= 0) this.#deleteAccount(leaf, record)
-        continue
-      }
-      if (leaf < 0) {
-        leaf = accounts.add(accountAddresses, LIMBS_PER_ADDRESS * i)
-        this.#unhashedAccounts.push(leaf)
-      }
-      this.#noteAccount(leaf, record)
-      const { rows } = accounts
-      const row = LEAF_LIMBS * leaf
-      rows[row + ACCOUNT_NONCE] = columns.nonce[2 * i]!
-      rows[row + ACCOUNT_NONCE + 1] = columns.nonce[2 * i + 1]!
-      wordCopy(rows, row + ACCOUNT_BALANCE, columns.balance, LIMBS_PER_WORD * i)
-      if (!this.codes.isAt(rows[row + ACCOUNT_CODE]!, columns.codeHash, LIMBS_PER_WORD * i))
-        rows[row + ACCOUNT_CODE] = this.codes.numberOf(columns.codeHash, LIMBS_PER_WORD * i)
-      this.#put(this.accountNodes, leaf, this.#newAccounts)
+    const { accountAddresses, accountCount } = writes
+    const guessed = this.#guessed.begin()
+    for (let i = 0; i < accountCount; i++)
+      if (!guessed.add(accounts.guess(accountAddresses, LIMBS_PER_ADDRESS * i), i))
+        this.#changeAccount(accounts.find(accountAddresses, LIMBS_PER_ADDRESS * i), writes, i, record)
+    for (const leaf of guessed.leaves()) {
+      const i = guessed.writeOf(leaf)
+      const isRight = accounts.hasAddress(leaf, accountAddresses, LIMBS_PER_ADDRESS * i)
+      const found = isRight ? leaf : accounts.find(accountAddresses, LIMBS_PER_ADDRESS * i)
+      this.#changeAccount(found, writes, i, record)
     }
   }
 
-  /** Slots of an account that is not there are nothing. */
-  #changeSlots({ slotAddresses, slotKeys, slotValues, slotCount }: StateWrites, record: ChangeRecord): void {
+  #changeAccount(known: number, writes: StateWrites, i: number, record: ChangeRecord): void {
     const { accounts } = this
+    const { accountAddresses, accounts: columns } = writes
+    if (columns.exists[i] === 0) {
+      if (known >= 0) this.#deleteAccount(known, record)
+      return
+    }
+    let leaf = known
+    if (leaf < 0) {
+      leaf = accounts.add(accountAddresses, LIMBS_PER_ADDRESS * i)
+      this.#unhashedAccounts.push(leaf)
+    }
+    this.#noteAccount(leaf, record)
+    const { rows } = accounts
+    const row = LEAF_LIMBS * leaf
+    rows[row + ACCOUNT_NONCE] = columns.nonce[2 * i]!
+    rows[row + ACCOUNT_NONCE + 1] = columns.nonce[2 * i + 1]!
+    wordCopy(rows, row + ACCOUNT_BALANCE, columns.balance, LIMBS_PER_WORD * i)
+    if (!this.codes.isAt(rows[row + ACCOUNT_CODE]!, columns.codeHash, LIMBS_PER_WORD * i))
+      rows[row + ACCOUNT_CODE] = this.codes.numberOf(columns.codeHash, LIMBS_PER_WORD * i)
+    this.#put(this.accountNodes, leaf, this.#newAccounts)
+  }
+
+  /** Slots of an account that is not there are nothing. Order: see `#changeAccounts`. */
+  #changeSlots({ slotAddresses, slotKeys, slotValues, slotCount }: StateWrites, record: ChangeRecord): void {
+    const { slots } = this
+    const guessed = this.#guessed.begin()
+    const owners = new Int32Array(slotCount)
     let account = -1
+    let storage = 0
     for (let i = 0; i < slotCount; i++) {
       const address = LIMBS_PER_ADDRESS * i
       if (i === 0 || !sameAddress(slotAddresses, address)) {
-        account = accounts.find(slotAddresses, address)
-        if (account >= 0 && accounts.parentOf(account) === NO_PARENT) account = -1
+        account = this.accounts.find(slotAddresses, address)
+        if (account >= 0 && this.accounts.parentOf(account) === NO_PARENT) account = -1
+        storage = account < 0 ? 0 : this.accounts.rows[LEAF_LIMBS * account + LEAF_STORAGE]!
       }
-      if (account >= 0) this.#changeSlot(account, slotKeys, slotValues, LIMBS_PER_WORD * i, record)
+      owners[i] = account
+      if (account < 0) continue
+      if (storage !== 0 && guessed.add(slots.guess(storage, slotKeys, LIMBS_PER_WORD * i), i)) continue
+      this.#changeSlot(account, slotKeys, slotValues, LIMBS_PER_WORD * i, record)
+      storage = this.accounts.rows[LEAF_LIMBS * account + LEAF_STORAGE]!
+    }
+    for (const leaf of guessed.leaves()) {
+      const i = guessed.writeOf(leaf)
+      const at = LIMBS_PER_WORD * i
+      storage = this.accounts.rows[LEAF_LIMBS * owners[i]! + LEAF_STORAGE]!
+      if (!slots.isSlot(leaf, storage, slotKeys, at)) this.#changeSlot(owners[i]!, slotKeys, slotValues, at, record)
+      else this.#setSlot(owners[i]!, leaf, slotValues, at, record)
     }
   }
 
   #changeSlot(account: number, keys: Uint32Array, values: Uint32Array, at: number, record: ChangeRecord): void {
-    const { accounts, slots, slotNodes } = this
-    const accountRow = LEAF_LIMBS * account
-    const isZero = wordIsZero(values, at)
-    let storage = accounts.rows[accountRow + LEAF_STORAGE]!
-    let leaf = storage === 0 ? -1 : slots.find(storage, keys, at)
-    if (leaf < 0 ? isZero : wordEquals(slots.rows, LEAF_LIMBS * leaf + SLOT_VALUE, values, at)) return
+    const { accounts, slots } = this
+    const row = LEAF_LIMBS * account
+    const known = accounts.rows[row + LEAF_STORAGE]!
+    const found = known === 0 ? -1 : slots.find(known, keys, at)
+    if (found >= 0) this.#setSlot(account, found, values, at, record)
+    if (found >= 0 || wordIsZero(values, at)) return
+    // Before it has a storage that it had not.
     this.#noteAccount(account, record)
-    if (accounts.parentOf(account) !== QUEUED) this.accountNodes.listLeaf(account)
-    if (leaf < 0) {
-      if (storage === 0) {
-        storage = slotNodes.newRoot()
-        accounts.rows[accountRow + LEAF_STORAGE] = storage
-      }
-      leaf = slots.add(storage, keys, at)
-      this.#unhashedSlots.push(leaf)
-    }
+    const storage = known === 0 ? this.slotNodes.newRoot() : known
+    accounts.rows[row + LEAF_STORAGE] = storage
+    const leaf = slots.add(storage, keys, at)
+    this.#unhashedSlots.push(leaf)
+    this.#setSlot(account, leaf, values, at, record)
+  }
+
+  #setSlot(account: number, leaf: number, values: Uint32Array, at: number, record: ChangeRecord): void {
+    const { slots } = this
+    const to = LEAF_LIMBS * leaf + SLOT_VALUE
+    if (wordEquals(slots.rows, to, values, at)) return
+    this.#noteAccount(account, record)
+    if (this.accounts.parentOf(account) !== QUEUED) this.accountNodes.listLeaf(account)
     record.noteSlot(slots, leaf)
-    wordCopy(slots.rows, LEAF_LIMBS * leaf + SLOT_VALUE, values, at)
-    if (isZero) slotNodes.remove(leaf)
-    else this.#put(slotNodes, leaf, this.#newSlots)
+    wordCopy(slots.rows, to, values, at)
+    if (wordIsZero(values, at)) this.slotNodes.remove(leaf)
+    else this.#put(this.slotNodes, leaf, this.#newSlots)
   }
 
   /** A leaf has a new value. */
