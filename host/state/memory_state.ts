@@ -4,7 +4,6 @@ import { checkHex, checkObject, checkUnsigned, InputError } from '../primitives/
 import { EMPTY_CODE_HASH, keccak256Hex } from '../primitives/keccak.ts'
 import {
   addressFromHex,
-  addressToHex,
   quantityFromBigInt,
   quantityToBigInt,
   wordCopy,
@@ -16,8 +15,10 @@ import {
   wordToHex,
 } from '../primitives/word.ts'
 import { type AllocatedAccount, type Allocation, checkAccount, type DumpedAccount } from './allocation.ts'
+import { dumpOf } from './dump.ts'
 import { doubled, insertAccount, insertSlot, sameAddress } from './memory_index.ts'
 import type { AccountColumns, State, StateWrites } from './state.ts'
+import { newWrites } from './writes/new_writes.ts'
 
 export type { AllocatedAccount, Allocation }
 
@@ -249,24 +250,37 @@ export class MemoryState implements State {
 
   /** The whole state in object form, for tests and reports. */
   dump(): Record<string, DumpedAccount> {
-    const storages = new Map<number, [string, string][]>()
-    for (let bucket = 0; bucket < this.#slotIndex.length; bucket += 2) {
-      const row = SLOT_LIMBS * (this.#slotIndex[bucket]! - 1)
-      if (row < 0 || wordIsZero(this.#slotRows, row + SLOT_VALUE)) continue
-      const owner = this.#slotIndex[bucket + 1]!
-      const entry: [string, string] = [wordToHex(this.#slotRows, row), wordToHex(this.#slotRows, row + SLOT_VALUE)]
-      const list = storages.get(owner)
-      if (list === undefined) storages.set(owner, [entry])
-      else list.push(entry)
-    }
-    const rows: [string, DumpedAccount][] = []
+    return dumpOf(this.contents())
+  }
+
+  /** The whole state as the writes that make it of nothing, in columns. Slots of one account stand together. */
+  contents(): StateWrites {
+    const owners = new Int32Array(this.#storageCount).fill(-1)
+    const ids: number[] = []
+    let slotCount = 0
     for (let id = 0; id < this.#accountCount; id++) {
       if (!this.#existsAt(id)) continue
-      const address = addressToHex(this.#rows, ROW_LIMBS * id)
-      const slots = storages.get(this.#storageOf(id)) ?? []
-      rows.push([address, { ...this.account(address)!, storage: Object.fromEntries(slots.sort(byKey)) }])
+      ids.push(id)
+      owners[this.#storageOf(id)] = slotCount
+      slotCount += this.#filled[this.#storageOf(id)]!
     }
-    return Object.fromEntries(rows.sort(byKey))
+    const writes = newWrites(ids.length, slotCount)
+    for (const [i, id] of ids.entries()) {
+      const address = this.#rows.subarray(ROW_LIMBS * id, ROW_LIMBS * id + LIMBS_PER_ADDRESS)
+      writes.accountAddresses.set(address, LIMBS_PER_ADDRESS * i)
+      const first = owners[this.#storageOf(id)]!
+      for (let slot = first; slot < first + this.#filled[this.#storageOf(id)]!; slot++)
+        writes.slotAddresses.set(address, LIMBS_PER_ADDRESS * slot)
+    }
+    for (let bucket = 0; bucket < this.#slotIndex.length; bucket += 2) {
+      const row = SLOT_LIMBS * (this.#slotIndex[bucket]! - 1)
+      const owner = this.#slotIndex[bucket + 1]!
+      if (row < 0 || owners[owner]! < 0 || wordIsZero(this.#slotRows, row + SLOT_VALUE)) continue
+      const slot = owners[owner]!++
+      wordCopy(writes.slotKeys, LIMBS_PER_WORD * slot, this.#slotRows, row)
+      wordCopy(writes.slotValues, LIMBS_PER_WORD * slot, this.#slotRows, row + SLOT_VALUE)
+    }
+    return { ...writes, accounts: this.readAccounts(writes.accountAddresses, ids.length), code: this.#code }
   }
 
   /** An independent copy. Code bytes are shared: they never change. */
@@ -424,8 +438,6 @@ export class MemoryState implements State {
     }
   }
 }
-
-const byKey = (a: readonly [string, unknown], b: readonly [string, unknown]): number => (a[0] < b[0] ? -1 : 1)
 
 const codeBytes = (code: string | Uint8Array | undefined): Uint8Array => {
   if (code === undefined) return new Uint8Array(0)

@@ -14,7 +14,7 @@ const ACCOUNT = { nonce: 1n, balance: 5n, codeHash: EMPTY_CODE_HASH }
 
 /** A trie and the state that it should be of, which change together. */
 const pair = (state: MemoryState, options = {}) => {
-  const trie = createStateTrie(state.dump(), options)
+  const trie = createStateTrie(state, options)
   const change = async (changes: readonly Change[]): Promise<void> => {
     const writes = writesOf(changes)
     state.commit(writes)

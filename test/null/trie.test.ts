@@ -97,6 +97,7 @@ describe('the state trie', () => {
       const state = randomState(count, count)
       expect(stateRootOf(state.dump())).toBe(await rootByMpt(state))
       expect(createStateTrie(state.dump()).root).toBe(stateRootOf(state.dump()))
+      expect(createStateTrie(state).root).toBe(stateRootOf(state.dump()))
     }
     expect(stateRootOf({})).toBe(EMPTY_TRIE_ROOT)
   })

@@ -4,7 +4,9 @@ import { keccak256 } from '../../primitives/keccak.ts'
 import { rlpBytes, rlpHex, rlpInteger, rlpList } from '../../primitives/rlp.ts'
 import { addressFromHex, quantityFromBigInt, wordFromBigInt, wordFromHex } from '../../primitives/word.ts'
 import type { DumpedAccount } from '../allocation.ts'
+import { MemoryState } from '../memory_state.ts'
 import type { StateWrites } from '../state.ts'
+import { newWrites } from '../writes/new_writes.ts'
 import { ArenaTrie } from './arena_trie.ts'
 import { sortedTrieRoot } from './sorted_trie.ts'
 import type { ResidentTrie, StateTrieOptions } from './state_trie.ts'
@@ -24,15 +26,15 @@ type TrieAccount = Pick<DumpedAccount, 'nonce' | 'balance' | 'codeHash'>
 export const stateRootOf = (accounts: Readonly<Record<string, DumpedAccount>>): string => hexOf(bulkRoot(accounts))
 
 /**
- * An incremental trie that holds these accounts (`MemoryState.dump`). Pass it as `parentState`: it follows the blocks
- * that are executed or built.
+ * An incremental trie that holds these accounts: those of a MemoryState, which are read in columns, or what its `dump`
+ * gave. Pass it as `parentState`: it follows the blocks that are executed or built.
  *
  * @example
  * import { createExecutor, createStateTrie, MemoryState, stateRootOf } from 'wgevm'
  *
  * const alice = '0x00000000000000000000000000000000000a11ce'
  * const state = MemoryState.from({ [alice]: { balance: 10n ** 18n } })
- * const trie = createStateTrie(state.dump())
+ * const trie = createStateTrie(state)
  * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state })
  * const { writes } = await executor.execute({
  *   env: { number: 1n, timestamp: 1n, coinbase: alice, gasLimit: 60_000_000n, baseFeePerGas: 7n, prevRandao: 0n },
@@ -42,11 +44,11 @@ export const stateRootOf = (accounts: Readonly<Record<string, DumpedAccount>>): 
  * executor.close()
  */
 export const createStateTrie = (
-  accounts: Readonly<Record<string, DumpedAccount>> = {},
+  accounts: MemoryState | Readonly<Record<string, DumpedAccount>> = {},
   options: StateTrieOptions = {},
 ): ResidentTrie => {
   const trie = new ArenaTrie(options)
-  trie.build(writesOfDump(accounts))
+  trie.build(accounts instanceof MemoryState ? accounts.contents() : writesOfDump(accounts))
   return trie
 }
 
@@ -92,22 +94,7 @@ const writesOfDump = (accounts: Readonly<Record<string, DumpedAccount>>): StateW
   const slots = entries.flatMap(([address, { storage }]) =>
     Object.entries(storage).map(([key, value]) => ({ address, key, value })),
   )
-  const writes = {
-    deletedAccounts: new Uint32Array(0),
-    accountCount: entries.length,
-    accountAddresses: new Uint32Array(LIMBS_PER_ADDRESS * entries.length),
-    accounts: {
-      exists: new Uint8Array(entries.length).fill(1),
-      nonce: new Uint32Array(2 * entries.length),
-      balance: new Uint32Array(LIMBS_PER_WORD * entries.length),
-      codeHash: new Uint32Array(LIMBS_PER_WORD * entries.length),
-    },
-    slotCount: slots.length,
-    slotAddresses: new Uint32Array(LIMBS_PER_ADDRESS * slots.length),
-    slotKeys: new Uint32Array(LIMBS_PER_WORD * slots.length),
-    slotValues: new Uint32Array(LIMBS_PER_WORD * slots.length),
-    code: new Map<string, Uint8Array>(),
-  }
+  const writes = newWrites(entries.length, slots.length)
   for (const [i, [address, { nonce, balance, codeHash }]] of entries.entries()) {
     addressFromHex(writes.accountAddresses, LIMBS_PER_ADDRESS * i, address)
     quantityFromBigInt(writes.accounts.nonce, 2 * i, nonce)
