@@ -27,6 +27,7 @@ export type {
 } from './chain/batch.ts'
 export type { BlobParameters } from './chain/blob_schedule.ts'
 export type { CallObject } from './chain/call_batch.ts'
+export type { BlobStart, ChainConfig, ForkStart } from './chain/chain_config.ts'
 export { BlockInputError, type DecodedBlock, decodeBlock } from './chain/decode_block.ts'
 export { decodeTransaction, encodeBatch, TransactionInputError } from './chain/encode_batch.ts'
 export type { BlockEnvironment } from './chain/environment.ts'
@@ -49,6 +50,9 @@ export { BlockError, type BlockInput, type BlockOptions, type StreamOptions } fr
 export type { BlockYield } from './flows/block_work.ts'
 export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from './flows/build.ts'
 export { ExecutorClosedError } from './flows/call_queue.ts'
+export type { Chain, ChainBlock, ChainOptions, ImportedBlock } from './flows/chain/chain_interface.ts'
+export { type Genesis, parseGenesis } from './flows/chain/genesis.ts'
+export { openChain } from './flows/chain/open_chain.ts'
 export { decodeSigned } from './flows/decode_signed.ts'
 export { deviceCosts } from './flows/device_costs.ts'
 export {
@@ -99,6 +103,7 @@ export type { AccountOverride, StateOverrides } from './state/overlay_state.ts'
 export { OverrideError } from './state/overlay_state.ts'
 export type { AccountView } from './state/snapshot.ts'
 export type { AccountColumns, State, StateWrites } from './state/state.ts'
+export { StoreError, type StoreFault } from './state/store/store_error.ts'
 export type {
   AccountProof,
   ResidentTrie,

@@ -64,6 +64,9 @@ export const decodeBlock = (rlp: Uint8Array): DecodedBlock => {
   }
 }
 
+/** Decodes the RLP of a header alone, as strictly. Throws BlockInputError. */
+export const decodeHeader = (rlp: Uint8Array): BlockHeader => headerOf(decode(rlp), 'header')
+
 const decode = (rlp: Uint8Array): Item => {
   try {
     return RLP.decode(rlp) as Item

@@ -88,7 +88,7 @@ const encodeAccount = ({ nonce, balance, codeHash }: TrieAccount, storageRoot: U
   rlpList([rlpInteger(nonce), rlpInteger(balance), rlpBytes(storageRoot), rlpHex(codeHash)])
 
 /** Writes that make this state where there is none. */
-const writesOfDump = (accounts: Readonly<Record<string, DumpedAccount>>): StateWrites => {
+export const writesOfDump = (accounts: Readonly<Record<string, DumpedAccount>>): StateWrites => {
   const entries = Object.entries(checkObject(accounts, 'accounts') as typeof accounts)
   for (const [address, account] of entries) checkDumped(address, account)
   const slots = entries.flatMap(([address, { storage }]) =>

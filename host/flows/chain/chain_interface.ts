@@ -1,0 +1,84 @@
+import type { Fork } from '../../../transpiler/spec/forks.ts'
+import type { ChainConfig } from '../../chain/chain_config.ts'
+import type { DecodedBlock } from '../../chain/decode_block.ts'
+import type { BlockHeader } from '../../chain/header.ts'
+import type { State } from '../../state/state.ts'
+import type { BlockResult } from '../block.ts'
+import type { ExecutorOptions } from '../executor_interface.ts'
+import type { Genesis } from './genesis.ts'
+
+/**
+ * Options of `openChain`.
+ *
+ * @example
+ * import type { ChainOptions } from 'wgevm'
+ *
+ * const options: ChainOptions = { path: '/var/lib/chain', undoDepth: 1024, executor: { workers: 2 } }
+ * console.log(options.undoDepth) // 1024
+ */
+export interface ChainOptions {
+  /** The folder of the chain, on a local disk. */
+  readonly path: string
+  /** Begins the chain where the folder has none; else the chain must have this genesis and these rules. */
+  readonly genesis?: Genesis
+  /** Blocks that `rewindTo` can go back. Default 128. */
+  readonly undoDepth?: number
+  /** How blocks are executed: those options of an executor that decide no result. */
+  readonly executor?: Omit<ExecutorOptions, 'fork' | 'chainId' | 'state' | 'depositContract' | 'invalid'>
+}
+
+/**
+ * A block of the chain. Hashes are 0x-hex.
+ *
+ * Example: {@link openChain}.
+ */
+export interface ChainBlock {
+  readonly hash: string
+  readonly header: BlockHeader
+}
+
+/**
+ * What came of an import.
+ *
+ * Example: {@link openChain}.
+ */
+export interface ImportedBlock extends ChainBlock {
+  readonly fork: Fork
+  /** Undefined where the block was there already. */
+  readonly result: BlockResult | undefined
+}
+
+/**
+ * A chain in a folder: blocks with their receipts, and the state after the last one. A change is one transaction of the
+ * database: when a call has returned it is on the disk, and where it throws, or the process ends on the way, nothing of
+ * it is. Calls run one at a time, in the order in which they were made.
+ *
+ * Example: {@link openChain}.
+ */
+export interface Chain {
+  readonly config: ChainConfig
+  readonly genesisHash: string
+  /** The last block. */
+  readonly head: ChainBlock
+  /** The state after the head, for reading. Commits to it are the chain's. */
+  readonly state: State
+  /**
+   * Executes the block after the head (RLP, or decoded) by the rules of its place, checks it in everything but its
+   * seal, and makes it the head. A block that is there already is left as it is. Throws BlockError,
+   * InvalidTransactionError, TransactionInputError and BlockInputError where the block may not stand, and StoreError.
+   */
+  import(block: Uint8Array | DecodedBlock): Promise<ImportedBlock>
+  /**
+   * Makes an ancestor of the head (number or hash) the head; the blocks above it are gone. Throws StoreError where there
+   * is no such ancestor, or it is deeper than the undo records.
+   */
+  rewindTo(block: bigint | string): Promise<void>
+  /** A block of the chain by number or hash. */
+  block(block: bigint | string): ChainBlock | undefined
+  /** The RLP of such a block. */
+  blockBytes(block: bigint | string): Uint8Array | undefined
+  /** Its receipts, each as the receipts trie holds it. */
+  receipts(block: bigint | string): readonly Uint8Array[] | undefined
+  /** Waits for the calls that were made, and frees the folder. */
+  close(): Promise<void>
+}

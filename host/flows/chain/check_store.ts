@@ -1,0 +1,64 @@
+import { decodeBlock, decodeHeader } from '../../chain/decode_block.ts'
+import { decodeReceiptList, joinBlock } from '../../chain/encode_block.ts'
+import { keccak256Hex } from '../../primitives/keccak.ts'
+import { indexedRoot, transactionsRoot } from '../../roots/roots.ts'
+import type { DumpedAccount } from '../../state/allocation.ts'
+import type { Store } from '../../state/store/store.ts'
+import { StoreError } from '../../state/store/store_error.ts'
+import type { StateTrie } from '../../state/trie/state_trie.ts'
+import { createStateTrie } from '../../state/trie/trie.ts'
+
+/** The state on disk in object form, and its trie. */
+export interface WholeState {
+  readonly accounts: Readonly<Record<string, DumpedAccount>>
+  readonly trie: StateTrie
+}
+
+/**
+ * Makes the trie of the state on disk, and checks that it is the one that the head's header names. Throws StoreError.
+ */
+export const checkState = (store: Store): WholeState => {
+  const { hash, number, stateRoot } = store.head
+  const header = store.header(hash)
+  const isHead = header !== undefined && keccak256Hex(header) === hash && store.canonical(number)?.hash === hash
+  if (!isHead) throw damaged(store, `the header of the head, block ${number}`)
+  const accounts = store.dump()
+  const trie = createStateTrie(accounts)
+  const named = decodeHeader(header).stateRoot
+  if (trie.root !== stateRoot || named !== stateRoot)
+    throw damaged(store, `the state has root ${trie.root}, block ${number} has ${named}`)
+  return { accounts, trie }
+}
+
+/** Checks every block against its header, and every header against the one before it. Throws StoreError. */
+export const checkBlocks = (store: Store): void => {
+  const { number: last } = store.head
+  let parentHash: string | undefined
+  for (let number = 0n; number <= last; number++) {
+    const fault = blockFault(store, number, parentHash)
+    if (fault !== undefined) throw damaged(store, `block ${number}: ${fault}`)
+    parentHash = store.canonical(number)!.hash
+  }
+}
+
+const blockFault = (store: Store, number: bigint, parentHash: string | undefined): string | undefined => {
+  const hash = store.canonical(number)?.hash
+  const header = hash === undefined ? undefined : store.header(hash)
+  if (hash === undefined || header === undefined) return 'is not there'
+  if (keccak256Hex(header) !== hash) return 'its header has another hash'
+  const body = store.body(hash)
+  const receipts = store.receipts(hash)
+  if (body === undefined || receipts === undefined) return 'its body is not there'
+  try {
+    const block = decodeBlock(joinBlock(header, body))
+    if (parentHash !== undefined && block.header.parentHash !== parentHash) return 'its parent is another block'
+    if (transactionsRoot(block.transactions) !== block.header.transactionsRoot) return 'its transactions are others'
+    if (indexedRoot(decodeReceiptList(receipts)) !== block.header.receiptsRoot) return 'its receipts are others'
+  } catch (thrown) {
+    return `cannot be read: ${(thrown as Error).message}`
+  }
+  return undefined
+}
+
+const damaged = (store: Store, what: string): StoreError =>
+  new StoreError(store.folder, 'damaged', `the store is damaged: ${what}`)

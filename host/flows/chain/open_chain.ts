@@ -1,0 +1,114 @@
+import { configHash, readChainConfig } from '../../chain/chain_config.ts'
+import { encodeBody, encodeReceiptList } from '../../chain/encode_block.ts'
+import { encodeHeader, headerHash } from '../../chain/header.ts'
+import { checkCount, checkNames, checkObject, type Names, refuse } from '../../primitives/input.ts'
+import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
+import type { MemoryState } from '../../state/memory_state.ts'
+import type { StateWrites } from '../../state/state.ts'
+import { Store, type StoreMeta } from '../../state/store/store.ts'
+import { lineOf, StoreError } from '../../state/store/store_error.ts'
+import { writesOfDump } from '../../state/trie/trie.ts'
+import { StoredChain } from './chain.ts'
+import type { Chain, ChainOptions } from './chain_interface.ts'
+import { checkBlocks, checkState } from './check_store.ts'
+import type { Genesis } from './genesis.ts'
+
+const OPTIONS: Names<ChainOptions> = { path: true, genesis: true, undoDepth: true, executor: true }
+
+const DEFAULT_UNDO_DEPTH = 128
+
+/**
+ * Opens the chain of a folder, and checks that the state there is that of its head. A folder without one is begun with
+ * `genesis`. Throws StoreError, and InputError where an option is none.
+ *
+ * Cost: linear in accounts and slots; their trie is made again.
+ *
+ * @example
+ * import { mkdtempSync, rmSync } from 'node:fs'
+ * import { tmpdir } from 'node:os'
+ * import { join } from 'node:path'
+ * import { type ChainOptions, openChain, parseGenesis } from 'wgevm'
+ *
+ * const genesis = parseGenesis(`{
+ *   "config": { "chainId": 7 }, "difficulty": "0x1", "gasLimit": "0x1c9c380",
+ *   "alloc": { "0x00000000000000000000000000000000000a11ce": { "balance": "0xde0b6b3a7640000" } }
+ * }`)
+ * const options: ChainOptions = { path: mkdtempSync(join(tmpdir(), 'chain-')), genesis }
+ * const chain = await openChain(options)
+ * console.log(chain.head.header.number, chain.head.hash === chain.genesisHash) // 0n true
+ * await chain.close()
+ * const again = await openChain({ path: options.path })
+ * console.log(again.config.chainId, again.blockBytes(0n)?.length, again.receipts(0n)) // 7n 509 []
+ * await again.close()
+ * rmSync(options.path, { recursive: true })
+ */
+export const openChain = async (options: ChainOptions): Promise<Chain> => {
+  checkNames(checkObject(options, 'options'), OPTIONS, 'option')
+  const { path, genesis, undoDepth = DEFAULT_UNDO_DEPTH, executor = {} } = options
+  if (typeof path !== 'string') refuse('path', path, 'the name of a folder')
+  checkCount(undoDepth, 0, 'undoDepth')
+  const store = await Store.open(path, { create: genesis !== undefined })
+  try {
+    if (store.meta === undefined) begin(store, genesis)
+    const meta = store.meta!
+    const config = readChainConfig(JSON.parse(meta.configText))
+    if (genesis !== undefined) checkGenesis(store, meta, genesis)
+    const { trie } = checkWhole(store)
+    return new StoredChain({ store, config, genesisHash: meta.genesisHash, trie, undoDepth, executor })
+  } catch (thrown) {
+    await store.close()
+    throw thrown
+  }
+}
+
+/** Checks what the folder holds: the state, and every block where the file was short. */
+const checkWhole = (store: Store): ReturnType<typeof checkState> => {
+  try {
+    const checked = checkState(store)
+    if (store.needsCheck) checkBlocks(store)
+    store.settleCheck('whole')
+    return checked
+  } catch (thrown) {
+    store.settleCheck('damaged')
+    if (thrown instanceof StoreError) throw thrown
+    throw new StoreError(store.folder, 'damaged', `the store is damaged: ${lineOf(thrown)}`, thrown)
+  }
+}
+
+const begin = (store: Store, genesis: Genesis | undefined): void => {
+  if (genesis === undefined)
+    throw new StoreError(store.folder, 'empty', 'holds no chain yet: begin one with a genesis (wgevm init)')
+  const { header, config, configText } = genesis
+  const hash = headerHash(header)
+  const meta = { chainId: `${config.chainId}`, configText, configHash: configHash(config), genesisHash: hash }
+  const withdrawals = header.withdrawalsRoot === undefined ? {} : { withdrawals: [] }
+  const block = {
+    number: 0n,
+    hash,
+    stateRoot: header.stateRoot,
+    parentHash: header.parentHash,
+    totalDifficulty: header.difficulty,
+    header: encodeHeader(header),
+    body: encodeBody({ transactions: [], uncles: [], ...withdrawals }),
+    receipts: encodeReceiptList([]),
+  }
+  store.begin(meta, block, writesOfGenesis(genesis.state))
+}
+
+const writesOfGenesis = (state: MemoryState): StateWrites => {
+  const accounts = state.dump()
+  const hashes = new Set(Object.values(accounts).map(({ codeHash }) => codeHash))
+  hashes.delete(EMPTY_CODE_HASH)
+  return { ...writesOfDump(accounts), code: new Map([...hashes].map((hash) => [hash, state.code(hash)])) }
+}
+
+const checkGenesis = ({ folder }: Store, meta: StoreMeta, { config, header }: Genesis): void => {
+  const other = (what: string, there: string, given: string): StoreError =>
+    new StoreError(folder, 'chain', `holds another chain: ${what} ${there}, the genesis has ${given}`)
+  const hash = headerHash(header)
+  if (meta.chainId !== `${config.chainId}`) throw other('chain id', meta.chainId, `${config.chainId}`)
+  if (meta.genesisHash !== hash) throw other('genesis', meta.genesisHash, hash)
+  const given = configHash(config)
+  if (meta.configHash !== given)
+    throw other('rules (hash of the configuration)', meta.configHash, `${given}; forks or blob limits differ`)
+}

@@ -1,0 +1,135 @@
+import type { Database, RootDatabase } from 'lmdb'
+import { type DataFile, prepareDataFile } from './data_file.ts'
+import { checkFolder } from './folder.ts'
+import { claimFolder, releaseFolder } from './owner.ts'
+import { lineOf, StoreError } from './store_error.ts'
+
+/** Keys and values are bytes. */
+export type Table = Database<Uint8Array, Uint8Array>
+
+/**
+ * The tables of a store. Numbers are big-endian, so keys stand in their order.
+ *
+ * meta       name                       schema version, chain id, configuration and its hash, hash of the genesis
+ * head       `disk`                     number u64, hash, state root: the one state on disk
+ * headers    hash                       RLP
+ * bodies     hash                       RLP of transactions, uncles and withdrawals
+ * receipts   hash                       RLP of a list of byte strings, each as the receipts trie holds it
+ * canon      number u64                 hash, then the difficulty of the block and all before it (32)
+ * accounts   address (20)               records.ts
+ * slots      address (20), slot (32)    value without leading zeros; zero is no entry
+ * code       hash                       bytes
+ * undo       number u64                 undo.ts
+ *
+ * Slots stand only under addresses of accounts that exist.
+ */
+export interface Tables {
+  readonly meta: Table
+  readonly head: Table
+  readonly headers: Table
+  readonly bodies: Table
+  readonly receipts: Table
+  readonly canon: Table
+  readonly accounts: Table
+  readonly slots: Table
+  readonly code: Table
+  readonly undo: Table
+}
+
+const TABLES: Readonly<Record<keyof Tables, true>> = {
+  meta: true,
+  head: true,
+  headers: true,
+  bodies: true,
+  receipts: true,
+  canon: true,
+  accounts: true,
+  slots: true,
+  code: true,
+  undo: true,
+}
+
+export const TABLE_NAMES = Object.keys(TABLES) as readonly (keyof Tables)[]
+
+/** Of the tables and their values. Another one is refused. */
+export const SCHEMA = '1'
+
+/** An open database that this process owns. */
+export interface Environment {
+  readonly folder: string
+  readonly root: RootDatabase<Uint8Array, Uint8Array>
+  readonly tables: Tables
+  readonly dataFile: DataFile
+  /** Frees all of it; the data file is as it was where it was found damaged. */
+  close(): Promise<void>
+}
+
+/** `create`: makes the folder where there is none. */
+export const openEnvironment = async (folder: string, options: { readonly create: boolean }): Promise<Environment> => {
+  checkFolder(folder, options)
+  const { open } = await loadDatabase(folder)
+  try {
+    await claimFolder(folder, open)
+  } catch (thrown) {
+    throw openFault(folder, thrown)
+  }
+  let dataFile: DataFile | undefined
+  let root: Environment['root'] | undefined
+  const close = async (): Promise<void> => {
+    await root?.close()
+    dataFile?.leave()
+    releaseFolder(folder)
+  }
+  try {
+    dataFile = prepareDataFile(folder)
+    root = open<Uint8Array, Uint8Array>({
+      path: folder,
+      noSubdir: false,
+      // A commit is on the disk when it returns.
+      overlappingSync: false,
+      maxDbs: 2 * TABLE_NAMES.length,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+    })
+    return { folder, root, tables: openTables(folder, root, dataFile), dataFile, close }
+  } catch (thrown) {
+    dataFile?.failed()
+    await close()
+    throw openFault(folder, thrown)
+  }
+}
+
+const openFault = (folder: string, thrown: unknown): StoreError => {
+  if (thrown instanceof StoreError) return thrown
+  // Codes of LMDB's own are negative, those of the system positive or names.
+  const { code } = thrown as { readonly code?: unknown }
+  const fault = typeof code === 'number' && code < 0 ? 'damaged' : 'folder'
+  return new StoreError(folder, fault, `the database does not open: ${lineOf(thrown)}`, thrown)
+}
+
+/** Refuses another's database before anything is written there: a table is made by opening it. */
+const openTables = (folder: string, root: Environment['root'], { needsCheck }: DataFile): Tables => {
+  const table = (name: string): Table => root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' })
+  const { entryCount } = root.getStats() as { readonly entryCount: number }
+  if (entryCount > 0) {
+    // The name of a table is a key that ends with a zero byte.
+    const isOurs = root.doesExist(new TextEncoder().encode('meta\0'))
+    const schema = isOurs ? table('meta').get(new TextEncoder().encode('schema')) : undefined
+    // A folder that was made, and whose genesis was not written, has tables and no schema.
+    const found = schema === undefined ? undefined : new TextDecoder().decode(schema)
+    if (!isOurs && needsCheck) throw new StoreError(folder, 'damaged', 'data.mdb was cut short')
+    if (!isOurs) throw new StoreError(folder, 'schema', 'holds a database of another program')
+    if (found !== undefined && found !== SCHEMA)
+      throw new StoreError(folder, 'schema', `has schema ${found}, this version reads and writes schema ${SCHEMA}`)
+  }
+  return Object.fromEntries(TABLE_NAMES.map((name) => [name, table(name)])) as unknown as Tables
+}
+
+/** Loaded where a store is opened, so that the library starts without it, and works where it is not installed. */
+const loadDatabase = async (folder: string): Promise<typeof import('lmdb')> => {
+  try {
+    return await import('lmdb')
+  } catch (thrown) {
+    throw new StoreError(folder, 'package', `the package lmdb does not load: ${lineOf(thrown)}`, thrown)
+  }
+}

@@ -1,0 +1,165 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readBlocks } from '../../cli/chain_file.ts'
+import { BlockError, type Chain, decodeBlock, openChain, parseGenesis, StoreError } from '../../host/index.ts'
+import { bytesToHex } from '../../host/primitives/hex.ts'
+import { Store } from '../../host/state/store/store.ts'
+import { stateRootOf } from '../../host/state/trie/trie.ts'
+import { builtBlocks, builtGenesis } from '../fixtures/built_chain.ts'
+import { rpcCompat } from '../fixtures/rpc_compat.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'wgevm-chain-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+let folders = 0
+const newFolder = (): string => join(folder, `${folders++}`)
+
+const GENESIS = builtGenesis()
+const executor = { workers: 0 } as const
+
+const importAll = async (chain: Chain, blocks: readonly Uint8Array[]): Promise<void> => {
+  for (const block of blocks) await chain.import(block)
+}
+
+/** The root of the state on disk, made anew from its accounts and slots. */
+const rootOnDisk = async (path: string): Promise<string> => {
+  const store = await Store.open(path, { create: false })
+  const root = stateRootOf(store.dump())
+  await store.close()
+  return root
+}
+
+const COMPAT = rpcCompat()
+
+describe.skipIf(COMPAT === undefined)('the chain of execution-apis (skipped where ../shared/data is absent)', () => {
+  const { genesis, chain: bytes, headHash, reply } = COMPAT!
+  const file = join(folder, 'chain.rlp')
+  const blocks = (): readonly Uint8Array[] => {
+    writeFileSync(file, bytes)
+    return [...readBlocks(file)].map((block) => block.bytes)
+  }
+
+  test('is imported block by block across every fork, over a closed store in its middle, and is exported as it came', async () => {
+    const path = newFolder()
+    const all = blocks()
+    expect(all.length).toBe(54)
+    const first = await openChain({ path, genesis: parseGenesis(genesis), executor })
+    await importAll(first, all.slice(0, 27))
+    await first.close()
+    const chain = await openChain({ path, executor })
+    expect(chain.head.header.number).toBe(27n)
+    for (const block of all) {
+      const { header, result } = await chain.import(block)
+      expect(result === undefined, `block ${header.number} was there`).toBe(header.number <= 27n)
+    }
+    expect(chain.head.hash).toBe(headHash)
+    const exported = all.map((_, n) => chain.blockBytes(BigInt(n + 1))!)
+    expect(Buffer.concat(exported).equals(Buffer.from(bytes))).toBe(true)
+    // Before Byzantium: the receipt holds the state root after its transaction.
+    expect(chain.receipts(3n)!.map(bytesToHex)).toEqual(reply('debug_getRawReceipts/get-block-n.io'))
+    await chain.close()
+    expect(await rootOnDisk(path)).toBe(decodeBlock(all[53]!).header.stateRoot)
+  })
+
+  test('goes back by one, by many and to its genesis, and forward again to the same head', async () => {
+    const path = newFolder()
+    const all = blocks()
+    const chain = await openChain({ path, genesis: parseGenesis(genesis), executor })
+    await importAll(chain, all)
+    for (const number of [53n, 20n, 0n]) {
+      await chain.rewindTo(number)
+      expect(chain.head.header.number).toBe(number)
+      expect(chain.blockBytes(number + 1n)).toBeUndefined()
+    }
+    await importAll(chain, all)
+    expect(chain.head.hash).toBe(headHash)
+    await chain.rewindTo(chain.block(30n)!.hash)
+    await chain.close()
+    expect(await rootOnDisk(path)).toBe(decodeBlock(all[29]!).header.stateRoot)
+  })
+})
+
+describe('a chain in a folder', () => {
+  let blocks: readonly Uint8Array[]
+  beforeAll(async () => {
+    blocks = await builtBlocks(8, 7)
+  })
+  const genesis = parseGenesis(GENESIS)
+  const openAt = (path: string, more: object = {}): Promise<Chain> => openChain({ path, genesis, executor, ...more })
+
+  test('comes to the roots of one in memory, and its state reads so', async () => {
+    const path = newFolder()
+    const chain = await openAt(path)
+    await importAll(chain, blocks)
+    const { stateRoot } = decodeBlock(blocks.at(-1)!).header
+    expect(chain.head.header.stateRoot).toBe(stateRoot)
+    await chain.close()
+    expect(await rootOnDisk(path)).toBe(stateRoot)
+  })
+
+  test('keeps so many undo records, and refuses to go back further', async () => {
+    const chain = await openAt(newFolder(), { undoDepth: 3 })
+    await importAll(chain, blocks)
+    await expect(chain.rewindTo(4n)).rejects.toThrow(/block 4 is too deep: the undo records begin with block 6$/)
+    expect(chain.head.header.number).toBe(8n)
+    await expect(chain.rewindTo(9n)).rejects.toThrow(/block 9 is no ancestor of the head/)
+    await expect(chain.rewindTo(`0x${'12'.repeat(32)}`)).rejects.toThrow(/is no ancestor of the head/)
+    await chain.rewindTo(5n)
+    await importAll(chain, blocks)
+    expect(chain.head.hash).toBe(chain.block(8n)!.hash)
+    await chain.close()
+  })
+
+  test('refuses a block that does not follow, or is not what its header says, and stays where it was', async () => {
+    const path = newFolder()
+    const chain = await openAt(path)
+    await chain.import(blocks[0]!)
+    const before = chain.head
+    await expect(chain.import(blocks[2]!)).rejects.toThrow(/block 3: parentHash: does not follow the head, block 1 0x/)
+    const { header, ...body } = decodeBlock(blocks[1]!)
+    const wrong = { ...body, header: { ...header, stateRoot: `0x${'ab'.repeat(32)}` } }
+    await expect(chain.import(wrong)).rejects.toThrow(BlockError)
+    await expect(chain.import(wrong)).rejects.toThrow(/^block 2: stateRoot: header says 0xabab/)
+    await expect(chain.import(Uint8Array.of(1, 2))).rejects.toThrow(/^block/)
+    expect(chain.head).toEqual(before)
+    await importAll(chain, blocks)
+    expect(chain.head.header.number).toBe(8n)
+    await chain.close()
+  })
+
+  test('is opened again without its genesis, and refused with another one', async () => {
+    const path = newFolder()
+    await (await openAt(path)).close()
+    const chain = await openChain({ path })
+    expect(chain.genesisHash).toBe(chain.head.hash)
+    await chain.close()
+    const refusals: readonly (readonly [object, RegExp])[] = [
+      [{ chainId: 2 }, /holds another chain: chain id 1, the genesis has 2$/],
+      [{ osakaTime: 1_800_000_000 }, /rules \(hash of the configuration\) 0x.*; forks or blob limits differ$/],
+    ]
+    for (const [change, message] of refusals) {
+      const config = { ...(JSON.parse(GENESIS) as { config: object }).config, ...change }
+      await expect(openAt(path, { genesis: parseGenesis(builtGenesis(config)) })).rejects.toThrow(message)
+    }
+    const other = GENESIS.replace('0x1c9c380', '0x1c9c381')
+    await expect(openAt(path, { genesis: parseGenesis(other) })).rejects.toThrow(/another chain: genesis 0x.*has 0x/)
+    await (await openChain({ path })).close()
+  })
+
+  test('runs calls in their order, and none after it was closed', async () => {
+    const chain = await openAt(newFolder())
+    const calls = [...blocks.map((block) => chain.import(block)), chain.rewindTo(2n), chain.import(blocks[2]!)]
+    const closing = chain.close()
+    await Promise.all(calls)
+    await closing
+    expect(chain.head.header.number).toBe(3n)
+    await expect(chain.import(blocks[3]!)).rejects.toThrow(StoreError)
+  })
+
+  test('refuses options that are none', async () => {
+    await expect(openChain({ path: newFolder(), genesis, undoDepth: -1 })).rejects.toThrow(/undoDepth must be/)
+    await expect(openChain({ path: 1 as never })).rejects.toThrow(/path must be the name of a folder, got 1/)
+    await expect(openAt(newFolder(), { undodepth: 1 })).rejects.toThrow(/did you mean 'undoDepth'/)
+  })
+})
