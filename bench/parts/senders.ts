@@ -1,4 +1,4 @@
-import type { Signatures } from '../../host/chain/signed_batch.ts'
+import type { Signatures } from '../../host/chain/signatures.ts'
 import { DeviceClock } from '../../host/device/clock.ts'
 import { keccak256 } from '../../host/primitives/keccak.ts'
 import { hasNativeRecovery } from '../../host/primitives/secp256k1.ts'

@@ -1,6 +1,7 @@
 import type { BlockAccessList } from '../chain/access_list.ts'
 import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
 import type { BlobSchedule, BlockHeader } from '../chain/header.ts'
+import type { SignedTransactions } from '../chain/packed.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
 import type { KnownSenders } from '../senders/known_senders.ts'
 import type { DumpedAccount } from '../state/allocation.ts'
@@ -28,9 +29,9 @@ import type { StateTrie } from '../state/trie/state_trie.ts'
 export interface BlockInput {
   readonly header: BlockHeader
   /** Decoded, or as they come over the wire. */
-  readonly transactions: TransactionBatch | readonly TransactionObject[] | readonly Uint8Array[]
+  readonly transactions: TransactionBatch | readonly TransactionObject[] | SignedTransactions
   /** The same over the wire, where `transactions` are decoded: without them the transactions root is not checked. */
-  readonly signed?: readonly Uint8Array[]
+  readonly signed?: SignedTransactions
   /**
    * Senders of `transactions` over the wire, where the caller has recovered them before. They are **taken as given**.
    */

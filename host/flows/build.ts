@@ -15,10 +15,11 @@ import {
   nextExcessBlobGas,
 } from '../chain/header.ts'
 import { orderPool } from '../chain/order_pool.ts'
+import { isPacked, type SignedTransactions, selectSigned, signedCount, signedLength } from '../chain/packed.ts'
 import { REJECTION, type Rejection, rejectionText } from '../chain/rejection.ts'
 import { transactionRules } from '../chain/rules.ts'
 import { selectTransactions } from '../chain/select_batch.ts'
-import { decodeSignedBatch } from '../chain/signed_batch.ts'
+import { decodeSignedBatch, NO_TRANSACTION_BYTES } from '../chain/signed_batch.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
 import { bytesToHex } from '../primitives/hex.ts'
 import { InputError } from '../primitives/input.ts'
@@ -95,7 +96,7 @@ export interface BuildRequest {
   /**
    * Signed transactions as they come over the wire, in the order of their arrival. What cannot be read is `dropped`.
    */
-  readonly pool: readonly Uint8Array[]
+  readonly pool: SignedTransactions
   /**
    * Senders of the pool, where the caller has recovered them before. They are **taken as given**. Not beside `decoded`.
    */
@@ -185,7 +186,7 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
   return {
     block: {
       header: built,
-      transactions: order.map((i) => pool[i]!),
+      transactions: selectSigned(pool, order),
       ...(isAtLeast(fork, 'shanghai') ? { withdrawals: attributes.withdrawals ?? [] } : {}),
       ...(accessList === undefined ? {} : { accessList }),
     },
@@ -220,11 +221,11 @@ const poolBatch = async (
   }
   const isObjects = Array.isArray(decoded)
   const count = isObjects ? decoded.length : (decoded as TransactionBatch).count
-  if (count !== pool.length)
-    throw new InputError(`decoded must be as many as the pool's ${pool.length}, got ${count}`, 'decoded', count)
-  for (const [i, raw] of pool.entries())
-    if (!(raw instanceof Uint8Array))
-      faults.set(i, new TransactionInputError(i, 'expected the bytes of a signed transaction'))
+  const pooled = signedCount(pool)
+  if (count !== pooled)
+    throw new InputError(`decoded must be as many as the pool's ${pooled}, got ${count}`, 'decoded', count)
+  for (const [i, raw] of isPacked(pool) ? [] : pool.entries())
+    if (!(raw instanceof Uint8Array)) faults.set(i, new TransactionInputError(i, NO_TRANSACTION_BYTES))
   return isObjects ? encodePool(decoded, faults) : checkBatch(decoded, 'decoded')
 }
 
@@ -307,7 +308,7 @@ const RESERVED_BYTES = 64 * 1024
  */
 const fitting = (
   order: Uint32Array,
-  pool: readonly Uint8Array[],
+  pool: SignedTransactions,
   intrinsic: Float64Array,
   gasLimit: number,
   fork: Fork,
@@ -317,7 +318,7 @@ const fitting = (
   let bytes = 0
   for (const [n, i] of order.entries()) {
     gas += LEAST_SHARE * intrinsic[i]!
-    bytes += pool[i]!.length + 9
+    bytes += signedLength(pool, i) + 9
     if (gas > gasLimit || bytes > mostBytes) return order.subarray(0, n)
   }
   return order
@@ -379,8 +380,8 @@ class BuildSteps implements BlockSteps {
   }
 
   after(ground: BlockGround, receipts: Receipts): Promise<void> {
-    const { pool } = this.#request
-    const signed = [...this.#candidates].filter((_, n) => isIncluded(receipts, n)).map((i) => pool[i]!)
+    const included = this.#candidates.filter((_, n) => isIncluded(receipts, n))
+    const signed = selectSigned(this.#request.pool, included)
     this.#receiptsRoot = this.#jobs.start((hasher) => prepareReceiptsRoot(receipts).finish(hasher))
     this.#transactionsRoot = this.#jobs.start((hasher) => prepareTransactionsRoot(signed).finish(hasher))
     return this.#work.after(ground, receipts)

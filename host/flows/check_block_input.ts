@@ -1,4 +1,5 @@
 import { headerFields } from '../chain/header_fields.ts'
+import { checkPacked, isPacked, type SignedTransactions, signedCount } from '../chain/packed.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
 import {
   checkArray,
@@ -84,7 +85,10 @@ export const checkBlockInput = (block: BlockInput, options: BlockOptions): void 
   checkNames(checkObject(block, 'block'), BLOCK, 'field of block')
   checkHeader(block.header, 'header')
   const { transactions } = block
-  if (!Array.isArray(transactions)) checkObject(transactions, 'transactions', TRANSACTIONS)
+  if (!Array.isArray(transactions)) {
+    checkObject(transactions, 'transactions', TRANSACTIONS)
+    if (isPacked(transactions)) checkPacked(transactions, 'transactions')
+  }
   if (block.signed !== undefined) checkSigned(block.signed)
   checkSenders(block)
   checkWithdrawals(block.withdrawals, 'withdrawals')
@@ -111,18 +115,18 @@ const checkBlockOptions = (options: BlockOptions): void => {
   checkSignal(options.signal)
 }
 
-const TRANSACTIONS = 'an array of transactions or a TransactionBatch'
+const TRANSACTIONS = 'an array of transactions, a TransactionBatch or PackedTransactions'
 
 /** The same for `build`. */
 export const checkBuildRequest = (request: BuildRequest): void => {
   checkNames(checkObject(request, 'request'), REQUEST, 'field of the request')
   checkHeader(request.parent, 'parent')
-  checkArray(request.pool, 'pool', 'an array of signed transactions')
+  if (!Array.isArray(request.pool)) checkPacked(request.pool, 'pool')
   if (request.decoded !== undefined && !Array.isArray(request.decoded))
     checkObject(request.decoded, 'decoded', TRANSACTIONS)
   if (request.senders !== undefined) {
     if (request.decoded !== undefined) refuse('senders', request.senders, 'absent beside decoded transactions')
-    checkKnownSenders(request.senders, request.pool.length)
+    checkKnownSenders(request.senders, signedCount(request.pool))
   }
   checkStateTrie(request.parentState)
   checkSignal(request.signal)
@@ -141,9 +145,11 @@ export const checkBuildRequest = (request: BuildRequest): void => {
 /** Known senders are of transactions over the wire: decoded ones have theirs. */
 const checkSenders = ({ senders, transactions }: BlockInput): void => {
   if (senders === undefined) return
-  if (!Array.isArray(transactions) || (transactions.length > 0 && !(transactions[0] instanceof Uint8Array)))
-    refuse('senders', senders, 'absent beside decoded transactions')
-  checkKnownSenders(senders, (transactions as readonly Uint8Array[]).length)
+  const isWire = Array.isArray(transactions)
+    ? transactions.length === 0 || transactions[0] instanceof Uint8Array
+    : isPacked(transactions)
+  if (!isWire) refuse('senders', senders, 'absent beside decoded transactions')
+  checkKnownSenders(senders, signedCount(transactions as SignedTransactions))
 }
 
 const checkStateTrie = (trie: unknown): void => {
@@ -153,7 +159,11 @@ const checkStateTrie = (trie: unknown): void => {
 }
 
 const checkSigned = (signed: unknown): void => {
-  for (const [n, raw] of checkArray(signed, 'signed').entries())
+  if (!Array.isArray(signed)) {
+    checkPacked(signed, 'signed')
+    return
+  }
+  for (const [n, raw] of signed.entries())
     if (!(raw instanceof Uint8Array)) refuse(`signed[${n}]`, raw, 'the bytes of a signed transaction')
 }
 

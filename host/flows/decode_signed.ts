@@ -1,15 +1,15 @@
 import type { TransactionBatch } from '../chain/batch.ts'
+import type { SignedTransactions } from '../chain/packed.ts'
 import { type DecodeOptions, decodeSignedBatch } from '../chain/signed_batch.ts'
 import { recoverSenders } from '../senders/recover.ts'
 
 /**
- * Signed transactions as they come over the wire (blobs without their sidecar), to columns, with their senders and
- * authorities recovered.
+ * Signed transactions to columns, with their senders and authorities recovered.
  *
  * Strict: canonical RLP and integers, fields of the right length, the chain's id, s in the lower half (EIP-2), r and s
  * in range. A legacy transaction without a chain id (before EIP-155) is accepted. Throws TransactionInputError.
  *
- * Cost: about 25 us per transaction plus the recovery of its sender (secp256k1.ts), which dominates.
+ * Cost: that of `decode` and, on this thread, the recovery of each sender (secp256k1.ts), which dominates.
  *
  * @example
  * import { decodeSigned, decodeTransaction } from 'wgevm'
@@ -23,5 +23,5 @@ import { recoverSenders } from '../senders/recover.ts'
  * const batch = decodeSigned([signed], { chainId: 1n })
  * console.log(decodeTransaction(batch, 0).from) // 0x9d8a62f656a8d1615c1294fd71e9cfb3e4855a4f
  */
-export const decodeSigned = (transactions: readonly Uint8Array[], options: DecodeOptions): TransactionBatch =>
+export const decodeSigned = (transactions: SignedTransactions, options: DecodeOptions): TransactionBatch =>
   recoverSenders(decodeSignedBatch(transactions, options), { faults: options.faults })

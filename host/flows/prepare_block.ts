@@ -6,10 +6,11 @@ import { headerFault } from '../chain/check_header.ts'
 import { encodeBatch } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import { type BlockHeader, blobScheduleAt, encodeHeader, environmentOf, uncleHashOf } from '../chain/header.ts'
+import { isPacked, type SignedTransactions, signedCount, signedItemLength } from '../chain/packed.ts'
 import { decodeSignedBatch, type SignedBatch } from '../chain/signed_batch.ts'
 import { encodeWithdrawal } from '../chain/withdrawals.ts'
 import type { NodeHasher } from '../primitives/hash_plan.ts'
-import { rlpList } from '../primitives/rlp.ts'
+import { rlpHeadBytes, rlpList } from '../primitives/rlp.ts'
 import { prepareTransactionsRoot, withdrawalsRoot } from '../roots/roots.ts'
 import { knownColumn } from '../senders/known_senders.ts'
 import { type RecoverRows, recoverSendersBulk } from '../senders/recover.ts'
@@ -94,10 +95,10 @@ export const MAX_BLOCK_BYTES = 8 * 1024 * 1024
 const MAX_UNCLES = 2
 const MAX_UNCLE_DEPTH = 6n
 
-const isWire = (transactions: BlockInput['transactions']): transactions is readonly Uint8Array[] =>
-  Array.isArray(transactions) && transactions[0] instanceof Uint8Array
+const isWire = (transactions: BlockInput['transactions']): transactions is SignedTransactions =>
+  isPacked(transactions) || (Array.isArray(transactions) && transactions[0] instanceof Uint8Array)
 
-const signedOf = ({ transactions, signed }: BlockInput): readonly Uint8Array[] | undefined => {
+const signedOf = ({ transactions, signed }: BlockInput): SignedTransactions | undefined => {
   if (isWire(transactions)) return transactions
   return signed ?? (Array.isArray(transactions) && transactions.length === 0 ? [] : undefined)
 }
@@ -117,7 +118,7 @@ const recovered = async (
   'signatures' in decoded ? recoverSendersBulk(decoded, recover, { known: knownColumn(senders) }) : decoded
 
 /** What can be said of uncles, withdrawals and the size without executing anything. */
-const checkBody = (block: BlockInput, signed: readonly Uint8Array[] | undefined, fork: Fork): void => {
+const checkBody = (block: BlockInput, signed: SignedTransactions | undefined, fork: Fork): void => {
   const { header, uncles = [], withdrawals } = block
   expectField(header, 'uncleHash', uncleHashOf(uncles))
   if (uncles.length > MAX_UNCLES)
@@ -153,17 +154,16 @@ const checkAccessList = ({ header, accessList }: BlockInput): void => {
 }
 
 /** Bytes of the RLP of the whole block. */
-const blockBytes = ({ header, uncles = [], withdrawals = [] }: BlockInput, signed: readonly Uint8Array[]): number => {
-  let bytes = 0
-  // A typed transaction is a string of the list, a legacy one a list in it.
-  for (const raw of signed) bytes += raw[0]! >= 0xc0 ? raw.length : rlpSize(raw.length)
-  const parts = [uncles.map(encodeHeader), withdrawals.map(encodeWithdrawal)].map((items) => rlpList(items).length)
-  return rlpSize(parts.reduce((sum, part) => sum + part, encodeHeader(header).length + rlpSize(bytes)))
+const blockBytes = ({ header, uncles = [], withdrawals = [] }: BlockInput, signed: SignedTransactions): number => {
+  let transactions = 0
+  for (let i = 0; i < signedCount(signed); i++) transactions += signedItemLength(signed, i)
+  return withHead(
+    encodeHeader(header).length +
+      withHead(transactions) +
+      rlpList(uncles.map(encodeHeader)).length +
+      rlpList(withdrawals.map(encodeWithdrawal)).length,
+  )
 }
 
-/** Bytes of an item of `length` bytes under its head. */
-const rlpSize = (length: number): number => {
-  let head = 1
-  for (let rest = length; length > 55 && rest > 0; rest = Math.floor(rest / 256)) head++
-  return head + length
-}
+/** A payload of so many bytes, and its header. */
+const withHead = (length: number): number => rlpHeadBytes(length) + length

@@ -1,6 +1,6 @@
 import type { PrecompileResult } from '../../transpiler/layout/memo.ts'
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
-import { NO_SIGNATURE, type Signatures } from '../chain/signed_batch.ts'
+import { NO_SIGNATURE, type Signatures } from '../chain/signatures.ts'
 import { addressToBytes } from '../primitives/word.ts'
 
 export const ECRECOVER = 0x01

@@ -41,7 +41,7 @@ export const rlpInteger = (value: bigint | number): Uint8Array => {
 export const rlpHex = (hex: string): Uint8Array => rlpBytes(Buffer.from(hex.slice(2), 'hex'))
 
 /** Big-endian bytes without leading zeros. */
-const integerBytes = (value: bigint | number): Uint8Array => {
+export const integerBytes = (value: bigint | number): Uint8Array => {
   if (value === 0 || value === 0n) return new Uint8Array(0)
   const hex = value.toString(16)
   return new Uint8Array(Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex'))

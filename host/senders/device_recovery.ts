@@ -9,7 +9,7 @@ import {
   RECOVERY_WORDS_PER_HALF,
 } from '../../transpiler/layout/recovery.ts'
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
-import type { Signatures } from '../chain/signed_batch.ts'
+import type { Signatures } from '../chain/signatures.ts'
 import type { Binding } from '../device/binding.ts'
 import { type BufferLease, BufferPool } from '../device/buffer_pool.ts'
 import type { Command, ComputeDevice } from '../device/compute_device.ts'

@@ -1,4 +1,4 @@
-import type { Signatures } from '../chain/signed_batch.ts'
+import type { Signatures } from '../chain/signatures.ts'
 import { keccak256 } from '../primitives/keccak.ts'
 import type { SenderRecovery } from './sender_recovery.ts'
 

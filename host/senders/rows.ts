@@ -1,5 +1,5 @@
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
-import { NO_SIGNATURE, type Signatures } from '../chain/signed_batch.ts'
+import { NO_SIGNATURE, type Signatures } from '../chain/signatures.ts'
 import { addressOfPublicKey, recoverPublicKey, recoverPublicKeyByNoble } from '../primitives/secp256k1.ts'
 import { addressFromBytes } from '../primitives/word.ts'
 import type { RecoveredSenders } from './sender_recovery.ts'

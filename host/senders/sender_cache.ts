@@ -1,5 +1,5 @@
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
-import { NO_SIGNATURE, type Signatures } from '../chain/signed_batch.ts'
+import { NO_SIGNATURE, type Signatures } from '../chain/signatures.ts'
 import { checkCount } from '../primitives/input.ts'
 import type { RecoveredSenders } from './sender_recovery.ts'
 

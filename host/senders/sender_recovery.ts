@@ -1,4 +1,4 @@
-import type { Signatures } from '../chain/signed_batch.ts'
+import type { Signatures } from '../chain/signatures.ts'
 
 /**
  * Who signed, by row of `Signatures`:

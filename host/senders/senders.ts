@@ -1,5 +1,5 @@
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
-import type { Signatures } from '../chain/signed_batch.ts'
+import type { Signatures } from '../chain/signatures.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { faultText } from '../device/fault.ts'
 import { hasNativeRecovery } from '../primitives/secp256k1.ts'

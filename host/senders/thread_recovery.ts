@@ -1,4 +1,4 @@
-import type { Signatures } from '../chain/signed_batch.ts'
+import type { Signatures } from '../chain/signatures.ts'
 import { emptySenders, type Library, recoverRow } from './rows.ts'
 import type { RecoveredSenders, RecoveryStop, SenderRecovery } from './sender_recovery.ts'
 

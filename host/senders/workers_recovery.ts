@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
-import type { Signatures } from '../chain/signed_batch.ts'
+import type { Signatures } from '../chain/signatures.ts'
 import { startThread, threadEntry } from '../primitives/thread.ts'
 import type { Library } from './rows.ts'
 import type { RecoveredSenders, RecoveryStop, SenderRecovery } from './sender_recovery.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { NO_SIGNATURE, type Signatures } from '../../host/chain/signed_batch.ts'
+import { NO_SIGNATURE, type Signatures } from '../../host/chain/signatures.ts'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { openDevice } from '../../host/device/device.ts'
 import { recoverPublicKey, recoverPublicKeyByNoble } from '../../host/primitives/secp256k1.ts'

@@ -1,6 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { afterAll, expect, it } from 'vitest'
-import { NO_SIGNATURE } from '../../host/chain/signed_batch.ts'
+import { NO_SIGNATURE } from '../../host/chain/signatures.ts'
 import { createDeviceRecovery, type DeviceRecovery } from '../../host/senders/device_recovery.ts'
 import { EDGE_WORDS, randomWords } from '../fixtures/edge_words.ts'
 import {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { compareWithSerial, runSerial } from '../../bench/oracle.ts'
-import type { Signatures } from '../../host/chain/signed_batch.ts'
+import type { Signatures } from '../../host/chain/signatures.ts'
 import {
   type ComputeDevice,
   createExecutor,

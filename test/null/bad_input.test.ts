@@ -355,7 +355,11 @@ const CASES: readonly (readonly [name: string, run: () => unknown, message: stri
   ['a stream with 17 ahead', () => stream([], { ahead: 17 }), 'ahead must be 1 to 16, got 17'],
   ['a stream with a trie that is none', () => stream([], { parentState: {} }), 'parentState must be a StateTrie'],
   ['no parent', () => build({ parent: undefined }), 'parent must be a block header, got undefined'],
-  ['no pool', () => build({ pool: undefined }), 'pool must be an array of signed transactions, got undefined'],
+  [
+    'no pool',
+    () => build({ pool: undefined }),
+    'pool must be an array of signed transactions, or their bytes and offsets, got undefined',
+  ],
   ['a pool of another length', () => build({ decoded: [TX] }), "decoded must be as many as the pool's 0, got 1"],
   ['no attributes', () => build({ attributes: undefined }), 'attributes must be an object, got undefined'],
   [

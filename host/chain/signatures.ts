@@ -1,0 +1,159 @@
+import { keccakMany } from '../primitives/keccak_many.ts'
+import { integerBytes, rlpInteger, writeRlpHead } from '../primitives/rlp.ts'
+import { HALF_ORDER } from '../primitives/secp256k1.ts'
+import { TransactionInputError } from './encode_batch.ts'
+import { type FieldTable, ROW_ENTRIES, type Shape } from './signed_fields.ts'
+import { bigintOf, copyBytes, integerAt } from './signed_items.ts'
+
+/** The parity of a row without a signature: of a deposit, which is not signed, and of a row that cannot be read. */
+export const NO_SIGNATURE = 2
+
+/**
+ * What senders are recovered from. Row i:
+ *
+ * hash     u8[32 n]   keccak-256 of what was signed
+ * rs       u8[64 n]   r and s, big-endian
+ * parity   u8[n]      of the y of the signature's point: 0, 1, or NO_SIGNATURE
+ *
+ * Example: {@link decode}.
+ */
+export interface Signatures {
+  readonly hash: Uint8Array
+  readonly rs: Uint8Array
+  readonly parity: Uint8Array
+}
+
+const NONE = new Uint8Array(0)
+const HALF_ORDER_BYTES = integerBytes(HALF_ORDER)
+
+/** Columns of signatures, filled row by row in ascending order. What was signed is kept, and hashed in bulk at last. */
+export class SignatureColumns {
+  readonly #table: FieldTable
+  readonly #chainId: bigint
+  readonly #chainIdBytes: Uint8Array
+  /** v of a legacy transaction of the chain, by parity (EIP-155). */
+  readonly #v: readonly [Uint8Array, Uint8Array]
+  /** What EIP-155 adds to the signed list: chain id, 0, 0. */
+  readonly #suffix: Uint8Array
+  readonly #rs: Uint8Array
+  readonly #parity: Uint8Array
+  /** Message m is `lengths[m]` bytes from `offsets[m]` on: what the transaction of row rows[m] signed. */
+  readonly #messages: Uint8Array
+  readonly #offsets: Uint32Array
+  readonly #lengths: Uint32Array
+  readonly #rows: Uint32Array
+  #count = 0
+  #end = 0
+
+  constructor(table: FieldTable, count: number, chainId: bigint) {
+    this.#table = table
+    this.#chainId = chainId
+    this.#chainIdBytes = integerBytes(chainId)
+    this.#v = [integerBytes(35n + 2n * chainId), integerBytes(36n + 2n * chainId)]
+    this.#suffix = Uint8Array.of(...rlpInteger(chainId), 0x80, 0x80)
+    this.#rs = new Uint8Array(64 * count)
+    this.#parity = new Uint8Array(count).fill(NO_SIGNATURE)
+    // No message is longer than its transaction and the suffix.
+    this.#messages = new Uint8Array(table.bytes.length + count * this.#suffix.length)
+    this.#offsets = new Uint32Array(count)
+    this.#lengths = new Uint32Array(count)
+    this.#rows = new Uint32Array(count)
+  }
+
+  /** Checks v, r and s of row i, its chain and its parity, and enters them. Throws TransactionInputError. */
+  read(type: number, shape: Shape, i: number): void {
+    const { bytes, at } = this.#table
+    const field = ROW_ENTRIES * i + shape.v
+    const vHead = at[field]!
+    const rHead = at[field + 1]!
+    const sHead = at[field + 2]!
+    const end = at[field + 3]!
+    const v = integerAt(bytes, vHead, rHead, 32, 'v', i)
+    const r = integerAt(bytes, rHead, sHead, 32, 'r', i)
+    const s = integerAt(bytes, sHead, end, 32, 's', i)
+    if (type !== 0) this.#checkChain(shape, i)
+    const isOfChain = type === 0 && this.#isOfChain(v, rHead, i)
+    const parity = isOfChain ? (isAt(this.#v[0], bytes, v, rHead) ? 0 : 1) : parityOf(type, bytes, v, rHead)
+    if (parity === NO_SIGNATURE) throw new TransactionInputError(i, `v is ${bigintOf(bytes, v, rHead)}`)
+    if (end - s === 32 && isAbove(bytes, s, HALF_ORDER_BYTES))
+      throw new TransactionInputError(i, 's is in the upper half of the order')
+    copyBytes(this.#rs, 64 * i + 32 - (sHead - r), bytes, r, sHead)
+    copyBytes(this.#rs, 64 * (i + 1) - (end - s), bytes, s, end)
+    this.#addMessage(type, vHead, isOfChain ? this.#suffix : NONE, i)
+    this.#parity[i] = parity
+  }
+
+  /** The columns with their hashes. */
+  finish(): Signatures {
+    const rs = this.#rs
+    const parity = this.#parity
+    const count = this.#count
+    const digests = keccakMany({ count, bytes: this.#messages, offsets: this.#offsets, lengths: this.#lengths })
+    if (count === parity.length) return { hash: digests, rs, parity }
+    const hash = new Uint8Array(32 * parity.length)
+    for (let m = 0; m < count; m++) copyBytes(hash, 32 * this.#rows[m]!, digests, 32 * m, 32 * (m + 1))
+    return { hash, rs, parity }
+  }
+
+  #checkChain({ chainId }: Shape, i: number): void {
+    const { bytes, at } = this.#table
+    const end = at[ROW_ENTRIES * i + chainId + 1]!
+    const start = integerAt(bytes, at[ROW_ENTRIES * i + chainId]!, end, 32, 'chain id', i)
+    if (!isAt(this.#chainIdBytes, bytes, start, end)) this.#refuseChain(bigintOf(bytes, start, end), i)
+  }
+
+  /** Whether v is of the chain (EIP-155); false: it names none, as before that. Another chain is refused. */
+  #isOfChain(v: number, end: number, i: number): boolean {
+    const { bytes } = this.#table
+    if (isAt(this.#v[0], bytes, v, end) || isAt(this.#v[1], bytes, v, end)) return true
+    if (end - v === 0 || (end - v === 1 && bytes[v]! < 35)) return false
+    return this.#refuseChain((bigintOf(bytes, v, end) - 35n) >> 1n, i)
+  }
+
+  #refuseChain(got: bigint, i: number): never {
+    throw new TransactionInputError(i, `chain id ${got}, expected ${this.#chainId}`)
+  }
+
+  /**
+   * Adds the bytes that were signed: the list without its signature, which starts with v, under a new header. The
+   * fields before v lie in the transaction as they must be hashed, because the RLP is canonical.
+   */
+  #addMessage(type: number, v: number, suffix: Uint8Array, i: number): void {
+    const { bytes, at } = this.#table
+    const to = this.#messages
+    const m = this.#count++
+    const fields = at[ROW_ENTRIES * i]!
+    const length = v - fields + suffix.length
+    let next = this.#end
+    this.#offsets[m] = next
+    this.#rows[m] = i
+    if (type !== 0) to[next++] = type
+    next = writeRlpHead(to, next, 0xc0, length)
+    copyBytes(to, next, bytes, fields, v)
+    next += v - fields
+    for (let n = 0; n < suffix.length; n++) to[next++] = suffix[n]!
+    this.#lengths[m] = next - this.#end
+    this.#end = next
+  }
+}
+
+/** Of a v that names no chain; NO_SIGNATURE where it is not one. */
+const parityOf = (type: number, bytes: Uint8Array, v: number, end: number): number => {
+  if (end - v > 1) return NO_SIGNATURE
+  const value = v === end ? 0 : bytes[v]!
+  const parity = type === 0 ? value - 27 : value
+  return parity === 0 || parity === 1 ? parity : NO_SIGNATURE
+}
+
+/** Whether the bytes from `start` up to `end` are these. */
+const isAt = (these: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean => {
+  if (end - start !== these.length) return false
+  for (let n = 0; n < these.length; n++) if (these[n] !== bytes[start + n]) return false
+  return true
+}
+
+/** Whether the 32 bytes from `start` on are a larger number. */
+const isAbove = (bytes: Uint8Array, start: number, than: Uint8Array): boolean => {
+  for (let n = 0; n < 32; n++) if (bytes[start + n] !== than[n]) return bytes[start + n]! > than[n]!
+  return false
+}
