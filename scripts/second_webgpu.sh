@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Path kernel, path program and lane VM on a WebGPU that is not Dawn: npm's Deno, whose WebGPU is wgpu with naga. Every
-# block is verified against serial execution. Needs a Vulkan driver of the system (lavapipe will do); Deno (95 MB) goes
-# to .cache/deno.
-#   scripts/second_webgpu.sh [short]      short: without the lane VM, which naga takes half a minute to compile
+# Path kernel, path program, senders and lane VM on a WebGPU that is not Dawn: npm's Deno, whose WebGPU is wgpu with
+# naga. Every block is verified against serial execution, every sender against the host. Needs a Vulkan driver of the
+# system (lavapipe will do); Deno (95 MB) goes to .cache/deno.
+#   scripts/second_webgpu.sh [short]      short: without senders and lane VM, which take half a minute to compile each
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=2.9.6
-forms=(kernel program laneVm)
+forms=(kernel program senders laneVm)
 [ "${1:-}" = short ] && forms=(kernel program)
 
 platform=$(node -p '`${process.platform}-${process.arch}`')
