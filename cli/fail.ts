@@ -10,12 +10,16 @@ export class UserError extends Error {
 const BAD_INPUT = new Set(['UserError', 'NoAdapterError', 'MissingPackageError', 'YError'])
 const BAD_FILE = new Set(['FixtureError'])
 /** Failures that their message explains as far as a user can act on them. */
-const EXPLAINED = new Set(['AnvilError', 'VerificationError', 'RpcError'])
+const EXPLAINED = new Set(['AnvilError', 'VerificationError', 'RpcError', 'StoreError', 'ImportError'])
+/** Of a folder of a chain: anything but these is a mistake on the command line. */
+const STORE_FAILURES = new Set(['damaged', 'write'])
 
 /** The exit code for an error. */
 export const exitCodeOf = (thrown: unknown): number => {
   if (!(thrown instanceof Error)) return EXIT_FAILURE
   if (BAD_FILE.has(thrown.name)) return EXIT_BAD_FILE
+  if (thrown.name === 'StoreError')
+    return STORE_FAILURES.has((thrown as Error & { fault: string }).fault) ? EXIT_FAILURE : EXIT_BAD_INPUT
   return BAD_INPUT.has(thrown.name) ? EXIT_BAD_INPUT : EXIT_FAILURE
 }
 

@@ -1,0 +1,59 @@
+import type { CommandModule } from 'yargs'
+import { forkAt, isMergedAfter, readChainConfig } from '../../host/chain/chain_config.ts'
+import { decodeHeader } from '../../host/chain/decode_block.ts'
+import type { Store, StoreMeta } from '../../host/state/store/store.ts'
+import { StoreError } from '../../host/state/store/store_error.ts'
+import { DATA_OPTION, openStore } from '../chain_folder.ts'
+
+interface ChainArguments {
+  data: string
+  json: boolean
+}
+
+/** What a folder holds; nothing of it is checked. */
+const summaryOf = (store: Store, meta: StoreMeta) => {
+  const { number, hash, stateRoot } = store.head
+  const bytes = store.header(hash)
+  if (bytes === undefined) throw new StoreError(store.folder, 'damaged', 'the store is damaged: no header of the head')
+  const { timestamp } = decodeHeader(bytes)
+  const config = readChainConfig(JSON.parse(meta.configText))
+  const before = store.canonical(number - 1n)?.totalDifficulty ?? 0n
+  const fork = forkAt(config, { number, timestamp, isMerged: isMergedAfter(config, before) })
+  const { accounts, slots, code, canon, undo } = store.counts()
+  return {
+    chainId: meta.chainId,
+    genesis: meta.genesisHash,
+    head: { number: `${number}`, hash, stateRoot, timestamp: `${timestamp}`, fork },
+    counts: { blocks: canon, accounts, slots, code, undo },
+    bytes: store.sizeBytes,
+  }
+}
+
+const text = ({ chainId, genesis, head, counts, bytes }: ReturnType<typeof summaryOf>): string =>
+  [
+    `chain    ${chainId}`,
+    `genesis  ${genesis}`,
+    `head     ${head.number} ${head.hash}`,
+    `root     ${head.stateRoot}`,
+    `time     ${new Date(1000 * Number(head.timestamp)).toISOString()}, ${head.fork}`,
+    `state    ${counts.accounts} accounts, ${counts.slots} slots, ${counts.code} codes`,
+    `blocks   ${counts.blocks}, of which ${counts.undo} can be undone`,
+    `size     ${(bytes / 1e6).toFixed(1)} MB`,
+    '',
+  ].join('\n')
+
+export const chainCommand: CommandModule<object, ChainArguments> = {
+  command: 'chain',
+  describe: 'Show the head of a chain in a folder, what it holds, and its size',
+  builder: (parser) =>
+    parser.options(DATA_OPTION).option('json', { type: 'boolean', default: false, describe: 'print JSON' }).strict(),
+  handler: async ({ data, json }) => {
+    const { store, meta } = await openStore(data)
+    try {
+      const summary = summaryOf(store, meta)
+      process.stdout.write(json ? `${JSON.stringify(summary, null, 2)}\n` : text(summary))
+    } finally {
+      await store.close()
+    }
+  },
+}

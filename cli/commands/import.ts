@@ -1,0 +1,105 @@
+import type { CommandModule } from 'yargs'
+import { NoAdapterError } from '../../host/device/adapter.ts'
+import type { ComputeDevice } from '../../host/device/compute_device.ts'
+import { openDevice } from '../../host/device/device.ts'
+import type { Chain } from '../../host/flows/chain/chain_interface.ts'
+import { openChain } from '../../host/flows/chain/open_chain.ts'
+import { fileBytes, readBlocks } from '../chain_file.ts'
+import { DATA_OPTION, openStore } from '../chain_folder.ts'
+import { importProgress } from '../import_progress.ts'
+import { parseWhole } from '../result_file.ts'
+
+interface ImportArguments {
+  file: string
+  data: string
+  adapter: string | undefined
+  undo: string
+}
+
+const MOST_UNDO = 1_000_000
+
+/** A block may not stand. What was before it is in the folder. */
+class ImportError extends Error {
+  override readonly name = 'ImportError'
+}
+
+/** Errors by which a block is refused; anything else is a fault of ours, or of the folder. */
+const REFUSALS = new Set(['BlockError', 'InvalidTransactionError', 'TransactionInputError', 'BlockInputError'])
+
+const deviceOf = async (adapter: string | undefined): Promise<ComputeDevice | undefined> => {
+  if (adapter === 'none') return undefined
+  if (adapter !== undefined) return openDevice({ adapter })
+  try {
+    return await openDevice()
+  } catch (thrown) {
+    if (thrown instanceof NoAdapterError) return undefined
+    throw thrown
+  }
+}
+
+const importFile = async (chain: Chain, file: string): Promise<void> => {
+  const startedMs = performance.now()
+  const progress = importProgress(process.stderr, fileBytes(file))
+  let known = 0
+  let count = 0
+  let transactions = 0
+  try {
+    for (const { bytes, end } of readBlocks(file)) {
+      try {
+        const { header, result } = await chain.import(bytes)
+        progress.reached(end, `block ${header.number}`)
+        if (result === undefined) known++
+        else {
+          count++
+          transactions += result.receipts.count
+        }
+      } catch (thrown) {
+        if (!(thrown instanceof Error) || !REFUSALS.has(thrown.name)) throw thrown
+        const { number } = chain.head.header
+        const what = thrown.name === 'BlockError' ? thrown.message : `block ${number + 1n}: ${thrown.message}`
+        throw new ImportError(`${file}: ${what}; the head is block ${number}`, { cause: thrown })
+      }
+    }
+  } finally {
+    progress.stop()
+  }
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
+  const there = known === 0 ? '' : `, ${known} were there`
+  const { header, hash } = chain.head
+  process.stdout.write(`imported ${count} blocks, ${transactions} transactions in ${seconds} s${there}\n`)
+  process.stdout.write(`head     ${header.number} ${hash}\nroot     ${header.stateRoot}\n`)
+}
+
+export const importCommand: CommandModule<object, ImportArguments> = {
+  command: 'import <file>',
+  describe:
+    'Execute the blocks of a file on the chain of a folder, every root checked; goes on after those that are there',
+  builder: (parser) =>
+    parser
+      .positional('file', {
+        type: 'string',
+        demandOption: true,
+        describe: 'RLP of blocks one after another, as geth export writes it',
+      })
+      .options(DATA_OPTION)
+      .option('undo', { type: 'string', default: '128', describe: 'blocks that a reorganisation may go back' })
+      .option('adapter', { type: 'string', describe: 'gpu, lavapipe, swiftshader, a part of a name, or none' })
+      .strict(),
+  handler: async ({ file, data, adapter, undo }) => {
+    const undoDepth = parseWhole('undo', undo, 0, MOST_UNDO)
+    // A file or a chain that is not there is said before a device is opened.
+    fileBytes(file)
+    await (await openStore(data)).store.close()
+    const device = await deviceOf(adapter)
+    try {
+      const chain = await openChain({ path: data, undoDepth, executor: device === undefined ? {} : { device } })
+      try {
+        await importFile(chain, file)
+      } finally {
+        await chain.close()
+      }
+    } finally {
+      device?.destroy()
+    }
+  },
+}
