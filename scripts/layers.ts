@@ -46,7 +46,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'host/senders', may: [...PRIMITIVES, 'kernels', 'host/chain', 'host/device'] },
   { at: 'host/receipts', may: [...PRIMITIVES, 'host/chain', 'host/device'] },
   { at: 'host/precompiles', may: [...PRIMITIVES, 'host/chain', 'host/device'] },
-  { at: 'host/roots', may: [...STATE_AND_CHAIN, 'host/receipts', 'host/device'] },
+  { at: 'host/roots', may: [...STATE_AND_CHAIN, 'kernels', 'host/receipts', 'host/device'] },
   { at: 'host/session', may: [...PRIMITIVES, 'kernels', 'host/device', 'host/state'] },
   { at: 'host/batch', may: STATE_AND_CHAIN, types: ['transpiler', 'host/device'] },
   { at: 'host/tiers/path', may: BELOW_DEVICE_TIERS },
