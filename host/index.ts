@@ -110,8 +110,8 @@ export { StoreError, type StoreFault } from './state/store/store_error.ts'
 export type {
   AccountProof,
   ResidentTrie,
-  RootJob,
   SlotProof,
+  StateRootJob,
   StateTrie,
   StateTrieOptions,
 } from './state/trie/state_trie.ts'

@@ -1,5 +1,6 @@
 import type { Part } from './part.ts'
 import { sendersPart } from './senders.ts'
+import { triePart } from './trie.ts'
 
 /** All parts, in the order of their work on a block. */
-export const PARTS: readonly Part[] = [sendersPart]
+export const PARTS: readonly Part[] = [sendersPart, triePart]

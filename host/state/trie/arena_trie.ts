@@ -7,7 +7,7 @@ import { ChangeRecord } from './change_record.ts'
 import { PlanWriter } from './plan_writer.ts'
 import { proveAccount } from './proof.ts'
 import { StateNodes } from './state_nodes.ts'
-import type { AccountProof, ResidentTrie, RootJob, StateTrieOptions } from './state_trie.ts'
+import type { AccountProof, ResidentTrie, StateRootJob, StateTrieOptions } from './state_trie.ts'
 import { MAX_BRANCH_BYTES, writeBranches } from './write_branches.ts'
 import { MAX_LEAF_BYTES, writeAccounts, writeSlots } from './write_leaves.ts'
 
@@ -52,7 +52,7 @@ export class ArenaTrie implements ResidentTrie {
     return this.prepare(writes).finish()
   }
 
-  prepare(writes: StateWrites): RootJob {
+  prepare(writes: StateWrites): StateRootJob {
     if (this.#pending !== undefined) throw new Error('the state trie is still waiting for the root of the last change')
     const deleted = writes.deletedAccounts.length / 5
     const record = new ChangeRecord(this.#root, writes.slotCount, writes.accountCount + deleted)

@@ -60,8 +60,8 @@ export class LeafRows {
   }
 
   /**
-   * Lays rows that are in no trie out anew: `order` has the ids from `first` on, each once, and row order[n] becomes row
-   * first + n. Returns the new ids, of row `first` first.
+   * Lays rows that are in no trie out anew: `order` has the ids from `first` on, each once, and row order[n] becomes
+   * row first + n. Returns the new ids, of row `first` first.
    */
   layOut(first: number, order: Int32Array): Int32Array {
     const { rows } = this

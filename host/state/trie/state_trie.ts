@@ -17,7 +17,7 @@ export interface StateTrie {
    * The first half of `apply`, on this thread: the writes are in, and the root is asked of what is returned. One change
    * at a time; `rewind` takes it back before its root is known, too.
    */
-  prepare?(writes: StateWrites): RootJob
+  prepare?(writes: StateWrites): StateRootJob
 }
 
 /**
@@ -25,7 +25,7 @@ export interface StateTrie {
  *
  * Example: {@link createStateTrie}.
  */
-export interface RootJob {
+export interface StateRootJob {
   /** Hashes, and returns the root. Without a hasher it is the trie's own. Where it throws, the change is taken back. */
   finish(hasher?: NodeHasher): Promise<string>
 }
@@ -39,7 +39,7 @@ export interface RootJob {
 export interface ResidentTrie extends StateTrie {
   /** Bytes of its arrays and of its history. */
   readonly sizeBytes: number
-  prepare(writes: StateWrites): RootJob
+  prepare(writes: StateWrites): StateRootJob
   /**
    * Proves an account (0x-hex address) and slots of it under the present root, whether they are there or not. Keys are
    * words: bigint or hex. On the calling thread; not while the root of a change is not known.

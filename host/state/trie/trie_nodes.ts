@@ -159,7 +159,7 @@ export class TrieNodes {
     this.listLeaf(leaf)
   }
 
-  /** Fills an empty trie with the leaves ids[first] .. ids[end], in the order of their keys, each once; at least one. */
+  /** Fills an empty trie with the leaves ids[first] .. ids[end], one or more, in the order of their keys, each once. */
   build(ids: Int32Array, first: number, end: number, root: number): void {
     const built = this.#buildBelow(ids, first, end, ~root, 0)
     // Arrays have moved where they grew.
