@@ -158,6 +158,21 @@ const checkDefault = (tarball: string): void => {
   expectText('wgevm replay', run('wgevm replay', wgevm, ['replay', block, '--samples', '1'], { cwd }), /1150000/)
   run('wgevm simulate', wgevm, ['simulate', join(data, 'erc20.json.gz'), '--lanes', '64', '--samples', '1'], { cwd })
   run('wgevm transpile', wgevm, ['transpile', '--workload', 'erc20'], { cwd })
+  checkSenders(cwd, 'native')
+}
+
+/** Threads recover senders by this library, and none of them has failed. */
+const checkSenders = (cwd: string, library: 'native' | 'noble'): void => {
+  const wgevm = join(cwd, 'node_modules', '.bin', 'wgevm')
+  const output = run(`wgevm doctor, ${library}`, wgevm, ['doctor', '--json'], { cwd })
+  // Dawn's notes on stderr follow.
+  const { senders } = JSON.parse(output.slice(0, output.lastIndexOf('}') + 1)) as {
+    readonly senders: { readonly library: string; readonly faults: readonly string[] }
+  }
+  if (senders.library !== library || senders.faults.length > 0)
+    throw new CheckError(
+      `wgevm doctor: senders by ${senders.library}, expected ${library}: ${senders.faults.join('; ')}`,
+    )
 }
 
 /** What is left without install scripts, or without optional packages, still executes; what needs more says so. */
@@ -179,6 +194,7 @@ try {
   checkDefault(tarball)
   checkBare('without install scripts', tarball, ['--ignore-scripts'])
   const bare = checkBare('without optional packages', tarball, ['--omit=optional'])
+  checkSenders(bare, 'noble')
   const wgevm = join(bare, 'node_modules', '.bin', 'wgevm')
   const asked = run('wgevm bench, without optional packages', wgevm, ['bench', 'erc20'], { cwd: bare, code: 2 })
   expectText(

@@ -99,8 +99,9 @@ const checkDevice = (device: ExecutorOptions['device']): void => {
     if (typeof device[name] !== 'function') refuse('device', device, expected)
 }
 
-const checkSenders = ({ senders, senderCache, device }: Partial<ExecutorOptions>): void => {
-  if (senders === 'device' && device === undefined) refuse('senders', senders, "'device' only beside a device")
+const checkSenders = ({ senders, senderCache, device, compile }: Partial<ExecutorOptions>): void => {
+  if (senders === 'device' && (device === undefined || compile === 'never'))
+    refuse('senders', senders, 'another one without a device that compiles')
   if (senderCache !== undefined && senderCache !== false && !(senderCache instanceof SenderCache))
     refuse('senderCache', senderCache, 'a SenderCache or false')
 }

@@ -99,6 +99,22 @@ const CASES: readonly (readonly [name: string, run: () => unknown, message: stri
     "compile must be one of 'background', 'wait', 'never', got 'foo'",
   ],
   ['laneVm true', () => executor({ laneVm: true }), "laneVm must be one of 'never', 'always', got true"],
+  ['senders true', () => executor({ senders: true }), "senders must be one of 'auto', 'device', "],
+  [
+    'senders by a device that is not there',
+    () => executor({ senders: 'device' }),
+    "senders must be another one without a device that compiles, got 'device'",
+  ],
+  [
+    'senders by a device without kernels',
+    () => executor({ senders: 'device', device: 'auto', compile: 'never' }),
+    'senders must be another one without a device that compiles',
+  ],
+  [
+    'a sender cache true',
+    () => executor({ senderCache: true }),
+    'senderCache must be a SenderCache or false, got true',
+  ],
   ['an unknown option', () => executor({ lanVm: 'never' }), "there is no option 'lanVm'; did you mean 'laneVm'?"],
   ['an option far from any', () => executor({ turbo: true }), "there is no option 'turbo'; known: fork, "],
   ['no request', () => execute(undefined), 'request must be an object, got undefined'],
