@@ -1,6 +1,7 @@
+import { keccakPart } from './keccak.ts'
 import type { Part } from './part.ts'
 import { sendersPart } from './senders.ts'
 import { triePart } from './trie.ts'
 
 /** All parts, in the order of their work on a block. */
-export const PARTS: readonly Part[] = [sendersPart, triePart]
+export const PARTS: readonly Part[] = [sendersPart, keccakPart, triePart]
