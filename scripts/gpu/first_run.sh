@@ -72,6 +72,7 @@ if [ "$stage" = 1 ]; then
     tsx 'doctor, EGL driver' 60 cli/main.ts doctor --adapter gpu
   fi
   probe basics 150 basics
+  tsx senders 120 cli/main.ts bench senders --size "$(size 16384)" --samples 1
   export WGEVM_ROBUSTNESS=on
   probe 'kernel, robust' 60 exec erc20 "$(size 2000)" kernel
   probe 'lane VM, robust' 90 exec mixed "$(size 2000)" laneVm
@@ -91,6 +92,8 @@ else
   probe 'lane VM, 262144' 60 exec erc20 "$(size 262144)" laneVm
   probe 'swaps, program' 60 exec uniswap-v2 "$(size 65536)" program
   tsx bench 120 cli/main.ts bench erc20 transfers --size "$(size 1048576)" --samples 3 --json "$out/bench.json"
+  tsx parts 100 cli/main.ts bench senders keccak trie --size "$(size 1048576)" --samples 1 --json "$out/parts.json"
+  tsx 'signed blocks' 100 cli/main.ts bench erc20 --level block --size "$(size 65536)" --samples 2 --json "$out/signed.json"
   if [ -d "$data/programs" ]; then
     tsx programs 100 cli/main.ts programs "$data/programs" --only evmone.main.weierstrudel,evmone.main.sha1,real.uniswap_v3 \
       --lanes "$(size 65536)" --samples 2 --json "$out/programs.json"
