@@ -10046,565 +10046,6 @@ fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
   return Limbs(a.l0 + b.l0, a.l1 + b.l1, a.l2 + b.l2, a.l3 + b.l3, a.l4 + b.l4, a.l5 + b.l5, a.l6 + b.l6, a.l7 + b.l7, a.l8 + b.l8, a.l9 + b.l9, a.l10 + b.l10, a.l11 + b.l11, a.l12 + b.l12, a.l13 + b.l13, a.l14 + b.l14, a.l15 + b.l15, a.l16 + b.l16, a.l17 + b.l17, a.l18 + b.l18, a.l19 + b.l19);
 }
 `,
-  secp256k1_lift: `@group(0) @binding(1) var<storage, read> secp256k1_lift_rs: array<vec4<u32>>;
-
-@group(0) @binding(2) var<storage, read> secp256k1_lift_parity: array<u32>;
-
-@group(0) @binding(3) var<storage, read_write> secp256k1_lift_points: array<vec4<u32>>;
-
-@group(0) @binding(4) var<storage, read_write> secp256k1_lift_status: array<u32>;
-
-fn secp256k1_lift_in_range(x: U256) -> bool {
-  return u256_lt(x, SCALAR_ORDER) & !u256_is_zero(x);
-}
-
-@compute @workgroup_size(64) fn secp256k1_lift(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let row = lane_index(workgroup, workgroups, local);
-  let rows = recovery_rows.rows;
-  let signature = recovery_signature(row);
-  let r = recovery_word(secp256k1_lift_rs[4u * signature], secp256k1_lift_rs[4u * signature + 1u]);
-  let s = recovery_word(secp256k1_lift_rs[4u * signature + 2u], secp256k1_lift_rs[4u * signature + 3u]);
-  let parity = (secp256k1_lift_parity[signature >> 2u] >> (8u * (signature & 3u))) & 255u;
-  let x = limbs_unpack(r);
-  var square = field_mul(field_sqr(x), x);
-  square.l0 += 7u;
-  square = field_normal(square);
-  let root = field_root(square);
-  let y = field_canonical(root);
-  let negative = field_canonical(field_normal(field_sub(LIMBS_ZERO, root)));
-  let is_point = u256_eq(field_canonical(field_sqr(root)), field_canonical(square));
-  let signed_y = u256_select(y, negative, (u256_low(y) & 1u) != parity);
-  secp256k1_lift_points[row] = r.lo;
-  secp256k1_lift_points[rows + row] = r.hi;
-  secp256k1_lift_points[2u * rows + row] = signed_y.lo;
-  secp256k1_lift_points[3u * rows + row] = signed_y.hi;
-  let found = is_point & secp256k1_lift_in_range(r) & secp256k1_lift_in_range(s) & (parity < 2u);
-  secp256k1_lift_status[row] = select(RECOVERY_NONE, RECOVERY_FOUND, found);
-}
-
-fn u256_lt(a: U256, b: U256) -> bool {
-  let less_lo = a.lo < b.lo;
-  let less_hi = a.hi < b.hi;
-  let same_lo = a.lo == b.lo;
-  let same_hi = a.hi == b.hi;
-  var less = less_lo.x;
-  less = less_lo.y | (same_lo.y & less);
-  less = less_lo.z | (same_lo.z & less);
-  less = less_lo.w | (same_lo.w & less);
-  less = less_hi.x | (same_hi.x & less);
-  less = less_hi.y | (same_hi.y & less);
-  less = less_hi.z | (same_hi.z & less);
-  return less_hi.w | (same_hi.w & less);
-}
-
-const SCALAR_ORDER = U256(vec4<u32>(0xd0364141u, 0xbfd25e8cu, 0xaf48a03bu, 0xbaaedce6u), vec4<u32>(0xfffffffeu, 0xffffffffu, 0xffffffffu, 0xffffffffu));
-
-fn u256_is_zero(x: U256) -> bool {
-  let any = x.lo | x.hi;
-  return (any.x | any.y | any.z | any.w) == 0u;
-}
-
-struct U256 {
-  lo: vec4<u32>,
-  hi: vec4<u32>,
-}
-
-fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
-  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
-}
-
-@group(0) @binding(0) var<uniform> recovery_rows: RecoveryRows;
-
-fn recovery_signature(row: u32) -> u32 {
-  return min(recovery_rows.first + row, recovery_rows.count - 1u);
-}
-
-fn recovery_word(a: vec4<u32>, b: vec4<u32>) -> U256 {
-  return u256_reverse_bytes(U256(a, b));
-}
-
-fn limbs_unpack(x: U256) -> Limbs {
-  return Limbs(x.lo.x & 8191u, (x.lo.x >> 13u) & 8191u, ((x.lo.x >> 26u) | (x.lo.y << 6u)) & 8191u, (x.lo.y >> 7u) & 8191u, ((x.lo.y >> 20u) | (x.lo.z << 12u)) & 8191u, (x.lo.z >> 1u) & 8191u, (x.lo.z >> 14u) & 8191u, ((x.lo.z >> 27u) | (x.lo.w << 5u)) & 8191u, (x.lo.w >> 8u) & 8191u, ((x.lo.w >> 21u) | (x.hi.x << 11u)) & 8191u, (x.hi.x >> 2u) & 8191u, (x.hi.x >> 15u) & 8191u, ((x.hi.x >> 28u) | (x.hi.y << 4u)) & 8191u, (x.hi.y >> 9u) & 8191u, ((x.hi.y >> 22u) | (x.hi.z << 10u)) & 8191u, (x.hi.z >> 3u) & 8191u, (x.hi.z >> 16u) & 8191u, ((x.hi.z >> 29u) | (x.hi.w << 3u)) & 8191u, (x.hi.w >> 10u) & 8191u, (x.hi.w >> 23u) & 8191u);
-}
-
-fn field_mul(a: Limbs, b: Limbs) -> Limbs {
-  return field_reduce(limbs_product(a, b));
-}
-
-fn field_sqr(a: Limbs) -> Limbs {
-  return field_reduce(limbs_square(a, limbs_add(a, a), a));
-}
-
-fn field_normal(a: Limbs) -> Limbs {
-  return field_reduce(limbs_columns(a));
-}
-
-fn field_root(x: Limbs) -> Limbs {
-  let squarings = vec4<u32>(0x03030101u, 0x2c160b02u, 0x17032c58u, 0x00000006u);
-  let y = field_chain(x, 13u, squarings, vec2<u32>(0x76512200u, 0x00016278u));
-  return field_sqr(field_sqr(y));
-}
-
-fn field_canonical(x: Limbs) -> U256 {
-  let word = field_pack(x);
-  return u256_select(u256_sub(word, FIELD_PRIME), word, u256_lt(word, FIELD_PRIME));
-}
-
-fn field_sub(a: Limbs, b: Limbs) -> Limbs {
-  return Limbs(a.l0 + (16159u - b.l0), a.l1 + (16380u - b.l1), a.l2 + (15294u - b.l2), a.l3 + (16382u - b.l3), a.l4 + (16382u - b.l4), a.l5 + (16382u - b.l5), a.l6 + (16382u - b.l6), a.l7 + (16382u - b.l7), a.l8 + (16382u - b.l8), a.l9 + (16382u - b.l9), a.l10 + (16382u - b.l10), a.l11 + (16382u - b.l11), a.l12 + (16382u - b.l12), a.l13 + (16382u - b.l13), a.l14 + (16382u - b.l14), a.l15 + (16382u - b.l15), a.l16 + (16382u - b.l16), a.l17 + (16382u - b.l17), a.l18 + (16382u - b.l18), a.l19 + (8702u - b.l19));
-}
-
-const LIMBS_ZERO = Limbs(0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
-
-fn u256_eq(a: U256, b: U256) -> bool {
-  let differ = (a.lo ^ b.lo) | (a.hi ^ b.hi);
-  return (differ.x | differ.y | differ.z | differ.w) == 0u;
-}
-
-fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
-  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
-}
-
-fn u256_low(x: U256) -> u32 {
-  return x.lo.x;
-}
-
-const RECOVERY_NONE = 0u;
-
-const RECOVERY_FOUND = 1u;
-
-const WORKGROUP_SIZE = 64u;
-
-struct RecoveryRows {
-  rows: u32,
-  first: u32,
-  count: u32,
-  lanes: u32,
-}
-
-fn u256_reverse_bytes(x: U256) -> U256 {
-  return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
-}
-
-fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
-  let pairs = ((v << vec4<u32>(8u)) & vec4<u32>(0xff00ff00u)) | ((v >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
-  return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
-}
-
-struct Limbs {
-  l0: u32,
-  l1: u32,
-  l2: u32,
-  l3: u32,
-  l4: u32,
-  l5: u32,
-  l6: u32,
-  l7: u32,
-  l8: u32,
-  l9: u32,
-  l10: u32,
-  l11: u32,
-  l12: u32,
-  l13: u32,
-  l14: u32,
-  l15: u32,
-  l16: u32,
-  l17: u32,
-  l18: u32,
-  l19: u32,
-}
-
-fn field_reduce(x: LimbColumns) -> Limbs {
-  let h_sum0 = x.c20;
-  let h_carry0 = h_sum0 >> 13u;
-  let h0 = h_sum0 & 8191u;
-  let h_sum1 = x.c21 + h_carry0;
-  let h_carry1 = h_sum1 >> 13u;
-  let h1 = h_sum1 & 8191u;
-  let h_sum2 = x.c22 + h_carry1;
-  let h_carry2 = h_sum2 >> 13u;
-  let h2 = h_sum2 & 8191u;
-  let h_sum3 = x.c23 + h_carry2;
-  let h_carry3 = h_sum3 >> 13u;
-  let h3 = h_sum3 & 8191u;
-  let h_sum4 = x.c24 + h_carry3;
-  let h_carry4 = h_sum4 >> 13u;
-  let h4 = h_sum4 & 8191u;
-  let h_sum5 = x.c25 + h_carry4;
-  let h_carry5 = h_sum5 >> 13u;
-  let h5 = h_sum5 & 8191u;
-  let h_sum6 = x.c26 + h_carry5;
-  let h_carry6 = h_sum6 >> 13u;
-  let h6 = h_sum6 & 8191u;
-  let h_sum7 = x.c27 + h_carry6;
-  let h_carry7 = h_sum7 >> 13u;
-  let h7 = h_sum7 & 8191u;
-  let h_sum8 = x.c28 + h_carry7;
-  let h_carry8 = h_sum8 >> 13u;
-  let h8 = h_sum8 & 8191u;
-  let h_sum9 = x.c29 + h_carry8;
-  let h_carry9 = h_sum9 >> 13u;
-  let h9 = h_sum9 & 8191u;
-  let h_sum10 = x.c30 + h_carry9;
-  let h_carry10 = h_sum10 >> 13u;
-  let h10 = h_sum10 & 8191u;
-  let h_sum11 = x.c31 + h_carry10;
-  let h_carry11 = h_sum11 >> 13u;
-  let h11 = h_sum11 & 8191u;
-  let h_sum12 = x.c32 + h_carry11;
-  let h_carry12 = h_sum12 >> 13u;
-  let h12 = h_sum12 & 8191u;
-  let h_sum13 = x.c33 + h_carry12;
-  let h_carry13 = h_sum13 >> 13u;
-  let h13 = h_sum13 & 8191u;
-  let h_sum14 = x.c34 + h_carry13;
-  let h_carry14 = h_sum14 >> 13u;
-  let h14 = h_sum14 & 8191u;
-  let h_sum15 = x.c35 + h_carry14;
-  let h_carry15 = h_sum15 >> 13u;
-  let h15 = h_sum15 & 8191u;
-  let h_sum16 = x.c36 + h_carry15;
-  let h_carry16 = h_sum16 >> 13u;
-  let h16 = h_sum16 & 8191u;
-  let h_sum17 = x.c37 + h_carry16;
-  let h_carry17 = h_sum17 >> 13u;
-  let h17 = h_sum17 & 8191u;
-  let h_sum18 = x.c38 + h_carry17;
-  let h_carry18 = h_sum18 >> 13u;
-  let h18 = h_sum18 & 8191u;
-  let h19 = h_carry18 & 8191u;
-  let h20 = h_carry18 >> 13u;
-  let l_sum0 = x.c0 + h0 * 15632u;
-  let l_carry0 = l_sum0 >> 13u;
-  let l0 = l_sum0 & 8191u;
-  let l_sum1 = x.c1 + h1 * 15632u + l_carry0;
-  let l_carry1 = l_sum1 >> 13u;
-  let l1 = l_sum1 & 8191u;
-  let l_sum2 = x.c2 + h2 * 15632u + (h0 << 10u) + l_carry1;
-  let l_carry2 = l_sum2 >> 13u;
-  let l2 = l_sum2 & 8191u;
-  let l_sum3 = x.c3 + h3 * 15632u + (h1 << 10u) + l_carry2;
-  let l_carry3 = l_sum3 >> 13u;
-  let l3 = l_sum3 & 8191u;
-  let l_sum4 = x.c4 + h4 * 15632u + (h2 << 10u) + l_carry3;
-  let l_carry4 = l_sum4 >> 13u;
-  let l4 = l_sum4 & 8191u;
-  let l_sum5 = x.c5 + h5 * 15632u + (h3 << 10u) + l_carry4;
-  let l_carry5 = l_sum5 >> 13u;
-  let l5 = l_sum5 & 8191u;
-  let l_sum6 = x.c6 + h6 * 15632u + (h4 << 10u) + l_carry5;
-  let l_carry6 = l_sum6 >> 13u;
-  let l6 = l_sum6 & 8191u;
-  let l_sum7 = x.c7 + h7 * 15632u + (h5 << 10u) + l_carry6;
-  let l_carry7 = l_sum7 >> 13u;
-  let l7 = l_sum7 & 8191u;
-  let l_sum8 = x.c8 + h8 * 15632u + (h6 << 10u) + l_carry7;
-  let l_carry8 = l_sum8 >> 13u;
-  let l8 = l_sum8 & 8191u;
-  let l_sum9 = x.c9 + h9 * 15632u + (h7 << 10u) + l_carry8;
-  let l_carry9 = l_sum9 >> 13u;
-  let l9 = l_sum9 & 8191u;
-  let l_sum10 = x.c10 + h10 * 15632u + (h8 << 10u) + l_carry9;
-  let l_carry10 = l_sum10 >> 13u;
-  let l10 = l_sum10 & 8191u;
-  let l_sum11 = x.c11 + h11 * 15632u + (h9 << 10u) + l_carry10;
-  let l_carry11 = l_sum11 >> 13u;
-  let l11 = l_sum11 & 8191u;
-  let l_sum12 = x.c12 + h12 * 15632u + (h10 << 10u) + l_carry11;
-  let l_carry12 = l_sum12 >> 13u;
-  let l12 = l_sum12 & 8191u;
-  let l_sum13 = x.c13 + h13 * 15632u + (h11 << 10u) + l_carry12;
-  let l_carry13 = l_sum13 >> 13u;
-  let l13 = l_sum13 & 8191u;
-  let l_sum14 = x.c14 + h14 * 15632u + (h12 << 10u) + l_carry13;
-  let l_carry14 = l_sum14 >> 13u;
-  let l14 = l_sum14 & 8191u;
-  let l_sum15 = x.c15 + h15 * 15632u + (h13 << 10u) + l_carry14;
-  let l_carry15 = l_sum15 >> 13u;
-  let l15 = l_sum15 & 8191u;
-  let l_sum16 = x.c16 + h16 * 15632u + (h14 << 10u) + l_carry15;
-  let l_carry16 = l_sum16 >> 13u;
-  let l16 = l_sum16 & 8191u;
-  let l_sum17 = x.c17 + h17 * 15632u + (h15 << 10u) + l_carry16;
-  let l_carry17 = l_sum17 >> 13u;
-  let l17 = l_sum17 & 8191u;
-  let l_sum18 = x.c18 + h18 * 15632u + (h16 << 10u) + l_carry17;
-  let l_carry18 = l_sum18 >> 13u;
-  let l18 = l_sum18 & 8191u;
-  let l_sum19 = x.c19 + h19 * 15632u + (h17 << 10u) + l_carry18;
-  let l_carry19 = l_sum19 >> 13u;
-  let l19 = l_sum19 & 8191u;
-  let o_sum0 = l_carry19 + h20 * 15632u + (h18 << 10u);
-  let o_carry0 = o_sum0 >> 13u;
-  let o0 = o_sum0 & 8191u;
-  let o_sum1 = (h19 << 10u) + o_carry0;
-  let o_carry1 = o_sum1 >> 13u;
-  let o1 = o_sum1 & 8191u;
-  let o2 = o_carry1 + (h20 << 10u);
-  let e_sum0 = l0 + o0 * 15632u;
-  let e_carry0 = e_sum0 >> 13u;
-  let e0 = e_sum0 & 8191u;
-  let e_sum1 = l1 + o1 * 15632u + e_carry0;
-  let e_carry1 = e_sum1 >> 13u;
-  let e1 = e_sum1 & 8191u;
-  let e_sum2 = l2 + o2 * 15632u + (o0 << 10u) + e_carry1;
-  let e_carry2 = e_sum2 >> 13u;
-  let e2 = e_sum2 & 8191u;
-  let e_sum3 = l3 + (o1 << 10u) + e_carry2;
-  let e_carry3 = e_sum3 >> 13u;
-  let e3 = e_sum3 & 8191u;
-  let e_sum4 = l4 + (o2 << 10u) + e_carry3;
-  let e_carry4 = e_sum4 >> 13u;
-  let e4 = e_sum4 & 8191u;
-  let e5 = l5 + e_carry4;
-  return Limbs(e0, e1, e2, e3, e4, e5, l6, l7, l8, l9, l10, l11, l12, l13, l14, l15, l16, l17, l18, l19);
-}
-
-fn limbs_product(a: Limbs, b: Limbs) -> LimbColumns {
-  let a_sum0 = a.l0 + a.l10;
-  let a_sum1 = a.l1 + a.l11;
-  let a_sum2 = a.l2 + a.l12;
-  let a_sum3 = a.l3 + a.l13;
-  let a_sum4 = a.l4 + a.l14;
-  let a_sum5 = a.l5 + a.l15;
-  let a_sum6 = a.l6 + a.l16;
-  let a_sum7 = a.l7 + a.l17;
-  let a_sum8 = a.l8 + a.l18;
-  let a_sum9 = a.l9 + a.l19;
-  let b_sum0 = b.l0 + b.l10;
-  let b_sum1 = b.l1 + b.l11;
-  let b_sum2 = b.l2 + b.l12;
-  let b_sum3 = b.l3 + b.l13;
-  let b_sum4 = b.l4 + b.l14;
-  let b_sum5 = b.l5 + b.l15;
-  let b_sum6 = b.l6 + b.l16;
-  let b_sum7 = b.l7 + b.l17;
-  let b_sum8 = b.l8 + b.l18;
-  let b_sum9 = b.l9 + b.l19;
-  let low0 = a.l0 * b.l0;
-  let low1 = a.l0 * b.l1 + a.l1 * b.l0;
-  let low2 = a.l0 * b.l2 + a.l1 * b.l1 + a.l2 * b.l0;
-  let low3 = a.l0 * b.l3 + a.l1 * b.l2 + a.l2 * b.l1 + a.l3 * b.l0;
-  let low4 = a.l0 * b.l4 + a.l1 * b.l3 + a.l2 * b.l2 + a.l3 * b.l1 + a.l4 * b.l0;
-  let low5 = a.l0 * b.l5 + a.l1 * b.l4 + a.l2 * b.l3 + a.l3 * b.l2 + a.l4 * b.l1 + a.l5 * b.l0;
-  let low6 = a.l0 * b.l6 + a.l1 * b.l5 + a.l2 * b.l4 + a.l3 * b.l3 + a.l4 * b.l2 + a.l5 * b.l1 + a.l6 * b.l0;
-  let low7 = a.l0 * b.l7 + a.l1 * b.l6 + a.l2 * b.l5 + a.l3 * b.l4 + a.l4 * b.l3 + a.l5 * b.l2 + a.l6 * b.l1 + a.l7 * b.l0;
-  let low8 = a.l0 * b.l8 + a.l1 * b.l7 + a.l2 * b.l6 + a.l3 * b.l5 + a.l4 * b.l4 + a.l5 * b.l3 + a.l6 * b.l2 + a.l7 * b.l1 + a.l8 * b.l0;
-  let low9 = a.l0 * b.l9 + a.l1 * b.l8 + a.l2 * b.l7 + a.l3 * b.l6 + a.l4 * b.l5 + a.l5 * b.l4 + a.l6 * b.l3 + a.l7 * b.l2 + a.l8 * b.l1 + a.l9 * b.l0;
-  let low10 = a.l1 * b.l9 + a.l2 * b.l8 + a.l3 * b.l7 + a.l4 * b.l6 + a.l5 * b.l5 + a.l6 * b.l4 + a.l7 * b.l3 + a.l8 * b.l2 + a.l9 * b.l1;
-  let low11 = a.l2 * b.l9 + a.l3 * b.l8 + a.l4 * b.l7 + a.l5 * b.l6 + a.l6 * b.l5 + a.l7 * b.l4 + a.l8 * b.l3 + a.l9 * b.l2;
-  let low12 = a.l3 * b.l9 + a.l4 * b.l8 + a.l5 * b.l7 + a.l6 * b.l6 + a.l7 * b.l5 + a.l8 * b.l4 + a.l9 * b.l3;
-  let low13 = a.l4 * b.l9 + a.l5 * b.l8 + a.l6 * b.l7 + a.l7 * b.l6 + a.l8 * b.l5 + a.l9 * b.l4;
-  let low14 = a.l5 * b.l9 + a.l6 * b.l8 + a.l7 * b.l7 + a.l8 * b.l6 + a.l9 * b.l5;
-  let low15 = a.l6 * b.l9 + a.l7 * b.l8 + a.l8 * b.l7 + a.l9 * b.l6;
-  let low16 = a.l7 * b.l9 + a.l8 * b.l8 + a.l9 * b.l7;
-  let low17 = a.l8 * b.l9 + a.l9 * b.l8;
-  let low18 = a.l9 * b.l9;
-  let high0 = a.l10 * b.l10;
-  let high1 = a.l10 * b.l11 + a.l11 * b.l10;
-  let high2 = a.l10 * b.l12 + a.l11 * b.l11 + a.l12 * b.l10;
-  let high3 = a.l10 * b.l13 + a.l11 * b.l12 + a.l12 * b.l11 + a.l13 * b.l10;
-  let high4 = a.l10 * b.l14 + a.l11 * b.l13 + a.l12 * b.l12 + a.l13 * b.l11 + a.l14 * b.l10;
-  let high5 = a.l10 * b.l15 + a.l11 * b.l14 + a.l12 * b.l13 + a.l13 * b.l12 + a.l14 * b.l11 + a.l15 * b.l10;
-  let high6 = a.l10 * b.l16 + a.l11 * b.l15 + a.l12 * b.l14 + a.l13 * b.l13 + a.l14 * b.l12 + a.l15 * b.l11 + a.l16 * b.l10;
-  let high7 = a.l10 * b.l17 + a.l11 * b.l16 + a.l12 * b.l15 + a.l13 * b.l14 + a.l14 * b.l13 + a.l15 * b.l12 + a.l16 * b.l11 + a.l17 * b.l10;
-  let high8 = a.l10 * b.l18 + a.l11 * b.l17 + a.l12 * b.l16 + a.l13 * b.l15 + a.l14 * b.l14 + a.l15 * b.l13 + a.l16 * b.l12 + a.l17 * b.l11 + a.l18 * b.l10;
-  let high9 = a.l10 * b.l19 + a.l11 * b.l18 + a.l12 * b.l17 + a.l13 * b.l16 + a.l14 * b.l15 + a.l15 * b.l14 + a.l16 * b.l13 + a.l17 * b.l12 + a.l18 * b.l11 + a.l19 * b.l10;
-  let high10 = a.l11 * b.l19 + a.l12 * b.l18 + a.l13 * b.l17 + a.l14 * b.l16 + a.l15 * b.l15 + a.l16 * b.l14 + a.l17 * b.l13 + a.l18 * b.l12 + a.l19 * b.l11;
-  let high11 = a.l12 * b.l19 + a.l13 * b.l18 + a.l14 * b.l17 + a.l15 * b.l16 + a.l16 * b.l15 + a.l17 * b.l14 + a.l18 * b.l13 + a.l19 * b.l12;
-  let high12 = a.l13 * b.l19 + a.l14 * b.l18 + a.l15 * b.l17 + a.l16 * b.l16 + a.l17 * b.l15 + a.l18 * b.l14 + a.l19 * b.l13;
-  let high13 = a.l14 * b.l19 + a.l15 * b.l18 + a.l16 * b.l17 + a.l17 * b.l16 + a.l18 * b.l15 + a.l19 * b.l14;
-  let high14 = a.l15 * b.l19 + a.l16 * b.l18 + a.l17 * b.l17 + a.l18 * b.l16 + a.l19 * b.l15;
-  let high15 = a.l16 * b.l19 + a.l17 * b.l18 + a.l18 * b.l17 + a.l19 * b.l16;
-  let high16 = a.l17 * b.l19 + a.l18 * b.l18 + a.l19 * b.l17;
-  let high17 = a.l18 * b.l19 + a.l19 * b.l18;
-  let high18 = a.l19 * b.l19;
-  let both0 = a_sum0 * b_sum0;
-  let both1 = a_sum0 * b_sum1 + a_sum1 * b_sum0;
-  let both2 = a_sum0 * b_sum2 + a_sum1 * b_sum1 + a_sum2 * b_sum0;
-  let both3 = a_sum0 * b_sum3 + a_sum1 * b_sum2 + a_sum2 * b_sum1 + a_sum3 * b_sum0;
-  let both4 = a_sum0 * b_sum4 + a_sum1 * b_sum3 + a_sum2 * b_sum2 + a_sum3 * b_sum1 + a_sum4 * b_sum0;
-  let both5 = a_sum0 * b_sum5 + a_sum1 * b_sum4 + a_sum2 * b_sum3 + a_sum3 * b_sum2 + a_sum4 * b_sum1 + a_sum5 * b_sum0;
-  let both6 = a_sum0 * b_sum6 + a_sum1 * b_sum5 + a_sum2 * b_sum4 + a_sum3 * b_sum3 + a_sum4 * b_sum2 + a_sum5 * b_sum1 + a_sum6 * b_sum0;
-  let both7 = a_sum0 * b_sum7 + a_sum1 * b_sum6 + a_sum2 * b_sum5 + a_sum3 * b_sum4 + a_sum4 * b_sum3 + a_sum5 * b_sum2 + a_sum6 * b_sum1 + a_sum7 * b_sum0;
-  let both8 = a_sum0 * b_sum8 + a_sum1 * b_sum7 + a_sum2 * b_sum6 + a_sum3 * b_sum5 + a_sum4 * b_sum4 + a_sum5 * b_sum3 + a_sum6 * b_sum2 + a_sum7 * b_sum1 + a_sum8 * b_sum0;
-  let both9 = a_sum0 * b_sum9 + a_sum1 * b_sum8 + a_sum2 * b_sum7 + a_sum3 * b_sum6 + a_sum4 * b_sum5 + a_sum5 * b_sum4 + a_sum6 * b_sum3 + a_sum7 * b_sum2 + a_sum8 * b_sum1 + a_sum9 * b_sum0;
-  let both10 = a_sum1 * b_sum9 + a_sum2 * b_sum8 + a_sum3 * b_sum7 + a_sum4 * b_sum6 + a_sum5 * b_sum5 + a_sum6 * b_sum4 + a_sum7 * b_sum3 + a_sum8 * b_sum2 + a_sum9 * b_sum1;
-  let both11 = a_sum2 * b_sum9 + a_sum3 * b_sum8 + a_sum4 * b_sum7 + a_sum5 * b_sum6 + a_sum6 * b_sum5 + a_sum7 * b_sum4 + a_sum8 * b_sum3 + a_sum9 * b_sum2;
-  let both12 = a_sum3 * b_sum9 + a_sum4 * b_sum8 + a_sum5 * b_sum7 + a_sum6 * b_sum6 + a_sum7 * b_sum5 + a_sum8 * b_sum4 + a_sum9 * b_sum3;
-  let both13 = a_sum4 * b_sum9 + a_sum5 * b_sum8 + a_sum6 * b_sum7 + a_sum7 * b_sum6 + a_sum8 * b_sum5 + a_sum9 * b_sum4;
-  let both14 = a_sum5 * b_sum9 + a_sum6 * b_sum8 + a_sum7 * b_sum7 + a_sum8 * b_sum6 + a_sum9 * b_sum5;
-  let both15 = a_sum6 * b_sum9 + a_sum7 * b_sum8 + a_sum8 * b_sum7 + a_sum9 * b_sum6;
-  let both16 = a_sum7 * b_sum9 + a_sum8 * b_sum8 + a_sum9 * b_sum7;
-  let both17 = a_sum8 * b_sum9 + a_sum9 * b_sum8;
-  let both18 = a_sum9 * b_sum9;
-  return LimbColumns(low0, low1, low2, low3, low4, low5, low6, low7, low8, low9, low10 + (both0 - low0 - high0), low11 + (both1 - low1 - high1), low12 + (both2 - low2 - high2), low13 + (both3 - low3 - high3), low14 + (both4 - low4 - high4), low15 + (both5 - low5 - high5), low16 + (both6 - low6 - high6), low17 + (both7 - low7 - high7), low18 + (both8 - low8 - high8), (both9 - low9 - high9), high0 + (both10 - low10 - high10), high1 + (both11 - low11 - high11), high2 + (both12 - low12 - high12), high3 + (both13 - low13 - high13), high4 + (both14 - low14 - high14), high5 + (both15 - low15 - high15), high6 + (both16 - low16 - high16), high7 + (both17 - low17 - high17), high8 + (both18 - low18 - high18), high9, high10, high11, high12, high13, high14, high15, high16, high17, high18);
-}
-
-struct LimbColumns {
-  c0: u32,
-  c1: u32,
-  c2: u32,
-  c3: u32,
-  c4: u32,
-  c5: u32,
-  c6: u32,
-  c7: u32,
-  c8: u32,
-  c9: u32,
-  c10: u32,
-  c11: u32,
-  c12: u32,
-  c13: u32,
-  c14: u32,
-  c15: u32,
-  c16: u32,
-  c17: u32,
-  c18: u32,
-  c19: u32,
-  c20: u32,
-  c21: u32,
-  c22: u32,
-  c23: u32,
-  c24: u32,
-  c25: u32,
-  c26: u32,
-  c27: u32,
-  c28: u32,
-  c29: u32,
-  c30: u32,
-  c31: u32,
-  c32: u32,
-  c33: u32,
-  c34: u32,
-  c35: u32,
-  c36: u32,
-  c37: u32,
-  c38: u32,
-}
-
-fn limbs_square(a: Limbs, d: Limbs, t: Limbs) -> LimbColumns {
-  return LimbColumns(t.l0 * a.l0, t.l0 * d.l1, t.l0 * d.l2 + t.l1 * a.l1, t.l0 * d.l3 + t.l1 * d.l2, t.l0 * d.l4 + t.l1 * d.l3 + t.l2 * a.l2, t.l0 * d.l5 + t.l1 * d.l4 + t.l2 * d.l3, t.l0 * d.l6 + t.l1 * d.l5 + t.l2 * d.l4 + t.l3 * a.l3, t.l0 * d.l7 + t.l1 * d.l6 + t.l2 * d.l5 + t.l3 * d.l4, t.l0 * d.l8 + t.l1 * d.l7 + t.l2 * d.l6 + t.l3 * d.l5 + t.l4 * a.l4, t.l0 * d.l9 + t.l1 * d.l8 + t.l2 * d.l7 + t.l3 * d.l6 + t.l4 * d.l5, t.l0 * d.l10 + t.l1 * d.l9 + t.l2 * d.l8 + t.l3 * d.l7 + t.l4 * d.l6 + t.l5 * a.l5, t.l0 * d.l11 + t.l1 * d.l10 + t.l2 * d.l9 + t.l3 * d.l8 + t.l4 * d.l7 + t.l5 * d.l6, t.l0 * d.l12 + t.l1 * d.l11 + t.l2 * d.l10 + t.l3 * d.l9 + t.l4 * d.l8 + t.l5 * d.l7 + t.l6 * a.l6, t.l0 * d.l13 + t.l1 * d.l12 + t.l2 * d.l11 + t.l3 * d.l10 + t.l4 * d.l9 + t.l5 * d.l8 + t.l6 * d.l7, t.l0 * d.l14 + t.l1 * d.l13 + t.l2 * d.l12 + t.l3 * d.l11 + t.l4 * d.l10 + t.l5 * d.l9 + t.l6 * d.l8 + t.l7 * a.l7, t.l0 * d.l15 + t.l1 * d.l14 + t.l2 * d.l13 + t.l3 * d.l12 + t.l4 * d.l11 + t.l5 * d.l10 + t.l6 * d.l9 + t.l7 * d.l8, t.l0 * d.l16 + t.l1 * d.l15 + t.l2 * d.l14 + t.l3 * d.l13 + t.l4 * d.l12 + t.l5 * d.l11 + t.l6 * d.l10 + t.l7 * d.l9 + t.l8 * a.l8, t.l0 * d.l17 + t.l1 * d.l16 + t.l2 * d.l15 + t.l3 * d.l14 + t.l4 * d.l13 + t.l5 * d.l12 + t.l6 * d.l11 + t.l7 * d.l10 + t.l8 * d.l9, t.l0 * d.l18 + t.l1 * d.l17 + t.l2 * d.l16 + t.l3 * d.l15 + t.l4 * d.l14 + t.l5 * d.l13 + t.l6 * d.l12 + t.l7 * d.l11 + t.l8 * d.l10 + t.l9 * a.l9, t.l0 * d.l19 + t.l1 * d.l18 + t.l2 * d.l17 + t.l3 * d.l16 + t.l4 * d.l15 + t.l5 * d.l14 + t.l6 * d.l13 + t.l7 * d.l12 + t.l8 * d.l11 + t.l9 * d.l10, t.l1 * d.l19 + t.l2 * d.l18 + t.l3 * d.l17 + t.l4 * d.l16 + t.l5 * d.l15 + t.l6 * d.l14 + t.l7 * d.l13 + t.l8 * d.l12 + t.l9 * d.l11 + t.l10 * a.l10, t.l2 * d.l19 + t.l3 * d.l18 + t.l4 * d.l17 + t.l5 * d.l16 + t.l6 * d.l15 + t.l7 * d.l14 + t.l8 * d.l13 + t.l9 * d.l12 + t.l10 * d.l11, t.l3 * d.l19 + t.l4 * d.l18 + t.l5 * d.l17 + t.l6 * d.l16 + t.l7 * d.l15 + t.l8 * d.l14 + t.l9 * d.l13 + t.l10 * d.l12 + t.l11 * a.l11, t.l4 * d.l19 + t.l5 * d.l18 + t.l6 * d.l17 + t.l7 * d.l16 + t.l8 * d.l15 + t.l9 * d.l14 + t.l10 * d.l13 + t.l11 * d.l12, t.l5 * d.l19 + t.l6 * d.l18 + t.l7 * d.l17 + t.l8 * d.l16 + t.l9 * d.l15 + t.l10 * d.l14 + t.l11 * d.l13 + t.l12 * a.l12, t.l6 * d.l19 + t.l7 * d.l18 + t.l8 * d.l17 + t.l9 * d.l16 + t.l10 * d.l15 + t.l11 * d.l14 + t.l12 * d.l13, t.l7 * d.l19 + t.l8 * d.l18 + t.l9 * d.l17 + t.l10 * d.l16 + t.l11 * d.l15 + t.l12 * d.l14 + t.l13 * a.l13, t.l8 * d.l19 + t.l9 * d.l18 + t.l10 * d.l17 + t.l11 * d.l16 + t.l12 * d.l15 + t.l13 * d.l14, t.l9 * d.l19 + t.l10 * d.l18 + t.l11 * d.l17 + t.l12 * d.l16 + t.l13 * d.l15 + t.l14 * a.l14, t.l10 * d.l19 + t.l11 * d.l18 + t.l12 * d.l17 + t.l13 * d.l16 + t.l14 * d.l15, t.l11 * d.l19 + t.l12 * d.l18 + t.l13 * d.l17 + t.l14 * d.l16 + t.l15 * a.l15, t.l12 * d.l19 + t.l13 * d.l18 + t.l14 * d.l17 + t.l15 * d.l16, t.l13 * d.l19 + t.l14 * d.l18 + t.l15 * d.l17 + t.l16 * a.l16, t.l14 * d.l19 + t.l15 * d.l18 + t.l16 * d.l17, t.l15 * d.l19 + t.l16 * d.l18 + t.l17 * a.l17, t.l16 * d.l19 + t.l17 * d.l18, t.l17 * d.l19 + t.l18 * a.l18, t.l18 * d.l19, t.l19 * a.l19);
-}
-
-fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
-  return Limbs(a.l0 + b.l0, a.l1 + b.l1, a.l2 + b.l2, a.l3 + b.l3, a.l4 + b.l4, a.l5 + b.l5, a.l6 + b.l6, a.l7 + b.l7, a.l8 + b.l8, a.l9 + b.l9, a.l10 + b.l10, a.l11 + b.l11, a.l12 + b.l12, a.l13 + b.l13, a.l14 + b.l14, a.l15 + b.l15, a.l16 + b.l16, a.l17 + b.l17, a.l18 + b.l18, a.l19 + b.l19);
-}
-
-fn limbs_columns(a: Limbs) -> LimbColumns {
-  return LimbColumns(a.l0, a.l1, a.l2, a.l3, a.l4, a.l5, a.l6, a.l7, a.l8, a.l9, a.l10, a.l11, a.l12, a.l13, a.l14, a.l15, a.l16, a.l17, a.l18, a.l19, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
-}
-
-fn field_chain(x: Limbs, steps: u32, squarings: vec4<u32>, factors: vec2<u32>) -> Limbs {
-  var powers: array<U256, 16>;
-  powers[0] = field_pack(x);
-  var y = x;
-  for (var step = 0u; step < steps; step++) {
-    let pair = select(squarings.xy, squarings.zw, step >= 8u);
-    let count = (select(pair.x, pair.y, (step & 4u) != 0u) >> (8u * (step & 3u))) & 255u;
-    for (var i = 0u; i < count; i++) {
-      y = field_sqr(y);
-    }
-    let factor = (select(factors.x, factors.y, step >= 8u) >> (4u * (step & 7u))) & 15u;
-    y = field_mul(y, limbs_unpack(powers[factor]));
-    powers[step + 1u] = field_pack(y);
-  }
-  return y;
-}
-
-fn field_pack(x: Limbs) -> U256 {
-  let a_over = x.l19 >> 9u;
-  let a_sum0 = x.l0 + a_over * 977u;
-  let a_carry0 = a_sum0 >> 13u;
-  let a0 = a_sum0 & 8191u;
-  let a_sum1 = x.l1 + a_carry0;
-  let a_carry1 = a_sum1 >> 13u;
-  let a1 = a_sum1 & 8191u;
-  let a_sum2 = x.l2 + a_over * 64u + a_carry1;
-  let a_carry2 = a_sum2 >> 13u;
-  let a2 = a_sum2 & 8191u;
-  let a_sum3 = x.l3 + a_carry2;
-  let a_carry3 = a_sum3 >> 13u;
-  let a3 = a_sum3 & 8191u;
-  let a_sum4 = x.l4 + a_carry3;
-  let a_carry4 = a_sum4 >> 13u;
-  let a4 = a_sum4 & 8191u;
-  let a_sum5 = x.l5 + a_carry4;
-  let a_carry5 = a_sum5 >> 13u;
-  let a5 = a_sum5 & 8191u;
-  let a_sum6 = x.l6 + a_carry5;
-  let a_carry6 = a_sum6 >> 13u;
-  let a6 = a_sum6 & 8191u;
-  let a_sum7 = x.l7 + a_carry6;
-  let a_carry7 = a_sum7 >> 13u;
-  let a7 = a_sum7 & 8191u;
-  let a_sum8 = x.l8 + a_carry7;
-  let a_carry8 = a_sum8 >> 13u;
-  let a8 = a_sum8 & 8191u;
-  let a_sum9 = x.l9 + a_carry8;
-  let a_carry9 = a_sum9 >> 13u;
-  let a9 = a_sum9 & 8191u;
-  let a_sum10 = x.l10 + a_carry9;
-  let a_carry10 = a_sum10 >> 13u;
-  let a10 = a_sum10 & 8191u;
-  let a_sum11 = x.l11 + a_carry10;
-  let a_carry11 = a_sum11 >> 13u;
-  let a11 = a_sum11 & 8191u;
-  let a_sum12 = x.l12 + a_carry11;
-  let a_carry12 = a_sum12 >> 13u;
-  let a12 = a_sum12 & 8191u;
-  let a_sum13 = x.l13 + a_carry12;
-  let a_carry13 = a_sum13 >> 13u;
-  let a13 = a_sum13 & 8191u;
-  let a_sum14 = x.l14 + a_carry13;
-  let a_carry14 = a_sum14 >> 13u;
-  let a14 = a_sum14 & 8191u;
-  let a_sum15 = x.l15 + a_carry14;
-  let a_carry15 = a_sum15 >> 13u;
-  let a15 = a_sum15 & 8191u;
-  let a_sum16 = x.l16 + a_carry15;
-  let a_carry16 = a_sum16 >> 13u;
-  let a16 = a_sum16 & 8191u;
-  let a_sum17 = x.l17 + a_carry16;
-  let a_carry17 = a_sum17 >> 13u;
-  let a17 = a_sum17 & 8191u;
-  let a_sum18 = x.l18 + a_carry17;
-  let a_carry18 = a_sum18 >> 13u;
-  let a18 = a_sum18 & 8191u;
-  let a19 = (x.l19 & 511u) + a_carry18;
-  let b_over = a19 >> 9u;
-  let b_sum0 = a0 + b_over * 977u;
-  let b_carry0 = b_sum0 >> 13u;
-  let b0 = b_sum0 & 8191u;
-  let b_sum1 = a1 + b_carry0;
-  let b_carry1 = b_sum1 >> 13u;
-  let b1 = b_sum1 & 8191u;
-  let b_sum2 = a2 + b_over * 64u + b_carry1;
-  let b_carry2 = b_sum2 >> 13u;
-  let b2 = b_sum2 & 8191u;
-  let b3 = a3 + b_carry2;
-  return U256(vec4<u32>(b0 | (b1 << 13u) | (b2 << 26u), (b2 >> 6u) | (b3 << 7u) | (a4 << 20u), (a4 >> 12u) | (a5 << 1u) | (a6 << 14u) | (a7 << 27u), (a7 >> 5u) | (a8 << 8u) | (a9 << 21u)), vec4<u32>((a9 >> 11u) | (a10 << 2u) | (a11 << 15u) | (a12 << 28u), (a12 >> 4u) | (a13 << 9u) | (a14 << 22u), (a14 >> 10u) | (a15 << 3u) | (a16 << 16u) | (a17 << 29u), (a17 >> 3u) | (a18 << 10u) | ((a19 & 511u) << 23u)));
-}
-
-fn u256_sub(a: U256, b: U256) -> U256 {
-  let s0 = u256_limb_sub(a.lo.x, b.lo.x, 0u);
-  let s1 = u256_limb_sub(a.lo.y, b.lo.y, s0.y);
-  let s2 = u256_limb_sub(a.lo.z, b.lo.z, s1.y);
-  let s3 = u256_limb_sub(a.lo.w, b.lo.w, s2.y);
-  let s4 = u256_limb_sub(a.hi.x, b.hi.x, s3.y);
-  let s5 = u256_limb_sub(a.hi.y, b.hi.y, s4.y);
-  let s6 = u256_limb_sub(a.hi.z, b.hi.z, s5.y);
-  let s7 = u256_limb_sub(a.hi.w, b.hi.w, s6.y);
-  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
-}
-
-const FIELD_PRIME = U256(vec4<u32>(0xfffffc2fu, 0xfffffffeu, 0xffffffffu, 0xffffffffu), vec4<u32>(0xffffffffu, 0xffffffffu, 0xffffffffu, 0xffffffffu));
-
-fn u256_limb_sub(a: u32, b: u32, borrow: u32) -> vec2<u32> {
-  let partial = a - b;
-  return vec2<u32>(partial - borrow, select(0u, 1u, (a < b) | (partial < borrow)));
-}
-`,
   secp256k1_main: `@group(0) @binding(1) var<storage, read> secp256k1_main_digits: array<u32>;
 
 @group(0) @binding(2) var<storage, read> secp256k1_main_entries: array<vec4<u32>>;
@@ -11147,6 +10588,565 @@ const WORKGROUP_SIZE = 64u;
 
 fn limbs_columns(a: Limbs) -> LimbColumns {
   return LimbColumns(a.l0, a.l1, a.l2, a.l3, a.l4, a.l5, a.l6, a.l7, a.l8, a.l9, a.l10, a.l11, a.l12, a.l13, a.l14, a.l15, a.l16, a.l17, a.l18, a.l19, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+}
+`,
+  secp256k1_point: `@group(0) @binding(1) var<storage, read> secp256k1_point_rs: array<vec4<u32>>;
+
+@group(0) @binding(2) var<storage, read> secp256k1_point_parity: array<u32>;
+
+@group(0) @binding(3) var<storage, read_write> secp256k1_point_points: array<vec4<u32>>;
+
+@group(0) @binding(4) var<storage, read_write> secp256k1_point_status: array<u32>;
+
+fn secp256k1_point_in_range(x: U256) -> bool {
+  return u256_lt(x, SCALAR_ORDER) & !u256_is_zero(x);
+}
+
+@compute @workgroup_size(64) fn secp256k1_point(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = lane_index(workgroup, workgroups, local);
+  let rows = recovery_rows.rows;
+  let signature = recovery_signature(row);
+  let r = recovery_word(secp256k1_point_rs[4u * signature], secp256k1_point_rs[4u * signature + 1u]);
+  let s = recovery_word(secp256k1_point_rs[4u * signature + 2u], secp256k1_point_rs[4u * signature + 3u]);
+  let parity = (secp256k1_point_parity[signature >> 2u] >> (8u * (signature & 3u))) & 255u;
+  let x = limbs_unpack(r);
+  var square = field_mul(field_sqr(x), x);
+  square.l0 += 7u;
+  square = field_normal(square);
+  let root = field_root(square);
+  let y = field_canonical(root);
+  let negative = field_canonical(field_normal(field_sub(LIMBS_ZERO, root)));
+  let is_point = u256_eq(field_canonical(field_sqr(root)), field_canonical(square));
+  let signed_y = u256_select(y, negative, (u256_low(y) & 1u) != parity);
+  secp256k1_point_points[row] = r.lo;
+  secp256k1_point_points[rows + row] = r.hi;
+  secp256k1_point_points[2u * rows + row] = signed_y.lo;
+  secp256k1_point_points[3u * rows + row] = signed_y.hi;
+  let found = is_point & secp256k1_point_in_range(r) & secp256k1_point_in_range(s) & (parity < 2u);
+  secp256k1_point_status[row] = select(RECOVERY_NONE, RECOVERY_FOUND, found);
+}
+
+fn u256_lt(a: U256, b: U256) -> bool {
+  let less_lo = a.lo < b.lo;
+  let less_hi = a.hi < b.hi;
+  let same_lo = a.lo == b.lo;
+  let same_hi = a.hi == b.hi;
+  var less = less_lo.x;
+  less = less_lo.y | (same_lo.y & less);
+  less = less_lo.z | (same_lo.z & less);
+  less = less_lo.w | (same_lo.w & less);
+  less = less_hi.x | (same_hi.x & less);
+  less = less_hi.y | (same_hi.y & less);
+  less = less_hi.z | (same_hi.z & less);
+  return less_hi.w | (same_hi.w & less);
+}
+
+const SCALAR_ORDER = U256(vec4<u32>(0xd0364141u, 0xbfd25e8cu, 0xaf48a03bu, 0xbaaedce6u), vec4<u32>(0xfffffffeu, 0xffffffffu, 0xffffffffu, 0xffffffffu));
+
+fn u256_is_zero(x: U256) -> bool {
+  let any = x.lo | x.hi;
+  return (any.x | any.y | any.z | any.w) == 0u;
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+@group(0) @binding(0) var<uniform> recovery_rows: RecoveryRows;
+
+fn recovery_signature(row: u32) -> u32 {
+  return min(recovery_rows.first + row, recovery_rows.count - 1u);
+}
+
+fn recovery_word(a: vec4<u32>, b: vec4<u32>) -> U256 {
+  return u256_reverse_bytes(U256(a, b));
+}
+
+fn limbs_unpack(x: U256) -> Limbs {
+  return Limbs(x.lo.x & 8191u, (x.lo.x >> 13u) & 8191u, ((x.lo.x >> 26u) | (x.lo.y << 6u)) & 8191u, (x.lo.y >> 7u) & 8191u, ((x.lo.y >> 20u) | (x.lo.z << 12u)) & 8191u, (x.lo.z >> 1u) & 8191u, (x.lo.z >> 14u) & 8191u, ((x.lo.z >> 27u) | (x.lo.w << 5u)) & 8191u, (x.lo.w >> 8u) & 8191u, ((x.lo.w >> 21u) | (x.hi.x << 11u)) & 8191u, (x.hi.x >> 2u) & 8191u, (x.hi.x >> 15u) & 8191u, ((x.hi.x >> 28u) | (x.hi.y << 4u)) & 8191u, (x.hi.y >> 9u) & 8191u, ((x.hi.y >> 22u) | (x.hi.z << 10u)) & 8191u, (x.hi.z >> 3u) & 8191u, (x.hi.z >> 16u) & 8191u, ((x.hi.z >> 29u) | (x.hi.w << 3u)) & 8191u, (x.hi.w >> 10u) & 8191u, (x.hi.w >> 23u) & 8191u);
+}
+
+fn field_mul(a: Limbs, b: Limbs) -> Limbs {
+  return field_reduce(limbs_product(a, b));
+}
+
+fn field_sqr(a: Limbs) -> Limbs {
+  return field_reduce(limbs_square(a, limbs_add(a, a), a));
+}
+
+fn field_normal(a: Limbs) -> Limbs {
+  return field_reduce(limbs_columns(a));
+}
+
+fn field_root(x: Limbs) -> Limbs {
+  let squarings = vec4<u32>(0x03030101u, 0x2c160b02u, 0x17032c58u, 0x00000006u);
+  let y = field_chain(x, 13u, squarings, vec2<u32>(0x76512200u, 0x00016278u));
+  return field_sqr(field_sqr(y));
+}
+
+fn field_canonical(x: Limbs) -> U256 {
+  let word = field_pack(x);
+  return u256_select(u256_sub(word, FIELD_PRIME), word, u256_lt(word, FIELD_PRIME));
+}
+
+fn field_sub(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + (16159u - b.l0), a.l1 + (16380u - b.l1), a.l2 + (15294u - b.l2), a.l3 + (16382u - b.l3), a.l4 + (16382u - b.l4), a.l5 + (16382u - b.l5), a.l6 + (16382u - b.l6), a.l7 + (16382u - b.l7), a.l8 + (16382u - b.l8), a.l9 + (16382u - b.l9), a.l10 + (16382u - b.l10), a.l11 + (16382u - b.l11), a.l12 + (16382u - b.l12), a.l13 + (16382u - b.l13), a.l14 + (16382u - b.l14), a.l15 + (16382u - b.l15), a.l16 + (16382u - b.l16), a.l17 + (16382u - b.l17), a.l18 + (16382u - b.l18), a.l19 + (8702u - b.l19));
+}
+
+const LIMBS_ZERO = Limbs(0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+
+fn u256_eq(a: U256, b: U256) -> bool {
+  let differ = (a.lo ^ b.lo) | (a.hi ^ b.hi);
+  return (differ.x | differ.y | differ.z | differ.w) == 0u;
+}
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+fn u256_low(x: U256) -> u32 {
+  return x.lo.x;
+}
+
+const RECOVERY_NONE = 0u;
+
+const RECOVERY_FOUND = 1u;
+
+const WORKGROUP_SIZE = 64u;
+
+struct RecoveryRows {
+  rows: u32,
+  first: u32,
+  count: u32,
+  lanes: u32,
+}
+
+fn u256_reverse_bytes(x: U256) -> U256 {
+  return U256(u256_reverse_half(x.hi), u256_reverse_half(x.lo));
+}
+
+fn u256_reverse_half(v: vec4<u32>) -> vec4<u32> {
+  let pairs = ((v << vec4<u32>(8u)) & vec4<u32>(0xff00ff00u)) | ((v >> vec4<u32>(8u)) & vec4<u32>(0x00ff00ffu));
+  return ((pairs << vec4<u32>(16u)) | (pairs >> vec4<u32>(16u))).wzyx;
+}
+
+struct Limbs {
+  l0: u32,
+  l1: u32,
+  l2: u32,
+  l3: u32,
+  l4: u32,
+  l5: u32,
+  l6: u32,
+  l7: u32,
+  l8: u32,
+  l9: u32,
+  l10: u32,
+  l11: u32,
+  l12: u32,
+  l13: u32,
+  l14: u32,
+  l15: u32,
+  l16: u32,
+  l17: u32,
+  l18: u32,
+  l19: u32,
+}
+
+fn field_reduce(x: LimbColumns) -> Limbs {
+  let h_sum0 = x.c20;
+  let h_carry0 = h_sum0 >> 13u;
+  let h0 = h_sum0 & 8191u;
+  let h_sum1 = x.c21 + h_carry0;
+  let h_carry1 = h_sum1 >> 13u;
+  let h1 = h_sum1 & 8191u;
+  let h_sum2 = x.c22 + h_carry1;
+  let h_carry2 = h_sum2 >> 13u;
+  let h2 = h_sum2 & 8191u;
+  let h_sum3 = x.c23 + h_carry2;
+  let h_carry3 = h_sum3 >> 13u;
+  let h3 = h_sum3 & 8191u;
+  let h_sum4 = x.c24 + h_carry3;
+  let h_carry4 = h_sum4 >> 13u;
+  let h4 = h_sum4 & 8191u;
+  let h_sum5 = x.c25 + h_carry4;
+  let h_carry5 = h_sum5 >> 13u;
+  let h5 = h_sum5 & 8191u;
+  let h_sum6 = x.c26 + h_carry5;
+  let h_carry6 = h_sum6 >> 13u;
+  let h6 = h_sum6 & 8191u;
+  let h_sum7 = x.c27 + h_carry6;
+  let h_carry7 = h_sum7 >> 13u;
+  let h7 = h_sum7 & 8191u;
+  let h_sum8 = x.c28 + h_carry7;
+  let h_carry8 = h_sum8 >> 13u;
+  let h8 = h_sum8 & 8191u;
+  let h_sum9 = x.c29 + h_carry8;
+  let h_carry9 = h_sum9 >> 13u;
+  let h9 = h_sum9 & 8191u;
+  let h_sum10 = x.c30 + h_carry9;
+  let h_carry10 = h_sum10 >> 13u;
+  let h10 = h_sum10 & 8191u;
+  let h_sum11 = x.c31 + h_carry10;
+  let h_carry11 = h_sum11 >> 13u;
+  let h11 = h_sum11 & 8191u;
+  let h_sum12 = x.c32 + h_carry11;
+  let h_carry12 = h_sum12 >> 13u;
+  let h12 = h_sum12 & 8191u;
+  let h_sum13 = x.c33 + h_carry12;
+  let h_carry13 = h_sum13 >> 13u;
+  let h13 = h_sum13 & 8191u;
+  let h_sum14 = x.c34 + h_carry13;
+  let h_carry14 = h_sum14 >> 13u;
+  let h14 = h_sum14 & 8191u;
+  let h_sum15 = x.c35 + h_carry14;
+  let h_carry15 = h_sum15 >> 13u;
+  let h15 = h_sum15 & 8191u;
+  let h_sum16 = x.c36 + h_carry15;
+  let h_carry16 = h_sum16 >> 13u;
+  let h16 = h_sum16 & 8191u;
+  let h_sum17 = x.c37 + h_carry16;
+  let h_carry17 = h_sum17 >> 13u;
+  let h17 = h_sum17 & 8191u;
+  let h_sum18 = x.c38 + h_carry17;
+  let h_carry18 = h_sum18 >> 13u;
+  let h18 = h_sum18 & 8191u;
+  let h19 = h_carry18 & 8191u;
+  let h20 = h_carry18 >> 13u;
+  let l_sum0 = x.c0 + h0 * 15632u;
+  let l_carry0 = l_sum0 >> 13u;
+  let l0 = l_sum0 & 8191u;
+  let l_sum1 = x.c1 + h1 * 15632u + l_carry0;
+  let l_carry1 = l_sum1 >> 13u;
+  let l1 = l_sum1 & 8191u;
+  let l_sum2 = x.c2 + h2 * 15632u + (h0 << 10u) + l_carry1;
+  let l_carry2 = l_sum2 >> 13u;
+  let l2 = l_sum2 & 8191u;
+  let l_sum3 = x.c3 + h3 * 15632u + (h1 << 10u) + l_carry2;
+  let l_carry3 = l_sum3 >> 13u;
+  let l3 = l_sum3 & 8191u;
+  let l_sum4 = x.c4 + h4 * 15632u + (h2 << 10u) + l_carry3;
+  let l_carry4 = l_sum4 >> 13u;
+  let l4 = l_sum4 & 8191u;
+  let l_sum5 = x.c5 + h5 * 15632u + (h3 << 10u) + l_carry4;
+  let l_carry5 = l_sum5 >> 13u;
+  let l5 = l_sum5 & 8191u;
+  let l_sum6 = x.c6 + h6 * 15632u + (h4 << 10u) + l_carry5;
+  let l_carry6 = l_sum6 >> 13u;
+  let l6 = l_sum6 & 8191u;
+  let l_sum7 = x.c7 + h7 * 15632u + (h5 << 10u) + l_carry6;
+  let l_carry7 = l_sum7 >> 13u;
+  let l7 = l_sum7 & 8191u;
+  let l_sum8 = x.c8 + h8 * 15632u + (h6 << 10u) + l_carry7;
+  let l_carry8 = l_sum8 >> 13u;
+  let l8 = l_sum8 & 8191u;
+  let l_sum9 = x.c9 + h9 * 15632u + (h7 << 10u) + l_carry8;
+  let l_carry9 = l_sum9 >> 13u;
+  let l9 = l_sum9 & 8191u;
+  let l_sum10 = x.c10 + h10 * 15632u + (h8 << 10u) + l_carry9;
+  let l_carry10 = l_sum10 >> 13u;
+  let l10 = l_sum10 & 8191u;
+  let l_sum11 = x.c11 + h11 * 15632u + (h9 << 10u) + l_carry10;
+  let l_carry11 = l_sum11 >> 13u;
+  let l11 = l_sum11 & 8191u;
+  let l_sum12 = x.c12 + h12 * 15632u + (h10 << 10u) + l_carry11;
+  let l_carry12 = l_sum12 >> 13u;
+  let l12 = l_sum12 & 8191u;
+  let l_sum13 = x.c13 + h13 * 15632u + (h11 << 10u) + l_carry12;
+  let l_carry13 = l_sum13 >> 13u;
+  let l13 = l_sum13 & 8191u;
+  let l_sum14 = x.c14 + h14 * 15632u + (h12 << 10u) + l_carry13;
+  let l_carry14 = l_sum14 >> 13u;
+  let l14 = l_sum14 & 8191u;
+  let l_sum15 = x.c15 + h15 * 15632u + (h13 << 10u) + l_carry14;
+  let l_carry15 = l_sum15 >> 13u;
+  let l15 = l_sum15 & 8191u;
+  let l_sum16 = x.c16 + h16 * 15632u + (h14 << 10u) + l_carry15;
+  let l_carry16 = l_sum16 >> 13u;
+  let l16 = l_sum16 & 8191u;
+  let l_sum17 = x.c17 + h17 * 15632u + (h15 << 10u) + l_carry16;
+  let l_carry17 = l_sum17 >> 13u;
+  let l17 = l_sum17 & 8191u;
+  let l_sum18 = x.c18 + h18 * 15632u + (h16 << 10u) + l_carry17;
+  let l_carry18 = l_sum18 >> 13u;
+  let l18 = l_sum18 & 8191u;
+  let l_sum19 = x.c19 + h19 * 15632u + (h17 << 10u) + l_carry18;
+  let l_carry19 = l_sum19 >> 13u;
+  let l19 = l_sum19 & 8191u;
+  let o_sum0 = l_carry19 + h20 * 15632u + (h18 << 10u);
+  let o_carry0 = o_sum0 >> 13u;
+  let o0 = o_sum0 & 8191u;
+  let o_sum1 = (h19 << 10u) + o_carry0;
+  let o_carry1 = o_sum1 >> 13u;
+  let o1 = o_sum1 & 8191u;
+  let o2 = o_carry1 + (h20 << 10u);
+  let e_sum0 = l0 + o0 * 15632u;
+  let e_carry0 = e_sum0 >> 13u;
+  let e0 = e_sum0 & 8191u;
+  let e_sum1 = l1 + o1 * 15632u + e_carry0;
+  let e_carry1 = e_sum1 >> 13u;
+  let e1 = e_sum1 & 8191u;
+  let e_sum2 = l2 + o2 * 15632u + (o0 << 10u) + e_carry1;
+  let e_carry2 = e_sum2 >> 13u;
+  let e2 = e_sum2 & 8191u;
+  let e_sum3 = l3 + (o1 << 10u) + e_carry2;
+  let e_carry3 = e_sum3 >> 13u;
+  let e3 = e_sum3 & 8191u;
+  let e_sum4 = l4 + (o2 << 10u) + e_carry3;
+  let e_carry4 = e_sum4 >> 13u;
+  let e4 = e_sum4 & 8191u;
+  let e5 = l5 + e_carry4;
+  return Limbs(e0, e1, e2, e3, e4, e5, l6, l7, l8, l9, l10, l11, l12, l13, l14, l15, l16, l17, l18, l19);
+}
+
+fn limbs_product(a: Limbs, b: Limbs) -> LimbColumns {
+  let a_sum0 = a.l0 + a.l10;
+  let a_sum1 = a.l1 + a.l11;
+  let a_sum2 = a.l2 + a.l12;
+  let a_sum3 = a.l3 + a.l13;
+  let a_sum4 = a.l4 + a.l14;
+  let a_sum5 = a.l5 + a.l15;
+  let a_sum6 = a.l6 + a.l16;
+  let a_sum7 = a.l7 + a.l17;
+  let a_sum8 = a.l8 + a.l18;
+  let a_sum9 = a.l9 + a.l19;
+  let b_sum0 = b.l0 + b.l10;
+  let b_sum1 = b.l1 + b.l11;
+  let b_sum2 = b.l2 + b.l12;
+  let b_sum3 = b.l3 + b.l13;
+  let b_sum4 = b.l4 + b.l14;
+  let b_sum5 = b.l5 + b.l15;
+  let b_sum6 = b.l6 + b.l16;
+  let b_sum7 = b.l7 + b.l17;
+  let b_sum8 = b.l8 + b.l18;
+  let b_sum9 = b.l9 + b.l19;
+  let low0 = a.l0 * b.l0;
+  let low1 = a.l0 * b.l1 + a.l1 * b.l0;
+  let low2 = a.l0 * b.l2 + a.l1 * b.l1 + a.l2 * b.l0;
+  let low3 = a.l0 * b.l3 + a.l1 * b.l2 + a.l2 * b.l1 + a.l3 * b.l0;
+  let low4 = a.l0 * b.l4 + a.l1 * b.l3 + a.l2 * b.l2 + a.l3 * b.l1 + a.l4 * b.l0;
+  let low5 = a.l0 * b.l5 + a.l1 * b.l4 + a.l2 * b.l3 + a.l3 * b.l2 + a.l4 * b.l1 + a.l5 * b.l0;
+  let low6 = a.l0 * b.l6 + a.l1 * b.l5 + a.l2 * b.l4 + a.l3 * b.l3 + a.l4 * b.l2 + a.l5 * b.l1 + a.l6 * b.l0;
+  let low7 = a.l0 * b.l7 + a.l1 * b.l6 + a.l2 * b.l5 + a.l3 * b.l4 + a.l4 * b.l3 + a.l5 * b.l2 + a.l6 * b.l1 + a.l7 * b.l0;
+  let low8 = a.l0 * b.l8 + a.l1 * b.l7 + a.l2 * b.l6 + a.l3 * b.l5 + a.l4 * b.l4 + a.l5 * b.l3 + a.l6 * b.l2 + a.l7 * b.l1 + a.l8 * b.l0;
+  let low9 = a.l0 * b.l9 + a.l1 * b.l8 + a.l2 * b.l7 + a.l3 * b.l6 + a.l4 * b.l5 + a.l5 * b.l4 + a.l6 * b.l3 + a.l7 * b.l2 + a.l8 * b.l1 + a.l9 * b.l0;
+  let low10 = a.l1 * b.l9 + a.l2 * b.l8 + a.l3 * b.l7 + a.l4 * b.l6 + a.l5 * b.l5 + a.l6 * b.l4 + a.l7 * b.l3 + a.l8 * b.l2 + a.l9 * b.l1;
+  let low11 = a.l2 * b.l9 + a.l3 * b.l8 + a.l4 * b.l7 + a.l5 * b.l6 + a.l6 * b.l5 + a.l7 * b.l4 + a.l8 * b.l3 + a.l9 * b.l2;
+  let low12 = a.l3 * b.l9 + a.l4 * b.l8 + a.l5 * b.l7 + a.l6 * b.l6 + a.l7 * b.l5 + a.l8 * b.l4 + a.l9 * b.l3;
+  let low13 = a.l4 * b.l9 + a.l5 * b.l8 + a.l6 * b.l7 + a.l7 * b.l6 + a.l8 * b.l5 + a.l9 * b.l4;
+  let low14 = a.l5 * b.l9 + a.l6 * b.l8 + a.l7 * b.l7 + a.l8 * b.l6 + a.l9 * b.l5;
+  let low15 = a.l6 * b.l9 + a.l7 * b.l8 + a.l8 * b.l7 + a.l9 * b.l6;
+  let low16 = a.l7 * b.l9 + a.l8 * b.l8 + a.l9 * b.l7;
+  let low17 = a.l8 * b.l9 + a.l9 * b.l8;
+  let low18 = a.l9 * b.l9;
+  let high0 = a.l10 * b.l10;
+  let high1 = a.l10 * b.l11 + a.l11 * b.l10;
+  let high2 = a.l10 * b.l12 + a.l11 * b.l11 + a.l12 * b.l10;
+  let high3 = a.l10 * b.l13 + a.l11 * b.l12 + a.l12 * b.l11 + a.l13 * b.l10;
+  let high4 = a.l10 * b.l14 + a.l11 * b.l13 + a.l12 * b.l12 + a.l13 * b.l11 + a.l14 * b.l10;
+  let high5 = a.l10 * b.l15 + a.l11 * b.l14 + a.l12 * b.l13 + a.l13 * b.l12 + a.l14 * b.l11 + a.l15 * b.l10;
+  let high6 = a.l10 * b.l16 + a.l11 * b.l15 + a.l12 * b.l14 + a.l13 * b.l13 + a.l14 * b.l12 + a.l15 * b.l11 + a.l16 * b.l10;
+  let high7 = a.l10 * b.l17 + a.l11 * b.l16 + a.l12 * b.l15 + a.l13 * b.l14 + a.l14 * b.l13 + a.l15 * b.l12 + a.l16 * b.l11 + a.l17 * b.l10;
+  let high8 = a.l10 * b.l18 + a.l11 * b.l17 + a.l12 * b.l16 + a.l13 * b.l15 + a.l14 * b.l14 + a.l15 * b.l13 + a.l16 * b.l12 + a.l17 * b.l11 + a.l18 * b.l10;
+  let high9 = a.l10 * b.l19 + a.l11 * b.l18 + a.l12 * b.l17 + a.l13 * b.l16 + a.l14 * b.l15 + a.l15 * b.l14 + a.l16 * b.l13 + a.l17 * b.l12 + a.l18 * b.l11 + a.l19 * b.l10;
+  let high10 = a.l11 * b.l19 + a.l12 * b.l18 + a.l13 * b.l17 + a.l14 * b.l16 + a.l15 * b.l15 + a.l16 * b.l14 + a.l17 * b.l13 + a.l18 * b.l12 + a.l19 * b.l11;
+  let high11 = a.l12 * b.l19 + a.l13 * b.l18 + a.l14 * b.l17 + a.l15 * b.l16 + a.l16 * b.l15 + a.l17 * b.l14 + a.l18 * b.l13 + a.l19 * b.l12;
+  let high12 = a.l13 * b.l19 + a.l14 * b.l18 + a.l15 * b.l17 + a.l16 * b.l16 + a.l17 * b.l15 + a.l18 * b.l14 + a.l19 * b.l13;
+  let high13 = a.l14 * b.l19 + a.l15 * b.l18 + a.l16 * b.l17 + a.l17 * b.l16 + a.l18 * b.l15 + a.l19 * b.l14;
+  let high14 = a.l15 * b.l19 + a.l16 * b.l18 + a.l17 * b.l17 + a.l18 * b.l16 + a.l19 * b.l15;
+  let high15 = a.l16 * b.l19 + a.l17 * b.l18 + a.l18 * b.l17 + a.l19 * b.l16;
+  let high16 = a.l17 * b.l19 + a.l18 * b.l18 + a.l19 * b.l17;
+  let high17 = a.l18 * b.l19 + a.l19 * b.l18;
+  let high18 = a.l19 * b.l19;
+  let both0 = a_sum0 * b_sum0;
+  let both1 = a_sum0 * b_sum1 + a_sum1 * b_sum0;
+  let both2 = a_sum0 * b_sum2 + a_sum1 * b_sum1 + a_sum2 * b_sum0;
+  let both3 = a_sum0 * b_sum3 + a_sum1 * b_sum2 + a_sum2 * b_sum1 + a_sum3 * b_sum0;
+  let both4 = a_sum0 * b_sum4 + a_sum1 * b_sum3 + a_sum2 * b_sum2 + a_sum3 * b_sum1 + a_sum4 * b_sum0;
+  let both5 = a_sum0 * b_sum5 + a_sum1 * b_sum4 + a_sum2 * b_sum3 + a_sum3 * b_sum2 + a_sum4 * b_sum1 + a_sum5 * b_sum0;
+  let both6 = a_sum0 * b_sum6 + a_sum1 * b_sum5 + a_sum2 * b_sum4 + a_sum3 * b_sum3 + a_sum4 * b_sum2 + a_sum5 * b_sum1 + a_sum6 * b_sum0;
+  let both7 = a_sum0 * b_sum7 + a_sum1 * b_sum6 + a_sum2 * b_sum5 + a_sum3 * b_sum4 + a_sum4 * b_sum3 + a_sum5 * b_sum2 + a_sum6 * b_sum1 + a_sum7 * b_sum0;
+  let both8 = a_sum0 * b_sum8 + a_sum1 * b_sum7 + a_sum2 * b_sum6 + a_sum3 * b_sum5 + a_sum4 * b_sum4 + a_sum5 * b_sum3 + a_sum6 * b_sum2 + a_sum7 * b_sum1 + a_sum8 * b_sum0;
+  let both9 = a_sum0 * b_sum9 + a_sum1 * b_sum8 + a_sum2 * b_sum7 + a_sum3 * b_sum6 + a_sum4 * b_sum5 + a_sum5 * b_sum4 + a_sum6 * b_sum3 + a_sum7 * b_sum2 + a_sum8 * b_sum1 + a_sum9 * b_sum0;
+  let both10 = a_sum1 * b_sum9 + a_sum2 * b_sum8 + a_sum3 * b_sum7 + a_sum4 * b_sum6 + a_sum5 * b_sum5 + a_sum6 * b_sum4 + a_sum7 * b_sum3 + a_sum8 * b_sum2 + a_sum9 * b_sum1;
+  let both11 = a_sum2 * b_sum9 + a_sum3 * b_sum8 + a_sum4 * b_sum7 + a_sum5 * b_sum6 + a_sum6 * b_sum5 + a_sum7 * b_sum4 + a_sum8 * b_sum3 + a_sum9 * b_sum2;
+  let both12 = a_sum3 * b_sum9 + a_sum4 * b_sum8 + a_sum5 * b_sum7 + a_sum6 * b_sum6 + a_sum7 * b_sum5 + a_sum8 * b_sum4 + a_sum9 * b_sum3;
+  let both13 = a_sum4 * b_sum9 + a_sum5 * b_sum8 + a_sum6 * b_sum7 + a_sum7 * b_sum6 + a_sum8 * b_sum5 + a_sum9 * b_sum4;
+  let both14 = a_sum5 * b_sum9 + a_sum6 * b_sum8 + a_sum7 * b_sum7 + a_sum8 * b_sum6 + a_sum9 * b_sum5;
+  let both15 = a_sum6 * b_sum9 + a_sum7 * b_sum8 + a_sum8 * b_sum7 + a_sum9 * b_sum6;
+  let both16 = a_sum7 * b_sum9 + a_sum8 * b_sum8 + a_sum9 * b_sum7;
+  let both17 = a_sum8 * b_sum9 + a_sum9 * b_sum8;
+  let both18 = a_sum9 * b_sum9;
+  return LimbColumns(low0, low1, low2, low3, low4, low5, low6, low7, low8, low9, low10 + (both0 - low0 - high0), low11 + (both1 - low1 - high1), low12 + (both2 - low2 - high2), low13 + (both3 - low3 - high3), low14 + (both4 - low4 - high4), low15 + (both5 - low5 - high5), low16 + (both6 - low6 - high6), low17 + (both7 - low7 - high7), low18 + (both8 - low8 - high8), (both9 - low9 - high9), high0 + (both10 - low10 - high10), high1 + (both11 - low11 - high11), high2 + (both12 - low12 - high12), high3 + (both13 - low13 - high13), high4 + (both14 - low14 - high14), high5 + (both15 - low15 - high15), high6 + (both16 - low16 - high16), high7 + (both17 - low17 - high17), high8 + (both18 - low18 - high18), high9, high10, high11, high12, high13, high14, high15, high16, high17, high18);
+}
+
+struct LimbColumns {
+  c0: u32,
+  c1: u32,
+  c2: u32,
+  c3: u32,
+  c4: u32,
+  c5: u32,
+  c6: u32,
+  c7: u32,
+  c8: u32,
+  c9: u32,
+  c10: u32,
+  c11: u32,
+  c12: u32,
+  c13: u32,
+  c14: u32,
+  c15: u32,
+  c16: u32,
+  c17: u32,
+  c18: u32,
+  c19: u32,
+  c20: u32,
+  c21: u32,
+  c22: u32,
+  c23: u32,
+  c24: u32,
+  c25: u32,
+  c26: u32,
+  c27: u32,
+  c28: u32,
+  c29: u32,
+  c30: u32,
+  c31: u32,
+  c32: u32,
+  c33: u32,
+  c34: u32,
+  c35: u32,
+  c36: u32,
+  c37: u32,
+  c38: u32,
+}
+
+fn limbs_square(a: Limbs, d: Limbs, t: Limbs) -> LimbColumns {
+  return LimbColumns(t.l0 * a.l0, t.l0 * d.l1, t.l0 * d.l2 + t.l1 * a.l1, t.l0 * d.l3 + t.l1 * d.l2, t.l0 * d.l4 + t.l1 * d.l3 + t.l2 * a.l2, t.l0 * d.l5 + t.l1 * d.l4 + t.l2 * d.l3, t.l0 * d.l6 + t.l1 * d.l5 + t.l2 * d.l4 + t.l3 * a.l3, t.l0 * d.l7 + t.l1 * d.l6 + t.l2 * d.l5 + t.l3 * d.l4, t.l0 * d.l8 + t.l1 * d.l7 + t.l2 * d.l6 + t.l3 * d.l5 + t.l4 * a.l4, t.l0 * d.l9 + t.l1 * d.l8 + t.l2 * d.l7 + t.l3 * d.l6 + t.l4 * d.l5, t.l0 * d.l10 + t.l1 * d.l9 + t.l2 * d.l8 + t.l3 * d.l7 + t.l4 * d.l6 + t.l5 * a.l5, t.l0 * d.l11 + t.l1 * d.l10 + t.l2 * d.l9 + t.l3 * d.l8 + t.l4 * d.l7 + t.l5 * d.l6, t.l0 * d.l12 + t.l1 * d.l11 + t.l2 * d.l10 + t.l3 * d.l9 + t.l4 * d.l8 + t.l5 * d.l7 + t.l6 * a.l6, t.l0 * d.l13 + t.l1 * d.l12 + t.l2 * d.l11 + t.l3 * d.l10 + t.l4 * d.l9 + t.l5 * d.l8 + t.l6 * d.l7, t.l0 * d.l14 + t.l1 * d.l13 + t.l2 * d.l12 + t.l3 * d.l11 + t.l4 * d.l10 + t.l5 * d.l9 + t.l6 * d.l8 + t.l7 * a.l7, t.l0 * d.l15 + t.l1 * d.l14 + t.l2 * d.l13 + t.l3 * d.l12 + t.l4 * d.l11 + t.l5 * d.l10 + t.l6 * d.l9 + t.l7 * d.l8, t.l0 * d.l16 + t.l1 * d.l15 + t.l2 * d.l14 + t.l3 * d.l13 + t.l4 * d.l12 + t.l5 * d.l11 + t.l6 * d.l10 + t.l7 * d.l9 + t.l8 * a.l8, t.l0 * d.l17 + t.l1 * d.l16 + t.l2 * d.l15 + t.l3 * d.l14 + t.l4 * d.l13 + t.l5 * d.l12 + t.l6 * d.l11 + t.l7 * d.l10 + t.l8 * d.l9, t.l0 * d.l18 + t.l1 * d.l17 + t.l2 * d.l16 + t.l3 * d.l15 + t.l4 * d.l14 + t.l5 * d.l13 + t.l6 * d.l12 + t.l7 * d.l11 + t.l8 * d.l10 + t.l9 * a.l9, t.l0 * d.l19 + t.l1 * d.l18 + t.l2 * d.l17 + t.l3 * d.l16 + t.l4 * d.l15 + t.l5 * d.l14 + t.l6 * d.l13 + t.l7 * d.l12 + t.l8 * d.l11 + t.l9 * d.l10, t.l1 * d.l19 + t.l2 * d.l18 + t.l3 * d.l17 + t.l4 * d.l16 + t.l5 * d.l15 + t.l6 * d.l14 + t.l7 * d.l13 + t.l8 * d.l12 + t.l9 * d.l11 + t.l10 * a.l10, t.l2 * d.l19 + t.l3 * d.l18 + t.l4 * d.l17 + t.l5 * d.l16 + t.l6 * d.l15 + t.l7 * d.l14 + t.l8 * d.l13 + t.l9 * d.l12 + t.l10 * d.l11, t.l3 * d.l19 + t.l4 * d.l18 + t.l5 * d.l17 + t.l6 * d.l16 + t.l7 * d.l15 + t.l8 * d.l14 + t.l9 * d.l13 + t.l10 * d.l12 + t.l11 * a.l11, t.l4 * d.l19 + t.l5 * d.l18 + t.l6 * d.l17 + t.l7 * d.l16 + t.l8 * d.l15 + t.l9 * d.l14 + t.l10 * d.l13 + t.l11 * d.l12, t.l5 * d.l19 + t.l6 * d.l18 + t.l7 * d.l17 + t.l8 * d.l16 + t.l9 * d.l15 + t.l10 * d.l14 + t.l11 * d.l13 + t.l12 * a.l12, t.l6 * d.l19 + t.l7 * d.l18 + t.l8 * d.l17 + t.l9 * d.l16 + t.l10 * d.l15 + t.l11 * d.l14 + t.l12 * d.l13, t.l7 * d.l19 + t.l8 * d.l18 + t.l9 * d.l17 + t.l10 * d.l16 + t.l11 * d.l15 + t.l12 * d.l14 + t.l13 * a.l13, t.l8 * d.l19 + t.l9 * d.l18 + t.l10 * d.l17 + t.l11 * d.l16 + t.l12 * d.l15 + t.l13 * d.l14, t.l9 * d.l19 + t.l10 * d.l18 + t.l11 * d.l17 + t.l12 * d.l16 + t.l13 * d.l15 + t.l14 * a.l14, t.l10 * d.l19 + t.l11 * d.l18 + t.l12 * d.l17 + t.l13 * d.l16 + t.l14 * d.l15, t.l11 * d.l19 + t.l12 * d.l18 + t.l13 * d.l17 + t.l14 * d.l16 + t.l15 * a.l15, t.l12 * d.l19 + t.l13 * d.l18 + t.l14 * d.l17 + t.l15 * d.l16, t.l13 * d.l19 + t.l14 * d.l18 + t.l15 * d.l17 + t.l16 * a.l16, t.l14 * d.l19 + t.l15 * d.l18 + t.l16 * d.l17, t.l15 * d.l19 + t.l16 * d.l18 + t.l17 * a.l17, t.l16 * d.l19 + t.l17 * d.l18, t.l17 * d.l19 + t.l18 * a.l18, t.l18 * d.l19, t.l19 * a.l19);
+}
+
+fn limbs_add(a: Limbs, b: Limbs) -> Limbs {
+  return Limbs(a.l0 + b.l0, a.l1 + b.l1, a.l2 + b.l2, a.l3 + b.l3, a.l4 + b.l4, a.l5 + b.l5, a.l6 + b.l6, a.l7 + b.l7, a.l8 + b.l8, a.l9 + b.l9, a.l10 + b.l10, a.l11 + b.l11, a.l12 + b.l12, a.l13 + b.l13, a.l14 + b.l14, a.l15 + b.l15, a.l16 + b.l16, a.l17 + b.l17, a.l18 + b.l18, a.l19 + b.l19);
+}
+
+fn limbs_columns(a: Limbs) -> LimbColumns {
+  return LimbColumns(a.l0, a.l1, a.l2, a.l3, a.l4, a.l5, a.l6, a.l7, a.l8, a.l9, a.l10, a.l11, a.l12, a.l13, a.l14, a.l15, a.l16, a.l17, a.l18, a.l19, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u);
+}
+
+fn field_chain(x: Limbs, steps: u32, squarings: vec4<u32>, factors: vec2<u32>) -> Limbs {
+  var powers: array<U256, 16>;
+  powers[0] = field_pack(x);
+  var y = x;
+  for (var step = 0u; step < steps; step++) {
+    let pair = select(squarings.xy, squarings.zw, step >= 8u);
+    let count = (select(pair.x, pair.y, (step & 4u) != 0u) >> (8u * (step & 3u))) & 255u;
+    for (var i = 0u; i < count; i++) {
+      y = field_sqr(y);
+    }
+    let factor = (select(factors.x, factors.y, step >= 8u) >> (4u * (step & 7u))) & 15u;
+    y = field_mul(y, limbs_unpack(powers[factor]));
+    powers[step + 1u] = field_pack(y);
+  }
+  return y;
+}
+
+fn field_pack(x: Limbs) -> U256 {
+  let a_over = x.l19 >> 9u;
+  let a_sum0 = x.l0 + a_over * 977u;
+  let a_carry0 = a_sum0 >> 13u;
+  let a0 = a_sum0 & 8191u;
+  let a_sum1 = x.l1 + a_carry0;
+  let a_carry1 = a_sum1 >> 13u;
+  let a1 = a_sum1 & 8191u;
+  let a_sum2 = x.l2 + a_over * 64u + a_carry1;
+  let a_carry2 = a_sum2 >> 13u;
+  let a2 = a_sum2 & 8191u;
+  let a_sum3 = x.l3 + a_carry2;
+  let a_carry3 = a_sum3 >> 13u;
+  let a3 = a_sum3 & 8191u;
+  let a_sum4 = x.l4 + a_carry3;
+  let a_carry4 = a_sum4 >> 13u;
+  let a4 = a_sum4 & 8191u;
+  let a_sum5 = x.l5 + a_carry4;
+  let a_carry5 = a_sum5 >> 13u;
+  let a5 = a_sum5 & 8191u;
+  let a_sum6 = x.l6 + a_carry5;
+  let a_carry6 = a_sum6 >> 13u;
+  let a6 = a_sum6 & 8191u;
+  let a_sum7 = x.l7 + a_carry6;
+  let a_carry7 = a_sum7 >> 13u;
+  let a7 = a_sum7 & 8191u;
+  let a_sum8 = x.l8 + a_carry7;
+  let a_carry8 = a_sum8 >> 13u;
+  let a8 = a_sum8 & 8191u;
+  let a_sum9 = x.l9 + a_carry8;
+  let a_carry9 = a_sum9 >> 13u;
+  let a9 = a_sum9 & 8191u;
+  let a_sum10 = x.l10 + a_carry9;
+  let a_carry10 = a_sum10 >> 13u;
+  let a10 = a_sum10 & 8191u;
+  let a_sum11 = x.l11 + a_carry10;
+  let a_carry11 = a_sum11 >> 13u;
+  let a11 = a_sum11 & 8191u;
+  let a_sum12 = x.l12 + a_carry11;
+  let a_carry12 = a_sum12 >> 13u;
+  let a12 = a_sum12 & 8191u;
+  let a_sum13 = x.l13 + a_carry12;
+  let a_carry13 = a_sum13 >> 13u;
+  let a13 = a_sum13 & 8191u;
+  let a_sum14 = x.l14 + a_carry13;
+  let a_carry14 = a_sum14 >> 13u;
+  let a14 = a_sum14 & 8191u;
+  let a_sum15 = x.l15 + a_carry14;
+  let a_carry15 = a_sum15 >> 13u;
+  let a15 = a_sum15 & 8191u;
+  let a_sum16 = x.l16 + a_carry15;
+  let a_carry16 = a_sum16 >> 13u;
+  let a16 = a_sum16 & 8191u;
+  let a_sum17 = x.l17 + a_carry16;
+  let a_carry17 = a_sum17 >> 13u;
+  let a17 = a_sum17 & 8191u;
+  let a_sum18 = x.l18 + a_carry17;
+  let a_carry18 = a_sum18 >> 13u;
+  let a18 = a_sum18 & 8191u;
+  let a19 = (x.l19 & 511u) + a_carry18;
+  let b_over = a19 >> 9u;
+  let b_sum0 = a0 + b_over * 977u;
+  let b_carry0 = b_sum0 >> 13u;
+  let b0 = b_sum0 & 8191u;
+  let b_sum1 = a1 + b_carry0;
+  let b_carry1 = b_sum1 >> 13u;
+  let b1 = b_sum1 & 8191u;
+  let b_sum2 = a2 + b_over * 64u + b_carry1;
+  let b_carry2 = b_sum2 >> 13u;
+  let b2 = b_sum2 & 8191u;
+  let b3 = a3 + b_carry2;
+  return U256(vec4<u32>(b0 | (b1 << 13u) | (b2 << 26u), (b2 >> 6u) | (b3 << 7u) | (a4 << 20u), (a4 >> 12u) | (a5 << 1u) | (a6 << 14u) | (a7 << 27u), (a7 >> 5u) | (a8 << 8u) | (a9 << 21u)), vec4<u32>((a9 >> 11u) | (a10 << 2u) | (a11 << 15u) | (a12 << 28u), (a12 >> 4u) | (a13 << 9u) | (a14 << 22u), (a14 >> 10u) | (a15 << 3u) | (a16 << 16u) | (a17 << 29u), (a17 >> 3u) | (a18 << 10u) | ((a19 & 511u) << 23u)));
+}
+
+fn u256_sub(a: U256, b: U256) -> U256 {
+  let s0 = u256_limb_sub(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_sub(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_sub(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_sub(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_sub(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_sub(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_sub(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_sub(a.hi.w, b.hi.w, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+const FIELD_PRIME = U256(vec4<u32>(0xfffffc2fu, 0xfffffffeu, 0xffffffffu, 0xffffffffu), vec4<u32>(0xffffffffu, 0xffffffffu, 0xffffffffu, 0xffffffffu));
+
+fn u256_limb_sub(a: u32, b: u32, borrow: u32) -> vec2<u32> {
+  let partial = a - b;
+  return vec2<u32>(partial - borrow, select(0u, 1u, (a < b) | (partial < borrow)));
 }
 `,
   secp256k1_scalars: `@group(0) @binding(1) var<storage, read> secp256k1_scalars_hash: array<vec4<u32>>;

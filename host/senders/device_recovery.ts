@@ -37,7 +37,7 @@ const ROW_BYTES = { ...SIGNATURE_BYTES, ...CHUNK_BYTES }
 
 /** The kernels in order, with what they bind from binding 1 on; binding 0 is the rows. `>`: written. */
 const STAGES: readonly (readonly [entry: string, ...bindings: string[]])[] = [
-  ['secp256k1_lift', 'rs', 'parity', '>points', '>status'],
+  ['secp256k1_point', 'rs', 'parity', '>points', '>status'],
   ['secp256k1_invert_r', 'points', 'status', '>inverses'],
   ['secp256k1_scalars', 'hash', 'rs', 'inverses', '>digits'],
   ['secp256k1_table', 'points', '>table', '>sums'],

@@ -3,15 +3,8 @@ import { afterAll, expect, it } from 'vitest'
 import { NO_SIGNATURE } from '../../host/chain/signatures.ts'
 import { createDeviceRecovery, type DeviceRecovery } from '../../host/senders/device_recovery.ts'
 import { EDGE_WORDS, randomWords } from '../fixtures/edge_words.ts'
-import {
-  expectedSenders,
-  ORDER,
-  type SignatureRow,
-  signatureColumns,
-  signatureFrom,
-  signatureOf,
-  signaturePoint,
-} from '../fixtures/signature_columns.ts'
+import { expectedSenders, signatureFrom, signatureOf, signaturePoint } from '../fixtures/signature_points.ts'
+import { ORDER, type SignatureRow, signaturesOf } from '../fixtures/signature_rows.ts'
 import { describeOnAdapters } from '../kernel/rig.ts'
 
 const SEED = 30
@@ -29,7 +22,7 @@ describeOnAdapters('sender recovery', (rig, adapter) => {
 
   /** Recovers the rows and compares each with the native package; how many were exceptional on the device. */
   const check = async (rows: readonly SignatureRow[]): Promise<number> => {
-    const signatures = signatureColumns(rows)
+    const signatures = signaturesOf(rows)
     const before = recovery().exceptional
     const { addresses, found } = await recovery().recover(signatures)
     const expected = expectedSenders(signatures)
@@ -42,7 +35,13 @@ describeOnAdapters('sender recovery', (rig, adapter) => {
     const words = randomWords(SEED, adapter === 'swiftshader' ? 900 : 9000)
     const rows: SignatureRow[] = []
     for (let i = 0; i + 2 < words.length; i += 3) {
-      rows.push({ z: words[i]!, r: words[(i + 1) % words.length]! % ORDER, s: words[i + 2]! % ORDER, parity: i & 1 })
+      rows.push({
+        name: 'random',
+        z: words[i]!,
+        r: words[(i + 1) % words.length]! % ORDER,
+        s: words[i + 2]! % ORDER,
+        parity: i & 1,
+      })
     }
     expect(await check(rows)).toBe(0)
   })
@@ -68,7 +67,7 @@ describeOnAdapters('sender recovery', (rig, adapter) => {
       const rows = Array.from({ length: count }, (_, i) => (i % 3 === 1 ? { ...good, parity: NO_SIGNATURE } : good))
       expect(await check(rows)).toBe(0)
     }
-    expect(await recovery().recover(signatureColumns([]))).toEqual({
+    expect(await recovery().recover(signaturesOf([]))).toEqual({
       addresses: new Uint32Array(0),
       found: new Uint8Array(0),
     })
@@ -87,7 +86,7 @@ describeOnAdapters('sender recovery', (rig, adapter) => {
       signatureOf(k, Fn.create(-k * 1234567n), 1234567n),
     )
     expect(await check(rows)).toBe(rows.length)
-    expect(expectedSenders(signatureColumns(rows)).found).toEqual(new Uint8Array(rows.length))
+    expect(expectedSenders(signaturesOf(rows)).found).toEqual(new Uint8Array(rows.length))
   })
 
   it('sends equal and opposite points in the additions of the comb to the host', async () => {
@@ -143,7 +142,7 @@ describeOnAdapters('sender recovery', (rig, adapter) => {
   it('gives the same over many chunks and submissions', async () => {
     if (adapter === 'swiftshader') return
     const rows = Array.from({ length: 40 }, (_, i) => signatureOf(BigInt(i + 2), BigInt(1000 + i), BigInt(7 * i + 1)))
-    const few = signatureColumns(rows)
+    const few = signaturesOf(rows)
     const expected = expectedSenders(few)
     const count = 8192 + 8192 + 77
     const repeat = (bytes: Uint8Array, size: number): Uint8Array => {
