@@ -71,7 +71,8 @@ const LAYERS: readonly Layer[] = [
   { at: 'bench', may: ['transpiler', 'kernels', 'host', 'conformance'] },
   { at: 'test', may: ['transpiler', 'kernels', 'host', 'conformance', 'cli', 'bench', 'scripts'] },
   { at: 'scripts', may: ['transpiler', 'kernels', 'host', 'conformance', 'cli', 'bench'] },
-  // A test without an end.
+  // Tests without an end.
+  { at: 'scripts/crash.ts', may: ['host', 'conformance', 'test'] },
   { at: 'scripts/fuzz.ts', may: ['host', 'conformance', 'test'] },
   { at: 'scripts/fuzz_batches.ts', may: ['host', 'conformance', 'test'] },
   { at: 'scripts/gpu/state_tests.ts', may: ['host', 'conformance', 'bench', 'test'] },

@@ -1,8 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readBlocks } from '../../cli/chain_file.ts'
 import { BlockError, type Chain, decodeBlock, openChain, parseGenesis, StoreError } from '../../host/index.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import { Store } from '../../host/state/store/store.ts'
@@ -33,13 +32,7 @@ const rootOnDisk = async (path: string): Promise<string> => {
 const COMPAT = rpcCompat()
 
 describe.skipIf(COMPAT === undefined)('the chain of execution-apis (skipped where ../shared/data is absent)', () => {
-  const { genesis, chain: bytes, headHash, reply } = COMPAT!
-  const file = join(folder, 'chain.rlp')
-  const blocks = (): readonly Uint8Array[] => {
-    writeFileSync(file, bytes)
-    return [...readBlocks(file)].map((block) => block.bytes)
-  }
-
+  const { genesis, chain: bytes, blocks, headHash, reply } = COMPAT!
   test('is imported block by block across every fork, over a closed store in its middle, and is exported as it came', async () => {
     const path = newFolder()
     const all = blocks()

@@ -1,0 +1,54 @@
+import { parseArgs } from 'node:util'
+import { builtBlocks, builtGenesis } from '../test/fixtures/built_chain.ts'
+import { crashRounds } from '../test/fixtures/crash_rounds.ts'
+import { rpcCompat } from '../test/fixtures/rpc_compat.ts'
+
+/**
+ * Kills a process that imports a chain and goes back in it, at random moments, many more times than a test has time for.
+ * Ends with 1 where a folder was not whole after a kill, or the import does not end where it should.
+ */
+const USAGE = 'npm run crash -- [--count kills = 1000] [--seed first = time]'
+
+const whole = (name: string, text: string): number => {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= 0 && value < 2 ** 31) return value
+  console.error(`crash: --${name} takes a whole number, got '${text}'\n${USAGE}`)
+  return process.exit(2)
+}
+
+const text = { type: 'string' } as const
+const { values } = parseArgs({ options: { count: text, seed: text } })
+const count = whole('count', values.count ?? '1000')
+const seed = whole('seed', values.seed ?? String(Math.floor(Date.now() / 1000)))
+
+const compat = rpcCompat()
+const half = Math.ceil(count / 2)
+const chains = [
+  {
+    name: 'built blocks',
+    genesis: builtGenesis(),
+    blocks: await builtBlocks(30, seed),
+    count: compat === undefined ? count : half,
+  },
+  ...(compat === undefined
+    ? []
+    : [{ name: 'the chain of execution-apis', genesis: compat.genesis, blocks: compat.blocks(), count: count - half }]),
+]
+for (const { name, ...chain } of chains) {
+  const tally = new Map<bigint, number>()
+  console.log(`${name}: ${chain.count} kills, seed ${seed}`)
+  try {
+    await crashRounds({
+      ...chain,
+      seed,
+      onRound: (round, head) => {
+        tally.set(head, (tally.get(head) ?? 0) + 1)
+        if ((round + 1) % 25 === 0) console.log(`  ${round + 1} kills, at ${tally.size} different heads`)
+      },
+    })
+  } catch (thrown) {
+    console.error(`crash: ${name}, seed ${seed}: ${(thrown as Error).message}`)
+    process.exit(1)
+  }
+  console.log(`  whole after each of ${chain.count} kills, at ${tally.size} different heads`)
+}
