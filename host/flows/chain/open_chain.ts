@@ -66,10 +66,9 @@ const checkWhole = (store: Store): ReturnType<typeof checkState> => {
   try {
     const checked = checkState(store)
     if (store.needsCheck) checkBlocks(store)
-    store.settleCheck('whole')
+    store.passCheck()
     return checked
   } catch (thrown) {
-    store.settleCheck('damaged')
     if (thrown instanceof StoreError) throw thrown
     throw new StoreError(store.folder, 'damaged', `the store is damaged: ${lineOf(thrown)}`, thrown)
   }

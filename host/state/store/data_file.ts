@@ -1,14 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { StoreError } from './store_error.ts'
 
@@ -35,14 +25,10 @@ const TRANSACTION_AT = 152
 const UNCHECKED = 'unchecked'
 
 export interface DataFile {
-  /** The file is, or was when it was last opened, shorter than its last page: all that it holds needs a check. */
+  /** The file is, or was since its last check, shorter than its last page: all that it holds needs one. */
   readonly needsCheck: boolean
   /** What it holds was checked. */
   passed(): void
-  /** What it holds cannot be: `leave` makes it again as it was. */
-  failed(): void
-  /** The database is closed. */
-  leave(): void
 }
 
 /**
@@ -52,29 +38,18 @@ export interface DataFile {
 export const prepareDataFile = (folder: string): DataFile => {
   const path = join(folder, 'data.mdb')
   const marker = join(folder, UNCHECKED)
-  let sizeBefore: number | undefined
-  let isDamaged = false
-  const result = (needsCheck: boolean): DataFile => ({
-    needsCheck,
-    passed: () => rmSync(marker, { force: true }),
-    failed: () => {
-      isDamaged = true
-    },
-    leave: () => {
-      if (isDamaged && sizeBefore !== undefined) truncateSync(path, sizeBefore)
-    },
-  })
-  const wasUnchecked = existsSync(marker)
-  if (!existsSync(path)) return result(wasUnchecked)
+  if (existsSync(path)) lengthen(folder, path, marker)
+  return { needsCheck: existsSync(marker), passed: () => rmSync(marker, { force: true }) }
+}
+
+const lengthen = (folder: string, path: string, marker: string): void => {
   const file = openSync(path, 'r+')
   try {
     const { size } = fstatSync(file)
     const needed = size === 0 ? 0 : bytesNeeded(folder, file, size, 'data.mdb')
-    if (size >= needed) return result(wasUnchecked)
+    if (size >= needed) return
     writeFileSync(marker, '')
     ftruncateSync(file, needed)
-    sizeBefore = size
-    return result(true)
   } finally {
     closeSync(file)
   }

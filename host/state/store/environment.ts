@@ -60,7 +60,6 @@ export interface Environment {
   readonly root: RootDatabase<Uint8Array, Uint8Array>
   readonly tables: Tables
   readonly dataFile: DataFile
-  /** Frees all of it; the data file is as it was where it was found damaged. */
   close(): Promise<void>
 }
 
@@ -73,15 +72,13 @@ export const openEnvironment = async (folder: string, options: { readonly create
   } catch (thrown) {
     throw openFault(folder, thrown)
   }
-  let dataFile: DataFile | undefined
   let root: Environment['root'] | undefined
   const close = async (): Promise<void> => {
     await root?.close()
-    dataFile?.leave()
     releaseFolder(folder)
   }
   try {
-    dataFile = prepareDataFile(folder)
+    const dataFile = prepareDataFile(folder)
     root = open<Uint8Array, Uint8Array>({
       path: folder,
       noSubdir: false,
@@ -93,7 +90,6 @@ export const openEnvironment = async (folder: string, options: { readonly create
     })
     return { folder, root, tables: openTables(folder, root, dataFile), dataFile, close }
   } catch (thrown) {
-    dataFile?.failed()
     await close()
     throw openFault(folder, thrown)
   }
