@@ -49,7 +49,7 @@ export const indexPlan = (valueLengths: Uint32Array): IndexPlan => {
     lengths[i] = rlpHeadBytes(payload) + payload
     at = (at + lengths[i]! + 3) & -4
   }
-  const bytes = new Uint8Array(at + innerBytes.length)
+  const bytes = takeBytes(at + innerBytes.length)
   const valueAt = writeLeaves(template, valueLengths, offsets, bytes)
   bytes.set(innerBytes, at)
   for (let n = 0; n < innerOffsets.length; n++) {
@@ -79,6 +79,25 @@ const writeLeaves = (
     valueAt[i] = writeRlpHead(bytes, at, 0x80, valueLengths[i]!)
   }
   return valueAt
+}
+
+/** More is not kept. */
+const MOST_SPARE_BYTES = 1 << 26
+/** Of a plan that is hashed. New memory is zeroed page by page, which takes as long as to fill it. */
+let spare = new Uint8Array(0)
+
+/** Bytes of any contents: every byte of a message is written, and none between them is read. */
+const takeBytes = (sizeBytes: number): Uint8Array => {
+  if (spare.length < sizeBytes) return new Uint8Array(sizeBytes)
+  const taken = spare.subarray(0, sizeBytes)
+  spare = new Uint8Array(0)
+  return taken
+}
+
+/** Gives the bytes of a plan to the next one; nothing reads the plan any more. */
+export const releasePlan = ({ bytes }: HashPlan): void => {
+  const whole = new Uint8Array(bytes.buffer as ArrayBuffer)
+  if (whole.length > spare.length && whole.length <= MOST_SPARE_BYTES) spare = whole
 }
 
 /** The last ones asked for, the latest at the end. */

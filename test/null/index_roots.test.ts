@@ -121,6 +121,20 @@ const randomReceipts = (seed: number, count: number) => {
   return { receipts: new Receipts(batch, ended.columns), extras }
 }
 
+describe('a root job', () => {
+  it('is finished once: the next plan is made in its bytes', async () => {
+    const items = Array.from({ length: 40 }, (_, n) => new Uint8Array(60).fill(n))
+    const others = items.map((item) => item.map((byte) => byte ^ 1))
+    const expected = [items, others].map(rootByPass)
+    const [first, second] = [prepareTransactionsRoot(items), prepareTransactionsRoot(others)]
+    expect([first.finishNow(), await second.finish(SERIAL_HASHER)]).toEqual(expected)
+    const again = [prepareTransactionsRoot(others), prepareTransactionsRoot(items.slice(0, 3))]
+    expect(again.map((job) => job.finishNow())).toEqual([expected[1], rootByPass(items.slice(0, 3))])
+    expect(() => first.finishNow()).toThrow('finished once')
+    await expect(second.finish(SERIAL_HASHER)).rejects.toThrow('finished once')
+  })
+})
+
 describe('receipts from columns', () => {
   it('are those from objects: every type, rejected ones, gas of any width, post states, deposits', async () => {
     for (let seed = 0; seed < 24; seed++) {
