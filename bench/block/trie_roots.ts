@@ -1,7 +1,8 @@
 import { createMPT } from '@ethereumjs/mpt'
 import { RLP } from '@ethereumjs/rlp'
-import { bytesToHex } from '../../host/primitives/hex.ts'
+import { bytesToHex, hexToBytes } from '../../host/primitives/hex.ts'
 import { rlpInteger } from '../../host/primitives/rlp.ts'
+import type { Receipts } from '../../host/receipts/receipts.ts'
 import { sortedTrieRoot } from '../../host/state/trie/sorted_trie.ts'
 
 /** Items up to which @ethereumjs/mpt makes the trie: it takes half a millisecond for each. */
@@ -26,3 +27,15 @@ export const indexRoot = async (items: readonly Uint8Array[]): Promise<string> =
     ),
   )
 }
+
+/** Receipts of typed transactions as their trie holds them (EIP-2718), by @ethereumjs/rlp. */
+export const receiptValues = (receipts: Receipts): Uint8Array[] =>
+  Array.from({ length: receipts.count }, (_, i) => {
+    const { type, status, cumulativeGasUsed, logsBloom, logs } = receipts.get(i)!
+    const entries = logs.map(({ address, topics, data }) => [
+      hexToBytes(address),
+      topics.map(hexToBytes),
+      hexToBytes(data),
+    ])
+    return Uint8Array.of(type, ...RLP.encode([status, cumulativeGasUsed, hexToBytes(logsBloom), entries]))
+  })

@@ -1,5 +1,4 @@
 import type { BlockResult } from '../../host/flows/block.ts'
-import { encodeReceipts } from '../../host/roots/roots.ts'
 import type { MemoryState } from '../../host/state/memory_state.ts'
 import { stateRootOf } from '../../host/state/trie/trie.ts'
 import { checkInvariants } from '../invariants.ts'
@@ -9,7 +8,7 @@ import { drawSample, pickTransactions, prefix } from '../subset.ts'
 import { VERIFIED_SAMPLE, VerificationError } from '../verify.ts'
 import type { Scenario, Sharing } from '../workloads/workload.ts'
 import type { SignedBlock } from './signed_chain.ts'
-import { indexRoot } from './trie_roots.ts'
+import { indexRoot, receiptValues } from './trie_roots.ts'
 
 /** A block that was executed, and the state on both sides of it. */
 export interface ExecutedSignedBlock {
@@ -64,7 +63,7 @@ export const verifyRoots = async ({ signed, result, after }: ExecutedSignedBlock
   const { header, transactions } = signed.block
   const roots = {
     transactionsRoot: await indexRoot(transactions),
-    receiptsRoot: await indexRoot(encodeReceipts(result.receipts)),
+    receiptsRoot: await indexRoot(receiptValues(result.receipts)),
     stateRoot: stateRootOf(after.dump()),
   }
   for (const field of ['transactionsRoot', 'receiptsRoot', 'stateRoot'] as const)
