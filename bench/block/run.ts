@@ -1,22 +1,17 @@
-import { DeviceClock, type DeviceTimes } from '../../host/device/clock.ts'
-import type { BlockResult } from '../../host/flows/block.ts'
-import type { BlockInput } from '../../host/flows/block_input.ts'
-import { createExecutor } from '../../host/flows/executor.ts'
+import type { DeviceTimes } from '../../host/device/clock.ts'
 import type { ExecutorOptions } from '../../host/flows/executor_interface.ts'
-import { createStateTrie } from '../../host/state/trie/trie.ts'
 import { ethereumjsHardfork, type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { SYSTEM_CONTRACTS } from '../contracts/system.ts'
-import { collectGarbage } from '../garbage.ts'
 import { AnvilError, findAnvil } from '../peers/anvil_node.ts'
 import { runSignedAnvil } from '../peers/anvil_signed.ts'
-import type { BlockForm, PeerResult, WorkloadResult } from '../report/schema.ts'
+import { BLOCK_FORMS, type BlockForm, type PeerResult, type WorkloadResult } from '../report/schema.ts'
 import { median, medianIndex } from '../report/statistics.ts'
 import { grouped } from '../report/text.ts'
 import type { RunOptions } from '../run.ts'
 import { VERIFIED_SAMPLE } from '../verify.ts'
 import type { Workload } from '../workloads/workload.ts'
-import { encodeBlock, type SignedBlock, SignedChain } from './signed_chain.ts'
-import { type ExecutedSignedBlock, verifyRoots, verifySignedBlock } from './verify_block.ts'
+import { MeasuredChain, STREAM_BLOCKS, type TimedBlock } from './measured_chain.ts'
+import { SignedChain } from './signed_chain.ts'
 import { runVmPeer } from './vm_peer.ts'
 
 /** Transactions of a block where no size is given. */
@@ -26,7 +21,6 @@ const VM_TRANSACTIONS = 500
 const ANVIL_TRANSACTIONS = 10_000
 /** The first meets empty tables; by the third the paths have their kernels. */
 const WARM_UP_BLOCKS = 3
-const FORMS: readonly BlockForm[] = ['cold', 'known']
 
 /** The fork of blocks where none is asked for: 8 MiB of RLP at most is a rule from Osaka on (EIP-7934). */
 export const BLOCK_FORK: Fork = 'prague'
@@ -39,12 +33,12 @@ export const BLOCK_FORK: Fork = 'prague'
  */
 export const runBlockWorkload = async (workload: Workload, options: RunOptions): Promise<WorkloadResult[]> => {
   const { progress, samples, native } = options
-  progress.start(workload.name, WARM_UP_BLOCKS + 2 + FORMS.length * samples + (native ? 1 : 0))
+  progress.start(workload.name, WARM_UP_BLOCKS + 2 + BLOCK_FORMS.length * samples + (native ? 1 : 0))
   try {
     const peers = [await vmPeer(workload, options)]
     if (native) peers.push(await anvilPeer(workload, options))
     const ran = await runBlocks(workload, options)
-    return FORMS.map((form) => rowOf(workload, options, ran, form, peers))
+    return BLOCK_FORMS.map((form) => rowOf(workload, options, ran, form, peers))
   } finally {
     progress.stop()
   }
@@ -64,15 +58,6 @@ const executorOptions = ({ kernels }: Workload, { device, tiers }: RunOptions): 
   ...(device === undefined ? {} : { device }),
 })
 
-/** A block that was timed. Its receipts are not kept. */
-interface TimedBlock {
-  readonly elapsedMs: number
-  readonly result: Omit<BlockResult, 'receipts' | 'writes'>
-  readonly gas: number
-  readonly bytes: number
-  readonly verified: number
-}
-
 interface RanBlocks {
   readonly warmUp: readonly TimedBlock[]
   readonly samples: Readonly<Record<BlockForm, readonly TimedBlock[]>>
@@ -82,71 +67,39 @@ interface RanBlocks {
 }
 
 const runBlocks = async (workload: Workload, options: RunOptions): Promise<RanBlocks> => {
-  const { progress, seed } = options
+  const { progress, samples: count } = options
   progress.step(`signing ${sizeOf(options)} transactions per block`)
-  const blocks = WARM_UP_BLOCKS + 1 + FORMS.length * options.samples
+  const blocks = WARM_UP_BLOCKS + 1 + (2 + STREAM_BLOCKS) * count
   const chain = await openChain(workload, options, sizeOf(options), blocks)
-  const clock = options.device === undefined ? undefined : new DeviceClock(options.device)
-  if (clock !== undefined) clock.isOn = false
-  const state = chain.genesis.clone()
-  const parentState = createStateTrie(state.dump())
-  const { fork, chainId, programs, notes } = chain.scenario
-  const choice = executorOptions(workload, { ...options, device: clock?.device })
-  const executor = createExecutor({ fork, chainId, state, ...choice })
+  const measured = new MeasuredChain(chain, workload.shares, options.seed, options.device, (device) =>
+    executorOptions(workload, { ...options, device }),
+  )
   const warmUp: TimedBlock[] = []
-  const samples: Record<BlockForm, TimedBlock[]> = { cold: [], known: [] }
+  const samples: Record<BlockForm, TimedBlock[]> = { cold: [], known: [], stream: [] }
   let deviceTimes: DeviceTimes | undefined
-  const run = async (form: BlockForm, isVerified: boolean): Promise<TimedBlock> => {
-    const signed = await chain.next()
-    const block = inputOf(signed, form)
-    const before = isVerified ? state.clone() : state
-    collectGarbage()
-    const startedMs = performance.now()
-    const result = await executor.executeBlock(block, { parent: signed.parent, parentState })
-    const elapsedMs = performance.now() - startedMs
-    const { receipts, writes: _, ...kept } = result
-    let verified = 0
-    if (isVerified) {
-      const executed: ExecutedSignedBlock = {
-        scenario: chain.scenario,
-        shares: workload.shares,
-        signed,
-        result,
-        before,
-        after: state,
-      }
-      verified = await verifySignedBlock(executed, seed + samples[form].length)
-      if (samples[form].length === 0) await verifyRoots(executed)
-    }
-    return { elapsedMs, result: kept, gas: receipts.totalGasUsed, bytes: encodeBlock(signed).length, verified }
-  }
   try {
     for (let n = 0; n < WARM_UP_BLOCKS; n++) {
       progress.step(`warming up ${n + 1} of ${WARM_UP_BLOCKS}`)
-      warmUp.push(await run('cold', false))
+      warmUp.push(await measured.run('cold'))
     }
-    if (clock !== undefined) {
+    if (options.device !== undefined) {
       progress.step('timing the device')
-      clock.isOn = true
-      clock.begin()
-      warmUp.push(await run('cold', false))
-      deviceTimes = clock.times
-      clock.isOn = false
+      const timed = await measured.onDevice()
+      warmUp.push(timed.block)
+      deviceTimes = timed.deviceTimes
     }
-    for (let n = 0; n < options.samples; n++)
-      for (const form of FORMS) {
-        progress.step(`sample ${n + 1} of ${options.samples}, ${form}`)
-        samples[form].push(await run(form, true))
+    for (let n = 0; n < count; n++)
+      for (const form of BLOCK_FORMS) {
+        progress.step(`sample ${n + 1} of ${count}, ${form}`)
+        samples[form].push(await measured.verified(form, n))
       }
   } finally {
-    executor.close()
+    measured.close()
     chain.close()
   }
+  const { programs, notes } = chain.scenario
   return { warmUp, samples, deviceTimes, programs, notes }
 }
-
-const inputOf = ({ block, work }: SignedBlock, form: BlockForm): BlockInput =>
-  form === 'cold' ? block : { ...block, senders: work.transactions.from }
 
 const rowOf = (
   workload: Workload,
@@ -189,6 +142,9 @@ const rowOf = (
     programs: [...new Set(ran.programs)],
     notes: [
       ...ran.notes,
+      ...(form === 'stream'
+        ? [`${STREAM_BLOCKS} blocks at once, time by block; stages overlap: their sum is more than it`]
+        : []),
       `blocks of ${options.fork}, ${grouped(bytes)} bytes of RLP${isAtLeast(options.fork, 'osaka') ? '' : ': a block may have 8 MiB from osaka on (EIP-7934)'}`,
       ...new Set(samples.flatMap((sample) => sample.result.faults.map((fault) => `device fault: ${fault}`))),
     ],

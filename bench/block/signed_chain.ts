@@ -49,6 +49,8 @@ export class SignedChain {
   readonly scenario: Scenario
   /** The state before the first block, which is not changed. */
   readonly genesis: MemoryState
+  /** The producer's: after the last block that was made. */
+  readonly state: MemoryState
   readonly #signers: Signers
   readonly #producer: Executor
   readonly #parentState: StateTrie
@@ -72,8 +74,8 @@ export class SignedChain {
     const genesis = genesisHeader(fork, { stateRoot: stateRootOf(dump), timestamp: timestamp - 12n, ...half })
     this.#parent = { ...genesis, number: number - 1n, gasUsed: gasLimit }
     this.#parentState = createStateTrie(dump)
-    const state = this.genesis.clone()
-    this.#producer = createExecutor({ fork, chainId: scenario.chainId, state, ...options.executor })
+    this.state = this.genesis.clone()
+    this.#producer = createExecutor({ fork, chainId: scenario.chainId, state: this.state, ...options.executor })
   }
 
   static async open(workload: Workload, options: SignedChainOptions): Promise<SignedChain> {

@@ -1,6 +1,13 @@
 import { type At, FixtureError, field, listOf, objectOf, refuse, textOf } from '../../conformance/json_field.ts'
 import { readJsonFile } from '../../conformance/json_file.ts'
-import { type BenchLevel, type BenchReport, type BlockForm, labelOf, type WorkloadResult } from './schema.ts'
+import {
+  type BenchLevel,
+  type BenchReport,
+  BLOCK_FORMS,
+  type BlockForm,
+  labelOf,
+  type WorkloadResult,
+} from './schema.ts'
 import { grouped, rounded } from './text.ts'
 import { folded, type TextStyle, table } from './text_table.ts'
 
@@ -38,7 +45,7 @@ const readResult = (at: At): ComparedResult => {
   const result = objectOf(at)
   const samplesMs = listOf(field(result, 'samplesMs')).map(positiveOf)
   if (samplesMs.length === 0) refuse(field(result, 'samplesMs'), 'at least one sample')
-  const form = oneOf<BlockForm>(field(result, 'form'), ['cold', 'known'])
+  const form = oneOf<BlockForm>(field(result, 'form'), BLOCK_FORMS)
   return {
     workload: textOf(field(result, 'workload')),
     ...(form === undefined ? {} : { form }),

@@ -84,11 +84,17 @@ export interface TierCounts {
 export type BenchLevel = 'execute' | 'block'
 
 /**
- * `cold`: senders are recovered. `known`: the caller has recovered them, as a pool has.
+ * `cold`: senders are recovered. `known`: the caller has recovered them, as a pool has. `stream`: cold, and several
+ * blocks through `stream`; a sample is their time by their number.
  */
-export type BlockForm = 'cold' | 'known'
+export const BLOCK_FORMS = ['cold', 'known', 'stream'] as const
+export type BlockForm = (typeof BLOCK_FORMS)[number]
 
-const FORM_NAMES: Readonly<Record<BlockForm, string>> = { cold: 'cold senders', known: 'known senders' }
+const FORM_NAMES: Readonly<Record<BlockForm, string>> = {
+  cold: 'cold senders',
+  known: 'known senders',
+  stream: 'cold senders, stream',
+}
 
 /** A workload by name, and how its blocks were given. */
 export const labelOf = ({ workload, form }: Pick<WorkloadResult, 'workload' | 'form'>): string =>

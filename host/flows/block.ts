@@ -167,6 +167,10 @@ class BlockCheck implements BlockSteps {
     return this.#block.accessList
   }
 
+  get rootsMs(): number {
+    return this.#jobs.thisThreadMs
+  }
+
   before(ground: BlockGround): Promise<void> {
     return this.work.before(ground)
   }

@@ -19,6 +19,8 @@ export interface BlockSteps {
   readonly invalid: 'skip' | 'throw'
   /** A list that came with the block: loaded ahead, and believed as far as that can do no harm. */
   readonly accessList?: BlockAccessList | undefined
+  /** Milliseconds that `before` and `after` have spent on roots. */
+  readonly rootsMs: number
   /** Before the first transaction. */
   before(ground: BlockGround): Promise<void>
   /** After the last. */

@@ -375,6 +375,10 @@ class BuildSteps implements BlockSteps {
     this.#candidates = candidates
   }
 
+  get rootsMs(): number {
+    return this.#jobs.thisThreadMs
+  }
+
   before(ground: BlockGround): Promise<void> {
     return this.#work.before(ground)
   }

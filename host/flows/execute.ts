@@ -167,11 +167,12 @@ const commitBatch = async ({
     const ground = { running, cpu, sink: sweep, recorder }
     receipts = await receiptsOf(openBatch)
     await steps.after(ground, receipts)
-    timings.receipts = lap()
+    timings.roots = steps.rootsMs
+    timings.receipts = lap() - steps.rootsMs
     writes = mergeWrites(earlier, collectWrites(resident))
     timings.commit = lap()
     await steps.check(ground, receipts, writes)
-    timings.roots = lap()
+    timings.roots += lap()
   }
   terms.stop.check()
   await state.commit(writes)
