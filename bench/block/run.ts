@@ -179,7 +179,7 @@ const anvilPeer = async (workload: Workload, options: RunOptions): Promise<PeerR
   if (binary === undefined) throw new AnvilError('the anvil binary is gone')
   const { chain, signed } = await peerBlock(workload, options, ANVIL_TRANSACTIONS)
   const { genesis, chainId } = chain.scenario
-  const { header, transactions } = signed.block
+  const { header } = signed.block
   const hardfork = ethereumjsHardfork(options.fork)
   const { env } = signed.work
   return runSignedAnvil(binary, {
@@ -188,7 +188,7 @@ const anvilPeer = async (workload: Workload, options: RunOptions): Promise<PeerR
     env,
     chainId,
     hardfork,
-    signed: transactions,
+    signed: signed.signed,
     gasUsed: header.gasUsed,
   })
 }

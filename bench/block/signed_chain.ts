@@ -1,6 +1,7 @@
 import type { TransactionBatch } from '../../host/chain/batch.ts'
 import { genesisHeader } from '../../host/chain/genesis_header.ts'
 import { type BlockHeader, encodeHeader, environmentOf } from '../../host/chain/header.ts'
+import { packTransactions } from '../../host/chain/packed.ts'
 import type { BlockInput } from '../../host/flows/block_input.ts'
 import { createExecutor } from '../../host/flows/executor.ts'
 import type { Executor } from '../../host/flows/executor_interface.ts'
@@ -30,8 +31,10 @@ export interface SignedChainOptions {
 /** A block over the wire, and what the workload's model says of it. */
 export interface SignedBlock {
   readonly parent: BlockHeader
-  /** Transactions as bytes. */
-  readonly block: BlockInput & { readonly transactions: readonly Uint8Array[] }
+  /** Its transactions are in one buffer. */
+  readonly block: BlockInput
+  /** The same one by one. */
+  readonly signed: readonly Uint8Array[]
   /** Its environment is that of the header. Valid until the next block is made. */
   readonly work: WorkloadBlock
   /** What the producer's execution gave. */
@@ -107,7 +110,8 @@ export class SignedChain {
     this.#parent = header
     return {
       parent,
-      block: { ...built.block, transactions: signed },
+      block: { ...built.block, transactions: packTransactions(signed) },
+      signed,
       work: { ...model, env: environmentOf(header, this.scenario.fork, undefined), transactions },
       receipts: built.execution.receipts,
     }
@@ -125,10 +129,10 @@ const withFallingTips = (batch: TransactionBatch): TransactionBatch => {
 }
 
 /** A block as a peer takes it: RLP of header, transactions, no uncles and no withdrawals. */
-export const encodeBlock = ({ block: { header, transactions } }: SignedBlock): Uint8Array =>
+export const encodeBlock = ({ block: { header }, signed }: SignedBlock): Uint8Array =>
   rlpList([
     encodeHeader(header),
-    rlpList(transactions.map(rlpBytes)),
+    rlpList(signed.map(rlpBytes)),
     rlpList([]),
     ...(header.withdrawalsRoot === undefined ? [] : [rlpList([])]),
   ])

@@ -60,9 +60,9 @@ export const verifySignedBlock = async (executed: ExecutedSignedBlock, seed: num
  * receipts by `indexRoot`, the state by a trie made anew of all that the State holds.
  */
 export const verifyRoots = async ({ signed, result, after }: ExecutedSignedBlock): Promise<void> => {
-  const { header, transactions } = signed.block
+  const { header } = signed.block
   const roots = {
-    transactionsRoot: await indexRoot(transactions),
+    transactionsRoot: await indexRoot(signed.signed),
     receiptsRoot: await indexRoot(receiptValues(result.receipts)),
     stateRoot: stateRootOf(after.dump()),
   }

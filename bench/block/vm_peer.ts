@@ -23,7 +23,7 @@ export const runVmPeer = async (fork: Fork, genesis: MemoryState, signed: Signed
   const block = createBlockFromRLP(rlp, { common })
   const { gasUsed } = await runBlock(vm, { block, skipHeaderValidation: true })
   const elapsedMs = performance.now() - startedMs
-  const count = signed.block.transactions.length
+  const count = signed.signed.length
   return {
     name: '@ethereumjs/vm runBlock',
     level: 'from signed bytes',

@@ -195,7 +195,7 @@ const resultOf = (
   writes: StateWrites,
   receipts: Receipts,
 ): ExecutionResult => {
-  const { reasons, sessions, senders, device } = wiring
+  const { reasons, sessions, senders, hasher, device } = wiring
   const { count } = request.batch
   const session = sessions.used
   const deviceTimes = device.clock?.times
@@ -216,7 +216,15 @@ const resultOf = (
     compileMs,
     ahead: { held: counters.held, broken: counters.broken },
     ...(request.explain ? { explain: explainBatch(openBatch, reasons) } : {}),
-    faults: [...new Set([...terms.faults, ...senders.takeFaults(), ...run.faults, ...(session?.faults ?? [])])],
+    faults: [
+      ...new Set([
+        ...terms.faults,
+        ...senders.takeFaults(),
+        ...hasher.takeFaults(),
+        ...run.faults,
+        ...(session?.faults ?? []),
+      ]),
+    ],
   }
 }
 

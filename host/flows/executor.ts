@@ -159,9 +159,10 @@ class BatchExecutor implements Executor {
   }
 
   close(): void {
-    const { tiers, sessions, senders, device } = this.#wiring
+    const { tiers, sessions, senders, hasher, device } = this.#wiring
     this.#calls.close(() => {
       senders.close()
+      hasher.close()
       for (const tier of tiers) tier.close()
       sessions.close()
       device.close()

@@ -4,8 +4,7 @@ import type { Policy } from '../batch/policy.ts'
 import { ExitReasons } from '../batch/reason.ts'
 import type { Tier } from '../batch/tier.ts'
 import { Precompiles } from '../precompiles/precompiles.ts'
-import type { NodeHasher } from '../primitives/hash_plan.ts'
-import { SERIAL_HASHER } from '../primitives/keccak_many.ts'
+import { Hashers } from '../roots/hashers.ts'
 import { createDeviceRecovery } from '../senders/device_recovery.ts'
 import { Senders } from '../senders/senders.ts'
 import { DeviceSessions } from '../session/device_sessions.ts'
@@ -40,7 +39,7 @@ export interface Wiring extends Ground {
   readonly device: ExecutorDevice
   readonly senders: Senders
   /** Hashes the tries of blocks. */
-  readonly hasher: NodeHasher
+  readonly hasher: Hashers
   readonly cpu: CpuTier
   readonly workers: CpuWorkers
   /** In the order in which they take transactions; the last takes whatever is left. */
@@ -68,6 +67,10 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
     waits: policy.compile === 'wait',
     deviceForm: policy.compile === 'never' ? undefined : createDeviceRecovery,
   })
+  const hasher = new Hashers({
+    device: () => device.current,
+    ...(options.workers === undefined ? {} : { workers: options.workers }),
+  })
   const measured = new Measured()
   const precompiles = new Precompiles(policy.fork, policy.chainId, (signatures) => senders.recover(signatures))
   const ground = { policy, resident, running, sessions, reasons: new ExitReasons(), measured, precompiles }
@@ -88,7 +91,7 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
     state,
     device,
     senders,
-    hasher: SERIAL_HASHER,
+    hasher,
     cpu,
     workers,
     tiers,
