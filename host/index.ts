@@ -56,7 +56,7 @@ export { ExecutorClosedError } from './flows/call_queue.ts'
 export type { Chain, ChainBlock, ChainOptions, ImportedBlock } from './flows/chain/chain_interface.ts'
 export { type Genesis, parseGenesis } from './flows/chain/genesis.ts'
 export { openChain } from './flows/chain/open_chain.ts'
-export { decodeSigned } from './flows/decode_signed.ts'
+export { type DecodeRequest, decodeSigned } from './flows/decode_signed.ts'
 export { deviceCosts } from './flows/device_costs.ts'
 export {
   type ExecutionResult,

@@ -1,7 +1,9 @@
 import type { TransactionBatch } from '../chain/batch.ts'
-import type { SignedTransactions } from '../chain/packed.ts'
+import { type SignedTransactions, signedCount } from '../chain/packed.ts'
 import { type DecodeOptions, decodeSignedBatch } from '../chain/signed_batch.ts'
-import { recoverSenders } from '../senders/recover.ts'
+import { checkNames, checkObject, checkSignal, type Names } from '../primitives/input.ts'
+import { checkKnownSenders, type KnownSenders, knownColumn } from '../senders/known_senders.ts'
+import { type RecoverRows, recoverSenders, recoverSendersBulk } from '../senders/recover.ts'
 
 /**
  * Signed transactions to columns, with their senders and authorities recovered.
@@ -25,3 +27,40 @@ import { recoverSenders } from '../senders/recover.ts'
  */
 export const decodeSigned = (transactions: SignedTransactions, options: DecodeOptions): TransactionBatch =>
   recoverSenders(decodeSignedBatch(transactions, options), { faults: options.faults })
+
+/**
+ * Options of `decode` of an executor. Those of `decodeSigned` but the chain id, which is the executor's.
+ *
+ * @example
+ * import { createExecutor, type DecodeRequest, MemoryState, type TransactionInputError } from 'wgevm'
+ *
+ * const faults = new Map<number, TransactionInputError>()
+ * const request: DecodeRequest = { faults, senders: [undefined] }
+ * const executor = createExecutor({ fork: 'osaka', chainId: 1n, state: new MemoryState() })
+ * await executor.decode([Uint8Array.of(0xff)], request)
+ * console.log(faults.get(0)?.reason) // malformed RLP: out of range
+ * executor.close()
+ */
+export interface DecodeRequest extends Omit<DecodeOptions, 'chainId'> {
+  /** Senders that the caller knows. They are **taken as given**. */
+  readonly senders?: KnownSenders
+  /** Ends the call early: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+const REQUEST: Names<DecodeRequest> = { deposits: true, faults: true, senders: true, signal: true }
+
+/** Decodes and recovers in one bulk call. Throws InputError, and where `request` has no faults TransactionInputError. */
+export const decodeInBulk = (
+  transactions: SignedTransactions,
+  chainId: bigint,
+  recover: RecoverRows,
+  request: DecodeRequest,
+): Promise<TransactionBatch> => {
+  checkNames(checkObject(request, 'options'), REQUEST, 'option')
+  const { senders, signal, ...options } = request
+  checkSignal(signal)
+  const signed = decodeSignedBatch(transactions, { ...options, chainId })
+  if (senders !== undefined) checkKnownSenders(senders, signedCount(transactions))
+  return recoverSendersBulk(signed, recover, { faults: options.faults, known: knownColumn(senders) })
+}

@@ -1,3 +1,5 @@
+import type { TransactionBatch } from '../chain/batch.ts'
+import type { SignedTransactions } from '../chain/packed.ts'
 import { depositContractAt } from '../chain/requests.ts'
 import { type BlockResult, type BlockRunner, checkParentState, executeBlock } from './block.ts'
 import type { BlockInput, BlockOptions, StreamOptions } from './block_input.ts'
@@ -6,6 +8,7 @@ import { type BuildRequest, type BuiltBlock, buildBlock } from './build.ts'
 import { CallQueue, type CallTerms } from './call_queue.ts'
 import { checkBlockInput, checkBuildRequest, checkStreamInput } from './check_block_input.ts'
 import { checkOptions, checkSimulateRequest, readRequest } from './check_requests.ts'
+import { type DecodeRequest, decodeInBulk } from './decode_signed.ts'
 import { type BatchRequest, executeBatch } from './execute.ts'
 import type { ExecutionResult } from './execution_result.ts'
 import type { ExecuteRequest, Executor, ExecutorOptions } from './executor_interface.ts'
@@ -110,6 +113,13 @@ class BatchExecutor implements Executor {
   async build(request: BuildRequest): Promise<BuiltBlock> {
     checkBuildRequest(request)
     return this.#call(request.signal, (call) => buildBlock(this.#blockRunner(call), request))
+  }
+
+  async decode(transactions: SignedTransactions, options: DecodeRequest = {}): Promise<TransactionBatch> {
+    this.#calls.checkOpen()
+    const stop = this.#calls.stopOf(options.signal)
+    const recover: BlockRunner['recover'] = (signatures) => this.#wiring.senders.recover(signatures, stop)
+    return decodeInBulk(transactions, this.#options.chainId, recover, options)
   }
 
   #blockRunner(call: OpenCall): BlockRunner {

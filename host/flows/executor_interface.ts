@@ -3,6 +3,7 @@ import type { DeviceCosts } from '../batch/cost.ts'
 import type { CompileMode } from '../batch/policy.ts'
 import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
+import type { SignedTransactions } from '../chain/packed.ts'
 import type { SenderCache } from '../senders/sender_cache.ts'
 import type { SendersMode } from '../senders/senders.ts'
 import type { DeviceSource, LostDevicePolicy } from '../session/executor_device.ts'
@@ -11,6 +12,7 @@ import type { PathStore } from '../tiers/path/store/store.ts'
 import type { BlockResult } from './block.ts'
 import type { BlockInput, BlockOptions, StreamOptions } from './block_input.ts'
 import type { BuildRequest, BuiltBlock } from './build.ts'
+import type { DecodeRequest } from './decode_signed.ts'
 import type { ExecutionResult } from './execution_result.ts'
 import type { SimulateRequest } from './simulate_request.ts'
 import type { Simulation } from './simulation.ts'
@@ -182,6 +184,11 @@ export interface Executor {
    * nonces, and commits it. What did not come in is named with its reason, what cannot be read among it.
    */
   build(request: BuildRequest): Promise<BuiltBlock>
+  /**
+   * Signed transactions to columns, with their senders and authorities, which are recovered in bulk and remembered: for
+   * what arrives in a pool. It runs beside other calls. Errors are those of `decodeSigned`.
+   */
+  decode(transactions: SignedTransactions, options?: DecodeRequest): Promise<TransactionBatch>
   /** Executes independent calls or bundles against the state; commits nothing. */
   simulate(request: SimulateRequest): Promise<Simulation>
   /**

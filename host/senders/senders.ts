@@ -78,6 +78,7 @@ export class Senders {
 
   /** Senders by row: those of the cache, and the others from their signatures. Rejects with what `stop` throws. */
   async recover(signatures: Signatures, stop?: RecoveryStop): Promise<RecoveredSenders> {
+    stop?.check()
     const count = signatures.parity.length
     const senders = emptySenders(count)
     if (count === 0) return senders

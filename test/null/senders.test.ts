@@ -236,6 +236,28 @@ describe('known senders of a block', () => {
     expect([all.stateRoot, cache.hits]).toEqual([built.block.header.stateRoot, 1])
   })
 
+  test('and a cache serve a pool that is decoded as it arrives', async () => {
+    const cache = new SenderCache()
+    const faults = new Map<number, TransactionInputError>()
+    const arrived = [...pool, Uint8Array.of(0xff)]
+    await withExecutor(async (executor) => {
+      const senders = [undefined, keyed(5), undefined, undefined]
+      const batch = await executor.decode(arrived, { faults, senders })
+      expect([0, 1, 2].map((i) => addressToHex(batch.from, 5 * i))).toEqual([keyed(0), keyed(5), keyed(2)])
+      expect([...faults.keys()]).toEqual([3])
+      await expect(executor.decode(arrived)).rejects.toThrow('transaction 3: malformed RLP')
+      await expect(executor.decode(pool, { senders: [] })).rejects.toThrow('senders must be as many as the 3')
+      await expect(executor.decode(pool, { sender: [] } as object)).rejects.toThrow("did you mean 'senders'?")
+      const reason = new Error('not now')
+      await expect(executor.decode(pool, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+      executor.close()
+      await expect(executor.decode(pool)).rejects.toThrow('the executor is closed')
+    }, cache)
+    expect(cache.hits).toBe(0)
+    await withExecutor((executor, at) => executor.build({ ...at, attributes, pool }), cache)
+    expect(cache.hits).toBe(2)
+  })
+
   test('are taken as given', async () => {
     const senders = [keyed(3), undefined, undefined]
     const built = await withExecutor((executor, at) => executor.build({ ...at, attributes, pool, senders }))
