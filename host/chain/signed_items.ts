@@ -45,7 +45,7 @@ export const bigintOf = (bytes: Uint8Array, start: number, end: number): bigint 
   return value
 }
 
-/** Bytes from `start` up to `end`, to `at`. A loop is faster than a view of so few bytes. */
+/** Bytes from `start` up to `end`, to `at`. A loop where they are few: it makes no view. */
 export const copyBytes = (to: Uint8Array, at: number, from: Uint8Array, start: number, end: number): void => {
   if (end - start > MOST_LOOPED) {
     to.set(from.subarray(start, end), at)
