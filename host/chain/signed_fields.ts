@@ -131,7 +131,10 @@ export const scanTransaction = (table: FieldTable, i: number, deposits: boolean,
   sizes.dataBytes += at[row + data + 1]! - payloadAt(bytes, dataAt)
 }
 
-/** Enters the fields of the list that is all of at .. end; how many they are, or -1 where it is not a list. */
+/**
+ * Enters the fields of the list that is all of listAt .. end; how many they are, or -1 where it is not a list. Fields
+ * too many go to the rows after this one, which are entered later.
+ */
 const scanFields = (table: FieldTable, row: number, listAt: number, end: number, i: number): number => {
   const { bytes, at } = table
   try {
@@ -140,11 +143,11 @@ const scanFields = (table: FieldTable, row: number, listAt: number, end: number,
     let count = 0
     if (isList)
       for (let item = payloadAt(bytes, listAt); item < listEnd; count++) {
-        if (count < ROW_ENTRIES - 1) at[row + count] = item
+        at[row + count] = item
         item = checkItem(bytes, item, listEnd, 1)
       }
     if (listEnd !== end) throw new RlpError('unread bytes left')
-    if (count < ROW_ENTRIES) at[row + count] = listEnd
+    at[row + count] = listEnd
     return isList ? count : -1
   } catch (thrown) {
     if (!(thrown instanceof RlpError)) throw thrown
@@ -161,7 +164,8 @@ const scanAccessList = (bytes: Uint8Array, listAt: number, sizes: MutableSizes, 
   for (let entry = payloadAt(bytes, listAt); entry < end; ) {
     const entryEnd = endAt(bytes, entry)
     const address = payloadAt(bytes, entry)
-    if (!isListAt(bytes, entry) || address === entryEnd) refuseList(i, 'an entry is an address and a list of keys')
+    if (!isListAt(bytes, entry)) refuseList(i, 'an entry is an address and a list of keys')
+    // Of an empty entry it lies beyond the entry's end, and so does the end that is compared.
     const keys = endAt(bytes, address)
     if (keys === entryEnd || endAt(bytes, keys) !== entryEnd) refuseList(i, 'an entry is an address and a list of keys')
     if (isListAt(bytes, address) || keys - payloadAt(bytes, address) !== 20) refuseList(i, 'an address has 20 bytes')

@@ -108,6 +108,12 @@ describe('decodeSignedBatch agrees with a decoder through objects', () => {
         new Uint8Array(length).fill(0x7f),
         new Uint8Array(length).fill(0xff),
       ]),
+      ...[
+        [1, 0],
+        [1, 1],
+        [27, 0],
+        [28, 28],
+      ].map((pair) => Uint8Array.from(pair)),
       ...[26, 27, 28, 29, 34, 35, 36, 37, 38, 39, 45].map((v) => Uint8Array.of(v)),
     ]
     for (const [, raw] of signedSamples()) {
