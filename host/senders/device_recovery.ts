@@ -84,11 +84,6 @@ const compileStages = (device: ComputeDevice): Promise<Stage[]> =>
 /** `SenderRecovery` on a device. */
 export interface DeviceRecovery extends SenderRecovery {
   readonly name: 'device'
-  /**
-   * Compiles what is not compiled yet; `recover` waits for it. Milliseconds of each kernel, the first dispatch
-   * included. Rejects as `recover` does.
-   */
-  warmUp(): Promise<Readonly<Record<string, number>>>
   /** Rows so far that the host recovered, since an addition on the device was exceptional. */
   readonly exceptional: number
 }
@@ -99,7 +94,7 @@ export interface DeviceRecovery extends SenderRecovery {
  * opposite points are recovered on the host.
  *
  * A fault of the device (fault.ts) or a kernel that does not compile (ShaderCompileError) rejects the call, which has
- * changed nothing. Calls may overlap. `close` frees the buffers and leaves the device open.
+ * changed nothing. The first call compiles. Calls may overlap. `close` frees the buffers and leaves the device open.
  */
 export const createDeviceRecovery = (device: ComputeDevice): DeviceRecovery => {
   const pool = new BufferPool(device)
@@ -120,15 +115,14 @@ export const createDeviceRecovery = (device: ComputeDevice): DeviceRecovery => {
     device.upload(comb, 0, entries)
     return comb
   }
+  const dropComb = (): void => {
+    comb?.destroy()
+    comb = undefined
+  }
   return {
     name: 'device',
     get exceptional() {
       return exceptional
-    },
-    async warmUp() {
-      const times: Record<string, number> = {}
-      for (const { kernel } of await compiled()) times[kernel.label] = kernel.compileMs + (await kernel.warmUp())
-      return times
     },
     async recover(signatures) {
       const count = signatures.parity.length
@@ -142,6 +136,8 @@ export const createDeviceRecovery = (device: ComputeDevice): DeviceRecovery => {
           lease.put()
         } catch (thrown) {
           lease.drop()
+          // It may be what there was no memory for.
+          dropComb()
           throw thrown
         }
       }
@@ -149,8 +145,7 @@ export const createDeviceRecovery = (device: ComputeDevice): DeviceRecovery => {
     },
     close() {
       pool.destroy()
-      comb?.destroy()
-      comb = undefined
+      dropComb()
     },
   }
 }

@@ -36,9 +36,9 @@ const scalarReduceFunction = (): string => {
     const { limbs, carry } = text.carry(name, columns)
     const all = [...limbs]
     for (let rest = carry, k = 0; text.most(rest) > 0n; k++) {
-      const most = text.most(rest)
-      all.push(text.let(`${name}_top${k}`, `${rest} & ${MASK}u`, most < MASK ? most : MASK))
-      rest = text.let(`${name}_rest${k}`, `${rest} >> ${BITS}u`, most >> 13n)
+      const upper = text.most(rest) >> 13n
+      all.push(text.let(`${name}_top${k}`, `${rest} & ${MASK}u`, upper > 0n ? MASK : text.most(rest)))
+      rest = text.let(`${name}_rest${k}`, `${rest} >> ${BITS}u`, upper)
     }
     return all
   }
