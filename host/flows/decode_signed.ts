@@ -50,7 +50,7 @@ export interface DecodeRequest extends Omit<DecodeOptions, 'chainId'> {
 
 const REQUEST: Names<DecodeRequest> = { deposits: true, faults: true, senders: true, signal: true }
 
-/** Decodes and recovers in one bulk call. Throws InputError, and where `request` has no faults TransactionInputError. */
+/** Decodes, and recovers in one bulk call. Throws InputError; TransactionInputError where `request` has no faults. */
 export const decodeInBulk = (
   transactions: SignedTransactions,
   chainId: bigint,

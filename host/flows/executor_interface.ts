@@ -104,7 +104,9 @@ export interface ExecutorOptions {
    * alone, whichever takes least for so many by what was measured; `device` waits for its kernels to compile.
    */
   readonly senders?: SendersMode
-  /** Senders that were recovered before. Default: a cache of the executor's own; several may share one; `false`: none. */
+  /**
+   * Senders that were recovered before. Default: a cache of the executor's own; several may share one; `false`: none.
+   */
   readonly senderCache?: SenderCache | false
   /** The module that workers run, for tests of what goes wrong there. */
   readonly workerEntry?: URL

@@ -6,7 +6,7 @@ import { Worker, type WorkerOptions } from 'node:worker_threads'
 export const threadEntry = (name: string, from: string): URL =>
   new URL(`${name}.${from.endsWith('.ts') ? 'ts' : 'js'}`, from)
 
-/** A thread that runs `entry` with `workerData`, from TypeScript sources as well. It does not keep the process alive. */
+/** A thread that runs `entry`, TypeScript sources as well, with `workerData`. It does not keep the process alive. */
 export const startThread = (entry: URL, options: Pick<WorkerOptions, 'workerData' | 'transferList'>): Worker => {
   const threadOptions = { ...options, execArgv: [] }
   const worker = entry.pathname.endsWith('.ts')

@@ -62,7 +62,7 @@ describe('outcomes of ECRECOVER in bulk', () => {
 const CALLED = `0x${'c0'.repeat(20)}`
 const SENDERS = Array.from({ length: 12 }, (_, n) => `0x${(0xa0 + n).toString(16).repeat(20)}`)
 
-/** Stores what ECRECOVER makes of the calldata after the selector, and the size of what it gives, in two slots of the caller's. */
+/** Stores what ECRECOVER makes of the calldata after the selector, and the size of that, in slots of the caller. */
 const CODE = assemble(`
   PUSH 128 PUSH 4 PUSH0 CALLDATACOPY
   PUSH 32 PUSH 128 PUSH 128 PUSH0 PUSH 1 GAS STATICCALL POP
