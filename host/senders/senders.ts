@@ -238,7 +238,7 @@ export class Senders {
 }
 
 /**
- * SwiftShader takes four times as long as the native package on the same cores, and compiles anew in each process
+ * SwiftShader takes two to four times as long as the native package on this thread, and compiles anew in each process
  * (docs/decisions/0031-who-recovers-senders.md): it recovers where it is told to.
  */
 const mayPay = ({ kind }: ComputeDevice): boolean => kind !== 'swiftshader'
