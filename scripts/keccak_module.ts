@@ -1,8 +1,8 @@
 import wabt from 'wabt'
 
 /**
- * Writes host/primitives/keccak_module.generated.ts: keccak-256 of many messages as a WebAssembly module. The text of it
- * is made here, since a round of keccak-f is the same few lines for each of 25 lanes.
+ * Writes host/primitives/keccak_module.generated.ts: keccak-256 of many messages as a WebAssembly module. Its text is
+ * made here, since a round of keccak-f is the same few lines for each of 25 lanes.
  *
  * Two messages are hashed at once, one in each half of 25 vectors: 1.5 to 1.7 times as fast as one in 64-bit integers.
  * Two rounds to a turn of the loop: the compilers of 16 registers do worse with more.

@@ -4,7 +4,7 @@ import type { KeccakChunk } from './keccak_memory.ts'
  * How threads share a chunk of messages: words at byte 512 of the memory that they hash in.
  *
  * TURN   counts the chunks that were offered; threads sleep on it
- * LEFT   pieces that nobody has claimed. A claim is a subtraction that meets a number above 0; it is below where more
+ * LEFT   pieces that are not claimed. A claim is a subtraction that meets a number above 0; it is below where more
  *        threads asked
  * DONE   pieces that are hashed
  * then   the chunk, in the order of CHUNK_FIELDS

@@ -68,8 +68,8 @@ export const keccakOn = (
 }
 
 /**
- * The memory in which the WebAssembly module hashes. Messages pass through it a chunk at a time, in two places by turns;
- * the digests of a plan stay until the next one.
+ * The memory in which the WebAssembly module hashes. Messages pass through it a chunk at a time, in two places by
+ * turns; the digests of a plan stay until the next one.
  *
  * bytes 0        round constants
  * 512            words by which threads share a chunk (keccak_claims.ts)
