@@ -221,6 +221,18 @@ describe('a stream with a bad block', () => {
     }
   })
 
+  it('takes no block after one that cannot be prepared', async () => {
+    const on = ground({ ahead: 16 })
+    const source = new Source(blocks.map((block, n) => (n === 1 ? withHeader(block, { parentHash: OTHER }) : block)))
+    const stream = on.executor.stream(source, on.options)
+    await stream.next()
+    for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(source.asked).toBe(2)
+    await expect(stream.next()).rejects.toThrow(/parentHash/)
+    expect(source.isClosed).toBe(true)
+    on.executor.close()
+  })
+
   it('tells of what is no block at all', async () => {
     const on = ground()
     const source = new Source([blocks[0]!, { transactions: [] } as never, blocks[1]!])
