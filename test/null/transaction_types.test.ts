@@ -272,7 +272,14 @@ describe('recoverAuthority', () => {
   })
 
   it('finds no signer for bytes that are no signature', () => {
-    for (const bad of [{ yParity: 2n }, { s: HALF_ORDER + 1n }, { r: 0n }, { s: 0n }, { r: MAX }, { r: signature.r + MAX + 1n }]) {
+    for (const bad of [
+      { yParity: 2n },
+      { s: HALF_ORDER + 1n },
+      { r: 0n },
+      { s: 0n },
+      { r: MAX },
+      { r: signature.r + MAX + 1n },
+    ]) {
       expect(recoverAuthority(signed, { ...signature, ...bad })).toBeUndefined()
     }
   })
