@@ -12,7 +12,9 @@ export interface ChainConfig {
   readonly chainId: bigint
   /** Ascending, frontier at block 0 first. Those by timestamp hold from the merge on. */
   readonly forks: readonly ForkStart[]
-  /** A block whose ancestors have this much difficulty together is one of proof of stake (EIP-3675). Absent: none is. */
+  /**
+   * A block whose ancestors have this much difficulty together is one of proof of stake (EIP-3675). Absent: none is.
+   */
   readonly terminalTotalDifficulty?: bigint
   /** 0x-hex in lower case (EIP-6110). */
   readonly depositContract?: string

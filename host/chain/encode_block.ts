@@ -3,7 +3,9 @@ import type { DecodedBlock } from './decode_block.ts'
 import { encodeHeader } from './header.ts'
 import { encodeWithdrawal } from './withdrawals.ts'
 
-/** What a block has beside its header, as it is stored: RLP of transactions, uncles and, from Shanghai on, withdrawals. */
+/**
+ * What a block has beside its header, as it is stored: RLP of transactions, uncles and, from Shanghai on, withdrawals.
+ */
 export const encodeBody = ({ transactions, uncles, withdrawals }: Omit<DecodedBlock, 'header'>): Uint8Array =>
   rlpList([
     // A typed transaction is a byte string in the list, a legacy one a list (EIP-2718).

@@ -69,8 +69,8 @@ export interface Chain {
    */
   import(block: Uint8Array | DecodedBlock): Promise<ImportedBlock>
   /**
-   * Makes an ancestor of the head (number or hash) the head; the blocks above it are gone. Throws StoreError where there
-   * is no such ancestor, or it is deeper than the undo records.
+   * Makes an ancestor of the head (number or hash) the head; the blocks above it are gone. Throws StoreError where
+   * there is no such ancestor, or it is deeper than the undo records.
    */
   rewindTo(block: bigint | string): Promise<void>
   /** A block of the chain by number or hash. */

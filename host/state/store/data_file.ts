@@ -32,8 +32,8 @@ export interface DataFile {
 }
 
 /**
- * Makes the data file of a folder, which this process has, one that LMDB may open. Throws StoreError where it is none, or
- * its head is damaged.
+ * Makes the data file of a folder, which this process has, one that LMDB may open. Throws StoreError where it is none,
+ * or its head is damaged.
  */
 export const prepareDataFile = (folder: string): DataFile => {
   const path = join(folder, 'data.mdb')

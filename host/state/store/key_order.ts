@@ -6,8 +6,8 @@ const MOST_RANKED = 2 ** 21
 const LEAST_RANKED = 64
 
 /**
- * Accounts in the order of their keys, by the first four bytes of each: neighbours lie on one page, and a page is looked
- * for once.
+ * Accounts in the order of their keys, by the first four bytes of each: neighbours lie on one page, and a page is
+ * looked for once.
  */
 export const accountOrder = (addresses: Uint32Array, count: number): Uint32Array =>
   rank(asTheyCome(count), (i) => addresses[LIMBS_PER_ADDRESS * i + LIMBS_PER_ADDRESS - 1]!)
