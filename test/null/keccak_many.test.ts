@@ -2,6 +2,7 @@ import { keccak_256 } from '@noble/hashes/sha3.js'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { hashInJavaScript, hashPlan, keccakMany, SERIAL_HASHER } from '../../host/primitives/keccak_many.ts'
+import { KeccakMemory, keccakModule, keccakOn, type Messages } from '../../host/primitives/keccak_memory.ts'
 import { EDGE_LENGTHS, nobleDigests, PLANS, randomPlan } from '../fixtures/hash_plans.ts'
 
 describe('keccak-256 of many messages on one thread', () => {
@@ -23,6 +24,33 @@ describe('keccak-256 of many messages on one thread', () => {
     for (const [m, offset] of offsets.entries()) {
       const message = bytes.subarray(offset, offset + lengths[m]!)
       expect(digests.subarray(32 * m, 32 * m + 32)).toEqual(keccak_256(message))
+    }
+  })
+
+  it('keeps two chunks apart, whatever their messages, with nothing to fall back on', () => {
+    const random = createRandom(12, 'keccak memory')
+    const bytes = Uint8Array.from({ length: 9000 }, () => random.below(256))
+    const messages = (longest: number): Messages => {
+      const lengths = Uint32Array.from({ length: 90 }, (_, m) => (m % 9 === 0 ? longest : random.below(40)))
+      return { count: 90, bytes, offsets: lengths.map((length) => random.below(bytes.length - length + 1)), lengths }
+    }
+    for (const of of [messages(300), messages(8000)]) {
+      const memory = new KeccakMemory(256)
+      const hash = keccakOn(keccakModule(), memory.memory, 1)
+      memory.begin(of)
+      // Each chunk is hashed after the next one is placed.
+      let [chunk, turn] = [memory.place(of, 0, of.count, 0), 0]
+      for (let first = chunk.count; first < of.count; first += chunk.count) {
+        const next = memory.place(of, first, of.count, ++turn % 2)
+        hash(chunk, 0, chunk.count)
+        chunk = next
+      }
+      hash(chunk, 0, chunk.count)
+      const digests = memory.digests()
+      for (const [m, offset] of of.offsets.entries()) {
+        const expected = keccak_256(bytes.subarray(offset, offset + of.lengths[m]!))
+        expect(Buffer.compare(digests.subarray(32 * m, 32 * m + 32), expected)).toBe(0)
+      }
     }
   })
 
