@@ -6,7 +6,7 @@ import type { Receipts } from '../../host/receipts/receipts.ts'
 import { sortedTrieRoot } from '../../host/state/trie/sorted_trie.ts'
 
 /** Items up to which @ethereumjs/mpt makes the trie: it takes half a millisecond for each. */
-export const MOST_BY_MPT = 2_048
+const MOST_BY_MPT = 2_048
 
 /**
  * Root of the trie that has item i under the RLP of i, 0x-hex: by @ethereumjs/mpt, and of more than MOST_BY_MPT items

@@ -36,7 +36,7 @@ export interface WorkloadOptions {
   readonly seed: number
   /** Blocks that will be asked for at most. */
   readonly blocks: number
-  /** Absent: addresses that nobody has a key of. */
+  /** Absent: addresses without keys. */
   readonly people?: MakePeople
 }
 

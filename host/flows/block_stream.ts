@@ -112,7 +112,7 @@ class BlocksAhead {
     this.#isStopped = true
     this.#wake()
     if (this.#isAsking) {
-      // A source that does not answer may not close either, and nobody waits for what it says.
+      // A source that does not answer may not close either: what it says then is not waited for.
       void this.#close().catch(() => {})
       return
     }
@@ -152,7 +152,7 @@ class BlocksAhead {
     this.#wake()
   }
 
-  /** The next block of the source; undefined where there is none, or nobody wants it any more. */
+  /** The next block of the source; undefined where there is none, or the stream has ended. */
   async #ask(iterator: Iterator<BlockInput> | AsyncIterator<BlockInput>): Promise<BlockInput | undefined> {
     this.#isAsking = true
     try {
