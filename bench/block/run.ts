@@ -26,10 +26,10 @@ const WARM_UP_BLOCKS = 3
 export const BLOCK_FORK: Fork = 'prague'
 
 /**
- * Runs one workload as blocks over the wire, a row for each form: warm-up, a block for the device's times, and `samples`
- * blocks of each form in turn, all on one executor and each on the state that the one before left. A sample is one
- * `executeBlock` call from bytes to committed state, receipts with blooms and three roots that are the header's. Making
- * and signing a block, and verifying it, are outside.
+ * Runs one workload as blocks over the wire, a row for each form: warm-up, a block for the device's times, and
+ * `samples` blocks of each form in turn, all on one executor and each on the state that the one before left. A sample
+ * is one `executeBlock` call from bytes to committed state, receipts with blooms and three roots that are the header's;
+ * of a stream, several blocks. Making and signing a block, and verifying it, are outside.
  */
 export const runBlockWorkload = async (workload: Workload, options: RunOptions): Promise<WorkloadResult[]> => {
   const { progress, samples, native } = options

@@ -12,8 +12,8 @@ import { encodeBlock, type SignedBlock } from './signed_chain.ts'
 type Hex = `0x${string}`
 
 /**
- * `runBlock` of @ethereumjs/vm as it comes, on the block after `genesis`: from the RLP of the block to its roots, all of
- * which it checks against the header. It throws where they are not the header's.
+ * `runBlock` of @ethereumjs/vm as it comes, on the block after `genesis`: from the RLP of the block to its roots, all
+ * of which it checks against the header. It throws where they are not the header's.
  */
 export const runVmPeer = async (fork: Fork, genesis: MemoryState, signed: SignedBlock): Promise<PeerResult> => {
   const common = createCustomCommon({ chainId: 1 }, Mainnet, { hardfork: ethereumjsHardfork(fork) })

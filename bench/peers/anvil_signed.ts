@@ -19,8 +19,8 @@ export interface SignedAnvilBlock extends AnvilChain {
 
 /**
  * anvil with signed transactions, on all cores: `eth_sendRawTransaction` in batches, then one block. Timed from the
- * first request, whose text is made before, until the receipt of the last transaction is there: recovery of the senders,
- * pool, execution, roots and sealing, and the node's JSON-RPC.
+ * first request, whose text is made before, until the receipt of the last transaction is there: recovery of the
+ * senders, pool, execution, roots and sealing, and the node's JSON-RPC.
  */
 export const runSignedAnvil = (binary: string, block: SignedAnvilBlock): Promise<PeerResult> =>
   withAnvil(binary, block, { pinned: false }, async ({ rpc, version }) => {

@@ -168,8 +168,8 @@ export interface Executor {
    */
   executeBlock(block: BlockInput, options?: BlockOptions): Promise<BlockResult>
   /**
-   * Executes the blocks of a chain in order; what follows is decoded and its senders are recovered meanwhile. A block is
-   * executed, checked and committed when its result is asked for, and takes its turn among other calls; one that
+   * Executes the blocks of a chain in order; what follows is decoded and its senders are recovered meanwhile. A block
+   * is executed, checked and committed when its result is asked for, and takes its turn among other calls; one that
    * commits to the same State between two blocks changes what the next one finds. A State that answers for ancestors
    * is to be told a block's hash before the next result is asked for.
    *
