@@ -83,6 +83,35 @@ describe('a trie in typed arrays', () => {
     )
   })
 
+  it('is built of many at once, few or many, on others or on none', () => {
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 0, max: 300 }), (steps, more) => {
+        const trie = new RawTrie()
+        const entries = new Map<string, bigint>()
+        for (const [n, step] of steps.entries()) {
+          // Many of them share bytes beyond the fourth, and not in the order in which they come.
+          const filler = Array.from({ length: n === 0 ? more : 0 }, (_, m) => {
+            const key = new Uint8Array(32).fill(0x22)
+            key[5] = (77 * m) & 255
+            key[6] = m >> 8
+            return { key, value: BigInt(m + 1) }
+          })
+          const added = [...step, ...filler].filter(({ key, value }) => value !== 0n && !entries.has(bytesToHex(key)))
+          trie.insertAll(added)
+          for (const { key, value } of added) entries.set(bytesToHex(key), value)
+          expect(trie.hash().root).toBe(wholeRoot(entries))
+          expect(checkLinks(trie.nodes, trie.root)).toBe(entries.size)
+          for (const { key } of added.slice(0, 3)) {
+            trie.set(key, 0n)
+            entries.delete(bytesToHex(key))
+          }
+          expect(trie.hash().root).toBe(wholeRoot(entries))
+        }
+      }),
+      { seed: 30_003, numRuns: 60 },
+    )
+  })
+
   it('hashes what lies above a change and nothing else', () => {
     const trie = new RawTrie()
     const keys = Array.from({ length: 256 }, (_, n) => new Uint8Array(32).fill(n))

@@ -30,16 +30,10 @@ export const writeWords = (view: DataView, at: number, words: Uint32Array, from:
 
 /**
  * The node of this length that stands at the end of the writer becomes the reference at a place: itself where it is
- * shorter than 32 bytes and no root, else a message of the plan.
+ * shorter than 32 bytes, else a message of the plan. A root is never that short, since keys have 64 nibbles.
  */
-export const writeReference = (
-  nodes: TrieNodes,
-  place: number,
-  isRoot: boolean,
-  writer: PlanWriter,
-  length: number,
-): void => {
-  if (length >= 32 || isRoot) {
+export const writeReference = (nodes: TrieNodes, place: number, writer: PlanWriter, length: number): void => {
+  if (length >= 32) {
     nodes.hashes[8 * place] = writer.end(length, place)
     nodes.lengths[place] = PENDING
     return
@@ -59,7 +53,7 @@ export const writeBranches = (nodes: TrieNodes, writer: PlanWriter): void => {
     for (let n = starts[depth]!; n < starts[depth + 1]!; n++) {
       const branch = order[n]!
       const isExtended = depth > nodes.depthBelow(nodes.branches[BRANCH_LIMBS * branch + BRANCH_PARENT]!)
-      writeBranch(nodes, branch, writer, depth === 0)
+      writeBranch(nodes, branch, writer)
       if (isExtended) extended.push(branch)
     }
     for (const branch of above) writeExtension(nodes, branch, writer)
@@ -86,7 +80,7 @@ const branchesByDepth = (nodes: TrieNodes): { readonly order: Int32Array; readon
 }
 
 /** Writes a branch: the references to its children, and no value. */
-const writeBranch = (nodes: TrieNodes, branch: number, writer: PlanWriter, isRoot: boolean): void => {
+const writeBranch = (nodes: TrieNodes, branch: number, writer: PlanWriter): void => {
   const { branches, lengths, hashes, hashBytes } = nodes
   const { bytes, view } = writer
   const row = BRANCH_LIMBS * branch
@@ -110,7 +104,7 @@ const writeBranch = (nodes: TrieNodes, branch: number, writer: PlanWriter, isRoo
     place++
   }
   bytes[at] = 0x80
-  writeReference(nodes, nodes.placeOfBranch(branch), isRoot, writer, length)
+  writeReference(nodes, nodes.placeOfBranch(branch), writer, length)
 }
 
 const branchPayload = ({ branches, lengths }: TrieNodes, branch: number): number => {
@@ -148,7 +142,7 @@ const writeExtension = (nodes: TrieNodes, branch: number, writer: PlanWriter): v
       writer.hole(at + 1, message)
     }
   } else bytes.set(nodes.hashBytes.subarray(32 * place, 32 * place + embedded), at)
-  writeReference(nodes, place, parent < 0, writer, length)
+  writeReference(nodes, place, writer, length)
 }
 
 /** The hex prefix (YP appendix C) of an extension with these nibbles of a leaf's key. Returns where it ends. */

@@ -100,7 +100,7 @@ export const writeSlots = (nodes: TrieNodes, writer: PlanWriter): void => {
     writePath(view, pathEnd, rows, row, depth)
     if (value > 1) view.setUint8(pathEnd, 0x80 + value)
     writeListHead(view, end - payload, payload)
-    writeReference(nodes, nodes.placeOfLeaf(leaf), parent < 0, writer, length)
+    writeReference(nodes, nodes.placeOfLeaf(leaf), writer, length)
   }
 }
 
@@ -131,7 +131,7 @@ export const writeAccounts = (nodes: TrieNodes, slots: TrieNodes, codes: CodeHas
     writePath(view, nonce - 4, rows, row, depth)
     view.setUint32(nonce - 4, 0xb800_f800 + ((fields + 2) << 16) + fields)
     view.setUint16(writer.at, 0xf800 | payload)
-    writeReference(nodes, nodes.placeOfLeaf(leaf), parent < 0, writer, length)
+    writeReference(nodes, nodes.placeOfLeaf(leaf), writer, length)
   }
 }
 
