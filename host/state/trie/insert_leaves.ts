@@ -1,6 +1,6 @@
 import type { IntList } from './int_list.ts'
 import { orderByKey } from './key_order.ts'
-import { QUEUED } from './leaf_rows.ts'
+import { LEAF_ENTRIES, LEAF_LIMBS, QUEUED } from './leaf_rows.ts'
 import type { TrieNodes } from './trie_nodes.ts'
 
 /** From so many leaves on it pays to lay their rows in the order of their keys. */
@@ -9,7 +9,8 @@ const BULK = 256
 /**
  * Puts queued leaves into their tries, those of one trie that were queued one after the other in the order of their
  * keys. Where there are many with new rows, those are laid in that order too, so that what is near in a trie is near in
- * memory; `moved` is then told of every row's new id, from the id `first` on.
+ * memory; `moved` is then told of every row's new id, from the id `first` on. Every queued row has an entry of its own
+ * change.
  */
 export const insertQueued = (
   nodes: TrieNodes,
@@ -20,9 +21,13 @@ export const insertQueued = (
   const { values, count } = queue
   const runs = runsOf(nodes, queue, rootOf)
   for (let run = 0; run + 1 < runs.length; run++) orderByKey(nodes.leaves, values, runs[run]!, runs[run + 1]!)
-  const first = values.subarray(0, count).reduce((least, leaf) => Math.min(least, leaf), Infinity)
-  if (count >= BULK && values.subarray(0, count).every((leaf) => leaf < first + count)) {
-    moved(first, nodes.leaves.layOut(first, values.subarray(0, count)))
+  const queued = values.subarray(0, count)
+  const first = queued.reduce((least, leaf) => Math.min(least, leaf), Infinity)
+  // Rows that older records name stay where those say.
+  const mayMove = (leaf: number): boolean =>
+    leaf < first + count && nodes.leaves.rows[LEAF_LIMBS * leaf + LEAF_ENTRIES] === 1
+  if (count >= BULK && queued.every(mayMove)) {
+    moved(first, nodes.leaves.layOut(first, queued))
     for (let n = 0; n < count; n++) values[n] = first + n
   }
   for (let run = 0; run + 1 < runs.length; run++) {
