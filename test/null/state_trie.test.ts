@@ -87,6 +87,26 @@ describe('the state trie in typed arrays', () => {
     }
   })
 
+  it('takes the last of several writes of one key', async () => {
+    const { trie } = pair(new MemoryState())
+    const account = (n: number, balance: bigint): Change => ({
+      address: addressOf(n),
+      account: { ...ACCOUNT, balance },
+    })
+    const first = Array.from({ length: 300 }, (_, n) => account(n, 1n))
+    const writes = writesOf([...first, ...first.slice(0, 20).map(({ address }) => ({ address, account: ACCOUNT }))])
+    writes.accounts.exists.fill(0, 310)
+    const state = MemoryState.from(
+      Object.fromEntries(first.map(({ address }, n) => [address, n < 10 ? ACCOUNT : { balance: 1n, nonce: 1n }])),
+    )
+    const left = Object.entries(state.dump()).filter(
+      ([address]) => !first.slice(10, 20).some((c) => c.address === address),
+    )
+    expect(await trie.apply(writes)).toBe(stateRootOf(Object.fromEntries(left)))
+    trie.rewind(EMPTY_TRIE_ROOT)
+    expect(await trie.apply(writesOf([]))).toBe(EMPTY_TRIE_ROOT)
+  })
+
   it('gives destroyed accounts back that no other change names', async () => {
     const addresses = Array.from({ length: 300 }, (_, n) => addressOf(2000 + n))
     const { trie, change } = pair(new MemoryState(), { historyBytes: 0 })

@@ -18,8 +18,8 @@ export const insertQueued = (
   rootOf: (leaf: number) => number,
   moved: (first: number, ids: Int32Array) => void,
 ): void => {
-  const { values, count } = queue
   const runs = runsOf(nodes, queue, rootOf)
+  const { values, count } = queue
   for (let run = 0; run + 1 < runs.length; run++) orderByKey(nodes.leaves, values, runs[run]!, runs[run + 1]!)
   const queued = values.subarray(0, count)
   const first = queued.reduce((least, leaf) => Math.min(least, leaf), Infinity)
