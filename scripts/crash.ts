@@ -28,11 +28,20 @@ const chains = [
     name: 'built blocks',
     genesis: builtGenesis(),
     blocks: await builtBlocks(30, seed),
+    mostMs: 400,
     count: compat === undefined ? count : half,
   },
   ...(compat === undefined
     ? []
-    : [{ name: 'the chain of execution-apis', genesis: compat.genesis, blocks: compat.blocks(), count: count - half }]),
+    : [
+        {
+          name: 'the chain of execution-apis',
+          genesis: compat.genesis,
+          blocks: compat.blocks(),
+          mostMs: 4000,
+          count: count - half,
+        },
+      ]),
 ]
 for (const { name, ...chain } of chains) {
   const tally = new Map<bigint, number>()
@@ -48,6 +57,10 @@ for (const { name, ...chain } of chains) {
     })
   } catch (thrown) {
     console.error(`crash: ${name}, seed ${seed}: ${(thrown as Error).message}`)
+    process.exit(1)
+  }
+  if (chain.count > 3 && tally.size < 2) {
+    console.error(`crash: ${name}, seed ${seed}: no process was killed at work`)
     process.exit(1)
   }
   console.log(`  whole after each of ${chain.count} kills, at ${tally.size} different heads`)
