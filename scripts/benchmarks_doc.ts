@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type DropInReport, dropInRatio, dropInRows } from '../bench/drop_in.ts'
+import type { PartReport } from '../bench/parts/part.ts'
 import { meanText, PROGRAM_HEAD, programCells } from '../bench/report/programs_text.ts'
 import type { ReplayReport } from '../bench/report/replay_schema.ts'
 import { type BenchReport, STAGES, type WorkloadResult } from '../bench/report/schema.ts'
@@ -11,6 +12,7 @@ import { geometricMean, isInMean, type ProgramsReport, timesSerial } from '../be
 import type { ProgramReport } from '../bench/simulation/run_program.ts'
 import { type Met, targetsOf } from '../bench/targets.ts'
 import { tierChoiceText } from '../bench/tier_choice.ts'
+import { blockSection, measuredAt, partsSection } from './blocks_doc.ts'
 import { markdownTable } from './markdown.ts'
 import { replaySection } from './replay_doc.ts'
 
@@ -18,7 +20,7 @@ const RESULTS = join(dirname(fileURLToPath(import.meta.url)), '..', 'bench', 're
 
 interface NamedReport {
   readonly file: string
-  readonly report: BenchReport | ReplayReport | ProgramsReport | DropInReport
+  readonly report: BenchReport | ReplayReport | ProgramsReport | DropInReport | PartReport
 }
 
 /** The committed result files, by name. */
@@ -101,7 +103,9 @@ const targetTable = (report: BenchReport): string =>
 const section = ({ file, report }: NamedReport, reports: readonly NamedReport[]): string => {
   switch (report.schema) {
     case 'wgevm-bench/1':
-      return benchSection(file, report)
+      return report.level === 'block' ? blockSection(file, report) : benchSection(file, report)
+    case 'wgevm-part/1':
+      return partsSection(file, report)
     case 'wgevm-replay/1':
       return replaySection(file, report)
     case 'wgevm-programs/1':
@@ -110,7 +114,7 @@ const section = ({ file, report }: NamedReport, reports: readonly NamedReport[])
       return dropInSection(file, report)
     default:
       throw new Error(
-        `${file}: expected schema 'wgevm-bench/1', 'wgevm-replay/1', 'wgevm-programs/1' or 'wgevm-drop-in/1'`,
+        `${file}: expected schema 'wgevm-bench/1', 'wgevm-replay/1', 'wgevm-programs/1', 'wgevm-part/1' or 'wgevm-drop-in/1'`,
       )
   }
 }
@@ -118,11 +122,11 @@ const section = ({ file, report }: NamedReport, reports: readonly NamedReport[])
 const DROP_IN_TARGET = 20
 
 const dropInSection = (file: string, report: DropInReport): string => {
-  const { adapter, machine, transactions, sides, served } = report
+  const { adapter, transactions, sides, served } = report
   const ratio = dropInRatio(report)
   return [
     `## \`runBlock\` of @ethereumjs/vm with createGpuEvm, ${adapter.kind}: ${adapter.name}`,
-    `Measured ${report.date.slice(0, 10)} at commit \`${report.commit}\` on ${machine.cpu}, ${machine.cores} cores, ${rounded(machine.memoryBytes / 2 ** 30)} GiB; driver ${adapter.driver}; node ${report.node}; [\`${file}\`](../bench/results/${file}).`,
+    measuredAt(file, report),
     `${sides[0]!.samplesMs.length} blocks of ${grouped(transactions)} ERC-20 payments from as many senders come in as RLP; \`runBlock\` is as its authors wrote it, recovers the senders, and checks transactions, receipts, bloom, gas and state root against the header. createGpuEvm served ${grouped(served)} calls from ahead, those of a block in front included. The EVM that does nothing returns from every call at once: what it takes is what \`runBlock\` does around any EVM.`,
     markdownTable(['EVM', 'ms a block', '±', 'ms a transaction', 'times what createGpuEvm takes'], dropInRows(report)),
     '### Targets (set for two cores and lavapipe)',
@@ -227,7 +231,8 @@ against serial execution in every receipt and the whole state.
 
 Make your own with \`npm run bench\`; add \`-- all --peers revm --json FILE\` for all that is shown here, and
 \`bash scripts/replay_results.sh\` for the real blocks. \`bash scripts/lane_vm_results.sh\` makes those of the lane VM,
-\`npm run drop-in\` that of createGpuEvm.`
+\`npm run drop-in\` that of createGpuEvm, \`npm run bench -- --level block\` and \`npm run bench -- senders keccak trie\`
+those of whole blocks and their parts.`
 
 /** docs/benchmarks.md, from the result files in bench/results. */
 export const benchmarksDoc = (folder: string = RESULTS): string => {
