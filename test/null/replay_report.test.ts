@@ -173,7 +173,7 @@ describe('the benchmark page', () => {
 
   test('refuses a result file of another kind by name', () => {
     expect(() => docOf({ schema: 'x' })).toThrow(
-      "replay-x.json: expected schema 'wgevm-bench/1', 'wgevm-replay/1', 'wgevm-programs/1' or 'wgevm-drop-in/1'",
+      "replay-x.json: expected schema 'wgevm-bench/1', 'wgevm-replay/1', 'wgevm-programs/1', 'wgevm-part/1' or 'wgevm-drop-in/1'",
     )
   })
 
