@@ -1,3 +1,4 @@
+import { checkArray, checkHex, checkObject, checkUnsigned } from '../primitives/input.ts'
 import { rlpHex, rlpInteger, rlpList } from '../primitives/rlp.ts'
 
 /**
@@ -16,3 +17,15 @@ export const WEI_PER_GWEI = 1_000_000_000n
 
 export const encodeWithdrawal = ({ index, validatorIndex, address, amount }: Withdrawal): Uint8Array =>
   rlpList([rlpInteger(index), rlpInteger(validatorIndex), rlpHex(address), rlpInteger(amount)])
+
+/** Types and ranges of their fields. Throws InputError. */
+export const checkWithdrawals = (value: unknown, field: string): void => {
+  const withdrawals = checkArray(value, field, 'an array of withdrawals')
+  for (let n = 0; n < withdrawals.length; n++) {
+    const { index, validatorIndex, address, amount } = checkObject(withdrawals[n], `${field}[${n}]`)
+    checkUnsigned(index, 64, `${field}[${n}].index`)
+    checkUnsigned(validatorIndex, 64, `${field}[${n}].validatorIndex`)
+    checkHex(address, 20, `${field}[${n}].address`)
+    checkUnsigned(amount, 64, `${field}[${n}].amount`)
+  }
+}

@@ -1,9 +1,12 @@
-import type { PackedTransactions } from '../chain/packed.ts'
-import { encodeWithdrawal, type Withdrawal } from '../chain/withdrawals.ts'
+import { TransactionInputError } from '../chain/encode_batch.ts'
+import { checkPacked, type PackedTransactions, type SignedTransactions } from '../chain/packed.ts'
+import { NO_TRANSACTION_BYTES } from '../chain/signed_batch.ts'
+import { checkWithdrawals, encodeWithdrawal, type Withdrawal } from '../chain/withdrawals.ts'
 import { bytesToHex } from '../primitives/hex.ts'
+import { checkObject, refuse } from '../primitives/input.ts'
 import { EMPTY_TRIE_ROOT } from '../primitives/keccak.ts'
 import { rlpInteger } from '../primitives/rlp.ts'
-import type { Receipts } from '../receipts/receipts.ts'
+import { Receipts } from '../receipts/receipts.ts'
 import { sortedTrieRoot } from '../state/trie/sorted_trie.ts'
 import { indexPlan, SHORTEST_VALUE } from './index_trie.ts'
 import { type ReceiptExtras, ReceiptValues } from './receipt_values.ts'
@@ -21,7 +24,7 @@ export const encodeReceipts = (receipts: Receipts, extras: ReceiptExtras = {}): 
 }
 
 /**
- * Receipts root of the included transactions, 0x-hex (YP 4.3.1, EIP-2718).
+ * Receipts root of the included transactions, 0x-hex (YP 4.3.1, EIP-2718). Throws InputError.
  *
  * @example
  * import { createExecutor, EMPTY_TRIE_ROOT, MemoryState, receiptsRoot } from 'wgevm'
@@ -33,8 +36,11 @@ export const encodeReceipts = (receipts: Receipts, extras: ReceiptExtras = {}): 
  * console.log(receiptsRoot(receipts) === EMPTY_TRIE_ROOT) // true
  * executor.close()
  */
-export const receiptsRoot = (receipts: Receipts, extras: ReceiptExtras = {}): string =>
-  prepareReceiptsRoot(receipts, extras).finishNow()
+export const receiptsRoot = (receipts: Receipts, extras: ReceiptExtras = {}): string => {
+  if (!(receipts instanceof Receipts)) refuse('receipts', receipts, 'the Receipts of a result')
+  checkObject(extras, 'extras')
+  return prepareReceiptsRoot(receipts, extras).finishNow()
+}
 
 /** The same as a job: all but its hashes is done here. @internal */
 export const prepareReceiptsRoot = (receipts: Receipts, extras: ReceiptExtras = {}): RootJob => {
@@ -48,18 +54,25 @@ export const prepareReceiptsRoot = (receipts: Receipts, extras: ReceiptExtras = 
 
 /**
  * Transactions root, 0x-hex (YP 4.3, EIP-2718): each as it comes over the wire (typed: type byte and payload; legacy:
- * RLP).
+ * RLP). Throws InputError for what is no bytes, and for offsets that do not lie side by side from 0 to the end.
  *
  * @example
  * import { EMPTY_TRIE_ROOT, transactionsRoot } from 'wgevm'
  *
  * console.log(transactionsRoot([]) === EMPTY_TRIE_ROOT) // true
  */
-export const transactionsRoot = (signed: readonly Uint8Array[] | PackedTransactions): string =>
-  prepareTransactionsRoot(signed).finishNow()
+export const transactionsRoot = (signed: SignedTransactions): string => {
+  if (!Array.isArray(signed)) return preparePackedRoot(checkPacked(signed, 'transactions')).finishNow()
+  for (let i = 0; i < signed.length; i++) {
+    const raw: unknown = signed[i]
+    if (!(raw instanceof Uint8Array))
+      throw new TransactionInputError(i, NO_TRANSACTION_BYTES, `transactions[${i}]`, raw)
+  }
+  return prepareIndexedRoot(signed).finishNow()
+}
 
-/** The same as a job: all but its hashes is done here. @internal */
-export const prepareTransactionsRoot = (signed: readonly Uint8Array[] | PackedTransactions): RootJob =>
+/** The same as a job, of what has been checked: all but its hashes is done here. @internal */
+export const prepareTransactionsRoot = (signed: SignedTransactions): RootJob =>
   'offsets' in signed ? preparePackedRoot(signed) : prepareIndexedRoot(signed)
 
 const preparePackedRoot = ({ bytes, offsets }: PackedTransactions): RootJob => {
@@ -78,7 +91,7 @@ const preparePackedRoot = ({ bytes, offsets }: PackedTransactions): RootJob => {
 }
 
 /**
- * Withdrawals root, 0x-hex (EIP-4895).
+ * Withdrawals root, 0x-hex (EIP-4895). Throws InputError.
  *
  * @example
  * import { withdrawalsRoot } from 'wgevm'
@@ -86,8 +99,10 @@ const preparePackedRoot = ({ bytes, offsets }: PackedTransactions): RootJob => {
  * const address = '0x00000000000000000000000000000000000a11ce'
  * console.log(withdrawalsRoot([{ index: 0n, validatorIndex: 7n, address, amount: 32_000_000_000n }]).length) // 66
  */
-export const withdrawalsRoot = (withdrawals: readonly Withdrawal[]): string =>
-  indexedRoot(withdrawals.map(encodeWithdrawal))
+export const withdrawalsRoot = (withdrawals: readonly Withdrawal[]): string => {
+  checkWithdrawals(withdrawals, 'withdrawals')
+  return indexedRoot(withdrawals.map(encodeWithdrawal))
+}
 
 /** Root of the trie in which item i stands under the RLP of i, 0x-hex. */
 export const indexedRoot = (items: readonly Uint8Array[]): string => prepareIndexedRoot(items).finishNow()

@@ -7,6 +7,7 @@ import { createRandom } from '../../bench/random.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
 import { bytesToHex, hexToBytes } from '../../host/primitives/hex.ts'
+import { InputError } from '../../host/primitives/input.ts'
 import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
 import { rlpBytes, rlpDecodeOwn, rlpInteger, rlpList } from '../../host/primitives/rlp.ts'
 import { Receipts } from '../../host/receipts/receipts.ts'
@@ -157,5 +158,47 @@ describe('receipts', () => {
     const blooms = receipts.blooms()
     const oracle = { status: 1, cumulativeBlockGasUsed: 46_000n, bitvector: blooms.subarray(512), logs: oracleLogs }
     expect(encoded[1]).toEqual(encodeOracleReceipt(oracle as never, 2))
+  })
+})
+
+describe('a root', () => {
+  const bytes = new Uint8Array(300).fill(0xc0)
+  const offsets = (...at: number[]) => ({ bytes, offsets: Uint32Array.of(...at) })
+  const withdrawal = { index: 0n, validatorIndex: 7n, address: ADDRESS, amount: 1n }
+  const call = (root: (value: never) => string, value: unknown) => () => root(value as never)
+
+  it.each<readonly [string, () => string, string]>([
+    ['transactions that are nothing', call(transactionsRoot, undefined), 'transactions'],
+    ['transactions as text', call(transactionsRoot, '0xc0'), 'transactions'],
+    ['transactions as an object', call(transactionsRoot, {}), 'transactions.bytes'],
+    ['transactions as one of them', call(transactionsRoot, bytes), 'transactions'],
+    ['bytes that are none', call(transactionsRoot, { ...offsets(0, 1), bytes: [0xc0] }), 'transactions.bytes'],
+    ['offsets as numbers', call(transactionsRoot, { bytes, offsets: [0, 300] }), 'transactions.offsets'],
+    ['offsets without an end', call(transactionsRoot, offsets()), 'transactions.offsets'],
+    ['offsets that descend', call(transactionsRoot, offsets(0, 100, 50, 300)), 'transactions.offsets[2]'],
+    ['offsets that start late', call(transactionsRoot, offsets(1, 300)), 'transactions.offsets[0]'],
+    ['offsets that end late', call(transactionsRoot, offsets(0, 301)), 'transactions.offsets[1]'],
+    ['offsets that end early', call(transactionsRoot, offsets(0, 299)), 'transactions.offsets[1]'],
+    ['a transaction that is null', call(transactionsRoot, [bytes, null]), 'transactions[1]'],
+    ['a transaction that is not there', call(transactionsRoot, new Array(1)), 'transactions[0]'],
+    ['a transaction as text', call(transactionsRoot, [bytes, bytes, '0xc0']), 'transactions[2]'],
+    ['a transaction of wide integers', call(transactionsRoot, [new Uint16Array(40)]), 'transactions[0]'],
+    ['withdrawals as an object', call(withdrawalsRoot, {}), 'withdrawals'],
+    ['a withdrawal that is not there', call(withdrawalsRoot, [withdrawal, null]), 'withdrawals[1]'],
+    ['a number as amount', call(withdrawalsRoot, [{ ...withdrawal, amount: 1 }]), 'withdrawals[0].amount'],
+    ['a wide amount', call(withdrawalsRoot, [{ ...withdrawal, amount: 1n << 64n }]), 'withdrawals[0].amount'],
+    ['a short address', call(withdrawalsRoot, [{ ...withdrawal, address: '0x12' }]), 'withdrawals[0].address'],
+    ['receipts as an object', call(receiptsRoot, {}), 'receipts'],
+    ['receipts as an array', call(receiptsRoot, []), 'receipts'],
+  ])('is refused of %s', (_, root, field) => {
+    let thrown: unknown
+    try {
+      root()
+    } catch (error) {
+      thrown = error
+    }
+    expect(thrown).toBeInstanceOf(InputError)
+    const [, index] = /^transactions\[(\d+)\]$/.exec(field) ?? []
+    expect(thrown).toMatchObject({ field, index: index === undefined ? undefined : Number(index) })
   })
 })
