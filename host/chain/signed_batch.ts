@@ -32,7 +32,10 @@ export interface DecodeOptions {
   readonly chainId: bigint
   /** Whether deposits, which are not signed, are read: only on a chain of the OP stack. */
   readonly deposits?: boolean
-  /** Takes by index why a transaction cannot be read, where that must not end the call: its row then means nothing. */
+  /**
+   * Takes by index why a transaction cannot be read, where that must not end the call: its row is then of zeros, has no
+   * sender, and is never valid.
+   */
   readonly faults?: Map<number, TransactionInputError>
 }
 
@@ -105,7 +108,7 @@ const fillRows = (
   faults: Map<number, TransactionInputError> | undefined,
 ): Pick<SignedBatch, 'decoded' | 'fault'> => {
   const cursor = { entry: 0, key: 0 }
-  const { count, type, dataStart, accessStart, extras } = batch
+  const { count, type, dataStart, accessStart } = batch
   for (let i = 0; i < count; i++) {
     const { entry, key } = cursor
     dataStart[i + 1] = dataStart[i]!
@@ -125,11 +128,31 @@ const fillRows = (
       cursor.entry = entry
       cursor.key = key
       dataStart[i + 1] = dataStart[i]!
-      type[i] = 0
-      extras.delete(i)
+      blankRow(batch, i)
     }
   }
   return { decoded: count, fault: undefined }
+}
+
+/**
+ * Takes a row that has a fault out of the batch: every column of fixed width is zero, so no rule lets it pass (its gas
+ * limit is below any intrinsic gas), and no type asks for extras. Calldata and access list, where it has them, stay.
+ */
+export const blankRow = (batch: DecodedBatch, i: number): void => {
+  batch.type[i] = 0
+  batch.creates[i] = 0
+  blank(batch.nonce, 2, i)
+  blank(batch.gasLimit, 2, i)
+  blank(batch.maxFeePerGas, LIMBS_PER_WORD, i)
+  blank(batch.maxPriorityFeePerGas, LIMBS_PER_WORD, i)
+  blank(batch.value, LIMBS_PER_WORD, i)
+  blank(batch.from, LIMBS_PER_ADDRESS, i)
+  blank(batch.to, LIMBS_PER_ADDRESS, i)
+  batch.extras.delete(i)
+}
+
+const blank = (column: Uint32Array, limbs: number, i: number): void => {
+  column.fill(0, limbs * i, limbs * (i + 1))
 }
 
 /** Why something in an array is no transaction. */

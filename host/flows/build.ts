@@ -1,6 +1,7 @@
+import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { accessListHash, type BlockAccessList } from '../chain/access_list.ts'
-import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
+import { type TransactionBatch, type TransactionObject, TYPE_DEPOSIT } from '../chain/batch.ts'
 import { checkBatch } from '../chain/check_batch.ts'
 import { encodeBatch, TransactionInputError } from '../chain/encode_batch.ts'
 import {
@@ -226,7 +227,21 @@ const poolBatch = async (
     throw new InputError(`decoded must be as many as the pool's ${pooled}, got ${count}`, 'decoded', count)
   for (const [i, raw] of isPacked(pool) ? [] : pool.entries())
     if (!(raw instanceof Uint8Array)) faults.set(i, new TransactionInputError(i, NO_TRANSACTION_BYTES))
-  return isObjects ? encodePool(decoded, faults) : checkBatch(decoded, 'decoded')
+  const batch = isObjects ? encodePool(decoded, faults) : checkBatch(decoded, 'decoded')
+  faultSenderless(batch, faults)
+  return batch
+}
+
+/**
+ * Nobody signs for the zero address: a row that has it was read without its sender, or had a fault when it was decoded.
+ */
+const faultSenderless = ({ count, type, from }: TransactionBatch, faults: Map<number, TransactionInputError>): void => {
+  for (let i = 0; i < count; i++) {
+    const at = LIMBS_PER_ADDRESS * i
+    const isZero = (from[at]! | from[at + 1]! | from[at + 2]! | from[at + 3]! | from[at + 4]!) === 0
+    if (isZero && type[i] !== TYPE_DEPOSIT && !faults.has(i))
+      faults.set(i, new TransactionInputError(i, 'expected a sender, got none'))
+  }
 }
 
 /** One by one only where one of them cannot be read. */

@@ -2,7 +2,7 @@ import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.
 import type { Authorization, AuthorizationSignature, TransactionBatch, TransactionExtras } from '../chain/batch.ts'
 import { TransactionInputError } from '../chain/encode_batch.ts'
 import { NO_SIGNATURE, type Signatures } from '../chain/signatures.ts'
-import type { SignedBatch } from '../chain/signed_batch.ts'
+import { blankRow, type SignedBatch } from '../chain/signed_batch.ts'
 import { keccak256 } from '../primitives/keccak.ts'
 import { rlpHex, rlpInteger, rlpList } from '../primitives/rlp.ts'
 import { HALF_ORDER } from '../primitives/secp256k1.ts'
@@ -100,7 +100,7 @@ const enterSenders = (
     const bad = new TransactionInputError(i, 'the signature has no public key')
     if (faults === undefined) throw bad
     faults.set(i, bad)
-    batch.extras.delete(i)
+    blankRow(batch, i)
   }
   if (fault !== undefined) throw fault
   for (const [i, authorizations] of authorities) {

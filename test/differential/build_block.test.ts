@@ -1,6 +1,9 @@
+import { RLP } from '@ethereumjs/rlp'
+import { bigIntToUnpaddedBytes } from '@ethereumjs/util'
 import { describe, expect, it } from 'vitest'
 import { accessDifference, decodeAccessList, encodeAccessList } from '../../host/chain/access_list.ts'
-import { decodeTransaction } from '../../host/chain/encode_batch.ts'
+import { decode } from '../../host/chain/decode.ts'
+import { decodeTransaction, type TransactionInputError } from '../../host/chain/encode_batch.ts'
 import { type BlobSchedule, blobScheduleAt, environmentOf } from '../../host/chain/header.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
@@ -15,6 +18,7 @@ import { contractAddress } from '../fixtures/batch_world.ts'
 import {
   ATTRIBUTES,
   type BlockWorld,
+  blockAllocation,
   blockWorld,
   keyed,
   PROPOSER,
@@ -264,7 +268,57 @@ describe('executor.build', () => {
       `${1 + pool.length}: malformed transaction: expected the bytes of a signed transaction`,
     ])
   })
+
+  it.each(['shanghai', 'prague'] as const)(
+    'drops rows without a sender of a pool that comes decoded, at %s',
+    async (fork) => {
+      const nobody = `0x${'00'.repeat(20)}`
+      const world = blockWorld(fork, { ...blockAllocation(), [nobody]: { balance: 10n ** 20n } })
+      const good = [0, 1].map((n) =>
+        signed({ from: keyed(n), to: keyed(2), nonce: 0n, gasLimit: 21_000n, gasPrice: 20n, value: 1n }, fork),
+      )
+      const keyless = [
+        withoutKey([big(0n), big(2000n), big(21_000n), TO, big(1n), NONE, big(27n)]),
+        delegatingWithoutKey,
+      ]
+      const pool = [...keyless, ...good]
+      const { built: clean } = await build(world, good)
+      const faults = new Map<number, TransactionInputError>()
+      const executor = createExecutor({ fork, chainId: 1n, state: world.state.clone(), workers: 0 })
+      const decoded = await executor.decode(pool, { faults })
+      executor.close()
+      expect([...faults.values()].map(({ reason }) => reason)).toEqual(
+        keyless.map(() => 'the signature has no public key'),
+      )
+      const { built } = await build(world, pool, { decoded })
+      expect(built.hash).toBe(clean.hash)
+      expect(built.order).toEqual([2, 3])
+      const reason = 'malformed transaction: expected a sender, got none'
+      const code = REJECTION.malformed
+      expect([...built.dropped, ...built.left]).toEqual(keyless.map((_, index) => ({ index, code, reason })))
+      // Without recovery no row has one.
+      const { batch } = decode(pool, { chainId: 1n })
+      const { built: empty } = await build(world, pool, { decoded: batch })
+      expect(empty.order).toEqual([])
+      expect(empty.dropped).toEqual(pool.map((_, index) => ({ index, code, reason })))
+    },
+  )
 })
+
+const big = (value: bigint): Uint8Array => bigIntToUnpaddedBytes(value)
+const NONE = new Uint8Array(0)
+const TO = new Uint8Array(20).fill(0xbb)
+/** No point of the curve has this x. */
+const NO_POINT = big(5n)
+
+/** The fields up to v, with a signature that nobody can have made. */
+const withoutKey = (fields: readonly unknown[]): Uint8Array => RLP.encode([...fields, NO_POINT, big(5n)] as never)
+
+const authorization = [big(1n), TO, NONE, NONE, big(1n), big(1n)]
+const delegatingWithoutKey = Uint8Array.of(
+  4,
+  ...withoutKey([big(1n), NONE, big(1n), big(2000n), big(100_000n), TO, big(1n), NONE, [], [authorization], NONE]),
+)
 
 const withByte = (bytes: Uint8Array, at: number, value: number): Uint8Array => {
   const copy = bytes.slice()

@@ -95,6 +95,20 @@ describe('recovery of decoded transactions in bulk', () => {
     expect(batch.extras).toEqual(all.extras)
   })
 
+  test('leaves nothing of a row whose signature has no public key', () => {
+    const fields = RLP.decode(payment(3)) as Uint8Array[]
+    const keyless = RLP.encode([...fields.slice(0, 7), Uint8Array.of(5), Uint8Array.of(5)])
+    const faults = new Map<number, TransactionInputError>()
+    const batch = decodeSigned([payment(1), keyless], { chainId, faults })
+    expect([...faults.values()].map(({ index, reason }) => `${index}: ${reason}`)).toEqual([
+      '1: the signature has no public key',
+    ])
+    const { type, creates, nonce, gasLimit, maxFeePerGas, maxPriorityFeePerGas, value, from, to } = batch
+    for (const column of [type, creates, nonce, gasLimit, maxFeePerGas, maxPriorityFeePerGas, value, from, to])
+      expect([...column.subarray(column.length / 2)].every((limb) => limb === 0)).toBe(true)
+    expect(addressToHex(from, 0)).toBe(keyed(1))
+  })
+
   test('leaves a deposit its sender, and rows that cannot be read without one', async () => {
     const items = ['5e'.repeat(32), 'a1'.repeat(20), 'b2'.repeat(20), '07', '05', '0186a0', '', '00ff']
     const deposit = Uint8Array.of(0x7e, ...RLP.encode(items.map((hex) => Buffer.from(hex, 'hex'))))

@@ -2,6 +2,7 @@ import { RLP } from '@ethereumjs/rlp'
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
+import type { TransactionBatch } from '../../host/chain/batch.ts'
 import { checkBatch } from '../../host/chain/check_batch.ts'
 import { decodeTransaction, TransactionInputError } from '../../host/chain/encode_batch.ts'
 import { packTransactions } from '../../host/chain/packed.ts'
@@ -23,6 +24,7 @@ const verdict = (decode: typeof decodeByObjects, transactions: readonly Uint8Arr
     if (fault !== undefined) {
       expect(signatures.parity[i]).toBe(NO_SIGNATURE)
       expect(batch.extras.has(i)).toBe(false)
+      if (decode !== decodeByObjects) expectBlank(batch, i)
       return `${fault.index}: ${fault.reason}`
     }
     const hex = (bytes: Uint8Array, size: number) =>
@@ -30,6 +32,15 @@ const verdict = (decode: typeof decodeByObjects, transactions: readonly Uint8Arr
     const signature = [signatures.parity[i], hex(signatures.rs, 64), hex(signatures.hash, 32)]
     return [decodeTransaction(batch, i), signatures.parity[i] === NO_SIGNATURE ? NO_SIGNATURE : signature]
   })
+}
+
+/** No column of fixed width has anything of the row. */
+const expectBlank = (batch: TransactionBatch, i: number): void => {
+  const { count, type, creates, nonce, gasLimit, maxFeePerGas, maxPriorityFeePerGas, value, from, to } = batch
+  for (const column of [type, creates, nonce, gasLimit, maxFeePerGas, maxPriorityFeePerGas, value, from, to]) {
+    const limbs = column.length / count
+    for (let limb = limbs * i; limb < limbs * (i + 1); limb++) if (column[limb] !== 0) expect(column[limb]).toBe(0)
+  }
 }
 
 /** The same of both, each transaction alone and all together, in one buffer and one by one. */
