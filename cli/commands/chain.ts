@@ -29,13 +29,19 @@ const summaryOf = (store: Store, meta: StoreMeta) => {
   }
 }
 
+const LAST_DATE = 8_640_000_000_000n
+
+/** A date where it is one; else the seconds alone. */
+const timeOf = (timestamp: string): string =>
+  BigInt(timestamp) > LAST_DATE ? timestamp : new Date(1000 * Number(timestamp)).toISOString()
+
 const text = ({ chainId, genesis, head, counts, bytes }: ReturnType<typeof summaryOf>): string =>
   [
     `chain    ${chainId}`,
     `genesis  ${genesis}`,
     `head     ${head.number} ${head.hash}`,
     `root     ${head.stateRoot}`,
-    `time     ${new Date(1000 * Number(head.timestamp)).toISOString()}, ${head.fork}`,
+    `time     ${timeOf(head.timestamp)}, ${head.fork}`,
     `state    ${counts.accounts} accounts, ${counts.slots} slots, ${counts.code} codes`,
     `blocks   ${counts.blocks}, of which ${counts.undo} can be undone`,
     `size     ${(bytes / 1e6).toFixed(1)} MB`,

@@ -58,6 +58,19 @@ describe('the commands of a chain in a folder', () => {
     expect(await run('import', at('all.rlp'), ...data, '--adapter', 'none')).toContain('0 transactions')
   })
 
+  test('show a time that is no date as its seconds', async () => {
+    const late = ['--data', at('late')]
+    for (const [timestamp, shown] of [
+      [8_640_000_000_000n, '+275760-09-13T00:00:00.000Z'],
+      [8_640_000_000_001n, '8640000000001'],
+    ] as const) {
+      writeFileSync(at('late.json'), builtGenesis().replace('0x65539100', `0x${timestamp.toString(16)}`))
+      await run('init', '--genesis', at('late.json'), ...late)
+      expect(await run('chain', ...late)).toContain(`time     ${shown}, osaka\n`)
+      rmSync(at('late'), { recursive: true })
+    }
+  })
+
   test('say in one line what is wrong, with the exit code of its kind, and leave nothing half-written', async () => {
     const bad = ['--data', at('bad')]
     await run('init', '--genesis', at('genesis.json'), ...bad)
