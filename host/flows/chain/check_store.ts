@@ -1,7 +1,8 @@
-import { decodeBlock, decodeHeader } from '../../chain/decode_block.ts'
+import { type DecodedBlock, decodeBlock, decodeHeader } from '../../chain/decode_block.ts'
 import { decodeReceiptList, joinBlock } from '../../chain/encode_block.ts'
+import { uncleHashOf } from '../../chain/header.ts'
 import { keccak256Hex } from '../../primitives/keccak.ts'
-import { indexedRoot, transactionsRoot } from '../../roots/roots.ts'
+import { indexedRoot, transactionsRoot, withdrawalsRoot } from '../../roots/roots.ts'
 import type { DumpedAccount } from '../../state/allocation.ts'
 import type { Store } from '../../state/store/store.ts'
 import { StoreError } from '../../state/store/store_error.ts'
@@ -33,16 +34,22 @@ export const checkState = (store: Store): WholeState => {
 /** Checks every block against its header, and every header against the one before it. Throws StoreError. */
 export const checkBlocks = (store: Store): void => {
   const { number: last } = store.head
-  let parentHash: string | undefined
+  let parent: Parent = { hash: undefined, totalDifficulty: 0n }
   for (let number = 0n; number <= last; number++) {
-    const fault = blockFault(store, number, parentHash)
+    const fault = blockFault(store, number, parent)
     if (fault !== undefined) throw damaged(store, `block ${number}: ${fault}`)
-    parentHash = store.canonical(number)!.hash
+    parent = store.canonical(number)!
   }
 }
 
-const blockFault = (store: Store, number: bigint, parentHash: string | undefined): string | undefined => {
-  const hash = store.canonical(number)?.hash
+/** The genesis has none. */
+interface Parent {
+  readonly hash: string | undefined
+  readonly totalDifficulty: bigint
+}
+
+const blockFault = (store: Store, number: bigint, parent: Parent): string | undefined => {
+  const { hash, totalDifficulty } = store.canonical(number) ?? {}
   const header = hash === undefined ? undefined : store.header(hash)
   if (hash === undefined || header === undefined) return 'is not there'
   if (keccak256Hex(header) !== hash) return 'its header has another hash'
@@ -51,13 +58,22 @@ const blockFault = (store: Store, number: bigint, parentHash: string | undefined
   if (body === undefined || receipts === undefined) return 'its body is not there'
   try {
     const block = decodeBlock(joinBlock(header, body))
-    if (parentHash !== undefined && block.header.parentHash !== parentHash) return 'its parent is another block'
-    if (transactionsRoot(block.transactions) !== block.header.transactionsRoot) return 'its transactions are others'
-    if (indexedRoot(decodeReceiptList(receipts)) !== block.header.receiptsRoot) return 'its receipts are others'
+    const { number: named, parentHash, difficulty, receiptsRoot } = block.header
+    if (named !== number) return `its header is that of block ${named}`
+    if (parent.hash !== undefined && parentHash !== parent.hash) return 'its parent is another block'
+    if (totalDifficulty !== parent.totalDifficulty + difficulty) return 'its total difficulty is another'
+    if (indexedRoot(decodeReceiptList(receipts)) !== receiptsRoot) return 'its receipts are others'
+    return bodyFault(block)
   } catch (thrown) {
     return `cannot be read: ${(thrown as Error).message}`
   }
-  return undefined
+}
+
+const bodyFault = ({ header, transactions, uncles, withdrawals }: DecodedBlock): string | undefined => {
+  if (transactionsRoot(transactions) !== header.transactionsRoot) return 'its transactions are others'
+  if (uncleHashOf(uncles) !== header.uncleHash) return 'its uncles are others'
+  const root = withdrawals === undefined ? undefined : withdrawalsRoot(withdrawals)
+  return root === header.withdrawalsRoot ? undefined : 'its withdrawals are others'
 }
 
 const damaged = (store: Store, what: string): StoreError =>
