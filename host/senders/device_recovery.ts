@@ -58,8 +58,8 @@ interface Stage {
 const MOST_ROWS_PER_INVERSION = 32
 /** Rows of a chunk. Of a CPU's caches a small one uses more; a GPU needs many lanes. */
 const CHUNK_ROWS = { software: 1 << 13, hardware: 1 << 16 } as const
-/** Signatures of one submission. */
-const MOST_SIGNATURES = 1 << 18
+/** Signatures of one submission, which nothing ends early. */
+const MOST_SIGNATURES = { software: 1 << 14, hardware: 1 << 18 } as const
 
 const nameOf = (binding: string): BufferName => (binding.startsWith('>') ? binding.slice(1) : binding) as BufferName
 
@@ -90,17 +90,21 @@ export interface DeviceRecovery extends SenderRecovery {
 
 /**
  * Recovers senders by the kernels of kernels/secp256k1 (docs/decisions/0030-senders-on-the-device.md). Signatures are
- * uploaded once; up to 262,144 of them are one submission and one readback. The few rows whose additions meet equal or
+ * uploaded once; up to 262,144 of them, on a software device 16,384, are one submission and one readback. The few rows whose additions meet equal or
  * opposite points are recovered on the host.
  *
  * A fault of the device (fault.ts) or a kernel that does not compile (ShaderCompileError) rejects the call, which has
- * changed nothing. The first call compiles. Calls may overlap. `close` frees the buffers and leaves the device open.
+ * changed nothing. The first call compiles. Calls may overlap. `close` frees the buffers and leaves the device open:
+ * those in use when their submission has ended, after which its call rejects where rows are left.
  */
 export const createDeviceRecovery = (device: ComputeDevice): DeviceRecovery => {
   const pool = new BufferPool(device)
   let stages: Promise<Stage[]> | undefined
   let comb: GPUBuffer | undefined
   let exceptional = 0
+  /** Submissions that have not ended. */
+  let running = 0
+  let isClosed = false
   const compiled = (): Promise<Stage[]> => {
     stages ??= compileStages(device).catch((thrown: unknown) => {
       stages = undefined
@@ -124,28 +128,39 @@ export const createDeviceRecovery = (device: ComputeDevice): DeviceRecovery => {
     get exceptional() {
       return exceptional
     },
-    async recover(signatures) {
+    async recover(signatures, stop) {
       const count = signatures.parity.length
       const recovered = { addresses: new Uint32Array(LIMBS_PER_ADDRESS * count), found: new Uint8Array(count) }
       const kernels = await compiled()
-      for (let first = 0; first < count; first += MOST_SIGNATURES) {
-        const range = { first, end: Math.min(count, first + MOST_SIGNATURES) }
+      const most = device.software ? MOST_SIGNATURES.software : MOST_SIGNATURES.hardware
+      for (let first = 0; first < count; first += most) {
+        stop?.check()
+        if (isClosed) throw new Error('the recovery on the device is closed')
+        const range = { first, end: Math.min(count, first + most) }
         const lease = pool.lease()
+        running++
         try {
           exceptional += await recoverRange(device, kernels, lease, combBuffer(), signatures, range, recovered)
-          lease.put()
+          if (!isClosed) lease.put()
         } catch (thrown) {
           lease.drop()
           // It may be what there was no memory for.
           dropComb()
           throw thrown
+        } finally {
+          running--
+          if (isClosed) {
+            lease.drop()
+            if (running === 0) dropComb()
+          }
         }
       }
       return recovered
     },
     close() {
-      pool.destroy()
-      dropComb()
+      isClosed = true
+      pool.trim()
+      if (running === 0) dropComb()
     },
   }
 }

@@ -152,16 +152,20 @@ export class Senders {
     if (this.#terms.waits === true) await this.#tryDevice()
     else void this.#tryDevice()
     for (const form of this.#order(rows)) {
+      stop?.check()
       const startedMs = performance.now()
+      let senders: RecoveredSenders
       try {
-        const senders = await form.recover(signatures, stop)
-        this.#note(form.name, rows, 1000 * (performance.now() - startedMs))
-        return senders
+        senders = await form.recover(signatures, stop)
       } catch (thrown) {
         stop?.check()
         if (form.name === 'thread') throw thrown
         this.#refuse(form, thrown)
+        continue
       }
+      this.#note(form.name, rows, 1000 * (performance.now() - startedMs))
+      stop?.check()
+      return senders
     }
     throw new Error('this thread recovers whatever no other form does')
   }

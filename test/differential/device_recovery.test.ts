@@ -1,6 +1,8 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { afterAll, expect, it } from 'vitest'
 import { NO_SIGNATURE } from '../../host/chain/signatures.ts'
+import type { ComputeDevice } from '../../host/device/compute_device.ts'
+import { decorated } from '../../host/device/decorated.ts'
 import { createDeviceRecovery, type DeviceRecovery } from '../../host/senders/device_recovery.ts'
 import { EDGE_WORDS, randomWords } from '../fixtures/edge_words.ts'
 import { expectedSenders, signatureFrom, signatureOf, signaturePoint } from '../fixtures/signature_points.ts'
@@ -161,6 +163,72 @@ describeOnAdapters('sender recovery', (rig, adapter) => {
         if (addresses[5 * i + limb] !== expected.addresses[5 * (i % 40) + limb]) throw new Error(`row ${i} differs`)
       }
     }
+  })
+
+  it('ends between submissions with its stop, and does not mind the next time', async () => {
+    if (adapter === 'swiftshader') return
+    const one = signaturesOf([signatureOf(3n, 4n, 5n)])
+    const count = (rig.device.software ? 1 << 14 : 1 << 18) + 1
+    const hash = new Uint8Array(32 * count)
+    const signatures = { hash, rs: new Uint8Array(64 * count), parity: new Uint8Array(count) }
+    const reason = new Error('not now')
+    let runs = 0
+    const run: ComputeDevice['run'] = (commands, options) => {
+      runs++
+      return rig.device.run(commands, options)
+    }
+    const counting = createDeviceRecovery(decorated(rig.device, { run }))
+    const stop = {
+      check() {
+        if (runs > 0) throw reason
+      },
+    }
+    await expect(counting.recover(signatures, stop)).rejects.toBe(reason)
+    expect(runs).toBe(1)
+    expect((await counting.recover(one)).found).toEqual(Uint8Array.of(1))
+    counting.close()
+  })
+
+  it('leaves no buffer once it is closed, and recovers no more', async () => {
+    const good = signaturesOf([signatureOf(3n, 4n, 5n)])
+    const live = new Set<GPUBuffer>()
+    const kept = (buffer: GPUBuffer): GPUBuffer => {
+      const destroy = buffer.destroy.bind(buffer)
+      buffer.destroy = () => {
+        live.delete(buffer)
+        destroy()
+      }
+      live.add(buffer)
+      return buffer
+    }
+    let whenRun: () => void = () => {}
+    const watched = decorated(rig.device, {
+      storage: (...terms) => kept(rig.device.storage(...terms)),
+      uniform: (...terms) => kept(rig.device.uniform(...terms)),
+      run(commands, options) {
+        whenRun()
+        return rig.device.run(commands, options)
+      },
+    })
+    const compiling = createDeviceRecovery(watched)
+    const early = compiling.recover(good)
+    compiling.close()
+    await expect(early).rejects.toThrow('the recovery on the device is closed')
+    expect(live.size).toBe(0)
+
+    const open = createDeviceRecovery(watched)
+    await open.recover(good)
+    expect(live.size).toBeGreaterThan(0)
+    const hasBegun = new Promise<void>((resolve) => {
+      whenRun = resolve
+    })
+    const flying = open.recover(good)
+    await hasBegun
+    open.close()
+    expect((await flying).found).toEqual(Uint8Array.of(1))
+    expect(live.size).toBe(0)
+    await expect(open.recover(good)).rejects.toThrow('the recovery on the device is closed')
+    expect(live.size).toBe(0)
   })
 })
 

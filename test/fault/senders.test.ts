@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { Signatures } from '../../host/chain/signatures.ts'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { DeviceLostError } from '../../host/device/fault.ts'
-import { createExecutor, createStateTrie, ExecutorClosedError } from '../../host/index.ts'
+import { createExecutor, createStateTrie, ExecutorClosedError, SenderCache } from '../../host/index.ts'
 import { emptySenders } from '../../host/senders/rows.ts'
 import type { SenderRecovery } from '../../host/senders/sender_recovery.ts'
 import { Senders } from '../../host/senders/senders.ts'
@@ -190,6 +190,24 @@ describe('recovery on a device', () => {
     ])
     senders.close()
     expect(forms[1]!.isClosed).toBe(true)
+  })
+
+  test.each(['device', 'thread'] as const)('gives nothing after its stop, nor the cache (%s)', async (mode) => {
+    const cache = new SenderCache()
+    const device = deviceNamed('slow')
+    const senders = new Senders({ mode, workers: 0, cache, device: () => device, deviceForm: () => new ToldRecovery() })
+    const reason = new Error('not now')
+    let checks = 0
+    const stop = {
+      check() {
+        if (++checks > 2) throw reason
+      },
+    }
+    const few = signaturesOf(randomRows(13, 2))
+    await expect(senders.recover(few, stop)).rejects.toBe(reason)
+    await senders.recover(few)
+    expect([checks, cache.hits, senders.takeFaults()]).toEqual([3, 0, []])
+    senders.close()
   })
 
   test('takes what it is faster for, once it is measured in the background', async () => {
