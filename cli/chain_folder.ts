@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { FixtureError } from '../conformance/json_field.ts'
+import type { ChainConfig } from '../host/chain/chain_config.ts'
+import { checkRules } from '../host/flows/chain/check_store.ts'
 import { type Genesis, parseGenesis } from '../host/flows/chain/genesis.ts'
 import { Store, type StoreMeta } from '../host/state/store/store.ts'
 import { StoreError } from '../host/state/store/store_error.ts'
@@ -25,11 +27,22 @@ export const readGenesis = (path: string): Genesis => {
   }
 }
 
-/** A store with a chain, without its trie, so at once. Throws StoreError. */
-export const openStore = async (folder: string): Promise<{ readonly store: Store; readonly meta: StoreMeta }> => {
+/** A store with a chain. */
+export interface OpenStore {
+  readonly store: Store
+  readonly meta: StoreMeta
+  readonly config: ChainConfig
+}
+
+/** A store with a chain, its rules checked; without its trie, so at once. Throws StoreError. */
+export const openStore = async (folder: string): Promise<OpenStore> => {
   const store = await Store.open(folder, { create: false })
-  const { meta } = store
-  if (meta !== undefined) return { store, meta }
-  await store.close()
-  throw new StoreError(folder, 'empty', 'holds no chain yet: begin one with wgevm init')
+  try {
+    const { meta } = store
+    if (meta === undefined) throw new StoreError(folder, 'empty', 'holds no chain yet: begin one with wgevm init')
+    return { store, meta, config: checkRules(store, meta) }
+  } catch (thrown) {
+    await store.close()
+    throw thrown
+  }
 }

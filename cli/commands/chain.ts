@@ -1,22 +1,20 @@
 import type { CommandModule } from 'yargs'
-import { forkAt, isMergedAfter, readChainConfig } from '../../host/chain/chain_config.ts'
+import { forkAt, isMergedAfter } from '../../host/chain/chain_config.ts'
 import { decodeHeader } from '../../host/chain/decode_block.ts'
-import type { Store, StoreMeta } from '../../host/state/store/store.ts'
 import { StoreError } from '../../host/state/store/store_error.ts'
-import { DATA_OPTION, openStore } from '../chain_folder.ts'
+import { DATA_OPTION, type OpenStore, openStore } from '../chain_folder.ts'
 
 interface ChainArguments {
   data: string
   json: boolean
 }
 
-/** What a folder holds; nothing of it is checked. */
-const summaryOf = (store: Store, meta: StoreMeta) => {
+/** What a folder holds; no state and no block of it is checked. */
+const summaryOf = ({ store, meta, config }: OpenStore) => {
   const { number, hash, stateRoot } = store.head
   const bytes = store.header(hash)
   if (bytes === undefined) throw new StoreError(store.folder, 'damaged', 'the store is damaged: no header of the head')
   const { timestamp } = decodeHeader(bytes)
-  const config = readChainConfig(JSON.parse(meta.configText))
   const before = store.canonical(number - 1n)?.totalDifficulty ?? 0n
   const fork = forkAt(config, { number, timestamp, isMerged: isMergedAfter(config, before) })
   const { accounts, slots, code, canon, undo } = store.counts()
@@ -54,12 +52,12 @@ export const chainCommand: CommandModule<object, ChainArguments> = {
   builder: (parser) =>
     parser.options(DATA_OPTION).option('json', { type: 'boolean', default: false, describe: 'print JSON' }).strict(),
   handler: async ({ data, json }) => {
-    const { store, meta } = await openStore(data)
+    const opened = await openStore(data)
     try {
-      const summary = summaryOf(store, meta)
+      const summary = summaryOf(opened)
       process.stdout.write(json ? `${JSON.stringify(summary, null, 2)}\n` : text(summary))
     } finally {
-      await store.close()
+      await opened.store.close()
     }
   },
 }

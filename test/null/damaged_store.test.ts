@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import { afterAll, describe, expect, test } from 'vitest'
+import { openStore } from '../../cli/chain_folder.ts'
 import { encodeBody } from '../../host/chain/encode_block.ts'
 import { checkBlocks } from '../../host/flows/chain/check_store.ts'
-import { decodeBlock, encodeHeader, headerHash, openChain, parseGenesis } from '../../host/index.ts'
+import { decodeBlock, encodeHeader, headerHash, openChain, parseGenesis, StoreError } from '../../host/index.ts'
 import { hexToBytes } from '../../host/primitives/hex.ts'
 import { TABLE_NAMES, type Table, type Tables } from '../../host/state/store/environment.ts'
 import { numberKey } from '../../host/state/store/records.ts'
@@ -50,6 +51,38 @@ const blocksFault = async (path: string): Promise<string> => {
     await store.close()
   }
 }
+
+describe('the rules of a chain', () => {
+  const text = (value: string) => new TextEncoder().encode(value)
+  const put = (name: string, to: (value: string) => string) => (tables: Tables) =>
+    tables.meta.putSync(text(name), text(to(new TextDecoder().decode(tables.meta.get(text(name))))))
+
+  test('are refused where they were altered, by the library and by the commands', async () => {
+    const rows: readonly (readonly [(tables: Tables) => void, RegExp])[] = [
+      [put('configText', (value) => value.replace('"osakaTime":0', '"osakaTime":9')), /\(configText\) have hash 0x/],
+      [put('configText', (value) => value.slice(1)), /\(configText\) cannot be read: /],
+      [put('chainId', () => '8'), /\(configText\) are of chain 1, chainId is 8$/],
+      [put('genesisHash', () => first), /block 0 is 0x[0-9a-f]{64}, genesisHash is 0x/],
+      [({ canon }) => canon.removeSync(numberKey(0n)), /block 0 is not there, genesisHash is 0x/],
+      [
+        ({ headers, canon }) =>
+          headers.putSync(Uint8Array.from(canon.get(numberKey(0n))!.subarray(0, 32)), encodeHeader(blocks[0]!.header)),
+        /the header of block 0 is another$/,
+      ],
+    ]
+    for (const [change, what] of rows) {
+      const path = await altered(change)
+      for (const opening of [() => openChain({ path }), () => openStore(path)]) {
+        const fault: unknown = await opening().then(
+          () => 'none',
+          (thrown: unknown) => thrown,
+        )
+        expect(fault).toBeInstanceOf(StoreError)
+        expect(fault).toMatchObject({ fault: 'damaged', folder: path, message: expect.stringMatching(what) as string })
+      }
+    }
+  })
+})
 
 describe('a check of all blocks', () => {
   const putBody = (change: object) => (tables: Tables) =>

@@ -1,11 +1,12 @@
+import { type ChainConfig, configHash, readChainConfig } from '../../chain/chain_config.ts'
 import { type DecodedBlock, decodeBlock, decodeHeader } from '../../chain/decode_block.ts'
 import { decodeReceiptList, joinBlock } from '../../chain/encode_block.ts'
 import { uncleHashOf } from '../../chain/header.ts'
 import { keccak256Hex } from '../../primitives/keccak.ts'
 import { indexedRoot, transactionsRoot, withdrawalsRoot } from '../../roots/roots.ts'
 import type { DumpedAccount } from '../../state/allocation.ts'
-import type { Store } from '../../state/store/store.ts'
-import { StoreError } from '../../state/store/store_error.ts'
+import type { Store, StoreMeta } from '../../state/store/store.ts'
+import { lineOf, StoreError } from '../../state/store/store_error.ts'
 import type { StateTrie } from '../../state/trie/state_trie.ts'
 import { createStateTrie } from '../../state/trie/trie.ts'
 
@@ -29,6 +30,32 @@ export const checkState = (store: Store): WholeState => {
   if (trie.root !== stateRoot || named !== stateRoot)
     throw damaged(store, `the state has root ${trie.root}, block ${number} has ${named}`)
   return { accounts, trie }
+}
+
+/** The rules of the chain, checked against their hash, the chain id and the genesis. Throws StoreError. */
+export const checkRules = (
+  store: Store,
+  { chainId, configText, configHash: hash, genesisHash }: StoreMeta,
+): ChainConfig => {
+  const config = storedConfig(store, configText)
+  if (configHash(config) !== hash)
+    throw damaged(store, `the rules (configText) have hash ${configHash(config)}, configHash is ${hash}`)
+  if (`${config.chainId}` !== chainId)
+    throw damaged(store, `the rules (configText) are of chain ${config.chainId}, chainId is ${chainId}`)
+  const first = store.canonical(0n)?.hash
+  if (first !== genesisHash) throw damaged(store, `block 0 is ${first ?? 'not there'}, genesisHash is ${genesisHash}`)
+  const header = store.header(first)
+  if (header === undefined || keccak256Hex(header) !== first)
+    throw damaged(store, `the header of block 0 is ${header === undefined ? 'not there' : 'another'}`)
+  return config
+}
+
+const storedConfig = (store: Store, configText: string): ChainConfig => {
+  try {
+    return readChainConfig(JSON.parse(configText))
+  } catch (thrown) {
+    throw damaged(store, `the rules (configText) cannot be read: ${lineOf(thrown)}`, thrown)
+  }
 }
 
 /** Checks every block against its header, and every header against the one before it. Throws StoreError. */
@@ -76,5 +103,5 @@ const bodyFault = ({ header, transactions, uncles, withdrawals }: DecodedBlock):
   return root === header.withdrawalsRoot ? undefined : 'its withdrawals are others'
 }
 
-const damaged = (store: Store, what: string): StoreError =>
-  new StoreError(store.folder, 'damaged', `the store is damaged: ${what}`)
+const damaged = (store: Store, what: string, cause?: unknown): StoreError =>
+  new StoreError(store.folder, 'damaged', `the store is damaged: ${what}`, cause)

@@ -1,4 +1,4 @@
-import { configHash, readChainConfig } from '../../chain/chain_config.ts'
+import { configHash } from '../../chain/chain_config.ts'
 import { encodeBody, encodeReceiptList } from '../../chain/encode_block.ts'
 import { encodeHeader, headerHash } from '../../chain/header.ts'
 import { checkCount, checkNames, checkObject, type Names, refuse } from '../../primitives/input.ts'
@@ -10,7 +10,7 @@ import { lineOf, StoreError } from '../../state/store/store_error.ts'
 import { writesOfDump } from '../../state/trie/trie.ts'
 import { StoredChain } from './chain.ts'
 import type { Chain, ChainOptions } from './chain_interface.ts'
-import { checkBlocks, checkState } from './check_store.ts'
+import { checkBlocks, checkRules, checkState } from './check_store.ts'
 import type { Genesis } from './genesis.ts'
 
 const OPTIONS: Names<ChainOptions> = { path: true, genesis: true, undoDepth: true, executor: true }
@@ -18,7 +18,7 @@ const OPTIONS: Names<ChainOptions> = { path: true, genesis: true, undoDepth: tru
 const DEFAULT_UNDO_DEPTH = 128
 
 /**
- * Opens the chain of a folder, and checks that the state there is that of its head. A folder without one is begun with
+ * Opens the chain of a folder, and checks its rules, and that the state there is that of its head. A folder without one is begun with
  * `genesis`. Throws StoreError, and InputError where an option is none.
  *
  * Cost: linear in accounts and slots; their trie is made again.
@@ -51,7 +51,7 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
   try {
     if (store.meta === undefined) begin(store, genesis)
     const meta = store.meta!
-    const config = readChainConfig(JSON.parse(meta.configText))
+    const config = checkRules(store, meta)
     if (genesis !== undefined) checkGenesis(store, meta, genesis)
     const { trie } = checkWhole(store)
     return new StoredChain({ store, config, genesisHash: meta.genesisHash, trie, undoDepth, executor })
