@@ -143,9 +143,9 @@ interface Outcome {
  * The transaction of an entry as a batch of one. Throws TransactionInputError where its bytes are none, or not its
  * sender's.
  */
-export const stateTestBatch = ({ transaction, chainId, sender, expected }: StateTestEntry): TransactionBatch => {
+export const stateTestBatch = ({ transaction, chainId, fork, sender, expected }: StateTestEntry): TransactionBatch => {
   if (typeof transaction !== 'string') return encodeBatch([transaction])
-  const batch = decodeSigned([hexToBytes(transaction)], { chainId })
+  const batch = decodeSigned([hexToBytes(transaction)], { chainId, fork })
   const signer = addressToHex(batch.from, 0)
   if (sender !== undefined && signer !== sender && expected.exception === undefined) {
     throw new TransactionInputError(0, `signed by ${signer}, expected ${sender}`)

@@ -1,3 +1,4 @@
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { keccakMany } from '../primitives/keccak_many.ts'
 import { integerBytes, rlpInteger, writeRlpHead } from '../primitives/rlp.ts'
 import { HALF_ORDER } from '../primitives/secp256k1.ts'
@@ -35,6 +36,10 @@ export class SignatureColumns {
   readonly #v: readonly [Uint8Array, Uint8Array]
   /** What EIP-155 adds to the signed list: chain id, 0, 0. */
   readonly #suffix: Uint8Array
+  /** Whether an s in the upper half is good (before EIP-2): only of legacy transactions, there were no others. */
+  readonly #allowsHighS: boolean
+  /** Whether a legacy transaction may name a chain (EIP-155). */
+  readonly #knowsChains: boolean
   readonly #rs: Uint8Array
   readonly #parity: Uint8Array
   /** Message m is `lengths[m]` bytes from `offsets[m]` on: what the transaction of row rows[m] signed. */
@@ -45,12 +50,14 @@ export class SignatureColumns {
   #count = 0
   #end = 0
 
-  constructor(table: FieldTable, count: number, chainId: bigint) {
+  constructor(table: FieldTable, count: number, chainId: bigint, fork: Fork | undefined) {
     this.#table = table
     this.#chainId = chainId
     this.#chainIdBytes = integerBytes(chainId)
     this.#v = [integerBytes(35n + 2n * chainId), integerBytes(36n + 2n * chainId)]
     this.#suffix = Uint8Array.of(...rlpInteger(chainId), 0x80, 0x80)
+    this.#allowsHighS = fork !== undefined && !isAtLeast(fork, 'homestead')
+    this.#knowsChains = fork === undefined || isAtLeast(fork, 'spuriousDragon')
     this.#rs = new Uint8Array(64 * count)
     this.#parity = new Uint8Array(count).fill(NO_SIGNATURE)
     // No message is longer than its transaction and the suffix.
@@ -74,8 +81,9 @@ export class SignatureColumns {
     if (type !== 0) this.#checkChain(shape, i)
     const isOfChain = type === 0 && this.#isOfChain(v, rHead, i)
     const parity = isOfChain ? (isAt(this.#v[0], bytes, v, rHead) ? 0 : 1) : parityOf(type, bytes, v, rHead)
-    if (parity === NO_SIGNATURE) throw new TransactionInputError(i, `v is ${bigintOf(bytes, v, rHead)}`)
-    if (end - s === 32 && isAbove(bytes, s, HALF_ORDER_BYTES))
+    if (parity === NO_SIGNATURE) this.#refuseV(type, bigintOf(bytes, v, rHead), i)
+    const allowsHighS = type === 0 && this.#allowsHighS
+    if (!allowsHighS && end - s === 32 && isAbove(bytes, s, HALF_ORDER_BYTES))
       throw new TransactionInputError(i, 's is in the upper half of the order')
     copyBytes(this.#rs, 64 * i + 32 - (sHead - r), bytes, r, sHead)
     copyBytes(this.#rs, 64 * (i + 1) - (end - s), bytes, s, end)
@@ -104,10 +112,16 @@ export class SignatureColumns {
 
   /** Whether v is of the chain (EIP-155); false: it names none, as before that. Another chain is refused. */
   #isOfChain(v: number, end: number, i: number): boolean {
+    if (!this.#knowsChains) return false
     const { bytes } = this.#table
     if (isAt(this.#v[0], bytes, v, end) || isAt(this.#v[1], bytes, v, end)) return true
     if (end - v === 0 || (end - v === 1 && bytes[v]! < 35)) return false
     return this.#refuseChain((bigintOf(bytes, v, end) - 35n) >> 1n, i)
+  }
+
+  #refuseV(type: number, got: bigint, i: number): never {
+    const expected = type === 0 && !this.#knowsChains ? ', expected 27 or 28 before spuriousDragon' : ''
+    throw new TransactionInputError(i, `v is ${got}${expected}`)
   }
 
   #refuseChain(got: bigint, i: number): never {

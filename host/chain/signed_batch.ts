@@ -1,5 +1,6 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import { checkObject, checkUnsigned } from '../primitives/input.ts'
+import { FORKS, type Fork } from '../../transpiler/spec/forks.ts'
+import { checkObject, checkOneOf, checkUnsigned } from '../primitives/input.ts'
 import { addressFromBytes, wordFromBytes } from '../primitives/word.ts'
 import {
   emptyBatch,
@@ -30,6 +31,11 @@ import { bytesAt, copyBytes, fixedAt, integerAt } from './signed_items.ts'
  */
 export interface DecodeOptions {
   readonly chainId: bigint
+  /**
+   * Whose rules signatures meet: before homestead s may be in the upper half of the order (EIP-2), before
+   * spuriousDragon no transaction names a chain (EIP-155). Default: those of today.
+   */
+  readonly fork?: Fork
   /** Whether deposits, which are not signed, are read: only on a chain of the OP stack. */
   readonly deposits?: boolean
   /**
@@ -55,9 +61,9 @@ type DecodedBatch = TransactionBatch & { readonly extras: Map<number, Transactio
 /**
  * Signed transactions to columns.
  *
- * Strict: canonical RLP and integers, fields of the right length, the chain's id, s in the lower half (EIP-2). A legacy
- * transaction without a chain id (before EIP-155) is accepted. Throws TransactionInputError where the bytes are no
- * transaction, before any row is decoded.
+ * Strict: canonical RLP and integers, fields of the right length, the chain's id, s in the lower half (EIP-2), unless
+ * the fork is before these rules. A legacy transaction without a chain id (before EIP-155) is accepted. Throws
+ * TransactionInputError where the bytes are no transaction, before any row is decoded.
  *
  * Two passes over one buffer: the first finds the fields of all transactions and the sizes of the columns, the second
  * fills them. Only types 3, 4 and 0x7e make an object each, their extras.
@@ -67,7 +73,8 @@ type DecodedBatch = TransactionBatch & { readonly extras: Map<number, Transactio
 export const decodeSignedBatch = (transactions: SignedTransactions, options: DecodeOptions): SignedBatch => {
   const { packed, missing } = packedOf(transactions)
   checkUnsigned(checkObject(options, 'options')['chainId'], 256, 'options.chainId')
-  const { chainId, deposits = false, faults } = options
+  const { chainId, fork, deposits = false, faults } = options
+  if (fork !== undefined) checkOneOf(fork, FORKS, 'options.fork')
   const count = packed.offsets.length - 1
   const table = { ...packed, at: new Uint32Array(ROW_ENTRIES * count) }
   const sizes = { dataBytes: 0, accessEntries: 0, accessKeys: 0 }
@@ -82,7 +89,7 @@ export const decodeSignedBatch = (transactions: SignedTransactions, options: Dec
     }
   }
   const batch = { ...emptyBatch(count, sizes), extras: new Map<number, TransactionExtras>() }
-  const columns = new SignatureColumns(table, count, chainId)
+  const columns = new SignatureColumns(table, count, chainId, fork)
   const { decoded, fault } = fillRows(batch, table, columns, faults)
   return { batch: trimmed(batch), signatures: columns.finish(), decoded, fault }
 }

@@ -213,11 +213,11 @@ const MAY_COME = new Set<Rejection>([
 /** The pool as a batch; what cannot be read is a row that means nothing, and named in `faults`. */
 const poolBatch = async (
   { pool, decoded, senders }: BuildRequest,
-  { chainId, recover }: BlockRunner,
+  { fork, chainId, recover }: BlockRunner,
   faults: Map<number, TransactionInputError>,
 ): Promise<TransactionBatch> => {
   if (decoded === undefined) {
-    const signed = decodeSignedBatch(pool, { chainId, faults })
+    const signed = decodeSignedBatch(pool, { fork, chainId, faults })
     return recoverSendersBulk(signed, recover, { faults, known: knownColumn(senders) })
   }
   const isObjects = Array.isArray(decoded)

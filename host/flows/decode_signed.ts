@@ -29,7 +29,7 @@ export const decodeSigned = (transactions: SignedTransactions, options: DecodeOp
   recoverSenders(decodeSignedBatch(transactions, options), { faults: options.faults })
 
 /**
- * Options of `decode` of an executor. Those of `decodeSigned` but the chain id, which is the executor's.
+ * Options of `decode` of an executor. Those of `decodeSigned` but the chain id and the fork, which are the executor's.
  *
  * @example
  * import { createExecutor, type DecodeRequest, MemoryState, type TransactionInputError } from 'wgevm'
@@ -41,7 +41,7 @@ export const decodeSigned = (transactions: SignedTransactions, options: DecodeOp
  * console.log(faults.get(0)?.reason) // malformed RLP: out of range
  * executor.close()
  */
-export interface DecodeRequest extends Omit<DecodeOptions, 'chainId'> {
+export interface DecodeRequest extends Omit<DecodeOptions, 'chainId' | 'fork'> {
   /** Senders that the caller knows. They are **taken as given**. */
   readonly senders?: KnownSenders
   /** Ends the call early: it rejects with the signal's reason. */
@@ -53,14 +53,14 @@ const REQUEST: Names<DecodeRequest> = { deposits: true, faults: true, senders: t
 /** Decodes, and recovers in one bulk call. Throws InputError; TransactionInputError where `request` has no faults. */
 export const decodeInBulk = (
   transactions: SignedTransactions,
-  chainId: bigint,
+  { chainId, fork }: Required<Pick<DecodeOptions, 'chainId' | 'fork'>>,
   recover: RecoverRows,
   request: DecodeRequest,
 ): Promise<TransactionBatch> => {
   checkNames(checkObject(request, 'options'), REQUEST, 'option')
   const { senders, signal, ...options } = request
   checkSignal(signal)
-  const signed = decodeSignedBatch(transactions, { ...options, chainId })
+  const signed = decodeSignedBatch(transactions, { ...options, chainId, fork })
   if (senders !== undefined) checkKnownSenders(senders, signedCount(transactions))
   return recoverSendersBulk(signed, recover, { faults: options.faults, known: knownColumn(senders) })
 }

@@ -119,7 +119,7 @@ class BatchExecutor implements Executor {
     this.#calls.checkOpen()
     const stop = this.#calls.stopOf(options.signal)
     const recover: BlockRunner['recover'] = (signatures) => this.#wiring.senders.recover(signatures, stop)
-    return decodeInBulk(transactions, this.#options.chainId, recover, options)
+    return decodeInBulk(transactions, this.#options, recover, options)
   }
 
   #blockRunner(call: OpenCall): BlockRunner {

@@ -69,7 +69,7 @@ export const prepareBlock = async (
   lap('decode')
   const root = signed === undefined ? undefined : jobs.start((hasher) => prepareTransactionsRoot(signed).finish(hasher))
   lap('roots')
-  const decoding = (async () => decodedOf(block, chainId))()
+  const decoding = (async () => decodedOf(block, { chainId, fork }))()
   lap('decode')
   const recovering = decoding.then((decoded) => recovered(block, decoded, recover))
   // A fault of a transaction has its turn after those of the body.
@@ -104,8 +104,11 @@ const signedOf = ({ transactions, signed }: BlockInput): SignedTransactions | un
 }
 
 /** The columns of the transactions, and where these came signed what their senders are recovered from. */
-const decodedOf = ({ transactions }: BlockInput, chainId: bigint): TransactionBatch | SignedBatch => {
-  if (isWire(transactions)) return decodeSignedBatch(transactions, { chainId })
+const decodedOf = (
+  { transactions }: BlockInput,
+  options: Pick<PrepareChain, 'chainId' | 'fork'>,
+): TransactionBatch | SignedBatch => {
+  if (isWire(transactions)) return decodeSignedBatch(transactions, options)
   return Array.isArray(transactions) ? encodeBatch(transactions) : checkBatch(transactions)
 }
 

@@ -1,14 +1,21 @@
 import { createBlock } from '@ethereumjs/block'
+import { RLP } from '@ethereumjs/rlp'
+import { createTxFromRLP } from '@ethereumjs/tx'
+import { bigIntToUnpaddedBytes, bytesToBigInt } from '@ethereumjs/util'
 import { runBlock } from '@ethereumjs/vm'
 import { describe, expect, it } from 'vitest'
+import type { TransactionInputError } from '../../host/chain/encode_batch.ts'
 import { type BlockHeader, uncleHashOf } from '../../host/chain/header.ts'
+import { decodeSigned } from '../../host/flows/decode_signed.ts'
 import { createExecutor } from '../../host/index.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
+import { HALF_ORDER } from '../../host/primitives/secp256k1.ts'
+import { addressToHex } from '../../host/primitives/word.ts'
 import { transactionsRoot } from '../../host/roots/roots.ts'
 import { createStateTrie } from '../../host/state/trie/trie.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { contractAddress } from '../fixtures/batch_world.ts'
-import { blockWorld, commonAt, keyed, PROPOSER, signed, vmOf } from '../fixtures/block_world.ts'
+import { type BlockWorld, blockWorld, commonAt, keyed, PROPOSER, signed, vmOf } from '../fixtures/block_world.ts'
 
 const uncleOf = (parent: BlockHeader, number: bigint, coinbase: string): BlockHeader => ({
   ...parent,
@@ -59,7 +66,6 @@ describe('a block before the merge', () => {
       transactionsRoot: transactionsRoot(transactions),
     }
     const common = commonAt(fork)
-    const { createTxFromRLP } = await import('@ethereumjs/tx')
     const headerData = {
       number: header.number,
       timestamp: header.timestamp,
@@ -108,3 +114,87 @@ describe('a block before the merge', () => {
     again.close()
   })
 })
+
+const PAYMENT = { from: keyed(0), to: keyed(1), nonce: 0n, gasPrice: 20n, gasLimit: 21_000n, value: 5n }
+const NO_CHAIN = signed(PAYMENT, 'homestead')
+
+const ORDER = 2n * HALF_ORDER + 1n
+
+/** The same signature with the other s: the parity of its point changes, too. */
+const withHighS = (raw: Uint8Array): Uint8Array => {
+  const fields = RLP.decode(raw) as Uint8Array[]
+  const [v, s] = [fields[6]![0]!, bytesToBigInt(fields[8]!)]
+  const other = v < 35 ? 55 - v : 75 - v
+  return RLP.encode([...fields.slice(0, 6), Uint8Array.of(other), fields[7]!, bigIntToUnpaddedBytes(ORDER - s)])
+}
+const TYPED = signed({ ...PAYMENT, type: 1 }, 'berlin')
+const WIRE = {
+  'no chain': NO_CHAIN,
+  'a high s': withHighS(NO_CHAIN),
+  'a chain': signed(PAYMENT, 'spuriousDragon'),
+  'a chain and a high s': withHighS(signed(PAYMENT, 'spuriousDragon')),
+  'a type': TYPED,
+}
+
+const HIGH_S = 's is in the upper half of the order'
+const CHAIN = 'v is 3[78], expected 27 or 28 before spuriousDragon'
+const TYPE = 'transaction type not supported'
+
+describe('signatures by the rules of their fork', () => {
+  it.each([
+    ['frontier', undefined, undefined, CHAIN, CHAIN, TYPE],
+    ['homestead', undefined, HIGH_S, CHAIN, CHAIN, TYPE],
+    ['tangerineWhistle', undefined, HIGH_S, CHAIN, CHAIN, TYPE],
+    ['spuriousDragon', undefined, HIGH_S, undefined, HIGH_S, TYPE],
+    ['berlin', undefined, HIGH_S, undefined, HIGH_S, undefined],
+  ] as const)('at %s are good or bad as @ethereumjs/vm has them', async (fork, ...expected) => {
+    const world = blockWorld(fork)
+    for (const [n, [name, raw]] of Object.entries(WIRE).entries()) {
+      const theirs = await vmGas(world, raw).catch((thrown: Error) => thrown.message)
+      expect(typeof theirs, `${name}: ${theirs}`).toBe(expected[n] === undefined ? 'bigint' : 'string')
+      const reason = expected[n] === undefined ? 'gasUsed' : new RegExp(expected[n])
+      const header: BlockHeader = {
+        ...world.parent,
+        number: 100n,
+        timestamp: world.parent.timestamp + 12n,
+        difficulty: 131_072n,
+        // What is good gets so far that this is seen.
+        gasUsed: 1n,
+        transactionsRoot: transactionsRoot([raw]),
+      }
+      const executor = createExecutor({ fork, chainId: 1n, state: world.state.clone(), workers: 0 })
+      await expect(executor.executeBlock({ header, transactions: [raw] }), name).rejects.toThrow(reason)
+      const inStream = executor
+        .stream([{ header, transactions: [raw] }])
+        [Symbol.asyncIterator]()
+        .next()
+      await expect(inStream, name).rejects.toThrow(reason)
+      // A type is a rule of the block: it can be decoded at any fork.
+      if (expected[n] === undefined || expected[n] === TYPE)
+        expect(addressToHex((await executor.decode([raw])).from, 0)).toBe(keyed(0))
+      else await expect(executor.decode([raw]), name).rejects.toThrow(reason)
+      executor.close()
+    }
+  })
+
+  it('are those of today where no fork is named', () => {
+    const reasons = Object.values(WIRE).map((raw) => {
+      const faults = new Map<number, TransactionInputError>()
+      decodeSigned([raw], { chainId: 1n, faults })
+      return faults.get(0)?.reason
+    })
+    expect(reasons).toEqual([undefined, HIGH_S, undefined, HIGH_S, undefined])
+    expect(addressToHex(decodeSigned([WIRE['a high s']], { chainId: 1n, fork: 'frontier' }).from, 0)).toBe(keyed(0))
+  })
+})
+
+/** What @ethereumjs/vm says that a block of one transaction uses. */
+const vmGas = async (world: BlockWorld, raw: Uint8Array): Promise<bigint> => {
+  const common = commonAt(world.fork)
+  const { gasLimit, timestamp } = world.parent
+  const header = { number: 100n, timestamp: timestamp + 12n, gasLimit, difficulty: 131_072n }
+  const transactions = [createTxFromRLP(raw, { common })] as never
+  const block = createBlock({ header, transactions }, { common, skipConsensusFormatValidation: true })
+  const vm = await vmOf(world)
+  return (await runBlock(vm, { block, generate: true, skipBlockValidation: true, skipHeaderValidation: true })).gasUsed
+}
