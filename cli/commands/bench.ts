@@ -183,10 +183,13 @@ const run = async (options: BenchArguments): Promise<void> => {
 }
 
 /** Options that say nothing of a part. */
-const OF_WORKLOADS = ['level', 'fork', 'peers', 'report', 'compare'] as const
+const OF_WORKLOADS = [
+  ...(['level', 'fork', 'peers', 'report', 'compare'] as const),
+  ...(['tier', 'paths', 'lane-vm', 'waves', 'range'] as const),
+]
 
 const runPartsAlone = async (parts: readonly Part[], options: BenchArguments): Promise<void> => {
-  const given = OF_WORKLOADS.find((name) => options[name] !== undefined)
+  const given = OF_WORKLOADS.find((name) => options[name] !== undefined) ?? (options.cold ? 'cold' : undefined)
   if (given !== undefined) throw new UserError(`--${given} is for workloads; ${parts[0]!.name} is measured without it`)
   const { runParts, partsText } = await import('../../bench/parts/session.ts')
   const { textStyle } = await import('../../bench/report/text_table.ts')

@@ -64,6 +64,16 @@ const failureOf = async (line: readonly string[]): Promise<readonly [number, str
 
 type Case = readonly [line: readonly string[], code: number, text: string]
 
+const OF_WORKLOADS: readonly Case[] = [
+  ...['--level=block', '--fork=osaka', '--peers=revm', '--report=r.html', '--compare=r.json', '--tier=paths'],
+  ...['--paths=never', '--paths', '--no-paths', '--lane-vm=never', '--waves=always', '--range=9', '--cold'],
+].flatMap((option) =>
+  ['senders', 'keccak', 'trie'].map((part): Case => {
+    const name = option.replace(/^--(no-)?|=.*/g, '')
+    return [['bench', part, option], EXIT_BAD_INPUT, `--${name} is for workloads; ${part} is measured without it`]
+  }),
+)
+
 const NUMBERS: readonly Case[] = [
   [['bench', 'erc20', '--size', '0'], EXIT_BAD_INPUT, "--size takes a whole number from 1 to 4194304, got '0'"],
   [['bench', '--samples', 'many'], EXIT_BAD_INPUT, "got 'many'"],
@@ -144,7 +154,7 @@ describe('words of a command line', () => {
 
 describe('a command line that is wrong ends with one line, its exit code, and nothing written', () => {
   const before = readdirSync(folder)
-  test.each([...NUMBERS, ...NAMES, ...FILES, ...OUTPUTS])('wgevm %j: %i', async (line, code, text) => {
+  test.each([...NUMBERS, ...OF_WORKLOADS, ...NAMES, ...FILES, ...OUTPUTS])('wgevm %j: %i', async (line, code, text) => {
     const [found, message] = await failureOf(line)
     expect([found, message]).toEqual([code, expect.stringContaining(text)])
     expect(message).not.toContain('\n')
