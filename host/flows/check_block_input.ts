@@ -88,8 +88,8 @@ export const checkBlockInput = (block: BlockInput, options: BlockOptions): void 
   if (!Array.isArray(transactions)) {
     checkObject(transactions, 'transactions', TRANSACTIONS)
     if (isPacked(transactions)) checkPacked(transactions, 'transactions')
-  }
-  if (block.signed !== undefined) checkSigned(block.signed)
+  } else if (transactions[0] instanceof Uint8Array) checkSigned(transactions, 'transactions')
+  if (block.signed !== undefined) checkSigned(block.signed, 'signed')
   checkSenders(block)
   checkWithdrawals(block.withdrawals, 'withdrawals')
   for (const [n, uncle] of checkArray(block.uncles ?? [], 'uncles').entries()) checkHeader(uncle, `uncles[${n}]`)
@@ -158,13 +158,13 @@ const checkStateTrie = (trie: unknown): void => {
     refuse('parentState', trie, 'a StateTrie')
 }
 
-const checkSigned = (signed: unknown): void => {
+const checkSigned = (signed: unknown, field: string): void => {
   if (!Array.isArray(signed)) {
-    checkPacked(signed, 'signed')
+    checkPacked(signed, field)
     return
   }
   for (const [n, raw] of signed.entries())
-    if (!(raw instanceof Uint8Array)) refuse(`signed[${n}]`, raw, 'the bytes of a signed transaction')
+    if (!(raw instanceof Uint8Array)) refuse(`${field}[${n}]`, raw, 'the bytes of a signed transaction', n)
 }
 
 const checkHeader = (value: unknown, field: string): void => {

@@ -26,9 +26,9 @@ export class InputError extends Error {
   }
 }
 
-/** Throws InputError: the field, what it must be, and the value. */
-export const refuse = (field: string, value: unknown, expected: string): never => {
-  throw new InputError(`${field} must be ${expected}, got ${shown(value)}`, field, value)
+/** Throws InputError: the field, what it must be, and the value; `index` is where in a list it is. */
+export const refuse = (field: string, value: unknown, expected: string, index?: number): never => {
+  throw new InputError(`${field} must be ${expected}, got ${shown(value)}`, field, value, index)
 }
 
 const MOST_SHOWN = 80

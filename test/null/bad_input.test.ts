@@ -67,6 +67,8 @@ const build = (request: object) =>
 const attributes = (change: object) => build({ attributes: { ...ATTRIBUTES, ...change } })
 const stream = (blocks: unknown, options: object = {}) => executor().stream(blocks as never, options as never)
 
+const SIGNED = Uint8Array.of(0xc0)
+
 const WORDS = '2^256 - 1'
 const TOO_LONG = 1n << 256n
 
@@ -353,6 +355,23 @@ const CASES: readonly (readonly [name: string, run: () => unknown, message: stri
     "there is no field of header 'miner'; did you mean 'coinbase'?",
   ],
   ['a block null', () => executor().executeBlock(null as never), 'block must be an object, got null'],
+  ...[null, 5, 'x', undefined, TX].flatMap((other) =>
+    (
+      [
+        ['executeBlock', (block: object) => withBlock(block)],
+        ['stream', (block: object) => stream([{ header: HEADER, transactions: [], ...block }]).next()],
+      ] as const
+    ).flatMap(([call, run]) =>
+      ['transactions', 'signed'].map(
+        (field) =>
+          [
+            `${call} of ${field} that are bytes and ${String(other)}`,
+            () => run({ [field]: [SIGNED, other] }),
+            `${field}[1] must be the bytes of a signed transaction, got `,
+          ] as const,
+      ),
+    ),
+  ),
   ['an unknown block option', () => withBlock({}, { parentTrie: 1 }), "there is no option 'parentTrie'"],
   [
     'a withdrawal below zero',
@@ -423,6 +442,8 @@ describe('input that is wrong is refused in one line', () => {
     const error = thrown as InputError
     expect(error.message).toContain(message)
     expect(error.message).not.toMatch(/\n/)
+    const listed = /^(?:transactions|signed)\[(\d+)\]/.exec(error.message)
+    if (listed !== null) expect(error.index).toBe(Number(listed[1]))
     if (/^(transaction|call) \d+:/.test(error.message)) {
       expect(error).toBeInstanceOf(TransactionInputError)
       expect(error.index).toBe(Number(/\d+/.exec(error.message)![0]))
