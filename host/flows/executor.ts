@@ -98,9 +98,8 @@ class BatchExecutor implements Executor {
   stream(blocks: BlockSource, options: StreamOptions = {}): AsyncGenerator<BlockResult, void, undefined> {
     checkStreamInput(blocks, options)
     const { fork, chainId } = this.#options
-    const { senders, hasher } = this.#wiring
-    const stop = this.#calls.stopOf(options.signal)
-    const recover: BlockRunner['recover'] = (signatures) => senders.recover(signatures, stop)
+    const { hasher } = this.#wiring
+    const recover = this.#recoverBeside(options.signal)
     const execute: StreamRunner['execute'] = (prepared, terms) =>
       this.#call(terms.signal, async (call) => {
         checkParentState(terms)
@@ -117,9 +116,18 @@ class BatchExecutor implements Executor {
 
   async decode(transactions: SignedTransactions, options: DecodeRequest = {}): Promise<TransactionBatch> {
     this.#calls.checkOpen()
-    const stop = this.#calls.stopOf(options.signal)
-    const recover: BlockRunner['recover'] = (signatures) => this.#wiring.senders.recover(signatures, stop)
-    return decodeInBulk(transactions, this.#options, recover, options)
+    return decodeInBulk(transactions, this.#options, this.#recoverBeside(options.signal), options)
+  }
+
+  /** Recovery that runs beside the calls, none of which may have opened the device. */
+  #recoverBeside(signal: AbortSignal | undefined): BlockRunner['recover'] {
+    const { senders, device, sessions } = this.#wiring
+    const stop = this.#calls.stopOf(signal)
+    return async (signatures) => {
+      stop.check()
+      if (senders.mayUseDevice) await device.open(() => sessions.close())
+      return senders.recover(signatures, stop)
+    }
   }
 
   #blockRunner(call: OpenCall): BlockRunner {

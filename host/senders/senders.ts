@@ -64,6 +64,8 @@ export class Senders {
   #threadsPay = false
   #deviceForm: { readonly device: ComputeDevice; readonly recovery: SenderRecovery; isRefused: boolean } | undefined
   #isTrying = false
+  /** That there is no device to recover on has been said. */
+  #isTold = false
   #isClosed = false
 
   constructor(terms: SendersTerms = {}) {
@@ -103,6 +105,11 @@ export class Senders {
   /** What went wrong since it was last taken. */
   takeFaults(): readonly string[] {
     return [...this.#faults.splice(0), ...this.#workers.faults.splice(0)]
+  }
+
+  /** Whether a device would recover, if there were one. */
+  get mayUseDevice(): boolean {
+    return (this.#mode === 'auto' || this.#mode === 'device') && this.#terms.deviceForm !== undefined
   }
 
   /** What is known of the forms now. */
@@ -151,6 +158,7 @@ export class Senders {
     if (rows * this.#rates.get('thread')!.rowUs >= THREADS_PAY_US) this.#threadsPay = true
     if (this.#terms.waits === true) await this.#tryDevice()
     else void this.#tryDevice()
+    if (this.#mode === 'device') this.#tellNoDevice()
     for (const form of this.#order(rows)) {
       stop?.check()
       const startedMs = performance.now()
@@ -193,6 +201,16 @@ export class Senders {
     if (known === undefined || rows < LEAST_MEASURED[name]) return
     const rowUs = Math.max(0, us - known.fixedUs) / rows
     this.#rates.set(name, { fixedUs: known.fixedUs, rowUs: (known.rowUs + rowUs) / 2 })
+  }
+
+  /** Once for as long as none is there; a device on which recovery failed was told of then. */
+  #tellNoDevice(): void {
+    const isThere = this.#onDevice() !== undefined
+    if (!isThere && !this.#isTold && !this.#isClosed && this.#deviceForm?.isRefused !== true) {
+      const why = this.#terms.deviceForm === undefined ? 'no kernel may compile' : 'there is no device that works'
+      this.#faults.push(`senders (device): ${why}`)
+    }
+    this.#isTold = !isThere
   }
 
   /** The form of the device that there is, unless it has failed there. */

@@ -41,6 +41,8 @@ export class ExecutorDevice {
   /** Opened and lost since the last call that a device outlived. */
   #losses = 0
   #lostText = ''
+  /** The first device, while it opens. */
+  #opening: Promise<readonly string[]> | undefined
 
   readonly #isTimed: boolean
   #clock: DeviceClock | undefined
@@ -70,7 +72,7 @@ export class ExecutorDevice {
    */
   async prepare(changed: () => void): Promise<readonly string[]> {
     if (this.#isRefused) return this.#refusal === '' ? [] : [this.#refusal]
-    if (this.#current === undefined) return this.#tryOpen('', changed)
+    if (this.#current === undefined) return this.#openFirst(changed)
     if (!this.#current.isLost) return []
     // Its news may be a turn of the event loop after it.
     await new Promise<void>((resolve) => setImmediate(resolve))
@@ -79,6 +81,11 @@ export class ExecutorDevice {
     if (this.#losses >= MOST_LOSSES) return [`${lost}; ${this.#losses} in a row, no other is opened`]
     if (this.#isOwn) this.#current.destroy()
     return this.#tryOpen(`${lost}; `, changed)
+  }
+
+  /** For what runs beside calls: opens the first device. Another one is opened by a call, whose turn it is. */
+  async open(changed: () => void): Promise<void> {
+    if (!this.#isRefused && this.#current === undefined) await this.#openFirst(changed)
   }
 
   /** After a call. */
@@ -91,6 +98,13 @@ export class ExecutorDevice {
     this.#current = undefined
     this.#clock = undefined
     this.#isRefused = true
+  }
+
+  #openFirst(changed: () => void): Promise<readonly string[]> {
+    this.#opening ??= this.#tryOpen('', changed).finally(() => {
+      this.#opening = undefined
+    })
+    return this.#opening
   }
 
   async #tryOpen(before: string, changed: () => void): Promise<readonly string[]> {

@@ -5,7 +5,13 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { Signatures } from '../../host/chain/signatures.ts'
 import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { DeviceLostError } from '../../host/device/fault.ts'
-import { createExecutor, createStateTrie, ExecutorClosedError, SenderCache } from '../../host/index.ts'
+import {
+  createExecutor,
+  createStateTrie,
+  ExecutorClosedError,
+  type ExecutorOptions,
+  SenderCache,
+} from '../../host/index.ts'
 import { emptySenders } from '../../host/senders/rows.ts'
 import type { SenderRecovery } from '../../host/senders/sender_recovery.ts'
 import { Senders } from '../../host/senders/senders.ts'
@@ -98,6 +104,69 @@ describe('workers that recover senders', () => {
       options,
     )
     expect([status, stdout]).toEqual([0, '100\n'])
+  })
+})
+
+describe('an executor that opens its device', () => {
+  const world = blockWorld('prague')
+  const one = signed({ from: keyed(0), to: keyed(1), nonce: 0n, gasLimit: 21_000n, gasPrice: 20n, value: 1n }, 'prague')
+  const env = {
+    number: 1n,
+    timestamp: 1n,
+    coinbase: keyed(9),
+    gasLimit: 60_000_000n,
+    baseFeePerGas: 7n,
+    prevRandao: 0n,
+  }
+  const NO_DEVICE = 'senders (device): there is no device that works'
+
+  const opening = (options: Partial<ExecutorOptions> = {}) => {
+    const opened: number[] = []
+    const device = async (): Promise<ComputeDevice> => {
+      opened.push(1)
+      await turn()
+      throw new Error('none in this machine')
+    }
+    const state = world.state.clone()
+    const shared = { fork: 'prague', chainId: 1n, state, workers: 0, senders: 'device', senderCache: false } as const
+    const executor = createExecutor({ ...shared, device, ...options })
+    const faults = async () => (await executor.execute({ env, transactions: [] })).faults
+    return { executor, opened, faults, parentState: createStateTrie(state.dump()) }
+  }
+
+  test('does it for the first that decodes, once beside calls, and tells that there is none', async () => {
+    const { executor, opened, faults } = opening()
+    await executor.decode([one])
+    expect(opened.length).toBe(1)
+    expect(await faults()).toEqual(['no device: none in this machine', NO_DEVICE])
+    await executor.decode([one])
+    expect([opened.length, await faults()]).toEqual([1, ['no device: none in this machine']])
+    executor.close()
+    const beside = opening()
+    await Promise.all([beside.executor.decode([one]), beside.faults(), beside.executor.decode([one])])
+    expect(beside.opened.length).toBe(1)
+    beside.executor.close()
+  })
+
+  test('does it for the first block of a stream, before its senders are recovered', async () => {
+    const { executor, opened, parentState } = opening()
+    const attributes = { ...ATTRIBUTES, withdrawals: [] }
+    const builder = opening({ senders: 'thread' })
+    const { block } = await builder.executor.build({ parent: world.parent, attributes, pool: [one], parentState })
+    builder.executor.close()
+    const results = executor.stream([block], { parent: world.parent, parentState: createStateTrie(world.state.dump()) })
+    const { value } = await results.next()
+    expect([opened.length, value?.faults]).toEqual([1, ['no device: none in this machine', NO_DEVICE]])
+    executor.close()
+  })
+
+  test('leaves it closed where threads alone recover', async () => {
+    for (const senders of ['thread', 'workers'] as const) {
+      const { executor, opened } = opening({ senders })
+      await executor.decode([one])
+      expect(opened.length).toBe(0)
+      executor.close()
+    }
   })
 })
 
