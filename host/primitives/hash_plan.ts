@@ -32,5 +32,6 @@ export interface NodeHasher {
   readonly name: string
   /** Keccak-256 of every message, 32 bytes each, in order. `bytes` of the plan may be filled in or taken over. */
   hash(plan: HashPlan): Promise<Uint8Array>
+  /** Frees its threads or what it holds on a device. */
   close(): void
 }
