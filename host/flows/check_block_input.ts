@@ -167,7 +167,7 @@ const checkSigned = (signed: unknown, field: string): void => {
     if (!(raw instanceof Uint8Array)) refuse(`${field}[${n}]`, raw, 'the bytes of a signed transaction', n)
 }
 
-const checkHeader = (value: unknown, field: string): void => {
+export const checkHeader = (value: unknown, field: string): void => {
   const header = checkObject(value, field, 'a block header')
   checkNames(header, HEADER, `field of ${field}`)
   for (const [name, { bytes, since }] of Object.entries(headerFields)) {

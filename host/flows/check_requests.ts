@@ -20,7 +20,7 @@ import { SenderCache } from '../senders/sender_cache.ts'
 import type { ExecuteRequest, ExecutorOptions } from './executor_interface.ts'
 import type { CallBundle, SimulateRequest } from './simulate_request.ts'
 
-const OPTIONS: Names<ExecutorOptions> = {
+export const OPTIONS: Names<ExecutorOptions> = {
   fork: true,
   chainId: true,
   state: true,

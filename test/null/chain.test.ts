@@ -1,8 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { BlockError, type Chain, decodeBlock, openChain, parseGenesis, StoreError } from '../../host/index.ts'
+import {
+  BlockError,
+  type Chain,
+  decodeBlock,
+  InputError,
+  openChain,
+  parseGenesis,
+  StoreError,
+} from '../../host/index.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import { Store } from '../../host/state/store/store.ts'
 import { stateRootOf } from '../../host/state/trie/trie.ts'
@@ -148,6 +156,74 @@ describe('a chain in a folder', () => {
     await closing
     expect(chain.head.header.number).toBe(3n)
     await expect(chain.import(blocks[3]!)).rejects.toThrow(StoreError)
+  })
+
+  test('takes the bytes of a block when it is called, so that the caller may write over them', async () => {
+    const chain = await openAt(newFolder())
+    const bytes = Uint8Array.from(blocks[0]!)
+    const importing = chain.import(bytes)
+    bytes.fill(0)
+    await importing
+    expect(chain.blockBytes(1n)).toEqual(blocks[0])
+    await chain.close()
+  })
+
+  test('refuses calls with what is no block and no name of one, as a rejection where there is a promise', async () => {
+    const chain = await openAt(newFolder())
+    const none = (value: unknown): never => value as never
+    const decoded = decodeBlock(blocks[0]!)
+    const imports: readonly (readonly [unknown, RegExp])[] = [
+      [null, /^block must be the RLP of a block as bytes, or a decoded block, got null$/],
+      ['0x00', /^block must be the RLP of a block as bytes, or a decoded block, got '0x00'$/],
+      [{}, /^header must be /],
+      [{ ...decoded, uncles: undefined }, /^uncles must be an array, got undefined$/],
+      [
+        { ...decoded, transactions: [{}] },
+        /^transactions\[0\] must be the bytes of a signed transaction, got an object$/,
+      ],
+    ]
+    for (const [block, message] of imports) {
+      const refused = chain.import(none(block))
+      await expect(refused).rejects.toThrow(InputError)
+      await expect(refused).rejects.toThrow(message)
+    }
+    const message = /^block must be the number of a block as a bigint, or its hash: 0x and 64 hex digits, got /
+    for (const name of [2, undefined, '0x12', null]) {
+      await expect(chain.rewindTo(none(name))).rejects.toThrow(message)
+      for (const read of ['block', 'blockBytes', 'receipts'] as const)
+        expect(() => chain[read](none(name)), read).toThrow(message)
+    }
+    await importAll(chain, blocks)
+    await chain.close()
+  })
+
+  test('refuses a genesis and options of an executor that are none before it makes the folder', async () => {
+    const path = newFolder()
+    const rows: readonly (readonly [object, RegExp])[] = [
+      [{ genesis: {} }, /^genesis.config must be the config that parseGenesis gives, got undefined$/],
+      [{ genesis: null }, /^genesis must be what parseGenesis gives, got null$/],
+      [{ genesis: { ...genesis, config: {} } }, /^genesis.config must be /],
+      [{ genesis: { ...genesis, configText: '{}' } }, /^genesis.configText must be the config as JSON/],
+      [{ genesis: { ...genesis, configText: '{"chainId":2}' } }, /^genesis.configText must be the rules of genesis.c/],
+      [{ genesis: { ...genesis, header: {} } }, /^genesis.header/],
+      [{ genesis: { ...genesis, state: {} } }, /^genesis.state must be a MemoryState, got an object$/],
+      [{ executor: null }, /^executor must be an object, got null$/],
+      [{ executor: { wat: 1 } }, /^there is no option of the executor of a chain 'wat'; known: device, /],
+      [{ executor: { workers: -1 } }, /^workers must be an integer from 0 on, got -1$/],
+      ...['fork', 'chainId', 'state', 'depositContract', 'invalid'].map(
+        (name) =>
+          [
+            { executor: { [name]: 1 } },
+            new RegExp(`^there is no option of the executor of a chain '${name}'`),
+          ] as const,
+      ),
+    ]
+    for (const [options, message] of rows) {
+      const refused = openAt(path, options)
+      await expect(refused).rejects.toThrow(InputError)
+      await expect(refused).rejects.toThrow(message)
+    }
+    expect(existsSync(path)).toBe(false)
   })
 
   test('refuses options that are none', async () => {

@@ -1,6 +1,6 @@
 import type { Fork } from '../../../transpiler/spec/forks.ts'
 import { type ChainConfig, configuredBlobs, forkAt, isMergedAfter } from '../../chain/chain_config.ts'
-import { type DecodedBlock, decodeBlock, decodeHeader } from '../../chain/decode_block.ts'
+import { type DecodedBlock, decodeHeader } from '../../chain/decode_block.ts'
 import { decodeReceiptList, encodeBody, encodeReceiptList, joinBlock } from '../../chain/encode_block.ts'
 import { encodeHeader, headerHash } from '../../chain/header.ts'
 import { encodeReceipts } from '../../roots/roots.ts'
@@ -13,6 +13,7 @@ import { BlockError } from '../block_input.ts'
 import { createExecutor } from '../executor.ts'
 import type { Executor } from '../executor_interface.ts'
 import type { Chain, ChainBlock, ChainOptions, ImportedBlock } from './chain_interface.ts'
+import { checkBlockName, readImport } from './check_chain_input.ts'
 
 interface ChainParts {
   readonly store: Store
@@ -55,12 +56,15 @@ export class StoredChain implements Chain {
     return this.#store.state
   }
 
-  import(block: Uint8Array | DecodedBlock): Promise<ImportedBlock> {
-    return this.#inTurn(() => this.#import(block instanceof Uint8Array ? decodeBlock(block) : block))
+  async import(block: Uint8Array | DecodedBlock): Promise<ImportedBlock> {
+    // Before its turn: the bytes are the caller's again when this returns.
+    const decoded = readImport(block)
+    return this.#inTurn(() => this.#import(decoded))
   }
 
-  rewindTo(block: bigint | string): Promise<void> {
-    return this.#inTurn(() => this.#rewindTo(block))
+  async rewindTo(block: bigint | string): Promise<void> {
+    const name = checkBlockName(block)
+    return this.#inTurn(() => this.#rewindTo(name))
   }
 
   async #import(block: DecodedBlock): Promise<ImportedBlock> {
@@ -160,8 +164,8 @@ export class StoredChain implements Chain {
   }
 
   #hashOf(block: bigint | string): string | undefined {
-    if (typeof block === 'bigint') return this.#store.canonical(block)?.hash
-    return /^0x[0-9a-fA-F]{64}$/.test(block) ? block.toLowerCase() : undefined
+    const name = checkBlockName(block)
+    return typeof name === 'bigint' ? this.#store.canonical(name)?.hash : name
   }
 
   async close(): Promise<void> {

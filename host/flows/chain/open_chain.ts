@@ -1,7 +1,6 @@
 import { configHash } from '../../chain/chain_config.ts'
 import { encodeBody, encodeReceiptList } from '../../chain/encode_block.ts'
 import { encodeHeader, headerHash } from '../../chain/header.ts'
-import { checkCount, checkNames, checkObject, type Names, refuse } from '../../primitives/input.ts'
 import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
 import type { MemoryState } from '../../state/memory_state.ts'
 import type { StateWrites } from '../../state/state.ts'
@@ -10,10 +9,9 @@ import { lineOf, StoreError } from '../../state/store/store_error.ts'
 import { writesOfDump } from '../../state/trie/trie.ts'
 import { StoredChain } from './chain.ts'
 import type { Chain, ChainOptions } from './chain_interface.ts'
+import { checkChainOptions } from './check_chain_input.ts'
 import { checkBlocks, checkRules, checkState } from './check_store.ts'
 import type { Genesis } from './genesis.ts'
-
-const OPTIONS: Names<ChainOptions> = { path: true, genesis: true, undoDepth: true, executor: true }
 
 const DEFAULT_UNDO_DEPTH = 128
 
@@ -43,10 +41,8 @@ const DEFAULT_UNDO_DEPTH = 128
  * rmSync(options.path, { recursive: true })
  */
 export const openChain = async (options: ChainOptions): Promise<Chain> => {
-  checkNames(checkObject(options, 'options'), OPTIONS, 'option')
+  checkChainOptions(options)
   const { path, genesis, undoDepth = DEFAULT_UNDO_DEPTH, executor = {} } = options
-  if (typeof path !== 'string') refuse('path', path, 'the name of a folder')
-  checkCount(undoDepth, 0, 'undoDepth')
   const store = await Store.open(path, { create: genesis !== undefined })
   try {
     if (store.meta === undefined) begin(store, genesis)

@@ -1,0 +1,75 @@
+import { configHash, readChainConfig } from '../../chain/chain_config.ts'
+import { type DecodedBlock, decodeBlock } from '../../chain/decode_block.ts'
+import { checkArray, checkCount, checkNames, checkObject, type Names, refuse } from '../../primitives/input.ts'
+import { MemoryState } from '../../state/memory_state.ts'
+import { checkBlockInput, checkHeader } from '../check_block_input.ts'
+import { checkOptions, OPTIONS as EXECUTOR_OPTIONS } from '../check_requests.ts'
+import type { ChainOptions } from './chain_interface.ts'
+import type { Genesis } from './genesis.ts'
+
+const OPTIONS: Names<ChainOptions> = { path: true, genesis: true, undoDepth: true, executor: true }
+
+/** The chain's to say, or what its blocks settle. */
+const GIVEN = { fork: true, chainId: true, state: true, depositContract: true, invalid: true } as const
+
+const EXECUTOR = Object.fromEntries(
+  Object.keys(EXECUTOR_OPTIONS)
+    .filter((name) => !Object.hasOwn(GIVEN, name))
+    .map((name) => [name, true] as const),
+)
+
+/** Names and values of what `openChain` takes. Throws InputError. */
+export const checkChainOptions = (options: ChainOptions): void => {
+  checkNames(checkObject(options, 'options'), OPTIONS, 'option')
+  const { path, genesis, undoDepth, executor } = options
+  if (typeof path !== 'string') refuse('path', path, 'the name of a folder')
+  if (undoDepth !== undefined) checkCount(undoDepth, 0, 'undoDepth')
+  if (genesis !== undefined) checkGenesisInput(genesis)
+  if (executor === undefined) return
+  checkNames(checkObject(executor, 'executor'), EXECUTOR, 'option of the executor of a chain')
+  checkOptions({ ...executor, fork: 'frontier', chainId: 0n, state: new MemoryState() })
+}
+
+const checkGenesisInput = (genesis: Genesis): void => {
+  const { config, configText, header, state } = checkObject(genesis, 'genesis', 'what parseGenesis gives')
+  checkObject(config, 'genesis.config', 'the config that parseGenesis gives')
+  if (typeof configText !== 'string') refuse('genesis.configText', configText, 'the config as JSON')
+  checkHeader(header, 'genesis.header')
+  if (!(state instanceof MemoryState)) refuse('genesis.state', state, 'a MemoryState')
+  if (hashOfText(genesis.configText) !== hashOfConfig(genesis))
+    refuse('genesis.configText', configText, 'the rules of genesis.config as JSON')
+}
+
+const hashOfText = (configText: string): string => {
+  try {
+    return configHash(readChainConfig(JSON.parse(configText)))
+  } catch {
+    return refuse('genesis.configText', configText, 'the config as JSON')
+  }
+}
+
+const hashOfConfig = ({ config }: Genesis): string => {
+  try {
+    return configHash(config)
+  } catch {
+    return refuse('genesis.config', config, 'the config that parseGenesis gives')
+  }
+}
+
+/** A block to import, with no view of the bytes that were given. Throws InputError and BlockInputError. */
+export const readImport = (block: Uint8Array | DecodedBlock): DecodedBlock => {
+  if (block instanceof Uint8Array) return decodeBlock(Uint8Array.from(block))
+  checkObject(block, 'block', 'the RLP of a block as bytes, or a decoded block')
+  checkBlockInput(block, {})
+  checkArray(block.uncles, 'uncles')
+  for (const [n, bytes] of checkArray(block.transactions, 'transactions').entries())
+    if (!(bytes instanceof Uint8Array)) refuse(`transactions[${n}]`, bytes, 'the bytes of a signed transaction')
+  return block
+}
+
+/** The name of a block: its number, or its hash, which comes back in lower case. Throws InputError. */
+export const checkBlockName = (block: unknown): bigint | string => {
+  if (typeof block === 'bigint') return block
+  if (typeof block === 'string' && /^0x[0-9a-fA-F]{64}$/.test(block)) return block.toLowerCase()
+  return refuse('block', block, 'the number of a block as a bigint, or its hash: 0x and 64 hex digits')
+}
