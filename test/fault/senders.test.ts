@@ -158,6 +158,13 @@ describe('an executor that opens its device', () => {
     const { value } = await results.next()
     expect([opened.length, value?.faults]).toEqual([1, ['no device: none in this machine', NO_DEVICE]])
     executor.close()
+    // A block that is refused before any call has begun.
+    const refused = opening()
+    const other = { ...block, header: { ...block.header, transactionsRoot: block.header.receiptsRoot } }
+    const stream = refused.executor.stream([other], { parent: world.parent, parentState: refused.parentState })
+    await expect(stream.next()).rejects.toMatchObject({ field: 'transactionsRoot' })
+    expect(refused.opened.length).toBe(1)
+    refused.executor.close()
   })
 
   test('leaves it closed where threads alone recover', async () => {
