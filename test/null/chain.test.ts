@@ -158,6 +158,26 @@ describe('a chain in a folder', () => {
     await expect(chain.import(blocks[3]!)).rejects.toThrow(StoreError)
   })
 
+  test('refuses every read after it was closed', async () => {
+    const chain = await openAt(newFolder())
+    const { state, head } = chain
+    await chain.close()
+    const reads: readonly (() => unknown)[] = [
+      () => chain.block(0n),
+      () => chain.block(head.hash),
+      () => chain.blockBytes(0n),
+      () => chain.receipts(head.hash),
+      () => state.readAccounts(new Uint32Array(5), 1),
+      () => state.readSlots(new Uint32Array(5), new Uint32Array(8), 1),
+      () => state.readCode(head.hash),
+      () => state.hasStorage!(`0x${'11'.repeat(20)}`),
+      () => state.blockHash(0n),
+    ]
+    for (const read of reads)
+      expect(read, String(read)).toThrow(expect.objectContaining({ name: 'StoreError', fault: 'closed' }))
+    await chain.close()
+  })
+
   test('takes the bytes of a block when it is called, so that the caller may write over them', async () => {
     const chain = await openAt(newFolder())
     const bytes = Uint8Array.from(blocks[0]!)

@@ -54,7 +54,7 @@ export const TABLE_NAMES = Object.keys(TABLES) as readonly (keyof Tables)[]
 /** Of the tables and their values. Another one is refused. */
 export const SCHEMA = '1'
 
-/** An open database that this process owns. */
+/** A database that this process owns. `root` and `tables` throw StoreError once it is closed. */
 export interface Environment {
   readonly folder: string
   readonly root: RootDatabase<Uint8Array, Uint8Array>
@@ -73,13 +73,18 @@ export const openEnvironment = async (folder: string, options: { readonly create
     throw openFault(folder, thrown)
   }
   let root: Environment['root'] | undefined
+  let isClosed = false
+  const checkOpen = (): void => {
+    if (isClosed) throw new StoreError(folder, 'closed', 'the store is closed')
+  }
   const close = async (): Promise<void> => {
+    isClosed = true
     await root?.close()
     releaseFolder(folder)
   }
   try {
     const dataFile = prepareDataFile(folder)
-    root = open<Uint8Array, Uint8Array>({
+    const database = open<Uint8Array, Uint8Array>({
       path: folder,
       noSubdir: false,
       // A commit is on the disk when it returns.
@@ -88,7 +93,21 @@ export const openEnvironment = async (folder: string, options: { readonly create
       encoding: 'binary',
       keyEncoding: 'binary',
     })
-    return { folder, root, tables: openTables(folder, root, dataFile), dataFile, close }
+    root = database
+    const tables = openTables(folder, database, dataFile)
+    return {
+      folder,
+      get root() {
+        checkOpen()
+        return database
+      },
+      get tables() {
+        checkOpen()
+        return tables
+      },
+      dataFile,
+      close,
+    }
   } catch (thrown) {
     await close()
     throw openFault(folder, thrown)

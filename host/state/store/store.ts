@@ -49,18 +49,20 @@ const DISK = text('disk')
 export class Store {
   readonly state: StoredState
   readonly #environment: Environment
-  readonly #tables: Tables
   #fault: StoreError | undefined
 
   private constructor(environment: Environment) {
     this.#environment = environment
-    this.#tables = environment.tables
     this.state = new StoredState(environment)
   }
 
   /** Opens a folder; `create` makes it where there is none. Throws StoreError. */
   static async open(folder: string, options: { readonly create: boolean }): Promise<Store> {
     return new Store(await openEnvironment(folder, options))
+  }
+
+  get #tables(): Tables {
+    return this.#environment.tables
   }
 
   get folder(): string {
