@@ -1,4 +1,4 @@
-import { checkObject, InputError, refuse } from '../primitives/input.ts'
+import { checkArray, checkObject, InputError, refuse } from '../primitives/input.ts'
 import { rlpHeadBytes } from '../primitives/rlp.ts'
 
 /**
@@ -28,7 +28,7 @@ export interface PackedTransactions {
 export type SignedTransactions = PackedTransactions | readonly Uint8Array[]
 
 /**
- * Copies transactions into one buffer. Throws InputError where they are more than 2^32 - 1 bytes.
+ * Copies transactions into one buffer. Throws InputError where they are no array, or more than 2^32 - 1 bytes.
  *
  * @example
  * import { packTransactions } from 'wgevm'
@@ -37,6 +37,7 @@ export type SignedTransactions = PackedTransactions | readonly Uint8Array[]
  * console.log(bytes.length, [...offsets]) // 3 [ 0, 2, 3 ]
  */
 export const packTransactions = (transactions: readonly Uint8Array[]): PackedTransactions => {
+  checkArray(transactions, 'transactions', 'an array of signed transactions')
   const offsets = new Uint32Array(transactions.length + 1)
   let end = 0
   for (let i = 0; i < transactions.length; i++) {

@@ -1,6 +1,14 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { FORKS, type Fork } from '../../transpiler/spec/forks.ts'
-import { checkObject, checkOneOf, checkUnsigned } from '../primitives/input.ts'
+import {
+  checkFlag,
+  checkNames,
+  checkObject,
+  checkOneOf,
+  checkUnsigned,
+  type Names,
+  refuse,
+} from '../primitives/input.ts'
 import { addressFromBytes, wordFromBytes } from '../primitives/word.ts'
 import {
   emptyBatch,
@@ -72,9 +80,8 @@ type DecodedBatch = TransactionBatch & { readonly extras: Map<number, Transactio
  */
 export const decodeSignedBatch = (transactions: SignedTransactions, options: DecodeOptions): SignedBatch => {
   const { packed, missing } = packedOf(transactions)
-  checkUnsigned(checkObject(options, 'options')['chainId'], 256, 'options.chainId')
+  checkDecodeOptions(options)
   const { chainId, fork, deposits = false, faults } = options
-  if (fork !== undefined) checkOneOf(fork, FORKS, 'options.fork')
   const count = packed.offsets.length - 1
   const table = { ...packed, at: new Uint32Array(ROW_ENTRIES * count) }
   const sizes = { dataBytes: 0, accessEntries: 0, accessKeys: 0 }
@@ -92,6 +99,17 @@ export const decodeSignedBatch = (transactions: SignedTransactions, options: Dec
   const columns = new SignatureColumns(table, count, chainId, fork)
   const { decoded, fault } = fillRows(batch, table, columns, faults)
   return { batch: trimmed(batch), signatures: columns.finish(), decoded, fault }
+}
+
+const OPTIONS: Names<DecodeOptions> = { chainId: true, fork: true, deposits: true, faults: true }
+
+const checkDecodeOptions = (options: DecodeOptions): void => {
+  checkNames(checkObject(options, 'options'), OPTIONS, 'option')
+  const { chainId, fork, deposits, faults } = options
+  checkUnsigned(chainId, 256, 'options.chainId')
+  if (fork !== undefined) checkOneOf(fork, FORKS, 'options.fork')
+  checkFlag(deposits, 'options.deposits')
+  if (faults !== undefined && !(faults instanceof Map)) refuse('options.faults', faults, 'a Map')
 }
 
 /** The batch without the room of rows that could not be decoded. */

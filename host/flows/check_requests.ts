@@ -6,6 +6,7 @@ import { encodeBatch } from '../chain/encode_batch.ts'
 import {
   checkArray,
   checkCount,
+  checkFlag,
   checkHex,
   checkNames,
   checkObject,
@@ -101,7 +102,7 @@ const checkDevice = (device: ExecutorOptions['device']): void => {
 
 const checkSenders = ({ senders, senderCache, device, compile }: Partial<ExecutorOptions>): void => {
   if (senders === 'device' && (device === undefined || compile === 'never'))
-    refuse('senders', senders, 'another one without a device that compiles')
+    throw new InputError("senders: 'device' needs a device and a compile mode other than 'never'", 'senders', senders)
   if (senderCache !== undefined && senderCache !== false && !(senderCache instanceof SenderCache))
     refuse('senderCache', senderCache, 'a SenderCache or false')
 }
@@ -151,8 +152,4 @@ export const checkSimulateRequest = (request: SimulateRequest): void => {
     checkNames(checkObject(bundle, `bundles[${b}]`), BUNDLE, `field of bundles[${b}]`)
     checkArray((bundle as CallBundle).calls, `bundles[${b}].calls`, 'an array of calls')
   }
-}
-
-const checkFlag = (value: unknown, field: string): void => {
-  if (value !== undefined && typeof value !== 'boolean') refuse(field, value, 'true or false')
 }

@@ -50,16 +50,23 @@ export interface DecodeRequest extends Omit<DecodeOptions, 'chainId' | 'fork'> {
 
 const REQUEST: Names<DecodeRequest> = { deposits: true, faults: true, senders: true, signal: true }
 
-/** Decodes, and recovers in one bulk call. Throws InputError; TransactionInputError where `request` has no faults. */
+/** Names of the options, and their signal. Throws InputError. */
+export const checkDecodeRequest = (request: DecodeRequest): void => {
+  checkNames(checkObject(request, 'options'), REQUEST, 'option')
+  checkSignal(request.signal)
+}
+
+/**
+ * Decodes, and recovers in one bulk call; the names of the options are checked. Throws InputError;
+ * TransactionInputError where `request` has no faults.
+ */
 export const decodeInBulk = (
   transactions: SignedTransactions,
   { chainId, fork }: Required<Pick<DecodeOptions, 'chainId' | 'fork'>>,
   recover: RecoverRows,
   request: DecodeRequest,
 ): Promise<TransactionBatch> => {
-  checkNames(checkObject(request, 'options'), REQUEST, 'option')
-  const { senders, signal, ...options } = request
-  checkSignal(signal)
+  const { senders, signal: _, ...options } = request
   const signed = decodeSignedBatch(transactions, { ...options, chainId, fork })
   if (senders !== undefined) checkKnownSenders(senders, signedCount(transactions))
   return recoverSendersBulk(signed, recover, { faults: options.faults, known: knownColumn(senders) })

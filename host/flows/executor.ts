@@ -8,7 +8,7 @@ import { type BuildRequest, type BuiltBlock, buildBlock } from './build.ts'
 import { CallQueue, type CallTerms } from './call_queue.ts'
 import { checkBlockInput, checkBuildRequest, checkStreamInput } from './check_block_input.ts'
 import { checkOptions, checkSimulateRequest, readRequest } from './check_requests.ts'
-import { type DecodeRequest, decodeInBulk } from './decode_signed.ts'
+import { checkDecodeRequest, type DecodeRequest, decodeInBulk } from './decode_signed.ts'
 import { type BatchRequest, executeBatch } from './execute.ts'
 import type { ExecutionResult } from './execution_result.ts'
 import type { ExecuteRequest, Executor, ExecutorOptions } from './executor_interface.ts'
@@ -116,6 +116,7 @@ class BatchExecutor implements Executor {
 
   async decode(transactions: SignedTransactions, options: DecodeRequest = {}): Promise<TransactionBatch> {
     this.#calls.checkOpen()
+    checkDecodeRequest(options)
     return decodeInBulk(transactions, this.#options, this.#recoverBeside(options.signal), options)
   }
 

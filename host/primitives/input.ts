@@ -106,6 +106,11 @@ export const checkObject = (value: unknown, field: string, what = 'an object'): 
 export const checkArray = (value: unknown, field: string, what = 'an array'): readonly unknown[] =>
   Array.isArray(value) ? value : refuse(field, value, what)
 
+/** True or false, where there is one. */
+export const checkFlag = (value: unknown, field: string): void => {
+  if (value !== undefined && typeof value !== 'boolean') refuse(field, value, 'true or false')
+}
+
 /** An AbortSignal, where there is one. */
 export const checkSignal = (value: unknown): void => {
   if (value !== undefined && !(value instanceof AbortSignal)) refuse('signal', value, 'an AbortSignal')

@@ -1,6 +1,6 @@
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { NO_SIGNATURE, type Signatures } from '../chain/signatures.ts'
-import { checkCount } from '../primitives/input.ts'
+import { checkCount, checkNames, checkObject, refuse } from '../primitives/input.ts'
 import type { RecoveredSenders } from './sender_recovery.ts'
 
 const DEFAULT_ENTRIES = 65_536
@@ -14,7 +14,7 @@ const WAYS = 4
  *
  * An entry is found by all that a sender follows from, the signing hash, r, s and the parity, compared whole: it is the
  * transaction's identity without another hash. `entries` is how many it remembers, rounded up to a power of two
- * (default 65,536), at 118 bytes each: taken with the first one, and then never more.
+ * (default 65,536, at most 2^24), at 118 bytes each: taken with the first one, and then never more.
  *
  * @example
  * import { createExecutor, MemoryState, SenderCache } from 'wgevm'
@@ -33,9 +33,11 @@ export class SenderCache {
   readonly #sets: number
   #columns: CacheColumns | undefined
 
-  constructor({ entries = DEFAULT_ENTRIES }: { readonly entries?: number } = {}) {
-    const most = Math.min(MOST_ENTRIES, checkCount(entries, 1, 'entries'))
-    this.#sets = Math.ceil(2 ** Math.ceil(Math.log2(most)) / WAYS)
+  constructor(options: { readonly entries?: number } = {}) {
+    checkNames(checkObject(options, 'options'), { entries: true }, 'option')
+    const { entries = DEFAULT_ENTRIES } = options
+    if (checkCount(entries, 1, 'entries') > MOST_ENTRIES) refuse('entries', entries, `at most ${MOST_ENTRIES}`)
+    this.#sets = Math.ceil(2 ** Math.ceil(Math.log2(entries)) / WAYS)
   }
 
   /** Enters the senders that are known, and gives the rows that are not. @internal */

@@ -105,12 +105,12 @@ const CASES: readonly (readonly [name: string, run: () => unknown, message: stri
   [
     'senders by a device that is not there',
     () => executor({ senders: 'device' }),
-    "senders must be another one without a device that compiles, got 'device'",
+    "senders: 'device' needs a device and a compile mode other than 'never'",
   ],
   [
     'senders by a device without kernels',
     () => executor({ senders: 'device', device: 'auto', compile: 'never' }),
-    'senders must be another one without a device that compiles',
+    "senders: 'device' needs a device and a compile mode other than 'never'",
   ],
   [
     'a sender cache true',
