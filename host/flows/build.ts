@@ -233,7 +233,7 @@ const poolBatch = async (
 }
 
 /**
- * Nobody signs for the zero address: a row that has it was read without its sender, or had a fault when it was decoded.
+ * No key signs for the zero address: a row that has it was read without its sender, or had a fault when it was decoded.
  */
 const faultSenderless = ({ count, type, from }: TransactionBatch, faults: Map<number, TransactionInputError>): void => {
   for (let i = 0; i < count; i++) {

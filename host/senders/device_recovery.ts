@@ -90,8 +90,8 @@ export interface DeviceRecovery extends SenderRecovery {
 
 /**
  * Recovers senders by the kernels of kernels/secp256k1 (docs/decisions/0030-senders-on-the-device.md). Signatures are
- * uploaded once; up to 262,144 of them, on a software device 16,384, are one submission and one readback. The few rows whose additions meet equal or
- * opposite points are recovered on the host.
+ * uploaded once; up to 262,144 of them, on a software device 16,384, are one submission and one readback. The few rows
+ * whose additions meet equal or opposite points are recovered on the host.
  *
  * A fault of the device (fault.ts) or a kernel that does not compile (ShaderCompileError) rejects the call, which has
  * changed nothing. The first call compiles. Calls may overlap. `close` frees the buffers and leaves the device open:

@@ -311,7 +311,7 @@ const TO = new Uint8Array(20).fill(0xbb)
 /** No point of the curve has this x. */
 const NO_POINT = big(5n)
 
-/** The fields up to v, with a signature that nobody can have made. */
+/** The fields up to v, with a signature that no key makes. */
 const withoutKey = (fields: readonly unknown[]): Uint8Array => RLP.encode([...fields, NO_POINT, big(5n)] as never)
 
 const authorization = [big(1n), TO, NONE, NONE, big(1n), big(1n)]

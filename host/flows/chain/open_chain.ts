@@ -16,8 +16,8 @@ import type { Genesis } from './genesis.ts'
 const DEFAULT_UNDO_DEPTH = 128
 
 /**
- * Opens the chain of a folder, and checks its rules, and that the state there is that of its head. A folder without one is begun with
- * `genesis`. Throws StoreError, and InputError where an option is none.
+ * Opens the chain of a folder, and checks its rules, and that the state there is that of its head. A folder without one
+ * is begun with `genesis`. Throws StoreError, and InputError where an option is none.
  *
  * Cost: linear in accounts and slots; their trie is made again.
  *
