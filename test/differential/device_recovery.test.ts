@@ -115,15 +115,17 @@ describeOnAdapters('sender recovery', (rig, adapter) => {
 
   it('sends equal and opposite points in the additions of the halves of u2 to the host', async () => {
     // k1 R + k2 lambda R by digits: the last two additions are exceptional where u2 is twice a digit of its own.
-    const rows: SignatureRow[] = []
-    const reach = adapter === 'swiftshader' ? 15n : 30n
-    for (let a = -reach; a <= reach; a++) {
-      for (let b = -reach; b <= reach; b++) {
+    const near: SignatureRow[] = []
+    for (let a = -30n; a <= 30n; a++) {
+      for (let b = -30n; b <= 30n; b++) {
         const u2 = Fn.create(a + b * LAMBDA)
-        if (u2 !== 0n) rows.push(signatureFrom(FIXED, 77n, u2))
+        if (u2 !== 0n) near.push(signatureFrom(FIXED, 77n, u2))
       }
     }
-    const exceptional = rows.filter(({ s, r }) => isExceptional(Fn.div(s, r))).length
+    const isIt = ({ s, r }: SignatureRow): boolean => isExceptional(Fn.div(s, r))
+    // SwiftShader is slow: those, and a few of the others.
+    const rows = adapter === 'swiftshader' ? near.filter((row, n) => n % 8 === 0 || isIt(row)) : near
+    const exceptional = rows.filter(isIt).length
     expect(exceptional).toBeGreaterThan(0)
     expect(await check(rows)).toBe(exceptional)
   })
