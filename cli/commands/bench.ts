@@ -37,6 +37,12 @@ const DEFAULT_WORKLOADS: Readonly<Record<BenchLevel, readonly string[]>> = {
   block: ['transfers', 'erc20', 'mixed', 'uniswap-v2'],
 }
 
+/**
+ * Of a run without names: no workload of it needs the lane VM, whose kernel compiles for up to two minutes of processor
+ * time beside the measured blocks.
+ */
+const DEFAULT_RUN_TIERS = { laneVm: 'never' } as const
+
 /** The workloads by name; `all` is every one. Throws UserError. */
 export const chooseWorkloads = (
   names: readonly string[],
@@ -123,9 +129,9 @@ const run = async (options: BenchArguments): Promise<void> => {
   const seed = parseWhole('seed', options.seed, 0, 2 ** 32 - 1)
   const { BLOCK_FORK } = await import('../../bench/block/run.ts')
   const fork = parseFork(options.fork ?? (level === 'block' ? BLOCK_FORK : DEFAULT_FORK), OLDEST_FORK)
-  const tiers = parseTiers(options)
   const peers = parsePeers(options.peers, level)
   const isDefault = options.size === undefined && named.length === 0 && ran.length === 0
+  const tiers = { ...(isDefault ? DEFAULT_RUN_TIERS : {}), ...parseTiers(options) }
   const usual = isDefault ? DEFAULT_RUN_SAMPLES : USUAL_SAMPLES
   const samples = options.samples === undefined ? usual : parseWhole('samples', options.samples, 1, MOST_SAMPLES)
   checkResultPaths(
