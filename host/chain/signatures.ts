@@ -36,7 +36,7 @@ export class SignatureColumns {
   readonly #v: readonly [Uint8Array, Uint8Array]
   /** What EIP-155 adds to the signed list: chain id, 0, 0. */
   readonly #suffix: Uint8Array
-  /** Whether an s in the upper half is good (before EIP-2): only of legacy transactions, there were no others. */
+  /** Whether an s in the upper half is good (before EIP-2). */
   readonly #allowsHighS: boolean
   /** Whether a legacy transaction may name a chain (EIP-155). */
   readonly #knowsChains: boolean
@@ -82,8 +82,7 @@ export class SignatureColumns {
     const isOfChain = type === 0 && this.#isOfChain(v, rHead, i)
     const parity = isOfChain ? (isAt(this.#v[0], bytes, v, rHead) ? 0 : 1) : parityOf(type, bytes, v, rHead)
     if (parity === NO_SIGNATURE) this.#refuseV(type, bigintOf(bytes, v, rHead), i)
-    const allowsHighS = type === 0 && this.#allowsHighS
-    if (!allowsHighS && end - s === 32 && isAbove(bytes, s, HALF_ORDER_BYTES))
+    if (!this.#allowsHighS && end - s === 32 && isAbove(bytes, s, HALF_ORDER_BYTES))
       throw new TransactionInputError(i, 's is in the upper half of the order')
     copyBytes(this.#rs, 64 * i + 32 - (sHead - r), bytes, r, sHead)
     copyBytes(this.#rs, 64 * (i + 1) - (end - s), bytes, s, end)
