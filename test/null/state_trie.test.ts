@@ -60,6 +60,42 @@ describe('the state trie in typed arrays', () => {
     expect(await trie.apply(writes)).toBe(stateRootOf(held.dump()))
   })
 
+  it('goes back and on where steps take and bring hundreds of accounts and slots', async () => {
+    const random = createRandom(40_002, 'bulk rewinds')
+    const GROUP = 150
+    /** Brings or takes whole groups: one alone is no bulk, and what comes back has rows beside each other. */
+    const changesOf = (first: number, groups: number, isTaken: boolean): Change[] => {
+      const names = Array.from({ length: GROUP * groups }, (_, n) => 1000 + GROUP * first + n)
+      const value = (): bigint => (isTaken ? 0n : BigInt(1 + random.below(1000)))
+      const slots = Object.fromEntries(names.map((name) => [name, value()]))
+      return [
+        { address: addressOf(1), account: ACCOUNT, slots },
+        ...names.map((name) => ({
+          address: addressOf(name),
+          account: isTaken ? undefined : { ...ACCOUNT, balance: value() },
+        })),
+      ]
+    }
+    for (let round = 0; round < 6; round++) {
+      const { trie, change } = pair(new MemoryState())
+      const roots = [trie.root]
+      const step = async (...parameters: Parameters<typeof changesOf>): Promise<void> => {
+        await change(changesOf(...parameters))
+        roots.push(trie.root)
+      }
+      for (let group = 0; group < 4; group++) await step(group, 1, false)
+      for (let n = 0; n < 6; n++) {
+        const first = random.below(3)
+        await step(first, 2 + random.below(3 - first), n % 2 === 0)
+      }
+      for (const root of roots.toReversed()) {
+        trie.rewind(root)
+        expect(await trie.apply(writesOf([])), `round ${round}`).toBe(root)
+        trie.rewind(root)
+      }
+    }
+  })
+
   it('goes back over rows that were filled anew in bulk', async () => {
     const { trie, change } = pair(new MemoryState())
     const roots = [trie.root]
