@@ -1,6 +1,6 @@
 import { headerFields } from '../chain/header_fields.ts'
 import { checkPacked, isPacked, type SignedTransactions, signedCount } from '../chain/packed.ts'
-import type { Withdrawal } from '../chain/withdrawals.ts'
+import { checkWithdrawals, type Withdrawal } from '../chain/withdrawals.ts'
 import {
   checkArray,
   checkBytes,
@@ -91,7 +91,7 @@ export const checkBlockInput = (block: BlockInput, options: BlockOptions): void 
   } else if (transactions[0] instanceof Uint8Array) checkSigned(transactions, 'transactions')
   if (block.signed !== undefined) checkSigned(block.signed, 'signed')
   checkSenders(block)
-  checkWithdrawals(block.withdrawals, 'withdrawals')
+  checkBlockWithdrawals(block.withdrawals, 'withdrawals')
   for (const [n, uncle] of checkArray(block.uncles ?? [], 'uncles').entries()) checkHeader(uncle, `uncles[${n}]`)
   if (block.accessList !== undefined) checkArray(block.accessList, 'accessList')
   checkNames(checkObject(options, 'options'), OPTIONS, 'option')
@@ -105,8 +105,9 @@ export const checkStreamInput = (blocks: unknown, options: StreamOptions): void 
     refuse('blocks', blocks, 'blocks that can be iterated, one after another or as they come')
   checkNames(checkObject(options, 'options'), STREAM_OPTIONS, 'option')
   checkBlockOptions(options)
-  const { ahead = 1 } = options
-  if (!Number.isInteger(ahead) || ahead < 1 || ahead > MOST_AHEAD) refuse('ahead', ahead, `1 to ${MOST_AHEAD}`)
+  const { ahead } = options
+  if (ahead !== undefined && (!Number.isInteger(ahead) || ahead < 1 || ahead > MOST_AHEAD))
+    refuse('ahead', ahead, `1 to ${MOST_AHEAD}`)
 }
 
 const checkBlockOptions = (options: BlockOptions): void => {
@@ -139,7 +140,7 @@ export const checkBuildRequest = (request: BuildRequest): void => {
   if (gasLimit !== undefined) checkUnsigned(gasLimit, 64, 'attributes.gasLimit')
   if (extraData !== undefined) checkBytes(extraData, 32, 'attributes.extraData')
   if (parentBeaconBlockRoot !== undefined) checkHex(parentBeaconBlockRoot, 32, 'attributes.parentBeaconBlockRoot')
-  checkWithdrawals(attributes.withdrawals, 'attributes.withdrawals')
+  checkBlockWithdrawals(attributes.withdrawals, 'attributes.withdrawals')
 }
 
 /** Known senders are of transactions over the wire: decoded ones have theirs. */
@@ -180,14 +181,10 @@ export const checkHeader = (value: unknown, field: string): void => {
   }
 }
 
-const checkWithdrawals = (value: unknown, field: string): void => {
+/** The withdrawals of a block, where there are any: with no other field than theirs. */
+const checkBlockWithdrawals = (value: unknown, field: string): void => {
   if (value === undefined) return
-  for (const [n, entry] of checkArray(value, field).entries()) {
-    const withdrawal = checkObject(entry, `${field}[${n}]`)
-    checkNames(withdrawal, WITHDRAWAL, `field of ${field}[${n}]`)
-    checkUnsigned(withdrawal['index'], 64, `${field}[${n}].index`)
-    checkUnsigned(withdrawal['validatorIndex'], 64, `${field}[${n}].validatorIndex`)
-    checkHex(withdrawal['address'], 20, `${field}[${n}].address`)
-    checkUnsigned(withdrawal['amount'], 64, `${field}[${n}].amount`)
-  }
+  checkWithdrawals(value, field)
+  for (const [n, entry] of checkArray(value, field).entries())
+    checkNames(entry as object, WITHDRAWAL, `field of ${field}[${n}]`)
 }
