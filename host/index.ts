@@ -53,7 +53,20 @@ export { BlockError, type BlockInput, type BlockOptions, type StreamOptions } fr
 export type { BlockYield } from './flows/block_work.ts'
 export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from './flows/build.ts'
 export { ExecutorClosedError } from './flows/call_queue.ts'
-export type { Chain, ChainBlock, ChainOptions, ImportedBlock } from './flows/chain/chain_interface.ts'
+export {
+  type BlockRules,
+  type BlockTree,
+  type BlockVerdict,
+  type ChainBlock,
+  type ChainBuildRequest,
+  type ForkChoice,
+  ForkChoiceError,
+  type ForkChoiceFault,
+  type HeadChange,
+  type HeadUpdate,
+  type TransactionPlace,
+} from './flows/chain/block_tree.ts'
+export type { Chain, ChainOptions, ImportedBlock } from './flows/chain/chain_interface.ts'
 export { type Genesis, parseGenesis } from './flows/chain/genesis.ts'
 export { openChain } from './flows/chain/open_chain.ts'
 export { type DecodeRequest, decodeSigned } from './flows/decode_signed.ts'

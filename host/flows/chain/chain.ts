@@ -12,7 +12,8 @@ import type { BlockResult } from '../block.ts'
 import { BlockError } from '../block_input.ts'
 import { createExecutor } from '../executor.ts'
 import type { Executor } from '../executor_interface.ts'
-import type { Chain, ChainBlock, ChainOptions, ImportedBlock } from './chain_interface.ts'
+import type { ChainBlock } from './block_tree.ts'
+import type { Chain, ChainOptions, ImportedBlock } from './chain_interface.ts'
 import { checkBlockName, readImport } from './check_chain_input.ts'
 
 interface ChainParts {

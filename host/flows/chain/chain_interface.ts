@@ -1,10 +1,10 @@
 import type { Fork } from '../../../transpiler/spec/forks.ts'
 import type { ChainConfig } from '../../chain/chain_config.ts'
 import type { DecodedBlock } from '../../chain/decode_block.ts'
-import type { BlockHeader } from '../../chain/header.ts'
 import type { State } from '../../state/state.ts'
 import type { BlockResult } from '../block.ts'
 import type { ExecutorOptions } from '../executor_interface.ts'
+import type { ChainBlock } from './block_tree.ts'
 import type { Genesis } from './genesis.ts'
 
 /**
@@ -25,16 +25,6 @@ export interface ChainOptions {
   readonly undoDepth?: number
   /** How blocks are executed: those options of an executor that decide no result. */
   readonly executor?: Omit<ExecutorOptions, 'fork' | 'chainId' | 'state' | 'depositContract' | 'invalid'>
-}
-
-/**
- * A block of the chain. Hashes are 0x-hex.
- *
- * Example: {@link openChain}.
- */
-export interface ChainBlock {
-  readonly hash: string
-  readonly header: BlockHeader
 }
 
 /**
