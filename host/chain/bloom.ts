@@ -40,6 +40,15 @@ export const setBloomBit = (blooms: Uint8Array, at: number, index: number): void
   blooms[byte] = blooms[byte]! | (1 << (index & 7))
 }
 
+/** Whether the bloom at `blooms[at..at + 256]` has all of these bits. */
+export const hasBloomBits = (blooms: Uint8Array, at: number, indices: Uint16Array): boolean => {
+  for (let n = 0; n < indices.length; n++) {
+    const index = indices[n]!
+    if ((blooms[at + BLOOM_BYTES - 1 - (index >>> 3)]! & (1 << (index & 7))) === 0) return false
+  }
+  return true
+}
+
 /**
  * of     u8[256 n]   a bloom per transaction
  * seen   u8[2048]    1 for each bit that any of them has

@@ -1,11 +1,10 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
-import { BLOOM_BYTES, bloomIndicesOfAddress } from '../chain/bloom.ts'
+import { bloomIndicesOfHex } from '../chain/bloom.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import type { BlockHeader } from '../chain/header.ts'
 import { depositOfLog, type Requests, requestsHash } from '../chain/requests.ts'
 import { WEI_PER_GWEI, type Withdrawal } from '../chain/withdrawals.ts'
-import { addressFromHex } from '../primitives/word.ts'
-import { type Receipts, STATUS_REJECTED } from '../receipts/receipts.ts'
+import type { Receipts } from '../receipts/receipts.ts'
 import type { TransactionChanges } from '../state/changes.ts'
 import type { BlockGround } from './block_steps.ts'
 import { callBeforeTransactions, creditAccount, takeRequests } from './system_calls.ts'
@@ -99,26 +98,17 @@ export class BlockWork {
 }
 
 /**
- * Deposit requests of a block in the order of their logs (EIP-6110). Logs are decoded only where the bloom may hold
- * some.
+ * Deposit requests of a block in the order of their logs (EIP-6110). Logs are decoded only of transactions whose bloom
+ * may hold some: that of a full block holds every contract.
  */
 const depositRequests = (receipts: Receipts, contract: string | undefined): Uint8Array => {
-  if (contract === undefined || !bloomHolds(receipts.blockBloom(), contract)) return new Uint8Array(0)
+  if (contract === undefined) return new Uint8Array(0)
   const deposits: Uint8Array[] = []
-  for (let i = 0; i < receipts.count; i++) {
-    if (receipts.status[i] === STATUS_REJECTED) continue
+  for (const i of receipts.withBits(bloomIndicesOfHex(contract))) {
     for (const log of receipts.logs(i)) {
       const deposit = depositOfLog(log, contract)
       if (deposit !== undefined) deposits.push(deposit)
     }
   }
   return new Uint8Array(Buffer.concat(deposits))
-}
-
-const bloomHolds = (bloom: Uint8Array, address: string): boolean => {
-  const limbs = new Uint32Array(5)
-  addressFromHex(limbs, 0, address)
-  const indices = new Uint16Array(3)
-  bloomIndicesOfAddress(indices, limbs, 0)
-  return indices.every((index) => (bloom[BLOOM_BYTES - 1 - (index >>> 3)]! & (1 << (index & 7))) !== 0)
 }

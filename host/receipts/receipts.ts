@@ -1,5 +1,5 @@
 import type { TransactionBatch } from '../chain/batch.ts'
-import { BLOOM_BYTES, type BloomSet, setBloomBit } from '../chain/bloom.ts'
+import { BLOOM_BYTES, type BloomSet, hasBloomBits, setBloomBit } from '../chain/bloom.ts'
 import type { ExactGas } from '../chain/exact_gas.ts'
 import type { Log } from '../chain/log.ts'
 import { REJECTION, type Rejection } from '../chain/rejection.ts'
@@ -249,6 +249,18 @@ export class Receipts {
     const { seen } = this.#filters()
     for (let index = 0; index < seen.length; index++) if (seen[index] === 1) setBloomBit(block, 0, index)
     return block
+  }
+
+  /**
+   * The transactions whose bloom has all of these bits, in order: no other one has a log with what the bits are of.
+   * @internal
+   */
+  withBits(indices: Uint16Array): readonly number[] {
+    const { of, seen } = this.#filters()
+    const found: number[] = []
+    if (!indices.every((index) => seen[index] === 1)) return found
+    for (let i = 0; i < this.count; i++) if (hasBloomBits(of, BLOOM_BYTES * i, indices)) found.push(i)
+    return found
   }
 
   #filters(): BloomSet {

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import type { Executions } from '../../host/batch/executions.ts'
 import type { TransactionBatch } from '../../host/chain/batch.ts'
+import { bloomIndicesOfHex } from '../../host/chain/bloom.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
@@ -289,6 +290,28 @@ describe('Receipts', () => {
     ended.setRejected(LANES + 1, REJECTION.nonceTooLow)
     const receipts = new Receipts(batch, ended.columns)
     expect(bytesToHex(receipts.blockBloom())).toBe(bloomOf([...expected.flatMap((lane) => lane.logs), ...logs]))
+  })
+
+  it('name the transactions whose bloom has the bits of an address, of many whose bloom together has all', () => {
+    const count = 400
+    const batch = batchOf(count)
+    const ended = new EndedBatch(batch)
+    const random = createRandom(6, 'emitters')
+    const emitter = (): string => bytesToHex(Uint8Array.from({ length: 20 }, () => random.below(256)))
+    for (let i = 0; i < count; i++) {
+      const addresses = Array.from({ length: random.below(6) }, emitter)
+      if (i % 7 === 3) addresses.push(OTHER)
+      const logs = addresses.map((address) => ({ address, topics: [word(BigInt(i))], data: '0x' }))
+      if (i % 11 === 5) ended.setRejected(i, REJECTION.nonceTooLow)
+      else ended.setCpu(i, { status: 1, gasUsed: 1n, logs, output: new Uint8Array(0) })
+    }
+    const receipts = new Receipts(batch, ended.columns)
+    const has = (i: number, address: string): boolean =>
+      new Bloom(receipts.blooms().slice(256 * i, 256 * (i + 1))).check(hexToBytes(address as Hex))
+    const all = [...batch.type.keys()]
+    expect(receipts.withBits(bloomIndicesOfHex(OTHER))).toEqual(all.filter((i) => has(i, OTHER)))
+    expect(receipts.withBits(bloomIndicesOfHex(OTHER)).length).toBeLessThan(count / 4)
+    expect(receipts.withBits(bloomIndicesOfHex(ENTRY))).toEqual(all.filter((i) => has(i, ENTRY)))
   })
 
   it('report a path that reverts as a failure', () => {
