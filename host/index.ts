@@ -50,7 +50,7 @@ export { ShaderCompileError, type ShaderMessage } from './device/kernel.ts'
 export type { AdapterKind } from './device/manifest.ts'
 export type { BlockResult, BlockTimings } from './flows/block.ts'
 export { BlockError, type BlockInput, type BlockOptions, type StreamOptions } from './flows/block_input.ts'
-export type { BlockYield } from './flows/block_work.ts'
+export type { BlockReward, BlockYield } from './flows/block_work.ts'
 export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from './flows/build.ts'
 export { ExecutorClosedError } from './flows/call_queue.ts'
 export {
@@ -88,6 +88,7 @@ export type {
   SimulationTier,
   SimulationTimings,
 } from './flows/simulation.ts'
+export type { Transition, TransitionRequest } from './flows/transition.ts'
 export type { HashPlan, NodeHasher } from './primitives/hash_plan.ts'
 export { InputError } from './primitives/input.ts'
 export { EMPTY_CODE_HASH, EMPTY_TRIE_ROOT, keccak256, keccak256Hex } from './primitives/keccak.ts'

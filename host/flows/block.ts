@@ -10,13 +10,15 @@ import { type Receipts, STATUS_REJECTED } from '../receipts/receipts.ts'
 import { checkTrie } from '../roots/check_trie.ts'
 import { prepareReceiptsRoot } from '../roots/roots.ts'
 import type { RecoverRows } from '../senders/recover.ts'
+import type { TransactionChanges } from '../state/changes.ts'
 import type { StateWrites } from '../state/state.ts'
 import { firstDifference } from '../state/state_difference.ts'
+import type { StateTrie } from '../state/trie/state_trie.ts'
 import { writesOfChanges } from '../state/writes/of_changes.ts'
 import { buildAccessList } from './access_list.ts'
 import { BlockError, type BlockInput, type BlockOptions } from './block_input.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
-import { type BlockChain, BlockWork, type BlockYield } from './block_work.ts'
+import { type BlockChain, BlockWork, type BlockYield, blockReward } from './block_work.ts'
 import type { ExecutionResult, StageTimings } from './execution_result.ts'
 import type { PreparedBlock } from './prepare_block.ts'
 import { RootJobs } from './root_jobs.ts'
@@ -100,11 +102,15 @@ export const executeBlock = async (
   } catch (thrown) {
     await jobs.settled()
     if (parentRoot !== undefined) trie!.rewind(parentRoot)
-    if (thrown instanceof Error && INVALID_BODY.has(thrown.name))
-      throw new BlockError(header.number, 'requestsHash', thrown.message)
-    throw thrown
+    throw asBlockError(thrown, header.number)
   }
 }
+
+/** A fault of a step that makes a block invalid, as such; anything else as it is. */
+export const asBlockError = (thrown: unknown, number: bigint): unknown =>
+  thrown instanceof Error && INVALID_BODY.has(thrown.name)
+    ? new BlockError(number, 'requestsHash', thrown.message)
+    : thrown
 
 /** A state root comes from the parent's. Throws InputError. @internal */
 export const checkParentState = ({ parent, parentState }: BlockOptions): void => {
@@ -149,7 +155,8 @@ class BlockCheck implements BlockSteps {
     this.#options = options
     this.#fork = chain.fork
     this.#jobs = jobs
-    this.work = new BlockWork(chain, env, block.header, block)
+    const reward = blockReward(chain.fork, env.number, block.uncles)
+    this.work = new BlockWork(chain, env, block.header, { withdrawals: block.withdrawals, reward })
     this.blobGasUsed = blobGasOf(batch, () => true)
   }
 
@@ -231,12 +238,17 @@ class BlockCheck implements BlockSteps {
   async #postStates(ground: BlockGround): Promise<readonly string[] | undefined> {
     const trie = this.#options.parentState
     if (!this.needsPostStates || trie === undefined) return undefined
-    const parentRoot = trie.root
-    const postStates: string[] = []
-    for (const changes of ground.recorder!.all()) postStates.push(await trie.apply(writesOfChanges(changes)))
-    trie.rewind(parentRoot)
-    return postStates
+    return postStatesOf(trie, ground.recorder!.all())
   }
+}
+
+/** The state root after each transaction; the trie is where it was then. */
+export const postStatesOf = async (trie: StateTrie, all: readonly TransactionChanges[]): Promise<readonly string[]> => {
+  const parentRoot = trie.root
+  const postStates: string[] = []
+  for (const changes of all) postStates.push(await trie.apply(writesOfChanges(changes)))
+  trie.rewind(parentRoot)
+  return postStates
 }
 
 /** Blob gas of the transactions that `isIncluded` names (EIP-4844). */

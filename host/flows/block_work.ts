@@ -9,10 +9,23 @@ import type { TransactionChanges } from '../state/changes.ts'
 import type { BlockGround } from './block_steps.ts'
 import { callBeforeTransactions, creditAccount, takeRequests } from './system_calls.ts'
 
+/**
+ * What the miner of a block is paid, and the miners of its uncles (YP 11.3): wei of a block without uncles, and how many
+ * blocks each uncle lies before it.
+ *
+ * Example: {@link TransitionRequest}.
+ */
+export interface BlockReward {
+  readonly wei: bigint
+  readonly uncles: readonly { readonly coinbase: string; readonly distance: bigint }[]
+}
+
 /** What a block has beside its transactions. @internal */
 export interface BlockBody {
-  readonly uncles?: readonly BlockHeader[]
-  readonly withdrawals?: readonly Withdrawal[]
+  readonly withdrawals?: readonly Withdrawal[] | undefined
+  readonly reward?: BlockReward | undefined
+  /** `never`: no contract of the system is called, and nothing is requested. */
+  readonly systemCalls?: 'never' | undefined
 }
 
 /**
@@ -37,7 +50,20 @@ export interface BlockChain {
 }
 
 /** Fields of the header that the work around the transactions reads. @internal */
-export type WorkHeader = Pick<BlockHeader, 'parentHash' | 'parentBeaconBlockRoot'>
+export type WorkHeader = Partial<Pick<BlockHeader, 'parentHash' | 'parentBeaconBlockRoot'>>
+
+/** What a block is paid by the rules of its fork: nothing from Paris on. @internal */
+export const blockReward = (
+  fork: Fork,
+  number: bigint,
+  uncles: readonly Pick<BlockHeader, 'coinbase' | 'number'>[] = [],
+): BlockReward | undefined =>
+  isAtLeast(fork, 'paris')
+    ? undefined
+    : {
+        wei: rewardAt(fork),
+        uncles: uncles.map((uncle) => ({ coinbase: uncle.coinbase, distance: number - uncle.number })),
+      }
 
 /** Wei of a block before Paris (EIP-649, EIP-1234). */
 const rewardAt = (fork: Fork): bigint => {
@@ -47,8 +73,8 @@ const rewardAt = (fork: Fork): bigint => {
 }
 
 /**
- * What a block does to the state around its transactions, in this order: system calls in front (EIP-4788, EIP-2935);
- * after them withdrawals (EIP-4895), block rewards before Paris, and the system calls that collect requests (EIP-7002,
+ * What a block does to the state around its transactions, in this order: system calls before them (EIP-4788,
+ * EIP-2935); after them withdrawals (EIP-4895), rewards, and the system calls that collect requests (EIP-7002,
  * EIP-7251).
  *
  * @internal
@@ -70,39 +96,44 @@ export class BlockWork {
   }
 
   async before(ground: BlockGround): Promise<void> {
-    await callBeforeTransactions(ground, this.#fork, this.#env, this.#header)
+    if (this.#body.systemCalls !== 'never') await callBeforeTransactions(ground, this.#fork, this.#env, this.#header)
     if (ground.recorder !== undefined) this.yields = { ...this.yields, before: ground.recorder.take() }
   }
 
   async after(ground: BlockGround, receipts: Receipts): Promise<void> {
-    const { withdrawals = [] } = this.#body
-    for (const { address, amount } of withdrawals) await creditAccount(ground, address, amount * WEI_PER_GWEI)
-    if (!isAtLeast(this.#fork, 'paris')) await this.#reward(ground)
-    if (isAtLeast(this.#fork, 'prague')) {
-      const deposits = depositRequests(receipts, this.#depositContract)
-      const requests = { deposits, ...(await takeRequests(ground, this.#env)) }
+    const { withdrawals = [], reward, systemCalls } = this.#body
+    const fork = this.#fork
+    for (const { address, amount } of withdrawals) await creditAccount(ground, fork, address, amount * WEI_PER_GWEI)
+    if (reward !== undefined) await this.#pay(ground, reward)
+    if (isAtLeast(fork, 'prague')) {
+      const requests = systemCalls === 'never' ? NO_REQUESTS : await this.#requests(ground, receipts)
       this.yields = { ...this.yields, requests, requestsHash: requestsHash(requests) }
     }
     if (ground.recorder !== undefined) this.yields = { ...this.yields, after: ground.recorder.take() }
   }
 
+  async #requests(ground: BlockGround, receipts: Receipts): Promise<Requests> {
+    const deposits = depositRequests(receipts, this.#depositContract)
+    return { deposits, ...(await takeRequests(ground, this.#fork, this.#env)) }
+  }
+
   /** YP 11.3: the miner's reward with a 32nd for each uncle, and the uncles' by their distance. */
-  async #reward(ground: BlockGround): Promise<void> {
-    const { uncles = [] } = this.#body
-    const { number, coinbase } = this.#env
-    const reward = rewardAt(this.#fork)
-    for (const uncle of uncles)
-      await creditAccount(ground, uncle.coinbase, ((8n - (number - uncle.number)) * reward) / 8n)
-    await creditAccount(ground, coinbase, reward + (reward / 32n) * BigInt(uncles.length))
+  async #pay(ground: BlockGround, { wei, uncles }: BlockReward): Promise<void> {
+    for (const { coinbase, distance } of uncles)
+      await creditAccount(ground, this.#fork, coinbase, ((8n - distance) * wei) / 8n)
+    await creditAccount(ground, this.#fork, this.#env.coinbase, wei + (wei / 32n) * BigInt(uncles.length))
   }
 }
+
+const NOTHING = new Uint8Array(0)
+const NO_REQUESTS: Requests = { deposits: NOTHING, withdrawals: NOTHING, consolidations: NOTHING }
 
 /**
  * Deposit requests of a block in the order of their logs (EIP-6110). Logs are decoded only of transactions whose bloom
  * may hold some: that of a full block holds every contract.
  */
 const depositRequests = (receipts: Receipts, contract: string | undefined): Uint8Array => {
-  if (contract === undefined) return new Uint8Array(0)
+  if (contract === undefined) return NOTHING
   const deposits: Uint8Array[] = []
   for (const i of receipts.withBits(bloomIndicesOfHex(contract))) {
     for (const log of receipts.logs(i)) {

@@ -169,7 +169,13 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
   for (const i of faults.keys()) rules.rejection[i] = REJECTION.malformed
   const candidates = fitting(orderPool(batch, rules), pool, rules.intrinsic, Number(header.gasLimit), fork)
   const jobs = new RootJobs(runner.hasher)
-  const steps = new BuildSteps(request, header, fork, new BlockWork(runner, env, header, attributes), jobs)
+  const steps = new BuildSteps(
+    request,
+    header,
+    fork,
+    new BlockWork(runner, env, header, { withdrawals: attributes.withdrawals }),
+    jobs,
+  )
   const root = parentState.root
   let execution: ExecutionResult
   try {

@@ -1,9 +1,12 @@
+import type { TransactionBatch } from '../chain/batch.ts'
+import { checkEnvironment } from '../chain/check_environment.ts'
 import { headerFields } from '../chain/header_fields.ts'
 import { checkPacked, isPacked, type SignedTransactions, signedCount } from '../chain/packed.ts'
 import { checkWithdrawals, type Withdrawal } from '../chain/withdrawals.ts'
 import {
   checkArray,
   checkBytes,
+  checkFlag,
   checkHex,
   checkNames,
   checkObject,
@@ -14,7 +17,9 @@ import {
 } from '../primitives/input.ts'
 import { checkKnownSenders } from '../senders/known_senders.ts'
 import type { BlockInput, BlockOptions, StreamOptions } from './block_input.ts'
+import type { BlockReward } from './block_work.ts'
 import type { BlockAttributes, BuildRequest } from './build.ts'
+import type { TransitionRequest } from './transition.ts'
 
 const BLOCK: Names<BlockInput> = {
   header: true,
@@ -70,6 +75,25 @@ const ATTRIBUTES: Names<BlockAttributes> = {
   withdrawals: true,
   parentBeaconBlockRoot: true,
 }
+
+const TRANSITION: Names<TransitionRequest> = {
+  env: true,
+  transactions: true,
+  signed: true,
+  parentHash: true,
+  parentBeaconBlockRoot: true,
+  withdrawals: true,
+  reward: true,
+  systemCalls: true,
+  parentState: true,
+  changes: true,
+  signal: true,
+}
+
+const REWARD: Names<BlockReward> = { wei: true, uncles: true }
+
+/** Blocks between an uncle and the block that pays it (YP 11.1); 8 pays nothing. */
+const MOST_DISTANCE = 8n
 
 const WITHDRAWAL: Names<Withdrawal> = { index: true, validatorIndex: true, address: true, amount: true }
 
@@ -141,6 +165,37 @@ export const checkBuildRequest = (request: BuildRequest): void => {
   if (extraData !== undefined) checkBytes(extraData, 32, 'attributes.extraData')
   if (parentBeaconBlockRoot !== undefined) checkHex(parentBeaconBlockRoot, 32, 'attributes.parentBeaconBlockRoot')
   checkBlockWithdrawals(attributes.withdrawals, 'attributes.withdrawals')
+}
+
+/** The same for `transition`; its transactions are read elsewhere. */
+export const checkTransitionRequest = (request: TransitionRequest): void => {
+  checkNames(checkObject(request, 'request'), TRANSITION, 'field of the request')
+  checkEnvironment(request.env)
+  const { transactions, signed, parentHash, parentBeaconBlockRoot, reward, systemCalls } = request
+  if (signed !== undefined) {
+    checkSigned(signed, 'signed')
+    const count = Array.isArray(transactions) ? transactions.length : (transactions as TransactionBatch).count
+    if (signedCount(signed) !== count) refuse('signed', signed, `as many as the transactions, ${count}`)
+  }
+  if (parentHash !== undefined) checkHex(parentHash, 32, 'parentHash')
+  if (parentBeaconBlockRoot !== undefined) checkHex(parentBeaconBlockRoot, 32, 'parentBeaconBlockRoot')
+  checkBlockWithdrawals(request.withdrawals, 'withdrawals')
+  if (reward !== undefined) checkReward(reward)
+  if (systemCalls !== undefined && systemCalls !== 'never') refuse('systemCalls', systemCalls, "'never' or absent")
+  checkStateTrie(request.parentState)
+  checkFlag(request.changes, 'changes')
+  checkSignal(request.signal)
+}
+
+const checkReward = (reward: BlockReward): void => {
+  checkNames(checkObject(reward, 'reward'), REWARD, 'field of reward')
+  checkUnsigned(reward.wei, 256, 'reward.wei')
+  for (const [n, uncle] of checkArray(reward.uncles, 'reward.uncles').entries()) {
+    const { coinbase, distance } = checkObject(uncle, `reward.uncles[${n}]`)
+    checkHex(coinbase, 20, `reward.uncles[${n}].coinbase`)
+    if (checkUnsigned(distance, 64, `reward.uncles[${n}].distance`) > MOST_DISTANCE)
+      refuse(`reward.uncles[${n}].distance`, distance, `at most ${MOST_DISTANCE}`)
+  }
 }
 
 /** Known senders are of transactions over the wire: decoded ones have theirs. */

@@ -122,7 +122,7 @@ export const readRequest = (request: ExecuteRequest): TransactionBatch => {
 }
 
 /** Objects or columns, to columns that fit each other. */
-const readTransactions = (transactions: TransactionBatch | readonly TransactionObject[]): TransactionBatch =>
+export const readTransactions = (transactions: TransactionBatch | readonly TransactionObject[]): TransactionBatch =>
   Array.isArray(transactions) ? encodeBatch(transactions) : checkBatch(transactions)
 
 const SIMULATE: Names<SimulateRequest> = {

@@ -6,8 +6,8 @@ import type { BlockInput, BlockOptions, StreamOptions } from './block_input.ts'
 import { type BlockSource, type StreamRunner, streamBlocks } from './block_stream.ts'
 import { type BuildRequest, type BuiltBlock, buildBlock } from './build.ts'
 import { CallQueue, type CallTerms } from './call_queue.ts'
-import { checkBlockInput, checkBuildRequest, checkStreamInput } from './check_block_input.ts'
-import { checkOptions, checkSimulateRequest, readRequest } from './check_requests.ts'
+import { checkBlockInput, checkBuildRequest, checkStreamInput, checkTransitionRequest } from './check_block_input.ts'
+import { checkOptions, checkSimulateRequest, readRequest, readTransactions } from './check_requests.ts'
 import { checkDecodeRequest, type DecodeRequest, decodeInBulk } from './decode_signed.ts'
 import { type BatchRequest, executeBatch } from './execute.ts'
 import type { ExecutionResult } from './execution_result.ts'
@@ -16,6 +16,7 @@ import { prepareBlock } from './prepare_block.ts'
 import { readCalls, Simulator } from './simulate.ts'
 import type { SimulateRequest } from './simulate_request.ts'
 import type { Simulation } from './simulation.ts'
+import { executeTransition, type Transition, type TransitionRequest } from './transition.ts'
 import { type Rewire, type Wiring, wire } from './wiring.ts'
 
 /** A call whose turn has come. */
@@ -112,6 +113,12 @@ class BatchExecutor implements Executor {
   async build(request: BuildRequest): Promise<BuiltBlock> {
     checkBuildRequest(request)
     return this.#call(request.signal, (call) => buildBlock(this.#blockRunner(call), request))
+  }
+
+  async transition(request: TransitionRequest): Promise<Transition> {
+    checkTransitionRequest(request)
+    const batch = readTransactions(request.transactions)
+    return this.#call(request.signal, (call) => executeTransition(this.#blockRunner(call), request, batch))
   }
 
   async decode(transactions: SignedTransactions, options: DecodeRequest = {}): Promise<TransactionBatch> {

@@ -16,6 +16,7 @@ import type { DecodeRequest } from './decode_signed.ts'
 import type { ExecutionResult } from './execution_result.ts'
 import type { SimulateRequest } from './simulate_request.ts'
 import type { Simulation } from './simulation.ts'
+import type { Transition, TransitionRequest } from './transition.ts'
 
 /**
  * Options of `createExecutor`. Those from `compile` to `senderCache` decide where transactions run and how fast, never
@@ -186,6 +187,11 @@ export interface Executor {
    * nonces, and commits it. What did not come in is named with its reason, what cannot be read among it.
    */
   build(request: BuildRequest): Promise<BuiltBlock>
+  /**
+   * Executes transactions in their order with the steps of a block around them, for a block that has no header: what
+   * may not be included is left out. Commits all of it or, where it throws (BlockError), nothing.
+   */
+  transition(request: TransitionRequest): Promise<Transition>
   /**
    * Signed transactions to columns, with their senders and authorities, which are recovered in bulk and remembered: for
    * what arrives in a pool. It runs beside other calls. Errors are those of `decodeSigned`.

@@ -21,56 +21,66 @@ class SystemContractError extends Error {
 }
 
 /**
- * EIP-4788 and EIP-2935: the parent's beacon root and hash go into their contracts. A contract that is not there is
- * left out.
+ * EIP-4788 and EIP-2935: the parent's beacon root and hash go into their contracts, where they are known. A contract
+ * that is not there is left out.
  */
 export const callBeforeTransactions = async (
   ground: BlockGround,
   fork: Fork,
   env: BlockEnvironment,
-  { parentHash, parentBeaconBlockRoot }: { readonly parentHash: string; readonly parentBeaconBlockRoot?: string },
+  { parentHash, parentBeaconBlockRoot }: { readonly parentHash?: string; readonly parentBeaconBlockRoot?: string },
 ): Promise<void> => {
   if (env.number === 0n) return
   if (isAtLeast(fork, 'cancun') && parentBeaconBlockRoot !== undefined)
-    await systemCall(ground, env, BEACON_ROOTS_CONTRACT, hexToBytes(parentBeaconBlockRoot))
-  if (isAtLeast(fork, 'prague')) await systemCall(ground, env, HISTORY_CONTRACT, hexToBytes(parentHash))
+    await systemCall(ground, fork, env, BEACON_ROOTS_CONTRACT, hexToBytes(parentBeaconBlockRoot))
+  if (isAtLeast(fork, 'prague') && parentHash !== undefined)
+    await systemCall(ground, fork, env, HISTORY_CONTRACT, hexToBytes(parentHash))
 }
 
 /** EIP-7002 and EIP-7251: what these contracts have queued goes out as requests. */
 export const takeRequests = async (
   ground: BlockGround,
+  fork: Fork,
   env: BlockEnvironment,
 ): Promise<{ readonly withdrawals: Uint8Array; readonly consolidations: Uint8Array }> => ({
-  withdrawals: await checkedCall(ground, env, WITHDRAWALS_CONTRACT),
-  consolidations: await checkedCall(ground, env, CONSOLIDATIONS_CONTRACT),
+  withdrawals: await checkedCall(ground, fork, env, WITHDRAWALS_CONTRACT),
+  consolidations: await checkedCall(ground, fork, env, CONSOLIDATIONS_CONTRACT),
 })
 
-const checkedCall = async (ground: BlockGround, env: BlockEnvironment, contract: string): Promise<Uint8Array> => {
-  const outcome = await systemCall(ground, env, contract, NOTHING)
+const checkedCall = async (
+  ground: BlockGround,
+  fork: Fork,
+  env: BlockEnvironment,
+  contract: string,
+): Promise<Uint8Array> => {
+  const outcome = await systemCall(ground, fork, env, contract, NOTHING)
   if (outcome === undefined) throw new SystemContractError(`system contract ${contract} has no code`)
   if (!outcome.succeeded) throw new SystemContractError(`the call of system contract ${contract} failed`)
   return outcome.output
 }
 
 /** Undefined where the contract is not there. */
-const systemCall = async (ground: BlockGround, env: BlockEnvironment, to: string, data: Uint8Array) => {
+const systemCall = async (ground: BlockGround, fork: Fork, env: BlockEnvironment, to: string, data: Uint8Array) => {
   const { cpu, running, sink, recorder } = ground
   const outcome = await cpu.systemCall({ env, to, data, snapshot: running })
   await recorder?.openOutcome(outcome?.reads ?? NO_READS, outcome?.writes ?? NO_WRITES, [to])
   if (outcome !== undefined) await running.apply(outcome.writes, sink)
   // A call of an account without code does nothing but touch it (EIP-161).
-  else await creditAccount(ground, to, 0n)
+  else await creditAccount(ground, fork, to, 0n)
   return outcome
 }
 
-/** Gives an account wei from nowhere: a withdrawal, or a block reward. None at all still touches it (EIP-161). */
-export const creditAccount = async (ground: BlockGround, address: string, wei: bigint): Promise<void> => {
+/**
+ * Gives an account wei from nowhere: a withdrawal, or a reward. None at all still touches it: an empty account ceases to
+ * exist (EIP-161); before that fork, one that is not there comes into being.
+ */
+export const creditAccount = async (ground: BlockGround, fork: Fork, address: string, wei: bigint): Promise<void> => {
   const { running, sink, recorder } = ground
   const before = await running.account(address)
   const codeHash = before?.codeHash
   const isEmpty = before === undefined || (before.nonce === 0n && before.balance === 0n && codeHash === EMPTY_CODE_HASH)
   const account =
-    wei === 0n && isEmpty
+    wei === 0n && isEmpty && isAtLeast(fork, 'spuriousDragon')
       ? undefined
       : {
           nonce: before?.nonce ?? 0n,
