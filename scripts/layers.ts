@@ -59,8 +59,8 @@ const LAYERS: readonly Layer[] = [
   { at: 'host/adapters', may: [...BELOW_FLOWS, 'host/flows'] },
   { at: 'host/index.ts', may: ['transpiler', 'kernels', 'host'] },
   { at: 'conformance', may: [...BELOW_FLOWS, 'host/flows', 'host/trace'] },
-  { at: 'service', may: ['host/index.ts', 'host/chain', 'host/metrics.ts'] },
-  { at: 'cli', may: ['cli', 'host', 'conformance', 'transpiler', 'kernels'] },
+  { at: 'service', may: ['host/index.ts', 'host/chain', 'host/metrics.ts', 'host/primitives/thread.ts'] },
+  { at: 'cli', may: ['cli', 'host', 'conformance', 'service', 'transpiler', 'kernels'] },
   { at: 'cli/fail.ts', may: ['cli', 'bench/packages.ts'] },
   // The commands that run or show workloads, or measure against the serial reference.
   { at: 'cli/commands/bench.ts', may: ['cli', 'host', 'conformance', 'transpiler', 'bench'] },
@@ -69,7 +69,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'cli/commands/transpile.ts', may: ['cli', 'host', 'conformance', 'transpiler', 'bench'] },
   { at: 'cli/commands/simulate.ts', may: ['cli', 'host', 'conformance', 'bench'] },
   { at: 'bench', may: ['transpiler', 'kernels', 'host', 'conformance'] },
-  { at: 'test', may: ['transpiler', 'kernels', 'host', 'conformance', 'cli', 'bench', 'scripts'] },
+  { at: 'test', may: ['transpiler', 'kernels', 'host', 'conformance', 'service', 'cli', 'bench', 'scripts'] },
   { at: 'scripts', may: ['transpiler', 'kernels', 'host', 'conformance', 'cli', 'bench'] },
   // Tests without an end.
   { at: 'scripts/crash.ts', may: ['host', 'conformance', 'test'] },
@@ -78,7 +78,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'scripts/gpu/state_tests.ts', may: ['host', 'conformance', 'bench', 'test'] },
 ]
 
-const PRODUCT = ['transpiler', 'kernels', 'host', 'conformance', 'cli']
+const PRODUCT = ['transpiler', 'kernels', 'host', 'conformance', 'service', 'cli']
 /** In the package as well, where it may also use what its commands ask users to install (peer dependencies). */
 const COMMANDS_NEED = ['bench']
 /** Imported where a checkout has it, with something in its place where a user has not. */
@@ -111,7 +111,9 @@ const OWNED_PACKAGES: readonly { readonly name: string; readonly by: readonly st
     name,
     by: ['service', 'bench', 'test', 'scripts'],
   })),
-  { name: 'node:', by: ['host', 'conformance', 'cli', 'bench', 'test', 'scripts'] },
+  // What speaks to the outside.
+  ...['jose', 'json-rpc-2.0', 'pino', 'prom-client', 'ws', 'zod'].map((name) => ({ name, by: ['service', 'test'] })),
+  { name: 'node:', by: ['host', 'conformance', 'service', 'cli', 'bench', 'test', 'scripts'] },
 ]
 
 export interface SourceFile {
@@ -297,7 +299,7 @@ const sourcesBelow = (folder: string): readonly SourceFile[] =>
     .map((entry) => join(entry.parentPath, entry.name))
     .map((path) => ({ path: path.slice(ROOT.length + 1).replaceAll('\\', '/'), text: readFileSync(path, 'utf8') }))
 
-const FOLDERS = ['transpiler', 'kernels', 'host', 'conformance', 'cli', 'bench', 'test', 'scripts']
+const FOLDERS = ['transpiler', 'kernels', 'host', 'conformance', 'service', 'cli', 'bench', 'test', 'scripts']
 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<

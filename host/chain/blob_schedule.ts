@@ -1,4 +1,5 @@
 import type { Fork } from '../../transpiler/spec/forks.ts'
+import { GAS_PER_BLOB } from '../../transpiler/spec/gas.ts'
 
 /**
  * Blob limits of a stretch of the chain: most blobs in a block, and how slowly their price moves (EIP-4844, 7691,
@@ -43,3 +44,6 @@ export const blobBaseFee = (excessBlobGas: bigint, { updateFraction }: BlobParam
   }
   return sum / updateFraction
 }
+
+/** Blob gas of a transaction with so many blobs (EIP-4844). */
+export const blobGas = (blobs: number): bigint => BigInt(blobs * GAS_PER_BLOB)

@@ -1,0 +1,48 @@
+import type { z } from 'zod'
+import { RPC_CODE, RpcError } from '../rpc_error.ts'
+
+/** A value of JSON. */
+export type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [name: string]: Json }
+
+/** Answers the parameters of one call. */
+export type Method<Node> = (node: Node, params: unknown) => Promise<Json>
+
+type Schemas = readonly z.ZodType[]
+type Values<Of extends Schemas> = { -readonly [Index in keyof Of]: z.output<Of[Index]> }
+
+/**
+ * A method: parameters read by position, what they ask of the node, and its answer as JSON. Parameters that may be left
+ * out come last and are `optional`.
+ */
+export const method =
+  <Node, const Of extends Schemas>(
+    schemas: Of,
+    answer: (node: Node, ...values: Values<Of>) => Promise<Json>,
+  ): Method<Node> =>
+  async (node, params) =>
+    answer(node, ...readParams(schemas, params))
+
+const readParams = <const Of extends Schemas>(schemas: Of, params: unknown): Values<Of> => {
+  if (params !== undefined && !Array.isArray(params))
+    throw new RpcError(RPC_CODE.invalidParams, 'expected parameters by position, an array')
+  const given: readonly unknown[] = params ?? []
+  if (given.length > schemas.length)
+    throw new RpcError(RPC_CODE.invalidParams, `too many arguments, want at most ${schemas.length}`)
+  return schemas.map((schema, n) => {
+    // Null is what some callers write for what they leave out.
+    const value = given[n] === null && !takes(schema, null) ? undefined : given[n]
+    if (value === undefined && !takes(schema, undefined))
+      throw new RpcError(RPC_CODE.invalidParams, `missing value for required argument ${n}`)
+    const parsed = schema.safeParse(value)
+    if (parsed.success) return parsed.data
+    throw new RpcError(RPC_CODE.invalidParams, `invalid argument ${n}: ${faultOf(parsed.error)}`)
+  }) as Values<Of>
+}
+
+const takes = (schema: z.ZodType, value: unknown): boolean => schema.safeParse(value).success
+
+/** The first fault: where it is inside of the argument, and what. */
+const faultOf = ({ issues }: z.ZodError): string => {
+  const { path, message } = issues[0]!
+  return path.length === 0 ? message : `${path.join('.')}: ${message}`
+}

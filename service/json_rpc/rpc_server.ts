@@ -1,0 +1,84 @@
+import { createJSONRPCErrorResponse, isJSONRPCID, type JSONRPCErrorResponse, JSONRPCServer } from 'json-rpc-2.0'
+import { RPC_CODE, RpcError } from '../rpc_error.ts'
+import type { Method } from './method.ts'
+
+/** How many calls one request may hold. */
+export interface BatchLimit {
+  readonly batch: number
+}
+
+/** Answers the text of a request with the text of a reply; undefined where nothing is to be answered. */
+export type Answer = (text: string) => Promise<string | undefined>
+
+/**
+ * JSON-RPC 2.0 over the methods of a table: single calls, batches, notifications. A batch is answered with an array,
+ * one of a single call as well; a reply of success has no member `error`.
+ */
+export const rpcAnswer = <Node>(
+  node: Node,
+  methods: Readonly<Record<string, Method<Node>>>,
+  { batch }: BatchLimit,
+): Answer => {
+  const server = new JSONRPCServer({ errorListener: () => undefined })
+  server.mapErrorToJSONRPCErrorResponse = errorReply
+  server.handleMethodNotFound = async ({ id, method }) =>
+    id === undefined
+      ? null
+      : createJSONRPCErrorResponse(id, RPC_CODE.methodNotFound, `the method ${method} does not exist/is not available`)
+  for (const [name, method] of Object.entries(methods)) server.addMethod(name, (params) => method(node, params))
+
+  const one = async (call: unknown): Promise<unknown> =>
+    isCall(call)
+      ? server.receive(call)
+      : createJSONRPCErrorResponse(idOf(call), RPC_CODE.invalidRequest, 'invalid request')
+
+  return async (text) => {
+    const request = parse(text)
+    if (request === undefined) return JSON.stringify(createJSONRPCErrorResponse(null, RPC_CODE.parse, 'parse error'))
+    if (!Array.isArray(request)) return textOf(await one(request))
+    const fault = request.length === 0 ? 'empty batch' : request.length > batch ? 'batch too large' : undefined
+    if (fault !== undefined) return JSON.stringify(createJSONRPCErrorResponse(null, RPC_CODE.invalidRequest, fault))
+    const replies = (await Promise.all(request.map(one))).filter((reply) => reply !== null)
+    return replies.length === 0 ? undefined : JSON.stringify(replies)
+  }
+}
+
+const textOf = (reply: unknown): string | undefined => (reply === null ? undefined : JSON.stringify(reply))
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+interface Call {
+  readonly jsonrpc: '2.0'
+  readonly method: string
+  readonly params?: unknown
+  readonly id?: string | number | null
+}
+
+const isCall = (value: unknown): value is Call => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const { jsonrpc, method, params, id } = value as Record<string, unknown>
+  return (
+    jsonrpc === '2.0' &&
+    typeof method === 'string' &&
+    (params === undefined || (typeof params === 'object' && params !== null)) &&
+    (id === undefined || isJSONRPCID(id)) &&
+    !('result' in value) &&
+    !('error' in value)
+  )
+}
+
+const idOf = (value: unknown): string | number | null => {
+  if (typeof value !== 'object' || value === null || !('id' in value)) return null
+  return isJSONRPCID(value.id) ? value.id : null
+}
+
+const errorReply = (id: string | number | null, thrown: unknown): JSONRPCErrorResponse =>
+  thrown instanceof RpcError
+    ? createJSONRPCErrorResponse(id, thrown.code, thrown.message, thrown.data)
+    : createJSONRPCErrorResponse(id, RPC_CODE.internal, 'internal error')

@@ -1,0 +1,161 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Answer } from '../json_rpc/rpc_server.ts'
+import type { Authorize } from './jwt.ts'
+
+/** What one port bears. */
+export interface HttpLimits {
+  readonly bodyBytes: number
+  readonly connections: number
+  /** Milliseconds that a request may take to arrive, its head within the first. */
+  readonly headMs: number
+  readonly requestMs: number
+}
+
+export interface HttpOptions {
+  readonly host: string
+  /** 0: any that is free. */
+  readonly port: number
+  readonly limits: HttpLimits
+  /** Names that a caller may call this host by; `*`: any. Addresses of numbers are let in always. */
+  readonly virtualHosts: readonly string[]
+  readonly answer: Answer
+  readonly authorize?: Authorize
+  /** Answers of GET by path. */
+  readonly pages: Readonly<Record<string, () => Promise<Page>>>
+}
+
+export interface Page {
+  readonly status: number
+  readonly type: string
+  readonly text: string
+}
+
+/** A port that listens. */
+export interface HttpListener {
+  readonly port: number
+  /** Takes no more connections, and waits for the requests that are being answered. */
+  close(): Promise<void>
+}
+
+const CONTENT_TYPES = new Set(['application/json', 'application/json-rpc', 'application/jsonrequest'])
+const KEEP_ALIVE_MS = 120_000
+const CLOSING_MS = 5000
+
+/** Listens for JSON-RPC over POST. Rejects where the port is taken. */
+export const listenHttp = async (options: HttpOptions): Promise<HttpListener> => {
+  const { limits, host, port } = options
+  const server = createServer({
+    headersTimeout: limits.headMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: Math.min(limits.headMs, 1000),
+  })
+  server.maxConnections = limits.connections
+  server.on('request', (request, response) => {
+    serve(request, response, options).catch(() => response.destroy())
+  })
+  await listening(server, host, port)
+  return { port: (server.address() as AddressInfo).port, close: () => closed(server) }
+}
+
+const listening = (server: Server, host: string, port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+
+/** Connections end when they are idle, and all of them when they have had time to become so. */
+const closed = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSING_MS)
+    // Read when a reply has been sent.
+    server.keepAliveTimeout = 1
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+
+const serve = async (request: IncomingMessage, response: ServerResponse, options: HttpOptions): Promise<void> => {
+  const refusal = await refusalOf(request, options)
+  if (refusal !== undefined) return refuse(response, refusal)
+  if (request.method === 'GET') {
+    const page = await options.pages[pathOf(request)]!()
+    return send(response, page.status, page.type, page.text)
+  }
+  const text = await bodyOf(request, options.limits.bodyBytes)
+  if (text === undefined) return refuse(response, tooLarge(options.limits))
+  const reply = await options.answer(text)
+  if (reply === undefined) response.writeHead(204).end()
+  else send(response, 200, 'application/json', reply)
+}
+
+interface Refusal {
+  readonly status: number
+  readonly text: string
+}
+
+const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?')[0]!
+
+/** Why a request is not read: told by its head alone, so nothing of its body is. */
+const refusalOf = async (
+  request: IncomingMessage,
+  { authorize, limits, pages, virtualHosts }: HttpOptions,
+): Promise<Refusal | undefined> => {
+  const { headers, method } = request
+  if (!isKnownHost(headers.host, virtualHosts)) return { status: 403, text: 'invalid host specified' }
+  if (method === 'GET')
+    return Object.hasOwn(pages, pathOf(request)) ? undefined : { status: 404, text: 'there is no such page' }
+  if (method !== 'POST') return { status: 405, text: 'expected POST' }
+  const fault = await authorize?.(headers.authorization)
+  if (fault !== undefined) return { status: 401, text: fault }
+  const type = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
+  if (!CONTENT_TYPES.has(type)) return { status: 415, text: 'invalid content type, only application/json is supported' }
+  return Number(headers['content-length'] ?? 0) > limits.bodyBytes ? tooLarge(limits) : undefined
+}
+
+const tooLarge = ({ bodyBytes }: HttpLimits): Refusal => ({
+  status: 413,
+  text: `content length too large, at most ${bodyBytes} bytes`,
+})
+
+/** A page of another site that a browser runs, and whose name leads here, is refused (DNS rebinding). */
+const isKnownHost = (host: string | undefined, known: readonly string[]): boolean => {
+  if (host === undefined || known.includes('*')) return true
+  const name = host.replace(/:\d+$/, '').toLowerCase()
+  return /^[\d.]+$/.test(name) || name.startsWith('[') || known.includes(name)
+}
+
+/** The body as text; undefined where it is longer than `most`. Rejects where it ends before its end. */
+const bodyOf = (request: IncomingMessage, most: number): Promise<string | undefined> =>
+  new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length
+      if (length > most) resolve(undefined)
+      else chunks.push(chunk)
+    })
+    request.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+    request.on('error', reject)
+    request.on('close', () => reject(new Error('the request ended before its body')))
+  })
+
+const send = (response: ServerResponse, status: number, type: string, text: string): void => {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) }).end(text)
+}
+
+/** What may still come of the request is not read: the connection ends. */
+const refuse = (response: ServerResponse, { status, text }: Refusal): void => {
+  response.writeHead(status, {
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(text) + 1,
+    connection: 'close',
+  })
+  response.end(`${text}\n`, () => response.socket?.destroySoon())
+}

@@ -1,0 +1,141 @@
+import type { AccessListEntry, Withdrawal } from '../../host/index.ts'
+import { toData, toQuantity } from '../json_rpc/codec.ts'
+import type { Json } from '../json_rpc/method.ts'
+import type { BlockView, FeeHistory, LogView, ProofView, ReceiptView, TransactionView } from '../node/views.ts'
+
+/** Views of the node as JSON (execution-apis src/schemas). A member that is absent is left out. */
+const optional = (value: bigint | undefined): string | undefined =>
+  value === undefined ? undefined : toQuantity(value)
+
+export const jsonOfBlock = ({ hash, header, sizeBytes, transactions, uncles, withdrawals }: BlockView): Json => ({
+  number: toQuantity(header.number),
+  hash,
+  parentHash: header.parentHash,
+  nonce: header.nonce,
+  mixHash: header.mixHash,
+  sha3Uncles: header.uncleHash,
+  logsBloom: header.logsBloom,
+  transactionsRoot: header.transactionsRoot,
+  stateRoot: header.stateRoot,
+  receiptsRoot: header.receiptsRoot,
+  miner: header.coinbase,
+  difficulty: toQuantity(header.difficulty),
+  extraData: header.extraData,
+  size: toQuantity(sizeBytes),
+  gasLimit: toQuantity(header.gasLimit),
+  gasUsed: toQuantity(header.gasUsed),
+  timestamp: toQuantity(header.timestamp),
+  transactions: transactions.map((one) => (typeof one === 'string' ? one : jsonOfTransaction(one))),
+  uncles,
+  baseFeePerGas: optional(header.baseFeePerGas),
+  withdrawals: withdrawals?.map(jsonOfWithdrawal),
+  withdrawalsRoot: header.withdrawalsRoot,
+  blobGasUsed: optional(header.blobGasUsed),
+  excessBlobGas: optional(header.excessBlobGas),
+  parentBeaconBlockRoot: header.parentBeaconBlockRoot,
+  requestsHash: header.requestsHash,
+})
+
+const jsonOfWithdrawal = ({ index, validatorIndex, address, amount }: Withdrawal): Json => ({
+  index: toQuantity(index),
+  validatorIndex: toQuantity(validatorIndex),
+  address,
+  amount: toQuantity(amount),
+})
+
+export const jsonOfTransaction = (view: TransactionView): Json => {
+  const { hash, transaction, gasPrice, chainId, v, r, s, place } = view
+  const { type = 0, maxFeePerGas, maxPriorityFeePerGas, maxFeePerBlobGas, accessList, authorizations } = transaction
+  return {
+    blockHash: place?.blockHash ?? null,
+    blockNumber: place === undefined ? null : toQuantity(place.blockNumber),
+    blockTimestamp: place === undefined ? null : toQuantity(place.blockTimestamp),
+    from: transaction.from,
+    gas: toQuantity(transaction.gasLimit),
+    gasPrice: toQuantity(gasPrice),
+    maxFeePerGas: optional(maxFeePerGas),
+    maxPriorityFeePerGas: optional(maxPriorityFeePerGas),
+    maxFeePerBlobGas: optional(maxFeePerBlobGas),
+    hash,
+    input: transaction.data ?? '0x',
+    nonce: toQuantity(transaction.nonce),
+    to: transaction.to ?? null,
+    transactionIndex: place === undefined ? null : toQuantity(place.index),
+    value: toQuantity(transaction.value ?? 0n),
+    type: toQuantity(type),
+    accessList: accessList?.map(jsonOfAccess),
+    chainId: optional(chainId),
+    blobVersionedHashes: transaction.blobVersionedHashes,
+    authorizationList: authorizations?.map(({ chainId: chain, address, nonce, signature }) => ({
+      chainId: toQuantity(chain),
+      address,
+      nonce: toQuantity(nonce),
+      yParity: optional(signature?.yParity),
+      r: optional(signature?.r),
+      s: optional(signature?.s),
+    })),
+    v: toQuantity(v),
+    r: toQuantity(r),
+    s: toQuantity(s),
+    yParity: type === 0 ? undefined : toQuantity(v),
+  }
+}
+
+export const jsonOfAccess = ({ address, storageKeys }: AccessListEntry): Json => ({ address, storageKeys })
+
+export const jsonOfLog = ({ address, topics, data, place, transactionHash, logIndex }: LogView): Json => ({
+  address,
+  topics,
+  data: toData(data),
+  blockNumber: toQuantity(place.blockNumber),
+  transactionHash,
+  transactionIndex: toQuantity(place.index),
+  blockHash: place.blockHash,
+  blockTimestamp: toQuantity(place.blockTimestamp),
+  logIndex: toQuantity(logIndex),
+  removed: false,
+})
+
+export const jsonOfReceipt = (receipt: ReceiptView): Json => ({
+  blobGasPrice: optional(receipt.blobGasPrice),
+  blobGasUsed: optional(receipt.blobGasUsed),
+  blockHash: receipt.place.blockHash,
+  blockNumber: toQuantity(receipt.place.blockNumber),
+  contractAddress: receipt.contractAddress ?? null,
+  cumulativeGasUsed: toQuantity(receipt.cumulativeGasUsed),
+  effectiveGasPrice: toQuantity(receipt.effectiveGasPrice),
+  from: receipt.from,
+  gasUsed: toQuantity(receipt.gasUsed),
+  logs: receipt.logs.map(jsonOfLog),
+  logsBloom: receipt.logsBloom,
+  root: receipt.root,
+  status: receipt.status === undefined ? undefined : toQuantity(receipt.status),
+  to: receipt.to ?? null,
+  transactionHash: receipt.transactionHash,
+  transactionIndex: toQuantity(receipt.place.index),
+  type: toQuantity(receipt.type),
+})
+
+/** Keys come back as the caller has written them. */
+export const jsonOfProof = ({ address, proof }: ProofView, keys: readonly string[]): Json => ({
+  address,
+  accountProof: proof.accountProof,
+  balance: toQuantity(proof.balance),
+  codeHash: proof.codeHash,
+  nonce: toQuantity(proof.nonce),
+  storageHash: proof.storageHash,
+  storageProof: proof.storageProof.map((slot, i) => ({
+    key: keys[i],
+    value: toQuantity(slot.value),
+    proof: slot.proof,
+  })),
+})
+
+export const jsonOfFeeHistory = (history: FeeHistory): Json => ({
+  oldestBlock: toQuantity(history.oldestBlock),
+  reward: history.reward?.map((block) => block.map(toQuantity)),
+  baseFeePerGas: history.baseFeePerGas.map(toQuantity),
+  gasUsedRatio: history.gasUsedRatio,
+  baseFeePerBlobGas: history.baseFeePerBlobGas.map(toQuantity),
+  blobGasUsedRatio: history.blobGasUsedRatio,
+})

@@ -1,0 +1,15 @@
+import type { MetricsPage } from '../metrics.ts'
+import type { ChainCalls } from './chain_calls.ts'
+import type { StateCalls } from './state_calls.ts'
+
+/** About the node itself. */
+export interface ServiceCalls {
+  metrics(): Promise<MetricsPage>
+}
+
+/** All that a listener may ask of a node, in values that a message between threads can carry. */
+export interface NodeCalls {
+  readonly chain: ChainCalls
+  readonly state: StateCalls
+  readonly service: ServiceCalls
+}

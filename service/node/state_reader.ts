@@ -1,0 +1,242 @@
+import { environmentOf } from '../../host/chain/header.ts'
+import {
+  addressFromHex,
+  type BlockEnvironment,
+  type CallObject,
+  type ChainBlock,
+  type Fork,
+  quantityToBigInt,
+  type SimulatedCall,
+  type SimulateRequest,
+  type Simulation,
+  type State,
+  StoreError,
+  wordFromBigInt,
+  wordToBigInt,
+  wordToHex,
+} from '../../host/index.ts'
+import type { BlockName } from '../json_rpc/codec.ts'
+import { RPC_CODE, RpcError } from '../rpc_error.ts'
+import { blobsOf, forkOf } from './block_place.ts'
+import type { BlockReader } from './block_reader.ts'
+import type { Executors } from './executors.ts'
+import type { NodeChain } from './node_chain.ts'
+import type { BlockOverrides, CallRequest, CreatedAccessList, StateCalls } from './state_calls.ts'
+import type { AccountView, ProofView } from './views.ts'
+
+const LIMBS_PER_ADDRESS = 5
+const LIMBS_PER_WORD = 8
+
+/** A block whose state is known. */
+interface Ground {
+  readonly block: ChainBlock
+  readonly fork: Fork
+  readonly state: State
+}
+
+/** Reads accounts and slots after a block, and simulates calls there. */
+export class StateReader implements StateCalls {
+  readonly #chain: NodeChain
+  readonly #blocks: BlockReader
+  readonly #executors: Executors
+  /** Gas that a call has at most, and where it names none. */
+  readonly #gasCap: bigint
+
+  constructor(chain: NodeChain, blocks: BlockReader, executors: Executors, gasCap: bigint) {
+    this.#chain = chain
+    this.#blocks = blocks
+    this.#executors = executors
+    this.#gasCap = gasCap
+  }
+
+  #ground(at: BlockName): Ground {
+    const block = this.#blocks.known(at)
+    const state = this.#chain.stateAt(block.hash)
+    if (state === undefined)
+      throw new RpcError(RPC_CODE.server, `the state after block ${block.header.number} is not kept`)
+    return { block, fork: forkOf(this.#chain.config, block.header), state }
+  }
+
+  async account(address: string, at: BlockName): Promise<AccountView> {
+    const { state } = this.#ground(at)
+    const { nonce, balance, codeHash } = await kept(async () => state.readAccounts(addressOf(address), 1))
+    return { nonce: quantityToBigInt(nonce, 0), balance: wordToBigInt(balance, 0), codeHash: wordToHex(codeHash, 0) }
+  }
+
+  async code(address: string, at: BlockName): Promise<Uint8Array> {
+    const { state } = this.#ground(at)
+    return kept(async () => {
+      const { codeHash } = await state.readAccounts(addressOf(address), 1)
+      return state.readCode(wordToHex(codeHash, 0))
+    })
+  }
+
+  async storage(address: string, keys: readonly bigint[], at: BlockName): Promise<readonly bigint[]> {
+    const { state } = this.#ground(at)
+    const addresses = new Uint32Array(LIMBS_PER_ADDRESS * keys.length)
+    const words = new Uint32Array(LIMBS_PER_WORD * keys.length)
+    for (const [i, key] of keys.entries()) {
+      addressFromHex(addresses, LIMBS_PER_ADDRESS * i, address)
+      wordFromBigInt(words, LIMBS_PER_WORD * i, key)
+    }
+    const values = await kept(async () => state.readSlots(addresses, words, keys.length))
+    return keys.map((_, i) => wordToBigInt(values, LIMBS_PER_WORD * i))
+  }
+
+  async proof(address: string, keys: readonly bigint[], at: BlockName): Promise<ProofView> {
+    const { block } = this.#ground(at)
+    return { address, proof: await kept(() => this.#chain.proof(block.hash, address, keys)) }
+  }
+
+  async call(request: CallRequest): Promise<Uint8Array> {
+    const { ground, env } = this.#place(request)
+    const call = this.#capped(request.call, this.#gasCap)
+    return this.#simulate(ground, async (simulate) => {
+      const simulation = await simulate(requestOf(request, call, env))
+      throwFault(simulation.get(0), call.gas)
+      return simulation.output(0)
+    })
+  }
+
+  async estimateGas(request: CallRequest): Promise<bigint> {
+    const { ground, env } = this.#place(request)
+    return this.#simulate(ground, (simulate) => this.#estimate(request, ground, env, simulate))
+  }
+
+  /** The least gas limit with which the call succeeds, to 1.5 %, as go-ethereum finds it. */
+  async #estimate(request: CallRequest, ground: Ground, env: BlockEnvironment, simulate: Simulate): Promise<bigint> {
+    const run = async (gas: bigint): Promise<SimulatedCall> =>
+      (await simulate(requestOf(request, { ...request.call, gas }, env))).get(0)
+    let most = await this.#mostGas(request, ground, env)
+    const first = await run(most)
+    if (first.status !== 1) {
+      throwRevert(first, most)
+      throw new RpcError(RPC_CODE.server, first.rejection ?? `gas required exceeds allowance (${most})`)
+    }
+    let least = first.gasUsed - 1n
+    // What the innermost call leaves aside (EIP-150) and is refunded is not in the gas used.
+    const likely = ((first.gasUsed + CALL_STIPEND) * 64n) / 63n
+    if (likely < most) {
+      if ((await run(likely)).status === 1) most = likely
+      else least = likely
+    }
+    while (least + 1n < most) {
+      if ((most - least) * 1000n < most * 15n) break
+      let middle = (most + least) / 2n
+      // Most calls need hardly more than what they use.
+      if (middle > least * 2n) middle = least * 2n
+      if ((await run(middle)).status === 1) most = middle
+      else least = middle
+    }
+    return most
+  }
+
+  async #mostGas({ call }: CallRequest, { fork, state }: Ground, env: BlockEnvironment): Promise<bigint> {
+    let most = call.gas !== undefined && call.gas >= LEAST_GAS ? call.gas : env.gasLimit
+    const price = call.maxFeePerGas ?? call.gasPrice ?? 0n
+    if (price > 0n) {
+      const { balance } = await state.readAccounts(addressOf(call.from ?? NOBODY), 1)
+      const left = wordToBigInt(balance, 0) - (call.value ?? 0n)
+      if (left < 0n) throw new RpcError(RPC_CODE.server, 'insufficient funds for transfer')
+      if (left / price < most) most = left / price
+    }
+    if (most > this.#gasCap) most = this.#gasCap
+    return fork === 'osaka' && most > MOST_TRANSACTION_GAS ? MOST_TRANSACTION_GAS : most
+  }
+
+  async createAccessList(request: CallRequest): Promise<CreatedAccessList> {
+    const { ground, env } = this.#place(request)
+    return this.#simulate(ground, async (simulate) => {
+      let call = this.#capped(request.call, this.#gasCap)
+      for (;;) {
+        const simulation = await simulate(requestOf(request, call, env))
+        const { rejection, gasUsed, status, revertReason } = simulation.get(0)
+        if (rejection !== undefined) throw new RpcError(RPC_CODE.server, rejection)
+        const accessList = await simulation.accessList(0)
+        const size = countOf(call.accessList)
+        call = { ...call, accessList }
+        // What is in the list changes what the call does only by its gas: the next round may go further.
+        if (countOf(accessList) > size) continue
+        const error = status === 1 ? undefined : textOf(revertReason)
+        return { accessList, gasUsed, error }
+      }
+    })
+  }
+
+  #place({ at, call, blockOverrides = {} }: CallRequest): { readonly ground: Ground; readonly env: BlockEnvironment } {
+    const ground = this.#ground(at)
+    const { header } = ground.block
+    const env = environmentOf(header, ground.fork, blobsOf(this.#chain.config, ground.fork, header.timestamp))
+    return { ground, env: overridden(isPriced(call) ? env : { ...env, baseFeePerGas: 0n }, blockOverrides) }
+  }
+
+  #capped(call: CallObject, cap: bigint): CallObject & { readonly gas: bigint } {
+    return { ...call, gas: call.gas === undefined || call.gas > cap ? cap : call.gas }
+  }
+
+  #simulate<Result>({ block, fork, state }: Ground, work: (simulate: Simulate) => Promise<Result>): Promise<Result> {
+    return kept(() => this.#executors.simulate(fork, { state, at: block.hash }, work))
+  }
+}
+
+type Simulate = (request: SimulateRequest) => Promise<Simulation>
+
+const NOBODY = `0x${'0'.repeat(40)}`
+const LEAST_GAS = 21_000n
+const CALL_STIPEND = 2300n
+/** EIP-7825. */
+const MOST_TRANSACTION_GAS = 1n << 24n
+
+const addressOf = (address: string): Uint32Array => {
+  const limbs = new Uint32Array(LIMBS_PER_ADDRESS)
+  addressFromHex(limbs, 0, address)
+  return limbs
+}
+
+/** A call that names no price has no base fee either. */
+const isPriced = ({ gasPrice = 0n, maxFeePerGas = 0n }: CallObject): boolean => gasPrice > 0n || maxFeePerGas > 0n
+
+const overridden = (env: BlockEnvironment, given: BlockOverrides): BlockEnvironment => ({
+  ...env,
+  ...(given.number === undefined ? {} : { number: given.number }),
+  ...(given.time === undefined ? {} : { timestamp: given.time }),
+  ...(given.gasLimit === undefined ? {} : { gasLimit: given.gasLimit }),
+  ...(given.feeRecipient === undefined ? {} : { coinbase: given.feeRecipient }),
+  ...(given.prevRandao === undefined ? {} : { prevRandao: given.prevRandao }),
+  ...(given.baseFeePerGas === undefined ? {} : { baseFeePerGas: given.baseFeePerGas }),
+  ...(given.blobBaseFee === undefined ? {} : { blobBaseFee: given.blobBaseFee }),
+})
+
+const requestOf = ({ overrides }: CallRequest, call: CallObject, at: BlockEnvironment): SimulateRequest => ({
+  at,
+  calls: [call],
+  ...(overrides === undefined ? {} : { overrides }),
+})
+
+const countOf = (list: CallObject['accessList'] = []): number =>
+  list.reduce((count, { storageKeys }) => count + 1 + storageKeys.length, 0)
+
+const textOf = (reason: string | undefined): string =>
+  reason === undefined ? 'execution reverted' : `execution reverted: ${reason}`
+
+/** What halts has used all its gas and says nothing; a revert leaves gas, but for one that had none left. */
+const throwRevert = ({ status, output, revertReason, gasUsed }: SimulatedCall, gas: bigint): void => {
+  if (status === 0 && (output !== '0x' || gasUsed < gas))
+    throw new RpcError(RPC_CODE.reverted, textOf(revertReason), output)
+}
+
+const throwFault = (result: SimulatedCall, gas: bigint): void => {
+  if (result.rejection !== undefined) throw new RpcError(RPC_CODE.server, `err: ${result.rejection}`)
+  throwRevert(result, gas)
+  if (result.status === 0) throw new RpcError(RPC_CODE.server, 'out of gas, or another exceptional halt')
+}
+
+/** A state that has fallen out of what is kept is told as such. */
+const kept = async <Value>(read: () => Promise<Value>): Promise<Value> => {
+  try {
+    return await read()
+  } catch (thrown) {
+    if (thrown instanceof StoreError && thrown.fault === 'depth') throw new RpcError(RPC_CODE.server, thrown.message)
+    throw thrown
+  }
+}

@@ -1,0 +1,61 @@
+import type { Logger } from 'pino'
+import { type ExecutorOptions, SenderCache } from '../host/index.ts'
+import { type Listener, startListener } from './listener/listener.ts'
+import type { OpenPorts, PortsOptions } from './listener/ports.ts'
+import { NodeMetrics } from './metrics.ts'
+import { BlockReader } from './node/block_reader.ts'
+import { ChainReader, type RangeLimits } from './node/chain_reader.ts'
+import { Executors } from './node/executors.ts'
+import type { NodeChain } from './node/node_chain.ts'
+import { StateReader } from './node/state_reader.ts'
+
+/** What `serve` takes. The chain stays the caller's, who closes it after the service. */
+export interface ServeOptions {
+  readonly chain: NodeChain
+  readonly ports: PortsOptions
+  readonly log: Logger
+  /** Gas that a simulated call has at most. */
+  readonly gasCap: bigint
+  readonly ranges: RangeLimits
+  /** How calls are executed. */
+  readonly executor: Omit<ExecutorOptions, 'fork' | 'chainId' | 'state' | 'senderCache' | 'depositContract' | 'invalid'>
+}
+
+/** A node that listens. */
+export interface Service {
+  readonly ports: OpenPorts
+  /** Resolves, with the reason, when the service has ended by itself. */
+  readonly ended: Promise<unknown>
+  /** Takes no more requests, answers those that are there, and ends. */
+  close(): Promise<void>
+}
+
+/** Serves a chain over JSON-RPC. Rejects with RpcError where a port does not open. */
+export const serve = async ({ chain, ports, log, gasCap, ranges, executor }: ServeOptions): Promise<Service> => {
+  const metrics = new NodeMetrics()
+  const executors = new Executors({ ...executor, chainId: chain.config.chainId }, chain.state, new SenderCache())
+  const blocks = new BlockReader(chain, executors)
+  const node = {
+    chain: new ChainReader(chain, blocks, ranges),
+    state: new StateReader(chain, blocks, executors, gasCap),
+    service: { metrics: () => metrics.page() },
+  }
+  metrics.head(chain.head)
+  let end: (reason: unknown) => void = () => undefined
+  const ended = new Promise<unknown>((resolve) => {
+    end = resolve
+  })
+  const listener: Listener = await startListener(node, ports, {
+    onFault: (name, thrown) => log.error({ call: name, err: thrown }, 'a call failed'),
+    onEnd: (thrown) => end(thrown),
+  })
+  log.info({ ports: listener.ports, head: `${chain.head.header.number}`, hash: chain.head.hash }, 'listening')
+  return {
+    ports: listener.ports,
+    ended,
+    close: async () => {
+      await listener.close()
+      executors.close()
+    },
+  }
+}
