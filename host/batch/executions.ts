@@ -1,5 +1,6 @@
 import type { BloomSet } from '../chain/bloom.ts'
 import type { ExactGas } from '../chain/exact_gas.ts'
+import type { LaneRows } from '../chain/lane_rows.ts'
 import type { Log } from '../chain/log.ts'
 import type { Versions } from './versions.ts'
 
@@ -63,13 +64,15 @@ export interface Executions {
    * Why it failed, in the words of @ethereumjs/evm; undefined where it succeeded, or where only the status is known.
    */
   exception(lane: number): string | undefined
-  /** Adds the bits of the lane's logs to the bloom of transaction i. */
-  addBloom(lane: number, i: number, blooms: BloomSet): void
-  /** Bytes of the RLP of the lane's logs, one after another; undefined where only `logs` has them. */
-  logsLength?(lane: number): number | undefined
-  /** Writes it from `at` on. Returns where it ends. Only after `logsLength` gave a number. */
-  writeLogs?(lane: number, to: Uint8Array, at: number): number
-  /** Settles what the device still hashes for `addBloom`. Never rejects. */
+  /** Adds the bits of the logs of lanes to the blooms of their transactions. */
+  addBlooms(rows: LaneRows, blooms: BloomSet): void
+  /** Marks the transactions that have a log of this address, five limbs. */
+  markEmitting(rows: LaneRows, address: Uint32Array, marks: Uint8Array): void
+  /** Bytes of the RLP of the logs of lanes, one after another, by transaction; NO_LENGTH where only `logs` has them. */
+  logsLengths(rows: LaneRows, lengths: Uint32Array): void
+  /** Writes it, for each of the transactions from at[i] on. Nothing where `logsLengths` gave no number. */
+  writeLogs(rows: LaneRows, to: Uint8Array, at: Uint32Array): void
+  /** Settles what the device still hashes for `addBlooms`. Never rejects. */
   readonly hashed?: Promise<unknown>
   /** Where a double may have rounded it. */
   exactGas?(lane: number): ExactGas

@@ -1,4 +1,5 @@
 import { keccak256 } from '../primitives/keccak.ts'
+import { keccakMany } from '../primitives/keccak_many.ts'
 import { addressToBytes, wordToBytes } from '../primitives/word.ts'
 
 /** Bytes of a log bloom: 2048 bits, bit 0 in the last byte (YP 4.3.1). */
@@ -22,9 +23,20 @@ export const bloomIndicesOfAddress = (dst: Uint16Array, address: Uint32Array, at
 }
 
 /** The three bit numbers of what these bytes hash to. */
-const bloomIndices = (dst: Uint16Array, bytes: Uint8Array): void => {
-  const digest = keccak256(bytes)
-  for (let n = 0; n < 3; n++) dst[n] = ((digest[2 * n]! << 8) | digest[2 * n + 1]!) & 2047
+const bloomIndices = (dst: Uint16Array, bytes: Uint8Array): void => indicesOfDigest(dst, 0, keccak256(bytes), 0)
+
+const indicesOfDigest = (dst: Uint16Array, di: number, digests: Uint8Array, at: number): void => {
+  for (let n = 0; n < 3; n++) dst[di + n] = ((digests[at + 2 * n]! << 8) | digests[at + 2 * n + 1]!) & 2047
+}
+
+/** Those of many words of 32 bytes, one after another: three for each. */
+export const bloomIndicesOfWords = (words: Uint8Array): Uint16Array => {
+  const count = words.length / 32
+  const offsets = Uint32Array.from({ length: count }, (_, k) => 32 * k)
+  const digests = keccakMany({ count, bytes: words, offsets, lengths: new Uint32Array(count).fill(32) })
+  const indices = new Uint16Array(3 * count)
+  for (let k = 0; k < count; k++) indicesOfDigest(indices, 3 * k, digests, 32 * k)
+  return indices
 }
 
 /** The same for 0x-hex. */
@@ -40,28 +52,23 @@ export const setBloomBit = (blooms: Uint8Array, at: number, index: number): void
   blooms[byte] = blooms[byte]! | (1 << (index & 7))
 }
 
-/** Whether the bloom at `blooms[at..at + 256]` has all of these bits. */
-export const hasBloomBits = (blooms: Uint8Array, at: number, indices: Uint16Array): boolean => {
-  for (let n = 0; n < indices.length; n++) {
-    const index = indices[n]!
-    if ((blooms[at + BLOOM_BYTES - 1 - (index >>> 3)]! & (1 << (index & 7))) === 0) return false
-  }
-  return true
-}
-
 /**
- * of     u8[256 n]   a bloom per transaction
- * seen   u8[2048]    1 for each bit that any of them has
+ * Blooms of a batch, wherever they lie.
+ *
+ * bytes   u8[]       the bloom of transaction i is 256 bytes from at[i] on
+ * at      u32[n]
+ * seen    u8[2048]   1 for each bit that any of them has
  */
 export interface BloomSet {
-  readonly of: Uint8Array
+  readonly bytes: Uint8Array
+  readonly at: Uint32Array
   readonly seen: Uint8Array
 }
 
-export const addBloomIndices = ({ of, seen }: BloomSet, i: number, indices: Uint16Array): void => {
+export const addBloomIndices = ({ bytes, at, seen }: BloomSet, i: number, indices: Uint16Array): void => {
   for (let n = 0; n < indices.length; n++) {
     const index = indices[n]!
-    setBloomBit(of, BLOOM_BYTES * i, index)
+    setBloomBit(bytes, at[i]!, index)
     seen[index] = 1
   }
 }

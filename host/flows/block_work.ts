@@ -1,5 +1,4 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
-import { bloomIndicesOfHex } from '../chain/bloom.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import type { BlockHeader } from '../chain/header.ts'
 import { depositOfLog, type Requests, requestsHash } from '../chain/requests.ts'
@@ -129,13 +128,13 @@ const NOTHING = new Uint8Array(0)
 const NO_REQUESTS: Requests = { deposits: NOTHING, withdrawals: NOTHING, consolidations: NOTHING }
 
 /**
- * Deposit requests of a block in the order of their logs (EIP-6110). Logs are decoded only of transactions whose bloom
- * may hold some: that of a full block holds every contract.
+ * Deposit requests of a block in the order of their logs (EIP-6110). Logs are decoded only of transactions that
+ * have one of the contract.
  */
 const depositRequests = (receipts: Receipts, contract: string | undefined): Uint8Array => {
   if (contract === undefined) return NOTHING
   const deposits: Uint8Array[] = []
-  for (const i of receipts.withBits(bloomIndicesOfHex(contract))) {
+  for (const i of receipts.emitting(contract)) {
     for (const log of receipts.logs(i)) {
       const deposit = depositOfLog(log, contract)
       if (deposit !== undefined) deposits.push(deposit)

@@ -1,9 +1,11 @@
+import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
-import { BLOOM_BYTES, type BloomSet, hasBloomBits, setBloomBit } from '../chain/bloom.ts'
-import type { ExactGas } from '../chain/exact_gas.ts'
+import { BLOOM_BYTES, setBloomBit } from '../chain/bloom.ts'
 import type { Log } from '../chain/log.ts'
 import { REJECTION, type Rejection } from '../chain/rejection.ts'
 import { bytesToHex } from '../primitives/hex.ts'
+import { addressFromHex } from '../primitives/word.ts'
+import { type ReceiptSource, rowsBetween, rowsBySource, type SourceRows } from './source_rows.ts'
 
 /**
  * A receipt in object form (YP 4.3.1). Hex is 0x and lower case. `output` is return or revert data, which a consensus
@@ -33,22 +35,6 @@ export interface CallOutcome {
   readonly gasRefund: bigint
   /** Why it failed, in the words of @ethereumjs/evm; undefined where it succeeded. */
   readonly exception: string | undefined
-}
-
-/** Reads what executions left, by lane (Executions). @internal */
-export interface ReceiptSource {
-  logs(lane: number): readonly Log[]
-  output(lane: number): Uint8Array
-  exception(lane: number): string | undefined
-  addBloom(lane: number, i: number, blooms: BloomSet): void
-  /** Bytes of the RLP of its logs, one after another; undefined where only `logs` has them. */
-  logsLength?(lane: number): number | undefined
-  /** Writes it from `at` on. Returns where it ends. Only after `logsLength` gave a number. */
-  writeLogs?(lane: number, to: Uint8Array, at: number): number
-  /** Where a double may have rounded it. */
-  exactGas?(lane: number): ExactGas
-  contractAddress?(lane: number): string | undefined
-  depositNonce?(lane: number): bigint | undefined
 }
 
 export const STATUS_SUCCESS = 1
@@ -110,7 +96,11 @@ export class Receipts {
   #cumulative: Float64Array | undefined
   /** Running sums where one of them passes what doubles can tell apart. */
   #wideSums: readonly bigint[] | undefined
-  #blooms: BloomSet | undefined
+  #rows: readonly SourceRows[] | undefined
+  #blooms: Uint8Array | undefined
+  /** 1 for each bit that the bloom of a transaction before `seenTo` has. */
+  readonly #seen = new Uint8Array(8 * BLOOM_BYTES)
+  #seenTo = 0
 
   /** @internal */
   constructor(batch: TransactionBatch, columns: ReceiptColumns) {
@@ -195,18 +185,46 @@ export class Receipts {
   }
 
   /**
-   * Bytes of the RLP of transaction i's logs, one after another, without the head of their list; undefined where only
-   * `logs` has them. @internal
+   * Bytes of the RLP of the logs of every transaction, one after another, without the head of their list; 0 where it
+   * was rejected, NO_LENGTH where only `logs` has them. @internal
    */
-  logsLength(i: number): number | undefined {
-    const source = this.#sourceOf(i)
-    return source === undefined ? 0 : source.logsLength?.(this.#columns.laneOf[i]!)
+  logsLengths(): Uint32Array {
+    const lengths = new Uint32Array(this.count)
+    for (const rows of this.#sourceRows) rows.source.logsLengths(rows, lengths)
+    return lengths
   }
 
-  /** Writes them. Returns where they end. @internal */
-  writeLogs(i: number, to: Uint8Array, at: number): number {
-    const source = this.#sourceOf(i)
-    return source === undefined ? at : source.writeLogs!(this.#columns.laneOf[i]!, to, at)
+  /**
+   * Writes what a trie holds of the transactions at `from` up to `to`, which is not among them: the logs, for
+   * transaction i from logsAt[i] on where their length is known, and the bloom to the 256 zeros from bloomAt[i] on.
+   * @internal
+   */
+  writeRange(from: number, to: number, bytes: Uint8Array, logsAt: Uint32Array, bloomAt: Uint32Array): void {
+    const blooms = { bytes, at: bloomAt, seen: this.#seen }
+    for (const all of this.#sourceRows) {
+      const rows = rowsBetween(all, from, to)
+      if (rows.first === rows.end) continue
+      all.source.addBlooms(rows, blooms)
+      all.source.writeLogs(rows, bytes, logsAt)
+    }
+    if (from === this.#seenTo) this.#seenTo = to
+  }
+
+  /** The transactions that have a log of this address (0x-hex), in order. @internal */
+  emitting(address: string): readonly number[] {
+    const limbs = new Uint32Array(LIMBS_PER_ADDRESS)
+    addressFromHex(limbs, 0, address)
+    const marks = new Uint8Array(this.count)
+    for (const rows of this.#sourceRows) rows.source.markEmitting(rows, limbs, marks)
+    const found: number[] = []
+    for (let i = marks.indexOf(1); i >= 0; i = marks.indexOf(1, i + 1)) found.push(i)
+    return found
+  }
+
+  get #sourceRows(): readonly SourceRows[] {
+    const { status, executionOf, laneOf, executions } = this.#columns
+    this.#rows ??= rowsBySource(status, STATUS_REJECTED, executionOf, laneOf, executions)
+    return this.#rows
   }
 
   /** Of a deposit: the sender's nonce before it; undefined for every other transaction. */
@@ -240,38 +258,25 @@ export class Receipts {
 
   /** Bloom of every transaction, 256 bytes each, zero where rejected (YP 4.3.1). */
   blooms(): Uint8Array {
-    return this.#filters().of
+    if (this.#blooms === undefined) {
+      this.#blooms = new Uint8Array(BLOOM_BYTES * this.count)
+      const at = new Uint32Array(this.count)
+      for (let i = 0; i < this.count; i++) at[i] = BLOOM_BYTES * i
+      this.#addBlooms(this.#blooms, at)
+    }
+    return this.#blooms
   }
 
   /** The bloom of the block: all of them together. */
   blockBloom(): Uint8Array {
     const block = new Uint8Array(BLOOM_BYTES)
-    const { seen } = this.#filters()
-    for (let index = 0; index < seen.length; index++) if (seen[index] === 1) setBloomBit(block, 0, index)
+    if (this.#seenTo < this.count) this.#addBlooms(new Uint8Array(BLOOM_BYTES), new Uint32Array(this.count))
+    for (let index = 0; index < this.#seen.length; index++) if (this.#seen[index] === 1) setBloomBit(block, 0, index)
     return block
   }
 
-  /**
-   * The transactions whose bloom has all of these bits, in order: no other one has a log with what the bits are of.
-   * @internal
-   */
-  withBits(indices: Uint16Array): readonly number[] {
-    const { of, seen } = this.#filters()
-    const found: number[] = []
-    if (!indices.every((index) => seen[index] === 1)) return found
-    for (let i = 0; i < this.count; i++) if (hasBloomBits(of, BLOOM_BYTES * i, indices)) found.push(i)
-    return found
-  }
-
-  #filters(): BloomSet {
-    if (this.#blooms !== undefined) return this.#blooms
-    const blooms: BloomSet = { of: new Uint8Array(BLOOM_BYTES * this.count), seen: new Uint8Array(8 * BLOOM_BYTES) }
-    const { status, executionOf, laneOf, executions } = this.#columns
-    for (let i = 0; i < this.count; i++) {
-      const number = executionOf[i]!
-      if (status[i] !== STATUS_REJECTED && number >= 0) executions[number]!.addBloom(laneOf[i]!, i, blooms)
-    }
-    this.#blooms = blooms
-    return blooms
+  #addBlooms(bytes: Uint8Array, at: Uint32Array): void {
+    for (const rows of this.#sourceRows) rows.source.addBlooms(rows, { bytes, at, seen: this.#seen })
+    this.#seenTo = this.count
   }
 }

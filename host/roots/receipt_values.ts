@@ -1,4 +1,5 @@
 import { BLOOM_BYTES } from '../chain/bloom.ts'
+import { NO_LENGTH } from '../chain/lane_rows.ts'
 import type { Log } from '../chain/log.ts'
 import { rlpHeadBytes, rlpHex, rlpInteger, rlpList, writeRlpHead } from '../primitives/rlp.ts'
 import { type Receipts, STATUS_REJECTED, STATUS_SUCCESS } from '../receipts/receipts.ts'
@@ -35,6 +36,9 @@ const NONE = new Uint8Array(0)
 /** A bloom and its head. */
 const BLOOM_FIELD_BYTES = 3 + BLOOM_BYTES
 
+/** Receipts that are written together: their bytes stay in the second level of cache. */
+const BLOCK = 512
+
 /**
  * The receipts of the included transactions as the receipts trie holds them (YP 4.3.1, EIP-2718): RLP, after the type
  * byte where there is one. Two passes: here their lengths, then `write`.
@@ -42,7 +46,7 @@ const BLOOM_FIELD_BYTES = 3 + BLOOM_BYTES
  * transactions   u32[count]   the included ones, in order
  * lengths        u32[count]   bytes of their receipts
  * payloads       u32[count]   bytes of their fields
- * logs           u32[count]   bytes of their logs, without the head of the list
+ * logs           u32[]        bytes of the logs by transaction, without the head of the list
  */
 export class ReceiptValues {
   readonly lengths: Uint32Array
@@ -50,33 +54,30 @@ export class ReceiptValues {
   readonly #transactions: Uint32Array
   readonly #payloads: Uint32Array
   readonly #logs: Uint32Array
-  /** By place among the included. */
+  /** By transaction. */
   readonly #rare = new Map<number, RareFields>()
 
   constructor(receipts: Receipts, extras: ReceiptExtras) {
     this.#receipts = receipts
     const { count, status, type, cumulativeGasUsed } = receipts
+    const logs = receipts.logsLengths()
     const transactions = new Uint32Array(count)
-    const logs = new Uint32Array(count)
     const payloads = new Uint32Array(count)
     const lengths = new Uint32Array(count)
+    const mayHaveExtras = extras.postStates !== undefined || extras.deposits !== undefined
     let k = 0
     for (let i = 0; i < count; i++) {
       if (status[i] === STATUS_REJECTED) continue
       transactions[k] = i
-      const known = receipts.logsLength(i)
-      let fields = 0
-      if (known === undefined || hasExtras(extras, i) || cumulativeGasUsed[i]! > Number.MAX_SAFE_INTEGER) {
-        const rare = rareFields(receipts, extras, i, known === undefined)
-        this.#rare.set(k, rare)
-        logs[k] = rare.logs?.length ?? known!
-        fields = (rare.postState.length || 1) + (rare.gas.length || integerLength(cumulativeGasUsed[i]!))
-        fields += rare.deposit.length
-      } else {
-        logs[k] = known
-        fields = 1 + integerLength(cumulativeGasUsed[i]!)
+      const gas = cumulativeGasUsed[i]!
+      let fields = 1 + integerLength(gas)
+      if (logs[i] === NO_LENGTH || gas > Number.MAX_SAFE_INTEGER || (mayHaveExtras && hasExtras(extras, i))) {
+        const rare = rareFields(receipts, extras, i, logs[i] === NO_LENGTH)
+        this.#rare.set(i, rare)
+        logs[i] = rare.logs?.length ?? logs[i]!
+        fields = (rare.postState.length || 1) + (rare.gas.length || integerLength(gas)) + rare.deposit.length
       }
-      const payload = fields + BLOOM_FIELD_BYTES + rlpHeadBytes(logs[k]!) + logs[k]!
+      const payload = fields + BLOOM_FIELD_BYTES + rlpHeadBytes(logs[i]!) + logs[i]!
       payloads[k] = payload
       lengths[k] = (type[i] === 0 ? 0 : 1) + rlpHeadBytes(payload) + payload
       k++
@@ -94,24 +95,39 @@ export class ReceiptValues {
 
   /** Writes receipt k to `to` from starts[k] on. */
   write(to: Uint8Array, starts: Uint32Array): void {
-    const { type, status, cumulativeGasUsed } = this.#receipts
-    const blooms = this.#receipts.blooms()
-    for (let k = 0; k < this.count; k++) {
-      const i = this.#transactions[k]!
-      const rare = this.#rare.size === 0 ? undefined : this.#rare.get(k)
-      let at = starts[k]!
-      if (type[i] !== 0) to[at++] = type[i]!
-      at = writeRlpHead(to, at, 0xc0, this.#payloads[k]!)
-      if (rare !== undefined && rare.postState.length > 0) at = append(to, at, rare.postState)
-      else to[at++] = status[i] === STATUS_SUCCESS ? 1 : 0x80
-      if (rare !== undefined && rare.gas.length > 0) at = append(to, at, rare.gas)
-      else at = writeInteger(to, at, cumulativeGasUsed[i]!)
-      at = writeRlpHead(to, at, 0x80, BLOOM_BYTES)
-      at = append(to, at, blooms.subarray(BLOOM_BYTES * i, BLOOM_BYTES * (i + 1)))
-      at = writeRlpHead(to, at, 0xc0, this.#logs[k]!)
-      at = rare?.logs === undefined ? this.#receipts.writeLogs(i, to, at) : append(to, at, rare.logs)
-      if (rare !== undefined) append(to, at, rare.deposit)
+    const receipts = this.#receipts
+    const transactions = this.#transactions
+    const logsAt = new Uint32Array(receipts.count)
+    const bloomAt = new Uint32Array(receipts.count)
+    let from = 0
+    for (let first = 0; first < this.count; first += BLOCK) {
+      const end = Math.min(this.count, first + BLOCK)
+      for (let k = first; k < end; k++) this.#writeFields(k, to, starts[k]!, logsAt, bloomAt)
+      const next = end === this.count ? receipts.count : transactions[end]!
+      receipts.writeRange(from, next, to, logsAt, bloomAt)
+      from = next
     }
+  }
+
+  /** All but bloom and logs, where these are no objects. */
+  #writeFields(k: number, to: Uint8Array, at: number, logsAt: Uint32Array, bloomAt: Uint32Array): void {
+    const { type, status, cumulativeGasUsed } = this.#receipts
+    const i = this.#transactions[k]!
+    const rare = this.#rare.size === 0 ? undefined : this.#rare.get(i)
+    if (type[i] !== 0) to[at++] = type[i]!
+    at = writeRlpHead(to, at, 0xc0, this.#payloads[k]!)
+    if (rare !== undefined && rare.postState.length > 0) at = append(to, at, rare.postState)
+    else to[at++] = status[i] === STATUS_SUCCESS ? 1 : 0x80
+    if (rare !== undefined && rare.gas.length > 0) at = append(to, at, rare.gas)
+    else at = writeInteger(to, at, cumulativeGasUsed[i]!)
+    at = writeRlpHead(to, at, 0x80, BLOOM_BYTES)
+    bloomAt[i] = at
+    to.fill(0, at, at + BLOOM_BYTES)
+    at = writeRlpHead(to, at + BLOOM_BYTES, 0xc0, this.#logs[i]!)
+    logsAt[i] = at
+    if (rare === undefined) return
+    if (rare.logs !== undefined) append(to, at, rare.logs)
+    append(to, at + this.#logs[i]!, rare.deposit)
   }
 }
 
@@ -150,9 +166,8 @@ const append = (to: Uint8Array, at: number, bytes: Uint8Array): number => {
 /** Bytes of the RLP of a whole number below 2^53. */
 const integerLength = (value: number): number => {
   if (value < 0x80) return 1
-  let bytes = 1
-  while (value >= 2 ** (8 * bytes)) bytes++
-  return 1 + bytes
+  if (value < 0x1_0000_0000) return value < 0x1_0000 ? (value < 0x100 ? 2 : 3) : value < 0x100_0000 ? 4 : 5
+  return value < 2 ** 48 ? (value < 2 ** 40 ? 6 : 7) : 8
 }
 
 const writeInteger = (to: Uint8Array, at: number, value: number): number => {

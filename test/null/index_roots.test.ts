@@ -1,7 +1,8 @@
 import { createMPT } from '@ethereumjs/mpt'
 import { RLP } from '@ethereumjs/rlp'
+import { Bloom } from '@ethereumjs/vm'
 import { describe, expect, it } from 'vitest'
-import { createRandom, type Random } from '../../bench/random.ts'
+import { createRandom, permutation, type Random } from '../../bench/random.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
@@ -17,6 +18,17 @@ import {
   transactionsRoot,
 } from '../../host/roots/roots.ts'
 import { sortedTrieRoot } from '../../host/state/trie/sorted_trie.ts'
+import { VmReceipts } from '../../host/tiers/lane_vm/receipts.ts'
+import {
+  ENTRY,
+  LOGGING_KERNEL,
+  loggedIndices,
+  loggingExecutions,
+  loggingLanes,
+  OTHER,
+  vmExecutions,
+  vmLoggingLanes,
+} from '../fixtures/logging_lanes.ts'
 import { EndedBatch, encodedByObject } from '../fixtures/receipts.ts'
 
 const randomBytes = (random: Random, length: number): Uint8Array => Uint8Array.from({ length }, () => random.below(256))
@@ -121,6 +133,43 @@ const randomReceipts = (seed: number, count: number) => {
   return { receipts: new Receipts(batch, ended.columns), extras }
 }
 
+/** Executions of every form, lanes in random order, among transfers and rejected transactions. */
+const mixedReceipts = (seed: number, count: number): Receipts => {
+  const random = createRandom(seed, 'mixed receipts')
+  const batch = encodeBatch(
+    Array.from({ length: count }, (_, n) => {
+      const fee = n % 3 === 0 ? { gasPrice: 1n } : { maxFeePerGas: 1n, maxPriorityFeePerGas: 1n }
+      return { from: OTHER, to: ENTRY, nonce: BigInt(n), gasLimit: 50_000n, ...fee }
+    }),
+  )
+  const ended = new EndedBatch(batch)
+  const { group } = loggingLanes(seed, count)
+  const second = LOGGING_KERNEL.logs[1]!
+  const cut = { ...second, data: { bytes: 1 + random.below(64), words: second.data.words } }
+  const kernels = [LOGGING_KERNEL, { ...LOGGING_KERNEL, logs: [] }, { ...LOGGING_KERNEL, logs: [cut, cut] }]
+  const vm = vmLoggingLanes(seed, count)
+  const sources = [
+    ...kernels.map((kernel) => loggingExecutions({ ...group, kernel }, batch)),
+    loggingExecutions(group, batch, loggedIndices(group)),
+    vmExecutions(new VmReceipts(vm.group, vm.rows)),
+  ].map((executions) => ({ executions, lanes: permutation(count, random) }))
+  for (let i = 0; i < count; i++) {
+    const gasUsed = [0, 127, 128, 21_000, 2 ** 24, 2 ** 33][random.below(6)]!
+    const kind = random.below(8)
+    const source = sources[kind]
+    if (source !== undefined) {
+      const status = source.executions.logs(source.lanes[i]!).length === 0 && random.below(2) === 0 ? 0 : 1
+      ended.setLane(i, source.executions, source.lanes[i]!, status, gasUsed)
+    } else if (kind === 5) ended.setTransfer(i, gasUsed)
+    else if (kind === 6) ended.setRejected(i, REJECTION.nonceTooLow)
+    else {
+      const logs = random.below(2) === 0 ? [] : [{ address: hex(random, 20), topics: [hex(random, 32)], data: '0x05' }]
+      ended.setCpu(i, { status: 1, gasUsed: BigInt(gasUsed), logs, output: new Uint8Array(0) })
+    }
+  }
+  return new Receipts(batch, ended.columns)
+}
+
 describe('a root job', () => {
   it('is finished once: the next plan is made in its bytes', async () => {
     const items = Array.from({ length: 40 }, (_, n) => new Uint8Array(60).fill(n))
@@ -144,5 +193,25 @@ describe('receipts from columns', () => {
       expect(receiptsRoot(receipts, extras)).toBe(rootByPass(expected))
       expect(await prepareReceiptsRoot(receipts, extras).finish(SERIAL_HASHER)).toBe(rootByPass(expected))
     }
+  })
+
+  // 512 are written at once.
+  it.each([1, 40, 512, 700])('are those from objects with blooms of their logs: %i of mixed executions', (count) => {
+    const receipts = mixedReceipts(count, count)
+    const blooms = receipts.blooms()
+    const block = new Bloom()
+    for (let i = 0; i < count; i++) {
+      const bloom = new Bloom()
+      for (const { address, topics } of receipts.logs(i))
+        for (const item of [address, ...topics]) bloom.add(Buffer.from(item.slice(2), 'hex'))
+      block.or(bloom)
+      expect(Buffer.compare(blooms.subarray(256 * i, 256 * i + 256), bloom.bitvector)).toBe(0)
+    }
+    const expected = encodedByObject(receipts)
+    expect(encodeReceipts(receipts)).toEqual(expected)
+    const written = mixedReceipts(count, count)
+    expect(receiptsRoot(written)).toBe(rootByPass(expected))
+    for (const one of [receipts, written, mixedReceipts(count, count)])
+      expect(bytesToHex(one.blockBloom())).toBe(bytesToHex(block.bitvector))
   })
 })

@@ -1,44 +1,21 @@
 import { RLP } from '@ethereumjs/rlp'
 import { expect, it } from 'vitest'
-import { createRandom } from '../../bench/random.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
-import { ROW_LIMBS } from '../../host/state/tables/account_table.ts'
-import { type VmGroup, vmColumn } from '../../host/tiers/lane_vm/group.ts'
+import { addressToHex } from '../../host/primitives/word.ts'
 import { VmReceipts } from '../../host/tiers/lane_vm/receipts.ts'
-import { LANE_COUNTS, LANE_PARTIES, LANE_STATE, VM_EXITS } from '../../transpiler/layout/lane_vm.ts'
+import { allRows, vmLoggingLanes } from '../fixtures/logging_lanes.ts'
 
 const LANES = 40
-const ACCOUNTS = 5
-const DATA_BYTES = [0, 1, 1, 1, 2, 31, 32, 55, 56, 300]
 
-/** Lanes with random logs, as they are gathered: (account, topics, bytes of data, vectors), topics, data. */
-const randomGroup = (): VmGroup => {
-  const random = createRandom(61, 'logs of lanes')
-  const words: number[] = []
-  const logsAt = new Uint32Array(LANES)
-  const group = { laneCount: LANES } as VmGroup
-  const columns = new Uint32Array(LANE_PARTIES * LANES * 4)
-  for (let lane = 0; lane < LANES; lane++) {
-    const logs = random.below(4)
-    columns[vmColumn(group, LANE_STATE, lane)] = lane % 7 === 6 ? VM_EXITS.reverted : VM_EXITS.succeeded
-    columns[vmColumn(group, LANE_COUNTS, lane) + 3] = logs
-    logsAt[lane] = words.length
-    for (let log = 0; log < logs; log++) {
-      const topics = random.below(5)
-      const bytes = DATA_BYTES[random.below(DATA_BYTES.length)]!
-      const data = Math.ceil(bytes / 16)
-      words.push(random.below(ACCOUNTS), topics, bytes, 1 + 2 * topics + data)
-      for (let limb = 0; limb < 8 * topics + 4 * data; limb++) words.push(random.u32())
-    }
-  }
-  return { ...group, columns, words: Uint32Array.from(words), logsAt }
-}
-
-it('logs of a lane are encoded from what was gathered as from their objects', () => {
-  const random = createRandom(62, 'rows')
-  const rows = Uint32Array.from({ length: ROW_LIMBS * ACCOUNTS }, () => random.u32())
-  const receipts = new VmReceipts(randomGroup(), rows)
+it('logs of lanes are encoded from what was gathered as from their objects', () => {
+  const { group, rows } = vmLoggingLanes(61, LANES)
+  const receipts = new VmReceipts(group, rows)
   const seen = new Set<string>()
+  const lengths = new Uint32Array(LANES)
+  receipts.logsLengths(allRows(LANES), lengths)
+  const at = Uint32Array.from(lengths, (_, lane) => 3 + lengths.subarray(0, lane).reduce((sum, one) => sum + one, 0))
+  const encoded = new Uint8Array(at.at(-1)! + lengths.at(-1)!)
+  receipts.writeLogs(allRows(LANES), encoded, at)
   for (let lane = 0; lane < LANES; lane++) {
     const logs = receipts.logs(lane)
     for (const { topics, data } of logs) {
@@ -46,9 +23,24 @@ it('logs of a lane are encoded from what was gathered as from their objects', ()
       if (data.length === 4) seen.add(Number(data) < 0x80 ? 'a byte for itself' : 'a byte with a head')
     }
     const expected = logs.map(({ address, topics, data }) => RLP.encode([address, topics, data] as never))
-    const encoded = new Uint8Array(3 + receipts.logsLength(lane))
-    expect(receipts.writeLogs(lane, encoded, 3)).toBe(encoded.length)
-    expect(bytesToHex(encoded.subarray(3))).toBe(bytesToHex(Buffer.concat(expected)))
+    expect(bytesToHex(encoded.subarray(at[lane]!, at[lane]! + lengths[lane]!))).toBe(
+      bytesToHex(Buffer.concat(expected)),
+    )
   }
   expect(seen.size).toBe(7)
+})
+
+it('lanes with a log of an account are marked, and no others', () => {
+  const { group, rows } = vmLoggingLanes(62, LANES)
+  const receipts = new VmReceipts(group, rows)
+  for (let account = 0; account < 5; account++) {
+    const address = rows.slice(16 * account, 16 * account + 5)
+    const marks = new Uint8Array(LANES)
+    receipts.markEmitting(allRows(LANES), address, marks)
+    const expected = Array.from(marks, (_, lane) =>
+      receipts.logs(lane).some((log) => log.address === addressToHex(address, 0)),
+    )
+    expect(Array.from(marks, (mark) => mark === 1)).toEqual(expected)
+    expect(new Set(expected).size).toBe(2)
+  }
 })

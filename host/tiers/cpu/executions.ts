@@ -3,7 +3,9 @@ import type { OpenBatch } from '../../batch/open_batch.ts'
 import type { CpuExecution } from '../../batch/outcome.ts'
 import { addBloomIndices, type BloomSet, bloomIndicesOfHex } from '../../chain/bloom.ts'
 import type { ExactGas } from '../../chain/exact_gas.ts'
+import { type LaneRows, NO_LENGTH } from '../../chain/lane_rows.ts'
 import type { Log } from '../../chain/log.ts'
+import { addressToHex } from '../../primitives/word.ts'
 
 /** The executions of the CPU tier in a batch, in object form, each entered at its place when it is made. */
 export class CpuExecutions implements Executions {
@@ -57,12 +59,29 @@ export class CpuExecutions implements Executions {
     return this.#made[lane]!.exception
   }
 
-  addBloom(lane: number, i: number, blooms: BloomSet): void {
-    for (const { address, topics } of this.#made[lane]!.logs) {
-      addBloomIndices(blooms, i, this.#indicesOf(address))
-      for (const topic of topics) addBloomIndices(blooms, i, this.#indicesOf(topic))
+  addBlooms({ transactions, lanes, first, end }: LaneRows, blooms: BloomSet): void {
+    for (let place = first; place < end; place++) {
+      for (const { address, topics } of this.#made[lanes[place]!]!.logs) {
+        addBloomIndices(blooms, transactions[place]!, this.#indicesOf(address))
+        for (const topic of topics) addBloomIndices(blooms, transactions[place]!, this.#indicesOf(topic))
+      }
     }
   }
+
+  markEmitting({ transactions, lanes, first, end }: LaneRows, address: Uint32Array, marks: Uint8Array): void {
+    const hex = addressToHex(address, 0)
+    for (let place = first; place < end; place++)
+      if (this.#made[lanes[place]!]!.logs.some((log) => log.address === hex)) marks[transactions[place]!] = 1
+  }
+
+  /** Logs are objects here; most executions have none. */
+  logsLengths({ transactions, lanes, first, end }: LaneRows, lengths: Uint32Array): void {
+    for (let place = first; place < end; place++)
+      lengths[transactions[place]!] = this.#made[lanes[place]!]!.logs.length === 0 ? 0 : NO_LENGTH
+  }
+
+  /** Those of no bytes: of the others no length is known. */
+  writeLogs(): void {}
 
   exactGas(lane: number): ExactGas {
     const { gasUsed, executionGas } = this.#made[lane]!

@@ -4,6 +4,7 @@ import { type OpenBatch, STATUS_FAILURE, STATUS_SUCCESS } from '../../batch/open
 import type { ExitReasons } from '../../batch/reason.ts'
 import type { Versions } from '../../batch/versions.ts'
 import type { BloomSet } from '../../chain/bloom.ts'
+import type { LaneRows } from '../../chain/lane_rows.ts'
 import type { Log } from '../../chain/log.ts'
 import { wordCopy, wordEquals } from '../../primitives/word.ts'
 import type { AccountTable } from '../../state/tables/account_table.ts'
@@ -113,12 +114,20 @@ export class VmExecutions implements Executions {
     return this.#receipts().logs(lane)
   }
 
-  logsLength(lane: number): number {
-    return this.#receipts().logsLength(lane)
+  addBlooms(rows: LaneRows, blooms: BloomSet): void {
+    this.#receipts().addBlooms(rows, blooms, this.#bits)
   }
 
-  writeLogs(lane: number, to: Uint8Array, at: number): number {
-    return this.#receipts().writeLogs(lane, to, at)
+  markEmitting(rows: LaneRows, address: Uint32Array, marks: Uint8Array): void {
+    this.#receipts().markEmitting(rows, address, marks)
+  }
+
+  logsLengths(rows: LaneRows, lengths: Uint32Array): void {
+    this.#receipts().logsLengths(rows, lengths)
+  }
+
+  writeLogs(rows: LaneRows, to: Uint8Array, at: Uint32Array): void {
+    this.#receipts().writeLogs(rows, to, at)
   }
 
   output(lane: number): Uint8Array {
@@ -128,10 +137,6 @@ export class VmExecutions implements Executions {
   /** A halt has no more than its status. */
   exception(lane: number): string | undefined {
     return vmExit(this.group, lane) === VM_EXITS.reverted ? 'revert' : undefined
-  }
-
-  addBloom(lane: number, i: number, blooms: BloomSet): void {
-    this.#receipts().addBloom(blooms, lane, i, this.#bits)
   }
 
   #receipts(): VmReceipts {

@@ -1,6 +1,7 @@
 import { VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { addBloomIndices, type BloomSet, bloomIndicesOfAddress, bloomIndicesOfWord } from '../../chain/bloom.ts'
+import type { LaneRows } from '../../chain/lane_rows.ts'
 import type { Log } from '../../chain/log.ts'
 import { bytesToHex } from '../../primitives/hex.ts'
 import { rlpHeadBytes, writeRlpHead } from '../../primitives/rlp.ts'
@@ -51,18 +52,24 @@ export class VmReceipts {
     return logs
   }
 
-  /** Bytes of the RLP of a lane's logs, one after another. */
-  logsLength(lane: number): number {
-    let length = 0
-    this.#forEachLog(lane, (at, topics, bytes) => {
-      const payload = this.#payload(at, topics, bytes)
-      length += rlpHeadBytes(payload) + payload
-    })
-    return length
+  /** Bytes of the RLP of the logs of lanes, one after another, by transaction. */
+  logsLengths({ transactions, lanes, first, end }: LaneRows, lengths: Uint32Array): void {
+    for (let place = first; place < end; place++) {
+      let length = 0
+      this.#forEachLog(lanes[place]!, (at, topics, bytes) => {
+        const payload = this.#payload(at, topics, bytes)
+        length += rlpHeadBytes(payload) + payload
+      })
+      lengths[transactions[place]!] = length
+    }
   }
 
-  /** Writes it to `to` from `start` on. Returns where it ends. */
-  writeLogs(lane: number, to: Uint8Array, start: number): number {
+  /** Writes it, for each of the transactions from at[i] on. */
+  writeLogs({ transactions, lanes, first, end }: LaneRows, to: Uint8Array, at: Uint32Array): void {
+    for (let place = first; place < end; place++) this.#writeLane(lanes[place]!, to, at[transactions[place]!]!)
+  }
+
+  #writeLane(lane: number, to: Uint8Array, start: number): void {
     const { words } = this.#group
     let end = start
     this.#forEachLog(lane, (at, topics, bytes) => {
@@ -79,7 +86,6 @@ export class VmReceipts {
       to.set(this.#bytes.subarray(data, data + bytes), end)
       end += bytes
     })
-    return end
   }
 
   /** Bytes of the fields of the log at limb `at`. */
@@ -100,7 +106,23 @@ export class VmReceipts {
   }
 
   /** `bits`: what became of the group's `bloomBits`. */
-  addBloom(blooms: BloomSet, lane: number, i: number, bits: Uint32Array | undefined): void {
+  addBlooms({ transactions, lanes, first, end }: LaneRows, blooms: BloomSet, bits: Uint32Array | undefined): void {
+    for (let place = first; place < end; place++) this.#addBloom(blooms, lanes[place]!, transactions[place]!, bits)
+  }
+
+  markEmitting({ transactions, lanes, first, end }: LaneRows, address: Uint32Array, marks: Uint8Array): void {
+    const { words } = this.#group
+    const hex = addressToHex(address, 0)
+    const known = new Map<number, boolean>()
+    for (let place = first; place < end; place++)
+      this.#forEachLog(lanes[place]!, (at) => {
+        const id = words[at]!
+        if (!known.has(id)) known.set(id, addressToHex(this.#accountRows, id * ROW_LIMBS) === hex)
+        if (known.get(id) === true) marks[transactions[place]!] = 1
+      })
+  }
+
+  #addBloom(blooms: BloomSet, lane: number, i: number, bits: Uint32Array | undefined): void {
     const { words } = this.#group
     const indices = this.#indices
     let hashed = bits === undefined ? 0 : this.#group.bloomsAt![lane]!

@@ -6,6 +6,7 @@ import { executionAt, type OpenBatch, STATUS_FAILURE, STATUS_NONE, STATUS_SUCCES
 import type { ExitReasons } from '../../batch/reason.ts'
 import type { Versions } from '../../batch/versions.ts'
 import type { BloomSet } from '../../chain/bloom.ts'
+import type { LaneRows } from '../../chain/lane_rows.ts'
 import type { Log } from '../../chain/log.ts'
 import { wordCompare, wordIsZero, wordSub } from '../../primitives/word.ts'
 import {
@@ -24,9 +25,10 @@ import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { SlotTable } from '../../state/tables/slot_table.ts'
 import type { PathGroup } from './columns.ts'
 import { canPayAlone, InnerTransfers } from './inner_transfers.ts'
+import { LaneLogs } from './lane_logs.ts'
 import { laneReadHolds, laneReadsHold, laneSlot, laneStored, laneWord, storeLane } from './lanes.ts'
 import { COLUMN_LIMBS, type PathPlan, USE_BALANCE, USE_CODE } from './plan.ts'
-import { constantsBases, PathDecoder } from './receipts.ts'
+import { constantsBases, type DecodedLanes, PathDecoder } from './receipts.ts'
 
 /** Codes of the reasons why a lane's execution does not stand. */
 export interface PathReasons {
@@ -58,6 +60,7 @@ export class PathExecutions implements Executions {
   /** Where the path has constants of accounts in its receipts. */
   readonly #bases: ReadonlyMap<number, number> | undefined
   #decoder: PathDecoder | undefined
+  #logs: LaneLogs | undefined
   #transfers: InnerTransfers | undefined
   #bloomIndices: Uint32Array | undefined
   readonly hashed?: Promise<void>
@@ -184,12 +187,20 @@ export class PathExecutions implements Executions {
     return this.#reader().logs(lane, this.#batch.batch.to, this.group.transactions[lane]!)
   }
 
-  logsLength(_lane: number): number | undefined {
-    return this.#reader().logsLength
+  addBlooms(rows: LaneRows, blooms: BloomSet): void {
+    this.#laneLogs().addBlooms(rows, blooms, this.#bloomIndices)
   }
 
-  writeLogs(lane: number, to: Uint8Array, at: number): number {
-    return this.#reader().writeLogs(lane, this.#batch.batch.to, this.group.transactions[lane]!, to, at)
+  markEmitting(rows: LaneRows, address: Uint32Array, marks: Uint8Array): void {
+    this.#laneLogs().markEmitting(rows, address, marks)
+  }
+
+  logsLengths(rows: LaneRows, lengths: Uint32Array): void {
+    this.#laneLogs().lengths(rows, lengths)
+  }
+
+  writeLogs(rows: LaneRows, to: Uint8Array, at: Uint32Array): void {
+    this.#laneLogs().write(rows, to, at)
   }
 
   output(lane: number): Uint8Array {
@@ -201,18 +212,20 @@ export class PathExecutions implements Executions {
     return this.group.plan.kernel.status === 'revert' ? 'revert' : undefined
   }
 
-  addBloom(lane: number, i: number, blooms: BloomSet): void {
-    this.#reader().addBloom(blooms, lane, this.#batch.batch.to, i, this.#bloomIndices)
+  #reader(): PathDecoder {
+    this.#decoder ??= new PathDecoder(this.#decodedLanes())
+    return this.#decoder
   }
 
-  #reader(): PathDecoder {
-    if (this.#decoder === undefined) {
-      const { plan, laneCount, lanesIn, lanesOut } = this.group
-      const bases = this.#bases
-      const tables = { accountRows: this.#accounts.rows, constants: this.#codes.constants }
-      this.#decoder = new PathDecoder({ kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables, bases })
-    }
-    return this.#decoder
+  #laneLogs(): LaneLogs {
+    this.#logs ??= new LaneLogs(this.#decodedLanes(), this.#batch.batch.to)
+    return this.#logs
+  }
+
+  #decodedLanes(): DecodedLanes {
+    const { plan, laneCount, lanesIn, lanesOut } = this.group
+    const tables = { accountRows: this.#accounts.rows, constants: this.#codes.constants }
+    return { kernel: plan.kernel, laneCount, lanesIn, lanesOut, tables, bases: this.#bases }
   }
 
   #accountId(lane: number, k: number): number {

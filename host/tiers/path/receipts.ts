@@ -1,19 +1,10 @@
 import { ACCOUNT_ROW_VECTORS } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { type ByteString, EXIT_NONE, type OutputWord, type PathKernel } from '../../../transpiler/path_kernel.ts'
-import { addBloomIndices, type BloomSet, bloomIndicesOfAddress, bloomIndicesOfWord } from '../../chain/bloom.ts'
 import type { Log } from '../../chain/log.ts'
 import { bytesToHex } from '../../primitives/hex.ts'
-import {
-  addressToBytes,
-  addressToHex,
-  wordCopy,
-  wordFromBigInt,
-  wordToBytes,
-  wordToHex,
-} from '../../primitives/word.ts'
+import { addressToHex, wordCopy, wordFromBigInt, wordToBytes, wordToHex } from '../../primitives/word.ts'
 import type { BloomItem } from '../../session/device_blooms.ts'
-import { type EncodedLogs, encodedLogs } from './encoded_logs.ts'
 
 /** The arrays that a lane's account ids point into (transpiler/layout/tables.ts); read at the time of access. */
 export interface LaneTables {
@@ -51,22 +42,12 @@ export const bloomItems = (kernel: PathKernel): readonly BloomItem[] => {
 const itemIndex = (items: readonly BloomItem[], word: { kind: 'input' | 'lane'; column: number }): number =>
   items.findIndex((item) => item.source === word.kind && item.column === word.column)
 
-const WORD_BYTES = 32
-const cutWord = new Uint8Array(WORD_BYTES)
 const ROW_LIMBS = 4 * ACCOUNT_ROW_VECTORS
 const ROW_CONSTANTS_BASE = 6
 
-/** A topic that is a constant of a contract instance, or an emitter: its bits follow from an account id. */
-interface KeyedPart {
-  readonly account: number
-  /** Undefined for an emitter. */
-  readonly word: OutputWord | undefined
-  readonly byId: Map<number, Uint16Array>
-  lastId: number
-  last: Uint16Array
-}
-
-const gasColumn = ({ inputs }: PathKernel): number => inputs.find((input) => input.kind === 'gas')?.column ?? -1
+/** Column of the lane inputs that holds the entry account's id. */
+export const entryColumnOf = ({ inputs }: PathKernel): number =>
+  inputs.find((input) => input.kind === 'gas')?.column ?? -1
 
 /** Id of the entry account (-1) or of an account look-up, as the lane used it. */
 const accountId = (
@@ -96,7 +77,7 @@ export const constantsBases = (
   accountRows: Uint32Array,
 ): ReadonlyMap<number, number> => {
   const { kernel, laneCount, lanesOut } = lanes
-  const entryColumn = gasColumn(kernel)
+  const entryColumn = entryColumnOf(kernel)
   const bases = new Map<number, number>()
   for (const account of accounts) {
     let last = -1
@@ -110,26 +91,19 @@ export const constantsBases = (
   return bases
 }
 
-/** Where the bloom bits of a path's lanes come from. `items` are in the order of `bloomItems`. */
-interface BloomParts {
-  /** Bits of all constant topics. */
-  readonly constants: Uint16Array
-  readonly items: readonly OutputWord[]
-  readonly keyed: readonly KeyedPart[]
-}
+/** Where the constants of an account begin, in words, for a lane that ended. */
+export const constantsBase = ({ bases, tables }: DecodedLanes, id: number): number =>
+  bases?.get(id) ?? tables.accountRows[ROW_LIMBS * id + ROW_CONSTANTS_BASE]!
 
-/** Decodes the lanes of one dispatch. @internal */
+/** Decodes lanes of one dispatch, each alone, to objects. @internal */
 export class PathDecoder {
   readonly #group: DecodedLanes
-  readonly #gasColumn: number
+  readonly #entryColumn: number
   readonly #scratch = new Uint32Array(LIMBS_PER_WORD)
-  readonly #indices = new Uint16Array(3)
-  #parts: BloomParts | undefined
-  #encoded: EncodedLogs | 'by lane' | undefined
 
   constructor(group: DecodedLanes) {
     this.#group = group
-    this.#gasColumn = gasColumn(group.kernel)
+    this.#entryColumn = entryColumnOf(group.kernel)
   }
 
   logs(lane: number, to: Uint32Array, i: number): Log[] {
@@ -143,105 +117,8 @@ export class PathDecoder {
     }))
   }
 
-  /** Bytes of the RLP of a lane's logs, one after another; undefined where they depend on the lane. */
-  get logsLength(): number | undefined {
-    return this.#encodedLogs()?.bytes.length
-  }
-
-  /** Writes it from `at` on, only where its length is known. Returns where it ends. */
-  writeLogs(lane: number, to: Uint32Array, i: number, bytes: Uint8Array, at: number): number {
-    const encoded = this.#encodedLogs()!
-    bytes.set(encoded.bytes, at)
-    for (const { at: place, account } of encoded.emitters) {
-      if (account < 0) addressToBytes(bytes, at + place, to, LIMBS_PER_ADDRESS * i)
-      else addressToBytes(bytes, at + place, this.#group.tables.accountRows, ROW_LIMBS * this.#accountId(account, lane))
-    }
-    for (const { at: place, word, length } of encoded.words) {
-      this.#word(word, lane)
-      if (length === WORD_BYTES) wordToBytes(bytes, at + place, this.#scratch, 0)
-      else {
-        wordToBytes(cutWord, 0, this.#scratch, 0)
-        bytes.set(cutWord.subarray(0, length), at + place)
-      }
-    }
-    return at + encoded.bytes.length
-  }
-
-  #encodedLogs(): EncodedLogs | undefined {
-    if (this.#encoded === undefined) this.#encoded = encodedLogs(this.#group.kernel.logs) ?? 'by lane'
-    return this.#encoded === 'by lane' ? undefined : this.#encoded
-  }
-
   output(lane: number): Uint8Array {
     return this.bytes(this.#group.kernel.output, lane)
-  }
-
-  /**
-   * `bloomIndices`: u32[2 * items * laneCount], item k (of `bloomItems(kernel)`) of lane l at 2 (k laneCount + l):
-   * (index 0 | index 1 << 16, index 2); without them the host hashes.
-   */
-  addBloom(blooms: BloomSet, lane: number, to: Uint32Array, i: number, bloomIndices?: Uint32Array): void {
-    const { laneCount } = this.#group
-    this.#parts ??= this.#bloomParts()
-    const { constants, items, keyed } = this.#parts
-    addBloomIndices(blooms, i, constants)
-    for (let k = 0; k < items.length; k++) {
-      const indices = this.#indices
-      if (bloomIndices === undefined) {
-        this.#word(items[k]!, lane)
-        bloomIndicesOfWord(indices, this.#scratch, 0)
-      } else {
-        const from = 2 * (k * laneCount + lane)
-        indices[0] = bloomIndices[from]! & 2047
-        indices[1] = bloomIndices[from]! >>> 16
-        indices[2] = bloomIndices[from + 1]!
-      }
-      addBloomIndices(blooms, i, indices)
-    }
-    for (let k = 0; k < keyed.length; k++) addBloomIndices(blooms, i, this.#keyedIndices(keyed[k]!, lane, to, i))
-  }
-
-  #keyedIndices(part: KeyedPart, lane: number, to: Uint32Array, i: number): Uint16Array {
-    const id = this.#accountId(part.account, lane)
-    if (id === part.lastId) return part.last
-    let indices = part.byId.get(id)
-    if (indices === undefined) {
-      indices = new Uint16Array(3)
-      if (part.word !== undefined) {
-        this.#word(part.word, lane)
-        bloomIndicesOfWord(indices, this.#scratch, 0)
-      } else if (part.account < 0) {
-        bloomIndicesOfAddress(indices, to, LIMBS_PER_ADDRESS * i)
-      } else {
-        bloomIndicesOfAddress(indices, this.#group.tables.accountRows, ROW_LIMBS * id)
-      }
-      part.byId.set(id, indices)
-    }
-    part.lastId = id
-    part.last = indices
-    return indices
-  }
-
-  #bloomParts(): BloomParts {
-    const { kernel } = this.#group
-    const constants: number[] = []
-    const keyed = new Map<string, KeyedPart>()
-    const addKeyed = (account: number, word: (OutputWord & { kind: 'instance' }) | undefined): void => {
-      const part = { account, word, byId: new Map(), lastId: -1, last: new Uint16Array(3) }
-      keyed.set(`${account} ${word?.index}`, part)
-    }
-    for (const log of kernel.logs) {
-      addKeyed(log.emitter, undefined)
-      for (const topic of log.topics) {
-        if (topic.kind === 'instance') addKeyed(topic.account, topic)
-        if (topic.kind !== 'constant') continue
-        wordFromBigInt(this.#scratch, 0, topic.value)
-        bloomIndicesOfWord(this.#indices, this.#scratch, 0)
-        constants.push(...this.#indices)
-      }
-    }
-    const items = bloomItems(kernel).map(({ source, column }): OutputWord => ({ kind: source, column }))
-    return { constants: Uint16Array.from(new Set(constants)), items, keyed: [...keyed.values()] }
   }
 
   #emitter(account: number, lane: number, to: Uint32Array, i: number): string {
@@ -251,19 +128,18 @@ export class PathDecoder {
 
   /** Id of the entry account (-1) or of an account look-up, as the lane used it. */
   #accountId(account: number, lane: number): number {
-    return accountId(this.#group, this.#gasColumn, account, lane)
+    return accountId(this.#group, this.#entryColumn, account, lane)
   }
 
   /** Puts the word into the scratch word. */
   #word(word: OutputWord, lane: number): void {
-    const { tables, bases, lanesIn, lanesOut, laneCount } = this.#group
+    const { tables, lanesIn, lanesOut, laneCount } = this.#group
     const dst = this.#scratch
     if (word.kind === 'constant') {
       wordFromBigInt(dst, 0, word.value)
     } else if (word.kind === 'instance') {
       const id = this.#accountId(word.account, lane)
-      const base = bases?.get(id) ?? tables.accountRows[ROW_LIMBS * id + ROW_CONSTANTS_BASE]!
-      wordCopy(dst, 0, tables.constants, LIMBS_PER_WORD * (base + word.index))
+      wordCopy(dst, 0, tables.constants, LIMBS_PER_WORD * (constantsBase(this.#group, id) + word.index))
     } else {
       const lanes = word.kind === 'input' ? lanesIn : lanesOut
       for (let half = 0; half < 2; half++) {
