@@ -9,7 +9,7 @@ export PATH="$PWD/node_modules/.bin:$PATH"
 
 types_output=$(mktemp)
 types_status=0
-tsc -p . --incremental --tsBuildInfoFile .cache/check.tsbuildinfo >"$types_output" 2>&1 &
+tsc -p . >"$types_output" 2>&1 &
 types_job=$!
 trap 'rm -f "$types_output"; if [ -n "$types_job" ]; then kill "$types_job"; fi' EXIT
 
