@@ -5,12 +5,13 @@ import { hexToBytes } from '../../host/primitives/hex.ts'
 import { EMPTY_CODE_HASH, keccak256 } from '../../host/primitives/keccak.ts'
 import { hashPlan, SERIAL_HASHER } from '../../host/primitives/keccak_many.ts'
 import { rlpBytes, rlpDecodeOwn, rlpInteger, rlpList } from '../../host/primitives/rlp.ts'
-import { ThreadsHasher } from '../../host/primitives/threads_hasher.ts'
 import { addressToBytes, quantityToBigInt, wordFromHex, wordToBigInt, wordToBytes } from '../../host/primitives/word.ts'
 import type { StateWrites } from '../../host/state/state.ts'
+import type { ListedHasher } from '../../host/state/trie/listed_nodes.ts'
 import { NodeTrie, nameOf } from '../../host/state/trie/node_trie.ts'
 import type { ResidentTrie } from '../../host/state/trie/state_trie.ts'
 import { createStateTrie } from '../../host/state/trie/trie.ts'
+import { TrieThreads } from '../../host/state/trie/trie_threads.ts'
 import { newWrites } from '../../host/state/writes/new_writes.ts'
 import { createRandom, type Random } from '../random.ts'
 import { type Part, type PartOptions, type PartRow, partRow } from './part.ts'
@@ -199,7 +200,7 @@ const run = async ({ size, samples, seed, step }: PartOptions): Promise<readonly
   const stored = new StoredState(whole)
   const trie = createStateTrie()
   await trie.prepare(writesOf(whole, all, all, random)).finish(keeping(stored.nodes))
-  const threads = new ThreadsHasher()
+  const threads = new TrieThreads()
   try {
     const writes = writesOf(
       whole,
@@ -255,12 +256,17 @@ const back = async (trie: ResidentTrie, root: string): Promise<void> => {
   await trie.apply(newWrites(0, 0))
 }
 
+const inPlaceOn = (threads?: TrieThreads): ListedHasher => ({
+  ...SERIAL_HASHER,
+  hashListed: async (nodes) => nodes.inPlace(threads),
+})
+
 const formsOf = (
   trie: ResidentTrie,
   stored: StoredState,
   before: Uint8Array,
   writes: StateWrites,
-  threads: ThreadsHasher,
+  threads: TrieThreads,
 ): readonly Form[] => {
   const few = firstWrites(writes, MPT_SHARE)
   const arena = (name: string, hasher: NodeHasher, writes: StateWrites, note: string): Form => ({
@@ -272,9 +278,10 @@ const formsOf = (
     apply: (writes) => trie.prepare(writes).finish(hasher),
   })
   return [
-    arena(`arena, ${threads.threads} threads`, threads, writes, 'prepare on this thread, then hashing on all'),
-    arena('arena, 1 thread', SERIAL_HASHER, writes, 'prepare and hashing on this thread'),
-    arena('arena, few', SERIAL_HASHER, few, `the writes of @ethereumjs/mpt, 1 in ${MPT_SHARE}`),
+    arena(`arena, ${threads.threads} threads`, inPlaceOn(threads), writes, 'prepare on this thread, then nodes on all'),
+    arena('arena, 1 thread', inPlaceOn(), writes, 'prepare and nodes on this thread'),
+    arena('arena, plan', SERIAL_HASHER, writes, 'nodes as a plan, as for a device, hashed on this thread'),
+    arena('arena, few', inPlaceOn(), few, `the writes of @ethereumjs/mpt, 1 in ${MPT_SHARE}`),
     {
       name: 'nodes by hash',
       isPeer: false,

@@ -19,7 +19,7 @@ const STATES = 1024
 /** Threads that may hash in one memory. */
 export const MOST_THREADS = 64
 const STATE_BYTES = 512
-const DIGESTS = PAGE_BYTES
+export const DIGESTS = PAGE_BYTES
 
 /** What the module is asked to hash; all but `count` are addresses, and `own` the number of the first digest. */
 export interface KeccakChunk {

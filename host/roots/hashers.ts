@@ -4,6 +4,8 @@ import { faultText } from '../device/fault.ts'
 import type { HashPlan, NodeHasher } from '../primitives/hash_plan.ts'
 import { SERIAL_HASHER } from '../primitives/keccak_many.ts'
 import { ThreadsHasher } from '../primitives/threads_hasher.ts'
+import type { ListedHasher, ListedNodes } from '../state/trie/listed_nodes.ts'
+import { TrieThreads } from '../state/trie/trie_threads.ts'
 import { createDeviceHasher, type DeviceHasher } from './device_hasher.ts'
 import { type HashRate, measureHasher, rateCost } from './measure_hasher.ts'
 
@@ -25,6 +27,10 @@ export interface HashersTerms {
 const THREAD_RATE: HashRate = { planUs: 1, levelUs: 1, blockUs: 0.35 }
 const THREADS_PLAN_US = 50
 const THREADS_LEVEL_US = 30
+/** Before it is measured: what writing the nodes of a trie takes, in microseconds for each block. */
+const WRITE_US = 0.25
+/** Stretches of the nodes of a state that are worth sharing, and levels of their plan. */
+const LISTED_LEVELS = 16
 /** Threads start for a plan that would keep this one busy for so long. */
 const THREADS_PAY_US = 3_000
 /** A kernel is compiled once so many blocks have come: on a software device that is a second, once for a machine. */
@@ -42,11 +48,14 @@ interface OnDevice {
  * The forms of hashing of one executor, and which one takes what (docs/decisions/0034-hashing-in-bulk.md). A form that
  * fails hands its plan to the next one; what went wrong is kept for `takeFaults`.
  */
-export class Hashers implements NodeHasher {
+export class Hashers implements ListedHasher {
   readonly name = 'auto'
   readonly #terms: HashersTerms
   readonly #threads: ThreadsHasher
+  readonly #trieThreads: TrieThreads
   readonly #rates = new Map<HasherForm, HashRate>([['thread', THREAD_RATE]])
+  /** Microseconds for a block of listed nodes, where they are known. */
+  readonly #listedUs = new Map<HasherForm, number>()
   readonly #faults: string[] = []
   #blocks = 0
   #onDevice: OnDevice | undefined
@@ -55,7 +64,9 @@ export class Hashers implements NodeHasher {
 
   constructor(terms: HashersTerms = {}) {
     this.#terms = terms
-    this.#threads = new ThreadsHasher(terms.workers === undefined ? {} : { workers: terms.workers })
+    const options = terms.workers === undefined ? {} : { workers: terms.workers }
+    this.#threads = new ThreadsHasher(options)
+    this.#trieThreads = new TrieThreads(options)
     const { threads } = this.#threads
     const blockUs = THREAD_RATE.blockUs / threads
     if (threads > 1) this.#rates.set('threads', { planUs: THREADS_PLAN_US, levelUs: THREADS_LEVEL_US, blockUs })
@@ -79,9 +90,22 @@ export class Hashers implements NodeHasher {
     throw new Error('this thread hashes whatever no other form does')
   }
 
+  async hashListed(nodes: ListedNodes): Promise<void> {
+    const { blocks } = nodes
+    this.#blocks += blocks
+    this.#tryDevice()
+    const form = this.listedChoice(blocks)
+    const startedMs = performance.now()
+    if (form === 'device') await nodes.byPlan(this)
+    else nodes.inPlace(form === 'threads' ? this.#trieThreads : undefined)
+    if (blocks < LEAST_NOTED_BLOCKS) return
+    const us = (1000 * (performance.now() - startedMs)) / blocks
+    this.#listedUs.set(form, (us + (this.#listedUs.get(form) ?? us)) / 2)
+  }
+
   /** What went wrong since it was last taken. */
   takeFaults(): readonly string[] {
-    return [...this.#faults.splice(0), ...this.#threads.faults.splice(0)]
+    return [...this.#faults.splice(0), ...this.#threads.faults.splice(0), ...this.#trieThreads.faults.splice(0)]
   }
 
   /** What is known of the forms now. */
@@ -94,6 +118,22 @@ export class Hashers implements NodeHasher {
     return this.#order(plan, blocksOf(plan))[0]!
   }
 
+  /** The form that would take so many blocks of listed nodes now: a device takes them as a plan. */
+  listedChoice(blocks: number): HasherForm {
+    const { mode = 'auto' } = this.#terms
+    const forms = this.#forms(blocks, () => true)
+    if (mode !== 'auto') return forms[0]!
+    const costs = new Map(forms.map((form) => [form, this.#listedCost(form, blocks)]))
+    return [...forms].sort((a, b) => costs.get(a)! - costs.get(b)!)[0]!
+  }
+
+  #listedCost(form: HasherForm, blocks: number): number {
+    const known = this.#listedUs.get(form)
+    const { planUs, levelUs, blockUs } = this.#rates.get(form)!
+    const writeUs = form === 'threads' ? WRITE_US / this.#trieThreads.threads : WRITE_US
+    return planUs + LISTED_LEVELS * levelUs + blocks * (known ?? writeUs + blockUs)
+  }
+
   /** Measures every form that there is, one after another; starts threads and compiles what they need. */
   async measure(): Promise<void> {
     for (const form of ['thread', 'threads', 'device'] as const) await this.#measure(form)
@@ -102,6 +142,7 @@ export class Hashers implements NodeHasher {
   close(): void {
     this.#isClosed = true
     this.#threads.close()
+    this.#trieThreads.close()
     this.#onDevice?.hasher.close()
     this.#onDevice = undefined
   }
@@ -109,15 +150,23 @@ export class Hashers implements NodeHasher {
   /** The forms for a plan, the one to use first; this thread is always among them. */
   #order(plan: HashPlan, blocks: number): readonly HasherForm[] {
     const { mode = 'auto' } = this.#terms
-    const forms: HasherForm[] = []
-    const usesDevice = mode === 'device' || (mode === 'auto' && this.#rates.has('device'))
-    if (usesDevice && this.#deviceNow()?.hasher.fits(plan) === true) forms.push('device')
-    const pays = mode === 'threads' || blocks * this.#rates.get('thread')!.blockUs >= THREADS_PAY_US
-    if (this.#rates.has('threads') && mode !== 'thread' && pays) forms.push('threads')
-    forms.push('thread')
+    const forms = this.#forms(blocks, (hasher) => hasher.fits(plan))
     if (mode !== 'auto') return forms
     const costs = new Map(forms.map((form) => [form, rateCost(this.#rates.get(form)!, plan, blocks)]))
     return forms.sort((a, b) => costs.get(a)! - costs.get(b)!)
+  }
+
+  /** The forms that there are for so many blocks, in the order of `mode`. */
+  #forms(blocks: number, fits: (hasher: DeviceHasher) => boolean): HasherForm[] {
+    const { mode = 'auto' } = this.#terms
+    const forms: HasherForm[] = []
+    const usesDevice = mode === 'device' || (mode === 'auto' && this.#rates.has('device'))
+    const device = usesDevice ? this.#deviceNow() : undefined
+    if (device !== undefined && fits(device.hasher)) forms.push('device')
+    const pays = mode === 'threads' || blocks * this.#rates.get('thread')!.blockUs >= THREADS_PAY_US
+    if (this.#rates.has('threads') && mode !== 'thread' && pays) forms.push('threads')
+    forms.push('thread')
+    return forms
   }
 
   #hasherOf(form: HasherForm): NodeHasher {
@@ -141,6 +190,7 @@ export class Hashers implements NodeHasher {
       this.#onDevice.hasher.close()
       this.#onDevice = undefined
       this.#rates.delete('device')
+      this.#listedUs.delete('device')
     }
     if (device === undefined || device.isLost || this.#isClosed) return undefined
     this.#onDevice ??= { device, hasher: deviceForm(device), isRefused: false }

@@ -62,6 +62,44 @@ describe('the forms of hashing', () => {
     alone.close()
   })
 
+  it('take listed nodes as a plan on a device, and where they lie on threads and on this one', async () => {
+    for (const mode of ['device', 'threads', 'thread'] as const) {
+      const form = new Counted()
+      hashers = new Hashers({ mode, workers: 1, device: () => DEVICE, deviceForm: () => form })
+      const taken: string[] = []
+      await hashers.hashListed({
+        blocks: 10,
+        byPlan: async (hasher) => {
+          taken.push('device')
+          expect(await hasher.hash(PLAN)).toEqual(nobleDigests(PLAN))
+        },
+        inPlace: (threads) => taken.push(threads === undefined ? 'thread' : 'threads'),
+      })
+      expect(taken).toEqual([mode])
+      expect(form.plans).toBe(mode === 'device' ? 1 : 0)
+      hashers.close()
+    }
+  })
+
+  it('are chosen for listed nodes by what they took of others', async () => {
+    hashers = new Hashers({ workers: 3 })
+    const taken: string[] = []
+    /** As many nodes as are noted; threads take longer for them than this one does. */
+    const nodes = {
+      blocks: 40_000,
+      byPlan: async () => {},
+      inPlace: (threads?: object) => {
+        taken.push(threads === undefined ? 'thread' : 'threads')
+        const untilMs = performance.now() + (threads === undefined ? 1 : 60)
+        while (performance.now() < untilMs) {}
+      },
+    }
+    expect(hashers.listedChoice(100)).toBe('thread')
+    for (let n = 0; n < 3; n++) await hashers.hashListed(nodes)
+    expect(taken).toEqual(['threads', 'thread', 'thread'])
+    expect(hashers.listedChoice(40_000)).toBe('thread')
+  })
+
   it('measure themselves, the device once blocks have come, and only what is there', async () => {
     const form = new Counted()
     hashers = new Hashers({ workers: 0, device: () => DEVICE, deviceForm: () => form })

@@ -24,12 +24,15 @@ const pair = (state: MemoryState, options = {}) => {
 }
 
 describe('the state trie in typed arrays', () => {
-  it('goes back any number of steps, and on from there, as if it had never been elsewhere', async () => {
+  it.each([
+    ['in place', {}],
+    ['by plans', { hasher: SERIAL_HASHER }],
+  ])('goes back any number of steps, and on from there, as if it had never been elsewhere: %s', async (_, options) => {
     const random = createRandom(40_001, 'rewinds')
     let state = randomState(40_001, 50)
-    const trie = createStateTrie(state.dump())
+    const trie = createStateTrie(state.dump(), options)
     const past: { readonly root: string; readonly state: MemoryState }[] = []
-    for (let step = 0; step < 120; step++) {
+    for (let step = 0; step < 80; step++) {
       if (past.length > 0 && random.below(3) === 0) {
         const to = random.below(past.length)
         trie.rewind(past[to]!.root)

@@ -1,9 +1,12 @@
 import type { HashPlan, NodeHasher } from '../../primitives/hash_plan.ts'
 import { checkArray, checkHex, checkWord } from '../../primitives/input.ts'
 import { EMPTY_TRIE_ROOT } from '../../primitives/keccak.ts'
-import { hashPlan, SERIAL_HASHER } from '../../primitives/keccak_many.ts'
+import { hashPlan } from '../../primitives/keccak_many.ts'
+import { MessageBatch } from '../../primitives/message_batch.ts'
 import type { StateWrites } from '../state.ts'
 import { ChangeRecord } from './change_record.ts'
+import { NodesInPlace } from './hash_nodes.ts'
+import { hashesListed, type ListedNodes } from './listed_nodes.ts'
 import { PlanWriter } from './plan_writer.ts'
 import { proveAccount } from './proof.ts'
 import { StateNodes } from './state_nodes.ts'
@@ -17,7 +20,7 @@ const HISTORY_BYTES = 2 ** 28
 export class ArenaTrie implements ResidentTrie {
   readonly #nodes = new StateNodes()
   readonly #writer = new PlanWriter()
-  readonly #hasher: NodeHasher
+  readonly #hasher: NodeHasher | undefined
   readonly #historyBytes: number
   #root = EMPTY_TRIE_ROOT
   #records: ChangeRecord[] = []
@@ -25,7 +28,7 @@ export class ArenaTrie implements ResidentTrie {
   /** The change whose root is not known yet; its record is not among the others. */
   #pending: ChangeRecord | undefined
 
-  constructor({ hasher = SERIAL_HASHER, historyBytes = HISTORY_BYTES }: StateTrieOptions = {}) {
+  constructor({ hasher, historyBytes = HISTORY_BYTES }: StateTrieOptions = {}) {
     this.#hasher = hasher
     this.#historyBytes = historyBytes
   }
@@ -44,8 +47,7 @@ export class ArenaTrie implements ResidentTrie {
     const record = new ChangeRecord(this.#root, writes.slotCount, writes.accountCount)
     this.#nodes.change(writes, record)
     this.#nodes.forget(record)
-    this.#hashListed(() => () => {})
-    this.#writer.leave()
+    this.#hashHere()
   }
 
   async apply(writes: StateWrites): Promise<string> {
@@ -63,8 +65,7 @@ export class ArenaTrie implements ResidentTrie {
       throw thrown
     }
     this.#pending = record
-    const plan = this.#plan()
-    return { finish: (hasher = this.#hasher) => this.#finish(record, plan, hasher) }
+    return { finish: (hasher = this.#hasher) => this.#finish(record, hasher) }
   }
 
   rewind(root: string): void {
@@ -94,35 +95,65 @@ export class ArenaTrie implements ResidentTrie {
     const words = checkArray(keys, 'keys').map((key, n) => checkWord(key, `keys[${n}]`))
     if (this.#pending !== undefined) throw new Error('the state trie is still waiting for the root of the last change')
     // What a rewind has left to be hashed.
-    this.#hashListed(() => () => {})
+    this.#hashHere()
     return proveAccount(this.#nodes, address, words, (read) => this.#hashListed(read))
   }
 
-  /** Hashes what is listed, on this thread. */
+  /** Hashes what is listed as a plan, on this thread. */
   #hashListed(read: (plan: HashPlan) => (digests: Uint8Array) => void): void {
     const plan = this.#plan()
     const take = read(plan)
     const digests = hashPlan(plan)
     take(digests)
-    this.#settle(plan, digests)
+    this.#enter(plan, digests)
+    this.#settle()
   }
 
-  async #finish(record: ChangeRecord, plan: HashPlan, hasher: NodeHasher): Promise<string> {
+  async #finish(record: ChangeRecord, hasher: NodeHasher | undefined): Promise<string> {
     if (this.#pending !== record) throw new Error('the root of this change is known, or the change was taken back')
-    let digests: Uint8Array
+    const listed = this.#listedOf(record)
     try {
-      digests = plan.count === 0 ? NOTHING : await hasher.hash(plan)
+      if (hasher === undefined) listed.inPlace()
+      else if (hashesListed(hasher)) await hasher.hashListed(listed)
+      else await listed.byPlan(hasher)
     } catch (thrown) {
       if (this.#pending === record) this.rewind(this.#root)
       throw thrown
     }
-    if (this.#pending !== record) throw new Error('the state trie was rewound before its root was known')
+    if (this.#pending !== record) throw new Error(REWOUND)
     this.#pending = undefined
-    this.#settle(plan, digests)
+    this.#settle()
     this.#records.push(record)
     this.#recordBytes += record.sizeBytes
     this.#forget()
     return this.#root
+  }
+
+  /** What the pending change has listed, which may be hashed as long as it is pending. */
+  #listedOf(record: ChangeRecord): ListedNodes {
+    const { accountNodes, slotNodes } = this.#nodes
+    const leaves = slotNodes.listedLeaves.count + accountNodes.listedLeaves.count
+    const branches = slotNodes.listedBranches.count + accountNodes.listedBranches.count
+    return {
+      blocks: leaves + BLOCKS_OF_BRANCH * branches,
+      byPlan: async (hasher) => {
+        const plan = this.#plan()
+        const digests = plan.count === 0 ? NOTHING : await hasher.hash(plan)
+        if (this.#pending !== record) throw new Error(REWOUND)
+        this.#enter(plan, digests)
+      },
+      inPlace: (threads) => {
+        if (threads?.hash(this.#nodes) === true) return
+        if (threads !== undefined) for (const nodes of [accountNodes, slotNodes]) nodes.leaveReferences()
+        HERE.hashAll(this.#nodes)
+      },
+    }
+  }
+
+  /** Hashes what is listed, on this thread. */
+  #hashHere(): void {
+    HERE.hashAll(this.#nodes)
+    this.#settle()
   }
 
   #forget(): void {
@@ -155,12 +186,17 @@ export class ArenaTrie implements ResidentTrie {
   /** Messages of the plan that belong to slots; the others belong to accounts. */
   #slotMessages = 0
 
-  /** Digests become references; nothing is listed any more. */
-  #settle(plan: HashPlan, digests: Uint8Array): void {
-    const { accountNodes, slotNodes, root } = this.#nodes
+  /** Digests become references. */
+  #enter(plan: HashPlan, digests: Uint8Array): void {
+    const { accountNodes, slotNodes } = this.#nodes
     const words = wordsOf(digests)
     slotNodes.setHashes(this.#writer.places, words, 0, this.#slotMessages)
     accountNodes.setHashes(this.#writer.places, words, this.#slotMessages, plan.count)
+  }
+
+  /** All references are made: nothing is listed any more. */
+  #settle(): void {
+    const { accountNodes, slotNodes, root } = this.#nodes
     slotNodes.settle()
     accountNodes.settle()
     this.#root = accountNodes.isEmpty(root) ? EMPTY_TRIE_ROOT : accountNodes.hashAt(root)
@@ -168,6 +204,10 @@ export class ArenaTrie implements ResidentTrie {
 }
 
 const NOTHING = new Uint8Array(0)
+/** Of a branch in a trie of hundreds of thousands: six children and more. */
+const BLOCKS_OF_BRANCH = 2
+const REWOUND = 'the state trie was rewound before its root was known'
+const HERE = new NodesInPlace(new MessageBatch())
 
 const wordsOf = (bytes: Uint8Array): Uint32Array =>
   bytes.byteOffset % 4 === 0

@@ -1,6 +1,7 @@
 import { accountHash, slotHash } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { wordCopy, wordEquals } from '../../primitives/word.ts'
+import { arenaWords } from './arena_memory.ts'
 import { LeafIndex } from './leaf_index.ts'
 
 /** u32 per leaf, two cache lines, and positions inside. */
@@ -35,7 +36,7 @@ const FIRST_CAPACITY = 64
 
 /** Rows of leaves by id, with an index by what was hashed to their keys. Row 0 is never a leaf. */
 export class LeafRows {
-  rows = new Uint32Array(FIRST_CAPACITY * LEAF_LIMBS)
+  rows = arenaWords(FIRST_CAPACITY * LEAF_LIMBS)
   /** The same memory. */
   bytes = new Uint8Array(this.rows.buffer)
   readonly index = new LeafIndex()
@@ -84,7 +85,7 @@ export class LeafRows {
     else {
       leaf = this.#count++
       if (LEAF_LIMBS * leaf === this.rows.length) {
-        const rows = new Uint32Array(2 * this.rows.length)
+        const rows = arenaWords(2 * this.rows.length)
         rows.set(this.rows)
         this.rows = rows
         this.bytes = new Uint8Array(rows.buffer)
@@ -207,7 +208,7 @@ export const sharedNibbles = ({ rows }: LeafRows, a: number, b: number): number 
 
 /** Hashes of codes by number, each once; they are never dropped. Words of 8 limbs, in the order of their bytes. */
 export class CodeHashes {
-  words = new Uint32Array(8 * FIRST_CAPACITY)
+  words = arenaWords(8 * FIRST_CAPACITY)
   readonly #limbs = new Map<string, number>()
   #count = 0
 
@@ -218,7 +219,7 @@ export class CodeHashes {
     if (known !== undefined) return known
     const number = this.#count++
     if (LIMBS_PER_WORD * number === this.words.length) {
-      const words = new Uint32Array(2 * this.words.length)
+      const words = arenaWords(2 * this.words.length)
       words.set(this.words)
       this.words = words
     }

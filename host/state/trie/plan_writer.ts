@@ -1,7 +1,21 @@
 import type { HashPlan } from '../../primitives/hash_plan.ts'
 
+/** Where nodes are written: to a plan, or to a batch that is hashed at once. */
+export interface NodeWriter {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  /** By message: where its digest is wanted, a place of the trie's; or -1. */
+  readonly places: Int32Array
+  /** Where the next message begins. */
+  readonly at: number
+  /** The digest of an earlier message goes to `at`, in the message that is written. */
+  hole(at: number, message: number): void
+  /** Ends a message of this length, which began at `this.at`. Returns its number. */
+  end(length: number, place: number): number
+}
+
 /** Memory in which plans are written one after the other: messages, their holes, and where their digests go. */
-export class PlanWriter {
+export class PlanWriter implements NodeWriter {
   bytes = new Uint8Array(0)
   view = new DataView(this.bytes.buffer)
   /** By message: where its digest is wanted, a place of the trie's; or -1. */

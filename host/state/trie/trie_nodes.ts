@@ -1,3 +1,4 @@
+import { arenaInts, arenaMemory, arenaWords } from './arena_memory.ts'
 import { IdSet } from './id_set.ts'
 import { KEY_NIBBLES, type LeafRows, leafNibble, NO_PARENT, QUEUED, sharedNibbles } from './leaf_rows.ts'
 
@@ -15,6 +16,15 @@ export const BRANCH_SHAPE = 1
 export const BRANCH_PLACES = 2
 
 const FIRST_CAPACITY = 64
+
+/** The arrays of one arena that nodes are written from (`TrieNodes`). */
+export interface NodeArrays {
+  readonly rows: Uint32Array
+  readonly branches: Int32Array
+  readonly children: Int32Array
+  readonly lengths: Uint8Array
+  readonly hashes: Uint32Array
+}
 
 /**
  * Merkle Patricia tries (YP appendix D) of keys of 32 bytes as typed arrays: leaves, branches, and the references by
@@ -37,10 +47,10 @@ const FIRST_CAPACITY = 64
  */
 export class TrieNodes {
   readonly leaves: LeafRows
-  branches = new Int32Array(FIRST_CAPACITY * BRANCH_LIMBS)
-  children = new Int32Array(FIRST_CAPACITY)
-  lengths = new Uint8Array(FIRST_CAPACITY)
-  hashes = new Uint32Array(8 * FIRST_CAPACITY)
+  branches = arenaInts(FIRST_CAPACITY * BRANCH_LIMBS)
+  children = arenaInts(FIRST_CAPACITY)
+  lengths = new Uint8Array(arenaMemory(FIRST_CAPACITY))
+  hashes = arenaWords(8 * FIRST_CAPACITY)
   /** The same memory. */
   hashBytes = new Uint8Array(this.hashes.buffer)
   readonly listedLeaves = new IdSet()
@@ -60,6 +70,26 @@ export class TrieNodes {
     const { branches, children, lengths, hashes, listedLeaves, listedBranches } = this
     const arrays = branches.byteLength + children.byteLength + lengths.byteLength + hashes.byteLength
     return arrays + listedLeaves.sizeBytes + listedBranches.sizeBytes
+  }
+
+  /** What nodes are written from, and their references to. */
+  get arrays(): NodeArrays {
+    const { branches, children, lengths, hashes } = this
+    return { rows: this.leaves.rows, branches, children, lengths, hashes }
+  }
+
+  /** Reads and writes the nodes of another thread. Nothing may be inserted or removed here. */
+  adopt({ rows, branches, children, lengths, hashes }: NodeArrays): void {
+    this.leaves.rows = rows
+    this.branches = branches
+    this.children = children
+    this.lengths = lengths
+    this.#setHashes(hashes)
+  }
+
+  /** Takes other memory for references: another thread may still write to the one that they were in. */
+  leaveReferences(): void {
+    this.#setPlaces(this.lengths.length)
   }
 
   /** The place of the root of a new trie. */
@@ -346,7 +376,11 @@ export class TrieNodes {
       this.#freeBranch = this.branches[BRANCH_LIMBS * free + BRANCH_PARENT]!
       return free
     }
-    if (BRANCH_LIMBS * this.#branchCount === this.branches.length) this.branches = doubledInts(this.branches)
+    if (BRANCH_LIMBS * this.#branchCount === this.branches.length) {
+      const branches = arenaInts(2 * this.branches.length)
+      branches.set(this.branches)
+      this.branches = branches
+    }
     return this.#branchCount++
   }
 
@@ -363,7 +397,7 @@ export class TrieNodes {
       this.#freePlaces[count] = this.children[free]!
       return free
     }
-    if (this.#placeCount + count > this.children.length) this.#growPlaces()
+    if (this.#placeCount + count > this.children.length) this.#setPlaces(2 * this.lengths.length)
     const first = this.#placeCount
     this.#placeCount += count
     return first
@@ -374,13 +408,19 @@ export class TrieNodes {
     this.#freePlaces[count] = first
   }
 
-  #growPlaces(): void {
-    this.children = doubledInts(this.children)
-    const lengths = new Uint8Array(2 * this.lengths.length)
+  #setPlaces(capacity: number): void {
+    const children = arenaInts(capacity)
+    children.set(this.children)
+    this.children = children
+    const lengths = new Uint8Array(arenaMemory(capacity))
     lengths.set(this.lengths)
     this.lengths = lengths
-    const hashes = new Uint32Array(2 * this.hashes.length)
+    const hashes = arenaWords(8 * capacity)
     hashes.set(this.hashes)
+    this.#setHashes(hashes)
+  }
+
+  #setHashes(hashes: Uint32Array): void {
     this.hashes = hashes
     this.hashBytes = new Uint8Array(hashes.buffer)
   }
@@ -394,10 +434,4 @@ export const bitCount = (mask: number): number => {
   bits = (bits & 0x3333) + ((bits >> 2) & 0x3333)
   bits = (bits + (bits >> 4)) & 0x0f0f
   return (bits + (bits >> 8)) & 31
-}
-
-const doubledInts = (from: Int32Array): Int32Array<ArrayBuffer> => {
-  const to = new Int32Array(2 * from.length)
-  to.set(from)
-  return to
 }

@@ -1,5 +1,5 @@
 import { leafNibble } from './leaf_rows.ts'
-import type { PlanWriter } from './plan_writer.ts'
+import type { NodeWriter, PlanWriter } from './plan_writer.ts'
 import {
   BRANCH_LIMBS,
   BRANCH_PARENT,
@@ -14,7 +14,7 @@ import {
 /** A branch with 16 children, and an extension above it. */
 export const MAX_BRANCH_BYTES = 3 + 16 * 33 + 1 + 4 + 33 + 33
 
-const MAX_DEPTH = 63
+export const MAX_DEPTH = 63
 
 /** 32 bytes as they lie in memory, to any place. */
 export const writeWords = (view: DataView, at: number, words: Uint32Array, from: number): void => {
@@ -32,7 +32,7 @@ export const writeWords = (view: DataView, at: number, words: Uint32Array, from:
  * The node of this length that stands at the end of the writer becomes the reference at a place: itself where it is
  * shorter than 32 bytes, else a message of the plan. A root is never that short, since keys have 64 nibbles.
  */
-export const writeReference = (nodes: TrieNodes, place: number, writer: PlanWriter, length: number): void => {
+export const writeReference = (nodes: TrieNodes, place: number, writer: NodeWriter, length: number): void => {
   if (length >= 32) {
     nodes.hashes[8 * place] = writer.end(length, place)
     nodes.lengths[place] = PENDING
@@ -52,17 +52,20 @@ export const writeBranches = (nodes: TrieNodes, writer: PlanWriter): void => {
     extended = []
     for (let n = starts[depth]!; n < starts[depth + 1]!; n++) {
       const branch = order[n]!
-      const isExtended = depth > nodes.depthBelow(nodes.branches[BRANCH_LIMBS * branch + BRANCH_PARENT]!)
       writeBranch(nodes, branch, writer)
-      if (isExtended) extended.push(branch)
+      if (isExtended(nodes, branch)) extended.push(branch)
     }
     for (const branch of above) writeExtension(nodes, branch, writer)
     writer.endLevel()
   }
 }
 
+/** Whether there is an extension above a branch. */
+export const isExtended = (nodes: TrieNodes, branch: number): boolean =>
+  nodes.depthOf(branch) > nodes.depthBelow(nodes.branches[BRANCH_LIMBS * branch + BRANCH_PARENT]!)
+
 /** Listed branches that are not free: those of depth d are order[starts[d]] .. order[starts[d + 1]], ascending. */
-const branchesByDepth = (nodes: TrieNodes): { readonly order: Int32Array; readonly starts: Int32Array } => {
+export const branchesByDepth = (nodes: TrieNodes): { readonly order: Int32Array; readonly starts: Int32Array } => {
   const { branches } = nodes
   const listed = nodes.listedBranches.ids()
   const starts = new Int32Array(MAX_DEPTH + 3)
@@ -80,7 +83,7 @@ const branchesByDepth = (nodes: TrieNodes): { readonly order: Int32Array; readon
 }
 
 /** Writes a branch: the references to its children, and no value. */
-const writeBranch = (nodes: TrieNodes, branch: number, writer: PlanWriter): void => {
+export const writeBranch = (nodes: TrieNodes, branch: number, writer: NodeWriter): void => {
   const { branches, lengths, hashes, hashBytes } = nodes
   const { bytes, view } = writer
   const row = BRANCH_LIMBS * branch
@@ -120,7 +123,7 @@ const branchPayload = ({ branches, lengths }: TrieNodes, branch: number): number
 }
 
 /** Writes the extension above a branch, whose own reference stands in its place so far. */
-const writeExtension = (nodes: TrieNodes, branch: number, writer: PlanWriter): void => {
+export const writeExtension = (nodes: TrieNodes, branch: number, writer: NodeWriter): void => {
   const { bytes, view } = writer
   const parent = nodes.branches[BRANCH_LIMBS * branch + BRANCH_PARENT]!
   const place = nodes.placeOfBranch(branch)

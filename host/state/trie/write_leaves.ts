@@ -11,7 +11,7 @@ import {
   NO_PARENT,
   SLOT_VALUE,
 } from './leaf_rows.ts'
-import type { PlanWriter } from './plan_writer.ts'
+import type { NodeWriter, PlanWriter } from './plan_writer.ts'
 import { PENDING, type TrieNodes } from './trie_nodes.ts'
 import { writeReference, writeWords } from './write_branches.ts'
 
@@ -81,61 +81,74 @@ const writeListHead = (view: DataView, start: number, length: number): number =>
 
 const listBytes = (length: number): number => (length < 56 ? 1 : 2) + length
 
-/** Writes every listed slot: the leaf [path, RLP of the RLP of its value]. */
+/** Writes every listed slot. */
 export const writeSlots = (nodes: TrieNodes, writer: PlanWriter): void => {
-  const { rows } = nodes.leaves
-  const { view } = writer
-  for (const leaf of nodes.listedLeaves.ids()) {
-    const row = LEAF_LIMBS * leaf
-    const parent = rows[row + LEAF_PARENT]! | 0
-    if (parent === NO_PARENT) continue
-    const depth = nodes.depthBelow(parent)
-    const number = numberBytes(rows, row + SLOT_VALUE, 8)
-    const value = stringBytes(number, rows[row + SLOT_VALUE]!)
-    const payload = (depth >= 63 ? 1 : 1 + pathBytes(depth)) + (value === 1 ? 1 : 1 + value)
-    const length = listBytes(payload)
-    const end = writer.at + length
-    const start = writeInteger(view, end, rows, row + SLOT_VALUE, number)
-    const pathEnd = value === 1 ? start : start - 1
-    writePath(view, pathEnd, rows, row, depth)
-    if (value > 1) view.setUint8(pathEnd, 0x80 + value)
-    writeListHead(view, end - payload, payload)
-    writeReference(nodes, nodes.placeOfLeaf(leaf), writer, length)
-  }
+  for (const leaf of nodes.listedLeaves.ids()) writeSlot(nodes, leaf, writer)
 }
 
-/** Writes every listed account: the leaf [path, RLP of [nonce, balance, storage root, code hash]] (YP 4.1). */
+/** Writes a slot, unless it is in no trie: the leaf [path, RLP of the RLP of its value]. */
+export const writeSlot = (nodes: TrieNodes, leaf: number, writer: NodeWriter): void => {
+  const { rows } = nodes.leaves
+  const { view } = writer
+  const row = LEAF_LIMBS * leaf
+  const parent = rows[row + LEAF_PARENT]! | 0
+  if (parent === NO_PARENT) return
+  const depth = nodes.depthBelow(parent)
+  const number = numberBytes(rows, row + SLOT_VALUE, 8)
+  const value = stringBytes(number, rows[row + SLOT_VALUE]!)
+  const payload = (depth >= 63 ? 1 : 1 + pathBytes(depth)) + (value === 1 ? 1 : 1 + value)
+  const length = listBytes(payload)
+  const end = writer.at + length
+  const start = writeInteger(view, end, rows, row + SLOT_VALUE, number)
+  const pathEnd = value === 1 ? start : start - 1
+  writePath(view, pathEnd, rows, row, depth)
+  if (value > 1) view.setUint8(pathEnd, 0x80 + value)
+  writeListHead(view, end - payload, payload)
+  writeReference(nodes, nodes.placeOfLeaf(leaf), writer, length)
+}
+
+/** Writes every listed account. */
 export const writeAccounts = (nodes: TrieNodes, slots: TrieNodes, codes: CodeHashes, writer: PlanWriter): void => {
-  const { rows } = nodes.leaves
-  const { view } = writer
-  for (const leaf of nodes.listedLeaves.ids()) {
-    const row = LEAF_LIMBS * leaf
-    const parent = rows[row + LEAF_PARENT]! | 0
-    if (parent === NO_PARENT) continue
-    const depth = nodes.depthBelow(parent)
-    const nonceLength = numberBytes(rows, row + ACCOUNT_NONCE, 2)
-    const balanceLength = numberBytes(rows, row + ACCOUNT_BALANCE, 8)
-    const fields =
-      stringBytes(nonceLength, rows[row + ACCOUNT_NONCE]!) +
-      stringBytes(balanceLength, rows[row + ACCOUNT_BALANCE]!) +
-      66
-    const payload = (depth >= 63 ? 1 : 1 + pathBytes(depth)) + 4 + fields
-    const length = 2 + payload
-    const end = writer.at + length
-    writeWords(view, end - 32, codes.words, 8 * rows[row + ACCOUNT_CODE]!)
-    view.setUint8(end - 33, 0xa0)
-    writeStorageRoot(slots, rows[row + LEAF_STORAGE]!, writer, end - 65)
-    view.setUint8(end - 66, 0xa0)
-    const balance = writeInteger(view, end - 66, rows, row + ACCOUNT_BALANCE, balanceLength)
-    const nonce = writeInteger(view, balance, rows, row + ACCOUNT_NONCE, nonceLength)
-    writePath(view, nonce - 4, rows, row, depth)
-    view.setUint32(nonce - 4, 0xb800_f800 + ((fields + 2) << 16) + fields)
-    view.setUint16(writer.at, 0xf800 | payload)
-    writeReference(nodes, nodes.placeOfLeaf(leaf), writer, length)
-  }
+  for (const leaf of nodes.listedLeaves.ids()) writeAccount(nodes, leaf, slots, codes, writer)
 }
 
-const writeStorageRoot = (slots: TrieNodes, root: number, writer: PlanWriter, at: number): void => {
+/**
+ * Writes an account, unless it is not in the trie: the leaf [path, RLP of [nonce, balance, storage root, code hash]] (YP
+ * 4.1).
+ */
+export const writeAccount = (
+  nodes: TrieNodes,
+  leaf: number,
+  slots: TrieNodes,
+  codes: Pick<CodeHashes, 'words'>,
+  writer: NodeWriter,
+): void => {
+  const { rows } = nodes.leaves
+  const { view } = writer
+  const row = LEAF_LIMBS * leaf
+  const parent = rows[row + LEAF_PARENT]! | 0
+  if (parent === NO_PARENT) return
+  const depth = nodes.depthBelow(parent)
+  const nonceLength = numberBytes(rows, row + ACCOUNT_NONCE, 2)
+  const balanceLength = numberBytes(rows, row + ACCOUNT_BALANCE, 8)
+  const fields =
+    stringBytes(nonceLength, rows[row + ACCOUNT_NONCE]!) + stringBytes(balanceLength, rows[row + ACCOUNT_BALANCE]!) + 66
+  const payload = (depth >= 63 ? 1 : 1 + pathBytes(depth)) + 4 + fields
+  const length = 2 + payload
+  const end = writer.at + length
+  writeWords(view, end - 32, codes.words, 8 * rows[row + ACCOUNT_CODE]!)
+  view.setUint8(end - 33, 0xa0)
+  writeStorageRoot(slots, rows[row + LEAF_STORAGE]!, writer, end - 65)
+  view.setUint8(end - 66, 0xa0)
+  const balance = writeInteger(view, end - 66, rows, row + ACCOUNT_BALANCE, balanceLength)
+  const nonce = writeInteger(view, balance, rows, row + ACCOUNT_NONCE, nonceLength)
+  writePath(view, nonce - 4, rows, row, depth)
+  view.setUint32(nonce - 4, 0xb800_f800 + ((fields + 2) << 16) + fields)
+  view.setUint16(writer.at, 0xf800 | payload)
+  writeReference(nodes, nodes.placeOfLeaf(leaf), writer, length)
+}
+
+const writeStorageRoot = (slots: TrieNodes, root: number, writer: NodeWriter, at: number): void => {
   if (root === 0 || slots.isEmpty(root)) writeWords(writer.view, at, EMPTY_ROOT, 0)
   else if (slots.lengths[root] === PENDING) writer.hole(at, slots.hashes[8 * root]!)
   else writeWords(writer.view, at, slots.hashes, 8 * root)
