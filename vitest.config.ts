@@ -1,12 +1,31 @@
 import { defineConfig } from 'vitest/config'
 
-/** One worker: the device tests share one adapter and two cores. */
+const limits = { testTimeout: 300_000, hookTimeout: 120_000, pool: 'forks' } as const
+
+/** Null tests first, on all cores and without a process of their own: they share no device. Then the others. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 300_000,
-    hookTimeout: 120_000,
-    fileParallelism: false,
-    pool: 'forks',
+    projects: [
+      {
+        test: {
+          ...limits,
+          name: 'null',
+          include: ['test/null/**/*.test.ts'],
+          isolate: false,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          ...limits,
+          name: 'device',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/null/**'],
+          // One worker: the device tests share one adapter and two cores.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 })

@@ -35,7 +35,7 @@ const stockKzg = (): NonNullable<CustomCrypto['kzg']> => {
 }
 
 /** The rules of a fork with the cryptography of the packages themselves. */
-const stockCommonOf = (fork: Fork, chainId: bigint): Common =>
+export const stockCommonOf = (fork: Fork, chainId: bigint): Common =>
   createCustomCommon({ chainId: chainId.toString() }, Mainnet, {
     hardfork: ethereumjsHardfork(fork),
     customCrypto: { kzg: stockKzg() },

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { type DropInReport, dropInRatio, dropInRows } from '../bench/drop_in.ts'
 import type { PartReport } from '../bench/parts/part.ts'
 import { meanText, PROGRAM_HEAD, programCells } from '../bench/report/programs_text.ts'
+import type { BlockLevelReport } from '../bench/report/real_blocks_schema.ts'
 import type { ReplayReport } from '../bench/report/replay_schema.ts'
 import { type BenchReport, STAGES, type WorkloadResult } from '../bench/report/schema.ts'
 import { spread } from '../bench/report/statistics.ts'
@@ -12,7 +13,7 @@ import { geometricMean, isInMean, type ProgramsReport, timesSerial } from '../be
 import type { ProgramReport } from '../bench/simulation/run_program.ts'
 import { type Met, targetsOf } from '../bench/targets.ts'
 import { tierChoiceText } from '../bench/tier_choice.ts'
-import { blockSection, measuredAt, partsSection } from './blocks_doc.ts'
+import { blockSection, measuredAt, partsSection, realBlocksSection } from './blocks_doc.ts'
 import { markdownTable } from './markdown.ts'
 import { replaySection } from './replay_doc.ts'
 
@@ -20,7 +21,7 @@ const RESULTS = join(dirname(fileURLToPath(import.meta.url)), '..', 'bench', 're
 
 interface NamedReport {
   readonly file: string
-  readonly report: BenchReport | ReplayReport | ProgramsReport | DropInReport | PartReport
+  readonly report: BenchReport | ReplayReport | ProgramsReport | DropInReport | PartReport | BlockLevelReport
 }
 
 /** The committed result files, by name. */
@@ -106,6 +107,8 @@ const section = ({ file, report }: NamedReport, reports: readonly NamedReport[])
       return report.level === 'block' ? blockSection(file, report) : benchSection(file, report)
     case 'wgevm-part/1':
       return partsSection(file, report)
+    case 'wgevm-real-blocks/1':
+      return realBlocksSection(file, report)
     case 'wgevm-replay/1':
       return replaySection(file, report)
     case 'wgevm-programs/1':

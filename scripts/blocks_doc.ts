@@ -1,4 +1,11 @@
 import type { PartReport, PartRow } from '../bench/parts/part.ts'
+import type { BlockLevelReport } from '../bench/report/real_blocks_schema.ts'
+import {
+  REAL_BLOCKS_HEAD,
+  REAL_BLOCKS_NOTE,
+  realBlockCells,
+  realBlockRatios,
+} from '../bench/report/real_blocks_text.ts'
 import { type BenchReport, BLOCK_STAGES, labelOf, type WorkloadResult } from '../bench/report/schema.ts'
 import { spread } from '../bench/report/statistics.ts'
 import { deviceMsText, grouped, rounded, speedUp } from '../bench/report/text.ts'
@@ -157,3 +164,38 @@ export const partsSection = (file: string, report: PartReport): string => {
     markdownTable(['target', 'at least', 'measured', ''], partTargets(report)),
   ].join('\n\n')
 }
+
+/** A result of `replay --level block`. */
+export const realBlocksSection = (file: string, report: BlockLevelReport): string => {
+  const { adapter, blocks, notRun } = report
+  const ratios = realBlockRatios(blocks)
+  const after = realBlockRatios(blocks.filter(({ number }) => number >= MERGE))
+  return [
+    `## Real blocks from RLP to three roots, ${adapter.kind}: ${adapter.name}`,
+    measuredAt(file, report),
+    `Time: ${REAL_BLOCKS_NOTE}.`,
+    markdownTable(REAL_BLOCKS_HEAD, blocks.map(realBlockCells)),
+    markdownTable(
+      ['against runBlock', 'median', 'of the summed times', 'lowest'],
+      [
+        ['all blocks', times(ratios?.median), times(ratios?.sum), times(ratios?.lowest)],
+        ['after the merge', times(after?.median), times(after?.sum), times(after?.lowest)],
+      ],
+    ),
+    markdownTable(
+      ['target', 'at least', 'measured', ''],
+      [
+        [
+          'real blocks against runBlock, median',
+          '10 times',
+          times(ratios?.median),
+          metText(atLeast(ratios?.median, 10)),
+        ],
+      ],
+    ),
+    ...(notRun.length === 0 ? [] : [notRun.map(({ block, reason }) => `- not run: ${block}: ${reason}`).join('\n')]),
+  ].join('\n\n')
+}
+
+/** Number of mainnet's first block of proof of stake. */
+const MERGE = 15_537_394

@@ -3,7 +3,7 @@ import { type Common, createCustomCommon, Mainnet } from '@ethereumjs/common'
 import { Caches, MerkleStateManager } from '@ethereumjs/statemanager'
 import { Account, Address, hexToBytes, setLengthLeft } from '@ethereumjs/util'
 import { createVM, runBlock, type VM } from '@ethereumjs/vm'
-import { type BlockHeader, headerHash } from '../../host/chain/header.ts'
+import { headerHash } from '../../host/chain/header.ts'
 import type { MemoryState } from '../../host/state/memory_state.ts'
 import { ethereumjsHardfork, type Fork } from '../../transpiler/spec/forks.ts'
 import type { PeerResult } from '../report/schema.ts'
@@ -17,7 +17,9 @@ type Hex = `0x${string}`
  */
 export const runVmPeer = async (fork: Fork, genesis: MemoryState, signed: SignedBlock): Promise<PeerResult> => {
   const common = createCustomCommon({ chainId: 1 }, Mainnet, { hardfork: ethereumjsHardfork(fork) })
-  const vm = await vmOn(common, genesis, signed.parent)
+  const state = genesis.clone()
+  state.setBlockHash(signed.parent.number, headerHash(signed.parent))
+  const vm = await vmOn(common, state)
   const rlp = encodeBlock(signed)
   const startedMs = performance.now()
   const block = createBlockFromRLP(rlp, { common })
@@ -34,8 +36,8 @@ export const runVmPeer = async (fork: Fork, genesis: MemoryState, signed: Signed
   }
 }
 
-/** A VM whose state is that of `state` and whose only known block is `parent`. */
-const vmOn = async (common: Common, state: MemoryState, parent: BlockHeader): Promise<VM> => {
+/** A VM whose state is that of `state`, and which knows blocks by the hashes that it has. */
+export const vmOn = async (common: Common, state: MemoryState): Promise<VM> => {
   const manager = new MerkleStateManager({ common, caches: new Caches() })
   await manager.checkpoint()
   for (const [hex, { nonce, balance, codeHash, storage }] of Object.entries(state.dump())) {
@@ -49,10 +51,9 @@ const vmOn = async (common: Common, state: MemoryState, parent: BlockHeader): Pr
     }
   }
   await manager.commit()
-  const parentHash = hexToBytes(headerHash(parent) as Hex)
   const blockchain = {
     getBlock: async (number: number) => ({
-      hash: () => (BigInt(number) === parent.number ? parentHash : new Uint8Array(32)),
+      hash: () => hexToBytes((state.blockHash(BigInt(number)) ?? `0x${'0'.repeat(64)}`) as Hex),
     }),
     putBlock: async () => {},
     shallowCopy() {

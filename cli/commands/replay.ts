@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs'
+import type { RealBlocksOptions } from '../../bench/block/real_blocks.ts'
 import { readBlockFixture } from '../../conformance/block_fixture.ts'
 import { isAtLeast } from '../../transpiler/spec/forks.ts'
 import { EXIT_BAD_FILE, EXIT_FAILURE } from '../exit_codes.ts'
@@ -6,9 +7,11 @@ import { UserError } from '../fail.ts'
 import { fixtureFiles } from '../fixture_files.ts'
 import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { PATHS_NEVER, parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
+import { parseLevel } from './bench.ts'
 
 interface ReplayArguments extends TierArguments {
   fixtures: string[]
+  level: string | undefined
   merged: boolean
   explain: boolean
   serial: boolean
@@ -29,6 +32,10 @@ const run = async (options: ReplayArguments): Promise<void> => {
   const samples = parseWhole('samples', options.samples, 1, MOST_SAMPLES)
   const workers = options.workers === undefined ? undefined : parseWhole('workers', options.workers, 0, MOST_WORKERS)
   const tiers = parseTiers(options)
+  const level = parseLevel(options.level, undefined)
+  if (level === 'block' && (options.merged || options.explain || options.report !== undefined || !options.serial)) {
+    throw new UserError('--level block goes without --merged, --explain, --report and --no-serial')
+  }
   if (options.merged && !options.serial) {
     throw new UserError('--merged is checked against serial execution alone: leave out --no-serial')
   }
@@ -40,6 +47,15 @@ const run = async (options: ReplayArguments): Promise<void> => {
   if (options.report !== undefined) await (await import('../../bench/report/charts.ts')).loadCharts()
   const files = options['post-merge'] ? found.filter(isPostMerge) : found
   if (files.length === 0) throw new UserError('no block after the merge among these')
+  const { adapter, json } = options
+  const common = {
+    files,
+    samples,
+    tiers,
+    ...(workers === undefined ? {} : { workers }),
+    ...(adapter === undefined ? {} : { adapter }),
+  }
+  if (level === 'block') return runBlocks(common, json)
 
   const { runReplay } = await import('../../bench/replay_session.ts')
   const { createProgress } = await import('../../bench/report/progress.ts')
@@ -47,12 +63,8 @@ const run = async (options: ReplayArguments): Promise<void> => {
   const { textStyle } = await import('../../bench/report/text_table.ts')
   const style = textStyle(process.stdout)
   const report = await runReplay({
-    files,
-    samples,
-    ...(workers === undefined ? {} : { workers }),
-    ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
+    ...common,
     serial: options.serial,
-    tiers,
     keepPaths: options.paths !== false && tiers.paths !== 'never',
     merged: options.merged,
     conflicts: options.report !== undefined,
@@ -81,6 +93,32 @@ const run = async (options: ReplayArguments): Promise<void> => {
   }
 }
 
+/** `--level block`: from RLP to three roots, beside runBlock. */
+const runBlocks = async (
+  common: Omit<RealBlocksOptions, 'step' | 'onBlock'>,
+  json: string | undefined,
+): Promise<void> => {
+  for (const file of common.files) readBlockFixture(file)
+  const { runRealBlocks } = await import('../../bench/block/real_blocks.ts')
+  const { realBlockLine, realBlocksText } = await import('../../bench/report/real_blocks_text.ts')
+  const { createProgress } = await import('../../bench/report/progress.ts')
+  const { textStyle } = await import('../../bench/report/text_table.ts')
+  const progress = createProgress(process.stderr)
+  progress.start('replay', common.files.length)
+  const report = await runRealBlocks({
+    ...common,
+    step: (block) => progress.step(block),
+    onBlock: (block) => process.stdout.write(realBlockLine(block)),
+  }).finally(() => progress.stop())
+  process.stdout.write(realBlocksText(report, textStyle(process.stdout)))
+  if (json !== undefined) {
+    writeResult(json, `${JSON.stringify(report, null, 2)}\n`)
+    process.stdout.write(`results  ${json}\n`)
+  }
+  if (report.notRun.some(({ cause }) => cause === 'failed')) process.exitCode = EXIT_FAILURE
+  else if (report.notRun.length > 0) process.exitCode = EXIT_BAD_FILE
+}
+
 export const replayCommand: CommandModule<object, ReplayArguments> = {
   command: 'replay <fixtures..>',
   describe: 'Execute real blocks, check them against their headers, and compare the time with serial @ethereumjs/vm',
@@ -91,6 +129,10 @@ export const replayCommand: CommandModule<object, ReplayArguments> = {
         array: true,
         demandOption: true,
         describe: 'fixture files (evm-block-fixture/1, JSON or gzip of it) or folders of them',
+      })
+      .option('level', {
+        type: 'string',
+        describe: 'execute: decoded transactions; block: from RLP to three roots, beside runBlock [default: execute]',
       })
       .option('merged', {
         type: 'boolean',
