@@ -8,6 +8,8 @@ import { UserError } from './fail.ts'
 const FOLDER = join(dirname(fileURLToPath(import.meta.url)), 'commands')
 /** Commands of yargs itself. */
 const COMPLETION = 'completion'
+/** The command with a command line, exit codes and help of its own. */
+const EVM = 'evm'
 
 /** Command names: each file of cli/commands is one. */
 const commandNames = (): string[] =>
@@ -66,6 +68,11 @@ export const runCommand = async (argv: readonly string[]): Promise<void> => {
   const asked = isCompleting ? undefined : argv.find((argument) => !argument.startsWith('-'))
   if (asked !== undefined && asked !== COMPLETION && !names.includes(asked)) {
     throw new UserError(`unknown command '${asked}'; there is ${names.join(', ')}`)
+  }
+  if (asked === EVM) {
+    const { runTool } = await import('../service/evm_tool/tool.ts')
+    process.exitCode = await runTool(argv.slice(argv.indexOf(EVM) + 1))
+    return
   }
   // Only the command that runs is loaded, so start-up does not pay for the others; --help shows all.
   const isOne = asked !== undefined && asked !== COMPLETION

@@ -1,8 +1,7 @@
-import { stateTestBatch } from '../conformance/run_state_test.ts'
-import { type StateTestEntry, stateTestBlockHash } from '../conformance/state_test.ts'
+import type { StateTestEntry } from '../conformance/state_test.ts'
+import { traceSubject } from '../conformance/trace_subject.ts'
 import { TransactionInputError } from '../host/chain/encode_batch.ts'
 import type { ComputeDevice } from '../host/device/compute_device.ts'
-import { MemoryState } from '../host/state/memory_state.ts'
 import { traceDifference } from '../host/trace/difference.ts'
 import { stepLines, traceLines } from '../host/trace/lines.ts'
 import {
@@ -14,19 +13,7 @@ import {
 } from '../host/trace/trace.ts'
 import type { Fork } from '../transpiler/spec/forks.ts'
 
-const ANCESTORS = 256n
 const COMMON_STEPS = 3
-
-/** What an entry executes. Throws TransactionInputError where its bytes are no transaction. */
-const traceSubject = (entry: StateTestEntry): TraceSubject => {
-  const { fork, chainId, env, pre } = entry
-  const batch = stateTestBatch(entry)
-  const state = MemoryState.from(pre)
-  for (let n = env.number > ANCESTORS ? env.number - ANCESTORS : 0n; n < env.number; n++) {
-    state.setBlockHash(n, stateTestBlockHash(n))
-  }
-  return { fork, chainId, env, state, batch }
-}
 
 /** The entry's transaction on the lane VM in lines of EIP-3155; one line that says why, where it has no steps there. */
 export const laneLines = async (device: ComputeDevice, entry: StateTestEntry): Promise<string[]> => {

@@ -13,6 +13,7 @@ export interface BlockTestOutcome {
   readonly error?: string
   /** After the last valid block. */
   readonly stateRoot: string
+  readonly state: MemoryState
   /** Over all valid blocks. */
   readonly tiers: TierCounts
 }
@@ -30,7 +31,8 @@ export const runBlockTest = async (
   const tiers = { pathKernel: 0, pathProgram: 0, pathHost: 0, laneVm: 0, transfer: 0, cpu: 0 }
   try {
     const error = await runBlocks(test, state, executor, tiers)
-    return { passed: error === undefined, ...(error === undefined ? {} : { error }), stateRoot: rootOf(state), tiers }
+    const failure = error === undefined ? {} : { error }
+    return { passed: error === undefined, ...failure, stateRoot: rootOf(state), state, tiers }
   } finally {
     executor.close()
   }

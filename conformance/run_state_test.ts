@@ -7,9 +7,8 @@ import type { ExecutionResult } from '../host/flows/execution_result.ts'
 import { createExecutor } from '../host/flows/executor.ts'
 import type { Executor, ExecutorOptions } from '../host/flows/executor_interface.ts'
 import { hexToBytes } from '../host/primitives/hex.ts'
-import { keccak256Hex } from '../host/primitives/keccak.ts'
-import { rlpHex, rlpList } from '../host/primitives/rlp.ts'
 import { addressToHex } from '../host/primitives/word.ts'
+import { logsHash } from '../host/receipts/logs_hash.ts'
 import { MemoryState } from '../host/state/memory_state.ts'
 import type { AccountColumns, State, StateWrites } from '../host/state/state.ts'
 import { stateRootOf } from '../host/state/trie/trie.ts'
@@ -56,13 +55,15 @@ export class StateTestRunner {
     this.#options = tier === 'lane-vm' ? { ...options, ...LANE_VM } : options
   }
 
-  /** One call at a time. Rejects only for faults of the executor; an entry that fails is a result. */
-  async run(entry: StateTestEntry): Promise<StateTestResult> {
+  /**
+   * One call at a time. Rejects only for faults of the executor; an entry that fails is a result. The state after it is
+   * that of `memory`.
+   */
+  async run(entry: StateTestEntry, memory = MemoryState.from(entry.pre)): Promise<StateTestResult> {
     const { name, file, indexes, forkName, env, expected } = entry
-    const memory = MemoryState.from(entry.pre)
     const outcome = await this.#execute(entry, memory)
     const stateRoot = stateRootOf(memory.dump())
-    const logsHash = logsHashOf(outcome.logs)
+    const logs = logsHash(outcome.logs)
     const errors: string[] = []
     if (outcome.tier === 'rejected' && expected.exception === undefined) {
       errors.push(`unexpected rejection: ${outcome.reason}`)
@@ -73,8 +74,8 @@ export class StateTestRunner {
     if (stateRoot !== expected.stateRoot) {
       errors.push(`post state root mismatch: got ${stateRoot}, want ${expected.stateRoot}`)
     }
-    if (logsHash !== expected.logsHash) {
-      errors.push(`post state logs hash mismatch: got ${logsHash}, want ${expected.logsHash}`)
+    if (logs !== expected.logsHash) {
+      errors.push(`post state logs hash mismatch: got ${logs}, want ${expected.logsHash}`)
     }
     if (outcome.gasUsed > env.gasLimit) errors.push(`gas used ${outcome.gasUsed} is above the block's limit`)
     return {
@@ -158,14 +159,6 @@ const tierOf = ({ tiers }: ExecutionResult): StateTestTier => {
     if (tiers[tier] > 0) return tier
   return 'cpu'
 }
-
-/** keccak-256 of the RLP of all logs, 0x-hex. */
-const logsHashOf = (logs: readonly Log[]): string =>
-  keccak256Hex(
-    rlpList(
-      logs.map(({ address, topics, data }) => rlpList([rlpHex(address), rlpList(topics.map(rlpHex)), rlpHex(data)])),
-    ),
-  )
 
 /** The state of the entry that is running; its ancestors are those of every state test. */
 class OneTestState implements State {

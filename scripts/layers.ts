@@ -60,6 +60,8 @@ const LAYERS: readonly Layer[] = [
   { at: 'host/index.ts', may: ['transpiler', 'kernels', 'host'] },
   { at: 'conformance', may: [...BELOW_FLOWS, 'host/flows', 'host/trace'] },
   { at: 'service', may: ['host/index.ts', 'host/chain', 'host/metrics.ts', 'host/primitives/thread.ts'] },
+  // Started for every single case: it loads no more than it runs.
+  { at: 'service/evm_tool', may: [...BELOW_FLOWS, 'host/flows', 'host/trace', 'conformance'] },
   { at: 'cli', may: ['cli', 'host', 'conformance', 'service', 'transpiler', 'kernels'] },
   { at: 'cli/fail.ts', may: ['cli', 'bench/packages.ts'] },
   // The commands that run or show workloads, or measure against the serial reference.

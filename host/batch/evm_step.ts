@@ -10,4 +10,6 @@ export interface EvmStep {
   readonly stack: readonly bigint[]
   readonly memSize: number
   readonly refund: number
+  /** memSize bytes, where they were asked for. */
+  readonly memory?: Uint8Array
 }

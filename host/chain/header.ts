@@ -151,7 +151,11 @@ export const blobScheduleAt = (fork: Fork, chainId: bigint, timestamp: bigint): 
 const BLOB_BASE_COST = 8192n
 
 /** Excess blob gas of the block after `parent` (EIP-4844; with the reserve price of EIP-7918 from Osaka on). */
-export const nextExcessBlobGas = (parent: BlockHeader, fork: Fork, schedule: BlobSchedule): bigint => {
+export const nextExcessBlobGas = (
+  parent: Pick<BlockHeader, 'excessBlobGas' | 'blobGasUsed' | 'baseFeePerGas'>,
+  fork: Fork,
+  schedule: BlobSchedule,
+): bigint => {
   const gasPerBlob = BigInt(GAS_PER_BLOB)
   const target = BigInt(schedule.targetBlobs) * gasPerBlob
   const excess = parent.excessBlobGas ?? 0n
@@ -170,7 +174,7 @@ const BASE_FEE_CHANGE_DENOMINATOR = 8n
 const INITIAL_BASE_FEE = 1_000_000_000n
 
 /** Base fee of the block after `parent` (EIP-1559); a parent without one is the last before London. */
-export const nextBaseFee = (parent: BlockHeader): bigint => {
+export const nextBaseFee = (parent: Pick<BlockHeader, 'baseFeePerGas' | 'gasLimit' | 'gasUsed'>): bigint => {
   const base = parent.baseFeePerGas
   if (base === undefined) return INITIAL_BASE_FEE
   const target = parent.gasLimit / ELASTICITY

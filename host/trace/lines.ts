@@ -2,6 +2,7 @@ import type { Fork } from '../../transpiler/spec/forks.ts'
 import { memoryGas } from '../../transpiler/spec/gas.ts'
 import { opcodesAt } from '../../transpiler/spec/opcodes.ts'
 import type { EvmStep } from '../batch/evm_step.ts'
+import { bytesToHex } from '../primitives/hex.ts'
 import type { TransactionTrace } from './trace.ts'
 
 const BYTES_PER_WORD = 32
@@ -13,28 +14,38 @@ const REVERT = 0xfd
  * A trace in the lines of EIP-3155 as `evm statetest --trace` of go-ethereum prints them, a last one with output and
  * gas of the call. A number in `gas` and `gasCost` is hex, others are decimal.
  */
-export const traceLines = (trace: TransactionTrace, fork: Fork): string[] => [
-  ...stepLines(trace, fork),
+export const traceLines = (trace: TransactionTrace, fork: Fork, shown: ShownFields = {}): string[] => [
+  ...stepLines(trace, fork, shown),
   summaryLine(trace),
 ]
 
+/** What lines of steps have beside the fields that all have; memory is there where the steps have it. */
+export interface ShownFields {
+  /** `never`: null stands in its place. */
+  readonly stack?: 'never' | undefined
+}
+
+/** The name of an opcode at a fork. */
+export const opcodeName = (op: number, fork: Fork): string =>
+  opcodesAt(fork)[op]?.mnemonic ?? `opcode 0x${op.toString(16)} not defined`
+
 /** The same without the last line. */
-export const stepLines = ({ steps, left }: TransactionTrace, fork: Fork): string[] => {
+export const stepLines = ({ steps, left }: TransactionTrace, fork: Fork, shown: ShownFields = {}): string[] => {
   const costs = gasCosts(steps)
   // What the lane could not do costs nothing.
   if (left !== undefined && steps.length > 0) costs[steps.length - 1] = 0n
-  const opcodes = opcodesAt(fork)
-  return steps.map(({ pc, op, gas, memSize, stack, depth, refund }, n) =>
+  return steps.map(({ pc, op, gas, memSize, stack, memory, depth, refund }, n) =>
     JSON.stringify({
       pc,
       op,
       gas: hex(gas),
       gasCost: hex(costs[n]!),
+      ...(memory === undefined || memory.length === 0 ? {} : { memory: bytesToHex(memory) }),
       memSize,
-      stack: stack.map(hex),
+      stack: shown.stack === 'never' ? null : stack.map(hex),
       depth,
       refund,
-      opName: opcodes[op]?.mnemonic ?? `opcode 0x${op.toString(16)} not defined`,
+      opName: opcodeName(op, fork),
     }),
   )
 }

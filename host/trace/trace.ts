@@ -27,6 +27,8 @@ export interface TraceSubject {
   readonly env: BlockEnvironment
   readonly state: MemoryState
   readonly batch: TransactionBatch
+  /** `always`: the steps of the CPU's trace come with the memory before them. */
+  readonly memory?: 'always' | undefined
 }
 
 /** output: 0x-hex; gasUsed: of the call, without intrinsic gas and refund, as the last line of EIP-3155 has it. */
@@ -51,9 +53,10 @@ export const traceOnCpu = async ({
   env,
   state,
   batch,
+  memory,
 }: TraceSubject): Promise<TransactionTrace | NoTrace> => {
   const steps: EvmStep[] = []
-  const tier = new CpuTier({ fork, chainId, onStep: (step) => steps.push(step) })
+  const tier = new CpuTier({ fork, chainId, onStep: (step) => steps.push(step), stepMemory: memory })
   const rules = transactionRules(batch, fork, env)
   const outcome = await tier.execute({ env, batch, index: 0, rules, snapshot: state })
   if ('rejected' in outcome) return { reason: `rejected: ${rejectionText(outcome.rejected)}` }

@@ -6,6 +6,13 @@ import { SpecifiedEvm } from './specified_evm.ts'
 
 export type OnStep = (step: EvmStep) => void
 
+/** Who is told of steps, and whether with the memory before them. */
+export interface TraceTerms {
+  readonly fork: Fork
+  readonly onStep: OnStep
+  readonly memory: boolean
+}
+
 const MAX_STACK_WORDS = 1024
 const STOP = 0x00
 const SSTORE = 0x55
@@ -19,15 +26,17 @@ const ENDS: ReadonlySet<number> = new Set([STOP, 0xf3, 0xff])
 class TracedEvm extends SpecifiedEvm {
   readonly #fork: Fork
   readonly #onStep: OnStep
+  readonly #memory: boolean
   /** Codes of the open frames. */
   readonly #codes: Uint8Array[] = []
   /** The refund counter before an SSTORE: its gas handler moves it, and runs before the step is told. */
   #refund = 0n
 
-  constructor(options: EVMOpts, fork: Fork, onStep: OnStep) {
+  constructor(options: EVMOpts, { fork, onStep, memory }: TraceTerms) {
     super(options)
     this.#fork = fork
     this.#onStep = onStep
+    this.#memory = memory
     const store = this._opcodeMap[SSTORE]!
     this._opcodeMap[SSTORE] = {
       ...store,
@@ -36,12 +45,13 @@ class TracedEvm extends SpecifiedEvm {
         return store.gasHandler(runState, gas, common)
       },
     }
-    this.events.on('step', ({ pc, gasLeft, gasRefund, depth, stack, memoryWordCount }, next) => {
+    this.events.on('step', ({ pc, gasLeft, gasRefund, depth, stack, memory, memoryWordCount }, next) => {
       const op = this.#codes.at(-1)?.[pc] ?? STOP
       if (this.#fits(op, stack.length)) {
         const refund = Number(op === SSTORE ? this.#refund : gasRefund)
         const memSize = 32 * Number(memoryWordCount)
-        this.#onStep({ pc, op, gas: gasLeft, depth: depth + 1, stack: [...stack], memSize, refund })
+        const step = { pc, op, gas: gasLeft, depth: depth + 1, stack: [...stack], memSize, refund }
+        this.#onStep(this.#memory ? { ...step, memory } : step)
       }
       next?.()
     })
@@ -54,7 +64,7 @@ class TracedEvm extends SpecifiedEvm {
       const result = await super.runInterpreter(message, options)
       const { runState, exceptionError, gasRefund } = result
       if (runState !== undefined && exceptionError === undefined) {
-        const { programCounter, opCode, gasLeft, stack, memoryWordCount } = runState
+        const { programCounter, opCode, gasLeft, stack, memory, memoryWordCount } = runState
         if (programCounter >= code.length && !ENDS.has(opCode)) {
           const [refund, memSize] = [Number(gasRefund), 32 * Number(memoryWordCount)]
           const depth = message.depth + 1
@@ -66,6 +76,7 @@ class TracedEvm extends SpecifiedEvm {
             stack: [...stack.getStack()],
             memSize,
             refund,
+            ...(this.#memory ? { memory: memory.read(0, memSize) } : {}),
           })
         }
       }
@@ -81,5 +92,4 @@ class TracedEvm extends SpecifiedEvm {
   }
 }
 
-export const createTracedEvm = (options: EVMOpts, fork: Fork, onStep: OnStep): EVM =>
-  new TracedEvm(options, fork, onStep)
+export const createTracedEvm = (options: EVMOpts, terms: TraceTerms): EVM => new TracedEvm(options, terms)

@@ -24,13 +24,15 @@ import {
   validate,
 } from './phases.ts'
 import { CpuState, NO_SNAPSHOT } from './state.ts'
-import { createTracedEvm, type OnStep } from './traced_evm.ts'
+import { createTracedEvm, type OnStep, type TraceTerms } from './traced_evm.ts'
 
 export interface CpuTierOptions {
   readonly fork: Fork
   readonly chainId: bigint
   /** Told of every step, by the stock loop of @ethereumjs/evm instead of ours: slow, for people. */
   readonly onStep?: OnStep
+  /** `always`: steps come with the memory before them. */
+  readonly stepMemory?: 'always' | undefined
 }
 
 /** A call by the system to contract `to` (0x-hex) on the state that stands before or after the transactions. */
@@ -69,17 +71,17 @@ export const createCpuTier = async (options: CpuTierOptions): Promise<CpuTier> =
 export class CpuTier {
   readonly #fork: Fork
   readonly #chainId: bigint
-  readonly #onStep: OnStep | undefined
+  readonly #trace: TraceTerms | undefined
   readonly #state = new CpuState()
   readonly #blockHashes = new Set<bigint>()
   #snapshot: StateSnapshot | undefined
   #evm: EVM | undefined
   #block: { readonly env: BlockEnvironment; readonly block: EvmBlock } | undefined
 
-  constructor({ fork, chainId, onStep }: CpuTierOptions) {
+  constructor({ fork, chainId, onStep, stepMemory }: CpuTierOptions) {
     this.#fork = fork
     this.#chainId = chainId
-    this.#onStep = onStep
+    this.#trace = onStep === undefined ? undefined : { fork, onStep, memory: stepMemory === 'always' }
   }
 
   /** Makes the EVM, so the first transaction does not wait for it. */
@@ -96,8 +98,8 @@ export class CpuTier {
         },
       },
     } satisfies EVMOpts
-    if (this.#onStep !== undefined) {
-      this.#evm = createTracedEvm(options, this.#fork, this.#onStep)
+    if (this.#trace !== undefined) {
+      this.#evm = createTracedEvm(options, this.#trace)
       return this.#evm
     }
     const evm = createLeanEvm(options)
