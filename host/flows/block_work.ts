@@ -9,8 +9,8 @@ import type { BlockGround } from './block_steps.ts'
 import { callBeforeTransactions, creditAccount, takeRequests } from './system_calls.ts'
 
 /**
- * What the miner of a block is paid, and the miners of its uncles (YP 11.3): wei of a block without uncles, and how many
- * blocks each uncle lies before it.
+ * What the miner of a block is paid, and the miners of its uncles (YP 11.3): wei of a block without uncles, and how
+ * many blocks each uncle lies before it.
  *
  * Example: {@link TransitionRequest}.
  */

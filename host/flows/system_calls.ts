@@ -71,8 +71,8 @@ const systemCall = async (ground: BlockGround, fork: Fork, env: BlockEnvironment
 }
 
 /**
- * Gives an account wei from nowhere: a withdrawal, or a reward. None at all still touches it: an empty account ceases to
- * exist (EIP-161); before that fork, one that is not there comes into being.
+ * Gives an account wei from nowhere: a withdrawal, or a reward. None at all still touches it: an empty account ceases
+ * to exist (EIP-161); before that fork, one that is not there comes into being.
  */
 export const creditAccount = async (ground: BlockGround, fork: Fork, address: string, wei: bigint): Promise<void> => {
   const { running, sink, recorder } = ground
