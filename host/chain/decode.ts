@@ -38,7 +38,8 @@ export interface DecodedTransactions {
 export const decode = (transactions: SignedTransactions, options: DecodeOptions): DecodedTransactions => {
   const { batch, signatures, fault } = decodeSignedBatch(transactions, options)
   if (fault !== undefined) throw fault
-  return { batch, signatures }
+  const { hash, rs, parity } = signatures
+  return { batch, signatures: { hash, rs, parity } }
 }
 
 /**

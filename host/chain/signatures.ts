@@ -3,7 +3,8 @@ import { keccakMany } from '../primitives/keccak_many.ts'
 import { integerBytes, rlpInteger, writeRlpHead } from '../primitives/rlp.ts'
 import { HALF_ORDER } from '../primitives/secp256k1.ts'
 import { TransactionInputError } from './encode_batch.ts'
-import { type FieldTable, ROW_ENTRIES, type Shape } from './signed_fields.ts'
+import { endAt, payloadAt } from './rlp_items.ts'
+import { DYNAMIC, type FieldTable, ROW_ENTRIES, type Shape, shapeOf, typeAt } from './signed_fields.ts'
 import { bigintOf, copyBytes, integerAt } from './signed_items.ts'
 
 /** The parity of a row without a signature: of a deposit, which is not signed, and of a row that cannot be read. */
@@ -27,7 +28,7 @@ export interface Signatures {
 const NONE = new Uint8Array(0)
 const HALF_ORDER_BYTES = integerBytes(HALF_ORDER)
 
-/** Columns of signatures, filled row by row in ascending order. What was signed is kept, and hashed in bulk at last. */
+/** Columns of signatures, filled row by row. What was signed is hashed when it is asked for, all of it at once. */
 export class SignatureColumns {
   readonly #table: FieldTable
   readonly #chainId: bigint
@@ -42,13 +43,7 @@ export class SignatureColumns {
   readonly #knowsChains: boolean
   readonly #rs: Uint8Array
   readonly #parity: Uint8Array
-  /** Message m is `lengths[m]` bytes from `offsets[m]` on: what the transaction of row rows[m] signed. */
-  readonly #messages: Uint8Array
-  readonly #offsets: Uint32Array
-  readonly #lengths: Uint32Array
-  readonly #rows: Uint32Array
-  #count = 0
-  #end = 0
+  #hash: Uint8Array | undefined
 
   constructor(table: FieldTable, count: number, chainId: bigint, fork: Fork | undefined) {
     this.#table = table
@@ -60,11 +55,6 @@ export class SignatureColumns {
     this.#knowsChains = fork === undefined || isAtLeast(fork, 'spuriousDragon')
     this.#rs = new Uint8Array(64 * count)
     this.#parity = new Uint8Array(count).fill(NO_SIGNATURE)
-    // No message is longer than its transaction and the suffix.
-    this.#messages = new Uint8Array(table.bytes.length + count * this.#suffix.length)
-    this.#offsets = new Uint32Array(count)
-    this.#lengths = new Uint32Array(count)
-    this.#rows = new Uint32Array(count)
   }
 
   /** Checks v, r and s of row i, its chain and its parity, and enters them. Throws TransactionInputError. */
@@ -86,20 +76,78 @@ export class SignatureColumns {
       throw new TransactionInputError(i, 's is in the upper half of the order')
     copyBytes(this.#rs, 64 * i + 32 - (sHead - r), bytes, r, sHead)
     copyBytes(this.#rs, 64 * (i + 1) - (end - s), bytes, s, end)
-    this.#addMessage(type, vHead, isOfChain ? this.#suffix : NONE, i)
     this.#parity[i] = parity
   }
 
-  /** The columns with their hashes. */
+  /** Enters those of a plain transaction (signed_plain.ts), which are good. */
+  readPlain(i: number): void {
+    const { bytes, at } = this.#table
+    const field = ROW_ENTRIES * i + DYNAMIC.v
+    const r = payloadAt(bytes, at[field + 1]!)
+    const sHead = at[field + 2]!
+    const s = payloadAt(bytes, sHead)
+    const end = at[field + 3]!
+    copyBytes(this.#rs, 64 * i + 32 - (sHead - r), bytes, r, sHead)
+    copyBytes(this.#rs, 64 * (i + 1) - (end - s), bytes, s, end)
+    this.#parity[i] = bytes[at[field]!] === 1 ? 1 : 0
+  }
+
+  /** The columns. `hash` is read while the bytes of the transactions are what they are now. */
   finish(): Signatures {
-    const rs = this.#rs
+    const hashes = (): Uint8Array => {
+      this.#hash ??= this.#hashes()
+      return this.#hash
+    }
+    return {
+      rs: this.#rs,
+      parity: this.#parity,
+      get hash() {
+        return hashes()
+      },
+    }
+  }
+
+  /**
+   * Hashes what every row with a signature has signed: the list without its signature, which starts with v, under a new
+   * header. The fields before v lie in the transaction as they must be hashed, because the RLP is canonical.
+   */
+  #hashes(): Uint8Array {
+    const { bytes, at } = this.#table
     const parity = this.#parity
-    const count = this.#count
-    const digests = keccakMany({ count, bytes: this.#messages, offsets: this.#offsets, lengths: this.#lengths })
-    if (count === parity.length) return { hash: digests, rs, parity }
+    // No message is longer than its transaction and the suffix.
+    const messages = new Uint8Array(bytes.length + parity.length * this.#suffix.length)
+    const [offsets, lengths, rows] = [0, 1, 2].map(() => new Uint32Array(parity.length)) as [Column, Column, Column]
+    let count = 0
+    let next = 0
+    for (let i = 0; i < parity.length; i++) {
+      if (parity[i] === NO_SIGNATURE) continue
+      const type = typeAt(this.#table, i)
+      const fields = at[ROW_ENTRIES * i]!
+      const v = at[ROW_ENTRIES * i + shapeOf(type)!.v]!
+      const suffix = type === 0 && this.#namesChain(v) ? this.#suffix : NONE
+      offsets[count] = next
+      rows[count] = i
+      if (type !== 0) messages[next++] = type
+      next = writeRlpHead(messages, next, 0xc0, v - fields + suffix.length)
+      copyBytes(messages, next, bytes, fields, v)
+      next += v - fields
+      for (let n = 0; n < suffix.length; n++) messages[next++] = suffix[n]!
+      lengths[count] = next - offsets[count]!
+      count++
+    }
+    const digests = keccakMany({ count, bytes: messages, offsets, lengths })
+    if (count === parity.length) return digests
     const hash = new Uint8Array(32 * parity.length)
-    for (let m = 0; m < count; m++) copyBytes(hash, 32 * this.#rows[m]!, digests, 32 * m, 32 * (m + 1))
-    return { hash, rs, parity }
+    for (let m = 0; m < count; m++) copyBytes(hash, 32 * rows[m]!, digests, 32 * m, 32 * (m + 1))
+    return hash
+  }
+
+  /** Whether the v of a legacy transaction, which was read, names the chain. */
+  #namesChain(vHead: number): boolean {
+    const { bytes } = this.#table
+    const start = payloadAt(bytes, vHead)
+    const end = endAt(bytes, vHead)
+    return this.#knowsChains && (isAt(this.#v[0], bytes, start, end) || isAt(this.#v[1], bytes, start, end))
   }
 
   #checkChain({ chainId }: Shape, i: number): void {
@@ -126,29 +174,9 @@ export class SignatureColumns {
   #refuseChain(got: bigint, i: number): never {
     throw new TransactionInputError(i, `chain id ${got}, expected ${this.#chainId}`)
   }
-
-  /**
-   * Adds the bytes that were signed: the list without its signature, which starts with v, under a new header. The
-   * fields before v lie in the transaction as they must be hashed, because the RLP is canonical.
-   */
-  #addMessage(type: number, v: number, suffix: Uint8Array, i: number): void {
-    const { bytes, at } = this.#table
-    const to = this.#messages
-    const m = this.#count++
-    const fields = at[ROW_ENTRIES * i]!
-    const length = v - fields + suffix.length
-    let next = this.#end
-    this.#offsets[m] = next
-    this.#rows[m] = i
-    if (type !== 0) to[next++] = type
-    next = writeRlpHead(to, next, 0xc0, length)
-    copyBytes(to, next, bytes, fields, v)
-    next += v - fields
-    for (let n = 0; n < suffix.length; n++) to[next++] = suffix[n]!
-    this.#lengths[m] = next - this.#end
-    this.#end = next
-  }
 }
+
+type Column = Uint32Array<ArrayBuffer>
 
 /** Of a v that names no chain; NO_SIGNATURE where it is not one. */
 const parityOf = (type: number, bytes: Uint8Array, v: number, end: number): number => {

@@ -34,7 +34,7 @@ const LEGACY: Shape = {
   accessList: -1,
   v: 6,
 }
-const DYNAMIC: Shape = {
+export const DYNAMIC: Shape = {
   fields: 12,
   chainId: 0,
   nonce: 1,

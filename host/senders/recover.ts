@@ -29,6 +29,7 @@ export interface RecoverTerms {
  */
 export const recoverSenders = (signed: SignedBatch, terms: RecoverTerms = {}): TransactionBatch => {
   const rows = rowsOf(signed, terms.known)
+  if (rows === undefined) return enterSenders(signed, NO_ROWS, emptySenders(0), terms)
   const count = rows.signatures.parity.length
   const senders = emptySenders(count)
   for (let i = 0; i < count; i++) if (recoverRow(rows.signatures, i, senders.addresses)) senders.found[i] = 1
@@ -42,6 +43,7 @@ export const recoverSendersBulk = async (
   terms: RecoverTerms = {},
 ): Promise<TransactionBatch> => {
   const rows = rowsOf(signed, terms.known)
+  if (rows === undefined) return enterSenders(signed, NO_ROWS, emptySenders(0), terms)
   return enterSenders(signed, rows, await recover(rows.signatures), terms)
 }
 
@@ -51,11 +53,13 @@ interface Rows {
   readonly transactions: number
 }
 
-const rowsOf = ({ batch, signatures, decoded }: SignedBatch, known: Uint32Array | undefined): Rows => {
+/** Undefined where there is nothing to recover: then what was signed is not hashed either. */
+const rowsOf = ({ batch, signatures, decoded }: SignedBatch, known: Uint32Array | undefined): Rows | undefined => {
   const tuples = authorizationsOf(batch.extras)
+  const parity = unknownOf(signatures.parity.subarray(0, decoded), known)
+  if (tuples.length === 0 && parity.every((value) => value === NO_SIGNATURE)) return undefined
   const hash = signatures.hash.subarray(0, 32 * decoded)
   const rs = signatures.rs.subarray(0, 64 * decoded)
-  const parity = unknownOf(signatures.parity.subarray(0, decoded), known)
   if (tuples.length === 0) return { signatures: { hash, rs, parity }, transactions: decoded }
   const count = decoded + tuples.length
   const joined = { hash: new Uint8Array(32 * count), rs: new Uint8Array(64 * count), parity: new Uint8Array(count) }
@@ -65,6 +69,8 @@ const rowsOf = ({ batch, signatures, decoded }: SignedBatch, known: Uint32Array 
   for (const [n, tuple] of tuples.entries()) writeAuthorization(joined, decoded + n, tuple, tuple.signature!)
   return { signatures: joined, transactions: decoded }
 }
+
+const NO_ROWS = { transactions: 0 }
 
 /** The parities, with no signature where the sender is known. */
 const unknownOf = (parity: Uint8Array, known: Uint32Array | undefined): Uint8Array =>
@@ -83,7 +89,7 @@ const authorizationsOf = (extras: ReadonlyMap<number, TransactionExtras>): Autho
 
 const enterSenders = (
   { batch, signatures, decoded, fault }: SignedBatch,
-  { transactions }: Rows,
+  { transactions }: Pick<Rows, 'transactions'>,
   { addresses, found }: RecoveredSenders,
   { faults, known }: RecoverTerms,
 ): TransactionBatch => {

@@ -9,6 +9,7 @@ import { packTransactions } from '../../host/chain/packed.ts'
 import { NO_SIGNATURE } from '../../host/chain/signatures.ts'
 import { type DecodeOptions, decodeSignedBatch, type SignedBatch } from '../../host/chain/signed_batch.ts'
 import { InputError } from '../../host/primitives/input.ts'
+import { HALF_ORDER } from '../../host/primitives/secp256k1.ts'
 import { decodeByObjects } from '../fixtures/object_decoder.ts'
 import { randomSigned, signedSamples } from '../fixtures/signed_samples.ts'
 
@@ -140,6 +141,34 @@ describe('decodeSignedBatch agrees with a decoder through objects', () => {
     }
   })
 
+  test('on plain transactions with values at every edge, among others', () => {
+    const half = HALF_ORDER
+    const integers = [0n, 1n, 127n, 128n, 255n, 256n, 2n ** 24n, 2n ** 32n - 1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n]
+    const words = [...integers, 2n ** 255n, 2n ** 256n - 1n, 2n ** 256n]
+    const data = [[], [0], [0x7f], [0x80], [0xff], [1, 2]].map((bytes) => Uint8Array.from(bytes))
+    data.push(...[55, 56, 57, 255, 256, 257, 0xffff, 0x1_0000].map((length) => new Uint8Array(length).fill(0x11)))
+    const edges: (readonly (RlpInput | undefined)[])[] = [
+      [1n, 0n, 2n],
+      integers,
+      words,
+      words,
+      integers,
+      [0, 19, 20, 21].map((length) => new Uint8Array(length).fill(0xaa)),
+      words,
+      data,
+      [[], [[new Uint8Array(20), []]]],
+      [0n, 1n, 2n, 27n, 128n],
+      [...words, 2n ** 248n - 1n, 2n ** 248n],
+      [...words, half - 1n, half, half + 1n, 0x7en << 248n, 0x7fn << 248n, 0x80n << 248n, 2n ** 248n - 1n],
+    ]
+    const all = edges.flatMap((values, field) =>
+      values.map((value) => plainOf(new Array(12).fill(undefined).with(field, value))),
+    )
+    const random = createRandom(9, 'plain')
+    for (let n = 0; n < 200; n++) all.push(plainOf(edges.map((values) => values[random.below(values.length)])))
+    expectAgreement(all)
+  })
+
   test('on bytes that are no transactions', () => {
     const bytes = fc.uint8Array({ maxLength: 80 })
     const heads = fc.constantFrom(0, 1, 2, 3, 4, 5, 0x7e, 0x7f, 0x80, 0xb8, 0xbf, 0xc0, 0xc9, 0xf7, 0xf8, 0xf9, 0xff)
@@ -184,12 +213,21 @@ describe('decodeSignedBatch agrees with a decoder through objects', () => {
       const typed = near.map((id) =>
         Uint8Array.of(1, ...RLP.encode([id, 0n, 1n, 1n, new Uint8Array(0), 0n, new Uint8Array(0), [], 1n, 5n, 6n])),
       )
-      expectAgreement([...legacy, ...typed], { chainId })
+      const plain = near.map((id) => plainOf(new Array(12).fill(undefined).with(0, id)))
+      expectAgreement([...legacy, ...typed, ...plain], { chainId })
       const { fault, decoded } = decodeSignedBatch([typed[near.indexOf(chainId)]!], { chainId })
       expect([fault, decoded]).toEqual([undefined, 1])
     },
   )
 })
+
+/** A transaction of type 2 without access list, with these fields where they are given. */
+const plainOf = (fields: readonly (RlpInput | undefined)[]): Uint8Array => {
+  const usual = [1n, 7n, 2n, 300n, 60_000n, new Uint8Array(20).fill(9), 5n, new Uint8Array(68).fill(3), [], 1n, 5n, 6n]
+  return Uint8Array.of(2, ...RLP.encode(usual.map((field, n) => fields[n] ?? field) as never))
+}
+
+type RlpInput = bigint | Uint8Array | readonly RlpInput[]
 
 const listOf = (item: Uint8Array): Uint8Array => {
   const length = item.length
