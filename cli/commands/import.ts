@@ -4,6 +4,7 @@ import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { openDevice } from '../../host/device/device.ts'
 import type { Chain } from '../../host/flows/chain/chain_interface.ts'
 import { openChain } from '../../host/flows/chain/open_chain.ts'
+import { isRefusal } from '../../host/flows/chain/refusals.ts'
 import { fileBytes, readBlocks } from '../chain_file.ts'
 import { DATA_OPTION, openStore } from '../chain_folder.ts'
 import { importProgress } from '../import_progress.ts'
@@ -22,9 +23,6 @@ const MOST_UNDO = 1_000_000
 class ImportError extends Error {
   override readonly name = 'ImportError'
 }
-
-/** Errors by which a block is refused; anything else is a fault of ours, or of the folder. */
-const REFUSALS = new Set(['BlockError', 'InvalidTransactionError', 'TransactionInputError', 'BlockInputError'])
 
 const deviceOf = async (adapter: string | undefined): Promise<ComputeDevice | undefined> => {
   if (adapter === 'none') return undefined
@@ -54,7 +52,7 @@ const importFile = async (chain: Chain, file: string): Promise<void> => {
           transactions += result.receipts.count
         }
       } catch (thrown) {
-        if (!(thrown instanceof Error) || !REFUSALS.has(thrown.name)) throw thrown
+        if (!isRefusal(thrown)) throw thrown
         const { number } = chain.head.header
         const what = thrown.name === 'BlockError' ? thrown.message : `block ${number + 1n}: ${thrown.message}`
         throw new ImportError(`${file}: ${what}; the head is block ${number}`, { cause: thrown })

@@ -9,6 +9,8 @@ import { MemoryState } from '../../host/state/memory_state.ts'
 import type { State, StateWrites } from '../../host/state/state.ts'
 import { accountOrder, slotOrder } from '../../host/state/store/key_order.ts'
 import { Store, type StoredBlock } from '../../host/state/store/store.ts'
+import { StateLayers, type StoredState } from '../../host/state/store/stored_state.ts'
+import { TouchedKeys } from '../../host/state/store/touched_keys.ts'
 import { createStateTrie, stateRootOf, writesOfDump } from '../../host/state/trie/trie.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'wgevm-stored-'))
@@ -123,20 +125,57 @@ const blockOf = (number: bigint): StoredBlock => ({
   header: NOTHING,
   body: NOTHING,
   receipts: NOTHING,
+  transactionHashes: new Uint8Array(0),
 })
 
 const META = { chainId: '1', configText: '{}', configHash: '0x', genesisHash: hashOf(0n) }
 const NO_WRITES = writesOfDump({})
 
-const begun = async (): Promise<Store> => {
-  const store = await Store.open(join(folder, `${folders++}`), { create: true })
-  store.begin(META, blockOf(0n), NO_WRITES)
-  return store
+/** A store, and its state with what is staged on it. */
+class Staging {
+  readonly store: Store
+  layers = new StateLayers(2n ** 64n)
+  readonly state: StoredState
+
+  private constructor(store: Store) {
+    this.store = store
+    this.state = store.stateUnder(() => this.layers)
+  }
+
+  static async begin(): Promise<Staging> {
+    const store = await Store.open(join(folder, `${folders++}`), { create: true })
+    store.begin(META, blockOf(0n), NO_WRITES)
+    return new Staging(store)
+  }
+
+  append(block: StoredBlock): void {
+    this.store.move({ blocks: [{ block, writes: this.layers.staged.all }], oldestUndo: 0n })
+    this.layers.staged.clear()
+  }
+
+  rewind(number: bigint): void {
+    const back = { to: blockOf(number), undone: this.store.undoneTo(number), transactionHashes: [] }
+    this.store.move({ back, blocks: [], oldestUndo: 0n })
+  }
+
+  /** What takes the state on disk to that after a block below. */
+  writesTo(number: bigint): StateWrites {
+    const touched = new TouchedKeys()
+    for (let above = this.store.head.number; above > number; above--) touched.addRecord(this.store.undoEntries(above))
+    return touched.writesTo(this.before(number))
+  }
+
+  /** The state after a block below. */
+  before(number: bigint): StoredState {
+    const layers = new StateLayers(number, this.store.undoneTo(number))
+    return this.store.stateUnder(() => layers)
+  }
 }
 
 describe('the state of a store', () => {
   test('reads as a MemoryState after the same writes: staged, on disk, and taken back block by block', async () => {
-    const store = await begun()
+    const staging = await Staging.begin()
+    const { store, state } = staging
     await fc.assert(
       fc.asyncProperty(fc.array(blockWrites, { minLength: 1, maxLength: 5 }), fc.nat(4), async (blocks, back) => {
         const memory = new MemoryState()
@@ -146,20 +185,20 @@ describe('the state of a store', () => {
         for (const [n, block] of blocks.entries()) {
           const writes = writesOf(block, memory)
           memory.commit(writes)
-          store.state.commit(writes)
+          state.commit(writes)
           reads.push(readAll(memory))
-          expect(readAll(store.state)).toEqual(reads[n + 1])
-          store.append(blockOf(BigInt(n + 1)), 128)
-          expect(readAll(store.state)).toEqual(reads[n + 1])
+          expect(readAll(state)).toEqual(reads[n + 1])
+          staging.append(blockOf(BigInt(n + 1)))
+          expect(readAll(state)).toEqual(reads[n + 1])
           expect(store.dump()).toEqual(memory.dump())
           roots.push(await trie.apply(writes))
           expect(roots[n + 1]).toBe(stateRootOf(store.dump()))
         }
         for (const number of [Math.max(0, blocks.length - back), 0]) {
-          const { undone, writes } = store.undoneTo(BigInt(number))
-          expect(await trie.apply(writes)).toBe(roots[number])
-          store.rewind(blockOf(BigInt(number)), undone)
-          expect(readAll(store.state)).toEqual(reads[number])
+          expect(readAll(staging.before(BigInt(number)))).toEqual(reads[number])
+          expect(await trie.apply(staging.writesTo(BigInt(number)))).toBe(roots[number])
+          staging.rewind(BigInt(number))
+          expect(readAll(state)).toEqual(reads[number])
           expect(stateRootOf(store.dump())).toBe(roots[number])
         }
         expect(store.counts()).toMatchObject({ accounts: 0, slots: 0, undo: 0, canon: 1, headers: 1 })
@@ -170,7 +209,8 @@ describe('the state of a store', () => {
   })
 
   test('has several commits staged at once, of which the last one counts', async () => {
-    const store = await begun()
+    const staging = await Staging.begin()
+    const { store, state } = staging
     const memory = new MemoryState()
     fc.assert(
       fc.property(fc.array(blockWrites, { minLength: 2, maxLength: 4 }), (blocks) => {
@@ -178,16 +218,15 @@ describe('the state of a store', () => {
         for (const block of blocks) {
           const writes = writesOf(block, memory)
           memory.commit(writes)
-          store.state.commit(writes)
-          expect(readAll(store.state)).toEqual(readAll(memory))
+          state.commit(writes)
+          expect(readAll(state)).toEqual(readAll(memory))
         }
         const { number } = store.head
-        store.append(blockOf(number + 1n), 128)
-        expect(readAll(store.state)).toEqual(readAll(memory))
-        const { undone } = store.undoneTo(number)
+        staging.append(blockOf(number + 1n))
+        expect(readAll(state)).toEqual(readAll(memory))
         const isKept = number % 2n === 0n
         if (isKept) return
-        store.rewind(blockOf(number), undone)
+        staging.rewind(number)
         expect(store.dump()).toEqual(before.dump())
         memory.commit({ ...NO_WRITES, deletedAccounts: writesOfDump(memory.dump()).accountAddresses })
         memory.commit(writesOfDump(before.dump()))
@@ -198,49 +237,56 @@ describe('the state of a store', () => {
   })
 
   test('loses the slots of an account that is written as absent, as its trie does', async () => {
-    const store = await begun()
+    const staging = await Staging.begin()
+    const { store, state } = staging
     const memory = MemoryState.from({ [ADDRESSES[2]!]: { balance: 1n, storage: { '0x1': 2n } } })
     const trie = createStateTrie(memory.dump())
     const there = writesOfDump(memory.dump())
-    store.state.commit(there)
-    store.append(blockOf(1n), 128)
+    state.commit(there)
+    staging.append(blockOf(1n))
     const absent = { ...there, accounts: { ...there.accounts, exists: new Uint8Array(1) }, slotCount: 0 }
-    store.state.commit(absent)
-    expect(store.state.hasStorage(ADDRESSES[2]!)).toBe(false)
-    store.append(blockOf(2n), 128)
+    state.commit(absent)
+    expect(state.hasStorage(ADDRESSES[2]!)).toBe(false)
+    staging.append(blockOf(2n))
     expect(store.counts()).toMatchObject({ accounts: 0, slots: 0 })
     expect(await trie.apply(absent)).toBe(stateRootOf(store.dump()))
-    store.rewind(blockOf(1n), store.undoneTo(1n).undone)
+    staging.rewind(1n)
     expect(store.dump()).toEqual(memory.dump())
     await store.close()
   })
 
   test('is not written, nor is its block, where an account names a code that is not there', async () => {
-    const store = await begun()
+    const staging = await Staging.begin()
+    const { store, state } = staging
     const code = Uint8Array.of(1, 2, 3)
     const memory = MemoryState.from({ [ADDRESSES[1]!]: { code }, [ADDRESSES[0]!]: { balance: 5n } })
-    store.state.commit(writesOfDump(memory.dump()))
-    expect(() => store.append(blockOf(1n), 128)).toThrow(/block 1 was not written: no code with hash 0x/)
+    state.commit(writesOfDump(memory.dump()))
+    expect(() => staging.append(blockOf(1n))).toThrow(/block 1 was not written: no code with hash 0x/)
     expect(store.head.number).toBe(0n)
     expect(store.counts()).toMatchObject({ accounts: 0, headers: 1 })
-    store.state.staged.clear()
-    store.state.commit({ ...writesOfDump(memory.dump()), code: new Map([[keccak256Hex(code), code]]) })
-    store.append(blockOf(1n), 128)
-    expect(store.state.readCode(keccak256Hex(code))).toEqual(code)
-    expect(() => store.state.readCode(hashOf(9n))).toThrow(/the state is damaged: no code with hash 0x0/)
+    staging.layers.staged.clear()
+    state.commit({ ...writesOfDump(memory.dump()), code: new Map([[keccak256Hex(code), code]]) })
+    staging.append(blockOf(1n))
+    expect(state.readCode(keccak256Hex(code))).toEqual(code)
+    expect(() => state.readCode(hashOf(9n))).toThrow(/the state is damaged: no code with hash 0x0/)
     await store.close()
   })
 
   test('knows the hashes of the blocks of its chain', async () => {
-    const store = await begun()
-    store.append(blockOf(1n), 128)
-    expect([0n, 1n, 2n, -1n, 2n ** 64n].map((number) => store.state.blockHash(number))).toEqual([
+    const staging = await Staging.begin()
+    const { store, state } = staging
+    staging.append(blockOf(1n))
+    expect([0n, 1n, 2n, -1n, 2n ** 64n].map((number) => state.blockHash(number))).toEqual([
       hashOf(0n),
       hashOf(1n),
       undefined,
       undefined,
       undefined,
     ])
+    // Of a block above block 0 that is not on disk.
+    staging.layers = new StateLayers(0n)
+    staging.layers.arrive(1n, hashOf(7n))
+    expect([0n, 1n, 2n].map((number) => state.blockHash(number))).toEqual([hashOf(0n), hashOf(7n), undefined])
     await store.close()
   })
 })

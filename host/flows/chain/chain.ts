@@ -1,27 +1,45 @@
 import type { Fork } from '../../../transpiler/spec/forks.ts'
-import { type ChainConfig, configuredBlobs, forkAt, isMergedAfter } from '../../chain/chain_config.ts'
-import { type DecodedBlock, decodeHeader } from '../../chain/decode_block.ts'
+import { type ChainConfig, forkAt, isMergedAfter } from '../../chain/chain_config.ts'
+import type { DecodedBlock } from '../../chain/decode_block.ts'
 import { decodeReceiptList, encodeBody, encodeReceiptList, joinBlock } from '../../chain/encode_block.ts'
-import { encodeHeader, headerHash } from '../../chain/header.ts'
+import { type BlockHeader, encodeHeader, headerHash } from '../../chain/header.ts'
+import { isPacked, type SignedTransactions } from '../../chain/packed.ts'
+import { hexToBytes } from '../../primitives/hex.ts'
 import { encodeReceipts } from '../../roots/roots.ts'
+import type { State } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
 import { StoreError } from '../../state/store/store_error.ts'
-import type { StoredState } from '../../state/store/stored_state.ts'
-import type { StateTrie } from '../../state/trie/state_trie.ts'
+import type { AccountProof, ResidentTrie } from '../../state/trie/state_trie.ts'
 import type { BlockResult } from '../block.ts'
 import { BlockError } from '../block_input.ts'
-import { createExecutor } from '../executor.ts'
-import type { Executor } from '../executor_interface.ts'
-import type { ChainBlock } from './block_tree.ts'
+import type { BuiltBlock } from '../build.ts'
+import type {
+  BlockRules,
+  BlockVerdict,
+  ChainBlock,
+  ChainBuildRequest,
+  ForkChoice,
+  HeadChange,
+  HeadUpdate,
+  TransactionPlace,
+} from './block_tree.ts'
+import { ChainExecutor, type Executed } from './chain_executor.ts'
 import type { Chain, ChainOptions, ImportedBlock } from './chain_interface.ts'
-import { checkBlockName, readImport } from './check_chain_input.ts'
+import { checkBlockHash, checkBlockName, checkChainBuild, checkHeadUpdate, readImport } from './check_chain_input.ts'
+import { FixedState } from './fixed_state.ts'
+import { chooseHead } from './fork_choice.ts'
+import { InvalidBlocks } from './invalid_blocks.ts'
+import { type KnownBlock, KnownBlocks } from './known_blocks.ts'
+import { appendedBlock, type MoveTerms, moveHead, oldestUndo } from './move_head.ts'
+import { isRefusal } from './refusals.ts'
 
 interface ChainParts {
   readonly store: Store
   readonly config: ChainConfig
   readonly genesisHash: string
-  readonly trie: StateTrie
+  readonly trie: ResidentTrie
   readonly undoDepth: number
+  readonly transactionLookup: boolean
   readonly executor: NonNullable<ChainOptions['executor']>
 }
 
@@ -30,31 +48,37 @@ export class StoredChain implements Chain {
   readonly config: ChainConfig
   readonly genesisHash: string
   readonly #store: Store
-  readonly #trie: StateTrie
   readonly #undoDepth: number
-  readonly #options: ChainParts['executor']
-  #head: ChainBlock
-  #executor: { readonly fork: Fork; readonly executor: Executor } | undefined
+  readonly #places: boolean
+  readonly #known: KnownBlocks
+  readonly #invalid = new InvalidBlocks()
+  readonly #executor: ChainExecutor
+  #forkChoice: ForkChoice
   /** Ends when all calls made so far have ended. */
   #turn: Promise<unknown> = Promise.resolve()
   #isClosed = false
 
-  constructor({ store, config, genesisHash, trie, undoDepth, executor }: ChainParts) {
+  constructor({ store, config, genesisHash, trie, undoDepth, transactionLookup, executor }: ChainParts) {
     this.config = config
     this.genesisHash = genesisHash
     this.#store = store
-    this.#trie = trie
     this.#undoDepth = undoDepth
-    this.#options = executor
-    this.#head = this.block(store.head.hash)!
+    this.#places = transactionLookup
+    this.#known = new KnownBlocks(store)
+    this.#forkChoice = this.#storedForkChoice()
+    this.#executor = new ChainExecutor({ store, config, known: this.#known, trie, head: this.head, options: executor })
   }
 
   get head(): ChainBlock {
-    return this.#head
+    return this.#forkChoice.head
   }
 
-  get state(): StoredState {
-    return this.#store.state
+  get forkChoice(): ForkChoice {
+    return this.#forkChoice
+  }
+
+  get state(): State {
+    return new FixedState(this.#store, this.#known, undefined)
   }
 
   async import(block: Uint8Array | DecodedBlock): Promise<ImportedBlock> {
@@ -63,96 +87,192 @@ export class StoredChain implements Chain {
     return this.#inTurn(() => this.#import(decoded))
   }
 
+  async addBlock(block: Uint8Array | DecodedBlock): Promise<BlockVerdict> {
+    const decoded = readImport(block)
+    return this.#inTurn(() => this.#addBlock(decoded))
+  }
+
+  async setHead(to: HeadUpdate): Promise<HeadChange> {
+    const update = checkHeadUpdate(to)
+    return this.#inTurn(() => this.#setHead(update))
+  }
+
+  async build(request: ChainBuildRequest): Promise<BuiltBlock> {
+    checkChainBuild(request)
+    return this.#inTurn(() => this.#build(request))
+  }
+
   async rewindTo(block: bigint | string): Promise<void> {
     const name = checkBlockName(block)
     return this.#inTurn(() => this.#rewindTo(name))
+  }
+
+  async proof(block: bigint | string, address: string, keys: readonly (bigint | string)[] = []): Promise<AccountProof> {
+    const name = checkBlockName(block)
+    return this.#inTurn(async () => {
+      const at = this.block(name)
+      if (at === undefined) throw new StoreError(this.#store.folder, 'depth', `there is no block ${name}`)
+      return this.#executor.proof(at, address, keys)
+    })
   }
 
   async #import(block: DecodedBlock): Promise<ImportedBlock> {
     const { header } = block
     const { number } = header
     const hash = headerHash(header)
-    const parent = this.#head
-    const known = this.#store.canonical(number)
-    const totalDifficulty = this.#store.canonical(number - 1n)?.totalDifficulty ?? 0n
-    const isMerged = isMergedAfter(this.config, totalDifficulty)
-    const fork = forkAt(this.config, { number, timestamp: header.timestamp, isMerged })
-    if (known?.hash === hash) return { hash, header, fork, result: undefined }
+    const parent = this.head
+    if (this.isCanonical(hash)) return { hash, header, fork: this.#forkOf(header), result: undefined }
     if (header.parentHash !== parent.hash || number !== parent.header.number + 1n)
       throw new BlockError(
         number,
         'parentHash',
         `does not follow the head, block ${parent.header.number} ${parent.hash}`,
       )
-    if (!isMerged && header.difficulty === 0n)
-      throw new BlockError(number, 'difficulty', 'header says 0, expected more before the merge')
-    const schedule = configuredBlobs(this.config, fork, header.timestamp)
-    const executor = this.#executorAt(fork)
-    const { staged } = this.#store.state
-    try {
-      const result = await executor.executeBlock(block, {
-        parent: parent.header,
-        parentState: this.#trie,
-        ...(schedule === undefined ? {} : { blobSchedule: schedule }),
-      })
-      const { stateRoot } = header
-      const receipts = encodeReceiptList(receiptsOf(result))
-      const encoded = { header: encodeHeader(header), body: encodeBody(block), receipts }
-      const difficulty = totalDifficulty + header.difficulty
-      this.#store.append(
-        { number, hash, stateRoot, parentHash: header.parentHash, totalDifficulty: difficulty, ...encoded },
-        this.#undoDepth,
-      )
-      this.#head = { hash, header }
-      return { hash, header, fork, result }
-    } catch (thrown) {
-      this.#back(executor, parent)
-      throw thrown
-    } finally {
-      staged.clear()
+    if (this.#known.get(hash) !== undefined) {
+      await this.#setHead({ head: hash })
+      return { hash, header, fork: this.#forkOf(header), result: undefined }
     }
+    const { fork, result, writes } = await this.#executor.execute(block, parent)
+    const known = this.#knownBlock({ hash, header, block }, receiptsOf(result), writes, parent)
+    try {
+      this.#store.move({
+        blocks: [appendedBlock(known, this.#places)],
+        oldestUndo: oldestUndo(number, this.#terms),
+      })
+    } catch (thrown) {
+      this.#executor.leave(parent)
+      throw thrown
+    }
+    this.#moved()
+    return { hash, header, fork, result }
   }
 
-  /** Nothing of the block after `parent` stays. */
-  #back(executor: Executor | undefined, parent: ChainBlock): void {
-    this.#store.state.staged.clear()
-    this.#trie.rewind(parent.header.stateRoot)
-    executor?.forget()
+  async #addBlock(block: DecodedBlock): Promise<BlockVerdict> {
+    const { header } = block
+    const hash = headerHash(header)
+    const known = this.#known.get(hash)
+    if (known !== undefined || this.isCanonical(hash)) {
+      if (known?.isBuilt) this.#known.add({ ...known, isBuilt: false })
+      return { status: 'valid', hash, header, fork: this.#forkOf(header), result: undefined }
+    }
+    const invalid = this.#invalid.verdict(hash, header)
+    if (invalid !== undefined) return invalid
+    const parent = this.#reachable(header.parentHash)
+    if (parent === undefined) return { status: 'unknownParent', hash, header }
+    let executed: Executed<BlockResult>
+    try {
+      executed = await this.#executor.execute(block, parent)
+    } catch (thrown) {
+      if (!isRefusal(thrown)) throw thrown
+      return this.#invalid.add(hash, header, thrown.message, parent)
+    }
+    const { fork, result, writes } = executed
+    this.#known.add(this.#knownBlock({ hash, header, block }, receiptsOf(result), writes, parent))
+    return { status: 'valid', hash, header, fork, result }
+  }
+
+  async #build(request: ChainBuildRequest): Promise<BuiltBlock> {
+    const { parent: name = this.head.hash } = request
+    const parent = this.#reachable(name.toLowerCase())
+    if (parent === undefined)
+      throw new StoreError(this.#store.folder, 'depth', `the state after block ${name} is not known`)
+    const { result, writes } = await this.#executor.build(request, parent)
+    const { hash, block, execution } = result
+    const { header, withdrawals } = block
+    this.#known.dropBuilt(parent.hash)
+    if (this.#known.get(hash) === undefined && !this.isCanonical(hash)) {
+      const decoded: DecodedBlock = {
+        header,
+        transactions: itemsOf(block.transactions as SignedTransactions),
+        uncles: [],
+        ...(withdrawals === undefined ? {} : { withdrawals }),
+      }
+      const receipts = encodeReceipts(execution.receipts)
+      this.#known.add(this.#knownBlock({ hash, header, block: decoded }, receipts, writes, parent, true))
+    }
+    return result
+  }
+
+  #knownBlock(
+    block: ChainBlock & { readonly block: DecodedBlock },
+    receipts: readonly Uint8Array[],
+    writes: KnownBlock['writes'],
+    parent: ChainBlock,
+    isBuilt = false,
+  ): KnownBlock {
+    const totalDifficulty = this.#known.totalDifficulty(parent) + block.header.difficulty
+    return { ...block, receipts: encodeReceiptList(receipts), writes, totalDifficulty, isBuilt }
+  }
+
+  async #setHead(update: HeadUpdate): Promise<HeadChange> {
+    const { way, block, safe, finalized, isNew } = chooseHead(this.#store, this.#known, this.#forkChoice, update)
+    if (!isNew) return { undone: [], applied: [] }
+    await this.#executor.moveTo(block)
+    const forkChoice = { safe: safe?.hash, finalized: finalized?.hash }
+    const terms = { ...this.#terms, forkChoice, finalized: finalized?.header.number }
+    try {
+      return moveHead(this.#store, this.#known, way, terms, () => this.#executor.settle())
+    } finally {
+      this.#moved()
+    }
   }
 
   async #rewindTo(block: bigint | string): Promise<void> {
     const to = this.block(block)
-    if (to === undefined || to.header.number > this.#head.header.number)
+    if (to === undefined || !this.isCanonical(to.hash))
       throw new StoreError(this.#store.folder, 'depth', `block ${block} is no ancestor of the head, nor the head`)
-    const { number, stateRoot } = to.header
-    const { undone, writes } = this.#store.undoneTo(number)
-    const from = this.#head
-    try {
-      const root = await this.#trie.apply(writes)
-      if (root !== stateRoot)
-        throw new StoreError(
-          this.#store.folder,
-          'damaged',
-          `the store is damaged: the undo records lead to root ${root}, block ${number} has ${stateRoot}`,
-        )
-      this.#store.rewind({ number, hash: to.hash, stateRoot }, undone)
-      this.#head = to
-      this.#executor?.executor.forget()
-    } catch (thrown) {
-      this.#back(this.#executor?.executor, from)
-      throw thrown
+    const { number } = to.header
+    const remains = (named: ChainBlock | undefined): string | undefined =>
+      named === undefined || named.header.number > number ? undefined : named.hash
+    await this.#executor.moveTo(to)
+    const { safe, finalized } = this.#forkChoice
+    this.#store.move({
+      back: this.#known.stepBack(number).back,
+      blocks: [],
+      forkChoice: { safe: remains(safe), finalized: remains(finalized) },
+      oldestUndo: 0n,
+    })
+    this.#moved()
+  }
+
+  get #terms(): Omit<MoveTerms, 'forkChoice'> {
+    const finalized = this.#forkChoice.finalized?.header.number
+    return { undoDepth: this.#undoDepth, finalized, places: this.#places }
+  }
+
+  /** The head on disk has changed. */
+  #moved(): void {
+    this.#forkChoice = this.#storedForkChoice()
+    this.#executor.settle()
+    this.#known.prune(this.#forkChoice.finalized?.header.number ?? 0n)
+  }
+
+  #storedForkChoice(): ForkChoice {
+    const { safe, finalized } = this.#store.forkChoice
+    const canonical = (hash: string | undefined): ChainBlock | undefined =>
+      hash === undefined || !this.isCanonical(hash) ? undefined : this.#known.block(hash)
+    return {
+      head: this.#known.block(this.#store.head.hash)!,
+      safe: canonical(safe),
+      finalized: canonical(finalized),
     }
+  }
+
+  isCanonical(hash: string): boolean {
+    const header = this.#store.header(checkBlockHash(hash))
+    return header !== undefined
   }
 
   block(block: bigint | string): ChainBlock | undefined {
     const hash = this.#hashOf(block)
-    const header = hash === undefined ? undefined : this.#store.header(hash)
-    return header === undefined ? undefined : { hash: hash!, header: decodeHeader(header) }
+    return hash === undefined ? undefined : this.#known.block(hash)
   }
 
   blockBytes(block: bigint | string): Uint8Array | undefined {
     const hash = this.#hashOf(block)
     if (hash === undefined) return undefined
+    const known = this.#known.get(hash)
+    if (known !== undefined) return joinBlock(encodeHeader(known.header), encodeBody(known.block))
     const header = this.#store.header(hash)
     const body = this.#store.body(hash)
     return header === undefined || body === undefined ? undefined : joinBlock(header, body)
@@ -160,8 +280,41 @@ export class StoredChain implements Chain {
 
   receipts(block: bigint | string): readonly Uint8Array[] | undefined {
     const hash = this.#hashOf(block)
-    const list = hash === undefined ? undefined : this.#store.receipts(hash)
+    if (hash === undefined) return undefined
+    const list = this.#known.get(hash)?.receipts ?? this.#store.receipts(hash)
     return list === undefined ? undefined : decodeReceiptList(list)
+  }
+
+  transaction(hash: string): TransactionPlace | undefined {
+    const place = this.#store.place(hexToBytes(checkBlockHash(hash, 'hash')))
+    if (place === undefined) return undefined
+    const { number, index } = place
+    return { blockHash: this.#store.canonical(number)!.hash, blockNumber: number, index }
+  }
+
+  rulesAfter(parent: string, timestamp: bigint): BlockRules {
+    const block = this.block(checkBlockHash(parent))
+    if (block === undefined) throw new StoreError(this.#store.folder, 'depth', `there is no block ${parent}`)
+    return this.#executor.rulesAfter(block, timestamp)
+  }
+
+  stateAt(block: bigint | string): State | undefined {
+    const hash = this.#hashOf(block)
+    if (hash === undefined || this.#reachable(hash) === undefined) return undefined
+    return new FixedState(this.#store, this.#known, hash)
+  }
+
+  /** A known block whose state is known. */
+  #reachable(hash: string): ChainBlock | undefined {
+    const way = this.#known.wayTo(hash)
+    return way === undefined || way.base < this.#store.oldestState ? undefined : this.#known.block(hash)
+  }
+
+  #forkOf(header: BlockHeader): Fork {
+    const parent = this.#known.block(header.parentHash)
+    const before = parent === undefined ? 0n : this.#known.totalDifficulty(parent)
+    const { number, timestamp } = header
+    return forkAt(this.config, { number, timestamp, isMerged: isMergedAfter(this.config, before) })
   }
 
   #hashOf(block: bigint | string): string | undefined {
@@ -173,24 +326,8 @@ export class StoredChain implements Chain {
     if (this.#isClosed) return
     this.#isClosed = true
     await this.#turn
-    this.#executor?.executor.close()
+    this.#executor.close()
     await this.#store.close()
-  }
-
-  /** One executor at a time: its tables hold the state, which the next fork goes on with. */
-  #executorAt(fork: Fork): Executor {
-    if (this.#executor?.fork === fork) return this.#executor.executor
-    this.#executor?.executor.close()
-    const { chainId, depositContract } = this.config
-    const executor = createExecutor({
-      ...this.#options,
-      fork,
-      chainId,
-      state: this.#store.state,
-      ...(depositContract === undefined ? {} : { depositContract }),
-    })
-    this.#executor = { fork, executor }
-    return executor
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -203,3 +340,9 @@ export class StoredChain implements Chain {
 
 const receiptsOf = ({ receipts, postStates }: BlockResult): readonly Uint8Array[] =>
   encodeReceipts(receipts, postStates === undefined ? {} : { postStates })
+
+const itemsOf = (signed: SignedTransactions): readonly Uint8Array[] => {
+  if (!isPacked(signed)) return signed
+  const { bytes, offsets } = signed
+  return Array.from({ length: offsets.length - 1 }, (_, i) => bytes.subarray(offsets[i], offsets[i + 1]))
+}

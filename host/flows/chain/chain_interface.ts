@@ -4,7 +4,7 @@ import type { DecodedBlock } from '../../chain/decode_block.ts'
 import type { State } from '../../state/state.ts'
 import type { BlockResult } from '../block.ts'
 import type { ExecutorOptions } from '../executor_interface.ts'
-import type { ChainBlock } from './block_tree.ts'
+import type { BlockTree, ChainBlock } from './block_tree.ts'
 import type { Genesis } from './genesis.ts'
 
 /**
@@ -21,8 +21,13 @@ export interface ChainOptions {
   readonly path: string
   /** Begins the chain where the folder has none; else the chain must have this genesis and these rules. */
   readonly genesis?: Genesis
-  /** Blocks that `rewindTo` can go back. Default 128. */
+  /** Blocks that `rewindTo` and `setHead` can go back, where the finalized block is not deeper. Default 128. */
   readonly undoDepth?: number
+  /**
+   * Whether `transaction` finds those of blocks that come in from now on; their hashes are written with them. Default
+   * true.
+   */
+  readonly transactionLookup?: boolean
   /** How blocks are executed: those options of an executor that decide no result. */
   readonly executor?: Omit<ExecutorOptions, 'fork' | 'chainId' | 'state' | 'depositContract' | 'invalid'>
 }
@@ -39,18 +44,19 @@ export interface ImportedBlock extends ChainBlock {
 }
 
 /**
- * A chain in a folder: blocks with their receipts, and the state after the last one. A change is one transaction of the
- * database: when a call has returned it is on the disk, and where it throws, or the process ends on the way, nothing of
- * it is. Calls run one at a time, in the order in which they were made.
+ * A chain in a folder: blocks with their receipts, and the state after the last one; above and beside it the blocks of
+ * a {@link BlockTree}. A change is one transaction of the database: when a call has returned it is on the disk, and
+ * where it throws, or the process ends on the way, nothing of it is. Calls run one at a time, in the order in which they
+ * were made.
  *
  * Example: {@link openChain}.
  */
-export interface Chain {
+export interface Chain extends BlockTree {
   readonly config: ChainConfig
   readonly genesisHash: string
-  /** The last block. */
+  /** The last block of the canonical chain, which is on disk. */
   readonly head: ChainBlock
-  /** The state after the head, for reading. Commits to it are the chain's. */
+  /** The state after whatever block is the head, for reading. */
   readonly state: State
   /**
    * Executes the block after the head (RLP, or decoded) by the rules of its place, checks it in everything but its
@@ -59,16 +65,10 @@ export interface Chain {
    */
   import(block: Uint8Array | DecodedBlock): Promise<ImportedBlock>
   /**
-   * Makes an ancestor of the head (number or hash) the head; the blocks above it are gone. Throws StoreError where
-   * there is no such ancestor, or it is deeper than the undo records.
+   * Makes an ancestor of the head (number or hash) the head, whatever is finalized; the blocks above it are gone.
+   * Throws StoreError where there is no such ancestor, or it is deeper than the undo records.
    */
   rewindTo(block: bigint | string): Promise<void>
-  /** A block of the chain by number or hash. */
-  block(block: bigint | string): ChainBlock | undefined
-  /** The RLP of such a block. */
-  blockBytes(block: bigint | string): Uint8Array | undefined
-  /** Its receipts, each as the receipts trie holds it. */
-  receipts(block: bigint | string): readonly Uint8Array[] | undefined
   /** Waits for the calls that were made, and frees the folder. */
   close(): Promise<void>
 }

@@ -1,13 +1,28 @@
 import { configHash, readChainConfig } from '../../chain/chain_config.ts'
 import { type DecodedBlock, decodeBlock } from '../../chain/decode_block.ts'
-import { checkArray, checkCount, checkNames, checkObject, type Names, refuse } from '../../primitives/input.ts'
+import {
+  checkArray,
+  checkCount,
+  checkNames,
+  checkObject,
+  checkUnsigned,
+  type Names,
+  refuse,
+} from '../../primitives/input.ts'
 import { MemoryState } from '../../state/memory_state.ts'
 import { checkBlockInput, checkHeader } from '../check_block_input.ts'
 import { checkOptions, OPTIONS as EXECUTOR_OPTIONS } from '../check_requests.ts'
+import type { ChainBuildRequest, HeadUpdate } from './block_tree.ts'
 import type { ChainOptions } from './chain_interface.ts'
 import type { Genesis } from './genesis.ts'
 
-const OPTIONS: Names<ChainOptions> = { path: true, genesis: true, undoDepth: true, executor: true }
+const OPTIONS: Names<ChainOptions> = {
+  path: true,
+  genesis: true,
+  undoDepth: true,
+  transactionLookup: true,
+  executor: true,
+}
 
 /** The chain's to say, or what its blocks settle. */
 const GIVEN = { fork: true, chainId: true, state: true, depositContract: true, invalid: true } as const
@@ -21,9 +36,11 @@ const EXECUTOR = Object.fromEntries(
 /** Names and values of what `openChain` takes. Throws InputError. */
 export const checkChainOptions = (options: ChainOptions): void => {
   checkNames(checkObject(options, 'options'), OPTIONS, 'option')
-  const { path, genesis, undoDepth, executor } = options
+  const { path, genesis, undoDepth, transactionLookup, executor } = options
   if (typeof path !== 'string') refuse('path', path, 'the name of a folder')
   if (undoDepth !== undefined) checkCount(undoDepth, 0, 'undoDepth')
+  if (transactionLookup !== undefined && typeof transactionLookup !== 'boolean')
+    refuse('transactionLookup', transactionLookup, 'true or false')
   if (genesis !== undefined) checkGenesisInput(genesis)
   if (executor === undefined) return
   checkNames(checkObject(executor, 'executor'), EXECUTOR, 'option of the executor of a chain')
@@ -64,7 +81,7 @@ export const readImport = (block: Uint8Array | DecodedBlock): DecodedBlock => {
   checkArray(block.uncles, 'uncles')
   for (const [n, bytes] of checkArray(block.transactions, 'transactions').entries())
     if (!(bytes instanceof Uint8Array)) refuse(`transactions[${n}]`, bytes, 'the bytes of a signed transaction')
-  return block
+  return { ...block, transactions: block.transactions.map((bytes) => Uint8Array.from(bytes)) }
 }
 
 /** The name of a block: its number, or its hash, which comes back in lower case. Throws InputError. */
@@ -72,4 +89,32 @@ export const checkBlockName = (block: unknown): bigint | string => {
   if (typeof block === 'bigint') return block
   if (typeof block === 'string' && /^0x[0-9a-fA-F]{64}$/.test(block)) return block.toLowerCase()
   return refuse('block', block, 'the number of a block as a bigint, or its hash: 0x and 64 hex digits')
+}
+
+/** A hash as 0x-hex, which comes back in lower case. Throws InputError. */
+export const checkBlockHash = (hash: unknown, field = 'block'): string =>
+  typeof hash === 'string' && /^0x[0-9a-fA-F]{64}$/.test(hash)
+    ? hash.toLowerCase()
+    : refuse(field, hash, 'a hash: 0x and 64 hex digits')
+
+const UPDATE: Names<HeadUpdate> = { head: true, safe: true, finalized: true }
+
+/** The hashes of an update in lower case. Throws InputError. */
+export const checkHeadUpdate = (update: HeadUpdate): HeadUpdate => {
+  checkNames(checkObject(update, 'update', 'an object with a head'), UPDATE, 'field of the update')
+  const { head, safe, finalized } = update
+  return {
+    head: checkBlockHash(head, 'head'),
+    ...(safe === undefined ? {} : { safe: checkBlockHash(safe, 'safe') }),
+    ...(finalized === undefined ? {} : { finalized: checkBlockHash(finalized, 'finalized') }),
+  }
+}
+
+/** What of a request is not checked where it is built. Throws InputError. */
+export const checkChainBuild = (request: ChainBuildRequest): void => {
+  const { parent, attributes } = checkObject(request, 'request')
+  if (parent !== undefined) checkBlockHash(parent, 'parent')
+  for (const name of ['parentState', 'blobSchedule'])
+    if (Object.hasOwn(request, name)) refuse(name, Reflect.get(request, name), 'absent: a chain knows it')
+  checkUnsigned(checkObject(attributes, 'attributes')['timestamp'], 64, 'attributes.timestamp')
 }

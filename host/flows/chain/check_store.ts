@@ -7,13 +7,13 @@ import { indexedRoot, transactionsRoot, withdrawalsRoot } from '../../roots/root
 import type { DumpedAccount } from '../../state/allocation.ts'
 import type { Store, StoreMeta } from '../../state/store/store.ts'
 import { lineOf, StoreError } from '../../state/store/store_error.ts'
-import type { StateTrie } from '../../state/trie/state_trie.ts'
+import type { ResidentTrie } from '../../state/trie/state_trie.ts'
 import { createStateTrie } from '../../state/trie/trie.ts'
 
 /** The state on disk in object form, and its trie. */
 export interface WholeState {
   readonly accounts: Readonly<Record<string, DumpedAccount>>
-  readonly trie: StateTrie
+  readonly trie: ResidentTrie
 }
 
 /**

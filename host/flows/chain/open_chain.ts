@@ -12,6 +12,7 @@ import type { Chain, ChainOptions } from './chain_interface.ts'
 import { checkChainOptions } from './check_chain_input.ts'
 import { checkBlocks, checkRules, checkState } from './check_store.ts'
 import type { Genesis } from './genesis.ts'
+import { upgradeStore } from './upgrade_store.ts'
 
 const DEFAULT_UNDO_DEPTH = 128
 
@@ -42,7 +43,7 @@ const DEFAULT_UNDO_DEPTH = 128
  */
 export const openChain = async (options: ChainOptions): Promise<Chain> => {
   checkChainOptions(options)
-  const { path, genesis, undoDepth = DEFAULT_UNDO_DEPTH, executor = {} } = options
+  const { path, genesis, undoDepth = DEFAULT_UNDO_DEPTH, transactionLookup = true, executor = {} } = options
   const store = await Store.open(path, { create: genesis !== undefined })
   try {
     if (store.meta === undefined) begin(store, genesis)
@@ -50,7 +51,9 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
     const config = checkRules(store, meta)
     if (genesis !== undefined) checkGenesis(store, meta, genesis)
     const { trie } = checkWhole(store)
-    return new StoredChain({ store, config, genesisHash: meta.genesisHash, trie, undoDepth, executor })
+    upgradeStore(store)
+    const { genesisHash } = meta
+    return new StoredChain({ store, config, genesisHash, trie, undoDepth, transactionLookup, executor })
   } catch (thrown) {
     await store.close()
     throw thrown
@@ -86,6 +89,7 @@ const begin = (store: Store, genesis: Genesis | undefined): void => {
     header: encodeHeader(header),
     body: encodeBody({ transactions: [], uncles: [], ...withdrawals }),
     receipts: encodeReceiptList([]),
+    transactionHashes: new Uint8Array(0),
   }
   store.begin(meta, block, writesOfGenesis(genesis.state))
 }

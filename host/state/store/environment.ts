@@ -19,7 +19,9 @@ export type Table = Database<Uint8Array, Uint8Array>
  * accounts   address (20)               records.ts
  * slots      address (20), slot (32)    value without leading zeros; zero is no entry
  * code       hash                       bytes
- * undo       number u64                 undo.ts
+ * undo       number u64                 undo_record.ts
+ * forkchoice `safe`, `finalized`        hash of a canonical block; none until it is told
+ * places     hash of a transaction      number of its canonical block u64, position there u32
  *
  * Slots stand only under addresses of accounts that exist.
  */
@@ -34,6 +36,8 @@ export interface Tables {
   readonly slots: Table
   readonly code: Table
   readonly undo: Table
+  readonly forkchoice: Table
+  readonly places: Table
 }
 
 const TABLES: Readonly<Record<keyof Tables, true>> = {
@@ -47,12 +51,18 @@ const TABLES: Readonly<Record<keyof Tables, true>> = {
   slots: true,
   code: true,
   undo: true,
+  forkchoice: true,
+  places: true,
 }
 
 export const TABLE_NAMES = Object.keys(TABLES) as readonly (keyof Tables)[]
 
-/** Of the tables and their values. Another one is refused. */
-export const SCHEMA = '1'
+/**
+ * Of the tables and their values; `1` has no `forkchoice` and no `places`, and becomes `2` where a chain is opened. Any
+ * other is refused.
+ */
+export const SCHEMA = '2'
+export const OLD_SCHEMA = '1'
 
 /** A database that this process owns. `root` and `tables` throw StoreError once it is closed. */
 export interface Environment {
@@ -134,8 +144,12 @@ const openTables = (folder: string, root: Environment['root'], { needsCheck }: D
     const found = schema === undefined ? undefined : new TextDecoder().decode(schema)
     if (!isOurs && needsCheck) throw new StoreError(folder, 'damaged', 'data.mdb was cut short')
     if (!isOurs) throw new StoreError(folder, 'schema', 'holds a database of another program')
-    if (found !== undefined && found !== SCHEMA)
-      throw new StoreError(folder, 'schema', `has schema ${found}, this version reads and writes schema ${SCHEMA}`)
+    if (found !== undefined && found !== SCHEMA && found !== OLD_SCHEMA)
+      throw new StoreError(
+        folder,
+        'schema',
+        `has schema ${found}, this version reads schemas ${OLD_SCHEMA} and ${SCHEMA}, and writes ${SCHEMA}`,
+      )
   }
   return Object.fromEntries(TABLE_NAMES.map((name) => [name, table(name)])) as unknown as Tables
 }

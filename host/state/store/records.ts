@@ -45,7 +45,9 @@ export const numberKey = (number: bigint): Uint8Array => {
   return key
 }
 
-const numberOfKey = (key: Uint8Array): bigint => Buffer.from(key.buffer, key.byteOffset, key.length).readBigUInt64BE()
+/** Of a key, or of a value that begins with one. */
+export const numberOfKey = (key: Uint8Array): bigint =>
+  Buffer.from(key.buffer, key.byteOffset, key.length).readBigUInt64BE()
 
 const scratch = new Uint8Array(MOST_ACCOUNT_BYTES)
 const word = new Uint8Array(WORD_BYTES)

@@ -12,19 +12,23 @@ interface Row {
 export interface StagedIndex {
   /** `gone`: the account is not there any more. */
   readonly accounts: ReadonlyMap<string, Row | 'gone'>
-  /** Accounts whose slots on disk are gone. */
+  /** Accounts whose slots below are gone. */
   readonly wiped: ReadonlySet<string>
   readonly slots: ReadonlyMap<string, ReadonlyMap<string, Row>>
   readonly code: ReadonlyMap<string, Uint8Array>
 }
 
 /**
- * Writes that were committed to a State and are not on disk yet, in their order. They are put in an index only where
- * something is read meanwhile, which a block that is imported does not do.
+ * Writes that were committed to a State and are not on disk, in their order. They are put in an index only where
+ * something is read meanwhile, which a block that is imported does not do; later writes are then added to it.
  */
 export class StagedWrites {
-  #all: StateWrites[] = []
-  #index: StagedIndex | undefined
+  #all: StateWrites[]
+  #index: GrowingIndex | undefined
+
+  constructor(all: readonly StateWrites[] = []) {
+    this.#all = [...all]
+  }
 
   get all(): readonly StateWrites[] {
     return this.#all
@@ -32,7 +36,7 @@ export class StagedWrites {
 
   add(writes: StateWrites): void {
     this.#all.push(writes)
-    this.#index = undefined
+    this.#index?.add(writes)
   }
 
   clear(): void {
@@ -43,38 +47,41 @@ export class StagedWrites {
   /** Undefined where nothing is staged. */
   index(): StagedIndex | undefined {
     if (this.#all.length === 0) return undefined
-    this.#index ??= indexOf(this.#all)
+    if (this.#index !== undefined) return this.#index
+    this.#index = new GrowingIndex()
+    for (const writes of this.#all) this.#index.add(writes)
     return this.#index
   }
 }
 
-const indexOf = (all: readonly StateWrites[]): StagedIndex => {
-  const accounts = new Map<string, Row | 'gone'>()
-  const wiped = new Set<string>()
-  const slots = new Map<string, Map<string, Row>>()
-  const code = new Map<string, Uint8Array>()
-  const remove = (address: string): void => {
-    accounts.set(address, 'gone')
-    wiped.add(address)
-    slots.delete(address)
-  }
-  for (const writes of all) {
+class GrowingIndex implements StagedIndex {
+  readonly accounts = new Map<string, Row | 'gone'>()
+  readonly wiped = new Set<string>()
+  readonly slots = new Map<string, Map<string, Row>>()
+  readonly code = new Map<string, Uint8Array>()
+
+  add(writes: StateWrites): void {
     for (let at = 0; at < writes.deletedAccounts.length; at += LIMBS_PER_ADDRESS)
-      remove(addressToHex(writes.deletedAccounts, at))
+      this.#remove(addressToHex(writes.deletedAccounts, at))
     for (let i = 0; i < writes.accountCount; i++) {
       const address = addressToHex(writes.accountAddresses, LIMBS_PER_ADDRESS * i)
-      if (writes.accounts.exists[i] === 0) remove(address)
-      else accounts.set(address, { writes, i })
+      if (writes.accounts.exists[i] === 0) this.#remove(address)
+      else this.accounts.set(address, { writes, i })
     }
     for (let i = 0; i < writes.slotCount; i++) {
       const address = addressToHex(writes.slotAddresses, LIMBS_PER_ADDRESS * i)
-      const ofAccount = slots.get(address) ?? new Map<string, Row>()
-      slots.set(address, ofAccount)
+      const ofAccount = this.slots.get(address) ?? new Map<string, Row>()
+      this.slots.set(address, ofAccount)
       ofAccount.set(wordToHex(writes.slotKeys, LIMBS_PER_WORD * i), { writes, i })
     }
-    for (const [hash, bytes] of writes.code) code.set(hash, bytes)
+    for (const [hash, bytes] of writes.code) this.code.set(hash, bytes)
   }
-  return { accounts, wiped, slots, code }
+
+  #remove(address: string): void {
+    this.accounts.set(address, 'gone')
+    this.wiped.add(address)
+    this.slots.delete(address)
+  }
 }
 
 /** Whether a staged slot is not zero. */

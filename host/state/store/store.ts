@@ -5,10 +5,11 @@ import type { DumpedAccount } from '../allocation.ts'
 import type { StateWrites } from '../state.ts'
 import { dumpStore } from './dump_store.ts'
 import { type Environment, openEnvironment, SCHEMA, TABLE_NAMES, type Tables } from './environment.ts'
-import { type DiskHead, decodeHead, encodeHead, numberKey } from './records.ts'
+import { Places, type TransactionPlace } from './places.ts'
+import { type DiskHead, decodeHead, encodeHead, numberKey, numberOfKey } from './records.ts'
 import { lineOf, StoreError } from './store_error.ts'
-import { StoredState } from './stored_state.ts'
-import { type Undone, UndoRecord, undo, writesOfUndone } from './undo_record.ts'
+import { type StateLayers, StoredState } from './stored_state.ts'
+import { type UndoEntry, type Undone, UndoRecord, undo, undoEntries } from './undo_record.ts'
 import { writeState } from './write_state.ts'
 
 /** What a store is of. Hashes are 0x-hex. */
@@ -26,6 +27,39 @@ export interface StoredBlock extends DiskHead {
   readonly header: Uint8Array
   readonly body: Uint8Array
   readonly receipts: Uint8Array
+  /** 32 bytes for each that is to be found by its hash, in the order of the block. */
+  readonly transactionHashes: Uint8Array
+}
+
+/** A block that comes on the head, with what it writes to the state, in its order. */
+export interface AppendedBlock {
+  readonly block: StoredBlock
+  readonly writes: readonly StateWrites[]
+}
+
+/** What makes an ancestor of the head the head. */
+export interface StepBack {
+  readonly to: DiskHead
+  /** What `undoneTo` gives. */
+  readonly undone: Undone
+  /** Of the blocks that are gone then. */
+  readonly transactionHashes: readonly Uint8Array[]
+}
+
+/** Hashes of canonical blocks. */
+export interface StoredForkChoice {
+  readonly safe: string | undefined
+  readonly finalized: string | undefined
+}
+
+/** From one head to another: back, then forward. */
+export interface StoreMove {
+  readonly back?: StepBack
+  readonly blocks: readonly AppendedBlock[]
+  /** Where it changes. */
+  readonly forkChoice?: StoredForkChoice
+  /** Undo records of blocks below this one are dropped. */
+  readonly oldestUndo: bigint
 }
 
 /** A canonical block. */
@@ -39,21 +73,25 @@ const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 
 const wordBytes = (value: bigint): Uint8Array => hexToBytes(`0x${value.toString(16).padStart(64, '0')}`)
 
+const FORK_CHOICE_NAMES = ['safe', 'finalized'] as const
 const META_NAMES = ['chainId', 'configText', 'configHash', 'genesisHash'] as const
 const DISK = text('disk')
+/** Of an upgrade: in one transaction. */
+const BLOCKS_AT_ONCE = 128n
 
 /**
  * Blocks, receipts and one state in a folder. Every change is one transaction: all of it is on the disk when the call
  * returns, or, where it throws, nothing.
  */
 export class Store {
-  readonly state: StoredState
   readonly #environment: Environment
+  readonly #places: Places
   #fault: StoreError | undefined
+  #moves = 0
 
   private constructor(environment: Environment) {
     this.#environment = environment
-    this.state = new StoredState(environment)
+    this.#places = new Places(environment)
   }
 
   /** Opens a folder; `create` makes it where there is none. Throws StoreError. */
@@ -69,6 +107,11 @@ export class Store {
     return this.#environment.folder
   }
 
+  /** How often the head or its state has changed since the store was opened. */
+  get moves(): number {
+    return this.#moves
+  }
+
   /** Why nothing may be written any more. */
   get fault(): StoreError | undefined {
     return this.#fault
@@ -82,6 +125,24 @@ export class Store {
   /** A check of all blocks and of the state has found nothing wrong. */
   passCheck(): void {
     this.#environment.dataFile.passed()
+  }
+
+  /** Undefined where nothing was begun here. */
+  get schema(): string | undefined {
+    const schema = this.#tables.meta.get(text('schema'))
+    return schema === undefined ? undefined : new TextDecoder().decode(schema)
+  }
+
+  /** Makes a store of the schema before this one that of this one, whose `places` are those of `hashesOf`. */
+  upgrade(hashesOf: (number: bigint) => Uint8Array): void {
+    const { number: last } = this.head
+    for (let first = 0n; first <= last; first += BLOCKS_AT_ONCE) {
+      const end = first + BLOCKS_AT_ONCE <= last ? first + BLOCKS_AT_ONCE : last + 1n
+      this.#write(`places of blocks ${first} to ${end - 1n}`, () => {
+        for (let number = first; number < end; number++) this.#places.put(number, hashesOf(number))
+        if (end > last) this.#tables.meta.putSync(text('schema'), text(SCHEMA))
+      })
+    }
   }
 
   /** Undefined where nothing was begun here. */
@@ -103,6 +164,18 @@ export class Store {
     return head
   }
 
+  /** The state on disk under layers, which are asked for at every read. */
+  stateUnder(layers: () => StateLayers): StoredState {
+    return new StoredState(this.#environment, layers)
+  }
+
+  get forkChoice(): StoredForkChoice {
+    const [safe, finalized] = FORK_CHOICE_NAMES.map((name) => this.#tables.forkchoice.get(text(name)))
+    const hashOf = (hash: Uint8Array | undefined): string | undefined =>
+      hash === undefined ? undefined : bytesToHex(hash)
+    return { safe: hashOf(safe), finalized: hashOf(finalized) }
+  }
+
   /** Begins a chain in an empty store. */
   begin(meta: StoreMeta, genesis: StoredBlock, writes: StateWrites): void {
     this.#write('the genesis', () => {
@@ -113,22 +186,31 @@ export class Store {
     })
   }
 
-  /** Puts a block and the staged writes, which are its own, on the head. Keeps so many undo records. */
-  append(block: StoredBlock, undoDepth: number): void {
-    this.#write(`block ${block.number}`, () => {
-      const { hash, number } = this.head
-      if (block.parentHash !== hash || block.number !== number + 1n)
-        throw this.#damaged(`block ${block.number} does not follow the head, block ${number}`)
-      const record = new UndoRecord()
-      for (const writes of this.state.staged.all) writeState(this.#tables, writes, record)
-      if (undoDepth > 0) this.#tables.undo.putSync(numberKey(block.number), record.bytes)
-      // More than one where the depth is less than it was.
-      const oldest = block.number - BigInt(undoDepth) + 1n
-      const end = numberKey(oldest < 0n ? 0n : oldest)
-      for (const key of [...this.#tables.undo.getKeys({ end })]) this.#tables.undo.removeSync(key)
-      this.#putBlock(block)
+  /** Changes the head, its state and all that goes with it. */
+  move({ back, blocks, forkChoice, oldestUndo }: StoreMove): void {
+    const [first] = blocks
+    const last = blocks.at(-1)
+    const named =
+      first === last ? `block ${first?.block.number}` : `blocks ${first?.block.number} to ${last?.block.number}`
+    const empty = back === undefined ? 'the fork choice' : `the rewind to block ${back.to.number}`
+    this.#write(first === undefined ? empty : named, () => {
+      if (back !== undefined) this.#goBack(back)
+      for (const block of blocks) this.#append(block, oldestUndo)
+      for (const key of [...this.#tables.undo.getKeys({ end: numberKey(oldestUndo < 0n ? 0n : oldestUndo) })])
+        this.#tables.undo.removeSync(key)
+      if (forkChoice !== undefined) this.#putForkChoice(forkChoice)
     })
-    this.state.staged.clear()
+    this.#moves++
+  }
+
+  #append({ block, writes }: AppendedBlock, oldestUndo: bigint): void {
+    const { hash, number } = this.head
+    if (block.parentHash !== hash || block.number !== number + 1n)
+      throw this.#damaged(`block ${block.number} does not follow the head, block ${number}`)
+    const record = new UndoRecord()
+    for (const of of writes) writeState(this.#tables, of, record)
+    if (block.number >= oldestUndo) this.#tables.undo.putSync(numberKey(block.number), record.bytes)
+    this.#putBlock(block)
   }
 
   #putBlock(block: StoredBlock): void {
@@ -138,45 +220,68 @@ export class Store {
     bodies.putSync(hash, block.body)
     receipts.putSync(hash, block.receipts)
     canon.putSync(numberKey(block.number), Buffer.concat([hash, wordBytes(block.totalDifficulty)]))
+    this.#places.put(block.number, block.transactionHashes)
     head.putSync(DISK, encodeHead(block))
   }
 
-  /** Values as they were after block `number`, from the records of the blocks above it. Throws StoreError. */
-  undoneTo(number: bigint): { readonly undone: Undone; readonly writes: StateWrites } {
-    const undone: Undone = new Map()
-    for (let above = this.head.number; above > number; above--) {
-      const record = this.#tables.undo.get(numberKey(above))
-      if (record === undefined)
-        throw new StoreError(
-          this.folder,
-          'depth',
-          `block ${number} is too deep: the undo records begin with block ${above + 1n}`,
-        )
-      if (!undo(undone, record)) throw this.#damaged(`the undo record of block ${above}`)
+  #goBack({ to, undone, transactionHashes }: StepBack): void {
+    const { accounts, slots, headers, bodies, receipts, canon, undo: records, head } = this.#tables
+    for (const { key, value } of undone.values()) {
+      const table = key.length === 20 ? accounts : slots
+      if (value === undefined) table.removeSync(key)
+      else table.putSync(key, value)
     }
-    const writes = writesOfUndone(undone)
-    if (writes === undefined) throw this.#damaged('an undo record')
-    return { undone, writes }
+    for (let above = this.head.number; above > to.number; above--) {
+      const key = numberKey(above)
+      const hash = hexToBytes(this.canonical(above)!.hash)
+      for (const table of [headers, bodies, receipts]) table.removeSync(hash)
+      canon.removeSync(key)
+      records.removeSync(key)
+    }
+    for (const hashes of transactionHashes) this.#places.remove(to.number, hashes)
+    head.putSync(DISK, encodeHead(to))
   }
 
-  /** Makes an ancestor of the head the head, with the values of `undoneTo`; blocks above it are gone. */
-  rewind(to: DiskHead, undone: Undone): void {
-    this.#write(`the rewind to block ${to.number}`, () => {
-      const { accounts, slots, headers, bodies, receipts, canon, undo: records, head } = this.#tables
-      for (const { key, value } of undone.values()) {
-        const table = key.length === 20 ? accounts : slots
-        if (value === undefined) table.removeSync(key)
-        else table.putSync(key, value)
-      }
-      for (let above = this.head.number; above > to.number; above--) {
-        const key = numberKey(above)
-        const hash = hexToBytes(this.canonical(above)!.hash)
-        for (const table of [headers, bodies, receipts]) table.removeSync(hash)
-        canon.removeSync(key)
-        records.removeSync(key)
-      }
-      head.putSync(DISK, encodeHead(to))
-    })
+  #putForkChoice(forkChoice: StoredForkChoice): void {
+    for (const name of FORK_CHOICE_NAMES) {
+      const hash = forkChoice[name]
+      if (hash === undefined) this.#tables.forkchoice.removeSync(text(name))
+      else this.#tables.forkchoice.putSync(text(name), hexToBytes(hash))
+    }
+  }
+
+  /** What a canonical block wrote over. Throws StoreError where its undo record is gone. */
+  undoEntries(number: bigint): readonly UndoEntry[] {
+    const record = this.#tables.undo.get(numberKey(number))
+    if (record === undefined) throw new StoreError(this.folder, 'depth', `block ${number} has no undo record any more`)
+    const entries = undoEntries(record)
+    if (entries === undefined) throw this.#damaged(`the undo record of block ${number}`)
+    return entries
+  }
+
+  /** The lowest block that the undo records lead back to. */
+  get oldestState(): bigint {
+    const [first] = [...this.#tables.undo.getKeys({ limit: 1 })]
+    return first === undefined ? this.head.number : numberOfKey(first) - 1n
+  }
+
+  /** Throws StoreError where the undo records do not lead back to a block. */
+  checkReach(number: bigint): void {
+    const { oldestState } = this
+    if (number >= oldestState) return
+    throw new StoreError(
+      this.folder,
+      'depth',
+      `block ${number} is too deep: the undo records begin with block ${oldestState + 1n}`,
+    )
+  }
+
+  /** Values as they were after block `number`, from the records of the blocks above it. Throws StoreError. */
+  undoneTo(number: bigint): Undone {
+    this.checkReach(number)
+    const undone: Undone = new Map()
+    for (let above = this.head.number; above > number; above--) undo(undone, this.undoEntries(above))
+    return undone
   }
 
   canonical(number: bigint): CanonEntry | undefined {
@@ -198,6 +303,11 @@ export class Store {
 
   receipts(hash: string): Uint8Array | undefined {
     return this.#tables.receipts.get(hexToBytes(hash))
+  }
+
+  /** Where a transaction of a canonical block is, by its hash (32 bytes). */
+  place(hash: Uint8Array): TransactionPlace | undefined {
+    return this.#places.of(hash)
   }
 
   /** The state on disk in object form. */

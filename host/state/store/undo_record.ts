@@ -1,8 +1,5 @@
-import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { bytesToHex } from '../../primitives/hex.ts'
-import { addressFromBytes, wordFromBytes } from '../../primitives/word.ts'
-import type { StateWrites } from '../state.ts'
-import { ADDRESS_BYTES, absentAccounts, decodeAccount, decodeWord, SLOT_KEY_BYTES } from './records.ts'
+import { ADDRESS_BYTES, SLOT_KEY_BYTES } from './records.ts'
 
 /**
  * What a block wrote over, in the order in which it did: entries of
@@ -20,7 +17,7 @@ const SLOT = 1
 type Kind = typeof ACCOUNT | typeof SLOT
 
 /** Values as they were, by key (0x-hex: 20 bytes of an account, 52 of a slot); undefined where there was none. */
-export type Undone = Map<string, { readonly key: Uint8Array; readonly value: Uint8Array | undefined }>
+export type Undone = Map<string, UndoEntry>
 
 export class UndoRecord {
   #bytes = new Uint8Array(4096)
@@ -57,55 +54,30 @@ export class UndoRecord {
   }
 }
 
-/** Adds what a record holds to what the records of later blocks hold. False where the record is none. */
-export const undo = (undone: Undone, record: Uint8Array): boolean => {
-  const entries: { readonly key: Uint8Array; readonly value: Uint8Array | undefined }[] = []
+/** An entry of a record. */
+export interface UndoEntry {
+  readonly key: Uint8Array
+  readonly value: Uint8Array | undefined
+}
+
+/** The entries of a record in their order, undefined where it is none. */
+export const undoEntries = (record: Uint8Array): readonly UndoEntry[] | undefined => {
+  const entries: UndoEntry[] = []
   for (let at = 0; at < record.length; ) {
     const kind = record[at]!
-    if (kind !== ACCOUNT && kind !== SLOT) return false
+    if (kind !== ACCOUNT && kind !== SLOT) return undefined
     const keyEnd = at + 1 + (kind === ACCOUNT ? ADDRESS_BYTES : SLOT_KEY_BYTES)
     const length = record[keyEnd]
-    if (length === undefined || keyEnd + 1 + length > record.length) return false
+    if (length === undefined || keyEnd + 1 + length > record.length) return undefined
     const value = length === 0 ? undefined : record.subarray(keyEnd + 1, keyEnd + 1 + length)
     entries.push({ key: record.subarray(at + 1, keyEnd), value })
     at = keyEnd + 1 + length
   }
-  for (const entry of entries.reverse()) undone.set(bytesToHex(entry.key), entry)
-  return true
+  return entries
 }
 
-/** The same as writes that take a state back, without code: code that is no longer named does no harm. */
-export const writesOfUndone = (undone: Undone): StateWrites | undefined => {
-  const entries = [...undone.values()]
-  const isAccount = ({ key }: { readonly key: Uint8Array }): boolean => key.length === ADDRESS_BYTES
-  const gone = entries.filter((entry) => isAccount(entry) && entry.value === undefined)
-  const kept = entries.filter((entry) => isAccount(entry) && entry.value !== undefined)
-  const isGone = new Set(gone.map(({ key }) => bytesToHex(key)))
-  const slots = entries.filter(
-    (entry) => !isAccount(entry) && !isGone.has(bytesToHex(entry.key.subarray(0, ADDRESS_BYTES))),
-  )
-  const addresses = (of: readonly { readonly key: Uint8Array }[]): Uint32Array => {
-    const limbs = new Uint32Array(LIMBS_PER_ADDRESS * of.length)
-    for (const [n, { key }] of of.entries()) addressFromBytes(limbs, LIMBS_PER_ADDRESS * n, key, 0)
-    return limbs
-  }
-  const accounts = absentAccounts(kept.length)
-  for (const [n, { value }] of kept.entries()) if (!decodeAccount(accounts, n, value!, value!.length)) return undefined
-  const slotKeys = new Uint32Array(LIMBS_PER_WORD * slots.length)
-  const slotValues = new Uint32Array(LIMBS_PER_WORD * slots.length)
-  for (const [n, { key, value }] of slots.entries()) {
-    wordFromBytes(slotKeys, LIMBS_PER_WORD * n, key, ADDRESS_BYTES)
-    if (value !== undefined) decodeWord(slotValues, n, value, 0, value.length)
-  }
-  return {
-    deletedAccounts: addresses(gone),
-    accountCount: kept.length,
-    accountAddresses: addresses(kept),
-    accounts,
-    slotCount: slots.length,
-    slotAddresses: addresses(slots),
-    slotKeys,
-    slotValues,
-    code: new Map(),
-  }
+/** Adds what a record holds to what the records of later blocks hold. */
+export const undo = (undone: Undone, entries: readonly UndoEntry[]): void => {
+  // In reverse: an entry may come twice, and the first one counts.
+  for (let n = entries.length - 1; n >= 0; n--) undone.set(bytesToHex(entries[n]!.key), entries[n]!)
 }

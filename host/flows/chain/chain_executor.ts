@@ -1,0 +1,168 @@
+import type { Fork } from '../../../transpiler/spec/forks.ts'
+import { type ChainConfig, configuredBlobs, forkAt, isMergedAfter } from '../../chain/chain_config.ts'
+import type { DecodedBlock } from '../../chain/decode_block.ts'
+import { type BlobSchedule, type BlockHeader, blobScheduleAt, headerHash } from '../../chain/header.ts'
+import type { StateWrites } from '../../state/state.ts'
+import type { Store } from '../../state/store/store.ts'
+import type { StateLayers, StoredState } from '../../state/store/stored_state.ts'
+import type { AccountProof, ResidentTrie } from '../../state/trie/state_trie.ts'
+import type { BlockResult } from '../block.ts'
+import { BlockError } from '../block_input.ts'
+import type { BuiltBlock } from '../build.ts'
+import { createExecutor } from '../executor.ts'
+import type { Executor } from '../executor_interface.ts'
+import type { BlockRules, ChainBlock, ChainBuildRequest } from './block_tree.ts'
+import type { ChainOptions } from './chain_interface.ts'
+import type { KnownBlocks } from './known_blocks.ts'
+import { TrieWalk } from './trie_walk.ts'
+
+/** What a block came to, and what it writes. */
+export interface Executed<Result> {
+  readonly fork: Fork
+  readonly result: Result
+  readonly writes: readonly StateWrites[]
+}
+
+interface Arrival {
+  readonly header: BlockHeader
+  readonly hash?: string
+}
+
+interface ExecutorParts {
+  readonly store: Store
+  readonly config: ChainConfig
+  readonly known: KnownBlocks
+  readonly trie: ResidentTrie
+  readonly head: ChainBlock
+  readonly options: NonNullable<ChainOptions['executor']>
+}
+
+/**
+ * Executes blocks on known blocks: one executor, one state and one trie, which go to where they are needed. After a
+ * block they are at that block; the executor's tables stay good for the next one on it.
+ */
+export class ChainExecutor {
+  readonly #config: ChainConfig
+  readonly #known: KnownBlocks
+  readonly #options: ExecutorParts['options']
+  readonly #state: StoredState
+  readonly #walk: TrieWalk
+  #executor: { readonly fork: Fork; readonly executor: Executor } | undefined
+  /** The block whose state this is. */
+  #at: ChainBlock
+  #layers: StateLayers
+
+  constructor({ store, config, known, trie, head, options }: ExecutorParts) {
+    this.#config = config
+    this.#known = known
+    this.#options = options
+    this.#state = store.stateUnder(() => this.#layers)
+    this.#walk = new TrieWalk(store, known, trie, head)
+    this.#at = head
+    this.#layers = known.layersAt(known.wayTo(head.hash)!)
+  }
+
+  /** The fork of a block on a known one, and the blob limits where the chain's configuration sets them. */
+  #configured(
+    parent: ChainBlock,
+    timestamp: bigint,
+  ): { readonly fork: Fork; readonly schedule: BlobSchedule | undefined } {
+    const isMerged = isMergedAfter(this.#config, this.#known.totalDifficulty(parent))
+    const fork = forkAt(this.#config, { number: parent.header.number + 1n, timestamp, isMerged })
+    return { fork, schedule: configuredBlobs(this.#config, fork, timestamp) }
+  }
+
+  rulesAfter(parent: ChainBlock, timestamp: bigint): BlockRules {
+    const { fork, schedule } = this.#configured(parent, timestamp)
+    return { fork, blobSchedule: schedule ?? blobScheduleAt(fork, this.#config.chainId, timestamp) }
+  }
+
+  async execute(block: DecodedBlock, parent: ChainBlock): Promise<Executed<BlockResult>> {
+    const { header } = block
+    const { fork, schedule } = this.#configured(parent, header.timestamp)
+    const isMerged = isMergedAfter(this.#config, this.#known.totalDifficulty(parent))
+    if (!isMerged && header.difficulty === 0n)
+      throw new BlockError(header.number, 'difficulty', 'header says 0, expected more before the merge')
+    return this.#run(parent, fork, async (executor, trie) => {
+      const options = { parent: parent.header, parentState: trie, ...blobsOf(schedule) }
+      const result = await executor.executeBlock(block, options)
+      return { result, header }
+    })
+  }
+
+  async build({ parent: _, ...request }: ChainBuildRequest, parent: ChainBlock): Promise<Executed<BuiltBlock>> {
+    const { fork, schedule } = this.#configured(parent, request.attributes.timestamp)
+    return this.#run(parent, fork, async (executor, trie) => {
+      const whole = { ...request, parent: parent.header, parentState: trie, ...blobsOf(schedule) }
+      const result = await executor.build(whole)
+      return { result, header: result.block.header, hash: result.hash }
+    })
+  }
+
+  /** Proves an account in the state after a block; only the trie goes there. */
+  async proof(block: ChainBlock, address: string, keys: readonly (bigint | string)[]): Promise<AccountProof> {
+    return (await this.#walk.to(block)).proof(address, keys)
+  }
+
+  /** Goes to a block: its state, and the trie of it. Throws StoreError where the undo records do not reach it. */
+  async moveTo(block: ChainBlock): Promise<ResidentTrie> {
+    if (block.hash !== this.#at.hash) {
+      const layers = this.#known.layersAt(this.#known.wayTo(block.hash)!)
+      this.#executor?.executor.forget()
+      this.#layers = layers
+      this.#at = block
+    }
+    return this.#walk.to(block)
+  }
+
+  /** The head on disk has changed, or blocks that are not there: the state is the same under other layers. */
+  settle(): void {
+    this.#layers = this.#known.layersAt(this.#known.wayTo(this.#at.hash)!)
+  }
+
+  /** Leaves the last block, which is not to be known. */
+  leave(parent: ChainBlock): void {
+    this.#executor?.executor.forget()
+    this.#walk.leave(parent)
+    this.#at = parent
+    this.settle()
+  }
+
+  close(): void {
+    this.#executor?.executor.close()
+  }
+
+  async #run<Result>(
+    parent: ChainBlock,
+    fork: Fork,
+    work: (executor: Executor, trie: ResidentTrie) => Promise<{ readonly result: Result } & Arrival>,
+  ): Promise<Executed<Result>> {
+    const trie = await this.moveTo(parent)
+    const { staged } = this.#layers
+    const before = staged.all.length
+    const { result, header, hash = headerHash(header) } = await work(this.#executorAt(fork), trie)
+    this.#at = { hash, header }
+    this.#walk.arrive(this.#at)
+    this.#layers.arrive(header.number, hash)
+    return { fork, result, writes: staged.all.slice(before) }
+  }
+
+  /** One executor at a time: its tables hold the state, which the next fork goes on with. */
+  #executorAt(fork: Fork): Executor {
+    if (this.#executor?.fork === fork) return this.#executor.executor
+    this.#executor?.executor.close()
+    const { chainId, depositContract } = this.#config
+    const executor = createExecutor({
+      ...this.#options,
+      fork,
+      chainId,
+      state: this.#state,
+      ...(depositContract === undefined ? {} : { depositContract }),
+    })
+    this.#executor = { fork, executor }
+    return executor
+  }
+}
+
+const blobsOf = (schedule: BlobSchedule | undefined): { readonly blobSchedule?: BlobSchedule } =>
+  schedule === undefined ? {} : { blobSchedule: schedule }

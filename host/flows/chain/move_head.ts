@@ -1,0 +1,115 @@
+import { encodeBody } from '../../chain/encode_block.ts'
+import { encodeHeader } from '../../chain/header.ts'
+import type { AppendedBlock, StepBack, Store, StoredForkChoice } from '../../state/store/store.ts'
+import type { HeadChange } from './block_tree.ts'
+import type { KnownBlock, KnownBlocks, Way } from './known_blocks.ts'
+import { hashesOf } from './transaction_hashes.ts'
+
+/** State of blocks that are written as one transaction, in bytes: LMDB keeps the pages of one in memory. */
+const MOST_BYTES = 2 ** 26
+
+/** What goes with a move of the head. */
+export interface MoveTerms {
+  readonly forkChoice: StoredForkChoice
+  /** Undo records that are kept below each head: so many, and all above the finalized block. */
+  readonly undoDepth: number
+  readonly finalized: bigint | undefined
+  /** Whether transactions are to be found by their hashes. */
+  readonly places: boolean
+}
+
+/** The lowest block whose undo record is kept with a head. */
+export const oldestUndo = (
+  head: bigint,
+  { undoDepth, finalized }: Pick<MoveTerms, 'undoDepth' | 'finalized'>,
+): bigint => {
+  const oldest = head - BigInt(undoDepth) + 1n
+  return finalized === undefined || finalized >= oldest ? oldest : finalized + 1n
+}
+
+/** A block as the store takes it. */
+export const appendedBlock = (
+  { hash, header, block, receipts, writes, totalDifficulty }: KnownBlock,
+  places: boolean,
+): AppendedBlock => ({
+  block: {
+    number: header.number,
+    hash,
+    stateRoot: header.stateRoot,
+    parentHash: header.parentHash,
+    totalDifficulty,
+    header: encodeHeader(header),
+    body: encodeBody(block),
+    receipts,
+    transactionHashes: places ? hashesOf(block) : new Uint8Array(0),
+  },
+  writes,
+})
+
+/**
+ * Makes a known block the head on disk: back to `way.base` and forward again. Blocks that leave the chain are known in
+ * memory then, and those that came to it only on disk. Where it throws StoreError, the head is at the end of a part.
+ *
+ * `written`: called after each part; the head has changed.
+ */
+export const moveHead = (
+  store: Store,
+  known: KnownBlocks,
+  way: Way,
+  terms: MoveTerms,
+  written: () => void,
+): HeadChange => {
+  const { head } = store
+  const undone = way.base < head.number ? known.stepBack(way.base) : undefined
+  let back = undone?.back
+  const parts = partsOf(way.above)
+  for (const [n, part] of parts.entries()) {
+    const isLast = n === parts.length - 1
+    const blocks = part.map((block) => appendedBlock(block, terms.places))
+    const oldest = oldestUndo(part.at(-1)?.header.number ?? way.base, terms)
+    store.move({
+      ...backOf(back),
+      blocks,
+      ...(isLast ? { forkChoice: terms.forkChoice } : {}),
+      oldestUndo: oldest,
+    })
+    for (const { hash } of part) known.delete(hash)
+    if (back !== undefined) for (const block of undone!.blocks) known.add(block)
+    back = undefined
+    written()
+  }
+  const blocksOf = (blocks: readonly KnownBlock[]): HeadChange['undone'] =>
+    blocks.map(({ hash, header }) => ({ hash, header }))
+  return { undone: blocksOf(undone?.blocks ?? []), applied: blocksOf(way.above) }
+}
+
+const backOf = (back: StepBack | undefined): { readonly back?: StepBack } => (back === undefined ? {} : { back })
+
+/** One part, that goes back only, where there are no blocks. */
+const partsOf = (blocks: readonly KnownBlock[]): readonly (readonly KnownBlock[])[] => {
+  const parts: KnownBlock[][] = [[]]
+  let bytes = 0
+  for (const block of blocks) {
+    const size = writtenBytes(block)
+    if (bytes > 0 && bytes + size > MOST_BYTES) {
+      parts.push([])
+      bytes = 0
+    }
+    parts.at(-1)!.push(block)
+    bytes += size
+  }
+  return parts
+}
+
+/** About what the transaction of a block takes: keys, values and undo record. */
+const writtenBytes = ({ writes, receipts, block }: KnownBlock): number => {
+  let bytes = receipts.length
+  for (const { accountCount, slotCount, deletedAccounts } of writes)
+    bytes += ACCOUNT_BYTES * (accountCount + deletedAccounts.length / 5) + SLOT_BYTES * slotCount
+  for (const transaction of block.transactions) bytes += transaction.length + PLACE_BYTES
+  return bytes
+}
+
+const ACCOUNT_BYTES = 160
+const SLOT_BYTES = 200
+const PLACE_BYTES = 60

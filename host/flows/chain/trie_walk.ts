@@ -1,0 +1,115 @@
+import type { StateWrites } from '../../state/state.ts'
+import type { Store } from '../../state/store/store.ts'
+import { StoreError } from '../../state/store/store_error.ts'
+import { TouchedKeys } from '../../state/store/touched_keys.ts'
+import type { ResidentTrie } from '../../state/trie/state_trie.ts'
+import { createStateTrie } from '../../state/trie/trie.ts'
+import type { ChainBlock } from './block_tree.ts'
+import type { KnownBlock, KnownBlocks, Way } from './known_blocks.ts'
+
+/** The state trie of a chain, which goes from one known block to another. */
+export class TrieWalk {
+  readonly #store: Store
+  readonly #known: KnownBlocks
+  /** Undefined where it was lost on the way: it is then made anew from the state on disk. */
+  #trie: ResidentTrie | undefined
+  #at: ChainBlock
+
+  constructor(store: Store, known: KnownBlocks, trie: ResidentTrie, at: ChainBlock) {
+    this.#store = store
+    this.#known = known
+    this.#trie = trie
+    this.#at = at
+  }
+
+  /** A block was executed on the trie. */
+  arrive(block: ChainBlock): void {
+    this.#at = block
+  }
+
+  /** The last block was executed on the trie, and is not known. */
+  leave(parent: ChainBlock): void {
+    this.#trie?.rewind(parent.header.stateRoot)
+    this.#at = parent
+  }
+
+  /**
+   * Brings the trie to the state after a block, and gives it. Throws StoreError where the undo records do not reach it,
+   * or what they lead to has another root.
+   */
+  async to(block: ChainBlock): Promise<ResidentTrie> {
+    const trie = this.#trie ?? this.#anew()
+    if (block.hash === this.#at.hash) return trie
+    const way = this.#known.wayTo(block.hash)!
+    this.#store.checkReach(way.base)
+    this.#trie = undefined
+    await this.#walk(trie, this.#known.wayTo(this.#at.hash)!, way)
+    this.#trie = trie
+    this.#at = block
+    return trie
+  }
+
+  #anew(): ResidentTrie {
+    const { hash } = this.#store.head
+    this.#at = this.#known.block(hash)!
+    return createStateTrie(this.#store.dump())
+  }
+
+  async #walk(trie: ResidentTrie, from: Way, to: Way): Promise<void> {
+    let shared = 0
+    if (from.base === to.base)
+      while (shared < from.above.length && from.above[shared]?.hash === to.above[shared]?.hash) shared++
+    const isUp = from.base < to.base
+    const base = isUp ? from.base : to.base
+    const left = from.above.slice(shared)
+    if (left.length > 0 || from.base > base)
+      await this.#back(trie, { ...from, above: left }, base, from.above[shared - 1])
+    if (isUp) await this.#alongDisk(trie, base, to.base)
+    for (const known of to.above.slice(shared)) {
+      for (const writes of known.writes) await trie.apply(writes)
+      this.#checkRoot(trie, known)
+    }
+  }
+
+  /** Over the blocks of `left` and those on disk above `base`, to `ancestor`, which is that on disk where absent. */
+  async #back(trie: ResidentTrie, left: Way, base: bigint, ancestor: KnownBlock | undefined): Promise<void> {
+    const to = ancestor ?? this.#canonical(base)
+    try {
+      trie.rewind(to.header.stateRoot)
+    } catch {
+      // Its history does not go back so far.
+      const touched = new TouchedKeys()
+      for (const { writes } of left.above) for (const of of writes) touched.addWrites(of)
+      for (let number = left.base; number > base; number--) touched.addRecord(this.#store.undoEntries(number))
+      await trie.apply(this.#writesTo(touched, to))
+    }
+    this.#checkRoot(trie, to)
+  }
+
+  /** From one block on disk to a later one. */
+  async #alongDisk(trie: ResidentTrie, from: bigint, to: bigint): Promise<void> {
+    const touched = new TouchedKeys()
+    for (let number = from + 1n; number <= to; number++) touched.addRecord(this.#store.undoEntries(number))
+    const block = this.#canonical(to)
+    await trie.apply(this.#writesTo(touched, block))
+    this.#checkRoot(trie, block)
+  }
+
+  #writesTo(touched: TouchedKeys, { hash }: ChainBlock): StateWrites {
+    const layers = this.#known.layersAt(this.#known.wayTo(hash)!)
+    return touched.writesTo(this.#store.stateUnder(() => layers))
+  }
+
+  #canonical(number: bigint): ChainBlock {
+    return this.#known.block(this.#store.canonical(number)!.hash)!
+  }
+
+  #checkRoot({ root }: ResidentTrie, { header: { number, stateRoot } }: ChainBlock): void {
+    if (root === stateRoot) return
+    throw new StoreError(
+      this.#store.folder,
+      'damaged',
+      `the store is damaged: the undo records lead to root ${root}, block ${number} has ${stateRoot}`,
+    )
+  }
+}

@@ -1,0 +1,57 @@
+import type { Environment, Table } from './environment.ts'
+import { numberKey, numberOfKey } from './records.ts'
+
+/** Where a transaction is: number of its block, position there. */
+export interface TransactionPlace {
+  readonly number: bigint
+  readonly index: number
+}
+
+const HASH_BYTES = 32
+const PLACE_BYTES = 12
+
+/** The table of places: where the transactions of canonical blocks are, by their hashes. */
+export class Places {
+  readonly #environment: Environment
+
+  constructor(environment: Environment) {
+    this.#environment = environment
+  }
+
+  get #table(): Table {
+    return this.#environment.tables.places
+  }
+
+  /** Those of a block, `hashes` 32 bytes each in its order. Inside a transaction of the database. */
+  put(number: bigint, hashes: Uint8Array): void {
+    const place = Buffer.alloc(PLACE_BYTES)
+    place.set(numberKey(number))
+    for (const index of inOrder(hashes)) {
+      place.writeUInt32BE(index, PLACE_BYTES - 4)
+      this.#table.putSync(hashes.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1)), place)
+    }
+  }
+
+  /** Those of a block that is gone; a transaction that is also at or below block `last` stays there. */
+  remove(last: bigint, hashes: Uint8Array): void {
+    for (const index of inOrder(hashes)) {
+      const hash = hashes.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1))
+      const place = this.of(hash)
+      if (place !== undefined && place.number > last) this.#table.removeSync(hash)
+    }
+  }
+
+  of(hash: Uint8Array): TransactionPlace | undefined {
+    const place = this.#table.get(hash)
+    if (place === undefined) return undefined
+    return { number: numberOfKey(place), index: Buffer.from(place).readUInt32BE(PLACE_BYTES - 4) }
+  }
+}
+
+/** Neighbours lie on one page, and a page is looked for once. */
+const inOrder = (hashes: Uint8Array): Uint32Array => {
+  const count = hashes.length / HASH_BYTES
+  const view = new DataView(hashes.buffer, hashes.byteOffset, hashes.length)
+  const ranks = Float64Array.from({ length: count }, (_, i) => view.getUint32(HASH_BYTES * i) * count + i)
+  return Uint32Array.from(ranks.sort(), (rank) => rank % count)
+}
