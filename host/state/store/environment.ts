@@ -62,7 +62,7 @@ export const TABLE_NAMES = Object.keys(TABLES) as readonly (keyof Tables)[]
  * other is refused.
  */
 export const SCHEMA = '2'
-export const OLD_SCHEMA = '1'
+const OLD_SCHEMA = '1'
 
 /** A database that this process owns. `root` and `tables` throw StoreError once it is closed. */
 export interface Environment {

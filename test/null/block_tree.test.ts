@@ -1,0 +1,282 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createRandom, type Random } from '../../bench/random.ts'
+import {
+  type AccountColumns,
+  type Chain,
+  decodeBlock,
+  keccak256Hex,
+  openChain,
+  parseGenesis,
+  type State,
+} from '../../host/index.ts'
+import { hexToBytes } from '../../host/primitives/hex.ts'
+import { addressFromHex, wordFromHex } from '../../host/primitives/word.ts'
+import type { MemoryState } from '../../host/state/memory_state.ts'
+import { builtTree, type TreeBlock } from '../fixtures/block_tree.ts'
+import { builtGenesis } from '../fixtures/built_chain.ts'
+import { TreeModel } from '../fixtures/tree_model.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'wgevm-tree-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+let folders = 0
+const newFolder = (): string => join(folder, `${folders++}`)
+
+const genesis = parseGenesis(builtGenesis())
+const openAt = (path: string, undoDepth: number): Promise<Chain> =>
+  openChain({ path, genesis, undoDepth, executor: { workers: 0 } })
+
+/** Reads every account, slot, code and block hash that any of these states has. */
+class Reader {
+  readonly #addresses: Uint32Array
+  readonly #owners: Uint32Array
+  readonly #keys: Uint32Array
+  readonly #names: readonly string[]
+
+  constructor(states: readonly MemoryState[]) {
+    const slots = new Map<string, Set<string>>()
+    for (const state of states)
+      for (const [address, { storage }] of Object.entries(state.dump())) {
+        const keys = slots.get(address) ?? new Set<string>()
+        slots.set(address, keys)
+        for (const key of Object.keys(storage)) keys.add(key)
+      }
+    this.#names = [...slots.keys()]
+    const pairs = [...slots].flatMap(([address, keys]) => [...keys].map((key) => [address, key] as const))
+    this.#addresses = new Uint32Array(5 * this.#names.length)
+    for (const [n, address] of this.#names.entries()) addressFromHex(this.#addresses, 5 * n, address)
+    this.#owners = new Uint32Array(5 * pairs.length)
+    this.#keys = new Uint32Array(8 * pairs.length)
+    for (const [n, [address, key]] of pairs.entries()) {
+      addressFromHex(this.#owners, 5 * n, address)
+      wordFromHex(this.#keys, 8 * n, key)
+    }
+  }
+
+  read(state: State, number: bigint): unknown {
+    const count = this.#names.length
+    const accounts = state.readAccounts(this.#addresses, count) as AccountColumns
+    const slots = state.readSlots(this.#owners, this.#keys, this.#keys.length / 8) as Uint32Array
+    // As text: arrays of thousands take long to be compared.
+    return {
+      accounts: Object.values(accounts).map((column) => `${column}`),
+      slots: `${slots}`,
+      storage: this.#names.map((address) => state.hasStorage!(address)),
+      hashes: Array.from({ length: Number(number) + 1 }, (_, n) => state.blockHash(BigInt(n))),
+    }
+  }
+}
+
+const PARENTS = 26
+const DEPTH = 4
+/** More for nights. */
+const RUNS = Number(process.env['WGEVM_RUNS'] ?? 70)
+
+/** Mostly after the last block, so that branches grow. */
+const randomParents = (random: Random): readonly number[] =>
+  Array.from({ length: PARENTS }, (_, n) => (random.below(3) > 0 ? n - 1 : random.below(n + 1) - 1))
+
+describe('a tree of blocks', () => {
+  let tree: readonly TreeBlock[]
+  let reader: Reader
+  /** Hashes of the transactions of each block. */
+  let names: readonly (readonly string[])[]
+  const memoryOf = (n: number): MemoryState => (n < 0 ? genesis.state : tree[n]!.state)
+  const rootOf = (n: number): string => (n < 0 ? genesis.header.stateRoot : tree[n]!.header.stateRoot)
+  let genesisHash: string
+  const hashOf = (n: number): string => (n < 0 ? genesisHash : tree[n]!.hash)
+
+  beforeAll(async () => {
+    tree = await builtTree(randomParents(createRandom(3, 'parents')), 40, 4)
+    names = tree.map(({ rlp }) => decodeBlock(rlp).transactions.map((bytes) => keccak256Hex(bytes)))
+    reader = new Reader([genesis.state, ...tree.map(({ state }) => state)])
+  })
+
+  /** Whatever is done, the chain knows what the model knows, and every state reads as in memory. */
+  const runRandomly = async (seed: number, steps: number): Promise<Map<string, number>> => {
+    const random = createRandom(seed, 'tree')
+    const tally = new Map<string, number>()
+    const path = newFolder()
+    let chain = await openAt(path, DEPTH)
+    genesisHash = chain.genesisHash
+    genesis.state.setBlockHash(0n, genesisHash)
+    const model = new TreeModel(tree, DEPTH)
+    let held: { readonly state: State; readonly n: number }[] = []
+    const said = (what: string): void => {
+      tally.set(what, (tally.get(what) ?? 0) + 1)
+    }
+
+    const checkState = (state: State, n: number): void => {
+      const number = model.number(n)
+      expect(reader.read(state, number), `state of ${n}`).toEqual(reader.read(memoryOf(n), number))
+    }
+
+    const add = async (n: number): Promise<void> => {
+      const { parent, header, hash, rlp } = tree[n]!
+      const verdict = await chain.addBlock(rlp)
+      const expected = model.isKnown(n) || model.hasState(parent) ? 'valid' : 'unknownParent'
+      expect(verdict).toMatchObject({ status: expected, hash, header })
+      if (verdict.status === 'valid') expect(verdict.result !== undefined).toBe(!model.isKnown(n))
+      if (expected === 'valid' && !model.isCanonical(n)) model.known.add(n)
+      said(`add ${expected}`)
+    }
+
+    const choose = async (n: number): Promise<void> => {
+      const fault = model.fault(n)
+      const update = chain.setHead({ head: hashOf(n) })
+      if (fault !== undefined) await expect(update).rejects.toMatchObject({ name: 'ForkChoiceError', fault })
+      else {
+        const before = model.canonical
+        const { base, above } = model.wayTo(n)
+        const undone = before.slice(before.indexOf(base) + 1).reverse()
+        const blocksOf = (blocks: readonly number[]): unknown =>
+          blocks.map((at) => expect.objectContaining({ hash: hashOf(at) }))
+        expect(await update).toEqual({ undone: blocksOf(undone), applied: blocksOf(above) })
+        if (model.safe !== undefined && !model.isAncestor(model.safe, n)) model.safe = undefined
+        model.moveTo(n, true)
+        said(undone.length > 0 ? 'reorganised' : 'advanced')
+      }
+      said(`choose ${fault ?? 'done'}`)
+    }
+
+    const finalize = async (): Promise<void> => {
+      const { head } = model
+      const safe = model.canonical[random.below(model.canonical.length)]!
+      const finalized = model.canonical[random.below(Number(model.number(safe)) + 1)]!
+      await chain.setHead({ head: hashOf(head), safe: hashOf(safe), finalized: hashOf(finalized) })
+      if (model.finalized === undefined || model.number(finalized) > model.number(model.finalized))
+        model.finalized = finalized
+      model.safe = model.number(safe) < model.number(model.finalized) ? model.finalized : safe
+      model.prune()
+      said('finalized')
+    }
+
+    const refuse = async (n: number): Promise<void> => {
+      if (!model.hasState(tree[n]!.parent)) return
+      const block = decodeBlock(tree[n]!.rlp)
+      const header = { ...block.header, stateRoot: `0x${'ab'.repeat(32)}` }
+      const verdict = await chain.addBlock({ ...block, header })
+      expect(verdict).toMatchObject({
+        status: 'invalid',
+        reason: expect.stringMatching(/: stateRoot: header says 0xabab/),
+      })
+      if (verdict.status !== 'invalid') return
+      expect(verdict.latestValid.hash).toBe(hashOf(tree[n]!.parent))
+      const child = { ...header, parentHash: verdict.hash, number: header.number + 1n }
+      const after = await chain.addBlock({ ...block, header: child })
+      expect(after).toMatchObject({
+        status: 'invalid',
+        reason: expect.stringMatching(/^follows the invalid block \d+: /),
+      })
+      if (after.status === 'invalid') expect(after.latestValid).toEqual(verdict.latestValid)
+      await expect(chain.setHead({ head: verdict.hash })).rejects.toMatchObject({ fault: 'unknownHead' })
+      said('refused')
+    }
+
+    const look = (n: number): void => {
+      const state = chain.stateAt(hashOf(n))
+      expect(state !== undefined, `state of ${n}`).toBe(model.hasState(n))
+      if (state === undefined) return
+      checkState(state, n)
+      held.push({ state, n })
+      said('looked')
+    }
+
+    const prove = async (n: number): Promise<void> => {
+      if (!model.hasState(n)) return
+      const address = Object.keys(memoryOf(n).dump())[0]!
+      const { accountProof, balance } = await chain.proof(hashOf(n), address)
+      expect(keccak256Hex(hexToBytes(accountProof[0]!))).toBe(rootOf(n))
+      expect(balance).toBe(memoryOf(n).account(address)!.balance)
+      said('proved')
+    }
+
+    const back = async (): Promise<void> => {
+      const n = model.canonical[random.below(model.canonical.length)]!
+      const rewound = chain.rewindTo(hashOf(n))
+      if (model.number(n) < model.oldest) await expect(rewound).rejects.toMatchObject({ fault: 'depth' })
+      else {
+        await rewound
+        for (const name of ['safe', 'finalized'] as const)
+          if (model[name] !== undefined && model.number(model[name]) > model.number(n)) model[name] = undefined
+        model.moveTo(n, false)
+        said('rewound')
+      }
+    }
+
+    const importNext = async (): Promise<void> => {
+      const next = tree.findIndex(({ parent }) => parent === model.head)
+      if (next < 0) return
+      await chain.import(tree[next]!.rlp)
+      model.moveTo(next, true)
+      said('imported')
+    }
+
+    const reopen = async (): Promise<void> => {
+      await chain.close()
+      chain = await openAt(path, DEPTH)
+      model.known.clear()
+      held = []
+      said('reopened')
+    }
+
+    const checkAll = (): void => {
+      expect(chain.head.hash).toBe(hashOf(model.head))
+      expect(chain.forkChoice.safe?.hash).toBe(model.safe === undefined ? undefined : hashOf(model.safe))
+      expect(chain.forkChoice.finalized?.hash).toBe(model.finalized === undefined ? undefined : hashOf(model.finalized))
+      checkState(chain.state, model.head)
+      for (const { state, n } of held) {
+        if (model.hasState(n)) checkState(state, n)
+        else expect(() => reader.read(state, 0n)).toThrow(expect.objectContaining({ fault: 'depth' }))
+      }
+      held = held.filter(({ n }) => model.hasState(n)).slice(-3)
+      for (const [n, { hash, rlp, header }] of tree.entries()) {
+        expect(chain.isCanonical(hash)).toBe(model.isCanonical(n))
+        expect(chain.blockBytes(hash)).toEqual(model.isKnown(n) ? rlp : undefined)
+        expect(chain.receipts(hash)?.length).toBe(model.isKnown(n) ? names[n]!.length : undefined)
+        if (model.isCanonical(n)) expect(chain.block(header.number)?.hash).toBe(hash)
+      }
+      const places = new Map(
+        model.canonical.flatMap((n) =>
+          (names[n] ?? []).map(
+            (hash, index) => [hash, { blockHash: hashOf(n), blockNumber: model.number(n), index }] as const,
+          ),
+        ),
+      )
+      for (const hash of new Set(names.flat())) expect(chain.transaction(hash)).toEqual(places.get(hash))
+    }
+
+    /** Mostly one of those, else any. */
+    const oneOf = (isWanted: (n: number) => boolean): number => {
+      const wanted = tree.flatMap((_, n) => (isWanted(n) ? [n] : []))
+      return wanted.length === 0 || random.below(8) === 0 ? random.below(PARENTS) : wanted[random.below(wanted.length)]!
+    }
+    const known = (): number => oneOf((n) => model.isKnown(n))
+    const acts: readonly (readonly [weight: number, act: () => void | Promise<void>])[] = [
+      [12, () => add(oneOf((n) => !model.isKnown(n) && model.hasState(tree[n]!.parent)))],
+      [12, () => choose(known())],
+      [1, () => refuse(known())],
+      [4, () => look(known())],
+      [2, () => prove(known())],
+      [2, importNext],
+      [1, back],
+      [1, finalize],
+      [1, reopen],
+    ]
+    const all = acts.flatMap(([weight, act]) => Array.from({ length: weight }, () => act))
+    for (let step = 0; step < steps; step++) {
+      await all[random.below(all.length)]!()
+      checkAll()
+    }
+    await chain.close()
+    return tally
+  }
+
+  test('is kept as a model of it says, whatever comes in which order', async () => {
+    const tally = await runRandomly(1, RUNS)
+    for (const what of ['add valid', 'advanced', 'reorganised', 'imported', 'looked', 'proved', 'refused', 'reopened'])
+      expect(tally.get(what), what).toBeGreaterThan(0)
+  })
+})
