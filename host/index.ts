@@ -80,6 +80,7 @@ export {
 } from './flows/execution_result.ts'
 export { createExecutor } from './flows/executor.ts'
 export type { ExecuteRequest, Executor, ExecutorOptions } from './flows/executor_interface.ts'
+export type { BudgetUse, MemoryBudget, MemoryUse } from './flows/memory.ts'
 export type { CallBundle, SimulateRequest } from './flows/simulate_request.ts'
 export type {
   AccessListEntry,

@@ -8,27 +8,54 @@ import type { SnapshotReads } from '../state/snapshot.ts'
 interface Footprint {
   readonly accounts: Set<string>
   readonly slots: Map<string, SlotName>
+  /** Counts `trim` calls: when a transaction of the kind was last executed. */
+  usedAt: number
 }
 
-const MAX_KINDS = 4096
 /** Items kept per kind; the first ones are the ones that all calls of the kind share. */
 const MAX_ITEMS = 256
+/** Of a kind with its name, of an address in a set, and of a slot with its key and name, about. */
+const KIND_BYTES = 512
+const ACCOUNT_BYTES = 128
+const SLOT_BYTES = 384
 
 /**
  * What transactions of the CPU tier are likely to read: what others with the same (to, selector) did, and what they
  * name.
  */
 export class Footprints {
-  readonly #kinds = new Map<string, Footprint>()
+  #kinds = new Map<string, Footprint>()
+  #trims = 0
+
+  /** Bytes of what is known, about. */
+  get sizeBytes(): number {
+    let bytes = 0
+    for (const kind of this.#kinds.values()) bytes += bytesOf(kind)
+    return bytes
+  }
+
+  /** Between batches: past `mostBytes` the kinds that came up longest ago are dropped, to half of that. */
+  trim(mostBytes: number): void {
+    this.#trims++
+    if (this.sizeBytes <= mostBytes) return
+    const kinds = [...this.#kinds].sort(([, a], [, b]) => b.usedAt - a.usedAt)
+    this.#kinds = new Map()
+    let bytes = 0
+    for (const [name, kind] of kinds) {
+      bytes += bytesOf(kind)
+      if (2 * bytes > mostBytes) break
+      this.#kinds.set(name, kind)
+    }
+  }
 
   note(batch: TransactionBatch, index: number, { accounts, slots }: SnapshotReads): void {
     const kind = kindOf(batch, index)
     let known = this.#kinds.get(kind)
     if (known === undefined) {
-      if (this.#kinds.size === MAX_KINDS) this.#kinds.clear()
-      known = { accounts: new Set(), slots: new Map() }
+      known = { accounts: new Set(), slots: new Map(), usedAt: 0 }
       this.#kinds.set(kind, known)
     }
+    known.usedAt = this.#trims
     for (const address of accounts) if (known.accounts.size < MAX_ITEMS) known.accounts.add(address)
     for (const slot of slots) {
       if (known.slots.size === MAX_ITEMS) break
@@ -61,6 +88,9 @@ export class Footprints {
     return { accounts: [...accounts], slots: [...slots.values()] }
   }
 }
+
+const bytesOf = ({ accounts, slots }: Footprint): number =>
+  KIND_BYTES + ACCOUNT_BYTES * accounts.size + SLOT_BYTES * slots.size
 
 /** Calls of one kind do much the same to much the same storage: called account and selector. */
 export const kindOf = (batch: TransactionBatch, i: number): string => {

@@ -1,4 +1,5 @@
 import type { Rejection } from '../chain/rejection.ts'
+import type { CodeMove } from '../state/tables/code_table.ts'
 import type { OpenBatch } from './open_batch.ts'
 import type { CpuExecution } from './outcome.ts'
 import type { ExitReason } from './reason.ts'
@@ -21,7 +22,25 @@ export interface Tier {
    * the device.
    */
   open(batch: OpenBatch, number: number): TierRun | undefined | Promise<TierRun | undefined>
+  /** Between batches: goes on with other ids of codes where there are, and drops the oldest of what it keeps. */
+  trim?(terms: TrimTerms): void
+  /** What it keeps from batch to batch. */
+  readonly kept?: KeptBytes
   close(): void
+}
+
+/** What a tier is told between batches. */
+export interface TrimTerms {
+  /** Where the code table is another one now. */
+  readonly codes: CodeMove | undefined
+  /** The most bytes that it may keep. */
+  readonly budgets: KeptBytes
+}
+
+/** Bytes of what is kept from batch to batch, about: codes in another form, and what is known of calls. */
+export interface KeptBytes {
+  readonly codes: number
+  readonly paths: number
 }
 
 /** One tier on one open batch. */

@@ -19,6 +19,7 @@ import {
 } from '../primitives/input.ts'
 import { SenderCache } from '../senders/sender_cache.ts'
 import type { ExecuteRequest, ExecutorOptions } from './executor_interface.ts'
+import type { MemoryBudget } from './memory.ts'
 import type { CallBundle, SimulateRequest } from './simulate_request.ts'
 
 export const OPTIONS: Names<ExecutorOptions> = {
@@ -42,6 +43,7 @@ export const OPTIONS: Names<ExecutorOptions> = {
   workers: true,
   senders: true,
   senderCache: true,
+  memory: true,
   workerEntry: true,
   invalid: true,
 }
@@ -78,10 +80,24 @@ export const checkOptions = (value: unknown): ExecutorOptions => {
   if (depositContract !== undefined) checkHex(depositContract, 20, 'depositContract')
   if (pathStore !== undefined && pathStore !== false) checkObject(pathStore, 'pathStore', 'a PathStore or false')
   if (workerEntry !== undefined && !(workerEntry instanceof URL)) refuse('workerEntry', workerEntry, 'a URL')
+  checkMemory(options.memory)
   checkDevice(options.device)
   checkSenders(options)
   checkFlag(options.deviceTimes, 'deviceTimes')
   return value as ExecutorOptions
+}
+
+const BUDGETS: Names<MemoryBudget> = { tables: true, codes: true, paths: true }
+
+const checkMemory = (memory: unknown): void => {
+  if (memory === undefined) return
+  if (typeof memory !== 'object') {
+    checkCount(memory, 1, 'memory')
+    return
+  }
+  const budgets = checkObject(memory, 'memory', 'bytes, or an object of them')
+  checkNames(budgets, BUDGETS, 'budget of memory')
+  for (const [name, bytes] of Object.entries(budgets)) if (bytes !== undefined) checkCount(bytes, 1, `memory.${name}`)
 }
 
 const checkState = (state: unknown): void => {

@@ -159,7 +159,7 @@ const commitBatch = async ({
   openBatch,
   sweep,
 }: RunExecution): Promise<{ readonly writes: StateWrites; readonly receipts: Receipts | undefined }> => {
-  const { resident, running, cpu, sessions, state } = wiring
+  const { resident, running, cpu, sessions, state, memory } = wiring
   let receipts: Receipts | undefined
   let writes: StateWrites
   if (steps === undefined || earlier === undefined) writes = collectWrites(resident)
@@ -178,6 +178,7 @@ const commitBatch = async ({
   await state.commit(writes)
   sessions.current?.tables.noteWrites()
   resident.settle()
+  memory.note(openBatch)
   timings.commit += lap()
   return { writes, receipts }
 }

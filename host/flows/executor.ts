@@ -12,6 +12,7 @@ import { checkDecodeRequest, type DecodeRequest, decodeInBulk } from './decode_s
 import { type BatchRequest, executeBatch } from './execute.ts'
 import type { ExecutionResult } from './execution_result.ts'
 import type { ExecuteRequest, Executor, ExecutorOptions } from './executor_interface.ts'
+import type { MemoryUse } from './memory.ts'
 import { prepareBlock } from './prepare_block.ts'
 import { readCalls, Simulator } from './simulate.ts'
 import type { SimulateRequest } from './simulate_request.ts'
@@ -67,7 +68,7 @@ class BatchExecutor implements Executor {
     this.#wiring = wire(options, rewire)
     this.#simulator = new Simulator(
       this.#wiring,
-      () => this.#commits + this.#wiring.resident.generation,
+      () => this.#commits + this.#wiring.resident.forgotten,
       (work) => this.#calls.run(undefined, work),
     )
   }
@@ -164,7 +165,10 @@ class BatchExecutor implements Executor {
       const call: OpenCall = { stop, faults, hasBegun: false }
       try {
         stop.check()
-        return await run(call)
+        const result = await run(call)
+        // What was kept reads tables that are not there any more.
+        if (this.#wiring.memory.settle()) this.kept = undefined
+        return result
       } catch (thrown) {
         // The tables hold running values of a batch that was not committed.
         if (call.hasBegun) this.forget()
@@ -177,6 +181,10 @@ class BatchExecutor implements Executor {
 
   forget(): void {
     this.#wiring.resident.forget()
+  }
+
+  get memory(): MemoryUse {
+    return this.#wiring.memory.use
   }
 
   async warm(): Promise<void> {

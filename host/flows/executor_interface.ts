@@ -14,6 +14,7 @@ import type { BlockInput, BlockOptions, StreamOptions } from './block_input.ts'
 import type { BuildRequest, BuiltBlock } from './build.ts'
 import type { DecodeRequest } from './decode_signed.ts'
 import type { ExecutionResult } from './execution_result.ts'
+import type { MemoryBudget, MemoryUse } from './memory.ts'
 import type { SimulateRequest } from './simulate_request.ts'
 import type { Simulation } from './simulation.ts'
 import type { Transition, TransitionRequest } from './transition.ts'
@@ -109,6 +110,11 @@ export interface ExecutorOptions {
    * Senders that were recovered before. Default: a cache of the executor's own; several may share one; `false`: none.
    */
   readonly senderCache?: SenderCache | false
+  /**
+   * Bytes that may stay from call to call, in all or by part; what was touched longest ago goes between calls. Default:
+   * a quarter of the machine's memory, at most 8 GiB. Results do not depend on it.
+   */
+  readonly memory?: number | MemoryBudget
   /** The module that workers run, for tests of what goes wrong there. */
   readonly workerEntry?: URL
   /** Time every dispatch on the device (`ExecutionResult.deviceTimes`). Costs a few percent of small batches. */
@@ -203,6 +209,8 @@ export interface Executor {
    * Drops the resident copy of the state: call it when another program has committed to the State, while no call runs.
    */
   forget(): void
+  /** What stays from call to call, in bytes, and how often some of it was dropped. */
+  readonly memory: MemoryUse
   /** Starts the workers of the CPU tier and waits until they are ready. Rejects on a closed executor. */
   warm(): Promise<void>
   /**

@@ -108,6 +108,7 @@ export class Simulator {
     const state = new RunningState(resident)
     for (const { openBatch } of segments) await this.#cpuCalls(openBatch, state, bundles, checkBalance, stop)
     timings.cpu = performance.now() - startedMs
+    if (ground === this.#wiring) for (const { openBatch } of segments) this.#wiring.memory.note(openBatch)
     const made = generation()
     const accessLists = (openBatch: OpenBatch, index: number): Promise<readonly AccessListEntry[]> =>
       this.#inTurn(() => {

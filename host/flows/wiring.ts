@@ -20,6 +20,7 @@ import { LaneVmTier } from '../tiers/lane_vm/tier.ts'
 import { PathLibrary } from '../tiers/path/library.ts'
 import { PathTier } from '../tiers/path/tier.ts'
 import type { ExecutorOptions } from './executor_interface.ts'
+import { ExecutorMemory } from './memory.ts'
 import { policyOf } from './policy.ts'
 
 /** What tiers stand on: one set of resident tables, and a device for them. */
@@ -44,6 +45,7 @@ export interface Wiring extends Ground {
   readonly workers: CpuWorkers
   /** In the order in which they take transactions; the last takes whatever is left. */
   readonly tiers: readonly Tier[]
+  readonly memory: ExecutorMemory
   /** The tiers of calls, on tables with overrides. */
   overlay(ground: Ground): readonly Tier[]
 }
@@ -95,6 +97,7 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
     cpu,
     workers,
     tiers,
+    memory: new ExecutorMemory(options.memory, { resident, sessions, device, tiers }),
     overlay: (over) => [...(policy.paths ? [new PathTier({ ...over, library })] : []), ...overlaidVm(over, laneVm)],
   }
 }

@@ -20,3 +20,6 @@ export const sharedCopy = (from: Uint32Array): Uint32Array => {
   to.set(from)
   return to
 }
+
+export const byteLengths = (...views: readonly ArrayBufferView[]): number =>
+  views.reduce((sum, { byteLength }) => sum + byteLength, 0)

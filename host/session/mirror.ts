@@ -83,6 +83,18 @@ export class DeviceTables {
     return this.#buffers
   }
 
+  /** The tables have fewer rows than they had: gives back what they do not need, and is filled again by `sync`. */
+  shrink(): void {
+    const { slots, accounts, codes } = this.#resident
+    this.#slotIndex.shrink(slots.index.words)
+    this.#slotKeys.shrink(slots.keys)
+    this.#slotValues.shrink(slots.values)
+    this.#accountIndex.shrink(accounts.index.words)
+    this.#accountRows.shrink(accounts.rows)
+    this.#constants.shrink(codes.constants)
+    this.#buffers = undefined
+  }
+
   /** After the device ran out of memory: takes all buffers for lost, and is filled again by the next `sync`. */
   renew(): void {
     for (const mirror of this.#mirrors()) mirror.renew()
@@ -161,6 +173,11 @@ class Mirror {
     }
     index.settleChanges()
     return moved
+  }
+
+  /** Another buffer, without rows, where this one has more than twice the room of the host's array. */
+  shrink({ byteLength }: Uint32Array): void {
+    if (this.buffer.size > 2 * Math.max(byteLength, FIRST_ROWS * this.#limbsPerRow * 4)) this.renew()
   }
 
   /** Another buffer, without rows. */

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { SOFTWARE_COSTS } from '../../host/batch/cost.ts'
+import { CodeTable } from '../../host/state/tables/code_table.ts'
 import { jobsForDevice, WaveCost } from '../../host/tiers/path/cost.ts'
 import { type PathCandidate, type PathKeyState, PathLibrary } from '../../host/tiers/path/library.ts'
 import { FEW_LANES, mergePending, type Pending } from '../../host/tiers/path/pending.ts'
 import { type PathPlan, planPath } from '../../host/tiers/path/plan.ts'
 import type { PathKernel } from '../../transpiler/path_kernel.ts'
+import { codeSkeleton } from '../../transpiler/skeleton.ts'
 import { transpilePath } from '../../transpiler/transpile.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { abi, recordState, transaction, worldOf } from '../fixtures/world.ts'
@@ -39,6 +41,40 @@ describe('the path library', () => {
           ids.set(name, id)
         }
     expect(new Set(ids.values()).size).toBe(ids.size)
+  })
+
+  test('past its budget keeps the keys met last, with their paths, under the skeleton ids of now', async () => {
+    const library = new PathLibrary()
+    const table = new CodeTable(codeSkeleton)
+    const codeIds = Array.from({ length: 60 }, (_, n) => table.add(`0x${n}`, Uint8Array.of(0x60, n, 0x50 + n)))
+    const key = (await kernelOf(0n)).key
+    const skeletonOf = (n: number): number => table.codes[codeIds[n]!]!.skeleton
+    const list = (n: number): number => 2 * library.accessListId(n % 2 === 0 ? undefined : `list ${n}`)
+    for (const n of codeIds.keys()) {
+      expect(library.keyId(skeletonOf(n), n, 36, list(n))).toBe(n)
+      library.open(key)
+    }
+    const states = [...library.keys]
+    await library.record(states[41]!, call(0n), world)
+    library.trim(undefined, Infinity)
+    for (const n of [40, 41]) library.noteUse(states[n]!)
+    const move = table.kept((id) => id > codeIds[3]!)
+    const size = library.sizeBytes
+    library.trim(move, size / 2)
+    expect(library.sizeBytes).toBeLessThan(size / 2)
+    expect(library.keys).toEqual(expect.arrayContaining([states[40]!, states[41]!]))
+    expect(library.keys.length).toBeLessThan(30)
+    // The rest is in the order in which it was met. Skeletons whose codes are gone have new ids.
+    const skeletonNow = (n: number): number => move.to.skeletonId(move.from.skeletonKey(skeletonOf(n)))
+    library.keys.forEach((state, id) => {
+      const n = states.indexOf(state)
+      expect(library.keyId(skeletonNow(n), n, 36, list(n))).toBe(id)
+    })
+    expect(library.keys.find((state) => state === states[41])!.candidates).toHaveLength(1)
+    // Another list never gets the number of one that is still there.
+    const lists = [...states.keys()].filter((n) => n % 2 === 1).map(list)
+    expect(new Set(lists).size).toBe(lists.length)
+    expect(library.keyId(skeletonNow(59), 59, 36, list(59))).toBe(library.keys.length)
   })
 
   test('records a key when the CPU tier has spent more on it than a recording costs', async () => {

@@ -193,3 +193,36 @@ test('a code that does not fit the device is refused, and headers have room all 
   expect(vectors(buffer, codes.codesAt + 2 * small! + 1)).toEqual([0, 1, CODE_PRESENT, 0])
   expect(vectors(buffer, codes.codesAt + 2 * 402 + 1)).toEqual([0, 0, 0, 0])
 })
+
+test('past its budget the code that lanes ran last stays, under the ids of the present code table', () => {
+  const { device, vectors } = deviceOf()
+  const table = tableOf()
+  const codes = new VmCodes(device, table, { ...lifter, lift: (code) => stored(code[0]!, 400) }, 0)
+  const ids = Array.from({ length: 60 }, (_, i) => table.add(`0x${i}`, Uint8Array.of(100 + i, 1)))
+  const budget = 200_000
+  for (const id of ids) expect(codes.require(id)).toBe(true)
+  codes.trim(undefined, Infinity)
+  for (const id of ids.slice(20, 25)) codes.note(id, 1)
+  const before = codes.sync()
+  const move = table.kept((id) => id >= 15)
+  codes.trim(move, budget)
+  expect(codes.sizeBytes).toBeLessThanOrEqual(budget)
+  const after = codes.sync()
+  expect(after).not.toBe(before)
+  // Headers come back when they are required, most of them without another lift.
+  let lifts = 0
+  for (const [n, id] of ids.entries()) {
+    const now = move.ids[id]!
+    if (now < 0) continue
+    expect(codes.has(now)).toBe(false)
+    const size = codes.sizeBytes
+    codes.require(now)
+    const [at] = vectors(codes.sync(), codes.codesAt + 2 * now, 1)
+    expect(vectors(codes.sync(), at!, 400)).toEqual(new Array(1600).fill(100 + n))
+    if (codes.sizeBytes !== size) lifts++
+    if (n >= 20 && n < 25) expect(codes.sizeBytes).toBe(size)
+  }
+  expect(lifts).toBeGreaterThan(0)
+  const header = vectors(codes.sync(), codes.microAt, 2)
+  expect([header[6], vectors(codes.sync(), header[0]!)[0]]).toEqual([CODE_PRESENT, 90])
+})

@@ -6,6 +6,7 @@ import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
 import { addressFromHex, wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
+import { CodeTable } from '../../host/state/tables/code_table.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
 import { VmWaveCost } from '../../host/tiers/lane_vm/cost.ts'
 import { loadKinds, noteMissedAccount, noteMissedSlot, VmKind, VmKinds } from '../../host/tiers/lane_vm/profiles.ts'
@@ -71,6 +72,31 @@ describe('kinds of calls', () => {
     expect(kinds.of(openBatch, [0])[0]).not.toBe(first)
     openBatch.toCodes[0] = 1
     expect(kinds.of(openBatch, [0])[0]).toBe(first)
+  })
+
+  test('follow the ids of another code table, and past their budget those met last stay', () => {
+    const kinds = new VmKinds()
+    const table = new CodeTable(codeSkeleton)
+    for (let n = 1; n <= 40; n++) table.add(`0x${n.toString(16).padStart(64, '0')}`, Uint8Array.of(0x5b, n))
+    const calls = Array.from({ length: 40 }, (_, n) => [n + 1, '0xaabbccdd'] as const)
+    const openBatch = scheduleOf(calls)
+    calls.forEach((_, i) => {
+      openBatch.toCodes[i] = i + 1
+    })
+    const all = calls.map((_, i) => i)
+    const known = kinds.of(openBatch, all)
+    kinds.trim(undefined, Infinity)
+    kinds.of(openBatch, [30, 31])
+    const move = table.kept((id) => id > 5)
+    kinds.trim(move, kinds.sizeBytes / 2)
+    calls.forEach((_, i) => {
+      openBatch.toCodes[i] = Math.max(0, move.ids[i + 1]!)
+    })
+    const after = kinds.of(openBatch, all)
+    expect([30, 31].map((i) => after[i] === known[i])).toEqual([true, true])
+    const kept = all.filter((i) => after[i] === known[i])
+    // A quarter of them, less those whose codes are gone.
+    expect(kept).toEqual([5, 6, 7, 30, 31])
   })
 
   test('learn what the CPU tier read, until a lane ran one of them', () => {

@@ -24,6 +24,14 @@ export interface Code {
   readonly delegation: boolean
 }
 
+/** The ids of a code table that has taken the place of another. */
+export interface CodeMove {
+  readonly from: CodeTable
+  readonly to: CodeTable
+  /** New code id by old one; -1: the new table has not got that code. */
+  readonly ids: Int32Array
+}
+
 /**
  * Codes by dense id; id 0 is the empty code. Skeletons get ids of their own as they are met.
  *
@@ -39,6 +47,7 @@ export class CodeTable {
   readonly #skeletonByKey = new Map<string, number>()
   readonly #skeletonKeys: string[] = ['']
   readonly #emptyHash = new Uint32Array(LIMBS_PER_WORD)
+  #codeBytes = 0
 
   constructor(shapeOf: (code: Uint8Array) => CodeShape) {
     this.#shapeOf = shapeOf
@@ -90,6 +99,35 @@ export class CodeTable {
     return this.#skeletonKeys.length
   }
 
+  /** The key of a skeleton id. */
+  skeletonKey(id: number): string {
+    return this.#skeletonKeys[id]!
+  }
+
+  /** Bytes of the codes with their constants, and about what the entries of maps and lists take. */
+  get sizeBytes(): number {
+    return this.constants.byteLength + this.#codeBytes + SKELETON_BYTES * this.skeletonCount
+  }
+
+  /** The most that code `id` adds to `sizeBytes`. */
+  sizeOf(id: number): number {
+    const { bytes, constants } = this.codes[id]!
+    return bytes.length + ENTRY_BYTES + SKELETON_BYTES + (2 + constants.length) * CONSTANT_BYTES
+  }
+
+  /** Another table with those of these codes for which `keeps` holds, in their order, and no skeleton but theirs. */
+  kept(keeps: (id: number) => boolean): CodeMove {
+    const to = new CodeTable(this.#shapeOf)
+    const ids = new Int32Array(this.codes.length).fill(-1)
+    ids[0] = 0
+    for (let id = 1; id < ids.length; id++) {
+      if (!keeps(id)) continue
+      const { hash, bytes, skeletonKey, constants } = this.codes[id]!
+      ids[id] = to.#append(hash, bytes, skeletonKey, to.skeletonId(skeletonKey), constants)
+    }
+    return { from: this, to, ids }
+  }
+
   #append(
     hash: string,
     bytes: Uint8Array,
@@ -113,6 +151,14 @@ export class CodeTable {
     const delegation = isDelegation(bytes)
     this.codes.push({ hash, bytes, skeletonKey, skeleton, constantsBase, constants, delegation })
     this.#idByHash.set(hash, id)
+    this.#codeBytes += bytes.length + ENTRY_BYTES + constants.length * LIMB_BYTES * LIMBS_PER_WORD
     return id
   }
 }
+
+const LIMB_BYTES = 4
+/** Of an entry in the list of codes and in the map of hashes; of a skeleton in its list and map. */
+const ENTRY_BYTES = 512
+const SKELETON_BYTES = 256
+/** A constant is a word that may stand in twice as many, and a bigint. */
+const CONSTANT_BYTES = 3 * LIMB_BYTES * LIMBS_PER_WORD

@@ -3,7 +3,7 @@ import type { Fork } from '../../../transpiler/spec/forks.ts'
 import { Footprints } from '../../batch/footprints.ts'
 import type { Measured } from '../../batch/measured.ts'
 import type { OpenBatch } from '../../batch/open_batch.ts'
-import type { Tier } from '../../batch/tier.ts'
+import type { KeptBytes, Tier, TrimTerms } from '../../batch/tier.ts'
 import type { RunningState } from '../../state/running_state.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { CpuTier } from './ethereumjs/transaction.ts'
@@ -59,6 +59,15 @@ export class CpuWorkers implements Tier {
   /** Starts the workers now and waits until they are warm. */
   async warm(): Promise<void> {
     await this.#open()?.warm()
+  }
+
+  trim({ codes, budgets }: TrimTerms): void {
+    this.#footprints.trim(budgets.paths)
+    this.#pool?.followTables(codes !== undefined)
+  }
+
+  get kept(): KeptBytes {
+    return { codes: 0, paths: this.#footprints.sizeBytes }
   }
 
   close(): void {

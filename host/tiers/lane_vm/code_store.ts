@@ -11,7 +11,7 @@ import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { ComputeDevice } from '../../device/compute_device.ts'
 import { mostStorageBytes } from '../../device/limits.ts'
 import { grown } from '../../primitives/shared_words.ts'
-import type { CodeTable } from '../../state/tables/code_table.ts'
+import type { CodeMove, CodeTable } from '../../state/tables/code_table.ts'
 
 const VECTOR_LIMBS = 4
 const VECTOR_BYTES = 16
@@ -19,6 +19,8 @@ const VECTOR_BYTES = 16
 const JUMPS_PER_VECTOR = 8
 const FIRST_VECTORS = 1 << 12
 const FIRST_HEADERS = 256
+/** Of an entry in the maps of skeletons, about. */
+const ENTRY_BYTES = 256
 /** One part in so many of the device's largest buffer is kept for headers. */
 const HEADER_SHARE = 8
 
@@ -41,9 +43,19 @@ interface HeaderTable {
   changedEnd: number
 }
 
+/** A skeleton's code where it was placed, all of it in one piece. */
+interface Placed {
+  /** The first header vector: where its four parts begin. */
+  readonly header: Uint32Array
+  readonly end: number
+  /** Counts `trim` calls: when lanes last ran it. */
+  usedAt: number
+}
+
 /**
  * The code store of the lane VM (transpiler/layout/lane_vm.ts) on the host and on the device. Lifted code is placed
- * once for each skeleton, bytes once for each code. Nothing that was placed moves: lanes hold vectors of it.
+ * once for each skeleton, bytes once for each code. Nothing that was placed moves, but in `trim`: lanes hold vectors of
+ * it.
  *
  * The header table of code ids is followed by a larger one when they outgrow it. Lanes that run may hold headers of the
  * older ones, so every header is written to all tables that have its id.
@@ -55,7 +67,7 @@ export class VmCodes {
   codesAt = 0
   readonly microAt: number
   readonly #device: ComputeDevice
-  readonly #codes: CodeTable
+  #codes: CodeTable
   readonly #lifter: CodeLifter
   readonly #mostVectors: number
   #words: Uint32Array = new Uint32Array(FIRST_VECTORS * VECTOR_LIMBS)
@@ -63,13 +75,14 @@ export class VmCodes {
   #used = 0
   /** Vectors that the device has, but for changed headers. */
   #uploaded = 0
-  readonly #tables: HeaderTable[] = []
-  /** The first header vector by skeleton id. */
-  readonly #lifted = new Map<number, Uint32Array>()
+  #tables: HeaderTable[] = []
+  /** By skeleton id. */
+  #lifted = new Map<number, Placed>()
+  #trims = 0
   readonly #hotLanes: number
   /** Lanes by skeleton id, and the skeletons that stand in their first form. */
-  readonly #lanes = new Map<number, number>()
-  readonly #first = new Set<number>()
+  #lanes = new Map<number, number>()
+  #first = new Set<number>()
   #buffer: GPUBuffer | undefined
 
   constructor(device: ComputeDevice, codes: CodeTable, lifter: CodeLifter, hotLanes = 0) {
@@ -78,20 +91,40 @@ export class VmCodes {
     this.#codes = codes
     this.#lifter = lifter
     this.#mostVectors = mostStorageBytes(device.limits) / VECTOR_BYTES
-    this.microAt = this.#take(CODE_HEADER_VECTORS * MICRO_CODES)
-    this.#addTable(FIRST_HEADERS)
-    lifter.micro.forEach((code, index) => {
-      if (code === undefined) return
-      const header = this.#place(code, 0)
-      const at = (this.microAt + CODE_HEADER_VECTORS * index) * VECTOR_LIMBS
-      this.#words.set(header, at)
-      this.#words[at + VECTOR_LIMBS + 2] = CODE_PRESENT
-    })
+    this.microAt = this.#placeMicro()
   }
 
-  /** Bytes held on the device. */
+  /** Bytes held on the host, about; the device holds a copy of the words. */
   get sizeBytes(): number {
-    return this.#buffer?.size ?? 0
+    return this.#words.byteLength + ENTRY_BYTES * (this.#lifted.size + this.#lanes.size)
+  }
+
+  /**
+   * While no lane runs: goes on with the ids of another code table, and where it takes more than `mostBytes`, drops the
+   * code that no lane has run for longest, to half of that. Headers and bytes come back as they are required.
+   */
+  trim(move: CodeMove | undefined, mostBytes: number): void {
+    this.#trims++
+    if (move === undefined && this.sizeBytes <= mostBytes) return
+    const isOver = this.sizeBytes > mostBytes
+    const words = this.#words
+    const lifted = [...this.#lifted].sort(([, a], [, b]) => b.usedAt - a.usedAt)
+    const [lanes, first] = [this.#lanes, this.#first]
+    if (move !== undefined) this.#codes = move.to
+    this.#empty()
+    this.#placeMicro()
+    for (const [skeleton, placed] of lifted) {
+      const from = placed.header[0]!
+      const vectors = placed.end - from
+      if (isOver && 2 * (this.#used + vectors) * VECTOR_BYTES > mostBytes) break
+      const id = move === undefined ? skeleton : move.to.skeletonId(move.from.skeletonKey(skeleton))
+      const at = this.#take(vectors)
+      this.#words.set(words.subarray(from * VECTOR_LIMBS, placed.end * VECTOR_LIMBS), at * VECTOR_LIMBS)
+      const header = placed.header.map((part) => part - from + at)
+      this.#lifted.set(id, { header, end: at + vectors, usedAt: placed.usedAt })
+      this.#lanes.set(id, lanes.get(skeleton) ?? 0)
+      if (first.has(skeleton)) this.#first.add(id)
+    }
   }
 
   has(codeId: number): boolean {
@@ -116,14 +149,16 @@ export class VmCodes {
    */
   note(codeId: number, lanes: number): void {
     const { skeleton, bytes } = this.#codes.codes[codeId]!
-    if (this.#lifted.has(skeleton) && !this.#first.has(skeleton)) return
+    const placed = this.#lifted.get(skeleton)
+    if (placed !== undefined) placed.usedAt = this.#trims
+    if (placed !== undefined && !this.#first.has(skeleton)) return
     const noted = (this.#lanes.get(skeleton) ?? 0) + lanes
     this.#lanes.set(skeleton, noted)
     if (noted < this.#hotLanes || !this.#first.delete(skeleton)) return
     const code = this.#lifter.lift(bytes)
     if (!this.#fits(vectorsOf(code, bytes.length))) return
     const lifted = this.#place(code, bytes.length)
-    this.#lifted.set(skeleton, lifted)
+    this.#keep(skeleton, lifted)
     this.#codes.codes.forEach((one, id) => {
       if (one.skeleton !== skeleton || !this.has(id)) return
       const at = this.#headerAt(id)
@@ -138,13 +173,13 @@ export class VmCodes {
     if (this.has(codeId)) return true
     const { bytes, skeleton, delegation: looksSo } = this.#codes.codes[codeId]!
     const delegation = looksSo && this.#lifter.delegates
-    let lifted = this.#lifted.get(skeleton)
+    let lifted = this.#lifted.get(skeleton)?.header
     if (lifted === undefined) {
       const isHot = this.#lifter.liftFirst === undefined || (this.#lanes.get(skeleton) ?? 0) >= this.#hotLanes
       const code = isHot ? this.#lifter.lift(bytes) : this.#lifter.liftFirst!(bytes)
       if (!this.#fits(vectorsOf(code, bytes.length))) return false
       lifted = this.#place(code, bytes.length)
-      this.#lifted.set(skeleton, lifted)
+      this.#keep(skeleton, lifted)
       if (!isHot) this.#first.add(skeleton)
     }
     this.#reserveHeader(codeId)
@@ -245,6 +280,37 @@ export class VmCodes {
     }
     this.#tables.push({ at, capacity, changedFrom: capacity, changedEnd: 0 })
     this.codesAt = at
+  }
+
+  /** Drops everything, on the device as well. */
+  #empty(): void {
+    this.#words = new Uint32Array(FIRST_VECTORS * VECTOR_LIMBS)
+    this.#bytes = new Uint8Array(this.#words.buffer)
+    this.#used = 0
+    this.#tables = []
+    this.#lifted = new Map()
+    this.#lanes = new Map()
+    this.#first = new Set()
+    this.renew()
+  }
+
+  /** Headers of micro codes come first, then the first table of the others, then the micro codes. */
+  #placeMicro(): number {
+    const microAt = this.#take(CODE_HEADER_VECTORS * MICRO_CODES)
+    this.#addTable(FIRST_HEADERS)
+    this.#lifter.micro.forEach((code, index) => {
+      if (code === undefined) return
+      const at = (microAt + CODE_HEADER_VECTORS * index) * VECTOR_LIMBS
+      const header = this.#place(code, 0)
+      this.#words.set(header, at)
+      this.#words[at + VECTOR_LIMBS + 2] = CODE_PRESENT
+    })
+    return microAt
+  }
+
+  /** What was placed last is the code of this skeleton. */
+  #keep(skeleton: number, header: Uint32Array): void {
+    this.#lifted.set(skeleton, { header, end: this.#used, usedAt: this.#trims })
   }
 
   /** The first header vector of a code that is placed. */

@@ -4,6 +4,7 @@ import type { ExitReason } from '../../batch/reason.ts'
 import { faultText } from '../../device/fault.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { DeviceSessions } from '../../session/device_sessions.ts'
+import type { CodeMove } from '../../state/tables/code_table.ts'
 import type { VmGroup } from './group.ts'
 import { HOT_LANES, type VmRequest, VmRunner } from './runner.ts'
 
@@ -15,6 +16,10 @@ export interface VmEngine {
   readonly isReady: boolean
   /** Rejects where the kernel does not compile. */
   compile(): Promise<void>
+  /** Bytes of code that it keeps on the host. */
+  readonly codeBytes?: number
+  /** Between batches: goes on with other ids of codes, and with code in so many bytes. */
+  trim?(move: CodeMove | undefined, mostBytes: number): void
   /** Starts the counters of a batch. */
   begin(): void
   /**

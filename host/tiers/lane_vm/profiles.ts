@@ -5,15 +5,18 @@ import type { CpuExecution } from '../../batch/outcome.ts'
 import type { TransactionBatch } from '../../chain/batch.ts'
 import { addressFromHex, wordFromBigInt } from '../../primitives/word.ts'
 import { ROW_LIMBS } from '../../state/tables/account_table.ts'
+import type { CodeMove } from '../../state/tables/code_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { selectorOf } from './order.ts'
 
-const MAX_KINDS = 4096
 /** Accounts, and slots, kept per kind; the first ones are those that all calls of the kind share. */
 const MAX_ITEMS = 2048
 /** Gas of a call for each lane VM instruction that it is taken to run, before the lane VM ran one of its kind. */
 const GAS_PER_INSTRUCTION = 60
 const HIGH = 0x1_0000_0000
+/** Of a kind with its name, and of an entry in a set of names, about. */
+const KIND_BYTES = 512
+const NAME_BYTES = 64
 const SLOT_LIMBS = LIMBS_PER_ADDRESS + LIMBS_PER_WORD
 
 /** What calls of one kind have taken, and what was not resident when they asked for it. */
@@ -30,6 +33,12 @@ export class VmKind {
   readonly accounts = new Columns(LIMBS_PER_ADDRESS)
   /** Address of the owner, then the key. */
   readonly slots = new Columns(SLOT_LIMBS)
+  /** Counts `trim` calls: when a call of the kind was last looked at. */
+  usedAt = 0
+
+  get sizeBytes(): number {
+    return KIND_BYTES + this.accounts.sizeBytes + this.slots.sizeBytes
+  }
 
   /** Such stops of a lane. */
   get stops(): number {
@@ -69,6 +78,11 @@ class Columns {
     return this.count === MAX_ITEMS
   }
 
+  /** Limbs of a name have up to ten digits and a comma. */
+  get sizeBytes(): number {
+    return this.words.byteLength + this.count * (NAME_BYTES + 11 * this.#size)
+  }
+
   add(): void {
     const at = this.#size * this.count
     const name = this.words.subarray(at, at + this.#size).join()
@@ -83,7 +97,8 @@ class Columns {
  * they are worth a wave, and what is made resident before it, so lanes do not stop at each thing that they miss.
  */
 export class VmKinds {
-  readonly #kinds = new Map<string, VmKind>()
+  #kinds = new Map<string, VmKind>()
+  #trims = 0
 
   /** The kinds of these transactions, by position. */
   of({ batch, toIds, toCodes }: OpenBatch, transactions: readonly number[]): VmKind[] {
@@ -98,6 +113,32 @@ export class VmKinds {
       }
       return kind
     })
+  }
+
+  /** Bytes of what is known, about. */
+  get sizeBytes(): number {
+    let bytes = 0
+    for (const kind of this.#kinds.values()) bytes += kind.sizeBytes
+    return bytes
+  }
+
+  /**
+   * Between batches: goes on with the ids of another code table, and past `mostBytes` drops the kinds that were looked
+   * at longest ago, to half of that.
+   */
+  trim(move: CodeMove | undefined, mostBytes: number): void {
+    this.#trims++
+    const isOver = this.sizeBytes > mostBytes
+    if (move === undefined && !isOver) return
+    const kinds = [...this.#kinds].sort(([, a], [, b]) => b.usedAt - a.usedAt)
+    this.#kinds = new Map()
+    let bytes = 0
+    for (const [name, kind] of kinds) {
+      bytes += kind.sizeBytes
+      if (isOver && 2 * bytes > mostBytes) break
+      const renamed = move === undefined ? name : renamedKind(name, move)
+      if (renamed !== undefined) this.#kinds.set(renamed, kind)
+    }
   }
 
   /** Learns from an execution of the CPU tier what a lane would read. */
@@ -123,12 +164,19 @@ export class VmKinds {
     const name = `${codeId} ${kindOf(batch, i)}`
     let kind = this.#kinds.get(name)
     if (kind === undefined) {
-      if (this.#kinds.size === MAX_KINDS) this.#kinds.clear()
       kind = new VmKind()
       this.#kinds.set(name, kind)
     }
+    kind.usedAt = this.#trims
     return kind
   }
+}
+
+/** The name of a kind begins with its code id. */
+const renamedKind = (name: string, { ids }: CodeMove): string | undefined => {
+  const end = name.indexOf(' ')
+  const id = ids[Number(name.slice(0, end))]!
+  return id < 0 ? undefined : `${id}${name.slice(end)}`
 }
 
 /** Notes the account at the address in the low limbs of `word`, which a lane missed. */

@@ -11,6 +11,7 @@ import { mostWaveBytes } from '../../device/limits.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { DeviceSession } from '../../session/device_session.ts'
 import { ROW_FLAGS, ROW_LIMBS } from '../../state/tables/account_table.ts'
+import type { CodeMove } from '../../state/tables/code_table.ts'
 import { type CodeLifter, VmCodes } from './code_store.ts'
 import { type VmBudget, type VmCounters, VmDispatches, type VmMachine } from './dispatches.ts'
 import { VmGather } from './gather.ts'
@@ -106,6 +107,16 @@ export class VmRunner {
       })
     }
     return this.#compiling
+  }
+
+  /** Bytes of lifted code on the host. */
+  get codeBytes(): number {
+    return this.#codes.sizeBytes
+  }
+
+  /** Between batches: see VmCodes. */
+  trim(move: CodeMove | undefined, mostBytes: number): void {
+    this.#codes.trim(move, mostBytes)
   }
 
   /** Starts the counters of a batch. */

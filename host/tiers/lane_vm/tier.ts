@@ -4,7 +4,15 @@ import { countRun, hasEnded, type OpenBatch, STATUS_NONE, TIER_LAST } from '../.
 import type { CpuExecution } from '../../batch/outcome.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
-import { countersOf, type Running, type Tier, type TierCounters, type TierRun } from '../../batch/tier.ts'
+import {
+  countersOf,
+  type KeptBytes,
+  type Running,
+  type Tier,
+  type TierCounters,
+  type TierRun,
+  type TrimTerms,
+} from '../../batch/tier.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { callsFor, isVmCall, worthwhile } from './calls.ts'
 import { OpenedEngine, type VmEngines } from './engine.ts'
@@ -65,6 +73,15 @@ export class LaneVmTier implements Tier {
     // Taken before any tier executes ahead.
     await run.claim(0, batch.batch.count)
     return run
+  }
+
+  trim({ codes, budgets }: TrimTerms): void {
+    this.kinds.trim(codes, budgets.paths)
+    this.#opened?.engine.trim?.(codes, budgets.codes)
+  }
+
+  get kept(): KeptBytes {
+    return { codes: this.#opened?.engine.codeBytes ?? 0, paths: this.kinds.sizeBytes }
   }
 
   close(): void {

@@ -52,8 +52,11 @@ export class FirstRound {
     const wave: Wave = { pending: [], leftovers: new Map(), scale, started: undefined }
     const byKey = transactionsByKey(batch, this.#library.keys.length, first, end)
     await this.#preparePrograms(byKey, runner)
-    for (const [keyId, transactions] of byKey)
-      this.#route(this.#library.keys[keyId]!, 0, transactions, runner, wave.pending, wave.leftovers, 'no path')
+    for (const [keyId, transactions] of byKey) {
+      const key = this.#library.keys[keyId]!
+      this.#library.noteUse(key)
+      this.#route(key, 0, transactions, runner, wave.pending, wave.leftovers, 'no path')
+    }
     this.#dropSmall(wave.pending, batch, runner)
     if (wave.pending.length > 0) wave.started = await this.#submit(wave.pending, batch, runner)
     return wave

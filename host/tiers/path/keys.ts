@@ -36,6 +36,29 @@ export class PathKeys {
     return id
   }
 
+  get sizeBytes(): number {
+    return this.#fields.byteLength + this.#index.byteLength
+  }
+
+  /** The skeleton and the traits of a key. */
+  skeletonOf(id: number): number {
+    return this.#fields[FIELDS * id]!
+  }
+
+  traitsOf(id: number): number {
+    return this.#fields[FIELDS * id + 3]!
+  }
+
+  /** Only these keys, numbered in the order of the list, with other ids of skeletons. */
+  kept(ids: readonly number[], skeletonId: (skeleton: number) => number): PathKeys {
+    const keys = new PathKeys()
+    for (const id of ids) {
+      const [skeleton, selector, calldataBytes, traits] = this.#fields.subarray(FIELDS * id, FIELDS * (id + 1))
+      keys.id(skeletonId(skeleton!), selector!, calldataBytes!, traits!)
+    }
+    return keys
+  }
+
   #equal(id: number, skeleton: number, selector: number, calldataBytes: number, traits: number): boolean {
     const fields = this.#fields
     const at = FIELDS * id

@@ -11,6 +11,7 @@ import type { ExitReason } from '../../batch/reason.ts'
 import type { ComputeDevice } from '../../device/compute_device.ts'
 import { faultReason, faultText } from '../../device/fault.ts'
 import { type Kernel, ShaderCompileError } from '../../device/kernel.ts'
+import type { CodeMove } from '../../state/tables/code_table.ts'
 import { PathKeys } from './keys.ts'
 import { type PathPlan, planPath } from './plan.ts'
 import type { PathStore } from './store/store.ts'
@@ -30,6 +31,8 @@ const FRUITLESS_FACTOR = 4
 export interface PathCandidate {
   readonly plan: PathPlan
   readonly hasProgram: boolean
+  /** About what it takes without its kernels. */
+  readonly sizeBytes: number
   /** A compilation of its own kernels was started, or will never be. */
   started: boolean
   /** Absent until they have compiled. */
@@ -53,6 +56,8 @@ export interface PathKeyState {
   lanesOwed: number
   fruitless: number
   refusal?: ExitReason
+  /** Counts `trim` calls: when a call of this key was last met. */
+  usedAt: number
 }
 
 /** Weight of the newest measurement in a running mean. */
@@ -62,14 +67,18 @@ const PROGRAM_FACTOR = 4
 
 /** Recorded paths by key, what they cost, and their own kernels. @internal */
 export class PathLibrary {
-  readonly keys: PathKeyState[] = []
+  keys: PathKeyState[] = []
   readonly #accessLists = new Map<string, number>()
-  /** Wall milliseconds of compilation, driver included, by kernel. */
-  readonly compileMs: number[] = []
+  #lastAccessList = 0
+  #trims = 0
+  /** What keys, paths and names of access lists take. */
+  #bytes = 0
+  /** Own kernels of the paths. */
+  #kernels = 0
   readonly measured: Measured
   /** What went wrong with compilations, in words. */
   readonly failures: string[] = []
-  readonly #ids = new PathKeys()
+  #ids = new PathKeys()
   readonly #store: PathStore | undefined
   readonly #hinted = new Map<PathPlan, readonly Kernel[]>()
   readonly #unhinted = new Set<PathPlan>()
@@ -99,15 +108,76 @@ export class PathLibrary {
   /** A small number for an access list by name (PathKey.accessList); 0 for none. */
   accessListId(name: string | undefined): number {
     if (name === undefined) return 0
-    const known = this.#accessLists.get(name) ?? this.#accessLists.size + 1
-    this.#accessLists.set(name, known)
-    return known
+    const known = this.#accessLists.get(name)
+    if (known !== undefined) return known
+    this.#accessLists.set(name, ++this.#lastAccessList)
+    this.#bytes += nameBytes(name)
+    return this.#lastAccessList
   }
 
   /** Opens the key whose id `keyId` has just given, with what the path store has for it. */
   open(key: PathKey): void {
     const kept = this.#store?.load(key).slice(0, MAX_PATHS_PER_KEY) ?? []
-    this.keys.push({ candidates: kept.map(candidateOf), lanesOwed: 0, fruitless: 0 })
+    const opened = { candidates: kept.map(candidateOf), lanesOwed: 0, fruitless: 0, usedAt: this.#trims }
+    this.keys.push(opened)
+    this.#bytes += keyBytes(opened)
+  }
+
+  /** Calls of this key stand in the open batch. */
+  noteUse(key: PathKeyState): void {
+    key.usedAt = this.#trims
+  }
+
+  /** Bytes of keys and paths, and of their kernels, about. */
+  get sizeBytes(): number {
+    return this.#ids.sizeBytes + this.#bytes + KERNEL_BYTES * (this.#kernels + this.#hinted.size)
+  }
+
+  /**
+   * Between batches: goes on with the skeleton ids of another code table, and past `mostBytes` drops the keys that were
+   * met longest ago, with their paths, to half of that. Ids of keys are others then.
+   */
+  trim(move: CodeMove | undefined, mostBytes: number): void {
+    this.#trims++
+    const isOver = this.sizeBytes > mostBytes
+    if (move === undefined && !isOver) return
+    const kept = isOver ? this.#youngest(mostBytes / 2) : this.keys.map((_, id) => id)
+    const dropped = new Set(this.keys)
+    for (const id of kept) dropped.delete(this.keys[id]!)
+    for (const { candidates } of dropped)
+      for (const { plan } of candidates) {
+        this.#hinted.delete(plan)
+        this.#unhinted.delete(plan)
+      }
+    const lists = new Set(kept.map((id) => Math.floor(this.#ids.traitsOf(id) / 2)))
+    for (const [name, list] of this.#accessLists) if (!lists.has(list)) this.#accessLists.delete(name)
+    const skeletonId = (id: number): number => (move === undefined ? id : move.to.skeletonId(move.from.skeletonKey(id)))
+    this.#ids = this.#ids.kept(kept, skeletonId)
+    this.keys = kept.map((id) => this.keys[id]!)
+    this.#count()
+  }
+
+  #count(): void {
+    this.#bytes = 0
+    this.#kernels = 0
+    for (const name of this.#accessLists.keys()) this.#bytes += nameBytes(name)
+    for (const key of this.keys) {
+      this.#bytes += keyBytes(key)
+      for (const { kernels = [] } of key.candidates) this.#kernels += kernels.length
+    }
+  }
+
+  /** Keys that were met last, in so many bytes, in the order of their ids. */
+  #youngest(mostBytes: number): number[] {
+    const { keys } = this
+    const kept: number[] = []
+    let bytes = 0
+    for (const id of keys.map((_, n) => n).sort((a, b) => keys[b]!.usedAt - keys[a]!.usedAt || a - b)) {
+      bytes += keyBytes(keys[id]!) + kernelBytes(keys[id]!)
+      if (bytes > mostBytes) break
+      kept.push(id)
+    }
+    return kept.sort((a, b) => a - b)
   }
 
   /** Whether recording a path is worth it for `lanes` more transactions of this key. */
@@ -160,6 +230,7 @@ export class PathLibrary {
     this.#store?.save(kernel)
     const candidate = candidateOf(kernel)
     key.candidates.push(candidate)
+    this.#bytes += candidate.sizeBytes
     return candidate
   }
 
@@ -178,6 +249,7 @@ export class PathLibrary {
         delete candidate.kernels
         delete candidate.failure
       }
+    this.#kernels = 0
   }
 
   /** Compiles the own kernels of a candidate; resolves when it has them, or its failure. */
@@ -188,7 +260,9 @@ export class PathLibrary {
     const devices = this.#devices
     try {
       const kernels = await this.#compileParts(kernel, kernel.parts, device)
-      if (devices === this.#devices) candidate.kernels = kernels
+      if (devices !== this.#devices) return
+      candidate.kernels = kernels
+      this.#kernels += kernels.length
     } catch (thrown) {
       if (devices !== this.#devices) return
       candidate.failure = thrown instanceof ShaderCompileError ? 'shader did not compile' : faultReason(thrown)
@@ -250,15 +324,36 @@ export class PathLibrary {
     )
     await Promise.all(kernels.map((part) => part.warmUp()))
     const elapsedMs = performance.now() - startedMs
-    this.compileMs.push(elapsedMs)
     this.#compileRatio = (this.#compileRatio + elapsedMs / Math.max(1, kernel.report.compileMs)) / 2
     return kernels
   }
 }
 
+/** Of a key with its name and of a name in a map; of a pipeline, which WebGPU does not say; of a guard. */
+const ENTRY_BYTES = 512
+const KERNEL_BYTES = 1 << 16
+const GUARD_BYTES = 256
+
+const nameBytes = (name: string): number => ENTRY_BYTES + name.length
+
+const keyBytes = ({ candidates }: PathKeyState): number =>
+  candidates.reduce((sum, { sizeBytes }) => sum + sizeBytes, ENTRY_BYTES)
+
+const kernelBytes = ({ candidates }: PathKeyState): number =>
+  candidates.reduce((sum, { kernels = [] }) => sum + KERNEL_BYTES * kernels.length, 0)
+
+/** Texts have a byte a character. */
+const sizeOf = ({ parts, hintedParts, guards, program }: PathKernel): number => {
+  let bytes = 8 * ENTRY_BYTES
+  for (const text of [...parts, ...hintedParts]) bytes += text.length
+  for (const { meaning } of guards) bytes += GUARD_BYTES + meaning.length
+  return program === undefined ? bytes : bytes + program.code.byteLength + program.constants.byteLength
+}
+
 const candidateOf = (kernel: PathKernel): PathCandidate => ({
   plan: planPath(kernel),
   hasProgram: kernel.program !== undefined,
+  sizeBytes: sizeOf(kernel),
   started: false,
   lanes: 0,
   programLanes: 0,

@@ -2,7 +2,15 @@ import type { Measured } from '../../batch/measured.ts'
 import { hasEnded, type OpenBatch, TIER_LAST } from '../../batch/open_batch.ts'
 import type { Policy } from '../../batch/policy.ts'
 import type { ExitReason, ExitReasons } from '../../batch/reason.ts'
-import { countersOf, type Running, type Tier, type TierCounters, type TierRun } from '../../batch/tier.ts'
+import {
+  countersOf,
+  type KeptBytes,
+  type Running,
+  type Tier,
+  type TierCounters,
+  type TierRun,
+  type TrimTerms,
+} from '../../batch/tier.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { DeviceSessions } from '../../session/device_sessions.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
@@ -65,6 +73,14 @@ export class PathTier implements Tier {
       this.first.begin(this.#runner)
     }
     return this.#runner
+  }
+
+  trim({ codes, budgets }: TrimTerms): void {
+    this.parts.library.trim(codes, budgets.paths)
+  }
+
+  get kept(): KeptBytes {
+    return { codes: 0, paths: this.parts.library.sizeBytes }
   }
 
   close(): void {

@@ -143,6 +143,21 @@ export class CpuPool {
     return lot
   }
 
+  /**
+   * Between batches: tells every worker where the tables are, so it holds no older ones. `renamed`: ids of codes are
+   * others now.
+   */
+  followTables(renamed: boolean): void {
+    for (const member of this.#members) {
+      if (!member.isReady || !member.isAlive) continue
+      if (renamed) {
+        member.codes.clear()
+        this.#post(member, { kind: 'renamed' })
+      }
+      this.#tell(member)
+    }
+  }
+
   /** Codes that the offered transactions will run, so no worker has to ask for them. */
   offerCodes(ids: Iterable<number>): void {
     const { codes } = this.#options.resident.codes

@@ -60,6 +60,8 @@ export type Answer = AccountView | bigint | Uint8Array | SharedCode | string | u
 export type ToWorker =
   | { readonly kind: 'tables'; readonly tables: TableHandles }
   | { readonly kind: 'codes'; readonly codes: readonly SharedCode[] }
+  /** Ids of codes are others now. */
+  | { readonly kind: 'renamed' }
   | {
       readonly kind: 'lot'
       readonly lot: number

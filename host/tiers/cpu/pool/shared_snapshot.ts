@@ -57,11 +57,14 @@ export class SharedSnapshot implements StateSnapshot {
     for (const { address, key, value } of slots) this.#aside.set(`${address}${key}`, value)
   }
 
+  /** Ids of codes are others from now on, in tables that are told of next. */
+  forgetCodes(): void {
+    this.#codeById.clear()
+    this.#codeByHash.clear()
+  }
+
   learn(codes: readonly SharedCode[]): void {
-    if (this.#codeByHash.size > MAX_CODES) {
-      this.#codeById.clear()
-      this.#codeByHash.clear()
-    }
+    if (this.#codeByHash.size > MAX_CODES) this.forgetCodes()
     for (const code of codes) {
       this.#codeById.set(code.id, code)
       this.#codeByHash.set(code.hash, code.bytes)

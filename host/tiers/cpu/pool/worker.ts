@@ -143,6 +143,9 @@ class CpuWorker {
       case 'codes':
         this.#snapshot.learn(message.codes)
         break
+      case 'renamed':
+        this.#snapshot.forgetCodes()
+        break
       case 'lot': {
         const { lot, batch, env, transactions, claims, foreseen } = message
         if (batch !== this.#batch) {

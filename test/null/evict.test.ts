@@ -1,0 +1,229 @@
+import { describe, expect, test } from 'vitest'
+import type { Executions } from '../../host/batch/executions.ts'
+import { type OpenBatch, OUTCOME_EXECUTED } from '../../host/batch/open_batch.ts'
+import { ExecutorMemory } from '../../host/flows/memory.ts'
+import { addressFromHex, wordToBigInt } from '../../host/primitives/word.ts'
+import type { DeviceSessions } from '../../host/session/device_sessions.ts'
+import type { ExecutorDevice } from '../../host/session/executor_device.ts'
+import { MemoryState } from '../../host/state/memory_state.ts'
+import { ROW_BALANCE, ROW_CONSTANTS, ROW_LIMBS, ROW_SKELETON } from '../../host/state/tables/account_table.ts'
+import { evictTables } from '../../host/state/tables/evict.ts'
+import { ResidentState } from '../../host/state/tables/resident_tables.ts'
+import { MEMO_OWNERS } from '../../transpiler/layout/memo.ts'
+
+const addressOf = (n: number): string => `0x${n.toString(16).padStart(40, '0')}`
+const limbsOf = (n: number): Uint32Array => {
+  const limbs = new Uint32Array(5)
+  addressFromHex(limbs, 0, addressOf(n))
+  return limbs
+}
+const keyOf = (n: number): Uint32Array => {
+  const key = new Uint32Array(8)
+  key[0] = n
+  return key
+}
+const shapeOf = (code: Uint8Array) => ({ key: `shape ${code[0]}`, constants: [BigInt(code.length)] })
+
+/** Accounts 1 to 400: balance n, slot 7 = 10 n; those from 200 on have a code of their own, 300 bytes long. */
+const COUNT = 400
+const stateOf = (): MemoryState =>
+  MemoryState.from(
+    Object.fromEntries(
+      Array.from({ length: COUNT }, (_, i) => {
+        const n = i + 1
+        const code = n < 200 ? {} : { code: `0x${n.toString(16).padStart(4, '0')}${'5b'.repeat(298)}` }
+        return [addressOf(n), { balance: BigInt(n), nonce: BigInt(n), ...code, storage: { '0x7': BigInt(10 * n) } }]
+      }),
+    ),
+  )
+const residentOf = (): ResidentState => new ResidentState(stateOf(), shapeOf)
+
+const account = ({ accounts }: ResidentState, n: number): number => accounts.find(limbsOf(n), 0)
+const slot = (resident: ResidentState, n: number): number => resident.slots.find(account(resident, n), keyOf(7), 0)
+const touch = (resident: ResidentState, n: number): number => {
+  const ids = new Int32Array(1)
+  resident.accountIds(limbsOf(n), 1, ids)
+  return ids[0]!
+}
+const touchSlot = (resident: ResidentState, n: number): number => {
+  const ids = new Int32Array(1)
+  resident.slotIds(Int32Array.of(touch(resident, n)), keyOf(7), 1, ids)
+  return ids[0]!
+}
+const NONE = { rows: Infinity, codes: Infinity, mostRows: Infinity }
+
+/** The accounts that are resident, each checked against the State. */
+const residentAccounts = (resident: ResidentState): number[] => {
+  const { accounts, slots, codes } = resident
+  const found: number[] = []
+  for (let n = 1; n <= COUNT; n++) {
+    const id = account(resident, n)
+    if (id < 0) continue
+    found.push(n)
+    expect(id).toBeLessThan(accounts.count)
+    const row = id * ROW_LIMBS
+    expect([accounts.hosts[4 * id], wordToBigInt(accounts.rows, row + ROW_BALANCE)]).toEqual([n, BigInt(n)])
+    const code = codes.codes[accounts.code(id)]!
+    expect(code.bytes.length).toBe(n < 200 ? 0 : 300)
+    if (n >= 200) expect(256 * code.bytes[0]! + code.bytes[1]!).toBe(n)
+    expect([accounts.rows[row + ROW_SKELETON], accounts.rows[row + ROW_CONSTANTS]]).toEqual([
+      code.skeleton,
+      code.constantsBase,
+    ])
+    expect(codes.skeletonKey(code.skeleton)).toBe(code.skeletonKey)
+    const at = slot(resident, n)
+    if (at >= 0) expect([wordToBigInt(slots.values, 8 * at), slots.owners[at]]).toEqual([BigInt(10 * n), id])
+  }
+  expect(found).toHaveLength(accounts.count)
+  return found
+}
+
+const range = (first: number, end: number): number[] => Array.from({ length: end - first }, (_, i) => first + i)
+
+describe('resident tables over their budget', () => {
+  test('keep what was touched last, with its values, and load the rest again', () => {
+    const resident = residentOf()
+    for (const n of range(1, 301)) touchSlot(resident, n)
+    resident.epoch++
+    for (const n of range(101, 151)) touchSlot(resident, n)
+    const { generation, forgotten } = resident
+    const budget = 120 * (242 + 288)
+    const evicted = evictTables(resident, { ...NONE, rows: budget })!
+    expect([resident.generation, resident.forgotten]).toEqual([generation + 1, forgotten])
+    expect([evicted.accounts + resident.accounts.count, evicted.slots + resident.slots.count]).toEqual([300, 300])
+    const kept = residentAccounts(resident)
+    expect(kept).toEqual(expect.arrayContaining(range(101, 151)))
+    // Of an age that does not fit, the rows that were met first.
+    expect(kept).toEqual([...range(1, 11), ...range(101, 151)])
+    expect(resident.slots.count).toBe(60)
+    for (const n of range(1, 301)) touchSlot(resident, n)
+    expect(residentAccounts(resident)).toEqual(range(1, 301))
+    expect(evictTables(resident, { ...NONE, rows: 10 * budget })).toBeUndefined()
+  })
+
+  test('keep the owner of a slot that was touched, which nothing else has named', () => {
+    const resident = residentOf()
+    for (const n of range(1, 201)) touchSlot(resident, n)
+    const looked = slot(resident, 150)
+    resident.epoch++
+    for (const n of range(1, 20)) touch(resident, n)
+    resident.slots.epochs[looked] = resident.epoch
+    evictTables(resident, { ...NONE, rows: 40 * (242 + 288) })
+    expect(residentAccounts(resident)).toContain(150)
+    expect(slot(resident, 150)).toBeGreaterThanOrEqual(0)
+  })
+
+  test('keep no memo, of which a part would never be computed again', () => {
+    const resident = residentOf()
+    touchSlot(resident, 1)
+    for (const n of [1, 2]) resident.slots.epochs[resident.slots.add(MEMO_OWNERS + 2, keyOf(n), 0)] = resident.epoch
+    evictTables(resident, { ...NONE, mostRows: 2 })
+    expect([1, 2].map((n) => resident.slots.find(MEMO_OWNERS + 2, keyOf(n), 0))).toEqual([-1, -1])
+  })
+
+  test('keep of an account made anew the new row alone', () => {
+    const resident = residentOf()
+    const old = touch(resident, 5)
+    touchSlot(resident, 5)
+    resident.accounts.renew(old)
+    const fresh = account(resident, 5)
+    resident.accounts.setExists(fresh, true)
+    resident.accounts.rows[fresh * ROW_LIMBS + ROW_BALANCE] = 77
+    resident.settle()
+    evictTables(resident, { ...NONE, rows: 500 })
+    const id = account(resident, 5)
+    expect([id, resident.accounts.count, resident.slots.count]).toEqual([0, 1, 0])
+    expect(resident.accounts.rows[ROW_BALANCE]).toBe(77)
+    expect(slot(resident, 5)).toBe(-1)
+  })
+
+  test('are not evicted in the middle of a batch', () => {
+    const resident = residentOf()
+    resident.accounts.write(touch(resident, 1))
+    expect(() => evictTables(resident, { ...NONE, rows: 1 })).toThrow('in the middle of a batch')
+  })
+
+  test('leave a device the rows that it has room for', () => {
+    const resident = residentOf()
+    for (const n of range(1, 300)) touchSlot(resident, n)
+    expect(evictTables(resident, { ...NONE, mostRows: 299 })).toBeUndefined()
+    evictTables(resident, { ...NONE, mostRows: 200 })
+    expect(resident.accounts.count).toBeLessThanOrEqual(100)
+    expect(residentAccounts(resident).length).toBeGreaterThan(30)
+  })
+})
+
+describe('codes over their budget', () => {
+  test('go with the accounts that have them, oldest first, and all ids are others', () => {
+    const resident = residentOf()
+    for (const n of range(190, 301)) touchSlot(resident, n)
+    resident.epoch++
+    for (const n of range(290, 301)) touch(resident, n)
+    const before = resident.codes
+    const size = before.sizeBytes
+    const evicted = evictTables(resident, { ...NONE, codes: size / 2 })!
+    const { from, to, ids } = evicted.codes!
+    expect([from, to]).toEqual([before, resident.codes])
+    expect(to.sizeBytes).toBeLessThan(size / 2)
+    const kept = residentAccounts(resident)
+    expect(kept).toEqual(expect.arrayContaining([...range(190, 200), ...range(290, 301)]))
+    expect(kept.length).toBeLessThan(100)
+    from.codes.forEach(({ hash }, id) => {
+      expect(ids[id] === -1 ? undefined : to.codes[ids[id]!]!.hash).toBe(to.findHash(hash) < 0 ? undefined : hash)
+    })
+    expect([...ids].filter((id, old) => id >= 0 && id !== old).length).toBeGreaterThan(0)
+    for (const n of range(190, 301)) touchSlot(resident, n)
+    expect(residentAccounts(resident)).toEqual(range(190, 301))
+  })
+})
+
+describe('the memory of an executor', () => {
+  const memoryOf = (resident: ResidentState, tables: number): ExecutorMemory =>
+    new ExecutorMemory(
+      { tables },
+      {
+        resident,
+        sessions: { current: undefined } as DeviceSessions,
+        device: { current: undefined } as ExecutorDevice,
+        tiers: [],
+      },
+    )
+  const batchOf = (touched: Executions['touched']): OpenBatch =>
+    ({
+      outcome: Uint8Array.of(OUTCOME_EXECUTED),
+      executions: [{ touched }],
+      executionOf: Int32Array.of(0),
+      laneOf: Int32Array.of(3),
+    }) as unknown as OpenBatch
+
+  test('knows what only lanes looked at, once the tables fill', () => {
+    const resident = residentOf()
+    for (const n of range(1, 101)) touchSlot(resident, n)
+    const looked = slot(resident, 60)
+    const memory = memoryOf(resident, 100 * 530)
+    expect(memory.settle()).toBe(false)
+    memory.note(batchOf((lane, visit) => visit.slot(lane === 3 ? looked : -1)))
+    for (const n of range(101, 110)) touchSlot(resident, n)
+    expect([memory.settle(), memory.use.evictions]).toEqual([true, 1])
+    expect(residentAccounts(resident)).toEqual(expect.arrayContaining([60, ...range(101, 110)]))
+    expect(slot(resident, 60)).toBeGreaterThanOrEqual(0)
+    expect(memory.use.tables).toMatchObject({ accounts: resident.accounts.count, slots: resident.slots.count })
+  })
+
+  test('lets go of all rows where there is no room for a copy of some', () => {
+    const resident = residentOf()
+    for (const n of range(1, 101)) touchSlot(resident, n)
+    resident.replace = () => {
+      throw new RangeError('Array buffer allocation failed')
+    }
+    const memory = memoryOf(resident, 1000)
+    expect([memory.settle(), memory.use.evictions, resident.forgotten]).toEqual([true, 1, 0])
+    expect(residentAccounts(resident)).toEqual([])
+  })
+
+  test('asks for nothing while they are nearly empty', () => {
+    const memory = memoryOf(residentOf(), 2 ** 30)
+    memory.note(batchOf(() => expect.fail('was asked')))
+    expect(memory.settle()).toBe(false)
+  })
+})
