@@ -77,6 +77,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'scripts/crash.ts', may: ['host', 'conformance', 'test'] },
   { at: 'scripts/fuzz.ts', may: ['host', 'conformance', 'test'] },
   { at: 'scripts/fuzz_batches.ts', may: ['host', 'conformance', 'test'] },
+  { at: 'scripts/t8n_state_tests.ts', may: ['host', 'conformance', 'service', 'test'] },
   { at: 'scripts/gpu/state_tests.ts', may: ['host', 'conformance', 'bench', 'test'] },
 ]
 
