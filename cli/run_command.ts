@@ -1,9 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import yargs, { type CommandModule } from 'yargs'
 import { exitCodesText } from './exit_codes.ts'
 import { UserError } from './fail.ts'
+import { packageVersion } from './package_version.ts'
 
 const FOLDER = join(dirname(fileURLToPath(import.meta.url)), 'commands')
 /** Commands of yargs itself. */
@@ -48,13 +49,6 @@ const keepLast = (given: Record<string, unknown>, commands: readonly CommandModu
   for (const [name, value] of Object.entries(given)) {
     if (Array.isArray(value) && !lists.has(name)) given[name] = value.at(-1)
   }
-}
-
-const packageVersion = (): string => {
-  let folder = FOLDER
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
-  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }
-  return version
 }
 
 /**

@@ -1,12 +1,16 @@
-import type { Logger } from 'pino'
 import { type ExecutorOptions, SenderCache } from '../host/index.ts'
 import { type Listener, startListener } from './listener/listener.ts'
 import type { OpenPorts, PortsOptions } from './listener/ports.ts'
+import type { Logger } from './log.ts'
 import { NodeMetrics } from './metrics.ts'
 import { BlockReader } from './node/block_reader.ts'
 import { ChainReader, type RangeLimits } from './node/chain_reader.ts'
+import { Engine } from './node/engine.ts'
 import { Executors } from './node/executors.ts'
+import type { NodeCalls } from './node/node_calls.ts'
 import type { NodeChain } from './node/node_chain.ts'
+import { type BuilderOptions, PayloadBuilder } from './node/payload_builder.ts'
+import { Pool, type PoolLimits } from './node/pool.ts'
 import { StateReader } from './node/state_reader.ts'
 
 /** What `serve` takes. The chain stays the caller's, who closes it after the service. */
@@ -17,6 +21,8 @@ export interface ServeOptions {
   /** Gas that a simulated call has at most. */
   readonly gasCap: bigint
   readonly ranges: RangeLimits
+  readonly poolLimits: PoolLimits
+  readonly builder: BuilderOptions
   /** How calls are executed. */
   readonly executor: Omit<ExecutorOptions, 'fork' | 'chainId' | 'state' | 'senderCache' | 'depositContract' | 'invalid'>
 }
@@ -31,14 +37,24 @@ export interface Service {
 }
 
 /** Serves a chain over JSON-RPC. Rejects with RpcError where a port does not open. */
-export const serve = async ({ chain, ports, log, gasCap, ranges, executor }: ServeOptions): Promise<Service> => {
+export const serve = async (options: ServeOptions): Promise<Service> => {
+  const { chain, ports, log, gasCap, ranges, poolLimits, builder, executor } = options
   const metrics = new NodeMetrics()
   const executors = new Executors({ ...executor, chainId: chain.config.chainId }, chain.state, new SenderCache())
   const blocks = new BlockReader(chain, executors)
-  const node = {
-    chain: new ChainReader(chain, blocks, ranges),
+  const pool = new Pool(chain, executors, poolLimits)
+  const payloads = new PayloadBuilder(chain, pool, builder)
+  const node: NodeCalls = {
+    chain: new ChainReader(chain, blocks, pool, ranges),
     state: new StateReader(chain, blocks, executors, gasCap),
-    service: { metrics: () => metrics.page() },
+    pool,
+    engine: new Engine({ chain, pool, builder: payloads, metrics }),
+    service: {
+      metrics: () => {
+        metrics.pool(pool.count)
+        return metrics.page()
+      },
+    },
   }
   metrics.head(chain.head)
   let end: (reason: unknown) => void = () => undefined

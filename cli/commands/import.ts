@@ -1,13 +1,11 @@
 import type { CommandModule } from 'yargs'
-import { NoAdapterError } from '../../host/device/adapter.ts'
-import type { ComputeDevice } from '../../host/device/compute_device.ts'
-import { openDevice } from '../../host/device/device.ts'
 import type { Chain } from '../../host/flows/chain/chain_interface.ts'
 import { openChain } from '../../host/flows/chain/open_chain.ts'
 import { isRefusal } from '../../host/flows/chain/refusals.ts'
 import { fileBytes, readBlocks } from '../chain_file.ts'
 import { DATA_OPTION, openStore } from '../chain_folder.ts'
 import { importProgress } from '../import_progress.ts'
+import { ADAPTER_OPTION, openAdapter } from '../open_adapter.ts'
 import { parseWhole } from '../result_file.ts'
 
 interface ImportArguments {
@@ -22,17 +20,6 @@ const MOST_UNDO = 1_000_000
 /** A block may not stand. What was before it is in the folder. */
 class ImportError extends Error {
   override readonly name = 'ImportError'
-}
-
-const deviceOf = async (adapter: string | undefined): Promise<ComputeDevice | undefined> => {
-  if (adapter === 'none') return undefined
-  if (adapter !== undefined) return openDevice({ adapter })
-  try {
-    return await openDevice()
-  } catch (thrown) {
-    if (thrown instanceof NoAdapterError) return undefined
-    throw thrown
-  }
 }
 
 const importFile = async (chain: Chain, file: string): Promise<void> => {
@@ -81,14 +68,14 @@ export const importCommand: CommandModule<object, ImportArguments> = {
       })
       .options(DATA_OPTION)
       .option('undo', { type: 'string', default: '128', describe: 'blocks that a reorganisation may go back' })
-      .option('adapter', { type: 'string', describe: 'gpu, lavapipe, swiftshader, a part of a name, or none' })
+      .options(ADAPTER_OPTION)
       .strict(),
   handler: async ({ file, data, adapter, undo }) => {
     const undoDepth = parseWhole('undo', undo, 0, MOST_UNDO)
     // A file or a chain that is not there is said before a device is opened.
     fileBytes(file)
     await (await openStore(data)).store.close()
-    const device = await deviceOf(adapter)
+    const device = await openAdapter(adapter)
     try {
       const chain = await openChain({ path: data, undoDepth, executor: device === undefined ? {} : { device } })
       try {

@@ -18,6 +18,7 @@ import {
 import { orderPool } from '../chain/order_pool.ts'
 import { isPacked, type SignedTransactions, selectSigned, signedCount, signedLength } from '../chain/packed.ts'
 import { REJECTION, type Rejection, rejectionText } from '../chain/rejection.ts'
+import type { Requests } from '../chain/requests.ts'
 import { transactionRules } from '../chain/rules.ts'
 import { selectTransactions } from '../chain/select_batch.ts'
 import { decodeSignedBatch, NO_TRANSACTION_BYTES } from '../chain/signed_batch.ts'
@@ -143,6 +144,8 @@ export interface BuiltBlock {
   readonly dropped: readonly PoolRejection[]
   /** Not valid here, but maybe in a later block. */
   readonly left: readonly PoolRejection[]
+  /** From Prague on: to the consensus layer (EIP-7685), which the header commits to. */
+  readonly requests?: Requests
   readonly accessList?: BlockAccessList
   /** Of the whole ordered pool: `rejected` names positions in that order. */
   readonly execution: ExecutionResult
@@ -189,7 +192,7 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
   }
   const order = [...candidates].filter((_, n) => isIncluded(execution.receipts, n))
   const rejections = rejectionsOf(rules.rejection, candidates, execution, order, faults)
-  const { header: built, accessList } = steps.result!
+  const { header: built, accessList, requests } = steps.result!
   return {
     block: {
       header: built,
@@ -201,6 +204,7 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
     order,
     dropped: rejections.filter(({ code }) => !MAY_COME.has(code)),
     left: rejections.filter(({ code }) => MAY_COME.has(code)),
+    ...(requests === undefined ? {} : { requests }),
     ...(accessList === undefined ? {} : { accessList }),
     execution,
   }
@@ -371,7 +375,9 @@ const rejectionsOf = (
 /** The work around the transactions of a block that is being made; in the end its header. */
 class BuildSteps implements BlockSteps {
   readonly invalid = 'skip'
-  result: { readonly header: BlockHeader; readonly accessList?: BlockAccessList } | undefined
+  result:
+    | { readonly header: BlockHeader; readonly accessList?: BlockAccessList; readonly requests?: Requests }
+    | undefined
   readonly #request: BuildRequest
   readonly #header: BlockHeader
   readonly #fork: Fork
@@ -415,7 +421,7 @@ class BuildSteps implements BlockSteps {
   async check(ground: BlockGround, receipts: Receipts, writes: StateWrites): Promise<void> {
     const statePending = this.#jobs.startState(this.#request.parentState, writes)
     const accessList = await this.#accessList(ground, receipts)
-    const { requestsHash } = this.#work.yields
+    const { requests, requestsHash } = this.#work.yields
     const header = {
       ...this.#header,
       transactionsRoot: await this.#transactionsRoot!,
@@ -431,7 +437,11 @@ class BuildSteps implements BlockSteps {
         : { blockAccessListHash: accessListHash(accessList) }),
       stateRoot: await statePending,
     }
-    this.result = { header, ...(accessList === undefined ? {} : { accessList }) }
+    this.result = {
+      header,
+      ...(accessList === undefined ? {} : { accessList }),
+      ...(requests === undefined ? {} : { requests }),
+    }
   }
 
   async #accessList({ recorder, running }: BlockGround, receipts: Receipts): Promise<BlockAccessList | undefined> {

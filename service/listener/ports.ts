@@ -1,8 +1,10 @@
 import type { Method } from '../json_rpc/method.ts'
 import { rpcAnswer } from '../json_rpc/rpc_server.ts'
+import { type ClientName, engineMethods } from '../methods/engine.ts'
 import { ethMethods } from '../methods/eth.ts'
 import { logMethods } from '../methods/logs.ts'
 import { debugMethods, netMethods } from '../methods/other.ts'
+import { poolMethods } from '../methods/pool.ts'
 import type { NodeCalls } from '../node/node_calls.ts'
 import { type HttpLimits, type HttpListener, listenHttp, type Page } from './http.ts'
 import { jwtAuthorize } from './jwt.ts'
@@ -18,8 +20,7 @@ export interface PortOptions {
 
 /** The ports of a node. One that is absent is not opened. */
 export interface PortsOptions {
-  /** What web3_clientVersion says. */
-  readonly version: string
+  readonly client: ClientName
   readonly http?: PortOptions & { /** Name spaces that are served. */ readonly api: readonly string[] }
   readonly auth?: PortOptions & { readonly secret: Uint8Array }
   readonly metrics?: PortOptions
@@ -38,15 +39,13 @@ export interface Listeners {
 }
 
 /** Opens the ports, all or none. Rejects with the error of the first that does not open. */
-export const openPorts = async (
-  node: NodeCalls,
-  { version, http, auth, metrics }: PortsOptions,
-): Promise<Listeners> => {
+export const openPorts = async (node: NodeCalls, { client, http, auth, metrics }: PortsOptions): Promise<Listeners> => {
   const methods: Readonly<Record<string, Method<NodeCalls>>> = {
     ...ethMethods,
     ...logMethods,
     ...debugMethods,
-    ...netMethods(version),
+    ...poolMethods,
+    ...netMethods(`${client.name}/${client.version}`),
   }
   const open: [keyof OpenPorts, HttpListener][] = []
   const close = async (): Promise<void> => {
@@ -58,7 +57,7 @@ export const openPorts = async (
       open.push(['http', await listenHttp({ ...http, answer, pages: { '/healthz': () => health(node) } })])
     }
     if (auth !== undefined) {
-      const answer = rpcAnswer(node, methods, auth.limits)
+      const answer = rpcAnswer(node, { ...methods, ...engineMethods(client) }, auth.limits)
       const authorize = jwtAuthorize(auth.secret)
       open.push(['auth', await listenHttp({ ...auth, answer, authorize, pages: {} })])
     }

@@ -36,7 +36,7 @@ export const jsonOfBlock = ({ hash, header, sizeBytes, transactions, uncles, wit
   requestsHash: header.requestsHash,
 })
 
-const jsonOfWithdrawal = ({ index, validatorIndex, address, amount }: Withdrawal): Json => ({
+export const jsonOfWithdrawal = ({ index, validatorIndex, address, amount }: Withdrawal): Json => ({
   index: toQuantity(index),
   validatorIndex: toQuantity(validatorIndex),
   address,

@@ -78,7 +78,11 @@ const state: Readonly<Record<string, Method<NodeCalls>>> = {
     toQuantity((await node.state.account(account, block)).balance),
   ),
   eth_getTransactionCount: read([address, at], async (node, account, block) =>
-    toQuantity((await node.state.account(account, block)).nonce),
+    toQuantity(
+      'tag' in block && block.tag === 'pending'
+        ? await node.pool.nextNonce(account)
+        : (await node.state.account(account, block)).nonce,
+    ),
   ),
   eth_getCode: read([address, at], async (node, account, block) => toData(await node.state.code(account, block))),
   eth_getStorageAt: read([address, storageKey, at], async (node, account, key, block) =>

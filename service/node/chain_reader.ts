@@ -8,6 +8,7 @@ import type { BlockReader } from './block_reader.ts'
 import type { ChainCalls } from './chain_calls.ts'
 import { suggestedTip, type Tips, tipsAt, tipsOf } from './fees.ts'
 import type { NodeChain } from './node_chain.ts'
+import type { Pool } from './pool.ts'
 import type { BlockView, FeeHistory, LogFilter, LogView, ReceiptView, TransactionView } from './views.ts'
 
 /** How far one call may reach. */
@@ -25,11 +26,13 @@ const TIP_BLOCKS = 20n
 export class ChainReader implements ChainCalls {
   readonly #chain: NodeChain
   readonly #blocks: BlockReader
+  readonly #pool: Pool
   readonly #limits: RangeLimits
 
-  constructor(chain: NodeChain, blocks: BlockReader, limits: RangeLimits) {
+  constructor(chain: NodeChain, blocks: BlockReader, pool: Pool, limits: RangeLimits) {
     this.#chain = chain
     this.#blocks = blocks
+    this.#pool = pool
     this.#limits = limits
   }
 
@@ -68,12 +71,14 @@ export class ChainReader implements ChainCalls {
 
   async transaction(hash: string): Promise<TransactionView | undefined> {
     const place = this.#chain.transaction(hash)
-    return place === undefined ? undefined : this.#blocks.transactionAt(nameOf(place.blockHash), place.index)
+    if (place === undefined) return this.#pool.find(hash)?.view
+    return this.#blocks.transactionAt(nameOf(place.blockHash), place.index)
   }
 
   async transactionBytes(hash: string): Promise<Uint8Array | undefined> {
     const place = this.#chain.transaction(hash)
-    return place === undefined ? undefined : this.#blocks.transactionBytes(nameOf(place.blockHash), place.index)
+    if (place === undefined) return this.#pool.find(hash)?.bytes
+    return this.#blocks.transactionBytes(nameOf(place.blockHash), place.index)
   }
 
   transactionAt(name: BlockName, index: number): Promise<TransactionView | undefined> {

@@ -1,5 +1,7 @@
 import type { MetricsPage } from '../metrics.ts'
 import type { ChainCalls } from './chain_calls.ts'
+import type { EngineCalls } from './engine_types.ts'
+import type { PoolCalls } from './pool_calls.ts'
 import type { StateCalls } from './state_calls.ts'
 
 /** About the node itself. */
@@ -11,5 +13,7 @@ export interface ServiceCalls {
 export interface NodeCalls {
   readonly chain: ChainCalls
   readonly state: StateCalls
+  readonly pool: PoolCalls
+  readonly engine: EngineCalls
   readonly service: ServiceCalls
 }

@@ -1,0 +1,58 @@
+import type { CommandModule } from 'yargs'
+import { openChain } from '../../host/flows/chain/open_chain.ts'
+import { type Service, serve } from '../../service/serve.ts'
+import { readGenesis } from '../chain_folder.ts'
+import { ADAPTER_OPTION, openAdapter } from '../open_adapter.ts'
+import { packageVersion } from '../package_version.ts'
+import { parseWhole } from '../result_file.ts'
+import { parseExtraData, parseGas, parseLog, parsePorts, SERVE_OPTIONS, type ServeArguments } from '../serve_options.ts'
+
+const MOST_UNDO = 1_000_000
+const RANGES = { logBlocks: 100_000, logs: 20_000 }
+const POOL = { perSender: 64, transactions: 5120 }
+
+/** Resolves with the first signal to end. */
+const signalled = (): Promise<NodeJS.Signals> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)
+  })
+
+/** Serves until a signal, or the service itself, ends it. */
+const serveUntil = async (service: Service): Promise<NodeJS.Signals> => {
+  const end = await Promise.race([signalled(), service.ended.then((thrown) => Promise.reject(thrown))])
+  await service.close()
+  return end
+}
+
+export const serveCommand: CommandModule<object, ServeArguments> = {
+  command: 'serve',
+  describe: 'Serve the chain of a folder: Engine API for a consensus client, JSON-RPC for wallets, metrics',
+  builder: (parser) =>
+    parser.parserConfiguration({ 'dot-notation': false }).options(SERVE_OPTIONS).options(ADAPTER_OPTION).strict(),
+  handler: async (given) => {
+    const log = parseLog(given.verbosity)
+    const undoDepth = parseWhole('undo', given.undo, 0, MOST_UNDO)
+    const gasCap = parseGas('rpc.gascap', given['rpc.gascap'])
+    const gasLimit = given['miner.gaslimit']
+    const builder = {
+      extraData: parseExtraData(given['miner.extradata']),
+      ...(gasLimit === undefined ? {} : { gasLimit: parseGas('miner.gaslimit', gasLimit) }),
+    }
+    const genesis = given.genesis === undefined ? {} : { genesis: readGenesis(given.genesis) }
+    const ports = parsePorts(given, packageVersion())
+    const device = await openAdapter(given.adapter)
+    const executor = device === undefined ? {} : { device }
+    try {
+      const chain = await openChain({ path: given.data, undoDepth, executor, ...genesis })
+      try {
+        const service = await serve({ chain, ports, log, gasCap, builder, executor, ranges: RANGES, poolLimits: POOL })
+        const signal = await serveUntil(service)
+        log.info({ signal }, 'ended')
+      } finally {
+        await chain.close()
+      }
+    } finally {
+      device?.destroy()
+    }
+  },
+}

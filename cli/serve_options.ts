@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { FixtureError } from '../conformance/json_field.ts'
+import { readSecret } from '../service/listener/jwt.ts'
+import type { PortOptions, PortsOptions } from '../service/listener/ports.ts'
+import { createLog, isLogLevel, type Logger } from '../service/log.ts'
+import { AUTH_LIMITS, PUBLIC_LIMITS } from '../service/port_limits.ts'
+import { UserError } from './fail.ts'
+import { parseWhole } from './result_file.ts'
+
+/** Options of `serve` as they are typed; names are go-ethereum's where it has the same. */
+export interface ServeArguments {
+  readonly data: string
+  readonly genesis: string | undefined
+  readonly adapter: string | undefined
+  readonly undo: string
+  readonly verbosity: string
+  readonly http: boolean
+  readonly 'http.addr': string
+  readonly 'http.port': string
+  readonly 'http.api': string
+  readonly 'http.vhosts': string
+  readonly 'authrpc.addr': string
+  readonly 'authrpc.port': string
+  readonly 'authrpc.vhosts': string
+  readonly 'authrpc.jwtsecret': string | undefined
+  readonly metrics: boolean
+  readonly 'metrics.addr': string
+  readonly 'metrics.port': string
+  readonly 'rpc.gascap': string
+  readonly 'miner.gaslimit': string | undefined
+  readonly 'miner.extradata': string
+}
+
+const text = (describe: string, value?: string) =>
+  ({ type: 'string', describe, ...(value === undefined ? {} : { default: value }) }) as const
+
+export const SERVE_OPTIONS = {
+  data: { ...text('the folder of the chain'), alias: 'datadir', demandOption: true },
+  genesis: text('begins the chain where the folder has none; else it must have this one'),
+  undo: text('blocks that a reorganisation may go back', '128'),
+  verbosity: text('silent, error, warn, info, debug', 'info'),
+  http: { type: 'boolean', describe: 'the public port', default: true },
+  'http.addr': text('its address', '127.0.0.1'),
+  'http.port': text('its number', '8545'),
+  'http.api': text('name spaces there', 'eth,net,web3'),
+  'http.vhosts': text('names that callers may use, * for any', 'localhost'),
+  'authrpc.addr': text('the address of the port of the consensus client', '127.0.0.1'),
+  'authrpc.port': text('its number', '8551'),
+  'authrpc.vhosts': text('names that callers may use, * for any', 'localhost'),
+  'authrpc.jwtsecret': {
+    ...text('the file of its secret, made where there is none [default: jwt.hex beside the chain]'),
+    alias: 'jwt-secret',
+  },
+  metrics: { type: 'boolean', describe: 'the port of Prometheus', default: false },
+  'metrics.addr': text('its address', '127.0.0.1'),
+  'metrics.port': text('its number', '6060'),
+  'rpc.gascap': text('gas of a simulated call', '50000000'),
+  'miner.gaslimit': text('what the gas limit of built blocks should come to [default: stays as it is]'),
+  'miner.extradata': text('of built blocks, up to 32 bytes', 'wgevm'),
+} as const
+
+const MOST_PORT = 65_535
+const MOST_GAS = 1e12
+
+const portOf = (
+  addr: string,
+  port: string,
+  vhosts: string,
+  option: string,
+  limits: PortOptions['limits'],
+): PortOptions => ({
+  host: addr,
+  port: parseWhole(option, port, 0, MOST_PORT),
+  virtualHosts: listOf(vhosts),
+  limits,
+})
+
+const listOf = (value: string): readonly string[] =>
+  value
+    .split(',')
+    .map((one) => one.trim().toLowerCase())
+    .filter((one) => one !== '')
+
+/** The ports. Throws UserError, and FixtureError where the secret is none. */
+export const parsePorts = (given: ServeArguments, version: string): PortsOptions => {
+  const http = portOf(given['http.addr'], given['http.port'], given['http.vhosts'], 'http.port', PUBLIC_LIMITS)
+  const auth = portOf(
+    given['authrpc.addr'],
+    given['authrpc.port'],
+    given['authrpc.vhosts'],
+    'authrpc.port',
+    AUTH_LIMITS,
+  )
+  const metrics = portOf(given['metrics.addr'], given['metrics.port'], 'localhost', 'metrics.port', PUBLIC_LIMITS)
+  return {
+    client: { code: 'WG', name: 'wgevm', version },
+    ...(given.http ? { http: { ...http, api: listOf(given['http.api']) } } : {}),
+    auth: { ...auth, secret: secretOf(given['authrpc.jwtsecret'] ?? join(given.data, 'jwt.hex')) },
+    ...(given.metrics ? { metrics } : {}),
+  }
+}
+
+/** The secret of a file; one is made where there is none. */
+const secretOf = (path: string): Uint8Array => {
+  if (!existsSync(path)) {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, `0x${randomBytes(32).toString('hex')}\n`, { mode: 0o600 })
+  }
+  const secret = readSecret(readFileSync(path, 'utf8'))
+  if (secret === undefined) throw new FixtureError(path, '', 'is no secret: 64 hex digits')
+  return secret
+}
+
+export const parseLog = (verbosity: string): Logger => {
+  if (!isLogLevel(verbosity))
+    throw new UserError(`--verbosity takes silent, error, warn, info or debug; got '${verbosity}'`)
+  return createLog(verbosity)
+}
+
+export const parseGas = (option: string, value: string): bigint => BigInt(parseWhole(option, value, 1, MOST_GAS))
+
+const MOST_EXTRA = 32
+
+export const parseExtraData = (value: string): string => {
+  const bytes = Buffer.from(value, 'utf8')
+  if (bytes.length > MOST_EXTRA) throw new UserError(`--miner.extradata takes up to 32 bytes; got ${bytes.length}`)
+  return `0x${bytes.toString('hex')}`
+}

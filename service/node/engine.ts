@@ -1,0 +1,202 @@
+import { decodeBlock } from '../../host/chain/decode_block.ts'
+import { headerHash } from '../../host/chain/header.ts'
+import { type BlockVerdict, type ChainBlock, type Fork, ForkChoiceError, isAtLeast } from '../../host/index.ts'
+import type { NodeMetrics } from '../metrics.ts'
+import { RPC_CODE, RpcError } from '../rpc_error.ts'
+import { forkOf } from './block_place.ts'
+import type {
+  BuiltPayload,
+  EngineCalls,
+  ExecutionPayload,
+  ForkchoiceReply,
+  ForkchoiceState,
+  PayloadAttributes,
+  PayloadBody,
+  PayloadExtras,
+  PayloadStatus,
+} from './engine_types.ts'
+import type { NodeChain } from './node_chain.ts'
+import { blobHashesOf, blockOfPayload } from './payload_block.ts'
+import type { PayloadBuilder } from './payload_builder.ts'
+import { payloadId } from './payload_id.ts'
+import type { Pool } from './pool.ts'
+import { checkAttributes, checkGetPayload, checkNewPayload } from './versions.ts'
+
+const ZERO_HASH = `0x${'0'.repeat(64)}`
+/** Bodies that one call may ask for. */
+const MOST_BODIES = 1024
+/** Payloads that may not stand, whose verdict is remembered for the fork choice. */
+const MOST_INVALID = 512
+
+const SYNCING: PayloadStatus = { status: 'SYNCING', latestValidHash: undefined, validationError: undefined }
+
+/** What the engine works on. */
+export interface EngineParts {
+  readonly chain: NodeChain
+  readonly pool: Pool
+  readonly builder: PayloadBuilder
+  readonly metrics: NodeMetrics
+}
+
+/**
+ * The Engine API on a chain (execution-apis src/engine). Payloads and fork choices are answered one at a time, in the
+ * order of their arrival: a fork choice knows the payloads that came before it.
+ */
+export class Engine implements EngineCalls {
+  readonly #chain: NodeChain
+  readonly #pool: Pool
+  readonly #builder: PayloadBuilder
+  readonly #metrics: NodeMetrics
+  /** By hash; the oldest makes room. */
+  readonly #invalid = new Map<string, PayloadStatus>()
+  /** Ends when all payloads and fork choices so far have been answered. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor({ chain, pool, builder, metrics }: EngineParts) {
+    this.#chain = chain
+    this.#pool = pool
+    this.#builder = builder
+    this.#metrics = metrics
+  }
+
+  newPayload(version: 1 | 2 | 3 | 4, payload: ExecutionPayload, extras: PayloadExtras): Promise<PayloadStatus> {
+    return this.#inTurn('newPayload', () => this.#newPayload(version, payload, extras))
+  }
+
+  async #newPayload(version: 1 | 2 | 3 | 4, payload: ExecutionPayload, extras: PayloadExtras): Promise<PayloadStatus> {
+    checkNewPayload(version, this.#forkAt(payload.timestamp), payload, extras)
+    const block = blockOfPayload(payload, extras)
+    const hash = headerHash(block.header)
+    if (hash !== payload.blockHash)
+      return invalid(undefined, `blockhash mismatch, want ${payload.blockHash}, got ${hash}`)
+    const { versionedHashes } = extras
+    if (versionedHashes !== undefined && !isSame(blobHashesOf(payload.transactions), versionedHashes))
+      return invalid(undefined, 'blob versioned hashes do not match the blobs of the transactions')
+    const verdict = await this.#chain.addBlock(block)
+    this.#metrics.block(verdict.status, verdict.status === 'valid' ? verdict.result : undefined)
+    return this.#statusOf(verdict)
+  }
+
+  #statusOf(verdict: BlockVerdict): PayloadStatus {
+    if (verdict.status === 'unknownParent') return SYNCING
+    if (verdict.status === 'valid')
+      return { status: 'VALID', latestValidHash: verdict.hash, validationError: undefined }
+    const status = invalid(this.#validHash(verdict.latestValid), verdict.reason)
+    const [oldest] = this.#invalid.keys()
+    if (this.#invalid.size >= MOST_INVALID && oldest !== undefined) this.#invalid.delete(oldest)
+    this.#invalid.set(verdict.hash, status)
+    return status
+  }
+
+  /** Blocks of proof of work are none that the consensus layer knows. */
+  #validHash({ hash, header }: ChainBlock): string {
+    return isAtLeast(forkOf(this.#chain.config, header), 'paris') ? hash : ZERO_HASH
+  }
+
+  /** The fork of a payload by its time alone: all of them are of proof of stake. */
+  #forkAt(timestamp: bigint): Fork {
+    const number = this.#chain.head.header.number + 1n
+    return forkOf(this.#chain.config, { number, timestamp, difficulty: 0n })
+  }
+
+  forkchoiceUpdated(
+    version: 1 | 2 | 3,
+    state: ForkchoiceState,
+    attributes: PayloadAttributes | undefined,
+  ): Promise<ForkchoiceReply> {
+    return this.#inTurn('forkchoiceUpdated', () => this.#forkchoiceUpdated(version, state, attributes))
+  }
+
+  #inTurn<Reply>(name: string, work: () => Promise<Reply>): Promise<Reply> {
+    const reply = this.#turn.then(() => this.#metrics.timed(name, work))
+    this.#turn = reply.catch(() => undefined)
+    return reply
+  }
+
+  async #forkchoiceUpdated(
+    version: 1 | 2 | 3,
+    state: ForkchoiceState,
+    attributes: PayloadAttributes | undefined,
+  ): Promise<ForkchoiceReply> {
+    const { headBlockHash: hash } = state
+    const known = this.#invalid.get(hash)
+    if (known !== undefined) return { payloadStatus: known, payloadId: undefined }
+    if (hash === ZERO_HASH) return { payloadStatus: invalid(undefined, 'the head is zero'), payloadId: undefined }
+    const block = this.#chain.block(hash)
+    if (block === undefined) return { payloadStatus: SYNCING, payloadId: undefined }
+    const payloadStatus: PayloadStatus = { status: 'VALID', latestValidHash: hash, validationError: undefined }
+    if (this.#isBelowFinalized(block)) return { payloadStatus, payloadId: undefined }
+    if (!(await this.#setHead(state))) return { payloadStatus: SYNCING, payloadId: undefined }
+    if (attributes === undefined) return { payloadStatus, payloadId: undefined }
+    const { fork } = this.#chain.rulesAfter(hash, attributes.timestamp)
+    checkAttributes(version, fork, attributes, block.header.timestamp)
+    const id = payloadId(version, hash, attributes)
+    this.#builder.start({ id, parent: block, fork, attributes })
+    return { payloadStatus, payloadId: id }
+  }
+
+  #isBelowFinalized({ hash, header }: ChainBlock): boolean {
+    const { finalized } = this.#chain.forkChoice
+    return finalized !== undefined && header.number < finalized.header.number && this.#chain.isCanonical(hash)
+  }
+
+  /** False where the head is not known after all. */
+  async #setHead({ headBlockHash, safeBlockHash, finalizedBlockHash }: ForkchoiceState): Promise<boolean> {
+    try {
+      const change = await this.#chain.setHead({
+        head: headBlockHash,
+        ...(safeBlockHash === ZERO_HASH ? {} : { safe: safeBlockHash }),
+        ...(finalizedBlockHash === ZERO_HASH ? {} : { finalized: finalizedBlockHash }),
+      })
+      if (change.undone.length + change.applied.length > 0) await this.#pool.moveTo(this.#chain.head, change)
+      this.#metrics.head(this.#chain.head)
+      return true
+    } catch (thrown) {
+      if (!(thrown instanceof ForkChoiceError)) throw thrown
+      if (thrown.fault === 'unknownHead') return false
+      const code = thrown.fault === 'tooDeep' ? RPC_CODE.tooDeepReorg : RPC_CODE.invalidForkchoice
+      throw new RpcError(code, thrown.message)
+    }
+  }
+
+  async getPayload(version: 1 | 2 | 3 | 4 | 5, id: string): Promise<BuiltPayload> {
+    const job = this.#builder.find(id)
+    if (job === undefined) throw new RpcError(RPC_CODE.unknownPayload, 'unknown payload')
+    checkGetPayload(version, job.fork)
+    return this.#metrics.timed('getPayload', () => this.#builder.finish(job))
+  }
+
+  async bodiesByHash(hashes: readonly string[]): Promise<readonly (PayloadBody | undefined)[]> {
+    if (hashes.length > MOST_BODIES) throw tooMany(hashes.length)
+    return hashes.map((hash) => this.#body(hash))
+  }
+
+  async bodiesByRange(start: bigint, count: bigint): Promise<readonly (PayloadBody | undefined)[]> {
+    if (start < 1n || count < 1n)
+      throw new RpcError(RPC_CODE.invalidParams, `invalid start or count: ${start}, ${count}`)
+    if (count > BigInt(MOST_BODIES)) throw tooMany(Number(count))
+    const head = this.#chain.head.header.number
+    const bodies: (PayloadBody | undefined)[] = []
+    for (let number = start; number < start + count && number <= head; number++) bodies.push(this.#body(number))
+    return bodies
+  }
+
+  #body(block: bigint | string): PayloadBody | undefined {
+    const bytes = this.#chain.blockBytes(block)
+    if (bytes === undefined) return undefined
+    const { transactions, withdrawals } = decodeBlock(bytes)
+    return { transactions, withdrawals }
+  }
+}
+
+const tooMany = (count: number): RpcError =>
+  new RpcError(RPC_CODE.tooLarge, `requested ${count} bodies, at most ${MOST_BODIES}`)
+
+const invalid = (latestValidHash: string | undefined, validationError: string): PayloadStatus => ({
+  status: 'INVALID',
+  latestValidHash,
+  validationError,
+})
+
+const isSame = (found: readonly string[] | undefined, expected: readonly string[]): boolean =>
+  found !== undefined && found.length === expected.length && found.every((hash, i) => hash === expected[i])

@@ -1,0 +1,96 @@
+import type { Withdrawal } from '../../host/index.ts'
+
+/** Blocks as the consensus layer has them (execution-apis src/engine), without a word of JSON. */
+export interface ExecutionPayload {
+  readonly parentHash: string
+  readonly feeRecipient: string
+  readonly stateRoot: string
+  readonly receiptsRoot: string
+  readonly logsBloom: string
+  readonly prevRandao: string
+  readonly blockNumber: bigint
+  readonly gasLimit: bigint
+  readonly gasUsed: bigint
+  readonly timestamp: bigint
+  readonly extraData: string
+  readonly baseFeePerGas: bigint
+  readonly blockHash: string
+  readonly transactions: readonly Uint8Array[]
+  /** From Shanghai on. */
+  readonly withdrawals?: readonly Withdrawal[] | undefined
+  /** From Cancun on. */
+  readonly blobGasUsed?: bigint | undefined
+  readonly excessBlobGas?: bigint | undefined
+}
+
+/** What comes beside a payload. */
+export interface PayloadExtras {
+  /** From Cancun on. */
+  readonly versionedHashes?: readonly string[] | undefined
+  readonly parentBeaconBlockRoot?: string | undefined
+  /** From Prague on: type and data in one. */
+  readonly requests?: readonly Uint8Array[] | undefined
+}
+
+export type PayloadStatusName = 'VALID' | 'INVALID' | 'SYNCING' | 'ACCEPTED'
+
+export interface PayloadStatus {
+  readonly status: PayloadStatusName
+  /** The last ancestor that may stand, or the payload; `zero`: none of those of proof of stake. */
+  readonly latestValidHash: string | undefined
+  readonly validationError: string | undefined
+}
+
+/** Hashes; all zero where there is none yet. */
+export interface ForkchoiceState {
+  readonly headBlockHash: string
+  readonly safeBlockHash: string
+  readonly finalizedBlockHash: string
+}
+
+export interface PayloadAttributes {
+  readonly timestamp: bigint
+  readonly prevRandao: string
+  readonly suggestedFeeRecipient: string
+  readonly withdrawals?: readonly Withdrawal[] | undefined
+  readonly parentBeaconBlockRoot?: string | undefined
+}
+
+export interface ForkchoiceReply {
+  readonly payloadStatus: PayloadStatus
+  /** Of 8 bytes, 0x-hex. */
+  readonly payloadId: string | undefined
+}
+
+/** Blobs of a payload, as their side-cars have them. */
+export interface BlobsBundle {
+  readonly commitments: readonly Uint8Array[]
+  readonly proofs: readonly Uint8Array[]
+  readonly blobs: readonly Uint8Array[]
+}
+
+export interface BuiltPayload {
+  readonly payload: ExecutionPayload
+  /** Wei that the fee recipient gets. */
+  readonly value: bigint
+  readonly blobs: BlobsBundle
+  readonly requests: readonly Uint8Array[]
+}
+
+export interface PayloadBody {
+  readonly transactions: readonly Uint8Array[]
+  readonly withdrawals: readonly Withdrawal[] | undefined
+}
+
+/** The consensus layer's calls. The versions are those of the method names. */
+export interface EngineCalls {
+  newPayload(version: 1 | 2 | 3 | 4, payload: ExecutionPayload, extras: PayloadExtras): Promise<PayloadStatus>
+  forkchoiceUpdated(
+    version: 1 | 2 | 3,
+    state: ForkchoiceState,
+    attributes: PayloadAttributes | undefined,
+  ): Promise<ForkchoiceReply>
+  getPayload(version: 1 | 2 | 3 | 4 | 5, id: string): Promise<BuiltPayload>
+  bodiesByHash(hashes: readonly string[]): Promise<readonly (PayloadBody | undefined)[]>
+  bodiesByRange(start: bigint, count: bigint): Promise<readonly (PayloadBody | undefined)[]>
+}

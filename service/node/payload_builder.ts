@@ -1,0 +1,127 @@
+import type { BlockHeader, BuiltBlock, ChainBlock, Fork, Requests } from '../../host/index.ts'
+import type { BuiltPayload, PayloadAttributes } from './engine_types.ts'
+import type { NodeChain } from './node_chain.ts'
+import { payloadOf } from './payload_block.ts'
+import type { Pool, PoolEntry } from './pool.ts'
+import { gasPriceOf } from './transaction_views.ts'
+
+/** What is to be built. */
+export interface BuildTerms {
+  readonly id: string
+  readonly parent: ChainBlock
+  readonly fork: Fork
+  readonly attributes: PayloadAttributes
+}
+
+/** A payload on its way. */
+export interface BuildJob extends BuildTerms {
+  /** What the pool was when the last build began. */
+  poolVersion: number
+  built: Promise<BuiltPayload>
+}
+
+/** Payloads that are remembered. */
+const MOST_JOBS = 16
+
+/** How blocks are made of what the consensus layer leaves open. */
+export interface BuilderOptions {
+  /** What the gas limit of blocks should come to. Absent: the parent's. */
+  readonly gasLimit?: bigint
+  /** 0x-hex, at most 32 bytes. */
+  readonly extraData: string
+}
+
+/** Builds payloads from the pool: at once when they are asked for, and again when they are taken and the pool has changed. */
+export class PayloadBuilder {
+  readonly #chain: NodeChain
+  readonly #pool: Pool
+  readonly #options: BuilderOptions
+  readonly #jobs = new Map<string, BuildJob>()
+
+  constructor(chain: NodeChain, pool: Pool, options: BuilderOptions) {
+    this.#chain = chain
+    this.#pool = pool
+    this.#options = options
+  }
+
+  /** The same again is not started again. */
+  start(terms: BuildTerms): void {
+    if (this.#jobs.has(terms.id)) return
+    const [oldest] = this.#jobs.keys()
+    if (this.#jobs.size >= MOST_JOBS && oldest !== undefined) this.#jobs.delete(oldest)
+    const job = { ...terms, poolVersion: this.#pool.version, built: this.#build(terms) }
+    // Told to the caller that takes it.
+    job.built.catch(() => undefined)
+    this.#jobs.set(terms.id, job)
+  }
+
+  find(id: string): BuildJob | undefined {
+    return this.#jobs.get(id)
+  }
+
+  /** The payload with what the pool has now. */
+  finish(job: BuildJob): Promise<BuiltPayload> {
+    if (job.poolVersion !== this.#pool.version) {
+      job.poolVersion = this.#pool.version
+      job.built = this.#build(job)
+    }
+    return job.built
+  }
+
+  async #build({ parent, attributes }: BuildTerms): Promise<BuiltPayload> {
+    const entries = this.#pool.pending()
+    const { gasLimit, extraData } = this.#options
+    const { timestamp, prevRandao, suggestedFeeRecipient, withdrawals, parentBeaconBlockRoot } = attributes
+    const built = await this.#chain.build({
+      parent: parent.hash,
+      attributes: {
+        timestamp,
+        prevRandao,
+        coinbase: suggestedFeeRecipient,
+        extraData,
+        ...(gasLimit === undefined ? {} : { gasLimit }),
+        ...(withdrawals === undefined ? {} : { withdrawals }),
+        ...(parentBeaconBlockRoot === undefined ? {} : { parentBeaconBlockRoot }),
+      },
+      pool: entries.map(({ bytes }) => bytes),
+      decoded: entries.map(({ transaction }) => transaction),
+    })
+    return builtPayload(built, entries)
+  }
+}
+
+/** What was built, as the consensus layer takes it. */
+const builtPayload = (built: BuiltBlock, entries: readonly PoolEntry[]): BuiltPayload => {
+  const { block, hash, order, requests } = built
+  const { header, withdrawals } = block
+  const transactions = order.map((at) => entries[at]!.bytes)
+  return {
+    payload: payloadOf(hash, header, { transactions, ...(withdrawals === undefined ? {} : { withdrawals }) }),
+    value: feesOf(built, entries, header),
+    blobs: { commitments: [], proofs: [], blobs: [] },
+    requests: requests === undefined ? [] : requestList(requests),
+  }
+}
+
+/** Wei that the fee recipient gets: what each transaction pays above the base fee. */
+const feesOf = (
+  { execution, order }: BuiltBlock,
+  entries: readonly PoolEntry[],
+  { baseFeePerGas = 0n }: BlockHeader,
+): bigint => {
+  const { receipts } = execution
+  let value = 0n
+  let n = 0
+  for (let i = 0; i < receipts.count; i++) {
+    if (receipts.get(i) === undefined) continue
+    const { transaction } = entries[order[n++]!]!
+    value += receipts.gasUsedOf(i) * (gasPriceOf(transaction, baseFeePerGas) - baseFeePerGas)
+  }
+  return value
+}
+
+/** Each its type and its data in one; those without data are left out (EIP-7685). */
+const requestList = ({ deposits, withdrawals, consolidations }: Requests): readonly Uint8Array[] =>
+  [deposits, withdrawals, consolidations].flatMap((data, type) =>
+    data.length === 0 ? [] : [Uint8Array.of(type, ...data)],
+  )

@@ -1,0 +1,19 @@
+import type { TransactionView } from './views.ts'
+
+/** Transactions of the pool by sender and nonce. */
+export interface PoolContent {
+  /** Those that the next block could take. */
+  readonly pending: readonly TransactionView[]
+  /** Those that wait for one before them. */
+  readonly queued: readonly TransactionView[]
+}
+
+export interface PoolCalls {
+  /** Takes a signed transaction; its hash. Throws RpcError with the reason why not. */
+  add(bytes: Uint8Array): Promise<string>
+  /** All of it, or what one sender has there. */
+  content(sender: string | undefined): Promise<PoolContent>
+  status(): Promise<{ readonly pending: number; readonly queued: number }>
+  /** The nonce that the sender's next transaction has, after those of the pool. */
+  nextNonce(sender: string): Promise<bigint>
+}
