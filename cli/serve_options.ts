@@ -29,36 +29,37 @@ export interface ServeArguments {
   readonly 'metrics.addr': string
   readonly 'metrics.port': string
   readonly 'rpc.gascap': string
-  readonly 'miner.gaslimit': string | undefined
+  readonly 'miner.gaslimit': string
   readonly 'miner.extradata': string
 }
 
-const text = (describe: string, value?: string) =>
-  ({ type: 'string', describe, ...(value === undefined ? {} : { default: value }) }) as const
+const text = (describe: string) => ({ type: 'string', describe }) as const
+
+const preset = (describe: string, value: string) => ({ type: 'string', describe, default: value }) as const
 
 export const SERVE_OPTIONS = {
   data: { ...text('the folder of the chain'), alias: 'datadir', demandOption: true },
   genesis: text('begins the chain where the folder has none; else it must have this one'),
-  undo: text('blocks that a reorganisation may go back', '128'),
-  verbosity: text('silent, error, warn, info, debug', 'info'),
+  undo: preset('blocks that a reorganisation may go back', '128'),
+  verbosity: preset('silent, error, warn, info, debug', 'info'),
   http: { type: 'boolean', describe: 'the public port', default: true },
-  'http.addr': text('its address', '127.0.0.1'),
-  'http.port': text('its number', '8545'),
-  'http.api': text('name spaces there', 'eth,net,web3'),
-  'http.vhosts': text('names that callers may use, * for any', 'localhost'),
-  'authrpc.addr': text('the address of the port of the consensus client', '127.0.0.1'),
-  'authrpc.port': text('its number', '8551'),
-  'authrpc.vhosts': text('names that callers may use, * for any', 'localhost'),
+  'http.addr': preset('its address', '127.0.0.1'),
+  'http.port': preset('its number', '8545'),
+  'http.api': preset('name spaces there', 'eth,net,web3'),
+  'http.vhosts': preset('names that callers may use, * for any', 'localhost'),
+  'authrpc.addr': preset('the address of the port of the consensus client', '127.0.0.1'),
+  'authrpc.port': preset('its number', '8551'),
+  'authrpc.vhosts': preset('names that callers may use, * for any', 'localhost'),
   'authrpc.jwtsecret': {
     ...text('the file of its secret, made where there is none [default: jwt.hex beside the chain]'),
     alias: 'jwt-secret',
   },
   metrics: { type: 'boolean', describe: 'the port of Prometheus', default: false },
-  'metrics.addr': text('its address', '127.0.0.1'),
-  'metrics.port': text('its number', '6060'),
-  'rpc.gascap': text('gas of a simulated call', '50000000'),
-  'miner.gaslimit': text('what the gas limit of built blocks should come to [default: stays as it is]'),
-  'miner.extradata': text('of built blocks, up to 32 bytes', 'wgevm'),
+  'metrics.addr': preset('its address', '127.0.0.1'),
+  'metrics.port': preset('its number', '6060'),
+  'rpc.gascap': preset('gas of a simulated call', '50000000'),
+  'miner.gaslimit': preset('what the gas limit of built blocks should come to', '60000000'),
+  'miner.extradata': preset('of built blocks, up to 32 bytes', 'wgevm'),
 } as const
 
 const MOST_PORT = 65_535

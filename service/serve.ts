@@ -1,4 +1,4 @@
-import { type ExecutorOptions, SenderCache } from '../host/index.ts'
+import { type Chain, type ExecutorOptions, SenderCache } from '../host/index.ts'
 import { type Listener, startListener } from './listener/listener.ts'
 import type { OpenPorts, PortsOptions } from './listener/ports.ts'
 import type { Logger } from './log.ts'
@@ -8,14 +8,13 @@ import { ChainReader, type RangeLimits } from './node/chain_reader.ts'
 import { Engine } from './node/engine.ts'
 import { Executors } from './node/executors.ts'
 import type { NodeCalls } from './node/node_calls.ts'
-import type { NodeChain } from './node/node_chain.ts'
 import { type BuilderOptions, PayloadBuilder } from './node/payload_builder.ts'
 import { Pool, type PoolLimits } from './node/pool.ts'
 import { StateReader } from './node/state_reader.ts'
 
 /** What `serve` takes. The chain stays the caller's, who closes it after the service. */
 export interface ServeOptions {
-  readonly chain: NodeChain
+  readonly chain: Chain
   readonly ports: PortsOptions
   readonly log: Logger
   /** Gas that a simulated call has at most. */

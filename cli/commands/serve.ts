@@ -33,10 +33,9 @@ export const serveCommand: CommandModule<object, ServeArguments> = {
     const log = parseLog(given.verbosity)
     const undoDepth = parseWhole('undo', given.undo, 0, MOST_UNDO)
     const gasCap = parseGas('rpc.gascap', given['rpc.gascap'])
-    const gasLimit = given['miner.gaslimit']
     const builder = {
       extraData: parseExtraData(given['miner.extradata']),
-      ...(gasLimit === undefined ? {} : { gasLimit: parseGas('miner.gaslimit', gasLimit) }),
+      gasLimit: parseGas('miner.gaslimit', given['miner.gaslimit']),
     }
     const genesis = given.genesis === undefined ? {} : { genesis: readGenesis(given.genesis) }
     const ports = parsePorts(given, packageVersion())

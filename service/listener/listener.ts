@@ -39,6 +39,8 @@ export const startListener = async (
     workerData: { nodePort: forNode.port2, ownPort: forListener.port2 },
     transferList: [forNode.port2, forListener.port2],
   })
+  // What listens keeps the process alive until it is closed.
+  thread.ref()
   serveCalls(forNode.port1, node, onFault)
   const listener = remoteCalls<ListenerCalls>(forListener.port1)
   let isClosing = false

@@ -1,6 +1,6 @@
 import type { Method } from '../json_rpc/method.ts'
 import { rpcAnswer } from '../json_rpc/rpc_server.ts'
-import { type ClientName, engineMethods } from '../methods/engine.ts'
+import { type ClientName, engineMethods, testingMethods } from '../methods/engine.ts'
 import { ethMethods } from '../methods/eth.ts'
 import { logMethods } from '../methods/logs.ts'
 import { debugMethods, netMethods } from '../methods/other.ts'
@@ -45,6 +45,7 @@ export const openPorts = async (node: NodeCalls, { client, http, auth, metrics }
     ...logMethods,
     ...debugMethods,
     ...poolMethods,
+    ...testingMethods,
     ...netMethods(`${client.name}/${client.version}`),
   }
   const open: [keyof OpenPorts, HttpListener][] = []

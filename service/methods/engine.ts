@@ -95,7 +95,7 @@ const forkchoiceUpdated = (version: 1 | 2 | 3): Method<NodeCalls> =>
     return { payloadStatus: jsonOfStatus(payloadStatus), payloadId: payloadId ?? null }
   })
 
-export const jsonOfPayload = (block: ExecutionPayload): Json => ({
+const jsonOfPayload = (block: ExecutionPayload): Json => ({
   parentHash: block.parentHash,
   feeRecipient: block.feeRecipient,
   stateRoot: block.stateRoot,
@@ -163,6 +163,15 @@ const methods: Readonly<Record<string, Method<NodeCalls>>> = {
   ),
   engine_getPayloadBodiesByRangeV1: method([quantity(64), quantity(64)], async (node: NodeCalls, start, count) =>
     (await node.engine.bodiesByRange(start, count)).map(jsonOfBody),
+  ),
+}
+
+/** Methods `testing_`, for tools that fill tests. */
+export const testingMethods: Readonly<Record<string, Method<NodeCalls>>> = {
+  testing_buildBlockV1: method(
+    [hash, attributes, z.array(data()).nullish(), data(32).transform(toData).nullish()],
+    async (node: NodeCalls, parent, given, transactions, extraData) =>
+      jsonOfBuilt(5, await node.engine.buildBlock(parent, given, transactions ?? undefined, extraData ?? undefined)),
   ),
 }
 

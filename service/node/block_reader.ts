@@ -1,12 +1,11 @@
 import { decodeBlock } from '../../host/chain/decode_block.ts'
 import { headerHash } from '../../host/chain/header.ts'
-import { type ChainBlock, decodeTransaction } from '../../host/index.ts'
+import { type Chain, type ChainBlock, decodeTransaction } from '../../host/index.ts'
 import type { BlockName } from '../json_rpc/codec.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { blobPriceOf, forkOf } from './block_place.ts'
 import type { Executors } from './executors.ts'
 import { mayHold, passes } from './log_filter.ts'
-import type { NodeChain } from './node_chain.ts'
 import { logsOf, type ReceiptBlock, receiptViews } from './receipt_views.ts'
 import { hashesOf, transactionView } from './transaction_views.ts'
 import type { BlockView, LogFilter, LogView, ReceiptView, TransactionView } from './views.ts'
@@ -20,10 +19,10 @@ interface WholeBlock {
 
 /** Reads blocks, transactions, receipts and logs of a chain. */
 export class BlockReader {
-  readonly #chain: NodeChain
+  readonly #chain: Chain
   readonly #executors: Executors
 
-  constructor(chain: NodeChain, executors: Executors) {
+  constructor(chain: Chain, executors: Executors) {
     this.#chain = chain
     this.#executors = executors
   }

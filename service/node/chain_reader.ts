@@ -1,13 +1,12 @@
 import { blobBaseFee, blobGas } from '../../host/chain/blob_schedule.ts'
 import { encodeHeader, nextBaseFee, nextExcessBlobGas } from '../../host/chain/header.ts'
-import { type BlockHeader, type ChainBlock, isAtLeast } from '../../host/index.ts'
+import { type BlockHeader, type Chain, type ChainBlock, isAtLeast } from '../../host/index.ts'
 import type { BlockName } from '../json_rpc/codec.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { blobPriceOf, blobsOf, forkOf } from './block_place.ts'
 import type { BlockReader } from './block_reader.ts'
 import type { ChainCalls } from './chain_calls.ts'
 import { suggestedTip, type Tips, tipsAt, tipsOf } from './fees.ts'
-import type { NodeChain } from './node_chain.ts'
 import type { Pool } from './pool.ts'
 import type { BlockView, FeeHistory, LogFilter, LogView, ReceiptView, TransactionView } from './views.ts'
 
@@ -24,12 +23,12 @@ const TIP_BLOCKS = 20n
 
 /** Answers about blocks and what is in them. */
 export class ChainReader implements ChainCalls {
-  readonly #chain: NodeChain
+  readonly #chain: Chain
   readonly #blocks: BlockReader
   readonly #pool: Pool
   readonly #limits: RangeLimits
 
-  constructor(chain: NodeChain, blocks: BlockReader, pool: Pool, limits: RangeLimits) {
+  constructor(chain: Chain, blocks: BlockReader, pool: Pool, limits: RangeLimits) {
     this.#chain = chain
     this.#blocks = blocks
     this.#pool = pool

@@ -1,6 +1,13 @@
 import { decodeBlock } from '../../host/chain/decode_block.ts'
 import { headerHash } from '../../host/chain/header.ts'
-import { type BlockVerdict, type ChainBlock, type Fork, ForkChoiceError, isAtLeast } from '../../host/index.ts'
+import {
+  type BlockVerdict,
+  type Chain,
+  type ChainBlock,
+  type Fork,
+  ForkChoiceError,
+  isAtLeast,
+} from '../../host/index.ts'
 import type { NodeMetrics } from '../metrics.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { forkOf } from './block_place.ts'
@@ -15,7 +22,6 @@ import type {
   PayloadExtras,
   PayloadStatus,
 } from './engine_types.ts'
-import type { NodeChain } from './node_chain.ts'
 import { blobHashesOf, blockOfPayload } from './payload_block.ts'
 import type { PayloadBuilder } from './payload_builder.ts'
 import { payloadId } from './payload_id.ts'
@@ -32,7 +38,7 @@ const SYNCING: PayloadStatus = { status: 'SYNCING', latestValidHash: undefined, 
 
 /** What the engine works on. */
 export interface EngineParts {
-  readonly chain: NodeChain
+  readonly chain: Chain
   readonly pool: Pool
   readonly builder: PayloadBuilder
   readonly metrics: NodeMetrics
@@ -43,7 +49,7 @@ export interface EngineParts {
  * order of their arrival: a fork choice knows the payloads that came before it.
  */
 export class Engine implements EngineCalls {
-  readonly #chain: NodeChain
+  readonly #chain: Chain
   readonly #pool: Pool
   readonly #builder: PayloadBuilder
   readonly #metrics: NodeMetrics
@@ -164,6 +170,25 @@ export class Engine implements EngineCalls {
     if (job === undefined) throw new RpcError(RPC_CODE.unknownPayload, 'unknown payload')
     checkGetPayload(version, job.fork)
     return this.#metrics.timed('getPayload', () => this.#builder.finish(job))
+  }
+
+  buildBlock(
+    parentHash: string,
+    attributes: PayloadAttributes,
+    transactions: readonly Uint8Array[] | undefined,
+    extraData = '0x',
+  ): Promise<BuiltPayload> {
+    return this.#inTurn('buildBlock', async () => {
+      const parent = this.#chain.block(parentHash)
+      if (parent === undefined) throw new RpcError(RPC_CODE.server, 'unknown parent')
+      const { fork } = this.#chain.rulesAfter(parentHash, attributes.timestamp)
+      if (attributes.timestamp <= parent.header.timestamp)
+        throw new RpcError(RPC_CODE.invalidParams, 'the timestamp is not above that of the parent')
+      const terms = { id: '', parent, fork, attributes }
+      return transactions === undefined
+        ? this.#builder.buildNow(terms)
+        : this.#builder.buildOf(terms, transactions, extraData)
+    })
   }
 
   async bodiesByHash(hashes: readonly string[]): Promise<readonly (PayloadBody | undefined)[]> {

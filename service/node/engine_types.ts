@@ -91,6 +91,16 @@ export interface EngineCalls {
     attributes: PayloadAttributes | undefined,
   ): Promise<ForkchoiceReply>
   getPayload(version: 1 | 2 | 3 | 4 | 5, id: string): Promise<BuiltPayload>
+  /**
+   * Builds a block on a known one, of these transactions or, without them, of those of the pool; `extraData` is 0x-hex
+   * (execution-apis src/testing).
+   */
+  buildBlock(
+    parentHash: string,
+    attributes: PayloadAttributes,
+    transactions: readonly Uint8Array[] | undefined,
+    extraData: string | undefined,
+  ): Promise<BuiltPayload>
   bodiesByHash(hashes: readonly string[]): Promise<readonly (PayloadBody | undefined)[]>
   bodiesByRange(start: bigint, count: bigint): Promise<readonly (PayloadBody | undefined)[]>
 }

@@ -1,6 +1,6 @@
-import type { BlockHeader, BuiltBlock, ChainBlock, Fork, Requests } from '../../host/index.ts'
+import type { BlockHeader, BuiltBlock, Chain, ChainBlock, ChainBuildRequest, Fork, Requests } from '../../host/index.ts'
+import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import type { BuiltPayload, PayloadAttributes } from './engine_types.ts'
-import type { NodeChain } from './node_chain.ts'
 import { payloadOf } from './payload_block.ts'
 import type { Pool, PoolEntry } from './pool.ts'
 import { gasPriceOf } from './transaction_views.ts'
@@ -33,12 +33,12 @@ export interface BuilderOptions {
 
 /** Builds payloads from the pool: at once when they are asked for, and again when they are taken and the pool has changed. */
 export class PayloadBuilder {
-  readonly #chain: NodeChain
+  readonly #chain: Chain
   readonly #pool: Pool
   readonly #options: BuilderOptions
   readonly #jobs = new Map<string, BuildJob>()
 
-  constructor(chain: NodeChain, pool: Pool, options: BuilderOptions) {
+  constructor(chain: Chain, pool: Pool, options: BuilderOptions) {
     this.#chain = chain
     this.#pool = pool
     this.#options = options
@@ -55,6 +55,11 @@ export class PayloadBuilder {
     this.#jobs.set(terms.id, job)
   }
 
+  /** A block of what the pool has, which is not remembered. */
+  buildNow(terms: BuildTerms): Promise<BuiltPayload> {
+    return this.#build(terms)
+  }
+
   find(id: string): BuildJob | undefined {
     return this.#jobs.get(id)
   }
@@ -68,11 +73,30 @@ export class PayloadBuilder {
     return job.built
   }
 
-  async #build({ parent, attributes }: BuildTerms): Promise<BuiltPayload> {
+  /**
+   * Builds a block of these transactions, in their order and no others (testing_buildBlockV1). Throws RpcError where one
+   * of them cannot be in it.
+   */
+  async buildOf(terms: BuildTerms, bytes: readonly Uint8Array[], extraData: string): Promise<BuiltPayload> {
+    const entries = await this.#pool.read(bytes)
+    const built = await this.#chain.build(this.#request(terms, entries, extraData))
+    const [rejection] = [...built.dropped, ...built.left]
+    if (rejection !== undefined)
+      throw new RpcError(RPC_CODE.server, `transaction ${rejection.index}: ${rejection.reason}`)
+    if (built.order.some((at, n) => at !== n))
+      throw new RpcError(RPC_CODE.server, 'the transactions cannot be taken in this order: blocks are built by price')
+    return builtPayload(built, entries)
+  }
+
+  async #build(terms: BuildTerms): Promise<BuiltPayload> {
     const entries = this.#pool.pending()
-    const { gasLimit, extraData } = this.#options
+    return builtPayload(await this.#chain.build(this.#request(terms, entries, this.#options.extraData)), entries)
+  }
+
+  #request({ parent, attributes }: BuildTerms, entries: readonly PoolEntry[], extraData: string): ChainBuildRequest {
+    const { gasLimit } = this.#options
     const { timestamp, prevRandao, suggestedFeeRecipient, withdrawals, parentBeaconBlockRoot } = attributes
-    const built = await this.#chain.build({
+    return {
       parent: parent.hash,
       attributes: {
         timestamp,
@@ -85,8 +109,7 @@ export class PayloadBuilder {
       },
       pool: entries.map(({ bytes }) => bytes),
       decoded: entries.map(({ transaction }) => transaction),
-    })
-    return builtPayload(built, entries)
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { decodeBlock } from '../../host/chain/decode_block.ts'
 import {
   addressFromHex,
+  type Chain,
   type ChainBlock,
   decodeTransaction,
   EMPTY_CODE_HASH,
@@ -14,7 +15,6 @@ import {
   wordToHex,
 } from '../../host/index.ts'
 import type { Executors } from './executors.ts'
-import type { NodeChain } from './node_chain.ts'
 import type { PoolCalls, PoolContent } from './pool_calls.ts'
 import { checkStatic, costOf, MOST_BYTES, nextBlock, refuse } from './pool_rules.ts'
 import { hashesOf, transactionView } from './transaction_views.ts'
@@ -51,7 +51,7 @@ const DELEGATION_PREFIX = [0xef, 0x01, 0x00] as const
  * the head has taken or passed is gone.
  */
 export class Pool implements PoolCalls {
-  readonly #chain: NodeChain
+  readonly #chain: Chain
   readonly #executors: Executors
   readonly #limits: PoolLimits
   readonly #bySender = new Map<string, Map<bigint, PoolEntry>>()
@@ -63,7 +63,7 @@ export class Pool implements PoolCalls {
   /** Ends when all changes so far have been made. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(chain: NodeChain, executors: Executors, limits: PoolLimits) {
+  constructor(chain: Chain, executors: Executors, limits: PoolLimits) {
     this.#chain = chain
     this.#executors = executors
     this.#limits = limits
@@ -79,6 +79,13 @@ export class Pool implements PoolCalls {
 
   add(bytes: Uint8Array): Promise<string> {
     return this.#inTurn(() => this.#add(bytes))
+  }
+
+  /** Reads transactions that are not to be kept. Throws RpcError where one of them cannot be read. */
+  async read(transactions: readonly Uint8Array[]): Promise<readonly PoolEntry[]> {
+    const entries: PoolEntry[] = []
+    for (const bytes of transactions) entries.push((await this.#read(bytes)).entry)
+    return entries
   }
 
   #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {

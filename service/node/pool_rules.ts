@@ -2,6 +2,7 @@ import { environmentOf, nextBaseFee } from '../../host/chain/header.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
 import {
   type BlockEnvironment,
+  type Chain,
   type ChainBlock,
   type Fork,
   REJECTION,
@@ -13,7 +14,6 @@ import {
 } from '../../host/index.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { blobsOf, forkOf } from './block_place.ts'
-import type { NodeChain } from './node_chain.ts'
 
 /** What the pool refuses is told with this code, in the words of go-ethereum where it has them. */
 export const refuse = (message: string): never => {
@@ -32,7 +32,7 @@ export interface NextBlock {
   readonly env: BlockEnvironment
 }
 
-export const nextBlock = (chain: NodeChain, { header }: ChainBlock): NextBlock => {
+export const nextBlock = (chain: Chain, { header }: ChainBlock): NextBlock => {
   const next = { ...header, number: header.number + 1n, timestamp: header.timestamp + 1n }
   const fork = forkOf(chain.config, next)
   const env = environmentOf(next, fork, blobsOf(chain.config, fork, next.timestamp))

@@ -3,7 +3,9 @@ import {
   addressFromHex,
   type BlockEnvironment,
   type CallObject,
+  type Chain,
   type ChainBlock,
+  EMPTY_CODE_HASH,
   type Fork,
   quantityToBigInt,
   type SimulatedCall,
@@ -20,7 +22,6 @@ import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { blobsOf, forkOf } from './block_place.ts'
 import type { BlockReader } from './block_reader.ts'
 import type { Executors } from './executors.ts'
-import type { NodeChain } from './node_chain.ts'
 import type { BlockOverrides, CallRequest, CreatedAccessList, StateCalls } from './state_calls.ts'
 import type { AccountView, ProofView } from './views.ts'
 
@@ -36,13 +37,13 @@ interface Ground {
 
 /** Reads accounts and slots after a block, and simulates calls there. */
 export class StateReader implements StateCalls {
-  readonly #chain: NodeChain
+  readonly #chain: Chain
   readonly #blocks: BlockReader
   readonly #executors: Executors
   /** Gas that a call has at most, and where it names none. */
   readonly #gasCap: bigint
 
-  constructor(chain: NodeChain, blocks: BlockReader, executors: Executors, gasCap: bigint) {
+  constructor(chain: Chain, blocks: BlockReader, executors: Executors, gasCap: bigint) {
     this.#chain = chain
     this.#blocks = blocks
     this.#executors = executors
@@ -108,6 +109,8 @@ export class StateReader implements StateCalls {
     const run = async (gas: bigint): Promise<SimulatedCall> =>
       (await simulate(requestOf(request, { ...request.call, gas }, env))).get(0)
     let most = await this.#mostGas(request, ground, env)
+    if (most >= LEAST_GAS && (await isPlain(request.call, ground)) && (await run(LEAST_GAS)).status === 1)
+      return LEAST_GAS
     const first = await run(most)
     if (first.status !== 1) {
       throwRevert(first, most)
@@ -152,8 +155,8 @@ export class StateReader implements StateCalls {
         const simulation = await simulate(requestOf(request, call, env))
         const { rejection, gasUsed, status, revertReason } = simulation.get(0)
         if (rejection !== undefined) throw new RpcError(RPC_CODE.server, rejection)
-        const accessList = await simulation.accessList(0)
         const size = countOf(call.accessList)
+        const accessList = joined(call.accessList ?? [], await simulation.accessList(0))
         call = { ...call, accessList }
         // What is in the list changes what the call does only by its gas: the next round may go further.
         if (countOf(accessList) > size) continue
@@ -193,6 +196,12 @@ const addressOf = (address: string): Uint32Array => {
   return limbs
 }
 
+/** Whether a call does no more than pay an account without code. */
+const isPlain = async ({ to, data, input }: CallObject, { state }: Ground): Promise<boolean> => {
+  if (to === undefined || (data ?? input ?? '0x') !== '0x') return false
+  return wordToHex((await state.readAccounts(addressOf(to), 1)).codeHash, 0) === EMPTY_CODE_HASH
+}
+
 /** A call that names no price has no base fee either. */
 const isPriced = ({ gasPrice = 0n, maxFeePerGas = 0n }: CallObject): boolean => gasPrice > 0n || maxFeePerGas > 0n
 
@@ -215,6 +224,20 @@ const requestOf = ({ overrides }: CallRequest, call: CallObject, at: BlockEnviro
 
 const countOf = (list: CallObject['accessList'] = []): number =>
   list.reduce((count, { storageKeys }) => count + 1 + storageKeys.length, 0)
+
+/** Both lists in one: what a call is given in its list, it does not say again. */
+const joined = (
+  one: NonNullable<CallObject['accessList']>,
+  other: NonNullable<CallObject['accessList']>,
+): NonNullable<CallObject['accessList']> => {
+  const keys = new Map<string, Set<string>>()
+  for (const { address, storageKeys } of [...one, ...other]) {
+    const found = keys.get(address) ?? new Set()
+    for (const key of storageKeys) found.add(key)
+    keys.set(address, found)
+  }
+  return [...keys].map(([address, found]) => ({ address, storageKeys: [...found] }))
+}
 
 const textOf = (reason: string | undefined): string =>
   reason === undefined ? 'execution reverted' : `execution reverted: ${reason}`
