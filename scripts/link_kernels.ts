@@ -15,8 +15,8 @@ import { link } from 'wesl/core'
  */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const KERNELS_FOLDER = join(ROOT, 'kernels')
-/** Folders, and a module of one. */
-const PRELUDE_MODULES = ['u256', 'keccak', 'evm/gas', 'lane', 'state']
+/** Folders, and modules. */
+const PRELUDE_MODULES = ['u256', 'keccak/keccak', 'evm/gas', 'lane', 'state']
 export const LINKED_FILE = join(KERNELS_FOLDER, 'linked.generated.ts')
 
 const wgslFiles = (folder: string): string[] =>

@@ -1,9 +1,10 @@
 import { KERNELS } from '../../kernels/linked.generated.ts'
 import { WORKGROUP_SIZE } from '../../transpiler/layout/environment.ts'
 import { KECCAK_RATE_BYTES } from '../../transpiler/layout/word.ts'
+import type { Binding } from '../device/binding.ts'
 import { type BufferLease, BufferPool } from '../device/buffer_pool.ts'
 import type { Command, ComputeDevice } from '../device/compute_device.ts'
-import type { Kernel } from '../device/kernel.ts'
+import type { Kernel, KernelSource } from '../device/kernel.ts'
 import { mostStorageBytes } from '../device/limits.ts'
 import type { HashPlan, NodeHasher } from '../primitives/hash_plan.ts'
 
@@ -22,17 +23,22 @@ export interface DeviceHasher extends NodeHasher {
 }
 
 /**
- * Hashes plans on a device, a dispatch for each level (kernels/entry/hash_level.wgsl), all in one submission with one
- * readback. In a level, messages of as many blocks stand together: a workgroup takes as long as its longest.
+ * Hashes plans on a device, all levels in one submission with one readback: a dispatch for each level
+ * (kernels/entry/hash_level.wgsl), and before it one that fills the level's holes (hash_holes.wgsl). In a level,
+ * messages of as many blocks stand together: a workgroup takes as long as its longest.
+ *
+ * Messages and tables are uploaded to buffers that no kernel writes: of those, Dawn copies straight into the memory of
+ * a software adapter; for others it makes new memory each time, which takes ten times as long. Holes are filled in a
+ * copy, made on the device, of the bytes from the first level with holes on.
  *
  * A fault of the device (fault.ts), a kernel that does not compile (ShaderCompileError) and a plan that does not fit
  * (OutOfMemoryError) reject the call. Calls may overlap. `close` frees the buffers and leaves the device open.
  */
 export const createDeviceHasher = (device: ComputeDevice): DeviceHasher => {
-  const pool = new BufferPool(device)
-  let compiling: Promise<Kernel> | undefined
-  const compiled = (): Promise<Kernel> => {
-    compiling ??= device.kernel(SOURCE).catch((thrown: unknown) => {
+  const pools: Pools = { read: new BufferPool(device), written: new BufferPool(device) }
+  let compiling: Promise<HashKernels> | undefined
+  const compiled = (): Promise<HashKernels> => {
+    compiling ??= compile(device).catch((thrown: unknown) => {
       compiling = undefined
       throw thrown
     })
@@ -41,66 +47,124 @@ export const createDeviceHasher = (device: ComputeDevice): DeviceHasher => {
   return {
     name: 'device',
     warmUp: async () => {
-      const kernel = await compiled()
-      return kernel.compileMs + (await kernel.warmUp())
+      let ms = 0
+      for (const kernel of Object.values(await compiled())) ms += kernel.compileMs + (await kernel.warmUp())
+      return ms
     },
-    fits: (plan) => Math.max(plan.bytes.length, tableBytes(plan), 32 * plan.count) <= mostStorageBytes(device.limits),
+    fits: (plan) =>
+      Math.max(plan.bytes.length + SLACK_BYTES, tableBytes(plan), 32 * plan.count) <= mostStorageBytes(device.limits),
     hash: async (plan) => {
       if (plan.count === 0) return new Uint8Array(0)
-      const kernel = await compiled()
-      const lease = pool.lease()
+      const kernels = await compiled()
+      const leases = { read: pools.read.lease(), written: pools.written.lease() }
       try {
-        const digests = await hashOn(device, kernel, lease, plan)
-        lease.put()
+        const digests = await hashOn(device, kernels, leases, plan)
+        leases.read.put()
+        leases.written.put()
         return digests
       } catch (thrown) {
-        lease.drop()
+        leases.read.drop()
+        leases.written.drop()
         throw thrown
       }
     },
-    close: () => pool.destroy(),
+    close: () => {
+      pools.read.destroy()
+      pools.written.destroy()
+    },
   }
 }
 
-const SOURCE = {
-  label: 'hash_level',
-  wgsl: KERNELS['hash_level']!,
-  entryPoint: 'hash_level',
+/** The kernel of a level reads so much past the first byte of a message's last block. */
+const SLACK_BYTES = 160
+
+interface Pools {
+  /** Only ever uploaded to. */
+  readonly read: BufferPool
+  readonly written: BufferPool
+}
+
+interface Leases {
+  readonly read: BufferLease
+  readonly written: BufferLease
+}
+
+interface HashKernels {
+  readonly level: Kernel
+  readonly holes: Kernel
+}
+
+const compile = async (device: ComputeDevice): Promise<HashKernels> => {
+  const [level, holes] = await Promise.all([
+    device.kernel(sourceOf('hash_level', ['read-only-storage', 'storage'])),
+    device.kernel(sourceOf('hash_holes', ['storage', 'read-only-storage'])),
+  ])
+  return { level, holes }
+}
+
+/** `types`: of messages and digests. */
+const sourceOf = (
+  name: 'hash_level' | 'hash_holes',
+  types: readonly [Binding['type'], Binding['type']],
+): KernelSource => ({
+  label: name,
+  wgsl: KERNELS[name]!,
+  entryPoint: name,
   bindings: [
     { binding: 0, type: 'uniform' },
     { binding: 1, type: 'read-only-storage' },
-    { binding: 2, type: 'storage' },
-    { binding: 3, type: 'storage' },
+    { binding: 2, type: types[0] },
+    { binding: 3, type: types[1] },
   ],
-} as const
+})
 
-const tableBytes = ({ count, holeAt }: HashPlan): number => 4 * (4 * count + 1 + 2 * holeAt.length)
+/** Tables of messages, of holes. */
+const tableBytes = ({ count, holeAt }: HashPlan): number => Math.max(12 * count, 8 * holeAt.length)
 
 const hashOn = async (
   device: ComputeDevice,
-  kernel: Kernel,
-  lease: BufferLease,
+  kernels: HashKernels,
+  leases: Leases,
   plan: HashPlan,
 ): Promise<Uint8Array> => {
-  const { count, bytes, holeAt, levels } = plan
-  const tables = lease.storage(tableBytes(plan))
-  const messages = lease.storage(bytes.length + 3)
-  const digests = lease.storage(32 * count)
-  let at = 0
-  for (const table of [orderOf(plan), plan.offsets, plan.lengths, plan.holeStart, holeAt, plan.holeOf]) {
-    if (table.length > 0) device.upload(tables, at, table)
-    at += table.byteLength
-  }
+  const { count, bytes, lengths, offsets, holeStart, holeAt, holeOf, levels } = plan
+  const messages = leases.read.storage(bytes.length + SLACK_BYTES)
   uploadBytes(device, messages, bytes)
+  const tables = uploadTables(device, leases.read, [orderOf(plan), offsets, lengths])
+  const digests = leases.written.storage(32 * count)
   const commands: Command[] = []
+  const dispatch = (kernel: Kernel, range: readonly number[], buffers: readonly GPUBuffer[]): void => {
+    const uniform = leases.read.uniform(16)
+    device.upload(uniform, 0, Uint32Array.from(range))
+    const bindGroup = device.bindGroup(
+      kernel,
+      [uniform, ...buffers].map((buffer, binding) => ({ binding, buffer })),
+    )
+    commands.push({
+      kind: 'dispatch',
+      kernel,
+      bindGroup,
+      workgroups: Math.ceil((range[1]! - range[0]!) / WORKGROUP_SIZE),
+    })
+  }
+  let filled: { readonly buffer: GPUBuffer; readonly from: number; readonly holes: GPUBuffer } | undefined
   for (let level = 1; level < levels.length; level++) {
     const [first, end] = [levels[level - 1]!, levels[level]!]
     if (first === end) continue
-    const range = lease.uniform(16)
-    device.upload(range, 0, Uint32Array.of(first, end, count, holeAt.length))
-    const buffers = [range, tables, messages, digests].map((buffer, binding) => ({ binding, buffer }))
-    const bindGroup = device.bindGroup(kernel, buffers)
-    commands.push({ kind: 'dispatch', kernel, bindGroup, workgroups: Math.ceil((end - first) / WORKGROUP_SIZE) })
+    const [hole, holesEnd] = [holeStart[first]!, holeStart[end]!]
+    if (hole < holesEnd && filled === undefined) {
+      const from = firstByte(plan, first)
+      const sizeBytes = ((bytes.length + 3) & -4) - from
+      const buffer = leases.written.storage(sizeBytes + SLACK_BYTES)
+      filled = { buffer, from, holes: uploadTables(device, leases.read, [holeAt, holeOf]) }
+      commands.push({ kind: 'copy', from: messages, fromOffset: from, to: buffer, toOffset: 0, sizeBytes })
+    }
+    if (hole < holesEnd) {
+      const { buffer, from, holes } = filled!
+      dispatch(kernels.holes, [hole, holesEnd, holeAt.length, from], [holes, buffer, digests])
+    }
+    const { buffer, from } = filled ?? { buffer: messages, from: 0 }
+    dispatch(kernels.level, [first, end, count, from / 4], [tables, buffer, digests])
   }
   const result = new Uint32Array(8 * count)
   await device.run(commands, {
@@ -108,6 +172,23 @@ const hashOn = async (
     consume: ([words]) => result.set(words!),
   })
   return new Uint8Array(result.buffer)
+}
+
+/** Where the messages from `first` on begin in the plan's bytes, down to a multiple of 16. */
+const firstByte = ({ count, offsets }: HashPlan, first: number): number => {
+  let least = offsets[first]!
+  for (let m = first + 1; m < count; m++) least = Math.min(least, offsets[m]!)
+  return least & -16
+}
+
+const uploadTables = (device: ComputeDevice, lease: BufferLease, tables: readonly Uint32Array[]): GPUBuffer => {
+  const buffer = lease.storage(tables.reduce((bytes, { byteLength }) => bytes + byteLength, 0))
+  let at = 0
+  for (const table of tables) {
+    if (table.length > 0) device.upload(buffer, at, table)
+    at += table.byteLength
+  }
+  return buffer
 }
 
 /** Whole words of it are uploaded as they are. */
