@@ -116,7 +116,10 @@ export class StateNodes {
     for (let i = 0; i < accountCount; i++)
       if (!guessed.add(accounts.guess(accountAddresses, LIMBS_PER_ADDRESS * i), i))
         this.#changeAccount(accounts.find(accountAddresses, LIMBS_PER_ADDRESS * i), writes, i, record)
-    for (const leaf of guessed.leaves()) {
+    const leaves = guessed.leaves()
+    for (let n = 0; n < leaves.length; n++) {
+      guessed.meet(leaves, n, accounts.rows, accountAddresses, LIMBS_PER_ADDRESS, writes.accounts.balance)
+      const leaf = leaves[n]!
       const i = guessed.writeOf(leaf)
       const isRight = accounts.hasAddress(leaf, accountAddresses, LIMBS_PER_ADDRESS * i)
       const found = isRight ? leaf : accounts.find(accountAddresses, LIMBS_PER_ADDRESS * i)
@@ -167,7 +170,10 @@ export class StateNodes {
       this.#changeSlot(account, slotKeys, slotValues, LIMBS_PER_WORD * i, record)
       storage = this.accounts.rows[LEAF_LIMBS * account + LEAF_STORAGE]!
     }
-    for (const leaf of guessed.leaves()) {
+    const leaves = guessed.leaves()
+    for (let n = 0; n < leaves.length; n++) {
+      guessed.meet(leaves, n, slots.rows, slotKeys, LIMBS_PER_WORD, slotValues)
+      const leaf = leaves[n]!
       const i = guessed.writeOf(leaf)
       const at = LIMBS_PER_WORD * i
       storage = this.accounts.rows[LEAF_LIMBS * owners[i]! + LEAF_STORAGE]!
