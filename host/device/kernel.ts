@@ -93,6 +93,9 @@ export interface KernelDevice {
   readonly compileLimitMs: number
 }
 
+/** Kernels that are remembered; one that was asked for longer ago lives as long as what asked for it keeps it. */
+const MOST_KERNELS = 1024
+
 const SCRATCH_BYTES = { uniform: 4096, storage: 65536, 'read-only-storage': 65536 } as const
 
 /**
@@ -116,9 +119,18 @@ export class KernelCache {
     const hash = createHash('sha256').update(source.wgsl).digest('hex')
     const key = `${hash} ${source.entryPoint} ${layoutKey(bindings)}`
     const known = this.#kernels.get(key)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      // The one that was asked for last stands last.
+      this.#kernels.delete(key)
+      this.#kernels.set(key, known)
+      return known
+    }
     const kernel = this.#compile(source, bindings)
     this.#kernels.set(key, kernel)
+    for (const oldest of this.#kernels.keys()) {
+      if (this.#kernels.size <= MOST_KERNELS) break
+      this.#kernels.delete(oldest)
+    }
     kernel.catch((thrown: unknown) => {
       // A text that does not compile will not compile the next time; anything else may pass.
       if (!(thrown instanceof ShaderCompileError)) this.#kernels.delete(key)

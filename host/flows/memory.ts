@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os'
 import type { OpenBatch } from '../batch/open_batch.ts'
 import { OUTCOME_EXECUTED } from '../batch/open_batch.ts'
+import type { ExitReasons } from '../batch/reason.ts'
 import type { KeptBytes, Tier } from '../batch/tier.ts'
 import { mostStorageBytes } from '../device/limits.ts'
 import type { DeviceSessions } from '../session/device_sessions.ts'
@@ -94,6 +95,7 @@ interface MemoryParts {
   readonly resident: ResidentState
   readonly sessions: DeviceSessions
   readonly device: ExecutorDevice
+  readonly reasons: ExitReasons
   readonly tiers: readonly Tier[]
 }
 
@@ -151,7 +153,7 @@ export class ExecutorMemory {
 
   /** After a call, whose tables hold what the State does. Whether tables were replaced. */
   settle(): boolean {
-    const { resident, sessions, tiers } = this.#parts
+    const { resident, sessions, reasons, tiers } = this.#parts
     const { codes, paths } = this.#budgets
     const before = resident.generation
     const move = this.#evict()
@@ -161,6 +163,7 @@ export class ExecutorMemory {
       sessions.current?.tables.shrink()
     }
     resident.epoch++
+    reasons.trim()
     for (const tier of tiers) {
       const share = SHARES[tier.name] ?? NO_SHARE
       tier.trim?.({ codes: move, budgets: { codes: share.codes * codes, paths: share.paths * paths } })

@@ -119,7 +119,7 @@ export class Simulator {
     const deviceTimes = clock?.times
     const parts = { size, bundleStart: bundles?.start, timings, compileMs, deviceTimes, faults, accessLists }
     const openBatches = segments.map(({ openBatch }) => openBatch)
-    return new Simulation(batch.count, openBatches, reasons, parts)
+    return new Simulation(batch.count, openBatches, reasons.view(), parts)
   }
 
   async #cpuCalls(

@@ -75,7 +75,8 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
   })
   const measured = new Measured()
   const precompiles = new Precompiles(policy.fork, policy.chainId, (signatures) => senders.recover(signatures))
-  const ground = { policy, resident, running, sessions, reasons: new ExitReasons(), measured, precompiles }
+  const reasons = new ExitReasons()
+  const ground = { policy, resident, running, sessions, reasons, measured, precompiles }
   const library = new PathLibrary(options.pathStore || undefined, measured)
   const cpu = new CpuTier(options)
   const workers = new CpuWorkers({ ...options, cpu, resident, running, measured })
@@ -97,7 +98,7 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
     cpu,
     workers,
     tiers,
-    memory: new ExecutorMemory(options.memory, { resident, sessions, device, tiers }),
+    memory: new ExecutorMemory(options.memory, { resident, sessions, device, reasons, tiers }),
     overlay: (over) => [...(policy.paths ? [new PathTier({ ...over, library })] : []), ...overlaidVm(over, laneVm)],
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Executions } from '../../host/batch/executions.ts'
 import { type OpenBatch, OUTCOME_EXECUTED } from '../../host/batch/open_batch.ts'
+import { ExitReasons } from '../../host/batch/reason.ts'
 import { ExecutorMemory } from '../../host/flows/memory.ts'
 import { addressFromHex, wordToBigInt } from '../../host/primitives/word.ts'
 import type { DeviceSessions } from '../../host/session/device_sessions.ts'
@@ -185,6 +186,7 @@ describe('the memory of an executor', () => {
         resident,
         sessions: { current: undefined } as DeviceSessions,
         device: { current: undefined } as ExecutorDevice,
+        reasons: new ExitReasons(),
         tiers: [],
       },
     )
@@ -219,6 +221,23 @@ describe('the memory of an executor', () => {
     const memory = memoryOf(resident, 1000)
     expect([memory.settle(), memory.use.evictions, resident.forgotten]).toEqual([true, 1, 0])
     expect(residentAccounts(resident)).toEqual([])
+  })
+
+  test('forgets exit reasons with words of their own, but not for results of before', () => {
+    const reasons = new ExitReasons()
+    const [plain, own] = [reasons.code('lent balance'), reasons.code('guard failed: 0')]
+    const view = reasons.view()
+    for (let n = 1; n < 4000; n++) reasons.code(`guard failed: ${n}`)
+    reasons.trim()
+    expect(reasons.text(own)).toBe('guard failed: 0')
+    for (let n = 4000; n < 5000; n++) reasons.code(`guard failed: ${n}`)
+    reasons.trim()
+    expect(reasons.code('guard failed: new')).toBe(own)
+    expect([reasons.text(plain), view.text(plain), view.text(own)]).toEqual([
+      'lent balance',
+      'lent balance',
+      'guard failed: 0',
+    ])
   })
 
   test('asks for nothing while they are nearly empty', () => {

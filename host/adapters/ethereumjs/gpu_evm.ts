@@ -133,6 +133,9 @@ interface OpenBlock {
   credit: number
 }
 
+/** Different texts of faults that are told. */
+const MOST_FAULTS = 100
+
 /**
  * Whole blocks that may be executed ahead without a result being taken; each result that is taken pays for as many
  * transactions. So what is executed in vain, for a program that runs a block's transactions in an order of its own
@@ -292,11 +295,17 @@ export class GpuEvm extends SpecifiedEvm {
       if (made !== undefined) this.#blocks++
       return made
     } catch (thrown) {
-      this.#faults.push(thrown instanceof Error ? thrown.message : String(thrown))
+      this.#fault(thrown)
       open.preview = undefined
       open.isLeft = true
       return undefined
     }
+  }
+
+  /** Each text once, however many blocks meet it. */
+  #fault(thrown: unknown): void {
+    const text = thrown instanceof Error ? thrown.message : String(thrown)
+    if (this.#faults.length < MOST_FAULTS && !this.#faults.includes(text)) this.#faults.push(text)
   }
 
   async #executorAt(fork: Fork): Promise<Executor> {
@@ -324,7 +333,7 @@ export class GpuEvm extends SpecifiedEvm {
     if (device === 'none') return undefined
     if (device !== undefined) return device
     this.#device ??= openDevice().catch((thrown: unknown) => {
-      this.#faults.push(thrown instanceof Error ? thrown.message : String(thrown))
+      this.#fault(thrown)
       return undefined
     })
     return this.#device

@@ -53,6 +53,8 @@ const EMPTY_VIEW: AccountView = { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_H
 
 /** Codes kept by hash between transactions. */
 const MAX_CODES = 4096
+/** Of the codes that are remembered. */
+const MAX_CODE_BYTES = 1 << 25
 
 /**
  * The state manager under @ethereumjs/evm for one transaction at a time: a snapshot, and an undo log above it. A
@@ -71,6 +73,7 @@ export class CpuState implements StateManagerInterface {
   #slotReads: { address: string; key: bigint; value: bigint }[] = []
   #freshSlots: { address: string; key: bigint }[] = []
   readonly #codes = new Map<string, Uint8Array>()
+  #codeBytes = 0
   readonly #hashBytes = new Map<string, Uint8Array>([[EMPTY_CODE_HASH, KECCAK256_NULL]])
 
   /** Value of a slot when the transaction first asked for it, for SSTORE (EIP-2200). Survives reverts. */
@@ -98,7 +101,10 @@ export class CpuState implements StateManagerInterface {
     this.#codeReads = new Set()
     this.#slotReads = []
     this.#freshSlots = []
-    if (this.#codes.size > MAX_CODES) this.#codes.clear()
+    if (this.#codes.size > MAX_CODES || this.#codeBytes > MAX_CODE_BYTES) {
+      this.#codes.clear()
+      this.#codeBytes = 0
+    }
     if (this.#hashBytes.size > MAX_CODES) {
       this.#hashBytes.clear()
       this.#hashBytes.set(EMPTY_CODE_HASH, KECCAK256_NULL)
@@ -177,6 +183,7 @@ export class CpuState implements StateManagerInterface {
       const loaded = this.#snapshot.code(hash)
       code = loaded instanceof Promise ? await loaded : loaded
       this.#codes.set(hash, code)
+      this.#codeBytes += code.length
     }
     return code
   }

@@ -16,7 +16,10 @@ import type { Answer, Foreseen, Question, SharedCode, TableHandles } from './pro
 
 /** Base values kept besides the tables, for one batch. */
 const MAX_ASIDE = 65_536
-const MAX_CODES = 8192
+/** Of the codes that are remembered with their bytes. */
+const MAX_CODE_BYTES = 1 << 25
+/** Of a code with its names. */
+const CODE_ENTRY_BYTES = 512
 
 /**
  * The resident tables as a worker reads them while the executor's thread writes: each value is one that stood there at
@@ -30,6 +33,7 @@ export class SharedSnapshot implements StateSnapshot {
   #slots = new SlotTable(1)
   readonly #codeById = new Map<number, SharedCode>()
   readonly #codeByHash = new Map<string, Uint8Array>()
+  #codeBytes = 0
   readonly #aside = new Map<string, Answer>()
   readonly #address = new Uint32Array(LIMBS_PER_ADDRESS)
   readonly #key = new Uint32Array(LIMBS_PER_WORD)
@@ -61,19 +65,21 @@ export class SharedSnapshot implements StateSnapshot {
   forgetCodes(): void {
     this.#codeById.clear()
     this.#codeByHash.clear()
+    this.#codeBytes = 0
   }
 
   learn(codes: readonly SharedCode[]): void {
-    if (this.#codeByHash.size > MAX_CODES) this.forgetCodes()
+    if (this.#codeBytes > MAX_CODE_BYTES) this.forgetCodes()
     for (const code of codes) {
       this.#codeById.set(code.id, code)
-      this.#codeByHash.set(code.hash, code.bytes)
+      this.#remember(code.hash, code.bytes)
     }
   }
 
   /** A new batch begins: what was asked for may have changed. */
   begin(): void {
     this.#aside.clear()
+    if (this.#codeBytes > MAX_CODE_BYTES) this.forgetCodes()
   }
 
   account(address: string): AccountView | undefined {
@@ -100,9 +106,14 @@ export class SharedSnapshot implements StateSnapshot {
     let bytes = this.#codeByHash.get(codeHash)
     if (bytes === undefined) {
       bytes = this.#ask({ codeHash }) as Uint8Array
-      this.#codeByHash.set(codeHash, bytes)
+      this.#remember(codeHash, bytes)
     }
     return bytes
+  }
+
+  #remember(hash: string, bytes: Uint8Array): void {
+    this.#codeByHash.set(hash, bytes)
+    this.#codeBytes += CODE_ENTRY_BYTES + bytes.length
   }
 
   blockHash(blockNumber: bigint): string | undefined {

@@ -62,6 +62,8 @@ const SUFFIX = '.path'
 const VERSION = /^[0-9a-f]{16}$/
 const NAME = /^([0-9a-f]{32})-([0-9a-f]+)\.path$/
 const DEFAULT_BYTES = 64 << 20
+/** Keys whose paths stay in memory; those of others are read from their files again. */
+const MOST_LOADED = 1024
 /** A path that takes more is not kept. */
 const MOST_PATH_BYTES = 1 << 20
 /** A path's age counts from its last use, to within this. */
@@ -98,8 +100,18 @@ class FolderStore implements PathStore {
     if (loaded !== undefined) return loaded
     const names = this.#index().get(hash) ?? []
     const kernels = names.flatMap((name) => this.#read(name, hash))
-    this.#loaded.set(hash, kernels)
+    this.#keep(hash, kernels)
     return kernels
+  }
+
+  /** In memory; the keys that came first go. */
+  #keep(hash: string, kernels: readonly PathKernel[]): void {
+    this.#loaded.delete(hash)
+    this.#loaded.set(hash, kernels)
+    for (const oldest of this.#loaded.keys()) {
+      if (this.#loaded.size <= MOST_LOADED) break
+      this.#loaded.delete(oldest)
+    }
   }
 
   save(kernel: PathKernel): void {
@@ -107,7 +119,7 @@ class FolderStore implements PathStore {
     const name = fileName(hash, kernel)
     if (this.#known.has(name)) return
     this.#known.add(name)
-    this.#loaded.set(hash, [...this.load(kernel.key), kernel])
+    this.#keep(hash, [...this.load(kernel.key), kernel])
     if (this.#version === undefined || this.#cannotWrite) return
     this.#queue.push(kernel)
     this.#writing ??= this.#write()
@@ -192,7 +204,8 @@ class FolderStore implements PathStore {
     }
     const bytes = encodePath(kernel, this.#version!)
     if (bytes.length > MOST_PATH_BYTES) return
-    const name = fileName(pathKeyHash(kernel.key), kernel)
+    const hash = pathKeyHash(kernel.key)
+    const name = fileName(hash, kernel)
     const partial = join(folder, `.${name}-${process.pid}-${Date.now()}`)
     // Another process may have removed the folder of this version.
     makeFolder(folder)
@@ -203,6 +216,7 @@ class FolderStore implements PathStore {
       rmSync(partial, { force: true })
       throw thrown
     }
+    this.#index().set(hash, [...(this.#index().get(hash) ?? []), name])
     this.#bytes += bytes.length
     if (this.#bytes > this.#maxBytes) this.#bytes = this.#evict()
   }
@@ -231,8 +245,18 @@ class FolderStore implements PathStore {
       if (bytes <= 0.75 * this.#maxBytes) break
       rmSync(file, { force: true })
       bytes -= size
+      this.#drop(basename(file))
     }
     return bytes
+  }
+
+  /** A file that is not there any more. */
+  #drop(name: string): void {
+    this.#known.delete(name)
+    const hash = NAME.exec(name)?.[1]
+    const names = hash === undefined ? [] : (this.#index().get(hash) ?? []).filter((one) => one !== name)
+    if (names.length === 0) this.#index().delete(hash ?? name)
+    else this.#index().set(hash!, names)
   }
 
   #complain(place: string, thrown: unknown): void {
