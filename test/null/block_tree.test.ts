@@ -3,20 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createRandom, type Random } from '../../bench/random.ts'
-import {
-  type AccountColumns,
-  type Chain,
-  decodeBlock,
-  keccak256Hex,
-  openChain,
-  parseGenesis,
-  type State,
-} from '../../host/index.ts'
+import { headerHash } from '../../host/chain/header.ts'
+import { StoredChain } from '../../host/flows/chain/chain.ts'
+import { type Chain, decodeBlock, keccak256Hex, openChain, parseGenesis, type State } from '../../host/index.ts'
 import { hexToBytes } from '../../host/primitives/hex.ts'
-import { addressFromHex, wordFromHex } from '../../host/primitives/word.ts'
 import type { MemoryState } from '../../host/state/memory_state.ts'
+import { Store } from '../../host/state/store/store.ts'
+import { createStateTrie } from '../../host/state/trie/trie.ts'
 import { builtTree, type TreeBlock } from '../fixtures/block_tree.ts'
 import { builtGenesis } from '../fixtures/built_chain.ts'
+import { Reader } from '../fixtures/state_reader.ts'
 import { TreeModel } from '../fixtures/tree_model.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'wgevm-tree-'))
@@ -28,51 +24,21 @@ const genesis = parseGenesis(builtGenesis())
 const openAt = (path: string, undoDepth: number): Promise<Chain> =>
   openChain({ path, genesis, undoDepth, executor: { workers: 0 } })
 
-/** Reads every account, slot, code and block hash that any of these states has. */
-class Reader {
-  readonly #addresses: Uint32Array
-  readonly #owners: Uint32Array
-  readonly #keys: Uint32Array
-  readonly #names: readonly string[]
-
-  constructor(states: readonly MemoryState[]) {
-    const slots = new Map<string, Set<string>>()
-    for (const state of states)
-      for (const [address, { storage }] of Object.entries(state.dump())) {
-        const keys = slots.get(address) ?? new Set<string>()
-        slots.set(address, keys)
-        for (const key of Object.keys(storage)) keys.add(key)
-      }
-    this.#names = [...slots.keys()]
-    const pairs = [...slots].flatMap(([address, keys]) => [...keys].map((key) => [address, key] as const))
-    this.#addresses = new Uint32Array(5 * this.#names.length)
-    for (const [n, address] of this.#names.entries()) addressFromHex(this.#addresses, 5 * n, address)
-    this.#owners = new Uint32Array(5 * pairs.length)
-    this.#keys = new Uint32Array(8 * pairs.length)
-    for (const [n, [address, key]] of pairs.entries()) {
-      addressFromHex(this.#owners, 5 * n, address)
-      wordFromHex(this.#keys, 8 * n, key)
-    }
-  }
-
-  read(state: State, number: bigint): unknown {
-    const count = this.#names.length
-    const accounts = state.readAccounts(this.#addresses, count) as AccountColumns
-    const slots = state.readSlots(this.#owners, this.#keys, this.#keys.length / 8) as Uint32Array
-    // As text: arrays of thousands take long to be compared.
-    return {
-      accounts: Object.values(accounts).map((column) => `${column}`),
-      slots: `${slots}`,
-      storage: this.#names.map((address) => state.hasStorage!(address)),
-      hashes: Array.from({ length: Number(number) + 1 }, (_, n) => state.blockHash(BigInt(n))),
-    }
-  }
+/** The same with a trie that remembers its last change alone. */
+const openForgetful = async (path: string, undoDepth: number): Promise<Chain> => {
+  await (await openAt(path, undoDepth)).close()
+  const store = await Store.open(path, { create: false })
+  const trie = createStateTrie(store.dump(), { historyBytes: 0 })
+  const { config } = genesis
+  const executor = { workers: 0 }
+  const genesisHash = headerHash(genesis.header)
+  return new StoredChain({ store, config, genesisHash, trie, undoDepth, transactionLookup: true, executor })
 }
 
 const PARENTS = 26
 const DEPTH = 4
 /** More for nights. */
-const RUNS = Number(process.env['WGEVM_RUNS'] ?? 70)
+const RUNS = Number(process.env['WGEVM_RUNS'] ?? 60)
 
 /** Mostly after the last block, so that branches grow. */
 const randomParents = (random: Random): readonly number[] =>
@@ -95,11 +61,11 @@ describe('a tree of blocks', () => {
   })
 
   /** Whatever is done, the chain knows what the model knows, and every state reads as in memory. */
-  const runRandomly = async (seed: number, steps: number): Promise<Map<string, number>> => {
+  const runRandomly = async (seed: number, steps: number, open = openAt): Promise<Map<string, number>> => {
     const random = createRandom(seed, 'tree')
     const tally = new Map<string, number>()
     const path = newFolder()
-    let chain = await openAt(path, DEPTH)
+    let chain = await open(path, DEPTH)
     genesisHash = chain.genesisHash
     genesis.state.setBlockHash(0n, genesisHash)
     const model = new TreeModel(tree, DEPTH)
@@ -119,7 +85,7 @@ describe('a tree of blocks', () => {
       const expected = model.isKnown(n) || model.hasState(parent) ? 'valid' : 'unknownParent'
       expect(verdict).toMatchObject({ status: expected, hash, header })
       if (verdict.status === 'valid') expect(verdict.result !== undefined).toBe(!model.isKnown(n))
-      if (expected === 'valid' && !model.isCanonical(n)) model.known.add(n)
+      if (expected === 'valid' && !model.isCanonical(n)) model.add(n)
       said(`add ${expected}`)
     }
 
@@ -216,8 +182,8 @@ describe('a tree of blocks', () => {
 
     const reopen = async (): Promise<void> => {
       await chain.close()
-      chain = await openAt(path, DEPTH)
-      model.known.clear()
+      chain = await open(path, DEPTH)
+      model.reopen()
       held = []
       said('reopened')
     }
@@ -278,5 +244,10 @@ describe('a tree of blocks', () => {
     const tally = await runRandomly(1, RUNS)
     for (const what of ['add valid', 'advanced', 'reorganised', 'imported', 'looked', 'proved', 'refused', 'reopened'])
       expect(tally.get(what), what).toBeGreaterThan(0)
+  })
+
+  test('is kept so where the trie cannot go back by itself', async () => {
+    const tally = await runRandomly(2, RUNS, openForgetful)
+    for (const what of ['add valid', 'reorganised']) expect(tally.get(what), what).toBeGreaterThan(0)
   })
 })

@@ -16,6 +16,9 @@ export interface ChosenHead {
 export const chooseHead = (store: Store, known: KnownBlocks, present: ForkChoice, update: HeadUpdate): ChosenHead => {
   const block = known.block(update.head)
   const way = block === undefined ? undefined : known.wayTo(update.head)
+  const pruned = known.pruned(update.head)
+  if (pruned !== undefined)
+    throw new ForkChoiceError(pruned, `the head ${update.head} leaves the chain ${PRUNED[pruned]}`)
   if (block === undefined || way === undefined)
     throw new ForkChoiceError('unknownHead', `the head ${update.head} is no known block`)
   const isBelow = ({ hash, header: { number } }: ChainBlock, { top, on }: Top): boolean =>
@@ -60,6 +63,8 @@ export const chooseHead = (store: Store, known: KnownBlocks, present: ForkChoice
     block.hash !== present.head.hash || safe?.hash !== present.safe?.hash || finalized?.hash !== present.finalized?.hash
   return { block, way, safe, finalized, isNew }
 }
+
+const PRUNED = { tooDeep: 'below its undo records', finalized: 'below the finalized block' } as const
 
 /** The blocks up to a number on a way. */
 interface Top {

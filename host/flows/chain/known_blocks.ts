@@ -27,10 +27,14 @@ export interface Way {
   readonly above: readonly KnownBlock[]
 }
 
+const MOST_PRUNED = 4096
+
 /** The blocks that are not on disk, and with those on disk the ways to all of them. */
 export class KnownBlocks {
   readonly #store: Store
   readonly #blocks = new Map<string, KnownBlock>()
+  /** Why the head cannot be a block that is forgotten; the oldest first. */
+  readonly #pruned = new Map<string, 'tooDeep' | 'finalized'>()
 
   constructor(store: Store) {
     this.#store = store
@@ -43,6 +47,7 @@ export class KnownBlocks {
 
   add(block: KnownBlock): void {
     this.#blocks.set(block.hash, block)
+    this.#pruned.delete(block.hash)
   }
 
   delete(hash: string): void {
@@ -119,10 +124,20 @@ export class KnownBlocks {
     const least = finalized > oldestState ? finalized : oldestState
     for (const { hash, header, isBuilt } of this.#blocks.values())
       if (isBuilt && header.number <= head.number) this.#blocks.delete(hash)
-    for (const hash of [...this.#blocks.keys()]) {
-      const way = this.wayTo(hash)
-      if (way === undefined || way.base < least) this.#blocks.delete(hash)
+    for (const [hash, way] of [...this.#blocks.keys()].map((hash) => [hash, this.wayTo(hash)] as const)) {
+      if (way !== undefined && way.base >= least) continue
+      this.#blocks.delete(hash)
+      if (way !== undefined) this.#pruned.set(hash, way.base < finalized ? 'finalized' : 'tooDeep')
     }
+    for (const hash of this.#pruned.keys()) {
+      if (this.#pruned.size <= MOST_PRUNED) break
+      this.#pruned.delete(hash)
+    }
+  }
+
+  /** Why the head cannot be a block that was forgotten, where it is remembered. */
+  pruned(hash: string): 'tooDeep' | 'finalized' | undefined {
+    return this.#pruned.get(hash)
   }
 
   /** Forgets blocks that were built on a block, and on which nothing was built since. */
