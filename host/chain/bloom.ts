@@ -1,6 +1,7 @@
 import { keccak256 } from '../primitives/keccak.ts'
 import { keccakMany } from '../primitives/keccak_many.ts'
 import { addressToBytes, wordToBytes } from '../primitives/word.ts'
+import type { LaneRows } from './lane_rows.ts'
 
 /** Bytes of a log bloom: 2048 bits, bit 0 in the last byte (YP 4.3.1). */
 export const BLOOM_BYTES = 256
@@ -70,5 +71,20 @@ export const addBloomIndices = ({ bytes, at, seen }: BloomSet, i: number, indice
     const index = indices[n]!
     setBloomBit(bytes, at[i]!, index)
     seen[index] = 1
+  }
+}
+
+/** Adds the same bits to the blooms of the transactions of all rows. */
+export const addSameBits = ({ bytes, at, seen }: BloomSet, rows: LaneRows, indices: Uint16Array): void => {
+  const { transactions, first, end } = rows
+  for (let n = 0; n < indices.length && first < end; n++) {
+    const index = indices[n]!
+    const mask = 1 << (index & 7)
+    const byte = BLOOM_BYTES - 1 - (index >>> 3)
+    seen[index] = 1
+    for (let place = first; place < end; place++) {
+      const to = at[transactions[place]!]! + byte
+      bytes[to] = bytes[to]! | mask
+    }
   }
 }

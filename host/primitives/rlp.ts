@@ -87,6 +87,12 @@ export const writeRlpHead = (to: Uint8Array, at: number, base: number, length: n
     to[at] = base + length
     return at + 1
   }
+  if (length >= 0x100 && length < 0x1_0000) {
+    to[at] = base + 57
+    to[at + 1] = length >>> 8
+    to[at + 2] = length
+    return at + 3
+  }
   const count = lengthBytes(length)
   to[at] = base + 55 + count
   for (let shift = 8 * (count - 1); shift >= 0; shift -= 8) to[++at] = length >>> shift

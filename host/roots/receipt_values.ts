@@ -97,38 +97,50 @@ export class ReceiptValues {
   write(to: Uint8Array, starts: Uint32Array): void {
     const receipts = this.#receipts
     const transactions = this.#transactions
-    const logsAt = new Uint32Array(receipts.count)
-    const bloomAt = new Uint32Array(receipts.count)
+    const places = { blooms: new Uint32Array(receipts.count), logs: new Uint32Array(receipts.count) }
     let from = 0
     for (let first = 0; first < this.count; first += BLOCK) {
       const end = Math.min(this.count, first + BLOCK)
-      for (let k = first; k < end; k++) this.#writeFields(k, to, starts[k]!, logsAt, bloomAt)
+      this.#writeFields(first, end, to, starts, places)
       const next = end === this.count ? receipts.count : transactions[end]!
-      receipts.writeRange(from, next, to, logsAt, bloomAt)
+      receipts.writeRange(from, next, to, places.logs, places.blooms)
       from = next
     }
   }
 
-  /** All but bloom and logs, where these are no objects. */
-  #writeFields(k: number, to: Uint8Array, at: number, logsAt: Uint32Array, bloomAt: Uint32Array): void {
+  /** All of receipts [first, end) but bloom and logs, where these are no objects. */
+  #writeFields(first: number, end: number, to: Uint8Array, starts: Uint32Array, places: Places): void {
     const { type, status, cumulativeGasUsed } = this.#receipts
-    const i = this.#transactions[k]!
-    const rare = this.#rare.size === 0 ? undefined : this.#rare.get(i)
-    if (type[i] !== 0) to[at++] = type[i]!
-    at = writeRlpHead(to, at, 0xc0, this.#payloads[k]!)
-    if (rare !== undefined && rare.postState.length > 0) at = append(to, at, rare.postState)
-    else to[at++] = status[i] === STATUS_SUCCESS ? 1 : 0x80
-    if (rare !== undefined && rare.gas.length > 0) at = append(to, at, rare.gas)
-    else at = writeInteger(to, at, cumulativeGasUsed[i]!)
-    at = writeRlpHead(to, at, 0x80, BLOOM_BYTES)
-    bloomAt[i] = at
-    to.fill(0, at, at + BLOOM_BYTES)
-    at = writeRlpHead(to, at + BLOOM_BYTES, 0xc0, this.#logs[i]!)
-    logsAt[i] = at
-    if (rare === undefined) return
-    if (rare.logs !== undefined) append(to, at, rare.logs)
-    append(to, at + this.#logs[i]!, rare.deposit)
+    const transactions = this.#transactions
+    const payloads = this.#payloads
+    const logs = this.#logs
+    const rareOnes = this.#rare.size === 0 ? undefined : this.#rare
+    for (let k = first; k < end; k++) {
+      const i = transactions[k]!
+      const rare = rareOnes?.get(i)
+      let at = starts[k]!
+      if (type[i] !== 0) to[at++] = type[i]!
+      at = writeRlpHead(to, at, 0xc0, payloads[k]!)
+      if (rare !== undefined && rare.postState.length > 0) at = append(to, at, rare.postState)
+      else to[at++] = status[i] === STATUS_SUCCESS ? 1 : 0x80
+      if (rare !== undefined && rare.gas.length > 0) at = append(to, at, rare.gas)
+      else at = writeInteger(to, at, cumulativeGasUsed[i]!)
+      at = writeRlpHead(to, at, 0x80, BLOOM_BYTES)
+      places.blooms[i] = at
+      to.fill(0, at, at + BLOOM_BYTES)
+      at = writeRlpHead(to, at + BLOOM_BYTES, 0xc0, logs[i]!)
+      places.logs[i] = at
+      if (rare === undefined) continue
+      if (rare.logs !== undefined) append(to, at, rare.logs)
+      append(to, at + logs[i]!, rare.deposit)
+    }
   }
+}
+
+/** Where blooms and logs begin, by transaction. */
+interface Places {
+  readonly blooms: Uint32Array
+  readonly logs: Uint32Array
 }
 
 const hasExtras = ({ postStates, deposits }: ReceiptExtras, i: number): boolean =>
@@ -177,9 +189,8 @@ const writeInteger = (to: Uint8Array, at: number, value: number): number => {
     return at + 1
   }
   to[at] = 0x80 + bytes
-  for (let n = bytes; n > 0; n--) {
-    to[at + n] = value % 256
-    value = Math.floor(value / 256)
-  }
+  // Shifts take 32 bits.
+  const high = Math.floor(value / 2 ** 32)
+  for (let n = bytes, shift = 0; n > 0; n--, shift += 8) to[at + n] = (shift < 32 ? value : high) >>> (shift & 31)
   return at + 1 + bytes
 }

@@ -2,6 +2,7 @@ import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/wo
 import type { OutputWord } from '../../../transpiler/path_kernel.ts'
 import {
   addBloomIndices,
+  addSameBits,
   type BloomSet,
   bloomIndicesOfAddress,
   bloomIndicesOfWord,
@@ -15,7 +16,6 @@ import { COLUMN_LIMBS } from './plan.ts'
 import { bloomItems, constantsBase, type DecodedLanes, entryColumnOf } from './receipts.ts'
 
 const WORD_BYTES = 32
-const NO_BITS = new Uint16Array(0)
 const HALF_LIMBS = 4
 
 /** A column of the lanes: that of lane l begins at limb `from` + 4 l of `limbs`. */
@@ -76,9 +76,7 @@ export class LaneLogs {
   addBlooms(rows: LaneRows, blooms: BloomSet, bits: Uint32Array | undefined): void {
     this.#parts ??= this.#bloomParts()
     const { constants, items, keyed } = this.#parts
-    const { transactions, first, end } = rows
-    if (constants.length > 0)
-      for (let place = first; place < end; place++) addBloomIndices(blooms, transactions[place]!, constants)
+    addSameBits(blooms, rows, constants)
     for (const { account, index } of keyed) this.#addKeyed(rows, account, index, blooms)
     for (const [k, item] of items.entries()) {
       if (bits === undefined) this.#addHashed(rows, item, blooms)
@@ -189,17 +187,15 @@ export class LaneLogs {
     const name = `${account} ${index}`
     const byId = this.#bits.get(name) ?? new Map<number, Uint16Array>()
     this.#bits.set(name, byId)
-    let last = -1
-    let bits: Uint16Array = NO_BITS
-    for (let place = first; place < end; place++) {
-      const i = transactions[place]!
-      const id = limbs[from + COLUMN_LIMBS * lanes[place]!]!
-      if (id !== last) {
-        bits = byId.get(id) ?? this.#keyedBits(account, index, id, i)
-        byId.set(id, bits)
-        last = id
-      }
-      addBloomIndices(blooms, i, bits)
+    // Rows of one account one after another have the same bits.
+    for (let run = first; run < end; ) {
+      const id = limbs[from + COLUMN_LIMBS * lanes[run]!]!
+      let next = run + 1
+      while (next < end && limbs[from + COLUMN_LIMBS * lanes[next]!] === id) next++
+      const bits = byId.get(id) ?? this.#keyedBits(account, index, id, transactions[run]!)
+      byId.set(id, bits)
+      addSameBits(blooms, { transactions, lanes, first: run, end: next }, bits)
+      run = next
     }
   }
 
