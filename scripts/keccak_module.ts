@@ -14,6 +14,8 @@ const ROUNDS = 24
 const ROUNDS_PER_TURN = 2
 /** Address of the round constants. */
 const CONSTANTS = 0
+/** Of a thread: the state and two blocks. */
+const STATE_BYTES = 672
 
 /** The constants of iota (FIPS 202, 3.2.5): bits of a shift register at places 2^j - 1. */
 const roundConstants = (): bigint[] => {
@@ -61,13 +63,27 @@ const keccakRound = (from: string, to: string, round: number): string => {
   return lines.join('\n')
 }
 
+/** Lanes of a block. */
+const RATE_LANES = 17
+
+/** A lane of the state with what is kept of it, and with the lane of both blocks that is added to it. */
+const absorbed = (n: number): string => {
+  const kept = `(v128.and (v128.load offset=${16 * n} ${get('state')}) ${get('kept')})`
+  if (n >= RATE_LANES) return kept
+  const block = `(v128.load64_zero offset=${8 * n} ${get('block0')})`
+  return xor(kept, `(v128.load64_lane offset=${8 * n} 1 ${get('block1')} ${block})`)
+}
+
+/** Adds a block to each half of the state, or to zeros where `keep` of the half is 0 and not -1, and permutes. */
 const PERMUTATION = `
-  (func $permute (param $state i32) (local $round i32)
+  (func $permute (param $state i32) (param $block0 i32) (param $block1 i32) (param $keep0 i64) (param $keep1 i64)
+    (local $round i32) (local $kept v128)
     ${[...upTo(25).flatMap((n) => [`a${n}`, `e${n}`]), ...upTo(5).flatMap((n) => [`b${n}`, `c${n}`, `d${n}`]), 't']
       .map((name) => `(local $${name} v128)`)
       .join(' ')}
+    (local.set $kept (i64x2.replace_lane 1 (i64x2.splat (local.get $keep0)) (local.get $keep1)))
     ${upTo(25)
-      .map((n) => set(`a${n}`, `(v128.load offset=${16 * n} ${get('state')})`))
+      .map((n) => set(`a${n}`, absorbed(n)))
       .join('\n')}
     (loop $turn
       ${keccakRound('a', 'e', 0)}
@@ -78,52 +94,79 @@ const PERMUTATION = `
       .map((n) => `(v128.store offset=${16 * n} ${get('state')} ${get(`a${n}`)})`)
       .join('\n')})`
 
-/**
- * A half is 25 lanes, 16 bytes apart, and these words at its own first byte:
- *
- * 400   the message in it; -1: none       416   its next byte
- * 432   bytes of it that are left         448   1: its last block is absorbed
- */
+/** Where a half's last block is padded, after the 25 lanes of both halves. */
+const padOf = (half: number): string => `(i32.add (local.get $state) (i32.const ${400 + 136 * half}))`
+
+/** Gives a half that has no message the next one, and any half its next block. */
+const nextBlock = (half: number): string => `
+  (local.set $keep${half} (i64.const -1))
+  (if (i32.and (i32.eq (local.get $m${half}) (i32.const -1)) (i32.lt_u (local.get $first) (local.get $end)))
+    (then
+      (local.set $m${half} (local.get $first))
+      (local.set $first (i32.add (local.get $first) (i32.const 1)))
+      (call $fill (local.get $m${half}) (local.get $holeStart) (local.get $holeAt) (local.get $holeOf)
+        (local.get $digests))
+      (local.set $next${half}
+        (i32.load (i32.add (local.get $at) (i32.shl (local.get $m${half}) (i32.const 2)))))
+      (local.set $left${half}
+        (i32.load (i32.add (local.get $lengths) (i32.shl (local.get $m${half}) (i32.const 2)))))
+      (local.set $keep${half} (i64.const 0))))
+  (if (i32.ne (local.get $m${half}) (i32.const -1))
+    (then
+      (local.set $isLast${half} (i32.lt_u (local.get $left${half}) (i32.const 136)))
+      (local.set $block${half} (local.get $next${half}))
+      (if (local.get $isLast${half})
+        (then
+          (local.set $block${half} ${padOf(half)})
+          (call $pad (local.get $block${half}) (local.get $next${half}) (local.get $left${half})))
+        (else
+          (local.set $next${half} (i32.add (local.get $next${half}) (i32.const 136)))
+          (local.set $left${half} (i32.sub (local.get $left${half}) (i32.const 136)))))))`
+
+/** Writes the digest of a half whose message has ended. */
+const giveDigest = (half: number): string => `
+  (if (i32.and (i32.ne (local.get $m${half}) (i32.const -1)) (local.get $isLast${half}))
+    (then
+      (local.set $to (i32.add (local.get $digests)
+        (i32.shl (i32.add (local.get $own) (local.get $m${half})) (i32.const 5))))
+      ${upTo(4)
+        .map(
+          (n) =>
+            `(i64.store offset=${8 * n} (local.get $to) (i64.load offset=${16 * n + 8 * half} (local.get $state)))`,
+        )
+        .join('\n')}
+      (local.set $m${half} (i32.const -1))))`
+
 const MODULE = `(module
   (memory (import "host" "memory") 1 65536 shared)
   (data (i32.const ${CONSTANTS}) "${roundConstants().map(littleEndian).join('')}")
   ${PERMUTATION}
 
-  ;; Adds 8 bytes to a lane.
-  (func $add (param $lane i32) (param $word i64)
-    (i64.store (local.get $lane) (i64.xor (i64.load (local.get $lane)) (local.get $word))))
-
-  ;; Adds the next block of a half's message to its lanes, with the padding of keccak where it is the last one.
-  ;; Reads up to 7 bytes past the message.
-  (func $absorb (param $half i32) (local $at i32) (local $left i32) (local $bits i64)
-    (local.set $at (i32.load offset=416 (local.get $half)))
-    (local.set $left (i32.load offset=432 (local.get $half)))
-    (if (i32.ge_u (local.get $left) (i32.const 136))
-      (then
-        ${upTo(17)
-          .map(
-            (n) =>
-              `(call $add (i32.add (local.get $half) (i32.const ${16 * n})) (i64.load offset=${8 * n} (local.get $at)))`,
-          )
-          .join('\n')}
-        (i32.store offset=416 (local.get $half) (i32.add (local.get $at) (i32.const 136)))
-        (i32.store offset=432 (local.get $half) (i32.sub (local.get $left) (i32.const 136))))
-      (else
-        (call $add (i32.add (local.get $half) (i32.const 256)) (i64.const 0x8000000000000000))
-        (i32.store offset=448 (local.get $half) (i32.const 1))
-        (block $short
-          (loop $word
-            (br_if $short (i32.lt_u (local.get $left) (i32.const 8)))
-            (call $add (local.get $half) (i64.load (local.get $at)))
-            (local.set $half (i32.add (local.get $half) (i32.const 16)))
-            (local.set $at (i32.add (local.get $at) (i32.const 8)))
-            (local.set $left (i32.sub (local.get $left) (i32.const 8)))
-            (br $word)))
-        (local.set $bits (i64.shl (i64.const 1) (i64.extend_i32_u (i32.shl (local.get $left) (i32.const 3)))))
-        (call $add (local.get $half)
-          (i64.or
-            (i64.and (i64.load (local.get $at)) (i64.sub (local.get $bits) (i64.const 1)))
-            (local.get $bits))))))
+  ;; Writes the last block of a message, of which less than 136 bytes are left, with the padding of keccak. Reads up to
+  ;; 7 bytes past the message.
+  (func $pad (param $to i32) (param $from i32) (param $left i32) (local $end i32) (local $bits i64)
+    (local.set $end (i32.add (local.get $to) (i32.const 136)))
+    (block $short
+      (loop $word
+        (br_if $short (i32.lt_u (local.get $left) (i32.const 8)))
+        (i64.store (local.get $to) (i64.load (local.get $from)))
+        (local.set $to (i32.add (local.get $to) (i32.const 8)))
+        (local.set $from (i32.add (local.get $from) (i32.const 8)))
+        (local.set $left (i32.sub (local.get $left) (i32.const 8)))
+        (br $word)))
+    (local.set $bits (i64.shl (i64.const 1) (i64.extend_i32_u (i32.shl (local.get $left) (i32.const 3)))))
+    (i64.store (local.get $to)
+      (i64.or
+        (i64.and (i64.load (local.get $from)) (i64.sub (local.get $bits) (i64.const 1)))
+        (local.get $bits)))
+    (block $full
+      (loop $zero
+        (local.set $to (i32.add (local.get $to) (i32.const 8)))
+        (br_if $full (i32.ge_u (local.get $to) (local.get $end)))
+        (i64.store (local.get $to) (i64.const 0))
+        (br $zero)))
+    (i64.store offset=0 (i32.sub (local.get $end) (i32.const 8))
+      (i64.or (i64.load (i32.sub (local.get $end) (i32.const 8))) (i64.const 0x8000000000000000))))
 
   ;; Copies digests into the holes of message m.
   (func $fill (param $m i32) (param $holeStart i32) (param $holeAt i32) (param $holeOf i32) (param $digests i32)
@@ -142,60 +185,30 @@ const MODULE = `(module
         (local.set $hole (i32.add (local.get $hole) (i32.const 4)))
         (br $next))))
 
-  ;; Messages [first, end) of a chunk (host/primitives/keccak_chunk.ts). Message m is the chunk's; its digest is number
-  ;; own + m of all. state: 464 bytes that no other call uses, a multiple of 16.
+  ;; Messages [first, end) of a chunk (host/primitives/keccak_memory.ts). Message m is the chunk's; its digest is number
+  ;; own + m of all. state: ${STATE_BYTES} bytes that no other call uses, a multiple of 16: 25 lanes of both halves, 16
+  ;; bytes each, and the last block of each half.
   (func (export "hash") (param $state i32) (param $first i32) (param $end i32) (param $at i32) (param $lengths i32)
     (param $holeStart i32) (param $holeAt i32) (param $holeOf i32) (param $digests i32) (param $own i32)
-    (local $half i32) (local $m i32) (local $busy i32) (local $n i32)
-    (i32.store offset=400 (local.get $state) (i32.const -1))
-    (i32.store offset=408 (local.get $state) (i32.const -1))
+    (local $to i32)
+    ${[0, 1]
+      .map((half) =>
+        ['m', 'next', 'left', 'isLast', 'block']
+          .map((name) => `(local $${name}${half} i32)`)
+          .join(' ')
+          .concat(` (local $keep${half} i64)`),
+      )
+      .join(' ')}
+    ${[0, 1].map((half) => `(local.set $m${half} (i32.const -1)) (local.set $block${half} ${padOf(half)})`).join('\n')}
     (loop $block
-      (local.set $busy (i32.const 0))
-      (local.set $half (local.get $state))
-      (loop $take
-        (if (i32.and
-              (i32.eq (i32.load offset=400 (local.get $half)) (i32.const -1))
-              (i32.lt_u (local.get $first) (local.get $end)))
-          (then
-            (local.set $m (local.get $first))
-            (local.set $first (i32.add (local.get $first) (i32.const 1)))
-            (call $fill (local.get $m) (local.get $holeStart) (local.get $holeAt) (local.get $holeOf)
-              (local.get $digests))
-            (i32.store offset=400 (local.get $half) (local.get $m))
-            (i32.store offset=416 (local.get $half)
-              (i32.load (i32.add (local.get $at) (i32.shl (local.get $m) (i32.const 2)))))
-            (i32.store offset=432 (local.get $half)
-              (i32.load (i32.add (local.get $lengths) (i32.shl (local.get $m) (i32.const 2)))))
-            (i32.store offset=448 (local.get $half) (i32.const 0))
-            (local.set $n (i32.const 0))
-            (loop $clear
-              (i64.store (i32.add (local.get $half) (local.get $n)) (i64.const 0))
-              (local.set $n (i32.add (local.get $n) (i32.const 16)))
-              (br_if $clear (i32.lt_u (local.get $n) (i32.const 400))))))
-        (if (i32.ne (i32.load offset=400 (local.get $half)) (i32.const -1))
-          (then
-            (local.set $busy (i32.const 1))
-            (call $absorb (local.get $half))))
-        (local.set $half (i32.add (local.get $half) (i32.const 8)))
-        (br_if $take (i32.lt_u (local.get $half) (i32.add (local.get $state) (i32.const 16)))))
-      (if (local.get $busy)
+      ${nextBlock(0)}
+      ${nextBlock(1)}
+      (if (i32.ne (i32.and (local.get $m0) (local.get $m1)) (i32.const -1))
         (then
-          (call $permute (local.get $state))
-          (local.set $half (local.get $state))
-          (loop $give
-            (local.set $m (i32.load offset=400 (local.get $half)))
-            (if (i32.and (i32.ne (local.get $m) (i32.const -1)) (i32.load offset=448 (local.get $half)))
-              (then
-                (local.set $m (i32.add (local.get $digests)
-                  (i32.shl (i32.add (local.get $own) (local.get $m)) (i32.const 5))))
-                ${upTo(4)
-                  .map(
-                    (n) => `(i64.store offset=${8 * n} (local.get $m) (i64.load offset=${16 * n} (local.get $half)))`,
-                  )
-                  .join('\n')}
-                (i32.store offset=400 (local.get $half) (i32.const -1))))
-            (local.set $half (i32.add (local.get $half) (i32.const 8)))
-            (br_if $give (i32.lt_u (local.get $half) (i32.add (local.get $state) (i32.const 16)))))
+          (call $permute (local.get $state) (local.get $block0) (local.get $block1) (local.get $keep0)
+            (local.get $keep1))
+          ${giveDigest(0)}
+          ${giveDigest(1)}
           (br $block))))))`
 
 export const keccakModule = async (): Promise<string> => {

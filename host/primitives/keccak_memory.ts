@@ -18,7 +18,7 @@ const MOST_PAGES = 1 << 16
 const STATES = 1024
 /** Threads that may hash in one memory. */
 export const MOST_THREADS = 64
-const STATE_BYTES = 512
+const STATE_BYTES = 672
 export const DIGESTS = PAGE_BYTES
 
 /** What the module is asked to hash; all but `count` are addresses, and `own` the number of the first digest. */
@@ -73,7 +73,7 @@ export const keccakOn = (
  *
  * bytes 0        round constants
  * 512            words by which threads share a chunk (keccak_claims.ts)
- * 1024           a state for each thread, 512 bytes each
+ * 1024           a state for each thread, 672 bytes each
  * 65,536         digests, 32 bytes each
  * from there     two chunks: their messages, then address and length of each (u32), ends of their holes (u32, one
  *                more), addresses of the holes and the numbers of the digests that go there (u32 each)
