@@ -24,7 +24,7 @@ export interface DeviceHasher extends NodeHasher {
 
 /**
  * Hashes plans on a device, all levels in one submission with one readback: a dispatch for each level
- * (kernels/entry/hash_level.wgsl), and before it one that fills the level's holes (hash_holes.wgsl). In a level,
+ * (kernels/hash/level.wgsl), and before it one that fills the level's holes (hash_holes.wgsl). In a level,
  * messages of as many blocks stand together: a workgroup takes as long as its longest.
  *
  * Messages and tables are uploaded to buffers that no kernel writes: of those, Dawn copies straight into the memory of
@@ -96,17 +96,20 @@ interface HashKernels {
 
 const compile = async (device: ComputeDevice): Promise<HashKernels> => {
   const [level, holes] = await Promise.all([
-    device.kernel(sourceOf('hash_level', ['read-only-storage', 'storage'])),
+    device.kernel(sourceOf(levelKernel(device), ['read-only-storage', 'storage'])),
     device.kernel(sourceOf('hash_holes', ['storage', 'read-only-storage'])),
   ])
   return { level, holes }
 }
 
+type KernelName = 'hash_level' | 'hash_level_long' | 'hash_holes'
+
+/** With vectors of 512 bits the long form is faster, with 256 slower (docs/decisions/0034-hashing-in-bulk.md). */
+const levelKernel = ({ kind, name }: ComputeDevice): KernelName =>
+  kind === 'lavapipe' && name.includes('512-bits') ? 'hash_level_long' : 'hash_level'
+
 /** `types`: of messages and digests. */
-const sourceOf = (
-  name: 'hash_level' | 'hash_holes',
-  types: readonly [Binding['type'], Binding['type']],
-): KernelSource => ({
+const sourceOf = (name: KernelName, types: readonly [Binding['type'], Binding['type']]): KernelSource => ({
   label: name,
   wgsl: KERNELS[name]!,
   entryPoint: name,
