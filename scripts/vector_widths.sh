@@ -9,7 +9,7 @@ widths=(512 1024)
 tests=(test/kernel test/differential/{program_runner,vm_runner,path_kernels}.test.ts)
 if [ "${1:-}" = short ]; then
   widths=(512)
-  tests=(test/kernel/{keccak,state,lane}.test.ts)
+  tests=(test/kernel/{hash_level,keccak,state,lane}.test.ts)
 fi
 manifests=$(compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' || compgen -G '/etc/vulkan/icd.d/lvp_icd*.json' || true)
 if [ -z "$manifests" ] && [ -z "${VK_DRIVER_FILES:-}" ]; then
