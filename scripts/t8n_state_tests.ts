@@ -5,8 +5,8 @@ import { readTar } from '../host/device/tar.ts'
 import { runStateTestCase, stateTestCases } from '../test/fixtures/t8n_state_test.ts'
 
 /**
- * Every entry of an archive of state tests as a case of `evm t8n`: the state root, the hash of the logs, and whether the
- * transaction is included. Exit code 1 where one differs. `--every N` takes each Nth file.
+ * Every entry of an archive of state tests as a case of `evm t8n`: the state root, the hash of the logs, and whether
+ * the transaction is included. Exit code 1 where one differs. `--every N` takes each Nth file.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,

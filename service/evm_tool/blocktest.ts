@@ -9,7 +9,7 @@ const run = async (options: TestArguments, streams: ToolStreams): Promise<void> 
   const { path, human, dump, adapter } = options
   const pattern = patternOf(options)
   const { runBlockTest } = await import('../../conformance/run_block_test.ts')
-  const { openAdapter } = await import('./test_device.ts')
+  const { openAdapter } = await import('./named_device.ts')
   const { dumpState } = await import('./state_dump.ts')
   const device = await openAdapter(adapter)
   try {

@@ -78,7 +78,8 @@ const DETAILS: Partial<Record<Rejection, (at: RejectedRow) => string>> = {
   },
   [REJECTION.blobHashVersion]: ({ batch, row }) => {
     const hashes = batch.extras.get(row)?.blobVersionedHashes ?? []
-    return `blob ${hashes.findIndex((hash) => Number.parseInt(hash.slice(2, 4), 16) !== BLOB_HASH_VERSION)} has invalid hash version`
+    const bad = hashes.findIndex((hash) => Number.parseInt(hash.slice(2, 4), 16) !== BLOB_HASH_VERSION)
+    return `blob ${bad} has invalid hash version`
   },
   [REJECTION.blobFeeCapTooLow]: (at) => {
     const cap = at.batch.extras.get(at.row)?.maxFeePerBlobGas ?? 0n

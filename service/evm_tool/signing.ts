@@ -20,8 +20,8 @@ export const wireBytes = ({ type, fields }: UnsignedTransaction, { v, r, s }: Si
   typed(type, rlpList([...fields, rlpInteger(v), rlpInteger(r), rlpInteger(s)]))
 
 /**
- * Signs with a secret key. A legacy transaction names the chain (EIP-155) unless `isProtected` is false; v of a typed one
- * is the parity.
+ * Signs with a secret key. A legacy transaction names the chain (EIP-155) unless `isProtected` is false; v of a typed
+ * one is the parity.
  */
 export const signTransaction = (
   unsigned: UnsignedTransaction,

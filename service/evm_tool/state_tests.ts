@@ -6,9 +6,9 @@ import type { ComputeDevice } from '../../host/device/compute_device.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import { traceLines } from '../../host/trace/lines.ts'
 import { traceOnCpu } from '../../host/trace/trace.ts'
+import { openAdapter } from './named_device.ts'
 import type { TestReport } from './report.ts'
 import { dumpState } from './state_dump.ts'
-import { openAdapter } from './test_device.ts'
 import type { TraceChoice } from './traces.ts'
 
 export interface StateTestChoice {

@@ -1,7 +1,10 @@
 import type { MemoryState } from '../../host/state/memory_state.ts'
 import type { AccountColumns, State, StateWrites } from '../../host/state/state.ts'
 
-/** A state in memory with the hashes of ancestors that were supplied; it notes the first that was asked for and is not. */
+/**
+ * A state in memory with the hashes of ancestors that were supplied; it notes the first that was asked for and is not
+ * there.
+ */
 export class SuppliedState implements State {
   missing: bigint | undefined
   readonly #memory: MemoryState

@@ -1,5 +1,4 @@
 import type { Argv, CommandModule } from 'yargs'
-import type { ExecutorOptions } from '../../host/flows/executor_interface.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import { allocJson, readAlloc } from './alloc_json.ts'
 import { blockEnvOf } from './block_env.ts'
@@ -32,7 +31,7 @@ interface TransitionArguments {
   verbosity: string
 }
 
-/** Transactions from which a device is opened where none is named: opening one takes longer than so many on the CPU. */
+/** Transactions from which a device is opened where none is named: fewer take less on the CPU than opening one. */
 const LEAST_FOR_DEVICE = 4096
 
 const wholeOf = (option: string, text: string, least: bigint): bigint => {
@@ -68,18 +67,24 @@ const readInput = (options: TransitionArguments, stdin: () => string): Transitio
   }
 }
 
-/** Where the transactions run: opened with the first call of the executor. */
-const deviceOf = (adapter: string | undefined, count: number): Pick<ExecutorOptions, 'device'> => {
-  if (adapter === 'none' || (adapter === undefined && count < LEAST_FOR_DEVICE)) return {}
-  if (adapter === undefined) return { device: 'auto' }
-  return { device: async () => (await import('../../host/device/device.ts')).openDevice({ adapter }) }
+/** Executes on the device that is named, else on the best one where transactions are many. Throws NoAdapterError. */
+const execute = async (input: TransitionInput, adapter: string | undefined): Promise<TransitionOutput> => {
+  const { runTransition } = await import('./run_transition.ts')
+  const isMany = input.transactions.length >= LEAST_FOR_DEVICE
+  if (adapter === 'auto' || (adapter === undefined && isMany)) return runTransition(input, { device: 'auto' })
+  const { openAdapter } = await import('./named_device.ts')
+  const device = await openAdapter(adapter)
+  try {
+    return await runTransition(input, device === undefined ? {} : { device })
+  } finally {
+    device?.destroy()
+  }
 }
 
 const run = async (options: TransitionArguments, streams: ToolStreams): Promise<void> => {
   const files = new OutputFiles(options['output.basedir'])
   const input = readInput(options, streams.stdin)
-  const { runTransition } = await import('./run_transition.ts')
-  const output = await runTransition(input, deviceOf(options.adapter, input.transactions.length))
+  const output = await execute(input, options.adapter)
   const log =
     wholeOf('verbosity', options.verbosity, 0n) >= 3n ? (line: string) => streams.stderr(`${line}\n`) : () => {}
   for (const { index, error } of output.rejected) log(`WARN rejected tx index=${index} error=${JSON.stringify(error)}`)
@@ -171,7 +176,7 @@ const builder = (parser: Argv): Argv<TransitionArguments> => {
       ...text('verbosity', '3', 'from 3 on rejected transactions and written files are told on stderr'),
       adapter: {
         type: 'string',
-        describe: `gpu, lavapipe, swiftshader, a part of a name, or none [default: none below ${LEAST_FOR_DEVICE} transactions]`,
+        describe: `auto, gpu, lavapipe, swiftshader, a part of a name, or none [default: none below ${LEAST_FOR_DEVICE} transactions]`,
       },
     })
     .epilogue(forkHelp()) as unknown as Argv<TransitionArguments>

@@ -44,8 +44,8 @@ export const testFiles = (path: string): readonly string[] => {
 }
 
 /**
- * What is run, one after another with a report each: the path, or without it every line of standard input up to an empty
- * one. Throws ToolError.
+ * What is run, one after another with a report each: the path, or without it every line of standard input up to an
+ * empty one. Throws ToolError.
  */
 export const testPaths = (path: string | undefined, stdin: () => string): readonly string[] => {
   if (path !== undefined) return [path]
