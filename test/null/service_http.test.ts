@@ -77,6 +77,38 @@ describe('a port', () => {
     expect((await post(port, CALL)).text).toBe(NUMBER)
   })
 
+  it('answers what it has begun before it closes, and takes nothing more', async () => {
+    let answer: (number: bigint) => void = () => undefined
+    let asked: () => void = () => undefined
+    const begun = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    const closing = await portsOf({
+      blockNumber: () => {
+        asked()
+        return new Promise((resolve) => {
+          answer = resolve
+        })
+      },
+    })
+    const reply = post(closing.ports.http!, CALL)
+    await begun
+    const closed = closing.close()
+    await expect(post(closing.ports.http!, CALL)).rejects.toThrow()
+    answer(7n)
+    expect((await reply).text).toBe(NUMBER)
+    await closed
+  })
+
+  it('opens all of its ports or none', async () => {
+    const free = await portsOf({})
+    const { http } = free.ports
+    await free.close()
+    await expect(portsOf({}, {}, { http: http!, auth: port })).rejects.toThrow('EADDRINUSE')
+    await expect(post(http!, CALL)).rejects.toThrow()
+    expect((await post(port, CALL)).text).toBe(NUMBER)
+  })
+
   it('serves with 1,000 connections open', async () => {
     const sockets = await Promise.all(
       Array.from({ length: 1000 }, async (): Promise<Socket> => {
