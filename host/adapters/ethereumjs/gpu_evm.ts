@@ -49,6 +49,7 @@ export interface GpuEvmOptions extends EVMOpts {
       | 'recordFrom'
       | 'range'
       | 'workers'
+      | 'memory'
       | 'pathStore'
       | 'kernels'
       | 'programs'
