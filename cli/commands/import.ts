@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs'
+import { type DecodedBlock, decodeBlock } from '../../host/chain/decode_block.ts'
 import type { Chain } from '../../host/flows/chain/chain_interface.ts'
 import { openChain } from '../../host/flows/chain/open_chain.ts'
 import { isRefusal } from '../../host/flows/chain/refusals.ts'
@@ -13,6 +14,7 @@ interface ImportArguments {
   data: string
   adapter: string | undefined
   undo: string
+  'verify-seal': boolean
 }
 
 const MOST_UNDO = 1_000_000
@@ -22,7 +24,15 @@ class ImportError extends Error {
   override readonly name = 'ImportError'
 }
 
-const importFile = async (chain: Chain, file: string): Promise<void> => {
+/** The seal of a block of proof of work is not verified here, so a block with one is taken only where that is said. */
+const refuseSeal = ({ header: { number, difficulty } }: DecodedBlock, file: string): void => {
+  if (number === 0n || difficulty === 0n) return
+  throw new ImportError(
+    `${file}: block ${number} has a seal of proof of work, which is not verified here: --no-verify-seal takes it as given`,
+  )
+}
+
+const importFile = async (chain: Chain, file: string, verifySeal: boolean): Promise<void> => {
   const startedMs = performance.now()
   const progress = importProgress(process.stderr, fileBytes(file))
   let known = 0
@@ -31,7 +41,9 @@ const importFile = async (chain: Chain, file: string): Promise<void> => {
   try {
     for (const { bytes, end } of readBlocks(file)) {
       try {
-        const { header, result } = await chain.import(bytes)
+        const block = decodeBlock(bytes)
+        if (verifySeal) refuseSeal(block, file)
+        const { header, result } = await chain.import(block)
         progress.reached(end, `block ${header.number}`)
         if (result === undefined) known++
         else {
@@ -68,9 +80,14 @@ export const importCommand: CommandModule<object, ImportArguments> = {
       })
       .options(DATA_OPTION)
       .option('undo', { type: 'string', default: '128', describe: 'blocks that a reorganisation may go back' })
+      .option('verify-seal', {
+        type: 'boolean',
+        default: true,
+        describe: 'refuse blocks with a seal, which is not verified here; --no-verify-seal takes seals as given',
+      })
       .options(ADAPTER_OPTION)
       .strict(),
-  handler: async ({ file, data, adapter, undo }) => {
+  handler: async ({ file, data, adapter, undo, 'verify-seal': verifySeal }) => {
     const undoDepth = parseWhole('undo', undo, 0, MOST_UNDO)
     // A file or a chain that is not there is said before a device is opened.
     fileBytes(file)
@@ -79,7 +96,7 @@ export const importCommand: CommandModule<object, ImportArguments> = {
     try {
       const chain = await openChain({ path: data, undoDepth, executor: device === undefined ? {} : { device } })
       try {
-        await importFile(chain, file)
+        await importFile(chain, file, verifySeal)
       } finally {
         await chain.close()
       }

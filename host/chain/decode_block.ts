@@ -56,13 +56,24 @@ export const decodeBlock = (rlp: Uint8Array): DecodedBlock => {
   const [header, transactions, uncles, withdrawals] = parts
   return {
     header: headerOf(header!, 'header'),
-    transactions: listOf(transactions!, 'transactions').map((item) => (Array.isArray(item) ? RLP.encode(item) : item)),
+    transactions: listOf(transactions!, 'transactions').map(transactionOf),
     uncles: listOf(uncles!, 'uncles').map((item, n) => headerOf(item, `uncles[${n}]`)),
     ...(withdrawals === undefined
       ? {}
       : { withdrawals: listOf(withdrawals, 'withdrawals').map((item, n) => withdrawalOf(item, `withdrawals[${n}]`)) }),
   }
 }
+
+/** As it comes over the wire: a legacy transaction is a list in a block, every other one a byte string (EIP-2718). */
+const transactionOf = (item: Item, n: number): Uint8Array => {
+  if (Array.isArray(item)) return RLP.encode(item)
+  if (item.length > 0 && item[0]! >= LEAST_LIST)
+    throw new BlockInputError(`transactions[${n}]: a legacy transaction as bytes, expected a list`)
+  return item
+}
+
+/** The least first byte of a list in RLP. */
+const LEAST_LIST = 0xc0
 
 /** Decodes the RLP of a header alone, as strictly. Throws BlockInputError. */
 export const decodeHeader = (rlp: Uint8Array): BlockHeader => headerOf(decode(rlp), 'header')

@@ -246,9 +246,22 @@ describe('a chain in a folder', () => {
     expect(existsSync(path)).toBe(false)
   })
 
+  test('is not begun with a state that is no longer that of the genesis header', async () => {
+    const path = newFolder()
+    const changed = parseGenesis(GENESIS)
+    changed.state.setAccount(`0x${'77'.repeat(20)}`, { nonce: 1n, balance: 0n })
+    const refused = openChain({ path, genesis: changed })
+    await expect(refused).rejects.toThrow(InputError)
+    await expect(refused).rejects.toThrow(/^genesis.state must be the state of genesis.header, whose root is 0x/)
+    await (await openAt(path)).close()
+  })
+
   test('refuses options that are none', async () => {
     await expect(openChain({ path: newFolder(), genesis, undoDepth: -1 })).rejects.toThrow(/undoDepth must be/)
     await expect(openChain({ path: 1 as never })).rejects.toThrow(/path must be the name of a folder, got 1/)
     await expect(openAt(newFolder(), { undodepth: 1 })).rejects.toThrow(/did you mean 'undoDepth'/)
+    await expect(openAt(newFolder(), { transactionLookup: 1 })).rejects.toThrow(
+      /^transactionLookup must be true or false/,
+    )
   })
 })

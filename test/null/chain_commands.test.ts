@@ -6,6 +6,9 @@ import { exitCodeOf, failureText } from '../../cli/fail.ts'
 import { runCommand } from '../../cli/run_command.ts'
 import { decodeBlock } from '../../host/index.ts'
 import { builtBlocks, builtGenesis } from '../fixtures/built_chain.ts'
+import { rpcCompat } from '../fixtures/rpc_compat.ts'
+
+const COMPAT = rpcCompat()
 
 const folder = mkdtempSync(join(tmpdir(), 'wgevm-chain-commands-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -57,6 +60,21 @@ describe('the commands of a chain in a folder', () => {
     await run('export', at('all.rlp'), '--from', '0', ...data)
     expect(await run('import', at('all.rlp'), ...data, '--adapter', 'none')).toContain('0 transactions')
   })
+
+  test.skipIf(COMPAT === undefined)(
+    'import blocks with a seal only where it is said that it is taken as given',
+    async () => {
+      const old = ['--data', at('old')]
+      writeFileSync(at('old.json'), COMPAT!.genesis)
+      writeFileSync(at('old.rlp'), COMPAT!.blocks()[0]!)
+      await run('init', '--genesis', at('old.json'), ...old)
+      expect(await run('import', at('old.rlp'), ...old, '--adapter', 'none')).toMatch(
+        /^1: wgevm: F\/old.rlp: block 1 has a seal of proof of work, which is not verified here: --no-verify-seal takes it/,
+      )
+      const taken = await run('import', at('old.rlp'), ...old, '--adapter', 'none', '--no-verify-seal')
+      expect(taken).toMatch(/^imported 1 blocks/)
+    },
+  )
 
   test('show a time that is no date as its seconds', async () => {
     const late = ['--data', at('late')]

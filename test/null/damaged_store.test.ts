@@ -8,6 +8,7 @@ import { encodeBody } from '../../host/chain/encode_block.ts'
 import { checkBlocks } from '../../host/flows/chain/check_store.ts'
 import { decodeBlock, encodeHeader, headerHash, openChain, parseGenesis, StoreError } from '../../host/index.ts'
 import { hexToBytes } from '../../host/primitives/hex.ts'
+import { rlpBytes, rlpList } from '../../host/primitives/rlp.ts'
 import { TABLE_NAMES, type Table, type Tables } from '../../host/state/store/environment.ts'
 import { numberKey } from '../../host/state/store/records.ts'
 import { Store } from '../../host/state/store/store.ts'
@@ -101,6 +102,17 @@ describe('a check of all blocks', () => {
     ]
     for (const [change, what] of rows)
       expect(await blocksFault(await altered(change)), what).toBe(`block 1: its ${what} are others`)
+  })
+
+  test('finds a legacy transaction that lies there as a byte string, of which the transactions root is the same', async () => {
+    const { transactions, withdrawals } = blocks[0]!
+    const n = transactions.findIndex((bytes) => bytes[0]! >= 0xc0)
+    expect(n).toBeGreaterThanOrEqual(0)
+    const wrapped = encodeBody({ transactions: [], uncles: [], withdrawals: withdrawals! })
+    const body = rlpList([rlpList(transactions.map((bytes) => rlpBytes(bytes))), wrapped.subarray(2)])
+    expect(await blocksFault(await altered(({ bodies }) => bodies.putSync(hexToBytes(first), body)))).toBe(
+      `block 1: cannot be read: transactions[${n}]: a legacy transaction as bytes, expected a list`,
+    )
   })
 
   test('finds a block that is not at its number, and a total difficulty that is no sum', async () => {

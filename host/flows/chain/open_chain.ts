@@ -1,12 +1,13 @@
 import { configHash } from '../../chain/chain_config.ts'
 import { encodeBody, encodeReceiptList } from '../../chain/encode_block.ts'
 import { encodeHeader, headerHash } from '../../chain/header.ts'
+import { refuse } from '../../primitives/input.ts'
 import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
 import type { MemoryState } from '../../state/memory_state.ts'
 import type { StateWrites } from '../../state/state.ts'
 import { Store, type StoreMeta } from '../../state/store/store.ts'
 import { lineOf, StoreError } from '../../state/store/store_error.ts'
-import { writesOfDump } from '../../state/trie/trie.ts'
+import { stateRootOf, writesOfDump } from '../../state/trie/trie.ts'
 import { StoredChain } from './chain.ts'
 import type { Chain, ChainOptions } from './chain_interface.ts'
 import { checkChainOptions } from './check_chain_input.ts'
@@ -76,7 +77,10 @@ const checkWhole = (store: Store): ReturnType<typeof checkState> => {
 const begin = (store: Store, genesis: Genesis | undefined): void => {
   if (genesis === undefined)
     throw new StoreError(store.folder, 'empty', 'holds no chain yet: begin one with a genesis (wgevm init)')
-  const { header, config, configText } = genesis
+  const { header, state, config, configText } = genesis
+  const root = stateRootOf(state.dump())
+  if (root !== header.stateRoot)
+    refuse('genesis.state', root, `the state of genesis.header, whose root is ${header.stateRoot}`)
   const hash = headerHash(header)
   const meta = { chainId: `${config.chainId}`, configText, configHash: configHash(config), genesisHash: hash }
   const withdrawals = header.withdrawalsRoot === undefined ? {} : { withdrawals: [] }
@@ -91,7 +95,7 @@ const begin = (store: Store, genesis: Genesis | undefined): void => {
     receipts: encodeReceiptList([]),
     transactionHashes: new Uint8Array(0),
   }
-  store.begin(meta, block, writesOfGenesis(genesis.state))
+  store.begin(meta, block, writesOfGenesis(state))
 }
 
 const writesOfGenesis = (state: MemoryState): StateWrites => {
