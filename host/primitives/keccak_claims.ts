@@ -70,6 +70,10 @@ export const waitForDone = (control: Int32Array, { count }: KeccakChunk, patienc
   }
 }
 
+/** Pieces of the chunk that no thread has hashed yet. */
+export const piecesLeft = (control: Int32Array, { count }: KeccakChunk): number =>
+  Math.ceil(count / PIECE) - Atomics.load(control, DONE)
+
 /** A worker's life. */
 export const takePartForever = (control: Int32Array, hash: HashMessages): never => {
   for (;;) {

@@ -19,7 +19,7 @@ let isMissing = false
 const keptMemory = (): Kept | undefined => {
   if (kept !== undefined || isMissing) return kept
   try {
-    const memory = new KeccakMemory(CHUNK_BYTES)
+    const memory = new KeccakMemory()
     kept = { memory, hash: keccakOn(keccakModule(), memory.memory, 0) }
   } catch {
     isMissing = true
@@ -42,7 +42,7 @@ const hashLevels = (messages: Messages, levels: ArrayLike<number>): Uint8Array =
   if (found === undefined) return hashInJavaScript(messages)
   const { memory, hash } = found
   try {
-    memory.begin(messages)
+    memory.begin(messages, CHUNK_BYTES)
     for (let level = 1; level < levels.length; level++) {
       for (let first = levels[level - 1]!; first < levels[level]!; ) {
         const chunk = memory.place(messages, first, levels[level]!, 0)

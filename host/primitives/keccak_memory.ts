@@ -10,6 +10,9 @@ export type Messages = Pick<HashPlan, 'count' | 'bytes' | 'offsets' | 'lengths'>
 
 /** A message that begins up to this many bytes after the last one is copied together with it. */
 const GAP_BYTES = 64
+/** Bytes of a chunk that holds `count` messages, of so many bytes together. */
+export const chunkBytesOf = (sizeBytes: number, count: number): number => sizeBytes + GAP_BYTES * count + SLACK_BYTES
+
 /** The module reads this much past a message. */
 const SLACK_BYTES = 8
 
@@ -82,23 +85,23 @@ export class KeccakMemory {
   readonly memory: WasmMemory = new wasm.Memory({ initial: 2, maximum: MOST_PAGES, shared: true })
   #bytes = new Uint8Array(this.memory.buffer)
   #words = new Uint32Array(this.memory.buffer)
-  readonly #chunkBytes: number
+  /** Of the messages of a chunk; a longer message is a chunk of its own. */
+  #chunkBytes = 0
   #count = 0
   /** Bytes from one chunk's place to the other's. */
   #stride = 0
-
-  /** `chunkBytes`: of the messages of a chunk; a longer message is a chunk of its own. */
-  constructor(chunkBytes: number) {
-    this.#chunkBytes = chunkBytes
-  }
 
   get sizeBytes(): number {
     return this.#bytes.length
   }
 
-  /** Makes room for the digests and chunks of these messages. Throws a RangeError where there is no such memory. */
-  begin({ count, lengths, holeStart }: Messages): void {
+  /**
+   * Makes room for the digests of these messages, and for chunks of so many bytes. Throws a RangeError where there is
+   * no such memory.
+   */
+  begin({ count, lengths, holeStart }: Messages, chunkBytes: number): void {
     this.#count = count
+    this.#chunkBytes = chunkBytes
     let longest = 0
     for (let m = 0; m < count; m++) longest = Math.max(longest, lengths[m]!)
     const bytes = this.#chunkBytes + longest + GAP_BYTES

@@ -6,6 +6,8 @@ import { nobleDigests, PLANS, randomPlan } from '../fixtures/hash_plans.ts'
 const workerAt = (name: string): URL => new URL(`../fixtures/workers/${name}`, import.meta.url)
 /** More than a chunk, in levels that threads share and in small ones. */
 const LARGE = randomPlan(41, { levels: [5000, 700, 70, 3, 1], longest: 500, mostHoles: 9 })
+/** The same with leaves that no plan is begun apart for. */
+const MEDIUM = randomPlan(43, { levels: [4000, 700, 70, 3, 1], longest: 600, mostHoles: 9 })
 const SMALL = randomPlan(42, { levels: [100, 1], longest: 60, mostHoles: 1 })
 const EXPECTED = nobleDigests(LARGE)
 
@@ -19,6 +21,31 @@ describe('threads that hash', () => {
     for (const [name, plan] of PLANS) expect([name, await hasher.hash(plan)]).toEqual([name, nobleDigests(plan)])
     // The workers come up in the middle of this.
     for (let n = 0; n < 25; n++) expect(Buffer.compare(await hasher.hash(LARGE), EXPECTED)).toBe(0)
+    expect(Buffer.compare(await hasher.hash(MEDIUM), nobleDigests(MEDIUM))).toBe(0)
+    expect(hasher.faults).toEqual([])
+  })
+
+  it('hash the leaves of a large plan without this thread, and no other plan meanwhile', async () => {
+    hasher = new ThreadsHasher({ workers: 1, patienceMs: 60_000 })
+    expect(hasher.piecesLeft).toBeUndefined()
+    const first = hasher.hash(LARGE)
+    expect(hasher.piecesLeft).toBeDefined()
+    // The worker starts in this time: nothing that it needs is this thread's.
+    for (const until = performance.now() + 60_000; hasher.piecesLeft! > 0 && performance.now() < until; );
+    expect(hasher.piecesLeft).toBe(0)
+    const others = [LARGE, MEDIUM, LARGE].map((plan) => hasher!.hash(plan))
+    const digests = await Promise.all([first, ...others])
+    for (const n of [0, 1, 3]) expect(Buffer.compare(digests[n]!, EXPECTED)).toBe(0)
+    expect(Buffer.compare(digests[2]!, nobleDigests(MEDIUM))).toBe(0)
+    expect(hasher.piecesLeft).toBeUndefined()
+    expect(hasher.faults).toEqual([])
+  })
+
+  it('end a plan that is under way when they are closed', async () => {
+    hasher = new ThreadsHasher({ workers: 1, patienceMs: 60_000 })
+    const digests = hasher.hash(LARGE)
+    hasher.close()
+    expect(Buffer.compare(await digests, EXPECTED)).toBe(0)
     expect(hasher.faults).toEqual([])
   })
 

@@ -35,9 +35,9 @@ describe('keccak-256 of many messages on one thread', () => {
       return { count: 90, bytes, offsets: lengths.map((length) => random.below(bytes.length - length + 1)), lengths }
     }
     for (const of of [messages(300), messages(8000)]) {
-      const memory = new KeccakMemory(256)
+      const memory = new KeccakMemory()
       const hash = keccakOn(keccakModule(), memory.memory, 1)
-      memory.begin(of)
+      memory.begin(of, 256)
       // Each chunk is hashed after the next one is placed.
       let [chunk, turn] = [memory.place(of, 0, of.count, 0), 0]
       for (let first = chunk.count; first < of.count; first += chunk.count) {
