@@ -59,7 +59,11 @@ const LAYERS: readonly Layer[] = [
   { at: 'host/adapters', may: [...BELOW_FLOWS, 'host/flows'] },
   { at: 'host/index.ts', may: ['transpiler', 'kernels', 'host'] },
   { at: 'conformance', may: [...BELOW_FLOWS, 'host/flows', 'host/trace'] },
-  { at: 'service', may: ['host/index.ts', 'host/chain', 'host/metrics.ts', 'host/primitives/thread.ts'] },
+  { at: 'service', may: ['service', 'host/index.ts', 'host/chain', 'host/metrics.ts'] },
+  // The listening thread loads no code of the library.
+  { at: 'service/json_rpc', may: ['service'], types: ['host/index.ts', 'host/chain'] },
+  { at: 'service/methods', may: ['service'], types: ['host/index.ts', 'host/chain'] },
+  { at: 'service/listener', may: ['service', 'host/primitives/thread.ts'], types: ['host/index.ts', 'host/chain'] },
   // Started for every single case: it loads no more than it runs.
   { at: 'service/evm_tool', may: [...BELOW_FLOWS, 'host/flows', 'host/trace', 'conformance'] },
   { at: 'cli', may: ['cli', 'host', 'conformance', 'service', 'transpiler', 'kernels'] },
