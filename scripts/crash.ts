@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util'
-import { builtBlocks, builtGenesis } from '../test/fixtures/built_chain.ts'
+import { builtBranches } from '../test/fixtures/block_tree.ts'
+import { builtGenesis } from '../test/fixtures/built_chain.ts'
 import { crashRounds } from '../test/fixtures/crash_rounds.ts'
 import { rpcCompat } from '../test/fixtures/rpc_compat.ts'
 
 /**
- * Kills a process that imports a chain and goes back in it, at random moments, many more times than a test has time
+ * Kills a process that imports a chain, goes over to a branch, and goes back, at random moments, many more times than a test has time
  * for. Ends with 1 where a folder was not whole after a kill, or the import does not end where it should.
  */
 const USAGE = 'npm run crash -- [--count kills = 1000] [--seed first = time]'
@@ -27,7 +28,7 @@ const chains = [
   {
     name: 'built blocks',
     genesis: builtGenesis(),
-    blocks: await builtBlocks(30, seed),
+    ...(await builtBranches(30, seed)),
     mostMs: 400,
     count: compat === undefined ? count : half,
   },
@@ -38,6 +39,7 @@ const chains = [
           name: 'the chain of execution-apis',
           genesis: compat.genesis,
           blocks: compat.blocks(),
+          branch: [],
           mostMs: 4000,
           count: count - half,
         },

@@ -5,19 +5,21 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, expect, test } from 'vitest'
 import { openChain, parseGenesis } from '../../host/index.ts'
-import { builtBlocks, builtGenesis } from '../fixtures/built_chain.ts'
+import { builtBranches } from '../fixtures/block_tree.ts'
+import { builtGenesis } from '../fixtures/built_chain.ts'
 import { crashRounds } from '../fixtures/crash_rounds.ts'
 
 const ROUNDS = 3
 const CHILD = fileURLToPath(new URL('../fixtures/full_disk_child.ts', import.meta.url))
 
 let blocks: readonly Uint8Array[]
+let branch: readonly Uint8Array[]
 beforeAll(async () => {
-  blocks = await builtBlocks(10, 11)
+  ;({ blocks, branch } = await builtBranches(10, 11))
 })
 
 test('a chain whose process is killed at any moment is whole when it is opened again, and goes on to the same end', async () => {
-  const heads = await crashRounds({ genesis: builtGenesis(), blocks, count: ROUNDS, seed: 2, mostMs: 400 })
+  const heads = await crashRounds({ genesis: builtGenesis(), blocks, branch, count: ROUNDS, seed: 2, mostMs: 400 })
   expect(heads.length).toBe(ROUNDS)
   // Some were killed at work.
   expect(heads.some((head) => head > 0n)).toBe(true)
