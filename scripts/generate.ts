@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { benchmarksDoc } from './benchmarks_doc.ts'
+import { COLUMN_MODULES } from './column_modules.ts'
 import { compiledContracts } from './compile_contracts.ts'
 import { conformanceDoc } from './conformance_doc.ts'
 import { keccakModule } from './keccak_module.ts'
@@ -27,6 +28,7 @@ const FILES: readonly GeneratedFile[] = [
   ...SECP256K1_FILES,
   { path: 'kernels/linked.generated.ts', text: linkKernels },
   { path: 'host/primitives/keccak_module.generated.ts', text: keccakModule },
+  ...COLUMN_MODULES,
   { path: 'bench/contracts/compiled.generated.ts', text: compiledContracts },
   { path: 'docs/opcodes.md', text: () => wrapMarkdown(opcodesDoc()) },
   { path: 'docs/benchmarks.md', text: () => wrapMarkdown(benchmarksDoc()) },

@@ -33,6 +33,28 @@ export interface TouchVisitor {
 }
 
 /**
+ * Executions whose lanes read and write slots and nothing else, as columns of four limbs a lane: what a pass over
+ * columns settles (host/settle/column_sweep.ts). A lane of read k stands at `slotAt[k] + 4 lane` of `lanesOut`, its
+ * slot; of store s at `storeAt[s] + 4 lane`, the lower half of a word, whose upper half is a column further.
+ */
+export interface SlotColumns {
+  readonly laneCount: number
+  readonly lanesOut: Uint32Array
+  readonly slotAt: Uint32Array
+  readonly storeAt: Uint32Array
+  /** Where the hint of read k begins in `lanesIn`: two columns of its word, one of its slot; undefined without hints. */
+  readonly hintAt: Uint32Array | undefined
+  readonly lanesIn: Uint32Array
+  /** Store s: the read whose slot it is of; 0 = it sets the word, 1 or -1 = it moves the slot by it; its conditions. */
+  readonly storeSlots: Uint16Array
+  readonly storeSigns: Int8Array
+  readonly storeConditions: Uint8Array
+  /** Read k: 1 + the store that moves it by a delta, 0 where its value matters as such. */
+  readonly deltaStores: Uint16Array
+  readonly succeeds: boolean
+}
+
+/**
  * What one run of one tier left, by lane. A lane whose transaction has a status (OpenBatch) has ended; the others are
  * asked for nothing. Numbers that every reader wants are columns of the open batch.
  */
@@ -40,6 +62,8 @@ export interface Executions {
   readonly form: ExecutionForm
   /** Id of the path that its lanes took, where they took one. */
   readonly path?: string
+  /** What its lanes are in columns, where that is all that they did. */
+  readonly columns?: SlotColumns | undefined
   /** 0, or the code of the reason why this lane's execution does not stand on the running values at its place. */
   broken(lane: number, place: Place): number
   /**

@@ -110,7 +110,7 @@ const runBatch = async (open: OpenExecution): Promise<RunExecution> => {
   const { wiring, terms, openBatch, listed, timings, lap } = open
   const { policy, resident, running, reasons, sessions, measured } = wiring
   const waitedBeforeMs = measured.waitedMs
-  const sweep = new Sweep(policy.fork, openBatch, resident, reasons)
+  const sweep = new Sweep(policy.fork, openBatch, resident, reasons, policy.waves === 'always' ? 1 : undefined)
   sweep.recorder = open.recorder
   const run = new BatchRun(openBatch, {
     tiers: wiring.tiers,

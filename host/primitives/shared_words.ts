@@ -1,25 +1,24 @@
-/** Zeroed words, in memory that threads share where `shared`. */
-export const newWords = (length: number, shared: boolean): Uint32Array =>
-  new Uint32Array(shared ? new SharedArrayBuffer(4 * length) : new ArrayBuffer(4 * length))
+/** Where arrays of words lie. */
+export interface WordMemory {
+  /** Zeroed words. They are never given to another caller, so a view of them may be kept. */
+  words(length: number): Uint32Array
+  /** Whether other threads can read them. */
+  readonly isShared: boolean
+}
 
-/** No array is shared where the platform has no shared memory. */
-export const isShared = ({ buffer }: ArrayBufferView): boolean =>
-  typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer
+export const PRIVATE_MEMORY: WordMemory = { words: (length) => new Uint32Array(length), isShared: false }
 
-/** The words with room for `length` of them, shared where they were. */
-export const grown = (from: Uint32Array, length: number): Uint32Array => {
-  const to = newWords(length, isShared(from))
+export const SHARED_MEMORY: WordMemory = {
+  words: (length) => new Uint32Array(new SharedArrayBuffer(4 * length)),
+  isShared: true,
+}
+
+/** The words with room for `length` of them. */
+export const grown = (from: Uint32Array, length: number, memory: WordMemory = PRIVATE_MEMORY): Uint32Array => {
+  const to = memory.words(length)
   to.set(from)
   return to
 }
 
-/** The words in memory that threads share. */
-export const sharedCopy = (from: Uint32Array): Uint32Array => {
-  if (isShared(from)) return from
-  const to = newWords(from.length, true)
-  to.set(from)
-  return to
-}
-
-export const byteLengths = (...views: readonly ArrayBufferView[]): number =>
-  views.reduce((sum, { byteLength }) => sum + byteLength, 0)
+/** The words in another memory. */
+export const movedTo = (memory: WordMemory, from: Uint32Array): Uint32Array => grown(from, from.length, memory)

@@ -20,3 +20,5 @@ interface WasmInterface {
 
 /** Undefined where the platform has no WebAssembly. */
 export const wasm: WasmInterface = (globalThis as unknown as { readonly WebAssembly: WasmInterface }).WebAssembly
+
+export const hasWasm = wasm !== undefined && typeof SharedArrayBuffer !== 'undefined'

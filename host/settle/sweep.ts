@@ -29,6 +29,7 @@ import { credit, debit } from '../state/tables/balances.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import { BlockGas } from './block_gas.ts'
 import type { ChangeRecorder } from './change_recorder.ts'
+import { ColumnSweep } from './column_sweep.ts'
 import { FeeSum } from './fees.ts'
 
 /**
@@ -61,9 +62,26 @@ export class Sweep {
   readonly #place: Place
   readonly #refundQuotient: number
   readonly #touchMakes: boolean
+  readonly #resident: ResidentState
+  readonly #leastForColumns: number
+  /** What settles plain transactions in bulk; undefined until a range is long enough. */
+  #columns: ColumnSweep | undefined
+  /** From here on the columns may be tried. */
+  #columnsFrom = 0
+  /** Transactions that the sweep takes itself after the columns came not far. */
+  #alone = 1
 
-  constructor(fork: Fork, openBatch: OpenBatch, resident: ResidentState, reasons: ExitReasons) {
+  /** `columnsFrom`: transactions in a range from which they are settled in bulk. */
+  constructor(
+    fork: Fork,
+    openBatch: OpenBatch,
+    resident: ResidentState,
+    reasons: ExitReasons,
+    columnsFrom = LEAST_FOR_COLUMNS,
+  ) {
+    this.#leastForColumns = columnsFrom
     this.#openBatch = openBatch
+    this.#resident = resident
     this.#accounts = resident.accounts
     this.#otherCode = reasons.code('code conflict')
     this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
@@ -96,6 +114,36 @@ export class Sweep {
 
   /** Finishes transactions from `first` on; returns the first that it cannot finish, or `end`. */
   advance(first: number, end: number): number {
+    let i = first
+    for (let last = first; i === last && i < end; ) {
+      const columns = this.#columnsOver(end - i)
+      if (columns !== undefined && i >= this.#columnsFrom) i = this.#advanceColumns(columns, i, end)
+      last = columns === undefined ? end : Math.min(end, this.#columnsFrom)
+      i = this.#advanceInOrder(i, last)
+    }
+    this.#settleFees()
+    return i
+  }
+
+  /** What may settle `count` transactions in bulk. */
+  #columnsOver(count: number): ColumnSweep | undefined {
+    if (this.#touchMakes || this.recorder !== undefined) return undefined
+    if (this.#renewed !== undefined || this.#accounts.renewed) return undefined
+    if (this.#columns === undefined && count >= this.#leastForColumns)
+      this.#columns = ColumnSweep.over(this.#openBatch, this.#resident, this.#refundQuotient)
+    return this.#columns
+  }
+
+  /** Has the columns settle what they can; where that is little, again and again, they are asked less often. */
+  #advanceColumns(columns: ColumnSweep, first: number, end: number): number {
+    const coinbase = this.current(this.#openBatch.coinbaseId)
+    const stop = columns.advance(first, end, this.#blockGas, this.#fees, coinbase)
+    this.#alone = stop - first < FEW_IN_COLUMNS ? Math.min(2 * this.#alone, MOST_ALONE) : 1
+    this.#columnsFrom = stop + this.#alone
+    return stop
+  }
+
+  #advanceInOrder(first: number, end: number): number {
     const openBatch = this.#openBatch
     const { hosts } = this.#accounts
     const { tier, outcome, status, gasUsed, fromIds, toIds, toCodes } = openBatch
@@ -153,7 +201,6 @@ export class Sweep {
         this.recorder.close(i)
       }
     }
-    this.#settleFees()
     return i
   }
 
@@ -289,6 +336,12 @@ export class Sweep {
     return unpaid
   }
 }
+
+/** A range from which bringing its columns to the tables pays. */
+const LEAST_FOR_COLUMNS = 256
+/** Transactions below which the columns cost more than they save. */
+const FEW_IN_COLUMNS = 16
+const MOST_ALONE = 256
 
 const nothing = new Uint32Array(LIMBS_PER_WORD)
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { EMPTY_CODE_HASH } from '../../host/primitives/keccak.ts'
+import { SHARED_MEMORY } from '../../host/primitives/shared_words.ts'
 import { addressFromHex, wordFromBigInt, wordFromHex, wordToBigInt } from '../../host/primitives/word.ts'
 import { DirtyPages } from '../../host/session/dirty_pages.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
@@ -36,8 +37,8 @@ describe('tables that other threads read', () => {
     const limbs = randomLimbs(3, 8 * 200)
     for (let i = 0; i < 3; i++) accounts.add(limbs, 5 * i)
     for (let i = 0; i < 3; i++) slots.add(0, limbs, 8 * i)
-    accounts.share()
-    slots.share()
+    accounts.moveTo(SHARED_MEMORY)
+    slots.moveTo(SHARED_MEMORY)
     for (let i = 3; i < 200; i++) accounts.add(limbs, 5 * i)
     for (let i = 3; i < 200; i++) slots.add(0, limbs, 8 * i)
     const arrays = [accounts.index.words, accounts.rows, accounts.hosts, slots.index.words, slots.keys, slots.values]

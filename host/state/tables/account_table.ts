@@ -1,8 +1,8 @@
 import { ACCOUNT_FLAG_EXISTS, ACCOUNT_ROW_VECTORS, accountHash } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS } from '../../../transpiler/layout/word.ts'
-import { byteLengths, grown, newWords, sharedCopy } from '../../primitives/shared_words.ts'
+import { grown, movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
 import { wordIsZero } from '../../primitives/word.ts'
-import { BucketIndex, NO_WORDS, powerOfTwo } from './bucket_index.ts'
+import { BucketIndex } from './bucket_index.ts'
 
 /** u32 per account row. */
 export const ROW_LIMBS = ACCOUNT_ROW_VECTORS * 4
@@ -24,7 +24,7 @@ export const HOST_CODE = 2
 export const HOST_MARKS = 3
 
 /** HOST_MARKS: written in this batch; existed before it; its code changed in it. */
-const MARK_WRITTEN = 1
+export const MARK_WRITTEN = 1
 export const MARK_EXISTED = 2
 export const MARK_NEW_CODE = 4
 
@@ -35,7 +35,6 @@ export const MARK_NEW_CODE = 4
  * rows      u32[16 count]   transpiler/layout/tables.ts
  * hosts     u32[4 count]    nonce (64-bit, low limb first), code id (CodeTable; 0 = no code), MARK_* bits
  * states    u8[count]       STATE_* bits
- * epochs    u32[count]      when it was last touched (ResidentState.epoch)
  * written   u32[entries]    ids written in this batch
  *
  * The rows hold the running values of the batch. `write(id)` must come before the first change of a row in a batch.
@@ -45,46 +44,38 @@ export class AccountTable {
   rows: Uint32Array
   hosts: Uint32Array
   states: Uint8Array
-  epochs: Uint32Array
   count = 0
   written: Uint32Array
   entries = 0
   /** Whether this batch made an account anew: only then do states matter. */
   renewed = false
   #capacity: number
+  #memory: WordMemory
 
-  constructor(capacity = 1024, shared = false) {
+  constructor(capacity = 1024, memory: WordMemory = PRIVATE_MEMORY) {
     this.#capacity = capacity
-    this.index = new BucketIndex(powerOfTwo(2 * capacity), shared)
-    this.rows = newWords(ROW_LIMBS * capacity, shared)
-    this.hosts = newWords(HOST_LIMBS * capacity, shared)
+    this.#memory = memory
+    this.index = new BucketIndex(2 * capacity, memory)
+    this.rows = memory.words(ROW_LIMBS * capacity)
+    this.hosts = memory.words(HOST_LIMBS * capacity)
     this.states = new Uint8Array(capacity)
-    this.epochs = new Uint32Array(capacity)
-    this.written = new Uint32Array(256)
+    this.written = memory.words(256)
   }
 
-  /** Moves what other threads read (index, rows, hosts) to shared memory, for good. */
-  share(): void {
-    this.index.share()
-    this.rows = sharedCopy(this.rows)
-    this.hosts = sharedCopy(this.hosts)
+  /** Moves all words to another memory, for good. */
+  moveTo(memory: WordMemory): void {
+    this.#memory = memory
+    this.index.moveTo(memory)
+    this.rows = movedTo(memory, this.rows)
+    this.hosts = movedTo(memory, this.hosts)
+    this.written = movedTo(memory, this.written)
   }
 
-  get sizeBytes(): number {
-    const { index, rows, hosts, states, epochs, written } = this
-    return index.sizeBytes + byteLengths(rows, hosts, states, epochs, written)
-  }
-
-  /**
-   * Another table has taken its place. The rows stay: results of batches before read addresses there when their logs
-   * are asked for.
-   */
-  release(): void {
-    this.index.release()
-    this.hosts = NO_WORDS
-    this.epochs = NO_WORDS
-    this.written = NO_WORDS
-    this.states = NO_STATES
+  /** Makes room for `count` more written accounts. */
+  reserveWritten(count: number): void {
+    const needed = Math.min(this.count, this.entries + count)
+    if (needed > this.written.length)
+      this.written = grown(this.written, Math.max(needed, 2 * this.written.length), this.#memory)
   }
 
   /** Id of the address at `addresses[at..]`, or -1. */
@@ -153,7 +144,6 @@ export class AccountTable {
     this.renewed = true
     this.states[id] = this.states[id]! | STATE_RETIRED
     this.states[fresh] = STATE_FRESH
-    this.epochs[fresh] = this.epochs[id]!
     return fresh
   }
 
@@ -177,7 +167,7 @@ export class AccountTable {
   write(id: number): void {
     const marks = id * HOST_LIMBS + HOST_MARKS
     if (this.hosts[marks] !== 0) return
-    if (this.entries === this.written.length) this.written = grown(this.written, 2 * this.written.length)
+    if (this.entries === this.written.length) this.reserveWritten(1)
     this.written[this.entries++] = id
     const existed = (this.rows[id * ROW_LIMBS + ROW_FLAGS]! & ACCOUNT_FLAG_EXISTS) !== 0
     this.hosts[marks] = existed ? MARK_WRITTEN | MARK_EXISTED : MARK_WRITTEN
@@ -231,13 +221,10 @@ export class AccountTable {
 
   #grow(): void {
     this.#capacity *= 2
-    this.rows = grown(this.rows, ROW_LIMBS * this.#capacity)
-    this.hosts = grown(this.hosts, HOST_LIMBS * this.#capacity)
+    this.rows = grown(this.rows, ROW_LIMBS * this.#capacity, this.#memory)
+    this.hosts = grown(this.hosts, HOST_LIMBS * this.#capacity, this.#memory)
     const states = new Uint8Array(this.#capacity)
     states.set(this.states)
     this.states = states
-    this.epochs = grown(this.epochs, this.#capacity)
   }
 }
-
-const NO_STATES = new Uint8Array(0)

@@ -1,4 +1,4 @@
-import { byteLengths, isShared, newWords, sharedCopy } from '../../primitives/shared_words.ts'
+import { movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
 
 /**
  * The open-addressing index of a table: linear probing over a power-of-two number of buckets, at most half full, never
@@ -14,29 +14,23 @@ export class BucketIndex {
   changedCount = 0
   rebuilt = true
 
-  constructor(capacity: number, shared = false) {
+  #memory: WordMemory
+
+  constructor(capacity: number, memory: WordMemory = PRIVATE_MEMORY) {
     if ((capacity & (capacity - 1)) !== 0) throw new RangeError(`capacity ${capacity} is not a power of two`)
-    this.words = newWords(2 * capacity, shared)
+    this.#memory = memory
+    this.words = memory.words(2 * capacity)
     this.mask = capacity - 1
     this.changed = new Uint32Array(MAX_CHANGES)
   }
 
-  share(): void {
-    this.words = sharedCopy(this.words)
+  moveTo(memory: WordMemory): void {
+    this.#memory = memory
+    this.words = movedTo(memory, this.words)
   }
 
   get capacity(): number {
     return this.mask + 1
-  }
-
-  get sizeBytes(): number {
-    return byteLengths(this.words, this.changed)
-  }
-
-  /** Nothing reads it any more. */
-  release(): void {
-    this.words = NO_WORDS
-    this.changed = NO_WORDS
   }
 
   /** Makes room for `count` entries; where the index must grow, `rehash` puts every entry again. */
@@ -45,7 +39,7 @@ export class BucketIndex {
     let capacity = this.capacity
     while (capacity < 2 * count) capacity *= 2
     capacity *= 2
-    this.words = newWords(2 * capacity, isShared(this.words))
+    this.words = this.#memory.words(2 * capacity)
     this.mask = capacity - 1
     this.rebuilt = true
     this.changedCount = 0
@@ -87,11 +81,6 @@ export class BucketIndex {
     else this.changed[this.changedCount++] = bucket
   }
 }
-
-export const NO_WORDS = new Uint32Array(0)
-
-/** The least power of two from `count` on. */
-export const powerOfTwo = (count: number): number => 2 ** Math.ceil(Math.log2(count))
 
 /** Beyond this many changed buckets one upload of the whole index is cheaper than one per bucket. */
 const MAX_CHANGES = 64

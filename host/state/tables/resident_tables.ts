@@ -1,5 +1,8 @@
 import { ACCOUNT_CODE_SHIFT, ACCOUNT_FLAG_EXISTS } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import { ColumnMemory } from '../../primitives/column_memory.ts'
+import { PRIVATE_MEMORY, SHARED_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
+import { hasWasm } from '../../primitives/web_assembly.ts'
 import { wordToHex } from '../../primitives/word.ts'
 import type { AccountColumns, State } from '../state.ts'
 import {
@@ -27,14 +30,10 @@ export class ResidentState {
   readonly state: State
   accounts: AccountTable
   slots: SlotTable
-  codes: CodeTable
-  /** Counts the tables so far: a mirror with another number is of other ones. */
+  readonly codes: CodeTable
+  /** Counts `forget` calls: a mirror with another number is of other tables. */
   generation = 0
-  /** Counts `forget` calls. */
-  forgotten = 0
-  /** What is touched now has this number in its row; it goes up from batch to batch. */
-  epoch = 1
-  #shared = false
+  #memory: WordMemory = PRIVATE_MEMORY
 
   /** `codes`: a code table to share, so skeletons have the same ids. */
   constructor(state: State, shapeOf: (code: Uint8Array) => CodeShape, codes?: CodeTable) {
@@ -46,37 +45,35 @@ export class ResidentState {
 
   /** Drops accounts and slots, as after a failed batch. Code stays: its hash names it. */
   forget(): void {
-    this.empty()
-    this.forgotten++
-  }
-
-  /** Drops accounts and slots that the State has as they are here. */
-  empty(): void {
-    this.accounts = new AccountTable(undefined, this.#shared)
-    this.slots = new SlotTable(undefined, this.#shared)
+    if (this.#memory.isShared) this.#memory = SHARED_MEMORY
+    this.accounts = new AccountTable(undefined, this.#memory)
+    this.slots = new SlotTable(undefined, this.#memory)
     this.generation++
-  }
-
-  /** Goes on with fewer rows of the same values, under other ids. Between batches. */
-  replace(accounts: AccountTable, slots: SlotTable, codes: CodeTable): void {
-    this.accounts.release()
-    this.slots.release()
-    this.accounts = accounts
-    this.slots = slots
-    this.codes = codes
-    this.generation++
-  }
-
-  get isShared(): boolean {
-    return this.#shared
   }
 
   /** Moves the tables to memory that other threads can read. */
   share(): void {
-    if (this.#shared) return
-    this.#shared = true
-    this.accounts.share()
-    this.slots.share()
+    if (!this.#memory.isShared) this.#moveTo(SHARED_MEMORY)
+  }
+
+  /**
+   * The memory of the tables, which move there where they are not; undefined where there is no such memory, or not
+   * enough. `ownBytes`: what its modules take of it.
+   */
+  columns(ownBytes: number): ColumnMemory | undefined {
+    if (!(this.#memory instanceof ColumnMemory)) {
+      const memory = columnMemory(ownBytes)
+      if (memory === undefined) return undefined
+      this.#moveTo(memory)
+    }
+    const memory = this.#memory
+    return memory instanceof ColumnMemory && !memory.isFull ? memory : undefined
+  }
+
+  #moveTo(memory: WordMemory): void {
+    this.#memory = memory
+    this.accounts.moveTo(memory)
+    this.slots.moveTo(memory)
   }
 
   /** The open batch is committed: its running values are the base of the next. */
@@ -87,31 +84,26 @@ export class ResidentState {
 
   /** ids[i] = the account of address `addresses[5 i ..]`; unknown ones are loaded. */
   accountIds(addresses: Uint32Array, count: number, ids: Int32Array): void | Promise<void> {
-    const { accounts, epoch } = this
+    const accounts = this.accounts
     const first = accounts.count
     accounts.guess(addresses, count, ids)
     for (let i = 0; i < count; i++) {
       const at = LIMBS_PER_ADDRESS * i
-      let id = ids[i]!
-      if (id < 0 || !accounts.isAt(id, addresses, at)) {
-        id = accounts.find(addresses, at)
-        if (id < 0) id = accounts.add(addresses, at)
-        ids[i] = id
-      }
-      accounts.epochs[id] = epoch
+      if (ids[i]! >= 0 && accounts.isAt(ids[i]!, addresses, at)) continue
+      const id = accounts.find(addresses, at)
+      ids[i] = id < 0 ? accounts.add(addresses, at) : id
     }
     return this.#loadAccounts(first)
   }
 
   /** ids[i] = the slot of account `owners[i]` with key `keys[8 i ..]`; unknown ones are loaded. */
   slotIds(owners: Int32Array, keys: Uint32Array, count: number, ids: Int32Array): void | Promise<void> {
-    const { slots, epoch } = this
+    const slots = this.slots
     const first = slots.count
     for (let i = 0; i < count; i++) {
       const at = LIMBS_PER_WORD * i
       let id = slots.find(owners[i]!, keys, at)
       if (id < 0) id = slots.add(owners[i]!, keys, at)
-      slots.epochs[id] = epoch
       ids[i] = id
     }
     return this.#loadSlots(first)
@@ -215,6 +207,17 @@ export class ResidentState {
       if ((accounts.states[slots.owners[id]!]! & STATE_FRESH) !== 0)
         slots.values.fill(0, LIMBS_PER_WORD * id, LIMBS_PER_WORD * (id + 1))
     }
+  }
+}
+
+/** Undefined where the platform has none. */
+const columnMemory = (ownBytes: number): ColumnMemory | undefined => {
+  if (!hasWasm) return undefined
+  try {
+    return new ColumnMemory(ownBytes)
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
   }
 }
 

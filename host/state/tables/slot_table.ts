@@ -1,8 +1,8 @@
 import { slotHash } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { byteLengths, grown, newWords, sharedCopy } from '../../primitives/shared_words.ts'
+import { grown, movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
 import { wordCopy, wordEquals } from '../../primitives/word.ts'
-import { BucketIndex, NO_WORDS, powerOfTwo } from './bucket_index.ts'
+import { BucketIndex } from './bucket_index.ts'
 
 /**
  * Storage slots by dense id, the same arrays as on the device, plus what only the host needs.
@@ -10,7 +10,6 @@ import { BucketIndex, NO_WORDS, powerOfTwo } from './bucket_index.ts'
  * keys      u32[8 count]   storage key
  * values    u32[8 count]   running value of the batch
  * owners    u32[count]     account id
- * epochs    u32[count]     when it was last touched (ResidentState.epoch)
  *
  * `write(id)` must come before the first change of a value in a batch and keeps the base value:
  *
@@ -24,48 +23,45 @@ export class SlotTable {
   keys: Uint32Array
   values: Uint32Array
   owners: Uint32Array
-  epochs: Uint32Array
   entryOf: Uint32Array
   count = 0
   written: Uint32Array
   base: Uint32Array
   entries = 0
   #capacity: number
+  #memory: WordMemory
 
-  constructor(capacity = 1024, shared = false) {
+  constructor(capacity = 1024, memory: WordMemory = PRIVATE_MEMORY) {
     this.#capacity = capacity
-    this.index = new BucketIndex(powerOfTwo(2 * capacity), shared)
-    this.keys = newWords(LIMBS_PER_WORD * capacity, shared)
-    this.values = newWords(LIMBS_PER_WORD * capacity, shared)
-    this.owners = new Uint32Array(capacity)
-    this.epochs = new Uint32Array(capacity)
-    this.entryOf = new Uint32Array(capacity)
-    this.written = new Uint32Array(256)
-    this.base = new Uint32Array(256 * LIMBS_PER_WORD)
+    this.#memory = memory
+    this.index = new BucketIndex(2 * capacity, memory)
+    this.keys = memory.words(LIMBS_PER_WORD * capacity)
+    this.values = memory.words(LIMBS_PER_WORD * capacity)
+    this.owners = memory.words(capacity)
+    this.entryOf = memory.words(capacity)
+    this.written = memory.words(256)
+    this.base = memory.words(256 * LIMBS_PER_WORD)
   }
 
-  /** Moves what other threads read (index, keys, values) to shared memory, for good. */
-  share(): void {
-    this.index.share()
-    this.keys = sharedCopy(this.keys)
-    this.values = sharedCopy(this.values)
+  /** Moves all words to another memory, for good. */
+  moveTo(memory: WordMemory): void {
+    this.#memory = memory
+    this.index.moveTo(memory)
+    this.keys = movedTo(memory, this.keys)
+    this.values = movedTo(memory, this.values)
+    this.owners = movedTo(memory, this.owners)
+    this.entryOf = movedTo(memory, this.entryOf)
+    this.written = movedTo(memory, this.written)
+    this.base = movedTo(memory, this.base)
   }
 
-  get sizeBytes(): number {
-    const { index, keys, values, owners, epochs, entryOf, written, base } = this
-    return index.sizeBytes + byteLengths(keys, values, owners, epochs, entryOf, written, base)
-  }
-
-  /** Another table has taken its place: nothing reads this one. */
-  release(): void {
-    this.index.release()
-    this.keys = NO_WORDS
-    this.values = NO_WORDS
-    this.owners = NO_WORDS
-    this.epochs = NO_WORDS
-    this.entryOf = NO_WORDS
-    this.written = NO_WORDS
-    this.base = NO_WORDS
+  /** Makes room for `count` more written slots. */
+  reserveWritten(count: number): void {
+    const needed = Math.min(this.count, this.entries + count)
+    if (needed <= this.written.length) return
+    const length = Math.max(needed, 2 * this.written.length)
+    this.written = grown(this.written, length, this.#memory)
+    this.base = grown(this.base, length * LIMBS_PER_WORD, this.#memory)
   }
 
   /** Id of the slot of account `owner` with the key at `keys[at..]`, or -1. */
@@ -101,8 +97,8 @@ export class SlotTable {
   /** Notes that the value of `id` is about to change. */
   write(id: number): void {
     if (this.entryOf[id] !== 0) return
+    if (this.entries === this.written.length) this.reserveWritten(1)
     const entry = this.entries++
-    if (entry === this.written.length) this.#growJournal()
     this.written[entry] = id
     this.entryOf[id] = entry + 1
     wordCopy(this.base, entry * LIMBS_PER_WORD, this.values, id * LIMBS_PER_WORD)
@@ -131,15 +127,9 @@ export class SlotTable {
 
   #grow(): void {
     this.#capacity *= 2
-    this.keys = grown(this.keys, LIMBS_PER_WORD * this.#capacity)
-    this.values = grown(this.values, LIMBS_PER_WORD * this.#capacity)
-    this.owners = grown(this.owners, this.#capacity)
-    this.epochs = grown(this.epochs, this.#capacity)
-    this.entryOf = grown(this.entryOf, this.#capacity)
-  }
-
-  #growJournal(): void {
-    this.written = grown(this.written, 2 * this.written.length)
-    this.base = grown(this.base, 2 * this.base.length)
+    this.keys = grown(this.keys, LIMBS_PER_WORD * this.#capacity, this.#memory)
+    this.values = grown(this.values, LIMBS_PER_WORD * this.#capacity, this.#memory)
+    this.owners = grown(this.owners, this.#capacity, this.#memory)
+    this.entryOf = grown(this.entryOf, this.#capacity, this.#memory)
   }
 }

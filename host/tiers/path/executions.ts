@@ -1,7 +1,7 @@
 import { ACCOUNT_FLAG_EXISTS } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { EXIT_NONE, MISSING } from '../../../transpiler/path_kernel.ts'
-import type { Executions, Place, TouchVisitor } from '../../batch/executions.ts'
+import { EXIT_NONE, HINT_COLUMNS, MISSING } from '../../../transpiler/path_kernel.ts'
+import type { Executions, Place, SlotColumns, TouchVisitor } from '../../batch/executions.ts'
 import { executionAt, type OpenBatch, STATUS_FAILURE, STATUS_NONE, STATUS_SUCCESS } from '../../batch/open_batch.ts'
 import type { ExitReasons } from '../../batch/reason.ts'
 import type { Versions } from '../../batch/versions.ts'
@@ -63,6 +63,8 @@ export class PathExecutions implements Executions {
   #logs: LaneLogs | undefined
   #transfers: InnerTransfers | undefined
   #bloomIndices: Uint32Array | undefined
+  /** Null where the path does more than its columns tell. */
+  #columns: SlotColumns | null | undefined
   readonly hashed?: Promise<void>
 
   constructor(batch: OpenBatch, group: PathGroup, { accounts, slots, codes }: ResidentState, reasons: PathReasons) {
@@ -88,6 +90,11 @@ export class PathExecutions implements Executions {
 
   get path(): string {
     return this.group.plan.kernel.id
+  }
+
+  get columns(): SlotColumns | undefined {
+    if (this.#columns === undefined) this.#columns = slotColumns(this.group) ?? null
+    return this.#columns ?? undefined
   }
 
   broken(lane: number, place: Place): number {
@@ -273,6 +280,18 @@ export class PathExecutions implements Executions {
 }
 
 const balance = new Uint32Array(LIMBS_PER_WORD)
+
+/** Undefined where lanes of the path look at accounts, move ether, or call precompiles. */
+const slotColumns = ({ plan, laneCount, lanesIn, lanesOut, slotAt, storeAt, hinted }: PathGroup) => {
+  const { kernel, accounts, transferColumns, precompiles } = plan
+  if (kernel.readsEntryBalance || accounts.count + transferColumns.length + precompiles.length !== 0) return undefined
+  const { storeSlots, storeSigns, storeConditions, deltaStores, succeeds } = plan
+  const hintAt = hinted
+    ? slotAt.map((_, k) => (kernel.hintColumn + HINT_COLUMNS * k) * laneCount * COLUMN_LIMBS)
+    : undefined
+  const stores = { storeAt, storeSlots, storeSigns, storeConditions, deltaStores }
+  return { laneCount, lanesIn, lanesOut, slotAt, hintAt, ...stores, succeeds }
+}
 
 /** Whether an account that the path touches as a precompile exists and is empty. All of them are resident. */
 const callsEmptyPrecompile = ({ precompiles }: PathPlan, accounts: AccountTable): boolean => {
