@@ -6,6 +6,15 @@ import { OUTCOME_EXECUTED, OUTCOME_NONE, STATUS_NONE, STATUS_SUCCESS, TIER_NONE 
 import { TYPE_BLOB } from '../host/chain/batch.ts'
 import { EXECUTION_BYTES, READ_BYTES, STORE_BYTES, SWEEP_REQUEST } from '../host/settle/sweep_request.ts'
 import {
+  EXISTS,
+  HAS_CODE,
+  NAME,
+  ROW_BALANCE as STORED_BALANCE,
+  ROW_NONCE as STORED_NONCE,
+  ROW_STORAGE as STORED_STORAGE,
+} from '../host/state/memory_rows.ts'
+import { STORE_REQUEST } from '../host/state/store_request.ts'
+import {
   HOST_CODE,
   HOST_MARKS,
   MARK_EXISTED,
@@ -14,7 +23,13 @@ import {
   ROW_FLAGS,
 } from '../host/state/tables/account_table.ts'
 import { CONDITION_NO_OVERFLOW, CONDITION_NO_UNDERFLOW, CONDITION_SAME_ZERONESS } from '../host/tiers/path/plan.ts'
-import { ACCOUNT_FLAG_EXISTS } from '../transpiler/layout/tables.ts'
+import {
+  ACCOUNT_FLAG_EXISTS,
+  ACCOUNT_HASH_SEED,
+  HASH_MULTIPLIER,
+  HASH_SHIFT,
+  SLOT_HASH_SEED,
+} from '../transpiler/layout/tables.ts'
 
 /**
  * Compiles kernels/columns/*.as, passes over columns in AssemblyScript. The sources have an ending of their own because
@@ -32,6 +47,8 @@ interface Module {
   readonly offsets: Readonly<Record<string, number>>
   readonly values: Readonly<Record<string, number>>
 }
+
+const HASH_VALUES = { ACCOUNT_HASH_SEED, HASH_MULTIPLIER, HASH_SHIFT, SLOT_HASH_SEED }
 
 const MODULES: readonly Module[] = [
   {
@@ -62,6 +79,24 @@ const MODULES: readonly Module[] = [
       CONDITION_NO_OVERFLOW,
       CONDITION_NO_UNDERFLOW,
       CONDITION_SAME_ZERONESS,
+    },
+  },
+  {
+    source: 'store',
+    path: 'host/state/store_module.generated.ts',
+    constant: 'STORE_MODULE',
+    text: 'The module of memory_commit.ts',
+    offsets: {
+      ...STORE_REQUEST,
+      rowStorage: 4 * STORED_STORAGE,
+      rowNonce: 4 * STORED_NONCE,
+      rowBalance: 4 * STORED_BALANCE,
+    },
+    values: {
+      ...HASH_VALUES,
+      EXISTS_BIT: EXISTS,
+      HAS_CODE_BIT: HAS_CODE,
+      NAME_BITS: NAME,
     },
   },
 ]

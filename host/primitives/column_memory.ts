@@ -1,5 +1,5 @@
 import { SHARED_MEMORY, type WordMemory } from './shared_words.ts'
-import { type WasmMemory, type WasmModule, wasm } from './web_assembly.ts'
+import { hasWasm, type WasmMemory, type WasmModule, wasm } from './web_assembly.ts'
 
 const PAGE_BYTES = 1 << 16
 const MOST_PAGES = 1 << 16
@@ -29,6 +29,17 @@ export class ColumnMemory implements WordMemory {
     this.#pages = Math.ceil(ownBytes / PAGE_BYTES)
     this.#end = this.#pages * PAGE_BYTES
     this.memory = new wasm.Memory({ initial: this.#pages, maximum: mostPages, shared: true })
+  }
+
+  /** The same; undefined where the platform has no such memory, or no more of it. */
+  static of(ownBytes: number): ColumnMemory | undefined {
+    if (!hasWasm) return undefined
+    try {
+      return new ColumnMemory(ownBytes)
+    } catch (error) {
+      if (error instanceof RangeError) return undefined
+      throw error
+    }
   }
 
   words(length: number): Uint32Array {

@@ -24,9 +24,3 @@ export const sameAddress = (a: Uint32Array, ai: number, b: Uint32Array, bi: numb
   a[ai + 2] === b[bi + 2] &&
   a[ai + 3] === b[bi + 3] &&
   a[ai + 4] === b[bi + 4]
-
-export const doubled = (from: Uint32Array): Uint32Array<ArrayBuffer> => {
-  const to = new Uint32Array(2 * from.length)
-  to.set(from)
-  return to
-}

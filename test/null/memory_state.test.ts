@@ -4,6 +4,8 @@ import { MerkleStateManager } from '@ethereumjs/statemanager'
 import { Account, createAddressFromString } from '@ethereumjs/util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { createRandom } from '../../bench/random.ts'
+import { ColumnMemory } from '../../host/primitives/column_memory.ts'
 import { EMPTY_CODE_HASH, keccak256, keccak256Hex } from '../../host/primitives/keccak.ts'
 import {
   addressFromHex,
@@ -13,6 +15,8 @@ import {
   wordToBigInt,
   wordToHex,
 } from '../../host/primitives/word.ts'
+import { MemoryCommit } from '../../host/state/memory_commit.ts'
+import { MemoryRows } from '../../host/state/memory_rows.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import type { StateWrites } from '../../host/state/state.ts'
 
@@ -165,6 +169,69 @@ describe('MemoryState', () => {
       }),
       { seed: 7, numRuns: 3, endOnFailure: true },
     )
+  })
+
+  it('writes a large commit as it writes the same rows in small ones', () => {
+    const random = createRandom(5, 'large commits')
+    const code = Uint8Array.of(1, 2, 3)
+    const hash = keccak256Hex(code)
+    const people = Array.from({ length: 900 }, (_, n) => `0x${(0xbeef_0000 + 7 * n).toString(16).padStart(40, '0')}`)
+    const draw = <T>(from: readonly T[], count: number): T[] => {
+      const left = [...from]
+      return Array.from({ length: count }, () => left.splice(random.below(left.length), 1)[0]!)
+    }
+    const large = new MemoryState()
+    const small = new MemoryState()
+    for (let round = 0; round < 3; round++) {
+      const deleted = draw(people, random.below(20))
+      const accounts = draw(people, 520).map((address): [string, bigint, bigint, string?] => {
+        const balance = random.below(4) === 0 ? 0n : 2n ** BigInt(random.below(255)) + BigInt(random.below(9))
+        const nonce = BigInt(random.u32()) << BigInt(random.below(32))
+        return random.below(9) === 0 ? [address, nonce, balance, hash] : [address, nonce, balance]
+      })
+      const owners = draw(people, 30)
+      const keys = new Set<string>()
+      const slots: [string, bigint, bigint][] = []
+      while (slots.length < 700) {
+        const owner = owners[Math.min(slots.length >> 5, random.below(owners.length))]!
+        const key =
+          random.below(2) === 0 ? BigInt(random.below(60)) : BigInt(keccak256Hex(Uint8Array.of(random.below(256))))
+        if (keys.has(`${owner}${key}`)) continue
+        keys.add(`${owner}${key}`)
+        slots.push([owner, key, random.below(3) === 0 ? 0n : BigInt(random.u32()) << BigInt(32 * random.below(8))])
+      }
+      const known = new Map([[hash, code]])
+      const gone = writesOf({ deleted, accounts, slots, code: known })
+      for (let i = 0; i < 40; i++) gone.accounts.exists[random.below(520)] = 0
+      large.commit(gone)
+      small.commit(writesOf({ deleted, code: known }))
+      for (let first = 0; first < accounts.length; first += 100) {
+        const piece = writesOf({ accounts: accounts.slice(first, first + 100) })
+        piece.accounts.exists.set(gone.accounts.exists.subarray(first, first + 100))
+        small.commit(piece)
+      }
+      for (let first = 0; first < slots.length; first += 100)
+        small.commit(writesOf({ slots: slots.slice(first, first + 100) }))
+      expect(large.dump()).toEqual(small.dump())
+      expect(people.map((address) => large.hasStorage(address))).toEqual(people.map((one) => small.hasStorage(one)))
+      for (const [address, key, value] of draw(slots, 50)) expect(large.storage(address, key)).toBe(value)
+      expect(large.clone().dump()).toEqual(large.dump())
+    }
+  })
+
+  it('writes one by one what its memory has no room for', () => {
+    const memory = new ColumnMemory(1 << 20, 17)
+    const rows = new MemoryRows(memory)
+    const commit = new MemoryCommit(rows, memory)
+    const accounts = Array.from({ length: 1000 }, (_, n): [string, bigint, bigint] => [
+      `0x${n.toString(16).padStart(40, '0')}`,
+      1n,
+      1n,
+    ])
+    const writes = writesOf({ accounts })
+    expect([commit.isOpen, commit.accounts(writes, 0), commit.isOpen]).toEqual([true, 0, false])
+    expect(rows.accountCount).toBe(0)
+    expect(rows.accountId(writes.accountAddresses, 0)).toBe(0)
   })
 
   it('dumps the state whose root a Merkle state manager computes', async () => {

@@ -2,7 +2,6 @@ import { ACCOUNT_CODE_SHIFT, ACCOUNT_FLAG_EXISTS } from '../../../transpiler/lay
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { ColumnMemory } from '../../primitives/column_memory.ts'
 import { PRIVATE_MEMORY, SHARED_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
-import { hasWasm } from '../../primitives/web_assembly.ts'
 import { wordToHex } from '../../primitives/word.ts'
 import type { AccountColumns, State } from '../state.ts'
 import {
@@ -62,7 +61,7 @@ export class ResidentState {
    */
   columns(ownBytes: number): ColumnMemory | undefined {
     if (!(this.#memory instanceof ColumnMemory)) {
-      const memory = columnMemory(ownBytes)
+      const memory = ColumnMemory.of(ownBytes)
       if (memory === undefined) return undefined
       this.#moveTo(memory)
     }
@@ -207,17 +206,6 @@ export class ResidentState {
       if ((accounts.states[slots.owners[id]!]! & STATE_FRESH) !== 0)
         slots.values.fill(0, LIMBS_PER_WORD * id, LIMBS_PER_WORD * (id + 1))
     }
-  }
-}
-
-/** Undefined where the platform has none. */
-const columnMemory = (ownBytes: number): ColumnMemory | undefined => {
-  if (!hasWasm) return undefined
-  try {
-    return new ColumnMemory(ownBytes)
-  } catch (error) {
-    if (error instanceof RangeError) return undefined
-    throw error
   }
 }
 

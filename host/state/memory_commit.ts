@@ -1,0 +1,140 @@
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { ColumnMemory } from '../primitives/column_memory.ts'
+import { CHUNK_AT } from '../primitives/column_request.ts'
+import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
+import { type WasmModule, wasm } from '../primitives/web_assembly.ts'
+import { wordFromHex } from '../primitives/word.ts'
+import type { MemoryRows } from './memory_rows.ts'
+import type { StateWrites } from './state.ts'
+import { STORE_MODULE } from './store_module.generated.ts'
+import { STORE_REQUEST } from './store_request.ts'
+
+/** Rows whose columns lie in the memory at a time. */
+const CHUNK = 1024
+const OWN_BYTES = CHUNK_AT + 256 * CHUNK
+
+let compiled: WasmModule | undefined
+
+/** Memory for rows that `MemoryCommit` can write; undefined where the platform has none. */
+export const rowMemory = (): ColumnMemory | undefined => ColumnMemory.of(OWN_BYTES)
+
+/**
+ * Writes accounts and slots to the rows of a MemoryState in bulk, by a module of WebAssembly: what their one-by-one form
+ * does (MemoryState.commit), with the cache misses of many rows in flight together.
+ *
+ * Cost on two shared cores (user time), of 131,072 writes in one commit: see docs/decisions/0039-settling-in-columns.md.
+ */
+export class MemoryCommit {
+  readonly #rows: MemoryRows
+  readonly #memory: ColumnMemory
+  readonly #request: Uint32Array
+  readonly #commitAccounts: (count: number) => void
+  readonly #commitSlots: (count: number) => void
+  readonly #columns: {
+    readonly addresses: Uint32Array
+    readonly exists: Uint8Array
+    readonly nonce: Uint32Array
+    readonly balance: Uint32Array
+    readonly codes: Uint32Array
+    readonly keys: Uint32Array
+    readonly values: Uint32Array
+  }
+
+  /** `rows` lie in `memory`, which `rowMemory` gave. */
+  constructor(rows: MemoryRows, memory: ColumnMemory) {
+    this.#rows = rows
+    this.#memory = memory
+    compiled ??= new wasm.Module(Buffer.from(STORE_MODULE, 'base64'))
+    const exports = memory.exportsOf(compiled)
+    this.#commitAccounts = exports['commitAccounts'] as (count: number) => void
+    this.#commitSlots = exports['commitSlots'] as (count: number) => void
+    const { buffer } = memory.memory
+    this.#request = new Uint32Array(buffer, 0, CHUNK_AT / 4)
+    let at = CHUNK_AT
+    const u32 = (limbs: number): Uint32Array => {
+      const column = new Uint32Array(buffer, at, limbs * CHUNK)
+      at += column.byteLength
+      return column
+    }
+    this.#columns = {
+      addresses: u32(LIMBS_PER_ADDRESS),
+      nonce: u32(2),
+      balance: u32(LIMBS_PER_WORD),
+      codes: u32(LIMBS_PER_WORD),
+      keys: u32(LIMBS_PER_WORD),
+      values: u32(LIMBS_PER_WORD),
+      exists: new Uint8Array(u32(1).buffer, at - 4 * CHUNK, CHUNK),
+    }
+    for (const [name, column] of Object.entries(this.#columns)) this.#put(name as Field, column.byteOffset)
+    this.#put('owners', u32(1).byteOffset)
+    this.#put('buckets', u32(1).byteOffset)
+    wordFromHex(this.#request, STORE_REQUEST.emptyCode / 4, EMPTY_CODE_HASH)
+  }
+
+  /** False where the rows no longer fit their memory: from then on they are written one by one. */
+  get isOpen(): boolean {
+    return !this.#memory.isFull
+  }
+
+  /** Writes accounts from `first` on, as many as a chunk holds. Returns the first that it did not write. */
+  accounts({ accountAddresses, accountCount, accounts }: StateWrites, first: number): number {
+    const end = Math.min(accountCount, first + CHUNK)
+    this.#rows.reserveAccounts(end - first)
+    if (!this.isOpen) return first
+    const { addresses, exists, nonce, balance, codes } = this.#columns
+    addresses.set(accountAddresses.subarray(LIMBS_PER_ADDRESS * first, LIMBS_PER_ADDRESS * end))
+    exists.set(accounts.exists.subarray(first, end))
+    nonce.set(accounts.nonce.subarray(2 * first, 2 * end))
+    balance.set(accounts.balance.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
+    codes.set(accounts.codeHash.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
+    this.#ask()
+    this.#commitAccounts(end - first)
+    this.#answer()
+    return end
+  }
+
+  /** The same of slots. */
+  slots({ slotAddresses, slotKeys, slotValues, slotCount }: StateWrites, first: number): number {
+    const end = Math.min(slotCount, first + CHUNK)
+    // Accounts that are not there get a row.
+    this.#rows.reserveAccounts(end - first)
+    this.#rows.reserveSlots(end - first)
+    if (!this.isOpen) return first
+    const { addresses, keys, values } = this.#columns
+    addresses.set(slotAddresses.subarray(LIMBS_PER_ADDRESS * first, LIMBS_PER_ADDRESS * end))
+    keys.set(slotKeys.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
+    values.set(slotValues.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
+    this.#ask()
+    this.#commitSlots(end - first)
+    this.#answer()
+    return end
+  }
+
+  #ask(): void {
+    const rows = this.#rows
+    this.#put('accounts', rows.accounts.byteOffset)
+    this.#put('codeHash', rows.codeHash.byteOffset)
+    this.#put('accountIndex', rows.accountIndex.byteOffset)
+    this.#put('accountMask', rows.accountIndex.length - 1)
+    this.#put('accountCount', rows.accountCount)
+    this.#put('storageCount', rows.storageCount)
+    this.#put('filled', rows.filled.byteOffset)
+    this.#put('slots', rows.slots.byteOffset)
+    this.#put('slotIndex', rows.slotIndex.byteOffset)
+    this.#put('slotMask', rows.slotIndex.length / 2 - 1)
+    this.#put('slotCount', rows.slotCount)
+  }
+
+  #answer(): void {
+    const rows = this.#rows
+    rows.accountCount = this.#request[STORE_REQUEST.accountCount / 4]!
+    rows.storageCount = this.#request[STORE_REQUEST.storageCount / 4]!
+    rows.slotCount = this.#request[STORE_REQUEST.slotCount / 4]!
+  }
+
+  #put(field: Field, value: number): void {
+    this.#request[STORE_REQUEST[field] / 4] = value
+  }
+}
+
+type Field = keyof typeof STORE_REQUEST
