@@ -18,6 +18,7 @@ export class ColumnMemory implements WordMemory {
   /** Some words that were asked for lie elsewhere, because there was no room. */
   isFull = false
   readonly memory: WasmMemory
+  readonly ownBytes: number
   readonly #mostPages: number
   #pages: number
   #end: number
@@ -25,6 +26,7 @@ export class ColumnMemory implements WordMemory {
 
   /** Keeps the first `ownBytes` for modules. Throws a RangeError where there is no such memory. */
   constructor(ownBytes: number, mostPages = MOST_PAGES) {
+    this.ownBytes = ownBytes
     this.#mostPages = mostPages
     this.#pages = Math.ceil(ownBytes / PAGE_BYTES)
     this.#end = this.#pages * PAGE_BYTES

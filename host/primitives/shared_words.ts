@@ -20,5 +20,8 @@ export const grown = (from: Uint32Array, length: number, memory: WordMemory = PR
   return to
 }
 
+export const byteLengths = (...views: readonly ArrayBufferView[]): number =>
+  views.reduce((sum, { byteLength }) => sum + byteLength, 0)
+
 /** The words in another memory. */
 export const movedTo = (memory: WordMemory, from: Uint32Array): Uint32Array => grown(from, from.length, memory)

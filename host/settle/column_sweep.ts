@@ -149,13 +149,13 @@ export class ColumnSweep {
    * Settles transactions from `first` on. Returns the first that it leaves, or `end`. The fees of what it settled are in
    * `fees`, its gas in `block`.
    */
-  advance(first: number, end: number, block: BlockGas, fees: FeeSum, coinbaseId: number): number {
+  advance(first: number, end: number, block: BlockGas, fees: FeeSum): number {
     let i = first
     while (i < end) {
       if (i < this.#first || i >= this.#end) this.#bring(i)
       const last = Math.min(end, this.#end, i + this.#reach)
       this.#refresh(i, last)
-      const stop = this.#settle(i, last, block, fees, coinbaseId)
+      const stop = this.#settle(i, last, block, fees)
       if (stop < last) {
         this.#reach = Math.max(LEAST_REACH, 2 * (stop - i))
         return stop
@@ -303,12 +303,12 @@ export class ColumnSweep {
   }
 
   /** Has the module settle [first, end) of the chunk. */
-  #settle(first: number, end: number, block: BlockGas, fees: FeeSum, coinbaseId: number): number {
+  #settle(first: number, end: number, block: BlockGas, fees: FeeSum): number {
     const { accounts, slots } = this.#resident
     accounts.reserveWritten(2 * (end - first))
     slots.reserveWritten(this.#mostStores * (end - first))
     if (this.#memory.isFull) return first
-    this.#ask(block, fees, coinbaseId)
+    this.#ask(block, fees)
     const numbers = this.#numbers
     const request = this.#request
     const stop = this.#first + this.#advance(first - this.#first, end - this.#first)
@@ -325,7 +325,7 @@ export class ColumnSweep {
     return stop
   }
 
-  #ask(block: BlockGas, fees: FeeSum, coinbaseId: number): void {
+  #ask(block: BlockGas, fees: FeeSum): void {
     const { accounts, slots } = this.#resident
     const request = this.#request
     const columns = this.#columns
@@ -344,7 +344,6 @@ export class ColumnSweep {
     put('slotEntryCount', slots.entries)
     for (const [name, column] of Object.entries(columns)) put(name as keyof ChunkColumns, column.byteOffset)
     put('executions', this.#places.byteOffset)
-    put('coinbaseId', coinbaseId)
     put('owedMark', fees.isZero ? 0 : 1)
     this.#numbers[SWEEP_REQUEST.blockUsed / 8] = block.used
     this.#numbers[SWEEP_REQUEST.blockSure / 8] = block.sure

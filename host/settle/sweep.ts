@@ -136,8 +136,7 @@ export class Sweep {
 
   /** Has the columns settle what they can; where that is little, again and again, they are asked less often. */
   #advanceColumns(columns: ColumnSweep, first: number, end: number): number {
-    const coinbase = this.current(this.#openBatch.coinbaseId)
-    const stop = columns.advance(first, end, this.#blockGas, this.#fees, coinbase)
+    const stop = columns.advance(first, end, this.#blockGas, this.#fees)
     this.#alone = stop - first < FEW_IN_COLUMNS ? Math.min(2 * this.#alone, MOST_ALONE) : 1
     this.#columnsFrom = stop + this.#alone
     return stop

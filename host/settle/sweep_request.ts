@@ -33,7 +33,6 @@ const FIELDS = [
   'refund',
   'gasUsed',
   'executions',
-  'coinbaseId',
   /** Whether the coinbase is owed fees. */
   'owedMark',
 ] as const

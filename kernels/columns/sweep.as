@@ -4,7 +4,6 @@ import {
   AHEAD_AT,
   BLOCK_SURE,
   BLOCK_USED,
-  COINBASE_ID,
   CONDITION_NO_OVERFLOW,
   CONDITION_NO_UNDERFLOW,
   CONDITION_SAME_ZERONESS,
@@ -247,7 +246,6 @@ function settle(i: i32): bool {
   const word = (<usize>i) << 5
   if (load<u8>(at(REJECTION) + i) != 0 || load<u8>(at(TYPE) + i) >= TYPE_BLOB) return false
   const from = load<u32>(at(FROM_IDS) + n4)
-  if (from == load<u32>(COINBASE_ID)) return false
   const host = hostOf(from)
   const row = rowOf(from)
   if (load<u64>(host) != load<u64>(at(NONCE) + n8) || load<u32>(host, HOST_CODE) != 0) return false
@@ -281,8 +279,8 @@ function settle(i: i32): bool {
   const priority = at(PRIORITY) + word
   if (!(gas < 4294967296.0)) return false
   if ((load<u64>(price, 8) | load<u64>(price, 16) | load<u64>(price, 24)) != 0) return false
-  if ((load<u64>(priority, 8) | load<u64>(priority, 16) | load<u64>(priority, 24)) != 0) return false
   const gasUnits = <u64>gas
+  // The priority fee is a part of the price.
   const tip = load<u64>(priority)
   if (tip == 0 && load<u32>(OWED_MARK) == 0) return false
   if (!isTransfer && !readsHold(execution, lane)) return false

@@ -1,8 +1,8 @@
 import { ACCOUNT_FLAG_EXISTS, ACCOUNT_ROW_VECTORS, accountHash } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS } from '../../../transpiler/layout/word.ts'
-import { grown, movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
+import { byteLengths, grown, movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
 import { wordIsZero } from '../../primitives/word.ts'
-import { BucketIndex } from './bucket_index.ts'
+import { BucketIndex, NO_WORDS, powerOfTwo } from './bucket_index.ts'
 
 /** u32 per account row. */
 export const ROW_LIMBS = ACCOUNT_ROW_VECTORS * 4
@@ -35,6 +35,7 @@ export const MARK_NEW_CODE = 4
  * rows      u32[16 count]   transpiler/layout/tables.ts
  * hosts     u32[4 count]    nonce (64-bit, low limb first), code id (CodeTable; 0 = no code), MARK_* bits
  * states    u8[count]       STATE_* bits
+ * epochs    u32[count]      when it was last touched (ResidentState.epoch)
  * written   u32[entries]    ids written in this batch
  *
  * The rows hold the running values of the batch. `write(id)` must come before the first change of a row in a batch.
@@ -44,6 +45,7 @@ export class AccountTable {
   rows: Uint32Array
   hosts: Uint32Array
   states: Uint8Array
+  epochs: Uint32Array
   count = 0
   written: Uint32Array
   entries = 0
@@ -55,10 +57,11 @@ export class AccountTable {
   constructor(capacity = 1024, memory: WordMemory = PRIVATE_MEMORY) {
     this.#capacity = capacity
     this.#memory = memory
-    this.index = new BucketIndex(2 * capacity, memory)
+    this.index = new BucketIndex(powerOfTwo(2 * capacity), memory)
     this.rows = memory.words(ROW_LIMBS * capacity)
     this.hosts = memory.words(HOST_LIMBS * capacity)
     this.states = new Uint8Array(capacity)
+    this.epochs = new Uint32Array(capacity)
     this.written = memory.words(256)
   }
 
@@ -76,6 +79,23 @@ export class AccountTable {
     const needed = Math.min(this.count, this.entries + count)
     if (needed > this.written.length)
       this.written = grown(this.written, Math.max(needed, 2 * this.written.length), this.#memory)
+  }
+
+  get sizeBytes(): number {
+    const { index, rows, hosts, states, epochs, written } = this
+    return index.sizeBytes + byteLengths(rows, hosts, states, epochs, written)
+  }
+
+  /**
+   * Another table has taken its place. The rows stay: results of batches before read addresses there when their logs
+   * are asked for.
+   */
+  release(): void {
+    this.index.release()
+    this.hosts = NO_WORDS
+    this.epochs = NO_WORDS
+    this.written = NO_WORDS
+    this.states = NO_STATES
   }
 
   /** Id of the address at `addresses[at..]`, or -1. */
@@ -144,6 +164,7 @@ export class AccountTable {
     this.renewed = true
     this.states[id] = this.states[id]! | STATE_RETIRED
     this.states[fresh] = STATE_FRESH
+    this.epochs[fresh] = this.epochs[id]!
     return fresh
   }
 
@@ -226,5 +247,8 @@ export class AccountTable {
     const states = new Uint8Array(this.#capacity)
     states.set(this.states)
     this.states = states
+    this.epochs = grown(this.epochs, this.#capacity)
   }
 }
+
+const NO_STATES = new Uint8Array(0)

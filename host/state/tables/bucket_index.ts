@@ -1,4 +1,4 @@
-import { movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
+import { byteLengths, movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
 
 /**
  * The open-addressing index of a table: linear probing over a power-of-two number of buckets, at most half full, never
@@ -31,6 +31,16 @@ export class BucketIndex {
 
   get capacity(): number {
     return this.mask + 1
+  }
+
+  get sizeBytes(): number {
+    return byteLengths(this.words, this.changed)
+  }
+
+  /** Nothing reads it any more. */
+  release(): void {
+    this.words = NO_WORDS
+    this.changed = NO_WORDS
   }
 
   /** Makes room for `count` entries; where the index must grow, `rehash` puts every entry again. */
@@ -81,6 +91,11 @@ export class BucketIndex {
     else this.changed[this.changedCount++] = bucket
   }
 }
+
+export const NO_WORDS = new Uint32Array(0)
+
+/** The least power of two from `count` on. */
+export const powerOfTwo = (count: number): number => 2 ** Math.ceil(Math.log2(count))
 
 /** Beyond this many changed buckets one upload of the whole index is cheaper than one per bucket. */
 const MAX_CHANGES = 64

@@ -1,6 +1,7 @@
 import { MEMO_OWNERS } from '../../../transpiler/layout/memo.ts'
 import { accountHash, slotHash } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import type { WordMemory } from '../../primitives/shared_words.ts'
 import { AccountTable, HOST_CODE, HOST_LIMBS, HOST_MARKS, ROW_LIMBS, STATE_RETIRED } from './account_table.ts'
 import type { CodeMove } from './code_table.ts'
 import type { ResidentState } from './resident_tables.ts'
@@ -67,7 +68,13 @@ export const evictTables = (resident: ResidentState, budgets: TableBudgets): Evi
   const slotIds = chooseSlots(resident, room, accountIds)
   const before = { accounts: accounts.count, slots: slots.count }
   const to = move?.to ?? codes
-  resident.replace(copyAccounts(resident, accountIds), copySlots(resident, accountIds, slotIds), to)
+  const memory = resident.successor()
+  resident.replace(
+    copyAccounts(resident, accountIds, memory),
+    copySlots(resident, accountIds, slotIds, memory),
+    to,
+    memory,
+  )
   if (move !== undefined) renameCodes(resident, move)
   return {
     accounts: before.accounts - resident.accounts.count,
@@ -177,9 +184,9 @@ const chooseSlots = ({ accounts, slots }: ResidentState, room: Room, accountIds:
 
 const roomFor = (kept: number): number => Math.max(LEAST_ROWS, kept + (kept >> 2))
 
-const copyAccounts = ({ accounts, isShared }: ResidentState, ids: Int32Array): AccountTable => {
+const copyAccounts = ({ accounts }: ResidentState, ids: Int32Array, memory: WordMemory): AccountTable => {
   const count = keptOf(ids)
-  const to = new AccountTable(roomFor(count), isShared)
+  const to = new AccountTable(roomFor(count), memory)
   const { rows, hosts } = accounts
   for (let id = 0; id < ids.length; id++) {
     const at = ids[id]!
@@ -195,9 +202,14 @@ const copyAccounts = ({ accounts, isShared }: ResidentState, ids: Int32Array): A
   return to
 }
 
-const copySlots = ({ slots, isShared }: ResidentState, accountIds: Int32Array, ids: Int32Array): SlotTable => {
+const copySlots = (
+  { slots }: ResidentState,
+  accountIds: Int32Array,
+  ids: Int32Array,
+  memory: WordMemory,
+): SlotTable => {
   const count = keptOf(ids)
-  const to = new SlotTable(roomFor(count), isShared)
+  const to = new SlotTable(roomFor(count), memory)
   for (let id = 0; id < ids.length; id++) {
     const at = ids[id]!
     if (at < 0) continue

@@ -29,9 +29,13 @@ export class ResidentState {
   readonly state: State
   accounts: AccountTable
   slots: SlotTable
-  readonly codes: CodeTable
-  /** Counts `forget` calls: a mirror with another number is of other tables. */
+  codes: CodeTable
+  /** Counts the tables so far: a mirror with another number is of other ones. */
   generation = 0
+  /** Counts `forget` calls. */
+  forgotten = 0
+  /** What is touched now has this number in its row; it goes up from batch to batch. */
+  epoch = 1
   #memory: WordMemory = PRIVATE_MEMORY
 
   /** `codes`: a code table to share, so skeletons have the same ids. */
@@ -44,10 +48,33 @@ export class ResidentState {
 
   /** Drops accounts and slots, as after a failed batch. Code stays: its hash names it. */
   forget(): void {
-    if (this.#memory.isShared) this.#memory = SHARED_MEMORY
+    this.empty()
+    this.forgotten++
+  }
+
+  /** Drops accounts and slots that the State has as they are here. */
+  empty(): void {
+    this.#memory = this.successor()
     this.accounts = new AccountTable(undefined, this.#memory)
     this.slots = new SlotTable(undefined, this.#memory)
     this.generation++
+  }
+
+  /** Goes on with fewer rows of the same values, under other ids, in memory `successor`. Between batches. */
+  replace(accounts: AccountTable, slots: SlotTable, codes: CodeTable, memory: WordMemory): void {
+    this.#memory = memory
+    this.accounts.release()
+    this.slots.release()
+    this.accounts = accounts
+    this.slots = slots
+    this.codes = codes
+    this.generation++
+  }
+
+  /** Memory for tables in the place of these: a memory of columns goes as a whole. */
+  successor(): WordMemory {
+    const memory = this.#memory
+    return memory instanceof ColumnMemory ? (ColumnMemory.of(memory.ownBytes) ?? SHARED_MEMORY) : memory
   }
 
   /** Moves the tables to memory that other threads can read. */
@@ -83,26 +110,31 @@ export class ResidentState {
 
   /** ids[i] = the account of address `addresses[5 i ..]`; unknown ones are loaded. */
   accountIds(addresses: Uint32Array, count: number, ids: Int32Array): void | Promise<void> {
-    const accounts = this.accounts
+    const { accounts, epoch } = this
     const first = accounts.count
     accounts.guess(addresses, count, ids)
     for (let i = 0; i < count; i++) {
       const at = LIMBS_PER_ADDRESS * i
-      if (ids[i]! >= 0 && accounts.isAt(ids[i]!, addresses, at)) continue
-      const id = accounts.find(addresses, at)
-      ids[i] = id < 0 ? accounts.add(addresses, at) : id
+      let id = ids[i]!
+      if (id < 0 || !accounts.isAt(id, addresses, at)) {
+        id = accounts.find(addresses, at)
+        if (id < 0) id = accounts.add(addresses, at)
+        ids[i] = id
+      }
+      accounts.epochs[id] = epoch
     }
     return this.#loadAccounts(first)
   }
 
   /** ids[i] = the slot of account `owners[i]` with key `keys[8 i ..]`; unknown ones are loaded. */
   slotIds(owners: Int32Array, keys: Uint32Array, count: number, ids: Int32Array): void | Promise<void> {
-    const slots = this.slots
+    const { slots, epoch } = this
     const first = slots.count
     for (let i = 0; i < count; i++) {
       const at = LIMBS_PER_WORD * i
       let id = slots.find(owners[i]!, keys, at)
       if (id < 0) id = slots.add(owners[i]!, keys, at)
+      slots.epochs[id] = epoch
       ids[i] = id
     }
     return this.#loadSlots(first)

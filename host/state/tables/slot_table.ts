@@ -1,8 +1,8 @@
 import { slotHash } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { grown, movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
+import { byteLengths, grown, movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
 import { wordCopy, wordEquals } from '../../primitives/word.ts'
-import { BucketIndex } from './bucket_index.ts'
+import { BucketIndex, NO_WORDS, powerOfTwo } from './bucket_index.ts'
 
 /**
  * Storage slots by dense id, the same arrays as on the device, plus what only the host needs.
@@ -10,6 +10,7 @@ import { BucketIndex } from './bucket_index.ts'
  * keys      u32[8 count]   storage key
  * values    u32[8 count]   running value of the batch
  * owners    u32[count]     account id
+ * epochs    u32[count]     when it was last touched (ResidentState.epoch)
  *
  * `write(id)` must come before the first change of a value in a batch and keeps the base value:
  *
@@ -23,6 +24,7 @@ export class SlotTable {
   keys: Uint32Array
   values: Uint32Array
   owners: Uint32Array
+  epochs: Uint32Array
   entryOf: Uint32Array
   count = 0
   written: Uint32Array
@@ -34,10 +36,11 @@ export class SlotTable {
   constructor(capacity = 1024, memory: WordMemory = PRIVATE_MEMORY) {
     this.#capacity = capacity
     this.#memory = memory
-    this.index = new BucketIndex(2 * capacity, memory)
+    this.index = new BucketIndex(powerOfTwo(2 * capacity), memory)
     this.keys = memory.words(LIMBS_PER_WORD * capacity)
     this.values = memory.words(LIMBS_PER_WORD * capacity)
     this.owners = memory.words(capacity)
+    this.epochs = new Uint32Array(capacity)
     this.entryOf = memory.words(capacity)
     this.written = memory.words(256)
     this.base = memory.words(256 * LIMBS_PER_WORD)
@@ -62,6 +65,23 @@ export class SlotTable {
     const length = Math.max(needed, 2 * this.written.length)
     this.written = grown(this.written, length, this.#memory)
     this.base = grown(this.base, length * LIMBS_PER_WORD, this.#memory)
+  }
+
+  get sizeBytes(): number {
+    const { index, keys, values, owners, epochs, entryOf, written, base } = this
+    return index.sizeBytes + byteLengths(keys, values, owners, epochs, entryOf, written, base)
+  }
+
+  /** Another table has taken its place: nothing reads this one. */
+  release(): void {
+    this.index.release()
+    this.keys = NO_WORDS
+    this.values = NO_WORDS
+    this.owners = NO_WORDS
+    this.epochs = NO_WORDS
+    this.entryOf = NO_WORDS
+    this.written = NO_WORDS
+    this.base = NO_WORDS
   }
 
   /** Id of the slot of account `owner` with the key at `keys[at..]`, or -1. */
@@ -130,6 +150,7 @@ export class SlotTable {
     this.keys = grown(this.keys, LIMBS_PER_WORD * this.#capacity, this.#memory)
     this.values = grown(this.values, LIMBS_PER_WORD * this.#capacity, this.#memory)
     this.owners = grown(this.owners, this.#capacity, this.#memory)
+    this.epochs = grown(this.epochs, this.#capacity)
     this.entryOf = grown(this.entryOf, this.#capacity, this.#memory)
   }
 }
