@@ -147,6 +147,10 @@ describe('a consensus client over HTTP', () => {
     const hashOf = async (tag: string): Promise<unknown> =>
       ((await call(service.ports.http!, 'eth_getBlockByNumber', [tag, false])).result as { hash: string }).hash
     expect([await hashOf('safe'), await hashOf('finalized')]).toStrictEqual([client.safe, client.finalized])
+    // What is below the finalized block is valid, and no head to go back to.
+    const { result } = await client.update(null, { headBlockHash: blocks[0]!.payload.blockHash })
+    expect(result).toMatchObject({ payloadStatus: { status: 'VALID', latestValidHash: blocks[0]!.payload.blockHash } })
+    expect(follower.chain.head.hash).toBe(client.head)
   })
 
   it('gets bodies by hash and by number', async () => {

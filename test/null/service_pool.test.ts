@@ -1,0 +1,158 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { parseGenesis } from '../../host/flows/chain/genesis.ts'
+import { openChain } from '../../host/flows/chain/open_chain.ts'
+import { type Chain, SenderCache, type TransactionObject } from '../../host/index.ts'
+import { Executors } from '../../service/node/executors.ts'
+import { Pool } from '../../service/node/pool.ts'
+import { keyed, signed } from '../fixtures/block_world.ts'
+import { builtGenesis } from '../fixtures/built_chain.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'wgevm-pool-'))
+const TO = '0x0000000000000000000000000000000000000fee'
+const POOR = keyed(7)
+const FUNDS = 100_000n
+
+let chain: Chain
+let executors: Executors
+let pool: Pool
+
+beforeAll(async () => {
+  const file = JSON.parse(builtGenesis())
+  // Enough for one payment at the least price, and some wei.
+  file.alloc[POOR] = { balance: `0x${(21_000n + FUNDS).toString(16)}` }
+  chain = await openChain({ path: folder, genesis: parseGenesis(JSON.stringify(file)) })
+  executors = new Executors({ chainId: 1n, workers: 0 }, chain.state, new SenderCache())
+})
+beforeEach(() => {
+  pool = new Pool(chain, executors, { perSender: 3, transactions: 5 })
+})
+afterAll(async () => {
+  executors.close()
+  await chain.close()
+  rmSync(folder, { recursive: true })
+})
+
+const transaction = (
+  from: number,
+  nonce: bigint,
+  more: Partial<TransactionObject> = {},
+  fork: 'osaka' | 'prague' = 'osaka',
+): Uint8Array =>
+  signed(
+    {
+      from: keyed(from),
+      to: TO,
+      nonce,
+      gasLimit: 21_000n,
+      type: 2,
+      maxFeePerGas: 1000n,
+      maxPriorityFeePerGas: 100n,
+      ...more,
+    },
+    fork,
+  )
+
+/** Why the pool does not take it; undefined where it does. */
+const refusal = (bytes: Uint8Array): Promise<string | undefined> =>
+  pool.add(bytes).then(
+    () => undefined,
+    (thrown: Error) => thrown.message,
+  )
+
+const counts = async () => pool.status()
+
+describe('the pool', () => {
+  it('takes transactions in any order; those after a gap wait for it', async () => {
+    expect(await refusal(transaction(0, 2n))).toBeUndefined()
+    expect(await refusal(transaction(0, 0n))).toBeUndefined()
+    expect(await counts()).toStrictEqual({ pending: 1, queued: 1 })
+    expect(await pool.nextNonce(keyed(0))).toBe(1n)
+    expect(await refusal(transaction(0, 1n))).toBeUndefined()
+    expect(await counts()).toStrictEqual({ pending: 3, queued: 0 })
+    expect(pool.pending().map((entry) => entry.transaction.nonce)).toStrictEqual([0n, 1n, 2n])
+    expect(await pool.nextNonce(keyed(0))).toBe(3n)
+  })
+
+  it('takes the same once', async () => {
+    expect(await refusal(transaction(0, 0n))).toBeUndefined()
+    expect(await refusal(transaction(0, 0n))).toBe('already known')
+  })
+
+  it.each([
+    [1100n, 110n, undefined],
+    [1099n, 110n, 'replacement transaction underpriced'],
+    [1100n, 109n, 'replacement transaction underpriced'],
+  ])('replaces one of fee 1000 and tip 100 by %i and %i: %s', async (maxFeePerGas, maxPriorityFeePerGas, expected) => {
+    await pool.add(transaction(0, 0n))
+    expect(await refusal(transaction(0, 0n, { maxFeePerGas, maxPriorityFeePerGas }))).toBe(expected)
+    expect(pool.count).toBe(1)
+    expect(pool.pending()[0]!.transaction.maxFeePerGas).toBe(expected === undefined ? maxFeePerGas : 1000n)
+  })
+
+  it('asks for funds for all that a sender has there, and of what is replaced only for the new one', async () => {
+    const cheap = { maxFeePerGas: 1n, maxPriorityFeePerGas: 1n }
+    expect(await refusal(transaction(7, 0n, { ...cheap, value: FUNDS + 1n }))).toMatch(/^insufficient funds/)
+    expect(await refusal(transaction(7, 0n, { ...cheap, value: FUNDS - 21_000n }))).toBeUndefined()
+    expect(await refusal(transaction(7, 1n, { ...cheap, value: 1n }))).toMatch(/^insufficient funds/)
+    expect(await refusal(transaction(7, 0n, { maxFeePerGas: 2n, maxPriorityFeePerGas: 2n, value: 1n }))).toBeUndefined()
+  })
+
+  it('takes so many of one sender, and so many in all, where the cheapest makes room', async () => {
+    for (const nonce of [0n, 1n, 2n]) await pool.add(transaction(0, nonce))
+    expect(await refusal(transaction(0, 3n))).toMatch(/^account has 3 transactions/)
+    const dear = { maxFeePerGas: 2000n }
+    await pool.add(transaction(1, 0n, dear))
+    await pool.add(transaction(1, 1n, dear))
+    expect(await refusal(transaction(2, 0n))).toBe('txpool is full')
+    expect(await refusal(transaction(2, 0n, dear))).toBeUndefined()
+    expect(pool.count).toBe(5)
+    expect(
+      pool
+        .pending()
+        .map(({ transaction: { from, nonce } }) => `${from === keyed(0)} ${nonce}`)
+        .sort(),
+    ).toStrictEqual(['false 0', 'false 0', 'false 1', 'true 0', 'true 1'])
+  })
+
+  it.each([
+    ['bytes that are none', () => Uint8Array.of(2, 0xc0), /./],
+    ['too many bytes', () => new Uint8Array(128 * 1024 + 1), /^oversized data/],
+    ['another chain', () => otherChain(), /chain/],
+    ['less than the intrinsic gas', () => transaction(0, 0n, { gasLimit: 20_999n }), /^intrinsic gas too low$/],
+    ['more than the gas of a block', () => transaction(0, 0n, { gasLimit: 30_000_001n }, 'prague'), /gas limit/],
+    [
+      'more than the gas of a transaction (EIP-7825)',
+      () => transaction(0, 0n, { gasLimit: 16_777_217n }, 'prague'),
+      /gas limit/,
+    ],
+    ['no tip', () => transaction(0, 0n, { maxPriorityFeePerGas: 0n }), /^transaction underpriced/],
+    ['no chain', () => unprotected(), /^only replay-protected/],
+  ])('refuses %s', async (_, make, reason) => {
+    expect(await refusal(make())).toMatch(reason)
+    expect(pool.count).toBe(0)
+  })
+
+  it('takes one whose fee is below the base fee of the next block', async () => {
+    expect(await refusal(transaction(0, 0n, { maxFeePerGas: 1n, maxPriorityFeePerGas: 1n }))).toBeUndefined()
+  })
+})
+
+/** The example of EIP-155, of chain 37. */
+const otherChain = (): Uint8Array =>
+  Buffer.from(
+    'f86c098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a76400008026a028ef61340bd939bc2195fe537567866003e1a15d3c71ff63e1590620aa636276a067cbe9d8997f761aecb703304b3800ccf555c9f3dc64214b297fb1966a3b6d83'.replace(
+      '8026a0',
+      '806da0',
+    ),
+    'hex',
+  )
+
+/** A legacy transaction with a v of 27. */
+const unprotected = (): Uint8Array =>
+  Buffer.from(
+    'f86c098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a7640000801ba028ef61340bd939bc2195fe537567866003e1a15d3c71ff63e1590620aa636276a067cbe9d8997f761aecb703304b3800ccf555c9f3dc64214b297fb1966a3b6d83',
+    'hex',
+  )
