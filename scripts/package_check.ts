@@ -158,6 +158,9 @@ const checkDefault = (tarball: string): void => {
   expectText('wgevm replay', run('wgevm replay', wgevm, ['replay', block, '--samples', '1'], { cwd }), /1150000/)
   run('wgevm simulate', wgevm, ['simulate', join(data, 'erc20.json.gz'), '--lanes', '64', '--samples', '1'], { cwd })
   run('wgevm transpile', wgevm, ['transpile', '--workload', 'erc20'], { cwd })
+  const evm = join(cwd, 'node_modules', '.bin', 'wgevm-evm')
+  expectText('wgevm-evm -v', run('wgevm-evm -v', evm, ['-v'], { cwd }), /^evm version \d/)
+  expectText('wgevm evm -v', run('wgevm evm -v', wgevm, ['evm', '-v'], { cwd }), /^evm version \d/)
   checkSenders(cwd, 'native')
 }
 

@@ -6,7 +6,7 @@ import { readTextOf } from './tool_streams.ts'
 import { readTransactions } from './transactions_json.ts'
 
 /** The name that stands for standard input, in which all inputs that have it are one object. */
-export const STDIN = 'stdin'
+const STDIN = 'stdin'
 
 /** What `--input.alloc`, `--input.env` and `--input.txs` name. */
 export interface InputNames {
