@@ -64,7 +64,7 @@ export class MessageBatch {
     throw new Error('a batch has no digests of messages that are not hashed')
   }
 
-  /** Digests of all messages: 8 words each, those of message m from 8 m on. The batch is empty; they stay until then. */
+  /** Digests of all messages, 8 words each, those of message m from 8 m on. The batch is empty then. */
   digests(): Uint32Array {
     if (this.count > 0) this.#hash(this.count)
     this.count = 0

@@ -55,9 +55,9 @@ interface Member {
 }
 
 /**
- * Threads that hash the nodes of state tries where they lie, this one among them. It needs none of the others: a worker
- * that starts late takes no part. One that ends or hangs with a piece costs patience; `hash` then returns false, and the
- * memory of references, which that worker may still write to, has to be left.
+ * Threads that hash the nodes of state tries where they lie, this one among them. It needs none of the others: a
+ * worker that starts late takes no part. One that ends or hangs with a piece costs patience; `hash` then returns
+ * false, and the memory of references, which that worker may still write to, has to be left.
  *
  * The threads start with the first call and are kept. Nothing here keeps the process alive.
  */

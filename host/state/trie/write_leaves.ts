@@ -113,8 +113,8 @@ export const writeAccounts = (nodes: TrieNodes, slots: TrieNodes, codes: CodeHas
 }
 
 /**
- * Writes an account, unless it is not in the trie: the leaf [path, RLP of [nonce, balance, storage root, code hash]] (YP
- * 4.1).
+ * Writes an account, unless it is not in the trie: the leaf [path, RLP of [nonce, balance, storage root, code hash]]
+ * (YP 4.1).
  */
 export const writeAccount = (
   nodes: TrieNodes,
