@@ -116,10 +116,14 @@ describe('resident tables over their budget', () => {
 
   test('keep no memo, of which a part would never be computed again', () => {
     const resident = residentOf()
-    touchSlot(resident, 1)
+    for (const n of range(1, 21)) touchSlot(resident, n)
+    resident.epoch++
     for (const n of [1, 2]) resident.slots.epochs[resident.slots.add(MEMO_OWNERS + 2, keyOf(n), 0)] = resident.epoch
-    evictTables(resident, { ...NONE, mostRows: 2 })
-    expect([1, 2].map((n) => resident.slots.find(MEMO_OWNERS + 2, keyOf(n), 0))).toEqual([-1, -1])
+    evictTables(resident, { ...NONE, mostRows: 20 })
+    expect(resident.accounts.count).toBeGreaterThan(0)
+    const { slots } = resident
+    expect([1, 2].map((n) => slots.find(MEMO_OWNERS + 2, keyOf(n), 0))).toEqual([-1, -1])
+    for (let id = 0; id < slots.count; id++) expect(slots.keys[8 * id]).toBe(7)
   })
 
   test('keep of an account made anew the new row alone', () => {
