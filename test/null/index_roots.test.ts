@@ -7,7 +7,7 @@ import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import { SERIAL_HASHER } from '../../host/primitives/keccak_many.ts'
-import { Receipts } from '../../host/receipts/receipts.ts'
+import { Receipts, STATUS_REJECTED } from '../../host/receipts/receipts.ts'
 import type { ReceiptExtras } from '../../host/roots/receipt_values.ts'
 import {
   encodeReceipts,
@@ -161,8 +161,12 @@ const mixedReceipts = (seed: number, count: number): Receipts => {
       const status = source.executions.logs(source.lanes[i]!).length === 0 && random.below(2) === 0 ? 0 : 1
       ended.setLane(i, source.executions, source.lanes[i]!, status, gasUsed)
     } else if (kind === 5) ended.setTransfer(i, gasUsed)
-    else if (kind === 6) ended.setRejected(i, REJECTION.nonceTooLow)
-    else {
+    else if (kind === 6) {
+      // Executed ahead, and rejected at its place.
+      if (random.below(2) === 0) ended.setLane(i, sources[0]!.executions, sources[0]!.lanes[i]!, 1, 0)
+      ended.columns.status[i] = STATUS_REJECTED
+      ended.setRejected(i, REJECTION.nonceTooLow)
+    } else {
       const logs = random.below(2) === 0 ? [] : [{ address: hex(random, 20), topics: [hex(random, 32)], data: '0x05' }]
       ended.setCpu(i, { status: 1, gasUsed: BigInt(gasUsed), logs, output: new Uint8Array(0) })
     }

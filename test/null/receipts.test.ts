@@ -175,6 +175,29 @@ describe('Receipts', () => {
     expect(bytesToHex(receipts.blockBloom())).toBe(bloomOf([...expected.flatMap((lane) => lane.logs), ...logs]))
   })
 
+  it('join the blooms of all, whichever of them were written before', () => {
+    const { group, expected } = lanesOf(7)
+    const batch = batchOf(LANES)
+    const ended = new EndedBatch(batch)
+    const g = loggingExecutions(group, batch)
+    for (let i = 0; i < LANES; i++) ended.setLane(i, g, i, 1, 1)
+    const all = bloomOf(expected.flatMap((lane) => lane.logs))
+    const logsAt = Uint32Array.from({ length: LANES }, (_, i) => 2000 * i)
+    const bloomAt = logsAt.map((at) => at + 1500)
+    for (const ranges of [
+      [[2, 4]],
+      [[0, 2]],
+      [
+        [0, 3],
+        [3, LANES],
+      ],
+    ] as const) {
+      const receipts = new Receipts(batch, ended.columns)
+      for (const [from, to] of ranges) receipts.writeRange(from, to, new Uint8Array(2000 * LANES), logsAt, bloomAt)
+      expect(bytesToHex(receipts.blockBloom())).toBe(all)
+    }
+  })
+
   it('name the transactions that have a log of an address, whatever executed them', () => {
     const { group, expected } = lanesOf(6)
     const batch = batchOf(LANES + 5)

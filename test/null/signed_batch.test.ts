@@ -169,6 +169,41 @@ describe('decodeSignedBatch agrees with a decoder through objects', () => {
     expectAgreement(all)
   })
 
+  test('on plain transactions with a field, or all of it, under a head that is longer than it must be', () => {
+    const ones = (length: number): number[] => new Array<number>(length).fill(1)
+    const heads = [
+      [0x81, 0],
+      [0x81, 5],
+      [0x81, 0x7f],
+      [0x81, 0x80],
+      [0xb8, 1, 5],
+      [0xb8, 20, ...ones(20)],
+      [0xb8, 32, ...ones(32)],
+      [0xb8, 55, ...ones(55)],
+      [0xb8, 56, ...ones(56)],
+      [0xb9, 0, 56, ...ones(56)],
+      [0xb9, 0, 255, ...ones(255)],
+      [0xb9, 1, 0, ...ones(256)],
+      [0xba, 0, 1, 0, ...ones(256)],
+    ]
+    const usual = plainFields({}).map((field) => RLP.encode(field as never))
+    const all = usual.flatMap((_, n) =>
+      heads.map((head) => Uint8Array.of(2, ...listOf(Buffer.concat(usual.with(n, Uint8Array.from(head)))))),
+    )
+    for (const data of [0, 20, 68, 300]) {
+      const items = Buffer.concat(plainFields({ 7: new Uint8Array(data) }).map((field) => RLP.encode(field as never)))
+      const { length } = items
+      for (const head of [
+        [0xc0 + (length & 63)],
+        [0xf8, length],
+        [0xf9, length >> 8, length],
+        [0xfa, 0, length >> 8, length],
+      ])
+        all.push(Uint8Array.of(2, ...head, ...items))
+    }
+    expectAgreement(all)
+  })
+
   test('on bytes that are no transactions', () => {
     const bytes = fc.uint8Array({ maxLength: 80 })
     const heads = fc.constantFrom(0, 1, 2, 3, 4, 5, 0x7e, 0x7f, 0x80, 0xb8, 0xbf, 0xc0, 0xc9, 0xf7, 0xf8, 0xf9, 0xff)
@@ -222,9 +257,14 @@ describe('decodeSignedBatch agrees with a decoder through objects', () => {
 })
 
 /** A transaction of type 2 without access list, with these fields where they are given. */
-const plainOf = (fields: readonly (RlpInput | undefined)[]): Uint8Array => {
-  const usual = [1n, 7n, 2n, 300n, 60_000n, new Uint8Array(20).fill(9), 5n, new Uint8Array(68).fill(3), [], 1n, 5n, 6n]
-  return Uint8Array.of(2, ...RLP.encode(usual.map((field, n) => fields[n] ?? field) as never))
+const plainOf = (fields: readonly (RlpInput | undefined)[]): Uint8Array =>
+  Uint8Array.of(2, ...RLP.encode(plainFields(fields) as never))
+
+const plainFields = (fields: Readonly<Record<number, RlpInput | undefined>>): RlpInput[] => {
+  const numbers = [2n ** 255n - 19n, 2n ** 254n + 7n]
+  const to = new Uint8Array(20).fill(9)
+  const usual = [1n, 7n, 2n, 300n, 60_000n, to, 5n, new Uint8Array(68).fill(3), [], 1n, ...numbers]
+  return usual.map((field, n) => fields[n] ?? field)
 }
 
 type RlpInput = bigint | Uint8Array | readonly RlpInput[]
