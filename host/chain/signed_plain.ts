@@ -58,7 +58,7 @@ export const scanPlain = (table: FieldTable, chainId: Uint8Array, i: number, siz
 /** No position: it is no other one's end. */
 const NOWHERE = 0xffff_ffff
 
-/** Where the items of a list that is all of at .. end start; NOWHERE where it is none, or its length is not 1 or 2 bytes. */
+/** Where the items of a list that is all of at .. end start; NOWHERE where it is none of 56 to 65,535 bytes. */
 const listStart = (bytes: Uint8Array, at: number, end: number): number => {
   const head = bytes[at]!
   if (head === 0xf8) return bytes[at + 1]! >= 56 && at + 2 + bytes[at + 1]! === end ? at + 2 : NOWHERE
