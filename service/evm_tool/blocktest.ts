@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
-import { parseBlockTests } from '../../conformance/block_test.ts'
-import { reportText, type TestReport } from './report.ts'
-import { patternOf, type TestArguments, testFiles, testOptions, testPaths } from './test_input.ts'
-import { readTextOf, type ToolStreams } from './tool_streams.ts'
+import { forkOfBlockTest, readBlockTest } from '../../conformance/block_test.ts'
+import { reportText, type TestReport, unknownFork } from './report.ts'
+import { patternOf, type TestArguments, testFiles, testOptions, testPaths, testsOfFile } from './test_input.ts'
+import type { ToolStreams } from './tool_streams.ts'
 
 const run = async (options: TestArguments, streams: ToolStreams): Promise<void> => {
   const { path, human, dump, adapter } = options
@@ -16,11 +15,14 @@ const run = async (options: TestArguments, streams: ToolStreams): Promise<void> 
     for (const given of testPaths(path, streams.stdin)) {
       const reports: TestReport[] = []
       for (const file of testFiles(given)) {
-        const tests = parseBlockTests(
-          file,
-          readTextOf(file, () => readFileSync(file, 'utf8')),
-        ).filter(({ name }) => pattern.test(name))
-        for (const test of tests.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+        const tests = [...testsOfFile(file, pattern)].sort(([a], [b]) => (a < b ? -1 : 1))
+        for (const [name, at] of tests) {
+          const { forkName, isKnown } = forkOfBlockTest(at)
+          if (!isKnown) {
+            reports.push(unknownFork(name, forkName))
+            continue
+          }
+          const test = readBlockTest(name, at)
           const { passed, error, stateRoot, state } = await runBlockTest(test, device === undefined ? {} : { device })
           reports.push({
             name: test.name,

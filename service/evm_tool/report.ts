@@ -8,6 +8,14 @@ export interface TestReport {
   readonly state?: StateDump
 }
 
+/** Of a test whose fork has no rules here: it fails, and the others of its file run. */
+export const unknownFork = (name: string, fork: string): TestReport => ({
+  name,
+  pass: false,
+  fork,
+  error: `unsupported fork "${fork}"`,
+})
+
 /** A whole state as `--dump` tells it. */
 export interface StateDump {
   readonly root: string

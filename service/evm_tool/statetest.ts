@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
 import { forkOfTests } from '../../conformance/fork_name.ts'
-import { parseStateTests, type StateTestEntry } from '../../conformance/state_test.ts'
+import { readStateTest, type StateTestEntry } from '../../conformance/state_test.ts'
 import { FORK_NAMES } from './fork_rules.ts'
-import { reportText, type TestReport } from './report.ts'
-import { patternOf, type TestArguments, testFiles, testOptions, testPaths } from './test_input.ts'
+import { reportText, type TestReport, unknownFork } from './report.ts'
+import { patternOf, type TestArguments, testFiles, testOptions, testPaths, testsOfFile } from './test_input.ts'
 import { ToolError } from './tool_error.ts'
-import { readTextOf, type ToolStreams } from './tool_streams.ts'
+import type { ToolStreams } from './tool_streams.ts'
 
 interface StateTestArguments extends TestArguments {
   'statetest.fork': string
@@ -37,10 +36,12 @@ const run = async (options: StateTestArguments, streams: ToolStreams): Promise<v
     for (const given of testPaths(path, streams.stdin)) {
       const reports: TestReport[] = []
       for (const file of testFiles(given)) {
-        const entries = parseStateTests(
-          file,
-          readTextOf(file, () => readFileSync(file, 'utf8')),
-        ).filter(({ name }) => pattern.test(name))
+        const entries = testsOfFile(file, pattern).flatMap(([name, test]) =>
+          readStateTest(name, test, (fork, count) => {
+            if (options['statetest.fork'] === '' || options['statetest.fork'] === fork)
+              for (let n = 0; n < count; n++) reports.push(unknownFork(name, fork))
+          }),
+        )
         for (const entry of indexed(entries, isChosen)) {
           const { report, lines } = await tests.run(entry, { dump, trace })
           for (const line of lines) streams.stderr(`${line}\n`)

@@ -1,6 +1,7 @@
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Argv } from 'yargs'
+import { entriesOf, type ObjectAt, objectOf, parseJson } from '../../conformance/json_field.ts'
 import { ToolError } from './tool_error.ts'
 import { readTextOf } from './tool_streams.ts'
 
@@ -52,4 +53,11 @@ export const testPaths = (path: string | undefined, stdin: () => string): readon
   const lines = readTextOf('stdin', stdin).split(/\r?\n/)
   const end = lines.indexOf('')
   return end < 0 ? lines : lines.slice(0, end)
+}
+
+/** The tests of a file whose names match. Throws ToolError and FixtureError. */
+export const testsOfFile = (file: string, pattern: RegExp): readonly (readonly [name: string, test: ObjectAt])[] => {
+  const text = readTextOf(file, () => readFileSync(file, 'utf8'))
+  const tests = entriesOf(objectOf(parseJson(file, text, 'JSON of tests')))
+  return tests.flatMap(([name, at]) => (pattern.test(name) ? [[name, objectOf(at)] as const] : []))
 }

@@ -58,6 +58,7 @@ const runCommand = async (argv: readonly string[], streams: ToolStreams): Promis
       throw thrown ?? new ToolError('failure', `${message.split('\n').join(', ')} (see evm ${name ?? ''} --help)`)
     })
   for (const command of commands) parser.command(command)
+  if (isHelp) parser.epilogue('evm version, evm -v and evm --version print the version.')
   await parser.parseAsync()
 }
 
