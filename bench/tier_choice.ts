@@ -1,7 +1,7 @@
 import type { ExecutorOptions } from '../host/flows/executor_interface.ts'
 
 /** Which of the device's tiers a run may use; absent: all, where measured costs say so. */
-export type TierChoice = Pick<ExecutorOptions, 'paths' | 'laneVm' | 'waves' | 'range' | 'costs'>
+export type TierChoice = Pick<ExecutorOptions, 'paths' | 'laneVm' | 'waves' | 'range' | 'costs' | 'memory'>
 
 /** Calls of code run on the lane VM, or on the CPU tier where it leaves them. */
 export const LANE_VM_ONLY: TierChoice = { paths: 'never', laneVm: 'always' }

@@ -3,12 +3,13 @@ import { UserError } from './fail.ts'
 import { parseWhole } from './result_file.ts'
 
 /**
- * `--tier`, `--paths`, `--lane-vm`, `--waves` and `--range` as they are typed. `paths` is no text where it stands alone
- * or as `--no-paths`.
+ * `--tier`, `--paths`, `--lane-vm`, `--waves`, `--range` and `--memory` as they are typed. `paths` is no text where it
+ * stands alone or as `--no-paths`.
  */
 export interface TierArguments {
   readonly waves?: string | undefined
   readonly range?: string | undefined
+  readonly memory?: string | undefined
   readonly tier: string | undefined
   readonly paths?: unknown
   readonly 'lane-vm': string | undefined
@@ -22,9 +23,14 @@ export const TIER_OPTIONS = {
   },
   waves: { type: 'string', describe: 'always: lanes go to the device however few they are [default: where it pays]' },
   range: { type: 'string', describe: 'transactions that go to the device together [default: 16,384]' },
+  memory: {
+    type: 'string',
+    describe: 'MB that an executor may keep from call to call [default: a quarter of the memory, at most 8,192]',
+  },
 } as const
 
 const LARGEST_RANGE = 2 ** 22
+const MOST_MEGABYTES = 2 ** 22
 
 export const PATHS_NEVER = 'never: no path is recorded or run'
 
@@ -35,11 +41,13 @@ export const parseTiers = ({
   'lane-vm': laneVm,
   waves,
   range,
-}: TierArguments): Pick<ExecutorOptions, 'paths' | 'laneVm' | 'waves' | 'range'> => {
+  memory,
+}: TierArguments): Pick<ExecutorOptions, 'paths' | 'laneVm' | 'waves' | 'range' | 'memory'> => {
   if (waves !== undefined && waves !== 'always') throw new UserError(`--waves takes always; got '${waves}'`)
   const others = {
     ...(waves === undefined ? {} : { waves: 'always' as const }),
     ...(range === undefined ? {} : { range: parseWhole('range', range, 1, LARGEST_RANGE) }),
+    ...(memory === undefined ? {} : { memory: 2 ** 20 * parseWhole('memory', memory, 1, MOST_MEGABYTES) }),
   }
   if (laneVm !== undefined && laneVm !== 'never' && laneVm !== 'always')
     throw new UserError(`--lane-vm takes never or always; got '${laneVm}'`)

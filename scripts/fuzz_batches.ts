@@ -7,7 +7,8 @@ import { BatchFuzzer, FUZZ_RULES, type FuzzKind, newFuzzTally } from '../test/fi
  * Random batches in every form against serial execution, many more than a test has time for. Ends with 1 at the first
  * difference, of which it keeps the fewest transactions as a file that test/fuzz/batches.test.ts runs from then on.
  */
-const USAGE = 'npm run fuzz:batches -- [--count batches = 20000] [--seed first = time] [--fork name] [--adapter name]'
+const USAGE =
+  'npm run fuzz:batches -- [--count batches = 20000] [--seed first = time] [--fork name] [--adapter name] [--one-executor]'
 
 const MOST_SEEDS = 2 ** 31
 
@@ -23,16 +24,19 @@ const whole = (name: string, text: string): number => {
     : fail(`--${name} takes a whole number up to ${MOST_SEEDS}, got '${text}'`)
 }
 
-const options = (): { readonly [name in 'count' | 'seed' | 'fork' | 'adapter']?: string } => {
+const options = (): { readonly [name in 'count' | 'seed' | 'fork' | 'adapter']?: string } & {
+  readonly 'one-executor'?: boolean
+} => {
   const text = { type: 'string' } as const
   try {
-    return parseArgs({ options: { count: text, seed: text, fork: text, adapter: text } }).values
+    const flag = { type: 'boolean' } as const
+    return parseArgs({ options: { count: text, seed: text, fork: text, adapter: text, 'one-executor': flag } }).values
   } catch (thrown) {
     return fail((thrown as Error).message)
   }
 }
 
-const { count: countText = '20000', seed: seedText, fork, adapter } = options()
+const { count: countText = '20000', seed: seedText, fork, adapter, 'one-executor': isOne = false } = options()
 const count = whole('count', countText)
 const firstSeed = whole('seed', seedText ?? String(Math.floor(Date.now() / 1000) % MOST_SEEDS))
 const rules = FUZZ_RULES.filter((rule) => fork === undefined || rule.fork === fork)
@@ -41,6 +45,30 @@ if (rules.length === 0)
 
 /** Runs of one seed after another, before executors are opened anew: they keep the paths of all that they have met. */
 const RENEWED_AFTER = 1000
+
+/**
+ * `--one-executor`: executors of a form live to the end, on budgets that worlds soon fill. What they keep is told every
+ * KEPT_EVERY seeds, and must not pass the budgets, but for the least arrays of tables and of the lane VM.
+ */
+const MEMORY = { tables: 2 ** 15, codes: 2 ** 15, paths: 2 ** 18 }
+const LEAST_BYTES = 2 ** 18
+const KEPT_EVERY = 100
+
+/** The most that one of the executors keeps, by budget; what passes it. */
+const keptText = (): { readonly text: string; readonly isOver: boolean } => {
+  const kept = fuzzer.memory
+  const parts = (['tables', 'codes', 'paths'] as const).map((name) => {
+    const bytes = Math.max(0, ...kept.map((memory) => memory[name].bytes))
+    return { text: `${name} ${(bytes / 1024).toFixed(0)} KB`, isOver: bytes > MEMORY[name] + LEAST_BYTES }
+  })
+  const evictions = kept.reduce((sum, memory) => sum + memory.evictions, 0)
+  const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0)
+  const { heapUsed, arrayBuffers, rss } = process.memoryUsage()
+  return {
+    text: `seed ${seed}: of ${kept.length} executors the largest ${parts.map(({ text }) => text).join(', ')}; ${evictions} evictions; heap ${megabytes(heapUsed)} MB, arrays ${megabytes(arrayBuffers)} MB, process ${megabytes(rss)} MB`,
+    isOver: parts.some(({ isOver }) => isOver),
+  }
+}
 
 const device = await openDevice(adapter === undefined ? {} : { adapter })
 const total = newFuzzTally()
@@ -61,7 +89,8 @@ const turns: readonly Pick<FuzzKind, 'fork' | 'chainId'>[] = rules.flatMap((rule
 )
 let seed = firstSeed
 let nextLine = 1000
-let fuzzer = new BatchFuzzer(device, total)
+const memory = isOne ? MEMORY : undefined
+let fuzzer = new BatchFuzzer(device, total, memory)
 for (; total.batches < count && !interrupted; seed++) {
   // Executors of one form meet all forks: a form's turn is given by the seed, the fork's by what is left of it.
   const rule = turns[Math.floor(seed / 14) % turns.length]!
@@ -73,7 +102,16 @@ for (; total.batches < count && !interrupted; seed++) {
     process.exitCode = 1
     break
   }
-  if ((seed - firstSeed + 1) % RENEWED_AFTER === 0) {
+  if (isOne && (seed - firstSeed + 1) % KEPT_EVERY === 0) {
+    const { text, isOver } = keptText()
+    console.error(text)
+    if (isOver) {
+      console.error('more is kept than the budgets allow')
+      process.exitCode = 1
+      break
+    }
+  }
+  if (!isOne && (seed - firstSeed + 1) % RENEWED_AFTER === 0) {
     fuzzer.close()
     fuzzer = new BatchFuzzer(device, total)
   }
