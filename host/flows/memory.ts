@@ -74,7 +74,7 @@ const NO_SHARE: KeptBytes = { codes: 0, paths: 0 }
 const TABLE_SHARE = 1 / 2
 
 /** Every budget of the option. */
-export const budgetsOf = (memory: number | MemoryBudget | undefined): Required<MemoryBudget> => {
+const budgetsOf = (memory: number | MemoryBudget | undefined): Required<MemoryBudget> => {
   const total = typeof memory === 'number' ? memory : defaultBytes()
   const given = typeof memory === 'object' ? memory : {}
   return {

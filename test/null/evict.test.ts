@@ -10,6 +10,8 @@ import { MemoryState } from '../../host/state/memory_state.ts'
 import { ROW_BALANCE, ROW_CONSTANTS, ROW_LIMBS, ROW_SKELETON } from '../../host/state/tables/account_table.ts'
 import { evictTables } from '../../host/state/tables/evict.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
+import type { Question } from '../../host/tiers/cpu/pool/protocol.ts'
+import { SharedSnapshot } from '../../host/tiers/cpu/pool/shared_snapshot.ts'
 import { MEMO_OWNERS } from '../../transpiler/layout/memo.ts'
 
 const addressOf = (n: number): string => `0x${n.toString(16).padStart(40, '0')}`
@@ -179,6 +181,35 @@ describe('codes over their budget', () => {
     expect([...ids].filter((id, old) => id >= 0 && id !== old).length).toBeGreaterThan(0)
     for (const n of range(190, 301)) touchSlot(resident, n)
     expect(residentAccounts(resident)).toEqual(range(190, 301))
+  })
+})
+
+describe('a worker that is told of other ids of codes', () => {
+  test('asks for the code of an id that it knew', () => {
+    const resident = residentOf()
+    touch(resident, 300)
+    const { accounts, slots } = resident
+    const asked: Question[] = []
+    const snapshot = new SharedSnapshot(
+      (about) => {
+        asked.push(about)
+        return { id: 1, hash: '0xbb', bytes: new Uint8Array(0) }
+      },
+      () => {},
+    )
+    snapshot.adopt({
+      accountIndex: accounts.index.words,
+      accountRows: accounts.rows,
+      accountHosts: accounts.hosts,
+      slotIndex: slots.index.words,
+      slotKeys: slots.keys,
+      slotValues: slots.values,
+    })
+    snapshot.learn([{ id: 1, hash: '0xaa', bytes: new Uint8Array(0) }])
+    expect(snapshot.account(addressOf(300))!.codeHash).toBe('0xaa')
+    snapshot.forgetCodes()
+    expect(snapshot.account(addressOf(300))!.codeHash).toBe('0xbb')
+    expect(asked).toEqual([{ codeId: 1 }])
   })
 })
 
