@@ -18,10 +18,12 @@ import {
   HOST_CODE,
   HOST_MARKS,
   MARK_EXISTED,
+  MARK_NEW_CODE,
   MARK_WRITTEN,
   ROW_BALANCE,
   ROW_FLAGS,
 } from '../host/state/tables/account_table.ts'
+import { COLLECT_REQUEST, NEW_CODE } from '../host/state/writes/collect_request.ts'
 import { CONDITION_NO_OVERFLOW, CONDITION_NO_UNDERFLOW, CONDITION_SAME_ZERONESS } from '../host/tiers/path/plan.ts'
 import {
   ACCOUNT_FLAG_EXISTS,
@@ -80,6 +82,20 @@ const MODULES: readonly Module[] = [
       CONDITION_NO_UNDERFLOW,
       CONDITION_SAME_ZERONESS,
     },
+  },
+  {
+    source: 'collect',
+    path: 'host/state/writes/collect_module.generated.ts',
+    constant: 'COLLECT_MODULE',
+    text: 'The module of column_writes.ts',
+    offsets: {
+      ...COLLECT_REQUEST,
+      rowFlags: 4 * ROW_FLAGS,
+      rowBalance: 4 * ROW_BALANCE,
+      hostCode: 4 * HOST_CODE,
+      hostMarks: 4 * HOST_MARKS,
+    },
+    values: { FLAG_EXISTS: ACCOUNT_FLAG_EXISTS, MARK_NEW_CODE, NEW_CODE },
   },
   {
     source: 'store',

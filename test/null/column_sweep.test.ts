@@ -18,6 +18,7 @@ import { Sweep } from '../../host/settle/sweep.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import { HOST_CODE, HOST_LIMBS, HOST_NONCE, ROW_BALANCE, ROW_LIMBS } from '../../host/state/tables/account_table.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
+import { collectWrites } from '../../host/state/writes/collect.ts'
 import { type PathGroup, slotPlaces, storePlaces } from '../../host/tiers/path/columns.ts'
 import { PathExecutions, pathReasons } from '../../host/tiers/path/executions.ts'
 import { adopt } from '../../host/tiers/path/lots.ts'
@@ -460,6 +461,7 @@ describe('the sweep over columns', () => {
       swept(inOrder, Number.POSITIVE_INFINITY, step)
       swept(inColumns, 1, step)
       expect(left(inColumns), `seed ${seed}`).toEqual(left(inOrder))
+      expect(collectWrites(inColumns.resident), `seed ${seed}`).toEqual(collectWrites(inOrder.resident))
       expect(readBack(inColumns), `seed ${seed}`).toEqual(replayed(world))
     }
   })

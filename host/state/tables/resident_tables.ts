@@ -92,6 +92,11 @@ export class ResidentState {
       if (memory === undefined) return undefined
       this.#moveTo(memory)
     }
+    return this.columnMemory
+  }
+
+  /** The memory of columns in which the tables lie whole. */
+  get columnMemory(): ColumnMemory | undefined {
     const memory = this.#memory
     return memory instanceof ColumnMemory && !memory.isFull ? memory : undefined
   }

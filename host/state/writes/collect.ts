@@ -14,18 +14,24 @@ import {
   STATE_RETIRED,
 } from '../tables/account_table.ts'
 import type { ResidentState } from '../tables/resident_tables.ts'
+import { NEW_CODE } from './collect_request.ts'
+import { ColumnWrites } from './column_writes.ts'
 
 /** What the open batch changed, as one commit: last values only. */
-export const collectWrites = (resident: ResidentState): StateWrites => ({
-  ...collectAccounts(resident),
-  ...collectSlots(resident),
-})
+export const collectWrites = (resident: ResidentState): StateWrites => {
+  // Of an address made anew there are two rows: those are told apart one by one.
+  const columns = resident.accounts.renewed ? undefined : ColumnWrites.over(resident)
+  return columns === undefined
+    ? { ...collectAccounts(resident), ...collectSlots(resident) }
+    : { ...accountsOf(columns, resident), ...slotsOf(columns, resident) }
+}
 
 type AccountWrites = Pick<StateWrites, 'deletedAccounts' | 'accountCount' | 'accountAddresses' | 'accounts' | 'code'>
 
-const collectAccounts = ({ accounts, codes }: ResidentState): AccountWrites => {
+const collectAccounts = (resident: ResidentState): AccountWrites => {
+  const { accounts, codes } = resident
   const { entries, rows, hosts, states, renewed } = accounts
-  const written = inIdOrder(accounts.written, entries, accounts.count, (id) => accounts.isWritten(id))
+  const written = writtenAccounts(resident)
   const deleted: number[] = []
   const addresses = new Uint32Array(LIMBS_PER_ADDRESS * entries)
   const exists = new Uint8Array(entries)
@@ -57,11 +63,8 @@ const collectAccounts = ({ accounts, codes }: ResidentState): AccountWrites => {
     if ((marks & MARK_NEW_CODE) !== 0 && known.bytes.length > 0) code.set(known.hash, known.bytes)
     count++
   }
-  const deletedAccounts = new Uint32Array(LIMBS_PER_ADDRESS * deleted.length)
-  for (let n = 0; n < deleted.length; n++)
-    copyAddress(deletedAccounts, LIMBS_PER_ADDRESS * n, rows, deleted[n]! * ROW_LIMBS)
   return {
-    deletedAccounts,
+    deletedAccounts: addressesOf(deleted, rows),
     accountCount: count,
     accountAddresses: addresses.subarray(0, LIMBS_PER_ADDRESS * count),
     accounts: {
@@ -77,9 +80,10 @@ const collectAccounts = ({ accounts, codes }: ResidentState): AccountWrites => {
 type SlotWrites = Pick<StateWrites, 'slotCount' | 'slotAddresses' | 'slotKeys' | 'slotValues'>
 
 /** Slots that end as they began are left out, and those of an account that is gone. */
-const collectSlots = ({ slots, accounts }: ResidentState): SlotWrites => {
+const collectSlots = (resident: ResidentState): SlotWrites => {
+  const { slots, accounts } = resident
   const { entries, keys, values, base, owners, entryOf } = slots
-  const written = inIdOrder(slots.written, entries, slots.count, (id) => entryOf[id] !== 0)
+  const written = writtenSlots(resident)
   const slotAddresses = new Uint32Array(LIMBS_PER_ADDRESS * entries)
   const slotKeys = new Uint32Array(LIMBS_PER_WORD * entries)
   const slotValues = new Uint32Array(LIMBS_PER_WORD * entries)
@@ -101,6 +105,87 @@ const collectSlots = ({ slots, accounts }: ResidentState): SlotWrites => {
     slotKeys: slotKeys.subarray(0, LIMBS_PER_WORD * count),
     slotValues: slotValues.subarray(0, LIMBS_PER_WORD * count),
   }
+}
+
+const writtenAccounts = ({ accounts }: ResidentState): Uint32Array =>
+  inIdOrder(accounts.written, accounts.entries, accounts.count, (id) => accounts.isWritten(id))
+
+const writtenSlots = ({ slots: { written, entries, count, entryOf } }: ResidentState): Uint32Array =>
+  inIdOrder(written, entries, count, (id) => entryOf[id] !== 0)
+
+/** `collectAccounts` in columns. */
+const accountsOf = (columns: ColumnWrites, resident: ResidentState): AccountWrites => {
+  const { accounts, codes } = resident
+  const { entries } = accounts
+  const deleted: number[] = []
+  const addresses = new Uint32Array(LIMBS_PER_ADDRESS * entries)
+  const nonce = new Uint32Array(2 * entries)
+  const balance = new Uint32Array(LIMBS_PER_WORD * entries)
+  const codeHash = repeated(codes.constants, codes.codes[0]!.constantsBase * LIMBS_PER_WORD, entries)
+  const code = new Map<string, Uint8Array>()
+  let count = 0
+  columns.accounts(writtenAccounts(resident).subarray(0, entries), (chunk) => {
+    addresses.set(chunk.addresses, LIMBS_PER_ADDRESS * count)
+    nonce.set(chunk.nonces, 2 * count)
+    balance.set(chunk.balances, LIMBS_PER_WORD * count)
+    for (let n = 0; n < chunk.count; n++) {
+      if (chunk.codes[n] === 0) continue
+      const known = codes.codes[(chunk.codes[n]! & ~NEW_CODE) >>> 0]!
+      wordCopy(codeHash, LIMBS_PER_WORD * (count + n), codes.constants, known.constantsBase * LIMBS_PER_WORD)
+      if (chunk.codes[n]! >= NEW_CODE && known.bytes.length > 0) code.set(known.hash, known.bytes)
+    }
+    for (const id of chunk.others)
+      if ((accounts.hosts[id * HOST_LIMBS + HOST_MARKS]! & MARK_EXISTED) !== 0) deleted.push(id)
+    count += chunk.count
+  })
+  return {
+    deletedAccounts: addressesOf(deleted, accounts.rows),
+    accountCount: count,
+    accountAddresses: addresses.subarray(0, LIMBS_PER_ADDRESS * count),
+    accounts: {
+      exists: new Uint8Array(count).fill(1),
+      nonce: nonce.subarray(0, 2 * count),
+      balance: balance.subarray(0, LIMBS_PER_WORD * count),
+      codeHash: codeHash.subarray(0, LIMBS_PER_WORD * count),
+    },
+    code,
+  }
+}
+
+/** `collectSlots` in columns. */
+const slotsOf = (columns: ColumnWrites, resident: ResidentState): SlotWrites => {
+  const { entries } = resident.slots
+  const slotAddresses = new Uint32Array(LIMBS_PER_ADDRESS * entries)
+  const slotKeys = new Uint32Array(LIMBS_PER_WORD * entries)
+  const slotValues = new Uint32Array(LIMBS_PER_WORD * entries)
+  let count = 0
+  columns.slots(writtenSlots(resident).subarray(0, entries), (chunk) => {
+    slotAddresses.set(chunk.addresses, LIMBS_PER_ADDRESS * count)
+    slotKeys.set(chunk.keys, LIMBS_PER_WORD * count)
+    slotValues.set(chunk.values, LIMBS_PER_WORD * count)
+    count += chunk.count
+  })
+  return {
+    slotCount: count,
+    slotAddresses: slotAddresses.subarray(0, LIMBS_PER_ADDRESS * count),
+    slotKeys: slotKeys.subarray(0, LIMBS_PER_WORD * count),
+    slotValues: slotValues.subarray(0, LIMBS_PER_WORD * count),
+  }
+}
+
+/** The word at `words[at]`, `count` times. */
+const repeated = (words: Uint32Array, at: number, count: number): Uint32Array => {
+  const all = new Uint32Array(LIMBS_PER_WORD * count)
+  if (count === 0) return all
+  wordCopy(all, 0, words, at)
+  for (let done = LIMBS_PER_WORD; done < all.length; done *= 2) all.copyWithin(done, 0, done)
+  return all
+}
+
+const addressesOf = (ids: readonly number[], rows: Uint32Array): Uint32Array => {
+  const addresses = new Uint32Array(LIMBS_PER_ADDRESS * ids.length)
+  for (let n = 0; n < ids.length; n++) copyAddress(addresses, LIMBS_PER_ADDRESS * n, rows, ids[n]! * ROW_LIMBS)
+  return addresses
 }
 
 /**
