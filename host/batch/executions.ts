@@ -42,7 +42,9 @@ export interface SlotColumns {
   readonly lanesOut: Uint32Array
   readonly slotAt: Uint32Array
   readonly storeAt: Uint32Array
-  /** Where the hint of read k begins in `lanesIn`: two columns of its word, one of its slot; undefined without hints. */
+  /**
+   * Where the hint of read k begins in `lanesIn`: two columns of its word, one of its slot. Undefined without hints.
+   */
   readonly hintAt: Uint32Array | undefined
   readonly lanesIn: Uint32Array
   /** Store s: the read whose slot it is of; 0 = it sets the word, 1 or -1 = it moves the slot by it; its conditions. */

@@ -146,8 +146,8 @@ export class ColumnSweep {
   }
 
   /**
-   * Settles transactions from `first` on. Returns the first that it leaves, or `end`. The fees of what it settled are in
-   * `fees`, its gas in `block`.
+   * Settles transactions from `first` on. Returns the first that it leaves, or `end`. The fees of what it settled are
+   * in `fees`, its gas in `block`.
    */
   advance(first: number, end: number, block: BlockGas, fees: FeeSum): number {
     let i = first

@@ -19,10 +19,10 @@ let compiled: WasmModule | undefined
 export const rowMemory = (): ColumnMemory | undefined => ColumnMemory.of(OWN_BYTES)
 
 /**
- * Writes accounts and slots to the rows of a MemoryState in bulk, by a module of WebAssembly: what their one-by-one form
- * does (MemoryState.commit), with the cache misses of many rows in flight together.
+ * Writes accounts and slots to the rows of a MemoryState in bulk, by a module of WebAssembly: what their one-by-one
+ * form does (MemoryState.commit), with the cache misses of many rows in flight together.
  *
- * Cost on two shared cores (user time), of 131,072 writes in one commit: see docs/decisions/0039-settling-in-columns.md.
+ * Cost: docs/decisions/0039-settling-in-columns.md.
  */
 export class MemoryCommit {
   readonly #rows: MemoryRows

@@ -45,7 +45,7 @@ const ANY_SLOT = 0x03ff_ffff
 
 const address = (n: number): string => `0x${(0xabc000 + n).toString(16).padStart(40, '0')}`
 
-/** Two slot look-ups, and a store to each that has one. Columns of lanesOut as in rounds.test.ts, two words of stores. */
+/** Two slot look-ups, and a store to each that has one. Columns of lanesOut: exit, slot ids, two words of stores. */
 const kernel = (
   id: string,
   deltas: readonly (StoreOutput['delta'] | 'set')[],

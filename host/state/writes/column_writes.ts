@@ -34,8 +34,8 @@ export interface CollectedSlots {
 }
 
 /**
- * Collects written rows of resident tables by a module of WebAssembly, in whose memory they lie, a chunk at a time. What
- * it gives stands until the next chunk.
+ * Collects written rows of resident tables by a module of WebAssembly, in whose memory they lie, a chunk at a time.
+ * What it gives stands until the next chunk.
  */
 export class ColumnWrites {
   readonly #request: Uint32Array
