@@ -236,6 +236,30 @@ describe('the state of a store', () => {
     await store.close()
   })
 
+  test('is told from a later one that is not on disk by the keys that were touched on the way', async () => {
+    const { store } = await Staging.begin()
+    await fc.assert(
+      fc.asyncProperty(fc.array(blockWrites, { minLength: 2, maxLength: 6 }), fc.nat(5), async (blocks, n) => {
+        const memory = new MemoryState()
+        const trie = createStateTrie()
+        const roots = [trie.root]
+        const all: StateWrites[] = []
+        for (const block of blocks) {
+          all.push(writesOf(block, memory))
+          memory.commit(all.at(-1)!)
+          roots.push(await trie.apply(all.at(-1)!))
+        }
+        const first = n % blocks.length
+        const layers = new StateLayers(0n, undefined, all.slice(0, first))
+        const touched = new TouchedKeys()
+        for (const writes of all.slice(first)) touched.addWrites(writes)
+        expect(await trie.apply(touched.writesTo(store.stateUnder(() => layers)))).toBe(roots[first])
+      }),
+      { numRuns: 60, seed: 7 },
+    )
+    await store.close()
+  })
+
   test('loses the slots of an account that is written as absent, as its trie does', async () => {
     const staging = await Staging.begin()
     const { store, state } = staging

@@ -32,13 +32,10 @@ export class Places {
     }
   }
 
-  /** Those of a block that is gone; a transaction that is also at or below block `last` stays there. */
-  remove(last: bigint, hashes: Uint8Array): void {
-    for (const index of inOrder(hashes)) {
-      const hash = hashes.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1))
-      const place = this.of(hash)
-      if (place !== undefined && place.number > last) this.#table.removeSync(hash)
-    }
+  /** Those of a block that is gone. */
+  remove(hashes: Uint8Array): void {
+    for (const index of inOrder(hashes))
+      this.#table.removeSync(hashes.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1)))
   }
 
   of(hash: Uint8Array): TransactionPlace | undefined {

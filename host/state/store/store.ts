@@ -238,7 +238,7 @@ export class Store {
       canon.removeSync(key)
       records.removeSync(key)
     }
-    for (const hashes of transactionHashes) this.#places.remove(to.number, hashes)
+    for (const hashes of transactionHashes) this.#places.remove(hashes)
     head.putSync(DISK, encodeHead(to))
   }
 
