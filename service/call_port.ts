@@ -23,7 +23,10 @@ type Rooms = Readonly<Record<string, Readonly<Record<string, (...values: never[]
 
 type Pending = { readonly resolve: (value: unknown) => void; readonly reject: (thrown: RpcError) => void }
 
-/** Calls to what `serveCalls` serves on the other end. They reject with RpcError; all that wait, when the port closes. */
+/**
+ * Calls to what `serveCalls` serves on the other end. They reject with RpcError; all that wait do so when the port
+ * closes.
+ */
 export const remoteCalls = <Of>(port: MessagePort): Of => {
   const pending = new Map<number, Pending>()
   let count = 0

@@ -11,7 +11,7 @@ export const AUTH_LIMITS: PortOptions['limits'] = {
   requestMs: 60_000,
 }
 
-/** Anyone may call. */
+/** Of the port that any program may call. */
 export const PUBLIC_LIMITS: PortOptions['limits'] = {
   bodyBytes: 5 * MIB,
   batch: 1000,

@@ -31,7 +31,10 @@ export interface BuilderOptions {
   readonly extraData: string
 }
 
-/** Builds payloads from the pool: at once when they are asked for, and again when they are taken and the pool has changed. */
+/**
+ * Builds payloads from the pool: at once when they are asked for, and again when they are taken and the pool has
+ * changed.
+ */
 export class PayloadBuilder {
   readonly #chain: Chain
   readonly #pool: Pool
@@ -74,8 +77,8 @@ export class PayloadBuilder {
   }
 
   /**
-   * Builds a block of these transactions, in their order and no others (testing_buildBlockV1). Throws RpcError where one
-   * of them cannot be in it.
+   * Builds a block of these transactions, in their order and no others (testing_buildBlockV1). Throws RpcError where
+   * one of them cannot be in it.
    */
   async buildOf(terms: BuildTerms, bytes: readonly Uint8Array[], extraData: string): Promise<BuiltPayload> {
     const entries = await this.#pool.read(bytes)

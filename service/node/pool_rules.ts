@@ -40,8 +40,8 @@ export const nextBlock = (chain: Chain, { header }: ChainBlock): NextBlock => {
 }
 
 /**
- * Refuses a transaction that no block could take, whatever the state is. A base fee that is above its price may fall, so
- * it counts as none here.
+ * Refuses a transaction that no block could take, whatever the state is. A base fee that is above its price may fall,
+ * so it counts as none here.
  */
 export const checkStatic = (
   batch: TransactionBatch,
