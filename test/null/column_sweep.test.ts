@@ -160,6 +160,7 @@ const randomWorld = (seed: number): World => {
   const balances = Array.from({ length: NOBODY + 1 }, (_, n) =>
     n >= EMPTY ? 0n : sometimes(4) ? BigInt(random.below(3_000_000)) : 2n ** BigInt(20 + random.below(120)),
   )
+  if (sometimes(3)) balances[COINBASE] = 0n
   const start = sometimes(8) ? 2n ** 32n - 3n : BigInt(random.below(5))
   const nonces = balances.map((_, n) => (n < PEOPLE ? start : 0n))
   const next = [...nonces]
