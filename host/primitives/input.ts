@@ -123,7 +123,8 @@ export type Names<Fields> = Readonly<Record<keyof Fields, true>>
  * Refuses names that are not known, and says which one is meant where one is near. `what`: `option`, `field of env`.
  */
 export const checkNames = (object: object, known: Readonly<Record<string, true>>, what: string): void => {
-  for (const name in object) {
+  // Own names: packages add to prototypes, as vega-lite does to that of sets.
+  for (const name of Object.keys(object)) {
     if (Object.hasOwn(known, name)) continue
     const near = nearest(name, Object.keys(known))
     const hint = near === undefined ? `known: ${Object.keys(known).join(', ')}` : `did you mean '${near}'?`

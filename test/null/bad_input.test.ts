@@ -431,6 +431,21 @@ const CASES: readonly (readonly [name: string, run: () => unknown, message: stri
 ]
 
 describe('input that is wrong is refused in one line', () => {
+  test('whatever a package has added to a prototype', async () => {
+    Object.defineProperty(Object.prototype, 'toYAML', {
+      value: '',
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    })
+    try {
+      const { receipts } = await execute({ env: ENV, transactions: [TX] })
+      expect(receipts.count).toBe(1)
+    } finally {
+      Reflect.deleteProperty(Object.prototype, 'toYAML')
+    }
+  })
+
   test.each(CASES)('%s', async (_, run, message) => {
     const thrown = await Promise.resolve()
       .then(run)
