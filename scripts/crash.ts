@@ -5,8 +5,8 @@ import { crashRounds } from '../test/fixtures/crash_rounds.ts'
 import { rpcCompat } from '../test/fixtures/rpc_compat.ts'
 
 /**
- * Kills a process that imports a chain, goes over to a branch, and goes back, at random moments, many more times than a test has time
- * for. Ends with 1 where a folder was not whole after a kill, or the import does not end where it should.
+ * Kills a process that imports a chain, goes over to a branch, and goes back, at random moments, many more times than a
+ * test has time for. Ends with 1 where a folder was not whole after a kill, or the import does not end where it should.
  */
 const USAGE = 'npm run crash -- [--count kills = 1000] [--seed first = time]'
 

@@ -34,7 +34,8 @@ const LISTED_LEVELS = 16
 /** Threads start for a plan that would keep this one busy for so long. */
 const THREADS_PAY_US = 3_000
 /**
- * A kernel is compiled once so many blocks have come: on a software device that takes three seconds, once for a machine.
+ * A kernel is compiled once so many blocks have come: on a software device that takes three seconds, once for a
+ * machine.
  */
 const DEVICE_PAYS_BLOCKS = { hardware: 1 << 14, software: 1 << 20 } as const
 /** A plan of so many blocks says what its form takes. */

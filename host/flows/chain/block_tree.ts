@@ -181,9 +181,9 @@ export interface BlockTree {
   rulesAfter(parent: string, timestamp: bigint): BlockRules
   /**
    * The state after a known block, for as many readers as there are, while blocks are added and the head moves. It
-   * costs nothing until it is read, needs no closing, and refuses writes. Undefined where no such block is known, or its
-   * state is not: canonical blocks have theirs `undoDepth` below the head. Reads throw StoreError `depth` once the block
-   * has fallen below that.
+   * costs nothing until it is read, needs no closing, and refuses writes. Undefined where no such block is known, or
+   * its state is not: canonical blocks have theirs `undoDepth` below the head. Reads throw StoreError `depth` once the
+   * block has fallen below that.
    */
   stateAt(block: bigint | string): State | undefined
   /**

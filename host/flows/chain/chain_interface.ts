@@ -46,8 +46,8 @@ export interface ImportedBlock extends ChainBlock {
 /**
  * A chain in a folder: blocks with their receipts, and the state after the last one; above and beside it the blocks of
  * a {@link BlockTree}. A change is one transaction of the database: when a call has returned it is on the disk, and
- * where it throws, or the process ends on the way, nothing of it is. Calls run one at a time, in the order in which they
- * were made.
+ * where it throws, or the process ends on the way, nothing of it is. Calls run one at a time, in the order in which
+ * they were made.
  *
  * Example: {@link openChain}.
  */

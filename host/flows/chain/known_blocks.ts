@@ -21,7 +21,9 @@ export interface KnownBlock extends ChainBlock {
   readonly isBuilt: boolean
 }
 
-/** How a block is reached: from a canonical block, which is `base`, over blocks that are not on disk, the lowest first. */
+/**
+ * How a block is reached: from a canonical block, which is `base`, over blocks that are not on disk, the lowest first.
+ */
 export interface Way {
   readonly base: bigint
   readonly above: readonly KnownBlock[]

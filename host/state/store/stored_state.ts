@@ -49,8 +49,8 @@ export class StateLayers {
 
 /**
  * A state of a store: that on disk, under layers. A call reads in the order of the keys from one snapshot; all is
- * synchronous. What is committed is staged, and seen at once; the store writes it to disk with the block that it belongs
- * to.
+ * synchronous. What is committed is staged, and seen at once; the store writes it to disk with the block that it
+ * belongs to.
  *
  * Cost on one of two shared cores: 3 us an account from a warm file.
  */

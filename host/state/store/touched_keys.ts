@@ -8,8 +8,8 @@ import type { StoredState } from './stored_state.ts'
 import type { UndoEntry } from './undo_record.ts'
 
 /**
- * Accounts and slots in which two states may differ, and so what takes a trie, or anything else, from one of them to the
- * other.
+ * Accounts and slots in which two states may differ, and so what takes a trie, or anything else, from one of them to
+ * the other.
  */
 export class TouchedKeys {
   readonly #accounts = new Set<string>()
