@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly samples: number
   readonly seed: number
   readonly native: boolean
+  /** Of blocks: a folder on the disk that is measured. */
+  readonly data?: string
   /** Time for this workload where `size` is absent. */
   readonly budgetMs: number
   readonly progress: Progress

@@ -29,6 +29,8 @@ export interface SessionOptions {
   readonly sizes?: ReadonlyMap<string, number>
   readonly samples: number
   readonly seed: number
+  /** Of the level `block`: also through chains in new folders below this one, which are removed. */
+  readonly data?: string
   /** With the peer of native code, which is not installed with the package. */
   readonly native: boolean
   /** A workload whose packages are not installed is left out with the reason, instead of ending the run. */

@@ -8,7 +8,7 @@ import type { MemoryState } from '../../host/state/memory_state.ts'
 import type { StateTrie } from '../../host/state/trie/state_trie.ts'
 import { createStateTrie } from '../../host/state/trie/trie.ts'
 import { collectGarbage } from '../garbage.ts'
-import type { BlockForm } from '../report/schema.ts'
+import type { MemoryForm } from '../report/schema.ts'
 import type { Sharing } from '../workloads/workload.ts'
 import { encodeBlock, type SignedBlock, type SignedChain } from './signed_chain.ts'
 import { type ExecutedSignedBlock, verifyRoots, verifySignedBlock } from './verify_block.ts'
@@ -27,7 +27,7 @@ export interface TimedBlock {
 }
 
 /** What blocks came to. */
-interface RanBlock {
+export interface RanBlock {
   readonly elapsedMs: number
   readonly result: BlockResult
 }
@@ -41,6 +41,7 @@ export class MeasuredChain {
   readonly #state: MemoryState
   readonly #parentState: StateTrie
   readonly #executor: Executor
+  #latest: SignedBlock | undefined
 
   constructor(
     chain: SignedChain,
@@ -60,9 +61,14 @@ export class MeasuredChain {
     this.#executor = createExecutor({ fork, chainId, state: this.#state, ...options(this.#clock?.device) })
   }
 
+  /** The block that ran last. */
+  get latest(): SignedBlock | undefined {
+    return this.#latest
+  }
+
   /** The next block, not verified beyond its header. */
   async run(form: 'cold' | 'known'): Promise<TimedBlock> {
-    const signed = await this.#chain.next()
+    const signed = await this.#next()
     return timedOf(signed, await this.#executeBlock(signed, form), 0)
   }
 
@@ -78,11 +84,11 @@ export class MeasuredChain {
   }
 
   /** The next block, or blocks, verified; sample 0 with its roots made anew. */
-  async verified(form: BlockForm, sample: number): Promise<TimedBlock> {
+  async verified(form: MemoryForm, sample: number): Promise<TimedBlock> {
     const earlier: SignedBlock[] = []
-    if (form === 'stream') for (let n = 1; n < STREAM_BLOCKS; n++) earlier.push(await this.#chain.next())
+    if (form === 'stream') for (let n = 1; n < STREAM_BLOCKS; n++) earlier.push(await this.#next())
     const before = this.#chain.state.clone()
-    const signed = await this.#chain.next()
+    const signed = await this.#next()
     const ran = await (form === 'stream' ? this.#stream([...earlier, signed]) : this.#executeBlock(signed, form))
     const { scenario } = this.#chain
     const { result } = ran
@@ -94,6 +100,11 @@ export class MeasuredChain {
 
   close(): void {
     this.#executor.close()
+  }
+
+  async #next(): Promise<SignedBlock> {
+    this.#latest = await this.#chain.next()
+    return this.#latest
   }
 
   async #executeBlock({ parent, block, work }: SignedBlock, form: 'cold' | 'known'): Promise<RanBlock> {
@@ -115,7 +126,8 @@ export class MeasuredChain {
   }
 }
 
-const timedOf = (signed: SignedBlock, { elapsedMs, result }: RanBlock, verified: number): TimedBlock => {
+/** What of a block that was executed is kept. */
+export const timedOf = (signed: SignedBlock, { elapsedMs, result }: RanBlock, verified: number): TimedBlock => {
   const { receipts, writes: _, ...kept } = result
   return { elapsedMs, result: kept, gas: receipts.totalGasUsed, bytes: encodeBlock(signed).length, verified }
 }

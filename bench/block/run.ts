@@ -1,15 +1,25 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import type { DeviceTimes } from '../../host/device/clock.ts'
-import type { ExecutorOptions } from '../../host/flows/executor_interface.ts'
+import type { ChainOptions } from '../../host/flows/chain/chain_interface.ts'
 import { ethereumjsHardfork, type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { SYSTEM_CONTRACTS } from '../contracts/system.ts'
 import { AnvilError, findAnvil } from '../peers/anvil_node.ts'
 import { runSignedAnvil } from '../peers/anvil_signed.ts'
-import { BLOCK_FORMS, type BlockForm, type PeerResult, type WorkloadResult } from '../report/schema.ts'
+import {
+  type BlockForm,
+  DURABLE_FORMS,
+  type DurableForm,
+  MEMORY_FORMS,
+  type PeerResult,
+  type WorkloadResult,
+} from '../report/schema.ts'
 import { median, medianIndex } from '../report/statistics.ts'
-import { grouped } from '../report/text.ts'
+import { grouped, rounded } from '../report/text.ts'
 import type { RunOptions } from '../run.ts'
 import { VERIFIED_SAMPLE } from '../verify.ts'
 import type { Workload } from '../workloads/workload.ts'
+import { beginDurable, type DurableChain } from './durable_chain.ts'
 import { MeasuredChain, STREAM_BLOCKS, type TimedBlock } from './measured_chain.ts'
 import { SignedChain } from './signed_chain.ts'
 import { runVmPeer } from './vm_peer.ts'
@@ -29,20 +39,27 @@ export const BLOCK_FORK: Fork = 'prague'
  * Runs one workload as blocks over the wire, a row for each form: warm-up, a block for the device's times, and
  * `samples` blocks of each form in turn, all on one executor and each on the state that the one before left. A sample
  * is one `executeBlock` call from bytes to committed state, receipts with blooms and three roots that are the header's;
- * of a stream, several blocks. Making and signing a block, and verifying it, are outside.
+ * of a stream, several blocks. Making and signing a block, and verifying it, are outside. With `data` the
+ * forms are `cold` and, of the same blocks, those through chains in folders below it.
  */
 export const runBlockWorkload = async (workload: Workload, options: RunOptions): Promise<WorkloadResult[]> => {
   const { progress, samples, native } = options
-  progress.start(workload.name, WARM_UP_BLOCKS + 2 + BLOCK_FORMS.length * samples + (native ? 1 : 0))
+  const forms = formsOf(options)
+  progress.start(workload.name, WARM_UP_BLOCKS + 2 + forms.length * samples + (native ? 1 : 0))
   try {
     const peers = [await vmPeer(workload, options)]
     if (native) peers.push(await anvilPeer(workload, options))
     const ran = await runBlocks(workload, options)
-    return BLOCK_FORMS.map((form) => rowOf(workload, options, ran, form, peers))
+    return forms.map((form) => rowOf(workload, options, ran, form, peers))
   } finally {
     progress.stop()
   }
 }
+
+const formsOf = ({ data }: RunOptions): readonly BlockForm[] =>
+  data === undefined ? MEMORY_FORMS : ['cold', ...DURABLE_FORMS]
+
+const isDurable = (form: BlockForm): form is DurableForm => DURABLE_FORMS.some((one) => one === form)
 
 const sizeOf = ({ size }: RunOptions): number => size ?? DEFAULT_SIZE
 
@@ -51,7 +68,10 @@ const openChain = (workload: Workload, options: RunOptions, size: number, blocks
   return SignedChain.open(workload, { fork, size, seed, blocks, executor: executorOptions(workload, options) })
 }
 
-const executorOptions = ({ kernels }: Workload, { device, tiers }: RunOptions): Partial<ExecutorOptions> => ({
+const executorOptions = (
+  { kernels }: Workload,
+  { device, tiers }: RunOptions,
+): NonNullable<ChainOptions['executor']> => ({
   compile: 'wait',
   ...tiers,
   ...(kernels === undefined ? {} : { kernels }),
@@ -60,7 +80,7 @@ const executorOptions = ({ kernels }: Workload, { device, tiers }: RunOptions): 
 
 interface RanBlocks {
   readonly warmUp: readonly TimedBlock[]
-  readonly samples: Readonly<Record<BlockForm, readonly TimedBlock[]>>
+  readonly samples: ReadonlyMap<BlockForm, readonly TimedBlock[]>
   readonly deviceTimes: DeviceTimes | undefined
   readonly programs: readonly string[]
   readonly notes: readonly string[]
@@ -74,31 +94,77 @@ const runBlocks = async (workload: Workload, options: RunOptions): Promise<RanBl
   const measured = new MeasuredChain(chain, workload.shares, options.seed, options.device, (device) =>
     executorOptions(workload, { ...options, device }),
   )
-  const warmUp: TimedBlock[] = []
-  const samples: Record<BlockForm, TimedBlock[]> = { cold: [], known: [], stream: [] }
-  let deviceTimes: DeviceTimes | undefined
   try {
-    for (let n = 0; n < WARM_UP_BLOCKS; n++) {
-      progress.step(`warming up ${n + 1} of ${WARM_UP_BLOCKS}`)
-      warmUp.push(await measured.run('cold'))
-    }
-    if (options.device !== undefined) {
-      progress.step('timing the device')
-      const timed = await measured.onDevice()
-      warmUp.push(timed.block)
-      deviceTimes = timed.deviceTimes
-    }
-    for (let n = 0; n < count; n++)
-      for (const form of BLOCK_FORMS) {
-        progress.step(`sample ${n + 1} of ${count}, ${form}`)
-        samples[form].push(await measured.verified(form, n))
-      }
+    const { data } = options
+    const ran =
+      data === undefined
+        ? await runMeasured(measured, options, undefined)
+        : await withDurable(data, chain, executorOptions(workload, options), (durable) =>
+            runMeasured(measured, options, durable),
+          )
+    const { programs, notes } = chain.scenario
+    return { ...ran, programs, notes }
   } finally {
     measured.close()
     chain.close()
   }
-  const { programs, notes } = chain.scenario
-  return { warmUp, samples, deviceTimes, programs, notes }
+}
+
+type DurableChains = Readonly<Record<DurableForm, DurableChain>>
+
+/** Gives `run` chains in a new folder below `data`, which is removed after it. */
+const withDurable = async <Result>(
+  data: string,
+  chain: SignedChain,
+  executor: NonNullable<ChainOptions['executor']>,
+  run: (durable: DurableChains) => Promise<Result>,
+): Promise<Result> => {
+  mkdirSync(data, { recursive: true })
+  const folder = mkdtempSync(join(data, 'wgevm-bench-'))
+  try {
+    const durable = await beginDurable(folder, chain, executor)
+    try {
+      return await run(durable)
+    } finally {
+      for (const form of DURABLE_FORMS) await durable[form].close()
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const runMeasured = async (
+  measured: MeasuredChain,
+  options: RunOptions,
+  durable: DurableChains | undefined,
+): Promise<Pick<RanBlocks, 'warmUp' | 'samples' | 'deviceTimes'>> => {
+  const { progress, samples: count } = options
+  const warmUp: TimedBlock[] = []
+  const samples = new Map<BlockForm, TimedBlock[]>(formsOf(options).map((form) => [form, []]))
+  let deviceTimes: DeviceTimes | undefined
+  const follow = async (): Promise<void> => {
+    if (durable !== undefined) for (const form of DURABLE_FORMS) await durable[form].run(measured.latest!)
+  }
+  for (let n = 0; n < WARM_UP_BLOCKS; n++) {
+    progress.step(`warming up ${n + 1} of ${WARM_UP_BLOCKS}`)
+    warmUp.push(await measured.run('cold'))
+    await follow()
+  }
+  if (options.device !== undefined) {
+    progress.step('timing the device')
+    const timed = await measured.onDevice()
+    warmUp.push(timed.block)
+    deviceTimes = timed.deviceTimes
+    await follow()
+  }
+  for (let n = 0; n < count; n++)
+    for (const form of samples.keys()) {
+      progress.step(`sample ${n + 1} of ${count}, ${form}`)
+      const sample = isDurable(form) ? durable![form].run(measured.latest!) : measured.verified(form, n)
+      samples.get(form)!.push(await sample)
+    }
+  for (const chain of durable === undefined ? [] : Object.values(durable)) await chain.verify(measured.latest!)
+  return { warmUp, samples, deviceTimes }
 }
 
 const rowOf = (
@@ -109,7 +175,7 @@ const rowOf = (
   peers: readonly PeerResult[],
 ): WorkloadResult => {
   const { warmUp, deviceTimes } = ran
-  const samples = ran.samples[form]
+  const samples = ran.samples.get(form)!
   const size = sizeOf(options)
   const samplesMs = samples.map(({ elapsedMs }) => elapsedMs)
   const medianMs = median(samplesMs)
@@ -122,7 +188,7 @@ const rowOf = (
     gas,
     verified: true,
     verifiedCount: samples.reduce((sum, { verified }) => sum + verified, 0),
-    verification: verificationText(size, samples.length, peers[0]!.txCount),
+    verification: isDurable(form) ? DURABLE_VERIFICATION : verificationText(size, samples.length, peers[0]!.txCount),
     samplesMs,
     medianMs,
     txPerSecond: (1000 * size) / medianMs,
@@ -145,10 +211,22 @@ const rowOf = (
       ...(form === 'stream'
         ? [`${STREAM_BLOCKS} blocks at once, time by block; stages overlap: their sum is more than it`]
         : []),
+      ...(isDurable(form) ? [againstMemory(ran, samples)] : []),
       `blocks of ${options.fork}, ${grouped(bytes)} bytes of RLP${isAtLeast(options.fork, 'osaka') ? '' : ': a block may have 8 MiB from osaka on (EIP-7934)'}`,
       ...new Set(samples.flatMap((sample) => sample.result.faults.map((fault) => `device fault: ${fault}`))),
     ],
   }
+}
+
+const DURABLE_VERIFICATION =
+  "every block: its roots are its header's, and it is one that the row of cold senders verified. The folder was opened " +
+  'again at the end: its trie made anew has the root of the last block'
+
+/** Of the same blocks, one by one. */
+const againstMemory = ({ samples }: RanBlocks, durable: readonly TimedBlock[]): string => {
+  const memory = samples.get('cold')!
+  const times = median(durable.map(({ elapsedMs }, n) => memory[n]!.elapsedMs / elapsedMs))
+  return `RLP to roots and on disk, ${rounded(times)} times as fast as the same blocks in memory`
 }
 
 const verificationText = (size: number, samples: number, vmSize: number): string =>

@@ -52,6 +52,8 @@ export class SignedChain {
   readonly scenario: Scenario
   /** The state before the first block, which is not changed. */
   readonly genesis: MemoryState
+  /** Of block 0, whose state that is. */
+  readonly genesisHeader: BlockHeader
   /** The producer's: after the last block that was made. */
   readonly state: MemoryState
   readonly #signers: Signers
@@ -70,12 +72,13 @@ export class SignedChain {
     for (const [address, code] of Object.entries(SYSTEM_CONTRACTS))
       this.genesis.setAccount(address, { nonce: 1n, code })
     this.#first = scenario.next()
-    const { number, timestamp, gasLimit } = this.#first.env
+    const { timestamp, gasLimit } = this.#first.env
     const dump = this.genesis.dump()
     // Half full, so the base fee begins where it is and then falls; twice what a block of the workload may use.
     const half = { gasLimit: 2n * gasLimit, baseFeePerGas: BigInt(BASE_FEE) }
     const genesis = genesisHeader(fork, { stateRoot: stateRootOf(dump), timestamp: timestamp - 12n, ...half })
-    this.#parent = { ...genesis, number: number - 1n, gasUsed: gasLimit }
+    this.genesisHeader = { ...genesis, gasUsed: gasLimit }
+    this.#parent = this.genesisHeader
     this.#parentState = createStateTrie(dump)
     this.state = this.genesis.clone()
     this.#producer = createExecutor({ fork, chainId: scenario.chainId, state: this.state, ...options.executor })

@@ -87,13 +87,22 @@ export type BenchLevel = 'execute' | 'block'
  * `cold`: senders are recovered. `known`: the caller has recovered them, as a pool has. `stream`: cold, and several
  * blocks through `stream`; a sample is their time by their number.
  */
-export const BLOCK_FORMS = ['cold', 'known', 'stream'] as const
+export const MEMORY_FORMS = ['cold', 'known', 'stream'] as const
+export type MemoryForm = (typeof MEMORY_FORMS)[number]
+
+/** Of blocks through a chain in a folder, RLP to roots and on disk; `placeless`: without places of transactions. */
+export const DURABLE_FORMS = ['durable', 'placeless'] as const
+export type DurableForm = (typeof DURABLE_FORMS)[number]
+
+export const BLOCK_FORMS = [...MEMORY_FORMS, ...DURABLE_FORMS] as const
 export type BlockForm = (typeof BLOCK_FORMS)[number]
 
 const FORM_NAMES: Readonly<Record<BlockForm, string>> = {
   cold: 'cold senders',
   known: 'known senders',
   stream: 'cold senders, stream',
+  durable: 'on disk',
+  placeless: 'on disk, without places',
 }
 
 /** A workload by name, and how its blocks were given. */

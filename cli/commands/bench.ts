@@ -23,6 +23,7 @@ interface BenchArguments extends TierArguments, DeviceArguments {
   report: string | undefined
   compare: string | undefined
   cold: boolean
+  data: string | undefined
 }
 
 const LARGEST_SIZE = 2 ** 22
@@ -124,6 +125,7 @@ const run = async (options: BenchArguments): Promise<void> => {
   const ran = earlier?.results.map(({ workload }) => workload).filter((name) => known.includes(name)) ?? []
   const level = parseLevel(options.level, earlier?.level)
   if (level === 'block' && options.cold) throw new UserError('--cold is for --level execute')
+  if (level !== 'block' && options.data !== undefined) throw new UserError('--data is for --level block')
   const workloads = chooseWorkloads(named.length === 0 ? ran : named, WORKLOADS, level)
   const size = options.size === undefined ? {} : { size: parseWhole('size', options.size, 1, LARGEST_SIZE) }
   const seed = parseWhole('seed', options.seed, 0, 2 ** 32 - 1)
@@ -161,6 +163,7 @@ const run = async (options: BenchArguments): Promise<void> => {
       : { sizes: new Map(earlier.results.map(({ workload, txCount }) => [workload, txCount])) }),
     ...(isDefault && level === 'execute' ? { timeMs: DEFAULT_RUN_MS } : {}),
     ...(options.adapter === undefined ? {} : { adapter: options.adapter }),
+    ...(options.data === undefined ? {} : { data: options.data }),
     samples,
     seed,
     native,
@@ -190,7 +193,7 @@ const run = async (options: BenchArguments): Promise<void> => {
 
 /** Options that say nothing of a part. */
 const OF_WORKLOADS = [
-  ...(['level', 'fork', 'peers', 'report', 'compare'] as const),
+  ...(['level', 'fork', 'peers', 'report', 'compare', 'data'] as const),
   ...(['tier', 'paths', 'lane-vm', 'waves', 'range'] as const),
 ]
 
@@ -248,6 +251,10 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
         type: 'string',
         describe:
           'a result file of before: the same workloads and sizes again, with ratios; exit code 3 where one is slower',
+      })
+      .option('data', {
+        type: 'string',
+        describe: 'level block: the same blocks also through chains in new folders below this one, which are removed',
       })
       .option('cold', { type: 'boolean', default: false, describe: 'measure compilation with an empty driver cache' })
       .strict(),
