@@ -12,9 +12,16 @@ const rubbishWords = (count: number): Uint32Array => {
   return words
 }
 
+/** `input`: the device only reads it. `lanes`: kernels and copies write it. */
+type StorageKind = 'input' | 'lanes'
+
 /**
  * Device buffers by power-of-two size, kept for reuse: a new buffer is zeroed at its first use, which costs lavapipe
  * 3 ns a byte. A kernel finds old contents in a buffer and must not read what it did not write.
+ *
+ * What is uploaded and what the device writes never share a buffer, also one after the other: Dawn copies an upload
+ * straight into the memory of a buffer that the CPU sees, the device never wrote and no submission uses. All else goes
+ * through staging memory, which Dawn makes anew where more than 4 MiB wait (docs/decisions/0034-hashing-in-bulk.md).
  */
 export class BufferPool {
   readonly #device: ComputeDevice
@@ -30,16 +37,26 @@ export class BufferPool {
     return new BufferLease(this)
   }
 
+  /** For what the device writes. */
   storage(sizeBytes: number): GPUBuffer {
-    if (this.#device.checksIndexes) return this.#rubbish(sizeBytes)
+    return this.#storage('lanes', sizeBytes)
+  }
+
+  /** For what is uploaded. Bind it as `read-only-storage`, and copy from it only. */
+  input(sizeBytes: number): GPUBuffer {
+    return this.#storage('input', sizeBytes)
+  }
+
+  #storage(kind: StorageKind, sizeBytes: number): GPUBuffer {
+    if (this.#device.checksIndexes) return this.#rubbish(kind, sizeBytes)
     const size = doubledBytes(SMALLEST_BYTES, sizeBytes, this.#device.limits)
-    return this.#take(`lanes ${size}`, () => this.#device.storage('lanes', size))
+    return this.#take(`${kind} ${size}`, () => this.#device.storage(kind, size))
   }
 
   /** A buffer of exact size in which a kernel that reads what it did not write reads nonsense. */
-  #rubbish(sizeBytes: number): GPUBuffer {
+  #rubbish(kind: StorageKind, sizeBytes: number): GPUBuffer {
     const size = Math.max(16, Math.ceil(sizeBytes / 16) * 16)
-    const buffer = this.#take(`lanes ${size}`, () => this.#device.storage('lanes', size))
+    const buffer = this.#take(`${kind} ${size}`, () => this.#device.storage(kind, size))
     this.#device.upload(buffer, 0, rubbishWords(Math.min(size, RUBBISH_BYTES) / 4))
     return buffer
   }
@@ -94,6 +111,10 @@ export class BufferLease {
 
   storage(sizeBytes: number): GPUBuffer {
     return this.#keep(this.#pool.storage(sizeBytes))
+  }
+
+  input(sizeBytes: number): GPUBuffer {
+    return this.#keep(this.#pool.input(sizeBytes))
   }
 
   uniform(sizeBytes: number): GPUBuffer {

@@ -27,15 +27,14 @@ export interface DeviceHasher extends NodeHasher {
  * (kernels/hash/level.wgsl), and before it one that fills the level's holes (hash_holes.wgsl). In a level,
  * messages of as many blocks stand together: a workgroup takes as long as its longest.
  *
- * Messages and tables are uploaded to buffers that no kernel writes: of those, Dawn copies straight into the memory of
- * a software adapter; for others it makes new memory each time, which takes ten times as long. Holes are filled in a
- * copy, made on the device, of the bytes from the first level with holes on.
+ * No kernel writes messages and tables (`BufferPool`): holes are filled in a copy, made on the device, of the bytes from
+ * the first level with holes on.
  *
  * A fault of the device (fault.ts), a kernel that does not compile (ShaderCompileError) and a plan that does not fit
  * (OutOfMemoryError) reject the call. Calls may overlap. `close` frees the buffers and leaves the device open.
  */
 export const createDeviceHasher = (device: ComputeDevice): DeviceHasher => {
-  const pools: Pools = { read: new BufferPool(device), written: new BufferPool(device) }
+  const pool = new BufferPool(device)
   let compiling: Promise<HashKernels> | undefined
   const compiled = (): Promise<HashKernels> => {
     compiling ??= compile(device).catch((thrown: unknown) => {
@@ -56,38 +55,22 @@ export const createDeviceHasher = (device: ComputeDevice): DeviceHasher => {
     hash: async (plan) => {
       if (plan.count === 0) return new Uint8Array(0)
       const kernels = await compiled()
-      const leases = { read: pools.read.lease(), written: pools.written.lease() }
+      const lease = pool.lease()
       try {
-        const digests = await hashOn(device, kernels, leases, plan)
-        leases.read.put()
-        leases.written.put()
+        const digests = await hashOn(device, kernels, lease, plan)
+        lease.put()
         return digests
       } catch (thrown) {
-        leases.read.drop()
-        leases.written.drop()
+        lease.drop()
         throw thrown
       }
     },
-    close: () => {
-      pools.read.destroy()
-      pools.written.destroy()
-    },
+    close: () => pool.destroy(),
   }
 }
 
 /** The kernel of a level reads so much past the first byte of a message's last block. */
 const SLACK_BYTES = 160
-
-interface Pools {
-  /** Only ever uploaded to. */
-  readonly read: BufferPool
-  readonly written: BufferPool
-}
-
-interface Leases {
-  readonly read: BufferLease
-  readonly written: BufferLease
-}
 
 interface HashKernels {
   readonly level: Kernel
@@ -127,17 +110,17 @@ const tableBytes = ({ count, holeAt }: HashPlan): number => Math.max(12 * count,
 const hashOn = async (
   device: ComputeDevice,
   kernels: HashKernels,
-  leases: Leases,
+  lease: BufferLease,
   plan: HashPlan,
 ): Promise<Uint8Array> => {
   const { count, bytes, lengths, offsets, holeStart, holeAt, holeOf, levels } = plan
-  const messages = leases.read.storage(bytes.length + SLACK_BYTES)
+  const messages = lease.input(bytes.length + SLACK_BYTES)
   uploadBytes(device, messages, bytes)
-  const tables = uploadTables(device, leases.read, [orderOf(plan), offsets, lengths])
-  const digests = leases.written.storage(32 * count)
+  const tables = uploadTables(device, lease, [orderOf(plan), offsets, lengths])
+  const digests = lease.storage(32 * count)
   const commands: Command[] = []
   const dispatch = (kernel: Kernel, range: readonly number[], buffers: readonly GPUBuffer[]): void => {
-    const uniform = leases.read.uniform(16)
+    const uniform = lease.uniform(16)
     device.upload(uniform, 0, Uint32Array.from(range))
     const bindGroup = device.bindGroup(
       kernel,
@@ -158,8 +141,8 @@ const hashOn = async (
     if (hole < holesEnd && filled === undefined) {
       const from = firstByte(plan, first)
       const sizeBytes = ((bytes.length + 3) & -4) - from
-      const buffer = leases.written.storage(sizeBytes + SLACK_BYTES)
-      filled = { buffer, from, holes: uploadTables(device, leases.read, [holeAt, holeOf]) }
+      const buffer = lease.storage(sizeBytes + SLACK_BYTES)
+      filled = { buffer, from, holes: uploadTables(device, lease, [holeAt, holeOf]) }
       commands.push({ kind: 'copy', from: messages, fromOffset: from, to: buffer, toOffset: 0, sizeBytes })
     }
     if (hole < holesEnd) {
@@ -185,7 +168,7 @@ const firstByte = ({ count, offsets }: HashPlan, first: number): number => {
 }
 
 const uploadTables = (device: ComputeDevice, lease: BufferLease, tables: readonly Uint32Array[]): GPUBuffer => {
-  const buffer = lease.storage(tables.reduce((bytes, { byteLength }) => bytes + byteLength, 0))
+  const buffer = lease.input(tables.reduce((bytes, { byteLength }) => bytes + byteLength, 0))
   let at = 0
   for (const table of tables) {
     if (table.length > 0) device.upload(buffer, at, table)

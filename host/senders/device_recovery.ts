@@ -25,6 +25,8 @@ type BufferName = keyof typeof ROW_BYTES | 'rows' | 'comb'
 
 /** Bytes of a row. */
 const SIGNATURE_BYTES = { hash: 32, rs: 64, parity: 1, addresses: 4 * LIMBS_PER_ADDRESS, outcomes: 4 } as const
+/** The others are results. */
+const UPLOADED: readonly string[] = ['hash', 'rs', 'parity']
 const CHUNK_BYTES = {
   points: 64,
   status: 4,
@@ -184,7 +186,8 @@ const recoverRange = async (
   const rowsPerChunk = chunkRows(device)
   const buffers = new Map<BufferName, GPUBuffer>([['comb', comb]])
   for (const [name, bytes] of Object.entries(SIGNATURE_BYTES)) {
-    buffers.set(name as BufferName, lease.storage(4 * Math.ceil((bytes * count) / 4)))
+    const sizeBytes = 4 * Math.ceil((bytes * count) / 4)
+    buffers.set(name as BufferName, UPLOADED.includes(name) ? lease.input(sizeBytes) : lease.storage(sizeBytes))
   }
   const { rows } = chunkShape(Math.min(rowsPerChunk, count))
   for (const [name, bytes] of Object.entries(CHUNK_BYTES)) buffers.set(name as BufferName, lease.storage(bytes * rows))

@@ -117,7 +117,7 @@ export class BloomRunner {
     try {
       const kernel = await this.logKernel()
       const parameters = lease.uniform(16)
-      const entries = lease.storage(lists.byteLength)
+      const entries = lease.input(lists.byteLength)
       const bits = lease.storage(16 * vectors)
       this.#device.upload(parameters, 0, Uint32Array.of(count, 0, 0, 0))
       this.#device.upload(entries, 0, lists)

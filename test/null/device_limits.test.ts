@@ -84,6 +84,23 @@ describe('a pool', () => {
     pool.trim()
     expect([a, b]).not.toContain(pool.storage(8000))
   })
+
+  test('never hands out for uploads what the device wrote, nor the other way round', () => {
+    const steps = fc.array(fc.tuple(fc.constantFrom('input', 'storage'), fc.integer({ min: 1, max: 20_000 })))
+    fc.assert(
+      fc.property(fc.array(steps), (leases) => {
+        const { pool } = sizesOf(NVIDIA)
+        const given = { input: new Set<GPUBuffer>(), storage: new Set<GPUBuffer>() }
+        for (const list of leases) {
+          const lease = pool.lease()
+          for (const [kind, sizeBytes] of list) given[kind].add(lease[kind](sizeBytes))
+          lease.put()
+        }
+        expect([...given.input].filter((buffer) => given.storage.has(buffer))).toEqual([])
+      }),
+      { seed: 5 },
+    )
+  })
 })
 
 describe('reads', () => {

@@ -102,7 +102,7 @@ export class VmGather {
       return { words: Promise.resolve(new Uint32Array(0)), buffer: store, release: () => undefined }
     const lease = this.#pool.lease()
     const parameters = lease.uniform(VECTOR_BYTES)
-    const segments = lease.storage(list.segments.byteLength)
+    const segments = lease.input(list.segments.byteLength)
     const buffer = lease.storage(list.vectors * VECTOR_BYTES)
     this.#device.upload(parameters, 0, Uint32Array.of(list.count, 0, 0, 0))
     this.#device.upload(segments, 0, list.segments)

@@ -332,7 +332,7 @@ export class PathRunner {
     const lanesIn = new Uint32Array((kernel.inputColumns + hintColumns) * laneCount * COLUMN_LIMBS)
     gatherLanes(plan, transactions, laneCount, source, lanesIn)
     if (hints !== undefined) gatherHints(plan, transactions, hints, lanesIn)
-    const input = lease.storage(lanesIn.byteLength)
+    const input = lease.input(lanesIn.byteLength)
     const out = lease.storage((kernel.outputColumns + kernel.scratchColumns) * laneCount * COLUMN_BYTES)
     const environment = lease.uniform(ENVIRONMENT_BYTES)
     this.device.upload(input, 0, lanesIn)

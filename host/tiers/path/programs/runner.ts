@@ -178,7 +178,7 @@ export class ProgramRunner {
     const wave = assembleWave(jobs, source, environment, (key) => codes.skeletonId(key))
     const run = {
       wave,
-      in: lease.storage(wave.lanesIn.byteLength),
+      in: lease.input(wave.lanesIn.byteLength),
       out: lease.storage(wave.outVectors * COLUMN_BYTES),
       environment: lease.uniform(ENVIRONMENT_BYTES),
       withKeys:
