@@ -2,9 +2,12 @@ import type { StateManagerInterface } from '@ethereumjs/common'
 import { Account, type Address, bytesToHex, hexToBytes } from '@ethereumjs/util'
 import { keccak256 } from '../host/primitives/keccak.ts'
 import { addressFromHex, quantityFromBigInt, wordFromBigInt, wordFromHex } from '../host/primitives/word.ts'
-import type { MemoryState } from '../host/state/memory_state.ts'
+import { MemoryState } from '../host/state/memory_state.ts'
 
 type Storage = Map<string, Uint8Array>
+
+/** What the serial reference reads below its own changes. */
+export type SerialBase = Pick<MemoryState, 'account' | 'storage' | 'hasStorage' | 'readCode'>
 
 /**
  * Code that begins like a delegation (EIP-7702) and is not 23 bytes long is code that halts. @ethereumjs takes any such
@@ -18,12 +21,12 @@ const undelegated = (code: Uint8Array): Uint8Array => {
 }
 
 /**
- * The state manager of the serial reference: a MemoryState that it never writes to, changes in maps above it, and a
+ * The state manager of the serial reference: a state that it never writes to, changes in maps above it, and a
  * journal of closures for checkpoints. Faster than both state managers of @ethereumjs/statemanager, so the serial
  * baseline of the benchmarks is not made slow by its state; a test holds it against MerkleStateManager by state root.
  */
 export class SerialState implements StateManagerInterface {
-  readonly #base: MemoryState
+  readonly #base: SerialBase
   readonly #accounts = new Map<string, Account | undefined>()
   readonly #storages = new Map<string, Storage>()
   /** Accounts whose slots in the base are gone. */
@@ -45,7 +48,7 @@ export class SerialState implements StateManagerInterface {
     clear: (): void => this.#originals.clear(),
   }
 
-  constructor(base: MemoryState) {
+  constructor(base: SerialBase) {
     this.#base = base
   }
 
@@ -139,8 +142,9 @@ export class SerialState implements StateManagerInterface {
     return [...(this.#storages.get(address)?.keys() ?? [])]
   }
 
-  /** What the state is now, apart from this one: the base with all changes. */
+  /** What the state is now, apart from this one: the base, which is a MemoryState, with all changes. */
   toMemoryState(): MemoryState {
+    if (!(this.#base instanceof MemoryState)) throw new Error('only a serial state above a MemoryState has a copy')
     const state = this.#base.clone()
     const accounts = [...this.#accounts]
     const existing = accounts.flatMap(([address, account]) => (account === undefined ? [] : [{ address, account }]))

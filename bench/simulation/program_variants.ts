@@ -3,10 +3,11 @@ import { emptyBatch, type TransactionBatch } from '../../host/chain/batch.ts'
 import { type CallObject, encodeCalls } from '../../host/chain/call_batch.ts'
 import { createExecutor } from '../../host/flows/executor.ts'
 import { hexToBytes } from '../../host/primitives/hex.ts'
+import { EMPTY_CODE_HASH } from '../../host/primitives/keccak.ts'
 import { addressFromBytes, wordFromBigInt } from '../../host/primitives/word.ts'
-import { MemoryState } from '../../host/state/memory_state.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { createRandom, type Random } from '../random.ts'
+import { type ReadableState, ReadState } from './read_state.ts'
 
 /**
  * How one part of a call changes from lane to lane.
@@ -42,9 +43,15 @@ const TRIAL_MS = 400
  * For every call of the program, what may change without changing how it ends: found by trying each candidate on the
  * CPU tier. A call with none of it runs the same in every lane.
  */
-export const findVariations = async (program: Program, seed: number): Promise<readonly (readonly Variation[])[]> => {
+export const findVariations = async (
+  program: Program,
+  state: ReadableState,
+  seed: number,
+): Promise<readonly (readonly Variation[])[]> => {
   const { fork, chainId } = program
-  const executor = createExecutor({ fork, chainId, state: MemoryState.from(program.pre) })
+  const executor = createExecutor({ fork, chainId, state })
+  const view = new ReadState(state)
+  const hasCode = (address: string): boolean => (view.account(address)?.codeHash ?? EMPTY_CODE_HASH) !== EMPTY_CODE_HASH
   const people = peopleOf(program)
   const found: Variation[][] = []
   for (const [index, call] of program.calls.entries()) {
@@ -53,7 +60,7 @@ export const findVariations = async (program: Program, seed: number): Promise<re
     const kept: Variation[] = []
     found.push(kept)
     if (performance.now() - startedMs > TRIAL_MS) continue
-    for (const candidate of candidatesOf(call, program, people)) {
+    for (const candidate of candidatesOf(call, program, people, hasCode)) {
       const random = createRandom(seed, `trial ${index} ${candidate.at}`)
       const calls = fill(program, [[...kept, candidate]], [index], TRIALS, people, random)
       const trial = await executor.simulate({ at: program.env, calls })
@@ -83,7 +90,12 @@ const peopleOf = ({ pre }: Program): readonly Uint8Array[] =>
     .filter(([, { code = '0x' }]) => code.length <= 2)
     .map(([address]) => hexToBytes(address))
 
-const candidatesOf = (call: ProgramCall, program: Program, people: readonly Uint8Array[]): Variation[] => {
+const candidatesOf = (
+  call: ProgramCall,
+  program: Program,
+  people: readonly Uint8Array[],
+  hasCode: (address: string) => boolean,
+): Variation[] => {
   const candidates: Variation[] = []
   if (people.length > 1) candidates.push({ at: CALLER, kind: 'person' })
   if ((call.value ?? 0n) > LEAST_AMOUNT) candidates.push({ at: VALUE, kind: 'amount' })
@@ -103,7 +115,7 @@ const candidatesOf = (call: ProgramCall, program: Program, people: readonly Uint
     const address = `0x${word.slice(24)}`
     const isAddress = /^0{24}/.test(word) && BigInt(address) >> 24n !== 0n
     const owner = program.pre[address]
-    if (isAddress && owner !== undefined && (owner.code ?? '0x').length > 2) continue
+    if (isAddress && hasCode(address)) continue
     if (owner !== undefined && people.length > 1) candidates.push({ at, kind: 'person' })
     else if (isAddress && looksLikeAddress(word, people)) candidates.push({ at, kind: 'stranger' })
     else if (isAmount(BigInt(`0x${word}`))) candidates.push({ at, kind: 'amount' })

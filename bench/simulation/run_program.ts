@@ -16,8 +16,10 @@ import { commitOfCheckout, machine } from '../machine.ts'
 import { createRandom, permutation } from '../random.ts'
 import type { PeerResult } from '../report/schema.ts'
 import { median, medianIndex, spread } from '../report/statistics.ts'
+import type { SerialBase } from '../serial_state.ts'
 import { type TierChoice, tierChoiceText } from '../tier_choice.ts'
 import { findVariations, type Variation, variedCalls } from './program_variants.ts'
+import { type ReadableState, ReadState } from './read_state.ts'
 import { paidGas, runSerialCalls, type SerialCall } from './serial_calls.ts'
 
 export interface ProgramRunOptions {
@@ -32,7 +34,15 @@ export interface ProgramRunOptions {
   readonly cold?: boolean
   /** Fewer lanes than asked for where one of each call says that the CPU tier would take longer than this. */
   readonly cpuLimitMs?: number
+  /**
+   * The calls run on this state in place of the program's, whose fork, environment and expectations are not used
+   * either; of its accounts those without code remain callers that vary.
+   */
+  readonly on?: ProgramGround
 }
+
+/** A state, and what calls see around it. */
+export type ProgramGround = Pick<Program, 'fork' | 'chainId' | 'env'> & { readonly state: ReadableState }
 
 export interface ProgramReport {
   readonly schema: 'wgevm-simulate/1'
@@ -102,21 +112,27 @@ export const runProgram = async (
   }
 }
 
+const onGround = (program: Program, { fork, chainId, env }: ProgramGround): Program => {
+  return { ...program, fork, chainId, env, expected: [] }
+}
+
 /** Runs the calls of a program in many varied lanes, beside serial @ethereumjs/evm, and verifies what came out. */
 export const runProgramOn = async (
   device: ComputeDevice,
-  program: Program,
+  given: Program,
   options: ProgramRunOptions,
 ): Promise<ProgramReport> => {
-  const { seed, samples, tiers = {}, cold = false } = options
+  const { seed, samples, tiers = {}, cold = false, on } = options
+  const program = on === undefined ? given : onGround(given, on)
   const { fork, chainId } = program
-  const state = MemoryState.from(program.pre)
+  const state = on?.state ?? MemoryState.from(program.pre)
+  const serialState = new ReadState(state)
   const clock = new DeviceClock(device)
   clock.isOn = false
   const executor = createExecutor({ fork, chainId, state, device: clock.device, compile: 'wait', ...tiers })
   try {
-    await checkExpected(program, state)
-    const variations = await findVariations(program, seed)
+    await checkExpected(program, serialState)
+    const variations = await findVariations(program, state, seed)
     const lanes =
       options.lanes === undefined
         ? await chooseLanes(program, variations, executor, seed)
@@ -150,7 +166,7 @@ export const runProgramOn = async (
     const { simulation } = latest
     const samplesMs = taken.map(({ elapsedMs }) => elapsedMs)
     const middle = taken[medianIndex(samplesMs)]!
-    const serial = await verify(program, state, calls, simulation, options)
+    const serial = await verify(program, serialState, calls, simulation, options)
     return {
       schema: 'wgevm-simulate/1',
       program: program.name,
@@ -264,7 +280,7 @@ const isColder = (expected: bigint, gas: bigint): boolean => {
 }
 
 /** The calls as they stand give what the file says. */
-const checkExpected = async (program: Program, state: MemoryState): Promise<void> => {
+const checkExpected = async (program: Program, state: SerialBase): Promise<void> => {
   const { expected, calls, fork, chainId, env } = program
   if (expected.length === 0) return
   const unvaried = variedCalls(
@@ -299,7 +315,7 @@ const checkExpected = async (program: Program, state: MemoryState): Promise<void
  */
 const verify = async (
   { fork, chainId, env, name, calls: kinds }: Program,
-  state: MemoryState,
+  state: SerialBase,
   calls: TransactionBatch,
   simulation: Simulation,
   { seed, verify: wanted }: ProgramRunOptions,

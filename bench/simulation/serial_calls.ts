@@ -5,9 +5,8 @@ import { decodeTransaction } from '../../host/chain/encode_batch.ts'
 import type { BlockEnvironment } from '../../host/chain/environment.ts'
 import type { Log } from '../../host/chain/log.ts'
 import { commonOf } from '../../host/precompiles/common.ts'
-import type { MemoryState } from '../../host/state/memory_state.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
-import { SerialState } from '../serial_state.ts'
+import { type SerialBase, SerialState } from '../serial_state.ts'
 
 /** What one call gave. Gas is execution gas, without the intrinsic part; the refund is not taken off. */
 export interface SerialCall {
@@ -38,7 +37,7 @@ export const runSerialCalls = async (
   fork: Fork,
   chainId: bigint,
   env: BlockEnvironment,
-  state: MemoryState,
+  state: SerialBase,
   batch: TransactionBatch,
   indices: readonly number[],
   budget: SerialBudget = { ms: Number.POSITIVE_INFINITY },

@@ -1,5 +1,8 @@
 import type { CommandModule } from 'yargs'
-import { readProgram } from '../../conformance/program_file.ts'
+import type { ProgramRunOptions } from '../../bench/simulation/run_program.ts'
+import { type Program, readProgram } from '../../conformance/program_file.ts'
+import { type BlockState, openBlockState } from '../block_state.ts'
+import { UserError } from '../fail.ts'
 import { checkResultPaths, parseWhole, writeResult } from '../result_file.ts'
 import { PATHS_NEVER, parseTiers, TIER_OPTIONS, type TierArguments } from '../tier_options.ts'
 
@@ -11,6 +14,8 @@ interface SimulateArguments extends TierArguments {
   verify: string | undefined
   adapter: string | undefined
   json: string | undefined
+  data: string | undefined
+  block: string | undefined
 }
 
 const MOST_LANES = 2 ** 22
@@ -28,6 +33,26 @@ const run = async (options: SimulateArguments): Promise<void> => {
   }
   checkResultPaths({ json }, [options.program])
   const program = readProgram(options.program)
+  const on = await groundOf(options)
+  try {
+    await simulate(program, on === undefined ? wanted : { ...wanted, on }, json)
+  } finally {
+    await on?.close()
+  }
+}
+
+const groundOf = async ({ data, block }: SimulateArguments): Promise<BlockState | undefined> => {
+  if (data === undefined && block !== undefined) throw new UserError('--block is for --data')
+  if (data === undefined) return undefined
+  const number = block === undefined ? undefined : BigInt(parseWhole('block', block, 0, Number.MAX_SAFE_INTEGER))
+  return openBlockState(data, number)
+}
+
+const simulate = async (
+  program: Program,
+  wanted: ProgramRunOptions & { readonly adapter?: string },
+  json: string | undefined,
+): Promise<void> => {
   const { runProgram } = await import('../../bench/simulation/run_program.ts')
   const { programText } = await import('../../bench/simulation/report_text.ts')
   const report = await runProgram(program, wanted)
@@ -57,6 +82,12 @@ export const simulateCommand: CommandModule<object, SimulateArguments> = {
       .option('adapter', { type: 'string', describe: 'gpu, lavapipe, swiftshader, or a part of a name' })
       .options(TIER_OPTIONS)
       .option('paths', { type: 'string', describe: PATHS_NEVER })
+      .option('data', {
+        type: 'string',
+        describe:
+          'run on the state, fork and environment of a block of the chain in this folder, not on those of the file',
+      })
+      .option('block', { type: 'string', describe: 'number of that block [default: the head]' })
       .option('json', { type: 'string', describe: 'write the results to this file' })
       .strict(),
   handler: run,
