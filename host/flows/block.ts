@@ -246,8 +246,13 @@ class BlockCheck implements BlockSteps {
 export const postStatesOf = async (trie: StateTrie, all: readonly TransactionChanges[]): Promise<readonly string[]> => {
   const parentRoot = trie.root
   const postStates: string[] = []
-  for (const changes of all) postStates.push(await trie.apply(writesOfChanges(changes)))
-  trie.rewind(parentRoot)
+  const release = trie.hold?.()
+  try {
+    for (const changes of all) postStates.push(await trie.apply(writesOfChanges(changes)))
+  } finally {
+    trie.rewind(parentRoot)
+    release?.()
+  }
   return postStates
 }
 

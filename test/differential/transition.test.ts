@@ -84,6 +84,37 @@ test('a reward of nothing makes an account before spuriousDragon, and none from 
   expect((await onEmptyState('tangerineWhistle', {})).made.stateRoot).toBe(EMPTY_TRIE_ROOT)
 })
 
+test('states after each transaction need no history of the trie, where the transition stands and where it does not', async () => {
+  const senders = [1, 2, 3, 4, 5].map(keyed)
+  const genesis = MemoryState.from(Object.fromEntries(senders.map((from) => [from, { balance: 10n ** 18n }])))
+  const transactions = senders.map((from) => ({
+    from,
+    to: UNCLE,
+    nonce: 0n,
+    gasLimit: 21_000n,
+    gasPrice: 1n,
+    value: 5n,
+  }))
+  const outcome = async (historyBytes: number, isCommitted = true) => {
+    const state = genesis.clone()
+    const parentState = createStateTrie(state, { historyBytes })
+    const before = parentState.root
+    if (!isCommitted)
+      state.commit = () => {
+        throw new Error('the disk is full')
+      }
+    const executor = createExecutor({ fork: 'tangerineWhistle', chainId: 1n, state, workers: 0 })
+    const made = await executor.transition({ env: ENV, transactions, parentState }).catch((thrown: Error) => thrown)
+    executor.close()
+    expect(parentState.root).toBe(made instanceof Error ? before : stateRootOf(state.dump()))
+    return made instanceof Error ? made.message : made.postStates
+  }
+  const postStates = await outcome(2 ** 20)
+  expect(postStates).toHaveLength(senders.length)
+  expect(await outcome(0)).toEqual(postStates)
+  expect(await outcome(0, false)).toBe('the disk is full')
+})
+
 test('a transition without the contracts that it must call is refused and changes nothing, unless it calls none', async () => {
   const state = MemoryState.from({ [MINER]: { balance: 1n } })
   const executor = createExecutor({ fork: 'prague', chainId: 1n, state, workers: 0 })

@@ -221,6 +221,27 @@ describe('the state trie in typed arrays', () => {
     expect(trie.root).toBe(roots[39])
   })
 
+  it('forgets nothing while it is held, and catches up when the last hold ends', async () => {
+    const state = randomState(40_005, 30)
+    const { trie, change } = pair(state, { historyBytes: 0 })
+    const roots = [trie.root]
+    const releases = [trie.hold(), trie.hold()]
+    const step = async (): Promise<void> => {
+      await change(randomChanges(state, 70_000 + roots.length))
+      roots.push(trie.root)
+    }
+    for (let n = 0; n < 10; n++) await step()
+    releases[0]!()
+    releases[0]!()
+    await step()
+    trie.rewind(roots[3]!)
+    expect(trie.root).toBe(roots[3])
+    releases[1]!()
+    expect(() => trie.rewind(roots[1]!)).toThrow('cannot go back to')
+    trie.rewind(roots[2]!)
+    expect(trie.root).toBe(roots[2])
+  })
+
   it('does not grow while the same slots and accounts come and go', async () => {
     const state = new MemoryState()
     const { trie, change } = pair(state, { historyBytes: 0 })

@@ -27,6 +27,8 @@ export class ArenaTrie implements ResidentTrie {
   #recordBytes = 0
   /** The change whose root is not known yet; its record is not among the others. */
   #pending: ChangeRecord | undefined
+  /** Calls of `hold` that have not ended. */
+  #holds = 0
 
   constructor({ hasher, historyBytes = HISTORY_BYTES }: StateTrieOptions = {}) {
     this.#hasher = hasher
@@ -88,6 +90,17 @@ export class ArenaTrie implements ResidentTrie {
       this.#nodes.undo(record)
     }
     this.#root = root
+  }
+
+  hold(): () => void {
+    this.#holds++
+    let isHeld = true
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      this.#holds--
+      this.#forget()
+    }
   }
 
   proof(address: string, keys: readonly (bigint | string)[] = []): AccountProof {
@@ -157,6 +170,7 @@ export class ArenaTrie implements ResidentTrie {
   }
 
   #forget(): void {
+    if (this.#holds > 0) return
     let count = 0
     while (this.#recordBytes > this.#historyBytes && count < this.#records.length - 1) {
       const record = this.#records[count++]!

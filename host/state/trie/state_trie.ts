@@ -18,6 +18,8 @@ export interface StateTrie {
    * at a time; `rewind` takes it back before its root is known, too.
    */
   prepare?(writes: StateWrites): StateRootJob
+  /** From now on every root can be rewound to, however short the history is, until what is returned is called. */
+  hold?(): () => void
 }
 
 /**
@@ -40,6 +42,7 @@ export interface ResidentTrie extends StateTrie {
   /** Bytes of its arrays and of its history. */
   readonly sizeBytes: number
   prepare(writes: StateWrites): StateRootJob
+  hold(): () => void
   /**
    * Proves an account (0x-hex address) and slots of it under the present root, whether they are there or not. Keys are
    * words: bigint or hex. On the calling thread; not while the root of a change is not known.
