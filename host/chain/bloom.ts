@@ -30,16 +30,6 @@ const indicesOfDigest = (dst: Uint16Array, di: number, digests: Uint8Array, at: 
   for (let n = 0; n < 3; n++) dst[di + n] = ((digests[at + 2 * n]! << 8) | digests[at + 2 * n + 1]!) & 2047
 }
 
-/** Those of many words of 32 bytes, one after another: three for each. */
-export const bloomIndicesOfWords = (words: Uint8Array): Uint16Array => {
-  const count = words.length / 32
-  const offsets = Uint32Array.from({ length: count }, (_, k) => 32 * k)
-  const digests = keccakMany({ count, bytes: words, offsets, lengths: new Uint32Array(count).fill(32) })
-  const indices = new Uint16Array(3 * count)
-  for (let k = 0; k < count; k++) indicesOfDigest(indices, 3 * k, digests, 32 * k)
-  return indices
-}
-
 /** The same for 0x-hex. */
 export const bloomIndicesOfHex = (hex: string): Uint16Array => {
   const indices = new Uint16Array(3)
@@ -56,14 +46,88 @@ export const setBloomBit = (blooms: Uint8Array, at: number, index: number): void
 /**
  * Blooms of a batch, wherever they lie.
  *
- * bytes   u8[]       the bloom of transaction i is 256 bytes from at[i] on
- * at      u32[n]
- * seen    u8[2048]   1 for each bit that any of them has
+ * bytes     u8[]       the bloom of transaction i is 256 bytes from at[i] on
+ * at        u32[n]
+ * seen      u8[2048]   1 for each bit that any of them has
+ * waiting   topics whose bits are not in the blooms before `addWaiting`
+ * known     the bits of what many logs share
  */
 export interface BloomSet {
   readonly bytes: Uint8Array
   readonly at: Uint32Array
   readonly seen: Uint8Array
+  readonly waiting: WaitingTopics
+  readonly known: KnownBits
+}
+
+/** Topics that are hashed together, since hashing one alone costs several times as much. */
+const MOST_WAITING = 1024
+const TOPIC_BYTES = 32
+
+/**
+ * Topics of logs, each of one transaction.
+ *
+ * bytes          u8[32 n]   big-endian words
+ * transactions   u32[n]
+ */
+export interface WaitingTopics {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  readonly transactions: Uint32Array
+  count: number
+}
+
+export const noWaiting = (): WaitingTopics => {
+  const bytes = new Uint8Array(TOPIC_BYTES * MOST_WAITING)
+  return { bytes, view: new DataView(bytes.buffer), transactions: new Uint32Array(MOST_WAITING), count: 0 }
+}
+
+/** Room for one more topic, of transaction i: where its 32 bytes are to be written in `waiting`. */
+export const waitingTopic = (blooms: BloomSet, i: number): number => {
+  const { waiting } = blooms
+  if (waiting.count === MOST_WAITING) addWaiting(blooms)
+  waiting.transactions[waiting.count] = i
+  return TOPIC_BYTES * waiting.count++
+}
+
+/** Adds the bits of all waiting topics. */
+export const addWaiting = (blooms: BloomSet): void => {
+  const { waiting } = blooms
+  const { count, bytes, transactions } = waiting
+  if (count === 0) return
+  const offsets = Uint32Array.from({ length: count }, (_, k) => TOPIC_BYTES * k)
+  const digests = keccakMany({ count, bytes, offsets, lengths: new Uint32Array(count).fill(TOPIC_BYTES) })
+  const indices = new Uint16Array(3)
+  for (let k = 0; k < count; k++) {
+    indicesOfDigest(indices, 0, digests, TOPIC_BYTES * k)
+    addBloomIndices(blooms, transactions[k]!, indices)
+  }
+  waiting.count = 0
+}
+
+/** Bloom bits by where the hashed address or word lies: an array and a place in it, whose limbs stay as they are. */
+export class KnownBits {
+  readonly #byArray = new Map<Uint32Array, Map<number, Uint16Array>>()
+
+  ofAddress(limbs: Uint32Array, at: number): Uint16Array {
+    return this.#of(limbs, at, bloomIndicesOfAddress)
+  }
+
+  ofWord(limbs: Uint32Array, at: number): Uint16Array {
+    return this.#of(limbs, at, bloomIndicesOfWord)
+  }
+
+  #of(limbs: Uint32Array, at: number, hash: typeof bloomIndicesOfWord): Uint16Array {
+    const byPlace = this.#byArray.get(limbs) ?? new Map<number, Uint16Array>()
+    if (byPlace.size === 0) this.#byArray.set(limbs, byPlace)
+    let bits = byPlace.get(at)
+    if (bits === undefined) {
+      bits = new Uint16Array(3)
+      hash(bits, limbs, at)
+      byPlace.set(at, bits)
+    }
+    return bits
+  }
 }
 
 export const addBloomIndices = ({ bytes, at, seen }: BloomSet, i: number, indices: Uint16Array): void => {

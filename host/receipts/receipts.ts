@@ -1,6 +1,6 @@
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
-import { BLOOM_BYTES, setBloomBit } from '../chain/bloom.ts'
+import { addWaiting, BLOOM_BYTES, type BloomSet, KnownBits, noWaiting, setBloomBit } from '../chain/bloom.ts'
 import type { Log } from '../chain/log.ts'
 import { REJECTION, type Rejection } from '../chain/rejection.ts'
 import { bytesToHex } from '../primitives/hex.ts'
@@ -100,6 +100,7 @@ export class Receipts {
   #blooms: Uint8Array | undefined
   /** 1 for each bit that the bloom of a transaction before `seenTo` has. */
   readonly #seen = new Uint8Array(8 * BLOOM_BYTES)
+  readonly #known = new KnownBits()
   #seenTo = 0
 
   /** @internal */
@@ -200,13 +201,14 @@ export class Receipts {
    * @internal
    */
   writeRange(from: number, to: number, bytes: Uint8Array, logsAt: Uint32Array, bloomAt: Uint32Array): void {
-    const blooms = { bytes, at: bloomAt, seen: this.#seen }
+    const blooms = this.#bloomSet(bytes, bloomAt)
     for (const all of this.#sourceRows) {
       const rows = rowsBetween(all, from, to)
       if (rows.first === rows.end) continue
       all.source.addBlooms(rows, blooms)
       all.source.writeLogs(rows, bytes, logsAt)
     }
+    addWaiting(blooms)
     if (from === this.#seenTo) this.#seenTo = to
   }
 
@@ -276,7 +278,13 @@ export class Receipts {
   }
 
   #addBlooms(bytes: Uint8Array, at: Uint32Array): void {
-    for (const rows of this.#sourceRows) rows.source.addBlooms(rows, { bytes, at, seen: this.#seen })
+    const blooms = this.#bloomSet(bytes, at)
+    for (const rows of this.#sourceRows) rows.source.addBlooms(rows, blooms)
+    addWaiting(blooms)
     this.#seenTo = this.count
+  }
+
+  #bloomSet(bytes: Uint8Array, at: Uint32Array): BloomSet {
+    return { bytes, at, seen: this.#seen, waiting: noWaiting(), known: this.#known }
   }
 }

@@ -118,6 +118,21 @@ describe('Receipts', () => {
     expect(new Receipts(batch, ended.columns).get(0)!.logsBloom).not.toBe(bloomOf(expected[0]!.logs))
   })
 
+  it('have the blooms of their logs where dispatches are of one lane each, and of more topics than wait at once', () => {
+    const counts = [...Array.from({ length: 20 }, () => 1), 600, 1]
+    const batch = batchOf(counts.reduce((sum, count) => sum + count))
+    const ended = new EndedBatch(batch)
+    let i = 0
+    const expected = counts.flatMap((count, seed) => {
+      const lanes = loggingLanes(seed, count)
+      const executions = loggingExecutions(lanes.group, batch)
+      for (let lane = 0; lane < count; lane++) ended.setLane(i++, executions, lane, 1, 30_000)
+      return lanes.expected.map(({ logs }) => bloomOf(logs))
+    })
+    const blooms = Buffer.from(new Receipts(batch, ended.columns).blooms()).toString('hex')
+    expect(blooms).toBe(expected.map((bloom) => bloom.slice(2)).join(''))
+  })
+
   it('name each dynamic topic column once', () => {
     expect(bloomItems(LOGGING_KERNEL)).toEqual([
       { source: 'input', column: 1 },

@@ -1,12 +1,12 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import type { OutputWord } from '../../../transpiler/path_kernel.ts'
+import type { OutputWord, PathKernel } from '../../../transpiler/path_kernel.ts'
 import {
   addBloomIndices,
   addSameBits,
   type BloomSet,
-  bloomIndicesOfAddress,
   bloomIndicesOfWord,
-  bloomIndicesOfWords,
+  type KnownBits,
+  waitingTopic,
 } from '../../chain/bloom.ts'
 import { type LaneRows, NO_LENGTH } from '../../chain/lane_rows.ts'
 import { addressToBytes, wordFromBigInt } from '../../primitives/word.ts'
@@ -36,20 +36,50 @@ interface BloomParts {
 
 type LaneWord = Extract<OutputWord, { readonly kind: 'input' | 'lane' }>
 
+/** What all lanes of a path have of their logs. A path that runs lane by lane has a dispatch for each. */
+interface LogForm {
+  readonly encoded: EncodedLogs | undefined
+  readonly bloom: BloomParts
+}
+
+const forms = new WeakMap<PathKernel, LogForm>()
+
+const logForm = (kernel: PathKernel): LogForm => {
+  let form = forms.get(kernel)
+  if (form === undefined) {
+    form = { encoded: encodedLogs(kernel.logs), bloom: bloomParts(kernel) }
+    forms.set(kernel, form)
+  }
+  return form
+}
+
+const bloomParts = (kernel: PathKernel): BloomParts => {
+  const topics = kernel.logs.flatMap((log) => log.topics)
+  const constants = topics.flatMap((topic) => (topic.kind === 'constant' ? [...bitsOfConstant(topic.value)] : []))
+  const instances = topics.flatMap((topic) =>
+    topic.kind === 'instance' ? [{ account: topic.account, index: topic.index }] : [],
+  )
+  const emitters = kernel.logs.map(({ emitter }) => ({ account: emitter, index: undefined }))
+  const keyed = new Map([...emitters, ...instances].map((part) => [`${part.account} ${part.index}`, part]))
+  const items = bloomItems(kernel).map(({ source, column }): LaneWord => ({ kind: source, column }))
+  return { constants: Uint16Array.from(new Set(constants)), items, keyed: [...keyed.values()] }
+}
+
 /** The logs of many lanes of one dispatch of a path, written by columns, and their blooms. @internal */
 export class LaneLogs {
   readonly #group: DecodedLanes
   /** Of the batch. */
   readonly #to: Uint32Array
-  readonly #encoded: EncodedLogs | undefined
-  #parts: BloomParts | undefined
-  /** Bloom bits by what they are of: an emitter, or a constant of a contract instance, and then by account id. */
-  readonly #bits = new Map<string, Map<number, Uint16Array>>()
+  readonly #form: LogForm
 
   constructor(group: DecodedLanes, to: Uint32Array) {
     this.#group = group
     this.#to = to
-    this.#encoded = encodedLogs(group.kernel.logs)
+    this.#form = logForm(group.kernel)
+  }
+
+  get #encoded(): EncodedLogs | undefined {
+    return this.#form.encoded
   }
 
   /** All lanes have logs of one length, or each its own. */
@@ -74,8 +104,7 @@ export class LaneLogs {
 
   /** `bits`: of the items, from the device (kernels/entry/bloom.wgsl); without them the host hashes. */
   addBlooms(rows: LaneRows, blooms: BloomSet, bits: Uint32Array | undefined): void {
-    this.#parts ??= this.#bloomParts()
-    const { constants, items, keyed } = this.#parts
+    const { constants, items, keyed } = this.#form.bloom
     addSameBits(blooms, rows, constants)
     for (const { account, index } of keyed) this.#addKeyed(rows, account, index, blooms)
     for (const [k, item] of items.entries()) {
@@ -171,12 +200,15 @@ export class LaneLogs {
   }
 
   #addHashed(rows: LaneRows, item: LaneWord, blooms: BloomSet): void {
-    const { transactions, first, end } = rows
-    const indices = bloomIndicesOfWords(this.#words(rows, item))
-    const own = new Uint16Array(3)
+    const { transactions, lanes, first, end } = rows
+    const { view } = blooms.waiting
+    const { limbs, from } = this.#column(item)
+    const high = from + COLUMN_LIMBS * this.#group.laneCount
     for (let place = first; place < end; place++) {
-      for (let n = 0; n < 3; n++) own[n] = indices[3 * (place - first) + n]!
-      addBloomIndices(blooms, transactions[place]!, own)
+      const lane = COLUMN_LIMBS * lanes[place]!
+      const to = waitingTopic(blooms, transactions[place]!)
+      writeHalf(view, to, limbs, high + lane)
+      writeHalf(view, to + WORD_BYTES / 2, limbs, from + lane)
     }
   }
 
@@ -184,42 +216,20 @@ export class LaneLogs {
   #addKeyed(rows: LaneRows, account: number, index: number | undefined, blooms: BloomSet): void {
     const { transactions, lanes, first, end } = rows
     const { limbs, from } = this.#ids(account)
-    const name = `${account} ${index}`
-    const byId = this.#bits.get(name) ?? new Map<number, Uint16Array>()
-    this.#bits.set(name, byId)
     // Rows of one account one after another have the same bits.
     for (let run = first; run < end; ) {
       const id = limbs[from + COLUMN_LIMBS * lanes[run]!]!
       let next = run + 1
       while (next < end && limbs[from + COLUMN_LIMBS * lanes[next]!] === id) next++
-      const bits = byId.get(id) ?? this.#keyedBits(account, index, id, transactions[run]!)
-      byId.set(id, bits)
-      addSameBits(blooms, { transactions, lanes, first: run, end: next }, bits)
+      addSameBits(blooms, { transactions, lanes, first: run, end: next }, this.#keyedBits(index, id, blooms.known))
       run = next
     }
   }
 
-  #keyedBits(account: number, index: number | undefined, id: number, i: number): Uint16Array {
+  #keyedBits(index: number | undefined, id: number, known: KnownBits): Uint16Array {
     const { constants, accountRows } = this.#group.tables
-    const bits = new Uint16Array(3)
-    if (index !== undefined)
-      bloomIndicesOfWord(bits, constants, LIMBS_PER_WORD * (constantsBase(this.#group, id) + index))
-    else if (account < 0) bloomIndicesOfAddress(bits, this.#to, LIMBS_PER_ADDRESS * i)
-    else bloomIndicesOfAddress(bits, accountRows, ROW_LIMBS * id)
-    return bits
-  }
-
-  #bloomParts(): BloomParts {
-    const { kernel } = this.#group
-    const topics = kernel.logs.flatMap((log) => log.topics)
-    const constants = topics.flatMap((topic) => (topic.kind === 'constant' ? [...bitsOfConstant(topic.value)] : []))
-    const instances = topics.flatMap((topic) =>
-      topic.kind === 'instance' ? [{ account: topic.account, index: topic.index }] : [],
-    )
-    const emitters = kernel.logs.map(({ emitter }) => ({ account: emitter, index: undefined }))
-    const keyed = new Map([...emitters, ...instances].map((part) => [`${part.account} ${part.index}`, part]))
-    const items = bloomItems(kernel).map(({ source, column }): LaneWord => ({ kind: source, column }))
-    return { constants: Uint16Array.from(new Set(constants)), items, keyed: [...keyed.values()] }
+    if (index === undefined) return known.ofAddress(accountRows, ROW_LIMBS * id)
+    return known.ofWord(constants, LIMBS_PER_WORD * (constantsBase(this.#group, id) + index))
   }
 
   #column({ kind, column }: LaneWord): LaneColumn {
