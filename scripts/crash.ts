@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { builtBranches } from '../test/fixtures/block_tree.ts'
+import { buildingRounds } from '../test/fixtures/building_rounds.ts'
 import { builtGenesis } from '../test/fixtures/built_chain.ts'
 import { crashRounds } from '../test/fixtures/crash_rounds.ts'
 import { rpcCompat } from '../test/fixtures/rpc_compat.ts'
@@ -18,52 +19,73 @@ const whole = (name: string, text: string): number => {
 }
 
 const text = { type: 'string' } as const
-const { values } = parseArgs({ options: { count: text, seed: text } })
-const count = whole('count', values.count ?? '1000')
+const { values } = parseArgs({ options: { count: text, seed: text, build: text } })
+const built = values.build === undefined ? undefined : whole('build', values.build)
+const count = whole('count', values.count ?? (built === undefined ? '1000' : '100'))
 const seed = whole('seed', values.seed ?? String(Math.floor(Date.now() / 1000)))
 
-const compat = rpcCompat()
-const half = Math.ceil(count / 2)
-const chains = [
-  {
-    name: 'built blocks',
-    genesis: builtGenesis(),
-    ...(await builtBranches(30, seed)),
-    mostMs: 400,
-    count: compat === undefined ? count : half,
-  },
-  ...(compat === undefined
-    ? []
-    : [
-        {
-          name: 'the chain of execution-apis',
-          genesis: compat.genesis,
-          blocks: compat.blocks(),
-          branch: [],
-          mostMs: 4000,
-          count: count - half,
-        },
-      ]),
-]
-for (const { name, ...chain } of chains) {
-  const tally = new Map<bigint, number>()
-  console.log(`${name}: ${chain.count} kills, seed ${seed}`)
+const crashBuilding = async (blocks: number): Promise<void> => {
+  console.log(`${blocks} blocks that are built: ${count} kills, seed ${seed}`)
   try {
-    await crashRounds({
-      ...chain,
-      seed,
-      onRound: (round, head) => {
-        tally.set(head, (tally.get(head) ?? 0) + 1)
-        if ((round + 1) % 25 === 0) console.log(`  ${round + 1} kills, at ${tally.size} different heads`)
-      },
-    })
+    const onKill = (kill: number, head: number): void => {
+      if ((kill + 1) % 10 === 0) console.log(`  ${kill + 1} kills, the head is block ${head}`)
+    }
+    const { heads, stateRoot } = await buildingRounds({ blocks, kills: count, seed, onKill })
+    const text = `after ${heads.length} kills, at ${new Set(heads).size} different heads`
+    console.log(`  ${text}, the root of block ${blocks} is that of the chain in memory: ${stateRoot}`)
   } catch (thrown) {
-    console.error(`crash: ${name}, seed ${seed}: ${(thrown as Error).message}`)
+    console.error(`crash: ${blocks} blocks, seed ${seed}: ${(thrown as Error).message}`)
     process.exit(1)
   }
-  if (chain.count > 3 && tally.size < 2) {
-    console.error(`crash: ${name}, seed ${seed}: no process was killed at work`)
-    process.exit(1)
-  }
-  console.log(`  whole after each of ${chain.count} kills, at ${tally.size} different heads`)
 }
+
+const crashImports = async (): Promise<void> => {
+  const compat = rpcCompat()
+  const half = Math.ceil(count / 2)
+  const chains = [
+    {
+      name: 'built blocks',
+      genesis: builtGenesis(),
+      ...(await builtBranches(30, seed)),
+      mostMs: 400,
+      count: compat === undefined ? count : half,
+    },
+    ...(compat === undefined
+      ? []
+      : [
+          {
+            name: 'the chain of execution-apis',
+            genesis: compat.genesis,
+            blocks: compat.blocks(),
+            branch: [],
+            mostMs: 4000,
+            count: count - half,
+          },
+        ]),
+  ]
+  for (const { name, ...chain } of chains) {
+    const tally = new Map<bigint, number>()
+    console.log(`${name}: ${chain.count} kills, seed ${seed}`)
+    try {
+      await crashRounds({
+        ...chain,
+        seed,
+        onRound: (round, head) => {
+          tally.set(head, (tally.get(head) ?? 0) + 1)
+          if ((round + 1) % 25 === 0) console.log(`  ${round + 1} kills, at ${tally.size} different heads`)
+        },
+      })
+    } catch (thrown) {
+      console.error(`crash: ${name}, seed ${seed}: ${(thrown as Error).message}`)
+      process.exit(1)
+    }
+    if (chain.count > 3 && tally.size < 2) {
+      console.error(`crash: ${name}, seed ${seed}: no process was killed at work`)
+      process.exit(1)
+    }
+    console.log(`  whole after each of ${chain.count} kills, at ${tally.size} different heads`)
+  }
+}
+
+if (built === undefined) await crashImports()
+else await crashBuilding(built)

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { beforeAll, expect, test } from 'vitest'
 import { openChain, parseGenesis } from '../../host/index.ts'
 import { builtBranches } from '../fixtures/block_tree.ts'
+import { buildingRounds } from '../fixtures/building_rounds.ts'
 import { builtGenesis } from '../fixtures/built_chain.ts'
 import { crashRounds } from '../fixtures/crash_rounds.ts'
 
@@ -23,6 +24,12 @@ test('a chain whose process is killed at any moment is whole when it is opened a
   expect(heads.length).toBe(ROUNDS)
   // Some were killed at work.
   expect(heads.some((head) => head > 0n)).toBe(true)
+})
+
+test('a chain whose process is killed while it builds ends at the root of the same chain in memory', async () => {
+  const { heads, stateRoot } = await buildingRounds({ blocks: 16, kills: 2, seed: 5 })
+  expect(heads.length).toBe(2)
+  expect(stateRoot).toMatch(/^0x[0-9a-f]{64}$/)
 })
 
 test('a block that the disk has no room for is not there, is told, and comes in once there is', async () => {
