@@ -164,7 +164,7 @@ export class StoredChain implements Chain {
       executed = await this.#executor.execute(block, parent)
     } catch (thrown) {
       if (!isRefusal(thrown)) throw thrown
-      return this.#invalid.add(hash, header, thrown.message, parent)
+      return this.#invalid.add(hash, block, thrown.message, parent)
     }
     const { fork, result, writes } = executed
     this.#known.add(this.#knownBlock({ hash, header, block }, receiptsOf(result), writes, parent))

@@ -1,4 +1,4 @@
-import type { Fork } from '../../../transpiler/spec/forks.ts'
+import { type Fork, isAtLeast } from '../../../transpiler/spec/forks.ts'
 import { type ChainConfig, configuredBlobs, forkAt, isMergedAfter } from '../../chain/chain_config.ts'
 import type { DecodedBlock } from '../../chain/decode_block.ts'
 import { type BlobSchedule, type BlockHeader, blobScheduleAt, headerHash } from '../../chain/header.ts'
@@ -83,6 +83,13 @@ export class ChainExecutor {
     const isMerged = isMergedAfter(this.#config, this.#known.totalDifficulty(parent))
     if (!isMerged && header.difficulty === 0n)
       throw new BlockError(header.number, 'difficulty', 'header says 0, expected more before the merge')
+    // The list stands in the block from Shanghai on, even where it is empty (EIP-4895).
+    if (isAtLeast(fork, 'shanghai') !== (block.withdrawals !== undefined))
+      throw new BlockError(
+        header.number,
+        'withdrawals',
+        block.withdrawals === undefined ? 'none, expected a list of them' : 'a list, expected none before shanghai',
+      )
     return this.#run(parent, fork, async (executor, trie) => {
       const options = { parent: parent.header, parentState: trie, ...blobsOf(schedule) }
       const result = await executor.executeBlock(block, options)

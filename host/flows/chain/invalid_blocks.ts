@@ -1,4 +1,6 @@
-import type { BlockHeader } from '../../chain/header.ts'
+import type { DecodedBlock } from '../../chain/decode_block.ts'
+import { type BlockHeader, uncleHashOf } from '../../chain/header.ts'
+import { transactionsRoot, withdrawalsRoot } from '../../roots/roots.ts'
 import type { BlockVerdict, ChainBlock } from './block_tree.ts'
 
 type InvalidVerdict = Extract<BlockVerdict, { readonly status: 'invalid' }>
@@ -10,9 +12,15 @@ const MOST = 1024
 export class InvalidBlocks {
   readonly #verdicts = new Map<string, InvalidVerdict>()
 
-  add(hash: string, header: BlockHeader, reason: string, latestValid: ChainBlock): InvalidVerdict {
+  /** The verdict on a block, remembered by its hash where that is the hash of all of it. */
+  add(hash: string, block: DecodedBlock, reason: string, latestValid: ChainBlock): InvalidVerdict {
+    const { header } = block
     const verdict: InvalidVerdict = { status: 'invalid', hash, header, reason, latestValid }
-    this.#verdicts.set(hash, verdict)
+    return isBodyOf(block) ? this.#remember(verdict) : verdict
+  }
+
+  #remember(verdict: InvalidVerdict): InvalidVerdict {
+    this.#verdicts.set(verdict.hash, verdict)
     for (const oldest of this.#verdicts.keys()) {
       if (this.#verdicts.size <= MOST) break
       this.#verdicts.delete(oldest)
@@ -24,11 +32,15 @@ export class InvalidBlocks {
   verdict(hash: string, header: BlockHeader): InvalidVerdict | undefined {
     const parent = this.#verdicts.get(header.parentHash)
     if (parent === undefined) return this.#verdicts.get(hash)
-    return this.add(
-      hash,
-      header,
-      `follows the invalid block ${parent.header.number}: ${parent.reason}`,
-      parent.latestValid,
-    )
+    const { latestValid } = parent
+    const reason = `follows the invalid block ${parent.header.number}: ${parent.reason}`
+    return this.#remember({ status: 'invalid', hash, header, reason, latestValid })
   }
 }
+
+/** Whether the body is the one that the header names: with another one, the block of this hash may still stand. */
+const isBodyOf = ({ header, transactions, uncles, withdrawals }: DecodedBlock): boolean =>
+  (withdrawals !== undefined) === (header.withdrawalsRoot !== undefined) &&
+  uncleHashOf(uncles) === header.uncleHash &&
+  (withdrawals === undefined || withdrawalsRoot(withdrawals) === header.withdrawalsRoot) &&
+  transactionsRoot(transactions) === header.transactionsRoot
