@@ -72,7 +72,7 @@ const checkRequests = (requests: readonly Uint8Array[]): void => {
 export const checkGetPayload = (version: 1 | 2 | 3 | 4 | 5, fork: Fork): void =>
   checkFork(`getPayloadV${version}`, fork, GET_PAYLOAD[version])
 
-/** Throws RpcError; what the fork choice has changed by then stays. */
+/** Shape, then fork, then time. Throws RpcError; what the fork choice has changed by then stays. */
 export const checkAttributes = (
   version: 1 | 2 | 3,
   fork: Fork,
@@ -82,7 +82,6 @@ export const checkAttributes = (
   const refuse = (message: string): never => {
     throw new RpcError(RPC_CODE.invalidAttributes, `invalid payload attributes: ${message}`)
   }
-  if (timestamp <= parentTimestamp) refuse(`timestamp ${timestamp} is not above the parent's ${parentTimestamp}`)
   if (version < 3 && parentBeaconBlockRoot !== undefined) refuse('unexpected beacon root')
   if (version === 1 && withdrawals !== undefined) refuse('withdrawals not supported in V1')
   if (version === 3 && withdrawals === undefined) refuse('missing withdrawals')
@@ -90,4 +89,5 @@ export const checkAttributes = (
   checkFork(`forkchoiceUpdatedV${version} with attributes`, fork, ATTRIBUTES[version])
   if (version === 2 && (withdrawals !== undefined) !== isAtLeast(fork, 'shanghai'))
     refuse(withdrawals === undefined ? 'missing withdrawals' : 'withdrawals before shanghai')
+  if (timestamp <= parentTimestamp) refuse(`timestamp ${timestamp} is not above the parent's ${parentTimestamp}`)
 }
