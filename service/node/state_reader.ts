@@ -7,6 +7,7 @@ import {
   type ChainBlock,
   EMPTY_CODE_HASH,
   type Fork,
+  InputError,
   quantityToBigInt,
   type SimulatedCall,
   type SimulateRequest,
@@ -178,7 +179,7 @@ export class StateReader implements StateCalls {
   }
 
   #simulate<Result>({ block, fork, state }: Ground, work: (simulate: Simulate) => Promise<Result>): Promise<Result> {
-    return kept(() => this.#executors.simulate(fork, { state, at: block.hash }, work))
+    return readable(() => kept(() => this.#executors.simulate(fork, { state, at: block.hash }, work)))
   }
 }
 
@@ -252,6 +253,16 @@ const throwFault = (result: SimulatedCall, gas: bigint): void => {
   if (result.rejection !== undefined) throw new RpcError(RPC_CODE.server, `err: ${result.rejection}`)
   throwRevert(result, gas)
   if (result.status === 0) throw new RpcError(RPC_CODE.server, 'out of gas, or another exceptional halt')
+}
+
+/** A call that no transaction can stand for, or an override that is none, is told as such: a matter of the caller's. */
+const readable = async <Value>(simulate: () => Promise<Value>): Promise<Value> => {
+  try {
+    return await simulate()
+  } catch (thrown) {
+    if (thrown instanceof InputError) throw new RpcError(RPC_CODE.invalidParams, thrown.message)
+    throw thrown
+  }
 }
 
 /** A state that has fallen out of what is kept is told as such. */
