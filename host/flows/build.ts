@@ -35,9 +35,10 @@ import type { StateWrites } from '../state/state.ts'
 import type { StateTrie } from '../state/trie/state_trie.ts'
 import { buildAccessList } from './access_list.ts'
 import { type BlockRunner, blobGasOf, isIncluded } from './block.ts'
-import { BlockError, type BlockInput } from './block_input.ts'
+import type { BlockInput } from './block_input.ts'
 import type { BlockGround, BlockSteps } from './block_steps.ts'
 import { BlockWork } from './block_work.ts'
+import { checkAttributes } from './check_attributes.ts'
 import type { ExecutionResult } from './execution_result.ts'
 import { MAX_BLOCK_BYTES } from './prepare_block.ts'
 import { RootJobs } from './root_jobs.ts'
@@ -157,12 +158,7 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
   const { parent, attributes, pool, parentState } = request
   checkTrie(parentState, parent)
   if (!isAtLeast(fork, 'paris')) throw new RangeError(`blocks are built from paris on, not at ${fork}`)
-  if (attributes.timestamp <= parent.timestamp)
-    throw new BlockError(
-      parent.number + 1n,
-      'timestamp',
-      `is ${attributes.timestamp}, expected above ${parent.timestamp}`,
-    )
+  checkAttributes(parent, attributes, fork)
   const schedule = request.blobSchedule ?? blobScheduleAt(fork, runner.chainId, attributes.timestamp)
   const header = headerOf(request, fork, schedule)
   const env = environmentOf(header, fork, schedule)

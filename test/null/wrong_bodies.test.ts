@@ -86,6 +86,17 @@ describe('a body that its header does not name', () => {
     })
   })
 
+  it('withdrawals before shanghai are refused where a block is built, which could not hold them', async () => {
+    await withChain(PARIS, async (chain) => {
+      const attributes = { timestamp: 12n, coinbase: ALICE, prevRandao: `0x${'00'.repeat(32)}` }
+      const wrong = { attributes: { ...attributes, withdrawals: [gift] }, pool: [] }
+      await expect(chain.build(wrong)).rejects.toMatchObject({ name: 'BlockError', field: 'withdrawals' })
+      const { hash, block } = await chain.build({ attributes: { ...attributes, withdrawals: [] }, pool: [] })
+      expect(block.header.stateRoot).toBe(chain.head.header.stateRoot)
+      expect(decodeBlock(chain.blockBytes(hash)!).withdrawals).toBeUndefined()
+    })
+  })
+
   it('a fault of the block itself is remembered, and refuses those after it', async () => {
     const bytes = await built(SHANGHAI)
     await withChain(SHANGHAI, async (chain) => {
