@@ -1,4 +1,14 @@
-import { entriesOf, field, hashOf, listOf, type ObjectAt, objectOf, optional } from '../../conformance/json_field.ts'
+import {
+  type At,
+  entriesOf,
+  field,
+  hashOf,
+  listOf,
+  type ObjectAt,
+  objectOf,
+  optional,
+  refuse,
+} from '../../conformance/json_field.ts'
 import type { Withdrawal } from '../../host/chain/withdrawals.ts'
 import type { BlockReward } from '../../host/flows/block_work.ts'
 import { numberOf, optionalNumber, toolAddress } from './json_values.ts'
@@ -73,8 +83,14 @@ const readHashes = (at: ObjectAt): ReadonlyMap<bigint, string> =>
 
 const readOmmer = (at: ObjectAt): BlockReward['uncles'][number] => ({
   coinbase: toolAddress(field(at, 'address')),
-  distance: numberOf(field(at, 'delta'), 3),
+  distance: distanceOf(field(at, 'delta')),
 })
+
+/** An ommer is paid for what its distance is below 8: one at 8 gets nothing, and its account is touched. */
+const distanceOf = (at: At): bigint => {
+  const distance = numberOf(at, 64)
+  return distance <= 8n ? distance : refuse(at, 'a number up to 8')
+}
 
 const readWithdrawal = (at: ObjectAt): Withdrawal => ({
   index: numberOf(field(at, 'index'), 64),

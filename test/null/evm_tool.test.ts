@@ -6,6 +6,7 @@ import { FORK_NAMES } from '../../service/evm_tool/fork_rules.ts'
 import { runEvm } from '../fixtures/evm_tool.ts'
 import {
   ALICE,
+  BOB,
   CONTRACT,
   capped,
   ENV,
@@ -114,6 +115,18 @@ describe('evm t8n', () => {
     expect(await outputOf({ alloc: ALLOC, env, txs })).toEqual(hex)
     const bare = { [ALICE.slice(2)]: { balance: '1000000000000000000' }, [CONTRACT]: { balance: '0', code: STORES } }
     expect(await outputOf({ alloc: bare, txs: [unsigned()] })).toEqual(hex)
+  })
+
+  test('pays an ommer for what it is below a distance of 8, and touches its account also for nothing', async () => {
+    const env = (delta: number) => ({ ...ENV, currentDifficulty: 1, ommers: [{ address: BOB, delta }] })
+    const balance = async (fork: string, delta: number) =>
+      (await outputOf({ fork, env: env(delta), args: ['--state.reward=800'] })).alloc[BOB]?.balance
+    expect([await balance('Homestead', 7), await balance('Homestead', 8)]).toEqual(['0x64', '0x0'])
+    expect([await balance('Byzantium', 7), await balance('Byzantium', 8)]).toEqual(['0x64', undefined])
+    expect(await runCase({ fork: 'Homestead', env: env(9) })).toMatchObject({
+      exitCode: 10,
+      stderr: 'ERROR(10): stdin: env.ommers[0].delta: expected a number up to 8, got 9\n',
+    })
   })
 
   const { currentRandom: _r, ...noRandom } = ENV
