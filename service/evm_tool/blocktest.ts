@@ -1,7 +1,15 @@
-import type { CommandModule } from 'yargs'
 import { forkOfBlockTest, readBlockTest } from '../../conformance/block_test.ts'
 import { reportText, type TestReport, unknownFork } from './report.ts'
-import { patternOf, type TestArguments, testFiles, testOptions, testPaths, testsOfFile } from './test_input.ts'
+import {
+  patternOf,
+  TEST_FLAGS,
+  type TestArguments,
+  testFiles,
+  testOptions,
+  testPaths,
+  testsOfFile,
+} from './test_input.ts'
+import type { ToolCommand } from './tool_command.ts'
 import type { ToolStreams } from './tool_streams.ts'
 
 const run = async (options: TestArguments, streams: ToolStreams): Promise<void> => {
@@ -41,9 +49,10 @@ const run = async (options: TestArguments, streams: ToolStreams): Promise<void> 
   }
 }
 
-export const blockTestCommand = (streams: ToolStreams): CommandModule<object, TestArguments> => ({
+export const blockTestCommand = (streams: ToolStreams): ToolCommand<TestArguments> => ({
   command: 'blocktest [path]',
   describe: 'Run Ethereum block tests; the exit code is 0 also where tests fail',
   builder: (parser) => testOptions(parser) as never,
   handler: (options) => run(options, streams),
+  flags: TEST_FLAGS,
 })

@@ -1,9 +1,17 @@
-import type { CommandModule } from 'yargs'
 import { forkOfTests } from '../../conformance/fork_name.ts'
 import { readStateTest, type StateTestEntry } from '../../conformance/state_test.ts'
 import { FORK_NAMES } from './fork_rules.ts'
 import { reportText, type TestReport, unknownFork } from './report.ts'
-import { patternOf, type TestArguments, testFiles, testOptions, testPaths, testsOfFile } from './test_input.ts'
+import {
+  patternOf,
+  TEST_FLAGS,
+  type TestArguments,
+  testFiles,
+  testOptions,
+  testPaths,
+  testsOfFile,
+} from './test_input.ts'
+import type { ToolCommand } from './tool_command.ts'
 import { ToolError } from './tool_error.ts'
 import type { ToolStreams } from './tool_streams.ts'
 
@@ -76,18 +84,24 @@ const indexed = (entries: readonly StateTestEntry[], isChosen: Choice): StateTes
   })
 }
 
-export const stateTestCommand = (streams: ToolStreams): CommandModule<object, StateTestArguments> => ({
+export const stateTestCommand = (streams: ToolStreams): ToolCommand<StateTestArguments> => ({
   command: 'statetest [path]',
   describe: 'Run Ethereum state tests; the exit code is 0 also where tests fail',
   builder: (parser) =>
     testOptions(parser).options({
-      'statetest.fork': { type: 'string', default: '', describe: 'only this fork, as Prague' },
-      'statetest.index': { type: 'string', default: '-1', describe: 'only the entry of this number at each fork' },
+      'statetest.fork': { type: 'string', default: '', requiresArg: true, describe: 'only this fork, as Prague' },
+      'statetest.index': {
+        type: 'string',
+        default: '-1',
+        requiresArg: true,
+        describe: 'only the entry of this number at each fork',
+      },
       trace: { type: 'boolean', default: false, describe: 'print the steps of each test to stderr (EIP-3155)' },
-      'trace.format': { type: 'string', default: 'json', describe: 'json' },
+      'trace.format': { type: 'string', default: 'json', requiresArg: true, describe: 'json' },
       'trace.nomemory': { type: 'boolean', default: true, describe: 'without the memory before each step' },
       'trace.nostack': { type: 'boolean', default: false, describe: 'without the stack' },
       json: { type: 'boolean', default: false, hidden: true },
     }) as never,
   handler: (options) => run(options, streams),
+  flags: [...TEST_FLAGS, 'trace', 'trace.nomemory', 'trace.nostack', 'json'],
 })

@@ -1,4 +1,4 @@
-import type { Argv, CommandModule } from 'yargs'
+import type { Argv } from 'yargs'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import { allocJson, readAlloc } from './alloc_json.ts'
 import { blockEnvOf } from './block_env.ts'
@@ -8,6 +8,7 @@ import { FORK_NAMES, rulesOf } from './fork_rules.ts'
 import { readInputs } from './input_files.ts'
 import { OutputFiles } from './output_files.ts'
 import type { TransitionInput, TransitionOutput } from './run_transition.ts'
+import type { ToolCommand } from './tool_command.ts'
 import { ToolError } from './tool_error.ts'
 import type { ToolStreams } from './tool_streams.ts'
 
@@ -127,7 +128,7 @@ const dispatch = async (
     body: () => bytesToHex(joinBody(output.included.map(({ bytes }) => bytes))),
     result: () => resultJson(output),
   }
-  for (const name of ['alloc', 'body', 'result'] as const) {
+  for (const name of ['alloc', 'result', 'body'] as const) {
     const to = options[`output.${name}`]
     if (to === '') continue
     if (to === 'stdout' || to === 'stderr') objects[to].set(name, outputs[name]())
@@ -136,7 +137,8 @@ const dispatch = async (
   for (const path of files.write()) log(`INFO wrote file=${path}`)
   for (const name of ['stdout', 'stderr'] as const) {
     if (objects[name].size === 0) continue
-    streams[name](`${JSON.stringify(Object.fromEntries(objects[name]), null, 2)}\n`)
+    const inOrder = [...objects[name]].sort(([a], [b]) => (a < b ? -1 : 1))
+    streams[name](`${JSON.stringify(Object.fromEntries(inOrder), null, 2)}\n`)
   }
 }
 
@@ -154,7 +156,7 @@ const forkHelp = (): string =>
 
 const builder = (parser: Argv): Argv<TransitionArguments> => {
   const text = (name: string, value: string, describe: string) =>
-    ({ [name]: { type: 'string', default: value, describe } }) as const
+    ({ [name]: { type: 'string', default: value, describe, requiresArg: true } }) as const
   const flag = (name: string, describe: string) => ({ [name]: { type: 'boolean', default: false, describe } }) as const
   return parser
     .options({
@@ -176,15 +178,17 @@ const builder = (parser: Argv): Argv<TransitionArguments> => {
       ...text('verbosity', '3', 'from 3 on rejected transactions and written files are told on stderr'),
       adapter: {
         type: 'string',
+        requiresArg: true,
         describe: `auto, gpu, lavapipe, swiftshader, a part of a name, or none [default: none below ${LEAST_FOR_DEVICE} transactions]`,
       },
     })
     .epilogue(forkHelp()) as unknown as Argv<TransitionArguments>
 }
 
-export const transitionCommand = (streams: ToolStreams): CommandModule<object, TransitionArguments> => ({
+export const transitionCommand = (streams: ToolStreams): ToolCommand<TransitionArguments> => ({
   command: ['t8n', 'transition'],
   describe: 'Execute transactions on a state, and tell the state after them',
   builder,
   handler: (options) => run(options, streams),
+  flags: ['state-test', 'trace', 'trace.memory', 'trace.nostack'],
 })

@@ -14,14 +14,26 @@ export interface TestArguments {
   adapter: string | undefined
 }
 
+export const TEST_FLAGS = ['human', 'dump'] as const
+
 export const testOptions = (parser: Argv): Argv =>
   parser
     .positional('path', { type: 'string', describe: 'a JSON file or a folder; without it file names come from stdin' })
     .options({
-      run: { type: 'string', default: '.*', describe: 'only tests whose name has a match of this regular expression' },
+      run: {
+        type: 'string',
+        default: '.*',
+        requiresArg: true,
+        describe: 'only tests whose name has a match of this regular expression',
+      },
       human: { type: 'boolean', default: false, describe: 'a line for each test in place of JSON' },
       dump: { type: 'boolean', default: false, describe: 'with the whole state after each test' },
-      adapter: { type: 'string', default: 'none', describe: 'gpu, lavapipe, swiftshader, a part of a name, or none' },
+      adapter: {
+        type: 'string',
+        default: 'none',
+        requiresArg: true,
+        describe: 'gpu, lavapipe, swiftshader, a part of a name, or none',
+      },
     })
 
 /** Throws ToolError. */

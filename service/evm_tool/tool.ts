@@ -1,14 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { CommandModule } from 'yargs'
+import { plainFlag, type ToolCommand } from './tool_command.ts'
 import { endingOf, ToolError } from './tool_error.ts'
 import { PROCESS_STREAMS, type ToolStreams } from './tool_streams.ts'
 
 const VERSION = new Set(['version', '-v', '--version'])
 
 /** Only the command that runs is loaded. */
-const COMMANDS: Readonly<Record<string, (streams: ToolStreams) => Promise<CommandModule<object, never>>>> = {
+const COMMANDS: Readonly<Record<string, (streams: ToolStreams) => Promise<ToolCommand<never>>>> = {
   t8n: async (streams) => (await import('./t8n.ts')).transitionCommand(streams) as never,
   transition: async (streams) => (await import('./t8n.ts')).transitionCommand(streams) as never,
   statetest: async (streams) => (await import('./statetest.ts')).stateTestCommand(streams) as never,
@@ -43,11 +43,17 @@ const runCommand = async (argv: readonly string[], streams: ToolStreams): Promis
   const commands = await Promise.all(
     load === undefined ? names.map((known) => COMMANDS[known]!(streams)) : [load(streams)],
   )
-  const parser = yargs(isHelp ? ['--help'] : [...argv])
+  const flags = commands.flatMap((command) => command.flags)
+  const parser = yargs(isHelp ? ['--help'] : argv.map((argument) => plainFlag(argument, flags)))
     .scriptName('evm')
     .usage("$0 <command>\n\nState transitions and Ethereum tests, with the options of go-ethereum's evm.")
     // Options have dots in their names.
-    .parserConfiguration({ 'dot-notation': false, 'duplicate-arguments-array': false, 'parse-numbers': false })
+    .parserConfiguration({
+      'dot-notation': false,
+      'duplicate-arguments-array': false,
+      'parse-numbers': false,
+      'boolean-negation': false,
+    })
     .version(false)
     .help()
     .alias('help', 'h')
@@ -55,7 +61,9 @@ const runCommand = async (argv: readonly string[], streams: ToolStreams): Promis
     .wrap(Math.min(120, process.stdout.columns ?? 120))
     .exitProcess(false)
     .fail((message, thrown) => {
-      throw thrown ?? new ToolError('failure', `${message.split('\n').join(', ')} (see evm ${name ?? ''} --help)`)
+      // There is no message where the command threw.
+      if (!message) throw thrown
+      throw new ToolError('failure', `${message.split('\n').join(', ')} (see evm ${name ?? ''} --help)`)
     })
   for (const command of commands) parser.command(command)
   if (isHelp) parser.epilogue('evm version, evm -v and evm --version print the version.')
