@@ -50,6 +50,16 @@ export { ShaderCompileError, type ShaderMessage } from './device/kernel.ts'
 export type { AdapterKind } from './device/manifest.ts'
 export type { BlockResult, BlockTimings } from './flows/block.ts'
 export { BlockError, type BlockInput, type BlockOptions, type StreamOptions } from './flows/block_input.ts'
+export {
+  type BlockSimulation,
+  type BlockSimulationOptions,
+  type SimulatedBlock,
+  type SimulatedBlockCall,
+  type SimulatedBlockRequest,
+  type SimulatedBlockResult,
+  SimulatedCallError,
+  simulateBlocks,
+} from './flows/block_simulation.ts'
 export type { BlockReward, BlockYield } from './flows/block_work.ts'
 export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from './flows/build.ts'
 export { ExecutorClosedError } from './flows/call_queue.ts'

@@ -14,6 +14,20 @@ export const RPC_CODE = {
   tooLarge: -38004,
   unsupportedFork: -38005,
   tooDeepReorg: -38006,
+  nonceTooLow: -38010,
+  nonceTooHigh: -38011,
+  feeCapTooLow: -38012,
+  intrinsicGas: -38013,
+  insufficientFunds: -38014,
+  blockGasReached: -38015,
+  blockNumberOrder: -38020,
+  blockTimeOrder: -38021,
+  precompileToItself: -38022,
+  senderNotEoa: -38024,
+  initcodeSize: -38025,
+  tooManyBlocks: -38026,
+  /** Of a call that halted inside of a simulated block. */
+  halted: -32015,
   /** Of eth_call: the data is what the call reverted with. */
   reverted: 3,
 } as const

@@ -19,6 +19,8 @@ export interface CpuExecution {
   /** Why it failed, in the words of @ethereumjs/evm. */
   readonly exception?: string
   readonly logs: readonly Log[]
+  /** Positions in `logs` of those that tell of a transfer of wei, and that no code made; where they were asked for. */
+  readonly transfers?: readonly number[]
   readonly output: Uint8Array
   /** Of a creation that succeeded. */
   readonly contractAddress?: string

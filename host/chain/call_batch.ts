@@ -1,8 +1,8 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
-import { MAX_INITCODE_BYTES } from '../../transpiler/spec/gas.ts'
+import { MAX_INITCODE_BYTES, MAX_TRANSACTION_GAS } from '../../transpiler/spec/gas.ts'
 import { checkArray, checkNames, checkObject, type InputError, type Names } from '../primitives/input.ts'
-import { wordCompare, wordIsZero } from '../primitives/word.ts'
+import { wordIsZero } from '../primitives/word.ts'
 import type { TransactionBatch, TransactionExtras, TransactionObject } from './batch.ts'
 import { encodeBatch, TransactionInputError } from './encode_batch.ts'
 import type { BlockEnvironment } from './environment.ts'
@@ -102,12 +102,12 @@ export const callRules = (batch: TransactionBatch, fork: Fork, env: BlockEnviron
   const free = { ...env, baseFeePerGas: 0n }
   const { maxFeePerGas, maxPriorityFeePerGas } = batch
   if (isFree(batch)) return freeRules(batch, fork, env)
-  const rules = uncapped(batch, fork, transactionRules(batch, fork, env))
+  const rules = simulatedRules(batch, fork, env)
   let unpriced: TransactionRules | undefined
   for (let i = 0; i < batch.count; i++) {
     const at = LIMBS_PER_WORD * i
     if (!wordIsZero(maxFeePerGas, at) || !wordIsZero(maxPriorityFeePerGas, at)) continue
-    unpriced ??= uncapped(batch, fork, transactionRules(batch, fork, free))
+    unpriced ??= simulatedRules(batch, fork, free)
     rules.rejection[i] = unpriced.rejection[i]!
     for (const word of ['price', 'priority', 'cost'] as const)
       rules[word].set(unpriced[word].subarray(at, at + LIMBS_PER_WORD), at)
@@ -115,21 +115,24 @@ export const callRules = (batch: TransactionBatch, fork: Fork, env: BlockEnviron
   return rules
 }
 
-/** Lifts the cap on the gas limit, which hides the checks after it. */
-const uncapped = (batch: TransactionBatch, fork: Fork, rules: TransactionRules): TransactionRules => {
+/**
+ * The rules of `transactionRules` but for the cap on the gas limit (EIP-7825), which no simulation has. The cap would
+ * hide the checks after it, so they are made of a limit below it; those of the gas itself of the limit that is given.
+ */
+export const simulatedRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): TransactionRules => {
+  const rules = transactionRules(batch, fork, env)
   const { rejection } = rules
+  if (!rejection.includes(REJECTION.gasLimitTooHigh)) return rules
+  const gasLimit = batch.gasLimit.slice()
   for (let i = 0; i < batch.count; i++)
-    if (rejection[i] === REJECTION.gasLimitTooHigh) rejection[i] = uncappedRejection(batch, fork, rules, i)
+    if (rejection[i] === REJECTION.gasLimitTooHigh) gasLimit.set([MAX_TRANSACTION_GAS, 0], 2 * i)
+  const capped = transactionRules({ ...batch, gasLimit }, fork, env)
+  for (let i = 0; i < batch.count; i++) {
+    if (rejection[i] !== REJECTION.gasLimitTooHigh) continue
+    const found = capped.rejection[i]! as Rejection | 0
+    rejection[i] = found === 0 || found >= REJECTION.intrinsicGas ? gasRejection(batch, fork, rules, i) : found
+  }
   return rules
-}
-
-const uncappedRejection = (batch: TransactionBatch, fork: Fork, rules: TransactionRules, i: number): Rejection | 0 => {
-  const at = LIMBS_PER_WORD * i
-  const { price } = rules
-  const { maxFeePerGas, maxPriorityFeePerGas, type } = batch
-  if (type[i]! >= 2 && wordCompare(maxPriorityFeePerGas, at, maxFeePerGas, at) > 0) return REJECTION.tipAboveFeeCap
-  if (wordIsZero(price, at) && !wordIsZero(maxFeePerGas, at)) return REJECTION.feeCapBelowBaseFee
-  return gasRejection(batch, fork, rules, i)
 }
 
 const gasRejection = (

@@ -2,15 +2,21 @@ import type { BlockAccessList } from '../chain/access_list.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import type { ChangeRecorder } from '../settle/change_recorder.ts'
 import type { RenewSink, RunningState } from '../state/running_state.ts'
+import type { SnapshotWrites, StateSnapshot } from '../state/snapshot.ts'
 import type { StateWrites } from '../state/state.ts'
 import type { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
 
-/** What a step of a block works on: the running state, and who must know of new account ids. */
-export interface BlockGround {
-  readonly running: RunningState
+/** What the work around transactions stands on: a state that takes writes, and who must know of new account ids. */
+export interface WorkGround {
+  readonly running: StateSnapshot & { apply(writes: SnapshotWrites, sink: RenewSink): Promise<void> }
   readonly cpu: CpuTier
   readonly sink: RenewSink
   readonly recorder: ChangeRecorder | undefined
+}
+
+/** What a step of a block works on: the running state. */
+export interface BlockGround extends WorkGround {
+  readonly running: RunningState
 }
 
 /** What a block does around its transactions, in the same commit. A step that throws leaves everything as it was. */

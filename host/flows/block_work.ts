@@ -5,7 +5,7 @@ import { depositOfLog, type Requests, requestsHash } from '../chain/requests.ts'
 import { WEI_PER_GWEI, type Withdrawal } from '../chain/withdrawals.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import type { TransactionChanges } from '../state/changes.ts'
-import type { BlockGround } from './block_steps.ts'
+import type { WorkGround } from './block_steps.ts'
 import { callBeforeTransactions, creditAccount, takeRequests } from './system_calls.ts'
 
 /**
@@ -47,6 +47,9 @@ export interface BlockChain {
   /** Whose logs are deposits (EIP-6110), 0x-hex in lower case; undefined: the chain has no such contract. */
   readonly depositContract: string | undefined
 }
+
+/** What the work after the transactions reads of them. */
+type BlockLogs = Pick<Receipts, 'emitting' | 'logs'>
 
 /** Fields of the header that the work around the transactions reads. @internal */
 export type WorkHeader = Partial<Pick<BlockHeader, 'parentHash' | 'parentBeaconBlockRoot'>>
@@ -94,12 +97,12 @@ export class BlockWork {
     this.#body = body
   }
 
-  async before(ground: BlockGround): Promise<void> {
+  async before(ground: WorkGround): Promise<void> {
     if (this.#body.systemCalls !== 'never') await callBeforeTransactions(ground, this.#fork, this.#env, this.#header)
     if (ground.recorder !== undefined) this.yields = { ...this.yields, before: ground.recorder.take() }
   }
 
-  async after(ground: BlockGround, receipts: Receipts): Promise<void> {
+  async after(ground: WorkGround, receipts: BlockLogs): Promise<void> {
     const { withdrawals = [], reward, systemCalls } = this.#body
     const fork = this.#fork
     for (const { address, amount } of withdrawals) await creditAccount(ground, fork, address, amount * WEI_PER_GWEI)
@@ -111,13 +114,13 @@ export class BlockWork {
     if (ground.recorder !== undefined) this.yields = { ...this.yields, after: ground.recorder.take() }
   }
 
-  async #requests(ground: BlockGround, receipts: Receipts): Promise<Requests> {
+  async #requests(ground: WorkGround, receipts: BlockLogs): Promise<Requests> {
     const deposits = depositRequests(receipts, this.#depositContract)
     return { deposits, ...(await takeRequests(ground, this.#fork, this.#env)) }
   }
 
   /** YP 11.3: the miner's reward with a 32nd for each uncle, and the uncles' by their distance. */
-  async #pay(ground: BlockGround, { wei, uncles }: BlockReward): Promise<void> {
+  async #pay(ground: WorkGround, { wei, uncles }: BlockReward): Promise<void> {
     for (const { coinbase, distance } of uncles)
       await creditAccount(ground, this.#fork, coinbase, ((8n - distance) * wei) / 8n)
     await creditAccount(ground, this.#fork, this.#env.coinbase, wei + (wei / 32n) * BigInt(uncles.length))
@@ -131,7 +134,7 @@ const NO_REQUESTS: Requests = { deposits: NOTHING, withdrawals: NOTHING, consoli
  * Deposit requests of a block in the order of their logs (EIP-6110). Logs are decoded only of transactions that
  * have one of the contract.
  */
-const depositRequests = (receipts: Receipts, contract: string | undefined): Uint8Array => {
+const depositRequests = (receipts: BlockLogs, contract: string | undefined): Uint8Array => {
   if (contract === undefined) return NOTHING
   const deposits: Uint8Array[] = []
   for (const i of receipts.emitting(contract)) {

@@ -3,7 +3,7 @@ import type { BlockEnvironment } from '../chain/environment.ts'
 import { hexToBytes } from '../primitives/hex.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
 import type { SnapshotReads, SnapshotWrites } from '../state/snapshot.ts'
-import type { BlockGround } from './block_steps.ts'
+import type { WorkGround } from './block_steps.ts'
 
 export const BEACON_ROOTS_CONTRACT = '0x000f3df6d732807ef1319fb7b8bb8522d0beac02'
 const HISTORY_CONTRACT = '0x0000f90827f1c53a10cb7a02335b175320002935'
@@ -25,7 +25,7 @@ class SystemContractError extends Error {
  * that is not there is left out.
  */
 export const callBeforeTransactions = async (
-  ground: BlockGround,
+  ground: WorkGround,
   fork: Fork,
   env: BlockEnvironment,
   { parentHash, parentBeaconBlockRoot }: { readonly parentHash?: string; readonly parentBeaconBlockRoot?: string },
@@ -39,7 +39,7 @@ export const callBeforeTransactions = async (
 
 /** EIP-7002 and EIP-7251: what these contracts have queued goes out as requests. */
 export const takeRequests = async (
-  ground: BlockGround,
+  ground: WorkGround,
   fork: Fork,
   env: BlockEnvironment,
 ): Promise<{ readonly withdrawals: Uint8Array; readonly consolidations: Uint8Array }> => ({
@@ -48,7 +48,7 @@ export const takeRequests = async (
 })
 
 const checkedCall = async (
-  ground: BlockGround,
+  ground: WorkGround,
   fork: Fork,
   env: BlockEnvironment,
   contract: string,
@@ -60,7 +60,7 @@ const checkedCall = async (
 }
 
 /** Undefined where the contract is not there. */
-const systemCall = async (ground: BlockGround, fork: Fork, env: BlockEnvironment, to: string, data: Uint8Array) => {
+const systemCall = async (ground: WorkGround, fork: Fork, env: BlockEnvironment, to: string, data: Uint8Array) => {
   const { cpu, running, sink, recorder } = ground
   const outcome = await cpu.systemCall({ env, to, data, snapshot: running })
   await recorder?.openOutcome(outcome?.reads ?? NO_READS, outcome?.writes ?? NO_WRITES, [to])
@@ -74,7 +74,7 @@ const systemCall = async (ground: BlockGround, fork: Fork, env: BlockEnvironment
  * Gives an account wei from nowhere: a withdrawal, or a reward. None at all still touches it: an empty account ceases
  * to exist (EIP-161); before that fork, one that is not there comes into being.
  */
-export const creditAccount = async (ground: BlockGround, fork: Fork, address: string, wei: bigint): Promise<void> => {
+export const creditAccount = async (ground: WorkGround, fork: Fork, address: string, wei: bigint): Promise<void> => {
   const { running, sink, recorder } = ground
   const before = await running.account(address)
   const codeHash = before?.codeHash

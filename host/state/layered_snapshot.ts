@@ -1,6 +1,8 @@
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
 import { isSomething, type ParsedOverride } from './overlay_state.ts'
 import type { AccountView, SnapshotWrites, StateSnapshot } from './snapshot.ts'
+import type { StateWrites } from './state.ts'
+import { writesOfChanges } from './writes/of_changes.ts'
 
 const NOTHING: AccountView = { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_HASH }
 
@@ -16,6 +18,7 @@ export class LayeredSnapshot implements StateSnapshot {
   readonly #slots = new Map<string, Map<bigint, bigint>>()
   readonly #cleared = new Set<string>()
   readonly #codes = new Map<string, Uint8Array>()
+  readonly #blockHashes = new Map<bigint, string>()
 
   constructor(base: StateSnapshot) {
     this.#base = base
@@ -41,7 +44,12 @@ export class LayeredSnapshot implements StateSnapshot {
   }
 
   blockHash(number: bigint): string | undefined | Promise<string | undefined> {
-    return this.#base.blockHash(number)
+    return this.#blockHashes.get(number) ?? this.#base.blockHash(number)
+  }
+
+  /** The hash of a block that the one below does not know. */
+  setBlockHash(number: bigint, hash: string): void {
+    this.#blockHashes.set(number, hash)
   }
 
   setAccount(address: string, account: AccountView | undefined): void {
@@ -79,6 +87,23 @@ export class LayeredSnapshot implements StateSnapshot {
     const isEmpty = after.balance === 0n && nonce === 0n && codeHash === EMPTY_CODE_HASH
     if (isEmpty && paid === undefined) return
     this.#accounts.set(coinbase, isEmpty ? undefined : after)
+  }
+
+  /** All changes as one commit to what lies below. An account that is not there has no slots. */
+  async writes(): Promise<StateWrites> {
+    const slots: { address: string; key: bigint; before: bigint; after: bigint }[] = []
+    for (const [address, values] of this.#slots) {
+      if ((await this.account(address)) === undefined) continue
+      for (const [key, after] of values) slots.push({ address, key, before: 0n, after })
+    }
+    return writesOfChanges({
+      accounts: [...this.#accounts].map(([address, after]) => ({ address, before: undefined, after })),
+      slots,
+      cleared: [...this.#cleared],
+      code: this.#codes,
+      readAccounts: [],
+      readSlots: [],
+    })
   }
 
   #clear(address: string): void {

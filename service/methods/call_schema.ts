@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { CallObject, StateOverrides } from '../../host/index.ts'
+import type { CallObject, SimulatedBlockCall, StateOverrides } from '../../host/index.ts'
 import { address, data, hash, hexOf, quantity, toData } from '../json_rpc/codec.ts'
-import type { BlockOverrides } from '../node/state_calls.ts'
+import type { BlockOverrides, BlockStateCall } from '../node/state_calls.ts'
 
 /** The objects that eth_call and its kin take (execution-apis src/schemas/transaction.yaml, execute.yaml). */
 const bytesHex = data().transform(toData)
@@ -69,7 +69,7 @@ const authorizationOf = ({ chainId, address: to, nonce, yParity, v, r, s }: z.ou
 })
 
 /** A call. Of `data` and `input`, which mean the same, both may be given where they are equal. */
-export const callObject = fields
+const checkedFields = fields
   .refine(({ data: one, input }) => one === undefined || input === undefined || one === input, {
     error: 'both "data" and "input" are set and not equal. Please use "input" to pass transaction call data',
   })
@@ -80,7 +80,13 @@ export const callObject = fields
       error: 'both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified',
     },
   )
-  .transform(callOf)
+
+export const callObject = checkedFields.transform(callOf)
+
+/** A call of a simulated block, which may name its nonce. */
+const simulatedCall = checkedFields.transform(
+  (given): SimulatedBlockCall => ({ ...callOf(given), ...present('nonce', given.nonce) }),
+)
 
 const slots = z.record(hash, hash)
 
@@ -92,26 +98,68 @@ const accountOverride = z.object({
   stateDiff: slots.optional(),
 })
 
-export const stateOverrides = z
-  .record(address, accountOverride)
-  .transform(
-    (accounts): StateOverrides =>
+type Overrides = Readonly<Record<string, z.output<typeof accountOverride>>>
+
+const overridesOf = (accounts: Overrides): StateOverrides =>
+  Object.fromEntries(
+    Object.entries(accounts).map(([account, override]) => [
+      account,
       Object.fromEntries(
-        Object.entries(accounts).map(([account, override]) => [
-          account,
-          Object.fromEntries(Object.entries(override).filter(([, value]) => value !== undefined)),
-        ]),
+        Object.entries(override).filter(([name, value]) => value !== undefined && name !== 'movePrecompileToAddress'),
       ),
+    ]),
   )
 
-export const blockOverrides = z
+export const stateOverrides = z.record(address, accountOverride).transform(overridesOf)
+
+const blockFields = z.object({
+  number: quantity(64).optional(),
+  time: quantity(64).optional(),
+  gasLimit: quantity(64).optional(),
+  feeRecipient: address.optional(),
+  prevRandao: hexOf(32).transform(BigInt).optional(),
+  baseFeePerGas: quantity().optional(),
+  blobBaseFee: quantity().optional(),
+})
+
+export const blockOverrides = blockFields.transform((given): BlockOverrides => given)
+
+const withdrawal = z.object({ index: quantity(64), validatorIndex: quantity(64), address, amount: quantity(64) })
+
+const simulatedOverrides = blockFields.extend({
+  beaconRoot: hash.optional(),
+  withdrawals: z.array(withdrawal).optional(),
+})
+
+const movableOverride = accountOverride.extend({ movePrecompileToAddress: address.optional() })
+
+/** Where precompiled contracts go. */
+const movesOf = (accounts: Readonly<Record<string, z.output<typeof movableOverride>>>): ReadonlyMap<string, string> =>
+  new Map(
+    Object.entries(accounts).flatMap(([account, { movePrecompileToAddress: to }]) =>
+      to === undefined ? [] : [[account, to] as const],
+    ),
+  )
+
+const blockStateCall = z
   .object({
-    number: quantity(64).optional(),
-    time: quantity(64).optional(),
-    gasLimit: quantity(64).optional(),
-    feeRecipient: address.optional(),
-    prevRandao: hexOf(32).transform(BigInt).optional(),
-    baseFeePerGas: quantity().optional(),
-    blobBaseFee: quantity().optional(),
+    blockOverrides: simulatedOverrides.optional(),
+    stateOverrides: z.record(address, movableOverride).optional(),
+    calls: z.array(simulatedCall).optional(),
   })
-  .transform((given): BlockOverrides => given)
+  .transform(
+    ({ blockOverrides: block = {}, stateOverrides: state = {}, calls = [] }): BlockStateCall => ({
+      block,
+      state: overridesOf(state),
+      moves: movesOf(state),
+      calls,
+    }),
+  )
+
+/** What eth_simulateV1 takes (execution-apis src/schemas/execute.yaml). */
+export const simulatePayload = z.object({
+  blockStateCalls: z.array(blockStateCall).min(1, 'empty input'),
+  traceTransfers: z.boolean().default(false),
+  validation: z.boolean().default(false),
+  returnFullTransactions: z.boolean().default(false),
+})

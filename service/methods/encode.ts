@@ -1,6 +1,7 @@
 import type { AccessListEntry, Withdrawal } from '../../host/index.ts'
 import { toData, toQuantity } from '../json_rpc/codec.ts'
 import type { Json } from '../json_rpc/method.ts'
+import type { SimulatedBlockView, SimulatedCallView } from '../node/state_calls.ts'
 import type { BlockView, FeeHistory, LogView, ProofView, ReceiptView, TransactionView } from '../node/views.ts'
 
 /** Views of the node as JSON (execution-apis src/schemas). A member that is absent is left out. */
@@ -34,6 +35,23 @@ export const jsonOfBlock = ({ hash, header, sizeBytes, transactions, uncles, wit
   excessBlobGas: optional(header.excessBlobGas),
   parentBeaconBlockRoot: header.parentBeaconBlockRoot,
   requestsHash: header.requestsHash,
+})
+
+export const jsonOfSimulated = ({ block, calls }: SimulatedBlockView): Json => ({
+  ...(jsonOfBlock(block) as { readonly [name: string]: Json }),
+  calls: calls.map(jsonOfSimulatedCall),
+})
+
+const jsonOfSimulatedCall = ({ output, logs, gasUsed, mostGasUsed, status, error }: SimulatedCallView): Json => ({
+  returnData: toData(output),
+  logs: logs.map(jsonOfLog),
+  gasUsed: toQuantity(gasUsed),
+  maxUsedGas: toQuantity(mostGasUsed),
+  status: toQuantity(status),
+  error:
+    error === undefined
+      ? undefined
+      : { message: error.message, code: error.code, data: error.data === undefined ? undefined : toData(error.data) },
 })
 
 export const jsonOfWithdrawal = ({ index, validatorIndex, address, amount }: Withdrawal): Json => ({

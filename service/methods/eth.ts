@@ -13,8 +13,16 @@ import {
 import { type Json, type Method, method } from '../json_rpc/method.ts'
 import type { NodeCalls } from '../node/node_calls.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
-import { blockOverrides, callObject, stateOverrides } from './call_schema.ts'
-import { jsonOfAccess, jsonOfBlock, jsonOfFeeHistory, jsonOfProof, jsonOfReceipt, jsonOfTransaction } from './encode.ts'
+import { blockOverrides, callObject, simulatePayload, stateOverrides } from './call_schema.ts'
+import {
+  jsonOfAccess,
+  jsonOfBlock,
+  jsonOfFeeHistory,
+  jsonOfProof,
+  jsonOfReceipt,
+  jsonOfSimulated,
+  jsonOfTransaction,
+} from './encode.ts'
 import { storageKey } from './storage_key.ts'
 
 const at = blockName.default(LATEST)
@@ -129,6 +137,11 @@ const calls: Readonly<Record<string, Method<NodeCalls>>> = {
     async (node, call, block, overrides, block2) =>
       toQuantity(await node.state.estimateGas({ call, at: block, overrides, blockOverrides: block2 })),
   ),
+  eth_simulateV1: read([simulatePayload, at], async (node, payload, block) => {
+    const { blockStateCalls, validation, traceTransfers, returnFullTransactions: isFull } = payload
+    const terms = { validation, traceTransfers, isFull }
+    return (await node.state.simulateBlocks(blockStateCalls, block, terms)).map(jsonOfSimulated)
+  }),
   eth_createAccessList: read([callObject, at], async (node, call, block) => {
     const { accessList, gasUsed, error } = await node.state.createAccessList({ call, at: block })
     return {

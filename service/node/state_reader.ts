@@ -22,8 +22,18 @@ import type { BlockName } from '../json_rpc/codec.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { blobsOf, forkOf } from './block_place.ts'
 import type { BlockReader } from './block_reader.ts'
+import { BlockSimulator } from './block_simulator.ts'
 import type { Executors } from './executors.ts'
-import type { BlockOverrides, CallRequest, CreatedAccessList, StateCalls } from './state_calls.ts'
+import { placeBlocks } from './simulated_chain.ts'
+import type {
+  BlockOverrides,
+  BlockStateCall,
+  CallRequest,
+  CreatedAccessList,
+  SimulatedBlockView,
+  SimulateTerms,
+  StateCalls,
+} from './state_calls.ts'
 import type { AccountView, ProofView } from './views.ts'
 
 const LIMBS_PER_ADDRESS = 5
@@ -165,6 +175,16 @@ export class StateReader implements StateCalls {
         return { accessList, gasUsed, error }
       }
     })
+  }
+
+  async simulateBlocks(
+    blocks: readonly BlockStateCall[],
+    at: BlockName,
+    terms: SimulateTerms,
+  ): Promise<readonly SimulatedBlockView[]> {
+    const { block, state } = this.#ground(at)
+    const placed = placeBlocks(block.header, blocks)
+    return kept(() => new BlockSimulator(this.#chain, block, state, terms, this.#gasCap).run(placed))
   }
 
   #place({ at, call, blockOverrides = {} }: CallRequest): { readonly ground: Ground; readonly env: BlockEnvironment } {

@@ -1,7 +1,7 @@
 import type { Fork } from '../../../transpiler/spec/forks.ts'
 import type { DecodedBlock } from '../../chain/decode_block.ts'
 import type { BlobSchedule, BlockHeader } from '../../chain/header.ts'
-import type { State } from '../../state/state.ts'
+import type { State, StateWrites } from '../../state/state.ts'
 import type { AccountProof } from '../../state/trie/state_trie.ts'
 import type { BlockResult } from '../block.ts'
 import type { BuildRequest, BuiltBlock } from '../build.ts'
@@ -191,4 +191,9 @@ export interface BlockTree {
    * since the one trie goes there and back. Throws StoreError `depth` where the state is not known.
    */
   proof(block: bigint | string, address: string, keys?: readonly (bigint | string)[]): Promise<AccountProof>
+  /**
+   * The state root after such a block and writes on top, of which nothing is kept. In the order of the other calls.
+   * Throws StoreError `depth` where the state is not known.
+   */
+  rootAfter(block: bigint | string, writes: StateWrites): Promise<string>
 }

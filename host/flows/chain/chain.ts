@@ -6,7 +6,7 @@ import { type BlockHeader, encodeHeader, headerHash } from '../../chain/header.t
 import { isPacked, type SignedTransactions } from '../../chain/packed.ts'
 import { hexToBytes } from '../../primitives/hex.ts'
 import { encodeReceipts } from '../../roots/roots.ts'
-import type { State } from '../../state/state.ts'
+import type { State, StateWrites } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
 import { StoreError } from '../../state/store/store_error.ts'
 import type { AccountProof, ResidentTrie } from '../../state/trie/state_trie.ts'
@@ -113,6 +113,15 @@ export class StoredChain implements Chain {
       const at = this.block(name)
       if (at === undefined) throw new StoreError(this.#store.folder, 'depth', `there is no block ${name}`)
       return this.#executor.proof(at, address, keys)
+    })
+  }
+
+  async rootAfter(block: bigint | string, writes: StateWrites): Promise<string> {
+    const name = checkBlockName(block)
+    return this.#inTurn(async () => {
+      const at = this.block(name)
+      if (at === undefined) throw new StoreError(this.#store.folder, 'depth', `there is no block ${name}`)
+      return this.#executor.rootAfter(at, writes)
     })
   }
 

@@ -111,6 +111,14 @@ export class ChainExecutor {
     return (await this.#walk.to(block)).proof(address, keys)
   }
 
+  /** The root after a block and writes on top; the trie then is where it was. */
+  async rootAfter(block: ChainBlock, writes: StateWrites): Promise<string> {
+    const trie = await this.#walk.to(block)
+    const root = await trie.apply(writes)
+    trie.rewind(block.header.stateRoot)
+    return root
+  }
+
   /** Goes to a block: its state, and the trie of it. Throws StoreError where the undo records do not reach it. */
   async moveTo(block: ChainBlock): Promise<ResidentTrie> {
     if (block.hash !== this.#at.hash) {

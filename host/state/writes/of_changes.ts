@@ -10,7 +10,8 @@ export const writesOfChanges = ({ accounts, slots, cleared = [], code }: Transac
     ...accounts.filter(({ after }) => after === undefined).map(({ address }) => address),
   ])
   const kept = accounts.flatMap(({ address, after }) => (after === undefined ? [] : [{ address, after }]))
-  const set = slots.filter(({ address }) => kept.some((account) => account.address === address) || !gone.has(address))
+  const there = new Set(kept.map(({ address }) => address))
+  const set = slots.filter(({ address }) => there.has(address) || !gone.has(address))
   const writes = {
     deletedAccounts: new Uint32Array(LIMBS_PER_ADDRESS * gone.size),
     accountCount: kept.length,

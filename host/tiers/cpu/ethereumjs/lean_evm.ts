@@ -252,12 +252,15 @@ const warnOfStockLoop = (missing: string): void => {
 const stateOf = (frame: Interpreter): RunState => (frame as unknown as { readonly _runState: RunState })._runState
 
 /** An EVM like `createEVM` of @ethereumjs/evm makes it, with the loop of LeanEvm and the curves of curves.ts. */
-export const createLeanEvm = (options: EVMOpts & { readonly common: Common }): LeanEvm => {
+export const createLeanEvm = (
+  options: EVMOpts & { readonly common: Common },
+  Evm: new (options: EVMOpts) => LeanEvm = LeanEvm,
+): LeanEvm => {
   const customPrecompiles = [...precompilesOf(options.common)].map(([address, run]) => ({
     address: `0x${address}` as const,
     function: run,
   }))
-  const evm = new LeanEvm({ ...options, customPrecompiles, bn254: wasmBn254 })
+  const evm = new Evm({ ...options, customPrecompiles, bn254: wasmBn254 })
   memoise(options.common)
   return evm
 }

@@ -20,6 +20,7 @@ import { addressToBytes, wordToBigInt, wordToBytes } from '../../../primitives/w
 import type { StateSnapshot } from '../../../state/snapshot.ts'
 import { isBelow, moveBalance } from './seen_account.ts'
 import type { CpuState } from './state.ts'
+import { TransferEvm } from './transfer_evm.ts'
 
 /**
  * One transaction of a batch at its place in the order.
@@ -50,6 +51,8 @@ export interface Transacting {
   readonly fork: Fork
   readonly chainId: bigint
   readonly state: CpuState
+  /** Addresses of the fork's precompiled contracts, without 0x: they are warm, whatever stands there. */
+  readonly precompiles: readonly string[]
   /** Numbers of the blocks whose hashes it asked for. */
   readonly blockHashes: ReadonlySet<bigint>
   readonly block: EvmBlock
@@ -182,11 +185,11 @@ const FAILED_DEPOSIT: EVMResult = {
  * EIP-2929, 2930 and 3651: what is warm before the first step. The EVM warms a created address, and the code that a
  * called delegation points to.
  */
-const warmParties = ({ evm, fork, request, block, sender }: Transacting): void => {
+const warmParties = ({ evm, fork, request, block, sender, precompiles }: Transacting): void => {
   const { batch, index } = request
   if (!isAtLeast(fork, 'berlin')) return
   const { journal } = evm
-  for (const address of evm.precompiles.keys()) journal.addAlwaysWarmAddress(address)
+  for (const address of precompiles) journal.addAlwaysWarmAddress(address)
   journal.addAlwaysWarmAddress(sender.toString())
   if (batch.creates[index] === 0) journal.addAlwaysWarmAddress(addressAt(batch.to, index).toString())
   if (isAtLeast(fork, 'shanghai')) journal.addAlwaysWarmAddress(block.header.coinbase.toString())
@@ -266,6 +269,7 @@ const finish = async (
     executionGas: execResult.executionGasUsed,
     ...(execResult.exceptionError === undefined ? {} : { exception: execResult.exceptionError.error }),
     logs: (execResult.logs ?? []).map(logOf),
+    ...(evm instanceof TransferEvm ? { transfers: transfersIn(evm, execResult.logs ?? []) } : {}),
     output: execResult.returnValue,
     ...(status === 1 && createdAddress !== undefined ? { contractAddress: createdAddress.toString() } : {}),
     coinbaseFee,
@@ -287,6 +291,9 @@ export const addressAt = (addresses: Uint32Array, n: number): Address => {
   addressToBytes(bytes, 0, addresses, LIMBS_PER_ADDRESS * n)
   return new Address(bytes)
 }
+
+const transfersIn = ({ transfers }: TransferEvm, logs: readonly object[]): readonly number[] =>
+  logs.flatMap((log, n) => (transfers.has(log) ? [n] : []))
 
 const logOf = ([address, topics, data]: readonly [Uint8Array, Uint8Array[], Uint8Array]): Log => ({
   address: bytesToHex(address),

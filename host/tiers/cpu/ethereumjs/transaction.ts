@@ -25,6 +25,7 @@ import {
 } from './phases.ts'
 import { CpuState, NO_SNAPSHOT } from './state.ts'
 import { createTracedEvm, type OnStep, type TraceTerms } from './traced_evm.ts'
+import { TransferEvm } from './transfer_evm.ts'
 
 export interface CpuTierOptions {
   readonly fork: Fork
@@ -33,6 +34,8 @@ export interface CpuTierOptions {
   readonly onStep?: OnStep
   /** `always`: steps come with the memory before them. */
   readonly stepMemory?: 'always' | undefined
+  /** `log`: transfers of wei are among the logs (`CpuExecution.transfers` says which). */
+  readonly transfers?: 'log' | undefined
 }
 
 /** A call by the system to contract `to` (0x-hex) on the state that stands before or after the transactions. */
@@ -72,13 +75,16 @@ export class CpuTier {
   readonly #fork: Fork
   readonly #chainId: bigint
   readonly #trace: TraceTerms | undefined
+  readonly #transfers: 'log' | undefined
   readonly #state = new CpuState()
   readonly #blockHashes = new Set<bigint>()
   #snapshot: StateSnapshot | undefined
   #evm: EVM | undefined
+  #precompiles: readonly string[] = []
   #block: { readonly env: BlockEnvironment; readonly block: EvmBlock } | undefined
 
-  constructor({ fork, chainId, onStep, stepMemory }: CpuTierOptions) {
+  constructor({ fork, chainId, onStep, stepMemory, transfers }: CpuTierOptions) {
+    this.#transfers = transfers
     this.#fork = fork
     this.#chainId = chainId
     this.#trace = onStep === undefined ? undefined : { fork, onStep, memory: stepMemory === 'always' }
@@ -100,13 +106,15 @@ export class CpuTier {
     } satisfies EVMOpts
     if (this.#trace !== undefined) {
       this.#evm = createTracedEvm(options, this.#trace)
+      this.#precompiles = [...this.#evm.precompiles.keys()]
       return this.#evm
     }
-    const evm = createLeanEvm(options)
+    const evm = createLeanEvm(options, this.#transfers === 'log' ? TransferEvm : undefined)
     // The first frame of an EVM runs in the stock loop, which reads a little more than ours: it is not counted.
     this.#state.begin(NO_SNAPSHOT)
     await evm.runCall({ to: new Address(new Uint8Array(20)), code: STOP, gasLimit: 1n, skipNonceIncrement: true })
     await evm.journal.cleanup()
+    this.#precompiles = [...evm.precompiles.keys()]
     this.#evm = evm
     return evm
   }
@@ -185,6 +193,7 @@ export class CpuTier {
       chainId: this.#chainId,
       state: this.#state,
       blockHashes: this.#blockHashes,
+      precompiles: this.#precompiles,
       block: this.#blockOf(env),
       sender,
       account: (await this.#state.getAccount(sender)) ?? new Account(),

@@ -1,0 +1,379 @@
+import { codeSkeleton } from '../../transpiler/index.ts'
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import type { CpuExecution } from '../batch/outcome.ts'
+import { type TransactionBatch, type TransactionObject, TYPE_BLOB } from '../chain/batch.ts'
+import { blobGas } from '../chain/blob_schedule.ts'
+import { type CallObject, callRules, encodeCalls, simulatedRules } from '../chain/call_batch.ts'
+import type { BlockEnvironment } from '../chain/environment.ts'
+import type { Log } from '../chain/log.ts'
+import { REJECTION, type Rejection, rejectionText } from '../chain/rejection.ts'
+import type { Requests } from '../chain/requests.ts'
+import type { Withdrawal } from '../chain/withdrawals.ts'
+import { InputError } from '../primitives/input.ts'
+import { quantityFromBigInt } from '../primitives/word.ts'
+import { LayeredSnapshot } from '../state/layered_snapshot.ts'
+import { parseOverrides, type StateOverrides } from '../state/overlay_state.ts'
+import { RunningState } from '../state/running_state.ts'
+import type { State, StateWrites } from '../state/state.ts'
+import { ResidentState } from '../state/tables/resident_tables.ts'
+import { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
+import type { WorkGround } from './block_steps.ts'
+import { BlockWork, blockReward } from './block_work.ts'
+
+/**
+ * What a chain of simulated blocks stands on (`simulateBlocks`). `validation`: the calls must be valid transactions but
+ * for their signatures; else a call pays no fee that it does not name, and its nonce does not count. `gas`: what all
+ * calls of all blocks may use together.
+ *
+ * @example
+ * import { type BlockSimulationOptions, MemoryState, simulateBlocks } from 'wgevm'
+ *
+ * const options: BlockSimulationOptions = { chainId: 1n, state: new MemoryState(), gas: 50_000_000n, transfers: 'log' }
+ * simulateBlocks(options).setHash(1n, `0x${'1'.repeat(64)}`)
+ */
+export interface BlockSimulationOptions {
+  readonly chainId: bigint
+  readonly state: State
+  readonly gas: bigint
+  readonly validation?: boolean
+  /** `log`: transfers of wei are among the logs of a call. */
+  readonly transfers?: 'log'
+  /** As in `ExecutorOptions`. */
+  readonly depositContract?: string
+}
+
+/**
+ * A call of a simulated block. Without a gas limit it may use what the block has left; without a nonce it has the next
+ * one of its sender.
+ *
+ * Example: {@link simulateBlocks}.
+ */
+export interface SimulatedBlockCall extends CallObject {
+  readonly nonce?: bigint
+}
+
+/**
+ * A block to simulate on the one before it. `moves`: precompiled contracts that stand elsewhere in this block, by their
+ * address; an override of the account of one puts that in its place.
+ *
+ * @example
+ * import type { SimulatedBlockRequest } from 'wgevm'
+ *
+ * const coinbase = '0x0000000000000000000000000000000000000b0b'
+ * const identity = '0x0000000000000000000000000000000000000004'
+ * const request: SimulatedBlockRequest = {
+ *   fork: 'shanghai',
+ *   env: { number: 1n, timestamp: 1n, coinbase, gasLimit: 60_000_000n, baseFeePerGas: 0n, prevRandao: 0n },
+ *   parentHash: `0x${'0'.repeat(64)}`,
+ *   moves: new Map([[identity, coinbase]]),
+ *   calls: [{ to: coinbase, data: '0x1234' }],
+ * }
+ * console.log(request.calls.length) // 1
+ */
+export interface SimulatedBlockRequest {
+  readonly fork: Fork
+  readonly env: BlockEnvironment
+  readonly parentHash: string
+  readonly parentBeaconBlockRoot?: string
+  readonly withdrawals?: readonly Withdrawal[]
+  readonly overrides?: StateOverrides
+  readonly moves?: ReadonlyMap<string, string>
+  readonly calls: readonly SimulatedBlockCall[]
+  readonly signal?: AbortSignal
+}
+
+/**
+ * What a call of a simulated block came to. `mostGasUsed`: before the refund. `transfers`: positions in `logs` of those
+ * that tell of a transfer of wei, which are in no receipt.
+ *
+ * Example: {@link simulateBlocks}.
+ */
+export interface SimulatedBlockResult {
+  readonly status: 0 | 1
+  readonly gasUsed: bigint
+  readonly mostGasUsed: bigint
+  readonly output: Uint8Array
+  /** Why it failed: `revert`, or another word of the EVM. */
+  readonly exception: string | undefined
+  readonly logs: readonly Log[]
+  readonly transfers: ReadonlySet<number>
+  /** Before Byzantium, whose receipts hold a state root: the writes of all calls so far. */
+  readonly writes: StateWrites | undefined
+}
+
+/**
+ * A simulated block without its header: transactions as they were executed, one result for each, and the writes of all
+ * blocks so far.
+ *
+ * Example: {@link simulateBlocks}.
+ */
+export interface SimulatedBlock {
+  readonly transactions: readonly TransactionObject[]
+  readonly results: readonly SimulatedBlockResult[]
+  readonly gasUsed: bigint
+  readonly blobGasUsed: bigint
+  readonly requests: Requests | undefined
+  readonly requestsHash: string | undefined
+  readonly writes: StateWrites
+}
+
+/**
+ * A call that may not be in its simulated block.
+ *
+ * @example
+ * import { MemoryState, REJECTION, SimulatedCallError, simulateBlocks } from 'wgevm'
+ *
+ * const coinbase = '0x0000000000000000000000000000000000000b0b'
+ * const env = { number: 1n, timestamp: 1n, coinbase, gasLimit: 60_000_000n, baseFeePerGas: 0n, prevRandao: 0n }
+ * const simulation = simulateBlocks({ chainId: 1n, state: new MemoryState(), gas: 50_000_000n })
+ * const calls = [{ to: coinbase, value: 1n }]
+ * const request = { fork: 'shanghai', env, parentHash: `0x${'0'.repeat(64)}`, calls } as const
+ * const error: unknown = await simulation.next(request).catch((reason: unknown) => reason)
+ * console.log(error instanceof SimulatedCallError && error.rejection === REJECTION.insufficientFunds) // true
+ */
+export class SimulatedCallError extends Error {
+  override readonly name = 'SimulatedCallError'
+  readonly index: number
+  readonly rejection: Rejection
+
+  constructor(index: number, rejection: Rejection) {
+    super(rejectionText(rejection))
+    this.index = index
+    this.rejection = rejection
+  }
+}
+
+/**
+ * Simulates blocks one after another, each on the state after the one before it.
+ *
+ * Example: {@link simulateBlocks}.
+ */
+export interface BlockSimulation {
+  /**
+   * Simulates the next block. Throws SimulatedCallError, and InputError for overrides that cannot be; the simulation
+   * has ended then.
+   */
+  next(request: SimulatedBlockRequest): Promise<SimulatedBlock>
+  /** Tells the blocks that follow the hash of one that was simulated. */
+  setHash(number: bigint, hash: string): void
+}
+
+/**
+ * Begins a chain of simulated blocks on a state, of which nothing is committed (eth_simulateV1). Calls see what the
+ * calls and blocks before them wrote, so they run one after another on the CPU tier. Each block does what its fork does
+ * around the transactions.
+ *
+ * @example
+ * import { MemoryState, simulateBlocks } from 'wgevm'
+ *
+ * const alice = '0x00000000000000000000000000000000000a11ce'
+ * const bob = '0x0000000000000000000000000000000000000b0b'
+ * const simulation = simulateBlocks({ chainId: 1n, state: new MemoryState(), gas: 50_000_000n })
+ * const { results } = await simulation.next({
+ *   fork: 'shanghai',
+ *   env: { number: 1n, timestamp: 1n, coinbase: bob, gasLimit: 60_000_000n, baseFeePerGas: 0n, prevRandao: 0n },
+ *   parentHash: `0x${'0'.repeat(64)}`,
+ *   overrides: { [alice]: { balance: 5n } },
+ *   calls: [{ from: alice, to: bob, value: 5n }, { from: bob, to: alice, value: 1n }],
+ * })
+ * console.log(results.map(({ status }) => status)) // [ 1, 1 ]
+ */
+export const simulateBlocks = (options: BlockSimulationOptions): BlockSimulation => new LayeredSimulation(options)
+
+/** The thread is left to others after so many milliseconds. */
+const TURN_MS = 20
+
+const NONCE_BITS = 64
+
+class LayeredSimulation implements BlockSimulation {
+  readonly #options: BlockSimulationOptions
+  readonly #layer: LayeredSnapshot
+  readonly #tiers = new Map<Fork, PrecompilingTier>()
+  #gasLeft: bigint
+  #turnEndMs = 0
+
+  constructor(options: BlockSimulationOptions) {
+    this.#options = options
+    this.#layer = new LayeredSnapshot(new RunningState(new ResidentState(options.state, codeSkeleton)))
+    this.#gasLeft = options.gas
+  }
+
+  setHash(number: bigint, hash: string): void {
+    this.#layer.setBlockHash(number, hash)
+  }
+
+  async next(request: SimulatedBlockRequest): Promise<SimulatedBlock> {
+    const { fork, env, calls, withdrawals, signal } = request
+    const { depositContract } = this.#options
+    const tier = this.#tierOf(fork)
+    const { overrides = {}, moves = new Map<string, string>() } = request
+    await tier.place(overrides, moves)
+    await this.#layer.override(parseOverrides(overrides))
+    const ground = this.#groundOf(tier.cpu)
+    const work = new BlockWork({ fork, depositContract: depositContract?.toLowerCase() }, env, request, {
+      withdrawals,
+      reward: blockReward(fork, env.number),
+    })
+    await work.before(ground)
+    const transactions: TransactionObject[] = []
+    const results: SimulatedBlockResult[] = []
+    let gasUsed = 0n
+    let blobs = 0
+    for (const [index, call] of calls.entries()) {
+      await this.#yield()
+      signal?.throwIfAborted()
+      const transaction = await this.#transactionOf(call, index, env, gasUsed)
+      const result = await this.#execute(tier.cpu, request, transaction, index)
+      gasUsed += result.gasUsed
+      blobs += transaction.blobVersionedHashes?.length ?? 0
+      transactions.push(transaction)
+      results.push(result)
+    }
+    await work.after(ground, logsOf(results))
+    const { requests, requestsHash } = work.yields
+    const writes = await this.#layer.writes()
+    return { transactions, results, gasUsed, blobGasUsed: blobGas(blobs), requests, requestsHash, writes }
+  }
+
+  #tierOf(fork: Fork): PrecompilingTier {
+    const { chainId, transfers } = this.#options
+    const known = this.#tiers.get(fork)
+    if (known !== undefined) return known
+    const tier = new PrecompilingTier(new CpuTier({ fork, chainId, transfers }))
+    this.#tiers.set(fork, tier)
+    return tier
+  }
+
+  #groundOf(cpu: CpuTier): WorkGround {
+    const layer = this.#layer
+    return {
+      cpu,
+      running: {
+        account: (address) => layer.account(address),
+        storage: (address, key) => layer.storage(address, key),
+        code: (codeHash) => layer.code(codeHash),
+        hasStorage: (address) => layer.hasStorage(address),
+        blockHash: (number) => layer.blockHash(number),
+        apply: (writes) => layer.apply({ writes, coinbaseFee: undefined }, ''),
+      },
+      sink: { codeChanged: false, renew: () => undefined },
+      recorder: undefined,
+    }
+  }
+
+  async #transactionOf(
+    call: SimulatedBlockCall,
+    index: number,
+    env: BlockEnvironment,
+    gasUsed: bigint,
+  ): Promise<TransactionObject> {
+    const { from = NOBODY, gas, input, data = input, nonce, maxFeePerBlobGas = 0n, ...rest } = call
+    let gasLimit = gas ?? env.gasLimit - gasUsed
+    if (gasUsed + gasLimit > env.gasLimit) throw new SimulatedCallError(index, REJECTION.gasLimitReached)
+    if (gasLimit > this.#gasLeft) gasLimit = this.#gasLeft
+    const isLegacy = call.gasPrice !== undefined
+    const { maxFeePerGas = 0n, maxPriorityFeePerGas = 0n } = call
+    return {
+      ...rest,
+      type: typeOf(call),
+      from,
+      nonce: nonce ?? (await this.#layer.account(from))?.nonce ?? 0n,
+      gasLimit,
+      ...(isLegacy ? {} : { maxFeePerGas, maxPriorityFeePerGas, accessList: call.accessList ?? [] }),
+      ...(call.blobVersionedHashes === undefined ? {} : { maxFeePerBlobGas }),
+      ...(data === undefined ? {} : { data }),
+    }
+  }
+
+  async #execute(
+    cpu: CpuTier,
+    { fork, env }: SimulatedBlockRequest,
+    transaction: TransactionObject,
+    index: number,
+  ): Promise<SimulatedBlockResult> {
+    const { validation = false } = this.#options
+    const layer = this.#layer
+    const batch = batchOf(transaction, fork, env)
+    if (validation) quantityFromBigInt(batch.nonce, 0, transaction.nonce)
+    const rules = validation ? simulatedRules(batch, fork, env) : callRules(batch, fork, env)
+    const before = await layer.account(transaction.from)
+    if (!validation) quantityFromBigInt(batch.nonce, 0, before?.nonce ?? 0n)
+    const outcome = await cpu.execute({ env, batch, index: 0, rules, snapshot: layer, anySender: true })
+    if ('rejected' in outcome) throw new SimulatedCallError(index, outcome.rejected)
+    await layer.apply(outcome, env.coinbase)
+    const after = await layer.account(transaction.from)
+    if (after !== undefined && after.nonce !== BigInt.asUintN(NONCE_BITS, after.nonce))
+      layer.setAccount(transaction.from, { ...after, nonce: BigInt.asUintN(NONCE_BITS, after.nonce) })
+    this.#gasLeft -= outcome.gasUsed
+    const writes = isAtLeast(fork, 'byzantium') ? undefined : await layer.writes()
+    return { ...resultOf(outcome, rules.intrinsic[0]!, rules.floor[0]!), writes }
+  }
+
+  /** Lets other work of the thread have its turn: an execution awaits nothing that would. */
+  async #yield(): Promise<void> {
+    if (performance.now() < this.#turnEndMs) return
+    await new Promise((resolve) => setImmediate(resolve))
+    this.#turnEndMs = performance.now() + TURN_MS
+  }
+}
+
+const NOBODY = `0x${'0'.repeat(40)}`
+
+const typeOf = (call: SimulatedBlockCall): NonNullable<TransactionObject['type']> => {
+  if (call.gasPrice !== undefined) return 0
+  if (call.authorizations !== undefined) return 4
+  return call.blobVersionedHashes === undefined ? 2 : TYPE_BLOB
+}
+
+/** A batch of one, which a fork takes that does not know its type. */
+const batchOf = (transaction: TransactionObject, fork: Fork, env: BlockEnvironment): TransactionBatch => {
+  const { type, nonce: _, gasLimit: gas, maxFeePerGas, maxPriorityFeePerGas, accessList, ...rest } = transaction
+  if (type === 2 && !isAtLeast(fork, 'london'))
+    return encodeCalls([{ ...rest, gas, gasPrice: maxFeePerGas ?? 0n }], env)
+  const fees =
+    maxFeePerGas === undefined || maxPriorityFeePerGas === undefined ? {} : { maxFeePerGas, maxPriorityFeePerGas }
+  const access = type === 0 || accessList === undefined ? {} : { accessList }
+  return encodeCalls([{ ...rest, ...(type === undefined ? {} : { type }), gas, ...fees, ...access }], env)
+}
+
+const resultOf = (outcome: CpuExecution, intrinsic: number, floor: number): Omit<SimulatedBlockResult, 'writes'> => {
+  const { status, gasUsed, executionGas = 0n, output, exception, logs, transfers = [] } = outcome
+  const spent = BigInt(intrinsic) + executionGas
+  const mostGasUsed = spent < BigInt(floor) ? BigInt(floor) : spent
+  return { status, gasUsed, mostGasUsed, output, exception, logs, transfers: new Set(transfers) }
+}
+
+/** Logs as the work after the transactions reads them. */
+const logsOf = (results: readonly SimulatedBlockResult[]): Parameters<BlockWork['after']>[1] => ({
+  emitting: (address) => [...results.keys()].filter((i) => results[i]!.logs.some((log) => log.address === address)),
+  logs: (i) => results[i]!.logs.filter((_, n) => !results[i]!.transfers.has(n)),
+})
+
+type PrecompileMap = Awaited<ReturnType<CpuTier['prepare']>>['precompiles']
+
+/** A tier whose precompiled contracts may stand elsewhere. */
+class PrecompilingTier {
+  readonly cpu: CpuTier
+  #stock: PrecompileMap | undefined
+
+  constructor(cpu: CpuTier) {
+    this.cpu = cpu
+  }
+
+  /** Puts all of them where they belong, but those that are moved or overridden. */
+  async place(overrides: StateOverrides, moves: ReadonlyMap<string, string>): Promise<void> {
+    const { precompiles } = await this.cpu.prepare()
+    this.#stock ??= new Map(precompiles)
+    precompiles.clear()
+    for (const [address, run] of this.#stock) precompiles.set(address, run)
+    for (const [from, to] of moves) {
+      const run = this.#stock.get(bareOf(from))
+      if (run === undefined) throw new InputError(`account ${from} is not a precompile`, 'moves', from)
+      if (overrides[to] !== undefined) throw new InputError(`account ${to} is already overridden`, 'moves', to)
+      precompiles.set(bareOf(to), run)
+    }
+    for (const address of [...moves.keys(), ...Object.keys(overrides)]) precompiles.delete(bareOf(address))
+  }
+}
+
+const bareOf = (address: string): string => address.slice(2).toLowerCase()
