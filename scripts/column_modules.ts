@@ -98,6 +98,14 @@ const MODULES: readonly Module[] = [
     values: { FLAG_EXISTS: ACCOUNT_FLAG_EXISTS, MARK_NEW_CODE, NEW_CODE },
   },
   {
+    source: 'probe',
+    path: 'host/state/tables/probe_module.generated.ts',
+    constant: 'PROBE_MODULE',
+    text: 'The module of account_probe.ts',
+    offsets: {},
+    values: HASH_VALUES,
+  },
+  {
     source: 'store',
     path: 'host/state/store_module.generated.ts',
     constant: 'STORE_MODULE',

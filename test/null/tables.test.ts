@@ -1,12 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
+import { ColumnMemory } from '../../host/primitives/column_memory.ts'
 import { EMPTY_CODE_HASH } from '../../host/primitives/keccak.ts'
 import { SHARED_MEMORY } from '../../host/primitives/shared_words.ts'
 import { addressFromHex, wordFromBigInt, wordFromHex, wordToBigInt } from '../../host/primitives/word.ts'
 import { DirtyPages } from '../../host/session/dirty_pages.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import type { State } from '../../host/state/state.ts'
+import { AccountProbe } from '../../host/state/tables/account_probe.ts'
 import {
   AccountTable,
   ROW_BALANCE,
@@ -55,6 +57,73 @@ describe('tables that other threads read', () => {
     resident.forget()
     expect(resident.slots.values.buffer).toBeInstanceOf(SharedArrayBuffer)
     expect(resident.accounts.index.words.buffer).toBeInstanceOf(SharedArrayBuffer)
+  })
+})
+
+describe('resident accounts that are asked for in bulk', () => {
+  /** Half of each draw is of few addresses; some differ in one limb of an address that is there. */
+  const asked = (seed: number, count: number): Uint32Array => {
+    const random = createRandom(seed, 'asked')
+    const addresses = Uint32Array.from({ length: 5 * count }, () => random.u32())
+    for (let i = 0; i < count; i++) {
+      const kind = random.u32() % 4
+      if (kind < 2) addresses.fill(random.u32() % 300, 5 * i, 5 * i + 5)
+      else if (kind === 2) addresses[5 * i + (random.u32() % 5)] = addresses.fill(7, 5 * i, 5 * i + 5)[0]! + 1
+    }
+    return addresses
+  }
+
+  test('are those that look-ups one by one find or add: growth, duplicates, neighbours, accounts made anew', () => {
+    const single = new ResidentState(new MemoryState(), shapeOf)
+    const bulk = new ResidentState(new MemoryState(), shapeOf)
+    expect(bulk.columns(4096)).toBeDefined()
+    for (const [seed, count] of [255, 256, 257, 3000, 1024, 2049, 320, 9000, 3000].entries()) {
+      const addresses = asked(seed, count)
+      single.epoch = bulk.epoch = 1 + seed
+      const expected = new Int32Array(count)
+      for (let i = 0; i < count; i++) {
+        const one = new Int32Array(1)
+        single.accountIds(addresses.subarray(5 * i, 5 * i + 5), 1, one)
+        expected[i] = one[0]!
+      }
+      const ids = new Int32Array(count + 1).fill(-7)
+      bulk.accountIds(addresses, count, ids)
+      expect(ids).toEqual(Int32Array.of(...expected, -7))
+      expect(bulk.accounts.count).toBe(single.accounts.count)
+      expect(bulk.accounts.epochs).toEqual(single.accounts.epochs)
+      for (const { accounts } of [single, bulk]) accounts.renew(expected[seed]!)
+    }
+    expect(bulk.columnMemory).toBeDefined()
+    const before = bulk.columnMemory
+    bulk.forget()
+    const ids = new Int32Array(3000)
+    bulk.accountIds(asked(3, 3000), 3000, ids)
+    expect(bulk.columnMemory).not.toBe(before)
+    expect(ids[0]).toBe(0)
+    expect(Math.max(...ids)).toBe(bulk.accounts.count - 1)
+  })
+
+  test('are looked for one by one where the memory has no room for their columns', () => {
+    expect(AccountProbe.in(new ColumnMemory(1 << 16, 1))).toBeUndefined()
+  })
+
+  test('are found where their buckets pass the end of the index', () => {
+    const resident = new ResidentState(new MemoryState(), shapeOf)
+    expect(resident.columns(4096)).toBeDefined()
+    const { mask } = resident.accounts.index
+    const count = 258
+    const addresses = new Uint32Array(5 * count)
+    for (let i = 0, low = 0; i < count; low++) {
+      addresses[5 * i] = low
+      if ((accountHash(addresses, 5 * i) & mask) === mask) i++
+    }
+    const ids = new Int32Array(count)
+    // The last one is absent until the second time.
+    for (const asked of [count - 1, count, count]) {
+      resident.accountIds(addresses, asked, ids)
+      expect([...ids.subarray(0, asked)]).toEqual(Array.from({ length: asked }, (_, i) => i))
+    }
+    expect(resident.accounts.index.mask).toBe(mask)
   })
 })
 

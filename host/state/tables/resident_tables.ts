@@ -4,6 +4,7 @@ import { ColumnMemory } from '../../primitives/column_memory.ts'
 import { PRIVATE_MEMORY, SHARED_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
 import { wordToHex } from '../../primitives/word.ts'
 import type { AccountColumns, State } from '../state.ts'
+import { AccountProbe } from './account_probe.ts'
 import {
   AccountTable,
   HOST_CODE,
@@ -37,6 +38,8 @@ export class ResidentState {
   /** What is touched now has this number in its row; it goes up from batch to batch. */
   epoch = 1
   #memory: WordMemory = PRIVATE_MEMORY
+  /** Once many accounts were asked for in a memory of columns. */
+  #probe: AccountProbe | undefined
 
   /** `codes`: a code table to share, so skeletons have the same ids. */
   constructor(state: State, shapeOf: (code: Uint8Array) => CodeShape, codes?: CodeTable) {
@@ -117,11 +120,13 @@ export class ResidentState {
   accountIds(addresses: Uint32Array, count: number, ids: Int32Array): void | Promise<void> {
     const { accounts, epoch } = this
     const first = accounts.count
-    accounts.guess(addresses, count, ids)
+    const probe = count < LEAST_IN_BULK ? undefined : this.#accountProbe()
+    if (probe === undefined) accounts.guess(addresses, count, ids)
+    else probe.find(accounts, addresses, count, ids)
     for (let i = 0; i < count; i++) {
       const at = LIMBS_PER_ADDRESS * i
       let id = ids[i]!
-      if (id < 0 || !accounts.isAt(id, addresses, at)) {
+      if (id < 0 || (probe === undefined && !accounts.isAt(id, addresses, at))) {
         id = accounts.find(addresses, at)
         if (id < 0) id = accounts.add(addresses, at)
         ids[i] = id
@@ -129,6 +134,13 @@ export class ResidentState {
       accounts.epochs[id] = epoch
     }
     return this.#loadAccounts(first)
+  }
+
+  #accountProbe(): AccountProbe | undefined {
+    const memory = this.columnMemory
+    if (memory === undefined) return undefined
+    if (this.#probe?.memory !== memory) this.#probe = AccountProbe.in(memory)
+    return this.#probe
   }
 
   /** ids[i] = the slot of account `owners[i]` with key `keys[8 i ..]`; unknown ones are loaded. */
@@ -246,5 +258,7 @@ export class ResidentState {
   }
 }
 
+/** Accounts that are asked for at once from which their table is probed in bulk. */
+const LEAST_IN_BULK = 256
 const UNRESOLVED_CODE = 0xffffffff
 const FLAGS_MASK = (1 << ACCOUNT_CODE_SHIFT) - 1
