@@ -5,6 +5,7 @@ import { open } from 'lmdb'
 import { afterAll, describe, expect, test } from 'vitest'
 import { openChain, parseGenesis, StoreError } from '../../host/index.ts'
 import { networkFileSystem } from '../../host/state/store/folder.ts'
+import { readFault } from '../../host/state/store/store_error.ts'
 import { builtGenesis } from '../fixtures/built_chain.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'wgevm-folder-'))
@@ -143,5 +144,13 @@ describe('a folder', () => {
       rmSync(join(path, 'unchecked'), { force: true })
     }
     expect(refused).toBeGreaterThan(3)
+  })
+
+  test('that the database cannot read is damaged, while faults of other kinds stay what they are', () => {
+    const thrown = (code: unknown) => readFault('F', Object.assign(new Error('MDB_BAD_TXN:\n no'), { code }))
+    expect(thrown(-30_782)).toMatchObject({ fault: 'damaged', message: 'F: the store is damaged: MDB_BAD_TXN: no' })
+    for (const code of [undefined, 28, 'ENOSPC']) expect(thrown(code)).not.toBeInstanceOf(StoreError)
+    const own = new StoreError('F', 'depth', 'too deep')
+    expect(readFault('F', own)).toBe(own)
   })
 })

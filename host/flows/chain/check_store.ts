@@ -6,7 +6,7 @@ import { keccak256Hex } from '../../primitives/keccak.ts'
 import { indexedRoot, transactionsRoot, withdrawalsRoot } from '../../roots/roots.ts'
 import type { DumpedAccount } from '../../state/allocation.ts'
 import type { Store, StoreMeta } from '../../state/store/store.ts'
-import { lineOf, StoreError } from '../../state/store/store_error.ts'
+import { lineOf, readFault, StoreError } from '../../state/store/store_error.ts'
 import type { ResidentTrie } from '../../state/trie/state_trie.ts'
 import { createStateTrie } from '../../state/trie/trie.ts'
 
@@ -62,10 +62,14 @@ const storedConfig = (store: Store, configText: string): ChainConfig => {
 export const checkBlocks = (store: Store): void => {
   const { number: last } = store.head
   let parent: Parent = { hash: undefined, totalDifficulty: 0n }
-  for (let number = 0n; number <= last; number++) {
-    const fault = blockFault(store, number, parent)
-    if (fault !== undefined) throw damaged(store, `block ${number}: ${fault}`)
-    parent = store.canonical(number)!
+  try {
+    for (let number = 0n; number <= last; number++) {
+      const fault = blockFault(store, number, parent)
+      if (fault !== undefined) throw damaged(store, `block ${number}: ${fault}`)
+      parent = store.canonical(number)!
+    }
+  } catch (thrown) {
+    throw readFault(store.folder, thrown)
   }
 }
 

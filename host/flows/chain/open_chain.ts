@@ -6,7 +6,7 @@ import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
 import type { MemoryState } from '../../state/memory_state.ts'
 import type { StateWrites } from '../../state/state.ts'
 import { Store, type StoreMeta } from '../../state/store/store.ts'
-import { lineOf, StoreError } from '../../state/store/store_error.ts'
+import { lineOf, readFault, StoreError } from '../../state/store/store_error.ts'
 import { stateRootOf, writesOfDump } from '../../state/trie/trie.ts'
 import { StoredChain } from './chain.ts'
 import type { Chain, ChainOptions } from './chain_interface.ts'
@@ -57,7 +57,7 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
     return new StoredChain({ store, config, genesisHash, trie, undoDepth, transactionLookup, executor })
   } catch (thrown) {
     await store.close()
-    throw thrown
+    throw readFault(path, thrown)
   }
 }
 

@@ -45,3 +45,10 @@ export class StoreError extends Error {
 /** The message of anything that was thrown, on one line. */
 export const lineOf = (thrown: unknown): string =>
   (thrown instanceof Error ? thrown.message : String(thrown)).replaceAll(/\s*\n\s*/g, ' ')
+
+/** What LMDB threw while a store was read, which says that a page is damaged, as a StoreError; all else as it is. */
+export const readFault = (folder: string, thrown: unknown): unknown => {
+  const { code } = (thrown ?? {}) as { readonly code?: unknown }
+  if (thrown instanceof StoreError || typeof code !== 'number' || code >= 0) return thrown
+  return new StoreError(folder, 'damaged', `the store is damaged: ${lineOf(thrown)}`, thrown)
+}
