@@ -27,8 +27,8 @@ export interface DeviceHasher extends NodeHasher {
  * (kernels/hash/level.wgsl), and before it one that fills the level's holes (hash_holes.wgsl). In a level,
  * messages of as many blocks stand together: a workgroup takes as long as its longest.
  *
- * No kernel writes messages and tables (`BufferPool`): holes are filled in a copy, made on the device, of the bytes from
- * the first level with holes on.
+ * No kernel writes messages and tables (`BufferPool`): holes are filled in a copy, made on the device, of the bytes
+ * from the first level with holes on.
  *
  * A fault of the device (fault.ts), a kernel that does not compile (ShaderCompileError) and a plan that does not fit
  * (OutOfMemoryError) reject the call. Calls may overlap. `close` frees the buffers and leaves the device open.

@@ -35,8 +35,8 @@ if ! ls .bundle/debs/libvulkan1_*.deb >/dev/null 2>&1; then
 fi
 
 exclude=(dist/darwin-* dist/win32-* dist/linux-arm64 .cache .vite '*.map' '*.d.ts' '*.d.cts' '*.d.mts')
-for name in @biomejs @sparticuz @foundry-rs gpu.js playwright-core typedoc typescript lightningcss-\* @arethetypeswrong publint knip wabt assemblyscript binaryen @shikijs \
-  highlight.js oxc-\* @oxc-\* classic-level bare-url @msgpackr-extract @lmdb/\*-musl; do
+for name in @biomejs @sparticuz @foundry-rs gpu.js playwright-core typedoc typescript lightningcss-\* @arethetypeswrong publint knip wabt assemblyscript binaryen @shikijs solc \
+  zod jose highlight.js oxc-\* @oxc-\* classic-level bare-url @msgpackr-extract @lmdb/\*-musl; do
   exclude+=("node_modules/$name")
 done
 # tar ends with 1 where a file's times change under it, which harms nothing.

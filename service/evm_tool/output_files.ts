@@ -18,8 +18,8 @@ type Pieces = Iterable<string>
 
 /**
  * The files that a run writes into one folder: all of them are written beside their places before the first takes its
- * own, so a run that fails leaves none. The later of two with one place counts. Anything that is not a file, as a device
- * or a pipe, is written to as it is, before any file takes its place.
+ * own, so a run that fails leaves none. The later of two with one place counts. Anything that is not a file, as a
+ * device or a pipe, is written to as it is, before any file takes its place.
  */
 export class OutputFiles {
   readonly #folder: string
@@ -64,8 +64,8 @@ export class OutputFiles {
 }
 
 /**
- * The file at the end of a path, which a new one replaces: links are followed, also where they end at nothing. Undefined
- * where anything but a file is there. Throws at a folder.
+ * The file at the end of a path, which a new one replaces: links are followed, also where they end at nothing.
+ * Undefined where anything but a file is there. Throws at a folder.
  */
 const placeOf = (path: string): string | undefined => {
   const stat = statSync(path, { throwIfNoEntry: false })
