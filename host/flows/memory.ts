@@ -99,7 +99,7 @@ interface MemoryParts {
   readonly tiers: readonly Tier[]
 }
 
-/** Keeps what lives as long as an executor within its budgets, between calls. */
+/** Keeps what lives as long as an executor within its budgets, between calls. @internal */
 export class ExecutorMemory {
   #evictions = 0
   readonly #budgets: Required<MemoryBudget>
