@@ -141,6 +141,20 @@ describe('a tree of blocks', () => {
       said('refused')
     }
 
+    /** A body that the header does not name says nothing of the block: it may come afterwards. */
+    const misgive = async (n: number): Promise<void> => {
+      const { parent, header, hash, rlp } = tree[n]!
+      if (model.isKnown(n) || !model.hasState(parent)) return
+      const block = decodeBlock(rlp)
+      const { transactions } = block
+      const bodies = [{ uncles: [header] }, { transactions: [...transactions, Uint8Array.of(1)] }]
+      if (transactions.length > 0) bodies.push({ transactions: transactions.slice(1) })
+      const wrong = { ...block, ...bodies[random.below(bodies.length)]! }
+      expect(await chain.addBlock(wrong)).toMatchObject({ status: 'invalid', latestValid: { hash: hashOf(parent) } })
+      await expect(chain.setHead({ head: hash })).rejects.toMatchObject({ name: 'ForkChoiceError' })
+      said('misgiven')
+    }
+
     const look = (n: number): void => {
       const state = chain.stateAt(hashOf(n))
       expect(state !== undefined, `state of ${n}`).toBe(model.hasState(n))
@@ -224,6 +238,7 @@ describe('a tree of blocks', () => {
       [12, () => add(oneOf((n) => !model.isKnown(n) && model.hasState(tree[n]!.parent)))],
       [12, () => choose(known())],
       [1, () => refuse(known())],
+      [2, () => misgive(oneOf((n) => !model.isKnown(n) && model.hasState(tree[n]!.parent)))],
       [4, () => look(known())],
       [2, () => prove(known())],
       [2, importNext],
@@ -241,8 +256,18 @@ describe('a tree of blocks', () => {
   }
 
   test('is kept as a model of it says, whatever comes in which order', async () => {
-    const tally = await runRandomly(1, RUNS)
-    for (const what of ['add valid', 'advanced', 'reorganised', 'imported', 'looked', 'proved', 'refused', 'reopened'])
+    const tally = await runRandomly(3, RUNS)
+    for (const what of [
+      'add valid',
+      'advanced',
+      'reorganised',
+      'imported',
+      'looked',
+      'proved',
+      'refused',
+      'misgiven',
+      'reopened',
+    ])
       expect(tally.get(what), what).toBeGreaterThan(0)
   })
 
