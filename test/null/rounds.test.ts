@@ -17,39 +17,10 @@ import { adopt } from '../../host/tiers/path/lots.ts'
 import { type PathPlan, planPath } from '../../host/tiers/path/plan.ts'
 import { codeSkeleton, EXIT_NONE, MISSING, type PathKernel, type StoreOutput } from '../../transpiler/index.ts'
 import { BATCH_ENV } from '../fixtures/batch_world.ts'
+import { twoSlotKernel } from '../fixtures/two_slot_kernel.ts'
 
-/**
- * A path of two slot look-ups, that stores to the first. Columns of lanesOut: 0 exit, 1 slot ids, 2 and 3 the stored
- * word. Without hints lanesIn is not looked at; the hint columns begin at 1.
- */
-const kernel = (delta?: StoreOutput['delta']): PathKernel => ({
-  id: 'test',
-  key: { fork: 'prague', skeleton: '', selector: 0, calldataBytes: 0, valueIsZero: true },
-  parts: [''],
-  hintedParts: [''],
-  entryPoint: 'path',
-  inputs: [{ kind: 'gas', column: 0 }],
-  inputColumns: 1,
-  hintColumn: 1,
-  outputColumns: 4,
-  scratchColumns: 0,
-  skeletons: [''],
-  transfers: [],
-  lookups: [0, 1].map((component) => ({
-    kind: 'slot',
-    account: -1,
-    column: 1,
-    component,
-    keyColumn: 2 + 2 * component,
-  })),
-  readsEntryBalance: false,
-  guards: [],
-  status: 'success',
-  stores: [{ lookup: 0, column: 2, ...(delta === undefined ? {} : { delta }) }],
-  logs: [],
-  output: { bytes: 0, words: [] },
-  report: { steps: 0, recordedValues: 0, liveValues: 0, compileMs: 0, wgslBytes: 0, programOps: 0 },
-})
+/** A path that stores to the first of its two slots. */
+const kernel = (delta?: StoreOutput['delta']): PathKernel => twoSlotKernel('test', [delta ?? 'set'])
 
 interface Lane {
   readonly reads: readonly [number, number]
