@@ -205,6 +205,15 @@ describe('executor.build', () => {
     executor.close()
   })
 
+  it('refuses a time that is not above that of the parent', async () => {
+    const world = blockWorld('prague')
+    const { timestamp } = world.parent
+    const at = (time: bigint) => build(world, [], { attributes: { ...ATTRIBUTES, timestamp: time } })
+    for (const time of [timestamp, timestamp - 1n])
+      await expect(at(time)).rejects.toMatchObject({ name: 'BlockError', field: 'timestamp' })
+    expect((await at(timestamp + 1n)).built.block.header.timestamp).toBe(timestamp + 1n)
+  })
+
   it('refuses a trie that is not at the state root of the parent, and so does executeBlock', async () => {
     const world = blockWorld('prague')
     const pool = randomPool(12, world, 5)
