@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { createRandom } from '../bench/random.ts'
 import { BatchWriter } from '../bench/workloads/batch_writer.ts'
 import { createAddresses } from '../bench/workloads/genesis.ts'
@@ -8,6 +7,7 @@ import { EMPTY_CODE_HASH } from '../host/primitives/keccak.ts'
 import { wordFromBigInt, wordFromHex } from '../host/primitives/word.ts'
 import type { StateWrites } from '../host/state/state.ts'
 import { newWrites } from '../host/state/writes/new_writes.ts'
+import { ScriptOptions } from './script_options.ts'
 
 /**
  * Payments that touch every one of many accounts, once on an executor with a budget and once without one to speak of:
@@ -17,32 +17,13 @@ const USAGE =
   'npm run memory -- [--accounts count = 300000] [--budget MB = 16] [--size transactions of a batch = 65536] [--seed n = 1]'
 const UNBOUNDED = 2 ** 40
 
-const fail = (text: string): never => {
-  console.error(`memory: ${text}\n${USAGE}`)
-  process.exit(2)
-}
-
-const options = (): { readonly [name in 'accounts' | 'budget' | 'size' | 'seed']?: string } => {
-  const text = { type: 'string' } as const
-  try {
-    return parseArgs({ options: { accounts: text, budget: text, size: text, seed: text } }).values
-  } catch (thrown) {
-    return fail((thrown as Error).message)
-  }
-}
-
-const whole = (name: string, text: string): number => {
-  const value = Number(text)
-  return Number.isSafeInteger(value) && value > 0
-    ? value
-    : fail(`--${name} takes a whole number from 1 on, got '${text}'`)
-}
-
-const given = options()
-const count = whole('accounts', given.accounts ?? '300000')
-const budget = 2 ** 20 * whole('budget', given.budget ?? '16')
-const size = Math.min(count, whole('size', given.size ?? '65536'))
-const seed = whole('seed', given.seed ?? '1')
+const TEXT = { type: 'string' } as const
+const options = new ScriptOptions('memory', USAGE)
+const given = options.parse({ accounts: TEXT, budget: TEXT, size: TEXT, seed: TEXT })
+const count = options.whole('accounts', given.accounts ?? '300000', 1)
+const budget = 2 ** 20 * options.whole('budget', given.budget ?? '16', 1)
+const size = Math.min(count, options.whole('size', given.size ?? '65536', 1))
+const seed = options.whole('seed', given.seed ?? '1', 1)
 
 const genesisOf = (addresses: Uint32Array): StateWrites => {
   const writes = newWrites(count, 0)

@@ -1,28 +1,23 @@
-import { parseArgs } from 'node:util'
 import { builtBranches } from '../test/fixtures/block_tree.ts'
 import { buildingRounds } from '../test/fixtures/building_rounds.ts'
 import { builtGenesis } from '../test/fixtures/built_chain.ts'
 import { crashRounds } from '../test/fixtures/crash_rounds.ts'
 import { rpcCompat } from '../test/fixtures/rpc_compat.ts'
+import { ScriptOptions } from './script_options.ts'
 
 /**
  * Kills a process that imports a chain, goes over to a branch, and goes back, at random moments, many more times than a
  * test has time for. Ends with 1 where a folder was not whole after a kill, or the import does not end where it should.
  */
-const USAGE = 'npm run crash -- [--count kills = 1000] [--seed first = time]'
+const USAGE = 'npm run crash -- [--count kills = 1000, of --build 100] [--seed first = time] [--build blocks]'
 
-const whole = (name: string, text: string): number => {
-  const value = Number(text)
-  if (Number.isInteger(value) && value >= 0 && value < 2 ** 31) return value
-  console.error(`crash: --${name} takes a whole number, got '${text}'\n${USAGE}`)
-  return process.exit(2)
-}
-
-const text = { type: 'string' } as const
-const { values } = parseArgs({ options: { count: text, seed: text, build: text } })
-const built = values.build === undefined ? undefined : whole('build', values.build)
-const count = whole('count', values.count ?? (built === undefined ? '1000' : '100'))
-const seed = whole('seed', values.seed ?? String(Math.floor(Date.now() / 1000)))
+const TEXT = { type: 'string' } as const
+const MOST = 2 ** 31 - 1
+const options = new ScriptOptions('crash', USAGE)
+const values = options.parse({ count: TEXT, seed: TEXT, build: TEXT })
+const built = values.build === undefined ? undefined : options.whole('build', values.build, 1, MOST)
+const count = options.whole('count', values.count ?? (built === undefined ? '1000' : '100'), 0, MOST)
+const seed = options.whole('seed', values.seed ?? String(Math.floor(Date.now() / 1000)), 0, MOST)
 
 const crashBuilding = async (blocks: number): Promise<void> => {
   console.log(`${blocks} blocks that are built: ${count} kills, seed ${seed}`)

@@ -1,36 +1,29 @@
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { dropInRows, measureDropIn } from '../bench/drop_in.ts'
 import { rounded } from '../bench/report/text.ts'
 import { adapterRequest } from '../host/device/adapter.ts'
+import { ScriptOptions } from './script_options.ts'
 
 /** Measures `runBlock` of @ethereumjs/vm with createGpuEvm in place of createEVM. */
 const USAGE = 'npm run drop-in -- [--transactions of a block = 5000] [--blocks 3] [--adapter name] [--json file]'
 
-const fail = (message: string): never => {
-  console.error(`drop-in: ${message}\n${USAGE}`)
-  process.exit(2)
-}
-
-const whole = (name: string, text: string): number => {
-  const value = Number(text)
-  return Number.isInteger(value) && value > 0 ? value : fail(`--${name} takes a whole number from 1, got '${text}'`)
-}
-
-const options = () => {
-  const text = { type: 'string' } as const
-  try {
-    return parseArgs({ options: { transactions: text, blocks: text, adapter: text, json: text } }).values
-  } catch (thrown) {
-    return fail((thrown as Error).message)
-  }
-}
-
-const { transactions = '5000', blocks = '3', adapter, json } = options()
+const TEXT = { type: 'string' } as const
+const options = new ScriptOptions('drop-in', USAGE)
+const {
+  transactions = '5000',
+  blocks = '3',
+  adapter,
+  json,
+} = options.parse({
+  transactions: TEXT,
+  blocks: TEXT,
+  adapter: TEXT,
+  json: TEXT,
+})
 const asked = adapterRequest(adapter)
 const report = await measureDropIn({
-  transactions: whole('transactions', transactions),
-  blocks: whole('blocks', blocks),
+  transactions: options.whole('transactions', transactions, 1),
+  blocks: options.whole('blocks', blocks, 1),
   ...(asked === undefined ? {} : { adapter: asked }),
   onSample: (side, block, ms) => console.error(`block ${block}: ${rounded(ms)} ms, ${side}`),
 })

@@ -1,7 +1,6 @@
 import { type ChildProcess, fork as forkProcess } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { openDevice } from '../host/device/device.ts'
 import {
   addVmTally,
@@ -12,6 +11,7 @@ import {
   vmTallyText,
 } from '../test/fixtures/vm_check.ts'
 import { fuzzLaneVm } from '../test/fixtures/vm_fuzz.ts'
+import { ScriptOptions } from './script_options.ts'
 
 /**
  * Random programs on the lane VM against the CPU tier, many more than a test has time for. Ends with 1 at the first
@@ -31,24 +31,7 @@ const LINE_EVERY = 20_000
  */
 const YOUNG_MB = 64
 
-const whole = (name: string, text: string, least: number, most: number): number => {
-  const value = Number(text)
-  if (Number.isInteger(value) && value >= least && value <= most) return value
-  console.error(`fuzz: --${name} takes a whole number from ${least} to ${most}, got '${text}'\n${USAGE}`)
-  process.exit(2)
-}
-
-const NAMES = ['count', 'seed', 'batch', 'form', 'jobs', 'adapter'] as const
-
-const parsed = (): { readonly [name in (typeof NAMES)[number]]?: string } => {
-  const type = { type: 'string' } as const
-  try {
-    return parseArgs({ options: Object.fromEntries(NAMES.map((name) => [name, type])) }).values
-  } catch (thrown) {
-    console.error(`fuzz: ${(thrown as Error).message}\n${USAGE}`)
-    process.exit(2)
-  }
-}
+const options: ScriptOptions = new ScriptOptions('fuzz', USAGE)
 
 interface Part {
   readonly firstSeed: number
@@ -141,20 +124,19 @@ const PART = '--part'
 
 if (process.argv[2] === PART) await runPart(JSON.parse(process.argv[3]!) as Part)
 else {
-  const { count: countText = '2000000', seed, batch = '1000', form = 'superblocks', jobs, adapter } = parsed()
-  if (form !== 'superblocks' && form !== 'first') {
-    console.error(`fuzz: --form takes superblocks or first, got '${form}'\n${USAGE}`)
-    process.exit(2)
-  }
-  const count = whole('count', countText, 1, MOST_SEEDS)
+  const text = { type: 'string' } as const
+  const given = options.parse({ count: text, seed: text, batch: text, form: text, jobs: text, adapter: text })
+  const { count: countText = '2000000', seed, batch = '1000', form = 'superblocks', jobs, adapter } = given
+  if (form !== 'superblocks' && form !== 'first') options.fail(`--form takes superblocks or first, got '${form}'`)
+  const count = options.whole('count', countText, 1, MOST_SEEDS)
   const all: Part = {
     count,
-    firstSeed: whole('seed', seed ?? String(Math.floor(Date.now() / 1000)), 0, MOST_SEEDS),
-    batchSize: whole('batch', batch, 1, 65_536),
+    firstSeed: options.whole('seed', seed ?? String(Math.floor(Date.now() / 1000)), 0, MOST_SEEDS),
+    batchSize: options.whole('batch', batch, 1, 65_536),
     form,
     adapter,
   }
-  const most = whole('jobs', jobs ?? String(Math.min(MOST_JOBS, availableParallelism())), 1, MOST_JOBS)
+  const most = options.whole('jobs', jobs ?? String(Math.min(MOST_JOBS, availableParallelism())), 1, MOST_JOBS)
   // A process takes a batch at least.
   if (!(await runAll(all, Math.min(most, Math.ceil(count / all.batchSize))))) process.exitCode = 1
 }

@@ -1,7 +1,7 @@
-import { parseArgs } from 'node:util'
 import { openDevice } from '../host/device/device.ts'
 import { keepFailure } from '../test/fixtures/batch_failures.ts'
 import { BatchFuzzer, FUZZ_RULES, type FuzzKind, newFuzzTally } from '../test/fixtures/batch_fuzz.ts'
+import { ScriptOptions } from './script_options.ts'
 
 /**
  * Random batches in every form against serial execution, many more than a test has time for. Ends with 1 at the first
@@ -12,36 +12,15 @@ const USAGE =
 
 const MOST_SEEDS = 2 ** 31
 
-const fail = (text: string): never => {
-  console.error(`fuzz: ${text}\n${USAGE}`)
-  process.exit(2)
-}
-
-const whole = (name: string, text: string): number => {
-  const value = Number(text)
-  return Number.isInteger(value) && value >= 0 && value <= MOST_SEEDS
-    ? value
-    : fail(`--${name} takes a whole number up to ${MOST_SEEDS}, got '${text}'`)
-}
-
-const options = (): { readonly [name in 'count' | 'seed' | 'fork' | 'adapter']?: string } & {
-  readonly 'one-executor'?: boolean
-} => {
-  const text = { type: 'string' } as const
-  try {
-    const flag = { type: 'boolean' } as const
-    return parseArgs({ options: { count: text, seed: text, fork: text, adapter: text, 'one-executor': flag } }).values
-  } catch (thrown) {
-    return fail((thrown as Error).message)
-  }
-}
-
-const { count: countText = '20000', seed: seedText, fork, adapter, 'one-executor': isOne = false } = options()
-const count = whole('count', countText)
-const firstSeed = whole('seed', seedText ?? String(Math.floor(Date.now() / 1000) % MOST_SEEDS))
+const TEXT = { type: 'string' } as const
+const options = new ScriptOptions('fuzz', USAGE)
+const given = options.parse({ count: TEXT, seed: TEXT, fork: TEXT, adapter: TEXT, 'one-executor': { type: 'boolean' } })
+const { count: countText = '20000', seed: seedText, fork, adapter, 'one-executor': isOne = false } = given
+const count = options.whole('count', countText, 0, MOST_SEEDS)
+const firstSeed = options.whole('seed', seedText ?? String(Math.floor(Date.now() / 1000) % MOST_SEEDS), 0, MOST_SEEDS)
 const rules = FUZZ_RULES.filter((rule) => fork === undefined || rule.fork === fork)
 if (rules.length === 0)
-  fail(`--fork takes ${[...new Set(FUZZ_RULES.map((rule) => rule.fork))].join(', ')}, got '${fork}'`)
+  options.fail(`--fork takes ${[...new Set(FUZZ_RULES.map((rule) => rule.fork))].join(', ')}, got '${fork}'`)
 
 /** Runs of one seed after another, before executors are opened anew: they keep the paths of all that they have met. */
 const RENEWED_AFTER = 1000

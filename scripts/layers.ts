@@ -78,9 +78,9 @@ const LAYERS: readonly Layer[] = [
   { at: 'test', may: ['transpiler', 'kernels', 'host', 'conformance', 'service', 'cli', 'bench', 'scripts'] },
   { at: 'scripts', may: ['transpiler', 'kernels', 'host', 'conformance', 'cli', 'bench'] },
   // Tests without an end.
-  { at: 'scripts/crash.ts', may: ['host', 'conformance', 'test'] },
-  { at: 'scripts/fuzz.ts', may: ['host', 'conformance', 'test'] },
-  { at: 'scripts/fuzz_batches.ts', may: ['host', 'conformance', 'test'] },
+  { at: 'scripts/crash.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
+  { at: 'scripts/fuzz.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
+  { at: 'scripts/fuzz_batches.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
   { at: 'scripts/t8n_state_tests.ts', may: ['host', 'conformance', 'service', 'test'] },
   { at: 'scripts/gpu/state_tests.ts', may: ['host', 'conformance', 'bench', 'test'] },
 ]

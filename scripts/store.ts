@@ -1,7 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { collectGarbage } from '../bench/garbage.ts'
 import { createRandom } from '../bench/random.ts'
 import { createAddresses } from '../bench/workloads/genesis.ts'
@@ -15,6 +14,7 @@ import type { StateWrites } from '../host/state/state.ts'
 import { Store, type StoredBlock } from '../host/state/store/store.ts'
 import { StateLayers } from '../host/state/store/stored_state.ts'
 import { newWrites } from '../host/state/writes/new_writes.ts'
+import { ScriptOptions } from './script_options.ts'
 
 /**
  * Fills a store with accounts, opens it again, and reads random ones of them in bulk; every balance that was read is
@@ -26,33 +26,12 @@ const USAGE =
 const PART = 262_144
 const ROUNDS = 5
 
-const fail = (text: string): never => {
-  console.error(`store: ${text}\n${USAGE}`)
-  process.exit(2)
-}
-
-const options = () => {
-  const text = { type: 'string' } as const
-  try {
-    return parseArgs({
-      options: { accounts: text, reads: text, data: text, seed: text, whole: { type: 'boolean' } },
-    }).values
-  } catch (thrown) {
-    return fail((thrown as Error).message)
-  }
-}
-
-const whole = (name: string, text: string): number => {
-  const value = Number(text)
-  return Number.isSafeInteger(value) && value > 0
-    ? value
-    : fail(`--${name} takes a whole number from 1 on, got '${text}'`)
-}
-
-const given = options()
-const count = whole('accounts', given.accounts ?? '200000')
-const reads = whole('reads', given.reads ?? '100000')
-const seed = whole('seed', given.seed ?? '1')
+const TEXT = { type: 'string' } as const
+const options = new ScriptOptions('store', USAGE)
+const given = options.parse({ accounts: TEXT, reads: TEXT, data: TEXT, seed: TEXT, whole: { type: 'boolean' } })
+const count = options.whole('accounts', given.accounts ?? '200000', 1)
+const reads = options.whole('reads', given.reads ?? '100000', 1)
+const seed = options.whole('seed', given.seed ?? '1', 1)
 
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`
 
