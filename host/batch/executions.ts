@@ -1,7 +1,4 @@
-import type { BloomSet } from '../chain/bloom.ts'
-import type { ExactGas } from '../chain/exact_gas.ts'
-import type { LaneRows } from '../chain/lane_rows.ts'
-import type { Log } from '../chain/log.ts'
+import type { ReceiptSource } from '../chain/receipt_source.ts'
 import type { Versions } from './versions.ts'
 
 /**
@@ -60,7 +57,7 @@ export interface SlotColumns {
  * What one run of one tier left, by lane. A lane whose transaction has a status (OpenBatch) has ended; the others are
  * asked for nothing. Numbers that every reader wants are columns of the open batch.
  */
-export interface Executions {
+export interface Executions extends ReceiptSource {
   readonly form: ExecutionForm
   /** Id of the path that its lanes took, where they took one. */
   readonly path?: string
@@ -83,27 +80,6 @@ export interface Executions {
   holdsOn(lane: number, versions: Versions): boolean
   /** Writes the slots that the lane leaves as versions. */
   writeTo(lane: number, versions: Versions): void
-  logs(lane: number): readonly Log[]
-  /** Return or revert data. */
-  output(lane: number): Uint8Array
-  /**
-   * Why it failed, in the words of @ethereumjs/evm; undefined where it succeeded, or where only the status is known.
-   */
-  exception(lane: number): string | undefined
-  /** Adds the bits of the logs of lanes to the blooms of their transactions. */
-  addBlooms(rows: LaneRows, blooms: BloomSet): void
-  /** Marks the transactions that have a log of this address, five limbs. */
-  markEmitting(rows: LaneRows, address: Uint32Array, marks: Uint8Array): void
-  /** Bytes of the RLP of the logs of lanes, one after another, by transaction; NO_LENGTH where only `logs` has them. */
-  logsLengths(rows: LaneRows, lengths: Uint32Array): void
-  /** Writes it, for each of the transactions from at[i] on. Nothing where `logsLengths` gave no number. */
-  writeLogs(rows: LaneRows, to: Uint8Array, at: Uint32Array): void
   /** Settles what the device still hashes for `addBlooms`. Never rejects. */
   readonly hashed?: Promise<unknown>
-  /** Where a double may have rounded it. */
-  exactGas?(lane: number): ExactGas
-  /** Of a creation that succeeded. */
-  contractAddress?(lane: number): string | undefined
-  /** Of a deposit: the sender's nonce before it. */
-  depositNonce?(lane: number): bigint | undefined
 }

@@ -2,10 +2,11 @@ import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
 import { addWaiting, BLOOM_BYTES, type BloomSet, KnownBits, noWaiting, setBloomBit } from '../chain/bloom.ts'
 import type { Log } from '../chain/log.ts'
+import type { ReceiptSource } from '../chain/receipt_source.ts'
 import { REJECTION, type Rejection } from '../chain/rejection.ts'
 import { bytesToHex } from '../primitives/hex.ts'
 import { addressFromHex } from '../primitives/word.ts'
-import { type ReceiptSource, rowsBetween, rowsBySource, type SourceRows } from './source_rows.ts'
+import { rowsBetween, rowsBySource, type SourceRows } from './source_rows.ts'
 
 /**
  * A receipt in object form (YP 4.3.1). Hex is 0x and lower case. `output` is return or revert data, which a consensus

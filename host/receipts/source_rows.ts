@@ -1,26 +1,5 @@
-import type { BloomSet } from '../chain/bloom.ts'
-import type { ExactGas } from '../chain/exact_gas.ts'
 import type { LaneRows } from '../chain/lane_rows.ts'
-import type { Log } from '../chain/log.ts'
-
-/** Reads what executions left, by lane (Executions). @internal */
-export interface ReceiptSource {
-  logs(lane: number): readonly Log[]
-  output(lane: number): Uint8Array
-  exception(lane: number): string | undefined
-  /** Adds the bits of the logs of lanes to the blooms of their transactions. */
-  addBlooms(rows: LaneRows, blooms: BloomSet): void
-  /** Marks the transactions that have a log of this address, five limbs. */
-  markEmitting(rows: LaneRows, address: Uint32Array, marks: Uint8Array): void
-  /** Bytes of the RLP of the logs of lanes, one after another, by transaction; NO_LENGTH where only `logs` has them. */
-  logsLengths(rows: LaneRows, lengths: Uint32Array): void
-  /** Writes it, for each of the transactions from at[i] on. Nothing where `logsLengths` gave no number. */
-  writeLogs(rows: LaneRows, to: Uint8Array, at: Uint32Array): void
-  /** Where a double may have rounded it. */
-  exactGas?(lane: number): ExactGas
-  contractAddress?(lane: number): string | undefined
-  depositNonce?(lane: number): bigint | undefined
-}
+import type { ReceiptSource } from '../chain/receipt_source.ts'
 
 /** All that one source left of the receipts of a batch. @internal */
 export interface SourceRows extends LaneRows {
