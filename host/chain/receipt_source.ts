@@ -3,7 +3,7 @@ import type { ExactGas } from './exact_gas.ts'
 import type { LaneRows } from './lane_rows.ts'
 import type { Log } from './log.ts'
 
-/** What executions left of receipts, by lane. @internal */
+/** What executions left of receipts, by lane. */
 export interface ReceiptSource {
   logs(lane: number): readonly Log[]
   /** Return or revert data. */
