@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { openChain, parseGenesis } from '../../host/index.ts'
-import { buildTo, paymentGenesis } from '../fixtures/payment_chain.ts'
+import { buildTo, mixedGenesis } from '../fixtures/mixed_chain.ts'
 
 const CHILD = fileURLToPath(new URL('../fixtures/flipped_child.ts', import.meta.url))
+const BLOCKS = 3
 const FLIPS = 80
 const SEED = 3
 
@@ -16,8 +17,8 @@ test('a data file with a flipped bit is refused, ends the process, or is whole: 
   try {
     const path = join(folder, 'data')
     const whole = join(folder, 'whole.mdb')
-    const chain = await openChain({ path, genesis: parseGenesis(paymentGenesis()), executor: { workers: 0 } })
-    await buildTo(chain, 3, SEED)
+    const chain = await openChain({ path, genesis: parseGenesis(mixedGenesis(BLOCKS)), executor: { workers: 0 } })
+    await buildTo(chain, BLOCKS, SEED)
     const { hash } = chain.head
     await chain.close()
     copyFileSync(join(path, 'data.mdb'), whole)
