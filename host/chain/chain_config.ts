@@ -20,6 +20,8 @@ export interface ChainConfig {
   readonly depositContract?: string
   /** Ascending (EIP-7892). */
   readonly blobSchedules: readonly BlobStart[]
+  /** Where it changes at all, by number and by second, ascending: what its nodes know each other by (EIP-2124). */
+  readonly changes: { readonly blocks: readonly bigint[]; readonly times: readonly bigint[] }
 }
 
 /**
@@ -109,8 +111,19 @@ export const readChainConfig = (value: unknown): ChainConfig => {
       ? {}
       : { depositContract: checkHex(depositContract, 20, 'config.depositContractAddress').toLowerCase() }),
     blobSchedules: blobSchedulesOf(config['blobSchedule'], times),
+    changes: {
+      blocks: ascending([...startsAt(blocks), ...optional(quantity(config['daoForkBlock'], 'config.daoForkBlock'))]),
+      times: ascending(startsAt(times)),
+    },
   }
 }
+
+const startsAt = (starts: readonly Start[]): readonly bigint[] => starts.map(({ from }) => from)
+
+const optional = (value: bigint | undefined): readonly bigint[] => (value === undefined ? [] : [value])
+
+const ascending = (values: readonly bigint[]): readonly bigint[] =>
+  [...new Set(values)].sort((a, b) => (a < b ? -1 : 1))
 
 /** Refuses what would make the rules of the chain other than those known here. */
 const checkKnown = (config: Readonly<Record<string, unknown>>): void => {

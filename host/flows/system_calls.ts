@@ -1,14 +1,15 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
+import {
+  BEACON_ROOTS_CONTRACT,
+  CONSOLIDATIONS_CONTRACT,
+  HISTORY_CONTRACT,
+  WITHDRAWALS_CONTRACT,
+} from '../chain/system_contracts.ts'
 import { hexToBytes } from '../primitives/hex.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
 import type { SnapshotReads, SnapshotWrites } from '../state/snapshot.ts'
 import type { WorkGround } from './block_steps.ts'
-
-export const BEACON_ROOTS_CONTRACT = '0x000f3df6d732807ef1319fb7b8bb8522d0beac02'
-const HISTORY_CONTRACT = '0x0000f90827f1c53a10cb7a02335b175320002935'
-const WITHDRAWALS_CONTRACT = '0x00000961ef480eb55e80d19ad83579a64c007002'
-const CONSOLIDATIONS_CONTRACT = '0x0000bbddc7ce488642fb579f8b00f3a590007251'
 
 /** Nothing taken from the state, and nothing done to it. */
 const NO_READS: SnapshotReads = { accounts: [], seen: [], slots: [], code: [], blockHashes: [] }

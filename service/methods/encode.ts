@@ -2,7 +2,16 @@ import type { AccessListEntry, Withdrawal } from '../../host/index.ts'
 import { toData, toQuantity } from '../json_rpc/codec.ts'
 import type { Json } from '../json_rpc/method.ts'
 import type { SimulatedBlockView, SimulatedCallView } from '../node/state_calls.ts'
-import type { BlockView, FeeHistory, LogView, ProofView, ReceiptView, TransactionView } from '../node/views.ts'
+import type {
+  BlockView,
+  CapabilitiesView,
+  FeeHistory,
+  LogView,
+  ProofView,
+  ReceiptView,
+  RulesView,
+  TransactionView,
+} from '../node/views.ts'
 
 /** Views of the node as JSON (execution-apis src/schemas). A member that is absent is left out. */
 const optional = (value: bigint | undefined): string | undefined =>
@@ -157,3 +166,30 @@ export const jsonOfFeeHistory = (history: FeeHistory): Json => ({
   baseFeePerBlobGas: history.baseFeePerBlobGas.map(toQuantity),
   blobGasUsedRatio: history.blobGasUsedRatio,
 })
+
+/** EIP-7910: numbers are JSON's here, but for the chain's. */
+export const jsonOfRules = ({ blobs, ...rules }: RulesView): Json => ({
+  activationTime: Number(rules.activationTime),
+  blobSchedule:
+    blobs === undefined
+      ? null
+      : { target: blobs.targetBlobs, max: blobs.maxBlobs, baseFeeUpdateFraction: Number(blobs.updateFraction) },
+  chainId: toQuantity(rules.chainId),
+  forkId: rules.forkId,
+  precompiles: rules.precompiles,
+  systemContracts: rules.systemContracts,
+})
+
+export const jsonOfCapabilities = ({ head, oldestState }: CapabilitiesView): Json => {
+  const all = { disabled: false, oldestBlock: toQuantity(0) }
+  const states = { disabled: false, oldestBlock: toQuantity(oldestState) }
+  return {
+    head: { number: toQuantity(head.number), hash: head.hash },
+    state: states,
+    tx: all,
+    logs: all,
+    receipts: all,
+    blocks: all,
+    stateproofs: states,
+  }
+}

@@ -17,9 +17,11 @@ import { blockOverrides, callObject, simulatePayload, stateOverrides } from './c
 import {
   jsonOfAccess,
   jsonOfBlock,
+  jsonOfCapabilities,
   jsonOfFeeHistory,
   jsonOfProof,
   jsonOfReceipt,
+  jsonOfRules,
   jsonOfSimulated,
   jsonOfTransaction,
 } from './encode.ts'
@@ -41,6 +43,11 @@ const blocks: Readonly<Record<string, Method<NodeCalls>>> = {
   eth_chainId: read([], async (node) => toQuantity(await node.chain.chainId())),
   eth_blockNumber: read([], async (node) => toQuantity(await node.chain.blockNumber())),
   eth_syncing: read([], async () => false),
+  eth_config: read([], async (node) => {
+    const { current, next, last } = await node.chain.config()
+    return { current: orNull(current, jsonOfRules), next: orNull(next, jsonOfRules), last: orNull(last, jsonOfRules) }
+  }),
+  eth_capabilities: read([], async (node) => jsonOfCapabilities(await node.chain.capabilities())),
   eth_getBlockByHash: read([byHash, z.boolean()], async (node, name, isFull) =>
     orNull(await node.chain.block(name, isFull), jsonOfBlock),
   ),

@@ -1,5 +1,14 @@
 import type { BlockName } from '../json_rpc/codec.ts'
-import type { BlockView, FeeHistory, LogFilter, LogView, ReceiptView, TransactionView } from './views.ts'
+import type {
+  BlockView,
+  CapabilitiesView,
+  ConfigView,
+  FeeHistory,
+  LogFilter,
+  LogView,
+  ReceiptView,
+  TransactionView,
+} from './views.ts'
 
 /** Blocks, and what is in them. Undefined: there is no such thing. */
 export interface ChainCalls {
@@ -26,4 +35,6 @@ export interface ChainCalls {
   /** Of the block after the head; undefined before London. */
   nextBaseFee(): Promise<bigint | undefined>
   nextBlobFee(): Promise<bigint | undefined>
+  config(): Promise<ConfigView>
+  capabilities(): Promise<CapabilitiesView>
 }

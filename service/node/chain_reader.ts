@@ -8,7 +8,17 @@ import type { BlockReader } from './block_reader.ts'
 import type { ChainCalls } from './chain_calls.ts'
 import { suggestedTip, type Tips, tipsAt, tipsOf } from './fees.ts'
 import type { Pool } from './pool.ts'
-import type { BlockView, FeeHistory, LogFilter, LogView, ReceiptView, TransactionView } from './views.ts'
+import { capabilitiesOf, configOf } from './rules_views.ts'
+import type {
+  BlockView,
+  CapabilitiesView,
+  ConfigView,
+  FeeHistory,
+  LogFilter,
+  LogView,
+  ReceiptView,
+  TransactionView,
+} from './views.ts'
 
 /** How far one call may reach. */
 export interface RangeLimits {
@@ -189,6 +199,14 @@ export class ChainReader implements ChainCalls {
 
   async nextBlobFee(): Promise<bigint | undefined> {
     return this.#blobFeeAfter(this.#chain.head)
+  }
+
+  async config(): Promise<ConfigView> {
+    return configOf(this.#chain)
+  }
+
+  async capabilities(): Promise<CapabilitiesView> {
+    return capabilitiesOf(this.#chain)
   }
 
   /** Of a block after this one at once: its blob limits are taken to be the same. */

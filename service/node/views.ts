@@ -1,4 +1,4 @@
-import type { BlockHeader } from '../../host/chain/header.ts'
+import type { BlobSchedule, BlockHeader } from '../../host/chain/header.ts'
 import type { AccountProof, TransactionObject, Withdrawal } from '../../host/index.ts'
 
 /** What the node answers, without a word of JSON: hashes and addresses are 0x-hex in lower case, numbers bigint. */
@@ -90,4 +90,30 @@ export interface FeeHistory {
 export interface ProofView {
   readonly address: string
   readonly proof: AccountProof
+}
+
+/** Rules from a second on (EIP-7910). */
+export interface RulesView {
+  readonly activationTime: bigint
+  readonly blobs: BlobSchedule | undefined
+  readonly chainId: bigint
+  /** 0x-hex (EIP-2124). */
+  readonly forkId: string
+  /** Addresses by name. */
+  readonly precompiles: Readonly<Record<string, string>>
+  readonly systemContracts: Readonly<Record<string, string>>
+}
+
+/** Rules of the head, of the next change and of the last one that is known; undefined where there is none. */
+export interface ConfigView {
+  readonly current: RulesView | undefined
+  readonly next: RulesView | undefined
+  readonly last: RulesView | undefined
+}
+
+/** What can be asked for, besides blocks, of which all are here. */
+export interface CapabilitiesView {
+  readonly head: { readonly number: bigint; readonly hash: string }
+  /** The first block after which the state is known. */
+  readonly oldestState: bigint
 }

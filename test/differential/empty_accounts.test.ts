@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { BEACON_ROOTS_CONTRACT } from '../../host/flows/system_calls.ts'
+import { BEACON_ROOTS_CONTRACT } from '../../host/chain/system_contracts.ts'
 import {
   type ComputeDevice,
   createExecutor,
