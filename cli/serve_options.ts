@@ -21,6 +21,11 @@ export interface ServeArguments {
   readonly 'http.port': string
   readonly 'http.api': string
   readonly 'http.vhosts': string
+  readonly ws: boolean
+  readonly 'ws.addr': string
+  readonly 'ws.port': string
+  readonly 'ws.api': string
+  readonly 'ws.origins': string
   readonly 'authrpc.addr': string
   readonly 'authrpc.port': string
   readonly 'authrpc.vhosts': string
@@ -47,6 +52,11 @@ export const SERVE_OPTIONS = {
   'http.port': preset('its number', '8545'),
   'http.api': preset('name spaces there', 'eth,net,web3'),
   'http.vhosts': preset('names that callers may use, * for any', 'localhost'),
+  ws: { type: 'boolean', describe: 'WebSockets, on a port of their own or that of --http', default: false },
+  'ws.addr': preset('its address', '127.0.0.1'),
+  'ws.port': preset('its number', '8546'),
+  'ws.api': preset('name spaces there', 'eth,net,web3'),
+  'ws.origins': preset('pages that may connect, * for any', ''),
   'authrpc.addr': preset('the address of the port of the consensus client', '127.0.0.1'),
   'authrpc.port': preset('its number', '8551'),
   'authrpc.vhosts': preset('names that callers may use, * for any', 'localhost'),
@@ -87,6 +97,7 @@ const listOf = (value: string): readonly string[] =>
 /** The ports. Throws UserError, and FixtureError where the secret is none. */
 export const parsePorts = (given: ServeArguments, version: string): PortsOptions => {
   const http = portOf(given['http.addr'], given['http.port'], given['http.vhosts'], 'http.port', PUBLIC_LIMITS)
+  const ws = portOf(given['ws.addr'], given['ws.port'], given['http.vhosts'], 'ws.port', PUBLIC_LIMITS)
   const auth = portOf(
     given['authrpc.addr'],
     given['authrpc.port'],
@@ -98,6 +109,7 @@ export const parsePorts = (given: ServeArguments, version: string): PortsOptions
   return {
     client: { code: 'WG', name: 'wgevm', version },
     ...(given.http ? { http: { ...http, api: listOf(given['http.api']) } } : {}),
+    ...(given.ws ? { ws: { ...ws, api: listOf(given['ws.api']), origins: listOf(given['ws.origins']) } } : {}),
     auth: { ...auth, secret: secretOf(given['authrpc.jwtsecret'] ?? join(given.data, 'jwt.hex')) },
     ...(given.metrics ? { metrics } : {}),
   }

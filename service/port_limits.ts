@@ -2,11 +2,16 @@ import type { PortOptions } from './listener/ports.ts'
 
 const MIB = 1 << 20
 
+/** Of one WebSocket. A whole payload may be among what waits for the consensus client. */
+const AUTH_CONNECTION = { queueBytes: 256 * MIB, calls: 64, subscriptions: 100, pingMs: 30_000 }
+const PUBLIC_CONNECTION = { queueBytes: 16 * MIB, calls: 32, subscriptions: 100, pingMs: 30_000 }
+
 /** A consensus client sends whole blocks, and is one. */
 export const AUTH_LIMITS: PortOptions['limits'] = {
   bodyBytes: 128 * MIB,
   batch: 2000,
   connections: 256,
+  ...AUTH_CONNECTION,
   headMs: 10_000,
   requestMs: 60_000,
 }
@@ -16,6 +21,7 @@ export const PUBLIC_LIMITS: PortOptions['limits'] = {
   bodyBytes: 5 * MIB,
   batch: 1000,
   connections: 2048,
+  ...PUBLIC_CONNECTION,
   headMs: 10_000,
   requestMs: 30_000,
 }

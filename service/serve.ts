@@ -42,12 +42,20 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
   const executors = new Executors({ ...executor, chainId: chain.config.chainId }, chain.state, new SenderCache())
   const blocks = new BlockReader(chain, executors)
   const pool = new Pool(chain, executors, poolLimits)
+  let news: Listener['news'] | undefined
+  pool.onPending = (hashes) => tell(news?.pooled(hashes))
   const payloads = new PayloadBuilder(chain, pool, builder)
   const node: NodeCalls = {
     chain: new ChainReader(chain, blocks, pool, ranges),
     state: new StateReader(chain, blocks, executors, gasCap),
     pool,
-    engine: new Engine({ chain, pool, builder: payloads, metrics }),
+    engine: new Engine({
+      chain,
+      pool,
+      builder: payloads,
+      metrics,
+      onHead: (change) => tell(news?.headChanged(change)),
+    }),
     service: {
       metrics: () => {
         metrics.pool(pool.count)
@@ -64,6 +72,7 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
     onFault: (name, thrown) => log.error({ call: name, err: thrown }, 'a call failed'),
     onEnd: (thrown) => end(thrown),
   })
+  news = listener.news
   log.info({ ports: listener.ports, head: `${chain.head.header.number}`, hash: chain.head.hash }, 'listening')
   return {
     ports: listener.ports,
@@ -73,4 +82,9 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
       executors.close()
     },
   }
+}
+
+/** A listener that has ended has no one to tell. */
+const tell = (told: Promise<void> | undefined): void => {
+  told?.catch(() => undefined)
 }

@@ -1,11 +1,12 @@
 import type { z } from 'zod'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
+import type { Session } from './session.ts'
 
 /** A value of JSON. */
 export type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [name: string]: Json }
 
-/** Answers the parameters of one call. */
-export type Method<Node> = (node: Node, params: unknown) => Promise<Json>
+/** Answers the parameters of one call; `session`: of the connection that it came over, where that stays open. */
+export type Method<Node> = (node: Node, params: unknown, session?: Session) => Promise<Json>
 
 type Schemas = readonly z.ZodType[]
 type Values<Of extends Schemas> = { -readonly [Index in keyof Of]: z.output<Of[Index]> }
@@ -22,7 +23,8 @@ export const method =
   async (node, params) =>
     answer(node, ...readParams(schemas, params))
 
-const readParams = <const Of extends Schemas>(schemas: Of, params: unknown): Values<Of> => {
+/** Parameters by position, read. Throws RpcError. */
+export const readParams = <const Of extends Schemas>(schemas: Of, params: unknown): Values<Of> => {
   if (params !== undefined && !Array.isArray(params))
     throw new RpcError(RPC_CODE.invalidParams, 'expected parameters by position, an array')
   const given: readonly unknown[] = params ?? []

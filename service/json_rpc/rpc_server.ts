@@ -1,14 +1,18 @@
 import { createJSONRPCErrorResponse, isJSONRPCID, type JSONRPCErrorResponse, JSONRPCServer } from 'json-rpc-2.0'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import type { Method } from './method.ts'
+import type { Session } from './session.ts'
 
 /** How many calls one request may hold. */
 export interface BatchLimit {
   readonly batch: number
 }
 
-/** Answers the text of a request with the text of a reply; undefined where nothing is to be answered. */
-export type Answer = (text: string) => Promise<string | undefined>
+/**
+ * Answers the text of a request with the text of a reply; undefined where nothing is to be answered. `session`: where
+ * the connection stays open.
+ */
+export type Answer = (text: string, session?: Session) => Promise<string | undefined>
 
 /**
  * JSON-RPC 2.0 over the methods of a table: single calls, batches, notifications. A batch is answered with an array,
@@ -19,26 +23,27 @@ export const rpcAnswer = <Node>(
   methods: Readonly<Record<string, Method<Node>>>,
   { batch }: BatchLimit,
 ): Answer => {
-  const server = new JSONRPCServer({ errorListener: () => undefined })
+  const server = new JSONRPCServer<Session | undefined>({ errorListener: () => undefined })
   server.mapErrorToJSONRPCErrorResponse = errorReply
   server.handleMethodNotFound = async ({ id, method }) =>
     id === undefined
       ? null
       : createJSONRPCErrorResponse(id, RPC_CODE.methodNotFound, `the method ${method} does not exist/is not available`)
-  for (const [name, method] of Object.entries(methods)) server.addMethod(name, (params) => method(node, params))
+  for (const [name, method] of Object.entries(methods))
+    server.addMethod(name, (params, session) => method(node, params, session))
 
-  const one = async (call: unknown): Promise<unknown> =>
+  const one = async (call: unknown, session: Session | undefined): Promise<unknown> =>
     isCall(call)
-      ? server.receive(call)
+      ? server.receive(call, session)
       : createJSONRPCErrorResponse(idOf(call), RPC_CODE.invalidRequest, 'invalid request')
 
-  return async (text) => {
+  return async (text, session) => {
     const request = parse(text)
     if (request === undefined) return JSON.stringify(createJSONRPCErrorResponse(null, RPC_CODE.parse, 'parse error'))
-    if (!Array.isArray(request)) return textOf(await one(request))
+    if (!Array.isArray(request)) return textOf(await one(request, session))
     const fault = request.length === 0 ? 'empty batch' : request.length > batch ? 'batch too large' : undefined
     if (fault !== undefined) return JSON.stringify(createJSONRPCErrorResponse(null, RPC_CODE.invalidRequest, fault))
-    const replies = (await Promise.all(request.map(one))).filter((reply) => reply !== null)
+    const replies = (await Promise.all(request.map((call) => one(call, session)))).filter((reply) => reply !== null)
     return replies.length === 0 ? undefined : JSON.stringify(replies)
   }
 }

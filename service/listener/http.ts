@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import type { Answer } from '../json_rpc/rpc_server.ts'
 import type { Authorize } from './jwt.ts'
+import { acceptWebSockets, type Refusal, type WebSocketOptions } from './web_sockets.ts'
 
 /** What one port bears. */
 export interface HttpLimits {
@@ -19,8 +20,11 @@ export interface HttpOptions {
   readonly limits: HttpLimits
   /** Names that a caller may call this host by; `*`: any. Addresses of numbers are let in always. */
   readonly virtualHosts: readonly string[]
-  readonly answer: Answer
+  /** Absent: nothing is answered over POST. */
+  readonly answer?: Answer
   readonly authorize?: Authorize
+  /** Absent: there are none. */
+  readonly webSockets?: WebSocketOptions
   /** Answers of GET by path. */
   readonly pages: Readonly<Record<string, () => Promise<Page>>>
 }
@@ -55,8 +59,13 @@ export const listenHttp = async (options: HttpOptions): Promise<HttpListener> =>
   server.on('request', (request, response) => {
     serve(request, response, options).catch(() => response.destroy())
   })
+  const webSockets =
+    options.webSockets && acceptWebSockets(server, options.webSockets, (request) => strangerOf(request, options))
   await listening(server, host, port)
-  return { port: (server.address() as AddressInfo).port, close: () => closed(server) }
+  const close = async (): Promise<void> => {
+    await Promise.all([closed(server), webSockets?.close(CLOSING_MS)])
+  }
+  return { port: (server.address() as AddressInfo).port, close }
 }
 
 const listening = (server: Server, host: string, port: number): Promise<void> =>
@@ -90,33 +99,40 @@ const serve = async (request: IncomingMessage, response: ServerResponse, options
   }
   const text = await bodyOf(request, options.limits.bodyBytes)
   if (text === undefined) return refuse(response, tooLarge(options.limits))
-  const reply = await options.answer(text)
+  const reply = await options.answer!(text)
   if (reply === undefined) response.writeHead(204).end()
   else send(response, 200, 'application/json', reply)
-}
-
-interface Refusal {
-  readonly status: number
-  readonly text: string
 }
 
 const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?')[0]!
 
 /** Why a request is not read: told by its head alone, so nothing of its body is. */
-const refusalOf = async (
-  request: IncomingMessage,
-  { authorize, limits, pages, virtualHosts }: HttpOptions,
-): Promise<Refusal | undefined> => {
+const refusalOf = async (request: IncomingMessage, options: HttpOptions): Promise<Refusal | undefined> => {
+  const { answer, limits, pages } = options
   const { headers, method } = request
-  if (!isKnownHost(headers.host, virtualHosts)) return { status: 403, text: 'invalid host specified' }
-  if (method === 'GET')
+  if (method === 'GET') {
+    if (!isKnownHost(headers.host, options.virtualHosts)) return UNKNOWN_HOST
     return Object.hasOwn(pages, pathOf(request)) ? undefined : { status: 404, text: 'there is no such page' }
-  if (method !== 'POST') return { status: 405, text: 'expected POST' }
-  const fault = await authorize?.(headers.authorization)
-  if (fault !== undefined) return { status: 401, text: fault }
+  }
+  if (method !== 'POST' || answer === undefined)
+    return { status: 405, text: answer === undefined ? 'expected a WebSocket' : 'expected POST' }
+  const stranger = await strangerOf(request, options)
+  if (stranger !== undefined) return stranger
   const type = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
   if (!CONTENT_TYPES.has(type)) return { status: 415, text: 'invalid content type, only application/json is supported' }
   return Number(headers['content-length'] ?? 0) > limits.bodyBytes ? tooLarge(limits) : undefined
+}
+
+const UNKNOWN_HOST: Refusal = { status: 403, text: 'invalid host specified' }
+
+/** Why a caller is not served, whatever it asks. */
+const strangerOf = async (
+  { headers }: IncomingMessage,
+  { authorize, virtualHosts }: HttpOptions,
+): Promise<Refusal | undefined> => {
+  if (!isKnownHost(headers.host, virtualHosts)) return UNKNOWN_HOST
+  const fault = await authorize?.(headers.authorization)
+  return fault === undefined ? undefined : { status: 401, text: fault }
 }
 
 const tooLarge = ({ bodyBytes }: HttpLimits): Refusal => ({

@@ -1,4 +1,5 @@
 import { MessageChannel } from 'node:worker_threads'
+import type { HeadChange } from '../../host/index.ts'
 import { startThread, threadEntry } from '../../host/primitives/thread.ts'
 import { type FaultListener, remoteCalls, serveCalls } from '../call_port.ts'
 import type { NodeCalls } from '../node/node_calls.ts'
@@ -11,11 +12,17 @@ export interface ListenerCalls {
     /** Takes no more requests, answers those that are there, and ends. */
     close(): Promise<void>
   }
+  /** What subscribers are told of. */
+  readonly news: {
+    headChanged(change: HeadChange): Promise<void>
+    pooled(hashes: readonly string[]): Promise<void>
+  }
 }
 
 /** A thread that listens for a node. */
 export interface Listener {
   readonly ports: OpenPorts
+  readonly news: ListenerCalls['news']
   close(): Promise<void>
 }
 
@@ -55,7 +62,7 @@ export const startListener = async (
     if (!isClosing) onEnd(new Error('the listening thread has ended'))
   })
   try {
-    return { ports: await listener.ports.open(options), close }
+    return { ports: await listener.ports.open(options), news: listener.news, close }
   } catch (thrown) {
     await close()
     throw thrown

@@ -27,6 +27,11 @@ const ports: ListenerCalls['ports'] = {
   },
 }
 
-serveCalls(ownPort, { ports }, (_, thrown) => {
+const news: ListenerCalls['news'] = {
+  headChanged: async (change) => listeners?.feeds.headChanged(change),
+  pooled: async (hashes) => listeners?.feeds.pooled(hashes),
+}
+
+serveCalls(ownPort, { ports, news }, (_, thrown) => {
   throw thrown
 })

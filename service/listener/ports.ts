@@ -5,9 +5,13 @@ import { ethMethods } from '../methods/eth.ts'
 import { logMethods } from '../methods/logs.ts'
 import { debugMethods, netMethods } from '../methods/other.ts'
 import { poolMethods } from '../methods/pool.ts'
+import { subscribeMethods } from '../methods/subscribe.ts'
 import type { NodeCalls } from '../node/node_calls.ts'
-import { type HttpLimits, type HttpListener, listenHttp, type Page } from './http.ts'
+import type { ConnectionLimits } from './connection.ts'
+import { Feeds } from './feeds.ts'
+import { type HttpLimits, type HttpListener, type HttpOptions, listenHttp, type Page } from './http.ts'
 import { jwtAuthorize } from './jwt.ts'
+import { originRule } from './origins.ts'
 
 /** A port as options name it. */
 export interface PortOptions {
@@ -15,13 +19,20 @@ export interface PortOptions {
   /** 0: any that is free. */
   readonly port: number
   readonly virtualHosts: readonly string[]
-  readonly limits: HttpLimits & { readonly batch: number }
+  readonly limits: HttpLimits & ConnectionLimits & { readonly batch: number }
+}
+
+interface PublicOptions extends PortOptions {
+  /** Name spaces that are served. */
+  readonly api: readonly string[]
 }
 
 /** The ports of a node. One that is absent is not opened. */
 export interface PortsOptions {
   readonly client: ClientName
-  readonly http?: PortOptions & { /** Name spaces that are served. */ readonly api: readonly string[] }
+  readonly http?: PublicOptions
+  /** WebSockets; on the port of `http` where both have the same address and number. */
+  readonly ws?: PublicOptions & { /** Pages that may connect (`originRule`). */ readonly origins: readonly string[] }
   readonly auth?: PortOptions & { readonly secret: Uint8Array }
   readonly metrics?: PortOptions
 }
@@ -29,48 +40,77 @@ export interface PortsOptions {
 /** Numbers of the ports that listen. */
 export interface OpenPorts {
   readonly http?: number
+  readonly ws?: number
   readonly auth?: number
   readonly metrics?: number
 }
 
 export interface Listeners {
   readonly ports: OpenPorts
+  readonly feeds: Feeds
   close(): Promise<void>
 }
 
 /** Opens the ports, all or none. Rejects with the error of the first that does not open. */
-export const openPorts = async (node: NodeCalls, { client, http, auth, metrics }: PortsOptions): Promise<Listeners> => {
-  const methods: Readonly<Record<string, Method<NodeCalls>>> = {
-    ...ethMethods,
-    ...logMethods,
-    ...debugMethods,
-    ...poolMethods,
-    ...testingMethods,
-    ...netMethods(`${client.name}/${client.version}`),
-  }
+export const openPorts = async (node: NodeCalls, options: PortsOptions): Promise<Listeners> => {
+  const feeds = new Feeds(node)
   const open: [keyof OpenPorts, HttpListener][] = []
   const close = async (): Promise<void> => {
     await Promise.all(open.map(([, listener]) => listener.close()))
   }
   try {
-    if (http !== undefined) {
-      const answer = rpcAnswer(node, ofSpaces(methods, http.api), http.limits)
-      open.push(['http', await listenHttp({ ...http, answer, pages: { '/healthz': () => health(node) } })])
-    }
-    if (auth !== undefined) {
-      const answer = rpcAnswer(node, { ...methods, ...engineMethods(client) }, auth.limits)
-      const authorize = jwtAuthorize(auth.secret)
-      open.push(['auth', await listenHttp({ ...auth, answer, authorize, pages: {} })])
-    }
-    if (metrics !== undefined) {
-      const pages = { '/metrics': () => metricsPage(node), '/healthz': () => health(node) }
-      open.push(['metrics', await listenHttp({ ...metrics, answer: async () => undefined, pages })])
+    for (const [names, port] of portsOf(node, options, feeds)) {
+      const listener = await listenHttp(port)
+      for (const name of names) open.push([name, listener])
     }
   } catch (thrown) {
     await close()
     throw thrown
   }
-  return { ports: Object.fromEntries(open.map(([name, { port }]) => [name, port])), close }
+  return { ports: Object.fromEntries(open.map(([name, { port }]) => [name, port])), feeds, close }
+}
+
+/** What is to listen, each port with the names that it has. */
+const portsOf = (
+  node: NodeCalls,
+  { client, http, ws, auth, metrics }: PortsOptions,
+  feeds: Feeds,
+): readonly (readonly [names: readonly (keyof OpenPorts)[], port: HttpOptions])[] => {
+  const methods: Readonly<Record<string, Method<NodeCalls>>> = {
+    ...ethMethods,
+    ...logMethods,
+    ...debugMethods,
+    ...poolMethods,
+    ...subscribeMethods,
+    ...testingMethods,
+    ...netMethods(`${client.name}/${client.version}`),
+  }
+  const health = { '/healthz': () => healthPage(node) }
+  const ports: (readonly [readonly (keyof OpenPorts)[], HttpOptions])[] = []
+  const webSockets = ws && {
+    answer: rpcAnswer(node, ofSpaces(methods, ws.api), ws.limits),
+    feeds,
+    limits: ws.limits,
+    allowsOrigin: originRule(ws.origins),
+  }
+  const isShared =
+    http !== undefined && ws !== undefined && http.host === ws.host && http.port === ws.port && ws.port > 0
+  if (http !== undefined) {
+    const answer = rpcAnswer(node, ofSpaces(methods, http.api), http.limits)
+    const shared = isShared && webSockets !== undefined ? { webSockets } : {}
+    ports.push([isShared ? ['http', 'ws'] : ['http'], { ...http, answer, pages: health, ...shared }])
+  }
+  if (ws !== undefined && webSockets !== undefined && !isShared)
+    ports.push([['ws'], { ...ws, pages: health, webSockets }])
+  if (auth !== undefined) {
+    const answer = rpcAnswer(node, { ...methods, ...engineMethods(client) }, auth.limits)
+    // A page has no token.
+    const sockets = { answer, feeds, limits: auth.limits, allowsOrigin: originRule(['*']) }
+    ports.push([['auth'], { ...auth, answer, authorize: jwtAuthorize(auth.secret), pages: {}, webSockets: sockets }])
+  }
+  if (metrics !== undefined)
+    ports.push([['metrics'], { ...metrics, pages: { '/metrics': () => metricsPage(node), ...health } }])
+  return ports
 }
 
 const ofSpaces = <Of>(methods: Readonly<Record<string, Of>>, spaces: readonly string[]): Readonly<Record<string, Of>> =>
@@ -80,7 +120,7 @@ const ofSpaces = <Of>(methods: Readonly<Record<string, Of>>, spaces: readonly st
 const HEALTH_MS = 1000
 
 /** 200 where the node answers at once. */
-const health = async (node: NodeCalls): Promise<Page> => {
+const healthPage = async (node: NodeCalls): Promise<Page> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), HEALTH_MS)

@@ -1,4 +1,4 @@
-import type { AccessListEntry, Withdrawal } from '../../host/index.ts'
+import type { AccessListEntry, BlockHeader, Withdrawal } from '../../host/index.ts'
 import { toData, toQuantity } from '../json_rpc/codec.ts'
 import type { Json } from '../json_rpc/method.ts'
 import type { SimulatedBlockView, SimulatedCallView } from '../node/state_calls.ts'
@@ -17,7 +17,8 @@ import type {
 const optional = (value: bigint | undefined): string | undefined =>
   value === undefined ? undefined : toQuantity(value)
 
-export const jsonOfBlock = ({ hash, header, sizeBytes, transactions, uncles, withdrawals }: BlockView): Json => ({
+/** A block without what is in it. */
+export const jsonOfHeader = (hash: string, header: BlockHeader) => ({
   number: toQuantity(header.number),
   hash,
   parentHash: header.parentHash,
@@ -31,19 +32,23 @@ export const jsonOfBlock = ({ hash, header, sizeBytes, transactions, uncles, wit
   miner: header.coinbase,
   difficulty: toQuantity(header.difficulty),
   extraData: header.extraData,
-  size: toQuantity(sizeBytes),
   gasLimit: toQuantity(header.gasLimit),
   gasUsed: toQuantity(header.gasUsed),
   timestamp: toQuantity(header.timestamp),
-  transactions: transactions.map((one) => (typeof one === 'string' ? one : jsonOfTransaction(one))),
-  uncles,
   baseFeePerGas: optional(header.baseFeePerGas),
-  withdrawals: withdrawals?.map(jsonOfWithdrawal),
   withdrawalsRoot: header.withdrawalsRoot,
   blobGasUsed: optional(header.blobGasUsed),
   excessBlobGas: optional(header.excessBlobGas),
   parentBeaconBlockRoot: header.parentBeaconBlockRoot,
   requestsHash: header.requestsHash,
+})
+
+export const jsonOfBlock = ({ hash, header, sizeBytes, transactions, uncles, withdrawals }: BlockView): Json => ({
+  ...jsonOfHeader(hash, header),
+  size: toQuantity(sizeBytes),
+  transactions: transactions.map((one) => (typeof one === 'string' ? one : jsonOfTransaction(one))),
+  uncles,
+  withdrawals: withdrawals?.map(jsonOfWithdrawal),
 })
 
 export const jsonOfSimulated = ({ block, calls }: SimulatedBlockView): Json => ({

@@ -15,13 +15,17 @@ const someTopics = z.union([
   z.null().transform(() => []),
 ])
 
+const wanted = { address: someAddresses.nullish(), topics: z.array(someTopics).max(MOST_TOPICS).nullish() }
+
+/** Which logs of the blocks to come. */
+export const wantedLogs = z.object(wanted)
+
 const filter = z
   .object({
     blockHash: hash.optional(),
     fromBlock: blockNumberOrTag.optional(),
     toBlock: blockNumberOrTag.optional(),
-    address: someAddresses.nullish(),
-    topics: z.array(someTopics).max(MOST_TOPICS).nullish(),
+    ...wanted,
   })
   .refine(({ blockHash, fromBlock, toBlock }) => blockHash === undefined || (fromBlock ?? toBlock) === undefined, {
     error: 'cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other',
@@ -29,11 +33,11 @@ const filter = z
 
 export const logMethods: Readonly<Record<string, Method<NodeCalls>>> = {
   eth_getLogs: method([filter], async (node: NodeCalls, given) => {
-    const wanted = { addresses: given.address ?? [], topics: given.topics ?? [] }
+    const passing = { addresses: given.address ?? [], topics: given.topics ?? [] }
     const logs =
       given.blockHash === undefined
-        ? await node.chain.logsOfRange(given.fromBlock ?? LATEST, given.toBlock ?? LATEST, wanted)
-        : await node.chain.logsOfBlock(given.blockHash, wanted)
+        ? await node.chain.logsOfRange(given.fromBlock ?? LATEST, given.toBlock ?? LATEST, passing)
+        : await node.chain.logsOfBlock(given.blockHash, passing)
     return logs.map(jsonOfLog)
   }),
 }

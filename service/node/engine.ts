@@ -6,6 +6,7 @@ import {
   type ChainBlock,
   type Fork,
   ForkChoiceError,
+  type HeadChange,
   isAtLeast,
 } from '../../host/index.ts'
 import type { NodeMetrics } from '../metrics.ts'
@@ -42,6 +43,8 @@ export interface EngineParts {
   readonly pool: Pool
   readonly builder: PayloadBuilder
   readonly metrics: NodeMetrics
+  /** Told when the head has become another one. */
+  readonly onHead: (change: HeadChange) => void
 }
 
 /**
@@ -53,16 +56,18 @@ export class Engine implements EngineCalls {
   readonly #pool: Pool
   readonly #builder: PayloadBuilder
   readonly #metrics: NodeMetrics
+  readonly #onHead: EngineParts['onHead']
   /** By hash; the oldest makes room. */
   readonly #invalid = new Map<string, PayloadStatus>()
   /** Ends when all payloads and fork choices so far have been answered. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor({ chain, pool, builder, metrics }: EngineParts) {
+  constructor({ chain, pool, builder, metrics, onHead }: EngineParts) {
     this.#chain = chain
     this.#pool = pool
     this.#builder = builder
     this.#metrics = metrics
+    this.#onHead = onHead
   }
 
   newPayload(version: 1 | 2 | 3 | 4, payload: ExecutionPayload, extras: PayloadExtras): Promise<PayloadStatus> {
@@ -154,7 +159,10 @@ export class Engine implements EngineCalls {
         ...(safeBlockHash === ZERO_HASH ? {} : { safe: safeBlockHash }),
         ...(finalizedBlockHash === ZERO_HASH ? {} : { finalized: finalizedBlockHash }),
       })
-      if (change.undone.length + change.applied.length > 0) await this.#pool.moveTo(this.#chain.head, change)
+      if (change.undone.length + change.applied.length > 0) {
+        await this.#pool.moveTo(this.#chain.head, change)
+        this.#onHead(change)
+      }
       this.#metrics.head(this.#chain.head)
       return true
     } catch (thrown) {

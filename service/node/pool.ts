@@ -60,6 +60,8 @@ export class Pool implements PoolCalls {
   readonly #nonces = new Map<string, bigint>()
   /** Changes with the pool. */
   version = 0
+  /** Told of transactions that the next block could take, when they have become so by one that was sent. */
+  onPending: (hashes: readonly string[]) => void = () => undefined
   /** Ends when all changes so far have been made. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -117,6 +119,9 @@ export class Pool implements PoolCalls {
     this.#byHash.set(hash, entry)
     this.#nonces.set(from, sender.nonce)
     this.version++
+    const pending = this.#pendingOf(from).filter((one) => one.transaction.nonce >= nonce)
+    // One that takes another's place lets no more of them in.
+    if (pending.length > 0) this.onPending(replaced === undefined ? pending.map((one) => one.hash) : [hash])
     return hash
   }
 
