@@ -12,7 +12,7 @@ const BAD_FILE = new Set(['FixtureError'])
 /** Failures that their message explains as far as a user can act on them. */
 const EXPLAINED = new Set(['AnvilError', 'VerificationError', 'RpcError', 'StoreError', 'ImportError'])
 /** Of a folder of a chain: anything but these is a mistake on the command line. */
-const STORE_FAILURES = new Set(['damaged', 'write'])
+const STORE_FAILURES = new Set(['damaged', 'write', 'memory'])
 
 /** The exit code for an error. */
 export const exitCodeOf = (thrown: unknown): number => {

@@ -64,6 +64,7 @@ export type { BlockReward, BlockYield } from './flows/block_work.ts'
 export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from './flows/build.ts'
 export { ExecutorClosedError } from './flows/call_queue.ts'
 export {
+  type BlockMemory,
   type BlockRules,
   type BlockTree,
   type BlockVerdict,

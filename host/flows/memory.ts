@@ -75,7 +75,7 @@ const TABLE_SHARE = 1 / 2
 
 /** Every budget of the option. */
 const budgetsOf = (memory: number | MemoryBudget | undefined): Required<MemoryBudget> => {
-  const total = typeof memory === 'number' ? memory : defaultBytes()
+  const total = typeof memory === 'number' ? memory : defaultMemoryBytes()
   const given = typeof memory === 'object' ? memory : {}
   return {
     tables: given.tables ?? total * PARTS.tables,
@@ -84,8 +84,8 @@ const budgetsOf = (memory: number | MemoryBudget | undefined): Required<MemoryBu
   }
 }
 
-/** A container may have less memory than its machine. */
-const defaultBytes = (): number => {
+/** A quarter of the memory, at most 8 GiB; a container may have less than its machine. @internal */
+export const defaultMemoryBytes = (): number => {
   const limit = process.constrainedMemory?.() ?? 0
   const memory = limit > 0 ? Math.min(limit, totalmem()) : totalmem()
   return Math.min(MOST_DEFAULT_BYTES, Math.floor(memory / 4))

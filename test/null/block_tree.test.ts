@@ -5,7 +5,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createRandom, type Random } from '../../bench/random.ts'
 import { headerHash } from '../../host/chain/header.ts'
 import { StoredChain } from '../../host/flows/chain/chain.ts'
-import { type Chain, decodeBlock, keccak256Hex, openChain, parseGenesis, type State } from '../../host/index.ts'
+import {
+  type BlockVerdict,
+  type Chain,
+  decodeBlock,
+  keccak256Hex,
+  openChain,
+  parseGenesis,
+  type State,
+  StoreError,
+} from '../../host/index.ts'
 import { hexToBytes } from '../../host/primitives/hex.ts'
 import type { MemoryState } from '../../host/state/memory_state.ts'
 import { Store } from '../../host/state/store/store.ts'
@@ -23,6 +32,11 @@ const newFolder = (): string => join(folder, `${folders++}`)
 const genesis = parseGenesis(builtGenesis())
 const openAt = (path: string, undoDepth: number): Promise<Chain> =>
   openChain({ path, genesis, undoDepth, executor: { workers: 0 } })
+
+/** Bytes of a few blocks. */
+const BUDGET = 24_000
+const openSmall = (path: string, undoDepth: number): Promise<Chain> =>
+  openChain({ path, genesis, undoDepth, blockMemory: BUDGET, executor: { workers: 0 } })
 
 /** The same with a trie that remembers its last change alone. */
 const openForgetful = async (path: string, undoDepth: number): Promise<Chain> => {
@@ -64,6 +78,7 @@ describe('a tree of blocks', () => {
   const runRandomly = async (seed: number, steps: number, open = openAt): Promise<Map<string, number>> => {
     const random = createRandom(seed, 'tree')
     const tally = new Map<string, number>()
+    const forgotten = new Set<number>()
     const path = newFolder()
     let chain = await open(path, DEPTH)
     genesisHash = chain.genesisHash
@@ -79,9 +94,34 @@ describe('a tree of blocks', () => {
       expect(reader.read(state, number), `state of ${n}`).toEqual(reader.read(memoryOf(n), number))
     }
 
+    /** Undefined where the blocks below take the budget. */
+    const addBlock = async (block: Parameters<Chain['addBlock']>[0]): Promise<BlockVerdict | undefined> => {
+      try {
+        return await chain.addBlock(block)
+      } catch (thrown) {
+        if (!(thrown instanceof StoreError && thrown.fault === 'memory')) throw thrown
+        expect(chain.memory.bytes).toBeGreaterThan(BUDGET / 2)
+        said('no room')
+        return undefined
+      }
+    }
+
+    /** Blocks that had to make room are the ones that the chain says are forgotten, from the tips of branches down. */
+    const forget = (): void => {
+      const { bytes, budget, blocks } = chain.memory
+      const gone = [...model.known].filter((n) => chain.block(hashOf(n)) === undefined)
+      for (const n of gone.sort((a, b) => Number(model.number(b) - model.number(a)))) model.forget(n)
+      expect(blocks).toBe(model.known.size)
+      for (const n of gone) forgotten.add(n)
+      if (gone.length === 0) return
+      said('forgotten')
+      expect(bytes).toBeLessThanOrEqual(budget)
+    }
+
     const add = async (n: number): Promise<void> => {
       const { parent, header, hash, rlp } = tree[n]!
-      const verdict = await chain.addBlock(rlp)
+      const verdict = await addBlock(rlp)
+      if (verdict === undefined) return
       const expected = model.isKnown(n) || model.hasState(parent) ? 'valid' : 'unknownParent'
       expect(verdict).toMatchObject({ status: expected, hash, header })
       if (verdict.status === 'valid') expect(verdict.result !== undefined).toBe(!model.isKnown(n))
@@ -123,7 +163,8 @@ describe('a tree of blocks', () => {
       if (!model.hasState(tree[n]!.parent)) return
       const block = decodeBlock(tree[n]!.rlp)
       const header = { ...block.header, stateRoot: `0x${'ab'.repeat(32)}` }
-      const verdict = await chain.addBlock({ ...block, header })
+      const verdict = await addBlock({ ...block, header })
+      if (verdict === undefined) return
       expect(verdict).toMatchObject({
         status: 'invalid',
         reason: expect.stringMatching(/: stateRoot: header says 0xabab/),
@@ -150,7 +191,9 @@ describe('a tree of blocks', () => {
       const bodies = [{ uncles: [header] }, { transactions: [...transactions, Uint8Array.of(1)] }]
       if (transactions.length > 0) bodies.push({ transactions: transactions.slice(1) })
       const wrong = { ...block, ...bodies[random.below(bodies.length)]! }
-      expect(await chain.addBlock(wrong)).toMatchObject({ status: 'invalid', latestValid: { hash: hashOf(parent) } })
+      const verdict = await addBlock(wrong)
+      if (verdict === undefined) return
+      expect(verdict).toMatchObject({ status: 'invalid', latestValid: { hash: hashOf(parent) } })
       await expect(chain.setHead({ head: hash })).rejects.toMatchObject({ name: 'ForkChoiceError' })
       said('misgiven')
     }
@@ -202,13 +245,23 @@ describe('a tree of blocks', () => {
       said('reopened')
     }
 
+    const isRead = (state: State): boolean => {
+      try {
+        state.readAccounts(new Uint32Array(5), 1)
+        return true
+      } catch {
+        return false
+      }
+    }
+
     const checkAll = (): void => {
       expect(chain.head.hash).toBe(hashOf(model.head))
       expect(chain.forkChoice.safe?.hash).toBe(model.safe === undefined ? undefined : hashOf(model.safe))
       expect(chain.forkChoice.finalized?.hash).toBe(model.finalized === undefined ? undefined : hashOf(model.finalized))
       checkState(chain.state, model.head)
       for (const { state, n } of held) {
-        if (model.hasState(n)) checkState(state, n)
+        // What a reader holds stays until the disk changes.
+        if (model.hasState(n) || (model.fault(n) === 'forgotten' && isRead(state))) checkState(state, n)
         else expect(() => reader.read(state, 0n)).toThrow(expect.objectContaining({ fault: 'depth' }))
       }
       held = held.filter(({ n }) => model.hasState(n)).slice(-3)
@@ -249,7 +302,12 @@ describe('a tree of blocks', () => {
     const all = acts.flatMap(([weight, act]) => Array.from({ length: weight }, () => act))
     for (let step = 0; step < steps; step++) {
       await all[random.below(all.length)]!()
+      forget()
       checkAll()
+      for (const n of forgotten) {
+        forgotten.delete(n)
+        if (random.below(2) === 0) await choose(n)
+      }
     }
     await chain.close()
     return tally
@@ -268,6 +326,12 @@ describe('a tree of blocks', () => {
       'misgiven',
       'reopened',
     ])
+      expect(tally.get(what), what).toBeGreaterThan(0)
+  })
+
+  test('is kept so where blocks in memory have a budget', async () => {
+    const tally = await runRandomly(5, RUNS, openSmall)
+    for (const what of ['forgotten', 'choose forgotten', 'reorganised'])
       expect(tally.get(what), what).toBeGreaterThan(0)
   })
 

@@ -71,7 +71,8 @@ export interface HeadChange {
 /**
  * Why a fork choice is refused. `unknownHead`, `unknownSafe`, `unknownFinalized`: no such block is known, or it may not
  * stand; `notAncestor`: the finalized block is not on the way to the safe one, or that not on the way to the head;
- * `finalized`: the finalized block would leave the chain; `tooDeep`: the undo records end above the common ancestor.
+ * `finalized`: the finalized block would leave the chain; `tooDeep`: the undo records end above the common ancestor;
+ * `forgotten`: the head was known, and dropped for other blocks (`blockMemory`); it may be added again.
  *
  * Example: {@link ForkChoiceError}.
  */
@@ -82,6 +83,7 @@ export type ForkChoiceFault =
   | 'notAncestor'
   | 'finalized'
   | 'tooDeep'
+  | 'forgotten'
 
 /**
  * A fork choice that cannot be made. Nothing was changed.
@@ -141,6 +143,20 @@ export interface ChainBuildRequest extends Omit<BuildRequest, 'parent' | 'parent
 }
 
 /**
+ * Memory that blocks take which are not on disk.
+ *
+ * Example: {@link openChain}.
+ */
+export interface BlockMemory {
+  /** About what they take: transactions, receipts, and what they write. */
+  readonly bytes: number
+  readonly budget: number
+  readonly blocks: number
+  /** Blocks that were dropped to keep within the budget, since the chain was opened. */
+  readonly forgotten: number
+}
+
+/**
  * The blocks that a chain knows, and which of them is its head: the canonical chain on disk, and in memory the blocks
  * above and beside it that were added, built, or left by a reorganisation. Calls run one at a time with the other calls
  * of the chain, in the order in which they were made; reads answer at once.
@@ -149,6 +165,7 @@ export interface ChainBuildRequest extends Omit<BuildRequest, 'parent' | 'parent
  */
 export interface BlockTree {
   readonly forkChoice: ForkChoice
+  readonly memory: BlockMemory
   /**
    * Executes a block (RLP, or decoded) on its parent, which may be any known block, and keeps it in memory: nothing is
    * written to disk. A block that is known already is not executed again. Throws BlockInputError where the bytes are no

@@ -14,6 +14,7 @@ import type { BlockResult } from '../block.ts'
 import { BlockError } from '../block_input.ts'
 import type { BuiltBlock } from '../build.ts'
 import type {
+  BlockMemory,
   BlockRules,
   BlockVerdict,
   ChainBlock,
@@ -29,7 +30,8 @@ import { checkBlockHash, checkBlockName, checkChainBuild, checkHeadUpdate, readI
 import { FixedState } from './fixed_state.ts'
 import { chooseHead } from './fork_choice.ts'
 import { InvalidBlocks } from './invalid_blocks.ts'
-import { type KnownBlock, KnownBlocks } from './known_blocks.ts'
+import type { KnownBlock } from './known_block.ts'
+import { KnownBlocks } from './known_blocks.ts'
 import { appendedBlock, type MoveTerms, moveHead, oldestUndo } from './move_head.ts'
 import { isRefusal } from './refusals.ts'
 
@@ -40,6 +42,8 @@ interface ChainParts {
   readonly trie: ResidentTrie
   readonly undoDepth: number
   readonly transactionLookup: boolean
+  /** In bytes. */
+  readonly blockMemory?: number
   readonly executor: NonNullable<ChainOptions['executor']>
 }
 
@@ -58,13 +62,14 @@ export class StoredChain implements Chain {
   #turn: Promise<unknown> = Promise.resolve()
   #isClosed = false
 
-  constructor({ store, config, genesisHash, trie, undoDepth, transactionLookup, executor }: ChainParts) {
+  constructor(parts: ChainParts) {
+    const { store, config, genesisHash, trie, undoDepth, transactionLookup, blockMemory, executor } = parts
     this.config = config
     this.genesisHash = genesisHash
     this.#store = store
     this.#undoDepth = undoDepth
     this.#places = transactionLookup
-    this.#known = new KnownBlocks(store)
+    this.#known = new KnownBlocks(store, blockMemory)
     this.#forkChoice = this.#storedForkChoice()
     this.#executor = new ChainExecutor({ store, config, known: this.#known, trie, head: this.head, options: executor })
   }
@@ -75,6 +80,10 @@ export class StoredChain implements Chain {
 
   get forkChoice(): ForkChoice {
     return this.#forkChoice
+  }
+
+  get memory(): BlockMemory {
+    return this.#known.memory
   }
 
   get state(): State {
@@ -110,8 +119,7 @@ export class StoredChain implements Chain {
   async proof(block: bigint | string, address: string, keys: readonly (bigint | string)[] = []): Promise<AccountProof> {
     const name = checkBlockName(block)
     return this.#inTurn(async () => {
-      const at = this.block(name)
-      if (at === undefined) throw new StoreError(this.#store.folder, 'depth', `there is no block ${name}`)
+      const at = this.#named(name)
       return this.#executor.proof(at, address, keys)
     })
   }
@@ -119,8 +127,7 @@ export class StoredChain implements Chain {
   async rootAfter(block: bigint | string, writes: StateWrites): Promise<string> {
     const name = checkBlockName(block)
     return this.#inTurn(async () => {
-      const at = this.block(name)
-      if (at === undefined) throw new StoreError(this.#store.folder, 'depth', `there is no block ${name}`)
+      const at = this.#named(name)
       return this.#executor.rootAfter(at, writes)
     })
   }
@@ -162,12 +169,14 @@ export class StoredChain implements Chain {
     const known = this.#known.get(hash)
     if (known !== undefined || this.isCanonical(hash)) {
       if (known?.isBuilt) this.#known.add({ ...known, isBuilt: false })
+      else this.#known.use(hash)
       return { status: 'valid', hash, header, fork: this.#forkOf(header), result: undefined }
     }
     const invalid = this.#invalid.verdict(hash, header)
     if (invalid !== undefined) return invalid
     const parent = this.#reachable(header.parentHash)
     if (parent === undefined) return { status: 'unknownParent', hash, header }
+    this.#known.checkRoom(parent)
     let executed: Executed<BlockResult>
     try {
       executed = await this.#executor.execute(block, parent)
@@ -177,6 +186,7 @@ export class StoredChain implements Chain {
     }
     const { fork, result, writes } = executed
     this.#known.add(this.#knownBlock({ hash, header, block }, receiptsOf(result), writes, parent))
+    this.#known.trim(this.#executor.at)
     return { status: 'valid', hash, header, fork, result }
   }
 
@@ -184,7 +194,8 @@ export class StoredChain implements Chain {
     const { parent: name = this.head.hash } = request
     const parent = this.#reachable(name.toLowerCase())
     if (parent === undefined)
-      throw new StoreError(this.#store.folder, 'depth', `the state after block ${name} is not known`)
+      throw new StoreError(this.#store.folder, 'depth', this.#known.goneText(name.toLowerCase()))
+    this.#known.checkRoom(parent)
     const { result, writes } = await this.#executor.build(request, parent)
     const { hash, block, execution } = result
     const { header, withdrawals } = block
@@ -198,6 +209,7 @@ export class StoredChain implements Chain {
       }
       const receipts = encodeReceipts(execution.receipts)
       this.#known.add(this.#knownBlock({ hash, header, block: decoded }, receipts, writes, parent, true))
+      this.#known.trim(this.#executor.at)
     }
     return result
   }
@@ -254,6 +266,7 @@ export class StoredChain implements Chain {
     this.#forkChoice = this.#storedForkChoice()
     this.#executor.settle()
     this.#known.prune(this.#forkChoice.finalized?.header.number ?? 0n)
+    this.#known.trim(this.#executor.at)
   }
 
   #storedForkChoice(): ForkChoice {
@@ -275,6 +288,15 @@ export class StoredChain implements Chain {
   block(block: bigint | string): ChainBlock | undefined {
     const hash = this.#hashOf(block)
     return hash === undefined ? undefined : this.#known.block(hash)
+  }
+
+  /** A known block. Throws StoreError. */
+  #named(name: bigint | string): ChainBlock {
+    const block = this.block(name)
+    if (block !== undefined) return block
+    const text =
+      typeof name === 'string' && this.#known.pruned(name) === 'forgotten' ? this.#known.goneText(name) : undefined
+    throw new StoreError(this.#store.folder, 'depth', text ?? `there is no block ${name}`)
   }
 
   blockBytes(block: bigint | string): Uint8Array | undefined {

@@ -130,6 +130,11 @@ export class ChainExecutor {
     return this.#walk.to(block)
   }
 
+  /** The block whose state this is; the trie is there too where a block was executed, or the head has moved. */
+  get at(): ChainBlock {
+    return this.#at
+  }
+
   /** The head on disk has changed, or blocks that are not there: the state is the same under other layers. */
   settle(): void {
     this.#layers = this.#known.layersAt(this.#known.wayTo(this.#at.hash)!)

@@ -28,6 +28,12 @@ export interface ChainOptions {
    * true.
    */
   readonly transactionLookup?: boolean
+  /**
+   * Bytes of memory for blocks that are not on disk: above the head, beside the chain, or built. Beyond it those that
+   * were used longest ago are forgotten, and one whose ancestors alone take as much is refused. Default an eighth of
+   * the machine's memory, at most 4 GiB.
+   */
+  readonly blockMemory?: number
   /** How blocks are executed: those options of an executor that decide no result. */
   readonly executor?: Omit<ExecutorOptions, 'fork' | 'chainId' | 'state' | 'depositContract' | 'invalid'>
 }

@@ -53,8 +53,7 @@ export class FixedState implements State {
     if (this.#layers !== undefined && this.#moves === moves) return this.#layers
     const hash = this.#hash ?? this.#store.head.hash
     const way = this.#known.wayTo(hash)
-    if (way === undefined)
-      throw new StoreError(this.#store.folder, 'depth', `the state after block ${hash} is not known any more`)
+    if (way === undefined) throw new StoreError(this.#store.folder, 'depth', this.#known.goneText(hash))
     this.#layers = this.#known.layersAt(way)
     this.#moves = moves
     return this.#layers

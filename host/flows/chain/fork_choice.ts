@@ -17,8 +17,7 @@ export const chooseHead = (store: Store, known: KnownBlocks, present: ForkChoice
   const block = known.block(update.head)
   const way = block === undefined ? undefined : known.wayTo(update.head)
   const pruned = known.pruned(update.head)
-  if (pruned !== undefined)
-    throw new ForkChoiceError(pruned, `the head ${update.head} leaves the chain ${PRUNED[pruned]}`)
+  if (pruned !== undefined) throw new ForkChoiceError(pruned, `the head ${update.head} ${PRUNED[pruned]}`)
   if (block === undefined || way === undefined)
     throw new ForkChoiceError('unknownHead', `the head ${update.head} is no known block`)
   const isBelow = ({ hash, header: { number } }: ChainBlock, { top, on }: Top): boolean =>
@@ -64,7 +63,11 @@ export const chooseHead = (store: Store, known: KnownBlocks, present: ForkChoice
   return { block, way, safe, finalized, isNew }
 }
 
-const PRUNED = { tooDeep: 'below its undo records', finalized: 'below the finalized block' } as const
+const PRUNED = {
+  tooDeep: 'leaves the chain below its undo records',
+  finalized: 'leaves the chain below the finalized block',
+  forgotten: 'was dropped: blocks that are not on disk have a budget in memory; it may be added again',
+} as const
 
 /** The blocks up to a number on a way. */
 interface Top {

@@ -1,25 +1,14 @@
-import { type DecodedBlock, decodeBlock, decodeHeader } from '../../chain/decode_block.ts'
+import { decodeBlock, decodeHeader } from '../../chain/decode_block.ts'
 import { joinBlock } from '../../chain/encode_block.ts'
-import type { StateWrites } from '../../state/state.ts'
 import type { StepBack, Store } from '../../state/store/store.ts'
+import { StoreError } from '../../state/store/store_error.ts'
 import { StateLayers } from '../../state/store/stored_state.ts'
 import { TouchedKeys } from '../../state/store/touched_keys.ts'
 import { type Undone, undo } from '../../state/store/undo_record.ts'
-import type { ChainBlock } from './block_tree.ts'
+import type { BlockMemory, ChainBlock } from './block_tree.ts'
+import { leastUsed } from './forgotten_blocks.ts'
+import { type KnownBlock, keptBytes } from './known_block.ts'
 import { hashesOf } from './transaction_hashes.ts'
-
-/** A valid block that is not on disk: above the head, or beside the chain. */
-export interface KnownBlock extends ChainBlock {
-  readonly block: DecodedBlock
-  /** RLP of a list of byte strings. */
-  readonly receipts: Uint8Array
-  /** What it writes to its parent's state, in this order. */
-  readonly writes: readonly StateWrites[]
-  /** Of the block and all before it. */
-  readonly totalDifficulty: bigint
-  /** It was built here, and not added since. */
-  readonly isBuilt: boolean
-}
 
 /**
  * How a block is reached: from a canonical block, which is `base`, over blocks that are not on disk, the lowest first.
@@ -29,17 +18,32 @@ export interface Way {
   readonly above: readonly KnownBlock[]
 }
 
+/** Why a block is not known any more: no choice could lead to it, or it had to make room for others. */
+export type Pruned = 'tooDeep' | 'finalized' | 'forgotten'
+
 const MOST_PRUNED = 4096
+/** Of the budget, what `trim` leaves: then not every block that comes needs another trim. */
+const TRIMMED_PART = 7 / 8
 
 /** The blocks that are not on disk, and with those on disk the ways to all of them. */
 export class KnownBlocks {
   readonly #store: Store
+  readonly #budget: number
+  /** The block that was used longest ago first. */
   readonly #blocks = new Map<string, KnownBlock>()
-  /** Why the head cannot be a block that is forgotten; the oldest first. */
-  readonly #pruned = new Map<string, 'tooDeep' | 'finalized'>()
+  #bytes = 0
+  #forgotten = 0
+  /** Why a block is not known any more; the oldest first. */
+  readonly #pruned = new Map<string, Pruned>()
 
-  constructor(store: Store) {
+  /** `budget`: bytes that `trim` leaves. */
+  constructor(store: Store, budget = Infinity) {
     this.#store = store
+    this.#budget = budget
+  }
+
+  get memory(): BlockMemory {
+    return { bytes: this.#bytes, budget: this.#budget, blocks: this.#blocks.size, forgotten: this.#forgotten }
   }
 
   /** One that is not on disk. */
@@ -48,12 +52,51 @@ export class KnownBlocks {
   }
 
   add(block: KnownBlock): void {
+    this.delete(block.hash)
     this.#blocks.set(block.hash, block)
+    this.#bytes += keptBytes(block)
     this.#pruned.delete(block.hash)
   }
 
   delete(hash: string): void {
+    const block = this.#blocks.get(hash)
+    if (block === undefined) return
     this.#blocks.delete(hash)
+    this.#bytes -= keptBytes(block)
+  }
+
+  /** A block is needed again: it and what it stands on stay the longer. */
+  use(hash: string): void {
+    const block = this.#blocks.get(hash)
+    if (block === undefined) return
+    this.#blocks.delete(hash)
+    this.#blocks.set(hash, block)
+  }
+
+  /** Throws StoreError where the blocks on the way to a block, which all stay, take the budget. */
+  checkRoom({ hash, header }: ChainBlock): void {
+    const bytes = this.wayTo(hash)?.above.reduce((sum, known) => sum + keptBytes(known), 0) ?? 0
+    if (bytes < this.#budget) return
+    throw new StoreError(
+      this.#store.folder,
+      'memory',
+      `no block is added on block ${header.number}: the blocks from the chain on disk to it take ${bytes} bytes of memory, the budget is ${this.#budget}; one of them must become the head first`,
+    )
+  }
+
+  /**
+   * Forgets blocks until the others are within the budget: those that were used longest ago first, and none before the
+   * blocks on it. The way to `kept` stays.
+   */
+  trim(kept: ChainBlock): void {
+    if (this.#bytes <= this.#budget) return
+    const stay = new Set(this.wayTo(kept.hash)?.above.map(({ hash }) => hash))
+    for (const { hash } of leastUsed(this.#blocks, stay)) {
+      if (this.#bytes <= TRIMMED_PART * this.#budget) break
+      this.delete(hash)
+      this.#prune(hash, 'forgotten')
+      this.#forgotten++
+    }
   }
 
   /** One on disk or not. */
@@ -125,27 +168,37 @@ export class KnownBlocks {
     const { head, oldestState } = this.#store
     const least = finalized > oldestState ? finalized : oldestState
     for (const { hash, header, isBuilt } of this.#blocks.values())
-      if (isBuilt && header.number <= head.number) this.#blocks.delete(hash)
+      if (isBuilt && header.number <= head.number) this.delete(hash)
     for (const [hash, way] of [...this.#blocks.keys()].map((hash) => [hash, this.wayTo(hash)] as const)) {
       if (way !== undefined && way.base >= least) continue
-      this.#blocks.delete(hash)
-      if (way !== undefined) this.#pruned.set(hash, way.base < finalized ? 'finalized' : 'tooDeep')
-    }
-    for (const hash of this.#pruned.keys()) {
-      if (this.#pruned.size <= MOST_PRUNED) break
-      this.#pruned.delete(hash)
+      this.delete(hash)
+      if (way !== undefined) this.#prune(hash, way.base < finalized ? 'finalized' : 'tooDeep')
     }
   }
 
-  /** Why the head cannot be a block that was forgotten, where it is remembered. */
-  pruned(hash: string): 'tooDeep' | 'finalized' | undefined {
+  #prune(hash: string, why: Pruned): void {
+    this.#pruned.set(hash, why)
+    if (this.#pruned.size <= MOST_PRUNED) return
+    const [oldest] = this.#pruned.keys()
+    this.#pruned.delete(oldest!)
+  }
+
+  /** Why a block is not known any more, where it is remembered. */
+  pruned(hash: string): Pruned | undefined {
     return this.#pruned.get(hash)
+  }
+
+  /** Why the state after a block that is not known cannot be read: a line for a StoreError. */
+  goneText(hash: string): string {
+    return this.#pruned.get(hash) === 'forgotten'
+      ? `block ${hash} was dropped: the blocks that are not on disk passed their budget of ${this.#budget} bytes; it may be added again`
+      : `the state after block ${hash} is not known`
   }
 
   /** Forgets blocks that were built on a block, and on which nothing was built since. */
   dropBuilt(parent: string): void {
     const parents = new Set([...this.#blocks.values()].map(({ header }) => header.parentHash))
     for (const { hash, header, isBuilt } of this.#blocks.values())
-      if (isBuilt && header.parentHash === parent && !parents.has(hash)) this.#blocks.delete(hash)
+      if (isBuilt && header.parentHash === parent && !parents.has(hash)) this.delete(hash)
   }
 }

@@ -2,7 +2,8 @@ import { encodeBody } from '../../chain/encode_block.ts'
 import { encodeHeader } from '../../chain/header.ts'
 import type { AppendedBlock, StepBack, Store, StoredForkChoice } from '../../state/store/store.ts'
 import type { HeadChange } from './block_tree.ts'
-import type { KnownBlock, KnownBlocks, Way } from './known_blocks.ts'
+import type { KnownBlock } from './known_block.ts'
+import type { KnownBlocks, Way } from './known_blocks.ts'
 import { hashesOf } from './transaction_hashes.ts'
 
 /** State of blocks that are written as one transaction, in bytes: LMDB keeps the pages of one in memory. */

@@ -8,6 +8,7 @@ import type { StateWrites } from '../../state/state.ts'
 import { Store, type StoreMeta } from '../../state/store/store.ts'
 import { lineOf, readFault, StoreError } from '../../state/store/store_error.ts'
 import { stateRootOf, writesOfDump } from '../../state/trie/trie.ts'
+import { defaultMemoryBytes } from '../memory.ts'
 import { StoredChain } from './chain.ts'
 import type { Chain, ChainOptions } from './chain_interface.ts'
 import { checkChainOptions } from './check_chain_input.ts'
@@ -45,6 +46,7 @@ const DEFAULT_UNDO_DEPTH = 128
 export const openChain = async (options: ChainOptions): Promise<Chain> => {
   checkChainOptions(options)
   const { path, genesis, undoDepth = DEFAULT_UNDO_DEPTH, transactionLookup = true, executor = {} } = options
+  const { blockMemory = defaultMemoryBytes() / 2 } = options
   const store = await Store.open(path, { create: genesis !== undefined })
   try {
     if (store.meta === undefined) begin(store, genesis)
@@ -54,7 +56,7 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
     const { trie } = checkWhole(store)
     upgradeStore(store)
     const { genesisHash } = meta
-    return new StoredChain({ store, config, genesisHash, trie, undoDepth, transactionLookup, executor })
+    return new StoredChain({ store, config, genesisHash, trie, undoDepth, transactionLookup, blockMemory, executor })
   } catch (thrown) {
     await store.close()
     throw readFault(path, thrown)

@@ -5,7 +5,8 @@ import { TouchedKeys } from '../../state/store/touched_keys.ts'
 import type { ResidentTrie } from '../../state/trie/state_trie.ts'
 import { createStateTrie } from '../../state/trie/trie.ts'
 import type { ChainBlock } from './block_tree.ts'
-import type { KnownBlock, KnownBlocks, Way } from './known_blocks.ts'
+import type { KnownBlock } from './known_block.ts'
+import type { KnownBlocks, Way } from './known_blocks.ts'
 
 /** The state trie of a chain, which goes from one known block to another. */
 export class TrieWalk {

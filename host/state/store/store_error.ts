@@ -2,7 +2,7 @@
  * Why a store refuses. `folder`: it is none, cannot be written, or lies on a network; `inUse`: another process has it;
  * `schema`, `chain`: it was made by another version, for another chain; `empty`: it holds no chain; `damaged`: what it
  * holds cannot be; `write`: the disk refused; `depth`: a rewind goes beyond the undo records, or to no ancestor;
- * `package`: the database is not installed; `closed`.
+ * `memory`: blocks that are not on disk take their budget; `package`: the database is not installed; `closed`.
  *
  * Example: {@link StoreError}.
  */
@@ -15,6 +15,7 @@ export type StoreFault =
   | 'damaged'
   | 'write'
   | 'depth'
+  | 'memory'
   | 'package'
   | 'closed'
 
