@@ -77,7 +77,16 @@ export {
   type HeadUpdate,
   type TransactionPlace,
 } from './flows/chain/block_tree.ts'
-export type { Chain, ChainOptions, ImportedBlock } from './flows/chain/chain_interface.ts'
+export type {
+  Chain,
+  ChainOptions,
+  ChainReads,
+  ChainSource,
+  ChainView,
+  ImportedBlock,
+  UnwrittenBlock,
+} from './flows/chain/chain_interface.ts'
+export { openChainView } from './flows/chain/chain_view.ts'
 export { type Genesis, parseGenesis } from './flows/chain/genesis.ts'
 export { openChain } from './flows/chain/open_chain.ts'
 export { type DecodeRequest, decodeSigned } from './flows/decode_signed.ts'

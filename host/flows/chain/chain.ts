@@ -1,12 +1,10 @@
-import type { Fork } from '../../../transpiler/spec/forks.ts'
-import { type ChainConfig, forkAt, isMergedAfter } from '../../chain/chain_config.ts'
+import type { ChainConfig } from '../../chain/chain_config.ts'
 import type { DecodedBlock } from '../../chain/decode_block.ts'
-import { decodeReceiptList, encodeBody, encodeReceiptList, joinBlock } from '../../chain/encode_block.ts'
-import { type BlockHeader, encodeHeader, headerHash } from '../../chain/header.ts'
+import { encodeReceiptList } from '../../chain/encode_block.ts'
+import { headerHash } from '../../chain/header.ts'
 import { isPacked, type SignedTransactions } from '../../chain/packed.ts'
-import { hexToBytes } from '../../primitives/hex.ts'
 import { encodeReceipts } from '../../roots/roots.ts'
-import type { State, StateWrites } from '../../state/state.ts'
+import type { StateWrites } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
 import { StoreError } from '../../state/store/store_error.ts'
 import type { AccountProof, ResidentTrie } from '../../state/trie/state_trie.ts'
@@ -15,25 +13,23 @@ import { BlockError } from '../block_input.ts'
 import type { BuiltBlock } from '../build.ts'
 import type {
   BlockMemory,
-  BlockRules,
   BlockVerdict,
   ChainBlock,
   ChainBuildRequest,
   ForkChoice,
   HeadChange,
   HeadUpdate,
-  TransactionPlace,
 } from './block_tree.ts'
 import { ChainExecutor, type Executed } from './chain_executor.ts'
-import type { Chain, ChainOptions, ImportedBlock } from './chain_interface.ts'
+import type { Chain, ChainOptions, ImportedBlock, UnwrittenBlock } from './chain_interface.ts'
 import { checkBlockHash, checkBlockName, checkChainBuild, checkHeadUpdate, readImport } from './check_chain_input.ts'
-import { FixedState } from './fixed_state.ts'
 import { chooseHead } from './fork_choice.ts'
 import { InvalidBlocks } from './invalid_blocks.ts'
 import type { KnownBlock } from './known_block.ts'
 import { KnownBlocks } from './known_blocks.ts'
 import { appendedBlock, type MoveTerms, moveHead, oldestUndo } from './move_head.ts'
 import { isRefusal } from './refusals.ts'
+import { StoredReads } from './stored_reads.ts'
 
 interface ChainParts {
   readonly store: Store
@@ -48,13 +44,9 @@ interface ChainParts {
 }
 
 /** A chain over an open store whose trie is at the head's state. */
-export class StoredChain implements Chain {
-  readonly config: ChainConfig
-  readonly genesisHash: string
-  readonly #store: Store
+export class StoredChain extends StoredReads implements Chain {
   readonly #undoDepth: number
   readonly #places: boolean
-  readonly #known: KnownBlocks
   readonly #invalid = new InvalidBlocks()
   readonly #executor: ChainExecutor
   #forkChoice: ForkChoice
@@ -64,14 +56,11 @@ export class StoredChain implements Chain {
 
   constructor(parts: ChainParts) {
     const { store, config, genesisHash, trie, undoDepth, transactionLookup, blockMemory, executor } = parts
-    this.config = config
-    this.genesisHash = genesisHash
-    this.#store = store
+    super(store, new KnownBlocks(store, blockMemory), config, genesisHash)
     this.#undoDepth = undoDepth
     this.#places = transactionLookup
-    this.#known = new KnownBlocks(store, blockMemory)
-    this.#forkChoice = this.#storedForkChoice()
-    this.#executor = new ChainExecutor({ store, config, known: this.#known, trie, head: this.head, options: executor })
+    this.#forkChoice = this.storedForkChoice()
+    this.#executor = new ChainExecutor({ store, config, known: this.known, trie, head: this.head, options: executor })
   }
 
   get head(): ChainBlock {
@@ -83,11 +72,7 @@ export class StoredChain implements Chain {
   }
 
   get memory(): BlockMemory {
-    return this.#known.memory
-  }
-
-  get state(): State {
-    return new FixedState(this.#store, this.#known, undefined)
+    return this.known.memory
   }
 
   async import(block: Uint8Array | DecodedBlock): Promise<ImportedBlock> {
@@ -137,21 +122,21 @@ export class StoredChain implements Chain {
     const { number } = header
     const hash = headerHash(header)
     const parent = this.head
-    if (this.isCanonical(hash)) return { hash, header, fork: this.#forkOf(header), result: undefined }
+    if (this.isCanonical(hash)) return { hash, header, fork: this.forkOf(header), result: undefined }
     if (header.parentHash !== parent.hash || number !== parent.header.number + 1n)
       throw new BlockError(
         number,
         'parentHash',
         `does not follow the head, block ${parent.header.number} ${parent.hash}`,
       )
-    if (this.#known.get(hash) !== undefined) {
+    if (this.known.get(hash) !== undefined) {
       await this.#setHead({ head: hash })
-      return { hash, header, fork: this.#forkOf(header), result: undefined }
+      return { hash, header, fork: this.forkOf(header), result: undefined }
     }
     const { fork, result, writes } = await this.#executor.execute(block, parent)
     const known = this.#knownBlock({ hash, header, block }, receiptsOf(result), writes, parent)
     try {
-      this.#store.move({
+      this.store.move({
         blocks: [appendedBlock(known, this.#places)],
         oldestUndo: oldestUndo(number, this.#terms),
       })
@@ -166,17 +151,17 @@ export class StoredChain implements Chain {
   async #addBlock(block: DecodedBlock): Promise<BlockVerdict> {
     const { header } = block
     const hash = headerHash(header)
-    const known = this.#known.get(hash)
+    const known = this.known.get(hash)
     if (known !== undefined || this.isCanonical(hash)) {
-      if (known?.isBuilt) this.#known.add({ ...known, isBuilt: false })
-      else this.#known.use(hash)
-      return { status: 'valid', hash, header, fork: this.#forkOf(header), result: undefined }
+      if (known?.isBuilt) this.known.add({ ...known, isBuilt: false })
+      else this.known.use(hash)
+      return { status: 'valid', hash, header, fork: this.forkOf(header), result: undefined }
     }
     const invalid = this.#invalid.verdict(hash, header)
     if (invalid !== undefined) return invalid
-    const parent = this.#reachable(header.parentHash)
+    const parent = this.reachable(header.parentHash)
     if (parent === undefined) return { status: 'unknownParent', hash, header }
-    this.#known.checkRoom(parent)
+    this.known.checkRoom(parent)
     let executed: Executed<BlockResult>
     try {
       executed = await this.#executor.execute(block, parent)
@@ -185,22 +170,21 @@ export class StoredChain implements Chain {
       return this.#invalid.add(hash, block, thrown.message, parent)
     }
     const { fork, result, writes } = executed
-    this.#known.add(this.#knownBlock({ hash, header, block }, receiptsOf(result), writes, parent))
-    this.#known.trim(this.#executor.at)
+    this.known.add(this.#knownBlock({ hash, header, block }, receiptsOf(result), writes, parent))
+    this.known.trim(this.#executor.at)
     return { status: 'valid', hash, header, fork, result }
   }
 
   async #build(request: ChainBuildRequest): Promise<BuiltBlock> {
     const { parent: name = this.head.hash } = request
-    const parent = this.#reachable(name.toLowerCase())
-    if (parent === undefined)
-      throw new StoreError(this.#store.folder, 'depth', this.#known.goneText(name.toLowerCase()))
-    this.#known.checkRoom(parent)
+    const parent = this.reachable(name.toLowerCase())
+    if (parent === undefined) throw new StoreError(this.store.folder, 'depth', this.known.goneText(name.toLowerCase()))
+    this.known.checkRoom(parent)
     const { result, writes } = await this.#executor.build(request, parent)
     const { hash, block, execution } = result
     const { header, withdrawals } = block
-    this.#known.dropBuilt(parent.hash)
-    if (this.#known.get(hash) === undefined && !this.isCanonical(hash)) {
+    this.known.dropBuilt(parent.hash)
+    if (this.known.get(hash) === undefined && !this.isCanonical(hash)) {
       const decoded: DecodedBlock = {
         header,
         transactions: itemsOf(block.transactions as SignedTransactions),
@@ -208,8 +192,8 @@ export class StoredChain implements Chain {
         ...(withdrawals === undefined ? {} : { withdrawals }),
       }
       const receipts = encodeReceipts(execution.receipts)
-      this.#known.add(this.#knownBlock({ hash, header, block: decoded }, receipts, writes, parent, true))
-      this.#known.trim(this.#executor.at)
+      this.known.add(this.#knownBlock({ hash, header, block: decoded }, receipts, writes, parent, true))
+      this.known.trim(this.#executor.at)
     }
     return result
   }
@@ -221,18 +205,18 @@ export class StoredChain implements Chain {
     parent: ChainBlock,
     isBuilt = false,
   ): KnownBlock {
-    const totalDifficulty = this.#known.totalDifficulty(parent) + block.header.difficulty
+    const totalDifficulty = this.known.totalDifficulty(parent) + block.header.difficulty
     return { ...block, receipts: encodeReceiptList(receipts), writes, totalDifficulty, isBuilt }
   }
 
   async #setHead(update: HeadUpdate): Promise<HeadChange> {
-    const { way, block, safe, finalized, isNew } = chooseHead(this.#store, this.#known, this.#forkChoice, update)
+    const { way, block, safe, finalized, isNew } = chooseHead(this.store, this.known, this.#forkChoice, update)
     if (!isNew) return { undone: [], applied: [] }
     await this.#executor.moveTo(block)
     const forkChoice = { safe: safe?.hash, finalized: finalized?.hash }
     const terms = { ...this.#terms, forkChoice, finalized: finalized?.header.number }
     try {
-      return moveHead(this.#store, this.#known, way, terms, () => this.#executor.settle())
+      return moveHead(this.store, this.known, way, terms, () => this.#executor.settle())
     } finally {
       this.#moved()
     }
@@ -241,14 +225,14 @@ export class StoredChain implements Chain {
   async #rewindTo(block: bigint | string): Promise<void> {
     const to = this.block(block)
     if (to === undefined || !this.isCanonical(to.hash))
-      throw new StoreError(this.#store.folder, 'depth', `block ${block} is no ancestor of the head, nor the head`)
+      throw new StoreError(this.store.folder, 'depth', `block ${block} is no ancestor of the head, nor the head`)
     const { number } = to.header
     const remains = (named: ChainBlock | undefined): string | undefined =>
       named === undefined || named.header.number > number ? undefined : named.hash
     await this.#executor.moveTo(to)
     const { safe, finalized } = this.#forkChoice
-    this.#store.move({
-      back: this.#known.stepBack(number).back,
+    this.store.move({
+      back: this.known.stepBack(number).back,
       blocks: [],
       forkChoice: { safe: remains(safe), finalized: remains(finalized) },
       oldestUndo: 0n,
@@ -263,31 +247,10 @@ export class StoredChain implements Chain {
 
   /** The head on disk has changed. */
   #moved(): void {
-    this.#forkChoice = this.#storedForkChoice()
+    this.#forkChoice = this.storedForkChoice()
     this.#executor.settle()
-    this.#known.prune(this.#forkChoice.finalized?.header.number ?? 0n)
-    this.#known.trim(this.#executor.at)
-  }
-
-  #storedForkChoice(): ForkChoice {
-    const { safe, finalized } = this.#store.forkChoice
-    const canonical = (hash: string | undefined): ChainBlock | undefined =>
-      hash === undefined || !this.isCanonical(hash) ? undefined : this.#known.block(hash)
-    return {
-      head: this.#known.block(this.#store.head.hash)!,
-      safe: canonical(safe),
-      finalized: canonical(finalized),
-    }
-  }
-
-  isCanonical(hash: string): boolean {
-    const header = this.#store.header(checkBlockHash(hash))
-    return header !== undefined
-  }
-
-  block(block: bigint | string): ChainBlock | undefined {
-    const hash = this.#hashOf(block)
-    return hash === undefined ? undefined : this.#known.block(hash)
+    this.known.prune(this.#forkChoice.finalized?.header.number ?? 0n)
+    this.known.trim(this.#executor.at)
   }
 
   /** A known block. Throws StoreError. */
@@ -295,62 +258,13 @@ export class StoredChain implements Chain {
     const block = this.block(name)
     if (block !== undefined) return block
     const text =
-      typeof name === 'string' && this.#known.pruned(name) === 'forgotten' ? this.#known.goneText(name) : undefined
-    throw new StoreError(this.#store.folder, 'depth', text ?? `there is no block ${name}`)
+      typeof name === 'string' && this.known.pruned(name) === 'forgotten' ? this.known.goneText(name) : undefined
+    throw new StoreError(this.store.folder, 'depth', text ?? `there is no block ${name}`)
   }
 
-  blockBytes(block: bigint | string): Uint8Array | undefined {
-    const hash = this.#hashOf(block)
-    if (hash === undefined) return undefined
-    const known = this.#known.get(hash)
-    if (known !== undefined) return joinBlock(encodeHeader(known.header), encodeBody(known.block))
-    const header = this.#store.header(hash)
-    const body = this.#store.body(hash)
-    return header === undefined || body === undefined ? undefined : joinBlock(header, body)
-  }
-
-  receipts(block: bigint | string): readonly Uint8Array[] | undefined {
-    const hash = this.#hashOf(block)
-    if (hash === undefined) return undefined
-    const list = this.#known.get(hash)?.receipts ?? this.#store.receipts(hash)
-    return list === undefined ? undefined : decodeReceiptList(list)
-  }
-
-  transaction(hash: string): TransactionPlace | undefined {
-    const place = this.#store.place(hexToBytes(checkBlockHash(hash, 'hash')))
-    if (place === undefined) return undefined
-    const { number, index } = place
-    return { blockHash: this.#store.canonical(number)!.hash, blockNumber: number, index }
-  }
-
-  rulesAfter(parent: string, timestamp: bigint): BlockRules {
-    const block = this.block(checkBlockHash(parent))
-    if (block === undefined) throw new StoreError(this.#store.folder, 'depth', `there is no block ${parent}`)
-    return this.#executor.rulesAfter(block, timestamp)
-  }
-
-  stateAt(block: bigint | string): State | undefined {
-    const hash = this.#hashOf(block)
-    if (hash === undefined || this.#reachable(hash) === undefined) return undefined
-    return new FixedState(this.#store, this.#known, hash)
-  }
-
-  /** A known block whose state is known. */
-  #reachable(hash: string): ChainBlock | undefined {
-    const way = this.#known.wayTo(hash)
-    return way === undefined || way.base < this.#store.oldestState ? undefined : this.#known.block(hash)
-  }
-
-  #forkOf(header: BlockHeader): Fork {
-    const parent = this.#known.block(header.parentHash)
-    const before = parent === undefined ? 0n : this.#known.totalDifficulty(parent)
-    const { number, timestamp } = header
-    return forkAt(this.config, { number, timestamp, isMerged: isMergedAfter(this.config, before) })
-  }
-
-  #hashOf(block: bigint | string): string | undefined {
-    const name = checkBlockName(block)
-    return typeof name === 'bigint' ? this.#store.canonical(name)?.hash : name
+  unwritten(hash: string): readonly UnwrittenBlock[] | undefined {
+    const name = checkBlockHash(hash)
+    return this.reachable(name) === undefined ? undefined : this.known.wayTo(name)!.above
   }
 
   async close(): Promise<void> {
@@ -358,11 +272,11 @@ export class StoredChain implements Chain {
     this.#isClosed = true
     await this.#turn
     this.#executor.close()
-    await this.#store.close()
+    await this.store.close()
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.#isClosed) return Promise.reject(new StoreError(this.#store.folder, 'closed', 'the chain is closed'))
+    if (this.#isClosed) return Promise.reject(new StoreError(this.store.folder, 'closed', 'the chain is closed'))
     const result = this.#turn.then(work)
     this.#turn = result.catch(() => undefined)
     return result

@@ -1,7 +1,7 @@
 import { type Fork, isAtLeast } from '../../../transpiler/spec/forks.ts'
-import { type ChainConfig, configuredBlobs, forkAt, isMergedAfter } from '../../chain/chain_config.ts'
+import { type ChainConfig, isMergedAfter } from '../../chain/chain_config.ts'
 import type { DecodedBlock } from '../../chain/decode_block.ts'
-import { type BlobSchedule, type BlockHeader, blobScheduleAt, headerHash } from '../../chain/header.ts'
+import { type BlobSchedule, type BlockHeader, headerHash } from '../../chain/header.ts'
 import type { StateWrites } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
 import type { StateLayers, StoredState } from '../../state/store/stored_state.ts'
@@ -11,9 +11,10 @@ import { BlockError } from '../block_input.ts'
 import type { BuiltBlock } from '../build.ts'
 import { createExecutor } from '../executor.ts'
 import type { Executor } from '../executor_interface.ts'
-import type { BlockRules, ChainBlock, ChainBuildRequest } from './block_tree.ts'
+import type { ChainBlock, ChainBuildRequest } from './block_tree.ts'
 import type { ChainOptions } from './chain_interface.ts'
 import type { KnownBlocks } from './known_blocks.ts'
+import { rulesOn } from './stored_reads.ts'
 import { TrieWalk } from './trie_walk.ts'
 
 /** What a block came to, and what it writes. */
@@ -62,24 +63,9 @@ export class ChainExecutor {
     this.#layers = known.layersAt(known.wayTo(head.hash)!)
   }
 
-  /** The fork of a block on a known one, and the blob limits where the chain's configuration sets them. */
-  #configured(
-    parent: ChainBlock,
-    timestamp: bigint,
-  ): { readonly fork: Fork; readonly schedule: BlobSchedule | undefined } {
-    const isMerged = isMergedAfter(this.#config, this.#known.totalDifficulty(parent))
-    const fork = forkAt(this.#config, { number: parent.header.number + 1n, timestamp, isMerged })
-    return { fork, schedule: configuredBlobs(this.#config, fork, timestamp) }
-  }
-
-  rulesAfter(parent: ChainBlock, timestamp: bigint): BlockRules {
-    const { fork, schedule } = this.#configured(parent, timestamp)
-    return { fork, blobSchedule: schedule ?? blobScheduleAt(fork, this.#config.chainId, timestamp) }
-  }
-
   async execute(block: DecodedBlock, parent: ChainBlock): Promise<Executed<BlockResult>> {
     const { header } = block
-    const { fork, schedule } = this.#configured(parent, header.timestamp)
+    const { fork, schedule } = rulesOn(this.#config, this.#known, parent, header.timestamp)
     const isMerged = isMergedAfter(this.#config, this.#known.totalDifficulty(parent))
     if (!isMerged && header.difficulty === 0n)
       throw new BlockError(header.number, 'difficulty', 'header says 0, expected more before the merge')
@@ -98,7 +84,7 @@ export class ChainExecutor {
   }
 
   async build({ parent: _, ...request }: ChainBuildRequest, parent: ChainBlock): Promise<Executed<BuiltBlock>> {
-    const { fork, schedule } = this.#configured(parent, request.attributes.timestamp)
+    const { fork, schedule } = rulesOn(this.#config, this.#known, parent, request.attributes.timestamp)
     return this.#run(parent, fork, async (executor, trie) => {
       const whole = { ...request, parent: parent.header, parentState: trie, ...blobsOf(schedule) }
       const result = await executor.build(whole)

@@ -1,7 +1,7 @@
 import type { Fork } from '../../../transpiler/spec/forks.ts'
 import type { ChainConfig } from '../../chain/chain_config.ts'
 import type { DecodedBlock } from '../../chain/decode_block.ts'
-import type { State } from '../../state/state.ts'
+import type { State, StateWrites } from '../../state/state.ts'
 import type { BlockResult } from '../block.ts'
 import type { ExecutorOptions } from '../executor_interface.ts'
 import type { BlockTree, ChainBlock } from './block_tree.ts'
@@ -76,5 +76,73 @@ export interface Chain extends BlockTree {
    */
   rewindTo(block: bigint | string): Promise<void>
   /** Waits for the calls that were made, and frees the folder. */
+  close(): Promise<void>
+  /**
+   * Blocks between the disk and a known block (hash), that one among them, the lowest first, for views of the chain;
+   * undefined where it is not known, or its state is not.
+   */
+  unwritten(hash: string): readonly UnwrittenBlock[] | undefined
+}
+
+/**
+ * A block that is not on disk, for views of the chain: values that a message between threads can carry.
+ *
+ * Example: {@link openChainView}.
+ */
+export interface UnwrittenBlock extends ChainBlock {
+  readonly block: DecodedBlock
+  /** RLP of a list of byte strings. */
+  readonly receipts: Uint8Array
+  /** What it writes to its parent's state, in this order. */
+  readonly writes: readonly StateWrites[]
+  /** Of the block and all before it. */
+  readonly totalDifficulty: bigint
+  readonly isBuilt: boolean
+}
+
+/**
+ * What a chain knows, for reading.
+ *
+ * Example: {@link openChainView}.
+ */
+export interface ChainReads
+  extends Pick<
+    Chain,
+    | 'block'
+    | 'blockBytes'
+    | 'config'
+    | 'forkChoice'
+    | 'genesisHash'
+    | 'head'
+    | 'isCanonical'
+    | 'proof'
+    | 'receipts'
+    | 'rootAfter'
+    | 'rulesAfter'
+    | 'state'
+    | 'stateAt'
+    | 'transaction'
+  > {}
+
+/**
+ * What a view asks of the chain itself, over whatever lies between them.
+ *
+ * Example: {@link openChainView}.
+ */
+export interface ChainSource {
+  unwritten(hash: string): Promise<readonly UnwrittenBlock[] | undefined>
+  proof: Chain['proof']
+  rootAfter: Chain['rootAfter']
+}
+
+/**
+ * A chain that another thread has, for reading: blocks and states are read from its folder, each call as it is on disk
+ * by then.
+ *
+ * Example: {@link openChainView}.
+ */
+export interface ChainView extends ChainReads {
+  /** Learns of a block (hash) that is not on disk, and of those below it; those learned before may be forgotten. */
+  learn(hash: string): Promise<void>
   close(): Promise<void>
 }

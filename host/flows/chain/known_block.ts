@@ -1,19 +1,7 @@
-import type { DecodedBlock } from '../../chain/decode_block.ts'
-import type { StateWrites } from '../../state/state.ts'
-import type { ChainBlock } from './block_tree.ts'
+import type { UnwrittenBlock } from './chain_interface.ts'
 
-/** A valid block that is not on disk: above the head, or beside the chain. */
-export interface KnownBlock extends ChainBlock {
-  readonly block: DecodedBlock
-  /** RLP of a list of byte strings. */
-  readonly receipts: Uint8Array
-  /** What it writes to its parent's state, in this order. */
-  readonly writes: readonly StateWrites[]
-  /** Of the block and all before it. */
-  readonly totalDifficulty: bigint
-  /** It was built here, and not added since. */
-  readonly isBuilt: boolean
-}
+/** A valid block that is not on disk: above the head, or beside the chain. `isBuilt`: here, and not added since. */
+export type KnownBlock = UnwrittenBlock
 
 /** A header with its hash, names in maps, columns without rows. */
 const BLOCK_BYTES = 4096

@@ -73,6 +73,29 @@ export interface Environment {
   close(): Promise<void>
 }
 
+/** The owner has checked it. */
+const WHOLE: DataFile = { needsCheck: false, passed: () => undefined }
+
+const OPEN_OPTIONS = {
+  noSubdir: false,
+  maxDbs: 2 * TABLE_NAMES.length,
+  encoding: 'binary',
+  keyEncoding: 'binary',
+} as const
+
+/** Opens for reading a folder that this process owns: another thread of it does. Throws StoreError. */
+export const viewEnvironment = async (folder: string): Promise<Environment> => {
+  const { open } = await loadDatabase(folder)
+  try {
+    const root = open<Uint8Array, Uint8Array>({ ...OPEN_OPTIONS, path: folder, readOnly: true })
+    const table = (name: string): Table => root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' })
+    const tables = Object.fromEntries(TABLE_NAMES.map((name) => [name, table(name)])) as unknown as Tables
+    return { folder, root, tables, dataFile: WHOLE, close: () => root.close() }
+  } catch (thrown) {
+    throw openFault(folder, thrown)
+  }
+}
+
 /** `create`: makes the folder where there is none. */
 export const openEnvironment = async (folder: string, options: { readonly create: boolean }): Promise<Environment> => {
   checkFolder(folder, options)
@@ -95,13 +118,10 @@ export const openEnvironment = async (folder: string, options: { readonly create
   try {
     const dataFile = prepareDataFile(folder)
     const database = open<Uint8Array, Uint8Array>({
+      ...OPEN_OPTIONS,
       path: folder,
-      noSubdir: false,
       // A commit is on the disk when it returns.
       overlappingSync: false,
-      maxDbs: 2 * TABLE_NAMES.length,
-      encoding: 'binary',
-      keyEncoding: 'binary',
     })
     root = database
     const tables = openTables(folder, database, dataFile)

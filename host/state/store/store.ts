@@ -4,7 +4,7 @@ import { bytesToHex, hexToBytes } from '../../primitives/hex.ts'
 import type { DumpedAccount } from '../allocation.ts'
 import type { StateWrites } from '../state.ts'
 import { dumpStore } from './dump_store.ts'
-import { type Environment, openEnvironment, SCHEMA, TABLE_NAMES, type Tables } from './environment.ts'
+import { type Environment, openEnvironment, SCHEMA, TABLE_NAMES, type Tables, viewEnvironment } from './environment.ts'
 import { Places, type TransactionPlace } from './places.ts'
 import { type DiskHead, decodeHead, encodeHead, numberKey, numberOfKey } from './records.ts'
 import { lineOf, StoreError } from './store_error.ts'
@@ -88,15 +88,23 @@ export class Store {
   readonly #places: Places
   #fault: StoreError | undefined
   #moves = 0
+  /** Of a view: the hash of the head when `moves` was last asked for. */
+  #seen: string | undefined
 
-  private constructor(environment: Environment) {
+  private constructor(environment: Environment, seen?: string) {
     this.#environment = environment
+    this.#seen = seen
     this.#places = new Places(environment)
   }
 
   /** Opens a folder; `create` makes it where there is none. Throws StoreError. */
   static async open(folder: string, options: { readonly create: boolean }): Promise<Store> {
     return new Store(await openEnvironment(folder, options))
+  }
+
+  /** Opens for reading a folder that a store of this process has open, in any of its threads. Throws StoreError. */
+  static async view(folder: string): Promise<Store> {
+    return new Store(await viewEnvironment(folder), 'none')
   }
 
   get #tables(): Tables {
@@ -109,6 +117,10 @@ export class Store {
 
   /** How often the head or its state has changed since the store was opened. */
   get moves(): number {
+    if (this.#seen === undefined) return this.#moves
+    const { hash } = this.head
+    if (hash !== this.#seen) this.#moves++
+    this.#seen = hash
     return this.#moves
   }
 
