@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url'
 import asc from 'assemblyscript/asc'
 import { OUTCOME_EXECUTED, OUTCOME_NONE, STATUS_NONE, STATUS_SUCCESS, TIER_NONE } from '../host/batch/open_batch.ts'
 import { TYPE_BLOB } from '../host/chain/batch.ts'
+import { REJECTION } from '../host/chain/rejection.ts'
+import { LEFT, RULES_REQUEST } from '../host/chain/rules_request.ts'
 import { EXECUTION_BYTES, READ_BYTES, STORE_BYTES, SWEEP_REQUEST } from '../host/settle/sweep_request.ts'
 import {
   EXISTS,
@@ -32,6 +34,7 @@ import {
   HASH_SHIFT,
   SLOT_HASH_SEED,
 } from '../transpiler/layout/tables.ts'
+import { GAS_CALLDATA_ZERO, GAS_FLOOR_TOKEN, GAS_TRANSACTION, TOKENS_PER_NONZERO_BYTE } from '../transpiler/spec/gas.ts'
 
 /**
  * Compiles kernels/columns/*.as, passes over columns in AssemblyScript. The sources have an ending of their own because
@@ -104,6 +107,27 @@ const MODULES: readonly Module[] = [
     text: 'The module of account_probe.ts',
     offsets: {},
     values: HASH_VALUES,
+  },
+  {
+    source: 'rules',
+    path: 'host/chain/rules_module.generated.ts',
+    constant: 'RULES_MODULE',
+    text: 'The module of rules_pass.ts',
+    offsets: RULES_REQUEST,
+    values: {
+      GAS_CALLDATA_ZERO,
+      GAS_FLOOR_TOKEN,
+      GAS_TRANSACTION,
+      TOKENS_PER_NONZERO_BYTE,
+      LEFT,
+      TIP_ABOVE_FEE_CAP: REJECTION.tipAboveFeeCap,
+      FEE_CAP_BELOW_BASE_FEE: REJECTION.feeCapBelowBaseFee,
+      INSUFFICIENT_FUNDS: REJECTION.insufficientFunds,
+      INTRINSIC_GAS: REJECTION.intrinsicGas,
+      FLOOR_GAS: REJECTION.floorGas,
+      GAS_LIMIT_TOO_HIGH: REJECTION.gasLimitTooHigh,
+      NONCE_MAX: REJECTION.nonceMax,
+    },
   },
   {
     source: 'store',

@@ -1,6 +1,9 @@
 import type { TransactionBatch } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
+import { RULE_BYTES } from '../chain/rule_columns.ts'
 import type { TransactionRules } from '../chain/rules.ts'
+import type { RulesPass } from '../chain/rules_pass.ts'
+import { OWN_COLUMNS } from '../primitives/column_pool.ts'
 import type { Executions } from './executions.ts'
 import type { ExplainLog } from './explain_log.ts'
 
@@ -39,12 +42,16 @@ export const STATUS_NONE = 2
  * outcome          u8[n]    OUTCOME_*
  * rejections       u8[n]    REJECTION code of an OUTCOME_REJECTED
  * gasUsed          f64[n]   as the transaction pays it
+ *                           Receipts keep executionOf, laneOf, status, gas, refund, rejections and gasUsed; after the
+ *                           batch all other columns may be those of the next one.
  * explained        exits by transaction, where the request asks for the explanation
  */
 export interface OpenBatch {
   readonly batch: TransactionBatch
   readonly env: BlockEnvironment
   readonly rules: TransactionRules
+  /** What applied the rules at once, where it did. */
+  readonly pass: RulesPass | undefined
   readonly fromIds: Int32Array
   readonly toIds: Int32Array
   readonly toCodes: Uint32Array
@@ -65,32 +72,47 @@ export interface OpenBatch {
   coinbaseId: number
 }
 
+/** Bytes of the columns of a transaction that are no receipt's. */
+const OPEN_BYTES = 4 * 4 + 8 + 2 + 3
+/** Of the batch's own columns that passes read: type, nonce, value. */
+const BROUGHT_BYTES = 1 + 8 + 32
+
+/** Bytes of a pool for a batch of so many transactions. */
+export const pooledBytes = (count: number): number => count * (RULE_BYTES + OPEN_BYTES + BROUGHT_BYTES)
+
+/**
+ * Opens a batch. With `pass`, which has ruled it, columns that end with the batch are those of the pass's pool: the next
+ * batch takes them.
+ */
 export const createOpenBatch = (
   batch: TransactionBatch,
   env: BlockEnvironment,
   rules: TransactionRules,
   explained?: ExplainLog,
+  pass?: RulesPass,
 ): OpenBatch => {
   const { count } = batch
-  const executionGas = new Float64Array(count)
+  const from = pass?.columns ?? OWN_COLUMNS
+  const executionGas = from.f64(count)
   for (let i = 0; i < count; i++) executionGas[i] = rules.gasLimit[i]! - rules.intrinsic[i]!
   return {
     batch,
     env,
     rules,
-    fromIds: new Int32Array(count),
-    toIds: new Int32Array(count).fill(-1),
-    toCodes: new Uint32Array(count),
+    pass,
+    fromIds: from.i32(count),
+    toIds: from.i32(count).fill(-1),
+    toCodes: from.u32(count).fill(0),
     executionGas,
-    tier: new Uint8Array(count),
+    tier: from.u8(count).fill(TIER_NONE),
     executionOf: new Int32Array(count).fill(-1),
     laneOf: new Int32Array(count).fill(-1),
     status: new Uint8Array(count).fill(STATUS_NONE),
     gas: new Float64Array(count),
     refund: new Float64Array(count),
-    runs: new Uint8Array(count),
-    reasons: new Uint16Array(count),
-    outcome: new Uint8Array(count),
+    runs: from.u8(count).fill(0),
+    reasons: from.u16(count).fill(0),
+    outcome: from.u8(count).fill(OUTCOME_NONE),
     rejections: new Uint8Array(count),
     gasUsed: new Float64Array(count),
     executions: [],

@@ -18,6 +18,7 @@ import {
   MAX_TRANSACTION_GAS,
   TOKENS_PER_NONZERO_BYTE,
 } from '../../transpiler/spec/gas.ts'
+import { OWN_COLUMNS } from '../primitives/column_pool.ts'
 import {
   wordAdd,
   wordCompare,
@@ -32,41 +33,18 @@ import {
 import { type TransactionBatch, type TransactionExtras, TYPE_BLOB, TYPE_DEPOSIT, TYPE_SET_CODE } from './batch.ts'
 import type { BlockEnvironment } from './environment.ts'
 import { REJECTION, type Rejection } from './rejection.ts'
+import { type GasBounds, type GasTerms, type RuleColumns, type RuleTerms, ruleColumns } from './rule_columns.ts'
+import type { RulesPass } from './rules_pass.ts'
+import { LEFT } from './rules_request.ts'
 
 /**
- * The gas of each transaction that does not depend on execution. Doubles are exact: calldata is below 2^32 bytes.
+ * The rules that a transaction meets whatever the state is: with RuleColumns, what only blobs have.
  *
- * intrinsic   f64[n]   charged before the first step (YP 6.2; EIP-2, 2028, 2930, 3860, 7702)
- * floor       f64[n]   least gas used in the end (EIP-7623, Prague); 0 before
- */
-export interface GasBounds {
-  readonly intrinsic: Float64Array
-  readonly floor: Float64Array
-}
-
-/**
- * The rules that a transaction meets whatever the state is. Words are in limb order, 8 u32 each.
- *
- * gasLimit    f64[n]     as a double: exact below 2^53, and no rule tells larger ones apart; the block's gas does,
- *                        and reads the batch's own column (settle/block_gas.ts)
- * price       u32[8 n]   wei per gas that the sender pays (EIP-1559 effective gas price)
- * priority    u32[8 n]   the part of it that the coinbase gets; the rest is burnt
- * cost        u32[8 n]   wei the sender must hold: gas limit * max fee per gas + value + blob gas * max fee per blob
- *                        gas
- * rejection   u8[n]      REJECTION code, 0 where no static rule is broken; the columns above are zero where one is
- *                        broken that makes them meaningless
  * blobGas     f64[n]     EIP-4844; both are empty where no transaction of the batch has blobs
  * blobFee     u32[8 n]   wei burnt for it beside gas used * price: blob gas * blob base fee
  * maxBlobGas             of the whole block
- *
- * A deposit pays nothing and breaks no static rule: its price, priority and cost are zero.
  */
-export interface TransactionRules extends GasBounds {
-  readonly gasLimit: Float64Array
-  readonly price: Uint32Array
-  readonly priority: Uint32Array
-  readonly cost: Uint32Array
-  readonly rejection: Uint8Array
+export interface TransactionRules extends RuleColumns {
   readonly blobGas: Float64Array
   readonly blobFee: Uint32Array
   readonly maxBlobGas: number
@@ -74,33 +52,36 @@ export interface TransactionRules extends GasBounds {
 
 /** Intrinsic gas and floor of every transaction of the batch at `fork`. */
 export const gasBounds = (batch: TransactionBatch, fork: Fork): GasBounds => {
-  const { count, data, dataStart, creates, accessStart, accessKeyStart } = batch
-  const intrinsic = new Float64Array(count)
-  const floor = new Float64Array(count)
-  const nonZeroGas = valueAt(GAS_CALLDATA_NONZERO_BY_FORK, fork)
-  const createGas = valueAt(GAS_TRANSACTION_CREATE_BY_FORK, fork)
-  const initcodeWordGas = isAtLeast(fork, 'shanghai') ? GAS_INITCODE_WORD : 0
-  const hasFloor = isAtLeast(fork, 'prague')
-  const words = new Uint32Array(data.buffer, data.byteOffset & ~3, ((data.byteOffset & 3) + data.length) >>> 2)
-  for (let i = 0; i < count; i++) {
-    const start = dataStart[i]!
-    const end = dataStart[i + 1]!
-    const nonZero = nonZeroBytes(data, words, start, end)
-    const zero = end - start - nonZero
-    let gas = GAS_TRANSACTION + zero * GAS_CALLDATA_ZERO + nonZero * nonZeroGas
-    if (creates[i] === 1) gas += createGas + initcodeWordGas * Math.ceil((end - start) / 32)
-    const entries = accessStart[i + 1]! - accessStart[i]!
-    if (entries !== 0) {
-      const keys = accessKeyStart[accessStart[i + 1]!]! - accessKeyStart[accessStart[i]!]!
-      gas += entries * GAS_ACCESS_LIST_ADDRESS + keys * GAS_ACCESS_LIST_KEY
-    }
-    intrinsic[i] = gas
-    if (hasFloor) floor[i] = GAS_TRANSACTION + GAS_FLOOR_TOKEN * (zero + TOKENS_PER_NONZERO_BYTE * nonZero)
+  const terms = gasTerms(batch, fork)
+  const bounds = { intrinsic: new Float64Array(batch.count), floor: new Float64Array(batch.count) }
+  for (let i = 0; i < batch.count; i++) boundGas(batch, i, terms, bounds)
+  return bounds
+}
+
+const gasTerms = ({ data }: TransactionBatch, fork: Fork): GasTerms => ({
+  nonZeroGas: valueAt(GAS_CALLDATA_NONZERO_BY_FORK, fork),
+  createGas: valueAt(GAS_TRANSACTION_CREATE_BY_FORK, fork),
+  initcodeWordGas: isAtLeast(fork, 'shanghai') ? GAS_INITCODE_WORD : 0,
+  hasFloor: isAtLeast(fork, 'prague'),
+  words: new Uint32Array(data.buffer, data.byteOffset & ~3, ((data.byteOffset & 3) + data.length) >>> 2),
+})
+
+const boundGas = (batch: TransactionBatch, i: number, terms: GasTerms, { intrinsic, floor }: GasBounds): void => {
+  const { data, dataStart, creates, accessStart, accessKeyStart, extras } = batch
+  const start = dataStart[i]!
+  const end = dataStart[i + 1]!
+  const nonZero = nonZeroBytes(data, terms.words, start, end)
+  const zero = end - start - nonZero
+  let gas = GAS_TRANSACTION + zero * GAS_CALLDATA_ZERO + nonZero * terms.nonZeroGas
+  if (creates[i] === 1) gas += terms.createGas + terms.initcodeWordGas * Math.ceil((end - start) / 32)
+  const entries = accessStart[i + 1]! - accessStart[i]!
+  if (entries !== 0) {
+    const keys = accessKeyStart[accessStart[i + 1]!]! - accessKeyStart[accessStart[i]!]!
+    gas += entries * GAS_ACCESS_LIST_ADDRESS + keys * GAS_ACCESS_LIST_KEY
   }
-  for (const [i, { authorizations }] of batch.extras) {
-    if (authorizations !== undefined) intrinsic[i]! += GAS_AUTHORIZATION_NEW_ACCOUNT * authorizations.length
-  }
-  return { intrinsic, floor }
+  if (extras.size !== 0) gas += GAS_AUTHORIZATION_NEW_ACCOUNT * (extras.get(i)?.authorizations?.length ?? 0)
+  intrinsic[i] = gas
+  if (terms.hasFloor) floor[i] = GAS_TRANSACTION + GAS_FLOOR_TOKEN * (zero + TOKENS_PER_NONZERO_BYTE * nonZero)
 }
 
 /**
@@ -124,50 +105,74 @@ const nonZeroBytes = (data: Uint8Array, words: Uint32Array, start: number, end: 
   return nonZero
 }
 
-/**
- * Applies every static rule of `fork` to the batch.
- * Cost on the machine of host/primitives/word.ts: 0.35 us per ERC-20 transfer (68 bytes of calldata), 0.25 us per plain
- * transfer.
- */
-export const transactionRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): TransactionRules => {
-  const { count } = batch
-  const { intrinsic, floor } = gasBounds(batch, fork)
-  const gasLimit = new Float64Array(count)
-  const price = new Uint32Array(LIMBS_PER_WORD * count)
-  const priority = new Uint32Array(LIMBS_PER_WORD * count)
-  const cost = new Uint32Array(LIMBS_PER_WORD * count)
-  const rejection = new Uint8Array(count)
+const ruleTerms = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): RuleTerms => {
   const baseFee = new Uint32Array(LIMBS_PER_WORD)
-  wordFromBigInt(baseFee, 0, isAtLeast(fork, 'london') ? env.baseFeePerGas : 0n)
-  const base = wordToNumber(baseFee, 0)
-  const highestType = highestTypeAt(fork)
-  const special: number[] = []
-  const gasCap = isAtLeast(fork, 'osaka') ? MAX_TRANSACTION_GAS : Infinity
-  const initcodeCap = isAtLeast(fork, 'shanghai') ? MAX_INITCODE_BYTES : Infinity
-  for (let i = 0; i < count; i++) {
-    const limit = batch.gasLimit[2 * i + 1]! * 0x1_0000_0000 + batch.gasLimit[2 * i]!
-    gasLimit[i] = limit
-    const type = batch.type[i]!
-    if (type > highestType) {
-      const isDeposit = type === TYPE_DEPOSIT && batch.extras.get(i)?.deposit !== undefined
-      if (!isDeposit) rejection[i] = REJECTION.typeNotSupported
-      continue
-    }
-    if (type >= TYPE_BLOB) special.push(i)
-    let code: number = feePrices(batch, i, baseFee, base, price, priority)
-    if (upfrontCost(batch, i, cost) && code === 0) code = REJECTION.insufficientFunds
-    if (code === 0) {
-      if (limit < intrinsic[i]!) code = REJECTION.intrinsicGas
-      else if (limit < floor[i]!) code = REJECTION.floorGas
-      else if (batch.creates[i] === 1 && batch.dataStart[i + 1]! - batch.dataStart[i]! > initcodeCap)
-        code = REJECTION.initcodeSize
-    }
-    if (limit > gasCap) code = REJECTION.gasLimitTooHigh
-    if (batch.nonce[2 * i] === 0xffff_ffff && batch.nonce[2 * i + 1] === 0xffff_ffff) code = REJECTION.nonceMax
-    rejection[i] = code
+  const base = isAtLeast(fork, 'london') ? env.baseFeePerGas : 0n
+  wordFromBigInt(baseFee, 0, base)
+  return {
+    ...gasTerms(batch, fork),
+    highestType: highestTypeAt(fork),
+    gasCap: isAtLeast(fork, 'osaka') ? MAX_TRANSACTION_GAS : Infinity,
+    initcodeCap: isAtLeast(fork, 'shanghai') ? MAX_INITCODE_BYTES : Infinity,
+    baseFee,
+    base: base >> 64n === 0n ? base : undefined,
+    baseNumber: wordToNumber(baseFee, 0),
   }
-  const { blobGas, blobFee, maxBlobGas } = extraRules(batch, special, fork, env, cost, rejection)
-  return { intrinsic, floor, gasLimit, price, priority, cost, rejection, blobGas, blobFee, maxBlobGas }
+}
+
+/**
+ * Applies every static rule of `fork` to the batch; `pass` does most of it, and has the columns then.
+ * Cost on the machine of host/primitives/word.ts without a pass: 0.35 us per ERC-20 transfer (68 bytes of calldata),
+ * 0.25 us per plain transfer.
+ */
+export const transactionRules = (
+  batch: TransactionBatch,
+  fork: Fork,
+  env: BlockEnvironment,
+  pass?: RulesPass,
+): TransactionRules => {
+  const { count, type, extras } = batch
+  const terms = ruleTerms(batch, fork, env)
+  const columns = ruleColumns(count, pass?.columns ?? OWN_COLUMNS)
+  const special: number[] = []
+  const rule = (i: number): void => {
+    applyRules(batch, i, terms, columns)
+    if (type[i]! >= TYPE_BLOB && type[i]! <= terms.highestType) special.push(i)
+  }
+  if (pass === undefined) for (let i = 0; i < count; i++) rule(i)
+  else {
+    const left = pass.apply(terms, columns)
+    if (left + extras.size > 0)
+      for (let i = 0; i < count; i++) if (columns.rejection[i] === LEFT || extras.has(i)) rule(i)
+  }
+  return { ...columns, ...extraRules(batch, special, fork, env, columns.cost, columns.rejection) }
+}
+
+const applyRules = (batch: TransactionBatch, i: number, terms: RuleTerms, columns: RuleColumns): void => {
+  const { gasLimit, price, priority, cost, rejection, intrinsic, floor } = columns
+  const limit = batch.gasLimit[2 * i + 1]! * 0x1_0000_0000 + batch.gasLimit[2 * i]!
+  gasLimit[i] = limit
+  floor[i] = 0
+  for (const words of [price, priority, cost]) words.fill(0, LIMBS_PER_WORD * i, LIMBS_PER_WORD * (i + 1))
+  rejection[i] = 0
+  boundGas(batch, i, terms, columns)
+  const type = batch.type[i]!
+  if (type > terms.highestType) {
+    const isDeposit = type === TYPE_DEPOSIT && batch.extras.get(i)?.deposit !== undefined
+    if (!isDeposit) rejection[i] = REJECTION.typeNotSupported
+    return
+  }
+  let code: number = feePrices(batch, i, terms.baseFee, terms.baseNumber, price, priority)
+  if (upfrontCost(batch, i, cost) && code === 0) code = REJECTION.insufficientFunds
+  if (code === 0) {
+    if (limit < intrinsic[i]!) code = REJECTION.intrinsicGas
+    else if (limit < floor[i]!) code = REJECTION.floorGas
+    else if (batch.creates[i] === 1 && batch.dataStart[i + 1]! - batch.dataStart[i]! > terms.initcodeCap)
+      code = REJECTION.initcodeSize
+  }
+  if (limit > terms.gasCap) code = REJECTION.gasLimitTooHigh
+  if (batch.nonce[2 * i] === 0xffff_ffff && batch.nonce[2 * i + 1] === 0xffff_ffff) code = REJECTION.nonceMax
+  rejection[i] = code
 }
 
 const highestTypeAt = (fork: Fork): number => {

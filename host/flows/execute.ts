@@ -1,15 +1,17 @@
 import { explainBatch } from '../batch/explain.ts'
 import { ExplainLog } from '../batch/explain_log.ts'
-import { createOpenBatch, type OpenBatch } from '../batch/open_batch.ts'
+import { createOpenBatch, type OpenBatch, pooledBytes } from '../batch/open_batch.ts'
 import { loadParties, routeTransactions } from '../batch/route.ts'
 import type { TierCounters } from '../batch/tier.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import { transactionRules } from '../chain/rules.ts'
+import { RulesPass } from '../chain/rules_pass.ts'
+import { MODULE_BYTES } from '../primitives/column_request.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import { ChangeRecorder } from '../settle/change_recorder.ts'
 import { type ListedVersions, loadListed } from '../settle/listed_versions.ts'
-import { Sweep } from '../settle/sweep.ts'
+import { LEAST_FOR_COLUMNS, Sweep } from '../settle/sweep.ts'
 import type { StateWrites } from '../state/state.ts'
 import { collectWrites } from '../state/writes/collect.ts'
 import { mergeWrites } from '../state/writes/merge.ts'
@@ -82,12 +84,21 @@ const routeBatch = async (wiring: Wiring, request: BatchRequest, terms: CallTerm
   const list = steps?.accessList
   const listed = list === undefined ? undefined : await loadListed(list, resident, batch.count)
   const earlier = steps === undefined ? undefined : await stepsBefore(wiring, steps, recorder)
-  const rules = transactionRules(batch, policy.fork, env)
-  const openBatch = createOpenBatch(batch, env, rules, explain ? new ExplainLog() : undefined)
+  const pass = rulesPassOf(batch, wiring)
+  const rules = transactionRules(batch, policy.fork, env, pass)
+  const openBatch = createOpenBatch(batch, env, rules, explain ? new ExplainLog() : undefined, pass)
   await loadParties(openBatch, resident)
   routeTransactions(policy.fork, openBatch, resident, reasons, policy.paths ? sessions.refusal : undefined)
   timings.route = lap()
   return { wiring, request, terms, recorder, timings, lap, earlier, listed, openBatch }
+}
+
+/** Undefined where the batch is too small to be taken in columns, or there is no memory for that. */
+const rulesPassOf = (batch: TransactionBatch, { policy, resident }: Wiring): RulesPass | undefined => {
+  if (batch.count < (policy.waves === 'always' ? 1 : LEAST_FOR_COLUMNS)) return undefined
+  if (resident.columns(MODULE_BYTES) === undefined) return undefined
+  const columns = resident.batchColumns(pooledBytes(batch.count))
+  return columns === undefined ? undefined : new RulesPass(batch, columns)
 }
 
 /**
@@ -185,8 +196,8 @@ const commitBatch = async ({
 
 const readReceipts = async ({ openBatch, timings, lap }: RunExecution, early: Receipts | undefined) => {
   const receipts = early ?? (await receiptsOf(openBatch))
-  // Those of a block are in what its receipts root was made of.
-  if (early === undefined) receipts.blooms()
+  // Those of a block are in what its receipts root was made of; those of plain transfers are zero.
+  if (early === undefined && openBatch.executions.length > 0) receipts.blooms()
   timings.receipts += lap()
   return receipts
 }

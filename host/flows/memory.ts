@@ -117,7 +117,7 @@ export class ExecutorMemory {
     const kept = (name: keyof KeptBytes): number => tiers.reduce((sum, tier) => sum + (tier.kept?.[name] ?? 0), 0)
     return {
       tables: {
-        bytes: accounts.sizeBytes + slots.sizeBytes,
+        bytes: resident.sizeBytes,
         budget: tables,
         accounts: accounts.count,
         slots: slots.count,

@@ -45,14 +45,24 @@ export class ColumnMemory implements WordMemory {
   }
 
   words(length: number): Uint32Array {
+    const words = this.wordsWithin(length)
+    if (words !== undefined) return words
+    this.isFull = true
+    return SHARED_MEMORY.words(length)
+  }
+
+  /** The same; undefined where there is no room, and it is not full then. */
+  wordsWithin(length: number): Uint32Array | undefined {
     const at = this.#end
     const end = at + Math.ceil((4 * length) / ALIGN_BYTES) * ALIGN_BYTES
-    if (!this.#reaches(end)) {
-      this.isFull = true
-      return SHARED_MEMORY.words(length)
-    }
+    if (!this.#reaches(end)) return undefined
     this.#end = end
     return new Uint32Array(this.memory.buffer, at, length)
+  }
+
+  /** Bytes of words that were given, whether or not they are still in use. */
+  get givenBytes(): number {
+    return this.#end - Math.ceil(this.ownBytes / PAGE_BYTES) * PAGE_BYTES
   }
 
   /** What a module exports on this memory, which it imports as `env.memory`. */

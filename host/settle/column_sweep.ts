@@ -1,8 +1,9 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { SlotColumns } from '../batch/executions.ts'
 import type { OpenBatch } from '../batch/open_batch.ts'
+import type { RulesPass } from '../chain/rules_pass.ts'
 import type { ColumnMemory } from '../primitives/column_memory.ts'
-import { CHUNK_AT } from '../primitives/column_request.ts'
+import { CHUNK, CHUNK_AT, MODULE_BYTES } from '../primitives/column_request.ts'
 import { type WasmModule, wasm } from '../primitives/web_assembly.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import type { BlockGas } from './block_gas.ts'
@@ -10,13 +11,9 @@ import type { FeeSum } from './fees.ts'
 import { SWEEP_MODULE } from './sweep_module.generated.ts'
 import { EXECUTION_BYTES, READ_BYTES, STORE_BYTES, SWEEP_REQUEST } from './sweep_request.ts'
 
-/** Transactions whose columns lie in the memory at a time: they stay in the second-level cache. */
-const CHUNK = 1024
 const LEAST_REACH = 32
 /** u32 of a lane in a column. */
 const COLUMN_LIMBS = 4
-/** What the module takes of the memory of the tables: mostly columns of lanes. */
-const OWN_BYTES = 2 << 20
 const ALIGN_BYTES = 32
 /** The execution of a transaction that no pass over columns knows. */
 const OTHER = 0
@@ -28,26 +25,11 @@ const sweepModule = (): WasmModule => {
   return compiled
 }
 
-/** The columns of a chunk, at addresses. */
+/** The columns of a chunk that are brought: receipts keep their own. */
 interface ChunkColumns {
-  readonly tier: Uint8Array
-  readonly outcome: Uint8Array
   readonly status: Uint8Array
-  readonly type: Uint8Array
-  readonly rejection: Uint8Array
-  readonly fromIds: Int32Array
-  readonly toIds: Int32Array
-  readonly toCodes: Uint32Array
   readonly executionOf: Int32Array
   readonly laneOf: Int32Array
-  readonly nonce: Uint32Array
-  readonly value: Uint32Array
-  readonly cost: Uint32Array
-  readonly price: Uint32Array
-  readonly priority: Uint32Array
-  readonly intrinsic: Float64Array
-  readonly floor: Float64Array
-  readonly gasLimit: Float64Array
   readonly gas: Float64Array
   readonly refund: Float64Array
   readonly gasUsed: Float64Array
@@ -67,10 +49,12 @@ interface ChunkLanes {
  * the same running values, and stops before a transaction that is of another kind or does not stand: that one is the
  * sweep's.
  *
- * The tables lie in the memory of the module. Columns of the batch and of lanes are brought there a chunk at a time.
+ * Tables and columns of the batch lie in the memory of the module. Columns of receipts and lanes are brought there a
+ * chunk at a time.
  */
 export class ColumnSweep {
   readonly #batch: OpenBatch
+  readonly #pass: RulesPass
   readonly #resident: ResidentState
   readonly #refundQuotient: number
   readonly #memory: ColumnMemory
@@ -92,14 +76,17 @@ export class ColumnSweep {
   #reach = CHUNK
   readonly #lanes = new Map<number, ChunkLanes>()
 
-  /** Undefined where the platform has no such memory, or the tables do not fit. */
+  /** Undefined where the columns of the batch lie elsewhere, or the tables do. */
   static over(batch: OpenBatch, resident: ResidentState, refundQuotient: number): ColumnSweep | undefined {
-    const memory = resident.columns(OWN_BYTES)
-    return memory === undefined ? undefined : new ColumnSweep(batch, resident, refundQuotient, memory)
+    const { pass } = batch
+    if (pass === undefined || pass.columns.memory !== resident.columnMemory) return undefined
+    return new ColumnSweep(batch, resident, refundQuotient, pass)
   }
 
-  private constructor(batch: OpenBatch, resident: ResidentState, refundQuotient: number, memory: ColumnMemory) {
+  private constructor(batch: OpenBatch, resident: ResidentState, refundQuotient: number, pass: RulesPass) {
+    const { memory } = pass.columns
     this.#batch = batch
+    this.#pass = pass
     this.#resident = resident
     this.#refundQuotient = refundQuotient
     this.#memory = memory
@@ -113,34 +100,17 @@ export class ColumnSweep {
       at += Math.ceil((bytes * CHUNK) / ALIGN_BYTES) * ALIGN_BYTES
       return from
     }
-    const u8 = (): Uint8Array => new Uint8Array(this.#bytes, take(1), CHUNK)
     const i32 = (): Int32Array => new Int32Array(this.#bytes, take(4), CHUNK)
-    const u32 = (limbs: number): Uint32Array => new Uint32Array(this.#bytes, take(4 * limbs), limbs * CHUNK)
     const f64 = (): Float64Array => new Float64Array(this.#bytes, take(8), CHUNK)
     this.#columns = {
-      tier: u8(),
-      outcome: u8(),
-      status: u8(),
-      type: u8(),
-      rejection: u8(),
-      fromIds: i32(),
-      toIds: i32(),
-      toCodes: u32(1),
+      status: new Uint8Array(this.#bytes, take(1), CHUNK),
       executionOf: i32(),
       laneOf: i32(),
-      nonce: u32(2),
-      value: u32(LIMBS_PER_WORD),
-      cost: u32(LIMBS_PER_WORD),
-      price: u32(LIMBS_PER_WORD),
-      priority: u32(LIMBS_PER_WORD),
-      intrinsic: f64(),
-      floor: f64(),
-      gasLimit: f64(),
       gas: f64(),
       refund: f64(),
       gasUsed: f64(),
     }
-    this.#places = u32(1)
+    this.#places = new Uint32Array(this.#bytes, take(4), CHUNK)
     this.#places[OTHER] = 0
     this.#lanesFrom = at
   }
@@ -166,43 +136,22 @@ export class ColumnSweep {
     return end
   }
 
-  /** Brings the columns of the chunk of transaction i that stay as they are. */
+  /** Opens the chunk of transaction i. */
   #bring(i: number): void {
-    const { batch, rules, fromIds, toIds, toCodes } = this.#batch
     const first = i - (i % CHUNK)
-    const end = Math.min(batch.count, first + CHUNK)
     this.#first = first
-    this.#end = end
+    this.#end = Math.min(this.#batch.batch.count, first + CHUNK)
     this.#lanes.clear()
     this.#executionCount = OTHER + 1
     this.#mostStores = 0
     this.#lanesAt = this.#lanesFrom
-    const to = this.#columns
-    to.type.set(batch.type.subarray(first, end))
-    to.rejection.set(rules.rejection.subarray(first, end))
-    to.fromIds.set(fromIds.subarray(first, end))
-    to.toIds.set(toIds.subarray(first, end))
-    to.toCodes.set(toCodes.subarray(first, end))
-    to.nonce.set(batch.nonce.subarray(2 * first, 2 * end))
-    to.intrinsic.set(rules.intrinsic.subarray(first, end))
-    to.floor.set(rules.floor.subarray(first, end))
-    to.gasLimit.set(rules.gasLimit.subarray(first, end))
-    const words: readonly [Uint32Array, Uint32Array][] = [
-      [to.value, batch.value],
-      [to.cost, rules.cost],
-      [to.price, rules.price],
-      [to.priority, rules.priority],
-    ]
-    for (const [column, from] of words) column.set(from.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
   }
 
   /** Brings what may have changed of [first, end), and the lanes of executions that are not there. */
   #refresh(first: number, end: number): void {
-    const { tier, outcome, status, gas, refund, executionOf, laneOf } = this.#batch
+    const { status, gas, refund, executionOf, laneOf } = this.#batch
     const to = this.#columns
     const at = first - this.#first
-    to.tier.set(tier.subarray(first, end), at)
-    to.outcome.set(outcome.subarray(first, end), at)
     to.status.set(status.subarray(first, end), at)
     to.gas.set(gas.subarray(first, end), at)
     to.refund.set(refund.subarray(first, end), at)
@@ -267,7 +216,7 @@ export class ColumnSweep {
     const at = this.#lanesAt
     const head = EXECUTION_BYTES + READ_BYTES * slotAt.length + STORE_BYTES * storeAt.length
     let next = Math.ceil((at + head) / ALIGN_BYTES) * ALIGN_BYTES
-    if (next + columnCount * laneBytes > OWN_BYTES) return 0
+    if (next + columnCount * laneBytes > MODULE_BYTES) return 0
     const bringOne = (column: Uint32Array, from: number): number => {
       const to = next
       next += laneBytes
@@ -316,10 +265,9 @@ export class ColumnSweep {
     slots.entries = request[SWEEP_REQUEST.slotEntryCount / 4]!
     block.used = numbers[SWEEP_REQUEST.blockUsed / 8]!
     fees.addWord(request, SWEEP_REQUEST.fees / 4)
-    const { outcome, status, gasUsed } = this.#batch
+    const { status, gasUsed } = this.#batch
     const from = this.#columns
     const [a, b] = [first - this.#first, stop - this.#first]
-    outcome.set(from.outcome.subarray(a, b), first)
     status.set(from.status.subarray(a, b), first)
     gasUsed.set(from.gasUsed.subarray(a, b), first)
     return stop
@@ -343,10 +291,33 @@ export class ColumnSweep {
     put('slotBase', slots.base.byteOffset)
     put('slotEntryCount', slots.entries)
     for (const [name, column] of Object.entries(columns)) put(name as keyof ChunkColumns, column.byteOffset)
+    this.#putBatch(put)
     put('executions', this.#places.byteOffset)
     put('owedMark', fees.isZero ? 0 : 1)
     this.#numbers[SWEEP_REQUEST.blockUsed / 8] = block.used
     this.#numbers[SWEEP_REQUEST.blockSure / 8] = block.sure
     this.#numbers[SWEEP_REQUEST.refundQuotient / 8] = this.#refundQuotient
+  }
+
+  /** Where the columns of the chunk lie in those of the batch. */
+  #putBatch(put: (field: keyof typeof SWEEP_REQUEST, at: number) => void): void {
+    const { rules, fromIds, toIds, toCodes, tier, outcome } = this.#batch
+    const { type, nonce, value } = this.#pass
+    const first = this.#first
+    put('tier', tier.byteOffset + first)
+    put('outcome', outcome.byteOffset + first)
+    put('type', type.byteOffset + first)
+    put('rejection', rules.rejection.byteOffset + first)
+    put('fromIds', fromIds.byteOffset + 4 * first)
+    put('toIds', toIds.byteOffset + 4 * first)
+    put('toCodes', toCodes.byteOffset + 4 * first)
+    put('nonce', nonce.byteOffset + 8 * first)
+    put('value', value.byteOffset + 32 * first)
+    put('cost', rules.cost.byteOffset + 32 * first)
+    put('price', rules.price.byteOffset + 32 * first)
+    put('priority', rules.priority.byteOffset + 32 * first)
+    put('intrinsic', rules.intrinsic.byteOffset + 8 * first)
+    put('floor', rules.floor.byteOffset + 8 * first)
+    put('gasLimit', rules.gasLimit.byteOffset + 8 * first)
   }
 }

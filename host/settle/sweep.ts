@@ -337,7 +337,7 @@ export class Sweep {
 }
 
 /** A range from which bringing its columns to the tables pays. */
-const LEAST_FOR_COLUMNS = 256
+export const LEAST_FOR_COLUMNS = 256
 /** Transactions below which the columns cost more than they save. */
 const FEW_IN_COLUMNS = 16
 const MOST_ALONE = 256

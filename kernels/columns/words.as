@@ -22,6 +22,12 @@ export function copy(to: usize, from: usize): void {
   v128.store(to, v128.load(from, 16), 16)
 }
 
+@inline
+export function clear(to: usize): void {
+  v128.store(to, i64x2.splat(0))
+  v128.store(to, i64x2.splat(0), 16)
+}
+
 /** Whether a < b. */
 @inline
 export function isBelow(a: usize, b: usize): bool {

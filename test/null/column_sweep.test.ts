@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { ExitReasons } from '../../host/batch/reason.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
 import { ColumnMemory } from '../../host/primitives/column_memory.ts'
+import { MODULE_BYTES } from '../../host/primitives/column_request.ts'
 import { Sweep } from '../../host/settle/sweep.ts'
 import { HOST_LIMBS, ROW_LIMBS } from '../../host/state/tables/account_table.ts'
 import { collectWrites } from '../../host/state/writes/collect.ts'
@@ -40,7 +41,6 @@ const left = ({ openBatch, resident }: Opened) => {
   }
 }
 
-const COLUMN_BYTES = 2 << 20
 const PAGES = 64
 
 /** Gives all that is left of the memory, and no more. */
@@ -71,10 +71,10 @@ describe('the sweep over columns', () => {
     for (let seed = 0; seed < 40; seed++) {
       const world = randomWorld(seed)
       const inOrder = open(world)
-      const inColumns = open(world)
-      const memory = new ColumnMemory(COLUMN_BYTES, PAGES)
+      const memory = new ColumnMemory(MODULE_BYTES, PAGES)
       vi.spyOn(ColumnMemory, 'of').mockReturnValueOnce(memory)
-      expect(inColumns.resident.columns(COLUMN_BYTES)).toBe(memory)
+      const inColumns = open(world)
+      expect(inColumns.resident.columnMemory).toBe(memory)
       fill(memory)
       const { accounts } = inColumns.resident
       accounts.written = accounts.written.subarray(0, 1)

@@ -3,11 +3,18 @@ import type { Executions } from '../../host/batch/executions.ts'
 import { type OpenBatch, OUTCOME_EXECUTED } from '../../host/batch/open_batch.ts'
 import { ExitReasons } from '../../host/batch/reason.ts'
 import { ExecutorMemory } from '../../host/flows/memory.ts'
+import { MODULE_BYTES } from '../../host/primitives/column_request.ts'
 import { addressFromHex, wordToBigInt } from '../../host/primitives/word.ts'
 import type { DeviceSessions } from '../../host/session/device_sessions.ts'
 import type { ExecutorDevice } from '../../host/session/executor_device.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
-import { ROW_BALANCE, ROW_CONSTANTS, ROW_LIMBS, ROW_SKELETON } from '../../host/state/tables/account_table.ts'
+import {
+  HOST_LIMBS,
+  ROW_BALANCE,
+  ROW_CONSTANTS,
+  ROW_LIMBS,
+  ROW_SKELETON,
+} from '../../host/state/tables/account_table.ts'
 import { evictTables } from '../../host/state/tables/evict.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
 import type { Question } from '../../host/tiers/cpu/pool/protocol.ts'
@@ -82,6 +89,26 @@ const residentAccounts = (resident: ResidentState): number[] => {
 }
 
 const range = (first: number, end: number): number[] => Array.from({ length: end - first }, (_, i) => first + i)
+
+describe('resident tables in a memory of columns', () => {
+  test('count what they left there when they grew, and leave it with the memory', () => {
+    const resident = residentOf()
+    resident.columns(MODULE_BYTES)
+    for (let n = 1; n <= 3000; n++) touch(resident, n)
+    const pool = resident.batchColumns(100_000)!
+    expect(resident.batchColumns(900_000)).toBe(pool)
+    const { accounts, slots, leftBytes } = resident
+    // Rows and host limbs of 1,024 and of 2,048 accounts, and the columns of the first batch.
+    expect(leftBytes).toBeGreaterThan(3 * 1024 * 4 * (ROW_LIMBS + HOST_LIMBS) + 100_000)
+    expect(resident.sizeBytes).toBe(accounts.sizeBytes + slots.sizeBytes + leftBytes + pool.sizeBytes)
+    const memory = resident.columnMemory!
+    expect(memory.givenBytes).toBe(accounts.wordBytes + slots.wordBytes + leftBytes + pool.sizeBytes)
+    // The rows alone would stay.
+    expect(evictTables(resident, { ...NONE, rows: 760_000 })).toBeDefined()
+    expect(resident.leftBytes).toBeLessThan(leftBytes / 4)
+    expect(resident.batchColumns(1000)).not.toBe(pool)
+  })
+})
 
 describe('resident tables over their budget', () => {
   test('keep what was touched last, with its values, and load the rest again', () => {

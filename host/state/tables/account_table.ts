@@ -82,8 +82,14 @@ export class AccountTable {
   }
 
   get sizeBytes(): number {
-    const { index, rows, hosts, states, epochs, written } = this
-    return index.sizeBytes + byteLengths(rows, hosts, states, epochs, written)
+    const { index, states, epochs } = this
+    return this.wordBytes + byteLengths(index.changed, states, epochs)
+  }
+
+  /** Bytes in its memory. */
+  get wordBytes(): number {
+    const { index, rows, hosts, written } = this
+    return byteLengths(index.words, rows, hosts, written)
   }
 
   /**

@@ -1,4 +1,4 @@
-import { byteLengths, movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
+import { movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
 
 /**
  * The open-addressing index of a table: linear probing over a power-of-two number of buckets, at most half full, never
@@ -31,10 +31,6 @@ export class BucketIndex {
 
   get capacity(): number {
     return this.mask + 1
-  }
-
-  get sizeBytes(): number {
-    return byteLengths(this.words, this.changed)
   }
 
   /** Nothing reads it any more. */

@@ -41,9 +41,9 @@ export interface Eviction {
   readonly codes: CodeMove | undefined
 }
 
-/** Bytes of the rows of the tables, at most. */
-const mostBytes = ({ accounts, slots }: ResidentState): number =>
-  ACCOUNT_BYTES * accounts.count + SLOT_BYTES * slots.count
+/** Bytes of the rows of the tables, at most, and of what they left in their memory. */
+const mostBytes = ({ accounts, slots, leftBytes }: ResidentState): number =>
+  ACCOUNT_BYTES * accounts.count + SLOT_BYTES * slots.count + leftBytes
 
 /** The part of the rows' budget, or of the device's room, that is taken. */
 const rowsTaken = (resident: ResidentState, { rows, mostRows }: TableBudgets): number =>

@@ -1,6 +1,7 @@
 import { ACCOUNT_CODE_SHIFT, ACCOUNT_FLAG_EXISTS } from '../../../transpiler/layout/tables.ts'
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { ColumnMemory } from '../../primitives/column_memory.ts'
+import { ColumnPool } from '../../primitives/column_pool.ts'
 import { PRIVATE_MEMORY, SHARED_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
 import { wordToHex } from '../../primitives/word.ts'
 import type { AccountColumns, State } from '../state.ts'
@@ -40,6 +41,7 @@ export class ResidentState {
   #memory: WordMemory = PRIVATE_MEMORY
   /** Once many accounts were asked for in a memory of columns. */
   #probe: AccountProbe | undefined
+  #pool: ColumnPool | undefined
 
   /** `codes`: a code table to share, so skeletons have the same ids. */
   constructor(state: State, shapeOf: (code: Uint8Array) => CodeShape, codes?: CodeTable) {
@@ -102,6 +104,30 @@ export class ResidentState {
   get columnMemory(): ColumnMemory | undefined {
     const memory = this.#memory
     return memory instanceof ColumnMemory && !memory.isFull ? memory : undefined
+  }
+
+  /** Columns of one batch, in the memory of the tables, for so many bytes; undefined where it has no room. */
+  batchColumns(bytes: number): ColumnPool | undefined {
+    const memory = this.columnMemory
+    if (memory === undefined) return undefined
+    if (this.#pool?.memory !== memory) this.#pool = new ColumnPool(memory)
+    return this.#pool.begin(bytes) ? this.#pool : undefined
+  }
+
+  /** Bytes of the tables, of what they left in their memory, and of the columns of a batch there. */
+  get sizeBytes(): number {
+    return this.accounts.sizeBytes + this.slots.sizeBytes + this.leftBytes + this.#poolBytes
+  }
+
+  /** Bytes that tables and columns left in the memory when they grew: they go with the memory. */
+  get leftBytes(): number {
+    const memory = this.#memory
+    if (!(memory instanceof ColumnMemory)) return 0
+    return Math.max(0, memory.givenBytes - this.accounts.wordBytes - this.slots.wordBytes - this.#poolBytes)
+  }
+
+  get #poolBytes(): number {
+    return this.#pool?.memory === this.#memory ? this.#pool.sizeBytes : 0
   }
 
   #moveTo(memory: WordMemory): void {

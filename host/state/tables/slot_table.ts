@@ -68,8 +68,14 @@ export class SlotTable {
   }
 
   get sizeBytes(): number {
-    const { index, keys, values, owners, epochs, entryOf, written, base } = this
-    return index.sizeBytes + byteLengths(keys, values, owners, epochs, entryOf, written, base)
+    const { index, epochs } = this
+    return this.wordBytes + byteLengths(index.changed, epochs)
+  }
+
+  /** Bytes in its memory. */
+  get wordBytes(): number {
+    const { index, keys, values, owners, entryOf, written, base } = this
+    return byteLengths(index.words, keys, values, owners, entryOf, written, base)
   }
 
   /** Another table has taken its place: nothing reads this one. */
