@@ -128,6 +128,8 @@ const liveInstances = new Set<GPU>()
  * 4 MiB).
  */
 const UPLOAD_BYTES = 1 << 20
+/** Where memory that threads share goes before its upload, which has copied it when it returns. */
+const unshared = new Uint8Array(UPLOAD_BYTES)
 
 class DawnDevice implements ComputeDevice {
   readonly kind: AdapterKind
@@ -226,9 +228,8 @@ class DawnDevice implements ComputeDevice {
     const isShared = typeof SharedArrayBuffer !== 'undefined' && memory instanceof SharedArrayBuffer
     for (let at = 0; at < byteLength; at += UPLOAD_BYTES) {
       const sizeBytes = Math.min(UPLOAD_BYTES, byteLength - at)
-      const [source, from] = isShared
-        ? [new Uint8Array(memory, start + at, sizeBytes).slice().buffer as ArrayBuffer, 0]
-        : [memory as ArrayBuffer, start + at]
+      if (isShared) unshared.set(new Uint8Array(memory, start + at, sizeBytes))
+      const [source, from] = isShared ? [unshared.buffer, 0] : [memory as ArrayBuffer, start + at]
       this.gpu.queue.writeBuffer(buffer, byteOffset + at, source, from, sizeBytes)
     }
   }
