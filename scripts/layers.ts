@@ -79,6 +79,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'scripts', may: ['transpiler', 'kernels', 'host', 'conformance', 'cli', 'bench'] },
   // Tests without an end.
   { at: 'scripts/crash.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
+  { at: 'scripts/drive.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
   { at: 'scripts/fuzz.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
   { at: 'scripts/fuzz_batches.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
   { at: 'scripts/t8n_state_tests.ts', may: ['host', 'conformance', 'service', 'test'] },
