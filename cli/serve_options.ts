@@ -34,6 +34,8 @@ export interface ServeArguments {
   readonly 'metrics.addr': string
   readonly 'metrics.port': string
   readonly 'rpc.gascap': string
+  readonly 'rpc.evmtimeout': string
+  readonly 'rpc.threads': string
   readonly 'miner.gaslimit': string
   readonly 'miner.extradata': string
 }
@@ -67,7 +69,9 @@ export const SERVE_OPTIONS = {
   metrics: { type: 'boolean', describe: 'the port of Prometheus', default: false },
   'metrics.addr': preset('its address', '127.0.0.1'),
   'metrics.port': preset('its number', '6060'),
-  'rpc.gascap': preset('gas of a simulated call', '50000000'),
+  'rpc.gascap': preset('gas of a simulated call, 0: no limit', '50000000'),
+  'rpc.evmtimeout': preset('time of a simulated call, 0: no limit', '5s'),
+  'rpc.threads': preset('simulated calls at once, and as many reads of blocks', '2'),
   'miner.gaslimit': preset('what the gas limit of built blocks should come to', '60000000'),
   'miner.extradata': preset('of built blocks, up to 32 bytes', 'wgevm'),
 } as const
@@ -130,6 +134,24 @@ export const parseLog = (verbosity: string): Logger => {
   if (!isLogLevel(verbosity))
     throw new UserError(`--verbosity takes silent, error, warn, info or debug; got '${verbosity}'`)
   return createLog(verbosity)
+}
+
+const NO_GAS_CAP = (1n << 63n) - 1n
+
+/** Gas of a simulated call; none of them comes near what stands for no limit. */
+export const parseGasCap = (value: string): bigint => {
+  const cap = parseWhole('rpc.gascap', value, 0, MOST_GAS)
+  return cap === 0 ? NO_GAS_CAP : BigInt(cap)
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** Milliseconds of a time with its unit, `5s` or `1m30s`; `0` has none. Throws UserError. */
+export const parseDuration = (option: string, value: string): number => {
+  const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)]
+  if (value !== '0' && (parts.length === 0 || parts.map(([part]) => part).join('') !== value))
+    throw new UserError(`--${option} takes a time as 5s, 500ms or 1m30s; got '${value}'`)
+  return Math.round(parts.reduce((sum, [, count, unit]) => sum + Number(count) * UNIT_MS[unit!]!, 0))
 }
 
 export const parseGas = (option: string, value: string): bigint => BigInt(parseWhole(option, value, 1, MOST_GAS))

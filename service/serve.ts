@@ -1,6 +1,6 @@
 import { type Chain, type ExecutorOptions, SenderCache } from '../host/index.ts'
 import { type Listener, startListener } from './listener/listener.ts'
-import type { OpenPorts, PortsOptions } from './listener/ports.ts'
+import type { CallOptions, OpenPorts, PortsOptions } from './listener/ports.ts'
 import type { Logger } from './log.ts'
 import { NodeMetrics } from './metrics.ts'
 import { BlockReader } from './node/block_reader.ts'
@@ -17,6 +17,8 @@ export interface ServeOptions {
   readonly chain: Chain
   readonly ports: PortsOptions
   readonly log: Logger
+  /** Threads that execute calls, and as many that read blocks; milliseconds that a call may take, 0: any time. */
+  readonly calls: { readonly threads: number; readonly callMs: number }
   /** Gas that a simulated call has at most. */
   readonly gasCap: bigint
   readonly ranges: RangeLimits
@@ -34,6 +36,11 @@ export interface Service {
   /** Takes no more requests, answers those that are there, and ends. */
   close(): Promise<void>
 }
+
+/** Milliseconds that a call may read blocks. */
+const READ_MS = 30_000
+/** Calls that wait for a thread. */
+const MOST_WAITING = 4096
 
 /** Serves a chain over JSON-RPC. Rejects with RpcError where a port does not open. */
 export const serve = async (options: ServeOptions): Promise<Service> => {
@@ -61,6 +68,12 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
         metrics.pool(pool.count)
         return metrics.page()
       },
+      fault: async (name, what) => log.error({ call: name, what }, 'a call failed'),
+    },
+    source: {
+      unwritten: async (hash) => chain.unwritten(hash),
+      proof: (...of) => chain.proof(...of),
+      rootAfter: (...of) => chain.rootAfter(...of),
     },
   }
   metrics.head(chain.head)
@@ -68,10 +81,14 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
   const ended = new Promise<unknown>((resolve) => {
     end = resolve
   })
-  const listener: Listener = await startListener(node, ports, {
-    onFault: (name, thrown) => log.error({ call: name, err: thrown }, 'a call failed'),
-    onEnd: (thrown) => end(thrown),
-  })
+  const listener: Listener = await startListener(
+    node,
+    { ...ports, calls: callOptions(options) },
+    {
+      onFault: (name, thrown) => log.error({ call: name, err: thrown }, 'a call failed'),
+      onEnd: (thrown) => end(thrown),
+    },
+  )
   news = listener.news
   log.info({ ports: listener.ports, head: `${chain.head.header.number}`, hash: chain.head.hash }, 'listening')
   return {
@@ -83,6 +100,18 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
     },
   }
 }
+
+const callOptions = ({ chain, calls, gasCap, ranges, executor }: ServeOptions): CallOptions => ({
+  terms: {
+    path: chain.folder,
+    gasCap,
+    ranges,
+    executor: executor.memory === undefined ? {} : { memory: executor.memory },
+  },
+  ...calls,
+  readMs: READ_MS,
+  waiting: MOST_WAITING,
+})
 
 /** A listener that has ended has no one to tell. */
 const tell = (told: Promise<void> | undefined): void => {

@@ -5,9 +5,19 @@ import { readGenesis } from '../chain_folder.ts'
 import { ADAPTER_OPTION, openAdapter } from '../open_adapter.ts'
 import { packageVersion } from '../package_version.ts'
 import { parseWhole } from '../result_file.ts'
-import { parseExtraData, parseGas, parseLog, parsePorts, SERVE_OPTIONS, type ServeArguments } from '../serve_options.ts'
+import {
+  parseDuration,
+  parseExtraData,
+  parseGas,
+  parseGasCap,
+  parseLog,
+  parsePorts,
+  SERVE_OPTIONS,
+  type ServeArguments,
+} from '../serve_options.ts'
 
 const MOST_UNDO = 1_000_000
+const MOST_THREADS = 64
 const RANGES = { logBlocks: 100_000, logs: 20_000 }
 const POOL = { perSender: 64, transactions: 5120 }
 
@@ -32,7 +42,11 @@ export const serveCommand: CommandModule<object, ServeArguments> = {
   handler: async (given) => {
     const log = parseLog(given.verbosity)
     const undoDepth = parseWhole('undo', given.undo, 0, MOST_UNDO)
-    const gasCap = parseGas('rpc.gascap', given['rpc.gascap'])
+    const gasCap = parseGasCap(given['rpc.gascap'])
+    const calls = {
+      threads: parseWhole('rpc.threads', given['rpc.threads'], 1, MOST_THREADS),
+      callMs: parseDuration('rpc.evmtimeout', given['rpc.evmtimeout']),
+    }
     const builder = {
       extraData: parseExtraData(given['miner.extradata']),
       gasLimit: parseGas('miner.gaslimit', given['miner.gaslimit']),
@@ -44,7 +58,17 @@ export const serveCommand: CommandModule<object, ServeArguments> = {
     try {
       const chain = await openChain({ path: given.data, undoDepth, executor, ...genesis })
       try {
-        const service = await serve({ chain, ports, log, gasCap, builder, executor, ranges: RANGES, poolLimits: POOL })
+        const service = await serve({
+          chain,
+          ports,
+          log,
+          calls,
+          gasCap,
+          builder,
+          executor,
+          ranges: RANGES,
+          poolLimits: POOL,
+        })
         const signal = await serveUntil(service)
         log.info({ signal }, 'ended')
       } finally {

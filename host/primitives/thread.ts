@@ -7,7 +7,10 @@ export const threadEntry = (name: string, from: string): URL =>
   new URL(`${name}.${from.endsWith('.ts') ? 'ts' : 'js'}`, from)
 
 /** A thread that runs `entry`, TypeScript sources as well, with `workerData`. It does not keep the process alive. */
-export const startThread = (entry: URL, options: Pick<WorkerOptions, 'workerData' | 'transferList'>): Worker => {
+export const startThread = (
+  entry: URL,
+  options: Pick<WorkerOptions, 'resourceLimits' | 'transferList' | 'workerData'>,
+): Worker => {
   const threadOptions = { ...options, execArgv: [] }
   const worker = entry.pathname.endsWith('.ts')
     ? new Worker(typescriptStart(entry), { ...threadOptions, eval: true })

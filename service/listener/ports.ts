@@ -1,3 +1,4 @@
+import type { CallThreadTerms } from '../calls/call_thread.ts'
 import type { Method } from '../json_rpc/method.ts'
 import { rpcAnswer } from '../json_rpc/rpc_server.ts'
 import { type ClientName, engineMethods, testingMethods } from '../methods/engine.ts'
@@ -7,8 +8,10 @@ import { debugMethods, netMethods } from '../methods/other.ts'
 import { poolMethods } from '../methods/pool.ts'
 import { subscribeMethods } from '../methods/subscribe.ts'
 import type { NodeCalls } from '../node/node_calls.ts'
+import { CallThreads } from './call_threads.ts'
 import type { ConnectionLimits } from './connection.ts'
 import { Feeds } from './feeds.ts'
+import { guardedNode } from './guarded_node.ts'
 import { type HttpLimits, type HttpListener, type HttpOptions, listenHttp, type Page } from './http.ts'
 import { jwtAuthorize } from './jwt.ts'
 import { originRule } from './origins.ts'
@@ -35,6 +38,19 @@ export interface PortsOptions {
   readonly ws?: PublicOptions & { /** Pages that may connect (`originRule`). */ readonly origins: readonly string[] }
   readonly auth?: PortOptions & { readonly secret: Uint8Array }
   readonly metrics?: PortOptions
+  /** Threads for what takes long. Absent: it runs on the node's. */
+  readonly calls?: CallOptions
+}
+
+export interface CallOptions {
+  readonly terms: CallThreadTerms
+  /** Those that execute code, and as many more that read blocks. Each is started when it is needed. */
+  readonly threads: number
+  /** Milliseconds that one call may take: that executes code, and that reads. 0: any time. */
+  readonly callMs: number
+  readonly readMs: number
+  /** Calls of either kind that wait. */
+  readonly waiting: number
 }
 
 /** Numbers of the ports that listen. */
@@ -54,12 +70,14 @@ export interface Listeners {
 /** Opens the ports, all or none. Rejects with the error of the first that does not open. */
 export const openPorts = async (node: NodeCalls, options: PortsOptions): Promise<Listeners> => {
   const feeds = new Feeds(node)
+  const guard = options.calls === undefined ? undefined : startGuard(node, options.calls)
   const open: [keyof OpenPorts, HttpListener][] = []
   const close = async (): Promise<void> => {
     await Promise.all(open.map(([, listener]) => listener.close()))
+    await guard?.close()
   }
   try {
-    for (const [names, port] of portsOf(node, options, feeds)) {
+    for (const [names, port] of portsOf(node, guard?.node ?? node, options, feeds)) {
       const listener = await listenHttp(port)
       for (const name of names) open.push([name, listener])
     }
@@ -73,6 +91,7 @@ export const openPorts = async (node: NodeCalls, options: PortsOptions): Promise
 /** What is to listen, each port with the names that it has. */
 const portsOf = (
   node: NodeCalls,
+  guarded: NodeCalls,
   { client, http, ws, auth, metrics }: PortsOptions,
   feeds: Feeds,
 ): readonly (readonly [names: readonly (keyof OpenPorts)[], port: HttpOptions])[] => {
@@ -88,7 +107,7 @@ const portsOf = (
   const health = { '/healthz': () => healthPage(node) }
   const ports: (readonly [readonly (keyof OpenPorts)[], HttpOptions])[] = []
   const webSockets = ws && {
-    answer: rpcAnswer(node, ofSpaces(methods, ws.api), ws.limits),
+    answer: rpcAnswer(guarded, ofSpaces(methods, ws.api), ws.limits),
     feeds,
     limits: ws.limits,
     allowsOrigin: originRule(ws.origins),
@@ -96,14 +115,14 @@ const portsOf = (
   const isShared =
     http !== undefined && ws !== undefined && http.host === ws.host && http.port === ws.port && ws.port > 0
   if (http !== undefined) {
-    const answer = rpcAnswer(node, ofSpaces(methods, http.api), http.limits)
+    const answer = rpcAnswer(guarded, ofSpaces(methods, http.api), http.limits)
     const shared = isShared && webSockets !== undefined ? { webSockets } : {}
     ports.push([isShared ? ['http', 'ws'] : ['http'], { ...http, answer, pages: health, ...shared }])
   }
   if (ws !== undefined && webSockets !== undefined && !isShared)
     ports.push([['ws'], { ...ws, pages: health, webSockets }])
   if (auth !== undefined) {
-    const answer = rpcAnswer(node, { ...methods, ...engineMethods(client) }, auth.limits)
+    const answer = rpcAnswer(guarded, { ...methods, ...engineMethods(client) }, auth.limits)
     // A page has no token.
     const sockets = { answer, feeds, limits: auth.limits, allowsOrigin: originRule(['*']) }
     ports.push([['auth'], { ...auth, answer, authorize: jwtAuthorize(auth.secret), pages: {}, webSockets: sockets }])
@@ -111,6 +130,18 @@ const portsOf = (
   if (metrics !== undefined)
     ports.push([['metrics'], { ...metrics, pages: { '/metrics': () => metricsPage(node), ...health } }])
   return ports
+}
+
+const startGuard = (
+  node: NodeCalls,
+  { terms, threads, callMs, readMs, waiting }: CallOptions,
+): { readonly node: NodeCalls; close(): Promise<void> } => {
+  const calls = new CallThreads(node, { terms, threads, waiting, limitMs: callMs })
+  const reads = new CallThreads(node, { terms, threads, waiting, limitMs: readMs })
+  const close = async (): Promise<void> => {
+    await Promise.all([calls.close(), reads.close()])
+  }
+  return { node: guardedNode(node, { calls, reads }), close }
 }
 
 const ofSpaces = <Of>(methods: Readonly<Record<string, Of>>, spaces: readonly string[]): Readonly<Record<string, Of>> =>

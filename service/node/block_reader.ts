@@ -1,6 +1,6 @@
 import { decodeBlock } from '../../host/chain/decode_block.ts'
 import { headerHash } from '../../host/chain/header.ts'
-import { type Chain, type ChainBlock, decodeTransaction } from '../../host/index.ts'
+import { type ChainBlock, type ChainReads, decodeTransaction } from '../../host/index.ts'
 import type { BlockName } from '../json_rpc/codec.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { blobPriceOf, forkOf } from './block_place.ts'
@@ -20,10 +20,10 @@ interface WholeBlock {
 
 /** Reads blocks, transactions, receipts and logs of a chain. */
 export class BlockReader {
-  readonly #chain: Chain
+  readonly #chain: ChainReads
   readonly #executors: Executors
 
-  constructor(chain: Chain, executors: Executors) {
+  constructor(chain: ChainReads, executors: Executors) {
     this.#chain = chain
     this.#executors = executors
   }

@@ -6,8 +6,8 @@ import {
   type BlockEnvironment,
   type BlockHeader,
   type BlockSimulation,
-  type Chain,
   type ChainBlock,
+  type ChainReads,
   EMPTY_LIST_HASH,
   encodeHeader,
   type Fork,
@@ -36,12 +36,12 @@ const ZERO_HASH = `0x${'0'.repeat(64)}`
 
 /** Simulates blocks on a block of a chain, and makes blocks of what came of them (eth_simulateV1). */
 export class BlockSimulator {
-  readonly #chain: Chain
+  readonly #chain: ChainReads
   readonly #base: ChainBlock
   readonly #terms: SimulateTerms
   readonly #simulation: BlockSimulation
 
-  constructor(chain: Chain, base: ChainBlock, state: State, terms: SimulateTerms, gas: bigint) {
+  constructor(chain: ChainReads, base: ChainBlock, state: State, terms: SimulateTerms, gas: bigint) {
     this.#chain = chain
     this.#base = base
     this.#terms = terms

@@ -1,6 +1,6 @@
 import { blobBaseFee, blobGas } from '../../host/chain/blob_schedule.ts'
 import { encodeHeader, nextBaseFee, nextExcessBlobGas } from '../../host/chain/header.ts'
-import { type BlockHeader, type Chain, type ChainBlock, isAtLeast } from '../../host/index.ts'
+import { type BlockHeader, type ChainBlock, type ChainReads, isAtLeast } from '../../host/index.ts'
 import type { BlockName } from '../json_rpc/codec.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { blobPriceOf, blobsOf, forkOf } from './block_place.ts'
@@ -33,12 +33,12 @@ const TIP_BLOCKS = 20n
 
 /** Answers about blocks and what is in them. */
 export class ChainReader implements ChainCalls {
-  readonly #chain: Chain
+  readonly #chain: ChainReads
   readonly #blocks: BlockReader
-  readonly #pool: Pool
+  readonly #pool: Pick<Pool, 'find'>
   readonly #limits: RangeLimits
 
-  constructor(chain: Chain, blocks: BlockReader, pool: Pool, limits: RangeLimits) {
+  constructor(chain: ChainReads, blocks: BlockReader, pool: Pick<Pool, 'find'>, limits: RangeLimits) {
     this.#chain = chain
     this.#blocks = blocks
     this.#pool = pool

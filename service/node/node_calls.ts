@@ -1,3 +1,4 @@
+import type { ChainSource } from '../../host/index.ts'
 import type { MetricsPage } from '../metrics.ts'
 import type { ChainCalls } from './chain_calls.ts'
 import type { EngineCalls } from './engine_types.ts'
@@ -7,6 +8,8 @@ import type { StateCalls } from './state_calls.ts'
 /** About the node itself. */
 export interface ServiceCalls {
   metrics(): Promise<MetricsPage>
+  /** A call threw, on a thread of its own, what is no RpcError. */
+  fault(name: string, what: string): Promise<void>
 }
 
 /** All that a listener may ask of a node, in values that a message between threads can carry. */
@@ -16,4 +19,6 @@ export interface NodeCalls {
   readonly pool: PoolCalls
   readonly engine: EngineCalls
   readonly service: ServiceCalls
+  /** For the threads that read the chain's folder. */
+  readonly source: ChainSource
 }

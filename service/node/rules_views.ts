@@ -6,7 +6,7 @@ import {
   HISTORY_CONTRACT,
   WITHDRAWALS_CONTRACT,
 } from '../../host/chain/system_contracts.ts'
-import { type Chain, type Fork, isAtLeast } from '../../host/index.ts'
+import { type ChainReads, type Fork, isAtLeast } from '../../host/index.ts'
 import { blobsOf, forkOf } from './block_place.ts'
 import type { CapabilitiesView, ConfigView, RulesView } from './views.ts'
 
@@ -56,7 +56,7 @@ const systemContractsAt = (fork: Fork, { depositContract }: ChainConfig): Readon
 })
 
 /** What the chain's configuration says of the head, and of what comes (EIP-7910). Changes by number have no rules. */
-export const configOf = (chain: Chain): ConfigView => {
+export const configOf = (chain: ChainReads): ConfigView => {
   const { times } = chain.config.changes
   const { timestamp } = chain.head.header
   const at = (seconds: bigint | undefined): RulesView | undefined =>
@@ -69,7 +69,7 @@ export const configOf = (chain: Chain): ConfigView => {
   }
 }
 
-const rulesAt = (chain: Chain, seconds: bigint): RulesView => {
+const rulesAt = (chain: ChainReads, seconds: bigint): RulesView => {
   const { config, genesisHash, head } = chain
   const genesis = { hash: genesisHash, timestamp: chain.block(0n)!.header.timestamp }
   const fork = forkOf(config, { number: head.header.number + 1n, timestamp: seconds, difficulty: 0n })
@@ -84,7 +84,7 @@ const rulesAt = (chain: Chain, seconds: bigint): RulesView => {
 }
 
 /** How far back the node knows what. */
-export const capabilitiesOf = (chain: Chain): CapabilitiesView => {
+export const capabilitiesOf = (chain: ChainReads): CapabilitiesView => {
   const { hash, header } = chain.head
   let [oldest, newest] = [0n, header.number]
   while (oldest < newest) {

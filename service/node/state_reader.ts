@@ -3,8 +3,8 @@ import {
   addressFromHex,
   type BlockEnvironment,
   type CallObject,
-  type Chain,
   type ChainBlock,
+  type ChainReads,
   EMPTY_CODE_HASH,
   type Fork,
   InputError,
@@ -48,13 +48,13 @@ interface Ground {
 
 /** Reads accounts and slots after a block, and simulates calls there. */
 export class StateReader implements StateCalls {
-  readonly #chain: Chain
+  readonly #chain: ChainReads
   readonly #blocks: BlockReader
   readonly #executors: Executors
   /** Gas that a call has at most, and where it names none. */
   readonly #gasCap: bigint
 
-  constructor(chain: Chain, blocks: BlockReader, executors: Executors, gasCap: bigint) {
+  constructor(chain: ChainReads, blocks: BlockReader, executors: Executors, gasCap: bigint) {
     this.#chain = chain
     this.#blocks = blocks
     this.#executors = executors

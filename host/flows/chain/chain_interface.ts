@@ -58,6 +58,7 @@ export interface ImportedBlock extends ChainBlock {
  * Example: {@link openChain}.
  */
 export interface Chain extends BlockTree {
+  readonly folder: string
   readonly config: ChainConfig
   readonly genesisHash: string
   /** The last block of the canonical chain, which is on disk. */

@@ -25,6 +25,10 @@ export class StoredReads {
     this.genesisHash = genesisHash
   }
 
+  get folder(): string {
+    return this.store.folder
+  }
+
   get state(): State {
     return new FixedState(this.store, this.known, undefined)
   }

@@ -1,0 +1,67 @@
+import { readlinkSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
+import { type MessagePort, workerData } from 'node:worker_threads'
+import { openChainView, SenderCache } from '../../host/index.ts'
+import { remoteCalls, serveCalls } from '../call_port.ts'
+import { BlockReader } from '../node/block_reader.ts'
+import { ChainReader, type RangeLimits } from '../node/chain_reader.ts'
+import { Executors, type ExecutorTerms } from '../node/executors.ts'
+import type { NodeCalls } from '../node/node_calls.ts'
+import { StateReader } from '../node/state_reader.ts'
+import { learned } from './named_blocks.ts'
+
+/** What a call thread is told: numbers and names. */
+export interface CallThreadTerms {
+  /** The folder of the chain. */
+  readonly path: string
+  readonly gasCap: bigint
+  readonly ranges: RangeLimits
+  readonly executor: Pick<ExecutorTerms, 'memory'>
+}
+
+/** What a call thread answers. */
+export type CallThreadRooms = Pick<NodeCalls, 'chain' | 'state'>
+
+/** What it asks the node for. */
+export type CallThreadNode = Pick<NodeCalls, 'source'> & { readonly service: Pick<NodeCalls['service'], 'fault'> }
+
+interface ThreadData {
+  readonly terms: CallThreadTerms
+  readonly callPort: MessagePort
+  readonly nodePort: MessagePort
+}
+
+/**
+ * A thread that executes calls and reads blocks on a view of the chain, which a node on its own thread has. It may be
+ * ended at any moment: it changes nothing.
+ */
+const { terms, callPort, nodePort } = workerData as ThreadData
+
+/** Where both want the same core, the node has it. Systems that do not tell threads apart leave it be. */
+const stepBack = (): void => {
+  try {
+    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // No such file, or not permitted.
+  }
+}
+
+stepBack()
+const node = remoteCalls<CallThreadNode>(nodePort)
+const view = await openChainView(terms.path, node.source)
+const executors = new Executors(
+  { ...terms.executor, chainId: view.config.chainId, workers: 0 },
+  view.state,
+  new SenderCache(),
+)
+const blocks = new BlockReader(view, executors)
+// What is in the pool, the node alone knows.
+const noPool = { find: () => undefined }
+const chain = new ChainReader(view, blocks, noPool, terms.ranges)
+const state = new StateReader(view, blocks, executors, terms.gasCap)
+const rooms: CallThreadRooms = { chain: learned(chain, view), state: learned(state, view) }
+
+serveCalls(callPort, { ...rooms, thread: { ready: async () => true } }, (name, thrown) => {
+  const what = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
+  node.service.fault(name, what).catch(() => undefined)
+})
