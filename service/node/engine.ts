@@ -36,6 +36,8 @@ const MOST_BODIES = 1024
 const MOST_INVALID = 512
 
 const SYNCING: PayloadStatus = { status: 'SYNCING', latestValidHash: undefined, validationError: undefined }
+/** Of a block beside the chain that may stand, and cannot be executed: the state that it stands on is gone. */
+const ACCEPTED: PayloadStatus = { ...SYNCING, status: 'ACCEPTED' }
 
 /** What the engine works on. */
 export interface EngineParts {
@@ -89,7 +91,7 @@ export class Engine implements EngineCalls {
   }
 
   #statusOf(verdict: BlockVerdict): PayloadStatus {
-    if (verdict.status === 'unknownParent') return SYNCING
+    if (verdict.status === 'unknownParent') return this.#isKnown(verdict.header.parentHash) ? ACCEPTED : SYNCING
     if (verdict.status === 'valid')
       return { status: 'VALID', latestValidHash: verdict.hash, validationError: undefined }
     const status = invalid(this.#validHash(verdict.latestValid), verdict.reason)
@@ -97,6 +99,10 @@ export class Engine implements EngineCalls {
     if (this.#invalid.size >= MOST_INVALID && oldest !== undefined) this.#invalid.delete(oldest)
     this.#invalid.set(verdict.hash, status)
     return status
+  }
+
+  #isKnown(hash: string): boolean {
+    return this.#chain.block(hash) !== undefined
   }
 
   /** Blocks of proof of work are none that the consensus layer knows. */

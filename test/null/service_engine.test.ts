@@ -299,6 +299,14 @@ describe('a consensus client over HTTP', () => {
     for (const block of blocks) await shallow.client.follow(block)
     expect((await shallow.client.update(null, none)).error?.code).toBe(RPC_CODE.tooDeepReorg)
     expect(shallow.chain.head.hash).toBe(blocks.at(-1)!.payload.blockHash)
+    // The second block with another fee recipient: its parent is known, and the state after that is gone.
+    const beside = resealed(blocks[1]!, { feeRecipient: keyed(3) })
+    const accepted = { status: 'ACCEPTED', latestValidHash: null, validationError: null }
+    expect((await shallow.client.send(beside)).result).toStrictEqual(accepted)
+    const stranger = resealed(blocks[1]!, { parentHash: `0x${'12'.repeat(32)}` })
+    expect((await shallow.client.send(stranger)).result).toStrictEqual({ ...accepted, status: 'SYNCING' })
+    const head = { headBlockHash: beside.payload.blockHash, safeBlockHash: ZERO_HASH, finalizedBlockHash: ZERO_HASH }
+    expect((await shallow.client.update(null, head)).result).toMatchObject({ payloadStatus: { status: 'SYNCING' } })
     await shallow.close()
   })
 })
