@@ -4,6 +4,7 @@ export { FORKS, type Fork, isAtLeast, isFork } from '../transpiler/spec/forks.ts
 export type { DelegationReason } from './adapters/ethereumjs/block_preview.ts'
 export { createGpuEvm, GpuEvm, type GpuEvmOptions, type GpuEvmReport } from './adapters/ethereumjs/gpu_evm.ts'
 export type { DeviceCosts } from './batch/cost.ts'
+export type { EnteredFrame, EvmHooks, LeftFrame, OpcodeStep } from './batch/evm_hooks.ts'
 export type { ExecutionForm } from './batch/executions.ts'
 export type { TransactionExplanation } from './batch/explain.ts'
 export type { CompileMode } from './batch/policy.ts'
@@ -109,6 +110,16 @@ export type {
   SimulationTier,
   SimulationTimings,
 } from './flows/simulation.ts'
+export {
+  type TraceCallRequest,
+  type TracedResult,
+  type TracedState,
+  TraceError,
+  type TraceTransactionsRequest,
+  type TransactionWatcher,
+  traceCall,
+  traceTransactions,
+} from './flows/trace_transactions.ts'
 export type { Transition, TransitionRequest } from './flows/transition.ts'
 export type { HashPlan, NodeHasher } from './primitives/hash_plan.ts'
 export { InputError } from './primitives/input.ts'

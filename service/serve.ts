@@ -4,6 +4,7 @@ import type { CallOptions, OpenPorts, PortsOptions } from './listener/ports.ts'
 import type { Logger } from './log.ts'
 import { NodeMetrics } from './metrics.ts'
 import { BlockReader } from './node/block_reader.ts'
+import { BlockTracer } from './node/block_tracer.ts'
 import { ChainReader, type RangeLimits } from './node/chain_reader.ts'
 import { Engine } from './node/engine.ts'
 import { Executors } from './node/executors.ts'
@@ -63,6 +64,7 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
       metrics,
       onHead: (change) => tell(news?.headChanged(change)),
     }),
+    trace: new BlockTracer(chain, blocks, executors, gasCap),
     service: {
       metrics: () => {
         metrics.pool(pool.count)

@@ -1,4 +1,3 @@
-import { codeSkeleton } from '../../transpiler/index.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { CpuExecution } from '../batch/outcome.ts'
 import { type TransactionBatch, type TransactionObject, TYPE_BLOB } from '../chain/batch.ts'
@@ -11,14 +10,12 @@ import type { Requests } from '../chain/requests.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
 import { InputError } from '../primitives/input.ts'
 import { quantityFromBigInt } from '../primitives/word.ts'
-import { LayeredSnapshot } from '../state/layered_snapshot.ts'
+import type { LayeredSnapshot } from '../state/layered_snapshot.ts'
 import { parseOverrides, type StateOverrides } from '../state/overlay_state.ts'
-import { RunningState } from '../state/running_state.ts'
 import type { State, StateWrites } from '../state/state.ts'
-import { ResidentState } from '../state/tables/resident_tables.ts'
 import { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
-import type { WorkGround } from './block_steps.ts'
 import { BlockWork, blockReward } from './block_work.ts'
+import { groundOn, layerOn } from './layered_ground.ts'
 
 /**
  * What a chain of simulated blocks stands on (`simulateBlocks`). `validation`: the calls must be valid transactions but
@@ -194,7 +191,7 @@ class LayeredSimulation implements BlockSimulation {
 
   constructor(options: BlockSimulationOptions) {
     this.#options = options
-    this.#layer = new LayeredSnapshot(new RunningState(new ResidentState(options.state, codeSkeleton)))
+    this.#layer = layerOn(options.state)
     this.#gasLeft = options.gas
   }
 
@@ -209,7 +206,7 @@ class LayeredSimulation implements BlockSimulation {
     const { overrides = {}, moves = new Map<string, string>() } = request
     await tier.place(overrides, moves)
     await this.#layer.override(parseOverrides(overrides))
-    const ground = this.#groundOf(tier.cpu)
+    const ground = groundOn(this.#layer, tier.cpu)
     const work = new BlockWork({ fork, depositContract: depositContract?.toLowerCase() }, env, request, {
       withdrawals,
       reward: blockReward(fork, env.number),
@@ -242,23 +239,6 @@ class LayeredSimulation implements BlockSimulation {
     const tier = new PrecompilingTier(new CpuTier({ fork, chainId, transfers }))
     this.#tiers.set(fork, tier)
     return tier
-  }
-
-  #groundOf(cpu: CpuTier): WorkGround {
-    const layer = this.#layer
-    return {
-      cpu,
-      running: {
-        account: (address) => layer.account(address),
-        storage: (address, key) => layer.storage(address, key),
-        code: (codeHash) => layer.code(codeHash),
-        hasStorage: (address) => layer.hasStorage(address),
-        blockHash: (number) => layer.blockHash(number),
-        apply: (writes) => layer.apply({ writes, coinbaseFee: undefined }, ''),
-      },
-      sink: { codeChanged: false, renew: () => undefined },
-      recorder: undefined,
-    }
   }
 
   async #transactionOf(

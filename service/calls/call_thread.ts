@@ -4,6 +4,7 @@ import { type MessagePort, workerData } from 'node:worker_threads'
 import { openChainView, SenderCache } from '../../host/index.ts'
 import { remoteCalls, serveCalls } from '../call_port.ts'
 import { BlockReader } from '../node/block_reader.ts'
+import { BlockTracer } from '../node/block_tracer.ts'
 import { ChainReader, type RangeLimits } from '../node/chain_reader.ts'
 import { Executors, type ExecutorTerms } from '../node/executors.ts'
 import type { NodeCalls } from '../node/node_calls.ts'
@@ -20,7 +21,7 @@ export interface CallThreadTerms {
 }
 
 /** What a call thread answers. */
-export type CallThreadRooms = Pick<NodeCalls, 'chain' | 'state'>
+export type CallThreadRooms = Pick<NodeCalls, 'chain' | 'state' | 'trace'>
 
 /** What it asks the node for. */
 export type CallThreadNode = Pick<NodeCalls, 'source'> & { readonly service: Pick<NodeCalls['service'], 'fault'> }
@@ -59,7 +60,12 @@ const blocks = new BlockReader(view, executors)
 const noPool = { find: () => undefined }
 const chain = new ChainReader(view, blocks, noPool, terms.ranges)
 const state = new StateReader(view, blocks, executors, terms.gasCap)
-const rooms: CallThreadRooms = { chain: learned(chain, view), state: learned(state, view) }
+const trace = new BlockTracer(view, blocks, executors, terms.gasCap)
+const rooms: CallThreadRooms = {
+  chain: learned(chain, view),
+  state: learned(state, view),
+  trace: learned(trace, view),
+}
 
 serveCalls(callPort, { ...rooms, thread: { ready: async () => true } }, (name, thrown) => {
   const what = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)

@@ -46,6 +46,7 @@ const placeOf = (room: string, name: string, values: readonly unknown[]): Place 
     if (name === 'proof') return 'proofs'
     return isAtHead(values) ? 'node' : 'reads'
   }
+  if (room === 'trace') return 'reads'
   if (room !== 'chain') return 'node'
   if (name === 'block') return values[1] === true ? 'reads' : 'node'
   return READING.has(name) || READING_FIRST.has(name) ? 'reads' : 'node'
@@ -76,6 +77,9 @@ class Window {
   }
 }
 
+/** Rooms whose calls may run on other threads. */
+type GuardedRoom = 'chain' | 'state' | 'trace'
+
 type Room = Readonly<Record<string, (...values: readonly unknown[]) => Promise<unknown>>>
 
 /** Rooms whose calls go to the node as they come. */
@@ -88,7 +92,7 @@ const AT_ONCE_ROOMS = ['engine', 'service', 'source']
 export const guardedNode = (node: NodeCalls, { calls, reads }: GuardTerms): NodeCalls => {
   const windows = { node: new Window(AT_ONCE.node), proofs: new Window(AT_ONCE.proofs) }
   const rooms = node as unknown as Readonly<Record<string, Room>>
-  const guarded = (room: 'chain' | 'state'): Room =>
+  const guarded = (room: GuardedRoom): Room =>
     new Proxy<Room>(
       {},
       {
@@ -107,6 +111,6 @@ export const guardedNode = (node: NodeCalls, { calls, reads }: GuardTerms): Node
     )
   return new Proxy({} as NodeCalls, {
     get: (_, room) =>
-      AT_ONCE_ROOMS.includes(String(room)) ? rooms[String(room)] : guarded(String(room) as 'chain' | 'state'),
+      AT_ONCE_ROOMS.includes(String(room)) ? rooms[String(room)] : guarded(String(room) as GuardedRoom),
   })
 }

@@ -7,6 +7,7 @@ import { logMethods } from '../methods/logs.ts'
 import { debugMethods, netMethods } from '../methods/other.ts'
 import { poolMethods } from '../methods/pool.ts'
 import { subscribeMethods } from '../methods/subscribe.ts'
+import { traceMethods } from '../methods/trace.ts'
 import type { NodeCalls } from '../node/node_calls.ts'
 import { CallThreads } from './call_threads.ts'
 import type { ConnectionLimits } from './connection.ts'
@@ -99,6 +100,7 @@ const portsOf = (
     ...ethMethods,
     ...logMethods,
     ...debugMethods,
+    ...traceMethods,
     ...poolMethods,
     ...subscribeMethods,
     ...testingMethods,

@@ -4,6 +4,7 @@ import type { ChainCalls } from './chain_calls.ts'
 import type { EngineCalls } from './engine_types.ts'
 import type { PoolCalls } from './pool_calls.ts'
 import type { StateCalls } from './state_calls.ts'
+import type { TraceCalls } from './trace_calls.ts'
 
 /** About the node itself. */
 export interface ServiceCalls {
@@ -18,6 +19,7 @@ export interface NodeCalls {
   readonly state: StateCalls
   readonly pool: PoolCalls
   readonly engine: EngineCalls
+  readonly trace: TraceCalls
   readonly service: ServiceCalls
   /** For the threads that read the chain's folder. */
   readonly source: ChainSource

@@ -1,6 +1,7 @@
 import { RLP } from 'micro-eth-signer/core/rlp.js'
 import { blobGas } from '../../host/chain/blob_schedule.ts'
-import { keccak256Hex, type TransactionObject } from '../../host/index.ts'
+import type { TransactionObject } from '../../host/index.ts'
+import { createdAddress } from './created_address.ts'
 import { gasPriceOf } from './transaction_views.ts'
 import type { LogView, PlaceView, ReceiptView } from './views.ts'
 
@@ -100,7 +101,3 @@ export const receiptViews = (
     }
   })
 }
-
-/** The address of a contract that a transaction makes (YP 7). */
-const createdAddress = (from: string, nonce: bigint): string =>
-  `0x${keccak256Hex(RLP.encode([Buffer.from(from.slice(2), 'hex'), nonce])).slice(26)}`

@@ -1,4 +1,3 @@
-import { environmentOf } from '../../host/chain/header.ts'
 import {
   addressFromHex,
   type BlockEnvironment,
@@ -20,13 +19,13 @@ import {
 } from '../../host/index.ts'
 import type { BlockName } from '../json_rpc/codec.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
-import { blobsOf, forkOf } from './block_place.ts'
+import { forkOf } from './block_place.ts'
 import type { BlockReader } from './block_reader.ts'
 import { BlockSimulator } from './block_simulator.ts'
+import { callEnvironment } from './call_environment.ts'
 import type { Executors } from './executors.ts'
 import { placeBlocks } from './simulated_chain.ts'
 import type {
-  BlockOverrides,
   BlockStateCall,
   CallRequest,
   CreatedAccessList,
@@ -187,11 +186,9 @@ export class StateReader implements StateCalls {
     return kept(() => new BlockSimulator(this.#chain, block, state, terms, this.#gasCap).run(placed))
   }
 
-  #place({ at, call, blockOverrides = {} }: CallRequest): { readonly ground: Ground; readonly env: BlockEnvironment } {
-    const ground = this.#ground(at)
-    const { header } = ground.block
-    const env = environmentOf(header, ground.fork, blobsOf(this.#chain.config, ground.fork, header.timestamp))
-    return { ground, env: overridden(isPriced(call) ? env : { ...env, baseFeePerGas: 0n }, blockOverrides) }
+  #place(request: CallRequest): { readonly ground: Ground; readonly env: BlockEnvironment } {
+    const ground = this.#ground(request.at)
+    return { ground, env: callEnvironment(this.#chain.config, ground.block.header, request).env }
   }
 
   #capped(call: CallObject, cap: bigint): CallObject & { readonly gas: bigint } {
@@ -222,20 +219,6 @@ const isPlain = async ({ to, data, input }: CallObject, { state }: Ground): Prom
   if (to === undefined || (data ?? input ?? '0x') !== '0x') return false
   return wordToHex((await state.readAccounts(addressOf(to), 1)).codeHash, 0) === EMPTY_CODE_HASH
 }
-
-/** A call that names no price has no base fee either. */
-const isPriced = ({ gasPrice = 0n, maxFeePerGas = 0n }: CallObject): boolean => gasPrice > 0n || maxFeePerGas > 0n
-
-const overridden = (env: BlockEnvironment, given: BlockOverrides): BlockEnvironment => ({
-  ...env,
-  ...(given.number === undefined ? {} : { number: given.number }),
-  ...(given.time === undefined ? {} : { timestamp: given.time }),
-  ...(given.gasLimit === undefined ? {} : { gasLimit: given.gasLimit }),
-  ...(given.feeRecipient === undefined ? {} : { coinbase: given.feeRecipient }),
-  ...(given.prevRandao === undefined ? {} : { prevRandao: given.prevRandao }),
-  ...(given.baseFeePerGas === undefined ? {} : { baseFeePerGas: given.baseFeePerGas }),
-  ...(given.blobBaseFee === undefined ? {} : { blobBaseFee: given.blobBaseFee }),
-})
 
 const requestOf = ({ overrides }: CallRequest, call: CallObject, at: BlockEnvironment): SimulateRequest => ({
   at,

@@ -10,6 +10,7 @@ import { commonOf } from '../../../precompiles/common.ts'
 import { hexToBytes } from '../../../primitives/hex.ts'
 import { quantityToBigInt, wordToBigInt } from '../../../primitives/word.ts'
 import type { SnapshotReads, SnapshotWrites, StateSnapshot } from '../../../state/snapshot.ts'
+import { createHookedEvm, type HookTerms } from './hooked_evm.ts'
 import { createLeanEvm } from './lean_evm.ts'
 import {
   addressAt,
@@ -36,6 +37,8 @@ export interface CpuTierOptions {
   readonly stepMemory?: 'always' | undefined
   /** `log`: transfers of wei are among the logs (`CpuExecution.transfers` says which). */
   readonly transfers?: 'log' | undefined
+  /** Told of opcodes and frames as go-ethereum's tracers are, which is slower still. */
+  readonly hooked?: Omit<HookTerms, 'fork'> | undefined
 }
 
 /** A call by the system to contract `to` (0x-hex) on the state that stands before or after the transactions. */
@@ -76,6 +79,7 @@ export class CpuTier {
   readonly #chainId: bigint
   readonly #trace: TraceTerms | undefined
   readonly #transfers: 'log' | undefined
+  readonly #hooked: HookTerms | undefined
   readonly #state = new CpuState()
   readonly #blockHashes = new Set<bigint>()
   #snapshot: StateSnapshot | undefined
@@ -83,7 +87,8 @@ export class CpuTier {
   #precompiles: readonly string[] = []
   #block: { readonly env: BlockEnvironment; readonly block: EvmBlock } | undefined
 
-  constructor({ fork, chainId, onStep, stepMemory, transfers }: CpuTierOptions) {
+  constructor({ fork, chainId, onStep, stepMemory, transfers, hooked }: CpuTierOptions) {
+    this.#hooked = hooked === undefined ? undefined : { ...hooked, fork }
     this.#transfers = transfers
     this.#fork = fork
     this.#chainId = chainId
@@ -104,8 +109,9 @@ export class CpuTier {
         },
       },
     } satisfies EVMOpts
-    if (this.#trace !== undefined) {
-      this.#evm = createTracedEvm(options, this.#trace)
+    if (this.#trace !== undefined || this.#hooked !== undefined) {
+      this.#evm =
+        this.#hooked === undefined ? createTracedEvm(options, this.#trace!) : createHookedEvm(options, this.#hooked)
       this.#precompiles = [...this.#evm.precompiles.keys()]
       return this.#evm
     }
