@@ -6,6 +6,7 @@ import { OUTCOME_EXECUTED, OUTCOME_NONE, STATUS_NONE, STATUS_SUCCESS, TIER_NONE 
 import { TYPE_BLOB } from '../host/chain/batch.ts'
 import { REJECTION } from '../host/chain/rejection.ts'
 import { LEFT, RULES_REQUEST } from '../host/chain/rules_request.ts'
+import { CHUNK } from '../host/primitives/column_request.ts'
 import { EXECUTION_BYTES, READ_BYTES, STORE_BYTES, SWEEP_REQUEST } from '../host/settle/sweep_request.ts'
 import {
   EXISTS,
@@ -98,13 +99,13 @@ const MODULES: readonly Module[] = [
       hostCode: 4 * HOST_CODE,
       hostMarks: 4 * HOST_MARKS,
     },
-    values: { FLAG_EXISTS: ACCOUNT_FLAG_EXISTS, MARK_NEW_CODE, NEW_CODE },
+    values: { CHUNK, FLAG_EXISTS: ACCOUNT_FLAG_EXISTS, MARK_NEW_CODE, MARK_WRITTEN, NEW_CODE },
   },
   {
     source: 'probe',
     path: 'host/state/tables/probe_module.generated.ts',
     constant: 'PROBE_MODULE',
-    text: 'The module of account_probe.ts',
+    text: 'The module of table_probe.ts',
     offsets: {},
     values: HASH_VALUES,
   },

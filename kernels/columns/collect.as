@@ -2,14 +2,17 @@ import {
   ACCOUNT_ADDRESSES,
   AHEAD_AT,
   BALANCES,
+  CHUNK,
   CODES,
   FLAG_EXISTS,
   HOSTS,
   HOST_CODE,
   HOST_MARKS,
   IDS,
+  ID_COUNT,
   KEYS,
   MARK_NEW_CODE,
+  MARK_WRITTEN,
   NEW_CODE,
   NONCES,
   OTHERS,
@@ -43,6 +46,32 @@ function at(field: usize): usize {
 @inline
 function idAt(i: u32): usize {
   return load<u32>(at(IDS) + ((<usize>i) << 2))
+}
+
+/** Puts the written accounts from id `from` on in IDS, at most CHUNK, their number in ID_COUNT. Returns where to go on. */
+export function nextAccounts(from: u32, end: u32): u32 {
+  let count: u32 = 0
+  let id = from
+  for (; id < end && count < CHUNK; id++) {
+    if ((load<u32>(at(HOSTS) + ((<usize>id) << 4) + HOST_MARKS) & MARK_WRITTEN) == 0) continue
+    store<u32>(at(IDS) + ((<usize>count) << 2), id)
+    count++
+  }
+  store<u32>(ID_COUNT, count)
+  return id
+}
+
+/** The same of slots. */
+export function nextSlots(from: u32, end: u32): u32 {
+  let count: u32 = 0
+  let id = from
+  for (; id < end && count < CHUNK; id++) {
+    if (load<u32>(at(SLOT_ENTRY_OF) + ((<usize>id) << 2)) == 0) continue
+    store<u32>(at(IDS) + ((<usize>count) << 2), id)
+    count++
+  }
+  store<u32>(ID_COUNT, count)
+  return id
 }
 
 /** Collects the accounts among `count` ids that exist; the ids of the others go to OTHERS. Returns how many exist. */

@@ -1,20 +1,33 @@
-import { accountHash, sameAddress } from './hash'
+import { accountHash, sameAddress, slotHash } from './hash'
+import { equals } from './words'
 
-/** Probes of the account table (host/state/tables/account_table.ts) for many addresses. */
+/** Probes of the resident tables (host/state/tables) for many accounts or slots. */
 
 const ADDRESS_BYTES: usize = 20
-/** Addresses that are looked for at a time, so that their cache misses overlap. */
+/** Rows that are looked for at a time, so that their cache misses overlap. */
 const AHEAD: u32 = 64
 const ABSENT: u32 = 0xffffffff
 
 /**
- * Puts the id of each of `count` accounts, or ABSENT, in `ids`. `index` and `rows` are those of the table, `mask` is
- * that of its buckets. What it returns means nothing: it keeps the reads ahead.
+ * Puts the id of each of `count` accounts, or ABSENT, in `ids`, and `epoch` in the row of each in `epochs`. `index` and
+ * `rows` are those of the table, `mask` is that of its buckets; what is read ahead goes to `seenAt`. Returns how many
+ * are absent.
  */
-export function findAccounts(count: u32, addresses: usize, ids: usize, index: usize, mask: u32, rows: usize): u32 {
-  let seen: u32 = 0
+export function findAccounts(
+  count: u32,
+  addresses: usize,
+  ids: usize,
+  index: usize,
+  mask: u32,
+  rows: usize,
+  epochs: usize,
+  epoch: u32,
+  seenAt: usize,
+): u32 {
+  let absent: u32 = 0
   for (let first: u32 = 0; first < count; first += AHEAD) {
     const end = min(first + AHEAD, count)
+    let seen: u32 = 0
     for (let i = first; i < end; i++) {
       const bucket = accountHash(addresses + (<usize>i) * ADDRESS_BYTES) & mask
       store<u32>(ids + ((<usize>i) << 2), bucket)
@@ -22,8 +35,9 @@ export function findAccounts(count: u32, addresses: usize, ids: usize, index: us
     }
     for (let i = first; i < end; i++) {
       const entry = load<u32>(index + ((<usize>load<u32>(ids + ((<usize>i) << 2))) << 3))
-      if (entry != 0) seen ^= load<u32>(rows + ((<usize>(entry - 1)) << 6))
+      if (entry != 0) seen ^= load<u32>(rows + ((<usize>(entry - 1)) << 6)) ^ load<u32>(epochs + ((<usize>(entry - 1)) << 2))
     }
+    store<u32>(seenAt, seen)
     for (let i = first; i < end; i++) {
       const address = addresses + (<usize>i) * ADDRESS_BYTES
       const at = ids + ((<usize>i) << 2)
@@ -39,7 +53,60 @@ export function findAccounts(count: u32, addresses: usize, ids: usize, index: us
         bucket = (bucket + 1) & mask
       }
       store<u32>(at, id)
+      if (id == ABSENT) absent++
+      else store<u32>(epochs + ((<usize>id) << 2), epoch)
     }
   }
-  return seen
+  return absent
+}
+
+/** The same of slots: that of `owners` with the key in `keys`. `rows` are the keys of the table. */
+export function findSlots(
+  count: u32,
+  owners: usize,
+  keys: usize,
+  ids: usize,
+  index: usize,
+  mask: u32,
+  rows: usize,
+  epochs: usize,
+  epoch: u32,
+  seenAt: usize,
+): u32 {
+  let absent: u32 = 0
+  for (let first: u32 = 0; first < count; first += AHEAD) {
+    const end = min(first + AHEAD, count)
+    let seen: u32 = 0
+    for (let i = first; i < end; i++) {
+      const bucket = slotHash(load<u32>(owners + ((<usize>i) << 2)), keys + ((<usize>i) << 5)) & mask
+      store<u32>(ids + ((<usize>i) << 2), bucket)
+      seen ^= load<u32>(index + ((<usize>bucket) << 3))
+    }
+    for (let i = first; i < end; i++) {
+      const entry = load<u32>(index + ((<usize>load<u32>(ids + ((<usize>i) << 2))) << 3))
+      if (entry != 0) seen ^= load<u32>(rows + ((<usize>(entry - 1)) << 5)) ^ load<u32>(epochs + ((<usize>(entry - 1)) << 2))
+    }
+    store<u32>(seenAt, seen)
+    for (let i = first; i < end; i++) {
+      const owner = load<u32>(owners + ((<usize>i) << 2))
+      const key = keys + ((<usize>i) << 5)
+      const at = ids + ((<usize>i) << 2)
+      let bucket = load<u32>(at)
+      let id = ABSENT
+      for (;;) {
+        const place = index + ((<usize>bucket) << 3)
+        const entry = load<u32>(place)
+        if (entry == 0) break
+        if (load<u32>(place, 4) == owner && equals(rows + ((<usize>(entry - 1)) << 5), key)) {
+          id = entry - 1
+          break
+        }
+        bucket = (bucket + 1) & mask
+      }
+      store<u32>(at, id)
+      if (id == ABSENT) absent++
+      else store<u32>(epochs + ((<usize>id) << 2), epoch)
+    }
+  }
+  return absent
 }

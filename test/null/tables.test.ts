@@ -8,7 +8,6 @@ import { addressFromHex, wordFromBigInt, wordFromHex, wordToBigInt } from '../..
 import { DirtyPages } from '../../host/session/dirty_pages.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import type { State } from '../../host/state/state.ts'
-import { AccountProbe } from '../../host/state/tables/account_probe.ts'
 import {
   AccountTable,
   ROW_BALANCE,
@@ -20,6 +19,7 @@ import {
 import { CodeTable } from '../../host/state/tables/code_table.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
 import { SlotTable } from '../../host/state/tables/slot_table.ts'
+import { TableProbe } from '../../host/state/tables/table_probe.ts'
 import { ACCOUNT_CODE_SHIFT, ACCOUNT_FLAG_EXISTS, accountHash, slotHash } from '../../transpiler/layout/tables.ts'
 
 const randomLimbs = (seed: number, count: number): Uint32Array => {
@@ -104,7 +104,7 @@ describe('resident accounts that are asked for in bulk', () => {
   })
 
   test('are looked for one by one where the memory has no room for their columns', () => {
-    expect(AccountProbe.in(new ColumnMemory(1 << 16, 1))).toBeUndefined()
+    expect(TableProbe.in(new ColumnMemory(1 << 16, 1))).toBeUndefined()
   })
 
   test('are found where their buckets pass the end of the index', () => {
@@ -124,6 +124,66 @@ describe('resident accounts that are asked for in bulk', () => {
       expect([...ids.subarray(0, asked)]).toEqual(Array.from({ length: asked }, (_, i) => i))
     }
     expect(resident.accounts.index.mask).toBe(mask)
+  })
+})
+
+describe('resident slots that are asked for in bulk', () => {
+  /** Keys of few owners; some differ in one limb, or in their owner alone, from one that is there. */
+  const asked = (seed: number, count: number): { owners: Int32Array; keys: Uint32Array } => {
+    const random = createRandom(seed, 'asked slots')
+    const owners = Int32Array.from({ length: count }, () => random.below(3))
+    const keys = Uint32Array.from({ length: 8 * count }, () => random.u32())
+    for (let i = 0; i < count; i++) {
+      const kind = random.below(4)
+      if (kind < 2) keys.fill(random.below(300), 8 * i, 8 * i + 8)
+      else if (kind === 2) keys[8 * i + random.below(8)] = keys.fill(7, 8 * i, 8 * i + 8)[0]! + 1
+    }
+    return { owners, keys }
+  }
+  const withOwners = (): ResidentState => {
+    const resident = new ResidentState(new MemoryState(), shapeOf)
+    resident.accountIds(randomLimbs(9, 15), 3, new Int32Array(3))
+    return resident
+  }
+
+  test('are those that look-ups one by one find or add', () => {
+    const single = withOwners()
+    const bulk = withOwners()
+    expect(bulk.columns(4096)).toBeDefined()
+    for (const [seed, count] of [255, 256, 257, 3000, 1024, 2049, 9000, 3000].entries()) {
+      const { owners, keys } = asked(seed % 6, count)
+      single.epoch = bulk.epoch = 1 + seed
+      const expected = new Int32Array(count)
+      for (let i = 0; i < count; i++) {
+        const one = new Int32Array(1)
+        single.slotIds(owners.subarray(i, i + 1), keys.subarray(8 * i, 8 * i + 8), 1, one)
+        expected[i] = one[0]!
+      }
+      const ids = new Int32Array(count + 1).fill(-7)
+      bulk.slotIds(owners, keys, count, ids)
+      expect(ids).toEqual(Int32Array.of(...expected, -7))
+      expect(bulk.slots.count).toBe(single.slots.count)
+      expect(bulk.slots.epochs).toEqual(single.slots.epochs)
+    }
+    expect(bulk.columnMemory).toBeDefined()
+  })
+
+  test('are found where their buckets pass the end of the index', () => {
+    const resident = withOwners()
+    expect(resident.columns(4096)).toBeDefined()
+    const { mask } = resident.slots.index
+    const count = 258
+    const keys = new Uint32Array(8 * count)
+    for (let i = 0, low = 0; i < count; low++) {
+      keys[8 * i] = low
+      if ((slotHash(1, keys, 8 * i) & mask) === mask) i++
+    }
+    const ids = new Int32Array(count)
+    for (const asked of [count - 1, count, count]) {
+      resident.slotIds(new Int32Array(count).fill(1), keys, asked, ids)
+      expect([...ids.subarray(0, asked)]).toEqual(Array.from({ length: asked }, (_, i) => i))
+    }
+    expect(resident.slots.index.mask).toBe(mask)
   })
 })
 

@@ -61,7 +61,7 @@ export class AccountTable {
     this.rows = memory.words(ROW_LIMBS * capacity)
     this.hosts = memory.words(HOST_LIMBS * capacity)
     this.states = new Uint8Array(capacity)
-    this.epochs = new Uint32Array(capacity)
+    this.epochs = memory.words(capacity)
     this.written = memory.words(256)
   }
 
@@ -71,6 +71,7 @@ export class AccountTable {
     this.index.moveTo(memory)
     this.rows = movedTo(memory, this.rows)
     this.hosts = movedTo(memory, this.hosts)
+    this.epochs = movedTo(memory, this.epochs)
     this.written = movedTo(memory, this.written)
   }
 
@@ -82,14 +83,14 @@ export class AccountTable {
   }
 
   get sizeBytes(): number {
-    const { index, states, epochs } = this
-    return this.wordBytes + byteLengths(index.changed, states, epochs)
+    const { index, states } = this
+    return this.wordBytes + byteLengths(index.changed, states)
   }
 
   /** Bytes in its memory. */
   get wordBytes(): number {
-    const { index, rows, hosts, written } = this
-    return byteLengths(index.words, rows, hosts, written)
+    const { index, rows, hosts, epochs, written } = this
+    return byteLengths(index.words, rows, hosts, epochs, written)
   }
 
   /**
@@ -253,7 +254,7 @@ export class AccountTable {
     const states = new Uint8Array(this.#capacity)
     states.set(this.states)
     this.states = states
-    this.epochs = grown(this.epochs, this.#capacity)
+    this.epochs = grown(this.epochs, this.#capacity, this.#memory)
   }
 }
 

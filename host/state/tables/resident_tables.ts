@@ -5,7 +5,6 @@ import { ColumnPool } from '../../primitives/column_pool.ts'
 import { PRIVATE_MEMORY, SHARED_MEMORY, type WordMemory } from '../../primitives/shared_words.ts'
 import { wordToHex } from '../../primitives/word.ts'
 import type { AccountColumns, State } from '../state.ts'
-import { AccountProbe } from './account_probe.ts'
 import {
   AccountTable,
   HOST_CODE,
@@ -20,6 +19,7 @@ import {
 } from './account_table.ts'
 import { type CodeShape, CodeTable } from './code_table.ts'
 import { SlotTable } from './slot_table.ts'
+import { TableProbe } from './table_probe.ts'
 
 /**
  * The part of a State that batches have met, resident in dense tables between batches. What is not there is loaded in
@@ -39,8 +39,8 @@ export class ResidentState {
   /** What is touched now has this number in its row; it goes up from batch to batch. */
   epoch = 1
   #memory: WordMemory = PRIVATE_MEMORY
-  /** Once many accounts were asked for in a memory of columns. */
-  #probe: AccountProbe | undefined
+  /** Once many rows were asked for in a memory of columns. */
+  #probe: TableProbe | undefined
   #pool: ColumnPool | undefined
 
   /** `codes`: a code table to share, so skeletons have the same ids. */
@@ -146,13 +146,14 @@ export class ResidentState {
   accountIds(addresses: Uint32Array, count: number, ids: Int32Array): void | Promise<void> {
     const { accounts, epoch } = this
     const first = accounts.count
-    const probe = count < LEAST_IN_BULK ? undefined : this.#accountProbe()
+    const probe = count < LEAST_IN_BULK ? undefined : this.#tableProbe()
+    if (probe?.accounts(accounts, addresses, count, ids, epoch) === 0) return
     if (probe === undefined) accounts.guess(addresses, count, ids)
-    else probe.find(accounts, addresses, count, ids)
     for (let i = 0; i < count; i++) {
-      const at = LIMBS_PER_ADDRESS * i
       let id = ids[i]!
-      if (id < 0 || (probe === undefined && !accounts.isAt(id, addresses, at))) {
+      if (probe !== undefined && id >= 0) continue
+      const at = LIMBS_PER_ADDRESS * i
+      if (id < 0 || !accounts.isAt(id, addresses, at)) {
         id = accounts.find(addresses, at)
         if (id < 0) id = accounts.add(addresses, at)
         ids[i] = id
@@ -162,10 +163,10 @@ export class ResidentState {
     return this.#loadAccounts(first)
   }
 
-  #accountProbe(): AccountProbe | undefined {
+  #tableProbe(): TableProbe | undefined {
     const memory = this.columnMemory
     if (memory === undefined) return undefined
-    if (this.#probe?.memory !== memory) this.#probe = AccountProbe.in(memory)
+    if (this.#probe?.memory !== memory) this.#probe = TableProbe.in(memory)
     return this.#probe
   }
 
@@ -173,7 +174,10 @@ export class ResidentState {
   slotIds(owners: Int32Array, keys: Uint32Array, count: number, ids: Int32Array): void | Promise<void> {
     const { slots, epoch } = this
     const first = slots.count
+    const probe = count < LEAST_IN_BULK ? undefined : this.#tableProbe()
+    if (probe?.slots(slots, owners, keys, count, ids, epoch) === 0) return
     for (let i = 0; i < count; i++) {
+      if (probe !== undefined && ids[i]! >= 0) continue
       const at = LIMBS_PER_WORD * i
       let id = slots.find(owners[i]!, keys, at)
       if (id < 0) id = slots.add(owners[i]!, keys, at)
@@ -284,7 +288,7 @@ export class ResidentState {
   }
 }
 
-/** Accounts that are asked for at once from which their table is probed in bulk. */
+/** Rows that are asked for at once from which their table is probed in bulk. */
 const LEAST_IN_BULK = 256
 const UNRESOLVED_CODE = 0xffffffff
 const FLAGS_MASK = (1 << ACCOUNT_CODE_SHIFT) - 1

@@ -40,7 +40,7 @@ export class SlotTable {
     this.keys = memory.words(LIMBS_PER_WORD * capacity)
     this.values = memory.words(LIMBS_PER_WORD * capacity)
     this.owners = memory.words(capacity)
-    this.epochs = new Uint32Array(capacity)
+    this.epochs = memory.words(capacity)
     this.entryOf = memory.words(capacity)
     this.written = memory.words(256)
     this.base = memory.words(256 * LIMBS_PER_WORD)
@@ -54,6 +54,7 @@ export class SlotTable {
     this.values = movedTo(memory, this.values)
     this.owners = movedTo(memory, this.owners)
     this.entryOf = movedTo(memory, this.entryOf)
+    this.epochs = movedTo(memory, this.epochs)
     this.written = movedTo(memory, this.written)
     this.base = movedTo(memory, this.base)
   }
@@ -68,14 +69,13 @@ export class SlotTable {
   }
 
   get sizeBytes(): number {
-    const { index, epochs } = this
-    return this.wordBytes + byteLengths(index.changed, epochs)
+    return this.wordBytes + this.index.changed.byteLength
   }
 
   /** Bytes in its memory. */
   get wordBytes(): number {
-    const { index, keys, values, owners, entryOf, written, base } = this
-    return byteLengths(index.words, keys, values, owners, entryOf, written, base)
+    const { index, keys, values, owners, epochs, entryOf, written, base } = this
+    return byteLengths(index.words, keys, values, owners, epochs, entryOf, written, base)
   }
 
   /** Another table has taken its place: nothing reads this one. */
@@ -156,7 +156,7 @@ export class SlotTable {
     this.keys = grown(this.keys, LIMBS_PER_WORD * this.#capacity, this.#memory)
     this.values = grown(this.values, LIMBS_PER_WORD * this.#capacity, this.#memory)
     this.owners = grown(this.owners, this.#capacity, this.#memory)
-    this.epochs = grown(this.epochs, this.#capacity)
+    this.epochs = grown(this.epochs, this.#capacity, this.#memory)
     this.entryOf = grown(this.entryOf, this.#capacity, this.#memory)
   }
 }

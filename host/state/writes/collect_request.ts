@@ -15,6 +15,7 @@ export const COLLECT_REQUEST = requestFields(
     'slotOwners',
     // A chunk of ids, and what is collected of them.
     'ids',
+    'idCount',
     'accountAddresses',
     'nonces',
     'balances',

@@ -1,17 +1,30 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { ColumnMemory } from '../../primitives/column_memory.ts'
-import { CHUNK_AT } from '../../primitives/column_request.ts'
+import { CHUNK, CHUNK_AT } from '../../primitives/column_request.ts'
 import { type WasmModule, wasm } from '../../primitives/web_assembly.ts'
 import type { ResidentState } from '../tables/resident_tables.ts'
 import { COLLECT_MODULE } from './collect_module.generated.ts'
 import { COLLECT_REQUEST } from './collect_request.ts'
 
-/** Rows that are collected at a time. */
-const CHUNK = 1024
 /** Of a chunk, in the memory. */
 const CHUNK_BYTES = 256 * CHUNK
 
 let compiled: WasmModule | undefined
+
+/** Of a table: the ids that the batch wrote, in the order in which it did. */
+export interface WrittenRows {
+  readonly written: Uint32Array
+  readonly entries: number
+  /** Rows of the table. */
+  readonly count: number
+}
+
+/**
+ * Whether a good part of the table is written, so that ids are taken in ascending order: rows then come in the order in
+ * which they lie, here and, since a State has mostly met them in the same order, in its commit. One by one 2.6 us
+ * against 1.7 us per account and two slots.
+ */
+export const isDense = ({ entries, count }: WrittenRows): boolean => 16 * entries >= count
 
 /** Columns of accounts that exist, one chunk. */
 export interface CollectedAccounts {
@@ -38,7 +51,10 @@ export interface CollectedSlots {
  * What it gives stands until the next chunk.
  */
 export class ColumnWrites {
+  readonly #resident: ResidentState
   readonly #request: Uint32Array
+  readonly #nextAccounts: (from: number, end: number) => number
+  readonly #nextSlots: (from: number, end: number) => number
   readonly #collectAccounts: (count: number) => number
   readonly #collectSlots: (count: number) => number
   readonly #ids: Uint32Array
@@ -53,9 +69,13 @@ export class ColumnWrites {
       : new ColumnWrites(resident, memory)
   }
 
-  private constructor({ accounts, slots }: ResidentState, memory: ColumnMemory) {
+  private constructor(resident: ResidentState, memory: ColumnMemory) {
+    const { accounts, slots } = resident
+    this.#resident = resident
     compiled ??= new wasm.Module(Buffer.from(COLLECT_MODULE, 'base64'))
     const exports = memory.exportsOf(compiled)
+    this.#nextAccounts = exports['nextAccounts'] as (from: number, end: number) => number
+    this.#nextSlots = exports['nextSlots'] as (from: number, end: number) => number
     this.#collectAccounts = exports['collectAccounts'] as (count: number) => number
     this.#collectSlots = exports['collectSlots'] as (count: number) => number
     const { buffer } = memory.memory
@@ -89,38 +109,50 @@ export class ColumnWrites {
     this.#put('slotOwners', slots.owners)
   }
 
-  /** Calls `take` with the accounts of each chunk of `ids`. */
-  accounts(ids: Uint32Array, take: (chunk: CollectedAccounts) => void): void {
-    for (let first = 0; first < ids.length; first += CHUNK) {
-      const chunk = ids.subarray(first, first + CHUNK)
-      this.#ids.set(chunk)
-      const count = this.#collectAccounts(chunk.length)
-      const otherCount = this.#request[COLLECT_REQUEST.otherCount / 4]!
-      const { addresses, nonces, balances, codes, others } = this.#accounts
+  /** Calls `take` with the written accounts, chunk by chunk. */
+  accounts(take: (chunk: CollectedAccounts) => void): void {
+    const { addresses, nonces, balances, codes, others } = this.#accounts
+    this.#chunks(this.#resident.accounts, this.#nextAccounts, (idCount) => {
+      const count = this.#collectAccounts(idCount)
       take({
         count,
         addresses: addresses.subarray(0, LIMBS_PER_ADDRESS * count),
         nonces: nonces.subarray(0, 2 * count),
         balances: balances.subarray(0, LIMBS_PER_WORD * count),
         codes: codes.subarray(0, count),
-        others: others.subarray(0, otherCount),
+        others: others.subarray(0, this.#request[COLLECT_REQUEST.otherCount / 4]!),
       })
-    }
+    })
   }
 
   /** The same of slots. */
-  slots(ids: Uint32Array, take: (chunk: CollectedSlots) => void): void {
-    for (let first = 0; first < ids.length; first += CHUNK) {
-      const chunk = ids.subarray(first, first + CHUNK)
-      this.#ids.set(chunk)
-      const count = this.#collectSlots(chunk.length)
-      const { addresses, keys, values } = this.#slots
+  slots(take: (chunk: CollectedSlots) => void): void {
+    const { addresses, keys, values } = this.#slots
+    this.#chunks(this.#resident.slots, this.#nextSlots, (idCount) => {
+      const count = this.#collectSlots(idCount)
       take({
         count,
         addresses: addresses.subarray(0, LIMBS_PER_ADDRESS * count),
         keys: keys.subarray(0, LIMBS_PER_WORD * count),
         values: values.subarray(0, LIMBS_PER_WORD * count),
       })
+    })
+  }
+
+  /** Puts written ids in the memory, a chunk at a time, in the order that `isDense` says. */
+  #chunks(table: WrittenRows, next: (from: number, end: number) => number, collect: (idCount: number) => void): void {
+    const { written, entries, count } = table
+    if (isDense(table)) {
+      for (let from = 0; from < count; ) {
+        from = next(from, count)
+        collect(this.#request[COLLECT_REQUEST.idCount / 4]!)
+      }
+      return
+    }
+    for (let first = 0; first < entries; first += CHUNK) {
+      const chunk = written.subarray(first, Math.min(entries, first + CHUNK))
+      this.#ids.set(chunk)
+      collect(chunk.length)
     }
   }
 
