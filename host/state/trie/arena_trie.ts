@@ -7,14 +7,22 @@ import type { StateWrites } from '../state.ts'
 import { ChangeRecord } from './change_record.ts'
 import { NodesInPlace } from './hash_nodes.ts'
 import { hashesListed, type ListedNodes } from './listed_nodes.ts'
+import { type PageChanges, PageCuts } from './page_cuts.ts'
 import { PlanWriter } from './plan_writer.ts'
 import { proveAccount } from './proof.ts'
 import { StateNodes } from './state_nodes.ts'
+import { type PagedRoot, type PageSource, StatePages } from './state_pages.ts'
 import type { AccountProof, ResidentTrie, StateRootJob, StateTrieOptions } from './state_trie.ts'
 import { MAX_BRANCH_BYTES, writeBranches } from './write_branches.ts'
 import { MAX_LEAF_BYTES, writeAccounts, writeSlots } from './write_leaves.ts'
 
 const HISTORY_BYTES = 2 ** 28
+
+/** A state trie on disk. */
+export interface DiskTrie {
+  readonly source: PageSource
+  readonly root: PagedRoot
+}
 
 /** The state trie in typed arrays (`StateNodes`), with the records of its last changes. */
 export class ArenaTrie implements ResidentTrie {
@@ -29,10 +37,40 @@ export class ArenaTrie implements ResidentTrie {
   #pending: ChangeRecord | undefined
   /** Calls of `hold` that have not ended. */
   #holds = 0
+  /** Of a trie that is on disk as well. */
+  readonly #pages: StatePages | undefined
+  readonly #cuts: PageCuts | undefined
 
-  constructor({ hasher, historyBytes = HISTORY_BYTES }: StateTrieOptions = {}) {
+  /** `disk`: where the trie begins, and comes from as it is needed. */
+  constructor({ hasher, historyBytes = HISTORY_BYTES }: StateTrieOptions = {}, disk?: DiskTrie) {
     this.#hasher = hasher
     this.#historyBytes = historyBytes
+    if (disk === undefined) return
+    this.#pages = new StatePages(this.#nodes, disk.source, disk.root)
+    this.#nodes.pages = this.#pages
+    this.#cuts = new PageCuts(this.#nodes, this.#pages)
+    this.#root = disk.root.hash
+  }
+
+  /** What was found wrong on disk: the trie is good for nothing then. */
+  get fault(): Error | undefined {
+    return this.#pages?.fault
+  }
+
+  /** Reads what the trie begins with on disk. Throws where it is not what its hash says. */
+  readRoot(): void {
+    const { accountNodes, root } = this.#nodes
+    accountNodes.childOf(~root, 0)
+  }
+
+  /** Of a trie from a disk: what makes the pages there its own. They are its own once `clearChanges` says so. */
+  changedPages(): PageChanges {
+    this.#hashHere()
+    return this.#cuts!.changes(this.#root)
+  }
+
+  clearChanges(): void {
+    for (const { changed } of [this.#nodes.accountNodes, this.#nodes.slotNodes]) changed!.clear()
   }
 
   get root(): string {
@@ -124,6 +162,7 @@ export class ArenaTrie implements ResidentTrie {
 
   async #finish(record: ChangeRecord, hasher: NodeHasher | undefined): Promise<string> {
     if (this.#pending !== record) throw new Error('the root of this change is known, or the change was taken back')
+    this.#pages?.readyToHash()
     const listed = this.#listedOf(record)
     try {
       if (hasher === undefined) listed.inPlace()
@@ -165,6 +204,7 @@ export class ArenaTrie implements ResidentTrie {
 
   /** Hashes what is listed, on this thread. */
   #hashHere(): void {
+    this.#pages?.readyToHash()
     HERE.hashAll(this.#nodes)
     this.#settle()
   }

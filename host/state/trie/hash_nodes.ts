@@ -12,7 +12,7 @@ export interface StateArenas {
 }
 
 /** What the ids of a stretch are. */
-const STRETCH_KINDS = { slots: 0, slotBranches: 1, accounts: 2, accountBranches: 3 } as const
+export const STRETCH_KINDS = { slots: 0, slotBranches: 1, accounts: 2, accountBranches: 3 } as const
 const { slots, slotBranches, accounts, accountBranches } = STRETCH_KINDS
 
 /** Nodes ids[first] .. ids[end], of one kind. None stands below another, and what is below them is in earlier ones. */
@@ -27,7 +27,12 @@ export const eachStretch = ({ slotNodes, accountNodes }: StateArenas, visit: Vis
 const eachStretchOf = (nodes: TrieNodes, leafKind: number, branchKind: number, visit: VisitStretch): void => {
   const leaves = nodes.listedLeaves.ids()
   if (leaves.length > 0) visit(leafKind, leaves, 0, leaves.length)
-  const { order, starts } = branchesByDepth(nodes)
+  eachDepth(nodes, nodes.listedBranches.ids(), branchKind, visit)
+}
+
+/** Branches from the deepest up, each depth as a stretch. */
+export const eachDepth = (nodes: TrieNodes, ids: Int32Array, branchKind: number, visit: VisitStretch): void => {
+  const { order, starts } = branchesByDepth(nodes, ids)
   for (let depth = MAX_DEPTH; depth >= 0; depth--)
     if (starts[depth]! < starts[depth + 1]!) visit(branchKind, order, starts[depth]!, starts[depth + 1]!)
 }

@@ -23,6 +23,18 @@ export class IdSet {
     return true
   }
 
+  delete(id: number): void {
+    const at = id >> 5
+    const bit = 1 << (id & 31)
+    if (at >= this.#words.length || (this.#words[at]! & bit) === 0) return
+    this.#words[at]! &= ~bit
+    this.#count--
+  }
+
+  addAll(ids: Int32Array): void {
+    for (let n = 0; n < ids.length; n++) this.add(ids[n]!)
+  }
+
   clear(): void {
     if (this.#count > 0) this.#words.fill(0)
     this.#count = 0

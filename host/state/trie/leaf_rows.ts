@@ -209,6 +209,8 @@ export const sharedNibbles = ({ rows }: LeafRows, a: number, b: number): number 
 /** Hashes of codes by number, each once; they are never dropped. Words of 8 limbs, in the order of their bytes. */
 export class CodeHashes {
   words = arenaWords(8 * FIRST_CAPACITY)
+  /** The same memory. */
+  bytes = new Uint8Array(this.words.buffer)
   readonly #limbs = new Map<string, number>()
   #count = 0
 
@@ -222,6 +224,7 @@ export class CodeHashes {
       const words = arenaWords(2 * this.words.length)
       words.set(this.words)
       this.words = words
+      this.bytes = new Uint8Array(words.buffer)
     }
     for (let limb = 0; limb < LIMBS_PER_WORD; limb++)
       this.words[LIMBS_PER_WORD * number + limb] = reversedBytes(hashes[at + LIMBS_PER_WORD - 1 - limb]!)

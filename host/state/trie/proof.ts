@@ -23,7 +23,8 @@ import {
 } from './leaf_rows.ts'
 import type { StateNodes } from './state_nodes.ts'
 import type { AccountProof, SlotProof } from './state_trie.ts'
-import { BRANCH_LIMBS, BRANCH_SHAPE, NO_CHILD, PENDING, type TrieNodes } from './trie_nodes.ts'
+import { BRANCH_LIMBS, BRANCH_SHAPE, NO_CHILD, PENDING } from './trie_memory.ts'
+import type { TrieNodes } from './trie_nodes.ts'
 
 /** Row 0 of leaves is none: the key that is looked for stands there. */
 const SOUGHT = 0
@@ -43,8 +44,9 @@ const wayTo = (nodes: TrieNodes, root: number): Way => {
   const places: number[] = []
   let parent = ~root
   let place = root
+  let nibble = 0
   for (;;) {
-    const child = nodes.children[place]!
+    const child = nodes.childAt(place, parent, nibble)
     if (child === NO_CHILD) return { nodes, places, leaf: -1, endsAbove: false }
     places.push(place)
     const shared = sharedNibbles(nodes.leaves, nodes.anyLeaf(child), SOUGHT)
@@ -55,7 +57,7 @@ const wayTo = (nodes: TrieNodes, root: number): Way => {
     parent = ~child
     nodes.listBranch(parent)
     const depth = nodes.depthOf(parent)
-    const nibble = shared < depth ? 0 : leafNibble(nodes.leaves, SOUGHT, depth)
+    nibble = shared < depth ? 0 : leafNibble(nodes.leaves, SOUGHT, depth)
     const hasChild = (nodes.branches[BRANCH_LIMBS * parent + BRANCH_SHAPE]! & (1 << nibble)) !== 0
     if (shared < depth || !hasChild) return { nodes, places, leaf: -1, endsAbove: shared < depth }
     place = nodes.placeOf(parent, nibble)

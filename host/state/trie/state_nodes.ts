@@ -1,6 +1,5 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
-import { keccakMany } from '../../primitives/keccak_many.ts'
 import { wordCopy, wordEquals, wordFromHex, wordIsZero } from '../../primitives/word.ts'
 import type { StateWrites } from '../state.ts'
 import {
@@ -11,7 +10,9 @@ import {
   ENTRY_STORAGE,
   SLOT_ENTRY_LIMBS,
 } from './change_record.ts'
+import type { AbsentPages } from './changed_pages.ts'
 import { GuessedLeaves } from './guessed_leaves.ts'
+import { hashKeys } from './hash_keys.ts'
 import { insertQueued } from './insert_leaves.ts'
 import { IntList } from './int_list.ts'
 import {
@@ -23,13 +24,10 @@ import {
   AccountLeaves,
   CodeHashes,
   LEAF_ENTRIES,
-  LEAF_KEY,
   LEAF_LIMBS,
   LEAF_STORAGE,
-  type LeafRows,
   NO_PARENT,
   QUEUED,
-  reversedBytes,
   SLOT_NAME,
   SLOT_VALUE,
   SlotLeaves,
@@ -50,6 +48,8 @@ export class StateNodes {
   readonly slotNodes = new TrieNodes(this.slots)
   readonly codes = new CodeHashes()
   readonly root = this.accountNodes.newRoot()
+  /** Where its tries are on disk as well. */
+  pages: AbsentPages | undefined
   /** Queued for their tries. */
   readonly #newAccounts = new IntList()
   readonly #newSlots = new IntList()
@@ -74,6 +74,7 @@ export class StateNodes {
 
   /** Changes tries and lists what is to be hashed. What they replace goes to the record. */
   change(writes: StateWrites, record: ChangeRecord): void {
+    this.pages?.bring(writes)
     this.#change++
     const { deletedAccounts } = writes
     for (let at = 0; at < deletedAccounts.length; at += LIMBS_PER_ADDRESS) {
@@ -227,6 +228,7 @@ export class StateNodes {
     const row = LEAF_LIMBS * leaf
     const storage = this.accounts.rows[row + LEAF_STORAGE]!
     if (storage === 0) return
+    this.pages?.detach(storage)
     record.detached.push(storage)
     this.accounts.rows[row + LEAF_STORAGE] = 0
   }
@@ -241,6 +243,8 @@ export class StateNodes {
   #insertNew(record: ChangeRecord): void {
     hashKeys(this.accounts, this.#unhashedAccounts, ACCOUNT_NAME, LIMBS_PER_ADDRESS)
     hashKeys(this.slots, this.#unhashedSlots, SLOT_NAME, LIMBS_PER_WORD)
+    this.#unhashedAccounts.clear()
+    this.#unhashedSlots.clear()
     const { accountNodes, slotNodes, slots } = this
     insertQueued(
       accountNodes,
@@ -277,6 +281,7 @@ export class StateNodes {
     const after = accounts.rows[row + LEAF_STORAGE]!
     // Its slots went with their entries.
     if (after !== before && after !== 0) this.slotNodes.freeRoot(after)
+    if (after !== before && before !== 0) this.slotNodes.changed?.roots.add(before)
     accounts.rows[row + LEAF_STORAGE] = before
     for (let limb = 0; limb <= ACCOUNT_CODE - ACCOUNT_NONCE; limb++)
       accounts.rows[row + ACCOUNT_NONCE + limb] = entries[at + ENTRY_FIELDS + limb]!
@@ -306,21 +311,4 @@ const sameAddress = (addresses: Uint32Array, at: number): boolean => {
   for (let limb = at; limb < at + LIMBS_PER_ADDRESS; limb++)
     if (addresses[limb] !== addresses[limb - LIMBS_PER_ADDRESS]) return false
   return true
-}
-
-/** Hashes what stands at `at` in the rows, in limb order, to their keys. */
-const hashKeys = (leaves: LeafRows, list: IntList, at: number, limbs: number): void => {
-  const { values, count } = list
-  const { rows, bytes } = leaves
-  const length = 4 * limbs
-  const names = new Uint32Array(limbs * count)
-  for (let n = 0; n < count; n++)
-    for (let limb = 0; limb < limbs; limb++)
-      names[limbs * n + limb] = reversedBytes(rows[LEAF_LIMBS * values[n]! + at + limbs - 1 - limb]!)
-  const offsets = Uint32Array.from({ length: count }, (_, n) => length * n)
-  const lengths = new Uint32Array(count).fill(length)
-  const keys = keccakMany({ count, bytes: new Uint8Array(names.buffer), offsets, lengths })
-  for (let n = 0; n < count; n++)
-    bytes.set(keys.subarray(32 * n, 32 * n + 32), 4 * (LEAF_LIMBS * values[n]! + LEAF_KEY))
-  list.clear()
 }

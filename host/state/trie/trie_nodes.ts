@@ -1,30 +1,23 @@
-import { arenaInts, arenaMemory, arenaWords } from './arena_memory.ts'
-import { IdSet } from './id_set.ts'
-import { KEY_NIBBLES, type LeafRows, leafNibble, NO_PARENT, QUEUED, sharedNibbles } from './leaf_rows.ts'
+import { KEY_NIBBLES, leafNibble, NO_PARENT, QUEUED, sharedNibbles } from './leaf_rows.ts'
+import {
+  BRANCH_LIMBS,
+  BRANCH_PAGE,
+  BRANCH_PARENT,
+  BRANCH_PLACES,
+  BRANCH_SHAPE,
+  bitCount,
+  depthIn,
+  isAbsent,
+  NO_CHILD,
+  TrieMemory,
+} from './trie_memory.ts'
 
-/** A child that is not there: of a trie without entries. */
-export const NO_CHILD = 0x7fff_ffff
-/** In `lengths`: the reference is the digest of a message of the plan that is being made, by its number. */
-export const PENDING = 255
+/** Places of a root: of its reference, and one whose child is the number of its page. */
+const ROOT_PLACES = 2
+const ROOT_PAGE = 1
 
-/** i32 per branch, a quarter of a cache line, and positions inside. */
-export const BRANCH_LIMBS = 4
-export const BRANCH_PARENT = 0
-/** Its nibble below its parent << 24 | depth << 16 | mask of the nibbles that have a child. */
-export const BRANCH_SHAPE = 1
-/** First of its places, or -1 of a branch that is free. */
-export const BRANCH_PLACES = 2
-
-const FIRST_CAPACITY = 64
-
-/** The arrays of one arena that nodes are written from (`TrieNodes`). */
-export interface NodeArrays {
-  readonly rows: Uint32Array
-  readonly branches: Int32Array
-  readonly children: Int32Array
-  readonly lengths: Uint8Array
-  readonly hashes: Uint32Array
-}
+/** The lowest nibble of a mask. */
+const lowestBit = (mask: number): number => 31 - Math.clz32(mask & -mask)
 
 /**
  * Merkle Patricia tries (YP appendix D) of keys of 32 bytes as typed arrays: leaves, branches, and the references by
@@ -35,7 +28,7 @@ export interface NodeArrays {
  * branches   i32[4 b]: parent, shape, first place. Its children are those of the mask in its shape, in order of their
  *            nibbles, in neighbouring places
  * places     one for each reference to a node, that of a root included:
- *              children  i32   a leaf id, or ~branch id, or NO_CHILD (of a root)
+ *              children  i32   a leaf id, or ~branch id, or NO_CHILD (of a root), or FIRST_ABSENT and a page
  *              lengths   u8    0: the reference is a hash; 1 to 31: the node itself, of that length; or PENDING
  *              hashes    u32[8]  the reference, in the order of its bytes
  * parent     of a leaf or branch: a branch id, or ~place of the root
@@ -45,88 +38,82 @@ export interface NodeArrays {
  *
  * Key nibbles above a branch are those of any leaf below it, so no node stores a path.
  */
-export class TrieNodes {
-  readonly leaves: LeafRows
-  branches = arenaInts(FIRST_CAPACITY * BRANCH_LIMBS)
-  children = arenaInts(FIRST_CAPACITY)
-  lengths = new Uint8Array(arenaMemory(FIRST_CAPACITY))
-  hashes = arenaWords(8 * FIRST_CAPACITY)
-  /** The same memory. */
-  hashBytes = new Uint8Array(this.hashes.buffer)
-  readonly listedLeaves = new IdSet()
-  readonly listedBranches = new IdSet()
-  #branchCount = 0
-  #freeBranch = -1
-  /** Place 0 is no root, so 0 can mean none. */
-  #placeCount = 1
-  /** By number of places: the first free run of them, or -1; `children` links to the next. */
-  readonly #freePlaces = new Int32Array(17).fill(-1)
-
-  constructor(leaves: LeafRows) {
-    this.leaves = leaves
-  }
-
-  get sizeBytes(): number {
-    const { branches, children, lengths, hashes, listedLeaves, listedBranches } = this
-    const arrays = branches.byteLength + children.byteLength + lengths.byteLength + hashes.byteLength
-    return arrays + listedLeaves.sizeBytes + listedBranches.sizeBytes
-  }
-
-  /** What nodes are written from, and their references to. */
-  get arrays(): NodeArrays {
-    const { branches, children, lengths, hashes } = this
-    return { rows: this.leaves.rows, branches, children, lengths, hashes }
-  }
-
-  /** Reads and writes the nodes of another thread. Nothing may be inserted or removed here. */
-  adopt({ rows, branches, children, lengths, hashes }: NodeArrays): void {
-    this.leaves.rows = rows
-    this.branches = branches
-    this.children = children
-    this.lengths = lengths
-    this.#setHashes(hashes)
-  }
-
-  /** Takes other memory for references: another thread may still write to the one that they were in. */
-  leaveReferences(): void {
-    this.#setPlaces(this.lengths.length)
-  }
-
+export class TrieNodes extends TrieMemory {
   /** The place of the root of a new trie. */
   newRoot(): number {
-    const root = this.#newPlaces(1)
+    const root = this.newPlaces(ROOT_PLACES)
     this.children[root] = NO_CHILD
+    this.children[root + ROOT_PAGE] = 0
     this.lengths[root] = 0
     return root
   }
 
   /** Takes a trie without entries away. */
   freeRoot(root: number): void {
-    this.#freePlacesOf(root, 1)
+    this.leaveRootPage(root)
+    this.changed?.roots.delete(root)
+    this.freePlacesOf(root, ROOT_PLACES)
+  }
+
+  /** The number of the page that a trie begins with, or 0. */
+  rootPage(root: number): number {
+    return this.children[root + ROOT_PAGE]!
+  }
+
+  setRootPage(root: number, page: number): void {
+    this.children[root + ROOT_PAGE] = page
+  }
+
+  /** No page begins with this trie any more. */
+  leaveRootPage(root: number): void {
+    const page = this.rootPage(root)
+    if (page !== 0) this.changed?.gone.push(page)
+    this.setRootPage(root, 0)
+  }
+
+  /** The number of the page that begins with a branch, or 0. */
+  pageOf(branch: number): number {
+    return this.branches[BRANCH_LIMBS * branch + BRANCH_PAGE]!
+  }
+
+  beginPage(branch: number, page: number): void {
+    this.branches[BRANCH_LIMBS * branch + BRANCH_PAGE] = page
+  }
+
+  isFree(branch: number): boolean {
+    return this.branches[BRANCH_LIMBS * branch + BRANCH_PLACES] === -1
+  }
+
+  /** The place of the root of the trie that a node's parent is in. */
+  rootAbove(parent: number): number {
+    let at = parent
+    while (at >= 0) at = this.branches[BRANCH_LIMBS * at + BRANCH_PARENT]!
+    return ~at
+  }
+
+  /** What stands at a place, which is that of the child of a parent at a nibble; brought into memory where it is absent. */
+  childAt(place: number, parent: number, nibble: number): number {
+    while (isAbsent(this.children[place]!)) this.load!(place, parent, nibble)
+    return this.children[place]!
+  }
+
+  childOf(parent: number, nibble: number): number {
+    return this.childAt(this.placeOf(parent, nibble), parent, nibble)
+  }
+
+  /** The child of a branch with the lowest nibble. */
+  firstChild(branch: number): number {
+    const row = BRANCH_LIMBS * branch
+    return this.childAt(this.branches[row + BRANCH_PLACES]!, branch, lowestBit(this.branches[row + BRANCH_SHAPE]!))
   }
 
   isEmpty(root: number): boolean {
     return this.children[root] === NO_CHILD
   }
 
-  /** The reference at a place, a hash, as 0x-hex. */
-  hashAt(place: number): string {
-    return `0x${Buffer.from(this.hashBytes.buffer, 32 * place, 32).toString('hex')}`
-  }
-
-  /** Digests of the messages first .. end become references at their places, where they have one. */
-  setHashes(places: Int32Array, digests: Uint32Array, first: number, end: number): void {
-    const { hashes, lengths } = this
-    for (let message = first; message < end; message++) {
-      const place = places[message]!
-      if (place < 0) continue
-      for (let word = 0; word < 8; word++) hashes[8 * place + word] = digests[8 * message + word]!
-      lengths[place] = 0
-    }
-  }
-
   /** All references are made: nothing is listed. */
   settle(): void {
+    if (this.listedBranches.count > 0) this.changed?.branches.addAll(this.listedBranches.ids())
     this.listedLeaves.clear()
     this.listedBranches.clear()
   }
@@ -161,7 +148,7 @@ export class TrieNodes {
   /** Any leaf below a child; all of them share the nibbles down to it. */
   anyLeaf(child: number): number {
     let at = child
-    while (at < 0) at = this.children[this.branches[BRANCH_LIMBS * ~at + BRANCH_PLACES]!]!
+    while (at < 0) at = this.firstChild(~at)
     return at
   }
 
@@ -177,11 +164,11 @@ export class TrieNodes {
     const depth = sharedNibbles(this.leaves, near, leaf)
     if (depth === KEY_NIBBLES) throw new Error('the trie has this key already')
     // The node that stays below, or beside, the leaf.
-    let at = this.children[root]!
+    let at = this.childOf(~root, 0)
     let parent = ~root
     while (at < 0 && this.depthOf(~at) < depth) {
       parent = ~at
-      at = this.children[this.placeOf(parent, leafNibble(this.leaves, leaf, this.depthOf(parent)))]!
+      at = this.childOf(parent, leafNibble(this.leaves, leaf, this.depthOf(parent)))
     }
     const nibble = leafNibble(this.leaves, leaf, depth)
     if (at < 0 && this.depthOf(~at) === depth) this.#addChild(~at, nibble, leaf)
@@ -194,6 +181,7 @@ export class TrieNodes {
     const built = this.#buildBelow(ids, first, end, ~root, 0)
     // Arrays have moved where they grew.
     this.children[root] = built
+    this.changed?.roots.add(root)
   }
 
   /** Returns the child that holds these leaves. Branches and places are taken from the root down, left to right. */
@@ -207,14 +195,9 @@ export class TrieNodes {
     const depth = sharedNibbles(leaves, ids[first]!, ids[end - 1]!)
     let mask = 0
     for (let n = first; n < end; n++) mask |= 1 << leafNibble(leaves, ids[n]!, depth)
-    const branch = this.#newBranch()
-    const places = this.#newPlaces(bitCount(mask))
-    const row = BRANCH_LIMBS * branch
-    this.branches[row + BRANCH_PARENT] = parent
-    this.branches[row + BRANCH_SHAPE] = (nibble << 24) | (depth << 16) | mask
-    this.branches[row + BRANCH_PLACES] = places
+    const branch = this.newBranchOf(parent, nibble, depth, mask)
     this.listedBranches.add(branch)
-    let place = places
+    let place = this.branches[BRANCH_LIMBS * branch + BRANCH_PLACES]!
     for (let from = first; from < end; ) {
       const child = leafNibble(leaves, ids[from]!, depth)
       let to = from + 1
@@ -226,6 +209,17 @@ export class TrieNodes {
     return ~branch
   }
 
+  /** A branch with places for its children, below a parent that does not know it yet. */
+  newBranchOf(parent: number, nibble: number, depth: number, mask: number): number {
+    const branch = this.newBranch()
+    const places = this.newPlaces(bitCount(mask))
+    const row = BRANCH_LIMBS * branch
+    this.branches[row + BRANCH_PARENT] = parent
+    this.branches[row + BRANCH_SHAPE] = (nibble << 24) | (depth << 16) | mask
+    this.branches[row + BRANCH_PLACES] = places
+    return branch
+  }
+
   /** Takes a leaf out of its trie. Its row stays. */
   remove(leaf: number): void {
     const parent = this.leaves.parentOf(leaf)
@@ -234,6 +228,7 @@ export class TrieNodes {
     if (parent < 0) {
       this.children[~parent] = NO_CHILD
       this.lengths[~parent] = 0
+      this.changed?.roots.add(~parent)
       return
     }
     const row = BRANCH_LIMBS * parent
@@ -267,30 +262,30 @@ export class TrieNodes {
       const count = bitCount(this.branches[row + BRANCH_SHAPE]! & 0xffff)
       const first = this.branches[row + BRANCH_PLACES]!
       for (let n = 0; n < count; n++) stack.push(this.children[first + n]!)
-      this.#freePlacesOf(first, count)
-      this.#freeBranchRow(~at)
+      this.freePlacesOf(first, count)
+      this.freeBranchRow(~at)
     }
   }
 
   /** A leaf of the trie that shares as many nibbles with the key as any, or -1 where there is none. */
   #nearest(root: number, key: number): number {
-    let at = this.children[root]!
+    let at = this.childOf(~root, 0)
     if (at === NO_CHILD) return -1
     while (at < 0) {
       const row = BRANCH_LIMBS * ~at
       const shape = this.branches[row + BRANCH_SHAPE]!
-      const below = 1 << leafNibble(this.leaves, key, depthIn(shape))
-      const first = this.branches[row + BRANCH_PLACES]!
-      if ((shape & below) === 0) return this.anyLeaf(this.children[first]!)
-      at = this.children[first + bitCount(shape & (below - 1))]!
+      const nibble = leafNibble(this.leaves, key, depthIn(shape))
+      if ((shape & (1 << nibble)) === 0) return this.anyLeaf(at)
+      const place = this.branches[row + BRANCH_PLACES]! + bitCount(shape & ((1 << nibble) - 1))
+      at = this.childAt(place, ~at, nibble)
     }
     return at
   }
 
   /** A branch at `depth` takes the place of node `at`, over it and the leaf. */
   #splitAbove(at: number, parent: number, depth: number, nibble: number, leaf: number, leafAt: number): void {
-    const branch = this.#newBranch()
-    const places = this.#newPlaces(2)
+    const branch = this.newBranch()
+    const places = this.newPlaces(2)
     const below = parent < 0 ? 0 : leafNibble(this.leaves, leaf, this.depthOf(parent))
     const row = BRANCH_LIMBS * branch
     this.branches[row + BRANCH_PARENT] = parent
@@ -332,23 +327,15 @@ export class TrieNodes {
     const before = shape & 0xffff
     const from = this.branches[row + BRANCH_PLACES]!
     const countBefore = bitCount(before)
-    const to = this.#newPlaces(bitCount(mask))
+    const to = this.newPlaces(bitCount(mask))
     const lower = bitCount(before & mask & ((before ^ mask) - 1))
-    this.#movePlaces(from, to, lower)
+    this.movePlaces(from, to, lower)
     const [skipped, made] = mask > before ? [0, 1] : [1, 0]
-    this.#movePlaces(from + lower + skipped, to + lower + made, countBefore - lower - skipped)
-    this.#freePlacesOf(from, countBefore)
+    this.movePlaces(from + lower + skipped, to + lower + made, countBefore - lower - skipped)
+    this.freePlacesOf(from, countBefore)
     this.branches[row + BRANCH_SHAPE] = (shape & ~0xffff) | mask
     this.branches[row + BRANCH_PLACES] = to
     this.listBranch(branch)
-  }
-
-  #movePlaces(from: number, to: number, count: number): void {
-    for (let n = 0; n < count; n++) {
-      this.children[to + n] = this.children[from + n]!
-      this.lengths[to + n] = this.lengths[from + n]!
-    }
-    this.hashes.copyWithin(8 * to, 8 * from, 8 * (from + count))
   }
 
   /** A branch with the one child of `bit` gives it its own place. */
@@ -357,81 +344,18 @@ export class TrieNodes {
     const parent = this.branches[row + BRANCH_PARENT]!
     const shape = this.branches[row + BRANCH_SHAPE]!
     const first = this.branches[row + BRANCH_PLACES]!
-    const left = this.children[first + bitCount(shape & (bit - 1))]!
+    // In memory, since it moves: its way from the parent is part of its reference.
+    const left = this.childAt(first + bitCount(shape & (bit - 1)), branch, lowestBit(bit))
     this.children[this.placeOf(parent, shape >> 24)] = left
-    this.#freePlacesOf(first, 2)
-    this.#freeBranchRow(branch)
+    this.freePlacesOf(first, 2)
+    this.freeBranchRow(branch)
     this.#moveBelow(left, parent, shape >> 24)
   }
 
   /** Lists a branch and those above it, up to one that is listed. The place of a root is none. */
   listBranch(branch: number): void {
-    for (let at = branch; at >= 0; at = this.branches[BRANCH_LIMBS * at + BRANCH_PARENT]!)
-      if (!this.listedBranches.add(at)) return
+    let at = branch
+    for (; at >= 0; at = this.branches[BRANCH_LIMBS * at + BRANCH_PARENT]!) if (!this.listedBranches.add(at)) return
+    this.changed?.roots.add(~at)
   }
-
-  #newBranch(): number {
-    const free = this.#freeBranch
-    if (free >= 0) {
-      this.#freeBranch = this.branches[BRANCH_LIMBS * free + BRANCH_PARENT]!
-      return free
-    }
-    if (BRANCH_LIMBS * this.#branchCount === this.branches.length) {
-      const branches = arenaInts(2 * this.branches.length)
-      branches.set(this.branches)
-      this.branches = branches
-    }
-    return this.#branchCount++
-  }
-
-  /** It may still be listed; so is the one that takes its row. */
-  #freeBranchRow(branch: number): void {
-    this.branches[BRANCH_LIMBS * branch + BRANCH_PARENT] = this.#freeBranch
-    this.branches[BRANCH_LIMBS * branch + BRANCH_PLACES] = -1
-    this.#freeBranch = branch
-  }
-
-  #newPlaces(count: number): number {
-    const free = this.#freePlaces[count]!
-    if (free >= 0) {
-      this.#freePlaces[count] = this.children[free]!
-      return free
-    }
-    if (this.#placeCount + count > this.children.length) this.#setPlaces(2 * this.lengths.length)
-    const first = this.#placeCount
-    this.#placeCount += count
-    return first
-  }
-
-  #freePlacesOf(first: number, count: number): void {
-    this.children[first] = this.#freePlaces[count]!
-    this.#freePlaces[count] = first
-  }
-
-  #setPlaces(capacity: number): void {
-    const children = arenaInts(capacity)
-    children.set(this.children)
-    this.children = children
-    const lengths = new Uint8Array(arenaMemory(capacity))
-    lengths.set(this.lengths)
-    this.lengths = lengths
-    const hashes = arenaWords(8 * capacity)
-    hashes.set(this.hashes)
-    this.#setHashes(hashes)
-  }
-
-  #setHashes(hashes: Uint32Array): void {
-    this.hashes = hashes
-    this.hashBytes = new Uint8Array(hashes.buffer)
-  }
-}
-
-export const depthIn = (shape: number): number => (shape >> 16) & 0xff
-
-/** Bits of a mask of 16. */
-export const bitCount = (mask: number): number => {
-  let bits = (mask & 0xffff) - ((mask >> 1) & 0x5555)
-  bits = (bits & 0x3333) + ((bits >> 2) & 0x3333)
-  bits = (bits + (bits >> 4)) & 0x0f0f
-  return (bits + (bits >> 8)) & 31
 }

@@ -16,7 +16,8 @@ import {
   takePiecesForever,
   waitForPieces,
 } from './piece_claims.ts'
-import { type NodeArrays, TrieNodes } from './trie_nodes.ts'
+import type { NodeArrays } from './trie_memory.ts'
+import { TrieNodes } from './trie_nodes.ts'
 
 /** What a thread that hashes nodes is given. */
 export interface TrieThread {

@@ -1,15 +1,7 @@
 import { leafNibble } from './leaf_rows.ts'
 import type { NodeWriter, PlanWriter } from './plan_writer.ts'
-import {
-  BRANCH_LIMBS,
-  BRANCH_PARENT,
-  BRANCH_PLACES,
-  BRANCH_SHAPE,
-  bitCount,
-  depthIn,
-  PENDING,
-  type TrieNodes,
-} from './trie_nodes.ts'
+import { BRANCH_LIMBS, BRANCH_PARENT, BRANCH_PLACES, BRANCH_SHAPE, bitCount, depthIn, PENDING } from './trie_memory.ts'
+import type { TrieNodes } from './trie_nodes.ts'
 
 /** A branch with 16 children, and an extension above it. */
 export const MAX_BRANCH_BYTES = 3 + 16 * 33 + 1 + 4 + 33 + 33
@@ -44,7 +36,7 @@ export const writeReference = (nodes: TrieNodes, place: number, writer: NodeWrit
 
 /** Writes every listed branch and the extensions above them, from the deepest up, each depth as a level. */
 export const writeBranches = (nodes: TrieNodes, writer: PlanWriter): void => {
-  const { order, starts } = branchesByDepth(nodes)
+  const { order, starts } = branchesByDepth(nodes, nodes.listedBranches.ids())
   let extended: number[] = []
   for (let depth = MAX_DEPTH; depth >= 0; depth--) {
     // Their parents are no deeper than the next depth but one.
@@ -64,10 +56,11 @@ export const writeBranches = (nodes: TrieNodes, writer: PlanWriter): void => {
 export const isExtended = (nodes: TrieNodes, branch: number): boolean =>
   nodes.depthOf(branch) > nodes.depthBelow(nodes.branches[BRANCH_LIMBS * branch + BRANCH_PARENT]!)
 
-/** Listed branches that are not free: those of depth d are order[starts[d]] .. order[starts[d + 1]], ascending. */
-export const branchesByDepth = (nodes: TrieNodes): { readonly order: Int32Array; readonly starts: Int32Array } => {
-  const { branches } = nodes
-  const listed = nodes.listedBranches.ids()
+/** Branches that are not free: those of depth d are order[starts[d]] .. order[starts[d + 1]], as they came. */
+export const branchesByDepth = (
+  { branches }: TrieNodes,
+  listed: Int32Array,
+): { readonly order: Int32Array; readonly starts: Int32Array } => {
   const starts = new Int32Array(MAX_DEPTH + 3)
   for (const branch of listed) {
     const row = BRANCH_LIMBS * branch

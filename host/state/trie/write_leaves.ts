@@ -12,7 +12,8 @@ import {
   SLOT_VALUE,
 } from './leaf_rows.ts'
 import type { NodeWriter, PlanWriter } from './plan_writer.ts'
-import { PENDING, type TrieNodes } from './trie_nodes.ts'
+import { PENDING } from './trie_memory.ts'
+import type { TrieNodes } from './trie_nodes.ts'
 import { writeReference, writeWords } from './write_branches.ts'
 
 /** More bytes than any leaf has: path 35, slot value 34; nonce 9, balance 33, root and code hash 33 each, heads 8. */

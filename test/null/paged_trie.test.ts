@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest'
+import { createRandom } from '../../bench/random.ts'
+import type { MemoryState } from '../../host/state/memory_state.ts'
+import { createStateTrie } from '../../host/state/trie/trie.ts'
+import { PageDisk } from '../fixtures/page_disk.ts'
+import { addressOf, type Change, randomChanges, randomState, writesOf } from '../fixtures/state_changes.ts'
+
+/** More for nights. */
+const STEPS = Number(process.env['WGEVM_RUNS'] ?? 25)
+
+describe('a state trie in pages', () => {
+  /** Changes of a few accounts, or of many at once, that come and go, with storages of any size. */
+  const changesOf = (state: MemoryState, seed: number): Change[] => {
+    const random = createRandom(seed, 'paged changes')
+    const some = randomChanges(state, seed)
+    if (random.below(3) > 0) return some
+    const { codeHash } = Object.values(state.dump())[0]!
+    const first = random.below(1200)
+    const isTaken = random.below(3) === 0
+    const many = Array.from({ length: random.below(300) }, (_, n): Change => {
+      const account = isTaken ? undefined : { nonce: 1n, balance: BigInt(seed), codeHash }
+      return { address: addressOf(200_000 + first + n), account }
+    })
+    const slots = Object.fromEntries(
+      Array.from({ length: random.below(400) }, () => [`${random.below(900)}`, BigInt(random.below(3))]),
+    )
+    const large = {
+      address: addressOf(300_000 + random.below(2)),
+      account: { nonce: 2n, balance: 1n, codeHash },
+      slots,
+    }
+    const all = [...some, ...many, { ...large, cleared: random.below(8) === 0 }]
+    // An address comes once.
+    return [...new Map(all.map((change) => [change.address, change])).values()]
+  }
+
+  it.each([1, 2])(
+    'is at every step the trie in memory, wherever it is written, left and read again (%i)',
+    async (seed) => {
+      const random = createRandom(seed, 'paged trie')
+      let state = randomState(seed, 400)
+      let memory = createStateTrie(state.dump())
+      const disk = new PageDisk()
+      let paged = disk.open()
+      await paged.apply(state.contents())
+      disk.keep(paged)
+      /** What the trie on disk is of, and what was done since. */
+      let kept = state.clone()
+      let since: { readonly root: string; readonly state: MemoryState }[] = []
+      for (let step = 0; step < STEPS; step++) {
+        const before = { root: memory.root, state: state.clone() }
+        const writes = writesOf(changesOf(state, 1000 * seed + step))
+        state.commit(writes)
+        const root = await memory.apply(writes)
+        expect(await paged.apply(writes), `step ${step}`).toBe(root)
+        since.push(before)
+        if (random.below(4) === 0) {
+          const to = since[random.below(since.length)]!
+          memory.rewind(to.root)
+          paged.rewind(to.root)
+          state = to.state.clone()
+          since = since.slice(0, since.indexOf(to))
+          expect(paged.root).toBe(memory.root)
+        }
+        const accounts = Object.keys(state.dump())
+        const address = accounts[random.below(accounts.length)]!
+        if (random.below(2) === 0) expect(paged.proof(address, [1n, 7n])).toEqual(memory.proof(address, [1n, 7n]))
+        if (random.below(2) === 0) {
+          disk.keep(paged)
+          kept = state.clone()
+          if (random.below(2) === 0) {
+            paged = disk.open()
+            since = []
+          }
+        } else if (random.below(4) === 0) {
+          // Whatever was not written is left.
+          paged = disk.open()
+          state = kept.clone()
+          memory = createStateTrie(state.dump())
+          since = []
+        }
+        expect(paged.root).toBe(memory.root)
+      }
+      disk.keep(paged)
+      checkAll(disk, state)
+    },
+  )
+
+  /** Every page is read by a trie that reads all, and no other is left. */
+  const checkAll = (disk: PageDisk, state: MemoryState): void => {
+    const seen = new Set<number>()
+    const read = (page: number): Uint8Array | undefined => {
+      seen.add(page)
+      return disk.pages.get(page)
+    }
+    const trie = Object.assign(new PageDisk(), { read, root: disk.root }).open()
+    for (const [address, { storage }] of Object.entries(state.dump())) trie.proof(address, Object.keys(storage))
+    expect([...seen].sort((a, b) => a - b)).toEqual([...disk.pages.keys()].sort((a, b) => a - b))
+    expect(disk.pages.size).toBeGreaterThan(20)
+  }
+})
