@@ -18,7 +18,6 @@ import {
 import { hexToBytes } from '../../host/primitives/hex.ts'
 import type { MemoryState } from '../../host/state/memory_state.ts'
 import { Store } from '../../host/state/store/store.ts'
-import { createStateTrie } from '../../host/state/trie/trie.ts'
 import { builtTree, type TreeBlock } from '../fixtures/block_tree.ts'
 import { builtGenesis } from '../fixtures/built_chain.ts'
 import { Reader } from '../fixtures/state_reader.ts'
@@ -42,11 +41,12 @@ const openSmall = (path: string, undoDepth: number): Promise<Chain> =>
 const openForgetful = async (path: string, undoDepth: number): Promise<Chain> => {
   await (await openAt(path, undoDepth)).close()
   const store = await Store.open(path, { create: false })
-  const trie = createStateTrie(store.dump(), { historyBytes: 0 })
+  const trie = store.openTrie(0)
   const { config } = genesis
   const executor = { workers: 0 }
   const genesisHash = headerHash(genesis.header)
-  return new StoredChain({ store, config, genesisHash, trie, undoDepth, transactionLookup: true, executor })
+  const parts = { store, config, genesisHash, trie, trieMemory: 2 ** 30 }
+  return new StoredChain({ ...parts, undoDepth, transactionLookup: true, executor })
 }
 
 const PARENTS = 26

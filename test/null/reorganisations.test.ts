@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import { open } from 'lmdb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checkBlocks, checkState } from '../../host/flows/chain/check_store.ts'
 import {
@@ -107,12 +108,36 @@ describe('a chain of 130 blocks with a branch after block 1', () => {
   })
 })
 
-test('a folder of schema 1 is opened, gets what schema 2 has beside it, and goes on', async () => {
+/** A folder as schema 1 left it. */
+const folderOfSchema1 = async (): Promise<string> => {
   const path = newFolder()
   mkdirSync(path)
   const packed = readFileSync(new URL('../file/stores/schema_1.mdb.gz', import.meta.url))
   writeFileSync(join(path, 'data.mdb'), gunzipSync(packed))
-  expect((await checkDisk(path)).schema).toBe('1')
+  return path
+}
+
+/** Schema 2 is this one without the trie. */
+const folderOfSchema2 = async (): Promise<string> => {
+  const path = await folderOfSchema1()
+  await (await openChain({ path, executor: { workers: 0 } })).close()
+  const database = open({ path, noSubdir: false, encoding: 'binary', keyEncoding: 'binary' })
+  const table = (name: string) => database.openDB({ name, encoding: 'binary', keyEncoding: 'binary' })
+  table('meta').putSync(new TextEncoder().encode('schema'), new TextEncoder().encode('2'))
+  table('nodes').dropSync()
+  await database.close()
+  return path
+}
+
+test.each([
+  ['1', folderOfSchema1],
+  ['2', folderOfSchema2],
+])('a folder of schema %s is opened, gets what this schema has beside it, and goes on', async (schema, folderOf) => {
+  const path = await folderOf()
+  const store = await Store.open(path, { create: false })
+  expect(store.schema).toBe(schema)
+  expect(() => checkState(store)).toThrow(/the trie has root undefined/)
+  await store.close()
   const chain = await openChain({ path, executor: { workers: 0 } })
   expect(chain.head.header.number).toBe(5n)
   for (let number = 0n; number <= 5n; number++) {

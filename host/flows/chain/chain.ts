@@ -7,7 +7,8 @@ import { encodeReceipts } from '../../roots/roots.ts'
 import type { StateWrites } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
 import { StoreError } from '../../state/store/store_error.ts'
-import type { AccountProof, ResidentTrie } from '../../state/trie/state_trie.ts'
+import type { ArenaTrie } from '../../state/trie/arena_trie.ts'
+import type { AccountProof } from '../../state/trie/state_trie.ts'
 import type { BlockResult } from '../block.ts'
 import { BlockError } from '../block_input.ts'
 import type { BuiltBlock } from '../build.ts'
@@ -35,7 +36,9 @@ interface ChainParts {
   readonly store: Store
   readonly config: ChainConfig
   readonly genesisHash: string
-  readonly trie: ResidentTrie
+  readonly trie: ArenaTrie
+  /** In bytes. */
+  readonly trieMemory: number
   readonly undoDepth: number
   readonly transactionLookup: boolean
   /** In bytes. */
@@ -55,12 +58,13 @@ export class StoredChain extends StoredReads implements Chain {
   #isClosed = false
 
   constructor(parts: ChainParts) {
-    const { store, config, genesisHash, trie, undoDepth, transactionLookup, blockMemory, executor } = parts
+    const { store, config, genesisHash, trie, trieMemory, undoDepth, transactionLookup, blockMemory, executor } = parts
     super(store, new KnownBlocks(store, blockMemory), config, genesisHash)
     this.#undoDepth = undoDepth
     this.#places = transactionLookup
     this.#forkChoice = this.storedForkChoice()
-    this.#executor = new ChainExecutor({ store, config, known: this.known, trie, head: this.head, options: executor })
+    const { head, known } = this
+    this.#executor = new ChainExecutor({ store, config, known, trie, trieMemory, head, options: executor })
   }
 
   get head(): ChainBlock {
@@ -138,12 +142,14 @@ export class StoredChain extends StoredReads implements Chain {
     try {
       this.store.move({
         blocks: [appendedBlock(known, this.#places)],
+        pages: this.#executor.changedPages(known),
         oldestUndo: oldestUndo(number, this.#terms),
       })
     } catch (thrown) {
       this.#executor.leave(parent)
       throw thrown
     }
+    this.#executor.written()
     this.#moved()
     return { hash, header, fork, result }
   }
@@ -210,13 +216,12 @@ export class StoredChain extends StoredReads implements Chain {
   }
 
   async #setHead(update: HeadUpdate): Promise<HeadChange> {
-    const { way, block, safe, finalized, isNew } = chooseHead(this.store, this.known, this.#forkChoice, update)
+    const { way, safe, finalized, isNew } = chooseHead(this.store, this.known, this.#forkChoice, update)
     if (!isNew) return { undone: [], applied: [] }
-    await this.#executor.moveTo(block)
     const forkChoice = { safe: safe?.hash, finalized: finalized?.hash }
     const terms = { ...this.#terms, forkChoice, finalized: finalized?.header.number }
     try {
-      return moveHead(this.store, this.known, way, terms, () => this.#executor.settle())
+      return await moveHead(this.store, this.known, way, terms, this.#executor)
     } finally {
       this.#moved()
     }
@@ -234,9 +239,11 @@ export class StoredChain extends StoredReads implements Chain {
     this.store.move({
       back: this.known.stepBack(number).back,
       blocks: [],
+      pages: this.#executor.changedPages(to),
       forkChoice: { safe: remains(safe), finalized: remains(finalized) },
       oldestUndo: 0n,
     })
+    this.#executor.written()
     this.#moved()
   }
 

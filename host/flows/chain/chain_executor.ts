@@ -5,6 +5,8 @@ import { type BlobSchedule, type BlockHeader, headerHash } from '../../chain/hea
 import type { StateWrites } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
 import type { StateLayers, StoredState } from '../../state/store/stored_state.ts'
+import type { ArenaTrie } from '../../state/trie/arena_trie.ts'
+import type { PageChanges } from '../../state/trie/page_cuts.ts'
 import type { AccountProof, ResidentTrie } from '../../state/trie/state_trie.ts'
 import type { BlockResult } from '../block.ts'
 import { BlockError } from '../block_input.ts'
@@ -33,7 +35,9 @@ interface ExecutorParts {
   readonly store: Store
   readonly config: ChainConfig
   readonly known: KnownBlocks
-  readonly trie: ResidentTrie
+  readonly trie: ArenaTrie
+  /** In bytes. */
+  readonly trieMemory: number
   readonly head: ChainBlock
   readonly options: NonNullable<ChainOptions['executor']>
 }
@@ -53,12 +57,12 @@ export class ChainExecutor {
   #at: ChainBlock
   #layers: StateLayers
 
-  constructor({ store, config, known, trie, head, options }: ExecutorParts) {
+  constructor({ store, config, known, trie, trieMemory, head, options }: ExecutorParts) {
     this.#config = config
     this.#known = known
     this.#options = options
     this.#state = store.stateUnder(() => this.#layers)
-    this.#walk = new TrieWalk(store, known, trie, head)
+    this.#walk = new TrieWalk(store, known, trie, head, trieMemory)
     this.#at = head
     this.#layers = known.layersAt(known.wayTo(head.hash)!)
   }
@@ -119,6 +123,16 @@ export class ChainExecutor {
   /** The block whose state this is; the trie is there too where a block was executed, or the head has moved. */
   get at(): ChainBlock {
     return this.#at
+  }
+
+  /** What makes the trie on disk that after a block, where this is. */
+  changedPages(block: ChainBlock): PageChanges {
+    return this.#walk.changedPages(block)
+  }
+
+  /** The trie on disk is that after the block where this is. */
+  written(): void {
+    this.#walk.written()
   }
 
   /** The head on disk has changed, or blocks that are not there: the state is the same under other layers. */

@@ -34,6 +34,12 @@ export interface ChainOptions {
    * the machine's memory, at most 4 GiB.
    */
   readonly blockMemory?: number
+  /**
+   * Bytes of memory for what is read of the state trie, and its history. Beyond it the trie is dropped between blocks,
+   * and read again where it is needed; one block may take more. Default an eighth of the machine's memory, at most
+   * 4 GiB.
+   */
+  readonly trieMemory?: number
   /** How blocks are executed: those options of an executor that decide no result. */
   readonly executor?: Omit<ExecutorOptions, 'fork' | 'chainId' | 'state' | 'depositContract' | 'invalid'>
 }

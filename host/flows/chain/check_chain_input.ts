@@ -22,6 +22,7 @@ const OPTIONS: Names<ChainOptions> = {
   undoDepth: true,
   transactionLookup: true,
   blockMemory: true,
+  trieMemory: true,
   executor: true,
 }
 
@@ -37,12 +38,13 @@ const EXECUTOR = Object.fromEntries(
 /** Names and values of what `openChain` takes. Throws InputError. */
 export const checkChainOptions = (options: ChainOptions): void => {
   checkNames(checkObject(options, 'options'), OPTIONS, 'option')
-  const { path, genesis, undoDepth, transactionLookup, blockMemory, executor } = options
+  const { path, genesis, undoDepth, transactionLookup, blockMemory, trieMemory, executor } = options
   if (typeof path !== 'string') refuse('path', path, 'the name of a folder')
   if (undoDepth !== undefined) checkCount(undoDepth, 0, 'undoDepth')
   if (transactionLookup !== undefined && typeof transactionLookup !== 'boolean')
     refuse('transactionLookup', transactionLookup, 'true or false')
   if (blockMemory !== undefined) checkCount(blockMemory, 1, 'blockMemory')
+  if (trieMemory !== undefined) checkCount(trieMemory, 1, 'trieMemory')
   if (genesis !== undefined) checkGenesisInput(genesis)
   if (executor === undefined) return
   checkNames(checkObject(executor, 'executor'), EXECUTOR, 'option of the executor of a chain')

@@ -4,32 +4,27 @@ import { decodeReceiptList, joinBlock } from '../../chain/encode_block.ts'
 import { uncleHashOf } from '../../chain/header.ts'
 import { keccak256Hex } from '../../primitives/keccak.ts'
 import { indexedRoot, transactionsRoot, withdrawalsRoot } from '../../roots/roots.ts'
-import type { DumpedAccount } from '../../state/allocation.ts'
+import type { StateCounts } from '../../state/store/check_nodes.ts'
 import type { Store, StoreMeta } from '../../state/store/store.ts'
 import { lineOf, readFault, StoreError } from '../../state/store/store_error.ts'
-import type { ResidentTrie } from '../../state/trie/state_trie.ts'
-import { createStateTrie } from '../../state/trie/trie.ts'
-
-/** The state on disk in object form, and its trie. */
-export interface WholeState {
-  readonly accounts: Readonly<Record<string, DumpedAccount>>
-  readonly trie: ResidentTrie
-}
 
 /**
- * Makes the trie of the state on disk, and checks that it is the one that the head's header names. Throws StoreError.
+ * Checks that every account and slot on disk is what the trie has, and no more, and that the trie has the root that the
+ * head's header names. Gives the counts. Throws StoreError.
  */
-export const checkState = (store: Store): WholeState => {
+export const checkState = (store: Store): StateCounts => {
+  checkHead(store)
+  return store.checkTrie()
+}
+
+/** Checks that the head is a canonical block whose header names the state's root. Throws StoreError. */
+export const checkHead = (store: Store): void => {
   const { hash, number, stateRoot } = store.head
   const header = store.header(hash)
   const isHead = header !== undefined && keccak256Hex(header) === hash && store.canonical(number)?.hash === hash
   if (!isHead) throw damaged(store, `the header of the head, block ${number}`)
-  const accounts = store.dump()
-  const trie = createStateTrie(accounts)
   const named = decodeHeader(header).stateRoot
-  if (trie.root !== stateRoot || named !== stateRoot)
-    throw damaged(store, `the state has root ${trie.root}, block ${number} has ${named}`)
-  return { accounts, trie }
+  if (named !== stateRoot) throw damaged(store, `the state has root ${stateRoot}, block ${number} has ${named}`)
 }
 
 /** The rules of the chain, checked against their hash, the chain id and the genesis. Throws StoreError. */

@@ -2,6 +2,7 @@ import { encodeBody } from '../../chain/encode_block.ts'
 import { encodeHeader } from '../../chain/header.ts'
 import type { AppendedBlock, StepBack, Store, StoredForkChoice } from '../../state/store/store.ts'
 import type { HeadChange } from './block_tree.ts'
+import type { ChainExecutor } from './chain_executor.ts'
 import type { KnownBlock } from './known_block.ts'
 import type { KnownBlocks, Way } from './known_blocks.ts'
 import { hashesOf } from './transaction_hashes.ts'
@@ -18,6 +19,9 @@ export interface MoveTerms {
   /** Whether transactions are to be found by their hashes. */
   readonly places: boolean
 }
+
+/** What of the executor a move of the head needs. */
+export type HeadExecutor = Pick<ChainExecutor, 'moveTo' | 'changedPages' | 'written' | 'settle'>
 
 /** The lowest block whose undo record is kept with a head. */
 export const oldestUndo = (
@@ -51,15 +55,15 @@ export const appendedBlock = (
  * Makes a known block the head on disk: back to `way.base` and forward again. Blocks that leave the chain are known in
  * memory then, and those that came to it only on disk. Where it throws StoreError, the head is at the end of a part.
  *
- * `written`: called after each part; the head has changed.
+ * `executor`: goes to the block of each part before it is written, which proves the block's root.
  */
-export const moveHead = (
+export const moveHead = async (
   store: Store,
   known: KnownBlocks,
   way: Way,
   terms: MoveTerms,
-  written: () => void,
-): HeadChange => {
+  executor: HeadExecutor,
+): Promise<HeadChange> => {
   const { head } = store
   const undone = way.base < head.number ? known.stepBack(way.base) : undefined
   let back = undone?.back
@@ -67,17 +71,21 @@ export const moveHead = (
   for (const [n, part] of parts.entries()) {
     const isLast = n === parts.length - 1
     const blocks = part.map((block) => appendedBlock(block, terms.places))
-    const oldest = oldestUndo(part.at(-1)?.header.number ?? way.base, terms)
+    const end = part.at(-1) ?? known.block(store.canonical(way.base)!.hash)!
+    await executor.moveTo(end)
+    const oldest = oldestUndo(end.header.number, terms)
     store.move({
       ...backOf(back),
       blocks,
+      pages: executor.changedPages(end),
       ...(isLast ? { forkChoice: terms.forkChoice } : {}),
       oldestUndo: oldest,
     })
     for (const { hash } of part) known.delete(hash)
     if (back !== undefined) for (const block of undone!.blocks) known.add(block)
     back = undefined
-    written()
+    executor.written()
+    executor.settle()
   }
   const blocksOf = (blocks: readonly KnownBlock[]): HeadChange['undone'] =>
     blocks.map(({ hash, header }) => ({ hash, header }))

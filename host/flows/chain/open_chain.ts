@@ -7,12 +7,14 @@ import type { MemoryState } from '../../state/memory_state.ts'
 import type { StateWrites } from '../../state/state.ts'
 import { Store, type StoreMeta } from '../../state/store/store.ts'
 import { lineOf, readFault, StoreError } from '../../state/store/store_error.ts'
-import { stateRootOf, writesOfDump } from '../../state/trie/trie.ts'
+import type { ArenaTrie } from '../../state/trie/arena_trie.ts'
+import { newPages } from '../../state/trie/new_pages.ts'
+import { writesOfDump } from '../../state/trie/trie.ts'
 import { defaultMemoryBytes } from '../memory.ts'
 import { StoredChain } from './chain.ts'
 import type { Chain, ChainOptions } from './chain_interface.ts'
 import { checkChainOptions } from './check_chain_input.ts'
-import { checkBlocks, checkRules, checkState } from './check_store.ts'
+import { checkBlocks, checkHead, checkRules } from './check_store.ts'
 import type { Genesis } from './genesis.ts'
 import { upgradeStore } from './upgrade_store.ts'
 
@@ -22,7 +24,8 @@ const DEFAULT_UNDO_DEPTH = 128
  * Opens the chain of a folder, and checks its rules, and that the state there is that of its head. A folder without one
  * is begun with `genesis`. Throws StoreError, and InputError where an option is none.
  *
- * Cost: linear in accounts and slots; their trie is made again.
+ * Cost: that of the first nodes of the state trie, whatever the state. Where the trie is not there, or was damaged, it
+ * is made anew, linear in accounts and slots.
  *
  * @example
  * import { mkdtempSync, rmSync } from 'node:fs'
@@ -46,30 +49,36 @@ const DEFAULT_UNDO_DEPTH = 128
 export const openChain = async (options: ChainOptions): Promise<Chain> => {
   checkChainOptions(options)
   const { path, genesis, undoDepth = DEFAULT_UNDO_DEPTH, transactionLookup = true, executor = {} } = options
-  const { blockMemory = defaultMemoryBytes() / 2 } = options
+  const { blockMemory = defaultMemoryBytes() / 2, trieMemory = defaultMemoryBytes() / 2 } = options
   const store = await Store.open(path, { create: genesis !== undefined })
   try {
     if (store.meta === undefined) begin(store, genesis)
     const meta = store.meta!
     const config = checkRules(store, meta)
     if (genesis !== undefined) checkGenesis(store, meta, genesis)
-    const { trie } = checkWhole(store)
+    const trie = wholeTrie(store, trieMemory)
     upgradeStore(store)
     const { genesisHash } = meta
-    return new StoredChain({ store, config, genesisHash, trie, undoDepth, transactionLookup, blockMemory, executor })
+    const parts = { store, config, genesisHash, trie, trieMemory }
+    return new StoredChain({ ...parts, undoDepth, transactionLookup, blockMemory, executor })
   } catch (thrown) {
     await store.close()
     throw readFault(path, thrown)
   }
 }
 
-/** Checks what the folder holds: the state, and every block where the file was short. */
-const checkWhole = (store: Store): ReturnType<typeof checkState> => {
+/** The trie of the head. Where the file was short, the whole state and every block are checked. */
+const wholeTrie = (store: Store, bytes: number): ArenaTrie => {
   try {
-    const checked = checkState(store)
-    if (store.needsCheck) checkBlocks(store)
+    checkHead(store)
+    if (store.needsCheck) {
+      // What a trie is made of is checked by its root.
+      if (store.hasTrie) store.checkTrie()
+      checkBlocks(store)
+    }
+    const trie = store.openTrie(bytes)
     store.passCheck()
-    return checked
+    return trie
   } catch (thrown) {
     if (thrown instanceof StoreError) throw thrown
     throw new StoreError(store.folder, 'damaged', `the store is damaged: ${lineOf(thrown)}`, thrown)
@@ -80,7 +89,9 @@ const begin = (store: Store, genesis: Genesis | undefined): void => {
   if (genesis === undefined)
     throw new StoreError(store.folder, 'empty', 'holds no chain yet: begin one with a genesis (wgevm init)')
   const { header, state, config, configText } = genesis
-  const root = stateRootOf(state.dump())
+  const writes = writesOfGenesis(state)
+  const pages = newPages(writes)
+  const root = pages.hash
   if (root !== header.stateRoot)
     refuse('genesis.state', root, `the state of genesis.header, whose root is ${header.stateRoot}`)
   const hash = headerHash(header)
@@ -97,7 +108,7 @@ const begin = (store: Store, genesis: Genesis | undefined): void => {
     receipts: encodeReceiptList([]),
     transactionHashes: new Uint8Array(0),
   }
-  store.begin(meta, block, writesOfGenesis(state))
+  store.begin(meta, block, writes, pages)
 }
 
 const writesOfGenesis = (state: MemoryState): StateWrites => {

@@ -2,25 +2,34 @@ import type { StateWrites } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
 import { StoreError } from '../../state/store/store_error.ts'
 import { TouchedKeys } from '../../state/store/touched_keys.ts'
-import type { ResidentTrie } from '../../state/trie/state_trie.ts'
-import { createStateTrie } from '../../state/trie/trie.ts'
+import type { ArenaTrie } from '../../state/trie/arena_trie.ts'
+import type { PageChanges } from '../../state/trie/page_cuts.ts'
 import type { ChainBlock } from './block_tree.ts'
 import type { KnownBlock } from './known_block.ts'
 import type { KnownBlocks, Way } from './known_blocks.ts'
 
-/** The state trie of a chain, which goes from one known block to another. */
+/**
+ * The state trie of a chain, which goes from one known block to another. What it has met stays in memory; where that is
+ * more than its budget, the trie is dropped, and begins again with that of the state on disk.
+ */
 export class TrieWalk {
   readonly #store: Store
   readonly #known: KnownBlocks
-  /** Undefined where it was lost on the way: it is then made anew from the state on disk. */
-  #trie: ResidentTrie | undefined
+  /** In bytes. */
+  readonly #budget: number
+  /** Undefined where it was lost on the way, or dropped. */
+  #trie: ArenaTrie | undefined
   #at: ChainBlock
+  /** More than this is too much: what a way to a block takes alone is not, since it would be gone over again. */
+  #most: number
 
-  constructor(store: Store, known: KnownBlocks, trie: ResidentTrie, at: ChainBlock) {
+  constructor(store: Store, known: KnownBlocks, trie: ArenaTrie, at: ChainBlock, budget: number) {
     this.#store = store
     this.#known = known
     this.#trie = trie
     this.#at = at
+    this.#budget = budget
+    this.#most = budget
   }
 
   /** A block was executed on the trie. */
@@ -38,25 +47,48 @@ export class TrieWalk {
    * Brings the trie to the state after a block, and gives it. Throws StoreError where the undo records do not reach it,
    * or what they lead to has another root.
    */
-  async to(block: ChainBlock): Promise<ResidentTrie> {
-    const trie = this.#trie ?? this.#anew()
-    if (block.hash === this.#at.hash) return trie
-    const way = this.#known.wayTo(block.hash)!
-    this.#store.checkReach(way.base)
-    this.#trie = undefined
-    await this.#walk(trie, this.#known.wayTo(this.#at.hash)!, way)
-    this.#trie = trie
-    this.#at = block
+  async to(block: ChainBlock): Promise<ArenaTrie> {
+    const kept = this.#kept()
+    const trie = kept ?? this.#anew()
+    if (block.hash !== this.#at.hash) {
+      const way = this.#known.wayTo(block.hash)!
+      this.#store.checkReach(way.base)
+      this.#trie = undefined
+      await this.#walk(trie, this.#known.wayTo(this.#at.hash)!, way)
+      this.#trie = trie
+      this.#at = block
+    }
+    if (kept === undefined) this.#most = Math.max(this.#budget, 2 * trie.sizeBytes)
     return trie
   }
 
-  #anew(): ResidentTrie {
-    const { hash } = this.#store.head
-    this.#at = this.#known.block(hash)!
-    return createStateTrie(this.#store.dump())
+  /** What makes the trie on disk that after this block, where the trie is. */
+  changedPages(block: ChainBlock): PageChanges {
+    if (this.#trie === undefined || this.#at.hash !== block.hash)
+      throw new Error(`the trie is not at block ${block.header.number}`)
+    return this.#trie.changedPages()
   }
 
-  async #walk(trie: ResidentTrie, from: Way, to: Way): Promise<void> {
+  /** The trie on disk is that of the block where the trie is. */
+  written(): void {
+    this.#trie?.clearChanges()
+  }
+
+  /** Undefined where the trie is too large, or good for nothing, or at a block that is not known any more. */
+  #kept(): ArenaTrie | undefined {
+    const trie = this.#trie
+    if (trie === undefined || trie.fault !== undefined || trie.sizeBytes > this.#most) return undefined
+    return this.#known.wayTo(this.#at.hash) === undefined ? undefined : trie
+  }
+
+  #anew(): ArenaTrie {
+    const trie = this.#store.openTrie(this.#budget)
+    this.#trie = trie
+    this.#at = this.#known.block(this.#store.head.hash)!
+    return trie
+  }
+
+  async #walk(trie: ArenaTrie, from: Way, to: Way): Promise<void> {
     let shared = 0
     if (from.base === to.base)
       while (shared < from.above.length && from.above[shared]?.hash === to.above[shared]?.hash) shared++
@@ -73,7 +105,7 @@ export class TrieWalk {
   }
 
   /** Over the blocks of `left` and those on disk above `base`, to `ancestor`, which is that on disk where absent. */
-  async #back(trie: ResidentTrie, left: Way, base: bigint, ancestor: KnownBlock | undefined): Promise<void> {
+  async #back(trie: ArenaTrie, left: Way, base: bigint, ancestor: KnownBlock | undefined): Promise<void> {
     const to = ancestor ?? this.#canonical(base)
     try {
       trie.rewind(to.header.stateRoot)
@@ -88,7 +120,7 @@ export class TrieWalk {
   }
 
   /** From one block on disk to a later one. */
-  async #alongDisk(trie: ResidentTrie, from: bigint, to: bigint): Promise<void> {
+  async #alongDisk(trie: ArenaTrie, from: bigint, to: bigint): Promise<void> {
     const touched = new TouchedKeys()
     for (let number = from + 1n; number <= to; number++) touched.addRecord(this.#store.undoEntries(number))
     const block = this.#canonical(to)
@@ -105,7 +137,7 @@ export class TrieWalk {
     return this.#known.block(this.#store.canonical(number)!.hash)!
   }
 
-  #checkRoot({ root }: ResidentTrie, { header: { number, stateRoot } }: ChainBlock): void {
+  #checkRoot({ root }: ArenaTrie, { header: { number, stateRoot } }: ChainBlock): void {
     if (root === stateRoot) return
     throw new StoreError(
       this.#store.folder,

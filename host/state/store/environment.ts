@@ -22,6 +22,7 @@ export type Table = Database<Uint8Array, Uint8Array>
  * undo       number u64                 undo_record.ts
  * forkchoice `safe`, `finalized`        hash of a canonical block; none until it is told
  * places     hash of a transaction      number of its canonical block u64, position there u32
+ * nodes      number of a page u32       part of the trie of the state (page_writer.ts); 0: what the pages are of
  *
  * Slots stand only under addresses of accounts that exist.
  */
@@ -38,6 +39,7 @@ export interface Tables {
   readonly undo: Table
   readonly forkchoice: Table
   readonly places: Table
+  readonly nodes: Table
 }
 
 const TABLES: Readonly<Record<keyof Tables, true>> = {
@@ -53,16 +55,18 @@ const TABLES: Readonly<Record<keyof Tables, true>> = {
   undo: true,
   forkchoice: true,
   places: true,
+  nodes: true,
 }
 
 export const TABLE_NAMES = Object.keys(TABLES) as readonly (keyof Tables)[]
 
 /**
- * Of the tables and their values; `1` has no `forkchoice` and no `places`, and becomes `2` where a chain is opened. Any
- * other is refused.
+ * Of the tables and their values; `1` has no `forkchoice` and no `places`, `1` and `2` no `nodes`. They become `3` where
+ * a chain is opened. Any other is refused.
  */
-export const SCHEMA = '2'
-const OLD_SCHEMA = '1'
+export const SCHEMA = '3'
+export const SCHEMA_WITHOUT_PLACES = '1'
+const OLD_SCHEMAS = [SCHEMA_WITHOUT_PLACES, '2']
 
 /** A database that this process owns. `root` and `tables` throw StoreError once it is closed. */
 export interface Environment {
@@ -164,11 +168,11 @@ const openTables = (folder: string, root: Environment['root'], { needsCheck }: D
     const found = schema === undefined ? undefined : new TextDecoder().decode(schema)
     if (!isOurs && needsCheck) throw new StoreError(folder, 'damaged', 'data.mdb was cut short')
     if (!isOurs) throw new StoreError(folder, 'schema', 'holds a database of another program')
-    if (found !== undefined && found !== SCHEMA && found !== OLD_SCHEMA)
+    if (found !== undefined && found !== SCHEMA && !OLD_SCHEMAS.includes(found))
       throw new StoreError(
         folder,
         'schema',
-        `has schema ${found}, this version reads schemas ${OLD_SCHEMA} and ${SCHEMA}, and writes ${SCHEMA}`,
+        `has schema ${found}, this version reads schemas ${OLD_SCHEMAS.join(', ')} and ${SCHEMA}, and writes ${SCHEMA}`,
       )
   }
   return Object.fromEntries(TABLE_NAMES.map((name) => [name, table(name)])) as unknown as Tables

@@ -3,8 +3,13 @@ import { join } from 'node:path'
 import { bytesToHex, hexToBytes } from '../../primitives/hex.ts'
 import type { DumpedAccount } from '../allocation.ts'
 import type { StateWrites } from '../state.ts'
+import type { ArenaTrie } from '../trie/arena_trie.ts'
+import type { PageChanges } from '../trie/page_cuts.ts'
+import { checkNodes, type StateCounts } from './check_nodes.ts'
 import { dumpStore } from './dump_store.ts'
 import { type Environment, openEnvironment, SCHEMA, TABLE_NAMES, type Tables, viewEnvironment } from './environment.ts'
+import { Nodes } from './nodes.ts'
+import { openStateTrie } from './open_trie.ts'
 import { Places, type TransactionPlace } from './places.ts'
 import { type DiskHead, decodeHead, encodeHead, numberKey, numberOfKey } from './records.ts'
 import { lineOf, StoreError } from './store_error.ts'
@@ -56,6 +61,8 @@ export interface StoredForkChoice {
 export interface StoreMove {
   readonly back?: StepBack
   readonly blocks: readonly AppendedBlock[]
+  /** What makes the trie on disk that of the new head; absent where the head is the same. */
+  readonly pages?: PageChanges
   /** Where it changes. */
   readonly forkChoice?: StoredForkChoice
   /** Undo records of blocks below this one are dropped. */
@@ -86,6 +93,7 @@ const BLOCKS_AT_ONCE = 128n
 export class Store {
   readonly #environment: Environment
   readonly #places: Places
+  readonly #nodes: Nodes
   #fault: StoreError | undefined
   #moves = 0
   /** Of a view: the hash of the head when `moves` was last asked for. */
@@ -95,6 +103,7 @@ export class Store {
     this.#environment = environment
     this.#seen = seen
     this.#places = new Places(environment)
+    this.#nodes = new Nodes(environment)
   }
 
   /** Opens a folder; `create` makes it where there is none. Throws StoreError. */
@@ -145,16 +154,38 @@ export class Store {
     return schema === undefined ? undefined : new TextDecoder().decode(schema)
   }
 
-  /** Makes a store of the schema before this one that of this one, whose `places` are those of `hashesOf`. */
-  upgrade(hashesOf: (number: bigint) => Uint8Array): void {
+  /** Makes a store that has no `places` one that has: those of `hashesOf`. */
+  makePlaces(hashesOf: (number: bigint) => Uint8Array): void {
     const { number: last } = this.head
     for (let first = 0n; first <= last; first += BLOCKS_AT_ONCE) {
       const end = first + BLOCKS_AT_ONCE <= last ? first + BLOCKS_AT_ONCE : last + 1n
       this.#write(`places of blocks ${first} to ${end - 1n}`, () => {
         for (let number = first; number < end; number++) this.#places.put(number, hashesOf(number))
-        if (end > last) this.#tables.meta.putSync(text('schema'), text(SCHEMA))
       })
     }
+  }
+
+  /** All that this schema has is there. */
+  setSchema(): void {
+    this.#write('the schema', () => this.#tables.meta.putSync(text('schema'), text(SCHEMA)))
+  }
+
+  /**
+   * The trie of the state on disk. Where the pages are not there, or not those of the head, they are made anew from
+   * accounts and slots. `bytes`: about what it may take. Throws StoreError where its root is not the head's.
+   */
+  openTrie(bytes: number): ArenaTrie {
+    return openStateTrie(this.#environment, this.#nodes, this.head, bytes)
+  }
+
+  /** Whether there is a trie that says it is that of the head. */
+  get hasTrie(): boolean {
+    return this.#nodes.root?.hash === this.head.stateRoot
+  }
+
+  /** Compares the state on disk with its trie, and both with the root of the head. Throws StoreError. */
+  checkTrie(): StateCounts {
+    return checkNodes(this.#environment, this.#nodes, this.head.stateRoot)
   }
 
   /** Undefined where nothing was begun here. */
@@ -189,17 +220,18 @@ export class Store {
   }
 
   /** Begins a chain in an empty store. */
-  begin(meta: StoreMeta, genesis: StoredBlock, writes: StateWrites): void {
+  begin(meta: StoreMeta, genesis: StoredBlock, writes: StateWrites, pages?: PageChanges): void {
     this.#write('the genesis', () => {
       this.#tables.meta.putSync(text('schema'), text(SCHEMA))
       for (const name of META_NAMES) this.#tables.meta.putSync(text(name), text(meta[name]))
       writeState(this.#tables, writes, new UndoRecord())
+      if (pages !== undefined) this.#nodes.put(pages)
       this.#putBlock(genesis)
     })
   }
 
   /** Changes the head, its state and all that goes with it. */
-  move({ back, blocks, forkChoice, oldestUndo }: StoreMove): void {
+  move({ back, blocks, pages, forkChoice, oldestUndo }: StoreMove): void {
     const [first] = blocks
     const last = blocks.at(-1)
     const named =
@@ -210,6 +242,7 @@ export class Store {
       for (const block of blocks) this.#append(block, oldestUndo)
       for (const key of [...this.#tables.undo.getKeys({ end: numberKey(oldestUndo < 0n ? 0n : oldestUndo) })])
         this.#tables.undo.removeSync(key)
+      if (pages !== undefined) this.#nodes.put(pages)
       if (forkChoice !== undefined) this.#putForkChoice(forkChoice)
     })
     this.#moves++
