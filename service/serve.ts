@@ -1,4 +1,4 @@
-import { type Chain, type ExecutorOptions, SenderCache } from '../host/index.ts'
+import type { Chain, ExecutorOptions, SenderCache } from '../host/index.ts'
 import { type Listener, startListener } from './listener/listener.ts'
 import type { CallOptions, OpenPorts, PortsOptions } from './listener/ports.ts'
 import type { Logger } from './log.ts'
@@ -25,6 +25,8 @@ export interface ServeOptions {
   readonly ranges: RangeLimits
   readonly poolLimits: PoolLimits
   readonly builder: BuilderOptions
+  /** Senders of the pool and of blocks: that of the chain, so those that were sent are known when a block has them. */
+  readonly senderCache: SenderCache
   /** How calls are executed. */
   readonly executor: Omit<ExecutorOptions, 'fork' | 'chainId' | 'state' | 'senderCache' | 'depositContract' | 'invalid'>
 }
@@ -47,7 +49,7 @@ const MOST_WAITING = 4096
 export const serve = async (options: ServeOptions): Promise<Service> => {
   const { chain, ports, log, gasCap, ranges, poolLimits, builder, executor } = options
   const metrics = new NodeMetrics()
-  const executors = new Executors({ ...executor, chainId: chain.config.chainId }, chain.state, new SenderCache())
+  const executors = new Executors({ ...executor, chainId: chain.config.chainId }, chain.state, options.senderCache)
   const blocks = new BlockReader(chain, executors)
   const pool = new Pool(chain, executors, poolLimits)
   let news: Listener['news'] | undefined

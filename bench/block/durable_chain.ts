@@ -23,7 +23,8 @@ const configOf = (fork: Fork, chainId: bigint): object => ({
   ...Object.fromEntries(BY_TIME.filter((name) => isAtLeast(fork, name)).map((name) => [`${name}Time`, 0])),
 })
 
-const genesisOf = ({ scenario, genesis, genesisHeader }: SignedChain): Genesis => {
+/** The genesis of a signed chain, for a folder. */
+export const genesisOf = ({ scenario, genesis, genesisHeader }: SignedChain): Genesis => {
   const config = configOf(scenario.fork, scenario.chainId)
   return { config: readChainConfig(config), configText: JSON.stringify(config), header: genesisHeader, state: genesis }
 }

@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs'
 import { openChain } from '../../host/flows/chain/open_chain.ts'
+import { SenderCache } from '../../host/senders/sender_cache.ts'
 import { type Service, serve } from '../../service/serve.ts'
 import { readGenesis } from '../chain_folder.ts'
 import { ADAPTER_OPTION, openAdapter } from '../open_adapter.ts'
@@ -17,6 +18,8 @@ import {
 } from '../serve_options.ts'
 
 const MOST_UNDO = 1_000_000
+/** 31 MB once they are needed. */
+const SENDERS = 1 << 18
 const MOST_THREADS = 64
 const RANGES = { logBlocks: 100_000, logs: 20_000 }
 const POOL = { perSender: 64, transactions: 5120 }
@@ -55,8 +58,9 @@ export const serveCommand: CommandModule<object, ServeArguments> = {
     const ports = parsePorts(given, packageVersion())
     const device = await openAdapter(given.adapter)
     const executor = device === undefined ? {} : { device }
+    const senderCache = new SenderCache({ entries: SENDERS })
     try {
-      const chain = await openChain({ path: given.data, undoDepth, executor, ...genesis })
+      const chain = await openChain({ path: given.data, undoDepth, executor: { ...executor, senderCache }, ...genesis })
       try {
         const service = await serve({
           chain,
@@ -66,6 +70,7 @@ export const serveCommand: CommandModule<object, ServeArguments> = {
           gasCap,
           builder,
           executor,
+          senderCache,
           ranges: RANGES,
           poolLimits: POOL,
         })

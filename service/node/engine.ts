@@ -63,6 +63,8 @@ export class Engine implements EngineCalls {
   readonly #invalid = new Map<string, PayloadStatus>()
   /** Ends when all payloads and fork choices so far have been answered. */
   #turn: Promise<unknown> = Promise.resolve()
+  /** Fork choices among them. */
+  #choices = 0
 
   constructor({ chain, pool, builder, metrics, onHead }: EngineParts) {
     this.#chain = chain
@@ -121,7 +123,20 @@ export class Engine implements EngineCalls {
     state: ForkchoiceState,
     attributes: PayloadAttributes | undefined,
   ): Promise<ForkchoiceReply> {
-    return this.#inTurn('forkchoiceUpdated', () => this.#forkchoiceUpdated(version, state, attributes))
+    const choose = (): Promise<ForkchoiceReply> => this.#forkchoiceUpdated(version, state, attributes)
+    // Payloads that are being executed change nothing about a head that stays.
+    if (this.#choices === 0 && this.#isChosen(state)) return this.#metrics.timed('forkchoiceUpdated', choose)
+    this.#choices++
+    return this.#inTurn('forkchoiceUpdated', choose).finally(() => {
+      this.#choices--
+    })
+  }
+
+  /** Whether head, safe and finalized block are these already; zero leaves them as they are. */
+  #isChosen({ headBlockHash, safeBlockHash, finalizedBlockHash }: ForkchoiceState): boolean {
+    const { head, safe, finalized } = this.#chain.forkChoice
+    const stays = (given: string, known: string | undefined): boolean => given === ZERO_HASH || given === known
+    return headBlockHash === head.hash && stays(safeBlockHash, safe?.hash) && stays(finalizedBlockHash, finalized?.hash)
   }
 
   #inTurn<Reply>(name: string, work: () => Promise<Reply>): Promise<Reply> {
@@ -143,7 +158,7 @@ export class Engine implements EngineCalls {
     if (block === undefined) return { payloadStatus: SYNCING, payloadId: undefined }
     const payloadStatus: PayloadStatus = { status: 'VALID', latestValidHash: hash, validationError: undefined }
     if (this.#isBelowFinalized(block)) return { payloadStatus, payloadId: undefined }
-    if (!(await this.#setHead(state))) return { payloadStatus: SYNCING, payloadId: undefined }
+    if (!this.#isChosen(state) && !(await this.#setHead(state))) return { payloadStatus: SYNCING, payloadId: undefined }
     if (attributes === undefined) return { payloadStatus, payloadId: undefined }
     const { fork } = this.#chain.rulesAfter(hash, attributes.timestamp)
     checkAttributes(version, fork, attributes, block.header.timestamp)
