@@ -38,5 +38,9 @@ export const isOnCpu = (openBatch: OpenBatch, i: number): boolean =>
   openBatch.outcome[i] === OUTCOME_EXECUTED && executionAt(openBatch, i)?.form === 'cpu'
 
 /** Reasons of what the CPU tier executed; a transaction that was rejected in the end has none. */
-export const executedReasons = (openBatch: OpenBatch): Uint16Array =>
-  openBatch.reasons.map((reason, i) => (reason !== 0 && isOnCpu(openBatch, i) ? reason : 0))
+export const executedReasons = (openBatch: OpenBatch): Uint16Array => {
+  const { reasons } = openBatch
+  const executed = new Uint16Array(reasons.length)
+  for (let i = 0; i < reasons.length; i++) if (reasons[i] !== 0 && isOnCpu(openBatch, i)) executed[i] = reasons[i]!
+  return executed
+}
