@@ -81,8 +81,8 @@ const BROUGHT_BYTES = 1 + 8 + 32
 export const pooledBytes = (count: number): number => count * (RULE_BYTES + OPEN_BYTES + BROUGHT_BYTES)
 
 /**
- * Opens a batch. With `pass`, which has ruled it, columns that end with the batch are those of the pass's pool: the next
- * batch takes them.
+ * Opens a batch. With `pass`, which has ruled it, columns that end with the batch are those of the pass's pool: the
+ * next batch takes them.
  */
 export const createOpenBatch = (
   batch: TransactionBatch,

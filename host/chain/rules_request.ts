@@ -1,8 +1,8 @@
 import { requestFields } from '../primitives/column_request.ts'
 
 /**
- * What a RulesPass and its module (kernels/columns/rules.as) say to each other: addresses of the columns of a chunk, but
- * for `highestType` and `hasFloor`. The module's constants are made of these (scripts/column_modules.ts).
+ * What a RulesPass and its module (kernels/columns/rules.as) say to each other: addresses of the columns of a chunk,
+ * but for `highestType` and `hasFloor`. The module's constants are made of these (scripts/column_modules.ts).
  */
 export const RULES_REQUEST = requestFields(
   [

@@ -38,9 +38,6 @@ export interface CallOutcome {
   readonly exception: string | undefined
 }
 
-/** Each topic of these transactions is entered in turn: their blooms stay in the second-level cache. */
-const BLOOMS_AT_A_TIME = 1024
-
 export const STATUS_SUCCESS = 1
 /** Not included in the block: no gas, no receipt. */
 export const STATUS_REJECTED = 2
@@ -283,11 +280,7 @@ export class Receipts {
 
   #addBlooms(bytes: Uint8Array, at: Uint32Array): void {
     const blooms = this.#bloomSet(bytes, at)
-    for (let from = 0; from < this.count; from += BLOOMS_AT_A_TIME)
-      for (const all of this.#sourceRows) {
-        const rows = rowsBetween(all, from, from + BLOOMS_AT_A_TIME)
-        if (rows.first !== rows.end) all.source.addBlooms(rows, blooms)
-      }
+    for (const rows of this.#sourceRows) rows.source.addBlooms(rows, blooms)
     addWaiting(blooms)
     this.#seenTo = this.count
   }
