@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { PackedTransactions } from '../../host/index.ts'
 
 /**
  * What JSON-RPC parameters are read to (execution-apis src/schemas/base-types.yaml): quantities to bigint, data to
@@ -44,6 +45,33 @@ export const data = (most = Infinity) =>
     context.addIssue({ code: 'custom', message })
     return z.NEVER
   })
+
+/**
+ * An array of byte strings, read into one buffer: of a large block it is most of what comes, and an object for each
+ * transaction costs more than its digits.
+ */
+export const packedData = z.unknown().transform((value, context): PackedTransactions => {
+  const refuse = (message: string, path: number[] = []) => {
+    context.addIssue({ code: 'custom', message, path })
+    return z.NEVER
+  }
+  if (!Array.isArray(value)) return refuse('expected an array of byte strings')
+  const offsets = new Uint32Array(value.length + 1)
+  for (let i = 0; i < value.length; i++) {
+    const text: unknown = value[i]
+    if (typeof text !== 'string' || !text.startsWith('0x') || text.length % 2 !== 0)
+      return refuse('expected 0x and an even number of hex digits', [i])
+    offsets[i + 1] = offsets[i]! + text.length / 2 - 1
+  }
+  const bytes = Buffer.allocUnsafeSlow(offsets[value.length]!)
+  for (let i = 0; i < value.length; i++) {
+    const length = offsets[i + 1]! - offsets[i]!
+    // What is no hex digit ends it.
+    if (bytes.write((value[i] as string).slice(2), offsets[i]!, length, 'hex') !== length)
+      return refuse('expected 0x and an even number of hex digits', [i])
+  }
+  return { bytes, offsets }
+})
 
 const fixedHex = (bytes: number) => {
   const pattern = new RegExp(`^0x[0-9a-fA-F]{${2 * bytes}}$`)

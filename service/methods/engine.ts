@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { address, data, hash, hexOf, quantity, toData, toQuantity } from '../json_rpc/codec.ts'
+import { address, data, hash, hexOf, packedData, quantity, toData, toQuantity } from '../json_rpc/codec.ts'
 import { type Json, type Method, method } from '../json_rpc/method.ts'
 import type {
   BuiltPayload,
@@ -8,6 +8,7 @@ import type {
   PayloadBody,
   PayloadExtras,
   PayloadStatus,
+  SentPayload,
 } from '../node/engine_types.ts'
 import type { NodeCalls } from '../node/node_calls.ts'
 import { jsonOfWithdrawal } from './encode.ts'
@@ -36,7 +37,7 @@ const payload = z
     extraData: data(32).transform(toData),
     baseFeePerGas: quantity(),
     blockHash: hash,
-    transactions: z.array(data()),
+    transactions: packedData,
     withdrawals: z
       .array(withdrawal)
       .nullish()
@@ -48,7 +49,7 @@ const payload = z
       .nullish()
       .transform((value) => value ?? undefined),
   })
-  .transform((fields): ExecutionPayload => fields)
+  .transform((fields): SentPayload => fields)
 
 const attributes = z
   .object({
@@ -77,7 +78,7 @@ const newPayload = (
   read: (values: readonly unknown[]) => PayloadExtras,
 ) =>
   method([payload, ...extras], async (node: NodeCalls, given, ...beside) =>
-    jsonOfStatus(await node.engine.newPayload(version, given as ExecutionPayload, read(beside))),
+    jsonOfStatus(await node.engine.newPayload(version, given as SentPayload, read(beside))),
   )
 
 const blobHashes = z.array(hash)

@@ -22,6 +22,7 @@ import type {
   PayloadBody,
   PayloadExtras,
   PayloadStatus,
+  SentPayload,
 } from './engine_types.ts'
 import { blobHashesOf, blockOfPayload } from './payload_block.ts'
 import type { PayloadBuilder } from './payload_builder.ts'
@@ -74,7 +75,12 @@ export class Engine implements EngineCalls {
     this.#onHead = onHead
   }
 
-  newPayload(version: 1 | 2 | 3 | 4, payload: ExecutionPayload, extras: PayloadExtras): Promise<PayloadStatus> {
+  newPayload(version: 1 | 2 | 3 | 4, sent: SentPayload, extras: PayloadExtras): Promise<PayloadStatus> {
+    const { bytes, offsets } = sent.transactions
+    const transactions = Array.from({ length: offsets.length - 1 }, (_, i) =>
+      bytes.subarray(offsets[i], offsets[i + 1]),
+    )
+    const payload: ExecutionPayload = { ...sent, transactions }
     return this.#inTurn('newPayload', () => this.#newPayload(version, payload, extras))
   }
 

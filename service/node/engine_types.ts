@@ -1,4 +1,4 @@
-import type { Withdrawal } from '../../host/index.ts'
+import type { PackedTransactions, Withdrawal } from '../../host/index.ts'
 
 /** Blocks as the consensus layer has them (execution-apis src/engine), without a word of JSON. */
 export interface ExecutionPayload {
@@ -21,6 +21,11 @@ export interface ExecutionPayload {
   /** From Cancun on. */
   readonly blobGasUsed?: bigint | undefined
   readonly excessBlobGas?: bigint | undefined
+}
+
+/** A payload on its way from thread to thread: its transactions are in one buffer. */
+export interface SentPayload extends Omit<ExecutionPayload, 'transactions'> {
+  readonly transactions: PackedTransactions
 }
 
 /** What comes beside a payload. */
@@ -84,7 +89,7 @@ export interface PayloadBody {
 
 /** The consensus layer's calls. The versions are those of the method names. */
 export interface EngineCalls {
-  newPayload(version: 1 | 2 | 3 | 4, payload: ExecutionPayload, extras: PayloadExtras): Promise<PayloadStatus>
+  newPayload(version: 1 | 2 | 3 | 4, payload: SentPayload, extras: PayloadExtras): Promise<PayloadStatus>
   forkchoiceUpdated(
     version: 1 | 2 | 3,
     state: ForkchoiceState,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { openChain, parseGenesis, SenderCache } from '../../host/index.ts'
+import { packedData } from '../../service/json_rpc/codec.ts'
 import { callObject, stateOverrides } from '../../service/methods/call_schema.ts'
 import { BlockReader } from '../../service/node/block_reader.ts'
 import { Executors } from '../../service/node/executors.ts'
@@ -42,5 +43,29 @@ describe('a call that cannot be made is refused as one, and is no fault of the n
     await expect(reader.call(request)).rejects.toMatchObject(refused)
     await expect(reader.estimateGas(request)).rejects.toMatchObject(refused)
     await expect(reader.createAccessList(request)).rejects.toMatchObject(refused)
+  })
+})
+
+describe('byte strings in one buffer', () => {
+  it('lie one after another, the empty one too', () => {
+    const { bytes, offsets } = packedData.parse(['0x', '0x0102', '0xFf', '0x'])
+    expect([...bytes]).toStrictEqual([1, 2, 255])
+    expect([...offsets]).toStrictEqual([0, 0, 2, 3, 3])
+    expect([...packedData.parse([]).offsets]).toStrictEqual([0])
+  })
+
+  it.each([
+    [undefined, []],
+    ['0x00', []],
+    [{}, []],
+    [['0x00', '00'], [1]],
+    [['0x00', '0x0'], [1]],
+    [['0x00', '0x00', '0x0g'], [2]],
+    [['0xg0'], [0]],
+    [['0x00', null], [1]],
+    [['0x00', 7], [1]],
+  ])('%j are none', (value, path) => {
+    const { error } = packedData.safeParse(value)
+    expect(error?.issues.map((issue) => issue.path)).toStrictEqual([path])
   })
 })
