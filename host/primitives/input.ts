@@ -56,11 +56,10 @@ export const checkUnsigned = (value: unknown, bits: number, field: string): bigi
   return value
 }
 
-/** An integer from `least` on, as number. */
-export const checkCount = (value: unknown, least: number, field: string): number => {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least)
-    return refuse(field, value, `an integer from ${least} on`)
-  return value
+/** An integer from `least` on, up to `most` where there is one, as number. */
+export const checkCount = (value: unknown, least: number, field: string, most = Number.MAX_SAFE_INTEGER): number => {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return value
+  return refuse(field, value, `an integer from ${least} ${most === Number.MAX_SAFE_INTEGER ? 'on' : `to ${most}`}`)
 }
 
 /** 0x-hex of exactly so many bytes, in any case. */

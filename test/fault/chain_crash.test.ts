@@ -39,8 +39,17 @@ test('a block that the disk has no room for is not there, is told, and comes in 
     const file = join(folder, 'chain.rlp')
     writeFileSync(file, Buffer.concat(blocks))
     await (await openChain({ path, genesis: parseGenesis(builtGenesis()) })).close()
-    // A limit in blocks of 512 bytes, whose signal is ignored: writes beyond it fail.
-    const limited = ['-c', 'trap "" XFSZ; ulimit -f 250; exec "$@"', 'sh', process.execPath, '--import', 'tsx', CHILD]
+    // A limit in blocks of 512 bytes, whose signal is ignored: writes beyond it fail. The address space, in KB, has
+    // room for the threads and the memories of WebAssembly, and not for the map that is taken without a limit.
+    const limited = [
+      '-c',
+      'trap "" XFSZ; ulimit -f 250; ulimit -v 300000000; exec "$@"',
+      'sh',
+      process.execPath,
+      '--import',
+      'tsx',
+      CHILD,
+    ]
     const { stdout, stderr } = spawnSync('sh', [...limited, path, file], { encoding: 'utf8' })
     expect(stderr).toBe('')
     const [first, second] = stdout.trim().split('\n')

@@ -66,6 +66,7 @@ describe('a folder', () => {
     expect(networkFileSystem(0x6969)).toBe('NFS')
     // As a signed number of 32 bits.
     expect(networkFileSystem(0xff53_4d42 | 0)).toBe('CIFS')
+    expect(networkFileSystem(0x0102_1997)).toBe('9P')
     expect(networkFileSystem(0xef53)).toBeUndefined()
   })
 

@@ -40,6 +40,11 @@ export interface ChainOptions {
    * 4 GiB.
    */
   readonly trieMemory?: number
+  /**
+   * Bytes that the data file may come to, at most 2^44; a block that it may have no room for is refused. Default 1 TiB,
+   * or half of the address space that the process is left (`ulimit -v`).
+   */
+  readonly mapBytes?: number
   /** How blocks are executed: those options of an executor that decide no result. */
   readonly executor?: Omit<ExecutorOptions, 'fork' | 'chainId' | 'state' | 'depositContract' | 'invalid'>
 }

@@ -10,6 +10,7 @@ import {
   refuse,
 } from '../../primitives/input.ts'
 import { MemoryState } from '../../state/memory_state.ts'
+import { MOST_MAP_BYTES } from '../../state/store/map_size.ts'
 import { checkBlockInput, checkHeader } from '../check_block_input.ts'
 import { checkOptions, OPTIONS as EXECUTOR_OPTIONS } from '../check_requests.ts'
 import type { ChainBuildRequest, HeadUpdate } from './block_tree.ts'
@@ -23,6 +24,7 @@ const OPTIONS: Names<ChainOptions> = {
   transactionLookup: true,
   blockMemory: true,
   trieMemory: true,
+  mapBytes: true,
   executor: true,
 }
 
@@ -38,13 +40,14 @@ const EXECUTOR = Object.fromEntries(
 /** Names and values of what `openChain` takes. Throws InputError. */
 export const checkChainOptions = (options: ChainOptions): void => {
   checkNames(checkObject(options, 'options'), OPTIONS, 'option')
-  const { path, genesis, undoDepth, transactionLookup, blockMemory, trieMemory, executor } = options
+  const { path, genesis, undoDepth, transactionLookup, blockMemory, trieMemory, mapBytes, executor } = options
   if (typeof path !== 'string') refuse('path', path, 'the name of a folder')
   if (undoDepth !== undefined) checkCount(undoDepth, 0, 'undoDepth')
   if (transactionLookup !== undefined && typeof transactionLookup !== 'boolean')
     refuse('transactionLookup', transactionLookup, 'true or false')
   if (blockMemory !== undefined) checkCount(blockMemory, 1, 'blockMemory')
   if (trieMemory !== undefined) checkCount(trieMemory, 1, 'trieMemory')
+  if (mapBytes !== undefined) checkCount(mapBytes, 2 ** 20, 'mapBytes', MOST_MAP_BYTES)
   if (genesis !== undefined) checkGenesisInput(genesis)
   if (executor === undefined) return
   checkNames(checkObject(executor, 'executor'), EXECUTOR, 'option of the executor of a chain')

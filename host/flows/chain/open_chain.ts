@@ -49,8 +49,11 @@ const DEFAULT_UNDO_DEPTH = 128
 export const openChain = async (options: ChainOptions): Promise<Chain> => {
   checkChainOptions(options)
   const { path, genesis, undoDepth = DEFAULT_UNDO_DEPTH, transactionLookup = true, executor = {} } = options
-  const { blockMemory = defaultMemoryBytes() / 2, trieMemory = defaultMemoryBytes() / 2 } = options
-  const store = await Store.open(path, { create: genesis !== undefined })
+  const { blockMemory = defaultMemoryBytes() / 2, trieMemory = defaultMemoryBytes() / 2, mapBytes } = options
+  const store = await Store.open(path, {
+    create: genesis !== undefined,
+    ...(mapBytes === undefined ? {} : { mapBytes }),
+  })
   try {
     if (store.meta === undefined) begin(store, genesis)
     const meta = store.meta!

@@ -1,6 +1,7 @@
 import type { Database, RootDatabase } from 'lmdb'
 import { type DataFile, prepareDataFile } from './data_file.ts'
 import { checkFolder } from './folder.ts'
+import { mapBytesOf } from './map_size.ts'
 import { claimFolder, releaseFolder } from './owner.ts'
 import { lineOf, StoreError } from './store_error.ts'
 
@@ -100,8 +101,14 @@ export const viewEnvironment = async (folder: string): Promise<Environment> => {
   }
 }
 
-/** `create`: makes the folder where there is none. */
-export const openEnvironment = async (folder: string, options: { readonly create: boolean }): Promise<Environment> => {
+export interface OpenOptions {
+  /** Makes the folder where there is none. */
+  readonly create: boolean
+  /** Bytes that the file may come to, where that is not left to the address space. */
+  readonly mapBytes?: number
+}
+
+export const openEnvironment = async (folder: string, options: OpenOptions): Promise<Environment> => {
   checkFolder(folder, options)
   const { open } = await loadDatabase(folder)
   try {
@@ -124,6 +131,7 @@ export const openEnvironment = async (folder: string, options: { readonly create
     const database = open<Uint8Array, Uint8Array>({
       ...OPEN_OPTIONS,
       path: folder,
+      mapSize: mapBytesOf(folder, options.mapBytes),
       // A commit is on the disk when it returns.
       overlappingSync: false,
     })

@@ -2,7 +2,10 @@ import { accessSync, constants, existsSync, mkdirSync, statfsSync, statSync } fr
 import { dirname, resolve } from 'node:path'
 import { lineOf, StoreError } from './store_error.ts'
 
-/** File systems over a network, by the magic numbers of statfs(2). LMDB shares memory, which none of them does. */
+/**
+ * File systems over a network, or of the machine around this one, by the magic numbers of statfs(2). LMDB shares
+ * memory, which none of them does.
+ */
 const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x6969, 'NFS'],
   [0x517b, 'SMB'],
@@ -12,6 +15,13 @@ const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x6b41_4653, 'AFS'],
   [0x00c3_6400, 'Ceph'],
   [0x0bd0_0bd0, 'Lustre'],
+  [0x4750_4653, 'GPFS'],
+  [0x1983_0326, 'BeeGFS'],
+  [0x2003_0528, 'OrangeFS'],
+  [0x7375_7245, 'Coda'],
+  [0x564c, 'NCP'],
+  [0x0102_1997, '9P'],
+  [0x786f_4256, 'a folder shared by VirtualBox'],
 ])
 
 /** The name of a file system over a network, undefined for every other; `type` as statfs(2) has it, signed or not. */
@@ -34,6 +44,7 @@ export const checkFolder = (folder: string, { create }: { readonly create: boole
     }
   }
   refuseNetwork(folder, folder)
+  refuseFull(folder)
   for (const path of [folder, ...['data.mdb', 'lock.mdb'].map((name) => resolve(folder, name))]) {
     if (!existsSync(path)) continue
     try {
@@ -42,6 +53,30 @@ export const checkFolder = (folder: string, { create }: { readonly create: boole
       throw new StoreError(folder, 'folder', `cannot be written: ${lineOf(thrown)}`, thrown)
     }
   }
+}
+
+/**
+ * What opening takes: lock files are mapped, and a page of them for which the disk has no room ends the process (bus
+ * error).
+ */
+const ROOM_BYTES = 2 ** 20
+
+const refuseFull = (folder: string): void => {
+  const left = bytesLeft(folder)
+  if (left >= ROOM_BYTES) return
+  throw new StoreError(folder, 'write', `its disk has ${left} bytes left, opening takes up to ${ROOM_BYTES}`)
+}
+
+/** Bytes that the disk of a folder has left for this process; some file systems do not tell. */
+const bytesLeft = (folder: string): number => {
+  const { blocks, bavail, bsize } = statfsSync(folder)
+  return blocks === 0 ? Infinity : bavail * bsize
+}
+
+/** What is to be said of the disk where a write has failed: of one that fits in part the system tells an I/O error. */
+export const fullDiskText = (folder: string): string => {
+  const left = bytesLeft(folder)
+  return left < ROOM_BYTES ? ` (its disk has ${left} bytes left)` : ''
 }
 
 const nearestOf = (folder: string): string => {

@@ -7,11 +7,21 @@ import type { ArenaTrie } from '../trie/arena_trie.ts'
 import type { PageChanges } from '../trie/page_cuts.ts'
 import { checkNodes, type StateCounts } from './check_nodes.ts'
 import { dumpStore } from './dump_store.ts'
-import { type Environment, openEnvironment, SCHEMA, TABLE_NAMES, type Tables, viewEnvironment } from './environment.ts'
+import {
+  type Environment,
+  type OpenOptions,
+  openEnvironment,
+  SCHEMA,
+  TABLE_NAMES,
+  type Tables,
+  viewEnvironment,
+} from './environment.ts'
+import { fullDiskText } from './folder.ts'
 import { Nodes } from './nodes.ts'
 import { openStateTrie } from './open_trie.ts'
 import { Places, type TransactionPlace } from './places.ts'
 import { type DiskHead, decodeHead, encodeHead, numberKey, numberOfKey } from './records.ts'
+import { checkRoom } from './room.ts'
 import { lineOf, StoreError } from './store_error.ts'
 import { type StateLayers, StoredState } from './stored_state.ts'
 import { type UndoEntry, type Undone, UndoRecord, undo, undoEntries } from './undo_record.ts'
@@ -107,7 +117,7 @@ export class Store {
   }
 
   /** Opens a folder; `create` makes it where there is none. Throws StoreError. */
-  static async open(folder: string, options: { readonly create: boolean }): Promise<Store> {
+  static async open(folder: string, options: OpenOptions): Promise<Store> {
     return new Store(await openEnvironment(folder, options))
   }
 
@@ -221,6 +231,7 @@ export class Store {
 
   /** Begins a chain in an empty store. */
   begin(meta: StoreMeta, genesis: StoredBlock, writes: StateWrites, pages?: PageChanges): void {
+    checkRoom(this.#environment, 'the genesis', { blocks: [{ block: genesis, writes: [writes] }], pages })
     this.#write('the genesis', () => {
       this.#tables.meta.putSync(text('schema'), text(SCHEMA))
       for (const name of META_NAMES) this.#tables.meta.putSync(text(name), text(meta[name]))
@@ -231,13 +242,16 @@ export class Store {
   }
 
   /** Changes the head, its state and all that goes with it. */
-  move({ back, blocks, pages, forkChoice, oldestUndo }: StoreMove): void {
+  move(change: StoreMove): void {
+    const { back, blocks, pages, forkChoice, oldestUndo } = change
     const [first] = blocks
     const last = blocks.at(-1)
     const named =
       first === last ? `block ${first?.block.number}` : `blocks ${first?.block.number} to ${last?.block.number}`
     const empty = back === undefined ? 'the fork choice' : `the rewind to block ${back.to.number}`
-    this.#write(first === undefined ? empty : named, () => {
+    const what = first === undefined ? empty : named
+    checkRoom(this.#environment, what, change)
+    this.#write(what, () => {
       if (back !== undefined) this.#goBack(back)
       for (const block of blocks) this.#append(block, oldestUndo)
       for (const key of [...this.#tables.undo.getKeys({ end: numberKey(oldestUndo < 0n ? 0n : oldestUndo) })])
@@ -384,7 +398,8 @@ export class Store {
       this.#environment.root.transactionSync(work)
     } catch (thrown) {
       if (thrown instanceof StoreError) throw thrown
-      const fault = new StoreError(this.folder, 'write', `${what} was not written: ${lineOf(thrown)}`, thrown)
+      const cause = `${lineOf(thrown)}${fullDiskText(this.folder)}`
+      const fault = new StoreError(this.folder, 'write', `${what} was not written: ${cause}`, thrown)
       // What the binding holds after a failed commit is not to be relied on.
       if ((thrown as { code?: unknown }).code !== undefined) this.#fault = fault
       throw fault
