@@ -42,7 +42,7 @@ const crashImports = async (): Promise<void> => {
       name: 'built blocks',
       genesis: builtGenesis(),
       ...(await builtBranches(30, seed)),
-      mostMs: 400,
+      mostChanges: 120,
       count: compat === undefined ? count : half,
     },
     ...(compat === undefined
@@ -53,7 +53,7 @@ const crashImports = async (): Promise<void> => {
             genesis: compat.genesis,
             blocks: compat.blocks(),
             branch: [],
-            mostMs: 4000,
+            mostChanges: 120,
             count: count - half,
           },
         ]),
