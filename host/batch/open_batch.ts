@@ -100,7 +100,7 @@ export const createOpenBatch = (
     env,
     rules,
     pass,
-    fromIds: from.i32(count),
+    fromIds: from.i32(count).fill(0),
     toIds: from.i32(count).fill(-1),
     toCodes: from.u32(count).fill(0),
     executionGas,

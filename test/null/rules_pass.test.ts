@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createRandom, type Random } from '../../bench/random.ts'
+import { createOpenBatch } from '../../host/batch/open_batch.ts'
 import type { TransactionBatch, TransactionObject } from '../../host/chain/batch.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
@@ -59,7 +60,7 @@ const both = (batch: TransactionBatch, fork: Fork, baseFeePerGas: bigint) => {
   const resident = new ResidentState(new MemoryState(), codeSkeleton)
   // What the batch before left in the columns.
   const pass = rulesPassFor(batch, resident)
-  pass.columns.u8(50 * batch.count).fill(0xa5)
+  pass.columns.u8(150 * batch.count).fill(0xa5)
   const again = rulesPassFor(batch, resident)
   return { alone: transactionRules(batch, fork, env), passed: transactionRules(batch, fork, env, again), pass: again }
 }
@@ -89,6 +90,15 @@ describe('a pass over the rules of a batch', () => {
       const { alone, passed } = both(part, 'osaka', 7n)
       expect(passed).toEqual(alone)
     }
+  })
+
+  it('opens a batch as one without it, whatever the batch before left', () => {
+    const random = createRandom(14, 'opened')
+    const batch = encodeBatch(Array.from({ length: 100 }, () => transaction(random)))
+    const { alone, passed, pass } = both(batch, 'osaka', 7n)
+    const opened = createOpenBatch(batch, BATCH_ENV, passed, undefined, pass)
+    expect({ ...opened, pass: undefined }).toEqual(createOpenBatch(batch, BATCH_ENV, alone))
+    expect(opened.tier.buffer).toBe(passed.cost.buffer)
   })
 
   it('adds what extras cost to a type that has none', () => {

@@ -187,6 +187,36 @@ describe('resident slots that are asked for in bulk', () => {
   })
 })
 
+describe('what differs little, in bulk', () => {
+  test('are accounts of one low limb', () => {
+    const count = 3000
+    const resident = new ResidentState(new MemoryState(), shapeOf)
+    expect(resident.columns(4096)).toBeDefined()
+    const addresses = randomLimbs(11, 5 * count)
+    for (let i = 0; i < count; i++) addresses[5 * i] = 7
+    const ids = new Int32Array(count)
+    for (let time = 0; time < 2; time++) {
+      resident.accountIds(addresses, count, ids.fill(-1))
+      expect([...ids].every((id, i) => id === i)).toBe(true)
+    }
+  })
+
+  test('are slots of one key', () => {
+    const count = 3000
+    const resident = new ResidentState(new MemoryState(), shapeOf)
+    expect(resident.columns(4096)).toBeDefined()
+    const owners = new Int32Array(count)
+    resident.accountIds(randomLimbs(10, 5 * count), count, owners)
+    const keys = new Uint32Array(8 * count).fill(7)
+    const ids = new Int32Array(count)
+    for (let time = 0; time < 2; time++) {
+      resident.slotIds(owners, keys, count, ids.fill(-1))
+      expect([...ids].every((id, i) => resident.slots.owners[id] === owners[i])).toBe(true)
+      expect(resident.slots.count).toBe(count)
+    }
+  })
+})
+
 describe('an account table', () => {
   test('finds every address that was added, across growth, and no other', () => {
     const table = new AccountTable(4)
