@@ -10,6 +10,7 @@ const PUBLIC_CONNECTION = { queueBytes: 16 * MIB, calls: 32, subscriptions: 100,
 export const AUTH_LIMITS: PortOptions['limits'] = {
   bodyBytes: 128 * MIB,
   batch: 2000,
+  replyLength: 256 * MIB,
   connections: 256,
   ...AUTH_CONNECTION,
   headMs: 10_000,
@@ -20,6 +21,7 @@ export const AUTH_LIMITS: PortOptions['limits'] = {
 export const PUBLIC_LIMITS: PortOptions['limits'] = {
   bodyBytes: 5 * MIB,
   batch: 1000,
+  replyLength: 64 * MIB,
   connections: 2048,
   ...PUBLIC_CONNECTION,
   headMs: 10_000,

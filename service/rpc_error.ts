@@ -7,6 +7,8 @@ export const RPC_CODE = {
   internal: -32603,
   server: -32000,
   timedOut: -32002,
+  /** Of go-ethereum. */
+  replyTooLarge: -32003,
   limitExceeded: -32005,
   unknownPayload: -38001,
   invalidForkchoice: -38002,

@@ -3,10 +3,15 @@ import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import type { Method } from './method.ts'
 import type { Session } from './session.ts'
 
-/** How many calls one request may hold. */
+/** How many calls one request may hold, and how long its reply may be. */
 export interface BatchLimit {
   readonly batch: number
+  /** Characters. */
+  readonly replyLength: number
 }
+
+/** Calls of a batch that are answered at once: they begin in their order. */
+const AT_ONCE = 16
 
 /**
  * Answers the text of a request with the text of a reply; undefined where nothing is to be answered. `session`: where
@@ -21,7 +26,7 @@ export type Answer = (text: string, session?: Session) => Promise<string | undef
 export const rpcAnswer = <Node>(
   node: Node,
   methods: Readonly<Record<string, Method<Node>>>,
-  { batch }: BatchLimit,
+  { batch, replyLength }: BatchLimit,
 ): Answer => {
   const server = new JSONRPCServer<Session | undefined>({ errorListener: () => undefined })
   server.mapErrorToJSONRPCErrorResponse = errorReply
@@ -40,15 +45,40 @@ export const rpcAnswer = <Node>(
   return async (text, session) => {
     const request = parse(text)
     if (request === undefined) return JSON.stringify(createJSONRPCErrorResponse(null, RPC_CODE.parse, 'parse error'))
-    if (!Array.isArray(request)) return textOf(await one(request, session))
+    if (!Array.isArray(request)) return textOf(await one(request, session), request, replyLength)
     const fault = request.length === 0 ? 'empty batch' : request.length > batch ? 'batch too large' : undefined
     if (fault !== undefined) return JSON.stringify(createJSONRPCErrorResponse(null, RPC_CODE.invalidRequest, fault))
-    const replies = (await Promise.all(request.map((call) => one(call, session)))).filter((reply) => reply !== null)
-    return replies.length === 0 ? undefined : JSON.stringify(replies)
+    const texts: (string | undefined)[] = []
+    let left = replyLength
+    let next = 0
+    const work = async (): Promise<void> => {
+      for (let i = next++; i < request.length; i = next++) {
+        const call: unknown = request[i]
+        // What comes after a reply that is full is not asked for.
+        const text = left < 0 ? tooLarge(call) : textOf(await one(call, session), call, left)
+        left -= text?.length ?? 0
+        texts[i] = text
+      }
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, work))
+    const replies = texts.filter((text) => text !== undefined)
+    return replies.length === 0 ? undefined : `[${replies.join(',')}]`
   }
 }
 
-const textOf = (reply: unknown): string | undefined => (reply === null ? undefined : JSON.stringify(reply))
+const textOf = (reply: unknown, call: unknown, most: number): string | undefined => {
+  if (reply === null) return undefined
+  let text: string | undefined
+  try {
+    text = JSON.stringify(reply)
+  } catch {
+    // Longer than any string can be.
+  }
+  return text === undefined || text.length > most ? tooLarge(call) : text
+}
+
+const tooLarge = (call: unknown): string =>
+  JSON.stringify(createJSONRPCErrorResponse(idOf(call), RPC_CODE.replyTooLarge, 'response too large'))
 
 const parse = (text: string): unknown => {
   try {

@@ -95,13 +95,13 @@ const serve = async (request: IncomingMessage, response: ServerResponse, options
   if (refusal !== undefined) return refuse(response, refusal)
   if (request.method === 'GET') {
     const page = await options.pages[pathOf(request)]!()
-    return send(response, page.status, page.type, page.text)
+    return send(response, page.status, page.type, page.text, options.limits)
   }
   const text = await bodyOf(request, options.limits.bodyBytes)
   if (text === undefined) return refuse(response, tooLarge(options.limits))
   const reply = await options.answer!(text)
   if (reply === undefined) response.writeHead(204).end()
-  else send(response, 200, 'application/json', reply)
+  else send(response, 200, 'application/json', reply, options.limits)
 }
 
 const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?')[0]!
@@ -162,7 +162,15 @@ const bodyOf = (request: IncomingMessage, most: number): Promise<string | undefi
     request.on('close', () => reject(new Error('the request ended before its body')))
   })
 
-const send = (response: ServerResponse, status: number, type: string, text: string): void => {
+const send = (
+  response: ServerResponse,
+  status: number,
+  type: string,
+  text: string,
+  { requestMs }: HttpLimits,
+): void => {
+  // A reader that takes nothing for as long as a whole request may take is dropped; what idles after, by keep-alive.
+  response.socket?.setTimeout(requestMs)
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) }).end(text)
 }
 

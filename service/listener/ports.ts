@@ -1,6 +1,6 @@
 import type { CallThreadTerms } from '../calls/call_thread.ts'
 import type { Method } from '../json_rpc/method.ts'
-import { rpcAnswer } from '../json_rpc/rpc_server.ts'
+import { type BatchLimit, rpcAnswer } from '../json_rpc/rpc_server.ts'
 import { type ClientName, engineMethods, testingMethods } from '../methods/engine.ts'
 import { ethMethods } from '../methods/eth.ts'
 import { logMethods } from '../methods/logs.ts'
@@ -23,7 +23,7 @@ export interface PortOptions {
   /** 0: any that is free. */
   readonly port: number
   readonly virtualHosts: readonly string[]
-  readonly limits: HttpLimits & ConnectionLimits & { readonly batch: number }
+  readonly limits: HttpLimits & ConnectionLimits & BatchLimit
 }
 
 interface PublicOptions extends PortOptions {

@@ -77,6 +77,26 @@ describe('a port', () => {
     expect((await post(port, CALL)).text).toBe(NUMBER)
   })
 
+  it('drops a reader that takes nothing of its reply', async () => {
+    // More than the system holds for both ends.
+    const large = await portsOf({ blockNumber: async () => 1n << (4n * (20n << 20n)) }, { headMs: 100, requestMs: 150 })
+    const socket = connect(large.ports.http!, '127.0.0.1')
+    socket.write(`${head(CALL.length)}${CALL}`)
+    await once(socket, 'readable')
+    const gone = once(
+      socket.on('error', () => undefined),
+      'close',
+    )
+    // Where it is not dropped, closing waits 5 s for it.
+    await large.close()
+    let heard = 0
+    socket.on('data', (chunk: Buffer) => {
+      heard += chunk.length
+    })
+    await gone
+    expect(heard).toBeLessThan(20 << 20)
+  }, 4500)
+
   it('answers what it has begun before it closes, and takes nothing more', async () => {
     let answer: (number: bigint) => void = () => undefined
     let asked: () => void = () => undefined

@@ -54,6 +54,36 @@ describe('JSON-RPC over HTTP', () => {
     expect(replies[1]).toMatchObject({ error: { code: RPC_CODE.invalidRequest } })
   })
 
+  it('refuses what would make a reply too long, in its place, and asks for nothing after it', async () => {
+    let asked = 0
+    const long = await portsOf(
+      {
+        blockNumber: async () => {
+          asked++
+          return 1n << 2000n
+        },
+      },
+      { batch: 100, replyLength: 1200 },
+    )
+    const refused = (id: number) => ({
+      jsonrpc: '2.0',
+      id,
+      error: { code: RPC_CODE.replyTooLarge, message: 'response too large' },
+    })
+    const ask = async (body: unknown): Promise<unknown> =>
+      JSON.parse((await post(long.ports.http!, JSON.stringify(body))).text)
+    const result = `0x1${'0'.repeat(500)}`
+    expect(await ask(request(1))).toStrictEqual({ jsonrpc: '2.0', id: 1, result })
+    const replies = (await ask(Array.from({ length: 60 }, (_, id) => request(id)))) as object[]
+    expect(replies.slice(0, 2)).toStrictEqual([0, 1].map((id) => ({ jsonrpc: '2.0', id, result })))
+    expect(replies.slice(2)).toStrictEqual(Array.from({ length: 58 }, (_, n) => refused(n + 2)))
+    expect(asked).toBeLessThan(1 + 2 * 16)
+    await long.close()
+    const short = await portsOf({ blockNumber: async () => 1n << 2000n }, { replyLength: 500 })
+    expect((await call(short.ports.http!, 'eth_blockNumber', [])).error?.code).toBe(RPC_CODE.replyTooLarge)
+    await short.close()
+  })
+
   it('runs a notification and answers nothing', async () => {
     seen.length = 0
     const { id: _, ...notification } = request(0)
