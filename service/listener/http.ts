@@ -169,8 +169,9 @@ const send = (
   text: string,
   { requestMs }: HttpLimits,
 ): void => {
-  // A reader that takes nothing for as long as a whole request may take is dropped; what idles after, by keep-alive.
-  response.socket?.setTimeout(requestMs)
+  // A reader that has not taken its reply after as long as a whole request may take is dropped.
+  const timer = setTimeout(() => response.destroy(), requestMs)
+  response.on('close', () => clearTimeout(timer))
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) }).end(text)
 }
 

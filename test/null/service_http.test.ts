@@ -77,25 +77,19 @@ describe('a port', () => {
     expect((await post(port, CALL)).text).toBe(NUMBER)
   })
 
-  it('drops a reader that takes nothing of its reply', async () => {
+  it('drops a reader that does not take its reply, whatever it goes on to ask', async () => {
     // More than the system holds for both ends.
     const large = await portsOf({ blockNumber: async () => 1n << (4n * (20n << 20n)) }, { headMs: 100, requestMs: 150 })
     const socket = connect(large.ports.http!, '127.0.0.1')
+    const dropped = new Promise((resolve) => socket.on('error', resolve))
     socket.write(`${head(CALL.length)}${CALL}`)
     await once(socket, 'readable')
-    const gone = once(
-      socket.on('error', () => undefined),
-      'close',
-    )
-    // Where it is not dropped, closing waits 5 s for it.
+    const asking = setInterval(() => socket.write(`${head(CALL.length)}${CALL}`), 20)
+    await dropped
+    clearInterval(asking)
+    socket.destroy()
     await large.close()
-    let heard = 0
-    socket.on('data', (chunk: Buffer) => {
-      heard += chunk.length
-    })
-    await gone
-    expect(heard).toBeLessThan(20 << 20)
-  }, 4500)
+  })
 
   it('answers what it has begun before it closes, and takes nothing more', async () => {
     let answer: (number: bigint) => void = () => undefined
