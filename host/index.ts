@@ -36,6 +36,15 @@ export type { BlockEnvironment } from './chain/environment.ts'
 export { type GenesisFields, genesisHeader } from './chain/genesis_header.ts'
 export { type BlobSchedule, type BlockHeader, EMPTY_LIST_HASH, encodeHeader, headerHash } from './chain/header.ts'
 export type { Log } from './chain/log.ts'
+export {
+  type OpBaseFee,
+  type OpChain,
+  type OpForkStart,
+  type OpRules,
+  opRulesAt,
+  readOpChain,
+} from './chain/op/op_chain.ts'
+export { evmForkOf, OP_FORKS, type OpFork } from './chain/op/op_forks.ts'
 export { type PackedTransactions, packTransactions, type SignedTransactions } from './chain/packed.ts'
 export { REJECTION, type Rejection, rejectionText } from './chain/rejection.ts'
 export type { Requests } from './chain/requests.ts'
@@ -62,7 +71,8 @@ export {
   simulateBlocks,
 } from './flows/block_simulation.ts'
 export type { BlockReward, BlockYield } from './flows/block_work.ts'
-export type { BlockAttributes, BuildRequest, BuiltBlock, PoolRejection } from './flows/build.ts'
+export type { BuiltBlock, PoolRejection } from './flows/build.ts'
+export type { BlockAttributes, BuildRequest } from './flows/build_request.ts'
 export { ExecutorClosedError } from './flows/call_queue.ts'
 export {
   type BlockMemory,

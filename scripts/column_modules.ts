@@ -4,10 +4,19 @@ import { fileURLToPath } from 'node:url'
 import asc from 'assemblyscript/asc'
 import { OUTCOME_EXECUTED, OUTCOME_NONE, STATUS_NONE, STATUS_SUCCESS, TIER_NONE } from '../host/batch/open_batch.ts'
 import { TYPE_BLOB } from '../host/chain/batch.ts'
+import { TABLE_AT } from '../host/chain/op/fast_lz.ts'
 import { REJECTION } from '../host/chain/rejection.ts'
 import { LEFT, RULES_REQUEST } from '../host/chain/rules_request.ts'
 import { CHUNK } from '../host/primitives/column_request.ts'
-import { EXECUTION_BYTES, READ_BYTES, STORE_BYTES, SWEEP_REQUEST } from '../host/settle/sweep_request.ts'
+import {
+  EXECUTION_BYTES,
+  OPERATOR_HUNDRED,
+  OPERATOR_MILLIONTH,
+  OPERATOR_NONE,
+  READ_BYTES,
+  STORE_BYTES,
+  SWEEP_REQUEST,
+} from '../host/settle/sweep_request.ts'
 import {
   EXISTS,
   HAS_CODE,
@@ -76,6 +85,9 @@ const MODULES: readonly Module[] = [
       FLAG_EXISTS: ACCOUNT_FLAG_EXISTS,
       MARK_EXISTED,
       MARK_WRITTEN,
+      OPERATOR_HUNDRED,
+      OPERATOR_MILLIONTH,
+      OPERATOR_NONE,
       OUTCOME_EXECUTED,
       OUTCOME_NONE,
       STATUS_NONE,
@@ -129,6 +141,14 @@ const MODULES: readonly Module[] = [
       GAS_LIMIT_TOO_HIGH: REJECTION.gasLimitTooHigh,
       NONCE_MAX: REJECTION.nonceMax,
     },
+  },
+  {
+    source: 'fastlz',
+    path: 'host/chain/op/fastlz_module.generated.ts',
+    constant: 'FASTLZ_MODULE',
+    text: 'The module of fast_lz.ts',
+    offsets: { tableAt: TABLE_AT },
+    values: {},
   },
   {
     source: 'store',

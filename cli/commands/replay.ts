@@ -1,6 +1,8 @@
 import type { CommandModule } from 'yargs'
 import type { RealBlocksOptions } from '../../bench/block/real_blocks.ts'
+import type { TierChoice } from '../../bench/tier_choice.ts'
 import { readBlockFixture } from '../../conformance/block_fixture.ts'
+import { isOpWitness } from '../../conformance/op_witness.ts'
 import { isAtLeast } from '../../transpiler/spec/forks.ts'
 import { EXIT_BAD_FILE, EXIT_FAILURE } from '../exit_codes.ts'
 import { UserError } from '../fail.ts'
@@ -43,6 +45,8 @@ const run = async (options: ReplayArguments): Promise<void> => {
     throw new UserError('--merged goes without --explain and --report: they show blocks as they are')
   }
   const found = fixtureFiles(options.fixtures)
+  const witnesses = found.filter(isOpWitness)
+  if (witnesses.length > 0) return runWitnesses(witnesses, found, { ...options, tiers, workers })
   checkResultPaths({ json: options.json, report: options.report }, found)
   if (options.report !== undefined) await (await import('../../bench/report/charts.ts')).loadCharts()
   const files = options['post-merge'] ? found.filter(isPostMerge) : found
@@ -93,6 +97,25 @@ const run = async (options: ReplayArguments): Promise<void> => {
   }
 }
 
+interface WitnessArguments extends Omit<ReplayArguments, 'workers' | 'tiers'> {
+  tiers: TierChoice
+  workers: number | undefined
+}
+
+/** Blocks of the OP stack are built from their attributes and executed from their headers, to the expected hash. */
+const runWitnesses = async (
+  witnesses: readonly string[],
+  found: readonly string[],
+  { merged, explain, level, report, json, adapter, tiers, workers }: WitnessArguments,
+): Promise<void> => {
+  if (witnesses.length < found.length) throw new UserError('op-block-witness/1 goes without files of another kind')
+  if (merged || explain || level !== undefined || report !== undefined || json !== undefined)
+    throw new UserError('op-block-witness/1 goes without --level, --merged, --explain, --report and --json')
+  const { runWitnessFiles } = await import('../../bench/op_witnesses.ts')
+  const differ = await runWitnessFiles(witnesses, { adapter, tiers, workers }, (line) => process.stdout.write(line))
+  if (differ > 0) process.exitCode = EXIT_FAILURE
+}
+
 /** `--level block`: from RLP to three roots, beside runBlock. */
 const runBlocks = async (
   common: Omit<RealBlocksOptions, 'step' | 'onBlock'>,
@@ -128,7 +151,7 @@ export const replayCommand: CommandModule<object, ReplayArguments> = {
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'fixture files (evm-block-fixture/1, JSON or gzip of it) or folders of them',
+        describe: 'fixture files (evm-block-fixture/1 or op-block-witness/1, JSON or gzip of it) or folders of them',
       })
       .option('level', {
         type: 'string',

@@ -15,9 +15,11 @@ export interface Place {
   from: number
   to: number
   coinbase: number
+  /** Others that fees are paid to, on a chain that has such. */
+  vaults: readonly number[]
   /** What transactions looked at is asked for: an execution that does not know all of it does not stand. */
   isRecorded: boolean
-  /** Brings the fees that the coinbase has earned so far into its balance: for who looks at it, or has it pay. */
+  /** Brings the fees that coinbase and vaults have earned so far into balances: for who looks at them, or has them pay. */
   settleFees(): void
 }
 

@@ -70,6 +70,8 @@ export interface OpenBatch {
   readonly executions: Executions[]
   readonly explained: ExplainLog | undefined
   coinbaseId: number
+  /** Account ids of VAULTS on a chain of the OP stack; empty on Ethereum. */
+  vaultIds: readonly number[]
 }
 
 /** Bytes of the columns of a transaction that are no receipt's. */
@@ -118,6 +120,7 @@ export const createOpenBatch = (
     executions: [],
     explained,
     coinbaseId: -1,
+    vaultIds: [],
   }
 }
 

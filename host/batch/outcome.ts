@@ -5,7 +5,8 @@ import type { SnapshotReads, SnapshotWrites } from '../state/snapshot.ts'
 /**
  * A transaction that was included. `coinbaseFee` is what the coinbase is still to be given: a plain credit that depends
  * on nothing. Where the transaction touched the coinbase itself, the fee is in `writes` and `coinbaseFee` is undefined.
- * A credit of 0n still counts as a touch: an existing empty coinbase goes (EIP-161).
+ * A credit of 0n still counts as a touch: an existing empty coinbase goes (EIP-161). `vaultFees` are the same for the
+ * vaults of a chain of the OP stack, in the order of VAULTS.
  *
  * @internal
  */
@@ -27,6 +28,7 @@ export interface CpuExecution {
   /** Of a deposit: the sender's nonce before it. */
   readonly depositNonce?: bigint
   readonly coinbaseFee: bigint | undefined
+  readonly vaultFees?: readonly (bigint | undefined)[]
   readonly reads: SnapshotReads
   readonly writes: SnapshotWrites
 }

@@ -1,4 +1,5 @@
 import type { Fork } from '../../transpiler/spec/forks.ts'
+import type { OpRules } from '../chain/op/op_chain.ts'
 import type { DeviceCosts } from './cost.ts'
 
 /**
@@ -16,6 +17,10 @@ export type CompileMode = 'wait' | 'background' | 'never'
 export interface Policy {
   readonly fork: Fork
   readonly chainId: bigint
+  /** On a chain of the OP stack. */
+  readonly chain: OpRules | undefined
+  /** The chain has P256VERIFY, whatever the fork. */
+  readonly hasP256: boolean
   readonly compile: CompileMode
   /** Calls look for recorded paths. */
   readonly paths: boolean

@@ -2,6 +2,7 @@ import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { isPrecompile } from '../../transpiler/spec/precompiles.ts'
 import { TYPE_DEPOSIT, TYPE_SET_CODE } from '../chain/batch.ts'
+import { VAULTS } from '../chain/op/predeploys.ts'
 import { addressFromHex } from '../primitives/word.ts'
 import { HOST_CODE, HOST_LIMBS } from '../state/tables/account_table.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
@@ -11,16 +12,18 @@ import type { ExitReason, ExitReasons } from './reason.ts'
 /** No precompile of any fork stands above (EIP-7951: 0x100). */
 const LAST_LOW_ADDRESS = 0x1ff
 
-/** Makes every sender, called account and the coinbase resident, and fills `fromIds`, `toIds`, `coinbaseId`. */
+/** Makes every sender, called account and who is paid fees resident, and fills the columns of their ids. */
 export const loadParties = (openBatch: OpenBatch, resident: ResidentState): void | Promise<void> => {
-  const { batch, fromIds, toIds, env } = openBatch
-  const coinbase = new Uint32Array(LIMBS_PER_ADDRESS)
-  addressFromHex(coinbase, 0, env.coinbase)
-  const coinbaseId = new Int32Array(1)
+  const { batch, fromIds, toIds, env, rules } = openBatch
+  const payees = [env.coinbase, ...(rules.charges === undefined ? [] : VAULTS)]
+  const paid = new Uint32Array(LIMBS_PER_ADDRESS * payees.length)
+  for (const [n, address] of payees.entries()) addressFromHex(paid, LIMBS_PER_ADDRESS * n, address)
+  const paidIds = new Int32Array(payees.length)
   const second = (): void | Promise<void> => resident.accountIds(batch.to, batch.count, toIds)
-  const third = (): void | Promise<void> => resident.accountIds(coinbase, 1, coinbaseId)
+  const third = (): void | Promise<void> => resident.accountIds(paid, payees.length, paidIds)
   const last = (): void => {
-    openBatch.coinbaseId = coinbaseId[0]!
+    openBatch.coinbaseId = paidIds[0]!
+    openBatch.vaultIds = [...paidIds.subarray(1)]
     for (let i = 0; i < batch.count; i++) if (batch.creates[i] === 1) toIds[i] = -1
   }
   return after(after(after(resident.accountIds(batch.from, batch.count, fromIds), second), third), last)
@@ -32,7 +35,8 @@ const after = (before: void | Promise<void>, next: () => void | Promise<void>): 
 
 /**
  * Decides of every transaction whether a tier is to execute it, and why only the last one can: what is no call of code
- * at this fork. `noTier` is the reason of all other calls while no tier has taken them.
+ * at this fork. `noTier` is the reason of all other calls while no tier has taken them. `hasP256`: the chain has that
+ * precompile whatever the fork.
  */
 export const routeTransactions = (
   fork: Fork,
@@ -40,6 +44,7 @@ export const routeTransactions = (
   resident: ResidentState,
   reasons: ExitReasons,
   noTier: ExitReason = 'no path',
+  hasP256 = false,
 ): void => {
   const { batch, rules, toIds, toCodes, tier } = openBatch
   const { type, to, creates, gasLimit } = batch
@@ -60,7 +65,7 @@ export const routeTransactions = (
     if (rules.rejection[i] !== 0) tier[i] = TIER_NONE
     else if (type[i]! >= TYPE_SET_CODE) toLast(i, type[i] === TYPE_DEPOSIT ? deposit : setCode)
     else if (creates[i] === 1) toLast(i, created)
-    else if (callsPrecompile(fork, to, LIMBS_PER_ADDRESS * i)) toLast(i, precompile)
+    else if (callsPrecompile(fork, hasP256, to, LIMBS_PER_ADDRESS * i)) toLast(i, precompile)
     else {
       const code = hosts[toIds[i]! * HOST_LIMBS + HOST_CODE]!
       toCodes[i] = code
@@ -77,7 +82,7 @@ export const isRoutedCall = ({ batch, tier, toCodes }: OpenBatch, i: number): bo
   tier[i] === TIER_LAST && toCodes[i] !== 0 && batch.gasLimit[2 * i + 1] === 0
 
 /** The address is the last limbs of few bits: nearly all calls are told apart by the first of them. */
-const callsPrecompile = (fork: Fork, to: Uint32Array, at: number): boolean =>
+const callsPrecompile = (fork: Fork, hasP256: boolean, to: Uint32Array, at: number): boolean =>
   to[at]! <= LAST_LOW_ADDRESS &&
   (to[at + 1]! | to[at + 2]! | to[at + 3]! | to[at + 4]!) === 0 &&
-  isPrecompile(fork, to[at]!)
+  isPrecompile(fork, to[at]!, hasP256)

@@ -166,7 +166,7 @@ const freeRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): 
   const none = new Float64Array(0)
   const rules: TransactionRules = {
     ...{ intrinsic, floor, gasLimit, rejection, price, priority: price, cost: batch.value },
-    ...{ blobGas: none, blobFee: new Uint32Array(0), maxBlobGas: env.maxBlobs ?? 0 },
+    ...{ blobGas: none, extraFee: new Uint32Array(0), maxBlobGas: env.maxBlobs ?? 0 },
   }
   for (let i = 0; i < count; i++) {
     gasLimit[i] = batch.gasLimit[2 * i + 1]! * 0x1_0000_0000 + batch.gasLimit[2 * i]!

@@ -9,14 +9,10 @@ import {
   nextBaseFee,
   nextExcessBlobGas,
 } from './header.ts'
+import type { HeaderFault } from './header_fault.ts'
 import { headerFields } from './header_fields.ts'
-
-/** A field of a header that is not what it must be; `actual` is what was worked out, in words. */
-export interface HeaderFault {
-  readonly field: keyof BlockHeader
-  readonly stated: string
-  readonly actual: string
-}
+import type { OpRules } from './op/op_chain.ts'
+import { opHeaderFault } from './op/op_header.ts'
 
 const MAX_EXTRA_BYTES = 32
 const MAX_GAS_LIMIT = 2n ** 63n - 1n
@@ -24,18 +20,20 @@ const MAX_GAS_LIMIT = 2n ** 63n - 1n
 /**
  * The first field of a header that breaks a rule which needs no execution; undefined where none does. The rules between
  * blocks are checked where the parent is given. Proof of work (difficulty, mix hash, nonce before Paris) is not
- * checked.
+ * checked. `chain`: of a block of the OP stack.
  */
 export const headerFault = (
   header: BlockHeader,
   fork: Fork,
   parent?: BlockHeader,
   schedule?: BlobSchedule,
+  chain?: OpRules,
 ): HeaderFault | undefined => {
   for (const check of [ownFault, presenceFault, mergeFault]) {
     const found = check(header, fork)
     if (found !== undefined) return found
   }
+  if (chain !== undefined) return opHeaderFault(header, chain, parent)
   if (header.blobGasUsed !== undefined && schedule !== undefined) {
     const most = BigInt(schedule.maxBlobs * GAS_PER_BLOB)
     if (header.blobGasUsed > most) return fault(header, 'blobGasUsed', `at most ${most}`)

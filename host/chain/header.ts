@@ -173,16 +173,29 @@ const ELASTICITY = 2n
 const BASE_FEE_CHANGE_DENOMINATOR = 8n
 const INITIAL_BASE_FEE = 1_000_000_000n
 
+/** How fast the base fee moves (EIP-1559): the gas limit over `elasticity` is the target of a block. */
+interface BaseFeePace {
+  readonly elasticity: bigint
+  readonly denominator: bigint
+}
+
+const PACE: BaseFeePace = { elasticity: ELASTICITY, denominator: BASE_FEE_CHANGE_DENOMINATOR }
+
+type FeeParent = Pick<BlockHeader, 'baseFeePerGas' | 'gasLimit' | 'gasUsed'>
+
 /** Base fee of the block after `parent` (EIP-1559); a parent without one is the last before London. */
-export const nextBaseFee = (parent: Pick<BlockHeader, 'baseFeePerGas' | 'gasLimit' | 'gasUsed'>): bigint => {
+export const nextBaseFee = (parent: FeeParent): bigint => nextBaseFeeBy(parent, PACE)
+
+/** The same at another pace. */
+export const nextBaseFeeBy = (parent: FeeParent, { elasticity, denominator }: BaseFeePace): bigint => {
   const base = parent.baseFeePerGas
   if (base === undefined) return INITIAL_BASE_FEE
-  const target = parent.gasLimit / ELASTICITY
+  const target = parent.gasLimit / elasticity
   if (parent.gasUsed === target) return base
   const distance = parent.gasUsed > target ? parent.gasUsed - target : target - parent.gasUsed
-  const delta = (base * distance) / target / BASE_FEE_CHANGE_DENOMINATOR
+  const delta = (base * distance) / target / denominator
   if (parent.gasUsed > target) return base + (delta > 1n ? delta : 1n)
-  return base - delta
+  return delta > base ? 0n : base - delta
 }
 
 const MIN_GAS_LIMIT = 5000n

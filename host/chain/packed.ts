@@ -77,6 +77,14 @@ export const checkPacked = (value: unknown, field: string): PackedTransactions =
   return { bytes, offsets }
 }
 
+/** That the value is transactions as they come over the wire. Throws InputError. */
+export const checkSigned = (value: unknown, field: string): SignedTransactions => {
+  if (!Array.isArray(value)) return checkPacked(value, field)
+  for (const [n, raw] of value.entries())
+    if (!(raw instanceof Uint8Array)) refuse(`${field}[${n}]`, raw, 'the bytes of a signed transaction', n)
+  return value as readonly Uint8Array[]
+}
+
 export const signedCount = (signed: SignedTransactions): number =>
   isPacked(signed) ? signed.offsets.length - 1 : signed.length
 

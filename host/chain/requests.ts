@@ -33,6 +33,12 @@ export const requestsHash = ({ deposits, withdrawals, consolidations }: Requests
   return `0x${outer.digest('hex')}`
 }
 
+const NOTHING = new Uint8Array(0)
+
+/** Requests of a block that makes none. */
+export const NO_REQUESTS: Requests = { deposits: NOTHING, withdrawals: NOTHING, consolidations: NOTHING }
+export const NO_REQUESTS_HASH = requestsHash(NO_REQUESTS)
+
 /**
  * A log of the deposit contract that is no DepositEvent as the contract emits it: such a block is invalid (EIP-6110).
  */

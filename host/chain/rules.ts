@@ -32,6 +32,7 @@ import {
 } from '../primitives/word.ts'
 import { type TransactionBatch, type TransactionExtras, TYPE_BLOB, TYPE_DEPOSIT, TYPE_SET_CODE } from './batch.ts'
 import type { BlockEnvironment } from './environment.ts'
+import { type OpCharges, operatorFeeWord } from './op/charges.ts'
 import { REJECTION, type Rejection } from './rejection.ts'
 import { type GasBounds, type GasTerms, type RuleColumns, type RuleTerms, ruleColumns } from './rule_columns.ts'
 import type { RulesPass } from './rules_pass.ts'
@@ -40,14 +41,17 @@ import { LEFT } from './rules_request.ts'
 /**
  * The rules that a transaction meets whatever the state is: with RuleColumns, what only blobs have.
  *
- * blobGas     f64[n]     EIP-4844; both are empty where no transaction of the batch has blobs
- * blobFee     u32[8 n]   wei burnt for it beside gas used * price: blob gas * blob base fee
+ * blobGas     f64[n]     EIP-4844, or what data takes of a block of the OP stack; empty where no transaction has any
  * maxBlobGas             of the whole block
+ * extraFee    u32[8 n]   wei that the sender pays beside gas * price before the first step: blob gas * blob base fee,
+ *                        which is burnt, or the fees of `charges` for the whole gas limit; empty where none pays any
+ * charges                what the transactions pay on a chain of the OP stack; undefined on Ethereum
  */
 export interface TransactionRules extends RuleColumns {
   readonly blobGas: Float64Array
-  readonly blobFee: Uint32Array
   readonly maxBlobGas: number
+  readonly extraFee: Uint32Array
+  readonly charges?: OpCharges | undefined
 }
 
 /** Intrinsic gas and floor of every transaction of the batch at `fork`. */
@@ -175,6 +179,35 @@ const applyRules = (batch: TransactionBatch, i: number, terms: RuleTerms, column
   rejection[i] = code
 }
 
+/**
+ * Adds what a chain of the OP stack charges to rules: the sender must hold it, data must fit into the block, and there
+ * are no blobs. `cost` and `rejection` change in place.
+ */
+export const chargeRules = (
+  rules: TransactionRules,
+  { count, type }: TransactionBatch,
+  env: BlockEnvironment,
+  charges: OpCharges,
+): TransactionRules => {
+  const { gasLimit, cost, rejection } = rules
+  const { operator, l1Fee, footprint } = charges
+  const extraFee = operator === undefined ? l1Fee : l1Fee.slice()
+  for (let i = 0; i < count; i++) {
+    if (type[i] === TYPE_DEPOSIT) continue
+    if (type[i] === TYPE_BLOB) rejection[i] = REJECTION.typeNotSupported
+    const at = LIMBS_PER_WORD * i
+    let overflow = 0
+    if (operator !== undefined) {
+      operatorFeeWord(scratch, 0, operator, gasLimit[i]!)
+      overflow = wordAdd(extraFee, at, extraFee, at, scratch, 0)
+    }
+    overflow |= wordAdd(cost, at, cost, at, extraFee, at)
+    const code = rejection[i]!
+    if (overflow !== 0 && (code === 0 || code > REJECTION.insufficientFunds)) rejection[i] = REJECTION.insufficientFunds
+  }
+  return { ...rules, extraFee, charges, blobGas: footprint, maxBlobGas: Number(env.gasLimit) }
+}
+
 const highestTypeAt = (fork: Fork): number => {
   if (isAtLeast(fork, 'prague')) return TYPE_SET_CODE
   if (isAtLeast(fork, 'cancun')) return TYPE_BLOB
@@ -192,11 +225,11 @@ const extraRules = (
   env: BlockEnvironment,
   cost: Uint32Array,
   rejection: Uint8Array,
-): Pick<TransactionRules, 'blobGas' | 'blobFee' | 'maxBlobGas'> => {
+): Pick<TransactionRules, 'blobGas' | 'extraFee' | 'maxBlobGas'> => {
   const maxBlobGas = GAS_PER_BLOB * (env.maxBlobs ?? valueAt(MAX_BLOBS_BY_FORK, fork))
   const hasBlobs = special.some((i) => batch.type[i] === TYPE_BLOB)
   const blobGas = new Float64Array(hasBlobs ? batch.count : 0)
-  const blobFee = new Uint32Array(hasBlobs ? LIMBS_PER_WORD * batch.count : 0)
+  const extraFee = new Uint32Array(hasBlobs ? LIMBS_PER_WORD * batch.count : 0)
   const blobBaseFee = env.blobBaseFee ?? 1n
   for (const i of special) {
     const extras = batch.extras.get(i) ?? {}
@@ -213,12 +246,12 @@ const extraRules = (
       if (most >> 256n === 0n) wordFromBigInt(cost, at, most)
       else if (code === 0) code = REJECTION.insufficientFunds
       // Beyond 2^256 only where the fee cap is too low, or the cost above what a word holds: refused either way.
-      wordFromBigInt(blobFee, at, BigInt.asUintN(256, BigInt(gas) * blobBaseFee))
+      wordFromBigInt(extraFee, at, BigInt.asUintN(256, BigInt(gas) * blobBaseFee))
       if (gas > maxBlobGas) code = REJECTION.blobGasReached
     }
     if (code !== 0 && (rejection[i] === 0 || code < rejection[i]!)) rejection[i] = code
   }
-  return { blobGas, blobFee, maxBlobGas }
+  return { blobGas, extraFee, maxBlobGas }
 }
 
 const blobRejection = (

@@ -4,6 +4,8 @@ import { accessDifference, accessListHash, type BlockAccessList } from '../chain
 import type { TransactionBatch } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import type { BlockHeader } from '../chain/header.ts'
+import type { OpRules } from '../chain/op/op_chain.ts'
+import type { SignedTransactions } from '../chain/packed.ts'
 import type { NodeHasher } from '../primitives/hash_plan.ts'
 import { bytesToHex } from '../primitives/hex.ts'
 import { type Receipts, STATUS_REJECTED } from '../receipts/receipts.ts'
@@ -17,9 +19,10 @@ import type { StateTrie } from '../state/trie/state_trie.ts'
 import { writesOfChanges } from '../state/writes/of_changes.ts'
 import { buildAccessList } from './access_list.ts'
 import { BlockError, type BlockInput, type BlockOptions } from './block_input.ts'
-import type { BlockGround, BlockSteps } from './block_steps.ts'
+import type { BlockGround, BlockSteps, EndedGround } from './block_steps.ts'
 import { type BlockChain, BlockWork, type BlockYield, blockReward } from './block_work.ts'
 import type { ExecutionResult, StageTimings } from './execution_result.ts'
+import { depositExtras, footprintOf, messagesRoot } from './op_block.ts'
 import type { PreparedBlock } from './prepare_block.ts'
 import { RootJobs } from './root_jobs.ts'
 
@@ -66,7 +69,13 @@ export interface BlockRunner extends BlockChain {
   readonly recover: RecoverRows
   /** Hashes the tries. */
   readonly hasher: NodeHasher
-  run(env: BlockEnvironment, batch: TransactionBatch, changes: boolean, steps: BlockSteps): Promise<ExecutionResult>
+  run(
+    env: BlockEnvironment,
+    batch: TransactionBatch,
+    changes: boolean,
+    steps: BlockSteps,
+    signed: SignedTransactions | undefined,
+  ): Promise<ExecutionResult>
 }
 
 /**
@@ -79,16 +88,16 @@ export const executeBlock = async (
   prepared: PreparedBlock,
   options: BlockOptions,
 ): Promise<BlockResult> => {
-  const { fork, depositContract } = runner
-  const { block, batch, env, transactionsRoot, timings } = prepared
+  const { fork, depositContract, chain } = runner
+  const { block, batch, env, signed, transactionsRoot, timings } = prepared
   const { header } = block
   const trie = options.parentState
   const parentRoot = trie?.root
   const jobs = new RootJobs(runner.hasher)
-  const check = new BlockCheck(block, options, { fork, depositContract, batch, env, jobs })
+  const check = new BlockCheck(block, options, { fork, depositContract, chain, batch, env, jobs })
   const needsChanges = options.changes === true || check.needsPostStates || check.needsAccessList
   try {
-    const result = await runner.run(env, batch, needsChanges, check)
+    const result = await runner.run(env, batch, needsChanges, check, signed)
     return {
       ...result,
       ...check.work.yields,
@@ -140,11 +149,12 @@ class BlockCheck implements BlockSteps {
   readonly invalid = 'throw'
   readonly work: BlockWork
   roots: BlockRoots | undefined
-  readonly blobGasUsed: bigint
+  blobGasUsed: bigint
   readonly #block: BlockInput
   readonly #header: BlockHeader
   readonly #options: BlockOptions
   readonly #fork: Fork
+  readonly #chain: OpRules | undefined
   readonly #jobs: RootJobs
   /** Undefined before Byzantium: those receipts hold state roots. */
   #receiptsRoot: Promise<string> | undefined
@@ -154,6 +164,7 @@ class BlockCheck implements BlockSteps {
     this.#header = block.header
     this.#options = options
     this.#fork = chain.fork
+    this.#chain = chain.chain
     this.#jobs = jobs
     const reward = blockReward(chain.fork, env.number, block.uncles)
     this.work = new BlockWork(chain, env, block.header, { withdrawals: block.withdrawals, reward })
@@ -182,13 +193,14 @@ class BlockCheck implements BlockSteps {
     return this.work.before(ground)
   }
 
-  after(ground: BlockGround, receipts: Receipts): Promise<void> {
+  after(ground: EndedGround, receipts: Receipts): Promise<void> {
+    const extras = depositExtras(receipts, this.#chain)
     if (isAtLeast(this.#fork, 'byzantium'))
-      this.#receiptsRoot = this.#jobs.start((hasher) => prepareReceiptsRoot(receipts).finish(hasher))
+      this.#receiptsRoot = this.#jobs.start((hasher) => prepareReceiptsRoot(receipts, extras).finish(hasher))
     return this.work.after(ground, receipts)
   }
 
-  async check(ground: BlockGround, receipts: Receipts, writes: StateWrites): Promise<void> {
+  async check(ground: EndedGround, receipts: Receipts, writes: StateWrites): Promise<void> {
     const header = this.#header
     const { number } = header
     const expect = (field: keyof BlockHeader, actual: string | bigint | undefined): void => {
@@ -196,6 +208,7 @@ class BlockCheck implements BlockSteps {
         throw new BlockError(number, field, `header says ${header[field]}, execution gives ${actual}`)
     }
     expect('gasUsed', receipts.blockGasUsed)
+    if (this.#chain !== undefined) this.blobGasUsed = footprintOf(this.#chain, ground)
     if (isAtLeast(this.#fork, 'cancun')) expect('blobGasUsed', this.blobGasUsed)
     const postStates = await this.#postStates(ground)
     if (postStates !== undefined)
@@ -217,6 +230,7 @@ class BlockCheck implements BlockSteps {
       if (difference !== undefined) throw new BlockError(number, 'stateRoot', `${roots}${difference}`)
     }
     expect('stateRoot', stateRoot)
+    expect('withdrawalsRoot', messagesRoot(this.#chain, parentState))
     this.roots = {
       logsBloom,
       receiptsRoot: receiptsRootHex,

@@ -1,4 +1,5 @@
 import type { BlockAccessList } from '../chain/access_list.ts'
+import type { OpCharges } from '../chain/op/charges.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import type { ChangeRecorder } from '../settle/change_recorder.ts'
 import type { RenewSink, RunningState } from '../state/running_state.ts'
@@ -19,6 +20,13 @@ export interface BlockGround extends WorkGround {
   readonly running: RunningState
 }
 
+/** The same after the transactions. */
+export interface EndedGround extends BlockGround {
+  /** What they take of the block's blob gas, or of its room for data on the OP stack. */
+  readonly blobGasUsed: number
+  readonly charges: OpCharges | undefined
+}
+
 /** What a block does around its transactions, in the same commit. A step that throws leaves everything as it was. */
 export interface BlockSteps {
   /** What a transaction that may not be included does to the block. */
@@ -30,7 +38,7 @@ export interface BlockSteps {
   /** Before the first transaction. */
   before(ground: BlockGround): Promise<void>
   /** After the last. */
-  after(ground: BlockGround, receipts: Receipts): Promise<void>
+  after(ground: EndedGround, receipts: Receipts): Promise<void>
   /** The last word before the commit. */
-  check(ground: BlockGround, receipts: Receipts, writes: StateWrites): Promise<void>
+  check(ground: EndedGround, receipts: Receipts, writes: StateWrites): Promise<void>
 }

@@ -1,12 +1,15 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import type { BlockHeader } from '../chain/header.ts'
-import { depositOfLog, type Requests, requestsHash } from '../chain/requests.ts'
+import { CREATE2_DEPLOYER, CREATE2_DEPLOYER_CODE } from '../chain/op/create2_deployer.ts'
+import type { OpRules } from '../chain/op/op_chain.ts'
+import { isFirstOfCanyon } from '../chain/op/op_header.ts'
+import { depositOfLog, NO_REQUESTS, type Requests, requestsHash } from '../chain/requests.ts'
 import { WEI_PER_GWEI, type Withdrawal } from '../chain/withdrawals.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import type { TransactionChanges } from '../state/changes.ts'
 import type { WorkGround } from './block_steps.ts'
-import { callBeforeTransactions, creditAccount, takeRequests } from './system_calls.ts'
+import { callBeforeTransactions, creditAccount, putCode, takeRequests } from './system_calls.ts'
 
 /**
  * What the miner of a block is paid, and the miners of its uncles (YP 11.3): wei of a block without uncles, and how
@@ -46,6 +49,8 @@ export interface BlockChain {
   readonly fork: Fork
   /** Whose logs are deposits (EIP-6110), 0x-hex in lower case; undefined: the chain has no such contract. */
   readonly depositContract: string | undefined
+  /** A chain of the OP stack at a fork: nothing is requested of the consensus layer. */
+  readonly chain?: OpRules | undefined
 }
 
 /** What the work after the transactions reads of them. */
@@ -77,7 +82,7 @@ const rewardAt = (fork: Fork): bigint => {
 /**
  * What a block does to the state around its transactions, in this order: system calls before them (EIP-4788,
  * EIP-2935); after them withdrawals (EIP-4895), rewards, and the system calls that collect requests (EIP-7002,
- * EIP-7251).
+ * EIP-7251). The first block of Canyon on the OP stack puts a contract in its place.
  *
  * @internal
  */
@@ -88,10 +93,17 @@ export class BlockWork {
   readonly #header: WorkHeader
   readonly #body: BlockBody
   readonly #depositContract: string | undefined
+  readonly #chain: OpRules | undefined
 
-  constructor({ fork, depositContract }: BlockChain, env: BlockEnvironment, header: WorkHeader, body: BlockBody) {
+  constructor(
+    { fork, depositContract, chain }: BlockChain,
+    env: BlockEnvironment,
+    header: WorkHeader,
+    body: BlockBody,
+  ) {
     this.#fork = fork
     this.#depositContract = depositContract
+    this.#chain = chain
     this.#env = env
     this.#header = header
     this.#body = body
@@ -99,6 +111,8 @@ export class BlockWork {
 
   async before(ground: WorkGround): Promise<void> {
     if (this.#body.systemCalls !== 'never') await callBeforeTransactions(ground, this.#fork, this.#env, this.#header)
+    if (this.#chain !== undefined && isFirstOfCanyon(this.#chain, this.#env.timestamp))
+      await putCode(ground, CREATE2_DEPLOYER, CREATE2_DEPLOYER_CODE)
     if (ground.recorder !== undefined) this.yields = { ...this.yields, before: ground.recorder.take() }
   }
 
@@ -108,7 +122,8 @@ export class BlockWork {
     for (const { address, amount } of withdrawals) await creditAccount(ground, fork, address, amount * WEI_PER_GWEI)
     if (reward !== undefined) await this.#pay(ground, reward)
     if (isAtLeast(fork, 'prague')) {
-      const requests = systemCalls === 'never' ? NO_REQUESTS : await this.#requests(ground, receipts)
+      const isQuiet = systemCalls === 'never' || this.#chain !== undefined
+      const requests = isQuiet ? NO_REQUESTS : await this.#requests(ground, receipts)
       this.yields = { ...this.yields, requests, requestsHash: requestsHash(requests) }
     }
     if (ground.recorder !== undefined) this.yields = { ...this.yields, after: ground.recorder.take() }
@@ -128,7 +143,6 @@ export class BlockWork {
 }
 
 const NOTHING = new Uint8Array(0)
-const NO_REQUESTS: Requests = { deposits: NOTHING, withdrawals: NOTHING, consolidations: NOTHING }
 
 /**
  * Deposit requests of a block in the order of their logs (EIP-6110). Logs are decoded only of transactions that

@@ -1,7 +1,7 @@
 import type { TransactionBatch } from '../chain/batch.ts'
 import { checkEnvironment } from '../chain/check_environment.ts'
 import { headerFields } from '../chain/header_fields.ts'
-import { checkPacked, isPacked, type SignedTransactions, signedCount } from '../chain/packed.ts'
+import { checkPacked, checkSigned, isPacked, type SignedTransactions, signedCount } from '../chain/packed.ts'
 import { checkWithdrawals, type Withdrawal } from '../chain/withdrawals.ts'
 import {
   checkArray,
@@ -18,7 +18,7 @@ import {
 import { checkKnownSenders } from '../senders/known_senders.ts'
 import type { BlockInput, BlockOptions, StreamOptions } from './block_input.ts'
 import type { BlockReward } from './block_work.ts'
-import type { BlockAttributes, BuildRequest } from './build.ts'
+import type { BlockAttributes, BuildRequest } from './build_request.ts'
 import type { TransitionRequest } from './transition.ts'
 
 const BLOCK: Names<BlockInput> = {
@@ -74,6 +74,10 @@ const ATTRIBUTES: Names<BlockAttributes> = {
   extraData: true,
   withdrawals: true,
   parentBeaconBlockRoot: true,
+  transactions: true,
+  noTxPool: true,
+  eip1559Params: true,
+  minBaseFee: true,
 }
 
 const TRANSITION: Names<TransitionRequest> = {
@@ -165,6 +169,8 @@ export const checkBuildRequest = (request: BuildRequest): void => {
   if (extraData !== undefined) checkBytes(extraData, 32, 'attributes.extraData')
   if (parentBeaconBlockRoot !== undefined) checkHex(parentBeaconBlockRoot, 32, 'attributes.parentBeaconBlockRoot')
   checkBlockWithdrawals(attributes.withdrawals, 'attributes.withdrawals')
+  if (attributes.transactions !== undefined) checkSigned(attributes.transactions, 'attributes.transactions')
+  checkFlag(attributes.noTxPool, 'attributes.noTxPool')
 }
 
 /** The same for `transition`; its transactions are read elsewhere. */
@@ -212,15 +218,6 @@ const checkStateTrie = (trie: unknown): void => {
   const { root, apply, rewind } = checkObject(trie, 'parentState', 'a StateTrie')
   if (typeof root !== 'string' || typeof apply !== 'function' || typeof rewind !== 'function')
     refuse('parentState', trie, 'a StateTrie')
-}
-
-const checkSigned = (signed: unknown, field: string): void => {
-  if (!Array.isArray(signed)) {
-    checkPacked(signed, field)
-    return
-  }
-  for (const [n, raw] of signed.entries())
-    if (!(raw instanceof Uint8Array)) refuse(`${field}[${n}]`, raw, 'the bytes of a signed transaction', n)
 }
 
 export const checkHeader = (value: unknown, field: string): void => {

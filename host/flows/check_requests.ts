@@ -3,6 +3,9 @@ import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
 import { checkBatch } from '../chain/check_batch.ts'
 import { checkEnvironment } from '../chain/check_environment.ts'
 import { encodeBatch } from '../chain/encode_batch.ts'
+import { checkOpRules } from '../chain/op/op_chain.ts'
+import { evmForkOf } from '../chain/op/op_forks.ts'
+import { checkSigned } from '../chain/packed.ts'
 import {
   checkArray,
   checkCount,
@@ -27,6 +30,7 @@ export const OPTIONS: Names<ExecutorOptions> = {
   chainId: true,
   state: true,
   depositContract: true,
+  chain: true,
   device: true,
   lostDevice: true,
   deviceTimes: true,
@@ -80,11 +84,18 @@ export const checkOptions = (value: unknown): ExecutorOptions => {
   if (depositContract !== undefined) checkHex(depositContract, 20, 'depositContract')
   if (pathStore !== undefined && pathStore !== false) checkObject(pathStore, 'pathStore', 'a PathStore or false')
   if (workerEntry !== undefined && !(workerEntry instanceof URL)) refuse('workerEntry', workerEntry, 'a URL')
+  checkChain(options)
   checkMemory(options.memory)
   checkDevice(options.device)
   checkSenders(options)
   checkFlag(options.deviceTimes, 'deviceTimes')
   return value as ExecutorOptions
+}
+
+const checkChain = ({ chain, fork }: Partial<ExecutorOptions>): void => {
+  if (chain === undefined) return
+  const wanted = evmForkOf(checkOpRules(chain, 'chain').fork)
+  if (fork !== wanted) refuse('fork', fork, `${wanted}, which ${chain.fork} has`)
 }
 
 const BUDGETS: Names<MemoryBudget> = { tables: true, codes: true, paths: true }
@@ -123,7 +134,14 @@ const checkSenders = ({ senders, senderCache, device, compile }: Partial<Executo
     refuse('senderCache', senderCache, 'a SenderCache or false')
 }
 
-const REQUEST: Names<ExecuteRequest> = { env: true, transactions: true, explain: true, changes: true, signal: true }
+const REQUEST: Names<ExecuteRequest> = {
+  env: true,
+  transactions: true,
+  signed: true,
+  explain: true,
+  changes: true,
+  signal: true,
+}
 
 /**
  * What `execute` takes, its transactions in columns. Throws InputError; TransactionInputError for one of the objects.
@@ -134,6 +152,7 @@ export const readRequest = (request: ExecuteRequest): TransactionBatch => {
   checkFlag(request.explain, 'explain')
   checkFlag(request.changes, 'changes')
   checkSignal(request.signal)
+  if (request.signed !== undefined) checkSigned(request.signed, 'signed')
   return readTransactions(request.transactions)
 }
 

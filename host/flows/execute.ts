@@ -5,7 +5,8 @@ import { loadParties, routeTransactions } from '../batch/route.ts'
 import type { TierCounters } from '../batch/tier.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
-import { transactionRules } from '../chain/rules.ts'
+import type { SignedTransactions } from '../chain/packed.ts'
+import { chargeRules, transactionRules } from '../chain/rules.ts'
 import { RulesPass } from '../chain/rules_pass.ts'
 import { MODULE_BYTES } from '../primitives/column_request.ts'
 import type { Receipts } from '../receipts/receipts.ts'
@@ -19,6 +20,7 @@ import { BatchRun } from './batch_run.ts'
 import type { BlockSteps } from './block_steps.ts'
 import type { CallTerms } from './call_queue.ts'
 import { type ExecutionResult, InvalidTransactionError, type StageTimings } from './execution_result.ts'
+import { executeDeposits, leadingDeposits, readCharges } from './op_deposits.ts'
 import { executedReasons, receiptsOf, rejectedOf, tierCounts } from './result.ts'
 import type { Wiring } from './wiring.ts'
 
@@ -29,7 +31,9 @@ export interface BatchRequest {
   readonly changes: boolean
   readonly explain: boolean
   /** What a block does around its transactions. */
-  readonly steps?: BlockSteps
+  readonly steps?: BlockSteps | undefined
+  /** The transactions over the wire, where they are known. */
+  readonly signed?: SignedTransactions | undefined
 }
 
 /** What the stages of one batch hand on. */
@@ -40,15 +44,15 @@ interface OpenExecution {
   readonly recorder: ChangeRecorder | undefined
   readonly timings: StageTimings
   readonly lap: () => number
-  /** What the block's steps before the transactions wrote. */
+  /** What stands before the transactions that tiers take wrote: the block's steps, and deposits. */
   readonly earlier: StateWrites | undefined
   readonly listed: ListedVersions | undefined
   readonly openBatch: OpenBatch
+  readonly sweep: Sweep
 }
 
 /** A batch that has run. */
 export interface RunExecution extends OpenExecution {
-  readonly sweep: Sweep
   readonly run: BatchRun
   readonly counters: TierCounters
   readonly compileMs: number
@@ -77,20 +81,49 @@ export const executeBatch = async (
 /** Loads what the batch names, and decides which tiers its transactions are for. */
 const routeBatch = async (wiring: Wiring, request: BatchRequest, terms: CallTerms): Promise<OpenExecution> => {
   const { policy, resident, running, reasons, sessions } = wiring
-  const { env, batch, changes, explain, steps } = request
+  const { batch, changes, steps } = request
   const timings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0, roots: 0 }
   const lap = stopwatch()
   const recorder = changes ? new ChangeRecorder(resident, running, batch.count) : undefined
   const list = steps?.accessList
   const listed = list === undefined ? undefined : await loadListed(list, resident, batch.count)
   const earlier = steps === undefined ? undefined : await stepsBefore(wiring, steps, recorder)
-  const pass = rulesPassOf(batch, wiring)
-  const rules = transactionRules(batch, policy.fork, env, pass)
-  const openBatch = createOpenBatch(batch, env, rules, explain ? new ExplainLog() : undefined, pass)
+  const { openBatch, sweep, writes } = await openOf(wiring, request, recorder)
   await loadParties(openBatch, resident)
-  routeTransactions(policy.fork, openBatch, resident, reasons, policy.paths ? sessions.refusal : undefined)
+  const noTier = policy.paths ? sessions.refusal : undefined
+  routeTransactions(policy.fork, openBatch, resident, reasons, noTier, policy.hasP256)
   timings.route = lap()
-  return { wiring, request, terms, recorder, timings, lap, earlier, listed, openBatch }
+  const both = earlier === undefined || writes === undefined ? (earlier ?? writes) : mergeWrites(earlier, writes)
+  return { wiring, request, terms, recorder, timings, lap, earlier: both, listed, openBatch, sweep }
+}
+
+/** The batch with its rules. On a chain of the OP stack its first deposits are executed; `writes` are theirs. */
+const openOf = async (
+  wiring: Wiring,
+  { env, batch, explain, signed }: BatchRequest,
+  recorder: ChangeRecorder | undefined,
+): Promise<{ readonly openBatch: OpenBatch; readonly sweep: Sweep; readonly writes: StateWrites | undefined }> => {
+  const { policy, resident, running, reasons } = wiring
+  const { fork, chain } = policy
+  const explained = explain ? new ExplainLog() : undefined
+  const columnsFrom = policy.waves === 'always' ? 1 : undefined
+  const open = (openBatch: OpenBatch): { readonly openBatch: OpenBatch; readonly sweep: Sweep } => {
+    const sweep = new Sweep(fork, openBatch, resident, reasons, columnsFrom)
+    sweep.recorder = recorder
+    return { openBatch, sweep }
+  }
+  const pass = rulesPassOf(batch, wiring)
+  const rules = transactionRules(batch, fork, env, pass)
+  const plain = createOpenBatch(batch, env, rules, explained, pass)
+  if (chain === undefined) return { ...open(plain), writes: undefined }
+  const deposits = leadingDeposits(batch)
+  const before = open(plain)
+  await executeDeposits(plain, deposits, wiring, before.sweep)
+  const writes = deposits === 0 ? undefined : settledWrites(wiring)
+  const charges = await readCharges(batch, signed, chain.fork, running)
+  const charged = open({ ...plain, rules: chargeRules(rules, batch, env, charges) })
+  charged.sweep.followDeposits(before.sweep)
+  return { ...charged, writes }
 }
 
 /** Undefined where the batch is too small to be taken in columns, or there is no memory for that. */
@@ -110,6 +143,11 @@ const stepsBefore = async (
   recorder: ChangeRecorder | undefined,
 ): Promise<StateWrites> => {
   await steps.before({ running, cpu, sink: { codeChanged: false, renew() {} }, recorder })
+  return settledWrites({ resident, sessions })
+}
+
+/** Makes base values of what the tables hold, and returns what was written. */
+const settledWrites = ({ resident, sessions }: Pick<Wiring, 'resident' | 'sessions'>): StateWrites => {
   const writes = collectWrites(resident)
   sessions.current?.tables.noteWrites()
   resident.settle()
@@ -118,11 +156,9 @@ const stepsBefore = async (
 
 /** Has the tiers execute the batch, and the sweep enter it. */
 const runBatch = async (open: OpenExecution): Promise<RunExecution> => {
-  const { wiring, terms, openBatch, listed, timings, lap } = open
-  const { policy, resident, running, reasons, sessions, measured } = wiring
+  const { wiring, terms, openBatch, sweep, listed, timings, lap } = open
+  const { policy, resident, running, sessions, measured } = wiring
   const waitedBeforeMs = measured.waitedMs
-  const sweep = new Sweep(policy.fork, openBatch, resident, reasons, policy.waves === 'always' ? 1 : undefined)
-  sweep.recorder = open.recorder
   const run = new BatchRun(openBatch, {
     tiers: wiring.tiers,
     sweep,
@@ -142,7 +178,7 @@ const runBatch = async (open: OpenExecution): Promise<RunExecution> => {
   timings.validate = run.sweepMs + run.rounds.resolveMs
   const restMs = lap() - compileMs - timings.execute - timings.readback - timings.validate
   timings.upload = run.hasRanges ? Math.max(0, restMs) : 0
-  return { ...open, sweep, run, counters, compileMs }
+  return { ...open, run, counters, compileMs }
 }
 
 /** The counters of all tiers. */
@@ -173,14 +209,17 @@ const commitBatch = async ({
   const { resident, running, cpu, sessions, state, memory } = wiring
   let receipts: Receipts | undefined
   let writes: StateWrites
-  if (steps === undefined || earlier === undefined) writes = collectWrites(resident)
-  else {
-    const ground = { running, cpu, sink: sweep, recorder }
+  if (steps === undefined) {
+    writes = collectWrites(resident)
+    if (earlier !== undefined) writes = mergeWrites(earlier, writes)
+  } else {
+    const { blobGasUsed } = sweep
+    const ground = { running, cpu, sink: sweep, recorder, blobGasUsed, charges: openBatch.rules.charges }
     receipts = await receiptsOf(openBatch)
     await steps.after(ground, receipts)
     timings.roots = steps.rootsMs
     timings.receipts = lap() - steps.rootsMs
-    writes = mergeWrites(earlier, collectWrites(resident))
+    writes = mergeWrites(earlier!, collectWrites(resident))
     timings.commit = lap()
     await steps.check(ground, receipts, writes)
     timings.roots += lap()

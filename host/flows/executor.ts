@@ -4,7 +4,8 @@ import { depositContractAt } from '../chain/requests.ts'
 import { type BlockResult, type BlockRunner, checkParentState, executeBlock } from './block.ts'
 import type { BlockInput, BlockOptions, StreamOptions } from './block_input.ts'
 import { type BlockSource, type StreamRunner, streamBlocks } from './block_stream.ts'
-import { type BuildRequest, type BuiltBlock, buildBlock } from './build.ts'
+import { type BuiltBlock, buildBlock } from './build.ts'
+import type { BuildRequest } from './build_request.ts'
 import { CallQueue, type CallTerms } from './call_queue.ts'
 import { checkBlockInput, checkBuildRequest, checkStreamInput, checkTransitionRequest } from './check_block_input.ts'
 import { checkOptions, checkSimulateRequest, readRequest, readTransactions } from './check_requests.ts'
@@ -84,8 +85,8 @@ class BatchExecutor implements Executor {
 
   async execute(request: ExecuteRequest): Promise<ExecutionResult> {
     const batch = readRequest(request)
-    const { env, changes = false, explain = false } = request
-    return this.#call(request.signal, (call) => this.#execute({ env, batch, changes, explain }, call))
+    const { env, changes = false, explain = false, signed } = request
+    return this.#call(request.signal, (call) => this.#execute({ env, batch, changes, explain, signed }, call))
   }
 
   async executeBlock(block: BlockInput, options: BlockOptions = {}): Promise<BlockResult> {
@@ -99,7 +100,7 @@ class BatchExecutor implements Executor {
 
   stream(blocks: BlockSource, options: StreamOptions = {}): AsyncGenerator<BlockResult, void, undefined> {
     checkStreamInput(blocks, options)
-    const { fork, chainId } = this.#options
+    const { fork, chainId, chain: opChain } = this.#options
     const { hasher } = this.#wiring
     const recover = this.#recoverBeside(options.signal)
     const execute: StreamRunner['execute'] = (prepared, terms) =>
@@ -107,7 +108,7 @@ class BatchExecutor implements Executor {
         checkParentState(terms)
         return executeBlock(this.#blockRunner(call), prepared, terms)
       })
-    const chain = { fork, chainId, recover, hasher }
+    const chain = { fork, chainId, chain: opChain, recover, hasher }
     return streamBlocks({ chain, closing: this.#calls.closing, execute }, blocks, options)
   }
 
@@ -140,12 +141,12 @@ class BatchExecutor implements Executor {
   }
 
   #blockRunner(call: OpenCall): BlockRunner {
-    const { fork, chainId, depositContract = depositContractAt(chainId) } = this.#options
-    const run: BlockRunner['run'] = (env, batch, changes, steps) =>
-      this.#execute({ env, batch, changes, explain: false, steps }, call)
+    const { fork, chainId, chain, depositContract = depositContractAt(chainId) } = this.#options
+    const run: BlockRunner['run'] = (env, batch, changes, steps, signed) =>
+      this.#execute({ env, batch, changes, explain: false, steps, signed }, call)
     const recover: BlockRunner['recover'] = (signatures) => this.#wiring.senders.recover(signatures, call.stop)
     const { hasher } = this.#wiring
-    return { fork, chainId, depositContract: depositContract?.toLowerCase(), recover, hasher, run }
+    return { fork, chainId, chain, depositContract: depositContract?.toLowerCase(), recover, hasher, run }
   }
 
   #execute(request: BatchRequest, call: OpenCall): Promise<ExecutionResult> {

@@ -3,6 +3,7 @@ import type { DeviceCosts } from '../batch/cost.ts'
 import type { CompileMode } from '../batch/policy.ts'
 import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
+import type { OpRules } from '../chain/op/op_chain.ts'
 import type { SignedTransactions } from '../chain/packed.ts'
 import type { SenderCache } from '../senders/sender_cache.ts'
 import type { SendersMode } from '../senders/senders.ts'
@@ -11,7 +12,8 @@ import type { State } from '../state/state.ts'
 import type { PathStore } from '../tiers/path/store/store.ts'
 import type { BlockResult } from './block.ts'
 import type { BlockInput, BlockOptions, StreamOptions } from './block_input.ts'
-import type { BuildRequest, BuiltBlock } from './build.ts'
+import type { BuiltBlock } from './build.ts'
+import type { BuildRequest } from './build_request.ts'
 import type { DecodeRequest } from './decode_signed.ts'
 import type { ExecutionResult } from './execution_result.ts'
 import type { MemoryBudget, MemoryUse } from './memory.ts'
@@ -47,6 +49,11 @@ export interface ExecutorOptions {
    * Holesky or Hoodi by the chain id; any other chain has none, and no deposits.
    */
   readonly depositContract?: string
+  /**
+   * On a chain of the OP stack: its rules at the fork that is executed (`opRulesAt`), whose EVM is that of `fork`. Its
+   * transactions come with their bytes, since they pay for these.
+   */
+  readonly chain?: OpRules
   /**
    * Absent: everything but transfers runs on the CPU tier. A ComputeDevice (`openDevice`): the caller destroys it,
    * after `close`. `auto`, or a function that opens one: the executor opens it with its first call (`auto`: the best
@@ -146,6 +153,8 @@ export interface ExecutorOptions {
 export interface ExecuteRequest {
   readonly env: BlockEnvironment
   readonly transactions: TransactionBatch | readonly TransactionObject[]
+  /** The same over the wire, on a chain of the OP stack: the L1 fee is of these bytes. */
+  readonly signed?: SignedTransactions
   /** Asks for `ExecutionResult.explain`. */
   readonly explain?: boolean
   /** Asks for `ExecutionResult.changes`. */

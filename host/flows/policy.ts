@@ -1,6 +1,7 @@
 import { isAtLeast } from '../../transpiler/spec/forks.ts'
 import { SOFTWARE_COSTS } from '../batch/cost.ts'
 import type { Policy } from '../batch/policy.ts'
+import { hasP256 } from '../precompiles/op_precompiles.ts'
 import type { ExecutorOptions } from './executor_interface.ts'
 
 /** Batches of twice this many transactions or more go to the device in ranges of about this size. */
@@ -8,7 +9,7 @@ const RANGE = 16_384
 
 /** The options of an executor as tiers read them: every default, and all that follows from two of them together. */
 export const policyOf = (options: ExecutorOptions): Policy => {
-  const { fork, chainId, compile = 'background', recordFrom, range = RANGE, costs = SOFTWARE_COSTS } = options
+  const { fork, chainId, chain, compile = 'background', recordFrom, range = RANGE, costs = SOFTWARE_COSTS } = options
   const compiles = compile !== 'never'
   const laneVm = compiles && isAtLeast(fork, 'berlin') ? (options.laneVm ?? 'paying') : 'never'
   const waves = options.waves ?? 'paying'
@@ -16,6 +17,8 @@ export const policyOf = (options: ExecutorOptions): Policy => {
   return {
     fork,
     chainId,
+    chain,
+    hasP256: hasP256(chain?.fork),
     compile,
     // Where the lane VM takes every call that it may, a path would only take one from it.
     paths: options.paths !== 'never' && laneVm !== 'always',

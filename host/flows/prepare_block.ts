@@ -1,13 +1,16 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { accessListHash, checkOrder } from '../chain/access_list.ts'
-import type { TransactionBatch } from '../chain/batch.ts'
+import { type TransactionBatch, TYPE_DEPOSIT } from '../chain/batch.ts'
 import { checkBatch } from '../chain/check_batch.ts'
 import { headerFault } from '../chain/check_header.ts'
 import { encodeBatch } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import { type BlockHeader, blobScheduleAt, encodeHeader, environmentOf, uncleHashOf } from '../chain/header.ts'
+import type { OpRules } from '../chain/op/op_chain.ts'
+import { isOpAtLeast } from '../chain/op/op_forks.ts'
+import { activatedFork, checkForkOf } from '../chain/op/op_header.ts'
 import { isPacked, type SignedTransactions, signedCount, signedItemLength } from '../chain/packed.ts'
-import { decodeSignedBatch, type SignedBatch } from '../chain/signed_batch.ts'
+import { type DecodeOptions, decodeSignedBatch, type SignedBatch } from '../chain/signed_batch.ts'
 import { encodeWithdrawal } from '../chain/withdrawals.ts'
 import type { NodeHasher } from '../primitives/hash_plan.ts'
 import { rlpHeadBytes, rlpList } from '../primitives/rlp.ts'
@@ -21,6 +24,8 @@ import { RootJobs } from './root_jobs.ts'
 export interface PrepareChain {
   readonly fork: Fork
   readonly chainId: bigint
+  /** On a chain of the OP stack. */
+  readonly chain?: OpRules | undefined
   readonly recover: RecoverRows
   /** Hashes the transactions trie. */
   readonly hasher: NodeHasher
@@ -31,6 +36,8 @@ export interface PreparedBlock {
   readonly block: BlockInput
   readonly batch: TransactionBatch
   readonly env: BlockEnvironment
+  /** The transactions over the wire, where they are known. */
+  readonly signed: SignedTransactions | undefined
   /** Undefined where the signed transactions are not known. */
   readonly transactionsRoot: string | undefined
   /** Wall milliseconds. */
@@ -48,7 +55,7 @@ type Laps = (stage: PrepareStage) => void
  * that stands first in the block.
  */
 export const prepareBlock = async (
-  { fork, chainId, recover, hasher }: PrepareChain,
+  { fork, chainId, chain, recover, hasher }: PrepareChain,
   block: BlockInput,
   options: Pick<BlockOptions, 'parent' | 'blobSchedule'>,
 ): Promise<PreparedBlock> => {
@@ -60,8 +67,10 @@ export const prepareBlock = async (
     startedMs = now
   }
   const { header } = block
-  const schedule = options.blobSchedule ?? blobScheduleAt(fork, chainId, header.timestamp)
-  const fault = headerFault(header, fork, options.parent, schedule)
+  if (chain !== undefined) checkForkOf(chain, header.timestamp)
+  const schedule =
+    chain === undefined ? (options.blobSchedule ?? blobScheduleAt(fork, chainId, header.timestamp)) : undefined
+  const fault = headerFault(header, fork, options.parent, schedule, chain)
   if (fault !== undefined)
     throw new BlockError(header.number, fault.field, `header says ${fault.stated}, expected ${fault.actual}`)
   const signed = signedOf(block)
@@ -69,7 +78,7 @@ export const prepareBlock = async (
   lap('decode')
   const root = signed === undefined ? undefined : jobs.start((hasher) => prepareTransactionsRoot(signed).finish(hasher))
   lap('roots')
-  const decoding = (async () => decodedOf(block, { chainId, fork }))()
+  const decoding = (async () => decodedOf(block, { chainId, fork, deposits: chain !== undefined }))()
   lap('decode')
   const recovering = decoding.then((decoded) => recovered(block, decoded, recover))
   // A fault of a transaction has its turn after those of the body.
@@ -78,13 +87,14 @@ export const prepareBlock = async (
     const found = await root
     lap('roots')
     if (found !== undefined) expectField(header, 'transactionsRoot', found)
-    checkBody(block, signed, fork)
+    checkBody(block, signed, fork, chain)
     checkAccessList(block)
     lap('decode')
     const batch = await recovering
+    if (chain !== undefined) checkActivation(header, options.parent, batch, chain)
     lap('senders')
     const env = environmentOf(header, fork, schedule)
-    return { block, batch, env, transactionsRoot: found, timings }
+    return { block, batch, env, signed, transactionsRoot: found, timings }
   } finally {
     await ended
   }
@@ -106,7 +116,7 @@ const signedOf = ({ transactions, signed }: BlockInput): SignedTransactions | un
 /** The columns of the transactions, and where these came signed what their senders are recovered from. */
 const decodedOf = (
   { transactions }: BlockInput,
-  options: Pick<PrepareChain, 'chainId' | 'fork'>,
+  options: Pick<DecodeOptions, 'chainId' | 'fork' | 'deposits'>,
 ): TransactionBatch | SignedBatch => {
   if (isWire(transactions)) return decodeSignedBatch(transactions, options)
   return Array.isArray(transactions) ? encodeBatch(transactions) : checkBatch(transactions)
@@ -121,7 +131,12 @@ const recovered = async (
   'signatures' in decoded ? recoverSendersBulk(decoded, recover, { known: knownColumn(senders) }) : decoded
 
 /** What can be said of uncles, withdrawals and the size without executing anything. */
-const checkBody = (block: BlockInput, signed: SignedTransactions | undefined, fork: Fork): void => {
+const checkBody = (
+  block: BlockInput,
+  signed: SignedTransactions | undefined,
+  fork: Fork,
+  chain: OpRules | undefined,
+): void => {
   const { header, uncles = [], withdrawals } = block
   expectField(header, 'uncleHash', uncleHashOf(uncles))
   if (uncles.length > MAX_UNCLES)
@@ -130,14 +145,36 @@ const checkBody = (block: BlockInput, signed: SignedTransactions | undefined, fo
     if (number < header.number - MAX_UNCLE_DEPTH || number >= header.number)
       throw new BlockError(header.number, 'uncles', `one has number ${number}, expected one of the 6 before the block`)
   }
-  if (isAtLeast(fork, 'shanghai')) expectField(header, 'withdrawalsRoot', withdrawalsRoot(withdrawals ?? []))
-  else if (withdrawals !== undefined && withdrawals.length > 0)
+  const hasMessages = chain !== undefined && isOpAtLeast(chain.fork, 'isthmus')
+  if (chain !== undefined && withdrawals !== undefined && withdrawals.length > 0)
+    throw new BlockError(header.number, 'withdrawals', `${withdrawals.length} of them, expected none on the OP stack`)
+  if (isAtLeast(fork, 'shanghai') && !hasMessages)
+    expectField(header, 'withdrawalsRoot', withdrawalsRoot(withdrawals ?? []))
+  else if (!hasMessages && withdrawals !== undefined && withdrawals.length > 0)
     throw new BlockError(header.number, 'withdrawals', `${withdrawals.length} of them, expected none before shanghai`)
-  if (isAtLeast(fork, 'osaka') && signed !== undefined) {
+  if (isAtLeast(fork, 'osaka') && chain === undefined && signed !== undefined) {
     const bytes = blockBytes(block, signed)
     if (bytes > MAX_BLOCK_BYTES)
       throw new BlockError(header.number, 'size', `${bytes} bytes of RLP, expected at most ${MAX_BLOCK_BYTES}`)
   }
+}
+
+/** The first block of a fork from Jovian on holds deposits only. */
+const checkActivation = (
+  { number, timestamp }: BlockHeader,
+  parent: BlockHeader | undefined,
+  { count, type }: TransactionBatch,
+  chain: OpRules,
+): void => {
+  const fork = parent === undefined ? undefined : activatedFork(chain, timestamp, parent.timestamp)
+  if (fork === undefined) return
+  for (let i = 0; i < count; i++)
+    if (type[i] !== TYPE_DEPOSIT)
+      throw new BlockError(
+        number,
+        'transactions',
+        `transaction ${i} is no deposit, expected none else in ${fork}'s first`,
+      )
 }
 
 const expectField = (header: BlockHeader, field: keyof BlockHeader, actual: string): void => {

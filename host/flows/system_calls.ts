@@ -7,7 +7,7 @@ import {
   WITHDRAWALS_CONTRACT,
 } from '../chain/system_contracts.ts'
 import { hexToBytes } from '../primitives/hex.ts'
-import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
+import { EMPTY_CODE_HASH, keccak256Hex } from '../primitives/keccak.ts'
 import type { SnapshotReads, SnapshotWrites } from '../state/snapshot.ts'
 import type { WorkGround } from './block_steps.ts'
 
@@ -91,4 +91,15 @@ export const creditAccount = async (ground: WorkGround, fork: Fork, address: str
   const writes = { ...NO_WRITES, accounts: [{ address, account, cleared: false }] }
   await recorder?.openOutcome(NO_READS, writes, [])
   if (before !== undefined || account !== undefined) await running.apply(writes, sink)
+}
+
+/** Gives an account a code in place of its own; nonce, balance and storage stay. */
+export const putCode = async (ground: WorkGround, address: string, code: Uint8Array): Promise<void> => {
+  const { running, sink, recorder } = ground
+  const before = await running.account(address)
+  const codeHash = keccak256Hex(code)
+  const account = { nonce: before?.nonce ?? 0n, balance: before?.balance ?? 0n, codeHash }
+  const writes = { ...NO_WRITES, accounts: [{ address, account, cleared: false }], code: new Map([[codeHash, code]]) }
+  await recorder?.openOutcome(NO_READS, writes, [])
+  await running.apply(writes, sink)
 }

@@ -90,7 +90,7 @@ export const executeTransition = async (
   const jobs = new RootJobs(runner.hasher)
   const steps = new TransitionSteps(runner.fork, request, new BlockWork(runner, env, request, request), jobs)
   try {
-    const result = await runner.run(env, batch, changes || steps.needsPostStates, steps)
+    const result = await runner.run(env, batch, changes || steps.needsPostStates, steps, request.signed)
     return {
       ...result,
       ...steps.work.yields,

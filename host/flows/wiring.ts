@@ -74,7 +74,12 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
     ...(options.workers === undefined ? {} : { workers: options.workers }),
   })
   const measured = new Measured()
-  const precompiles = new Precompiles(policy.fork, policy.chainId, (signatures) => senders.recover(signatures))
+  const precompiles = new Precompiles(
+    policy.fork,
+    policy.chainId,
+    (signatures) => senders.recover(signatures),
+    policy.chain?.fork,
+  )
   const reasons = new ExitReasons()
   const ground = { policy, resident, running, sessions, reasons, measured, precompiles }
   const library = new PathLibrary(options.pathStore || undefined, measured)

@@ -1,6 +1,7 @@
 import { EVMError, NobleBLS, type PrecompileFunc, type PrecompileInput, paramsEVM } from '@ethereumjs/evm'
 import type { PrecompileResult } from '../../transpiler/layout/memo.ts'
 import type { Fork } from '../../transpiler/spec/forks.ts'
+import type { OpFork } from '../chain/op/op_forks.ts'
 import { wasmBn254 } from './bn254.ts'
 import { precompilesOf } from './by_fork.ts'
 import { commonOf } from './common.ts'
@@ -20,12 +21,12 @@ export class Precompiles {
   /** What these functions ask of an EVM: the curves. */
   #evm: PrecompileInput['_EVM'] | undefined
 
-  /** `recover`: for the signatures of many inputs at once. */
-  constructor(fork: Fork, chainId: bigint, recover?: RecoverSigners) {
+  /** `recover`: for the signatures of many inputs at once. `opFork`: on a chain of the OP stack. */
+  constructor(fork: Fork, chainId: bigint, recover?: RecoverSigners, opFork?: OpFork) {
     this.#recover = recover
     this.#common = commonOf(fork, chainId)
     this.#common.updateParams(paramsEVM)
-    this.#byAddress = precompilesOf(this.#common)
+    this.#byAddress = precompilesOf(this.#common, opFork)
   }
 
   /**

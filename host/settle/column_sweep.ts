@@ -1,15 +1,26 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { SlotColumns } from '../batch/executions.ts'
 import type { OpenBatch } from '../batch/open_batch.ts'
+import { isOpAtLeast } from '../chain/op/op_forks.ts'
 import type { RulesPass } from '../chain/rules_pass.ts'
 import type { ColumnMemory } from '../primitives/column_memory.ts'
 import { CHUNK, CHUNK_AT, MODULE_BYTES } from '../primitives/column_request.ts'
 import { type WasmModule, wasm } from '../primitives/web_assembly.ts'
+import { wordFromBigInt } from '../primitives/word.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import type { BlockGas } from './block_gas.ts'
 import type { FeeSum } from './fees.ts'
 import { SWEEP_MODULE } from './sweep_module.generated.ts'
-import { EXECUTION_BYTES, READ_BYTES, STORE_BYTES, SWEEP_REQUEST } from './sweep_request.ts'
+import {
+  EXECUTION_BYTES,
+  OPERATOR_HUNDRED,
+  OPERATOR_MILLIONTH,
+  OPERATOR_NONE,
+  READ_BYTES,
+  STORE_BYTES,
+  SWEEP_REQUEST,
+} from './sweep_request.ts'
+import type { VaultSums } from './vaults.ts'
 
 const LEAST_REACH = 32
 /** u32 of a lane in a column. */
@@ -33,6 +44,17 @@ interface ChunkColumns {
   readonly gas: Float64Array
   readonly refund: Float64Array
   readonly gasUsed: Float64Array
+  readonly l1Fee: Uint32Array
+  readonly blobGas: Float64Array
+}
+
+/** What the transactions so far take of the block: the columns add to it. */
+export interface BlockTaken {
+  readonly gas: BlockGas
+  readonly fees: FeeSum
+  readonly vaults: VaultSums | undefined
+  /** Of `rules.blobGas`. */
+  blobGas: number
 }
 
 /** The lanes of one dispatch that belong to a chunk. */
@@ -109,6 +131,8 @@ export class ColumnSweep {
       gas: f64(),
       refund: f64(),
       gasUsed: f64(),
+      l1Fee: new Uint32Array(this.#bytes, take(4 * LIMBS_PER_WORD), LIMBS_PER_WORD * CHUNK),
+      blobGas: f64(),
     }
     this.#places = new Uint32Array(this.#bytes, take(4), CHUNK)
     this.#places[OTHER] = 0
@@ -116,16 +140,16 @@ export class ColumnSweep {
   }
 
   /**
-   * Settles transactions from `first` on. Returns the first that it leaves, or `end`. The fees of what it settled are
-   * in `fees`, its gas in `block`.
+   * Settles transactions from `first` on. Returns the first that it leaves, or `end`. The gas and the fees of what it
+   * settled are in `taken`.
    */
-  advance(first: number, end: number, block: BlockGas, fees: FeeSum): number {
+  advance(first: number, end: number, taken: BlockTaken): number {
     let i = first
     while (i < end) {
       if (i < this.#first || i >= this.#end) this.#bring(i)
       const last = Math.min(end, this.#end, i + this.#reach)
       this.#refresh(i, last)
-      const stop = this.#settle(i, last, block, fees)
+      const stop = this.#settle(i, last, taken)
       if (stop < last) {
         this.#reach = Math.max(LEAST_REACH, 2 * (stop - i))
         return stop
@@ -145,16 +169,25 @@ export class ColumnSweep {
     this.#executionCount = OTHER + 1
     this.#mostStores = 0
     this.#lanesAt = this.#lanesFrom
+    const { rules } = this.#batch
+    const { charges } = rules
+    if (charges === undefined) return
+    const to = this.#columns
+    const end = this.#end
+    to.l1Fee.set(charges.l1Fee.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
+    if (rules.blobGas.length !== 0) to.blobGas.set(rules.blobGas.subarray(first, end))
   }
 
   /** Brings what may have changed of [first, end), and the lanes of executions that are not there. */
   #refresh(first: number, end: number): void {
-    const { status, gas, refund, executionOf, laneOf } = this.#batch
+    const { status, gas, refund, gasUsed, executionOf, laneOf } = this.#batch
     const to = this.#columns
     const at = first - this.#first
     to.status.set(status.subarray(first, end), at)
     to.gas.set(gas.subarray(first, end), at)
     to.refund.set(refund.subarray(first, end), at)
+    // Of what was executed before: the whole range is taken back.
+    to.gasUsed.set(gasUsed.subarray(first, end), at)
     const lanes = this.#lanes
     let lastNumber = -1
     let entry: ChunkLanes | undefined
@@ -252,19 +285,23 @@ export class ColumnSweep {
   }
 
   /** Has the module settle [first, end) of the chunk. */
-  #settle(first: number, end: number, block: BlockGas, fees: FeeSum): number {
+  #settle(first: number, end: number, taken: BlockTaken): number {
     const { accounts, slots } = this.#resident
     accounts.reserveWritten(2 * (end - first))
     slots.reserveWritten(this.#mostStores * (end - first))
     if (this.#memory.isFull) return first
-    this.#ask(block, fees)
+    this.#ask(taken)
     const numbers = this.#numbers
     const request = this.#request
     const stop = this.#first + this.#advance(first - this.#first, end - this.#first)
     accounts.entries = request[SWEEP_REQUEST.accountEntryCount / 4]!
     slots.entries = request[SWEEP_REQUEST.slotEntryCount / 4]!
-    block.used = numbers[SWEEP_REQUEST.blockUsed / 8]!
+    const { gas: block, fees, vaults } = taken
+    const used = numbers[SWEEP_REQUEST.blockUsed / 8]!
     fees.addWord(request, SWEEP_REQUEST.fees / 4)
+    vaults?.addColumns(used - block.used, request, SWEEP_REQUEST.l1Fees / 4, SWEEP_REQUEST.operatorFees / 4)
+    block.used = used
+    if (vaults !== undefined) taken.blobGas = numbers[SWEEP_REQUEST.blobGasUsed / 8]!
     const { status, gasUsed } = this.#batch
     const from = this.#columns
     const [a, b] = [first - this.#first, stop - this.#first]
@@ -273,11 +310,12 @@ export class ColumnSweep {
     return stop
   }
 
-  #ask(block: BlockGas, fees: FeeSum): void {
+  #ask({ gas: block, fees, vaults, blobGas }: BlockTaken): void {
     const { accounts, slots } = this.#resident
     const request = this.#request
     const columns = this.#columns
-    request.fill(0, SWEEP_REQUEST.fees / 4, SWEEP_REQUEST.fees / 4 + LIMBS_PER_WORD)
+    for (const word of [SWEEP_REQUEST.fees, SWEEP_REQUEST.l1Fees, SWEEP_REQUEST.operatorFees])
+      request.fill(0, word / 4, word / 4 + LIMBS_PER_WORD)
     const put = (field: keyof typeof SWEEP_REQUEST, value: number): void => {
       request[SWEEP_REQUEST[field] / 4] = value
     }
@@ -294,6 +332,18 @@ export class ColumnSweep {
     this.#putBatch(put)
     put('executions', this.#places.byteOffset)
     put('owedMark', fees.isZero ? 0 : 1)
+    const charges = vaults?.charges
+    const operator = charges?.operator
+    put('chargedMark', charges === undefined ? 0 : 1)
+    put('roomMark', charges === undefined || charges.footprint.length === 0 ? 0 : 1)
+    if (operator === undefined) put('operatorMark', OPERATOR_NONE)
+    else {
+      put('operatorMark', isOpAtLeast(operator.fork, 'jovian') ? OPERATOR_HUNDRED : OPERATOR_MILLIONTH)
+      put('operatorScalar', Number(operator.scalar))
+      wordFromBigInt(request, SWEEP_REQUEST.operatorConstant / 4, operator.constant)
+    }
+    this.#numbers[SWEEP_REQUEST.blobGasUsed / 8] = blobGas
+    this.#numbers[SWEEP_REQUEST.mostBlobGas / 8] = this.#batch.rules.maxBlobGas
     this.#numbers[SWEEP_REQUEST.blockUsed / 8] = block.used
     this.#numbers[SWEEP_REQUEST.blockSure / 8] = block.sure
     this.#numbers[SWEEP_REQUEST.refundQuotient / 8] = this.#refundQuotient

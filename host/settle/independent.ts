@@ -56,6 +56,7 @@ export class CallJudge {
       from: 0,
       to: 0,
       coinbase: openBatch.coinbaseId,
+      vaults: openBatch.vaultIds,
       isRecorded: false,
       settleFees() {},
     }

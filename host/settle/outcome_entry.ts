@@ -2,6 +2,7 @@ import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { OpenBatch } from '../batch/open_batch.ts'
 import type { CpuExecution } from '../batch/outcome.ts'
 import type { PlaceEntry } from '../batch/tier.ts'
+import { VAULTS } from '../chain/op/predeploys.ts'
 import type { Rejection } from '../chain/rejection.ts'
 import { wordFromBigInt } from '../primitives/word.ts'
 import type { RunningState } from '../state/running_state.ts'
@@ -34,13 +35,19 @@ export class OutcomeEntry implements PlaceEntry {
 
   async enter(i: number, execution: CpuExecution): Promise<void> {
     const sweep = this.#sweep
-    const { reads, writes, coinbaseFee, gasUsed } = execution
+    const { reads, writes, coinbaseFee, vaultFees, gasUsed } = execution
     this.#learn(i, execution)
-    await sweep.recorder?.openOutcome(reads, writes, [this.#batch.env.coinbase.toLowerCase()])
+    const payees = [this.#batch.env.coinbase.toLowerCase(), ...(vaultFees === undefined ? [] : VAULTS)]
+    await sweep.recorder?.openOutcome(reads, writes, payees)
     await this.#running.apply(writes, sweep)
     if (coinbaseFee !== undefined) {
       wordFromBigInt(this.#fee, 0, coinbaseFee)
       sweep.payCoinbase(this.#fee, 0)
+    }
+    for (const [n, fee] of (vaultFees ?? []).entries()) {
+      if (fee === undefined) continue
+      wordFromBigInt(this.#fee, 0, fee)
+      sweep.payVault(n, this.#fee, 0)
     }
     sweep.finish(i, gasUsed)
     sweep.recorder?.close(i)

@@ -31,6 +31,7 @@ import { BlockGas } from './block_gas.ts'
 import type { ChangeRecorder } from './change_recorder.ts'
 import { ColumnSweep } from './column_sweep.ts'
 import { FeeSum } from './fees.ts'
+import { VaultSums } from './vaults.ts'
 
 /**
  * The last pass over a batch: every transaction in order, over the running values of the tables.
@@ -58,7 +59,11 @@ export class Sweep {
   codeChanged = false
   #blobGasUsed = 0
   readonly #fees = new FeeSum()
-  readonly #blockGas: BlockGas
+  /** Undefined on Ethereum. */
+  readonly #vaults: VaultSums | undefined
+  /** A transaction has paid the vaults: an empty one that was touched is gone. */
+  #touchedVaults = false
+  #blockGas: BlockGas
   readonly #place: Place
   readonly #refundQuotient: number
   readonly #touchMakes: boolean
@@ -87,11 +92,13 @@ export class Sweep {
     this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
     this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
     this.#blockGas = new BlockGas(openBatch.env.gasLimit)
+    this.#vaults = VaultSums.of(openBatch)
     this.#place = {
       transaction: 0,
       from: 0,
       to: 0,
       coinbase: 0,
+      vaults: [],
       isRecorded: false,
       settleFees: () => this.#settleFees(),
     }
@@ -110,6 +117,17 @@ export class Sweep {
     this.#renewed ??= new Map()
     this.#renewed.set(from, to)
     this.codeChanged = true
+  }
+
+  /** Goes on after a sweep that has executed the first deposits of the same batch, under rules without charges. */
+  followDeposits({ codeChanged, blockGas }: Pick<Sweep, 'codeChanged' | 'blockGas'>): void {
+    this.codeChanged = codeChanged
+    this.#blockGas = blockGas
+  }
+
+  /** What is left of the block's gas. @internal */
+  get blockGas(): BlockGas {
+    return this.#blockGas
   }
 
   /** Finishes transactions from `first` on; returns the first that it cannot finish, or `end`. */
@@ -136,7 +154,10 @@ export class Sweep {
 
   /** Has the columns settle what they can; where that is little, again and again, they are asked less often. */
   #advanceColumns(columns: ColumnSweep, first: number, end: number): number {
-    const stop = columns.advance(first, end, this.#blockGas, this.#fees)
+    const taken = { gas: this.#blockGas, fees: this.#fees, vaults: this.#vaults, blobGas: this.#blobGasUsed }
+    const stop = columns.advance(first, end, taken)
+    this.#blobGasUsed = taken.blobGas
+    if (stop > first) this.#touchVaults()
     this.#alone = stop - first < FEW_IN_COLUMNS ? Math.min(2 * this.#alone, MOST_ALONE) : 1
     this.#columnsFrom = stop + this.#alone
     return stop
@@ -153,12 +174,14 @@ export class Sweep {
     const place = this.#place
     const coinbase = this.current(openBatch.coinbaseId)
     place.coinbase = coinbase
+    const vaults = moved ? openBatch.vaultIds.map((id) => this.current(id)) : openBatch.vaultIds
+    place.vaults = vaults
     place.isRecorded = this.recorder !== undefined
     let i = first
     for (; i < end; i++) {
       if (outcome[i] !== OUTCOME_NONE) continue
       const from = moved ? this.current(fromIds[i]!) : fromIds[i]!
-      if (from === coinbase) this.#settleFees()
+      if (from === coinbase || vaults.includes(from)) this.#settleFees()
       const refusal = this.#refusalOf(i, from)
       if (refusal !== 0) {
         this.reject(i, refusal)
@@ -176,7 +199,7 @@ export class Sweep {
       place.from = from
       place.to = to
       if (isTransfer) {
-        this.recorder?.open(from, to, coinbase)
+        this.#openRecord(place)
         status[i] = STATUS_SUCCESS
       } else {
         const broken = this.#enter(i, place)
@@ -193,6 +216,7 @@ export class Sweep {
       gasUsed[i] = gas
       block.used += gas
       this.#pay(place, gas, isTransfer)
+      this.#touchVaults()
       fees.add(priority, i * LIMBS_PER_WORD, gas)
       if (fees.isZero) this.#touch(coinbase)
       if (this.recorder !== undefined) {
@@ -214,11 +238,8 @@ export class Sweep {
     const account = from * HOST_LIMBS
     const code = hosts[account + HOST_CODE]!
     let refusal: Rejection | 0 = 0
-    if (batch.type[i] === TYPE_DEPOSIT) {
-      const { deposit } = batch.extras.get(i)!
-      if (!deposit!.isSystem && block.used + gasLimit[i]! > block.sure && !this.#fits(i))
-        refusal = REJECTION.gasLimitReached
-    } else if (blobGas.length !== 0 && this.#blobGasUsed + blobGas[i]! > rules.maxBlobGas)
+    if (batch.type[i] === TYPE_DEPOSIT) refusal = this.depositRefusal(i)
+    else if (blobGas.length !== 0 && this.#blobGasUsed + blobGas[i]! > rules.maxBlobGas)
       refusal = REJECTION.blobGasReached
     else if (hosts[account] !== nonce[2 * i] || hosts[account + 1] !== nonce[2 * i + 1])
       refusal = nonceRefusal(hosts, account, nonce, 2 * i)
@@ -231,6 +252,15 @@ export class Sweep {
     return refusal === 0 || (fixed !== 0 && fixed < refusal) ? fixed : refusal
   }
 
+  /** The same of a deposit, whose sender need not be known. */
+  depositRefusal(i: number): Rejection | 0 {
+    const { batch, rules } = this.#openBatch
+    const { deposit } = batch.extras.get(i)!
+    const block = this.#blockGas
+    const isOver = !deposit!.isSystem && block.used + rules.gasLimit[i]! > block.sure && !this.#fits(i)
+    return isOver ? REJECTION.gasLimitReached : 0
+  }
+
   /**
    * The sender pays its gas, and its nonce goes up; a plain transfer moves its value, which an execution has done
    * itself.
@@ -239,13 +269,15 @@ export class Sweep {
     const accounts = this.#accounts
     const { rows, hosts } = accounts
     const { value } = this.#openBatch.batch
-    const { price, blobGas } = this.#openBatch.rules
+    const { price, blobGas, charges } = this.#openBatch.rules
     const account = from * HOST_LIMBS
     const sender = from * ROW_LIMBS
     const at = i * LIMBS_PER_WORD
     if (hosts[account + HOST_MARKS] === 0) accounts.write(from)
     debit(rows, sender + ROW_BALANCE, price, at, gas, isTransfer ? value : nothing, isTransfer ? at : 0)
-    if (blobGas.length !== 0) this.#payBlobs(i, sender + ROW_BALANCE)
+    if (blobGas.length !== 0) this.#blobGasUsed += blobGas[i]!
+    if (charges !== undefined) this.#vaults!.charge(i, gas, rows, sender + ROW_BALANCE)
+    else if (blobGas.length !== 0) this.#payBlobs(i, sender + ROW_BALANCE)
     const nextNonce = hosts[account]! + 1
     hosts[account] = nextNonce
     if (nextNonce > 0xffff_ffff) hosts[account + 1] = hosts[account + 1]! + 1
@@ -266,10 +298,8 @@ export class Sweep {
 
   /** Blob gas is burnt, beside the gas (EIP-4844). */
   #payBlobs(i: number, balance: number): void {
-    const { blobGas, blobFee } = this.#openBatch.rules
     const { rows } = this.#accounts
-    wordSub(rows, balance, rows, balance, blobFee, i * LIMBS_PER_WORD)
-    this.#blobGasUsed += blobGas[i]!
+    wordSub(rows, balance, rows, balance, this.#openBatch.rules.extraFee, i * LIMBS_PER_WORD)
   }
 
   /** Transaction i was executed whole at its place, and all its writes are entered. */
@@ -294,13 +324,46 @@ export class Sweep {
     else this.#settleFees()
   }
 
+  /** Credits vault `n` of VAULTS. */
+  payVault(n: number, amount: Uint32Array, at: number): void {
+    this.#vaults!.add(n, amount, at)
+    this.#touchVaults()
+    this.#settleFees()
+  }
+
+  /** What the transactions so far take of the block's blob gas, or of its room for data on the OP stack. */
+  get blobGasUsed(): number {
+    return this.#blobGasUsed
+  }
+
   #settleFees(): void {
-    if (this.#fees.isZero) return
-    const id = this.current(this.#openBatch.coinbaseId)
+    const { rows } = this.#accounts
+    if (!this.#fees.isZero) {
+      const id = this.#paid(this.#openBatch.coinbaseId)
+      this.#fees.settle(rows, id * ROW_LIMBS + ROW_BALANCE)
+    }
+    if (this.#vaults === undefined) return
+    for (const [n, vault] of this.#openBatch.vaultIds.entries()) {
+      if (this.#vaults.isZero(n)) continue
+      this.#vaults.settle(n, rows, this.#paid(vault) * ROW_LIMBS + ROW_BALANCE)
+    }
+  }
+
+  /** The present id of an account that is about to be paid. */
+  #paid(idAtRouting: number): number {
+    const id = this.current(idAtRouting)
     const { rows } = this.#accounts
     this.#accounts.write(id)
-    this.#fees.settle(rows, id * ROW_LIMBS + ROW_BALANCE)
     rows[id * ROW_LIMBS + ROW_FLAGS] = rows[id * ROW_LIMBS + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
+    return id
+  }
+
+  /** EIP-161: an empty vault that is paid nothing ceases to exist. */
+  #touchVaults(): void {
+    if (this.#vaults === undefined || this.#touchedVaults) return
+    this.#touchedVaults = true
+    for (let n = 0; n < this.#vaults.touched; n++)
+      if (this.#vaults.isZero(n)) this.#touch(this.current(this.#openBatch.vaultIds[n]!))
   }
 
   /** EIP-161: an empty account that is touched ceases to exist; before that, one that is touched comes into being. */
@@ -317,6 +380,12 @@ export class Sweep {
     accounts.setExists(id, false)
   }
 
+  #openRecord({ from, to, coinbase, vaults }: Place): void {
+    const { recorder } = this
+    recorder?.open(from, to, coinbase)
+    for (const vault of vaults) recorder?.account(vault)
+  }
+
   /**
    * Enters what the execution of transaction i changed, and has what it touched noted with the values before it. The
    * code of the reason why it does not stand; 0 where it does.
@@ -328,7 +397,7 @@ export class Sweep {
     const broken = execution.broken(lane, place)
     const { recorder } = this
     if (broken !== 0 || recorder === undefined) return broken || execution.enter(lane, place)
-    recorder.open(place.from, place.to, place.coinbase)
+    this.#openRecord(place)
     execution.touched(lane, recorder)
     const unpaid = execution.enter(lane, place)
     if (unpaid !== 0) recorder.take()

@@ -32,22 +32,38 @@ const FIELDS = [
   'gas',
   'refund',
   'gasUsed',
+  'l1Fee',
+  'blobGas',
   'executions',
   /** Whether the coinbase is owed fees. */
   'owedMark',
+  /** Whether the columns of a chain of the OP stack are there: `l1Fee`, and `blobGas` where data takes room. */
+  'chargedMark',
+  'roomMark',
+  /** OPERATOR_* of what is taken by gas, and its scalar. */
+  'operatorMark',
+  'operatorScalar',
 ] as const
 
 /** f64 each. */
-const NUMBERS = ['blockUsed', 'blockSure', 'refundQuotient'] as const
+const NUMBERS = ['blockUsed', 'blockSure', 'refundQuotient', 'blobGasUsed', 'mostBlobGas'] as const
 
-/** Words of 256 bits: fees of the range; two to reckon in, and what reading ahead gave. */
-const WORDS = ['fees', 'scratch', 'seen', 'aheadAt'] as const
+/**
+ * Words of 256 bits: fees of the range, those for data and those of the operator, whose constant part is one; two to
+ * reckon in, and what reading ahead gave.
+ */
+const WORDS = ['fees', 'l1Fees', 'operatorFees', 'operatorConstant', 'scratch', 'seen', 'aheadAt'] as const
 
 /**
  * What a ColumnSweep and its module (kernels/columns/sweep.as) say to each other: the address of each field in the
  * memory of the tables. The module's constants are made of these (scripts/column_modules.ts).
  */
 export const SWEEP_REQUEST = requestFields(FIELDS, NUMBERS, WORDS)
+
+/** What the operator takes: nothing, millionths of gas, or hundreds of gas. */
+export const OPERATOR_NONE = 0
+export const OPERATOR_MILLIONTH = 1
+export const OPERATOR_HUNDRED = 2
 
 /** An execution in the memory: four counts, then its reads and its stores. */
 export const EXECUTION_BYTES = 16

@@ -2,8 +2,11 @@ import {
   ACCOUNTS_WRITTEN,
   ACCOUNT_ENTRY_COUNT,
   AHEAD_AT,
+  BLOB_GAS,
+  BLOB_GAS_USED,
   BLOCK_SURE,
   BLOCK_USED,
+  CHARGED_MARK,
   CONDITION_NO_OVERFLOW,
   CONDITION_NO_UNDERFLOW,
   CONDITION_SAME_ZERONESS,
@@ -22,10 +25,19 @@ import {
   HOST_CODE,
   HOST_MARKS,
   INTRINSIC,
+  L1_FEE,
+  L1_FEES,
   LANE_OF,
   MARK_EXISTED,
   MARK_WRITTEN,
+  MOST_BLOB_GAS,
   NONCE,
+  OPERATOR_CONSTANT,
+  OPERATOR_FEES,
+  OPERATOR_MARK,
+  OPERATOR_MILLIONTH,
+  OPERATOR_NONE,
+  OPERATOR_SCALAR,
   OUTCOME,
   OUTCOME_EXECUTED,
   OUTCOME_NONE,
@@ -36,6 +48,7 @@ import {
   REFUND,
   REFUND_QUOTIENT,
   REJECTION,
+  ROOM_MARK,
   ROWS,
   ROW_BALANCE,
   ROW_FLAGS,
@@ -238,6 +251,31 @@ function markExists(row: usize): void {
   store<u32>(row, load<u32>(row, ROW_FLAGS) | FLAG_EXISTS, ROW_FLAGS)
 }
 
+/** Takes the fees of the OP stack for transaction i from a balance (host/settle/vaults.ts). */
+@inline
+function charge(i: i32, balance: usize, gasUnits: u64): void {
+  const l1 = at(L1_FEE) + ((<usize>i) << 5)
+  sub(balance, balance, l1, l1 + 16)
+  add(L1_FEES, L1_FEES, l1, l1 + 16)
+  const mark = load<u32>(OPERATOR_MARK)
+  if (mark == OPERATOR_NONE) return
+  // Gas below 2^32 times a scalar of 32 bits stays below 64 bits; the hundredfold does not.
+  const product = gasUnits * <u64>load<u32>(OPERATOR_SCALAR)
+  let low = product / 1000000
+  let high: u64 = 0
+  if (mark != OPERATOR_MILLIONTH) {
+    const part = (product & 0xffffffff) * 100
+    const upper = (product >> 32) * 100 + (part >> 32)
+    low = (upper << 32) | (part & 0xffffffff)
+    high = upper >> 32
+  }
+  const constant = load<u64>(OPERATOR_CONSTANT)
+  low += constant
+  high += u64(low < constant)
+  subShort(balance, low, high)
+  addShort(OPERATOR_FEES, low, high)
+}
+
 /** Whether transaction i was entered. */
 @inline
 function settle(i: i32): bool {
@@ -253,6 +291,9 @@ function settle(i: i32): bool {
   if (isBelow(balance, at(COST) + word)) return false
   const used = load<f64>(BLOCK_USED)
   if (!(used + load<f64>(at(GAS_LIMIT) + n8) <= load<f64>(BLOCK_SURE))) return false
+  const hasRoom = load<u32>(ROOM_MARK) != 0
+  const room = hasRoom ? load<f64>(BLOB_GAS_USED) + load<f64>(at(BLOB_GAS) + n8) : 0
+  if (hasRoom && room > load<f64>(MOST_BLOB_GAS)) return false
   const to = load<u32>(at(TO_IDS) + n4)
   const target = rowOf(to)
   const targetHost = hostOf(to)
@@ -297,6 +338,8 @@ function settle(i: i32): bool {
   const low = (fee & 0xffffffff) * gasUnits
   const middle = (fee >> 32) * gasUnits + (low >> 32)
   subShort(balance, (middle << 32) | (low & 0xffffffff), middle >> 32)
+  if (load<u32>(CHARGED_MARK) != 0) charge(i, balance, gasUnits)
+  if (hasRoom) store<f64>(BLOB_GAS_USED, room)
   store<u64>(host, load<u64>(host) + 1)
   markExists(row)
   const lowTip = (tip & 0xffffffff) * gasUnits

@@ -303,7 +303,7 @@ describe('transactionRules of blobs', () => {
   it('add the most that blobs may cost, and burn what they do cost', () => {
     const rules = rulesOf(blob({ blobVersionedHashes: [BLOB, BLOB, BLOB], maxFeePerBlobGas: 100n }))
     expect(wordToBigInt(rules.cost, 0)).toBe(20n * 1_000_000n + 5n + 3n * GAS_PER_BLOB * 100n)
-    expect(wordToBigInt(rules.blobFee, 0)).toBe(3n * GAS_PER_BLOB * 9n)
+    expect(wordToBigInt(rules.extraFee, 0)).toBe(3n * GAS_PER_BLOB * 9n)
     expect(rules.blobGas[0]).toBe(3 * Number(GAS_PER_BLOB))
     expect(wordToBigInt(rules.price, 0)).toBe(12n)
     expect(rulesOf(setCode()).blobGas.length).toBe(0)

@@ -76,7 +76,7 @@ const lanesOf = async (
       toIds: Int32Array.from(calls, (_, i) => 20 + i),
       rules: {
         price: words(calls.map((_, i) => (BigInt(i) << 200n) + 3n)),
-        blobFee: words(calls.map((_, i) => BigInt(i))),
+        extraFee: words(calls.map((_, i) => BigInt(i))),
       },
     },
     ...(hints === undefined ? {} : { hints }),

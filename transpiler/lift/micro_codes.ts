@@ -7,9 +7,9 @@ import {
   MICRO_PROLOGUE,
   VM_OPCODES,
 } from '../layout/lane_vm.ts'
-import { type Fork, isAtLeast } from '../spec/forks.ts'
+import type { Fork } from '../spec/forks.ts'
 import { OPCODES } from '../spec/opcodes.ts'
-import { PRECOMPILES } from '../spec/precompiles.ts'
+import { isPrecompile, PRECOMPILES } from '../spec/precompiles.ts'
 import { CodeWriter, vmInstruction } from './code_writer.ts'
 import { liftWith } from './lift.ts'
 import type { LiftedCode } from './lifted_code.ts'
@@ -96,12 +96,12 @@ const prologue = (): LiftedCode => {
   return writer.finish(new Uint16Array(0))
 }
 
-const microCodesAt = (fork: Fork): readonly (LiftedCode | undefined)[] => {
+const microCodesAt = (fork: Fork, hasP256: boolean): readonly (LiftedCode | undefined)[] => {
   const codes = new Array<LiftedCode | undefined>(MICRO_CODES).fill(undefined)
   codes[MICRO_PROLOGUE] = prologue()
-  for (const { since, from, to } of PRECOMPILES) {
-    if (!isAtLeast(fork, since)) continue
+  for (const { from, to } of PRECOMPILES) {
     for (let address = from; address <= to; address++) {
+      if (!isPrecompile(fork, address, hasP256)) continue
       const index = address === MICRO_P256_ADDRESS ? MICRO_P256 : address
       const source = address === IDENTITY ? IDENTITY_SOURCE : MEMO_SOURCE
       codes[MICRO_PRECOMPILE + index] = liftMicro(source, address)
@@ -110,19 +110,20 @@ const microCodesAt = (fork: Fork): readonly (LiftedCode | undefined)[] => {
   return codes
 }
 
-const known = new Map<Fork, readonly (LiftedCode | undefined)[]>()
+const known = new Map<string, readonly (LiftedCode | undefined)[]>()
 
 /**
  * The lane VM's own programs at a fork from Istanbul on, by MICRO_CODES index; undefined where the fork has no such
- * precompile.
+ * precompile. `hasP256`: the chain has that one whatever the fork.
  *
  * @example
  * import { MICRO } from 'wgevm/transpiler'
  *
  * console.log(MICRO('osaka').length > 0) // true
  */
-export const MICRO = (fork: Fork): readonly (LiftedCode | undefined)[] => {
-  const codes = known.get(fork) ?? microCodesAt(fork)
-  known.set(fork, codes)
+export const MICRO = (fork: Fork, hasP256 = false): readonly (LiftedCode | undefined)[] => {
+  const name = `${fork}${hasP256 ? ' p256' : ''}`
+  const codes = known.get(name) ?? microCodesAt(fork, hasP256)
+  known.set(name, codes)
   return codes
 }

@@ -1,6 +1,7 @@
 import type { ValueId } from '../ir/path_ir.ts'
 import { MEMO_BLOCK_HASH, MEMO_OWNERS, memoWords, ONE_WORD_PRECOMPILES, type PrecompileResult } from '../layout/memo.ts'
 import { BLOCK_HASH_WINDOW } from '../spec/gas.ts'
+import { isPrecompile } from '../spec/precompiles.ts'
 import type { FrameGas } from './gas.ts'
 import { type Bytes, bytesOfWord, EMPTY_BYTES, sliceBytes, type Word, wordAt, wordsOfBytes } from './memory.ts'
 import type { Recording } from './recording.ts'
@@ -41,6 +42,8 @@ export const runPrecompile = async (
     return charged(recorder, gas, GAS_IDENTITY + GAS_IDENTITY_WORD * words) ? { success: true, output: input } : FAILED
   }
   const { pc } = guards.position
+  // A chain may have one before its fork: recorded paths are known by the fork alone.
+  if (!isPrecompile(recorder.transaction.fork, address)) throw new Unsupported('precompile', pc)
   const result = await recorder.state.precompile?.(address, input.concrete)
   if (result === undefined) throw new Unsupported('precompile', pc)
   if (input.cells.length > MAX_INPUT_BYTES || result.output.length > MAX_INPUT_BYTES)

@@ -13,6 +13,10 @@ export const PRECOMPILES: readonly { readonly since: Fork; readonly from: number
   { since: 'osaka', from: 0x100, to: 0x100 },
 ]
 
-/** Whether a precompile stands at this low address. */
-export const isPrecompile = (fork: Fork, low: number): boolean =>
-  PRECOMPILES.some(({ since, from, to }) => low >= from && low <= to && isAtLeast(fork, since))
+/** The precompile that chains of the OP stack have from Fjord on, forks before Ethereum (RIP-7212, EIP-7951). */
+export const P256_ADDRESS = 0x100
+
+/** Whether a precompile stands at this low address. `hasP256`: it does at that of P256 whatever the fork. */
+export const isPrecompile = (fork: Fork, low: number, hasP256 = false): boolean =>
+  PRECOMPILES.some(({ since, from, to }) => low >= from && low <= to && isAtLeast(fork, since)) ||
+  (hasP256 && low === P256_ADDRESS)

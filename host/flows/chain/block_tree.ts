@@ -4,7 +4,8 @@ import type { BlobSchedule, BlockHeader } from '../../chain/header.ts'
 import type { State, StateWrites } from '../../state/state.ts'
 import type { AccountProof } from '../../state/trie/state_trie.ts'
 import type { BlockResult } from '../block.ts'
-import type { BuildRequest, BuiltBlock } from '../build.ts'
+import type { BuiltBlock } from '../build.ts'
+import type { BuildRequest } from '../build_request.ts'
 
 /**
  * A block of the chain. Hashes are 0x-hex.

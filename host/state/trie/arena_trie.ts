@@ -150,6 +150,10 @@ export class ArenaTrie implements ResidentTrie {
     return proveAccount(this.#nodes, address, words, (read) => this.#hashListed(read))
   }
 
+  storageRoot(address: string): string {
+    return this.proof(address).storageHash
+  }
+
   /** Hashes what is listed as a plan, on this thread. */
   #hashListed(read: (plan: HashPlan) => (digests: Uint8Array) => void): void {
     const plan = this.#plan()

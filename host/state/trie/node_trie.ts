@@ -33,6 +33,11 @@ export interface NodeStore {
   set(name: string, encoded: Uint8Array): unknown
 }
 
+/** The store lacks a node that a way goes through. */
+export class MissingNodeError extends Error {
+  override readonly name = 'MissingNodeError'
+}
+
 const NO_VALUE = Uint8Array.of(0x80)
 
 /**
@@ -98,7 +103,7 @@ export class NodeTrie {
   #node(child: Child): TrieNode {
     if (!(child instanceof Uint8Array)) return child
     const encoded = this.#nodes.get(nameOf(child))
-    if (encoded === undefined) throw new Error(`the trie has no node ${Buffer.from(child).toString('hex')}`)
+    if (encoded === undefined) throw new MissingNodeError(`the trie has no node ${Buffer.from(child).toString('hex')}`)
     return decodeNode(rlpDecodeOwn(encoded) as RlpItem[])
   }
 

@@ -18,6 +18,8 @@ export interface StateTrie {
    * at a time; `rewind` takes it back before its root is known, too.
    */
   prepare?(writes: StateWrites): StateRootJob
+  /** Root of the slots of an account (0x-hex address) under the present root; not while the root of a change is not known. */
+  storageRoot?(address: string): string
   /** From now on every root can be rewound to, however short the history is, until what is returned is called. */
   hold?(): () => void
 }
@@ -48,6 +50,7 @@ export interface ResidentTrie extends StateTrie {
    * words: bigint or hex. On the calling thread; not while the root of a change is not known.
    */
   proof(address: string, keys?: readonly (bigint | string)[]): AccountProof
+  storageRoot(address: string): string
 }
 
 /**

@@ -1,9 +1,10 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { type Footprints, kindOf } from '../../batch/footprints.ts'
-import { type OpenBatch, TIER_LAST } from '../../batch/open_batch.ts'
+import { type OpenBatch, OUTCOME_NONE, TIER_LAST } from '../../batch/open_batch.ts'
 import type { CpuExecution, CpuOutcome } from '../../batch/outcome.ts'
 import { countersOf, type PlaceEntry, type TierCounters, type TierRun } from '../../batch/tier.ts'
 import { TYPE_DEPOSIT } from '../../chain/batch.ts'
+import { selectCharges } from '../../chain/op/charges.ts'
 import { selectTransactions } from '../../chain/select_batch.ts'
 import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
 import {
@@ -119,14 +120,16 @@ export class Speculation implements TierRun {
   async #offer(first: number, end: number): Promise<void> {
     const pool = this.#pool
     if (pool === undefined || pool.ready === 0) return
-    const { batch, tier, rules, env, toCodes } = this.#openBatch
+    const { batch, tier, outcome, rules, env, toCodes } = this.#openBatch
     const indices: number[] = []
     for (let i = first; i < end; i++)
-      if (tier[i] === TIER_LAST && rules.rejection[i] === 0 && !this.#places.has(i)) indices.push(i)
+      if (tier[i] === TIER_LAST && outcome[i] === OUTCOME_NONE && rules.rejection[i] === 0 && !this.#places.has(i))
+        indices.push(i)
     if (indices.length < LEAST_OFFERED) return
     const foreseen = await this.#foresee(indices)
     pool.offerCodes(indices.map((i) => toCodes[i]!))
-    const lot = pool.offer(env, selectTransactions(batch, indices), foreseen)
+    const charges = rules.charges === undefined ? undefined : selectCharges(rules.charges, indices)
+    const lot = pool.offer(env, selectTransactions(batch, indices), foreseen, charges)
     for (const [position, i] of indices.entries()) this.#places.set(i, { lot, position })
     this.#offered.push(...indices)
   }

@@ -4,6 +4,7 @@ import { Footprints } from '../../batch/footprints.ts'
 import type { Measured } from '../../batch/measured.ts'
 import type { OpenBatch } from '../../batch/open_batch.ts'
 import type { KeptBytes, Tier, TrimTerms } from '../../batch/tier.ts'
+import type { OpRules } from '../../chain/op/op_chain.ts'
 import type { RunningState } from '../../state/running_state.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { CpuTier } from './ethereumjs/transaction.ts'
@@ -13,6 +14,7 @@ import { Speculation } from './tier.ts'
 export interface CpuWorkersOptions {
   readonly fork: Fork
   readonly chainId: bigint
+  readonly chain?: OpRules | undefined
   readonly resident: ResidentState
   readonly running: RunningState
   readonly cpu: CpuTier
@@ -76,11 +78,11 @@ export class CpuWorkers implements Tier {
   }
 
   #open(): CpuPool | undefined {
-    const { fork, chainId, resident, workerEntry } = this.#options
+    const { fork, chainId, chain, resident, workerEntry } = this.#options
     const { workers = Math.min(MOST_WORKERS, availableParallelism() - 1) } = this.#options
     if (workers > 0) {
       const entry = workerEntry === undefined ? {} : { entry: workerEntry }
-      this.#pool ??= new CpuPool({ fork, chainId, resident, workers, ...entry })
+      this.#pool ??= new CpuPool({ fork, chainId, chain, resident, workers, ...entry })
     }
     return this.#pool
   }

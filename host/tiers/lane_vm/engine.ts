@@ -47,9 +47,9 @@ export const enginesOn = (sessions: DeviceSessions, policy: Policy, precompiles:
     engine() {
       const session = sessions.open()
       if (engine?.session !== session) {
-        const { fork, chainId, laneVm } = policy
+        const { fork, chainId, hasP256, laneVm } = policy
         const hotLanes = laneVm === 'always' ? 0 : HOT_LANES
-        const runner = new VmRunner(session, { fork, chainId, precompiles, hotLanes })
+        const runner = new VmRunner(session, { fork, chainId, precompiles, hasP256, hotLanes })
         session.keep(runner)
         engine = { session, runner }
       }

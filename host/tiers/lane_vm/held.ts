@@ -49,7 +49,7 @@ export const VM_EMPTY = 4
 export type VmBreak = 0 | 1 | 2 | 3 | 4
 
 /** Of a pass in which fees are settled late. */
-type OpenFees = Pick<Place, 'coinbase' | 'settleFees'>
+type OpenFees = Pick<Place, 'coinbase' | 'vaults' | 'settleFees'>
 
 const paid = new Uint32Array(LIMBS_PER_WORD)
 const now = new Uint32Array(LIMBS_PER_WORD)
@@ -129,7 +129,8 @@ export class VmStore {
     for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS) {
       const id = words[at]!
       const flags = words[at + 1]!
-      if (id === fees?.coinbase && (flags & ENTRY_SEEN) !== 0) fees.settleFees()
+      if (fees !== undefined && (flags & ENTRY_SEEN) !== 0 && (id === fees.coinbase || fees.vaults.includes(id)))
+        fees.settleFees()
       if (renewed && (states[id]! & STATE_RETIRED) !== 0) return VM_CODE
       if ((flags & ENTRY_READ) !== 0 && hosts[id * HOST_LIMBS + HOST_CODE] !== words[at + 2]) return VM_CODE
       // At its execution the sender has a nonce, so it exists and is not empty.
@@ -165,11 +166,11 @@ export class VmStore {
 }
 
 /**
- * dst = wei that the sender of transaction i pays before its first step: gas limit * effective price, and what its
- * blobs burn. The gas limit is below 2^32.
+ * dst = wei that the sender of transaction i pays before its first step: gas limit * effective price, and what is paid
+ * beside it. The gas limit is below 2^32.
  */
 const upfrontCost = ({ rules }: Pick<OpenBatch, 'rules'>, i: number, dst: Uint32Array, di: number): void => {
-  const { price, gasLimit, blobFee } = rules
+  const { price, gasLimit, extraFee } = rules
   wordMulNumber(dst, di, price, i * LIMBS_PER_WORD, gasLimit[i]!)
-  if (blobFee.length !== 0) wordAdd(dst, di, dst, di, blobFee, i * LIMBS_PER_WORD)
+  if (extraFee.length !== 0) wordAdd(dst, di, dst, di, extraFee, i * LIMBS_PER_WORD)
 }

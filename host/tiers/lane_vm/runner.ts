@@ -36,6 +36,8 @@ export interface VmRunnerParts {
   readonly fork: Fork
   readonly chainId: bigint
   readonly precompiles: Precompiles
+  /** The chain has P256VERIFY, whatever the fork. */
+  readonly hasP256?: boolean
   readonly budget?: Partial<VmBudget>
   /** Lanes after which a code is lifted to superblocks. Default 0: at once. */
   readonly hotLanes?: number
@@ -90,7 +92,12 @@ export class VmRunner {
   constructor(session: DeviceSession, parts: VmRunnerParts) {
     this.#session = session
     this.#parts = parts
-    this.#codes = new VmCodes(session.device, session.resident.codes, codeLifter(parts.fork), parts.hotLanes)
+    this.#codes = new VmCodes(
+      session.device,
+      session.resident.codes,
+      codeLifter(parts.fork, parts.hasP256),
+      parts.hotLanes,
+    )
     this.#budget = { ...DEFAULT_BUDGET, ...parts.budget }
   }
 
@@ -216,7 +223,7 @@ export class VmRunner {
   }
 
   async #prepare(request: VmRequest): Promise<{ readonly lanes: VmLanes; readonly block: VmBlock }> {
-    const { fork, chainId } = this.#parts
+    const { fork, chainId, hasP256 } = this.#parts
     const { batch, transactions, hints, kinds, env, coinbaseId } = request
     const listed = await loadListedItems(batch, transactions, this.#session.resident)
     if (kinds !== undefined) await this.#foresee(kinds)
@@ -225,7 +232,7 @@ export class VmRunner {
         source: request,
         transactions,
         listed,
-        natives: MICRO(fork),
+        natives: MICRO(fork, hasP256),
         ...(hints && { hints }),
         ...(kinds && { kinds }),
       },
@@ -352,10 +359,10 @@ export class VmRunner {
   }
 }
 
-const codeLifter = (fork: Fork): CodeLifter => ({
+const codeLifter = (fork: Fork, hasP256?: boolean): CodeLifter => ({
   lift: (code) => liftCode(code, fork),
   liftFirst: (code) => liftCode(code, fork, 'fused'),
-  micro: MICRO(fork),
+  micro: MICRO(fork, hasP256),
   delegates: isAtLeast(fork, 'prague'),
 })
 

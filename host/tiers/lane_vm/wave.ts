@@ -34,7 +34,7 @@ export interface VmSource {
   readonly executionGas: Float64Array
   readonly fromIds: Int32Array
   readonly toIds: Int32Array
-  readonly rules: Pick<TransactionRules, 'price' | 'blobFee'>
+  readonly rules: Pick<TransactionRules, 'price' | 'extraFee'>
 }
 
 /** Transactions that may stand in waves together. */
@@ -210,7 +210,7 @@ const fillColumns = ({ source, transactions, natives }: VmLanes, { positions, la
     setWord(words, laneCount, LANE_VALUE, lane, batch.value, i)
     const gasLimit = batch.gasLimit[2 * i + 1]! * LIMB + batch.gasLimit[2 * i]!
     wordMulNumber(cost, 0, rules.price, LIMBS_PER_WORD * i, gasLimit)
-    if (rules.blobFee.length !== 0) wordAdd(cost, 0, cost, 0, rules.blobFee, LIMBS_PER_WORD * i)
+    if (rules.extraFee.length !== 0) wordAdd(cost, 0, cost, 0, rules.extraFee, LIMBS_PER_WORD * i)
     setWord(words, laneCount, LANE_COST, lane, cost, 0)
   }
 }

@@ -1,8 +1,9 @@
 import type { Common } from '@ethereumjs/common'
 import { type EVM, EVMError, type EVMOpts, type ExecResult, type Message } from '@ethereumjs/evm'
 import { Account, type Address, createZeroAddress, MAX_INTEGER } from '@ethereumjs/util'
+import type { OpFork } from '../../../chain/op/op_forks.ts'
 import { wasmBn254 } from '../../../precompiles/bn254.ts'
-import { precompilesOf } from '../../../precompiles/by_fork.ts'
+import { customPrecompiles } from '../../../precompiles/by_fork.ts'
 import { leanOperation, type Operation, type RunState } from './instructions.ts'
 import { isBelow, moveBalance, SeenAccount } from './seen_account.ts'
 import { SpecifiedEvm } from './specified_evm.ts'
@@ -255,12 +256,9 @@ const stateOf = (frame: Interpreter): RunState => (frame as unknown as { readonl
 export const createLeanEvm = (
   options: EVMOpts & { readonly common: Common },
   Evm: new (options: EVMOpts) => LeanEvm = LeanEvm,
+  opFork?: OpFork,
 ): LeanEvm => {
-  const customPrecompiles = [...precompilesOf(options.common)].map(([address, run]) => ({
-    address: `0x${address}` as const,
-    function: run,
-  }))
-  const evm = new Evm({ ...options, customPrecompiles, bn254: wasmBn254 })
+  const evm = new Evm({ ...options, ...customPrecompiles(options.common, opFork), bn254: wasmBn254 })
   memoise(options.common)
   return evm
 }

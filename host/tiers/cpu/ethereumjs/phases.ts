@@ -13,6 +13,9 @@ import type { CpuExecution, CpuOutcome } from '../../../batch/outcome.ts'
 import { type TransactionBatch, type TransactionExtras, transactionData } from '../../../chain/batch.ts'
 import type { BlockEnvironment } from '../../../chain/environment.ts'
 import type { Log } from '../../../chain/log.ts'
+import { operatorFee } from '../../../chain/op/l1_fees.ts'
+import { isOpAtLeast, type OpFork } from '../../../chain/op/op_forks.ts'
+import { VAULTS } from '../../../chain/op/predeploys.ts'
 import { REJECTION, type Rejection } from '../../../chain/rejection.ts'
 import type { TransactionRules } from '../../../chain/rules.ts'
 import { bytesToHex, hexToBytes } from '../../../primitives/hex.ts'
@@ -49,6 +52,8 @@ export interface Transacting {
   /** Of a deposit of the OP stack alone. */
   readonly deposit: TransactionExtras['deposit']
   readonly fork: Fork
+  /** On a chain of the OP stack. */
+  readonly opFork: OpFork | undefined
   readonly chainId: bigint
   readonly state: CpuState
   /** Addresses of the fork's precompiled contracts, without 0x: they are warm, whatever stands there. */
@@ -88,12 +93,12 @@ export const validate = async (tx: Transacting): Promise<Rejection | 0> => {
   return found === REJECTION.none || fixed < found ? fixed : found
 }
 
-/** The sender pays for all its gas, and for its blobs; its nonce counts up. */
+/** The sender pays for all its gas, and for what is beside it; its nonce counts up. */
 export const buyGas = async (tx: Transacting): Promise<void> => {
   const { evm, request, sender, account, nonce, gasLimit, price } = tx
   const { index, rules } = request
-  const blobFee = rules.blobFee.length === 0 ? 0n : wordToBigInt(rules.blobFee, LIMBS_PER_WORD * index)
-  moveBalance(account, -(gasLimit * price + blobFee))
+  const extraFee = rules.extraFee.length === 0 ? 0n : wordToBigInt(rules.extraFee, LIMBS_PER_WORD * index)
+  moveBalance(account, -(gasLimit * price + extraFee))
   account.nonce = nonce + 1n
   await evm.journal.putAccount(sender, account)
 }
@@ -134,24 +139,37 @@ export const call = ({
 export const settle = async (tx: Transacting, result: EVMResult, refund: bigint): Promise<CpuExecution> => {
   const { evm, request, state, sender, gasLimit, price } = tx
   const gasUsed = gasUsedBy(tx, result, refund)
+  const { rules, index, env } = request
+  const { charges } = rules
   const payer = (await state.getAccount(sender)) ?? new Account()
-  moveBalance(payer, (gasLimit - gasUsed) * price)
+  const operator = charges?.operator
+  const operatorOf = (gas: bigint): bigint => (operator === undefined ? 0n : operatorFee(operator, gas))
+  moveBalance(payer, (gasLimit - gasUsed) * price + operatorOf(gasLimit) - operatorOf(gasUsed))
   await evm.journal.putAccount(sender, payer)
-  const fee = gasUsed * wordToBigInt(request.rules.priority, LIMBS_PER_WORD * request.index)
-  return finish(tx, result, gasUsed, await payCoinbase(tx, fee))
+  const fee = gasUsed * wordToBigInt(rules.priority, LIMBS_PER_WORD * index)
+  const coinbaseFee = await pay(tx, tx.block.header.coinbase, fee)
+  if (charges === undefined) return finish(tx, result, gasUsed, coinbaseFee)
+  const l1Fee = wordToBigInt(charges.l1Fee, LIMBS_PER_WORD * index)
+  const fees = [gasUsed * env.baseFeePerGas, l1Fee, operatorOf(gasUsed)]
+  const vaultFees: (bigint | undefined)[] = []
+  for (const [n, vault] of VAULTS.entries()) {
+    const isPaid = n < 2 || isOpAtLeast(charges.fork, 'isthmus')
+    vaultFees.push(isPaid ? await pay(tx, new Address(hexToBytes(vault)), fees[n]!) : undefined)
+  }
+  return { ...(await finish(tx, result, gasUsed, coinbaseFee)), vaultFees }
 }
 
 /**
- * A deposit of the OP stack, as op-geth executes it from Regolith on: the mint stays whatever happens; no fee is paid
- * and no nonce checked. One that cannot even start (too little gas for its data, too little balance for its value)
- * fails, uses all its gas and counts the sender's nonce up. A system deposit (before Regolith) is recorded as using no
- * gas.
+ * A deposit of the OP stack (op-stack specification, deposits): the mint stays whatever happens; no fee is paid and no
+ * nonce checked. One that cannot even start (too little gas for its data, too little balance for its value) fails, uses
+ * all its gas and counts the sender's nonce up. Before Regolith every deposit uses all its gas, and one of the system
+ * none; from Regolith on there is none of the system, and what says to be one fails.
  */
 export const deposit = async (
   tx: Transacting,
   { mint, isSystem }: NonNullable<TransactionExtras['deposit']>,
 ): Promise<CpuOutcome> => {
-  const { evm, request, state, sender, account, gasLimit, intrinsic, floor } = tx
+  const { evm, request, state, sender, account, gasLimit, intrinsic, floor, opFork } = tx
   const { batch, index, gasAvailable } = request
   if (!isSystem && gasAvailable !== undefined && gasLimit > gasAvailable) {
     return { rejected: REJECTION.gasLimitReached, reads: state.reads([]) }
@@ -160,16 +178,21 @@ export const deposit = async (
   moveBalance(account, mint)
   account.nonce += 1n
   await evm.journal.putAccount(sender, account)
+  const isBedrock = opFork === 'bedrock'
   const starts =
-    gasLimit >= intrinsic && gasLimit >= floor && !isBelow(account, wordToBigInt(batch.value, LIMBS_PER_WORD * index))
+    (!isSystem || opFork === undefined || isBedrock) &&
+    gasLimit >= intrinsic &&
+    gasLimit >= floor &&
+    !isBelow(account, wordToBigInt(batch.value, LIMBS_PER_WORD * index))
   let result = FAILED_DEPOSIT
   let gasUsed = gasLimit
   if (starts) {
     warmParties(tx)
     result = await call(tx)
-    gasUsed = gasUsedBy(tx, result, 0n)
+    gasUsed = isBedrock ? gasLimit : gasUsedBy(tx, result, 0n)
   }
-  return { ...(await finish(tx, result, isSystem ? 0n : gasUsed, undefined)), depositNonce }
+  const isFree = isSystem && (opFork === undefined || isBedrock)
+  return { ...(await finish(tx, result, isFree ? 0n : gasUsed, undefined)), depositNonce }
 }
 
 /** What is left of a deposit that could not start. */
@@ -239,15 +262,14 @@ const gasUsedBy = ({ fork, intrinsic, floor }: Transacting, { execResult }: EVMR
 }
 
 /**
- * Gives the coinbase its fee and returns undefined, where the transaction has looked at the coinbase. Otherwise nothing
+ * Gives who is paid fees one and returns undefined, where the transaction has looked at that account. Otherwise nothing
  * is read or written and the fee is returned. Before EIP-161 a fee of zero makes an account, so it cannot wait.
  */
-const payCoinbase = async ({ evm, state, fork, block }: Transacting, fee: bigint): Promise<bigint | undefined> => {
-  const { coinbase } = block.header
-  if (!state.has(coinbase) && isAtLeast(fork, 'spuriousDragon')) return fee
-  const account = (await state.getAccount(coinbase)) ?? new Account()
+const pay = async ({ evm, state, fork }: Transacting, payee: Address, fee: bigint): Promise<bigint | undefined> => {
+  if (!state.has(payee) && isAtLeast(fork, 'spuriousDragon')) return fee
+  const account = (await state.getAccount(payee)) ?? new Account()
   moveBalance(account, fee)
-  await evm.journal.putAccount(coinbase, account)
+  await evm.journal.putAccount(payee, account)
   return undefined
 }
 

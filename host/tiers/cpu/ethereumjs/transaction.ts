@@ -5,6 +5,7 @@ import type { Fork } from '../../../../transpiler/spec/forks.ts'
 import type { CpuOutcome } from '../../../batch/outcome.ts'
 import { type TransactionExtras, TYPE_DEPOSIT } from '../../../chain/batch.ts'
 import type { BlockEnvironment } from '../../../chain/environment.ts'
+import type { OpRules } from '../../../chain/op/op_chain.ts'
 import { REJECTION } from '../../../chain/rejection.ts'
 import { commonOf } from '../../../precompiles/common.ts'
 import { hexToBytes } from '../../../primitives/hex.ts'
@@ -25,12 +26,14 @@ import {
   validate,
 } from './phases.ts'
 import { CpuState, NO_SNAPSHOT } from './state.ts'
-import { createTracedEvm, type OnStep, type TraceTerms } from './traced_evm.ts'
+import { createTracedEvm, type OnStep, type TraceTerms, withOpPrecompiles } from './traced_evm.ts'
 import { TransferEvm } from './transfer_evm.ts'
 
 export interface CpuTierOptions {
   readonly fork: Fork
   readonly chainId: bigint
+  /** On a chain of the OP stack. */
+  readonly chain?: OpRules | undefined
   /** Told of every step, by the stock loop of @ethereumjs/evm instead of ours: slow, for people. */
   readonly onStep?: OnStep
   /** `always`: steps come with the memory before them. */
@@ -77,6 +80,7 @@ export const createCpuTier = async (options: CpuTierOptions): Promise<CpuTier> =
 export class CpuTier {
   readonly #fork: Fork
   readonly #chainId: bigint
+  readonly #chain: OpRules | undefined
   readonly #trace: TraceTerms | undefined
   readonly #transfers: 'log' | undefined
   readonly #hooked: HookTerms | undefined
@@ -87,9 +91,10 @@ export class CpuTier {
   #precompiles: readonly string[] = []
   #block: { readonly env: BlockEnvironment; readonly block: EvmBlock } | undefined
 
-  constructor({ fork, chainId, onStep, stepMemory, transfers, hooked }: CpuTierOptions) {
+  constructor({ fork, chainId, chain, onStep, stepMemory, transfers, hooked }: CpuTierOptions) {
     this.#hooked = hooked === undefined ? undefined : { ...hooked, fork }
     this.#transfers = transfers
+    this.#chain = chain
     this.#fork = fork
     this.#chainId = chainId
     this.#trace = onStep === undefined ? undefined : { fork, onStep, memory: stepMemory === 'always' }
@@ -110,12 +115,15 @@ export class CpuTier {
       },
     } satisfies EVMOpts
     if (this.#trace !== undefined || this.#hooked !== undefined) {
+      const opFork = this.#chain?.fork
       this.#evm =
-        this.#hooked === undefined ? createTracedEvm(options, this.#trace!) : createHookedEvm(options, this.#hooked)
+        this.#hooked === undefined
+          ? createTracedEvm(options, this.#trace!, opFork)
+          : createHookedEvm(withOpPrecompiles(options, opFork), this.#hooked)
       this.#precompiles = [...this.#evm.precompiles.keys()]
       return this.#evm
     }
-    const evm = createLeanEvm(options, this.#transfers === 'log' ? TransferEvm : undefined)
+    const evm = createLeanEvm(options, this.#transfers === 'log' ? TransferEvm : undefined, this.#chain?.fork)
     // The first frame of an EVM runs in the stock loop, which reads a little more than ours: it is not counted.
     this.#state.begin(NO_SNAPSHOT)
     await evm.runCall({ to: new Address(new Uint8Array(20)), code: STOP, gasLimit: 1n, skipNonceIncrement: true })
@@ -196,6 +204,7 @@ export class CpuTier {
       extras,
       deposit: batch.type[index] === TYPE_DEPOSIT ? minted : undefined,
       fork: this.#fork,
+      opFork: this.#chain?.fork,
       chainId: this.#chainId,
       state: this.#state,
       blockHashes: this.#blockHashes,

@@ -3,6 +3,8 @@ import type { Fork } from '../../../../transpiler/spec/forks.ts'
 import type { CpuOutcome } from '../../../batch/outcome.ts'
 import type { TransactionBatch } from '../../../chain/batch.ts'
 import type { BlockEnvironment } from '../../../chain/environment.ts'
+import type { OpCharges } from '../../../chain/op/charges.ts'
+import type { OpRules } from '../../../chain/op/op_chain.ts'
 import { startThread, threadEntry } from '../../../primitives/thread.ts'
 import { BaseReader } from '../../../state/base_reader.ts'
 import type { ResidentState } from '../../../state/tables/resident_tables.ts'
@@ -27,6 +29,7 @@ import {
 export interface CpuPoolOptions {
   readonly fork: Fork
   readonly chainId: bigint
+  readonly chain?: OpRules | undefined
   readonly resident: ResidentState
   /** Threads. */
   readonly workers: number
@@ -125,7 +128,7 @@ export class CpuPool {
   }
 
   /** Offers transactions to every worker. */
-  offer(env: BlockEnvironment, transactions: TransactionBatch, foreseen: Foreseen): Lot {
+  offer(env: BlockEnvironment, transactions: TransactionBatch, foreseen: Foreseen, charges?: OpCharges): Lot {
     const { count } = transactions
     const lot: Lot = {
       id: ++this.#lotCount,
@@ -138,7 +141,7 @@ export class CpuPool {
       if (!member.isReady || !member.isAlive) continue
       this.#tell(member)
       const { id, claims } = lot
-      this.#post(member, { kind: 'lot', lot: id, batch: this.#batch, env, transactions, claims, foreseen })
+      this.#post(member, { kind: 'lot', lot: id, batch: this.#batch, env, transactions, charges, claims, foreseen })
     }
     return lot
   }
@@ -206,11 +209,11 @@ export class CpuPool {
   }
 
   #spawn(): void {
-    const { fork, chainId, entry = ENTRY } = this.#options
+    const { fork, chainId, chain, entry = ENTRY } = this.#options
     const number = ++this.#numbers
     const control = new Int32Array(new SharedArrayBuffer(4 * CONTROL_LENGTH))
     const { port1: port, port2 } = new MessageChannel()
-    const start: WorkerStart = { number, fork, chainId, control, port: port2 }
+    const start: WorkerStart = { number, fork, chainId, chain, control, port: port2 }
     const worker = startThread(entry, { workerData: start, transferList: [port2] })
     const member: Member = {
       number,

@@ -3,6 +3,8 @@ import type { Fork } from '../../../../transpiler/spec/forks.ts'
 import type { CpuOutcome } from '../../../batch/outcome.ts'
 import type { TransactionBatch } from '../../../chain/batch.ts'
 import type { BlockEnvironment } from '../../../chain/environment.ts'
+import type { OpCharges } from '../../../chain/op/charges.ts'
+import type { OpRules } from '../../../chain/op/op_chain.ts'
 import type { AccountView } from '../../../state/snapshot.ts'
 
 /**
@@ -68,6 +70,7 @@ export type ToWorker =
       readonly batch: number
       readonly env: BlockEnvironment
       readonly transactions: TransactionBatch
+      readonly charges: OpCharges | undefined
       readonly claims: Int32Array
       readonly foreseen: Foreseen
     }
@@ -91,6 +94,7 @@ export interface WorkerStart {
   readonly number: number
   readonly fork: Fork
   readonly chainId: bigint
+  readonly chain: OpRules | undefined
   readonly control: Int32Array
   readonly port: MessagePort
 }
@@ -116,11 +120,11 @@ export const isOutcome = (value: unknown): value is CpuOutcome => {
   if (!reads.seen.every((seen) => isView(seen.view) && isAmount(seen.leastBalance) && isAmount(seen.mostBalance)))
     return false
   if ('rejected' in outcome) return typeof outcome.rejected === 'number'
-  const { status, gasUsed, logs, output, coinbaseFee, writes } = outcome
+  const { status, gasUsed, logs, output, coinbaseFee, vaultFees = [], writes } = outcome
   return (
     (status === 0 || status === 1) &&
     isAmount(gasUsed) &&
-    (coinbaseFee === undefined || isAmount(coinbaseFee)) &&
+    [coinbaseFee, ...vaultFees].every((fee) => fee === undefined || isAmount(fee)) &&
     output instanceof Uint8Array &&
     isList(logs, (log: { address: unknown; topics: unknown; data: unknown }) => {
       return isText(log.address) && isText(log.data) && Array.isArray(log.topics) && log.topics.every(isText)

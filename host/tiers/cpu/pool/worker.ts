@@ -2,7 +2,7 @@ import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { CpuOutcome } from '../../../batch/outcome.ts'
 import { type TransactionBatch, TYPE_DEPOSIT } from '../../../chain/batch.ts'
 import type { BlockEnvironment } from '../../../chain/environment.ts'
-import { type TransactionRules, transactionRules } from '../../../chain/rules.ts'
+import { chargeRules, type TransactionRules, transactionRules } from '../../../chain/rules.ts'
 import { addressToHex, quantityToBigInt } from '../../../primitives/word.ts'
 import { CpuTier } from '../ethereumjs/transaction.ts'
 import {
@@ -147,14 +147,15 @@ class CpuWorker {
         this.#snapshot.forgetCodes()
         break
       case 'lot': {
-        const { lot, batch, env, transactions, claims, foreseen } = message
+        const { lot, batch, env, transactions, charges, claims, foreseen } = message
         if (batch !== this.#batch) {
           this.#batch = batch
           this.#lots.length = 0
           this.#snapshot.begin()
         }
         this.#snapshot.foresee(foreseen)
-        const rules = transactionRules(transactions, this.#start.fork, env)
+        const plain = transactionRules(transactions, this.#start.fork, env)
+        const rules = charges === undefined ? plain : chargeRules(plain, transactions, env, charges)
         this.#lots.push({ lot, env, transactions, rules, claims, next: 0 })
         break
       }

@@ -1,0 +1,46 @@
+import { opRulesAt } from '../host/chain/op/op_chain.ts'
+import { evmForkOf } from '../host/chain/op/op_forks.ts'
+import type { BuiltBlock } from '../host/flows/build.ts'
+import { createExecutor } from '../host/flows/executor.ts'
+import type { ExecutorOptions } from '../host/flows/executor_interface.ts'
+import type { OpWitness } from './op_witness.ts'
+import { WitnessState } from './witness_state.ts'
+
+/** How an executor is made for a witness: all but what the witness says. */
+export type WitnessOptions = Omit<ExecutorOptions, 'fork' | 'chainId' | 'state' | 'chain'>
+
+export interface WitnessRun {
+  readonly built: BuiltBlock
+  /** Undefined where the block has the expected hash; else what it has. */
+  readonly difference: string | undefined
+}
+
+/** Builds the block of a witness from its attributes, and executes it once more from its header, roots included. */
+export const runOpWitness = async (witness: OpWitness, options: WitnessOptions = {}): Promise<WitnessRun> => {
+  const { chainId, parent, attributes, preimages, expectedHash } = witness
+  const chain = opRulesAt(witness.chain, attributes.timestamp)
+  const open = () => {
+    const state = new WitnessState(parent, preimages)
+    const executor = createExecutor({ ...options, fork: evmForkOf(chain.fork), chainId, state, chain })
+    return { state, executor }
+  }
+  const { executor, state } = open()
+  let built: BuiltBlock
+  try {
+    built = await executor.build({ parent, attributes, pool: [], parentState: state })
+  } finally {
+    executor.close()
+  }
+  if (built.hash !== expectedHash) {
+    const { stateRoot, receiptsRoot, gasUsed, transactionsRoot } = built.block.header
+    const found = { stateRoot, receiptsRoot, gasUsed: String(gasUsed), transactionsRoot }
+    return { built, difference: `hash is ${built.hash}, expected ${expectedHash}: ${JSON.stringify(found)}` }
+  }
+  const validator = open()
+  try {
+    await validator.executor.executeBlock(built.block, { parent, parentState: validator.state })
+  } finally {
+    validator.executor.close()
+  }
+  return { built, difference: undefined }
+}
