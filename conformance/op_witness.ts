@@ -21,7 +21,7 @@ import {
 } from './json_field.ts'
 import { readJsonFile } from './json_file.ts'
 
-export const WITNESS_SCHEMA = 'op-block-witness/1'
+const WITNESS_SCHEMA = 'op-block-witness/1'
 
 /**
  * A block of a chain of the OP stack before it is built: its parent, its attributes, and every trie node, code and
@@ -50,7 +50,7 @@ export const isOpWitness = (file: string): boolean => {
 }
 
 /** The same of a file that was read. */
-export const parseOpWitness = (at: At): OpWitness => {
+const parseOpWitness = (at: At): OpWitness => {
   const root = objectOf(at)
   const schema = field(root, 'schema')
   if (schema.value !== WITNESS_SCHEMA) refuse(schema, `'${WITNESS_SCHEMA}'`)

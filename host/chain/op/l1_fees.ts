@@ -83,7 +83,7 @@ export const estimatedSize = (fastLzLength: number): number =>
   Math.max(LEAST_SIZE, FASTLZ_COEFFICIENT * fastLzLength + FASTLZ_INTERCEPT)
 
 /** Gas of the bytes of a transaction before Fjord: of its `zeroes` zero bytes among `length`. */
-export const l1DataGas = (length: number, zeroes: number, fork: OpFork): number =>
+const l1DataGas = (length: number, zeroes: number, fork: OpFork): number =>
   ZERO_GAS * zeroes + NONZERO_GAS * (length - zeroes + (isOpAtLeast(fork, 'regolith') ? 0 : SIGNATURE_BYTES))
 
 /** Wei for data of this gas before Ecotone. */
