@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { BlockResult, ChainBlock } from '../host/index.ts'
+import type { BlockMemory, BlockResult, ChainBlock } from '../host/index.ts'
 
 /** A page in the text format of Prometheus. */
 export interface MetricsPage {
@@ -15,6 +15,8 @@ export class NodeMetrics {
   readonly #head = this.#gauge('head_block_number', 'number of the head')
   readonly #headTime = this.#gauge('head_block_timestamp', 'seconds of the head')
   readonly #pool = this.#gauge('pool_transactions', 'transactions of the pool')
+  readonly #blockMemory = this.#gauge('block_memory_bytes', 'memory of blocks that are not on disk')
+  readonly #forgotten = this.#gauge('blocks_forgotten', 'blocks that were dropped to keep within that memory')
   readonly #gas = this.#counter('gas_total', 'gas of executed blocks')
   readonly #blocks = this.#counter('blocks_total', 'blocks by verdict', ['verdict'])
   readonly #transactions = this.#counter('transactions_total', 'executed transactions by tier', ['tier'])
@@ -47,6 +49,11 @@ export class NodeMetrics {
 
   pool(count: number): void {
     this.#pool.set(count)
+  }
+
+  blockMemory({ bytes, forgotten }: BlockMemory): void {
+    this.#blockMemory.set(bytes)
+    this.#forgotten.set(forgotten)
   }
 
   /** A block with its verdict; its result where it was executed. */

@@ -70,6 +70,7 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
     service: {
       metrics: () => {
         metrics.pool(pool.count)
+        metrics.blockMemory(chain.memory)
         return metrics.page()
       },
       fault: async (name, what) => log.error({ call: name, what }, 'a call failed'),

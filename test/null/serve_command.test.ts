@@ -50,6 +50,7 @@ describe('wgevm serve', () => {
     })
     const metrics = await (await fetch(`http://127.0.0.1:${ports!.metrics}/metrics`)).text()
     expect(metrics).toMatch(/^wgevm_head_block_number 0$/m)
+    expect(metrics).toMatch(/^wgevm_block_memory_bytes 0$/m)
     const secret = readSecret(readFileSync(join(data, 'jwt.hex'), 'utf8'))!
     const authorization = `Bearer ${await token({}, secret)}`
     expect((await post(ports!.auth, '{}', { authorization })).status).toBe(200)
