@@ -75,6 +75,21 @@ const randomBatch = (seed: number, count: number, terms: SerialTerms): Batch => 
     deposit(DEPOSITOR, L1_BLOCK, { data: `0x${L1_BASE_FEE.toString(16).padStart(64, '0')}` }),
   ]
   const signed: Uint8Array[] = [Uint8Array.of(0x7e)]
+  // The vault of the L1 fees is read, and pays, from what it was paid just before.
+  balances.set(L1_VAULT, 0n)
+  const begin: readonly (readonly [from: string, to: string, gasLimit: bigint])[] = [
+    [person(0), person(1), 21_000n],
+    [person(1), person(2), 21_000n],
+    [person(2), person(3), 21_000n],
+    [person(4), reader(1), 60_000n],
+    [person(3), person(5), 21_000n],
+    [L1_VAULT, person(4), 21_000n],
+  ]
+  for (const [from, to, gasLimit] of begin) {
+    transactions.push({ type: 0, from, to, nonce: nonces.get(from) ?? 0n, gasLimit, gasPrice: BASE_FEE, value: 0n })
+    signed.push(Uint8Array.from({ length: 120 }, () => 1 + random(255)))
+    nonces.set(from, (nonces.get(from) ?? 0n) + 1n)
+  }
   while (transactions.length < count) {
     const kind = random(20)
     const raw = Uint8Array.from({ length: 90 + random(400) }, () => (random(3) === 0 ? 0 : random(40)))
@@ -234,8 +249,13 @@ describe('a batch of the OP stack is what the serial reference makes of it', () 
         baseFeePerGas: BASE_FEE,
         prevRandao: 0n,
       }
-      const { receipts } = await executor.execute({ env, transactions: batch.transactions, signed: batch.signed })
+      const { receipts, tiers } = await executor.execute({
+        env,
+        transactions: batch.transactions,
+        signed: batch.signed,
+      })
       executor.close()
+      if (onDevice) expect(tiers.laneVm).toBeGreaterThan(0)
       const expected = runSerially(batch, terms, era === 'isthmus' || era === 'jovian')
       for (const [i, gas] of expected.gasUsed.entries()) {
         if (gas === undefined) continue
@@ -245,6 +265,8 @@ describe('a batch of the OP stack is what the serial reference makes of it', () 
         expect([address, state.account(address)?.balance ?? 0n]).toEqual([address, balance])
       for (const [address, nonce] of expected.nonces)
         expect([address, state.account(address)?.nonce ?? 0n]).toEqual([address, nonce])
+      for (const [address, value] of expected.slots)
+        expect([address, state.storage(address, 0n)]).toEqual([address, value])
       expect(expected.gasUsed.filter((gas) => gas === -1n).length).toBeGreaterThan(0)
     }
   })
