@@ -64,6 +64,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'service/json_rpc', may: ['service'], types: ['host/index.ts', 'host/chain'] },
   { at: 'service/methods', may: ['service'], types: ['host/index.ts', 'host/chain'] },
   { at: 'service/listener', may: ['service', 'host/primitives/thread.ts'], types: ['host/index.ts', 'host/chain'] },
+  { at: 'service/kzg', may: ['service', 'host/primitives/thread.ts'] },
   // Started for every single case: it loads no more than it runs.
   { at: 'service/evm_tool', may: [...BELOW_FLOWS, 'host/flows', 'host/trace', 'conformance'] },
   { at: 'cli', may: ['cli', 'host', 'conformance', 'service', 'transpiler', 'kernels'] },
@@ -121,6 +122,8 @@ const OWNED_PACKAGES: readonly { readonly name: string; readonly by: readonly st
     name,
     by: ['service', 'bench', 'test', 'scripts'],
   })),
+  // Native: where it has no build, blob transactions are refused and nothing else.
+  { name: '@crate-crypto/node-eth-kzg', by: ['service/kzg', 'test'] },
   // What speaks to the outside.
   ...['jose', 'json-rpc-2.0', 'pino', 'prom-client', 'ws', 'zod'].map((name) => ({
     name,

@@ -146,7 +146,7 @@ const service: Service = await serve({
   calls: { threads: 2, callMs: 5000 },
   gasCap: 50_000_000n,
   ranges: { logBlocks: 1000, logs: 10_000 },
-  poolLimits: { perSender: 16, transactions: 64 },
+  poolLimits: { perSender: 16, transactions: 64, blobsPerSender: 4, blobs: 24 },
   builder: { extraData: '0x' },
   executor,
   senderCache,

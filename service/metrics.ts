@@ -17,6 +17,7 @@ export class NodeMetrics {
   readonly #pool = this.#gauge('pool_transactions', 'transactions of the pool')
   readonly #blockMemory = this.#gauge('block_memory_bytes', 'memory of blocks that are not on disk')
   readonly #forgotten = this.#gauge('blocks_forgotten', 'blocks that were dropped to keep within that memory')
+  readonly #blobs = this.#gauge('pool_blobs', 'blobs of the transactions of the pool')
   readonly #gas = this.#counter('gas_total', 'gas of executed blocks')
   readonly #blocks = this.#counter('blocks_total', 'blocks by verdict', ['verdict'])
   readonly #transactions = this.#counter('transactions_total', 'executed transactions by tier', ['tier'])
@@ -47,8 +48,9 @@ export class NodeMetrics {
     this.#headTime.set(Number(header.timestamp))
   }
 
-  pool(count: number): void {
+  pool(count: number, blobs: number): void {
     this.#pool.set(count)
+    this.#blobs.set(blobs)
   }
 
   blockMemory({ bytes, forgotten }: BlockMemory): void {

@@ -1,4 +1,5 @@
 import type { Chain, ExecutorOptions, SenderCache } from '../host/index.ts'
+import { Kzg } from './kzg/kzg.ts'
 import { type Listener, startListener } from './listener/listener.ts'
 import type { CallOptions, OpenPorts, PortsOptions } from './listener/ports.ts'
 import type { Logger } from './log.ts'
@@ -51,7 +52,8 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
   const metrics = new NodeMetrics()
   const executors = new Executors({ ...executor, chainId: chain.config.chainId }, chain.state, options.senderCache)
   const blocks = new BlockReader(chain, executors)
-  const pool = new Pool(chain, executors, poolLimits)
+  const kzg = new Kzg()
+  const pool = new Pool(chain, executors, poolLimits, kzg)
   let news: Listener['news'] | undefined
   pool.onPending = (hashes) => tell(news?.pooled(hashes))
   const payloads = new PayloadBuilder(chain, pool, builder)
@@ -69,8 +71,8 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
     trace: new BlockTracer(chain, blocks, executors, gasCap),
     service: {
       metrics: () => {
-        metrics.pool(pool.count)
         metrics.blockMemory(chain.memory)
+        metrics.pool(pool.count, pool.blobCount)
         return metrics.page()
       },
       fault: async (name, what) => log.error({ call: name, what }, 'a call failed'),
@@ -102,6 +104,7 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
     close: async () => {
       await listener.close()
       executors.close()
+      await kzg.close()
     },
   }
 }

@@ -22,7 +22,7 @@ const MOST_UNDO = 1_000_000
 const SENDERS = 1 << 18
 const MOST_THREADS = 64
 const RANGES = { logBlocks: 100_000, logs: 20_000 }
-const POOL = { perSender: 64, transactions: 5120 }
+const POOL = { perSender: 64, transactions: 5120, blobsPerSender: 16, blobs: 1024 }
 
 /** Resolves with the first signal to end. */
 const signalled = (): Promise<NodeJS.Signals> =>

@@ -11,6 +11,7 @@ import type {
   SentPayload,
 } from '../node/engine_types.ts'
 import type { NodeCalls } from '../node/node_calls.ts'
+import type { BlobWithProofs } from '../node/side_cars.ts'
 import { jsonOfWithdrawal } from './encode.ts'
 
 /** Structures of the Engine API (execution-apis src/engine/openrpc/schemas). */
@@ -146,7 +147,23 @@ const jsonOfBody = (body: PayloadBody | undefined): Json =>
     ? null
     : { transactions: body.transactions.map(toData), withdrawals: body.withdrawals?.map(jsonOfWithdrawal) ?? null }
 
+/** V2 has cell proofs, and nothing at all where a blob is missing; V3 leaves that blob out. */
+const getBlobs = (version: 1 | 2 | 3): Method<NodeCalls> =>
+  method([z.array(hash)], async (node: NodeCalls, hashes) => {
+    const found = await node.engine.blobs(version, hashes)
+    if (version === 2 && found.includes(undefined)) return null
+    return found.map((blob) => (blob === undefined ? null : jsonOfBlob(blob)))
+  })
+
+const jsonOfBlob = ({ version, blob, proofs }: BlobWithProofs): Json => ({
+  blob: toData(blob),
+  ...(version === 0 ? { proof: toData(proofs[0]!) } : { proofs: proofs.map(toData) }),
+})
+
 const methods: Readonly<Record<string, Method<NodeCalls>>> = {
+  engine_getBlobsV1: getBlobs(1),
+  engine_getBlobsV2: getBlobs(2),
+  engine_getBlobsV3: getBlobs(3),
   engine_newPayloadV1: newPayload(1, [], extrasOf),
   engine_newPayloadV2: newPayload(2, [], extrasOf),
   engine_newPayloadV3: newPayload(3, [blobHashes, hash], extrasOf),

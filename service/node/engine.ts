@@ -28,11 +28,14 @@ import { blobHashesOf, blockOfPayload } from './payload_block.ts'
 import type { PayloadBuilder } from './payload_builder.ts'
 import { payloadId } from './payload_id.ts'
 import type { Pool } from './pool.ts'
-import { checkAttributes, checkGetPayload, checkNewPayload } from './versions.ts'
+import type { BlobWithProofs } from './side_cars.ts'
+import { checkAttributes, checkGetBlobs, checkGetPayload, checkNewPayload } from './versions.ts'
 
 const ZERO_HASH = `0x${'0'.repeat(64)}`
 /** Bodies that one call may ask for. */
 const MOST_BODIES = 1024
+/** Blobs likewise. */
+const MOST_BLOBS = 128
 /** Payloads that may not stand, whose verdict is remembered for the fork choice. */
 const MOST_INVALID = 512
 
@@ -223,6 +226,18 @@ export class Engine implements EngineCalls {
       return transactions === undefined
         ? this.#builder.buildNow(terms)
         : this.#builder.buildOf(terms, transactions, extraData)
+    })
+  }
+
+  async blobs(version: 1 | 2 | 3, hashes: readonly string[]): Promise<readonly (BlobWithProofs | undefined)[]> {
+    checkGetBlobs(version, this.#forkAt(this.#chain.head.header.timestamp))
+    if (hashes.length > MOST_BLOBS)
+      throw new RpcError(RPC_CODE.tooLarge, `requested ${hashes.length} blobs, at most ${MOST_BLOBS}`)
+    // Proofs that are not of this kind are on their way.
+    const kind = version === 1 ? 0 : 1
+    return hashes.map((hash) => {
+      const found = this.#pool.blob(hash)
+      return found?.version === kind ? found : undefined
     })
   }
 

@@ -1,4 +1,5 @@
 import type { PackedTransactions, Withdrawal } from '../../host/index.ts'
+import type { BlobWithProofs } from './side_cars.ts'
 
 /** Blocks as the consensus layer has them (execution-apis src/engine), without a word of JSON. */
 export interface ExecutionPayload {
@@ -106,6 +107,11 @@ export interface EngineCalls {
     transactions: readonly Uint8Array[] | undefined,
     extraData: string | undefined,
   ): Promise<BuiltPayload>
+  /**
+   * Blobs of the pool by their versioned hashes; undefined where one is not there. Version 1 is for the time before
+   * Osaka.
+   */
+  blobs(version: 1 | 2 | 3, hashes: readonly string[]): Promise<readonly (BlobWithProofs | undefined)[]>
   bodiesByHash(hashes: readonly string[]): Promise<readonly (PayloadBody | undefined)[]>
   bodiesByRange(start: bigint, count: bigint): Promise<readonly (PayloadBody | undefined)[]>
 }

@@ -1,8 +1,11 @@
 import type { BlockHeader, BuiltBlock, Chain, ChainBlock, ChainBuildRequest, Fork, Requests } from '../../host/index.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
-import type { BuiltPayload, PayloadAttributes } from './engine_types.ts'
+import type { BlobsBundle, BuiltPayload, PayloadAttributes } from './engine_types.ts'
 import { payloadOf } from './payload_block.ts'
-import type { Pool, PoolEntry } from './pool.ts'
+import type { Pool } from './pool.ts'
+import type { PoolEntry } from './pool_entry.ts'
+import { sideCarVersion } from './pool_rules.ts'
+import type { SideCar } from './side_car.ts'
 import { gasPriceOf } from './transaction_views.ts'
 
 /** What is to be built. */
@@ -92,7 +95,8 @@ export class PayloadBuilder {
   }
 
   async #build(terms: BuildTerms): Promise<BuiltPayload> {
-    const entries = this.#pool.pending()
+    const version = sideCarVersion(terms.fork)
+    const entries = this.#pool.pending().filter(({ sideCar }) => sideCar === undefined || sideCar.version === version)
     return builtPayload(await this.#chain.build(this.#request(terms, entries, this.#options.extraData)), entries)
   }
 
@@ -124,10 +128,17 @@ const builtPayload = (built: BuiltBlock, entries: readonly PoolEntry[]): BuiltPa
   return {
     payload: payloadOf(hash, header, { transactions, ...(withdrawals === undefined ? {} : { withdrawals }) }),
     value: feesOf(built, entries, header),
-    blobs: { commitments: [], proofs: [], blobs: [] },
+    blobs: bundleOf(order.map((at) => entries[at]!.sideCar)),
     requests: requests === undefined ? [] : requestList(requests),
   }
 }
+
+/** Side-cars of a block's transactions, in their order. */
+const bundleOf = (sideCars: readonly (SideCar | undefined)[]): BlobsBundle => ({
+  commitments: sideCars.flatMap((sideCar) => sideCar?.commitments ?? []),
+  proofs: sideCars.flatMap((sideCar) => sideCar?.proofs ?? []),
+  blobs: sideCars.flatMap((sideCar) => sideCar?.blobs ?? []),
+})
 
 /** Wei that the fee recipient gets: what each transaction pays above the base fee. */
 const feesOf = (

@@ -10,30 +10,26 @@ import {
   quantityToBigInt,
   type State,
   TransactionInputError,
-  type TransactionObject,
   wordToBigInt,
   wordToHex,
 } from '../../host/index.ts'
+import type { KzgCalls } from '../kzg/kzg_calls.ts'
 import type { Executors } from './executors.ts'
 import type { PoolCalls, PoolContent } from './pool_calls.ts'
-import { checkStatic, costOf, MOST_BYTES, nextBlock, refuse } from './pool_rules.ts'
+import type { PoolEntry } from './pool_entry.ts'
+import { checkSize, checkStatic, costOf, nextBlock, paysMore, priceOf, sideCarVersion } from './pool_rules.ts'
+import { refuse } from './refuse.ts'
+import { checkSideCar, type SideCar, splitTransaction, TYPE_BLOB } from './side_car.ts'
+import { type BlobWithProofs, SideCars } from './side_cars.ts'
 import { hashesOf, transactionView } from './transaction_views.ts'
-import type { TransactionView } from './views.ts'
 
 /** How much the pool holds. */
 export interface PoolLimits {
   readonly perSender: number
   readonly transactions: number
-}
-
-/** A transaction of the pool. */
-export interface PoolEntry {
-  readonly hash: string
-  readonly bytes: Uint8Array
-  readonly transaction: TransactionObject
-  readonly view: TransactionView
-  /** Wei that it may take from its sender. */
-  readonly cost: bigint
+  /** Blob transactions of one sender, and blobs in all. */
+  readonly blobsPerSender: number
+  readonly blobs: number
 }
 
 /** What a sender has in the state after the head. */
@@ -42,8 +38,6 @@ interface SenderState {
   readonly balance: bigint
 }
 
-/** Percent by which another transaction of the same nonce must pay more. */
-const REPLACEMENT_PERCENT = 110n
 const DELEGATION_PREFIX = [0xef, 0x01, 0x00] as const
 
 /**
@@ -54,10 +48,14 @@ export class Pool implements PoolCalls {
   readonly #chain: Chain
   readonly #executors: Executors
   readonly #limits: PoolLimits
+  readonly #kzg: KzgCalls
+  readonly #sideCars = new SideCars()
   readonly #bySender = new Map<string, Map<bigint, PoolEntry>>()
   readonly #byHash = new Map<string, PoolEntry>()
   /** Nonces after the head, of the senders that are here. */
   readonly #nonces = new Map<string, bigint>()
+  /** Hashes of transactions that get new proofs. */
+  readonly #converting = new Map<string, Promise<void>>()
   /** Changes with the pool. */
   version = 0
   /** Told of transactions that the next block could take, when they have become so by one that was sent. */
@@ -65,7 +63,8 @@ export class Pool implements PoolCalls {
   /** Ends when all changes so far have been made. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(chain: Chain, executors: Executors, limits: PoolLimits) {
+  constructor(chain: Chain, executors: Executors, limits: PoolLimits, kzg: KzgCalls) {
+    this.#kzg = kzg
     this.#chain = chain
     this.#executors = executors
     this.#limits = limits
@@ -79,8 +78,39 @@ export class Pool implements PoolCalls {
     return this.#byHash.get(hash)
   }
 
-  add(bytes: Uint8Array): Promise<string> {
-    return this.#inTurn(() => this.#add(bytes))
+  /** Blobs of all transactions. */
+  get blobCount(): number {
+    return this.#sideCars.blobCount
+  }
+
+  /** A blob by its versioned hash, with its proofs. */
+  blob(hash: string): BlobWithProofs | undefined {
+    return this.#sideCars.blob(hash)
+  }
+
+  /** Proofs of blobs are verified before the turn, which others wait for. */
+  async add(bytes: Uint8Array): Promise<string> {
+    if (bytes[0] !== TYPE_BLOB) return this.#inTurn(async () => this.#add(await this.#read(bytes)))
+    const read = await this.#proven(await this.#read(bytes))
+    return this.#inTurn(() => this.#add(read))
+  }
+
+  /** The same with a side-car whose proofs hold, of the version that the next block takes. Throws RpcError. */
+  async #proven(read: ReadTransaction): Promise<ReadTransaction> {
+    const { entry } = read
+    const { sideCar } = entry
+    if (sideCar === undefined) return refuse('missing sidecar in blob transaction')
+    if (this.#byHash.has(entry.hash)) return refuse('already known')
+    const version = sideCarVersion(nextBlock(this.#chain, this.#chain.head).fork)
+    if (sideCar.version > version) refuse(`unexpected sidecar version, want: ${version}, got: ${sideCar.version}`)
+    checkSideCar(sideCar, entry.transaction.blobVersionedHashes ?? [])
+    if (!(await this.#kzg.verify(sideCar))) refuse('KZG verification error: invalid blob proof')
+    return sideCar.version === version ? read : { ...read, entry: await this.#converted(entry, sideCar) }
+  }
+
+  /** With proofs of cells in place of those of blobs (EIP-7594). */
+  async #converted(entry: PoolEntry, sideCar: SideCar): Promise<PoolEntry> {
+    return { ...entry, sideCar: { ...sideCar, version: 1, proofs: await this.#kzg.cellProofs(sideCar.blobs) } }
   }
 
   /** Reads transactions that are not to be kept. Throws RpcError where one of them cannot be read. */
@@ -96,27 +126,31 @@ export class Pool implements PoolCalls {
     return value
   }
 
-  async #add(bytes: Uint8Array): Promise<string> {
-    const { entry, from, nonce } = await this.#read(bytes)
-    const { cost, hash, transaction } = entry
+  async #add({ entry, from, nonce }: ReadTransaction): Promise<string> {
+    const { hash, transaction } = entry
     if (this.#byHash.has(hash)) refuse('already known')
+    const isBlob = entry.sideCar !== undefined
+    const [other] = this.#bySender.get(from)?.values() ?? []
+    if (other !== undefined && (other.sideCar !== undefined) !== isBlob) refuse('address already reserved')
     const sender = await this.#senderState(from)
     if (nonce < sender.nonce) refuse(`nonce too low: next nonce ${sender.nonce}, tx nonce ${nonce}`)
+    this.#nonces.set(from, sender.nonce)
+    const gap = sender.nonce + BigInt(this.#pendingOf(from).length)
+    if (other === undefined) this.#nonces.delete(from)
+    if (isBlob && gap < nonce) refuse(`nonce too high: tx nonce ${nonce}, gapped nonce ${gap}`)
     const entries = this.#bySender.get(from) ?? new Map<bigint, PoolEntry>()
     const replaced = entries.get(nonce)
-    let spent = cost
-    for (const other of entries.values()) if (other !== replaced) spent += other.cost
-    if (spent > sender.balance)
-      refuse(`insufficient funds for gas * price + value: balance ${sender.balance}, queued cost ${spent}`)
+    checkFunds(entry, sender.balance, entries.values(), replaced)
     if (replaced !== undefined && !paysMore(transaction, replaced.transaction))
       refuse('replacement transaction underpriced')
-    if (replaced === undefined && entries.size >= this.#limits.perSender)
-      refuse(`account has ${entries.size} transactions in the pool already`)
-    if (replaced === undefined && this.count >= this.#limits.transactions) this.#makeRoom(entry)
-    if (replaced !== undefined) this.#byHash.delete(replaced.hash)
+    const most = isBlob ? this.#limits.blobsPerSender : this.#limits.perSender
+    if (replaced === undefined && entries.size >= most) refuse(`account limit exceeded: pooled ${entries.size} txs`)
+    this.#makeRoom(entry, replaced)
+    if (replaced !== undefined) this.#forget(replaced)
     entries.set(nonce, entry)
     this.#bySender.set(from, entries)
     this.#byHash.set(hash, entry)
+    this.#sideCars.add(entry)
     this.#nonces.set(from, sender.nonce)
     this.version++
     const pending = this.#pendingOf(from).filter((one) => one.transaction.nonce >= nonce)
@@ -126,10 +160,9 @@ export class Pool implements PoolCalls {
   }
 
   /** Reads a transaction and checks what does not depend on the state. */
-  async #read(
-    bytes: Uint8Array,
-  ): Promise<{ readonly entry: PoolEntry; readonly from: string; readonly nonce: bigint }> {
-    if (bytes.length > MOST_BYTES) refuse(`oversized data: ${bytes.length} bytes, limit ${MOST_BYTES}`)
+  async #read(sent: Uint8Array): Promise<ReadTransaction> {
+    checkSize(sent)
+    const { bytes, sideCar } = splitTransaction(sent)
     const next = nextBlock(this.#chain, this.#chain.head)
     try {
       const batch = await this.#executors.decode(next.fork, [bytes])
@@ -139,7 +172,7 @@ export class Pool implements PoolCalls {
       if (view.chainId === undefined && isAtLeast(next.fork, 'spuriousDragon'))
         refuse('only replay-protected (EIP-155) transactions allowed over RPC')
       checkStatic(batch, transaction, next)
-      const entry = { hash, bytes, transaction, view, cost: costOf(batch, next) }
+      const entry = { hash, bytes, transaction, view, cost: costOf(batch, next), sideCar }
       return { entry, from: transaction.from, nonce: transaction.nonce }
     } catch (thrown) {
       if (thrown instanceof TransactionInputError) return refuse(thrown.reason)
@@ -165,19 +198,35 @@ export class Pool implements PoolCalls {
     return { nonce: quantityToBigInt(nonce, 0), balance: wordToBigInt(balance, 0) }
   }
 
+  /** Others go where the pool is full: those that pay less. Throws RpcError where there are none. */
+  #makeRoom(entry: PoolEntry, replaced: PoolEntry | undefined): void {
+    const blobs = blobsIn(entry) - (replaced === undefined ? 0 : blobsIn(replaced))
+    if (replaced === undefined && this.count >= this.#limits.transactions) this.#removeCheapest(entry, () => true)
+    while (blobs > 0 && this.blobCount + blobs > this.#limits.blobs)
+      this.#removeCheapest(entry, (other) => other.sideCar !== undefined && other !== replaced)
+  }
+
   /** The transaction that pays least goes: the last of its sender, so that none after it is left behind. */
-  #makeRoom({ transaction }: PoolEntry): void {
+  #removeCheapest({ transaction }: PoolEntry, mayGo: (entry: PoolEntry) => boolean): void {
     let lowest: PoolEntry | undefined
     for (const entries of this.#bySender.values()) {
       const last = [...entries.values()].reduce((a, b) => (a.transaction.nonce > b.transaction.nonce ? a : b))
+      if (!mayGo(last) || last.transaction.from === transaction.from) continue
       if (lowest === undefined || priceOf(last.transaction) < priceOf(lowest.transaction)) lowest = last
     }
-    const isWorthIt = lowest !== undefined && priceOf(transaction) > priceOf(lowest.transaction)
-    this.#remove(isWorthIt ? lowest! : refuse('txpool is full'))
+    const found = lowest ?? refuse('txpool is full')
+    if (priceOf(transaction) <= priceOf(found.transaction)) refuse('transaction underpriced')
+    this.#remove(found)
   }
 
-  #remove({ hash, transaction }: PoolEntry): void {
-    this.#byHash.delete(hash)
+  #forget(entry: PoolEntry): void {
+    this.#byHash.delete(entry.hash)
+    this.#sideCars.remove(entry)
+  }
+
+  #remove(entry: PoolEntry): void {
+    const { transaction } = entry
+    this.#forget(entry)
     const entries = this.#bySender.get(transaction.from)
     entries?.delete(transaction.nonce)
     if (entries?.size === 0) {
@@ -196,13 +245,44 @@ export class Pool implements PoolCalls {
       const { nonce } = await this.#state.readAccounts(limbs, senders.length)
       for (const [i, sender] of senders.entries()) this.#passTo(sender, quantityToBigInt(nonce, 2 * i))
       for (const { hash } of undone) await this.#takeBack(hash)
+      this.#convertOld()
     })
+  }
+
+  /** Side-cars from before Osaka get proofs of cells when it comes; until then no block takes them. */
+  #convertOld(): void {
+    if (sideCarVersion(nextBlock(this.#chain, this.#chain.head).fork) === 0) return
+    for (const entry of this.#byHash.values()) {
+      if (entry.sideCar?.version !== 0 || this.#converting.has(entry.hash)) continue
+      const converting = this.#converted(entry, entry.sideCar)
+        .then((converted) => this.#inTurn(async () => this.#exchange(entry, converted)))
+        .catch(() => undefined)
+        .finally(() => this.#converting.delete(entry.hash))
+      this.#converting.set(entry.hash, converting)
+    }
+  }
+
+  /** Ends when new proofs that are on their way are there. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#converting.values())
+  }
+
+  #exchange(entry: PoolEntry, converted: PoolEntry): void {
+    if (this.#byHash.get(entry.hash) !== entry) return
+    this.#forget(entry)
+    this.#byHash.set(entry.hash, converted)
+    this.#bySender.get(entry.transaction.from)?.set(entry.transaction.nonce, converted)
+    this.#sideCars.add(converted)
+    this.version++
   }
 
   #passTo(sender: string, nonce: bigint): void {
     this.#nonces.set(sender, nonce)
     for (const entry of [...(this.#bySender.get(sender)?.values() ?? [])])
-      if (entry.transaction.nonce < nonce) this.#remove(entry)
+      if (entry.transaction.nonce < nonce) {
+        this.#sideCars.keep(entry)
+        this.#remove(entry)
+      }
   }
 
   async #takeBack(hash: string): Promise<void> {
@@ -210,8 +290,16 @@ export class Pool implements PoolCalls {
     if (bytes === undefined) return
     for (const transaction of decodeBlock(bytes).transactions) {
       // One that is in the new chain, too, or not valid any more, is not taken.
-      await this.#add(Uint8Array.from(transaction)).catch(() => undefined)
+      await this.#addAgain(Uint8Array.from(transaction)).catch(() => undefined)
     }
+  }
+
+  /** Of a blob transaction the side-car is the one that was here before, where it is still kept. */
+  async #addAgain(bytes: Uint8Array): Promise<void> {
+    const read = await this.#read(bytes)
+    const sideCar = this.#sideCars.kept(read.entry.hash)
+    if (bytes[0] !== TYPE_BLOB) await this.#add(read)
+    else if (sideCar !== undefined) await this.#add({ ...read, entry: { ...read.entry, sideCar } })
   }
 
   /** What the next block could take, each sender's in the order of nonces. */
@@ -233,10 +321,14 @@ export class Pool implements PoolCalls {
     const senders = sender === undefined ? [...this.#bySender.keys()] : [sender]
     const pending = senders.flatMap((one) => this.#pendingOf(one))
     const isPending = new Set(pending)
+    const isListed = ({ sideCar }: PoolEntry): boolean => sideCar === undefined
     const queued = senders
       .flatMap((one) => [...(this.#bySender.get(one)?.values() ?? [])])
       .filter((entry) => !isPending.has(entry))
-    return { pending: pending.map(({ view }) => view), queued: queued.map(({ view }) => view) }
+    return {
+      pending: pending.filter(isListed).map(({ view }) => view),
+      queued: queued.filter(isListed).map(({ view }) => view),
+    }
   }
 
   async status(): Promise<{ readonly pending: number; readonly queued: number }> {
@@ -253,9 +345,28 @@ export class Pool implements PoolCalls {
   }
 }
 
-const priceOf = ({ maxFeePerGas, gasPrice = 0n }: TransactionObject): bigint => maxFeePerGas ?? gasPrice
+interface ReadTransaction {
+  readonly entry: PoolEntry
+  readonly from: string
+  readonly nonce: bigint
+}
 
-const tipOf = ({ maxPriorityFeePerGas, gasPrice = 0n }: TransactionObject): bigint => maxPriorityFeePerGas ?? gasPrice
+const blobsIn = ({ sideCar }: PoolEntry): number => sideCar?.blobs.length ?? 0
 
-const paysMore = (one: TransactionObject, other: TransactionObject): boolean =>
-  100n * priceOf(one) >= REPLACEMENT_PERCENT * priceOf(other) && 100n * tipOf(one) >= REPLACEMENT_PERCENT * tipOf(other)
+/** Refuses what its sender cannot pay beside all that it has here; of what is replaced only the new one counts. */
+const checkFunds = (
+  { cost }: PoolEntry,
+  balance: bigint,
+  entries: Iterable<PoolEntry>,
+  replaced: PoolEntry | undefined,
+): void => {
+  const text = 'insufficient funds for gas * price + value'
+  if (cost > balance) refuse(`${text}: balance ${balance}, tx cost ${cost}, overshot ${cost - balance}`)
+  let queued = 0n
+  for (const entry of entries) queued += entry.cost
+  const more = cost - (replaced?.cost ?? 0n)
+  const overshot = queued + more - balance
+  if (overshot <= 0n) return
+  const what = replaced === undefined ? 'tx cost' : 'tx bumped'
+  refuse(`${text}: balance ${balance}, queued cost ${queued}, ${what} ${more}, overshot ${overshot}`)
+}

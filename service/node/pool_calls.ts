@@ -11,7 +11,7 @@ export interface PoolContent {
 export interface PoolCalls {
   /** Takes a signed transaction; its hash. Throws RpcError with the reason why not. */
   add(bytes: Uint8Array): Promise<string>
-  /** All of it, or what one sender has there. */
+  /** All of it but blob transactions (as go-ethereum lists it), or what one sender has there. */
   content(sender: string | undefined): Promise<PoolContent>
   status(): Promise<{ readonly pending: number; readonly queued: number }>
   /** The nonce that the sender's next transaction has, after those of the pool. */

@@ -1,10 +1,11 @@
 import { environmentOf, nextBaseFee } from '../../host/chain/header.ts'
-import { transactionRules } from '../../host/chain/rules.ts'
+import { type TransactionRules, transactionRules } from '../../host/chain/rules.ts'
 import {
   type BlockEnvironment,
   type Chain,
   type ChainBlock,
   type Fork,
+  isAtLeast,
   REJECTION,
   type Rejection,
   rejectionText,
@@ -12,19 +13,21 @@ import {
   type TransactionObject,
   wordToBigInt,
 } from '../../host/index.ts'
-import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { blobsOf, forkOf } from './block_place.ts'
+import { refuse } from './refuse.ts'
+import { type SideCar, TYPE_BLOB } from './side_car.ts'
 
-/** What the pool refuses is told with this code, in the words of go-ethereum where it has them. */
-export const refuse = (message: string): never => {
-  throw new RpcError(RPC_CODE.server, message)
-}
-
-/** Bytes of one transaction. */
-export const MOST_BYTES = 128 * 1024
-/** Wei per gas that a transaction must be willing to give. */
+/** Bytes of one transaction, and of one with its side-car. */
+const MOST_BYTES = 128 * 1024
+const MOST_BLOB_BYTES = 1024 * 1024
+/** Blobs of one transaction, whatever the fork (as go-ethereum's pool has it; EIP-7594 from Osaka on). */
+const MOST_BLOBS = 6
+/** Wei per gas that a transaction must be willing to give, and per blob gas. */
 const LEAST_TIP = 1n
-const TYPE_BLOB = 3
+const LEAST_BLOB_FEE = 1n
+/** Percent by which another transaction of the same nonce must pay more. */
+const REPLACEMENT_PERCENT = 110n
+const BLOB_REPLACEMENT_PERCENT = 200n
 
 /** What the next block would be, as far as the pool needs to know. */
 export interface NextBlock {
@@ -39,24 +42,79 @@ export const nextBlock = (chain: Chain, { header }: ChainBlock): NextBlock => {
   return { fork, env: header.baseFeePerGas === undefined ? env : { ...env, baseFeePerGas: nextBaseFee(header) } }
 }
 
-/**
- * Refuses a transaction that no block could take, whatever the state is. A base fee that is above its price may fall,
- * so it counts as none here.
- */
-export const checkStatic = (
-  batch: TransactionBatch,
-  transaction: TransactionObject,
-  { fork, env }: NextBlock,
-): void => {
-  if (transaction.type === TYPE_BLOB) refuse('blob transactions are not taken: their side-cars cannot be kept yet')
-  const rules = transactionRules(batch, fork, { ...env, baseFeePerGas: 0n })
-  const rejection = rules.rejection[0]!
-  if (rejection !== REJECTION.none) refuse(rejectionText(rejection as Rejection))
-  if (transaction.gasLimit > env.gasLimit) refuse('exceeds block gas limit')
-  if ((transaction.maxPriorityFeePerGas ?? transaction.gasPrice ?? 0n) < LEAST_TIP)
-    refuse(`transaction underpriced: gas tip cap below ${LEAST_TIP}`)
+/** Refuses what is too large to look at. */
+export const checkSize = (bytes: Uint8Array): void => {
+  const most = bytes[0] === TYPE_BLOB ? MOST_BLOB_BYTES : MOST_BYTES
+  if (bytes.length > most) refuse(`oversized data: transaction size ${bytes.length}, limit ${most}`)
 }
 
+/** Rules of a transaction whose fees may come to be enough: a base fee that is above its price may fall. */
+const rulesOf = (batch: TransactionBatch, { fork, env }: NextBlock) =>
+  transactionRules(batch, fork, { ...env, baseFeePerGas: 0n, blobBaseFee: LEAST_BLOB_FEE })
+
+/** Refuses a transaction that no block could take, whatever the state is. */
+export const checkStatic = (batch: TransactionBatch, transaction: TransactionObject, next: NextBlock): void => {
+  const { env } = next
+  const { gasLimit, maxFeePerBlobGas = 0n, blobVersionedHashes = [] } = transaction
+  const isBlob = transaction.type === TYPE_BLOB
+  if (isBlob && blobVersionedHashes.length > MOST_BLOBS)
+    refuse(`too many blobs in transaction: have ${blobVersionedHashes.length}, permitted ${MOST_BLOBS}`)
+  if (isBlob && maxFeePerBlobGas < LEAST_BLOB_FEE)
+    refuse(`${BELOW_MINIMUM}: blob fee cap ${maxFeePerBlobGas}, minimum needed ${LEAST_BLOB_FEE}`)
+  const rules = rulesOf(batch, next)
+  const rejection = rules.rejection[0]!
+  if (rejection !== REJECTION.none) {
+    const text = rejectionText(rejection as Rejection)
+    refuse(text + numbersOf(rejection as Rejection, transaction, rules))
+  }
+  if (gasLimit > env.gasLimit) refuse('exceeds block gas limit')
+  const tip = transaction.maxPriorityFeePerGas ?? transaction.gasPrice ?? 0n
+  if (tip < LEAST_TIP) refuse(`${BELOW_MINIMUM}: gas tip cap ${tip}, minimum needed ${LEAST_TIP}`)
+}
+
+const BELOW_MINIMUM = 'transaction gas price below minimum'
+/** EIP-7825, EIP-3860. */
+const MOST_GAS = 1n << 24n
+const MOST_INITCODE = 49_152
+
+/** What go-ethereum says after the text. */
+const numbersOf = (
+  rejection: Rejection,
+  { gasLimit, data = '0x' }: TransactionObject,
+  { intrinsic, floor }: TransactionRules,
+): string => {
+  switch (rejection) {
+    case REJECTION.intrinsicGas:
+      return `: gas ${gasLimit}, minimum needed ${intrinsic[0]}`
+    case REJECTION.floorGas:
+      return `: gas ${gasLimit}, minimum needed ${floor[0]}`
+    case REJECTION.gasLimitTooHigh:
+      return ` (cap: ${MOST_GAS}, tx: ${gasLimit})`
+    case REJECTION.initcodeSize:
+      return `: code size ${data.length / 2 - 1}, limit ${MOST_INITCODE}`
+    default:
+      return ''
+  }
+}
+
+/** The version of side-cars that a block of a fork takes. */
+export const sideCarVersion = (fork: Fork): SideCar['version'] => (isAtLeast(fork, 'osaka') ? 1 : 0)
+
 /** Wei that the sender must hold. */
-export const costOf = (batch: TransactionBatch, { fork, env }: NextBlock): bigint =>
-  wordToBigInt(transactionRules(batch, fork, { ...env, baseFeePerGas: 0n }).cost, 0)
+export const costOf = (batch: TransactionBatch, next: NextBlock): bigint => wordToBigInt(rulesOf(batch, next).cost, 0)
+
+/** Most wei per gas, by which transactions of the pool are compared. */
+export const priceOf = ({ maxFeePerGas, gasPrice = 0n }: TransactionObject): bigint => maxFeePerGas ?? gasPrice
+
+const tipOf = ({ maxPriorityFeePerGas, gasPrice = 0n }: TransactionObject): bigint => maxPriorityFeePerGas ?? gasPrice
+
+/** Whether a transaction may take the place of another one of the same nonce. */
+export const paysMore = (one: TransactionObject, other: TransactionObject): boolean => {
+  const percent = one.type === TYPE_BLOB ? BLOB_REPLACEMENT_PERCENT : REPLACEMENT_PERCENT
+  const isMore = (fee: bigint, before: bigint): boolean => 100n * fee >= percent * before
+  return (
+    isMore(priceOf(one), priceOf(other)) &&
+    isMore(tipOf(one), tipOf(other)) &&
+    isMore(one.maxFeePerBlobGas ?? 0n, other.maxFeePerBlobGas ?? 0n)
+  )
+}

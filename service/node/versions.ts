@@ -23,6 +23,12 @@ const GET_PAYLOAD: Readonly<Record<1 | 2 | 3 | 4 | 5, Range>> = {
   5: ['osaka', 'osaka'],
 }
 
+const GET_BLOBS: Readonly<Record<1 | 2 | 3, Range>> = {
+  1: ['cancun', 'prague'],
+  2: ['osaka', 'osaka'],
+  3: ['osaka', 'osaka'],
+}
+
 const ATTRIBUTES: Readonly<Record<1 | 2 | 3, Range>> = {
   1: ['paris', 'paris'],
   2: ['paris', 'shanghai'],
@@ -91,3 +97,7 @@ export const checkAttributes = (
     refuse(withdrawals === undefined ? 'missing withdrawals' : 'withdrawals before shanghai')
   if (timestamp <= parentTimestamp) refuse(`timestamp ${timestamp} is not above the parent's ${parentTimestamp}`)
 }
+
+/** By the fork of the head: there is no payload to ask. */
+export const checkGetBlobs = (version: 1 | 2 | 3, fork: Fork): void =>
+  checkFork(`engine_getBlobsV${version}`, fork, GET_BLOBS[version])

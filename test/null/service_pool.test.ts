@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseGenesis } from '../../host/flows/chain/genesis.ts'
 import { openChain } from '../../host/flows/chain/open_chain.ts'
 import { type Chain, SenderCache, type TransactionObject } from '../../host/index.ts'
+import { Kzg } from '../../service/kzg/kzg.ts'
 import { Executors } from '../../service/node/executors.ts'
 import { Pool } from '../../service/node/pool.ts'
 import { keyed, signed } from '../fixtures/block_world.ts'
@@ -18,6 +19,7 @@ const FUNDS = 100_000n
 let chain: Chain
 let executors: Executors
 let pool: Pool
+const kzg = new Kzg()
 
 beforeAll(async () => {
   const file = JSON.parse(builtGenesis())
@@ -27,10 +29,11 @@ beforeAll(async () => {
   executors = new Executors({ chainId: 1n, workers: 0 }, chain.state, new SenderCache())
 })
 beforeEach(() => {
-  pool = new Pool(chain, executors, { perSender: 3, transactions: 5 })
+  pool = new Pool(chain, executors, { perSender: 3, transactions: 5, blobsPerSender: 2, blobs: 4 }, kzg)
 })
 afterAll(async () => {
   executors.close()
+  await kzg.close()
   await chain.close()
   rmSync(folder, { recursive: true })
 })
@@ -102,11 +105,11 @@ describe('the pool', () => {
 
   it('takes so many of one sender, and so many in all, where the cheapest makes room', async () => {
     for (const nonce of [0n, 1n, 2n]) await pool.add(transaction(0, nonce))
-    expect(await refusal(transaction(0, 3n))).toMatch(/^account has 3 transactions/)
+    expect(await refusal(transaction(0, 3n))).toMatch(/^account limit exceeded: pooled 3 txs$/)
     const dear = { maxFeePerGas: 2000n }
     await pool.add(transaction(1, 0n, dear))
     await pool.add(transaction(1, 1n, dear))
-    expect(await refusal(transaction(2, 0n))).toBe('txpool is full')
+    expect(await refusal(transaction(2, 0n))).toBe('transaction underpriced')
     expect(await refusal(transaction(2, 0n, dear))).toBeUndefined()
     expect(pool.count).toBe(5)
     expect(
@@ -121,14 +124,22 @@ describe('the pool', () => {
     ['bytes that are none', () => Uint8Array.of(2, 0xc0), /./],
     ['too many bytes', () => new Uint8Array(128 * 1024 + 1), /^oversized data/],
     ['another chain', () => otherChain(), /chain/],
-    ['less than the intrinsic gas', () => transaction(0, 0n, { gasLimit: 20_999n }), /^intrinsic gas too low$/],
+    [
+      'less than the intrinsic gas',
+      () => transaction(0, 0n, { gasLimit: 20_999n }),
+      /^intrinsic gas too low: gas 20999, minimum needed 21000$/,
+    ],
     ['more than the gas of a block', () => transaction(0, 0n, { gasLimit: 30_000_001n }, 'prague'), /gas limit/],
     [
       'more than the gas of a transaction (EIP-7825)',
       () => transaction(0, 0n, { gasLimit: 16_777_217n }, 'prague'),
       /gas limit/,
     ],
-    ['no tip', () => transaction(0, 0n, { maxPriorityFeePerGas: 0n }), /^transaction underpriced/],
+    [
+      'no tip',
+      () => transaction(0, 0n, { maxPriorityFeePerGas: 0n }),
+      /^transaction gas price below minimum: gas tip cap 0, minimum needed 1$/,
+    ],
     ['no chain', () => unprotected(), /^only replay-protected/],
   ])('refuses %s', async (_, make, reason) => {
     expect(await refusal(make())).toMatch(reason)
