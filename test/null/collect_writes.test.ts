@@ -20,7 +20,10 @@ const written = (share: number, inColumns: boolean): ResidentState => {
   resident.accountIds(addresses, COUNT, new Int32Array(COUNT))
   resident.slotIds(owners, keys, COUNT, new Int32Array(COUNT))
   const { accounts, slots } = resident
-  for (let id = 0; id < COUNT; id++) accounts.setExists(id, random.below(2) === 0)
+  for (let id = 0; id < COUNT; id++) {
+    accounts.setExists(id, random.below(2) === 0)
+    slots.values[8 * id] = random.u32()
+  }
   for (let n = 0; n < (COUNT * share) / 1000; n++) {
     const id = random.below(COUNT)
     accounts.write(id)
