@@ -225,6 +225,8 @@ class HookedEvm extends SpecifiedEvm {
     const words = this.#words.get(fault)
     if (words !== undefined) return words
     const { error } = fault
+    // It says where, too.
+    if (error.startsWith(EVMError.errorMessages.INVALID_JUMP)) return 'invalid jump destination'
     const isDeposit = message !== undefined && this.#ran.has(message) && error === EVMError.errorMessages.OUT_OF_GAS
     return isDeposit ? GETH_WORDS['code store out of gas']! : (GETH_WORDS[error] ?? error)
   }
@@ -236,7 +238,6 @@ type EvmLog = [Uint8Array, Uint8Array[], Uint8Array]
 /** What go-ethereum says, where @ethereumjs/evm has other words. */
 const GETH_WORDS: Readonly<Record<string, string>> = {
   revert: 'execution reverted',
-  'invalid JUMP': 'invalid jump destination',
   'static state change': 'write protection',
   'create collision': 'contract address collision',
   'code store out of gas': 'contract creation code storage out of gas',
