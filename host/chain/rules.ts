@@ -192,13 +192,18 @@ export const chargeRules = (
   const { gasLimit, cost, rejection } = rules
   const { operator, l1Fee, footprint } = charges
   const extraFee = operator === undefined ? l1Fee : l1Fee.slice()
+  // Payments have one gas limit: what the operator takes is reckoned where it changes.
+  let reckoned = -1
   for (let i = 0; i < count; i++) {
     if (type[i] === TYPE_DEPOSIT) continue
     if (type[i] === TYPE_BLOB) rejection[i] = REJECTION.typeNotSupported
     const at = LIMBS_PER_WORD * i
     let overflow = 0
     if (operator !== undefined) {
-      operatorFeeWord(scratch, 0, operator, gasLimit[i]!)
+      if (gasLimit[i] !== reckoned) {
+        reckoned = gasLimit[i]!
+        operatorFeeWord(scratch, 0, operator, reckoned)
+      }
       overflow = wordAdd(extraFee, at, extraFee, at, scratch, 0)
     }
     overflow |= wordAdd(cost, at, cost, at, extraFee, at)

@@ -1,5 +1,5 @@
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { wordFromBigInt } from '../../primitives/word.ts'
+import { wordCopy, wordFromBigInt } from '../../primitives/word.ts'
 import { type SignedTransactions, signedCount, signedLength } from '../packed.ts'
 import { fastLzLengths, zeroByteCounts } from './fast_lz.ts'
 import { isOpAtLeast, type OpFork } from './op_forks.ts'
@@ -121,15 +121,16 @@ export const l1Measures = (signed: SignedTransactions, fork: OpFork): Uint32Arra
 /** fees[8 i ..] = the L1 fee of the transaction with measures[i]. Each different measure is reckoned once. */
 export const l1FeeWords = (l1: L1Attributes, fork: OpFork, measures: Uint32Array): Uint32Array => {
   const fees = new Uint32Array(LIMBS_PER_WORD * measures.length)
-  /** By measure: one more than the first transaction with it. */
+  /** By measure: the first transaction with it. */
   const first = new Map<number, number>()
   for (let i = 0; i < measures.length; i++) {
     const measure = measures[i]!
     const known = first.get(measure)
+    const at = LIMBS_PER_WORD * i
     if (known === undefined) {
-      wordFromBigInt(fees, LIMBS_PER_WORD * i, l1FeeOf(l1, fork, measure))
+      wordFromBigInt(fees, at, l1FeeOf(l1, fork, measure))
       first.set(measure, i)
-    } else fees.copyWithin(LIMBS_PER_WORD * i, LIMBS_PER_WORD * known, LIMBS_PER_WORD * (known + 1))
+    } else wordCopy(fees, at, fees, LIMBS_PER_WORD * known)
   }
   return fees
 }
