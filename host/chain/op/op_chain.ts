@@ -66,7 +66,12 @@ export const opForkAt = ({ forks }: OpChain, timestamp: bigint): OpFork => {
 /**
  * The rules of a block with this timestamp.
  *
- * Example: {@link OpChain}.
+ * @example
+ * import { opRulesAt, readOpChain } from 'wgevm'
+ *
+ * const optimism = { eip1559Elasticity: 6, eip1559Denominator: 50 }
+ * const chain = readOpChain({ regolithTime: 0, canyonTime: 1_704_992_401, optimism })
+ * console.log(opRulesAt(chain, 1_704_992_400n).fork) // regolith
  */
 export const opRulesAt = (chain: OpChain, timestamp: bigint): OpRules => ({
   kind: chain.kind,

@@ -47,6 +47,9 @@ const EVM: Readonly<Record<OpFork, Fork>> = {
 /**
  * The fork of Ethereum whose EVM a fork of the OP stack has.
  *
- * Example: {@link OpChain}.
+ * @example
+ * import { evmForkOf, OP_FORKS } from 'wgevm'
+ *
+ * console.log(OP_FORKS.length, evmForkOf('jovian')) // 11 prague
  */
 export const evmForkOf = (fork: OpFork): Fork => EVM[fork]
