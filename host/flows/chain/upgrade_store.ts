@@ -5,8 +5,8 @@ import type { Store } from '../../state/store/store.ts'
 import { hashesOf } from './transaction_hashes.ts'
 
 /**
- * Brings a store whose trie is there to the schema of this version, block by block. Where the process ends on the way, the store is still
- * one of the schema before, and the next opening begins again.
+ * Brings a store whose trie is there to the schema of this version, block by block. Where the process ends on the way,
+ * the store is still one of the schema before, and the next opening begins again.
  *
  * Cost: linear in the transactions of the chain.
  */

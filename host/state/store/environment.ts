@@ -62,8 +62,8 @@ const TABLES: Readonly<Record<keyof Tables, true>> = {
 export const TABLE_NAMES = Object.keys(TABLES) as readonly (keyof Tables)[]
 
 /**
- * Of the tables and their values; `1` has no `forkchoice` and no `places`, `1` and `2` no `nodes`. They become `3` where
- * a chain is opened. Any other is refused.
+ * Of the tables and their values; `1` has no `forkchoice` and no `places`, `1` and `2` no `nodes`. They become `3`
+ * where a chain is opened. Any other is refused.
  */
 export const SCHEMA = '3'
 export const SCHEMA_WITHOUT_PLACES = '1'

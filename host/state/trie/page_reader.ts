@@ -28,7 +28,7 @@ interface Reading {
   readonly storage: number
 }
 
-/** Brings pages (`PageWriter`) into the arenas of a state. Keys and references of what was read are still to be made. */
+/** Brings pages (`PageWriter`) into the arenas of a state. What was read has no keys and references yet. */
 export class PageReader {
   /** Rows that were read. */
   readonly accounts = new IntList()
@@ -67,6 +67,7 @@ export class PageReader {
 
   /** Nothing was read. */
   clear(): void {
+    this.absent = 0
     for (const list of [this.accounts, this.slots, this.accountBranches, this.slotBranches]) list.clear()
   }
 

@@ -29,8 +29,8 @@ import type { TrieNodes } from './trie_nodes.ts'
  *
  * branch    TAG_BRANCH, depth u8, mask of its children u16, then each child in the order of their nibbles
  * page      TAG_PAGE, number u32, hash by which it stands in its parent (32)
- * account   bytes of its nonce, and HAS_CODE, HAS_STORAGE; address (20), nonce, code hash (32) and, of its storage, page
- *           u32 and root (32), where there are any; length of its balance u8, balance
+ * account   bytes of its nonce, and HAS_CODE, HAS_STORAGE; address (20), nonce, code hash (32) and, of its storage,
+ *           page u32 and root (32), where there are any; length of its balance u8, balance
  * slot      length of its value u8, slot (32), value
  *
  * Numbers are big-endian; values are without leading zeros. Hashes of keys, leaves and branches are not kept: they are

@@ -48,14 +48,14 @@ export class StatePages implements AbsentPages {
   next: number
   readonly #state: StateNodes
   readonly #source: PageSource
-  readonly #reader: PageReader
+  /** Undefined while pages are read: those that are read on the way have another one. */
+  #reader: PageReader | undefined
   readonly #hash = new NodesInPlace(new MessageBatch())
   #absent = 0
 
   constructor(state: StateNodes, source: PageSource, { page, hash, next }: PagedRoot) {
     this.#state = state
     this.#source = source
-    this.#reader = new PageReader(state)
     this.next = next
     const { accountNodes, slotNodes, root } = state
     for (const nodes of [accountNodes, slotNodes]) {
@@ -127,7 +127,7 @@ export class StatePages implements AbsentPages {
     add(deletedAccounts, deletedAccounts.length / LIMBS_PER_ADDRESS)
     add(accountAddresses, accountCount)
     add(slotAddresses, slotCount)
-    this.#walk(accountNodes, hashed(names, ADDRESS_BYTES, count), new Int32Array(count).fill(~root))
+    this.#descend(accountNodes, hashed(names, ADDRESS_BYTES, count), new Int32Array(count).fill(~root))
   }
 
   #bringSlots({ slotAddresses, slotKeys, slotCount }: StateWrites): void {
@@ -146,17 +146,17 @@ export class StatePages implements AbsentPages {
       starts[count] = ~storage
       wordToBytes(names, HASH_BYTES * count++, slotKeys, LIMBS_PER_WORD * i)
     }
-    this.#walk(slotNodes, hashed(names, HASH_BYTES, count), starts)
+    this.#descend(slotNodes, hashed(names, HASH_BYTES, count), starts)
   }
 
   /** Goes with each key from its parent (`at`) down as far as there is a way, and loads what is absent on it. */
-  #walk(nodes: TrieNodes, keys: Uint8Array, at: Int32Array): void {
-    let walking = inOrder(keys)
-    while (walking.length > 0) {
+  #descend(nodes: TrieNodes, keys: Uint8Array, at: Int32Array): void {
+    let waiting = inOrder(keys)
+    while (waiting.length > 0) {
       const parents: number[] = []
       const nibbles: number[] = []
       let last = -1
-      walking = walking.filter((n) => {
+      waiting = waiting.filter((n) => {
         const isWaiting = this.#step(nodes, keys, n, at)
         if (!isWaiting) return false
         const parent = at[n]!
@@ -194,8 +194,9 @@ export class StatePages implements AbsentPages {
   #load(nodes: TrieNodes, parents: readonly number[], nibbles: readonly number[]): void {
     if (this.fault !== undefined) throw this.fault
     let page = 0
+    const reader = this.#reader ?? new PageReader(this.#state)
+    this.#reader = undefined
     try {
-      this.#reader.clear()
       const loaded: number[] = []
       const numbers: number[] = []
       const expected = new Uint32Array(8 * parents.length)
@@ -206,18 +207,19 @@ export class StatePages implements AbsentPages {
         expected.set(nodes.hashes.subarray(8 * place, 8 * place + 8), 8 * loaded.length)
         loaded.push(n)
         numbers.push(page)
-        this.#read(nodes, parents[n]!, nibbles[n]!, page)
+        this.#read(reader, nodes, parents[n]!, nibbles[n]!, page)
       }
       page = 0
-      this.#hashLoaded()
+      this.#hashLoaded(reader)
       for (let n = 0; n < loaded.length; n++) {
         const place = nodes.placeOf(parents[loaded[n]!]!, nibbles[loaded[n]!]!)
         if (nodes.lengths[place] === 0 && wordEquals(nodes.hashes, 8 * place, expected, 8 * n)) continue
         page = numbers[n]!
         throw new PageError(`has another hash than ${hexOf(expected.subarray(8 * n, 8 * n + 8))}`)
       }
-      this.#absent += this.#reader.absent - loaded.length
-      this.#reader.absent = 0
+      this.#absent += reader.absent - loaded.length
+      reader.clear()
+      this.#reader = reader
     } catch (thrown) {
       const { message } = thrown as Error
       const which = page === 0 ? 'a page' : `page ${page}`
@@ -227,18 +229,17 @@ export class StatePages implements AbsentPages {
     }
   }
 
-  #read(nodes: TrieNodes, parent: number, nibble: number, page: number): void {
+  #read(reader: PageReader, nodes: TrieNodes, parent: number, nibble: number, page: number): void {
     const record = this.#source.read(page)
     if (record === undefined) throw new PageError('is not there')
     const storage = nodes === this.#state.slotNodes ? nodes.rootAbove(parent) : 0
     // The page of a root stands with the root.
-    this.#reader.read(record, { nodes, storage }, parent, nibble, parent < 0 ? 0 : page)
+    reader.read(record, { nodes, storage }, parent, nibble, parent < 0 ? 0 : page)
   }
 
   /** Makes keys and references of what was read. */
-  #hashLoaded(): void {
+  #hashLoaded({ accounts: newAccounts, slots: newSlots, accountBranches, slotBranches }: PageReader): void {
     const { accounts, slots, accountNodes, slotNodes } = this.#state
-    const { accounts: newAccounts, slots: newSlots, accountBranches, slotBranches } = this.#reader
     hashKeys(accounts, newAccounts, ACCOUNT_NAME, LIMBS_PER_ADDRESS)
     hashKeys(slots, newSlots, SLOT_NAME, LIMBS_PER_WORD)
     this.#hashNodes(slotNodes, newSlots, STRETCH_KINDS.slots, slotBranches, STRETCH_KINDS.slotBranches)
@@ -248,6 +249,9 @@ export class StatePages implements AbsentPages {
   #hashNodes(nodes: TrieNodes, leaves: IntList, leafKind: number, branches: IntList, branchKind: number): void {
     for (let n = 0; n < leaves.count; n++)
       if (!standsRight(nodes, leaves.values[n]!)) throw new PageError('has a leaf where its key does not lead')
+    // Where all below an extension is absent, a page there is read for the way.
+    for (let n = 0; n < branches.count; n++)
+      if (isExtended(nodes, branches.values[n]!)) nodes.anyLeaf(~branches.values[n]!)
     this.#hash.hash(this.#state, leafKind, leaves.values, 0, leaves.count)
     eachDepth(nodes, branches.values.subarray(0, branches.count), branchKind, (...stretch) =>
       this.#hash.hash(this.#state, ...stretch),

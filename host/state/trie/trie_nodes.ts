@@ -91,7 +91,7 @@ export class TrieNodes extends TrieMemory {
     return ~at
   }
 
-  /** What stands at a place, which is that of the child of a parent at a nibble; brought into memory where it is absent. */
+  /** What stands at a place, that of the child of a parent at a nibble; brought into memory where it is absent. */
   childAt(place: number, parent: number, nibble: number): number {
     while (isAbsent(this.children[place]!)) this.load!(place, parent, nibble)
     return this.children[place]!
