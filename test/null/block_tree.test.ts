@@ -28,7 +28,6 @@ afterAll(() => rmSync(folder, { recursive: true }))
 let folders = 0
 const newFolder = (): string => join(folder, `${folders++}`)
 
-const genesis = parseGenesis(builtGenesis())
 const openAt = (path: string, undoDepth: number): Promise<Chain> =>
   openChain({ path, genesis, undoDepth, executor: { workers: 0 } })
 
@@ -36,6 +35,18 @@ const openAt = (path: string, undoDepth: number): Promise<Chain> =>
 const BUDGET = 24_000
 const openSmall = (path: string, undoDepth: number): Promise<Chain> =>
   openChain({ path, genesis, undoDepth, blockMemory: BUDGET, executor: { workers: 0 } })
+
+/** Accounts enough for a trie of many pages. */
+const largeGenesis = (): string => {
+  const file = JSON.parse(builtGenesis()) as { alloc: Record<string, object> }
+  for (let n = 0; n < 120; n++) file.alloc[`0x${(0x99_0000 + n).toString(16).padStart(40, '0')}`] = { balance: '0x1' }
+  return JSON.stringify(file)
+}
+const genesis = parseGenesis(largeGenesis())
+
+/** The same with a trie that is dropped before nearly every block, and read again. */
+const openDropping = (path: string, undoDepth: number): Promise<Chain> =>
+  openChain({ path, genesis, undoDepth, trieMemory: 1, executor: { workers: 0 } })
 
 /** The same with a trie that remembers its last change alone. */
 const openForgetful = async (path: string, undoDepth: number): Promise<Chain> => {
@@ -69,7 +80,7 @@ describe('a tree of blocks', () => {
   const hashOf = (n: number): string => (n < 0 ? genesisHash : tree[n]!.hash)
 
   beforeAll(async () => {
-    tree = await builtTree(randomParents(createRandom(3, 'parents')), 40, 4)
+    tree = await builtTree(randomParents(createRandom(3, 'parents')), 40, 4, largeGenesis())
     names = tree.map(({ rlp }) => decodeBlock(rlp).transactions.map((bytes) => keccak256Hex(bytes)))
     reader = new Reader([genesis.state, ...tree.map(({ state }) => state)])
   })
@@ -333,6 +344,11 @@ describe('a tree of blocks', () => {
     const tally = await runRandomly(5, RUNS, openSmall)
     for (const what of ['forgotten', 'choose forgotten', 'reorganised'])
       expect(tally.get(what), what).toBeGreaterThan(0)
+  })
+
+  test('is kept so where the trie is read again all the time', async () => {
+    const tally = await runRandomly(4, RUNS, openDropping)
+    for (const what of ['add valid', 'reorganised', 'proved']) expect(tally.get(what), what).toBeGreaterThan(0)
   })
 
   test('is kept so where the trie cannot go back by itself', async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
+import { EMPTY_CODE_HASH, keccak256 } from '../../host/primitives/keccak.ts'
+import { SERIAL_HASHER } from '../../host/primitives/keccak_many.ts'
 import type { MemoryState } from '../../host/state/memory_state.ts'
 import { createStateTrie } from '../../host/state/trie/trie.ts'
 import { PageDisk } from '../fixtures/page_disk.ts'
@@ -85,6 +87,39 @@ describe('a state trie in pages', () => {
       checkAll(disk, state)
     },
   )
+
+  it('has pages below an extension, whose way is that of keys in other pages', async () => {
+    // Of every 256 keys one begins with this byte.
+    const names = Array.from({ length: 60_000 }, (_, n) => addressOf(1_000_000 + n))
+    const addresses = names.filter((name) => keccak256(Buffer.from(name.slice(2), 'hex'))[0] === 0xab)
+    expect(addresses.length).toBeGreaterThan(150)
+    const account = (balance: bigint) => ({ nonce: 0n, balance, codeHash: EMPTY_CODE_HASH })
+    const all = writesOf(addresses.map((address) => ({ address, account: account(1n) })))
+    const memory = createStateTrie({})
+    const disk = new PageDisk()
+    const first = disk.open()
+    expect(await first.apply(all)).toBe(await memory.apply(all))
+    disk.keep(first)
+    expect(disk.pages.size).toBeGreaterThan(8)
+    for (const [n, address] of addresses.slice(0, 40).entries()) {
+      const paged = disk.open(n % 2 === 0 ? {} : { hasher: SERIAL_HASHER })
+      const writes = writesOf([{ address, account: n % 3 === 0 ? undefined : account(BigInt(n)) }])
+      expect(await paged.apply(writes), address).toBe(await memory.apply(writes))
+      expect(paged.proof(address)).toEqual(memory.proof(address))
+      disk.keep(paged)
+    }
+  })
+
+  it('writes again what a disk did not take', async () => {
+    const state = randomState(9, 300)
+    const disk = new PageDisk()
+    const trie = disk.open()
+    await trie.apply(state.contents())
+    // A page that is begun then is known by its number, and not on the disk.
+    expect(trie.changedPages().written.length).toBeGreaterThan(5)
+    disk.keep(trie)
+    checkAll(disk, state)
+  })
 
   /** Every page is read by a trie that reads all, and no other is left. */
   const checkAll = (disk: PageDisk, state: MemoryState): void => {
