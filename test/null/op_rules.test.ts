@@ -145,6 +145,7 @@ describe('headers', () => {
 
   test.each<[keyof BlockHeader, Partial<BlockHeader>]>([
     ['extraData', { extraData: '0x' }],
+    ['gasLimit', { extraData: '0x000000000a3b9aca01' }],
     ['requestsHash', { requestsHash: `0x${'22'.repeat(32)}` }],
     ['excessBlobGas', { excessBlobGas: 1n }],
     ['blobGasUsed', { blobGasUsed: 131_072n }],

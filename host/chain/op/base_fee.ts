@@ -88,6 +88,10 @@ export const opNextBaseFee = (chain: OpChain, parent: Parent, timestamp: bigint)
   return minBaseFee
 }
 
+/** Gas limit below which a block has no target, by which the base fee of the next one is reckoned. */
+export const leastGasLimit = ({ baseFee }: OpChain, fork: OpFork, extraData: string): bigint =>
+  isOpAtLeast(fork, 'holocene') ? termsOf(extraData).elasticity : baseFee.elasticity
+
 const chainTerms = (chain: OpChain, timestamp: bigint): Pick<OpBaseFee, 'elasticity' | 'denominator'> => {
   const { elasticity, denominator, denominatorCanyon } = chain.baseFee
   return { elasticity, denominator: isOpActive(chain, 'canyon', timestamp) ? denominatorCanyon : denominator }

@@ -3,7 +3,7 @@ import { EMPTY_TRIE_ROOT } from '../../primitives/keccak.ts'
 import { type BlockHeader, headerHash } from '../header.ts'
 import type { HeaderFault } from '../header_fault.ts'
 import { NO_REQUESTS_HASH } from '../requests.ts'
-import { extraDataFault, opNextBaseFee } from './base_fee.ts'
+import { extraDataFault, leastGasLimit, opNextBaseFee } from './base_fee.ts'
 import { type OpChain, type OpRules, opForkAt } from './op_chain.ts'
 import { isOpAtLeast, type OpFork } from './op_forks.ts'
 
@@ -21,6 +21,8 @@ export const opHeaderFault = (header: BlockHeader, chain: OpRules, parent?: Bloc
   const { fork } = chain
   const wrong = extraDataFault(header.extraData, fork)
   if (wrong !== undefined) return fault(header, 'extraData', wrong)
+  const least = leastGasLimit(chain, fork, header.extraData)
+  if (header.gasLimit < least) return fault(header, 'gasLimit', `at least the elasticity ${least}`)
   if (isOpAtLeast(fork, 'canyon') && !isOpAtLeast(fork, 'isthmus') && header.withdrawalsRoot !== EMPTY_TRIE_ROOT)
     return fault(header, 'withdrawalsRoot', 'that of no withdrawals before isthmus')
   if (isOpAtLeast(fork, 'isthmus') && header.requestsHash !== NO_REQUESTS_HASH)
