@@ -110,6 +110,28 @@ describe('a state trie in pages', () => {
     }
   })
 
+  it('reads a page that moves up where its only neighbour goes', async () => {
+    const firstNibble = (name: string): number => keccak256(Buffer.from(name.slice(2), 'hex'))[0]! >> 4
+    const names = Array.from({ length: 3000 }, (_, n) => addressOf(1_000_000 + n))
+    // As many as a page holds, so that the branch above it and the neighbour are another one.
+    const many = names.filter((name) => firstNibble(name) === 0xa).slice(0, 64)
+    const neighbour = names.find((name) => firstNibble(name) === 0xb)!
+    const account = { nonce: 0n, balance: 1n, codeHash: EMPTY_CODE_HASH }
+    const all = writesOf([...many, neighbour].map((address) => ({ address, account })))
+    const memory = createStateTrie({})
+    const disk = new PageDisk()
+    const first = disk.open()
+    expect(await first.apply(all)).toBe(await memory.apply(all))
+    disk.keep(first)
+    expect(disk.pages.size).toBe(2)
+    const paged = disk.open()
+    const gone = writesOf([{ address: neighbour, account: undefined }])
+    expect(await paged.apply(gone)).toBe(await memory.apply(gone))
+    disk.keep(paged)
+    expect(disk.pages.size).toBe(1)
+    expect(disk.open().proof(many[0]!)).toEqual(memory.proof(many[0]!))
+  })
+
   it('writes again what a disk did not take', async () => {
     const state = randomState(9, 300)
     const disk = new PageDisk()
