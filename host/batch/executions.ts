@@ -19,7 +19,7 @@ export interface Place {
   vaults: readonly number[]
   /** What transactions looked at is asked for: an execution that does not know all of it does not stand. */
   isRecorded: boolean
-  /** Brings the fees that coinbase and vaults have earned so far into balances: for who looks at them, or has them pay. */
+  /** Brings the fees that coinbase and vaults have earned into balances: for who looks at them, or has them pay. */
   settleFees(): void
 }
 

@@ -1,6 +1,6 @@
 import { hexToBytes } from '../../primitives/hex.ts'
 
-/** What the first block of Canyon puts there (op-stack specification, canyon; optimism rust/alloy-op-evm, canyon.rs). */
+/** What the first block of Canyon puts there (OP stack specification, Canyon; optimism, rust/alloy-op-evm). */
 export const CREATE2_DEPLOYER = '0x13b0d85ccb8bf860b6b79af3029fca081ae9bef2'
 
 export const CREATE2_DEPLOYER_CODE = hexToBytes(

@@ -21,7 +21,7 @@ export interface OpChain {
   readonly kind: 'op'
   /** Ascending; the first one is there from the first block on. */
   readonly forks: readonly OpForkStart[]
-  /** What moves the base fee until the headers say so themselves (Holocene), and where attributes leave it to the chain. */
+  /** What moves the base fee until the headers say so (Holocene), and where attributes leave it to the chain. */
   readonly baseFee: OpBaseFee
 }
 

@@ -25,8 +25,8 @@ const u64 = (value: bigint): Uint8Array => {
 }
 
 /**
- * The name of a payload that is built on `parentHash` with these attributes, 8 bytes 0x-hex, as op-geth and op-reth have
- * it (optimism rust/op-alloy/crates/rpc-types-engine/src/attributes.rs). Its first byte is the version.
+ * The name of a payload that is built on `parentHash` with these attributes, 8 bytes 0x-hex, as op-geth and op-reth
+ * have it (optimism rust/op-alloy/crates/rpc-types-engine/src/attributes.rs). Its first byte is the version.
  */
 export const opPayloadId = (version: number, parentHash: string, attributes: OpPayloadAttributes): string => {
   const { withdrawals, parentBeaconBlockRoot, transactions = [], noTxPool = false } = attributes

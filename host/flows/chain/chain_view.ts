@@ -19,7 +19,8 @@ import { StoredReads } from './stored_reads.ts'
  * import { type ChainReads, type ChainSource, type ChainView, openChain, openChainView, parseGenesis } from 'wgevm'
  * import type { UnwrittenBlock } from 'wgevm'
  *
- * const genesis = parseGenesis('{ "config": { "chainId": 7 }, "difficulty": "0x1", "gasLimit": "0x1c9c380", "alloc": {} }')
+ * const config = '"config": { "chainId": 7 }, "difficulty": "0x1", "gasLimit": "0x1c9c380"'
+ * const genesis = parseGenesis(`{ ${config}, "alloc": {} }`)
  * const path = mkdtempSync(`${tmpdir()}/chain-`)
  * const chain = await openChain({ path, genesis })
  * const source: ChainSource = {

@@ -18,7 +18,7 @@ export interface StateTrie {
    * at a time; `rewind` takes it back before its root is known, too.
    */
   prepare?(writes: StateWrites): StateRootJob
-  /** Root of the slots of an account (0x-hex address) under the present root; not while the root of a change is not known. */
+  /** Root of the slots of an account (0x-hex address) under the present root; not while a root is being made. */
   storageRoot?(address: string): string
   /** From now on every root can be rewound to, however short the history is, until what is returned is called. */
   hold?(): () => void
