@@ -11,11 +11,13 @@ describe('the policy of an executor', () => {
   test('is complete without options', () => {
     expect(policy({})).toEqual({
       fork: 'prague',
+      chain: undefined,
       chainId: 1n,
       compile: 'background',
       paths: true,
       ownKernels: true,
       programs: true,
+      hasP256: false,
       hostPrograms: true,
       laneVm: 'paying',
       waves: 'paying',
