@@ -2,6 +2,8 @@ import { FORKS, type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { checkHex, checkObject, InputError, refuse } from '../primitives/input.ts'
 import { keccak256Hex } from '../primitives/keccak.ts'
 import type { BlobSchedule } from './header.ts'
+import type { OpChain } from './op/op_chain.ts'
+import { ethereumTimesOf, OP_STARTS, opChainOf } from './op/op_config.ts'
 
 /**
  * When a chain changes its rules: what the `config` of a genesis file says, checked.
@@ -22,6 +24,8 @@ export interface ChainConfig {
   readonly blobSchedules: readonly BlobStart[]
   /** Where it changes at all, by number and by second, ascending: what its nodes know each other by (EIP-2124). */
   readonly changes: { readonly blocks: readonly bigint[]; readonly times: readonly bigint[] }
+  /** Of a chain of the OP stack: its forks, whose times decide those of Ethereum's. */
+  readonly op?: OpChain
 }
 
 /**
@@ -93,8 +97,11 @@ export const readChainConfig = (value: unknown): ChainConfig => {
   if (chainId === undefined) return refuse('config.chainId', config['chainId'], 'a number')
   const terminalTotalDifficulty = quantity(config['terminalTotalDifficulty'], 'config.terminalTotalDifficulty')
   const depositContract = config['depositContractAddress']
+  const op = opChainOf(config)
   const blocks = startsOf(config, BY_BLOCK)
-  const times = startsOf(config, BY_TIME)
+  const times = startsOf(op === undefined ? config : ethereumTimesOf(op, config), BY_TIME)
+  if (op !== undefined && blocks.at(-1)?.from !== 0n)
+    refuse('config.londonBlock', config['londonBlock'], '0, as every change by number on the OP stack')
   if (times.length > 0 && terminalTotalDifficulty === undefined)
     refuse('config.terminalTotalDifficulty', undefined, `a number, since ${times[0]!.name} is after the merge`)
   if (times.length > 0 && blocks.every(({ fork }) => fork !== 'london'))
@@ -110,11 +117,12 @@ export const readChainConfig = (value: unknown): ChainConfig => {
     ...(depositContract === undefined || depositContract === null
       ? {}
       : { depositContract: checkHex(depositContract, 20, 'config.depositContractAddress').toLowerCase() }),
-    blobSchedules: blobSchedulesOf(config['blobSchedule'], times),
+    blobSchedules: op === undefined ? blobSchedulesOf(config['blobSchedule'], times) : [],
     changes: {
       blocks: ascending([...startsAt(blocks), ...optional(quantity(config['daoForkBlock'], 'config.daoForkBlock'))]),
-      times: ascending(startsAt(times)),
+      times: ascending([...startsAt(times), ...(op?.forks.slice(1).map(({ timestamp }) => timestamp) ?? [])]),
     },
+    ...(op === undefined ? {} : { op }),
   }
 }
 
@@ -127,16 +135,16 @@ const ascending = (values: readonly bigint[]): readonly bigint[] =>
 
 /** Refuses what would make the rules of the chain other than those known here. */
 const checkKnown = (config: Readonly<Record<string, unknown>>): void => {
-  const known = new Set([...BY_BLOCK, ...BY_TIME].map(([name]) => name))
-  for (const name of ['eip158Block', 'daoForkBlock']) known.add(name)
+  const isOp = config['optimism'] !== undefined && config['optimism'] !== null
+  const byTime = BY_TIME.filter(([, fork]) => !isOp || fork !== undefined)
+  const known = new Set([...BY_BLOCK, ...byTime].map(([name]) => name))
+  for (const name of ['eip158Block', 'daoForkBlock', ...(isOp ? OP_STARTS : [])]) known.add(name)
   for (const [name, value] of Object.entries(config)) {
     if (value === null || !/(Block|Time)$/.test(name) || known.has(name)) continue
     throw new InputError(`config.${name}: there is no such fork here`, `config.${name}`, value)
   }
-  for (const name of ['clique', 'optimism']) {
-    if (config[name] === undefined || config[name] === null) continue
-    throw new InputError(`config.${name}: chains with rules of their own are not known here`, `config.${name}`)
-  }
+  if (config['clique'] !== undefined && config['clique'] !== null)
+    throw new InputError('config.clique: chains with rules of their own are not known here', 'config.clique')
   if (config['daoForkSupport'] === true && typeof config['daoForkBlock'] === 'number')
     throw new InputError(
       'config.daoForkSupport: the state change of the DAO is not known here',
@@ -235,7 +243,7 @@ export const configuredBlobs = (
 
 /** keccak-256 of all that decides the rules of a block, 0x-hex: equal for configurations that are spelled otherwise. */
 export const configHash = (config: ChainConfig): string => {
-  const { chainId, forks, terminalTotalDifficulty, depositContract, blobSchedules } = config
+  const { chainId, forks, terminalTotalDifficulty, depositContract, blobSchedules, op } = config
   const text = [
     `chain ${chainId}`,
     ...forks.map(({ fork, block, timestamp }) => `${FORKS.indexOf(fork)} ${block ?? ''} ${timestamp ?? ''}`),
@@ -244,6 +252,12 @@ export const configHash = (config: ChainConfig): string => {
     ...blobSchedules.map(
       (blobs) => `${blobs.timestamp} ${blobs.targetBlobs} ${blobs.maxBlobs} ${blobs.updateFraction}`,
     ),
+    ...(op === undefined ? [] : opLines(op)),
   ].join('\n')
   return keccak256Hex(new TextEncoder().encode(text))
 }
+
+const opLines = ({ forks, baseFee }: OpChain): readonly string[] => [
+  `op ${baseFee.elasticity} ${baseFee.denominator} ${baseFee.denominatorCanyon}`,
+  ...forks.map(({ fork, timestamp }) => `${fork} ${timestamp}`),
+]

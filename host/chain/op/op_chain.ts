@@ -136,7 +136,8 @@ export const readOpChain = (value: unknown, field = 'config'): OpChain => {
   }
 }
 
-const wholeOf = (value: unknown, field: string): bigint => {
+/** A number below 2^64 as such files write it: JSON number, decimal or 0x-hex text. Throws InputError. */
+export const wholeOf = (value: unknown, field: string): bigint => {
   const isNumber = typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
   const isText = typeof value === 'string' && /^(0x[0-9a-fA-F]{1,16}|[0-9]{1,20})$/.test(value)
   return isNumber || isText ? BigInt(value) : refuse(field, value, 'a whole number')

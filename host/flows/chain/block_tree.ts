@@ -1,6 +1,7 @@
 import type { Fork } from '../../../transpiler/spec/forks.ts'
 import type { DecodedBlock } from '../../chain/decode_block.ts'
 import type { BlobSchedule, BlockHeader } from '../../chain/header.ts'
+import type { OpRules } from '../../chain/op/op_chain.ts'
 import type { State, StateWrites } from '../../state/state.ts'
 import type { AccountProof } from '../../state/trie/state_trie.ts'
 import type { BlockResult } from '../block.ts'
@@ -118,13 +119,14 @@ export interface TransactionPlace {
 }
 
 /**
- * The rules of a block: its fork, and from Cancun on its blob limits.
+ * The rules of a block: its fork, and from Cancun on its blob limits; on the OP stack, which has no blobs, its rules.
  *
  * Example: {@link openChain}.
  */
 export interface BlockRules {
   readonly fork: Fork
   readonly blobSchedule: BlobSchedule | undefined
+  readonly chain?: OpRules
 }
 
 /**

@@ -2,6 +2,7 @@ import type { ChainConfig } from '../../chain/chain_config.ts'
 import type { DecodedBlock } from '../../chain/decode_block.ts'
 import { encodeReceiptList } from '../../chain/encode_block.ts'
 import { headerHash } from '../../chain/header.ts'
+import type { OpRules } from '../../chain/op/op_chain.ts'
 import { isPacked, type SignedTransactions } from '../../chain/packed.ts'
 import { encodeReceipts } from '../../roots/roots.ts'
 import type { StateWrites } from '../../state/state.ts'
@@ -12,6 +13,7 @@ import type { AccountProof } from '../../state/trie/state_trie.ts'
 import type { BlockResult } from '../block.ts'
 import { BlockError } from '../block_input.ts'
 import type { BuiltBlock } from '../build.ts'
+import { depositExtras } from '../op_block.ts'
 import type {
   BlockMemory,
   BlockVerdict,
@@ -137,8 +139,8 @@ export class StoredChain extends StoredReads implements Chain {
       await this.#setHead({ head: hash })
       return { hash, header, fork: this.forkOf(header), result: undefined }
     }
-    const { fork, result, writes } = await this.#executor.execute(block, parent)
-    const known = this.#knownBlock({ hash, header, block }, receiptsOf(result), writes, parent)
+    const { fork, chain, result, writes } = await this.#executor.execute(block, parent)
+    const known = this.#knownBlock({ hash, header, block }, receiptsOf(result, chain), writes, parent)
     try {
       this.store.move({
         blocks: [appendedBlock(known, this.#places)],
@@ -175,8 +177,8 @@ export class StoredChain extends StoredReads implements Chain {
       if (!isRefusal(thrown)) throw thrown
       return this.#invalid.add(hash, block, thrown.message, parent)
     }
-    const { fork, result, writes } = executed
-    this.known.add(this.#knownBlock({ hash, header, block }, receiptsOf(result), writes, parent))
+    const { fork, chain, result, writes } = executed
+    this.known.add(this.#knownBlock({ hash, header, block }, receiptsOf(result, chain), writes, parent))
     this.known.trim(this.#executor.at)
     return { status: 'valid', hash, header, fork, result }
   }
@@ -186,7 +188,7 @@ export class StoredChain extends StoredReads implements Chain {
     const parent = this.reachable(name.toLowerCase())
     if (parent === undefined) throw new StoreError(this.store.folder, 'depth', this.known.goneText(name.toLowerCase()))
     this.known.checkRoom(parent)
-    const { result, writes } = await this.#executor.build(request, parent)
+    const { chain, result, writes } = await this.#executor.build(request, parent)
     const { hash, block, execution } = result
     const { header, withdrawals } = block
     this.known.dropBuilt(parent.hash)
@@ -197,7 +199,7 @@ export class StoredChain extends StoredReads implements Chain {
         uncles: [],
         ...(withdrawals === undefined ? {} : { withdrawals }),
       }
-      const receipts = encodeReceipts(execution.receipts)
+      const receipts = receiptsOf(execution, chain)
       this.known.add(this.#knownBlock({ hash, header, block: decoded }, receipts, writes, parent, true))
       this.known.trim(this.#executor.at)
     }
@@ -290,8 +292,15 @@ export class StoredChain extends StoredReads implements Chain {
   }
 }
 
-const receiptsOf = ({ receipts, postStates }: BlockResult): readonly Uint8Array[] =>
-  encodeReceipts(receipts, postStates === undefined ? {} : { postStates })
+/** As the receipts trie holds them. */
+const receiptsOf = (
+  { receipts, postStates }: Pick<BlockResult, 'receipts' | 'postStates'>,
+  chain: OpRules | undefined,
+): readonly Uint8Array[] =>
+  encodeReceipts(receipts, {
+    ...depositExtras(receipts, chain),
+    ...(postStates === undefined ? {} : { postStates }),
+  })
 
 const itemsOf = (signed: SignedTransactions): readonly Uint8Array[] => {
   if (!isPacked(signed)) return signed

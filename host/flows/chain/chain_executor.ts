@@ -2,6 +2,7 @@ import { type Fork, isAtLeast } from '../../../transpiler/spec/forks.ts'
 import { type ChainConfig, isMergedAfter } from '../../chain/chain_config.ts'
 import type { DecodedBlock } from '../../chain/decode_block.ts'
 import { type BlobSchedule, type BlockHeader, headerHash } from '../../chain/header.ts'
+import type { OpRules } from '../../chain/op/op_chain.ts'
 import type { StateWrites } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
 import type { StateLayers, StoredState } from '../../state/store/stored_state.ts'
@@ -16,12 +17,14 @@ import type { Executor } from '../executor_interface.ts'
 import type { ChainBlock, ChainBuildRequest } from './block_tree.ts'
 import type { ChainOptions } from './chain_interface.ts'
 import type { KnownBlocks } from './known_blocks.ts'
-import { rulesOn } from './stored_reads.ts'
+import { type PlaceRules, rulesOn } from './stored_reads.ts'
 import { TrieWalk } from './trie_walk.ts'
 
 /** What a block came to, and what it writes. */
 export interface Executed<Result> {
   readonly fork: Fork
+  /** On a chain of the OP stack. */
+  readonly chain: OpRules | undefined
   readonly result: Result
   readonly writes: readonly StateWrites[]
 }
@@ -52,7 +55,7 @@ export class ChainExecutor {
   readonly #options: ExecutorParts['options']
   readonly #state: StoredState
   readonly #walk: TrieWalk
-  #executor: { readonly fork: Fork; readonly executor: Executor } | undefined
+  #executor: { readonly name: string; readonly executor: Executor } | undefined
   /** The block whose state this is. */
   #at: ChainBlock
   #layers: StateLayers
@@ -69,7 +72,8 @@ export class ChainExecutor {
 
   async execute(block: DecodedBlock, parent: ChainBlock): Promise<Executed<BlockResult>> {
     const { header } = block
-    const { fork, schedule } = rulesOn(this.#config, this.#known, parent, header.timestamp)
+    const rules = rulesOn(this.#config, this.#known, parent, header.timestamp)
+    const { fork, schedule } = rules
     const isMerged = isMergedAfter(this.#config, this.#known.totalDifficulty(parent))
     if (!isMerged && header.difficulty === 0n)
       throw new BlockError(header.number, 'difficulty', 'header says 0, expected more before the merge')
@@ -80,7 +84,7 @@ export class ChainExecutor {
         'withdrawals',
         block.withdrawals === undefined ? 'none, expected a list of them' : 'a list, expected none before shanghai',
       )
-    return this.#run(parent, fork, async (executor, trie) => {
+    return this.#run(parent, rules, async (executor, trie) => {
       const options = { parent: parent.header, parentState: trie, ...blobsOf(schedule) }
       const result = await executor.executeBlock(block, options)
       return { result, header }
@@ -88,8 +92,9 @@ export class ChainExecutor {
   }
 
   async build({ parent: _, ...request }: ChainBuildRequest, parent: ChainBlock): Promise<Executed<BuiltBlock>> {
-    const { fork, schedule } = rulesOn(this.#config, this.#known, parent, request.attributes.timestamp)
-    return this.#run(parent, fork, async (executor, trie) => {
+    const rules = rulesOn(this.#config, this.#known, parent, request.attributes.timestamp)
+    const { schedule } = rules
+    return this.#run(parent, rules, async (executor, trie) => {
       const whole = { ...request, parent: parent.header, parentState: trie, ...blobsOf(schedule) }
       const result = await executor.build(whole)
       return { result, header: result.block.header, hash: result.hash }
@@ -154,22 +159,24 @@ export class ChainExecutor {
 
   async #run<Result>(
     parent: ChainBlock,
-    fork: Fork,
+    rules: PlaceRules,
     work: (executor: Executor, trie: ResidentTrie) => Promise<{ readonly result: Result } & Arrival>,
   ): Promise<Executed<Result>> {
     const trie = await this.moveTo(parent)
     const { staged } = this.#layers
     const before = staged.all.length
-    const { result, header, hash = headerHash(header) } = await work(this.#executorAt(fork), trie)
+    const { result, header, hash = headerHash(header) } = await work(this.#executorAt(rules), trie)
     this.#at = { hash, header }
     this.#walk.arrive(this.#at)
     this.#layers.arrive(header.number, hash)
-    return { fork, result, writes: staged.all.slice(before) }
+    const { fork, chain } = rules
+    return { fork, chain, result, writes: staged.all.slice(before) }
   }
 
   /** One executor at a time: its tables hold the state, which the next fork goes on with. */
-  #executorAt(fork: Fork): Executor {
-    if (this.#executor?.fork === fork) return this.#executor.executor
+  #executorAt({ fork, chain }: PlaceRules): Executor {
+    const name = chain?.fork ?? fork
+    if (this.#executor?.name === name) return this.#executor.executor
     this.#executor?.executor.close()
     const { chainId, depositContract } = this.#config
     const executor = createExecutor({
@@ -177,9 +184,10 @@ export class ChainExecutor {
       fork,
       chainId,
       state: this.#state,
+      ...(chain === undefined ? {} : { chain }),
       ...(depositContract === undefined ? {} : { depositContract }),
     })
-    this.#executor = { fork, executor }
+    this.#executor = { name, executor }
     return executor
   }
 }

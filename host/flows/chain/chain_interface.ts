@@ -46,7 +46,7 @@ export interface ChainOptions {
    */
   readonly mapBytes?: number
   /** How blocks are executed: those options of an executor that decide no result. */
-  readonly executor?: Omit<ExecutorOptions, 'fork' | 'chainId' | 'state' | 'depositContract' | 'invalid'>
+  readonly executor?: Omit<ExecutorOptions, 'fork' | 'chainId' | 'chain' | 'state' | 'depositContract' | 'invalid'>
 }
 
 /**

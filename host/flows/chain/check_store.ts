@@ -2,6 +2,7 @@ import { type ChainConfig, configHash, readChainConfig } from '../../chain/chain
 import { type DecodedBlock, decodeBlock, decodeHeader } from '../../chain/decode_block.ts'
 import { decodeReceiptList, joinBlock } from '../../chain/encode_block.ts'
 import { uncleHashOf } from '../../chain/header.ts'
+import { isOpActive, type OpChain } from '../../chain/op/op_chain.ts'
 import { keccak256Hex } from '../../primitives/keccak.ts'
 import { indexedRoot, transactionsRoot, withdrawalsRoot } from '../../roots/roots.ts'
 import type { StateCounts } from '../../state/store/check_nodes.ts'
@@ -56,10 +57,11 @@ const storedConfig = (store: Store, configText: string): ChainConfig => {
 /** Checks every block against its header, and every header against the one before it. Throws StoreError. */
 export const checkBlocks = (store: Store): void => {
   const { number: last } = store.head
+  const op = store.meta === undefined ? undefined : storedConfig(store, store.meta.configText).op
   let parent: Parent = { hash: undefined, totalDifficulty: 0n }
   try {
     for (let number = 0n; number <= last; number++) {
-      const fault = blockFault(store, number, parent)
+      const fault = blockFault(store, number, parent, op)
       if (fault !== undefined) throw damaged(store, `block ${number}: ${fault}`)
       parent = store.canonical(number)!
     }
@@ -74,7 +76,7 @@ interface Parent {
   readonly totalDifficulty: bigint
 }
 
-const blockFault = (store: Store, number: bigint, parent: Parent): string | undefined => {
+const blockFault = (store: Store, number: bigint, parent: Parent, op: OpChain | undefined): string | undefined => {
   const { hash, totalDifficulty } = store.canonical(number) ?? {}
   const header = hash === undefined ? undefined : store.header(hash)
   if (hash === undefined || header === undefined) return 'is not there'
@@ -89,15 +91,20 @@ const blockFault = (store: Store, number: bigint, parent: Parent): string | unde
     if (parent.hash !== undefined && parentHash !== parent.hash) return 'its parent is another block'
     if (totalDifficulty !== parent.totalDifficulty + difficulty) return 'its total difficulty is another'
     if (indexedRoot(decodeReceiptList(receipts)) !== receiptsRoot) return 'its receipts are others'
-    return bodyFault(block)
+    return bodyFault(block, op)
   } catch (thrown) {
     return `cannot be read: ${(thrown as Error).message}`
   }
 }
 
-const bodyFault = ({ header, transactions, uncles, withdrawals }: DecodedBlock): string | undefined => {
+const bodyFault = (
+  { header, transactions, uncles, withdrawals }: DecodedBlock,
+  op: OpChain | undefined,
+): string | undefined => {
   if (transactionsRoot(transactions) !== header.transactionsRoot) return 'its transactions are others'
   if (uncleHashOf(uncles) !== header.uncleHash) return 'its uncles are others'
+  // From Isthmus on a part of the state has this root.
+  if (op !== undefined && withdrawals?.length === 0 && isOpActive(op, 'isthmus', header.timestamp)) return undefined
   const root = withdrawals === undefined ? undefined : withdrawalsRoot(withdrawals)
   return root === header.withdrawalsRoot ? undefined : 'its withdrawals are others'
 }

@@ -1,10 +1,14 @@
 import { type ChainConfig, forkAt, isMergedAfter, quantity, readChainConfig } from '../../chain/chain_config.ts'
 import { genesisHeader } from '../../chain/genesis_header.ts'
 import type { BlockHeader } from '../../chain/header.ts'
+import { extraDataFault } from '../../chain/op/base_fee.ts'
+import { type OpChain, opForkAt } from '../../chain/op/op_chain.ts'
+import { isOpAtLeast } from '../../chain/op/op_forks.ts'
+import { MESSAGE_PASSER } from '../../chain/op/predeploys.ts'
 import { checkBytes, checkHex, checkObject, checkWord, InputError, refuse } from '../../primitives/input.ts'
 import type { AllocatedAccount } from '../../state/allocation.ts'
 import { MemoryState } from '../../state/memory_state.ts'
-import { stateRootOf } from '../../state/trie/trie.ts'
+import { stateRootOf, storageRootOf } from '../../state/trie/trie.ts'
 
 /**
  * The first block of a chain with its state, and the rules of the chain.
@@ -37,12 +41,23 @@ export const parseGenesis = (text: string): Genesis => {
   const file = checkObject(parseJson(text), 'genesis', 'JSON of an object')
   const config = readChainConfig(file['config'])
   const state = stateOf(file['alloc'])
+  const header = headerOf(file, config, stateRootOf(state.dump()))
   return {
     config,
     configText: JSON.stringify(file['config']),
-    header: headerOf(file, config, stateRootOf(state.dump())),
+    header: config.op === undefined ? header : opGenesisHeader(header, config.op, state),
     state,
   }
+}
+
+/** From Isthmus on the header has the storage root of the contract of withdrawals. Throws InputError. */
+const opGenesisHeader = (header: BlockHeader, op: OpChain, state: MemoryState): BlockHeader => {
+  const fork = opForkAt(op, header.timestamp)
+  // Before Holocene it says nothing, and chains have begun with text.
+  const wrong = isOpAtLeast(fork, 'holocene') ? extraDataFault(header.extraData, fork) : undefined
+  if (wrong !== undefined) refuse('extraData', header.extraData, wrong)
+  if (!isOpAtLeast(fork, 'isthmus')) return header
+  return { ...header, withdrawalsRoot: storageRootOf(state.dump()[MESSAGE_PASSER]?.storage ?? {}) }
 }
 
 /** Whole numbers of 16 digits and more become text: doubles cannot tell them apart. */

@@ -2,6 +2,7 @@ import type { Fork } from '../../../transpiler/spec/forks.ts'
 import { type ChainConfig, configuredBlobs, forkAt, isMergedAfter } from '../../chain/chain_config.ts'
 import { decodeReceiptList, encodeBody, joinBlock } from '../../chain/encode_block.ts'
 import { type BlobSchedule, type BlockHeader, blobScheduleAt, encodeHeader } from '../../chain/header.ts'
+import { type OpRules, opRulesAt } from '../../chain/op/op_chain.ts'
 import { hexToBytes } from '../../primitives/hex.ts'
 import type { State } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
@@ -69,7 +70,8 @@ export class StoredReads {
   rulesAfter(parent: string, timestamp: bigint): BlockRules {
     const block = this.block(checkBlockHash(parent))
     if (block === undefined) throw new StoreError(this.store.folder, 'depth', `there is no block ${parent}`)
-    const { fork, schedule } = rulesOn(this.config, this.known, block, timestamp)
+    const { fork, schedule, chain } = rulesOn(this.config, this.known, block, timestamp)
+    if (chain !== undefined) return { fork, blobSchedule: undefined, chain }
     return { fork, blobSchedule: schedule ?? blobScheduleAt(fork, this.config.chainId, timestamp) }
   }
 
@@ -109,14 +111,18 @@ export class StoredReads {
   }
 }
 
-/** The fork of a block on a known one, and the blob limits where the chain's configuration sets them. */
-export const rulesOn = (
-  config: ChainConfig,
-  known: KnownBlocks,
-  parent: ChainBlock,
-  timestamp: bigint,
-): { readonly fork: Fork; readonly schedule: BlobSchedule | undefined } => {
+/** What holds in a block on a known one. */
+export interface PlaceRules {
+  readonly fork: Fork
+  /** Blob limits, where the chain's configuration sets them. */
+  readonly schedule: BlobSchedule | undefined
+  /** On a chain of the OP stack. */
+  readonly chain: OpRules | undefined
+}
+
+export const rulesOn = (config: ChainConfig, known: KnownBlocks, parent: ChainBlock, timestamp: bigint): PlaceRules => {
   const isMerged = isMergedAfter(config, known.totalDifficulty(parent))
   const fork = forkAt(config, { number: parent.header.number + 1n, timestamp, isMerged })
-  return { fork, schedule: configuredBlobs(config, fork, timestamp) }
+  const chain = config.op === undefined ? undefined : opRulesAt(config.op, timestamp)
+  return { fork, schedule: configuredBlobs(config, fork, timestamp), chain }
 }

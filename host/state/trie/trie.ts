@@ -56,12 +56,15 @@ const bulkRoot = (accounts: Readonly<Record<string, DumpedAccount>>): Uint8Array
   hashedRoot(
     Object.entries(checkObject(accounts, 'accounts') as typeof accounts).map(([address, account]) => {
       checkDumped(address, account)
-      const slots = Object.entries(account.storage).map(
-        ([key, value]): Entry => [bytesOf(key), rlpInteger(BigInt(value))],
-      )
-      return [bytesOf(address), encodeAccount(account, hashedRoot(slots))]
+      return [bytesOf(address), encodeAccount(account, storageRoot(account.storage))]
     }),
   )
+
+/** Root of the storage of an account of a dump, 0x-hex. */
+export const storageRootOf = (storage: DumpedAccount['storage']): string => hexOf(storageRoot(storage))
+
+const storageRoot = (storage: DumpedAccount['storage']): Uint8Array =>
+  hashedRoot(Object.entries(storage).map(([key, value]): Entry => [bytesOf(key), rlpInteger(BigInt(value))]))
 
 const checkDumped = (address: string, account: DumpedAccount): void => {
   const { nonce, balance, codeHash, storage } = checkObject(account, address, 'an account of a dump')
@@ -84,8 +87,8 @@ const hashedRoot = (entries: readonly Entry[]): Uint8Array => {
   )
 }
 
-const encodeAccount = ({ nonce, balance, codeHash }: TrieAccount, storageRoot: Uint8Array): Uint8Array =>
-  rlpList([rlpInteger(nonce), rlpInteger(balance), rlpBytes(storageRoot), rlpHex(codeHash)])
+const encodeAccount = ({ nonce, balance, codeHash }: TrieAccount, storage: Uint8Array): Uint8Array =>
+  rlpList([rlpInteger(nonce), rlpInteger(balance), rlpBytes(storage), rlpHex(codeHash)])
 
 /** Writes that make this state where there is none. */
 export const writesOfDump = (accounts: Readonly<Record<string, DumpedAccount>>): StateWrites => {
