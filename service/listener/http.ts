@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Answer } from '../json_rpc/rpc_server.ts'
 import type { Authorize } from './jwt.ts'
@@ -42,6 +42,23 @@ export interface HttpListener {
   close(): Promise<void>
 }
 
+/**
+ * A request of which the server asks whether it leaves HTTP. It does for a WebSocket alone: what else a caller offers to
+ * go on with (h2c, as the client of Java's library does with each request) is passed over (RFC 9110 7.8).
+ */
+class HttpRequest extends IncomingMessage {
+  // The constructor of the base sets `upgrade`, before a private name would be there.
+  private isOffered = false
+
+  get upgrade(): boolean {
+    return this.isOffered && this.method === 'GET' && this.headers.upgrade?.toLowerCase() === 'websocket'
+  }
+
+  set upgrade(isOffered: boolean) {
+    this.isOffered = isOffered
+  }
+}
+
 const CONTENT_TYPES = new Set(['application/json', 'application/json-rpc', 'application/jsonrequest'])
 const KEEP_ALIVE_MS = 120_000
 const CLOSING_MS = 5000
@@ -50,6 +67,7 @@ const CLOSING_MS = 5000
 export const listenHttp = async (options: HttpOptions): Promise<HttpListener> => {
   const { limits, host, port } = options
   const server = createServer({
+    IncomingMessage: HttpRequest,
     headersTimeout: limits.headMs,
     requestTimeout: limits.requestMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -172,7 +190,9 @@ const send = (
   // A reader that has not taken its reply after as long as a whole request may take is dropped.
   const timer = setTimeout(() => response.destroy(), requestMs)
   response.on('close', () => clearTimeout(timer))
-  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) }).end(text)
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) })
+  // A server that closes cuts replies that were ended, taken or not.
+  response.write(text, () => response.end())
 }
 
 /** What may still come of the request is not read: the connection ends. */

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { jwtAuthorize, readSecret } from '../../service/listener/jwt.ts'
 import type { Listeners } from '../../service/listener/ports.ts'
@@ -112,6 +114,42 @@ describe('a port', () => {
     answer(7n)
     expect((await reply).text).toBe(NUMBER)
     await closed
+  })
+
+  it('ends a reply that its reader takes slowly before it closes', async () => {
+    // More than the system holds for both ends.
+    const digits = 20 << 20
+    const closing = await portsOf({ blockNumber: async () => 1n << (4n * BigInt(digits - 1)) })
+    const socket = connect(closing.ports.http!, '127.0.0.1')
+    socket.write(`${head(CALL.length)}${CALL}`)
+    await once(socket, 'readable')
+    const closed = closing.close()
+    const chunks: Buffer[] = []
+    for await (const chunk of socket) chunks.push(chunk as Buffer)
+    await closed
+    const reply = Buffer.concat(chunks)
+    const body = reply.subarray(reply.indexOf('{'))
+    expect(body.subarray(0, NUMBER.length - 4).toString()).toBe(NUMBER.slice(0, -4))
+    expect(body.length).toBe(digits + NUMBER.length - 1)
+  })
+
+  it.each(['h2c', 'h2c, websocket', 'TLS/1.0'])('answers a request that offers to go on with %s', async (upgrade) => {
+    const asked = async (to: number, method: string, path: string, more: object = {}): Promise<string> => {
+      const headers = { 'content-type': 'application/json', connection: 'Upgrade', upgrade, ...more }
+      const sent = request({ host: '127.0.0.1', port: to, method, path, headers, agent: false })
+      sent.end(method === 'POST' ? CALL : undefined)
+      const [response] = (await once(sent, 'response')) as [IncomingMessage]
+      const body = await text(response)
+      sent.destroy()
+      return `${response.statusCode} ${body}`
+    }
+    const authorization = `Bearer ${await token()}`
+    expect(await asked(port, 'POST', '/')).toBe(`200 ${NUMBER}`)
+    expect(await asked(authPort, 'POST', '/', { authorization })).toBe(`200 ${NUMBER}`)
+    expect(await asked(authPort, 'POST', '/')).toBe('401 missing token\n')
+    expect(await asked(authPort, 'POST', '/', { authorization, upgrade: 'websocket' })).toBe(`200 ${NUMBER}`)
+    expect(await asked(authPort, 'GET', '/')).toBe('404 there is no such page\n')
+    expect(await asked(port, 'GET', '/healthz')).toBe('200 {"status":"ok","head":7}')
   })
 
   it('opens all of its ports or none', async () => {
