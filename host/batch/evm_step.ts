@@ -10,6 +10,8 @@ export interface EvmStep {
   readonly stack: readonly bigint[]
   readonly memSize: number
   readonly refund: number
+  /** What SELFDESTRUCT costs where it runs: steps after it do not tell. */
+  readonly cost?: bigint
   /** memSize bytes, where they were asked for. */
   readonly memory?: Uint8Array
 }

@@ -67,8 +67,8 @@ const hex = (value: number | bigint): string => `0x${value.toString(16)}`
  * What each step costs: the gas before it less the gas before the next step of its frame. A call is charged
  * what it hands on, as go-ethereum does, so what its callee gave back is added; where the callee has no steps (a
  * precompile, an account without code) the trace does not tell what came back, and the cost is what is gone. The last
- * step of a frame costs its growth of memory where it returns or reverts, nothing where it stops, else all that is
- * left: it halted.
+ * step of a frame costs its growth of memory where it returns or reverts, nothing where it stops, what it says where it
+ * destroys, else all that is left: it halted.
  */
 const gasCosts = (steps: readonly EvmStep[]): bigint[] => {
   const costs = new Array<bigint>(steps.length).fill(0n)
@@ -88,8 +88,9 @@ const gasCosts = (steps: readonly EvmStep[]): bigint[] => {
   return costs
 }
 
-const lastCost = ({ op, gas, stack, memSize }: EvmStep): bigint => {
+const lastCost = ({ op, gas, stack, memSize, cost }: EvmStep): bigint => {
   if (op === STOP) return 0n
+  if (cost !== undefined) return cost
   if (op !== RETURN && op !== REVERT) return gas
   const offset = Number(stack.at(-1) ?? 0n)
   const length = Number(stack.at(-2) ?? 0n)

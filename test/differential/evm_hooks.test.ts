@@ -46,12 +46,6 @@ const SSTORE = 0x55
 const isOfStack = ({ error }: OpcodeStep): boolean => error?.startsWith('stack ') === true
 
 const SELFDESTRUCT = 0xff
-/** Whether the frame that begins at a step ends with SELFDESTRUCT, of which the lines do not tell the cost. */
-const endsDestroyed = (steps: readonly OpcodeStep[], first: number): boolean => {
-  const { depth } = steps[first]!
-  const end = steps.findIndex((step, n) => n > first && step.depth < depth)
-  return steps[(end < 0 ? steps.length : end) - 1]!.op === SELFDESTRUCT
-}
 
 describe.skipIf(folders.size === 0)('the steps that hooks are told of', () => {
   const random = createRandom(SEED)
@@ -88,8 +82,11 @@ describe.skipIf(folders.size === 0)('the steps that hooks are told of', () => {
           expect(step.cost, `${entry.name} cost ${n}`).toBe(BigInt(lines[n]!.gasCost))
           costs++
         }
-        if (CALLS.has(op) && next?.depth === depth + 1 && !endsDestroyed(steps, n + 1)) {
-          expect(step.cost, `${entry.name} cost of call ${n}`).toBe(BigInt(lines[n]!.gasCost))
+        if (
+          (CALLS.has(op) && next?.depth === depth + 1) ||
+          (op === SELFDESTRUCT && plain.steps[n]!.cost !== undefined)
+        ) {
+          expect(step.cost, `${entry.name} cost of call or end ${n}`).toBe(BigInt(lines[n]!.gasCost))
           costs++
         }
         compared++

@@ -19,6 +19,7 @@ import {
   traceOnCpu,
   traceOnLaneVm,
 } from '../../host/trace/trace.ts'
+import type { Fork } from '../../transpiler/spec/forks.ts'
 import { assemble } from '../fixtures/assembler.ts'
 import { addressOf } from '../fixtures/cpu_world.ts'
 
@@ -60,6 +61,10 @@ const CODES: Readonly<Record<string, string>> = {
   loader: 'PUSH 4 PUSH 1 ADD POP PUSH 1 SLOAD PUSH 2 SSTORE STOP',
   payer: `PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH ${at('payee')} PUSH 1000 CALL POP STOP`,
   payee: 'PUSH 32 PUSH 1 RETURN',
+  ender: `PUSH ${at('no one')} SELFDESTRUCT`,
+  heir: 'ADDRESS SELFDESTRUCT',
+  survivor: `${call('ender', 50_000)} POP ${call('ender', 5003)} POP ${call('ender', 5002, 'DELEGATECALL')} POP ${call('ender', 50_000, 'STATICCALL')} POP
+    ${call('heir', 9000)} POP ADDRESS SELFDESTRUCT`,
 }
 
 const worldOf = (slot: bigint): Allocation => ({
@@ -135,6 +140,37 @@ test('a trace prints as go-ethereum prints it: a call costs its price and what i
   )
   const used = 100_000 - Number(steps.at(-1)!['gas'])
   expect(lines.at(-1)).toBe(`{"output":"","gasUsed":"0x${used.toString(16)}"}`)
+})
+
+/** Each step of a trace on the CPU that calls or destroys, with its cost. */
+const endsOf = async (fork: Fork, gasLimit: bigint): Promise<readonly (readonly [string, bigint])[]> => {
+  const lines = traceLines(await traced(traceOnCpu({ ...subjectOf('survivor', gasLimit), fork })), fork)
+  const steps = lines.slice(0, -1).map((line) => JSON.parse(line) as { opName: string; gasCost: string })
+  return steps
+    .filter(({ opName }) => opName.endsWith('CALL') || opName === 'SELFDESTRUCT')
+    .map(({ opName, gasCost }) => [opName, BigInt(gasCost)])
+}
+
+test('the end of a contract costs its price, and what is left where it does not come to pass', async () => {
+  const value = 9000n
+  expect(await endsOf('prague', 400_000n)).toEqual([
+    ['CALL', 2600n + value + 50_000n + 3n],
+    // Its balance goes to an account that is cold and not there.
+    ['SELFDESTRUCT', 5000n + 2600n + 25_000n],
+    // It is warm, and there.
+    ['CALL', 100n + value + 5003n],
+    ['SELFDESTRUCT', 5000n],
+    ['DELEGATECALL', 100n + 5002n],
+    ['SELFDESTRUCT', 4999n],
+    ['STATICCALL', 100n + 50_000n],
+    ['SELFDESTRUCT', 50_000n - 3n],
+    ['CALL', 2600n + value + 9000n],
+    ['SELFDESTRUCT', 5000n],
+    ['SELFDESTRUCT', 5000n],
+  ])
+  // There is no STATICCALL, at which it halts.
+  const homestead = await endsOf('homestead', 400_000n)
+  expect(homestead.filter(([name]) => name === 'SELFDESTRUCT').map(([, cost]) => cost)).toEqual([0n, 0n, 0n])
 })
 
 test('a difference is reported at the first step that shows it, after three common ones', async () => {

@@ -19,8 +19,9 @@ export interface TraceTerms {
 const MAX_STACK_WORDS = 1024
 const STOP = 0x00
 const SSTORE = 0x55
-/** STOP, RETURN, SELFDESTRUCT: after them no STOP is run. */
-const ENDS: ReadonlySet<number> = new Set([STOP, 0xf3, 0xff])
+const SELFDESTRUCT = 0xff
+/** After them no STOP is run. */
+const ENDS: ReadonlySet<number> = new Set([STOP, 0xf3, SELFDESTRUCT])
 
 /**
  * @ethereumjs/evm with its stock loop. It tells of the steps that other clients tell of: an undefined opcode has its
@@ -34,6 +35,8 @@ class TracedEvm extends SpecifiedEvm {
   readonly #codes: Uint8Array[] = []
   /** The refund counter before an SSTORE: its gas handler moves it, and runs before the step is told. */
   #refund = 0n
+  /** What the SELFDESTRUCT at hand costs; undefined where it does not run. */
+  #destroyCost: bigint | undefined
 
   constructor(options: EVMOpts, { fork, onStep, memory }: TraceTerms) {
     super(options)
@@ -48,12 +51,25 @@ class TracedEvm extends SpecifiedEvm {
         return store.gasHandler(runState, gas, common)
       },
     }
+    const destroy = this._opcodeMap[SELFDESTRUCT]!
+    this._opcodeMap[SELFDESTRUCT] = {
+      ...destroy,
+      opcodeInfo: { ...destroy.opcodeInfo, dynamicGas: true },
+      gasHandler: async (runState, gas, common) => {
+        this.#destroyCost = undefined
+        const cost = destroy.opcodeInfo.dynamicGas ? await destroy.gasHandler(runState, gas, common) : gas
+        if (cost <= runState.interpreter.getGasLeft()) this.#destroyCost = cost
+        return cost
+      },
+    }
     this.events.on('step', ({ pc, gasLeft, gasRefund, depth, stack, memory, memoryWordCount }, next) => {
       const op = this.#codes.at(-1)?.[pc] ?? STOP
       if (this.#fits(op, stack.length)) {
         const refund = Number(op === SSTORE ? this.#refund : gasRefund)
         const memSize = 32 * Number(memoryWordCount)
-        const step = { pc, op, gas: gasLeft, depth: depth + 1, stack: [...stack], memSize, refund }
+        const cost = op === SELFDESTRUCT ? this.#destroyCost : undefined
+        const told = cost === undefined ? {} : { cost }
+        const step = { pc, op, gas: gasLeft, depth: depth + 1, stack: [...stack], memSize, refund, ...told }
         this.#onStep(this.#memory ? { ...step, memory } : step)
       }
       next?.()
