@@ -4,13 +4,28 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { checkBlocks, checkState } from '../../host/flows/chain/check_store.ts'
 import { type Chain, openChain, parseGenesis } from '../../host/index.ts'
+import { openEnvironment, type Tables } from '../../host/state/store/environment.ts'
 import { mapBytesOf } from '../../host/state/store/map_size.ts'
 import { Store } from '../../host/state/store/store.ts'
+import { newWrites } from '../../host/state/writes/new_writes.ts'
 import { builtBlocks, builtGenesis } from '../fixtures/built_chain.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'wgevm-map-'))
 afterAll(() => rmSync(root, { recursive: true }))
 const genesis = parseGenesis(builtGenesis())
+
+const hashOf = (n: number): string => `0x${n.toString(16).padStart(64, '0')}`
+
+/** Hashes, 32 bytes each, over all that keys may be. */
+const scattered = (count: number, seed: number): Uint8Array => {
+  const bytes = new Uint8Array(32 * count)
+  const view = new DataView(bytes.buffer)
+  for (let n = 0; n < count; n++) {
+    view.setUint32(32 * n, Math.imul(n * 8 + seed, 0x9e3779b1))
+    view.setUint32(32 * n + 28, n * 8 + seed)
+  }
+  return bytes
+}
 
 describe('the map of a data file', () => {
   test('is as large as it may ever get, and at most half of the address space that is left', () => {
@@ -78,6 +93,83 @@ describe('the map of a data file', () => {
     checkBlocks(store)
     expect(store.head.number).toBe(BigInt(blocks.length))
     await store.close()
+  })
+
+  test('has room for all that a way back takes out: places of many transactions, few accounts', async () => {
+    const path = join(root, 'back')
+    await (await openChain({ path, genesis })).close()
+    let store = await Store.open(path, { create: false })
+    const { head } = store
+    const stateRoot = head.stateRoot
+    const hashes = Array.from({ length: 4 }, (_, n) => scattered(4096, n + 1))
+    const blocks = hashes.map((transactionHashes, n) => ({
+      block: {
+        number: BigInt(n + 1),
+        hash: hashOf(n + 1),
+        stateRoot,
+        parentHash: n === 0 ? head.hash : hashOf(n),
+        totalDifficulty: 0n,
+        header: Uint8Array.of(1),
+        body: Uint8Array.of(1),
+        receipts: Uint8Array.of(1),
+        transactionHashes,
+      },
+      writes: [newWrites(0, 0)],
+    }))
+    store.move({ blocks, oldestUndo: 0n })
+    await store.close()
+    const file = join(path, 'data.mdb')
+    const size = statSync(file).size
+    const back = { to: head, undone: new Map<string, never>(), transactionHashes: hashes.toReversed() }
+    store = await Store.open(path, { create: false, mapBytes: size + 2 ** 20 + 2 ** 16 })
+    expect(() => store.move({ back, blocks: [], oldestUndo: 0n })).toThrow(
+      /the rewind to block 0 was not written: the map of \d+ bytes is full/,
+    )
+    expect(statSync(file).size).toBe(size)
+    expect(store.head.number).toBe(4n)
+    await store.close()
+    store = await Store.open(path, { create: false })
+    store.move({ back, blocks: [], oldestUndo: 0n })
+    expect(store.head).toEqual(head)
+    expect(store.counts().places).toBe(0)
+    await store.close()
+  })
+
+  test('has room for pages that are made anew, places and a schema, or the folder is not opened', async () => {
+    const path = join(root, 'made')
+    const chain = await openChain({ path, genesis, executor: { workers: 0 } })
+    for (const block of await builtBlocks(2, 9)) await chain.import(block)
+    const { hash } = chain.head
+    await chain.close()
+    const file = join(path, 'data.mdb')
+    const change = async (work: (tables: Tables) => void): Promise<void> => {
+      const environment = await openEnvironment(path, { create: false })
+      environment.root.transactionSync(() => work(environment.tables))
+      await environment.close()
+    }
+    const openWith = (mapBytes: number): Promise<Chain> => openChain({ path, mapBytes, executor: { workers: 0 } })
+    const refuses = async (what: string): Promise<void> => {
+      const size = statSync(file).size
+      const message = expect.stringMatching(new RegExp(`: ${what} was not written: the map of \\d+ bytes is full`))
+      await expect(openWith(Math.max(2 ** 20, size))).rejects.toMatchObject({ name: 'StoreError', fault: 'write', message })
+      expect(statSync(file).size).toBe(size)
+    }
+    const schema = new TextEncoder().encode('schema')
+    const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+    await change(({ nodes }) => nodes.removeSync(Buffer.alloc(4)))
+    await refuses('the trie of the state')
+    await (await openWith(2 ** 28)).close()
+    await change(({ meta, places }) => {
+      places.clearSync()
+      meta.putSync(schema, text('1'))
+    })
+    await refuses('places of blocks 0 to 2')
+    await change(({ meta }) => meta.putSync(schema, text('2')))
+    await refuses('the schema')
+    await change(({ meta }) => meta.putSync(schema, text('1')))
+    const again = await openWith(2 ** 28)
+    expect(again.head.hash).toBe(hash)
+    await again.close()
   })
 
   test('takes a whole number of bytes', async () => {

@@ -8,6 +8,7 @@ import { newWrites } from '../writes/new_writes.ts'
 import type { Environment } from './environment.ts'
 import type { Nodes } from './nodes.ts'
 import { ADDRESS_BYTES, decodeAccount, decodeWord, SLOT_KEY_BYTES } from './records.ts'
+import { checkRoomOf, sizeOfPages } from './room.ts'
 import { StoreError } from './store_error.ts'
 
 /** Of an account or slot that is written to a trie, in the trie and in the writes. */
@@ -18,15 +19,18 @@ const MOST_ROWS = 2 ** 21
 const CHUNK = 4096
 /** Parts are ranges of the first two bytes of keys. */
 const PREFIXES = 2 ** 16
+const WHAT = 'the trie of the state'
 
 /**
  * Makes the pages of the trie anew from the accounts and slots on disk, a range of keys after the other. Returns its
  * root, which the caller compares with the head's. Where the process ends on the way, the pages are of another root.
+ * Throws StoreError.
  *
  * Cost: linear in accounts and slots, and for each part of `bytes` all of them are read.
  */
 export const makeNodes = (environment: Environment, nodes: Nodes, bytes: number): PagedRoot => {
   const rows = Math.max(LEAST_ROWS, Math.min(MOST_ROWS, Math.floor(bytes / ROW_BYTES)))
+  checkRoomOf(environment, WHAT, { puts: 1, bytes: 0 })
   environment.root.transactionSync(() => nodes.clear())
   const maker = new NodeMaker(environment, nodes, rows)
   const { accounts, slots } = environment.tables
@@ -95,6 +99,7 @@ class NodeMaker {
     const trie = new ArenaTrie({ historyBytes: 0 }, { source: this.#nodes, root: this.root })
     trie.build({ ...this.#writes, accountCount: this.#accountCount, slotCount: this.#slotCount })
     const changes = trie.changedPages()
+    checkRoomOf(this.#environment, WHAT, sizeOfPages(changes))
     this.#environment.root.transactionSync(() => this.#nodes.put(changes))
     this.root = changes
     this.#accountCount = 0

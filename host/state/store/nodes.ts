@@ -2,6 +2,7 @@ import { bytesToHex, hexToBytes } from '../../primitives/hex.ts'
 import type { PageChanges } from '../trie/page_cuts.ts'
 import type { PagedRoot, PageSource } from '../trie/state_pages.ts'
 import type { Environment } from './environment.ts'
+import { checkRoomOf } from './room.ts'
 import { StoreError } from './store_error.ts'
 
 /** The key of what the pages are of: the next page's number u32, the page of the root u32, hash of the root (32). */
@@ -57,6 +58,7 @@ export class Nodes implements PageSource {
     const { folder, root, tables } = this.#environment
     let then = 'it is made anew where the chain is opened again'
     try {
+      checkRoomOf(this.#environment, 'the damage', { puts: 1, bytes: 0 })
       root.transactionSync(() => tables.nodes.removeSync(pageKey(ROOT)))
     } catch {
       then = 'and nothing can be written'

@@ -21,7 +21,7 @@ import { Nodes } from './nodes.ts'
 import { openStateTrie } from './open_trie.ts'
 import { Places, type TransactionPlace } from './places.ts'
 import { type DiskHead, decodeHead, encodeHead, numberKey, numberOfKey } from './records.ts'
-import { checkRoom } from './room.ts'
+import { checkRoom, checkRoomOf, sizeOfPlaces } from './room.ts'
 import { lineOf, StoreError } from './store_error.ts'
 import { type StateLayers, StoredState } from './stored_state.ts'
 import { type UndoEntry, type Undone, UndoRecord, undo, undoEntries } from './undo_record.ts'
@@ -169,14 +169,19 @@ export class Store {
     const { number: last } = this.head
     for (let first = 0n; first <= last; first += BLOCKS_AT_ONCE) {
       const end = first + BLOCKS_AT_ONCE <= last ? first + BLOCKS_AT_ONCE : last + 1n
-      this.#write(`places of blocks ${first} to ${end - 1n}`, () => {
-        for (let number = first; number < end; number++) this.#places.put(number, hashesOf(number))
+      const what = `places of blocks ${first} to ${end - 1n}`
+      const hashes = Array.from({ length: Number(end - first) }, (_, n) => hashesOf(first + BigInt(n)))
+      const bytes = hashes.reduce((sum, { length }) => sum + length, 0)
+      checkRoomOf(this.#environment, what, sizeOfPlaces(bytes))
+      this.#write(what, () => {
+        for (const [n, ofBlock] of hashes.entries()) this.#places.put(first + BigInt(n), ofBlock)
       })
     }
   }
 
   /** All that this schema has is there. */
   setSchema(): void {
+    checkRoomOf(this.#environment, 'the schema', { puts: 1, bytes: 0 })
     this.#write('the schema', () => this.#tables.meta.putSync(text('schema'), text(SCHEMA)))
   }
 
@@ -250,12 +255,13 @@ export class Store {
       first === last ? `block ${first?.block.number}` : `blocks ${first?.block.number} to ${last?.block.number}`
     const empty = back === undefined ? 'the fork choice' : `the rewind to block ${back.to.number}`
     const what = first === undefined ? empty : named
-    checkRoom(this.#environment, what, change)
+    const { undo } = this.#tables
+    const dropped = [...undo.getKeys({ end: numberKey(oldestUndo < 0n ? 0n : oldestUndo) })]
+    checkRoom(this.#environment, what, { ...change, droppedUndo: dropped.length })
     this.#write(what, () => {
       if (back !== undefined) this.#goBack(back)
       for (const block of blocks) this.#append(block, oldestUndo)
-      for (const key of [...this.#tables.undo.getKeys({ end: numberKey(oldestUndo < 0n ? 0n : oldestUndo) })])
-        this.#tables.undo.removeSync(key)
+      for (const key of dropped) undo.removeSync(key)
       if (pages !== undefined) this.#nodes.put(pages)
       if (forkChoice !== undefined) this.#putForkChoice(forkChoice)
     })
