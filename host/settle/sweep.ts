@@ -155,9 +155,11 @@ export class Sweep {
   /** Has the columns settle what they can; where that is little, again and again, they are asked less often. */
   #advanceColumns(columns: ColumnSweep, first: number, end: number): number {
     const taken = { gas: this.#blockGas, fees: this.#fees, vaults: this.#vaults, blobGas: this.#blobGasUsed }
+    const usedBefore = this.#blockGas.used
     const stop = columns.advance(first, end, taken)
     this.#blobGasUsed = taken.blobGas
-    if (stop > first) this.#touchVaults()
+    // Not where it only passed over deposits, which pay nothing.
+    if (this.#blockGas.used > usedBefore) this.#touchVaults()
     this.#alone = stop - first < FEW_IN_COLUMNS ? Math.min(2 * this.#alone, MOST_ALONE) : 1
     this.#columnsFrom = stop + this.#alone
     return stop
