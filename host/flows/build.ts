@@ -155,19 +155,21 @@ const poolBatch = async (
   for (const [i, raw] of isPacked(pool) ? [] : pool.entries())
     if (!(raw instanceof Uint8Array)) faults.set(i, new TransactionInputError(i, NO_TRANSACTION_BYTES))
   const batch = isObjects ? encodePool(decoded, faults) : checkBatch(decoded, 'decoded')
-  faultSenderless(batch, faults)
+  faultUnsigned(batch, faults)
   return batch
 }
 
 /**
  * No key signs for the zero address: a row that has it was read without its sender, or had a fault when it was decoded.
+ * Nobody signs a deposit: it is a block's because the attributes say so.
  */
-const faultSenderless = ({ count, type, from }: TransactionBatch, faults: Map<number, TransactionInputError>): void => {
+const faultUnsigned = ({ count, type, from }: TransactionBatch, faults: Map<number, TransactionInputError>): void => {
   for (let i = 0; i < count; i++) {
     const at = LIMBS_PER_ADDRESS * i
     const isZero = (from[at]! | from[at + 1]! | from[at + 2]! | from[at + 3]! | from[at + 4]!) === 0
-    if (isZero && type[i] !== TYPE_DEPOSIT && !faults.has(i))
-      faults.set(i, new TransactionInputError(i, 'expected a sender, got none'))
+    if (faults.has(i)) continue
+    if (type[i] === TYPE_DEPOSIT) faults.set(i, new TransactionInputError(i, 'expected a signature, got a deposit'))
+    else if (isZero) faults.set(i, new TransactionInputError(i, 'expected a sender, got none'))
   }
 }
 
