@@ -15,7 +15,7 @@ import type { OpRules } from './op/op_chain.ts'
 import { opHeaderFault } from './op/op_header.ts'
 
 const MAX_EXTRA_BYTES = 32
-const MAX_GAS_LIMIT = 2n ** 63n - 1n
+export const MAX_GAS_LIMIT = 2n ** 63n - 1n
 
 /**
  * The first field of a header that breaks a rule which needs no execution; undefined where none does. The rules between

@@ -1,4 +1,5 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import { MAX_GAS_LIMIT } from '../chain/check_header.ts'
 import {
   type BlobSchedule,
   type BlockHeader,
@@ -8,10 +9,11 @@ import {
   nextBaseFee,
   nextExcessBlobGas,
 } from '../chain/header.ts'
-import { extraDataOf, opNextBaseFee } from '../chain/op/base_fee.ts'
+import { extraDataOf, leastGasLimit, opNextBaseFee } from '../chain/op/base_fee.ts'
 import type { OpRules } from '../chain/op/op_chain.ts'
 import { EMPTY_TRIE_ROOT } from '../primitives/keccak.ts'
 import { withdrawalsRoot } from '../roots/roots.ts'
+import { BlockError } from './block_input.ts'
 import type { BuildRequest } from './build_request.ts'
 
 /** Left of the header for the execution is what it gives: roots, bloom, gas and requests. */
@@ -22,6 +24,9 @@ export const buildHeader = (
   chain: OpRules | undefined,
 ): BlockHeader => {
   const wanted = attributes.gasLimit ?? parent.gasLimit
+  const extraData = chain === undefined ? (attributes.extraData ?? '0x') : extraDataOf(chain, chain.fork, attributes)
+  const number = parent.number + 1n
+  if (chain !== undefined) checkGasLimit(number, wanted, leastGasLimit(chain, chain.fork, extraData))
   return {
     parentHash: headerHash(parent),
     uncleHash: EMPTY_LIST_HASH,
@@ -31,11 +36,11 @@ export const buildHeader = (
     receiptsRoot: EMPTY_TRIE_ROOT,
     logsBloom: `0x${'00'.repeat(256)}`,
     difficulty: 0n,
-    number: parent.number + 1n,
+    number,
     gasLimit: chain === undefined ? towards(wanted, gasLimitBounds(parent, fork)) : wanted,
     gasUsed: 0n,
     timestamp: attributes.timestamp,
-    extraData: chain === undefined ? (attributes.extraData ?? '0x') : extraDataOf(chain, chain.fork, attributes),
+    extraData,
     mixHash: attributes.prevRandao.toLowerCase(),
     nonce: '0x0000000000000000',
     baseFeePerGas: chain === undefined ? nextBaseFee(parent) : opNextBaseFee(chain, parent, attributes.timestamp),
@@ -48,6 +53,12 @@ export const buildHeader = (
         }
       : {}),
   }
+}
+
+/** On the OP stack attributes say the gas limit, which no parent bounds. */
+const checkGasLimit = (number: bigint, wanted: bigint, least: bigint): void => {
+  if (wanted < least || wanted > MAX_GAS_LIMIT)
+    throw new BlockError(number, 'gasLimit', `is ${wanted}, expected ${least} to ${MAX_GAS_LIMIT}`)
 }
 
 /** As near to what is wanted as the bounds allow. */

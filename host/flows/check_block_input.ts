@@ -161,12 +161,13 @@ export const checkBuildRequest = (request: BuildRequest): void => {
   checkSignal(request.signal)
   const attributes = request.attributes
   checkNames(checkObject(attributes, 'attributes'), ATTRIBUTES, 'field of attributes')
-  const { gasLimit, extraData, parentBeaconBlockRoot } = attributes
+  const { gasLimit, extraData, parentBeaconBlockRoot, minBaseFee } = attributes
   checkUnsigned(attributes.timestamp, 64, 'attributes.timestamp')
   checkHex(attributes.coinbase, 20, 'attributes.coinbase')
   checkHex(attributes.prevRandao, 32, 'attributes.prevRandao')
   if (gasLimit !== undefined) checkUnsigned(gasLimit, 64, 'attributes.gasLimit')
   if (extraData !== undefined) checkBytes(extraData, 32, 'attributes.extraData')
+  if (minBaseFee !== undefined) checkUnsigned(minBaseFee, 64, 'attributes.minBaseFee')
   if (parentBeaconBlockRoot !== undefined) checkHex(parentBeaconBlockRoot, 32, 'attributes.parentBeaconBlockRoot')
   checkBlockWithdrawals(attributes.withdrawals, 'attributes.withdrawals')
   if (attributes.transactions !== undefined) checkSigned(attributes.transactions, 'attributes.transactions')

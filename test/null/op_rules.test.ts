@@ -85,6 +85,19 @@ describe('the base fee', () => {
     expect(opNextBaseFee(CHAIN, holocene, timeOf('isthmus') + 2n)).toBe(270n)
   })
 
+  test('is refused behind a parent that is no block of the chain', () => {
+    const next = (fork: OpFork, extraData: string, more: Partial<BlockHeader> = {}) =>
+      opNextBaseFee(CHAIN, parentAt(fork, extraData, { gasUsed: 1n, ...more }), timeOf(fork) + 2n)
+    const terms = '0000000a00000002'
+    for (const wrong of ['0x', '0x0000', '0x000000000000000006', '0x000000000600000000', `0x01${terms}`])
+      expect(() => next('holocene', wrong)).toThrow(/^parent\.extraData must be/)
+    expect(() => next('jovian', `0x00${terms}`)).toThrow(/^parent\.extraData must be 17 bytes/)
+    expect(next('holocene', `0x00${terms}`, { gasLimit: 2n })).toBe(270n)
+    expect(() => next('holocene', `0x00${terms}`, { gasLimit: 1n })).toThrow(/^parent\.gasLimit must be at least/)
+    // What a block before Holocene says there is nothing.
+    expect(next('granite', '0x42')).toBeGreaterThan(0n)
+  })
+
   test('is written to extra data as published', () => {
     const chain = { ...CHAIN, baseFee: { elasticity: 60n, denominator: 1n, denominatorCanyon: 80n } }
     expect(extraDataOf(chain, 'holocene', { eip1559Params: '0x0000000800000008' })).toBe('0x000000000800000008')
@@ -172,6 +185,9 @@ describe('headers', () => {
     expect(isFirstOfCanyon(CHAIN, timeOf('canyon') + 1n)).toBe(true)
     expect(isFirstOfCanyon(CHAIN, timeOf('canyon') + 2n)).toBe(false)
     expect(isFirstOfCanyon(CHAIN, timeOf('canyon') - 1n)).toBe(false)
+    // A chain that has it from the start had the contract in its genesis.
+    const early = { ...CHAIN, forks: [{ fork: 'canyon' as const, timestamp: 0n }] }
+    for (const timestamp of [1n, 2n, 3n]) expect(isFirstOfCanyon(early, timestamp)).toBe(false)
     expect(activatedFork(CHAIN, timeOf('jovian'), timeOf('jovian') - 2n)).toBe('jovian')
     expect(activatedFork(CHAIN, timeOf('jovian') + 2n, timeOf('jovian'))).toBeUndefined()
     expect(activatedFork(CHAIN, timeOf('isthmus'), timeOf('isthmus') - 2n)).toBeUndefined()

@@ -76,9 +76,14 @@ type Parent = Pick<BlockHeader, 'baseFeePerGas' | 'gasLimit' | 'gasUsed' | 'blob
 /**
  * Base fee of the block after `parent`: by what the parent's header says from Holocene on. From Jovian on a parent
  * counts as full as the larger of its gas and its DA footprint, and the fee does not fall below the header's minimum.
+ * Throws InputError where the parent is no block of this chain.
  */
 export const opNextBaseFee = (chain: OpChain, parent: Parent, timestamp: bigint): bigint => {
   const fork = opForkAt(chain, parent.timestamp)
+  const wrong = isOpAtLeast(fork, 'holocene') ? extraDataFault(parent.extraData, fork) : undefined
+  if (wrong !== undefined) refuse('parent.extraData', parent.extraData, wrong)
+  const least = leastGasLimit(chain, fork, parent.extraData)
+  if (parent.gasLimit < least) refuse('parent.gasLimit', parent.gasLimit, `at least the elasticity ${least}`)
   if (!isOpAtLeast(fork, 'holocene')) return nextBaseFeeBy(parent, chainTerms(chain, timestamp))
   const { denominator, elasticity, minBaseFee } = termsOf(parent.extraData)
   const footprint = isOpAtLeast(fork, 'jovian') ? (parent.blobGasUsed ?? 0n) : 0n

@@ -4,7 +4,7 @@ import { type BlockHeader, headerHash } from '../header.ts'
 import type { HeaderFault } from '../header_fault.ts'
 import { NO_REQUESTS_HASH } from '../requests.ts'
 import { extraDataFault, leastGasLimit, opNextBaseFee } from './base_fee.ts'
-import { type OpChain, type OpRules, opForkAt } from './op_chain.ts'
+import { isOpActive, type OpChain, type OpRules, opForkAt } from './op_chain.ts'
 import { isOpAtLeast, type OpFork } from './op_forks.ts'
 
 const fault = (header: BlockHeader, field: keyof BlockHeader, actual: string): HeaderFault => ({
@@ -58,8 +58,8 @@ const BLOCK_SECONDS = 2n
 
 /** Whether a block at this time is Canyon's first one. */
 export const isFirstOfCanyon = (chain: OpChain, timestamp: bigint): boolean =>
-  isOpAtLeast(opForkAt(chain, timestamp), 'canyon') &&
-  (timestamp < BLOCK_SECONDS || !isOpAtLeast(opForkAt(chain, timestamp - BLOCK_SECONDS), 'canyon'))
+  isOpActive(chain, 'canyon', timestamp) &&
+  !isOpActive(chain, 'canyon', timestamp < BLOCK_SECONDS ? 0n : timestamp - BLOCK_SECONDS)
 
 /** The fork from Jovian on whose first block this is: it holds deposits only. */
 export const activatedFork = (chain: OpChain, timestamp: bigint, parentTimestamp: bigint): OpFork | undefined => {
