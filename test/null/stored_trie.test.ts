@@ -134,26 +134,32 @@ describe('a trie on disk', () => {
     expect(await goOn(path)).toMatch(/^the state has root 0x[0-9a-f]{64}, block 3 has 0x/)
   })
 
-  test('differs from a state of which one account or slot is another, one too many or one too few', async () => {
-    const rows: readonly (readonly ['accounts' | 'slots', (table: Table, key: Uint8Array) => void, RegExp])[] = [
-      ['accounts', (table, key) => table.putSync(key, Uint8Array.of(0, 9)), /in accounts is not what the trie has$/],
-      ['slots', (table, key) => table.putSync(key, Uint8Array.of(9, 9)), /in slots is not what the trie has$/],
-      ['slots', (table, key) => table.removeSync(key), /in slots is not what the trie has$/],
+  test('differs from a state of which one account or slot is another, one too many or one too few, or a code', async () => {
+    const rows: readonly (readonly ['accounts' | 'slots' | 'code', (table: Table, key: Uint8Array) => void, RegExp])[] =
       [
-        'slots',
-        (table, key) =>
-          table.putSync(
-            key.map((byte, n) => (n < 51 ? byte : byte ^ 0x55)),
-            key,
-          ),
-        /\d+ slots, its trie has \d+$/,
-      ],
-      [
-        'accounts',
-        (table) => table.putSync(new Uint8Array(20).fill(0xee), Uint8Array.of(0, 9)),
-        /\d+ accounts, its trie has \d+$/,
-      ],
-    ]
+        ['accounts', (table, key) => table.putSync(key, Uint8Array.of(0, 9)), /in accounts is not what the trie has$/],
+        ['slots', (table, key) => table.putSync(key, Uint8Array.of(9, 9)), /in slots is not what the trie has$/],
+        ['slots', (table, key) => table.removeSync(key), /in slots is not what the trie has$/],
+        [
+          'slots',
+          (table, key) =>
+            table.putSync(
+              key.map((byte, n) => (n < 51 ? byte : byte ^ 0x55)),
+              key,
+            ),
+          /\d+ slots, its trie has \d+$/,
+        ],
+        [
+          'accounts',
+          (table) => table.putSync(new Uint8Array(20).fill(0xee), Uint8Array.of(0, 9)),
+          /\d+ accounts, its trie has \d+$/,
+        ],
+        [
+          'code',
+          (table, key) => table.putSync(key, Uint8Array.of(0x5b)),
+          /the code with hash 0x[0-9a-f]{64} has another$/,
+        ],
+      ]
     for (const [name, change, what] of rows) {
       const path = await altered(() => undefined)
       const database = open<Uint8Array, Uint8Array>({

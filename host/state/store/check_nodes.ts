@@ -1,3 +1,4 @@
+import { keccak256 } from '../../primitives/keccak.ts'
 import { addressToBytes, wordCopy, wordFromBytes, wordToBytes } from '../../primitives/word.ts'
 import {
   ACCOUNT_BALANCE,
@@ -26,9 +27,9 @@ export interface StateCounts {
 
 /**
  * Reads all pages of the trie on disk, which hash up to this root, and compares every leaf with the account or slot on
- * disk: these are the state with that root, and no others. Throws StoreError.
+ * disk: these are the state with that root, and no others. Codes are hashed. Throws StoreError.
  *
- * Cost: linear in accounts and slots.
+ * Cost: linear in accounts, slots and bytes of code.
  */
 export const checkNodes = (environment: Environment, nodes: Nodes, stateRoot: string): StateCounts => {
   const { tables, folder } = environment
@@ -42,6 +43,7 @@ export const checkNodes = (environment: Environment, nodes: Nodes, stateRoot: st
   const comparison = new Comparison(environment)
   const entries = { accounts: entriesOf(tables.accounts), slots: entriesOf(tables.slots) }
   const parts = Math.ceil((entries.accounts + entries.slots) / ENTRIES_OF_PART) || 1
+  checkCodes(environment)
   const start = (part: number): number => Math.floor((KEY_PREFIXES * part) / parts)
   for (let part = 0; part < parts; part++) visitLeaves(nodes, root, [start(part), start(part + 1)], comparison)
   for (const table of ['accounts', 'slots'] as const)
@@ -55,6 +57,14 @@ export const checkNodes = (environment: Environment, nodes: Nodes, stateRoot: st
 }
 
 const entriesOf = (table: Table): number => (table.getStats() as { readonly entryCount: number }).entryCount
+
+const checkCodes = ({ tables, folder }: Environment): void => {
+  for (const { key, value } of tables.code.getRange({})) {
+    if (isSame(keccak256(value), key)) continue
+    const name = `0x${Buffer.from(key).toString('hex')}`
+    throw new StoreError(folder, 'damaged', `the state is damaged: the code with hash ${name} has another`)
+  }
+}
 
 class Comparison {
   readonly counts = { accounts: 0, slots: 0 }
