@@ -242,9 +242,11 @@ export class Pool implements PoolCalls {
       const senders = [...this.#bySender.keys()]
       const limbs = new Uint32Array(5 * senders.length)
       for (const [i, sender] of senders.entries()) addressFromHex(limbs, 5 * i, sender)
-      const { nonce } = await this.#state.readAccounts(limbs, senders.length)
-      for (const [i, sender] of senders.entries()) this.#passTo(sender, quantityToBigInt(nonce, 2 * i))
-      for (const { hash } of undone) await this.#takeBack(hash)
+      const { nonce, balance } = await this.#state.readAccounts(limbs, senders.length)
+      for (const [i, sender] of senders.entries())
+        this.#passTo(sender, { nonce: quantityToBigInt(nonce, 2 * i), balance: wordToBigInt(balance, 8 * i) })
+      // The lowest first: those of one sender come in the order of their nonces.
+      for (const { hash } of [...undone].reverse()) await this.#takeBack(hash)
       this.#convertOld()
     })
   }
@@ -276,13 +278,24 @@ export class Pool implements PoolCalls {
     this.version++
   }
 
-  #passTo(sender: string, nonce: bigint): void {
+  #passTo(sender: string, { nonce, balance }: SenderState): void {
     this.#nonces.set(sender, nonce)
-    for (const entry of [...(this.#bySender.get(sender)?.values() ?? [])])
+    const entries = [...(this.#bySender.get(sender)?.values() ?? [])]
+    for (const entry of entries)
       if (entry.transaction.nonce < nonce) {
         this.#sideCars.keep(entry)
         this.#remove(entry)
       }
+    this.#dropUnpayable(entries, nonce, balance)
+  }
+
+  /** What its sender cannot pay any more would hold its place for ever. Blob transactions have no gaps. */
+  #dropUnpayable(entries: readonly PoolEntry[], nonce: bigint, balance: bigint): void {
+    const left = entries.filter(({ transaction }) => transaction.nonce >= nonce)
+    const poor = left.filter(({ cost }) => cost > balance)
+    const gaps = poor.filter(({ sideCar }) => sideCar !== undefined).map(({ transaction }) => transaction.nonce)
+    for (const entry of left)
+      if (entry.cost > balance || gaps.some((gap) => gap < entry.transaction.nonce)) this.#remove(entry)
   }
 
   async #takeBack(hash: string): Promise<void> {

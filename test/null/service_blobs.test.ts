@@ -261,6 +261,39 @@ describe('blob transactions at Osaka', () => {
   })
 })
 
+describe('blob transactions of blocks that leave the chain', () => {
+  it('come back in the order of their nonces, with their side-cars', async () => {
+    const node = await nodeAt(0)
+    const pool = new Pool(node.chain, node.executors, LIMITS, kzg)
+    const { call } = engineOf(node.chain, pool)
+    const genesis = node.chain.head.hash
+    const states: string[] = [genesis]
+    const choose = (hash: string, more: object | null = null) =>
+      call(
+        'forkchoiceUpdatedV3',
+        { headBlockHash: hash, safeBlockHash: ZERO_HASH, finalizedBlockHash: ZERO_HASH },
+        more as never,
+      ) as Promise<{ payloadId: string }>
+    for (const nonce of [0n, 1n]) {
+      await pool.add(sent(0, nonce, [BLOBS[0]]))
+      const { payloadId } = await choose(states.at(-1)!, attributes(GENESIS_TIME + 12 * states.length))
+      const { executionPayload } = (await call('getPayloadV5', payloadId)) as unknown as Built
+      states.push(executionPayload.blockHash)
+      await choose(executionPayload.blockHash)
+      expect(pool.count).toBe(0)
+    }
+    await choose(genesis)
+    expect(pool.pending().map(({ transaction, sideCar }) => [transaction.nonce, sideCar?.version])).toStrictEqual([
+      [0n, 1],
+      [1n, 1],
+    ])
+    expect(pool.blob(BLOBS[0].hash)?.proofs).toHaveLength(128)
+    await choose(states[2]!)
+    expect([pool.count, pool.blobCount]).toStrictEqual([0, 0])
+    await node.close()
+  })
+})
+
 interface Built {
   readonly executionPayload: { readonly blockHash: string }
   readonly executionRequests: readonly string[]

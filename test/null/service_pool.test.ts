@@ -151,6 +151,41 @@ describe('the pool', () => {
   })
 })
 
+describe('the pool after a block', () => {
+  it('has nothing that its sender cannot pay any more', async () => {
+    const cheap = { maxFeePerGas: 1000n, maxPriorityFeePerGas: 100n }
+    const balance = BigInt(JSON.parse(builtGenesis()).alloc[keyed(1)].balance)
+    // What the block takes: all but the price of some payments.
+    const { hash: parent, header } = chain.head
+    const left = 100_000_000n
+    await pool.add(transaction(1, 1n, { ...cheap, value: balance / 4n }))
+    await pool.add(transaction(1, 2n, cheap))
+    const other = new Pool(chain, executors, { perSender: 3, transactions: 5, blobsPerSender: 2, blobs: 4 }, kzg)
+    await other.add(transaction(1, 0n, { ...cheap, value: balance - left }))
+    const { block, hash } = await chain.build({
+      parent,
+      attributes: {
+        timestamp: header.timestamp + 12n,
+        prevRandao: `0x${'11'.repeat(32)}`,
+        coinbase: keyed(3),
+        parentBeaconBlockRoot: `0x${'22'.repeat(32)}`,
+        withdrawals: [],
+      },
+      pool: other.pending().map(({ bytes }) => bytes),
+    })
+    expect(block.transactions).toHaveLength(1)
+    const change = await chain.setHead({ head: hash })
+    await pool.moveTo(chain.head, change)
+    expect([...(await pool.content(undefined)).queued, ...(await pool.content(undefined)).pending]).toMatchObject([
+      { transaction: { nonce: 2n } },
+    ])
+    // Back again: it pays as before, and what left the chain is the first.
+    await pool.moveTo(chain.head, await chain.setHead({ head: parent }))
+    expect(pool.pending().map((entry) => entry.transaction.nonce)).toStrictEqual([0n])
+    expect(await counts()).toStrictEqual({ pending: 1, queued: 1 })
+  })
+})
+
 /** The example of EIP-155, of chain 37. */
 const otherChain = (): Uint8Array =>
   Buffer.from(
