@@ -29,7 +29,10 @@ export interface ServeOptions {
   /** Senders of the pool and of blocks: that of the chain, so those that were sent are known when a block has them. */
   readonly senderCache: SenderCache
   /** How calls are executed. */
-  readonly executor: Omit<ExecutorOptions, 'fork' | 'chainId' | 'state' | 'senderCache' | 'depositContract' | 'invalid'>
+  readonly executor: Omit<
+    ExecutorOptions,
+    'fork' | 'chainId' | 'chain' | 'state' | 'senderCache' | 'depositContract' | 'invalid'
+  >
 }
 
 /** A node that listens. */

@@ -1,6 +1,7 @@
 import type { AccessListEntry, BlockHeader, Withdrawal } from '../../host/index.ts'
 import { toData, toQuantity } from '../json_rpc/codec.ts'
 import type { Json } from '../json_rpc/method.ts'
+import type { L1FeeView } from '../node/op_receipts.ts'
 import type { SimulatedBlockView, SimulatedCallView } from '../node/state_calls.ts'
 import type {
   BlockView,
@@ -75,7 +76,35 @@ export const jsonOfWithdrawal = ({ index, validatorIndex, address, amount }: Wit
   amount: toQuantity(amount),
 })
 
+/** Such that its bytes, and so its hash, can be made of it. A mint of nothing is left out. */
+const jsonOfDeposit = ({ hash, transaction, place, depositReceipt }: TransactionView): Json => {
+  const { sourceHash, mint, isSystem } = transaction.deposit!
+  return {
+    blockHash: place?.blockHash ?? null,
+    blockNumber: place === undefined ? null : toQuantity(place.blockNumber),
+    blockTimestamp: place === undefined ? null : toQuantity(place.blockTimestamp),
+    transactionIndex: place === undefined ? null : toQuantity(place.index),
+    type: toQuantity(transaction.type ?? 0),
+    hash,
+    sourceHash,
+    from: transaction.from,
+    to: transaction.to ?? null,
+    mint: mint === 0n ? undefined : toQuantity(mint),
+    value: toQuantity(transaction.value ?? 0n),
+    gas: toQuantity(transaction.gasLimit),
+    isSystemTx: isSystem,
+    input: transaction.data ?? '0x',
+    nonce: toQuantity(depositReceipt?.nonce ?? 0n),
+    depositReceiptVersion: optional(depositReceipt?.version),
+    gasPrice: '0x0',
+    v: '0x0',
+    r: '0x0',
+    s: '0x0',
+  }
+}
+
 export const jsonOfTransaction = (view: TransactionView): Json => {
+  if (view.transaction.deposit !== undefined) return jsonOfDeposit(view)
   const { hash, transaction, gasPrice, chainId, v, r, s, place } = view
   const { type = 0, maxFeePerGas, maxPriorityFeePerGas, maxFeePerBlobGas, accessList, authorizations } = transaction
   return {
@@ -146,7 +175,27 @@ export const jsonOfReceipt = (receipt: ReceiptView): Json => ({
   transactionHash: receipt.transactionHash,
   transactionIndex: toQuantity(receipt.place.index),
   type: toQuantity(receipt.type),
+  depositNonce: optional(receipt.deposit?.nonce),
+  depositReceiptVersion: optional(receipt.deposit?.version),
+  ...(receipt.l1Fee === undefined ? {} : jsonOfL1Fee(receipt.l1Fee)),
 })
+
+const jsonOfL1Fee = (view: L1FeeView) => ({
+  l1Fee: toQuantity(view.fee),
+  l1GasUsed: toQuantity(view.gasUsed),
+  l1GasPrice: toQuantity(view.gasPrice),
+  l1FeeScalar: view.scalar === undefined ? undefined : millionths(view.scalar),
+  l1BaseFeeScalar: optional(view.baseFeeScalar),
+  l1BlobBaseFee: optional(view.blobBaseFee),
+  l1BlobBaseFeeScalar: optional(view.blobBaseFeeScalar),
+  operatorFeeScalar: optional(view.operatorFeeScalar),
+  operatorFeeConstant: optional(view.operatorFeeConstant),
+  daFootprintGasScalar: optional(view.daFootprintGasScalar),
+})
+
+/** In decimal, without zeros at the end. */
+const millionths = (value: bigint): string =>
+  `${value / 1_000_000n}.${(value % 1_000_000n).toString().padStart(6, '0')}`.replace(/\.?0+$/, '')
 
 /** Keys come back as the caller has written them. */
 export const jsonOfProof = ({ address, proof }: ProofView, keys: readonly string[]): Json => ({

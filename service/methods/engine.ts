@@ -49,6 +49,7 @@ const payload = z
     excessBlobGas: quantity(64)
       .nullish()
       .transform((value) => value ?? undefined),
+    withdrawalsRoot: hash.nullish().transform((root) => root ?? undefined),
   })
   .transform((fields): SentPayload => fields)
 
@@ -62,6 +63,25 @@ const attributes = z
       .nullish()
       .transform((list) => list ?? undefined),
     parentBeaconBlockRoot: hash.nullish().transform((root) => root ?? undefined),
+    transactions: z
+      .array(data())
+      .nullish()
+      .transform((list) => list ?? undefined),
+    noTxPool: z
+      .boolean()
+      .nullish()
+      .transform((value) => value ?? undefined),
+    gasLimit: quantity(64)
+      .nullish()
+      .transform((value) => value ?? undefined),
+    eip1559Params: hexOf(8)
+      .nullish()
+      .transform((value) => value ?? undefined),
+    // The specification says a quantity, clients write a number.
+    minBaseFee: z
+      .union([quantity(64), z.number().int().nonnegative().transform(BigInt)])
+      .nullish()
+      .transform((value) => value ?? undefined),
   })
   .transform((fields): PayloadAttributes => fields)
 
@@ -115,6 +135,7 @@ const jsonOfPayload = (block: ExecutionPayload): Json => ({
   withdrawals: block.withdrawals?.map(jsonOfWithdrawal),
   blobGasUsed: block.blobGasUsed === undefined ? undefined : toQuantity(block.blobGasUsed),
   excessBlobGas: block.excessBlobGas === undefined ? undefined : toQuantity(block.excessBlobGas),
+  withdrawalsRoot: block.withdrawalsRoot,
 })
 
 /** The reply of getPayload: each version adds to the one before it, and V5 has side-cars of cells. */
@@ -135,6 +156,7 @@ const jsonOfBuilt = (version: 1 | 2 | 3 | 4 | 5, built: BuiltPayload): Json => {
           },
           shouldOverrideBuilder: false,
         }),
+    ...(version < 3 ? {} : { parentBeaconBlockRoot: built.parentBeaconBlockRoot }),
     ...(version < 4 ? {} : { executionRequests: built.requests.map(toData) }),
   }
 }

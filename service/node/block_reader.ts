@@ -3,11 +3,12 @@ import { headerHash } from '../../host/chain/header.ts'
 import { type ChainBlock, type ChainReads, decodeTransaction } from '../../host/index.ts'
 import type { BlockName } from '../json_rpc/codec.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
-import { blobPriceOf, forkOf } from './block_place.ts'
+import { blobPriceOf, rulesOf } from './block_place.ts'
 import type { Executors } from './executors.ts'
 import { mayHold } from './log_bloom.ts'
 import { passes } from './log_filter.ts'
-import { logsOf, type ReceiptBlock, receiptViews } from './receipt_views.ts'
+import { l1FeeViews, TYPE_DEPOSIT } from './op_receipts.ts'
+import { depositReceiptOf, logsOf, type ReceiptBlock, receiptViews } from './receipt_views.ts'
 import { hashesOf, transactionView } from './transaction_views.ts'
 import type { BlockView, LogFilter, LogView, ReceiptView, TransactionView } from './views.ts'
 
@@ -104,9 +105,11 @@ export class BlockReader {
     const receipts = whole === undefined ? undefined : this.#chain.receipts(whole.at.hash)
     if (whole === undefined || receipts === undefined) return undefined
     const { at, transactions, hashes } = whole
-    const batch = await this.#executors.decode(forkOf(this.#chain.config, at.header), transactions)
+    const rules = rulesOf(this.#chain.config, at.header)
+    const batch = await this.#executors.decodeBlock(rules, transactions)
     const objects = transactions.map((_, i) => decodeTransaction(batch, i))
-    return receiptViews(this.#receiptBlock(at), receipts, objects, hashes)
+    const l1Fees = rules.chain === undefined ? [] : l1FeeViews(rules.chain.fork, transactions, objects)
+    return receiptViews(this.#receiptBlock(at), receipts, objects, hashes, l1Fees)
   }
 
   /** Logs of a block that pass a filter; its bloom says at once where none can. */
@@ -133,10 +136,13 @@ export class BlockReader {
 
   async #views({ at, transactions, hashes }: WholeBlock): Promise<readonly TransactionView[]> {
     const { number, timestamp, baseFeePerGas } = at.header
-    const batch = await this.#executors.decode(forkOf(this.#chain.config, at.header), transactions)
+    const batch = await this.#executors.decodeBlock(rulesOf(this.#chain.config, at.header), transactions)
+    const receipts = this.#chain.config.op === undefined ? undefined : this.#chain.receipts(at.hash)
     return transactions.map((bytes, index) => {
+      const isDeposit = bytes[0] === TYPE_DEPOSIT && receipts !== undefined
+      const depositReceipt = isDeposit ? depositReceiptOf(receipts[index]!) : undefined
       const place = { blockHash: at.hash, blockNumber: number, blockTimestamp: timestamp, index }
-      return transactionView(batch, index, bytes, hashes[index]!, place, baseFeePerGas)
+      return { ...transactionView(batch, index, bytes, hashes[index]!, place, baseFeePerGas), depositReceipt }
     })
   }
 }

@@ -80,9 +80,11 @@ export class BlockTracer implements TraceCalls {
   ): Promise<readonly BlockTraceView[]> {
     const { header, hash } = block
     if (header.number === 0n) throw new RpcError(RPC_CODE.server, 'genesis is not traceable')
+    if (this.#chain.config.op !== undefined)
+      throw new RpcError(RPC_CODE.server, 'transactions of the OP stack are not traced here')
     const ground = this.#groundOf(block)
     const { transactions: signed } = decodeBlock(this.#chain.blockBytes(hash)!)
-    const transactions = await this.#executors.decode(ground.fork, signed)
+    const transactions = await this.#executors.decode({ fork: ground.fork, chain: undefined }, signed)
     const budget = new TraceBudget(MOST_BYTES)
     const tracers = new Map<number, Tracer<TraceView>>()
     const { parentHash, parentBeaconBlockRoot } = header

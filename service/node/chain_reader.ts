@@ -1,9 +1,9 @@
 import { blobBaseFee, blobGas } from '../../host/chain/blob_schedule.ts'
-import { encodeHeader, nextBaseFee, nextExcessBlobGas } from '../../host/chain/header.ts'
+import { encodeHeader, nextExcessBlobGas } from '../../host/chain/header.ts'
 import { type BlockHeader, type ChainBlock, type ChainReads, isAtLeast } from '../../host/index.ts'
 import type { BlockName } from '../json_rpc/codec.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
-import { blobPriceOf, blobsOf, forkOf } from './block_place.ts'
+import { baseFeeAfter, blobPriceOf, blobsOf, forkOf } from './block_place.ts'
 import type { BlockReader } from './block_reader.ts'
 import type { ChainCalls } from './chain_calls.ts'
 import { suggestedTip, type Tips, tipsAt, tipsOf } from './fees.ts'
@@ -194,7 +194,9 @@ export class ChainReader implements ChainCalls {
 
   #baseFeeAfter(header: BlockHeader): bigint | undefined {
     const next = { ...header, number: header.number + 1n }
-    return isAtLeast(forkOf(this.#chain.config, next), 'london') ? nextBaseFee(header) : undefined
+    return isAtLeast(forkOf(this.#chain.config, next), 'london')
+      ? baseFeeAfter(this.#chain.config, header, header.timestamp + 1n)
+      : undefined
   }
 
   async nextBlobFee(): Promise<bigint | undefined> {

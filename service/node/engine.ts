@@ -1,6 +1,8 @@
 import { decodeBlock } from '../../host/chain/decode_block.ts'
 import { headerHash } from '../../host/chain/header.ts'
+import { isOpActive } from '../../host/chain/op/op_chain.ts'
 import {
+  BlockError,
   type BlockVerdict,
   type Chain,
   type ChainBlock,
@@ -24,6 +26,7 @@ import type {
   PayloadStatus,
   SentPayload,
 } from './engine_types.ts'
+import { checkOpAttributes, invalidAttributes, payloadIdOf } from './op_attributes.ts'
 import { blobHashesOf, blockOfPayload } from './payload_block.ts'
 import type { PayloadBuilder } from './payload_builder.ts'
 import { payloadId } from './payload_id.ts'
@@ -89,7 +92,10 @@ export class Engine implements EngineCalls {
 
   async #newPayload(version: 1 | 2 | 3 | 4, payload: ExecutionPayload, extras: PayloadExtras): Promise<PayloadStatus> {
     checkNewPayload(version, this.#forkAt(payload.timestamp), payload, extras)
-    const block = blockOfPayload(payload, extras)
+    const { op } = this.#chain.config
+    const isIsthmus = op !== undefined && isOpActive(op, 'isthmus', payload.timestamp)
+    if (op !== undefined) checkWithdrawalsRoot(isIsthmus, payload)
+    const block = blockOfPayload(isIsthmus ? payload : { ...payload, withdrawalsRoot: undefined }, extras)
     const hash = headerHash(block.header)
     if (hash !== payload.blockHash)
       return invalid(undefined, `blockhash mismatch, want ${payload.blockHash}, got ${hash}`)
@@ -169,10 +175,12 @@ export class Engine implements EngineCalls {
     if (this.#isBelowFinalized(block)) return { payloadStatus, payloadId: undefined }
     if (!this.#isChosen(state) && !(await this.#setHead(state))) return { payloadStatus: SYNCING, payloadId: undefined }
     if (attributes === undefined) return { payloadStatus, payloadId: undefined }
-    const { fork } = this.#chain.rulesAfter(hash, attributes.timestamp)
+    const { fork, chain } = this.#chain.rulesAfter(hash, attributes.timestamp)
     checkAttributes(version, fork, attributes, block.header.timestamp)
-    const id = payloadId(version, hash, attributes)
-    this.#builder.start({ id, parent: block, fork, attributes })
+    if (chain !== undefined) checkOpAttributes(attributes, chain, this.#chain.config.chainId)
+    const id = (chain === undefined ? payloadId : payloadIdOf)(version, hash, attributes)
+    const job = this.#builder.start({ id, parent: block, fork, chain, attributes })
+    if (chain !== undefined && mayFail(attributes)) await standing(job.built)
     return { payloadStatus, payloadId: id }
   }
 
@@ -219,10 +227,11 @@ export class Engine implements EngineCalls {
     return this.#inTurn('buildBlock', async () => {
       const parent = this.#chain.block(parentHash)
       if (parent === undefined) throw new RpcError(RPC_CODE.server, 'unknown parent')
-      const { fork } = this.#chain.rulesAfter(parentHash, attributes.timestamp)
+      const { fork, chain } = this.#chain.rulesAfter(parentHash, attributes.timestamp)
       if (attributes.timestamp <= parent.header.timestamp)
         throw new RpcError(RPC_CODE.invalidParams, 'the timestamp is not above that of the parent')
-      const terms = { id: '', parent, fork, attributes }
+      if (chain !== undefined) checkOpAttributes(attributes, chain, this.#chain.config.chainId)
+      const terms = { id: '', parent, fork, chain, attributes }
       return transactions === undefined
         ? this.#builder.buildNow(terms)
         : this.#builder.buildOf(terms, transactions, extraData)
@@ -262,6 +271,28 @@ export class Engine implements EngineCalls {
     const { transactions, withdrawals } = decodeBlock(bytes)
     return { transactions, withdrawals }
   }
+}
+
+const TYPE_DEPOSIT = 0x7e
+
+/** Whether a block of these attributes may be impossible: where it holds more than deposits that are named. */
+const mayFail = ({ noTxPool = false, transactions = [] }: PayloadAttributes): boolean =>
+  noTxPool || transactions.some((bytes) => bytes[0] !== TYPE_DEPOSIT)
+
+/** What cannot be in a block is told at once: op-node then takes the deposits alone (Holocene). */
+const standing = async (built: Promise<BuiltPayload>): Promise<void> => {
+  try {
+    await built
+  } catch (thrown) {
+    throw thrown instanceof BlockError ? invalidAttributes(thrown.message) : thrown
+  }
+}
+
+/** It stands in the payload from Isthmus on, and not before. */
+const checkWithdrawalsRoot = (isIsthmus: boolean, { withdrawalsRoot }: ExecutionPayload): void => {
+  if (isIsthmus === (withdrawalsRoot !== undefined)) return
+  const fault = isIsthmus ? 'nil withdrawalsRoot post-isthmus' : 'withdrawalsRoot not supported pre-isthmus'
+  throw new RpcError(RPC_CODE.invalidParams, fault)
 }
 
 const tooMany = (count: number): RpcError =>

@@ -22,6 +22,8 @@ export interface ExecutionPayload {
   /** From Cancun on. */
   readonly blobGasUsed?: bigint | undefined
   readonly excessBlobGas?: bigint | undefined
+  /** On the OP stack from Isthmus on: the root of a part of the state. */
+  readonly withdrawalsRoot?: string | undefined
 }
 
 /** A payload on its way from thread to thread: its transactions are in one buffer. */
@@ -60,6 +62,15 @@ export interface PayloadAttributes {
   readonly suggestedFeeRecipient: string
   readonly withdrawals?: readonly Withdrawal[] | undefined
   readonly parentBeaconBlockRoot?: string | undefined
+  /** On the OP stack: what the block begins with, and may not leave out. */
+  readonly transactions?: readonly Uint8Array[] | undefined
+  /** Nothing comes from the pool. */
+  readonly noTxPool?: boolean | undefined
+  readonly gasLimit?: bigint | undefined
+  /** From Holocene on: 8 bytes, 0x-hex. */
+  readonly eip1559Params?: string | undefined
+  /** From Jovian on. */
+  readonly minBaseFee?: bigint | undefined
 }
 
 export interface ForkchoiceReply {
@@ -81,6 +92,8 @@ export interface BuiltPayload {
   readonly value: bigint
   readonly blobs: BlobsBundle
   readonly requests: readonly Uint8Array[]
+  /** On the OP stack. */
+  readonly parentBeaconBlockRoot?: string
 }
 
 export interface PayloadBody {

@@ -2,17 +2,17 @@ import {
   createExecutor,
   type Executor,
   type ExecutorOptions,
-  type Fork,
   type SenderCache,
   type SimulateRequest,
   type Simulation,
   type State,
   type TransactionBatch,
 } from '../../host/index.ts'
+import type { Rules } from './block_place.ts'
 import { MovableState } from './movable_state.ts'
 
 /** What all executors of a node share. */
-export type ExecutorTerms = Omit<ExecutorOptions, 'fork' | 'state' | 'senderCache'>
+export type ExecutorTerms = Omit<ExecutorOptions, 'fork' | 'chain' | 'state' | 'senderCache'>
 
 /** An executor of one fork, and what its state stands at. */
 interface Reader {
@@ -29,7 +29,7 @@ export class Executors {
   readonly #terms: ExecutorTerms
   readonly #ground: State
   readonly #senderCache: SenderCache
-  readonly #readers = new Map<Fork, Reader>()
+  readonly #readers = new Map<string, Reader>()
   /** Ends when all simulations so far have ended: each moves the state. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -39,28 +39,41 @@ export class Executors {
     this.#senderCache = senderCache
   }
 
-  #readerOf(fork: Fork): Reader {
-    const known = this.#readers.get(fork)
+  #readerOf({ fork, chain }: Rules): Reader {
+    const name = chain?.fork ?? fork
+    const known = this.#readers.get(name)
     if (known !== undefined) return known
     const state = new MovableState(this.#ground)
-    const executor = createExecutor({ ...this.#terms, fork, state, senderCache: this.#senderCache })
+    const executor = createExecutor({
+      ...this.#terms,
+      fork,
+      ...(chain === undefined ? {} : { chain }),
+      state,
+      senderCache: this.#senderCache,
+    })
     const reader = { executor, state, at: '' }
-    this.#readers.set(fork, reader)
+    this.#readers.set(name, reader)
     return reader
   }
 
-  decode(fork: Fork, transactions: readonly Uint8Array[]): Promise<TransactionBatch> {
-    return this.#readerOf(fork).executor.decode(transactions)
+  /** Transactions that someone has sent. */
+  decode(rules: Rules, transactions: readonly Uint8Array[]): Promise<TransactionBatch> {
+    return this.#readerOf(rules).executor.decode(transactions)
+  }
+
+  /** Those of a block, which on the OP stack holds deposits. */
+  decodeBlock(rules: Rules, transactions: readonly Uint8Array[]): Promise<TransactionBatch> {
+    return this.#readerOf(rules).executor.decode(transactions, { deposits: rules.chain !== undefined })
   }
 
   /** Simulates calls on a state, which is that after the block `at`, and works on what came of them. */
   simulate<Result>(
-    fork: Fork,
+    rules: Rules,
     { state, at }: { readonly state: State; readonly at: string },
     work: (simulate: (request: SimulateRequest) => Promise<Simulation>) => Promise<Result>,
   ): Promise<Result> {
     const run = async (): Promise<Result> => {
-      const reader = this.#readerOf(fork)
+      const reader = this.#readerOf(rules)
       if (reader.at !== at) {
         reader.state.moveTo(state)
         reader.at = at

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { RLP } from 'micro-eth-signer/core/rlp.js'
 import type { DecodedBlock } from '../../host/chain/decode_block.ts'
-import { type BlockHeader, EMPTY_LIST_HASH, transactionsRoot, withdrawalsRoot } from '../../host/index.ts'
+import { isOpAtLeast } from '../../host/chain/op/op_forks.ts'
+import { type BlockHeader, EMPTY_LIST_HASH, type OpRules, transactionsRoot, withdrawalsRoot } from '../../host/index.ts'
 import type { ExecutionPayload, PayloadExtras } from './engine_types.ts'
 
 /** The block that a payload and what comes beside it stand for; its hash is for the caller to compare. */
@@ -10,6 +11,7 @@ export const blockOfPayload = (
   { parentBeaconBlockRoot, requests }: PayloadExtras,
 ): DecodedBlock => {
   const { transactions, withdrawals, blobGasUsed, excessBlobGas } = payload
+  const root = payload.withdrawalsRoot ?? (withdrawals === undefined ? undefined : withdrawalsRoot(withdrawals))
   const header: BlockHeader = {
     parentHash: payload.parentHash,
     uncleHash: EMPTY_LIST_HASH,
@@ -27,7 +29,7 @@ export const blockOfPayload = (
     mixHash: payload.prevRandao,
     nonce: '0x0000000000000000',
     baseFeePerGas: payload.baseFeePerGas,
-    ...(withdrawals === undefined ? {} : { withdrawalsRoot: withdrawalsRoot(withdrawals) }),
+    ...(root === undefined ? {} : { withdrawalsRoot: root }),
     ...(blobGasUsed === undefined || excessBlobGas === undefined ? {} : { blobGasUsed, excessBlobGas }),
     ...(parentBeaconBlockRoot === undefined ? {} : { parentBeaconBlockRoot }),
     ...(requests === undefined ? {} : { requestsHash: hashOfRequests(requests) }),
@@ -74,6 +76,7 @@ export const payloadOf = (
   hash: string,
   header: BlockHeader,
   { transactions, withdrawals }: Pick<DecodedBlock, 'transactions' | 'withdrawals'>,
+  chain?: OpRules,
 ): ExecutionPayload => ({
   parentHash: header.parentHash,
   feeRecipient: header.coinbase,
@@ -92,4 +95,5 @@ export const payloadOf = (
   withdrawals,
   blobGasUsed: header.blobGasUsed,
   excessBlobGas: header.excessBlobGas,
+  withdrawalsRoot: chain !== undefined && isOpAtLeast(chain.fork, 'isthmus') ? header.withdrawalsRoot : undefined,
 })

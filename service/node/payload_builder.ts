@@ -1,6 +1,17 @@
-import type { BlockHeader, BuiltBlock, Chain, ChainBlock, ChainBuildRequest, Fork, Requests } from '../../host/index.ts'
+import type {
+  BlockHeader,
+  BuiltBlock,
+  Chain,
+  ChainBlock,
+  ChainBuildRequest,
+  Fork,
+  OpRules,
+  Requests,
+  TransactionObject,
+} from '../../host/index.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import type { BlobsBundle, BuiltPayload, PayloadAttributes } from './engine_types.ts'
+import { forcedOf, opPartOf } from './op_attributes.ts'
 import { payloadOf } from './payload_block.ts'
 import type { Pool } from './pool.ts'
 import type { PoolEntry } from './pool_entry.ts'
@@ -13,6 +24,8 @@ export interface BuildTerms {
   readonly id: string
   readonly parent: ChainBlock
   readonly fork: Fork
+  /** On the OP stack. */
+  readonly chain: OpRules | undefined
   readonly attributes: PayloadAttributes
 }
 
@@ -51,14 +64,16 @@ export class PayloadBuilder {
   }
 
   /** The same again is not started again. */
-  start(terms: BuildTerms): void {
-    if (this.#jobs.has(terms.id)) return
+  start(terms: BuildTerms): BuildJob {
+    const known = this.#jobs.get(terms.id)
+    if (known !== undefined) return known
     const [oldest] = this.#jobs.keys()
     if (this.#jobs.size >= MOST_JOBS && oldest !== undefined) this.#jobs.delete(oldest)
     const job = { ...terms, poolVersion: this.#pool.version, built: this.#build(terms) }
     // Told to the caller that takes it.
     job.built.catch(() => undefined)
     this.#jobs.set(terms.id, job)
+    return job
   }
 
   /** A block of what the pool has, which is not remembered. */
@@ -72,7 +87,7 @@ export class PayloadBuilder {
 
   /** The payload with what the pool has now. */
   finish(job: BuildJob): Promise<BuiltPayload> {
-    if (job.poolVersion !== this.#pool.version) {
+    if (job.poolVersion !== this.#pool.version && job.attributes.noTxPool !== true) {
       job.poolVersion = this.#pool.version
       job.built = this.#build(job)
     }
@@ -91,17 +106,36 @@ export class PayloadBuilder {
       throw new RpcError(RPC_CODE.server, `transaction ${rejection.index}: ${rejection.reason}`)
     if (built.order.some((at, n) => at !== n))
       throw new RpcError(RPC_CODE.server, 'the transactions cannot be taken in this order: blocks are built by price')
-    return builtPayload(built, entries)
+    return this.#payloadOf(terms, built, entries)
   }
 
   async #build(terms: BuildTerms): Promise<BuiltPayload> {
     const version = sideCarVersion(terms.fork)
     const entries = this.#pool.pending().filter(({ sideCar }) => sideCar === undefined || sideCar.version === version)
-    return builtPayload(await this.#chain.build(this.#request(terms, entries, this.#options.extraData)), entries)
+    const built = await this.#chain.build(this.#request(terms, entries, this.#options.extraData))
+    return this.#payloadOf(terms, built, entries)
   }
 
-  #request({ parent, attributes }: BuildTerms, entries: readonly PoolEntry[], extraData: string): ChainBuildRequest {
+  #payloadOf({ attributes, chain }: BuildTerms, built: BuiltBlock, entries: readonly PoolEntry[]): BuiltPayload {
+    const forced = chain === undefined ? [] : forcedOf(attributes, chain, this.#chain.config.chainId)
+    const payload = builtPayload(
+      built,
+      forced,
+      chain === undefined ? [] : (attributes.transactions ?? []),
+      entries,
+      chain,
+    )
+    const { parentBeaconBlockRoot } = built.block.header
+    return chain === undefined || parentBeaconBlockRoot === undefined ? payload : { ...payload, parentBeaconBlockRoot }
+  }
+
+  #request(
+    { parent, attributes, chain }: BuildTerms,
+    entries: readonly PoolEntry[],
+    extraData: string,
+  ): ChainBuildRequest {
     const { gasLimit } = this.#options
+    const ethereum = { extraData, ...(gasLimit === undefined ? {} : { gasLimit }) }
     const { timestamp, prevRandao, suggestedFeeRecipient, withdrawals, parentBeaconBlockRoot } = attributes
     return {
       parent: parent.hash,
@@ -109,8 +143,7 @@ export class PayloadBuilder {
         timestamp,
         prevRandao,
         coinbase: suggestedFeeRecipient,
-        extraData,
-        ...(gasLimit === undefined ? {} : { gasLimit }),
+        ...(chain === undefined ? ethereum : opPartOf(attributes)),
         ...(withdrawals === undefined ? {} : { withdrawals }),
         ...(parentBeaconBlockRoot === undefined ? {} : { parentBeaconBlockRoot }),
       },
@@ -121,13 +154,19 @@ export class PayloadBuilder {
 }
 
 /** What was built, as the consensus layer takes it. */
-const builtPayload = (built: BuiltBlock, entries: readonly PoolEntry[]): BuiltPayload => {
+const builtPayload = (
+  built: BuiltBlock,
+  forced: readonly TransactionObject[],
+  first: readonly Uint8Array[],
+  entries: readonly PoolEntry[],
+  chain: OpRules | undefined,
+): BuiltPayload => {
   const { block, hash, order, requests } = built
   const { header, withdrawals } = block
-  const transactions = order.map((at) => entries[at]!.bytes)
+  const transactions = [...first, ...order.map((at) => entries[at]!.bytes)]
   return {
-    payload: payloadOf(hash, header, { transactions, ...(withdrawals === undefined ? {} : { withdrawals }) }),
-    value: feesOf(built, entries, header),
+    payload: payloadOf(hash, header, { transactions, ...(withdrawals === undefined ? {} : { withdrawals }) }, chain),
+    value: feesOf(built, [...forced, ...order.map((at) => entries[at]!.transaction)], header),
     blobs: bundleOf(order.map((at) => entries[at]!.sideCar)),
     requests: requests === undefined ? [] : requestList(requests),
   }
@@ -140,10 +179,12 @@ const bundleOf = (sideCars: readonly (SideCar | undefined)[]): BlobsBundle => ({
   blobs: sideCars.flatMap((sideCar) => sideCar?.blobs ?? []),
 })
 
-/** Wei that the fee recipient gets: what each transaction pays above the base fee. */
+const TYPE_DEPOSIT = 0x7e
+
+/** Wei that the fee recipient gets: what each transaction pays above the base fee; a deposit pays nothing. */
 const feesOf = (
-  { execution, order }: BuiltBlock,
-  entries: readonly PoolEntry[],
+  { execution }: BuiltBlock,
+  transactions: readonly TransactionObject[],
   { baseFeePerGas = 0n }: BlockHeader,
 ): bigint => {
   const { receipts } = execution
@@ -151,7 +192,8 @@ const feesOf = (
   let n = 0
   for (let i = 0; i < receipts.count; i++) {
     if (receipts.get(i) === undefined) continue
-    const { transaction } = entries[order[n++]!]!
+    const transaction = transactions[n++]!
+    if (transaction.type === TYPE_DEPOSIT) continue
     value += receipts.gasUsedOf(i) * (gasPriceOf(transaction, baseFeePerGas) - baseFeePerGas)
   }
   return value

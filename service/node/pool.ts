@@ -164,8 +164,9 @@ export class Pool implements PoolCalls {
     checkSize(sent)
     const { bytes, sideCar } = splitTransaction(sent)
     const next = nextBlock(this.#chain, this.#chain.head)
+    if (bytes[0] === TYPE_BLOB && next.chain !== undefined) refuse('transaction type not supported')
     try {
-      const batch = await this.#executors.decode(next.fork, [bytes])
+      const batch = await this.#executors.decode(next, [bytes])
       const hash = hashesOf([bytes])[0]!
       const view = transactionView(batch, 0, bytes, hash, undefined, undefined)
       const transaction = decodeTransaction(batch, 0)

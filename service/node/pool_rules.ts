@@ -1,4 +1,4 @@
-import { environmentOf, nextBaseFee } from '../../host/chain/header.ts'
+import { environmentOf } from '../../host/chain/header.ts'
 import { type TransactionRules, transactionRules } from '../../host/chain/rules.ts'
 import {
   type BlockEnvironment,
@@ -13,7 +13,7 @@ import {
   type TransactionObject,
   wordToBigInt,
 } from '../../host/index.ts'
-import { blobsOf, forkOf } from './block_place.ts'
+import { baseFeeAfter, blobsOf, type Rules, rulesOf } from './block_place.ts'
 import { refuse } from './refuse.ts'
 import { type SideCar, TYPE_BLOB } from './side_car.ts'
 
@@ -30,16 +30,17 @@ const REPLACEMENT_PERCENT = 110n
 const BLOB_REPLACEMENT_PERCENT = 200n
 
 /** What the next block would be, as far as the pool needs to know. */
-export interface NextBlock {
-  readonly fork: Fork
+export interface NextBlock extends Rules {
   readonly env: BlockEnvironment
 }
 
 export const nextBlock = (chain: Chain, { header }: ChainBlock): NextBlock => {
   const next = { ...header, number: header.number + 1n, timestamp: header.timestamp + 1n }
-  const fork = forkOf(chain.config, next)
+  const rules = rulesOf(chain.config, next)
+  const { fork } = rules
   const env = environmentOf(next, fork, blobsOf(chain.config, fork, next.timestamp))
-  return { fork, env: header.baseFeePerGas === undefined ? env : { ...env, baseFeePerGas: nextBaseFee(header) } }
+  if (header.baseFeePerGas === undefined) return { ...rules, env }
+  return { ...rules, env: { ...env, baseFeePerGas: baseFeeAfter(chain.config, header, next.timestamp) } }
 }
 
 /** Refuses what is too large to look at. */
@@ -49,7 +50,7 @@ export const checkSize = (bytes: Uint8Array): void => {
 }
 
 /** Rules of a transaction whose fees may come to be enough: a base fee that is above its price may fall. */
-const rulesOf = (batch: TransactionBatch, { fork, env }: NextBlock) =>
+const feeRules = (batch: TransactionBatch, { fork, env }: NextBlock) =>
   transactionRules(batch, fork, { ...env, baseFeePerGas: 0n, blobBaseFee: LEAST_BLOB_FEE })
 
 /** Refuses a transaction that no block could take, whatever the state is. */
@@ -61,7 +62,7 @@ export const checkStatic = (batch: TransactionBatch, transaction: TransactionObj
     refuse(`too many blobs in transaction: have ${blobVersionedHashes.length}, permitted ${MOST_BLOBS}`)
   if (isBlob && maxFeePerBlobGas < LEAST_BLOB_FEE)
     refuse(`${BELOW_MINIMUM}: blob fee cap ${maxFeePerBlobGas}, minimum needed ${LEAST_BLOB_FEE}`)
-  const rules = rulesOf(batch, next)
+  const rules = feeRules(batch, next)
   const rejection = rules.rejection[0]!
   if (rejection !== REJECTION.none) {
     const text = rejectionText(rejection as Rejection)
@@ -101,7 +102,7 @@ const numbersOf = (
 export const sideCarVersion = (fork: Fork): SideCar['version'] => (isAtLeast(fork, 'osaka') ? 1 : 0)
 
 /** Wei that the sender must hold. */
-export const costOf = (batch: TransactionBatch, next: NextBlock): bigint => wordToBigInt(rulesOf(batch, next).cost, 0)
+export const costOf = (batch: TransactionBatch, next: NextBlock): bigint => wordToBigInt(feeRules(batch, next).cost, 0)
 
 /** Most wei per gas, by which transactions of the pool are compared. */
 export const priceOf = ({ maxFeePerGas, gasPrice = 0n }: TransactionObject): bigint => maxFeePerGas ?? gasPrice

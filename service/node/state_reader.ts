@@ -5,7 +5,6 @@ import {
   type ChainBlock,
   type ChainReads,
   EMPTY_CODE_HASH,
-  type Fork,
   InputError,
   quantityToBigInt,
   type SimulatedCall,
@@ -19,7 +18,7 @@ import {
 } from '../../host/index.ts'
 import type { BlockName } from '../json_rpc/codec.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
-import { forkOf } from './block_place.ts'
+import { type Rules, rulesOf } from './block_place.ts'
 import type { BlockReader } from './block_reader.ts'
 import { BlockSimulator } from './block_simulator.ts'
 import { callEnvironment } from './call_environment.ts'
@@ -39,9 +38,8 @@ const LIMBS_PER_ADDRESS = 5
 const LIMBS_PER_WORD = 8
 
 /** A block whose state is known. */
-interface Ground {
+interface Ground extends Rules {
   readonly block: ChainBlock
-  readonly fork: Fork
   readonly state: State
 }
 
@@ -65,7 +63,7 @@ export class StateReader implements StateCalls {
     const state = this.#chain.stateAt(block.hash)
     if (state === undefined)
       throw new RpcError(RPC_CODE.server, `the state after block ${block.header.number} is not kept`)
-    return { block, fork: forkOf(this.#chain.config, block.header), state }
+    return { block, ...rulesOf(this.#chain.config, block.header), state }
   }
 
   async account(address: string, at: BlockName): Promise<AccountView> {
@@ -181,7 +179,8 @@ export class StateReader implements StateCalls {
     at: BlockName,
     terms: SimulateTerms,
   ): Promise<readonly SimulatedBlockView[]> {
-    const { block, state } = this.#ground(at)
+    const { block, state, chain } = this.#ground(at)
+    if (chain !== undefined) throw new RpcError(RPC_CODE.server, 'blocks of the OP stack are not simulated here')
     const placed = placeBlocks(block.header, blocks)
     return kept(() => new BlockSimulator(this.#chain, block, state, terms, this.#gasCap).run(placed))
   }
@@ -195,8 +194,11 @@ export class StateReader implements StateCalls {
     return { ...call, gas: call.gas === undefined || call.gas > cap ? cap : call.gas }
   }
 
-  #simulate<Result>({ block, fork, state }: Ground, work: (simulate: Simulate) => Promise<Result>): Promise<Result> {
-    return readable(() => kept(() => this.#executors.simulate(fork, { state, at: block.hash }, work)))
+  #simulate<Result>(
+    { block, state, ...rules }: Ground,
+    work: (simulate: Simulate) => Promise<Result>,
+  ): Promise<Result> {
+    return readable(() => kept(() => this.#executors.simulate(rules, { state, at: block.hash }, work)))
   }
 }
 

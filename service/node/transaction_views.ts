@@ -23,18 +23,23 @@ export const transactionView = (
   baseFee: bigint | undefined,
 ): TransactionView => {
   const transaction = decodeTransaction(batch, i)
-  const { v, r, s } = signatureOf(bytes)
+  const { v, r, s } = transaction.deposit === undefined ? signatureOf(bytes) : NO_SIGNATURE
   return {
     hash,
     transaction,
     gasPrice: gasPriceOf(transaction, baseFee),
-    chainId: transaction.type === 0 ? legacyChainId(v) : chainIdOf(bytes),
+    chainId: transaction.deposit === undefined ? chainIdIn(transaction, v, bytes) : undefined,
     v,
     r,
     s,
     place,
   }
 }
+
+const NO_SIGNATURE = { v: 0n, r: 0n, s: 0n }
+
+const chainIdIn = ({ type }: TransactionObject, v: bigint, bytes: Uint8Array): bigint | undefined =>
+  type === 0 ? legacyChainId(v) : chainIdOf(bytes)
 
 /** What a transaction pays per gas where the base fee is this; without one: at most. */
 export const gasPriceOf = (

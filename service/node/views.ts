@@ -1,5 +1,6 @@
 import type { BlobSchedule, BlockHeader } from '../../host/chain/header.ts'
 import type { AccountProof, TransactionObject, Withdrawal } from '../../host/index.ts'
+import type { L1FeeView } from './op_receipts.ts'
 
 /** What the node answers, without a word of JSON: hashes and addresses are 0x-hex in lower case, numbers bigint. */
 export interface BlockView {
@@ -32,6 +33,14 @@ export interface TransactionView {
   readonly s: bigint
   /** Undefined in the pool. */
   readonly place: PlaceView | undefined
+  /** Of a deposit, where its receipt says so. */
+  readonly depositReceipt?: DepositReceiptView | undefined
+}
+
+/** What only receipts of deposits have: the sender's nonce before it, and from Canyon on a version. */
+export interface DepositReceiptView {
+  readonly nonce: bigint
+  readonly version: bigint | undefined
 }
 
 export interface LogView {
@@ -61,6 +70,9 @@ export interface ReceiptView {
   /** From Byzantium on; before it `root`. */
   readonly status: number | undefined
   readonly root: string | undefined
+  /** On the OP stack: of deposits, and of the others. */
+  readonly deposit?: DepositReceiptView | undefined
+  readonly l1Fee?: L1FeeView | undefined
 }
 
 /** Logs that a caller wants: of a block, or of a range, by address and by topics. */

@@ -1,0 +1,245 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { opPayloadId } from '../../host/chain/op/payload_id.ts'
+import { type BlockAttributes, type Chain, openChain, parseGenesis } from '../../host/index.ts'
+import { bytesToHex } from '../../host/primitives/hex.ts'
+import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
+import { RPC_CODE } from '../../service/rpc_error.ts'
+import type { Service } from '../../service/serve.ts'
+import {
+  depositBytes,
+  MESSAGE_PASSER,
+  message,
+  OPERATOR,
+  opAttributes,
+  opFrom,
+  opGenesis,
+  payers,
+  payment,
+} from '../fixtures/op_chain.ts'
+import { type Envelope, OpNode } from '../fixtures/op_node.ts'
+import { servedChain } from '../fixtures/served_chain.ts'
+
+const EXTRA = '0x0100000032000000060000000000000000'
+const L1_VAULT = '0x420000000000000000000000000000000000001a'
+const OPERATOR_VAULT = '0x420000000000000000000000000000000000001b'
+const PERSON = `0x${'77'.repeat(20)}`
+const genesis = parseGenesis(opGenesis(opFrom('karst'), EXTRA))
+
+interface Node {
+  readonly chain: Chain
+  readonly service: Service
+  readonly op: OpNode
+  close(): Promise<void>
+}
+
+const startNode = async (): Promise<Node> => {
+  const path = mkdtempSync(join(tmpdir(), 'wgevm-op-node-'))
+  const chain = await openChain({ path, genesis, executor: { workers: 0 } })
+  const service = await servedChain(chain)
+  const close = async (): Promise<void> => {
+    await service.close()
+    await chain.close()
+    rmSync(path, { recursive: true })
+  }
+  return { chain, service, op: new OpNode(service.ports.auth!), close }
+}
+
+const quantity = (value: bigint | undefined): string => `0x${(value ?? 0n).toString(16)}`
+
+/** As op-node writes them: minBaseFee is a number, and `more` says otherwise. */
+const jsonOf = (attributes: BlockAttributes, more: object = {}): object => ({
+  timestamp: quantity(attributes.timestamp),
+  prevRandao: attributes.prevRandao,
+  suggestedFeeRecipient: attributes.coinbase,
+  withdrawals: [],
+  parentBeaconBlockRoot: attributes.parentBeaconBlockRoot,
+  transactions: (attributes.transactions as readonly Uint8Array[]).map(bytesToHex),
+  noTxPool: false,
+  gasLimit: quantity(attributes.gasLimit),
+  eip1559Params: attributes.eip1559Params,
+  minBaseFee: Number(attributes.minBaseFee),
+  ...more,
+})
+
+describe('op-node over HTTP, on a chain at Karst', () => {
+  let builder: Node
+  let follower: Node
+  const nonces = [0, 0, 0]
+  const envelopes: Envelope[] = []
+
+  beforeAll(async () => {
+    ;[builder, follower] = [await startNode(), await startNode()]
+  })
+  afterAll(async () => {
+    await builder.close()
+    await follower.close()
+  })
+
+  const balance = async (address: string, block: number): Promise<bigint> =>
+    BigInt((await follower.op.ask('eth_getBalance', address, quantity(BigInt(block)))).result as string)
+
+  test('has a dozen blocks built, and inserts them into another node, where they read as they were', async () => {
+    for (let n = 1; n <= 12; n++) {
+      const { hash, header } = builder.chain.head
+      const pool = [await payment(1, nonces[1]!++), await message(2, nonces[2]!++, BigInt(n), 9n)]
+      for (const raw of pool)
+        expect((await builder.op.ask('eth_sendRawTransaction', bytesToHex(raw))).error).toBeUndefined()
+      const attributes = opAttributes(header, n, 'karst')
+      // Derived from the L1: what the batch held, and nothing of the pool.
+      const isDerived = n % 4 === 0
+      const json = jsonOf(attributes, {
+        ...(n % 2 === 0 ? { minBaseFee: quantity(attributes.minBaseFee) } : {}),
+        ...(isDerived
+          ? {
+              noTxPool: true,
+              transactions: [...(attributes.transactions as readonly Uint8Array[]), ...pool].map(bytesToHex),
+            }
+          : {}),
+      })
+      const begun = (await builder.op.update(hash, hash, json)).result as { readonly payloadId: string }
+      const { coinbase, transactions, ...rest } = attributes
+      const forced = [...(transactions as readonly Uint8Array[]), ...(isDerived ? pool : [])]
+      const named = { ...rest, suggestedFeeRecipient: coinbase, transactions: forced, noTxPool: isDerived }
+      expect(begun.payloadId).toBe(opPayloadId(3, hash, named as Parameters<typeof opPayloadId>[2]))
+      const envelope = await builder.op.take(begun.payloadId)
+      const { executionPayload } = envelope
+      envelopes.push(envelope)
+      expect(envelope).toMatchObject({
+        executionRequests: [],
+        shouldOverrideBuilder: false,
+        blobsBundle: { commitments: [], proofs: [], blobs: [] },
+        parentBeaconBlockRoot: attributes.parentBeaconBlockRoot,
+      })
+      expect(executionPayload.transactions.slice().sort()).toEqual(
+        [...(attributes.transactions as readonly Uint8Array[]), ...pool].map(bytesToHex).sort(),
+      )
+      expect(executionPayload['withdrawalsRoot']).toMatch(/^0x[0-9a-f]{64}$/)
+      for (const node of [builder, follower]) {
+        const status = await node.op.insert(envelope)
+        expect(status).toEqual({ status: 'VALID', latestValidHash: executionPayload.blockHash, validationError: null })
+        await node.op.update(executionPayload.blockHash, hash)
+        expect(node.chain.head.hash).toBe(executionPayload.blockHash)
+      }
+      const block = await follower.op.block(executionPayload.blockHash)
+      expect(block).toMatchObject({ withdrawals: [], withdrawalsRoot: executionPayload['withdrawalsRoot'] })
+      await checkReceipts(n, executionPayload.blockHash)
+    }
+    expect(new Set(envelopes.map(({ executionPayload }) => executionPayload['withdrawalsRoot'])).size).toBe(12)
+    const { storageHash } = (await follower.op.ask('eth_getProof', MESSAGE_PASSER, [], follower.chain.head.hash))
+      .result as {
+      readonly storageHash: string
+    }
+    expect(storageHash).toBe(follower.chain.head.header.withdrawalsRoot)
+    expect(await balance(PERSON, 12)).toBe(60n)
+    for (const tag of ['latest', 'safe', 'finalized'])
+      expect((await follower.op.ask('eth_getBlockByNumber', tag, true)).result, tag).not.toBeNull()
+    expect((await follower.op.ask('eth_getBlockByNumber', '0xff', true)).result).toBeNull()
+  }, 60_000)
+
+  /** What receipts say that the vaults got is what they got. */
+  const checkReceipts = async (n: number, hash: string): Promise<void> => {
+    const receipts = (await follower.op.ask('eth_getBlockReceipts', hash)).result as readonly Readonly<
+      Record<string, string>
+    >[]
+    const deposits = receipts.filter(({ type }) => type === '0x7e')
+    const others = receipts.filter(({ type }) => type !== '0x7e')
+    expect([deposits.length, others.length]).toEqual([n % 3 === 0 ? 3 : 2, 2])
+    const [first] = deposits
+    const halted = Math.floor((n - 1) / 3)
+    expect(first).toMatchObject({
+      depositNonce: quantity(BigInt(n - 1 + halted)),
+      depositReceiptVersion: '0x1',
+      status: '0x1',
+    })
+    expect(first!['l1Fee']).toBeUndefined()
+    let l1Fee = 0n
+    let operatorFee = 0n
+    for (const receipt of others) {
+      expect(receipt).toMatchObject({
+        l1GasPrice: quantity(1_000_000n + BigInt(n)),
+        l1GasUsed: '0x640',
+        l1BaseFeeScalar: quantity(5227n),
+        l1BlobBaseFee: '0xb',
+        l1BlobBaseFeeScalar: quantity(1_014_213n),
+        operatorFeeScalar: quantity(OPERATOR.scalar),
+        operatorFeeConstant: quantity(OPERATOR.constant),
+        daFootprintGasScalar: '0x190',
+        blobGasUsed: quantity(40_000n),
+      })
+      expect(receipt['depositNonce']).toBeUndefined()
+      l1Fee += BigInt(receipt['l1Fee']!)
+      operatorFee += BigInt(receipt['gasUsed']!) * OPERATOR.scalar * 100n + OPERATOR.constant
+    }
+    expect((await balance(L1_VAULT, n)) - (await balance(L1_VAULT, n - 1))).toBe(l1Fee)
+    expect((await balance(OPERATOR_VAULT, n)) - (await balance(OPERATOR_VAULT, n - 1))).toBe(operatorFee)
+    expect(l1Fee).toBeGreaterThan(0n)
+  }
+
+  const attributesNow = (more: object = {}): object =>
+    jsonOf(opAttributes(builder.chain.head.header, 77, 'karst'), more)
+
+  test.each<[string, object]>([
+    ['no gas limit', { gasLimit: null }],
+    ['no minimum of the base fee', { minBaseFee: null }],
+    ['no parameters of EIP-1559', { eip1559Params: null }],
+    ['a denominator without elasticity', { eip1559Params: '0x0000000100000000' }],
+    ['withdrawals', { withdrawals: [{ index: '0x1', validatorIndex: '0x2', address: PERSON, amount: '0x3' }] }],
+    ['bytes that are no transaction', { transactions: ['0x7eff'] }],
+    ['no beacon root', { parentBeaconBlockRoot: null }],
+  ])('is refused attributes with %s, and the fork choice stands', async (_, more) => {
+    const { hash } = builder.chain.head
+    const { error } = await builder.op.update(hash, hash, attributesNow(more))
+    expect(error?.code).toBe(RPC_CODE.invalidAttributes)
+    expect(builder.chain.head.hash).toBe(hash)
+  })
+
+  test('is told at once of a transaction that cannot be in the block that it derives', async () => {
+    const { hash } = builder.chain.head
+    const raw = bytesToHex(await payment(1, 999))
+    const transactions = [
+      ...(opAttributes(builder.chain.head.header, 77, 'karst').transactions as readonly Uint8Array[]).map(bytesToHex),
+      raw,
+    ]
+    for (const noTxPool of [true, false]) {
+      const { error } = await builder.op.update(hash, hash, attributesNow({ noTxPool, transactions }))
+      expect(error?.code).toBe(RPC_CODE.invalidAttributes)
+      expect(error?.message).toMatch(/nonce/)
+    }
+  })
+
+  test('has a method of each call at Karst, and no other', async () => {
+    const { hash } = builder.chain.head
+    const { executionPayload, parentBeaconBlockRoot: root } = envelopes[0]!
+    const begun = (await builder.op.update(hash, hash, attributesNow())).result as { readonly payloadId: string }
+    const codes = [
+      await builder.op.ask('engine_getPayloadV4', begun.payloadId),
+      await builder.op.ask('engine_getPayloadV3', begun.payloadId),
+      await builder.op.ask('engine_newPayloadV3', executionPayload, [], root),
+      await builder.op.ask('engine_getPayloadV5', '0x0300000000000000'),
+      await builder.op.ask('engine_newPayloadV4', { ...executionPayload, withdrawalsRoot: null }, [], root, []),
+    ].map(({ error }) => error?.code)
+    expect(codes).toEqual([
+      RPC_CODE.unsupportedFork,
+      RPC_CODE.unsupportedFork,
+      RPC_CODE.unsupportedFork,
+      RPC_CODE.unknownPayload,
+      RPC_CODE.invalidParams,
+    ])
+    const others: readonly (readonly unknown[])[] = [
+      [executionPayload, [], root, ['0x0011']],
+      [executionPayload, [`0x01${'11'.repeat(31)}`], root, []],
+      [{ ...executionPayload, withdrawalsRoot: EMPTY_TRIE_ROOT }, [], root, []],
+    ]
+    for (const params of others)
+      expect((await builder.op.ask('engine_newPayloadV4', ...params)).result).toMatchObject({ status: 'INVALID' })
+  })
+
+  test('has no deposit and no blob taken into the pool', async () => {
+    const deposit = bytesToHex(depositBytes({ source: 1, from: payers[0]!.address, to: PERSON }))
+    for (const raw of [deposit, `0x03${deposit.slice(4)}`])
+      expect((await builder.op.ask('eth_sendRawTransaction', raw)).error?.code).toBe(RPC_CODE.server)
+  })
+})
