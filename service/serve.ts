@@ -71,6 +71,7 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
       metrics,
       onHead: (change) => tell(news?.headChanged(change)),
     }),
+    miner: payloads,
     trace: new BlockTracer(chain, blocks, executors, gasCap),
     service: {
       metrics: () => {

@@ -83,7 +83,7 @@ type GuardedRoom = 'chain' | 'state' | 'trace'
 type Room = Readonly<Record<string, (...values: readonly unknown[]) => Promise<unknown>>>
 
 /** Rooms whose calls go to the node as they come. */
-const AT_ONCE_ROOMS = ['engine', 'service', 'source']
+const AT_ONCE_ROOMS = ['engine', 'miner', 'service', 'source']
 
 /**
  * The calls of a node, of which those of other callers never hold up the consensus layer's for longer than a few short

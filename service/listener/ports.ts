@@ -4,6 +4,7 @@ import { type BatchLimit, rpcAnswer } from '../json_rpc/rpc_server.ts'
 import { type ClientName, engineMethods, testingMethods } from '../methods/engine.ts'
 import { ethMethods } from '../methods/eth.ts'
 import { logMethods } from '../methods/logs.ts'
+import { minerMethods } from '../methods/miner.ts'
 import { debugMethods, netMethods } from '../methods/other.ts'
 import { poolMethods } from '../methods/pool.ts'
 import { subscribeMethods } from '../methods/subscribe.ts'
@@ -102,6 +103,7 @@ const portsOf = (
     ...debugMethods,
     ...traceMethods,
     ...poolMethods,
+    ...minerMethods,
     ...subscribeMethods,
     ...testingMethods,
     ...netMethods(`${client.name}/${client.version}`),

@@ -2,6 +2,7 @@ import type { ChainSource } from '../../host/index.ts'
 import type { MetricsPage } from '../metrics.ts'
 import type { ChainCalls } from './chain_calls.ts'
 import type { EngineCalls } from './engine_types.ts'
+import type { MinerCalls } from './miner_calls.ts'
 import type { PoolCalls } from './pool_calls.ts'
 import type { StateCalls } from './state_calls.ts'
 import type { TraceCalls } from './trace_calls.ts'
@@ -19,6 +20,7 @@ export interface NodeCalls {
   readonly state: StateCalls
   readonly pool: PoolCalls
   readonly engine: EngineCalls
+  readonly miner: MinerCalls
   readonly trace: TraceCalls
   readonly service: ServiceCalls
   /** For the threads that read the chain's folder. */

@@ -10,7 +10,10 @@ import type {
   TransactionObject,
 } from '../../host/index.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
+import { baseFeeAfter } from './block_place.ts'
+import { fittingTogether, type SizeLimits, smallEnough } from './built_size.ts'
 import type { BlobsBundle, BuiltPayload, PayloadAttributes } from './engine_types.ts'
+import type { MinerCalls } from './miner_calls.ts'
 import { forcedOf, opPartOf } from './op_attributes.ts'
 import { payloadOf } from './payload_block.ts'
 import type { Pool } from './pool.ts'
@@ -31,8 +34,8 @@ export interface BuildTerms {
 
 /** A payload on its way. */
 export interface BuildJob extends BuildTerms {
-  /** What the pool was when the last build began. */
-  poolVersion: number
+  /** What the pool and the settings were when the last build began. */
+  version: string
   built: Promise<BuiltPayload>
 }
 
@@ -51,10 +54,14 @@ export interface BuilderOptions {
  * Builds payloads from the pool: at once when they are asked for, and again when they are taken and the pool has
  * changed.
  */
-export class PayloadBuilder {
+export class PayloadBuilder implements MinerCalls {
   readonly #chain: Chain
   readonly #pool: Pool
-  readonly #options: BuilderOptions
+  #options: BuilderOptions
+  #leastTip = 0n
+  #sizes: SizeLimits = { transaction: 0n, block: 0n }
+  /** Changes with what blocks are built by. */
+  #settings = 0
   readonly #jobs = new Map<string, BuildJob>()
 
   constructor(chain: Chain, pool: Pool, options: BuilderOptions) {
@@ -63,13 +70,37 @@ export class PayloadBuilder {
     this.#options = options
   }
 
+  async setExtra(extraData: string): Promise<void> {
+    this.#options = { ...this.#options, extraData }
+    this.#settings++
+  }
+
+  async setGasPrice(wei: bigint): Promise<void> {
+    this.#leastTip = wei
+    this.#settings++
+  }
+
+  async setGasLimit(gasLimit: bigint): Promise<void> {
+    this.#options = { ...this.#options, gasLimit }
+    this.#settings++
+  }
+
+  async setMaxDaSize(transaction: bigint, block: bigint): Promise<void> {
+    this.#sizes = { transaction, block }
+    this.#settings++
+  }
+
+  get #version(): string {
+    return `${this.#pool.version} ${this.#settings}`
+  }
+
   /** The same again is not started again. */
   start(terms: BuildTerms): BuildJob {
     const known = this.#jobs.get(terms.id)
     if (known !== undefined) return known
     const [oldest] = this.#jobs.keys()
     if (this.#jobs.size >= MOST_JOBS && oldest !== undefined) this.#jobs.delete(oldest)
-    const job = { ...terms, poolVersion: this.#pool.version, built: this.#build(terms) }
+    const job = { ...terms, version: this.#version, built: this.#build(terms) }
     // Told to the caller that takes it.
     job.built.catch(() => undefined)
     this.#jobs.set(terms.id, job)
@@ -87,8 +118,8 @@ export class PayloadBuilder {
 
   /** The payload with what the pool has now. */
   finish(job: BuildJob): Promise<BuiltPayload> {
-    if (job.poolVersion !== this.#pool.version && job.attributes.noTxPool !== true) {
-      job.poolVersion = this.#pool.version
+    if (job.version !== this.#version && job.attributes.noTxPool !== true) {
+      job.version = this.#version
       job.built = this.#build(job)
     }
     return job.built
@@ -111,9 +142,25 @@ export class PayloadBuilder {
 
   async #build(terms: BuildTerms): Promise<BuiltPayload> {
     const version = sideCarVersion(terms.fork)
-    const entries = this.#pool.pending().filter(({ sideCar }) => sideCar === undefined || sideCar.version === version)
+    const taken = this.#pool.pending().filter(({ sideCar }) => sideCar === undefined || sideCar.version === version)
+    const paying = this.#leastTip === 0n ? taken : taken.filter((entry) => this.#paysEnough(entry, terms))
+    if (terms.chain === undefined) return this.#buildFrom(terms, paying)
+    const small = smallEnough(paying, this.#sizes)
+    const built = await this.#chain.build(this.#request(terms, small, this.#options.extraData))
+    const inOrder = built.order.map((at) => small[at]!)
+    const fitting = fittingTogether(inOrder, this.#sizes)
+    if (fitting.length === inOrder.length) return this.#payloadOf(terms, built, small)
+    return this.#buildFrom(terms, fitting)
+  }
+
+  async #buildFrom(terms: BuildTerms, entries: readonly PoolEntry[]): Promise<BuiltPayload> {
     const built = await this.#chain.build(this.#request(terms, entries, this.#options.extraData))
     return this.#payloadOf(terms, built, entries)
+  }
+
+  #paysEnough({ transaction }: PoolEntry, { parent, attributes }: BuildTerms): boolean {
+    const baseFee = baseFeeAfter(this.#chain.config, parent.header, attributes.timestamp)
+    return gasPriceOf(transaction, baseFee) - baseFee >= this.#leastTip
   }
 
   #payloadOf({ attributes, chain }: BuildTerms, built: BuiltBlock, entries: readonly PoolEntry[]): BuiltPayload {

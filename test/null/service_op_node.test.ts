@@ -242,4 +242,47 @@ describe('op-node over HTTP, on a chain at Karst', () => {
     for (const raw of [deposit, `0x03${deposit.slice(4)}`])
       expect((await builder.op.ask('eth_sendRawTransaction', raw)).error?.code).toBe(RPC_CODE.server)
   })
+
+  describe('a builder is told', () => {
+    /** How many transactions of the pool the next block has. */
+    const taken = async (): Promise<number> => {
+      const { hash, header } = builder.chain.head
+      const attributes = jsonOf(opAttributes(header, 80, 'karst'))
+      const { payloadId } = (await builder.op.update(hash, hash, attributes)).result as { readonly payloadId: string }
+      const { executionPayload } = await builder.op.take(payloadId)
+      return executionPayload.transactions.filter((raw) => !raw.startsWith('0x7e')).length
+    }
+    const tell = async (method: string, ...params: readonly unknown[]): Promise<void> => {
+      expect((await builder.op.ask(method, ...params)).result).toBe(true)
+    }
+
+    test('how large transactions and blocks may be, and what they must pay; the same payload is built again by it', async () => {
+      for (let n = 0; n < 2; n++) {
+        await builder.op.ask('eth_sendRawTransaction', bytesToHex(await payment(1, nonces[1]!++)))
+        await builder.op.ask('eth_sendRawTransaction', bytesToHex(await message(2, nonces[2]!++, 1n, 7n)))
+      }
+      expect(await taken()).toBe(4)
+      // Each counts for 100 bytes, the least.
+      await tell('miner_setMaxDASize', '0x63', '0x0')
+      expect(await taken()).toBe(0)
+      await tell('miner_setMaxDASize', '0x64', '0x12b')
+      expect(await taken()).toBe(2)
+      await tell('miner_setMaxDASize', '0x0', '0x12c')
+      expect(await taken()).toBe(3)
+      await tell('miner_setMaxDASize', '0x0', '0x0')
+      // They offer 10 wei.
+      await tell('miner_setGasPrice', '0xb')
+      expect(await taken()).toBe(0)
+      await tell('miner_setGasPrice', '0xa')
+      expect(await taken()).toBe(4)
+    })
+
+    test('extra data and a gas limit, of which blocks of the OP stack take none', async () => {
+      await tell('miner_setExtra', 'wgevm')
+      await tell('miner_setExtra', '0x0102')
+      await tell('miner_setGasLimit', '0x1000000')
+      expect(await taken()).toBe(4)
+      expect((await builder.op.ask('miner_setExtra', `0x${'11'.repeat(33)}`)).error?.code).toBe(RPC_CODE.invalidParams)
+    })
+  })
 })
