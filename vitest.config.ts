@@ -21,8 +21,8 @@ export default defineConfig({
           name: 'device',
           include: ['test/**/*.test.ts'],
           exclude: ['test/null/**'],
-          // One worker: the device tests share one adapter and two cores.
-          fileParallelism: false,
+          // Two workers: a kernel compiles on one core, and a dispatch takes all of them.
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },
