@@ -161,7 +161,7 @@ const poolBatch = async (
 
 /**
  * No key signs for the zero address: a row that has it was read without its sender, or had a fault when it was decoded.
- * Nobody signs a deposit: it is a block's because the attributes say so.
+ * A deposit has no signature: it is a block’s because the attributes say so.
  */
 const faultUnsigned = ({ count, type, from }: TransactionBatch, faults: Map<number, TransactionInputError>): void => {
   for (let i = 0; i < count; i++) {

@@ -43,8 +43,8 @@ export interface HttpListener {
 }
 
 /**
- * A request of which the server asks whether it leaves HTTP. It does for a WebSocket alone: what else a caller offers to
- * go on with (h2c, as the client of Java's library does with each request) is passed over (RFC 9110 7.8).
+ * A request of which the server asks whether it leaves HTTP. It does for a WebSocket alone: what else a caller offers
+ * to go on with (h2c, as the client of Java's library does with each request) is passed over (RFC 9110 7.8).
  */
 class HttpRequest extends IncomingMessage {
   // The constructor of the base sets `upgrade`, before a private name would be there.

@@ -151,7 +151,11 @@ describe('the map of a data file', () => {
     const refuses = async (what: string): Promise<void> => {
       const size = statSync(file).size
       const message = expect.stringMatching(new RegExp(`: ${what} was not written: the map of \\d+ bytes is full`))
-      await expect(openWith(Math.max(2 ** 20, size))).rejects.toMatchObject({ name: 'StoreError', fault: 'write', message })
+      await expect(openWith(Math.max(2 ** 20, size))).rejects.toMatchObject({
+        name: 'StoreError',
+        fault: 'write',
+        message,
+      })
       expect(statSync(file).size).toBe(size)
     }
     const schema = new TextEncoder().encode('schema')
