@@ -45,7 +45,7 @@ const NO_ATTRIBUTES: L1Attributes = {
  * What the first deposit of a block says of the L1 (op-stack specification, ecotone, isthmus and jovian l1-attributes);
  * undefined where it is no such call. The first block of a fork still has the call of the fork before it.
  */
-export const l1AttributesOf = (first: TransactionObject | undefined): L1Attributes | undefined => {
+const l1AttributesOf = (first: TransactionObject | undefined): L1Attributes | undefined => {
   const data = first?.type === TYPE_DEPOSIT ? (first.data ?? '0x') : '0x'
   /** Big-endian bytes at an offset; what is beyond the end is zero. */
   const field = (offset: number, bytes: number): bigint =>

@@ -29,7 +29,7 @@ const OPTIONS: Names<ChainOptions> = {
 }
 
 /** The chain's to say, or what its blocks settle. */
-const GIVEN = { fork: true, chainId: true, state: true, depositContract: true, invalid: true } as const
+const GIVEN = { fork: true, chainId: true, chain: true, state: true, depositContract: true, invalid: true } as const
 
 const EXECUTOR = Object.fromEntries(
   Object.keys(EXECUTOR_OPTIONS)
