@@ -116,11 +116,12 @@ export class PayloadBuilder implements MinerCalls {
     return this.#jobs.get(id)
   }
 
-  /** The payload with what the pool has now. */
+  /** The payload with what the pool has now; where that cannot be built, the one that was. */
   finish(job: BuildJob): Promise<BuiltPayload> {
     if (job.version !== this.#version && job.attributes.noTxPool !== true) {
+      const { built } = job
       job.version = this.#version
-      job.built = this.#build(job)
+      job.built = this.#build(job).catch(() => built)
     }
     return job.built
   }

@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { parseGenesis } from '../../host/flows/chain/genesis.ts'
 import { openChain } from '../../host/flows/chain/open_chain.ts'
 import { type Chain, SenderCache, type TransactionObject } from '../../host/index.ts'
 import { Kzg } from '../../service/kzg/kzg.ts'
 import { Executors } from '../../service/node/executors.ts'
+import { PayloadBuilder } from '../../service/node/payload_builder.ts'
 import { Pool } from '../../service/node/pool.ts'
 import { keyed, signed } from '../fixtures/block_world.ts'
 import { builtGenesis } from '../fixtures/built_chain.ts'
@@ -15,6 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), 'wgevm-pool-'))
 const TO = '0x0000000000000000000000000000000000000fee'
 const POOR = keyed(7)
 const FUNDS = 100_000n
+const GAS_LIMIT = 10_000_000n
 
 let chain: Chain
 let executors: Executors
@@ -23,6 +25,8 @@ const kzg = new Kzg()
 
 beforeAll(async () => {
   const file = JSON.parse(builtGenesis())
+  // Below what one transaction may take.
+  file.gasLimit = `0x${GAS_LIMIT.toString(16)}`
   // Enough for one payment at the least price, and some wei.
   file.alloc[POOR] = { balance: `0x${(21_000n + FUNDS).toString(16)}` }
   chain = await openChain({ path: folder, genesis: parseGenesis(JSON.stringify(file)) })
@@ -77,6 +81,34 @@ describe('the pool', () => {
     expect(await counts()).toStrictEqual({ pending: 3, queued: 0 })
     expect(pool.pending().map((entry) => entry.transaction.nonce)).toStrictEqual([0n, 1n, 2n])
     expect(await pool.nextNonce(keyed(0))).toBe(3n)
+  })
+
+  it('takes a gas limit up to that of the block', async () => {
+    expect(await refusal(transaction(0, 0n, { gasLimit: GAS_LIMIT }))).toBeUndefined()
+    expect(await refusal(transaction(1, 0n, { gasLimit: GAS_LIMIT + 1n }))).toMatch(/^exceeds block gas limit/)
+  })
+
+  it('leaves a payload as it was built where it cannot be built again', async () => {
+    await pool.add(transaction(0, 0n))
+    const builder = new PayloadBuilder(chain, pool, { extraData: '0x' })
+    const { head } = chain
+    const attributes = {
+      timestamp: head.header.timestamp + 12n,
+      prevRandao: `0x${'11'.repeat(32)}`,
+      suggestedFeeRecipient: TO,
+      withdrawals: [],
+      parentBeaconBlockRoot: `0x${'33'.repeat(32)}`,
+    }
+    const job = builder.start({ id: '0x01', parent: head, fork: 'osaka', chain: undefined, attributes })
+    expect((await job.built).payload.transactions).toHaveLength(1)
+    await pool.add(transaction(0, 1n))
+    const pending = vi.spyOn(pool, 'pending').mockImplementationOnce(() => {
+      throw new Error('a fault')
+    })
+    expect((await builder.finish(job)).payload.transactions).toHaveLength(1)
+    expect(pending).toHaveBeenCalledTimes(1)
+    await pool.add(transaction(0, 2n))
+    expect((await builder.finish(job)).payload.transactions).toHaveLength(3)
   })
 
   it('takes the same once', async () => {
