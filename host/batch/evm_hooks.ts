@@ -66,8 +66,12 @@ export interface LeftFrame {
  * Example: {@link traceTransactions}.
  */
 export interface EvmHooks {
+  /** Before each opcode. */
   readonly step?: (step: OpcodeStep) => void
+  /** When a frame begins. */
   readonly enter?: (frame: EnteredFrame) => void
+  /** When a frame ends. */
   readonly exit?: (frame: LeftFrame) => void
+  /** When a log is written; a frame that fails takes its logs back. */
   readonly log?: (log: Log) => void
 }

@@ -20,8 +20,11 @@ import { groundOn, layerOn } from './layered_ground.ts'
  * Example: {@link traceTransactions}.
  */
 export interface TracedState {
+  /** Of an address, 0x-hex; undefined where there is no account. */
   account(address: string): AccountView | undefined | Promise<AccountView | undefined>
+  /** The value of a slot; 0 where it is not set. */
   storage(address: string, key: bigint): bigint | Promise<bigint>
+  /** The code of this hash, 0x-hex. */
   code(codeHash: string): Uint8Array | Promise<Uint8Array>
 }
 
@@ -43,7 +46,9 @@ export interface TracedResult {
  */
 export interface TransactionWatcher {
   readonly hooks: EvmHooks
+  /** Told when the transaction has ended, and has not changed `before` yet. */
   executed?(result: TracedResult, before: TracedState): void | Promise<void>
+  /** Told when it has changed the state. */
   settled?(after: TracedState): void | Promise<void>
 }
 
@@ -58,8 +63,8 @@ interface TraceGround {
 }
 
 /**
- * Transactions of a block on the state before it. `watch`: what watches transaction `index`; undefined: it is executed
- * as fast as can be. Nothing is executed from `end` on.
+ * Transactions of a block on the state before it. One that nothing watches is executed as fast as can be; nothing is
+ * executed from `end` on.
  *
  * @example
  * import { encodeBatch, MemoryState, type TraceTransactionsRequest } from 'wgevm'
@@ -75,6 +80,7 @@ export interface TraceTransactionsRequest extends TraceGround {
   readonly parentBeaconBlockRoot?: string
   readonly transactions: TransactionBatch
   readonly end?: number
+  /** What watches transaction `index` (from 0). */
   watch(index: number): TransactionWatcher | undefined
 }
 

@@ -142,8 +142,11 @@ export interface ChainReads
  * Example: {@link openChainView}.
  */
 export interface ChainSource {
+  /** A block (hash) that is not on disk and those below it that are not, as {@link Chain.unwritten} has them. */
   unwritten(hash: string): Promise<readonly UnwrittenBlock[] | undefined>
+  /** {@link Chain.proof}. */
   proof: Chain['proof']
+  /** {@link Chain.rootAfter}. */
   rootAfter: Chain['rootAfter']
 }
 
@@ -156,5 +159,6 @@ export interface ChainSource {
 export interface ChainView extends ChainReads {
   /** Learns of a block (hash) that is not on disk, and of those below it; those learned before may be forgotten. */
   learn(hash: string): Promise<void>
+  /** Closes the folder; the chain that has it stays open. */
   close(): Promise<void>
 }
