@@ -2,8 +2,10 @@ import { join } from 'node:path'
 import { readChainConfig } from '../../host/chain/chain_config.ts'
 import { headerHash } from '../../host/chain/header.ts'
 import type { Chain, ChainOptions } from '../../host/flows/chain/chain_interface.ts'
+import { checkState } from '../../host/flows/chain/check_store.ts'
 import type { Genesis } from '../../host/flows/chain/genesis.ts'
 import { openChain } from '../../host/flows/chain/open_chain.ts'
+import { Store } from '../../host/state/store/store.ts'
 import { FORKS, type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { collectGarbage } from '../garbage.ts'
 import { VerificationError } from '../verify.ts'
@@ -59,14 +61,18 @@ export class DurableChain {
   }
 
   /**
-   * Closes the folder and opens it again: its trie made anew has the root of `last`. Throws VerificationError, and
-   * StoreError where the state has another root.
+   * Closes the folder and opens it again: its head is `last`, and every account and slot, hashed anew, has its root.
+   * Throws VerificationError, and StoreError where the state has another root.
    */
   async verify(last: SignedBlock): Promise<void> {
     await this.#chain.close()
-    const again = await openChain({ path: this.#path })
-    const { hash } = again.head
-    await again.close()
+    const store = await Store.open(this.#path, { create: false })
+    const { hash } = store.head
+    try {
+      checkState(store)
+    } finally {
+      await store.close()
+    }
     const wanted = headerHash(last.block.header)
     if (hash !== wanted) throw new VerificationError(`the head in the folder is ${hash}, the last block is ${wanted}`)
   }

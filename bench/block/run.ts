@@ -220,7 +220,7 @@ const rowOf = (
 
 const DURABLE_VERIFICATION =
   "every block: its roots are its header's, and it is one that the row of cold senders verified. The folder was opened " +
-  'again at the end: its trie made anew has the root of the last block'
+  'again at the end: its accounts and slots, hashed anew, have the root of the last block'
 
 /** Of the same blocks, one by one. */
 const againstMemory = ({ samples }: RanBlocks, durable: readonly TimedBlock[]): string => {
