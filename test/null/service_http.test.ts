@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { jwtAuthorize, readSecret } from '../../service/listener/jwt.ts'
 import type { Listeners } from '../../service/listener/ports.ts'
-import { PORT, portsOf, post, SECRET, token } from '../fixtures/service_ports.ts'
+import { heldNumber, PORT, portsOf, post, SECRET, token } from '../fixtures/service_ports.ts'
 
 let listeners: Listeners
 let port: number
@@ -94,19 +94,8 @@ describe('a port', () => {
   })
 
   it('answers what it has begun before it closes, and takes nothing more', async () => {
-    let answer: (number: bigint) => void = () => undefined
-    let asked: () => void = () => undefined
-    const begun = new Promise<void>((resolve) => {
-      asked = resolve
-    })
-    const closing = await portsOf({
-      blockNumber: () => {
-        asked()
-        return new Promise((resolve) => {
-          answer = resolve
-        })
-      },
-    })
+    const { blockNumber, begun, answer } = heldNumber()
+    const closing = await portsOf({ blockNumber })
     const reply = post(closing.ports.http!, CALL)
     await begun
     const closed = closing.close()

@@ -16,7 +16,7 @@ import { keyed, signed } from '../fixtures/block_world.ts'
 import { builtGenesis } from '../fixtures/built_chain.ts'
 import { ConsensusClient } from '../fixtures/consensus_client.ts'
 import { servedChain } from '../fixtures/served_chain.ts'
-import { call, portsOf, post, token } from '../fixtures/service_ports.ts'
+import { call, heldNumber, portsOf, post, token } from '../fixtures/service_ports.ts'
 import { WebSocketClient } from '../fixtures/web_socket_client.ts'
 
 const hashOf = (n: number): string => `0x${n.toString(16).padStart(64, '0')}`
@@ -175,19 +175,8 @@ describe('JSON-RPC over a WebSocket', () => {
   })
 
   it('answers what it has begun before it closes', async () => {
-    let answer: (number: bigint) => void = () => undefined
-    let asked: () => void = () => undefined
-    const begun = new Promise<void>((resolve) => {
-      asked = resolve
-    })
-    const closing = await portsOf({
-      blockNumber: () => {
-        asked()
-        return new Promise((resolve) => {
-          answer = resolve
-        })
-      },
-    })
+    const { blockNumber, begun, answer } = heldNumber()
+    const closing = await portsOf({ blockNumber })
     const [client, idle] = await Promise.all([1, 2].map(() => WebSocketClient.open(closing.ports.ws!)))
     const reply = client!.ask('eth_blockNumber')
     await begun
@@ -274,19 +263,8 @@ describe('subscriptions', () => {
   })
 
   it('tell of nothing before the reply that names them, which other calls of the batch may keep waiting', async () => {
-    let answer: (number: bigint) => void = () => undefined
-    let asked: () => void = () => undefined
-    const begun = new Promise<void>((resolve) => {
-      asked = resolve
-    })
-    const slow = await portsOf({
-      blockNumber: () => {
-        asked()
-        return new Promise((resolve) => {
-          answer = resolve
-        })
-      },
-    })
+    const { blockNumber, begun, answer } = heldNumber()
+    const slow = await portsOf({ blockNumber })
     const client = await WebSocketClient.open(slow.ports.ws!)
     client.send([
       { jsonrpc: '2.0', id: 1, method: 'eth_subscribe', params: ['newHeads'] },
