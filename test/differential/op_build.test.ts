@@ -14,7 +14,8 @@ import {
   stateRootOf,
 } from '../../host/index.ts'
 import { PAYERS, sign } from '../fixtures/op_draws.ts'
-import { BASE_VAULT, encodeDeposit, evmOf, L1_VAULT, type SerialFork } from '../fixtures/op_serial.ts'
+import { encodeDeposit } from '../fixtures/op_serial_deposit.ts'
+import { BASE_VAULT, evmOf, L1_VAULT, type SerialFork } from '../fixtures/op_serial_forks.ts'
 
 const BASE_FEE = { elasticity: 6n, denominator: 50n, denominatorCanyon: 250n }
 const FIVE = '0x0000000500000006'

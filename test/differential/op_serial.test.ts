@@ -11,7 +11,9 @@ import {
   OP_CHAIN_ID,
   PAYERS,
 } from '../fixtures/op_draws.ts'
-import { evmOf, OpSerial, SERIAL_FORKS, type SerialFork, type SerialOutcome } from '../fixtures/op_serial.ts'
+import { OpSerial } from '../fixtures/op_serial.ts'
+import { evmOf, SERIAL_FORKS, type SerialFork } from '../fixtures/op_serial_forks.ts'
+import type { SerialOutcome } from '../fixtures/op_serial_receipt.ts'
 
 const BASE_FEE = { elasticity: 6n, denominator: 50n, denominatorCanyon: 250n }
 const CHAIN_ID = BigInt(OP_CHAIN_ID)
