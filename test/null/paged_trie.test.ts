@@ -88,6 +88,65 @@ describe('a state trie in pages', () => {
     },
   )
 
+  it('refuses a number that is no page’s, a page with more than it holds, and a leaf of another way', async () => {
+    const state = randomState(7, 400)
+    const slots = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`${n}`, BigInt(n + 1)]))
+    const large = addressOf(300_000)
+    state.commit(writesOf([{ address: large, account: { nonce: 1n, balance: 1n, codeHash: EMPTY_CODE_HASH }, slots }]))
+    const disk = new PageDisk()
+    const trie = disk.open()
+    await trie.apply(state.contents())
+    disk.keep(trie)
+    const { storageHash } = trie.proof(large)
+    /** The page that has these bytes, and where it has them. */
+    const pageOf = (sought: Buffer): [page: number, at: number] => {
+      for (const [page, bytes] of disk.pages) {
+        const at = Buffer.from(bytes).indexOf(sought)
+        if (at > 0) return [page, at]
+      }
+      throw new Error('no page has it')
+    }
+    const u32 = (value: number): Buffer => Buffer.from(value.toString(16).padStart(8, '0'), 'hex')
+    const word = (value: bigint): Buffer => Buffer.from(value.toString(16).padStart(64, '0'), 'hex')
+    const refusal = (page: number, change: (bytes: Buffer) => Buffer): string => {
+      const other = new PageDisk()
+      for (const [number, bytes] of disk.pages) other.pages.set(number, Buffer.from(bytes))
+      other.root = disk.root
+      other.pages.set(page, change(Buffer.from(disk.pages.get(page)!)))
+      try {
+        const paged = other.open()
+        for (const address of [large, ...Object.keys(state.dump())]) paged.proof(address, [5n])
+        return 'none'
+      } catch (thrown) {
+        return (thrown as Error).message
+      }
+    }
+    // The number of the storage's page is before the root.
+    const [holder, behind] = pageOf(word(BigInt(storageHash)))
+    const at = behind - 4
+    const storage = Buffer.from(disk.pages.get(holder)!).readUInt32BE(at)
+    expect(refusal(holder, (bytes) => bytes)).toBe('none')
+    // The root's page begins with a branch, whose first child is a page: its number is behind the tag.
+    for (const [page, place] of [
+      [disk.root.page, 5],
+      [holder, at],
+    ] as const)
+      for (const number of [0, 0x3fff_ffff, 0xffff_ffff]) {
+        const named = (bytes: Buffer): Buffer =>
+          Buffer.concat([bytes.subarray(0, place), u32(number), bytes.subarray(place + 4)])
+        expect(refusal(page, named)).toMatch(/ names a page that is none$/)
+      }
+    for (const page of [disk.root.page, storage])
+      expect(refusal(page, (bytes) => Buffer.concat([bytes, Buffer.of(0)]))).toMatch(/ is longer than what it holds$/)
+    // Another slot, whose key leads elsewhere, in the place of the fifth.
+    const [leaves] = pageOf(word(5n))
+    const moved = (bytes: Buffer): Buffer => {
+      const name = bytes.indexOf(word(5n))
+      return Buffer.concat([bytes.subarray(0, name), word(1_000_005n), bytes.subarray(name + 32)])
+    }
+    expect(refusal(leaves, moved)).toMatch(/ has a leaf where its key does not lead$/)
+  })
+
   it('has pages below an extension, whose way is that of keys in other pages', async () => {
     // Of every 256 keys one begins with this byte.
     const names = Array.from({ length: 60_000 }, (_, n) => addressOf(1_000_000 + n))
