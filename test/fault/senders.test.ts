@@ -282,7 +282,9 @@ describe('recovery on a device', () => {
     const few = signaturesOf(randomRows(13, 2))
     await expect(senders.recover(few, stop)).rejects.toBe(reason)
     await senders.recover(few)
-    expect([checks, cache.hits, senders.takeFaults()]).toEqual([3, 0, []])
+    expect([cache.hits, senders.takeFaults()]).toEqual([0, []])
+    // A thread also asks after each slice of time.
+    if (mode === 'device') expect(checks).toBe(3)
     senders.close()
   })
 
