@@ -16,6 +16,7 @@ import type { NodeCalls } from '../../service/node/node_calls.ts'
 import { PayloadBuilder } from '../../service/node/payload_builder.ts'
 import { Pool } from '../../service/node/pool.ts'
 import { versionedHash } from '../../service/node/side_car.ts'
+import { RPC_CODE } from '../../service/rpc_error.ts'
 import { keyed, signed } from '../fixtures/block_world.ts'
 import { builtGenesis } from '../fixtures/built_chain.ts'
 
@@ -274,6 +275,17 @@ describe('blob transactions at Osaka', () => {
       call('newPayloadV4', built.executionPayload, list, root, built.executionRequests)
     expect(await newPayload([...hashes].reverse().slice(1))).toMatchObject({ status: 'INVALID' })
     expect(await newPayload(hashes)).toMatchObject({ status: 'VALID' })
+  })
+})
+
+describe('side-cars that wait to be verified', () => {
+  it('are sixteen: one more is refused, and taken when they are done', async () => {
+    const none = { version: 0, blobs: [new Uint8Array(1)], commitments: [], proofs: [] } as const
+    const waiting = Array.from({ length: 16 }, () => kzg.verify(none))
+    const limit = { code: RPC_CODE.limitExceeded, message: expect.stringContaining('16 blob transactions wait') }
+    expect(() => kzg.verify(none)).toThrow(expect.objectContaining(limit))
+    expect(await Promise.all(waiting)).toStrictEqual(waiting.map(() => false))
+    expect(await kzg.verify(none)).toBe(false)
   })
 })
 
