@@ -48,14 +48,25 @@ it('a fork choice that changes nothing waits for no block that is executed, but 
       .then(({ payloadStatus }) => void order.push(`${name} ${payloadStatus.status}`))
   const attributes = { timestamp: 6n, prevRandao: ZERO, suggestedFeeRecipient: ZERO }
   const block = engine.buildBlock(hashOf(5), attributes, undefined, undefined).then(() => order.push('block'))
-  await choose('same', 5)
-  await choose('same, named', 5, hashOf(4))
-  const waiting = [choose('another', 6), choose('that again', 6), choose('another safe', 6, hashOf(5))]
+  const same = [choose('same', 5), choose('same, named', 5, hashOf(4))]
+  const waiting = [
+    choose('another', 6),
+    choose('that again', 6),
+    choose('another safe', 6, hashOf(5)),
+    // What is the head by now is not what will be when its turn comes.
+    choose('back', 5),
+  ]
   await new Promise((resolve) => setImmediate(resolve))
   expect(order).toStrictEqual(['same VALID', 'same, named VALID'])
   expect(chosen).toStrictEqual([])
   built()
-  await Promise.all([block, ...waiting])
-  expect(order.slice(2)).toStrictEqual(['block', 'another VALID', 'that again VALID', 'another safe VALID'])
-  expect(chosen).toStrictEqual([{ head: hashOf(6) }, { head: hashOf(6), safe: hashOf(5) }])
+  await Promise.all([block, ...same, ...waiting])
+  expect(order.slice(2)).toStrictEqual([
+    'block',
+    'another VALID',
+    'that again VALID',
+    'another safe VALID',
+    'back VALID',
+  ])
+  expect(chosen).toStrictEqual([{ head: hashOf(6) }, { head: hashOf(6), safe: hashOf(5) }, { head: hashOf(5) }])
 })
