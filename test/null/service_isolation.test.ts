@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { parseGenesis } from '../../host/flows/chain/genesis.ts'
 import { type Chain, openChain } from '../../host/index.ts'
 import { CallThreads } from '../../service/listener/call_threads.ts'
@@ -79,12 +79,15 @@ describe('a call without an end', () => {
 })
 
 describe('calls that are not of the consensus layer', () => {
-  it('wait for each other, so that few of them are on the node at once', async () => {
+  it.each([
+    ['chain', 'chainId', 4],
+    ['state', 'proof', 1],
+  ])('wait for each other, so that few of them are on the node at once: %s.%s', async (room, name, most) => {
     let running = 0
-    let most = 0
+    let highest = 0
     const answers: (() => void)[] = []
-    const chainId = (): Promise<bigint> => {
-      most = Math.max(most, ++running)
+    const work = (): Promise<bigint> => {
+      highest = Math.max(highest, ++running)
       return new Promise((resolve) =>
         answers.push(() => {
           running--
@@ -92,18 +95,19 @@ describe('calls that are not of the consensus layer', () => {
         }),
       )
     }
-    const node = { chain: { chainId }, engine: { getPayload: async () => 1 } } as unknown as NodeCalls
+    const node = { [room]: { [name]: work }, engine: { getPayload: async () => 1 } } as unknown as NodeCalls
     const none = { run: () => Promise.reject(new Error('no thread')) } as unknown as CallThreads
     const guarded = guardedNode(node, { calls: none, reads: none })
-    const replies = Array.from({ length: 9 }, () => guarded.chain.chainId())
-    expect(running).toBe(4)
+    const rooms = guarded as unknown as Record<string, Record<string, () => Promise<bigint>>>
+    const replies = Array.from({ length: 9 }, () => rooms[room]![name]!())
+    expect(running).toBe(most)
     expect(await guarded.engine.getPayload(5, '0x')).toBe(1)
     while (answers.length > 0) {
       answers.shift()!()
       await new Promise((resolve) => setImmediate(resolve))
     }
     expect(await Promise.all(replies)).toStrictEqual(Array.from({ length: 9 }, () => 7n))
-    expect(most).toBe(4)
+    expect(highest).toBe(most)
   })
 
   it('are refused where too many wait for a thread, and told so where the node ends', async () => {
@@ -117,4 +121,63 @@ describe('calls that are not of the consensus layer', () => {
     await threads.close()
     expect(await Promise.all([first, second])).toStrictEqual(['the node has ended', 'the node has ended'])
   })
+})
+
+describe('threads of calls', () => {
+  const UNKNOWN = `0x${'ab'.repeat(32)}`
+
+  /** Threads whose node never tells of a block that is named: such a call lasts. Timers run when the test says so. */
+  const threadsOf = (limitMs: number) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    let began: () => void = () => undefined
+    const isLasting = new Promise<void>((resolve) => {
+      began = resolve
+    })
+    const unwritten = (): Promise<never> => {
+      began()
+      return new Promise(() => undefined)
+    }
+    const node = { source: { unwritten }, service: { fault: async () => undefined } } as unknown as NodeCalls
+    const terms = { path, gasCap: 1n, ranges: { logBlocks: 1, logs: 1 }, executor: {} }
+    const threads = new CallThreads(node, { terms, threads: 1, waiting: 4, limitMs })
+    const ended: string[] = []
+    const lasting = threads
+      .run('chain', 'block', [UNKNOWN, false])
+      .catch(({ message }: Error) => void ended.push(message))
+    const close = async (): Promise<void> => {
+      vi.useRealTimers()
+      await threads.close()
+    }
+    return { threads, lasting, isLasting, ended, close }
+  }
+
+  it('are one more after a quarter of the time, so that others are answered, and a call ends when its time is over', async () => {
+    const { threads, lasting, isLasting, ended, close } = threadsOf(8000)
+    try {
+      await isLasting
+      const next = threads.run('chain', 'blockNumber', [])
+      vi.advanceTimersByTime(2000)
+      expect(await next).toBe(chain.head.header.number)
+      expect(ended).toStrictEqual([])
+      vi.advanceTimersByTime(5999)
+      expect(await threads.run('chain', 'blockNumber', [])).toBe(chain.head.header.number)
+      expect(ended).toStrictEqual([])
+      vi.advanceTimersByTime(1)
+      await lasting
+      expect(ended).toStrictEqual(['execution aborted (timeout = 8s)'])
+    } finally {
+      await close()
+    }
+  }, 60_000)
+
+  it('let a call last where there is no limit', async () => {
+    const { isLasting, ended, close } = threadsOf(0)
+    try {
+      await isLasting
+      expect(vi.getTimerCount()).toBe(0)
+      expect(ended).toStrictEqual([])
+    } finally {
+      await close()
+    }
+  }, 60_000)
 })
