@@ -6,6 +6,7 @@ import { opPayloadId } from '../../host/chain/op/payload_id.ts'
 import { type BlockAttributes, type Chain, openChain, parseGenesis } from '../../host/index.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
+import { versionedHash } from '../../service/node/side_car.ts'
 import { RPC_CODE } from '../../service/rpc_error.ts'
 import type { Service } from '../../service/serve.ts'
 import {
@@ -63,6 +64,27 @@ const jsonOf = (attributes: BlockAttributes, more: object = {}): object => ({
   minBaseFee: Number(attributes.minBaseFee),
   ...more,
 })
+
+/** With the side-car of a blob of zeros, whose commitment and proof are the point at infinity: it holds. */
+const blobTransaction = (): Promise<string> => {
+  const [blob, point] = [new Uint8Array(131_072), Uint8Array.of(0xc0, ...new Uint8Array(47))]
+  return payers[2]!.signTransaction({
+    chainId: Number(genesis.config.chainId),
+    type: 'eip4844',
+    nonce: 0,
+    gas: 21_000n,
+    to: PERSON as `0x${string}`,
+    maxFeePerGas: 1_000_000n,
+    maxPriorityFeePerGas: 10n,
+    maxFeePerBlobGas: 1000n,
+    blobVersionedHashes: [versionedHash(point) as `0x${string}`],
+    sidecars: [blob].map((one) => ({
+      blob: bytesToHex(one) as `0x${string}`,
+      commitment: bytesToHex(point) as `0x${string}`,
+      proof: bytesToHex(point) as `0x${string}`,
+    })),
+  })
+}
 
 describe('op-node over HTTP, on a chain at Karst', () => {
   let builder: Node
@@ -239,8 +261,15 @@ describe('op-node over HTTP, on a chain at Karst', () => {
 
   test('has no deposit and no blob taken into the pool', async () => {
     const deposit = bytesToHex(depositBytes({ source: 1, from: payers[0]!.address, to: PERSON }))
-    for (const raw of [deposit, `0x03${deposit.slice(4)}`])
-      expect((await builder.op.ask('eth_sendRawTransaction', raw)).error?.code).toBe(RPC_CODE.server)
+    const refusals = [
+      [deposit, 'type 126 is not supported'],
+      [await blobTransaction(), 'transaction type not supported'],
+    ]
+    for (const [raw, message] of refusals)
+      expect((await builder.op.ask('eth_sendRawTransaction', raw)).error).toMatchObject({
+        code: RPC_CODE.server,
+        message,
+      })
   })
 
   describe('a builder is told', () => {
