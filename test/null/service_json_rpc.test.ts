@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Json } from '../../service/json_rpc/method.ts'
+import { rpcAnswer } from '../../service/json_rpc/rpc_server.ts'
 import type { Listeners } from '../../service/listener/ports.ts'
 import { RPC_CODE, RpcError } from '../../service/rpc_error.ts'
 import { call, portsOf, post } from '../fixtures/service_ports.ts'
@@ -82,6 +84,18 @@ describe('JSON-RPC over HTTP', () => {
     const short = await portsOf({ blockNumber: async () => 1n << 2000n }, { replyLength: 500 })
     expect((await call(short.ports.http!, 'eth_blockNumber', [])).error?.code).toBe(RPC_CODE.replyTooLarge)
     await short.close()
+  })
+
+  it('refuses what is longer than any string', async () => {
+    const toJSON = (): never => {
+      throw new RangeError('Invalid string length')
+    }
+    const long = async () => ({ toJSON }) as unknown as Json
+    const answerOf = rpcAnswer({}, { long }, { batch: 2, replyLength: 1 << 20 })
+    const error = { code: RPC_CODE.replyTooLarge, message: 'response too large' }
+    const refused = { jsonrpc: '2.0', id: 1, error }
+    expect(JSON.parse((await answerOf(JSON.stringify(request(1, 'long'))))!)).toStrictEqual(refused)
+    expect(JSON.parse((await answerOf(JSON.stringify([request(1, 'long')])))!)).toStrictEqual([refused])
   })
 
   it('runs a notification and answers nothing', async () => {
