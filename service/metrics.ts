@@ -18,6 +18,7 @@ export class NodeMetrics {
   readonly #blockMemory = this.#gauge('block_memory_bytes', 'memory of blocks that are not on disk')
   readonly #forgotten = this.#gauge('blocks_forgotten', 'blocks that were dropped to keep within that memory')
   readonly #blobs = this.#gauge('pool_blobs', 'blobs of the transactions of the pool')
+  readonly #knownSenders = this.#gauge('known_senders', 'senders of transactions that were not recovered once more')
   readonly #gas = this.#counter('gas_total', 'gas of executed blocks')
   readonly #blocks = this.#counter('blocks_total', 'blocks by verdict', ['verdict'])
   readonly #transactions = this.#counter('transactions_total', 'executed transactions by tier', ['tier'])
@@ -56,6 +57,11 @@ export class NodeMetrics {
   blockMemory({ bytes, forgotten }: BlockMemory): void {
     this.#blockMemory.set(bytes)
     this.#forgotten.set(forgotten)
+  }
+
+  /** How often a sender was asked for and known. */
+  knownSenders(hits: number): void {
+    this.#knownSenders.set(hits)
   }
 
   /** A block with its verdict; its result where it was executed. */

@@ -77,6 +77,7 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
       metrics: () => {
         metrics.blockMemory(chain.memory)
         metrics.pool(pool.count, pool.blobCount)
+        metrics.knownSenders(options.senderCache.hits)
         return metrics.page()
       },
       fault: async (name, what) => log.error({ call: name, what }, 'a call failed'),

@@ -5,8 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, describe, expect, it } from 'vitest'
+import { headerHash } from '../../host/chain/header.ts'
+import { parseGenesis } from '../../host/flows/chain/genesis.ts'
 import { readSecret } from '../../service/listener/jwt.ts'
+import { keyed, signed } from '../fixtures/block_world.ts'
 import { builtGenesis } from '../fixtures/built_chain.ts'
+import { ConsensusClient } from '../fixtures/consensus_client.ts'
 import { call, post, token } from '../fixtures/service_ports.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -15,6 +19,14 @@ const data = join(folder, 'chain')
 const genesis = join(folder, 'genesis.json')
 writeFileSync(genesis, builtGenesis())
 afterAll(() => rmSync(folder, { recursive: true }))
+
+const PAYMENT = {
+  nonce: 0n,
+  gasLimit: 21_000n,
+  type: 2,
+  maxFeePerGas: 1000n,
+  maxPriorityFeePerGas: 3n,
+} as const
 
 interface Line {
   readonly msg: string
@@ -48,13 +60,29 @@ describe('wgevm serve', () => {
       status: 'ok',
       head: 0,
     })
-    const metrics = await (await fetch(`http://127.0.0.1:${ports!.metrics}/metrics`)).text()
+    const page = async (): Promise<string> => (await fetch(`http://127.0.0.1:${ports!.metrics}/metrics`)).text()
+    const metrics = await page()
     expect(metrics).toMatch(/^wgevm_head_block_number 0$/m)
     expect(metrics).toMatch(/^wgevm_block_memory_bytes 0$/m)
     const secret = readSecret(readFileSync(join(data, 'jwt.hex'), 'utf8'))!
     const authorization = `Bearer ${await token({}, secret)}`
     expect((await post(ports!.auth, '{}', { authorization })).status).toBe(200)
     expect((await post(ports!.auth, '{}')).status).toBe(401)
+    // Whose sender the pool knows by then, a block does not recover once more.
+    const raw = signed({ ...PAYMENT, from: keyed(0), to: keyed(1) }, 'osaka')
+    const sent = `0x${Buffer.from(raw).toString('hex')}`
+    expect((await call(ports!.http, 'eth_sendRawTransaction', [sent])).error).toBeUndefined()
+    expect(await page()).toMatch(/^wgevm_known_senders 0$/m)
+    const { header } = parseGenesis(builtGenesis())
+    const head = { hash: headerHash(header), time: Number(header.timestamp) }
+    const client = new ConsensusClient(ports!.auth, head, secret)
+    const block = await client.take(await client.begin())
+    expect(block.payload.transactions).toStrictEqual([sent])
+    // Another one on the same parent: that which was built first is forgotten, and executed when it comes.
+    await client.take(await client.begin({ prevRandao: `0x${'55'.repeat(32)}` }))
+    expect(await page()).toMatch(/^wgevm_known_senders 0$/m)
+    await client.follow(block)
+    expect(await page()).toMatch(/^wgevm_known_senders 1$/m)
     child.kill('SIGTERM')
     expect(await next(lines)).toMatchObject({ msg: 'ended', signal: 'SIGTERM' })
     expect((await once(child, 'exit'))[0]).toBe(0)
