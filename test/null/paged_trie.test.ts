@@ -2,13 +2,34 @@ import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { EMPTY_CODE_HASH, keccak256 } from '../../host/primitives/keccak.ts'
 import { SERIAL_HASHER } from '../../host/primitives/keccak_many.ts'
+import { MessageBatch } from '../../host/primitives/message_batch.ts'
 import type { MemoryState } from '../../host/state/memory_state.ts'
+import { eachStretch, NodesInPlace } from '../../host/state/trie/hash_nodes.ts'
+import { AccountLeaves, SlotLeaves } from '../../host/state/trie/leaf_rows.ts'
+import type { ListedHasher } from '../../host/state/trie/listed_nodes.ts'
 import { createStateTrie } from '../../host/state/trie/trie.ts'
+import { TrieNodes } from '../../host/state/trie/trie_nodes.ts'
 import { PageDisk } from '../fixtures/page_disk.ts'
 import { addressOf, type Change, randomChanges, randomState, writesOf } from '../fixtures/state_changes.ts'
 
 /** More for nights. */
 const STEPS = Number(process.env['WGEVM_RUNS'] ?? 25)
+
+/** Hashes as a thread does: by arrays alone, from which no page can be read. */
+const BY_A_THREAD: ListedHasher = {
+  ...SERIAL_HASHER,
+  hashListed: async (listed) =>
+    listed.inPlace({
+      hash: (arenas) => {
+        const [accountNodes, slotNodes] = [new TrieNodes(new AccountLeaves()), new TrieNodes(new SlotLeaves())]
+        accountNodes.adopt(arenas.accountNodes.arrays)
+        slotNodes.adopt(arenas.slotNodes.arrays)
+        const here = new NodesInPlace(new MessageBatch())
+        eachStretch(arenas, (...stretch) => here.hash({ accountNodes, slotNodes, codes: arenas.codes }, ...stretch))
+        return true
+      },
+    }),
+}
 
 describe('a state trie in pages', () => {
   /** Changes of a few accounts, or of many at once, that come and go, with storages of any size. */
@@ -161,8 +182,8 @@ describe('a state trie in pages', () => {
     disk.keep(first)
     expect(disk.pages.size).toBeGreaterThan(8)
     for (const [n, address] of addresses.slice(0, 40).entries()) {
-      const paged = disk.open(n % 2 === 0 ? {} : { hasher: SERIAL_HASHER })
-      const writes = writesOf([{ address, account: n % 3 === 0 ? undefined : account(BigInt(n)) }])
+      const paged = disk.open([{}, { hasher: SERIAL_HASHER }, { hasher: BY_A_THREAD }][n % 3])
+      const writes = writesOf([{ address, account: n % 4 === 0 ? undefined : account(BigInt(n)) }])
       expect(await paged.apply(writes), address).toBe(await memory.apply(writes))
       expect(paged.proof(address)).toEqual(memory.proof(address))
       disk.keep(paged)
@@ -189,6 +210,27 @@ describe('a state trie in pages', () => {
     disk.keep(paged)
     expect(disk.pages.size).toBe(1)
     expect(disk.open().proof(many[0]!)).toEqual(memory.proof(many[0]!))
+  })
+
+  it('writes a page that is cut off without a change of its own until a disk takes it', async () => {
+    const names = Array.from({ length: 3000 }, (_, n) => addressOf(1_000_000 + n))
+    const under = (nibble: number): string[] =>
+      names.filter((name) => keccak256(Buffer.from(name.slice(2), 'hex'))[0]! >> 4 === nibble)
+    const [still, growing] = [under(0xa).slice(0, 40), under(0xb).slice(0, 40)]
+    const account = { nonce: 0n, balance: 1n, codeHash: EMPTY_CODE_HASH }
+    const newOnes = (addresses: readonly string[]) => writesOf(addresses.map((address) => ({ address, account })))
+    const disk = new PageDisk()
+    const first = disk.open()
+    await first.apply(newOnes([...still, ...growing.slice(0, 20)]))
+    disk.keep(first)
+    expect(disk.pages.size).toBe(1)
+    const paged = disk.open()
+    const root = await paged.apply(newOnes(growing.slice(20)))
+    expect(paged.changedPages().written.length).toBe(3)
+    disk.keep(paged)
+    expect(disk.pages.size).toBe(3)
+    const again = disk.open()
+    expect([again.root, again.proof(still[0]!)]).toEqual([root, paged.proof(still[0]!)])
   })
 
   it('writes again what a disk did not take', async () => {

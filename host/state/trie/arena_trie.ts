@@ -208,7 +208,6 @@ export class ArenaTrie implements ResidentTrie {
 
   /** Hashes what is listed, on this thread. */
   #hashHere(): void {
-    this.#pages?.readyToHash()
     HERE.hashAll(this.#nodes)
     this.#settle()
   }

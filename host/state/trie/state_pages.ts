@@ -88,7 +88,10 @@ export class StatePages implements AbsentPages {
     }
   }
 
-  /** References of listed nodes can be made without a look at what is absent: an extension needs a key below it. */
+  /**
+   * References of listed nodes can be made by threads, which read no pages: an extension needs a key below it, and all
+   * below it may be absent.
+   */
   readyToHash(): void {
     if (this.#absent === 0) return
     for (const nodes of [this.#state.slotNodes, this.#state.accountNodes])
