@@ -78,8 +78,11 @@ export interface Executions extends ReceiptSource {
   enter(lane: number, place: Place): number
   /** Tells what the lane looked at and changed, beside sender, called account and coinbase. */
   touched(lane: number, visit: TouchVisitor): void
-  /** Whether the lane would have gone the same way on what stands before it. */
-  holdsOn(lane: number, versions: Versions): boolean
+  /**
+   * 0 where the lane would have gone the same way on what stands before it. Else the round in which another run would
+   * find what it should read, counted from 1: 1 + the latest `round` of the versions that it should have read instead.
+   */
+  roundOn(lane: number, versions: Versions): number
   /** Writes the slots that the lane leaves as versions. */
   writeTo(lane: number, versions: Versions): void
   /** Settles what the device still hashes for `addBlooms`. Never rejects. */

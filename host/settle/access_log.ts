@@ -8,8 +8,17 @@ import type { ListedVersions } from './listed_versions.ts'
 
 const FIRST_ENTRIES = 1024
 
-/** Is shown every execution before whose transaction the pass stands, before its writes are entered. */
-export type VisitExecution = (i: number, lane: number, executions: Executions, versions: Versions) => void
+/**
+ * Is shown every execution before whose transaction the pass stands, before its writes are entered, with the round in
+ * which another run of it would find what it should read (Executions.roundOn).
+ */
+export type VisitExecution = (
+  i: number,
+  lane: number,
+  executions: Executions,
+  round: number,
+  versions: Versions,
+) => void
 
 /**
  * The writes of the executions of all tiers from a place on, and what each read resolves to.
@@ -18,12 +27,14 @@ export type VisitExecution = (i: number, lane: number, executions: Executions, v
  * value at the place where the pass begins. One pass in transaction order keeps the last write of each slot
  * (`lastWrite`): what sorting the log by (slot, transaction) and searching each segment gives, and the versions of
  * deltas, which need the version below them, on the way (docs/decisions/0005-one-pass-per-round.md). A write counts
- * whether or not its execution holds. What has no execution yet, as a transaction of the CPU tier, writes nothing here:
+ * whether or not its execution holds; one that does not leaves versions of the round in which it would run again. What
+ * has no execution yet, as a transaction of the CPU tier, writes nothing here:
  * the sweep meets it.
  *
  * entry e     one write, in (transaction, store) order
  *   slots     u32[entries]
  *   values    u32[8 entries]
+ *   rounds    u32[entries]      after which round the value stands; 0 where the execution holds
  * lastWrite   i32[slot count]   entry + 1 of the last write so far, 0 = none
  */
 export class AccessLog implements Versions {
@@ -32,11 +43,15 @@ export class AccessLog implements Versions {
   words: Uint32Array = new Uint32Array(0)
   at = 0
   isChanged = false
+  round = 0
   readonly #table: SlotTable
   // Most batches never ask.
   #slots = new Uint32Array(0)
   #values = new Uint32Array(0)
+  #rounds = new Uint32Array(0)
   #entries = 0
+  /** Of the execution whose writes are entered. */
+  #own = 0
   #lastWrite = new Int32Array(0)
 
   constructor(table: SlotTable) {
@@ -76,19 +91,23 @@ export class AccessLog implements Versions {
       this.words = this.#table.values
       this.at = slot * LIMBS_PER_WORD
       this.isChanged = this.#table.entryOf[slot] !== 0
+      this.round = 0
     } else {
       this.words = this.#values
       this.at = (version - 1) * LIMBS_PER_WORD
       this.isChanged = true
+      this.round = this.#rounds[version - 1]!
     }
   }
 
-  write(slot: number): number {
+  write(slot: number, moves: boolean): number {
     const entry = this.#entries++
     if (entry === this.#slots.length) {
       this.#slots = doubled(this.#slots)
       this.#values = doubled(this.#values)
+      this.#rounds = doubled(this.#rounds)
     }
+    this.#rounds[entry] = moves ? Math.max(this.#own, this.round) : this.#own
     this.#slots[entry] = slot
     this.#lastWrite[slot] = entry + 1
     return entry * LIMBS_PER_WORD
@@ -98,6 +117,7 @@ export class AccessLog implements Versions {
     if (this.#slots.length === 0) {
       this.#slots = new Uint32Array(FIRST_ENTRIES)
       this.#values = new Uint32Array(FIRST_ENTRIES * LIMBS_PER_WORD)
+      this.#rounds = new Uint32Array(FIRST_ENTRIES)
     }
     if (this.#lastWrite.length < this.#table.count) this.#lastWrite = new Int32Array(2 * this.#table.count)
   }
@@ -107,8 +127,10 @@ export class AccessLog implements Versions {
       const executions = executionAt(batch, i)
       const lane = batch.laneOf[i]!
       if (executions !== undefined) {
-        visit?.(i, lane, executions, this)
+        this.#own = visit === undefined ? 0 : executions.roundOn(lane, this)
+        visit?.(i, lane, executions, this.#own, this)
         if (this.listed === undefined) executions.writeTo(lane, this)
+        this.#own = 0
       }
     }
     if (this.listed !== undefined) this.#enterListed(this.listed, i)
@@ -121,7 +143,7 @@ export class AccessLog implements Versions {
 
   #enterListed({ start, slots, values }: ListedVersions, i: number): void {
     for (let n = start[i]!; n < start[i + 1]!; n++) {
-      const at = this.write(slots[n]!)
+      const at = this.write(slots[n]!, false)
       wordCopy(this.#values, at, values, n * LIMBS_PER_WORD)
     }
   }

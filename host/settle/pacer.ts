@@ -1,9 +1,22 @@
 import { PATIENCE } from '../batch/patience.ts'
 import type { Retry } from '../batch/retry.ts'
 
+/** What a pass over the access log found stale of one tier. */
+export interface Stale {
+  /** Those of the first round; with `always` all of them. */
+  readonly retry: Retry
+  /** Microseconds that a round of none would take. */
+  readonly emptyUs: number
+  readonly count: number
+  /** Those of them that the round before has run already. */
+  readonly again: number
+  /** How many could run in which round, from the first: what waits for another one comes after it. */
+  readonly widths: readonly number[]
+}
+
 /**
  * Decides for one tier when another round pays: as long as rounds save more than they cost. A chain, in which each
- * round makes only its first transaction valid, soon does not; the tier then looks again ever more rarely.
+ * round makes only its first transaction valid, does not; rounds that were in vain are tried ever more rarely.
  */
 export class RoundPacer {
   rounds = 0
@@ -34,15 +47,29 @@ export class RoundPacer {
     this.#isOver = true
   }
 
-  pays({ count, savesUs, costUs }: Retry): boolean {
-    return this.#always ? count >= PATIENCE.leastStale : savesUs > costUs
+  /** Whether some number of rounds from now on saves more than it costs, if each of them does what it can. */
+  pays({ retry, emptyUs, count, widths }: Stale): boolean {
+    if (this.isDone) return false
+    if (this.#always) return count >= PATIENCE.leastStale
+    if (retry.count === 0) return false
+    const eachUs = (retry.savesUs - retry.costUs + emptyUs) / retry.count
+    let netUs = 0
+    const rounds = Math.min(widths.length, PATIENCE.rounds - this.rounds)
+    for (let round = 0; round < rounds; round++) {
+      netUs += widths[round]! * eachUs - emptyUs
+      if (netUs > 0) return true
+    }
+    return false
   }
 
   /**
-   * Whether the round that left these of its transactions stale saved more than it cost: then the next one may, too.
+   * Whether the round that left these stale saved more than it cost, or, where it was run for those after it, made at
+   * least half of its transactions valid: then the next one may, too.
    */
-  paid(round: Retry, left: Retry): boolean {
-    return this.#always ? left.count <= round.count / 2 : round.savesUs - left.savesUs > round.costUs
+  paid({ retry }: Stale, left: Stale): boolean {
+    if (this.#always) return left.count <= retry.count / 2
+    const share = 1 - left.again / retry.count
+    return retry.savesUs > retry.costUs ? retry.savesUs * share > retry.costUs : share >= 1 / 2
   }
 
   /** No round for these now. */

@@ -1,11 +1,13 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { createOpenBatch, type OpenBatch, TIER_FIRST } from '../../host/batch/open_batch.ts'
+import { PATIENCE } from '../../host/batch/patience.ts'
 import { ExitReasons } from '../../host/batch/reason.ts'
 import { emptyBatch } from '../../host/chain/batch.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
 import { wordFromBigInt, wordToBigInt } from '../../host/primitives/word.ts'
 import { AccessLog } from '../../host/settle/access_log.ts'
+import { type RetryingTier, Rounds } from '../../host/settle/rounds.ts'
 import { MemoryState } from '../../host/state/memory_state.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
 import { SlotTable } from '../../host/state/tables/slot_table.ts'
@@ -87,8 +89,8 @@ const plain = planPath(kernel())
 const resolve = (table: SlotTable, groups: readonly PathGroup[], first = 0) => {
   const openBatch = scheduleOf(groups, table)
   const hints = new Hints(table)
-  new AccessLog(table).resolve(openBatch, first, openBatch.batch.count, (i, lane, executions, versions) => {
-    if (!executions.holdsOn(lane, versions)) hints.add(i, (executions as PathExecutions).group, lane, versions)
+  new AccessLog(table).resolve(openBatch, first, openBatch.batch.count, (i, lane, executions, round, versions) => {
+    if (round !== 0) hints.add(i, (executions as PathExecutions).group, lane, versions)
   })
   return hints.transactions.map((transaction, n) => ({
     transaction,
@@ -152,6 +154,57 @@ describe('the access log', () => {
     expect(resolve(table, [groupOf(plain, lanes, [0, 1])], 1)).toEqual([
       { transaction: 1, hints: [undefined, [8n, 0]] },
     ])
+  })
+
+  /** In which round each transaction could read what it should. */
+  const roundsOf = (table: SlotTable, groups: readonly PathGroup[]): number[] => {
+    const openBatch = scheduleOf(groups, table)
+    const rounds: number[] = []
+    new AccessLog(table).resolve(openBatch, 0, openBatch.batch.count, (i, _lane, _executions, round) => {
+      rounds[i] = round
+    })
+    return rounds
+  }
+
+  test('says in which round each link of a chain could run, and what waits for two of them', () => {
+    const lanes: Lane[] = [
+      { reads: [0, 3], word: 5n },
+      { reads: [0, 3], word: 6n },
+      { reads: [1, 3], word: 7n },
+      { reads: [0, 3], word: 8n },
+      { reads: [2, 0], word: 9n },
+      { reads: [3, 1], word: 9n },
+    ]
+    const group = groupOf(plain, lanes, [0, 1, 2, 3, 4, 5])
+    expect(roundsOf(tableOf(1n, 2n, 3n, 4n), [group])).toEqual([0, 1, 0, 2, 3, 1])
+  })
+
+  test('does not wait for a stale write of the value that was read', () => {
+    const lanes: Lane[] = [
+      { reads: [0, 2], word: 5n },
+      { reads: [1, 0], word: 2n },
+      { reads: [3, 1], word: 7n },
+    ]
+    expect(roundsOf(tableOf(1n, 2n, 3n, 4n), [groupOf(plain, lanes, [0, 1, 2])])).toEqual([0, 1, 0])
+  })
+
+  test('waits for what a delta stands on, and for a stale delta', () => {
+    const add = planPath(kernel({ sign: 1, conditions: [] }))
+    const sets = (transaction: number, reads: readonly [number, number]) =>
+      groupOf(plain, [{ reads, word: 9n }], [transaction])
+    const adds = (transaction: number, reads: readonly [number, number]) =>
+      groupOf(add, [{ reads, word: 1n }], [transaction])
+    // 1 is stale and sets slot 1; 2 moves it and holds; 3 reads what 2 leaves. 4 reads slot 0, so its delta of slot 3,
+    // which 5 reads, is not known before it has run.
+    const groups = [
+      sets(0, [0, 4]),
+      sets(1, [1, 0]),
+      adds(2, [1, 4]),
+      sets(3, [2, 1]),
+      adds(4, [3, 0]),
+      sets(5, [5, 3]),
+    ]
+    expect(roundsOf(tableOf(1n, 2n, 3n, 4n, 5n, 6n), groups)).toEqual([0, 1, 0, 2, 1, 2])
   })
 
   test('agrees with sorting the log and searching each segment, on random batches', () => {
@@ -246,5 +299,77 @@ describe('a delta', () => {
         readers,
       ]),
     ).toEqual([{ transaction: 20, hints: [undefined, [310n, 0]] }])
+  })
+})
+
+describe('rounds', () => {
+  /** Rounds of a tier whose transactions never hold; what each round ran. */
+  const ran = async (always: boolean, widths: readonly (readonly [number, number])[]) => {
+    const lanes = widths.map((reads, n): Lane => ({ reads, word: BigInt(100 + n) }))
+    const table = tableOf(...Array.from({ length: 50 }, (_, n) => BigInt(n)))
+    const openBatch = scheduleOf(
+      [
+        groupOf(
+          plain,
+          lanes,
+          lanes.map((_, i) => i),
+        ),
+      ],
+      table,
+    )
+    const runs: number[][] = []
+    const tier: RetryingTier = {
+      mends: () => true,
+      retry: () => {
+        const added: number[] = []
+        return {
+          get count() {
+            return added.length
+          },
+          get savesUs() {
+            return 3 * added.length
+          },
+          get costUs() {
+            return 10 + added.length
+          },
+          add: (i) => {
+            added.push(i)
+          },
+          run: () => {
+            runs.push(added)
+            return Promise.resolve(true)
+          },
+        }
+      },
+    }
+    const rounds = new Rounds(openBatch, table, new Map([[TIER_FIRST, tier]]), always)
+    const asked = async () => expect(await rounds.run(0, lanes.length)).toBe(false)
+    await asked()
+    return { runs, asked, rounds }
+  }
+
+  const chain = Array.from({ length: 20 }, () => [0, 1] as const)
+  const pairs = Array.from({ length: 20 }, (_, n) => [2 + (n >> 1), 40 + n] as const)
+
+  test('leave a chain to its places, and do not look at it again before it is passed', async () => {
+    const { runs, asked, rounds } = await ran(false, chain)
+    expect(runs).toEqual([])
+    const resolve = vi.spyOn(AccessLog.prototype, 'resolve')
+    for (let n = 0; n < 19 + PATIENCE.pause; n++) await asked()
+    expect(resolve).not.toHaveBeenCalled()
+    await asked()
+    expect(resolve).toHaveBeenCalledOnce()
+    resolve.mockRestore()
+    expect(rounds.rounds).toBe(0)
+  })
+
+  test('run what waits for nothing, and once where it is in vain', async () => {
+    const { runs } = await ran(false, [...chain, ...pairs])
+    expect(runs).toEqual([[1, ...pairs.flatMap((_, n) => (n % 2 === 1 ? [20 + n] : []))]])
+  })
+
+  test('run all that is stale where they are to run whatever they cost', async () => {
+    const { runs } = await ran(true, chain)
+    expect(runs).toEqual([Array.from({ length: 19 }, (_, n) => n + 1)])
   })
 })

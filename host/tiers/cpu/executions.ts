@@ -40,8 +40,8 @@ export class CpuExecutions implements Executions {
 
   touched(_lane: number, _visit: TouchVisitor): void {}
 
-  holdsOn(): boolean {
-    return true
+  roundOn(): number {
+    return 0
   }
 
   /** What runs at its place comes after every pass over the log. */

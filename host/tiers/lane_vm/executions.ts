@@ -85,17 +85,20 @@ export class VmExecutions implements Executions {
   }
 
   /** What no other values would mend does not count. */
-  holdsOn(lane: number, versions: Versions): boolean {
+  roundOn(lane: number, versions: Versions): number {
     const { group } = this
     const { words } = group
+    let round = 0
     let at = group.slotsAt[lane]!
     for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS) {
       if ((words[at + 1]! & SLOT_READ) === 0) continue
       versions.find(words[at]!)
-      if (!wordEquals(words, at + RECORD_BEFORE, versions.words, versions.at)) return false
+      if (wordEquals(words, at + RECORD_BEFORE, versions.words, versions.at)) continue
+      round = Math.max(round, 1 + versions.round)
     }
+    if (round !== 0) return round
     const i = group.transactions[lane]!
-    return this.#store.brokenAccount(group, lane, i, this.#batch.fromIds[i]!) !== VM_BALANCE
+    return this.#store.brokenAccount(group, lane, i, this.#batch.fromIds[i]!) === VM_BALANCE ? 1 : 0
   }
 
   writeTo(lane: number, versions: Versions): void {
@@ -105,7 +108,7 @@ export class VmExecutions implements Executions {
     let at = group.slotsAt[lane]!
     for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS) {
       if (wordEquals(words, at + RECORD_BEFORE, words, at + RECORD_PRESENT)) continue
-      const entry = versions.write(words[at]!)
+      const entry = versions.write(words[at]!, false)
       wordCopy(versions.values, entry, words, at + RECORD_PRESENT)
     }
   }

@@ -167,25 +167,27 @@ export class PathExecutions implements Executions {
     for (const low of plan.kernel.precompiles ?? []) visit.precompile(low)
   }
 
-  holdsOn(lane: number, versions: Versions): boolean {
+  roundOn(lane: number, versions: Versions): number {
     const { group } = this
+    let round = 0
     for (let k = 0; k < group.slotAt.length; k++) {
       const slot = laneSlot(group, lane, k)
       versions.find(slot)
       if (!group.hinted && !versions.isChanged) continue
-      if (!laneReadHolds(group, lane, k, slot, this.#slots, versions.words, versions.at)) return false
+      if (laneReadHolds(group, lane, k, slot, this.#slots, versions.words, versions.at)) continue
+      round = Math.max(round, 1 + versions.round)
     }
-    return true
+    return round
   }
 
   writeTo(lane: number, versions: Versions): void {
     const { group } = this
-    const { storeSlots } = group.plan
+    const { storeSlots, storeSigns } = group.plan
     for (let store = 0; store < storeSlots.length; store++) {
       const slot = laneSlot(group, lane, storeSlots[store]!)
       versions.find(slot)
       const { words, at } = versions
-      const entry = versions.write(slot)
+      const entry = versions.write(slot, storeSigns[store] !== 0)
       laneStored(group, lane, store, words, at, versions.values, entry)
     }
   }

@@ -8,7 +8,7 @@ import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { WaveCost } from './cost.ts'
 import { PathExecutions, type PathReasons, pathGroup } from './executions.ts'
-import type { PathParts } from './forms.ts'
+import { openPrograms, type PathParts } from './forms.ts'
 import { Hints } from './hints.ts'
 import type { PathJob } from './job.ts'
 import type { PathRunner } from './kernels/runner.ts'
@@ -25,6 +25,7 @@ import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
  * as hints.
  */
 export class PathRetry implements Retry {
+  readonly #parts: PathParts
   readonly #batch: PathBatch
   readonly #runner: PathRunner
   readonly #hints: Hints
@@ -36,6 +37,7 @@ export class PathRetry implements Retry {
   readonly #reasons: PathReasons
 
   constructor(batch: PathBatch, runner: PathRunner, parts: PathParts) {
+    this.#parts = parts
     this.#batch = batch
     this.#runner = runner
     this.#hints = new Hints(parts.resident.slots)
@@ -141,6 +143,8 @@ export class PathRetry implements Retry {
       else list.push(n)
     }
     const runner = this.#runner
+    if (runner.programs === 'closed' && [...byPlan.keys()].some(({ kernel }) => kernel.program !== undefined))
+      await openPrograms(this.#parts, runner)
     const jobs: PathJob[] = []
     for (const [plan, members] of byPlan) {
       let kernels = this.#library.knownHintedKernels(plan)
