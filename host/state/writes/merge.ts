@@ -7,13 +7,12 @@ import type { StateWrites } from '../state.ts'
  */
 export const mergeWrites = (earlier: StateWrites, later: StateWrites): StateWrites => {
   if (earlier.accountCount + earlier.slotCount + earlier.deletedAccounts.length + earlier.code.size === 0) return later
-  const deleted = addressNames(later.deletedAccounts, later.deletedAccounts.length / LIMBS_PER_ADDRESS)
-  const accounts = addressNames(later.accountAddresses, later.accountCount)
-  const slots = new Set<string>()
-  const wanted = new Set<number>()
-  for (let i = 0; i < earlier.slotCount; i++) wanted.add(earlier.slotKeys[LIMBS_PER_WORD * i]!)
-  for (let i = 0; i < later.slotCount; i++)
-    if (wanted.has(later.slotKeys[LIMBS_PER_WORD * i]!)) slots.add(slotName(later, i))
+  const earlierAddresses = firstLimbs(earlier.accountAddresses, LIMBS_PER_ADDRESS, earlier.accountCount)
+  const accounts = addressNames(later.accountAddresses, later.accountCount, earlierAddresses)
+  for (const limb of firstLimbs(earlier.slotAddresses, LIMBS_PER_ADDRESS, earlier.slotCount)) earlierAddresses.add(limb)
+  const gone = later.deletedAccounts.length / LIMBS_PER_ADDRESS
+  const deleted = addressNames(later.deletedAccounts, gone, earlierAddresses)
+  const slots = slotNames(later, firstLimbs(earlier.slotKeys, LIMBS_PER_WORD, earlier.slotCount))
   const keptAccounts = indices(earlier.accountCount).filter((i) => {
     const name = addressName(earlier.accountAddresses, i)
     return !accounts.has(name) && !deleted.has(name)
@@ -21,15 +20,6 @@ export const mergeWrites = (earlier: StateWrites, later: StateWrites): StateWrit
   const keptSlots = indices(earlier.slotCount).filter(
     (i) => !slots.has(slotName(earlier, i)) && !deleted.has(addressName(earlier.slotAddresses, i)),
   )
-  const rows = (from: Uint32Array, kept: readonly number[], limbs: number): Uint32Array =>
-    Uint32Array.from(kept.flatMap((i) => [...from.subarray(limbs * i, limbs * (i + 1))]))
-  const join = (from: Uint32Array, kept: readonly number[], limbs: number, to: Uint32Array): Uint32Array => {
-    const head = rows(from, kept, limbs)
-    const joined = new Uint32Array(head.length + to.length)
-    joined.set(head)
-    joined.set(to, head.length)
-    return joined
-  }
   return {
     deletedAccounts: join(
       earlier.deletedAccounts,
@@ -40,10 +30,7 @@ export const mergeWrites = (earlier: StateWrites, later: StateWrites): StateWrit
     accountCount: keptAccounts.length + later.accountCount,
     accountAddresses: join(earlier.accountAddresses, keptAccounts, LIMBS_PER_ADDRESS, later.accountAddresses),
     accounts: {
-      exists: Uint8Array.from([
-        ...keptAccounts.map((i) => earlier.accounts.exists[i]!),
-        ...later.accounts.exists.subarray(0, later.accountCount),
-      ]),
+      exists: join(earlier.accounts.exists, keptAccounts, 1, later.accounts.exists.subarray(0, later.accountCount)),
       nonce: join(earlier.accounts.nonce, keptAccounts, 2, later.accounts.nonce),
       balance: join(earlier.accounts.balance, keptAccounts, LIMBS_PER_WORD, later.accounts.balance),
       codeHash: join(earlier.accounts.codeHash, keptAccounts, LIMBS_PER_WORD, later.accounts.codeHash),
@@ -56,13 +43,44 @@ export const mergeWrites = (earlier: StateWrites, later: StateWrites): StateWrit
   }
 }
 
+/** Rows of `from` before all of `to`, which is itself where there are none. */
+const join = <Column extends Uint8Array | Uint32Array>(
+  from: Column,
+  kept: readonly number[],
+  limbs: number,
+  to: Column,
+): Column => {
+  if (kept.length === 0) return to
+  const joined = new (to.constructor as new (length: number) => Column)(limbs * kept.length + to.length)
+  for (const [row, i] of kept.entries()) joined.set(from.subarray(limbs * i, limbs * (i + 1)), limbs * row)
+  joined.set(to, limbs * kept.length)
+  return joined
+}
+
 const indices = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
+
+/** What tells most of a large column apart from these few rows, without a name for each. */
+const firstLimbs = (rows: Uint32Array, limbs: number, count: number): Set<number> =>
+  new Set(indices(count).map((i) => rows[limbs * i]!))
 
 const addressName = (addresses: Uint32Array, i: number): string =>
   addresses.subarray(LIMBS_PER_ADDRESS * i, LIMBS_PER_ADDRESS * (i + 1)).join()
 
-const addressNames = (addresses: Uint32Array, count: number): Set<string> =>
-  new Set(indices(count).map((i) => addressName(addresses, i)))
+/** Of those rows whose first limb is among these. */
+const addressNames = (addresses: Uint32Array, count: number, limbs: ReadonlySet<number>): Set<string> => {
+  const names = new Set<string>()
+  if (limbs.size === 0) return names
+  for (let i = 0; i < count; i++) if (limbs.has(addresses[LIMBS_PER_ADDRESS * i]!)) names.add(addressName(addresses, i))
+  return names
+}
+
+const slotNames = (writes: StateWrites, limbs: ReadonlySet<number>): Set<string> => {
+  const names = new Set<string>()
+  if (limbs.size === 0) return names
+  for (let i = 0; i < writes.slotCount; i++)
+    if (limbs.has(writes.slotKeys[LIMBS_PER_WORD * i]!)) names.add(slotName(writes, i))
+  return names
+}
 
 const slotName = ({ slotAddresses, slotKeys }: StateWrites, i: number): string =>
   `${addressName(slotAddresses, i)}:${slotKeys.subarray(LIMBS_PER_WORD * i, LIMBS_PER_WORD * (i + 1)).join()}`
