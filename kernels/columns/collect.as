@@ -116,6 +116,11 @@ export function collectSlots(count: u32): u32 {
       seen ^= load<u32>(at(SLOT_VALUES) + (id << 5)) ^ load<u32>(at(SLOT_KEYS) + (id << 5))
       seen ^= load<u32>(at(SLOT_ENTRY_OF) + (id << 2)) ^ load<u32>(at(ROWS) + (owner << 6))
     }
+    // Values before the batch lie in the order in which they were written, which is another one.
+    for (let i = first; i < end; i++) {
+      const entry = (load<u32>(at(SLOT_ENTRY_OF) + (idAt(i) << 2)) as usize) - 1
+      seen ^= load<u32>(at(SLOT_BASE) + (entry << 5))
+    }
     store<u32>(AHEAD_AT, seen)
     for (let i = first; i < end; i++) {
       const id = idAt(i)

@@ -31,8 +31,9 @@ export function findAccounts(
     for (let i = first; i < end; i++) {
       const bucket = accountHash(addresses + (<usize>i) * ADDRESS_BYTES) & mask
       store<u32>(ids + ((<usize>i) << 2), bucket)
-      seen ^= load<u32>(index + ((<usize>bucket) << 3))
     }
+    // Apart from the hashes, of which few fit into what a core does at a time.
+    for (let i = first; i < end; i++) seen ^= load<u32>(index + ((<usize>load<u32>(ids + ((<usize>i) << 2))) << 3))
     for (let i = first; i < end; i++) {
       const entry = load<u32>(index + ((<usize>load<u32>(ids + ((<usize>i) << 2))) << 3))
       if (entry != 0) seen ^= load<u32>(rows + ((<usize>(entry - 1)) << 6)) ^ load<u32>(epochs + ((<usize>(entry - 1)) << 2))
@@ -80,8 +81,9 @@ export function findSlots(
     for (let i = first; i < end; i++) {
       const bucket = slotHash(load<u32>(owners + ((<usize>i) << 2)), keys + ((<usize>i) << 5)) & mask
       store<u32>(ids + ((<usize>i) << 2), bucket)
-      seen ^= load<u32>(index + ((<usize>bucket) << 3))
     }
+    // Apart from the hashes, of which few fit into what a core does at a time.
+    for (let i = first; i < end; i++) seen ^= load<u32>(index + ((<usize>load<u32>(ids + ((<usize>i) << 2))) << 3))
     for (let i = first; i < end; i++) {
       const entry = load<u32>(index + ((<usize>load<u32>(ids + ((<usize>i) << 2))) << 3))
       if (entry != 0) seen ^= load<u32>(rows + ((<usize>(entry - 1)) << 5)) ^ load<u32>(epochs + ((<usize>(entry - 1)) << 2))

@@ -86,8 +86,10 @@ function seekAccounts(first: u32, end: u32): void {
   for (let i = first; i < end; i++) {
     const bucket = accountHash(at(ADDRESSES) + (<usize>i) * ADDRESS_BYTES) & mask
     store<u32>(buckets + ((<usize>i) << 2), bucket)
-    seen ^= load<u32>(index + ((<usize>bucket) << 2))
   }
+  // Apart from the hashes, of which few fit into what a core does at a time.
+  for (let i = first; i < end; i++)
+    seen ^= load<u32>(index + ((<usize>load<u32>(buckets + ((<usize>i) << 2))) << 2))
   for (let i = first; i < end; i++) {
     const entry = load<u32>(index + ((<usize>load<u32>(buckets + ((<usize>i) << 2))) << 2))
     if (entry != 0) seen ^= load<u32>(accountRow(entry - 1))
@@ -134,8 +136,9 @@ function seekSlots(first: u32, end: u32): void {
     store<u32>(owners + ((<usize>i) << 2), owner)
     const bucket = slotHash(owner, at(KEYS) + ((<usize>i) << 5)) & mask
     store<u32>(buckets + ((<usize>i) << 2), bucket)
-    seen ^= load<u32>(index + ((<usize>bucket) << 3))
   }
+  for (let i = first; i < end; i++)
+    seen ^= load<u32>(index + ((<usize>load<u32>(buckets + ((<usize>i) << 2))) << 3))
   for (let i = first; i < end; i++) {
     const entry = load<u32>(index + ((<usize>load<u32>(buckets + ((<usize>i) << 2))) << 3))
     if (entry != 0) seen ^= load<u32>(slotRow(entry - 1))
