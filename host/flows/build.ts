@@ -94,7 +94,8 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
     const chosen = { signed: selectSigned(pool, candidates), batch: selectTransactions(batch, candidates) }
     const ordered = beforeOthers(forced, chosen)
     steps.take(ordered, forcedCount)
-    execution = await runner.run(env, ordered.batch, request.accessList === true, steps, ordered.signed)
+    const needsChanges = request.accessList === true || request.changes === true
+    execution = await runner.run(env, ordered.batch, needsChanges, steps, ordered.signed)
   } catch (thrown) {
     await jobs.settled()
     parentState.rewind(root)

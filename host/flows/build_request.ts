@@ -84,6 +84,8 @@ export interface BuildRequest {
   readonly blobSchedule?: BlobSchedule
   /** Asks for the block access list (EIP-7928). */
   readonly accessList?: boolean
+  /** Asks for `execution.changes`: what each transaction did to the state at its place. */
+  readonly changes?: boolean
   /** As in `ExecuteRequest`; the trie is then where it was. */
   readonly signal?: AbortSignal
 }

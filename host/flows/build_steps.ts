@@ -117,7 +117,7 @@ export class BuildSteps implements BlockSteps {
   }
 
   async #accessList({ recorder, running }: BlockGround, receipts: Receipts): Promise<BlockAccessList | undefined> {
-    if (recorder === undefined) return undefined
+    if (recorder === undefined || this.#request.accessList !== true) return undefined
     const { before, after } = this.#work.yields
     const included = recorder.all().filter((_, n) => isIncluded(receipts, n))
     return buildAccessList([before!, ...included, after!], (hash) => running.code(hash))

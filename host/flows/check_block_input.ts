@@ -63,6 +63,7 @@ const REQUEST: Names<BuildRequest> = {
   parentState: true,
   blobSchedule: true,
   accessList: true,
+  changes: true,
   signal: true,
 }
 
