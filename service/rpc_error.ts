@@ -9,6 +9,8 @@ export const RPC_CODE = {
   timedOut: -32002,
   /** Of go-ethereum. */
   replyTooLarge: -32003,
+  /** Of a transaction whose terms do not hold (op-geth); the same number. */
+  transactionRejected: -32003,
   limitExceeded: -32005,
   unknownPayload: -38001,
   invalidForkchoice: -38002,

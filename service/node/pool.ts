@@ -14,13 +14,17 @@ import {
   wordToHex,
 } from '../../host/index.ts'
 import type { KzgCalls } from '../kzg/kzg_calls.ts'
+import { type Bundle, termsOfBundle } from './bundle.ts'
 import type { Executors } from './executors.ts'
+import { hasPassed, type InclusionTerms } from './inclusion_terms.ts'
+import { KnownStorage } from './known_accounts.ts'
 import type { PoolCalls, PoolContent } from './pool_calls.ts'
 import type { PoolEntry } from './pool_entry.ts'
 import { checkSize, checkStatic, costOf, nextBlock, paysMore, priceOf, sideCarVersion } from './pool_rules.ts'
 import { refuse } from './refuse.ts'
 import { checkSideCar, type SideCar, splitTransaction, TYPE_BLOB } from './side_car.ts'
 import { type BlobWithProofs, SideCars } from './side_cars.ts'
+import { checkTerms } from './terms_gate.ts'
 import { hashesOf, transactionView } from './transaction_views.ts'
 
 /** How much the pool holds. */
@@ -86,6 +90,24 @@ export class Pool implements PoolCalls {
   /** A blob by its versioned hash, with its proofs. */
   blob(hash: string): BlobWithProofs | undefined {
     return this.#sideCars.blob(hash)
+  }
+
+  addConditional(bytes: Uint8Array, terms: InclusionTerms): Promise<string> {
+    return this.#addTermed(bytes, () => terms)
+  }
+
+  addBundle(bundle: Bundle): Promise<string> {
+    return this.#addTermed(bundle.transaction, (hash) => termsOfBundle(bundle, hash, this.#chain.head.header))
+  }
+
+  #addTermed(bytes: Uint8Array, termsOf: (hash: string) => InclusionTerms): Promise<string> {
+    if (bytes[0] === TYPE_BLOB) refuse('a blob transaction has no terms')
+    return this.#inTurn(async () => {
+      const read = await this.#read(bytes)
+      const terms = termsOf(read.entry.hash)
+      await checkTerms(terms, this.#chain)
+      return this.#add({ ...read, entry: { ...read.entry, terms } })
+    })
   }
 
   /** Proofs of blobs are verified before the turn, which others wait for. */
@@ -246,10 +268,21 @@ export class Pool implements PoolCalls {
       const { nonce, balance } = await this.#state.readAccounts(limbs, senders.length)
       for (const [i, sender] of senders.entries())
         this.#passTo(sender, { nonce: quantityToBigInt(nonce, 2 * i), balance: wordToBigInt(balance, 8 * i) })
+      await this.#dropTermed()
       // The lowest first: those of one sender come in the order of their nonces.
       for (const { hash } of [...undone].reverse()) await this.#takeBack(hash)
       this.#convertOld()
     })
+  }
+
+  /** What no block from the next one on can take by its terms: ranges that have passed, accounts that have changed. */
+  async #dropTermed(): Promise<void> {
+    const { hash, header } = this.#chain.head
+    const termed = [...this.#byHash.values()].filter(({ terms }) => terms !== undefined)
+    const known = termed.map(({ terms }) => terms!).filter(({ knownAccounts }) => knownAccounts.length > 0)
+    const storage = known.length === 0 ? undefined : await KnownStorage.read(this.#chain, hash, known)
+    for (const entry of termed)
+      if (hasPassed(entry.terms!, header) || storage?.fault(entry.terms!) !== undefined) this.#remove(entry)
   }
 
   /** Side-cars from before Osaka get proofs of cells when it comes; until then no block takes them. */

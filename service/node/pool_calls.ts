@@ -1,3 +1,5 @@
+import type { Bundle } from './bundle.ts'
+import type { InclusionTerms } from './inclusion_terms.ts'
 import type { TransactionView } from './views.ts'
 
 /** Transactions of the pool by sender and nonce. */
@@ -11,6 +13,10 @@ export interface PoolContent {
 export interface PoolCalls {
   /** Takes a signed transaction; its hash. Throws RpcError with the reason why not. */
   add(bytes: Uint8Array): Promise<string>
+  /** The same for blocks that fulfil its terms. */
+  addConditional(bytes: Uint8Array, terms: InclusionTerms): Promise<string>
+  /** The same for blocks in which it does not fail. */
+  addBundle(bundle: Bundle): Promise<string>
   /** All of it but blob transactions (as go-ethereum lists it), or what one sender has there. */
   content(sender: string | undefined): Promise<PoolContent>
   status(): Promise<{ readonly pending: number; readonly queued: number }>

@@ -1,4 +1,5 @@
 import type { TransactionObject } from '../../host/index.ts'
+import type { InclusionTerms } from './inclusion_terms.ts'
 import type { SideCar } from './side_car.ts'
 import type { TransactionView } from './views.ts'
 
@@ -12,4 +13,6 @@ export interface PoolEntry {
   readonly cost: bigint
   /** Of a blob transaction. */
   readonly sideCar: SideCar | undefined
+  /** Of one that is not for every block. */
+  readonly terms?: InclusionTerms | undefined
 }
