@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { FixtureError } from '../conformance/json_field.ts'
+import type { FlashblockPortOptions } from '../service/listener/flashblock_port.ts'
 import { readSecret } from '../service/listener/jwt.ts'
 import type { PortOptions, PortsOptions } from '../service/listener/ports.ts'
 import { createLog, isLogLevel, type Logger } from '../service/log.ts'
-import { AUTH_LIMITS, PUBLIC_LIMITS } from '../service/port_limits.ts'
+import type { FlashblockOptions } from '../service/node/flashblock_job.ts'
+import { AUTH_LIMITS, FLASHBLOCK_LIMITS, PUBLIC_LIMITS } from '../service/port_limits.ts'
 import { UserError } from './fail.ts'
 import { parseWhole } from './result_file.ts'
 
@@ -38,6 +40,14 @@ export interface ServeArguments {
   readonly 'rpc.threads': string
   readonly 'miner.gaslimit': string
   readonly 'miner.extradata': string
+  readonly 'rollup.chain-block-time': string
+  readonly 'builder.enable-revert-protection': boolean
+  readonly 'flashblocks.enabled': boolean
+  readonly 'flashblocks.addr': string
+  readonly 'flashblocks.port': string
+  readonly 'flashblocks.block-time': string
+  readonly 'flashblocks.leeway-time': string
+  readonly 'flashblocks.fixed': boolean
 }
 
 const text = (describe: string) => ({ type: 'string', describe }) as const
@@ -74,6 +84,22 @@ export const SERVE_OPTIONS = {
   'rpc.threads': preset('simulated calls at once, and as many reads of blocks', '2'),
   'miner.gaslimit': preset('what the gas limit of built blocks should come to', '60000000'),
   'miner.extradata': preset('of built blocks, up to 32 bytes', 'wgevm'),
+  'rollup.chain-block-time': preset('milliseconds from block to block', '1000'),
+  'builder.enable-revert-protection': { type: 'boolean', describe: 'takes bundles (eth_sendBundle)', default: false },
+  'flashblocks.enabled': {
+    type: 'boolean',
+    describe: 'builds payloads of the OP stack in sub-blocks, and tells them over WebSockets',
+    default: false,
+  },
+  'flashblocks.addr': preset('the address of their port', '127.0.0.1'),
+  'flashblocks.port': preset('its number', '1111'),
+  'flashblocks.block-time': preset('milliseconds from sub-block to sub-block', '250'),
+  'flashblocks.leeway-time': preset('milliseconds before the end of a block in which none is begun', '75'),
+  'flashblocks.fixed': {
+    type: 'boolean',
+    describe: 'as many for a payload that is asked for late',
+    default: false,
+  },
 } as const
 
 const MOST_PORT = 65_535
@@ -116,6 +142,30 @@ export const parsePorts = (given: ServeArguments, version: string): PortsOptions
     ...(given.ws ? { ws: { ...ws, api: listOf(given['ws.api']), origins: listOf(given['ws.origins']) } } : {}),
     auth: { ...auth, secret: secretOf(given['authrpc.jwtsecret'] ?? join(given.data, 'jwt.hex')) },
     ...(given.metrics ? { metrics } : {}),
+    ...(given['builder.enable-revert-protection'] ? { bundles: true } : {}),
+    ...(given['flashblocks.enabled'] ? { flashblocks: flashblockPort(given) } : {}),
+  }
+}
+
+const flashblockPort = (given: ServeArguments): FlashblockPortOptions => ({
+  host: given['flashblocks.addr'],
+  port: parseWhole('flashblocks.port', given['flashblocks.port'], 0, MOST_PORT),
+  ...FLASHBLOCK_LIMITS,
+})
+
+const MOST_BLOCK_MS = 60_000
+
+/** When payloads are built in sub-blocks. Throws UserError. */
+export const parseFlashblocks = (given: ServeArguments): FlashblockOptions | undefined => {
+  if (!given['flashblocks.enabled']) return undefined
+  const ms = (option: keyof ServeArguments & string, least: number, most: number): number =>
+    parseWhole(option, given[option] as string, least, most)
+  const blockMs = ms('rollup.chain-block-time', 1, MOST_BLOCK_MS)
+  return {
+    blockMs,
+    intervalMs: ms('flashblocks.block-time', 1, blockMs),
+    leewayMs: ms('flashblocks.leeway-time', 0, blockMs),
+    isFixed: given['flashblocks.fixed'],
   }
 }
 

@@ -1,3 +1,4 @@
+import type { FlashblockPortOptions } from './listener/flashblock_port.ts'
 import type { PortOptions } from './listener/ports.ts'
 
 const MIB = 1 << 20
@@ -26,4 +27,11 @@ export const PUBLIC_LIMITS: PortOptions['limits'] = {
   ...PUBLIC_CONNECTION,
   headMs: 10_000,
   requestMs: 30_000,
+}
+
+/** Of those that listen to sub-blocks. */
+export const FLASHBLOCK_LIMITS: Omit<FlashblockPortOptions, 'host' | 'port'> = {
+  connections: 256,
+  queueBytes: 64 * MIB,
+  pingMs: 30_000,
 }

@@ -60,8 +60,9 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
   let news: Listener['news'] | undefined
   pool.onPending = (hashes) => tell(news?.pooled(hashes))
   const payloads = new PayloadBuilder(chain, pool, builder)
+  payloads.onFlashblock = (flashblock) => tell(news?.flashblock(flashblock))
   const node: NodeCalls = {
-    chain: new ChainReader(chain, blocks, pool, ranges),
+    chain: new ChainReader(chain, blocks, pool, ranges, payloads),
     state: new StateReader(chain, blocks, executors, gasCap),
     pool,
     engine: new Engine({
@@ -69,7 +70,10 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
       pool,
       builder: payloads,
       metrics,
-      onHead: (change) => tell(news?.headChanged(change)),
+      onHead: (change) => {
+        payloads.headChanged()
+        tell(news?.headChanged(change))
+      },
     }),
     miner: payloads,
     trace: new BlockTracer(chain, blocks, executors, gasCap),
@@ -107,6 +111,7 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
     ports: listener.ports,
     ended,
     close: async () => {
+      payloads.close()
       await listener.close()
       executors.close()
       await kzg.close()

@@ -9,6 +9,7 @@ import { parseWhole } from '../result_file.ts'
 import {
   parseDuration,
   parseExtraData,
+  parseFlashblocks,
   parseGas,
   parseGasCap,
   parseLog,
@@ -50,9 +51,11 @@ export const serveCommand: CommandModule<object, ServeArguments> = {
       threads: parseWhole('rpc.threads', given['rpc.threads'], 1, MOST_THREADS),
       callMs: parseDuration('rpc.evmtimeout', given['rpc.evmtimeout']),
     }
+    const flashblocks = parseFlashblocks(given)
     const builder = {
       extraData: parseExtraData(given['miner.extradata']),
       gasLimit: parseGas('miner.gaslimit', given['miner.gaslimit']),
+      ...(flashblocks === undefined ? {} : { flashblocks }),
     }
     const genesis = given.genesis === undefined ? {} : { genesis: readGenesis(given.genesis) }
     const ports = parsePorts(given, packageVersion())

@@ -2,6 +2,7 @@ import { MessageChannel } from 'node:worker_threads'
 import type { HeadChange } from '../../host/index.ts'
 import { startThread, threadEntry } from '../../host/primitives/thread.ts'
 import { type FaultListener, remoteCalls, serveCalls } from '../call_port.ts'
+import type { Flashblock } from '../node/flashblock.ts'
 import type { NodeCalls } from '../node/node_calls.ts'
 import type { OpenPorts, PortsOptions } from './ports.ts'
 
@@ -16,6 +17,7 @@ export interface ListenerCalls {
   readonly news: {
     headChanged(change: HeadChange): Promise<void>
     pooled(hashes: readonly string[]): Promise<void>
+    flashblock(flashblock: Flashblock): Promise<void>
   }
 }
 

@@ -30,6 +30,7 @@ const ports: ListenerCalls['ports'] = {
 const news: ListenerCalls['news'] = {
   headChanged: async (change) => listeners?.feeds.headChanged(change),
   pooled: async (hashes) => listeners?.feeds.pooled(hashes),
+  flashblock: async (flashblock) => listeners?.flashblocks?.tell(flashblock),
 }
 
 serveCalls(ownPort, { ports, news }, (_, thrown) => {

@@ -1,6 +1,7 @@
 import type { CallThreadTerms } from '../calls/call_thread.ts'
 import type { Method } from '../json_rpc/method.ts'
 import { type BatchLimit, rpcAnswer } from '../json_rpc/rpc_server.ts'
+import { bundleMethods, conditionalMethods } from '../methods/conditional.ts'
 import { type ClientName, engineMethods, testingMethods } from '../methods/engine.ts'
 import { ethMethods } from '../methods/eth.ts'
 import { logMethods } from '../methods/logs.ts'
@@ -13,10 +14,12 @@ import type { NodeCalls } from '../node/node_calls.ts'
 import { CallThreads } from './call_threads.ts'
 import type { ConnectionLimits } from './connection.ts'
 import { Feeds } from './feeds.ts'
+import { type FlashblockPort, type FlashblockPortOptions, openFlashblockPort } from './flashblock_port.ts'
 import { guardedNode } from './guarded_node.ts'
-import { type HttpLimits, type HttpListener, type HttpOptions, listenHttp, type Page } from './http.ts'
+import { type HttpLimits, type HttpOptions, listenHttp, type Page } from './http.ts'
 import { jwtAuthorize } from './jwt.ts'
 import { originRule } from './origins.ts'
+import { withPending } from './pending_node.ts'
 
 /** A port as options name it. */
 export interface PortOptions {
@@ -40,6 +43,10 @@ export interface PortsOptions {
   readonly ws?: PublicOptions & { /** Pages that may connect (`originRule`). */ readonly origins: readonly string[] }
   readonly auth?: PortOptions & { readonly secret: Uint8Array }
   readonly metrics?: PortOptions
+  /** Sub-blocks of payloads, for all that connect. */
+  readonly flashblocks?: FlashblockPortOptions
+  /** Whether bundles are taken: those of a builder that looks whether their transactions fail. */
+  readonly bundles?: boolean
   /** Threads for what takes long. Absent: it runs on the node's. */
   readonly calls?: CallOptions
 }
@@ -61,11 +68,13 @@ export interface OpenPorts {
   readonly ws?: number
   readonly auth?: number
   readonly metrics?: number
+  readonly flashblocks?: number
 }
 
 export interface Listeners {
   readonly ports: OpenPorts
   readonly feeds: Feeds
+  readonly flashblocks: FlashblockPort | undefined
   close(): Promise<void>
 }
 
@@ -73,28 +82,34 @@ export interface Listeners {
 export const openPorts = async (node: NodeCalls, options: PortsOptions): Promise<Listeners> => {
   const feeds = new Feeds(node)
   const guard = options.calls === undefined ? undefined : startGuard(node, options.calls)
-  const open: [keyof OpenPorts, HttpListener][] = []
+  const open: [keyof OpenPorts, { readonly port: number; close(): Promise<void> }][] = []
+  let flashblocks: FlashblockPort | undefined
   const close = async (): Promise<void> => {
     await Promise.all(open.map(([, listener]) => listener.close()))
     await guard?.close()
   }
   try {
-    for (const [names, port] of portsOf(node, guard?.node ?? node, options, feeds)) {
+    const asked = withPending(guard?.node ?? node, node)
+    for (const [names, port] of portsOf(node, asked, options, feeds)) {
       const listener = await listenHttp(port)
       for (const name of names) open.push([name, listener])
+    }
+    if (options.flashblocks !== undefined) {
+      flashblocks = await openFlashblockPort(options.flashblocks)
+      open.push(['flashblocks', flashblocks])
     }
   } catch (thrown) {
     await close()
     throw thrown
   }
-  return { ports: Object.fromEntries(open.map(([name, { port }]) => [name, port])), feeds, close }
+  return { ports: Object.fromEntries(open.map(([name, { port }]) => [name, port])), feeds, flashblocks, close }
 }
 
 /** What is to listen, each port with the names that it has. */
 const portsOf = (
   node: NodeCalls,
   guarded: NodeCalls,
-  { client, http, ws, auth, metrics }: PortsOptions,
+  { client, http, ws, auth, metrics, bundles = false }: PortsOptions,
   feeds: Feeds,
 ): readonly (readonly [names: readonly (keyof OpenPorts)[], port: HttpOptions])[] => {
   const methods: Readonly<Record<string, Method<NodeCalls>>> = {
@@ -103,6 +118,8 @@ const portsOf = (
     ...debugMethods,
     ...traceMethods,
     ...poolMethods,
+    ...conditionalMethods,
+    ...(bundles ? bundleMethods : {}),
     ...minerMethods,
     ...subscribeMethods,
     ...testingMethods,

@@ -95,7 +95,7 @@ const state: Readonly<Record<string, Method<NodeCalls>>> = {
   eth_getTransactionCount: read([address, at], async (node, account, block) =>
     toQuantity(
       'tag' in block && block.tag === 'pending'
-        ? await node.pool.nextNonce(account)
+        ? await pendingNonce(node, account)
         : (await node.state.account(account, block)).nonce,
     ),
   ),
@@ -129,6 +129,14 @@ const state: Readonly<Record<string, Method<NodeCalls>>> = {
       keys.map(({ given }) => given),
     ),
   ),
+}
+
+/** After what the pool has, and after the block that is being built: a deposit counts there alone. */
+const pendingNonce = async (node: NodeCalls, account: string): Promise<bigint> => {
+  const pooled = await node.pool.nextNonce(account)
+  const { nonce } = await node.state.account(account, { tag: 'pending' })
+  if (nonce > pooled) return nonce
+  return pooled
 }
 
 const wordHex = (value: bigint): string => `0x${value.toString(16).padStart(64, '0')}`

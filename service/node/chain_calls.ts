@@ -12,6 +12,8 @@ import type {
 
 /** Blocks, and what is in them. Undefined: there is no such thing. */
 export interface ChainCalls {
+  /** The hash of the block that is being built on the head, as it stands; undefined where none is. */
+  pending(): Promise<string | undefined>
   chainId(): Promise<bigint>
   /** Of the head. */
   blockNumber(): Promise<bigint>

@@ -27,6 +27,14 @@ export interface RangeLimits {
   readonly logs: number
 }
 
+/** What builds blocks. */
+export interface Building {
+  readonly pending: string | undefined
+}
+
+/** The node's thread alone builds. */
+const NOT_BUILDING: Building = { pending: undefined }
+
 const MOST_HISTORY = 1024n
 const MOST_PERCENTILES = 100
 const TIP_BLOCKS = 20n
@@ -37,12 +45,24 @@ export class ChainReader implements ChainCalls {
   readonly #blocks: BlockReader
   readonly #pool: Pick<Pool, 'find'>
   readonly #limits: RangeLimits
+  readonly #building: Building
 
-  constructor(chain: ChainReads, blocks: BlockReader, pool: Pick<Pool, 'find'>, limits: RangeLimits) {
+  constructor(
+    chain: ChainReads,
+    blocks: BlockReader,
+    pool: Pick<Pool, 'find'>,
+    limits: RangeLimits,
+    building: Building = NOT_BUILDING,
+  ) {
     this.#chain = chain
     this.#blocks = blocks
     this.#pool = pool
     this.#limits = limits
+    this.#building = building
+  }
+
+  async pending(): Promise<string | undefined> {
+    return this.#building.pending
   }
 
   async chainId(): Promise<bigint> {

@@ -34,7 +34,8 @@ const integer = (item: Item | undefined): bigint => {
   return bytes.length === 0 ? 0n : BigInt(hex(bytes))
 }
 
-const readReceipt = (bytes: Uint8Array): StoredReceipt => {
+/** Reads a receipt as its trie holds it. */
+export const readReceipt = (bytes: Uint8Array): StoredReceipt => {
   const [first, gas, bloom, logs, nonce, version] = RLP.decode(bytes[0]! < 0xc0 ? bytes.subarray(1) : bytes) as Item[]
   const isRoot = (first as Uint8Array).length === 32
   return {

@@ -24,7 +24,6 @@ import {
   opAttributes,
   opFrom,
   opGenesis,
-  payers,
   payment,
 } from '../fixtures/op_chain.ts'
 
@@ -226,6 +225,5 @@ describe('a genesis of the OP stack', () => {
     expect(Object.keys(only[MESSAGE_PASSER]!.storage).length).toBe(1)
     expect(header.withdrawalsRoot).toMatch(/^0x[0-9a-f]{64}$/)
     expect(header.withdrawalsRoot).not.toBe(EMPTY_TRIE_ROOT)
-    expect(payers.length).toBe(3)
   })
 })
