@@ -1,4 +1,4 @@
-import { rlpBytes, rlpDecodeOwn, rlpList } from '../primitives/rlp.ts'
+import { rlpHeadBytes, rlpList, writeRlpHead } from '../primitives/rlp.ts'
 import type { DecodedBlock } from './decode_block.ts'
 import { encodeHeader } from './header.ts'
 import { encodeWithdrawal } from './withdrawals.ts'
@@ -8,21 +8,31 @@ import { encodeWithdrawal } from './withdrawals.ts'
  */
 export const encodeBody = ({ transactions, uncles, withdrawals }: Omit<DecodedBlock, 'header'>): Uint8Array =>
   rlpList([
-    // A typed transaction is a byte string in the list, a legacy one a list (EIP-2718).
-    rlpList(transactions.map((bytes) => (bytes[0]! >= 0xc0 ? bytes : rlpBytes(bytes)))),
+    encodeTransactions(transactions),
     rlpList(uncles.map(encodeHeader)),
     ...(withdrawals === undefined ? [] : [rlpList(withdrawals.map(encodeWithdrawal))]),
   ])
 
+/** A typed transaction is a byte string in the list, a legacy one a list (EIP-2718). */
+const encodeTransactions = (transactions: readonly Uint8Array[]): Uint8Array => {
+  let length = 0
+  for (const bytes of transactions) length += (isPlain(bytes) ? 0 : rlpHeadBytes(bytes.length)) + bytes.length
+  const list = new Uint8Array(rlpHeadBytes(length) + length)
+  let at = writeRlpHead(list, 0, 0xc0, length)
+  for (const bytes of transactions) {
+    if (!isPlain(bytes)) at = writeRlpHead(list, at, 0x80, bytes.length)
+    list.set(bytes, at)
+    at += bytes.length
+  }
+  return list
+}
+
+/** Whether these bytes stand as they are in a list: a list, or a single byte that stands for itself. */
+const isPlain = (bytes: Uint8Array): boolean => bytes[0]! >= 0xc0 || (bytes.length === 1 && bytes[0]! < 0x80)
+
 /** RLP of a block (YP 4.3) from that of its header and of its body. */
 export const joinBlock = (header: Uint8Array, body: Uint8Array): Uint8Array =>
   rlpList([header, body.subarray(headLength(body))])
-
-/** RLP of receipts, each as its trie holds it. */
-export const encodeReceiptList = (receipts: readonly Uint8Array[]): Uint8Array => rlpList(receipts.map(rlpBytes))
-
-/** The receipts of such a list. */
-export const decodeReceiptList = (list: Uint8Array): readonly Uint8Array[] => rlpDecodeOwn(list) as Uint8Array[]
 
 /** Bytes before the payload of a list. */
 const headLength = (list: Uint8Array): number => (list[0]! < 0xf8 ? 1 : 1 + list[0]! - 0xf7)

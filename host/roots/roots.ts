@@ -1,5 +1,6 @@
 import { TransactionInputError } from '../chain/encode_batch.ts'
 import { checkPacked, type PackedTransactions, type SignedTransactions } from '../chain/packed.ts'
+import type { EncodedReceipts } from '../chain/receipt_list.ts'
 import { NO_TRANSACTION_BYTES } from '../chain/signed_batch.ts'
 import { checkWithdrawals, encodeWithdrawal, type Withdrawal } from '../chain/withdrawals.ts'
 import { bytesToHex } from '../primitives/hex.ts'
@@ -14,13 +15,27 @@ import { knownRoot, plannedRoot, type RootJob } from './root_job.ts'
 
 /** Every included transaction's receipt as the trie holds it; rejected transactions have none. */
 export const encodeReceipts = (receipts: Receipts, extras: ReceiptExtras = {}): readonly Uint8Array[] => {
+  const { bytes, lengths } = encodeReceiptsSideBySide(receipts, extras)
+  let end = 0
+  return Array.from(lengths, (length) => {
+    end += length
+    return bytes.subarray(end - length, end)
+  })
+}
+
+/** The same in one buffer. */
+export const encodeReceiptsSideBySide = (receipts: Receipts, extras: ReceiptExtras = {}): EncodedReceipts => {
   const values = new ReceiptValues(receipts, extras)
-  const ends = values.lengths.slice()
-  for (let k = 1; k < ends.length; k++) ends[k]! += ends[k - 1]!
-  const starts = ends.map((end, k) => end - values.lengths[k]!)
-  const bytes = new Uint8Array(ends.at(-1) ?? 0)
+  const { lengths } = values
+  const starts = new Uint32Array(lengths.length)
+  let end = 0
+  for (let k = 0; k < lengths.length; k++) {
+    starts[k] = end
+    end += lengths[k]!
+  }
+  const bytes = new Uint8Array(end)
   values.write(bytes, starts)
-  return Array.from(starts, (start, k) => bytes.subarray(start, ends[k]))
+  return { bytes, lengths }
 }
 
 /**

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { open } from 'lmdb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { decodeReceiptList } from '../../host/chain/receipt_list.ts'
 import { checkBlocks, checkState } from '../../host/flows/chain/check_store.ts'
 import {
   type Chain,
@@ -17,6 +18,8 @@ import {
   parseGenesis,
 } from '../../host/index.ts'
 import { hexToBytes } from '../../host/primitives/hex.ts'
+import { rlpBytes, rlpList } from '../../host/primitives/rlp.ts'
+import { indexedRoot } from '../../host/roots/roots.ts'
 import { SCHEMA } from '../../host/state/store/environment.ts'
 import { Store } from '../../host/state/store/store.ts'
 import { writesOfDump } from '../../host/state/trie/trie.ts'
@@ -117,26 +120,33 @@ const folderOfSchema1 = async (): Promise<string> => {
   return path
 }
 
-/** Schema 2 is this one without the trie. */
-const folderOfSchema2 = async (): Promise<string> => {
+/** Schema 3 is this one with receipts as lists of RLP. */
+const folderOfSchema3 = async (withTrie = true, schema = '3'): Promise<string> => {
   const path = await folderOfSchema1()
   await (await openChain({ path, executor: { workers: 0 } })).close()
   const database = open({ path, noSubdir: false, encoding: 'binary', keyEncoding: 'binary' })
   const table = (name: string) => database.openDB({ name, encoding: 'binary', keyEncoding: 'binary' })
-  table('meta').putSync(new TextEncoder().encode('schema'), new TextEncoder().encode('2'))
-  table('nodes').dropSync()
+  table('meta').putSync(new TextEncoder().encode('schema'), new TextEncoder().encode(schema))
+  const receipts = table('receipts')
+  for (const { key, value } of [...receipts.getRange()])
+    receipts.putSync(key, rlpList(decodeReceiptList(value as Uint8Array).map(rlpBytes)))
+  if (!withTrie) table('nodes').dropSync()
   await database.close()
   return path
 }
 
+/** And schema 2 is that without the trie. */
+const folderOfSchema2 = (): Promise<string> => folderOfSchema3(false, '2')
+
 test.each([
   ['1', folderOfSchema1],
   ['2', folderOfSchema2],
+  ['3', () => folderOfSchema3()],
 ])('a folder of schema %s is opened, gets what this schema has beside it, and goes on', async (schema, folderOf) => {
   const path = await folderOf()
   const store = await Store.open(path, { create: false })
   expect(store.schema).toBe(schema)
-  expect(() => checkState(store)).toThrow(/the trie has root undefined/)
+  if (schema !== '3') expect(() => checkState(store)).toThrow(/the trie has root undefined/)
   await store.close()
   const chain = await openChain({ path, executor: { workers: 0 } })
   expect(chain.head.header.number).toBe(5n)
@@ -146,6 +156,7 @@ test.each([
       expect(chain.transaction(keccak256Hex(bytes))).toEqual({ blockHash: hash, blockNumber: number, index })
   }
   expect(chain.forkChoice).toEqual({ head: chain.head, safe: undefined, finalized: undefined })
+  expect(indexedRoot(chain.receipts(5n)!)).toBe(chain.head.header.receiptsRoot)
   await chain.rewindTo(2n)
   await chain.close()
   expect((await checkDisk(path)).schema).toBe(SCHEMA)

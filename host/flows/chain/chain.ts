@@ -1,10 +1,10 @@
 import type { ChainConfig } from '../../chain/chain_config.ts'
 import type { DecodedBlock } from '../../chain/decode_block.ts'
-import { encodeReceiptList } from '../../chain/encode_block.ts'
 import { headerHash } from '../../chain/header.ts'
 import type { OpRules } from '../../chain/op/op_chain.ts'
 import { isPacked, type SignedTransactions } from '../../chain/packed.ts'
-import { encodeReceipts } from '../../roots/roots.ts'
+import { type EncodedReceipts, encodeReceiptList } from '../../chain/receipt_list.ts'
+import { encodeReceiptsSideBySide } from '../../roots/roots.ts'
 import type { StateWrites } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
 import { StoreError } from '../../state/store/store_error.ts'
@@ -208,7 +208,7 @@ export class StoredChain extends StoredReads implements Chain {
 
   #knownBlock(
     block: ChainBlock & { readonly block: DecodedBlock },
-    receipts: readonly Uint8Array[],
+    receipts: EncodedReceipts,
     writes: KnownBlock['writes'],
     parent: ChainBlock,
     isBuilt = false,
@@ -296,8 +296,8 @@ export class StoredChain extends StoredReads implements Chain {
 const receiptsOf = (
   { receipts, postStates }: Pick<BlockResult, 'receipts' | 'postStates'>,
   chain: OpRules | undefined,
-): readonly Uint8Array[] =>
-  encodeReceipts(receipts, {
+): EncodedReceipts =>
+  encodeReceiptsSideBySide(receipts, {
     ...depositExtras(receipts, chain),
     ...(postStates === undefined ? {} : { postStates }),
   })

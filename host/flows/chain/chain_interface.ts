@@ -103,7 +103,7 @@ export interface Chain extends BlockTree {
  */
 export interface UnwrittenBlock extends ChainBlock {
   readonly block: DecodedBlock
-  /** RLP of a list of byte strings. */
+  /** As the folder keeps them. */
   readonly receipts: Uint8Array
   /** What it writes to its parent's state, in this order. */
   readonly writes: readonly StateWrites[]

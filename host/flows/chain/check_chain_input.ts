@@ -82,13 +82,13 @@ const hashOfConfig = ({ config }: Genesis): string => {
 
 /** A block to import, with no view of the bytes that were given. Throws InputError and BlockInputError. */
 export const readImport = (block: Uint8Array | DecodedBlock): DecodedBlock => {
-  if (block instanceof Uint8Array) return decodeBlock(Uint8Array.from(block))
+  if (block instanceof Uint8Array) return decodeBlock(new Uint8Array(block))
   checkObject(block, 'block', 'the RLP of a block as bytes, or a decoded block')
   checkBlockInput(block, {})
   checkArray(block.uncles, 'uncles')
   for (const [n, bytes] of checkArray(block.transactions, 'transactions').entries())
     if (!(bytes instanceof Uint8Array)) refuse(`transactions[${n}]`, bytes, 'the bytes of a signed transaction')
-  return { ...block, transactions: block.transactions.map((bytes) => Uint8Array.from(bytes)) }
+  return { ...block, transactions: block.transactions.map((bytes) => new Uint8Array(bytes)) }
 }
 
 /** The name of a block: its number, or its hash, which comes back in lower case. Throws InputError. */

@@ -1,6 +1,7 @@
 import { configHash } from '../../chain/chain_config.ts'
-import { encodeBody, encodeReceiptList } from '../../chain/encode_block.ts'
+import { encodeBody } from '../../chain/encode_block.ts'
 import { encodeHeader, headerHash } from '../../chain/header.ts'
+import { encodeReceiptList } from '../../chain/receipt_list.ts'
 import { refuse } from '../../primitives/input.ts'
 import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
 import type { MemoryState } from '../../state/memory_state.ts'
@@ -108,7 +109,7 @@ const begin = (store: Store, genesis: Genesis | undefined): void => {
     totalDifficulty: header.difficulty,
     header: encodeHeader(header),
     body: encodeBody({ transactions: [], uncles: [], ...withdrawals }),
-    receipts: encodeReceiptList([]),
+    receipts: encodeReceiptList({ bytes: new Uint8Array(0), lengths: new Uint32Array(0) }),
     transactionHashes: new Uint8Array(0),
   }
   store.begin(meta, block, writes, pages)

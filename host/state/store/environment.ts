@@ -15,7 +15,7 @@ export type Table = Database<Uint8Array, Uint8Array>
  * head       `disk`                     number u64, hash, state root: the one state on disk
  * headers    hash                       RLP
  * bodies     hash                       RLP of transactions, uncles and withdrawals
- * receipts   hash                       RLP of a list of byte strings, each as the receipts trie holds it
+ * receipts   hash                       receipt_list.ts
  * canon      number u64                 hash, then the difficulty of the block and all before it (32)
  * accounts   address (20)               records.ts
  * slots      address (20), slot (32)    value without leading zeros; zero is no entry
@@ -62,12 +62,12 @@ const TABLES: Readonly<Record<keyof Tables, true>> = {
 export const TABLE_NAMES = Object.keys(TABLES) as readonly (keyof Tables)[]
 
 /**
- * Of the tables and their values; `1` has no `forkchoice` and no `places`, `1` and `2` no `nodes`. They become `3`
- * where a chain is opened. Any other is refused.
+ * Of the tables and their values; `1` has no `forkchoice` and no `places`, `1` and `2` no `nodes`, and in all three
+ * receipts are lists of RLP, which stay as they are. They become `4` where a chain is opened. Any other is refused.
  */
-export const SCHEMA = '3'
+export const SCHEMA = '4'
 export const SCHEMA_WITHOUT_PLACES = '1'
-const OLD_SCHEMAS = [SCHEMA_WITHOUT_PLACES, '2']
+const OLD_SCHEMAS = [SCHEMA_WITHOUT_PLACES, '2', '3']
 
 /** A database that this process owns. `root` and `tables` throw StoreError once it is closed. */
 export interface Environment {

@@ -1,9 +1,9 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 
-/** A rank is a u32 and a position below 2^21, together what a double holds. */
-const MOST_RANKED = 2 ** 21
 /** Fewer are looked up as they come. */
 const LEAST_RANKED = 64
+const DIGIT_BITS = 11
+const DIGITS = 2 ** DIGIT_BITS
 
 /**
  * Accounts in the order of their keys, by the first four bytes of each: neighbours lie on one page, and a page is
@@ -19,15 +19,38 @@ export const slotOrder = (addresses: Uint32Array, keys: Uint32Array, count: numb
     (i) => addresses[LIMBS_PER_ADDRESS * i + LIMBS_PER_ADDRESS - 1]!,
   )
 
-const asTheyCome = (count: number): Uint32Array => Uint32Array.from({ length: count }, (_, i) => i)
+/** Keys of 32 bytes likewise, which lie side by side. */
+export const hashOrder = (hashes: Uint8Array): Uint32Array => {
+  const view = new DataView(hashes.buffer, hashes.byteOffset, hashes.length)
+  return rank(asTheyCome(hashes.length / 32), (i) => view.getUint32(32 * i))
+}
+
+const asTheyCome = (count: number): Uint32Array => {
+  const order = new Uint32Array(count)
+  for (let i = 0; i < count; i++) order[i] = i
+  return order
+}
 
 /** By a u32 of each, ascending; equal ones stay as they stood. */
 const rank = (order: Uint32Array, keyOf: (i: number) => number): Uint32Array => {
-  if (order.length < LEAST_RANKED || order.length > MOST_RANKED) return order
-  const ranks = new Float64Array(order.length)
-  for (let n = 0; n < order.length; n++) ranks[n] = keyOf(order[n]!) * MOST_RANKED + n
-  ranks.sort()
-  const ranked = new Uint32Array(order.length)
-  for (let n = 0; n < order.length; n++) ranked[n] = order[ranks[n]! % MOST_RANKED]!
+  const count = order.length
+  if (count < LEAST_RANKED) return order
+  let keys: Uint32Array = new Uint32Array(count)
+  for (let n = 0; n < count; n++) keys[n] = keyOf(order[n]!)
+  let ranked = order
+  let nextKeys: Uint32Array = new Uint32Array(count)
+  let next: Uint32Array = new Uint32Array(count)
+  for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
+    const ends = new Uint32Array(DIGITS + 1)
+    for (let n = 0; n < count; n++) ends[((keys[n]! >>> shift) & (DIGITS - 1)) + 1]!++
+    for (let digit = 0; digit < DIGITS; digit++) ends[digit + 1]! += ends[digit]!
+    for (let n = 0; n < count; n++) {
+      const to = ends[(keys[n]! >>> shift) & (DIGITS - 1)]!++
+      nextKeys[to] = keys[n]!
+      next[to] = ranked[n]!
+    }
+    ;[keys, nextKeys] = [nextKeys, keys]
+    ;[ranked, next] = [next, ranked]
+  }
   return ranked
 }

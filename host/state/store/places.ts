@@ -1,4 +1,5 @@
 import type { Environment, Table } from './environment.ts'
+import { hashOrder } from './key_order.ts'
 import { numberKey, numberOfKey } from './records.ts'
 
 /** Where a transaction is: number of its block, position there. */
@@ -26,7 +27,7 @@ export class Places {
   put(number: bigint, hashes: Uint8Array): void {
     const place = Buffer.alloc(PLACE_BYTES)
     place.set(numberKey(number))
-    for (const index of inOrder(hashes)) {
+    for (const index of hashOrder(hashes)) {
       place.writeUInt32BE(index, PLACE_BYTES - 4)
       this.#table.putSync(hashes.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1)), place)
     }
@@ -34,7 +35,7 @@ export class Places {
 
   /** Those of a block that is gone. */
   remove(hashes: Uint8Array): void {
-    for (const index of inOrder(hashes))
+    for (const index of hashOrder(hashes))
       this.#table.removeSync(hashes.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1)))
   }
 
@@ -43,12 +44,4 @@ export class Places {
     if (place === undefined) return undefined
     return { number: numberOfKey(place), index: Buffer.from(place).readUInt32BE(PLACE_BYTES - 4) }
   }
-}
-
-/** Neighbours lie on one page, and a page is looked for once. */
-const inOrder = (hashes: Uint8Array): Uint32Array => {
-  const count = hashes.length / HASH_BYTES
-  const view = new DataView(hashes.buffer, hashes.byteOffset, hashes.length)
-  const ranks = Float64Array.from({ length: count }, (_, i) => view.getUint32(HASH_BYTES * i) * count + i)
-  return Uint32Array.from(ranks.sort(), (rank) => rank % count)
 }

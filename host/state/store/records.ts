@@ -1,14 +1,8 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { bytesToHex, hexToBytes } from '../../primitives/hex.ts'
 import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
-import {
-  addressToBytes,
-  wordEquals,
-  wordFromBytes,
-  wordFromHex,
-  wordIsZero,
-  wordToBytes,
-} from '../../primitives/word.ts'
+import { addressToBytes, wordEquals, wordFromBytes, wordFromHex, wordToBytes } from '../../primitives/word.ts'
+import { writeShort } from '../short_number.ts'
 import type { AccountColumns } from '../state.ts'
 
 /** Keys and values of accounts and slots as bytes; scratch of one caller at a time. */
@@ -58,20 +52,13 @@ const word = new Uint8Array(WORD_BYTES)
  */
 export const encodeAccount = ({ nonce, balance, codeHash }: AccountColumns, i: number): Uint8Array => {
   const hasCode = !wordEquals(codeHash, LIMBS_PER_WORD * i, EMPTY_CODE, 0)
-  let at = 1
-  for (let shift = 56; shift >= 0; shift -= 8) {
-    const byte = shift >= 32 ? nonce[2 * i + 1]! >>> (shift - 32) : nonce[2 * i]! >>> shift
-    if (at > 1 || (byte & 0xff) !== 0) scratch[at++] = byte
-  }
+  let at = writeShort(scratch, 1, nonce, 2 * i, 2)
   scratch[0] = (at - 1) | (hasCode ? HAS_CODE : 0)
   if (hasCode) {
     wordToBytes(scratch, at, codeHash, LIMBS_PER_WORD * i)
     at += WORD_BYTES
   }
-  wordToBytes(word, 0, balance, LIMBS_PER_WORD * i)
-  const start = leadingZeros(word)
-  scratch.set(word.subarray(start), at)
-  return scratch.subarray(0, at + WORD_BYTES - start)
+  return scratch.subarray(0, writeShort(scratch, at, balance, LIMBS_PER_WORD * i, LIMBS_PER_WORD))
 }
 
 /** Such a record as account i of columns; false where it is none. */
@@ -97,23 +84,14 @@ export const decodeAccount = (columns: AccountColumns, i: number, record: Uint8A
 }
 
 /** Value i of words without leading zeros, empty where it is zero. The bytes are good until the next call. */
-export const encodeWord = (values: Uint32Array, i: number): Uint8Array => {
-  if (wordIsZero(values, LIMBS_PER_WORD * i)) return word.subarray(WORD_BYTES)
-  wordToBytes(word, 0, values, LIMBS_PER_WORD * i)
-  return word.subarray(leadingZeros(word))
-}
+export const encodeWord = (values: Uint32Array, i: number): Uint8Array =>
+  scratch.subarray(0, writeShort(scratch, 0, values, LIMBS_PER_WORD * i, LIMBS_PER_WORD))
 
 /** Such a value as word i. */
 export const decodeWord = (values: Uint32Array, i: number, bytes: Uint8Array, at: number, length: number): void => {
   word.fill(0, 0, WORD_BYTES - length)
   for (let n = 0; n < length; n++) word[WORD_BYTES - length + n] = bytes[at + n]!
   wordFromBytes(values, LIMBS_PER_WORD * i, word, 0)
-}
-
-const leadingZeros = (bytes: Uint8Array): number => {
-  let zeros = 0
-  while (zeros < bytes.length && bytes[zeros] === 0) zeros++
-  return zeros
 }
 
 /** Columns of so many accounts that do not exist. */

@@ -1,5 +1,6 @@
 import { LIMBS_PER_ADDRESS } from '../../../transpiler/layout/word.ts'
 import { addressToBytes, wordToBytes } from '../../primitives/word.ts'
+import { writeShort } from '../short_number.ts'
 import {
   ACCOUNT_BALANCE,
   ACCOUNT_CODE,
@@ -131,15 +132,9 @@ export class PageWriter {
 
   /** Limbs as a number without leading zeros. Returns its bytes. */
   #number(rows: Uint32Array, at: number, limbs: number): number {
-    let length = 0
-    for (let limb = limbs - 1; limb >= 0; limb--) {
-      const value = rows[at + limb]!
-      for (let shift = 24; shift >= 0; shift -= 8) {
-        const byte = (value >>> shift) & 0xff
-        if (length > 0 || byte !== 0) this.#bytes[this.#at + length++] = byte
-      }
-    }
-    this.#at += length
+    const end = writeShort(this.#bytes, this.#at, rows, at, limbs)
+    const length = end - this.#at
+    this.#at = end
     return length
   }
 
