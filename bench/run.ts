@@ -71,8 +71,9 @@ const CONFLICT_SAMPLE = 100
  *
  * One executor runs successive blocks on the state that they leave behind, as a sequencer does: kernels are compiled
  * and the senders' accounts are in its tables, a tenth of the recipients is new in every block. A sample is one
- * `execute` call from typed arrays to committed state and receipts with blooms. Making the block, copying the state for
- * the verification, and verifying are outside. The device is timed in a block of its own, the last before the samples.
+ * `execute` call from typed arrays to committed state and receipts, whose logs and blooms are made when they are read.
+ * Making the block, copying the state for the verification, and verifying are outside. The device is timed in a block
+ * of its own, the last before the samples.
  */
 export const runWorkload = async (workload: Workload, options: RunOptions): Promise<WorkloadResult> => {
   const { progress, samples, native, openSecond } = options

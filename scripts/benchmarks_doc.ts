@@ -219,8 +219,9 @@ const benchSection = (file: string, report: BenchReport): string => {
 }
 
 const INTRODUCTION = `A sample is one \`execute()\` call: from a batch of decoded transactions in typed arrays to committed
-state and receipts with logs and blooms. One executor runs successive blocks on the state they leave behind. Before the
-first sample its kernels are compiled and the senders are in its tables; a tenth of the recipients is new in every block.
+state and receipts; logs and blooms are made when they are read. One executor runs successive blocks on the state they
+leave behind. Before the first sample its kernels are compiled and the senders are in its tables; a tenth of the
+recipients is new in every block.
 tx/s is the median of the samples, spread is half their range. Every sample was verified; how is said below each table.
 Rows that lose stay in.
 

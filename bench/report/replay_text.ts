@@ -25,7 +25,7 @@ export const TIER_NOTE =
 
 /** On what level both sides are timed. */
 export const TIMING_NOTE =
-  'ours: one execute() call, from a batch in typed arrays with given senders to committed state and receipts with blooms; serial: ' +
+  'ours: one execute() call, from a batch in typed arrays with given senders to committed state and receipts; serial: ' +
   'runTx of @ethereumjs/vm for each transaction, decoded and with given senders; no roots on either side; both warm, in turns, median'
 
 /** Names of `tierCells`. */

@@ -78,8 +78,8 @@ export interface TierCounts {
 }
 
 /**
- * `execute`: decoded transactions in typed arrays to committed state and receipts with blooms. `block`: a signed block
- * as it comes over the wire to committed state, receipts and three roots that are the header's.
+ * `execute`: decoded transactions in typed arrays to committed state and receipts. `block`: a signed block as it comes
+ * over the wire to committed state, receipts and three roots that are the header's.
  */
 export type BenchLevel = 'execute' | 'block'
 

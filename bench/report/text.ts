@@ -189,7 +189,7 @@ const NATIVE_PEERS: Readonly<Record<BenchLevel, string>> = { execute: 'revm', bl
 
 /** What a rate is of. */
 export const MEASURED: Readonly<Record<BenchLevel, string>> = {
-  execute: 'whole execute() call, from typed-array batch to committed state and receipts with blooms',
+  execute: 'whole execute() call, from typed-array batch to committed state and receipts',
   block: 'whole executeBlock() call, from signed bytes to committed state, receipts with blooms and three roots',
 }
 

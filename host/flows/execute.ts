@@ -235,8 +235,6 @@ const commitBatch = async ({
 
 const readReceipts = async ({ openBatch, timings, lap }: RunExecution, early: Receipts | undefined) => {
   const receipts = early ?? (await receiptsOf(openBatch))
-  // Those of a block are in what its receipts root was made of; those of plain transfers are zero.
-  if (early === undefined && openBatch.executions.length > 0) receipts.blooms()
   timings.receipts += lap()
   return receipts
 }

@@ -115,13 +115,23 @@ describe('blocks of an executor that keeps nothing', () => {
         results.push(result)
       expect(results.map(({ stateRoot }) => stateRoot)).toEqual(blocks.map(({ header }) => header.stateRoot))
       expect(executor.memory.evictions).toBe(COUNT)
-      // Logs and outputs are read from tables that were replaced since.
+      // Logs, blooms and outputs are read from tables that were replaced since.
+      expect(results.map(({ receipts }) => together(receipts.blooms()))).toEqual(
+        blocks.map(({ header }) => header.logsBloom),
+      )
       const logs = results.flatMap(({ receipts }) => Array.from({ length: receipts.count }, (_, i) => receipts.logs(i)))
       expect(logs.flat().every(({ address }) => BigInt(address) !== 0n)).toBe(true)
       executor.close()
     }
   })
 })
+
+/** The bloom that has the bits of all of these. */
+const together = (blooms: Uint8Array): string => {
+  const all = new Uint8Array(256)
+  for (const [at, byte] of blooms.entries()) all[at % 256] = all[at % 256]! | byte
+  return bytesToHex(all)
+}
 
 describe('calls on an executor that keeps nothing', () => {
   const word = (value: bigint): string => value.toString(16).padStart(64, '0')
