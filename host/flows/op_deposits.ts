@@ -9,6 +9,7 @@ import { InputError } from '../primitives/input.ts'
 import { OutcomeEntry } from '../settle/outcome_entry.ts'
 import type { Sweep } from '../settle/sweep.ts'
 import type { RunningState } from '../state/running_state.ts'
+import type { StateSnapshot } from '../state/snapshot.ts'
 import type { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
 import { CpuExecutions } from '../tiers/cpu/executions.ts'
 
@@ -52,7 +53,7 @@ export const readCharges = async (
   batch: TransactionBatch,
   signed: SignedTransactions | undefined,
   fork: OpFork,
-  running: RunningState,
+  running: Pick<StateSnapshot, 'storage'>,
 ): Promise<OpCharges> => {
   const l1 = await readL1Attributes(fork, (key) => running.storage(L1_BLOCK, key))
   return opChargesOf(batch, measuresOf(batch, signed, fork), l1, fork)

@@ -3,8 +3,10 @@ import type { EvmHooks } from '../batch/evm_hooks.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
 import { type CallObject, callRules, encodeCalls } from '../chain/call_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
+import type { OpRules } from '../chain/op/op_chain.ts'
+import type { SignedTransactions } from '../chain/packed.ts'
 import { type Rejection, rejectionText } from '../chain/rejection.ts'
-import { type TransactionRules, transactionRules } from '../chain/rules.ts'
+import { chargeRules, type TransactionRules, transactionRules } from '../chain/rules.ts'
 import { quantityFromBigInt } from '../primitives/word.ts'
 import type { LayeredSnapshot } from '../state/layered_snapshot.ts'
 import { parseOverrides, type StateOverrides } from '../state/overlay_state.ts'
@@ -12,7 +14,8 @@ import type { AccountView } from '../state/snapshot.ts'
 import type { State } from '../state/state.ts'
 import { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
 import { BlockWork } from './block_work.ts'
-import { groundOn, layerOn } from './layered_ground.ts'
+import { applyOutcome, groundOn, layerOn } from './layered_ground.ts'
+import { leadingDeposits, readCharges } from './op_deposits.ts'
 
 /**
  * The state at a place between transactions.
@@ -58,6 +61,8 @@ interface TraceGround {
   readonly fork: Fork
   readonly env: BlockEnvironment
   readonly state: State
+  /** On a chain of the OP stack, at the fork of the block. */
+  readonly chain?: OpRules | undefined
   /** Ends the trace, between two opcodes. */
   readonly signal?: AbortSignal
 }
@@ -79,6 +84,8 @@ export interface TraceTransactionsRequest extends TraceGround {
   readonly parentHash?: string
   readonly parentBeaconBlockRoot?: string
   readonly transactions: TransactionBatch
+  /** Their bytes: on a chain of the OP stack they pay for them. */
+  readonly signed?: SignedTransactions
   readonly end?: number
   /** What watches transaction `index` (from 0). */
   watch(index: number): TransactionWatcher | undefined
@@ -140,12 +147,20 @@ export class TraceError extends Error {
  * console.log(costs) // [ 2n, 2100n, 0n ]
  */
 export const traceTransactions = async (request: TraceTransactionsRequest): Promise<void> => {
-  const { fork, env, transactions, end = transactions.count, watch } = request
+  const { fork, env, chain, transactions, signed, end = transactions.count, watch } = request
   const trace = new Trace(request)
   const header = { parentHash: request.parentHash, parentBeaconBlockRoot: request.parentBeaconBlockRoot }
   await trace.begin(header)
   const rules = transactionRules(transactions, fork, env)
-  for (let index = 0; index < end; index++) await trace.execute(transactions, index, rules, watch(index))
+  const run = async (from: number, to: number, by: TransactionRules): Promise<void> => {
+    for (let index = from; index < to; index++) await trace.execute(transactions, index, by, watch(index))
+  }
+  if (chain === undefined) return run(0, end, rules)
+  const deposits = Math.min(end, leadingDeposits(transactions))
+  await run(0, deposits, rules)
+  if (deposits === end) return
+  const charges = await readCharges(transactions, signed, chain.fork, trace.layer)
+  await run(deposits, end, chargeRules(rules, transactions, env, charges))
 }
 
 /**
@@ -181,24 +196,24 @@ const NOBODY = `0x${'0'.repeat(40)}`
 /** One trace of transactions in order, on a layer. */
 class Trace {
   readonly #ground: TraceGround
-  readonly #layer: LayeredSnapshot
+  readonly layer: LayeredSnapshot
   readonly #plain: CpuTier
   readonly #hooked: CpuTier
   #hooks: EvmHooks = {}
   #turnEndMs = performance.now() + TURN_MS
 
   constructor(ground: TraceGround) {
-    const { chainId, fork, state } = ground
+    const { chainId, fork, state, chain } = ground
     this.#ground = ground
-    this.#layer = layerOn(state)
-    this.#plain = new CpuTier({ fork, chainId })
+    this.layer = layerOn(state)
+    this.#plain = new CpuTier({ fork, chainId, chain })
     const hooks: EvmHooks = {
       step: (step) => this.#hooks.step?.(step),
       enter: (frame) => this.#hooks.enter?.(frame),
       exit: (frame) => this.#hooks.exit?.(frame),
       log: (log) => this.#hooks.log?.(log),
     }
-    this.#hooked = new CpuTier({ fork, chainId, hooked: { hooks, pause: () => this.#pause() } })
+    this.#hooked = new CpuTier({ fork, chainId, chain, hooked: { hooks, pause: () => this.#pause() } })
   }
 
   /** What the block does before its transactions. */
@@ -206,21 +221,22 @@ class Trace {
     readonly parentHash?: string | undefined
     readonly parentBeaconBlockRoot?: string | undefined
   }) {
-    const { fork, env } = this.#ground
+    const { fork, env, chain } = this.#ground
     const { parentHash, parentBeaconBlockRoot } = header
     const known = {
       ...(parentHash === undefined ? {} : { parentHash }),
       ...(parentBeaconBlockRoot === undefined ? {} : { parentBeaconBlockRoot }),
     }
-    await new BlockWork({ fork, depositContract: undefined }, env, known, {}).before(groundOn(this.#layer, this.#plain))
+    const work = new BlockWork({ fork, chain, depositContract: undefined }, env, known, {})
+    await work.before(groundOn(this.layer, this.#plain))
   }
 
   override(overrides: StateOverrides): Promise<void> {
-    return this.#layer.override(parseOverrides(overrides))
+    return this.layer.override(parseOverrides(overrides))
   }
 
   async nonce(sender = NOBODY): Promise<bigint> {
-    return (await this.#layer.account(sender.toLowerCase()))?.nonce ?? 0n
+    return (await this.layer.account(sender.toLowerCase()))?.nonce ?? 0n
   }
 
   async execute(
@@ -235,12 +251,12 @@ class Trace {
     signal?.throwIfAborted()
     this.#hooks = watcher?.hooks ?? {}
     const cpu = watcher === undefined ? this.#plain : this.#hooked
-    const outcome = await cpu.execute({ env, batch, index, rules, snapshot: this.#layer, anySender })
+    const outcome = await cpu.execute({ env, batch, index, rules, snapshot: this.layer, anySender })
     if ('rejected' in outcome) throw new TraceError(index, rejectionText(outcome.rejected as Rejection))
     const { status, gasUsed, output } = outcome
-    await watcher?.executed?.({ status, gasUsed, output }, this.#layer)
-    await this.#layer.apply(outcome, env.coinbase)
-    await watcher?.settled?.(this.#layer)
+    await watcher?.executed?.({ status, gasUsed, output }, this.layer)
+    await applyOutcome(this.layer, outcome, env.coinbase)
+    await watcher?.settled?.(this.layer)
   }
 
   #pause(): Promise<void> | undefined {

@@ -80,13 +80,17 @@ export class LayeredSnapshot implements StateSnapshot {
       this.#accounts.set(address, account)
     }
     for (const { address, key, value } of writes.slots) this.#set(address, key, value)
-    if (coinbaseFee === undefined) return
-    const paid = await this.account(coinbase)
+    if (coinbaseFee !== undefined) await this.pay(coinbase, coinbaseFee)
+  }
+
+  /** Adds a fee to a balance; an account that stays empty goes (EIP-161). */
+  async pay(address: string, fee: bigint): Promise<void> {
+    const paid = await this.account(address)
     const { nonce, balance, codeHash } = paid ?? NOTHING
-    const after = { nonce, balance: balance + coinbaseFee, codeHash }
+    const after = { nonce, balance: balance + fee, codeHash }
     const isEmpty = after.balance === 0n && nonce === 0n && codeHash === EMPTY_CODE_HASH
     if (isEmpty && paid === undefined) return
-    this.#accounts.set(coinbase, isEmpty ? undefined : after)
+    this.#accounts.set(address, isEmpty ? undefined : after)
   }
 
   /** All changes as one commit to what lies below. An account that is not there has no slots. */

@@ -1,12 +1,13 @@
 import { decodeBlock } from '../../host/chain/decode_block.ts'
 import { environmentOf } from '../../host/chain/header.ts'
+import { isOpAtLeast } from '../../host/chain/op/op_forks.ts'
+import { VAULTS } from '../../host/chain/op/predeploys.ts'
 import {
   addressFromHex,
   type BlockEnvironment,
   type ChainBlock,
   type ChainReads,
   decodeTransaction,
-  type Fork,
   InputError,
   isAtLeast,
   quantityToBigInt,
@@ -19,7 +20,7 @@ import {
 } from '../../host/index.ts'
 import type { BlockName } from '../json_rpc/codec.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
-import { blobsOf, forkOf } from './block_place.ts'
+import { blobsOf, type Rules, rulesOf } from './block_place.ts'
 import type { BlockReader } from './block_reader.ts'
 import { callEnvironment } from './call_environment.ts'
 import type { Executors } from './executors.ts'
@@ -36,8 +37,7 @@ import { hashesOf } from './transaction_views.ts'
 const MOST_BYTES = 32 * 1024 * 1024
 
 /** What a traced transaction stands on. */
-interface Ground {
-  readonly fork: Fork
+interface Ground extends Rules {
   readonly env: BlockEnvironment
   readonly state: State
 }
@@ -80,11 +80,9 @@ export class BlockTracer implements TraceCalls {
   ): Promise<readonly BlockTraceView[]> {
     const { header, hash } = block
     if (header.number === 0n) throw new RpcError(RPC_CODE.server, 'genesis is not traceable')
-    if (this.#chain.config.op !== undefined)
-      throw new RpcError(RPC_CODE.server, 'transactions of the OP stack are not traced here')
     const ground = this.#groundOf(block)
     const { transactions: signed } = decodeBlock(this.#chain.blockBytes(hash)!)
-    const transactions = await this.#executors.decode({ fork: ground.fork, chain: undefined }, signed)
+    const transactions = await this.#executors.decodeBlock(ground, signed)
     const budget = new TraceBudget(MOST_BYTES)
     const tracers = new Map<number, Tracer<TraceView>>()
     const { parentHash, parentBeaconBlockRoot } = header
@@ -94,11 +92,13 @@ export class BlockTracer implements TraceCalls {
       parentHash,
       ...(parentBeaconBlockRoot === undefined ? {} : { parentBeaconBlockRoot }),
       transactions,
+      signed,
       signal,
       end: only === undefined ? transactions.count : only + 1,
       watch: (index) => {
         if (only !== undefined && index !== only) return undefined
-        const tracer = tracerOf(options, decodeTransaction(transactions, index), ground, budget)
+        const transaction = decodeTransaction(transactions, index)
+        const tracer = tracerOf(options, transaction, ground, budget, vaultsOf(transaction, ground))
         tracers.set(index, tracer)
         return tracer.watcher
       },
@@ -110,8 +110,8 @@ export class BlockTracer implements TraceCalls {
   #groundOf({ header }: ChainBlock): Ground {
     const state = this.#chain.stateAt(header.parentHash)
     if (state === undefined) throw new RpcError(RPC_CODE.server, `the state before block ${header.number} is not kept`)
-    const fork = forkOf(this.#chain.config, header)
-    return { fork, state, env: environmentOf(header, fork, blobsOf(this.#chain.config, fork, header.timestamp)) }
+    const { fork, chain } = rulesOf(this.#chain.config, header)
+    return { fork, chain, state, env: environmentOf(header, fork, blobsOf(this.#chain.config, fork, header.timestamp)) }
   }
 
   async call(request: CallRequest, options: TraceOptions): Promise<TraceView> {
@@ -119,7 +119,8 @@ export class BlockTracer implements TraceCalls {
     const state = this.#chain.stateAt(block.hash)
     if (state === undefined)
       throw new RpcError(RPC_CODE.server, `the state after block ${block.header.number} is not kept`)
-    const { fork, env } = callEnvironment(this.#chain.config, block.header, request)
+    const { env } = callEnvironment(this.#chain.config, block.header, request)
+    const { fork, chain } = rulesOf(this.#chain.config, block.header)
     const gasCap = this.#gasCap
     const { gas } = request.call
     const call = { ...request.call, gas: gas === undefined || gas > gasCap ? gasCap : gas }
@@ -133,10 +134,10 @@ export class BlockTracer implements TraceCalls {
     return limited(options, async (signal) => {
       const nonce = call.to === undefined ? await nonceOf(state, transaction.from) : 0n
       const budget = new TraceBudget(MOST_BYTES)
-      const tracer = tracerOf(options, { ...transaction, nonce }, { fork, env, state }, budget)
+      const tracer = tracerOf(options, { ...transaction, nonce }, { fork, chain, env, state }, budget)
       const { chainId } = this.#chain.config
       const { overrides = {} } = request
-      await traceCall({ chainId, fork, env, state, call, overrides, signal, watcher: tracer.watcher })
+      await traceCall({ chainId, fork, chain, env, state, call, overrides, signal, watcher: tracer.watcher })
       return tracer.view()
     })
   }
@@ -149,6 +150,7 @@ const tracerOf = (
   transaction: TransactionObject,
   { fork, env }: Ground,
   budget: TraceBudget,
+  vaults: readonly string[] = [],
 ): Tracer<TraceView> => {
   switch (options.tracer) {
     case 'structLogs':
@@ -158,10 +160,16 @@ const tracerOf = (
       return new CallTree(options, terms, budget)
     }
     case 'prestateTracer': {
-      const terms = { transaction, coinbase: env.coinbase, hasDelegations: isAtLeast(fork, 'prague') }
+      const terms = { transaction, coinbase: env.coinbase, vaults, hasDelegations: isAtLeast(fork, 'prague') }
       return new Prestate(options, terms, budget)
     }
   }
+}
+
+/** The vaults that a transaction of a block pays: a deposit none, and the operator's from Isthmus on. */
+const vaultsOf = ({ deposit }: TransactionObject, { chain }: Ground): readonly string[] => {
+  if (chain === undefined || deposit !== undefined) return []
+  return isOpAtLeast(chain.fork, 'isthmus') ? VAULTS : VAULTS.slice(0, 2)
 }
 
 const nameText = (name: BlockName): string =>

@@ -200,6 +200,81 @@ describe('op-node over HTTP, on a chain at Karst', () => {
     expect(l1Fee).toBeGreaterThan(0n)
   }
 
+  describe('traces of blocks', () => {
+    type Traces = readonly { readonly txHash: string; readonly result: Readonly<Record<string, unknown>> }[]
+    const traced = async (n: number, tracer: string, tracerConfig: object = {}): Promise<Traces> => {
+      const { result, error } = await follower.op.ask('debug_traceBlockByNumber', quantity(BigInt(n)), {
+        tracer,
+        tracerConfig,
+      })
+      expect(error).toBeUndefined()
+      return result as Traces
+    }
+    const receiptsOf = async (n: number): Promise<readonly Readonly<Record<string, string>>[]> =>
+      (await follower.op.ask('eth_getBlockReceipts', quantity(BigInt(n)))).result as never
+
+    test('change balances from what was before the block to what is after it, L1 and operator fees with them', async () => {
+      for (const n of [1, 3, 12]) {
+        const receipts = await receiptsOf(n)
+        const balances = new Map<string, bigint>()
+        const traces = await traced(n, 'prestateTracer', { diffMode: true, includeEmpty: true })
+        expect(traces.map(({ txHash }) => txHash)).toEqual(receipts.map(({ transactionHash }) => transactionHash))
+        for (const [i, { result }] of traces.entries()) {
+          const { pre, post } = result as Record<'pre' | 'post', Record<string, { readonly balance?: string }>>
+          for (const [address, { balance: before }] of Object.entries(pre)) {
+            if (!balances.has(address)) balances.set(address, await balance(address, n - 1))
+            expect(BigInt(before ?? '0x0'), address).toBe(balances.get(address))
+          }
+          for (const [address, { balance: after }] of Object.entries(post))
+            if (after !== undefined) balances.set(address, BigInt(after))
+          const { l1Fee } = receipts[i]!
+          const paid = (vault: string): bigint => BigInt(post[vault]?.balance ?? 0) - BigInt(pre[vault]?.balance ?? 0)
+          if (l1Fee === undefined) expect(post[L1_VAULT]).toBeUndefined()
+          else expect(paid(L1_VAULT)).toBe(BigInt(l1Fee))
+          const gas = BigInt(receipts[i]!['gasUsed']!)
+          if (l1Fee !== undefined) expect(paid(OPERATOR_VAULT)).toBe(gas * OPERATOR.scalar * 100n + OPERATOR.constant)
+        }
+        expect(balances.size).toBeGreaterThan(6)
+        for (const [address, wei] of balances) expect(await balance(address, n), address).toBe(wei)
+      }
+    })
+
+    test('are trees of calls with the gas of their receipts, and a deposit that could not start as in op-geth', async () => {
+      for (const n of [3, 4]) {
+        const receipts = await receiptsOf(n)
+        const traces = await traced(n, 'callTracer')
+        for (const [i, { result, txHash }] of traces.entries()) {
+          expect(result['gasUsed']).toBe(receipts[i]!['gasUsed'])
+          expect(result['error'] === undefined).toBe(receipts[i]!['status'] === '0x1')
+          const alone = await follower.op.ask('debug_traceTransaction', txHash, { tracer: 'callTracer' })
+          expect(alone.result).toEqual(result)
+        }
+      }
+      expect((await traced(3, 'callTracer'))[2]!.result).toEqual({
+        from: `0x${'0'.repeat(40)}`,
+        gas: '0x0',
+        gasUsed: '0x186a0',
+        input: '0x',
+        error: 'failed deposit transaction',
+        type: 'STOP',
+      })
+    })
+
+    test('show the steps of the L1 attributes, and calls have the precompiled contracts of the fork', async () => {
+      const hash = (await receiptsOf(5))[0]!['transactionHash']
+      const { result } = await follower.op.ask('debug_traceTransaction', hash)
+      const { failed, structLogs } = result as {
+        readonly failed: boolean
+        readonly structLogs: readonly { readonly op: string }[]
+      }
+      expect(failed).toBe(false)
+      expect(structLogs.filter(({ op }) => op === 'SSTORE').length).toBe(4)
+      const p256 = { to: '0x0000000000000000000000000000000000000100', gas: '0x186a0' }
+      const call = await follower.op.ask('debug_traceCall', p256, 'latest', { tracer: 'callTracer' })
+      expect(call.result).toMatchObject({ gasUsed: quantity(21_000n + 6900n), type: 'CALL' })
+    })
+  })
+
   const attributesNow = (more: object = {}): object =>
     jsonOf(opAttributes(builder.chain.head.header, 77, 'karst'), more)
 

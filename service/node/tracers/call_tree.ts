@@ -116,11 +116,28 @@ export class CallTree implements Tracer<CallTreeView> {
   }
 
   view(): CallTreeView {
-    const call = this.#open[0]!
+    const [call] = this.#open
+    if (call === undefined) return { kind: 'calls', call: { ...FAILED_DEPOSIT, gasUsed: this.#gasUsed } }
     call.gasUsed = this.#gasUsed
     dropLogs(call, false)
     return { kind: 'calls', call }
   }
+}
+
+/** What op-geth says of a deposit that could not start, and so made no call. */
+const FAILED_DEPOSIT: CallView = {
+  type: 'STOP',
+  from: `0x${'0'.repeat(40)}`,
+  to: undefined,
+  gas: 0n,
+  gasUsed: 0n,
+  input: NOTHING,
+  output: NOTHING,
+  error: 'failed deposit transaction',
+  revertReason: undefined,
+  value: undefined,
+  calls: [],
+  logs: [],
 }
 
 /** Logs of calls that failed, and of those inside of them, are gone. */

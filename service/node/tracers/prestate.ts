@@ -40,6 +40,8 @@ interface Met {
 export interface PrestateTerms {
   readonly transaction: TransactionObject
   readonly coinbase: string
+  /** Vaults of the OP stack that it pays. */
+  readonly vaults: readonly string[]
   /** From Prague on: what a called account delegates to is met as well. */
   readonly hasDelegations: boolean
 }
@@ -66,6 +68,7 @@ export class Prestate implements Tracer<PrestateView> {
     this.#meet(from)
     this.#meet(to ?? createdAddress(from, nonce))
     this.#meet(terms.coinbase)
+    for (const vault of terms.vaults) this.#meet(vault)
     if (to !== undefined) this.#called.add(to)
     for (const { authority } of authorizations) if (authority !== undefined) this.#meet(authority)
     this.watcher = {
