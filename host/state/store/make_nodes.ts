@@ -10,6 +10,7 @@ import type { Nodes } from './nodes.ts'
 import { ADDRESS_BYTES, decodeAccount, decodeWord, SLOT_KEY_BYTES } from './records.ts'
 import { checkRoomOf, sizeOfPages } from './room.ts'
 import { StoreError } from './store_error.ts'
+import { WriteParts } from './write_parts.ts'
 
 /** Of an account or slot that is written to a trie, in the trie and in the writes. */
 const ROW_BYTES = 512
@@ -100,7 +101,8 @@ class NodeMaker {
     trie.build({ ...this.#writes, accountCount: this.#accountCount, slotCount: this.#slotCount })
     const changes = trie.changedPages()
     checkRoomOf(this.#environment, WHAT, sizeOfPages(changes))
-    this.#environment.root.transactionSync(() => this.#nodes.put(changes))
+    const { root } = this.#environment
+    root.transactionSync(() => this.#nodes.put(changes, new WriteParts(root)))
     this.root = changes
     this.#accountCount = 0
     this.#slotCount = 0

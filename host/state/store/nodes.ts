@@ -4,6 +4,7 @@ import type { PagedRoot, PageSource } from '../trie/state_pages.ts'
 import type { Environment } from './environment.ts'
 import { checkRoomOf } from './room.ts'
 import { StoreError } from './store_error.ts'
+import type { WriteParts } from './write_parts.ts'
 
 /** The key of what the pages are of: the next page's number u32, the page of the root u32, hash of the root (32). */
 const ROOT = 0
@@ -36,11 +37,12 @@ export class Nodes implements PageSource {
   }
 
   /** Inside a transaction. */
-  put({ page, hash, next, written, gone }: PageChanges): void {
+  put({ page, hash, next, written, gone }: PageChanges, parts: WriteParts): void {
     const { nodes } = this.#environment.tables
     // Neighbours lie together.
-    for (const { page, bytes } of [...written].sort((a, b) => a.page - b.page)) nodes.putSync(pageKey(page), bytes)
-    for (const page of gone) nodes.removeSync(pageKey(page))
+    const inOrder = [...written].sort((a, b) => a.page - b.page)
+    parts.run(nodes, inOrder.length, (row) => nodes.putSync(pageKey(inOrder[row]!.page), inOrder[row]!.bytes))
+    parts.run(nodes, gone.length, (row) => nodes.removeSync(pageKey(gone[row]!)))
     const root = Buffer.alloc(ROOT_BYTES)
     root.writeUInt32BE(next)
     root.writeUInt32BE(page, 4)

@@ -1,6 +1,7 @@
 import type { Environment, Table } from './environment.ts'
 import { hashOrder } from './key_order.ts'
 import { numberKey, numberOfKey } from './records.ts'
+import type { WriteParts } from './write_parts.ts'
 
 /** Where a transaction is: number of its block, position there. */
 export interface TransactionPlace {
@@ -24,19 +25,20 @@ export class Places {
   }
 
   /** Those of a block, `hashes` 32 bytes each in its order. Inside a transaction of the database. */
-  put(number: bigint, hashes: Uint8Array): void {
+  put(number: bigint, hashes: Uint8Array, parts: WriteParts): void {
     const place = Buffer.alloc(PLACE_BYTES)
     place.set(numberKey(number))
-    for (const index of hashOrder(hashes)) {
-      place.writeUInt32BE(index, PLACE_BYTES - 4)
-      this.#table.putSync(hashes.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1)), place)
-    }
+    const order = hashOrder(hashes)
+    parts.run(this.#table, order.length, (row) => {
+      place.writeUInt32BE(order[row]!, PLACE_BYTES - 4)
+      this.#table.putSync(hashAt(hashes, order[row]!), place)
+    })
   }
 
   /** Those of a block that is gone. */
-  remove(hashes: Uint8Array): void {
-    for (const index of hashOrder(hashes))
-      this.#table.removeSync(hashes.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1)))
+  remove(hashes: Uint8Array, parts: WriteParts): void {
+    const order = hashOrder(hashes)
+    parts.run(this.#table, order.length, (row) => this.#table.removeSync(hashAt(hashes, order[row]!)))
   }
 
   of(hash: Uint8Array): TransactionPlace | undefined {
@@ -45,3 +47,6 @@ export class Places {
     return { number: numberOfKey(place), index: Buffer.from(place).readUInt32BE(PLACE_BYTES - 4) }
   }
 }
+
+const hashAt = (hashes: Uint8Array, index: number): Uint8Array =>
+  hashes.subarray(HASH_BYTES * index, HASH_BYTES * (index + 1))

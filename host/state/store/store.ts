@@ -25,6 +25,7 @@ import { checkRoom, checkRoomOf, sizeOfPlaces } from './room.ts'
 import { lineOf, StoreError } from './store_error.ts'
 import { type StateLayers, StoredState } from './stored_state.ts'
 import { type UndoEntry, type Undone, UndoRecord, undo, undoEntries } from './undo_record.ts'
+import { WriteParts } from './write_parts.ts'
 import { writeState } from './write_state.ts'
 
 /** What a store is of. Hashes are 0x-hex. */
@@ -173,8 +174,8 @@ export class Store {
       const hashes = Array.from({ length: Number(end - first) }, (_, n) => hashesOf(first + BigInt(n)))
       const bytes = hashes.reduce((sum, { length }) => sum + length, 0)
       checkRoomOf(this.#environment, what, sizeOfPlaces(bytes))
-      this.#write(what, () => {
-        for (const [n, ofBlock] of hashes.entries()) this.#places.put(first + BigInt(n), ofBlock)
+      this.#write(what, (parts) => {
+        for (const [n, ofBlock] of hashes.entries()) this.#places.put(first + BigInt(n), ofBlock, parts)
       })
     }
   }
@@ -237,12 +238,12 @@ export class Store {
   /** Begins a chain in an empty store. */
   begin(meta: StoreMeta, genesis: StoredBlock, writes: StateWrites, pages?: PageChanges): void {
     checkRoom(this.#environment, 'the genesis', { blocks: [{ block: genesis, writes: [writes] }], pages })
-    this.#write('the genesis', () => {
+    this.#write('the genesis', (parts) => {
       this.#tables.meta.putSync(text('schema'), text(SCHEMA))
       for (const name of META_NAMES) this.#tables.meta.putSync(text(name), text(meta[name]))
-      writeState(this.#tables, writes, new UndoRecord())
-      if (pages !== undefined) this.#nodes.put(pages)
-      this.#putBlock(genesis)
+      writeState(this.#tables, writes, new UndoRecord(), parts)
+      if (pages !== undefined) this.#nodes.put(pages, parts)
+      this.#putBlock(genesis, parts)
     })
   }
 
@@ -258,38 +259,38 @@ export class Store {
     const { undo } = this.#tables
     const dropped = [...undo.getKeys({ end: numberKey(oldestUndo < 0n ? 0n : oldestUndo) })]
     checkRoom(this.#environment, what, { ...change, droppedUndo: dropped.length })
-    this.#write(what, () => {
-      if (back !== undefined) this.#goBack(back)
-      for (const block of blocks) this.#append(block, oldestUndo)
+    this.#write(what, (parts) => {
+      if (back !== undefined) this.#goBack(back, parts)
+      for (const block of blocks) this.#append(block, oldestUndo, parts)
       for (const key of dropped) undo.removeSync(key)
-      if (pages !== undefined) this.#nodes.put(pages)
+      if (pages !== undefined) this.#nodes.put(pages, parts)
       if (forkChoice !== undefined) this.#putForkChoice(forkChoice)
     })
     this.#moves++
   }
 
-  #append({ block, writes }: AppendedBlock, oldestUndo: bigint): void {
+  #append({ block, writes }: AppendedBlock, oldestUndo: bigint, parts: WriteParts): void {
     const { hash, number } = this.head
     if (block.parentHash !== hash || block.number !== number + 1n)
       throw this.#damaged(`block ${block.number} does not follow the head, block ${number}`)
     const record = new UndoRecord()
-    for (const of of writes) writeState(this.#tables, of, record)
+    for (const of of writes) writeState(this.#tables, of, record, parts)
     if (block.number >= oldestUndo) this.#tables.undo.putSync(numberKey(block.number), record.bytes)
-    this.#putBlock(block)
+    this.#putBlock(block, parts)
   }
 
-  #putBlock(block: StoredBlock): void {
+  #putBlock(block: StoredBlock, parts: WriteParts): void {
     const { headers, bodies, receipts, canon, head } = this.#tables
     const hash = hexToBytes(block.hash)
     headers.putSync(hash, block.header)
     bodies.putSync(hash, block.body)
     receipts.putSync(hash, block.receipts)
     canon.putSync(numberKey(block.number), Buffer.concat([hash, wordBytes(block.totalDifficulty)]))
-    this.#places.put(block.number, block.transactionHashes)
+    this.#places.put(block.number, block.transactionHashes, parts)
     head.putSync(DISK, encodeHead(block))
   }
 
-  #goBack({ to, undone, transactionHashes }: StepBack): void {
+  #goBack({ to, undone, transactionHashes }: StepBack, parts: WriteParts): void {
     const { accounts, slots, headers, bodies, receipts, canon, undo: records, head } = this.#tables
     for (const { key, value } of undone.values()) {
       const table = key.length === 20 ? accounts : slots
@@ -303,7 +304,7 @@ export class Store {
       canon.removeSync(key)
       records.removeSync(key)
     }
-    for (const hashes of transactionHashes) this.#places.remove(hashes)
+    for (const hashes of transactionHashes) this.#places.remove(hashes, parts)
     head.putSync(DISK, encodeHead(to))
   }
 
@@ -398,10 +399,11 @@ export class Store {
     return this.#environment.close()
   }
 
-  #write(what: string, work: () => void): void {
+  #write(what: string, work: (parts: WriteParts) => void): void {
     if (this.#fault !== undefined) throw this.#fault
     try {
-      this.#environment.root.transactionSync(work)
+      const { root } = this.#environment
+      root.transactionSync(() => work(new WriteParts(root)))
     } catch (thrown) {
       if (thrown instanceof StoreError) throw thrown
       const cause = `${lineOf(thrown)}${fullDiskText(this.folder)}`

@@ -15,6 +15,7 @@ import {
   slotKey,
 } from './records.ts'
 import type { UndoRecord } from './undo_record.ts'
+import type { WriteParts } from './write_parts.ts'
 
 const NO_BYTES = new Uint8Array(0)
 
@@ -27,12 +28,12 @@ class UnknownCodeError extends Error {
  * Enters writes in the tables, inside a transaction, and what they write over in the undo record. An account that does
  * not exist after them has no slots, as in its trie.
  */
-export const writeState = (tables: Tables, writes: StateWrites, undo: UndoRecord): void => {
+export const writeState = (tables: Tables, writes: StateWrites, undo: UndoRecord, parts: WriteParts): void => {
   for (const [hash, bytes] of writes.code) tables.code.putSync(hexToBytes(hash), bytes)
   const { deletedAccounts } = writes
   for (let i = 0; i < deletedAccounts.length / LIMBS_PER_ADDRESS; i++) removeAccount(tables, deletedAccounts, i, undo)
-  writeAccounts(tables, writes, undo)
-  writeSlots(tables, writes, undo)
+  writeAccounts(tables, writes, undo, parts)
+  writeSlots(tables, writes, undo, parts)
 }
 
 const removeAccount = ({ accounts, slots }: Tables, addresses: Uint32Array, i: number, undo: UndoRecord): void => {
@@ -49,19 +50,21 @@ const removeAccount = ({ accounts, slots }: Tables, addresses: Uint32Array, i: n
   }
 }
 
-const writeAccounts = (tables: Tables, writes: StateWrites, undo: UndoRecord): void => {
+const writeAccounts = (tables: Tables, writes: StateWrites, undo: UndoRecord, parts: WriteParts): void => {
   const { accounts, accountAddresses, accountCount } = writes
   const key = new Uint8Array(ADDRESS_BYTES)
-  for (const i of accountOrder(accountAddresses, accountCount)) {
+  const order = accountOrder(accountAddresses, accountCount)
+  parts.run(tables.accounts, accountCount, (row) => {
+    const i = order[row]!
     if (accounts.exists[i] === 0) {
       removeAccount(tables, accountAddresses, i, undo)
-      continue
+      return
     }
     checkCode(tables, writes, i)
     accountKey(key, accountAddresses, i)
     undo.account(key, tables.accounts.getBinaryFast(key))
     tables.accounts.putSync(key, encodeAccount(accounts, i))
-  }
+  })
 }
 
 const checkCode = ({ code }: Tables, { accounts }: StateWrites, i: number): void => {
@@ -71,12 +74,14 @@ const checkCode = ({ code }: Tables, { accounts }: StateWrites, i: number): void
   if (!code.doesExist(hexToBytes(hash))) throw new UnknownCodeError(`no code with hash ${hash}`)
 }
 
-const writeSlots = ({ accounts, slots }: Tables, writes: StateWrites, undo: UndoRecord): void => {
+const writeSlots = ({ accounts, slots }: Tables, writes: StateWrites, undo: UndoRecord, parts: WriteParts): void => {
   const { slotAddresses, slotKeys, slotValues, slotCount } = writes
   const key = new Uint8Array(SLOT_KEY_BYTES)
   let owner = ''
   let isThere = false
-  for (const i of slotOrder(slotAddresses, slotKeys, slotCount)) {
+  const order = slotOrder(slotAddresses, slotKeys, slotCount)
+  parts.run(slots, slotCount, (row) => {
+    const i = order[row]!
     slotKey(key, slotAddresses, slotKeys, i)
     const address = key.subarray(0, ADDRESS_BYTES)
     const name = bytesToHex(address)
@@ -86,9 +91,9 @@ const writeSlots = ({ accounts, slots }: Tables, writes: StateWrites, undo: Undo
     }
     const value = isThere ? encodeWord(slotValues, i) : NO_BYTES
     const before = slots.getBinaryFast(key)
-    if (before === undefined && value.length === 0) continue
+    if (before === undefined && value.length === 0) return
     undo.slot(key, before)
     if (value.length === 0) slots.removeSync(key)
     else slots.putSync(key, value)
-  }
+  })
 }
