@@ -64,15 +64,14 @@ export {
   type BlockSimulation,
   type BlockSimulationOptions,
   type SimulatedBlock,
-  type SimulatedBlockCall,
   type SimulatedBlockRequest,
-  type SimulatedBlockResult,
   SimulatedCallError,
   simulateBlocks,
 } from './flows/block_simulation.ts'
 export type { BlockReward, BlockYield } from './flows/block_work.ts'
 export type { BuiltBlock, PoolRejection } from './flows/build.ts'
 export type { BlockAttributes, BuildRequest } from './flows/build_request.ts'
+export { type CallBatches, type CallBatchesOptions, openCallBatches } from './flows/call_batches.ts'
 export { ExecutorClosedError } from './flows/call_queue.ts'
 export {
   type BlockMemory,
@@ -113,6 +112,7 @@ export { createExecutor } from './flows/executor.ts'
 export type { ExecuteRequest, Executor, ExecutorOptions } from './flows/executor_interface.ts'
 export type { BudgetUse, MemoryBudget, MemoryUse } from './flows/memory.ts'
 export type { CallBundle, SimulateRequest } from './flows/simulate_request.ts'
+export type { SimulatedBlockCall, SimulatedBlockResult, SimulatedReceipts } from './flows/simulated_calls.ts'
 export type {
   AccessListEntry,
   SimulatedCall,

@@ -1,4 +1,4 @@
-import type { Chain, ExecutorOptions, SenderCache } from '../host/index.ts'
+import type { Chain, DeviceOptions, ExecutorOptions, SenderCache } from '../host/index.ts'
 import { Kzg } from './kzg/kzg.ts'
 import { type Listener, startListener } from './listener/listener.ts'
 import type { CallOptions, OpenPorts, PortsOptions } from './listener/ports.ts'
@@ -21,6 +21,8 @@ export interface ServeOptions {
   readonly log: Logger
   /** Threads that execute calls, and as many that read blocks; milliseconds that a call may take, 0: any time. */
   readonly calls: { readonly threads: number; readonly callMs: number }
+  /** The device that each thread of calls opens for simulated blocks of many calls; undefined: none. */
+  readonly callDevice?: DeviceOptions | undefined
   /** Gas that a simulated call has at most. */
   readonly gasCap: bigint
   readonly ranges: RangeLimits
@@ -119,12 +121,13 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
   }
 }
 
-const callOptions = ({ chain, calls, gasCap, ranges, executor }: ServeOptions): CallOptions => ({
+const callOptions = ({ chain, calls, callDevice, gasCap, ranges, executor }: ServeOptions): CallOptions => ({
   terms: {
     path: chain.folder,
     gasCap,
     ranges,
     executor: executor.memory === undefined ? {} : { memory: executor.memory },
+    device: callDevice,
   },
   ...calls,
   readMs: READ_MS,

@@ -73,6 +73,8 @@ export const serveCommand: CommandModule<object, ServeArguments> = {
           gasCap,
           builder,
           executor,
+          // By name: a thread opens its own.
+          callDevice: device === undefined ? undefined : given.adapter === undefined ? {} : { adapter: given.adapter },
           senderCache,
           ranges: RANGES,
           poolLimits: POOL,

@@ -65,6 +65,8 @@ export interface Executions extends ReceiptSource {
   readonly path?: string
   /** What its lanes are in columns, where that is all that they did. */
   readonly columns?: SlotColumns | undefined
+  /** Whether its lanes may have moved wei beside the values of their transactions; absent: they may. */
+  readonly movesWei?: boolean
   /** 0, or the code of the reason why this lane's execution does not stand on the running values at its place. */
   broken(lane: number, place: Place): number
   /**

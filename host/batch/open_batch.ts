@@ -69,9 +69,21 @@ export interface OpenBatch {
   readonly gasUsed: Float64Array
   readonly executions: Executions[]
   readonly explained: ExplainLog | undefined
+  /** Calls of a simulated block, which no one has signed; undefined: transactions. */
+  readonly simulated: SimulatedTerms | undefined
   coinbaseId: number
   /** Account ids of VAULTS on a chain of the OP stack; empty on Ethereum. */
   vaultIds: readonly number[]
+}
+
+/**
+ * How a simulated block differs from a batch of transactions: senders may be contracts, the gas limit of the block is
+ * checked by the simulation, and an execution that halts without a word for it does not stand. `transfers`: neither
+ * does one that moves wei, as these are to be logged.
+ */
+export interface SimulatedTerms {
+  readonly validation: boolean
+  readonly transfers: boolean
 }
 
 /** Bytes of the columns of a transaction that are no receipt's. */
@@ -92,6 +104,7 @@ export const createOpenBatch = (
   rules: TransactionRules,
   explained?: ExplainLog,
   pass?: RulesPass,
+  simulated?: SimulatedTerms,
 ): OpenBatch => {
   const { count } = batch
   const from = pass?.columns ?? OWN_COLUMNS
@@ -119,6 +132,7 @@ export const createOpenBatch = (
     gasUsed: new Float64Array(count),
     executions: [],
     explained,
+    simulated,
     coinbaseId: -1,
     vaultIds: [],
   }

@@ -26,6 +26,7 @@ const PLAIN = [
   'unlisted read',
   'bundle',
   'lent balance',
+  'halt or transfer to be told',
 ] as const satisfies readonly (DeviceFaultReason | string)[]
 
 /**

@@ -8,6 +8,7 @@ import { encodeBatch, TransactionInputError } from './encode_batch.ts'
 import type { BlockEnvironment } from './environment.ts'
 import { REJECTION, type Rejection } from './rejection.ts'
 import { gasBounds, type TransactionRules, transactionRules } from './rules.ts'
+import type { RulesPass } from './rules_pass.ts'
 
 /**
  * A call to simulate. Addresses and data are 0x-hex. Absent: from address zero, no value, free gas, and all gas of the
@@ -133,6 +134,27 @@ export const simulatedRules = (batch: TransactionBatch, fork: Fork, env: BlockEn
     rejection[i] = found === 0 || found >= REJECTION.intrinsicGas ? gasRejection(batch, fork, rules, i) : found
   }
   return rules
+}
+
+/**
+ * The rules of the calls of a simulated block: with `validation` those of transactions. With `pass` they stand in its
+ * columns.
+ */
+export const rulesOfCalls = (
+  batch: TransactionBatch,
+  fork: Fork,
+  env: BlockEnvironment,
+  validation: boolean,
+  pass?: RulesPass,
+): TransactionRules => {
+  const rules = validation ? simulatedRules(batch, fork, env) : callRules(batch, fork, env)
+  if (pass === undefined) return rules
+  const columns = transactionRules(batch, fork, env, pass)
+  for (const name of ['gasLimit', 'intrinsic', 'floor'] as const) columns[name].set(rules[name])
+  for (const name of ['price', 'priority', 'cost'] as const) columns[name].set(rules[name])
+  columns.rejection.set(rules.rejection)
+  const { gasLimit, intrinsic, floor, price, priority, cost, rejection } = columns
+  return { ...rules, gasLimit, intrinsic, floor, price, priority, cost, rejection }
 }
 
 const gasRejection = (

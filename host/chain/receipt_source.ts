@@ -12,6 +12,8 @@ export interface ReceiptSource {
    * Why it failed, in the words of @ethereumjs/evm; undefined where it succeeded, or where only the status is known.
    */
   exception(lane: number): string | undefined
+  /** Positions among its logs of those that tell of a transfer of wei, where these were asked for. */
+  transfers?(lane: number): readonly number[]
   /** Adds the bits of the logs of lanes to the blooms of their transactions. */
   addBlooms(rows: LaneRows, blooms: BloomSet): void
   /** Marks the transactions that have a log of this address, five limbs. */

@@ -1,21 +1,32 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { CpuExecution } from '../batch/outcome.ts'
-import { type TransactionBatch, type TransactionObject, TYPE_BLOB } from '../chain/batch.ts'
+import type { TransactionObject } from '../chain/batch.ts'
 import { blobGas } from '../chain/blob_schedule.ts'
-import { type CallObject, callRules, encodeCalls, simulatedRules } from '../chain/call_batch.ts'
+import { rulesOfCalls } from '../chain/call_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
-import type { Log } from '../chain/log.ts'
 import { REJECTION, type Rejection, rejectionText } from '../chain/rejection.ts'
 import type { Requests } from '../chain/requests.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
 import { InputError } from '../primitives/input.ts'
 import { quantityFromBigInt } from '../primitives/word.ts'
 import type { LayeredSnapshot } from '../state/layered_snapshot.ts'
-import { parseOverrides, type StateOverrides } from '../state/overlay_state.ts'
+import { type ParsedOverride, parseOverrides, type StateOverrides } from '../state/overlay_state.ts'
 import type { State, StateWrites } from '../state/state.ts'
+import { WrittenState } from '../state/written_state.ts'
 import { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
 import { BlockWork, blockReward } from './block_work.ts'
+import { type CallBatches, CallBatchRunner } from './call_batches.ts'
 import { groundOn, layerOn } from './layered_ground.ts'
+import {
+  batchOfCalls,
+  logsOf,
+  mostGasOf,
+  type SimulatedBlockCall,
+  type SimulatedBlockResult,
+  type SimulatedReceipts,
+  senderOf,
+  transactionOfCall,
+} from './simulated_calls.ts'
 
 /**
  * What a chain of simulated blocks stands on (`simulateBlocks`). `validation`: the calls must be valid transactions but
@@ -35,18 +46,10 @@ export interface BlockSimulationOptions {
   readonly validation?: boolean
   /** `log`: transfers of wei are among the logs of a call. */
   readonly transfers?: 'log'
+  /** Executes the calls of a block together where that gives the same; absent: they run one after another. */
+  readonly batches?: CallBatches
   /** As in `ExecutorOptions`. */
   readonly depositContract?: string
-}
-
-/**
- * A call of a simulated block. Without a gas limit it may use what the block has left; without a nonce it has the next
- * one of its sender.
- *
- * Example: {@link simulateBlocks}.
- */
-export interface SimulatedBlockCall extends CallObject {
-  readonly nonce?: bigint
 }
 
 /**
@@ -80,25 +83,6 @@ export interface SimulatedBlockRequest {
 }
 
 /**
- * What a call of a simulated block came to. `mostGasUsed`: before the refund. `transfers`: positions in `logs` of those
- * that tell of a transfer of wei, which are in no receipt.
- *
- * Example: {@link simulateBlocks}.
- */
-export interface SimulatedBlockResult {
-  readonly status: 0 | 1
-  readonly gasUsed: bigint
-  readonly mostGasUsed: bigint
-  readonly output: Uint8Array
-  /** Why it failed: `revert`, or another word of the EVM. */
-  readonly exception: string | undefined
-  readonly logs: readonly Log[]
-  readonly transfers: ReadonlySet<number>
-  /** Before Byzantium, whose receipts hold a state root: the writes of all calls so far. */
-  readonly writes: StateWrites | undefined
-}
-
-/**
  * A simulated block without its header: transactions as they were executed, one result for each, and the writes of all
  * blocks so far.
  *
@@ -111,6 +95,8 @@ export interface SimulatedBlock {
   readonly blobGasUsed: bigint
   readonly requests: Requests | undefined
   readonly requestsHash: string | undefined
+  /** Where they are known without the results. */
+  readonly receipts: SimulatedReceipts | undefined
   readonly writes: StateWrites
 }
 
@@ -157,8 +143,8 @@ export interface BlockSimulation {
 
 /**
  * Begins a chain of simulated blocks on a state, of which nothing is committed (eth_simulateV1). Calls see what the
- * calls and blocks before them wrote, so they run one after another on the CPU tier. Each block does what its fork does
- * around the transactions.
+ * calls and blocks before them wrote: they run one after another on the CPU tier, or as a batch (`batches`) with the same
+ * results. Each block does what its fork does around the transactions.
  *
  * @example
  * import { MemoryState, simulateBlocks } from 'wgevm'
@@ -182,54 +168,114 @@ const TURN_MS = 20
 
 const NONCE_BITS = 64
 
+type Overrides = ReadonlyMap<string, ParsedOverride>
+
 class LayeredSimulation implements BlockSimulation {
   readonly #options: BlockSimulationOptions
-  readonly #layer: LayeredSnapshot
+  /** Below the layer: what was executed as batches is written there. */
+  readonly #ground: WrittenState
+  #layer: LayeredSnapshot
+  /** The layer holds writes that the ground has not. */
+  #isLayered = false
   readonly #tiers = new Map<Fork, PrecompilingTier>()
   #gasLeft: bigint
   #turnEndMs = 0
 
   constructor(options: BlockSimulationOptions) {
     this.#options = options
-    this.#layer = layerOn(options.state)
+    this.#ground = new WrittenState(options.state)
+    this.#layer = layerOn(this.#ground)
     this.#gasLeft = options.gas
   }
 
   setHash(number: bigint, hash: string): void {
-    this.#layer.setBlockHash(number, hash)
+    this.#ground.setBlockHash(number, hash)
   }
 
   async next(request: SimulatedBlockRequest): Promise<SimulatedBlock> {
-    const { fork, env, calls, withdrawals, signal } = request
-    const { depositContract } = this.#options
-    const tier = this.#tierOf(fork)
     const { overrides = {}, moves = new Map<string, string>() } = request
+    const tier = this.#tierOf(request.fork)
     await tier.place(overrides, moves)
-    await this.#layer.override(parseOverrides(overrides))
-    const ground = groundOn(this.#layer, tier.cpu)
-    const work = new BlockWork({ fork, depositContract: depositContract?.toLowerCase() }, env, request, {
-      withdrawals,
-      reward: blockReward(fork, env.number),
-    })
+    const parsed = parseOverrides(overrides)
+    return (
+      (tier.isStock ? await this.#batch(request, parsed) : undefined) ?? (await this.#inOrder(request, parsed, tier))
+    )
+  }
+
+  /** All calls at once; undefined, and nothing done, where they are to be executed one after another. */
+  async #batch(request: SimulatedBlockRequest, overrides: Overrides): Promise<SimulatedBlock | undefined> {
+    const { validation = false, transfers, batches } = this.#options
+    const { fork, env, calls, signal } = request
+    if (!(batches instanceof CallBatchRunner) || !batches.takes(fork, calls.length)) return undefined
+    const ground = this.#ground
+    if (this.#isLayered) {
+      ground.add(await this.#layer.writes())
+      this.#layer = layerOn(ground)
+      this.#isLayered = false
+    }
+    const work = (): BlockWork => this.#workOf(request)
+    const isLogged = transfers === 'log'
+    const block = { ground, fork, env, overrides, calls, gas: this.#gasLeft, validation, work, signal }
+    const ran = await batches.run({ ...block, transfers: isLogged })
+    if (ran === undefined) return undefined
+    this.#layer = layerOn(ground)
+    this.#gasLeft -= ran.gasUsed
+    return this.#blockOf(ran, ran.work)
+  }
+
+  async #inOrder(
+    request: SimulatedBlockRequest,
+    overrides: Overrides,
+    { cpu }: PrecompilingTier,
+  ): Promise<SimulatedBlock> {
+    const { env, calls, signal } = request
+    this.#isLayered = true
+    await this.#layer.override(overrides)
+    const ground = groundOn(this.#layer, cpu)
+    const work = this.#workOf(request)
     await work.before(ground)
     const transactions: TransactionObject[] = []
     const results: SimulatedBlockResult[] = []
     let gasUsed = 0n
-    let blobs = 0
     for (const [index, call] of calls.entries()) {
       await this.#yield()
       signal?.throwIfAborted()
       const transaction = await this.#transactionOf(call, index, env, gasUsed)
-      const result = await this.#execute(tier.cpu, request, transaction, index)
+      const result = await this.#execute(cpu, request, transaction, index)
       gasUsed += result.gasUsed
-      blobs += transaction.blobVersionedHashes?.length ?? 0
       transactions.push(transaction)
       results.push(result)
     }
     await work.after(ground, logsOf(results))
-    const { requests, requestsHash } = work.yields
-    const writes = await this.#layer.writes()
-    return { transactions, results, gasUsed, blobGasUsed: blobGas(blobs), requests, requestsHash, writes }
+    return this.#blockOf({ transactions, results, gasUsed, receipts: undefined }, work)
+  }
+
+  #workOf(request: SimulatedBlockRequest): BlockWork {
+    const { fork, env, withdrawals } = request
+    const { depositContract } = this.#options
+    const reward = blockReward(fork, env.number)
+    return new BlockWork({ fork, depositContract: depositContract?.toLowerCase() }, env, request, {
+      withdrawals,
+      reward,
+    })
+  }
+
+  async #blockOf(
+    calls: Pick<SimulatedBlock, 'transactions' | 'results' | 'gasUsed' | 'receipts'>,
+    { yields: { requests, requestsHash } }: BlockWork,
+  ): Promise<SimulatedBlock> {
+    const { transactions, results, gasUsed, receipts } = calls
+    let blobs = 0
+    for (const { blobVersionedHashes = [] } of transactions) blobs += blobVersionedHashes.length
+    const writes = await this.#writes()
+    const blobGasUsed = blobGas(blobs)
+    return { transactions, results, gasUsed, blobGasUsed, requests, requestsHash, receipts, writes }
+  }
+
+  /** Of all blocks so far. */
+  async #writes(): Promise<StateWrites> {
+    const layered = this.#isLayered ? await this.#layer.writes() : undefined
+    return this.#ground.writes(layered) ?? (await this.#layer.writes())
   }
 
   #tierOf(fork: Fork): PrecompilingTier {
@@ -247,22 +293,12 @@ class LayeredSimulation implements BlockSimulation {
     env: BlockEnvironment,
     gasUsed: bigint,
   ): Promise<TransactionObject> {
-    const { from = NOBODY, gas, input, data = input, nonce, maxFeePerBlobGas = 0n, ...rest } = call
+    const { gas, nonce } = call
     let gasLimit = gas ?? env.gasLimit - gasUsed
     if (gasUsed + gasLimit > env.gasLimit) throw new SimulatedCallError(index, REJECTION.gasLimitReached)
     if (gasLimit > this.#gasLeft) gasLimit = this.#gasLeft
-    const isLegacy = call.gasPrice !== undefined
-    const { maxFeePerGas = 0n, maxPriorityFeePerGas = 0n } = call
-    return {
-      ...rest,
-      type: typeOf(call),
-      from,
-      nonce: nonce ?? (await this.#layer.account(from))?.nonce ?? 0n,
-      gasLimit,
-      ...(isLegacy ? {} : { maxFeePerGas, maxPriorityFeePerGas, accessList: call.accessList ?? [] }),
-      ...(call.blobVersionedHashes === undefined ? {} : { maxFeePerBlobGas }),
-      ...(data === undefined ? {} : { data }),
-    }
+    const next = nonce ?? (await this.#layer.account(senderOf(call)))?.nonce ?? 0n
+    return transactionOfCall(call, next, gasLimit)
   }
 
   async #execute(
@@ -273,9 +309,9 @@ class LayeredSimulation implements BlockSimulation {
   ): Promise<SimulatedBlockResult> {
     const { validation = false } = this.#options
     const layer = this.#layer
-    const batch = batchOf(transaction, fork, env)
+    const batch = batchOfCalls([transaction], fork, env)
     if (validation) quantityFromBigInt(batch.nonce, 0, transaction.nonce)
-    const rules = validation ? simulatedRules(batch, fork, env) : callRules(batch, fork, env)
+    const rules = rulesOfCalls(batch, fork, env, validation)
     const before = await layer.account(transaction.from)
     if (!validation) quantityFromBigInt(batch.nonce, 0, before?.nonce ?? 0n)
     const outcome = await cpu.execute({ env, batch, index: 0, rules, snapshot: layer, anySender: true })
@@ -285,7 +321,7 @@ class LayeredSimulation implements BlockSimulation {
     if (after !== undefined && after.nonce !== BigInt.asUintN(NONCE_BITS, after.nonce))
       layer.setAccount(transaction.from, { ...after, nonce: BigInt.asUintN(NONCE_BITS, after.nonce) })
     this.#gasLeft -= outcome.gasUsed
-    const writes = isAtLeast(fork, 'byzantium') ? undefined : await layer.writes()
+    const writes = isAtLeast(fork, 'byzantium') ? undefined : await this.#writes()
     return { ...resultOf(outcome, rules.intrinsic[0]!, rules.floor[0]!), writes }
   }
 
@@ -297,43 +333,19 @@ class LayeredSimulation implements BlockSimulation {
   }
 }
 
-const NOBODY = `0x${'0'.repeat(40)}`
-
-const typeOf = (call: SimulatedBlockCall): NonNullable<TransactionObject['type']> => {
-  if (call.gasPrice !== undefined) return 0
-  if (call.authorizations !== undefined) return 4
-  return call.blobVersionedHashes === undefined ? 2 : TYPE_BLOB
-}
-
-/** A batch of one, which a fork takes that does not know its type. */
-const batchOf = (transaction: TransactionObject, fork: Fork, env: BlockEnvironment): TransactionBatch => {
-  const { type, nonce: _, gasLimit: gas, maxFeePerGas, maxPriorityFeePerGas, accessList, ...rest } = transaction
-  if (type === 2 && !isAtLeast(fork, 'london'))
-    return encodeCalls([{ ...rest, gas, gasPrice: maxFeePerGas ?? 0n }], env)
-  const fees =
-    maxFeePerGas === undefined || maxPriorityFeePerGas === undefined ? {} : { maxFeePerGas, maxPriorityFeePerGas }
-  const access = type === 0 || accessList === undefined ? {} : { accessList }
-  return encodeCalls([{ ...rest, ...(type === undefined ? {} : { type }), gas, ...fees, ...access }], env)
-}
-
 const resultOf = (outcome: CpuExecution, intrinsic: number, floor: number): Omit<SimulatedBlockResult, 'writes'> => {
   const { status, gasUsed, executionGas = 0n, output, exception, logs, transfers = [] } = outcome
-  const spent = BigInt(intrinsic) + executionGas
-  const mostGasUsed = spent < BigInt(floor) ? BigInt(floor) : spent
+  const mostGasUsed = mostGasOf(intrinsic, floor, executionGas)
   return { status, gasUsed, mostGasUsed, output, exception, logs, transfers: new Set(transfers) }
 }
-
-/** Logs as the work after the transactions reads them. */
-const logsOf = (results: readonly SimulatedBlockResult[]): Parameters<BlockWork['after']>[1] => ({
-  emitting: (address) => [...results.keys()].filter((i) => results[i]!.logs.some((log) => log.address === address)),
-  logs: (i) => results[i]!.logs.filter((_, n) => !results[i]!.transfers.has(n)),
-})
 
 type PrecompileMap = Awaited<ReturnType<CpuTier['prepare']>>['precompiles']
 
 /** A tier whose precompiled contracts may stand elsewhere. */
 class PrecompilingTier {
   readonly cpu: CpuTier
+  /** All of them stand where they belong. */
+  isStock = true
   #stock: PrecompileMap | undefined
 
   constructor(cpu: CpuTier) {
@@ -352,7 +364,9 @@ class PrecompilingTier {
       if (overrides[to] !== undefined) throw new InputError(`account ${to} is already overridden`, 'moves', to)
       precompiles.set(bareOf(to), run)
     }
-    for (const address of [...moves.keys(), ...Object.keys(overrides)]) precompiles.delete(bareOf(address))
+    let gone = 0
+    for (const address of [...moves.keys(), ...Object.keys(overrides)]) if (precompiles.delete(bareOf(address))) gone++
+    this.isStock = gone === 0 && moves.size === 0
   }
 }
 

@@ -1,9 +1,10 @@
 import { explainBatch } from '../batch/explain.ts'
 import { ExplainLog } from '../batch/explain_log.ts'
-import { createOpenBatch, type OpenBatch, pooledBytes } from '../batch/open_batch.ts'
+import { createOpenBatch, type OpenBatch, pooledBytes, type SimulatedTerms } from '../batch/open_batch.ts'
 import { loadParties, routeTransactions } from '../batch/route.ts'
 import type { TierCounters } from '../batch/tier.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
+import { rulesOfCalls } from '../chain/call_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import type { SignedTransactions } from '../chain/packed.ts'
 import { chargeRules, transactionRules } from '../chain/rules.ts'
@@ -34,6 +35,8 @@ export interface BatchRequest {
   readonly steps?: BlockSteps | undefined
   /** The transactions over the wire, where they are known. */
   readonly signed?: SignedTransactions | undefined
+  /** Where they are calls of a simulated block. */
+  readonly simulated?: SimulatedTerms | undefined
 }
 
 /** What the stages of one batch hand on. */
@@ -100,7 +103,7 @@ const routeBatch = async (wiring: Wiring, request: BatchRequest, terms: CallTerm
 /** The batch with its rules. On a chain of the OP stack its first deposits are executed; `writes` are theirs. */
 const openOf = async (
   wiring: Wiring,
-  { env, batch, explain, signed }: BatchRequest,
+  { env, batch, explain, signed, simulated }: BatchRequest,
   recorder: ChangeRecorder | undefined,
 ): Promise<{ readonly openBatch: OpenBatch; readonly sweep: Sweep; readonly writes: StateWrites | undefined }> => {
   const { policy, resident, running, reasons } = wiring
@@ -113,8 +116,11 @@ const openOf = async (
     return { openBatch, sweep }
   }
   const pass = rulesPassOf(batch, wiring)
-  const rules = transactionRules(batch, fork, env, pass)
-  const plain = createOpenBatch(batch, env, rules, explained, pass)
+  const rules =
+    simulated === undefined
+      ? transactionRules(batch, fork, env, pass)
+      : rulesOfCalls(batch, fork, env, simulated.validation, pass)
+  const plain = createOpenBatch(batch, env, rules, explained, pass, simulated)
   if (chain === undefined) return { ...open(plain), writes: undefined }
   const deposits = leadingDeposits(batch)
   const before = open(plain)
@@ -147,7 +153,7 @@ const stepsBefore = async (
 }
 
 /** Makes base values of what the tables hold, and returns what was written. */
-const settledWrites = ({ resident, sessions }: Pick<Wiring, 'resident' | 'sessions'>): StateWrites => {
+export const settledWrites = ({ resident, sessions }: Pick<Wiring, 'resident' | 'sessions'>): StateWrites => {
   const writes = collectWrites(resident)
   sessions.current?.tables.noteWrites()
   resident.settle()

@@ -53,8 +53,8 @@ export interface Wiring extends Ground {
 /** Changes the list of tiers, for tests of what an executor makes of others. @internal */
 export type Rewire = (tiers: readonly Tier[], ground: Ground) => readonly Tier[]
 
-/** Opens what the flows of an executor share, and wires its tiers. */
-export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers): Wiring => {
+/** Opens what the flows of an executor share, and wires its tiers. `transfers`: as in CpuTierOptions. */
+export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers, transfers?: 'log'): Wiring => {
   const policy = policyOf(options)
   const state = new CheckedState(options.state)
   const resident = new ResidentState(state, codeSkeleton)
@@ -83,7 +83,7 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
   const reasons = new ExitReasons()
   const ground = { policy, resident, running, sessions, reasons, measured, precompiles }
   const library = new PathLibrary(options.pathStore || undefined, measured)
-  const cpu = new CpuTier(options)
+  const cpu = new CpuTier({ ...options, transfers })
   const workers = new CpuWorkers({ ...options, cpu, resident, running, measured })
   const laneVm = new LaneVmTier({ ...ground, engines: enginesOn(sessions, policy, precompiles) })
   const tiers = rewire(

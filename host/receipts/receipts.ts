@@ -247,6 +247,11 @@ export class Receipts {
     return { executionGas, gasRefund: BigInt(refund[i]!), exception }
   }
 
+  /** Positions among the logs of transaction i of those that tell of a transfer of wei. @internal */
+  transfers(i: number): readonly number[] {
+    return this.#sourceOf(i)?.transfers?.(this.#columns.laneOf[i]!) ?? []
+  }
+
   /** Return or revert data of transaction i. */
   output(i: number): Uint8Array {
     return this.#sourceOf(i)?.output(this.#columns.laneOf[i]!) ?? new Uint8Array(0)

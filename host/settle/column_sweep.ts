@@ -232,7 +232,8 @@ export class ColumnSweep {
     for (const [number, lanes] of this.#lanes) {
       if (lanes.number >= 0) continue
       const { columns } = this.#batch.executions[number]!
-      const at = columns === undefined || this.#executionCount === CHUNK ? 0 : this.#place(columns, lanes)
+      const isKnown = columns !== undefined && (columns.succeeds || this.#batch.simulated === undefined)
+      const at = isKnown && this.#executionCount !== CHUNK ? this.#place(columns, lanes) : 0
       lanes.number = at === 0 ? OTHER : this.#executionCount++
       if (at === 0) continue
       this.#places[lanes.number] = at

@@ -8,8 +8,11 @@ import {
   OUTCOME_EXECUTED,
   OUTCOME_NONE,
   OUTCOME_REJECTED,
+  type SimulatedTerms,
+  STATUS_FAILURE,
   STATUS_NONE,
   STATUS_SUCCESS,
+  TIER_LAST,
   TIER_NONE,
 } from '../batch/open_batch.ts'
 import type { ExitReasons } from '../batch/reason.ts'
@@ -49,6 +52,8 @@ export class Sweep {
   readonly #accounts: AccountTable
   /** Code of the reason that the called account has other code than at routing. */
   readonly #otherCode: number
+  /** Code of the reason that an execution does not say what a simulation must tell. */
+  readonly #unnamed: number
   /** Where accounts that run another one's code may send (EIP-7702): the codes by id; undefined before Prague. */
   readonly #delegations: ResidentState['codes'] | undefined
   /** Address's newer account id, by the id at routing; undefined until an account was made anew. */
@@ -89,9 +94,10 @@ export class Sweep {
     this.#resident = resident
     this.#accounts = resident.accounts
     this.#otherCode = reasons.code('code conflict')
+    this.#unnamed = reasons.code('halt or transfer to be told')
     this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
     this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
-    this.#blockGas = new BlockGas(openBatch.env.gasLimit)
+    this.#blockGas = new BlockGas(openBatch.simulated === undefined ? openBatch.env.gasLimit : ANY_GAS)
     this.#vaults = VaultSums.of(openBatch)
     this.#place = {
       transaction: 0,
@@ -147,9 +153,17 @@ export class Sweep {
   #columnsOver(count: number): ColumnSweep | undefined {
     if (this.#touchMakes || this.recorder !== undefined) return undefined
     if (this.#renewed !== undefined || this.#accounts.renewed) return undefined
+    if (this.#openBatch.simulated?.transfers === true && this.#movesValue()) return undefined
     if (this.#columns === undefined && count >= this.#leastForColumns)
       this.#columns = ColumnSweep.over(this.#openBatch, this.#resident, this.#refundQuotient)
     return this.#columns
+  }
+
+  /** Whether a call of the batch has a value. */
+  #movesValue(): boolean {
+    const { value, count } = this.#openBatch.batch
+    for (let at = 0; at < LIMBS_PER_WORD * count; at++) if (value[at] !== 0) return true
+    return false
   }
 
   /** Has the columns settle what they can; where that is little, again and again, they are asked less often. */
@@ -188,6 +202,11 @@ export class Sweep {
       if (refusal !== 0) {
         this.reject(i, refusal)
         continue
+      }
+      if (openBatch.simulated !== undefined && this.#isToBeNamed(i, openBatch.simulated)) {
+        tier[i] = TIER_LAST
+        openBatch.reasons[i] = this.#unnamed
+        break
       }
       const isTransfer = tier[i] === TIER_NONE
       if (!isTransfer && status[i] === STATUS_NONE) break
@@ -245,13 +264,28 @@ export class Sweep {
       refusal = REJECTION.blobGasReached
     else if (hosts[account] !== nonce[2 * i] || hosts[account + 1] !== nonce[2 * i + 1])
       refusal = nonceRefusal(hosts, account, nonce, 2 * i)
-    else if (code !== 0 && (delegations === undefined || !delegations.codes[code]!.delegation))
+    else if (
+      code !== 0 &&
+      this.#openBatch.simulated === undefined &&
+      (delegations === undefined || !delegations.codes[code]!.delegation)
+    )
       refusal = REJECTION.senderNotEoa
     else if (wordCompare(rows, from * ROW_LIMBS + ROW_BALANCE, cost, i * LIMBS_PER_WORD) < 0)
       refusal = REJECTION.insufficientFunds
     else if (block.used + gasLimit[i]! > block.sure && !this.#fits(i)) refusal = REJECTION.gasLimitReached
     const fixed = rejection[i] as Rejection | 0
     return refusal === 0 || (fixed !== 0 && fixed < refusal) ? fixed : refusal
+  }
+
+  /** Whether transaction i is to be executed for words that its execution does not have. */
+  #isToBeNamed(i: number, { transfers }: SimulatedTerms): boolean {
+    const { batch, tier, status, executionOf, laneOf, executions } = this.#openBatch
+    if (tier[i] === TIER_LAST) return false
+    if (transfers && !wordIsZero(batch.value, LIMBS_PER_WORD * i)) return true
+    if (tier[i] === TIER_NONE || status[i] === STATUS_NONE) return false
+    const execution = executions[executionOf[i]!]!
+    if (transfers && execution.movesWei !== false) return true
+    return status[i] === STATUS_FAILURE && execution.exception(laneOf[i]!) === undefined
   }
 
   /** The same of a deposit, whose sender need not be known. */
@@ -412,6 +446,9 @@ export const LEAST_FOR_COLUMNS = 256
 /** Transactions below which the columns cost more than they save. */
 const FEW_IN_COLUMNS = 16
 const MOST_ALONE = 256
+
+/** No block of simulated calls comes near it. */
+const ANY_GAS = 1n << 200n
 
 const nothing = new Uint32Array(LIMBS_PER_WORD)
 

@@ -1,7 +1,7 @@
 import { readlinkSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 import { type MessagePort, workerData } from 'node:worker_threads'
-import { openChainView, SenderCache } from '../../host/index.ts'
+import { type DeviceOptions, openCallBatches, openChainView, openDevice, SenderCache } from '../../host/index.ts'
 import { remoteCalls, serveCalls } from '../call_port.ts'
 import { BlockReader } from '../node/block_reader.ts'
 import { BlockTracer } from '../node/block_tracer.ts'
@@ -18,6 +18,8 @@ export interface CallThreadTerms {
   readonly gasCap: bigint
   readonly ranges: RangeLimits
   readonly executor: Pick<ExecutorTerms, 'memory'>
+  /** The device that a thread opens of its own with the first simulated block of many calls; undefined: none. */
+  readonly device?: DeviceOptions | undefined
 }
 
 /** What a call thread answers. */
@@ -55,11 +57,16 @@ const executors = new Executors(
   view.state,
   new SenderCache(),
 )
+const { device } = terms
+const batches =
+  device === undefined
+    ? undefined
+    : openCallBatches({ ...terms.executor, chainId: view.config.chainId, device: () => openDevice(device) })
 const blocks = new BlockReader(view, executors)
 // What is in the pool, the node alone knows.
 const noPool = { find: () => undefined }
 const chain = new ChainReader(view, blocks, noPool, terms.ranges)
-const state = new StateReader(view, blocks, executors, terms.gasCap)
+const state = new StateReader(view, blocks, executors, terms.gasCap, batches)
 const trace = new BlockTracer(view, blocks, executors, terms.gasCap)
 const rooms: CallThreadRooms = {
   chain: learned(chain, view),

@@ -6,6 +6,7 @@ import {
   type BlockEnvironment,
   type BlockHeader,
   type BlockSimulation,
+  type CallBatches,
   type ChainBlock,
   type ChainReads,
   EMPTY_LIST_HASH,
@@ -34,6 +35,13 @@ import type { LogView, PlaceView, TransactionView } from './views.ts'
 
 const ZERO_HASH = `0x${'0'.repeat(64)}`
 
+/** What simulated blocks stand on: `gas` is what all calls may use. */
+interface SimulatorGround {
+  readonly state: State
+  readonly gas: bigint
+  readonly batches: CallBatches | undefined
+}
+
 /** Simulates blocks on a block of a chain, and makes blocks of what came of them (eth_simulateV1). */
 export class BlockSimulator {
   readonly #chain: ChainReads
@@ -41,15 +49,15 @@ export class BlockSimulator {
   readonly #terms: SimulateTerms
   readonly #simulation: BlockSimulation
 
-  constructor(chain: ChainReads, base: ChainBlock, state: State, terms: SimulateTerms, gas: bigint) {
+  constructor(chain: ChainReads, base: ChainBlock, { batches, ...ground }: SimulatorGround, terms: SimulateTerms) {
     this.#chain = chain
     this.#base = base
     this.#terms = terms
     const { chainId, depositContract } = chain.config
     this.#simulation = simulateBlocks({
       chainId,
-      state,
-      gas,
+      ...ground,
+      ...(batches === undefined ? {} : { batches }),
       validation: terms.validation,
       ...(terms.traceTransfers ? { transfers: 'log' } : {}),
       ...(depositContract === undefined ? {} : { depositContract }),
@@ -163,7 +171,22 @@ export class BlockSimulator {
     simulated: SimulatedBlock,
     transactions: readonly Uint8Array[],
   ): Promise<BlockHeader> {
-    const { results, gasUsed, blobGasUsed, requestsHash, writes } = simulated
+    const { gasUsed, blobGasUsed, requestsHash, writes } = simulated
+    const { root, bloom } = simulated.receipts ?? (await this.#receiptsOf(simulated))
+    return {
+      ...header,
+      stateRoot: await this.#chain.rootAfter(this.#base.hash, writes),
+      transactionsRoot: transactionsRoot(transactions),
+      receiptsRoot: root,
+      logsBloom: bloom,
+      gasUsed,
+      ...(header.blobGasUsed === undefined ? {} : { blobGasUsed }),
+      ...(requestsHash === undefined ? {} : { requestsHash }),
+    }
+  }
+
+  async #receiptsOf(simulated: SimulatedBlock): Promise<{ readonly root: string; readonly bloom: string }> {
+    const { results } = simulated
     const receipts: Uint8Array[] = []
     let cumulativeGasUsed = 0n
     for (const [i, result] of results.entries()) {
@@ -174,17 +197,9 @@ export class BlockSimulator {
         encodeSimulatedReceipt({ type, status: result.status, root, cumulativeGasUsed, logs: ownLogs(result) }),
       )
     }
-    return {
-      ...header,
-      stateRoot: await this.#chain.rootAfter(this.#base.hash, writes),
-      transactionsRoot: transactionsRoot(transactions),
-      // The index of a receipt is its key, as that of a transaction is.
-      receiptsRoot: transactionsRoot(receipts),
-      logsBloom: `0x${Buffer.from(bloomOf(results.flatMap(ownLogs))).toString('hex')}`,
-      gasUsed,
-      ...(header.blobGasUsed === undefined ? {} : { blobGasUsed }),
-      ...(requestsHash === undefined ? {} : { requestsHash }),
-    }
+    const bloom = `0x${Buffer.from(bloomOf(results.flatMap(ownLogs))).toString('hex')}`
+    // The index of a receipt is its key, as that of a transaction is.
+    return { root: transactionsRoot(receipts), bloom }
   }
 }
 

@@ -1,6 +1,7 @@
 import {
   addressFromHex,
   type BlockEnvironment,
+  type CallBatches,
   type CallObject,
   type ChainBlock,
   type ChainReads,
@@ -50,8 +51,11 @@ export class StateReader implements StateCalls {
   readonly #executors: Executors
   /** Gas that a call has at most, and where it names none. */
   readonly #gasCap: bigint
+  readonly #batches: CallBatches | undefined
 
-  constructor(chain: ChainReads, blocks: BlockReader, executors: Executors, gasCap: bigint) {
+  /** `batches`: executes simulated blocks of many calls. */
+  constructor(chain: ChainReads, blocks: BlockReader, executors: Executors, gasCap: bigint, batches?: CallBatches) {
+    this.#batches = batches
     this.#chain = chain
     this.#blocks = blocks
     this.#executors = executors
@@ -182,7 +186,8 @@ export class StateReader implements StateCalls {
     const { block, state, chain } = this.#ground(at)
     if (chain !== undefined) throw new RpcError(RPC_CODE.server, 'blocks of the OP stack are not simulated here')
     const placed = placeBlocks(block.header, blocks)
-    return kept(() => new BlockSimulator(this.#chain, block, state, terms, this.#gasCap).run(placed))
+    const ground = { state, gas: this.#gasCap, batches: this.#batches }
+    return kept(() => new BlockSimulator(this.#chain, block, ground, terms).run(placed))
   }
 
   #place(request: CallRequest): { readonly ground: Ground; readonly env: BlockEnvironment } {

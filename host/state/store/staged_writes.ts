@@ -1,6 +1,7 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { addressToHex, wordIsZero, wordToHex } from '../../primitives/word.ts'
-import type { StateWrites } from '../state.ts'
+import { EMPTY_CODE_HASH } from '../../primitives/keccak.ts'
+import { addressToHex, wordCopy, wordFromHex, wordIsZero, wordToHex } from '../../primitives/word.ts'
+import type { AccountColumns, StateWrites } from '../state.ts'
 
 /** A row of columns. */
 interface Row {
@@ -86,3 +87,47 @@ class GrowingIndex implements StagedIndex {
 
 /** Whether a staged slot is not zero. */
 export const isFilled = ({ writes, i }: Row): boolean => !wordIsZero(writes.slotValues, LIMBS_PER_WORD * i)
+
+/** Brings account i from the writes to row i; false where they do not have it. */
+export const readStagedAccount = (
+  to: AccountColumns,
+  i: number,
+  { accounts }: StagedIndex,
+  addresses: Uint32Array,
+): boolean => {
+  const row = accounts.get(addressToHex(addresses, LIMBS_PER_ADDRESS * i))
+  if (row === undefined) return false
+  if (row === 'gone') {
+    to.exists[i] = 0
+    to.nonce.fill(0, 2 * i, 2 * i + 2)
+    to.balance.fill(0, LIMBS_PER_WORD * i, LIMBS_PER_WORD * (i + 1))
+    wordFromHex(to.codeHash, LIMBS_PER_WORD * i, EMPTY_CODE_HASH)
+    return true
+  }
+  const from = row.writes.accounts
+  to.exists[i] = 1
+  to.nonce[2 * i] = from.nonce[2 * row.i]!
+  to.nonce[2 * i + 1] = from.nonce[2 * row.i + 1]!
+  wordCopy(to.balance, LIMBS_PER_WORD * i, from.balance, LIMBS_PER_WORD * row.i)
+  wordCopy(to.codeHash, LIMBS_PER_WORD * i, from.codeHash, LIMBS_PER_WORD * row.i)
+  return true
+}
+
+/** The same of slot i. */
+export const readStagedSlot = (
+  values: Uint32Array,
+  i: number,
+  { slots, wiped }: StagedIndex,
+  addresses: Uint32Array,
+  keys: Uint32Array,
+): boolean => {
+  const address = addressToHex(addresses, LIMBS_PER_ADDRESS * i)
+  const row = slots.get(address)?.get(wordToHex(keys, LIMBS_PER_WORD * i))
+  if (row === undefined) {
+    const isWiped = wiped.has(address)
+    if (isWiped) values.fill(0, LIMBS_PER_WORD * i, LIMBS_PER_WORD * (i + 1))
+    return isWiped
+  }
+  wordCopy(values, LIMBS_PER_WORD * i, row.writes.slotValues, LIMBS_PER_WORD * row.i)
+  return true
+}

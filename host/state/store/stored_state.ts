@@ -1,7 +1,6 @@
-import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { bytesToHex, hexToBytes } from '../../primitives/hex.ts'
 import { EMPTY_CODE_HASH, keccak256Hex } from '../../primitives/keccak.ts'
-import { addressToHex, wordCopy, wordToHex } from '../../primitives/word.ts'
 import type { AccountColumns, State, StateWrites } from '../state.ts'
 import type { Environment, Table } from './environment.ts'
 import { accountOrder, slotOrder } from './key_order.ts'
@@ -16,7 +15,7 @@ import {
   SLOT_KEY_BYTES,
   slotKey,
 } from './records.ts'
-import { isFilled, type StagedIndex, StagedWrites } from './staged_writes.ts'
+import { isFilled, readStagedAccount, readStagedSlot, StagedWrites } from './staged_writes.ts'
 import { StoreError } from './store_error.ts'
 import type { Undone } from './undo_record.ts'
 
@@ -154,34 +153,3 @@ const stored = (table: Table, key: Uint8Array, undone: Undone | undefined): Uint
 
 /** Whether a key of `undone` is that of a slot of the account. */
 const isSlotOf = (address: string, key: string): boolean => key.length > address.length && key.startsWith(address)
-
-const readStagedAccount = (
-  to: AccountColumns,
-  i: number,
-  { accounts }: StagedIndex,
-  addresses: Uint32Array,
-): boolean => {
-  const row = accounts.get(addressToHex(addresses, LIMBS_PER_ADDRESS * i))
-  if (row === undefined || row === 'gone') return row === 'gone'
-  const from = row.writes.accounts
-  to.exists[i] = 1
-  to.nonce[2 * i] = from.nonce[2 * row.i]!
-  to.nonce[2 * i + 1] = from.nonce[2 * row.i + 1]!
-  wordCopy(to.balance, LIMBS_PER_WORD * i, from.balance, LIMBS_PER_WORD * row.i)
-  wordCopy(to.codeHash, LIMBS_PER_WORD * i, from.codeHash, LIMBS_PER_WORD * row.i)
-  return true
-}
-
-const readStagedSlot = (
-  values: Uint32Array,
-  i: number,
-  { slots, wiped }: StagedIndex,
-  addresses: Uint32Array,
-  keys: Uint32Array,
-): boolean => {
-  const address = addressToHex(addresses, LIMBS_PER_ADDRESS * i)
-  const row = slots.get(address)?.get(wordToHex(keys, LIMBS_PER_WORD * i))
-  if (row === undefined) return wiped.has(address)
-  wordCopy(values, LIMBS_PER_WORD * i, row.writes.slotValues, LIMBS_PER_WORD * row.i)
-  return true
-}

@@ -59,6 +59,10 @@ export class CpuExecutions implements Executions {
     return this.#made[lane]!.exception
   }
 
+  transfers(lane: number): readonly number[] {
+    return this.#made[lane]!.transfers ?? []
+  }
+
   addBlooms({ transactions, lanes, first, end }: LaneRows, blooms: BloomSet): void {
     for (let place = first; place < end; place++) {
       for (const { address, topics } of this.#made[lanes[place]!]!.logs) {

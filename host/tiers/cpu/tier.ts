@@ -159,9 +159,10 @@ export class Speculation implements TierRun {
   }
 
   async #run(index: number, snapshot: StateSnapshot): Promise<CpuOutcome> {
-    const { env, batch, rules } = this.#openBatch
+    const { env, batch, rules, simulated } = this.#openBatch
+    const anySender = simulated !== undefined
     const startedMs = performance.now()
-    const outcome = await this.#cpu.execute({ env, batch, index, rules, snapshot })
+    const outcome = await this.#cpu.execute({ env, batch, index, rules, snapshot, anySender })
     this.ownMs += performance.now() - startedMs
     this.own++
     return outcome

@@ -88,6 +88,10 @@ export class PathExecutions implements Executions {
     return isProgram ? 'pathProgram' : onHost ? 'pathHost' : 'pathKernel'
   }
 
+  get movesWei(): boolean {
+    return this.group.plan.transferColumns.length !== 0
+  }
+
   get path(): string {
     return this.group.plan.kernel.id
   }

@@ -1,0 +1,434 @@
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
+import type { BlockEnvironment } from '../chain/environment.ts'
+import { gasBounds } from '../chain/rules.ts'
+import type { NodeHasher } from '../primitives/hash_plan.ts'
+import { bytesToHex } from '../primitives/hex.ts'
+import { InputError } from '../primitives/input.ts'
+import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
+import { quantityFromBigInt, quantityToBigInt } from '../primitives/word.ts'
+import type { Receipts } from '../receipts/receipts.ts'
+import { prepareReceiptsRoot } from '../roots/roots.ts'
+import { MemoryState } from '../state/memory_state.ts'
+import type { ParsedOverride } from '../state/overlay_state.ts'
+import type { RunningState } from '../state/running_state.ts'
+import type { AccountWrite, SnapshotWrites } from '../state/snapshot.ts'
+import type { AccountColumns, State, StateWrites } from '../state/state.ts'
+import { HOST_LIMBS, HOST_NONCE } from '../state/tables/account_table.ts'
+import type { WrittenState } from '../state/written_state.ts'
+import type { BlockSteps, EndedGround } from './block_steps.ts'
+import type { BlockWork } from './block_work.ts'
+import { CallQueue, type Stop } from './call_queue.ts'
+import { executeBatch, settledWrites } from './execute.ts'
+import { InvalidTransactionError } from './execution_result.ts'
+import type { ExecutorOptions } from './executor_interface.ts'
+import {
+  batchOfCalls,
+  logsOf,
+  mostGasOf,
+  type SimulatedBlockCall,
+  type SimulatedBlockResult,
+  type SimulatedReceipts,
+  transactionOfCall,
+} from './simulated_calls.ts'
+import { type Wiring, wire } from './wiring.ts'
+
+/**
+ * Options of `openCallBatches`: those of an executor that decide where calls run. `leastCalls`: blocks with fewer are
+ * left to the CPU tier (default 64).
+ *
+ * @example
+ * import { type CallBatchesOptions, openCallBatches } from 'wgevm'
+ *
+ * const options: CallBatchesOptions = { chainId: 1n, device: 'auto', leastCalls: 1000 }
+ * openCallBatches(options).close()
+ */
+export type CallBatchesOptions = Pick<
+  ExecutorOptions,
+  | 'chainId'
+  | 'device'
+  | 'lostDevice'
+  | 'compile'
+  | 'kernels'
+  | 'laneVm'
+  | 'waves'
+  | 'costs'
+  | 'pathStore'
+  | 'range'
+  | 'memory'
+> & { readonly leastCalls?: number }
+
+/**
+ * Executes the calls of a simulated block together (`BlockSimulationOptions.batches`): kernels, paths and the device
+ * stay from one simulation to the next.
+ *
+ * Example: {@link openCallBatches}.
+ */
+export interface CallBatches {
+  /** Frees what it holds on the device. Simulations go on without it. */
+  close(): void
+}
+
+/**
+ * Opens nothing before the first block of enough calls.
+ *
+ * @example
+ * import { MemoryState, openCallBatches, simulateBlocks } from 'wgevm'
+ *
+ * const bob = '0x0000000000000000000000000000000000000b0b'
+ * const batches = openCallBatches({ chainId: 1n, leastCalls: 2 })
+ * const simulation = simulateBlocks({ chainId: 1n, state: new MemoryState(), gas: 50_000_000n, batches })
+ * const { results } = await simulation.next({
+ *   fork: 'cancun',
+ *   env: { number: 1n, timestamp: 1n, coinbase: bob, gasLimit: 60_000_000n, baseFeePerGas: 0n, prevRandao: 0n },
+ *   parentHash: `0x${'0'.repeat(64)}`,
+ *   calls: [{ to: bob }, { to: bob }],
+ * })
+ * console.log(results.map(({ gasUsed }) => gasUsed)) // [ 21000n, 21000n ]
+ * batches.close()
+ */
+export const openCallBatches = (options: CallBatchesOptions): CallBatches => new CallBatchRunner(options)
+
+/** A block of calls on a state. @internal */
+export interface CallBlock {
+  /** Takes the writes of the block where it was executed. */
+  readonly ground: WrittenState
+  readonly fork: Fork
+  readonly env: BlockEnvironment
+  readonly overrides: ReadonlyMap<string, ParsedOverride>
+  readonly calls: readonly SimulatedBlockCall[]
+  /** What all calls may use together. */
+  readonly gas: bigint
+  readonly validation: boolean
+  readonly transfers: boolean
+  /** What the block does around the calls, each time from its beginning. */
+  work(): BlockWork
+  readonly signal: AbortSignal | undefined
+}
+
+/** @internal */
+export interface RunCallBlock {
+  readonly transactions: readonly TransactionObject[]
+  readonly results: readonly SimulatedBlockResult[]
+  readonly gasUsed: bigint
+  readonly receipts: SimulatedReceipts | undefined
+  readonly work: BlockWork
+}
+
+const LEAST_CALLS = 64
+/** Gas limits that follow from the gas used before them settle in the second run, or hardly ever. */
+const MOST_RUNS = 3
+/** Above it nonces are left to bigints. */
+const MOST_NONCE = Number.MAX_SAFE_INTEGER
+
+/** What a batch cannot tell as calls one after another do. */
+class NotInBatch extends Error {}
+
+/** @internal */
+export class CallBatchRunner implements CallBatches {
+  readonly #options: CallBatchesOptions
+  readonly #wirings = new Map<string, BatchWiring>()
+  readonly #queue = new CallQueue()
+  #isClosed = false
+  /** Blocks that were executed as batches, and those that were left to be executed in order. */
+  readonly counts = { taken: 0, left: 0 }
+
+  constructor(options: CallBatchesOptions) {
+    this.#options = options
+  }
+
+  /** Whether a block may be executed as a batch, as far as the request says. */
+  takes(fork: Fork, calls: number): boolean {
+    return !this.#isClosed && isAtLeast(fork, 'london') && calls >= (this.#options.leastCalls ?? LEAST_CALLS)
+  }
+
+  /** Undefined, and nothing done, where the calls are to be executed one after another. */
+  async run(block: CallBlock): Promise<RunCallBlock | undefined> {
+    const ran = await this.#queue.run(block.signal, (stop) => this.#wiringOf(block).run(block, stop))
+    this.counts[ran === undefined ? 'left' : 'taken']++
+    return ran
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#queue.close(() => {
+      for (const wiring of this.#wirings.values()) wiring.close()
+      this.#wirings.clear()
+    })
+  }
+
+  #wiringOf({ fork, transfers }: CallBlock): BatchWiring {
+    const name = `${fork} ${transfers}`
+    const known = this.#wirings.get(name)
+    if (known !== undefined) return known
+    const wiring = new BatchWiring(this.#options, fork, transfers)
+    this.#wirings.set(name, wiring)
+    return wiring
+  }
+}
+
+/** What one fork's blocks are executed with. */
+class BatchWiring {
+  readonly #wiring: Wiring
+  readonly #state = new GroundState()
+  /** What the tables hold. */
+  #at: { readonly ground: WrittenState; readonly version: number } | undefined
+
+  constructor(options: CallBatchesOptions, fork: Fork, transfers: boolean) {
+    const { leastCalls: _, ...given } = options
+    const laneVm = transfers ? ({ laneVm: 'never' } as const) : {}
+    const terms = { ...given, ...laneVm, fork, state: this.#state, workers: 0, senderCache: false } as const
+    this.#wiring = wire(terms, undefined, transfers ? 'log' : undefined)
+  }
+
+  close(): void {
+    const { tiers, sessions, senders, hasher, device } = this.#wiring
+    senders.close()
+    hasher.close()
+    for (const tier of tiers) tier.close()
+    sessions.close()
+    device.close()
+  }
+
+  async run(block: CallBlock, stop: Stop): Promise<RunCallBlock | undefined> {
+    const { calls, env, gas } = block
+    const { device, sessions, memory } = this.#wiring
+    await device.prepare(() => sessions.close())
+    let limits = limitsAfter(calls, env, gas, undefined)
+    for (let runs = 0; runs < MOST_RUNS && limits !== undefined; runs++) {
+      const ran = await this.#attempt(block, limits, stop)
+      if (ran === undefined) break
+      if (!('limits' in ran)) {
+        memory.settle()
+        device.settle()
+        return ran
+      }
+      limits = ran.limits
+    }
+    device.settle()
+    return undefined
+  }
+
+  /** Undefined where a call may not be there, or cannot be told. Other `limits`: those that the gas used gives. */
+  async #attempt(
+    block: CallBlock,
+    limits: readonly bigint[],
+    stop: Stop,
+  ): Promise<RunCallBlock | { readonly limits: readonly bigint[] | undefined } | undefined> {
+    const { ground, env, overrides, validation, transfers } = block
+    const { resident, running, cpu, sessions } = this.#wiring
+    this.#state.ground = ground
+    if (this.#at?.ground !== ground || this.#at.version !== ground.version) resident.forget()
+    this.#at = undefined
+    try {
+      const sink = { codeChanged: false, renew() {} }
+      await running.apply(await overrideWrites(overrides, running), sink)
+      const work = block.work()
+      await work.before({ running, cpu, sink, recorder: undefined })
+      const earlier = settledWrites({ resident, sessions })
+      const { transactions, batch } = await this.#batchOf(block, limits)
+      const steps = new CallSteps(block, limits, batch, work, this.#wiring.hasher)
+      const request = { env, batch, changes: false, explain: false, steps, simulated: { validation, transfers } }
+      await executeBatch(this.#wiring, request, { stop, faults: [] }, ({ writes }) => {
+        ground.add(earlier)
+        ground.add(writes)
+        this.#at = { ground, version: ground.version }
+      })
+      const { results, gasUsed, receipts } = steps
+      return { transactions, results, gasUsed, receipts: await receipts, work }
+    } catch (thrown) {
+      resident.forget()
+      if (thrown instanceof OtherLimits) return { limits: thrown.limits }
+      if (isRefusal(thrown)) return undefined
+      throw thrown
+    }
+  }
+
+  /** The calls with the nonces that they have where no other thing counts those of their senders up. */
+  async #batchOf(
+    { calls, fork, env, validation }: CallBlock,
+    limits: readonly bigint[],
+  ): Promise<{ readonly transactions: readonly TransactionObject[]; readonly batch: TransactionBatch }> {
+    const { resident } = this.#wiring
+    const batch = batchOfCalls(
+      calls.map((call, i) => transactionOfCall(call, 0n, limits[i]!)),
+      fork,
+      env,
+    )
+    const { count, nonce } = batch
+    const senders = new Int32Array(count)
+    await resident.accountIds(batch.from, count, senders)
+    const next = new Map<number, number>()
+    const transactions: TransactionObject[] = []
+    for (let i = 0; i < count; i++) {
+      const sender = senders[i]!
+      const { hosts } = resident.accounts
+      const at = next.get(sender) ?? Number(quantityToBigInt(hosts, sender * HOST_LIMBS + HOST_NONCE))
+      if (at >= MOST_NONCE) throw new NotInBatch()
+      next.set(sender, at + 1)
+      const { nonce: given = BigInt(at) } = calls[i]!
+      transactions.push(transactionOfCall(calls[i]!, given, limits[i]!))
+      quantityFromBigInt(nonce, 2 * i, validation ? given : BigInt(at))
+    }
+    return { transactions, batch }
+  }
+}
+
+/** The gas limits turned out to be others. */
+class OtherLimits extends Error {
+  readonly limits: readonly bigint[] | undefined
+
+  constructor(limits: readonly bigint[] | undefined) {
+    super('the gas that calls used gives those after them other limits')
+    this.limits = limits
+  }
+}
+
+/** What the block does around its calls; holds the limits against what was used, and reads the results. */
+class CallSteps implements BlockSteps {
+  readonly invalid = 'throw'
+  readonly rootsMs = 0
+  results: readonly SimulatedBlockResult[] = []
+  gasUsed = 0n
+  receipts: Promise<SimulatedReceipts> | undefined
+  readonly #block: CallBlock
+  readonly #hasher: NodeHasher
+  readonly #limits: readonly bigint[]
+  readonly #batch: TransactionBatch
+  readonly #work: BlockWork
+
+  constructor(
+    block: CallBlock,
+    limits: readonly bigint[],
+    batch: TransactionBatch,
+    work: BlockWork,
+    hasher: NodeHasher,
+  ) {
+    this.#block = block
+    this.#hasher = hasher
+    this.#limits = limits
+    this.#batch = batch
+    this.#work = work
+  }
+
+  async before(): Promise<void> {}
+
+  async after(ground: EndedGround, receipts: Receipts): Promise<void> {
+    const { calls, env, gas, transfers } = this.#block
+    const used = calls.map((_, i) => receipts.gasUsedOf(i))
+    const limits = limitsAfter(calls, env, gas, used)
+    if (limits?.every((limit, i) => limit === this.#limits[i]) !== true) throw new OtherLimits(limits)
+    this.#read(receipts)
+    this.gasUsed = receipts.blockGasUsed
+    if (!transfers) this.receipts = this.#receiptsOf(receipts)
+    await this.#work.after(ground, transfers ? logsOf(this.results) : receipts)
+  }
+
+  async check(): Promise<void> {}
+
+  async #receiptsOf(receipts: Receipts): Promise<SimulatedReceipts> {
+    const root = prepareReceiptsRoot(receipts).finish(this.#hasher)
+    return { root: await root, bloom: bytesToHex(receipts.blockBloom()) }
+  }
+
+  #read(receipts: Receipts): void {
+    const { intrinsic, floor } = gasBounds(this.#batch, this.#block.fork)
+    this.results = this.#block.calls.map((_, i) => {
+      const outcome = receipts.callOutcome(i)
+      if (outcome === undefined) throw new NotInBatch()
+      const { exception, executionGas } = outcome
+      return {
+        status: receipts.status[i] as 0 | 1,
+        gasUsed: receipts.gasUsedOf(i),
+        mostGasUsed: mostGasOf(intrinsic[i]!, floor[i]!, executionGas),
+        output: receipts.output(i),
+        exception,
+        logs: receipts.logs(i),
+        transfers: new Set(receipts.transfers(i)),
+        writes: undefined,
+      }
+    })
+  }
+}
+
+/**
+ * Gas limits of the calls where those before them used so much (undefined: nothing); undefined where one is above what
+ * its block has left.
+ */
+const limitsAfter = (
+  calls: readonly SimulatedBlockCall[],
+  env: BlockEnvironment,
+  gas: bigint,
+  used: readonly bigint[] | undefined,
+): readonly bigint[] | undefined => {
+  const limits: bigint[] = []
+  let sum = 0n
+  for (const [i, call] of calls.entries()) {
+    let limit = call.gas ?? env.gasLimit - sum
+    if (sum + limit > env.gasLimit) return undefined
+    if (limit > gas - sum) limit = gas - sum
+    limits.push(limit)
+    sum += used?.[i] ?? 0n
+  }
+  return limits
+}
+
+/** Errors that calls one after another are to tell. */
+const REFUSALS = new Set(['SystemContractError', 'DepositLogError'])
+
+const isRefusal = (thrown: unknown): boolean =>
+  thrown instanceof NotInBatch ||
+  thrown instanceof InvalidTransactionError ||
+  thrown instanceof InputError ||
+  (thrown instanceof Error && REFUSALS.has(thrown.name))
+
+/** The state under the tables, which stands at one ground after another. Its writes are taken elsewhere. */
+class GroundState implements State {
+  ground: State = new MemoryState()
+
+  readAccounts(addresses: Uint32Array, count: number): AccountColumns | Promise<AccountColumns> {
+    return this.ground.readAccounts(addresses, count)
+  }
+
+  readSlots(addresses: Uint32Array, keys: Uint32Array, count: number): Uint32Array | Promise<Uint32Array> {
+    return this.ground.readSlots(addresses, keys, count)
+  }
+
+  readCode(codeHash: string): Uint8Array | Promise<Uint8Array> {
+    return this.ground.readCode(codeHash)
+  }
+
+  hasStorage(address: string): boolean | Promise<boolean> {
+    return this.ground.hasStorage?.(address) ?? false
+  }
+
+  blockHash(number: bigint): string | undefined | Promise<string | undefined> {
+    return this.ground.blockHash(number)
+  }
+
+  commit(_writes: StateWrites): void {}
+}
+
+/** Overrides as writes on running values. Throws NotInBatch where one leaves an empty account that exists (EIP-161). */
+const overrideWrites = async (
+  overrides: ReadonlyMap<string, ParsedOverride>,
+  running: RunningState,
+): Promise<SnapshotWrites> => {
+  const accounts: AccountWrite[] = []
+  const slots: { address: string; key: bigint; value: bigint }[] = []
+  const code = new Map<string, Uint8Array>()
+  for (const [address, override] of overrides) {
+    const before = await running.account(address)
+    const account = {
+      nonce: override.nonce ?? before?.nonce ?? 0n,
+      balance: override.balance ?? before?.balance ?? 0n,
+      codeHash: override.code?.hash ?? before?.codeHash ?? EMPTY_CODE_HASH,
+    }
+    const isEmpty = account.nonce === 0n && account.balance === 0n && account.codeHash === EMPTY_CODE_HASH
+    if (isEmpty) throw new NotInBatch()
+    accounts.push({ address, account, cleared: override.cleared })
+    if (override.code !== undefined) code.set(override.code.hash, override.code.bytes)
+    for (const [key, value] of override.slots) slots.push({ address, key, value })
+  }
+  return { accounts, slots, code }
+}

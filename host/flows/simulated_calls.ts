@@ -1,0 +1,106 @@
+import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
+import { type TransactionBatch, type TransactionObject, TYPE_BLOB } from '../chain/batch.ts'
+import { type CallObject, encodeCalls } from '../chain/call_batch.ts'
+import type { BlockEnvironment } from '../chain/environment.ts'
+import type { Log } from '../chain/log.ts'
+import type { StateWrites } from '../state/state.ts'
+import type { BlockWork } from './block_work.ts'
+
+/**
+ * A call of a simulated block. Without a gas limit it may use what the block has left; without a nonce it has the next
+ * one of its sender.
+ *
+ * Example: {@link simulateBlocks}.
+ */
+export interface SimulatedBlockCall extends CallObject {
+  readonly nonce?: bigint
+}
+
+/**
+ * What a call of a simulated block came to. `mostGasUsed`: before the refund. `transfers`: positions in `logs` of those
+ * that tell of a transfer of wei, which are in no receipt.
+ *
+ * Example: {@link simulateBlocks}.
+ */
+export interface SimulatedBlockResult {
+  readonly status: 0 | 1
+  readonly gasUsed: bigint
+  readonly mostGasUsed: bigint
+  readonly output: Uint8Array
+  /** Why it failed: `revert`, or another word of the EVM. */
+  readonly exception: string | undefined
+  readonly logs: readonly Log[]
+  readonly transfers: ReadonlySet<number>
+  /** Before Byzantium, whose receipts hold a state root: the writes of all calls so far. */
+  readonly writes: StateWrites | undefined
+}
+
+const NOBODY = `0x${'0'.repeat(40)}`
+
+export const senderOf = ({ from = NOBODY }: SimulatedBlockCall): string => from
+
+/** A call as the transaction that it is in its block. */
+export const transactionOfCall = (call: SimulatedBlockCall, nonce: bigint, gasLimit: bigint): TransactionObject => {
+  const { from: _, gas: __, input, data = input, maxFeePerBlobGas = 0n, ...rest } = call
+  const isLegacy = call.gasPrice !== undefined
+  const { maxFeePerGas = 0n, maxPriorityFeePerGas = 0n } = call
+  return {
+    ...rest,
+    type: typeOf(call),
+    from: senderOf(call),
+    nonce,
+    gasLimit,
+    ...(isLegacy ? {} : { maxFeePerGas, maxPriorityFeePerGas, accessList: call.accessList ?? [] }),
+    ...(call.blobVersionedHashes === undefined ? {} : { maxFeePerBlobGas }),
+    ...(data === undefined ? {} : { data }),
+  }
+}
+
+const typeOf = (call: SimulatedBlockCall): NonNullable<TransactionObject['type']> => {
+  if (call.gasPrice !== undefined) return 0
+  if (call.authorizations !== undefined) return 4
+  return call.blobVersionedHashes === undefined ? 2 : TYPE_BLOB
+}
+
+/** Transactions of calls as a batch, their nonces zero, which a fork takes that does not know their type. */
+export const batchOfCalls = (
+  transactions: readonly TransactionObject[],
+  fork: Fork,
+  env: BlockEnvironment,
+): TransactionBatch =>
+  encodeCalls(
+    transactions.map((one) => callAgain(one, fork)),
+    env,
+  )
+
+const callAgain = (transaction: TransactionObject, fork: Fork): CallObject => {
+  const { type, nonce: _, gasLimit: gas, maxFeePerGas, maxPriorityFeePerGas, accessList, ...rest } = transaction
+  if (type === 2 && !isAtLeast(fork, 'london')) return { ...rest, gas, gasPrice: maxFeePerGas ?? 0n }
+  const fees =
+    maxFeePerGas === undefined || maxPriorityFeePerGas === undefined ? {} : { maxFeePerGas, maxPriorityFeePerGas }
+  const access = type === 0 || accessList === undefined ? {} : { accessList }
+  return { ...rest, ...(type === undefined ? {} : { type }), gas, ...fees, ...access }
+}
+
+/** Gas of a call before its refund. */
+export const mostGasOf = (intrinsic: number, floor: number, executionGas: bigint): bigint => {
+  const spent = BigInt(intrinsic) + executionGas
+  return spent < BigInt(floor) ? BigInt(floor) : spent
+}
+
+/**
+ * What receipts of a simulated block come to, where it was executed as a batch and no transfer is among the logs. Both
+ * 0x-hex.
+ *
+ * Example: {@link simulateBlocks}.
+ */
+export interface SimulatedReceipts {
+  readonly root: string
+  readonly bloom: string
+}
+
+/** Logs as the work after the transactions reads them. */
+export const logsOf = (results: readonly SimulatedBlockResult[]): Parameters<BlockWork['after']>[1] => ({
+  emitting: (address) => [...results.keys()].filter((i) => results[i]!.logs.some((log) => log.address === address)),
+  logs: (i) => results[i]!.logs.filter((_, n) => !results[i]!.transfers.has(n)),
+})

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CallBatchRunner } from '../../host/flows/call_batches.ts'
+import {
+  type ComputeDevice,
+  createStateTrie,
+  openDevice,
+  type SimulatedBlock,
+  SimulatedCallError,
+  simulateBlocks,
+  transactionsRoot,
+} from '../../host/index.ts'
+import { bytesToHex } from '../../host/primitives/hex.ts'
+import { bloomOf, encodeSimulatedReceipt } from '../../service/node/simulated_receipts.ts'
+import { randomSimulation, type SimulatedRequest } from '../fixtures/simulated_requests.ts'
+
+/** `WGEVM_SEEDS=FIRST:COUNT` for others than those of every run. */
+const [FIRST = 1, SEEDS = 5] = (process.env['WGEVM_SEEDS'] ?? '').split(':').filter(Boolean).map(Number)
+
+let device: ComputeDevice
+beforeAll(async () => {
+  device = await openDevice()
+})
+afterAll(() => device.destroy())
+
+/** What each block came to, with the root of the state after it, and how the request ended. */
+const outcome = async ({ state, options, blocks }: SimulatedRequest, batches?: CallBatchRunner): Promise<unknown[]> => {
+  const simulation = simulateBlocks({ ...options, state, ...(batches === undefined ? {} : { batches }) })
+  const trie = createStateTrie(state)
+  const before = trie.root
+  const outcomes: unknown[] = []
+  for (const block of blocks) {
+    const ended = await simulation.next(block).catch(faultOf)
+    if ('fault' in ended) {
+      outcomes.push(ended)
+      break
+    }
+    const { writes, receipts, ...rest } = ended
+    if (receipts !== undefined) expect(receipts).toEqual(receiptsOf(ended))
+    outcomes.push({ ...rest, stateRoot: await trie.apply(writes) })
+    trie.rewind(before)
+    simulation.setHash(block.env.number, `0x${'5'.repeat(64)}`)
+  }
+  return outcomes
+}
+
+/** Of the results, one by one. */
+const receiptsOf = ({ results, transactions }: SimulatedBlock) => {
+  let cumulativeGasUsed = 0n
+  const encoded = results.map(({ status, gasUsed, logs }, i) => {
+    cumulativeGasUsed += gasUsed
+    const { type = 0 } = transactions[i]!
+    return encodeSimulatedReceipt({ type, status, root: undefined, cumulativeGasUsed, logs })
+  })
+  return { root: transactionsRoot(encoded), bloom: bytesToHex(bloomOf(results.flatMap(({ logs }) => logs))) }
+}
+
+const faultOf = (thrown: unknown) =>
+  thrown instanceof SimulatedCallError
+    ? { fault: [thrown.index, thrown.rejection, thrown.message] }
+    : { fault: [(thrown as Error).name, (thrown as Error).message] }
+
+describe.each(['shanghai', 'cancun'] as const)('simulated blocks at %s', (fork) => {
+  test.each([
+    ['cost decides', {}],
+    ['lane VM', { laneVm: 'always', waves: 'always', compile: 'wait' } as const],
+    ['paths', { laneVm: 'never', waves: 'always', kernels: 'never', compile: 'wait' } as const],
+  ])('are the same as batches and one call after another (%s)', async (_, terms) => {
+    const batches = new CallBatchRunner({ chainId: 1n, device, leastCalls: 1, ...terms })
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+      const request = randomSimulation(seed, fork, 24)
+      expect(await outcome(request, batches), `seed ${seed}`).toEqual(await outcome(request))
+    }
+    const { taken, left } = batches.counts
+    batches.close()
+    // Requests that end with a fault, and blocks that only the order of calls can tell, are left.
+    expect(taken).toBeGreaterThan(0)
+    expect(left).toBeGreaterThan(0)
+  })
+})
