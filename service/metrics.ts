@@ -7,6 +7,12 @@ export interface MetricsPage {
   readonly text: string
 }
 
+/**
+ * What a fork choice waited for: nothing (the listening thread answered), the node's thread, or payloads that came
+ * before it and must be executed first.
+ */
+export type ChoiceWait = 'nothing' | 'node' | 'payload'
+
 const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8]
 
 /** What a node counts, for Prometheus. */
@@ -28,6 +34,14 @@ export class NodeMetrics {
     name: 'wgevm_call_seconds',
     help: 'calls of the Engine API, and blocks, by name',
     labelNames: ['name'],
+    buckets: SECONDS,
+    registers: [this.#registry],
+  })
+
+  readonly #choices = new Histogram({
+    name: 'wgevm_forkchoice_seconds',
+    help: 'fork choices from their arrival to their answer, by what they waited for',
+    labelNames: ['wait'],
     buckets: SECONDS,
     registers: [this.#registry],
   })
@@ -72,6 +86,10 @@ export class NodeMetrics {
     for (const [tier, count] of Object.entries(result.tiers)) this.#transactions.inc({ tier }, count)
     for (const [reason, count] of Object.entries(result.exits)) this.#exits.inc({ reason }, count)
     this.#faults.inc(result.faults.length)
+  }
+
+  forkChoice(wait: ChoiceWait, elapsedMs: number): void {
+    this.#choices.observe({ wait }, elapsedMs / 1000)
   }
 
   /** Times what runs under a name. */

@@ -86,6 +86,7 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
         metrics.knownSenders(options.senderCache.hits)
         return metrics.page()
       },
+      forkChoice: async (...answered) => metrics.forkChoice(...answered),
       fault: async (name, what) => log.error({ call: name, what }, 'a call failed'),
     },
     source: {

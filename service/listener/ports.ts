@@ -20,6 +20,7 @@ import { type HttpLimits, type HttpOptions, listenHttp, type Page } from './http
 import { jwtAuthorize } from './jwt.ts'
 import { originRule } from './origins.ts'
 import { withPending } from './pending_node.ts'
+import { promptEngine } from './prompt_engine.ts'
 
 /** A port as options name it. */
 export interface PortOptions {
@@ -79,7 +80,8 @@ export interface Listeners {
 }
 
 /** Opens the ports, all or none. Rejects with the error of the first that does not open. */
-export const openPorts = async (node: NodeCalls, options: PortsOptions): Promise<Listeners> => {
+export const openPorts = async (of: NodeCalls, options: PortsOptions): Promise<Listeners> => {
+  const node = promptNode(of)
   const feeds = new Feeds(node)
   const guard = options.calls === undefined ? undefined : startGuard(node, options.calls)
   const open: [keyof OpenPorts, { readonly port: number; close(): Promise<void> }][] = []
@@ -151,6 +153,15 @@ const portsOf = (
   if (metrics !== undefined)
     ports.push([['metrics'], { ...metrics, pages: { '/metrics': () => metricsPage(node), ...health } }])
   return ports
+}
+
+/** The calls of a node, whose fork choices are answered here where they can be. */
+const promptNode = (node: NodeCalls): NodeCalls => {
+  const engine = promptEngine(node.engine, (wait, elapsedMs) => {
+    // A node that has ended counts nothing any more.
+    node.service.forkChoice(wait, elapsedMs).catch(() => undefined)
+  })
+  return new Proxy(node, { get: (_, room) => (room === 'engine' ? engine : node[room as keyof NodeCalls]) })
 }
 
 const startGuard = (

@@ -14,17 +14,18 @@ import {
 import type { NodeMetrics } from '../metrics.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { forkOf } from './block_place.ts'
-import type {
-  BuiltPayload,
-  EngineCalls,
-  ExecutionPayload,
-  ForkchoiceReply,
-  ForkchoiceState,
-  PayloadAttributes,
-  PayloadBody,
-  PayloadExtras,
-  PayloadStatus,
-  SentPayload,
+import {
+  type BuiltPayload,
+  type EngineCalls,
+  type ExecutionPayload,
+  type ForkchoiceReply,
+  type ForkchoiceState,
+  isSameChoice,
+  type PayloadAttributes,
+  type PayloadBody,
+  type PayloadExtras,
+  type PayloadStatus,
+  type SentPayload,
 } from './engine_types.ts'
 import { checkOpAttributes, invalidAttributes, payloadIdOf } from './op_attributes.ts'
 import { blobHashesOf, blockOfPayload } from './payload_block.ts'
@@ -72,6 +73,8 @@ export class Engine implements EngineCalls {
   #turn: Promise<unknown> = Promise.resolve()
   /** Fork choices among them. */
   #choices = 0
+  /** Hashes that the payloads among them say they have. */
+  readonly #payloads: string[] = []
 
   constructor({ chain, pool, builder, metrics, onHead }: EngineParts) {
     this.#chain = chain
@@ -87,7 +90,10 @@ export class Engine implements EngineCalls {
       bytes.subarray(offsets[i], offsets[i + 1]),
     )
     const payload: ExecutionPayload = { ...sent, transactions }
-    return this.#inTurn('newPayload', () => this.#newPayload(version, payload, extras))
+    this.#payloads.push(payload.blockHash)
+    return this.#inTurn('newPayload', () => this.#newPayload(version, payload, extras)).finally(() => {
+      this.#payloads.shift()
+    })
   }
 
   async #newPayload(version: 1 | 2 | 3 | 4, payload: ExecutionPayload, extras: PayloadExtras): Promise<PayloadStatus> {
@@ -138,20 +144,40 @@ export class Engine implements EngineCalls {
     state: ForkchoiceState,
     attributes: PayloadAttributes | undefined,
   ): Promise<ForkchoiceReply> {
-    const choose = (): Promise<ForkchoiceReply> => this.#forkchoiceUpdated(version, state, attributes)
-    // Payloads that are being executed change nothing about a head that stays.
-    if (this.#choices === 0 && this.#isChosen(state)) return this.#metrics.timed('forkchoiceUpdated', choose)
+    const choose = async (hasWaited: boolean): Promise<ForkchoiceReply> => {
+      const reply = await this.#forkchoiceUpdated(version, state, attributes)
+      return { ...reply, chosen: this.#chosen, hasWaited }
+    }
+    if (this.#choices === 0 && this.#needsNoTurn(state))
+      return this.#metrics.timed('forkchoiceUpdated', () => choose(false))
     this.#choices++
-    return this.#inTurn('forkchoiceUpdated', choose).finally(() => {
+    const hasWaited = this.#payloads.length > 0
+    return this.#inTurn('forkchoiceUpdated', () => choose(hasWaited)).finally(() => {
       this.#choices--
     })
   }
 
-  /** Whether head, safe and finalized block are these already; zero leaves them as they are. */
-  #isChosen({ headBlockHash, safeBlockHash, finalizedBlockHash }: ForkchoiceState): boolean {
+  /** Whether a choice moves nothing, whatever comes of the payloads that are being executed. */
+  #needsNoTurn(state: ForkchoiceState): boolean {
+    const { headBlockHash: hash } = state
+    if (this.#isChosen(state)) return true
+    if (this.#payloads.includes(hash)) return false
+    if (this.#invalid.has(hash) || hash === ZERO_HASH) return true
+    const block = this.#chain.block(hash)
+    return block === undefined || this.#isBelowFinalized(block)
+  }
+
+  #isChosen(state: ForkchoiceState): boolean {
+    return isSameChoice(state, this.#chosen)
+  }
+
+  get #chosen(): ForkchoiceState {
     const { head, safe, finalized } = this.#chain.forkChoice
-    const stays = (given: string, known: string | undefined): boolean => given === ZERO_HASH || given === known
-    return headBlockHash === head.hash && stays(safeBlockHash, safe?.hash) && stays(finalizedBlockHash, finalized?.hash)
+    return {
+      headBlockHash: head.hash,
+      safeBlockHash: safe?.hash ?? ZERO_HASH,
+      finalizedBlockHash: finalized?.hash ?? ZERO_HASH,
+    }
   }
 
   #inTurn<Reply>(name: string, work: () => Promise<Reply>): Promise<Reply> {
@@ -164,7 +190,7 @@ export class Engine implements EngineCalls {
     version: 1 | 2 | 3,
     state: ForkchoiceState,
     attributes: PayloadAttributes | undefined,
-  ): Promise<ForkchoiceReply> {
+  ): Promise<Pick<ForkchoiceReply, 'payloadStatus' | 'payloadId'>> {
     const { headBlockHash: hash } = state
     const known = this.#invalid.get(hash)
     if (known !== undefined) return { payloadStatus: known, payloadId: undefined }

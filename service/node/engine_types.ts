@@ -77,7 +77,19 @@ export interface ForkchoiceReply {
   readonly payloadStatus: PayloadStatus
   /** Of 8 bytes, 0x-hex. */
   readonly payloadId: string | undefined
+  /** What the node has chosen when this is said: the one that was asked for, or what it stays at. */
+  readonly chosen: ForkchoiceState
+  /** It waited for payloads that came before it. */
+  readonly hasWaited: boolean
 }
+
+const ZERO_HASH = `0x${'0'.repeat(64)}`
+
+/** Whether a choice asks for what is chosen already; zero leaves the safe and the finalized block as they are. */
+export const isSameChoice = (asked: ForkchoiceState, chosen: ForkchoiceState): boolean =>
+  asked.headBlockHash === chosen.headBlockHash &&
+  (asked.safeBlockHash === ZERO_HASH || asked.safeBlockHash === chosen.safeBlockHash) &&
+  (asked.finalizedBlockHash === ZERO_HASH || asked.finalizedBlockHash === chosen.finalizedBlockHash)
 
 /** Blobs of a payload, as their side-cars have them. */
 export interface BlobsBundle {

@@ -1,5 +1,5 @@
 import type { ChainSource } from '../../host/index.ts'
-import type { MetricsPage } from '../metrics.ts'
+import type { ChoiceWait, MetricsPage } from '../metrics.ts'
 import type { ChainCalls } from './chain_calls.ts'
 import type { EngineCalls } from './engine_types.ts'
 import type { MinerCalls } from './miner_calls.ts'
@@ -10,6 +10,8 @@ import type { TraceCalls } from './trace_calls.ts'
 /** About the node itself. */
 export interface ServiceCalls {
   metrics(): Promise<MetricsPage>
+  /** A fork choice has been answered. */
+  forkChoice(wait: ChoiceWait, elapsedMs: number): Promise<void>
   /** A call threw, on a thread of its own, what is no RpcError. */
   fault(name: string, what: string): Promise<void>
 }
