@@ -29,7 +29,7 @@ export const STATUS_NONE = 2
  * One batch on its way through the executor, as columns. Transaction i:
  *
  * fromIds, toIds   i32[n]   account ids at routing (-1 for a creation)
- * toCodes          u32[n]   code id of `to` at routing
+ * toCodes          u32[n]   code id of `to` at routing; 0 where it is no call that reaches it
  * executionGas     f64[n]   gas limit less intrinsic gas; meaningless where a static rule is broken
  * tier             u8[n]    TIER_NONE, TIER_LAST, or the number of the tier that has taken it
  * executionOf      i32[n]   its last execution, an index into `executions`; -1 = none, as a plain transfer

@@ -18,6 +18,8 @@ export const SLOT_LIMBS = 2 * LIMBS_PER_WORD
 export const SLOT_VALUE = LIMBS_PER_WORD
 
 const FIRST_ROWS = 64
+/** Rows that are read ahead at a time. */
+export const ROWS_AHEAD = 64
 
 /**
  * The rows of a MemoryState and their indices.
@@ -44,6 +46,9 @@ export class MemoryRows {
   slots: Uint32Array
   slotIndex: Uint32Array
   #memory: WordMemory
+  readonly #buckets = new Uint32Array(ROWS_AHEAD)
+  /** What was read ahead, so that it is read. */
+  seen = 0
 
   constructor(memory: WordMemory = PRIVATE_MEMORY) {
     this.#memory = memory
@@ -113,6 +118,12 @@ export class MemoryRows {
     return this.accounts[ROW_LIMBS * id + ROW_STORAGE]! & NAME
   }
 
+  /** The name of the storage of the account at this address; -1 where there is none. */
+  storageAt(addresses: Uint32Array, at: number): number {
+    const id = this.findAccount(addresses, at)
+    return id < 0 ? -1 : this.storageOf(id)
+  }
+
   findAccount(addresses: Uint32Array, at: number): number {
     const index = this.accountIndex
     const mask = index.length - 1
@@ -130,6 +141,22 @@ export class MemoryRows {
       if (id < 0) return id
       if (index[bucket + 1] === owner && wordEquals(this.slots, SLOT_LIMBS * id, keys, at)) return id
     }
+  }
+
+  /**
+   * Reads what looking for slots [first, end), at most ROWS_AHEAD, will need: cache misses overlap in loops without a
+   * branch on what is read. Slot i is of the storage named `owners[i - first]`.
+   */
+  readSlotsAhead(owners: Int32Array, keys: Uint32Array, first: number, end: number): void {
+    const { slotIndex: index, slots } = this
+    const buckets = this.#buckets
+    const mask = index.length - 2
+    for (let i = first; i < end; i++)
+      buckets[i - first] = (2 * slotHash(owners[i - first]!, keys, LIMBS_PER_WORD * i)) & mask
+    let seen = 0
+    for (let n = 0; n < end - first; n++) seen ^= index[buckets[n]!]!
+    for (let n = 0; n < end - first; n++) seen ^= slots[SLOT_LIMBS * Math.max(0, index[buckets[n]!]! - 1)]!
+    this.seen = seen
   }
 
   /** Id of the account at this address; a new row where there is none, absent and without code. */

@@ -17,6 +17,7 @@ import {
 import { type AllocatedAccount, type Allocation, checkAccount, type DumpedAccount } from './allocation.ts'
 import { dumpOf } from './dump.ts'
 import { MemoryCommit, rowMemory } from './memory_commit.ts'
+import { sameAddress } from './memory_index.ts'
 import {
   EXISTS,
   HAS_CODE,
@@ -26,6 +27,7 @@ import {
   ROW_LIMBS,
   ROW_NONCE,
   ROW_STORAGE,
+  ROWS_AHEAD,
   SLOT_LIMBS,
   SLOT_VALUE,
 } from './memory_rows.ts'
@@ -132,11 +134,21 @@ export class MemoryState implements State {
 
   readSlots(addresses: Uint32Array, keys: Uint32Array, count: number): Uint32Array {
     const values = new Uint32Array(LIMBS_PER_WORD * count)
-    for (let i = 0; i < count; i++) {
-      const id = this.#rows.findAccount(addresses, LIMBS_PER_ADDRESS * i)
-      if (id < 0) continue
-      const slot = this.#rows.findSlot(this.#rows.storageOf(id), keys, LIMBS_PER_WORD * i)
-      if (slot >= 0) wordCopy(values, LIMBS_PER_WORD * i, this.#rows.slots, SLOT_LIMBS * slot + SLOT_VALUE)
+    const rows = this.#rows
+    const owners = new Int32Array(Math.min(count, ROWS_AHEAD))
+    for (let first = 0; first < count; first += ROWS_AHEAD) {
+      const end = Math.min(count, first + ROWS_AHEAD)
+      for (let i = first; i < end; i++) {
+        const at = LIMBS_PER_ADDRESS * i
+        const isSame = i > first && sameAddress(addresses, at, addresses, at - LIMBS_PER_ADDRESS)
+        owners[i - first] = isSame ? owners[i - first - 1]! : rows.storageAt(addresses, at)
+      }
+      rows.readSlotsAhead(owners, keys, first, end)
+      for (let i = first; i < end; i++) {
+        const owner = owners[i - first]!
+        const slot = owner < 0 ? -1 : rows.findSlot(owner, keys, LIMBS_PER_WORD * i)
+        if (slot >= 0) wordCopy(values, LIMBS_PER_WORD * i, rows.slots, SLOT_LIMBS * slot + SLOT_VALUE)
+      }
     }
     return values
   }
@@ -205,8 +217,17 @@ export class MemoryState implements State {
 
   /** Throws before anything is written where an account would name an unknown code. */
   #checkCode(writes: StateWrites): void {
+    const { codeHash } = writes.accounts
+    for (let first = 0; first < writes.accountCount; first += EMPTY_CODES) {
+      const end = Math.min(writes.accountCount, first + EMPTY_CODES)
+      const hashes = codeHash.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end)
+      if (!areEmptyCodes(hashes)) this.#checkCodes(writes, first, end)
+    }
+  }
+
+  #checkCodes(writes: StateWrites, first: number, end: number): void {
     const { codeHash, exists } = writes.accounts
-    for (let i = 0; i < writes.accountCount; i++) {
+    for (let i = first; i < end; i++) {
       const at = LIMBS_PER_WORD * i
       if (exists[i] === 0 || wordEquals(codeHash, at, EMPTY_CODE, 0)) continue
       const id = this.#rows.findAccount(writes.accountAddresses, LIMBS_PER_ADDRESS * i)
@@ -295,6 +316,18 @@ export class MemoryState implements State {
     return copy
   }
 }
+
+/** Hashes of the empty code that are compared with one call. */
+const EMPTY_CODES = 256
+const emptyCodes = new Uint32Array(LIMBS_PER_WORD * EMPTY_CODES)
+for (let n = 0; n < EMPTY_CODES; n++) emptyCodes.set(EMPTY_CODE, LIMBS_PER_WORD * n)
+
+/** Whether each of at most EMPTY_CODES hashes is that of the empty code. */
+const areEmptyCodes = (hashes: Uint32Array): boolean =>
+  Buffer.compare(
+    new Uint8Array(hashes.buffer, hashes.byteOffset, hashes.byteLength),
+    new Uint8Array(emptyCodes.buffer, 0, hashes.byteLength),
+  ) === 0
 
 const codeBytes = (code: string | Uint8Array | undefined): Uint8Array => {
   if (code === undefined) return new Uint8Array(0)

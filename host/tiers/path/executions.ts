@@ -306,21 +306,40 @@ const callsEmptyPrecompile = ({ precompiles }: PathPlan, accounts: AccountTable)
   return false
 }
 
-/** Makes lane `lane` of `executions[number]` the present execution of transaction i. Whether it ended on its path. */
-export const adoptLane = (batch: OpenBatch, number: number, { group }: PathExecutions, lane: number): boolean => {
-  const i = group.transactions[lane]!
-  const head = lane * COLUMN_LIMBS
-  batch.executionOf[i] = number
-  batch.laneOf[i] = lane
-  if (group.lanesOut[head] !== EXIT_NONE) {
-    batch.status[i] = STATUS_NONE
-    return false
+/**
+ * Makes lanes [first, end) of `executions[number]` the present executions of their transactions. Returns how many of
+ * them ended on their path.
+ */
+export const adoptLanes = (
+  { executionOf, laneOf, status, gas, refund }: OpenBatch,
+  number: number,
+  { group: { transactions, lanesOut, plan } }: PathExecutions,
+  first: number,
+  end: number,
+): number => {
+  const { succeeds } = plan
+  const endedAs = succeeds ? STATUS_SUCCESS : STATUS_FAILURE
+  let ended = 0
+  for (let lane = first; lane < end; lane++) {
+    const i = transactions[lane]!
+    const head = lane * COLUMN_LIMBS
+    executionOf[i] = number
+    laneOf[i] = lane
+    if (lanesOut[head] !== EXIT_NONE) {
+      status[i] = STATUS_NONE
+      continue
+    }
+    status[i] = endedAs
+    gas[i] = lanesOut[head + 1]!
+    refund[i] = succeeds ? lanesOut[head + 2]! : 0
+    ended++
   }
-  batch.status[i] = group.plan.succeeds ? STATUS_SUCCESS : STATUS_FAILURE
-  batch.gas[i] = group.lanesOut[head + 1]!
-  batch.refund[i] = group.plan.succeeds ? group.lanesOut[head + 2]! : 0
-  return true
+  return ended
 }
+
+/** The same of one lane. Whether it ended on its path. */
+export const adoptLane = (batch: OpenBatch, number: number, executions: PathExecutions, lane: number): boolean =>
+  adoptLanes(batch, number, executions, lane, lane + 1) === 1
 
 /**
  * The dispatch of a path in which transaction i stands, whether it ended there or left; undefined where another tier

@@ -13,7 +13,7 @@ import { addressToBytes, wordFromBigInt } from '../../primitives/word.ts'
 import { ROW_LIMBS } from '../../state/tables/account_table.ts'
 import { type EncodedLogs, encodedLogs } from './encoded_logs.ts'
 import { COLUMN_LIMBS } from './plan.ts'
-import { bloomItems, constantsBase, type DecodedLanes, entryColumnOf } from './receipts.ts'
+import { accountIds, bloomItems, constantsBase, type DecodedLanes, entryColumnOf } from './receipts.ts'
 
 const WORD_BYTES = 32
 const HALF_LIMBS = 4
@@ -239,10 +239,7 @@ export class LaneLogs {
 
   /** Ids of the entry account (-1) or of an account look-up, as the lanes used it. */
   #ids(account: number): LaneColumn {
-    const { kernel, lanesIn, lanesOut, laneCount } = this.#group
-    if (account < 0) return { limbs: lanesIn, from: COLUMN_LIMBS * entryColumnOf(kernel) * laneCount + 1 }
-    const { column, component } = kernel.lookups[account]!
-    return { limbs: lanesOut, from: COLUMN_LIMBS * column * laneCount + component }
+    return accountIds(this.#group, entryColumnOf(this.#group.kernel), account)
   }
 }
 

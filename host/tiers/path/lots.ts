@@ -2,7 +2,7 @@ import { EXIT_MISS } from '../../../transpiler/index.ts'
 import { countRun, type OpenBatch } from '../../batch/open_batch.ts'
 import type { ExitReason } from '../../batch/reason.ts'
 import type { PathGroup, PathSource } from './columns.ts'
-import { adoptLane, type PathExecutions } from './executions.ts'
+import { adoptLanes, type PathExecutions } from './executions.ts'
 import type { PathCandidate } from './library.ts'
 import type { PathBatch } from './path_batch.ts'
 import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
@@ -65,13 +65,11 @@ export const transactionsByKey = (
 
 /** Makes them the present executions of their transactions; returns the lanes that missed. */
 export const adopt = (openBatch: OpenBatch, executions: PathExecutions): number[] => {
-  const { group } = executions
+  const { transactions, laneCount, lanesOut } = executions.group
   const number = openBatch.executions.push(executions) - 1
+  for (let lane = 0; lane < laneCount; lane++) countRun(openBatch, transactions[lane]!)
   const missed: number[] = []
-  for (let lane = 0; lane < group.laneCount; lane++) {
-    countRun(openBatch, group.transactions[lane]!)
-    adoptLane(openBatch, number, executions, lane)
-    if (group.lanesOut[lane * COLUMN_LIMBS] === EXIT_MISS) missed.push(lane)
-  }
+  if (adoptLanes(openBatch, number, executions, 0, laneCount) === laneCount) return missed
+  for (let lane = 0; lane < laneCount; lane++) if (lanesOut[lane * COLUMN_LIMBS] === EXIT_MISS) missed.push(lane)
   return missed
 }

@@ -49,16 +49,18 @@ const ROW_CONSTANTS_BASE = 6
 export const entryColumnOf = ({ inputs }: PathKernel): number =>
   inputs.find((input) => input.kind === 'gas')?.column ?? -1
 
-/** Id of the entry account (-1) or of an account look-up, as the lane used it. */
-const accountId = (
+/**
+ * Ids of the entry account (-1) or of an account look-up, as the lanes used it: that of lane l is at limb `from` + 4 l
+ * of `limbs`.
+ */
+export const accountIds = (
   { kernel, lanesIn, lanesOut, laneCount }: Omit<DecodedLanes, 'tables'>,
   entryColumn: number,
   account: number,
-  lane: number,
-): number => {
-  if (account < 0) return lanesIn[4 * (entryColumn * laneCount + lane) + 1]!
-  const lookup = kernel.lookups[account]!
-  return lanesOut[4 * (lookup.column * laneCount + lane) + lookup.component]!
+): { readonly limbs: Uint32Array; readonly from: number } => {
+  if (account < 0) return { limbs: lanesIn, from: 4 * entryColumn * laneCount + 1 }
+  const { column, component } = kernel.lookups[account]!
+  return { limbs: lanesOut, from: 4 * column * laneCount + component }
 }
 
 /** The accounts whose constants are in the logs or the output of a path: look-ups, -1 for the entry account. */
@@ -80,11 +82,12 @@ export const constantsBases = (
   const entryColumn = entryColumnOf(kernel)
   const bases = new Map<number, number>()
   for (const account of accounts) {
+    const { limbs, from } = accountIds(lanes, entryColumn, account)
     let last = -1
     for (let lane = 0; lane < laneCount; lane++) {
-      if (lanesOut[4 * lane] !== EXIT_NONE) continue
-      const id = accountId(lanes, entryColumn, account, lane)
-      if (id !== last) bases.set(id, accountRows[ROW_LIMBS * id + ROW_CONSTANTS_BASE]!)
+      const id = limbs[from + 4 * lane]!
+      if (id === last || lanesOut[4 * lane] !== EXIT_NONE) continue
+      bases.set(id, accountRows[ROW_LIMBS * id + ROW_CONSTANTS_BASE]!)
       last = id
     }
   }
@@ -128,7 +131,8 @@ export class PathDecoder {
 
   /** Id of the entry account (-1) or of an account look-up, as the lane used it. */
   #accountId(account: number, lane: number): number {
-    return accountId(this.#group, this.#entryColumn, account, lane)
+    const { limbs, from } = accountIds(this.#group, this.#entryColumn, account)
+    return limbs[from + 4 * lane]!
   }
 
   /** Puts the word into the scratch word. */
