@@ -4,8 +4,11 @@ import type { TransactionObject } from '../chain/batch.ts'
 import { blobGas } from '../chain/blob_schedule.ts'
 import { rulesOfCalls } from '../chain/call_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
+import { noCharges } from '../chain/op/charges.ts'
+import type { OpRules } from '../chain/op/op_chain.ts'
 import { REJECTION, type Rejection, rejectionText } from '../chain/rejection.ts'
 import type { Requests } from '../chain/requests.ts'
+import { chargeRules } from '../chain/rules.ts'
 import type { Withdrawal } from '../chain/withdrawals.ts'
 import { InputError } from '../primitives/input.ts'
 import { quantityFromBigInt } from '../primitives/word.ts'
@@ -16,7 +19,7 @@ import { WrittenState } from '../state/written_state.ts'
 import { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
 import { BlockWork, blockReward } from './block_work.ts'
 import { type CallBatches, CallBatchRunner } from './call_batches.ts'
-import { groundOn, layerOn } from './layered_ground.ts'
+import { applyOutcome, groundOn, layerOn } from './layered_ground.ts'
 import {
   batchOfCalls,
   logsOf,
@@ -72,6 +75,8 @@ export interface BlockSimulationOptions {
  */
 export interface SimulatedBlockRequest {
   readonly fork: Fork
+  /** On a chain of the OP stack, at the fork of this block. */
+  readonly chain?: OpRules | undefined
   readonly env: BlockEnvironment
   readonly parentHash: string
   readonly parentBeaconBlockRoot?: string
@@ -177,7 +182,7 @@ class LayeredSimulation implements BlockSimulation {
   #layer: LayeredSnapshot
   /** The layer holds writes that the ground has not. */
   #isLayered = false
-  readonly #tiers = new Map<Fork, PrecompilingTier>()
+  readonly #tiers = new Map<string, PrecompilingTier>()
   #gasLeft: bigint
   #turnEndMs = 0
 
@@ -194,7 +199,7 @@ class LayeredSimulation implements BlockSimulation {
 
   async next(request: SimulatedBlockRequest): Promise<SimulatedBlock> {
     const { overrides = {}, moves = new Map<string, string>() } = request
-    const tier = this.#tierOf(request.fork)
+    const tier = this.#tierOf(request.fork, request.chain)
     await tier.place(overrides, moves)
     const parsed = parseOverrides(overrides)
     return (
@@ -205,7 +210,9 @@ class LayeredSimulation implements BlockSimulation {
   /** All calls at once; undefined, and nothing done, where they are to be executed one after another. */
   async #batch(request: SimulatedBlockRequest, overrides: Overrides): Promise<SimulatedBlock | undefined> {
     const { validation = false, transfers, batches } = this.#options
-    const { fork, env, calls, signal } = request
+    const { fork, chain, env, calls, signal } = request
+    // Vaults are paid where calls run one after another.
+    if (chain !== undefined) return undefined
     if (!(batches instanceof CallBatchRunner) || !batches.takes(fork, calls.length)) return undefined
     const ground = this.#ground
     if (this.#isLayered) {
@@ -251,10 +258,10 @@ class LayeredSimulation implements BlockSimulation {
   }
 
   #workOf(request: SimulatedBlockRequest): BlockWork {
-    const { fork, env, withdrawals } = request
+    const { fork, chain, env, withdrawals } = request
     const { depositContract } = this.#options
     const reward = blockReward(fork, env.number)
-    return new BlockWork({ fork, depositContract: depositContract?.toLowerCase() }, env, request, {
+    return new BlockWork({ fork, chain, depositContract: depositContract?.toLowerCase() }, env, request, {
       withdrawals,
       reward,
     })
@@ -278,12 +285,13 @@ class LayeredSimulation implements BlockSimulation {
     return this.#ground.writes(layered) ?? (await this.#layer.writes())
   }
 
-  #tierOf(fork: Fork): PrecompilingTier {
+  #tierOf(fork: Fork, chain: OpRules | undefined): PrecompilingTier {
     const { chainId, transfers } = this.#options
-    const known = this.#tiers.get(fork)
+    const name = chain?.fork ?? fork
+    const known = this.#tiers.get(name)
     if (known !== undefined) return known
-    const tier = new PrecompilingTier(new CpuTier({ fork, chainId, transfers }))
-    this.#tiers.set(fork, tier)
+    const tier = new PrecompilingTier(new CpuTier({ fork, chainId, chain, transfers }))
+    this.#tiers.set(name, tier)
     return tier
   }
 
@@ -303,7 +311,7 @@ class LayeredSimulation implements BlockSimulation {
 
   async #execute(
     cpu: CpuTier,
-    { fork, env }: SimulatedBlockRequest,
+    { fork, chain, env }: SimulatedBlockRequest,
     transaction: TransactionObject,
     index: number,
   ): Promise<SimulatedBlockResult> {
@@ -311,12 +319,13 @@ class LayeredSimulation implements BlockSimulation {
     const layer = this.#layer
     const batch = batchOfCalls([transaction], fork, env)
     if (validation) quantityFromBigInt(batch.nonce, 0, transaction.nonce)
-    const rules = rulesOfCalls(batch, fork, env, validation)
+    const plain = rulesOfCalls(batch, fork, env, validation)
+    const rules = chain === undefined ? plain : chargeRules(plain, batch, env, noCharges(chain.fork))
     const before = await layer.account(transaction.from)
     if (!validation) quantityFromBigInt(batch.nonce, 0, before?.nonce ?? 0n)
     const outcome = await cpu.execute({ env, batch, index: 0, rules, snapshot: layer, anySender: true })
     if ('rejected' in outcome) throw new SimulatedCallError(index, outcome.rejected)
-    await layer.apply(outcome, env.coinbase)
+    await applyOutcome(layer, outcome, env.coinbase)
     const after = await layer.account(transaction.from)
     if (after !== undefined && after.nonce !== BigInt.asUintN(NONCE_BITS, after.nonce))
       layer.setAccount(transaction.from, { ...after, nonce: BigInt.asUintN(NONCE_BITS, after.nonce) })

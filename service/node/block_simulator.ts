@@ -1,6 +1,8 @@
 import { encodeBody, joinBlock } from '../../host/chain/encode_block.ts'
 import { encodeUnsigned } from '../../host/chain/encode_transaction.ts'
-import { environmentOf, nextBaseFee, nextExcessBlobGas } from '../../host/chain/header.ts'
+import { environmentOf, nextExcessBlobGas } from '../../host/chain/header.ts'
+import { isOpAtLeast } from '../../host/chain/op/op_forks.ts'
+import { MESSAGE_PASSER } from '../../host/chain/op/predeploys.ts'
 import { revertReason } from '../../host/chain/revert_reason.ts'
 import {
   type BlockEnvironment,
@@ -15,6 +17,8 @@ import {
   headerHash,
   InputError,
   isAtLeast,
+  type OpRules,
+  opRulesAt,
   REJECTION,
   type SimulatedBlock,
   type SimulatedBlockResult,
@@ -26,12 +30,20 @@ import {
   withdrawalsRoot,
 } from '../../host/index.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
-import { blobsOf, forkOf } from './block_place.ts'
+import { baseFeeAfter, blobsOf, forkOf } from './block_place.ts'
 import type { PlacedBlock } from './simulated_chain.ts'
 import { bloomOf, encodeSimulatedReceipt } from './simulated_receipts.ts'
 import type { SimulatedBlockView, SimulatedCallView, SimulateTerms } from './state_calls.ts'
 import { gasPriceOf, hashesOf } from './transaction_views.ts'
 import type { LogView, PlaceView, TransactionView } from './views.ts'
+
+/** A block before its calls. */
+interface StartedBlock {
+  readonly fork: Fork
+  readonly chain: OpRules | undefined
+  readonly env: BlockEnvironment
+  readonly header: BlockHeader
+}
 
 const ZERO_HASH = `0x${'0'.repeat(64)}`
 
@@ -77,11 +89,14 @@ export class BlockSimulator {
 
   async #next(placed: PlacedBlock, parent: ChainBlock): Promise<SimulatedBlockView> {
     const start = this.#headerOf(placed, parent)
-    const { fork, header } = start
+    const { fork, chain, header } = start
+    if (chain !== undefined && (placed.block.withdrawals ?? []).length > 0)
+      throw new RpcError(RPC_CODE.invalidParams, 'withdrawals must be empty on the OP stack')
     const withdrawals = isAtLeast(fork, 'shanghai') ? (placed.block.withdrawals ?? []) : undefined
     const simulated = await told(() =>
       this.#simulation.next({
         fork,
+        chain,
         env: start.env,
         parentHash: parent.hash,
         overrides: placed.state,
@@ -93,7 +108,7 @@ export class BlockSimulator {
     )
     const { chainId } = this.#chain.config
     const transactions = simulated.transactions.map((transaction) => encodeUnsigned(transaction, chainId))
-    const whole = await this.#finish(header, simulated, transactions)
+    const whole = await this.#finish(start, simulated, transactions)
     const hash = headerHash(whole)
     this.#simulation.setHash(whole.number, hash)
     const body = encodeBody({ transactions, uncles: [], ...(withdrawals === undefined ? {} : { withdrawals }) })
@@ -123,19 +138,23 @@ export class BlockSimulator {
   }
 
   /** What is known before the calls. */
-  #headerOf(
-    { number, timestamp, block }: PlacedBlock,
-    parent: ChainBlock,
-  ): { readonly fork: Fork; readonly env: BlockEnvironment; readonly header: BlockHeader } {
+  #headerOf({ number, timestamp, block }: PlacedBlock, parent: ChainBlock): StartedBlock {
     const { config } = this.#chain
     const before = parent.header
     const merged = forkOf(config, { number, timestamp, difficulty: 0n })
     const difficulty = isAtLeast(merged, 'shanghai') ? 0n : before.difficulty
     const fork = forkOf(config, { number, timestamp, difficulty })
+    const chain = config.op === undefined ? undefined : opRulesAt(config.op, timestamp)
     const blobs = blobsOf(config, fork, timestamp)
     const { withdrawals = [], beaconRoot = ZERO_HASH } = block
     const excessBlobGas =
-      blobs === undefined ? undefined : before.excessBlobGas === undefined ? 0n : nextExcessBlobGas(before, fork, blobs)
+      chain !== undefined && isAtLeast(fork, 'cancun')
+        ? 0n
+        : blobs === undefined
+          ? undefined
+          : before.excessBlobGas === undefined
+            ? 0n
+            : nextExcessBlobGas(before, fork, blobs)
     const header: BlockHeader = {
       parentHash: parent.hash,
       uncleHash: EMPTY_LIST_HASH,
@@ -149,33 +168,36 @@ export class BlockSimulator {
       gasLimit: block.gasLimit ?? before.gasLimit,
       gasUsed: 0n,
       timestamp,
-      extraData: '0x',
+      // The parameters of the base fee.
+      extraData: chain !== undefined && isOpAtLeast(chain.fork, 'holocene') ? before.extraData : '0x',
       mixHash: hashOf(block.prevRandao ?? 0n),
       nonce: '0x0000000000000000',
-      ...(isAtLeast(fork, 'london') ? { baseFeePerGas: block.baseFeePerGas ?? this.#baseFee(before) } : {}),
+      ...(isAtLeast(fork, 'london') ? { baseFeePerGas: block.baseFeePerGas ?? this.#baseFee(before, timestamp) } : {}),
       ...(isAtLeast(fork, 'shanghai') ? { withdrawalsRoot: withdrawalsRoot(withdrawals) } : {}),
       ...(excessBlobGas === undefined ? {} : { blobGasUsed: 0n, excessBlobGas, parentBeaconBlockRoot: beaconRoot }),
     }
     const env = environmentOf(header, fork, blobs)
     const { blobBaseFee } = block
-    return { fork, header, env: blobBaseFee === undefined ? env : { ...env, blobBaseFee } }
+    return { fork, chain, header, env: blobBaseFee === undefined ? env : { ...env, blobBaseFee } }
   }
 
   /** Without validation gas is free where no price is given, so the base fee is no more than that. */
-  #baseFee(parent: BlockHeader): bigint {
-    return this.#terms.validation ? nextBaseFee(parent) : 0n
+  #baseFee(parent: BlockHeader, timestamp: bigint): bigint {
+    return this.#terms.validation ? baseFeeAfter(this.#chain.config, parent, timestamp) : 0n
   }
 
   async #finish(
-    header: BlockHeader,
+    { header, chain }: StartedBlock,
     simulated: SimulatedBlock,
     transactions: readonly Uint8Array[],
   ): Promise<BlockHeader> {
     const { gasUsed, blobGasUsed, requestsHash, writes } = simulated
     const { root, bloom } = simulated.receipts ?? (await this.#receiptsOf(simulated))
+    const hasMessages = chain !== undefined && isOpAtLeast(chain.fork, 'isthmus')
     return {
       ...header,
       stateRoot: await this.#chain.rootAfter(this.#base.hash, writes),
+      ...(hasMessages ? { withdrawalsRoot: await this.#chain.rootAfter(this.#base.hash, writes, MESSAGE_PASSER) } : {}),
       transactionsRoot: transactionsRoot(transactions),
       receiptsRoot: root,
       logsBloom: bloom,

@@ -183,8 +183,7 @@ export class StateReader implements StateCalls {
     at: BlockName,
     terms: SimulateTerms,
   ): Promise<readonly SimulatedBlockView[]> {
-    const { block, state, chain } = this.#ground(at)
-    if (chain !== undefined) throw new RpcError(RPC_CODE.server, 'blocks of the OP stack are not simulated here')
+    const { block, state } = this.#ground(at)
     const placed = placeBlocks(block.header, blocks)
     const ground = { state, gas: this.#gasCap, batches: this.#batches }
     return kept(() => new BlockSimulator(this.#chain, block, ground, terms).run(placed))

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,6 +25,7 @@ import { type Envelope, OpNode } from '../fixtures/op_node.ts'
 import { servedChain } from '../fixtures/served_chain.ts'
 
 const EXTRA = '0x0100000032000000060000000000000000'
+const BASE_FEE_VAULT = '0x4200000000000000000000000000000000000019'
 const L1_VAULT = '0x420000000000000000000000000000000000001a'
 const OPERATOR_VAULT = '0x420000000000000000000000000000000000001b'
 const PERSON = `0x${'77'.repeat(20)}`
@@ -273,6 +275,126 @@ describe('op-node over HTTP, on a chain at Karst', () => {
       const call = await follower.op.ask('debug_traceCall', p256, 'latest', { tracer: 'callTracer' })
       expect(call.result).toMatchObject({ gasUsed: quantity(21_000n + 6900n), type: 'CALL' })
     })
+  })
+
+  describe('simulated blocks', () => {
+    type Simulated = Readonly<Record<string, string>> & {
+      readonly calls: readonly Readonly<Record<'status' | 'gasUsed' | 'returnData', string>>[]
+    }
+    const simulated = async (...blocks: readonly object[]): Promise<readonly Simulated[]> => {
+      const { result, error } = await follower.op.ask(
+        'eth_simulateV1',
+        { blockStateCalls: blocks, validation: true },
+        'latest',
+      )
+      expect(error).toBeUndefined()
+      return result as readonly Simulated[]
+    }
+    /** Code that returns the balance of the account that it is given. */
+    const TELLER = `0x${'7e'.repeat(20)}`
+    const told = { stateOverrides: { [TELLER]: { code: '0x5f35315f5260205ff3' } } }
+    const asked = (address: string) => ({
+      to: TELLER,
+      input: `0x${address.slice(2).padStart(64, '0')}`,
+      maxFeePerGas: '0xffff',
+      from: payers[3]!.address,
+    })
+
+    test('have the header that the next block has, and pay the base fee to its vault and nothing for their bytes', async () => {
+      const { header } = follower.chain.head
+      const pays = {
+        from: payers[1]!.address,
+        to: PERSON,
+        value: '0x7',
+        maxFeePerGas: '0xfffff',
+        maxPriorityFeePerGas: '0xa',
+      }
+      const first = {
+        ...told,
+        blockOverrides: { time: quantity(header.timestamp + 2n), feeRecipient: header.coinbase },
+        calls: [pays],
+      }
+      const [block, after] = await simulated(first, {
+        blockOverrides: { time: quantity(header.timestamp + 4n) },
+        calls: [BASE_FEE_VAULT, L1_VAULT, OPERATOR_VAULT].map(asked),
+      })
+      const sum = async (address: string): Promise<bigint> => balance(address, Number(header.number))
+      const gas = BigInt(block!.calls[0]!.gasUsed)
+      expect(after!.calls.slice(1).map(({ returnData }) => BigInt(returnData))).toEqual([
+        await sum(L1_VAULT),
+        await sum(OPERATOR_VAULT),
+      ])
+      expect(BigInt(after!.calls[0]!.returnData)).toBe(
+        (await sum(BASE_FEE_VAULT)) + gas * BigInt(block!['baseFeePerGas']!),
+      )
+      expect(block).toMatchObject({
+        extraData: header.extraData,
+        blobGasUsed: '0x0',
+        excessBlobGas: '0x0',
+        withdrawalsRoot: header.withdrawalsRoot,
+        requestsHash: `0x${createHash('sha256').digest('hex')}`,
+      })
+      expect(block!['stateRoot']).not.toBe(header.stateRoot)
+      const message = {
+        from: payers[2]!.address,
+        to: MESSAGE_PASSER,
+        input: `0x${'0'.repeat(62)}4d${'0'.repeat(62)}63`,
+        maxFeePerGas: '0xfffff',
+      }
+      const [messages] = await simulated({ ...first, calls: [message] })
+      expect(messages!.calls[0]!.status).toBe('0x1')
+      await advanceWith(0x63n, 0x4dn)
+      const real = follower.chain.head.header
+      expect(real.number).toBe(header.number + 1n)
+      expect(messages!['withdrawalsRoot']).toBe(real.withdrawalsRoot)
+      expect(block!['baseFeePerGas']).toBe(quantity(real.baseFeePerGas))
+    })
+
+    test('take no withdrawals and no blobs', async () => {
+      const faults: readonly (readonly [object, RegExp])[] = [
+        [
+          {
+            blockOverrides: { withdrawals: [{ index: '0x1', validatorIndex: '0x2', address: PERSON, amount: '0x3' }] },
+          },
+          /withdrawals/,
+        ],
+        [
+          {
+            calls: [
+              {
+                from: payers[1]!.address,
+                to: PERSON,
+                maxFeePerGas: '0xfffff',
+                blobVersionedHashes: [`0x01${'11'.repeat(31)}`],
+              },
+            ],
+          },
+          /call 0/,
+        ],
+      ]
+      for (const [block, message] of faults) {
+        const { error } = await follower.op.ask(
+          'eth_simulateV1',
+          { blockStateCalls: [block], validation: true },
+          'latest',
+        )
+        expect(error?.message).toMatch(message)
+      }
+    })
+
+    /** A block with this message, on both nodes. */
+    const advanceWith = async (key: bigint, value: bigint): Promise<void> => {
+      const { hash, header } = builder.chain.head
+      await builder.op.ask('eth_sendRawTransaction', bytesToHex(await message(2, nonces[2]!++, key, value)))
+      const { payloadId } = (await builder.op.update(hash, hash, jsonOf(opAttributes(header, 13, 'karst')))).result as {
+        readonly payloadId: string
+      }
+      const envelope = await builder.op.take(payloadId)
+      for (const node of [builder, follower]) {
+        await node.op.insert(envelope)
+        await node.op.update(envelope.executionPayload.blockHash, hash)
+      }
+    }
   })
 
   const attributesNow = (more: object = {}): object =>

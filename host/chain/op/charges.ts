@@ -35,6 +35,14 @@ export const opChargesOf = (
   return { fork, l1Fee, operator: operatorFeeOf(l1, fork), footprint }
 }
 
+/** Those of one call that no one has signed: it has no bytes to pay for, and pays the operator nothing (op-revm). */
+export const noCharges = (fork: OpFork): OpCharges => ({
+  fork,
+  l1Fee: new Uint32Array(LIMBS_PER_WORD),
+  operator: undefined,
+  footprint: new Float64Array(isOpAtLeast(fork, 'jovian') ? 1 : 0),
+})
+
 /** The charges of the transactions `indices`. */
 export const selectCharges = (charges: OpCharges, indices: readonly number[]): OpCharges => {
   const { l1Fee, footprint } = charges

@@ -212,8 +212,8 @@ export interface BlockTree {
    */
   proof(block: bigint | string, address: string, keys?: readonly (bigint | string)[]): Promise<AccountProof>
   /**
-   * The state root after such a block and writes on top, of which nothing is kept. In the order of the other calls.
-   * Throws StoreError `depth` where the state is not known.
+   * The state root after such a block and writes on top, or the storage root of an account then; nothing of it is kept.
+   * In the order of the other calls. Throws StoreError `depth` where the state is not known.
    */
-  rootAfter(block: bigint | string, writes: StateWrites): Promise<string>
+  rootAfter(block: bigint | string, writes: StateWrites, account?: string): Promise<string>
 }

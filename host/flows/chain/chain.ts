@@ -115,11 +115,11 @@ export class StoredChain extends StoredReads implements Chain {
     })
   }
 
-  async rootAfter(block: bigint | string, writes: StateWrites): Promise<string> {
+  async rootAfter(block: bigint | string, writes: StateWrites, account?: string): Promise<string> {
     const name = checkBlockName(block)
     return this.#inTurn(async () => {
       const at = this.#named(name)
-      return this.#executor.rootAfter(at, writes)
+      return this.#executor.rootAfter(at, writes, account)
     })
   }
 

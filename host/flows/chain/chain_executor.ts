@@ -106,10 +106,11 @@ export class ChainExecutor {
     return (await this.#walk.to(block)).proof(address, keys)
   }
 
-  /** The root after a block and writes on top; the trie then is where it was. */
-  async rootAfter(block: ChainBlock, writes: StateWrites): Promise<string> {
+  /** The root after a block and writes on top, or that of an account's storage; the trie then is where it was. */
+  async rootAfter(block: ChainBlock, writes: StateWrites, account?: string): Promise<string> {
     const trie = await this.#walk.to(block)
-    const root = await trie.apply(writes)
+    const applied = await trie.apply(writes)
+    const root = account === undefined ? applied : trie.storageRoot(account)
     trie.rewind(block.header.stateRoot)
     return root
   }

@@ -91,8 +91,8 @@ class StoredView extends StoredReads implements ChainView {
     return this.#source.proof(block, address, keys)
   }
 
-  rootAfter(block: bigint | string, writes: StateWrites): Promise<string> {
-    return this.#source.rootAfter(block, writes)
+  rootAfter(block: bigint | string, writes: StateWrites, account?: string): Promise<string> {
+    return this.#source.rootAfter(block, writes, account)
   }
 
   close(): Promise<void> {
