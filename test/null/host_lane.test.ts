@@ -6,10 +6,13 @@ import { type Allocation, MemoryState } from '../../host/state/memory_state.ts'
 import { ROW_LIMBS } from '../../host/state/tables/account_table.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
 import type { PathGroup, PathSource } from '../../host/tiers/path/columns.ts'
+import type { EndedLane } from '../../host/tiers/path/inline/place_lanes.ts'
 import { HostRunner } from '../../host/tiers/path/inline/runner.ts'
-import { planPath } from '../../host/tiers/path/plan.ts'
-import { codeSkeleton, EXIT_MISS, lowerPath, type PathIr, parsePath } from '../../transpiler/index.ts'
+import { WordColumns } from '../../host/tiers/path/inline/word_columns.ts'
+import { COLUMN_LIMBS, planPath } from '../../host/tiers/path/plan.ts'
+import { codeSkeleton, EXIT_MISS, EXIT_NONE, lowerPath, type PathIr, parsePath } from '../../transpiler/index.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
+import { HINT_COLUMNS } from '../../transpiler/path_kernel.ts'
 import type { RecordedTransaction } from '../../transpiler/record/transaction.ts'
 import { evaluatePath } from '../fixtures/evaluate_path.ts'
 import { laneResult, type Tables } from '../fixtures/path_lanes.ts'
@@ -63,13 +66,8 @@ interface Hint {
   readonly value: bigint
 }
 
-/** The lanes' results by the host, all in the block of the first, each with what `evaluatePath` compares. */
-const runLanes = async (
-  path: PathIr,
-  resident: ResidentState,
-  lanes: readonly RecordedTransaction[],
-  hints?: readonly (readonly Hint[])[],
-) => {
+/** A path and the transactions that take it, all in the block of the first. */
+const rigOf = async (path: PathIr, resident: ResidentState, lanes: readonly RecordedTransaction[]) => {
   const kernel = lowerPath(path, { steps: 0, recordedValues: 0 })
   const plan = planPath(kernel)
   const source: PathSource = {
@@ -90,6 +88,17 @@ const runLanes = async (
     gasPrice: limbsOf(lanes.map(({ gasPrice }) => gasPrice)),
   }
   await resident.accountIds(source.batch.to, lanes.length, source.toIds)
+  return { kernel, plan, source, env: envOf(lanes[0]!), runner: new HostRunner(resident, ENVIRONMENT.chainid) }
+}
+
+/** The lanes' results by the host, each with what `evaluatePath` compares. */
+const runLanes = async (
+  path: PathIr,
+  resident: ResidentState,
+  lanes: readonly RecordedTransaction[],
+  hints?: readonly (readonly Hint[])[],
+) => {
+  const { kernel, plan, source, env, runner } = await rigOf(path, resident, lanes)
   const count = plan.slots.count
   const words = new Uint32Array(lanes.length * count * HINT_LIMBS)
   hints?.forEach((list, lane) => {
@@ -106,14 +115,64 @@ const runLanes = async (
     transactions: Int32Array.from(lanes, (_, lane) => lane),
     ...(hints === undefined ? {} : { hints: { words, at } }),
   }
-  const runner = new HostRunner(resident, ENVIRONMENT.chainid)
-  const [group] = (await runner.run([job], source, envOf(lanes[0]!))) as [PathGroup]
+  const [group] = (await runner.run([job], source, env)) as [PathGroup]
   const tables = tablesOf(resident)
   return lanes.map((lane, i) => {
     const told = hints?.[i]
     const own = told === undefined ? { transaction: lane } : { transaction: lane, hints: told }
     return { kernel, tables, ...laneResult(kernel, tables, own, i, lanes.length, group.lanesOut) }
   })
+}
+
+/**
+ * One lane after another at its place, where these are the running values: the whole program and, where the lane ended
+ * on base values, what of it has to run again. Both leave the same; the result is that of both.
+ */
+const runAtPlaces = async (
+  path: PathIr,
+  resident: ResidentState,
+  lanes: readonly RecordedTransaction[],
+  running: readonly (readonly Hint[])[],
+) => {
+  const { kernel, plan, source, env, runner } = await rigOf(path, resident, lanes)
+  const transactions = Int32Array.from(lanes, (_, lane) => lane)
+  const [group] = (await runner.run([{ plan, kernels: undefined, transactions }], source, env)) as [PathGroup]
+  const results: (ReturnType<typeof laneResult> | undefined)[] = []
+  for (const [i, transaction] of lanes.entries()) {
+    const { slots } = resident
+    if (group.lanesOut[COLUMN_LIMBS * i] !== EXIT_NONE) {
+      results.push(undefined)
+      continue
+    }
+    const before = slots.values.slice()
+    for (const { slot, value } of running[i]!) {
+      slots.write(slot)
+      slots.values.set(limbsOf([value]), LIMBS_PER_WORD * slot)
+    }
+    const run = async (laneCount: number, ended?: EndedLane) => {
+      const places = runner.openPlaces(plan, laneCount, env)
+      // Lanes before it, of which nothing may be left.
+      for (let n = 1; n < laneCount; n++) await runner.runAtPlace(places, (i + n) % lanes.length, source)
+      const lane = places.next
+      const exit = await runner.runAtPlace(places, i, source, ended)
+      const { lanesIn, lanesOut } = places.group
+      const words = new WordColumns(lanesIn, laneCount)
+      const hints = Array.from({ length: plan.slots.count }, (_, k): Hint => {
+        const column = kernel.hintColumn + HINT_COLUMNS * k
+        const slot = lanesIn[COLUMN_LIMBS * ((column + 2) * laneCount + lane)]!
+        return { slot, value: words.get(column, lane) }
+      })
+      const tables = tablesOf(resident)
+      const result = laneResult(kernel, tables, { transaction, hints }, lane, laneCount, lanesOut)
+      return exit === EXIT_NONE ? { hints, result } : { result: { exit } }
+    }
+    const whole = await run(3)
+    expect(await run(2, { group, lane: i })).toEqual(whole)
+    results.push(whole.result as ReturnType<typeof laneResult>)
+    resident.slots.values.set(before)
+    resident.slots.settle()
+  }
+  return results
 }
 
 const tablesOf = ({ accounts, slots, codes }: ResidentState): Tables => ({
@@ -155,7 +214,7 @@ describe('a path program on the host', () => {
     expect(result!.exit).toBe(0)
   })
 
-  test(`means what path IR means, for ${SUBJECTS} random programs, also with hints`, async () => {
+  test(`means what path IR means, for ${SUBJECTS} random programs, with hints, and again at its place`, async () => {
     let [held, exited, told] = [0, 0, 0]
     for (const subject of await pathSubjects(SUBJECTS, LANES, 1000)) {
       const { path, seed } = subject
@@ -203,6 +262,20 @@ describe('a path program on the host', () => {
         if (wanted.failed.length === 0) expect([exit, outcome], explain(lane)).toEqual([0, wanted.outcome])
         else expect(guards[exit - 1], explain(lane)).toBe(wanted.failed[0])
         if (hinted[lane]!.world !== world) told++
+      })
+
+      const ids = (hints: readonly Hint[]) => hints.filter(({ slot }) => slot < resident.slots.count)
+      const placed = await runAtPlaces(
+        path,
+        resident,
+        lanes,
+        hinted.map(({ hints }) => ids(hints)),
+      )
+      placed.forEach((one, lane) => {
+        if (one === undefined) return
+        const wanted = evaluatePath(path, hinted[lane]!.world, lanes[lane]!)
+        if (wanted.failed.length === 0) expect([one.exit, one.outcome], explain(lane)).toEqual([0, wanted.outcome])
+        else expect(guards[one.exit - 1], explain(lane)).toBe(wanted.failed[0])
       })
     }
     expect(held).toBeGreaterThan(4 * SUBJECTS)

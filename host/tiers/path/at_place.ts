@@ -1,18 +1,36 @@
 import { EXIT_MISS, EXIT_NONE } from '../../../transpiler/index.ts'
-import { countRun, type OpenBatch } from '../../batch/open_batch.ts'
+import { countRun, hasEnded, type OpenBatch } from '../../batch/open_batch.ts'
 import { PATIENCE } from '../../batch/patience.ts'
 import type { PathGroup } from './columns.ts'
 import { adoptLane, PathExecutions, pathGroup } from './executions.ts'
 import { callsItsCode, openPrograms, type PathParts } from './forms.ts'
+import type { EndedLane, PlaceLanes } from './inline/place_lanes.ts'
 import type { PathRunner } from './kernels/runner.ts'
 import type { PathCandidate } from './library.ts'
 import { guardText, laneSource } from './lots.ts'
 import { loadMissed } from './misses.ts'
 import type { PathBatch } from './path_batch.ts'
-import { COLUMN_LIMBS } from './plan.ts'
+import { COLUMN_LIMBS, type PathPlan } from './plan.ts'
 import { RecordedState, recordedTransaction } from './recording.ts'
 
 const LEFT = 1
+/** Lanes for the first transactions of a path at their places, how their number grows, and the most at a time. */
+const FIRST_PLACES = 4
+const PLACES_GROWTH = 4
+const MOST_PLACES = 1_024
+
+/** Lanes of a path in a batch, and their executions. */
+interface OpenPlaces {
+  readonly places: PlaceLanes
+  readonly executions: PathExecutions
+  readonly number: number
+}
+
+/** The lane in which transaction i ended on this path; undefined where it did not. */
+const endedOn = (batch: OpenBatch, i: number, plan: PathPlan): EndedLane | undefined => {
+  const group = pathGroup(batch, i)
+  return group?.plan === plan && hasEnded(batch, i) ? { group, lane: batch.laneOf[i]! } : undefined
+}
 
 /**
  * Runs a transaction whose execution does not stand at its place, by the known paths of its key, on the host and on the
@@ -23,6 +41,8 @@ export class PlaceRun {
   readonly #parts: PathParts
   /** Groups of executions that were made at their place: there is no better one. */
   readonly #made = new WeakSet<PathGroup>()
+  /** Lanes of a batch for such executions, by path. */
+  #open = new WeakMap<OpenBatch, Map<PathPlan, OpenPlaces>>()
 
   constructor(parts: PathParts) {
     this.#parts = parts
@@ -75,28 +95,52 @@ export class PlaceRun {
     let last = LEFT
     for (const candidate of candidates) {
       if (!candidate.hasProgram) continue
-      const group = await this.#runPath(batch, i, candidate, runner)
-      const exit = group.lanesOut[0]!
+      const { plan } = candidate
+      const open = this.#placesOf(batch, plan, runner)
+      const lane = open.places.next
+      const exit = await this.#runPath(batch, i, open.places, runner)
       if (exit === EXIT_NONE) {
-        this.#made.add(group)
-        const executions = new PathExecutions(batch, group, this.#parts.resident, this.#parts.pathReasons)
-        adoptLane(batch, batch.executions.push(executions) - 1, executions, 0)
+        adoptLane(batch, open.number, open.executions, lane)
+        open.executions.noteEnded(lane)
         candidate.lanes++
         return exit
       }
       if (exit === EXIT_MISS) last = exit
-      batch.explained?.exit(i, exit === EXIT_MISS ? 'miss' : guardText(group.plan, exit))
+      batch.explained?.exit(i, exit === EXIT_MISS ? 'miss' : guardText(plan, exit))
     }
     return last
   }
 
-  async #runPath(batch: OpenBatch, i: number, { plan }: PathCandidate, runner: PathRunner): Promise<PathGroup> {
+  async #runPath(batch: OpenBatch, i: number, places: PlaceLanes, runner: PathRunner): Promise<number> {
+    const { resident, precompiles } = this.#parts
     const source = laneSource(batch)
+    const { group, next: lane } = places
+    // Where accounts were made anew, look-ups find others.
+    const ended = resident.accounts.renewed ? undefined : endedOn(batch, i, group.plan)
     for (let rerun = 0; ; rerun++) {
       countRun(batch, i)
-      const group = await runner.host.runAtPlace(plan, i, source, batch.env)
-      if (group.lanesOut[0] !== EXIT_MISS || rerun === PATIENCE.misses) return group
-      await loadMissed(group, [0], batch.toIds, this.#parts.resident, this.#parts.precompiles)
+      const exit = await runner.host.runAtPlace(places, i, source, ended)
+      if (exit !== EXIT_MISS || rerun === PATIENCE.misses) return exit
+      await loadMissed(group, [lane], batch.toIds, resident, precompiles)
     }
+  }
+
+  /** Lanes of the path with one that is free. */
+  #placesOf(batch: OpenBatch, plan: PathPlan, runner: PathRunner): OpenPlaces {
+    let byPlan = this.#open.get(batch)
+    if (byPlan === undefined) {
+      byPlan = new Map()
+      this.#open.set(batch, byPlan)
+    }
+    const before = byPlan.get(plan)
+    if (before !== undefined && !before.places.isFull) return before
+    const grown = before === undefined ? FIRST_PLACES : PLACES_GROWTH * before.places.group.laneCount
+    const laneCount = Math.min(MOST_PLACES, grown)
+    const places = runner.host.openPlaces(plan, laneCount, batch.env)
+    const executions = new PathExecutions(batch, places.group, this.#parts.resident, this.#parts.pathReasons)
+    const open = { places, executions, number: batch.executions.push(executions) - 1 }
+    this.#made.add(places.group)
+    byPlan.set(plan, open)
+    return open
   }
 }

@@ -58,7 +58,7 @@ export class PathExecutions implements Executions {
   readonly #codes: CodeTable
   readonly #reasons: PathReasons
   /** Where the path has constants of accounts in its receipts. */
-  readonly #bases: ReadonlyMap<number, number> | undefined
+  readonly #bases: Map<number, number> | undefined
   #decoder: PathDecoder | undefined
   #logs: LaneLogs | undefined
   #transfers: InnerTransfers | undefined
@@ -99,6 +99,14 @@ export class PathExecutions implements Executions {
   get columns(): SlotColumns | undefined {
     if (this.#columns === undefined) this.#columns = slotColumns(this.group) ?? null
     return this.#columns ?? undefined
+  }
+
+  /** A lane has ended after these executions were made. */
+  noteEnded(lane: number): void {
+    if (this.#bases === undefined) return
+    const { group } = this
+    const { kernel, constantAccounts } = group.plan
+    constantsBases({ ...group, kernel }, constantAccounts, this.#accounts.rows, lane, lane + 1, this.#bases)
   }
 
   broken(lane: number, place: Place): number {

@@ -70,21 +70,23 @@ export const constantAccounts = ({ logs, output }: PathKernel): readonly number[
 }
 
 /**
- * Where the constants of these accounts begin, by account id, for all lanes that ended: for receipts that are read when
- * an account has other code (EIP-7702).
+ * Where the constants of these accounts begin, by account id, for lanes of [first, end) that ended: for receipts that
+ * are read when an account has other code (EIP-7702). They are added to `bases`.
  */
 export const constantsBases = (
   lanes: Omit<DecodedLanes, 'tables'>,
   accounts: readonly number[],
   accountRows: Uint32Array,
-): ReadonlyMap<number, number> => {
-  const { kernel, laneCount, lanesOut } = lanes
+  first = 0,
+  end = lanes.laneCount,
+  bases = new Map<number, number>(),
+): Map<number, number> => {
+  const { kernel, lanesOut } = lanes
   const entryColumn = entryColumnOf(kernel)
-  const bases = new Map<number, number>()
   for (const account of accounts) {
     const { limbs, from } = accountIds(lanes, entryColumn, account)
     let last = -1
-    for (let lane = 0; lane < laneCount; lane++) {
+    for (let lane = first; lane < end; lane++) {
       const id = limbs[from + 4 * lane]!
       if (id === last || lanesOut[4 * lane] !== EXIT_NONE) continue
       bases.set(id, accountRows[ROW_LIMBS * id + ROW_CONSTANTS_BASE]!)

@@ -7,14 +7,17 @@ import {
   PROGRAM_OPCODES,
 } from '../../../../transpiler/layout/program.ts'
 import { KECCAK_RATE_BYTES, LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../../transpiler/layout/word.ts'
-import { HINT_COLUMNS } from '../../../../transpiler/path_kernel.ts'
+import { HINT_COLUMNS, type PathProgram } from '../../../../transpiler/path_kernel.ts'
 import { pureOperation, storeEffect } from '../../../../transpiler/program/evaluate.ts'
 import { keccak256 } from '../../../primitives/keccak.ts'
 import { wordToBigInt } from '../../../primitives/word.ts'
 import { ROW_BALANCE, ROW_CONSTANTS, ROW_FLAGS, ROW_LIMBS, ROW_SKELETON } from '../../../state/tables/account_table.ts'
 import type { ResidentState } from '../../../state/tables/resident_tables.ts'
+import type { PathGroup } from '../columns.ts'
+import { laneSlot } from '../lanes.ts'
 import { COLUMN_LIMBS, type PathPlan } from '../plan.ts'
-import { WordColumns } from './word_columns.ts'
+import { KNOWN_ID, placeProgram } from './place_program.ts'
+import { copyLane, WordColumns } from './word_columns.ts'
 
 const U32 = 0xffff_ffffn
 const NO_LANE = -1
@@ -58,7 +61,9 @@ export class HostLanes {
   readsRunning = false
   readonly #plan: PathPlan
   readonly #resident: ResidentState
-  readonly #code: Uint32Array
+  /** What the lane runs. */
+  #code: Uint32Array
+  readonly #whole: Uint32Array
   readonly #constants: bigint[]
   readonly #lanesIn: Uint32Array
   readonly #hasHints: boolean
@@ -84,7 +89,8 @@ export class HostLanes {
     if (program === undefined) throw new Error(`path ${kernel.id} has no program`)
     this.#plan = plan
     this.#resident = resident
-    this.#program = knownProgram(plan, program.constants)
+    this.#program = knownProgram(plan, program)
+    this.#whole = program.code
     this.#code = program.code
     this.#constants = [
       ...environment,
@@ -100,6 +106,23 @@ export class HostLanes {
   }
 
   begin(lane: number): void {
+    this.#code = this.#whole
+    this.#start(lane)
+  }
+
+  /**
+   * The same for a transaction that ended on this path in lane `fromLane` of `from`: only what hangs on values that may
+   * be others now runs again.
+   */
+  beginAgain(lane: number, from: PathGroup, fromLane: number): void {
+    const { resultColumns, slots } = this.#plan
+    copyLane(from.lanesOut, from.laneCount, fromLane, this.lanesOut, this.#laneCount, lane, resultColumns)
+    for (let k = 0; k < slots.count; k++) this.#noteRunning(laneSlot(from, fromLane, k), k, lane)
+    this.#code = this.#program.again
+    this.#start(lane)
+  }
+
+  #start(lane: number): void {
     this.#lane = lane
     this.#at = 0
     this.#missed = false
@@ -135,10 +158,12 @@ export class HostLanes {
             return { kind: isSlot ? 'slot' : 'account', owner: Number(a & U32) }
           this.#missed = true
           out.set(immediate, lane, isSlot ? b : a)
-        } else if (isSlot && this.readsRunning) this.#noteRunning(id, this.#program.slots.get(immediate)!)
+        } else if (isSlot && this.readsRunning) this.#noteRunning(id, this.#program.slots.get(immediate)!, lane)
         this.lanesOut[(column * this.#laneCount + lane) * COLUMN_LIMBS + mode] = id
         word = id < 0 ? BigInt(MISSING) : BigInt(id)
-      } else word = this.#compute(opcode, mode, a, b, z & 0xffff, immediate)
+      } else if (opcode === KNOWN_ID)
+        word = BigInt(this.lanesOut[(immediate * this.#laneCount + lane) * COLUMN_LIMBS + mode]!)
+      else word = this.#compute(opcode, mode, a, b, z & 0xffff, immediate)
       if ((x & PROGRAM_INVERT) !== 0) word ^= 1n
       const guard = w >>> 16
       if (guard !== 0 && !this.#missed && (word & U32) === 0n) {
@@ -205,10 +230,16 @@ export class HostLanes {
     return entry === 0 ? wordToBigInt(values, slot * LIMBS_PER_WORD) : wordToBigInt(base, (entry - 1) * LIMBS_PER_WORD)
   }
 
-  #noteRunning(slot: number, ordinal: number): void {
-    const column = this.#plan.kernel.hintColumn + HINT_COLUMNS * ordinal
-    this.#in.set(column, this.#lane, wordToBigInt(this.#resident.slots.values, slot * LIMBS_PER_WORD))
-    this.#lanesIn[((column + 2) * this.#laneCount + this.#lane) * COLUMN_LIMBS] = slot
+  #noteRunning(slot: number, ordinal: number, lane: number): void {
+    const column = COLUMN_LIMBS * this.#laneCount
+    const to = (this.#plan.kernel.hintColumn + HINT_COLUMNS * ordinal) * column + lane * COLUMN_LIMBS
+    const { values } = this.#resident.slots
+    const from = slot * LIMBS_PER_WORD
+    for (let limb = 0; limb < COLUMN_LIMBS; limb++) {
+      this.#lanesIn[to + limb] = values[from + limb]!
+      this.#lanesIn[to + column + limb] = values[from + COLUMN_LIMBS + limb]!
+    }
+    this.#lanesIn[to + 2 * column] = slot
   }
 
   #isMemo(keyColumn: number): boolean {
@@ -292,16 +323,20 @@ interface KnownProgram {
   readonly constants: readonly bigint[]
   /** Ordinal among slot look-ups, by key column. */
   readonly slots: ReadonlyMap<number, number>
+  /** What runs again at place. */
+  readonly again: Uint32Array
 }
 
 const known = new WeakMap<PathPlan, KnownProgram>()
 
-const knownProgram = (plan: PathPlan, limbs: Uint32Array): KnownProgram => {
+const knownProgram = (plan: PathPlan, program: PathProgram): KnownProgram => {
   const before = known.get(plan)
   if (before !== undefined) return before
+  const { constants: limbs } = program
   const made = {
     constants: Array.from({ length: limbs.length / LIMBS_PER_WORD }, (_, i) => wordToBigInt(limbs, i * LIMBS_PER_WORD)),
     slots: new Map(Array.from(plan.slots.keyColumns, (column, k) => [column, k])),
+    again: placeProgram(program),
   }
   known.set(plan, made)
   return made

@@ -6,6 +6,7 @@ import { gatherHints, gatherLanes, type PathGroup, type PathSource, slotPlaces, 
 import type { PathJob } from '../job.ts'
 import { COLUMN_LIMBS, type PathPlan, WORD_COLUMNS } from '../plan.ts'
 import { type HostConstants, HostLanes, type Missing } from './machine.ts'
+import { type EndedLane, PlaceLanes } from './place_lanes.ts'
 
 /**
  * Runs lanes by the programs of their paths on this thread: what a wave of a few lanes costs less that way than it
@@ -42,15 +43,23 @@ export class HostRunner {
     return groups
   }
 
-  /** Runs one transaction on the running values of the tables; they stand in the group as its hints. */
-  async runAtPlace(plan: PathPlan, i: number, source: PathSource, env: BlockEnvironment): Promise<PathGroup> {
+  /** Lanes of a path for transactions that run at their places. */
+  openPlaces(plan: PathPlan, laneCount: number, env: BlockEnvironment): PlaceLanes {
+    return new PlaceLanes(plan, laneCount, this.#resident, this.#constants(env))
+  }
+
+  /**
+   * Runs the next lane for transaction i, on the running values of the tables. `ended`: where it ended on this path
+   * before. Returns its exit.
+   */
+  async runAtPlace(places: PlaceLanes, i: number, source: PathSource, ended?: EndedLane): Promise<number> {
     const startedMs = performance.now()
-    const transactions = Int32Array.of(i)
-    const { lanes, lanesIn } = this.#lanesOf(plan, transactions, source, env, NO_HINTS)
-    lanes.readsRunning = true
-    await this.#runLane(lanes, 0)
+    places.begin(i, source, ended)
+    places.lanes.loads = !this.#isLate
+    const running = this.#runOn(places.lanes)
+    if (running !== undefined) await running
     this.elapsedMs += performance.now() - startedMs
-    return groupOf(plan, transactions, lanesIn, lanes.lanesOut, true)
+    return places.end()
   }
 
   #lanesOf(
@@ -77,13 +86,20 @@ export class HostRunner {
 
   async #runLane(lanes: HostLanes, lane: number): Promise<void> {
     lanes.begin(lane)
+    const running = this.#runOn(lanes)
+    if (running !== undefined) await running
+  }
+
+  /** Runs the lane that was begun to its end; a promise where the State answers late. */
+  #runOn(lanes: HostLanes): Promise<void> | undefined {
     for (let missing = lanes.run(); missing !== undefined; missing = lanes.run()) {
       const loading = this.#load(missing, lanes.key)
       if (loading === undefined) continue
       this.#isLate = true
       lanes.loads = false
-      await loading
+      return loading.then(() => this.#runOn(lanes))
     }
+    return undefined
   }
 
   #constants(env: BlockEnvironment): HostConstants {
@@ -101,9 +117,6 @@ export class HostRunner {
     return this.#resident.slotIds(this.#owner, key, 1, this.#id)
   }
 }
-
-/** Hints that name no slot. */
-const NO_HINTS = { words: new Uint32Array(0), at: new Uint32Array(1) }
 
 const groupOf = (
   plan: PathPlan,

@@ -1,3 +1,5 @@
+import { COLUMN_LIMBS } from '../plan.ts'
+
 /**
  * Words in lane columns as bigints: column c of lane l is at vector `c * laneCount + l`, its upper half a column
  * further (transpiler/path_kernel.ts). `limbs` begin at a multiple of eight bytes.
@@ -28,5 +30,27 @@ export class WordColumns {
     quads[low + 1] = word >> 64n
     quads[high] = word >> 128n
     quads[high + 1] = word >> 192n
+  }
+}
+
+/** Copies the first columns of a lane to another one. */
+export const copyLane = (
+  from: Uint32Array,
+  fromCount: number,
+  fromLane: number,
+  to: Uint32Array,
+  toCount: number,
+  toLane: number,
+  columns: number,
+): void => {
+  let source = fromLane * COLUMN_LIMBS
+  let target = toLane * COLUMN_LIMBS
+  for (let column = 0; column < columns; column++) {
+    to[target] = from[source]!
+    to[target + 1] = from[source + 1]!
+    to[target + 2] = from[source + 2]!
+    to[target + 3] = from[source + 3]!
+    source += fromCount * COLUMN_LIMBS
+    target += toCount * COLUMN_LIMBS
   }
 }
