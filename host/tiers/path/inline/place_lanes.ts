@@ -57,8 +57,8 @@ export class PlaceLanes {
   }
 
   /**
-   * Begins the next lane for transaction i. `ended`: it has been on this path before. A lane that ends has found all its
-   * slots, so each has its hint.
+   * Begins the next lane for transaction i. `ended`: it has been on this path before. A lane that ends has found all
+   * its slots, so each has its hint.
    */
   begin(i: number, source: PathSource, ended: EndedLane | undefined): void {
     const { plan, lanesIn, laneCount } = this.group
