@@ -108,7 +108,7 @@ const fill = async (path: string, addresses: Uint32Array): Promise<void> => {
 /** The trie in pages, and a block whose root is that of the state. */
 const makeTrie = async (path: string): Promise<void> => {
   const environment = await openEnvironment(path, { create: false })
-  const { hash: stateRoot } = makeNodes(environment, new Nodes(environment), trieBytes)
+  const { hash: stateRoot } = await makeNodes(environment, new Nodes(environment), trieBytes)
   await environment.close()
   const store = await Store.open(path, { create: false })
   const { hash, number } = store.head

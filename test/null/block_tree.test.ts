@@ -52,7 +52,7 @@ const openDropping = (path: string, undoDepth: number): Promise<Chain> =>
 const openForgetful = async (path: string, undoDepth: number): Promise<Chain> => {
   await (await openAt(path, undoDepth)).close()
   const store = await Store.open(path, { create: false })
-  const trie = store.openTrie(0)
+  const trie = await store.openTrie(0)
   const { config } = genesis
   const executor = { workers: 0 }
   const genesisHash = headerHash(genesis.header)

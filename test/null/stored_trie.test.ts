@@ -86,7 +86,7 @@ describe('a trie on disk', () => {
       if (first === 'whole') seen.whole++
       else {
         expect(first, `row ${n}`).toMatch(
-          /^(a page|page \d+) of the trie .*; it is made anew where the chain is opened again$/,
+          /^(a page|page \d+) of the trie .*; it is made anew by the next call, or where the chain is opened again$/,
         )
         seen.refused++
         expect(await goOn(path), `row ${n}`).toBe('whole')
@@ -97,6 +97,26 @@ describe('a trie on disk', () => {
     }
     // The page of the root is looked at where the chain is opened.
     expect(seen.refused).toBeGreaterThan(7)
+  })
+
+  test('of which a page is met damaged by a call is made anew by the next one, which says how far it is', async () => {
+    const path = await altered((nodes) => {
+      // That of the root is read where the chain is opened.
+      const first = Buffer.from(nodes.get(new Uint8Array(4))!.subarray(4, 8))
+      for (const key of pagesOf(nodes)) if (!first.equals(key)) flip(nodes, key, 40)
+    })
+    const told: (readonly [number, number])[] = []
+    const onRepair = (made: number, all: number): void => void told.push([made, all])
+    const chain = await openAt(path, { onRepair })
+    const { head } = chain
+    const address = `0x${(0x99_0000).toString(16).padStart(40, '0')}`
+    await expect(chain.proof(head.hash, address)).rejects.toMatchObject({ name: 'StoreError', fault: 'damaged' })
+    expect(told).toEqual([])
+    const proved = await chain.proof(head.hash, address)
+    expect(told.at(-1)![0]).toBe(told.at(-1)![1])
+    expect(proved.balance).toBe(1n)
+    expect((await chain.import(blocks[3]!)).header.number).toBe(4n)
+    await chain.close()
   })
 
   test('that is not there, is of another block or begins with another page is made anew', async () => {

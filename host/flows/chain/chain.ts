@@ -45,6 +45,7 @@ interface ChainParts {
   readonly transactionLookup: boolean
   /** In bytes. */
   readonly blockMemory?: number
+  readonly onRepair?: ChainOptions['onRepair']
   readonly executor: NonNullable<ChainOptions['executor']>
 }
 
@@ -60,13 +61,13 @@ export class StoredChain extends StoredReads implements Chain {
   #isClosed = false
 
   constructor(parts: ChainParts) {
-    const { store, config, genesisHash, trie, trieMemory, undoDepth, transactionLookup, blockMemory, executor } = parts
+    const { store, config, genesisHash, undoDepth, transactionLookup, blockMemory, executor } = parts
     super(store, new KnownBlocks(store, blockMemory), config, genesisHash)
     this.#undoDepth = undoDepth
     this.#places = transactionLookup
     this.#forkChoice = this.storedForkChoice()
     const { head, known } = this
-    this.#executor = new ChainExecutor({ store, config, known, trie, trieMemory, head, options: executor })
+    this.#executor = new ChainExecutor({ ...parts, known, head, options: executor })
   }
 
   get head(): ChainBlock {

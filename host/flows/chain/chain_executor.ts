@@ -41,6 +41,7 @@ interface ExecutorParts {
   readonly trie: ArenaTrie
   /** In bytes. */
   readonly trieMemory: number
+  readonly onRepair?: ChainOptions['onRepair']
   readonly head: ChainBlock
   readonly options: NonNullable<ChainOptions['executor']>
 }
@@ -60,12 +61,13 @@ export class ChainExecutor {
   #at: ChainBlock
   #layers: StateLayers
 
-  constructor({ store, config, known, trie, trieMemory, head, options }: ExecutorParts) {
+  constructor(parts: ExecutorParts) {
+    const { store, config, known, head, options } = parts
     this.#config = config
     this.#known = known
     this.#options = options
     this.#state = store.stateUnder(() => this.#layers)
-    this.#walk = new TrieWalk(store, known, trie, head, trieMemory)
+    this.#walk = new TrieWalk(parts)
     this.#at = head
     this.#layers = known.layersAt(known.wayTo(head.hash)!)
   }

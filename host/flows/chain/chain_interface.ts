@@ -41,6 +41,12 @@ export interface ChainOptions {
    */
   readonly trieMemory?: number
   /**
+   * Is told how many of all accounts and slots are done while the trie of the state is made anew, of a folder of an
+   * earlier schema or where a part of it was found damaged: minutes for ten millions. Other calls of the chain wait for
+   * it, reads do not.
+   */
+  readonly onRepair?: (made: number, all: number) => void
+  /**
    * Bytes that the data file may come to, at most 2^44; a block that it may have no room for is refused. Default 1 TiB,
    * or half of the address space that the process is left (`ulimit -v`).
    */

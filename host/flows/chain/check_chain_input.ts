@@ -25,6 +25,7 @@ const OPTIONS: Names<ChainOptions> = {
   blockMemory: true,
   trieMemory: true,
   mapBytes: true,
+  onRepair: true,
   executor: true,
 }
 
@@ -40,7 +41,7 @@ const EXECUTOR = Object.fromEntries(
 /** Names and values of what `openChain` takes. Throws InputError. */
 export const checkChainOptions = (options: ChainOptions): void => {
   checkNames(checkObject(options, 'options'), OPTIONS, 'option')
-  const { path, genesis, undoDepth, transactionLookup, blockMemory, trieMemory, mapBytes, executor } = options
+  const { path, genesis, undoDepth, transactionLookup, blockMemory, trieMemory, mapBytes, onRepair, executor } = options
   if (typeof path !== 'string') refuse('path', path, 'the name of a folder')
   if (undoDepth !== undefined) checkCount(undoDepth, 0, 'undoDepth')
   if (transactionLookup !== undefined && typeof transactionLookup !== 'boolean')
@@ -48,6 +49,7 @@ export const checkChainOptions = (options: ChainOptions): void => {
   if (blockMemory !== undefined) checkCount(blockMemory, 1, 'blockMemory')
   if (trieMemory !== undefined) checkCount(trieMemory, 1, 'trieMemory')
   if (mapBytes !== undefined) checkCount(mapBytes, 2 ** 20, 'mapBytes', MOST_MAP_BYTES)
+  if (onRepair !== undefined && typeof onRepair !== 'function') refuse('onRepair', onRepair, 'a function')
   if (genesis !== undefined) checkGenesisInput(genesis)
   if (executor === undefined) return
   checkNames(checkObject(executor, 'executor'), EXECUTOR, 'option of the executor of a chain')

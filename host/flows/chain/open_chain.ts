@@ -50,7 +50,7 @@ const DEFAULT_UNDO_DEPTH = 128
 export const openChain = async (options: ChainOptions): Promise<Chain> => {
   checkChainOptions(options)
   const { path, genesis, undoDepth = DEFAULT_UNDO_DEPTH, transactionLookup = true, executor = {} } = options
-  const { blockMemory = defaultMemoryBytes() / 2, trieMemory = defaultMemoryBytes() / 2, mapBytes } = options
+  const { blockMemory = defaultMemoryBytes() / 2, trieMemory = defaultMemoryBytes() / 2, mapBytes, onRepair } = options
   const store = await Store.open(path, {
     create: genesis !== undefined,
     ...(mapBytes === undefined ? {} : { mapBytes }),
@@ -60,10 +60,10 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
     const meta = store.meta!
     const config = checkRules(store, meta)
     if (genesis !== undefined) checkGenesis(store, meta, genesis)
-    const trie = wholeTrie(store, trieMemory)
+    const trie = await wholeTrie(store, trieMemory, onRepair)
     upgradeStore(store)
     const { genesisHash } = meta
-    const parts = { store, config, genesisHash, trie, trieMemory }
+    const parts = { store, config, genesisHash, trie, trieMemory, onRepair }
     return new StoredChain({ ...parts, undoDepth, transactionLookup, blockMemory, executor })
   } catch (thrown) {
     await store.close()
@@ -72,7 +72,7 @@ export const openChain = async (options: ChainOptions): Promise<Chain> => {
 }
 
 /** The trie of the head. Where the file was short, the whole state and every block are checked. */
-const wholeTrie = (store: Store, bytes: number): ArenaTrie => {
+const wholeTrie = async (store: Store, bytes: number, onRepair: ChainOptions['onRepair']): Promise<ArenaTrie> => {
   try {
     checkHead(store)
     if (store.needsCheck) {
@@ -80,7 +80,7 @@ const wholeTrie = (store: Store, bytes: number): ArenaTrie => {
       if (store.hasTrie) store.checkTrie()
       checkBlocks(store)
     }
-    const trie = store.openTrie(bytes)
+    const trie = await store.openTrie(bytes, onRepair)
     store.passCheck()
     return trie
   } catch (thrown) {

@@ -1,4 +1,5 @@
 import type { StateWrites } from '../../state/state.ts'
+import type { MakeProgress } from '../../state/store/make_nodes.ts'
 import type { Store } from '../../state/store/store.ts'
 import { StoreError } from '../../state/store/store_error.ts'
 import { TouchedKeys } from '../../state/store/touched_keys.ts'
@@ -7,6 +8,18 @@ import type { PageChanges } from '../../state/trie/page_cuts.ts'
 import type { ChainBlock } from './block_tree.ts'
 import type { KnownBlock } from './known_block.ts'
 import type { KnownBlocks, Way } from './known_blocks.ts'
+
+interface WalkParts {
+  readonly store: Store
+  readonly known: KnownBlocks
+  /** At `head`. */
+  readonly trie: ArenaTrie
+  readonly head: ChainBlock
+  /** In bytes. */
+  readonly trieMemory: number
+  /** Is told while pages of the trie are made anew. */
+  readonly onRepair?: MakeProgress | undefined
+}
 
 /**
  * The state trie of a chain, which goes from one known block to another. What it has met stays in memory; where that is
@@ -17,19 +30,21 @@ export class TrieWalk {
   readonly #known: KnownBlocks
   /** In bytes. */
   readonly #budget: number
+  readonly #progress: MakeProgress | undefined
   /** Undefined where it was lost on the way, or dropped. */
   #trie: ArenaTrie | undefined
   #at: ChainBlock
   /** More than this is too much: what a way to a block takes alone is not, since it would be gone over again. */
   #most: number
 
-  constructor(store: Store, known: KnownBlocks, trie: ArenaTrie, at: ChainBlock, budget: number) {
+  constructor({ store, known, trie, head, trieMemory, onRepair }: WalkParts) {
     this.#store = store
     this.#known = known
     this.#trie = trie
-    this.#at = at
-    this.#budget = budget
-    this.#most = budget
+    this.#at = head
+    this.#budget = trieMemory
+    this.#most = trieMemory
+    this.#progress = onRepair
   }
 
   /** A block was executed on the trie. */
@@ -49,7 +64,7 @@ export class TrieWalk {
    */
   async to(block: ChainBlock): Promise<ArenaTrie> {
     const kept = this.#kept()
-    const trie = kept ?? this.#anew()
+    const trie = kept ?? (await this.#anew())
     if (block.hash !== this.#at.hash) {
       const way = this.#known.wayTo(block.hash)!
       this.#store.checkReach(way.base)
@@ -81,8 +96,8 @@ export class TrieWalk {
     return this.#known.wayTo(this.#at.hash) === undefined ? undefined : trie
   }
 
-  #anew(): ArenaTrie {
-    const trie = this.#store.openTrie(this.#budget)
+  async #anew(): Promise<ArenaTrie> {
+    const trie = await this.#store.openTrie(this.#budget, this.#progress)
     this.#trie = trie
     this.#at = this.#known.block(this.#store.head.hash)!
     return trie

@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises'
+import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { keccakMany } from '../../primitives/keccak_many.ts'
 import { addressFromBytes, wordFromBytes } from '../../primitives/word.ts'
 import type { StateWrites } from '../state.ts'
@@ -16,28 +18,40 @@ import { WriteParts } from './write_parts.ts'
 const ROW_BYTES = 512
 const LEAST_ROWS = 2 ** 12
 const MOST_ROWS = 2 ** 21
+/** Rows that go to the trie, and are hashed there, at once. */
+const SLICE = 2 ** 15
 /** Accounts whose keys are hashed at once. */
 const CHUNK = 4096
 /** Parts are ranges of the first two bytes of keys. */
 const PREFIXES = 2 ** 16
 const WHAT = 'the trie of the state'
 
+/** Told on the way: so many of all accounts and slots are in the trie. */
+export type MakeProgress = (made: number, all: number) => void
+
 /**
- * Makes the pages of the trie anew from the accounts and slots on disk, a range of keys after the other. Returns its
+ * Makes the pages of the trie anew from the accounts and slots on disk, a range of keys after the other. Gives its
  * root, which the caller compares with the head's. Where the process ends on the way, the pages are of another root.
- * Throws StoreError.
+ * Nothing else may write meanwhile. Throws StoreError.
  *
- * Cost: linear in accounts and slots, and for each part of `bytes` all of them are read.
+ * Cost: linear in accounts and slots, and for each part of `bytes` all of them are read: minutes for ten millions. The
+ * thread is left to others every quarter of a second or so, but for the cutting of a part into pages.
  */
-export const makeNodes = (environment: Environment, nodes: Nodes, bytes: number): PagedRoot => {
+export const makeNodes = async (
+  environment: Environment,
+  nodes: Nodes,
+  bytes: number,
+  progress?: MakeProgress,
+): Promise<PagedRoot> => {
   const rows = Math.max(LEAST_ROWS, Math.min(MOST_ROWS, Math.floor(bytes / ROW_BYTES)))
   checkRoomOf(environment, WHAT, { puts: 1, bytes: 0 })
   environment.root.transactionSync(() => nodes.clear())
-  const maker = new NodeMaker(environment, nodes, rows)
   const { accounts, slots } = environment.tables
-  const parts = Math.min(PREFIXES, Math.ceil((entriesOf(accounts) + entriesOf(slots)) / (0.9 * rows)) || 1)
+  const all = entriesOf(accounts) + entriesOf(slots)
+  const maker = new NodeMaker(environment, nodes, rows, (made) => progress?.(made, all))
+  const parts = Math.min(PREFIXES, Math.ceil(all / (0.9 * rows)) || 1)
   for (let part = 0; part < parts; part++)
-    maker.make(Math.floor((PREFIXES * part) / parts), Math.floor((PREFIXES * (part + 1)) / parts))
+    await maker.make(Math.floor((PREFIXES * part) / parts), Math.floor((PREFIXES * (part + 1)) / parts))
   return maker.root
 }
 
@@ -53,15 +67,19 @@ class NodeMaker {
   #accountCount = 0
   #slotCount = 0
 
-  constructor(environment: Environment, nodes: Nodes, rows: number) {
+  readonly #tell: (made: number) => void
+  #made = 0
+
+  constructor(environment: Environment, nodes: Nodes, rows: number, tell: (made: number) => void) {
     this.#environment = environment
     this.#nodes = nodes
     this.#rows = rows
+    this.#tell = tell
     this.#writes = newWrites(rows, rows)
   }
 
   /** The accounts whose keys begin with first .. end, with their slots. */
-  make(first: number, end: number): void {
+  async make(first: number, end: number): Promise<void> {
     const { accounts, slots } = this.#environment.tables
     const slotEntries = slots.getRange({})[Symbol.iterator]()
     let slot = slotEntries.next()
@@ -69,18 +87,24 @@ class NodeMaker {
       const prefixes = prefixesOf(chunk.map(({ key }) => key))
       for (const [n, { key, value }] of chunk.entries()) {
         const isMine = prefixes[n]! >= first && prefixes[n]! < end
-        if (isMine) this.#addAccount(key, value)
-        for (; !slot.done && isBelow(key, slot.value.key); slot = slotEntries.next())
-          if (isMine) this.#addSlot(slot.value.key, slot.value.value)
+        if (isMine) {
+          if (this.#accountCount === this.#rows) await this.#enter()
+          this.#addAccount(key, value)
+        }
+        for (; !slot.done && isBelow(key, slot.value.key); slot = slotEntries.next()) {
+          if (!isMine) continue
+          if (this.#slotCount === this.#rows) await this.#enter()
+          this.#addSlot(slot.value.key, slot.value.value)
+        }
         if (!slot.done && Buffer.compare(slot.value.key, key) < 0) throw this.#damaged('slots', slot.value.key)
       }
+      await setImmediate()
     }
     if (!slot.done) throw this.#damaged('slots', slot.value.key)
-    this.#enter()
+    await this.#enter()
   }
 
   #addAccount(key: Uint8Array, value: Uint8Array): void {
-    if (this.#accountCount === this.#rows) this.#enter()
     const i = this.#accountCount++
     addressFromBytes(this.#writes.accountAddresses, 5 * i, key, 0)
     if (!decodeAccount(this.#writes.accounts, i, value, value.length)) throw this.#damaged('accounts', key)
@@ -88,7 +112,6 @@ class NodeMaker {
 
   #addSlot(key: Uint8Array, value: Uint8Array): void {
     if (key.length !== SLOT_KEY_BYTES || value.length === 0 || value.length > 32) throw this.#damaged('slots', key)
-    if (this.#slotCount === this.#rows) this.#enter()
     const i = this.#slotCount++
     addressFromBytes(this.#writes.slotAddresses, 5 * i, key, 0)
     wordFromBytes(this.#writes.slotKeys, 8 * i, key, ADDRESS_BYTES)
@@ -96,9 +119,16 @@ class NodeMaker {
   }
 
   /** What was gathered goes to the trie, and the trie's pages to the disk. */
-  #enter(): void {
+  async #enter(): Promise<void> {
     const trie = new ArenaTrie({ historyBytes: 0 }, { source: this.#nodes, root: this.root })
-    trie.build({ ...this.#writes, accountCount: this.#accountCount, slotCount: this.#slotCount })
+    // A slot whose account is not there would be left out.
+    for (const slices of [accountSlices(this.#writes, this.#accountCount), slotSlices(this.#writes, this.#slotCount)])
+      for (const slice of slices) {
+        trie.build(slice)
+        this.#made += slice.accountCount + slice.slotCount
+        this.#tell(this.#made)
+        await setImmediate()
+      }
     const changes = trie.changedPages()
     checkRoomOf(this.#environment, WHAT, sizeOfPages(changes))
     const { root } = this.#environment
@@ -111,6 +141,33 @@ class NodeMaker {
   #damaged(table: string, key: Uint8Array): StoreError {
     const name = `0x${Buffer.from(key).toString('hex')}`
     return new StoreError(this.#environment.folder, 'damaged', `the state is damaged: ${name} in ${table}`)
+  }
+}
+
+function* accountSlices(writes: StateWrites, count: number): Generator<StateWrites> {
+  const { exists, nonce, balance, codeHash } = writes.accounts
+  for (let first = 0; first < count; first += SLICE) {
+    const end = Math.min(count, first + SLICE)
+    const of = (column: Uint32Array, limbs: number): Uint32Array => column.subarray(limbs * first, limbs * end)
+    const accounts = {
+      exists: exists.subarray(first, end),
+      nonce: of(nonce, 2),
+      balance: of(balance, LIMBS_PER_WORD),
+      codeHash: of(codeHash, LIMBS_PER_WORD),
+    }
+    const accountAddresses = of(writes.accountAddresses, LIMBS_PER_ADDRESS)
+    yield { ...writes, accountCount: end - first, accountAddresses, accounts, slotCount: 0 }
+  }
+}
+
+function* slotSlices(writes: StateWrites, count: number): Generator<StateWrites> {
+  for (let first = 0; first < count; first += SLICE) {
+    const end = Math.min(count, first + SLICE)
+    const of = (column: Uint32Array, limbs: number): Uint32Array => column.subarray(limbs * first, limbs * end)
+    const slotAddresses = of(writes.slotAddresses, LIMBS_PER_ADDRESS)
+    const slotKeys = of(writes.slotKeys, LIMBS_PER_WORD)
+    const slotValues = of(writes.slotValues, LIMBS_PER_WORD)
+    yield { ...writes, accountCount: 0, slotCount: end - first, slotAddresses, slotKeys, slotValues }
   }
 }
 

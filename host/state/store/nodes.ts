@@ -55,10 +55,10 @@ export class Nodes implements PageSource {
     this.#environment.tables.nodes.clearSync()
   }
 
-  /** They are made anew when the chain is opened again. */
+  /** They are made anew by the next call that needs them, or when the chain is opened again. */
   damaged(what: string): StoreError {
     const { folder, root, tables } = this.#environment
-    let then = 'it is made anew where the chain is opened again'
+    let then = 'it is made anew by the next call, or where the chain is opened again'
     try {
       checkRoomOf(this.#environment, 'the damage', { puts: 1, bytes: 0 })
       root.transactionSync(() => tables.nodes.removeSync(pageKey(ROOT)))

@@ -1,6 +1,6 @@
 import { ArenaTrie } from '../trie/arena_trie.ts'
 import type { Environment } from './environment.ts'
-import { makeNodes } from './make_nodes.ts'
+import { type MakeProgress, makeNodes } from './make_nodes.ts'
 import type { Nodes } from './nodes.ts'
 import type { DiskHead } from './records.ts'
 import { StoreError } from './store_error.ts'
@@ -13,10 +13,21 @@ const MOST_PAGES = 2 ** 29
  * there, or not those of the head, they are made anew from accounts and slots. Throws StoreError where these have
  * another root.
  *
- * bytes   about what the trie may take
+ * bytes      about what the trie may take
+ * progress   is told while pages are made
  */
-export const openStateTrie = (environment: Environment, nodes: Nodes, head: DiskHead, bytes: number): ArenaTrie =>
-  storedTrie(nodes, head, bytes) ?? madeTrie(environment, nodes, head, bytes)
+export const openStateTrie = async (
+  environment: Environment,
+  nodes: Nodes,
+  head: DiskHead,
+  bytes: number,
+  progress?: MakeProgress,
+): Promise<ArenaTrie> => {
+  const stored = storedTrie(nodes, head, bytes)
+  if (stored !== undefined) return stored
+  const { hash } = await makeNodes(environment, nodes, bytes, progress)
+  return madeTrie(environment, nodes, head, bytes, hash)
+}
 
 /** Undefined where there is none that is that of the head. */
 const storedTrie = (nodes: Nodes, { stateRoot }: DiskHead, bytes: number): ArenaTrie | undefined => {
@@ -33,14 +44,10 @@ const storedTrie = (nodes: Nodes, { stateRoot }: DiskHead, bytes: number): Arena
   return trie
 }
 
-const madeTrie = (environment: Environment, nodes: Nodes, head: DiskHead, bytes: number): ArenaTrie => {
-  const { hash } = makeNodes(environment, nodes, bytes)
+/** The one that was made anew. Throws StoreError where it is not that of the head. */
+const madeTrie = ({ folder }: Environment, nodes: Nodes, head: DiskHead, bytes: number, hash: string): ArenaTrie => {
   const what = (is: string): StoreError =>
-    new StoreError(
-      environment.folder,
-      'damaged',
-      `the store is damaged: ${is}, block ${head.number} has ${head.stateRoot}`,
-    )
+    new StoreError(folder, 'damaged', `the store is damaged: ${is}, block ${head.number} has ${head.stateRoot}`)
   if (hash !== head.stateRoot) throw what(`the state has root ${hash}`)
   const trie = storedTrie(nodes, head, bytes)
   if (trie === undefined) throw what('its trie cannot be read')

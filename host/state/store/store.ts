@@ -17,6 +17,7 @@ import {
   viewEnvironment,
 } from './environment.ts'
 import { fullDiskText } from './folder.ts'
+import type { MakeProgress } from './make_nodes.ts'
 import { Nodes } from './nodes.ts'
 import { openStateTrie } from './open_trie.ts'
 import { Places, type TransactionPlace } from './places.ts'
@@ -188,10 +189,11 @@ export class Store {
 
   /**
    * The trie of the state on disk. Where the pages are not there, or not those of the head, they are made anew from
-   * accounts and slots. `bytes`: about what it may take. Throws StoreError where its root is not the head's.
+   * accounts and slots, which `progress` is told. `bytes`: about what it may take. Throws StoreError where its root is
+   * not the head's.
    */
-  openTrie(bytes: number): ArenaTrie {
-    return openStateTrie(this.#environment, this.#nodes, this.head, bytes)
+  openTrie(bytes: number, progress?: MakeProgress): Promise<ArenaTrie> {
+    return openStateTrie(this.#environment, this.#nodes, this.head, bytes, progress)
   }
 
   /** Whether there is a trie that says it is that of the head. */
