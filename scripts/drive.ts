@@ -43,7 +43,7 @@ const driveOnce = async (): Promise<string> => {
   writeFileSync(files.secret, `0x${secret.toString('hex')}`)
   const client = await ClientProcess.start(name, files)
   try {
-    const { transactions, headHash, waits } = await drive({
+    const { transactions, blobs, headHash, waits } = await drive({
       ports: client.ports,
       secret,
       manner: MANNERS[manner],
@@ -51,11 +51,12 @@ const driveOnce = async (): Promise<string> => {
       genesisHash: headerHash(parseGenesis(genesis).header),
       blocks,
       isComplete: name === 'wgevm',
+      blobsEvery: name === 'wgevm' ? 5 : 0,
       onSlot: (slot) => {
         if (slot > 0 && slot % 10 === 0) console.log(`  ${slot} blocks`)
       },
     })
-    return `${blocks} blocks with ${transactions} transactions, all as sent; ${waits} replies SYNCING; head ${headHash}`
+    return `${blocks} blocks with ${transactions} transactions and ${blobs} blobs, all as sent; ${waits} replies SYNCING; head ${headHash}`
   } finally {
     await client.stop()
     rmSync(folder, { recursive: true })

@@ -11,14 +11,14 @@ import { servedChain } from '../fixtures/served_chain.ts'
 import { SECRET } from '../fixtures/service_ports.ts'
 
 const CASES = [
-  ['Lodestar', 'osaka', MANNERS.lodestar, 12],
-  ['op-node', 'prague', MANNERS['op-node'], 4],
+  ['Lodestar', 'osaka', MANNERS.lodestar, 12, 12],
+  ['op-node', 'prague', MANNERS['op-node'], 4, 0],
 ] as const
 
 describe('a node that is driven over HTTP', () => {
   it.each(CASES)(
     'builds what wallets of viem send, as %s asks for it at %s; receipts, tags, balances and logs are right',
-    async (_, fork, manner, blocks) => {
+    async (_, fork, manner, blocks, blobsEvery) => {
       const path = mkdtempSync(join(tmpdir(), 'wgevm-driven-'))
       const genesis = parseGenesis(drivenGenesis(fork))
       const chain = await openChain({ path, genesis, executor: { workers: 0 } })
@@ -27,9 +27,11 @@ describe('a node that is driven over HTTP', () => {
         const { http, auth } = service.ports
         const ports = { http: http!, auth: auth! }
         const { genesisHash } = chain
-        const driven = await drive({ ports, secret: SECRET, manner, fork, genesisHash, blocks })
+        const driven = await drive({ ports, secret: SECRET, manner, fork, genesisHash, blocks, blobsEvery })
         const none = { absences: 0, resent: 0, waits: 0 }
-        expect(driven).toStrictEqual({ blocks, transactions: 5 * blocks, headHash: chain.head.hash, ...none })
+        const sent = blobsEvery === 0 ? 0 : Math.ceil((blocks - 1) / blobsEvery)
+        const transactions = 5 * blocks + sent
+        expect(driven).toStrictEqual({ blocks, transactions, blobs: 2 * sent, headHash: chain.head.hash, ...none })
         expect(chain.forkChoice.safe?.hash).toBe(chain.head.hash)
       } finally {
         await service.close()
