@@ -73,6 +73,20 @@ export const encodeCalls = (calls: readonly CallObject[], env: BlockEnvironment)
   }
 }
 
+const NAMES_WITH_NONCE = { ...NAMES, nonce: true } as const
+
+/** Of the calls of a simulated block, which may name their nonces. Throws TransactionInputError. */
+export const checkCallNames = (calls: readonly object[]): void => {
+  for (const [i, call] of checkArray(calls, 'calls', 'an array of calls').entries()) {
+    try {
+      checkNames(checkObject(call, 'it'), NAMES_WITH_NONCE, 'field')
+    } catch (thrown) {
+      const { message, field, value } = thrown as InputError
+      throw new TransactionInputError(i, message, field, value, 'call')
+    }
+  }
+}
+
 const transactionOf = (call: CallObject, env: BlockEnvironment, i: number): TransactionObject => {
   try {
     checkNames(checkObject(call, 'it'), NAMES, 'field')

@@ -2,7 +2,7 @@ import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { CpuExecution } from '../batch/outcome.ts'
 import type { TransactionObject } from '../chain/batch.ts'
 import { blobGas } from '../chain/blob_schedule.ts'
-import { rulesOfCalls } from '../chain/call_batch.ts'
+import { checkCallNames, rulesOfCalls } from '../chain/call_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import { noCharges } from '../chain/op/charges.ts'
 import type { OpRules } from '../chain/op/op_chain.ts'
@@ -199,6 +199,7 @@ class LayeredSimulation implements BlockSimulation {
 
   async next(request: SimulatedBlockRequest): Promise<SimulatedBlock> {
     const { overrides = {}, moves = new Map<string, string>() } = request
+    checkCallNames(request.calls)
     const tier = this.#tierOf(request.fork, request.chain)
     await tier.place(overrides, moves)
     const parsed = parseOverrides(overrides)

@@ -1,12 +1,14 @@
+import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
+import { encodeBatch } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import { gasBounds } from '../chain/rules.ts'
 import type { NodeHasher } from '../primitives/hash_plan.ts'
 import { bytesToHex } from '../primitives/hex.ts'
 import { InputError } from '../primitives/input.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
-import { quantityFromBigInt, quantityToBigInt } from '../primitives/word.ts'
+import { addressFromHex, quantityFromBigInt, quantityToBigInt } from '../primitives/word.ts'
 import type { Receipts } from '../receipts/receipts.ts'
 import { prepareReceiptsRoot } from '../roots/roots.ts'
 import { MemoryState } from '../state/memory_state.ts'
@@ -23,12 +25,12 @@ import { executeBatch, settledWrites } from './execute.ts'
 import { InvalidTransactionError } from './execution_result.ts'
 import type { ExecutorOptions } from './executor_interface.ts'
 import {
-  batchOfCalls,
   logsOf,
   mostGasOf,
   type SimulatedBlockCall,
   type SimulatedBlockResult,
   type SimulatedReceipts,
+  senderOf,
   transactionOfCall,
 } from './simulated_calls.ts'
 import { type Wiring, wire } from './wiring.ts'
@@ -246,30 +248,29 @@ class BatchWiring {
 
   /** The calls with the nonces that they have where no other thing counts those of their senders up. */
   async #batchOf(
-    { calls, fork, env, validation }: CallBlock,
+    { calls, validation }: CallBlock,
     limits: readonly bigint[],
   ): Promise<{ readonly transactions: readonly TransactionObject[]; readonly batch: TransactionBatch }> {
     const { resident } = this.#wiring
-    const batch = batchOfCalls(
-      calls.map((call, i) => transactionOfCall(call, 0n, limits[i]!)),
-      fork,
-      env,
-    )
-    const { count, nonce } = batch
+    const count = calls.length
+    const from = new Uint32Array(LIMBS_PER_ADDRESS * count)
+    for (let i = 0; i < count; i++) addressFromHex(from, LIMBS_PER_ADDRESS * i, senderOf(calls[i]!))
     const senders = new Int32Array(count)
-    await resident.accountIds(batch.from, count, senders)
+    await resident.accountIds(from, count, senders)
+    const { hosts } = resident.accounts
     const next = new Map<number, number>()
-    const transactions: TransactionObject[] = []
+    const nonces = new Float64Array(count)
     for (let i = 0; i < count; i++) {
       const sender = senders[i]!
-      const { hosts } = resident.accounts
       const at = next.get(sender) ?? Number(quantityToBigInt(hosts, sender * HOST_LIMBS + HOST_NONCE))
       if (at >= MOST_NONCE) throw new NotInBatch()
       next.set(sender, at + 1)
-      const { nonce: given = BigInt(at) } = calls[i]!
-      transactions.push(transactionOfCall(calls[i]!, given, limits[i]!))
-      quantityFromBigInt(nonce, 2 * i, validation ? given : BigInt(at))
+      nonces[i] = at
     }
+    const transactions = calls.map((call, i) => transactionOfCall(call, call.nonce ?? BigInt(nonces[i]!), limits[i]!))
+    const batch = encodeBatch(transactions)
+    // Without validation a nonce is told, and does not count.
+    if (!validation) for (let i = 0; i < count; i++) quantityFromBigInt(batch.nonce, 2 * i, BigInt(nonces[i]!))
     return { transactions, batch }
   }
 }

@@ -39,21 +39,32 @@ const NOBODY = `0x${'0'.repeat(40)}`
 
 export const senderOf = ({ from = NOBODY }: SimulatedBlockCall): string => from
 
+/** A transaction that is being made: thousands are, so one object each and no copies. */
+type Draft = { -readonly [Name in keyof TransactionObject]: TransactionObject[Name] }
+
 /** A call as the transaction that it is in its block. */
 export const transactionOfCall = (call: SimulatedBlockCall, nonce: bigint, gasLimit: bigint): TransactionObject => {
-  const { from: _, gas: __, input, data = input, maxFeePerBlobGas = 0n, ...rest } = call
-  const isLegacy = call.gasPrice !== undefined
-  const { maxFeePerGas = 0n, maxPriorityFeePerGas = 0n } = call
-  return {
-    ...rest,
-    type: typeOf(call),
-    from: senderOf(call),
-    nonce,
-    gasLimit,
-    ...(isLegacy ? {} : { maxFeePerGas, maxPriorityFeePerGas, accessList: call.accessList ?? [] }),
-    ...(call.blobVersionedHashes === undefined ? {} : { maxFeePerBlobGas }),
-    ...(data === undefined ? {} : { data }),
+  const { to, value, data = call.input, accessList, gasPrice, blobVersionedHashes, authorizations } = call
+  const made: Draft = { type: typeOf(call), from: senderOf(call), nonce, gasLimit }
+  if (to !== undefined) made.to = to
+  if (value !== undefined) made.value = value
+  if (data !== undefined) made.data = data
+  if (gasPrice === undefined) {
+    made.maxFeePerGas = call.maxFeePerGas ?? 0n
+    made.maxPriorityFeePerGas = call.maxPriorityFeePerGas ?? 0n
+    made.accessList = accessList ?? []
+  } else {
+    made.gasPrice = gasPrice
+    if (call.maxFeePerGas !== undefined) made.maxFeePerGas = call.maxFeePerGas
+    if (call.maxPriorityFeePerGas !== undefined) made.maxPriorityFeePerGas = call.maxPriorityFeePerGas
+    if (accessList !== undefined) made.accessList = accessList
   }
+  if (authorizations !== undefined) made.authorizations = authorizations
+  if (blobVersionedHashes !== undefined) {
+    made.blobVersionedHashes = blobVersionedHashes
+    made.maxFeePerBlobGas = call.maxFeePerBlobGas ?? 0n
+  }
+  return made
 }
 
 const typeOf = (call: SimulatedBlockCall): NonNullable<TransactionObject['type']> => {

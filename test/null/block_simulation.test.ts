@@ -42,6 +42,15 @@ describe('simulated blocks', () => {
     expect(transactions.map(({ nonce }) => nonce)).toEqual([2n ** 64n - 1n, 0n])
   })
 
+  it('refuse a field that a call does not have', async () => {
+    const calls = [{ to: BOB }, { to: BOB, gasLimit: 21_000n } as object]
+    await expect(simulate({ calls })).rejects.toMatchObject({
+      name: 'TransactionInputError',
+      index: 1,
+      field: 'gasLimit',
+    })
+  })
+
   it('check nonces and fees with validation only', async () => {
     const base = { ...env, baseFeePerGas: 7n }
     const calls = [{ from: ALICE, to: BOB, nonce: 5n, maxFeePerGas: 7n }]
