@@ -3,6 +3,7 @@ import { EVM, type Message } from '@ethereumjs/evm'
 import { type Account, Address } from '@ethereumjs/util'
 import { isDelegation } from '../../../../transpiler/spec/delegation.ts'
 import { pushAncestorHash } from './ancestor_hash.ts'
+import { createdAddress, saltedAddress } from './created_address.ts'
 import type { Operation, RunState } from './instructions.ts'
 
 /**
@@ -41,6 +42,13 @@ export class SpecifiedEvm extends EVM {
       }
     }
     await super._loadCode(message)
+  }
+
+  /** As the stock one, which hashes in JavaScript. */
+  protected override async _generateAddress({ caller, salt, code }: Message): Promise<Address> {
+    if (salt) return new Address(saltedAddress(caller.bytes, salt, code as Uint8Array))
+    const account = await this.stateManager.getAccount(caller)
+    return new Address(createdAddress(caller.bytes, (account?.nonce ?? 0n) - 1n))
   }
 }
 
