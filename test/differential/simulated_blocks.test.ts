@@ -3,6 +3,7 @@ import { CallBatchRunner } from '../../host/flows/call_batches.ts'
 import {
   type ComputeDevice,
   createStateTrie,
+  MemoryState,
   openDevice,
   type SimulatedBlock,
   SimulatedCallError,
@@ -11,6 +12,7 @@ import {
 } from '../../host/index.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import { bloomOf, encodeSimulatedReceipt } from '../../service/node/simulated_receipts.ts'
+import { BATCH_ENV, batchAllocation, contractAddress, sender } from '../fixtures/batch_world.ts'
 import { randomSimulation, type SimulatedRequest } from '../fixtures/simulated_requests.ts'
 
 /** `WGEVM_SEEDS=FIRST:COUNT` for others than those of every run. */
@@ -76,4 +78,18 @@ describe.each(['shanghai', 'cancun'] as const)('simulated blocks at %s', (fork) 
     expect(taken).toBeGreaterThan(0)
     expect(left).toBeGreaterThan(0)
   })
+})
+
+test('calls that halt in a batch are told by a word each, and the batch goes on', async () => {
+  const terms = { laneVm: 'always', waves: 'always', compile: 'wait' } as const
+  const batches = new CallBatchRunner({ chainId: 1n, device, leastCalls: 1, ...terms })
+  const state = MemoryState.from(batchAllocation())
+  const names = ['halter', 'counter', 'halter', 'burner', 'reverter']
+  const calls = names.map((name, n) => ({ from: sender(n), to: contractAddress(name), gas: 100_000n }))
+  const env = { ...BATCH_ENV, baseFeePerGas: 0n }
+  const blocks = [{ fork: 'cancun', env, parentHash: `0x${'1'.repeat(64)}`, calls }] as const
+  const request = { state, options: { chainId: 1n, gas: 1n << 40n }, blocks }
+  expect(await outcome(request, batches)).toEqual(await outcome(request))
+  expect(batches.counts).toEqual({ taken: 1, left: 0 })
+  batches.close()
 })
