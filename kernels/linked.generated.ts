@@ -8073,6 +8073,160 @@ struct LaneEnvironment {
   spread: u32,
 }
 `,
+  scan_parts: `@group(0) @binding(0) var<uniform> scan_parameters: vec4<u32>;
+
+@group(0) @binding(1) var<storage, read_write> scan_parts_of: array<u32>;
+
+@compute @workgroup_size(64) fn scan_parts(@builtin(local_invocation_index) local: u32) {
+  let count = scan_parameters.x;
+  let run = (count + WORKGROUP_SIZE - 1u) / WORKGROUP_SIZE;
+  let first = min(count, local * run);
+  let end = min(count, first + run);
+  var sum = 0u;
+  for (var i = first; i < end; i++) {
+    sum += scan_parts_of[i];
+  }
+  var before = scan_before(local, scan_parameters.z, sum);
+  for (var i = first; i < end; i++) {
+    let value = scan_parts_of[i];
+    scan_parts_of[i] = before;
+    before += value;
+  }
+}
+
+const WORKGROUP_SIZE = 64u;
+
+fn scan_before(local: u32, size: u32, own: u32) -> u32 {
+  workgroupBarrier();
+  scan_sums[local] = own;
+  var sum = own;
+  for (var reach = 1u; reach < size; reach <<= 1u) {
+    workgroupBarrier();
+    let other = scan_sums[select(0u, local - reach, local >= reach)];
+    workgroupBarrier();
+    sum += select(0u, other, local >= reach);
+    scan_sums[local] = sum;
+  }
+  workgroupBarrier();
+  return sum - own;
+}
+
+var<workgroup> scan_sums: array<u32, WORKGROUP_SIZE>;
+`,
+  scan_reduce: `@group(0) @binding(0) var<uniform> scan_parameters: vec4<u32>;
+
+@group(0) @binding(1) var<storage, read> scan_values: array<u32>;
+
+@group(0) @binding(2) var<storage, read_write> scan_parts_of: array<u32>;
+
+@compute @workgroup_size(64) fn scan_reduce(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let block = scan_block(workgroup, workgroups);
+  let count = scan_parameters.x;
+  if (block * SCAN_BLOCK > count) {
+    return;
+  }
+  let first = block * SCAN_BLOCK + local * SCAN_ITEMS;
+  var sum = 0u;
+  for (var k = 0u; k < scan_parameters.y; k++) {
+    let i = first + k;
+    if (i < count) {
+      sum += scan_values[i];
+    }
+  }
+  let before = scan_before(local, scan_parameters.z, sum);
+  if (local == WORKGROUP_SIZE - 1u) {
+    scan_parts_of[block] = before + sum;
+  }
+}
+
+fn scan_block(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+
+const SCAN_BLOCK = 512u;
+
+const SCAN_ITEMS = 8u;
+
+fn scan_before(local: u32, size: u32, own: u32) -> u32 {
+  workgroupBarrier();
+  scan_sums[local] = own;
+  var sum = own;
+  for (var reach = 1u; reach < size; reach <<= 1u) {
+    workgroupBarrier();
+    let other = scan_sums[select(0u, local - reach, local >= reach)];
+    workgroupBarrier();
+    sum += select(0u, other, local >= reach);
+    scan_sums[local] = sum;
+  }
+  workgroupBarrier();
+  return sum - own;
+}
+
+const WORKGROUP_SIZE = 64u;
+
+var<workgroup> scan_sums: array<u32, WORKGROUP_SIZE>;
+`,
+  scan_spread: `@group(0) @binding(0) var<uniform> scan_parameters: vec4<u32>;
+
+@group(0) @binding(1) var<storage, read> scan_parts_of: array<u32>;
+
+@group(0) @binding(2) var<storage, read_write> scan_values: array<u32>;
+
+@compute @workgroup_size(64) fn scan_spread(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let block = scan_block(workgroup, workgroups);
+  let count = scan_parameters.x;
+  if (block * SCAN_BLOCK > count) {
+    return;
+  }
+  let first = block * SCAN_BLOCK + local * SCAN_ITEMS;
+  var sum = 0u;
+  for (var k = 0u; k < scan_parameters.y; k++) {
+    let i = first + k;
+    if (i < count) {
+      sum += scan_values[i];
+    }
+  }
+  var before = scan_parts_of[block] + scan_before(local, scan_parameters.z, sum);
+  for (var k = 0u; k < scan_parameters.y; k++) {
+    let i = first + k;
+    var value = 0u;
+    if (i < count) {
+      value = scan_values[i];
+    }
+    if (i <= count) {
+      scan_values[i] = before;
+    }
+    before += value;
+  }
+}
+
+fn scan_block(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+
+const SCAN_BLOCK = 512u;
+
+const SCAN_ITEMS = 8u;
+
+fn scan_before(local: u32, size: u32, own: u32) -> u32 {
+  workgroupBarrier();
+  scan_sums[local] = own;
+  var sum = own;
+  for (var reach = 1u; reach < size; reach <<= 1u) {
+    workgroupBarrier();
+    let other = scan_sums[select(0u, local - reach, local >= reach)];
+    workgroupBarrier();
+    sum += select(0u, other, local >= reach);
+    scan_sums[local] = sum;
+  }
+  workgroupBarrier();
+  return sum - own;
+}
+
+var<workgroup> scan_sums: array<u32, WORKGROUP_SIZE>;
+
+const WORKGROUP_SIZE = 64u;
+`,
   scatter: `@group(0) @binding(0) var<uniform> scatter_parameters: vec4<u32>;
 
 @group(0) @binding(1) var<storage, read> scatter_places: array<u32>;
@@ -13222,6 +13376,1731 @@ fn field_minus_3(x: LimbColumns, b: Limbs) -> LimbColumns {
 
 fn field_minus(x: LimbColumns, b: Limbs) -> LimbColumns {
   return LimbColumns(x.c0 + (16159u - b.l0), x.c1 + (16380u - b.l1), x.c2 + (15294u - b.l2), x.c3 + (16382u - b.l3), x.c4 + (16382u - b.l4), x.c5 + (16382u - b.l5), x.c6 + (16382u - b.l6), x.c7 + (16382u - b.l7), x.c8 + (16382u - b.l8), x.c9 + (16382u - b.l9), x.c10 + (16382u - b.l10), x.c11 + (16382u - b.l11), x.c12 + (16382u - b.l12), x.c13 + (16382u - b.l13), x.c14 + (16382u - b.l14), x.c15 + (16382u - b.l15), x.c16 + (16382u - b.l16), x.c17 + (16382u - b.l17), x.c18 + (16382u - b.l18), x.c19 + (8702u - b.l19), x.c20, x.c21, x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28, x.c29, x.c30, x.c31, x.c32, x.c33, x.c34, x.c35, x.c36, x.c37, x.c38);
+}
+`,
+  settle_check: `@group(0) @binding(3) var<storage, read> settle_parts_of: array<vec4<u32>>;
+
+@group(0) @binding(4) var<storage, read_write> settle_states: array<vec4<u32>>;
+
+@group(0) @binding(5) var<storage, read_write> settle_stop: atomic<u32>;
+
+fn settle_holds(entry: SettleEntry, test: U256, before: SettleState) -> bool {
+  let bits = entry.transaction_bits;
+  let kind = settle_kind(bits);
+  let moves = ((bits & SETTLE_MOVES) != 0u) & settle_delta_holds(before.value, test, entry.argument, bits);
+  let stands = u256_eq(before.value, test) | moves;
+  let pays = all(before.nonce == entry.nonce) & !u256_lt(before.value, test);
+  let most = settle_add_pair(before.value.hi.zw, test.lo.xy);
+  let fits = !settle_pair_below(vec2<u32>(settle_range.sure_low, settle_range.sure_high), most);
+  let is_some = !u256_is_zero(before.value) | any(before.nonce != vec2<u32>(0u));
+  var holds = ((bits & SETTLE_ADDS) != 0u) | is_some;
+  holds = select(holds, stands, kind == SETTLE_KIND_SLOT);
+  holds = select(holds, pays, kind == SETTLE_KIND_SENDER);
+  return select(holds, fits, kind == SETTLE_KIND_BLOCK);
+}
+
+fn settle_bits_at(place: u32) -> u32 {
+  let head = settle_place(place);
+  return select(settle_entry(select(settle_number(head), 0u, head.x == MISSING)).transaction_bits, MISSING, head.x == MISSING);
+}
+
+@compute @workgroup_size(64) fn settle_check(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let run = lane_index(workgroup, workgroups, local);
+  let count = settle_range.capacity + settle_range.transactions;
+  let first = run * settle_range.items;
+  if (first >= count) {
+    return;
+  }
+  let end = min(count, first + settle_range.items);
+  let part = run * SETTLE_STATE_VECTORS;
+  let start = settle_parts_of[part];
+  var state = SettleState(start.x, start.yz, U256(settle_parts_of[part + 1u], settle_parts_of[part + 2u]));
+  var last_bits = settle_bits_at(select(first - 1u, 0u, first == 0u));
+  for (var place = first; place < end; place++) {
+    let head = settle_place(place);
+    if (head.x != MISSING) {
+      let begins = settle_begins(head);
+      if (begins) {
+        state = settle_begin(place, head);
+      }
+      let number = settle_number(head);
+      let entry = settle_entry(number);
+      let bits = entry.transaction_bits;
+      let transaction = bits >> SETTLE_TRANSACTION_SHIFT;
+      let follows = !begins & (transaction == (last_bits >> SETTLE_TRANSACTION_SHIFT));
+      let again = follows & (settle_kind(bits) == SETTLE_KIND_SLOT);
+      if (again | !settle_holds(entry, settle_test(number), state)) {
+        atomicMin(&settle_stop, transaction);
+      }
+      state = settle_then(state, settle_change(entry));
+      let at = place * SETTLE_STATE_VECTORS;
+      settle_states[at] = vec4<u32>(state.marks, state.nonce, transaction);
+      settle_states[at + 1u] = state.value.lo;
+      settle_states[at + 2u] = state.value.hi;
+      last_bits = bits;
+    }
+  }
+}
+
+fn settle_kind(bits: u32) -> u32 {
+  return (bits >> SETTLE_KIND_SHIFT) & SETTLE_KIND_MASK;
+}
+
+const SETTLE_MOVES = 64u;
+
+fn settle_delta_holds(value: U256, read: U256, delta: U256, bits: u32) -> bool {
+  let shrinks = (bits & SETTLE_SHRINKS) != 0u;
+  let grown = u256_add_carry(value, delta);
+  let left = u256_select(grown.sum, u256_sub(value, delta), shrinks);
+  let wraps = select(grown.carry != 0u, u256_lt(value, delta), shrinks);
+  let guarded = (bits & select(CONDITION_NO_OVERFLOW, CONDITION_NO_UNDERFLOW, shrinks)) != 0u;
+  let would = u256_select(u256_add_carry(read, delta).sum, u256_sub(read, delta), shrinks);
+  let same = (u256_is_zero(value) == u256_is_zero(read)) & (u256_is_zero(left) == u256_is_zero(would));
+  return !(wraps & guarded) & (same | ((bits & CONDITION_SAME_ZERONESS) == 0u));
+}
+
+fn u256_eq(a: U256, b: U256) -> bool {
+  let differ = (a.lo ^ b.lo) | (a.hi ^ b.hi);
+  return (differ.x | differ.y | differ.z | differ.w) == 0u;
+}
+
+fn u256_lt(a: U256, b: U256) -> bool {
+  let less_lo = a.lo < b.lo;
+  let less_hi = a.hi < b.hi;
+  let same_lo = a.lo == b.lo;
+  let same_hi = a.hi == b.hi;
+  var less = less_lo.x;
+  less = less_lo.y | (same_lo.y & less);
+  less = less_lo.z | (same_lo.z & less);
+  less = less_lo.w | (same_lo.w & less);
+  less = less_hi.x | (same_hi.x & less);
+  less = less_hi.y | (same_hi.y & less);
+  less = less_hi.z | (same_hi.z & less);
+  return less_hi.w | (same_hi.w & less);
+}
+
+fn settle_add_pair(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+  let low = a.x + b.x;
+  return vec2<u32>(low, a.y + b.y + select(0u, 1u, low < a.x));
+}
+
+fn settle_pair_below(a: vec2<u32>, b: vec2<u32>) -> bool {
+  return (a.y < b.y) | ((a.y == b.y) & (a.x < b.x));
+}
+
+@group(0) @binding(0) var<uniform> settle_range: SettleUniform;
+
+fn u256_is_zero(x: U256) -> bool {
+  let any = x.lo | x.hi;
+  return (any.x | any.y | any.z | any.w) == 0u;
+}
+
+const SETTLE_ADDS = 16u;
+
+const SETTLE_KIND_SLOT = 0u;
+
+const SETTLE_KIND_SENDER = 1u;
+
+const SETTLE_KIND_BLOCK = 3u;
+
+struct SettleEntry {
+  cell: u32,
+  transaction_bits: u32,
+  nonce: vec2<u32>,
+  argument: U256,
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+struct SettleState {
+  marks: u32,
+  nonce: vec2<u32>,
+  value: U256,
+}
+
+const SETTLE_KIND_SHIFT = 7u;
+
+const SETTLE_KIND_MASK = 3u;
+
+const SETTLE_SHRINKS = 32u;
+
+fn u256_add_carry(a: U256, b: U256) -> U256Sum {
+  let s0 = u256_limb_add(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_add(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, b.hi.w, s6.y);
+  return U256Sum(U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x)), s7.y);
+}
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+fn u256_sub(a: U256, b: U256) -> U256 {
+  let s0 = u256_limb_sub(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_sub(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_sub(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_sub(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_sub(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_sub(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_sub(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_sub(a.hi.w, b.hi.w, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+const CONDITION_NO_OVERFLOW = 2u;
+
+const CONDITION_NO_UNDERFLOW = 1u;
+
+const CONDITION_SAME_ZERONESS = 4u;
+
+fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
+  let partial = a + b;
+  let sum = partial + carry;
+  return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
+}
+
+struct U256Sum {
+  sum: U256,
+  carry: u32,
+}
+
+fn u256_limb_sub(a: u32, b: u32, borrow: u32) -> vec2<u32> {
+  let partial = a - b;
+  return vec2<u32>(partial - borrow, select(0u, 1u, (a < b) | (partial < borrow)));
+}
+
+struct SettleUniform {
+  transactions: u32,
+  capacity: u32,
+  slots: u32,
+  accounts: u32,
+  overlays: u32,
+  refund_quotient: u32,
+  used_low: u32,
+  used_high: u32,
+  sure_low: u32,
+  sure_high: u32,
+  tier_at: u32,
+  outcome_at: u32,
+  status_at: u32,
+  type_at: u32,
+  rejection_at: u32,
+  from_at: u32,
+  to_at: u32,
+  to_code_at: u32,
+  execution_of_at: u32,
+  lane_of_at: u32,
+  described_at: u32,
+  nonce_at: u32,
+  value_at: u32,
+  cost_at: u32,
+  price_at: u32,
+  priority_at: u32,
+  intrinsic_at: u32,
+  floor_at: u32,
+  gas_limit_at: u32,
+  gas_at: u32,
+  refund_at: u32,
+  overlay_cells_at: u32,
+  items: u32,
+  size: u32,
+}
+
+fn settle_place(place: u32) -> vec4<u32> {
+  return settle_places[place * SETTLE_STATE_VECTORS];
+}
+
+fn settle_entry(number: u32) -> SettleEntry {
+  let at = number * SETTLE_ENTRY_VECTORS;
+  let head = settle_entries[at];
+  return SettleEntry(head.x, head.y, head.zw, U256(settle_entries[at + 1u], settle_entries[at + 2u]));
+}
+
+fn settle_number(head: vec4<u32>) -> u32 {
+  return head.x & ~SETTLE_PLACE_FIRST;
+}
+
+const MISSING = 0xffffffffu;
+
+@group(0) @binding(1) var<storage, read> settle_places: array<vec4<u32>>;
+
+const SETTLE_STATE_VECTORS = 3u;
+
+const SETTLE_ENTRY_VECTORS = 5u;
+
+@group(0) @binding(2) var<storage, read> settle_entries: array<vec4<u32>>;
+
+const SETTLE_PLACE_FIRST = 0x80000000u;
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+fn settle_begins(head: vec4<u32>) -> bool {
+  return (head.x != MISSING) & ((head.x & SETTLE_PLACE_FIRST) != 0u);
+}
+
+const SETTLE_TRANSACTION_SHIFT = 9u;
+
+fn settle_test(number: u32) -> U256 {
+  let at = number * SETTLE_ENTRY_VECTORS + 3u;
+  return U256(settle_entries[at], settle_entries[at + 1u]);
+}
+
+fn settle_then(a: SettleState, b: SettleState) -> SettleState {
+  let begins = (b.marks & SETTLE_STATE_FIRST) != 0u;
+  let absolute = (b.marks & SETTLE_STATE_ABSOLUTE) != 0u;
+  return SettleState(b.marks | select(a.marks, 0u, begins), settle_add_pair(b.nonce, select(a.nonce, vec2<u32>(0u), begins)), u256_add(b.value, u256_select(a.value, U256_ZERO, absolute)));
+}
+
+fn settle_change(entry: SettleEntry) -> SettleState {
+  let bits = entry.transaction_bits;
+  let sets = (bits & SETTLE_SETS) != 0u;
+  let writes = sets | ((bits & SETTLE_ADDS) != 0u);
+  let value = u256_negate_if(entry.argument, (bits & SETTLE_SHRINKS) != 0u);
+  let nonce = vec2<u32>(select(0u, 1u, settle_kind(bits) == SETTLE_KIND_SENDER), 0u);
+  let marks = select(0u, SETTLE_STATE_WRITTEN, writes) | select(0u, SETTLE_STATE_ABSOLUTE, sets);
+  return SettleState(marks, nonce, u256_select(U256_ZERO, value, writes));
+}
+
+fn settle_begin(place: u32, head: vec4<u32>) -> SettleState {
+  let at = place * SETTLE_STATE_VECTORS;
+  let value = U256(settle_places[at + 1u], settle_places[at + 2u]);
+  return SettleState(SETTLE_STATE_FIRST | SETTLE_STATE_ABSOLUTE, head.yz, value);
+}
+
+const SETTLE_STATE_FIRST = 4u;
+
+const SETTLE_STATE_ABSOLUTE = 2u;
+
+fn u256_add(a: U256, b: U256) -> U256 {
+  return u256_add_carry(a, b).sum;
+}
+
+const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
+
+const SETTLE_SETS = 8u;
+
+fn u256_negate_if(x: U256, negative: bool) -> U256 {
+  let mask = select(0u, 0xffffffffu, negative);
+  let s0 = u256_limb_add(x.lo.x ^ mask, 0u, select(0u, 1u, negative));
+  let s1 = u256_limb_add(x.lo.y ^ mask, 0u, s0.y);
+  let s2 = u256_limb_add(x.lo.z ^ mask, 0u, s1.y);
+  let s3 = u256_limb_add(x.lo.w ^ mask, 0u, s2.y);
+  let s4 = u256_limb_add(x.hi.x ^ mask, 0u, s3.y);
+  let s5 = u256_limb_add(x.hi.y ^ mask, 0u, s4.y);
+  let s6 = u256_limb_add(x.hi.z ^ mask, 0u, s5.y);
+  let s7 = u256_limb_add(x.hi.w ^ mask, 0u, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+const SETTLE_STATE_WRITTEN = 1u;
+
+const WORKGROUP_SIZE = 64u;
+`,
+  settle_count: `@group(0) @binding(2) var<storage, read> settle_lanes: array<vec4<u32>>;
+
+@group(0) @binding(3) var<storage, read> settle_account_rows: array<vec4<u32>>;
+
+@group(0) @binding(4) var<storage, read> settle_overlay_of: array<u32>;
+
+@group(0) @binding(5) var<storage, read> settle_overlays: array<vec4<u32>>;
+
+@group(0) @binding(6) var<storage, read_write> settle_counts: array<u32>;
+
+@group(0) @binding(7) var<storage, read_write> settle_plans: array<vec2<u32>>;
+
+@group(0) @binding(8) var<storage, read_write> settle_stop: atomic<u32>;
+
+fn settle_code(account: u32) -> vec2<u32> {
+  let overlay = settle_overlay_of[settle_account_cell(account)];
+  let flags = settle_account_rows[account * ACCOUNT_ROW_VECTORS + ACCOUNT_CODE_AT].w;
+  let head = settle_overlays[select(overlay - 1u, 0u, overlay == 0u) * SETTLE_OVERLAY_VECTORS];
+  return select(head.zw, vec2<u32>(flags >> ACCOUNT_CODE_SHIFT, flags), overlay == 0u);
+}
+
+struct SettlePlan {
+  entries: u32,
+  bits: u32,
+  gas: u32,
+}
+
+fn settle_plan(i: u32) -> SettlePlan {
+  let sender = settle_u32(settle_range.from_at, i);
+  let paid = settle_u32(settle_range.to_at, i);
+  let called = select(0u, paid, paid < settle_range.accounts);
+  let callee = settle_code(called);
+  let price = settle_word(settle_range.price_at, i);
+  let intrinsic = settle_integer(settle_pair(settle_range.intrinsic_at, i));
+  let least = settle_integer(settle_pair(settle_range.floor_at, i));
+  let limit = settle_integer(settle_pair(settle_range.gas_limit_at, i));
+  let moves = !u256_is_zero(settle_word(settle_range.value_at, i));
+  let is_transfer = settle_u8(settle_range.tier_at, i) == TIER_NONE;
+  let number = settle_u32(settle_range.execution_of_at, i);
+  let described = settle_u32(settle_range.described_at, select(number, 0u, is_transfer | (number == MISSING)));
+  let execution = settle_lanes[described];
+  let spent = settle_integer(settle_pair(settle_range.gas_at, i));
+  let refund = settle_integer(settle_pair(settle_range.refund_at, i));
+  let before = intrinsic.x + spent.x;
+  let after = before - min(refund.x, before / settle_range.refund_quotient);
+  let has_ended = (settle_u8(settle_range.status_at, i) != STATUS_NONE) & (number != MISSING) & (described != 0u);
+  let has_gas = ((spent.z & refund.z) != 0u) & ((spent.y | refund.y) == 0u) & (before >= spent.x);
+  let is_known = is_transfer | (has_ended & has_gas);
+  let stands = (settle_u8(settle_range.rejection_at, i) == 0u) & (settle_u8(settle_range.type_at, i) < TYPE_BLOB) & (paid < settle_range.accounts) & (settle_code(sender).x == 0u) & (callee.x == settle_u32(settle_range.to_code_at, i)) & ((price.lo.z | price.lo.w | price.hi.x | price.hi.y | price.hi.z | price.hi.w) == 0u) & ((intrinsic.z & least.z & limit.z) != 0u) & ((intrinsic.y | least.y) == 0u);
+  let pays = moves & (is_transfer | (execution.y != 0u));
+  let exists = (callee.y & ACCOUNT_FLAG_EXISTS) != 0u;
+  let touches = is_transfer & !moves & (sender != paid) & exists & (callee.x == 0u);
+  let bits = SETTLE_PLAN_TAKEN | select(0u, SETTLE_PLAN_CALLS, !is_transfer) | select(0u, SETTLE_PLAN_MOVES, pays) | select(0u, SETTLE_PLAN_TOUCHES, touches);
+  let entries = 1u + select(0u, 1u, pays | touches) + select(execution.z, 0u, is_transfer);
+  let gas = max(select(after, intrinsic.x, is_transfer), least.x);
+  let taken = stands & is_known;
+  return SettlePlan(select(0u, entries, taken), select(0u, bits, taken), gas);
+}
+
+@compute @workgroup_size(64) fn settle_count(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = lane_index(workgroup, workgroups, local);
+  if (i >= settle_range.transactions) {
+    return;
+  }
+  var plan = SettlePlan(0u, 0u, 0u);
+  if (settle_u8(settle_range.outcome_at, i) == OUTCOME_NONE) {
+    plan = settle_plan(i);
+    if (plan.bits == 0u) {
+      atomicMin(&settle_stop, i);
+    }
+  }
+  settle_counts[i] = plan.entries;
+  settle_plans[i] = vec2<u32>(plan.bits, plan.gas);
+}
+
+fn settle_account_cell(account: u32) -> u32 {
+  return settle_range.slots + account;
+}
+
+const ACCOUNT_ROW_VECTORS = 4u;
+
+const ACCOUNT_CODE_AT = 1u;
+
+const SETTLE_OVERLAY_VECTORS = 3u;
+
+const ACCOUNT_CODE_SHIFT = 8u;
+
+@group(0) @binding(0) var<uniform> settle_range: SettleUniform;
+
+struct SettleUniform {
+  transactions: u32,
+  capacity: u32,
+  slots: u32,
+  accounts: u32,
+  overlays: u32,
+  refund_quotient: u32,
+  used_low: u32,
+  used_high: u32,
+  sure_low: u32,
+  sure_high: u32,
+  tier_at: u32,
+  outcome_at: u32,
+  status_at: u32,
+  type_at: u32,
+  rejection_at: u32,
+  from_at: u32,
+  to_at: u32,
+  to_code_at: u32,
+  execution_of_at: u32,
+  lane_of_at: u32,
+  described_at: u32,
+  nonce_at: u32,
+  value_at: u32,
+  cost_at: u32,
+  price_at: u32,
+  priority_at: u32,
+  intrinsic_at: u32,
+  floor_at: u32,
+  gas_limit_at: u32,
+  gas_at: u32,
+  refund_at: u32,
+  overlay_cells_at: u32,
+  items: u32,
+  size: u32,
+}
+
+fn settle_u32(at: u32, i: u32) -> u32 {
+  return settle_limb(settle_columns[at + (i >> 2u)], i & 3u);
+}
+
+fn settle_word(at: u32, i: u32) -> U256 {
+  return U256(settle_columns[at + 2u * i], settle_columns[at + 2u * i + 1u]);
+}
+
+fn settle_integer(bits: vec2<u32>) -> vec3<u32> {
+  let exponent = bits.y >> 20u;
+  if ((bits.x | bits.y) == 0u) {
+    return vec3<u32>(0u, 0u, 1u);
+  }
+  if ((exponent > 1075u) | (exponent < 1023u)) {
+    return vec3<u32>(0u);
+  }
+  let shift = 1075u - exponent;
+  let high = (bits.y & 0xfffffu) | 0x100000u;
+  if (shift >= 32u) {
+    return vec3<u32>(high >> (shift - 32u), 0u, 1u);
+  }
+  let carried = select(high << (32u - shift), 0u, shift == 0u);
+  return vec3<u32>((bits.x >> shift) | carried, high >> shift, 1u);
+}
+
+fn settle_pair(at: u32, i: u32) -> vec2<u32> {
+  let v = settle_columns[at + (i >> 1u)];
+  return select(v.xy, v.zw, (i & 1u) != 0u);
+}
+
+fn u256_is_zero(x: U256) -> bool {
+  let any = x.lo | x.hi;
+  return (any.x | any.y | any.z | any.w) == 0u;
+}
+
+fn settle_u8(at: u32, i: u32) -> u32 {
+  return (settle_limb(settle_columns[at + (i >> 4u)], (i >> 2u) & 3u) >> ((i & 3u) << 3u)) & 0xffu;
+}
+
+const TIER_NONE = 0u;
+
+const MISSING = 0xffffffffu;
+
+const STATUS_NONE = 2u;
+
+const TYPE_BLOB = 3u;
+
+const ACCOUNT_FLAG_EXISTS = 1u;
+
+const SETTLE_PLAN_TAKEN = 1u;
+
+const SETTLE_PLAN_CALLS = 8u;
+
+const SETTLE_PLAN_MOVES = 2u;
+
+const SETTLE_PLAN_TOUCHES = 4u;
+
+fn settle_limb(v: vec4<u32>, k: u32) -> u32 {
+  let pair = select(v.xy, v.zw, (k & 2u) != 0u);
+  return select(pair.x, pair.y, (k & 1u) != 0u);
+}
+
+@group(0) @binding(1) var<storage, read> settle_columns: array<vec4<u32>>;
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+const OUTCOME_NONE = 0u;
+
+const WORKGROUP_SIZE = 64u;
+`,
+  settle_last: `@group(0) @binding(1) var<storage, read> settle_places: array<vec4<u32>>;
+
+@group(0) @binding(2) var<storage, read> settle_states: array<vec4<u32>>;
+
+@group(0) @binding(3) var<storage, read> settle_stop: array<u32>;
+
+@group(0) @binding(4) var<storage, read_write> settle_rows_before: array<u32>;
+
+fn settle_stands(place: u32) -> bool {
+  if (settle_places[place * SETTLE_STATE_VECTORS].x == MISSING) {
+    return false;
+  }
+  return settle_states[place * SETTLE_STATE_VECTORS].w < settle_stop[0];
+}
+
+fn settle_is_last(place: u32, count: u32) -> bool {
+  let next = place + 1u;
+  if (!settle_stands(place) | ((settle_states[place * SETTLE_STATE_VECTORS].x & SETTLE_STATE_WRITTEN) == 0u)) {
+    return false;
+  }
+  if (next == count) {
+    return true;
+  }
+  let begins = (settle_places[next * SETTLE_STATE_VECTORS].x & SETTLE_PLACE_FIRST) != 0u;
+  return begins | !settle_stands(next);
+}
+
+@compute @workgroup_size(64) fn settle_last(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let place = lane_index(workgroup, workgroups, local);
+  let count = settle_range.capacity + settle_range.transactions;
+  if (place >= count) {
+    return;
+  }
+  settle_rows_before[place] = select(0u, 1u, settle_is_last(place, count));
+}
+
+const SETTLE_STATE_VECTORS = 3u;
+
+const MISSING = 0xffffffffu;
+
+const SETTLE_STATE_WRITTEN = 1u;
+
+const SETTLE_PLACE_FIRST = 0x80000000u;
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+@group(0) @binding(0) var<uniform> settle_range: SettleUniform;
+
+const WORKGROUP_SIZE = 64u;
+
+struct SettleUniform {
+  transactions: u32,
+  capacity: u32,
+  slots: u32,
+  accounts: u32,
+  overlays: u32,
+  refund_quotient: u32,
+  used_low: u32,
+  used_high: u32,
+  sure_low: u32,
+  sure_high: u32,
+  tier_at: u32,
+  outcome_at: u32,
+  status_at: u32,
+  type_at: u32,
+  rejection_at: u32,
+  from_at: u32,
+  to_at: u32,
+  to_code_at: u32,
+  execution_of_at: u32,
+  lane_of_at: u32,
+  described_at: u32,
+  nonce_at: u32,
+  value_at: u32,
+  cost_at: u32,
+  price_at: u32,
+  priority_at: u32,
+  intrinsic_at: u32,
+  floor_at: u32,
+  gas_limit_at: u32,
+  gas_at: u32,
+  refund_at: u32,
+  overlay_cells_at: u32,
+  items: u32,
+  size: u32,
+}
+`,
+  settle_log: `@group(0) @binding(2) var<storage, read> settle_lanes: array<vec4<u32>>;
+
+@group(0) @binding(3) var<storage, read> settle_slot_values: array<vec4<u32>>;
+
+@group(0) @binding(4) var<storage, read> settle_offsets: array<u32>;
+
+@group(0) @binding(5) var<storage, read> settle_plans: array<vec2<u32>>;
+
+@group(0) @binding(6) var<storage, read_write> settle_entries: array<vec4<u32>>;
+
+@group(0) @binding(7) var<storage, read_write> settle_pairs: array<vec2<u32>>;
+
+fn settle_put(number: u32, head: vec4<u32>, argument: U256, test: U256) {
+  let at = number * SETTLE_ENTRY_VECTORS;
+  settle_entries[at] = head;
+  settle_entries[at + 1u] = argument.lo;
+  settle_entries[at + 2u] = argument.hi;
+  settle_entries[at + 3u] = test.lo;
+  settle_entries[at + 4u] = test.hi;
+}
+
+fn settle_fee(price: U256, gas: u32) -> U256 {
+  let low = u256_column_add(vec3<u32>(0u), price.lo.x, gas);
+  let high = u256_column_add(u256_column_next(low), price.lo.y, gas);
+  return U256(vec4<u32>(low.x, high.x, high.y, high.z), vec4<u32>(0u));
+}
+
+struct SettleLine {
+  cell: u32,
+  bits: u32,
+  argument: U256,
+  test: U256,
+}
+
+fn settle_read(i: u32, described: u32, k: u32) -> SettleLine {
+  let execution = settle_lanes[described];
+  let lane = settle_u32(settle_range.lane_of_at, i) - execution.w;
+  let read = settle_lanes[described + 1u + k * SETTLE_READ_VECTORS];
+  let stored = settle_lanes[described + 2u + k * SETTLE_READ_VECTORS].x;
+  let slot = settle_limb(settle_lanes[read.x + lane], read.y);
+  let hint = select(read.z + lane, 0u, read.z == 0u);
+  let stride = select(execution.x, 0u, read.z == 0u);
+  let given = (read.z != 0u) & (settle_lanes[hint + 2u * stride].x == slot);
+  let base = U256(settle_slot_values[2u * slot], settle_slot_values[2u * slot + 1u]);
+  let seen = u256_select(base, U256(settle_lanes[hint], settle_lanes[hint + stride]), given);
+  let word = select(stored + lane, 0u, stored == 0u);
+  let width = select(execution.x, 0u, stored == 0u);
+  return SettleLine(slot, read.w, U256(settle_lanes[word], settle_lanes[word + width]), seen);
+}
+
+@compute @workgroup_size(64) fn settle_log(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = lane_index(workgroup, workgroups, local);
+  if (i >= settle_range.transactions) {
+    return;
+  }
+  let tag = i << SETTLE_TRANSACTION_SHIFT;
+  let plan = settle_plans[i];
+  let moves = (plan.x & SETTLE_PLAN_MOVES) != 0u;
+  let value = u256_select(U256_ZERO, settle_word(settle_range.value_at, i), moves);
+  let fee = settle_fee(settle_word(settle_range.price_at, i), plan.y);
+  let tip = settle_fee(settle_word(settle_range.priority_at, i), plan.y);
+  let limit = settle_integer(settle_pair(settle_range.gas_limit_at, i));
+  let nonce = settle_pair(settle_range.nonce_at, i);
+  let cost = settle_word(settle_range.cost_at, i);
+  let sender = settle_account_cell(settle_u32(settle_range.from_at, i));
+  let called = settle_account_cell(settle_u32(settle_range.to_at, i));
+  var described = 0u;
+  if ((plan.x & SETTLE_PLAN_CALLS) != 0u) {
+    described = settle_u32(settle_range.described_at, settle_u32(settle_range.execution_of_at, i));
+  }
+  let first = settle_offsets[i];
+  let end = settle_offsets[i + 1u];
+  let block = settle_offsets[settle_range.transactions] + i;
+  let parties = select(1u, 2u, (plan.x & (SETTLE_PLAN_MOVES | SETTLE_PLAN_TOUCHES)) != 0u);
+  let taken = (plan.x & SETTLE_PLAN_TAKEN) != 0u;
+  let count = end - first + 1u;
+  for (var k = 0u; k < count; k++) {
+    let is_block = k + 1u == count;
+    let is_sender = !is_block & (k == 0u);
+    let is_paid = !is_block & (k == 1u) & (parties == 2u);
+    var line = SettleLine(settle_block_cell(), SETTLE_KIND_BLOCK << SETTLE_KIND_SHIFT, U256_ZERO, U256_ZERO);
+    if (!is_block & (k >= parties)) {
+      line = settle_read(i, described, k - parties);
+    }
+    if (is_block & taken) {
+      line.bits |= SETTLE_ADDS;
+      line.argument = U256(tip.lo, vec4<u32>(0u, 0u, plan.y, 0u));
+      line.test = U256(vec4<u32>(limit.xy, 0u, 0u), vec4<u32>(0u));
+    }
+    if (is_sender) {
+      let bits = SETTLE_ADDS | SETTLE_SHRINKS | (SETTLE_KIND_SENDER << SETTLE_KIND_SHIFT);
+      line = SettleLine(sender, bits, u256_add(fee, value), cost);
+    }
+    if (is_paid) {
+      let bits = select(0u, SETTLE_ADDS, moves) | (SETTLE_KIND_PAID << SETTLE_KIND_SHIFT);
+      line = SettleLine(called, bits, value, U256_ZERO);
+    }
+    let number = select(first + k, block, is_block);
+    if (!is_block) {
+      settle_pairs[number] = vec2<u32>(line.cell, number);
+    }
+    let head = vec4<u32>(line.cell, tag | line.bits, select(vec2<u32>(0u), nonce, is_sender));
+    settle_put(number, head, line.argument, line.test);
+  }
+}
+
+const SETTLE_ENTRY_VECTORS = 5u;
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+fn u256_column_add(sum: vec3<u32>, a: u32, b: u32) -> vec3<u32> {
+  let a0 = a & 0xffffu;
+  let a1 = a >> 16u;
+  let b0 = b & 0xffffu;
+  let b1 = b >> 16u;
+  let middle = a1 * b0 + ((a0 * b0) >> 16u);
+  let low = a * b;
+  let high = a1 * b1 + (middle >> 16u) + (((middle & 0xffffu) + a0 * b1) >> 16u);
+  let s0 = sum.x + low;
+  let carried = high + select(0u, 1u, s0 < low);
+  let s1 = sum.y + carried;
+  return vec3<u32>(s0, s1, sum.z + select(0u, 1u, s1 < carried));
+}
+
+fn u256_column_next(sum: vec3<u32>) -> vec3<u32> {
+  return vec3<u32>(sum.yz, 0u);
+}
+
+fn settle_u32(at: u32, i: u32) -> u32 {
+  return settle_limb(settle_columns[at + (i >> 2u)], i & 3u);
+}
+
+@group(0) @binding(0) var<uniform> settle_range: SettleUniform;
+
+const SETTLE_READ_VECTORS = 2u;
+
+fn settle_limb(v: vec4<u32>, k: u32) -> u32 {
+  let pair = select(v.xy, v.zw, (k & 2u) != 0u);
+  return select(pair.x, pair.y, (k & 1u) != 0u);
+}
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+@group(0) @binding(1) var<storage, read> settle_columns: array<vec4<u32>>;
+
+struct SettleUniform {
+  transactions: u32,
+  capacity: u32,
+  slots: u32,
+  accounts: u32,
+  overlays: u32,
+  refund_quotient: u32,
+  used_low: u32,
+  used_high: u32,
+  sure_low: u32,
+  sure_high: u32,
+  tier_at: u32,
+  outcome_at: u32,
+  status_at: u32,
+  type_at: u32,
+  rejection_at: u32,
+  from_at: u32,
+  to_at: u32,
+  to_code_at: u32,
+  execution_of_at: u32,
+  lane_of_at: u32,
+  described_at: u32,
+  nonce_at: u32,
+  value_at: u32,
+  cost_at: u32,
+  price_at: u32,
+  priority_at: u32,
+  intrinsic_at: u32,
+  floor_at: u32,
+  gas_limit_at: u32,
+  gas_at: u32,
+  refund_at: u32,
+  overlay_cells_at: u32,
+  items: u32,
+  size: u32,
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+const SETTLE_TRANSACTION_SHIFT = 9u;
+
+const SETTLE_PLAN_MOVES = 2u;
+
+const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
+
+fn settle_word(at: u32, i: u32) -> U256 {
+  return U256(settle_columns[at + 2u * i], settle_columns[at + 2u * i + 1u]);
+}
+
+fn settle_integer(bits: vec2<u32>) -> vec3<u32> {
+  let exponent = bits.y >> 20u;
+  if ((bits.x | bits.y) == 0u) {
+    return vec3<u32>(0u, 0u, 1u);
+  }
+  if ((exponent > 1075u) | (exponent < 1023u)) {
+    return vec3<u32>(0u);
+  }
+  let shift = 1075u - exponent;
+  let high = (bits.y & 0xfffffu) | 0x100000u;
+  if (shift >= 32u) {
+    return vec3<u32>(high >> (shift - 32u), 0u, 1u);
+  }
+  let carried = select(high << (32u - shift), 0u, shift == 0u);
+  return vec3<u32>((bits.x >> shift) | carried, high >> shift, 1u);
+}
+
+fn settle_pair(at: u32, i: u32) -> vec2<u32> {
+  let v = settle_columns[at + (i >> 1u)];
+  return select(v.xy, v.zw, (i & 1u) != 0u);
+}
+
+fn settle_account_cell(account: u32) -> u32 {
+  return settle_range.slots + account;
+}
+
+const SETTLE_PLAN_CALLS = 8u;
+
+const SETTLE_PLAN_TOUCHES = 4u;
+
+const SETTLE_PLAN_TAKEN = 1u;
+
+fn settle_block_cell() -> u32 {
+  return settle_range.slots + settle_range.accounts;
+}
+
+const SETTLE_KIND_BLOCK = 3u;
+
+const SETTLE_KIND_SHIFT = 7u;
+
+const SETTLE_ADDS = 16u;
+
+const SETTLE_SHRINKS = 32u;
+
+const SETTLE_KIND_SENDER = 1u;
+
+fn u256_add(a: U256, b: U256) -> U256 {
+  return u256_add_carry(a, b).sum;
+}
+
+fn u256_add_carry(a: U256, b: U256) -> U256Sum {
+  let s0 = u256_limb_add(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_add(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, b.hi.w, s6.y);
+  return U256Sum(U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x)), s7.y);
+}
+
+fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
+  let partial = a + b;
+  let sum = partial + carry;
+  return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
+}
+
+struct U256Sum {
+  sum: U256,
+  carry: u32,
+}
+
+const SETTLE_KIND_PAID = 2u;
+
+const WORKGROUP_SIZE = 64u;
+`,
+  settle_order: `@group(0) @binding(1) var<storage, read> settle_pairs: array<vec2<u32>>;
+
+@group(0) @binding(2) var<storage, read> settle_total: array<u32>;
+
+@group(0) @binding(3) var<storage, read> settle_slot_values: array<vec4<u32>>;
+
+@group(0) @binding(4) var<storage, read> settle_account_rows: array<vec4<u32>>;
+
+@group(0) @binding(5) var<storage, read> settle_account_hosts: array<vec4<u32>>;
+
+@group(0) @binding(6) var<storage, read> settle_overlay_of: array<u32>;
+
+@group(0) @binding(7) var<storage, read> settle_overlays: array<vec4<u32>>;
+
+@group(0) @binding(8) var<storage, read_write> settle_places: array<vec4<u32>>;
+
+struct SettleBase {
+  nonce: vec2<u32>,
+  value: U256,
+}
+
+fn settle_base(cell: u32) -> SettleBase {
+  let account = cell - settle_range.slots;
+  if (account == settle_range.accounts) {
+    let used = vec4<u32>(0u, 0u, settle_range.used_low, settle_range.used_high);
+    return SettleBase(vec2<u32>(0u), U256(U256_ZERO.lo, used));
+  }
+  let overlay = settle_overlay_of[cell];
+  if (overlay != 0u) {
+    let at = (overlay - 1u) * SETTLE_OVERLAY_VECTORS;
+    return SettleBase(settle_overlays[at].xy, U256(settle_overlays[at + 1u], settle_overlays[at + 2u]));
+  }
+  if (cell < settle_range.slots) {
+    return SettleBase(vec2<u32>(0u), U256(settle_slot_values[2u * cell], settle_slot_values[2u * cell + 1u]));
+  }
+  let row = account * ACCOUNT_ROW_VECTORS + ACCOUNT_BALANCE_AT;
+  let balance = U256(settle_account_rows[row], settle_account_rows[row + 1u]);
+  return SettleBase(settle_account_hosts[account].xy, balance);
+}
+
+@compute @workgroup_size(64) fn settle_order(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let place = lane_index(workgroup, workgroups, local);
+  if (place >= settle_range.capacity + settle_range.transactions) {
+    return;
+  }
+  let total = settle_total[0];
+  let at = place * SETTLE_STATE_VECTORS;
+  if (place >= total + settle_range.transactions) {
+    settle_places[at] = vec4<u32>(MISSING, 0u, 0u, 0u);
+    return;
+  }
+  var number = place;
+  var first = place == total;
+  var cell = settle_range.slots + settle_range.accounts;
+  if (place < total) {
+    let pair = settle_pairs[place];
+    cell = pair.x;
+    number = pair.y;
+    first = true;
+    if (place != 0u) {
+      first = settle_pairs[place - 1u].x != cell;
+    }
+  }
+  if (!first) {
+    settle_places[at] = vec4<u32>(number, 0u, 0u, 0u);
+    return;
+  }
+  let base = settle_base(cell);
+  settle_places[at] = vec4<u32>(number | SETTLE_PLACE_FIRST, base.nonce, 0u);
+  settle_places[at + 1u] = base.value.lo;
+  settle_places[at + 2u] = base.value.hi;
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+@group(0) @binding(0) var<uniform> settle_range: SettleUniform;
+
+const ACCOUNT_ROW_VECTORS = 4u;
+
+const ACCOUNT_BALANCE_AT = 2u;
+
+const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
+
+const SETTLE_OVERLAY_VECTORS = 3u;
+
+struct SettleUniform {
+  transactions: u32,
+  capacity: u32,
+  slots: u32,
+  accounts: u32,
+  overlays: u32,
+  refund_quotient: u32,
+  used_low: u32,
+  used_high: u32,
+  sure_low: u32,
+  sure_high: u32,
+  tier_at: u32,
+  outcome_at: u32,
+  status_at: u32,
+  type_at: u32,
+  rejection_at: u32,
+  from_at: u32,
+  to_at: u32,
+  to_code_at: u32,
+  execution_of_at: u32,
+  lane_of_at: u32,
+  described_at: u32,
+  nonce_at: u32,
+  value_at: u32,
+  cost_at: u32,
+  price_at: u32,
+  priority_at: u32,
+  intrinsic_at: u32,
+  floor_at: u32,
+  gas_limit_at: u32,
+  gas_at: u32,
+  refund_at: u32,
+  overlay_cells_at: u32,
+  items: u32,
+  size: u32,
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+const SETTLE_STATE_VECTORS = 3u;
+
+const SETTLE_PLACE_FIRST = 0x80000000u;
+
+const MISSING = 0xffffffffu;
+
+const WORKGROUP_SIZE = 64u;
+`,
+  settle_overlay: `@group(0) @binding(2) var<storage, read_write> settle_overlay_of: array<u32>;
+
+@compute @workgroup_size(64) fn settle_overlay(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let number = lane_index(workgroup, workgroups, local);
+  if (number >= settle_range.overlays) {
+    return;
+  }
+  settle_overlay_of[settle_u32(settle_range.overlay_cells_at, number)] = number + 1u;
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+@group(0) @binding(0) var<uniform> settle_range: SettleUniform;
+
+fn settle_u32(at: u32, i: u32) -> u32 {
+  return settle_limb(settle_columns[at + (i >> 2u)], i & 3u);
+}
+
+const WORKGROUP_SIZE = 64u;
+
+struct SettleUniform {
+  transactions: u32,
+  capacity: u32,
+  slots: u32,
+  accounts: u32,
+  overlays: u32,
+  refund_quotient: u32,
+  used_low: u32,
+  used_high: u32,
+  sure_low: u32,
+  sure_high: u32,
+  tier_at: u32,
+  outcome_at: u32,
+  status_at: u32,
+  type_at: u32,
+  rejection_at: u32,
+  from_at: u32,
+  to_at: u32,
+  to_code_at: u32,
+  execution_of_at: u32,
+  lane_of_at: u32,
+  described_at: u32,
+  nonce_at: u32,
+  value_at: u32,
+  cost_at: u32,
+  price_at: u32,
+  priority_at: u32,
+  intrinsic_at: u32,
+  floor_at: u32,
+  gas_limit_at: u32,
+  gas_at: u32,
+  refund_at: u32,
+  overlay_cells_at: u32,
+  items: u32,
+  size: u32,
+}
+
+fn settle_limb(v: vec4<u32>, k: u32) -> u32 {
+  let pair = select(v.xy, v.zw, (k & 2u) != 0u);
+  return select(pair.x, pair.y, (k & 1u) != 0u);
+}
+
+@group(0) @binding(1) var<storage, read> settle_columns: array<vec4<u32>>;
+`,
+  settle_parts: `@group(0) @binding(1) var<storage, read_write> settle_parts_of: array<vec4<u32>>;
+
+var<workgroup> settle_heads: array<vec4<u32>, SETTLE_PARTS_LANES>;
+
+var<workgroup> settle_lows: array<vec4<u32>, SETTLE_PARTS_LANES>;
+
+var<workgroup> settle_highs: array<vec4<u32>, SETTLE_PARTS_LANES>;
+
+fn settle_part(run: u32) -> SettleState {
+  let at = run * SETTLE_STATE_VECTORS;
+  let head = settle_parts_of[at];
+  return SettleState(head.x, head.yz, U256(settle_parts_of[at + 1u], settle_parts_of[at + 2u]));
+}
+
+fn settle_share(local: u32, state: SettleState) {
+  settle_heads[local] = vec4<u32>(state.marks, state.nonce, 0u);
+  settle_lows[local] = state.value.lo;
+  settle_highs[local] = state.value.hi;
+}
+
+fn settle_shared(local: u32) -> SettleState {
+  let head = settle_heads[local];
+  return SettleState(head.x, head.yz, U256(settle_lows[local], settle_highs[local]));
+}
+
+@compute @workgroup_size(256) fn settle_parts(@builtin(local_invocation_index) local: u32) {
+  let runs = (settle_range.capacity + settle_range.transactions + settle_range.items - 1u) / settle_range.items;
+  let each = (runs + SETTLE_PARTS_LANES - 1u) / SETTLE_PARTS_LANES;
+  let first = min(runs, local * each);
+  let end = min(runs, first + each);
+  var state = settle_nothing();
+  for (var run = first; run < end; run++) {
+    state = settle_then(state, settle_part(run));
+  }
+  settle_share(local, state);
+  for (var reach = 1u; reach < settle_range.size; reach <<= 1u) {
+    workgroupBarrier();
+    let other = settle_shared(select(0u, local - reach, local >= reach));
+    workgroupBarrier();
+    if (local >= reach) {
+      state = settle_then(other, state);
+    }
+    settle_share(local, state);
+  }
+  workgroupBarrier();
+  state = settle_nothing();
+  if (local != 0u) {
+    state = settle_shared(local - 1u);
+  }
+  for (var run = first; run < end; run++) {
+    let own = settle_part(run);
+    let at = run * SETTLE_STATE_VECTORS;
+    settle_parts_of[at] = vec4<u32>(state.marks, state.nonce, 0u);
+    settle_parts_of[at + 1u] = state.value.lo;
+    settle_parts_of[at + 2u] = state.value.hi;
+    state = settle_then(state, own);
+  }
+}
+
+const SETTLE_PARTS_LANES = 256u;
+
+const SETTLE_STATE_VECTORS = 3u;
+
+struct SettleState {
+  marks: u32,
+  nonce: vec2<u32>,
+  value: U256,
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+@group(0) @binding(0) var<uniform> settle_range: SettleUniform;
+
+fn settle_nothing() -> SettleState {
+  return SettleState(0u, vec2<u32>(0u), U256_ZERO);
+}
+
+fn settle_then(a: SettleState, b: SettleState) -> SettleState {
+  let begins = (b.marks & SETTLE_STATE_FIRST) != 0u;
+  let absolute = (b.marks & SETTLE_STATE_ABSOLUTE) != 0u;
+  return SettleState(b.marks | select(a.marks, 0u, begins), settle_add_pair(b.nonce, select(a.nonce, vec2<u32>(0u), begins)), u256_add(b.value, u256_select(a.value, U256_ZERO, absolute)));
+}
+
+const SETTLE_STATE_FIRST = 4u;
+
+const SETTLE_STATE_ABSOLUTE = 2u;
+
+fn settle_add_pair(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+  let low = a.x + b.x;
+  return vec2<u32>(low, a.y + b.y + select(0u, 1u, low < a.x));
+}
+
+fn u256_add(a: U256, b: U256) -> U256 {
+  return u256_add_carry(a, b).sum;
+}
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
+
+fn u256_add_carry(a: U256, b: U256) -> U256Sum {
+  let s0 = u256_limb_add(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_add(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, b.hi.w, s6.y);
+  return U256Sum(U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x)), s7.y);
+}
+
+fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
+  let partial = a + b;
+  let sum = partial + carry;
+  return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
+}
+
+struct U256Sum {
+  sum: U256,
+  carry: u32,
+}
+
+struct SettleUniform {
+  transactions: u32,
+  capacity: u32,
+  slots: u32,
+  accounts: u32,
+  overlays: u32,
+  refund_quotient: u32,
+  used_low: u32,
+  used_high: u32,
+  sure_low: u32,
+  sure_high: u32,
+  tier_at: u32,
+  outcome_at: u32,
+  status_at: u32,
+  type_at: u32,
+  rejection_at: u32,
+  from_at: u32,
+  to_at: u32,
+  to_code_at: u32,
+  execution_of_at: u32,
+  lane_of_at: u32,
+  described_at: u32,
+  nonce_at: u32,
+  value_at: u32,
+  cost_at: u32,
+  price_at: u32,
+  priority_at: u32,
+  intrinsic_at: u32,
+  floor_at: u32,
+  gas_limit_at: u32,
+  gas_at: u32,
+  refund_at: u32,
+  overlay_cells_at: u32,
+  items: u32,
+  size: u32,
+}
+`,
+  settle_reduce: `@group(0) @binding(3) var<storage, read_write> settle_parts_of: array<vec4<u32>>;
+
+@compute @workgroup_size(64) fn settle_reduce(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let run = lane_index(workgroup, workgroups, local);
+  let count = settle_range.capacity + settle_range.transactions;
+  let first = run * settle_range.items;
+  if (first >= count) {
+    return;
+  }
+  let end = min(count, first + settle_range.items);
+  var state = settle_nothing();
+  for (var place = first; place < end; place++) {
+    let head = settle_place(place);
+    if (head.x != MISSING) {
+      if (settle_begins(head)) {
+        state = settle_begin(place, head);
+      }
+      state = settle_then(state, settle_change(settle_entry(settle_number(head))));
+    }
+  }
+  let at = run * SETTLE_STATE_VECTORS;
+  settle_parts_of[at] = vec4<u32>(state.marks, state.nonce, 0u);
+  settle_parts_of[at + 1u] = state.value.lo;
+  settle_parts_of[at + 2u] = state.value.hi;
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+@group(0) @binding(0) var<uniform> settle_range: SettleUniform;
+
+fn settle_nothing() -> SettleState {
+  return SettleState(0u, vec2<u32>(0u), U256_ZERO);
+}
+
+fn settle_place(place: u32) -> vec4<u32> {
+  return settle_places[place * SETTLE_STATE_VECTORS];
+}
+
+const MISSING = 0xffffffffu;
+
+fn settle_begins(head: vec4<u32>) -> bool {
+  return (head.x != MISSING) & ((head.x & SETTLE_PLACE_FIRST) != 0u);
+}
+
+fn settle_then(a: SettleState, b: SettleState) -> SettleState {
+  let begins = (b.marks & SETTLE_STATE_FIRST) != 0u;
+  let absolute = (b.marks & SETTLE_STATE_ABSOLUTE) != 0u;
+  return SettleState(b.marks | select(a.marks, 0u, begins), settle_add_pair(b.nonce, select(a.nonce, vec2<u32>(0u), begins)), u256_add(b.value, u256_select(a.value, U256_ZERO, absolute)));
+}
+
+fn settle_change(entry: SettleEntry) -> SettleState {
+  let bits = entry.transaction_bits;
+  let sets = (bits & SETTLE_SETS) != 0u;
+  let writes = sets | ((bits & SETTLE_ADDS) != 0u);
+  let value = u256_negate_if(entry.argument, (bits & SETTLE_SHRINKS) != 0u);
+  let nonce = vec2<u32>(select(0u, 1u, settle_kind(bits) == SETTLE_KIND_SENDER), 0u);
+  let marks = select(0u, SETTLE_STATE_WRITTEN, writes) | select(0u, SETTLE_STATE_ABSOLUTE, sets);
+  return SettleState(marks, nonce, u256_select(U256_ZERO, value, writes));
+}
+
+fn settle_entry(number: u32) -> SettleEntry {
+  let at = number * SETTLE_ENTRY_VECTORS;
+  let head = settle_entries[at];
+  return SettleEntry(head.x, head.y, head.zw, U256(settle_entries[at + 1u], settle_entries[at + 2u]));
+}
+
+fn settle_number(head: vec4<u32>) -> u32 {
+  return head.x & ~SETTLE_PLACE_FIRST;
+}
+
+fn settle_begin(place: u32, head: vec4<u32>) -> SettleState {
+  let at = place * SETTLE_STATE_VECTORS;
+  let value = U256(settle_places[at + 1u], settle_places[at + 2u]);
+  return SettleState(SETTLE_STATE_FIRST | SETTLE_STATE_ABSOLUTE, head.yz, value);
+}
+
+const SETTLE_STATE_VECTORS = 3u;
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+@group(0) @binding(1) var<storage, read> settle_places: array<vec4<u32>>;
+
+struct SettleState {
+  marks: u32,
+  nonce: vec2<u32>,
+  value: U256,
+}
+
+const SETTLE_STATE_FIRST = 4u;
+
+const SETTLE_STATE_ABSOLUTE = 2u;
+
+const SETTLE_PLACE_FIRST = 0x80000000u;
+
+fn settle_add_pair(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+  let low = a.x + b.x;
+  return vec2<u32>(low, a.y + b.y + select(0u, 1u, low < a.x));
+}
+
+fn u256_add(a: U256, b: U256) -> U256 {
+  return u256_add_carry(a, b).sum;
+}
+
+fn u256_select(f: U256, t: U256, cond: bool) -> U256 {
+  return U256(select(f.lo, t.lo, cond), select(f.hi, t.hi, cond));
+}
+
+const U256_ZERO = U256(vec4<u32>(0u), vec4<u32>(0u));
+
+fn u256_add_carry(a: U256, b: U256) -> U256Sum {
+  let s0 = u256_limb_add(a.lo.x, b.lo.x, 0u);
+  let s1 = u256_limb_add(a.lo.y, b.lo.y, s0.y);
+  let s2 = u256_limb_add(a.lo.z, b.lo.z, s1.y);
+  let s3 = u256_limb_add(a.lo.w, b.lo.w, s2.y);
+  let s4 = u256_limb_add(a.hi.x, b.hi.x, s3.y);
+  let s5 = u256_limb_add(a.hi.y, b.hi.y, s4.y);
+  let s6 = u256_limb_add(a.hi.z, b.hi.z, s5.y);
+  let s7 = u256_limb_add(a.hi.w, b.hi.w, s6.y);
+  return U256Sum(U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x)), s7.y);
+}
+
+fn u256_limb_add(a: u32, b: u32, carry: u32) -> vec2<u32> {
+  let partial = a + b;
+  let sum = partial + carry;
+  return vec2<u32>(sum, select(0u, 1u, (partial < a) | (sum < partial)));
+}
+
+struct U256Sum {
+  sum: U256,
+  carry: u32,
+}
+
+const SETTLE_SETS = 8u;
+
+const SETTLE_ADDS = 16u;
+
+fn u256_negate_if(x: U256, negative: bool) -> U256 {
+  let mask = select(0u, 0xffffffffu, negative);
+  let s0 = u256_limb_add(x.lo.x ^ mask, 0u, select(0u, 1u, negative));
+  let s1 = u256_limb_add(x.lo.y ^ mask, 0u, s0.y);
+  let s2 = u256_limb_add(x.lo.z ^ mask, 0u, s1.y);
+  let s3 = u256_limb_add(x.lo.w ^ mask, 0u, s2.y);
+  let s4 = u256_limb_add(x.hi.x ^ mask, 0u, s3.y);
+  let s5 = u256_limb_add(x.hi.y ^ mask, 0u, s4.y);
+  let s6 = u256_limb_add(x.hi.z ^ mask, 0u, s5.y);
+  let s7 = u256_limb_add(x.hi.w ^ mask, 0u, s6.y);
+  return U256(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x));
+}
+
+const SETTLE_SHRINKS = 32u;
+
+fn settle_kind(bits: u32) -> u32 {
+  return (bits >> SETTLE_KIND_SHIFT) & SETTLE_KIND_MASK;
+}
+
+const SETTLE_KIND_SENDER = 1u;
+
+const SETTLE_STATE_WRITTEN = 1u;
+
+struct SettleEntry {
+  cell: u32,
+  transaction_bits: u32,
+  nonce: vec2<u32>,
+  argument: U256,
+}
+
+const SETTLE_KIND_SHIFT = 7u;
+
+const SETTLE_KIND_MASK = 3u;
+
+const SETTLE_ENTRY_VECTORS = 5u;
+
+@group(0) @binding(2) var<storage, read> settle_entries: array<vec4<u32>>;
+
+const WORKGROUP_SIZE = 64u;
+
+struct SettleUniform {
+  transactions: u32,
+  capacity: u32,
+  slots: u32,
+  accounts: u32,
+  overlays: u32,
+  refund_quotient: u32,
+  used_low: u32,
+  used_high: u32,
+  sure_low: u32,
+  sure_high: u32,
+  tier_at: u32,
+  outcome_at: u32,
+  status_at: u32,
+  type_at: u32,
+  rejection_at: u32,
+  from_at: u32,
+  to_at: u32,
+  to_code_at: u32,
+  execution_of_at: u32,
+  lane_of_at: u32,
+  described_at: u32,
+  nonce_at: u32,
+  value_at: u32,
+  cost_at: u32,
+  price_at: u32,
+  priority_at: u32,
+  intrinsic_at: u32,
+  floor_at: u32,
+  gas_limit_at: u32,
+  gas_at: u32,
+  refund_at: u32,
+  overlay_cells_at: u32,
+  items: u32,
+  size: u32,
+}
+`,
+  settle_rows: `@group(0) @binding(3) var<storage, read> settle_states: array<vec4<u32>>;
+
+@group(0) @binding(4) var<storage, read> settle_rows_before: array<u32>;
+
+@group(0) @binding(5) var<storage, read_write> settle_rows_of: array<vec4<u32>>;
+
+@compute @workgroup_size(64) fn settle_rows(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let place = lane_index(workgroup, workgroups, local);
+  if (place >= settle_range.capacity + settle_range.transactions) {
+    return;
+  }
+  let row = settle_rows_before[place];
+  if (settle_rows_before[place + 1u] == row) {
+    return;
+  }
+  let state = place * SETTLE_STATE_VECTORS;
+  let at = row * SETTLE_ROW_VECTORS;
+  let cell = settle_entries[settle_number(settle_place(place)) * SETTLE_ENTRY_VECTORS].x;
+  settle_rows_of[at] = vec4<u32>(cell, settle_states[state].yz, 0u);
+  settle_rows_of[at + 1u] = settle_states[state + 1u];
+  settle_rows_of[at + 2u] = settle_states[state + 2u];
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+@group(0) @binding(0) var<uniform> settle_range: SettleUniform;
+
+const SETTLE_STATE_VECTORS = 3u;
+
+const SETTLE_ROW_VECTORS = 3u;
+
+@group(0) @binding(2) var<storage, read> settle_entries: array<vec4<u32>>;
+
+fn settle_number(head: vec4<u32>) -> u32 {
+  return head.x & ~SETTLE_PLACE_FIRST;
+}
+
+fn settle_place(place: u32) -> vec4<u32> {
+  return settle_places[place * SETTLE_STATE_VECTORS];
+}
+
+const SETTLE_ENTRY_VECTORS = 5u;
+
+const WORKGROUP_SIZE = 64u;
+
+struct SettleUniform {
+  transactions: u32,
+  capacity: u32,
+  slots: u32,
+  accounts: u32,
+  overlays: u32,
+  refund_quotient: u32,
+  used_low: u32,
+  used_high: u32,
+  sure_low: u32,
+  sure_high: u32,
+  tier_at: u32,
+  outcome_at: u32,
+  status_at: u32,
+  type_at: u32,
+  rejection_at: u32,
+  from_at: u32,
+  to_at: u32,
+  to_code_at: u32,
+  execution_of_at: u32,
+  lane_of_at: u32,
+  described_at: u32,
+  nonce_at: u32,
+  value_at: u32,
+  cost_at: u32,
+  price_at: u32,
+  priority_at: u32,
+  intrinsic_at: u32,
+  floor_at: u32,
+  gas_limit_at: u32,
+  gas_at: u32,
+  refund_at: u32,
+  overlay_cells_at: u32,
+  items: u32,
+  size: u32,
+}
+
+const SETTLE_PLACE_FIRST = 0x80000000u;
+
+@group(0) @binding(1) var<storage, read> settle_places: array<vec4<u32>>;
+`,
+  sort_count: `@group(0) @binding(3) var<storage, read_write> sort_counts: array<u32>;
+
+@compute @workgroup_size(64) fn sort_count(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let block = scan_block(workgroup, workgroups);
+  if (block >= sort_pass.blocks) {
+    return;
+  }
+  sort_count_own(block, local);
+  if (local < SORT_DIGITS) {
+    var sum = 0u;
+    for (var lane = 0u; lane < sort_pass.size; lane++) {
+      sum += sort_columns[local * WORKGROUP_SIZE + lane];
+    }
+    sort_counts[local * sort_pass.blocks + block] = sum;
+  }
+}
+
+fn scan_block(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+
+@group(0) @binding(0) var<uniform> sort_pass: SortPass;
+
+fn sort_count_own(block: u32, local: u32) {
+  for (var digit = 0u; digit < sort_pass.digits; digit++) {
+    sort_columns[digit * WORKGROUP_SIZE + local] = 0u;
+  }
+  let total = min(sort_pass.capacity, sort_total[0]);
+  let first = block * SORT_BLOCK + local * SORT_ITEMS;
+  for (var k = 0u; k < sort_pass.items; k++) {
+    let i = first + k;
+    if (i < total) {
+      let column = sort_digit(sort_pairs[i].x) * WORKGROUP_SIZE + local;
+      sort_columns[column] = sort_columns[column] + 1u;
+    }
+  }
+  workgroupBarrier();
+}
+
+const SORT_DIGITS = 32u;
+
+var<workgroup> sort_columns: array<u32, SORT_COUNTERS>;
+
+const WORKGROUP_SIZE = 64u;
+
+const SORT_COUNTERS = 2048u;
+
+struct SortPass {
+  capacity: u32,
+  blocks: u32,
+  shift: u32,
+  items: u32,
+  digits: u32,
+  size: u32,
+}
+
+@group(0) @binding(1) var<storage, read> sort_total: array<u32>;
+
+const SORT_BLOCK = 1024u;
+
+const SORT_ITEMS = 16u;
+
+fn sort_digit(key: u32) -> u32 {
+  return (key >> sort_pass.shift) & (SORT_DIGITS - 1u);
+}
+
+@group(0) @binding(2) var<storage, read> sort_pairs: array<vec2<u32>>;
+`,
+  sort_scatter: `@group(0) @binding(3) var<storage, read> sort_places: array<u32>;
+
+@group(0) @binding(4) var<storage, read_write> sort_sorted: array<vec2<u32>>;
+
+@compute @workgroup_size(64) fn sort_scatter(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let block = scan_block(workgroup, workgroups);
+  if (block >= sort_pass.blocks) {
+    return;
+  }
+  sort_count_own(block, local);
+  if (local < SORT_DIGITS) {
+    var place = sort_places[local * sort_pass.blocks + block];
+    for (var lane = 0u; lane < sort_pass.size; lane++) {
+      let column = local * WORKGROUP_SIZE + lane;
+      let count = sort_columns[column];
+      sort_columns[column] = place;
+      place += count;
+    }
+  }
+  workgroupBarrier();
+  let total = min(sort_pass.capacity, sort_total[0]);
+  let first = block * SORT_BLOCK + local * SORT_ITEMS;
+  for (var k = 0u; k < sort_pass.items; k++) {
+    let i = first + k;
+    if (i < total) {
+      let pair = sort_pairs[i];
+      let column = sort_digit(pair.x) * WORKGROUP_SIZE + local;
+      let place = sort_columns[column];
+      sort_columns[column] = place + 1u;
+      sort_sorted[place] = pair;
+    }
+  }
+}
+
+fn scan_block(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+
+@group(0) @binding(0) var<uniform> sort_pass: SortPass;
+
+fn sort_count_own(block: u32, local: u32) {
+  for (var digit = 0u; digit < sort_pass.digits; digit++) {
+    sort_columns[digit * WORKGROUP_SIZE + local] = 0u;
+  }
+  let total = min(sort_pass.capacity, sort_total[0]);
+  let first = block * SORT_BLOCK + local * SORT_ITEMS;
+  for (var k = 0u; k < sort_pass.items; k++) {
+    let i = first + k;
+    if (i < total) {
+      let column = sort_digit(sort_pairs[i].x) * WORKGROUP_SIZE + local;
+      sort_columns[column] = sort_columns[column] + 1u;
+    }
+  }
+  workgroupBarrier();
+}
+
+const SORT_DIGITS = 32u;
+
+@group(0) @binding(1) var<storage, read> sort_total: array<u32>;
+
+const SORT_BLOCK = 1024u;
+
+const SORT_ITEMS = 16u;
+
+const WORKGROUP_SIZE = 64u;
+
+var<workgroup> sort_columns: array<u32, SORT_COUNTERS>;
+
+const SORT_COUNTERS = 2048u;
+
+@group(0) @binding(2) var<storage, read> sort_pairs: array<vec2<u32>>;
+
+fn sort_digit(key: u32) -> u32 {
+  return (key >> sort_pass.shift) & (SORT_DIGITS - 1u);
+}
+
+struct SortPass {
+  capacity: u32,
+  blocks: u32,
+  shift: u32,
+  items: u32,
+  digits: u32,
+  size: u32,
 }
 `,
 }

@@ -16,7 +16,7 @@ step() {
 }
 
 # checked_device.test.ts goes outside by intention.
-kernels=(test/kernel/entries test/kernel/hash_level test/kernel/keccak test/kernel/lane test/kernel/path_program test/kernel/state test/kernel/vm_)
+kernels=(test/kernel/entries test/kernel/hash_level test/kernel/keccak test/kernel/lane test/kernel/path_program test/kernel/settle test/kernel/state test/kernel/vm_)
 if [ "${1:-}" = short ]; then
   step vitest run --reporter=dot "${kernels[@]}" test/differential/program_runner.test.ts
   step tsx scripts/fuzz.ts --count 2000 --seed 1

@@ -36,7 +36,7 @@ import {
   ROW_FLAGS,
 } from '../host/state/tables/account_table.ts'
 import { COLLECT_REQUEST, NEW_CODE } from '../host/state/writes/collect_request.ts'
-import { CONDITION_NO_OVERFLOW, CONDITION_NO_UNDERFLOW, CONDITION_SAME_ZERONESS } from '../host/tiers/path/plan.ts'
+import { CONDITION_NO_OVERFLOW, CONDITION_NO_UNDERFLOW, CONDITION_SAME_ZERONESS } from '../transpiler/layout/settle.ts'
 import {
   ACCOUNT_FLAG_EXISTS,
   ACCOUNT_HASH_SEED,

@@ -52,7 +52,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'host/tiers/path', may: BELOW_DEVICE_TIERS },
   { at: 'host/tiers/lane_vm', may: BELOW_DEVICE_TIERS },
   { at: 'host/tiers/cpu', may: BELOW_TIERS },
-  { at: 'host/settle', may: [...STATE_AND_CHAIN, 'host/batch', 'host/device'] },
+  { at: 'host/settle', may: [...STATE_AND_CHAIN, 'kernels', 'host/batch', 'host/device', 'host/session'] },
   { at: 'host/metrics.ts', may: [] },
   { at: 'host/flows', may: BELOW_FLOWS },
   { at: 'host/trace', may: [...BELOW_FLOWS, 'host/flows'] },

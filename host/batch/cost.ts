@@ -23,12 +23,17 @@ export interface DeviceCosts {
   /** What an instruction adds in a lane whose neighbours run others, and beside its like. */
   readonly vmInstructionUs: number
   readonly vmLikeInstructionUs: number
+  /** A range that is settled on the device, and what each entry of its log adds, the columns that go up with it. */
+  readonly settleUs: number
+  readonly settleEntryUs: number
 }
 
 /** A transaction on the CPU tier, apart from its steps. */
 export const CPU_TRANSACTION_US = 400
 /** An EVM step there. */
 export const CPU_STEP_US = 1.2
+/** An entry of the log that the sweep over columns settles on the host: a payment of ERC-20 has four. */
+export const HOST_SETTLE_ENTRY_US = 0.08
 
 /**
  * Of software devices, which share the host's cores, measured on two of them with lavapipe. A wave contains its share
@@ -47,4 +52,6 @@ export const SOFTWARE_COSTS: DeviceCosts = {
   vmPathInstructionUs: 0,
   vmInstructionUs: 0.5,
   vmLikeInstructionUs: 0.13,
+  settleUs: 4_000,
+  settleEntryUs: 0.5,
 }

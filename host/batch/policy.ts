@@ -33,6 +33,8 @@ export interface Policy {
   readonly laneVm: 'never' | 'paying' | 'always'
   /** `always`: lanes go to the device however few they are. */
   readonly waves: 'paying' | 'always'
+  /** What settles long ranges: measured costs decide, or one of the two always. */
+  readonly settle: 'paying' | 'device' | 'host'
   readonly costs: DeviceCosts
   /** Transactions of one kind from which a path is recorded; undefined: measured costs decide. */
   readonly recordFrom: number | undefined

@@ -1,5 +1,6 @@
 import { type OpenBatch, TIER_FIRST, TIER_LAST } from '../batch/open_batch.ts'
 import type { PlaceEntry, Running, Tier, TierRun } from '../batch/tier.ts'
+import type { DeviceSettling } from '../settle/device/settling.ts'
 import type { ListedVersions } from '../settle/listed_versions.ts'
 import { OutcomeEntry } from '../settle/outcome_entry.ts'
 import { type RetryingTier, Rounds } from '../settle/rounds.ts'
@@ -20,6 +21,7 @@ export interface BatchRunParts {
   /** Transactions of a range, about. */
   readonly range: number
   readonly slots: SlotTable
+  readonly settling: DeviceSettling
   /** Rounds go on whatever they cost. */
   readonly retriesAlways: boolean
   /** What a block access list says of versions. */
@@ -37,6 +39,8 @@ export interface BatchRunParts {
  */
 export class BatchRun {
   sweepMs = 0
+  /** Transactions that the device settled. */
+  settledOnDevice = 0
   /** A tier before the last has taken some of it. */
   hasRanges = false
   readonly #batch: OpenBatch
@@ -152,16 +156,35 @@ export class BatchRun {
         const preparing = run.prepare?.()
         if (preparing !== undefined) await preparing
       }
-      i = this.#advance(i, end)
+      i = await this.#advance(i, end)
       if (i === end) return
       if (!(await this.#again(i, end))) await this.#atPlace(i)
     }
   }
 
-  #advance(first: number, end: number): number {
+  /** The first transaction of [first, end) that neither the device nor a sweep finishes, or `end`. */
+  async #advance(first: number, end: number): Promise<number> {
     const startedMs = performance.now()
-    const i = this.#parts.sweep.advance(first, end)
+    const { sweep, settling } = this.#parts
+    let i = first
+    for (let last = first; i === last && i < end; ) {
+      const isForDevice = sweep.takenOnDevice !== undefined && settling.wants(this.#batch, i, end)
+      if (isForDevice) i = await this.#onDevice(i, end)
+      // Where the device stopped, it is asked again a little later.
+      const from = isForDevice ? settling.from(this.#batch) : 0
+      last = from > i ? Math.min(end, from) : end
+      i = sweep.advance(i, last)
+    }
     this.sweepMs += performance.now() - startedMs
+    return i
+  }
+
+  /** The first transaction that the device has not settled. What it had settled where it failed, a sweep passes over. */
+  async #onDevice(first: number, end: number): Promise<number> {
+    const { sweep, settling } = this.#parts
+    const settle = (): Promise<number> => settling.advance(sweep, this.#batch, first, end)
+    const i = (await this.#guard.step({ usesDevice: true }, settle)) ?? first
+    this.settledOnDevice += i - first
     return i
   }
 

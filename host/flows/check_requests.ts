@@ -40,6 +40,7 @@ export const OPTIONS: Names<ExecutorOptions> = {
   paths: true,
   laneVm: true,
   waves: true,
+  settle: true,
   costs: true,
   recordFrom: true,
   pathStore: true,
@@ -60,6 +61,7 @@ const CHOICES: Partial<Record<keyof ExecutorOptions, readonly string[]>> = {
   paths: ['never'],
   laneVm: ['never', 'always'],
   waves: ['always'],
+  settle: ['device', 'host'],
   senders: ['auto', 'device', 'workers', 'thread'],
   invalid: ['skip', 'throw'],
 }

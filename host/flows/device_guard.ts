@@ -29,7 +29,10 @@ export class DeviceGuard {
   }
 
   /** Undefined where the device has failed, now or before. */
-  async step<Result>(tier: Tier, step: () => Result | Promise<Result>): Promise<Result | undefined> {
+  async step<Result>(
+    tier: Pick<Tier, 'usesDevice'>,
+    step: () => Result | Promise<Result>,
+  ): Promise<Result | undefined> {
     if (!tier.usesDevice) return step()
     if (this.reason !== undefined) return undefined
     try {

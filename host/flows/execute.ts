@@ -172,6 +172,7 @@ const runBatch = async (open: OpenExecution): Promise<RunExecution> => {
     range: policy.range,
     stop: terms.stop,
     slots: resident.slots,
+    settling: wiring.settling,
     retriesAlways: policy.waves === 'always',
     listed,
   })
@@ -251,7 +252,7 @@ const resultOf = (
   writes: StateWrites,
   receipts: Receipts,
 ): ExecutionResult => {
-  const { reasons, sessions, senders, hasher, device } = wiring
+  const { reasons, sessions, senders, hasher, device, settling } = wiring
   const { count } = request.batch
   const session = sessions.used
   const deviceTimes = device.clock?.times
@@ -271,6 +272,7 @@ const resultOf = (
     deviceBytesPerTransaction: count === 0 ? 0 : deviceBytes / count,
     compileMs,
     ahead: { held: counters.held, broken: counters.broken },
+    settled: { transactions: run.settledOnDevice, submissions: settling.close(openBatch) },
     ...(request.explain ? { explain: explainBatch(openBatch, reasons) } : {}),
     faults: [
       ...new Set([

@@ -91,6 +91,8 @@ export interface ExecutionResult {
    * counts, and only these, differ from run to run.
    */
   readonly ahead: { readonly held: number; readonly broken: number }
+  /** Transactions that the device settled (`ExecutorOptions.settle`), and submissions for that: one for each range. */
+  readonly settled: { readonly transactions: number; readonly submissions: number }
   /** What went wrong with the device or with workers; the result is exact all the same. */
   readonly faults: readonly string[]
 }

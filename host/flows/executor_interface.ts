@@ -89,6 +89,11 @@ export interface ExecutorOptions {
   /** `always`: lanes go to the device however few they are. Default: where that costs less than the CPU tier. */
   readonly waves?: 'always'
   /**
+   * What settles transactions in bulk, where their reads, balances and nonces are compared with what stands before
+   * them: the `device`, or the `host`. Default: whichever costs less. `compile` holds for the kernels.
+   */
+  readonly settle?: 'device' | 'host'
+  /**
    * What the device takes (`deviceCosts`): decides which tier runs what, and no result. Default: those of software
    * devices.
    */

@@ -9,6 +9,11 @@ import { transactionRules } from '../chain/rules.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import { Precompiles } from '../precompiles/precompiles.ts'
 import { DeviceSession } from '../session/device_session.ts'
+import { BlockGas } from '../settle/block_gas.ts'
+import { PARTIES, UploadWords } from '../settle/device/columns.ts'
+import { SettleKernels } from '../settle/device/kernels.ts'
+import { DeviceSweep } from '../settle/device/sweep.ts'
+import { FeeSum } from '../settle/fees.ts'
 import { MemoryState } from '../state/memory_state.ts'
 import { ResidentState } from '../state/tables/resident_tables.ts'
 import { VmRunner } from '../tiers/lane_vm/runner.ts'
@@ -54,7 +59,12 @@ export const measureCosts = async (device: ComputeDevice): Promise<DeviceCosts> 
       precompiles: new Precompiles(FORK, CHAIN_ID),
     })
     try {
-      return { ...paths, ...(await measureVm(vm, resident, device.software)), ...(await measureTransfers(device)) }
+      return {
+        ...paths,
+        ...(await measureVm(vm, resident, device.software)),
+        ...(await measureSettling(session)),
+        ...(await measureTransfers(device)),
+      }
     } finally {
       vm.destroy()
     }
@@ -160,6 +170,25 @@ const measureVm = async (runner: VmRunner, resident: ResidentState, software: bo
 
 /** Of the groups that run in step: 32 on NVIDIA, 8 on lavapipe. */
 const SIMD_LANES = 32
+
+/** Payments of which the first does not stand, so every pass runs and none is entered. */
+const measureSettling = async (session: DeviceSession) => {
+  const { device, resident } = session
+  const kernels = await SettleKernels.compile(device)
+  const uploads = { columns: new UploadWords(), lanes: new UploadWords() }
+  const most = device.software ? LANES.software : LANES.hardware
+  const payment = { ...callOf(0), value: 1n, data: '0x', nonce: 1n << 20n, gasPrice: 1n }
+  const batch = encodeBatch(Array.from({ length: most }, () => payment))
+  const openBatch = createOpenBatch(batch, ENV, transactionRules(batch, FORK, ENV))
+  await loadParties(openBatch, resident)
+  const form = new DeviceSweep(session, kernels, { batch: openBatch, refundQuotient: 5, uploads })
+  const taken = { gas: new BlockGas(ENV.gasLimit), fees: new FeeSum(), vaults: undefined, blobGas: 0 }
+  const range = (count: number): Promise<number> => leastUs(() => form.settle(0, count, taken))
+  const few = most / 16
+  const [less, more] = [await range(few), await range(most)]
+  const settleEntryUs = slope(more, less, PARTIES * (most - few))
+  return { settleUs: Math.max(1, less - PARTIES * few * settleEntryUs), settleEntryUs }
+}
 
 const measureTransfers = async (device: ComputeDevice) => {
   const buffer = device.storage('transfers', 16 * MIB)

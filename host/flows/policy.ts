@@ -27,6 +27,7 @@ export const policyOf = (options: ExecutorOptions): Policy => {
     hostPrograms: programs && waves === 'paying',
     laneVm,
     waves,
+    settle: compiles ? (options.settle ?? 'paying') : 'host',
     costs,
     recordFrom,
     range,

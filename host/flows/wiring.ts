@@ -9,6 +9,7 @@ import { createDeviceRecovery } from '../senders/device_recovery.ts'
 import { Senders } from '../senders/senders.ts'
 import { DeviceSessions } from '../session/device_sessions.ts'
 import { ExecutorDevice } from '../session/executor_device.ts'
+import { DeviceSettling } from '../settle/device/settling.ts'
 import { CheckedState } from '../state/checked_state.ts'
 import { RunningState } from '../state/running_state.ts'
 import type { State } from '../state/state.ts'
@@ -45,6 +46,7 @@ export interface Wiring extends Ground {
   readonly workers: CpuWorkers
   /** In the order in which they take transactions; the last takes whatever is left. */
   readonly tiers: readonly Tier[]
+  readonly settling: DeviceSettling
   readonly memory: ExecutorMemory
   /** The tiers of calls, on tables with overrides. */
   overlay(ground: Ground): readonly Tier[]
@@ -103,6 +105,7 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
     cpu,
     workers,
     tiers,
+    settling: new DeviceSettling(ground),
     memory: new ExecutorMemory(options.memory, { resident, sessions, device, reasons, tiers }),
     overlay: (over) => [...(policy.paths ? [new PathTier({ ...over, library })] : []), ...overlaidVm(over, laneVm)],
   }

@@ -3,7 +3,7 @@ import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { BoundBuffer, ComputeDevice } from '../device/compute_device.ts'
 import { doubledBytes } from '../device/limits.ts'
 import { wordCopy } from '../primitives/word.ts'
-import { ROW_LIMBS } from '../state/tables/account_table.ts'
+import { HOST_LIMBS, ROW_LIMBS } from '../state/tables/account_table.ts'
 import type { BucketIndex } from '../state/tables/bucket_index.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import type { SlotTable } from '../state/tables/slot_table.ts'
@@ -11,6 +11,14 @@ import { DirtyPages } from './dirty_pages.ts'
 
 /** Rows per page of what changed: 64 KiB of slot values, 128 KiB of account rows. */
 const ROWS_PER_PAGE = 2048
+
+/** Rows of the mirror that settling reads. */
+export interface SettlingRows {
+  readonly slotValues: GPUBuffer
+  readonly accountRows: GPUBuffer
+  /** What the host keeps of accounts: nonce, code id, marks. */
+  readonly accountHosts: GPUBuffer
+}
 
 /**
  * The resident tables on the device. `sync` brings it up to the host's arrays: new rows in one piece, changed rows by
@@ -28,12 +36,16 @@ export class DeviceTables {
   readonly #accountIndex: Mirror
   readonly #accountRows: Mirror
   readonly #constants: Mirror
+  /** Only once something is settled on the device. */
+  #accountHosts: Mirror | undefined
+  readonly #device: ComputeDevice
   readonly #dirtySlots = new DirtyPages(ROWS_PER_PAGE)
   readonly #dirtyAccounts = new DirtyPages(ROWS_PER_PAGE)
   #generation = -1
   #buffers: readonly BoundBuffer[] | undefined
 
   constructor(device: ComputeDevice, resident: ResidentState) {
+    this.#device = device
     this.#resident = resident
     this.#slotIndex = new Mirror(device, 'slot index', BINDINGS.slotIndex, 2)
     this.#slotKeys = new Mirror(device, 'slot keys', BINDINGS.slotKeys, LIMBS_PER_WORD)
@@ -45,7 +57,7 @@ export class DeviceTables {
 
   /** Bytes held on the device. */
   get sizeBytes(): number {
-    return this.#mirrors().reduce((sum, mirror) => sum + mirror.sizeBytes, 0)
+    return this.#all().reduce((sum, mirror) => sum + mirror.sizeBytes, 0)
   }
 
   /** Notes which rows a committed batch changed. Call it before the tables settle. */
@@ -59,7 +71,7 @@ export class DeviceTables {
   sync(): readonly BoundBuffer[] {
     const { slots, accounts, codes, generation } = this.#resident
     if (generation !== this.#generation) {
-      for (const mirror of this.#mirrors()) mirror.rows = 0
+      for (const mirror of this.#all()) mirror.rows = 0
       slots.index.rebuilt = true
       accounts.index.rebuilt = true
       this.#generation = generation
@@ -71,9 +83,11 @@ export class DeviceTables {
       this.#accountIndex.uploadIndex(accounts.index),
     ]
     this.#dirtySlots.drain(this.#slotValues.rows, (first, end) => this.#slotValues.upload(slots.values, first, end))
-    this.#dirtyAccounts.drain(this.#accountRows.rows, (first, end) =>
-      this.#accountRows.upload(accounts.rows, first, end),
-    )
+    this.#dirtyAccounts.drain(this.#accountRows.rows, (first, end) => {
+      this.#accountRows.upload(accounts.rows, first, end)
+      const hosts = this.#accountHosts
+      if (hosts !== undefined && first < hosts.rows) hosts.upload(accounts.hosts, first, Math.min(end, hosts.rows))
+    })
     moved.push(
       this.#slotValues.append(slots.values, slots.count, slots),
       this.#accountRows.append(accounts.rows, accounts.count),
@@ -81,6 +95,19 @@ export class DeviceTables {
     if (this.#buffers === undefined || moved.includes(true))
       this.#buffers = this.#mirrors().map((mirror) => ({ binding: mirror.binding, buffer: mirror.buffer }))
     return this.#buffers
+  }
+
+  /** `sync`, and what settling reads: rows that the batch has written may carry any of their values. */
+  syncSettling(): SettlingRows {
+    this.sync()
+    const { accounts } = this.#resident
+    this.#accountHosts ??= new Mirror(this.#device, 'account hosts', NO_BINDING, HOST_LIMBS)
+    this.#accountHosts.append(accounts.hosts, accounts.count)
+    return {
+      slotValues: this.#slotValues.buffer,
+      accountRows: this.#accountRows.buffer,
+      accountHosts: this.#accountHosts.buffer,
+    }
   }
 
   /** The tables have fewer rows than they had: gives back what they do not need, and is filled again by `sync`. */
@@ -92,18 +119,23 @@ export class DeviceTables {
     this.#accountIndex.shrink(accounts.index.words)
     this.#accountRows.shrink(accounts.rows)
     this.#constants.shrink(codes.constants)
+    this.#accountHosts?.shrink(accounts.hosts)
     this.#buffers = undefined
   }
 
   /** After the device ran out of memory: takes all buffers for lost, and is filled again by the next `sync`. */
   renew(): void {
-    for (const mirror of this.#mirrors()) mirror.renew()
+    for (const mirror of this.#all()) mirror.renew()
     this.#generation = -1
     this.#buffers = undefined
   }
 
   destroy(): void {
-    for (const mirror of this.#mirrors()) mirror.destroy()
+    for (const mirror of this.#all()) mirror.destroy()
+  }
+
+  #all(): readonly Mirror[] {
+    return this.#accountHosts === undefined ? this.#mirrors() : [...this.#mirrors(), this.#accountHosts]
   }
 
   #mirrors(): readonly Mirror[] {
@@ -202,5 +234,7 @@ class Mirror {
 }
 
 const FIRST_ROWS = 1024
+/** It is in no execution kernel. */
+const NO_BINDING = -1
 /** Buckets that are copied in the time that one more upload takes: 16 KiB, some microseconds. */
 const BUCKETS_PER_CALL = 2048

@@ -32,7 +32,7 @@ import { credit, debit } from '../state/tables/balances.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import { BlockGas } from './block_gas.ts'
 import type { ChangeRecorder } from './change_recorder.ts'
-import { ColumnSweep } from './column_sweep.ts'
+import { type BlockTaken, ColumnSweep } from './column_sweep.ts'
 import { FeeSum } from './fees.ts'
 import { VaultSums } from './vaults.ts'
 
@@ -70,7 +70,7 @@ export class Sweep {
   #touchedVaults = false
   #blockGas: BlockGas
   readonly #place: Place
-  readonly #refundQuotient: number
+  readonly refundQuotient: number
   readonly #touchMakes: boolean
   readonly #resident: ResidentState
   readonly #leastForColumns: number
@@ -96,7 +96,7 @@ export class Sweep {
     this.#otherCode = reasons.code('code conflict')
     this.#unnamed = reasons.code('halt or transfer to be told')
     this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
-    this.#refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
+    this.refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
     this.#blockGas = new BlockGas(openBatch.simulated === undefined ? openBatch.env.gasLimit : ANY_GAS)
     this.#vaults = VaultSums.of(openBatch)
     this.#place = {
@@ -149,13 +149,23 @@ export class Sweep {
     return i
   }
 
+  /** What a device that settles adds to; undefined where none may. */
+  get takenOnDevice(): BlockTaken | undefined {
+    if (!this.#settlesInBulk || this.#vaults !== undefined || this.#openBatch.simulated !== undefined) return undefined
+    return { gas: this.#blockGas, fees: this.#fees, vaults: undefined, blobGas: 0 }
+  }
+
+  get #settlesInBulk(): boolean {
+    if (this.#touchMakes || this.recorder !== undefined) return false
+    return this.#renewed === undefined && !this.#accounts.renewed
+  }
+
   /** What may settle `count` transactions in bulk. */
   #columnsOver(count: number): ColumnSweep | undefined {
-    if (this.#touchMakes || this.recorder !== undefined) return undefined
-    if (this.#renewed !== undefined || this.#accounts.renewed) return undefined
+    if (!this.#settlesInBulk) return undefined
     if (this.#openBatch.simulated?.transfers === true && this.#movesValue()) return undefined
     if (this.#columns === undefined && count >= this.#leastForColumns)
-      this.#columns = ColumnSweep.over(this.#openBatch, this.#resident, this.#refundQuotient)
+      this.#columns = ColumnSweep.over(this.#openBatch, this.#resident, this.refundQuotient)
     return this.#columns
   }
 
@@ -230,7 +240,7 @@ export class Sweep {
         }
         gas += openBatch.gas[i]!
         const refund = openBatch.refund[i]!
-        if (refund !== 0) gas -= Math.min(refund, Math.floor(gas / this.#refundQuotient))
+        if (refund !== 0) gas -= Math.min(refund, Math.floor(gas / this.refundQuotient))
       }
       if (gas < floor[i]!) gas = floor[i]!
       outcome[i] = OUTCOME_EXECUTED

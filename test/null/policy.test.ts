@@ -21,6 +21,7 @@ describe('the policy of an executor', () => {
       hostPrograms: true,
       laneVm: 'paying',
       waves: 'paying',
+      settle: 'paying',
       costs: SOFTWARE_COSTS,
       recordFrom: undefined,
       range: 16_384,

@@ -1,9 +1,14 @@
+import {
+  CONDITION_NO_OVERFLOW,
+  CONDITION_NO_UNDERFLOW,
+  CONDITION_SAME_ZERONESS,
+} from '../../../transpiler/layout/settle.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { HINT_COLUMNS } from '../../../transpiler/path_kernel.ts'
 import { wordAdd, wordCopy, wordEquals, wordIsZero, wordSub } from '../../primitives/word.ts'
 import type { SlotTable } from '../../state/tables/slot_table.ts'
 import type { PathGroup } from './columns.ts'
-import { COLUMN_LIMBS, CONDITION_NO_OVERFLOW, CONDITION_NO_UNDERFLOW, CONDITION_SAME_ZERONESS } from './plan.ts'
+import { COLUMN_LIMBS } from './plan.ts'
 
 /** Slot id of slot look-up `k` of a lane. */
 export const laneSlot = (group: PathGroup, lane: number, k: number): number =>

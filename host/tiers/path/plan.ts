@@ -1,3 +1,8 @@
+import {
+  CONDITION_NO_OVERFLOW,
+  CONDITION_NO_UNDERFLOW,
+  CONDITION_SAME_ZERONESS,
+} from '../../../transpiler/layout/settle.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import {
   type DeltaCondition,
@@ -85,11 +90,6 @@ export interface LookupColumns {
 
 export const USE_CODE = 1
 export const USE_BALANCE = 2
-
-/** DeltaCondition as bits. */
-export const CONDITION_NO_UNDERFLOW = 1
-export const CONDITION_NO_OVERFLOW = 2
-export const CONDITION_SAME_ZERONESS = 4
 
 const CONDITION_BITS: Readonly<Record<DeltaCondition, number>> = {
   noUnderflow: CONDITION_NO_UNDERFLOW,

@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type ComputeDevice, openDevice, type TransactionObject } from '../../host/index.ts'
+import { BatchCheck, type BatchCheckOptions } from '../fixtures/batch_check.ts'
+import { batchState, contractAddress, sender, stranger, word } from '../fixtures/batch_world.ts'
+import { FaultyDevice, type RunFault } from './device_faults.ts'
+
+let device: ComputeDevice
+beforeAll(async () => {
+  device = await openDevice()
+})
+afterAll(() => device.destroy())
+
+const SENDERS = 12
+const EACH = 8
+
+/** Payments of tokens and of ether, each of a sender's after the ones before it. */
+const payments = (nonce: bigint): TransactionObject[] =>
+  Array.from({ length: SENDERS * EACH }, (_, n): TransactionObject => {
+    const common = { from: sender(n % SENDERS), nonce: nonce + BigInt(Math.floor(n / SENDERS)), gasLimit: 200_000n }
+    const data = `${word(BigInt(sender((n + 1) % SENDERS)))}${word(1n).slice(2)}`
+    return n % 3 === 0
+      ? { ...common, gasPrice: 12n, to: stranger(n), value: 1n }
+      : { ...common, gasPrice: 12n, to: contractAddress('token'), data }
+  })
+
+const PROGRAMS: BatchCheckOptions = { recordFrom: 1, programs: 'always', settle: 'device' }
+
+describe('a batch that the device settles', () => {
+  test('is settled whole, in one submission for each range', async () => {
+    for (const [range, submissions] of [
+      [1000, 1],
+      [32, 3],
+    ] as const) {
+      const check = new BatchCheck({ device, ...PROGRAMS, range })
+      for (const nonce of [0n, BigInt(EACH)]) {
+        const { difference, result } = await (nonce === 0n
+          ? check.run(batchState(), payments(nonce))
+          : check.next(payments(nonce)))
+        expect(difference).toBeUndefined()
+        expect(result.settled).toEqual({ transactions: SENDERS * EACH, submissions })
+        expect(result.faults).toEqual([])
+      }
+      check.executor.close()
+    }
+  })
+
+  test('is settled by the host where that is asked for, or costs less', async () => {
+    for (const settle of ['host', undefined] as const) {
+      const check = new BatchCheck({
+        device,
+        ...PROGRAMS,
+        ...(settle === undefined ? { settle: undefined } : { settle }),
+      })
+      const { difference, result } = await check.run(batchState(), payments(0n))
+      expect(difference).toBeUndefined()
+      expect(result.settled).toEqual({ transactions: 0, submissions: 0 })
+      check.executor.close()
+    }
+  })
+
+  test('goes on after what only the host settles', async () => {
+    const others = payments(0n).flatMap((payment, n) =>
+      n === 40 ? [{ ...payment, nonce: payment.nonce + 7n }, payment] : [payment],
+    )
+    const check = new BatchCheck({ device, ...PROGRAMS })
+    const { difference, result } = await check.run(batchState(), others)
+    expect(difference).toBeUndefined()
+    expect(result.rejected.map(({ index }) => index)).toEqual([40])
+    expect(result.settled.transactions).toBeGreaterThan(80)
+    check.executor.close()
+  })
+
+  test('stays exact where the device fails in any of its runs', async () => {
+    const counted = new FaultyDevice(device, { run: {} })
+    const check = new BatchCheck({ device: counted, ...PROGRAMS, range: 32 })
+    expect((await check.run(batchState(), payments(0n))).difference).toBeUndefined()
+    check.executor.close()
+    const { run: runs } = counted.calls
+    expect(runs).toBeGreaterThan(6)
+    let settled = 0
+    for (let call = 0; call < runs; call++) {
+      for (const fault of ['lost', 'lostAfter', 'outOfMemory'] satisfies RunFault[]) {
+        const faulty = new FaultyDevice(device, { run: { [call]: fault } })
+        const failing = new BatchCheck({ device: faulty, ...PROGRAMS, range: 32 })
+        const { difference, result } = await failing.run(batchState(), payments(0n))
+        expect(difference, `${fault} in run ${call}`).toBeUndefined()
+        settled += result.settled.transactions
+        failing.executor.close()
+      }
+    }
+    expect(settled).toBeGreaterThan(0)
+  })
+})
