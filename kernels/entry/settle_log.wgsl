@@ -52,7 +52,7 @@ fn settle_read(i: u32, described: u32, k: u32) -> SettleLine {
   let read = settle_lanes[described + 1u + k * SETTLE_READ_VECTORS];
   let stored = settle_lanes[described + 2u + k * SETTLE_READ_VECTORS].x;
   let slot = settle_limb(settle_lanes[read.x + lane], read.y);
-  // Vector 0 stands for none, and lies in front of all lanes.
+  // Vector 0 stands for none, and lies before all lanes.
   let hint = select(read.z + lane, 0u, read.z == 0u);
   let stride = select(execution.x, 0u, read.z == 0u);
   let given = (read.z != 0u) & (settle_lanes[hint + 2u * stride].x == slot);
