@@ -1,6 +1,7 @@
 import { decodeBlock } from '../../host/chain/decode_block.ts'
 import { headerHash } from '../../host/chain/header.ts'
 import { isOpActive } from '../../host/chain/op/op_chain.ts'
+import { PostExecError, refusePostExec } from '../../host/chain/op/post_exec.ts'
 import {
   BlockError,
   type BlockVerdict,
@@ -108,7 +109,7 @@ export class Engine implements EngineCalls {
     const { versionedHashes } = extras
     if (versionedHashes !== undefined && !isSame(blobHashesOf(payload.transactions), versionedHashes))
       return invalid(undefined, 'blob versioned hashes do not match the blobs of the transactions')
-    const verdict = await this.#chain.addBlock(block)
+    const verdict = await executed(() => this.#chain.addBlock(block))
     this.#metrics.block(verdict.status, verdict.status === 'valid' ? verdict.result : undefined)
     return this.#statusOf(verdict)
   }
@@ -203,6 +204,7 @@ export class Engine implements EngineCalls {
     if (attributes === undefined) return { payloadStatus, payloadId: undefined }
     const { fork, chain } = this.#chain.rulesAfter(hash, attributes.timestamp)
     checkAttributes(version, fork, attributes, block.header.timestamp)
+    await executed(async () => refusePostExec(chain, block.header.number + 1n, attributes.transactions))
     if (chain !== undefined) checkOpAttributes(attributes, chain, this.#chain.config.chainId)
     const id = (chain === undefined ? payloadId : payloadIdOf)(version, hash, attributes)
     const job = this.#builder.start({ id, parent: block, fork, chain, attributes })
@@ -296,6 +298,15 @@ export class Engine implements EngineCalls {
     if (bytes === undefined) return undefined
     const { transactions, withdrawals } = decodeBlock(bytes)
     return { transactions, withdrawals }
+  }
+}
+
+/** A block that this node cannot execute is no block that may not stand: the caller is told to ask again later. */
+const executed = async <Value>(work: () => Promise<Value>): Promise<Value> => {
+  try {
+    return await work()
+  } catch (thrown) {
+    throw thrown instanceof PostExecError ? new RpcError(RPC_CODE.server, thrown.message) : thrown
   }
 }
 

@@ -272,3 +272,56 @@ describe('transactions with terms, over HTTP, on a chain at Karst', () => {
     })
   })
 })
+
+describe('a chain at Lagoon', () => {
+  /** Type 0x7d, and a list: version 1, block 1, 5 of gas for the third transaction. */
+  const POST_EXEC = '0x7dc60101c3c20205'
+  let node: OpService
+  beforeAll(async () => {
+    node = await startOpService({ fork: 'lagoon' })
+  })
+  afterAll(() => node.close())
+
+  /** Attributes of the first block, with more transactions of the sequencer. */
+  const attributes = (...more: readonly string[]): object => {
+    const named = opAttributes(node.chain.head.header, 1, 'lagoon')
+    const transactions = [...(named.transactions as readonly Uint8Array[]).map(bytesToHex), ...more]
+    return jsonOfAttributes(named, { transactions, ...(more.length === 0 ? {} : { noTxPool: true }) })
+  }
+  const begin = (...more: readonly string[]) => {
+    const { hash } = node.chain.head
+    return node.op.update(hash, hash, attributes(...more))
+  }
+
+  test('says of a block that ends with a post-exec transaction neither that it may stand nor that it may not', async () => {
+    const message = 'block 1 has a post-exec transaction (type 0x7d, Lagoon), which is not executed here'
+    const raw = bytesToHex(await payment(1, 0))
+    expect((await begin(raw, POST_EXEC)).error).toMatchObject({ code: RPC_CODE.server, message })
+    const { payloadId } = (await begin()).result as { readonly payloadId: string }
+    const { executionPayload, parentBeaconBlockRoot } = await node.op.take(payloadId)
+    const insert = async (...transactions: readonly string[]) => {
+      const payload = { ...executionPayload, transactions: [...executionPayload.transactions, ...transactions] }
+      const params = [[], parentBeaconBlockRoot, []] as const
+      const reply = await node.op.ask('engine_newPayloadV4', payload, ...params)
+      // Of other transactions the hash of the block is another one, which the reply says.
+      const { validationError } = reply.result as { readonly validationError: string }
+      const blockHash = validationError.slice(-66)
+      return node.op.ask('engine_newPayloadV4', { ...payload, blockHash }, ...params)
+    }
+    expect((await insert(raw, POST_EXEC)).error).toMatchObject({ code: RPC_CODE.server, message })
+    expect((await insert(POST_EXEC, raw)).result, 'it may be the last one alone').toMatchObject({ status: 'INVALID' })
+    expect((await node.op.ask('eth_sendRawTransaction', POST_EXEC)).error?.message).toMatch(/type 125 is not supported/)
+  })
+
+  test('has blocks without one as at Karst', async () => {
+    const path = mkdtempSync(join(tmpdir(), 'wgevm-karst-'))
+    const karst = await openChain({ path, genesis: switchGenesis('karst'), executor: { workers: 0 } })
+    const { header } = node.chain.head
+    const request = { attributes: opAttributes(header, 1, 'karst'), pool: [await payment(1, 0), await switching(2, 0)] }
+    const [one, other] = [await karst.build(request), await node.chain.build(request)]
+    expect(one.order.length).toBe(2)
+    expect(other.hash).toBe(one.hash)
+    await karst.close()
+    rmSync(path, { recursive: true })
+  })
+})

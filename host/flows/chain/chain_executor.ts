@@ -3,6 +3,7 @@ import { type ChainConfig, isMergedAfter } from '../../chain/chain_config.ts'
 import type { DecodedBlock } from '../../chain/decode_block.ts'
 import { type BlobSchedule, type BlockHeader, headerHash } from '../../chain/header.ts'
 import type { OpRules } from '../../chain/op/op_chain.ts'
+import { refusePostExec } from '../../chain/op/post_exec.ts'
 import type { StateWrites } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
 import type { StateLayers, StoredState } from '../../state/store/stored_state.ts'
@@ -75,7 +76,8 @@ export class ChainExecutor {
   async execute(block: DecodedBlock, parent: ChainBlock): Promise<Executed<BlockResult>> {
     const { header } = block
     const rules = rulesOn(this.#config, this.#known, parent, header.timestamp)
-    const { fork, schedule } = rules
+    const { fork, schedule, chain } = rules
+    refusePostExec(chain, header.number, block.transactions)
     const isMerged = isMergedAfter(this.#config, this.#known.totalDifficulty(parent))
     if (!isMerged && header.difficulty === 0n)
       throw new BlockError(header.number, 'difficulty', 'header says 0, expected more before the merge')
