@@ -13401,7 +13401,8 @@ fn settle_holds(entry: SettleEntry, test: U256, before: SettleState) -> bool {
 
 fn settle_bits_at(place: u32) -> u32 {
   let head = settle_place(place);
-  return select(settle_entry(select(settle_number(head), 0u, head.x == MISSING)).transaction_bits, MISSING, head.x == MISSING);
+  let is_none = head.x == MISSING;
+  return select(settle_entry(select(settle_number(head), 0u, is_none)).transaction_bits, MISSING, is_none);
 }
 
 @compute @workgroup_size(64) fn settle_check(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -13618,6 +13619,8 @@ fn settle_place(place: u32) -> vec4<u32> {
   return settle_places[place * SETTLE_STATE_VECTORS];
 }
 
+const MISSING = 0xffffffffu;
+
 fn settle_entry(number: u32) -> SettleEntry {
   let at = number * SETTLE_ENTRY_VECTORS;
   let head = settle_entries[at];
@@ -13627,8 +13630,6 @@ fn settle_entry(number: u32) -> SettleEntry {
 fn settle_number(head: vec4<u32>) -> u32 {
   return head.x & ~SETTLE_PLACE_FIRST;
 }
-
-const MISSING = 0xffffffffu;
 
 @group(0) @binding(1) var<storage, read> settle_places: array<vec4<u32>>;
 

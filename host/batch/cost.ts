@@ -32,7 +32,7 @@ export interface DeviceCosts {
 export const CPU_TRANSACTION_US = 400
 /** An EVM step there. */
 export const CPU_STEP_US = 1.2
-/** An entry of the log that the sweep over columns settles on the host: a payment of ERC-20 has four. */
+/** An entry of the log of settling, on the host: a payment of ERC-20 has four (0052-settling-on-a-device.md). */
 export const HOST_SETTLE_ENTRY_US = 0.08
 
 /**
@@ -52,6 +52,6 @@ export const SOFTWARE_COSTS: DeviceCosts = {
   vmPathInstructionUs: 0,
   vmInstructionUs: 0.5,
   vmLikeInstructionUs: 0.13,
-  settleUs: 4_000,
+  settleUs: 3_000,
   settleEntryUs: 0.5,
 }

@@ -179,7 +179,9 @@ export class BatchRun {
     return i
   }
 
-  /** The first transaction that the device has not settled. What it had settled where it failed, a sweep passes over. */
+  /**
+   * The first transaction that the device has not settled. Where it failed, a sweep passes over what it had settled.
+   */
   async #onDevice(first: number, end: number): Promise<number> {
     const { sweep, settling } = this.#parts
     const settle = (): Promise<number> => settling.advance(sweep, this.#batch, first, end)

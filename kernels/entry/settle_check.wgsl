@@ -35,7 +35,8 @@ fn settle_holds(entry: SettleEntry, test: U256, before: SettleState) -> bool {
 /// Transaction and bits of the entry at a place; MISSING where none stands there.
 fn settle_bits_at(place: u32) -> u32 {
   let head = settle_place(place);
-  return select(settle_entry(select(settle_number(head), 0u, head.x == MISSING)).transaction_bits, MISSING, head.x == MISSING);
+  let is_none = head.x == MISSING;
+  return select(settle_entry(select(settle_number(head), 0u, is_none)).transaction_bits, MISSING, is_none);
 }
 
 @compute @workgroup_size(64)

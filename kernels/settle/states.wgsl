@@ -1,6 +1,7 @@
 import package::layout::path::MISSING;
 import package::layout::settle::{SETTLE_ADDS, SETTLE_ENTRY_VECTORS, SETTLE_KIND_MASK, SETTLE_KIND_SENDER};
-import package::layout::settle::{SETTLE_KIND_SHIFT, SETTLE_PLACE_FIRST, SETTLE_SETS, SETTLE_SHRINKS, SETTLE_STATE_ABSOLUTE};
+import package::layout::settle::{SETTLE_KIND_SHIFT, SETTLE_PLACE_FIRST, SETTLE_SETS, SETTLE_SHRINKS};
+import package::layout::settle::SETTLE_STATE_ABSOLUTE;
 import package::layout::settle::{SETTLE_STATE_FIRST, SETTLE_STATE_VECTORS, SETTLE_STATE_WRITTEN};
 import package::settle::range::settle_add_pair;
 import package::u256::add::{u256_add, u256_negate_if};

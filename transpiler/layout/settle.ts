@@ -7,8 +7,8 @@
  * entry       vec4<u32>[5]   (cell, transaction << SETTLE_TRANSACTION_SHIFT | SETTLE_*, nonce), argument, test
  *             argument       the value set, or what is added
  *             test           a slot: the value read; a sender: the least balance; the block: a gas limit
- * place       vec4<u32>[3]   (number of the entry there or MISSING | SETTLE_PLACE_FIRST, nonce, 0), value: of the sorted
- *             log; nonce and value are those before the range, where the first entry of a cell stands
+ * place       vec4<u32>[3]   (number of the entry there or MISSING | SETTLE_PLACE_FIRST, nonce, 0), value: of the
+ *             sorted log; nonce and value are those before the range, where the first entry of a cell stands
  * state       vec4<u32>[3]   (SETTLE_STATE_*, nonce, transaction), value: what entries up to a place leave of a cell
  * overlay     vec4<u32>[3]   (nonce, code id, flags), value: of a cell that the batch has written before the range;
  *             `overlayOf` has 1 + its number, 0 = the mirror's row stands
