@@ -81,6 +81,7 @@ const LAYERS: readonly Layer[] = [
   // Tests without an end.
   { at: 'scripts/crash.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
   { at: 'scripts/drive.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
+  { at: 'scripts/drive_op.ts', may: ['scripts/script_options.ts', 'test'] },
   { at: 'scripts/engine_cases.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'cli', 'test'] },
   { at: 'scripts/fuzz.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
   { at: 'scripts/fuzz_batches.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { opPayloadId } from '../../host/chain/op/payload_id.ts'
-import { type BlockAttributes, type Chain, openChain, parseGenesis } from '../../host/index.ts'
+import { type Chain, openChain, parseGenesis } from '../../host/index.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
 import { versionedHash } from '../../service/node/side_car.ts'
 import { RPC_CODE } from '../../service/rpc_error.ts'
 import type { Service } from '../../service/serve.ts'
 import {
+  attributesJson,
   depositBytes,
   MESSAGE_PASSER,
   message,
@@ -51,21 +52,6 @@ const startNode = async (): Promise<Node> => {
 }
 
 const quantity = (value: bigint | undefined): string => `0x${(value ?? 0n).toString(16)}`
-
-/** As op-node writes them: minBaseFee is a number, and `more` says otherwise. */
-const jsonOf = (attributes: BlockAttributes, more: object = {}): object => ({
-  timestamp: quantity(attributes.timestamp),
-  prevRandao: attributes.prevRandao,
-  suggestedFeeRecipient: attributes.coinbase,
-  withdrawals: [],
-  parentBeaconBlockRoot: attributes.parentBeaconBlockRoot,
-  transactions: (attributes.transactions as readonly Uint8Array[]).map(bytesToHex),
-  noTxPool: false,
-  gasLimit: quantity(attributes.gasLimit),
-  eip1559Params: attributes.eip1559Params,
-  minBaseFee: Number(attributes.minBaseFee),
-  ...more,
-})
 
 /** With the side-car of a blob of zeros, whose commitment and proof are the point at infinity: it holds. */
 const blobTransaction = (): Promise<string> => {
@@ -114,7 +100,7 @@ describe('op-node over HTTP, on a chain at Karst', () => {
       const attributes = opAttributes(header, n, 'karst')
       // Derived from the L1: what the batch held, and nothing of the pool.
       const isDerived = n % 4 === 0
-      const json = jsonOf(attributes, {
+      const json = attributesJson(attributes, {
         ...(n % 2 === 0 ? { minBaseFee: quantity(attributes.minBaseFee) } : {}),
         ...(isDerived
           ? {
@@ -398,7 +384,7 @@ describe('op-node over HTTP, on a chain at Karst', () => {
   })
 
   const attributesNow = (more: object = {}): object =>
-    jsonOf(opAttributes(builder.chain.head.header, 77, 'karst'), more)
+    attributesJson(opAttributes(builder.chain.head.header, 77, 'karst'), more)
 
   test.each<[string, object]>([
     ['no gas limit', { gasLimit: null }],
@@ -473,7 +459,7 @@ describe('op-node over HTTP, on a chain at Karst', () => {
     /** How many transactions of the pool the next block has. */
     const taken = async (): Promise<number> => {
       const { hash, header } = builder.chain.head
-      const attributes = jsonOf(opAttributes(header, 80, 'karst'))
+      const attributes = attributesJson(opAttributes(header, 80, 'karst'), {})
       const { payloadId } = (await builder.op.update(hash, hash, attributes)).result as { readonly payloadId: string }
       const { executionPayload } = await builder.op.take(payloadId)
       return executionPayload.transactions.filter((raw) => !raw.startsWith('0x7e')).length
