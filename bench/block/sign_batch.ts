@@ -11,7 +11,7 @@ const NOTHING = new Uint8Array(0)
  * The transactions of a workload as they come over the wire: EIP-1559, signed by their senders. 65,536 take about four
  * seconds, most of them signing.
  */
-export const signBatch = (batch: TransactionBatch, chainId: bigint, signers: Signers): Uint8Array[] =>
+export const signBatch = (batch: TransactionBatch, chainId: bigint, signers: Pick<Signers, 'sign'>): Uint8Array[] =>
   Array.from({ length: batch.count }, (_, i) => {
     const fields = fieldsOf(batch, chainId, i)
     const { signature, recid } = signers.sign(keccak256(typed(rlpList(fields))), batch.from, 5 * i)
