@@ -32,10 +32,10 @@ try {
     onSlot: (slot) => {
       if (slot % 30 === 0) console.log(`  slot ${slot}`)
     },
+    onMissed: ({ slot, what, planted }) =>
+      console.log(`  slot ${slot} missed, planted ${planted.join(', ') || 'nothing'}: ${what}`),
   })
   const { blocks, ofBuilder, transactions, headHash, missed, retries, resent, times } = driven
-  for (const { slot, what, planted } of missed)
-    console.log(`  slot ${slot}, planted ${planted.join(', ') || 'nothing'}: ${what}`)
   const lines = [
     `${blocks} blocks, ${ofBuilder} of the builder, each valid and the same serially`,
     `${transactions} transactions, all as sent`,

@@ -4,6 +4,7 @@ import {
   daFootprint,
   estimatedSize,
   type L1Attributes,
+  LEAST_SIZE_BYTES,
   l1FeeOf,
   l1FeeWords,
   l1Measures,
@@ -32,6 +33,31 @@ const NONE: L1Attributes = {
   operatorFeeConstant: 0n,
   daFootprintGasScalar: 0n,
 }
+
+describe('the size of a short transaction', () => {
+  test('is the least one whatever its bytes are, and that of one byte more is not', () => {
+    const literals = bytes(LEAST_SIZE_BYTES + 1, (i) => (i * i * 7 + (i >> 3)) & 0xff)
+    expect(estimatedSize(lengthOf(literals))).toBeGreaterThan(estimatedSize(0))
+    expect(l1Measures([literals, literals.subarray(1)], 'karst')[1]).toBe(0)
+    expect(l1Measures([literals], 'karst')[0]).toBe(lengthOf(literals))
+    let seed = 11
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
+      return Math.floor((seed / 2 ** 32) * below)
+    }
+    for (let n = 0; n < 2000; n++) {
+      const alphabet = 2 + random(254)
+      const input = bytes(LEAST_SIZE_BYTES - random(8), () => random(alphabet))
+      // Short matches, which end runs of literals.
+      for (let k = random(20); k > 0; k--) {
+        const from = random(input.length - 12)
+        input.copyWithin(from + 3 + random(8), from, from + 3)
+      }
+      expect(estimatedSize(lengthOf(input))).toBe(estimatedSize(0))
+      expect(lengthOf(input)).toBeLessThanOrEqual(input.length + Math.ceil(input.length / 32))
+    }
+  })
+})
 
 describe('FastLZ', () => {
   test.each([
@@ -74,6 +100,8 @@ describe('FastLZ', () => {
     const expected = inputs.map(serialFastLz)
     expect([...fastLzLengths(inputs)]).toEqual(expected)
     expect([...fastLzLengths(packTransactions(inputs))]).toEqual(expected)
+    const long = inputs.map((input, i) => (input.length <= 200 ? 0 : expected[i]))
+    expect([...fastLzLengths(packTransactions(inputs), 200)]).toEqual(long)
     expect([...zeroByteCounts(inputs)]).toEqual(inputs.map((input) => input.filter((byte) => byte === 0).length))
   })
 })
