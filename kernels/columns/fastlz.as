@@ -83,12 +83,15 @@ function zeroBytes(start: u32, end: u32): u32 {
   return zeroes
 }
 
-/** lengths[i] of the transactions whose bytes are from starts[i] to starts[i + 1], from the place `base` on. */
-export function compress(count: i32, starts: usize, base: u32, lengths: usize): void {
+/**
+ * lengths[i] of the transactions whose bytes are from starts[i] to starts[i + 1], from the place `base` on; 0 of those of
+ * `upTo` bytes and less.
+ */
+export function compress(count: i32, starts: usize, base: u32, lengths: usize, upTo: u32): void {
   for (let i = 0; i < count; i++) {
     const start = base + load<u32>(starts + ((<usize>i) << 2))
     const end = base + load<u32>(starts + ((<usize>(i + 1)) << 2))
-    store<u32>(lengths + ((<usize>i) << 2), compressedLength(start, end))
+    store<u32>(lengths + ((<usize>i) << 2), end - start <= upTo ? 0 : compressedLength(start, end))
   }
 }
 

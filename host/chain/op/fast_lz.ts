@@ -14,7 +14,7 @@ const CHUNK_BYTES = 1 << 20
 /** A read of three bytes takes four. */
 const SLACK_BYTES = 8
 
-type Pass = (count: number, starts: number, base: number, to: number) => void
+type Pass = (count: number, starts: number, base: number, to: number, upTo: number) => void
 
 /** The memory of the module: its table, offsets and results of a chunk, and the bytes of the chunk. */
 interface Estimator {
@@ -51,17 +51,25 @@ const bytesIn = (memory: ColumnMemory, length: number): Uint8Array => {
   return new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
 }
 
-/** Length of each signed transaction after FastLZ at its first level, which nothing else of it is needed for. */
-export const fastLzLengths = (signed: SignedTransactions): Uint32Array => over(signed, 'compress')
+/**
+ * Length of each signed transaction after FastLZ at its first level, which nothing else of it is needed for; 0 of those
+ * of `upTo` bytes and less.
+ */
+export const fastLzLengths = (signed: SignedTransactions, upTo = 0): Uint32Array => over(signed, 'compress', upTo)
 
 /** Zero bytes of each signed transaction. */
-export const zeroByteCounts = (signed: SignedTransactions): Uint32Array => over(signed, 'countZeroes')
+export const zeroByteCounts = (signed: SignedTransactions): Uint32Array => over(signed, 'countZeroes', 0)
 
-const over = (signed: SignedTransactions, pass: 'compress' | 'countZeroes'): Uint32Array => {
+const over = (signed: SignedTransactions, pass: 'compress' | 'countZeroes', upTo: number): Uint32Array => {
   const packed = isPacked(signed) ? signed : packTransactions(signed)
+  const { offsets } = packed
   const estimator = open()
-  const found = new Uint32Array(packed.offsets.length - 1)
-  for (let first = 0; first < found.length; ) first = chunk(estimator, packed, first, found, pass)
+  const found = new Uint32Array(offsets.length - 1)
+  for (let first = 0; first < found.length; ) {
+    // Not even brought to the module.
+    if (offsets[first + 1]! - offsets[first]! <= upTo) first++
+    else first = chunk(estimator, packed, first, found, pass, upTo)
+  }
   return found
 }
 
@@ -72,6 +80,7 @@ const chunk = (
   first: number,
   found: Uint32Array,
   pass: 'compress' | 'countZeroes',
+  upTo: number,
 ): number => {
   const from = offsets[first]!
   const most = Math.min(found.length, first + CHUNK)
@@ -83,7 +92,7 @@ const chunk = (
   for (let i = first; i <= end; i++) estimator.starts[i - first] = offsets[i]! - from
   if (pass === 'compress') estimator.forget()
   const { starts, results } = estimator
-  estimator.passes[pass](end - first, starts.byteOffset, estimator.bytes.byteOffset, results.byteOffset)
+  estimator.passes[pass](end - first, starts.byteOffset, estimator.bytes.byteOffset, results.byteOffset, upTo)
   found.set(results.subarray(0, end - first), first)
   return end
 }

@@ -108,11 +108,18 @@ export const l1FeeOf = (l1: L1Attributes, fork: OpFork, measure: number): bigint
 }
 
 /**
- * What a fork measures of each signed transaction, u32: its FastLZ length from Fjord on, the gas of its bytes before.
- * Those of a deposit mean nothing.
+ * Bytes of a transaction that has LEAST_SIZE whatever its bytes are. A match takes a byte less than it stands for, at
+ * least, and ends a run of literals, which takes one more: so FastLZ makes at most n + ceil(n / 32) bytes of n, and
+ * LEAST_SIZE is that of 170 and less.
+ */
+export const LEAST_SIZE_BYTES = 164
+
+/**
+ * What a fork measures of each signed transaction, u32: from Fjord on its FastLZ length, or 0 where it is so short that
+ * any length has one size; before, the gas of its bytes. Those of a deposit mean nothing.
  */
 export const l1Measures = (signed: SignedTransactions, fork: OpFork): Uint32Array => {
-  if (isOpAtLeast(fork, 'fjord')) return fastLzLengths(signed)
+  if (isOpAtLeast(fork, 'fjord')) return fastLzLengths(signed, LEAST_SIZE_BYTES)
   const zeroes = zeroByteCounts(signed)
   for (let i = 0; i < signedCount(signed); i++) zeroes[i] = l1DataGas(signedLength(signed, i), zeroes[i]!, fork)
   return zeroes
@@ -123,14 +130,23 @@ export const l1FeeWords = (l1: L1Attributes, fork: OpFork, measures: Uint32Array
   const fees = new Uint32Array(LIMBS_PER_WORD * measures.length)
   /** By measure: the first transaction with it. */
   const first = new Map<number, number>()
+  let last = -1
+  let lastAt = 0
   for (let i = 0; i < measures.length; i++) {
     const measure = measures[i]!
-    const known = first.get(measure)
     const at = LIMBS_PER_WORD * i
-    if (known === undefined) {
-      wordFromBigInt(fees, at, l1FeeOf(l1, fork, measure))
-      first.set(measure, i)
-    } else wordCopy(fees, at, fees, LIMBS_PER_WORD * known)
+    if (measure !== last) {
+      last = measure
+      const known = first.get(measure)
+      if (known === undefined) {
+        wordFromBigInt(fees, at, l1FeeOf(l1, fork, measure))
+        first.set(measure, i)
+        lastAt = at
+        continue
+      }
+      lastAt = LIMBS_PER_WORD * known
+    }
+    wordCopy(fees, at, fees, lastAt)
   }
   return fees
 }
