@@ -24,6 +24,7 @@ import { checkSize, checkStatic, costOf, nextBlock, paysMore, priceOf, sideCarVe
 import { refuse } from './refuse.ts'
 import { checkSideCar, type SideCar, splitTransaction, TYPE_BLOB } from './side_car.ts'
 import { type BlobWithProofs, SideCars } from './side_cars.ts'
+import { Surcharge } from './surcharge.ts'
 import { checkTerms } from './terms_gate.ts'
 import { hashesOf, transactionView } from './transaction_views.ts'
 
@@ -53,6 +54,7 @@ export class Pool implements PoolCalls {
   readonly #executors: Executors
   readonly #limits: PoolLimits
   readonly #kzg: KzgCalls
+  readonly #surcharge: Surcharge
   readonly #sideCars = new SideCars()
   readonly #bySender = new Map<string, Map<bigint, PoolEntry>>()
   readonly #byHash = new Map<string, PoolEntry>()
@@ -70,6 +72,7 @@ export class Pool implements PoolCalls {
   constructor(chain: Chain, executors: Executors, limits: PoolLimits, kzg: KzgCalls) {
     this.#kzg = kzg
     this.#chain = chain
+    this.#surcharge = new Surcharge(chain)
     this.#executors = executors
     this.#limits = limits
   }
@@ -162,7 +165,8 @@ export class Pool implements PoolCalls {
     if (isBlob && gap < nonce) refuse(`nonce too high: tx nonce ${nonce}, gapped nonce ${gap}`)
     const entries = this.#bySender.get(from) ?? new Map<bigint, PoolEntry>()
     const replaced = entries.get(nonce)
-    checkFunds(entry, sender.balance, entries.values(), replaced)
+    await this.#surcharge.renew()
+    this.#checkFunds(entry, sender.balance, entries.values(), replaced)
     if (replaced !== undefined && !paysMore(transaction, replaced.transaction))
       refuse('replacement transaction underpriced')
     const most = isBlob ? this.#limits.blobsPerSender : this.#limits.perSender
@@ -179,6 +183,20 @@ export class Pool implements PoolCalls {
     // One that takes another's place lets no more of them in.
     if (pending.length > 0) this.onPending(replaced === undefined ? pending.map((one) => one.hash) : [hash])
     return hash
+  }
+
+  /** Refuses what its sender cannot pay beside all that it has here; of what is replaced only the new one counts. */
+  #checkFunds(entry: PoolEntry, balance: bigint, entries: Iterable<PoolEntry>, replaced: PoolEntry | undefined): void {
+    const text = 'insufficient funds for gas * price + value'
+    const cost = this.#surcharge.costOf(entry)
+    if (cost > balance) refuse(`${text}: balance ${balance}, tx cost ${cost}, overshot ${cost - balance}`)
+    let queued = 0n
+    for (const other of entries) queued += this.#surcharge.costOf(other)
+    const more = cost - (replaced === undefined ? 0n : this.#surcharge.costOf(replaced))
+    const overshot = queued + more - balance
+    if (overshot <= 0n) return
+    const what = replaced === undefined ? 'tx cost' : 'tx bumped'
+    refuse(`${text}: balance ${balance}, queued cost ${queued}, ${what} ${more}, overshot ${overshot}`)
   }
 
   /** Reads a transaction and checks what does not depend on the state. */
@@ -266,6 +284,7 @@ export class Pool implements PoolCalls {
       const limbs = new Uint32Array(5 * senders.length)
       for (const [i, sender] of senders.entries()) addressFromHex(limbs, 5 * i, sender)
       const { nonce, balance } = await this.#state.readAccounts(limbs, senders.length)
+      await this.#surcharge.renew()
       for (const [i, sender] of senders.entries())
         this.#passTo(sender, { nonce: quantityToBigInt(nonce, 2 * i), balance: wordToBigInt(balance, 8 * i) })
       await this.#dropTermed()
@@ -326,10 +345,10 @@ export class Pool implements PoolCalls {
   /** What its sender cannot pay any more would hold its place for ever. Blob transactions have no gaps. */
   #dropUnpayable(entries: readonly PoolEntry[], nonce: bigint, balance: bigint): void {
     const left = entries.filter(({ transaction }) => transaction.nonce >= nonce)
-    const poor = left.filter(({ cost }) => cost > balance)
+    const poor = left.filter((entry) => this.#surcharge.costOf(entry) > balance)
     const gaps = poor.filter(({ sideCar }) => sideCar !== undefined).map(({ transaction }) => transaction.nonce)
     for (const entry of left)
-      if (entry.cost > balance || gaps.some((gap) => gap < entry.transaction.nonce)) this.#remove(entry)
+      if (poor.includes(entry) || gaps.some((gap) => gap < entry.transaction.nonce)) this.#remove(entry)
   }
 
   async #takeBack(hash: string): Promise<void> {
@@ -399,21 +418,3 @@ interface ReadTransaction {
 }
 
 const blobsIn = ({ sideCar }: PoolEntry): number => sideCar?.blobs.length ?? 0
-
-/** Refuses what its sender cannot pay beside all that it has here; of what is replaced only the new one counts. */
-const checkFunds = (
-  { cost }: PoolEntry,
-  balance: bigint,
-  entries: Iterable<PoolEntry>,
-  replaced: PoolEntry | undefined,
-): void => {
-  const text = 'insufficient funds for gas * price + value'
-  if (cost > balance) refuse(`${text}: balance ${balance}, tx cost ${cost}, overshot ${cost - balance}`)
-  let queued = 0n
-  for (const entry of entries) queued += entry.cost
-  const more = cost - (replaced?.cost ?? 0n)
-  const overshot = queued + more - balance
-  if (overshot <= 0n) return
-  const what = replaced === undefined ? 'tx cost' : 'tx bumped'
-  refuse(`${text}: balance ${balance}, queued cost ${queued}, ${what} ${more}, overshot ${overshot}`)
-}

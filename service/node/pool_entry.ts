@@ -9,7 +9,7 @@ export interface PoolEntry {
   readonly bytes: Uint8Array
   readonly transaction: TransactionObject
   readonly view: TransactionView
-  /** Wei that it may take from its sender. */
+  /** Wei that it may take from its sender by gas and value, and blobs. */
   readonly cost: bigint
   /** Of a blob transaction. */
   readonly sideCar: SideCar | undefined

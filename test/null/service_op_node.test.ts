@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { opPayloadId } from '../../host/chain/op/payload_id.ts'
 import { type Chain, openChain, parseGenesis } from '../../host/index.ts'
-import { bytesToHex } from '../../host/primitives/hex.ts'
+import { bytesToHex, hexToBytes } from '../../host/primitives/hex.ts'
 import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
 import { versionedHash } from '../../service/node/side_car.ts'
 import { RPC_CODE } from '../../service/rpc_error.ts'
@@ -23,10 +23,12 @@ import {
   payment,
 } from '../fixtures/op_chain.ts'
 import { type Envelope, OpNode } from '../fixtures/op_node.ts'
+import { l1Cost, operatorCost } from '../fixtures/op_serial_fees.ts'
 import { servedChain } from '../fixtures/served_chain.ts'
 
 const EXTRA = '0x0100000032000000060000000000000000'
 const BASE_FEE_VAULT = '0x4200000000000000000000000000000000000019'
+const L1_BLOCK = '0x4200000000000000000000000000000000000015'
 const L1_VAULT = '0x420000000000000000000000000000000000001a'
 const OPERATOR_VAULT = '0x420000000000000000000000000000000000001b'
 const PERSON = `0x${'77'.repeat(20)}`
@@ -453,6 +455,39 @@ describe('op-node over HTTP, on a chain at Karst', () => {
         code: RPC_CODE.server,
         message,
       })
+  })
+
+  test('takes into the pool what its sender can pay with L1 fee and operator fee, until the L1 costs more', async () => {
+    const { op, chain } = follower
+    const sender = payers[2]!
+    const slots = new Map<number, bigint>()
+    for (const n of [1, 3, 7, 8])
+      slots.set(n, BigInt((await op.ask('eth_getStorageAt', L1_BLOCK, quantity(BigInt(n)), 'latest')).result as string))
+    const terms = { fork: 'karst', slots } as const
+    const funds = BigInt((await op.ask('eth_getBalance', sender.address, 'latest')).result as string)
+    const fields = { to: PERSON as `0x${string}`, gas: 21_000n, maxFeePerGas: 1_000_000n, maxPriorityFeePerGas: 10n }
+    const [nonce, chainId] = [nonces[2]!, Number(genesis.config.chainId)]
+    const send = async (value: bigint) => {
+      const raw = await sender.signTransaction({ chainId, type: 'eip1559', nonce, ...fields, value })
+      return (await op.ask('eth_sendRawTransaction', raw)).error?.message
+    }
+    const operator = operatorCost(terms, fields.gas)
+    const gas = fields.gas * fields.maxFeePerGas
+    const raw = await sender.signTransaction({ chainId, type: 'eip1559', nonce, ...fields, value: funds })
+    const l1Fee = l1Cost(terms, hexToBytes(raw))
+    expect([operator, l1Fee].every((fee) => fee > 0n)).toBe(true)
+    const most = funds - gas - operator - l1Fee
+    expect(await send(most + 1n)).toMatch(/insufficient funds .* overshot 1$/)
+    expect(await send(most)).toBeUndefined()
+    const pending = async () => (await op.ask('txpool_status')).result
+    expect(await pending()).toEqual({ pending: '0x1', queued: '0x0' })
+    const { hash, header } = chain.head
+    const attributes = attributesJson(opAttributes(header, 500, 'karst'), { noTxPool: true })
+    const { payloadId } = (await op.update(hash, hash, attributes)).result as { readonly payloadId: string }
+    const envelope = await op.take(payloadId)
+    await op.insert(envelope)
+    await op.update(envelope.executionPayload.blockHash, hash)
+    expect(await pending()).toEqual({ pending: '0x0', queued: '0x0' })
   })
 
   describe('a builder is told', () => {
