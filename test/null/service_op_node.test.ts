@@ -374,7 +374,8 @@ describe('op-node over HTTP, on a chain at Karst', () => {
     const advanceWith = async (key: bigint, value: bigint): Promise<void> => {
       const { hash, header } = builder.chain.head
       await builder.op.ask('eth_sendRawTransaction', bytesToHex(await message(2, nonces[2]!++, key, value)))
-      const { payloadId } = (await builder.op.update(hash, hash, jsonOf(opAttributes(header, 13, 'karst')))).result as {
+      const { payloadId } = (await builder.op.update(hash, hash, attributesJson(opAttributes(header, 13, 'karst'), {})))
+        .result as {
         readonly payloadId: string
       }
       const envelope = await builder.op.take(payloadId)
