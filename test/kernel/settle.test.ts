@@ -12,7 +12,7 @@ import { DeviceSweep } from '../../host/settle/device/sweep.ts'
 import { Sweep } from '../../host/settle/sweep.ts'
 import { SCAN_BLOCK, SORT_BLOCK } from '../../transpiler/layout/settle.ts'
 import { type Opened, open, randomWorld, readBack, replayed } from '../fixtures/settled_worlds.ts'
-import { standingWorld } from '../fixtures/standing_worlds.ts'
+import { SPOILT, standingWorld } from '../fixtures/standing_worlds.ts'
 import { describeOnAdapters, type Rig } from './rig.ts'
 
 const SIZES = [0, 1, SCAN_BLOCK - 1, SCAN_BLOCK, SCAN_BLOCK + 1, SORT_BLOCK, SORT_BLOCK + 1, 100_000]
@@ -119,12 +119,21 @@ describeOnAdapters('settling on a device', (rig) => {
   })
 
   it('stops at the first transaction that does not stand, and goes on after it', async () => {
-    for (const spoilt of [0, 1, 255, 256, 700, 999]) {
-      const world = standingWorld(spoilt, 1000, spoilt)
-      const opened = open(world)
-      const { settled } = await swept(rig, await kernelsOf(), opened, 1000)
-      expect(readBack(opened), `${spoilt}`).toEqual(replayed(world))
-      expect(settled).toBeGreaterThanOrEqual(spoilt === 999 ? 999 : spoilt)
+    for (const how of SPOILT) {
+      for (const spoilt of [0, 1, 15, 16, 299]) {
+        const world = standingWorld(spoilt, 300, { spoilt, how })
+        const opened = open(world)
+        const { settled } = await swept(rig, await kernelsOf(), opened, 300)
+        expect(readBack(opened), `${how} ${spoilt}`).toEqual(replayed(world))
+        expect(settled).toBeGreaterThanOrEqual(spoilt)
+      }
     }
+  })
+
+  it('stops where the block has no room left', async () => {
+    const world = standingWorld(1, 300, { gasLimit: 5_000_000n })
+    const opened = open(world)
+    await swept(rig, await kernelsOf(), opened, 300)
+    expect(readBack(opened)).toEqual(replayed(world))
   })
 })
