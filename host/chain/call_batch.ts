@@ -134,7 +134,7 @@ export const callRules = (batch: TransactionBatch, fork: Fork, env: BlockEnviron
  * The rules of `transactionRules` but for the cap on the gas limit (EIP-7825), which no simulation has. The cap would
  * hide the checks after it, so they are made of a limit below it; those of the gas itself of the limit that is given.
  */
-export const simulatedRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): TransactionRules => {
+const simulatedRules = (batch: TransactionBatch, fork: Fork, env: BlockEnvironment): TransactionRules => {
   const rules = transactionRules(batch, fork, env)
   const { rejection } = rules
   if (!rejection.includes(REJECTION.gasLimitTooHigh)) return rules

@@ -148,8 +148,8 @@ export interface BlockSimulation {
 
 /**
  * Begins a chain of simulated blocks on a state, of which nothing is committed (eth_simulateV1). Calls see what the
- * calls and blocks before them wrote: they run one after another on the CPU tier, or as a batch (`batches`) with the same
- * results. Each block does what its fork does around the transactions.
+ * calls and blocks before them wrote: they run one after another on the CPU tier, or as a batch (`batches`) with the
+ * same results. Each block does what its fork does around the transactions.
  *
  * @example
  * import { MemoryState, simulateBlocks } from 'wgevm'

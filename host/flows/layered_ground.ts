@@ -12,7 +12,7 @@ import type { WorkGround } from './block_steps.ts'
 export const layerOn = (state: State): LayeredSnapshot =>
   new LayeredSnapshot(new RunningState(new ResidentState(state, codeSkeleton)))
 
-/** Enters what a transaction came to, with the fees that the coinbase, and on the OP stack the vaults, are to be given. */
+/** Enters what a transaction came to, with the fees for the coinbase and, on the OP stack, for the vaults. */
 export const applyOutcome = async (layer: LayeredSnapshot, outcome: CpuExecution, coinbase: string): Promise<void> => {
   await layer.apply(outcome, coinbase)
   for (const [n, fee] of (outcome.vaultFees ?? []).entries()) if (fee !== undefined) await layer.pay(VAULTS[n]!, fee)
