@@ -43,7 +43,7 @@ const L1_SLOTS = {
   '0x8': hex((FOOTPRINT_SCALAR << 96n) | (OPERATOR.scalar << 64n) | OPERATOR.constant),
 }
 
-/** Nobody checks them here: senders are given. */
+/** No code checks them here: senders are given. */
 const anySignature = (random: Random) => ({
   sign: () => ({
     signature: Uint8Array.from({ length: 64 }, () => 1 + random.below(255)),
