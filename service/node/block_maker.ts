@@ -93,8 +93,14 @@ export class BlockMaker {
           payload: this.#payloadOf(terms, built, begun.taken, included),
           taken: [...begun.taken, ...included],
         }
+      const isFitting = new Set(fitting)
+      const isOut = new Set(included.filter((entry) => !isFitting.has(entry)))
+      // What is wrong makes room for those that have found none.
+      const others = (wrong.size === 0 ? included : candidates).filter((entry) => !isOut.has(entry))
       candidates =
-        round < MOST_ROUNDS ? fitting : fitting.filter(({ terms: own }) => own === undefined || !isGuarded(own))
+        wrong.size === 0 || round < MOST_ROUNDS
+          ? others
+          : others.filter(({ terms: own }) => own === undefined || !isGuarded(own))
     }
   }
 

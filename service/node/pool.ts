@@ -18,6 +18,7 @@ import { type Bundle, termsOfBundle } from './bundle.ts'
 import type { Executors } from './executors.ts'
 import { hasPassed, type InclusionTerms } from './inclusion_terms.ts'
 import { KnownStorage } from './known_accounts.ts'
+import { PastTerms } from './past_terms.ts'
 import type { PoolCalls, PoolContent } from './pool_calls.ts'
 import type { PoolEntry } from './pool_entry.ts'
 import { checkSize, checkStatic, costOf, nextBlock, paysMore, priceOf, sideCarVersion } from './pool_rules.ts'
@@ -56,6 +57,7 @@ export class Pool implements PoolCalls {
   readonly #kzg: KzgCalls
   readonly #surcharge: Surcharge
   readonly #sideCars = new SideCars()
+  readonly #pastTerms = new PastTerms()
   readonly #bySender = new Map<string, Map<bigint, PoolEntry>>()
   readonly #byHash = new Map<string, PoolEntry>()
   /** Nonces after the head, of the senders that are here. */
@@ -337,6 +339,7 @@ export class Pool implements PoolCalls {
     for (const entry of entries)
       if (entry.transaction.nonce < nonce) {
         this.#sideCars.keep(entry)
+        this.#pastTerms.keep(entry)
         this.#remove(entry)
       }
     this.#dropUnpayable(entries, nonce, balance)
@@ -360,11 +363,14 @@ export class Pool implements PoolCalls {
     }
   }
 
-  /** Of a blob transaction the side-car is the one that was here before, where it is still kept. */
+  /** Terms are those that it had here; of a blob transaction the side-car, where it is still kept. */
   async #addAgain(bytes: Uint8Array): Promise<void> {
     const read = await this.#read(bytes)
-    const sideCar = this.#sideCars.kept(read.entry.hash)
-    if (bytes[0] !== TYPE_BLOB) await this.#add(read)
+    const { hash } = read.entry
+    const sideCar = this.#sideCars.kept(hash)
+    const terms = this.#pastTerms.of(hash)
+    if (terms !== undefined) await checkTerms(terms, this.#chain)
+    if (bytes[0] !== TYPE_BLOB) await this.#add({ ...read, entry: { ...read.entry, terms } })
     else if (sideCar !== undefined) await this.#add({ ...read, entry: { ...read.entry, sideCar } })
   }
 

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { type Hex, keccak256 } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Chain, openChain } from '../../host/index.ts'
-import { bytesToHex } from '../../host/primitives/hex.ts'
+import { bytesToHex, hexToBytes } from '../../host/primitives/hex.ts'
 import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
 import { checksumAddress } from '../../service/methods/checksum_address.ts'
 import { RPC_CODE } from '../../service/rpc_error.ts'
-import { L1_BLOCK, opAttributes, payment } from '../fixtures/op_chain.ts'
+import { L1_BLOCK, opAttributes, payers, payment } from '../fixtures/op_chain.ts'
 import type { Envelope } from '../fixtures/op_node.ts'
 import {
   advance,
@@ -23,6 +23,22 @@ import {
 const word = (value: bigint): string => `0x${value.toString(16).padStart(64, '0')}`
 const quantity = (value: bigint): string => `0x${value.toString(16)}`
 const hashOf = (raw: Uint8Array): string => keccak256(bytesToHex(raw) as Hex)
+/** More than the block's deposits may take. */
+const BURNT = 1_300_000n
+
+/** A creation by payer n that halts and takes all its gas. */
+const burning = async (n: number, nonce: number): Promise<Uint8Array> =>
+  hexToBytes(
+    await payers[n]!.signTransaction({
+      chainId: Number(switchGenesis().config.chainId),
+      type: 'eip1559',
+      nonce,
+      gas: BURNT,
+      data: '0xfe',
+      maxFeePerGas: 1_000_000n,
+      maxPriorityFeePerGas: 1000n,
+    }),
+  )
 
 describe('transactions with terms, over HTTP, on a chain at Karst', () => {
   let node: OpService
@@ -53,16 +69,16 @@ describe('transactions with terms, over HTTP, on a chain at Karst', () => {
   const pooled = async (hash: string): Promise<boolean> =>
     (await node.op.ask('eth_getTransactionByHash', hash)).result !== null
 
-  const built = async (): Promise<Envelope> => {
+  const built = async (more: object = {}): Promise<Envelope> => {
     const { hash, header } = node.chain.head
     const n = Number(header.number) + 1
-    const { payloadId } = (await node.op.update(hash, hash, jsonOfAttributes(opAttributes(header, n, 'karst'))))
+    const { payloadId } = (await node.op.update(hash, hash, jsonOfAttributes(opAttributes(header, n, 'karst'), more)))
       .result as { readonly payloadId: string }
     return node.op.take(payloadId)
   }
   /** The next block, which another chain executes; hashes of what it has from the pool, with their status. */
-  const next = async (): Promise<ReadonlyMap<string, number>> => {
-    const envelope = await built()
+  const next = async (more: object = {}): Promise<ReadonlyMap<string, number>> => followed(await built(more))
+  const followed = async (envelope: Envelope): Promise<ReadonlyMap<string, number>> => {
     await advance(node, envelope)
     const { blockHash } = envelope.executionPayload
     expect(node.chain.head.hash).toBe(blockHash)
@@ -252,6 +268,42 @@ describe('transactions with terms, over HTTP, on a chain at Karst', () => {
       expect(await pooled(hashOf(fails)), 'it may come into a later block').toBe(true)
       await plain(await switching(1, nonces[1]!++, { value: 5n, tip: 100n }))
       expect((await next()).get(hashOf(fails))).toBe(1)
+      nonces[2]!++
+    })
+
+    test('that fail leave their room to others, each of them as large as the block', async () => {
+      const depositor = BigInt(
+        (await node.op.ask('eth_getTransactionCount', payers[0]!.address, 'latest')).result as string,
+      )
+      const terms = { maxBlockNumber: quantity(number() + 1n) }
+      const fails = [await burning(2, nonces[2]!), await burning(3, nonces[3]!), await burning(0, Number(depositor))]
+      for (const raw of fails) expect((await bundle(raw, terms)).error).toBeUndefined()
+      const other = await plain(await switching(1, nonces[1]!++, { value: 6n, tip: 1n }))
+      const block = await next({ gasLimit: quantity(BURNT + 200_000n) })
+      expect([...block]).toEqual([[other, 1]])
+    })
+
+    test('and conditional transactions keep their terms when a block that had them leaves the chain', async () => {
+      const range = { blockNumberMax: quantity(number() + 1n) }
+      const early = await payment(3, nonces[3]!)
+      expect((await conditional(early, range)).error).toBeUndefined()
+      const needsSwitch = await switching(2, nonces[2]!)
+      expect((await bundle(needsSwitch)).error).toBeUndefined()
+      const { hash: parent, header } = node.chain.head
+      const named = opAttributes(header, Number(header.number) + 1, 'karst').transactions as readonly Uint8Array[]
+      const off = await switching(1, nonces[1]!++, { value: 0n })
+      const sibling = await built({ noTxPool: true, transactions: [...named, off].map(bytesToHex) })
+      const first = await next()
+      for (const raw of [early, needsSwitch]) expect(first.get(hashOf(raw))).toBe(1)
+      await node.op.insert(sibling)
+      await node.op.update(sibling.executionPayload.blockHash, parent)
+      expect((await follower.addBlock(node.chain.blockBytes(node.chain.head.hash)!)).status).toBe('valid')
+      expect(node.chain.head.hash).toBe(sibling.executionPayload.blockHash)
+      expect(await pooled(hashOf(early)), 'its last block has been').toBe(false)
+      expect(await pooled(hashOf(needsSwitch))).toBe(true)
+      expect((await next()).size, 'the switch is off').toBe(0)
+      await plain(await switching(1, nonces[1]!++, { value: 5n, tip: 100n }))
+      expect((await next()).get(hashOf(needsSwitch))).toBe(1)
       nonces[2]!++
     })
 
