@@ -82,7 +82,9 @@ export class DeviceTables {
       this.#slotIndex.uploadIndex(slots.index),
       this.#accountIndex.uploadIndex(accounts.index),
     ]
-    this.#dirtySlots.drain(this.#slotValues.rows, (first, end) => this.#slotValues.upload(slots.values, first, end))
+    this.#dirtySlots.drain(this.#slotValues.rows, (first, end) =>
+      this.#slotValues.put(baseValues(slots, first, end), first),
+    )
     this.#dirtyAccounts.drain(this.#accountRows.rows, (first, end) => {
       this.#accountRows.upload(accounts.rows, first, end)
       const hosts = this.#accountHosts
@@ -179,7 +181,12 @@ class Mirror {
 
   upload(source: Uint32Array, first: number, end: number): void {
     const limbs = this.#limbsPerRow
-    this.#device.upload(this.buffer, first * limbs * 4, source.subarray(first * limbs, end * limbs))
+    this.put(source.subarray(first * limbs, end * limbs), first)
+  }
+
+  /** Uploads rows that begin at `first`. */
+  put(rows: Uint32Array, first: number): void {
+    this.#device.upload(this.buffer, first * this.#limbsPerRow * 4, rows)
   }
 
   /**
@@ -191,7 +198,7 @@ class Mirror {
     const moved = this.#reserve(count)
     const first = moved ? 0 : this.rows
     if (slots === undefined) this.upload(source, first, count)
-    else this.#device.upload(this.buffer, first * this.#limbsPerRow * 4, baseValues(slots, first, count))
+    else this.put(baseValues(slots, first, count), first)
     this.rows = count
     return moved
   }

@@ -70,6 +70,25 @@ describe('a batch that the device settles', () => {
     check.executor.close()
   })
 
+  test('compares lanes of the host with values before the batch, though the device first hears of them in its middle', async () => {
+    const check = new BatchCheck({ device, ...PROGRAMS, waves: 'worth' })
+    check.replace(batchState())
+    const swap = (n: number, nonce: bigint, gasPrice: bigint): TransactionObject => ({
+      ...{ from: sender(n), nonce, gasLimit: 200_000n, gasPrice },
+      ...{ to: contractAddress('pool'), data: word(1000n) },
+    })
+    // Every batch leaves other reserves. The first swap pays no fee, so the host settles it, and a payment after it.
+    for (let nonce = 0n; nonce < 2n; nonce++) {
+      const payment = { from: sender(1), nonce, gasLimit: 21_000n, gasPrice: 12n, to: stranger(7), value: 1n }
+      const swaps = [2, 3, 4, 5].map((n) => swap(n, nonce, 12n))
+      const { difference, result } = await check.next([swap(0, nonce, 10n), payment, ...swaps])
+      expect(difference).toBeUndefined()
+      expect(result.settled.submissions).toBeGreaterThan(0)
+      expect(result.tiers.pathHost).toBeGreaterThan(0)
+    }
+    check.executor.close()
+  })
+
   test('stays exact where the device fails in any of its runs', async () => {
     const counted = new FaultyDevice(device, { run: {} })
     const check = new BatchCheck({ device: counted, ...PROGRAMS, range: 32 })
