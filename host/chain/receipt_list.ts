@@ -1,4 +1,4 @@
-import { rlpDecodeOwn } from '../primitives/rlp.ts'
+import { RLP } from 'micro-eth-signer/core/rlp.js'
 import { BLOOM_BYTES } from './bloom.ts'
 
 /** Receipts side by side, each as the receipts trie holds it. */
@@ -88,7 +88,7 @@ const copy = (to: Uint8Array, first: number, from: Uint8Array, start: number, en
 
 /** The receipts of such a list, each as the receipts trie holds it. Throws RangeError where the list is none. */
 export const decodeReceiptList = (list: Uint8Array): readonly Uint8Array[] => {
-  if (list[0] !== MARK) return rlpDecodeOwn(list) as Uint8Array[]
+  if (list[0] !== MARK) return decodeOldList(list)
   const view = new DataView(list.buffer, list.byteOffset, list.length)
   const receipts: Uint8Array[] = []
   for (let at = 1; at < list.length; ) {
@@ -109,4 +109,19 @@ export const decodeReceiptList = (list: Uint8Array): readonly Uint8Array[] => {
     at = end
   }
   return receipts
+}
+
+const decodeOldList = (list: Uint8Array): readonly Uint8Array[] => {
+  const items = decodeRlp(list)
+  if (!Array.isArray(items) || !items.every((item) => item instanceof Uint8Array))
+    throw new RangeError('receipts are no list of byte strings')
+  return items
+}
+
+const decodeRlp = (list: Uint8Array): unknown => {
+  try {
+    return RLP.decode(list)
+  } catch (thrown) {
+    throw new RangeError(`receipts are no RLP: ${(thrown as Error).message}`, { cause: thrown })
+  }
 }

@@ -85,6 +85,20 @@ describe('the rules of a chain', () => {
   })
 })
 
+describe('receipts that are none', () => {
+  test('are told as damage where they are read, whatever the schema that wrote them', async () => {
+    for (const list of [[], [0x80], [0xc1], [0xc2, 0xc1, 0x80], [0, 0, 0, 1], [0, 0, 0, 0, 9, 0, 0, 0, 1]]) {
+      const path = await altered(({ receipts }) => receipts.putSync(hexToBytes(first), Uint8Array.from(list)))
+      const chain = await openChain({ path, executor: { workers: 0 } })
+      const what = new RegExp(`the store is damaged: the receipts of block ${first}: `)
+      expect(() => chain.receipts(first)).toThrow(StoreError)
+      expect(() => chain.receipts(1n)).toThrow(what)
+      expect(chain.receipts(2n)?.length).toBe(blocks[1]!.transactions.length)
+      await chain.close()
+    }
+  })
+})
+
 describe('a check of all blocks', () => {
   const putBody = (change: object) => (tables: Tables) =>
     tables.bodies.putSync(hexToBytes(first), encodeBody({ ...blocks[0]!, ...change }))

@@ -72,4 +72,27 @@ describe('receipts as they are kept', () => {
       expect(() => decodeReceiptList(wrong)).toThrow(RangeError)
     }
   })
+
+  test('of folders before schema 4 that end early, or are no list of byte strings, are refused', () => {
+    const list = rlpList(RECEIPTS.slice(0, 1).map(rlpBytes))
+    for (let end = 0; end < list.length; end++)
+      expect(() => decodeReceiptList(list.subarray(0, end))).toThrow(RangeError)
+    for (const wrong of [rlpBytes(list), rlpList([list]), Uint8Array.of(...list, 1)])
+      expect(() => decodeReceiptList(wrong)).toThrow(RangeError)
+  })
+
+  test('with any few bytes changed are refused with RangeError, or are bytes', () => {
+    for (const whole of [listOf(RECEIPTS.slice(0, 20)), rlpList(RECEIPTS.slice(0, 20).map(rlpBytes))])
+      for (let n = 0; n < 500; n++) {
+        const list = whole.slice()
+        for (let k = random.below(3); k >= 0; k--) list[random.below(k === 0 ? 24 : list.length)] = random.below(256)
+        let receipts: readonly Uint8Array[] = []
+        try {
+          receipts = decodeReceiptList(list)
+        } catch (thrown) {
+          expect(thrown).toBeInstanceOf(RangeError)
+        }
+        expect(receipts.every((receipt) => receipt instanceof Uint8Array)).toBe(true)
+      }
+  })
 })

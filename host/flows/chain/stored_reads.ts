@@ -7,7 +7,7 @@ import { decodeReceiptList } from '../../chain/receipt_list.ts'
 import { hexToBytes } from '../../primitives/hex.ts'
 import type { State } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
-import { StoreError } from '../../state/store/store_error.ts'
+import { lineOf, StoreError } from '../../state/store/store_error.ts'
 import type { BlockRules, ChainBlock, ForkChoice, TransactionPlace } from './block_tree.ts'
 import { checkBlockHash, checkBlockName } from './check_chain_input.ts'
 import { FixedState } from './fixed_state.ts'
@@ -58,7 +58,13 @@ export class StoredReads {
     const hash = this.#hashOf(block)
     if (hash === undefined) return undefined
     const list = this.known.get(hash)?.receipts ?? this.store.receipts(hash)
-    return list === undefined ? undefined : decodeReceiptList(list)
+    if (list === undefined) return undefined
+    try {
+      return decodeReceiptList(list)
+    } catch (thrown) {
+      const what = `the store is damaged: the receipts of block ${hash}: ${lineOf(thrown)}`
+      throw new StoreError(this.store.folder, 'damaged', what, thrown)
+    }
   }
 
   transaction(hash: string): TransactionPlace | undefined {
