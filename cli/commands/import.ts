@@ -7,6 +7,7 @@ import { fileBytes, readBlocks } from '../chain_file.ts'
 import { DATA_OPTION, openStore } from '../chain_folder.ts'
 import { importProgress } from '../import_progress.ts'
 import { ADAPTER_OPTION, openAdapter } from '../open_adapter.ts'
+import { repairLines } from '../repair_progress.ts'
 import { parseWhole } from '../result_file.ts'
 
 interface ImportArguments {
@@ -94,7 +95,9 @@ export const importCommand: CommandModule<object, ImportArguments> = {
     await (await openStore(data)).store.close()
     const device = await openAdapter(adapter)
     try {
-      const chain = await openChain({ path: data, undoDepth, executor: device === undefined ? {} : { device } })
+      const executor = device === undefined ? {} : { device }
+      const onRepair = repairLines(process.stderr)
+      const chain = await openChain({ path: data, undoDepth, onRepair, executor })
       try {
         await importFile(chain, file, verifySeal)
       } finally {

@@ -1,6 +1,7 @@
 import type { CommandModule } from 'yargs'
 import { openChain } from '../../host/flows/chain/open_chain.ts'
 import { DATA_OPTION, readGenesis } from '../chain_folder.ts'
+import { repairLines } from '../repair_progress.ts'
 
 interface InitArguments {
   genesis: string
@@ -17,7 +18,11 @@ export const initCommand: CommandModule<object, InitArguments> = {
       .options(DATA_OPTION)
       .strict(),
   handler: async ({ genesis, data }) => {
-    const chain = await openChain({ path: data, genesis: readGenesis(genesis) })
+    const chain = await openChain({
+      path: data,
+      genesis: readGenesis(genesis),
+      onRepair: repairLines(process.stderr),
+    })
     const { head, genesisHash, config } = chain
     const { number, stateRoot } = chain.block(genesisHash)!.header
     await chain.close()

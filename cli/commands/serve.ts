@@ -5,6 +5,7 @@ import { type Service, serve } from '../../service/serve.ts'
 import { readGenesis } from '../chain_folder.ts'
 import { ADAPTER_OPTION, openAdapter } from '../open_adapter.ts'
 import { packageVersion } from '../package_version.ts'
+import { repairProgress } from '../repair_progress.ts'
 import { parseWhole } from '../result_file.ts'
 import {
   parseDuration,
@@ -63,7 +64,9 @@ export const serveCommand: CommandModule<object, ServeArguments> = {
     const executor = device === undefined ? {} : { device }
     const senderCache = new SenderCache({ entries: SENDERS })
     try {
-      const chain = await openChain({ path: given.data, undoDepth, executor: { ...executor, senderCache }, ...genesis })
+      const onRepair = repairProgress((percent) => log.info({ percent }, 'the trie of the state is made anew'))
+      const chainExecutor = { ...executor, senderCache }
+      const chain = await openChain({ path: given.data, undoDepth, onRepair, executor: chainExecutor, ...genesis })
       try {
         const service = await serve({
           chain,
