@@ -56,6 +56,11 @@ export class FlashblockJob {
     )
   }
 
+  /** Whether another payload, or another head, has ended it. */
+  get isAbandoned(): boolean {
+    return this.#isAbandoned
+  }
+
   /** Nothing more is told: another payload is built now, or the head is another one. */
   abandon(): void {
     this.#isAbandoned = true
@@ -131,19 +136,24 @@ export class FlashblockJob {
 
   #tell(made: MadeBlock): void {
     const { transactions, blockHash } = made.payload.payload
+    this.#publish(made, transactions, blockHash)
+    this.#made = made
+    this.#told = transactions.length
+    this.#index++
+  }
+
+  #publish({ built }: MadeBlock, transactions: readonly Uint8Array[], blockHash: string): void {
+    if (this.#isAbandoned) return
     this.#parts.publish(
       flashblockOf({
         payloadId: this.#terms.id,
         index: this.#index,
         first: this.#told,
-        built: made.built,
+        built,
         transactions,
         receipts: this.#parts.receipts(blockHash),
       }),
     )
-    this.#made = made
-    this.#told = transactions.length
-    this.#index++
   }
 }
 

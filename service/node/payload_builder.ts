@@ -79,10 +79,11 @@ export class PayloadBuilder implements MinerCalls {
     return `${this.#pool.version} ${this.#settings}`
   }
 
-  /** The same again is not started again. */
+  /** The same again is not started again, but for one that is told of and was given up: its stream begins anew. */
   start(terms: BuildTerms): BuildJob {
     const known = this.#jobs.get(terms.id)
-    if (known !== undefined) return known
+    if (known !== undefined && known.flashblocks?.isAbandoned !== true) return known
+    this.#jobs.delete(terms.id)
     const [oldest] = this.#jobs.keys()
     if (this.#jobs.size >= MOST_JOBS && oldest !== undefined) this.#jobs.delete(oldest)
     this.#last?.flashblocks?.abandon()

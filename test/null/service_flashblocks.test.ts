@@ -3,7 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { WebSocket } from 'ws'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import { openFlashblockPort } from '../../service/listener/flashblock_port.ts'
+import type { BlockMaker, BuildTerms, MadeBlock } from '../../service/node/block_maker.ts'
 import type { Flashblock } from '../../service/node/flashblock.ts'
+import { FlashblockJob } from '../../service/node/flashblock_job.ts'
 import { FlashblockReader, type WireFlashblock } from '../fixtures/flashblock_reader.ts'
 import { opAttributes, payers, payment } from '../fixtures/op_chain.ts'
 import { advance, jsonOfAttributes, type OpService, SWITCH, startOpService, switching } from '../fixtures/op_service.ts'
@@ -120,7 +122,7 @@ describe('payloads in sub-blocks, at Karst', { timeout: 60_000 }, () => {
     await advance(follower, taken)
   })
 
-  test('end with the next payload, whose stream begins at 0; what follows another chain is not told', async () => {
+  test('end with the next payload, whose stream begins at 0, and begin anew where they were given up', async () => {
     const first = await begin()
     await reader.until((one) => one.payload_id === first && one.index === 1)
     const second = await begin({ prevRandao: `0x${'5a'.repeat(32)}` })
@@ -129,6 +131,20 @@ describe('payloads in sub-blocks, at Karst', { timeout: 60_000 }, () => {
     const ids = reader.all.map(({ payload_id }) => payload_id)
     expect(ids.lastIndexOf(first)).toBeLessThan(ids.indexOf(second))
     expect((await node.op.take(first)).executionPayload.blockHash).toBe(reader.of(first).at(-1)!.diff['block_hash'])
+    // The same as the first one, which goes on with what has come since.
+    const late = await send(await payment(2, nonces[2]!++))
+    expect(await begin()).toBe(first)
+    const again = await reader.until(has(first, late))
+    const fresh = reader.all.slice(reader.all.findLastIndex(({ payload_id: id }) => id === second) + 1)
+    expect(fresh[0]).toMatchObject({ payload_id: first, index: 0 })
+    const taken = await node.op.take(first)
+    expect(taken.executionPayload.transactions).toContain(late)
+    expect(again.index).toBeGreaterThan(0)
+    expect(await follower.op.insert(taken)).toMatchObject({ status: 'VALID' })
+    for (const one of [node, follower]) await advance(one, taken)
+  })
+
+  test('are not told of a payload that follows another chain', async () => {
     const derived = await begin({ noTxPool: true })
     const taken = await node.op.take(derived)
     expect(taken.executionPayload.transactions.every((raw) => raw.startsWith('0x7e'))).toBe(true)
@@ -182,11 +198,59 @@ describe('payloads in sub-blocks, at Karst', { timeout: 60_000 }, () => {
     expect((await node.op.ask('eth_call', call, 'pending')).error?.message).toBe('execution reverted')
     expect(await pending('eth_call', call, 'latest')).toBe('0x')
     expect((await node.op.ask('eth_estimateGas', call, 'pending')).error?.message).toBe('execution reverted')
-    const taken = await node.op.take(id)
-    await advance(node, taken)
+    await node.op.take(id)
+    // The head is a beginning of it, beside which the whole block stands.
+    const beginning = FlashblockReader.envelopeOf(reader.of(id).slice(0, 1))
+    await advance(node, beginning)
+    expect(node.chain.head.hash).toBe(beginning.executionPayload.blockHash)
     expect(((await pending('eth_getBlockByNumber', 'pending', false)) as { readonly hash: string }).hash).toBe(
       node.chain.head.hash,
     )
+  })
+})
+
+describe('a payload that is given up while a sub-block is built', () => {
+  /** As the chain makes it, as far as a job looks at it. */
+  const made = (n: number): MadeBlock =>
+    ({
+      built: { hash: `0x${n}`, block: { header: {} }, execution: { writes: NO_WRITES } },
+      payload: { payload: { transactions: [], blockHash: `0x${n}` } },
+      taken: [],
+    }) as unknown as MadeBlock
+  const NO_WRITES = { deletedAccounts: [], accountCount: 0 }
+
+  test.each([
+    ['the first one', true],
+    ['another one', false],
+  ])('tells nothing more: %s', async (_, isFirst) => {
+    let end: (block: MadeBlock) => void = () => undefined
+    const ended = new Promise<MadeBlock>((resolve) => {
+      end = resolve
+    })
+    let begin: () => void = () => undefined
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const build = (): Promise<MadeBlock> => {
+      begin()
+      return ended
+    }
+    const maker = {
+      makeEmpty: () => (isFirst ? build() : Promise.resolve(made(1))),
+      candidates: () => [{}],
+      make: build,
+    } as unknown as BlockMaker
+    const told: number[] = []
+    const terms = { id: '0x1', attributes: { timestamp: 0n } } as unknown as BuildTerms
+    const options = { ...OPTIONS, intervalMs: 1 }
+    const publish = ({ index }: Flashblock): number => told.push(index)
+    const job = new FlashblockJob(terms, options, { maker, receipts: () => [], publish })
+    await begun
+    job.abandon()
+    end(made(2))
+    const { payload } = await job.finish()
+    expect(told).toEqual(isFirst ? [] : [0])
+    expect(payload.blockHash).toBe(isFirst ? '0x2' : '0x1')
   })
 })
 
