@@ -51,3 +51,5 @@ try {
   console.error(`drive:op: ${(thrown as Error).message}`)
   process.exitCode = 1
 }
+// Calls of wallets and of op-node that were under way when a run failed are not waited for.
+process.exit()
