@@ -108,7 +108,7 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
   return {
     block: {
       header: built,
-      transactions: beforeOthers(forced, { signed: selectSigned(pool, order), batch }).signed,
+      transactions: steps.signed,
       ...(isAtLeast(fork, 'shanghai') ? { withdrawals: attributes.withdrawals ?? [] } : {}),
       ...(accessList === undefined ? {} : { accessList }),
     },

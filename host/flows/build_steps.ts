@@ -2,7 +2,7 @@ import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { accessListHash, type BlockAccessList } from '../chain/access_list.ts'
 import type { BlockHeader } from '../chain/header.ts'
 import type { OpRules } from '../chain/op/op_chain.ts'
-import { selectSigned } from '../chain/packed.ts'
+import { type SignedTransactions, selectSigned } from '../chain/packed.ts'
 import { rejectionText } from '../chain/rejection.ts'
 import type { Requests } from '../chain/requests.ts'
 import { bytesToHex } from '../primitives/hex.ts'
@@ -43,6 +43,8 @@ export class BuildSteps implements BlockSteps {
   #receiptsRoot: Promise<string> | undefined
   #transactionsRoot: Promise<string> | undefined
   #ordered: Forced | undefined
+  /** Those of the ordered transactions that are in the block. */
+  signed: SignedTransactions = []
   #forcedCount = 0
 
   constructor({ request, header, fork, chain, work, jobs }: BuildParts) {
@@ -75,7 +77,9 @@ export class BuildSteps implements BlockSteps {
       throw new BlockError(this.#header.number, 'transactions', `transaction ${n}: ${rejectionText(code)}`)
     }
     const included = Uint32Array.from({ length: receipts.count }, (_, n) => n).filter((n) => isIncluded(receipts, n))
-    const signed = selectSigned(this.#ordered!.signed, included)
+    const { signed: all } = this.#ordered!
+    const signed = included.length === receipts.count ? all : selectSigned(all, included)
+    this.signed = signed
     const extras = depositExtras(receipts, this.#chain)
     this.#receiptsRoot = this.#jobs.start((hasher) => prepareReceiptsRoot(receipts, extras).finish(hasher))
     this.#transactionsRoot = this.#jobs.start((hasher) => prepareTransactionsRoot(signed).finish(hasher))
