@@ -38,6 +38,8 @@ export interface ServeArguments {
   readonly 'rpc.gascap': string
   readonly 'rpc.evmtimeout': string
   readonly 'rpc.threads': string
+  readonly 'txpool.globalslots': string
+  readonly 'txpool.accountslots': string
   readonly 'miner.gaslimit': string
   readonly 'miner.extradata': string
   readonly 'rollup.chain-block-time': string
@@ -82,6 +84,8 @@ export const SERVE_OPTIONS = {
   'rpc.gascap': preset('gas of a simulated call, 0: no limit', '50000000'),
   'rpc.evmtimeout': preset('time of a simulated call, 0: no limit', '5s'),
   'rpc.threads': preset('simulated calls at once, and as many reads of blocks', '2'),
+  'txpool.globalslots': preset('transactions that the pool holds', '5120'),
+  'txpool.accountslots': preset('of them of one sender, at most', '64'),
   'miner.gaslimit': preset('what the gas limit of built blocks should come to', '60000000'),
   'miner.extradata': preset('of built blocks, up to 32 bytes', 'wgevm'),
   'rollup.chain-block-time': preset('milliseconds from block to block', '1000'),

@@ -24,7 +24,8 @@ const MOST_UNDO = 1_000_000
 const SENDERS = 1 << 18
 const MOST_THREADS = 64
 const RANGES = { logBlocks: 100_000, logs: 20_000 }
-const POOL = { perSender: 64, transactions: 5120, blobsPerSender: 16, blobs: 1024 }
+const POOL_BLOBS = { blobsPerSender: 16, blobs: 1024 }
+const MOST_POOLED = 1_000_000
 
 /** Resolves with the first signal to end. */
 const signalled = (): Promise<NodeJS.Signals> =>
@@ -51,6 +52,11 @@ export const serveCommand: CommandModule<object, ServeArguments> = {
     const calls = {
       threads: parseWhole('rpc.threads', given['rpc.threads'], 1, MOST_THREADS),
       callMs: parseDuration('rpc.evmtimeout', given['rpc.evmtimeout']),
+    }
+    const poolLimits = {
+      ...POOL_BLOBS,
+      perSender: parseWhole('txpool.accountslots', given['txpool.accountslots'], 1, MOST_POOLED),
+      transactions: parseWhole('txpool.globalslots', given['txpool.globalslots'], 1, MOST_POOLED),
     }
     const flashblocks = parseFlashblocks(given)
     const builder = {
@@ -80,7 +86,7 @@ export const serveCommand: CommandModule<object, ServeArguments> = {
           callDevice: device === undefined ? undefined : given.adapter === undefined ? {} : { adapter: given.adapter },
           senderCache,
           ranges: RANGES,
-          poolLimits: POOL,
+          poolLimits,
         })
         const signal = await serveUntil(service)
         log.info({ signal }, 'ended')

@@ -49,7 +49,8 @@ const next = async (lines: AsyncIterator<string>): Promise<Line> =>
 
 describe('wgevm serve', () => {
   it('begins a chain and makes a secret, answers, and ends when it is told to', async () => {
-    const child = serve('--genesis', genesis, '--authrpc.port', '0', '--metrics', '--metrics.port', '0')
+    const pool = ['--txpool.accountslots', '1', '--txpool.globalslots', '1']
+    const child = serve('--genesis', genesis, '--authrpc.port', '0', '--metrics', '--metrics.port', '0', ...pool)
     const lines = linesOf(child)
     const { msg, ports } = await next(lines)
     expect(msg).toBe('listening')
@@ -72,6 +73,14 @@ describe('wgevm serve', () => {
     const raw = signed({ ...PAYMENT, from: keyed(0), to: keyed(1) }, 'osaka')
     const sent = `0x${Buffer.from(raw).toString('hex')}`
     expect((await call(ports!.http, 'eth_sendRawTransaction', [sent])).error).toBeUndefined()
+    for (const [from, nonce, message] of [
+      [0, 1n, 'account limit exceeded: pooled 1 txs'],
+      [1, 0n, 'transaction underpriced'],
+    ] as const) {
+      const more = signed({ ...PAYMENT, nonce, from: keyed(from), to: keyed(2) }, 'osaka')
+      const reply = await call(ports!.http, 'eth_sendRawTransaction', [`0x${Buffer.from(more).toString('hex')}`])
+      expect(reply.error).toMatchObject({ message })
+    }
     expect(await page()).toMatch(/^wgevm_known_senders 0$/m)
     const { header } = parseGenesis(builtGenesis())
     const head = { hash: headerHash(header), time: Number(header.timestamp) }
