@@ -79,6 +79,7 @@ const LAYERS: readonly Layer[] = [
   { at: 'test', may: ['transpiler', 'kernels', 'host', 'conformance', 'service', 'cli', 'bench', 'scripts'] },
   { at: 'scripts', may: ['transpiler', 'kernels', 'host', 'conformance', 'cli', 'bench'] },
   // Tests without an end.
+  { at: 'scripts/builder_bench.ts', may: ['scripts/script_options.ts', 'host', 'bench', 'service', 'test'] },
   { at: 'scripts/crash.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
   { at: 'scripts/drive.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
   { at: 'scripts/drive_op.ts', may: ['scripts/script_options.ts', 'test'] },
