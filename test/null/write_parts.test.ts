@@ -74,7 +74,9 @@ describe('children of a transaction', () => {
     }
     return root
   }
-  const tableOf = (treeLeafPageCount: number) => ({ getStats: () => ({ treeLeafPageCount }) })
+  const tableOf = (treeLeafPageCount: number) => ({
+    getStats: () => ({ treeLeafPageCount, overflowPages: 0, entryCount: 30 * treeLeafPageCount }),
+  })
   const rowsOf = (root: ReturnType<typeof rootWith>, leaves: number, count: number): number[] => {
     const rows: number[] = []
     new WriteParts(root).run(tableOf(leaves), count, (row) => rows.push(row))
@@ -109,6 +111,21 @@ describe('children of a transaction', () => {
     expect(rows).toBe(4 * 40_960)
     expect(root.children).toBeGreaterThan(40)
     expect(2048 * root.children).toBeLessThan(110_000)
+  })
+
+  test('end sooner in an empty table, and where rows take pages of their own', () => {
+    for (const stats of [
+      { treeLeafPageCount: 0, overflowPages: 0, entryCount: 0 },
+      { treeLeafPageCount: 10, overflowPages: 0, entryCount: 1000 },
+      { treeLeafPageCount: 10_000, overflowPages: 1_000_000, entryCount: 1_000_000 },
+    ]) {
+      const root = rootWith(-1)
+      let rows = 0
+      new WriteParts(root).run({ getStats: () => stats }, 140_000, () => rows++)
+      expect(rows).toBe(140_000)
+      expect(root.children).toBeGreaterThan(40)
+      expect(2048 * root.children).toBeLessThan(115_000)
+    }
   })
 
   test('that fail otherwise fail the whole', () => {

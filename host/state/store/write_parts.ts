@@ -14,6 +14,8 @@ const MOST_PAGES = 110_000
 /** What of a table's statistics is read. */
 interface TreeStats {
   readonly treeLeafPageCount: number
+  readonly overflowPages: number
+  readonly entryCount: number
 }
 
 /** Rows of one transaction, in parts. */
@@ -34,10 +36,10 @@ export class WriteParts {
     }
     let first = 0
     if (count > PART) {
-      const { treeLeafPageCount } = table.getStats() as TreeStats
+      const stats = table.getStats() as TreeStats
       for (let end = 0; end < count; first = end) {
         end = Math.min(count, first + PART)
-        const pages = changedPages(treeLeafPageCount, end) - changedPages(treeLeafPageCount, first)
+        const pages = changedPages(stats, count, end) - changedPages(stats, count, first)
         if (this.#pages + pages > MOST_PAGES || !this.#tryChild(() => rows(first, end))) break
         this.#pages += pages
       }
@@ -57,6 +59,16 @@ export class WriteParts {
   }
 }
 
-/** About so many leaves of a tree do random rows change, and a branch for some of them. */
-const changedPages = (leaves: number, rows: number): number =>
-  leaves === 0 ? rows / 8 : 1.1 * leaves * (1 - Math.exp(-rows / leaves))
+/**
+ * About so many pages of a tree do the first random rows of `count` change, and a branch for some of them: leaves that
+ * are there, and pages for new or longer rows, which take as much as those that are there, or a page each where those
+ * are the fewer. Rather too many than too few: where a row has no room in a child, this binding lets its parent fail.
+ */
+const changedPages = (
+  { treeLeafPageCount: leaves, overflowPages, entryCount }: TreeStats,
+  count: number,
+  rows: number,
+): number => {
+  if (entryCount < count) return 1.1 * rows
+  return 1.1 * leaves * (1 - Math.exp(-rows / leaves)) + rows * Math.min(1.1, (leaves + overflowPages) / entryCount)
+}
