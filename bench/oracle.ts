@@ -32,6 +32,8 @@ export interface SerialRequest {
   readonly stateManager?: StateManagerInterface
   /** Rules and cryptography. Default: those of `fork` with the primitives that the product uses too (`commonOf`). */
   readonly common?: Common
+  /** Told of the VM before the first transaction. */
+  readonly watch?: (vm: VM) => void
 }
 
 export interface SerialRun {
@@ -64,6 +66,7 @@ export const runSerial = async (request: SerialRequest): Promise<SerialRun> => {
     stateManager: request.stateManager ?? state,
     evmOpts: { customOpcodes: [blockHashOf(base)] },
   })
+  request.watch?.(vm as VM)
   const block = blockOf(env, fork, common)
   const receipts: (Receipt | undefined)[] = []
   const rejections: (Rejection | 0)[] = []

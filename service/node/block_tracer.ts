@@ -160,7 +160,11 @@ const tracerOf = (
       return new CallTree(options, terms, budget)
     }
     case 'prestateTracer': {
-      const terms = { transaction, coinbase: env.coinbase, vaults, hasDelegations: isAtLeast(fork, 'prague') }
+      const terms = {
+        ...{ transaction, coinbase: env.coinbase, vaults },
+        hasDelegations: isAtLeast(fork, 'prague'),
+        destroysOnlyCreated: isAtLeast(fork, 'cancun'),
+      }
       return new Prestate(options, terms, budget)
     }
   }

@@ -44,6 +44,8 @@ export interface PrestateTerms {
   readonly vaults: readonly string[]
   /** From Prague on: what a called account delegates to is met as well. */
   readonly hasDelegations: boolean
+  /** From Cancun on: SELFDESTRUCT leaves an account that the transaction has not made (EIP-6780). */
+  readonly destroysOnlyCreated: boolean
 }
 
 /** What a transaction meets, and in `diffMode` what it changes, as go-ethereum's prestateTracer has it. */
@@ -55,6 +57,8 @@ export class Prestate implements Tracer<PrestateView> {
   readonly #slots = new Map<string, Set<bigint>>()
   /** Accounts that were called: what they delegate to is met. */
   readonly #called = new Set<string>()
+  /** Accounts that the transaction makes, or would have made. */
+  readonly #created = new Set<string>()
   readonly #destroyed = new Set<string>()
   readonly #met = new Map<string, Met>()
   readonly #pre = new Map<string, TracedAccount>()
@@ -66,7 +70,8 @@ export class Prestate implements Tracer<PrestateView> {
     this.#budget = budget
     const { from, to, nonce, authorizations = [] } = terms.transaction
     this.#meet(from)
-    this.#meet(to ?? createdAddress(from, nonce))
+    if (to !== undefined) this.#meet(to)
+    else this.#create(createdAddress(from, nonce))
     this.#meet(terms.coinbase)
     for (const vault of terms.vaults) this.#meet(vault)
     if (to !== undefined) this.#called.add(to)
@@ -87,6 +92,11 @@ export class Prestate implements Tracer<PrestateView> {
     return slots
   }
 
+  #create(address: string): void {
+    this.#meet(address)
+    this.#created.add(address)
+  }
+
   #step({ op, stack, address, error }: OpcodeStep): void {
     if (error !== undefined) return
     if (SLOTS.has(op)) {
@@ -96,7 +106,8 @@ export class Prestate implements Tracer<PrestateView> {
       slots.add(key)
     } else if (NAMING.has(op)) {
       this.#meet(addressOf(stack.at(-1)!))
-      if (op === SELFDESTRUCT) this.#destroyed.add(address)
+      if (op === SELFDESTRUCT && (!this.#terms.destroysOnlyCreated || this.#created.has(address)))
+        this.#destroyed.add(address)
     } else if (CALLS.has(op) && stack.length >= CALL_WORDS) {
       const called = addressOf(stack.at(-2)!)
       this.#meet(called)
@@ -105,7 +116,7 @@ export class Prestate implements Tracer<PrestateView> {
   }
 
   #enter({ op, depth, to }: EnteredFrame): void {
-    if (depth > 0 && CREATES.has(op)) this.#meet(to)
+    if (depth > 0 && CREATES.has(op)) this.#create(to)
   }
 
   /** Values before the transaction; what is delegated to is met here. */

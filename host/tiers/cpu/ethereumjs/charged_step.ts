@@ -1,6 +1,6 @@
 import { EVMError } from '@ethereumjs/evm'
 import { type Fork, isAtLeast } from '../../../../transpiler/spec/forks.ts'
-import { GAS_SSTORE_SENTRY, GAS_WARM } from '../../../../transpiler/spec/gas.ts'
+import { GAS_SSTORE_SENTRY, GAS_WARM, MAX_INITCODE_BYTES } from '../../../../transpiler/spec/gas.ts'
 import type { MemoryRange } from '../../../../transpiler/spec/opcode.ts'
 import { baseGasAt, opcodesAt } from '../../../../transpiler/spec/opcodes.ts'
 import type { Operation, RunState } from './instructions.ts'
@@ -24,13 +24,16 @@ const EXP = 0x0a
 const RETURNDATACOPY = 0x3e
 const DIFFICULTY = 0x44
 const SSTORE = 0x55
+const CREATE = 0xf0
 const CALL = 0xf1
+const CREATE2 = 0xf5
 const INVALID = 0xfe
 /** Whose price for a warm account go-ethereum holds fixed, from Berlin on. */
 const WARM: ReadonlySet<number> = new Set([0x31, 0x3b, 0x3c, 0x3f, 0xf1, 0xf2, 0xf4, 0xfa])
 const CALLS: ReadonlySet<number> = new Set([0xf1, 0xf2, 0xf4, 0xfa])
 
-const { OUT_OF_GAS, STACK_UNDERFLOW, STACK_OVERFLOW, INVALID_OPCODE, STATIC_STATE_CHANGE } = EVMError.errorMessages
+const { OUT_OF_GAS, STACK_UNDERFLOW, STACK_OVERFLOW, INVALID_OPCODE, STATIC_STATE_CHANGE, INITCODE_SIZE_VIOLATION } =
+  EVMError.errorMessages
 
 type Common = Parameters<Operation['gasHandler']>[2]
 
@@ -88,9 +91,16 @@ export const chargedStep = async (
   if (beyond !== undefined) return faulty(fixed, OUT_OF_GAS, beyond)
   if (op === SSTORE && isAtLeast(fork, 'istanbul') && left <= BigInt(GAS_SSTORE_SENTRY))
     return faulty(fixed, OUT_OF_GAS, 'out of gas: not enough gas for reentrancy sentry')
+  const initcode = initcodeBytes(fork, op, runState)
+  if (initcode > BigInt(MAX_INITCODE_BYTES))
+    return faulty(fixed, INITCODE_SIZE_VIOLATION, `out of gas: max initcode size exceeded: size ${initcode}`)
   if (!stock.opcodeInfo.dynamicGas) return afforded(left, base)
   return dynamic(terms, runState, base, common, left, fixed)
 }
+
+/** Of a creation, where its size is limited (EIP-3860). */
+const initcodeBytes = (fork: Fork, op: number, { stack }: RunState): bigint =>
+  (op === CREATE || op === CREATE2) && isAtLeast(fork, 'shanghai') ? stack.peek(3)[2]! : 0n
 
 const afforded = (left: bigint, gas: bigint): ChargedStep =>
   left < gas
@@ -132,7 +142,7 @@ const wordsOf = ({ error }: EVMError): string => (error === OUT_OF_GAS ? 'out of
 
 /** SSTORE, TSTORE, logs, creations, SELFDESTRUCT. */
 const isWriting = (op: number): boolean =>
-  op === SSTORE || op === 0x5d || (op >= 0xa0 && op <= 0xa4) || op === 0xf0 || op === 0xf5 || op === 0xff
+  op === SSTORE || op === 0x5d || (op >= 0xa0 && op <= 0xa4) || op === CREATE || op === CREATE2 || op === 0xff
 
 const readsBeyond = ({ stack, interpreter }: RunState): boolean => {
   const [, offset, length] = stack.peek(3) as [bigint, bigint, bigint]

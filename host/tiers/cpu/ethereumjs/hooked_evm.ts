@@ -10,8 +10,11 @@ import {
 import type { Address } from '@ethereumjs/util'
 import type { Fork } from '../../../../transpiler/spec/forks.ts'
 import type { EvmHooks } from '../../../batch/evm_hooks.ts'
+import type { OpFork } from '../../../chain/op/op_forks.ts'
 import { bytesToHex } from '../../../primitives/hex.ts'
 import { type ChargeTerms, chargedStep, opcodeWord } from './charged_step.ts'
+import { createdAddress, saltedAddress } from './created_address.ts'
+import { type CommonOptions, evmOptionsOf } from './evm_options.ts'
 import type { Operation, RunState } from './instructions.ts'
 import { SpecifiedEvm } from './specified_evm.ts'
 
@@ -134,9 +137,11 @@ class HookedEvm extends SpecifiedEvm {
     await stock.opHandler(runState, common)
     if (frame.isOpened) return
     const asked = askedOf(op, words, gasLimit, Number(common.param('callStipendGas')), runState)
-    const isCreate = op === CREATE || op === CREATE2
-    const to = isCreate ? `0x${'0'.repeat(40)}` : asked.to
-    const error = env.depth >= MOST_DEPTH ? 'max call depth exceeded' : 'insufficient balance for transfer'
+    const { nonce = 0n, balance = 0n } = (await this.stateManager.getAccount(env.address)) ?? {}
+    const to = op === CREATE || op === CREATE2 ? createdBy(op, words, asked.input, env.address, nonce) : asked.to
+    const isPoor = balance < (asked.value ?? 0n)
+    const kept = isPoor ? 'insufficient balance for transfer' : 'nonce uint64 overflow'
+    const error = env.depth >= MOST_DEPTH ? 'max call depth exceeded' : kept
     const depth = env.depth + 1
     this.#hooks.enter?.({ op, depth, from: env.address.toString(), ...asked, to })
     this.#hooks.exit?.({ depth, output: NOTHING, gasUsed: 0n, error })
@@ -242,7 +247,6 @@ const GETH_WORDS: Readonly<Record<string, string>> = {
   'create collision': 'contract address collision',
   'code store out of gas': 'contract creation code storage out of gas',
   'code size to deposit exceeds maximum code size': 'max code size exceeded',
-  'initcode exceeds max initcode size': 'max initcode size exceeded',
   'invalid bytecode deployed': 'invalid code: must not begin with 0xef',
   'insufficient balance': 'insufficient balance for transfer',
 }
@@ -252,10 +256,18 @@ const ADDRESS_BITS = 160
 const addressOfWord = (word: bigint): string => `0x${BigInt.asUintN(ADDRESS_BITS, word).toString(16).padStart(40, '0')}`
 
 const loadedBy = async ({ stack, interpreter }: RunState): Promise<bigint> => {
-  const key = new Uint8Array(Buffer.from(stack.peek()[0]!.toString(16).padStart(64, '0'), 'hex'))
-  const value = await interpreter.storageLoad(key)
+  const value = await interpreter.storageLoad(bytesOfWord(stack.peek()[0]!))
   return value.length === 0 ? 0n : BigInt(bytesToHex(value))
 }
+
+/** The contract that a creation would have made. */
+const createdBy = (op: number, words: readonly bigint[], input: Uint8Array, from: Address, nonce: bigint): string =>
+  bytesToHex(
+    op === CREATE ? createdAddress(from.bytes, nonce) : saltedAddress(from.bytes, bytesOfWord(words[3]!), input),
+  )
+
+const bytesOfWord = (word: bigint): Uint8Array =>
+  new Uint8Array(Buffer.from(word.toString(16).padStart(64, '0'), 'hex'))
 
 /** What a call or a creation asks for; `words`: the top comes first. */
 const askedOf = (
@@ -277,4 +289,6 @@ const askedOf = (
   }
 }
 
-export const createHookedEvm = (options: EVMOpts, terms: HookTerms): EVM => new HookedEvm(options, terms)
+/** `opFork`: on a chain of the OP stack. */
+export const createHookedEvm = (options: CommonOptions, terms: HookTerms, opFork: OpFork | undefined): EVM =>
+  new HookedEvm(evmOptionsOf(options, opFork), terms)

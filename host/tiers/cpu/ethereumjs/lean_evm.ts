@@ -2,8 +2,7 @@ import type { Common } from '@ethereumjs/common'
 import { type EVM, EVMError, type EVMOpts, type ExecResult, type Message } from '@ethereumjs/evm'
 import { Account, type Address, createZeroAddress, MAX_INTEGER } from '@ethereumjs/util'
 import type { OpFork } from '../../../chain/op/op_forks.ts'
-import { wasmBn254 } from '../../../precompiles/bn254.ts'
-import { customPrecompiles } from '../../../precompiles/by_fork.ts'
+import { type CommonOptions, evmOptionsOf } from './evm_options.ts'
 import { leanOperation, type Operation, type RunState } from './instructions.ts'
 import { isBelow, moveBalance, SeenAccount } from './seen_account.ts'
 import { SpecifiedEvm } from './specified_evm.ts'
@@ -254,11 +253,11 @@ const stateOf = (frame: Interpreter): RunState => (frame as unknown as { readonl
 
 /** An EVM like `createEVM` of @ethereumjs/evm makes it, with the loop of LeanEvm and the curves of curves.ts. */
 export const createLeanEvm = (
-  options: EVMOpts & { readonly common: Common },
+  options: CommonOptions,
   Evm: new (options: EVMOpts) => LeanEvm = LeanEvm,
   opFork?: OpFork,
 ): LeanEvm => {
-  const evm = new Evm({ ...options, ...customPrecompiles(options.common, opFork), bn254: wasmBn254 })
+  const evm = new Evm(evmOptionsOf(options, opFork))
   memoise(options.common)
   return evm
 }

@@ -1,10 +1,9 @@
-import type { Common } from '@ethereumjs/common'
 import type { EVM, EVMOpts, ExecResult, Message } from '@ethereumjs/evm'
 import type { Fork } from '../../../../transpiler/spec/forks.ts'
 import { opcodesAt } from '../../../../transpiler/spec/opcodes.ts'
 import type { EvmStep } from '../../../batch/evm_step.ts'
 import type { OpFork } from '../../../chain/op/op_forks.ts'
-import { customPrecompiles } from '../../../precompiles/by_fork.ts'
+import { type CommonOptions, evmOptionsOf } from './evm_options.ts'
 import { SpecifiedEvm } from './specified_evm.ts'
 
 export type OnStep = (step: EvmStep) => void
@@ -113,10 +112,4 @@ class TracedEvm extends SpecifiedEvm {
 
 /** `opFork`: on a chain of the OP stack. */
 export const createTracedEvm = (options: CommonOptions, terms: TraceTerms, opFork: OpFork | undefined): EVM =>
-  new TracedEvm(withOpPrecompiles(options, opFork), terms)
-
-type CommonOptions = EVMOpts & { readonly common: Common }
-
-/** The options of an EVM with the precompiles of a fork of the OP stack; as they are on Ethereum. */
-export const withOpPrecompiles = (options: CommonOptions, opFork: OpFork | undefined): CommonOptions =>
-  opFork === undefined ? options : { ...options, ...customPrecompiles(options.common, opFork) }
+  new TracedEvm(evmOptionsOf(options, opFork), terms)

@@ -26,7 +26,7 @@ import {
   validate,
 } from './phases.ts'
 import { CpuState, NO_SNAPSHOT } from './state.ts'
-import { createTracedEvm, type OnStep, type TraceTerms, withOpPrecompiles } from './traced_evm.ts'
+import { createTracedEvm, type OnStep, type TraceTerms } from './traced_evm.ts'
 import { TransferEvm } from './transfer_evm.ts'
 
 export interface CpuTierOptions {
@@ -119,7 +119,7 @@ export class CpuTier {
       this.#evm =
         this.#hooked === undefined
           ? createTracedEvm(options, this.#trace!, opFork)
-          : createHookedEvm(withOpPrecompiles(options, opFork), this.#hooked)
+          : createHookedEvm(options, this.#hooked, opFork)
       this.#precompiles = [...this.#evm.precompiles.keys()]
       return this.#evm
     }
