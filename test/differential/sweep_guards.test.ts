@@ -176,3 +176,24 @@ describe('rounds on the device', () => {
     check.executor.close()
   })
 })
+
+describe('a lane of a range whose wave is the first of its batch', () => {
+  test('reads what stood before the batch, not what the batch has written since', async () => {
+    const check = new BatchCheck({ device, recordFrom: 1, programs: 'always', range: 2 })
+    const board = contractAddress('price board')
+    const read = (n: number, nonce: bigint) => by(sender(n), board, nonce, { data: word(0n) })
+    const pay = (n: number, nonce: bigint) => by(sender(n), stranger(0), nonce, { value: 1n })
+    /** On the CPU tier. */
+    const set = (n: number, price: bigint, nonce: bigint): TransactionObject => {
+      const { gasPrice: _, ...call } = by(sender(n), board, 0n, { data: word(price) })
+      const authorizations = [authorizationBy('owner', stranger(0), nonce, 1n)]
+      return { ...call, type: 4, maxFeePerGas: 10n, maxPriorityFeePerGas: 0n, authorizations }
+    }
+    expect((await check.run(world(), [read(0, 0n), read(1, 0n)])).difference).toBeUndefined()
+    const ranges = [set(2, 5n, 0n), pay(3, 0n), pay(4, 0n), pay(5, 0n), set(6, 77n, 1n), pay(7, 0n)]
+    const { difference, result } = await check.next([...ranges, read(8, 0n), read(9, 0n)])
+    expect(difference).toBeUndefined()
+    expect(result.tiers.pathProgram).toBe(2)
+    check.executor.close()
+  })
+})
