@@ -20,6 +20,11 @@ const OWNER = signerOf('owner')
 const CODE_WITNESS = assemble(`
   PUSH 0 CALLDATALOAD EXTCODEHASH DUP1 PUSH 0 MSTORE PUSH 32 PUSH 0 LOG1
   PUSH 32 PUSH 0 RETURN`)
+/** The same with the number of the call, which makes calls one after another a chain. */
+const COUNTING_WITNESS = assemble(`
+  PUSH 0 SLOAD PUSH 1 ADD DUP1 PUSH 0 SSTORE PUSH 32 MSTORE
+  PUSH 0 CALLDATALOAD EXTCODEHASH DUP1 PUSH 0 MSTORE PUSH 64 PUSH 0 LOG1
+  PUSH 64 PUSH 0 RETURN`)
 const WITNESS = stranger(82)
 
 let device: ComputeDevice
@@ -131,5 +136,25 @@ describe('delegated accounts (EIP-7702)', () => {
       expect(receipts.get(n)!.logs[0]).toEqual({ address: WITNESS, topics: [hash], data: hash })
     }
     executor.close()
+  })
+
+  test('are in what ran at its place as they were there, whatever they are when receipts are read', async () => {
+    const onHost = new BatchCheck({ device, recordFrom: 1, programs: 'always', waves: 'worth' })
+    const state = MemoryState.from({
+      ...batchAllocation(),
+      [WITNESS]: { nonce: 1n, code: COUNTING_WITNESS },
+      [OWNER]: { nonce: 1n, balance: ETHER, code: designator(contractAddress('counter')) },
+    })
+    const redelegate = (n: number, target: string, nonce: bigint): TransactionObject => {
+      const { gasPrice: _, ...call } = by(sender(n), stranger(0), 0n)
+      const authorizations = [authorizationBy('owner', target, nonce, 1n)]
+      return { ...call, type: 4, maxFeePerGas: 10n, maxPriorityFeePerGas: 0n, authorizations }
+    }
+    const witness = (n: number) => by(sender(n), WITNESS, 0n, { data: callData(OWNER) })
+    const transactions = [...times(4, witness), redelegate(5, contractAddress('vault'), 1n), witness(6), witness(7)]
+    const { difference, result } = await onHost.run(state, transactions)
+    expect(difference).toBeUndefined()
+    expect(result.tiers.pathHost).toBe(4)
+    onHost.executor.close()
   })
 })
