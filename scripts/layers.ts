@@ -59,7 +59,10 @@ const LAYERS: readonly Layer[] = [
   { at: 'host/adapters', may: [...BELOW_FLOWS, 'host/flows'] },
   { at: 'host/index.ts', may: ['transpiler', 'kernels', 'host'] },
   { at: 'conformance', may: [...BELOW_FLOWS, 'host/flows', 'host/trace'] },
-  { at: 'service', may: ['service', 'host/index.ts', 'host/chain', 'host/metrics.ts'] },
+  {
+    at: 'service',
+    may: ['service', 'host/index.ts', 'host/chain', 'host/metrics.ts', 'host/roots/rooted_transactions.ts'],
+  },
   // The listening thread loads no code of the library.
   { at: 'service/json_rpc', may: ['service'], types: ['host/index.ts', 'host/chain'] },
   { at: 'service/methods', may: ['service'], types: ['host/index.ts', 'host/chain'] },

@@ -14,6 +14,7 @@ import { type DecodeOptions, decodeSignedBatch, type SignedBatch } from '../chai
 import { encodeWithdrawal } from '../chain/withdrawals.ts'
 import type { NodeHasher } from '../primitives/hash_plan.ts'
 import { rlpHeadBytes, rlpList } from '../primitives/rlp.ts'
+import { rootedOf } from '../roots/rooted_transactions.ts'
 import { prepareTransactionsRoot, withdrawalsRoot } from '../roots/roots.ts'
 import { knownColumn } from '../senders/known_senders.ts'
 import { type RecoverRows, recoverSendersBulk } from '../senders/recover.ts'
@@ -76,7 +77,9 @@ export const prepareBlock = async (
   const signed = signedOf(block)
   const jobs = new RootJobs(hasher)
   lap('decode')
-  const root = signed === undefined ? undefined : jobs.start((hasher) => prepareTransactionsRoot(signed).finish(hasher))
+  const root =
+    rootedOf(block.transactions)?.root ??
+    (signed === undefined ? undefined : jobs.start((hasher) => prepareTransactionsRoot(signed).finish(hasher)))
   lap('roots')
   const decoding = (async () => decodedOf(block, { chainId, fork, deposits: chain !== undefined }))()
   lap('decode')
@@ -109,7 +112,7 @@ const isWire = (transactions: BlockInput['transactions']): transactions is Signe
   isPacked(transactions) || (Array.isArray(transactions) && transactions[0] instanceof Uint8Array)
 
 const signedOf = ({ transactions, signed }: BlockInput): SignedTransactions | undefined => {
-  if (isWire(transactions)) return transactions
+  if (isWire(transactions)) return rootedOf(transactions)?.packed ?? transactions
   return signed ?? (Array.isArray(transactions) && transactions.length === 0 ? [] : undefined)
 }
 
@@ -118,7 +121,7 @@ const decodedOf = (
   { transactions }: BlockInput,
   options: Pick<DecodeOptions, 'chainId' | 'fork' | 'deposits'>,
 ): TransactionBatch | SignedBatch => {
-  if (isWire(transactions)) return decodeSignedBatch(transactions, options)
+  if (isWire(transactions)) return decodeSignedBatch(rootedOf(transactions)?.packed ?? transactions, options)
   return Array.isArray(transactions) ? encodeBatch(transactions) : checkBatch(transactions)
 }
 

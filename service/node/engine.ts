@@ -18,7 +18,6 @@ import { forkOf } from './block_place.ts'
 import {
   type BuiltPayload,
   type EngineCalls,
-  type ExecutionPayload,
   type ForkchoiceReply,
   type ForkchoiceState,
   isSameChoice,
@@ -86,18 +85,13 @@ export class Engine implements EngineCalls {
   }
 
   newPayload(version: 1 | 2 | 3 | 4, sent: SentPayload, extras: PayloadExtras): Promise<PayloadStatus> {
-    const { bytes, offsets } = sent.transactions
-    const transactions = Array.from({ length: offsets.length - 1 }, (_, i) =>
-      bytes.subarray(offsets[i], offsets[i + 1]),
-    )
-    const payload: ExecutionPayload = { ...sent, transactions }
-    this.#payloads.push(payload.blockHash)
-    return this.#inTurn('newPayload', () => this.#newPayload(version, payload, extras)).finally(() => {
+    this.#payloads.push(sent.blockHash)
+    return this.#inTurn('newPayload', () => this.#newPayload(version, sent, extras)).finally(() => {
       this.#payloads.shift()
     })
   }
 
-  async #newPayload(version: 1 | 2 | 3 | 4, payload: ExecutionPayload, extras: PayloadExtras): Promise<PayloadStatus> {
+  async #newPayload(version: 1 | 2 | 3 | 4, payload: SentPayload, extras: PayloadExtras): Promise<PayloadStatus> {
     checkNewPayload(version, this.#forkAt(payload.timestamp), payload, extras)
     const { op } = this.#chain.config
     const isIsthmus = op !== undefined && isOpActive(op, 'isthmus', payload.timestamp)
@@ -107,7 +101,7 @@ export class Engine implements EngineCalls {
     if (hash !== payload.blockHash)
       return invalid(undefined, `blockhash mismatch, want ${payload.blockHash}, got ${hash}`)
     const { versionedHashes } = extras
-    if (versionedHashes !== undefined && !isSame(blobHashesOf(payload.transactions), versionedHashes))
+    if (versionedHashes !== undefined && !isSame(blobHashesOf(block.transactions), versionedHashes))
       return invalid(undefined, 'blob versioned hashes do not match the blobs of the transactions')
     const verdict = await executed(() => this.#chain.addBlock(block))
     this.#metrics.block(verdict.status, verdict.status === 'valid' ? verdict.result : undefined)
@@ -326,7 +320,7 @@ const standing = async (built: Promise<BuiltPayload>): Promise<void> => {
 }
 
 /** It stands in the payload from Isthmus on, and not before. */
-const checkWithdrawalsRoot = (isIsthmus: boolean, { withdrawalsRoot }: ExecutionPayload): void => {
+const checkWithdrawalsRoot = (isIsthmus: boolean, { withdrawalsRoot }: SentPayload): void => {
   if (isIsthmus === (withdrawalsRoot !== undefined)) return
   const fault = isIsthmus ? 'nil withdrawalsRoot post-isthmus' : 'withdrawalsRoot not supported pre-isthmus'
   throw new RpcError(RPC_CODE.invalidParams, fault)

@@ -2,22 +2,24 @@ import { createHash } from 'node:crypto'
 import { RLP } from 'micro-eth-signer/core/rlp.js'
 import type { DecodedBlock } from '../../host/chain/decode_block.ts'
 import { isOpAtLeast } from '../../host/chain/op/op_forks.ts'
-import { type BlockHeader, EMPTY_LIST_HASH, type OpRules, transactionsRoot, withdrawalsRoot } from '../../host/index.ts'
-import type { ExecutionPayload, PayloadExtras } from './engine_types.ts'
+import { type BlockHeader, EMPTY_LIST_HASH, type OpRules, withdrawalsRoot } from '../../host/index.ts'
+import { rootTransactions } from '../../host/roots/rooted_transactions.ts'
+import type { ExecutionPayload, PayloadExtras, SentPayload } from './engine_types.ts'
 
 /** The block that a payload and what comes beside it stand for; its hash is for the caller to compare. */
 export const blockOfPayload = (
-  payload: ExecutionPayload,
+  payload: ExecutionPayload | SentPayload,
   { parentBeaconBlockRoot, requests }: PayloadExtras,
 ): DecodedBlock => {
-  const { transactions, withdrawals, blobGasUsed, excessBlobGas } = payload
+  const { withdrawals, blobGasUsed, excessBlobGas } = payload
+  const { transactions, root: transactionsRoot } = rootTransactions(payload.transactions)
   const root = payload.withdrawalsRoot ?? (withdrawals === undefined ? undefined : withdrawalsRoot(withdrawals))
   const header: BlockHeader = {
     parentHash: payload.parentHash,
     uncleHash: EMPTY_LIST_HASH,
     coinbase: payload.feeRecipient,
     stateRoot: payload.stateRoot,
-    transactionsRoot: transactionsRoot(transactions),
+    transactionsRoot,
     receiptsRoot: payload.receiptsRoot,
     logsBloom: payload.logsBloom,
     difficulty: 0n,

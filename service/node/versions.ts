@@ -50,7 +50,7 @@ const invalidParams = (message: string): never => {
 export const checkNewPayload = (
   version: 1 | 2 | 3 | 4,
   fork: Fork,
-  { withdrawals, blobGasUsed, excessBlobGas }: ExecutionPayload,
+  { withdrawals, blobGasUsed, excessBlobGas }: Omit<ExecutionPayload, 'transactions'>,
   { requests }: PayloadExtras,
 ): void => {
   const hasBlobs = blobGasUsed !== undefined && excessBlobGas !== undefined

@@ -7,6 +7,7 @@ import { BlockError, type BlockInput } from '../../host/flows/block_input.ts'
 import { decodeSigned } from '../../host/flows/decode_signed.ts'
 import { createExecutor, InputError } from '../../host/index.ts'
 import { keccak256 } from '../../host/primitives/keccak.ts'
+import { rootTransactions } from '../../host/roots/rooted_transactions.ts'
 import { transactionsRoot } from '../../host/roots/roots.ts'
 import { createStateTrie } from '../../host/state/trie/trie.ts'
 import { ATTRIBUTES, blockWorld, randomPool } from '../fixtures/block_world.ts'
@@ -130,5 +131,32 @@ describe('transactionHashes', () => {
     expect(Buffer.from(transactionHashes(POOL)).equals(expected)).toBe(true)
     expect(transactionHashes({ bytes, offsets })).toEqual(transactionHashes(POOL))
     expect(() => transactionHashes([POOL[0]!, 'text' as never])).toThrow('transaction 1: expected the bytes')
+  })
+})
+
+describe('transactions whose root has been computed', () => {
+  it('execute to the header; what their caller does with its bytes afterwards changes nothing', async () => {
+    const { block } = await oneByOne
+    const given = packTransactions(block.transactions as Uint8Array[])
+    const { transactions, root } = rootTransactions(given)
+    expect(root).toBe(block.header.transactionsRoot)
+    given.bytes.fill(0)
+    given.offsets.fill(0)
+    expect((await execute({ ...block, transactions })).transactionsRoot).toBe(root)
+    expect(() => (transactions as Uint8Array[]).pop()).toThrow(TypeError)
+    expect(() => Object.assign(transactions, [Uint8Array.of(0xc0)])).toThrow(TypeError)
+  })
+
+  it('are refused under another root, and known by their array alone', async () => {
+    const { block } = await oneByOne
+    const known = rootTransactions(block.transactions as Uint8Array[])
+    const fewer = rootTransactions(known.transactions.slice(1))
+    const named = Object.assign(known.transactions.slice(1), { root: known.root, packed: known.packed })
+    for (const transactions of [fewer.transactions, named, { ...fewer.packed, root: known.root }])
+      await expect(execute({ ...block, transactions })).rejects.toMatchObject({ field: 'transactionsRoot' })
+    const header = { ...block.header, transactionsRoot: fewer.root }
+    await expect(execute({ ...block, header, transactions: known.transactions })).rejects.toMatchObject({
+      field: 'transactionsRoot',
+    })
   })
 })

@@ -9,6 +9,7 @@ import {
   type Names,
   refuse,
 } from '../../primitives/input.ts'
+import { rootedOf } from '../../roots/rooted_transactions.ts'
 import { MemoryState } from '../../state/memory_state.ts'
 import { MOST_MAP_BYTES } from '../../state/store/map_size.ts'
 import { checkBlockInput, checkHeader } from '../check_block_input.ts'
@@ -88,6 +89,8 @@ export const readImport = (block: Uint8Array | DecodedBlock): DecodedBlock => {
   checkObject(block, 'block', 'the RLP of a block as bytes, or a decoded block')
   checkBlockInput(block, {})
   checkArray(block.uncles, 'uncles')
+  // Its bytes are no caller's.
+  if (rootedOf(block.transactions) !== undefined) return { ...block }
   for (const [n, bytes] of checkArray(block.transactions, 'transactions').entries())
     if (!(bytes instanceof Uint8Array)) refuse(`transactions[${n}]`, bytes, 'the bytes of a signed transaction')
   return { ...block, transactions: block.transactions.map((bytes) => new Uint8Array(bytes)) }

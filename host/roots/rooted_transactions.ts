@@ -1,0 +1,41 @@
+import {
+  checkSigned,
+  isPacked,
+  type PackedTransactions,
+  packTransactions,
+  type SignedTransactions,
+} from '../chain/packed.ts'
+import { prepareTransactionsRoot } from './roots.ts'
+
+/** Signed transactions whose root has been computed over bytes that no caller holds. */
+export interface RootedTransactions {
+  /** Views of the bytes, in an array that cannot change. */
+  readonly transactions: readonly Uint8Array[]
+  readonly packed: PackedTransactions
+  /** 0x-hex. */
+  readonly root: string
+}
+
+/** By the array of views. Only the root that was computed here comes in: a root that a caller names is not known. */
+const rooted = new WeakMap<object, RootedTransactions>()
+
+/**
+ * Copies transactions into one buffer and computes their root. What takes a block with this very array knows the root,
+ * and takes the transactions without copying them: nothing may write to the views. Throws InputError.
+ */
+export const rootTransactions = (signed: SignedTransactions): RootedTransactions => {
+  const packed = copyOf(checkSigned(signed, 'transactions'))
+  const { bytes, offsets } = packed
+  const views: Uint8Array[] = new Array(offsets.length - 1)
+  for (let i = 0; i < views.length; i++) views[i] = bytes.subarray(offsets[i], offsets[i + 1])
+  const transactions = Object.freeze(views)
+  const known = { transactions, packed, root: prepareTransactionsRoot(packed).finishNow() }
+  rooted.set(transactions, known)
+  return known
+}
+
+/** What is known of this array; undefined where it is another one, even with the same transactions. */
+export const rootedOf = (transactions: object): RootedTransactions | undefined => rooted.get(transactions)
+
+const copyOf = (signed: SignedTransactions): PackedTransactions =>
+  isPacked(signed) ? { bytes: signed.bytes.slice(), offsets: signed.offsets.slice() } : packTransactions(signed)
