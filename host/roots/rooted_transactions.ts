@@ -8,7 +8,7 @@ import {
 import { prepareTransactionsRoot } from './roots.ts'
 
 /** Signed transactions whose root has been computed over bytes that no caller holds. */
-export interface RootedTransactions {
+interface RootedTransactions {
   /** Views of the bytes, in an array that cannot change. */
   readonly transactions: readonly Uint8Array[]
   readonly packed: PackedTransactions
