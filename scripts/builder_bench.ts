@@ -28,10 +28,10 @@ import { ScriptOptions } from './script_options.ts'
 
 /**
  * Blocks of signed payments that the service builds from its pool, over HTTP as a consensus client asks for them: from
- * forkchoiceUpdated with attributes to the whole reply of getPayload, and on through newPayload to the fork choice after
- * which the block is on the disk. The pool is filled before. A second chain in another folder, which knows none of it,
- * executes each block from the payload's bytes and must find it valid under the same hash; nonces and what was paid are
- * compared with what was sent. Prints JSON.
+ * forkchoiceUpdated with attributes to the whole reply of getPayload, and on through newPayload to the fork choice
+ * after which the block is on the disk. The pool is filled before. A second chain in another folder, which knows none
+ * of it, executes each block from the payload's bytes and must find it valid under the same hash; nonces and what was
+ * paid are compared with what was sent. Prints JSON.
  */
 const options = new ScriptOptions(
   'bench:builder',
