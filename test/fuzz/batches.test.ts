@@ -5,7 +5,7 @@ import { keepFailure, keptFailures } from '../fixtures/batch_failures.ts'
 import { BatchFuzzer, FUZZ_RULES, type FuzzFailure } from '../fixtures/batch_fuzz.ts'
 
 /** Runs in all, of two batches on average; WGEVM_RUNS asks for more, WGEVM_SEED for another first seed. */
-const RUNS = Number(process.env['WGEVM_RUNS'] ?? 200)
+const RUNS = Number(process.env['WGEVM_RUNS'] ?? 120)
 const FIRST_SEED = Number(process.env['WGEVM_SEED'] ?? 1)
 
 let device: ComputeDevice
