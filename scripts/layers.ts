@@ -89,7 +89,10 @@ const LAYERS: readonly Layer[] = [
   { at: 'scripts/engine_cases.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'cli', 'test'] },
   { at: 'scripts/fuzz.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
   { at: 'scripts/fuzz_batches.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
-  { at: 'scripts/service_bench.ts', may: ['scripts/script_options.ts', 'host', 'bench', 'service'] },
+  {
+    at: 'scripts/service_bench.ts',
+    may: ['scripts/script_options.ts', 'scripts/asking_thread.ts', 'host', 'bench', 'service'],
+  },
   { at: 'scripts/simulate_bench.ts', may: ['scripts/script_options.ts', 'host', 'bench', 'service'] },
   { at: 'scripts/t8n_state_tests.ts', may: ['host', 'conformance', 'service', 'test'] },
   { at: 'scripts/gpu/state_tests.ts', may: ['host', 'conformance', 'bench', 'test'] },

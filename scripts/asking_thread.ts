@@ -1,0 +1,53 @@
+import { once } from 'node:events'
+import { Agent, request } from 'node:http'
+import { parentPort, workerData } from 'node:worker_threads'
+
+/** What a thread asks of a port again and again. */
+export interface Asked {
+  readonly port: number
+  readonly body: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** What it came to: how long each reply took, in milliseconds, and each different reply. */
+export interface Answered {
+  readonly waitsMs: readonly number[]
+  readonly replies: readonly string[]
+}
+
+/**
+ * A client on a thread of its own, so that what it waits for is the service and not the thread that began it. Says when
+ * it is ready; from its first message to its second it sends the same request one time after another, and answers with
+ * `Answered`.
+ */
+const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+
+const ask = ({ port, body, headers }: Asked): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const sent = request({ port, host: '127.0.0.1', method: 'POST', agent, headers }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+
+const waitsMs: number[] = []
+const replies = new Set<string>()
+const port = parentPort!
+port.postMessage('ready')
+await once(port, 'message')
+let isOver = false
+port.once('message', () => {
+  isOver = true
+})
+while (!isOver) {
+  const startMs = performance.now()
+  replies.add(await ask(workerData as Asked))
+  waitsMs.push(performance.now() - startMs)
+  // A message is told between turns of the loop alone.
+  await new Promise((resolve) => setImmediate(resolve))
+}
+agent.destroy()
+port.postMessage({ waitsMs, replies: [...replies] } satisfies Answered)
