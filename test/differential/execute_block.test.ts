@@ -74,8 +74,8 @@ const OTHER = `0x${'5a'.repeat(32)}`
 const WRONG: readonly (readonly [keyof BlockHeader, BlockHeader[keyof BlockHeader], string])[] = [
   ['parentHash', OTHER, 'expected 0x'],
   ['uncleHash', OTHER, 'expected that of no uncles'],
-  // Contracts of the block log what they see of it.
-  ['coinbase', keyed(1), 'receiptsRoot'],
+  // The fees go there.
+  ['coinbase', keyed(1), 'stateRoot'],
   ['stateRoot', OTHER, 'execution gives'],
   ['transactionsRoot', OTHER, 'is 0x'],
   ['receiptsRoot', OTHER, 'execution gives'],
@@ -258,8 +258,8 @@ describe('a block access list that came with the block', () => {
     ['leaves out an account', (list) => list.filter((_, n) => n !== 2), /account 0x\w+ is not in the list/],
     [
       'adds an account',
-      (list) => [...list, { ...EMPTY, address: `0x${'fe'.repeat(20)}` }],
-      /account 0x(fe)+ is in the list, but was not touched/,
+      (list) => [...list, { ...EMPTY, address: `0x${'ff'.repeat(20)}` }],
+      /account 0x(ff)+ is in the list, but was not touched/,
     ],
     ['has accounts out of order', (list) => [list[1]!, list[0]!, ...list.slice(2)], /not in ascending order/],
     ['has an account twice', (list) => [list[0]!, ...list], /not in ascending order/],

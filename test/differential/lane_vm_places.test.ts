@@ -327,7 +327,7 @@ describe('random batches through the lane VM', () => {
       const exits = new Map<string, number>()
       let lanes = 0
       let rounds = 0
-      for (let seed = 1; seed <= 40; seed++) {
+      for (let seed = 1; seed <= 48; seed++) {
         const transactions = randomBatch(seed, state, { fork, most: 24 })
         const { difference, result } = await vm.run(state, transactions)
         expect(difference, `seed ${seed}`).toBeUndefined()
