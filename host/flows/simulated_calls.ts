@@ -110,7 +110,7 @@ export interface SimulatedReceipts {
   readonly bloom: string
 }
 
-/** Logs as the work after the transactions reads them. */
+/** Logs as the work after the transactions reads them. @internal */
 export const logsOf = (results: readonly SimulatedBlockResult[]): Parameters<BlockWork['after']>[1] => ({
   emitting: (address) => [...results.keys()].filter((i) => results[i]!.logs.some((log) => log.address === address)),
   logs: (i) => results[i]!.logs.filter((_, n) => !results[i]!.transfers.has(n)),
