@@ -3,7 +3,7 @@ import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import type { BlockEnvironment } from '../../host/chain/environment.ts'
 import { wordToBigInt } from '../../host/primitives/word.ts'
 import { type Allocation, MemoryState } from '../../host/state/memory_state.ts'
-import { ROW_LIMBS } from '../../host/state/tables/account_table.ts'
+import { ROW_BALANCE, ROW_LIMBS } from '../../host/state/tables/account_table.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
 import type { PathGroup, PathSource } from '../../host/tiers/path/columns.ts'
 import type { EndedLane } from '../../host/tiers/path/inline/place_lanes.ts'
@@ -139,7 +139,7 @@ const runAtPlaces = async (
   const [group] = (await runner.run([{ plan, kernels: undefined, transactions }], source, env)) as [PathGroup]
   const results: (ReturnType<typeof laneResult> | undefined)[] = []
   for (const [i, transaction] of lanes.entries()) {
-    const { slots } = resident
+    const { accounts, slots } = resident
     if (group.lanesOut[COLUMN_LIMBS * i] !== EXIT_NONE) {
       results.push(undefined)
       continue
@@ -169,6 +169,11 @@ const runAtPlaces = async (
     const whole = await run(3)
     expect(await run(2, { group, lane: i })).toEqual(whole)
     results.push(whole.result as ReturnType<typeof laneResult>)
+    // What accounts hold has moved, too.
+    const rows = accounts.rows.slice()
+    for (let id = 0; id < accounts.count; id++) accounts.rows[id * ROW_LIMBS + ROW_BALANCE]! += 1 + id
+    expect(await run(2, { group, lane: i })).toEqual(await run(3))
+    accounts.rows.set(rows)
     resident.slots.values.set(before)
     resident.slots.settle()
   }
