@@ -16,7 +16,7 @@ import { BATCH_ENV, batchAllocation, contractAddress, sender } from '../fixtures
 import { randomSimulation, type SimulatedRequest } from '../fixtures/simulated_requests.ts'
 
 /** `WGEVM_SEEDS=FIRST:COUNT` for others than those of every run. */
-const [FIRST = 1, SEEDS = 5] = (process.env['WGEVM_SEEDS'] ?? '').split(':').filter(Boolean).map(Number)
+const [FIRST = 1, SEEDS = 6] = (process.env['WGEVM_SEEDS'] ?? '').split(':').filter(Boolean).map(Number)
 
 let device: ComputeDevice
 beforeAll(async () => {
@@ -61,7 +61,7 @@ const faultOf = (thrown: unknown) =>
     ? { fault: [thrown.index, thrown.rejection, thrown.message] }
     : { fault: [(thrown as Error).name, (thrown as Error).message] }
 
-describe.each(['shanghai', 'cancun'] as const)('simulated blocks at %s', (fork) => {
+describe.each(['shanghai', 'cancun', 'osaka'] as const)('simulated blocks at %s', (fork) => {
   test.each([
     ['cost decides', {}],
     ['lane VM', { laneVm: 'always', waves: 'always', compile: 'wait' } as const],
