@@ -2,15 +2,9 @@ import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
 import { encodeBatch } from '../chain/encode_batch.ts'
-import type { BlockEnvironment } from '../chain/environment.ts'
-import { gasBounds } from '../chain/rules.ts'
-import type { NodeHasher } from '../primitives/hash_plan.ts'
-import { bytesToHex } from '../primitives/hex.ts'
 import { InputError } from '../primitives/input.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
 import { addressFromHex, quantityFromBigInt, quantityToBigInt } from '../primitives/word.ts'
-import type { Receipts } from '../receipts/receipts.ts'
-import { prepareReceiptsRoot } from '../roots/roots.ts'
 import { MemoryState } from '../state/memory_state.ts'
 import type { ParsedOverride } from '../state/overlay_state.ts'
 import type { RunningState } from '../state/running_state.ts'
@@ -18,21 +12,13 @@ import type { AccountWrite, SnapshotWrites } from '../state/snapshot.ts'
 import type { AccountColumns, State, StateWrites } from '../state/state.ts'
 import { HOST_LIMBS, HOST_NONCE } from '../state/tables/account_table.ts'
 import type { WrittenState } from '../state/written_state.ts'
-import type { BlockSteps, EndedGround } from './block_steps.ts'
 import type { BlockWork } from './block_work.ts'
 import { CallQueue, type Stop } from './call_queue.ts'
+import { type CallBlock, CallSteps, limitsAfter, NotInBatch, OtherLimits } from './call_steps.ts'
 import { executeBatch, settledWrites } from './execute.ts'
 import { InvalidTransactionError } from './execution_result.ts'
 import type { ExecutorOptions } from './executor_interface.ts'
-import {
-  logsOf,
-  mostGasOf,
-  type SimulatedBlockCall,
-  type SimulatedBlockResult,
-  type SimulatedReceipts,
-  senderOf,
-  transactionOfCall,
-} from './simulated_calls.ts'
+import { type SimulatedBlockResult, type SimulatedReceipts, senderOf, transactionOfCall } from './simulated_calls.ts'
 import { type Wiring, wire } from './wiring.ts'
 
 /**
@@ -91,23 +77,6 @@ export interface CallBatches {
  */
 export const openCallBatches = (options: CallBatchesOptions): CallBatches => new CallBatchRunner(options)
 
-/** A block of calls on a state. @internal */
-export interface CallBlock {
-  /** Takes the writes of the block where it was executed. */
-  readonly ground: WrittenState
-  readonly fork: Fork
-  readonly env: BlockEnvironment
-  readonly overrides: ReadonlyMap<string, ParsedOverride>
-  readonly calls: readonly SimulatedBlockCall[]
-  /** What all calls may use together. */
-  readonly gas: bigint
-  readonly validation: boolean
-  readonly transfers: boolean
-  /** What the block does around the calls, each time from its beginning. */
-  work(): BlockWork
-  readonly signal: AbortSignal | undefined
-}
-
 /** @internal */
 export interface RunCallBlock {
   readonly transactions: readonly TransactionObject[]
@@ -122,9 +91,6 @@ const LEAST_CALLS = 64
 const MOST_RUNS = 3
 /** Above it nonces are left to bigints. */
 const MOST_NONCE = Number.MAX_SAFE_INTEGER
-
-/** What a batch cannot tell as calls one after another do. */
-class NotInBatch extends Error {}
 
 /** @internal */
 export class CallBatchRunner implements CallBatches {
@@ -273,105 +239,6 @@ class BatchWiring {
     if (!validation) for (let i = 0; i < count; i++) quantityFromBigInt(batch.nonce, 2 * i, BigInt(nonces[i]!))
     return { transactions, batch }
   }
-}
-
-/** The gas limits turned out to be others. */
-class OtherLimits extends Error {
-  readonly limits: readonly bigint[] | undefined
-
-  constructor(limits: readonly bigint[] | undefined) {
-    super('the gas that calls used gives those after them other limits')
-    this.limits = limits
-  }
-}
-
-/** What the block does around its calls; holds the limits against what was used, and reads the results. */
-class CallSteps implements BlockSteps {
-  readonly invalid = 'throw'
-  readonly rootsMs = 0
-  results: readonly SimulatedBlockResult[] = []
-  gasUsed = 0n
-  receipts: Promise<SimulatedReceipts> | undefined
-  readonly #block: CallBlock
-  readonly #hasher: NodeHasher
-  readonly #limits: readonly bigint[]
-  readonly #batch: TransactionBatch
-  readonly #work: BlockWork
-
-  constructor(
-    block: CallBlock,
-    limits: readonly bigint[],
-    batch: TransactionBatch,
-    work: BlockWork,
-    hasher: NodeHasher,
-  ) {
-    this.#block = block
-    this.#hasher = hasher
-    this.#limits = limits
-    this.#batch = batch
-    this.#work = work
-  }
-
-  async before(): Promise<void> {}
-
-  async after(ground: EndedGround, receipts: Receipts): Promise<void> {
-    const { calls, env, gas, transfers } = this.#block
-    const used = calls.map((_, i) => receipts.gasUsedOf(i))
-    const limits = limitsAfter(calls, env, gas, used)
-    if (limits?.every((limit, i) => limit === this.#limits[i]) !== true) throw new OtherLimits(limits)
-    this.#read(receipts)
-    this.gasUsed = receipts.blockGasUsed
-    if (!transfers) this.receipts = this.#receiptsOf(receipts)
-    await this.#work.after(ground, transfers ? logsOf(this.results) : receipts)
-  }
-
-  async check(): Promise<void> {}
-
-  async #receiptsOf(receipts: Receipts): Promise<SimulatedReceipts> {
-    const root = prepareReceiptsRoot(receipts).finish(this.#hasher)
-    return { root: await root, bloom: bytesToHex(receipts.blockBloom()) }
-  }
-
-  #read(receipts: Receipts): void {
-    const { intrinsic, floor } = gasBounds(this.#batch, this.#block.fork)
-    this.results = this.#block.calls.map((_, i) => {
-      const outcome = receipts.callOutcome(i)
-      if (outcome === undefined) throw new NotInBatch()
-      const { exception, executionGas } = outcome
-      return {
-        status: receipts.status[i] as 0 | 1,
-        gasUsed: receipts.gasUsedOf(i),
-        mostGasUsed: mostGasOf(intrinsic[i]!, floor[i]!, executionGas),
-        output: receipts.output(i),
-        exception,
-        logs: receipts.logs(i),
-        transfers: new Set(receipts.transfers(i)),
-        writes: undefined,
-      }
-    })
-  }
-}
-
-/**
- * Gas limits of the calls where those before them used so much (undefined: nothing); undefined where one is above what
- * its block has left.
- */
-const limitsAfter = (
-  calls: readonly SimulatedBlockCall[],
-  env: BlockEnvironment,
-  gas: bigint,
-  used: readonly bigint[] | undefined,
-): readonly bigint[] | undefined => {
-  const limits: bigint[] = []
-  let sum = 0n
-  for (const [i, call] of calls.entries()) {
-    let limit = call.gas ?? env.gasLimit - sum
-    if (sum + limit > env.gasLimit) return undefined
-    if (limit > gas - sum) limit = gas - sum
-    limits.push(limit)
-    sum += used?.[i] ?? 0n
-  }
-  return limits
 }
 
 /** Errors that calls one after another are to tell. */

@@ -16,9 +16,8 @@ import {
   TIER_NONE,
 } from '../batch/open_batch.ts'
 import type { ExitReasons } from '../batch/reason.ts'
-import { TYPE_DEPOSIT } from '../chain/batch.ts'
-import { REJECTION, type Rejection } from '../chain/rejection.ts'
-import { quantityToBigInt, wordCompare, wordIsZero, wordSub } from '../primitives/word.ts'
+import type { Rejection } from '../chain/rejection.ts'
+import { wordIsZero, wordSub } from '../primitives/word.ts'
 import {
   type AccountTable,
   HOST_CODE,
@@ -34,6 +33,7 @@ import { BlockGas } from './block_gas.ts'
 import type { ChangeRecorder } from './change_recorder.ts'
 import { type BlockTaken, ColumnSweep } from './column_sweep.ts'
 import { FeeSum } from './fees.ts'
+import { Refusals } from './refusals.ts'
 import { VaultSums } from './vaults.ts'
 
 /**
@@ -54,8 +54,7 @@ export class Sweep {
   readonly #otherCode: number
   /** Code of the reason that an execution does not say what a simulation must tell. */
   readonly #unnamed: number
-  /** Where accounts that run another one's code may send (EIP-7702): the codes by id; undefined before Prague. */
-  readonly #delegations: ResidentState['codes'] | undefined
+  readonly #refusals: Refusals
   /** Address's newer account id, by the id at routing; undefined until an account was made anew. */
   #renewed: Map<number, number> | undefined
   /** Notes what transactions do, where they are asked for. */
@@ -95,7 +94,7 @@ export class Sweep {
     this.#accounts = resident.accounts
     this.#otherCode = reasons.code('code conflict')
     this.#unnamed = reasons.code('halt or transfer to be told')
-    this.#delegations = isAtLeast(fork, 'prague') ? resident.codes : undefined
+    this.#refusals = new Refusals(fork, openBatch, resident)
     this.refundQuotient = valueAt(MAX_REFUND_QUOTIENT_BY_FORK, fork)
     this.#blockGas = new BlockGas(openBatch.simulated === undefined ? openBatch.env.gasLimit : ANY_GAS)
     this.#vaults = VaultSums.of(openBatch)
@@ -197,6 +196,7 @@ export class Sweep {
     const moved = this.#renewed !== undefined
     const fees = this.#fees
     const block = this.#blockGas
+    const refusals = this.#refusals
     const place = this.#place
     const coinbase = this.current(openBatch.coinbaseId)
     place.coinbase = coinbase
@@ -208,7 +208,7 @@ export class Sweep {
       if (outcome[i] !== OUTCOME_NONE) continue
       const from = moved ? this.current(fromIds[i]!) : fromIds[i]!
       if (from === coinbase || vaults.includes(from)) this.#settleFees()
-      const refusal = this.#refusalOf(i, from)
+      const refusal = refusals.of(i, from, block, this.#blobGasUsed)
       if (refusal !== 0) {
         this.reject(i, refusal)
         continue
@@ -258,35 +258,6 @@ export class Sweep {
     return i
   }
 
-  /** Why transaction i may not be included at this place (REJECTION); 0 where it may. */
-  #refusalOf(i: number, from: number): Rejection | 0 {
-    const { batch, rules } = this.#openBatch
-    const { rows, hosts } = this.#accounts
-    const { nonce } = batch
-    const { gasLimit, cost, rejection, blobGas } = rules
-    const delegations = this.#delegations
-    const block = this.#blockGas
-    const account = from * HOST_LIMBS
-    const code = hosts[account + HOST_CODE]!
-    let refusal: Rejection | 0 = 0
-    if (batch.type[i] === TYPE_DEPOSIT) refusal = this.depositRefusal(i)
-    else if (blobGas.length !== 0 && this.#blobGasUsed + blobGas[i]! > rules.maxBlobGas)
-      refusal = REJECTION.blobGasReached
-    else if (hosts[account] !== nonce[2 * i] || hosts[account + 1] !== nonce[2 * i + 1])
-      refusal = nonceRefusal(hosts, account, nonce, 2 * i)
-    else if (
-      code !== 0 &&
-      this.#openBatch.simulated === undefined &&
-      (delegations === undefined || !delegations.codes[code]!.delegation)
-    )
-      refusal = REJECTION.senderNotEoa
-    else if (wordCompare(rows, from * ROW_LIMBS + ROW_BALANCE, cost, i * LIMBS_PER_WORD) < 0)
-      refusal = REJECTION.insufficientFunds
-    else if (block.used + gasLimit[i]! > block.sure && !this.#fits(i)) refusal = REJECTION.gasLimitReached
-    const fixed = rejection[i] as Rejection | 0
-    return refusal === 0 || (fixed !== 0 && fixed < refusal) ? fixed : refusal
-  }
-
   /** Whether transaction i is to be executed for words that its execution does not have. */
   #isToBeNamed(i: number, { transfers }: SimulatedTerms): boolean {
     const { batch, tier, status, executionOf, laneOf, executions } = this.#openBatch
@@ -298,13 +269,9 @@ export class Sweep {
     return status[i] === STATUS_FAILURE && execution.exception(laneOf[i]!) === undefined
   }
 
-  /** The same of a deposit, whose sender need not be known. */
+  /** Why deposit i may not be included at this place (REJECTION); 0 where it may. */
   depositRefusal(i: number): Rejection | 0 {
-    const { batch, rules } = this.#openBatch
-    const { deposit } = batch.extras.get(i)!
-    const block = this.#blockGas
-    const isOver = !deposit!.isSystem && block.used + rules.gasLimit[i]! > block.sure && !this.#fits(i)
-    return isOver ? REJECTION.gasLimitReached : 0
+    return this.#refusals.ofDeposit(i, this.#blockGas)
   }
 
   /**
@@ -335,11 +302,6 @@ export class Sweep {
       credit(rows, target + ROW_BALANCE, value, at)
       rows[target + ROW_FLAGS] = rows[target + ROW_FLAGS]! | ACCOUNT_FLAG_EXISTS
     } else if (hosts[to * HOST_LIMBS + HOST_CODE] === 0) this.#touch(to)
-  }
-
-  /** Whether transaction i fits into the block where doubles do not say so. */
-  #fits(i: number): boolean {
-    return this.#blockGas.fits(quantityToBigInt(this.#openBatch.batch.gasLimit, 2 * i))
   }
 
   /** Blob gas is burnt, beside the gas (EIP-4844). */
@@ -461,8 +423,3 @@ const MOST_ALONE = 256
 const ANY_GAS = 1n << 200n
 
 const nothing = new Uint32Array(LIMBS_PER_WORD)
-
-const nonceRefusal = (have: Uint32Array, hi: number, given: Uint32Array, gi: number): Rejection => {
-  const high = given[gi + 1]! - have[hi + 1]!
-  return (high !== 0 ? high : given[gi]! - have[hi]!) < 0 ? REJECTION.nonceTooLow : REJECTION.nonceTooHigh
-}
