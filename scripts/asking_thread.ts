@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { Agent, request } from 'node:http'
 import { parentPort, workerData } from 'node:worker_threads'
+import { HttpClient } from './http_client.ts'
 
 /** What a thread asks of a port again and again. */
 export interface Asked {
@@ -20,18 +20,8 @@ export interface Answered {
  * it is ready; from its first message to its second it sends the same request one time after another, and answers with
  * `Answered`.
  */
-const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-
-const ask = ({ port, body, headers }: Asked): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const sent = request({ port, host: '127.0.0.1', method: 'POST', agent, headers }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
-    })
-    sent.on('error', reject)
-    sent.end(body)
-  })
+const client = new HttpClient()
+const { port: to, body, headers } = workerData as Asked
 
 const waitsMs: number[] = []
 const replies = new Set<string>()
@@ -44,10 +34,10 @@ port.once('message', () => {
 })
 while (!isOver) {
   const startMs = performance.now()
-  replies.add(await ask(workerData as Asked))
+  replies.add((await client.post(to, body, headers)).toString('utf8'))
   waitsMs.push(performance.now() - startMs)
   // A message is told between turns of the loop alone.
   await new Promise((resolve) => setImmediate(resolve))
 }
-agent.destroy()
+client.close()
 port.postMessage({ waitsMs, replies: [...replies] } satisfies Answered)

@@ -1,8 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { SignJWT } from 'jose'
 import { signBatch } from '../bench/block/sign_batch.ts'
 import { Signers } from '../bench/block/signers.ts'
 import { createRandom } from '../bench/random.ts'
@@ -24,6 +22,7 @@ import { blockOfPayload } from '../service/node/payload_block.ts'
 import { AUTH_LIMITS } from '../service/port_limits.ts'
 import { serve } from '../service/serve.ts'
 import { attributesJson, opAttributes, opFrom, opGenesis } from '../test/fixtures/op_chain.ts'
+import { authorized, HttpClient, SECRET } from './http_client.ts'
 import { ScriptOptions } from './script_options.ts'
 
 /**
@@ -50,32 +49,18 @@ const workers = options.whole('workers', given.workers, 0, 64)
 if (given.chain !== 'op' && given.chain !== 'ethereum') options.fail(`no chain ${given.chain}`)
 const isOp = given.chain === 'op'
 
-const SECRET = new Uint8Array(32).fill(7)
 const EXTRA = '0x0100000032000000060000000000000000'
 /** More than gas and DA footprint of a payment come to. */
 const GAS_A_PAYMENT = isOp ? 60_000n : 22_000n
 const GAS_LIMIT = GAS_A_PAYMENT * BigInt(size) + 30_000_000n
 /** Calls in one request. */
 const SENT_AT_ONCE = 500
-const agent = new Agent({ keepAlive: true })
+const client = new HttpClient()
 const random = createRandom(1, 'builder bench')
 
-const token = (): Promise<string> =>
-  new SignJWT({ iat: Math.floor(Date.now() / 1000) }).setProtectedHeader({ alg: 'HS256' }).sign(SECRET)
-
 /** The reply as text: reading it is not the service's work. */
-const post = async (port: number, body: string): Promise<string> => {
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${await token()}` }
-  return new Promise((resolve, reject) => {
-    const sent = request({ port, host: '127.0.0.1', method: 'POST', agent, headers }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('end', () => resolve(Buffer.concat(chunks).toString('latin1')))
-    })
-    sent.on('error', reject)
-    sent.end(body)
-  })
-}
+const post = async (port: number, body: string): Promise<string> =>
+  (await client.post(port, body, await authorized())).toString('latin1')
 
 const callOf = (method: string, params: readonly unknown[]): object => ({ jsonrpc: '2.0', id: 1, method, params })
 
@@ -293,7 +278,7 @@ for (let n = 0; n < count; n++) {
   console.error(JSON.stringify(row))
 }
 console.log(JSON.stringify({ chain: given.chain, size, workers, adapter: given.adapter, rows }, null, 2))
-agent.destroy()
+client.close()
 await service.close()
 await chain.close()
 await other.close()

@@ -82,7 +82,11 @@ const LAYERS: readonly Layer[] = [
   { at: 'test', may: ['transpiler', 'kernels', 'host', 'conformance', 'service', 'cli', 'bench', 'scripts'] },
   { at: 'scripts', may: ['transpiler', 'kernels', 'host', 'conformance', 'cli', 'bench'] },
   // Tests without an end.
-  { at: 'scripts/builder_bench.ts', may: ['scripts/script_options.ts', 'host', 'bench', 'service', 'test'] },
+  { at: 'scripts/asking_thread.ts', may: ['scripts/http_client.ts'] },
+  {
+    at: 'scripts/builder_bench.ts',
+    may: ['scripts/script_options.ts', 'scripts/http_client.ts', 'host', 'bench', 'service', 'test'],
+  },
   { at: 'scripts/crash.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
   { at: 'scripts/drive.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
   { at: 'scripts/drive_op.ts', may: ['scripts/script_options.ts', 'test'] },
@@ -91,9 +95,19 @@ const LAYERS: readonly Layer[] = [
   { at: 'scripts/fuzz_batches.ts', may: ['scripts/script_options.ts', 'host', 'conformance', 'test'] },
   {
     at: 'scripts/service_bench.ts',
-    may: ['scripts/script_options.ts', 'scripts/asking_thread.ts', 'host', 'bench', 'service'],
+    may: [
+      'scripts/script_options.ts',
+      'scripts/asking_thread.ts',
+      'scripts/http_client.ts',
+      'host',
+      'bench',
+      'service',
+    ],
   },
-  { at: 'scripts/simulate_bench.ts', may: ['scripts/script_options.ts', 'host', 'bench', 'service'] },
+  {
+    at: 'scripts/simulate_bench.ts',
+    may: ['scripts/script_options.ts', 'scripts/http_client.ts', 'host', 'bench', 'service'],
+  },
   { at: 'scripts/t8n_state_tests.ts', may: ['host', 'conformance', 'service', 'test'] },
   { at: 'scripts/gpu/state_tests.ts', may: ['host', 'conformance', 'bench', 'test'] },
 ]

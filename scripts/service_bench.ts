@@ -1,10 +1,8 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
-import { SignJWT } from 'jose'
 import { genesisOf } from '../bench/block/durable_chain.ts'
 import { type SignedBlock, SignedChain } from '../bench/block/signed_chain.ts'
 import { WORKLOADS } from '../bench/workloads/index.ts'
@@ -16,6 +14,7 @@ import { payloadOf } from '../service/node/payload_block.ts'
 import { AUTH_LIMITS, PUBLIC_LIMITS } from '../service/port_limits.ts'
 import { type Service, serve } from '../service/serve.ts'
 import type { Answered, Asked } from './asking_thread.ts'
+import { authorized, HttpClient, SECRET } from './http_client.ts'
 import { ScriptOptions } from './script_options.ts'
 
 /**
@@ -38,27 +37,15 @@ const size = options.whole('size', given.size, 1)
 const count = options.whole('blocks', given.blocks, 1)
 const workers = options.whole('workers', given.workers, 0)
 
-const SECRET = new Uint8Array(32).fill(7)
-const agent = new Agent({ keepAlive: true })
+const client = new HttpClient()
 
-const token = (): Promise<string> =>
-  new SignJWT({ iat: Math.floor(Date.now() / 1000) }).setProtectedHeader({ alg: 'HS256' }).sign(SECRET)
-
-const post = async (
-  port: number,
-  body: string | Buffer,
-): Promise<{ readonly result?: unknown; readonly error?: unknown }> => {
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${await token()}` }
-  return new Promise((resolve, reject) => {
-    const sent = request({ port, host: '127.0.0.1', method: 'POST', agent, headers }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('end', () => resolve(JSON.parse(Buffer.concat(chunks).toString('utf8'))))
-    })
-    sent.on('error', reject)
-    sent.end(body)
-  })
+interface Reply {
+  readonly result?: unknown
+  readonly error?: unknown
 }
+
+const post = async (port: number, body: string | Buffer): Promise<Reply> =>
+  JSON.parse((await client.post(port, body, await authorized())).toString('utf8')) as Reply
 
 const bodyOf = (method: string, params: readonly unknown[]): string =>
   JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
@@ -105,8 +92,7 @@ const hostileBody = bodyOf('eth_call', [{ to: TARGET, gas: '0x2faf080' }, 'lates
 
 /** A thread that is ready to make fork choices of `hash`, one after another. */
 const choosing = async (port: number, hash: string): Promise<Worker> => {
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${await token()}` }
-  const asked: Asked = { port, body: choiceBody(hash), headers }
+  const asked: Asked = { port, body: choiceBody(hash), headers: await authorized() }
   const thread = startThread(new URL('./asking_thread.ts', import.meta.url), { workerData: asked })
   await once(thread, 'message')
   return thread
@@ -216,7 +202,7 @@ for (let n = 0; n <= count; n++) {
   console.error(JSON.stringify(row))
 }
 console.log(JSON.stringify({ workload: given.workload, size, workers, startedMs, rows }, null, 2))
-agent.destroy()
+client.close()
 await service.close()
 await chain.close()
 await plain.close()

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { genesisOf } from '../bench/block/durable_chain.ts'
@@ -13,6 +12,7 @@ import { addressToHex } from '../host/primitives/word.ts'
 import { createLog } from '../service/log.ts'
 import { PUBLIC_LIMITS } from '../service/port_limits.ts'
 import { serve } from '../service/serve.ts'
+import { HttpClient } from './http_client.ts'
 import { ScriptOptions } from './script_options.ts'
 
 /**
@@ -33,19 +33,7 @@ const given = options.parse({
 const size = options.whole('size', given.size, 1)
 const rounds = options.whole('rounds', given.rounds, 1)
 
-const agent = new Agent({ keepAlive: true })
-
-const post = (port: number, body: Buffer): Promise<Buffer> =>
-  new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json' }
-    const sent = request({ port, host: '127.0.0.1', method: 'POST', agent, headers }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('end', () => resolve(Buffer.concat(chunks)))
-    })
-    sent.on('error', reject)
-    sent.end(body)
-  })
+const client = new HttpClient()
 
 const signedChain = await SignedChain.open(
   WORKLOADS.find(({ name }) => name === given.workload) ?? options.fail(`no workload ${given.workload}`),
@@ -97,7 +85,7 @@ const measured = async (times: number, callDevice?: { readonly adapter?: string 
   for (let n = 0; n < times; n++) {
     const from = process.cpuUsage()
     const startMs = performance.now()
-    const reply = await post(service.ports.http!, body)
+    const reply = await client.post(service.ports.http!, body)
     const wallMs = performance.now() - startMs
     digest = digestOf(reply)
     const userMs = process.cpuUsage(from).user / 1000
@@ -121,7 +109,7 @@ const expected = given.unchecked ? undefined : await measured(1)
 const found = await measured(rounds, given.adapter === '' ? {} : { adapter: given.adapter })
 if (expected !== undefined && found !== expected) throw new Error('the replies differ')
 console.log(JSON.stringify({ workload: given.workload, size, bodyBytes: body.length, rows }, null, 2))
-agent.destroy()
+client.close()
 await chain.close()
 signedChain.close()
 rmSync(folder, { recursive: true })

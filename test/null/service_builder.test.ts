@@ -8,17 +8,9 @@ import { bytesToHex, hexToBytes } from '../../host/primitives/hex.ts'
 import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
 import { checksumAddress } from '../../service/methods/checksum_address.ts'
 import { RPC_CODE } from '../../service/rpc_error.ts'
-import { L1_BLOCK, opAttributes, payers, payment } from '../fixtures/op_chain.ts'
+import { attributesJson, L1_BLOCK, opAttributes, payers, payment } from '../fixtures/op_chain.ts'
 import type { Envelope } from '../fixtures/op_node.ts'
-import {
-  advance,
-  jsonOfAttributes,
-  type OpService,
-  SWITCH,
-  startOpService,
-  switchGenesis,
-  switching,
-} from '../fixtures/op_service.ts'
+import { advance, type OpService, SWITCH, startOpService, switchGenesis, switching } from '../fixtures/op_service.ts'
 
 const word = (value: bigint): string => `0x${value.toString(16).padStart(64, '0')}`
 const quantity = (value: bigint): string => `0x${value.toString(16)}`
@@ -72,7 +64,7 @@ describe('transactions with terms, over HTTP, on a chain at Karst', () => {
   const built = async (more: object = {}): Promise<Envelope> => {
     const { hash, header } = node.chain.head
     const n = Number(header.number) + 1
-    const { payloadId } = (await node.op.update(hash, hash, jsonOfAttributes(opAttributes(header, n, 'karst'), more)))
+    const { payloadId } = (await node.op.update(hash, hash, attributesJson(opAttributes(header, n, 'karst'), more)))
       .result as { readonly payloadId: string }
     return node.op.take(payloadId)
   }
@@ -330,7 +322,7 @@ describe('a chain at Lagoon', () => {
   const POST_EXEC = '0x7dc60101c3c20205'
   let node: OpService
   beforeAll(async () => {
-    node = await startOpService({ fork: 'lagoon' })
+    node = await startOpService({ genesis: switchGenesis('lagoon') })
   })
   afterAll(() => node.close())
 
@@ -338,7 +330,7 @@ describe('a chain at Lagoon', () => {
   const attributes = (...more: readonly string[]): object => {
     const named = opAttributes(node.chain.head.header, 1, 'lagoon')
     const transactions = [...(named.transactions as readonly Uint8Array[]).map(bytesToHex), ...more]
-    return jsonOfAttributes(named, { transactions, ...(more.length === 0 ? {} : { noTxPool: true }) })
+    return attributesJson(named, { transactions, ...(more.length === 0 ? {} : { noTxPool: true }) })
   }
   const begin = (...more: readonly string[]) => {
     const { hash } = node.chain.head

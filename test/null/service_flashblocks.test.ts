@@ -7,8 +7,8 @@ import type { BlockMaker, BuildTerms, MadeBlock } from '../../service/node/block
 import type { Flashblock } from '../../service/node/flashblock.ts'
 import { FlashblockJob } from '../../service/node/flashblock_job.ts'
 import { FlashblockReader, type WireFlashblock } from '../fixtures/flashblock_reader.ts'
-import { opAttributes, payers, payment } from '../fixtures/op_chain.ts'
-import { advance, jsonOfAttributes, type OpService, SWITCH, startOpService, switching } from '../fixtures/op_service.ts'
+import { attributesJson, opAttributes, payers, payment } from '../fixtures/op_chain.ts'
+import { advance, type OpService, SWITCH, startOpService, switching } from '../fixtures/op_service.ts'
 
 const quantity = (value: bigint): string => `0x${value.toString(16)}`
 const hashOf = (raw: Uint8Array): string => keccak256(bytesToHex(raw) as Hex)
@@ -36,7 +36,7 @@ describe('payloads in sub-blocks, at Karst', { timeout: 60_000 }, () => {
   const begin = async (more: object = {}): Promise<string> => {
     const { hash, header } = node.chain.head
     const attributes = opAttributes(header, Number(header.number) + 1, 'karst')
-    const reply = (await node.op.update(hash, hash, jsonOfAttributes(attributes, more))).result
+    const reply = (await node.op.update(hash, hash, attributesJson(attributes, more))).result
     return (reply as { readonly payloadId: string }).payloadId
   }
   const send = async (raw: Uint8Array): Promise<string> => {

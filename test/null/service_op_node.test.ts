@@ -1,15 +1,11 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { opPayloadId } from '../../host/chain/op/payload_id.ts'
-import { type Chain, openChain, parseGenesis } from '../../host/index.ts'
+import { parseGenesis } from '../../host/index.ts'
 import { bytesToHex, hexToBytes } from '../../host/primitives/hex.ts'
 import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
 import { versionedHash } from '../../service/node/side_car.ts'
 import { RPC_CODE } from '../../service/rpc_error.ts'
-import type { Service } from '../../service/serve.ts'
 import {
   attributesJson,
   depositBytes,
@@ -22,9 +18,9 @@ import {
   payers,
   payment,
 } from '../fixtures/op_chain.ts'
-import { type Envelope, OpNode } from '../fixtures/op_node.ts'
+import type { Envelope } from '../fixtures/op_node.ts'
 import { l1Cost, operatorCost } from '../fixtures/op_serial_fees.ts'
-import { servedChain } from '../fixtures/served_chain.ts'
+import { type OpService, startOpService } from '../fixtures/op_service.ts'
 
 const EXTRA = '0x0100000032000000060000000000000000'
 const BASE_FEE_VAULT = '0x4200000000000000000000000000000000000019'
@@ -33,25 +29,6 @@ const L1_VAULT = '0x420000000000000000000000000000000000001a'
 const OPERATOR_VAULT = '0x420000000000000000000000000000000000001b'
 const PERSON = `0x${'77'.repeat(20)}`
 const genesis = parseGenesis(opGenesis(opFrom('karst'), EXTRA))
-
-interface Node {
-  readonly chain: Chain
-  readonly service: Service
-  readonly op: OpNode
-  close(): Promise<void>
-}
-
-const startNode = async (): Promise<Node> => {
-  const path = mkdtempSync(join(tmpdir(), 'wgevm-op-node-'))
-  const chain = await openChain({ path, genesis, executor: { workers: 0 } })
-  const service = await servedChain(chain)
-  const close = async (): Promise<void> => {
-    await service.close()
-    await chain.close()
-    rmSync(path, { recursive: true })
-  }
-  return { chain, service, op: new OpNode(service.ports.auth!), close }
-}
 
 const quantity = (value: bigint | undefined): string => `0x${(value ?? 0n).toString(16)}`
 
@@ -77,13 +54,13 @@ const blobTransaction = (): Promise<string> => {
 }
 
 describe('op-node over HTTP, on a chain at Karst', () => {
-  let builder: Node
-  let follower: Node
+  let builder: OpService
+  let follower: OpService
   const nonces = [0, 0, 0]
   const envelopes: Envelope[] = []
 
   beforeAll(async () => {
-    ;[builder, follower] = [await startNode(), await startNode()]
+    ;[builder, follower] = [await startOpService({ genesis }), await startOpService({ genesis })]
   })
   afterAll(async () => {
     await builder.close()
