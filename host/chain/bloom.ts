@@ -1,7 +1,9 @@
+import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import { keccak256 } from '../primitives/keccak.ts'
 import { keccakMany } from '../primitives/keccak_many.ts'
-import { addressToBytes, wordToBytes } from '../primitives/word.ts'
+import { addressToBytes, wordFromBytes, wordToBytes } from '../primitives/word.ts'
 import type { LaneRows } from './lane_rows.ts'
+import type { TopicBits } from './topic_bits.ts'
 
 /** Bytes of a log bloom: 2048 bits, bit 0 in the last byte (YP 4.3.1). */
 export const BLOOM_BYTES = 256
@@ -51,6 +53,7 @@ export const setBloomBit = (blooms: Uint8Array, at: number, index: number): void
  * seen      u8[2048]   1 for each bit that any of them has
  * waiting   topics whose bits are not in the blooms before `addWaiting`
  * known     the bits of what many logs share
+ * topics    the bits of words that were topics before, also of other batches
  */
 export interface BloomSet {
   readonly bytes: Uint8Array
@@ -58,6 +61,7 @@ export interface BloomSet {
   readonly seen: Uint8Array
   readonly waiting: WaitingTopics
   readonly known: KnownBits
+  readonly topics: TopicBits
 }
 
 /** Topics that are hashed together, since hashing one alone costs several times as much. */
@@ -90,17 +94,28 @@ export const waitingTopic = (blooms: BloomSet, i: number): number => {
   return TOPIC_BYTES * waiting.count++
 }
 
-/** Adds the bits of all waiting topics. */
+/** Adds the bits of the topic at `words[from]` to the bloom of transaction i, at once or when those that wait are. */
+export const addTopic = (blooms: BloomSet, i: number, words: Uint32Array, from: number): void => {
+  const { topics, waiting } = blooms
+  const number = topics.find(words, from, from + LIMBS_PER_WORD / 2)
+  if (number >= 0) addBits(blooms, i, topics.bits, 2 * number)
+  else wordToBytes(waiting.bytes, waitingTopic(blooms, i), words, from)
+}
+
+/** Adds the bits of all waiting topics, and keeps them. */
 export const addWaiting = (blooms: BloomSet): void => {
-  const { waiting } = blooms
+  const { waiting, topics } = blooms
   const { count, bytes, transactions } = waiting
   if (count === 0) return
   const offsets = Uint32Array.from({ length: count }, (_, k) => TOPIC_BYTES * k)
   const digests = keccakMany({ count, bytes, offsets, lengths: new Uint32Array(count).fill(TOPIC_BYTES) })
   const indices = new Uint16Array(3)
+  const word = new Uint32Array(LIMBS_PER_WORD)
   for (let k = 0; k < count; k++) {
     indicesOfDigest(indices, 0, digests, TOPIC_BYTES * k)
     addBloomIndices(blooms, transactions[k]!, indices)
+    wordFromBytes(word, 0, bytes, TOPIC_BYTES * k)
+    topics.add(word, 0, indices)
   }
   waiting.count = 0
 }
@@ -136,6 +151,19 @@ export const addBloomIndices = ({ bytes, at, seen }: BloomSet, i: number, indice
     setBloomBit(bytes, at[i]!, index)
     seen[index] = 1
   }
+}
+
+/** Adds the bits (index 0 | index 1 << 16, index 2) at `bits[from]`, as a device hashes them. */
+export const addBits = ({ bytes, at, seen }: BloomSet, i: number, bits: Uint32Array, from: number): void => {
+  const bloom = at[i]!
+  const both = bits[from]!
+  const [first, second, third] = [both & 2047, both >>> 16, bits[from + 1]!]
+  setBloomBit(bytes, bloom, first)
+  setBloomBit(bytes, bloom, second)
+  setBloomBit(bytes, bloom, third)
+  seen[first] = 1
+  seen[second] = 1
+  seen[third] = 1
 }
 
 /** Adds the same bits to the blooms of the transactions of all rows. */

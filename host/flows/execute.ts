@@ -69,7 +69,7 @@ export const executeBatch = async (
   committed: (ran: RunExecution & { readonly writes: StateWrites }) => void,
 ): Promise<ExecutionResult> => {
   wiring.device.clock?.begin()
-  wiring.sessions.begin(true)
+  wiring.sessions.begin(hashesTopics(wiring))
   const open = await routeBatch(wiring, request, terms)
   const ran = await runBatch(open)
   const rejected = rejectedOf(ran.openBatch)
@@ -80,6 +80,13 @@ export const executeBatch = async (
   const receipts = await readReceipts(ran, early)
   return resultOf(ran, rejected, writes, receipts)
 }
+
+/**
+ * Whether the device hashes topics. One that computes on the host's cores takes as long as the host, which does so only
+ * for topics that it has not met and when blooms are read (docs/decisions/0058-what-a-payment-costs.md).
+ */
+const hashesTopics = ({ device, policy }: Wiring): boolean =>
+  policy.waves === 'always' || device.current?.software === false
 
 /** Loads what the batch names, and decides which tiers its transactions are for. */
 const routeBatch = async (wiring: Wiring, request: BatchRequest, terms: CallTerms): Promise<OpenExecution> => {
@@ -222,7 +229,7 @@ const commitBatch = async ({
   } else {
     const { blobGasUsed } = sweep
     const ground = { running, cpu, sink: sweep, recorder, blobGasUsed, charges: openBatch.rules.charges }
-    receipts = await receiptsOf(openBatch)
+    receipts = await receiptsOf(openBatch, memory.topics)
     await steps.after(ground, receipts)
     timings.roots = steps.rootsMs
     timings.receipts = lap() - steps.rootsMs
@@ -240,8 +247,8 @@ const commitBatch = async ({
   return { writes, receipts }
 }
 
-const readReceipts = async ({ openBatch, timings, lap }: RunExecution, early: Receipts | undefined) => {
-  const receipts = early ?? (await receiptsOf(openBatch))
+const readReceipts = async ({ wiring, openBatch, timings, lap }: RunExecution, early: Receipts | undefined) => {
+  const receipts = early ?? (await receiptsOf(openBatch, wiring.memory.topics))
   timings.receipts += lap()
   return receipts
 }

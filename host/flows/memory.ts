@@ -3,6 +3,7 @@ import type { OpenBatch } from '../batch/open_batch.ts'
 import { OUTCOME_EXECUTED } from '../batch/open_batch.ts'
 import type { ExitReasons } from '../batch/reason.ts'
 import type { KeptBytes, Tier } from '../batch/tier.ts'
+import { TopicBits } from '../chain/topic_bits.ts'
 import { mostStorageBytes } from '../device/limits.ts'
 import type { DeviceSessions } from '../session/device_sessions.ts'
 import type { ExecutorDevice } from '../session/executor_device.ts'
@@ -24,7 +25,7 @@ import type { ResidentState } from '../state/tables/resident_tables.ts'
  * executor.close()
  */
 export interface MemoryBudget {
-  /** Accounts and slots that batches have met. Their mirror on a device takes up to as much there. */
+  /** Accounts and slots that batches have met, and bloom bits of topics. Their mirror on a device takes up to as much there. */
   readonly tables?: number
   /** Code that batches have met, and the form in which the lane VM runs it, which a device has as well. */
   readonly codes?: number
@@ -72,6 +73,8 @@ const SHARES: Readonly<Record<string, KeptBytes>> = {
 }
 const NO_SHARE: KeptBytes = { codes: 0, paths: 0 }
 const TABLE_SHARE = 1 / 2
+/** Of `tables`: what is known of topics. */
+const TOPIC_SHARE = 1 / 32
 
 /** Every budget of the option. */
 const budgetsOf = (memory: number | MemoryBudget | undefined): Required<MemoryBudget> => {
@@ -101,6 +104,8 @@ interface MemoryParts {
 
 /** Keeps what lives as long as an executor within its budgets, between calls. @internal */
 export class ExecutorMemory {
+  /** Bloom bits of the topics of batches. */
+  readonly topics: TopicBits
   #evictions = 0
   readonly #budgets: Required<MemoryBudget>
   readonly #parts: MemoryParts
@@ -108,6 +113,7 @@ export class ExecutorMemory {
   constructor(memory: number | MemoryBudget | undefined, parts: MemoryParts) {
     this.#budgets = budgetsOf(memory)
     this.#parts = parts
+    this.topics = new TopicBits(TOPIC_SHARE * this.#budgets.tables)
   }
 
   get use(): MemoryUse {
@@ -117,7 +123,7 @@ export class ExecutorMemory {
     const kept = (name: keyof KeptBytes): number => tiers.reduce((sum, tier) => sum + (tier.kept?.[name] ?? 0), 0)
     return {
       tables: {
-        bytes: resident.sizeBytes,
+        bytes: resident.sizeBytes + this.topics.sizeBytes,
         budget: tables,
         accounts: accounts.count,
         slots: slots.count,
@@ -187,6 +193,6 @@ export class ExecutorMemory {
     const { tables, codes } = this.#budgets
     const limits = this.#parts.device.current?.limits
     const mostRows = limits === undefined ? Infinity : mostStorageBytes(limits) / (4 * ROW_LIMBS)
-    return { rows: tables, codes: TABLE_SHARE * codes, mostRows }
+    return { rows: Math.max(0, tables - this.topics.sizeBytes), codes: TABLE_SHARE * codes, mostRows }
   }
 }

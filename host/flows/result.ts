@@ -1,12 +1,13 @@
 import { executionAt, type OpenBatch, OUTCOME_EXECUTED, OUTCOME_REJECTED } from '../batch/open_batch.ts'
 import { type Rejection, rejectionText } from '../chain/rejection.ts'
+import type { TopicBits } from '../chain/topic_bits.ts'
 import { Receipts } from '../receipts/receipts.ts'
 import type { RejectedTransaction, TierCounts } from './execution_result.ts'
 
-/** The receipts of a batch that has ended. */
-export const receiptsOf = async (openBatch: OpenBatch): Promise<Receipts> => {
+/** The receipts of a batch that has ended. `topics`: of those before it. */
+export const receiptsOf = async (openBatch: OpenBatch, topics: TopicBits): Promise<Receipts> => {
   for (const { hashed } of openBatch.executions) if (hashed !== undefined) await hashed
-  return new Receipts(openBatch.batch, openBatch)
+  return new Receipts(openBatch.batch, openBatch, topics)
 }
 
 export const rejectedOf = ({ batch, outcome, rejections }: OpenBatch): RejectedTransaction[] => {

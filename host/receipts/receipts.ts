@@ -4,6 +4,7 @@ import { addWaiting, BLOOM_BYTES, type BloomSet, KnownBits, noWaiting, setBloomB
 import type { Log } from '../chain/log.ts'
 import type { ReceiptSource } from '../chain/receipt_source.ts'
 import { REJECTION, type Rejection } from '../chain/rejection.ts'
+import { TopicBits } from '../chain/topic_bits.ts'
 import { bytesToHex } from '../primitives/hex.ts'
 import { addressFromHex } from '../primitives/word.ts'
 import { rowsBetween, rowsBySource, type SourceRows } from './source_rows.ts'
@@ -102,15 +103,17 @@ export class Receipts {
   /** 1 for each bit that the bloom of a transaction before `seenTo` has. */
   readonly #seen = new Uint8Array(8 * BLOOM_BYTES)
   readonly #known = new KnownBits()
+  readonly #topics: TopicBits
   #seenTo = 0
 
-  /** @internal */
-  constructor(batch: TransactionBatch, columns: ReceiptColumns) {
+  /** `topics`: of batches before. @internal */
+  constructor(batch: TransactionBatch, columns: ReceiptColumns, topics = new TopicBits()) {
     this.count = batch.count
     this.type = batch.type
     this.status = columns.status
     this.gasUsed = columns.gasUsed
     this.#columns = columns
+    this.#topics = topics
   }
 
   get cumulativeGasUsed(): Float64Array {
@@ -291,6 +294,6 @@ export class Receipts {
   }
 
   #bloomSet(bytes: Uint8Array, at: Uint32Array): BloomSet {
-    return { bytes, at, seen: this.#seen, waiting: noWaiting(), known: this.#known }
+    return { bytes, at, seen: this.#seen, waiting: noWaiting(), known: this.#known, topics: this.#topics }
   }
 }

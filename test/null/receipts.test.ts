@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
 import { NO_LENGTH } from '../../host/chain/lane_rows.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
+import { TopicBits } from '../../host/chain/topic_bits.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import { Receipts, STATUS_REJECTED } from '../../host/receipts/receipts.ts'
 import { LaneLogs } from '../../host/tiers/path/lane_logs.ts'
@@ -129,8 +130,15 @@ describe('Receipts', () => {
       for (let lane = 0; lane < count; lane++) ended.setLane(i++, executions, lane, 1, 30_000)
       return lanes.expected.map(({ logs }) => bloomOf(logs))
     })
-    const blooms = Buffer.from(new Receipts(batch, ended.columns).blooms()).toString('hex')
-    expect(blooms).toBe(expected.map((bloom) => bloom.slice(2)).join(''))
+    const topics = new TopicBits()
+    const [first, again] = [0, 1].map(() => {
+      const blooms = new Receipts(batch, ended.columns, topics).blooms()
+      return { blooms: Buffer.from(blooms).toString('hex'), bytes: topics.sizeBytes }
+    })
+    expect(first!.blooms).toBe(expected.map((bloom) => bloom.slice(2)).join(''))
+    expect(first!.bytes).toBeGreaterThan(0)
+    // The second time all topics are known.
+    expect(again).toEqual(first)
   })
 
   it('name each dynamic topic column once', () => {

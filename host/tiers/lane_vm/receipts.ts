@@ -1,6 +1,13 @@
 import { VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { addBloomIndices, type BloomSet, bloomIndicesOfAddress, bloomIndicesOfWord } from '../../chain/bloom.ts'
+import {
+  addBits,
+  addBloomIndices,
+  addTopic,
+  type BloomSet,
+  bloomIndicesOfAddress,
+  bloomIndicesOfWord,
+} from '../../chain/bloom.ts'
 import type { LaneRows } from '../../chain/lane_rows.ts'
 import type { Log } from '../../chain/log.ts'
 import { bytesToHex } from '../../primitives/hex.ts'
@@ -27,7 +34,6 @@ export class VmReceipts {
   readonly #firstTopic = new Uint32Array(LIMBS_PER_WORD)
   readonly #firstIndices = new Uint16Array(3)
   #knowsTopic = false
-  readonly #indices = new Uint16Array(3)
   /** Bloom bits of emitters by account id. */
   readonly #emitters = new Map<number, Uint16Array>()
 
@@ -124,20 +130,13 @@ export class VmReceipts {
 
   #addBloom(blooms: BloomSet, lane: number, i: number, bits: Uint32Array | undefined): void {
     const { words } = this.#group
-    const indices = this.#indices
     let hashed = bits === undefined ? 0 : this.#group.bloomsAt![lane]!
     this.#forEachLog(lane, (at, topics) => {
       addBloomIndices(blooms, i, this.#emitter(words[at]!))
       if (topics > 0) addBloomIndices(blooms, i, this.#ofFirstTopic(at + HEAD_LIMBS))
       for (let n = 1; n < topics; n++) {
-        if (bits === undefined) bloomIndicesOfWord(indices, words, at + HEAD_LIMBS + n * LIMBS_PER_WORD)
-        else {
-          const from = hashed + BITS_LIMBS * (n - 1)
-          indices[0] = bits[from]! & 2047
-          indices[1] = bits[from]! >>> 16
-          indices[2] = bits[from + 1]!
-        }
-        addBloomIndices(blooms, i, indices)
+        if (bits === undefined) addTopic(blooms, i, words, at + HEAD_LIMBS + n * LIMBS_PER_WORD)
+        else addBits(blooms, i, bits, hashed + BITS_LIMBS * (n - 1))
       }
       hashed += LOG_BITS_LIMBS
     })

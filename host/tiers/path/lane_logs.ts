@@ -1,7 +1,7 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { OutputWord, PathKernel } from '../../../transpiler/path_kernel.ts'
 import {
-  addBloomIndices,
+  addBits,
   addSameBits,
   type BloomSet,
   bloomIndicesOfWord,
@@ -9,6 +9,7 @@ import {
   waitingTopic,
 } from '../../chain/bloom.ts'
 import { type LaneRows, NO_LENGTH } from '../../chain/lane_rows.ts'
+import { WORDS_AHEAD, type WordColumn } from '../../chain/topic_bits.ts'
 import { addressToBytes, wordFromBigInt } from '../../primitives/word.ts'
 import { ROW_LIMBS } from '../../state/tables/account_table.ts'
 import { type EncodedLogs, encodedLogs } from './encoded_logs.ts'
@@ -109,7 +110,7 @@ export class LaneLogs {
     for (const { account, index } of keyed) this.#addKeyed(rows, account, index, blooms)
     for (const [k, item] of items.entries()) {
       if (bits === undefined) this.#addHashed(rows, item, blooms)
-      else addBits(rows, bits, 2 * k * this.#group.laneCount, blooms)
+      else addBitsOf(rows, bits, 2 * k * this.#group.laneCount, blooms)
     }
   }
 
@@ -200,15 +201,35 @@ export class LaneLogs {
   }
 
   #addHashed(rows: LaneRows, item: LaneWord, blooms: BloomSet): void {
-    const { transactions, lanes, first, end } = rows
-    const { view } = blooms.waiting
     const { limbs, from } = this.#column(item)
-    const high = from + COLUMN_LIMBS * this.#group.laneCount
+    const column = { limbs, low: from, high: from + COLUMN_LIMBS * this.#group.laneCount }
+    const numbers = new Int32Array(WORDS_AHEAD)
+    for (let first = rows.first; first < rows.end; first += WORDS_AHEAD) {
+      const end = Math.min(rows.end, first + WORDS_AHEAD)
+      blooms.topics.findRows(rows, first, end, column, numbers)
+      this.#addTopics(rows, first, end, column, numbers, blooms)
+    }
+  }
+
+  /** Of the rows at places `first` up to `end`; `numbers` are those of their words in `blooms.topics`. */
+  #addTopics(
+    { transactions, lanes }: LaneRows,
+    first: number,
+    end: number,
+    { limbs, low, high }: WordColumn,
+    numbers: Int32Array,
+    blooms: BloomSet,
+  ): void {
+    const { topics, waiting } = blooms
     for (let place = first; place < end; place++) {
-      const lane = COLUMN_LIMBS * lanes[place]!
-      const to = waitingTopic(blooms, transactions[place]!)
-      writeHalf(view, to, limbs, high + lane)
-      writeHalf(view, to + WORD_BYTES / 2, limbs, from + lane)
+      const number = numbers[place - first]!
+      if (number >= 0) addBits(blooms, transactions[place]!, topics.bits, 2 * number)
+      else {
+        const lane = COLUMN_LIMBS * lanes[place]!
+        const to = waitingTopic(blooms, transactions[place]!)
+        writeHalf(waiting.view, to, limbs, high + lane)
+        writeHalf(waiting.view, to + WORD_BYTES / 2, limbs, low + lane)
+      }
     }
   }
 
@@ -264,15 +285,8 @@ const writeHalf = (view: DataView, to: number, limbs: Uint32Array, from: number)
   view.setUint32(to + 12, limbs[from]!)
 }
 
-/** Bits of one item of the lanes, (index 0 | index 1 << 16, index 2) each: that of lane l from `first` + 2 l on. */
-const addBits = (rows: LaneRows, bits: Uint32Array, from: number, blooms: BloomSet): void => {
+/** Bits of one item of the lanes: those of lane l from `first` + 2 l on. */
+const addBitsOf = (rows: LaneRows, bits: Uint32Array, from: number, blooms: BloomSet): void => {
   const { transactions, lanes, first, end } = rows
-  const indices = new Uint16Array(3)
-  for (let place = first; place < end; place++) {
-    const at = from + 2 * lanes[place]!
-    indices[0] = bits[at]! & 2047
-    indices[1] = bits[at]! >>> 16
-    indices[2] = bits[at + 1]!
-    addBloomIndices(blooms, transactions[place]!, indices)
-  }
+  for (let place = first; place < end; place++) addBits(blooms, transactions[place]!, bits, from + 2 * lanes[place]!)
 }
