@@ -64,7 +64,7 @@ const batches =
     : openCallBatches({ ...terms.executor, chainId: view.config.chainId, device: () => openDevice(device) })
 const blocks = new BlockReader(view, executors)
 // What is in the pool, the node alone knows.
-const noPool = { find: () => undefined }
+const noPool = { find: () => undefined, view: () => undefined }
 const chain = new ChainReader(view, blocks, noPool, terms.ranges)
 const state = new StateReader(view, blocks, executors, terms.gasCap, batches)
 const trace = new BlockTracer(view, blocks, executors, terms.gasCap)

@@ -6,7 +6,11 @@ import type { Session } from './session.ts'
 export type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [name: string]: Json }
 
 /** Answers the parameters of one call; `session`: of the connection that it came over, where that stays open. */
-export type Method<Node> = (node: Node, params: unknown, session?: Session) => Promise<Json>
+export interface Method<Node> {
+  (node: Node, params: unknown, session?: Session): Promise<Json>
+  /** The node is asked once for many of its calls that come at once: a batch begins them all. */
+  readonly isGathered?: true
+}
 
 type Schemas = readonly z.ZodType[]
 type Values<Of extends Schemas> = { -readonly [Index in keyof Of]: z.output<Of[Index]> }
@@ -22,6 +26,9 @@ export const method =
   ): Method<Node> =>
   async (node, params) =>
     answer(node, ...readParams(schemas, params))
+
+export const gathered = <Node>(method: Method<Node>): Method<Node> =>
+  Object.assign(method, { isGathered: true } as const)
 
 /** Parameters by position, read. Throws RpcError. */
 export const readParams = <const Of extends Schemas>(schemas: Of, params: unknown): Values<Of> => {

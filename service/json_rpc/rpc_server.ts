@@ -10,7 +10,7 @@ export interface BatchLimit {
   readonly replyLength: number
 }
 
-/** Calls of a batch that are answered at once: they begin in their order. */
+/** Calls of a batch that are answered at once: they begin in their order. Gathered ones are not counted. */
 const AT_ONCE = 16
 
 /**
@@ -34,8 +34,11 @@ export const rpcAnswer = <Node>(
     id === undefined
       ? null
       : createJSONRPCErrorResponse(id, RPC_CODE.methodNotFound, `the method ${method} does not exist/is not available`)
-  for (const [name, method] of Object.entries(methods))
+  const gathered = new Set<string>()
+  for (const [name, method] of Object.entries(methods)) {
     server.addMethod(name, (params, session) => method(node, params, session))
+    if (method.isGathered) gathered.add(name)
+  }
 
   const one = async (call: unknown, session: Session | undefined): Promise<unknown> =>
     isCall(call)
@@ -51,16 +54,23 @@ export const rpcAnswer = <Node>(
     const texts: (string | undefined)[] = []
     let left = replyLength
     let next = 0
+    const answered = async (i: number): Promise<void> => {
+      const call: unknown = request[i]
+      // What comes after a reply that is full is not asked for.
+      const text = left < 0 ? tooLarge(call) : textOf(await one(call, session), call, left)
+      left -= text?.length ?? 0
+      texts[i] = text
+    }
+    const begun: Promise<void>[] = []
     const work = async (): Promise<void> => {
       for (let i = next++; i < request.length; i = next++) {
         const call: unknown = request[i]
-        // What comes after a reply that is full is not asked for.
-        const text = left < 0 ? tooLarge(call) : textOf(await one(call, session), call, left)
-        left -= text?.length ?? 0
-        texts[i] = text
+        if (isCall(call) && gathered.has(call.method)) begun.push(answered(i))
+        else await answered(i)
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, work))
+    await Promise.all(begun)
     const replies = texts.filter((text) => text !== undefined)
     return replies.length === 0 ? undefined : `[${replies.join(',')}]`
   }

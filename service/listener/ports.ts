@@ -15,6 +15,7 @@ import { CallThreads } from './call_threads.ts'
 import type { ConnectionLimits } from './connection.ts'
 import { Feeds } from './feeds.ts'
 import { type FlashblockPort, type FlashblockPortOptions, openFlashblockPort } from './flashblock_port.ts'
+import { gatheredSends } from './gathered_sends.ts'
 import { guardedNode } from './guarded_node.ts'
 import { type HttpLimits, type HttpOptions, listenHttp, type Page } from './http.ts'
 import { jwtAuthorize } from './jwt.ts'
@@ -91,7 +92,7 @@ export const openPorts = async (of: NodeCalls, options: PortsOptions): Promise<L
     await guard?.close()
   }
   try {
-    const asked = withPending(guard?.node ?? node, node)
+    const asked = gatheredSends(withPending(guard?.node ?? node, node))
     for (const [names, port] of portsOf(node, asked, options, feeds)) {
       const listener = await listenHttp(port)
       for (const name of names) open.push([name, listener])

@@ -1,5 +1,5 @@
 import { address, data, toQuantity } from '../json_rpc/codec.ts'
-import { type Json, type Method, method } from '../json_rpc/method.ts'
+import { gathered, type Json, type Method, method } from '../json_rpc/method.ts'
 import type { NodeCalls } from '../node/node_calls.ts'
 import type { TransactionView } from '../node/views.ts'
 import { checksumAddress } from './checksum_address.ts'
@@ -34,7 +34,7 @@ const summaryOf = ({ transaction, gasPrice }: TransactionView): string => {
 
 /** What goes into the pool, and what is there. */
 export const poolMethods: Readonly<Record<string, Method<NodeCalls>>> = {
-  eth_sendRawTransaction: method([data()], async (node: NodeCalls, bytes) => node.pool.add(bytes)),
+  eth_sendRawTransaction: gathered(method([data()], async (node: NodeCalls, bytes) => node.pool.add(bytes))),
   txpool_status: method([], async (node: NodeCalls) => {
     const { pending, queued } = await node.pool.status()
     return { pending: toQuantity(pending), queued: toQuantity(queued) }

@@ -43,14 +43,14 @@ const TIP_BLOCKS = 20n
 export class ChainReader implements ChainCalls {
   readonly #chain: ChainReads
   readonly #blocks: BlockReader
-  readonly #pool: Pick<Pool, 'find'>
+  readonly #pool: Pick<Pool, 'find' | 'view'>
   readonly #limits: RangeLimits
   readonly #building: Building
 
   constructor(
     chain: ChainReads,
     blocks: BlockReader,
-    pool: Pick<Pool, 'find'>,
+    pool: Pick<Pool, 'find' | 'view'>,
     limits: RangeLimits,
     building: Building = NOT_BUILDING,
   ) {
@@ -100,7 +100,7 @@ export class ChainReader implements ChainCalls {
 
   async transaction(hash: string): Promise<TransactionView | undefined> {
     const place = this.#chain.transaction(hash)
-    if (place === undefined) return this.#pool.find(hash)?.view
+    if (place === undefined) return this.#pool.view(hash)
     return this.#blocks.transactionAt(nameOf(place.blockHash), place.index)
   }
 

@@ -7,6 +7,7 @@ import {
   type Simulation,
   type State,
   type TransactionBatch,
+  type TransactionInputError,
 } from '../../host/index.ts'
 import type { Rules } from './block_place.ts'
 import { MovableState } from './movable_state.ts'
@@ -56,9 +57,13 @@ export class Executors {
     return reader
   }
 
-  /** Transactions that someone has sent. */
-  decode(rules: Rules, transactions: readonly Uint8Array[]): Promise<TransactionBatch> {
-    return this.#readerOf(rules).executor.decode(transactions)
+  /** Transactions that someone has sent; `faults` takes by index what cannot be read. */
+  decode(
+    rules: Rules,
+    transactions: readonly Uint8Array[],
+    faults: Map<number, TransactionInputError>,
+  ): Promise<TransactionBatch> {
+    return this.#readerOf(rules).executor.decode(transactions, { faults })
   }
 
   /** Those of a block, which on the OP stack holds deposits. */

@@ -1,33 +1,25 @@
 import { decodeBlock } from '../../host/chain/decode_block.ts'
-import {
-  addressFromHex,
-  type Chain,
-  type ChainBlock,
-  decodeTransaction,
-  EMPTY_CODE_HASH,
-  type HeadChange,
-  isAtLeast,
-  quantityToBigInt,
-  type State,
-  TransactionInputError,
-  wordToBigInt,
-  wordToHex,
-} from '../../host/index.ts'
+import type { Chain, ChainBlock, HeadChange, PackedTransactions, State } from '../../host/index.ts'
 import type { KzgCalls } from '../kzg/kzg_calls.ts'
+import { RpcError } from '../rpc_error.ts'
 import { type Bundle, termsOfBundle } from './bundle.ts'
 import type { Executors } from './executors.ts'
 import { hasPassed, type InclusionTerms } from './inclusion_terms.ts'
 import { KnownStorage } from './known_accounts.ts'
+import { MissedBlocks } from './missed_blocks.ts'
 import { PastTerms } from './past_terms.ts'
-import type { PoolCalls, PoolContent } from './pool_calls.ts'
+import type { PoolCalls, PoolContent, SendReply } from './pool_calls.ts'
 import type { PoolEntry } from './pool_entry.ts'
-import { checkSize, checkStatic, costOf, nextBlock, paysMore, priceOf, sideCarVersion } from './pool_rules.ts'
-import { refuse } from './refuse.ts'
-import { checkSideCar, type SideCar, splitTransaction, TYPE_BLOB } from './side_car.ts'
+import { PoolReader } from './pool_reader.ts'
+import { nextBlock, paysMore, priceOf, sideCarVersion } from './pool_rules.ts'
+import { accepted, attempt, refuse } from './refuse.ts'
+import { contractCodes, readSenders, type SenderState } from './sender_states.ts'
+import { checkSideCar, type SideCar, TYPE_BLOB } from './side_car.ts'
 import { type BlobWithProofs, SideCars } from './side_cars.ts'
 import { Surcharge } from './surcharge.ts'
 import { checkTerms } from './terms_gate.ts'
-import { hashesOf, transactionView } from './transaction_views.ts'
+import { viewOf } from './transaction_views.ts'
+import type { TransactionView } from './views.ts'
 
 /** How much the pool holds. */
 export interface PoolLimits {
@@ -38,26 +30,19 @@ export interface PoolLimits {
   readonly blobs: number
 }
 
-/** What a sender has in the state after the head. */
-interface SenderState {
-  readonly nonce: bigint
-  readonly balance: bigint
-}
-
-const DELEGATION_PREFIX = [0xef, 0x01, 0x00] as const
-
 /**
  * Transactions that wait for a block, by sender and nonce. What it holds was valid after the head when it came; what
  * the head has taken or passed is gone.
  */
 export class Pool implements PoolCalls {
   readonly #chain: Chain
-  readonly #executors: Executors
+  readonly #reader: PoolReader
   readonly #limits: PoolLimits
   readonly #kzg: KzgCalls
   readonly #surcharge: Surcharge
   readonly #sideCars = new SideCars()
   readonly #pastTerms = new PastTerms()
+  readonly #missed = new MissedBlocks()
   readonly #bySender = new Map<string, Map<bigint, PoolEntry>>()
   readonly #byHash = new Map<string, PoolEntry>()
   /** Nonces after the head, of the senders that are here. */
@@ -75,7 +60,7 @@ export class Pool implements PoolCalls {
     this.#kzg = kzg
     this.#chain = chain
     this.#surcharge = new Surcharge(chain)
-    this.#executors = executors
+    this.#reader = new PoolReader(chain, executors)
     this.#limits = limits
   }
 
@@ -108,23 +93,34 @@ export class Pool implements PoolCalls {
   #addTermed(bytes: Uint8Array, termsOf: (hash: string) => InclusionTerms): Promise<string> {
     if (bytes[0] === TYPE_BLOB) refuse('a blob transaction has no terms')
     return this.#inTurn(async () => {
-      const read = await this.#read(bytes)
-      const terms = termsOf(read.entry.hash)
+      const entry = await this.#readOne(bytes)
+      const terms = termsOf(entry.hash)
       await checkTerms(terms, this.#chain)
-      return this.#add({ ...read, entry: { ...read.entry, terms } })
+      return this.#enterOne({ ...entry, terms })
     })
   }
 
   /** Proofs of blobs are verified before the turn, which others wait for. */
   async add(bytes: Uint8Array): Promise<string> {
-    if (bytes[0] !== TYPE_BLOB) return this.#inTurn(async () => this.#add(await this.#read(bytes)))
-    const read = await this.#proven(await this.#read(bytes))
-    return this.#inTurn(() => this.#add(read))
+    if (bytes[0] !== TYPE_BLOB) return this.#inTurn(async () => this.#enterOne(await this.#readOne(bytes)))
+    const entry = await this.#proven(await this.#readOne(bytes))
+    return this.#inTurn(() => this.#enterOne(entry))
+  }
+
+  /** Decoded, recovered and checked in bulk; blob transactions one by one. */
+  async addAll({ bytes, offsets }: PackedTransactions): Promise<readonly SendReply[]> {
+    // Copies: one that stays long keeps no others in memory.
+    const sent = Array.from({ length: offsets.length - 1 }, (_, i) => bytes.slice(offsets[i], offsets[i + 1]))
+    const plain = this.#inTurn(async () =>
+      this.#enter(await this.#reader.read(sent.filter(([type]) => type !== TYPE_BLOB))),
+    )
+    const blobs = sent.filter(([type]) => type === TYPE_BLOB).map((one) => settled(this.add(one)))
+    const [ofPlain, ofBlobs] = (await Promise.all([plain, Promise.all(blobs)])).map((replies) => replies.values())
+    return sent.map(([type]) => replyOf((type === TYPE_BLOB ? ofBlobs : ofPlain)!.next().value!))
   }
 
   /** The same with a side-car whose proofs hold, of the version that the next block takes. Throws RpcError. */
-  async #proven(read: ReadTransaction): Promise<ReadTransaction> {
-    const { entry } = read
+  async #proven(entry: PoolEntry): Promise<PoolEntry> {
     const { sideCar } = entry
     if (sideCar === undefined) return refuse('missing sidecar in blob transaction')
     if (this.#byHash.has(entry.hash)) return refuse('already known')
@@ -132,7 +128,7 @@ export class Pool implements PoolCalls {
     if (sideCar.version > version) refuse(`unexpected sidecar version, want: ${version}, got: ${sideCar.version}`)
     checkSideCar(sideCar, entry.transaction.blobVersionedHashes ?? [])
     if (!(await this.#kzg.verify(sideCar))) refuse('KZG verification error: invalid blob proof')
-    return sideCar.version === version ? read : { ...read, entry: await this.#converted(entry, sideCar) }
+    return sideCar.version === version ? entry : this.#converted(entry, sideCar)
   }
 
   /** With proofs of cells in place of those of blobs (EIP-7594). */
@@ -142,9 +138,11 @@ export class Pool implements PoolCalls {
 
   /** Reads transactions that are not to be kept. Throws RpcError where one of them cannot be read. */
   async read(transactions: readonly Uint8Array[]): Promise<readonly PoolEntry[]> {
-    const entries: PoolEntry[] = []
-    for (const bytes of transactions) entries.push((await this.#read(bytes)).entry)
-    return entries
+    return (await this.#reader.read(transactions)).map(orThrow)
+  }
+
+  async #readOne(bytes: Uint8Array): Promise<PoolEntry> {
+    return (await this.read([bytes]))[0]!
   }
 
   #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
@@ -153,21 +151,44 @@ export class Pool implements PoolCalls {
     return value
   }
 
-  async #add({ entry, from, nonce }: ReadTransaction): Promise<string> {
+  async #enterOne(entry: PoolEntry): Promise<string> {
+    return orThrow((await this.#enter([entry]))[0]!)
+  }
+
+  /** Takes what was read in its order, on the accounts after the head; the hash of each, or why it is refused. */
+  async #enter(read: readonly (PoolEntry | RpcError)[]): Promise<readonly (string | RpcError)[]> {
+    const state = this.#state
+    const entries = accepted(read)
+    const senders = await readSenders(
+      state,
+      entries.map(({ transaction }) => transaction.from),
+    )
+    const contracts = await contractCodes(state, senders)
+    await this.#surcharge.renew()
+    const pending: string[] = []
+    const replies = read.map((one) => {
+      if (one instanceof RpcError) return one
+      const sender = senders.get(one.transaction.from)!
+      return attempt(() => this.#take(one, sender, contracts, pending))
+    })
+    if (pending.length > 0) this.onPending(pending)
+    return replies
+  }
+
+  /** `pending` gets the hashes of those that the next block could take by it. Throws RpcError. */
+  #take(entry: PoolEntry, sender: SenderState, contracts: ReadonlySet<string>, pending: string[]): string {
     const { hash, transaction } = entry
+    const { from, nonce } = transaction
     if (this.#byHash.has(hash)) refuse('already known')
     const isBlob = entry.sideCar !== undefined
     const [other] = this.#bySender.get(from)?.values() ?? []
     if (other !== undefined && (other.sideCar !== undefined) !== isBlob) refuse('address already reserved')
-    const sender = await this.#senderState(from)
+    if (sender.codeHash !== undefined && contracts.has(sender.codeHash)) refuse('sender not an eoa')
     if (nonce < sender.nonce) refuse(`nonce too low: next nonce ${sender.nonce}, tx nonce ${nonce}`)
-    this.#nonces.set(from, sender.nonce)
-    const gap = sender.nonce + BigInt(this.#pendingOf(from).length)
-    if (other === undefined) this.#nonces.delete(from)
+    const gap = sender.nonce + BigInt(this.#pendingFrom(from, sender.nonce).length)
     if (isBlob && gap < nonce) refuse(`nonce too high: tx nonce ${nonce}, gapped nonce ${gap}`)
     const entries = this.#bySender.get(from) ?? new Map<bigint, PoolEntry>()
     const replaced = entries.get(nonce)
-    await this.#surcharge.renew()
     this.#checkFunds(entry, sender.balance, entries.values(), replaced)
     if (replaced !== undefined && !paysMore(transaction, replaced.transaction))
       refuse('replacement transaction underpriced')
@@ -181,10 +202,15 @@ export class Pool implements PoolCalls {
     this.#sideCars.add(entry)
     this.#nonces.set(from, sender.nonce)
     this.version++
-    const pending = this.#pendingOf(from).filter((one) => one.transaction.nonce >= nonce)
+    if (replaced === undefined) this.#tellPending(from, nonce, pending)
     // One that takes another's place lets no more of them in.
-    if (pending.length > 0) this.onPending(replaced === undefined ? pending.map((one) => one.hash) : [hash])
+    else if (nonce < gap) pending.push(hash)
     return hash
+  }
+
+  /** Those of a sender from a nonce on, where no nonce before it is missing. */
+  #tellPending(from: string, nonce: bigint, pending: string[]): void {
+    for (const { hash, transaction } of this.#pendingOf(from)) if (transaction.nonce >= nonce) pending.push(hash)
   }
 
   /** Refuses what its sender cannot pay beside all that it has here; of what is replaced only the new one counts. */
@@ -201,44 +227,8 @@ export class Pool implements PoolCalls {
     refuse(`${text}: balance ${balance}, queued cost ${queued}, ${what} ${more}, overshot ${overshot}`)
   }
 
-  /** Reads a transaction and checks what does not depend on the state. */
-  async #read(sent: Uint8Array): Promise<ReadTransaction> {
-    checkSize(sent)
-    const { bytes, sideCar } = splitTransaction(sent)
-    const next = nextBlock(this.#chain, this.#chain.head)
-    if (bytes[0] === TYPE_BLOB && next.chain !== undefined) refuse('transaction type not supported')
-    try {
-      const batch = await this.#executors.decode(next, [bytes])
-      const hash = hashesOf([bytes])[0]!
-      const view = transactionView(batch, 0, bytes, hash, undefined, undefined)
-      const transaction = decodeTransaction(batch, 0)
-      if (view.chainId === undefined && isAtLeast(next.fork, 'spuriousDragon'))
-        refuse('only replay-protected (EIP-155) transactions allowed over RPC')
-      checkStatic(batch, transaction, next)
-      const entry = { hash, bytes, transaction, view, cost: costOf(batch, next), sideCar }
-      return { entry, from: transaction.from, nonce: transaction.nonce }
-    } catch (thrown) {
-      if (thrown instanceof TransactionInputError) return refuse(thrown.reason)
-      throw thrown
-    }
-  }
-
   get #state(): State {
     return this.#chain.stateAt(this.#chain.head.hash)!
-  }
-
-  /** Refuses a sender that has code which is no delegation (EIP-3607, EIP-7702). */
-  async #senderState(address: string): Promise<SenderState> {
-    const state = this.#state
-    const limbs = new Uint32Array(5)
-    addressFromHex(limbs, 0, address)
-    const { nonce, balance, codeHash } = await state.readAccounts(limbs, 1)
-    const hash = wordToHex(codeHash, 0)
-    if (hash !== EMPTY_CODE_HASH) {
-      const code = await state.readCode(hash)
-      if (DELEGATION_PREFIX.some((byte, i) => code[i] !== byte)) refuse('sender not an eoa')
-    }
-    return { nonce: quantityToBigInt(nonce, 0), balance: wordToBigInt(balance, 0) }
   }
 
   /** Others go where the pool is full: those that pay less. Throws RpcError where there are none. */
@@ -282,13 +272,9 @@ export class Pool implements PoolCalls {
   /** What the head has passed goes, and what left the chain comes back. */
   moveTo(_: ChainBlock, { undone }: HeadChange): Promise<void> {
     return this.#inTurn(async () => {
-      const senders = [...this.#bySender.keys()]
-      const limbs = new Uint32Array(5 * senders.length)
-      for (const [i, sender] of senders.entries()) addressFromHex(limbs, 5 * i, sender)
-      const { nonce, balance } = await this.#state.readAccounts(limbs, senders.length)
+      const senders = await readSenders(this.#state, this.#bySender.keys())
       await this.#surcharge.renew()
-      for (const [i, sender] of senders.entries())
-        this.#passTo(sender, { nonce: quantityToBigInt(nonce, 2 * i), balance: wordToBigInt(balance, 8 * i) })
+      for (const [sender, state] of senders) this.#passTo(sender, state)
       await this.#dropTermed()
       // The lowest first: those of one sender come in the order of their nonces.
       for (const { hash } of [...undone].reverse()) await this.#takeBack(hash)
@@ -296,14 +282,16 @@ export class Pool implements PoolCalls {
     })
   }
 
-  /** What no block from the next one on can take by its terms: ranges that have passed, accounts that have changed. */
+  /** What no block can take by its terms, ranges that have passed, accounts that have changed; what waits in vain. */
   async #dropTermed(): Promise<void> {
     const { hash, header } = this.#chain.head
-    const termed = [...this.#byHash.values()].filter(({ terms }) => terms !== undefined)
-    const known = termed.map(({ terms }) => terms!).filter(({ knownAccounts }) => knownAccounts.length > 0)
+    const termed = [...this.#byHash.values()].filter(isTermed)
+    const known = termed.map(({ terms }) => terms).filter(({ knownAccounts }) => knownAccounts.length > 0)
     const storage = known.length === 0 ? undefined : await KnownStorage.read(this.#chain, hash, known)
-    for (const entry of termed)
-      if (hasPassed(entry.terms!, header) || storage?.fault(entry.terms!) !== undefined) this.#remove(entry)
+    for (const entry of termed) {
+      const isLate = this.#missed.note(entry, header) || hasPassed(entry.terms, header)
+      if (isLate || storage?.fault(entry.terms) !== undefined) this.#remove(entry)
+    }
   }
 
   /** Side-cars from before Osaka get proofs of cells when it comes; until then no block takes them. */
@@ -354,24 +342,24 @@ export class Pool implements PoolCalls {
       if (poor.includes(entry) || gaps.some((gap) => gap < entry.transaction.nonce)) this.#remove(entry)
   }
 
+  /** One that is in the new chain as well, or not valid any more, is not taken. */
   async #takeBack(hash: string): Promise<void> {
     const bytes = this.#chain.blockBytes(hash)
     if (bytes === undefined) return
-    for (const transaction of decodeBlock(bytes).transactions) {
-      // One that is in the new chain, too, or not valid any more, is not taken.
-      await this.#addAgain(Uint8Array.from(transaction)).catch(() => undefined)
-    }
+    const sent = decodeBlock(bytes).transactions.map((one) => Uint8Array.from(one))
+    const read = await this.#reader.read(sent)
+    const entries = accepted(read).map((one) => this.#asBefore(one))
+    const termed = entries.filter(({ terms }) => terms !== undefined)
+    const refused = new Set<PoolEntry>()
+    await Promise.all(termed.map((entry) => checkTerms(entry.terms!, this.#chain).catch(() => refused.add(entry))))
+    await this.#enter(entries.filter((entry) => !refused.has(entry) && !isBare(entry)))
   }
 
-  /** Terms are those that it had here; of a blob transaction the side-car, where it is still kept. */
-  async #addAgain(bytes: Uint8Array): Promise<void> {
-    const read = await this.#read(bytes)
-    const { hash } = read.entry
-    const sideCar = this.#sideCars.kept(hash)
-    const terms = this.#pastTerms.of(hash)
-    if (terms !== undefined) await checkTerms(terms, this.#chain)
-    if (bytes[0] !== TYPE_BLOB) await this.#add({ ...read, entry: { ...read.entry, terms } })
-    else if (sideCar !== undefined) await this.#add({ ...read, entry: { ...read.entry, sideCar } })
+  /** With the terms that it had here; a blob transaction with its side-car, where that is still kept. */
+  #asBefore(entry: PoolEntry): PoolEntry {
+    return entry.transaction.type === TYPE_BLOB
+      ? { ...entry, sideCar: this.#sideCars.kept(entry.hash) }
+      : { ...entry, terms: this.#pastTerms.of(entry.hash) }
   }
 
   /** What the next block could take, each sender's in the order of nonces. */
@@ -380,9 +368,13 @@ export class Pool implements PoolCalls {
   }
 
   #pendingOf(sender: string): readonly PoolEntry[] {
+    return this.#pendingFrom(sender, this.#nonces.get(sender) ?? 0n)
+  }
+
+  #pendingFrom(sender: string, first: bigint): readonly PoolEntry[] {
     const entries = this.#bySender.get(sender)
     const found: PoolEntry[] = []
-    for (let nonce = this.#nonces.get(sender) ?? 0n; ; nonce++) {
+    for (let nonce = first; ; nonce++) {
       const entry = entries?.get(nonce)
       if (entry === undefined) return found
       found.push(entry)
@@ -398,8 +390,8 @@ export class Pool implements PoolCalls {
       .flatMap((one) => [...(this.#bySender.get(one)?.values() ?? [])])
       .filter((entry) => !isPending.has(entry))
     return {
-      pending: pending.filter(isListed).map(({ view }) => view),
-      queued: queued.filter(isListed).map(({ view }) => view),
+      pending: pending.filter(isListed).map(viewOfEntry),
+      queued: queued.filter(isListed).map(viewOfEntry),
     }
   }
 
@@ -411,16 +403,39 @@ export class Pool implements PoolCalls {
   async nextNonce(sender: string): Promise<bigint> {
     const last = this.#pendingOf(sender).at(-1)
     if (last !== undefined) return last.transaction.nonce + 1n
-    const limbs = new Uint32Array(5)
-    addressFromHex(limbs, 0, sender)
-    return quantityToBigInt((await this.#state.readAccounts(limbs, 1)).nonce, 0)
+    return (await readSenders(this.#state, [sender])).get(sender)!.nonce
+  }
+
+  /** A transaction of the pool as callers see it. */
+  view(hash: string): TransactionView | undefined {
+    const entry = this.#byHash.get(hash)
+    return entry === undefined ? undefined : viewOfEntry(entry)
   }
 }
 
-interface ReadTransaction {
-  readonly entry: PoolEntry
-  readonly from: string
-  readonly nonce: bigint
-}
+const viewOfEntry = ({ transaction, bytes, hash }: PoolEntry): TransactionView => viewOf(transaction, { bytes, hash })
+
+const isTermed = (entry: PoolEntry): entry is PoolEntry & { readonly terms: InclusionTerms } =>
+  entry.terms !== undefined
 
 const blobsIn = ({ sideCar }: PoolEntry): number => sideCar?.blobs.length ?? 0
+
+/** A blob transaction without its side-car. */
+const isBare = ({ transaction, sideCar }: PoolEntry): boolean => transaction.type === TYPE_BLOB && sideCar === undefined
+
+const orThrow = <Value>(one: Value | RpcError): Value => {
+  if (one instanceof RpcError) throw one
+  return one
+}
+
+const settled = async (added: Promise<string>): Promise<string | RpcError> => {
+  try {
+    return await added
+  } catch (thrown) {
+    if (thrown instanceof RpcError) return thrown
+    throw thrown
+  }
+}
+
+const replyOf = (one: string | RpcError): SendReply =>
+  one instanceof RpcError ? { code: one.code, message: one.message, data: one.data } : one

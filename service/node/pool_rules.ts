@@ -17,6 +17,7 @@ import { baseFeeAfter, blobsOf, type Rules, rulesOf } from './block_place.ts'
 import { refuse } from './refuse.ts'
 import { type SideCar, TYPE_BLOB } from './side_car.ts'
 
+const LIMBS_PER_WORD = 8
 /** Bytes of one transaction, and of one with its side-car. */
 const MOST_BYTES = 128 * 1024
 const MOST_BLOB_BYTES = 1024 * 1024
@@ -49,24 +50,27 @@ export const checkSize = (bytes: Uint8Array): void => {
   if (bytes.length > most) refuse(`oversized data: transaction size ${bytes.length}, limit ${most}`)
 }
 
-/** Rules of a transaction whose fees may come to be enough: a base fee that is above its price may fall. */
-const feeRules = (batch: TransactionBatch, { fork, env }: NextBlock) =>
+/** Rules of transactions whose fees may come to be enough: a base fee that is above their price may fall. */
+export const feeRules = (batch: TransactionBatch, { fork, env }: NextBlock): TransactionRules =>
   transactionRules(batch, fork, { ...env, baseFeePerGas: 0n, blobBaseFee: LEAST_BLOB_FEE })
 
-/** Refuses a transaction that no block could take, whatever the state is. */
-export const checkStatic = (batch: TransactionBatch, transaction: TransactionObject, next: NextBlock): void => {
-  const { env } = next
+/** Refuses transaction i, which no block could take whatever the state is. */
+export const checkStatic = (
+  transaction: TransactionObject,
+  i: number,
+  rules: TransactionRules,
+  { env }: NextBlock,
+): void => {
   const { gasLimit, maxFeePerBlobGas = 0n, blobVersionedHashes = [] } = transaction
   const isBlob = transaction.type === TYPE_BLOB
   if (isBlob && blobVersionedHashes.length > MOST_BLOBS)
     refuse(`too many blobs in transaction: have ${blobVersionedHashes.length}, permitted ${MOST_BLOBS}`)
   if (isBlob && maxFeePerBlobGas < LEAST_BLOB_FEE)
     refuse(`${BELOW_MINIMUM}: blob fee cap ${maxFeePerBlobGas}, minimum needed ${LEAST_BLOB_FEE}`)
-  const rules = feeRules(batch, next)
-  const rejection = rules.rejection[0]!
+  const rejection = rules.rejection[i]!
   if (rejection !== REJECTION.none) {
     const text = rejectionText(rejection as Rejection)
-    refuse(text + numbersOf(rejection as Rejection, transaction, rules))
+    refuse(text + numbersOf(rejection as Rejection, transaction, i, rules))
   }
   if (gasLimit > env.gasLimit) refuse('exceeds block gas limit')
   const tip = transaction.maxPriorityFeePerGas ?? transaction.gasPrice ?? 0n
@@ -82,13 +86,14 @@ const MOST_INITCODE = 49_152
 const numbersOf = (
   rejection: Rejection,
   { gasLimit, data = '0x' }: TransactionObject,
+  i: number,
   { intrinsic, floor }: TransactionRules,
 ): string => {
   switch (rejection) {
     case REJECTION.intrinsicGas:
-      return `: gas ${gasLimit}, minimum needed ${intrinsic[0]}`
+      return `: gas ${gasLimit}, minimum needed ${intrinsic[i]}`
     case REJECTION.floorGas:
-      return `: gas ${gasLimit}, minimum needed ${floor[0]}`
+      return `: gas ${gasLimit}, minimum needed ${floor[i]}`
     case REJECTION.gasLimitTooHigh:
       return ` (cap: ${MOST_GAS}, tx: ${gasLimit})`
     case REJECTION.initcodeSize:
@@ -101,8 +106,8 @@ const numbersOf = (
 /** The version of side-cars that a block of a fork takes. */
 export const sideCarVersion = (fork: Fork): SideCar['version'] => (isAtLeast(fork, 'osaka') ? 1 : 0)
 
-/** Wei that the sender must hold. */
-export const costOf = (batch: TransactionBatch, next: NextBlock): bigint => wordToBigInt(feeRules(batch, next).cost, 0)
+/** Wei that the sender of transaction i must hold. */
+export const costIn = ({ cost }: TransactionRules, i: number): bigint => wordToBigInt(cost, LIMBS_PER_WORD * i)
 
 /** Most wei per gas, by which transactions of the pool are compared. */
 export const priceOf = ({ maxFeePerGas, gasPrice = 0n }: TransactionObject): bigint => maxFeePerGas ?? gasPrice

@@ -1,12 +1,13 @@
 import {
   type L1Attributes,
+  LEAST_SIZE_BYTES,
   l1FeeOf,
   l1Measures,
   operatorFee,
   operatorFeeOf,
   readL1Attributes,
 } from '../../host/chain/op/l1_fees.ts'
-import type { OpFork } from '../../host/chain/op/op_forks.ts'
+import { isOpAtLeast, type OpFork } from '../../host/chain/op/op_forks.ts'
 import { L1_BLOCK } from '../../host/chain/op/predeploys.ts'
 import { addressFromHex, type Chain, wordFromBigInt, wordToBigInt } from '../../host/index.ts'
 import type { PoolEntry } from './pool_entry.ts'
@@ -21,6 +22,8 @@ export class Surcharge {
   readonly #chain: Chain
   #head: string | undefined
   #terms: { readonly fork: OpFork; readonly l1: L1Attributes } | undefined
+  /** What was reckoned by these terms. */
+  #costs = new WeakMap<PoolEntry, bigint>()
 
   constructor(chain: Chain) {
     this.#chain = chain
@@ -41,14 +44,27 @@ export class Surcharge {
     })
     this.#head = head.hash
     this.#terms = { fork, l1 }
+    this.#costs = new WeakMap()
   }
 
   /** Wei that an entry may take from its sender, by the attributes that were read last. */
-  costOf({ bytes, transaction, cost }: PoolEntry): bigint {
-    if (this.#terms === undefined) return cost
+  costOf(entry: PoolEntry): bigint {
+    if (this.#terms === undefined) return entry.cost
+    const known = this.#costs.get(entry)
+    if (known !== undefined) return known
     const { fork, l1 } = this.#terms
+    const cost = entry.cost + l1FeeOf(l1, fork, measureOf(entry.bytes, fork)) + this.#operatorFee(entry)
+    this.#costs.set(entry, cost)
+    return cost
+  }
+
+  #operatorFee({ transaction }: PoolEntry): bigint {
+    const { fork, l1 } = this.#terms!
     const operator = operatorFeeOf(l1, fork)
-    const taken = operator === undefined ? 0n : operatorFee(operator, transaction.gasLimit)
-    return cost + l1FeeOf(l1, fork, l1Measures([bytes], fork)[0]!) + taken
+    return operator === undefined ? 0n : operatorFee(operator, transaction.gasLimit)
   }
 }
+
+/** As in `l1Measures`. */
+const measureOf = (bytes: Uint8Array, fork: OpFork): number =>
+  isOpAtLeast(fork, 'fjord') && bytes.length <= LEAST_SIZE_BYTES ? 0 : l1Measures([bytes], fork)[0]!

@@ -21,8 +21,17 @@ export const transactionView = (
   hash: string,
   place: PlaceView | undefined,
   baseFee: bigint | undefined,
-): TransactionView => {
-  const transaction = decodeTransaction(batch, i)
+): TransactionView => viewOf(decodeTransaction(batch, i), { bytes, hash, place, baseFee })
+
+/** What a view has beside the transaction. */
+export interface ViewParts {
+  readonly bytes: Uint8Array
+  readonly hash: string
+  readonly place?: PlaceView | undefined
+  readonly baseFee?: bigint | undefined
+}
+
+export const viewOf = (transaction: TransactionObject, { bytes, hash, place, baseFee }: ViewParts): TransactionView => {
   const { v, r, s } = transaction.deposit === undefined ? signatureOf(bytes) : NO_SIGNATURE
   return {
     hash,
@@ -54,7 +63,10 @@ export const gasPriceOf = (
 
 type Item = Uint8Array | Item[]
 
-const itemsOf = (bytes: Uint8Array): Item[] => RLP.decode(bytes[0]! < 0xc0 ? bytes.subarray(1) : bytes) as Item[]
+const FIRST_OF_LIST = 0xc0
+
+const itemsOf = (bytes: Uint8Array): Item[] =>
+  RLP.decode(bytes[0]! < FIRST_OF_LIST ? bytes.subarray(1) : bytes) as Item[]
 
 const integer = (item: Item | undefined): bigint => {
   const bytes = item as Uint8Array
@@ -67,6 +79,10 @@ const signatureOf = (bytes: Uint8Array): Pick<TransactionView, 'v' | 'r' | 's'> 
 }
 
 const chainIdOf = (bytes: Uint8Array): bigint => integer(itemsOf(bytes)[0])
+
+/** Whether a transaction, which has been read before, names a chain (EIP-155). */
+export const isProtected = (bytes: Uint8Array): boolean =>
+  bytes[0]! < FIRST_OF_LIST || legacyChainId(signatureOf(bytes).v) !== undefined
 
 /** Of EIP-155; before it v was 27 or 28. */
 const legacyChainId = (v: bigint): bigint | undefined => (v < 35n ? undefined : (v - 35n) / 2n)

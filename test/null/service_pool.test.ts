@@ -2,19 +2,25 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createRandom } from '../../bench/random.ts'
 import { parseGenesis } from '../../host/flows/chain/genesis.ts'
 import { openChain } from '../../host/flows/chain/open_chain.ts'
-import { type Chain, SenderCache, type TransactionObject } from '../../host/index.ts'
+import { type Chain, packTransactions, SenderCache, type TransactionObject } from '../../host/index.ts'
 import { Kzg } from '../../service/kzg/kzg.ts'
 import { Executors } from '../../service/node/executors.ts'
+import { MOST_MISSED } from '../../service/node/missed_blocks.ts'
 import { PayloadBuilder } from '../../service/node/payload_builder.ts'
 import { Pool } from '../../service/node/pool.ts'
+import type { SendReply } from '../../service/node/pool_calls.ts'
+import type { RpcError } from '../../service/rpc_error.ts'
 import { keyed, signed } from '../fixtures/block_world.ts'
 import { builtGenesis } from '../fixtures/built_chain.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'wgevm-pool-'))
 const TO = '0x0000000000000000000000000000000000000fee'
 const POOR = keyed(7)
+const DELEGATED = keyed(8)
+const CONTRACT = keyed(9)
 const FUNDS = 100_000n
 const GAS_LIMIT = 10_000_000n
 
@@ -29,6 +35,8 @@ beforeAll(async () => {
   file.gasLimit = `0x${GAS_LIMIT.toString(16)}`
   // Enough for one payment at the least price, and some wei.
   file.alloc[POOR] = { balance: `0x${(21_000n + FUNDS).toString(16)}` }
+  file.alloc[DELEGATED] = { balance: '0xffffffffffff', code: `0xef0100${'11'.repeat(20)}` }
+  file.alloc[CONTRACT] = { balance: '0xffffffffffff', code: '0xef0000' }
   chain = await openChain({ path: folder, genesis: parseGenesis(JSON.stringify(file)) })
   executors = new Executors({ chainId: 1n, workers: 0 }, chain.state, new SenderCache())
 })
@@ -178,8 +186,108 @@ describe('the pool', () => {
     expect(pool.count).toBe(0)
   })
 
+  it('takes nothing from an account with code, unless that is a delegation', async () => {
+    expect(await refusal(transaction(9, 0n))).toBe('sender not an eoa')
+    expect(await refusal(transaction(8, 0n))).toBeUndefined()
+  })
+
   it('takes one whose fee is below the base fee of the next block', async () => {
     expect(await refusal(transaction(0, 0n, { maxFeePerGas: 1n, maxPriorityFeePerGas: 1n }))).toBeUndefined()
+  })
+})
+
+describe('transactions that come together', () => {
+  const LIMITS = { perSender: 3, transactions: 10, blobsPerSender: 2, blobs: 4 }
+  /** Every reason that a pool has, and what it takes, by a few senders. */
+  const drawn = (): readonly Uint8Array[] => {
+    const random = createRandom(7, 'pool waves')
+    const one = (): Uint8Array => {
+      const fees = {
+        maxFeePerGas: BigInt(1000 + 55 * random.below(5)),
+        maxPriorityFeePerGas: BigInt(100 + random.below(30)),
+      }
+      const from = [0, 1, 2, 7, 8, 9][random.below(6)]!
+      const value = BigInt([0, 1, 80_000, 100_001][random.below(4)]!)
+      if (from === 7)
+        return transaction(7, BigInt(random.below(2)), { maxFeePerGas: 1n, maxPriorityFeePerGas: 1n, value })
+      return transaction(from, BigInt(random.below(5)), { ...fees, value })
+    }
+    const bad = [
+      () => Uint8Array.of(2, 0xc0),
+      () => new Uint8Array(0),
+      () => Uint8Array.of(3, 0xc0),
+      otherChain,
+      unprotected,
+      () => transaction(0, 0n, { gasLimit: 20_999n }),
+    ]
+    const sent: Uint8Array[] = []
+    while (sent.length < 120) {
+      const kind = random.below(12)
+      if (kind === 0 && sent.length > 0) sent.push(sent[random.below(sent.length)]!)
+      else sent.push(kind < 3 ? bad[random.below(bad.length)]!() : one())
+    }
+    return sent
+  }
+  const replyTo = (to: Pool, bytes: Uint8Array): Promise<SendReply> =>
+    to.add(bytes).catch(({ code, message, data }: RpcError) => ({ code, message, data }))
+  const contentOf = (of: Pool): unknown => [...of.pending()].map(({ hash }) => hash).concat(`${of.count}`)
+
+  it.each([2, 17, 120])('are answered, kept and told as one after another: %i at a time', async (size) => {
+    const sent = drawn()
+    const [alone, together] = [new Pool(chain, executors, LIMITS, kzg), new Pool(chain, executors, LIMITS, kzg)]
+    const told: Record<'alone' | 'together', string[]> = { alone: [], together: [] }
+    let messages = 0
+    alone.onPending = (hashes) => told.alone.push(...hashes)
+    together.onPending = (hashes) => {
+      messages++
+      told.together.push(...hashes)
+    }
+    const reasons = new Set<string>()
+    for (let at = 0; at < sent.length; at += size) {
+      const wave = sent.slice(at, at + size)
+      const expected: SendReply[] = []
+      for (const bytes of wave) expected.push(await replyTo(alone, bytes))
+      expect(await together.addAll(packTransactions(wave))).toEqual(expected)
+      expect(contentOf(together)).toEqual(contentOf(alone))
+      for (const reply of expected) reasons.add(typeof reply === 'string' ? 'taken' : reply.message.split(/[:,]/)[0]!)
+    }
+    expect(told.together).toEqual(told.alone)
+    expect(messages).toBeLessThanOrEqual(Math.ceil(sent.length / size))
+    // What was drawn meets them all.
+    expect([...reasons].sort()).toEqual([
+      'a transaction of type 3 is a list of 14 fields',
+      'account limit exceeded',
+      'already known',
+      'chain id 37',
+      'insufficient funds for gas * price + value',
+      'intrinsic gas too low',
+      'no bytes',
+      'only replay-protected (EIP-155) transactions allowed over RPC',
+      'replacement transaction underpriced',
+      'sender not an eoa',
+      'taken',
+      'transaction underpriced',
+    ])
+  })
+})
+
+describe('a transaction with terms that never hold', () => {
+  it('leaves the pool when so many heads that its ranges allow have come without it', async () => {
+    const { number, timestamp } = chain.head.header
+    const open = { blockNumber: {}, timestamp: {}, flashblock: {}, knownAccounts: [], mayFail: true }
+    await pool.addConditional(transaction(0, 1n), open)
+    await pool.addConditional(transaction(1, 1n), { ...open, blockNumber: { min: number + 1n } })
+    await pool.addConditional(transaction(2, 1n), { ...open, timestamp: { min: timestamp + 1n } })
+    const heads = async (count: number): Promise<void> => {
+      for (let n = 0; n < count; n++) await pool.moveTo(chain.head, { undone: [], applied: [] })
+    }
+    await heads(MOST_MISSED - 1)
+    expect(pool.count).toBe(3)
+    await heads(1)
+    expect((await pool.content(undefined)).queued.map(({ transaction: { from } }) => from)).toEqual([
+      keyed(1),
+      keyed(2),
+    ])
   })
 })
 
