@@ -27,28 +27,53 @@ const MOST_FILLED = 127
 const MANY = 255
 const BLOOM_HEAD_BYTES = 3
 
-/** The receipts of a block as they are kept. */
-export const encodeReceiptList = ({ bytes, lengths }: EncodedReceipts): Uint8Array => {
-  const list = new Uint8Array(1 + bytes.length + HEAD_BYTES * lengths.length)
-  const from = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const to = new DataView(list.buffer)
-  list[0] = MARK
-  let start = 0
-  let at = 1
-  for (const length of lengths) {
-    const bloom = bloomAt(bytes, start)
-    to.setUint32(at, length)
-    to.setUint16(at + 4, bloom - start)
-    const pairs = at + HEAD_BYTES
-    const end = writeFilled(list, pairs, from, bloom)
-    const filled = (end - pairs) / 2
-    list[pairs - 1] = filled > MOST_FILLED ? MANY : filled
-    at = filled > MOST_FILLED ? copy(list, pairs, bytes, bloom, bloom + BLOOM_BYTES) : end
-    at = copy(list, at, bytes, start, bloom)
-    start += length
-    at = copy(list, at, bytes, bloom + BLOOM_BYTES, start)
+/** Writes the receipts of a block as they are kept, some at a time. */
+export class ReceiptListWriter {
+  #list = Uint8Array.of(MARK)
+  #at = 1
+
+  /** Receipts that follow those before. */
+  add({ bytes, lengths }: EncodedReceipts): void {
+    const most = this.#at + bytes.length + HEAD_BYTES * lengths.length
+    if (most > this.#list.length) this.#grow(most)
+    const list = this.#list
+    const from = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    const to = new DataView(list.buffer)
+    let start = 0
+    let at = this.#at
+    for (const length of lengths) {
+      const bloom = bloomAt(bytes, start)
+      to.setUint32(at, length)
+      to.setUint16(at + 4, bloom - start)
+      const pairs = at + HEAD_BYTES
+      const end = writeFilled(list, pairs, from, bloom)
+      const filled = (end - pairs) / 2
+      list[pairs - 1] = filled > MOST_FILLED ? MANY : filled
+      at = filled > MOST_FILLED ? copy(list, pairs, bytes, bloom, bloom + BLOOM_BYTES) : end
+      at = copy(list, at, bytes, start, bloom)
+      start += length
+      at = copy(list, at, bytes, bloom + BLOOM_BYTES, start)
+    }
+    this.#at = at
   }
-  return list.slice(0, at)
+
+  /** All of them. */
+  finish(): Uint8Array {
+    return this.#list.slice(0, this.#at)
+  }
+
+  #grow(least: number): void {
+    const list = new Uint8Array(Math.max(least, 2 * this.#list.length))
+    list.set(this.#list.subarray(0, this.#at))
+    this.#list = list
+  }
+}
+
+/** The receipts of a block as they are kept. */
+export const encodeReceiptList = (receipts: EncodedReceipts): Uint8Array => {
+  const writer = new ReceiptListWriter()
+  writer.add(receipts)
+  return writer.finish()
 }
 
 /** Where the bloom of a receipt begins: after the status, or the state root, and the gas. */

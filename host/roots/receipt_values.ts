@@ -1,6 +1,7 @@
 import { BLOOM_BYTES } from '../chain/bloom.ts'
 import { NO_LENGTH } from '../chain/lane_rows.ts'
 import type { Log } from '../chain/log.ts'
+import type { EncodedReceipts } from '../chain/receipt_list.ts'
 import { rlpHeadBytes, rlpHex, rlpInteger, rlpList, writeRlpHead } from '../primitives/rlp.ts'
 import { type Receipts, STATUS_REJECTED, STATUS_SUCCESS } from '../receipts/receipts.ts'
 
@@ -95,15 +96,39 @@ export class ReceiptValues {
 
   /** Writes receipt k to `to` from starts[k] on. */
   write(to: Uint8Array, starts: Uint32Array): void {
+    this.#inBlocks((_first, _end, writeTo) => writeTo(to, starts))
+  }
+
+  /** Gives the receipts side by side, some at a time, in order. The bytes are good until it returns. */
+  visit(take: (receipts: EncodedReceipts) => void): void {
+    const starts = new Uint32Array(this.count)
+    let bytes = new Uint8Array(0)
+    this.#inBlocks((first, end, writeTo) => {
+      const lengths = this.lengths.subarray(first, end)
+      let length = 0
+      for (let k = first; k < end; k++) {
+        starts[k] = length
+        length += lengths[k - first]!
+      }
+      if (length > bytes.length) bytes = new Uint8Array(2 * length)
+      writeTo(bytes, starts)
+      take({ bytes: bytes.subarray(0, length), lengths })
+    })
+  }
+
+  /** Calls `write` for receipts [first, end) after another, with what writes these. */
+  #inBlocks(write: (first: number, end: number, writeTo: (to: Uint8Array, starts: Uint32Array) => void) => void): void {
     const receipts = this.#receipts
     const transactions = this.#transactions
     const places = { blooms: new Uint32Array(receipts.count), logs: new Uint32Array(receipts.count) }
     let from = 0
     for (let first = 0; first < this.count; first += BLOCK) {
       const end = Math.min(this.count, first + BLOCK)
-      this.#writeFields(first, end, to, starts, places)
       const next = end === this.count ? receipts.count : transactions[end]!
-      receipts.writeRange(from, next, to, places.logs, places.blooms)
+      write(first, end, (to, starts) => {
+        this.#writeFields(first, end, to, starts, places)
+        receipts.writeRange(from, next, to, places.logs, places.blooms)
+      })
       from = next
     }
   }

@@ -1,6 +1,6 @@
 import { TransactionInputError } from '../chain/encode_batch.ts'
 import { checkPacked, type PackedTransactions, type SignedTransactions } from '../chain/packed.ts'
-import type { EncodedReceipts } from '../chain/receipt_list.ts'
+import { ReceiptListWriter } from '../chain/receipt_list.ts'
 import { NO_TRANSACTION_BYTES } from '../chain/signed_batch.ts'
 import { checkWithdrawals, encodeWithdrawal, type Withdrawal } from '../chain/withdrawals.ts'
 import { bytesToHex } from '../primitives/hex.ts'
@@ -15,27 +15,22 @@ import { knownRoot, plannedRoot, type RootJob } from './root_job.ts'
 
 /** Every included transaction's receipt as the trie holds it; rejected transactions have none. */
 export const encodeReceipts = (receipts: Receipts, extras: ReceiptExtras = {}): readonly Uint8Array[] => {
-  const { bytes, lengths } = encodeReceiptsSideBySide(receipts, extras)
-  let end = 0
-  return Array.from(lengths, (length) => {
-    end += length
-    return bytes.subarray(end - length, end)
+  const encoded: Uint8Array[] = []
+  new ReceiptValues(receipts, extras).visit(({ bytes, lengths }) => {
+    let at = 0
+    for (const length of lengths) {
+      encoded.push(bytes.slice(at, at + length))
+      at += length
+    }
   })
+  return encoded
 }
 
-/** The same in one buffer. */
-export const encodeReceiptsSideBySide = (receipts: Receipts, extras: ReceiptExtras = {}): EncodedReceipts => {
-  const values = new ReceiptValues(receipts, extras)
-  const { lengths } = values
-  const starts = new Uint32Array(lengths.length)
-  let end = 0
-  for (let k = 0; k < lengths.length; k++) {
-    starts[k] = end
-    end += lengths[k]!
-  }
-  const bytes = new Uint8Array(end)
-  values.write(bytes, starts)
-  return { bytes, lengths }
+/** The same as they are kept: a block of them never stands whole in memory. */
+export const encodeKeptReceipts = (receipts: Receipts, extras: ReceiptExtras = {}): Uint8Array => {
+  const list = new ReceiptListWriter()
+  new ReceiptValues(receipts, extras).visit((some) => list.add(some))
+  return list.finish()
 }
 
 /**

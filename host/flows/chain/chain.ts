@@ -3,8 +3,7 @@ import type { DecodedBlock } from '../../chain/decode_block.ts'
 import { headerHash } from '../../chain/header.ts'
 import type { OpRules } from '../../chain/op/op_chain.ts'
 import { isPacked, type SignedTransactions } from '../../chain/packed.ts'
-import { type EncodedReceipts, encodeReceiptList } from '../../chain/receipt_list.ts'
-import { encodeReceiptsSideBySide } from '../../roots/roots.ts'
+import { encodeKeptReceipts } from '../../roots/roots.ts'
 import type { StateWrites } from '../../state/state.ts'
 import type { Store } from '../../state/store/store.ts'
 import { StoreError } from '../../state/store/store_error.ts'
@@ -209,13 +208,13 @@ export class StoredChain extends StoredReads implements Chain {
 
   #knownBlock(
     block: ChainBlock & { readonly block: DecodedBlock },
-    receipts: EncodedReceipts,
+    receipts: Uint8Array,
     writes: KnownBlock['writes'],
     parent: ChainBlock,
     isBuilt = false,
   ): KnownBlock {
     const totalDifficulty = this.known.totalDifficulty(parent) + block.header.difficulty
-    return { ...block, receipts: encodeReceiptList(receipts), writes, totalDifficulty, isBuilt }
+    return { ...block, receipts, writes, totalDifficulty, isBuilt }
   }
 
   async #setHead(update: HeadUpdate): Promise<HeadChange> {
@@ -293,12 +292,12 @@ export class StoredChain extends StoredReads implements Chain {
   }
 }
 
-/** As the receipts trie holds them. */
+/** As they are kept. */
 const receiptsOf = (
   { receipts, postStates }: Pick<BlockResult, 'receipts' | 'postStates'>,
   chain: OpRules | undefined,
-): EncodedReceipts =>
-  encodeReceiptsSideBySide(receipts, {
+): Uint8Array =>
+  encodeKeptReceipts(receipts, {
     ...depositExtras(receipts, chain),
     ...(postStates === undefined ? {} : { postStates }),
   })
