@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
+import { bytesToHex } from '../../host/primitives/hex.ts'
 import { EMPTY_CODE_HASH, keccak256 } from '../../host/primitives/keccak.ts'
 import { SERIAL_HASHER } from '../../host/primitives/keccak_many.ts'
 import { MessageBatch } from '../../host/primitives/message_batch.ts'
+import { quantityToBigInt, wordToBigInt, wordToHex } from '../../host/primitives/word.ts'
 import type { MemoryState } from '../../host/state/memory_state.ts'
+import { absentAccounts, decodeAccount } from '../../host/state/store/records.ts'
+import { undoEntries, undoOf } from '../../host/state/store/undo_record.ts'
+import type { ArenaTrie } from '../../host/state/trie/arena_trie.ts'
 import { eachStretch, NodesInPlace } from '../../host/state/trie/hash_nodes.ts'
 import { AccountLeaves, SlotLeaves } from '../../host/state/trie/leaf_rows.ts'
 import type { ListedHasher } from '../../host/state/trie/listed_nodes.ts'
@@ -31,11 +36,50 @@ const BY_A_THREAD: ListedHasher = {
     }),
 }
 
+interface Step {
+  readonly root: string
+  readonly state: MemoryState
+}
+
+/**
+ * What the trie remembers of a change undoes it: entries of a store's undo record, put over the state after the change,
+ * make the one before it. Gives 1 where it remembers, and 0 where an account lost its storage.
+ */
+const checkUndo = (trie: ArenaTrie, before: Step, after: Step): number => {
+  const replaced = trie.replaced(before.root, after.root)
+  const record = replaced === undefined ? undefined : undoOf(replaced)
+  if (record === undefined) return 0
+  const state = after.state.dump() as Record<string, { storage: Record<string, string> }>
+  for (const { key, value } of undoEntries(record)!) {
+    const address = bytesToHex(key.subarray(0, 20))
+    if (key.length === 52) {
+      const { storage } = state[address]!
+      const slot = bytesToHex(key.subarray(20))
+      if (value === undefined) delete storage[slot]
+      else storage[slot] = `0x${Buffer.from(value).toString('hex').padStart(64, '0')}`
+    } else if (value === undefined) state[address] = { storage: state[address]?.storage ?? {} }
+    else {
+      const columns = absentAccounts(1)
+      expect(decodeAccount(columns, 0, value, value.length)).toBe(true)
+      const nonce = quantityToBigInt(columns.nonce, 0)
+      const balance = wordToBigInt(columns.balance, 0)
+      const codeHash = wordToHex(columns.codeHash, 0)
+      state[address] = { nonce, balance, codeHash, storage: state[address]?.storage ?? {} } as (typeof state)[string]
+    }
+  }
+  const there = Object.entries(state).filter(([, account]) => 'nonce' in account)
+  for (const [address, { storage, ...account }] of Object.entries(state))
+    if (!('nonce' in account)) expect(storage, address).toEqual({})
+  expect(Object.fromEntries(there)).toEqual(before.state.dump())
+  return 1
+}
+
 describe('a state trie in pages', () => {
   /** Changes of a few accounts, or of many at once, that come and go, with storages of any size. */
   const changesOf = (state: MemoryState, seed: number): Change[] => {
     const random = createRandom(seed, 'paged changes')
-    const some = randomChanges(state, seed)
+    const drawn = randomChanges(state, seed)
+    const some = random.below(2) === 0 ? drawn : drawn.filter(({ account, cleared }) => account && cleared !== true)
     if (random.below(3) > 0) return some
     const { codeHash } = Object.values(state.dump())[0]!
     const first = random.below(1200)
@@ -69,7 +113,8 @@ describe('a state trie in pages', () => {
       disk.keep(paged)
       /** What the trie on disk is of, and what was done since. */
       let kept = state.clone()
-      let since: { readonly root: string; readonly state: MemoryState }[] = []
+      let since: Step[] = []
+      let undone = 0
       for (let step = 0; step < STEPS; step++) {
         const before = { root: memory.root, state: state.clone() }
         const writes = writesOf(changesOf(state, 1000 * seed + step))
@@ -77,6 +122,9 @@ describe('a state trie in pages', () => {
         const root = await memory.apply(writes)
         expect(await paged.apply(writes), `step ${step}`).toBe(root)
         since.push(before)
+        const steps = [...since, { root, state }]
+        for (const n of [steps.length - 2, random.below(steps.length - 1)])
+          undone += checkUndo(paged, steps[n]!, steps[n + 1]!)
         if (random.below(4) === 0) {
           const to = since[random.below(since.length)]!
           memory.rewind(to.root)
@@ -106,8 +154,31 @@ describe('a state trie in pages', () => {
       }
       disk.keep(paged)
       checkAll(disk, state)
+      expect(undone).toBeGreaterThan(STEPS / 2)
     },
   )
+
+  it('remembers what slots were until their account goes, and not between states that are no neighbours', async () => {
+    const account = { nonce: 1n, balance: 1n, codeHash: EMPTY_CODE_HASH }
+    const [kept, gone] = [addressOf(1), addressOf(2)]
+    const steps: Step[] = []
+    const state = randomState(8, 3)
+    const trie = new PageDisk().open()
+    await trie.apply(state.contents())
+    for (const changes of [
+      [kept, gone].map((address) => ({ address, account, slots: { 5: 7n } })),
+      [{ address: gone, account: undefined }],
+    ]) {
+      steps.push({ root: trie.root, state: state.clone() })
+      expect(steps.length === 1 || checkUndo(trie, steps[0]!, { root: trie.root, state }) === 1).toBe(true)
+      const writes = writesOf(changes)
+      state.commit(writes)
+      await trie.apply(writes)
+    }
+    const last = { root: trie.root, state }
+    expect(checkUndo(trie, steps[0]!, steps[1]!) + checkUndo(trie, steps[1]!, last)).toBe(0)
+    expect(trie.replaced(steps[0]!.root, last.root)).toBeUndefined()
+  })
 
   it('refuses a number that is no page’s, a page with more than it holds, and a leaf of another way', async () => {
     const state = randomState(7, 400)

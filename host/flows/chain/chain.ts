@@ -143,7 +143,7 @@ export class StoredChain extends StoredReads implements Chain {
     const known = this.#knownBlock({ hash, header, block }, receiptsOf(result, chain), writes, parent)
     try {
       this.store.move({
-        blocks: [appendedBlock(known, this.#places)],
+        blocks: [appendedBlock(known, this.#places, this.#executor.undoOf(parent, known))],
         pages: this.#executor.changedPages(known),
         oldestUndo: oldestUndo(number, this.#terms),
       })

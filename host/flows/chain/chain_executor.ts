@@ -135,6 +135,11 @@ export class ChainExecutor {
     return this.#at
   }
 
+  /** The undo record of a block, where the trie remembers it. */
+  undoOf(parent: ChainBlock, block: ChainBlock): Uint8Array | undefined {
+    return this.#walk.undoBetween(parent.header.stateRoot, block.header.stateRoot)
+  }
+
   /** What makes the trie on disk that after a block, where this is. */
   changedPages(block: ChainBlock): PageChanges {
     return this.#walk.changedPages(block)

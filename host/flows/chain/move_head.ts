@@ -1,6 +1,7 @@
 import { encodeBody } from '../../chain/encode_block.ts'
 import { encodeHeader } from '../../chain/header.ts'
 import type { AppendedBlock, StepBack, Store, StoredForkChoice } from '../../state/store/store.ts'
+import { deletesAccounts } from '../../state/store/write_state.ts'
 import type { HeadChange } from './block_tree.ts'
 import type { ChainExecutor } from './chain_executor.ts'
 import type { KnownBlock } from './known_block.ts'
@@ -21,7 +22,7 @@ export interface MoveTerms {
 }
 
 /** What of the executor a move of the head needs. */
-export type HeadExecutor = Pick<ChainExecutor, 'moveTo' | 'changedPages' | 'written' | 'settle'>
+export type HeadExecutor = Pick<ChainExecutor, 'moveTo' | 'changedPages' | 'undoOf' | 'written' | 'settle'>
 
 /** The lowest block whose undo record is kept with a head. */
 export const oldestUndo = (
@@ -32,10 +33,11 @@ export const oldestUndo = (
   return finalized === undefined || finalized >= oldest ? oldest : finalized + 1n
 }
 
-/** A block as the store takes it. */
+/** A block as the store takes it, `undo` its record where it is known. */
 export const appendedBlock = (
   { hash, header, block, receipts, writes, totalDifficulty }: KnownBlock,
   places: boolean,
+  undo: Uint8Array | undefined,
 ): AppendedBlock => ({
   block: {
     number: header.number,
@@ -49,6 +51,7 @@ export const appendedBlock = (
     transactionHashes: places ? hashesOf(block) : new Uint8Array(0),
   },
   writes,
+  undo: writes.some(deletesAccounts) ? undefined : undo,
 })
 
 /**
@@ -70,9 +73,12 @@ export const moveHead = async (
   const parts = partsOf(way.above)
   for (const [n, part] of parts.entries()) {
     const isLast = n === parts.length - 1
-    const blocks = part.map((block) => appendedBlock(block, terms.places))
     const end = part.at(-1) ?? known.block(store.canonical(way.base)!.hash)!
     await executor.moveTo(end)
+    const blocks = part.map((block) => {
+      const parent = known.block(block.header.parentHash)!
+      return appendedBlock(block, terms.places, executor.undoOf(parent, block))
+    })
     const oldest = oldestUndo(end.header.number, terms)
     store.move({
       ...backOf(back),

@@ -3,6 +3,7 @@ import type { MakeProgress } from '../../state/store/make_nodes.ts'
 import type { Store } from '../../state/store/store.ts'
 import { StoreError } from '../../state/store/store_error.ts'
 import { TouchedKeys } from '../../state/store/touched_keys.ts'
+import { undoOf } from '../../state/store/undo_record.ts'
 import type { ArenaTrie } from '../../state/trie/arena_trie.ts'
 import type { PageChanges } from '../../state/trie/page_cuts.ts'
 import type { ChainBlock } from './block_tree.ts'
@@ -75,6 +76,12 @@ export class TrieWalk {
     }
     if (kept === undefined) this.#most = Math.max(this.#budget, 2 * trie.sizeBytes)
     return trie
+  }
+
+  /** The undo record of the block between two roots, where the trie has gone over it and remembers what it had. */
+  undoBetween(parentRoot: string, root: string): Uint8Array | undefined {
+    const replaced = this.#trie?.replaced(parentRoot, root)
+    return replaced === undefined ? undefined : undoOf(replaced)
   }
 
   /** What makes the trie on disk that after this block, where the trie is. */

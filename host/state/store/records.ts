@@ -11,7 +11,7 @@ const WORD_BYTES = 32
 export const SLOT_KEY_BYTES = ADDRESS_BYTES + WORD_BYTES
 
 /** A head byte, nonce, code hash, balance. */
-const MOST_ACCOUNT_BYTES = 1 + 8 + 2 * WORD_BYTES
+export const MOST_ACCOUNT_BYTES = 1 + 8 + 2 * WORD_BYTES
 const HAS_CODE = 0x80
 const NONCE_LENGTH = 0x0f
 
@@ -47,18 +47,34 @@ const scratch = new Uint8Array(MOST_ACCOUNT_BYTES)
 const word = new Uint8Array(WORD_BYTES)
 
 /**
- * Account i of columns: a byte with the length of the nonce and whether there is code, the nonce without leading zeros,
- * the code hash where there is code, the balance without leading zeros. The bytes are good until the next call.
+ * Writes the record of an account to `to` from `first` on: a byte with the length of the nonce and whether there is
+ * code, the nonce without leading zeros, the code hash where there is code, the balance without leading zeros. Returns
+ * where it ends.
+ *
+ * code   the hash stands there from codeAt on; undefined: there is no code
  */
+export const writeAccount = (
+  to: Uint8Array,
+  first: number,
+  nonce: Uint32Array,
+  nonceAt: number,
+  balance: Uint32Array,
+  balanceAt: number,
+  code: Uint8Array | undefined,
+  codeAt: number,
+): number => {
+  let at = writeShort(to, first + 1, nonce, nonceAt, 2)
+  to[first] = (at - 1 - first) | (code === undefined ? 0 : HAS_CODE)
+  if (code !== undefined) for (let n = 0; n < WORD_BYTES; n++) to[at++] = code[codeAt + n]!
+  return writeShort(to, at, balance, balanceAt, LIMBS_PER_WORD)
+}
+
+/** Account i of columns as a record. The bytes are good until the next call. */
 export const encodeAccount = ({ nonce, balance, codeHash }: AccountColumns, i: number): Uint8Array => {
   const hasCode = !wordEquals(codeHash, LIMBS_PER_WORD * i, EMPTY_CODE, 0)
-  let at = writeShort(scratch, 1, nonce, 2 * i, 2)
-  scratch[0] = (at - 1) | (hasCode ? HAS_CODE : 0)
-  if (hasCode) {
-    wordToBytes(scratch, at, codeHash, LIMBS_PER_WORD * i)
-    at += WORD_BYTES
-  }
-  return scratch.subarray(0, writeShort(scratch, at, balance, LIMBS_PER_WORD * i, LIMBS_PER_WORD))
+  if (hasCode) wordToBytes(word, 0, codeHash, LIMBS_PER_WORD * i)
+  const code = hasCode ? word : undefined
+  return scratch.subarray(0, writeAccount(scratch, 0, nonce, 2 * i, balance, LIMBS_PER_WORD * i, code, 0))
 }
 
 /** Such a record as account i of columns; false where it is none. */

@@ -52,6 +52,8 @@ export interface StoredBlock extends DiskHead {
 export interface AppendedBlock {
   readonly block: StoredBlock
   readonly writes: readonly StateWrites[]
+  /** The undo record where it is known (`undoOf`), of writes that delete no account; else it is read. */
+  readonly undo?: Uint8Array | undefined
 }
 
 /** What makes an ancestor of the head the head. */
@@ -271,13 +273,13 @@ export class Store {
     this.#moves++
   }
 
-  #append({ block, writes }: AppendedBlock, oldestUndo: bigint, parts: WriteParts): void {
+  #append({ block, writes, undo }: AppendedBlock, oldestUndo: bigint, parts: WriteParts): void {
     const { hash, number } = this.head
     if (block.parentHash !== hash || block.number !== number + 1n)
       throw this.#damaged(`block ${block.number} does not follow the head, block ${number}`)
-    const record = new UndoRecord()
+    const record = undo === undefined ? new UndoRecord() : undefined
     for (const of of writes) writeState(this.#tables, of, record, parts)
-    if (block.number >= oldestUndo) this.#tables.undo.putSync(numberKey(block.number), record.bytes)
+    if (block.number >= oldestUndo) this.#tables.undo.putSync(numberKey(block.number), undo ?? record!.bytes)
     this.#putBlock(block, parts)
   }
 

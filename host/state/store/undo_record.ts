@@ -1,5 +1,18 @@
+import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { bytesToHex } from '../../primitives/hex.ts'
-import { ADDRESS_BYTES, SLOT_KEY_BYTES } from './records.ts'
+import { addressToBytes, wordToBytes } from '../../primitives/word.ts'
+import { writeShort } from '../short_number.ts'
+import {
+  ACCOUNT_ENTRY_LIMBS,
+  ENTRY_BALANCE,
+  ENTRY_CODE,
+  ENTRY_EXISTED,
+  ENTRY_NONCE,
+  SLOT_ENTRY_LIMBS,
+} from '../trie/change_record.ts'
+import { ACCOUNT_NAME, LEAF_LIMBS, LEAF_STORAGE, SLOT_NAME } from '../trie/leaf_rows.ts'
+import type { ReplacedValues } from '../trie/replaced_values.ts'
+import { ADDRESS_BYTES, MOST_ACCOUNT_BYTES, SLOT_KEY_BYTES, writeAccount } from './records.ts'
 
 /**
  * What a block wrote over, in the order in which it did: entries of
@@ -52,6 +65,69 @@ export class UndoRecord {
     for (let n = 0; n < valueLength; n++) this.#bytes[at + n] = value![n]!
     this.#length = end
   }
+}
+
+const HEAD_BYTES = 2
+const WORD_BYTES = 32
+
+/**
+ * The record of a change of the trie, whose values before it are those of its parent's state: nothing is read from the
+ * disk. Undefined where an account of it has lost its storage since.
+ */
+export const undoOf = ({ record, accounts, slots, codes }: ReplacedValues): Uint8Array | undefined => {
+  const { accountCount, slotCount } = record
+  const most =
+    (HEAD_BYTES + ADDRESS_BYTES + MOST_ACCOUNT_BYTES) * accountCount +
+    (HEAD_BYTES + SLOT_KEY_BYTES + WORD_BYTES) * slotCount
+  const bytes = new Uint8Array(most)
+  /** Leaves of accounts by the place of their storage. */
+  const owners = new Map<number, number>()
+  let at = 0
+  for (let n = 0; n < accountCount; n++) {
+    const entry = ACCOUNT_ENTRY_LIMBS * n
+    const row = LEAF_LIMBS * record.accounts[entry]!
+    const storage = accounts[row + LEAF_STORAGE]!
+    if (storage !== 0) owners.set(storage, row)
+    bytes[at] = ACCOUNT
+    addressToBytes(bytes, at + 1, accounts, row + ACCOUNT_NAME)
+    const length = at + 1 + ADDRESS_BYTES
+    at = length + 1
+    if (record.accounts[entry + ENTRY_EXISTED] === 1) {
+      const code = record.accounts[entry + ENTRY_CODE]!
+      const { accounts: entries } = record
+      const hash = code === 0 ? undefined : codes
+      at = writeAccount(
+        bytes,
+        at,
+        entries,
+        entry + ENTRY_NONCE,
+        entries,
+        entry + ENTRY_BALANCE,
+        hash,
+        WORD_BYTES * code,
+      )
+    }
+    bytes[length] = at - length - 1
+  }
+  let storage = 0
+  let owner = 0
+  for (let n = 0; n < slotCount; n++) {
+    const entry = SLOT_ENTRY_LIMBS * n
+    const row = LEAF_LIMBS * record.slots[entry]!
+    if (slots[row + LEAF_STORAGE] !== storage || n === 0) {
+      storage = slots[row + LEAF_STORAGE]!
+      const found = owners.get(storage)
+      if (found === undefined) return undefined
+      owner = found
+    }
+    bytes[at] = SLOT
+    addressToBytes(bytes, at + 1, accounts, owner + ACCOUNT_NAME)
+    wordToBytes(bytes, at + 1 + ADDRESS_BYTES, slots, row + SLOT_NAME)
+    const length = at + 1 + SLOT_KEY_BYTES
+    at = writeShort(bytes, length + 1, record.slots, entry + 1, LIMBS_PER_WORD)
+    bytes[length] = at - length - 1
+  }
+  return bytes.subarray(0, at)
 }
 
 /** An entry of a record. */

@@ -24,11 +24,22 @@ class UnknownCodeError extends Error {
   override readonly name = 'UnknownCodeError'
 }
 
+/** Whether an account goes with these writes. */
+export const deletesAccounts = ({ deletedAccounts, accountCount, accounts }: StateWrites): boolean =>
+  deletedAccounts.length > 0 || accounts.exists.subarray(0, accountCount).includes(0)
+
 /**
  * Enters writes in the tables, inside a transaction, and what they write over in the undo record. An account that does
  * not exist after them has no slots, as in its trie.
+ *
+ * undo   undefined: what they write over is known, and not read; they delete no account
  */
-export const writeState = (tables: Tables, writes: StateWrites, undo: UndoRecord, parts: WriteParts): void => {
+export const writeState = (
+  tables: Tables,
+  writes: StateWrites,
+  undo: UndoRecord | undefined,
+  parts: WriteParts,
+): void => {
   for (const [hash, bytes] of writes.code) tables.code.putSync(hexToBytes(hash), bytes)
   const { deletedAccounts } = writes
   for (let i = 0; i < deletedAccounts.length / LIMBS_PER_ADDRESS; i++) removeAccount(tables, deletedAccounts, i, undo)
@@ -36,9 +47,15 @@ export const writeState = (tables: Tables, writes: StateWrites, undo: UndoRecord
   writeSlots(tables, writes, undo, parts)
 }
 
-const removeAccount = ({ accounts, slots }: Tables, addresses: Uint32Array, i: number, undo: UndoRecord): void => {
+const removeAccount = (
+  { accounts, slots }: Tables,
+  addresses: Uint32Array,
+  i: number,
+  undo: UndoRecord | undefined,
+): void => {
   const key = new Uint8Array(ADDRESS_BYTES)
   accountKey(key, addresses, i)
+  if (undo === undefined) throw new Error(`an account is deleted, and what it had is not known: ${bytesToHex(key)}`)
   const before = accounts.getBinaryFast(key)
   if (before === undefined) return
   undo.account(key, before)
@@ -50,7 +67,7 @@ const removeAccount = ({ accounts, slots }: Tables, addresses: Uint32Array, i: n
   }
 }
 
-const writeAccounts = (tables: Tables, writes: StateWrites, undo: UndoRecord, parts: WriteParts): void => {
+const writeAccounts = (tables: Tables, writes: StateWrites, undo: UndoRecord | undefined, parts: WriteParts): void => {
   const { accounts, accountAddresses, accountCount } = writes
   const key = new Uint8Array(ADDRESS_BYTES)
   const order = accountOrder(accountAddresses, accountCount)
@@ -62,7 +79,7 @@ const writeAccounts = (tables: Tables, writes: StateWrites, undo: UndoRecord, pa
     }
     checkCode(tables, writes, i)
     accountKey(key, accountAddresses, i)
-    undo.account(key, tables.accounts.getBinaryFast(key))
+    undo?.account(key, tables.accounts.getBinaryFast(key))
     tables.accounts.putSync(key, encodeAccount(accounts, i))
   })
 }
@@ -74,7 +91,12 @@ const checkCode = ({ code }: Tables, { accounts }: StateWrites, i: number): void
   if (!code.doesExist(hexToBytes(hash))) throw new UnknownCodeError(`no code with hash ${hash}`)
 }
 
-const writeSlots = ({ accounts, slots }: Tables, writes: StateWrites, undo: UndoRecord, parts: WriteParts): void => {
+const writeSlots = (
+  { accounts, slots }: Tables,
+  writes: StateWrites,
+  undo: UndoRecord | undefined,
+  parts: WriteParts,
+): void => {
   const { slotAddresses, slotKeys, slotValues, slotCount } = writes
   const key = new Uint8Array(SLOT_KEY_BYTES)
   let owner = ''
@@ -90,9 +112,11 @@ const writeSlots = ({ accounts, slots }: Tables, writes: StateWrites, undo: Undo
       isThere = accounts.doesExist(address)
     }
     const value = isThere ? encodeWord(slotValues, i) : NO_BYTES
-    const before = slots.getBinaryFast(key)
-    if (before === undefined && value.length === 0) return
-    undo.slot(key, before)
+    if (undo !== undefined) {
+      const before = slots.getBinaryFast(key)
+      if (before === undefined && value.length === 0) return
+      undo.slot(key, before)
+    }
     if (value.length === 0) slots.removeSync(key)
     else slots.putSync(key, value)
   })

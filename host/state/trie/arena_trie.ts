@@ -10,6 +10,7 @@ import { hashesListed, type ListedNodes } from './listed_nodes.ts'
 import { type PageChanges, PageCuts } from './page_cuts.ts'
 import { PlanWriter } from './plan_writer.ts'
 import { proveAccount } from './proof.ts'
+import type { ReplacedValues } from './replaced_values.ts'
 import { StateNodes } from './state_nodes.ts'
 import { type PagedRoot, type PageSource, StatePages } from './state_pages.ts'
 import type { AccountProof, ResidentTrie, StateRootJob, StateTrieOptions } from './state_trie.ts'
@@ -128,6 +129,20 @@ export class ArenaTrie implements ResidentTrie {
       this.#nodes.undo(record)
     }
     this.#root = root
+  }
+
+  /**
+   * What the one change from a root to another replaced; undefined where there was none, it is not remembered, or an
+   * account lost its storage by it. Good until the trie changes.
+   */
+  replaced(from: string, to: string): ReplacedValues | undefined {
+    const at = this.#records.findLastIndex(
+      ({ root }, n) => root === from && (this.#records[n + 1]?.root ?? this.#root) === to,
+    )
+    const record = this.#records[at]
+    if (record === undefined || record.detached.length > 0) return undefined
+    const { accounts, slots, codes } = this.#nodes
+    return { record, accounts: accounts.rows, slots: slots.rows, codes: codes.bytes }
   }
 
   hold(): () => void {

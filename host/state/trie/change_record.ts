@@ -1,6 +1,7 @@
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { wordCopy } from '../../primitives/word.ts'
 import {
+  ACCOUNT_BALANCE,
   ACCOUNT_CODE,
   ACCOUNT_NONCE,
   LEAF_ENTRIES,
@@ -20,6 +21,9 @@ export const ENTRY_EXISTED = 1
 export const ENTRY_STORAGE = 2
 /** ACCOUNT_NONCE to ACCOUNT_CODE of its row. */
 export const ENTRY_FIELDS = 3
+export const ENTRY_NONCE = ENTRY_FIELDS
+export const ENTRY_BALANCE = ENTRY_FIELDS + ACCOUNT_BALANCE - ACCOUNT_NONCE
+export const ENTRY_CODE = ENTRY_FIELDS + ACCOUNT_CODE - ACCOUNT_NONCE
 
 /** What one change of the state replaced: accounts and slots as they were, in the order in which they were changed. */
 export class ChangeRecord {
