@@ -2476,6 +2476,25 @@ fn keccak_swap(pair: vec2<u32>, by: u32, mask: u32) -> vec2<u32> {
   return vec2<u32>((pair.x & mask) | ((pair.y << by) & ~mask), ((pair.x >> by) & mask) | (pair.y & ~mask));
 }
 `,
+  index_scatter: `@group(0) @binding(0) var<storage, read> index_changes: array<u32>;
+
+@group(0) @binding(1) var<storage, read_write> index_buckets: array<vec2<u32>>;
+
+@compute @workgroup_size(64) fn index_scatter(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let item = lane_index(workgroup, workgroups, local);
+  if (item >= index_changes[0]) {
+    return;
+  }
+  let at = 1u + 3u * item;
+  index_buckets[index_changes[at]] = vec2<u32>(index_changes[at + 1u], index_changes[at + 2u]);
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+const WORKGROUP_SIZE = 64u;
+`,
   keccak256: `@group(0) @binding(0) var<uniform> keccak256_parameters: vec4<u32>;
 
 @group(0) @binding(1) var<storage, read> keccak256_bytes: array<u32>;

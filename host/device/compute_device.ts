@@ -88,6 +88,8 @@ export interface ComputeDevice {
   /** Resolves when the device is lost, never by `destroy`. */
   readonly lost: Promise<DeviceLostError>
   readonly isLost: boolean
+  /** Bytes that `upload` has taken so far. @internal */
+  readonly uploadedBytes: number
 
   /**
    * A buffer for storage bindings and copies, zeroed, its size rounded up to 16 bytes. Throws OutOfMemoryError past the

@@ -142,6 +142,7 @@ class DawnDevice implements ComputeDevice {
   readonly features: ReadonlySet<string>
   readonly gpu: GPUDevice
   readonly lost: Promise<DeviceLostError>
+  uploadedBytes = 0
   readonly #kernels: KernelCache
   readonly #staging: StagingPool
   readonly #mostStagedBytes: number
@@ -224,6 +225,7 @@ class DawnDevice implements ComputeDevice {
     }
     // No error scope: one costs as much as five small uploads (40 against 8 us), and the range is checked above.
     // Dawn does not take memory that threads share (a view of it ends the process).
+    this.uploadedBytes += byteLength
     const { buffer: memory } = view
     const isShared = typeof SharedArrayBuffer !== 'undefined' && memory instanceof SharedArrayBuffer
     for (let at = 0; at < byteLength; at += UPLOAD_BYTES) {

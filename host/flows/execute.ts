@@ -47,6 +47,8 @@ interface OpenExecution {
   readonly recorder: ChangeRecorder | undefined
   readonly timings: StageTimings
   readonly lap: () => number
+  /** Bytes that the device had been given before. */
+  readonly uploadedBefore: number
   /** What stands before the transactions that tiers take wrote: the block's steps, and deposits. */
   readonly earlier: StateWrites | undefined
   readonly listed: ListedVersions | undefined
@@ -94,6 +96,7 @@ const routeBatch = async (wiring: Wiring, request: BatchRequest, terms: CallTerm
   const { batch, changes, steps } = request
   const timings = { route: 0, upload: 0, execute: 0, readback: 0, validate: 0, commit: 0, receipts: 0, roots: 0 }
   const lap = stopwatch()
+  const uploadedBefore = uploadedTo(wiring)
   const recorder = changes ? new ChangeRecorder(resident, running, batch.count) : undefined
   const list = steps?.accessList
   const listed = list === undefined ? undefined : await loadListed(list, resident, batch.count)
@@ -104,8 +107,10 @@ const routeBatch = async (wiring: Wiring, request: BatchRequest, terms: CallTerm
   routeTransactions(policy.fork, openBatch, resident, reasons, noTier, policy.hasP256)
   timings.route = lap()
   const both = earlier === undefined || writes === undefined ? (earlier ?? writes) : mergeWrites(earlier, writes)
-  return { wiring, request, terms, recorder, timings, lap, earlier: both, listed, openBatch, sweep }
+  return { wiring, request, terms, recorder, timings, lap, uploadedBefore, earlier: both, listed, openBatch, sweep }
 }
+
+const uploadedTo = ({ device }: Wiring): number => device.current?.uploadedBytes ?? 0
 
 /** The batch with its rules. On a chain of the OP stack its first deposits are executed; `writes` are theirs. */
 const openOf = async (
@@ -254,7 +259,7 @@ const readReceipts = async ({ wiring, openBatch, timings, lap }: RunExecution, e
 }
 
 const resultOf = (
-  { wiring, request, terms, recorder, timings, openBatch, run, counters, compileMs }: RunExecution,
+  { wiring, request, terms, recorder, timings, uploadedBefore, openBatch, run, counters, compileMs }: RunExecution,
   rejected: ExecutionResult['rejected'],
   writes: StateWrites,
   receipts: Receipts,
@@ -277,6 +282,7 @@ const resultOf = (
     ...(deviceTimes === undefined ? {} : { deviceTimes }),
     chunks: counters.chunks,
     deviceBytesPerTransaction: count === 0 ? 0 : deviceBytes / count,
+    uploadedBytes: uploadedTo(wiring) - uploadedBefore,
     compileMs,
     ahead: { held: counters.held, broken: counters.broken },
     settled: { transactions: run.settledOnDevice, submissions: settling.close(openBatch) },

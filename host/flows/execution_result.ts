@@ -82,6 +82,8 @@ export interface ExecutionResult {
   /** Dispatches more than one per path and round, because the batch passed the device's limits. */
   readonly chunks: number
   readonly deviceBytesPerTransaction: number
+  /** What the call uploaded to the device: lanes, and what changed of the tables there. */
+  readonly uploadedBytes: number
   /** Spent on compilation inside this call, which no stage contains. */
   readonly compileMs: number
   /** Per transaction, where the request asked for it: how it was executed, and why so. */

@@ -66,7 +66,7 @@ export class Simulator {
   #overlaid(overrides: ReadonlyMap<string, ParsedOverride>): Ground {
     const { policy, resident, device, reasons, measured, precompiles } = this.#wiring
     const overlay = new ResidentState(new OverlayState(resident.state, overrides), codeSkeleton, resident.codes)
-    const sessions = new DeviceSessions(() => device.current, overlay)
+    const sessions = new DeviceSessions(() => device.current, overlay, policy.waves === 'always')
     return { policy, resident: overlay, running: new RunningState(overlay), sessions, reasons, measured, precompiles }
   }
 

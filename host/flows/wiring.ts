@@ -62,7 +62,7 @@ export const wire = (options: ExecutorOptions, rewire: Rewire = (tiers) => tiers
   const resident = new ResidentState(state, codeSkeleton)
   const running = new RunningState(resident)
   const device = new ExecutorDevice(options)
-  const sessions = new DeviceSessions(() => device.current, resident)
+  const sessions = new DeviceSessions(() => device.current, resident, policy.waves === 'always')
   const senders = new Senders({
     mode: options.senders,
     workers: options.workers,

@@ -2,6 +2,7 @@ import { BufferPool } from '../device/buffer_pool.ts'
 import type { ComputeDevice } from '../device/compute_device.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import { BloomRunner } from './device_blooms.ts'
+import { IndexLists } from './index_lists.ts'
 import { DeviceTables } from './mirror.ts'
 
 /**
@@ -18,11 +19,16 @@ export class DeviceSession {
   readonly faults: string[] = []
   readonly #kept: { destroy(): void }[] = []
 
-  constructor(device: ComputeDevice, resident: ResidentState) {
+  /** `listsAlways`: changes of an index go up as lists, however few they are. */
+  constructor(device: ComputeDevice, resident: ResidentState, listsAlways = false) {
     this.device = device
     this.resident = resident
     this.pool = new BufferPool(device)
-    this.tables = new DeviceTables(device, resident)
+    this.tables = new DeviceTables(
+      device,
+      resident,
+      new IndexLists(device, { always: listsAlways, faults: this.faults }),
+    )
     this.blooms = new BloomRunner(device, this.pool, this.faults)
   }
 

@@ -9,14 +9,17 @@ import { DeviceSession } from './device_session.ts'
 export class DeviceSessions {
   readonly #device: () => ComputeDevice | undefined
   readonly #resident: ResidentState
+  readonly #listsAlways: boolean
   #current: DeviceSession | undefined
   #used: DeviceSession | undefined
   #hashesTopics = true
   /** Batches so far. */
   batches = 0
 
-  constructor(device: () => ComputeDevice | undefined, resident: ResidentState) {
+  /** `listsAlways`: as in DeviceSession. */
+  constructor(device: () => ComputeDevice | undefined, resident: ResidentState, listsAlways = false) {
     this.#device = device
+    this.#listsAlways = listsAlways
     this.#resident = resident
   }
 
@@ -47,7 +50,7 @@ export class DeviceSessions {
   /** The present session, or another one. Throws what the device throws; where there is none, it is not to be asked. */
   open(): DeviceSession {
     if (this.#current === undefined) {
-      this.#current = new DeviceSession(this.#device()!, this.#resident)
+      this.#current = new DeviceSession(this.#device()!, this.#resident, this.#listsAlways)
       this.#current.begin(this.#hashesTopics)
     }
     this.#used = this.#current

@@ -1,6 +1,6 @@
 import { BINDINGS } from '../../transpiler/layout/environment.ts'
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import type { BoundBuffer, ComputeDevice } from '../device/compute_device.ts'
+import type { BoundBuffer, Command, ComputeDevice, RunOptions, RunResult } from '../device/compute_device.ts'
 import { doubledBytes } from '../device/limits.ts'
 import { wordCopy } from '../primitives/word.ts'
 import { HOST_LIMBS, ROW_LIMBS } from '../state/tables/account_table.ts'
@@ -8,6 +8,7 @@ import type { BucketIndex } from '../state/tables/bucket_index.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import type { SlotTable } from '../state/tables/slot_table.ts'
 import { DirtyPages } from './dirty_pages.ts'
+import type { BucketIndexName, IndexLists } from './index_lists.ts'
 
 /** Rows per page of what changed: 64 KiB of slot values, 128 KiB of account rows. */
 const ROWS_PER_PAGE = 2048
@@ -22,7 +23,7 @@ export interface SettlingRows {
 
 /**
  * The resident tables on the device. `sync` brings it up to the host's arrays: new rows in one piece, changed rows by
- * page, an index whole or by bucket. The device has base values only: in the middle of a batch, what the batch wrote
+ * page, an index whole, by bucket, or by a list that a kernel writes to its places. The device has base values only: in the middle of a batch, what the batch wrote
  * goes up as it was before. Account rows may then carry running values, which no lane may rely on: the sweep refuses
  * every read of a written account.
  *
@@ -39,14 +40,18 @@ export class DeviceTables {
   /** Only once something is settled on the device. */
   #accountHosts: Mirror | undefined
   readonly #device: ComputeDevice
+  readonly #lists: IndexLists
+  /** What the next `run` submits first: lists that the last `sync` has uploaded. */
+  #ahead: readonly Listed[] = []
   readonly #dirtySlots = new DirtyPages(ROWS_PER_PAGE)
   readonly #dirtyAccounts = new DirtyPages(ROWS_PER_PAGE)
   #generation = -1
   #buffers: readonly BoundBuffer[] | undefined
 
-  constructor(device: ComputeDevice, resident: ResidentState) {
+  constructor(device: ComputeDevice, resident: ResidentState, lists: IndexLists) {
     this.#device = device
     this.#resident = resident
+    this.#lists = lists
     this.#slotIndex = new Mirror(device, 'slot index', BINDINGS.slotIndex, 2)
     this.#slotKeys = new Mirror(device, 'slot keys', BINDINGS.slotKeys, LIMBS_PER_WORD)
     this.#slotValues = new Mirror(device, 'slot values', BINDINGS.slotValues, LIMBS_PER_WORD)
@@ -57,7 +62,7 @@ export class DeviceTables {
 
   /** Bytes held on the device. */
   get sizeBytes(): number {
-    return this.#all().reduce((sum, mirror) => sum + mirror.sizeBytes, 0)
+    return this.#all().reduce((sum, mirror) => sum + mirror.sizeBytes, this.#lists.sizeBytes)
   }
 
   /** Notes which rows a committed batch changed. Call it before the tables settle. */
@@ -67,7 +72,16 @@ export class DeviceTables {
     for (let entry = 0; entry < accounts.entries; entry++) this.#dirtyAccounts.mark(accounts.written[entry]!)
   }
 
-  /** Uploads what is behind and returns the buffers with their bindings; the list is the same object while it holds. */
+  /** Compiles what `sync` needs for what has changed. Rejects with a fault of the device. */
+  open(): Promise<void> {
+    const { slots, accounts } = this.#resident
+    return this.#lists.open([slots.index, accounts.index])
+  }
+
+  /**
+   * Uploads what is behind and returns the buffers with their bindings; the list is the same object while it holds. What
+   * reads them goes to `run`, in the same turn: changes of an index count as uploaded once they are submitted.
+   */
   sync(): readonly BoundBuffer[] {
     const { slots, accounts, codes, generation } = this.#resident
     if (generation !== this.#generation) {
@@ -76,11 +90,14 @@ export class DeviceTables {
       accounts.index.rebuilt = true
       this.#generation = generation
     }
+    const slotIndex = this.#syncIndex('slot index changes', this.#slotIndex, slots.index)
+    const accountIndex = this.#syncIndex('account index changes', this.#accountIndex, accounts.index)
+    this.#ahead = [slotIndex, accountIndex].flatMap(({ listed }) => listed ?? [])
     const moved = [
+      slotIndex.moved,
+      accountIndex.moved,
       this.#slotKeys.append(slots.keys, slots.count),
       this.#constants.append(codes.constants, codes.constantCount),
-      this.#slotIndex.uploadIndex(slots.index),
-      this.#accountIndex.uploadIndex(accounts.index),
     ]
     this.#dirtySlots.drain(this.#slotValues.rows, (first, end) =>
       this.#slotValues.put(baseValues(slots, first, end), first),
@@ -97,6 +114,14 @@ export class DeviceTables {
     if (this.#buffers === undefined || moved.includes(true))
       this.#buffers = this.#mirrors().map((mirror) => ({ binding: mirror.binding, buffer: mirror.buffer }))
     return this.#buffers
+  }
+
+  /** Submits commands on the tables as `sync` has left them. */
+  run(commands: readonly Command[], options?: RunOptions): Promise<RunResult> {
+    const ahead = this.#ahead
+    this.#ahead = []
+    for (const { index } of ahead) index.settleChanges()
+    return this.#device.run([...ahead.map(({ command }) => command), ...commands], options)
   }
 
   /** `sync`, and what settling reads: rows that the batch has written may carry any of their values. */
@@ -128,12 +153,27 @@ export class DeviceTables {
   /** After the device ran out of memory: takes all buffers for lost, and is filled again by the next `sync`. */
   renew(): void {
     for (const mirror of this.#all()) mirror.renew()
+    this.#lists.destroy()
     this.#generation = -1
     this.#buffers = undefined
   }
 
   destroy(): void {
     for (const mirror of this.#all()) mirror.destroy()
+    this.#lists.destroy()
+  }
+
+  #syncIndex(
+    name: BucketIndexName,
+    mirror: Mirror,
+    index: BucketIndex,
+  ): { moved: boolean; listed: Listed | undefined } {
+    const moved = mirror.reserve(index.capacity)
+    if (!moved && this.#lists.takes(index))
+      return { moved, listed: { index, command: this.#lists.put(name, index, mirror.buffer) } }
+    mirror.uploadIndex(index, moved)
+    index.settleChanges()
+    return { moved, listed: undefined }
   }
 
   #all(): readonly Mirror[] {
@@ -155,6 +195,12 @@ const baseValues = (slots: SlotTable, first: number, end: number): Uint32Array =
     if (entry !== 0) wordCopy(base, (id - first) * LIMBS_PER_WORD, slots.base, (entry - 1) * LIMBS_PER_WORD)
   }
   return base
+}
+
+/** Changes of an index that are uploaded, and wait for the command that writes them. */
+interface Listed {
+  readonly index: BucketIndex
+  readonly command: Command
 }
 
 /** One array on the device, with room to grow. */
@@ -195,7 +241,7 @@ class Mirror {
    */
   append(source: Uint32Array, count: number, slots?: SlotTable): boolean {
     if (count === this.rows) return false
-    const moved = this.#reserve(count)
+    const moved = this.reserve(count)
     const first = moved ? 0 : this.rows
     if (slots === undefined) this.upload(source, first, count)
     else this.put(baseValues(slots, first, count), first)
@@ -203,15 +249,13 @@ class Mirror {
     return moved
   }
 
-  uploadIndex(index: BucketIndex): boolean {
-    const moved = this.#reserve(index.capacity)
-    if (index.rebuilt || moved || index.capacity <= index.changedCount * BUCKETS_PER_CALL) {
+  /** `isEmpty`: nothing of it is there. */
+  uploadIndex(index: BucketIndex, isEmpty: boolean): void {
+    if (index.rebuilt || isEmpty || index.capacity <= index.changedCount * BUCKETS_PER_CALL) {
       this.upload(index.words, 0, index.capacity)
     } else {
       for (let n = 0; n < index.changedCount; n++) this.upload(index.words, index.changed[n]!, index.changed[n]! + 1)
     }
-    index.settleChanges()
-    return moved
   }
 
   /** Another buffer, without rows, where this one has more than twice the room of the host's array. */
@@ -230,7 +274,8 @@ class Mirror {
     this.buffer.destroy()
   }
 
-  #reserve(rows: number): boolean {
+  /** Makes room for so many rows. Whether that took another buffer, without rows. */
+  reserve(rows: number): boolean {
     const needed = rows * this.#limbsPerRow * 4
     if (needed <= this.buffer.size) return false
     const size = doubledBytes(this.buffer.size, needed, this.#device.limits)

@@ -31,11 +31,19 @@ test.each(['never', 'always'] as const)(
     })
     for (let n = 0; n < BLOCKS; n++) {
       const { env, transactions } = scenario.next()
-      const { tiers } = await executor.execute({ env, transactions })
+      watched.bytes.clear()
+      const { tiers, uploadedBytes } = await executor.execute({ env, transactions })
+      expect(uploadedBytes).toBe([...watched.bytes.values()].reduce((sum, bytes) => sum + bytes))
       expect(programs === 'never' ? tiers.pathKernel : tiers.pathProgram).toBe(600)
     }
+    // Accounts and slots that the last block has met first: their buckets, and no index as a whole.
+    const { 'slot index': whole, 'slot index changes': changes } = Object.fromEntries(watched.bytes)
+    expect(whole).toBeUndefined()
+    expect(changes).toBeGreaterThan(0)
+    expect(changes).toBeLessThan(2000)
     await executor.close()
-    expectApart(watched)
+    // An index is uploaded whole once.
+    expectApart(watched, ['slot index', 'account index'])
     device.destroy()
   },
 )

@@ -69,6 +69,10 @@ export class FaultyDevice implements ComputeDevice {
     return this.#lostError !== undefined || this.#inner.isLost
   }
 
+  get uploadedBytes(): number {
+    return this.#inner.uploadedBytes
+  }
+
   storage(label: string, sizeBytes: number): GPUBuffer {
     this.#assertUsable()
     const fault = this.#plan.storage?.[this.calls.storage++]

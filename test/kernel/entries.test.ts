@@ -104,6 +104,28 @@ describeOnAdapters('entries', (rig) => {
     expect(got).toEqual(want)
   })
 
+  it('index_scatter writes the buckets of its list, some of them twice, and nothing else', async () => {
+    const buckets = Uint32Array.from({ length: 2 * 512 }, (_, i) => i)
+    const changed = [...Array.from({ length: 130 }, (_, i) => (i * 7 + 5) % 512), 5, 511, 0]
+    const items = changed.flatMap((bucket) => [bucket, 0x80000000 + bucket, ~bucket >>> 0])
+    const want = buckets.slice()
+    for (const bucket of changed) want.set([0x80000000 + bucket, ~bucket >>> 0], 2 * bucket)
+    const beyond = [100, 1, 1]
+    const list = Uint32Array.from([changed.length, ...items, ...beyond])
+    expect(want[2 * 100]).toBe(2 * 100)
+    const [got] = await rig.run({
+      label: 'index_scatter',
+      wgsl: KERNELS['index_scatter']!,
+      entryPoint: 'index_scatter',
+      buffers: [
+        { binding: 0, type: 'read-only-storage', data: list },
+        { binding: 1, type: 'storage', data: buckets, output: true },
+      ],
+      invocations: changed.length + 1,
+    })
+    expect(got).toEqual(want)
+  })
+
   it('keccak_rate chains hashes of 32 bytes', async () => {
     const laneCount = 70
     const words = await runEntry(

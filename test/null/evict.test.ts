@@ -117,7 +117,7 @@ describe('resident tables over their budget', () => {
     resident.epoch++
     for (const n of range(101, 151)) touchSlot(resident, n)
     const { generation, forgotten } = resident
-    const budget = 120 * (242 + 288)
+    const budget = 120 * (250 + 296)
     const evicted = evictTables(resident, { ...NONE, rows: budget })!
     expect([resident.generation, resident.forgotten]).toEqual([generation + 1, forgotten])
     expect([evicted.accounts + resident.accounts.count, evicted.slots + resident.slots.count]).toEqual([300, 300])
@@ -138,7 +138,7 @@ describe('resident tables over their budget', () => {
     resident.epoch++
     for (const n of range(1, 20)) touch(resident, n)
     resident.slots.epochs[looked] = resident.epoch
-    evictTables(resident, { ...NONE, rows: 40 * (242 + 288) })
+    evictTables(resident, { ...NONE, rows: 40 * (250 + 296) })
     expect(residentAccounts(resident)).toContain(150)
     expect(slot(resident, 150)).toBeGreaterThanOrEqual(0)
   })
@@ -264,7 +264,7 @@ describe('the memory of an executor', () => {
     const resident = residentOf()
     for (const n of range(1, 101)) touchSlot(resident, n)
     const looked = slot(resident, 60)
-    const memory = memoryOf(resident, 100 * 530)
+    const memory = memoryOf(resident, 100 * 546)
     expect(memory.settle()).toBe(false)
     memory.note(batchOf((lane, visit) => visit.slot(lane === 3 ? looked : -1)))
     for (const n of range(101, 110)) touchSlot(resident, n)

@@ -100,6 +100,7 @@ export class DeviceSweep {
     const { device, pool, tables } = this.#session
     const most = mostWaveBytes(device.limits)
     const limits = { mostEntries: Math.floor(most / (VECTOR_BYTES * SETTLE_ENTRY_VECTORS)), mostBytes: most }
+    await tables.open()
     const asked = { first, end: Math.min(end, first + SETTLE_MOST_TRANSACTIONS) }
     const executions = putExecutions(this.#batch, asked, this.#uploads.lanes, limits)
     const mirror = tables.syncSettling()
@@ -111,7 +112,7 @@ export class DeviceSweep {
       const reads = appendRange(encoding, sizes, { ...buffers, ...mirror })
       let stop = first
       this.submissions++
-      await device.run(encoding.commands, {
+      await tables.run(encoding.commands, {
         reads,
         consume: ([stopAt, count, plans, rows]) => {
           stop =

@@ -5,12 +5,12 @@ import { movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/share
  * a removal. It is byte for byte the index that the device probes (transpiler/layout/tables.ts).
  *
  * words    u32[2 capacity]   bucket b: (id + 1, tag) at 2 b; (0, 0) is empty
- * changed  buckets written since `settleChanges`, so a mirror can upload only them; `rebuilt` says that all moved
+ * changed  buckets written since `settleChanges`, so a mirror need not upload all; `rebuilt`: all moved, or many changed
  */
 export class BucketIndex {
   words: Uint32Array
   mask: number
-  changed: Uint32Array
+  changed = new Uint32Array(FIRST_CHANGES)
   changedCount = 0
   rebuilt = true
 
@@ -21,7 +21,6 @@ export class BucketIndex {
     this.#memory = memory
     this.words = memory.words(2 * capacity)
     this.mask = capacity - 1
-    this.changed = new Uint32Array(MAX_CHANGES)
   }
 
   moveTo(memory: WordMemory): void {
@@ -83,8 +82,16 @@ export class BucketIndex {
 
   #note(bucket: number): void {
     if (this.rebuilt) return
-    if (this.changedCount === MAX_CHANGES) this.rebuilt = true
-    else this.changed[this.changedCount++] = bucket
+    if (this.changedCount * BUCKETS_PER_CHANGE >= this.capacity) {
+      this.rebuilt = true
+      return
+    }
+    if (this.changedCount === this.changed.length) {
+      const grown = new Uint32Array(2 * this.changedCount)
+      grown.set(this.changed)
+      this.changed = grown
+    }
+    this.changed[this.changedCount++] = bucket
   }
 }
 
@@ -93,5 +100,6 @@ export const NO_WORDS = new Uint32Array(0)
 /** The least power of two from `count` on. */
 export const powerOfTwo = (count: number): number => 2 ** Math.ceil(Math.log2(count))
 
-/** Beyond this many changed buckets one upload of the whole index is cheaper than one per bucket. */
-const MAX_CHANGES = 64
+const FIRST_CHANGES = 64
+/** Where more than one of so many buckets has changed, a list of them is not worth having. */
+const BUCKETS_PER_CHANGE = 8

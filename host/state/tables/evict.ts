@@ -24,10 +24,10 @@ export interface TableBudgets {
 
 /**
  * The most bytes of a row: its columns and its entry in the journal, in arrays that have just doubled, and 8 buckets of
- * the index.
+ * the index with what is noted of their changes.
  */
-const ACCOUNT_BYTES = 2 * (4 * ROW_LIMBS + 4 * HOST_LIMBS + 1 + 4 + 4) + 64
-const SLOT_BYTES = 2 * (2 * 32 + 4 + 4 + 4 + 4 + 32) + 64
+const ACCOUNT_BYTES = 2 * (4 * ROW_LIMBS + 4 * HOST_LIMBS + 1 + 4 + 4) + 72
+const SLOT_BYTES = 2 * (2 * 32 + 4 + 4 + 4 + 4 + 32) + 72
 /** Rows that tables have room for, however small their budget is. */
 const LEAST_ROWS = 1024
 /** Rows that are older are of one age. */

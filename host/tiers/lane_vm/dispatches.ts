@@ -146,6 +146,7 @@ export class VmDispatches {
     const { device, tables } = session
     const { slots, accounts } = server.resident
     const { laneCount } = this.#wave
+    await tables.open()
     const bound = tables.sync()
     const lanesIn = server.codes.sync()
     const uniform = vmUniform(this.#wave, this.#block, {
@@ -171,7 +172,7 @@ export class VmDispatches {
       commands.unshift({ kind: 'clear', buffer: this.#store, byteOffset, sizeBytes: end - byteOffset })
       this.#isCleared = true
     }
-    await device.run(commands, {
+    await tables.run(commands, {
       reads: [{ buffer: this.#store, byteOffset: 0, byteLength: RESULT_COLUMNS * laneCount * VECTOR_BYTES }],
       consume: ([columns]) => this.#columns.set(columns!),
     })

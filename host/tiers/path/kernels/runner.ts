@@ -196,7 +196,8 @@ export class PathRunner {
 
   async #startKernels(jobs: readonly KernelJob[], source: PathSource, env: BlockEnvironment): Promise<StartedJobs> {
     const startedMs = performance.now()
-    const { blooms, pool } = this.session
+    const { blooms, pool, tables } = this.session
+    await tables.open()
     const bloom = await blooms.open(jobs.map(({ plan }) => plan.blooms))
     const lease = pool.lease()
     try {
@@ -231,7 +232,7 @@ export class PathRunner {
       this.#laneBytes,
       runs.reduce((sum, run) => sum + run.in.size + run.out.size, 0),
     )
-    const executed = this.device.run(commands, { reads })
+    const executed = this.session.tables.run(commands, { reads })
     // `finish` tells; until then a rejection must not count as unseen.
     executed.catch(() => undefined)
     const hashed = this.#hash(hashes, hashReads, executed)

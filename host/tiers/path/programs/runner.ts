@@ -91,7 +91,8 @@ export class ProgramRunner {
     const kernel = this.#kernel
     if (kernel === undefined) throw new Error('the program kernel has not compiled')
     const startedMs = performance.now()
-    const { blooms, pool } = this.#session
+    const { blooms, pool, tables } = this.#session
+    await tables.open()
     const wantsBlooms = jobs.filter(({ transactions }) => transactions.length >= BLOOM_LANES)
     const bloom = await blooms.open(wantsBlooms.map(({ plan }) => plan.blooms))
     const lease = pool.lease()
@@ -139,7 +140,7 @@ export class ProgramRunner {
       this.laneBytes,
       runs.reduce((sum, run) => sum + run.in.size + run.out.size, 0),
     )
-    const executed = device.run(commands, { reads })
+    const executed = tables.run(commands, { reads })
     // `finish` tells; until then a rejection must not count as unseen.
     executed.catch(() => undefined)
     const hashed = this.#hash(hashes, hashReads, executed)
