@@ -8,6 +8,7 @@ import { TABLE_AT } from '../host/chain/op/fast_lz.ts'
 import { REJECTION } from '../host/chain/rejection.ts'
 import { LEFT, RULES_REQUEST } from '../host/chain/rules_request.ts'
 import { CHUNK } from '../host/primitives/column_request.ts'
+import { HEX_REQUEST, HEX_STATES } from '../host/primitives/hex_request.ts'
 import {
   EXECUTION_BYTES,
   OPERATOR_HUNDRED,
@@ -149,6 +150,14 @@ const MODULES: readonly Module[] = [
     text: 'The module of fast_lz.ts',
     offsets: { tableAt: TABLE_AT },
     values: {},
+  },
+  {
+    source: 'hex',
+    path: 'host/primitives/hex_module.generated.ts',
+    constant: 'HEX_MODULE',
+    text: 'The module of packed_hex.ts',
+    offsets: HEX_REQUEST,
+    values: Object.fromEntries(Object.entries(HEX_STATES).map(([name, state]) => [name.toUpperCase(), state])),
   },
   {
     source: 'store',

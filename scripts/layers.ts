@@ -64,7 +64,7 @@ const LAYERS: readonly Layer[] = [
     may: ['service', 'host/index.ts', 'host/chain', 'host/metrics.ts', 'host/roots/rooted_transactions.ts'],
   },
   // The listening thread loads no code of the library.
-  { at: 'service/json_rpc', may: ['service'], types: ['host/index.ts', 'host/chain'] },
+  { at: 'service/json_rpc', may: ['service', 'host/primitives/packed_hex.ts'], types: ['host/index.ts', 'host/chain'] },
   { at: 'service/methods', may: ['service'], types: ['host/index.ts', 'host/chain'] },
   { at: 'service/listener', may: ['service', 'host/primitives/thread.ts'], types: ['host/index.ts', 'host/chain'] },
   { at: 'service/kzg', may: ['service', 'host/primitives/thread.ts'] },

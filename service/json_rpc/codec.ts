@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { PackedTransactions } from '../../host/index.ts'
+import { PackedHex } from '../../host/primitives/packed_hex.ts'
 
 /**
  * What JSON-RPC parameters are read to (execution-apis src/schemas/base-types.yaml): quantities to bigint, data to
@@ -55,6 +56,8 @@ export const packedData = z.unknown().transform((value, context): PackedTransact
     context.addIssue({ code: 'custom', message, path })
     return z.NEVER
   }
+  // Read as it came (request_body.ts).
+  if (value instanceof PackedHex) return { bytes: value.bytes, offsets: value.offsets }
   if (!Array.isArray(value)) return refuse('expected an array of byte strings')
   const offsets = new Uint32Array(value.length + 1)
   for (let i = 0; i < value.length; i++) {

@@ -1,6 +1,7 @@
 import { createJSONRPCErrorResponse, isJSONRPCID, type JSONRPCErrorResponse, JSONRPCServer } from 'json-rpc-2.0'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import type { Method } from './method.ts'
+import { parseJson, type RequestBody } from './request_body.ts'
 import type { Session } from './session.ts'
 
 /** How many calls one request may hold, and how long its reply may be. */
@@ -14,10 +15,10 @@ export interface BatchLimit {
 const AT_ONCE = 16
 
 /**
- * Answers the text of a request with the text of a reply; undefined where nothing is to be answered. `session`: where
- * the connection stays open.
+ * Answers a request, the text of it or its body, with the text of a reply; undefined where nothing is to be answered.
+ * `session`: where the connection stays open.
  */
-export type Answer = (text: string, session?: Session) => Promise<string | undefined>
+export type Answer = (asked: string | RequestBody, session?: Session) => Promise<string | undefined>
 
 /**
  * JSON-RPC 2.0 over the methods of a table: single calls, batches, notifications. A batch is answered with an array,
@@ -45,8 +46,8 @@ export const rpcAnswer = <Node>(
       ? server.receive(call, session)
       : createJSONRPCErrorResponse(idOf(call), RPC_CODE.invalidRequest, 'invalid request')
 
-  return async (text, session) => {
-    const request = parse(text)
+  return async (asked, session) => {
+    const request = typeof asked === 'string' ? parseJson(asked) : asked.parse()
     if (request === undefined) return JSON.stringify(createJSONRPCErrorResponse(null, RPC_CODE.parse, 'parse error'))
     if (!Array.isArray(request)) return textOf(await one(request, session), request, replyLength)
     const fault = request.length === 0 ? 'empty batch' : request.length > batch ? 'batch too large' : undefined
@@ -89,14 +90,6 @@ const textOf = (reply: unknown, call: unknown, most: number): string | undefined
 
 const tooLarge = (call: unknown): string =>
   JSON.stringify(createJSONRPCErrorResponse(idOf(call), RPC_CODE.replyTooLarge, 'response too large'))
-
-const parse = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
 
 interface Call {
   readonly jsonrpc: '2.0'

@@ -1,5 +1,6 @@
 import { createServer, IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { RequestBody } from '../json_rpc/request_body.ts'
 import type { Answer } from '../json_rpc/rpc_server.ts'
 import type { Authorize } from './jwt.ts'
 import { acceptWebSockets, type Refusal, type WebSocketOptions } from './web_sockets.ts'
@@ -115,9 +116,9 @@ const serve = async (request: IncomingMessage, response: ServerResponse, options
     const page = await options.pages[pathOf(request)]!()
     return send(response, page.status, page.type, page.text, options.limits)
   }
-  const text = await bodyOf(request, options.limits.bodyBytes)
-  if (text === undefined) return refuse(response, tooLarge(options.limits))
-  const reply = await options.answer!(text)
+  const body = await bodyOf(request, options.limits.bodyBytes)
+  if (body === undefined) return refuse(response, tooLarge(options.limits))
+  const reply = await options.answer!(body)
   if (reply === undefined) response.writeHead(204).end()
   else send(response, 200, 'application/json', reply, options.limits)
 }
@@ -165,17 +166,15 @@ const isKnownHost = (host: string | undefined, known: readonly string[]): boolea
   return /^[\d.]+$/.test(name) || name.startsWith('[') || known.includes(name)
 }
 
-/** The body as text; undefined where it is longer than `most`. Rejects where it ends before its end. */
-const bodyOf = (request: IncomingMessage, most: number): Promise<string | undefined> =>
+/** The body; undefined where it is longer than `most`. Rejects where it ends before its end. */
+const bodyOf = (request: IncomingMessage, most: number): Promise<RequestBody | undefined> =>
   new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let length = 0
+    const body = new RequestBody(Number(request.headers['content-length'] ?? 0))
     request.on('data', (chunk: Buffer) => {
-      length += chunk.length
-      if (length > most) resolve(undefined)
-      else chunks.push(chunk)
+      if (body.length + chunk.length > most) resolve(undefined)
+      else body.push(chunk)
     })
-    request.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+    request.on('end', () => resolve(body))
     request.on('error', reject)
     request.on('close', () => reject(new Error('the request ended before its body')))
   })
