@@ -101,7 +101,9 @@ export const buildBlock = async (runner: BlockRunner, request: BuildRequest): Pr
     parentState.rewind(root)
     throw thrown
   }
-  const order = [...candidates].filter((_, n) => isIncluded(execution.receipts, forcedCount + n))
+  const order: number[] = []
+  for (let n = 0; n < candidates.length; n++)
+    if (isIncluded(execution.receipts, forcedCount + n)) order.push(candidates[n]!)
   const rejected = execution.rejected.map(({ index, code }) => [candidates[index - forcedCount]!, code] as const)
   const rejections = rejectionsOf(rules.rejection, rejected, order, faults)
   const { header: built, accessList, requests } = steps.result!
@@ -220,7 +222,8 @@ const fitting = (
   const mostBytes = isAtLeast(fork, 'osaka') ? MAX_BLOCK_BYTES - RESERVED_BYTES : Infinity
   let gas = 0
   let bytes = 0
-  for (const [n, i] of order.entries()) {
+  for (let n = 0; n < order.length; n++) {
+    const i = order[n]!
     gas += LEAST_SHARE * intrinsic[i]!
     bytes += signedLength(pool, i) + 9
     if (gas > gasLimit || bytes > mostBytes) return order.subarray(0, n)
@@ -236,10 +239,11 @@ const rejectionsOf = (
   faults: ReadonlyMap<number, TransactionInputError>,
 ): PoolRejection[] => {
   const codes = new Map<number, Rejection>(rejected)
-  const isThere = new Set(included)
+  const isThere = new Uint8Array(fixed.length)
+  for (const index of included) isThere[index] = 1
   const found: PoolRejection[] = []
   for (let index = 0; index < fixed.length; index++) {
-    if (isThere.has(index)) continue
+    if (isThere[index] === 1) continue
     const code = codes.get(index) ?? (fixed[index] === 0 ? REJECTION.gasLimitReached : (fixed[index] as Rejection))
     const fault = faults.get(index)
     found.push({

@@ -1,9 +1,9 @@
 import { z } from 'zod'
+import type { PackedTransactions } from '../../host/index.ts'
 import { address, data, hash, hexOf, packedData, quantity, toData, toQuantity } from '../json_rpc/codec.ts'
 import { type Json, type Method, method } from '../json_rpc/method.ts'
 import type {
   BuiltPayload,
-  ExecutionPayload,
   PayloadAttributes,
   PayloadBody,
   PayloadExtras,
@@ -117,7 +117,13 @@ const forkchoiceUpdated = (version: 1 | 2 | 3): Method<NodeCalls> =>
     return { payloadStatus: jsonOfStatus(payloadStatus), payloadId: payloadId ?? null }
   })
 
-const jsonOfPayload = (block: ExecutionPayload): Json => ({
+/** Each as 0x-hex, of digits that are written once. */
+const hexOfEach = ({ bytes, offsets }: PackedTransactions): readonly string[] => {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  return Array.from({ length: offsets.length - 1 }, (_, i) => `0x${buffer.toString('hex', offsets[i], offsets[i + 1])}`)
+}
+
+const jsonOfPayload = (block: SentPayload): Json => ({
   parentHash: block.parentHash,
   feeRecipient: block.feeRecipient,
   stateRoot: block.stateRoot,
@@ -131,7 +137,7 @@ const jsonOfPayload = (block: ExecutionPayload): Json => ({
   extraData: block.extraData,
   baseFeePerGas: toQuantity(block.baseFeePerGas),
   blockHash: block.blockHash,
-  transactions: block.transactions.map(toData),
+  transactions: hexOfEach(block.transactions),
   withdrawals: block.withdrawals?.map(jsonOfWithdrawal),
   blobGasUsed: block.blobGasUsed === undefined ? undefined : toQuantity(block.blobGasUsed),
   excessBlobGas: block.excessBlobGas === undefined ? undefined : toQuantity(block.excessBlobGas),

@@ -1,13 +1,17 @@
-import type {
-  BlockHeader,
-  BuiltBlock,
-  Chain,
-  ChainBlock,
-  ChainBuildRequest,
-  Fork,
-  OpRules,
-  Requests,
-  TransactionObject,
+import {
+  addressFromHex,
+  type BlockHeader,
+  type BuiltBlock,
+  type Chain,
+  type ChainBlock,
+  type ChainBuildRequest,
+  type Fork,
+  type OpRules,
+  type PackedTransactions,
+  packTransactions,
+  type Requests,
+  type SignedTransactions,
+  type TransactionObject,
 } from '../../host/index.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { baseFeeAfter } from './block_place.ts'
@@ -186,10 +190,9 @@ export class BlockMaker {
   ): BuiltPayload {
     const { block, hash, requests } = built
     const { header, withdrawals } = block
-    const named = chain === undefined ? [] : (attributes.transactions ?? [])
     const forced = chain === undefined ? [] : forcedOf(attributes, chain, this.#chain.config.chainId)
     const entries = [...taken, ...included]
-    const transactions = [...named, ...entries.map(({ bytes }) => bytes)]
+    const transactions = packed(block.transactions as SignedTransactions)
     const { parentBeaconBlockRoot } = header
     return {
       payload: payloadOf(hash, header, { transactions, ...(withdrawals === undefined ? {} : { withdrawals }) }, chain),
@@ -223,11 +226,23 @@ export class BlockMaker {
         ...(withdrawals === undefined ? {} : { withdrawals }),
         ...(parentBeaconBlockRoot === undefined ? {} : { parentBeaconBlockRoot }),
       },
-      pool: entries.map(({ bytes }) => bytes),
-      decoded: entries.map(({ transaction }) => transaction),
+      pool: packTransactions(entries.map(({ bytes }) => bytes)),
+      senders: sendersOf(entries),
       ...(entries.some(({ terms }) => (terms?.knownAccounts.length ?? 0) > 0) ? { changes: true } : {}),
     }
   }
+}
+
+const packed = (signed: SignedTransactions): PackedTransactions =>
+  'offsets' in signed ? signed : packTransactions(signed)
+
+const LIMBS_PER_ADDRESS = 5
+
+/** They were recovered when the transactions came. */
+const sendersOf = (entries: readonly PoolEntry[]): Uint32Array => {
+  const limbs = new Uint32Array(LIMBS_PER_ADDRESS * entries.length)
+  for (let i = 0; i < entries.length; i++) addressFromHex(limbs, LIMBS_PER_ADDRESS * i, entries[i]!.transaction.from)
+  return limbs
 }
 
 const STATUS_REJECTED = 2

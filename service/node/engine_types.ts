@@ -26,7 +26,7 @@ export interface ExecutionPayload {
   readonly withdrawalsRoot?: string | undefined
 }
 
-/** A payload on its way from thread to thread: its transactions are in one buffer. */
+/** A payload on its way from thread to thread, as both directions have it: its transactions are in one buffer. */
 export interface SentPayload extends Omit<ExecutionPayload, 'transactions'> {
   readonly transactions: PackedTransactions
 }
@@ -99,7 +99,7 @@ export interface BlobsBundle {
 }
 
 export interface BuiltPayload {
-  readonly payload: ExecutionPayload
+  readonly payload: SentPayload
   /** Wei that the fee recipient gets. */
   readonly value: bigint
   readonly blobs: BlobsBundle

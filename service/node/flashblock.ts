@@ -62,20 +62,19 @@ const ZERO_HASH = `0x${'0'.repeat(64)}`
 const LIMBS_PER_ADDRESS = 5
 const LIMBS_PER_WORD = 8
 
-/** A block as it stands, of which `first` transactions were told before; `transactions` and `receipts` are all. */
+/** A block as it stands, of which `first` transactions were told before, and `fresh` not; `receipts` are all. */
 export interface StandingBlock {
   readonly payloadId: string
   readonly index: number
   readonly first: number
   readonly built: BuiltBlock
-  readonly transactions: readonly Uint8Array[]
+  readonly fresh: readonly Uint8Array[]
   readonly receipts: readonly Uint8Array[]
 }
 
 export const flashblockOf = (standing: StandingBlock): Flashblock => {
-  const { payloadId, index, first, built, transactions } = standing
+  const { payloadId, index, first, built, fresh } = standing
   const { header, withdrawals = [] } = built.block
-  const fresh = transactions.slice(first)
   return {
     payloadId,
     index,

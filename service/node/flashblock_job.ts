@@ -1,3 +1,4 @@
+import type { PackedTransactions } from '../../host/index.ts'
 import type { BlockMaker, BuildTerms, MadeBlock } from './block_maker.ts'
 import type { BuiltPayload } from './engine_types.ts'
 import { type Flashblock, flashblockOf } from './flashblock.ts'
@@ -135,27 +136,33 @@ export class FlashblockJob {
   }
 
   #tell(made: MadeBlock): void {
-    const { transactions, blockHash } = made.payload.payload
-    this.#publish(made, transactions, blockHash)
+    this.#publish(made)
     this.#made = made
-    this.#told = transactions.length
+    this.#told = countOf(made)
     this.#index++
   }
 
-  #publish({ built }: MadeBlock, transactions: readonly Uint8Array[], blockHash: string): void {
+  #publish({ built, payload: { payload } }: MadeBlock): void {
     if (this.#isAbandoned) return
+    const { transactions, blockHash } = payload
     this.#parts.publish(
       flashblockOf({
         payloadId: this.#terms.id,
         index: this.#index,
         first: this.#told,
         built,
-        transactions,
+        fresh: itemsFrom(transactions, this.#told),
         receipts: this.#parts.receipts(blockHash),
       }),
     )
   }
 }
+
+const countOf = ({ payload }: MadeBlock): number => payload.payload.transactions.offsets.length - 1
+
+/** Those from one on. */
+const itemsFrom = ({ bytes, offsets }: PackedTransactions, first: number): readonly Uint8Array[] =>
+  Array.from({ length: offsets.length - 1 - first }, (_, n) => bytes.slice(offsets[first + n], offsets[first + n + 1]))
 
 const isSame = (one: readonly PoolEntry[], other: readonly PoolEntry[]): boolean =>
   one.length === other.length && one.every((entry, i) => entry === other[i])

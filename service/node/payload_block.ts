@@ -73,13 +73,13 @@ const hashesOf = (bytes: Uint8Array): readonly string[] | undefined => {
   }
 }
 
-/** The payload of a block. */
-export const payloadOf = (
+/** The payload of a block, with its transactions in the form that they are in. */
+export const payloadOf = <Transactions>(
   hash: string,
   header: BlockHeader,
-  { transactions, withdrawals }: Pick<DecodedBlock, 'transactions' | 'withdrawals'>,
+  { transactions, withdrawals }: { readonly transactions: Transactions } & Pick<ExecutionPayload, 'withdrawals'>,
   chain?: OpRules,
-): ExecutionPayload => ({
+): Omit<ExecutionPayload, 'transactions'> & { readonly transactions: Transactions } => ({
   parentHash: header.parentHash,
   feeRecipient: header.coinbase,
   stateRoot: header.stateRoot,

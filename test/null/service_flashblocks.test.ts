@@ -214,7 +214,9 @@ describe('a payload that is given up while a sub-block is built', () => {
   const made = (n: number): MadeBlock =>
     ({
       built: { hash: `0x${n}`, block: { header: {} }, execution: { writes: NO_WRITES } },
-      payload: { payload: { transactions: [], blockHash: `0x${n}` } },
+      payload: {
+        payload: { transactions: { bytes: new Uint8Array(0), offsets: new Uint32Array(1) }, blockHash: `0x${n}` },
+      },
       taken: [],
     }) as unknown as MadeBlock
   const NO_WRITES = { deletedAccounts: [], accountCount: 0 }

@@ -108,15 +108,15 @@ describe('the pool', () => {
       parentBeaconBlockRoot: `0x${'33'.repeat(32)}`,
     }
     const job = builder.start({ id: '0x01', parent: head, fork: 'osaka', chain: undefined, attributes })
-    expect((await job.built).payload.transactions).toHaveLength(1)
+    expect((await job.built).payload.transactions.offsets).toHaveLength(1 + 1)
     await pool.add(transaction(0, 1n))
     const pending = vi.spyOn(pool, 'pending').mockImplementationOnce(() => {
       throw new Error('a fault')
     })
-    expect((await builder.finish(job)).payload.transactions).toHaveLength(1)
+    expect((await builder.finish(job)).payload.transactions.offsets).toHaveLength(1 + 1)
     expect(pending).toHaveBeenCalledTimes(1)
     await pool.add(transaction(0, 2n))
-    expect((await builder.finish(job)).payload.transactions).toHaveLength(3)
+    expect((await builder.finish(job)).payload.transactions.offsets).toHaveLength(1 + 3)
   })
 
   it('takes the same once', async () => {
