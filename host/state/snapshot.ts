@@ -33,7 +33,8 @@ export interface StateSnapshot {
 /**
  * What an execution needs of an account to go the same way and leave the same changes: it exists or not as `view` says,
  * has that code, a balance from `leastBalance` to `mostBalance` (both included; a balance that is only credited and
- * debited is free), and a nonce that is any, zero just where the view's is, or the same.
+ * debited is free), and a nonce that is any, zero just where the view's is, one that was only counted up (no address
+ * follows from it), or the same.
  *
  * @internal
  */
@@ -41,7 +42,7 @@ export interface AccountRead {
   readonly view: AccountView | undefined
   readonly leastBalance: bigint
   readonly mostBalance: bigint
-  readonly nonce: 'any' | 'zero' | 'same'
+  readonly nonce: 'any' | 'zero' | 'counted' | 'same'
 }
 
 /**

@@ -17,9 +17,10 @@ import {
 } from '../../primitives/word.ts'
 import { addressColumn, BaseReader, keyColumn } from '../../state/base_reader.ts'
 import type { RunningState } from '../../state/running_state.ts'
-import type { AccountRead, AccountView, AccountWrite, SnapshotReads, StateSnapshot } from '../../state/snapshot.ts'
+import type { AccountView, AccountWrite, SnapshotReads, StateSnapshot } from '../../state/snapshot.ts'
 import { STATE_FRESH } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
+import { accountHolds } from './account_holds.ts'
 import type { CpuTier } from './ethereumjs/transaction.ts'
 import { CpuExecutions } from './executions.ts'
 import type { CpuPool, Lot } from './pool/pool.ts'
@@ -325,16 +326,6 @@ export class Speculation implements TierRun {
     }
     return { ...outcome, writes: { ...writes, accounts } }
   }
-}
-
-const accountHolds = (
-  { view, leastBalance, mostBalance, nonce }: AccountRead,
-  now: AccountView | undefined,
-): boolean => {
-  if (view === undefined || now === undefined) return view === now
-  if (view.codeHash !== now.codeHash || now.balance < leastBalance || now.balance > mostBalance) return false
-  if (nonce === 'same') return view.nonce === now.nonce
-  return nonce === 'any' || (view.nonce === 0n) === (now.nonce === 0n)
 }
 
 interface Sender {

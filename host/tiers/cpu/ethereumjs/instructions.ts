@@ -362,7 +362,7 @@ const writeWord = (bytes: Uint8Array, at: number, value: bigint): void => {
   bytes.set(scratch, at)
 }
 
-const bytesOfWord = (value: bigint): Uint8Array => {
+export const bytesOfWord = (value: bigint): Uint8Array => {
   const bytes = new Uint8Array(WORD_BYTES)
   writeWord(bytes, 0, value)
   return bytes

@@ -4,6 +4,7 @@ import { Account, type Address, createZeroAddress, MAX_INTEGER } from '@ethereum
 import type { OpFork } from '../../../chain/op/op_forks.ts'
 import { type CommonOptions, evmOptionsOf } from './evm_options.ts'
 import { leanOperation, type Operation, type RunState } from './instructions.ts'
+import { leanCreation } from './lean_creation.ts'
 import { isBelow, moveBalance, SeenAccount } from './seen_account.ts'
 import { SpecifiedEvm } from './specified_evm.ts'
 import { stateAccess } from './state_access.ts'
@@ -123,7 +124,7 @@ export class LeanEvm extends SpecifiedEvm {
     const sstoreSentry = common.gteHardfork('istanbul') ? common.param('sstoreSentryEIP2200Gas') : -1n
     this.#interpreter = frame.constructor as InterpreterClass
     const operations = Array.from({ length: 256 }, (_, code) =>
-      leanOperation(frame.lookupOpInfo(code) as Operation, common),
+      leanCreation(leanOperation(frame.lookupOpInfo(code) as Operation, common)),
     )
     const accesses = Array.from({ length: 256 }, (_, code) => stateAccess(code, common))
     this.#loop = async (frame, code) => {

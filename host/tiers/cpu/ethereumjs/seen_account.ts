@@ -1,4 +1,5 @@
-import { Account, equalsBytes, KECCAK256_NULL } from '@ethereumjs/util'
+import { Account, equalsBytes, KECCAK256_NULL, MAX_UINT64 } from '@ethereumjs/util'
+import type { AccountRead } from '../../../state/snapshot.ts'
 
 /** What is left of an account's values when a transaction has looked at them only in part (SnapshotReads.seen). */
 export interface Observed {
@@ -11,7 +12,7 @@ export interface Observed {
   leastBalance: bigint
   /** ... to here. */
   mostBalance: bigint
-  nonceRead: 'any' | 'zero' | 'same'
+  nonceRead: AccountRead['nonce']
 }
 
 /** The transaction depends on the very balance. */
@@ -57,6 +58,19 @@ export class SeenAccount extends Account {
     }
     if (bound > observed.leastBalance) observed.leastBalance = bound
     return false
+  }
+
+  /** Of a contract that creates another. False where the nonce is the last one (EIP-2681). */
+  countUp(): boolean {
+    const observed = this.#observed
+    const nonce = this._nonce!
+    if (nonce === MAX_UINT64) {
+      observed.nonceRead = 'same'
+      return false
+    }
+    if (observed.nonceRead !== 'same') observed.nonceRead = 'counted'
+    this._nonce = nonce + 1n
+    return true
   }
 
   move(amount: bigint): void {

@@ -18,6 +18,9 @@ import type { Operation, RunState } from './instructions.ts'
  * Opcodes that the options bring themselves stay as they are.
  */
 export class SpecifiedEvm extends EVM {
+  /** The creation that was last asked for its address. */
+  #created: { readonly message: Message; readonly address: Address } | undefined
+
   override getActiveOpcodes(): ReturnType<EVM['getActiveOpcodes']> {
     const opcodes = super.getActiveOpcodes()
     if (this.common.isActivatedEIP(3540)) return opcodes
@@ -44,11 +47,16 @@ export class SpecifiedEvm extends EVM {
     await super._loadCode(message)
   }
 
-  /** As the stock one, which hashes in JavaScript. */
-  protected override async _generateAddress({ caller, salt, code }: Message): Promise<Address> {
-    if (salt) return new Address(saltedAddress(caller.bytes, salt, code as Uint8Array))
-    const account = await this.stateManager.getAccount(caller)
-    return new Address(createdAddress(caller.bytes, (account?.nonce ?? 0n) - 1n))
+  /** As the stock one, which hashes in JavaScript. The stock `runCall` asks twice for each creation. */
+  protected override async _generateAddress(message: Message): Promise<Address> {
+    if (this.#created?.message === message) return this.#created.address
+    const { caller, salt, code } = message
+    let bytes: Uint8Array
+    if (salt) bytes = saltedAddress(caller.bytes, salt, code as Uint8Array)
+    else bytes = createdAddress(caller.bytes, ((await this.stateManager.getAccount(caller))?.nonce ?? 0n) - 1n)
+    const address = new Address(bytes)
+    this.#created = { message, address }
+    return address
   }
 }
 
