@@ -6,9 +6,10 @@ import type { Environment, Table } from './environment.ts'
  * list of its own, which is merged into its parent's.
  */
 const PART = 2048
-/** LMDB's code where a transaction has no room for another changed page: 131,071 are one's most. */
-const TRANSACTION_IS_FULL = -30788
-/** Past these the parent writes alone: it may write out pages before its end, and a child only its own. */
+/**
+ * Past these the parent writes alone: it may write out pages before its end, and a child only its own. A transaction
+ * has room for 131,071 changed pages; where a row of a child has none, this binding lets the parent fail.
+ */
 const MOST_PAGES = 110_000
 
 /** What of a table's statistics is read. */
@@ -29,7 +30,7 @@ export class WriteParts {
     this.#root = root
   }
 
-  /** Calls `write` for the rows 0 .. count in their order, each of which writes to `table`, and may come again. */
+  /** Calls `write` for the rows 0 .. count in their order, each of which writes to `table`. */
   run(table: Pick<Table, 'getStats'>, count: number, write: (row: number) => void): void {
     const rows = (first: number, end: number): void => {
       for (let row = first; row < end; row++) write(row)
@@ -40,29 +41,19 @@ export class WriteParts {
       for (let end = 0; end < count; first = end) {
         end = Math.min(count, first + PART)
         const pages = changedPages(stats, count, end) - changedPages(stats, count, first)
-        if (this.#pages + pages > MOST_PAGES || !this.#tryChild(() => rows(first, end))) break
+        if (this.#pages + pages > MOST_PAGES) break
+        this.#root.transactionSync(() => rows(first, end))
         this.#pages += pages
       }
     }
     rows(first, count)
-  }
-
-  /** False where the transaction has no room for it: nothing of it was done. */
-  #tryChild(work: () => void): boolean {
-    try {
-      this.#root.transactionSync(work)
-      return true
-    } catch (thrown) {
-      if ((thrown as { readonly code?: unknown }).code === TRANSACTION_IS_FULL) return false
-      throw thrown
-    }
   }
 }
 
 /**
  * About so many pages of a tree do the first random rows of `count` change, and a branch for some of them: leaves that
  * are there, and pages for new or longer rows, which take as much as those that are there, or a page each where those
- * are the fewer. Rather too many than too few: where a row has no room in a child, this binding lets its parent fail.
+ * are the fewer. Rather too many than too few.
  */
 const changedPages = (
   { treeLeafPageCount: leaves, overflowPages, entryCount }: TreeStats,
