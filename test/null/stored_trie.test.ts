@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { open } from 'lmdb'
 import { afterAll, describe, expect, test } from 'vitest'
 import { checkState } from '../../host/flows/chain/check_store.ts'
-import { openChain, parseGenesis, StoreError } from '../../host/index.ts'
+import { type AccountColumns, openChain, parseGenesis, type State, StoreError } from '../../host/index.ts'
+import { addressFromHex } from '../../host/primitives/word.ts'
 import type { Table } from '../../host/state/store/environment.ts'
 import { Store } from '../../host/state/store/store.ts'
 import { builtBlocks, builtGenesis } from '../fixtures/built_chain.ts'
@@ -99,24 +100,46 @@ describe('a trie on disk', () => {
     expect(seen.refused).toBeGreaterThan(7)
   })
 
-  test('of which a page is met damaged by a call is made anew by the next one, which says how far it is', async () => {
+  test('of which a page is met damaged by a call is made anew by the next one, which says how far it is, with reads and calls beside it', async () => {
     const path = await altered((nodes) => {
       // That of the root is read where the chain is opened.
       const first = Buffer.from(nodes.get(new Uint8Array(4))!.subarray(4, 8))
       for (const key of pagesOf(nodes)) if (!first.equals(key)) flip(nodes, key, 40)
     })
     const told: (readonly [number, number])[] = []
-    const onRepair = (made: number, all: number): void => void told.push([made, all])
+    const read: string[] = []
+    const onRepair = (made: number, all: number): void => {
+      told.push([made, all])
+      read.push(balanceIn(chain.stateAt(head.hash)!), balanceIn(chain.state), chain.head.hash)
+    }
     const chain = await openAt(path, { onRepair })
     const { head } = chain
     const address = `0x${(0x99_0000).toString(16).padStart(40, '0')}`
+    const limbs = new Uint32Array(5)
+    addressFromHex(limbs, 0, address)
+    const balanceIn = (state: State): string => `${(state.readAccounts(limbs, 1) as AccountColumns).balance.join()}`
     await expect(chain.proof(head.hash, address)).rejects.toMatchObject({ name: 'StoreError', fault: 'damaged' })
     expect(told).toEqual([])
-    const proved = await chain.proof(head.hash, address)
+    const [proved, imported, known, provedAfter] = await Promise.all([
+      chain.proof(head.hash, address),
+      chain.import(blocks[3]!),
+      chain.addBlock(blocks[3]!),
+      chain.proof(head.hash, address),
+      chain.rewindTo(1n),
+      chain.import(blocks[1]!),
+    ])
     expect(told.at(-1)![0]).toBe(told.at(-1)![1])
     expect(proved.balance).toBe(1n)
-    expect((await chain.import(blocks[3]!)).header.number).toBe(4n)
+    expect(provedAfter).toEqual(proved)
+    expect([imported.header.number, known.status, chain.head.header.number]).toEqual([4n, 'valid', 2n])
+    // Made anew once, with the state and the head as they were.
+    const one = '1,0,0,0,0,0,0,0'
+    expect(read).toEqual(told.flatMap(() => [one, one, head.hash]))
+    expect(told.map(([made]) => made)).toEqual([...new Set(told.map(([made]) => made))])
     await chain.close()
+    const store = await Store.open(path, { create: false })
+    expect(checkState(store).accounts).toBeGreaterThan(1000)
+    await store.close()
   })
 
   test('that is not there, is of another block or begins with another page is made anew', async () => {
