@@ -8,6 +8,7 @@ import type { MemoryRows } from './memory_rows.ts'
 import type { StateWrites } from './state.ts'
 import { STORE_MODULE } from './store_module.generated.ts'
 import { STORE_REQUEST } from './store_request.ts'
+import { type TableColumns, tableColumns } from './writes/table_columns.ts'
 
 /** Rows whose columns lie in the memory at a time. */
 const CHUNK = 1024
@@ -39,6 +40,9 @@ export class MemoryCommit {
     readonly keys: Uint32Array
     readonly values: Uint32Array
   }
+
+  /** All of `codes` is the hash of no code. */
+  #areCodesEmpty = false
 
   /** `rows` lie in `memory`, which `rowMemory` gave. */
   constructor(rows: MemoryRows, memory: ColumnMemory) {
@@ -76,34 +80,57 @@ export class MemoryCommit {
     return !this.#memory.isFull
   }
 
-  /** Writes accounts from `first` on, as many as a chunk holds. Returns the first that it did not write. */
-  accounts({ accountAddresses, accountCount, accounts }: StateWrites, first: number): number {
-    const end = Math.min(accountCount, first + CHUNK)
+  /**
+   * Writes accounts from `first` on, as many as a chunk holds. Returns the first that it did not write. `named`: the
+   * columns of `writes` that need not be arrays.
+   */
+  accounts(writes: StateWrites, first: number, named = tableColumns(writes)): number {
+    const { nonce, balance } = writes.accounts
+    const end = Math.min(writes.accountCount, first + CHUNK)
     this.#rows.reserveAccounts(end - first)
     if (!this.isOpen) return first
-    const { addresses, exists, nonce, balance, codes } = this.#columns
-    addresses.set(accountAddresses.subarray(LIMBS_PER_ADDRESS * first, LIMBS_PER_ADDRESS * end))
-    exists.set(accounts.exists.subarray(first, end))
-    nonce.set(accounts.nonce.subarray(2 * first, 2 * end))
-    balance.set(accounts.balance.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
-    codes.set(accounts.codeHash.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
+    const columns = this.#columns
+    if (named === undefined) {
+      columns.addresses.set(writes.accountAddresses.subarray(LIMBS_PER_ADDRESS * first, LIMBS_PER_ADDRESS * end))
+      columns.exists.set(writes.accounts.exists.subarray(first, end))
+    } else {
+      named.accounts(first, end, columns.addresses)
+      columns.exists.fill(1)
+    }
+    columns.nonce.set(nonce.subarray(2 * first, 2 * end))
+    columns.balance.set(balance.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
+    this.#bringCodes(writes, first, end, named)
     this.#ask()
     this.#commitAccounts(end - first)
     this.#answer()
     return end
   }
 
+  #bringCodes({ accounts }: StateWrites, first: number, end: number, named: TableColumns | undefined): void {
+    const { codes } = this.#columns
+    if (named === undefined || named.hasCode(first, end)) {
+      codes.set(accounts.codeHash.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
+      this.#areCodesEmpty = false
+    } else if (!this.#areCodesEmpty) {
+      codes.set(this.#request.subarray(STORE_REQUEST.emptyCode / 4, STORE_REQUEST.emptyCode / 4 + LIMBS_PER_WORD))
+      for (let done = LIMBS_PER_WORD; done < codes.length; done *= 2) codes.copyWithin(done, 0, done)
+      this.#areCodesEmpty = true
+    }
+  }
+
   /** The same of slots. */
-  slots({ slotAddresses, slotKeys, slotValues, slotCount }: StateWrites, first: number): number {
-    const end = Math.min(slotCount, first + CHUNK)
+  slots(writes: StateWrites, first: number, named = tableColumns(writes)): number {
+    const end = Math.min(writes.slotCount, first + CHUNK)
     // Accounts that are not there get a row.
     this.#rows.reserveAccounts(end - first)
     this.#rows.reserveSlots(end - first)
     if (!this.isOpen) return first
     const { addresses, keys, values } = this.#columns
-    addresses.set(slotAddresses.subarray(LIMBS_PER_ADDRESS * first, LIMBS_PER_ADDRESS * end))
-    keys.set(slotKeys.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
-    values.set(slotValues.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
+    if (named === undefined) {
+      addresses.set(writes.slotAddresses.subarray(LIMBS_PER_ADDRESS * first, LIMBS_PER_ADDRESS * end))
+      keys.set(writes.slotKeys.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
+    } else named.slots(first, end, addresses, keys)
+    values.set(writes.slotValues.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
     this.#ask()
     this.#commitSlots(end - first)
     this.#answer()

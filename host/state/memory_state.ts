@@ -33,6 +33,7 @@ import {
 } from './memory_rows.ts'
 import type { AccountColumns, State, StateWrites } from './state.ts'
 import { newWrites } from './writes/new_writes.ts'
+import { tableColumns } from './writes/table_columns.ts'
 
 export type { AllocatedAccount, Allocation }
 
@@ -217,10 +218,11 @@ export class MemoryState implements State {
 
   /** Throws before anything is written where an account would name an unknown code. */
   #checkCode(writes: StateWrites): void {
-    const { codeHash } = writes.accounts
+    const named = tableColumns(writes)
     for (let first = 0; first < writes.accountCount; first += EMPTY_CODES) {
       const end = Math.min(writes.accountCount, first + EMPTY_CODES)
-      const hashes = codeHash.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end)
+      if (named?.hasCode(first, end) === false) continue
+      const hashes = writes.accounts.codeHash.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end)
       if (!areEmptyCodes(hashes)) this.#checkCodes(writes, first, end)
     }
   }

@@ -16,6 +16,7 @@ import {
 import type { ResidentState } from '../tables/resident_tables.ts'
 import { NEW_CODE } from './collect_request.ts'
 import { ColumnWrites, isDense, type WrittenRows } from './column_writes.ts'
+import { copyAddress, writesOver } from './table_columns.ts'
 
 /** What the open batch changed, as one commit: last values only. */
 export const collectWrites = (resident: ResidentState): StateWrites => {
@@ -23,7 +24,7 @@ export const collectWrites = (resident: ResidentState): StateWrites => {
   const columns = resident.accounts.renewed ? undefined : ColumnWrites.over(resident)
   return columns === undefined
     ? { ...collectAccounts(resident), ...collectSlots(resident) }
-    : { ...accountsOf(columns, resident), ...slotsOf(columns, resident) }
+    : collectColumns(columns, resident)
 }
 
 type AccountWrites = Pick<StateWrites, 'deletedAccounts' | 'accountCount' | 'accountAddresses' | 'accounts' | 'code'>
@@ -121,85 +122,69 @@ const inOrder = (table: WrittenRows, isWritten: (id: number) => boolean): Uint32
   return ordered
 }
 
-/** `collectAccounts` in columns. */
-const accountsOf = (columns: ColumnWrites, resident: ResidentState): AccountWrites => {
-  const { accounts, codes } = resident
-  const { entries } = accounts
+/** `collectAccounts` and `collectSlots` in columns. */
+const collectColumns = (columns: ColumnWrites, resident: ResidentState): StateWrites => {
+  const { accounts, slots } = resident
   const deleted: number[] = []
-  const addresses = new Uint32Array(LIMBS_PER_ADDRESS * entries)
-  const nonce = new Uint32Array(2 * entries)
-  const balance = new Uint32Array(LIMBS_PER_WORD * entries)
-  const codeHash = repeated(codes.constants, codes.codes[0]!.constantsBase * LIMBS_PER_WORD, entries)
-  const code = new Map<string, Uint8Array>()
-  let count = 0
+  const accountIds = new Uint32Array(accounts.entries)
+  const nonce = new Uint32Array(2 * accounts.entries)
+  const balance = new Uint32Array(LIMBS_PER_WORD * accounts.entries)
+  const codes = new CollectedCodes(resident)
+  let accountCount = 0
   columns.accounts((chunk) => {
-    addresses.set(chunk.addresses, LIMBS_PER_ADDRESS * count)
-    nonce.set(chunk.nonces, 2 * count)
-    balance.set(chunk.balances, LIMBS_PER_WORD * count)
-    for (let n = 0; n < chunk.count; n++) {
-      if (chunk.codes[n] === 0) continue
-      const known = codes.codes[(chunk.codes[n]! & ~NEW_CODE) >>> 0]!
-      wordCopy(codeHash, LIMBS_PER_WORD * (count + n), codes.constants, known.constantsBase * LIMBS_PER_WORD)
-      if (chunk.codes[n]! >= NEW_CODE && known.bytes.length > 0) code.set(known.hash, known.bytes)
-    }
+    accountIds.set(chunk.ids, accountCount)
+    nonce.set(chunk.nonces, 2 * accountCount)
+    balance.set(chunk.balances, LIMBS_PER_WORD * accountCount)
+    if (chunk.haveCode) codes.take(chunk.codes, accountCount)
     for (const id of chunk.others)
       if ((accounts.hosts[id * HOST_LIMBS + HOST_MARKS]! & MARK_EXISTED) !== 0) deleted.push(id)
-    count += chunk.count
+    accountCount += chunk.ids.length
   })
-  return {
-    deletedAccounts: addressesOf(deleted, accounts.rows),
-    accountCount: count,
-    accountAddresses: addresses.subarray(0, LIMBS_PER_ADDRESS * count),
-    accounts: {
-      exists: new Uint8Array(count).fill(1),
-      nonce: nonce.subarray(0, 2 * count),
-      balance: balance.subarray(0, LIMBS_PER_WORD * count),
-      codeHash: codeHash.subarray(0, LIMBS_PER_WORD * count),
-    },
-    code,
-  }
-}
-
-/** `collectSlots` in columns. */
-const slotsOf = (columns: ColumnWrites, resident: ResidentState): SlotWrites => {
-  const { entries } = resident.slots
-  const slotAddresses = new Uint32Array(LIMBS_PER_ADDRESS * entries)
-  const slotKeys = new Uint32Array(LIMBS_PER_WORD * entries)
-  const slotValues = new Uint32Array(LIMBS_PER_WORD * entries)
-  let count = 0
+  const slotIds = new Uint32Array(slots.entries)
+  const slotValues = new Uint32Array(LIMBS_PER_WORD * slots.entries)
+  let slotCount = 0
   columns.slots((chunk) => {
-    slotAddresses.set(chunk.addresses, LIMBS_PER_ADDRESS * count)
-    slotKeys.set(chunk.keys, LIMBS_PER_WORD * count)
-    slotValues.set(chunk.values, LIMBS_PER_WORD * count)
-    count += chunk.count
+    slotIds.set(chunk.ids, slotCount)
+    slotValues.set(chunk.values, LIMBS_PER_WORD * slotCount)
+    slotCount += chunk.ids.length
   })
-  return {
-    slotCount: count,
-    slotAddresses: slotAddresses.subarray(0, LIMBS_PER_ADDRESS * count),
-    slotKeys: slotKeys.subarray(0, LIMBS_PER_WORD * count),
-    slotValues: slotValues.subarray(0, LIMBS_PER_WORD * count),
-  }
+  return writesOver(resident, {
+    deletedAccounts: addressesOf(deleted, accounts.rows),
+    accountIds: accountIds.subarray(0, accountCount),
+    nonce: nonce.subarray(0, 2 * accountCount),
+    balance: balance.subarray(0, LIMBS_PER_WORD * accountCount),
+    codeIds: codes.ids?.subarray(0, accountCount),
+    code: codes.code,
+    slotIds: slotIds.subarray(0, slotCount),
+    slotValues: slotValues.subarray(0, LIMBS_PER_WORD * slotCount),
+  })
 }
 
-/** The word at `words[at]`, `count` times. */
-const repeated = (words: Uint32Array, at: number, count: number): Uint32Array => {
-  const all = new Uint32Array(LIMBS_PER_WORD * count)
-  if (count === 0) return all
-  wordCopy(all, 0, words, at)
-  for (let done = LIMBS_PER_WORD; done < all.length; done *= 2) all.copyWithin(done, 0, done)
-  return all
+/** Codes of collected accounts: few accounts of most batches have any. */
+class CollectedCodes {
+  readonly code = new Map<string, Uint8Array>()
+  /** By place; undefined until an account has code. */
+  ids: Uint32Array | undefined
+  readonly #resident: ResidentState
+
+  constructor(resident: ResidentState) {
+    this.#resident = resident
+  }
+
+  /** Takes code ids, with NEW_CODE, of accounts from place `first` on. */
+  take(codes: Uint32Array, first: number): void {
+    this.ids ??= new Uint32Array(this.#resident.accounts.entries)
+    for (const [n, code] of codes.entries()) {
+      const id = (code & ~NEW_CODE) >>> 0
+      this.ids[first + n] = id
+      const { hash, bytes } = this.#resident.codes.codes[id]!
+      if (code >= NEW_CODE && bytes.length > 0) this.code.set(hash, bytes)
+    }
+  }
 }
 
 const addressesOf = (ids: readonly number[], rows: Uint32Array): Uint32Array => {
   const addresses = new Uint32Array(LIMBS_PER_ADDRESS * ids.length)
   for (let n = 0; n < ids.length; n++) copyAddress(addresses, LIMBS_PER_ADDRESS * n, rows, ids[n]! * ROW_LIMBS)
   return addresses
-}
-
-const copyAddress = (to: Uint32Array, ti: number, from: Uint32Array, fi: number): void => {
-  to[ti] = from[fi]!
-  to[ti + 1] = from[fi + 1]!
-  to[ti + 2] = from[fi + 2]!
-  to[ti + 3] = from[fi + 3]!
-  to[ti + 4] = from[fi + 4]!
 }

@@ -8,20 +8,17 @@ export const COLLECT_REQUEST = requestFields(
   [
     'rows',
     'hosts',
-    'slotKeys',
     'slotValues',
     'slotBase',
     'slotEntryOf',
-    'slotOwners',
-    // A chunk of ids, and what is collected of them.
+    // A chunk of ids, of which those that are collected stay, and what is collected.
     'ids',
     'idCount',
-    'accountAddresses',
     'nonces',
     'balances',
     'codes',
-    'slotAddresses',
-    'keys',
+    // All of `codes` together.
+    'codeBits',
     'values',
     // Accounts that do not exist.
     'others',

@@ -1,4 +1,4 @@
-import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
+import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { ColumnMemory } from '../../primitives/column_memory.ts'
 import { CHUNK, CHUNK_AT } from '../../primitives/column_request.ts'
 import { type WasmModule, wasm } from '../../primitives/web_assembly.ts'
@@ -28,21 +28,20 @@ export const isDense = ({ entries, count }: WrittenRows): boolean => 16 * entrie
 
 /** Columns of accounts that exist, one chunk. */
 export interface CollectedAccounts {
-  readonly count: number
-  readonly addresses: Uint32Array
+  readonly ids: Uint32Array
   readonly nonces: Uint32Array
   readonly balances: Uint32Array
   /** Code ids, with NEW_CODE. */
   readonly codes: Uint32Array
+  /** Whether one of them is not 0. */
+  readonly haveCode: boolean
   /** Ids of those that do not exist. */
   readonly others: Uint32Array
 }
 
 /** Columns of slots that do not end as they began, one chunk. */
 export interface CollectedSlots {
-  readonly count: number
-  readonly addresses: Uint32Array
-  readonly keys: Uint32Array
+  readonly ids: Uint32Array
   readonly values: Uint32Array
 }
 
@@ -58,8 +57,8 @@ export class ColumnWrites {
   readonly #collectAccounts: (count: number) => number
   readonly #collectSlots: (count: number) => number
   readonly #ids: Uint32Array
-  readonly #accounts: Omit<CollectedAccounts, 'count'>
-  readonly #slots: Omit<CollectedSlots, 'count'>
+  readonly #accounts: Readonly<Record<'nonces' | 'balances' | 'codes' | 'others', Uint32Array>>
+  readonly #values: Uint32Array
 
   /** Undefined where the tables lie elsewhere. */
   static over(resident: ResidentState): ColumnWrites | undefined {
@@ -89,37 +88,30 @@ export class ColumnWrites {
     }
     this.#ids = column('ids', 1)
     this.#accounts = {
-      addresses: column('accountAddresses', LIMBS_PER_ADDRESS),
       nonces: column('nonces', 2),
       balances: column('balances', LIMBS_PER_WORD),
       codes: column('codes', 1),
       others: column('others', 1),
     }
-    this.#slots = {
-      addresses: column('slotAddresses', LIMBS_PER_ADDRESS),
-      keys: column('keys', LIMBS_PER_WORD),
-      values: column('values', LIMBS_PER_WORD),
-    }
+    this.#values = column('values', LIMBS_PER_WORD)
     this.#put('rows', accounts.rows)
     this.#put('hosts', accounts.hosts)
-    this.#put('slotKeys', slots.keys)
     this.#put('slotValues', slots.values)
     this.#put('slotBase', slots.base)
     this.#put('slotEntryOf', slots.entryOf)
-    this.#put('slotOwners', slots.owners)
   }
 
   /** Calls `take` with the written accounts, chunk by chunk. */
   accounts(take: (chunk: CollectedAccounts) => void): void {
-    const { addresses, nonces, balances, codes, others } = this.#accounts
+    const { nonces, balances, codes, others } = this.#accounts
     this.#chunks(this.#resident.accounts, this.#nextAccounts, (idCount) => {
       const count = this.#collectAccounts(idCount)
       take({
-        count,
-        addresses: addresses.subarray(0, LIMBS_PER_ADDRESS * count),
+        ids: this.#ids.subarray(0, count),
         nonces: nonces.subarray(0, 2 * count),
         balances: balances.subarray(0, LIMBS_PER_WORD * count),
         codes: codes.subarray(0, count),
+        haveCode: this.#request[COLLECT_REQUEST.codeBits / 4] !== 0,
         others: others.subarray(0, this.#request[COLLECT_REQUEST.otherCount / 4]!),
       })
     })
@@ -127,15 +119,10 @@ export class ColumnWrites {
 
   /** The same of slots. */
   slots(take: (chunk: CollectedSlots) => void): void {
-    const { addresses, keys, values } = this.#slots
+    const values = this.#values
     this.#chunks(this.#resident.slots, this.#nextSlots, (idCount) => {
       const count = this.#collectSlots(idCount)
-      take({
-        count,
-        addresses: addresses.subarray(0, LIMBS_PER_ADDRESS * count),
-        keys: keys.subarray(0, LIMBS_PER_WORD * count),
-        values: values.subarray(0, LIMBS_PER_WORD * count),
-      })
+      take({ ids: this.#ids.subarray(0, count), values: values.subarray(0, LIMBS_PER_WORD * count) })
     })
   }
 
