@@ -28,6 +28,7 @@ export type {
 } from './chain/batch.ts'
 export type { BlobParameters } from './chain/blob_schedule.ts'
 export type { CallObject } from './chain/call_batch.ts'
+export type { CallColumns } from './chain/call_columns.ts'
 export type { BlobStart, ChainConfig, ForkStart } from './chain/chain_config.ts'
 export { type DecodedTransactions, decode, transactionHashes } from './chain/decode.ts'
 export { BlockInputError, type DecodedBlock, decodeBlock } from './chain/decode_block.ts'
@@ -112,7 +113,11 @@ export { createExecutor } from './flows/executor.ts'
 export type { ExecuteRequest, Executor, ExecutorOptions } from './flows/executor_interface.ts'
 export type { BudgetUse, MemoryBudget, MemoryUse } from './flows/memory.ts'
 export type { CallBundle, SimulateRequest } from './flows/simulate_request.ts'
-export type { SimulatedBlockCall, SimulatedBlockResult, SimulatedReceipts } from './flows/simulated_calls.ts'
+export type {
+  SimulatedBlockCall,
+  SimulatedBlockResult,
+  SimulatedColumns,
+} from './flows/simulated_calls.ts'
 export type {
   AccessListEntry,
   SimulatedCall,

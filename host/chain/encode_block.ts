@@ -1,7 +1,8 @@
 import { rlpHeadBytes, rlpList, writeRlpHead } from '../primitives/rlp.ts'
 import type { DecodedBlock } from './decode_block.ts'
 import { encodeHeader } from './header.ts'
-import { encodeWithdrawal } from './withdrawals.ts'
+import { type PackedTransactions, signedItemLength } from './packed.ts'
+import { encodeWithdrawal, type Withdrawal } from './withdrawals.ts'
 
 /**
  * What a block has beside its header, as it is stored: RLP of transactions, uncles and, from Shanghai on, withdrawals.
@@ -36,3 +37,17 @@ export const joinBlock = (header: Uint8Array, body: Uint8Array): Uint8Array =>
 
 /** Bytes before the payload of a list. */
 const headLength = (list: Uint8Array): number => (list[0]! < 0xf8 ? 1 : 1 + list[0]! - 0xf7)
+
+/** Bytes of the RLP of a block without uncles. */
+export const blockLength = (
+  header: Uint8Array,
+  transactions: PackedTransactions,
+  withdrawals: readonly Withdrawal[] | undefined,
+): number => {
+  let items = 0
+  for (let i = 0; i < transactions.offsets.length - 1; i++) items += signedItemLength(transactions, i)
+  const rest = encodeBody({ transactions: [], uncles: [], ...(withdrawals === undefined ? {} : { withdrawals }) })
+  // The empty list of transactions in there takes a byte.
+  const payload = header.length + rlpHeadBytes(items) + items + rest.length - headLength(rest) - 1
+  return rlpHeadBytes(payload) + payload
+}

@@ -1,8 +1,9 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import type { CpuExecution } from '../batch/outcome.ts'
-import type { TransactionObject } from '../chain/batch.ts'
+import type { TransactionExtras, TransactionObject } from '../chain/batch.ts'
 import { blobGas } from '../chain/blob_schedule.ts'
 import { checkCallNames, rulesOfCalls } from '../chain/call_batch.ts'
+import { type CallColumns, checkCallColumns } from '../chain/call_columns.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import { noCharges } from '../chain/op/charges.ts'
 import type { OpRules } from '../chain/op/op_chain.ts'
@@ -22,13 +23,18 @@ import { type CallBatches, CallBatchRunner } from './call_batches.ts'
 import { applyOutcome, groundOn, layerOn } from './layered_ground.ts'
 import {
   batchOfCalls,
+  callsOfColumns,
+  columnsOfCalls,
+  isInColumns,
   logsOf,
   mostGasOf,
+  resultsOf,
   type SimulatedBlockCall,
   type SimulatedBlockResult,
-  type SimulatedReceipts,
+  type SimulatedColumns,
   senderOf,
   transactionOfCall,
+  transactionsOf,
 } from './simulated_calls.ts'
 
 /**
@@ -83,7 +89,7 @@ export interface SimulatedBlockRequest {
   readonly withdrawals?: readonly Withdrawal[]
   readonly overrides?: StateOverrides
   readonly moves?: ReadonlyMap<string, string>
-  readonly calls: readonly SimulatedBlockCall[]
+  readonly calls: readonly SimulatedBlockCall[] | CallColumns
   readonly signal?: AbortSignal
 }
 
@@ -100,8 +106,8 @@ export interface SimulatedBlock {
   readonly blobGasUsed: bigint
   readonly requests: Requests | undefined
   readonly requestsHash: string | undefined
-  /** Where they are known without the results. */
-  readonly receipts: SimulatedReceipts | undefined
+  /** Where the calls were executed together; transactions and results are made of them when they are read. */
+  readonly columns: SimulatedColumns | undefined
   readonly writes: StateWrites
 }
 
@@ -199,7 +205,8 @@ class LayeredSimulation implements BlockSimulation {
 
   async next(request: SimulatedBlockRequest): Promise<SimulatedBlock> {
     const { overrides = {}, moves = new Map<string, string>() } = request
-    checkCallNames(request.calls)
+    if (isInColumns(request.calls)) checkCallColumns(request.calls)
+    else checkCallNames(request.calls)
     const tier = this.#tierOf(request.fork, request.chain)
     await tier.place(overrides, moves)
     const parsed = parseOverrides(overrides)
@@ -211,10 +218,12 @@ class LayeredSimulation implements BlockSimulation {
   /** All calls at once; undefined, and nothing done, where they are to be executed one after another. */
   async #batch(request: SimulatedBlockRequest, overrides: Overrides): Promise<SimulatedBlock | undefined> {
     const { validation = false, transfers, batches } = this.#options
-    const { fork, chain, env, calls, signal } = request
+    const { fork, chain, env, signal } = request
     // Vaults are paid where calls run one after another.
     if (chain !== undefined) return undefined
-    if (!(batches instanceof CallBatchRunner) || !batches.takes(fork, calls.length)) return undefined
+    if (!(batches instanceof CallBatchRunner) || !batches.takes(fork, countOf(request.calls))) return undefined
+    const calls = columnsIn(request.calls)
+    if (calls === undefined) return undefined
     const ground = this.#ground
     if (this.#isLayered) {
       ground.add(await this.#layer.writes())
@@ -227,8 +236,24 @@ class LayeredSimulation implements BlockSimulation {
     const ran = await batches.run({ ...block, transfers: isLogged })
     if (ran === undefined) return undefined
     this.#layer = layerOn(ground)
-    this.#gasLeft -= ran.gasUsed
-    return this.#blockOf(ran, ran.work)
+    const { columns } = ran
+    const gasUsed = columns.receipts.blockGasUsed
+    this.#gasLeft -= gasUsed
+    let transactions: readonly TransactionObject[] | undefined
+    let results: readonly SimulatedBlockResult[] | undefined
+    return {
+      ...(await this.#endOf(columns.transactions.extras.values(), ran.work)),
+      gasUsed,
+      columns,
+      get transactions() {
+        transactions ??= transactionsOf(columns)
+        return transactions
+      },
+      get results() {
+        results ??= resultsOf(columns)
+        return results
+      },
+    }
   }
 
   async #inOrder(
@@ -236,7 +261,8 @@ class LayeredSimulation implements BlockSimulation {
     overrides: Overrides,
     { cpu }: PrecompilingTier,
   ): Promise<SimulatedBlock> {
-    const { env, calls, signal } = request
+    const { env, signal } = request
+    const calls = isInColumns(request.calls) ? callsOfColumns(request.calls) : request.calls
     this.#isLayered = true
     await this.#layer.override(overrides)
     const ground = groundOn(this.#layer, cpu)
@@ -255,7 +281,8 @@ class LayeredSimulation implements BlockSimulation {
       results.push(result)
     }
     await work.after(ground, logsOf(results))
-    return this.#blockOf({ transactions, results, gasUsed, receipts: undefined }, work)
+    const end = await this.#endOf(transactions, work)
+    return { ...end, transactions, results, gasUsed, columns: undefined }
   }
 
   #workOf(request: SimulatedBlockRequest): BlockWork {
@@ -268,16 +295,13 @@ class LayeredSimulation implements BlockSimulation {
     })
   }
 
-  async #blockOf(
-    calls: Pick<SimulatedBlock, 'transactions' | 'results' | 'gasUsed' | 'receipts'>,
+  async #endOf(
+    transactions: Iterable<TransactionExtras>,
     { yields: { requests, requestsHash } }: BlockWork,
-  ): Promise<SimulatedBlock> {
-    const { transactions, results, gasUsed, receipts } = calls
+  ): Promise<Pick<SimulatedBlock, 'blobGasUsed' | 'requests' | 'requestsHash' | 'writes'>> {
     let blobs = 0
     for (const { blobVersionedHashes = [] } of transactions) blobs += blobVersionedHashes.length
-    const writes = await this.#writes()
-    const blobGasUsed = blobGas(blobs)
-    return { transactions, results, gasUsed, blobGasUsed, requests, requestsHash, receipts, writes }
+    return { blobGasUsed: blobGas(blobs), requests, requestsHash, writes: await this.#writes() }
   }
 
   /** Of all blocks so far. */
@@ -340,6 +364,20 @@ class LayeredSimulation implements BlockSimulation {
     if (performance.now() < this.#turnEndMs) return
     await new Promise((resolve) => setImmediate(resolve))
     this.#turnEndMs = performance.now() + TURN_MS
+  }
+}
+
+const countOf = (calls: SimulatedBlockRequest['calls']): number =>
+  isInColumns(calls) ? calls.transactions.count : calls.length
+
+/** Undefined where a call cannot be read: that is told by calls in order. */
+const columnsIn = (calls: SimulatedBlockRequest['calls']): CallColumns | undefined => {
+  if (isInColumns(calls)) return calls
+  try {
+    return columnsOfCalls(calls)
+  } catch (thrown) {
+    if (thrown instanceof InputError) return undefined
+    throw thrown
   }
 }
 

@@ -1,10 +1,7 @@
-import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
-import type { TransactionBatch, TransactionObject } from '../chain/batch.ts'
-import { encodeBatch } from '../chain/encode_batch.ts'
+import type { TransactionBatch } from '../chain/batch.ts'
 import { InputError } from '../primitives/input.ts'
 import { EMPTY_CODE_HASH } from '../primitives/keccak.ts'
-import { addressFromHex, quantityFromBigInt, quantityToBigInt } from '../primitives/word.ts'
 import { MemoryState } from '../state/memory_state.ts'
 import type { ParsedOverride } from '../state/overlay_state.ts'
 import type { RunningState } from '../state/running_state.ts'
@@ -18,7 +15,7 @@ import { type CallBlock, CallSteps, limitsAfter, NotInBatch, OtherLimits } from 
 import { executeBatch, settledWrites } from './execute.ts'
 import { InvalidTransactionError } from './execution_result.ts'
 import type { ExecutorOptions } from './executor_interface.ts'
-import { type SimulatedBlockResult, type SimulatedReceipts, senderOf, transactionOfCall } from './simulated_calls.ts'
+import type { SimulatedColumns } from './simulated_calls.ts'
 import { type Wiring, wire } from './wiring.ts'
 
 /**
@@ -79,17 +76,14 @@ export const openCallBatches = (options: CallBatchesOptions): CallBatches => new
 
 /** @internal */
 export interface RunCallBlock {
-  readonly transactions: readonly TransactionObject[]
-  readonly results: readonly SimulatedBlockResult[]
-  readonly gasUsed: bigint
-  readonly receipts: SimulatedReceipts | undefined
+  readonly columns: SimulatedColumns
   readonly work: BlockWork
 }
 
 const LEAST_CALLS = 64
 /** Gas limits that follow from the gas used before them settle in the second run, or hardly ever. */
 const MOST_RUNS = 3
-/** Above it nonces are left to bigints. */
+/** From it on nonces are left to calls one after another. */
 const MOST_NONCE = Number.MAX_SAFE_INTEGER
 
 /** @internal */
@@ -180,9 +174,9 @@ class BatchWiring {
   /** Undefined where a call may not be there, or cannot be told. Other `limits`: those that the gas used gives. */
   async #attempt(
     block: CallBlock,
-    limits: readonly bigint[],
+    limits: Float64Array,
     stop: Stop,
-  ): Promise<RunCallBlock | { readonly limits: readonly bigint[] | undefined } | undefined> {
+  ): Promise<RunCallBlock | { readonly limits: Float64Array | undefined } | undefined> {
     const { ground, env, overrides, validation, transfers } = block
     const { resident, running, cpu, sessions } = this.#wiring
     this.#state.ground = ground
@@ -194,16 +188,15 @@ class BatchWiring {
       const work = block.work()
       await work.before({ running, cpu, sink, recorder: undefined })
       const earlier = settledWrites({ resident, sessions })
-      const { transactions, batch } = await this.#batchOf(block, limits)
-      const steps = new CallSteps(block, limits, batch, work, this.#wiring.hasher)
+      const { told, batch } = await this.#batchOf(block, limits)
+      const steps = new CallSteps(block, limits, told, work)
       const request = { env, batch, changes: false, explain: false, steps, simulated: { validation, transfers } }
       await executeBatch(this.#wiring, request, { stop, faults: [] }, ({ writes }) => {
         ground.add(earlier)
         ground.add(writes)
         this.#at = { ground, version: ground.version }
       })
-      const { results, gasUsed, receipts } = steps
-      return { transactions, results, gasUsed, receipts: await receipts, work }
+      return { columns: steps.columns!, work }
     } catch (thrown) {
       resident.forget()
       if (thrown instanceof OtherLimits) return { limits: thrown.limits }
@@ -212,32 +205,38 @@ class BatchWiring {
     }
   }
 
-  /** The calls with the nonces that they have where no other thing counts those of their senders up. */
+  /**
+   * The calls with the nonces that they tell, and with those that they have where nothing else counts those of their
+   * senders up: without validation a nonce that is told does not count.
+   */
   async #batchOf(
-    { calls, validation }: CallBlock,
-    limits: readonly bigint[],
-  ): Promise<{ readonly transactions: readonly TransactionObject[]; readonly batch: TransactionBatch }> {
+    { calls: { transactions, hasNonce }, validation }: CallBlock,
+    limits: Float64Array,
+  ): Promise<{ readonly told: TransactionBatch; readonly batch: TransactionBatch }> {
     const { resident } = this.#wiring
-    const count = calls.length
-    const from = new Uint32Array(LIMBS_PER_ADDRESS * count)
-    for (let i = 0; i < count; i++) addressFromHex(from, LIMBS_PER_ADDRESS * i, senderOf(calls[i]!))
+    const { count } = transactions
     const senders = new Int32Array(count)
-    await resident.accountIds(from, count, senders)
+    await resident.accountIds(transactions.from, count, senders)
     const { hosts } = resident.accounts
-    const next = new Map<number, number>()
-    const nonces = new Float64Array(count)
+    const next = new Float64Array(resident.accounts.count).fill(NaN)
+    const counted = new Uint32Array(2 * count)
+    const nonce = transactions.nonce.slice()
+    const gasLimit = new Uint32Array(2 * count)
     for (let i = 0; i < count; i++) {
       const sender = senders[i]!
-      const at = next.get(sender) ?? Number(quantityToBigInt(hosts, sender * HOST_LIMBS + HOST_NONCE))
+      const host = sender * HOST_LIMBS + HOST_NONCE
+      let at = next[sender]!
+      if (Number.isNaN(at)) at = hosts[host + 1]! * 2 ** 32 + hosts[host]!
       if (at >= MOST_NONCE) throw new NotInBatch()
-      next.set(sender, at + 1)
-      nonces[i] = at
+      next[sender] = at + 1
+      counted[2 * i] = at
+      counted[2 * i + 1] = at / 2 ** 32
+      if (hasNonce[i] === 0) nonce.set(counted.subarray(2 * i, 2 * i + 2), 2 * i)
+      gasLimit[2 * i] = limits[i]!
+      gasLimit[2 * i + 1] = limits[i]! / 2 ** 32
     }
-    const transactions = calls.map((call, i) => transactionOfCall(call, call.nonce ?? BigInt(nonces[i]!), limits[i]!))
-    const batch = encodeBatch(transactions)
-    // Without validation a nonce is told, and does not count.
-    if (!validation) for (let i = 0; i < count; i++) quantityFromBigInt(batch.nonce, 2 * i, BigInt(nonces[i]!))
-    return { transactions, batch }
+    const told = { ...transactions, nonce, gasLimit }
+    return { told, batch: validation ? told : { ...told, nonce: counted } }
   }
 }
 

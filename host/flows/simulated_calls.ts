@@ -1,8 +1,11 @@
 import { type Fork, isAtLeast } from '../../transpiler/spec/forks.ts'
 import { type TransactionBatch, type TransactionObject, TYPE_BLOB } from '../chain/batch.ts'
 import { type CallObject, encodeCalls } from '../chain/call_batch.ts'
+import { type CallColumns, namedCall } from '../chain/call_columns.ts'
+import { decodeTransaction, encodeBatch } from '../chain/encode_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
 import type { Log } from '../chain/log.ts'
+import type { Receipts } from '../receipts/receipts.ts'
 import type { StateWrites } from '../state/state.ts'
 import type { BlockWork } from './block_work.ts'
 
@@ -73,6 +76,51 @@ const typeOf = (call: SimulatedBlockCall): NonNullable<TransactionObject['type']
   return call.blobVersionedHashes === undefined ? 2 : TYPE_BLOB
 }
 
+/** Calls in columns. Throws TransactionInputError. */
+export const columnsOfCalls = (calls: readonly SimulatedBlockCall[]): CallColumns => {
+  const transactions = calls.map((call) => transactionOfCall(call, call.nonce ?? 0n, call.gas ?? 0n))
+  const hasGas = Uint8Array.from(calls, ({ gas }) => (gas === undefined ? 0 : 1))
+  const hasNonce = Uint8Array.from(calls, ({ nonce }) => (nonce === undefined ? 0 : 1))
+  return { transactions: encodeBatch(transactions), hasGas, hasNonce }
+}
+
+export const isInColumns = (calls: readonly SimulatedBlockCall[] | CallColumns): calls is CallColumns =>
+  typeof calls === 'object' && calls !== null && 'hasGas' in calls
+
+/** Calls as objects. */
+export const callsOfColumns = (columns: CallColumns): readonly SimulatedBlockCall[] =>
+  Array.from(columns.hasGas, (_, i) => namedCall(columns, i))
+
+/**
+ * A simulated block whose calls were executed together. Call i:
+ *
+ * transactions   as it was executed; without `validation` its nonce is the one that it tells, which did not count
+ * receipts       none is rejected, and each failure has its word
+ * mostGasUsed    f64[n]   gas before the refund
+ *
+ * Example: {@link simulateBlocks}.
+ */
+export interface SimulatedColumns {
+  readonly transactions: TransactionBatch
+  readonly receipts: Receipts
+  readonly mostGasUsed: Float64Array
+}
+
+export const transactionsOf = ({ transactions }: SimulatedColumns): readonly TransactionObject[] =>
+  Array.from(transactions.type, (_, i) => decodeTransaction(transactions, i))
+
+export const resultsOf = ({ receipts, mostGasUsed }: SimulatedColumns): readonly SimulatedBlockResult[] =>
+  Array.from(mostGasUsed, (most, i) => ({
+    status: receipts.status[i] as 0 | 1,
+    gasUsed: receipts.gasUsedOf(i),
+    mostGasUsed: BigInt(most),
+    output: receipts.output(i),
+    exception: receipts.callOutcome(i)?.exception,
+    logs: receipts.logs(i),
+    transfers: new Set(receipts.transfers(i)),
+    writes: undefined,
+  }))
+
 /** Transactions of calls as a batch, their nonces zero, which a fork takes that does not know their type. */
 export const batchOfCalls = (
   transactions: readonly TransactionObject[],
@@ -97,17 +145,6 @@ const callAgain = (transaction: TransactionObject, fork: Fork): CallObject => {
 export const mostGasOf = (intrinsic: number, floor: number, executionGas: bigint): bigint => {
   const spent = BigInt(intrinsic) + executionGas
   return spent < BigInt(floor) ? BigInt(floor) : spent
-}
-
-/**
- * What receipts of a simulated block come to, where it was executed as a batch and no transfer is among the logs. Both
- * 0x-hex.
- *
- * Example: {@link simulateBlocks}.
- */
-export interface SimulatedReceipts {
-  readonly root: string
-  readonly bloom: string
 }
 
 /** Logs as the work after the transactions reads them. @internal */

@@ -1,12 +1,14 @@
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
 import { addWaiting, BLOOM_BYTES, type BloomSet, KnownBits, noWaiting, setBloomBit } from '../chain/bloom.ts'
+import { NO_LENGTH } from '../chain/lane_rows.ts'
 import type { Log } from '../chain/log.ts'
 import type { ReceiptSource } from '../chain/receipt_source.ts'
 import { REJECTION, type Rejection } from '../chain/rejection.ts'
 import { TopicBits } from '../chain/topic_bits.ts'
 import { bytesToHex } from '../primitives/hex.ts'
 import { addressFromHex } from '../primitives/word.ts'
+import { encodeLogs } from './encode_logs.ts'
 import { rowsBetween, rowsBySource, type SourceRows } from './source_rows.ts'
 
 /**
@@ -37,6 +39,16 @@ export interface CallOutcome {
   readonly gasRefund: bigint
   /** Why it failed, in the words of @ethereumjs/evm; undefined where it succeeded. */
   readonly exception: string | undefined
+}
+
+/**
+ * The RLP of logs without the heads of their lists: those of transaction i are the bytes offsets[i] .. offsets[i + 1].
+ *
+ * @internal
+ */
+export interface PackedLogs {
+  readonly bytes: Uint8Array
+  readonly offsets: Uint32Array
 }
 
 export const STATUS_SUCCESS = 1
@@ -216,6 +228,25 @@ export class Receipts {
     if (from === this.#seenTo) this.#seenTo = to
   }
 
+  /** The logs of every transaction. @internal */
+  packedLogs(): PackedLogs {
+    const lengths = this.logsLengths()
+    const rare = new Map<number, Uint8Array>()
+    const offsets = new Uint32Array(this.count + 1)
+    for (let i = 0; i < this.count; i++) {
+      if (lengths[i] === NO_LENGTH) {
+        const encoded = encodeLogs(this.logs(i))
+        rare.set(i, encoded)
+        lengths[i] = encoded.length
+      }
+      offsets[i + 1] = offsets[i]! + lengths[i]!
+    }
+    const bytes = new Uint8Array(offsets[this.count]!)
+    for (const rows of this.#sourceRows) rows.source.writeLogs(rows, bytes, offsets)
+    for (const [i, encoded] of rare) bytes.set(encoded, offsets[i])
+    return { bytes, offsets }
+  }
+
   /** The transactions that have a log of this address (0x-hex), in order. @internal */
   emitting(address: string): readonly number[] {
     const limbs = new Uint32Array(LIMBS_PER_ADDRESS)
@@ -248,6 +279,15 @@ export class Receipts {
     if (Number.isNaN(gas[i]) || (this.status[i] === STATUS_SUCCESS) !== (exception === undefined)) return undefined
     const executionGas = source.exactGas?.(laneOf[i]!).execution ?? BigInt(gas[i]!)
     return { executionGas, gasRefund: BigInt(refund[i]!), exception }
+  }
+
+  /** Its gas as a double; not a number where `callOutcome` is undefined, or the double may be rounded. @internal */
+  executionGas(i: number): number {
+    const { gas, laneOf } = this.#columns
+    const source = this.#sourceOf(i)
+    if (source === undefined) return this.status[i] === STATUS_REJECTED ? Number.NaN : 0
+    const hasFailed = source.exception(laneOf[i]!) !== undefined
+    return hasFailed === (this.status[i] === STATUS_SUCCESS) || gas[i]! > Number.MAX_SAFE_INTEGER ? Number.NaN : gas[i]!
   }
 
   /** Positions among the logs of transaction i of those that tell of a transfer of wei. @internal */

@@ -1,8 +1,8 @@
 import { BLOOM_BYTES } from '../chain/bloom.ts'
 import { NO_LENGTH } from '../chain/lane_rows.ts'
-import type { Log } from '../chain/log.ts'
 import type { EncodedReceipts } from '../chain/receipt_list.ts'
-import { rlpHeadBytes, rlpHex, rlpInteger, rlpList, writeRlpHead } from '../primitives/rlp.ts'
+import { rlpHeadBytes, rlpHex, rlpInteger, writeRlpHead } from '../primitives/rlp.ts'
+import { encodeLogs } from '../receipts/encode_logs.ts'
 import { type Receipts, STATUS_REJECTED, STATUS_SUCCESS } from '../receipts/receipts.ts'
 
 /**
@@ -178,15 +178,12 @@ const rareFields = (receipts: Receipts, extras: ReceiptExtras, i: number, hasLog
   return {
     postState: postState === undefined ? NONE : rlpHex(postState),
     gas: isWide ? rlpInteger(receipts.cumulativeGasUsedOf(i)) : NONE,
-    logs: hasLogs ? joined(receipts.logs(i).map(encodeLog)) : undefined,
+    logs: hasLogs ? encodeLogs(receipts.logs(i)) : undefined,
     deposit: joined(
       [deposit?.nonce, deposit?.version].flatMap((field) => (field === undefined ? [] : rlpInteger(field))),
     ),
   }
 }
-
-const encodeLog = ({ address, topics, data }: Log): Uint8Array =>
-  rlpList([rlpHex(address), rlpList(topics.map(rlpHex)), rlpHex(data)])
 
 const joined = (parts: readonly Uint8Array[]): Uint8Array => {
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))

@@ -1,9 +1,18 @@
 import type { z } from 'zod'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
+import type { JsonText } from './json_text.ts'
 import type { Session } from './session.ts'
 
-/** A value of JSON. */
-export type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [name: string]: Json }
+/** A value of JSON; as the whole answer of a method it may be text. */
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | readonly Json[]
+  | { readonly [name: string]: Json }
+  | JsonText
 
 /** Answers the parameters of one call; `session`: of the connection that it came over, where that stays open. */
 export interface Method<Node> {

@@ -1,5 +1,6 @@
 import { createJSONRPCErrorResponse, isJSONRPCID, type JSONRPCErrorResponse, JSONRPCServer } from 'json-rpc-2.0'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
+import { JsonText } from './json_text.ts'
 import type { Method } from './method.ts'
 import { parseJson, type RequestBody } from './request_body.ts'
 import type { Session } from './session.ts'
@@ -7,18 +8,22 @@ import type { Session } from './session.ts'
 /** How many calls one request may hold, and how long its reply may be. */
 export interface BatchLimit {
   readonly batch: number
-  /** Characters. */
+  /** Characters, of text that comes as bytes these. */
   readonly replyLength: number
 }
 
 /** Calls of a batch that are answered at once: they begin in their order. Gathered ones are not counted. */
 const AT_ONCE = 16
 
+/** The text of a reply: long ones may come as bytes of UTF-8. */
+export type ReplyText = string | Uint8Array
+
+/**
 /**
  * Answers a request, the text of it or its body, with the text of a reply; undefined where nothing is to be answered.
  * `session`: where the connection stays open.
  */
-export type Answer = (asked: string | RequestBody, session?: Session) => Promise<string | undefined>
+export type Answer = (asked: string | RequestBody, session?: Session) => Promise<ReplyText | undefined>
 
 /**
  * JSON-RPC 2.0 over the methods of a table: single calls, batches, notifications. A batch is answered with an array,
@@ -52,7 +57,7 @@ export const rpcAnswer = <Node>(
     if (!Array.isArray(request)) return textOf(await one(request, session), request, replyLength)
     const fault = request.length === 0 ? 'empty batch' : request.length > batch ? 'batch too large' : undefined
     if (fault !== undefined) return JSON.stringify(createJSONRPCErrorResponse(null, RPC_CODE.invalidRequest, fault))
-    const texts: (string | undefined)[] = []
+    const texts: (ReplyText | undefined)[] = []
     let left = replyLength
     let next = 0
     const answered = async (i: number): Promise<void> => {
@@ -73,12 +78,16 @@ export const rpcAnswer = <Node>(
     await Promise.all(Array.from({ length: AT_ONCE }, work))
     await Promise.all(begun)
     const replies = texts.filter((text) => text !== undefined)
-    return replies.length === 0 ? undefined : `[${replies.join(',')}]`
+    return replies.length === 0 ? undefined : `[${replies.map(stringOf).join(',')}]`
   }
 }
 
-const textOf = (reply: unknown, call: unknown, most: number): string | undefined => {
+const stringOf = (text: ReplyText): string => (typeof text === 'string' ? text : Buffer.from(text).toString('utf8'))
+
+const textOf = (reply: unknown, call: unknown, most: number): ReplyText | undefined => {
   if (reply === null) return undefined
+  const { result } = reply as { readonly result?: unknown }
+  if (result instanceof JsonText) return withText(result, call, most)
   let text: string | undefined
   try {
     text = JSON.stringify(reply)
@@ -86,6 +95,13 @@ const textOf = (reply: unknown, call: unknown, most: number): string | undefined
     // Longer than any string can be.
   }
   return text === undefined || text.length > most ? tooLarge(call) : text
+}
+
+/** A reply of success. */
+const withText = ({ parts }: JsonText, call: unknown, most: number): ReplyText => {
+  const { id } = call as Call
+  const all = [Buffer.from(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":`), ...parts, Buffer.from('}')]
+  return all.reduce((sum, { length }) => sum + length, 0) > most ? tooLarge(call) : Buffer.concat(all)
 }
 
 const tooLarge = (call: unknown): string =>

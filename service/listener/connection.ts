@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { RawData, WebSocket } from 'ws'
-import type { Answer } from '../json_rpc/rpc_server.ts'
+import type { Answer, ReplyText } from '../json_rpc/rpc_server.ts'
 import type { FeedTopic, Session } from '../json_rpc/session.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import type { Feeds, Subscriber } from './feeds.ts'
@@ -161,9 +161,9 @@ export class Connection {
     if (subscription !== undefined) subscription.held = undefined
   }
 
-  #send(text: string): void {
+  #send(text: ReplyText): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return
     if (this.#socket.bufferedAmount > this.#limits.queueBytes) this.terminate()
-    else this.#socket.send(text)
+    else this.#socket.send(text, { binary: false })
   }
 }

@@ -1,7 +1,7 @@
 import { createServer, IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RequestBody } from '../json_rpc/request_body.ts'
-import type { Answer } from '../json_rpc/rpc_server.ts'
+import type { Answer, ReplyText } from '../json_rpc/rpc_server.ts'
 import type { Authorize } from './jwt.ts'
 import { acceptWebSockets, type Refusal, type WebSocketOptions } from './web_sockets.ts'
 
@@ -183,7 +183,7 @@ const send = (
   response: ServerResponse,
   status: number,
   type: string,
-  text: string,
+  text: ReplyText,
   { requestMs }: HttpLimits,
 ): void => {
   // A reader that has not taken its reply after as long as a whole request may take is dropped.

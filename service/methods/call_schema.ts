@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { CallObject, SimulatedBlockCall, StateOverrides } from '../../host/index.ts'
 import { address, data, hash, hexOf, quantity, toData } from '../json_rpc/codec.ts'
 import type { BlockOverrides, BlockStateCall } from '../node/state_calls.ts'
+import { packCalls } from './packed_calls.ts'
 
 /** The objects that eth_call and its kin take (execution-apis src/schemas/transaction.yaml, execute.yaml). */
 const bytesHex = data().transform(toData)
@@ -88,6 +89,21 @@ const simulatedCall = checkedFields.transform(
   (given): SimulatedBlockCall => ({ ...callOf(given), ...present('nonce', given.nonce) }),
 )
 
+const simulatedCalls = z.array(simulatedCall)
+
+/** Calls that thousands come of are read without the schema where they are plain. */
+const LEAST_PACKED = 64
+
+const manyCalls = z.unknown().transform((value, context): BlockStateCall['calls'] => {
+  if (value === undefined) return []
+  const packed = Array.isArray(value) && value.length >= LEAST_PACKED ? packCalls(value) : undefined
+  if (packed !== undefined) return packed
+  const { success, data: read, error } = simulatedCalls.safeParse(value)
+  if (success) return read
+  for (const { path, message } of error.issues) context.addIssue({ code: 'custom', message, path: [...path] })
+  return z.NEVER
+})
+
 const slots = z.record(hash, hash)
 
 const accountOverride = z.object({
@@ -145,7 +161,7 @@ const blockStateCall = z
   .object({
     blockOverrides: simulatedOverrides.optional(),
     stateOverrides: z.record(address, movableOverride).optional(),
-    calls: z.array(simulatedCall).optional(),
+    calls: manyCalls.optional(),
   })
   .transform(
     ({ blockOverrides: block = {}, stateOverrides: state = {}, calls = [] }): BlockStateCall => ({

@@ -1,8 +1,9 @@
 import type { AccessListEntry, BlockHeader, Withdrawal } from '../../host/index.ts'
 import { toData, toQuantity } from '../json_rpc/codec.ts'
+import { JsonText } from '../json_rpc/json_text.ts'
 import type { Json } from '../json_rpc/method.ts'
 import type { L1FeeView } from '../node/op_receipts.ts'
-import type { SimulatedBlockView, SimulatedCallView } from '../node/state_calls.ts'
+import type { SimulatedBlockText, SimulatedBlockView, SimulatedCallView } from '../node/state_calls.ts'
 import type {
   BlockView,
   CapabilitiesView,
@@ -52,7 +53,20 @@ export const jsonOfBlock = ({ hash, header, sizeBytes, transactions, uncles, wit
   withdrawals: withdrawals?.map(jsonOfWithdrawal),
 })
 
-export const jsonOfSimulated = ({ block, calls }: SimulatedBlockView): Json => ({
+/** A block that is text already stays so, and all of them are then. */
+export const jsonOfSimulated = (blocks: readonly (SimulatedBlockView | SimulatedBlockText)[]): Json => {
+  if (!blocks.some((block) => 'text' in block))
+    return (blocks as readonly SimulatedBlockView[]).map(jsonOfSimulatedBlock)
+  const parts: Uint8Array[] = []
+  for (const [n, block] of blocks.entries()) {
+    parts.push(Buffer.from(n === 0 ? '[' : ','))
+    if ('text' in block) parts.push(...block.text)
+    else parts.push(Buffer.from(JSON.stringify(jsonOfSimulatedBlock(block))))
+  }
+  return new JsonText([...parts, Buffer.from(']')])
+}
+
+const jsonOfSimulatedBlock = ({ block, calls }: SimulatedBlockView): Json => ({
   ...(jsonOfBlock(block) as { readonly [name: string]: Json }),
   calls: calls.map(jsonOfSimulatedCall),
 })
@@ -63,10 +77,13 @@ const jsonOfSimulatedCall = ({ output, logs, gasUsed, mostGasUsed, status, error
   gasUsed: toQuantity(gasUsed),
   maxUsedGas: toQuantity(mostGasUsed),
   status: toQuantity(status),
-  error:
-    error === undefined
-      ? undefined
-      : { message: error.message, code: error.code, data: error.data === undefined ? undefined : toData(error.data) },
+  error: error === undefined ? undefined : jsonOfCallError(error),
+})
+
+export const jsonOfCallError = ({ message, code, data }: NonNullable<SimulatedCallView['error']>) => ({
+  message,
+  code,
+  data: data === undefined ? undefined : toData(data),
 })
 
 export const jsonOfWithdrawal = ({ index, validatorIndex, address, amount }: Withdrawal): Json => ({

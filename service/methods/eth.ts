@@ -155,7 +155,7 @@ const calls: Readonly<Record<string, Method<NodeCalls>>> = {
   eth_simulateV1: read([simulatePayload, at], async (node, payload, block) => {
     const { blockStateCalls, validation, traceTransfers, returnFullTransactions: isFull } = payload
     const terms = { validation, traceTransfers, isFull }
-    return (await node.state.simulateBlocks(blockStateCalls, block, terms)).map(jsonOfSimulated)
+    return jsonOfSimulated(await node.state.simulateBlocks(blockStateCalls, block, terms))
   }),
   eth_createAccessList: read([callObject, at], async (node, call, block) => {
     const { accessList, gasUsed, error } = await node.state.createAccessList({ call, at: block })

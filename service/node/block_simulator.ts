@@ -1,8 +1,9 @@
-import { encodeBody, joinBlock } from '../../host/chain/encode_block.ts'
+import { blockLength, encodeBody, joinBlock } from '../../host/chain/encode_block.ts'
 import { encodeUnsigned } from '../../host/chain/encode_transaction.ts'
 import { environmentOf, nextExcessBlobGas } from '../../host/chain/header.ts'
 import { isOpAtLeast } from '../../host/chain/op/op_forks.ts'
 import { MESSAGE_PASSER } from '../../host/chain/op/predeploys.ts'
+import { packUnsigned } from '../../host/chain/pack_unsigned.ts'
 import { revertReason } from '../../host/chain/revert_reason.ts'
 import {
   type BlockEnvironment,
@@ -20,20 +21,25 @@ import {
   type OpRules,
   opRulesAt,
   REJECTION,
+  receiptsRoot,
   type SimulatedBlock,
   type SimulatedBlockResult,
   SimulatedCallError,
+  type SimulatedColumns,
   type State,
   simulateBlocks,
   type TransactionObject,
+  transactionHashes,
   transactionsRoot,
+  type Withdrawal,
   withdrawalsRoot,
 } from '../../host/index.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { baseFeeAfter, blobsOf, forkOf } from './block_place.ts'
 import type { PlacedBlock } from './simulated_chain.ts'
 import { bloomOf, encodeSimulatedReceipt } from './simulated_receipts.ts'
-import type { SimulatedBlockView, SimulatedCallView, SimulateTerms } from './state_calls.ts'
+import { blockText, CallsText, type TextTerms } from './simulated_text.ts'
+import type { SimulatedBlockText, SimulatedBlockView, SimulatedCallView, SimulateTerms } from './state_calls.ts'
 import { gasPriceOf, hashesOf } from './transaction_views.ts'
 import type { LogView, PlaceView, TransactionView } from './views.ts'
 
@@ -43,6 +49,12 @@ interface StartedBlock {
   readonly chain: OpRules | undefined
   readonly env: BlockEnvironment
   readonly header: BlockHeader
+}
+
+/** A block with what the next one needs of it. */
+interface MadeBlock {
+  readonly view: SimulatedBlockView | SimulatedBlockText
+  readonly made: ChainBlock
 }
 
 const ZERO_HASH = `0x${'0'.repeat(64)}`
@@ -76,18 +88,18 @@ export class BlockSimulator {
     })
   }
 
-  async run(blocks: readonly PlacedBlock[]): Promise<readonly SimulatedBlockView[]> {
-    const views: SimulatedBlockView[] = []
+  async run(blocks: readonly PlacedBlock[]): Promise<readonly (SimulatedBlockView | SimulatedBlockText)[]> {
+    const views: (SimulatedBlockView | SimulatedBlockText)[] = []
     let parent = this.#base
     for (const block of blocks) {
-      const view = await this.#next(block, parent)
+      const { view, made } = await this.#next(block, parent)
       views.push(view)
-      parent = view.block
+      parent = made
     }
     return views
   }
 
-  async #next(placed: PlacedBlock, parent: ChainBlock): Promise<SimulatedBlockView> {
+  async #next(placed: PlacedBlock, parent: ChainBlock): Promise<MadeBlock> {
     const start = this.#headerOf(placed, parent)
     const { fork, chain, header } = start
     if (chain !== undefined && (placed.block.withdrawals ?? []).length > 0)
@@ -106,35 +118,82 @@ export class BlockSimulator {
         ...(withdrawals === undefined ? {} : { withdrawals }),
       }),
     )
+    const made = await (simulated.columns === undefined
+      ? this.#viewed(start, simulated, withdrawals)
+      : this.#written(start, simulated, simulated.columns, withdrawals))
+    this.#simulation.setHash(made.made.header.number, made.made.hash)
+    return made
+  }
+
+  async #viewed(
+    start: StartedBlock,
+    simulated: SimulatedBlock,
+    withdrawals: readonly Withdrawal[] | undefined,
+  ): Promise<MadeBlock> {
     const { chainId } = this.#chain.config
     const transactions = simulated.transactions.map((transaction) => encodeUnsigned(transaction, chainId))
-    const whole = await this.#finish(start, simulated, transactions)
-    const hash = headerHash(whole)
-    this.#simulation.setHash(whole.number, hash)
+    const stateRoots = await this.#stateRoots(start, simulated)
+    const { root, bloom } = await this.#receiptsOf(simulated)
+    const roots = { ...stateRoots, transactionsRoot: transactionsRoot(transactions), receiptsRoot: root }
+    const header = finishedHeader(start, simulated, { ...roots, logsBloom: bloom })
+    const hash = headerHash(header)
     const body = encodeBody({ transactions, uncles: [], ...(withdrawals === undefined ? {} : { withdrawals }) })
     const hashes = hashesOf(transactions)
-    const places = hashes.map(
-      (_, index): PlaceView => ({
-        blockHash: hash,
-        blockNumber: whole.number,
-        blockTimestamp: whole.timestamp,
-        index,
-      }),
-    )
-    const { isFull } = this.#terms
-    return {
-      block: {
+    const places = hashes.map((_, index) => placeOf(hash, header, index))
+    const block = {
+      hash,
+      header,
+      sizeBytes: joinBlock(encodeHeader(header), body).length,
+      transactions: this.#terms.isFull
+        ? simulated.transactions.map((one, i) => viewOf(one, hashes[i]!, places[i]!, header.baseFeePerGas, chainId))
+        : hashes,
+      uncles: [],
+      withdrawals,
+    }
+    return { view: { block, calls: callViews(simulated.results, hashes, places) }, made: { hash, header } }
+  }
+
+  /** The block as text, while the thread of the node makes the root of its state. */
+  async #written(
+    start: StartedBlock,
+    simulated: SimulatedBlock,
+    columns: SimulatedColumns,
+    withdrawals: readonly Withdrawal[] | undefined,
+  ): Promise<MadeBlock> {
+    const { chainId } = this.#chain.config
+    const { isFull, traceTransfers } = this.#terms
+    const packed = packUnsigned(columns.transactions, chainId)
+    const write = async () => {
+      const hashes = transactionHashes(packed)
+      const { number, timestamp } = start.header
+      const calls = new CallsText(columns, { number, timestamp, hashes, errorOf })
+      const { receipts } = columns
+      const ofReceipts = traceTransfers
+        ? await this.#receiptsOf(simulated)
+        : { root: receiptsRoot(receipts), bloom: hexOf(receipts.blockBloom()) }
+      return { hashes, calls, ofReceipts, transactionsRoot: transactionsRoot(packed) }
+    }
+    const [stateRoots, written] = await Promise.all([this.#stateRoots(start, simulated), write()])
+    const { hashes, calls, ofReceipts } = written
+    const roots = { ...stateRoots, transactionsRoot: written.transactionsRoot, receiptsRoot: ofReceipts.root }
+    const header = finishedHeader(start, simulated, { ...roots, logsBloom: ofReceipts.bloom })
+    const hash = headerHash(header)
+    const views = (): readonly TransactionView[] =>
+      simulated.transactions.map((one, i) =>
+        viewOf(one, hashAt(hashes, i), placeOf(hash, header, i), header.baseFeePerGas, chainId),
+      )
+    const text = blockText(
+      {
         hash,
-        header: whole,
-        sizeBytes: joinBlock(encodeHeader(whole), body).length,
-        transactions: isFull
-          ? simulated.transactions.map((one, i) => viewOf(one, hashes[i]!, places[i]!, whole.baseFeePerGas, chainId))
-          : hashes,
-        uncles: [],
+        header,
+        sizeBytes: blockLength(encodeHeader(header), packed, withdrawals),
+        transactions: isFull ? views() : undefined,
+        hashes,
         withdrawals,
       },
-      calls: callViews(simulated.results, hashes, places),
-    }
+      calls,
+    )
+    return { view: { text }, made: { hash, header } }
   }
 
   /** What is known before the calls. */
@@ -186,25 +245,14 @@ export class BlockSimulator {
     return this.#terms.validation ? baseFeeAfter(this.#chain.config, parent, timestamp) : 0n
   }
 
-  async #finish(
-    { header, chain }: StartedBlock,
-    simulated: SimulatedBlock,
-    transactions: readonly Uint8Array[],
-  ): Promise<BlockHeader> {
-    const { gasUsed, blobGasUsed, requestsHash, writes } = simulated
-    const { root, bloom } = simulated.receipts ?? (await this.#receiptsOf(simulated))
-    const hasMessages = chain !== undefined && isOpAtLeast(chain.fork, 'isthmus')
-    return {
-      ...header,
-      stateRoot: await this.#chain.rootAfter(this.#base.hash, writes),
-      ...(hasMessages ? { withdrawalsRoot: await this.#chain.rootAfter(this.#base.hash, writes, MESSAGE_PASSER) } : {}),
-      transactionsRoot: transactionsRoot(transactions),
-      receiptsRoot: root,
-      logsBloom: bloom,
-      gasUsed,
-      ...(header.blobGasUsed === undefined ? {} : { blobGasUsed }),
-      ...(requestsHash === undefined ? {} : { requestsHash }),
-    }
+  async #stateRoots(
+    { chain }: StartedBlock,
+    { writes }: SimulatedBlock,
+  ): Promise<Pick<BlockHeader, 'stateRoot' | 'withdrawalsRoot'>> {
+    const { hash } = this.#base
+    const stateRoot = await this.#chain.rootAfter(hash, writes)
+    if (chain === undefined || !isOpAtLeast(chain.fork, 'isthmus')) return { stateRoot }
+    return { stateRoot, withdrawalsRoot: await this.#chain.rootAfter(hash, writes, MESSAGE_PASSER) }
   }
 
   async #receiptsOf(simulated: SimulatedBlock): Promise<{ readonly root: string; readonly bloom: string }> {
@@ -224,6 +272,29 @@ export class BlockSimulator {
     return { root: transactionsRoot(receipts), bloom }
   }
 }
+
+const finishedHeader = (
+  { header }: StartedBlock,
+  { gasUsed, blobGasUsed, requestsHash }: SimulatedBlock,
+  roots: Partial<BlockHeader>,
+): BlockHeader => ({
+  ...header,
+  ...roots,
+  gasUsed,
+  ...(header.blobGasUsed === undefined ? {} : { blobGasUsed }),
+  ...(requestsHash === undefined ? {} : { requestsHash }),
+})
+
+const placeOf = (blockHash: string, { number, timestamp }: BlockHeader, index: number): PlaceView => ({
+  blockHash,
+  blockNumber: number,
+  blockTimestamp: timestamp,
+  index,
+})
+
+const hexOf = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString('hex')}`
+
+const hashAt = (hashes: Uint8Array, i: number): string => hexOf(hashes.subarray(32 * i, 32 * i + 32))
 
 const hashOf = (value: bigint): string => `0x${value.toString(16).padStart(64, '0')}`
 
@@ -265,7 +336,7 @@ const callViews = (
       }),
     )
     const { status, gasUsed, mostGasUsed, output } = result
-    const error = status === 1 ? undefined : errorOf(result)
+    const error = status === 1 ? undefined : errorOf(result.exception, output)
     return { status, gasUsed, mostGasUsed, logs, output: status === 1 ? output : new Uint8Array(0), error }
   })
 }
@@ -279,7 +350,7 @@ const HALTS: Readonly<Record<string, string>> = {
   'code size to deposit exceeds maximum code size': 'max code size exceeded',
 }
 
-const errorOf = ({ exception = 'halted', output }: SimulatedBlockResult): SimulatedCallView['error'] => {
+const errorOf: TextTerms['errorOf'] = (exception = 'halted', output) => {
   if (exception !== 'revert') return { code: RPC_CODE.halted, message: HALTS[exception] ?? exception, data: undefined }
   const reason = revertReason(output)
   const message = reason === undefined ? 'execution reverted' : `execution reverted: ${reason}`

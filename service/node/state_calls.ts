@@ -1,4 +1,11 @@
-import type { AccessListEntry, CallObject, SimulatedBlockCall, StateOverrides, Withdrawal } from '../../host/index.ts'
+import type {
+  AccessListEntry,
+  CallColumns,
+  CallObject,
+  SimulatedBlockCall,
+  StateOverrides,
+  Withdrawal,
+} from '../../host/index.ts'
 import type { BlockName } from '../json_rpc/codec.ts'
 import type { AccountView, BlockView, LogView, ProofView } from './views.ts'
 
@@ -39,7 +46,7 @@ export interface BlockStateCall {
   readonly block: SimulatedOverrides
   readonly state: StateOverrides
   readonly moves: ReadonlyMap<string, string>
-  readonly calls: readonly SimulatedBlockCall[]
+  readonly calls: readonly SimulatedBlockCall[] | CallColumns
 }
 
 /** How blocks are simulated. `validation`: calls must be valid transactions but for their signatures. */
@@ -66,6 +73,11 @@ export interface SimulatedBlockView {
   readonly calls: readonly SimulatedCallView[]
 }
 
+/** The JSON of a block whose calls were executed together, as bytes of UTF-8, one piece after another. */
+export interface SimulatedBlockText {
+  readonly text: readonly Uint8Array[]
+}
+
 /** State after a block, and calls on it. A block that is not known, or whose state is not, throws RpcError. */
 export interface StateCalls {
   account(address: string, at: BlockName): Promise<AccountView>
@@ -82,5 +94,5 @@ export interface StateCalls {
     blocks: readonly BlockStateCall[],
     at: BlockName,
     terms: SimulateTerms,
-  ): Promise<readonly SimulatedBlockView[]>
+  ): Promise<readonly (SimulatedBlockView | SimulatedBlockText)[]>
 }

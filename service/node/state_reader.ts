@@ -29,6 +29,7 @@ import type {
   BlockStateCall,
   CallRequest,
   CreatedAccessList,
+  SimulatedBlockText,
   SimulatedBlockView,
   SimulateTerms,
   StateCalls,
@@ -182,7 +183,7 @@ export class StateReader implements StateCalls {
     blocks: readonly BlockStateCall[],
     at: BlockName,
     terms: SimulateTerms,
-  ): Promise<readonly SimulatedBlockView[]> {
+  ): Promise<readonly (SimulatedBlockView | SimulatedBlockText)[]> {
     const { block, state } = this.#ground(at)
     const placed = placeBlocks(block.header, blocks)
     const ground = { state, gas: this.#gasCap, batches: this.#batches }
