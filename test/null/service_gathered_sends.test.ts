@@ -108,7 +108,7 @@ it('a batch of JSON-RPC begins all of its transactions, and sixteen of its other
   expect(asked.map(({ length }) => length)).toEqual([60])
   answers[0]!()
   expect(
-    (JSON.parse((await reply)!) as { readonly id: number; readonly result: string }[]).map(({ id, result }) => [
+    (JSON.parse(String(await reply)) as { readonly id: number; readonly result: string }[]).map(({ id, result }) => [
       id,
       result,
     ]),
