@@ -19,20 +19,35 @@ interface RootedTransactions {
 /** By the array of views. Only the root that was computed here comes in: a root that a caller names is not known. */
 const rooted = new WeakMap<object, RootedTransactions>()
 
+/** Transactions whose root was computed before. */
+export interface KnownRoot {
+  readonly packed: PackedTransactions
+  /** 0x-hex. */
+  readonly root: string
+}
+
 /**
- * Copies transactions into one buffer and computes their root. What takes a block with this very array knows the root,
- * and takes the transactions without copying them: nothing may write to the views. Throws InputError.
+ * Copies transactions into one buffer and computes their root, or takes that of `known`, where those are the same byte
+ * for byte. What takes a block with this very array knows the root, and takes the transactions without copying them:
+ * nothing may write to the views. Throws InputError.
  */
-export const rootTransactions = (signed: SignedTransactions): RootedTransactions => {
+export const rootTransactions = (signed: SignedTransactions, known?: KnownRoot): RootedTransactions => {
   const packed = copyOf(checkSigned(signed, 'transactions'))
+  const isKnown = known !== undefined && isSame(packed, known.packed)
   const { bytes, offsets } = packed
   const views: Uint8Array[] = new Array(offsets.length - 1)
   for (let i = 0; i < views.length; i++) views[i] = bytes.subarray(offsets[i], offsets[i + 1])
   const transactions = Object.freeze(views)
-  const known = { transactions, packed, root: prepareTransactionsRoot(packed).finishNow() }
-  rooted.set(transactions, known)
-  return known
+  const root = isKnown ? known.root : prepareTransactionsRoot(packed).finishNow()
+  const result = { transactions, packed, root }
+  rooted.set(transactions, result)
+  return result
 }
+
+const isSame = (a: PackedTransactions, b: PackedTransactions): boolean =>
+  a.offsets.length === b.offsets.length &&
+  Buffer.compare(a.bytes, b.bytes) === 0 &&
+  a.offsets.every((at, i) => at === b.offsets[i])
 
 /** What is known of this array; undefined where it is another one, even with the same transactions. */
 export const rootedOf = (transactions: object): RootedTransactions | undefined => rooted.get(transactions)

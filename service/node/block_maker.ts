@@ -13,6 +13,7 @@ import {
   type SignedTransactions,
   type TransactionObject,
 } from '../../host/index.ts'
+import type { KnownRoot } from '../../host/roots/rooted_transactions.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { baseFeeAfter } from './block_place.ts'
 import { fittingTogether, type SizeLimits, smallEnough } from './built_size.ts'
@@ -66,12 +67,16 @@ export interface MadeBlock {
 const NOTHING: Begun = { taken: [], flashblock: undefined }
 /** Builds of one block until those whose failure leaves them out are left out at once. */
 const MOST_ROUNDS = 3
+/** Blocks whose transactions are kept for a payload that comes back. */
+const MOST_ROOTS = 2
 
 /** Makes blocks of what is in the pool. */
 export class BlockMaker {
   readonly #chain: Chain
   readonly #pool: Pool
   settings: MakerSettings
+  /** By hash of the block; the oldest first. */
+  readonly #roots = new Map<string, KnownRoot>()
 
   constructor(chain: Chain, pool: Pool, settings: MakerSettings) {
     this.#chain = chain
@@ -136,12 +141,12 @@ export class BlockMaker {
     const { leastTip, sizes } = this.settings
     const version = sideCarVersion(fork)
     const place = { number: parent.header.number + 1n, timestamp: attributes.timestamp, flashblock }
-    const isTaken = new Set(taken.map(({ hash }) => hash))
+    const isTaken = taken.length === 0 ? undefined : new Set(taken.map(({ hash }) => hash))
     const found = this.#pool
       .pending()
       .filter(
         ({ hash, sideCar, terms: own }) =>
-          !isTaken.has(hash) &&
+          isTaken?.has(hash) !== true &&
           (sideCar === undefined || sideCar.version === version) &&
           (own === undefined || isOpen(own, place)),
       )
@@ -194,6 +199,7 @@ export class BlockMaker {
     const entries = [...taken, ...included]
     const transactions = packed(block.transactions as SignedTransactions)
     const { parentBeaconBlockRoot } = header
+    this.#noteRoot(hash, { packed: transactions, root: header.transactionsRoot })
     return {
       payload: payloadOf(hash, header, { transactions, ...(withdrawals === undefined ? {} : { withdrawals }) }, chain),
       value: feesOf(built, [...forced, ...entries.map(({ transaction }) => transaction)], header),
@@ -201,6 +207,18 @@ export class BlockMaker {
       requests: requests === undefined ? [] : requestList(requests),
       ...(chain === undefined || parentBeaconBlockRoot === undefined ? {} : { parentBeaconBlockRoot }),
     }
+  }
+
+  #noteRoot(hash: string, root: KnownRoot): void {
+    this.#roots.delete(hash)
+    this.#roots.set(hash, root)
+    const [oldest] = this.#roots.keys()
+    if (this.#roots.size > MOST_ROOTS) this.#roots.delete(oldest!)
+  }
+
+  /** Transactions of a block that was made here lately, with their root. */
+  rootOf(hash: string): KnownRoot | undefined {
+    return this.#roots.get(hash)
   }
 
   #request(

@@ -96,7 +96,8 @@ export class Engine implements EngineCalls {
     const { op } = this.#chain.config
     const isIsthmus = op !== undefined && isOpActive(op, 'isthmus', payload.timestamp)
     if (op !== undefined) checkWithdrawalsRoot(isIsthmus, payload)
-    const block = blockOfPayload(isIsthmus ? payload : { ...payload, withdrawalsRoot: undefined }, extras)
+    const sent = isIsthmus ? payload : { ...payload, withdrawalsRoot: undefined }
+    const block = blockOfPayload(sent, extras, this.#builder.rootOf(payload.blockHash))
     const hash = headerHash(block.header)
     if (hash !== payload.blockHash)
       return invalid(undefined, `blockhash mismatch, want ${payload.blockHash}, got ${hash}`)

@@ -3,16 +3,20 @@ import { RLP } from 'micro-eth-signer/core/rlp.js'
 import type { DecodedBlock } from '../../host/chain/decode_block.ts'
 import { isOpAtLeast } from '../../host/chain/op/op_forks.ts'
 import { type BlockHeader, EMPTY_LIST_HASH, type OpRules, withdrawalsRoot } from '../../host/index.ts'
-import { rootTransactions } from '../../host/roots/rooted_transactions.ts'
+import { type KnownRoot, rootTransactions } from '../../host/roots/rooted_transactions.ts'
 import type { ExecutionPayload, PayloadExtras, SentPayload } from './engine_types.ts'
 
-/** The block that a payload and what comes beside it stand for; its hash is for the caller to compare. */
+/**
+ * The block that a payload and what comes beside it stand for; its hash is for the caller to compare. `known`:
+ * transactions that may be the same.
+ */
 export const blockOfPayload = (
   payload: ExecutionPayload | SentPayload,
   { parentBeaconBlockRoot, requests }: PayloadExtras,
+  known?: KnownRoot,
 ): DecodedBlock => {
   const { withdrawals, blobGasUsed, excessBlobGas } = payload
-  const { transactions, root: transactionsRoot } = rootTransactions(payload.transactions)
+  const { transactions, root: transactionsRoot } = rootTransactions(payload.transactions, known)
   const root = payload.withdrawalsRoot ?? (withdrawals === undefined ? undefined : withdrawalsRoot(withdrawals))
   const header: BlockHeader = {
     parentHash: payload.parentHash,

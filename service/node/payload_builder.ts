@@ -1,4 +1,5 @@
 import type { Chain } from '../../host/index.ts'
+import type { KnownRoot } from '../../host/roots/rooted_transactions.ts'
 import { BlockMaker, type BuildTerms } from './block_maker.ts'
 import type { BuiltPayload } from './engine_types.ts'
 import type { Flashblock } from './flashblock.ts'
@@ -135,6 +136,11 @@ export class PayloadBuilder implements MinerCalls {
 
   buildOf(terms: BuildTerms, bytes: readonly Uint8Array[], extraData: string): Promise<BuiltPayload> {
     return this.#maker.makeOf(terms, bytes, extraData)
+  }
+
+  /** Transactions of a block that was made here lately, with their root. */
+  rootOf(hash: string): KnownRoot | undefined {
+    return this.#maker.rootOf(hash)
   }
 
   find(id: string): BuildJob | undefined {

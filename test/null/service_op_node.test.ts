@@ -106,6 +106,7 @@ describe('op-node over HTTP, on a chain at Karst', () => {
         [...(attributes.transactions as readonly Uint8Array[]), ...pool].map(bytesToHex).sort(),
       )
       expect(executionPayload['withdrawalsRoot']).toMatch(/^0x[0-9a-f]{64}$/)
+      if (n === 1) await checkAltered(envelope)
       for (const node of [builder, follower]) {
         const status = await node.op.insert(envelope)
         expect(status).toEqual({ status: 'VALID', latestValidHash: executionPayload.blockHash, validationError: null })
@@ -127,6 +128,21 @@ describe('op-node over HTTP, on a chain at Karst', () => {
       expect((await follower.op.ask('eth_getBlockByNumber', tag, true)).result, tag).not.toBeNull()
     expect((await follower.op.ask('eth_getBlockByNumber', '0xff', true)).result).toBeNull()
   }, 60_000)
+
+  /** The node that built a block knows its transactions, and takes no others for them. */
+  const checkAltered = async ({ executionPayload, parentBeaconBlockRoot }: Envelope): Promise<void> => {
+    const { transactions } = executionPayload
+    const flipped = transactions.map((raw, i) =>
+      i === 2 ? `${raw.slice(0, -1)}${raw.endsWith('0') ? '1' : '0'}` : raw,
+    )
+    const swapped = [...transactions.slice(0, -2), transactions.at(-1)!, transactions.at(-2)!]
+    const joined = [...transactions.slice(0, -2), `${transactions.at(-2)!}${transactions.at(-1)!.slice(2)}`]
+    for (const others of [flipped, swapped, joined]) {
+      const payload = { ...executionPayload, transactions: others }
+      const { result } = await builder.op.ask('engine_newPayloadV4', payload, [], parentBeaconBlockRoot, [])
+      expect(result).toMatchObject({ status: 'INVALID', validationError: expect.stringMatching(/^blockhash mismatch/) })
+    }
+  }
 
   /** What receipts say that the vaults got is what they got. */
   const checkReceipts = async (n: number, hash: string): Promise<void> => {

@@ -52,7 +52,7 @@ it('a fork choice that changes nothing waits for no block that is executed, but 
   const engine = new Engine({
     chain,
     pool: {},
-    builder: { buildNow },
+    builder: { buildNow, rootOf: () => undefined },
     metrics: new NodeMetrics(),
     onHead: () => undefined,
   } as unknown as EngineParts)
