@@ -1,18 +1,33 @@
 import { rlpHeadBytes, rlpList, writeRlpHead } from '../primitives/rlp.ts'
-import type { DecodedBlock } from './decode_block.ts'
+import { type DecodedBlock, decodeBlock } from './decode_block.ts'
 import { encodeHeader } from './header.ts'
 import { type PackedTransactions, signedItemLength } from './packed.ts'
+import { endAt, payloadAt } from './rlp_items.ts'
 import { encodeWithdrawal, type Withdrawal } from './withdrawals.ts'
+
+/** The lists of bodies that were read, without the head of the whole: what encoding them again would give. */
+const readBodies = new WeakMap<object, Uint8Array>()
+
+/** Decodes a block of which no caller has the bytes; its body is then stored as it came. Throws BlockInputError. */
+export const decodeOwnBlock = (rlp: Uint8Array): DecodedBlock => {
+  const block = decodeBlock(rlp)
+  readBodies.set(block, rlp.subarray(endAt(rlp, payloadAt(rlp, 0))))
+  return block
+}
 
 /**
  * What a block has beside its header, as it is stored: RLP of transactions, uncles and, from Shanghai on, withdrawals.
  */
-export const encodeBody = ({ transactions, uncles, withdrawals }: Omit<DecodedBlock, 'header'>): Uint8Array =>
-  rlpList([
+export const encodeBody = (block: Omit<DecodedBlock, 'header'>): Uint8Array => {
+  const read = readBodies.get(block)
+  if (read !== undefined) return rlpList([read])
+  const { transactions, uncles, withdrawals } = block
+  return rlpList([
     encodeTransactions(transactions),
     rlpList(uncles.map(encodeHeader)),
     ...(withdrawals === undefined ? [] : [rlpList(withdrawals.map(encodeWithdrawal))]),
   ])
+}
 
 /** A typed transaction is a byte string in the list, a legacy one a list (EIP-2718). */
 const encodeTransactions = (transactions: readonly Uint8Array[]): Uint8Array => {

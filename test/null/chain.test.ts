@@ -2,6 +2,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createRandom } from '../../bench/random.ts'
+import { decodeOwnBlock, encodeBody } from '../../host/chain/encode_block.ts'
+import { hashesOf } from '../../host/flows/chain/transaction_hashes.ts'
 import {
   BlockError,
   type Chain,
@@ -12,6 +15,7 @@ import {
   StoreError,
 } from '../../host/index.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
+import { keccak256Hex } from '../../host/primitives/keccak.ts'
 import { Store } from '../../host/state/store/store.ts'
 import { stateRootOf } from '../../host/state/trie/trie.ts'
 import { builtBlocks, builtGenesis } from '../fixtures/built_chain.ts'
@@ -38,6 +42,33 @@ const rootOnDisk = async (path: string): Promise<string> => {
 }
 
 const COMPAT = rpcCompat()
+
+test('the body of a block that was read is what encoding it again gives, whatever it holds', async () => {
+  const random = createRandom(5, 'bodies')
+  const all = [...(await builtBlocks(2, 21)), ...(COMPAT?.blocks() ?? [])]
+  let others = 0
+  for (const block of all)
+    for (let n = 0; n < 40; n++) {
+      const rlp = new Uint8Array(block)
+      // Any that still is a block, as well.
+      if (n > 0) rlp[random.below(rlp.length)]! ^= 1 << random.below(8)
+      let again: Uint8Array
+      try {
+        again = encodeBody(decodeBlock(rlp))
+      } catch (thrown) {
+        expect(n).toBeGreaterThan(0)
+        expect(() => decodeOwnBlock(rlp)).toThrow((thrown as Error).message)
+        continue
+      }
+      const read = decodeOwnBlock(rlp)
+      expect(Buffer.compare(encodeBody(read), again)).toBe(0)
+      expect(bytesToHex(hashesOf(read)).slice(2)).toBe(
+        read.transactions.map((bytes) => keccak256Hex(bytes).slice(2)).join(''),
+      )
+      others++
+    }
+  expect(others).toBeGreaterThan(20 * all.length)
+})
 
 describe.skipIf(COMPAT === undefined)('the chain of execution-apis (skipped where ../shared/data is absent)', () => {
   const { genesis, chain: bytes, blocks, headHash, reply } = COMPAT!

@@ -1,5 +1,6 @@
 import { configHash, readChainConfig } from '../../chain/chain_config.ts'
-import { type DecodedBlock, decodeBlock } from '../../chain/decode_block.ts'
+import type { DecodedBlock } from '../../chain/decode_block.ts'
+import { decodeOwnBlock } from '../../chain/encode_block.ts'
 import {
   checkArray,
   checkCount,
@@ -85,7 +86,7 @@ const hashOfConfig = ({ config }: Genesis): string => {
 
 /** A block to import, with no view of the bytes that were given. Throws InputError and BlockInputError. */
 export const readImport = (block: Uint8Array | DecodedBlock): DecodedBlock => {
-  if (block instanceof Uint8Array) return decodeBlock(new Uint8Array(block))
+  if (block instanceof Uint8Array) return decodeOwnBlock(new Uint8Array(block))
   checkObject(block, 'block', 'the RLP of a block as bytes, or a decoded block')
   checkBlockInput(block, {})
   checkArray(block.uncles, 'uncles')
