@@ -125,9 +125,9 @@ const planted = async (
   return result
 }
 
-/** Creates a contract without code, and notes its address in the slot of its caller. */
-const MAKER = assemble('PUSH0 PUSH0 PUSH0 CREATE CALLER SSTORE STOP')
-/** The same with a salt. */
+/** Creates a contract that destroys itself at once, and notes the address that it had in the slot of the caller. */
+const MAKER = assemble('PUSH 0x33ff PUSH0 MSTORE PUSH 2 PUSH 30 PUSH0 CREATE CALLER SSTORE STOP')
+/** Creates a contract without code, with a salt. */
 const SALTED_MAKER = assemble('PUSH0 CALLDATALOAD PUSH0 PUSH0 PUSH0 CREATE2 CALLER SSTORE STOP')
 
 /** What came of executions ahead: on a busy machine the worker may be too late for all of a batch. */
