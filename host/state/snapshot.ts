@@ -18,6 +18,11 @@ export interface AccountView {
 export interface StateSnapshot {
   /** Undefined where the account does not exist. */
   account(address: string): AccountView | undefined | Promise<AccountView | undefined>
+  /**
+   * As `account`, of an address where a contract is about to be made, which nearly always has none: an execution ahead
+   * takes it to be so where it would have to ask.
+   */
+  accountForCreation?(address: string): ReturnType<StateSnapshot['account']>
   /** Zero where absent. */
   storage(address: string, key: bigint): bigint | Promise<bigint>
   code(codeHash: string): Uint8Array | Promise<Uint8Array>

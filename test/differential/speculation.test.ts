@@ -227,14 +227,13 @@ describe('executions ahead', () => {
 
   test('refuse to make a contract over storage, wherever they are made', async () => {
     const state = batchState()
-    const child = childAddress('factory', 1n)
-    state.setAccount(child, { balance: 1n, storage: { '0x5': 5n } })
-    const data = `${word(1n)}${bytesToHex(CHILD_INIT).slice(2)}`
-    const creations = Array.from({ length: 12 }, (_, n) => ({
-      from: sender(n % 6),
-      to: contractAddress('factory'),
-      data,
-    }))
+    // Two creations at each address: of the second one the account is resident.
+    const creations = Array.from({ length: 12 }, (_, n) => {
+      const salt = BigInt(n >> 1)
+      state.setAccount(childAddress('factory', salt), { balance: 1n, storage: { '0x5': 5n } })
+      const data = `${word(salt)}${bytesToHex(CHILD_INIT).slice(2)}`
+      return { from: sender(n % 6), to: contractAddress('factory'), data }
+    })
     await untilAhead(creations, state)
   })
 

@@ -284,8 +284,13 @@ export class Speculation implements TierRun {
       const read = reads.seen[n]!
       const id = this.#accountId(address)
       if (id >= 0 && !accountHolds(read, running.viewOf(id))) return false
-      // An execution ahead takes every place without nonce and code to be free of storage (EIP-7610).
+      // An execution ahead takes every place for a contract to be without an account, where it does not know better,
+      // and without storage, where there is an account without nonce and code (EIP-7610).
       const { view } = read
+      if (id < 0 && view === undefined) {
+        const before = this.#base.account(address)
+        if ((before instanceof Promise ? await before : before) !== undefined) return false
+      }
       if (view === undefined || view.nonce !== 0n || view.codeHash !== EMPTY_CODE_HASH) continue
       if (id >= 0 && (accounts.states[id]! & STATE_FRESH) !== 0) continue
       const occupied = state.hasStorage?.(address) ?? false

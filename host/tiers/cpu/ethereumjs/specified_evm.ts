@@ -55,9 +55,16 @@ export class SpecifiedEvm extends EVM {
     if (salt) bytes = saltedAddress(caller.bytes, salt, code as Uint8Array)
     else bytes = createdAddress(caller.bytes, ((await this.stateManager.getAccount(caller))?.nonce ?? 0n) - 1n)
     const address = new Address(bytes)
+    const state = this.stateManager as CreatingState
+    state.willCreate?.(bytes)
     this.#created = { message, address }
     return address
   }
+}
+
+/** A state manager that wants to know. */
+interface CreatingState {
+  willCreate?(address: Uint8Array): void
 }
 
 type Handlers = Partial<Pick<Operation, 'opHandler' | 'gasHandler'>>

@@ -72,6 +72,8 @@ export class CpuState implements StateManagerInterface {
   #codeReads = new Set<string>()
   #slotReads: { address: string; key: bigint; value: bigint }[] = []
   #freshSlots: { address: string; key: bigint }[] = []
+  /** The address of the creation at hand, by `latin`. */
+  #creation = ''
   readonly #codes = new Map<string, Uint8Array>()
   #codeBytes = 0
   readonly #hashBytes = new Map<string, Uint8Array>([[EMPTY_CODE_HASH, KECCAK256_NULL]])
@@ -101,6 +103,7 @@ export class CpuState implements StateManagerInterface {
     this.#codeReads = new Set()
     this.#slotReads = []
     this.#freshSlots = []
+    this.#creation = ''
     if (this.#codes.size > MAX_CODES || this.#codeBytes > MAX_CODE_BYTES) {
       this.#codes.clear()
       this.#codeBytes = 0
@@ -114,6 +117,11 @@ export class CpuState implements StateManagerInterface {
   /** Whether the transaction has looked at this account so far. */
   has(address: Address): boolean {
     return this.#entries.has(latin(address.bytes))
+  }
+
+  /** A contract is about to be made there. */
+  willCreate(address: Uint8Array): void {
+    this.#creation = latin(address)
   }
 
   async getAccount(address: Address): Promise<Account | undefined> {
@@ -294,11 +302,16 @@ export class CpuState implements StateManagerInterface {
 
   async #load(address: Address): Promise<Entry> {
     const hex = bytesToHex(address.bytes)
-    const loaded = this.#snapshot.account(hex)
+    const name = latin(address.bytes)
+    const snapshot = this.#snapshot
+    const loaded =
+      name === this.#creation && snapshot.accountForCreation !== undefined
+        ? snapshot.accountForCreation(hex)
+        : snapshot.account(hex)
     const base = loaded instanceof Promise ? await loaded : loaded
     const view = base ?? EMPTY_VIEW
     const canHideStorage = base !== undefined && base.nonce === 0n && base.codeHash === EMPTY_CODE_HASH
-    const occupied = canHideStorage ? (this.#snapshot.hasStorage?.(hex) ?? false) : false
+    const occupied = canHideStorage ? (snapshot.hasStorage?.(hex) ?? false) : false
     const entry: Entry = {
       address: hex,
       base,
@@ -314,7 +327,7 @@ export class CpuState implements StateManagerInterface {
       mostBalance: MAX_INTEGER,
       nonceRead: 'any',
     }
-    this.#entries.set(latin(address.bytes), entry)
+    this.#entries.set(name, entry)
     return entry
   }
 

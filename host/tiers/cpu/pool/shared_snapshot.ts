@@ -89,6 +89,14 @@ export class SharedSnapshot implements StateSnapshot {
     return { ...view, nonce: this.sender.nonce }
   }
 
+  /** Where the tables and what is known of the state do not tell, there is no account: whoever takes the outcome checks. */
+  accountForCreation(address: string): AccountView | undefined {
+    addressFromHex(this.#address, 0, address)
+    if (this.#accounts.find(this.#address, 0) >= 0 || this.#aside.has(address)) return this.account(address)
+    this.#beat()
+    return undefined
+  }
+
   storage(address: string, key: bigint): bigint {
     this.#beat()
     addressFromHex(this.#address, 0, address)
