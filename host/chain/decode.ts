@@ -1,7 +1,7 @@
 import { keccakMany } from '../primitives/keccak_many.ts'
 import type { TransactionBatch } from './batch.ts'
 import { TransactionInputError } from './encode_batch.ts'
-import type { SignedTransactions } from './packed.ts'
+import { messagesOf, type SignedTransactions } from './packed.ts'
 import type { Signatures } from './signatures.ts'
 import { type DecodeOptions, decodeSignedBatch, NO_TRANSACTION_BYTES, packedOf } from './signed_batch.ts'
 
@@ -55,9 +55,5 @@ export const decode = (transactions: SignedTransactions, options: DecodeOptions)
 export const transactionHashes = (transactions: SignedTransactions): Uint8Array => {
   const { packed, missing } = packedOf(transactions)
   for (const i of missing ?? []) throw new TransactionInputError(i, NO_TRANSACTION_BYTES)
-  const { bytes, offsets } = packed
-  const count = offsets.length - 1
-  const lengths = new Uint32Array(count)
-  for (let i = 0; i < count; i++) lengths[i] = offsets[i + 1]! - offsets[i]!
-  return keccakMany({ count, bytes, offsets, lengths })
+  return keccakMany(messagesOf(packed))
 }

@@ -57,6 +57,14 @@ const MOST_BYTES = 2 ** 32 - 1
 /** Zero for what is not bytes: who reads it finds no transaction there. */
 const byteLengthOf = (raw: unknown): number => (raw instanceof Uint8Array ? raw.length : 0)
 
+/** Each transaction as a message to hash. */
+export const messagesOf = ({ bytes, offsets }: PackedTransactions) => {
+  const count = offsets.length - 1
+  const lengths = new Uint32Array(count)
+  for (let i = 0; i < count; i++) lengths[i] = offsets[i + 1]! - offsets[i]!
+  return { count, bytes, offsets, lengths }
+}
+
 export const isPacked = (transactions: object): transactions is PackedTransactions => 'offsets' in transactions
 
 const SIGNED = 'an array of signed transactions, or their bytes and offsets'

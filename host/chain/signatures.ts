@@ -3,6 +3,7 @@ import { keccakMany } from '../primitives/keccak_many.ts'
 import { integerBytes, rlpInteger, writeRlpHead } from '../primitives/rlp.ts'
 import { HALF_ORDER } from '../primitives/secp256k1.ts'
 import { TransactionInputError } from './encode_batch.ts'
+import { messagesOf } from './packed.ts'
 import { endAt, payloadAt } from './rlp_items.ts'
 import { DYNAMIC, type FieldTable, ROW_ENTRIES, type Shape, shapeOf, typeAt } from './signed_fields.ts'
 import { bigintOf, copyBytes, integerAt } from './signed_items.ts'
@@ -13,9 +14,10 @@ export const NO_SIGNATURE = 2
 /**
  * What senders are recovered from. Row i:
  *
- * hash     u8[32 n]   keccak-256 of what was signed
- * rs       u8[64 n]   r and s, big-endian
- * parity   u8[n]      of the y of the signature's point: 0, 1, or NO_SIGNATURE
+ * hash       u8[32 n]   keccak-256 of what was signed
+ * rs         u8[64 n]   r and s, big-endian
+ * parity     u8[n]      of the y of the signature's point: 0, 1, or NO_SIGNATURE
+ * identity   u8[32 n]   keccak-256 of the whole transaction, from which all of these follow; where there is one
  *
  * Example: {@link decode}.
  */
@@ -23,6 +25,7 @@ export interface Signatures {
   readonly hash: Uint8Array
   readonly rs: Uint8Array
   readonly parity: Uint8Array
+  readonly identity?: Uint8Array | undefined
 }
 
 const NONE = new Uint8Array(0)
@@ -44,6 +47,7 @@ export class SignatureColumns {
   readonly #rs: Uint8Array
   readonly #parity: Uint8Array
   #hash: Uint8Array | undefined
+  #identity: Uint8Array | undefined
 
   constructor(table: FieldTable, count: number, chainId: bigint, fork: Fork | undefined) {
     this.#table = table
@@ -92,17 +96,24 @@ export class SignatureColumns {
     this.#parity[i] = bytes[at[field]!] === 1 ? 1 : 0
   }
 
-  /** The columns. `hash` is read while the bytes of the transactions are what they are now. */
+  /** The columns. `hash` and `identity` are read while the bytes of the transactions are what they are now. */
   finish(): Signatures {
     const hashes = (): Uint8Array => {
       this.#hash ??= this.#hashes()
       return this.#hash
+    }
+    const identities = (): Uint8Array => {
+      this.#identity ??= keccakMany(messagesOf(this.#table))
+      return this.#identity
     }
     return {
       rs: this.#rs,
       parity: this.#parity,
       get hash() {
         return hashes()
+      },
+      get identity() {
+        return identities()
       },
     }
   }

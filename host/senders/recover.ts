@@ -7,7 +7,7 @@ import { keccak256 } from '../primitives/keccak.ts'
 import { rlpHex, rlpInteger, rlpList } from '../primitives/rlp.ts'
 import { HALF_ORDER } from '../primitives/secp256k1.ts'
 import { addressToHex, wordFromBigInt, wordToBytes } from '../primitives/word.ts'
-import { emptySenders, recoverRow } from './rows.ts'
+import { emptySenders, firstSignatures, joinSignatures, recoverRow } from './rows.ts'
 import type { RecoveredSenders } from './sender_recovery.ts'
 
 /** Recovers the senders of rows, in bulk. */
@@ -30,9 +30,10 @@ export interface RecoverTerms {
 export const recoverSenders = (signed: SignedBatch, terms: RecoverTerms = {}): TransactionBatch => {
   const rows = rowsOf(signed, terms.known)
   if (rows === undefined) return enterSenders(signed, NO_ROWS, emptySenders(0), terms)
-  const count = rows.signatures.parity.length
-  const senders = emptySenders(count)
-  for (let i = 0; i < count; i++) if (recoverRow(rows.signatures, i, senders.addresses)) senders.found[i] = 1
+  const { hash, rs, parity } = rows.signatures
+  const senders = emptySenders(parity.length)
+  for (let i = 0; i < parity.length; i++)
+    if (recoverRow({ hash, rs, parity }, i, senders.addresses)) senders.found[i] = 1
   return enterSenders(signed, rows, senders, terms)
 }
 
@@ -58,16 +59,12 @@ const rowsOf = ({ batch, signatures, decoded }: SignedBatch, known: Uint32Array 
   const tuples = authorizationsOf(batch.extras)
   const parity = unknownOf(signatures.parity.subarray(0, decoded), known)
   if (tuples.length === 0 && parity.every((value) => value === NO_SIGNATURE)) return undefined
-  const hash = signatures.hash.subarray(0, 32 * decoded)
-  const rs = signatures.rs.subarray(0, 64 * decoded)
-  if (tuples.length === 0) return { signatures: { hash, rs, parity }, transactions: decoded }
-  const count = decoded + tuples.length
-  const joined = { hash: new Uint8Array(32 * count), rs: new Uint8Array(64 * count), parity: new Uint8Array(count) }
-  joined.hash.set(hash)
-  joined.rs.set(rs)
-  joined.parity.set(parity)
-  for (const [n, tuple] of tuples.entries()) writeAuthorization(joined, decoded + n, tuple, tuple.signature!)
-  return { signatures: joined, transactions: decoded }
+  const ofTransactions = firstSignatures(signatures, parity)
+  if (tuples.length === 0) return { signatures: ofTransactions, transactions: decoded }
+  const count = tuples.length
+  const columns = { hash: new Uint8Array(32 * count), rs: new Uint8Array(64 * count), parity: new Uint8Array(count) }
+  for (const [n, tuple] of tuples.entries()) writeAuthorization(columns, n, tuple, tuple.signature!)
+  return { signatures: joinSignatures(ofTransactions, columns), transactions: decoded }
 }
 
 const NO_ROWS = { transactions: 0 }

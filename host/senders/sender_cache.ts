@@ -1,6 +1,7 @@
 import { LIMBS_PER_ADDRESS } from '../../transpiler/layout/word.ts'
-import { NO_SIGNATURE, type Signatures } from '../chain/signatures.ts'
+import { NO_SIGNATURE } from '../chain/signatures.ts'
 import { checkCount, checkNames, checkObject, refuse } from '../primitives/input.ts'
+import type { IdentifiedSignatures } from './rows.ts'
 import type { RecoveredSenders } from './sender_recovery.ts'
 
 const DEFAULT_ENTRIES = 65_536
@@ -12,9 +13,9 @@ const WAYS = 4
  * Senders that were recovered before: a transaction of the pool comes again in a block, and one that found no place in
  * a block with the next. An executor has one of its own; several may share one.
  *
- * An entry is found by all that a sender follows from, the signing hash, r, s and the parity, compared whole: it is the
- * transaction's identity without another hash. `entries` is how many it remembers, rounded up to a power of two
- * (default 65,536, at most 2^24), at 118 bytes each: taken with the first one, and then never more.
+ * An entry is found by a hash of all that a sender follows from, compared whole: that of the transaction, or of signing
+ * hash and signature. `entries` is how many it remembers, rounded up to a power of two (default 65,536, at most 2^24),
+ * at 64 bytes each: taken with the first one, and then never more.
  *
  * @example
  * import { createExecutor, MemoryState, SenderCache } from 'wgevm'
@@ -31,7 +32,7 @@ export class SenderCache {
   /** Senders that were asked for and known. */
   hits = 0
   readonly #sets: number
-  #columns: CacheColumns | undefined
+  #entries: Entries | undefined
 
   constructor(options: { readonly entries?: number } = {}) {
     checkNames(checkObject(options, 'options'), { entries: true }, 'option')
@@ -41,91 +42,83 @@ export class SenderCache {
   }
 
   /** Enters the senders that are known, and gives the rows that are not. @internal */
-  find(signatures: Signatures, senders: RecoveredSenders): Uint32Array {
-    const { parity } = signatures
+  find({ parity, identity }: IdentifiedSignatures, { addresses, found }: RecoveredSenders): Uint32Array {
     const missing = new Uint32Array(parity.length)
+    const names = wordsOf(identity)
     let count = 0
     for (let i = 0; i < parity.length; i++) {
       if (parity[i] === NO_SIGNATURE) continue
-      const at = this.#at(signatures, i)
+      const at = this.#at(names, i)
       if (at < 0) {
         missing[count++] = i
         continue
       }
       this.hits++
-      const { addresses, state } = this.#columns!
-      senders.found[i] = state[at] === FOUND ? 1 : 0
+      const { words } = this.#entries!
+      found[i] = words[at + STATE] === FOUND ? 1 : 0
       for (let limb = 0; limb < LIMBS_PER_ADDRESS; limb++)
-        senders.addresses[LIMBS_PER_ADDRESS * i + limb] = addresses[LIMBS_PER_ADDRESS * at + limb]!
+        addresses[LIMBS_PER_ADDRESS * i + limb] = words[at + ADDRESS + limb]!
     }
     return missing.subarray(0, count)
   }
 
   /** Remembers all rows, those without a public key as well. @internal */
-  enter(signatures: Signatures, { addresses, found }: RecoveredSenders): void {
-    const { hash, rs, parity } = signatures
-    this.#columns ??= emptyColumns(this.#sets)
-    const columns = this.#columns
+  enter({ parity, identity }: IdentifiedSignatures, { addresses, found }: RecoveredSenders): void {
+    const names = wordsOf(identity)
+    this.#entries ??= emptyEntries(this.#sets)
+    const { words, oldest } = this.#entries
     for (let i = 0; i < parity.length; i++) {
-      if (parity[i] === NO_SIGNATURE || this.#at(signatures, i) >= 0) continue
-      const set = setOf(rs, i, this.#sets)
-      const at = WAYS * set + columns.oldest[set]!
-      columns.oldest[set] = (columns.oldest[set]! + 1) % WAYS
-      columns.hash.set(hash.subarray(32 * i, 32 * (i + 1)), 32 * at)
-      columns.rs.set(rs.subarray(64 * i, 64 * (i + 1)), 64 * at)
-      columns.parity[at] = parity[i]!
-      columns.state[at] = found[i] === 1 ? FOUND : ABSENT
-      columns.addresses.set(
-        addresses.subarray(LIMBS_PER_ADDRESS * i, LIMBS_PER_ADDRESS * (i + 1)),
-        LIMBS_PER_ADDRESS * at,
-      )
+      if (parity[i] === NO_SIGNATURE || this.#at(names, i) >= 0) continue
+      const set = names[NAME_WORDS * i]! & (this.#sets - 1)
+      const at = ENTRY_WORDS * (WAYS * set + oldest[set]!)
+      oldest[set] = (oldest[set]! + 1) % WAYS
+      for (let n = 0; n < NAME_WORDS; n++) words[at + n] = names[NAME_WORDS * i + n]!
+      for (let limb = 0; limb < LIMBS_PER_ADDRESS; limb++)
+        words[at + ADDRESS + limb] = addresses[LIMBS_PER_ADDRESS * i + limb]!
+      words[at + STATE] = found[i] === 1 ? FOUND : ABSENT
     }
   }
 
-  /** Where the entry of row i is; -1: nowhere. */
-  #at({ hash, rs, parity }: Signatures, i: number): number {
-    const columns = this.#columns
-    if (columns === undefined) return -1
-    const first = WAYS * setOf(rs, i, this.#sets)
-    for (let at = first; at < first + WAYS; at++) {
-      if (columns.state[at] === EMPTY || columns.parity[at] !== parity[i]) continue
-      if (isSame(columns.rs, rs, at, i, 64) && isSame(columns.hash, hash, at, i, 32)) return at
-    }
+  /** Where the entry of row i begins; -1: there is none. */
+  #at(names: Uint32Array, i: number): number {
+    if (this.#entries === undefined) return -1
+    const { words } = this.#entries
+    const name = NAME_WORDS * i
+    const set = names[name]! & (this.#sets - 1)
+    const first = ENTRY_WORDS * WAYS * set
+    for (let at = first; at < first + ENTRY_WORDS * WAYS; at += ENTRY_WORDS)
+      if (words[at] === names[name] && words[at + STATE] !== EMPTY && isSame(words, at, names, name)) return at
     return -1
   }
 }
+
+/** Words of an entry: its name, an address, and whether there is one; as many as a line of a cache has. */
+const NAME_WORDS = 8
+const ADDRESS = 8
+const STATE = 13
+const ENTRY_WORDS = 16
 
 const EMPTY = 0
 const ABSENT = 1
 const FOUND = 2
 
-/** Entry e is in set floor(e / WAYS); `oldest` is by set. */
-interface CacheColumns extends Signatures {
-  readonly state: Uint8Array
-  readonly addresses: Uint32Array
+/** The entries of a set stand side by side, `oldest` is by set. Sets are told apart by words of hashes. */
+interface Entries {
+  readonly words: Uint32Array
   readonly oldest: Uint8Array
 }
 
-const emptyColumns = (sets: number): CacheColumns => {
-  const entries = WAYS * sets
-  return {
-    hash: new Uint8Array(32 * entries),
-    rs: new Uint8Array(64 * entries),
-    parity: new Uint8Array(entries),
-    state: new Uint8Array(entries),
-    addresses: new Uint32Array(LIMBS_PER_ADDRESS * entries),
-    oldest: new Uint8Array(sets),
-  }
-}
+const emptyEntries = (sets: number): Entries => ({
+  words: new Uint32Array(ENTRY_WORDS * WAYS * sets),
+  oldest: new Uint8Array(sets),
+})
 
-/** By the low bits of s: a signer who chooses them only drives entries of one set out. */
-const setOf = (rs: Uint8Array, i: number, sets: number): number => {
-  const end = 64 * (i + 1)
-  const low = rs[end - 1]! | (rs[end - 2]! << 8) | (rs[end - 3]! << 16)
-  return low & (sets - 1)
-}
+const wordsOf = (bytes: Uint8Array): Uint32Array =>
+  bytes.byteOffset % 4 === 0
+    ? new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+    : new Uint32Array(bytes.slice().buffer)
 
-const isSame = (a: Uint8Array, b: Uint8Array, at: number, i: number, size: number): boolean => {
-  for (let n = 0; n < size; n++) if (a[size * at + n] !== b[size * i + n]) return false
+const isSame = (words: Uint32Array, at: number, names: Uint32Array, name: number): boolean => {
+  for (let n = 1; n < NAME_WORDS; n++) if (words[at + n] !== names[name + n]) return false
   return true
 }

@@ -4,7 +4,7 @@ import type { ComputeDevice } from '../device/compute_device.ts'
 import { faultText } from '../device/fault.ts'
 import { hasNativeRecovery } from '../primitives/secp256k1.ts'
 import { measureRecovery, type RecoveryRate, WORKERS_FIXED_US } from './measure.ts'
-import { emptySenders, selectSignatures } from './rows.ts'
+import { emptySenders, identified, selectSignatures } from './rows.ts'
 import { SenderCache } from './sender_cache.ts'
 import type { RecoveredSenders, RecoveryStop, SenderRecovery } from './sender_recovery.ts'
 import { ThreadRecovery } from './thread_recovery.ts'
@@ -85,11 +85,12 @@ export class Senders {
     const senders = emptySenders(count)
     if (count === 0) return senders
     const { cache } = this
-    if (cache === undefined) return this.#recoverRows(signatures, stop)
-    const missing = cache.find(signatures, senders)
+    if (cache === undefined) return this.#recoverRows(hashedNow(signatures), stop)
+    const named = identified(signatures)
+    const missing = cache.find(named, senders)
     if (missing.length === 0) return senders
     const isAll = missing.length === count
-    const asked = isAll ? signatures : selectSignatures(signatures, missing)
+    const asked = isAll ? { ...hashedNow(named), identity: named.identity } : selectSignatures(named, missing)
     const recovered = await this.#recoverRows(asked, stop)
     cache.enter(asked, recovered)
     if (isAll) return recovered
@@ -258,6 +259,9 @@ export class Senders {
     this.#rates.delete('device')
   }
 }
+
+/** What was signed is hashed while the bytes of the transactions are what they are, and not after a form was waited for. */
+const hashedNow = ({ hash, rs, parity }: Signatures): Signatures => ({ hash, rs, parity })
 
 /**
  * SwiftShader takes two to four times as long as the native package on this thread, and compiles anew in each process

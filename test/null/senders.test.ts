@@ -8,7 +8,7 @@ import { createExecutor, createStateTrie, SenderCache } from '../../host/index.t
 import { addressFromHex, addressToHex } from '../../host/primitives/word.ts'
 import { knownColumn } from '../../host/senders/known_senders.ts'
 import { recoverSendersBulk } from '../../host/senders/recover.ts'
-import { emptySenders } from '../../host/senders/rows.ts'
+import { emptySenders, identified } from '../../host/senders/rows.ts'
 import type { RecoveredSenders } from '../../host/senders/sender_recovery.ts'
 import { Senders } from '../../host/senders/senders.ts'
 import { ThreadRecovery } from '../../host/senders/thread_recovery.ts'
@@ -152,8 +152,9 @@ describe('SenderCache', () => {
   const ask = async (cache: SenderCache, asked: Signatures) => {
     const { asked: rows, recover } = counting()
     const senders = emptySenders(asked.parity.length)
-    const missing = cache.find(asked, senders)
-    if (missing.length > 0) cache.enter(asked, await recover(asked))
+    const named = identified(asked)
+    const missing = cache.find(named, senders)
+    if (missing.length > 0) cache.enter(named, await recover(asked))
     return { rows, senders, missing: missing.length }
   }
 
@@ -186,11 +187,29 @@ describe('SenderCache', () => {
     expect([again.missing > 0, again.missing < 100]).toEqual([true, true])
     const recovered = await thread.recover(many)
     const senders = emptySenders(100)
-    const missing = new Set(cache.find(many, senders))
+    const missing = new Set(cache.find(identified(many), senders))
     for (let i = 0; i < 100; i++) {
       if (missing.has(i)) continue
       expect(senders.found[i]).toBe(recovered.found[i])
       expect(senders.addresses.subarray(5 * i, 5 * i + 5)).toEqual(recovered.addresses.subarray(5 * i, 5 * i + 5))
+    }
+  })
+
+  test('knows a name by all of its bytes, and none where there is no entry', () => {
+    const cache = new SenderCache({ entries: 4 })
+    const of = (identity: Uint8Array) => ({ ...identified(signaturesOf(randomRows(3, 1))), identity })
+    const isKnown = (identity: Uint8Array): boolean => cache.find(of(identity), emptySenders(1)).length === 0
+    const name = new Uint8Array(32)
+    cache.enter(of(Uint8Array.from(name).fill(7)), emptySenders(1))
+    expect(isKnown(name)).toBe(false)
+    cache.enter(of(name), emptySenders(1))
+    expect(isKnown(name)).toBe(true)
+    // A name that begins at no multiple of four is the same one.
+    expect(isKnown(new Uint8Array(40).subarray(3, 35))).toBe(true)
+    for (let at = 0; at < 32; at++) {
+      const other = new Uint8Array(32)
+      other[at] = 1
+      expect(isKnown(other), `byte ${at}`).toBe(false)
     }
   })
 
@@ -211,6 +230,39 @@ describe('Senders', () => {
     expect(cache.hits).toBe(20)
     expect(await senders.recover(all)).toEqual(await thread.recover(all))
     expect(cache.hits).toBe(50)
+  })
+})
+
+describe('transactions that were recovered before', () => {
+  const chainId = 1n
+  const tuples = [authorizationBy('a', keyed(3), 7n, 1n), authorizationBy('b', keyed(4), 0n, 0n)]
+  const wire = [payment(0), delegating(tuples), payment(2)]
+
+  test('are known by their hashes among others, with their authorities, and nothing that was signed is hashed', async () => {
+    const cache = new SenderCache()
+    const senders = new Senders({ mode: 'thread', cache })
+    const recover = (signatures: Signatures) => senders.recover(signatures)
+    for (const one of wire) await recoverSendersBulk(decodeSignedBatch([one], { chainId }), recover)
+    expect(cache.hits).toBe(0)
+    const { signatures, ...decoded } = decodeSignedBatch([...wire].reverse(), { chainId })
+    const unhashed = {
+      rs: signatures.rs,
+      parity: signatures.parity,
+      identity: signatures.identity,
+      get hash(): Uint8Array {
+        throw new Error('hashed')
+      },
+    }
+    const batch = await recoverSendersBulk({ ...decoded, signatures: unhashed }, recover)
+    expect(batch).toEqual(decodeSigned([...wire].reverse(), { chainId }))
+    expect(cache.hits).toBe(3 + 2)
+    // One with another byte is another one.
+    const changed = Uint8Array.from(payment(0))
+    changed[changed.length - 1]! ^= 1
+    await recoverSendersBulk(decodeSignedBatch([changed, payment(5)], { chainId, faults: new Map() }), recover, {
+      faults: new Map(),
+    })
+    expect(cache.hits).toBe(3 + 2)
   })
 })
 
