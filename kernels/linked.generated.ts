@@ -6510,6 +6510,348 @@ fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
 
 const WORKGROUP_SIZE = 64u;
 `,
+  lane_vm_held: `@compute @workgroup_size(64) fn lane_vm_held(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let number = lane_index(workgroup, workgroups, local);
+  if (number >= lane_environment.count) {
+    return;
+  }
+  vm_take_up(lanes_out[lane_environment.list_at + (number >> 2u)][number & 3u]);
+  let exit = lanes_out[vm_columns(LANE_STATE)].x;
+  if ((exit < VM_EXIT_SUCCEEDED) | (exit > VM_EXIT_HALTED)) {
+    return;
+  }
+  let counts = lanes_out[vm_columns(LANE_COUNTS)];
+  let sender = lanes_out[vm_columns(LANE_PARTIES)].x;
+  var held = vec4<u32>(0u);
+  for (var n = 0u; n < counts.x; n++) {
+    let vectors = vm_held_slot(vm_at(lane_environment.slots_at + SLOT_VECTORS * n));
+    held += vec4<u32>(min(vectors, 1u), 0u, vectors, 0u);
+  }
+  for (var n = 0u; n < counts.y; n++) {
+    let vectors = vm_held_account(vm_at(lane_environment.accounts_at + VM_ACCOUNT_VECTORS * n), sender);
+    held += vec4<u32>(0u, min(vectors, 1u), 0u, vectors);
+  }
+  lanes_out[vm_columns(LANE_HELD)] = held;
+}
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+@group(0) @binding(0) var<uniform> lane_environment: LaneEnvironment;
+
+fn vm_take_up(lane: u32) {
+  vm_lane = lane;
+  vm_spread = lane_environment.spread;
+  let group = (lane >> vm_spread) * lane_environment.lane_vectors;
+  vm_arena = lane_environment.arenas_at + vm_vector(lane & ((1u << vm_spread) - 1u), group);
+}
+
+@group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
+
+fn vm_columns(column: u32) -> u32 {
+  return column * lane_environment.lane_count + vm_lane;
+}
+
+const LANE_STATE = 0u;
+
+const VM_EXIT_SUCCEEDED = 1u;
+
+const VM_EXIT_HALTED = 3u;
+
+const LANE_COUNTS = 4u;
+
+const LANE_PARTIES = 7u;
+
+const LANE_HELD = 2u;
+
+fn vm_held_slot(place: u32) -> u32 {
+  if (vm_words_differ(place, RECORD_BEFORE_AT, RECORD_PRESENT_AT)) {
+    return SLOT_VECTORS;
+  }
+  return select(0u, HELD_SLOT_VECTORS, (lanes_out[place].y & SLOT_READ) != 0u);
+}
+
+fn vm_at(k: u32) -> u32 {
+  return vm_vector(vm_arena, k);
+}
+
+const SLOT_VECTORS = 5u;
+
+fn vm_words_differ(place: u32, one: u32, other: u32) -> bool {
+  let low = lanes_out[vm_vector(place, one)] != lanes_out[vm_vector(place, other)];
+  let high = lanes_out[vm_vector(place, one + 1u)] != lanes_out[vm_vector(place, other + 1u)];
+  return any(low | high);
+}
+
+const RECORD_BEFORE_AT = 1u;
+
+const RECORD_PRESENT_AT = 3u;
+
+const HELD_SLOT_VECTORS = 3u;
+
+const SLOT_READ = 2u;
+
+fn vm_vector(at: u32, k: u32) -> u32 {
+  return at + (k << vm_spread);
+}
+
+var<private> vm_spread: u32;
+
+var<private> vm_arena: u32;
+
+fn vm_held_account(place: u32, sender: u32) -> u32 {
+  let header = lanes_out[place];
+  if (((header.y & ENTRY_BALANCE) != 0u) | vm_words_differ(place, RECORD_BEFORE_AT, RECORD_PRESENT_AT) | vm_words_differ(place, RECORD_BEFORE_AT, RECORD_LEAST_AT)) {
+    return VM_ACCOUNT_VECTORS;
+  }
+  let is_seen = (header.y & (ENTRY_READ | ENTRY_TOUCHED)) != 0u;
+  return select(0u, HELD_ACCOUNT_VECTORS, is_seen | (header.x == sender));
+}
+
+const VM_ACCOUNT_VECTORS = 7u;
+
+const ENTRY_BALANCE = 4u;
+
+const RECORD_LEAST_AT = 5u;
+
+const ENTRY_READ = 2u;
+
+const ENTRY_TOUCHED = 16u;
+
+const HELD_ACCOUNT_VECTORS = 1u;
+
+const WORKGROUP_SIZE = 64u;
+
+struct LaneEnvironment {
+  count: u32,
+  list_at: u32,
+  slot_mask: u32,
+  account_mask: u32,
+  lane_count: u32,
+  steps: u32,
+  codes_at: u32,
+  micro_at: u32,
+  words: array<U256, 8>,
+  skeletons: array<vec4<u32>, 8>,
+  arenas_at: u32,
+  lane_vectors: u32,
+  frames_at: u32,
+  stack_at: u32,
+  memory_at: u32,
+  return_at: u32,
+  slots_at: u32,
+  buckets_at: u32,
+  accounts_at: u32,
+  journal_at: u32,
+  logs_at: u32,
+  transient_at: u32,
+  depth: u32,
+  stack_words: u32,
+  memory_vectors: u32,
+  return_vectors: u32,
+  slots: u32,
+  bucket_mask: u32,
+  accounts: u32,
+  journal: u32,
+  log_vectors: u32,
+  transients: u32,
+  coinbase_id: u32,
+  clear_refund: u32,
+  spread: u32,
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+var<private> vm_lane: u32;
+`,
+  lane_vm_take: `@group(0) @binding(3) var<storage, read_write> taken_records: array<vec4<u32>>;
+
+@group(0) @binding(4) var<storage, read_write> taken_words: array<vec4<u32>>;
+
+fn take_record(place: u32, vectors: u32, to: u32) -> u32 {
+  if (vectors == 0u) {
+    return to;
+  }
+  taken_records[to] = vec4<u32>(lanes_out[place].xyz, vectors);
+  for (var k = 1u; k < vectors; k++) {
+    taken_records[to + k] = lanes_out[vm_vector(place, k)];
+  }
+  return to + vectors;
+}
+
+fn take_words(place: u32, vectors: u32, to: u32) -> u32 {
+  for (var k = 0u; k < vectors; k++) {
+    taken_words[to + k] = lanes_out[vm_vector(place, k)];
+  }
+  return to + vectors;
+}
+
+@compute @workgroup_size(64) fn lane_vm_take(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let entry = lane_index(workgroup, workgroups, local);
+  if (entry >= lanes_in[0].x) {
+    return;
+  }
+  let listed = lanes_in[1u + entry];
+  vm_take_up(listed.x);
+  let counts = lanes_out[vm_columns(LANE_COUNTS)];
+  let sender = lanes_out[vm_columns(LANE_PARTIES)].x;
+  var to = listed.y;
+  for (var n = 0u; n < counts.x; n++) {
+    let place = vm_at(lane_environment.slots_at + SLOT_VECTORS * n);
+    to = take_record(place, vm_held_slot(place), to);
+  }
+  for (var n = 0u; n < counts.y; n++) {
+    let place = vm_at(lane_environment.accounts_at + VM_ACCOUNT_VECTORS * n);
+    to = take_record(place, vm_held_account(place, sender), to);
+  }
+  to = listed.z;
+  if (lanes_out[vm_columns(LANE_STATE)].x == VM_EXIT_SUCCEEDED) {
+    to = take_words(vm_at(lane_environment.logs_at), counts.z, to);
+  }
+  let output = lanes_out[vm_columns(LANE_OUTPUT)];
+  let first = output.x >> 4u;
+  let vectors = select(((output.x + output.y + 15u) >> 4u) - first, 0u, output.y == 0u);
+  take_words(vm_at(lane_environment.memory_at + first), vectors, to);
+}
+
+@group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
+
+fn vm_vector(at: u32, k: u32) -> u32 {
+  return at + (k << vm_spread);
+}
+
+var<private> vm_spread: u32;
+
+fn lane_index(workgroup: vec3<u32>, workgroups: vec3<u32>, local: u32) -> u32 {
+  return (workgroup.x + workgroup.y * workgroups.x) * WORKGROUP_SIZE + local;
+}
+
+@group(0) @binding(1) var<storage, read> lanes_in: array<vec4<u32>>;
+
+fn vm_take_up(lane: u32) {
+  vm_lane = lane;
+  vm_spread = lane_environment.spread;
+  let group = (lane >> vm_spread) * lane_environment.lane_vectors;
+  vm_arena = lane_environment.arenas_at + vm_vector(lane & ((1u << vm_spread) - 1u), group);
+}
+
+fn vm_columns(column: u32) -> u32 {
+  return column * lane_environment.lane_count + vm_lane;
+}
+
+const LANE_COUNTS = 4u;
+
+const LANE_PARTIES = 7u;
+
+const LANE_STATE = 0u;
+
+const VM_EXIT_SUCCEEDED = 1u;
+
+const LANE_OUTPUT = 6u;
+
+fn vm_at(k: u32) -> u32 {
+  return vm_vector(vm_arena, k);
+}
+
+@group(0) @binding(0) var<uniform> lane_environment: LaneEnvironment;
+
+const SLOT_VECTORS = 5u;
+
+fn vm_held_slot(place: u32) -> u32 {
+  if (vm_words_differ(place, RECORD_BEFORE_AT, RECORD_PRESENT_AT)) {
+    return SLOT_VECTORS;
+  }
+  return select(0u, HELD_SLOT_VECTORS, (lanes_out[place].y & SLOT_READ) != 0u);
+}
+
+var<private> vm_arena: u32;
+
+struct LaneEnvironment {
+  count: u32,
+  list_at: u32,
+  slot_mask: u32,
+  account_mask: u32,
+  lane_count: u32,
+  steps: u32,
+  codes_at: u32,
+  micro_at: u32,
+  words: array<U256, 8>,
+  skeletons: array<vec4<u32>, 8>,
+  arenas_at: u32,
+  lane_vectors: u32,
+  frames_at: u32,
+  stack_at: u32,
+  memory_at: u32,
+  return_at: u32,
+  slots_at: u32,
+  buckets_at: u32,
+  accounts_at: u32,
+  journal_at: u32,
+  logs_at: u32,
+  transient_at: u32,
+  depth: u32,
+  stack_words: u32,
+  memory_vectors: u32,
+  return_vectors: u32,
+  slots: u32,
+  bucket_mask: u32,
+  accounts: u32,
+  journal: u32,
+  log_vectors: u32,
+  transients: u32,
+  coinbase_id: u32,
+  clear_refund: u32,
+  spread: u32,
+}
+
+struct U256 {
+  lo: vec4<u32>,
+  hi: vec4<u32>,
+}
+
+fn vm_words_differ(place: u32, one: u32, other: u32) -> bool {
+  let low = lanes_out[vm_vector(place, one)] != lanes_out[vm_vector(place, other)];
+  let high = lanes_out[vm_vector(place, one + 1u)] != lanes_out[vm_vector(place, other + 1u)];
+  return any(low | high);
+}
+
+const RECORD_BEFORE_AT = 1u;
+
+const RECORD_PRESENT_AT = 3u;
+
+const HELD_SLOT_VECTORS = 3u;
+
+const SLOT_READ = 2u;
+
+const VM_ACCOUNT_VECTORS = 7u;
+
+fn vm_held_account(place: u32, sender: u32) -> u32 {
+  let header = lanes_out[place];
+  if (((header.y & ENTRY_BALANCE) != 0u) | vm_words_differ(place, RECORD_BEFORE_AT, RECORD_PRESENT_AT) | vm_words_differ(place, RECORD_BEFORE_AT, RECORD_LEAST_AT)) {
+    return VM_ACCOUNT_VECTORS;
+  }
+  let is_seen = (header.y & (ENTRY_READ | ENTRY_TOUCHED)) != 0u;
+  return select(0u, HELD_ACCOUNT_VECTORS, is_seen | (header.x == sender));
+}
+
+const ENTRY_BALANCE = 4u;
+
+const RECORD_LEAST_AT = 5u;
+
+const ENTRY_READ = 2u;
+
+const ENTRY_TOUCHED = 16u;
+
+const HELD_ACCOUNT_VECTORS = 1u;
+
+const WORKGROUP_SIZE = 64u;
+
+var<private> vm_lane: u32;
+`,
   mul_rate: `@group(0) @binding(0) var<uniform> mul_rate_parameters: vec4<u32>;
 
 @group(0) @binding(1) var<storage, read_write> mul_rate_words: array<vec4<u32>>;

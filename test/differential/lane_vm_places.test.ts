@@ -5,7 +5,7 @@ import { buildAccessList } from '../../host/flows/access_list.ts'
 import { type ExecutionResult, MemoryState, type TransactionObject } from '../../host/index.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
 import type { TransactionChanges } from '../../host/state/changes.ts'
-import type { VmGroup } from '../../host/tiers/lane_vm/group.ts'
+import { type VmGroup, vmAccountsAt, vmNextRecord, vmSlotsAt } from '../../host/tiers/lane_vm/group.ts'
 import { ENTRY_BALANCE, ENTRY_EXISTS } from '../../transpiler/layout/lane_vm.ts'
 import { BatchCheck, type BatchCheckOptions, type CheckedBatch } from '../fixtures/batch_check.ts'
 import { BATCH_CONTRACTS, initCode } from '../fixtures/batch_contracts.ts'
@@ -272,19 +272,19 @@ describe('rounds of the lane VM', () => {
 /** Every record of a read, made wrong on its own, must be found out. */
 describe('a wrong read', () => {
   const RECORDS: readonly (readonly [string, string, (group: VmGroup) => void])[] = [
-    ['slot', 'conflict', (group) => flip(group.words, group.slotsAt[0]! + 4)],
-    ['balance', 'balance conflict', (group) => flip(group.words, accountAt(group, 'fee watcher') + 4)],
-    ['existence', 'code conflict', (group) => flip(group.words, accountAt(group, 'fee watcher') + 1, ENTRY_EXISTS)],
-    ['code', 'code conflict', (group) => flip(group.words, accountAt(group, 'fee watcher') + 2)],
+    ['slot', 'conflict', (group) => flip(group.records, vmSlotsAt(group, 0) + 4)],
+    ['balance', 'balance conflict', (group) => flip(group.records, accountAt(group, 'fee watcher') + 4)],
+    ['existence', 'code conflict', (group) => flip(group.records, accountAt(group, 'fee watcher') + 1, ENTRY_EXISTS)],
+    ['code', 'code conflict', (group) => flip(group.records, accountAt(group, 'fee watcher') + 2)],
     [
       'least balance',
       'balance conflict',
       (group) => {
         const at = accountAt(group, 'fee watcher')
-        flip(group.words, at + 1, ENTRY_BALANCE)
+        flip(group.records, at + 1, ENTRY_BALANCE)
         // It had 3 wei, of which 3 were paid; it has 2.
-        group.words[at + 4] = 3
-        group.words[at + 20] = 0
+        group.records[at + 4] = 3
+        group.records[at + 20] = 0
       },
     ],
   ]
@@ -300,7 +300,7 @@ describe('a wrong read', () => {
       const before = world()
       const spoilRecord = (group: VmGroup): void => {
         // The called account is the second that the CPU tier looks at, after the sender.
-        ids.set(group, group.accountsAt[0]! + 28)
+        ids.set(group, vmNextRecord(group.records, vmAccountsAt(group, 0)))
         spoil(group)
       }
       const options = { cpuLaneVm: { spoil: spoilRecord } }

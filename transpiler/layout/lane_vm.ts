@@ -200,6 +200,11 @@ export const LANE_STATE = 0
 export const LANE_REQUEST = 1
 /** O: key of a missed slot, address of a missed account, number of a block, hash of an input; two columns */
 export const LANE_REQUEST_WORD = 2
+/**
+ * O: of a lane that ended, in the place of its request: (slots, accounts that are held, vectors of these slots, of these
+ * accounts); see HELD RECORD.
+ */
+export const LANE_HELD = LANE_REQUEST_WORD
 /** O: (slots, accounts, log vectors, logs) */
 export const LANE_COUNTS = 4
 /**
@@ -337,6 +342,15 @@ export const ENTRY_EXISTS = 8
 export const ENTRY_TOUCHED = 16
 /** Flags of any record that a revert takes back: warm, touched. */
 export const ENTRY_UNDONE = ENTRY_WARM | ENTRY_TOUCHED
+
+/**
+ * HELD RECORD  what the host is told of a record when its lane ended (kernels/vm/held.wgsl): the record, whose header
+ *              ends with the number of its vectors, cut where the host needs no more. Of a slot that was looked at and
+ *              has its old value: up to that value. Of an account whose balance is what it was at its least and was not
+ *              looked at: the header. Slots and accounts that are only warm are not held, but for the sender.
+ */
+export const HELD_SLOT_VECTORS = RECORD_PRESENT_AT
+export const HELD_ACCOUNT_VECTORS = RECORD_BEFORE_AT
 
 /** JOURNAL      (kind, index, flags before, 0), word before: two vectors */
 export const JOURNAL_VECTORS = 3

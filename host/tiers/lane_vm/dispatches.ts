@@ -1,13 +1,12 @@
 import { BINDINGS, ENVIRONMENT_BYTES } from '../../../transpiler/layout/environment.ts'
 import {
   LANE_COUNTS,
+  LANE_HELD,
   LANE_OUTPUT,
   LANE_PARTIES,
   LANE_REQUEST,
   LANE_REQUEST_WORD,
   LANE_STATE,
-  SLOT_VECTORS,
-  VM_ACCOUNT_VECTORS,
   VM_EXITS,
 } from '../../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
@@ -16,11 +15,13 @@ import { OPCODES } from '../../../transpiler/spec/opcodes.ts'
 import type { BufferLease } from '../../device/buffer_pool.ts'
 import type { Command } from '../../device/compute_device.ts'
 import type { Kernel } from '../../device/kernel.ts'
+import type { BatchWords } from '../../primitives/batch_words.ts'
 import type { DeviceSession } from '../../session/device_session.ts'
 import { GatherList, type VmGather } from './gather.ts'
-import type { VmGroup } from './group.ts'
+import { HELD_LIMBS, type VmGroup } from './group.ts'
 import { noteMissedAccount, noteMissedSlot } from './profiles.ts'
 import { serveRequests, type VmAsked, type VmServer } from './requests.ts'
+import type { TakeList, VmTake } from './take.ts'
 import { type VmBlock, vmUniform } from './uniform.ts'
 import { VECTOR_BYTES, type VmWave } from './wave.ts'
 
@@ -30,8 +31,6 @@ const RESULT_COLUMNS = LANE_PARTIES
 /** Columns [first, end) that hold zeros until a lane writes them. */
 const ZERO_COLUMNS = [LANE_REQUEST, LANE_OUTPUT] as const
 const MOST_GROWTH = 16
-/** Of a lane that ended: slots, accounts, logs, output. */
-const LANE_REGIONS = 4
 /** Of the bits of a log. */
 const BLOOM_VECTORS = 2
 const COMPANY = 32
@@ -43,7 +42,10 @@ export interface VmMachine {
   readonly session: DeviceSession
   readonly kernel: Kernel
   readonly gather: VmGather
+  readonly take: VmTake
   readonly server: VmServer
+  /** For what is of no use after the batch. */
+  readonly words: BatchWords
 }
 
 /** What lanes may take before they leave. */
@@ -103,8 +105,10 @@ export class VmDispatches {
     this.#running = wave.laneCount
     this.#lanes = new Uint32Array(wave.laneCount)
     for (let lane = 0; lane < wave.laneCount; lane++) this.#lanes[lane] = lane
-    this.#columns = wave.words.slice(0, RESULT_COLUMNS * wave.laneCount * VECTOR_LIMBS)
-    this.#lastAsked = new Uint32Array(ASKED_LIMBS * wave.laneCount)
+    const columnLimbs = RESULT_COLUMNS * wave.laneCount * VECTOR_LIMBS
+    this.#columns = machine.words.take(columnLimbs)
+    this.#columns.set(wave.words.subarray(0, columnLimbs))
+    this.#lastAsked = machine.words.take(ASKED_LIMBS * wave.laneCount).fill(0)
     const [zerosAt, zerosEnd] = this.#zeros
     const { device } = machine.session
     device.upload(this.#store, 0, wave.words.subarray(0, zerosAt / 4))
@@ -166,7 +170,10 @@ export class VmDispatches {
     ])
     const workgroups = Math.ceil(this.#running / this.#wave.quota.neighbours)
     const sentMs = performance.now()
-    const commands: Command[] = [{ kind: 'dispatch', kernel, bindGroup, workgroups }]
+    const commands: Command[] = [
+      { kind: 'dispatch', kernel, bindGroup, workgroups },
+      this.#machine.take.count({ store: this.#store, uniform: this.#uniform }, this.#running),
+    ]
     if (!this.#isCleared) {
       const [byteOffset, end] = this.#zeros
       commands.unshift({ kind: 'clear', buffer: this.#store, byteOffset, sizeBytes: end - byteOffset })
@@ -226,78 +233,123 @@ export class VmDispatches {
   /** What the lanes left. `transactions` are theirs; why lanes left goes to `reasons`, which stay the group's. */
   async collect(transactions: Int32Array, reasons: Map<number, string>, counters: VmCounters): Promise<VmGroup> {
     const startedMs = performance.now()
-    const { laneCount, arena } = this.#wave
+    const { laneCount } = this.#wave
     const columns = this.#columns
     for (const [lane, reason] of this.#reasons) {
       columns[this.#at(LANE_STATE, lane)] = VM_EXITS.refused
       reasons.set(lane, reason)
     }
-    const slotsAt = new Uint32Array(laneCount)
-    const accountsAt = new Uint32Array(laneCount)
-    const logsAt = new Uint32Array(laneCount)
-    const outputAt = new Uint32Array(laneCount)
-    const ended = new Uint32Array(laneCount)
-    let endedCount = 0
+    const exits = new Uint8Array(laneCount)
     for (let lane = 0; lane < laneCount; lane++) {
       counters.steps += columns[this.#at(LANE_REQUEST, lane) + 3]!
       const exit = columns[this.#at(LANE_STATE, lane)]!
+      exits[lane] = exit
       if (exit === VM_EXITS.refused && !reasons.has(lane))
         reasons.set(lane, refusalText(columns[this.#at(LANE_REQUEST, lane) + 1]!))
-      if (exit < VM_EXITS.succeeded || exit > VM_EXITS.halted) continue
-      ended[endedCount++] = lane
     }
-    // Region by region, so neighbours of the list are neighbours in the store.
-    const lanes = ended.subarray(0, endedCount)
-    const list = new GatherList(LANE_REGIONS * endedCount)
-    const count = (lane: number, component: number): number => columns[this.#at(LANE_COUNTS, lane) + component]!
-    for (const lane of lanes)
-      slotsAt[lane] = this.#gatherRegion(list, lane, arena.slotsAt, SLOT_VECTORS * count(lane, 0))
-    for (const lane of lanes)
-      accountsAt[lane] = this.#gatherRegion(list, lane, arena.accountsAt, VM_ACCOUNT_VECTORS * count(lane, 1))
-    for (const lane of lanes)
-      if (this.#exit(lane) === VM_EXITS.succeeded)
-        logsAt[lane] = this.#gatherRegion(list, lane, arena.logsAt, count(lane, 2))
-    for (const lane of lanes) outputAt[lane] = this.#gatherBytes(list, lane)
+    const places = this.#places(exits)
+    const { logCounts, logsAt, list, recordVectors } = places
+    const records = this.#machine.words.take(VECTOR_LIMBS * recordVectors)
+    const taken = this.#machine.take.start({ store: this.#store, uniform: this.#uniform }, places, records)
     const bloomsAt = new Uint32Array(laneCount)
-    const gathered = this.#machine.gather.start(this.#store, list)
-    const bloomBits = this.#hashLogs(gathered.buffer, lanes, logsAt, bloomsAt)
-    void Promise.allSettled([gathered.words, bloomBits]).then(gathered.release)
-    const words = await gathered.words
+    const bloomBits = this.#hashLogs(taken.buffer, list, logCounts, bloomsAt)
+    void Promise.allSettled([taken.words, bloomBits]).then(taken.release)
+    const words = await taken.words
     counters.readback += performance.now() - startedMs
+    const { held, outputAt, outputBytes } = places
     return {
       transactions,
       laneCount,
-      columns,
+      exits,
       words,
-      slotsAt,
-      accountsAt,
       logsAt,
+      logCounts,
       outputAt,
+      outputBytes,
       bloomsAt,
       bloomBits,
       reasons,
+      columns,
+      records,
+      held,
+    }
+  }
+
+  /** Where the records, logs and outputs of ended lanes come back. */
+  #places(exits: Uint8Array): LanePlaces {
+    const { laneCount } = this.#wave
+    const columns = this.#columns
+    const held = this.#machine.words.take(HELD_LIMBS * laneCount).fill(0)
+    const logsAt = new Uint32Array(laneCount)
+    const logCounts = new Uint32Array(laneCount)
+    const outputAt = new Uint32Array(laneCount)
+    const outputBytes = new Uint32Array(laneCount)
+    const list = this.#machine.words.take(VECTOR_LIMBS * (1 + laneCount))
+    let entries = 0
+    let record = 0
+    let word = 0
+    for (let lane = 0; lane < laneCount; lane++) {
+      const exit = exits[lane]!
+      if (exit < VM_EXITS.succeeded || exit > VM_EXITS.halted) continue
+      const entry = VECTOR_LIMBS * ++entries
+      list[entry] = lane
+      list[entry + 1] = record
+      list[entry + 2] = word
+      const counted = this.#at(LANE_HELD, lane)
+      const to = HELD_LIMBS * lane
+      held[to] = VECTOR_LIMBS * record
+      held[to + 1] = columns[counted]!
+      held[to + 2] = columns[counted + 1]!
+      held[to + 3] = exit === VM_EXITS.succeeded ? 1 : 0
+      record += columns[counted + 2]! + columns[counted + 3]!
+      if (exit === VM_EXITS.succeeded) {
+        const counts = this.#at(LANE_COUNTS, lane)
+        logsAt[lane] = VECTOR_LIMBS * word
+        logCounts[lane] = columns[counts + 3]!
+        word += columns[counts + 2]!
+      }
+      const output = this.#at(LANE_OUTPUT, lane)
+      const first = columns[output]!
+      const bytes = columns[output + 1]!
+      outputAt[lane] = VECTOR_BYTES * word + (first % VECTOR_BYTES)
+      outputBytes[lane] = bytes
+      if (bytes > 0) word += Math.ceil((first + bytes) / VECTOR_BYTES) - Math.floor(first / VECTOR_BYTES)
+    }
+    list.fill(0, 0, VECTOR_LIMBS)
+    list[0] = entries
+    return {
+      held,
+      logsAt,
+      logCounts,
+      outputAt,
+      outputBytes,
+      list: list.subarray(0, VECTOR_LIMBS * (1 + entries)),
+      recordVectors: record,
+      wordVectors: word,
     }
   }
 
   /** Has the device hash the topics of ended lanes, where blooms are asked for; enters where their bits begin. */
   async #hashLogs(
     words: GPUBuffer,
-    lanes: Uint32Array,
-    logsAt: Uint32Array,
+    list: Uint32Array,
+    logCounts: Uint32Array,
     bloomsAt: Uint32Array,
   ): Promise<Uint32Array | undefined> {
     const { blooms } = this.#machine.session
     if (!blooms.isOn) return undefined
-    const lists = new Uint32Array(VECTOR_LIMBS * lanes.length)
+    const lists = this.#machine.words.take(list.length)
     let count = 0
     let vectors = 0
-    for (const lane of lanes) {
-      const logs = this.#columns[this.#at(LANE_COUNTS, lane) + 3]!
-      if (logs === 0 || this.#exit(lane) !== VM_EXITS.succeeded) continue
+    for (let entry = VECTOR_LIMBS; entry < list.length; entry += VECTOR_LIMBS) {
+      const lane = list[entry]!
+      const logs = logCounts[lane]!
+      if (logs === 0) continue
       const at = VECTOR_LIMBS * count++
-      lists[at] = logsAt[lane]! / VECTOR_LIMBS
+      lists[at] = list[entry + 2]!
       lists[at + 1] = logs
       lists[at + 2] = vectors
+      lists[at + 3] = 0
       bloomsAt[lane] = VECTOR_LIMBS * vectors
       vectors += BLOOM_VECTORS * logs
     }
@@ -410,6 +462,15 @@ export class VmDispatches {
       return bytes.slice(first, first + this.#columns[output + 1]!)
     })
   }
+}
+
+/** `held` to `outputBytes`: VmGroup. */
+interface LanePlaces extends TakeList {
+  readonly held: Uint32Array
+  readonly logsAt: Uint32Array
+  readonly logCounts: Uint32Array
+  readonly outputAt: Uint32Array
+  readonly outputBytes: Uint32Array
 }
 
 const asked = new Uint32Array(ASKED_LIMBS)

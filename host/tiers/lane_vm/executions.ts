@@ -9,13 +9,21 @@ import type { Log } from '../../chain/log.ts'
 import { wordCopy, wordEquals } from '../../primitives/word.ts'
 import type { AccountTable } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
-import { type VmGroup, vmAccountCount, vmExit, vmGasLeft, vmRefund, vmSlotCount } from './group.ts'
 import {
-  ACCOUNT_RECORD_LIMBS,
+  type VmGroup,
+  vmAccountCount,
+  vmExit,
+  vmGasLeft,
+  vmNextRecord,
+  vmRefund,
+  vmSlotCount,
+  vmSlotsAt,
+} from './group.ts'
+import {
   ENTRY_SEEN,
   RECORD_BEFORE,
   RECORD_PRESENT,
-  SLOT_RECORD_LIMBS,
+  slotIsChanged,
   VM_BALANCE,
   VM_CODE,
   VM_EMPTY,
@@ -75,25 +83,24 @@ export class VmExecutions implements Executions {
   /** What is only warm was not looked at. */
   touched(lane: number, visit: TouchVisitor): void {
     const { group } = this
-    const { words } = group
-    let at = group.accountsAt[lane]!
-    for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS)
-      if ((words[at + 1]! & ENTRY_SEEN) !== 0) visit.account(words[at]!)
-    at = group.slotsAt[lane]!
-    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS)
-      if ((words[at + 1]! & SLOT_READ) !== 0) visit.slot(words[at]!)
+    const { records } = group
+    let at = vmSlotsAt(group, lane)
+    for (let n = vmSlotCount(group, lane); n > 0; n--, at = vmNextRecord(records, at))
+      if ((records[at + 1]! & SLOT_READ) !== 0) visit.slot(records[at]!)
+    for (let n = vmAccountCount(group, lane); n > 0; n--, at = vmNextRecord(records, at))
+      if ((records[at + 1]! & ENTRY_SEEN) !== 0) visit.account(records[at]!)
   }
 
   /** What no other values would mend does not count. */
   roundOn(lane: number, versions: Versions): number {
     const { group } = this
-    const { words } = group
+    const { records } = group
     let round = 0
-    let at = group.slotsAt[lane]!
-    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS) {
-      if ((words[at + 1]! & SLOT_READ) === 0) continue
-      versions.find(words[at]!)
-      if (wordEquals(words, at + RECORD_BEFORE, versions.words, versions.at)) continue
+    let at = vmSlotsAt(group, lane)
+    for (let n = vmSlotCount(group, lane); n > 0; n--, at = vmNextRecord(records, at)) {
+      if ((records[at + 1]! & SLOT_READ) === 0) continue
+      versions.find(records[at]!)
+      if (wordEquals(records, at + RECORD_BEFORE, versions.words, versions.at)) continue
       round = Math.max(round, 1 + versions.round)
     }
     if (round !== 0) return round
@@ -104,12 +111,12 @@ export class VmExecutions implements Executions {
   writeTo(lane: number, versions: Versions): void {
     const { group } = this
     if (vmExit(group, lane) !== VM_EXITS.succeeded) return
-    const { words } = group
-    let at = group.slotsAt[lane]!
-    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS) {
-      if (wordEquals(words, at + RECORD_BEFORE, words, at + RECORD_PRESENT)) continue
-      const entry = versions.write(words[at]!, false)
-      wordCopy(versions.values, entry, words, at + RECORD_PRESENT)
+    const { records } = group
+    let at = vmSlotsAt(group, lane)
+    for (let n = vmSlotCount(group, lane); n > 0; n--, at = vmNextRecord(records, at)) {
+      if (!slotIsChanged(records, at)) continue
+      const entry = versions.write(records[at]!, false)
+      wordCopy(versions.values, entry, records, at + RECORD_PRESENT)
     }
   }
 

@@ -26,17 +26,20 @@ import {
 } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { SlotTable } from '../../state/tables/slot_table.ts'
-import { type VmGroup, vmAccountCount, vmSlotCount } from './group.ts'
+import { type VmGroup, vmAccountCount, vmAccountsAt, vmNextRecord, vmSlotCount, vmSlotsAt } from './group.ts'
 
-/** Limbs of a record, and of its words inside (transpiler/layout/lane_vm.ts). */
-export const SLOT_RECORD_LIMBS = 4 * SLOT_VECTORS
-export const ACCOUNT_RECORD_LIMBS = 4 * VM_ACCOUNT_VECTORS
+/** Limbs of the words of a record (transpiler/layout/lane_vm.ts). */
 export const RECORD_BEFORE = 4 * RECORD_BEFORE_AT
 export const RECORD_PRESENT = 4 * RECORD_PRESENT_AT
 const RECORD_LEAST = 4 * RECORD_LEAST_AT
 
 /** Flags of an account that the transaction looked at, or may have changed; else it is only warm. */
 export const ENTRY_SEEN = ENTRY_READ | ENTRY_BALANCE | ENTRY_TOUCHED
+
+/** Whether a held slot has another value than before. */
+export const slotIsChanged = (records: Uint32Array, at: number): boolean => records[at + 3] === SLOT_VECTORS
+/** Whether a held account has its balances: those of others neither changed nor mattered. */
+export const accountIsWhole = (records: Uint32Array, at: number): boolean => records[at + 3] === VM_ACCOUNT_VECTORS
 
 /** What of a lane's records does not hold. */
 const VM_HOLDS = 0
@@ -84,37 +87,37 @@ export class VmStore {
    * pays for gas is not.
    */
   store(group: VmGroup, lane: number): void {
-    const { words } = group
+    const { records } = group
     const slots = this.#slots
-    let at = group.slotsAt[lane]!
-    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS) {
-      if (wordEquals(words, at + RECORD_BEFORE, words, at + RECORD_PRESENT)) continue
-      const slot = words[at]!
+    let at = vmSlotsAt(group, lane)
+    for (let n = vmSlotCount(group, lane); n > 0; n--, at = vmNextRecord(records, at)) {
+      if (!slotIsChanged(records, at)) continue
+      const slot = records[at]!
       slots.write(slot)
-      wordCopy(slots.values, slot * LIMBS_PER_WORD, words, at + RECORD_PRESENT)
+      wordCopy(slots.values, slot * LIMBS_PER_WORD, records, at + RECORD_PRESENT)
     }
     const accounts = this.#accounts
-    at = group.accountsAt[lane]!
-    for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS) {
-      if (wordEquals(words, at + RECORD_BEFORE, words, at + RECORD_PRESENT)) continue
-      const id = words[at]!
+    for (let n = vmAccountCount(group, lane); n > 0; n--, at = vmNextRecord(records, at)) {
+      if (!accountIsWhole(records, at) || wordEquals(records, at + RECORD_BEFORE, records, at + RECORD_PRESENT))
+        continue
+      const id = records[at]!
       const row = id * ROW_LIMBS
       accounts.write(id)
-      wordSub(moved, 0, words, at + RECORD_PRESENT, words, at + RECORD_BEFORE)
+      wordSub(moved, 0, records, at + RECORD_PRESENT, records, at + RECORD_BEFORE)
       wordAdd(accounts.rows, row + ROW_BALANCE, accounts.rows, row + ROW_BALANCE, moved, 0)
       accounts.rows[row + ROW_FLAGS]! |= ACCOUNT_FLAG_EXISTS
     }
   }
 
   #brokenSlot(group: VmGroup, lane: number): VmBreak {
-    const { words } = group
+    const { records } = group
     const { values, owners } = this.#slots
     const { states, renewed } = this.#accounts
-    let at = group.slotsAt[lane]!
-    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS) {
-      if ((words[at + 1]! & SLOT_READ) === 0) continue
-      const slot = words[at]!
-      if (!wordEquals(words, at + RECORD_BEFORE, values, slot * LIMBS_PER_WORD)) return VM_SLOT
+    let at = vmSlotsAt(group, lane)
+    for (let n = vmSlotCount(group, lane); n > 0; n--, at = vmNextRecord(records, at)) {
+      if ((records[at + 1]! & SLOT_READ) === 0) continue
+      const slot = records[at]!
+      if (!wordEquals(records, at + RECORD_BEFORE, values, slot * LIMBS_PER_WORD)) return VM_SLOT
       if (renewed && (states[owners[slot]!]! & STATE_RETIRED) !== 0) return VM_CODE
     }
     return VM_HOLDS
@@ -122,45 +125,45 @@ export class VmStore {
 
   /** The same for its accounts alone. */
   brokenAccount(group: VmGroup, lane: number, i: number, from: number, fees?: OpenFees): VmBreak {
-    const { words } = group
+    const { records } = group
     const accounts = this.#accounts
     const { hosts, states, renewed } = accounts
-    let at = group.accountsAt[lane]!
-    for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS) {
-      const id = words[at]!
-      const flags = words[at + 1]!
+    let at = vmAccountsAt(group, lane)
+    for (let n = vmAccountCount(group, lane); n > 0; n--, at = vmNextRecord(records, at)) {
+      const id = records[at]!
+      const flags = records[at + 1]!
       if (fees !== undefined && (flags & ENTRY_SEEN) !== 0 && (id === fees.coinbase || fees.vaults.includes(id)))
         fees.settleFees()
       if (renewed && (states[id]! & STATE_RETIRED) !== 0) return VM_CODE
-      if ((flags & ENTRY_READ) !== 0 && hosts[id * HOST_LIMBS + HOST_CODE] !== words[at + 2]) return VM_CODE
+      if ((flags & ENTRY_READ) !== 0 && hosts[id * HOST_LIMBS + HOST_CODE] !== records[at + 2]) return VM_CODE
       // At its execution the sender has a nonce, so it exists and is not empty.
       if (id !== from) {
         const exists = accounts.exists(id)
         if ((flags & ENTRY_READ) !== 0 && exists !== ((flags & ENTRY_EXISTS) !== 0)) return VM_CODE
         if ((flags & ENTRY_SEEN) !== 0 && accounts.isEmpty(id)) return VM_EMPTY
       }
-      if (!this.#balanceHolds(words, at, i, from)) return VM_BALANCE
+      if (accountIsWhole(records, at) && !this.#balanceHolds(records, at, i, from)) return VM_BALANCE
     }
     return VM_HOLDS
   }
 
   /**
-   * Whether the lane would have gone the same way on the present balance of the account whose record is at `words[at]`.
+   * Whether the lane would have gone the same way on the present balance of the account whose record is at `records[at]`.
    */
-  #balanceHolds(words: Uint32Array, at: number, i: number, from: number): boolean {
+  #balanceHolds(records: Uint32Array, at: number, i: number, from: number): boolean {
     const { rows } = this.#accounts
     const { batch } = this.#openBatch
-    const id = words[at]!
+    const id = records[at]!
     const balance = id * ROW_LIMBS + ROW_BALANCE
     if (id === from) {
       upfrontCost(this.#openBatch, i, paid, 0)
       wordSub(now, 0, rows, balance, paid, 0)
     } else wordCopy(now, 0, rows, balance)
-    if (wordEquals(now, 0, words, at + RECORD_BEFORE)) return true
-    if ((words[at + 1]! & ENTRY_BALANCE) !== 0) return false
+    if (wordEquals(now, 0, records, at + RECORD_BEFORE)) return true
+    if ((records[at + 1]! & ENTRY_BALANCE) !== 0) return false
     // The value is paid unseen. Where the lane lacked it, the balance passed zero and its least says nothing.
-    if (id === from && wordCompare(words, at + RECORD_BEFORE, batch.value, i * LIMBS_PER_WORD) < 0) return false
-    wordSub(needed, 0, words, at + RECORD_BEFORE, words, at + RECORD_LEAST)
+    if (id === from && wordCompare(records, at + RECORD_BEFORE, batch.value, i * LIMBS_PER_WORD) < 0) return false
+    wordSub(needed, 0, records, at + RECORD_BEFORE, records, at + RECORD_LEAST)
     return wordCompare(now, 0, needed, 0) >= 0
   }
 }

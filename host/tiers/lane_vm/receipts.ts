@@ -14,7 +14,7 @@ import { bytesToHex } from '../../primitives/hex.ts'
 import { rlpHeadBytes, writeRlpHead } from '../../primitives/rlp.ts'
 import { addressToBytes, addressToHex, wordCopy, wordEquals, wordToBytes, wordToHex } from '../../primitives/word.ts'
 import { ROW_LIMBS } from '../../state/tables/account_table.ts'
-import { type VmGroup, vmExit, vmLogCount, vmOutput } from './group.ts'
+import { type VmGroup, vmExit, vmOutput } from './group.ts'
 
 const HEAD_LIMBS = 4
 const ADDRESS_BYTES = 20
@@ -167,7 +167,7 @@ export class VmReceipts {
     if (vmExit(group, lane) !== VM_EXITS.succeeded) return
     const { words } = group
     let at = group.logsAt[lane]!
-    for (let n = vmLogCount(group, lane); n > 0; n--) {
+    for (let n = group.logCounts[lane]!; n > 0; n--) {
       visit(at, words[at + 1]!, words[at + 2]!)
       at += HEAD_LIMBS * words[at + 3]!
     }

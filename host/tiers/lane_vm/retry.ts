@@ -9,8 +9,8 @@ import { ROW_BALANCE, ROW_LIMBS } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { VmWaveCost } from './cost.ts'
 import { VmExecutions } from './executions.ts'
-import { vmAccountCount, vmSlotCount } from './group.ts'
-import { ACCOUNT_RECORD_LIMBS, ENTRY_SEEN, SLOT_RECORD_LIMBS } from './held.ts'
+import { vmAccountCount, vmNextRecord, vmSlotCount, vmSlotsAt } from './group.ts'
+import { ENTRY_SEEN } from './held.ts'
 import type { VmHints } from './items.ts'
 import type { VmKinds } from './profiles.ts'
 
@@ -63,21 +63,20 @@ export class VmRetry implements Retry {
     if (!(executions instanceof VmExecutions))
       throw new Error(`an execution of ${executions.form} is not the lane VM's`)
     const { group } = executions
-    const { words } = group
+    const { records } = group
     const { slots, accounts } = this.#resident
     this.#calls.push(i)
     this.#cost = undefined
-    let at = group.slotsAt[lane]!
-    for (let n = vmSlotCount(group, lane); n > 0; n--, at += SLOT_RECORD_LIMBS) {
-      if ((words[at + 1]! & SLOT_READ) === 0) continue
-      const slot = words[at]!
+    let at = vmSlotsAt(group, lane)
+    for (let n = vmSlotCount(group, lane); n > 0; n--, at = vmNextRecord(records, at)) {
+      if ((records[at + 1]! & SLOT_READ) === 0) continue
+      const slot = records[at]!
       versions.find(slot)
       if (versions.isChanged) this.#give(ITEM_SLOT, slot, slots.owners[slot]!, versions.words, versions.at)
     }
-    at = group.accountsAt[lane]!
-    for (let n = vmAccountCount(group, lane); n > 0; n--, at += ACCOUNT_RECORD_LIMBS) {
-      const id = words[at]!
-      if ((words[at + 1]! & ENTRY_SEEN) === 0 && id !== this.#batch.fromIds[i]) continue
+    for (let n = vmAccountCount(group, lane); n > 0; n--, at = vmNextRecord(records, at)) {
+      const id = records[at]!
+      if ((records[at + 1]! & ENTRY_SEEN) === 0 && id !== this.#batch.fromIds[i]) continue
       if (accounts.isWritten(id)) this.#give(0, id, 0, accounts.rows, ROW_LIMBS * id + ROW_BALANCE)
     }
     this.#start.push(this.#flags.length)

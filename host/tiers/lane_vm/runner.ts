@@ -9,6 +9,7 @@ import { type BlockEnvironment, environmentWords } from '../../chain/environment
 import { OutOfMemoryError } from '../../device/fault.ts'
 import { mostWaveBytes } from '../../device/limits.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
+import { BatchWords } from '../../primitives/batch_words.ts'
 import type { DeviceSession } from '../../session/device_session.ts'
 import { ROW_FLAGS, ROW_LIMBS } from '../../state/tables/account_table.ts'
 import type { CodeMove } from '../../state/tables/code_table.ts'
@@ -19,6 +20,7 @@ import { type VmGroup, vmColumn, vmExit } from './group.ts'
 import { loadListedItems, type VmHints } from './items.ts'
 import { laneOrder } from './order.ts'
 import { loadKinds, type VmKind } from './profiles.ts'
+import { VmTake } from './take.ts'
 import { TracedCodes, traceLane } from './trace.ts'
 import type { VmBlock } from './uniform.ts'
 import {
@@ -84,6 +86,7 @@ export class VmRunner {
   readonly #budget: VmBudget
   /** Of the wave that is laid out: uploaded before the next one is. */
   readonly #memory = new WaveMemory()
+  readonly #words = new BatchWords()
   /** Vectors of a wave that the device's memory may hold: half of what it had no room for. */
   #roomVectors = Infinity
   #machine: VmMachine | undefined
@@ -133,6 +136,7 @@ export class VmRunner {
     this.dispatches = 0
     this.steps = 0
     this.laneBytes = 0
+    this.#words.begin(this.#session.resident.columnMemory)
   }
 
   /**
@@ -217,9 +221,10 @@ export class VmRunner {
     })
     await kernel.warmUp()
     const gather = await VmGather.compile(device, pool)
+    const take = await VmTake.compile(device, pool)
     if (blooms.isOn) await blooms.logKernel()
     const server = { resident, precompiles: this.#parts.precompiles, codes: this.#codes }
-    this.#machine = { session, kernel, gather, server }
+    this.#machine = { session, kernel, gather, take, server, words: this.#words }
   }
 
   async #prepare(request: VmRequest): Promise<{ readonly lanes: VmLanes; readonly block: VmBlock }> {
