@@ -6605,7 +6605,7 @@ fn vm_held_account(place: u32, sender: u32) -> u32 {
   if (((header.y & ENTRY_BALANCE) != 0u) | vm_words_differ(place, RECORD_BEFORE_AT, RECORD_PRESENT_AT) | vm_words_differ(place, RECORD_BEFORE_AT, RECORD_LEAST_AT)) {
     return VM_ACCOUNT_VECTORS;
   }
-  let is_seen = (header.y & (ENTRY_READ | ENTRY_TOUCHED)) != 0u;
+  let is_seen = (header.y & ENTRY_SEEN) != 0u;
   return select(0u, HELD_ACCOUNT_VECTORS, is_seen | (header.x == sender));
 }
 
@@ -6615,9 +6615,7 @@ const ENTRY_BALANCE = 4u;
 
 const RECORD_LEAST_AT = 5u;
 
-const ENTRY_READ = 2u;
-
-const ENTRY_TOUCHED = 16u;
+const ENTRY_SEEN = 22u;
 
 const HELD_ACCOUNT_VECTORS = 1u;
 
@@ -6834,7 +6832,7 @@ fn vm_held_account(place: u32, sender: u32) -> u32 {
   if (((header.y & ENTRY_BALANCE) != 0u) | vm_words_differ(place, RECORD_BEFORE_AT, RECORD_PRESENT_AT) | vm_words_differ(place, RECORD_BEFORE_AT, RECORD_LEAST_AT)) {
     return VM_ACCOUNT_VECTORS;
   }
-  let is_seen = (header.y & (ENTRY_READ | ENTRY_TOUCHED)) != 0u;
+  let is_seen = (header.y & ENTRY_SEEN) != 0u;
   return select(0u, HELD_ACCOUNT_VECTORS, is_seen | (header.x == sender));
 }
 
@@ -6842,9 +6840,7 @@ const ENTRY_BALANCE = 4u;
 
 const RECORD_LEAST_AT = 5u;
 
-const ENTRY_READ = 2u;
-
-const ENTRY_TOUCHED = 16u;
+const ENTRY_SEEN = 22u;
 
 const HELD_ACCOUNT_VECTORS = 1u;
 

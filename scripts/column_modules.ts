@@ -37,6 +37,18 @@ import {
   ROW_FLAGS,
 } from '../host/state/tables/account_table.ts'
 import { COLLECT_REQUEST, NEW_CODE } from '../host/state/writes/collect_request.ts'
+import {
+  ENTRY_BALANCE,
+  ENTRY_EXISTS,
+  ENTRY_READ,
+  ENTRY_SEEN,
+  RECORD_BEFORE_AT,
+  RECORD_LEAST_AT,
+  RECORD_PRESENT_AT,
+  SLOT_READ,
+  SLOT_VECTORS,
+  VM_ACCOUNT_VECTORS,
+} from '../transpiler/layout/lane_vm.ts'
 import { CONDITION_NO_OVERFLOW, CONDITION_NO_UNDERFLOW, CONDITION_SAME_ZERONESS } from '../transpiler/layout/settle.ts'
 import {
   ACCOUNT_FLAG_EXISTS,
@@ -64,6 +76,7 @@ interface Module {
   readonly values: Readonly<Record<string, number>>
 }
 
+const VECTOR_BYTES = 16
 const HASH_VALUES = { ACCOUNT_HASH_SEED, HASH_MULTIPLIER, HASH_SHIFT, SLOT_HASH_SEED }
 
 const MODULES: readonly Module[] = [
@@ -77,15 +90,25 @@ const MODULES: readonly Module[] = [
       executionBytes: EXECUTION_BYTES,
       readBytes: READ_BYTES,
       storeBytes: STORE_BYTES,
+      recordBefore: VECTOR_BYTES * RECORD_BEFORE_AT,
+      recordPresent: VECTOR_BYTES * RECORD_PRESENT_AT,
+      recordLeast: VECTOR_BYTES * RECORD_LEAST_AT,
       rowFlags: 4 * ROW_FLAGS,
       rowBalance: 4 * ROW_BALANCE,
       hostCode: 4 * HOST_CODE,
       hostMarks: 4 * HOST_MARKS,
     },
     values: {
+      ENTRY_BALANCE,
+      ENTRY_EXISTS,
+      ENTRY_READ,
+      ENTRY_SEEN,
       FLAG_EXISTS: ACCOUNT_FLAG_EXISTS,
       MARK_EXISTED,
       MARK_WRITTEN,
+      SLOT_READ,
+      SLOT_VECTORS,
+      VM_ACCOUNT_VECTORS,
       OPERATOR_HUNDRED,
       OPERATOR_MILLIONTH,
       OPERATOR_NONE,

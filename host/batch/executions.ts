@@ -56,6 +56,15 @@ export interface SlotColumns {
 }
 
 /**
+ * Executions whose lanes say in records what they looked at and changed: `held` and `records` of a VmGroup
+ * (host/tiers/lane_vm/group.ts), which a pass over columns settles where both lie in its memory.
+ */
+export interface RecordColumns {
+  readonly held: Uint32Array
+  readonly records: Uint32Array
+}
+
+/**
  * What one run of one tier left, by lane. A lane whose transaction has a status (OpenBatch) has ended; the others are
  * asked for nothing. Numbers that every reader wants are columns of the open batch.
  */
@@ -65,6 +74,8 @@ export interface Executions extends ReceiptSource {
   readonly path?: string
   /** What its lanes are in columns, where that is all that they did. */
   readonly columns?: SlotColumns | undefined
+  /** What its lanes are in records, where that is all that they did. */
+  readonly records?: RecordColumns
   /** Whether its lanes may have moved wei beside the values of their transactions; absent: they may. */
   readonly movesWei?: boolean
   /** 0, or the code of the reason why this lane's execution does not stand on the running values at its place. */

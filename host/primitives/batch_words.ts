@@ -1,6 +1,6 @@
 import type { ColumnMemory } from './column_memory.ts'
 
-/** Of a block at least: 4 MiB. */
+/** Of a block in the memory of the tables at least: 4 MiB. */
 const BLOCK_WORDS = 1 << 20
 
 /**
@@ -15,19 +15,12 @@ export class BatchWords {
   #block = 0
   #taken = 0
 
-  /** What the batch before took is free. */
+  /** What the batch before took is free. Without a memory of columns nothing of it is kept. */
   begin(memory?: ColumnMemory): void {
-    if (memory !== this.#memory) this.#blocks = []
+    if (memory === undefined || memory !== this.#memory) this.#blocks = []
     this.#memory = memory
     this.#block = 0
     this.#taken = 0
-  }
-
-  /** Bytes that it keeps outside the memory of the tables. */
-  get sizeBytes(): number {
-    let bytes = 0
-    for (const block of this.#blocks) if (block.buffer !== this.#memory?.memory.buffer) bytes += block.byteLength
-    return bytes
   }
 
   /** So many words, which hold anything. */
@@ -40,8 +33,9 @@ export class BatchWords {
       this.#taken += (length + 15) & -16
       return block.subarray(from, from + length)
     }
-    const most = Math.max(length, BLOCK_WORDS)
-    this.#blocks.push(this.#memory?.wordsWithin(most) ?? new Uint32Array(most))
+    const least = this.#memory === undefined ? 0 : BLOCK_WORDS
+    const words = Math.max(length, least)
+    this.#blocks.push(this.#memory?.wordsWithin(words) ?? new Uint32Array(words))
     return this.take(length)
   }
 }

@@ -22,6 +22,8 @@ export class ColumnMemory implements WordMemory {
   readonly #mostPages: number
   #pages: number
   #end: number
+  /** It has another buffer each time that it grows; views of the ones before stay good. */
+  readonly #buffers = new WeakSet<ArrayBufferLike>()
   readonly #instances = new Map<WasmModule, Readonly<Record<string, unknown>>>()
 
   /** Keeps the first `ownBytes` for modules. Throws a RangeError where there is no such memory. */
@@ -57,7 +59,14 @@ export class ColumnMemory implements WordMemory {
     const end = at + Math.ceil((4 * length) / ALIGN_BYTES) * ALIGN_BYTES
     if (!this.#reaches(end)) return undefined
     this.#end = end
-    return new Uint32Array(this.memory.buffer, at, length)
+    const { buffer } = this.memory
+    this.#buffers.add(buffer)
+    return new Uint32Array(buffer, at, length)
+  }
+
+  /** Whether these words are some of its own, or a part of some. */
+  has({ buffer }: Uint32Array): boolean {
+    return this.#buffers.has(buffer)
   }
 
   /** Bytes of words that were given, whether or not they are still in use. */

@@ -1,5 +1,5 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
-import type { SlotColumns } from '../batch/executions.ts'
+import type { RecordColumns, SlotColumns } from '../batch/executions.ts'
 import type { OpenBatch } from '../batch/open_batch.ts'
 import { isOpAtLeast } from '../chain/op/op_forks.ts'
 import type { RulesPass } from '../chain/rules_pass.ts'
@@ -26,6 +26,10 @@ const LEAST_REACH = 32
 /** u32 of a lane in a column. */
 const COLUMN_LIMBS = 4
 const ALIGN_BYTES = 32
+/** Of a lane in `held` of RecordColumns: where its records begin, its slots, its accounts, whether it succeeded. */
+const HELD_LIMBS = 4
+const HELD_SLOTS = 1
+const HELD_ACCOUNTS = 2
 /** The execution of a transaction that no pass over columns knows. */
 const OTHER = 0
 
@@ -61,13 +65,15 @@ export interface BlockTaken {
 interface ChunkLanes {
   first: number
   last: number
-  /** Its number in the memory. */
+  /** Its number in the memory; -1 where it is to be brought there. */
   number: number
+  /** Where its lanes lie in the memory as records, all of them. */
+  readonly records: RecordColumns | undefined
 }
 
 /**
- * The sweep (Sweep) as a pass of WebAssembly over columns, for transactions of the plain kinds: plain transfers, and
- * executions that read and write slots and nothing else. It decides what the sweep decides, in the same order and on
+ * The sweep (Sweep) as a pass of WebAssembly over columns, for transactions of the plain kinds: plain transfers,
+ * executions that read and write slots and nothing else, and those that say in records what they did. It decides what the sweep decides, in the same order and on
  * the same running values, and stops before a transaction that is of another kind or does not stand: that one is the
  * sweep's.
  *
@@ -97,6 +103,9 @@ export class ColumnSweep {
   /** Transactions brought up to date at a time: fewer where it stops often. */
   #reach = CHUNK
   readonly #lanes = new Map<number, ChunkLanes>()
+  /** Records of what was refreshed last. */
+  #heldSlots = 0
+  #heldAccounts = 0
 
   /** Undefined where the columns of the batch lie elsewhere, or the tables do. */
   static over(batch: OpenBatch, resident: ResidentState, refundQuotient: number): ColumnSweep | undefined {
@@ -189,6 +198,8 @@ export class ColumnSweep {
     // Of what was executed before: the whole range is taken back.
     to.gasUsed.set(gasUsed.subarray(first, end), at)
     const lanes = this.#lanes
+    this.#heldSlots = 0
+    this.#heldAccounts = 0
     let lastNumber = -1
     let entry: ChunkLanes | undefined
     for (let i = first; i < end; i++) {
@@ -199,9 +210,16 @@ export class ColumnSweep {
         lastNumber = number
         entry = lanes.get(number)
         if (entry === undefined) {
-          entry = { first: lane, last: lane, number: -1 }
+          const records = this.#recordsOf(number)
+          entry = { first: records === undefined ? lane : 0, last: lane, number: -1, records }
           lanes.set(number, entry)
         }
+      }
+      const held = entry!.records?.held
+      if (held !== undefined) {
+        this.#heldSlots += held[HELD_LIMBS * lane + HELD_SLOTS]!
+        this.#heldAccounts += held[HELD_LIMBS * lane + HELD_ACCOUNTS]!
+        continue
       }
       // Of an execution that is there already, other lanes would be new ones.
       if (lane < entry!.first) {
@@ -231,6 +249,10 @@ export class ColumnSweep {
   #bringLanes(): void {
     for (const [number, lanes] of this.#lanes) {
       if (lanes.number >= 0) continue
+      if (lanes.records !== undefined) {
+        this.#bringRecords(lanes, lanes.records)
+        continue
+      }
       const { columns } = this.#batch.executions[number]!
       const isKnown = columns !== undefined && (columns.succeeds || this.#batch.simulated === undefined)
       const at = isKnown && this.#executionCount !== CHUNK ? this.#place(columns, lanes) : 0
@@ -239,6 +261,27 @@ export class ColumnSweep {
       this.#places[lanes.number] = at
       this.#mostStores = Math.max(this.#mostStores, columns!.storeAt.length)
     }
+  }
+
+  /** The records of an execution, where a pass over them finds them. */
+  #recordsOf(number: number): RecordColumns | undefined {
+    const { records } = this.#batch.executions[number]!
+    const { simulated, vaultIds } = this.#batch
+    if (records === undefined || simulated !== undefined || vaultIds.length !== 0) return undefined
+    return this.#memory.has(records.held) && this.#memory.has(records.records) ? records : undefined
+  }
+
+  /** Says where the records of a dispatch lie. */
+  #bringRecords(lanes: ChunkLanes, { held, records }: RecordColumns): void {
+    const at = this.#lanesAt
+    if (this.#executionCount === CHUNK || at + EXECUTION_BYTES > MODULE_BYTES) {
+      lanes.number = OTHER
+      return
+    }
+    new Uint32Array(this.#bytes, at, EXECUTION_BYTES / 4).set([0, held.byteOffset, records.byteOffset, 0])
+    this.#places[this.#executionCount] = at
+    this.#lanesAt = at + ALIGN_BYTES
+    lanes.number = this.#executionCount++
   }
 
   /** Brings the lanes of a dispatch. Returns the address of its description; 0 where they do not fit. */
@@ -288,8 +331,8 @@ export class ColumnSweep {
   /** Has the module settle [first, end) of the chunk. */
   #settle(first: number, end: number, taken: BlockTaken): number {
     const { accounts, slots } = this.#resident
-    accounts.reserveWritten(2 * (end - first))
-    slots.reserveWritten(this.#mostStores * (end - first))
+    accounts.reserveWritten(2 * (end - first) + this.#heldAccounts)
+    slots.reserveWritten(this.#mostStores * (end - first) + this.#heldSlots)
     if (this.#memory.isFull) return first
     this.#ask(taken)
     const numbers = this.#numbers
@@ -333,6 +376,7 @@ export class ColumnSweep {
     this.#putBatch(put)
     put('executions', this.#places.byteOffset)
     put('owedMark', fees.isZero ? 0 : 1)
+    put('coinbase', this.#batch.coinbaseId)
     const charges = vaults?.charges
     const operator = charges?.operator
     put('chargedMark', charges === undefined ? 0 : 1)

@@ -43,6 +43,8 @@ const FIELDS = [
   /** OPERATOR_* of what is taken by gas, and its scalar. */
   'operatorMark',
   'operatorScalar',
+  /** An account that is owed fees. */
+  'coinbase',
 ] as const
 
 /** f64 each. */
@@ -65,7 +67,10 @@ export const OPERATOR_NONE = 0
 export const OPERATOR_MILLIONTH = 1
 export const OPERATOR_HUNDRED = 2
 
-/** An execution in the memory: four counts, then its reads and its stores. */
+/**
+ * An execution in the memory: four counts, then its reads and its stores. One of records has no lanes in the first of
+ * them, then the addresses of its held lanes and of its records.
+ */
 export const EXECUTION_BYTES = 16
 /** A read: address of its slot in lane 0; of its hint, 0 = none; 1 + the store that moves it by a delta, 0 = none. */
 export const READ_BYTES = 12

@@ -1,6 +1,4 @@
 import {
-  ACCOUNTS_WRITTEN,
-  ACCOUNT_ENTRY_COUNT,
   AHEAD_AT,
   BLOB_GAS,
   BLOB_GAS_USED,
@@ -15,21 +13,16 @@ import {
   EXECUTION_BYTES,
   EXECUTION_OF,
   FEES,
-  FLAG_EXISTS,
   FLOOR,
   FROM_IDS,
   GAS,
   GAS_LIMIT,
   GAS_USED,
-  HOSTS,
   HOST_CODE,
-  HOST_MARKS,
   INTRINSIC,
   L1_FEE,
   L1_FEES,
   LANE_OF,
-  MARK_EXISTED,
-  MARK_WRITTEN,
   MOST_BLOB_GAS,
   NONCE,
   OPERATOR_CONSTANT,
@@ -49,16 +42,11 @@ import {
   REFUND_QUOTIENT,
   REJECTION,
   ROOM_MARK,
-  ROWS,
   ROW_BALANCE,
-  ROW_FLAGS,
   SCRATCH,
   SEEN,
-  SLOTS_WRITTEN,
   SLOT_BASE,
-  SLOT_ENTRY_COUNT,
   SLOT_ENTRY_OF,
-  SLOT_VALUES,
   STATUS,
   STATUS_NONE,
   STATUS_SUCCESS,
@@ -71,12 +59,14 @@ import {
   TYPE_BLOB,
   VALUE,
 } from './layout'
-import { add, addShort, copy, equals, isBelow, isZero, sub, subShort } from './words'
+import { HELD, HELD_SLOTS, afterRecord, enterRecords, recordsHold, recordsOf } from './records'
+import { at, hostOf, isEmpty, markExists, rowOf, slotOf, writeAccount, writeSlot } from './rows'
+import { add, addShort, equals, isBelow, isZero, sub, subShort } from './words'
 
 /**
- * The sweep over a range (host/settle/sweep.ts) for transactions of the plain kinds: plain transfers, and executions of
- * paths that read and write slots only. It stops before the first transaction that is of another kind, or that does not
- * stand at its place; nothing of that one is entered then.
+ * The sweep over a range (host/settle/sweep.ts) for transactions of the plain kinds: plain transfers, executions of
+ * paths that read and write slots only, and those of the lane VM, whose records say what they did. It stops before the
+ * first transaction that is of another kind, or that does not stand at its place; nothing of that one is entered then.
  *
  * All columns are in one memory; host/settle/column_sweep.ts fills the request, whose places are in `layout`, and reads
  * it afterwards. `layout` is made by scripts/column_modules.ts.
@@ -98,48 +88,6 @@ const STORE_CONDITIONS: usize = 12
 /** Transactions whose rows are read ahead, so that their cache misses overlap. */
 const AHEAD: i32 = 64
 
-@inline
-function at(field: usize): usize {
-  return load<u32>(field)
-}
-
-@inline
-function rowOf(id: u32): usize {
-  return at(ROWS) + ((<usize>id) << 6)
-}
-
-@inline
-function hostOf(id: u32): usize {
-  return at(HOSTS) + ((<usize>id) << 4)
-}
-
-@inline
-function slotOf(id: u32): usize {
-  return at(SLOT_VALUES) + ((<usize>id) << 5)
-}
-
-/** Notes that the row of account `id` is about to change (AccountTable.write). */
-@inline
-function writeAccount(id: u32, row: usize, host: usize): void {
-  if (load<u32>(host, HOST_MARKS) != 0) return
-  const entries = load<u32>(ACCOUNT_ENTRY_COUNT)
-  store<u32>(at(ACCOUNTS_WRITTEN) + ((<usize>entries) << 2), id)
-  store<u32>(ACCOUNT_ENTRY_COUNT, entries + 1)
-  store<u32>(host, (load<u32>(row, ROW_FLAGS) & FLAG_EXISTS) != 0 ? MARK_WRITTEN | MARK_EXISTED : MARK_WRITTEN, HOST_MARKS)
-}
-
-/** Keeps the value of a slot before the batch (SlotTable.write). */
-@inline
-function writeSlot(id: u32): void {
-  const entryOf = at(SLOT_ENTRY_OF) + ((<usize>id) << 2)
-  if (load<u32>(entryOf) != 0) return
-  const entries = load<u32>(SLOT_ENTRY_COUNT)
-  store<u32>(at(SLOTS_WRITTEN) + ((<usize>entries) << 2), id)
-  copy(at(SLOT_BASE) + ((<usize>entries) << 5), slotOf(id))
-  store<u32>(entryOf, entries + 1)
-  store<u32>(SLOT_ENTRY_COUNT, entries + 1)
-}
-
 /** Reads what the transactions of [first, end) will need. */
 function touch(first: i32, end: i32): void {
   let seen: u32 = 0
@@ -160,6 +108,15 @@ function touch(first: i32, end: i32): void {
     // A lane that did not end may have found no slot.
     if (execution == 0 || load<u8>(at(STATUS) + i) == STATUS_NONE) continue
     const lane = (load<u32>(laneOf + ((<usize>i) << 2)) as usize) * COLUMN_BYTES
+    if (load<u32>(execution, LANES) == 0) {
+      const held = (load<u32>(execution, HELD) as usize) + lane
+      let record = recordsOf(execution, held)
+      for (let n = load<u32>(held, HELD_SLOTS); n > 0; n--, record = afterRecord(record)) {
+        const slot = load<u32>(record)
+        seen ^= load<u32>(slotOf(slot)) ^ load<u32>(at(SLOT_ENTRY_OF) + ((<usize>slot) << 2))
+      }
+      continue
+    }
     const reads = load<u32>(execution, READS)
     let read = execution + EXECUTION_BYTES
     for (let k: u32 = 0; k < reads; k++, read += READ_BYTES) {
@@ -236,21 +193,6 @@ function enterStores(execution: usize, lane: usize): void {
   }
 }
 
-/** Whether an account that exists has neither nonce, balance nor code. */
-@inline
-function isEmpty(row: usize, host: usize): bool {
-  return (
-    (load<u64>(host) | u64(load<u32>(host, HOST_CODE))) == 0 &&
-    (load<u32>(row, ROW_FLAGS) & FLAG_EXISTS) != 0 &&
-    isZero(row + ROW_BALANCE)
-  )
-}
-
-@inline
-function markExists(row: usize): void {
-  store<u32>(row, load<u32>(row, ROW_FLAGS) | FLAG_EXISTS, ROW_FLAGS)
-}
-
 /** Takes the fees of the OP stack for transaction i from a balance (host/settle/vaults.ts). */
 @inline
 function charge(i: i32, balance: usize, gasUnits: u64): void {
@@ -304,6 +246,7 @@ function settle(i: i32): bool {
   let gas = load<f64>(at(INTRINSIC) + n8)
   let execution: usize = 0
   let lane: usize = 0
+  let held: usize = 0
   if (isTransfer) {
     if (!moves && from != to && isEmpty(target, targetHost)) return false
   } else {
@@ -311,6 +254,7 @@ function settle(i: i32): bool {
     execution = load<u32>(at(EXECUTIONS) + ((<usize>load<u32>(at(EXECUTION_OF) + n4)) << 2)) as usize
     if (execution == 0) return false
     lane = (load<u32>(at(LANE_OF) + n4) as usize) * COLUMN_BYTES
+    if (load<u32>(execution, LANES) == 0) held = (load<u32>(execution, HELD) as usize) + lane
     gas += load<f64>(at(GAS) + n8)
     const refund = load<f64>(at(REFUND) + n8)
     if (refund != 0) gas -= min(refund, floor(gas / load<f64>(REFUND_QUOTIENT)))
@@ -324,11 +268,16 @@ function settle(i: i32): bool {
   // The priority fee is a part of the price.
   const tip = load<u64>(priority)
   if (tip == 0 && load<u32>(OWED_MARK) == 0) return false
-  if (!isTransfer && !readsHold(execution, lane)) return false
+  if (held != 0) {
+    // What the sender pays up front is reckoned with gas of 32 bits.
+    if (!(load<f64>(at(GAS_LIMIT) + n8) < 4294967296.0)) return false
+    if (!recordsHold(i, execution, held, from)) return false
+  } else if (!isTransfer && !readsHold(execution, lane)) return false
 
-  if (execution != 0) enterStores(execution, lane)
+  if (held != 0) enterRecords(execution, held)
+  else if (execution != 0) enterStores(execution, lane)
   writeAccount(from, row, host)
-  if (moves && (isTransfer || load<u32>(execution, SUCCEEDS) != 0)) {
+  if (moves && held == 0 && (isTransfer || load<u32>(execution, SUCCEEDS) != 0)) {
     sub(balance, balance, value, value + 16)
     writeAccount(to, target, targetHost)
     add(target + ROW_BALANCE, target + ROW_BALANCE, value, value + 16)

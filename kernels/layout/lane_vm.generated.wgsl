@@ -6,6 +6,7 @@ const CODE_PRESENT = 1u;
 const ENTRY_BALANCE = 4u;
 const ENTRY_EXISTS = 8u;
 const ENTRY_READ = 2u;
+const ENTRY_SEEN = 22u;
 const ENTRY_TOUCHED = 16u;
 const ENTRY_UNDONE = 17u;
 const ENTRY_WARM = 1u;

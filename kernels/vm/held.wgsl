@@ -1,4 +1,4 @@
-import package::layout::lane_vm::{ENTRY_BALANCE, ENTRY_READ, ENTRY_TOUCHED, HELD_ACCOUNT_VECTORS, HELD_SLOT_VECTORS};
+import package::layout::lane_vm::{ENTRY_BALANCE, ENTRY_SEEN, HELD_ACCOUNT_VECTORS, HELD_SLOT_VECTORS};
 import package::layout::lane_vm::{RECORD_BEFORE_AT, RECORD_LEAST_AT, RECORD_PRESENT_AT, SLOT_READ, SLOT_VECTORS};
 import package::layout::lane_vm::VM_ACCOUNT_VECTORS;
 import package::lane::lane::{lane_environment, lanes_out};
@@ -39,6 +39,6 @@ fn vm_held_account(place: u32, sender: u32) -> u32 {
   ) {
     return VM_ACCOUNT_VECTORS;
   }
-  let is_seen = (header.y & (ENTRY_READ | ENTRY_TOUCHED)) != 0u;
+  let is_seen = (header.y & ENTRY_SEEN) != 0u;
   return select(0u, HELD_ACCOUNT_VECTORS, is_seen | (header.x == sender));
 }

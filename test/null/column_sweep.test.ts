@@ -6,7 +6,7 @@ import { MODULE_BYTES } from '../../host/primitives/column_request.ts'
 import { Sweep } from '../../host/settle/sweep.ts'
 import { HOST_LIMBS, ROW_LIMBS } from '../../host/state/tables/account_table.ts'
 import { collectWrites } from '../../host/state/writes/collect.ts'
-import { type Opened, open, randomWorld, readBack, replayed } from '../fixtures/settled_worlds.ts'
+import { heldWorld, type Opened, open, randomWorld, readBack, replayed } from '../fixtures/settled_worlds.ts'
 
 /** Sweeps to the end; what the sweep leaves is refused for a reason that nothing else gives. */
 const swept = ({ openBatch, resident }: Opened, columnsFrom: number, step: number): void => {
@@ -65,6 +65,23 @@ describe('the sweep over columns', () => {
       expect(collectWrites(inColumns.resident), `seed ${seed}`).toEqual(collectWrites(inOrder.resident))
       expect(readBack(inColumns), `seed ${seed}`).toEqual(replayed(world))
     }
+  })
+
+  test('leaves of executions of the lane VM what the sweep in order leaves, and both what serial execution does', () => {
+    let settled = 0
+    for (let seed = 0; seed < 300; seed++) {
+      const world = heldWorld(seed)
+      const inOrder = open(world)
+      const inColumns = open(world)
+      const step = seed % 3 === 0 ? 7 : 1000
+      swept(inOrder, Number.POSITIVE_INFINITY, step)
+      swept(inColumns, 1, step)
+      expect(left(inColumns), `seed ${seed}`).toEqual(left(inOrder))
+      expect(collectWrites(inColumns.resident), `seed ${seed}`).toEqual(collectWrites(inOrder.resident))
+      expect(readBack(inColumns), `seed ${seed}`).toEqual(replayed(world))
+      settled += world.transactions.filter(({ held }, i) => held && inColumns.openBatch.outcome[i] === 1).length
+    }
+    expect(settled).toBeGreaterThan(400)
   })
 
   test('leaves all to the sweep in order once a list of written rows has no room in the memory', () => {

@@ -340,6 +340,8 @@ export const ENTRY_BALANCE = 4
 export const ENTRY_EXISTS = 8
 /** It was paid, or called: a touch (EIP-161). */
 export const ENTRY_TOUCHED = 16
+/** Of an account that the transaction looked at, or may have changed; else it is only warm. */
+export const ENTRY_SEEN = ENTRY_READ | ENTRY_BALANCE | ENTRY_TOUCHED
 /** Flags of any record that a revert takes back: warm, touched. */
 export const ENTRY_UNDONE = ENTRY_WARM | ENTRY_TOUCHED
 

@@ -1,5 +1,5 @@
-import { SLOT_READ, VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
-import type { Executions, Place, TouchVisitor } from '../../batch/executions.ts'
+import { ENTRY_SEEN, SLOT_READ, VM_EXITS } from '../../../transpiler/layout/lane_vm.ts'
+import type { Executions, Place, RecordColumns, TouchVisitor } from '../../batch/executions.ts'
 import { type OpenBatch, STATUS_FAILURE, STATUS_SUCCESS } from '../../batch/open_batch.ts'
 import type { ExitReasons } from '../../batch/reason.ts'
 import type { Versions } from '../../batch/versions.ts'
@@ -20,7 +20,6 @@ import {
   vmSlotsAt,
 } from './group.ts'
 import {
-  ENTRY_SEEN,
   RECORD_BEFORE,
   RECORD_PRESENT,
   slotIsChanged,
@@ -65,6 +64,10 @@ export class VmExecutions implements Executions {
       this.hashed = group.bloomBits.then((bits) => {
         this.#bits = bits
       })
+  }
+
+  get records(): RecordColumns {
+    return this.group
   }
 
   broken(lane: number, place: Place): number {

@@ -2,7 +2,7 @@ import {
   ENTRY_BALANCE,
   ENTRY_EXISTS,
   ENTRY_READ,
-  ENTRY_TOUCHED,
+  ENTRY_SEEN,
   RECORD_BEFORE_AT,
   RECORD_LEAST_AT,
   RECORD_PRESENT_AT,
@@ -32,9 +32,6 @@ import { type VmGroup, vmAccountCount, vmAccountsAt, vmNextRecord, vmSlotCount, 
 export const RECORD_BEFORE = 4 * RECORD_BEFORE_AT
 export const RECORD_PRESENT = 4 * RECORD_PRESENT_AT
 const RECORD_LEAST = 4 * RECORD_LEAST_AT
-
-/** Flags of an account that the transaction looked at, or may have changed; else it is only warm. */
-export const ENTRY_SEEN = ENTRY_READ | ENTRY_BALANCE | ENTRY_TOUCHED
 
 /** Whether a held slot has another value than before. */
 export const slotIsChanged = (records: Uint32Array, at: number): boolean => records[at + 3] === SLOT_VECTORS

@@ -1,4 +1,4 @@
-import { ITEM_SLOT, ITEM_VALUE, SLOT_READ } from '../../../transpiler/layout/lane_vm.ts'
+import { ENTRY_SEEN, ITEM_SLOT, ITEM_VALUE, SLOT_READ } from '../../../transpiler/layout/lane_vm.ts'
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import type { Executions } from '../../batch/executions.ts'
 import type { OpenBatch } from '../../batch/open_batch.ts'
@@ -10,7 +10,6 @@ import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { VmWaveCost } from './cost.ts'
 import { VmExecutions } from './executions.ts'
 import { vmAccountCount, vmNextRecord, vmSlotCount, vmSlotsAt } from './group.ts'
-import { ENTRY_SEEN } from './held.ts'
 import type { VmHints } from './items.ts'
 import type { VmKinds } from './profiles.ts'
 
