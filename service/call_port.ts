@@ -52,13 +52,28 @@ export const remoteCalls = <Of>(port: MessagePort): Of => {
   return new Proxy({}, { get: (_, of) => room(String(of)) }) as Of
 }
 
+/** Memory that goes with a value to the thread that asked, and is not copied. */
+const carried = new WeakMap<object, readonly ArrayBuffer[]>()
+
+/** The value; the memory of these bytes of it, which are read no more on this thread, goes with it as it is. */
+export const carrying = <Value extends object>(value: Value, bytes: Iterable<Uint8Array>): Value => {
+  const memory = new Set<ArrayBuffer>()
+  for (const { buffer } of bytes) if (buffer instanceof ArrayBuffer) memory.add(buffer)
+  carried.set(value, [...memory])
+  return value
+}
+
+const carriedBy = (value: unknown): readonly ArrayBuffer[] =>
+  typeof value === 'object' && value !== null ? (carried.get(value) ?? []) : []
+
 /** What is thrown and is no RpcError: a fault of ours, told to the caller as no more than that. */
 export type FaultListener = (name: string, thrown: unknown) => void
 
 /** Answers the calls of the other end. */
 export const serveCalls = (port: MessagePort, rooms: object, onFault: FaultListener): void => {
   port.on('message', ({ id, room, name, values }: CallMessage) => {
-    const reply = (message: Omit<ReplyMessage, 'id'>): void => port.postMessage({ id, ...message })
+    const reply = (message: Omit<ReplyMessage, 'id'>): void =>
+      port.postMessage({ id, ...message }, carriedBy(message.value))
     answer(rooms as Rooms, room, name, values).then(
       (value) => reply({ value }),
       (thrown: unknown) => {

@@ -68,12 +68,17 @@ interface SimulatorGround {
 
 /** Simulates blocks on a block of a chain, and makes blocks of what came of them (eth_simulateV1). */
 export class BlockSimulator {
-  readonly #chain: ChainReads
+  readonly #chain: Pick<ChainReads, 'config' | 'rootAfter'>
   readonly #base: ChainBlock
   readonly #terms: SimulateTerms
   readonly #simulation: BlockSimulation
 
-  constructor(chain: ChainReads, base: ChainBlock, { batches, ...ground }: SimulatorGround, terms: SimulateTerms) {
+  constructor(
+    chain: Pick<ChainReads, 'config' | 'rootAfter'>,
+    base: ChainBlock,
+    { batches, ...ground }: SimulatorGround,
+    terms: SimulateTerms,
+  ) {
     this.#chain = chain
     this.#base = base
     this.#terms = terms

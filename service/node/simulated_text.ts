@@ -29,6 +29,7 @@ const INDEX = textOf('","transactionIndex":"')
 const BLOCK_HASH = textOf(`","blockHash":"0x${'0'.repeat(64)}`)
 const REMOVED = textOf('","removed":false}')
 const CLOSE = textOf('}')
+const END = textOf(']}')
 
 const HASH_BYTES = 32
 const HASH_DIGITS = 64
@@ -69,9 +70,10 @@ export class CallsText {
     this.#afterData = textOf(`","blockNumber":"${toQuantity(number)}","transactionHash":"0x`)
     this.#afterHash = textOf(`","blockTimestamp":"${toQuantity(timestamp)}","logIndex":"`)
     for (let i = 0; i < receipts.count; i++) this.#writeCall(i, logs.bytes, logs.offsets[i]!, logs.offsets[i + 1]!)
+    this.#text.put(END)
   }
 
-  /** The text, once the block has this hash. */
+  /** The text through the end of the block, once that has this hash. */
   at(hash: string): Uint8Array {
     const { bytes } = this.#text
     const digits = textOf(hash.slice(2))
@@ -163,9 +165,7 @@ export interface BlockText {
   readonly withdrawals: readonly Withdrawal[] | undefined
 }
 
-const CALLS_END = textOf(']}')
-
-/** The text of a simulated block, in pieces one after another. */
+/** The text of a simulated block, in pieces one after another, each in memory of its own. */
 export const blockText = (block: BlockText, calls: CallsText): readonly Uint8Array[] => {
   const { hash, header, sizeBytes, transactions, hashes, withdrawals } = block
   const head = JSON.stringify({ ...jsonOfHeader(hash, header), size: toQuantity(sizeBytes) })
@@ -176,7 +176,7 @@ export const blockText = (block: BlockText, calls: CallsText): readonly Uint8Arr
   text.text('],"uncles":[]')
   if (withdrawals !== undefined) text.text(`,"withdrawals":${JSON.stringify(withdrawals.map(jsonOfWithdrawal))}`)
   text.text(',"calls":[')
-  return [text.bytes, calls.at(hash), CALLS_END]
+  return [text.bytes, calls.at(hash)]
 }
 
 const BETWEEN = textOf('","0x')

@@ -17,6 +17,7 @@ import {
   wordToBigInt,
   wordToHex,
 } from '../../host/index.ts'
+import { carrying } from '../call_port.ts'
 import type { BlockName } from '../json_rpc/codec.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
 import { type Rules, rulesOf } from './block_place.ts'
@@ -187,7 +188,11 @@ export class StateReader implements StateCalls {
     const { block, state } = this.#ground(at)
     const placed = placeBlocks(block.header, blocks)
     const ground = { state, gas: this.#gasCap, batches: this.#batches }
-    return kept(() => new BlockSimulator(this.#chain, block, ground, terms).run(placed))
+    const views = await kept(() => new BlockSimulator(this.#chain, block, ground, terms).run(placed))
+    return carrying(
+      views,
+      views.flatMap((view) => ('text' in view ? view.text : [])),
+    )
   }
 
   #place(request: CallRequest): { readonly ground: Ground; readonly env: BlockEnvironment } {

@@ -43,14 +43,18 @@ export class TextWriter {
 
   /** 0x and the digits of a whole number below 2^53, without zeros before them. */
   quantity(value: number): void {
-    const text = value.toString(16)
-    this.#need(2 + text.length)
+    const digits = digitsOf(value)
+    this.#need(2 + digits)
     const bytes = this.#bytes
-    let at = this.#length
-    bytes[at++] = 0x30
-    bytes[at++] = 0x78
-    for (let n = 0; n < text.length; n++) bytes[at++] = text.charCodeAt(n)
-    this.#length = at
+    const at = this.#length
+    bytes[at] = 0x30
+    bytes[at + 1] = 0x78
+    let rest = value
+    for (let n = at + 1 + digits; n > at + 1; n--) {
+      bytes[n] = LOW[rest & 15]!
+      rest = rest < 2 ** 31 ? rest >>> 4 : Math.floor(rest / 16)
+    }
+    this.#length = at + 2 + digits
   }
 
   #need(bytes: number): void {
@@ -60,6 +64,12 @@ export class TextWriter {
     grown.set(this.bytes)
     this.#bytes = grown
   }
+}
+
+const digitsOf = (value: number): number => {
+  let digits = 1
+  for (let rest = value; rest >= 16; rest = rest < 2 ** 31 ? rest >>> 4 : Math.floor(rest / 16)) digits++
+  return digits
 }
 
 /** Digits of the bytes [from, end), from to[at] on. Returns where they end. */

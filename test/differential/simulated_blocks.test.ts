@@ -8,19 +8,29 @@ import {
   createStateTrie,
   decodeTransaction,
   encodeBatch,
+  FORKS,
+  type Fork,
+  headerHash,
+  isAtLeast,
   MemoryState,
   openDevice,
   packTransactions,
+  parseGenesis,
   receiptsRoot,
   type SimulatedBlock,
   type SimulatedBlockCall,
   SimulatedCallError,
   type SimulatedColumns,
+  type StateWrites,
   simulateBlocks,
   transactionsRoot,
 } from '../../host/index.ts'
 import { bytesToHex } from '../../host/primitives/hex.ts'
+import { JsonText } from '../../service/json_rpc/json_text.ts'
+import { jsonOfSimulated } from '../../service/methods/encode.ts'
+import { BlockSimulator } from '../../service/node/block_simulator.ts'
 import { bloomOf, encodeSimulatedReceipt } from '../../service/node/simulated_receipts.ts'
+import { RpcError } from '../../service/rpc_error.ts'
 import { BATCH_ENV, batchAllocation, contractAddress, sender } from '../fixtures/batch_world.ts'
 import { randomSimulation, type SimulatedRequest } from '../fixtures/simulated_requests.ts'
 
@@ -93,6 +103,79 @@ const faultOf = (thrown: unknown) =>
   thrown instanceof SimulatedCallError
     ? { fault: [thrown.index, thrown.rejection, thrown.message] }
     : { fault: [(thrown as Error).name, (thrown as Error).message] }
+
+const BY_BLOCK = [
+  'homestead',
+  'eip150',
+  'eip155',
+  'eip158',
+  'byzantium',
+  'constantinople',
+  'petersburg',
+  'istanbul',
+].concat(['berlin', 'london'])
+
+/** What blocks stand on: nothing but the state is read of it. */
+const chainOf = (fork: Fork, state: MemoryState) => {
+  const times = FORKS.filter((name) => isAtLeast(name, 'shanghai') && isAtLeast(fork, name)).map((name) => [
+    `${name}Time`,
+    0,
+  ])
+  const blocks = BY_BLOCK.map((name) => [`${name}Block`, 0])
+  const config = { chainId: 1, terminalTotalDifficulty: 0, ...Object.fromEntries([...blocks, ...times]) }
+  const genesis = parseGenesis(JSON.stringify({ config, difficulty: '0x0', gasLimit: '0x3b9aca00', alloc: {} }))
+  const trie = createStateTrie(state)
+  const before = trie.root
+  const rootAfter = async (_: bigint | string, writes: StateWrites): Promise<string> => {
+    const root = await trie.apply(writes)
+    trie.rewind(before)
+    return root
+  }
+  const header = { ...genesis.header, number: BATCH_ENV.number - 1n, timestamp: BATCH_ENV.timestamp - 1n }
+  return { chain: { config: genesis.config, rootAfter }, base: { hash: headerHash(header), header } }
+}
+
+/** The reply to a request of blocks, and how many of them came as text. */
+const replyOf = async (
+  fork: Fork,
+  { state, options, blocks }: SimulatedRequest,
+  isFull: boolean,
+  batches?: CallBatchRunner,
+): Promise<{ readonly text: string; readonly written: number }> => {
+  const { chain, base } = chainOf(fork, state)
+  const { validation = false, transfers, gas } = options
+  const ground = { state, gas, batches }
+  const simulator = new BlockSimulator(chain, base, ground, { validation, traceTransfers: transfers === 'log', isFull })
+  const placed = blocks.map(({ env, overrides = {}, moves = new Map(), calls, withdrawals = [] }) => {
+    const { number, timestamp, gasLimit, coinbase: feeRecipient, prevRandao, baseFeePerGas } = env
+    const block = { gasLimit, feeRecipient, prevRandao, baseFeePerGas, withdrawals }
+    return { number, timestamp, block, state: overrides, moves, calls }
+  })
+  try {
+    const views = await simulator.run(placed)
+    const json = jsonOfSimulated(views)
+    const text = json instanceof JsonText ? Buffer.concat(json.parts).toString('utf8') : JSON.stringify(json)
+    return { text, written: views.filter((view) => 'text' in view).length }
+  } catch (thrown) {
+    if (!(thrown instanceof RpcError)) throw thrown
+    return { text: `${thrown.code} ${thrown.message}`, written: 0 }
+  }
+}
+
+test.each(['shanghai', 'cancun', 'osaka'] as const)('the reply at %s is the same byte by byte', async (fork) => {
+  const terms = { laneVm: 'always', waves: 'always', compile: 'wait' } as const
+  const batches = new CallBatchRunner({ chainId: 1n, device, leastCalls: 1, ...terms })
+  let written = 0
+  for (let seed = FIRST; seed < FIRST + 2 * SEEDS; seed++) {
+    const request = randomSimulation(seed, fork, 12)
+    const isFull = seed % 3 === 0
+    const found = await replyOf(fork, inColumns(request), isFull, batches)
+    expect(found.text, `seed ${seed}`).toBe((await replyOf(fork, request, isFull)).text)
+    written += found.written
+  }
+  batches.close()
+  expect(written).toBeGreaterThan(2)
+})
 
 describe.each(['shanghai', 'cancun', 'osaka'] as const)('simulated blocks at %s', (fork) => {
   test.each([

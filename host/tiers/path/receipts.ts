@@ -43,6 +43,7 @@ const itemIndex = (items: readonly BloomItem[], word: { kind: 'input' | 'lane'; 
   items.findIndex((item) => item.source === word.kind && item.column === word.column)
 
 const ROW_LIMBS = 4 * ACCOUNT_ROW_VECTORS
+const NO_BYTES = new Uint8Array(0)
 const ROW_CONSTANTS_BASE = 6
 
 /** Column of the lane inputs that holds the entry account's id. */
@@ -156,6 +157,7 @@ export class PathDecoder {
   }
 
   bytes(string: ByteString, lane: number): Uint8Array {
+    if (string.bytes === 0) return NO_BYTES
     const whole = new Uint8Array(32 * string.words.length)
     for (let w = 0; w < string.words.length; w++) {
       this.#word(string.words[w]!, lane)
