@@ -121,9 +121,26 @@ const decodedOf = (
   { transactions }: BlockInput,
   options: Pick<DecodeOptions, 'chainId' | 'fork' | 'deposits'>,
 ): TransactionBatch | SignedBatch => {
-  if (isWire(transactions)) return decodeSignedBatch(rootedOf(transactions)?.packed ?? transactions, options)
+  const rooted = rootedOf(transactions)
+  if (rooted !== undefined) return withHashes(decodeSignedBatch(rooted.packed, options), () => rooted.hashes)
+  if (isWire(transactions)) return decodeSignedBatch(transactions, options)
   return Array.isArray(transactions) ? encodeBatch(transactions) : checkBatch(transactions)
 }
+
+/** The signatures are known by hashes of transactions that something else has a use for. */
+const withHashes = ({ signatures, ...decoded }: SignedBatch, hashes: () => Uint8Array): SignedBatch => ({
+  ...decoded,
+  signatures: {
+    rs: signatures.rs,
+    parity: signatures.parity,
+    get hash() {
+      return signatures.hash
+    },
+    get identity() {
+      return hashes()
+    },
+  },
+})
 
 /** The batch with its senders. */
 const recovered = async (

@@ -1,3 +1,4 @@
+import { transactionHashes } from '../chain/decode.ts'
 import {
   checkSigned,
   isPacked,
@@ -14,6 +15,8 @@ interface RootedTransactions {
   readonly packed: PackedTransactions
   /** 0x-hex. */
   readonly root: string
+  /** Of each transaction, 32 bytes; made when they are first asked for, and kept. */
+  readonly hashes: Uint8Array
 }
 
 /** By the array of views. Only the root that was computed here comes in: a root that a caller names is not known. */
@@ -39,7 +42,16 @@ export const rootTransactions = (signed: SignedTransactions, known?: KnownRoot):
   for (let i = 0; i < views.length; i++) views[i] = bytes.subarray(offsets[i], offsets[i + 1])
   const transactions = Object.freeze(views)
   const root = isKnown ? known.root : prepareTransactionsRoot(packed).finishNow()
-  const result = { transactions, packed, root }
+  let hashes: Uint8Array | undefined
+  const result = {
+    transactions,
+    packed,
+    root,
+    get hashes() {
+      hashes ??= transactionHashes(packed)
+      return hashes
+    },
+  }
   rooted.set(transactions, result)
   return result
 }

@@ -7,8 +7,8 @@ import { rootedOf } from '../../roots/rooted_transactions.ts'
 export const hashesOf = ({ transactions }: DecodedBlock): Uint8Array => {
   const [first] = transactions
   if (first === undefined) return new Uint8Array(0)
-  const packed = rootedOf(transactions)?.packed
-  if (packed !== undefined) return transactionHashes(packed)
+  const rooted = rootedOf(transactions)
+  if (rooted !== undefined) return rooted.hashes
   // Of a block that was read: they are hashed where they lie.
   const count = transactions.length
   const offsets = new Uint32Array(count)
