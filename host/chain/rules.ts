@@ -32,7 +32,7 @@ import {
 } from '../primitives/word.ts'
 import { type TransactionBatch, type TransactionExtras, TYPE_BLOB, TYPE_DEPOSIT, TYPE_SET_CODE } from './batch.ts'
 import type { BlockEnvironment } from './environment.ts'
-import { type OpCharges, operatorFeeWord } from './op/charges.ts'
+import type { OpCharges } from './op/charges.ts'
 import { REJECTION, type Rejection } from './rejection.ts'
 import { type GasBounds, type GasTerms, type RuleColumns, type RuleTerms, ruleColumns } from './rule_columns.ts'
 import type { RulesPass } from './rules_pass.ts'
@@ -177,40 +177,6 @@ const applyRules = (batch: TransactionBatch, i: number, terms: RuleTerms, column
   if (limit > terms.gasCap) code = REJECTION.gasLimitTooHigh
   if (batch.nonce[2 * i] === 0xffff_ffff && batch.nonce[2 * i + 1] === 0xffff_ffff) code = REJECTION.nonceMax
   rejection[i] = code
-}
-
-/**
- * Adds what a chain of the OP stack charges to rules: the sender must hold it, data must fit into the block, and there
- * are no blobs. `cost` and `rejection` change in place.
- */
-export const chargeRules = (
-  rules: TransactionRules,
-  { count, type }: TransactionBatch,
-  env: BlockEnvironment,
-  charges: OpCharges,
-): TransactionRules => {
-  const { gasLimit, cost, rejection } = rules
-  const { operator, l1Fee, footprint } = charges
-  const extraFee = operator === undefined ? l1Fee : l1Fee.slice()
-  // Payments have one gas limit: what the operator takes is reckoned where it changes.
-  let reckoned = -1
-  for (let i = 0; i < count; i++) {
-    if (type[i] === TYPE_DEPOSIT) continue
-    if (type[i] === TYPE_BLOB) rejection[i] = REJECTION.typeNotSupported
-    const at = LIMBS_PER_WORD * i
-    let overflow = 0
-    if (operator !== undefined) {
-      if (gasLimit[i] !== reckoned) {
-        reckoned = gasLimit[i]!
-        operatorFeeWord(scratch, 0, operator, reckoned)
-      }
-      overflow = wordAdd(extraFee, at, extraFee, at, scratch, 0)
-    }
-    overflow |= wordAdd(cost, at, cost, at, extraFee, at)
-    const code = rejection[i]!
-    if (overflow !== 0 && (code === 0 || code > REJECTION.insufficientFunds)) rejection[i] = REJECTION.insufficientFunds
-  }
-  return { ...rules, extraFee, charges, blobGas: footprint, maxBlobGas: Number(env.gasLimit) }
 }
 
 const highestTypeAt = (fork: Fork): number => {

@@ -133,6 +133,13 @@ export const wordCompare = (a: Uint32Array, ai: number, b: Uint32Array, bi: numb
   return 0
 }
 
+/** Words at `at` and after it become the first of them, `count` in all. */
+export const repeatWord = (words: Uint32Array, at: number, count: number): void => {
+  const end = at + LIMBS_PER_WORD * count
+  for (let done = LIMBS_PER_WORD; at + done < end; done *= 2)
+    words.copyWithin(at + done, at, Math.min(at + done, end - done))
+}
+
 export const wordIsZero = (a: Uint32Array, ai: number): boolean =>
   (a[ai]! | a[ai + 1]! | a[ai + 2]! | a[ai + 3]! | a[ai + 4]! | a[ai + 5]! | a[ai + 6]! | a[ai + 7]!) === 0
 

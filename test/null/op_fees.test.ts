@@ -1,4 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { createRandom } from '../../bench/random.ts'
+import { type TransactionObject, TYPE_BLOB, TYPE_DEPOSIT } from '../../host/chain/batch.ts'
+import { encodeBatch } from '../../host/chain/encode_batch.ts'
+import { chargeRules } from '../../host/chain/op/charge_rules.ts'
+import { opChargesOf } from '../../host/chain/op/charges.ts'
 import { fastLzLengths, zeroByteCounts } from '../../host/chain/op/fast_lz.ts'
 import {
   daFootprint,
@@ -14,6 +19,8 @@ import {
 } from '../../host/chain/op/l1_fees.ts'
 import type { OpFork } from '../../host/chain/op/op_forks.ts'
 import { packTransactions } from '../../host/chain/packed.ts'
+import { REJECTION } from '../../host/chain/rejection.ts'
+import { transactionRules } from '../../host/chain/rules.ts'
 import { wordToBigInt } from '../../host/primitives/word.ts'
 import { serialFastLz } from '../fixtures/op_reference.ts'
 import { EMPTY_TRANSACTION, OP_118024092, OP_124665056, SAMPLE_CALL } from '../fixtures/op_vectors.ts'
@@ -267,4 +274,89 @@ describe('the DA footprint', () => {
     expect(daFootprint(202, 400n)).toBe(126 * 400)
     expect(daFootprint(202, 0n)).toBe(0)
   })
+})
+
+describe('what a batch is charged', () => {
+  const MOST = (1n << 256n) - 1n
+  const attributesOf = (random: ReturnType<typeof createRandom>): L1Attributes => ({
+    ...NONE,
+    // Fees of one limb, of two, and of more.
+    baseFee: [1n, 9_000_000_000n, 1n << 90n, 1n << 200n][random.below(4)]!,
+    baseFeeScalar: 5227n,
+    operatorFeeScalar: BigInt(random.below(2) * random.below(2 ** 32)),
+    operatorFeeConstant: BigInt(random.below(2)) * 987_654n,
+    daFootprintGasScalar: 400n,
+  })
+  const ENV = {
+    number: 1n,
+    timestamp: 1n,
+    coinbase: `0x${'0b'.repeat(20)}`,
+    gasLimit: 1n << 40n,
+    baseFeePerGas: 0n,
+    prevRandao: 0n,
+  }
+
+  test.each(['fjord', 'isthmus', 'karst'] as const)(
+    'is its fees added to what its sender must hold, in runs and one by one: %s',
+    (fork) => {
+      const random = createRandom(3, `charges ${fork}`)
+      let refused = 0
+      for (let round = 0; round < 8; round++) {
+        const l1 = attributesOf(random)
+        let [measure, gasLimit, type] = [0, 21_000n, 2]
+        const measures: number[] = []
+        const objects = Array.from({ length: 40 }, (): TransactionObject => {
+          if (random.below(4) === 0) measure = [0, 170, 171, 5000][random.below(4)]!
+          if (random.below(4) === 0) gasLimit = BigInt(21_000 + random.below(3))
+          if (random.below(5) === 0) type = [2, 2, TYPE_BLOB, TYPE_DEPOSIT][random.below(4)]!
+          measures.push(measure)
+          const most = [0n, 5n, (1n << 64n) - 1n, (1n << 128n) - 7n, MOST - 30_000n * 7n, MOST - (1n << 201n)]
+          const value = most[random.below(most.length)]!
+          const from = `0x${'a1'.repeat(20)}`
+          const to = `0x${'b2'.repeat(20)}`
+          if (type === TYPE_DEPOSIT)
+            return {
+              type: TYPE_DEPOSIT,
+              from,
+              to,
+              nonce: 0n,
+              gasLimit,
+              value,
+              deposit: { sourceHash: `0x${'1'.repeat(64)}`, mint: 0n, isSystem: false },
+            }
+          const plain = { from, to, nonce: 0n, gasLimit, value, maxFeePerGas: 7n, maxPriorityFeePerGas: 1n }
+          return type === TYPE_BLOB
+            ? { ...plain, type: TYPE_BLOB, maxFeePerBlobGas: 1n, blobVersionedHashes: [`0x01${'1'.repeat(62)}`] }
+            : { ...plain, type: 2 }
+        })
+        const batch = encodeBatch(objects)
+        const charges = opChargesOf(batch, Uint32Array.from(measures), l1, fork)
+        const { runs: _, ...alone } = charges
+        const before = transactionRules(batch, 'osaka', ENV)
+        const costs = objects.map((__, i) => wordToBigInt(before.cost, 8 * i))
+        const rejections = [...before.rejection]
+        const copies = [charges, alone].map((one) =>
+          chargeRules({ ...before, cost: before.cost.slice(), rejection: before.rejection.slice() }, batch, ENV, one),
+        )
+        const operator = operatorFeeOf(l1, fork)
+        for (const [i, { type: own, gasLimit: limit }] of objects.entries()) {
+          const isDeposit = own === TYPE_DEPOSIT
+          const l1Fee = isDeposit ? 0n : l1FeeOf(l1, fork, measures[i]!)
+          const fee = isDeposit ? 0n : l1Fee + (operator === undefined ? 0n : operatorFee(operator, limit))
+          const cost = costs[i]! + fee
+          const known = own === TYPE_BLOB ? REJECTION.typeNotSupported : rejections[i]!
+          const isPoor = cost > MOST && (known === 0 || known > REJECTION.insufficientFunds)
+          if (isPoor) refused++
+          for (const { cost: words, extraFee, rejection, blobGas } of copies) {
+            expect(wordToBigInt(charges.l1Fee, 8 * i)).toBe(l1Fee)
+            expect(wordToBigInt(extraFee, 8 * i)).toBe(fee)
+            expect(wordToBigInt(words, 8 * i)).toBe(BigInt.asUintN(256, cost))
+            expect(rejection[i]).toBe(isPoor ? REJECTION.insufficientFunds : known)
+            if (fork === 'karst') expect(blobGas[i]).toBe(isDeposit ? 0 : daFootprint(measures[i]!, 400n))
+          }
+        }
+      }
+      expect(refused).toBeGreaterThan(0)
+    },
+  )
 })

@@ -1,5 +1,5 @@
 import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
-import { wordCopy, wordFromBigInt } from '../../primitives/word.ts'
+import { repeatWord, wordCopy, wordFromBigInt } from '../../primitives/word.ts'
 import { type SignedTransactions, signedCount, signedLength } from '../packed.ts'
 import { fastLzLengths, zeroByteCounts } from './fast_lz.ts'
 import { isOpAtLeast, type OpFork } from './op_forks.ts'
@@ -130,23 +130,18 @@ export const l1FeeWords = (l1: L1Attributes, fork: OpFork, measures: Uint32Array
   const fees = new Uint32Array(LIMBS_PER_WORD * measures.length)
   /** By measure: the first transaction with it. */
   const first = new Map<number, number>()
-  let last = -1
-  let lastAt = 0
-  for (let i = 0; i < measures.length; i++) {
+  for (let i = 0; i < measures.length; ) {
     const measure = measures[i]!
     const at = LIMBS_PER_WORD * i
-    if (measure !== last) {
-      last = measure
-      const known = first.get(measure)
-      if (known === undefined) {
-        wordFromBigInt(fees, at, l1FeeOf(l1, fork, measure))
-        first.set(measure, i)
-        lastAt = at
-        continue
-      }
-      lastAt = LIMBS_PER_WORD * known
-    }
-    wordCopy(fees, at, fees, lastAt)
+    const known = first.get(measure)
+    if (known === undefined) {
+      wordFromBigInt(fees, at, l1FeeOf(l1, fork, measure))
+      first.set(measure, i)
+    } else wordCopy(fees, at, fees, LIMBS_PER_WORD * known)
+    let end = i + 1
+    while (end < measures.length && measures[end] === measure) end++
+    repeatWord(fees, at, end - i)
+    i = end
   }
   return fees
 }
