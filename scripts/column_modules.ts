@@ -51,6 +51,7 @@ import {
 } from '../transpiler/layout/lane_vm.ts'
 import { CONDITION_NO_OVERFLOW, CONDITION_NO_UNDERFLOW, CONDITION_SAME_ZERONESS } from '../transpiler/layout/settle.ts'
 import {
+  ACCOUNT_CODE_SHIFT,
   ACCOUNT_FLAG_EXISTS,
   ACCOUNT_HASH_SEED,
   HASH_MULTIPLIER,
@@ -142,8 +143,8 @@ const MODULES: readonly Module[] = [
     path: 'host/state/tables/probe_module.generated.ts',
     constant: 'PROBE_MODULE',
     text: 'The module of table_probe.ts',
-    offsets: {},
-    values: HASH_VALUES,
+    offsets: { rowFlags: 4 * ROW_FLAGS },
+    values: { ...HASH_VALUES, CODE_SHIFT: ACCOUNT_CODE_SHIFT },
   },
   {
     source: 'rules',

@@ -4,7 +4,6 @@ import { isPrecompile } from '../../transpiler/spec/precompiles.ts'
 import { TYPE_DEPOSIT, TYPE_SET_CODE } from '../chain/batch.ts'
 import { VAULTS } from '../chain/op/predeploys.ts'
 import { addressFromHex } from '../primitives/word.ts'
-import { HOST_CODE, HOST_LIMBS } from '../state/tables/account_table.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import { type OpenBatch, TIER_LAST, TIER_NONE } from './open_batch.ts'
 import type { ExitReason, ExitReasons } from './reason.ts'
@@ -12,18 +11,22 @@ import type { ExitReason, ExitReasons } from './reason.ts'
 /** No precompile of any fork stands above (EIP-7951: 0x100). */
 const LAST_LOW_ADDRESS = 0x1ff
 
-/** Makes every sender, called account and who is paid fees resident, and fills the columns of their ids. */
+/**
+ * Makes every sender, called account and who is paid fees resident, and fills the columns of their ids, and of the codes
+ * that are called.
+ */
 export const loadParties = (openBatch: OpenBatch, resident: ResidentState): void | Promise<void> => {
-  const { batch, fromIds, toIds, env, rules } = openBatch
+  const { batch, fromIds, toIds, toCodes, env, rules } = openBatch
   const payees = [env.coinbase, ...(rules.charges === undefined ? [] : VAULTS)]
   const paid = new Uint32Array(LIMBS_PER_ADDRESS * payees.length)
   for (const [n, address] of payees.entries()) addressFromHex(paid, LIMBS_PER_ADDRESS * n, address)
   const paidIds = new Int32Array(payees.length)
-  const second = (): void | Promise<void> => resident.accountIds(batch.to, batch.count, toIds)
+  const second = (): void | Promise<void> => resident.accountIds(batch.to, batch.count, toIds, toCodes)
   const third = (): void | Promise<void> => resident.accountIds(paid, payees.length, paidIds)
   const last = (): void => {
     openBatch.coinbaseId = paidIds[0]!
     openBatch.vaultIds = [...paidIds.subarray(1)]
+    if (batch.creates.indexOf(1) < 0) return
     for (let i = 0; i < batch.count; i++) if (batch.creates[i] === 1) toIds[i] = -1
   }
   return after(after(after(resident.accountIds(batch.from, batch.count, fromIds), second), third), last)
@@ -41,14 +44,12 @@ const after = (before: void | Promise<void>, next: () => void | Promise<void>): 
 export const routeTransactions = (
   fork: Fork,
   openBatch: OpenBatch,
-  resident: ResidentState,
   reasons: ExitReasons,
   noTier: ExitReason = 'no path',
   hasP256 = false,
 ): void => {
-  const { batch, rules, toIds, toCodes, tier } = openBatch
+  const { batch, rules, toCodes, tier } = openBatch
   const { type, to, creates, gasLimit } = batch
-  const { hosts } = resident.accounts
   const isOld = !isAtLeast(fork, 'spuriousDragon')
   const whys = openBatch.reasons
   const toLast = (i: number, reason: number): void => {
@@ -63,8 +64,6 @@ export const routeTransactions = (
   const gasAbove = reasons.code('gas limit above 2^32')
   const untaken = reasons.code(noTier)
   const { rejection } = rules
-  // No branch depends on what is read here, so cache misses overlap.
-  for (let i = 0; i < batch.count; i++) toCodes[i] = hosts[Math.max(0, toIds[i]!) * HOST_LIMBS + HOST_CODE]!
   for (let i = 0; i < batch.count; i++) {
     if (rejection[i] === 0 && type[i]! < TYPE_SET_CODE && creates[i] === 0) {
       if (to[LIMBS_PER_ADDRESS * i]! > LAST_LOW_ADDRESS || !callsPrecompile(fork, hasP256, to, LIMBS_PER_ADDRESS * i)) {

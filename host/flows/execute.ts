@@ -105,7 +105,7 @@ const routeBatch = async (wiring: Wiring, request: BatchRequest, terms: CallTerm
   const { openBatch, sweep, writes } = await openOf(wiring, request, recorder)
   await loadParties(openBatch, resident)
   const noTier = policy.paths ? sessions.refusal : undefined
-  routeTransactions(policy.fork, openBatch, resident, reasons, noTier, policy.hasP256)
+  routeTransactions(policy.fork, openBatch, reasons, noTier, policy.hasP256)
   timings.route = lap()
   const both = earlier === undefined || writes === undefined ? (earlier ?? writes) : mergeWrites(earlier, writes)
   return { wiring, request, terms, recorder, timings, lap, uploadedBefore, earlier: both, listed, openBatch, sweep }

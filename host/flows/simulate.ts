@@ -96,7 +96,7 @@ export class Simulator {
       const openBatch = createOpenBatch(part, env, callRules(part, fork, env))
       await loadParties(openBatch, resident)
       const refusal = policy.paths ? sessions.refusal : undefined
-      routeTransactions(fork, openBatch, resident, reasons, pipeline.failure ?? refusal)
+      routeTransactions(fork, openBatch, reasons, pipeline.failure ?? refusal)
       copyNonces(openBatch, resident)
       if (bundles !== undefined) sendBundlesToCpu(openBatch, bundles, reasons)
       const options = { checkBalance, left: bundles?.bundled }

@@ -20,8 +20,8 @@ let compiled: WasmModule | undefined
 export const rowMemory = (): ColumnMemory | undefined => ColumnMemory.of(OWN_BYTES)
 
 /**
- * Writes accounts and slots to the rows of a MemoryState in bulk, by a module of WebAssembly: what their one-by-one
- * form does (MemoryState.commit), with the cache misses of many rows in flight together.
+ * Writes accounts and slots to the rows of a MemoryState in bulk, and reads them, by a module of WebAssembly: what their
+ * one-by-one form does (MemoryState), with the cache misses of many rows in flight together.
  *
  * Cost: docs/decisions/0039-settling-in-columns.md.
  */
@@ -31,6 +31,10 @@ export class MemoryCommit {
   readonly #request: Uint32Array
   readonly #commitAccounts: (count: number) => void
   readonly #commitSlots: (count: number) => void
+  readonly #findAccounts: (count: number) => void
+  readonly #readSlots: (count: number) => void
+  /** Ids of the accounts that were looked for. */
+  readonly #ids: Int32Array
   readonly #columns: {
     readonly addresses: Uint32Array
     readonly exists: Uint8Array
@@ -52,6 +56,8 @@ export class MemoryCommit {
     const exports = memory.exportsOf(compiled)
     this.#commitAccounts = exports['commitAccounts'] as (count: number) => void
     this.#commitSlots = exports['commitSlots'] as (count: number) => void
+    this.#findAccounts = exports['findAccounts'] as (count: number) => void
+    this.#readSlots = exports['readSlots'] as (count: number) => void
     const { buffer } = memory.memory
     this.#request = new Uint32Array(buffer, 0, CHUNK_AT / 4)
     let at = CHUNK_AT
@@ -71,13 +77,39 @@ export class MemoryCommit {
     }
     for (const [name, column] of Object.entries(this.#columns)) this.#put(name as Field, column.byteOffset)
     this.#put('owners', u32(1).byteOffset)
-    this.#put('buckets', u32(1).byteOffset)
+    const buckets = u32(1)
+    this.#put('buckets', buckets.byteOffset)
+    this.#ids = new Int32Array(buckets.buffer, buckets.byteOffset, CHUNK)
     wordFromHex(this.#request, STORE_REQUEST.emptyCode / 4, EMPTY_CODE_HASH)
   }
 
   /** False where the rows no longer fit their memory: from then on they are written one by one. */
   get isOpen(): boolean {
     return !this.#memory.isFull
+  }
+
+  /** Calls `take` with ids of accounts, -1 where there is none, a chunk at a time: those of accounts from `first` on. */
+  find(addresses: Uint32Array, count: number, take: (ids: Int32Array, first: number) => void): void {
+    this.#ask()
+    for (let first = 0; first < count; first += CHUNK) {
+      const end = Math.min(count, first + CHUNK)
+      this.#columns.addresses.set(addresses.subarray(LIMBS_PER_ADDRESS * first, LIMBS_PER_ADDRESS * end))
+      this.#findAccounts(end - first)
+      take(this.#ids.subarray(0, end - first), first)
+    }
+  }
+
+  /** Values of slots, as State.readSlots gives them. */
+  read(addresses: Uint32Array, keys: Uint32Array, count: number, values: Uint32Array): void {
+    const columns = this.#columns
+    this.#ask()
+    for (let first = 0; first < count; first += CHUNK) {
+      const end = Math.min(count, first + CHUNK)
+      columns.addresses.set(addresses.subarray(LIMBS_PER_ADDRESS * first, LIMBS_PER_ADDRESS * end))
+      columns.keys.set(keys.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
+      this.#readSlots(end - first)
+      values.set(columns.values.subarray(0, LIMBS_PER_WORD * (end - first)), LIMBS_PER_WORD * first)
+    }
   }
 
   /**

@@ -42,6 +42,7 @@ wordFromHex(EMPTY_CODE, 0, EMPTY_CODE_HASH)
 
 /** Accounts and slots of a commit from which they are written in bulk. */
 const LEAST_IN_BULK = 512
+const LEAST_READ_IN_BULK = 64
 
 /**
  * A State in memory, and a snapshot of it for the CPU tier. Everything is synchronous.
@@ -116,25 +117,38 @@ export class MemoryState implements State {
     const nonce = new Uint32Array(2 * count)
     const balance = new Uint32Array(LIMBS_PER_WORD * count)
     const codeHash = new Uint32Array(LIMBS_PER_WORD * count)
-    for (let i = 0; i < count; i++) {
-      const id = this.#rows.findAccount(addresses, LIMBS_PER_ADDRESS * i)
-      if (id < 0 || !this.#rows.existsAt(id)) {
+    const rows = this.#rows
+    const take = (id: number, i: number): void => {
+      if (id < 0 || !rows.existsAt(id)) {
         wordCopy(codeHash, LIMBS_PER_WORD * i, EMPTY_CODE, 0)
-        continue
+        return
       }
       const row = ROW_LIMBS * id
       exists[i] = 1
-      nonce[2 * i] = this.#rows.accounts[row + ROW_NONCE]!
-      nonce[2 * i + 1] = this.#rows.accounts[row + ROW_NONCE + 1]!
-      wordCopy(balance, LIMBS_PER_WORD * i, this.#rows.accounts, row + ROW_BALANCE)
-      if (this.#rows.hasCode(id)) wordCopy(codeHash, LIMBS_PER_WORD * i, this.#rows.codeHash, LIMBS_PER_WORD * id)
+      nonce[2 * i] = rows.accounts[row + ROW_NONCE]!
+      nonce[2 * i + 1] = rows.accounts[row + ROW_NONCE + 1]!
+      wordCopy(balance, LIMBS_PER_WORD * i, rows.accounts, row + ROW_BALANCE)
+      if (rows.hasCode(id)) wordCopy(codeHash, LIMBS_PER_WORD * i, rows.codeHash, LIMBS_PER_WORD * id)
       else wordCopy(codeHash, LIMBS_PER_WORD * i, EMPTY_CODE, 0)
     }
+    const bulk = this.#bulkOver(count)
+    if (bulk === undefined) for (let i = 0; i < count; i++) take(rows.findAccount(addresses, LIMBS_PER_ADDRESS * i), i)
+    else
+      bulk.find(addresses, count, (ids, first) => {
+        for (let n = 0; n < ids.length; n++) take(ids[n]!, first + n)
+      })
     return { exists, nonce, balance, codeHash }
   }
 
   readSlots(addresses: Uint32Array, keys: Uint32Array, count: number): Uint32Array {
     const values = new Uint32Array(LIMBS_PER_WORD * count)
+    const bulk = this.#bulkOver(count)
+    if (bulk === undefined) this.#readSlots(addresses, keys, count, values)
+    else bulk.read(addresses, keys, count, values)
+    return values
+  }
+
+  #readSlots(addresses: Uint32Array, keys: Uint32Array, count: number, values: Uint32Array): void {
     const rows = this.#rows
     const owners = new Int32Array(Math.min(count, ROWS_AHEAD))
     for (let first = 0; first < count; first += ROWS_AHEAD) {
@@ -151,7 +165,11 @@ export class MemoryState implements State {
         if (slot >= 0) wordCopy(values, LIMBS_PER_WORD * i, rows.slots, SLOT_LIMBS * slot + SLOT_VALUE)
       }
     }
-    return values
+  }
+
+  /** What reads so many rows at once; undefined where they are few, or lie elsewhere. */
+  #bulkOver(count: number): MemoryCommit | undefined {
+    return count >= LEAST_READ_IN_BULK && this.#bulk?.isOpen ? this.#bulk : undefined
   }
 
   readCode(codeHash: string): Uint8Array {

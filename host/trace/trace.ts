@@ -81,7 +81,7 @@ export const traceOnLaneVm = async (
   const openBatch = createOpenBatch(batch, env, rules)
   const reasons = new ExitReasons()
   await loadParties(openBatch, resident)
-  routeTransactions(fork, openBatch, resident, reasons)
+  routeTransactions(fork, openBatch, reasons)
   if (!isVmCall(openBatch, 0)) return { reason: reasons.text(openBatch.reasons[0]!) || 'no code is called' }
   const { executionGas, fromIds, toIds, coinbaseId } = openBatch
   const session = new DeviceSession(device, resident)

@@ -1,4 +1,5 @@
 import { accountHash, sameAddress, slotHash } from './hash'
+import { CODE_SHIFT, ROW_FLAGS } from './layout'
 import { equals } from './words'
 
 /** Probes of the resident tables (host/state/tables) for many accounts or slots. */
@@ -9,14 +10,15 @@ const AHEAD: u32 = 64
 const ABSENT: u32 = 0xffffffff
 
 /**
- * Puts the id of each of `count` accounts, or ABSENT, in `ids`, and `epoch` in the row of each in `epochs`. `index` and
- * `rows` are those of the table, `mask` is that of its buckets; what is read ahead goes to `seenAt`. Returns how many
- * are absent.
+ * Puts the id of each of `count` accounts, or ABSENT, in `ids`, its code id in `codes`, and `epoch` in the row of each
+ * in `epochs`. `index` and `rows` are those of the table, `mask` is that of its buckets; what is read ahead goes to
+ * `seenAt`. Returns how many are absent.
  */
 export function findAccounts(
   count: u32,
   addresses: usize,
   ids: usize,
+  codes: usize,
   index: usize,
   mask: u32,
   rows: usize,
@@ -44,16 +46,20 @@ export function findAccounts(
       const at = ids + ((<usize>i) << 2)
       let bucket = load<u32>(at)
       let id = ABSENT
+      let code: u32 = 0
       for (;;) {
         const entry = load<u32>(index + ((<usize>bucket) << 3))
         if (entry == 0) break
-        if (sameAddress(rows + ((<usize>(entry - 1)) << 6), address)) {
+        const row = rows + ((<usize>(entry - 1)) << 6)
+        if (sameAddress(row, address)) {
           id = entry - 1
+          code = load<u32>(row + ROW_FLAGS) >> CODE_SHIFT
           break
         }
         bucket = (bucket + 1) & mask
       }
       store<u32>(at, id)
+      store<u32>(codes + ((<usize>i) << 2), code)
       if (id == ABSENT) absent++
       else store<u32>(epochs + ((<usize>id) << 2), epoch)
     }

@@ -29,16 +29,18 @@ import {
   STORAGE_COUNT,
   VALUES,
 } from './layout'
-import { copy, equals, isZero } from './words'
+import { clear, copy, equals, isZero } from './words'
 
 /**
- * A commit of a chunk into the rows of a MemoryState (host/state/memory_rows.ts), which have room for all of it.
+ * A commit of a chunk into the rows of a MemoryState (host/state/memory_rows.ts), which have room for all of it, and reads
+ * of one.
  * host/state/memory_commit.ts fills the request, whose places are in `layout`, and reads the counts afterwards.
  */
 
 const ADDRESS_BYTES: usize = 20
 /** Rows that are looked for at a time, so that their cache misses overlap. */
 const AHEAD: u32 = 64
+const ABSENT: u32 = 0xffffffff
 
 @inline
 function at(field: usize): usize {
@@ -97,6 +99,37 @@ function seekAccounts(first: u32, end: u32): void {
   store<u32>(AHEAD_AT, seen)
 }
 
+/** Id of the account at this address, whose bucket is known, or ABSENT. */
+@inline
+function accountFrom(address: usize, first: u32): u32 {
+  const index = at(ACCOUNT_INDEX)
+  const mask = load<u32>(ACCOUNT_MASK)
+  let bucket = first
+  let id = ABSENT
+  for (;;) {
+    const entry = load<u32>(index + ((<usize>bucket) << 2))
+    if (entry == 0) break
+    if (sameAddress(accountRow(entry - 1), address)) {
+      id = entry - 1
+      break
+    }
+    bucket = (bucket + 1) & mask
+  }
+  return id
+}
+
+/** Puts the ids of `count` accounts, or ABSENT, in BUCKETS. */
+export function findAccounts(count: u32): void {
+  for (let first: u32 = 0; first < count; first += AHEAD) {
+    const end = min(first + AHEAD, count)
+    seekAccounts(first, end)
+    for (let i = first; i < end; i++) {
+      const place = at(BUCKETS) + ((<usize>i) << 2)
+      store<u32>(place, accountFrom(at(ADDRESSES) + (<usize>i) * ADDRESS_BYTES, load<u32>(place)))
+    }
+  }
+}
+
 /** Commits `count` accounts. */
 export function commitAccounts(count: u32): void {
   for (let first: u32 = 0; first < count; first += AHEAD) {
@@ -118,7 +151,10 @@ export function commitAccounts(count: u32): void {
   }
 }
 
-/** Puts the storage name of each slot's account in OWNERS, and the first bucket of the slot in BUCKETS. */
+/**
+ * Puts the first bucket of each slot of [first, end), whose storage is named in OWNERS, in BUCKETS, and reads what it
+ * names.
+ */
 function seekSlots(first: u32, end: u32): void {
   const mask = load<u32>(SLOT_MASK)
   const owners = at(OWNERS)
@@ -126,15 +162,7 @@ function seekSlots(first: u32, end: u32): void {
   const index = at(SLOT_INDEX)
   let seen: u32 = 0
   for (let i = first; i < end; i++) {
-    const address = at(ADDRESSES) + (<usize>i) * ADDRESS_BYTES
-    let owner: u32
-    if (i != 0 && sameAddress(address, address - ADDRESS_BYTES)) owner = load<u32>(owners + (<usize>(i - 1) << 2))
-    else {
-      const id = accountAt(address, accountHash(address) & load<u32>(ACCOUNT_MASK))
-      owner = load<u32>(accountRow(id) + ROW_STORAGE) & NAME_BITS
-    }
-    store<u32>(owners + ((<usize>i) << 2), owner)
-    const bucket = slotHash(owner, at(KEYS) + ((<usize>i) << 5)) & mask
+    const bucket = slotHash(load<u32>(owners + ((<usize>i) << 2)), at(KEYS) + ((<usize>i) << 5)) & mask
     store<u32>(buckets + ((<usize>i) << 2), bucket)
   }
   for (let i = first; i < end; i++)
@@ -144,6 +172,49 @@ function seekSlots(first: u32, end: u32): void {
     if (entry != 0) seen ^= load<u32>(slotRow(entry - 1))
   }
   store<u32>(AHEAD_AT, seen)
+}
+
+/** Puts the storage name of each slot's account in OWNERS: `adds` gives one to accounts that are not there. */
+@inline
+function nameOwners(first: u32, end: u32, adds: bool): void {
+  const owners = at(OWNERS)
+  for (let i = first; i < end; i++) {
+    const address = at(ADDRESSES) + (<usize>i) * ADDRESS_BYTES
+    let owner: u32 = ABSENT
+    if (i != 0 && sameAddress(address, address - ADDRESS_BYTES)) owner = load<u32>(owners + (<usize>(i - 1) << 2))
+    else {
+      const bucket = accountHash(address) & load<u32>(ACCOUNT_MASK)
+      const id = adds ? accountAt(address, bucket) : accountFrom(address, bucket)
+      if (id != ABSENT) owner = load<u32>(accountRow(id) + ROW_STORAGE) & NAME_BITS
+    }
+    store<u32>(owners + ((<usize>i) << 2), owner)
+  }
+}
+
+/** Puts the values of `count` slots in VALUES: zero where there is none. */
+export function readSlots(count: u32): void {
+  const index = at(SLOT_INDEX)
+  const mask = load<u32>(SLOT_MASK)
+  for (let first: u32 = 0; first < count; first += AHEAD) {
+    const end = min(first + AHEAD, count)
+    nameOwners(first, end, false)
+    seekSlots(first, end)
+    for (let i = first; i < end; i++) {
+      const owner = load<u32>(at(OWNERS) + ((<usize>i) << 2))
+      const key = at(KEYS) + ((<usize>i) << 5)
+      const value = at(VALUES) + ((<usize>i) << 5)
+      clear(value)
+      // No storage has the name ABSENT.
+      for (let bucket = load<u32>(at(BUCKETS) + ((<usize>i) << 2)); ; bucket = (bucket + 1) & mask) {
+        const place = index + ((<usize>bucket) << 3)
+        const entry = load<u32>(place)
+        if (entry == 0) break
+        if (load<u32>(place, 4) != owner || !equals(slotRow(entry - 1), key)) continue
+        copy(value, slotRow(entry - 1) + 32)
+        break
+      }
+    }
+  }
 }
 
 /** Id of the slot, whose first bucket is known; a new row with value zero where there is none. */
@@ -171,6 +242,7 @@ function slotAt(owner: u32, key: usize, first: u32): u32 {
 export function commitSlots(count: u32): void {
   for (let first: u32 = 0; first < count; first += AHEAD) {
     const end = min(first + AHEAD, count)
+    nameOwners(first, end, true)
     seekSlots(first, end)
     for (let i = first; i < end; i++) {
       const owner = load<u32>(at(OWNERS) + ((<usize>i) << 2))

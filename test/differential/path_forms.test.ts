@@ -266,7 +266,7 @@ test('a path that runs as a program earns its own kernel in the background, whic
   while (forms.at(-1) !== 'pathKernel') {
     const openBatch = createOpenBatch(transactions, BATCH_ENV, rules)
     await loadParties(openBatch, resident)
-    routeTransactions('prague', openBatch, resident, reasons)
+    routeTransactions('prague', openBatch, reasons)
     sessions.begin(false)
     const wave = await tier.open(openBatch, TIER_FIRST)!.start(0, transactions.count, 1)
     await wave!.finish()

@@ -27,6 +27,33 @@ interface Writes {
   readonly code?: ReadonlyMap<string, Uint8Array>
 }
 
+/** Reads in bulk of one state against reads one by one of another: accounts, absent ones, and slots of both. */
+const expectSameReads = (
+  bulk: MemoryState,
+  single: MemoryState,
+  people: readonly string[],
+  named: ReadonlySet<string>,
+  codeHash: string,
+): void => {
+  const { accountAddresses, accountCount } = writesOf({ accounts: people.map((address) => [address, 0n, 0n]) })
+  const columns = bulk.readAccounts(accountAddresses, accountCount)
+  for (const [i, address] of people.entries()) {
+    const one = single.readAccounts(accountAddresses.subarray(5 * i, 5 * i + 5), 1)
+    expect(columns.exists[i], address).toBe(one.exists[0])
+    expect(columns.nonce.subarray(2 * i, 2 * i + 2)).toEqual(one.nonce)
+    expect(columns.balance.subarray(8 * i, 8 * i + 8)).toEqual(one.balance)
+    expect(columns.codeHash.subarray(8 * i, 8 * i + 8)).toEqual(one.codeHash)
+  }
+  expect(people.some((_, i) => wordToHex(columns.codeHash, 8 * i) === codeHash)).toBe(true)
+  const slots = [...named].flatMap((name, n): [string, bigint, bigint][] => {
+    const [owner, key] = [name.slice(0, 42), BigInt(name.slice(42))]
+    return [[owner, key, 0n], ...(n % 5 === 0 ? [[people[n]!, key, 0n] as [string, bigint, bigint]] : [])]
+  })
+  const { slotAddresses, slotKeys, slotCount } = writesOf({ slots })
+  const values = bulk.readSlots(slotAddresses, slotKeys, slotCount)
+  for (const [i, [owner, key]] of slots.entries()) expect(wordToBigInt(values, 8 * i)).toBe(single.storage(owner, key))
+}
+
 const writesOf = ({ deleted = [], accounts = [], slots = [], code = new Map() }: Writes): StateWrites => {
   const writes = {
     deletedAccounts: new Uint32Array(5 * deleted.length),
@@ -216,6 +243,13 @@ describe('MemoryState', () => {
       expect(people.map((address) => large.hasStorage(address))).toEqual(people.map((one) => small.hasStorage(one)))
       for (const [address, key, value] of draw(slots, 50)) expect(large.storage(address, key)).toBe(value)
       expect(large.clone().dump()).toEqual(large.dump())
+      expectSameReads(
+        large,
+        small,
+        [...people, ...people.map((address) => address.replace('beef', 'beee'))],
+        keys,
+        hash,
+      )
     }
   })
 

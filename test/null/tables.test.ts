@@ -87,11 +87,15 @@ describe('resident accounts that are asked for in bulk', () => {
         expected[i] = one[0]!
       }
       const ids = new Int32Array(count + 1).fill(-7)
-      bulk.accountIds(addresses, count, ids)
+      const codes = new Uint32Array(count + 1).fill(7)
+      bulk.accountIds(addresses, count, ids, codes)
       expect(ids).toEqual(Int32Array.of(...expected, -7))
+      expect(codes).toEqual(Uint32Array.of(...expected.map((id) => bulk.accounts.code(id)), 7))
       expect(bulk.accounts.count).toBe(single.accounts.count)
       expect(bulk.accounts.epochs).toEqual(single.accounts.epochs)
       for (const { accounts } of [single, bulk]) accounts.renew(expected[seed]!)
+      const code = bulk.codes.add(`0x${'c0'.repeat(31)}0${seed}`, Uint8Array.of(seed))
+      for (let n = 0; n < count; n += 3) bulk.setCode(expected[n]!, code)
     }
     expect(bulk.columnMemory).toBeDefined()
     const before = bulk.columnMemory

@@ -142,12 +142,15 @@ export class ResidentState {
     this.slots.settle()
   }
 
-  /** ids[i] = the account of address `addresses[5 i ..]`; unknown ones are loaded. */
-  accountIds(addresses: Uint32Array, count: number, ids: Int32Array): void | Promise<void> {
+  /**
+   * ids[i] = the account of address `addresses[5 i ..]`; unknown ones are loaded. `codes[i]` = the id of its code, where
+   * that is asked for.
+   */
+  accountIds(addresses: Uint32Array, count: number, ids: Int32Array, codes?: Uint32Array): void | Promise<void> {
     const { accounts, epoch } = this
     const first = accounts.count
     const probe = count < LEAST_IN_BULK ? undefined : this.#tableProbe()
-    if (probe?.accounts(accounts, addresses, count, ids, epoch) === 0) return
+    if (probe?.accounts(accounts, addresses, count, ids, codes, epoch) === 0) return
     if (probe === undefined) accounts.guess(addresses, count, ids)
     for (let i = 0; i < count; i++) {
       let id = ids[i]!
@@ -160,7 +163,14 @@ export class ResidentState {
       }
       accounts.epochs[id] = epoch
     }
-    return this.#loadAccounts(first)
+    const loading = this.#loadAccounts(first)
+    if (codes === undefined) return loading
+    // Of accounts that were there the probe has told it.
+    const from = probe === undefined ? 0 : first
+    const tell = (): void => {
+      for (let i = 0; i < count; i++) if (ids[i]! >= from) codes[i] = this.accounts.code(ids[i]!)
+    }
+    return loading === undefined ? tell() : loading.then(tell)
   }
 
   #tableProbe(): TableProbe | undefined {

@@ -6,7 +6,7 @@ import type { AccountTable } from './account_table.ts'
 import { PROBE_MODULE } from './probe_module.generated.ts'
 import type { SlotTable } from './slot_table.ts'
 
-/** Of a chunk: keys or addresses, owners, ids, and what is read ahead. */
+/** Of a chunk: keys or addresses, owners or codes, ids, and what is read ahead. */
 const COLUMN_LIMBS = [LIMBS_PER_WORD * CHUNK, CHUNK, CHUNK, 1] as const
 
 let compiled: WasmModule | undefined
@@ -45,21 +45,27 @@ export class TableProbe {
     this.#findSlots = exports['findSlots'] as Find
   }
 
-  /** ids[i] = the account at `addresses[5 i ..]`, or -1. Returns how many are not there. */
+  /**
+   * ids[i] = the account at `addresses[5 i ..]`, or -1, and codes[i] = the id of its code. Returns how many are not
+   * there.
+   */
   accounts(
     { index, rows, epochs }: AccountTable,
     addresses: Uint32Array,
     count: number,
     ids: Int32Array,
+    codes: Uint32Array | undefined,
     epoch: number,
   ): number {
+    const own = [this.#keys.byteOffset, this.#ids.byteOffset, this.#owners.byteOffset]
     const table = [index.words.byteOffset, index.mask, rows.byteOffset, epochs.byteOffset, epoch, this.#seenAt]
     let absent = 0
     for (let first = 0; first < count; first += CHUNK) {
       const end = Math.min(count, first + CHUNK)
       this.#keys.set(addresses.subarray(LIMBS_PER_ADDRESS * first, LIMBS_PER_ADDRESS * end))
-      absent += this.#findAccounts(end - first, this.#keys.byteOffset, this.#ids.byteOffset, ...table)
+      absent += this.#findAccounts(end - first, ...own, ...table)
       ids.set(this.#ids.subarray(0, end - first), first)
+      codes?.set(this.#owners.subarray(0, end - first), first)
     }
     return absent
   }
