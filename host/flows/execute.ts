@@ -72,7 +72,7 @@ export const executeBatch = async (
   committed: (ran: RunExecution & { readonly writes: StateWrites }) => void,
 ): Promise<ExecutionResult> => {
   wiring.device.clock?.begin()
-  wiring.sessions.begin(hashesTopics(wiring))
+  wiring.sessions.begin(hashesTopics(wiring, request))
   const open = await routeBatch(wiring, request, terms)
   const ran = await runBatch(open)
   const rejected = rejectedOf(ran.openBatch)
@@ -85,11 +85,12 @@ export const executeBatch = async (
 }
 
 /**
- * Whether the device hashes topics. One that computes on the host's cores takes as long as the host, which does so only
- * for topics that it has not met and when blooms are read (docs/decisions/0058-what-a-payment-costs.md).
+ * Whether the device hashes topics: for a block, whose blooms are read in any case, and wherever it does not compute on
+ * the host's cores. Else the host does, for topics that it has not met, when blooms are read
+ * (docs/decisions/0058-what-a-payment-costs.md).
  */
-const hashesTopics = ({ device, policy }: Wiring): boolean =>
-  policy.waves === 'always' || device.current?.software === false
+const hashesTopics = ({ device, policy }: Wiring, { steps }: BatchRequest): boolean =>
+  steps !== undefined || policy.waves === 'always' || device.current?.software === false
 
 /** Loads what the batch names, and decides which tiers its transactions are for. */
 const routeBatch = async (wiring: Wiring, request: BatchRequest, terms: CallTerms): Promise<OpenExecution> => {
