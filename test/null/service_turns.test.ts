@@ -1,15 +1,18 @@
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { type Chain, type ChainBlock, type HeadUpdate, parseGenesis } from '../../host/index.ts'
 import { promptEngine } from '../../service/listener/prompt_engine.ts'
 import { NodeMetrics } from '../../service/metrics.ts'
 import { Engine, type EngineParts } from '../../service/node/engine.ts'
 import type {
+  BuiltPayload,
   EngineCalls,
   ForkchoiceReply,
   ForkchoiceState,
   PayloadAttributes,
   SentPayload,
 } from '../../service/node/engine_types.ts'
+import { PayloadBuilder } from '../../service/node/payload_builder.ts'
+import type { Pool } from '../../service/node/pool.ts'
 import { RpcError } from '../../service/rpc_error.ts'
 import { builtGenesis } from '../fixtures/built_chain.ts'
 
@@ -160,4 +163,26 @@ it('the listening thread answers what is chosen already, and nothing else, and n
   expect(await isPrompt(choiceOf(5))).toBe(false)
   expect(await isPrompt(choiceOf(5))).toBe(true)
   expect(waits.at(-3)).toBe('node')
+})
+
+it('the pending block is what was built on the head, while the head is that and the block is known', async () => {
+  const chain = { head: blockOf(5), block: (hash: string) => (hash === hashOf(7) ? undefined : blockOf(6)) }
+  const builder = new PayloadBuilder(chain as unknown as Chain, {} as unknown as Pool, { extraData: '0x' })
+  const build = async (n: number): Promise<void> => {
+    const built = { payload: { blockHash: hashOf(n) } } as unknown as BuiltPayload
+    vi.spyOn(builder, 'buildNow').mockResolvedValue(built)
+    const attributes = { timestamp: 6n, prevRandao: ZERO, suggestedFeeRecipient: ZERO }
+    const job = builder.start({ id: `${n}`, parent: blockOf(5), fork: 'osaka', chain: undefined, attributes })
+    expect(builder.pending).toBeUndefined()
+    await job.built
+  }
+  await build(6)
+  expect(builder.pending).toBe(hashOf(6))
+  chain.head = blockOf(4)
+  expect(builder.pending).toBeUndefined()
+  chain.head = blockOf(5)
+  expect(builder.pending).toBe(hashOf(6))
+  // Its room was needed for others.
+  await build(7)
+  expect(builder.pending).toBeUndefined()
 })
