@@ -19,8 +19,11 @@ export interface ServeOptions {
   readonly chain: Chain
   readonly ports: PortsOptions
   readonly log: Logger
-  /** Threads that execute calls, and as many that read blocks; milliseconds that a call may take, 0: any time. */
-  readonly calls: { readonly threads: number; readonly callMs: number }
+  /**
+   * Threads that execute calls, and as many that read blocks; milliseconds that a call may take, 0: any time. Absent:
+   * all that is asked runs on the node's thread.
+   */
+  readonly calls?: { readonly threads: number; readonly callMs: number }
   /** The device that each thread of calls opens for simulated blocks of many calls; undefined: none. */
   readonly callDevice?: DeviceOptions | undefined
   /** Gas that a simulated call has at most. */
@@ -102,7 +105,7 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
   })
   const listener: Listener = await startListener(
     node,
-    { ...ports, calls: callOptions(options) },
+    { ...ports, ...callPart(options) },
     {
       onFault: (name, thrown) => log.error({ call: name, err: thrown }, 'a call failed'),
       onEnd: (thrown) => end(thrown),
@@ -122,18 +125,18 @@ export const serve = async (options: ServeOptions): Promise<Service> => {
   }
 }
 
-const callOptions = ({ chain, calls, callDevice, gasCap, ranges, executor }: ServeOptions): CallOptions => ({
-  terms: {
+const callPart = (options: ServeOptions): { readonly calls?: CallOptions } => {
+  const { chain, calls, callDevice, gasCap, ranges, executor } = options
+  if (calls === undefined) return {}
+  const terms = {
     path: chain.folder,
     gasCap,
     ranges,
     executor: executor.memory === undefined ? {} : { memory: executor.memory },
     device: callDevice,
-  },
-  ...calls,
-  readMs: READ_MS,
-  waiting: MOST_WAITING,
-})
+  }
+  return { calls: { terms, ...calls, readMs: READ_MS, waiting: MOST_WAITING } }
+}
 
 /** A listener that has ended has no one to tell. */
 const tell = (told: Promise<void> | undefined): void => {

@@ -39,7 +39,7 @@ describe('transactions with terms, over HTTP, on a chain at Karst', () => {
   const nonces = [0, 0, 0, 0]
 
   beforeAll(async () => {
-    node = await startOpService()
+    node = await startOpService({ isAlone: true })
     path = mkdtempSync(join(tmpdir(), 'wgevm-follower-'))
     follower = await openChain({ path, genesis: switchGenesis(), executor: { workers: 0 } })
   })
@@ -322,7 +322,7 @@ describe('a chain at Lagoon', () => {
   const POST_EXEC = '0x7dc60101c3c20205'
   let node: OpService
   beforeAll(async () => {
-    node = await startOpService({ genesis: switchGenesis('lagoon') })
+    node = await startOpService({ genesis: switchGenesis('lagoon'), isAlone: true })
   })
   afterAll(() => node.close())
 

@@ -22,7 +22,7 @@ describe('payloads in sub-blocks, at Karst', { timeout: 60_000 }, () => {
   const nonces = [0, 0, 0, 0]
 
   beforeAll(async () => {
-    ;[node, follower] = [await startOpService({ flashblocks: OPTIONS }), await startOpService()]
+    ;[node, follower] = [await startOpService({ flashblocks: OPTIONS }), await startOpService({ isAlone: true })]
   })
   afterAll(async () => {
     await node.close()

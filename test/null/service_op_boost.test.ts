@@ -32,7 +32,7 @@ interface Client extends DrivenClient {
 const openClient = async (): Promise<Client> => {
   const path = mkdtempSync(join(tmpdir(), 'wgevm-op-boost-'))
   const chain = await openChain({ path, genesis, executor: { workers: 0 } })
-  const service = await servedChain(chain)
+  const service = await servedChain(chain, { isAlone: true })
   const { http, auth } = service.ports
   const close = async (): Promise<void> => {
     await service.close()

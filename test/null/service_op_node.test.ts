@@ -4,7 +4,6 @@ import { opPayloadId } from '../../host/chain/op/payload_id.ts'
 import { parseGenesis } from '../../host/index.ts'
 import { bytesToHex, hexToBytes } from '../../host/primitives/hex.ts'
 import { EMPTY_TRIE_ROOT } from '../../host/primitives/keccak.ts'
-import { versionedHash } from '../../service/node/side_car.ts'
 import { RPC_CODE } from '../../service/rpc_error.ts'
 import {
   attributesJson,
@@ -18,6 +17,17 @@ import {
   payers,
   payment,
 } from '../fixtures/op_chain.ts'
+import {
+  asked,
+  balanceAt,
+  blobTransaction,
+  checkAltered,
+  checkReceipts,
+  L1_VAULT,
+  OPERATOR_VAULT,
+  quantity,
+  told,
+} from '../fixtures/op_checks.ts'
 import type { Envelope } from '../fixtures/op_node.ts'
 import { l1Cost, operatorCost } from '../fixtures/op_serial_fees.ts'
 import { type OpService, startOpService } from '../fixtures/op_service.ts'
@@ -25,33 +35,8 @@ import { type OpService, startOpService } from '../fixtures/op_service.ts'
 const EXTRA = '0x0100000032000000060000000000000000'
 const BASE_FEE_VAULT = '0x4200000000000000000000000000000000000019'
 const L1_BLOCK = '0x4200000000000000000000000000000000000015'
-const L1_VAULT = '0x420000000000000000000000000000000000001a'
-const OPERATOR_VAULT = '0x420000000000000000000000000000000000001b'
 const PERSON = `0x${'77'.repeat(20)}`
 const genesis = parseGenesis(opGenesis(opFrom('karst'), EXTRA))
-
-const quantity = (value: bigint | undefined): string => `0x${(value ?? 0n).toString(16)}`
-
-/** With the side-car of a blob of zeros, whose commitment and proof are the point at infinity: it holds. */
-const blobTransaction = (): Promise<string> => {
-  const [blob, point] = [new Uint8Array(131_072), Uint8Array.of(0xc0, ...new Uint8Array(47))]
-  return payers[2]!.signTransaction({
-    chainId: Number(genesis.config.chainId),
-    type: 'eip4844',
-    nonce: 0,
-    gas: 21_000n,
-    to: PERSON as `0x${string}`,
-    maxFeePerGas: 1_000_000n,
-    maxPriorityFeePerGas: 10n,
-    maxFeePerBlobGas: 1000n,
-    blobVersionedHashes: [versionedHash(point) as `0x${string}`],
-    sidecars: [blob].map((one) => ({
-      blob: bytesToHex(one) as `0x${string}`,
-      commitment: bytesToHex(point) as `0x${string}`,
-      proof: bytesToHex(point) as `0x${string}`,
-    })),
-  })
-}
 
 describe('op-node over HTTP, on a chain at Karst', () => {
   let builder: OpService
@@ -60,15 +45,14 @@ describe('op-node over HTTP, on a chain at Karst', () => {
   const envelopes: Envelope[] = []
 
   beforeAll(async () => {
-    ;[builder, follower] = [await startOpService({ genesis }), await startOpService({ genesis })]
+    ;[builder, follower] = [await startOpService({ genesis, isAlone: true }), await startOpService({ genesis })]
   })
   afterAll(async () => {
     await builder.close()
     await follower.close()
   })
 
-  const balance = async (address: string, block: number): Promise<bigint> =>
-    BigInt((await follower.op.ask('eth_getBalance', address, quantity(BigInt(block)))).result as string)
+  const balance = (address: string, block: number): Promise<bigint> => balanceAt(follower.op, address, block)
 
   test('has a dozen blocks built, and inserts them into another node, where they read as they were', async () => {
     for (let n = 1; n <= 12; n++) {
@@ -106,7 +90,7 @@ describe('op-node over HTTP, on a chain at Karst', () => {
         [...(attributes.transactions as readonly Uint8Array[]), ...pool].map(bytesToHex).sort(),
       )
       expect(executionPayload['withdrawalsRoot']).toMatch(/^0x[0-9a-f]{64}$/)
-      if (n === 1) await checkAltered(envelope)
+      if (n === 1) await checkAltered(builder.op, envelope)
       for (const node of [builder, follower]) {
         const status = await node.op.insert(envelope)
         expect(status).toEqual({ status: 'VALID', latestValidHash: executionPayload.blockHash, validationError: null })
@@ -115,7 +99,7 @@ describe('op-node over HTTP, on a chain at Karst', () => {
       }
       const block = await follower.op.block(executionPayload.blockHash)
       expect(block).toMatchObject({ withdrawals: [], withdrawalsRoot: executionPayload['withdrawalsRoot'] })
-      await checkReceipts(n, executionPayload.blockHash)
+      await checkReceipts(follower.op, n, executionPayload.blockHash)
     }
     expect(new Set(envelopes.map(({ executionPayload }) => executionPayload['withdrawalsRoot'])).size).toBe(12)
     const { storageHash } = (await follower.op.ask('eth_getProof', MESSAGE_PASSER, [], follower.chain.head.hash))
@@ -128,60 +112,6 @@ describe('op-node over HTTP, on a chain at Karst', () => {
       expect((await follower.op.ask('eth_getBlockByNumber', tag, true)).result, tag).not.toBeNull()
     expect((await follower.op.ask('eth_getBlockByNumber', '0xff', true)).result).toBeNull()
   }, 60_000)
-
-  /** The node that built a block knows its transactions, and takes no others for them. */
-  const checkAltered = async ({ executionPayload, parentBeaconBlockRoot }: Envelope): Promise<void> => {
-    const { transactions } = executionPayload
-    const flipped = transactions.map((raw, i) =>
-      i === 2 ? `${raw.slice(0, -1)}${raw.endsWith('0') ? '1' : '0'}` : raw,
-    )
-    const swapped = [...transactions.slice(0, -2), transactions.at(-1)!, transactions.at(-2)!]
-    const joined = [...transactions.slice(0, -2), `${transactions.at(-2)!}${transactions.at(-1)!.slice(2)}`]
-    for (const others of [flipped, swapped, joined]) {
-      const payload = { ...executionPayload, transactions: others }
-      const { result } = await builder.op.ask('engine_newPayloadV4', payload, [], parentBeaconBlockRoot, [])
-      expect(result).toMatchObject({ status: 'INVALID', validationError: expect.stringMatching(/^blockhash mismatch/) })
-    }
-  }
-
-  /** What receipts say that the vaults got is what they got. */
-  const checkReceipts = async (n: number, hash: string): Promise<void> => {
-    const receipts = (await follower.op.ask('eth_getBlockReceipts', hash)).result as readonly Readonly<
-      Record<string, string>
-    >[]
-    const deposits = receipts.filter(({ type }) => type === '0x7e')
-    const others = receipts.filter(({ type }) => type !== '0x7e')
-    expect([deposits.length, others.length]).toEqual([n % 3 === 0 ? 3 : 2, 2])
-    const [first] = deposits
-    const halted = Math.floor((n - 1) / 3)
-    expect(first).toMatchObject({
-      depositNonce: quantity(BigInt(n - 1 + halted)),
-      depositReceiptVersion: '0x1',
-      status: '0x1',
-    })
-    expect(first!['l1Fee']).toBeUndefined()
-    let l1Fee = 0n
-    let operatorFee = 0n
-    for (const receipt of others) {
-      expect(receipt).toMatchObject({
-        l1GasPrice: quantity(1_000_000n + BigInt(n)),
-        l1GasUsed: '0x640',
-        l1BaseFeeScalar: quantity(5227n),
-        l1BlobBaseFee: '0xb',
-        l1BlobBaseFeeScalar: quantity(1_014_213n),
-        operatorFeeScalar: quantity(OPERATOR.scalar),
-        operatorFeeConstant: quantity(OPERATOR.constant),
-        daFootprintGasScalar: '0x190',
-        blobGasUsed: quantity(40_000n),
-      })
-      expect(receipt['depositNonce']).toBeUndefined()
-      l1Fee += BigInt(receipt['l1Fee']!)
-      operatorFee += BigInt(receipt['gasUsed']!) * OPERATOR.scalar * 100n + OPERATOR.constant
-    }
-    expect((await balance(L1_VAULT, n)) - (await balance(L1_VAULT, n - 1))).toBe(l1Fee)
-    expect((await balance(OPERATOR_VAULT, n)) - (await balance(OPERATOR_VAULT, n - 1))).toBe(operatorFee)
-    expect(l1Fee).toBeGreaterThan(0n)
-  }
 
   describe('traces of blocks', () => {
     type Traces = readonly { readonly txHash: string; readonly result: Readonly<Record<string, unknown>> }[]
@@ -271,16 +201,6 @@ describe('op-node over HTTP, on a chain at Karst', () => {
       expect(error).toBeUndefined()
       return result as readonly Simulated[]
     }
-    /** Code that returns the balance of the account that it is given. */
-    const TELLER = `0x${'7e'.repeat(20)}`
-    const told = { stateOverrides: { [TELLER]: { code: '0x5f35315f5260205ff3' } } }
-    const asked = (address: string) => ({
-      to: TELLER,
-      input: `0x${address.slice(2).padStart(64, '0')}`,
-      maxFeePerGas: '0xffff',
-      from: payers[3]!.address,
-    })
-
     test('have the header that the next block has, and pay the base fee to its vault and nothing for their bytes', async () => {
       const { header } = follower.chain.head
       const pays = {
@@ -442,7 +362,7 @@ describe('op-node over HTTP, on a chain at Karst', () => {
     const deposit = bytesToHex(depositBytes({ source: 1, from: payers[0]!.address, to: PERSON }))
     const refusals = [
       [deposit, 'type 126 is not supported'],
-      [await blobTransaction(), 'transaction type not supported'],
+      [await blobTransaction(genesis.config.chainId), 'transaction type not supported'],
     ]
     for (const [raw, message] of refusals)
       expect((await builder.op.ask('eth_sendRawTransaction', raw)).error).toMatchObject({
