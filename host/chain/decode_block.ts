@@ -2,6 +2,7 @@ import { RLP } from 'micro-eth-signer/core/rlp.js'
 import { bytesToHex } from '../primitives/hex.ts'
 import type { BlockHeader } from './header.ts'
 import { headerFields } from './header_fields.ts'
+import { checkItem, endAt, isListAt, payloadAt, RlpError } from './rlp_items.ts'
 import type { Withdrawal } from './withdrawals.ts'
 
 /**
@@ -48,32 +49,56 @@ type Item = Uint8Array | Item[]
  * console.log(block.header.number, block.transactions.length) // 0n 0
  */
 export const decodeBlock = (rlp: Uint8Array): DecodedBlock => {
-  const parts = listOf(decode(rlp), 'block')
+  checkRlp(rlp)
+  const parts = itemsAt(rlp, 0, 'block')
   if (parts.length < 3 || parts.length > 4)
     throw new BlockInputError(
       `block: ${parts.length} parts, expected header, transactions, uncles and maybe withdrawals`,
     )
   const [header, transactions, uncles, withdrawals] = parts
+  const decoded = (at: number): Item => decode(rlp.subarray(at, endAt(rlp, at)))
   return {
-    header: headerOf(header!, 'header'),
-    transactions: listOf(transactions!, 'transactions').map(transactionOf),
-    uncles: listOf(uncles!, 'uncles').map((item, n) => headerOf(item, `uncles[${n}]`)),
+    header: headerOf(decoded(header!), 'header'),
+    transactions: itemsAt(rlp, transactions!, 'transactions').map((at, n) => transactionAt(rlp, at, n)),
+    uncles: listOf(decoded(uncles!), 'uncles').map((item, n) => headerOf(item, `uncles[${n}]`)),
     ...(withdrawals === undefined
       ? {}
-      : { withdrawals: listOf(withdrawals, 'withdrawals').map((item, n) => withdrawalOf(item, `withdrawals[${n}]`)) }),
+      : {
+          withdrawals: listOf(decoded(withdrawals), 'withdrawals').map((item, n) =>
+            withdrawalOf(item, `withdrawals[${n}]`),
+          ),
+        }),
   }
 }
 
-/** As it comes over the wire: a legacy transaction is a list in a block, every other one a byte string (EIP-2718). */
-const transactionOf = (item: Item, n: number): Uint8Array => {
-  if (Array.isArray(item)) return RLP.encode(item)
-  if (item.length > 0 && item[0]! >= LEAST_LIST)
-    throw new BlockInputError(`transactions[${n}]: a legacy transaction as bytes, expected a list`)
-  return item
+const checkRlp = (rlp: Uint8Array): void => {
+  try {
+    if (!(rlp instanceof Uint8Array)) throw new RlpError('expected Uint8Array')
+    if (checkItem(rlp, 0, rlp.length, 0) !== rlp.length) throw new RlpError('unread bytes left')
+  } catch (cause) {
+    if (!(cause instanceof RlpError)) throw cause
+    throw new BlockInputError(`block: malformed RLP: ${cause.message}`)
+  }
 }
 
-/** The least first byte of a list in RLP. */
-const LEAST_LIST = 0xc0
+/** Where the items of a list begin. */
+const itemsAt = (rlp: Uint8Array, list: number, name: string): readonly number[] => {
+  if (!isListAt(rlp, list)) throw new BlockInputError(`${name}: bytes, expected a list`)
+  const end = endAt(rlp, list)
+  const items: number[] = []
+  for (let at = payloadAt(rlp, list); at < end; at = endAt(rlp, at)) items.push(at)
+  return items
+}
+
+/** As it comes over the wire: a legacy transaction is a list in a block, every other one a byte string (EIP-2718). */
+const transactionAt = (rlp: Uint8Array, at: number, n: number): Uint8Array => {
+  const end = endAt(rlp, at)
+  if (isListAt(rlp, at)) return rlp.subarray(at, end)
+  const start = payloadAt(rlp, at)
+  if (end > start && isListAt(rlp, start))
+    throw new BlockInputError(`transactions[${n}]: a legacy transaction as bytes, expected a list`)
+  return rlp.subarray(start, end)
+}
 
 /** Decodes the RLP of a header alone, as strictly. Throws BlockInputError. */
 export const decodeHeader = (rlp: Uint8Array): BlockHeader => headerOf(decode(rlp), 'header')

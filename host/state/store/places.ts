@@ -29,9 +29,10 @@ export class Places {
     const place = Buffer.alloc(PLACE_BYTES)
     place.set(numberKey(number))
     const order = hashOrder(hashes)
-    parts.run(this.#table, order.length, (row) => {
+    const table = this.#table
+    parts.run(table, order.length, (row) => {
       place.writeUInt32BE(order[row]!, PLACE_BYTES - 4)
-      this.#table.putSync(hashAt(hashes, order[row]!), place)
+      table.putSync(hashAt(hashes, order[row]!), place)
     })
   }
 
