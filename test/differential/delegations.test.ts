@@ -108,6 +108,38 @@ describe('delegated accounts (EIP-7702)', () => {
     expect(result.rejected).toEqual([])
   })
 
+  test('that change and change back hold in the lane VM where they are what a lane saw, and not between', async () => {
+    const A = contractAddress('setter')
+    const B = contractAddress('counter')
+    const { gasPrice: _, ...plain } = by(sender(8), stranger(0), 0n)
+    const toward = (target: string, ownerNonce: bigint, nonce: bigint): TransactionObject => ({
+      ...plain,
+      nonce,
+      type: 4,
+      maxFeePerGas: 10n,
+      maxPriorityFeePerGas: 0n,
+      authorizations: [authorizationBy('owner', target, ownerNonce, 1n)],
+    })
+    const set = (n: number): TransactionObject =>
+      by(sender(n), OWNER, 0n, { data: `0x${[n + 20, 7].map((value) => word(BigInt(value)).slice(2)).join('')}` })
+    const hash = (n: number): TransactionObject => by(sender(n), WITNESS, 0n, { data: callData(OWNER) })
+    const before = MemoryState.from({
+      ...batchAllocation(),
+      [OWNER]: { nonce: 1n, balance: ETHER, code: designator(A) },
+      [WITNESS]: { nonce: 1n, code: CODE_WITNESS },
+    })
+    const transactions = [set(0), hash(1), toward(B, 1n, 0n), set(2), hash(3), toward(A, 2n, 1n), set(4), hash(5)]
+    for (const options of [{ waves: 'always' }, {}] as const) {
+      const lanes = new BatchCheck({ fork: 'prague', device, paths: 'never', laneVm: 'always', workers: 0, ...options })
+      const { difference, result } = await lanes.run(before, transactions)
+      expect(difference).toBeUndefined()
+      // What ran on A is what stands before B, and again after it.
+      expect(result.exits['code conflict']).toBe(2)
+      expect(result.tiers).toMatchObject({ laneVm: 4, cpu: 4 })
+      lanes.executor.close()
+    }
+  })
+
   test('are in logs, output and roots as they were at the place, whatever they are when receipts are read', async () => {
     const before = designator(contractAddress('counter'))
     const state = MemoryState.from({

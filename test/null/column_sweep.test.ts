@@ -73,7 +73,12 @@ describe('the sweep over columns', () => {
       const world = heldWorld(seed)
       const inOrder = open(world)
       const inColumns = open(world)
-      const step = seed % 3 === 0 ? 7 : 1000
+      // Lists of written rows that have room for one.
+      const { accounts, slots } = inColumns.resident
+      accounts.written = accounts.written.subarray(0, 1)
+      slots.written = slots.written.subarray(0, 1)
+      slots.base = slots.base.subarray(0, 8)
+      const step = seed % 3 === 0 ? 7 : seed % 3 === 1 ? 1 : 1000
       swept(inOrder, Number.POSITIVE_INFINITY, step)
       swept(inColumns, 1, step)
       expect(left(inColumns), `seed ${seed}`).toEqual(left(inOrder))

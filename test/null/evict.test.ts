@@ -148,7 +148,7 @@ describe('resident tables over their budget', () => {
     for (const n of range(1, 21)) touchSlot(resident, n)
     resident.epoch++
     for (const n of [1, 2]) resident.slots.epochs[resident.slots.add(MEMO_OWNERS + 2, keyOf(n), 0)] = resident.epoch
-    evictTables(resident, { ...NONE, mostRows: 20 })
+    evictTables(resident, { ...NONE, mostRows: 10 })
     expect(resident.accounts.count).toBeGreaterThan(0)
     const { slots } = resident
     expect([1, 2].map((n) => slots.find(MEMO_OWNERS + 2, keyOf(n), 0))).toEqual([-1, -1])
@@ -184,6 +184,23 @@ describe('resident tables over their budget', () => {
     evictTables(resident, { ...NONE, mostRows: 200 })
     expect(resident.accounts.count).toBeLessThanOrEqual(100)
     expect(residentAccounts(resident).length).toBeGreaterThan(30)
+  })
+
+  test('may be twice as many slots, whose owner stays before others that were touched as lately', () => {
+    const resident = residentOf()
+    for (const n of range(1, 51)) touch(resident, n)
+    const owner = touch(resident, 60)
+    const hold = (first: number, end: number): void => {
+      const keys = new Uint32Array(8 * (end - first))
+      for (let k = first; k < end; k++) keys[8 * (k - first)] = k
+      resident.slotIds(new Int32Array(end - first).fill(owner), keys, end - first, new Int32Array(end - first))
+    }
+    hold(100, 300)
+    expect(evictTables(resident, { ...NONE, mostRows: 100 })).toBeUndefined()
+    hold(300, 301)
+    evictTables(resident, { ...NONE, mostRows: 100 })
+    expect(residentAccounts(resident)).toContain(60)
+    expect(resident.slots.count).toBeGreaterThan(20)
   })
 })
 

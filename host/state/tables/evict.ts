@@ -15,7 +15,10 @@ import { SlotTable } from './slot_table.ts'
  * by the rows that fill it again.
  */
 
-/** Bytes that the arrays of the tables may take; `mostRows`: accounts, or slots, that a device has room for. */
+/**
+ * Bytes that the arrays of the tables may take; `mostRows`: accounts that a device has room for. Slots, of half the
+ * bytes, may be twice as many.
+ */
 export interface TableBudgets {
   readonly rows: number
   readonly codes: number
@@ -28,6 +31,8 @@ export interface TableBudgets {
  */
 const ACCOUNT_BYTES = 2 * (4 * ROW_LIMBS + 4 * HOST_LIMBS + 1 + 4 + 4) + 72
 const SLOT_BYTES = 2 * (2 * 32 + 4 + 4 + 4 + 4 + 32) + 72
+/** Slots in the bytes of an account on a device. */
+const SLOTS_PER_ACCOUNT = ROW_LIMBS / LIMBS_PER_WORD
 /** Rows that tables have room for, however small their budget is. */
 const LEAST_ROWS = 1024
 /** Rows that are older are of one age. */
@@ -47,7 +52,11 @@ const mostBytes = ({ accounts, slots, leftBytes }: ResidentState): number =>
 
 /** The part of the rows' budget, or of the device's room, that is taken. */
 const rowsTaken = (resident: ResidentState, { rows, mostRows }: TableBudgets): number =>
-  Math.max(mostBytes(resident) / rows, Math.max(resident.accounts.count, resident.slots.count) / mostRows)
+  Math.max(
+    mostBytes(resident) / rows,
+    resident.accounts.count / mostRows,
+    resident.slots.count / (SLOTS_PER_ACCOUNT * mostRows),
+  )
 
 /** Whether so much is taken that it has to be known which rows were touched. */
 export const isFilling = (resident: ResidentState, budgets: TableBudgets): boolean =>
@@ -60,11 +69,11 @@ export const evictTables = (resident: ResidentState, budgets: TableBudgets): Evi
   const dropsRows = rowsTaken(resident, budgets) > 1
   if (!dropsCodes && !dropsRows) return undefined
   if (accounts.entries + slots.entries > 0) throw new Error('rows were to be evicted in the middle of a batch')
-  touchOwners(resident)
+  const owners = touchOwners(resident)
   const move = dropsCodes ? keptCodes(resident, budgets.codes / 2) : undefined
   const { rows, mostRows } = budgets
   const room = new Room(resident, dropsRows ? Math.min(rows, mostRows * ACCOUNT_BYTES) / 2 : Infinity)
-  const accountIds = chooseAccounts(resident, room, move)
+  const accountIds = chooseAccounts(resident, room, move, owners)
   const slotIds = chooseSlots(resident, room, accountIds)
   const before = { accounts: accounts.count, slots: slots.count }
   const to = move?.to ?? codes
@@ -83,13 +92,17 @@ export const evictTables = (resident: ResidentState, budgets: TableBudgets): Evi
   }
 }
 
-/** An account is as young as the youngest of its slots. */
-const touchOwners = ({ accounts, slots }: ResidentState): void => {
+/** An account is as young as the youngest of its slots. Marks those that have any. */
+const touchOwners = ({ accounts, slots }: ResidentState): Uint8Array => {
   const { epochs } = accounts
+  const owns = new Uint8Array(accounts.count)
   for (let id = 0; id < slots.count; id++) {
     const owner = slots.owners[id]!
-    if (owner < accounts.count && epochs[owner]! < slots.epochs[id]!) epochs[owner] = slots.epochs[id]!
+    if (owner >= accounts.count) continue
+    owns[owner] = 1
+    if (epochs[owner]! < slots.epochs[id]!) epochs[owner] = slots.epochs[id]!
   }
+  return owns
 }
 
 /** The codes of the accounts that were touched last, in so many bytes. */
@@ -158,15 +171,24 @@ class Room {
 const mayStay = ({ states }: AccountTable, owner: number): boolean =>
   owner < MEMO_OWNERS && (states[owner]! & STATE_RETIRED) === 0
 
-/** New id by old one. A row goes with its code: nothing but the code table knows the bytes. */
-const chooseAccounts = ({ accounts }: ResidentState, room: Room, move: CodeMove | undefined): Int32Array => {
+/**
+ * New id by old one. A row goes with its code: nothing but the code table knows the bytes. Of one age those that own
+ * slots come first, since these go with them.
+ */
+const chooseAccounts = (
+  { accounts }: ResidentState,
+  room: Room,
+  move: CodeMove | undefined,
+  owners: Uint8Array,
+): Int32Array => {
   const ids = new Int32Array(accounts.count).fill(DROPPED)
   let kept = 0
-  for (let id = 0; id < ids.length; id++) {
-    if ((accounts.states[id]! & STATE_RETIRED) !== 0) continue
-    if (move !== undefined && move.ids[accounts.code(id)]! < 0) continue
-    if (room.takesAccount(accounts.epochs[id]!)) ids[id] = kept++
-  }
+  for (const owns of [1, 0])
+    for (let id = 0; id < ids.length; id++) {
+      if (owners[id] !== owns || (accounts.states[id]! & STATE_RETIRED) !== 0) continue
+      if (move !== undefined && move.ids[accounts.code(id)]! < 0) continue
+      if (room.takesAccount(accounts.epochs[id]!)) ids[id] = kept++
+    }
   return ids
 }
 

@@ -1,7 +1,5 @@
 import { BINDINGS, ENVIRONMENT_BYTES } from '../../../transpiler/layout/environment.ts'
 import {
-  LANE_COUNTS,
-  LANE_HELD,
   LANE_OUTPUT,
   LANE_PARTIES,
   LANE_REQUEST,
@@ -13,15 +11,16 @@ import { LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { REFUSED_STACK } from '../../../transpiler/lift/lifted_code.ts'
 import { OPCODES } from '../../../transpiler/spec/opcodes.ts'
 import type { BufferLease } from '../../device/buffer_pool.ts'
-import type { Command } from '../../device/compute_device.ts'
+import type { Command, RunOptions } from '../../device/compute_device.ts'
 import type { Kernel } from '../../device/kernel.ts'
 import type { BatchWords } from '../../primitives/batch_words.ts'
 import type { DeviceSession } from '../../session/device_session.ts'
 import { GatherList, type VmGather } from './gather.ts'
-import { HELD_LIMBS, type VmGroup } from './group.ts'
+import type { VmGroup } from './group.ts'
+import { takeLanes } from './left_lanes.ts'
 import { noteMissedAccount, noteMissedSlot } from './profiles.ts'
 import { serveRequests, type VmAsked, type VmServer } from './requests.ts'
-import type { TakeList, VmTake } from './take.ts'
+import type { VmTake } from './take.ts'
 import { type VmBlock, vmUniform } from './uniform.ts'
 import { VECTOR_BYTES, type VmWave } from './wave.ts'
 
@@ -31,8 +30,6 @@ const RESULT_COLUMNS = LANE_PARTIES
 /** Columns [first, end) that hold zeros until a lane writes them. */
 const ZERO_COLUMNS = [LANE_REQUEST, LANE_OUTPUT] as const
 const MOST_GROWTH = 16
-/** Of the bits of a log. */
-const BLOOM_VECTORS = 2
 const COMPANY = 32
 const LIMB = 0x1_0000_0000
 /** What a lane asks for: exit, LANE_REQUEST.y, the request word. */
@@ -94,6 +91,8 @@ export class VmDispatches {
   #isCleared = false
   /** By lane: what it asked for last. */
   readonly #lastAsked: Uint32Array
+  /** The first dispatch, where it was sent ahead; settled whatever comes of it. */
+  #sent: Promise<SentDispatch> | undefined
 
   constructor(machine: VmMachine, wave: VmWave, block: VmBlock) {
     this.#machine = machine
@@ -130,6 +129,23 @@ export class VmDispatches {
     return this.#running
   }
 
+  /** Sends the first dispatch, and does not wait for it. */
+  send({ dispatchSteps }: VmBudget, counters: VmCounters): void {
+    const { device } = this.#machine.session
+    const running = device.run(this.#commands(this.#stepsOf(0, dispatchSteps), counters), this.#reads)
+    this.#sent = running.then(
+      () => undefined,
+      (thrown: unknown) => ({ thrown }),
+    )
+  }
+
+  /** Waits for what was sent. */
+  async abandon(): Promise<void> {
+    const sent = await this.#sent
+    if (sent === undefined) this.release()
+    else this.drop()
+  }
+
   /** Dispatches until every lane ended or left. Few lanes take more steps in each. */
   async finish(budget: VmBudget, counters: VmCounters): Promise<void> {
     for (let n = 0; this.#running > 0; n++) {
@@ -137,20 +153,47 @@ export class VmDispatches {
         for (let k = 0; k < this.#running; k++) this.#reasons.set(this.#lanes[k]!, STEP_BUDGET)
         break
       }
-      const most = Math.max(2 ** n, Math.floor(FEW_LANES / this.#running))
-      await this.step(budget.dispatchSteps * Math.min(most, MOST_GROWTH), counters)
+      if (n === 0 && this.#sent !== undefined) await this.#arrived(this.#sent, counters)
+      else await this.step(this.#stepsOf(n, budget.dispatchSteps), counters)
       await this.serve(budget.laneSteps, counters)
     }
   }
 
+  #stepsOf(n: number, dispatchSteps: number): number {
+    return dispatchSteps * Math.min(Math.max(2 ** n, Math.floor(FEW_LANES / this.#running)), MOST_GROWTH)
+  }
+
+  async #arrived(sent: Promise<SentDispatch>, counters: VmCounters): Promise<void> {
+    const startedMs = performance.now()
+    const failed = await sent
+    if (failed !== undefined) throw failed.thrown
+    counters.execute += performance.now() - startedMs
+    counters.dispatches++
+  }
+
   /** One dispatch of the lanes that are not done. */
   async step(steps: number, counters: VmCounters): Promise<void> {
+    const commands = this.#commands(steps, counters)
+    const sentMs = performance.now()
+    await this.#machine.session.device.run(commands, this.#reads)
+    counters.execute += performance.now() - sentMs
+    counters.dispatches++
+  }
+
+  get #reads(): RunOptions {
+    const byteLength = RESULT_COLUMNS * this.#wave.laneCount * VECTOR_BYTES
+    return {
+      reads: [{ buffer: this.#store, byteOffset: 0, byteLength }],
+      consume: ([columns]) => this.#columns.set(columns!),
+    }
+  }
+
+  /** Brings the device up to date. What runs the lanes that are not done, and counts what is held of those that end. */
+  #commands(steps: number, counters: VmCounters): readonly Command[] {
     const startedMs = performance.now()
-    const { session, kernel, server } = this.#machine
+    const { session, kernel, server, take } = this.#machine
     const { device, tables } = session
     const { slots, accounts } = server.resident
-    const { laneCount } = this.#wave
-    await tables.open()
     const bound = tables.sync()
     const lanesIn = server.codes.sync()
     const uniform = vmUniform(this.#wave, this.#block, {
@@ -169,23 +212,17 @@ export class VmDispatches {
       ...bound,
     ])
     const workgroups = Math.ceil(this.#running / this.#wave.quota.neighbours)
-    const sentMs = performance.now()
     const commands: Command[] = [
       { kind: 'dispatch', kernel, bindGroup, workgroups },
-      this.#machine.take.count({ store: this.#store, uniform: this.#uniform }, this.#running),
+      take.count({ store: this.#store, uniform: this.#uniform }, this.#running),
     ]
     if (!this.#isCleared) {
       const [byteOffset, end] = this.#zeros
       commands.unshift({ kind: 'clear', buffer: this.#store, byteOffset, sizeBytes: end - byteOffset })
       this.#isCleared = true
     }
-    await tables.run(commands, {
-      reads: [{ buffer: this.#store, byteOffset: 0, byteLength: RESULT_COLUMNS * laneCount * VECTOR_BYTES }],
-      consume: ([columns]) => this.#columns.set(columns!),
-    })
-    counters.upload += sentMs - startedMs
-    counters.execute += performance.now() - sentMs
-    counters.dispatches++
+    counters.upload += performance.now() - startedMs
+    return commands
   }
 
   /** Answers what lanes ask for, and drops from the list those that are done. */
@@ -233,127 +270,22 @@ export class VmDispatches {
   /** What the lanes left. `transactions` are theirs; why lanes left goes to `reasons`, which stay the group's. */
   async collect(transactions: Int32Array, reasons: Map<number, string>, counters: VmCounters): Promise<VmGroup> {
     const startedMs = performance.now()
-    const { laneCount } = this.#wave
     const columns = this.#columns
     for (const [lane, reason] of this.#reasons) {
       columns[this.#at(LANE_STATE, lane)] = VM_EXITS.refused
       reasons.set(lane, reason)
     }
-    const exits = new Uint8Array(laneCount)
-    for (let lane = 0; lane < laneCount; lane++) {
-      counters.steps += columns[this.#at(LANE_REQUEST, lane) + 3]!
-      const exit = columns[this.#at(LANE_STATE, lane)]!
-      exits[lane] = exit
-      if (exit === VM_EXITS.refused && !reasons.has(lane))
-        reasons.set(lane, refusalText(columns[this.#at(LANE_REQUEST, lane) + 1]!))
+    for (let lane = 0; lane < this.#wave.laneCount; lane++) {
+      const request = this.#at(LANE_REQUEST, lane)
+      counters.steps += columns[request + 3]!
+      if (this.#exit(lane) === VM_EXITS.refused && !reasons.has(lane))
+        reasons.set(lane, refusalText(columns[request + 1]!))
     }
-    const places = this.#places(exits)
-    const { logCounts, logsAt, list, recordVectors } = places
-    const records = this.#machine.words.take(VECTOR_LIMBS * recordVectors)
-    const taken = this.#machine.take.start({ store: this.#store, uniform: this.#uniform }, places, records)
-    const bloomsAt = new Uint32Array(laneCount)
-    const bloomBits = this.#hashLogs(taken.buffer, list, logCounts, bloomsAt)
-    void Promise.allSettled([taken.words, bloomBits]).then(taken.release)
-    const words = await taken.words
+    const { session, take, words } = this.#machine
+    const buffers = { store: this.#store, uniform: this.#uniform }
+    const left = await takeLanes({ take, words, blooms: session.blooms }, this.#wave.laneCount, columns, buffers)
     counters.readback += performance.now() - startedMs
-    const { held, outputAt, outputBytes } = places
-    return {
-      transactions,
-      laneCount,
-      exits,
-      words,
-      logsAt,
-      logCounts,
-      outputAt,
-      outputBytes,
-      bloomsAt,
-      bloomBits,
-      reasons,
-      columns,
-      records,
-      held,
-    }
-  }
-
-  /** Where the records, logs and outputs of ended lanes come back. */
-  #places(exits: Uint8Array): LanePlaces {
-    const { laneCount } = this.#wave
-    const columns = this.#columns
-    const held = this.#machine.words.take(HELD_LIMBS * laneCount).fill(0)
-    const logsAt = new Uint32Array(laneCount)
-    const logCounts = new Uint32Array(laneCount)
-    const outputAt = new Uint32Array(laneCount)
-    const outputBytes = new Uint32Array(laneCount)
-    const list = this.#machine.words.take(VECTOR_LIMBS * (1 + laneCount))
-    let entries = 0
-    let record = 0
-    let word = 0
-    for (let lane = 0; lane < laneCount; lane++) {
-      const exit = exits[lane]!
-      if (exit < VM_EXITS.succeeded || exit > VM_EXITS.halted) continue
-      const entry = VECTOR_LIMBS * ++entries
-      list[entry] = lane
-      list[entry + 1] = record
-      list[entry + 2] = word
-      const counted = this.#at(LANE_HELD, lane)
-      const to = HELD_LIMBS * lane
-      held[to] = VECTOR_LIMBS * record
-      held[to + 1] = columns[counted]!
-      held[to + 2] = columns[counted + 1]!
-      held[to + 3] = exit === VM_EXITS.succeeded ? 1 : 0
-      record += columns[counted + 2]! + columns[counted + 3]!
-      if (exit === VM_EXITS.succeeded) {
-        const counts = this.#at(LANE_COUNTS, lane)
-        logsAt[lane] = VECTOR_LIMBS * word
-        logCounts[lane] = columns[counts + 3]!
-        word += columns[counts + 2]!
-      }
-      const output = this.#at(LANE_OUTPUT, lane)
-      const first = columns[output]!
-      const bytes = columns[output + 1]!
-      outputAt[lane] = VECTOR_BYTES * word + (first % VECTOR_BYTES)
-      outputBytes[lane] = bytes
-      if (bytes > 0) word += Math.ceil((first + bytes) / VECTOR_BYTES) - Math.floor(first / VECTOR_BYTES)
-    }
-    list.fill(0, 0, VECTOR_LIMBS)
-    list[0] = entries
-    return {
-      held,
-      logsAt,
-      logCounts,
-      outputAt,
-      outputBytes,
-      list: list.subarray(0, VECTOR_LIMBS * (1 + entries)),
-      recordVectors: record,
-      wordVectors: word,
-    }
-  }
-
-  /** Has the device hash the topics of ended lanes, where blooms are asked for; enters where their bits begin. */
-  async #hashLogs(
-    words: GPUBuffer,
-    list: Uint32Array,
-    logCounts: Uint32Array,
-    bloomsAt: Uint32Array,
-  ): Promise<Uint32Array | undefined> {
-    const { blooms } = this.#machine.session
-    if (!blooms.isOn) return undefined
-    const lists = this.#machine.words.take(list.length)
-    let count = 0
-    let vectors = 0
-    for (let entry = VECTOR_LIMBS; entry < list.length; entry += VECTOR_LIMBS) {
-      const lane = list[entry]!
-      const logs = logCounts[lane]!
-      if (logs === 0) continue
-      const at = VECTOR_LIMBS * count++
-      lists[at] = list[entry + 2]!
-      lists[at + 1] = logs
-      lists[at + 2] = vectors
-      lists[at + 3] = 0
-      bloomsAt[lane] = VECTOR_LIMBS * vectors
-      vectors += BLOOM_VECTORS * logs
-    }
-    return count === 0 ? undefined : blooms.hashLogs(words, lists.subarray(0, VECTOR_LIMBS * count), vectors)
+    return { ...left, transactions, reasons }
   }
 
   /** Gives the buffers back. */
@@ -464,14 +396,8 @@ export class VmDispatches {
   }
 }
 
-/** `held` to `outputBytes`: VmGroup. */
-interface LanePlaces extends TakeList {
-  readonly held: Uint32Array
-  readonly logsAt: Uint32Array
-  readonly logCounts: Uint32Array
-  readonly outputAt: Uint32Array
-  readonly outputBytes: Uint32Array
-}
+/** What came of a dispatch that was sent ahead. */
+type SentDispatch = { readonly thrown: unknown } | undefined
 
 const asked = new Uint32Array(ASKED_LIMBS)
 const missed = new Uint32Array(LIMBS_PER_WORD)

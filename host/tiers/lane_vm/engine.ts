@@ -5,12 +5,12 @@ import { faultText } from '../../device/fault.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import type { DeviceSessions } from '../../session/device_sessions.ts'
 import type { CodeMove } from '../../state/tables/code_table.ts'
-import type { VmGroup } from './group.ts'
-import { HOT_LANES, type VmRequest, VmRunner } from './runner.ts'
+import { HOT_LANES, type VmRequest, VmRunner, type VmStarted } from './runner.ts'
 
 /** What runs waves of the lane VM: VmRunner on a device. */
 export interface VmEngine {
-  readonly timings: VmRunner['timings']
+  /** Wall milliseconds. */
+  readonly timings: Readonly<Record<'execute' | 'readback', number>>
   readonly chunks: number
   readonly laneBytes: number
   readonly isReady: boolean
@@ -23,10 +23,10 @@ export interface VmEngine {
   /** Starts the counters of a batch. */
   begin(): void
   /**
-   * Every transaction of the request is in one lane of the groups, but for lanes with transaction -1. Rejects with a
-   * fault of the device.
+   * Puts a request on its way. Every transaction of it is in one lane of the groups that become of it, but for lanes
+   * with transaction -1; finishing rejects with a fault of the device.
    */
-  run(request: VmRequest): Promise<readonly VmGroup[]>
+  start(request: VmRequest): Promise<VmStarted>
   destroy(): void
 }
 

@@ -1,12 +1,11 @@
 import { KERNELS } from '../../../kernels/linked.generated.ts'
 import { liftCode, MICRO } from '../../../transpiler/index.ts'
 import { LANE_REQUEST, VM_EXITS, VM_REGIONS } from '../../../transpiler/layout/lane_vm.ts'
-import { VM_QUOTAS, type VmQuota } from '../../../transpiler/layout/lane_vm_quota.ts'
+import { VM_QUOTAS } from '../../../transpiler/layout/lane_vm_quota.ts'
 import { ACCOUNT_CODE_SHIFT } from '../../../transpiler/layout/tables.ts'
 import { type Fork, isAtLeast } from '../../../transpiler/spec/forks.ts'
 import type { EvmStep } from '../../batch/evm_step.ts'
 import { type BlockEnvironment, environmentWords } from '../../chain/environment.ts'
-import { OutOfMemoryError } from '../../device/fault.ts'
 import { mostWaveBytes } from '../../device/limits.ts'
 import type { Precompiles } from '../../precompiles/precompiles.ts'
 import { BatchWords } from '../../primitives/batch_words.ts'
@@ -23,16 +22,8 @@ import { loadKinds, type VmKind } from './profiles.ts'
 import { VmTake } from './take.ts'
 import { TracedCodes, traceLane } from './trace.ts'
 import type { VmBlock } from './uniform.ts'
-import {
-  cutWaves,
-  layWave,
-  leastWaves,
-  VECTOR_BYTES,
-  type VmLanes,
-  type VmSource,
-  type VmWave,
-  WaveMemory,
-} from './wave.ts'
+import { layWave, leastWaves, VECTOR_BYTES, type VmLanes, type VmSource, WaveMemory } from './wave.ts'
+import { QuotaWaves, TOO_SMALL, type VmWaveResult, type WaveParts } from './waves.ts'
 
 export interface VmRunnerParts {
   readonly fork: Fork
@@ -62,9 +53,14 @@ export interface VmRequest extends VmSource {
   readonly kinds?: readonly VmKind[]
 }
 
-const TOO_SMALL = 'the device does not hold one workgroup of the lane VM'
-
 const DEFAULT_BUDGET: VmBudget = { dispatchSteps: 4096, laneSteps: 1 << 22, dispatches: 4096 }
+
+/** A request on its way. One of the two is called, once. */
+export interface VmStarted {
+  finish(): Promise<readonly VmGroup[]>
+  /** Waits until nothing is on its way any longer, whatever came of it. */
+  abandon(): Promise<void>
+}
 
 /**
  * Runs transactions on the lane VM (kernels/entry/lane_vm.wgsl), one lane each: waves as large as the device takes,
@@ -72,12 +68,9 @@ const DEFAULT_BUDGET: VmBudget = { dispatchSteps: 4096, laneSteps: 1 << 22, disp
  * larger one.
  */
 export class VmRunner {
-  readonly timings = { upload: 0, execute: 0, readback: 0, codes: 0 }
+  readonly timings: VmCounters = { upload: 0, execute: 0, readback: 0, codes: 0, dispatches: 0, steps: 0 }
   /** Waves beyond the first of a run and quota, because of the device's limits. */
   chunks = 0
-  dispatches = 0
-  /** Instructions run. */
-  steps = 0
   /** Most bytes that one wave held on the device. */
   laneBytes = 0
   readonly #session: DeviceSession
@@ -131,43 +124,59 @@ export class VmRunner {
 
   /** Starts the counters of a batch. */
   begin(): void {
-    Object.assign(this.timings, { upload: 0, execute: 0, readback: 0, codes: 0 })
+    Object.assign(this.timings, { upload: 0, execute: 0, readback: 0, codes: 0, dispatches: 0, steps: 0 })
     this.chunks = 0
-    this.dispatches = 0
-    this.steps = 0
     this.laneBytes = 0
     this.#words.begin(this.#session.resident.columnMemory)
   }
 
   /**
-   * Every transaction is in one lane of one group, but for the lanes marked as superseded. Rejects with a fault of the
-   * device, or as the State does. `compile` has resolved.
+   * Puts a request on its way: the lanes of its first wave go to the device. `compile` has resolved. Rejects as the
+   * State does.
    */
-  async run(request: VmRequest): Promise<VmGroup[]> {
+  async start(request: VmRequest): Promise<VmStarted> {
     const machine = this.#machine
     if (machine === undefined) throw new Error('the lane VM has not compiled')
     const startedMs = performance.now()
     const { lanes, block } = await this.#prepare(request)
     const order = laneOrder(request.batch, request.transactions, this.#calledCodes(request))
     this.timings.upload += performance.now() - startedMs
-    const groups: VmGroup[] = []
     const { kinds } = request
     const least = leastWaves(lanes)
     const fits = least.map((vectors) => vectors <= this.#mostVectors)
     const mostQuota = fits.lastIndexOf(true)
-    const byQuota = positionsByQuota(order, mostQuota, kinds)
-    let passed: readonly number[] = []
     if (mostQuota < 0) throw new RangeError(TOO_SMALL)
-    for (let n = 0; n <= mostQuota; n++) {
-      const positions = joined(byQuota[n]!, passed)
+    const byQuota = positionsByQuota(order, mostQuota, kinds)
+    const waves = new QuotaWaves(this.#waveParts(machine, lanes, block), least)
+    const first = byQuota.findIndex((positions, n) => positions.length > 0 && fits[n])
+    if (first >= 0) waves.begin(first, byQuota[first]!)
+    return {
+      finish: () => this.#finish(waves, { byQuota, fits, kinds }),
+      abandon: () => waves.abandon(),
+    }
+  }
+
+  /**
+   * Every transaction is in one lane of one group, but for the lanes marked as superseded. Rejects with a fault of the
+   * device, or as the State does.
+   */
+  async run(request: VmRequest): Promise<readonly VmGroup[]> {
+    return (await this.start(request)).finish()
+  }
+
+  async #finish(waves: QuotaWaves, { byQuota, fits, kinds }: QuotaLanes): Promise<readonly VmGroup[]> {
+    const groups: VmGroup[] = []
+    let passed: readonly number[] = []
+    for (const [n, started] of byQuota.entries()) {
+      const positions = joined(started, passed)
       if (!fits[n]) {
         passed = [...positions]
         continue
       }
-      const ran = await this.#runQuota(machine, lanes, positions, VM_QUOTAS[n]!, least[n]!, block)
+      const ran = await waves.run(n, positions)
       groups.push(...ran.map(({ group }) => group))
       passed = passedQuota(ran)
-      settleQuota(ran, n < mostQuota)
+      settleQuota(ran, n + 1 < byQuota.length)
       if (kinds !== undefined) raiseQuotas(kinds, positions, passed)
     }
     return groups
@@ -193,7 +202,7 @@ export class VmRunner {
     const wave = layWave(lanes, positions, quota)
     const server = { ...machine.server, codes }
     const dispatches = new VmDispatches({ ...machine, server }, wave, block)
-    const counters: VmCounters = { ...this.timings, dispatches: 0, steps: 0 }
+    const counters: VmCounters = { ...this.timings }
     try {
       yield* traceLane({ dispatches, wave, codes, traced, table: resident.codes }, this.#budget, counters)
       const reasons = new Map<number, string>()
@@ -279,87 +288,38 @@ export class VmRunner {
     return codeIds
   }
 
+  /** Instructions run. */
+  get steps(): number {
+    return this.timings.steps
+  }
+
+  get dispatches(): number {
+    return this.timings.dispatches
+  }
+
   /** Of a wave: what the device binds at once. */
   get #mostVectors(): number {
     return mostWaveBytes(this.#session.device.limits) / VECTOR_BYTES
   }
 
-  /**
-   * Frees what memory it can after a wave of so many vectors ran out of it, and takes buffers that all waves share for
-   * lost.
-   */
-  #makeRoom(vectors: number): void {
-    this.#roomVectors = Math.floor(vectors / 2)
-    this.#session.makeRoom()
-    this.#codes.renew()
-  }
-
-  /**
-   * Runs lanes of one quota in as few waves as the device holds, halved while its memory runs out; the least
-   * possible wave is tried twice, then its fault passes.
-   */
-  async #runQuota(
-    machine: VmMachine,
-    lanes: VmLanes,
-    positions: Uint32Array,
-    quota: VmQuota,
-    leastVectors: number,
-    block: VmBlock,
-  ): Promise<readonly VmWaveResult[]> {
-    const endsFrom = (from: number): readonly number[] => {
-      const room = Math.min(this.#mostVectors, Math.max(this.#roomVectors, leastVectors))
-      const ends = cutWaves(lanes, positions.subarray(from), quota, room)
-      if (ends === undefined) throw new RangeError(TOO_SMALL)
-      return ends.map((end) => from + end)
-    }
-    const ran: VmWaveResult[] = []
-    let ends = endsFrom(0)
-    let hasRoom = false
-    for (let first = 0; first < positions.length; ) {
-      const startedMs = performance.now()
-      const wave = layWave(lanes, positions.subarray(first, ends[0]), quota, this.#memory)
-      this.timings.upload += performance.now() - startedMs
-      try {
-        ran.push(await this.#runWave(machine, lanes, wave, block))
-        first = ends[0]!
-        ends = ends.slice(1)
-        hasRoom = false
-      } catch (thrown) {
-        if (!(thrown instanceof OutOfMemoryError) || hasRoom) throw thrown
-        this.#makeRoom(wave.storeVectors)
-        // A wave that cannot be halved may fit the room that was made.
-        hasRoom = wave.laneCount <= quota.neighbours
-        if (hasRoom) continue
-        const middle = first + Math.ceil(wave.laneCount / 2 / quota.neighbours) * quota.neighbours
-        ends = [middle, ...endsFrom(middle)]
-      }
-    }
-    this.chunks += Math.max(0, ran.length - 1)
-    return ran
-  }
-
-  async #runWave(machine: VmMachine, lanes: VmLanes, wave: VmWave, block: VmBlock): Promise<VmWaveResult> {
-    const startedMs = performance.now()
-    const { positions } = wave
-    const dispatches = new VmDispatches(machine, wave, block)
-    this.laneBytes = Math.max(this.laneBytes, dispatches.bytes)
-    this.timings.upload += performance.now() - startedMs
-    const counters: VmCounters = { ...this.timings, dispatches: this.dispatches, steps: this.steps }
-    try {
-      await dispatches.finish(this.#budget, counters)
-      const reasons = new Map<number, string>()
-      const transactions = new Int32Array(positions.length)
-      for (let lane = 0; lane < positions.length; lane++) transactions[lane] = lanes.transactions[positions[lane]!]!
-      const group = await dispatches.collect(transactions, reasons, counters)
-      const { dispatches: dispatched, steps, ...timings } = counters
-      Object.assign(this.timings, timings)
-      this.dispatches = dispatched
-      this.steps = steps
-      dispatches.release()
-      return { group, positions, reasons }
-    } catch (thrown) {
-      dispatches.drop()
-      throw thrown
+  #waveParts(machine: VmMachine, lanes: VmLanes, block: VmBlock): WaveParts {
+    return {
+      machine,
+      lanes,
+      block,
+      budget: this.#budget,
+      memory: this.#memory,
+      counters: this.timings,
+      mostVectors: () => Math.min(this.#mostVectors, this.#roomVectors),
+      ran: (waves, bytes) => {
+        this.chunks += waves
+        this.laneBytes = Math.max(this.laneBytes, bytes)
+      },
+      makeRoom: (vectors) => {
+        this.#roomVectors = Math.floor(vectors / 2)
+        this.#session.makeRoom()
+        this.#codes.renew()
+      },
     }
   }
 }
@@ -391,11 +351,11 @@ const joined = (positions: Uint32Array, more: readonly number[]): Uint32Array =>
   return all
 }
 
-/** A group, whose reasons are open until it is known which lanes run again. */
-interface VmWaveResult {
-  readonly group: VmGroup
-  readonly positions: Uint32Array
-  readonly reasons: Map<number, string>
+/** The lanes of a request by the quota that they start in, and whether the device holds a wave of it. */
+interface QuotaLanes {
+  readonly byQuota: readonly Uint32Array[]
+  readonly fits: readonly boolean[]
+  readonly kinds: readonly VmKind[] | undefined
 }
 
 /** Positions of the lanes that passed their quota. */

@@ -22,6 +22,7 @@ import { VM_BALANCE, VM_SLOT } from './held.ts'
 import type { VmHints } from './items.ts'
 import { type VmKind, VmKinds } from './profiles.ts'
 import { VmRetry } from './retry.ts'
+import type { VmStarted } from './runner.ts'
 
 export interface LaneVmTierOptions {
   readonly policy: Policy
@@ -90,6 +91,13 @@ export class LaneVmTier implements Tier {
   }
 }
 
+/** Calls on their way, and of which kinds they are. */
+interface StartedCalls {
+  readonly calls: readonly number[]
+  readonly kinds: readonly VmKind[]
+  readonly waves: VmStarted
+}
+
 /** The lane VM on one batch. */
 export class LaneVmRun implements TierRun {
   readonly #number: number
@@ -116,13 +124,14 @@ export class LaneVmRun implements TierRun {
     const taken = await this.#take(calls)
     this.#giveBack(calls, this.#isRefused ? this.#opened!.whyNot : undefined, taken)
     if (taken.length === 0) return undefined
+    const started = await this.#start(taken)
     return {
       isUnderway: false,
       finish: async () => {
-        await this.#execute(taken)
+        await this.#finish(started)
         return taken.some((i) => this.#batch.tier[i] !== this.#number)
       },
-      abandon: async () => {},
+      abandon: () => started.waves.abandon(),
     }
   }
 
@@ -189,7 +198,7 @@ export class LaneVmRun implements TierRun {
       this.#batch.explained?.exit(i, 'conflict')
       this.#batch.reasons[i] = 0
     }
-    await this.#execute(calls, hints)
+    await this.#finish(await this.#start(calls, hints))
   }
 
   async #open(): Promise<boolean> {
@@ -200,14 +209,18 @@ export class LaneVmRun implements TierRun {
     return this.#opened.open()
   }
 
-  async #execute(calls: readonly number[], hints?: VmHints): Promise<void> {
+  async #start(calls: readonly number[], hints?: VmHints): Promise<StartedCalls> {
     const { batch, executionGas, fromIds, toIds, rules, env, coinbaseId } = this.#batch
     const transactions = Int32Array.from(calls)
     const kinds = this.#tier.kinds.of(this.#batch, calls)
     const request = { batch, executionGas, fromIds, toIds, rules, env, coinbaseId, transactions, kinds }
-    const { engine } = this.#opened!
-    const groups = await engine.run(hints === undefined ? request : { ...request, hints })
-    const places = new Int32Array(batch.count)
+    const waves = await this.#opened!.engine.start(hints === undefined ? request : { ...request, hints })
+    return { calls, kinds, waves }
+  }
+
+  async #finish({ calls, kinds, waves }: StartedCalls): Promise<void> {
+    const groups = await waves.finish()
+    const places = new Int32Array(this.#batch.batch.count)
     for (let k = 0; k < calls.length; k++) places[calls[k]!] = k
     for (const group of groups) this.#adopt(group, (i) => kinds[places[i]!]!)
   }
