@@ -63,7 +63,7 @@ const LAYERS: readonly Layer[] = [
     at: 'service',
     may: ['service', 'host/index.ts', 'host/chain', 'host/metrics.ts', 'host/roots/rooted_transactions.ts'],
   },
-  // The listening thread loads no code of the library.
+  // The listening thread loads no code of the library, but for a pass that reads hex.
   { at: 'service/json_rpc', may: ['service', 'host/primitives/packed_hex.ts'], types: ['host/index.ts', 'host/chain'] },
   { at: 'service/methods', may: ['service'], types: ['host/index.ts', 'host/chain'] },
   { at: 'service/listener', may: ['service', 'host/primitives/thread.ts'], types: ['host/index.ts', 'host/chain'] },

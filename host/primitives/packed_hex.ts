@@ -40,7 +40,7 @@ const open = (): Packer => {
   return opened
 }
 
-/** Byte strings of an array of JSON, side by side. Item i is the bytes offsets[i] .. offsets[i + 1]; both are shared. */
+/** Byte strings of an array of JSON, side by side: item i is offsets[i] .. offsets[i + 1]. In shared memory. */
 export class PackedHex {
   readonly bytes: Uint8Array
   readonly offsets: Uint32Array

@@ -260,7 +260,7 @@ export class Senders {
   }
 }
 
-/** What was signed is hashed while the bytes of the transactions are what they are, and not after a form was waited for. */
+/** What was signed is hashed now, while the bytes of the transactions are what they are. */
 const hashedNow = ({ hash, rs, parity }: Signatures): Signatures => ({ hash, rs, parity })
 
 /**
