@@ -204,7 +204,7 @@ export const LANE_REQUEST_WORD = 2
  * O: of a lane that ended, in the place of its request: (slots, accounts that are held, vectors of these slots, of these
  * accounts); see HELD RECORD.
  */
-export const LANE_HELD = LANE_REQUEST_WORD
+export const LANE_HELD = 2
 /** O: (slots, accounts, log vectors, logs) */
 export const LANE_COUNTS = 4
 /**
@@ -351,8 +351,8 @@ export const ENTRY_UNDONE = ENTRY_WARM | ENTRY_TOUCHED
  *              has its old value: up to that value. Of an account whose balance is what it was at its least and was not
  *              looked at: the header. Slots and accounts that are only warm are not held, but for the sender.
  */
-export const HELD_SLOT_VECTORS = RECORD_PRESENT_AT
-export const HELD_ACCOUNT_VECTORS = RECORD_BEFORE_AT
+export const HELD_SLOT_VECTORS = 3
+export const HELD_ACCOUNT_VECTORS = 1
 
 /** JOURNAL      (kind, index, flags before, 0), word before: two vectors */
 export const JOURNAL_VECTORS = 3

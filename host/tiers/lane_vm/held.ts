@@ -36,7 +36,7 @@ const RECORD_LEAST = 4 * RECORD_LEAST_AT
 /** Whether a held slot has another value than before. */
 export const slotIsChanged = (records: Uint32Array, at: number): boolean => records[at + 3] === SLOT_VECTORS
 /** Whether a held account has its balances: those of others neither changed nor mattered. */
-export const accountIsWhole = (records: Uint32Array, at: number): boolean => records[at + 3] === VM_ACCOUNT_VECTORS
+const accountIsWhole = (records: Uint32Array, at: number): boolean => records[at + 3] === VM_ACCOUNT_VECTORS
 
 /** What of a lane's records does not hold. */
 const VM_HOLDS = 0
