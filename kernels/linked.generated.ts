@@ -6544,7 +6544,8 @@ fn vm_take_up(lane: u32) {
   vm_lane = lane;
   vm_spread = lane_environment.spread;
   let group = (lane >> vm_spread) * lane_environment.lane_vectors;
-  vm_arena = lane_environment.arenas_at + vm_vector(lane & ((1u << vm_spread) - 1u), group);
+  let neighbour = lane & ((1u << vm_spread) - 1u);
+  vm_arena = lane_environment.arenas_at + vm_vector(neighbour, group);
 }
 
 @group(0) @binding(2) var<storage, read_write> lanes_out: array<vec4<u32>>;
@@ -6734,7 +6735,8 @@ fn vm_take_up(lane: u32) {
   vm_lane = lane;
   vm_spread = lane_environment.spread;
   let group = (lane >> vm_spread) * lane_environment.lane_vectors;
-  vm_arena = lane_environment.arenas_at + vm_vector(lane & ((1u << vm_spread) - 1u), group);
+  let neighbour = lane & ((1u << vm_spread) - 1u);
+  vm_arena = lane_environment.arenas_at + vm_vector(neighbour, group);
 }
 
 fn vm_columns(column: u32) -> u32 {

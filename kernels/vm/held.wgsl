@@ -11,7 +11,8 @@ fn vm_take_up(lane: u32) {
   vm_lane = lane;
   vm_spread = lane_environment.spread;
   let group = (lane >> vm_spread) * lane_environment.lane_vectors;
-  vm_arena = lane_environment.arenas_at + vm_vector(lane & ((1u << vm_spread) - 1u), group);
+  let neighbour = lane & ((1u << vm_spread) - 1u);
+  vm_arena = lane_environment.arenas_at + vm_vector(neighbour, group);
 }
 
 /// Whether words of the record at `place` differ.
