@@ -244,10 +244,10 @@ describe('transactions that come together', () => {
     }
     const reasons = new Set<string>()
     for (let at = 0; at < sent.length; at += size) {
-      const wave = sent.slice(at, at + size)
+      const some = sent.slice(at, at + size)
       const expected: SendReply[] = []
-      for (const bytes of wave) expected.push(await replyTo(alone, bytes))
-      expect(await together.addAll(packTransactions(wave))).toEqual(expected)
+      for (const bytes of some) expected.push(await replyTo(alone, bytes))
+      expect(await together.addAll(packTransactions(some))).toEqual(expected)
       expect(contentOf(together)).toEqual(contentOf(alone))
       for (const reply of expected) reasons.add(typeof reply === 'string' ? 'taken' : reply.message.split(/[:,]/)[0]!)
     }
