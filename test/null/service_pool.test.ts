@@ -91,6 +91,18 @@ describe('the pool', () => {
     expect(await pool.nextNonce(keyed(0))).toBe(3n)
   })
 
+  it('tells of those that the next block could take by what has come', async () => {
+    const told: (readonly string[])[] = []
+    pool.onPending = (hashes) => told.push(hashes)
+    const dearer = { maxFeePerGas: 2000n, maxPriorityFeePerGas: 200n }
+    await pool.add(transaction(0, 1n))
+    const second = await pool.add(transaction(0, 1n, dearer))
+    expect(told, 'neither the one after a gap, nor what takes its place').toEqual([])
+    const first = await pool.add(transaction(0, 0n))
+    const other = await pool.add(transaction(0, 0n, dearer))
+    expect(told).toEqual([[first, second], [other]])
+  })
+
   it('takes a gas limit up to that of the block', async () => {
     expect(await refusal(transaction(0, 0n, { gasLimit: GAS_LIMIT }))).toBeUndefined()
     expect(await refusal(transaction(1, 0n, { gasLimit: GAS_LIMIT + 1n }))).toMatch(/^exceeds block gas limit/)
