@@ -6544,7 +6544,8 @@ fn vm_take_up(lane: u32) {
   vm_lane = lane;
   vm_spread = lane_environment.spread;
   let group = (lane >> vm_spread) * lane_environment.lane_vectors;
-  let neighbour = lane & ((1u << vm_spread) - 1u);
+  vm_stride = 1u << vm_spread;
+  let neighbour = lane & (vm_stride - 1u);
   vm_arena = lane_environment.arenas_at + vm_vector(neighbour, group);
 }
 
@@ -6666,6 +6667,8 @@ struct U256 {
 }
 
 var<private> vm_lane: u32;
+
+var<private> vm_stride: u32;
 `,
   lane_vm_take: `@group(0) @binding(3) var<storage, read_write> taken_records: array<vec4<u32>>;
 
@@ -6735,7 +6738,8 @@ fn vm_take_up(lane: u32) {
   vm_lane = lane;
   vm_spread = lane_environment.spread;
   let group = (lane >> vm_spread) * lane_environment.lane_vectors;
-  let neighbour = lane & ((1u << vm_spread) - 1u);
+  vm_stride = 1u << vm_spread;
+  let neighbour = lane & (vm_stride - 1u);
   vm_arena = lane_environment.arenas_at + vm_vector(neighbour, group);
 }
 
@@ -6849,6 +6853,8 @@ const HELD_ACCOUNT_VECTORS = 1u;
 const WORKGROUP_SIZE = 64u;
 
 var<private> vm_lane: u32;
+
+var<private> vm_stride: u32;
 `,
   mul_rate: `@group(0) @binding(0) var<uniform> mul_rate_parameters: vec4<u32>;
 

@@ -4,9 +4,9 @@ import type { ColumnMemory } from './column_memory.ts'
 const BLOCK_WORDS = 1 << 20
 
 /**
- * Words that last as long as a batch, which the next batch takes again: in fresh ones, what comes back of a device would
- * be faulted in page by page, and be garbage. In the memory of the tables where that has room, so modules pass over them
- * where they lie.
+ * Words that last as long as a batch, which the next batch takes again: in fresh ones, what comes back of a device
+ * would be faulted in page by page, and be garbage. In the memory of the tables where that has room, so modules pass
+ * over them where they lie.
  */
 export class BatchWords {
   #memory: ColumnMemory | undefined

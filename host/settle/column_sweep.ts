@@ -73,9 +73,9 @@ interface ChunkLanes {
 
 /**
  * The sweep (Sweep) as a pass of WebAssembly over columns, for transactions of the plain kinds: plain transfers,
- * executions that read and write slots and nothing else, and those that say in records what they did. It decides what the sweep decides, in the same order and on
- * the same running values, and stops before a transaction that is of another kind or does not stand: that one is the
- * sweep's.
+ * executions that read and write slots and nothing else, and those that say in records what they did. It decides what
+ * the sweep decides, in the same order and on the same running values, and stops before a transaction that is of
+ * another kind or does not stand: that one is the sweep's.
  *
  * Tables and columns of the batch lie in the memory of the module. Columns of receipts and lanes are brought there a
  * chunk at a time.

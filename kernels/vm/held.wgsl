@@ -2,7 +2,7 @@ import package::layout::lane_vm::{ENTRY_BALANCE, ENTRY_SEEN, HELD_ACCOUNT_VECTOR
 import package::layout::lane_vm::{RECORD_BEFORE_AT, RECORD_LEAST_AT, RECORD_PRESENT_AT, SLOT_READ, SLOT_VECTORS};
 import package::layout::lane_vm::VM_ACCOUNT_VECTORS;
 import package::lane::lane::{lane_environment, lanes_out};
-import package::vm::lane::{vm_arena, vm_lane, vm_spread, vm_vector};
+import package::vm::lane::{vm_arena, vm_lane, vm_spread, vm_stride, vm_vector};
 
 /// What the host is told of the records of a lane that ended: HELD RECORD of transpiler/layout/lane_vm.ts.
 
@@ -11,7 +11,8 @@ fn vm_take_up(lane: u32) {
   vm_lane = lane;
   vm_spread = lane_environment.spread;
   let group = (lane >> vm_spread) * lane_environment.lane_vectors;
-  let neighbour = lane & ((1u << vm_spread) - 1u);
+  vm_stride = 1u << vm_spread;
+  let neighbour = lane & (vm_stride - 1u);
   vm_arena = lane_environment.arenas_at + vm_vector(neighbour, group);
 }
 

@@ -201,8 +201,8 @@ export const LANE_REQUEST = 1
 /** O: key of a missed slot, address of a missed account, number of a block, hash of an input; two columns */
 export const LANE_REQUEST_WORD = 2
 /**
- * O: of a lane that ended, in the place of its request: (slots, accounts that are held, vectors of these slots, of these
- * accounts); see HELD RECORD.
+ * O: of a lane that ended, in the place of its request: (slots, accounts that are held, vectors of these slots, of
+ * these accounts); see HELD RECORD.
  */
 export const LANE_HELD = 2
 /** O: (slots, accounts, log vectors, logs) */

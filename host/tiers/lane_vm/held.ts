@@ -145,7 +145,8 @@ export class VmStore {
   }
 
   /**
-   * Whether the lane would have gone the same way on the present balance of the account whose record is at `records[at]`.
+   * Whether the lane would have gone the same way on the present balance of the account whose record is at
+   * `records[at]`.
    */
   #balanceHolds(records: Uint32Array, at: number, i: number, from: number): boolean {
     const { rows } = this.#accounts
