@@ -12,8 +12,8 @@ import type { ExitReason, ExitReasons } from './reason.ts'
 const LAST_LOW_ADDRESS = 0x1ff
 
 /**
- * Makes every sender, called account and who is paid fees resident, and fills the columns of their ids, and of the codes
- * that are called.
+ * Makes every sender, called account and who is paid fees resident, and fills the columns of their ids, and of the
+ * codes that are called.
  */
 export const loadParties = (openBatch: OpenBatch, resident: ResidentState): void | Promise<void> => {
   const { batch, fromIds, toIds, toCodes, env, rules } = openBatch

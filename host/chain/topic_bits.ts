@@ -16,7 +16,7 @@ const FIRST_WORDS = 256
 const WORD_BYTES = 4 * LIMBS_PER_WORD + 8 + 4 * 2
 const DEFAULT_BYTES = 1 << 24
 const NOT_MET = -1
-/** Whoever calls a contract chooses topics, and may choose those of one bucket: what is further away counts as not met. */
+/** Callers choose topics, and may choose those of one bucket: what is further away counts as not met. */
 const MOST_PROBES = 32
 
 /**

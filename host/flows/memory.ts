@@ -25,7 +25,7 @@ import type { ResidentState } from '../state/tables/resident_tables.ts'
  * executor.close()
  */
 export interface MemoryBudget {
-  /** Accounts and slots that batches have met, and bloom bits of topics. Their mirror on a device takes up to as much there. */
+  /** Accounts, slots and topics that batches have met. Their mirror on a device takes up to as much there. */
   readonly tables?: number
   /** Code that batches have met, and the form in which the lane VM runs it, which a device has as well. */
   readonly codes?: number

@@ -20,8 +20,8 @@ let compiled: WasmModule | undefined
 export const rowMemory = (): ColumnMemory | undefined => ColumnMemory.of(OWN_BYTES)
 
 /**
- * Writes accounts and slots to the rows of a MemoryState in bulk, and reads them, by a module of WebAssembly: what their
- * one-by-one form does (MemoryState), with the cache misses of many rows in flight together.
+ * Writes accounts and slots to the rows of a MemoryState in bulk, and reads them, by a module of WebAssembly: what
+ * their one-by-one form does (MemoryState), with the cache misses of many rows in flight together.
  *
  * Cost: docs/decisions/0039-settling-in-columns.md.
  */
@@ -88,7 +88,7 @@ export class MemoryCommit {
     return !this.#memory.isFull
   }
 
-  /** Calls `take` with ids of accounts, -1 where there is none, a chunk at a time: those of accounts from `first` on. */
+  /** Calls `take` with ids of accounts from `first` on, -1 where there is none, a chunk at a time. */
   find(addresses: Uint32Array, count: number, take: (ids: Int32Array, first: number) => void): void {
     this.#ask()
     for (let first = 0; first < count; first += CHUNK) {

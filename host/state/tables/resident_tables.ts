@@ -143,7 +143,7 @@ export class ResidentState {
   }
 
   /**
-   * ids[i] = the account of address `addresses[5 i ..]`; unknown ones are loaded. `codes[i]` = the id of its code, where
+   * ids[i] = the account of address `addresses[5 i ..]`; unknown ones are loaded. codes[i] = the id of its code, where
    * that is asked for.
    */
   accountIds(addresses: Uint32Array, count: number, ids: Int32Array, codes?: Uint32Array): void | Promise<void> {
