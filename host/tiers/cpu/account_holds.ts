@@ -5,7 +5,7 @@ import type { AccountRead, AccountView } from '../../state/snapshot.ts'
  */
 const COUNTED_BELOW = 1n << 63n
 
-/** Whether an execution that saw this of an account goes the same way, and leaves the same changes, on what it is now. */
+/** Whether an execution that saw this of an account goes the same way, and leaves the same changes, on what it is. */
 export const accountHolds = (
   { view, leastBalance, mostBalance, nonce }: AccountRead,
   now: AccountView | undefined,

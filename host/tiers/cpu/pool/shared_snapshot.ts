@@ -89,7 +89,7 @@ export class SharedSnapshot implements StateSnapshot {
     return { ...view, nonce: this.sender.nonce }
   }
 
-  /** Where the tables and what is known of the state do not tell, there is no account: whoever takes the outcome checks. */
+  /** Where neither tables nor known values tell, there is no account: the executor's thread checks it at the place. */
   accountForCreation(address: string): AccountView | undefined {
     addressFromHex(this.#address, 0, address)
     if (this.#accounts.find(this.#address, 0) >= 0 || this.#aside.has(address)) return this.account(address)
