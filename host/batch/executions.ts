@@ -39,6 +39,8 @@ export interface TouchVisitor {
 export interface SlotColumns {
   readonly laneCount: number
   readonly lanesOut: Uint32Array
+  /** The same on the device, where it has them: bytes before the columns, which lie as in `lanesOut`. */
+  readonly onDevice: OnDevice | undefined
   readonly slotAt: Uint32Array
   readonly storeAt: Uint32Array
   /**
@@ -53,6 +55,11 @@ export interface SlotColumns {
   /** Read k: 1 + the store that moves it by a delta, 0 where its value matters as such. */
   readonly deltaStores: Uint16Array
   readonly succeeds: boolean
+}
+
+/** Columns that the device may still have. */
+export interface OnDevice {
+  readonly place: { readonly buffer: GPUBuffer; readonly byteOffset: number } | undefined
 }
 
 /**

@@ -120,6 +120,7 @@ export class BatchRun {
       await this.#runOthers(others, first, end, ranges)
       if (end < count) this.#underway = await this.#start(head!, end, Math.min(count, end + size), ranges)
       await this.#sweep(first, end)
+      this.#parts.settling.endRange()
     }
   }
 

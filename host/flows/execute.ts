@@ -72,7 +72,7 @@ export const executeBatch = async (
   committed: (ran: RunExecution & { readonly writes: StateWrites }) => void,
 ): Promise<ExecutionResult> => {
   wiring.device.clock?.begin()
-  wiring.sessions.begin(hashesTopics(wiring, request))
+  wiring.sessions.begin(hashesTopics(wiring, request), wiring.settling.isPossible)
   const open = await routeBatch(wiring, request, terms)
   const ran = await runBatch(open)
   const rejected = rejectedOf(ran.openBatch)

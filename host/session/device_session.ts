@@ -3,6 +3,7 @@ import type { ComputeDevice } from '../device/compute_device.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import { BloomRunner } from './device_blooms.ts'
 import { IndexLists } from './index_lists.ts'
+import { KeptLanes } from './kept_lanes.ts'
 import { DeviceTables } from './mirror.ts'
 
 /**
@@ -15,6 +16,7 @@ export class DeviceSession {
   readonly pool: BufferPool
   readonly tables: DeviceTables
   readonly blooms: BloomRunner
+  readonly lanes = new KeptLanes()
   /** What went wrong in this batch while nothing waited for it. */
   readonly faults: string[] = []
   readonly #kept: { destroy(): void }[] = []
@@ -32,8 +34,9 @@ export class DeviceSession {
     this.blooms = new BloomRunner(device, this.pool, this.faults)
   }
 
-  /** Starts a batch. `hashesTopics`: its blooms will be asked for. */
-  begin(hashesTopics: boolean): void {
+  /** Starts a batch. `hashesTopics`: its blooms will be asked for; `keepsLanes`: some of it may settle on the device. */
+  begin(hashesTopics: boolean, keepsLanes = false): void {
+    this.lanes.begin(keepsLanes)
     this.blooms.isOn = hashesTopics
     this.faults.length = 0
   }
@@ -43,6 +46,7 @@ export class DeviceSession {
    * next wave of any tier fills again.
    */
   makeRoom(): void {
+    this.lanes.release()
     this.pool.trim()
     this.tables.renew()
   }
@@ -53,6 +57,7 @@ export class DeviceSession {
   }
 
   close(): void {
+    this.lanes.begin(false)
     for (const resource of this.#kept) resource.destroy()
     this.pool.destroy()
     this.tables.destroy()

@@ -13,6 +13,7 @@ export class DeviceSessions {
   #current: DeviceSession | undefined
   #used: DeviceSession | undefined
   #hashesTopics = true
+  #keepsLanes = false
   /** Batches so far. */
   batches = 0
 
@@ -39,19 +40,20 @@ export class DeviceSessions {
     return this.#used
   }
 
-  /** Starts a batch. `hashesTopics`: its blooms will be asked for. */
-  begin(hashesTopics: boolean): void {
+  /** Starts a batch: as in DeviceSession. */
+  begin(hashesTopics: boolean, keepsLanes = false): void {
     this.batches++
     this.#used = undefined
     this.#hashesTopics = hashesTopics
-    this.#current?.begin(hashesTopics)
+    this.#keepsLanes = keepsLanes
+    this.#current?.begin(hashesTopics, keepsLanes)
   }
 
   /** The present session, or another one. Throws what the device throws; where there is none, it is not to be asked. */
   open(): DeviceSession {
     if (this.#current === undefined) {
       this.#current = new DeviceSession(this.#device()!, this.#resident, this.#listsAlways)
-      this.#current.begin(this.#hashesTopics)
+      this.#current.begin(this.#hashesTopics, this.#keepsLanes)
     }
     this.#used = this.#current
     return this.#current

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { decorated } from '../../host/device/decorated.ts'
 import { type ComputeDevice, openDevice, type TransactionObject } from '../../host/index.ts'
 import { BatchCheck, type BatchCheckOptions } from '../fixtures/batch_check.ts'
 import { batchState, contractAddress, sender, stranger, word } from '../fixtures/batch_world.ts'
@@ -13,11 +14,12 @@ afterAll(() => device.destroy())
 const SENDERS = 12
 const EACH = 8
 
-/** Payments of tokens and of ether, each of a sender's after the ones before it. */
+/** Payments of tokens and of ether, and one other call, each of a sender's after the ones before it. */
 const payments = (nonce: bigint): TransactionObject[] =>
   Array.from({ length: SENDERS * EACH }, (_, n): TransactionObject => {
     const common = { from: sender(n % SENDERS), nonce: nonce + BigInt(Math.floor(n / SENDERS)), gasLimit: 200_000n }
     const data = `${word(BigInt(sender((n + 1) % SENDERS)))}${word(1n).slice(2)}`
+    if (n === 7) return { ...common, gasPrice: 12n, to: contractAddress('counter') }
     return n % 3 === 0
       ? { ...common, gasPrice: 12n, to: stranger(n), value: 1n }
       : { ...common, gasPrice: 12n, to: contractAddress('token'), data }
@@ -25,13 +27,39 @@ const payments = (nonce: bigint): TransactionObject[] =>
 
 const PROGRAMS: BatchCheckOptions = { recordFrom: 1, programs: 'always', settle: 'device' }
 
+/**
+ * The submissions that settle, of all that a device is given: bytes of lanes that they copy and
+ * that went up, and readbacks.
+ */
+const settlingRuns = (inner: ComputeDevice) => {
+  const runs: { copied: number; uploaded: number; reads: number }[] = []
+  const watched = decorated(inner, {
+    run: (commands, options) => {
+      if (commands.some((command) => command.kind === 'dispatch' && command.kernel.label === 'settle_count')) {
+        const copies = commands.flatMap((one) => (one.kind === 'copy' ? [one] : []))
+        // What goes up with the lanes is copied to their buffer, too.
+        const up = copies.find(({ from }) => from.label === 'input')
+        const kept = copies.filter((one) => one !== up && one.to === up?.to)
+        const copied = kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+        runs.push({ copied, uploaded: up?.sizeBytes ?? 0, reads: options?.consume === undefined ? 0 : 1 })
+      }
+      return inner.run(commands, options)
+    },
+  })
+  return { watched, runs }
+}
+
+/** Two slots of each payment of tokens, and what moves them; one of the other call, and what is set. */
+const LANE_BYTES = 16 * (((2 * SENDERS * EACH) / 3 - 1) * (2 + 2 * 2) + 1 + 2)
+
 describe('a batch that the device settles', () => {
-  test('is settled whole, in one submission for each range', async () => {
+  test('is settled whole, in one submission for each range, which copies the lanes that the device has', async () => {
     for (const [range, submissions] of [
       [1000, 1],
       [32, 3],
     ] as const) {
-      const check = new BatchCheck({ device, ...PROGRAMS, range })
+      const { watched, runs } = settlingRuns(device)
+      const check = new BatchCheck({ device: watched, ...PROGRAMS, range })
       for (const nonce of [0n, BigInt(EACH)]) {
         const { difference, result } = await (nonce === 0n
           ? check.run(batchState(), payments(nonce))
@@ -39,6 +67,12 @@ describe('a batch that the device settles', () => {
         expect(difference).toBeUndefined()
         expect(result.settled).toEqual({ transactions: SENDERS * EACH, submissions })
         expect(result.faults).toEqual([])
+        expect(runs.map(({ reads }) => reads)).toEqual(new Array(submissions).fill(1))
+        const sumOf = (name: 'copied' | 'uploaded'): number => runs.reduce((sum, run) => sum + run[name], 0)
+        expect(sumOf('copied')).toBeGreaterThanOrEqual(LANE_BYTES)
+        // Descriptions: of each path's dispatches, one or two in each range.
+        expect(sumOf('uploaded')).toBeLessThanOrEqual(2 * submissions * 16 * (1 + 2 * 2 + 1 + 2))
+        runs.length = 0
       }
       check.executor.close()
     }
@@ -103,6 +137,7 @@ describe('a batch that the device settles', () => {
         const failing = new BatchCheck({ device: faulty, ...PROGRAMS, range: 32 })
         const { difference, result } = await failing.run(batchState(), payments(0n))
         expect(difference, `${fault} in run ${call}`).toBeUndefined()
+        if (fault === 'outOfMemory') expect(result.faults.join()).not.toMatch(/destroyed|invalid/i)
         settled += result.settled.transactions
         failing.executor.close()
       }

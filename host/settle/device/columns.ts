@@ -1,63 +1,18 @@
-import {
-  SETTLE_ADDS,
-  SETTLE_MOVES,
-  SETTLE_READ_VECTORS,
-  SETTLE_SETS,
-  SETTLE_SHRINKS,
-  type SETTLE_UNIFORM,
-} from '../../../transpiler/layout/settle.ts'
-import type { SlotColumns } from '../../batch/executions.ts'
+import type { SETTLE_UNIFORM } from '../../../transpiler/layout/settle.ts'
 import { type OpenBatch, OUTCOME_NONE } from '../../batch/open_batch.ts'
-
-const VECTOR_BYTES = 16
-const VECTOR_LIMBS = 4
+import { isDescribable, type LaneCopy, PlacedLanes, type RangeLanes } from './lanes.ts'
+import type { UploadWords } from './upload_words.ts'
 
 export type SettleField = (typeof SETTLE_UNIFORM)[number]
 
-/** Words that grow, for uploads: what one range takes, the next one takes again. */
-export class UploadWords {
-  #words = new Uint32Array(1 << 12)
-  /** In use, a multiple of a vector. */
-  length = 0
-
-  get used(): Uint32Array {
-    return this.#words.subarray(0, this.length)
-  }
-
-  get words(): Uint32Array {
-    return this.#words
-  }
-
-  /** Where `count` more words begin, in words. They hold what was there before. */
-  take(count: number): number {
-    const at = this.length
-    this.length = Math.ceil((at + count) / VECTOR_LIMBS) * VECTOR_LIMBS
-    if (this.length > this.#words.length) {
-      const grown = new Uint32Array(Math.max(this.length, 2 * this.#words.length))
-      grown.set(this.#words.subarray(0, at))
-      this.#words = grown
-    }
-    return at
-  }
-
-  /** Puts a column there. Gives the vector at which it begins. */
-  put(column: ArrayBufferView): number {
-    const at = this.take(Math.ceil(column.byteLength / 4))
-    const from = new Uint8Array(column.buffer, column.byteOffset, column.byteLength)
-    new Uint8Array(this.#words.buffer, 4 * at, column.byteLength).set(from)
-    return at / VECTOR_LIMBS
-  }
-}
-
-/** Lanes of one execution that a range has. */
-interface RangeLanes {
-  first: number
-  last: number
-}
-
-/** What is uploaded of the executions of a range: `described` by their number. */
+/**
+ * What a range has of its executions: `described` by their number. Lanes lie in one buffer: first the columns that are
+ * copied, then what is uploaded, from vector `uploadedAt` on.
+ */
 export interface RangeExecutions {
   readonly described: Uint32Array
+  readonly copies: readonly LaneCopy[]
+  readonly uploadedAt: number
   /** Where the range ends: sooner than asked for where the next transaction has no room. */
   readonly end: number
   /** Entries of the range at most, those of the block aside. */
@@ -108,67 +63,16 @@ export const putExecutions = (
   }
   // Number 0 is read where there is none.
   const described = new Uint32Array(Math.max(1, executions.length))
-  into.length = 0
-  // Vector 0 stands for none.
-  into.take(VECTOR_LIMBS)
-  for (const [number, range] of lanes) {
+  const placed = new PlacedLanes(into, mostBytes)
+  const known = [...lanes].flatMap(([number, range]) => {
     const { columns } = executions[number]!
-    if (columns === undefined || !isDescribable(columns)) continue
-    if (4 * into.length + bytesOf(columns, range) <= mostBytes) described[number] = describe(columns, range, into)
-  }
-  return { described, end: i, capacity: Math.max(1, capacity) }
+    return columns === undefined || !isDescribable(columns) ? [] : [{ number, columns, range }]
+  })
+  for (const { columns, range } of known) placed.reserve(columns, range)
+  for (const { number, columns, range } of known) described[number] = placed.describe(columns, range)
+  const { copies, uploadedAt } = placed
+  return { described, copies, uploadedAt, end: i, capacity: Math.max(1, capacity) }
 }
-
-const laneCountOf = ({ first, last }: RangeLanes): number => last - first + 1
-
-const bytesOf = ({ slotAt, storeAt, hintAt }: SlotColumns, lanes: RangeLanes): number => {
-  const columns = slotAt.length * (hintAt === undefined ? 1 : 4) + 2 * storeAt.length
-  return VECTOR_BYTES * (1 + SETTLE_READ_VECTORS * slotAt.length + columns * laneCountOf(lanes))
-}
-
-/** Whether each read has one store at most, and what moves it is that one. */
-const isDescribable = ({ slotAt, storeSlots, storeSigns, deltaStores }: SlotColumns): boolean => {
-  for (let k = 0; k < slotAt.length; k++) {
-    const store = storeSlots.indexOf(k)
-    if (storeSlots.indexOf(k, store + 1) > store) return false
-    const moved = deltaStores[k]!
-    if (moved !== 0 && (moved !== store + 1 || storeSigns[store] === 0)) return false
-  }
-  return true
-}
-
-const describe = (columns: SlotColumns, lanes: RangeLanes, into: UploadWords): number => {
-  const { laneCount, lanesIn, lanesOut, slotAt, storeAt, hintAt, storeSlots, storeSigns, storeConditions } = columns
-  const count = laneCountOf(lanes)
-  const at = into.take(VECTOR_LIMBS * (1 + SETTLE_READ_VECTORS * slotAt.length))
-  into.words.set([count, columns.succeeds ? 1 : 0, slotAt.length, lanes.first], at)
-  const put = (column: Uint32Array, from: number): number => {
-    const begin = from + VECTOR_LIMBS * lanes.first
-    return into.put(column.subarray(begin, begin + VECTOR_LIMBS * count))
-  }
-  /** Neighbouring columns. */
-  const putAll = (column: Uint32Array, from: number, n: number): number => {
-    const vector = put(column, from)
-    for (let m = 1; m < n; m++) put(column, from + m * VECTOR_LIMBS * laneCount)
-    return vector
-  }
-  for (let k = 0; k < slotAt.length; k++) {
-    const limb = slotAt[k]! % VECTOR_LIMBS
-    const slot = put(lanesOut, slotAt[k]! - limb)
-    const hint = hintAt === undefined ? 0 : putAll(lanesIn, hintAt[k]!, HINT_COLUMNS)
-    const store = storeSlots.indexOf(k)
-    const word = store < 0 ? 0 : putAll(lanesOut, storeAt[store]!, WORD_COLUMNS)
-    const sign = store < 0 ? 0 : storeSigns[store]!
-    const writes = store < 0 ? 0 : sign === 0 ? SETTLE_SETS : SETTLE_ADDS | (sign < 0 ? SETTLE_SHRINKS : 0)
-    const moves = columns.deltaStores[k] === 0 ? 0 : SETTLE_MOVES | storeConditions[store]!
-    into.words.set([slot, limb, hint, writes | moves, word, 0, 0, 0], at + VECTOR_LIMBS * (1 + SETTLE_READ_VECTORS * k))
-  }
-  return at / VECTOR_LIMBS
-}
-
-const WORD_COLUMNS = 2
-/** A word and its slot. */
-const HINT_COLUMNS = 3
 
 /** Brings what settling asks of the transactions of [first, end). Calls `put` with where each column begins. */
 export const putTransactions = (

@@ -8,9 +8,10 @@ import { ShaderCompileError } from '../../device/kernel.ts'
 import type { DeviceSession } from '../../session/device_session.ts'
 import type { DeviceSessions } from '../../session/device_sessions.ts'
 import type { Sweep } from '../sweep.ts'
-import { PARTIES, UploadWords } from './columns.ts'
+import { PARTIES } from './columns.ts'
 import { SettleKernels } from './kernels.ts'
 import { DeviceSweep } from './sweep.ts'
+import { UploadWords } from './upload_words.ts'
 
 /** Transactions of a range whose executions tell how many entries its log has. */
 const SAMPLE = 64
@@ -56,6 +57,17 @@ export class DeviceSettling {
   /** The transaction before which the device is not to be asked for this batch. */
   from(batch: OpenBatch): number {
     return this.#open?.batch === batch ? this.#open.form.from : 0
+  }
+
+  /** Whether the device may be to settle any range. */
+  get isPossible(): boolean {
+    const { settle, costs } = this.#policy
+    return settle === 'device' || (settle !== 'host' && costs.settleEntryUs < HOST_SETTLE_ENTRY_US)
+  }
+
+  /** A range has ended: of lanes that the device kept for it none is needed any more. */
+  endRange(): void {
+    this.#sessions.current?.lanes.release()
   }
 
   /** Whether the device is to settle [first, end): the costs of the device decide, or the policy. */

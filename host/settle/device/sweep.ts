@@ -17,10 +17,11 @@ import type { DeviceSession } from '../../session/device_session.ts'
 import { HOST_LIMBS, HOST_NONCE, ROW_BALANCE, ROW_FLAGS, ROW_LIMBS } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import type { BlockTaken } from '../column_sweep.ts'
-import { putExecutions, putTransactions, type RangeExecutions, type UploadWords } from './columns.ts'
+import { putExecutions, putTransactions, type RangeExecutions } from './columns.ts'
 import type { SettleKernels } from './kernels.ts'
 import { appendRange, type RangeSizes } from './range.ts'
 import type { Encoding } from './sort.ts'
+import type { UploadWords } from './upload_words.ts'
 
 const U32 = 2 ** 32
 const VECTOR_BYTES = 16
@@ -143,9 +144,9 @@ export class DeviceSweep {
   }
 
   #upload(
-    { device, lease }: Encoding,
+    { device, lease, commands }: Encoding,
     sizes: RangeSizes,
-    { described, end }: RangeExecutions,
+    { described, copies, uploadedAt, end }: RangeExecutions,
     first: number,
     { gas }: BlockTaken,
   ) {
@@ -177,10 +178,18 @@ export class DeviceSweep {
       device.upload(buffer, 0, words)
       return buffer
     }
+    const lanes = lease.storage(VECTOR_BYTES * uploadedAt + laneWords.used.byteLength)
+    for (const { from, fromOffset, vector, sizeBytes } of copies)
+      commands.push({ kind: 'copy', from, fromOffset, to: lanes, toOffset: VECTOR_BYTES * vector, sizeBytes })
+    if (laneWords.length > 0)
+      commands.push({
+        ...{ kind: 'copy', from: uploaded(laneWords.used), fromOffset: 0 },
+        ...{ to: lanes, toOffset: VECTOR_BYTES * uploadedAt, sizeBytes: laneWords.used.byteLength },
+      })
     return {
       uniform: range,
       columns: uploaded(into.used),
-      lanes: uploaded(laneWords.used),
+      lanes,
       overlays: uploaded(values),
       overlayCount: cells.length,
     }

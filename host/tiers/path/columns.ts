@@ -1,5 +1,6 @@
 import { LIMBS_PER_ADDRESS, LIMBS_PER_WORD } from '../../../transpiler/layout/word.ts'
 import { HINT_COLUMNS, MISSING } from '../../../transpiler/path_kernel.ts'
+import type { OnDevice } from '../../batch/executions.ts'
 import type { TransactionBatch } from '../../chain/batch.ts'
 import {
   COLUMN_LIMBS,
@@ -25,6 +26,8 @@ export interface PathGroup {
   readonly transactions: Int32Array
   readonly lanesIn: Uint32Array
   readonly lanesOut: Uint32Array
+  /** `lanesOut` on the device, where it keeps them. */
+  readonly onDevice?: OnDevice
   /** Whether the lanes ran the path's program, not its own kernel. */
   readonly isProgram?: true
   /** Whether it did so on the host (HostRunner), not on the device. */

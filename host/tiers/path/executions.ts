@@ -296,7 +296,8 @@ export class PathExecutions implements Executions {
 const balance = new Uint32Array(LIMBS_PER_WORD)
 
 /** Undefined where lanes of the path look at accounts, move ether, or call precompiles. */
-const slotColumns = ({ plan, laneCount, lanesIn, lanesOut, slotAt, storeAt, hinted }: PathGroup) => {
+const slotColumns = (group: PathGroup): SlotColumns | undefined => {
+  const { plan, laneCount, lanesIn, lanesOut, onDevice, slotAt, storeAt, hinted } = group
   const { kernel, accounts, transferColumns, precompiles } = plan
   if (kernel.readsEntryBalance || accounts.count + transferColumns.length + precompiles.length !== 0) return undefined
   const { storeSlots, storeSigns, storeConditions, deltaStores, succeeds } = plan
@@ -304,7 +305,7 @@ const slotColumns = ({ plan, laneCount, lanesIn, lanesOut, slotAt, storeAt, hint
     ? slotAt.map((_, k) => (kernel.hintColumn + HINT_COLUMNS * k) * laneCount * COLUMN_LIMBS)
     : undefined
   const stores = { storeAt, storeSlots, storeSigns, storeConditions, deltaStores }
-  return { laneCount, lanesIn, lanesOut, slotAt, hintAt, ...stores, succeeds }
+  return { laneCount, lanesIn, lanesOut, onDevice, slotAt, hintAt, ...stores, succeeds }
 }
 
 /** Whether an account that the path touches as a precompile exists and is empty. All of them are resident. */

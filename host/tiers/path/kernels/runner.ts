@@ -110,7 +110,7 @@ export class PathRunner {
     return this.#chunks + this.#waves.halved + this.#programRunner.chunks
   }
 
-  /** Most bytes of lane columns that one wave held on the device. */
+  /** Most bytes of lane columns on the device: those of a wave, and what is kept of the ones before it. */
   get laneBytes(): number {
     return this.#laneBytes + this.#programRunner.laneBytes
   }
@@ -200,20 +200,22 @@ export class PathRunner {
     await tables.open()
     const bloom = await blooms.open(jobs.map(({ plan }) => plan.blooms))
     const lease = pool.lease()
+    const held = pool.lease()
     try {
-      return this.#submit({ jobs, source, env, bloom, lease, startedMs })
+      return this.#submit({ jobs, source, env, bloom, lease, held, startedMs })
     } catch (thrown) {
       lease.drop()
+      held.drop()
       throw thrown
     }
   }
 
-  #submit({ jobs, source, env, bloom, lease, startedMs }: Submission): StartedJobs {
-    const { blooms } = this.session
+  #submit({ jobs, source, env, bloom, lease, held, startedMs }: Submission): StartedJobs {
+    const { blooms, lanes } = this.session
     const tables = this.session.tables.sync()
     const runs: GroupRun[] = []
     for (const job of jobs)
-      for (const part of this.#chunked(job)) runs.push(this.#prepare(part, source, env, tables, lease))
+      for (const part of this.#chunked(job)) runs.push(this.#prepare(part, source, env, tables, { lease, held }))
     const commands: Command[] = []
     const reads: BufferRange[] = []
     const hashes: Command[] = []
@@ -230,7 +232,7 @@ export class PathRunner {
     }
     this.#laneBytes = Math.max(
       this.#laneBytes,
-      runs.reduce((sum, run) => sum + run.in.size + run.out.size, 0),
+      runs.reduce((sum, run) => sum + run.in.size + run.out.size, lanes.sizeBytes),
     )
     const executed = this.session.tables.run(commands, { reads })
     // `finish` tells; until then a rejection must not count as unseen.
@@ -244,10 +246,13 @@ export class PathRunner {
           const { reads: results } = await executed
           this.#timings.execute += performance.now() - waitedMs
           const groups = await this.#groups(runs, results, hashed)
-          void hashed.then((found) => (found === undefined ? lease.drop() : lease.put()))
+          lanes.endWave({ lease, held, bytes: runs.reduce((sum, { out }) => sum + out.size, 0) }, hashed)
           return groups
         } catch (thrown) {
-          void hashed.then(() => lease.drop())
+          void hashed.then(() => {
+            lease.drop()
+            held.drop()
+          })
           throw thrown
         }
       },
@@ -260,7 +265,7 @@ export class PathRunner {
     hashed: Promise<readonly Uint32Array[] | undefined>,
   ): Promise<PathGroup[]> {
     const startedMs = performance.now()
-    const { blooms } = this.session
+    const { blooms, lanes } = this.session
     const groups: PathGroup[] = []
     let firstHash = 0
     for (const [index, run] of runs.entries()) {
@@ -273,6 +278,7 @@ export class PathRunner {
         transactions: run.job.transactions,
         lanesIn: run.lanesIn,
         lanesOut: await this.#withKeys(run, results[index]!),
+        ...(lanes.isOn ? { onDevice: lanes.columns(run.out, 0) } : {}),
         hinted: hints !== undefined,
         slotAt: slotPlaces(plan, run.laneCount),
         storeAt: storePlaces(plan, run.laneCount),
@@ -324,7 +330,7 @@ export class PathRunner {
     source: PathSource,
     env: BlockEnvironment,
     tables: readonly BoundBuffer[],
-    lease: BufferLease,
+    { lease, held }: Pick<Submission, 'lease' | 'held'>,
   ): GroupRun {
     const { plan, transactions, hints } = job
     const { kernel } = plan
@@ -334,7 +340,7 @@ export class PathRunner {
     gatherLanes(plan, transactions, laneCount, source, lanesIn)
     if (hints !== undefined) gatherHints(plan, transactions, hints, lanesIn)
     const input = lease.input(lanesIn.byteLength)
-    const out = lease.storage((kernel.outputColumns + kernel.scratchColumns) * laneCount * COLUMN_BYTES)
+    const out = held.storage((kernel.outputColumns + kernel.scratchColumns) * laneCount * COLUMN_BYTES)
     const environment = lease.uniform(ENVIRONMENT_BYTES)
     this.device.upload(input, 0, lanesIn)
     this.device.upload(environment, 0, this.#environment(plan, laneCount, env))
@@ -393,6 +399,8 @@ interface Submission {
   readonly env: BlockEnvironment
   readonly bloom: Kernel | undefined
   readonly lease: BufferLease
+  /** Of what lanes leave. */
+  readonly held: BufferLease
   readonly startedMs: number
 }
 

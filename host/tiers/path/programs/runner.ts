@@ -33,6 +33,8 @@ interface Submission {
   readonly kernel: Kernel
   readonly bloom: Kernel | undefined
   readonly lease: BufferLease
+  /** Of what lanes leave. */
+  readonly held: BufferLease
   readonly startedMs: number
 }
 
@@ -44,7 +46,7 @@ export class ProgramRunner {
   readonly timings = { upload: 0, execute: 0, readback: 0 }
   /** Dispatches beyond the first of a start, because of the device's limits. */
   chunks = 0
-  /** Most bytes of lane columns that one start held on the device. */
+  /** Most bytes of lane columns on the device: those of a wave, and what is kept of the ones before it. */
   laneBytes = 0
   readonly #session: DeviceSession
   readonly #chainId: bigint
@@ -96,22 +98,24 @@ export class ProgramRunner {
     const wantsBlooms = jobs.filter(({ transactions }) => transactions.length >= BLOOM_LANES)
     const bloom = await blooms.open(wantsBlooms.map(({ plan }) => plan.blooms))
     const lease = pool.lease()
+    const held = pool.lease()
     try {
-      return this.#submit({ jobs, source, env, kernel, bloom, lease, startedMs })
+      return this.#submit({ jobs, source, env, kernel, bloom, lease, held, startedMs })
     } catch (thrown) {
       lease.drop()
+      held.drop()
       throw thrown
     }
   }
 
-  #submit({ jobs, source, env, kernel, bloom, lease, startedMs }: Submission): StartedJobs {
-    const { device, tables, blooms } = this.#session
+  #submit({ jobs, source, env, kernel, bloom, lease, held, startedMs }: Submission): StartedJobs {
+    const { device, tables, blooms, lanes } = this.#session
     const bound = tables.sync()
     const words = environmentWords(env, this.#chainId)
     const maxVectors = mostWaveBytes(device.limits) / COLUMN_BYTES
     const lists = splitJobs(jobs, maxVectors, device.limits.maxComputeWorkgroupsPerDimension ** 2)
     this.chunks += Math.max(0, lists.length - 1)
-    const runs = lists.map((list) => this.#upload(list, source, words, lease))
+    const runs = lists.map((list) => this.#upload(list, source, words, { lease, held }))
     const commands = runs.map(({ wave, ...run }): Command => {
       const bindGroup = device.bindGroup(kernel, [
         { binding: BINDINGS.environment, buffer: run.environment },
@@ -138,7 +142,7 @@ export class ProgramRunner {
     }
     this.laneBytes = Math.max(
       this.laneBytes,
-      runs.reduce((sum, run) => sum + run.in.size + run.out.size, 0),
+      runs.reduce((sum, run) => sum + run.in.size + run.out.size, lanes.sizeBytes),
     )
     const executed = tables.run(commands, { reads })
     // `finish` tells; until then a rejection must not count as unseen.
@@ -152,10 +156,13 @@ export class ProgramRunner {
           const { reads: results } = await executed
           this.timings.execute += performance.now() - waitedMs
           const groups = await this.#finish(runs, results, hashed)
-          void hashed.then((found) => (found === undefined ? lease.drop() : lease.put()))
+          lanes.endWave({ lease, held, bytes: runs.reduce((sum, { out }) => sum + out.size, 0) }, hashed)
           return groups
         } catch (thrown) {
-          void hashed.then(() => lease.drop())
+          void hashed.then(() => {
+            lease.drop()
+            held.drop()
+          })
           throw thrown
         }
       },
@@ -173,14 +180,19 @@ export class ProgramRunner {
     this.#kernel = kernel
   }
 
-  #upload(jobs: readonly ProgramJob[], source: PathSource, environment: Uint32Array, lease: BufferLease): WaveRun {
+  #upload(
+    jobs: readonly ProgramJob[],
+    source: PathSource,
+    environment: Uint32Array,
+    { lease, held }: Pick<Submission, 'lease' | 'held'>,
+  ): WaveRun {
     const { device, resident } = this.#session
     const { slots, accounts, codes } = resident
     const wave = assembleWave(jobs, source, environment, (key) => codes.skeletonId(key))
     const run = {
       wave,
       in: lease.input(wave.lanesIn.byteLength),
-      out: lease.storage(wave.outVectors * COLUMN_BYTES),
+      out: held.storage(wave.outVectors * COLUMN_BYTES),
       environment: lease.uniform(ENVIRONMENT_BYTES),
       withKeys:
         (wave.keyVectors - wave.resultVectors) * COLUMN_BYTES <= KEY_BYTES ||
@@ -197,7 +209,7 @@ export class ProgramRunner {
     hashed: Promise<readonly Uint32Array[] | undefined>,
   ): Promise<PathGroup[]> {
     const startedMs = performance.now()
-    const { blooms } = this.#session
+    const { blooms, lanes } = this.#session
     const groups: PathGroup[] = []
     let firstHash = 0
     for (const [index, run] of runs.entries()) {
@@ -213,6 +225,7 @@ export class ProgramRunner {
           transactions,
           lanesIn: groupInputs(group, run.wave.lanesIn),
           lanesOut: groupOutputs(group, results[index]!, keys),
+          ...(lanes.isOn ? { onDevice: lanes.columns(run.out, group.outputs * COLUMN_BYTES) } : {}),
           hinted: hints !== undefined,
           slotAt: slotPlaces(plan, laneCount),
           storeAt: storePlaces(plan, laneCount),
