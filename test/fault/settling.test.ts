@@ -54,12 +54,13 @@ const LANE_BYTES = 16 * (((2 * SENDERS * EACH) / 3 - 1) * (2 + 2 * 2) + 1 + 2)
 
 describe('a batch that the device settles', () => {
   test('is settled whole, in one submission for each range, which copies the lanes that the device has', async () => {
-    for (const [range, submissions] of [
-      [1000, 1],
-      [32, 3],
+    for (const [range, submissions, forms] of [
+      [1000, 1, PROGRAMS],
+      [32, 3, PROGRAMS],
+      [48, 2, { ...PROGRAMS, programs: 'never' }],
     ] as const) {
       const { watched, runs } = settlingRuns(device)
-      const check = new BatchCheck({ device: watched, ...PROGRAMS, range })
+      const check = new BatchCheck({ device: watched, ...forms, range })
       for (const nonce of [0n, BigInt(EACH)]) {
         const { difference, result } = await (nonce === 0n
           ? check.run(batchState(), payments(nonce))
