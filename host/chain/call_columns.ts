@@ -6,8 +6,8 @@ import { decodeTransaction } from './encode_batch.ts'
 /**
  * Calls of a simulated block in columns: thousands come that way without an object for each. Call i:
  *
- * transactions       the call as a transaction: of type 0 where it has a gas price, else of a type with fee caps; without
- *                    a sender it is from address zero
+ * transactions       the call as a transaction: of type 0 where it has a gas price, else of a type with fee caps;
+ *                    without a sender it is from address zero
  * hasGas, hasNonce   u8[n]   1 where the call says its gas limit, or its nonce; else the column is not read
  *
  * @example
