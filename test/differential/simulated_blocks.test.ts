@@ -202,7 +202,8 @@ test('calls that halt in a batch are told by a word each, and the batch goes on'
   const batches = new CallBatchRunner({ chainId: 1n, device, leastCalls: 1, ...terms })
   const state = MemoryState.from(batchAllocation())
   const names = ['halter', 'counter', 'halter', 'burner', 'reverter']
-  const calls = names.map((name, n) => ({ from: sender(n), to: contractAddress(name), gas: 100_000n }))
+  // Without validation the nonce that a call tells does not count.
+  const calls = names.map((name, n) => ({ from: sender(n), to: contractAddress(name), gas: 100_000n, nonce: 7n }))
   const env = { ...BATCH_ENV, baseFeePerGas: 0n }
   const blocks = [{ fork: 'cancun', env, parentHash: `0x${'1'.repeat(64)}`, calls }] as const
   const request = { state, options: { chainId: 1n, gas: 1n << 40n }, blocks }

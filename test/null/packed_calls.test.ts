@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { createRandom, type Random } from '../../bench/random.ts'
 import { columnsOfCalls, isInColumns } from '../../host/flows/simulated_calls.ts'
+import { encodeBatch, InputError, MemoryState, simulateBlocks } from '../../host/index.ts'
 import { simulatePayload } from '../../service/methods/call_schema.ts'
 import { packCalls } from '../../service/methods/packed_calls.ts'
 
@@ -65,4 +66,25 @@ test('many plain calls come in columns, and what is wrong with one of them is to
   expect([path, message]).toEqual([['blockStateCalls', 0, 'calls', 70, 'gas'], 'hex number with leading zero digits'])
   const other = [...calls.slice(0, 70), { to: BOB, accessList: [] }]
   expect(read(other).data!.blockStateCalls[0]!.calls).toHaveLength(71)
+})
+
+test('columns that are not those of calls are refused by name', async () => {
+  const { transactions, hasGas, hasNonce } = columnsOfCalls([{ from: BOB, to: BOB }])
+  const typed = encodeBatch([{ from: BOB, nonce: 0n, gasLimit: 1n, gasPrice: 0n, accessList: [] }])
+  const listed = encodeBatch([
+    { from: BOB, nonce: 0n, gasLimit: 1n, gasPrice: 0n, accessList: [{ address: BOB, storageKeys: [] }] },
+  ])
+  const wrong = [
+    ['calls.transactions.type', { transactions: typed, hasGas, hasNonce }],
+    ['calls.transactions.accessStart', { transactions: { ...listed, type: Uint8Array.of(0) }, hasGas, hasNonce }],
+    ['calls.hasGas', { transactions, hasGas: new Uint8Array(2), hasNonce }],
+    ['calls.hasNonce', { transactions, hasGas, hasNonce: new Uint8Array(0) }],
+    ['calls.transactions.count', { transactions: { ...transactions, count: -1 }, hasGas, hasNonce }],
+  ] as const
+  for (const [field, calls] of wrong) {
+    const env = { number: 1n, timestamp: 1n, coinbase: BOB, gasLimit: 1n, baseFeePerGas: 0n, prevRandao: 0n }
+    const request = { fork: 'cancun', env, parentHash: `0x${'0'.repeat(64)}`, calls } as const
+    const next = simulateBlocks({ chainId: 1n, state: new MemoryState(), gas: 1n }).next(request)
+    await expect(next).rejects.toMatchObject({ name: new InputError('', '').name, field })
+  }
 })
