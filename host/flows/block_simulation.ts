@@ -77,7 +77,7 @@ export interface BlockSimulationOptions {
  *   moves: new Map([[identity, coinbase]]),
  *   calls: [{ to: coinbase, data: '0x1234' }],
  * }
- * console.log(request.calls.length) // 1
+ * console.log(request.fork) // shanghai
  */
 export interface SimulatedBlockRequest {
   readonly fork: Fork
