@@ -34,7 +34,7 @@ export class DeviceSession {
     this.blooms = new BloomRunner(device, this.pool, this.faults)
   }
 
-  /** Starts a batch. `hashesTopics`: its blooms will be asked for; `keepsLanes`: some of it may settle on the device. */
+  /** Starts a batch. `hashesTopics`: its blooms will be read; `keepsLanes`: some of it may settle on the device. */
   begin(hashesTopics: boolean, keepsLanes = false): void {
     this.lanes.begin(keepsLanes)
     this.blooms.isOn = hashesTopics

@@ -23,11 +23,10 @@ export interface SettlingRows {
 
 /**
  * The resident tables on the device. `sync` brings it up to the host's arrays: new rows in one piece, changed rows by
- * page, an index whole, by bucket, or by a list that a kernel writes to its places. The device has base values only: in the middle of a batch, what the batch wrote
- * goes up as it was before. Account rows may then carry running values, which no lane may rely on: the sweep refuses
- * every read of a written account.
- *
- * Buffers grow by doubling and are then filled again from the host's copy.
+ * page, an index whole, by bucket, or by a list that a kernel writes to its places. The device has base values only: in
+ * the middle of a batch, what the batch wrote goes up as it was before. Account rows may then carry running values,
+ * which no lane may rely on: the sweep refuses every read of a written account. Buffers grow by doubling and are then
+ * filled again from the host's copy.
  */
 export class DeviceTables {
   readonly #resident: ResidentState
@@ -79,8 +78,8 @@ export class DeviceTables {
   }
 
   /**
-   * Uploads what is behind and returns the buffers with their bindings; the list is the same object while it holds. What
-   * reads them goes to `run`, in the same turn: changes of an index count as uploaded once they are submitted.
+   * Uploads what is behind and returns the buffers with their bindings; the list is the same object while it holds.
+   * What reads them goes to `run`, in the same turn: changes of an index count as uploaded once they are submitted.
    */
   sync(): readonly BoundBuffer[] {
     const { slots, accounts, codes, generation } = this.#resident

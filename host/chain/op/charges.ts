@@ -10,7 +10,7 @@ import { isOpAtLeast, type OpFork } from './op_forks.ts'
  * l1Fee       u32[8 n]   wei for their data on the L1; zero for deposits
  * operator               what the operator takes by gas
  * footprint   f64[n]     gas of the block that their data takes (Jovian); zero for deposits, empty before
- * runs        u32        ends of runs of transactions that all are deposits, or pay the L1 the same; absent: each is one
+ * runs        u32        ends of runs of transactions that all are deposits, or pay the L1 the same; absent: each one
  */
 export interface OpCharges {
   readonly fork: OpFork

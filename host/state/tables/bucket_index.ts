@@ -5,7 +5,7 @@ import { movedTo, PRIVATE_MEMORY, type WordMemory } from '../../primitives/share
  * a removal. It is byte for byte the index that the device probes (transpiler/layout/tables.ts).
  *
  * words    u32[2 capacity]   bucket b: (id + 1, tag) at 2 b; (0, 0) is empty
- * changed  buckets written since `settleChanges`, so a mirror need not upload all; `rebuilt`: all moved, or many changed
+ * changed  buckets written since `settleChanges`, so a mirror need not upload all; `rebuilt`: all moved or many changed
  */
 export class BucketIndex {
   words: Uint32Array

@@ -20,10 +20,9 @@ export const ACCOUNT_ENTRY_LIMBS = 14
 export const ENTRY_EXISTED = 1
 export const ENTRY_STORAGE = 2
 /** ACCOUNT_NONCE to ACCOUNT_CODE of its row. */
-export const ENTRY_FIELDS = 3
-export const ENTRY_NONCE = ENTRY_FIELDS
-export const ENTRY_BALANCE = ENTRY_FIELDS + ACCOUNT_BALANCE - ACCOUNT_NONCE
-export const ENTRY_CODE = ENTRY_FIELDS + ACCOUNT_CODE - ACCOUNT_NONCE
+export const ENTRY_NONCE = 3
+export const ENTRY_BALANCE = ENTRY_NONCE + ACCOUNT_BALANCE - ACCOUNT_NONCE
+export const ENTRY_CODE = ENTRY_NONCE + ACCOUNT_CODE - ACCOUNT_NONCE
 
 /** What one change of the state replaced: accounts and slots as they were, in the order in which they were changed. */
 export class ChangeRecord {
@@ -76,7 +75,7 @@ export class ChangeRecord {
     this.accounts[at + ENTRY_EXISTED] = parent === NO_PARENT || parent === QUEUED ? 0 : 1
     this.accounts[at + ENTRY_STORAGE] = rows[row + LEAF_STORAGE]!
     for (let limb = 0; limb <= ACCOUNT_CODE - ACCOUNT_NONCE; limb++)
-      this.accounts[at + ENTRY_FIELDS + limb] = rows[row + ACCOUNT_NONCE + limb]!
+      this.accounts[at + ENTRY_NONCE + limb] = rows[row + ACCOUNT_NONCE + limb]!
   }
 }
 

@@ -6,7 +6,7 @@ import {
   ACCOUNT_ENTRY_LIMBS,
   type ChangeRecord,
   ENTRY_EXISTED,
-  ENTRY_FIELDS,
+  ENTRY_NONCE,
   ENTRY_STORAGE,
   SLOT_ENTRY_LIMBS,
 } from './change_record.ts'
@@ -284,7 +284,7 @@ export class StateNodes {
     if (after !== before && before !== 0) this.slotNodes.changed?.roots.add(before)
     accounts.rows[row + LEAF_STORAGE] = before
     for (let limb = 0; limb <= ACCOUNT_CODE - ACCOUNT_NONCE; limb++)
-      accounts.rows[row + ACCOUNT_NONCE + limb] = entries[at + ENTRY_FIELDS + limb]!
+      accounts.rows[row + ACCOUNT_NONCE + limb] = entries[at + ENTRY_NONCE + limb]!
     const parent = accounts.parentOf(leaf)
     if (entries[at + ENTRY_EXISTED] === 0) {
       if (parent !== NO_PARENT) accountNodes.remove(leaf)
