@@ -39,7 +39,7 @@ export interface TouchVisitor {
 export interface SlotColumns {
   readonly laneCount: number
   readonly lanesOut: Uint32Array
-  /** The same on the device, where it has them: bytes before the columns, which lie as in `lanesOut`. */
+  /** The same on the device, where it has them: bytes before the columns, which lie as in `lanesOut`. @internal */
   readonly onDevice: OnDevice | undefined
   readonly slotAt: Uint32Array
   readonly storeAt: Uint32Array
@@ -57,7 +57,7 @@ export interface SlotColumns {
   readonly succeeds: boolean
 }
 
-/** Columns that the device may still have. */
+/** Columns that the device may still have. @internal */
 export interface OnDevice {
   readonly place: { readonly buffer: GPUBuffer; readonly byteOffset: number } | undefined
 }
