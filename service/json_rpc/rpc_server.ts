@@ -19,7 +19,6 @@ const AT_ONCE = 16
 export type ReplyText = string | Uint8Array
 
 /**
-/**
  * Answers a request, the text of it or its body, with the text of a reply; undefined where nothing is to be answered.
  * `session`: where the connection stays open.
  */
