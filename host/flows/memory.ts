@@ -191,8 +191,11 @@ export class ExecutorMemory {
 
   get #tableBudgets(): TableBudgets {
     const { tables, codes } = this.#budgets
-    const limits = this.#parts.device.current?.limits
-    const mostRows = limits === undefined ? Infinity : mostStorageBytes(limits) / (4 * ROW_LIMBS)
+    const { device, sessions } = this.#parts
+    const limits = device.current?.limits
+    // A session that failed in this call is closed by now.
+    const isBound = limits !== undefined && (sessions.used ?? sessions.current)?.tables.isAsked === true
+    const mostRows = isBound ? mostStorageBytes(limits) / (4 * ROW_LIMBS) : Infinity
     return { rows: Math.max(0, tables - this.topics.sizeBytes), codes: TABLE_SHARE * codes, mostRows }
   }
 }

@@ -46,6 +46,7 @@ export class DeviceTables {
   readonly #dirtyAccounts = new DirtyPages(ROWS_PER_PAGE)
   #generation = -1
   #buffers: readonly BoundBuffer[] | undefined
+  #isAsked = false
 
   constructor(device: ComputeDevice, resident: ResidentState, lists: IndexLists) {
     this.#device = device
@@ -62,6 +63,11 @@ export class DeviceTables {
   /** Bytes held on the device. */
   get sizeBytes(): number {
     return this.#all().reduce((sum, mirror) => sum + mirror.sizeBytes, this.#lists.sizeBytes)
+  }
+
+  /** Whether anything has asked for the tables: where nothing does, they may be larger than the device has room for. */
+  get isAsked(): boolean {
+    return this.#isAsked
   }
 
   /** Notes which rows a committed batch changed. Call it before the tables settle. */
@@ -82,6 +88,7 @@ export class DeviceTables {
    * What reads them goes to `run`, in the same turn: changes of an index count as uploaded once they are submitted.
    */
   sync(): readonly BoundBuffer[] {
+    this.#isAsked = true
     const { slots, accounts, codes, generation } = this.#resident
     if (generation !== this.#generation) {
       for (const mirror of this.#all()) mirror.rows = 0

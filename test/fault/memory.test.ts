@@ -12,6 +12,7 @@ import {
   type TransactionObject,
 } from '../../host/index.ts'
 import { wordToBigInt } from '../../host/primitives/word.ts'
+import { ROW_LIMBS } from '../../host/state/tables/account_table.ts'
 import { BatchCheck, type BatchCheckOptions } from '../fixtures/batch_check.ts'
 import { BATCH_ENV, batchState, contractAddress, sender, word } from '../fixtures/batch_world.ts'
 import { limitedDevice } from '../fixtures/limited_device.ts'
@@ -30,19 +31,20 @@ beforeAll(async () => {
 
 afterAll(() => device.destroy())
 
+/** The sender of transaction n of each block is `n % ACCOUNTS`. */
+const nonceOf = (block: number, n: number): bigint =>
+  BigInt(block * Math.ceil((SIZE - (n % ACCOUNTS)) / ACCOUNTS) + Math.floor(n / ACCOUNTS))
+
 /** Calls of few accounts that leave every value as it was, so none conflicts: lanes take more than tables. */
 const calls = (block: number): TransactionObject[] =>
-  Array.from({ length: SIZE }, (_, n) => {
-    const nonce = block * Math.ceil((SIZE - (n % ACCOUNTS)) / ACCOUNTS) + Math.floor(n / ACCOUNTS)
-    return {
-      from: sender(n % ACCOUNTS),
-      to: contractAddress('price board'),
-      nonce: BigInt(nonce),
-      gasLimit: 100_000n,
-      gasPrice: 10n,
-      data: word(0n),
-    }
-  })
+  Array.from({ length: SIZE }, (_, n) => ({
+    from: sender(n % ACCOUNTS),
+    to: contractAddress('price board'),
+    nonce: nonceOf(block, n),
+    gasLimit: 100_000n,
+    gasPrice: 10n,
+    data: word(0n),
+  }))
 
 /** `littleBytes`: for the tables and a wave of one workgroup, but not for all. */
 const FORMS = {
@@ -172,5 +174,34 @@ describe('a wave for which the device has no memory', () => {
       ran.push([pathKernel > 0 ? 'paths' : '', laneVm > 0 ? 'lane VM' : '', cpu > 0 ? 'CPU' : ''].join(' ').trim())
     }
     expect(ran).toEqual(['CPU', 'paths  CPU', 'paths lane VM'])
+  })
+})
+
+describe('tables larger than the device has room for', () => {
+  /** Accounts that nothing but a payment names: 5 batches are more rows than one binding holds. */
+  const payments = (block: number): TransactionObject[] =>
+    Array.from({ length: SIZE }, (_, n) => ({
+      from: sender(n % ACCOUNTS),
+      to: `0x${(0xbeef0000 + block * SIZE + n).toString(16).padStart(40, '0')}`,
+      nonce: nonceOf(block, n),
+      gasLimit: 21_000n,
+      gasPrice: 10n,
+      value: 1n,
+    }))
+
+  test('are kept while nothing asks it for them, and within its room from the first batch that does', async () => {
+    const limited = limitedDevice(device, { bindingBytes: 2 ** 17 })
+    const check = new BatchCheck({ programs: 'never', recordFrom: 1, laneVm: 'never', device: limited })
+    const paid = [await check.run(batchState(), payments(0), ENV)]
+    for (let block = 1; block < 5; block++) paid.push(await check.next(payments(block), ENV))
+    for (const { difference } of paid) expect(difference).toBeUndefined()
+    const { tables, evictions } = check.executor.memory
+    expect([tables.accounts > 2 ** 17 / (4 * ROW_LIMBS), evictions]).toEqual([true, 0])
+    const asked = [await check.next(calls(5), ENV), await check.next(calls(6), ENV)]
+    for (const { difference } of asked) expect(difference).toBeUndefined()
+    expect(check.executor.memory.evictions).toBe(1)
+    expect(asked[1]!.result.tiers.pathKernel).toBe(SIZE)
+    check.executor.close()
+    expect(limited.heldBytes).toBe(0)
   })
 })
