@@ -50,7 +50,9 @@ export const identified = (signatures: Signatures): IdentifiedSignatures => {
   }
 }
 
-const ROW_BYTES = 32 + 64 + 1
+/** First byte of what is hashed for a row: no transaction begins with it, so none has the name of a row. */
+const ROW = 0
+const ROW_BYTES = 1 + 32 + 64 + 1
 
 const hashesOfRows = ({ hash, rs, parity }: Signatures): Uint8Array => {
   const count = parity.length
@@ -59,8 +61,9 @@ const hashesOfRows = ({ hash, rs, parity }: Signatures): Uint8Array => {
   for (let i = 0; i < count; i++) {
     const at = ROW_BYTES * i
     offsets[i] = at
-    bytes.set(hash.subarray(32 * i, 32 * (i + 1)), at)
-    bytes.set(rs.subarray(64 * i, 64 * (i + 1)), at + 32)
+    bytes[at] = ROW
+    bytes.set(hash.subarray(32 * i, 32 * (i + 1)), at + 1)
+    bytes.set(rs.subarray(64 * i, 64 * (i + 1)), at + 33)
     bytes[at + ROW_BYTES - 1] = parity[i]!
   }
   return keccakMany({ count, bytes, offsets, lengths: new Uint32Array(count).fill(ROW_BYTES) })

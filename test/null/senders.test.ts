@@ -264,6 +264,29 @@ describe('transactions that were recovered before', () => {
     })
     expect(cache.hits).toBe(3 + 2)
   })
+
+  test('do not speak for authorizations whose hash and signature are the bytes of one', async () => {
+    // The address was searched for until the hash of the authorization began as a legacy transaction does: f8 5f, a
+    // nonce of one byte, a price of 28. The rest of the transaction is r, s and parity.
+    const address = '0x0000e8c400000207000000000000000000000000'
+    const hash = 'f85f019c8bf1338c32bcc9a3c960399739ab36be33bd68a25b7a8e6b07ff712f'
+    const to = `${'00'.repeat(19)}03`
+    const r = `82520894${to}80801ba011111111`
+    const s = `${'11'.repeat(16)}00000003${'11'.repeat(8)}84010101`
+    const payment = Uint8Array.from(Buffer.from(`${hash}${r}${s}01`, 'hex'))
+    const tuple = { chainId, address, nonce: 0n, signature: { yParity: 1n, r: BigInt(`0x${r}`), s: BigInt(`0x${s}`) } }
+    const delegation = delegating([{ ...tuple, authority: undefined }])
+    for (const wire of [
+      [payment, delegation],
+      [delegation, payment],
+    ]) {
+      const senders = new Senders({ mode: 'thread' })
+      for (const one of wire) {
+        const batch = await recoverSendersBulk(decodeSignedBatch([one], { chainId }), (rows) => senders.recover(rows))
+        expect(batch).toEqual(decodeSigned([one], { chainId }))
+      }
+    }
+  })
 })
 
 describe('known senders of a block', () => {
