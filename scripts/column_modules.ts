@@ -3,21 +3,21 @@ import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import asc from 'assemblyscript/asc'
 import { OUTCOME_EXECUTED, OUTCOME_NONE, STATUS_NONE, STATUS_SUCCESS, TIER_NONE } from '../host/batch/open_batch.ts'
-import { TYPE_BLOB } from '../host/chain/batch.ts'
+import { TYPE_BLOB, TYPE_DEPOSIT } from '../host/chain/batch.ts'
+import {
+  CHARGE_REQUEST,
+  KIND_LEFT,
+  MOST_KINDS,
+  MOST_MEASURE,
+  OPERATOR_MILLIONTH,
+  OPERATOR_NONE,
+} from '../host/chain/op/charge_request.ts'
 import { TABLE_AT } from '../host/chain/op/fast_lz.ts'
 import { REJECTION } from '../host/chain/rejection.ts'
 import { LEFT, RULES_REQUEST } from '../host/chain/rules_request.ts'
 import { CHUNK } from '../host/primitives/column_request.ts'
 import { HEX_REQUEST, HEX_STATES } from '../host/primitives/hex_request.ts'
-import {
-  EXECUTION_BYTES,
-  OPERATOR_HUNDRED,
-  OPERATOR_MILLIONTH,
-  OPERATOR_NONE,
-  READ_BYTES,
-  STORE_BYTES,
-  SWEEP_REQUEST,
-} from '../host/settle/sweep_request.ts'
+import { EXECUTION_BYTES, READ_BYTES, STORE_BYTES, SWEEP_REQUEST } from '../host/settle/sweep_request.ts'
 import {
   EXISTS,
   HAS_CODE,
@@ -110,7 +110,6 @@ const MODULES: readonly Module[] = [
       SLOT_READ,
       SLOT_VECTORS,
       VM_ACCOUNT_VECTORS,
-      OPERATOR_HUNDRED,
       OPERATOR_MILLIONTH,
       OPERATOR_NONE,
       OUTCOME_EXECUTED,
@@ -165,6 +164,24 @@ const MODULES: readonly Module[] = [
       FLOOR_GAS: REJECTION.floorGas,
       GAS_LIMIT_TOO_HIGH: REJECTION.gasLimitTooHigh,
       NONCE_MAX: REJECTION.nonceMax,
+    },
+  },
+  {
+    source: 'charges',
+    path: 'host/chain/op/charges_module.generated.ts',
+    constant: 'CHARGES_MODULE',
+    text: 'The module of charge_pass.ts',
+    offsets: CHARGE_REQUEST,
+    values: {
+      KIND_LEFT,
+      MOST_KINDS,
+      MOST_MEASURE,
+      OPERATOR_MILLIONTH,
+      OPERATOR_NONE,
+      TYPE_BLOB,
+      TYPE_DEPOSIT,
+      TYPE_NOT_SUPPORTED: REJECTION.typeNotSupported,
+      INSUFFICIENT_FUNDS: REJECTION.insufficientFunds,
     },
   },
   {

@@ -6,7 +6,7 @@ import type { TierCounters } from '../batch/tier.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
 import { rulesOfCalls } from '../chain/call_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
-import { chargeRules } from '../chain/op/charge_rules.ts'
+import { CHARGE_BYTES } from '../chain/op/charge_pass.ts'
 import type { SignedTransactions } from '../chain/packed.ts'
 import { transactionRules } from '../chain/rules.ts'
 import { RulesPass } from '../chain/rules_pass.ts'
@@ -22,7 +22,7 @@ import { BatchRun } from './batch_run.ts'
 import type { BlockSteps } from './block_steps.ts'
 import type { CallTerms } from './call_queue.ts'
 import { type ExecutionResult, InvalidTransactionError, type StageTimings } from './execution_result.ts'
-import { executeDeposits, leadingDeposits, readCharges } from './op_deposits.ts'
+import { chargeBatch, executeDeposits, leadingDeposits } from './op_deposits.ts'
 import { executedReasons, receiptsOf, rejectedOf, tierCounts } from './result.ts'
 import type { Wiring } from './wiring.ts'
 
@@ -140,8 +140,8 @@ const openOf = async (
   const before = open(plain)
   await executeDeposits(plain, deposits, wiring, before.sweep)
   const writes = deposits === 0 ? undefined : settledWrites(wiring)
-  const charges = await readCharges(batch, signed, chain.fork, running)
-  const charged = open({ ...plain, rules: chargeRules(rules, batch, env, charges) })
+  const charges = await chargeBatch(rules, { batch, env, signed }, chain.fork, running, pass)
+  const charged = open({ ...plain, rules: charges })
   charged.sweep.followDeposits(before.sweep)
   return { ...charged, writes }
 }
@@ -150,7 +150,8 @@ const openOf = async (
 const rulesPassOf = (batch: TransactionBatch, { policy, resident }: Wiring): RulesPass | undefined => {
   if (batch.count < (policy.waves === 'always' ? 1 : LEAST_FOR_COLUMNS)) return undefined
   if (resident.columns(MODULE_BYTES) === undefined) return undefined
-  const columns = resident.batchColumns(pooledBytes(batch.count))
+  const bytes = pooledBytes(batch.count) + (policy.chain === undefined ? 0 : CHARGE_BYTES * batch.count)
+  const columns = resident.batchColumns(bytes)
   return columns === undefined ? undefined : new RulesPass(batch, columns)
 }
 

@@ -1,10 +1,15 @@
 import type { OpenBatch } from '../batch/open_batch.ts'
 import { type TransactionBatch, TYPE_DEPOSIT } from '../chain/batch.ts'
-import { type OpCharges, opChargesOf } from '../chain/op/charges.ts'
+import type { BlockEnvironment } from '../chain/environment.ts'
+import { ChargePass } from '../chain/op/charge_pass.ts'
+import { chargeRules } from '../chain/op/charge_rules.ts'
+import { opChargesOf } from '../chain/op/charges.ts'
 import { l1Measures, readL1Attributes } from '../chain/op/l1_fees.ts'
 import type { OpFork } from '../chain/op/op_forks.ts'
 import { L1_BLOCK } from '../chain/op/predeploys.ts'
 import { type SignedTransactions, signedCount } from '../chain/packed.ts'
+import type { TransactionRules } from '../chain/rules.ts'
+import type { RulesPass } from '../chain/rules_pass.ts'
 import { InputError } from '../primitives/input.ts'
 import { OutcomeEntry } from '../settle/outcome_entry.ts'
 import type { Sweep } from '../settle/sweep.ts'
@@ -46,17 +51,26 @@ export const executeDeposits = async (
 }
 
 /**
- * What the transactions of a batch pay by the L1Block contract as it stands now: op-geth and op-revm read it before the
- * first transaction of a block that is no deposit.
+ * Adds to rules what the transactions of a batch pay by the L1Block contract as it stands now: op-geth and op-revm read
+ * it before the first transaction of a block that is no deposit. `pass`: the one that has ruled the batch.
  */
-export const readCharges = async (
-  batch: TransactionBatch,
-  signed: SignedTransactions | undefined,
+export const chargeBatch = async (
+  rules: TransactionRules,
+  { batch, env, signed }: ChargedBatch,
   fork: OpFork,
   running: Pick<StateSnapshot, 'storage'>,
-): Promise<OpCharges> => {
+  pass?: RulesPass,
+): Promise<TransactionRules> => {
   const l1 = await readL1Attributes(fork, (key) => running.storage(L1_BLOCK, key))
-  return opChargesOf(batch, measuresOf(batch, signed, fork), l1, fork)
+  const measures = measuresOf(batch, signed, fork)
+  if (pass !== undefined) return new ChargePass(pass).apply(rules, batch, env, measures, l1, fork)
+  return chargeRules(rules, batch, env, opChargesOf(batch, measures, l1, fork))
+}
+
+interface ChargedBatch {
+  readonly batch: TransactionBatch
+  readonly env: BlockEnvironment
+  readonly signed: SignedTransactions | undefined
 }
 
 const measuresOf = (batch: TransactionBatch, signed: SignedTransactions | undefined, fork: OpFork): Uint32Array => {

@@ -3,7 +3,6 @@ import type { EvmHooks } from '../batch/evm_hooks.ts'
 import type { TransactionBatch } from '../chain/batch.ts'
 import { type CallObject, callRules, encodeCalls } from '../chain/call_batch.ts'
 import type { BlockEnvironment } from '../chain/environment.ts'
-import { chargeRules } from '../chain/op/charge_rules.ts'
 import type { OpRules } from '../chain/op/op_chain.ts'
 import type { SignedTransactions } from '../chain/packed.ts'
 import { type Rejection, rejectionText } from '../chain/rejection.ts'
@@ -16,7 +15,7 @@ import type { State } from '../state/state.ts'
 import { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
 import { BlockWork } from './block_work.ts'
 import { applyOutcome, groundOn, layerOn } from './layered_ground.ts'
-import { leadingDeposits, readCharges } from './op_deposits.ts'
+import { chargeBatch, leadingDeposits } from './op_deposits.ts'
 
 /**
  * The state at a place between transactions.
@@ -160,8 +159,7 @@ export const traceTransactions = async (request: TraceTransactionsRequest): Prom
   const deposits = Math.min(end, leadingDeposits(transactions))
   await run(0, deposits, rules)
   if (deposits === end) return
-  const charges = await readCharges(transactions, signed, chain.fork, trace.layer)
-  await run(deposits, end, chargeRules(rules, transactions, env, charges))
+  await run(deposits, end, await chargeBatch(rules, { batch: transactions, env, signed }, chain.fork, trace.layer))
 }
 
 /**

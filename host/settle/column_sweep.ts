@@ -1,25 +1,16 @@
 import { LIMBS_PER_WORD } from '../../transpiler/layout/word.ts'
 import type { RecordColumns, SlotColumns } from '../batch/executions.ts'
 import type { OpenBatch } from '../batch/open_batch.ts'
-import { isOpAtLeast } from '../chain/op/op_forks.ts'
+import { askOperator } from '../chain/op/charge_pass.ts'
 import type { RulesPass } from '../chain/rules_pass.ts'
 import type { ColumnMemory } from '../primitives/column_memory.ts'
 import { CHUNK, CHUNK_AT, MODULE_BYTES } from '../primitives/column_request.ts'
 import { type WasmModule, wasm } from '../primitives/web_assembly.ts'
-import { wordFromBigInt } from '../primitives/word.ts'
 import type { ResidentState } from '../state/tables/resident_tables.ts'
 import type { BlockGas } from './block_gas.ts'
 import type { FeeSum } from './fees.ts'
 import { SWEEP_MODULE } from './sweep_module.generated.ts'
-import {
-  EXECUTION_BYTES,
-  OPERATOR_HUNDRED,
-  OPERATOR_MILLIONTH,
-  OPERATOR_NONE,
-  READ_BYTES,
-  STORE_BYTES,
-  SWEEP_REQUEST,
-} from './sweep_request.ts'
+import { EXECUTION_BYTES, READ_BYTES, STORE_BYTES, SWEEP_REQUEST } from './sweep_request.ts'
 import type { VaultSums } from './vaults.ts'
 
 const LEAST_REACH = 32
@@ -48,8 +39,6 @@ interface ChunkColumns {
   readonly gas: Float64Array
   readonly refund: Float64Array
   readonly gasUsed: Float64Array
-  readonly l1Fee: Uint32Array
-  readonly blobGas: Float64Array
 }
 
 /** What the transactions so far take of the block: the columns add to it. */
@@ -109,8 +98,9 @@ export class ColumnSweep {
 
   /** Undefined where the columns of the batch lie elsewhere, or the tables do. */
   static over(batch: OpenBatch, resident: ResidentState, refundQuotient: number): ColumnSweep | undefined {
-    const { pass } = batch
+    const { pass, rules } = batch
     if (pass === undefined || pass.columns.memory !== resident.columnMemory) return undefined
+    if (rules.charges !== undefined && !pass.columns.memory.has(rules.charges.l1Fee)) return undefined
     return new ColumnSweep(batch, resident, refundQuotient, pass)
   }
 
@@ -140,8 +130,6 @@ export class ColumnSweep {
       gas: f64(),
       refund: f64(),
       gasUsed: f64(),
-      l1Fee: new Uint32Array(this.#bytes, take(4 * LIMBS_PER_WORD), LIMBS_PER_WORD * CHUNK),
-      blobGas: f64(),
     }
     this.#places = new Uint32Array(this.#bytes, take(4), CHUNK)
     this.#places[OTHER] = 0
@@ -178,13 +166,6 @@ export class ColumnSweep {
     this.#executionCount = OTHER + 1
     this.#mostStores = 0
     this.#lanesAt = this.#lanesFrom
-    const { rules } = this.#batch
-    const { charges } = rules
-    if (charges === undefined) return
-    const to = this.#columns
-    const end = this.#end
-    to.l1Fee.set(charges.l1Fee.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * end))
-    if (rules.blobGas.length !== 0) to.blobGas.set(rules.blobGas.subarray(first, end))
   }
 
   /** Brings what may have changed of [first, end), and the lanes of executions that are not there. */
@@ -378,15 +359,9 @@ export class ColumnSweep {
     put('owedMark', fees.isZero ? 0 : 1)
     put('coinbase', this.#batch.coinbaseId)
     const charges = vaults?.charges
-    const operator = charges?.operator
     put('chargedMark', charges === undefined ? 0 : 1)
     put('roomMark', charges === undefined || charges.footprint.length === 0 ? 0 : 1)
-    if (operator === undefined) put('operatorMark', OPERATOR_NONE)
-    else {
-      put('operatorMark', isOpAtLeast(operator.fork, 'jovian') ? OPERATOR_HUNDRED : OPERATOR_MILLIONTH)
-      put('operatorScalar', Number(operator.scalar))
-      wordFromBigInt(request, SWEEP_REQUEST.operatorConstant / 4, operator.constant)
-    }
+    askOperator(request, SWEEP_REQUEST, charges?.operator)
     this.#numbers[SWEEP_REQUEST.blobGasUsed / 8] = blobGas
     this.#numbers[SWEEP_REQUEST.mostBlobGas / 8] = this.#batch.rules.maxBlobGas
     this.#numbers[SWEEP_REQUEST.blockUsed / 8] = block.used
@@ -414,5 +389,8 @@ export class ColumnSweep {
     put('intrinsic', rules.intrinsic.byteOffset + 8 * first)
     put('floor', rules.floor.byteOffset + 8 * first)
     put('gasLimit', rules.gasLimit.byteOffset + 8 * first)
+    if (rules.charges === undefined) return
+    put('l1Fee', rules.charges.l1Fee.byteOffset + 32 * first)
+    put('blobGas', rules.blobGas.byteOffset + 8 * first)
   }
 }

@@ -62,11 +62,6 @@ const WORDS = ['fees', 'l1Fees', 'operatorFees', 'operatorConstant', 'scratch', 
  */
 export const SWEEP_REQUEST = requestFields(FIELDS, NUMBERS, WORDS)
 
-/** What the operator takes: nothing, millionths of gas, or hundreds of gas. */
-export const OPERATOR_NONE = 0
-export const OPERATOR_MILLIONTH = 1
-export const OPERATOR_HUNDRED = 2
-
 /**
  * An execution in the memory: four counts, then its reads and its stores. One of records has no lanes in the first of
  * them, then the addresses of its held lanes and of its records.

@@ -25,12 +25,9 @@ import {
   LANE_OF,
   MOST_BLOB_GAS,
   NONCE,
-  OPERATOR_CONSTANT,
   OPERATOR_FEES,
   OPERATOR_MARK,
-  OPERATOR_MILLIONTH,
   OPERATOR_NONE,
-  OPERATOR_SCALAR,
   OUTCOME,
   OUTCOME_EXECUTED,
   OUTCOME_NONE,
@@ -59,6 +56,7 @@ import {
   TYPE_BLOB,
   VALUE,
 } from './layout'
+import { operatorFee, operatorHigh } from './operator'
 import { HELD, HELD_SLOTS, afterRecord, enterRecords, recordsHold, recordsOf } from './records'
 import { at, hostOf, isEmpty, markExists, rowOf, slotOf, writeAccount, writeSlot } from './rows'
 import { add, addShort, equals, isBelow, isZero, sub, subShort } from './words'
@@ -201,21 +199,9 @@ function charge(i: i32, balance: usize, gasUnits: u64): void {
   add(L1_FEES, L1_FEES, l1, l1 + 16)
   const mark = load<u32>(OPERATOR_MARK)
   if (mark == OPERATOR_NONE) return
-  // Gas below 2^32 times a scalar of 32 bits stays below 64 bits; the hundredfold does not.
-  const product = gasUnits * <u64>load<u32>(OPERATOR_SCALAR)
-  let low = product / 1000000
-  let high: u64 = 0
-  if (mark != OPERATOR_MILLIONTH) {
-    const part = (product & 0xffffffff) * 100
-    const upper = (product >> 32) * 100 + (part >> 32)
-    low = (upper << 32) | (part & 0xffffffff)
-    high = upper >> 32
-  }
-  const constant = load<u64>(OPERATOR_CONSTANT)
-  low += constant
-  high += u64(low < constant)
-  subShort(balance, low, high)
-  addShort(OPERATOR_FEES, low, high)
+  const low = operatorFee(gasUnits, mark)
+  subShort(balance, low, operatorHigh)
+  addShort(OPERATOR_FEES, low, operatorHigh)
 }
 
 /** Whether transaction i was entered. */

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { type TransactionObject, TYPE_BLOB, TYPE_DEPOSIT } from '../../host/chain/batch.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
+import { ChargePass } from '../../host/chain/op/charge_pass.ts'
+import { MOST_KINDS } from '../../host/chain/op/charge_request.ts'
 import { chargeRules } from '../../host/chain/op/charge_rules.ts'
 import { opChargesOf } from '../../host/chain/op/charges.ts'
 import { fastLzLengths, zeroByteCounts } from '../../host/chain/op/fast_lz.ts'
@@ -21,9 +23,22 @@ import type { OpFork } from '../../host/chain/op/op_forks.ts'
 import { packTransactions } from '../../host/chain/packed.ts'
 import { REJECTION } from '../../host/chain/rejection.ts'
 import { transactionRules } from '../../host/chain/rules.ts'
+import type { RulesPass } from '../../host/chain/rules_pass.ts'
+import { MODULE_BYTES } from '../../host/primitives/column_request.ts'
 import { wordToBigInt } from '../../host/primitives/word.ts'
+import { MemoryState } from '../../host/state/memory_state.ts'
+import { ResidentState } from '../../host/state/tables/resident_tables.ts'
+import { codeSkeleton } from '../../transpiler/index.ts'
 import { serialFastLz } from '../fixtures/op_reference.ts'
 import { EMPTY_TRANSACTION, OP_118024092, OP_124665056, SAMPLE_CALL } from '../fixtures/op_vectors.ts'
+import { rulesPassFor } from '../fixtures/rules_pass.ts'
+
+/** What other modules leave in the memory of all of them is anything. */
+const soiled = (pass: RulesPass): RulesPass => {
+  const { buffer } = pass.columns.memory.memory
+  new Uint8Array(buffer, 1024, MODULE_BYTES - 1024).fill(0xab)
+  return pass
+}
 
 const bytes = (length: number, byteAt: (i: number) => number): Uint8Array =>
   Uint8Array.from({ length }, (_, i) => byteAt(i))
@@ -297,7 +312,7 @@ describe('what a batch is charged', () => {
   }
 
   test.each(['fjord', 'isthmus', 'karst'] as const)(
-    'is its fees added to what its sender must hold, in runs and one by one: %s',
+    'is its fees added to what its sender must hold, by a pass over columns and one by one: %s',
     (fork) => {
       const random = createRandom(3, `charges ${fork}`)
       let refused = 0
@@ -306,8 +321,11 @@ describe('what a batch is charged', () => {
         let [measure, gasLimit, type] = [0, 21_000n, 2]
         const measures: number[] = []
         const objects = Array.from({ length: 40 }, (): TransactionObject => {
-          if (random.below(4) === 0) measure = [0, 170, 171, 5000][random.below(4)]!
-          if (random.below(4) === 0) gasLimit = BigInt(21_000 + random.below(3))
+          if (random.below(4) === 0) measure = [0, 170, 171, 5000, 0xffff, 0x1_0000, 4_000_000][random.below(7)]!
+          if (random.below(4) === 0)
+            gasLimit = [21_000n, 21_001n, (1n << 32n) - 1n, 1n << 32n, (1n << 53n) - 1n, (1n << 64n) - 1n][
+              random.below(6)
+            ]!
           if (random.below(5) === 0) type = [2, 2, TYPE_BLOB, TYPE_DEPOSIT][random.below(4)]!
           measures.push(measure)
           const most = [0n, 5n, (1n << 64n) - 1n, (1n << 128n) - 7n, MOST - 30_000n * 7n, MOST - (1n << 201n)]
@@ -330,25 +348,28 @@ describe('what a batch is charged', () => {
             : { ...plain, type: 2 }
         })
         const batch = encodeBatch(objects)
-        const charges = opChargesOf(batch, Uint32Array.from(measures), l1, fork)
-        const { runs: _, ...alone } = charges
-        const before = transactionRules(batch, 'osaka', ENV)
-        const costs = objects.map((__, i) => wordToBigInt(before.cost, 8 * i))
-        const rejections = [...before.rejection]
-        const copies = [charges, alone].map((one) =>
-          chargeRules({ ...before, cost: before.cost.slice(), rejection: before.rejection.slice() }, batch, ENV, one),
-        )
+        const own = transactionRules(batch, 'osaka', ENV)
+        const costs = objects.map((_, i) => wordToBigInt(own.cost, 8 * i))
+        const rejections = [...own.rejection]
+        const pass = rulesPassFor(batch, new ResidentState(new MemoryState(), codeSkeleton))
+        const ruled = transactionRules(batch, 'osaka', ENV, pass)
+        const copies = [
+          chargeRules(own, batch, ENV, opChargesOf(batch, Uint32Array.from(measures), l1, fork)),
+          new ChargePass(soiled(pass)).apply(ruled, batch, ENV, Uint32Array.from(measures), l1, fork),
+        ]
         const operator = operatorFeeOf(l1, fork)
-        for (const [i, { type: own, gasLimit: limit }] of objects.entries()) {
-          const isDeposit = own === TYPE_DEPOSIT
+        for (const [i, { type: kind, gasLimit: limit }] of objects.entries()) {
+          const isDeposit = kind === TYPE_DEPOSIT
           const l1Fee = isDeposit ? 0n : l1FeeOf(l1, fork, measures[i]!)
-          const fee = isDeposit ? 0n : l1Fee + (operator === undefined ? 0n : operatorFee(operator, limit))
+          const fee = isDeposit
+            ? 0n
+            : l1Fee + (operator === undefined ? 0n : operatorFee(operator, BigInt(Number(limit))))
           const cost = costs[i]! + fee
-          const known = own === TYPE_BLOB ? REJECTION.typeNotSupported : rejections[i]!
+          const known = kind === TYPE_BLOB ? REJECTION.typeNotSupported : rejections[i]!
           const isPoor = cost > MOST && (known === 0 || known > REJECTION.insufficientFunds)
           if (isPoor) refused++
-          for (const { cost: words, extraFee, rejection, blobGas } of copies) {
-            expect(wordToBigInt(charges.l1Fee, 8 * i)).toBe(l1Fee)
+          for (const { cost: words, extraFee, rejection, blobGas, charges } of copies) {
+            expect(wordToBigInt(charges!.l1Fee, 8 * i)).toBe(l1Fee)
             expect(wordToBigInt(extraFee, 8 * i)).toBe(fee)
             expect(wordToBigInt(words, 8 * i)).toBe(BigInt.asUintN(256, cost))
             expect(rejection[i]).toBe(isPoor ? REJECTION.insufficientFunds : known)
@@ -359,4 +380,32 @@ describe('what a batch is charged', () => {
       expect(refused).toBeGreaterThan(0)
     },
   )
+
+  test('is that of its measure where there are more of these than the pass has room for', () => {
+    const l1 = attributesOf(createRandom(4, 'many measures'))
+    const from = `0x${'a1'.repeat(20)}`
+    const call = { from, to: from, nonce: 0n, gasLimit: 21_000n, maxFeePerGas: 7n, maxPriorityFeePerGas: 1n }
+    const batch = encodeBatch(Array.from({ length: MOST_KINDS + 500 }, () => call))
+    const measures = Uint32Array.from({ length: batch.count }, (_, i) => 300 + i)
+    const resident = new ResidentState(new MemoryState(), codeSkeleton)
+    // The second batch meets what the first one left in the memory.
+    for (const shift of [0, 3]) {
+      const shifted = measures.map((measure) => measure + shift)
+      const pass = rulesPassFor(batch, resident)
+      const ruled = transactionRules(batch, 'osaka', ENV, pass)
+      const rules = new ChargePass(soiled(pass)).apply(ruled, batch, ENV, shifted, l1, 'karst')
+      const alone = chargeRules(
+        transactionRules(batch, 'osaka', ENV),
+        batch,
+        ENV,
+        opChargesOf(batch, shifted, l1, 'karst'),
+      )
+      for (const name of ['cost', 'extraFee', 'blobGas', 'rejection'] as const)
+        expect(
+          Buffer.compare(Buffer.from(rules[name].slice().buffer), Buffer.from(alone[name].slice().buffer)),
+          name,
+        ).toBe(0)
+      expect(wordToBigInt(rules.charges!.l1Fee, 8 * (batch.count - 1))).toBe(l1FeeOf(l1, 'karst', shifted.at(-1)!))
+    }
+  })
 })

@@ -10,14 +10,12 @@ import { isOpAtLeast, type OpFork } from './op_forks.ts'
  * l1Fee       u32[8 n]   wei for their data on the L1; zero for deposits
  * operator               what the operator takes by gas
  * footprint   f64[n]     gas of the block that their data takes (Jovian); zero for deposits, empty before
- * runs        u32        ends of runs of transactions that all are deposits, or pay the L1 the same; absent: each one
  */
 export interface OpCharges {
   readonly fork: OpFork
   readonly l1Fee: Uint32Array
   readonly operator: OperatorFee | undefined
   readonly footprint: Float64Array
-  readonly runs?: Uint32Array
 }
 
 /** `measures` are those of `l1Measures` for the transactions of the batch. */
@@ -28,21 +26,12 @@ export const opChargesOf = (
   fork: OpFork,
 ): OpCharges => {
   const l1Fee = l1FeeWords(l1, fork, measures)
-  const hasFootprint = isOpAtLeast(fork, 'jovian')
-  const footprint = new Float64Array(hasFootprint ? count : 0)
-  const runs = new Uint32Array(count)
-  let runCount = 0
-  for (let first = 0; first < count; ) {
-    const isDeposit = type[first] === TYPE_DEPOSIT
-    const measure = measures[first]!
-    let end = first + 1
-    while (end < count && measures[end] === measure && (type[end] === TYPE_DEPOSIT) === isDeposit) end++
-    if (isDeposit) l1Fee.fill(0, LIMBS_PER_WORD * first, LIMBS_PER_WORD * end)
-    else if (hasFootprint) footprint.fill(daFootprint(measure, l1.daFootprintGasScalar), first, end)
-    runs[runCount++] = end
-    first = end
+  const footprint = new Float64Array(isOpAtLeast(fork, 'jovian') ? count : 0)
+  for (let i = 0; i < count; i++) {
+    if (type[i] === TYPE_DEPOSIT) l1Fee.fill(0, LIMBS_PER_WORD * i, LIMBS_PER_WORD * (i + 1))
+    else if (footprint.length !== 0) footprint[i] = daFootprint(measures[i]!, l1.daFootprintGasScalar)
   }
-  return { fork, l1Fee, operator: operatorFeeOf(l1, fork), footprint, runs: runs.slice(0, runCount) }
+  return { fork, l1Fee, operator: operatorFeeOf(l1, fork), footprint }
 }
 
 /** Those of one call that no one has signed: it has no bytes to pay for, and pays the operator nothing (op-revm). */
