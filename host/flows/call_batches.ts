@@ -276,7 +276,10 @@ class GroundState implements State {
   commit(_writes: StateWrites): void {}
 }
 
-/** Overrides as writes on running values. Throws NotInBatch where one leaves an empty account that exists (EIP-161). */
+/**
+ * Overrides as writes on running values. Throws NotInBatch where one leaves an empty account that exists (EIP-161), or
+ * gives storage to one without nonce and code: that nothing can be created there (EIP-7610) the State says alone.
+ */
 const overrideWrites = async (
   overrides: ReadonlyMap<string, ParsedOverride>,
   running: RunningState,
@@ -291,8 +294,9 @@ const overrideWrites = async (
       balance: override.balance ?? before?.balance ?? 0n,
       codeHash: override.code?.hash ?? before?.codeHash ?? EMPTY_CODE_HASH,
     }
-    const isEmpty = account.nonce === 0n && account.balance === 0n && account.codeHash === EMPTY_CODE_HASH
-    if (isEmpty) throw new NotInBatch()
+    const isBare = account.nonce === 0n && account.codeHash === EMPTY_CODE_HASH
+    if (isBare && (account.balance === 0n || [...override.slots.values()].some((value) => value !== 0n)))
+      throw new NotInBatch()
     accounts.push({ address, account, cleared: override.cleared })
     if (override.code !== undefined) code.set(override.code.hash, override.code.bytes)
     for (const [key, value] of override.slots) slots.push({ address, key, value })

@@ -249,7 +249,7 @@ const commitBatch = async ({
   terms.stop.check()
   await state.commit(writes)
   sessions.current?.tables.noteWrites()
-  resident.settle()
+  resident.commit()
   memory.note(openBatch)
   timings.commit += lap()
   return { writes, receipts }

@@ -15,7 +15,7 @@ import {
   MARK_NEW_CODE,
   ROW_BALANCE,
   ROW_LIMBS,
-  STATE_FRESH,
+  STATE_BARE,
 } from './tables/account_table.ts'
 import type { ResidentState } from './tables/resident_tables.ts'
 
@@ -67,7 +67,7 @@ export class RunningState implements StateSnapshot {
   hasStorage(address: string): boolean | Promise<boolean> {
     const has = (id: number): boolean | Promise<boolean> => {
       const { accounts, state } = this.#resident
-      if ((accounts.states[id]! & STATE_FRESH) !== 0) return false
+      if ((accounts.states[id]! & STATE_BARE) !== 0) return false
       return state.hasStorage?.(address) ?? false
     }
     const id = this.#accountId(address)

@@ -29,6 +29,7 @@ import { bytesToHex } from '../../host/primitives/hex.ts'
 import { JsonText } from '../../service/json_rpc/json_text.ts'
 import { jsonOfSimulated } from '../../service/methods/encode.ts'
 import { BlockSimulator } from '../../service/node/block_simulator.ts'
+import { createdAddress } from '../../service/node/created_address.ts'
 import { bloomOf, encodeSimulatedReceipt } from '../../service/node/simulated_receipts.ts'
 import { RpcError } from '../../service/rpc_error.ts'
 import { BATCH_ENV, batchAllocation, contractAddress, sender } from '../fixtures/batch_world.ts'
@@ -177,12 +178,14 @@ test.each(['shanghai', 'cancun', 'osaka'] as const)('the reply at %s is the same
   expect(written).toBeGreaterThan(2)
 })
 
+const TIERS = [
+  ['cost decides', {}],
+  ['lane VM', { laneVm: 'always', waves: 'always', compile: 'wait' } as const],
+  ['paths', { laneVm: 'never', waves: 'always', kernels: 'never', compile: 'wait' } as const],
+] as const
+
 describe.each(['shanghai', 'cancun', 'osaka'] as const)('simulated blocks at %s', (fork) => {
-  test.each([
-    ['cost decides', {}],
-    ['lane VM', { laneVm: 'always', waves: 'always', compile: 'wait' } as const],
-    ['paths', { laneVm: 'never', waves: 'always', kernels: 'never', compile: 'wait' } as const],
-  ])('are the same as batches and one call after another (%s)', async (_, terms) => {
+  test.each(TIERS)('are the same as batches and one call after another (%s)', async (_, terms) => {
     const batches = new CallBatchRunner({ chainId: 1n, device, leastCalls: 1, ...terms })
     for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
       const request = randomSimulation(seed, fork, 24)
@@ -210,4 +213,61 @@ test('calls that halt in a batch are told by a word each, and the batch goes on'
   expect(await outcome(request, batches)).toEqual(await outcome(request))
   expect(batches.counts).toEqual({ taken: 1, left: 0 })
   batches.close()
+})
+
+const TIMES = 12
+
+describe.each(TIERS)('what a batch of calls finds (%s)', (_, terms) => {
+  const word = (value: bigint): string => value.toString(16).padStart(64, '0')
+  const contract = `0x${'c0de'.repeat(10)}`
+  const free = { fork: 'cancun', env: { ...BATCH_ENV, baseFeePerGas: 0n }, parentHash: `0x${'1'.repeat(64)}` } as const
+  const ofCalls = async (
+    state: MemoryState,
+    block: Pick<SimulatedRequest['blocks'][number], 'overrides' | 'calls'>,
+  ) => {
+    const batches = new CallBatchRunner({ chainId: 1n, device, leastCalls: 1, ...terms })
+    const request = { state, options: { chainId: 1n, gas: 1n << 40n }, blocks: [{ ...free, ...block }] }
+    // Until paths have become known.
+    for (let n = 0; n < TIMES; n++) expect(await outcome(request, batches)).toEqual(await outcome(request))
+    const { counts } = batches
+    batches.close()
+    return counts
+  }
+
+  test('of an account whose storage is replaced is no slot of the one before', async () => {
+    // sstore(calldata[0], sload(calldata[0]) + 1), and returns what it stored
+    const code = '0x5f3554600101805f35555f5260205ff3'
+    const state = MemoryState.from({ [contract]: { code, storage: { [word(2n)]: word(9n) } } })
+    const calls = [1n, 2n, 3n, 2n].map((slot) => ({
+      from: sender(1),
+      to: contract,
+      data: `0x${word(slot)}`,
+      gas: 100_000n,
+    }))
+    const overrides = { [contract]: { state: { [`0x${word(1n)}`]: `0x${word(5n)}` } } }
+    expect(await ofCalls(state, { overrides, calls })).toEqual({ taken: TIMES, left: 0 })
+  })
+
+  test('is what a contract that calls itself has after it paid', async () => {
+    // returns selfbalance and caller's balance
+    const code = '0x475f52333160205260405ff3'
+    const state = MemoryState.from({ [contract]: { code, balance: 10n ** 18n } })
+    const calls = [0n, 0n, 5n, 5n].map((value) => ({
+      from: contract,
+      to: contract,
+      value,
+      gas: 100_000n,
+      gasPrice: 7n,
+    }))
+    expect(await ofCalls(state, { calls })).toEqual({ taken: TIMES, left: 0 })
+  })
+
+  test('is no room for a creation where only an override has storage', async () => {
+    const made = createdAddress(contract, 1n)
+    // create(0, 0, 0)
+    const state = MemoryState.from({ [contract]: { code: '0x5f5f5ff05f5260205ff3', nonce: 1n } })
+    const calls = [{ from: sender(1), to: contract, gas: 100_000n }]
+    const overrides = { [made]: { balance: 1n, stateDiff: { [`0x${word(1n)}`]: `0x${word(5n)}` } } }
+    expect(await ofCalls(state, { overrides, calls })).toEqual({ taken: 0, left: TIMES })
+  })
 })

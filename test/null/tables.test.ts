@@ -13,6 +13,7 @@ import {
   ROW_BALANCE,
   ROW_FLAGS,
   ROW_LIMBS,
+  STATE_BARE,
   STATE_FRESH,
   STATE_RETIRED,
 } from '../../host/state/tables/account_table.ts'
@@ -270,21 +271,23 @@ describe('an account table', () => {
     expect(right).toBeGreaterThan(120)
   })
 
-  test('gives an account made anew another row, and forgets which rows were written when the batch settles', () => {
+  test('gives an account made anew another row, which is bare until it is committed', () => {
     const table = new AccountTable(4)
     const address = randomLimbs(4, 5)
     const old = table.add(address, 0)
     const fresh = table.renew(old)
     expect(table.find(address, 0)).toBe(fresh)
-    expect([table.states[old], table.states[fresh]]).toEqual([STATE_RETIRED, STATE_FRESH])
+    expect([table.states[old], table.states[fresh]]).toEqual([STATE_RETIRED, STATE_FRESH | STATE_BARE])
     expect([...table.written.subarray(0, table.entries)]).toEqual([old, fresh])
     table.settle()
     expect([table.entries, table.isWritten(fresh), table.states[fresh], table.states[old]]).toEqual([
       0,
       false,
-      0,
+      STATE_BARE,
       STATE_RETIRED,
     ])
+    table.commit()
+    expect([table.states[fresh], table.states[old]]).toEqual([0, STATE_RETIRED])
     for (let i = 0; i < 50; i++) table.add(randomLimbs(10 + i, 5), 0)
     expect(table.find(address, 0)).toBe(fresh)
   })

@@ -14,8 +14,10 @@ export const ROW_BALANCE = 8
 
 /** The row is the account's former self: its storage was cleared and the address has a newer id. */
 export const STATE_RETIRED = 1
-/** The account was made anew in this batch: slots that are not in the table are zero, whatever the State says. */
+/** The account was made anew since writes were taken last: none of them, nor the State, has this row. */
 export const STATE_FRESH = 2
+/** It was made anew in what is not committed: slots that are not in the table are zero, whatever the State says. */
+export const STATE_BARE = 4
 
 /** u32 per account of what only the host needs, and positions inside. */
 export const HOST_LIMBS = 4
@@ -51,6 +53,8 @@ export class AccountTable {
   entries = 0
   /** Whether this batch made an account anew: only then do states matter. */
   renewed = false
+  /** Ids that are STATE_BARE. */
+  #bare: number[] = []
   #capacity: number
   #memory: WordMemory
 
@@ -160,7 +164,7 @@ export class AccountTable {
 
   /**
    * Gives the address of account `id` a new row, so every slot of the old one is out of reach. The new row starts
-   * absent and STATE_FRESH; the old one is STATE_RETIRED.
+   * absent, STATE_FRESH and STATE_BARE; the old one is STATE_RETIRED.
    */
   renew(id: number): number {
     const at = id * ROW_LIMBS
@@ -170,7 +174,8 @@ export class AccountTable {
     this.write(fresh)
     this.renewed = true
     this.states[id] = this.states[id]! | STATE_RETIRED
-    this.states[fresh] = STATE_FRESH
+    this.states[fresh] = STATE_FRESH | STATE_BARE
+    this.#bare.push(fresh)
     this.epochs[fresh] = this.epochs[id]!
     return fresh
   }
@@ -219,9 +224,7 @@ export class AccountTable {
     this.rows[at] = exists ? flags | ACCOUNT_FLAG_EXISTS : flags
   }
 
-  /**
-   * The batch is committed: running values are the base of the next one. The written ids stay until the next `write`.
-   */
+  /** The writes so far were taken: running values are base values. The written ids stay until the next `write`. */
   settle(): void {
     for (let entry = 0; entry < this.entries; entry++) {
       const id = this.written[entry]!
@@ -230,6 +233,12 @@ export class AccountTable {
     }
     this.renewed = false
     this.entries = 0
+  }
+
+  /** The State has what was taken. */
+  commit(): void {
+    for (const id of this.#bare) this.states[id] = this.states[id]! & ~STATE_BARE
+    this.#bare = []
   }
 
   readonly #rehash = (put: (hash: number, entry: number, tag: number) => void): void => {

@@ -15,7 +15,7 @@ import {
   ROW_FLAGS,
   ROW_LIMBS,
   ROW_SKELETON,
-  STATE_FRESH,
+  STATE_BARE,
 } from './account_table.ts'
 import { type CodeShape, CodeTable } from './code_table.ts'
 import { SlotTable } from './slot_table.ts'
@@ -136,10 +136,16 @@ export class ResidentState {
     this.slots.moveTo(memory)
   }
 
-  /** The open batch is committed: its running values are the base of the next. */
+  /** What was written was taken, and running values are base values; it may not be in the State yet. */
   settle(): void {
     this.accounts.settle()
     this.slots.settle()
+  }
+
+  /** The open batch is committed: its running values are the base of the next. */
+  commit(): void {
+    this.settle()
+    this.accounts.commit()
   }
 
   /**
@@ -273,26 +279,26 @@ export class ResidentState {
     const count = slots.count - first
     if (count === 0) return
     const addresses = new Uint32Array(LIMBS_PER_ADDRESS * count)
-    let fresh = false
+    let bare = false
     for (let i = 0; i < count; i++) {
       const owner = slots.owners[first + i]!
-      if ((accounts.states[owner]! & STATE_FRESH) !== 0) fresh = true
+      if ((accounts.states[owner]! & STATE_BARE) !== 0) bare = true
       const row = owner * ROW_LIMBS
       for (let limb = 0; limb < LIMBS_PER_ADDRESS; limb++)
         addresses[LIMBS_PER_ADDRESS * i + limb] = accounts.rows[row + limb]!
     }
     const keys = slots.keys.subarray(LIMBS_PER_WORD * first, LIMBS_PER_WORD * slots.count)
     const values = this.state.readSlots(addresses, keys, count)
-    if (values instanceof Promise) return values.then((read) => this.#fillSlots(first, count, read, fresh))
-    return this.#fillSlots(first, count, values, fresh)
+    if (values instanceof Promise) return values.then((read) => this.#fillSlots(first, count, read, bare))
+    return this.#fillSlots(first, count, values, bare)
   }
 
-  #fillSlots(first: number, count: number, values: Uint32Array, fresh: boolean): void {
+  #fillSlots(first: number, count: number, values: Uint32Array, bare: boolean): void {
     const { slots, accounts } = this
     slots.values.set(values.subarray(0, LIMBS_PER_WORD * count), LIMBS_PER_WORD * first)
-    if (!fresh) return
+    if (!bare) return
     for (let id = first; id < first + count; id++) {
-      if ((accounts.states[slots.owners[id]!]! & STATE_FRESH) !== 0)
+      if ((accounts.states[slots.owners[id]!]! & STATE_BARE) !== 0)
         slots.values.fill(0, LIMBS_PER_WORD * id, LIMBS_PER_WORD * (id + 1))
     }
   }

@@ -18,7 +18,7 @@ import {
 import { addressColumn, BaseReader, keyColumn } from '../../state/base_reader.ts'
 import type { RunningState } from '../../state/running_state.ts'
 import type { AccountView, AccountWrite, SnapshotReads, StateSnapshot } from '../../state/snapshot.ts'
-import { STATE_FRESH } from '../../state/tables/account_table.ts'
+import { STATE_BARE } from '../../state/tables/account_table.ts'
 import type { ResidentState } from '../../state/tables/resident_tables.ts'
 import { accountHolds } from './account_holds.ts'
 import type { CpuTier } from './ethereumjs/transaction.ts'
@@ -242,7 +242,7 @@ export class Speculation implements TierRun {
     })
     const slots = expected.slots.filter(({ address, key }) => {
       const owner = this.#accountId(address)
-      return owner < 0 || ((table.states[owner]! & STATE_FRESH) === 0 && this.#slotId(owner, key) < 0)
+      return owner < 0 || ((table.states[owner]! & STATE_BARE) === 0 && this.#slotId(owner, key) < 0)
     })
     const views = await this.#base.accounts(accounts)
     const values = await this.#base.slots(slots)
@@ -292,7 +292,7 @@ export class Speculation implements TierRun {
         if ((before instanceof Promise ? await before : before) !== undefined) return false
       }
       if (view === undefined || view.nonce !== 0n || view.codeHash !== EMPTY_CODE_HASH) continue
-      if (id >= 0 && (accounts.states[id]! & STATE_FRESH) !== 0) continue
+      if (id >= 0 && (accounts.states[id]! & STATE_BARE) !== 0) continue
       const occupied = state.hasStorage?.(address) ?? false
       if (typeof occupied === 'boolean' ? occupied : await occupied) return false
     }
@@ -302,7 +302,7 @@ export class Speculation implements TierRun {
       const slot = this.#slotId(owner, key)
       if (slot >= 0) {
         if (!wordEquals(slots.values, slot * LIMBS_PER_WORD, this.#word(value), 0)) return false
-      } else if ((accounts.states[owner]! & STATE_FRESH) !== 0 && value !== 0n) return false
+      } else if ((accounts.states[owner]! & STATE_BARE) !== 0 && value !== 0n) return false
     }
     return true
   }
@@ -416,7 +416,7 @@ class AheadSnapshot implements StateSnapshot {
     wordFromBigInt(this.#key, 0, key)
     const slot = slots.find(owner, this.#key, 0)
     if (slot >= 0) return wordToBigInt(slots.values, slot * LIMBS_PER_WORD)
-    return (accounts.states[owner]! & STATE_FRESH) !== 0 ? 0n : this.#base.slot(address, key)
+    return (accounts.states[owner]! & STATE_BARE) !== 0 ? 0n : this.#base.slot(address, key)
   }
 
   code(codeHash: string): ReturnType<StateSnapshot['code']> {

@@ -117,6 +117,8 @@ export class PathExecutions implements Executions {
     if (this.#accounts.renewed && this.#readsRetired(lane)) return this.#reasons.code
     if (plan.precompiles.length !== 0 && callsEmptyPrecompile(plan, this.#accounts)) return this.#reasons.empty
     if (plan.kernel.readsEntryBalance || plan.accounts.count !== 0) {
+      // An account that calls itself has paid for the gas, and its value is its own: no path says so.
+      if (plan.kernel.readsEntryBalance && place.from === place.to) return this.#reasons.own
       place.settleFees()
       if (!this.#balanceHolds(lane, plan.entryBalanceColumn, place.to)) return this.#reasons.balance
       return this.#brokenAccount(lane, place.from)
