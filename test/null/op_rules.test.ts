@@ -262,3 +262,38 @@ describe('precompiles', () => {
     )
   })
 })
+
+describe('a contract that a deposit destroys', () => {
+  test('has none of its slots where a later transaction makes it anew', async () => {
+    // sstore(0, sload(1))
+    const runtime = '6001545f5500'
+    const initcode = `65${runtime}5f526006601af3`
+    const maker = `0x${'fa'.repeat(20)}`
+    const payer = `0x${'aa'.repeat(20)}`
+    const initcodeHash = keccak256Hex(Buffer.from(initcode, 'hex')).slice(2)
+    const made = keccak256Hex(Buffer.from(`ff${maker.slice(2)}${'0'.repeat(64)}${initcodeHash}`, 'hex'))
+    const contract = `0x${made.slice(26)}`
+    const state = MemoryState.from({
+      [contract]: { code: '0x5fff', nonce: 1n, storage: { '0x1': 9n } },
+      // create2(0, 18, 14, 0)
+      [maker]: { code: `0x6d${initcode}5f525f600e60125ff500`, nonce: 1n },
+      [payer]: { balance: 10n ** 18n },
+    })
+    const chain = opRulesAt(CHAIN, timeOf('canyon'))
+    const executor = createExecutor({ fork: 'shanghai', chainId: 10n, state, chain, workers: 0 })
+    const deposit = { sourceHash: `0x${'5a'.repeat(32)}`, mint: 0n, isSystem: false }
+    const free = { nonce: 0n, gasLimit: 100_000n, gasPrice: 0n }
+    const transactions = [
+      { type: 0x7e, from: maker, to: contract, ...free, deposit } as const,
+      { type: 0, from: payer, to: maker, ...free } as const,
+      { type: 0, from: payer, to: contract, ...free, nonce: 1n } as const,
+    ]
+    const at = { number: 1n, timestamp: timeOf('canyon'), coinbase: payer, gasLimit: 10n ** 7n, baseFeePerGas: 0n }
+    const signed = transactions.map(() => Uint8Array.of(2, 1))
+    const { receipts } = await executor.execute({ env: { ...at, prevRandao: 0n }, transactions, signed })
+    executor.close()
+    expect(transactions.map((_, i) => receipts.get(i)?.status)).toEqual([1, 1, 1])
+    expect([0n, 1n].map((slot) => state.storage(contract, slot))).toEqual([0n, 0n])
+    expect(state.account(contract)?.codeHash).toBe(keccak256Hex(Buffer.from(runtime, 'hex')))
+  })
+})
