@@ -68,11 +68,11 @@ const PARTS = { tables: 3 / 4, codes: 1 / 8, paths: 1 / 8 } as const
 /** The parts of a budget by tier; the code table has the rest of `codes`. */
 const SHARES: Readonly<Record<string, KeptBytes>> = {
   path: { codes: 0, paths: 1 / 2 },
-  laneVm: { codes: 1 / 2, paths: 1 / 4 },
-  cpu: { codes: 0, paths: 1 / 4 },
+  laneVm: { codes: 3 / 8, paths: 1 / 4 },
+  cpu: { codes: 1 / 4, paths: 1 / 4 },
 }
 const NO_SHARE: KeptBytes = { codes: 0, paths: 0 }
-const TABLE_SHARE = 1 / 2
+const TABLE_SHARE = 3 / 8
 /** Of `tables`: what is known of topics. */
 const TOPIC_SHARE = 1 / 32
 

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { compareWithSerial, runSerial } from '../../bench/oracle.ts'
 import { encodeBatch } from '../../host/chain/encode_batch.ts'
-import { createExecutor, type ExecutionResult, type Executor } from '../../host/index.ts'
+import { createExecutor, type ExecutionResult, type Executor, MemoryState } from '../../host/index.ts'
 import { ResidentState } from '../../host/state/tables/resident_tables.ts'
 import { CpuPool } from '../../host/tiers/cpu/pool/pool.ts'
 import { codeSkeleton } from '../../transpiler/index.ts'
-import { BATCH_ENV, batchState, randomBatch } from '../fixtures/batch_world.ts'
+import { BATCH_ENV, batchState, randomBatch, sender } from '../fixtures/batch_world.ts'
 
 const workerAt = (name: string): URL => new URL(`../fixtures/workers/${name}`, import.meta.url)
 
@@ -119,6 +119,50 @@ describe('workers of the CPU tier', () => {
   test('that cannot start leave the CPU tier to the thread of the executor', async () => {
     const faults = faultsOf(await runWith(workerAt('absent.mjs'), { faults: 1 }))
     expect(faults[0]).toMatch(/^worker of the CPU tier: .*absent/)
+  })
+
+  test('remember codes within their share of the budget, and say how much', async () => {
+    const CODE_BYTES = 24_000
+    const CALLS = 4
+    const contract = (n: number): string => `0x${(0xc0de0000 + n).toString(16).padStart(40, '0')}`
+    const allocation = Object.fromEntries(
+      Array.from({ length: 60 * CALLS }, (_, n) => [
+        contract(n),
+        // sstore(0, n), and bytes that no other code has.
+        {
+          code: `0x61${n.toString(16).padStart(4, '0')}5f5500${n
+            .toString(16)
+            .padStart(4, '0')
+            .repeat(CODE_BYTES / 2)}`,
+        },
+      ]),
+    )
+    const from = sender(0)
+    const state = MemoryState.from({ ...allocation, [from]: { balance: 10n ** 20n } })
+    const codes = 20 * CODE_BYTES
+    executor = createExecutor({ fork: 'prague', chainId: 1n, state, workers: 2, memory: { codes } })
+    await executor.warm()
+    let most = 0
+    let held = 0
+    for (let block = 0; block < 60; block++) {
+      const transactions = Array.from({ length: CALLS }, (_, n) => ({
+        from,
+        to: contract(CALLS * block + n),
+        nonce: BigInt(CALLS * block + n),
+        gasLimit: 100_000n,
+        gasPrice: 10n,
+      }))
+      const { tiers, ahead } = await executor.execute({ env: BATCH_ENV, transactions: encodeBatch(transactions) })
+      expect(tiers.cpu).toBe(CALLS)
+      held += ahead.held
+      most = Math.max(most, executor.memory.codes.bytes)
+    }
+    expect(held).toBeGreaterThan(0)
+    // More than the tables may: what threads remember is counted.
+    expect(most).toBeGreaterThan(codes / 2)
+    // Above the budget, what two batches bring to each thread.
+    expect(most).toBeLessThan(codes + 3 * 2 * CALLS * CODE_BYTES)
+    for (let n = 0; n < 60 * CALLS; n++) expect(state.storage(contract(n), 0n)).toBe(BigInt(n))
   })
 
   test('are a whole number of threads', () => {

@@ -257,6 +257,31 @@ describe('a worker that is told of other ids of codes', () => {
   })
 })
 
+describe('a worker that has learned more code than it may remember', () => {
+  test('forgets it with the next batch, not before', () => {
+    let asked = 0
+    const snapshot = new SharedSnapshot(
+      () => {
+        asked++
+        return new Uint8Array(700)
+      },
+      () => {},
+    )
+    snapshot.codeBudget = 2000
+    for (const hash of ['0xa', '0xb']) snapshot.code(hash)
+    expect([asked, snapshot.codeBytes]).toEqual([2, 2 * (700 + 512)])
+    snapshot.code('0xa')
+    expect(asked).toBe(2)
+    snapshot.begin()
+    expect(snapshot.codeBytes).toBe(0)
+    snapshot.code('0xa')
+    expect(asked).toBe(3)
+    snapshot.begin()
+    snapshot.code('0xa')
+    expect(asked).toBe(3)
+  })
+})
+
 describe('the memory of an executor', () => {
   const memoryOf = (resident: ResidentState, tables: number): ExecutorMemory =>
     new ExecutorMemory(

@@ -65,11 +65,17 @@ export class CpuWorkers implements Tier {
 
   trim({ codes, budgets }: TrimTerms): void {
     this.#footprints.trim(budgets.paths)
-    this.#pool?.followTables(codes !== undefined)
+    const { cpu } = this.#options
+    const room = budgets.codes / (1 + (this.#pool?.size ?? 0))
+    cpu.codeBudget = room
+    if (this.#pool === undefined) return
+    this.#pool.codeRoom = room
+    this.#pool.followTables(codes !== undefined)
   }
 
   get kept(): KeptBytes {
-    return { codes: 0, paths: this.#footprints.sizeBytes }
+    const codes = this.#options.cpu.codeBytes + (this.#pool?.codeBytes ?? 0)
+    return { codes, paths: this.#footprints.sizeBytes }
   }
 
   close(): void {

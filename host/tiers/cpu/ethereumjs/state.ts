@@ -53,8 +53,8 @@ const EMPTY_VIEW: AccountView = { nonce: 0n, balance: 0n, codeHash: EMPTY_CODE_H
 
 /** Codes kept by hash between transactions. */
 const MAX_CODES = 4096
-/** Of the codes that are remembered. */
-const MAX_CODE_BYTES = 1 << 25
+/** Of the codes that are remembered, where nothing else is said. */
+const MOST_CODE_BYTES = 1 << 25
 
 /**
  * The state manager under @ethereumjs/evm for one transaction at a time: a snapshot, and an undo log above it. A
@@ -76,6 +76,7 @@ export class CpuState implements StateManagerInterface {
   #creation = ''
   readonly #codes = new Map<string, Uint8Array>()
   #codeBytes = 0
+  #codeBudget = MOST_CODE_BYTES
   readonly #hashBytes = new Map<string, Uint8Array>([[EMPTY_CODE_HASH, KECCAK256_NULL]])
 
   /** Value of a slot when the transaction first asked for it, for SSTORE (EIP-2200). Survives reverts. */
@@ -104,14 +105,27 @@ export class CpuState implements StateManagerInterface {
     this.#slotReads = []
     this.#freshSlots = []
     this.#creation = ''
-    if (this.#codes.size > MAX_CODES || this.#codeBytes > MAX_CODE_BYTES) {
-      this.#codes.clear()
-      this.#codeBytes = 0
-    }
+    if (this.#codes.size > MAX_CODES || this.#codeBytes > this.#codeBudget) this.#forgetCodes()
     if (this.#hashBytes.size > MAX_CODES) {
       this.#hashBytes.clear()
       this.#hashBytes.set(EMPTY_CODE_HASH, KECCAK256_NULL)
     }
+  }
+
+  /** Between transactions: bytes of code that may stay from one to another. */
+  set codeBudget(bytes: number) {
+    this.#codeBudget = bytes
+    if (this.#codeBytes > bytes) this.#forgetCodes()
+  }
+
+  #forgetCodes(): void {
+    this.#codes.clear()
+    this.#codeBytes = 0
+  }
+
+  /** Bytes of the codes that are remembered. */
+  get codeBytes(): number {
+    return this.#codeBytes
   }
 
   /** Whether the transaction has looked at this account so far. */

@@ -61,6 +61,8 @@ export interface SystemCallOutcome {
 
 /** The caller of system calls (EIP-4788). */
 const SYSTEM_ADDRESS = '0xfffffffffffffffffffffffffffffffffffffffe'
+/** More than this is not remembered, whatever the budget is. */
+const MOST_CODE_BYTES = 1 << 25
 const SYSTEM_CALL_GAS = 30_000_000n
 const STOP = Uint8Array.of(0)
 
@@ -98,6 +100,15 @@ export class CpuTier {
     this.#fork = fork
     this.#chainId = chainId
     this.#trace = onStep === undefined ? undefined : { fork, onStep, memory: stepMemory === 'always' }
+  }
+
+  /** Bytes of code that may stay from transaction to transaction, and that do. */
+  set codeBudget(bytes: number) {
+    this.#state.codeBudget = Math.min(bytes, MOST_CODE_BYTES)
+  }
+
+  get codeBytes(): number {
+    return this.#state.codeBytes
   }
 
   /** Makes the EVM, so the first transaction does not wait for it. */

@@ -13,6 +13,7 @@ import {
   type Answer,
   BEATS,
   BUSY,
+  CODES,
   CONTROL_LENGTH,
   type Foreseen,
   type FromWorker,
@@ -20,6 +21,7 @@ import {
   MAIN,
   POSTED,
   type Question,
+  ROOM,
   type SharedCode,
   type TableHandles,
   type ToWorker,
@@ -68,6 +70,10 @@ interface Member {
 /** Workers that end are replaced this many times in all; then the rest goes on alone. */
 const MOST_RESTARTS = 8
 
+/** More code than this a worker does not remember, whatever the budget is. */
+const MOST_ROOM_BYTES = 1 << 25
+const KIB = 1024
+
 /** Milliseconds without a sign of life after which the executor does not wait for a worker's outcome. */
 const PATIENCE_MS = 25
 
@@ -87,6 +93,7 @@ export class CpuPool {
   #batch = 0
   #lotCount = 0
   #numbers = 0
+  #room = MOST_ROOM_BYTES / KIB
   #restarts = 0
   #isClosed = false
   #wake: (() => void) | undefined
@@ -107,6 +114,22 @@ export class CpuPool {
   async warm(): Promise<void> {
     this.start()
     while (this.#members.some(({ isReady, isAlive }) => isAlive && !isReady)) await this.#sleep(PATIENCE_MS)
+  }
+
+  /** Threads, whether or not they are ready. */
+  get size(): number {
+    return this.#members.length
+  }
+
+  /** Bytes of the codes that workers remember. */
+  get codeBytes(): number {
+    return this.#members.reduce((sum, { control }) => sum + KIB * Atomics.load(control, CODES), 0)
+  }
+
+  /** Bytes of code that each worker may remember from batch to batch. */
+  set codeRoom(bytes: number) {
+    this.#room = Math.floor(Math.min(bytes, MOST_ROOM_BYTES) / KIB)
+    for (const { control } of this.#members) Atomics.store(control, ROOM, this.#room)
   }
 
   /** Workers that can take transactions now. */
@@ -212,6 +235,7 @@ export class CpuPool {
     const { fork, chainId, chain, entry = ENTRY } = this.#options
     const number = ++this.#numbers
     const control = new Int32Array(new SharedArrayBuffer(4 * CONTROL_LENGTH))
+    control[ROOM] = this.#room
     const { port1: port, port2 } = new MessageChannel()
     const start: WorkerStart = { number, fork, chainId, chain, control, port: port2 }
     const worker = startThread(entry, { workerData: start, transferList: [port2] })

@@ -13,17 +13,21 @@ import type { AccountView } from '../../../state/snapshot.ts'
  * A lot is a list of transactions offered at once, the same for every worker. Whoever executes position p first puts
  * its number into `claims[p]` (Atomics): 0 none yet, MAIN the executor's thread, n the worker numbered n.
  *
- * control   i32[4], one per worker, in shared memory
+ * control   i32[6], one per worker, in shared memory
  *   POSTED    messages that the worker has posted
  *   ANSWERED  answers posted to the worker; it sleeps on this
  *   BEATS     signs of life: reads of the state, and transactions
  *   BUSY      1 while it has something to execute
+ *   CODES     KiB of the codes that it remembers
+ *   ROOM      KiB of codes that it may remember from batch to batch, which the executor's thread says
  */
 export const POSTED = 0
 export const ANSWERED = 1
 export const BEATS = 2
 export const BUSY = 3
-export const CONTROL_LENGTH = 4
+export const CODES = 4
+export const ROOM = 5
+export const CONTROL_LENGTH = 6
 export const MAIN = -1
 
 /** The resident tables, in shared memory; the executor's thread writes them while workers read. */

@@ -16,8 +16,8 @@ import type { Answer, Foreseen, Question, SharedCode, TableHandles } from './pro
 
 /** Base values kept besides the tables, for one batch. */
 const MAX_ASIDE = 65_536
-/** Of the codes that are remembered with their bytes. */
-const MAX_CODE_BYTES = 1 << 25
+/** Of the codes that are remembered with their bytes, where nothing else is said. */
+const MOST_CODE_BYTES = 1 << 25
 /** Of a code with its names. */
 const CODE_ENTRY_BYTES = 512
 
@@ -34,6 +34,8 @@ export class SharedSnapshot implements StateSnapshot {
   readonly #codeById = new Map<number, SharedCode>()
   readonly #codeByHash = new Map<string, Uint8Array>()
   #codeBytes = 0
+  /** Bytes of code that may be remembered from batch to batch. */
+  codeBudget = MOST_CODE_BYTES
   readonly #aside = new Map<string, Answer>()
   readonly #address = new Uint32Array(LIMBS_PER_ADDRESS)
   readonly #key = new Uint32Array(LIMBS_PER_WORD)
@@ -68,8 +70,13 @@ export class SharedSnapshot implements StateSnapshot {
     this.#codeBytes = 0
   }
 
+  /** Bytes of the codes that are remembered. */
+  get codeBytes(): number {
+    return this.#codeBytes
+  }
+
   learn(codes: readonly SharedCode[]): void {
-    if (this.#codeBytes > MAX_CODE_BYTES) this.forgetCodes()
+    if (this.#codeBytes > this.codeBudget) this.forgetCodes()
     for (const code of codes) {
       this.#codeById.set(code.id, code)
       this.#remember(code.hash, code.bytes)
@@ -79,7 +86,7 @@ export class SharedSnapshot implements StateSnapshot {
   /** A new batch begins: what was asked for may have changed. */
   begin(): void {
     this.#aside.clear()
-    if (this.#codeBytes > MAX_CODE_BYTES) this.forgetCodes()
+    if (this.#codeBytes > this.codeBudget) this.forgetCodes()
   }
 
   account(address: string): AccountView | undefined {

@@ -11,10 +11,12 @@ import {
   type Answer,
   BEATS,
   BUSY,
+  CODES,
   type FromWorker,
   POSTED,
   type PositionedOutcome,
   type Question,
+  ROOM,
   type ToWorker,
   type WorkerStart,
 } from './protocol.ts'
@@ -22,6 +24,7 @@ import { SharedSnapshot } from './shared_snapshot.ts'
 
 /** Outcomes wait this long for others, so short transactions share messages. */
 const FLUSH_MS = 0.5
+const KIB = 1024
 
 interface Lot {
   readonly lot: number
@@ -53,6 +56,8 @@ class CpuWorker {
   constructor(start: WorkerStart) {
     this.#start = start
     this.#tier = new CpuTier(start)
+    // The snapshot remembers codes.
+    this.#tier.codeBudget = 0
     this.#snapshot = new SharedSnapshot(
       (about) => this.#ask(about),
       () => Atomics.add(start.control, BEATS, 1),
@@ -88,6 +93,7 @@ class CpuWorker {
       flushedMs = now
     }
     this.#flush()
+    Atomics.store(this.#start.control, CODES, Math.ceil(this.#snapshot.codeBytes / KIB))
     Atomics.store(this.#start.control, BUSY, 0)
     this.#isRunning = false
   }
@@ -152,6 +158,7 @@ class CpuWorker {
         if (batch !== this.#batch) {
           this.#batch = batch
           this.#lots.length = 0
+          this.#snapshot.codeBudget = KIB * Atomics.load(this.#start.control, ROOM)
           this.#snapshot.begin()
         }
         this.#snapshot.foresee(foreseen)
