@@ -11,6 +11,7 @@ import {
   ForkChoiceError,
   type HeadChange,
   isAtLeast,
+  type TransactionObject,
 } from '../../host/index.ts'
 import type { NodeMetrics } from '../metrics.ts'
 import { RPC_CODE, RpcError } from '../rpc_error.ts'
@@ -96,6 +97,9 @@ export class Engine implements EngineCalls {
     const { op } = this.#chain.config
     const isIsthmus = op !== undefined && isOpActive(op, 'isthmus', payload.timestamp)
     if (op !== undefined) checkWithdrawalsRoot(isIsthmus, payload)
+    // The hash does not speak of them: the block that has it may stand.
+    if (isIsthmus && (payload.withdrawals ?? []).length > 0)
+      return invalid(undefined, 'withdrawals must be empty on the OP stack')
     const sent = isIsthmus ? payload : { ...payload, withdrawalsRoot: undefined }
     const block = blockOfPayload(sent, extras, this.#builder.rootOf(payload.blockHash))
     const hash = headerHash(block.header)
@@ -111,8 +115,10 @@ export class Engine implements EngineCalls {
 
   #statusOf(verdict: BlockVerdict): PayloadStatus {
     if (verdict.status === 'unknownParent') return this.#isKnown(verdict.header.parentHash) ? ACCEPTED : SYNCING
-    if (verdict.status === 'valid')
+    if (verdict.status === 'valid') {
+      this.#invalid.delete(verdict.hash)
       return { status: 'VALID', latestValidHash: verdict.hash, validationError: undefined }
+    }
     const status = invalid(this.#validHash(verdict.latestValid), verdict.reason)
     const [oldest] = this.#invalid.keys()
     if (this.#invalid.size >= MOST_INVALID && oldest !== undefined) this.#invalid.delete(oldest)
@@ -200,10 +206,10 @@ export class Engine implements EngineCalls {
     const { fork, chain } = this.#chain.rulesAfter(hash, attributes.timestamp)
     checkAttributes(version, fork, attributes, block.header.timestamp)
     await executed(async () => refusePostExec(chain, block.header.number + 1n, attributes.transactions))
-    if (chain !== undefined) checkOpAttributes(attributes, chain, this.#chain.config.chainId)
+    const named = chain === undefined ? [] : checkOpAttributes(attributes, chain, this.#chain.config.chainId)
     const id = (chain === undefined ? payloadId : payloadIdOf)(version, hash, attributes)
     const job = this.#builder.start({ id, parent: block, fork, chain, attributes })
-    if (chain !== undefined && mayFail(attributes)) await standing(job.built)
+    if (chain !== undefined && mayFail(attributes, named)) await standing(job.built)
     return { payloadStatus, payloadId: id }
   }
 
@@ -307,9 +313,17 @@ const executed = async <Value>(work: () => Promise<Value>): Promise<Value> => {
 
 const TYPE_DEPOSIT = 0x7e
 
-/** Whether a block of these attributes may be impossible: where it holds more than deposits that are named. */
-const mayFail = ({ noTxPool = false, transactions = [] }: PayloadAttributes): boolean =>
-  noTxPool || transactions.some((bytes) => bytes[0] !== TYPE_DEPOSIT)
+/**
+ * Whether a block of these attributes, which name such transactions, may be impossible: where it holds more than
+ * deposits that are named, or may have no room for them.
+ */
+const mayFail = (
+  { noTxPool = false, gasLimit: room = 0n }: PayloadAttributes,
+  named: readonly TransactionObject[],
+): boolean =>
+  noTxPool ||
+  named.some(({ type }) => type !== TYPE_DEPOSIT) ||
+  named.reduce((sum, { gasLimit }) => sum + gasLimit, 0n) > room
 
 /** What cannot be in a block is told at once: op-node then takes the deposits alone (Holocene). */
 const standing = async (built: Promise<BuiltPayload>): Promise<void> => {

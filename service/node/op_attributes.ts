@@ -1,4 +1,5 @@
-import { extraDataOf } from '../../host/chain/op/base_fee.ts'
+import { MAX_GAS_LIMIT } from '../../host/chain/check_header.ts'
+import { extraDataOf, leastGasLimit } from '../../host/chain/op/base_fee.ts'
 import { opPayloadId } from '../../host/chain/op/payload_id.ts'
 import { decodeSignedBatch } from '../../host/chain/signed_batch.ts'
 import {
@@ -40,14 +41,24 @@ export const forcedOf = (
   return transactions.map((_, i) => decodeTransaction(batch, i))
 }
 
-/** Refuses attributes that no block of the chain can have, before one is begun. Throws RpcError. */
-export const checkOpAttributes = (attributes: PayloadAttributes, chain: OpRules, chainId: bigint): void => {
+/**
+ * Refuses attributes that no block of the chain can have, before one is begun. Throws RpcError. The transactions that
+ * they name, as `forcedOf` gives them.
+ */
+export const checkOpAttributes = (
+  attributes: PayloadAttributes,
+  chain: OpRules,
+  chainId: bigint,
+): readonly TransactionObject[] => {
   const { gasLimit, withdrawals = [] } = attributes
   if (gasLimit === undefined) throw invalidAttributes('gasLimit parameter is required')
   if (withdrawals.length > 0) throw invalidAttributes('withdrawals must be empty on the OP stack')
   try {
-    extraDataOf(chain, chain.fork, opPartOf(attributes))
-    forcedOf(attributes, chain, chainId)
+    const extraData = extraDataOf(chain, chain.fork, opPartOf(attributes))
+    const least = leastGasLimit(chain, chain.fork, extraData)
+    if (gasLimit < least || gasLimit > MAX_GAS_LIMIT)
+      throw invalidAttributes(`gasLimit is ${gasLimit}, expected ${least} to ${MAX_GAS_LIMIT}`)
+    return forcedOf(attributes, chain, chainId)
   } catch (thrown) {
     if (thrown instanceof TransactionInputError || thrown instanceof InputError) throw invalidAttributes(thrown.message)
     throw thrown

@@ -310,6 +310,8 @@ describe('op-node over HTTP, on a chain at Karst', () => {
     ['withdrawals', { withdrawals: [{ index: '0x1', validatorIndex: '0x2', address: PERSON, amount: '0x3' }] }],
     ['bytes that are no transaction', { transactions: ['0x7eff'] }],
     ['no beacon root', { parentBeaconBlockRoot: null }],
+    ['a gas limit that no block has', { gasLimit: '0x0' }],
+    ['a gas limit that leaves its deposits no room', { gasLimit: '0x5208' }],
   ])('is refused attributes with %s, and the fork choice stands', async (_, more) => {
     const { hash } = builder.chain.head
     const { error } = await builder.op.update(hash, hash, attributesNow(more))
@@ -328,6 +330,30 @@ describe('op-node over HTTP, on a chain at Karst', () => {
       const { error } = await builder.op.update(hash, hash, attributesNow({ noTxPool, transactions }))
       expect(error?.code).toBe(RPC_CODE.invalidAttributes)
       expect(error?.message).toMatch(/nonce/)
+    }
+  })
+
+  test('has a payload refused for withdrawals, of which its hash does not speak, and the block itself taken', async () => {
+    const { hash } = builder.chain.head
+    const { payloadId } = (await builder.op.update(hash, hash, attributesNow())).result as {
+      readonly payloadId: string
+    }
+    const { executionPayload, parentBeaconBlockRoot: root } = await builder.op.take(payloadId)
+    const withdrawals = [{ index: '0x1', validatorIndex: '0x2', address: PERSON, amount: '0x3' }]
+    const insert = async ({ op }: OpService, payload: object): Promise<unknown> =>
+      (await op.ask('engine_newPayloadV4', payload, [], root, [])).result
+    const refusal = {
+      status: 'INVALID',
+      latestValidHash: null,
+      validationError: 'withdrawals must be empty on the OP stack',
+    }
+    // The builder knows the block, the other node does not, and then does.
+    for (const node of [builder, follower]) {
+      expect(await insert(node, { ...executionPayload, withdrawals })).toEqual(refusal)
+      expect(await insert(node, executionPayload)).toMatchObject({ status: 'VALID' })
+      expect(await insert(node, { ...executionPayload, withdrawals })).toEqual(refusal)
+      const chosen = (await node.op.update(executionPayload.blockHash, hash)).result
+      expect(chosen).toMatchObject({ payloadStatus: { status: 'VALID' } })
     }
   })
 
