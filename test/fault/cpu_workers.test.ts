@@ -54,6 +54,22 @@ describe('workers of the CPU tier', () => {
     expect(results.reduce((sum, { ahead }) => sum + ahead.held, 0)).toBeGreaterThan(0)
   })
 
+  test('that have to ask post what came of every transaction all the same', async () => {
+    const resident = new ResidentState(batchState(), codeSkeleton)
+    const pool = new CpuPool({ fork: 'prague', chainId: 1n, resident, workers: 1 })
+    try {
+      await pool.warm()
+      pool.begin()
+      const { outcomes } = pool.offer(BATCH_ENV, encodeBatch(randomBatch(1, batchState())), NOTHING_FORESEEN)
+      const endMs = performance.now() + 20_000
+      const isOpen = (): boolean => outcomes.includes(undefined)
+      while (isOpen() && performance.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 1))
+      expect(outcomes.filter((outcome) => outcome === undefined)).toEqual([])
+    } finally {
+      pool.close()
+    }
+  })
+
   test('that end in the middle of a batch cost their transactions another execution', async () => {
     const faults = faultsOf(await runWith(workerAt('crash.mjs'), { faults: 1 }))
     expect(faults).toContain('worker of the CPU tier: exit code 3')

@@ -85,7 +85,9 @@ class CpuWorker {
       if (Atomics.compareExchange(lot.claims, position, 0, this.#start.number) !== 0) continue
       if (this.#current !== lot.lot) this.#flush()
       this.#current = lot.lot
-      this.#outcomes.push({ position, outcome: await this.#execute(lot, position) })
+      // A question flushes the outcomes before this one.
+      const outcome = await this.#execute(lot, position)
+      this.#outcomes.push({ position, outcome })
       Atomics.add(this.#start.control, BEATS, 1)
       const now = performance.now()
       if (now - flushedMs < FLUSH_MS) continue
