@@ -71,6 +71,7 @@ export interface OpenBatch {
   readonly explained: ExplainLog | undefined
   /** Calls of a simulated block, which no one has signed; undefined: transactions. */
   readonly simulated: SimulatedTerms | undefined
+  /** Its present id. */
   coinbaseId: number
   /** Account ids of VAULTS on a chain of the OP stack; empty on Ethereum. */
   vaultIds: readonly number[]

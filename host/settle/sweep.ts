@@ -121,6 +121,7 @@ export class Sweep {
   renew(from: number, to: number): void {
     this.#renewed ??= new Map()
     this.#renewed.set(from, to)
+    if (this.#openBatch.coinbaseId === from) this.#openBatch.coinbaseId = to
     this.codeChanged = true
   }
 

@@ -45,6 +45,7 @@ export const HOT_LANES = 256
 /** Calls to run, each on the tables as they stand. Their parties are resident; none creates a contract. */
 export interface VmRequest extends VmSource {
   readonly env: BlockEnvironment
+  /** Asked for each dispatch. */
   readonly coinbaseId: number
   /** Indices into the batch. */
   readonly transactions: Int32Array
@@ -238,7 +239,7 @@ export class VmRunner {
 
   async #prepare(request: VmRequest): Promise<{ readonly lanes: VmLanes; readonly block: VmBlock }> {
     const { fork, chainId, hasP256 } = this.#parts
-    const { batch, transactions, hints, kinds, env, coinbaseId } = request
+    const { batch, transactions, hints, kinds, env } = request
     const listed = await loadListedItems(batch, transactions, this.#session.resident)
     if (kinds !== undefined) await this.#foresee(kinds)
     return {
@@ -250,7 +251,13 @@ export class VmRunner {
         ...(hints && { hints }),
         ...(kinds && { kinds }),
       },
-      block: { fork, words: environmentWords(env, chainId), coinbaseId },
+      block: {
+        fork,
+        words: environmentWords(env, chainId),
+        get coinbaseId() {
+          return request.coinbaseId
+        },
+      },
     }
   }
 

@@ -22,7 +22,7 @@ import { VM_BALANCE, VM_SLOT } from './held.ts'
 import type { VmHints } from './items.ts'
 import { type VmKind, VmKinds } from './profiles.ts'
 import { VmRetry } from './retry.ts'
-import type { VmStarted } from './runner.ts'
+import type { VmRequest, VmStarted } from './runner.ts'
 
 export interface LaneVmTierOptions {
   readonly policy: Policy
@@ -210,11 +210,26 @@ export class LaneVmRun implements TierRun {
   }
 
   async #start(calls: readonly number[], hints?: VmHints): Promise<StartedCalls> {
-    const { batch, executionGas, fromIds, toIds, rules, env, coinbaseId } = this.#batch
+    const open = this.#batch
+    const { batch, executionGas, fromIds, toIds, rules, env } = open
     const transactions = Int32Array.from(calls)
-    const kinds = this.#tier.kinds.of(this.#batch, calls)
-    const request = { batch, executionGas, fromIds, toIds, rules, env, coinbaseId, transactions, kinds }
-    const waves = await this.#opened!.engine.start(hints === undefined ? request : { ...request, hints })
+    const kinds = this.#tier.kinds.of(open, calls)
+    const request: VmRequest = {
+      batch,
+      executionGas,
+      fromIds,
+      toIds,
+      rules,
+      env,
+      // Of the present: the range before may still settle, and make the account anew.
+      get coinbaseId() {
+        return open.coinbaseId
+      },
+      transactions,
+      kinds,
+      ...(hints && { hints }),
+    }
+    const waves = await this.#opened!.engine.start(request)
     return { calls, kinds, waves }
   }
 
