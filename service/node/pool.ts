@@ -165,6 +165,9 @@ export class Pool implements PoolCalls {
     )
     const contracts = await contractCodes(state, senders)
     await this.#surcharge.renew()
+    // The head may have moved, and the pool is to follow after this: what it passed holds no place, and costs nothing.
+    for (const [sender, now] of senders)
+      if ((this.#nonces.get(sender) ?? now.nonce) !== now.nonce) this.#passTo(sender, now)
     const pending: string[] = []
     const replies = read.map((one) => {
       if (one instanceof RpcError) return one

@@ -304,6 +304,28 @@ describe('a transaction with terms that never hold', () => {
 })
 
 describe('the pool after a block', () => {
+  it('counts nothing that the block took against what comes before it has followed', async () => {
+    const { hash: parent, header } = chain.head
+    for (let nonce = 0n; nonce < 3n; nonce++) await pool.add(transaction(2, nonce))
+    const { hash } = await chain.build({
+      parent,
+      attributes: {
+        timestamp: header.timestamp + 12n,
+        prevRandao: `0x${'11'.repeat(32)}`,
+        coinbase: keyed(3),
+        parentBeaconBlockRoot: `0x${'22'.repeat(32)}`,
+        withdrawals: [],
+      },
+      pool: pool.pending().map(({ bytes }) => bytes),
+    })
+    const change = await chain.setHead({ head: hash })
+    // Three of one sender are the most.
+    for (let nonce = 3n; nonce < 6n; nonce++) expect(await refusal(transaction(2, nonce))).toBeUndefined()
+    await pool.moveTo(chain.head, change)
+    expect(pool.pending().map((entry) => entry.transaction.nonce)).toStrictEqual([3n, 4n, 5n])
+    await chain.setHead({ head: parent })
+  })
+
   it('has nothing that its sender cannot pay any more', async () => {
     const cheap = { maxFeePerGas: 1000n, maxPriorityFeePerGas: 100n }
     const balance = BigInt(JSON.parse(builtGenesis()).alloc[keyed(1)].balance)
