@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { open } from 'lmdb'
+import { type Database, open } from 'lmdb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decodeReceiptList } from '../../host/chain/receipt_list.ts'
 import { checkBlocks, checkState } from '../../host/flows/chain/check_store.ts'
@@ -120,33 +120,55 @@ const folderOfSchema1 = async (): Promise<string> => {
   return path
 }
 
-/** Schema 3 is this one with receipts as lists of RLP. */
-const folderOfSchema3 = async (withTrie = true, schema = '3'): Promise<string> => {
+/** Schema 4 is this one with places that have no volume. */
+const folderOfSchema4 = (): Promise<string> => folderBefore('4', () => {})
+
+type OpenTable = (name: string) => Database<Uint8Array, Uint8Array>
+
+/** A folder of `schema`, which is schema 4 without what `strip` takes out. */
+const folderBefore = async (schema: string, strip: (table: OpenTable) => void): Promise<string> => {
   const path = await folderOfSchema1()
   await (await openChain({ path, executor: { workers: 0 } })).close()
   const database = open({ path, noSubdir: false, encoding: 'binary', keyEncoding: 'binary' })
-  const table = (name: string) => database.openDB({ name, encoding: 'binary', keyEncoding: 'binary' })
+  const table: OpenTable = (name) => database.openDB({ name, encoding: 'binary', keyEncoding: 'binary' })
   table('meta').putSync(new TextEncoder().encode('schema'), new TextEncoder().encode(schema))
-  const receipts = table('receipts')
-  for (const { key, value } of [...receipts.getRange()])
-    receipts.putSync(key, rlpList(decodeReceiptList(value as Uint8Array).map(rlpBytes)))
-  if (!withTrie) table('nodes').dropSync()
+  const places = table('places')
+  for (const { key, value } of [...places.getRange()]) {
+    places.removeSync(key)
+    places.putSync(key.subarray(4), value)
+  }
+  table('volumes').dropSync()
+  strip(table)
   await database.close()
   return path
 }
 
+/** Schema 3 is schema 4 with receipts as lists of RLP. */
+const folderOfSchema3 = (): Promise<string> => folderBefore('3', listReceipts)
+
+const listReceipts = (table: OpenTable): void => {
+  const receipts = table('receipts')
+  for (const { key, value } of [...receipts.getRange()])
+    receipts.putSync(key, rlpList(decodeReceiptList(value).map(rlpBytes)))
+}
+
 /** And schema 2 is that without the trie. */
-const folderOfSchema2 = (): Promise<string> => folderOfSchema3(false, '2')
+const folderOfSchema2 = (): Promise<string> =>
+  folderBefore('2', (table) => {
+    listReceipts(table)
+    table('nodes').dropSync()
+  })
 
 test.each([
   ['1', folderOfSchema1],
   ['2', folderOfSchema2],
-  ['3', () => folderOfSchema3()],
+  ['3', folderOfSchema3],
+  ['4', folderOfSchema4],
 ])('a folder of schema %s is opened, gets what this schema has beside it, and goes on', async (schema, folderOf) => {
   const path = await folderOf()
   const store = await Store.open(path, { create: false })
   expect(store.schema).toBe(schema)
-  if (schema !== '3') expect(() => checkState(store)).toThrow(/the trie has root undefined/)
+  if (schema < '3') expect(() => checkState(store)).toThrow(/the trie has root undefined/)
   await store.close()
   const chain = await openChain({ path, executor: { workers: 0 } })
   expect(chain.head.header.number).toBe(5n)
@@ -157,7 +179,19 @@ test.each([
   }
   expect(chain.forkChoice).toEqual({ head: chain.head, safe: undefined, finalized: undefined })
   expect(indexedRoot(chain.receipts(5n)!)).toBe(chain.head.header.receiptsRoot)
+  const above = [3n, 4n, 5n].map((number) => chain.blockBytes(number)!)
+  const hashes = above.map((bytes) => decodeBlock(bytes).transactions.map(keccak256Hex))
   await chain.rewindTo(2n)
+  for (const hash of hashes.flat()) expect(chain.transaction(hash)).toBeUndefined()
+  // Their places are in a volume now, those of the blocks before where they were.
+  for (const bytes of above.slice(0, 2)) await chain.import(bytes)
+  for (const [n, of] of hashes.slice(0, 2).entries())
+    for (const [index, hash] of of.entries())
+      expect(chain.transaction(hash)).toMatchObject({ blockNumber: BigInt(3 + n), index })
+  await chain.rewindTo(1n)
+  for (const hash of hashes.flat()) expect(chain.transaction(hash)).toBeUndefined()
+  const first = decodeBlock(chain.blockBytes(1n)!).transactions.map(keccak256Hex)
+  for (const [index, hash] of first.entries()) expect(chain.transaction(hash)).toMatchObject({ blockNumber: 1n, index })
   await chain.close()
   expect((await checkDisk(path)).schema).toBe(SCHEMA)
 })

@@ -157,7 +157,8 @@ export class KnownBlocks {
     }
     const { hash, header } = this.block(store.canonical(base)!.hash)!
     const to = { number: base, hash, stateRoot: header.stateRoot }
-    return { back: { to, undone, transactionHashes: blocks.map(({ block }) => hashesOf(block)) }, blocks }
+    const transactionHashes = blocks.map(({ header: { number }, block }) => ({ number, hashes: hashesOf(block) }))
+    return { back: { to, undone, transactionHashes }, blocks }
   }
 
   /**

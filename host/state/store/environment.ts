@@ -22,7 +22,9 @@ export type Table = Database<Uint8Array, Uint8Array>
  * code       hash                       bytes
  * undo       number u64                 undo_record.ts
  * forkchoice `safe`, `finalized`        hash of a canonical block; none until it is told
- * places     hash of a transaction      number of its canonical block u64, position there u32
+ * places     volume u32, hash of a      number of its canonical block u64, position there u32 (places.ts)
+ *            transaction
+ * volumes    volume u32                 number of its first block u64, transactions in it u32
  * nodes      number of a page u32       part of the trie of the state (page_writer.ts); 0: what the pages are of
  *
  * Slots stand only under addresses of accounts that exist.
@@ -40,6 +42,7 @@ export interface Tables {
   readonly undo: Table
   readonly forkchoice: Table
   readonly places: Table
+  readonly volumes: Table
   readonly nodes: Table
 }
 
@@ -56,18 +59,20 @@ const TABLES: Readonly<Record<keyof Tables, true>> = {
   undo: true,
   forkchoice: true,
   places: true,
+  volumes: true,
   nodes: true,
 }
 
 export const TABLE_NAMES = Object.keys(TABLES) as readonly (keyof Tables)[]
 
 /**
- * Of the tables and their values; `1` has no `forkchoice` and no `places`, `1` and `2` no `nodes`, and in all three
- * receipts are lists of RLP, which stay as they are. They become `4` where a chain is opened. Any other is refused.
+ * Of the tables and their values; `1` has no `forkchoice` and no `places`, `1` and `2` no `nodes`; in all three receipts
+ * are lists of RLP, and up to `4` places have no volume: both stay as they are. They become `5` where a chain is opened.
+ * Any other is refused.
  */
-export const SCHEMA = '4'
+export const SCHEMA = '5'
 export const SCHEMA_WITHOUT_PLACES = '1'
-const OLD_SCHEMAS = [SCHEMA_WITHOUT_PLACES, '2', '3']
+const OLD_SCHEMAS = [SCHEMA_WITHOUT_PLACES, '2', '3', '4']
 
 /** A database that this process owns. `root` and `tables` throw StoreError once it is closed. */
 export interface Environment {

@@ -13,7 +13,7 @@ interface Pages {
 interface Change {
   readonly back?: {
     readonly undone: { readonly size: number }
-    readonly transactionHashes: readonly { readonly length: number }[]
+    readonly transactionHashes: readonly { readonly hashes: { readonly length: number } }[]
   }
   readonly blocks: readonly {
     readonly block: Readonly<Record<'header' | 'body' | 'receipts' | 'transactionHashes', Uint8Array>>
@@ -98,7 +98,7 @@ const sizeOf = ({ back, blocks, pages, droppedUndo = 0 }: Change): Size => {
     bytes += count * ROW_BYTES
   }
   row(back?.undone.size ?? 0)
-  for (const { length } of back?.transactionHashes ?? []) puts += ROWS_PER_BLOCK + length / HASH_BYTES
+  for (const { hashes } of back?.transactionHashes ?? []) puts += ROWS_PER_BLOCK + hashes.length / HASH_BYTES
   if (pages !== undefined) {
     const ofPages = sizeOfPages(pages)
     puts += ofPages.puts

@@ -61,8 +61,8 @@ export interface StepBack {
   readonly to: DiskHead
   /** What `undoneTo` gives. */
   readonly undone: Undone
-  /** Of the blocks that are gone then. */
-  readonly transactionHashes: readonly Uint8Array[]
+  /** Of the blocks that are gone then: 32 bytes a transaction. */
+  readonly transactionHashes: readonly { readonly number: bigint; readonly hashes: Uint8Array }[]
 }
 
 /** Hashes of canonical blocks. */
@@ -171,6 +171,8 @@ export class Store {
   /** Makes a store that has no `places` one that has: those of `hashesOf`. */
   makePlaces(hashesOf: (number: bigint) => Uint8Array): void {
     const { number: last } = this.head
+    // Of an upgrade that did not end.
+    this.#write('the places', () => this.#places.clear())
     for (let first = 0n; first <= last; first += BLOCKS_AT_ONCE) {
       const end = first + BLOCKS_AT_ONCE <= last ? first + BLOCKS_AT_ONCE : last + 1n
       const what = `places of blocks ${first} to ${end - 1n}`
@@ -308,7 +310,7 @@ export class Store {
       canon.removeSync(key)
       records.removeSync(key)
     }
-    for (const hashes of transactionHashes) this.#places.remove(hashes, parts)
+    for (const { number, hashes } of transactionHashes) this.#places.remove(number, hashes, parts)
     head.putSync(DISK, encodeHead(to))
   }
 
@@ -409,6 +411,7 @@ export class Store {
       const { root } = this.#environment
       root.transactionSync(() => work(new WriteParts(root)))
     } catch (thrown) {
+      this.#places.forget()
       if (thrown instanceof StoreError) throw thrown
       const cause = `${lineOf(thrown)}${fullDiskText(this.folder)}`
       const fault = new StoreError(this.folder, 'write', `${what} was not written: ${cause}`, thrown)
