@@ -66,9 +66,9 @@ const TABLES: Readonly<Record<keyof Tables, true>> = {
 export const TABLE_NAMES = Object.keys(TABLES) as readonly (keyof Tables)[]
 
 /**
- * Of the tables and their values; `1` has no `forkchoice` and no `places`, `1` and `2` no `nodes`; in all three receipts
- * are lists of RLP, and up to `4` places have no volume: both stay as they are. They become `5` where a chain is opened.
- * Any other is refused.
+ * Of the tables and their values; `1` has no `forkchoice` and no `places`, `1` and `2` no `nodes`; in all three
+ * receipts are lists of RLP, and up to `4` places have no volume: both stay as they are. They become `5` where a chain
+ * is opened. Any other is refused.
  */
 export const SCHEMA = '5'
 export const SCHEMA_WITHOUT_PLACES = '1'
