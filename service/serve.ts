@@ -20,8 +20,8 @@ export interface ServeOptions {
   readonly ports: PortsOptions
   readonly log: Logger
   /**
-   * Threads that execute calls, and as many that read blocks; milliseconds that a call may take, 0: any time. Absent:
-   * all that is asked runs on the node's thread.
+   * `threads` execute calls, and as many others read blocks. `callMs`: milliseconds that a call may take; 0: any time.
+   * Where it is absent, all that is asked runs on the node's thread.
    */
   readonly calls?: { readonly threads: number; readonly callMs: number }
   /** The device that each thread of calls opens for simulated blocks of many calls; undefined: none. */
