@@ -18,6 +18,7 @@ import { type ParsedOverride, parseOverrides, type StateOverrides } from '../sta
 import type { State, StateWrites } from '../state/state.ts'
 import { WrittenState } from '../state/written_state.ts'
 import { CpuTier } from '../tiers/cpu/ethereumjs/transaction.ts'
+import { asBlockError } from './block.ts'
 import { BlockWork, blockReward } from './block_work.ts'
 import { type CallBatches, CallBatchRunner } from './call_batches.ts'
 import { applyOutcome, groundOn, layerOn } from './layered_ground.ts'
@@ -144,8 +145,9 @@ export class SimulatedCallError extends Error {
  */
 export interface BlockSimulation {
   /**
-   * Simulates the next block. Throws SimulatedCallError, and InputError for overrides that cannot be; the simulation
-   * has ended then.
+   * Simulates the next block. Throws SimulatedCallError, InputError for overrides that cannot be, and BlockError where
+   * no block can end so: a contract that the fork calls is missing or fails (EIP-7002), or a deposit's log is none
+   * (EIP-6110). The simulation has ended then.
    */
   next(request: SimulatedBlockRequest): Promise<SimulatedBlock>
   /** Tells the blocks that follow the hash of one that was simulated. */
@@ -210,9 +212,13 @@ class LayeredSimulation implements BlockSimulation {
     const tier = this.#tierOf(request.fork, request.chain)
     await tier.place(overrides, moves)
     const parsed = parseOverrides(overrides)
-    return (
-      (tier.isStock ? await this.#batch(request, parsed) : undefined) ?? (await this.#inOrder(request, parsed, tier))
-    )
+    const batch = tier.isStock ? await this.#batch(request, parsed) : undefined
+    if (batch !== undefined) return batch
+    try {
+      return await this.#inOrder(request, parsed, tier)
+    } catch (thrown) {
+      throw asBlockError(thrown, request.env.number)
+    }
   }
 
   /** All calls at once; undefined, and nothing done, where they are to be executed one after another. */

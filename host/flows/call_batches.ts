@@ -83,6 +83,8 @@ export interface RunCallBlock {
 const LEAST_CALLS = 64
 /** Gas limits that follow from the gas used before them settle in the second run, or hardly ever. */
 const MOST_RUNS = 3
+/** Wei of an account by an override; more are left to calls one after another. */
+const MOST_BALANCE = 1n << 192n
 /** From it on nonces are left to calls one after another. */
 const MOST_NONCE = Number.MAX_SAFE_INTEGER
 
@@ -278,7 +280,8 @@ class GroundState implements State {
 
 /**
  * Overrides as writes on running values. Throws NotInBatch where one leaves an empty account that exists (EIP-161), or
- * gives storage to one without nonce and code: that nothing can be created there (EIP-7610) the State says alone.
+ * gives storage to one without nonce and code: that nothing can be created there (EIP-7610) the State says alone. So it
+ * does where a balance may come to be no word: a payment fails then.
  */
 const overrideWrites = async (
   overrides: ReadonlyMap<string, ParsedOverride>,
@@ -297,6 +300,7 @@ const overrideWrites = async (
     const isBare = account.nonce === 0n && account.codeHash === EMPTY_CODE_HASH
     if (isBare && (account.balance === 0n || [...override.slots.values()].some((value) => value !== 0n)))
       throw new NotInBatch()
+    if (account.balance >= MOST_BALANCE) throw new NotInBatch()
     accounts.push({ address, account, cleared: override.cleared })
     if (override.code !== undefined) code.set(override.code.hash, override.code.bytes)
     for (const [key, value] of override.slots) slots.push({ address, key, value })

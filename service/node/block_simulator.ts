@@ -7,6 +7,7 @@ import { packUnsigned } from '../../host/chain/pack_unsigned.ts'
 import { revertReason } from '../../host/chain/revert_reason.ts'
 import {
   type BlockEnvironment,
+  BlockError,
   type BlockHeader,
   type BlockSimulation,
   type CallBatches,
@@ -381,7 +382,8 @@ const told = async <Value>(simulate: () => Promise<Value>): Promise<Value> => {
   } catch (thrown) {
     if (thrown instanceof SimulatedCallError)
       throw new RpcError(CODES.get(thrown.rejection) ?? RPC_CODE.server, `call ${thrown.index}: ${thrown.message}`)
-    if (thrown instanceof InputError) throw new RpcError(RPC_CODE.server, thrown.message)
+    if (thrown instanceof InputError || thrown instanceof BlockError)
+      throw new RpcError(RPC_CODE.server, thrown.message)
     throw thrown
   }
 }

@@ -200,6 +200,17 @@ describe.each(['shanghai', 'cancun', 'osaka'] as const)('simulated blocks at %s'
   })
 })
 
+test('a block whose end a contract is missing for is refused, in a batch as well', async () => {
+  const batches = new CallBatchRunner({ chainId: 1n, device, leastCalls: 1 })
+  const env = { ...BATCH_ENV, baseFeePerGas: 0n }
+  const calls = [{ from: sender(1), to: sender(2), gas: 21_000n }]
+  const blocks = [{ fork: 'osaka', env, parentHash: `0x${'1'.repeat(64)}`, calls }] as const
+  const request = { state: MemoryState.from(batchAllocation()), options: { chainId: 1n, gas: 1n << 40n }, blocks }
+  for (const given of [undefined, batches])
+    expect((await replyOf('osaka', request, false, given)).text).toMatch(/^-32000 .* has no code$/)
+  batches.close()
+})
+
 test('calls that halt in a batch are told by a word each, and the batch goes on', async () => {
   const terms = { laneVm: 'always', waves: 'always', compile: 'wait' } as const
   const batches = new CallBatchRunner({ chainId: 1n, device, leastCalls: 1, ...terms })
@@ -260,6 +271,12 @@ describe.each(TIERS)('what a batch of calls finds (%s)', (_, terms) => {
       gasPrice: 7n,
     }))
     expect(await ofCalls(state, { calls })).toEqual({ taken: TIMES, left: 0 })
+  })
+
+  test('is no more than the largest word, where a payment fails', async () => {
+    const overrides = { [contract]: { balance: 2n ** 256n - 2n } }
+    const calls = Array(3).fill({ from: sender(1), to: contract, value: 1n, gas: 100_000n })
+    expect(await ofCalls(MemoryState.from(batchAllocation()), { overrides, calls })).toEqual({ taken: 0, left: TIMES })
   })
 
   test('is no room for a creation where only an override has storage', async () => {

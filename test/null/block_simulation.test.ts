@@ -80,6 +80,17 @@ describe('simulated blocks', () => {
     expect(destruction!.topics.slice(1).map((topic) => `0x${topic.slice(26)}`)).toEqual([VAULT, ALICE])
   })
 
+  it('say that no block can be where a contract that its end calls is missing or fails', async () => {
+    const contracts = ['0x00000961ef480eb55e80d19ad83579a64c007002', '0x0000bbddc7ce488642fb579f8b00f3a590007251']
+    const refusal = async (code: string): Promise<unknown> => {
+      const overrides = Object.fromEntries(contracts.map((address, n) => [address, { code: n === 0 ? '0x00' : code }]))
+      return simulate({ fork: 'prague', overrides }).catch((thrown: unknown) => thrown)
+    }
+    expect(await refusal('0x')).toMatchObject({ name: 'BlockError', message: expect.stringMatching(/has no code$/) })
+    expect(await refusal('0xfe')).toMatchObject({ name: 'BlockError', message: expect.stringMatching(/failed$/) })
+    expect(await refusal('0x00')).toMatchObject({ results: [] })
+  })
+
   it('move a precompiled contract for one block', async () => {
     const simulation = simulateBlocks({ chainId: 1n, state: new MemoryState(), gas: 50_000_000n })
     const calls = [IDENTITY, VAULT].map((to) => ({ to, data: '0x1234' }))
