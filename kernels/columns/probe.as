@@ -67,7 +67,52 @@ export function findAccounts(
   return absent
 }
 
-/** The same of slots: that of `owners` with the key in `keys`. `rows` are the keys of the table. */
+/**
+ * Gives those of `count` accounts that are ABSENT in `ids` rows from `next` on, for which tables and index have room,
+ * and puts the buckets that name them in `buckets`. An address that comes twice gets one row. Returns how many rows.
+ */
+export function addAccounts(
+  count: u32,
+  addresses: usize,
+  ids: usize,
+  buckets: usize,
+  index: usize,
+  mask: u32,
+  rows: usize,
+  epochs: usize,
+  epoch: u32,
+  next: u32,
+): u32 {
+  let added: u32 = 0
+  for (let i: usize = 0; i < count; i++) {
+    if (load<u32>(ids + (i << 2)) != ABSENT) continue
+    const address = addresses + i * ADDRESS_BYTES
+    let bucket = accountHash(address) & mask
+    let entry: u32 = 0
+    for (;;) {
+      entry = load<u32>(index + ((<usize>bucket) << 3))
+      if (entry == 0 || sameAddress(rows + ((<usize>(entry - 1)) << 6), address)) break
+      bucket = (bucket + 1) & mask
+    }
+    if (entry == 0) {
+      entry = next + added + 1
+      const place = index + ((<usize>bucket) << 3)
+      store<u32>(place, entry)
+      store<u32>(place, load<u32>(address), 4)
+      const row = rows + ((<usize>(entry - 1)) << 6)
+      store<u64>(row, load<u64>(address))
+      store<u64>(row, load<u64>(address, 8), 8)
+      store<u32>(row, load<u32>(address, 16), 16)
+      store<u32>(epochs + ((<usize>(entry - 1)) << 2), epoch)
+      store<u32>(buckets + ((<usize>added) << 2), bucket)
+      added++
+    }
+    store<u32>(ids + (i << 2), entry - 1)
+  }
+  return added
+}
+
+/** As findAccounts, of slots: that of `owners` with the key in `keys`. `rows` are the keys of the table. */
 export function findSlots(
   count: u32,
   owners: usize,

@@ -120,7 +120,11 @@ describe('the map of a data file', () => {
     await store.close()
     const file = join(path, 'data.mdb')
     const size = statSync(file).size
-    const back = { to: head, undone: new Map<string, never>(), transactionHashes: hashes.map((of, n) => ({ number: BigInt(n + 1), hashes: of })).toReversed() }
+    const back = {
+      to: head,
+      undone: new Map<string, never>(),
+      transactionHashes: hashes.map((of, n) => ({ number: BigInt(n + 1), hashes: of })).toReversed(),
+    }
     store = await Store.open(path, { create: false, mapBytes: size + 2 ** 20 + 2 ** 16 })
     expect(() => store.move({ back, blocks: [], oldestUndo: 0n })).toThrow(
       /the rewind to block 0 was not written: the map of \d+ bytes is full/,

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { createRandom } from '../../bench/random.ts'
 import { ColumnMemory } from '../../host/primitives/column_memory.ts'
 import { EMPTY_CODE_HASH } from '../../host/primitives/keccak.ts'
@@ -61,6 +61,33 @@ describe('tables that other threads read', () => {
   })
 })
 
+/** What a device has of the index of accounts, which is told of changes. */
+class MirroredIndex {
+  /** Changes that came as a list. */
+  listed = 0
+  readonly #resident: ResidentState
+  #words = new Uint32Array(0)
+
+  constructor(resident: ResidentState) {
+    this.#resident = resident
+  }
+
+  follow(): void {
+    const { index } = this.#resident.accounts
+    if (index.rebuilt) this.#words = index.words.slice()
+    for (let n = 0; n < index.changedCount; n++) {
+      const at = 2 * index.changed[n]!
+      this.#words.set(index.words.subarray(at, at + 2), at)
+      this.listed++
+    }
+    index.settleChanges()
+    expect(Buffer.compare(Buffer.from(this.#words.buffer), Buffer.from(index.words.slice().buffer))).toBe(0)
+  }
+}
+
+/** Of memories that 9000 accounts fill sooner, later, and not at all. */
+const PAGES = [6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 64]
+
 describe('resident accounts that are asked for in bulk', () => {
   /** Half of each draw is of few addresses; some differ in one limb of an address that is there. */
   const asked = (seed: number, count: number): Uint32Array => {
@@ -78,7 +105,8 @@ describe('resident accounts that are asked for in bulk', () => {
     const single = new ResidentState(new MemoryState(), shapeOf)
     const bulk = new ResidentState(new MemoryState(), shapeOf)
     expect(bulk.columns(4096)).toBeDefined()
-    for (const [seed, count] of [255, 256, 257, 3000, 1024, 2049, 320, 9000, 3000].entries()) {
+    const mirror = new MirroredIndex(bulk)
+    for (const [seed, count] of [255, 256, 257, 3000, 1024, 2049, 320, 9000, 3000, 300].entries()) {
       const addresses = asked(seed, count)
       single.epoch = bulk.epoch = 1 + seed
       const expected = new Int32Array(count)
@@ -94,10 +122,12 @@ describe('resident accounts that are asked for in bulk', () => {
       expect(codes).toEqual(Uint32Array.of(...expected.map((id) => bulk.accounts.code(id)), 7))
       expect(bulk.accounts.count).toBe(single.accounts.count)
       expect(bulk.accounts.epochs).toEqual(single.accounts.epochs)
+      mirror.follow()
       for (const { accounts } of [single, bulk]) accounts.renew(expected[seed]!)
       const code = bulk.codes.add(`0x${'c0'.repeat(31)}0${seed}`, Uint8Array.of(seed))
       for (let n = 0; n < count; n += 3) bulk.setCode(expected[n]!, code)
     }
+    expect(mirror.listed).toBeGreaterThan(0)
     expect(bulk.columnMemory).toBeDefined()
     const before = bulk.columnMemory
     bulk.forget()
@@ -106,6 +136,26 @@ describe('resident accounts that are asked for in bulk', () => {
     expect(bulk.columnMemory).not.toBe(before)
     expect(ids[0]).toBe(0)
     expect(Math.max(...ids)).toBe(bulk.accounts.count - 1)
+  })
+
+  test('are found and added one by one from where the memory is full', () => {
+    const addresses = asked(5, 9000)
+    const known = addresses.slice(5 * 8000)
+    const found = PAGES.map((pages) => {
+      const resident = new ResidentState(new MemoryState(), shapeOf)
+      const memory = new ColumnMemory(4096, pages)
+      vi.spyOn(ColumnMemory, 'of').mockReturnValueOnce(memory)
+      resident.columns(4096)
+      resident.accountIds(known, 1000, new Int32Array(1000))
+      const code = resident.codes.add(`0x${'c1'.repeat(32)}`, Uint8Array.of(1))
+      for (let id = 0; id < resident.accounts.count; id += 2) resident.setCode(id, code)
+      const ids = new Int32Array(9000)
+      const codes = new Uint32Array(9000).fill(9)
+      resident.accountIds(addresses, 9000, ids, codes)
+      return { isFull: memory.isFull, is: { ids, codes, count: resident.accounts.count } }
+    })
+    expect(new Set(found.map(({ isFull }) => isFull)).size).toBe(2)
+    for (const { is } of found) expect(is).toEqual(found[0]!.is)
   })
 
   test('are looked for one by one where the memory has no room for their columns', () => {

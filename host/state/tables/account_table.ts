@@ -162,6 +162,12 @@ export class AccountTable {
     return id
   }
 
+  /** Makes room for so many more rows, and for what names them. */
+  reserve(count: number): void {
+    while (this.count + count > this.#capacity) this.#grow()
+    this.index.reserve(this.count + count, this.#rehash)
+  }
+
   /**
    * Gives the address of account `id` a new row, so every slot of the old one is out of reach. The new row starts
    * absent, STATE_FRESH and STATE_BARE; the old one is STATE_RETIRED.

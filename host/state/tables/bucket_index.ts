@@ -52,7 +52,7 @@ export class BucketIndex {
   }
 
   put(hash: number, entry: number, tag: number): void {
-    this.#note(this.#place(hash, entry, tag))
+    this.note(this.#place(hash, entry, tag))
   }
 
   /** Changes the entry of the bucket that holds `from`, found from `hash` on. */
@@ -63,7 +63,7 @@ export class BucketIndex {
       bucket = (bucket + 1) & this.mask
     }
     this.words[2 * bucket] = to
-    this.#note(bucket)
+    this.note(bucket)
   }
 
   settleChanges(): void {
@@ -80,7 +80,8 @@ export class BucketIndex {
     return bucket
   }
 
-  #note(bucket: number): void {
+  /** A bucket was written. */
+  note(bucket: number): void {
     if (this.rebuilt) return
     if (this.changedCount * BUCKETS_PER_CHANGE >= this.capacity) {
       this.rebuilt = true

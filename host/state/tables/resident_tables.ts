@@ -41,6 +41,8 @@ export class ResidentState {
   #memory: WordMemory = PRIVATE_MEMORY
   /** Once many rows were asked for in a memory of columns. */
   #probe: TableProbe | undefined
+  /** Whether an account that was loaded last has code. */
+  #loadsCode = false
   #pool: ColumnPool | undefined
 
   /** `codes`: a code table to share, so skeletons have the same ids. */
@@ -156,9 +158,10 @@ export class ResidentState {
     const { accounts, epoch } = this
     const first = accounts.count
     const probe = count < LEAST_IN_BULK ? undefined : this.#tableProbe()
-    if (probe?.accounts(accounts, addresses, count, ids, codes, epoch) === 0) return
+    const absent = probe?.accounts(accounts, addresses, count, ids, codes, epoch)
+    if (absent === 0 && accounts.count === first) return
     if (probe === undefined) accounts.guess(addresses, count, ids)
-    for (let i = 0; i < count; i++) {
+    for (let i = absent === 0 ? count : 0; i < count; i++) {
       let id = ids[i]!
       if (probe !== undefined && id >= 0) continue
       const at = LIMBS_PER_ADDRESS * i
@@ -169,11 +172,13 @@ export class ResidentState {
       }
       accounts.epochs[id] = epoch
     }
+    this.#loadsCode = false
     const loading = this.#loadAccounts(first)
     if (codes === undefined) return loading
-    // Of accounts that were there the probe has told it.
-    const from = probe === undefined ? 0 : first
+    // Of accounts that were there the probe has told it, and of others that they have none.
+    const from = absent === 0 ? first : 0
     const tell = (): void => {
+      if (absent === 0 && !this.#loadsCode) return
       for (let i = 0; i < count; i++) if (ids[i]! >= from) codes[i] = this.accounts.code(ids[i]!)
     }
     return loading === undefined ? tell() : loading.then(tell)
@@ -232,6 +237,7 @@ export class ResidentState {
       hosts[host + HOST_NONCE] = columns.nonce[2 * i]!
       hosts[host + HOST_NONCE + 1] = columns.nonce[2 * i + 1]!
       const code = this.codes.find(columns.codeHash, LIMBS_PER_WORD * i)
+      if (code !== 0) this.#loadsCode = true
       if (code > 0) {
         this.setCode(id, code)
       } else if (code < 0) {

@@ -6,12 +6,21 @@ import type { AccountTable } from './account_table.ts'
 import { PROBE_MODULE } from './probe_module.generated.ts'
 import type { SlotTable } from './slot_table.ts'
 
-/** Of a chunk: keys or addresses, owners or codes, ids, and what is read ahead. */
-const COLUMN_LIMBS = [LIMBS_PER_WORD * CHUNK, CHUNK, CHUNK, 1] as const
+/** Of a chunk: keys or addresses, owners or codes, ids, buckets that were written, and what is read ahead. */
+const COLUMN_LIMBS = [LIMBS_PER_WORD * CHUNK, CHUNK, CHUNK, CHUNK, 1] as const
 
 let compiled: WasmModule | undefined
 
 type Find = (...numbers: readonly number[]) => number
+
+/** What the module is told of a table of accounts. */
+const tableOf = ({ index, rows, epochs }: AccountTable, epoch: number): readonly number[] => [
+  index.words.byteOffset,
+  index.mask,
+  rows.byteOffset,
+  epochs.byteOffset,
+  epoch,
+]
 
 /**
  * Looks for many accounts or slots by a module of WebAssembly (kernels/columns/probe.as), in whose memory their tables
@@ -23,9 +32,11 @@ export class TableProbe {
   readonly #keys: Uint32Array
   readonly #owners: Int32Array
   readonly #ids: Int32Array
+  readonly #buckets: Uint32Array
   readonly #seenAt: number
   readonly #findAccounts: Find
   readonly #findSlots: Find
+  readonly #addAccounts: Find
 
   /** Undefined where the memory has no room for the columns: it is full then. */
   static in(memory: ColumnMemory): TableProbe | undefined {
@@ -38,19 +49,21 @@ export class TableProbe {
     this.#keys = words.subarray(0, LIMBS_PER_WORD * CHUNK)
     this.#owners = new Int32Array(words.buffer, words.byteOffset + this.#keys.byteLength, CHUNK)
     this.#ids = new Int32Array(words.buffer, this.#owners.byteOffset + this.#owners.byteLength, CHUNK)
-    this.#seenAt = this.#ids.byteOffset + this.#ids.byteLength
+    this.#buckets = new Uint32Array(words.buffer, this.#ids.byteOffset + this.#ids.byteLength, CHUNK)
+    this.#seenAt = this.#buckets.byteOffset + this.#buckets.byteLength
     compiled ??= new wasm.Module(Buffer.from(PROBE_MODULE, 'base64'))
     const exports = memory.exportsOf(compiled)
     this.#findAccounts = exports['findAccounts'] as Find
     this.#findSlots = exports['findSlots'] as Find
+    this.#addAccounts = exports['addAccounts'] as Find
   }
 
   /**
-   * ids[i] = the account at `addresses[5 i ..]`, or -1, and codes[i] = the id of its code. Returns how many are not
-   * there.
+   * ids[i] = the account at `addresses[5 i ..]`, and codes[i] = the id of its code. One that is not there gets a row,
+   * or -1 where the memory has no room for it. Returns how many have none.
    */
   accounts(
-    { index, rows, epochs }: AccountTable,
+    accounts: AccountTable,
     addresses: Uint32Array,
     count: number,
     ids: Int32Array,
@@ -58,16 +71,32 @@ export class TableProbe {
     epoch: number,
   ): number {
     const own = [this.#keys.byteOffset, this.#ids.byteOffset, this.#owners.byteOffset]
-    const table = [index.words.byteOffset, index.mask, rows.byteOffset, epochs.byteOffset, epoch, this.#seenAt]
     let absent = 0
     for (let first = 0; first < count; first += CHUNK) {
+      if (this.memory.isFull) {
+        // The table does not lie there any more.
+        ids.fill(-1, first, count)
+        return absent + count - first
+      }
       const end = Math.min(count, first + CHUNK)
       this.#keys.set(addresses.subarray(LIMBS_PER_ADDRESS * first, LIMBS_PER_ADDRESS * end))
-      absent += this.#findAccounts(end - first, ...own, ...table)
+      const unknown = this.#findAccounts(end - first, ...own, ...tableOf(accounts, epoch), this.#seenAt)
+      if (unknown !== 0) absent += this.#add(accounts, end - first, unknown, epoch)
       ids.set(this.#ids.subarray(0, end - first), first)
       codes?.set(this.#owners.subarray(0, end - first), first)
     }
     return absent
+  }
+
+  /** Gives `unknown` of the first `count` addresses a row at most. Returns how many have none. */
+  #add(accounts: AccountTable, count: number, unknown: number, epoch: number): number {
+    accounts.reserve(unknown)
+    if (this.memory.isFull) return unknown
+    const own = [this.#keys.byteOffset, this.#ids.byteOffset, this.#buckets.byteOffset]
+    const added = this.#addAccounts(count, ...own, ...tableOf(accounts, epoch), accounts.count)
+    accounts.count += added
+    if (!accounts.index.rebuilt) for (let n = 0; n < added; n++) accounts.index.note(this.#buckets[n]!)
+    return 0
   }
 
   /** ids[i] = the slot of `owners[i]` with the key at `keys[8 i ..]`, or -1. Returns how many are not there. */
