@@ -51,8 +51,8 @@ export class AccountTable {
   count = 0
   written: Uint32Array
   entries = 0
-  /** Whether this batch made an account anew: only then do states matter. */
-  renewed = false
+  /** Accounts that this batch made anew. */
+  renewals = 0
   /** Ids that are STATE_BARE. */
   #bare: number[] = []
   #capacity: number
@@ -84,6 +84,11 @@ export class AccountTable {
     const needed = Math.min(this.count, this.entries + count)
     if (needed > this.written.length)
       this.written = grown(this.written, Math.max(needed, 2 * this.written.length), this.#memory)
+  }
+
+  /** Whether this batch made an account anew: only then do states matter. */
+  get renewed(): boolean {
+    return this.renewals > 0
   }
 
   get sizeBytes(): number {
@@ -178,7 +183,7 @@ export class AccountTable {
     this.index.replace(accountHash(this.rows, at), id + 1, fresh + 1)
     this.write(id)
     this.write(fresh)
-    this.renewed = true
+    this.renewals++
     this.states[id] = this.states[id]! | STATE_RETIRED
     this.states[fresh] = STATE_FRESH | STATE_BARE
     this.#bare.push(fresh)
@@ -237,7 +242,7 @@ export class AccountTable {
       this.hosts[id * HOST_LIMBS + HOST_MARKS] = 0
       if (this.renewed) this.states[id] = this.states[id]! & ~STATE_FRESH
     }
-    this.renewed = false
+    this.renewals = 0
     this.entries = 0
   }
 

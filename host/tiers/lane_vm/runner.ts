@@ -45,7 +45,6 @@ export const HOT_LANES = 256
 /** Calls to run, each on the tables as they stand. Their parties are resident; none creates a contract. */
 export interface VmRequest extends VmSource {
   readonly env: BlockEnvironment
-  /** Asked for each dispatch. */
   readonly coinbaseId: number
   /** Indices into the batch. */
   readonly transactions: Int32Array
@@ -239,7 +238,7 @@ export class VmRunner {
 
   async #prepare(request: VmRequest): Promise<{ readonly lanes: VmLanes; readonly block: VmBlock }> {
     const { fork, chainId, hasP256 } = this.#parts
-    const { batch, transactions, hints, kinds, env } = request
+    const { batch, transactions, hints, kinds, env, coinbaseId } = request
     const listed = await loadListedItems(batch, transactions, this.#session.resident)
     if (kinds !== undefined) await this.#foresee(kinds)
     return {
@@ -251,13 +250,7 @@ export class VmRunner {
         ...(hints && { hints }),
         ...(kinds && { kinds }),
       },
-      block: {
-        fork,
-        words: environmentWords(env, chainId),
-        get coinbaseId() {
-          return request.coinbaseId
-        },
-      },
+      block: { fork, words: environmentWords(env, chainId), coinbaseId },
     }
   }
 

@@ -22,7 +22,7 @@ import { VM_BALANCE, VM_SLOT } from './held.ts'
 import type { VmHints } from './items.ts'
 import { type VmKind, VmKinds } from './profiles.ts'
 import { VmRetry } from './retry.ts'
-import type { VmRequest, VmStarted } from './runner.ts'
+import type { VmStarted } from './runner.ts'
 
 export interface LaneVmTierOptions {
   readonly policy: Policy
@@ -124,11 +124,18 @@ export class LaneVmRun implements TierRun {
     const taken = await this.#take(calls)
     this.#giveBack(calls, this.#isRefused ? this.#opened!.whyNot : undefined, taken)
     if (taken.length === 0) return undefined
+    const { accounts } = this.#tier.options.resident
+    const { renewals } = accounts
     const started = await this.#start(taken)
     return {
       isUnderway: false,
       finish: async () => {
-        await this.#finish(started)
+        // Lanes have accounts that are warm by id: of one that was made anew meanwhile they do not know it.
+        if (accounts.renewals === renewals) await this.#finish(started)
+        else {
+          await started.waves.abandon()
+          await this.#finish(await this.#start(taken))
+        }
         return taken.some((i) => this.#batch.tier[i] !== this.#number)
       },
       abandon: () => started.waves.abandon(),
@@ -210,26 +217,11 @@ export class LaneVmRun implements TierRun {
   }
 
   async #start(calls: readonly number[], hints?: VmHints): Promise<StartedCalls> {
-    const open = this.#batch
-    const { batch, executionGas, fromIds, toIds, rules, env } = open
+    const { batch, executionGas, fromIds, toIds, rules, env, coinbaseId } = this.#batch
     const transactions = Int32Array.from(calls)
-    const kinds = this.#tier.kinds.of(open, calls)
-    const request: VmRequest = {
-      batch,
-      executionGas,
-      fromIds,
-      toIds,
-      rules,
-      env,
-      // Of the present: the range before may still settle, and make the account anew.
-      get coinbaseId() {
-        return open.coinbaseId
-      },
-      transactions,
-      kinds,
-      ...(hints && { hints }),
-    }
-    const waves = await this.#opened!.engine.start(request)
+    const kinds = this.#tier.kinds.of(this.#batch, calls)
+    const request = { batch, executionGas, fromIds, toIds, rules, env, coinbaseId, transactions, kinds }
+    const waves = await this.#opened!.engine.start(hints === undefined ? request : { ...request, hints })
     return { calls, kinds, waves }
   }
 
